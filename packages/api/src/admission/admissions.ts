@@ -1,0 +1,170 @@
+import type { Queue } from 'bullmq';
+import type { Config } from '@flash-sale/shared/config/config.ts';
+import { newOrderNumber } from '@flash-sale/shared/domain/order-number.ts';
+import type { Sale } from '@flash-sale/shared/domain/sale.ts';
+import { WRITE_ORDERS, writeOrdersOptions, type WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
+import type { RedisClock } from '@flash-sale/shared/redis/clock.ts';
+import type { AdmitItem, Admission, AdmitCall, Commands } from '@flash-sale/shared/redis/commands.ts';
+import { codeOfRedisError } from '@flash-sale/shared/redis/errors.ts';
+import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
+import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
+
+type AdmissionConfig = Pick<
+  Config,
+  | 'SHARDS'
+  | 'REDIS_TIMEOUT_MS'
+  | 'RATE_LIMIT_GLOBAL_CAPACITY'
+  | 'RATE_LIMIT_GLOBAL_PER_SECOND'
+  | 'RATE_LIMIT_USER_CAPACITY'
+  | 'RATE_LIMIT_USER_PER_SECOND'
+  | 'ADMISSION_BATCH_MAX'
+  | 'ADMISSION_CALLS_MAX'
+  | 'ADMISSION_WAITING_MAX'
+  | 'BACKLOG_MAX'
+>;
+
+export interface AdmissionsDeps {
+  readonly config: AdmissionConfig;
+  readonly commands: Commands;
+  /** The clock of a shard's Redis. */
+  readonly clock: (shard: number) => RedisClock;
+  /** The queue of a shard. */
+  readonly queue: (shard: number) => Queue<WriteOrdersJob>;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+/** A buy that passed every check that needs no I/O. */
+export type Buy = Omit<AdmitItem, 'order_no'>;
+
+/** A decided buy: `order_no` is its number where it was accepted, or the standing one where it was replayed. */
+export type Decision = Admission & { readonly order_no: string };
+
+interface WaitingBuy extends AdmitItem {
+  readonly decide: (decision: Decision) => void;
+}
+
+/** The buys of one sale: those that wait, and how many calls are in flight. */
+interface Line {
+  readonly sale: Sale;
+  readonly waiting: WaitingBuy[];
+  calls: number;
+}
+
+/**
+ * Admission of buys in micro-batches: buys of a sale that arrive while a call is in flight go together in the next one. The batches clock
+ * themselves: one buy at low load, as many as `ADMISSION_BATCH_MAX` at high load, and never more than one round trip of waiting
+ * for it (the same idea as group commit in databases).
+ */
+export class Admissions {
+  readonly #deps: AdmissionsDeps;
+  readonly #limits: AdmitCall['limits'];
+  readonly #lines = new Map<number, Line>();
+  #waiting = 0;
+
+  constructor(deps: AdmissionsDeps) {
+    const { config } = deps;
+    this.#deps = deps;
+    // Each shard has its share of the global bucket; a shopper's bucket is whole in each.
+    this.#limits = {
+      global_capacity: Math.max(1, config.RATE_LIMIT_GLOBAL_CAPACITY / config.SHARDS),
+      global_per_second: config.RATE_LIMIT_GLOBAL_PER_SECOND / config.SHARDS,
+      user_capacity: config.RATE_LIMIT_USER_CAPACITY,
+      user_per_second: config.RATE_LIMIT_USER_PER_SECOND,
+    };
+  }
+
+  /** Decides a buy. Never rejects: where Redis does not answer, the decision is `unavailable`. */
+  admit(sale: Sale, buy: Buy): Promise<Decision> {
+    const order_no = newOrderNumber(sale, this.#deps.clock(sale.shard).now_ms());
+    if (this.#waiting >= this.#deps.config.ADMISSION_WAITING_MAX) {
+      return Promise.resolve({ outcome: 'overloaded', order_no });
+    }
+    let line = this.#lines.get(sale.id);
+    if (line === undefined) {
+      line = { sale, waiting: [], calls: 0 };
+      this.#lines.set(sale.id, line);
+    }
+    const { user_id, token, request_id } = buy;
+    const decision = new Promise<Decision>((decide) =>
+      line.waiting.push({ user_id, token, request_id, order_no, decide }),
+    );
+    this.#waiting += 1;
+    this.#send(line);
+    return decision;
+  }
+
+  /** Sends the next micro-batch unless enough calls are in flight. */
+  #send(line: Line): void {
+    const { ADMISSION_CALLS_MAX, ADMISSION_BATCH_MAX } = this.#deps.config;
+    if (line.calls >= ADMISSION_CALLS_MAX) return;
+    if (line.waiting.length === 0) {
+      if (line.calls === 0) this.#lines.delete(line.sale.id);
+      return;
+    }
+    const batch = line.waiting.splice(0, ADMISSION_BATCH_MAX);
+    this.#waiting -= batch.length;
+    line.calls += 1;
+    void this.#decide(line.sale, batch).finally(() => {
+      line.calls -= 1;
+      this.#send(line);
+    });
+  }
+
+  async #decide(sale: Sale, batch: readonly WaitingBuy[]): Promise<void> {
+    const { config, commands, clock, log, metrics } = this.#deps;
+    const { run_id } = clock(sale.shard);
+    const now_ms = clock(sale.shard).now_ms();
+    // A job is a micro-batch, named like its orders: neither all digits nor with a colon, which job ids may not be.
+    const job_id = newOrderNumber(sale, now_ms);
+    const call: AdmitCall = {
+      run_id,
+      deadline_ms: now_ms + config.REDIS_TIMEOUT_MS,
+      job_id,
+      backlog_max: config.BACKLOG_MAX,
+      limits: this.#limits,
+    };
+    metrics.admission_batch.observe(batch.length);
+    const took = metrics.admission_seconds.startTimer();
+    let admissions: Admission[];
+    try {
+      admissions = await commands.admit(sale, call, batch);
+    } catch (error) {
+      const outcome = codeOfRedisError(error);
+      log[outcome === undefined ? 'error' : 'warn'](
+        { err: error, sale: sale.id, buys: batch.length },
+        'admit call failed',
+      );
+      admissions = batch.map(() => ({ outcome: outcome ?? 'unavailable' }));
+    }
+    took();
+    const accepted: WaitingBuy[] = [];
+    for (const [i, buy] of batch.entries()) {
+      const admission = admissions[i]!;
+      metrics.admissions.inc({ outcome: admission.outcome });
+      if (admission.outcome === 'accepted') accepted.push(buy);
+      buy.decide(admission.outcome === 'replayed' ? admission : { ...admission, order_no: buy.order_no });
+    }
+    if (accepted.length > 0) this.#handOff(sale, job_id, accepted);
+  }
+
+  /** Adds the batch's job. Nothing depends on it: the relay adds what is missing, under the same id. */
+  #handOff(sale: Sale, job_id: string, accepted: readonly WaitingBuy[]): void {
+    const { queue, log, metrics } = this.#deps;
+    log.info(
+      { sale: sale.id, job_id, orders: accepted.map(({ order_no, request_id }) => [order_no, request_id]) },
+      'buys accepted',
+    );
+    const job: WriteOrdersJob = {
+      shard: sale.shard,
+      sale_id: sale.id,
+      order_nos: accepted.map(({ order_no }) => order_no),
+    };
+    queue(sale.shard)
+      .add(WRITE_ORDERS, job, writeOrdersOptions(job_id))
+      .catch((error: unknown) => {
+        metrics.jobs_not_added.inc();
+        log.warn({ err: error, job_id }, 'job not added; the relay will');
+      });
+  }
+}

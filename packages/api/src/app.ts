@@ -1,0 +1,99 @@
+import { randomBytes } from 'node:crypto';
+import { TypeBoxValidatorCompiler, type TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import { pingDb } from '@flash-sale/shared/db/client.ts';
+import { answers, type Readiness } from '@flash-sale/shared/telemetry/ops-server.ts';
+import { Admissions } from './admission/admissions.ts';
+import { Catalog } from './catalog/catalog.ts';
+import type { AppDeps } from './deps.ts';
+import { OrderReader } from './orders/order-reader.ts';
+import { Settlements } from './orders/settlements.ts';
+import { health } from './plugins/health.ts';
+import { identity } from './plugins/identity.ts';
+import { collectMethods } from './plugins/methods.ts';
+import { openapi } from './plugins/openapi.ts';
+import { operators } from './plugins/operators.ts';
+import { problems } from './plugins/problems.ts';
+import { adminRoutes } from './routes/admin/routes.ts';
+import { orderRoutes } from './routes/orders/routes.ts';
+import { productRoutes } from './routes/products/routes.ts';
+import { seckillRoutes } from './routes/seckill/routes.ts';
+
+const BODY_BYTES_MAX = 16_384;
+const REQUEST_TIMEOUT_MS = 10_000;
+const KEEP_ALIVE_MS = 65_000;
+const REQUEST_ID = /^[\w-]{1,64}$/;
+
+/** The app, and whether it can take requests. */
+export interface App {
+  readonly server: FastifyInstance;
+  readonly readiness: () => Promise<Readiness>;
+}
+
+/** Builds the HTTP app on open connections. It listens nowhere yet: tests `inject` into it. */
+export async function buildApp(deps: AppDeps): Promise<App> {
+  const { config, log, metrics, db, redis } = deps;
+  const loggerInstance: FastifyBaseLogger = log;
+  const server = fastify({
+    loggerInstance,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
+    genReqId: requestIds(),
+    bodyLimit: BODY_BYTES_MAX,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    // A request on an open connection is still answered while the process drains.
+    return503OnClosing: false,
+    ...(config.TRUSTED_PROXIES === undefined ? {} : { trustProxy: config.TRUSTED_PROXIES.split(',') }),
+  })
+    .withTypeProvider<TypeBoxTypeProvider>()
+    .setValidatorCompiler(TypeBoxValidatorCompiler);
+
+  let draining = false;
+  const readiness = async (): Promise<Readiness> => {
+    const [redisAnswers, mysqlAnswers] = await Promise.all([answers(() => redis.ping()), answers(() => pingDb(db))]);
+    return { ready: !draining, redis: redisAnswers, mysql: mysqlAnswers };
+  };
+
+  const catalog = new Catalog(db, config.PRODUCT_CACHE_MS);
+  const orders = new OrderReader({ ...deps, catalog });
+  const settlements = new Settlements({ ...deps, waiters_max: config.POLL_WAITERS_MAX });
+  const admissions = new Admissions(deps);
+
+  server.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id);
+    done();
+  });
+  server.addHook('onResponse', (request, reply, done) => {
+    metrics.requests.inc({ route: request.routeOptions.url ?? 'none', status: reply.statusCode });
+    done();
+  });
+  server.addHook('preClose', (done) => {
+    draining = true;
+    settlements.close();
+    done();
+  });
+
+  await server.register(problems);
+  await server.register(openapi);
+  const refuseOtherMethods = collectMethods(server);
+  await server.register(health, { readiness });
+  await server.register(identity, { config });
+  await server.register(operators, { admin_token: config.ADMIN_TOKEN });
+  await server.register(productRoutes, { ...deps, catalog });
+  await server.register(seckillRoutes, { ...deps, catalog, admissions, orders });
+  await server.register(orderRoutes, { ...deps, orders, settlements });
+  await server.register(adminRoutes, { ...deps, catalog });
+  refuseOtherMethods();
+  await server.ready();
+  return { server: server as unknown as FastifyInstance, readiness };
+}
+
+/** A request's id: the one its sender or gateway gave it, where that is fit to be logged, else one of ours. */
+function requestIds(): (request: { headers: Record<string, string | string[] | undefined> }) => string {
+  const prefix = randomBytes(6).toString('hex');
+  let count = 0;
+  return ({ headers }) => {
+    const given = headers['x-request-id'];
+    return typeof given === 'string' && REQUEST_ID.test(given) ? given : `${prefix}-${(count += 1).toString(36)}`;
+  };
+}

@@ -1,0 +1,64 @@
+import { LRUCache } from 'lru-cache';
+import type { Sale } from '@flash-sale/shared/domain/sale.ts';
+import type { Db } from '@flash-sale/shared/db/client.ts';
+import { findSale, listSales } from '@flash-sale/shared/db/products.ts';
+
+const SALES_MAX = 10_000;
+const SALE_FRESH_MS = 1_000;
+const LISTS_MAX = 1_000;
+
+/** A page of the list of sales. */
+export interface SalePage {
+  readonly limit: number;
+  /** Sales with a lower id follow. */
+  readonly before_id?: number | undefined;
+}
+
+/**
+ * The sales as MySQL has them, read at most once a second each, by one query however many ask. A sale that was read once is
+ * known for good: while MySQL is away or slow the last reading serves.
+ */
+export class Catalog {
+  readonly #sales: LRUCache<number, Sale>;
+  readonly #lists: LRUCache<string, readonly Sale[]>;
+
+  constructor(db: Db, list_fresh_ms: number) {
+    this.#sales = new LRUCache<number, Sale>({
+      max: SALES_MAX,
+      ttl: SALE_FRESH_MS,
+      allowStale: true,
+      allowStaleOnFetchRejection: true,
+      noDeleteOnStaleGet: true,
+      noDeleteOnFetchRejection: true,
+      fetchMethod: (id) => findSale(db, id),
+    });
+    this.#lists = new LRUCache<string, readonly Sale[]>({
+      max: LISTS_MAX,
+      ttl: Math.max(1, list_fresh_ms),
+      allowStaleOnFetchRejection: true,
+      noDeleteOnFetchRejection: true,
+      fetchMethod: async (key) => {
+        const [limit, before] = key.split(':');
+        const sales = await listSales(db, Number(limit), before === '' ? undefined : Number(before));
+        for (const sale of sales) this.#sales.set(sale.id, sale);
+        return sales;
+      },
+    });
+  }
+
+  /** The sale, or undefined where there is none. */
+  sale(id: number): Promise<Sale | undefined> {
+    return this.#sales.fetch(id);
+  }
+
+  /** Sales, newest first. */
+  async list({ limit, before_id }: SalePage): Promise<readonly Sale[]> {
+    return (await this.#lists.fetch(`${limit}:${before_id ?? ''}`)) ?? [];
+  }
+
+  /** Takes note of a sale that this process has just written. */
+  changed(sale: Sale): void {
+    this.#sales.set(sale.id, sale);
+    this.#lists.clear();
+  }
+}

@@ -1,0 +1,30 @@
+import type { Queue } from 'bullmq';
+import type { Config } from '@flash-sale/shared/config/config.ts';
+import type { Db } from '@flash-sale/shared/db/client.ts';
+import type { SeckillTokens } from '@flash-sale/shared/domain/seckill-token.ts';
+import type { WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
+import type { RedisClient } from '@flash-sale/shared/redis/client.ts';
+import type { RedisClock } from '@flash-sale/shared/redis/clock.ts';
+import type { Commands } from '@flash-sale/shared/redis/commands.ts';
+import type { Keys } from '@flash-sale/shared/redis/keys.ts';
+import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
+import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
+
+/** What the app is built from. `main` makes the real ones; whoever made them closes them. */
+export interface AppDeps {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly db: Db;
+  /** For the rebuild of a sale that was just created: its own connections free their locks soon. */
+  readonly ledger: Db;
+  readonly redis: RedisClient;
+  readonly subscriber: RedisClient;
+  readonly keys: Keys;
+  readonly commands: Commands;
+  readonly tokens: SeckillTokens;
+  /** The clock of a shard's Redis. */
+  readonly clock: (shard: number) => RedisClock;
+  /** The queue of a shard. */
+  readonly queue: (shard: number) => Queue<WriteOrdersJob>;
+}

@@ -1,0 +1,110 @@
+import type { AddressInfo } from 'node:net';
+import { Queue } from 'bullmq';
+import { loadConfig } from '@flash-sale/shared/config/config.ts';
+import { connectDb } from '@flash-sale/shared/db/client.ts';
+import { migrate } from '@flash-sale/shared/db/migrate.ts';
+import { sharedTokenSecret } from '@flash-sale/shared/db/token-secrets.ts';
+import { SeckillTokens } from '@flash-sale/shared/domain/seckill-token.ts';
+import { startOrExit, stopOnSignal } from '@flash-sale/shared/process/lifecycle.ts';
+import { ORDERS_QUEUE, type WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
+import { connectRedis, type ConnectionUse, type RedisClient } from '@flash-sale/shared/redis/client.ts';
+import { RedisClock } from '@flash-sale/shared/redis/clock.ts';
+import { createCommands } from '@flash-sale/shared/redis/commands.ts';
+import { Keys } from '@flash-sale/shared/redis/keys.ts';
+import { createLogger } from '@flash-sale/shared/telemetry/logger.ts';
+import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { startOpsServer } from '@flash-sale/shared/telemetry/ops-server.ts';
+import { buildApp } from './app.ts';
+
+/** How long the start waits for Redis. */
+const START_WAIT_MS = 2_000;
+
+/** An api process: takes buys and answers polls. */
+await startOrExit(async () => {
+  const config = loadConfig(process.env);
+  const log = createLogger(config, 'api');
+  const metrics = createMetrics('api');
+  const migrations = await migrate(config);
+  if (migrations.length > 0) log.info({ migrations }, 'database migrated');
+  if (config.ADMIN_TOKEN === undefined) log.warn('ADMIN_TOKEN is not set: operators’ calls are closed');
+
+  const connect = (use: ConnectionUse): RedisClient => {
+    const client = connectRedis(config, use);
+    client.on('error', (error) => log.warn({ err: error, use }, 'redis connection'));
+    return client;
+  };
+  const redis = connect('request');
+  const producer = connect('producer');
+  const subscriber = connect('blocking');
+  const db = connectDb(config, 'general');
+  const ledger = connectDb({ ...config, DB_POOL_MAX: 2 }, 'ledger');
+  const keys = new Keys(config.REDIS_PREFIX);
+  const commands = createCommands(redis, keys);
+
+  const queue = perShard((shard) => {
+    const open = new Queue<WriteOrdersJob>(ORDERS_QUEUE, { connection: producer, prefix: keys.queuePrefix(shard) });
+    open.on('error', (error) => log.warn({ err: error, shard }, 'queue error'));
+    return open;
+  });
+  const clock = perShard((shard) => {
+    const started = new RedisClock(redis, commands, shard);
+    started.start();
+    return started;
+  });
+  const secrets = config.TOKEN_SECRETS?.split(',') ?? [await sharedTokenSecret(db)];
+  const { server, readiness } = await buildApp({
+    config,
+    log,
+    metrics,
+    db,
+    ledger,
+    redis,
+    subscriber,
+    keys,
+    commands,
+    tokens: new SeckillTokens(secrets as [string, ...string[]]),
+    clock: clock.of,
+    queue: queue.of,
+  });
+
+  // The first buy finds everything connected; where Redis is away the process starts all the same.
+  queue.of(0);
+  await clock.of(0).settled(START_WAIT_MS);
+  // Several api processes share the port where the system can spread connections over them.
+  const address = { host: config.SERVER_HOST, port: config.SERVER_PORT, reusePort: process.platform === 'linux' };
+  await server.listen(address);
+  const ops = await startOpsServer(
+    { host: config.OPS_HOST, port: config.API_OPS_PORT },
+    { registry: metrics.registry, readiness },
+  );
+  const { port } = server.server.address() as AddressInfo;
+  log.info({ port, ops_port: ops.port }, 'api ready');
+
+  stopOnSignal(log, config.SHUTDOWN_GRACE_MS, async () => {
+    await server.close();
+    for (const open of queue.all()) await open.close();
+    for (const started of clock.all()) started.stop();
+    await ops.stop();
+    for (const client of [redis, producer, subscriber]) client.disconnect();
+    await Promise.all([db.destroy(), ledger.destroy()]);
+  });
+});
+
+/** One of a kind for each shard, made when it is first asked for. */
+function perShard<Value>(make: (shard: number) => Value): {
+  readonly of: (shard: number) => Value;
+  readonly all: () => Value[];
+} {
+  const made = new Map<number, Value>();
+  return {
+    of(shard) {
+      let value = made.get(shard);
+      if (value === undefined) {
+        value = make(shard);
+        made.set(shard, value);
+      }
+      return value;
+    },
+    all: () => [...made.values()],
+  };
+}

@@ -1,0 +1,68 @@
+import { Refusal } from '@flash-sale/shared/domain/errors.ts';
+import type { Clock } from '@flash-sale/shared/domain/clock.ts';
+import type { Order } from '@flash-sale/shared/domain/order.ts';
+import { saleOfOrderNumber } from '@flash-sale/shared/domain/order-number.ts';
+import { KEPT_AFTER_END_MS, type Sale } from '@flash-sale/shared/domain/sale.ts';
+import type { Db } from '@flash-sale/shared/db/client.ts';
+import { findOrder } from '@flash-sale/shared/db/orders.ts';
+import type { Commands, OrderInRedis } from '@flash-sale/shared/redis/commands.ts';
+import { codeOfRedisError } from '@flash-sale/shared/redis/errors.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+
+export interface OrderReaderDeps {
+  readonly catalog: Catalog;
+  readonly commands: Commands;
+  readonly db: Db;
+  readonly clock: (shard: number) => Clock;
+}
+
+/** Reads orders: from Redis while they are queued or freshly settled, else from the ledger. */
+export class OrderReader {
+  readonly #deps: OrderReaderDeps;
+
+  constructor(deps: OrderReaderDeps) {
+    this.#deps = deps;
+  }
+
+  /** The sale that an order number names, or undefined where no such order can exist. */
+  async saleOf(orderNo: string): Promise<Sale | undefined> {
+    const ref = saleOfOrderNumber(orderNo);
+    const sale = ref && (await this.#deps.catalog.sale(ref.id));
+    return sale?.shard === ref?.shard ? sale : undefined;
+  }
+
+  /**
+   * The order, or undefined where there is none.
+   *
+   * @throws Refusal `not_ready` or `unavailable` where that cannot be known now: the ledger does not have the order, and Redis is
+   * away or not checked against the ledger yet
+   */
+  async read(sale: Sale, orderNo: string): Promise<Order | undefined> {
+    const { commands, db, clock } = this.#deps;
+    let inRedis: OrderInRedis | undefined;
+    try {
+      // Before the ledger: an order moves from Redis to there, never back.
+      inRedis = await commands.readOrder(sale, orderNo);
+    } catch (error) {
+      if (codeOfRedisError(error) === undefined) throw error;
+    }
+    if (inRedis?.reservation !== undefined) {
+      const { order_no, user_id, price_cents, admitted_ms } = inRedis.reservation;
+      return {
+        order_no,
+        user_id,
+        product_id: sale.id,
+        status: 'queued',
+        price_cents,
+        created_at_ms: admitted_ms,
+        version: 0,
+      };
+    }
+    if (inRedis?.status !== undefined) return JSON.parse(inRedis.status) as Order;
+    const order = await findOrder(db, orderNo);
+    if (order !== undefined || clock(sale.shard).now_ms() > sale.end_ms + KEPT_AFTER_END_MS) return order;
+    if (inRedis === undefined) throw new Refusal('unavailable');
+    if (!inRedis.sale_ready) throw new Refusal('not_ready');
+    return undefined;
+  }
+}

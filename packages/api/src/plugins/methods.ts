@@ -1,0 +1,34 @@
+import type { FastifyInstance, HTTPMethods } from 'fastify';
+
+const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+
+/**
+ * Answers 405 with `Allow` where a path exists, but not under this method. Called before the routes are registered; the function it
+ * returns, after them.
+ */
+export function collectMethods(app: FastifyInstance): () => void {
+  const allowed = new Map<string, Set<string>>();
+  let collecting = true;
+  app.addHook('onRoute', ({ url, method }) => {
+    if (!collecting) return;
+    const known = allowed.get(url) ?? new Set();
+    allowed.set(url, known);
+    for (const name of [method].flat()) known.add(name.toUpperCase());
+  });
+  return () => {
+    collecting = false;
+    for (const [url, known] of allowed) {
+      const others = METHODS.filter((method) => !known.has(method));
+      if (known.has('GET')) others.splice(others.indexOf('HEAD'), 1);
+      const allow = [...known].join(', ');
+      app.route({
+        method: others,
+        url,
+        schema: { hide: true },
+        // Before the body is read: it does not matter what is in it.
+        onRequest: async (_request, reply) => reply.refuse('method_not_allowed', { headers: { allow } }),
+        handler: () => undefined,
+      });
+    }
+  };
+}

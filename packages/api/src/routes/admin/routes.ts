@@ -1,0 +1,83 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { Static } from 'typebox';
+import { Refusal } from '@flash-sale/shared/domain/errors.ts';
+import { centsOfPrice } from '@flash-sale/shared/domain/money.ts';
+import type { Sale } from '@flash-sale/shared/domain/sale.ts';
+import { insertSale, updatePaused, type NewSale } from '@flash-sale/shared/db/products.ts';
+import { rebuildSale } from '@flash-sale/shared/sale/rebuild.ts';
+import type { Catalog } from '../../catalog/catalog.ts';
+import type { AppDeps } from '../../deps.ts';
+import { liveOf, productOf } from '../products/routes.ts';
+import { CreateProduct, PauseProduct } from './schema.ts';
+
+/** Longer than a holder keeps a lease once somebody waits for it. */
+const LEASE_WAIT_MS = 2_000;
+
+type Deps = Pick<AppDeps, 'config' | 'db' | 'ledger' | 'redis' | 'commands' | 'clock'> & { readonly catalog: Catalog };
+
+/** Operators' calls. */
+export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
+  app,
+  { config, db, ledger, redis, commands, clock, catalog },
+) => {
+  app.addHook('onRequest', (request) => app.requireOperator(request));
+
+  const view = async (sale: Sale) =>
+    productOf(sale, (await liveOf(commands, sale)) ?? { now_ms: clock(sale.shard).now_ms() });
+
+  app.post('/api/v1/admin/products', { schema: CreateProduct }, async (request, reply) => {
+    const fields = saleFieldsOf(request.body);
+    // Asked before anything is written: a sale that cannot be loaded is better not created.
+    await redis.ping();
+    // Spread by time, which needs no counter that api processes would have to share.
+    const shard = Date.now() % config.SHARDS;
+    const sale = await insertSale(db, { ...fields, shard }, Date.now());
+    catalog.changed(sale);
+    try {
+      await rebuildSale({ commands, db: ledger }, sale, LEASE_WAIT_MS);
+    } catch (error) {
+      // The sale exists; the workers' warm-up loads it. Its status says so.
+      request.log.warn({ err: error, sale: sale.id }, 'new sale not loaded yet');
+    }
+    request.log.info({ sale: sale.id }, 'sale created');
+    return reply
+      .code(201)
+      .header('location', `/api/v1/products/${sale.id}`)
+      .send(await view(sale));
+  });
+
+  for (const [action, paused] of [
+    ['pause', true],
+    ['resume', false],
+  ] as const) {
+    const summary = paused ? 'Stop a sale for now' : 'Go on with a paused sale';
+    app.post(
+      `/api/v1/admin/products/:id/${action}`,
+      { schema: { ...PauseProduct, summary } },
+      async (request, reply) => {
+        const sale = await updatePaused(db, request.params.id, paused);
+        if (sale === undefined) return reply.refuse('not_found');
+        await commands.setPause(sale, sale.pause_version, sale.paused);
+        catalog.changed(sale);
+        request.log.info({ sale: sale.id, paused }, 'sale paused or resumed');
+        return view(sale);
+      },
+    );
+  }
+};
+
+/** The checks that a schema cannot express. */
+function saleFieldsOf(body: Static<(typeof CreateProduct)['body']>): Omit<NewSale, 'shard'> {
+  const { name, stock, seckill_stock } = body;
+  const price_cents = centsOfPrice(body.price);
+  const start_ms = Date.parse(body.start_time);
+  const end_ms = Date.parse(body.end_time);
+  const invalid = (detail: string): Refusal => new Refusal('invalid_request', { detail });
+  if (name.trim() === '') throw invalid('body/name must not be blank');
+  if (price_cents === undefined) throw invalid('body/price must be from 0.01 to 10000000 with at most two decimals');
+  if (stock < seckill_stock) throw invalid('body/stock must be at least seckill_stock');
+  if (Number.isNaN(start_ms)) throw invalid('body/start_time must be a date and time');
+  if (Number.isNaN(end_ms)) throw invalid('body/end_time must be a date and time');
+  if (end_ms <= start_ms) throw invalid('body/end_time must be after start_time');
+  return { name, stock, seckill_stock, price_cents, start_ms, end_ms };
+}

@@ -1,0 +1,30 @@
+import Type from 'typebox';
+import { USER_ID_PATTERN } from '@flash-sale/shared/domain/shopper.ts';
+
+/** Fields that several calls share. */
+export const UserId = Type.String({
+  pattern: USER_ID_PATTERN,
+  description: '1 to 64 visible ASCII characters',
+  examples: ['alice'],
+});
+export const ProductId = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
+export const SeckillToken = Type.String({ minLength: 1, maxLength: 128 });
+export const Time = Type.String({ description: 'ISO-8601, UTC', examples: ['2026-11-27T20:00:00.000Z'] });
+export const Price = Type.Number({ description: 'At most two decimals', examples: [19.99] });
+export const Limit = Type.Optional(
+  Type.Integer({ minimum: 1, maximum: 100, description: 'Rows per page, 20 by default' }),
+);
+export const LIMIT_DEFAULT = 20;
+export const NextCursor = Type.Union([Type.String(), Type.Null()], {
+  description: '`cursor` of the next page; null on the last',
+});
+
+/** Shopper calls are small; anything larger is refused before it is parsed. */
+export const SHOPPER_BODY_BYTES_MAX = 4_096;
+
+export function isoOf(time_ms: number): string {
+  return new Date(time_ms).toISOString();
+}
+
+/** How a shopper's call is secured, for the OpenAPI document: by an access token in `jwt` mode, by the gateway in `trusted` mode. */
+export const SHOPPER_SECURITY: { [scheme: string]: string[] }[] = [{}, { accessToken: [] }];

@@ -1,0 +1,52 @@
+import Type from 'typebox';
+import { ORDER_STATUSES } from '@flash-sale/shared/domain/order.ts';
+import { ORDER_NO_LENGTH_MAX, ORDER_NO_PATTERN } from '@flash-sale/shared/domain/order-number.ts';
+import { Limit, NextCursor, Price, ProductId, SHOPPER_SECURITY, Time, UserId } from '../fields.ts';
+
+const shoppers = { tags: ['orders'], security: SHOPPER_SECURITY };
+export const WAIT_S_MAX = 25;
+
+export const Order = Type.Object(
+  {
+    order_no: Type.String(),
+    user_id: Type.String(),
+    product_id: ProductId,
+    status: Type.Enum([...ORDER_STATUSES]),
+    price: Price,
+    created_at: Time,
+    reason: Type.Optional(Type.String({ description: 'Why it failed' })),
+  },
+  { title: 'Order' },
+);
+
+export const GetOrder = {
+  ...shoppers,
+  summary: 'An order',
+  description: `While it is \`queued\`, the answer carries \`Retry-After\`; with \`wait\` it comes as soon as the order is settled.`,
+  params: Type.Object({ orderNo: Type.String({ maxLength: 100 }) }),
+  querystring: Type.Object(
+    {
+      wait: Type.Optional(
+        Type.Integer({ minimum: 0, maximum: WAIT_S_MAX, description: 'Seconds to wait while it is queued' }),
+      ),
+      user_id: Type.Optional(UserId),
+    },
+    { additionalProperties: false },
+  ),
+  response: { 200: Order },
+};
+
+export const ListOrders = {
+  ...shoppers,
+  summary: 'My orders, newest first',
+  description: 'Orders that the ledger has. A queued one is read by its number.',
+  querystring: Type.Object(
+    {
+      limit: Limit,
+      cursor: Type.Optional(Type.String({ maxLength: ORDER_NO_LENGTH_MAX, pattern: ORDER_NO_PATTERN })),
+      user_id: Type.Optional(UserId),
+    },
+    { additionalProperties: false },
+  ),
+  response: { 200: Type.Object({ items: Type.Array(Order), next_cursor: NextCursor }) },
+};

@@ -1,0 +1,55 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { priceOfCents } from '@flash-sale/shared/domain/money.ts';
+import { saleStatus, type LiveSale, type Sale } from '@flash-sale/shared/domain/sale.ts';
+import type { Commands } from '@flash-sale/shared/redis/commands.ts';
+import { codeOfRedisError } from '@flash-sale/shared/redis/errors.ts';
+import type { Catalog } from '../../catalog/catalog.ts';
+import type { AppDeps } from '../../deps.ts';
+import { isoOf, LIMIT_DEFAULT } from '../fields.ts';
+import { GetProduct, ListProducts } from './schema.ts';
+
+/** Sales as shoppers see them. They stay readable while Redis is away, without their live figures. */
+export const productRoutes: FastifyPluginAsyncTypebox<
+  Pick<AppDeps, 'commands' | 'clock'> & { readonly catalog: Catalog }
+> = async (app, { catalog, commands, clock }) => {
+  const withLive = async (sale: Sale) =>
+    productOf(sale, (await liveOf(commands, sale)) ?? { now_ms: clock(sale.shard).now_ms() });
+
+  app.get('/api/v1/products', { schema: ListProducts }, async (request) => {
+    const { limit = LIMIT_DEFAULT, cursor } = request.query;
+    const sales = await catalog.list({ limit, before_id: cursor === undefined ? undefined : Number(cursor) });
+    const items = await Promise.all(sales.map(withLive));
+    return { items, next_cursor: sales.length === limit ? String(sales.at(-1)!.id) : null };
+  });
+
+  app.get('/api/v1/products/:id', { schema: GetProduct }, async (request, reply) => {
+    const sale = await catalog.sale(request.params.id);
+    return sale === undefined ? reply.refuse('not_found') : withLive(sale);
+  });
+};
+
+/** What Redis says of a sale, or undefined while Redis is away. */
+export async function liveOf(commands: Commands, sale: Sale): Promise<LiveSale | undefined> {
+  try {
+    return await commands.readSale(sale);
+  } catch (error) {
+    if (codeOfRedisError(error) === undefined) throw error;
+    return undefined;
+  }
+}
+
+/** A product as the contract has it. */
+export function productOf(sale: Sale, live: LiveSale | Pick<LiveSale, 'now_ms'>) {
+  const known = 'ready' in live ? live : { ...live, ready: false, version: 0, available: 0, paused: false };
+  return {
+    id: sale.id,
+    name: sale.name,
+    price: priceOfCents(sale.price_cents),
+    stock: sale.stock,
+    seckill_stock: sale.seckill_stock,
+    start_time: isoOf(sale.start_ms),
+    end_time: isoOf(sale.end_ms),
+    status: saleStatus(sale, known),
+    available: known.ready ? known.available : null,
+  };
+}

@@ -1,0 +1,37 @@
+import Type from 'typebox';
+import { SALE_STATUSES } from '@flash-sale/shared/domain/sale.ts';
+import { Limit, NextCursor, Price, ProductId, Time } from '../fields.ts';
+
+export const Product = Type.Object(
+  {
+    id: ProductId,
+    name: Type.String(),
+    price: Price,
+    stock: Type.Integer({ description: 'The shop’s ordinary stock, untouched by the sale' }),
+    seckill_stock: Type.Integer({ description: 'Units of the sale' }),
+    start_time: Time,
+    end_time: Time,
+    status: Type.Enum([...SALE_STATUSES]),
+    available: Type.Union([Type.Integer(), Type.Null()], {
+      description: 'Units free now; null while that cannot be known',
+    }),
+  },
+  { title: 'Product' },
+);
+
+export const ListProducts = {
+  summary: 'Sales, newest first',
+  tags: ['products'],
+  querystring: Type.Object(
+    { limit: Limit, cursor: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,15}$' })) },
+    { additionalProperties: false },
+  ),
+  response: { 200: Type.Object({ items: Type.Array(Product), next_cursor: NextCursor }) },
+};
+
+export const GetProduct = {
+  summary: 'A sale with its live status and free units',
+  tags: ['products'],
+  params: Type.Object({ id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }) }),
+  response: { 200: Product },
+};

@@ -1,0 +1,112 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyReply } from 'fastify';
+import type { Order } from '@flash-sale/shared/domain/order.ts';
+import { KEPT_AFTER_END_MS, type Sale } from '@flash-sale/shared/domain/sale.ts';
+import { expiryOf } from '@flash-sale/shared/domain/seckill-token.ts';
+import { findLiveOrder } from '@flash-sale/shared/db/orders.ts';
+import type { Admissions, Decision } from '../../admission/admissions.ts';
+import type { Catalog } from '../../catalog/catalog.ts';
+import type { AppDeps } from '../../deps.ts';
+import type { OrderReader } from '../../orders/order-reader.ts';
+import { isoOf, SHOPPER_BODY_BYTES_MAX } from '../fields.ts';
+import { Buy, IssueToken } from './schema.ts';
+
+/** When a shopper should poll for a queued order, s. */
+const POLL_AFTER_S = '1';
+
+type Deps = Pick<AppDeps, 'config' | 'db' | 'commands' | 'clock' | 'tokens'> & {
+  readonly catalog: Catalog;
+  readonly admissions: Admissions;
+  readonly orders: OrderReader;
+};
+
+/** Seckill tokens and buys. */
+export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) => {
+  const { config, db, commands, clock, tokens, catalog, admissions, orders } = deps;
+  const bodyLimit = SHOPPER_BODY_BYTES_MAX;
+  /** Long ended, so that Redis does not keep it any more. */
+  const isRetired = (sale: Sale): boolean => clock(sale.shard).now_ms() > sale.end_ms + KEPT_AFTER_END_MS;
+
+  app.post('/api/v1/seckill/token', { schema: IssueToken, bodyLimit }, async (request, reply) => {
+    const user_id = await app.shopper(request, request.body.user_id);
+    const sale = await catalog.sale(request.body.product_id);
+    if (sale === undefined) return reply.refuse('not_found');
+    if (isRetired(sale)) return reply.refuse('ended');
+
+    const claim = { user_id, sale_id: sale.id };
+    const life_ms = config.TOKEN_TTL_SECONDS * 1_000;
+    const fresh = tokens.sign(claim, clock(sale.shard).now_ms() + life_ms);
+    let recorded = await commands.issueToken(sale, user_id, fresh, life_ms);
+    if (recorded === 'not_ready' || recorded === 'ended') return reply.refuse(recorded);
+    if (recorded !== fresh && !tokens.verify(recorded, claim)) {
+      // Signed with a secret that has been rotated out since.
+      recorded = await commands.issueToken(sale, user_id, fresh, life_ms, recorded);
+      if (recorded === 'not_ready' || recorded === 'ended') return reply.refuse(recorded);
+    }
+    return { token: recorded, expires_at: isoOf(expiryOf(recorded)) };
+  });
+
+  app.post('/api/v1/seckill/buy', { schema: Buy, bodyLimit }, async (request, reply) => {
+    const { product_id, token } = request.body;
+    const user_id = await app.shopper(request, request.body.user_id);
+    // An expired one goes on: its shopper may own an order.
+    if (!tokens.verify(token, { user_id, sale_id: product_id })) return reply.refuse('token_invalid');
+    const sale = await catalog.sale(product_id);
+    if (sale === undefined) return reply.refuse('not_found');
+    if (isRetired(sale)) {
+      const order = await findLiveOrder(db, sale.id, user_id);
+      return order === undefined ? reply.refuse('ended') : accept(reply, order, true);
+    }
+
+    const decision = await admissions.admit(sale, { user_id, token, request_id: request.id });
+    switch (decision.outcome) {
+      case 'accepted':
+        return accept(reply, { order_no: decision.order_no, status: 'queued' }, false);
+      case 'replayed':
+        return accept(reply, { order_no: decision.order_no, status: await statusOf(sale, decision.order_no) }, true);
+      case 'rate_limited':
+        return refuseRate(reply, decision);
+      default:
+        return reply.refuse(decision.outcome);
+    }
+  });
+
+  /** The status of an order that stands, or `queued` where it cannot be read now: polling tells. */
+  async function statusOf(sale: Sale, orderNo: string): Promise<Order['status']> {
+    try {
+      return (await orders.read(sale, orderNo))?.status ?? 'queued';
+    } catch {
+      return 'queued';
+    }
+  }
+
+  function accept(
+    reply: FastifyReply,
+    { order_no, status }: Pick<Order, 'order_no' | 'status'>,
+    replayed: boolean,
+  ): FastifyReply {
+    return reply
+      .code(202)
+      .headers({ location: `/api/v1/orders/${order_no}`, 'retry-after': POLL_AFTER_S })
+      .send({ order_no, status, ...(replayed ? { replayed } : {}) });
+  }
+
+  /** @see https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/ */
+  function refuseRate(
+    reply: FastifyReply,
+    { limit, wait_ms }: Extract<Decision, { outcome: 'rate_limited' }>,
+  ): FastifyReply {
+    const [capacity, per_second] =
+      limit === 'global'
+        ? [config.RATE_LIMIT_GLOBAL_CAPACITY, config.RATE_LIMIT_GLOBAL_PER_SECOND]
+        : [config.RATE_LIMIT_USER_CAPACITY, config.RATE_LIMIT_USER_PER_SECOND];
+    const retry_after_s = Math.max(1, Math.ceil(wait_ms / 1_000));
+    return reply.refuse('rate_limited', {
+      retry_after_s,
+      headers: {
+        'ratelimit-policy': `"${limit}";q=${capacity};w=${Math.max(1, Math.ceil(capacity / per_second))}`,
+        ratelimit: `"${limit}";r=0;t=${retry_after_s}`,
+      },
+    });
+  }
+};

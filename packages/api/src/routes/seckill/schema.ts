@@ -1,0 +1,30 @@
+import Type from 'typebox';
+import { ORDER_STATUSES } from '@flash-sale/shared/domain/order.ts';
+import { ProductId, SeckillToken, SHOPPER_SECURITY, Time, UserId } from '../fields.ts';
+
+const shoppers = { tags: ['seckill'], security: SHOPPER_SECURITY };
+
+export const IssueToken = {
+  ...shoppers,
+  summary: 'Get a seckill token',
+  description: 'One per shopper and sale, also before the start. Asked again, the same one while it lives.',
+  body: Type.Object({ user_id: Type.Optional(UserId), product_id: ProductId }, { additionalProperties: false }),
+  response: { 200: Type.Object({ token: SeckillToken, expires_at: Time }) },
+};
+
+export const Buy = {
+  ...shoppers,
+  summary: 'Buy one unit',
+  description: 'Repeated by the shopper who won, it answers the same order number, even after the last unit is gone.',
+  body: Type.Object(
+    { user_id: Type.Optional(UserId), product_id: ProductId, token: SeckillToken },
+    { additionalProperties: false },
+  ),
+  response: {
+    202: Type.Object({
+      order_no: Type.String(),
+      status: Type.Enum([...ORDER_STATUSES]),
+      replayed: Type.Optional(Type.Boolean({ description: 'The order of an earlier buy' })),
+    }),
+  },
+};

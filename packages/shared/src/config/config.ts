@@ -1,0 +1,155 @@
+import Type, { type Static } from 'typebox';
+import Value from 'typebox/value';
+
+const text = (description: string, options: Record<string, unknown> = {}) => Type.String({ description, ...options });
+const count = (description: string, value: number, minimum: number, maximum: number) =>
+  Type.Integer({ description, default: value, minimum, maximum });
+const port = (description: string, value: number) => count(description, value, 0, 65_535);
+const flag = (description: string) => Type.Boolean({ description, default: false });
+/** Text that ends up in key names, where braces would move the hash tag. */
+const keyText = (description: string) => text(description, { default: '', pattern: '^[A-Za-z0-9:_.-]{0,64}$' });
+
+/**
+ * Every setting of both processes: the one place where a name, a default and a bound are written. The README's table
+ * is generated from it.
+ */
+export const ConfigSchema = Type.Object({
+  NODE_ENV: Type.Enum(['development', 'test', 'production'], {
+    description: '`production` refuses unsafe settings instead of warning',
+    default: 'development',
+  }),
+  LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
+    description: 'lowest level that is logged',
+    default: 'info',
+  }),
+  SERVER_HOST: text('address the API listens on', { default: '0.0.0.0', minLength: 1 }),
+  SERVER_PORT: port('port of the API, shared by all api processes of a machine; 0: any free one', 8080),
+  OPS_HOST: text('address of the ops ports', { default: '127.0.0.1', minLength: 1 }),
+  API_OPS_PORT: port('ops port of an api process (`/healthz /readyz /metrics`)', 9100),
+  WORKER_OPS_PORT: port('ops port of a worker process', 9200),
+  DB_HOST: text('MySQL or MariaDB host', { default: '127.0.0.1', minLength: 1 }),
+  DB_PORT: count('MySQL port', 3306, 1, 65_535),
+  DB_USER: text('MySQL user', { default: 'root', minLength: 1 }),
+  DB_PASSWORD: text('MySQL password', { default: '' }),
+  DB_NAME: text('database; created if missing', { default: 'seckill', pattern: '^[A-Za-z0-9_]{1,64}$' }),
+  DB_POOL_MAX: count('MySQL connections of a process’s pool', 10, 1, 1_000),
+  REDIS_ADDR: text('`host:port` of Redis; several, separated by commas, seed a cluster', {
+    default: '127.0.0.1:6379',
+    pattern: '^[^\\s,:]+:[0-9]{1,5}(,[^\\s,:]+:[0-9]{1,5})*$',
+  }),
+  REDIS_PASSWORD: text('Redis password', { default: '' }),
+  REDIS_CLUSTER: flag('the addresses are a Redis Cluster'),
+  REDIS_PREFIX: keyText('put before every Redis key, so that services can share a Redis'),
+  REDIS_TIMEOUT_MS: count('a Redis call of a request that takes longer answers `unavailable`, ms', 900, 50, 10_000),
+  SHARDS: count('shards that new sales are spread over', 1, 1, 1_024),
+  AUTH_MODE: Type.Optional(
+    Type.Enum(['trusted', 'jwt'], {
+      description:
+        '`trusted`: `user_id` is believed (behind a gateway); `jwt`: access tokens. Default: `trusted`, in production `jwt`',
+    }),
+  ),
+  JWT_SECRET: Type.Optional(text('HS256 secret of access tokens, at least 32 bytes', { minLength: 32 })),
+  JWKS_URL: Type.Optional(text('key set that signs access tokens', { pattern: '^https?://' })),
+  JWT_ALGORITHM: Type.Enum(['RS256', 'ES256', 'EdDSA', 'PS256'], {
+    description: 'the one algorithm that is accepted with `JWKS_URL`',
+    default: 'RS256',
+  }),
+  JWT_ISSUER: Type.Optional(text('required `iss` of access tokens', { minLength: 1 })),
+  JWT_AUDIENCE: Type.Optional(text('required `aud` of access tokens', { minLength: 1 })),
+  ADMIN_TOKEN: Type.Optional(text('operator token; without one the operators’ calls are closed', { minLength: 1 })),
+  TOKEN_SECRETS: Type.Optional(
+    text(
+      'secrets of seckill tokens, separated by commas: the first signs, all verify. Default: one made once and kept in MySQL',
+      {
+        pattern: '^[^\\s,]{16,}(,[^\\s,]{16,})*$',
+      },
+    ),
+  ),
+  TOKEN_TTL_SECONDS: count('life of a seckill token, s', 300, 1, 86_400),
+  TRUSTED_PROXIES: Type.Optional(
+    text('CIDRs, separated by commas, whose `X-Forwarded-For` is believed', {
+      pattern: '^[0-9a-fA-F.:/]+(,[0-9a-fA-F.:/]+)*$',
+    }),
+  ),
+  RATE_LIMIT_GLOBAL_CAPACITY: count('burst of the global bucket, buys', 10_000, 1, 10_000_000),
+  RATE_LIMIT_GLOBAL_PER_SECOND: count('refill of the global bucket, buys/s', 1_000, 1, 1_000_000),
+  RATE_LIMIT_USER_CAPACITY: count('burst of a shopper’s bucket, buys', 5, 1, 1_000_000),
+  RATE_LIMIT_USER_PER_SECOND: count('refill of a shopper’s bucket, buys/s', 5, 1, 1_000_000),
+  ADMISSION_BATCH_MAX: count('buys in one micro-batch and so orders in one job', 100, 1, 500),
+  ADMISSION_CALLS_MAX: count('micro-batches of a sale in flight at once, per api process', 1, 1, 64),
+  ADMISSION_WAITING_MAX: count(
+    'buys that wait for their micro-batch, per api process; one more is shed',
+    10_000,
+    1,
+    1_000_000,
+  ),
+  BACKLOG_MAX: count('reservations of a sale that are not in the ledger; more buys are shed', 200_000, 1, 10_000_000),
+  POLL_WAITERS_MAX: count(
+    'long polls open at once, per api process; one more is answered at once',
+    10_000,
+    0,
+    1_000_000,
+  ),
+  PRODUCT_CACHE_MS: count('how long a product’s answer is reused, ms', 200, 0, 60_000),
+  WORKER_CONCURRENCY: count('jobs of a shard active at once, per worker process', 16, 1, 1_000),
+  ORDER_BATCH_MAX: count('orders in one transaction', 500, 1, 1_000),
+  SHUTDOWN_GRACE_MS: count('time to finish open requests and batches after SIGTERM, ms', 7_000, 100, 600_000),
+});
+
+type Parsed = Static<typeof ConfigSchema>;
+
+/** The settings of a process, checked. `AUTH_MODE` is decided. */
+export type Config = Readonly<Parsed & { AUTH_MODE: 'trusted' | 'jwt' }>;
+
+/** Settings that do not fit: one sentence each, fit to print without a stack. */
+export class ConfigError extends Error {
+  constructor(problems: readonly string[]) {
+    super(`The configuration is not valid:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+    this.name = 'ConfigError';
+  }
+}
+
+/**
+ * Reads and checks the settings. An empty variable counts as unset.
+ *
+ * @throws ConfigError naming every variable that does not fit
+ */
+export function loadConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const given = Object.fromEntries(
+    Object.keys(ConfigSchema.properties)
+      .filter((name) => env[name] !== undefined && env[name] !== '')
+      .map((name) => [name, env[name]]),
+  );
+  const parsed = Value.Default(ConfigSchema, Value.Convert(ConfigSchema, given)) as Parsed;
+  const problems = Value.Errors(ConfigSchema, parsed).map((error) => `${error.instancePath.slice(1)} ${error.message}`);
+  if (problems.length > 0) throw new ConfigError([...new Set(problems)]);
+
+  const production = parsed.NODE_ENV === 'production';
+  const config = { ...parsed, AUTH_MODE: parsed.AUTH_MODE ?? (production ? 'jwt' : 'trusted') };
+  if (config.AUTH_MODE === 'jwt' && (config.JWT_SECRET === undefined) === (config.JWKS_URL === undefined)) {
+    problems.push('AUTH_MODE=jwt needs either JWT_SECRET or JWKS_URL');
+  }
+  if (config.AUTH_MODE === 'trusted' && production && config.TRUSTED_PROXIES === undefined) {
+    problems.push('AUTH_MODE=trusted in production needs TRUSTED_PROXIES: the gateway that authenticates shoppers');
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return config;
+}
+
+/** One row of the README's table. */
+export interface ConfigRow {
+  readonly name: string;
+  readonly default: string;
+  readonly description: string;
+}
+
+/** The settings as rows, in the order they are declared. */
+export function configRows(): ConfigRow[] {
+  return Object.entries(ConfigSchema.properties).map(([name, schema]) => {
+    const { default: value, description } = schema as unknown as {
+      default?: string | number | boolean;
+      description: string;
+    };
+    return { name, default: value === undefined || value === '' ? '' : String(value), description };
+  });
+}

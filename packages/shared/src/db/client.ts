@@ -1,0 +1,91 @@
+import type { Socket } from 'node:net';
+import { Kysely, MysqlDialect, sql, type Transaction } from 'kysely';
+import { createConnection, createPool, type ConnectionOptions } from 'mysql2';
+import type { Config } from '../config/config.ts';
+import type { Database } from './schema.ts';
+
+export type Db = Kysely<Database>;
+export type Tx = Transaction<Database>;
+
+type DbConfig = Pick<Config, 'DB_HOST' | 'DB_PORT' | 'DB_USER' | 'DB_PASSWORD' | 'DB_NAME' | 'DB_POOL_MAX'>;
+
+const CONNECT_TIMEOUT_MS = 3_000;
+
+/**
+ * `general`: reads and small transactions. `ledger`: whoever writes under a lease; the server drops its connection 5 s
+ * after a process froze, so that its row locks go, and a lock is waited for at most 3 s. `schema`: migrations, which may take
+ * their time.
+ */
+export type PoolUse = 'general' | 'ledger' | 'schema';
+
+interface PoolSettings {
+  readonly session: string;
+  /** A server that takes a query and never answers must not hold its caller longer than this; 0: no limit. */
+  readonly silence_ms_max: number;
+  /** Idle connections are closed here before the server's `wait_timeout` closes them. */
+  readonly idle_ms_max: number;
+}
+
+const SETTINGS: Readonly<Record<PoolUse, PoolSettings>> = {
+  general: {
+    session: "SET SESSION time_zone = '+00:00', innodb_lock_wait_timeout = 5",
+    silence_ms_max: 8_000,
+    idle_ms_max: 6_000,
+  },
+  ledger: {
+    session: "SET SESSION time_zone = '+00:00', innodb_lock_wait_timeout = 3, wait_timeout = 5",
+    silence_ms_max: 8_000,
+    idle_ms_max: 2_000,
+  },
+  schema: { session: "SET SESSION time_zone = '+00:00'", silence_ms_max: 0, idle_ms_max: 60_000 },
+};
+
+/** Opens a pool. Nothing is connected before the first query. */
+export function connectDb(config: DbConfig, use: PoolUse): Db {
+  const { session, silence_ms_max, idle_ms_max } = SETTINGS[use];
+  const pool = createPool({
+    ...connectionOptions(config),
+    database: config.DB_NAME,
+    connectionLimit: config.DB_POOL_MAX,
+    maxIdle: 0,
+    idleTimeout: idle_ms_max,
+    // VARBINARY holds ASCII here, and is read as text.
+    typeCast: (field, next) => (field.type === 'VAR_STRING' ? field.string() : next()),
+  });
+  pool.on('connection', (connection) => {
+    // Destroying the stream fails the query that waits; mysql2's own destroy() would leave it waiting.
+    const { stream } = connection as unknown as { stream: Socket };
+    stream.setTimeout(silence_ms_max, () => stream.destroy(new Error('MySQL did not answer in time')));
+    // Sent before any query of the connection's first user; what makes it fail makes that query fail as well.
+    connection.query(session, () => undefined);
+  });
+  return new Kysely<Database>({ dialect: new MysqlDialect({ pool }) });
+}
+
+/** Creates the database where it is missing. */
+export async function createDatabase(config: DbConfig): Promise<void> {
+  const connection = createConnection(connectionOptions(config)).promise();
+  try {
+    await connection.query('CREATE DATABASE IF NOT EXISTS ?? CHARACTER SET utf8mb4', [config.DB_NAME]);
+  } finally {
+    connection.destroy();
+  }
+}
+
+/** Whether MySQL answers. */
+export async function pingDb(db: Db): Promise<void> {
+  await sql`SELECT 1`.execute(db);
+}
+
+function connectionOptions(config: DbConfig): ConnectionOptions {
+  return {
+    host: config.DB_HOST,
+    port: config.DB_PORT,
+    user: config.DB_USER,
+    password: config.DB_PASSWORD,
+    charset: 'utf8mb4',
+    timezone: 'Z',
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    enableKeepAlive: true,
+  };
+}

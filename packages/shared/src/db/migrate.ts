@@ -1,0 +1,28 @@
+import { Migrator, type Migration } from 'kysely/migration';
+import * as salesAndOrders from '../../migrations/0001_sales_and_orders.ts';
+import type { Config } from '../config/config.ts';
+import { connectDb, createDatabase } from './client.ts';
+
+/** All migrations, in order. Forward only: a released one never changes. */
+const MIGRATIONS: Readonly<Record<string, Migration>> = {
+  '0001_sales_and_orders': salesAndOrders,
+};
+
+/**
+ * Brings the database to the newest schema, creating it where it is missing. Any number of processes may do this at once: one
+ * works under Kysely's lock, the others wait and find nothing to do.
+ *
+ * @returns the names of the migrations that this call ran
+ */
+export async function migrate(config: Config): Promise<string[]> {
+  await createDatabase(config);
+  const db = connectDb({ ...config, DB_POOL_MAX: 2 }, 'schema');
+  try {
+    const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve({ ...MIGRATIONS }) } });
+    const { error, results = [] } = await migrator.migrateToLatest();
+    if (error !== undefined) throw error;
+    return results.map((result) => result.migrationName);
+  } finally {
+    await db.destroy();
+  }
+}

@@ -1,0 +1,124 @@
+import { sql, type Selectable } from 'kysely';
+import type { Sale } from '../domain/sale.ts';
+import type { Db, Tx } from './client.ts';
+import type { ProductsTable } from './schema.ts';
+
+/** What an operator gives to open a sale. */
+export type NewSale = Pick<Sale, 'shard' | 'name' | 'price_cents' | 'stock' | 'seckill_stock' | 'start_ms' | 'end_ms'>;
+
+const COLUMNS = [
+  'id',
+  'shard',
+  'name',
+  'price_cents',
+  'stock',
+  'seckill_stock',
+  'start_time',
+  'end_time',
+  'version',
+  'paused',
+  'pause_version',
+] as const satisfies readonly (keyof ProductsTable)[];
+
+function saleOf(row: Pick<Selectable<ProductsTable>, (typeof COLUMNS)[number]>): Sale {
+  const { start_time, end_time, paused, ...same } = row;
+  return { ...same, start_ms: start_time.getTime(), end_ms: end_time.getTime(), paused: paused === 1 };
+}
+
+export async function insertSale(db: Db, sale: NewSale, now_ms: number): Promise<Sale> {
+  const { start_ms, end_ms, ...same } = sale;
+  const { insertId } = await db
+    .insertInto('products')
+    .values({
+      ...same,
+      start_time: new Date(start_ms),
+      end_time: new Date(end_ms),
+      created_at: new Date(now_ms),
+    })
+    .executeTakeFirstOrThrow();
+  return { ...sale, id: Number(insertId), version: 1, paused: false, pause_version: 0 };
+}
+
+export async function findSale(db: Db, id: number): Promise<Sale | undefined> {
+  const row = await db.selectFrom('products').select(COLUMNS).where('id', '=', id).executeTakeFirst();
+  return row && saleOf(row);
+}
+
+/** Sales with an id below `before_id` where given, newest first. */
+export async function listSales(db: Db, limit: number, before_id?: number): Promise<Sale[]> {
+  const rows = await db
+    .selectFrom('products')
+    .select(COLUMNS)
+    .$if(before_id !== undefined, (query) => query.where('id', '<', before_id!))
+    .orderBy('id', 'desc')
+    .limit(limit)
+    .execute();
+  return rows.map(saleOf);
+}
+
+/** Sales that end at `after_ms` or later, those that open first before the others. */
+export async function salesEndingAfter(db: Db, after_ms: number): Promise<Sale[]> {
+  const rows = await db
+    .selectFrom('products')
+    .select(COLUMNS)
+    .where('end_time', '>=', new Date(after_ms))
+    .orderBy('start_time')
+    .execute();
+  return rows.map(saleOf);
+}
+
+/** The shards that have sales: workers serve each of them, whatever new sales are spread over. */
+export async function listShards(db: Db): Promise<number[]> {
+  const rows = await db.selectFrom('products').select('shard').distinct().execute();
+  return rows.map(({ shard }) => shard);
+}
+
+/** Pauses or resumes; the sale with its new `pause_version`, or undefined where there is no such sale. */
+export async function updatePaused(db: Db, id: number, paused: boolean): Promise<Sale | undefined> {
+  await db
+    .updateTable('products')
+    .set({ paused: paused ? 1 : 0, pause_version: sql`pause_version + 1` })
+    .where('id', '=', id)
+    .execute();
+  return findSale(db, id);
+}
+
+/** Whether the fencing token is now the sale's highest; false where one at least as high was stamped before. */
+export async function stampFence(db: Db | Tx, id: number, fence: number): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('products')
+    .set({ fence })
+    .where('id', '=', id)
+    .where('fence', '<', fence)
+    .executeTakeFirst();
+  return numUpdatedRows === 1n;
+}
+
+/** The highest fencing token that was stamped, or 0 where there is no such sale. */
+export async function readFence(db: Db, id: number): Promise<number> {
+  const row = await db.selectFrom('products').select('fence').where('id', '=', id).executeTakeFirst();
+  return row?.fence ?? 0;
+}
+
+/** Units and live orders of a sale whose row this transaction now holds, or undefined where the fence is another's. */
+export async function lockSale(
+  tx: Tx,
+  id: number,
+  fence: number,
+): Promise<{ seckill_stock: number; sold: number } | undefined> {
+  return tx
+    .selectFrom('products')
+    .select(['seckill_stock', 'sold'])
+    .where('id', '=', id)
+    .where('fence', '=', fence)
+    .forUpdate()
+    .executeTakeFirst();
+}
+
+export async function addSold(tx: Tx, id: number, count: number): Promise<void> {
+  await tx
+    .updateTable('products')
+    .set({ sold: sql`sold + ${count}` })
+    .where('id', '=', id)
+    .execute();
+}

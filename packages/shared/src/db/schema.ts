@@ -1,0 +1,59 @@
+import type { Generated, GeneratedAlways } from 'kysely';
+import type { OrderStatus } from '../domain/order.ts';
+
+/** The tables as Kysely sees them; the migrations create them. All times are UTC with milliseconds. */
+export interface Database {
+  products: ProductsTable;
+  orders: OrdersTable;
+  stock_returns: StockReturnsTable;
+  token_secrets: TokenSecretsTable;
+}
+
+export interface ProductsTable {
+  id: Generated<number>;
+  shard: number;
+  name: string;
+  price_cents: number;
+  stock: number;
+  seckill_stock: number;
+  start_time: Date;
+  end_time: Date;
+  /** Live orders; raised by the writer, lowered by a close. */
+  sold: Generated<number>;
+  /** Highest fencing token that was stamped. */
+  fence: Generated<number>;
+  version: Generated<number>;
+  paused: Generated<number>;
+  pause_version: Generated<number>;
+  created_at: Date;
+}
+
+export interface OrdersTable {
+  order_no: string;
+  product_id: number;
+  /** `VARBINARY`: compared byte by byte. Read as text through the client's type cast. */
+  user_id: string;
+  status: OrderStatus;
+  price_cents: number;
+  version: Generated<number>;
+  reason: string | null;
+  /** When the order was admitted. */
+  created_at: Date;
+  updated_at: Date;
+  /** 1 while the order holds a unit, else NULL: what makes (product, user) unique among live orders. */
+  live: GeneratedAlways<number | null>;
+}
+
+/** A unit that has to go back, written in the transaction that closed or failed its order. */
+export interface StockReturnsTable {
+  order_no: string;
+  product_id: number;
+  user_id: string;
+  created_at: Date;
+  applied_at: Date | null;
+}
+
+export interface TokenSecretsTable {
+  id: number;
+  secret: string;
+}

@@ -1,0 +1,46 @@
+import { sql } from 'kysely';
+import type { Order } from '../domain/order.ts';
+import type { Db, Tx } from './client.ts';
+
+/** A unit that has to go back. */
+export interface StockReturn {
+  readonly order_no: string;
+  readonly user_id: string;
+}
+
+/** Records that the units of these orders have to go back; in the transaction that closed or failed them. */
+export async function insertStockReturns(tx: Tx, orders: readonly Order[], now_ms: number): Promise<void> {
+  if (orders.length === 0) return;
+  const rows = orders.map(({ order_no, product_id, user_id }) => [order_no, product_id, user_id, new Date(now_ms)]);
+  await sql`INSERT INTO stock_returns (order_no, product_id, user_id, created_at) VALUES ${rows}`.execute(tx);
+}
+
+/** The sales that have units to give back. */
+export function salesWithReturns(db: Db): Promise<{ id: number; shard: number }[]> {
+  return db
+    .selectFrom('stock_returns')
+    .innerJoin('products', 'products.id', 'stock_returns.product_id')
+    .select(['products.id', 'products.shard'])
+    .where('applied_at', 'is', null)
+    .distinct()
+    .execute();
+}
+
+export function unappliedReturns(db: Db, productId: number, limit: number): Promise<StockReturn[]> {
+  return db
+    .selectFrom('stock_returns')
+    .select(['order_no', 'user_id'])
+    .where('applied_at', 'is', null)
+    .where('product_id', '=', productId)
+    .limit(limit)
+    .execute();
+}
+
+export async function markReturnsApplied(db: Db, orderNos: readonly string[], now_ms: number): Promise<void> {
+  await db
+    .updateTable('stock_returns')
+    .set({ applied_at: new Date(now_ms) })
+    .where('order_no', 'in', orderNos)
+    .where('applied_at', 'is', null)
+    .execute();
+}

@@ -1,0 +1,4 @@
+/** Milliseconds since the epoch by the service's one clock, Redis `TIME`, as near as a process knows it. */
+export interface Clock {
+  now_ms(): number;
+}

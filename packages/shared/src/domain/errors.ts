@@ -1,0 +1,150 @@
+/** One row of the error table: what a client can rely on, and what it should do. */
+interface ErrorRow {
+  /** HTTP status. */
+  readonly status: number;
+  /** RFC 9457 `title`: the same for every occurrence. */
+  readonly title: string;
+  /** For `docs/errors.md`: when it happens and what the client does next. */
+  readonly advice: string;
+}
+
+/**
+ * Every error an API answer can carry, in one place. The API renders a row as RFC 9457
+ * `application/problem+json`; `docs/errors.md` is written from this table.
+ */
+export const ERRORS = {
+  invalid_request: {
+    status: 400,
+    title: 'The request is not valid',
+    advice: 'A field is missing, malformed or out of bounds; `detail` names it. Correct the request.',
+  },
+  unauthenticated: {
+    status: 401,
+    title: 'Authentication is required',
+    advice: 'No valid access token or operator token came with the call. Authenticate, then repeat it.',
+  },
+  token_invalid: {
+    status: 403,
+    title: 'The seckill token is not valid',
+    advice:
+      'Forged, expired, replaced, already used, or issued to another shopper or sale. Ask for a new seckill token.',
+  },
+  forbidden: {
+    status: 403,
+    title: 'Not allowed',
+    advice: 'The caller is known but may not do this, such as naming somebody else as `user_id`. Do not repeat it.',
+  },
+  challenge_required: {
+    status: 403,
+    title: 'A challenge must be solved first',
+    advice: 'Solve the challenge, then ask for the seckill token again.',
+  },
+  not_found: {
+    status: 404,
+    title: 'Not found',
+    advice: 'No such product, order or path, or it belongs to somebody else.',
+  },
+  method_not_allowed: {
+    status: 405,
+    title: 'Method not allowed',
+    advice: 'The path exists under other methods; the `Allow` header lists them.',
+  },
+  not_started: {
+    status: 409,
+    title: 'The sale has not started',
+    advice: 'Buy again at `start_time`.',
+  },
+  ended: {
+    status: 409,
+    title: 'The sale has ended',
+    advice: 'Final. Do not repeat the call.',
+  },
+  paused: {
+    status: 409,
+    title: 'The sale is paused',
+    advice: 'An operator stopped the sale for now. Read the product, and buy again when it is `open`.',
+  },
+  sold_out: {
+    status: 409,
+    title: 'Sold out',
+    advice: 'No unit is free now. A unit whose order is closed unpaid goes back on sale.',
+  },
+  tokens_exhausted: {
+    status: 409,
+    title: 'No seckill tokens are left',
+    advice: 'As many seckill tokens are live as the sale allows. Ask again later.',
+  },
+  invalid_state: {
+    status: 409,
+    title: 'The order is in another state',
+    advice: 'The order cannot make this move from its current state, which `detail` names.',
+  },
+  payload_too_large: {
+    status: 413,
+    title: 'The request body is too large',
+    advice: 'Send a smaller body.',
+  },
+  unsupported_media_type: {
+    status: 415,
+    title: 'Unsupported media type',
+    advice: 'Send `application/json`.',
+  },
+  rate_limited: {
+    status: 429,
+    title: 'Too many requests',
+    advice: 'Nothing was taken. Wait for `Retry-After` seconds; `RateLimit-Policy` names the limit.',
+  },
+  overloaded: {
+    status: 503,
+    title: 'Too much load',
+    advice: 'Shed before any effect. Repeat the call after `Retry-After` seconds.',
+  },
+  not_ready: {
+    status: 503,
+    title: 'The sale is being prepared',
+    advice: 'Its stock is being loaded or checked against the ledger. Repeat the call after `Retry-After` seconds.',
+  },
+  unavailable: {
+    status: 503,
+    title: 'The outcome is not known',
+    advice: 'A server did not answer in time. Repeat the call: it finds the order if there is one.',
+  },
+  internal: {
+    status: 500,
+    title: 'Internal error',
+    advice: 'A fault of the service, logged under the answer’s `request_id`.',
+  },
+} as const satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** What a refusal may add to its row of the table. */
+export interface RefusalOptions {
+  /** One sentence about this occurrence, safe to show to the client. */
+  readonly detail?: string;
+  /** Seconds after which the call is worth repeating; 429 and 503 always carry one. */
+  readonly retry_after_s?: number;
+  /** More response headers, such as `RateLimit-Policy`. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly cause?: unknown;
+}
+
+/** A refused call: thrown anywhere below a route, rendered by the API's error plugin. */
+export class Refusal extends Error {
+  readonly code: ErrorCode;
+  readonly status: number;
+  readonly detail: string | undefined;
+  readonly retry_after_s: number | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(code: ErrorCode, options: RefusalOptions = {}) {
+    const row = ERRORS[code];
+    super(options.detail ?? row.title, { cause: options.cause });
+    this.name = 'Refusal';
+    this.code = code;
+    this.status = row.status;
+    this.detail = options.detail;
+    this.retry_after_s = options.retry_after_s ?? (row.status === 429 || row.status === 503 ? 1 : undefined);
+    this.headers = options.headers ?? {};
+  }
+}

@@ -1,0 +1,45 @@
+/**
+ * The life of an order. `queued` exists in Redis only: a reservation that the ledger does not have yet.
+ *
+ *     queued → pending_payment → paid → refunded
+ *                pending_payment → cancelled | expired
+ *     queued → failed
+ */
+export const ORDER_TRANSITIONS = {
+  queued: ['pending_payment', 'failed'],
+  pending_payment: ['paid', 'cancelled', 'expired'],
+  paid: ['refunded'],
+  refunded: [],
+  cancelled: [],
+  expired: [],
+  failed: [],
+} as const satisfies Record<string, readonly string[]>;
+
+export type OrderStatus = keyof typeof ORDER_TRANSITIONS;
+
+export const ORDER_STATUSES = Object.keys(ORDER_TRANSITIONS) as OrderStatus[];
+
+/** An order in one of these holds a unit and counts in `products.sold`. */
+export const LIVE_STATUSES = ['pending_payment', 'paid'] as const satisfies readonly OrderStatus[];
+
+/** Why an accepted order became a `failed` row. */
+export type FailureReason =
+  /** The owner entry of its shopper names another order or none: its unit is not held. */
+  | 'not_owner'
+  /** The ledger already counts as many live orders as the sale has units. */
+  | 'no_unit'
+  /** MySQL refuses the row for good. */
+  | 'refused';
+
+/** An order as shoppers see it, wherever it was read. Times are milliseconds since the epoch, UTC. */
+export interface Order {
+  readonly order_no: string;
+  readonly user_id: string;
+  readonly product_id: number;
+  readonly status: OrderStatus;
+  readonly price_cents: number;
+  readonly created_at_ms: number;
+  /** Goes up by one with every change of the row; 0 while queued. */
+  readonly version: number;
+  readonly reason?: string;
+}

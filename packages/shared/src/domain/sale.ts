@@ -1,0 +1,46 @@
+/** What never changes about a sale but through a new product version. Times are milliseconds since the epoch, UTC. */
+export interface Sale {
+  readonly id: number;
+  readonly shard: number;
+  readonly name: string;
+  readonly price_cents: number;
+  /** The shop's ordinary stock, untouched by the sale. */
+  readonly stock: number;
+  readonly seckill_stock: number;
+  readonly start_ms: number;
+  readonly end_ms: number;
+  /** Goes up with every change of the facts above; Redis is rebuilt when its copy differs. */
+  readonly version: number;
+  readonly paused: boolean;
+  /** Goes up with every pause and resume; the higher one wins in Redis. */
+  readonly pause_version: number;
+}
+
+/** Enough of a sale to name its keys. */
+export type SaleRef = Pick<Sale, 'id' | 'shard'>;
+
+export const SALE_STATUSES = ['not_ready', 'scheduled', 'open', 'paused', 'sold_out', 'ended'] as const;
+export type SaleStatus = (typeof SALE_STATUSES)[number];
+
+/** What Redis says of a sale at one instant. */
+export interface LiveSale {
+  /** Loaded under the Redis process that answered. */
+  readonly ready: boolean;
+  readonly version: number;
+  readonly available: number;
+  readonly paused: boolean;
+  /** Redis `TIME`, the one clock that sales open and close by. */
+  readonly now_ms: number;
+}
+
+/** A sale is kept in Redis until a day after its end; from then on the ledger alone answers. */
+export const KEPT_AFTER_END_MS = 24 * 3_600_000;
+
+/** The status a shopper sees: the same checks, in the same order, that decide a buy. */
+export function saleStatus(sale: Pick<Sale, 'start_ms' | 'end_ms'>, live: LiveSale): SaleStatus {
+  if (live.now_ms >= sale.end_ms) return 'ended';
+  if (!live.ready) return 'not_ready';
+  if (live.now_ms < sale.start_ms) return 'scheduled';
+  if (live.paused) return 'paused';
+  return live.available > 0 ? 'open' : 'sold_out';
+}

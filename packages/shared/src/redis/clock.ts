@@ -1,0 +1,63 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Clock } from '../domain/clock.ts';
+import type { RedisClient } from './client.ts';
+import type { Commands } from './commands.ts';
+
+const LEARN_INTERVAL_MS = 1_000;
+const RETRY_MS = 50;
+
+/**
+ * The time of one shard's Redis, as this process knows it: what the server said, carried on by a local clock that
+ * never jumps. It is learned again each second and whenever the connection is made anew.
+ */
+export class RedisClock implements Clock {
+  readonly #commands: Commands;
+  readonly #shard: number;
+  readonly #redis: RedisClient;
+  readonly #learnQuietly = () => void this.learn().catch(() => undefined);
+  #offset_ms = Date.now() - performance.now();
+  #run_id = '';
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(redis: RedisClient, commands: Commands, shard: number) {
+    this.#redis = redis;
+    this.#commands = commands;
+    this.#shard = shard;
+  }
+
+  /** The Redis process that told the time last; '' before the first answer. */
+  get run_id(): string {
+    return this.#run_id;
+  }
+
+  now_ms(): number {
+    return Math.floor(performance.now() + this.#offset_ms);
+  }
+
+  /** Asks once. The answer was true somewhere in the round trip; its middle is the best guess. */
+  async learn(): Promise<void> {
+    const asked_ms = performance.now();
+    const { now_ms, run_id } = await this.#commands.clock(this.#shard);
+    this.#offset_ms = now_ms - (asked_ms + performance.now()) / 2;
+    this.#run_id = run_id;
+  }
+
+  /** Resolves once the time is known, at the latest after `limit_ms`. */
+  async settled(limit_ms: number): Promise<void> {
+    const until_ms = performance.now() + limit_ms;
+    while (this.#run_id === '' && performance.now() < until_ms) {
+      await this.learn().catch(() => delay(RETRY_MS));
+    }
+  }
+
+  start(): void {
+    this.#redis.on('ready', this.#learnQuietly);
+    this.#timer = setInterval(this.#learnQuietly, LEARN_INTERVAL_MS).unref();
+    this.#learnQuietly();
+  }
+
+  stop(): void {
+    this.#redis.off('ready', this.#learnQuietly);
+    clearInterval(this.#timer);
+  }
+}

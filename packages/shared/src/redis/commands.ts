@@ -1,0 +1,346 @@
+import { readFileSync } from 'node:fs';
+import type { ErrorCode } from '../domain/errors.ts';
+import type { LiveSale, Sale, SaleRef } from '../domain/sale.ts';
+import type { RedisClient } from './client.ts';
+import type { Keys } from './keys.ts';
+
+const SCRIPTS = [
+  'clock',
+  'admit',
+  'issue_token',
+  'read_order',
+  'read_sale',
+  'set_pause',
+  'acquire_lease',
+  'renew_lease',
+  'release_lease',
+  'next_reservations',
+  'settle',
+  'give_back',
+  'begin_rebuild',
+  'add_owners',
+  'finish_rebuild',
+  'lead',
+  'resign',
+] as const;
+type ScriptName = (typeof SCRIPTS)[number];
+type Argument = string | number;
+
+const load = (name: string): string => readFileSync(new URL(`scripts/${name}.lua`, import.meta.url), 'utf8');
+const PRELUDE = load('prelude');
+const SOURCES = new Map(SCRIPTS.map((name) => [name, `${PRELUDE}\n${load(name)}`]));
+
+/** One buy in a micro-batch. */
+export interface AdmitItem {
+  readonly user_id: string;
+  /** The number the order gets if it is accepted. */
+  readonly order_no: string;
+  readonly token: string;
+  readonly request_id: string;
+}
+
+export interface AdmitCall {
+  /** The Redis process that the caller's clock was learned from. */
+  readonly run_id: string;
+  /** When the callers stop waiting, by Redis's clock. */
+  readonly deadline_ms: number;
+  readonly job_id: string;
+  readonly backlog_max: number;
+  readonly limits: {
+    readonly global_capacity: number;
+    readonly global_per_second: number;
+    readonly user_capacity: number;
+    readonly user_per_second: number;
+  };
+}
+
+/** What became of one buy. */
+export type Admission =
+  | { readonly outcome: 'accepted' }
+  | { readonly outcome: 'replayed'; readonly order_no: string }
+  | { readonly outcome: 'rate_limited'; readonly limit: 'global' | 'user'; readonly wait_ms: number }
+  | { readonly outcome: Exclude<ErrorCode, 'rate_limited'> };
+
+/** A reservation: the only copy of an accepted order until the ledger has it. */
+export interface Reservation {
+  readonly order_no: string;
+  readonly user_id: string;
+  readonly price_cents: number;
+  /** When it was admitted, milliseconds since the epoch by Redis's clock: the order's `created_at`. */
+  readonly admitted_ms: number;
+  readonly job_id: string;
+  /** The request that was admitted, for the logs. */
+  readonly request_id: string;
+}
+
+/** A reservation with the order number that its shopper's owner entry names, if any. */
+export interface HeldReservation extends Reservation {
+  readonly owner_order_no: string | undefined;
+}
+
+/** What pollers are told of an order, by version. */
+export interface StatusRecord {
+  readonly order_no: string;
+  readonly version: number;
+  /** Opaque here: the order as JSON. */
+  readonly status: string;
+}
+
+/** What Redis knows of one order at one instant. */
+export interface OrderInRedis {
+  readonly sale_ready: boolean;
+  readonly reservation: Reservation | undefined;
+  readonly status: string | undefined;
+}
+
+/** An order number with its owner. */
+export interface Owner {
+  readonly user_id: string;
+  readonly order_no: string;
+}
+
+/**
+ * Every atomic change and every consistent read in Redis, as typed functions: one per script of `scripts/`, plus the
+ * reads that one command does. All reject with ioredis's errors while Redis is away. Calls under a lease take the lease's text
+ * (`fencing_token holder`) and change nothing once it is somebody else's.
+ */
+export type Commands = ReturnType<typeof createCommands>;
+
+export function createCommands(redis: RedisClient, keys: Keys) {
+  for (const [name, lua] of SOURCES) redis.defineCommand(name, { lua });
+  const scripts = redis as unknown as Record<ScriptName, (...args: Argument[]) => Promise<unknown>>;
+  /** Sent by SHA; ioredis sends the text where the server does not have it (restart, failover, SCRIPT FLUSH). */
+  const run = <Reply>(name: ScriptName, names: readonly string[], args: readonly Argument[]): Promise<Reply> =>
+    scripts[name](names.length, ...names, ...args) as Promise<Reply>;
+
+  return {
+    /** Redis's time (ms) and the process that told it. */
+    async clock(shard: number): Promise<{ now_ms: number; run_id: string }> {
+      const [now_ms, run_id] = await run<[number, string]>('clock', [keys.globalBucket(shard)], []);
+      return { now_ms, run_id };
+    },
+
+    /** Decides a micro-batch, at most a few hundred items; answers in the same order. */
+    async admit(sale: SaleRef, call: AdmitCall, items: readonly AdmitItem[]): Promise<Admission[]> {
+      const { state, pause, owners, reservations, reservedAt } = keys.sale(sale);
+      const names = [state, pause, owners, reservations, reservedAt, keys.globalBucket(sale.shard)];
+      const { limits } = call;
+      const args: Argument[] = [
+        call.run_id,
+        call.deadline_ms,
+        call.job_id,
+        call.backlog_max,
+        limits.global_capacity,
+        limits.global_per_second,
+        limits.user_capacity,
+        limits.user_per_second,
+      ];
+      for (const item of items) {
+        names.push(keys.seckillToken(sale, item.user_id), keys.userBucket(sale.shard, item.user_id));
+        args.push(item.user_id, item.order_no, item.token, item.request_id);
+      }
+      return (await run<string[]>('admit', names, args)).map(admissionOf);
+    },
+
+    /** Records `token`, or answers the shopper's live one. `replacing` is a recorded one that does not verify any more. */
+    issueToken(sale: SaleRef, userId: string, token: string, life_ms: number, replacing = ''): Promise<string> {
+      return run('issue_token', [keys.sale(sale).state, keys.seckillToken(sale, userId)], [token, life_ms, replacing]);
+    },
+
+    async readOrder(sale: SaleRef, orderNo: string): Promise<OrderInRedis> {
+      const { state, reservations } = keys.sale(sale);
+      const [ready, reservation, status] = await run<[number, string | null, string | null]>(
+        'read_order',
+        [state, reservations, keys.status(sale, orderNo)],
+        [orderNo],
+      );
+      return {
+        sale_ready: ready === 1,
+        reservation: reservation === null ? undefined : reservationOf(orderNo, reservation),
+        status: status === null ? undefined : status.slice(status.indexOf(' ') + 1),
+      };
+    },
+
+    async readSale(sale: SaleRef): Promise<LiveSale> {
+      const { state, pause } = keys.sale(sale);
+      const [ready, version, available, paused, now_ms] = await run<number[]>('read_sale', [state, pause], []);
+      return { ready: ready === 1, version: version!, available: available!, paused: paused === 1, now_ms: now_ms! };
+    },
+
+    /** Whether the pause was set; false where a newer one stands. */
+    async setPause(sale: SaleRef, pause_version: number, paused: boolean): Promise<boolean> {
+      return (await run('set_pause', [keys.sale(sale).pause], [pause_version, paused ? '1' : '0'])) === 1;
+    },
+
+    /** The fencing token, or undefined where somebody else holds the lease. */
+    async acquireLease(sale: SaleRef, holder: string, life_ms: number, wait_ms: number): Promise<number | undefined> {
+      const { lease, fence, leaseWaiting } = keys.sale(sale);
+      const token = await run<number>('acquire_lease', [lease, fence, leaseWaiting], [holder, life_ms, wait_ms]);
+      return token === 0 ? undefined : token;
+    },
+
+    /** Whether the lease has its full life again; false where it is lost. */
+    async renewLease(sale: SaleRef, lease: string, life_ms: number): Promise<boolean> {
+      return (await run('renew_lease', [keys.sale(sale).lease], [lease, life_ms])) === 1;
+    },
+
+    /** Ends a lease; `ledger_fence` raises the counter where the ledger's fencing token is known to be ahead. */
+    async releaseLease(sale: SaleRef, lease: string, ledger_fence = 0): Promise<void> {
+      const names = keys.sale(sale);
+      await run('release_lease', [names.lease, names.fence], [lease, ledger_fence]);
+    },
+
+    /** The oldest reservations and whether somebody waits for the lease; undefined where the lease is lost. */
+    async nextReservations(
+      sale: SaleRef,
+      lease: string,
+      limit: number,
+    ): Promise<{ wanted: boolean; reservations: HeldReservation[] } | undefined> {
+      const names = keys.sale(sale);
+      const [held, ...flat] = await run<[number, ...string[]]>(
+        'next_reservations',
+        [names.lease, names.reservations, names.reservedAt, names.owners, names.leaseWaiting],
+        [lease, limit],
+      );
+      if (held === 0) return undefined;
+      const reservations: HeldReservation[] = [];
+      for (let i = 0; i < flat.length; i += 3) {
+        reservations.push({
+          ...reservationOf(flat[i]!, flat[i + 1]!),
+          owner_order_no: flat[i + 2] === '' ? undefined : flat[i + 2],
+        });
+      }
+      return { wanted: held === 2, reservations };
+    },
+
+    /** Whether the orders were settled; false where the lease is lost. At most a thousand at once. */
+    async settle(sale: SaleRef, lease: string, life_ms: number, records: readonly StatusRecord[]): Promise<boolean> {
+      const names = keys.sale(sale);
+      const reply = await run(
+        'settle',
+        [
+          names.lease,
+          names.reservations,
+          names.reservedAt,
+          ...records.map(({ order_no }) => keys.status(sale, order_no)),
+        ],
+        [
+          lease,
+          life_ms,
+          names.settled,
+          ...records.flatMap(({ order_no, version, status }) => [order_no, version, status]),
+        ],
+      );
+      return reply === 1;
+    },
+
+    /** How many units went back, or undefined where the lease is lost. */
+    async giveBack(sale: SaleRef, lease: string, owners: readonly Owner[]): Promise<number | undefined> {
+      const names = keys.sale(sale);
+      const reply = await run<number>(
+        'give_back',
+        [names.lease, names.state, names.owners],
+        [lease, ...owners.flatMap(({ user_id, order_no }) => [user_id, order_no])],
+      );
+      return reply === -1 ? undefined : reply;
+    },
+
+    /** The Redis process in which the sale is now stopped, or undefined where the lease is lost. */
+    async beginRebuild(sale: SaleRef, lease: string): Promise<string | undefined> {
+      const names = keys.sale(sale);
+      const reply = await run<string>('begin_rebuild', [names.lease, names.state, names.building], [lease]);
+      return reply === '' ? undefined : reply;
+    },
+
+    /** Whether the owners were added; false where the lease is lost. At most a few thousand at once. */
+    async addOwners(sale: SaleRef, lease: string, owners: readonly Owner[]): Promise<boolean> {
+      const names = keys.sale(sale);
+      const flat = owners.flatMap(({ user_id, order_no }) => [user_id, order_no]);
+      return (await run('add_owners', [names.lease, names.building], [lease, ...flat])) === 1;
+    },
+
+    /** Whether the sale is open again; false where the lease is lost or Redis has restarted since `run_id`. */
+    async finishRebuild(
+      sale: Sale,
+      lease: string,
+      built: { run_id: string; owners: number; available: number },
+    ): Promise<boolean> {
+      const names = keys.sale(sale);
+      const reply = await run(
+        'finish_rebuild',
+        [names.lease, names.state, names.owners, names.building, names.pause],
+        [
+          lease,
+          built.run_id,
+          built.owners,
+          sale.seckill_stock,
+          built.available,
+          sale.version,
+          sale.start_ms,
+          sale.end_ms,
+          sale.price_cents,
+          sale.pause_version,
+          sale.paused ? '1' : '0',
+        ],
+      );
+      return reply === 1;
+    },
+
+    /** Whether the process `name` runs the service now. */
+    async lead(service: string, name: string, life_ms: number): Promise<boolean> {
+      return (await run('lead', [keys.service(service)], [name, life_ms])) === 1;
+    },
+
+    async resign(service: string, name: string): Promise<void> {
+      await run('resign', [keys.service(service)], [name]);
+    },
+
+    /** How many reservations of the sale are not in the ledger. */
+    backlog(sale: SaleRef): Promise<number> {
+      return redis.zcard(keys.sale(sale).reservedAt);
+    },
+
+    /** Order numbers of reservations admitted before `before_ms`, oldest first. */
+    reservedBefore(sale: SaleRef, before_ms: number, limit: number): Promise<string[]> {
+      return redis.zrange(keys.sale(sale).reservedAt, '-inf', `(${before_ms}`, 'BYSCORE', 'LIMIT', 0, limit);
+    },
+
+    /** The reservations among `orderNos`, in their order; undefined for one that is gone. */
+    async reservations(sale: SaleRef, orderNos: readonly string[]): Promise<(Reservation | undefined)[]> {
+      const found = await redis.hmget(keys.sale(sale).reservations, ...orderNos);
+      return found.map((text, i) => (text === null ? undefined : reservationOf(orderNos[i]!, text)));
+    },
+
+    /** All reservations of the sale, in no order. Read in steps: one that comes or goes meanwhile may be in it or not. */
+    async allReservations(sale: SaleRef): Promise<Reservation[]> {
+      const found = new Map<string, Reservation>();
+      let cursor = '0';
+      do {
+        const [next, flat] = await redis.hscan(keys.sale(sale).reservations, cursor, 'COUNT', 1_000);
+        for (let i = 0; i < flat.length; i += 2) found.set(flat[i]!, reservationOf(flat[i]!, flat[i + 1]!));
+        cursor = next;
+      } while (cursor !== '0');
+      return [...found.values()];
+    },
+  };
+}
+
+function admissionOf(reply: string): Admission {
+  if (reply.startsWith('replayed:')) return { outcome: 'replayed', order_no: reply.slice('replayed:'.length) };
+  if (reply.startsWith('rate_limited:')) {
+    const [, limit, wait_ms] = reply.split(':');
+    return { outcome: 'rate_limited', limit: limit as 'global' | 'user', wait_ms: Number(wait_ms) };
+  }
+  return { outcome: reply as 'accepted' };
+}
+
+function reservationOf(order_no: string, text: string): Reservation {
+  const [admitted_ms, price_cents, job_id, request_id, user_id] = text.split(' ') as [
+    string,
+    string,
+    string,
+    string,
+    string,
+  ];
+  return { order_no, user_id, price_cents: Number(price_cents), admitted_ms: Number(admitted_ms), job_id, request_id };
+}

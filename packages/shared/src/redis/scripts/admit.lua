@@ -1,0 +1,110 @@
+-- Decides a micro-batch of buys of one sale, in order; each item sees what the items before it did.
+-- Safe to run twice with the same arguments: an item whose order number already owns a unit, or already consumed
+-- the seckill token, is accepted again without effect.
+--
+-- KEYS  1 state  2 pause  3 owners  4 reservations  5 reserved_at  6 global bucket,
+--       then per item: seckill token, user bucket
+-- ARGV  1 run id the caller's clock was learned from  2 deadline, ms by this Redis's clock  3 job id  4 backlog limit
+--       5 global capacity  6 global refill per second  7 user capacity  8 user refill per second,
+--       then per item: user, order number, seckill token, request id
+-- Out   per item: 'accepted' | 'replayed:<order number>' | 'rate_limited:<global|user>:<wait in ms>' | an error code
+--
+-- The buckets are GCRA (ITU-T I.371): one number per bucket, the time at which it is full again, is a token bucket.
+local FIXED_KEYS, FIXED_ARGS = 6, 8
+local count = (#KEYS - FIXED_KEYS) / 2
+local backlog_max = tonumber(ARGV[4])
+
+local users, order_nos, seckill_tokens, request_ids, token_keys, bucket_keys = {}, {}, {}, {}, {}, {}
+for i = 1, count do
+  local arg, key = FIXED_ARGS + 4 * (i - 1), FIXED_KEYS + 2 * (i - 1)
+  users[i], order_nos[i], seckill_tokens[i], request_ids[i] = ARGV[arg + 1], ARGV[arg + 2], ARGV[arg + 3], ARGV[arg + 4]
+  token_keys[i], bucket_keys[i] = KEYS[key + 1], KEYS[key + 2]
+end
+
+-- Everything is read at once; the maps are what the items before changed.
+local state = redis.call('HMGET', KEYS[1], 'ready', 'run_id', 'available', 'start_ms', 'end_ms', 'price_cents')
+local owner_of, token_of, full_at = {}, {}, {}
+for i, order_no in ipairs(redis.call('HMGET', KEYS[3], unpack(users))) do owner_of[users[i]] = order_no end
+for i, token in ipairs(redis.call('MGET', unpack(token_keys))) do token_of[users[i]] = token end
+for i, time in ipairs(redis.call('MGET', unpack(bucket_keys))) do full_at[users[i]] = tonumber(time) or 0 end
+local global_full_at = tonumber(redis.call('GET', KEYS[6])) or 0
+
+local us = now_us()
+local now = math.floor(us / 1000)
+local here = run_id()
+local ready = state[1] == '1' and state[2] == here
+local late = here ~= ARGV[1] or now > tonumber(ARGV[2])
+local available = tonumber(state[3]) or 0
+local backlog = redis.call('ZCARD', KEYS[5])
+
+-- Why no unit may be taken now, or nil.
+local function refusal_of_state()
+  if now < tonumber(state[4]) then return 'not_started' end
+  if now >= tonumber(state[5]) then return 'ended' end
+  if string.sub(redis.call('GET', KEYS[2]) or '', -1) == '1' then return 'paused' end
+  return nil
+end
+local state_refusal = ready and refusal_of_state()
+
+local function bucket(capacity, per_second)
+  local interval = 1000000 / tonumber(per_second)
+  return { interval = interval, burst = interval * tonumber(capacity) }
+end
+local global_bucket, user_bucket = bucket(ARGV[5], ARGV[6]), bucket(ARGV[7], ARGV[8])
+
+-- When a bucket is full again if one is taken now, and how long (ms) until one can be: 0 is at once.
+local function take(limit, time)
+  local next_time = math.max(time, us) + limit.interval
+  return next_time, math.max(0, math.ceil((next_time - limit.burst - us) / 1000))
+end
+
+local new_owners, new_reservations, new_times, consumed, drawn = {}, {}, {}, {}, {}
+
+local function decide(i)
+  local user, order_no = users[i], order_nos[i]
+  local owned, token = owner_of[user], token_of[user]
+  if owned == order_no then return 'accepted' end
+  if late then return ready and token == '#' .. order_no and 'accepted' or 'unavailable' end
+  if not ready then return 'not_ready' end
+  if owned then return 'replayed:' .. owned end
+  if token == '#' .. order_no then return 'accepted' end
+  if state_refusal then return state_refusal end
+  if available <= 0 then return 'sold_out' end
+  if backlog >= backlog_max then return 'overloaded' end
+
+  local global_next, global_wait = take(global_bucket, global_full_at)
+  if global_wait > 0 then return 'rate_limited:global:' .. global_wait end
+  local user_next, user_wait = take(user_bucket, full_at[user])
+  if user_wait > 0 then return 'rate_limited:user:' .. user_wait end
+  global_full_at, full_at[user], drawn[user] = global_next, user_next, bucket_keys[i]
+
+  if token ~= seckill_tokens[i] then return 'token_invalid' end
+
+  available, backlog = available - 1, backlog + 1
+  owner_of[user], token_of[user] = order_no, '#' .. order_no
+  consumed[token_keys[i]] = '#' .. order_no
+  new_owners[#new_owners + 1], new_owners[#new_owners + 2] = user, order_no
+  new_reservations[#new_reservations + 1] = order_no
+  new_reservations[#new_reservations + 1] = table.concat({ now, state[6], ARGV[3], request_ids[i], user }, ' ')
+  new_times[#new_times + 1], new_times[#new_times + 2] = now, order_no
+  return 'accepted'
+end
+
+local replies = {}
+for i = 1, count do replies[i] = decide(i) end
+
+local function save_bucket(key, time)
+  redis.call('SET', key, string.format('%.0f', time), 'PX', math.ceil((time - us) / 1000))
+end
+if next(drawn) then
+  save_bucket(KEYS[6], global_full_at)
+  for user, key in pairs(drawn) do save_bucket(key, full_at[user]) end
+end
+if #new_owners > 0 then
+  redis.call('HSET', KEYS[1], 'available', available)
+  redis.call('HSET', KEYS[3], unpack(new_owners))
+  redis.call('HSET', KEYS[4], unpack(new_reservations))
+  redis.call('ZADD', KEYS[5], unpack(new_times))
+  for key, mark in pairs(consumed) do redis.call('SET', key, mark, 'KEEPTTL') end
+end
+return replies

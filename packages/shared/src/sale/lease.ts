@@ -1,0 +1,124 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { SaleRef } from '../domain/sale.ts';
+import type { Db } from '../db/client.ts';
+import { readFence, stampFence } from '../db/products.ts';
+import type { Commands } from '../redis/commands.ts';
+
+export const LEASE_LIFE_MS = 3_000;
+/** How long a try is remembered, so that the holder knows that somebody waits. Longer than the pause between two tries. */
+const WAIT_REMEMBERED_MS = 300;
+const RETRY_MS_MIN = 5;
+const RETRY_MS_SPREAD = 20;
+
+/** The lease is somebody else's, or nobody's: whatever it guards must not be touched. */
+export class LeaseLost extends Error {
+  constructor(sale: SaleRef) {
+    super(`The lease of sale ${sale.id} is lost`);
+    this.name = 'LeaseLost';
+  }
+}
+
+/**
+ * The right to move orders of one sale into the ledger, or to rebuild it. Redis grants it for `LEASE_LIFE_MS`; it is renewed at a
+ * third of that until it is released or lost. What it guards is safe even where a holder does not notice the loss: every script
+ * compares `text`, and every transaction the fencing token (M. Kleppmann, "How to do distributed locking", 2016).
+ */
+export class Lease {
+  readonly sale: SaleRef;
+  /** Goes up with every acquisition. */
+  readonly fencing_token: number;
+  /** What scripts compare: the fencing token and a name that was never used before. */
+  readonly text: string;
+  readonly #commands: Commands;
+  readonly #lost = new AbortController();
+  readonly #timer: NodeJS.Timeout;
+  #renewed_ms: number;
+
+  constructor(commands: Commands, sale: SaleRef, fencing_token: number, holder: string, asked_ms: number) {
+    this.#commands = commands;
+    this.sale = sale;
+    this.fencing_token = fencing_token;
+    this.text = `${fencing_token} ${holder}`;
+    this.#renewed_ms = asked_ms;
+    this.#timer = setInterval(() => void this.#renew(), LEASE_LIFE_MS / 3).unref();
+  }
+
+  /** Aborted when the lease is known to be lost. */
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  /** @throws LeaseLost where the lease is lost or its life has passed unrenewed */
+  check(): void {
+    if (performance.now() - this.#renewed_ms > LEASE_LIFE_MS) this.#lost.abort();
+    if (this.#lost.signal.aborted) throw new LeaseLost(this.sale);
+  }
+
+  /** Ends the lease. `ledger_fence` is the ledger's fencing token where that turned out to be ahead of ours. */
+  async release(ledger_fence = 0): Promise<void> {
+    clearInterval(this.#timer);
+    this.#lost.abort();
+    await this.#commands.releaseLease(this.sale, this.text, ledger_fence);
+  }
+
+  async #renew(): Promise<void> {
+    const asked_ms = performance.now();
+    try {
+      if (await this.#commands.renewLease(this.sale, this.text, LEASE_LIFE_MS)) {
+        this.#renewed_ms = asked_ms;
+      } else {
+        clearInterval(this.#timer);
+        this.#lost.abort();
+      }
+    } catch {
+      // Redis is away: the life that is left decides, in check().
+    }
+  }
+}
+
+/**
+ * Takes the lease of a sale, trying again for `wait_ms` where somebody else holds it. Not held in the ledger before it is
+ * stamped there.
+ *
+ * @returns undefined where it could not be had in time
+ */
+export async function acquireLease(commands: Commands, sale: SaleRef, wait_ms: number): Promise<Lease | undefined> {
+  const until_ms = performance.now() + wait_ms;
+  const holder = randomUUID();
+  for (;;) {
+    const asked_ms = performance.now();
+    const token = await commands.acquireLease(sale, holder, LEASE_LIFE_MS, WAIT_REMEMBERED_MS);
+    if (token !== undefined) return new Lease(commands, sale, token, holder, asked_ms);
+    const pause_ms = RETRY_MS_MIN + Math.random() * RETRY_MS_SPREAD;
+    if (performance.now() + pause_ms > until_ms) return undefined;
+    await delay(pause_ms);
+  }
+}
+
+/**
+ * Runs `work` under a lease that is stamped in the ledger: no transaction of an earlier holder can commit any more. Where the ledger's
+ * fencing token is not below ours (Redis has lost its counter), the counter is raised and the lease taken anew.
+ *
+ * @returns what `work` returned, or undefined where the lease could not be had in time
+ * @throws LeaseLost where the lease was lost under way, and what `work` throws
+ */
+export async function withStampedLease<Result>(
+  deps: { readonly commands: Commands; readonly db: Db },
+  sale: SaleRef,
+  wait_ms: number,
+  work: (lease: Lease) => Promise<Result>,
+): Promise<Result | undefined> {
+  for (;;) {
+    const lease = await acquireLease(deps.commands, sale, wait_ms);
+    if (lease === undefined) return undefined;
+    let ledger_fence = 0;
+    try {
+      if (await stampFence(deps.db, sale.id, lease.fencing_token)) return await work(lease);
+      ledger_fence = await readFence(deps.db, sale.id);
+    } finally {
+      await lease.release(ledger_fence).catch(() => undefined);
+    }
+    if (ledger_fence === 0) throw new LeaseLost(sale);
+  }
+}

@@ -1,0 +1,95 @@
+import type { Sale, SaleRef } from '../domain/sale.ts';
+import type { Db, Tx } from '../db/client.ts';
+import { findOrders, liveOwners } from '../db/orders.ts';
+import { findSale } from '../db/products.ts';
+import type { Commands, Owner, Reservation } from '../redis/commands.ts';
+import { LeaseLost, withStampedLease, type Lease } from './lease.ts';
+
+const CHUNK = 1_000;
+
+export interface RebuildDeps {
+  readonly commands: Commands;
+  readonly db: Db;
+}
+
+/** What a rebuild found and made. */
+export interface Rebuilt {
+  readonly sale: Sale;
+  readonly owners: number;
+  readonly available: number;
+}
+
+/**
+ * Loads a sale into Redis: the only way it gets there, when it is created, after a restart of Redis, and after a change of
+ * the product. The sale is stopped, its owners are worked out from the ledger and the surviving reservations, and one script puts
+ * them in place. A rebuild that dies on the way leaves a stopped sale, and the next one starts over.
+ *
+ * @returns undefined where somebody else holds the lease for longer than `wait_ms`
+ * @throws LeaseLost where the lease was lost or Redis restarted under way; the next try starts over
+ */
+export function rebuildSale(deps: RebuildDeps, ref: SaleRef, wait_ms: number): Promise<Rebuilt | undefined> {
+  return withStampedLease(deps, ref, wait_ms, async (lease) => {
+    const run_id = await deps.commands.beginRebuild(ref, lease.text);
+    if (run_id === undefined) throw new LeaseLost(ref);
+    // Nothing is admitted now and nobody else may settle, so the reservations stand still.
+    const reservations = await deps.commands.allReservations(ref);
+    const { sale, live, written } = await readLedger(deps.db, ref, reservations);
+    const owners = ownersOf(sale, live, reservations, written);
+    await addOwners(deps.commands, lease, owners);
+    // Never negative: where the ledger holds more live orders than units, which only an outside hand can cause, nothing is for sale.
+    const available = Math.max(0, sale.seckill_stock - owners.length);
+    if (!(await deps.commands.finishRebuild(sale, lease.text, { run_id, owners: owners.length, available })))
+      throw new LeaseLost(ref);
+    return { sale, owners: owners.length, available };
+  });
+}
+
+/** One snapshot of what the ledger says of a sale, and of which reservations it has a row for. */
+async function readLedger(
+  db: Db,
+  ref: SaleRef,
+  reservations: readonly Reservation[],
+): Promise<{ sale: Sale; live: Owner[]; written: Set<string> }> {
+  return db
+    .transaction()
+    .setIsolationLevel('repeatable read')
+    .execute(async (tx: Tx) => {
+      const sale = await findSale(tx, ref.id);
+      if (sale === undefined) throw new Error(`Sale ${ref.id} is not in the ledger`);
+      const live = await liveOwners(tx, ref.id);
+      const written = new Set<string>();
+      for (let from = 0; from < reservations.length; from += CHUNK) {
+        const orderNos = reservations.slice(from, from + CHUNK).map(({ order_no }) => order_no);
+        for (const { order_no } of await findOrders(tx, orderNos)) written.add(order_no);
+      }
+      return { sale, live, written };
+    });
+}
+
+/**
+ * Who owns a unit: the live orders, then the reservations that the ledger has no row for, oldest first, one per shopper, while units
+ * last. A reservation that is left out stays; the writer fails it, since no owner entry names it.
+ */
+export function ownersOf(
+  sale: Pick<Sale, 'seckill_stock'>,
+  live: readonly Owner[],
+  reservations: readonly Reservation[],
+  written: ReadonlySet<string>,
+): Owner[] {
+  const owners = new Map(live.map(({ user_id, order_no }) => [user_id, order_no]));
+  const waiting = reservations
+    .filter(({ order_no }) => !written.has(order_no))
+    .toSorted((a, b) => a.admitted_ms - b.admitted_ms || (a.order_no < b.order_no ? -1 : 1));
+  for (const { user_id, order_no } of waiting) {
+    if (owners.size >= sale.seckill_stock) break;
+    if (!owners.has(user_id)) owners.set(user_id, order_no);
+  }
+  return [...owners].map(([user_id, order_no]) => ({ user_id, order_no }));
+}
+
+async function addOwners(commands: Commands, lease: Lease, owners: readonly Owner[]): Promise<void> {
+  for (let from = 0; from < owners.length; from += CHUNK) {
+    if (!(await commands.addOwners(lease.sale, lease.text, owners.slice(from, from + CHUNK))))
+      throw new LeaseLost(lease.sale);
+  }
+}

@@ -1,0 +1,90 @@
+import { randomUUID } from 'node:crypto';
+import { Redis } from 'ioredis';
+import { sql } from 'kysely';
+import { pino } from 'pino';
+import { inject } from 'vitest';
+import { loadConfig, type Config } from '../src/config/config.ts';
+import { connectDb, type Db } from '../src/db/client.ts';
+import { migrate } from '../src/db/migrate.ts';
+import { insertSale, type NewSale } from '../src/db/products.ts';
+import type { Sale } from '../src/domain/sale.ts';
+import { connectRedis, type RedisClient } from '../src/redis/client.ts';
+import { createCommands, type Commands } from '../src/redis/commands.ts';
+import { Keys } from '../src/redis/keys.ts';
+import { rebuildSale } from '../src/sale/rebuild.ts';
+import { createMetrics, type Metrics } from '../src/telemetry/metrics.ts';
+import type { Logger } from '../src/telemetry/logger.ts';
+
+/** What a test file works on: real servers, with a database and a key prefix of its own. */
+export interface TestContext {
+  /** The environment variables that lead a process to the same place. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly config: Config;
+  readonly db: Db;
+  readonly redis: RedisClient;
+  readonly keys: Keys;
+  readonly commands: Commands;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /** A sale that is in MySQL and loaded into Redis: open for an hour, 10 units, unless said otherwise. */
+  openSale(fields?: Partial<NewSale>): Promise<Sale>;
+  /** A sale that is in MySQL only. */
+  insertSale(fields?: Partial<NewSale>): Promise<Sale>;
+  /** Closes the connections, drops the database and deletes the keys. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a test file's context on the servers of the test run. `env` is added to the configuration. Call it in `beforeAll`, and
+ * `close` in `afterAll`.
+ */
+export async function openTestContext(env: Readonly<Record<string, string>> = {}): Promise<TestContext> {
+  const name = `t${randomUUID().replaceAll('-', '').slice(0, 12)}`;
+  const all = { LOG_LEVEL: 'silent', ...inject('servers'), DB_NAME: name, REDIS_PREFIX: `${name}:`, ...env };
+  const config = loadConfig(all);
+  await migrate(config);
+  const db = connectDb(config, 'general');
+  const redis = connectRedis(config, 'background');
+  const keys = new Keys(config.REDIS_PREFIX);
+  const commands = createCommands(redis, keys);
+
+  const insert = (fields: Partial<NewSale> = {}): Promise<Sale> => {
+    const now_ms = Date.now();
+    const sale = { shard: 0, name: 'test sale', price_cents: 1_999, stock: 1_000_000, seckill_stock: 10 };
+    return insertSale(db, { ...sale, start_ms: now_ms - 60_000, end_ms: now_ms + 3_600_000, ...fields }, now_ms);
+  };
+
+  return {
+    env: all,
+    config,
+    db,
+    redis,
+    keys,
+    commands,
+    log: pino({ level: config.LOG_LEVEL }),
+    metrics: createMetrics('worker'),
+    insertSale: insert,
+    async openSale(fields) {
+      const sale = await insert(fields);
+      const rebuilt = await rebuildSale({ commands, db }, sale, 5_000);
+      if (rebuilt === undefined) throw new Error('the lease of a new sale is held elsewhere');
+      return sale;
+    },
+    async close() {
+      await sql`DROP DATABASE ${sql.id(config.DB_NAME)}`.execute(db);
+      await db.destroy();
+      await deleteKeys(redis, config.REDIS_PREFIX);
+      redis.disconnect();
+    },
+  };
+}
+
+async function deleteKeys(redis: RedisClient, prefix: string): Promise<void> {
+  if (!(redis instanceof Redis)) return;
+  let cursor = '0';
+  do {
+    const [next, found] = await redis.scan(cursor, 'MATCH', `${prefix}*`, 'COUNT', 1_000);
+    if (found.length > 0) await redis.unlink(...found);
+    cursor = next;
+  } while (cursor !== '0');
+}

@@ -1,0 +1,94 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { Queue } from 'bullmq';
+import { loadConfig } from '@flash-sale/shared/config/config.ts';
+import { connectDb, pingDb } from '@flash-sale/shared/db/client.ts';
+import { migrate } from '@flash-sale/shared/db/migrate.ts';
+import { startOrExit, stopOnSignal } from '@flash-sale/shared/process/lifecycle.ts';
+import { ORDERS_QUEUE, type WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
+import { connectRedis, type ConnectionUse, type RedisClient } from '@flash-sale/shared/redis/client.ts';
+import { createCommands } from '@flash-sale/shared/redis/commands.ts';
+import { Keys } from '@flash-sale/shared/redis/keys.ts';
+import { createLogger } from '@flash-sale/shared/telemetry/logger.ts';
+import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { answers, startOpsServer } from '@flash-sale/shared/telemetry/ops-server.ts';
+import { OrderWriter } from './order-writer/order-writer.ts';
+import { orderConsumers } from './services/order-consumers.ts';
+import { relay } from './services/relay.ts';
+import { returns } from './services/returns.ts';
+import { SaleList } from './services/sale-list.ts';
+import { led } from './services/service.ts';
+import { warmUp } from './services/warm-up.ts';
+
+/** A worker process: moves orders into the ledger, and runs the services beside that. */
+await startOrExit(async () => {
+  const config = loadConfig(process.env);
+  const log = createLogger(config, 'worker');
+  const metrics = createMetrics('worker');
+  const migrations = await migrate(config);
+  if (migrations.length > 0) log.info({ migrations }, 'database migrated');
+
+  const connect = (use: ConnectionUse): RedisClient => {
+    const client = connectRedis(config, use);
+    client.on('error', (error) => log.warn({ err: error, use }, 'redis connection'));
+    return client;
+  };
+  const redis = connect('background');
+  const db = connectDb(config, 'general');
+  const ledger = connectDb(config, 'ledger');
+  const keys = new Keys(config.REDIS_PREFIX);
+  const commands = createCommands(redis, keys);
+  const producer = connect('producer');
+  const queues = new Map<number, Queue<WriteOrdersJob>>();
+  const queue = (shard: number): Queue<WriteOrdersJob> => {
+    let found = queues.get(shard);
+    if (found === undefined) {
+      found = new Queue(ORDERS_QUEUE, { connection: producer, prefix: keys.queuePrefix(shard) });
+      found.on('error', (error) => log.warn({ err: error, shard }, 'queue error'));
+      queues.set(shard, found);
+    }
+    return found;
+  };
+
+  const writer = new OrderWriter({ db: ledger, commands, log, metrics, order_batch_max: config.ORDER_BATCH_MAX });
+  const sales = new SaleList(db, log);
+  const leading = { commands, log, process_name: `${hostname()}:${process.pid}:${randomUUID()}` };
+  const services = [
+    orderConsumers({
+      db,
+      keys,
+      writer,
+      connect: () => connect('blocking'),
+      concurrency: config.WORKER_CONCURRENCY,
+      log,
+    }),
+    led(relay({ commands, sales, queue, log, metrics }), leading),
+    led(warmUp({ commands, db: ledger, sales, log, metrics }), leading),
+    led(returns({ commands, db: ledger, log, metrics }), leading),
+  ];
+  for (const service of services) service.start();
+
+  const ops = await startOpsServer(
+    { host: config.OPS_HOST, port: config.WORKER_OPS_PORT },
+    {
+      registry: metrics.registry,
+      readiness: async () => {
+        const [redisAnswers, mysqlAnswers] = await Promise.all([
+          answers(() => redis.ping()),
+          answers(() => pingDb(db)),
+        ]);
+        return { ready: redisAnswers && mysqlAnswers, redis: redisAnswers, mysql: mysqlAnswers };
+      },
+    },
+  );
+  log.info({ ops_port: ops.port }, 'worker ready');
+
+  stopOnSignal(log, config.SHUTDOWN_GRACE_MS, async () => {
+    await Promise.all(services.map((service) => service.stop()));
+    await Promise.all([...queues.values()].map((open) => open.close()));
+    await ops.stop();
+    redis.disconnect();
+    producer.disconnect();
+    await Promise.all([db.destroy(), ledger.destroy()]);
+  });
+});

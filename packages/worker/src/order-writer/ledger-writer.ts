@@ -1,0 +1,142 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { FailureReason, Order } from '@flash-sale/shared/domain/order.ts';
+import type { Db } from '@flash-sale/shared/db/client.ts';
+import { isRefusal } from '@flash-sale/shared/db/errors.ts';
+import { findOrders, insertOrders } from '@flash-sale/shared/db/orders.ts';
+import { addSold, lockSale, readFence, stampFence } from '@flash-sale/shared/db/products.ts';
+import { insertStockReturns } from '@flash-sale/shared/db/stock-returns.ts';
+import type { HeldReservation } from '@flash-sale/shared/redis/commands.ts';
+import { LeaseLost, type Lease } from '@flash-sale/shared/sale/lease.ts';
+import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
+import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
+
+const TRIES_MAX = 3;
+const RETRY_PAUSE_MS = 20;
+
+/** The ledger's fencing token is not below ours: Redis has lost its counter, or our own stamp was committed and its reply lost. */
+export class FenceBehind extends Error {
+  readonly ledger_fence: number;
+
+  constructor(ledger_fence: number) {
+    super(`The ledger's fencing token is ${ledger_fence} already`);
+    this.name = 'FenceBehind';
+    this.ledger_fence = ledger_fence;
+  }
+}
+
+export interface LedgerWriterDeps {
+  readonly db: Db;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+/**
+ * Writes reservations into the ledger for as long as one lease is held. Its first transaction stamps the lease's fencing token, each
+ * later one checks it on the locked row, so a holder that lost its lease commits nothing.
+ */
+export class LedgerWriter {
+  readonly #deps: LedgerWriterDeps;
+  readonly #lease: Lease;
+  #stamped = false;
+
+  constructor(deps: LedgerWriterDeps, lease: Lease) {
+    this.#deps = deps;
+    this.#lease = lease;
+  }
+
+  /**
+   * Brings every reservation to a row: `pending_payment`, or `failed` with its reason where it holds no unit, the sale is full, or
+   * MySQL refuses the row for good. Safe to repeat: what is there already is found by its order number.
+   *
+   * @returns the orders as the ledger has them now, those that were there before included
+   * @throws LeaseLost, FenceBehind, or the database's error after a few tries of the whole transaction
+   */
+  async write(batch: readonly HeldReservation[]): Promise<Order[]> {
+    try {
+      return await this.#retrying(() => this.#transact(batch));
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      const only = batch.length === 1 ? batch[0]! : undefined;
+      if (only === undefined) {
+        // Halve until the refused order is alone; its batch mates are written.
+        const middle = batch.length >> 1;
+        return [...(await this.write(batch.slice(0, middle))), ...(await this.write(batch.slice(middle)))];
+      }
+      this.#deps.log.error(
+        { err: error, order_no: only.order_no, sale: this.#lease.sale.id },
+        'order refused by MySQL',
+      );
+      return this.#retrying(() => this.#transact(batch, 'refused'));
+    }
+  }
+
+  /** Runs the whole transaction again after errors that may pass. */
+  async #retrying(transact: () => Promise<Order[]>): Promise<Order[]> {
+    for (let tries = 1; ; tries += 1) {
+      this.#lease.check();
+      try {
+        return await transact();
+      } catch (error) {
+        const final = isRefusal(error) || error instanceof LeaseLost || error instanceof FenceBehind;
+        if (final || tries === TRIES_MAX) throw error;
+        this.#deps.metrics.write_retries.inc();
+        this.#deps.log.warn({ err: error, sale: this.#lease.sale.id, tries }, 'transaction runs again');
+        await delay(RETRY_PAUSE_MS * tries * Math.random());
+      }
+    }
+  }
+
+  /** One transaction: the sale's row first, then what is there already, then the new rows. `verdict` fails them all. */
+  async #transact(batch: readonly HeldReservation[], verdict?: FailureReason): Promise<Order[]> {
+    const { id } = this.#lease.sale;
+    const fence = this.#lease.fencing_token;
+    const orders = await this.#deps.db
+      .transaction()
+      .setIsolationLevel('read committed')
+      .execute(async (tx) => {
+        if (!this.#stamped && !(await stampFence(tx, id, fence))) throw new FenceBehind(await readFence(tx, id));
+        const sale = await lockSale(tx, id, fence);
+        if (sale === undefined) throw new LeaseLost(this.#lease.sale);
+
+        const there = await findOrders(
+          tx,
+          batch.map(({ order_no }) => order_no),
+        );
+        const known = new Set(there.map(({ order_no }) => order_no));
+        const fresh = newOrders(
+          id,
+          batch.filter(({ order_no }) => !known.has(order_no)),
+          sale.seckill_stock - sale.sold,
+          verdict,
+        );
+        const failed = fresh.filter(({ status }) => status === 'failed');
+        await insertOrders(tx, fresh);
+        await insertStockReturns(tx, failed, Date.now());
+        if (fresh.length > failed.length) await addSold(tx, id, fresh.length - failed.length);
+        return { there, fresh, failed };
+      });
+    this.#stamped = true;
+    const { metrics } = this.#deps;
+    metrics.write_batch.observe(batch.length);
+    metrics.orders_written.inc({ status: 'pending_payment' }, orders.fresh.length - orders.failed.length);
+    metrics.orders_written.inc({ status: 'failed' }, orders.failed.length);
+    return [...orders.there, ...orders.fresh];
+  }
+}
+
+/** The rows of reservations that the ledger does not have, of which at most `units` fit. */
+function newOrders(
+  product_id: number,
+  reservations: readonly HeldReservation[],
+  units: number,
+  verdict: FailureReason | undefined,
+): Order[] {
+  let free = units;
+  return reservations.map(({ order_no, user_id, price_cents, admitted_ms, owner_order_no }) => {
+    const order = { order_no, product_id, user_id, price_cents, created_at_ms: admitted_ms, version: 1 };
+    const reason = verdict ?? (owner_order_no !== order_no ? 'not_owner' : free <= 0 ? 'no_unit' : undefined);
+    if (reason !== undefined) return { ...order, status: 'failed', reason };
+    free -= 1;
+    return { ...order, status: 'pending_payment' };
+  });
+}

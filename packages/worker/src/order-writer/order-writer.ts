@@ -1,0 +1,30 @@
+import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
+import { SaleWriter, type SaleWriterDeps } from './sale-writer.ts';
+
+/** The writers of all sales that this process has jobs of. */
+export class OrderWriter {
+  readonly #deps: SaleWriterDeps;
+  readonly #writers = new Map<number, SaleWriter>();
+
+  constructor(deps: SaleWriterDeps) {
+    this.#deps = deps;
+  }
+
+  /** @see SaleWriter.settle */
+  async settle(sale: SaleRef, orderNos: readonly string[]): Promise<void> {
+    let writer = this.#writers.get(sale.id);
+    if (writer === undefined) {
+      writer = new SaleWriter(this.#deps, sale);
+      this.#writers.set(sale.id, writer);
+    }
+    try {
+      await writer.settle(orderNos);
+    } finally {
+      if (writer.idle && this.#writers.get(sale.id) === writer) this.#writers.delete(sale.id);
+    }
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#writers.values()].map((writer) => writer.stop()));
+  }
+}

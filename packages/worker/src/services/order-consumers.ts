@@ -1,0 +1,91 @@
+import { DelayedError, Worker, type Job } from 'bullmq';
+import type { Db } from '@flash-sale/shared/db/client.ts';
+import { listShards } from '@flash-sale/shared/db/products.ts';
+import { backoff_ms, ORDERS_QUEUE, type WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
+import type { RedisClient } from '@flash-sale/shared/redis/client.ts';
+import type { Keys } from '@flash-sale/shared/redis/keys.ts';
+import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
+import { NotNow } from '../order-writer/sale-writer.ts';
+import type { OrderWriter } from '../order-writer/order-writer.ts';
+import { repeating, type Service } from './service.ts';
+
+const SHARDS_INTERVAL_MS = 1_000;
+/** BullMQ's defaults take 60 s to run the jobs of a killed worker again. */
+const LOCK_MS = 5_000;
+const STALLED_INTERVAL_MS = 2_000;
+const RUN_RETRY_MS = 500;
+const NOT_NOW_MS_MIN = 100;
+const NOT_NOW_MS_SPREAD = 200;
+
+export interface OrderConsumersDeps {
+  readonly db: Db;
+  readonly keys: Keys;
+  readonly writer: OrderWriter;
+  /** A connection for one BullMQ worker, which makes its own copy for blocking calls. */
+  readonly connect: () => RedisClient;
+  readonly concurrency: number;
+  readonly log: Logger;
+}
+
+/** Consumes the order jobs of every shard that has sales. A job completes, or comes back for as long as it takes. */
+export function orderConsumers(deps: OrderConsumersDeps): Service {
+  const { db, keys, writer, connect, concurrency, log } = deps;
+  const consumers = new Map<number, { worker: Worker<WriteOrdersJob>; connection: RedisClient }>();
+
+  async function work(job: Job<WriteOrdersJob>, lock?: string): Promise<void> {
+    const { shard, sale_id, order_nos } = job.data;
+    try {
+      await writer.settle({ shard, id: sale_id }, order_nos);
+    } catch (error) {
+      if (!(error instanceof NotNow)) throw error;
+      // Back to the queue without burning an attempt.
+      await job.moveToDelayed(Date.now() + NOT_NOW_MS_MIN + Math.random() * NOT_NOW_MS_SPREAD, lock);
+      throw new DelayedError();
+    }
+  }
+
+  function consume(shard: number): void {
+    const connection = connect();
+    const worker = new Worker<WriteOrdersJob>(ORDERS_QUEUE, work, {
+      connection,
+      prefix: keys.queuePrefix(shard),
+      concurrency,
+      lockDuration: LOCK_MS,
+      stalledInterval: STALLED_INTERVAL_MS,
+      // A job whose worker dies is run again however often that happens.
+      maxStalledCount: Number.MAX_SAFE_INTEGER,
+      runRetryDelay: RUN_RETRY_MS,
+      settings: { backoffStrategy: (attempt) => backoff_ms(attempt) },
+    });
+    worker.on('error', (error) => log.warn({ err: error, shard }, 'queue error'));
+    worker.on('failed', (job, error) => log.warn({ err: error, shard, job_id: job?.id }, 'job comes back'));
+    worker.on('stalled', (job_id) => log.warn({ shard, job_id }, 'job of a lost worker comes back'));
+    consumers.set(shard, { worker, connection });
+    log.info({ shard, concurrency }, 'consuming orders');
+  }
+
+  const watch = repeating(
+    {
+      name: 'order_consumers',
+      interval_ms: SHARDS_INTERVAL_MS,
+      async round() {
+        for (const shard of await listShards(db)) if (!consumers.has(shard)) consume(shard);
+      },
+    },
+    log,
+  );
+
+  return {
+    start: () => watch.start(),
+    async stop() {
+      await watch.stop();
+      const closing = [...consumers.values()].map(async ({ worker, connection }) => {
+        await worker.close();
+        connection.disconnect();
+      });
+      // The writer ends its transaction and sends the other jobs back, which lets the workers close.
+      await Promise.all([writer.stop(), ...closing]);
+      consumers.clear();
+    },
+  };
+}

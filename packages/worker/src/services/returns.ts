@@ -1,0 +1,53 @@
+import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
+import type { Db } from '@flash-sale/shared/db/client.ts';
+import { markReturnsApplied, salesWithReturns, unappliedReturns } from '@flash-sale/shared/db/stock-returns.ts';
+import type { Commands } from '@flash-sale/shared/redis/commands.ts';
+import { LeaseLost, withStampedLease } from '@flash-sale/shared/sale/lease.ts';
+import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
+import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import type { Rounds } from './service.ts';
+
+const INTERVAL_MS = 200;
+const LEASE_WAIT_MS = 2_000;
+const BATCH = 500;
+
+export interface ReturnsDeps {
+  readonly commands: Commands;
+  readonly db: Db;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+/**
+ * Returns: gives back the units of closed and failed orders. A unit is given back before its row is marked, so a crash between the two
+ * repeats the script, which then finds that the owner entry does not name the order any more.
+ */
+export function returns(deps: ReturnsDeps): Rounds {
+  const { commands, db, log, metrics } = deps;
+
+  async function giveBackAll(sale: SaleRef, stopping: AbortSignal): Promise<void> {
+    await withStampedLease(deps, sale, LEASE_WAIT_MS, async (lease) => {
+      while (!stopping.aborted) {
+        const due = await unappliedReturns(db, sale.id, BATCH);
+        if (due.length === 0) return;
+        const given_back = await commands.giveBack(sale, lease.text, due);
+        if (given_back === undefined) throw new LeaseLost(sale);
+        const orderNos = due.map(({ order_no }) => order_no);
+        await markReturnsApplied(db, orderNos, Date.now());
+        metrics.units_given_back.inc(given_back);
+        log.info({ sale: sale.id, orders: orderNos, given_back }, 'units given back');
+      }
+    });
+  }
+
+  return {
+    name: 'returns',
+    interval_ms: INTERVAL_MS,
+    async round(stopping) {
+      for (const sale of await salesWithReturns(db)) {
+        if (stopping.aborted) return;
+        await giveBackAll(sale, stopping);
+      }
+    },
+  };
+}

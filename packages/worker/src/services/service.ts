@@ -1,0 +1,74 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Commands } from '@flash-sale/shared/redis/commands.ts';
+import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
+
+/** Something that runs by itself for as long as the process lives. */
+export interface Service {
+  start(): void;
+  /** Ends after the round that is under way. Safe to call twice, or before `start`. */
+  stop(): Promise<void>;
+}
+
+/** One kind of round of a service. */
+export interface Rounds {
+  readonly name: string;
+  readonly interval_ms: number;
+  /** Does what there is to do now. What it throws is logged, and the next round tries again. */
+  readonly round: (stopping: AbortSignal) => Promise<void>;
+}
+
+/** A service that does a round, rests for `interval_ms`, and so on. */
+export function repeating({ name, interval_ms, round }: Rounds, log: Logger): Service {
+  const stopping = new AbortController();
+  let running: Promise<void> | undefined;
+
+  async function run(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      try {
+        await round(stopping.signal);
+      } catch (error) {
+        log.warn({ err: error, service: name }, 'round failed');
+      }
+      await delay(interval_ms, undefined, { signal: stopping.signal }).catch(() => undefined);
+    }
+  }
+
+  return {
+    start() {
+      running ??= run();
+    },
+    async stop() {
+      stopping.abort();
+      await running;
+    },
+  };
+}
+
+const LEAD_LIFE_MS = 3_000;
+
+/**
+ * A repeating service that one process runs at a time: whoever leads, by a lease in Redis that the rounds renew. Two may overlap where a round
+ * takes longer than the lease lives; that costs work and harms nothing, since what a round changes is guarded by itself.
+ */
+export function led(
+  rounds: Rounds,
+  deps: { readonly commands: Commands; readonly log: Logger; readonly process_name: string },
+): Service {
+  const { commands, log, process_name } = deps;
+  const service = repeating(
+    {
+      ...rounds,
+      async round(stopping) {
+        if (await commands.lead(rounds.name, process_name, LEAD_LIFE_MS)) await rounds.round(stopping);
+      },
+    },
+    log,
+  );
+  return {
+    start: () => service.start(),
+    async stop() {
+      await service.stop();
+      await commands.resign(rounds.name, process_name).catch(() => undefined);
+    },
+  };
+}
