@@ -4,6 +4,7 @@ import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } 
 import { pingDb } from '@flash-sale/shared/db/client.ts';
 import { answers, type Readiness } from '@flash-sale/shared/telemetry/ops-server.ts';
 import { Admissions } from './admission/admissions.ts';
+import { Pressure } from './admission/pressure.ts';
 import { Catalog } from './catalog/catalog.ts';
 import type { AppDeps } from './deps.ts';
 import { OrderReader } from './orders/order-reader.ts';
@@ -13,7 +14,7 @@ import { identity } from './plugins/identity.ts';
 import { collectMethods } from './plugins/methods.ts';
 import { openapi } from './plugins/openapi.ts';
 import { operators } from './plugins/operators.ts';
-import { problems } from './plugins/problems.ts';
+import { problems, refuseUnread, refuseUnrouted } from './plugins/problems.ts';
 import { adminRoutes } from './routes/admin/routes.ts';
 import { orderRoutes } from './routes/orders/routes.ts';
 import { productRoutes } from './routes/products/routes.ts';
@@ -43,6 +44,8 @@ export async function buildApp(deps: AppDeps): Promise<App> {
     keepAliveTimeout: KEEP_ALIVE_MS,
     // A request on an open connection is still answered while the process drains.
     return503OnClosing: false,
+    frameworkErrors: refuseUnrouted,
+    clientErrorHandler: refuseUnread,
     ...(config.TRUSTED_PROXIES === undefined ? {} : { trustProxy: config.TRUSTED_PROXIES.split(',') }),
   })
     .withTypeProvider<TypeBoxTypeProvider>()
@@ -58,6 +61,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   const orders = new OrderReader({ ...deps, catalog });
   const settlements = new Settlements({ ...deps, waiters_max: config.POLL_WAITERS_MAX });
   const admissions = new Admissions(deps);
+  const pressure = new Pressure(deps);
 
   server.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
@@ -69,6 +73,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   });
   server.addHook('preClose', (done) => {
     draining = true;
+    pressure.stop();
     settlements.close();
     done();
   });
@@ -80,10 +85,11 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   await server.register(identity, { config });
   await server.register(operators, { admin_token: config.ADMIN_TOKEN });
   await server.register(productRoutes, { ...deps, catalog });
-  await server.register(seckillRoutes, { ...deps, catalog, admissions, orders });
+  await server.register(seckillRoutes, { ...deps, catalog, admissions, orders, pressure });
   await server.register(orderRoutes, { ...deps, orders, settlements });
   await server.register(adminRoutes, { ...deps, catalog });
   refuseOtherMethods();
+  pressure.start();
   await server.ready();
   return { server: server as unknown as FastifyInstance, readiness };
 }

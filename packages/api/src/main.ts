@@ -6,6 +6,7 @@ import { migrate } from '@flash-sale/shared/db/migrate.ts';
 import { sharedTokenSecret } from '@flash-sale/shared/db/token-secrets.ts';
 import { SeckillTokens } from '@flash-sale/shared/domain/seckill-token.ts';
 import { startOrExit, stopOnSignal } from '@flash-sale/shared/process/lifecycle.ts';
+import { checkServers } from '@flash-sale/shared/process/server-checks.ts';
 import { ORDERS_QUEUE, type WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
 import { connectRedis, type ConnectionUse, type RedisClient } from '@flash-sale/shared/redis/client.ts';
 import { RedisClock } from '@flash-sale/shared/redis/clock.ts';
@@ -70,6 +71,7 @@ await startOrExit(async () => {
   // The first buy finds everything connected; where Redis is away the process starts all the same.
   queue.of(0);
   await clock.of(0).settled(START_WAIT_MS);
+  await checkServers({ config, redis, commands, db, log });
   // Several api processes share the port where the system can spread connections over them.
   const address = { host: config.SERVER_HOST, port: config.SERVER_PORT, reusePort: process.platform === 'linux' };
   await server.listen(address);

@@ -18,8 +18,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       paused TINYINT NOT NULL DEFAULT 0,
       pause_version INT UNSIGNED NOT NULL DEFAULT 0,
       created_at DATETIME(3) NOT NULL,
+      cleaned_at DATETIME(3) NULL,
       PRIMARY KEY (id),
-      KEY by_end_time (end_time),
+      KEY by_cleaned_at (cleaned_at, start_time),
       KEY by_shard (shard),
       CONSTRAINT sold_fits CHECK (sold <= seckill_stock)
     ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4`.execute(db);
@@ -52,6 +53,16 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       applied_at DATETIME(3) NULL,
       PRIMARY KEY (order_no),
       KEY unapplied (applied_at, product_id)
+    ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4`.execute(db);
+
+  await sql`
+    CREATE TABLE repairs (
+      id BIGINT NOT NULL AUTO_INCREMENT,
+      product_id BIGINT NOT NULL,
+      findings TEXT NOT NULL,
+      created_at DATETIME(3) NOT NULL,
+      PRIMARY KEY (id),
+      KEY by_product (product_id)
     ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4`.execute(db);
 
   await sql`

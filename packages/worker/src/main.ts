@@ -5,6 +5,7 @@ import { loadConfig } from '@flash-sale/shared/config/config.ts';
 import { connectDb, pingDb } from '@flash-sale/shared/db/client.ts';
 import { migrate } from '@flash-sale/shared/db/migrate.ts';
 import { startOrExit, stopOnSignal } from '@flash-sale/shared/process/lifecycle.ts';
+import { checkServers } from '@flash-sale/shared/process/server-checks.ts';
 import { ORDERS_QUEUE, type WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
 import { connectRedis, type ConnectionUse, type RedisClient } from '@flash-sale/shared/redis/client.ts';
 import { createCommands } from '@flash-sale/shared/redis/commands.ts';
@@ -13,6 +14,8 @@ import { createLogger } from '@flash-sale/shared/telemetry/logger.ts';
 import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { answers, startOpsServer } from '@flash-sale/shared/telemetry/ops-server.ts';
 import { OrderWriter } from './order-writer/order-writer.ts';
+import { auditor } from './services/auditor.ts';
+import { cleanUp } from './services/clean-up.ts';
 import { orderConsumers } from './services/order-consumers.ts';
 import { relay } from './services/relay.ts';
 import { returns } from './services/returns.ts';
@@ -39,6 +42,7 @@ await startOrExit(async () => {
   const keys = new Keys(config.REDIS_PREFIX);
   const commands = createCommands(redis, keys);
   const producer = connect('producer');
+  await checkServers({ config, redis, commands, db, log });
   const queues = new Map<number, Queue<WriteOrdersJob>>();
   const queue = (shard: number): Queue<WriteOrdersJob> => {
     let found = queues.get(shard);
@@ -65,6 +69,11 @@ await startOrExit(async () => {
     led(relay({ commands, sales, queue, log, metrics }), leading),
     led(warmUp({ commands, db: ledger, sales, log, metrics }), leading),
     led(returns({ commands, db: ledger, log, metrics }), leading),
+    led(
+      auditor({ commands, redis, keys, db: ledger, sales, log, metrics, interval_ms: config.AUDIT_INTERVAL_MS }),
+      leading,
+    ),
+    led(cleanUp({ commands, db: ledger, log }), leading),
   ];
   for (const service of services) service.start();
 

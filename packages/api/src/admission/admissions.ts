@@ -21,6 +21,7 @@ type AdmissionConfig = Pick<
   | 'ADMISSION_CALLS_MAX'
   | 'ADMISSION_WAITING_MAX'
   | 'BACKLOG_MAX'
+  | 'SHARD_BACKLOG_MAX'
 >;
 
 export interface AdmissionsDeps {
@@ -122,6 +123,7 @@ export class Admissions {
       deadline_ms: now_ms + config.REDIS_TIMEOUT_MS,
       job_id,
       backlog_max: config.BACKLOG_MAX,
+      shard_backlog_max: config.SHARD_BACKLOG_MAX,
       limits: this.#limits,
     };
     metrics.admission_batch.observe(batch.length);

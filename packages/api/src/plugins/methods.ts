@@ -18,8 +18,8 @@ export function collectMethods(app: FastifyInstance): () => void {
   return () => {
     collecting = false;
     for (const [url, known] of allowed) {
-      const others = METHODS.filter((method) => !known.has(method));
-      if (known.has('GET')) others.splice(others.indexOf('HEAD'), 1);
+      // Fastify answers HEAD itself wherever there is a GET.
+      const others = METHODS.filter((method) => !known.has(method) && !(method === 'HEAD' && known.has('GET')));
       const allow = [...known].join(', ');
       app.route({
         method: others,

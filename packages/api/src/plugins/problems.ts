@@ -1,4 +1,7 @@
-import type { FastifyError, FastifyReply } from 'fastify';
+import { randomUUID } from 'node:crypto';
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { ERRORS, Refusal, type ErrorCode, type RefusalOptions } from '@flash-sale/shared/domain/errors.ts';
 import { isDbOutage } from '@flash-sale/shared/db/errors.ts';
@@ -26,6 +29,8 @@ export const problems = fp(
     });
 
     app.setNotFoundHandler((_request, reply) => send(reply, 'not_found'));
+    // Fastify would read text/plain as a string, and so call it invalid instead of unsupported.
+    app.removeContentTypeParser('text/plain');
     done();
   },
   { name: 'problems' },
@@ -33,7 +38,7 @@ export const problems = fp(
 
 /** Answers with a row of the error table. */
 export function send(reply: FastifyReply, code: ErrorCode, options: RefusalOptions = {}): FastifyReply {
-  const { status, title } = ERRORS[code];
+  const { status } = ERRORS[code];
   const retry_after_s = options.retry_after_s ?? (status === 429 || status === 503 ? 1 : undefined);
   if (retry_after_s !== undefined) reply.header('retry-after', String(retry_after_s));
   if (status === 401) reply.header('www-authenticate', 'Bearer');
@@ -41,19 +46,39 @@ export function send(reply: FastifyReply, code: ErrorCode, options: RefusalOptio
   // Already text, so that no schema of a route's answers applies to it.
   return reply
     .code(status)
-    .type('application/problem+json')
+    .type(PROBLEM_JSON)
     .serializer(asIs)
-    .send(
-      JSON.stringify({
-        type: `urn:flash-sale:problem:${code}`,
-        title,
-        status,
-        code,
-        ...(options.detail === undefined ? {} : { detail: options.detail }),
-        request_id: reply.request.id,
-      }),
-    );
+    .send(bodyOf(code, reply.request.id, options.detail));
 }
+
+/** Answers what Fastify refuses before it looks for a route: its own answers would have another shape. */
+export function refuseUnrouted(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  reply.header('x-request-id', request.id);
+  // A path that is too long for its route names nothing that exists.
+  send(reply, error.code === 'FST_ERR_MAX_PARAM_LENGTH' ? 'not_found' : 'invalid_request');
+}
+
+/** Answers what is not HTTP, too long in its headers or too slow in coming, and so never becomes a request. */
+export function refuseUnread(error: Error & { readonly code?: string }, socket: Socket): void {
+  if (error.code !== 'ECONNRESET' && socket.writable) {
+    const code = error.code === 'HPE_HEADER_OVERFLOW' ? 'payload_too_large' : 'invalid_request';
+    const request_id = randomUUID();
+    const body = bodyOf(code, request_id);
+    socket.write(
+      `HTTP/1.1 ${ERRORS[code].status} ${STATUS_CODES[ERRORS[code].status]}\r\nconnection: close\r\nx-request-id: ${request_id}\r\n` +
+        `content-type: ${PROBLEM_JSON}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    );
+  }
+  socket.destroy(error);
+}
+
+function bodyOf(code: ErrorCode, request_id: string, detail?: string): string {
+  const { status, title } = ERRORS[code];
+  const type = `urn:flash-sale:problem:${code}`;
+  return JSON.stringify({ type, title, status, code, ...(detail === undefined ? {} : { detail }), request_id });
+}
+
+const PROBLEM_JSON = 'application/problem+json';
 
 const asIs = (body: unknown): string => body as string;
 

@@ -26,5 +26,20 @@ export function isoOf(time_ms: number): string {
   return new Date(time_ms).toISOString();
 }
 
+/** The latest time that MySQL's DATETIME can hold. */
+const TIME_MS_MAX = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+
+/**
+ * Milliseconds since the epoch of an RFC 3339 time, or undefined where it names no time or one that cannot be kept. `Date.parse` alone
+ * would make 2 March of 30 February.
+ */
+export function msOfTime(text: string): number | undefined {
+  const time_ms = Date.parse(text);
+  const day = text.slice(0, 10);
+  const day_ms = Date.parse(day);
+  if (Number.isNaN(time_ms) || time_ms > TIME_MS_MAX || isoOf(day_ms).slice(0, 10) !== day) return undefined;
+  return time_ms;
+}
+
 /** How a shopper's call is secured, for the OpenAPI document: by an access token in `jwt` mode, by the gateway in `trusted` mode. */
 export const SHOPPER_SECURITY: { [scheme: string]: string[] }[] = [{}, { accessToken: [] }];

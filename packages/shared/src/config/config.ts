@@ -83,7 +83,20 @@ export const ConfigSchema = Type.Object({
     1,
     1_000_000,
   ),
-  BACKLOG_MAX: count('reservations of a sale that are not in the ledger; more buys are shed', 200_000, 1, 10_000_000),
+  BACKLOG_MAX: count('orders of a sale that wait for the ledger; more buys are shed', 200_000, 1, 10_000_000),
+  SHARD_BACKLOG_MAX: count('the same for all sales of a shard together', 1_000_000, 1, 100_000_000),
+  EVENT_LOOP_DELAY_MAX_MS: count(
+    'an api process whose event loop lags more than this sheds seckill tokens and buys, ms',
+    250,
+    10,
+    60_000,
+  ),
+  REDIS_MEMORY_MAX_PERCENT: count(
+    'share of Redis’s `maxmemory` from which on seckill tokens and buys are shed, %',
+    80,
+    1,
+    100,
+  ),
   POLL_WAITERS_MAX: count(
     'long polls open at once, per api process; one more is answered at once',
     10_000,
@@ -93,6 +106,7 @@ export const ConfigSchema = Type.Object({
   PRODUCT_CACHE_MS: count('how long a product’s answer is reused, ms', 200, 0, 60_000),
   WORKER_CONCURRENCY: count('jobs of a shard active at once, per worker process', 16, 1, 1_000),
   ORDER_BATCH_MAX: count('orders in one transaction', 500, 1, 1_000),
+  AUDIT_INTERVAL_MS: count('pause between two audits of all sales, ms', 10_000, 100, 86_400_000),
   SHUTDOWN_GRACE_MS: count('time to finish open requests and batches after SIGTERM, ms', 7_000, 100, 600_000),
 });
 

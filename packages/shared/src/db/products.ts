@@ -1,5 +1,5 @@
 import { sql, type Selectable } from 'kysely';
-import type { Sale } from '../domain/sale.ts';
+import type { Sale, SaleRef } from '../domain/sale.ts';
 import type { Db, Tx } from './client.ts';
 import type { ProductsTable } from './schema.ts';
 
@@ -18,11 +18,18 @@ const COLUMNS = [
   'version',
   'paused',
   'pause_version',
+  'cleaned_at',
 ] as const satisfies readonly (keyof ProductsTable)[];
 
 function saleOf(row: Pick<Selectable<ProductsTable>, (typeof COLUMNS)[number]>): Sale {
-  const { start_time, end_time, paused, ...same } = row;
-  return { ...same, start_ms: start_time.getTime(), end_ms: end_time.getTime(), paused: paused === 1 };
+  const { start_time, end_time, paused, cleaned_at, ...same } = row;
+  return {
+    ...same,
+    start_ms: start_time.getTime(),
+    end_ms: end_time.getTime(),
+    paused: paused === 1,
+    cleaned: cleaned_at !== null,
+  };
 }
 
 export async function insertSale(db: Db, sale: NewSale, now_ms: number): Promise<Sale> {
@@ -36,7 +43,7 @@ export async function insertSale(db: Db, sale: NewSale, now_ms: number): Promise
       created_at: new Date(now_ms),
     })
     .executeTakeFirstOrThrow();
-  return { ...sale, id: Number(insertId), version: 1, paused: false, pause_version: 0 };
+  return { ...sale, id: Number(insertId), version: 1, paused: false, pause_version: 0, cleaned: false };
 }
 
 export async function findSale(db: Db, id: number): Promise<Sale | undefined> {
@@ -56,15 +63,55 @@ export async function listSales(db: Db, limit: number, before_id?: number): Prom
   return rows.map(saleOf);
 }
 
-/** Sales that end at `after_ms` or later, those that open first before the others. */
-export async function salesEndingAfter(db: Db, after_ms: number): Promise<Sale[]> {
+/** Sales that Redis keeps, those that open first before the others. */
+export async function salesToKeep(db: Db): Promise<Sale[]> {
   const rows = await db
     .selectFrom('products')
     .select(COLUMNS)
-    .where('end_time', '>=', new Date(after_ms))
+    .where('cleaned_at', 'is', null)
     .orderBy('start_time')
     .execute();
   return rows.map(saleOf);
+}
+
+/** Sales that ended before `before_ms`, are still kept in Redis, and have neither an unpaid order nor a unit to give back. */
+export async function salesToCleanUp(db: Db, before_ms: number): Promise<SaleRef[]> {
+  return db
+    .selectFrom('products')
+    .select(['id', 'shard'])
+    .where('cleaned_at', 'is', null)
+    .where('end_time', '<', new Date(before_ms))
+    .where((where) =>
+      where.not(
+        where.exists(
+          where
+            .selectFrom('orders')
+            .select('order_no')
+            .whereRef('orders.product_id', '=', 'products.id')
+            .where('status', '=', 'pending_payment'),
+        ),
+      ),
+    )
+    .where((where) =>
+      where.not(
+        where.exists(
+          where
+            .selectFrom('stock_returns')
+            .select('order_no')
+            .whereRef('stock_returns.product_id', '=', 'products.id')
+            .where('applied_at', 'is', null),
+        ),
+      ),
+    )
+    .execute();
+}
+
+export async function markCleaned(db: Db, id: number, now_ms: number): Promise<void> {
+  await db
+    .updateTable('products')
+    .set({ cleaned_at: new Date(now_ms) })
+    .where('id', '=', id)
+    .execute();
 }
 
 /** The shards that have sales: workers serve each of them, whatever new sales are spread over. */

@@ -6,6 +6,7 @@ export interface Database {
   products: ProductsTable;
   orders: OrdersTable;
   stock_returns: StockReturnsTable;
+  repairs: RepairsTable;
   token_secrets: TokenSecretsTable;
 }
 
@@ -26,6 +27,8 @@ export interface ProductsTable {
   paused: Generated<number>;
   pause_version: Generated<number>;
   created_at: Date;
+  /** When the sale's keys were deleted from Redis; until then the services look after it. */
+  cleaned_at: Date | null;
 }
 
 export interface OrdersTable {
@@ -51,6 +54,14 @@ export interface StockReturnsTable {
   user_id: string;
   created_at: Date;
   applied_at: Date | null;
+}
+
+/** What the auditor found and mended. */
+export interface RepairsTable {
+  id: Generated<number>;
+  product_id: number;
+  findings: string;
+  created_at: Date;
 }
 
 export interface TokenSecretsTable {

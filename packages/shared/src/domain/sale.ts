@@ -14,6 +14,8 @@ export interface Sale {
   readonly paused: boolean;
   /** Goes up with every pause and resume; the higher one wins in Redis. */
   readonly pause_version: number;
+  /** Its keys are deleted from Redis for good; the ledger alone answers. */
+  readonly cleaned: boolean;
 }
 
 /** Enough of a sale to name its keys. */
@@ -33,7 +35,7 @@ export interface LiveSale {
   readonly now_ms: number;
 }
 
-/** A sale is kept in Redis until a day after its end; from then on the ledger alone answers. */
+/** A sale is kept in Redis for a day after its end; from then on the ledger alone answers. */
 export const KEPT_AFTER_END_MS = 24 * 3_600_000;
 
 /** The status a shopper sees: the same checks, in the same order, that decide a buy. */

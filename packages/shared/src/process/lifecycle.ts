@@ -1,6 +1,9 @@
 import { ConfigError } from '../config/config.ts';
 import type { Logger } from '../telemetry/logger.ts';
 
+/** Whether a parent opened a channel to this process when it started it. */
+const watched = process.channel !== undefined;
+
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
 /**
@@ -29,7 +32,9 @@ export function stopOnSignal(log: Logger, limit_ms: number, stop: () => Promise<
     );
   };
   for (const signal of SIGNALS) process.on(signal, () => once(signal));
-  if (process.connected) process.once('disconnect', () => once('parent gone'));
+  // The channel to a parent that watches over this process; it may be gone already.
+  if (watched && !process.connected) once('parent gone');
+  else if (watched) process.once('disconnect', () => once('parent gone'));
 }
 
 /** Runs a process's start-up; one clear message and exit code 1 where it fails. */

@@ -20,6 +20,7 @@ const SCRIPTS = [
   'begin_rebuild',
   'add_owners',
   'finish_rebuild',
+  'clean_up',
   'lead',
   'resign',
 ] as const;
@@ -28,7 +29,11 @@ type Argument = string | number;
 
 const load = (name: string): string => readFileSync(new URL(`scripts/${name}.lua`, import.meta.url), 'utf8');
 const PRELUDE = load('prelude');
-const SOURCES = new Map(SCRIPTS.map((name) => [name, `${PRELUDE}\n${load(name)}`]));
+/** Scripts that take up room. The others free some, or are needed for that, and run when Redis is out of memory, too. */
+const GROWING: ReadonlySet<ScriptName> = new Set(['admit', 'issue_token']);
+const SOURCES = new Map(
+  SCRIPTS.map((name) => [name, `#!lua${GROWING.has(name) ? '' : ' flags=allow-oom'}\n${PRELUDE}\n${load(name)}`]),
+);
 
 /** One buy in a micro-batch. */
 export interface AdmitItem {
@@ -45,7 +50,9 @@ export interface AdmitCall {
   /** When the callers stop waiting, by Redis's clock. */
   readonly deadline_ms: number;
   readonly job_id: string;
+  /** Reservations that a sale may have, and all the sales of its shard together. */
   readonly backlog_max: number;
+  readonly shard_backlog_max: number;
   readonly limits: {
     readonly global_capacity: number;
     readonly global_per_second: number;
@@ -123,20 +130,22 @@ export function createCommands(redis: RedisClient, keys: Keys) {
     /** Decides a micro-batch, at most a few hundred items; answers in the same order. */
     async admit(sale: SaleRef, call: AdmitCall, items: readonly AdmitItem[]): Promise<Admission[]> {
       const { state, pause, owners, reservations, reservedAt } = keys.sale(sale);
-      const names = [state, pause, owners, reservations, reservedAt, keys.globalBucket(sale.shard)];
+      const { shard } = sale;
+      const names = [state, pause, owners, reservations, reservedAt, keys.backlog(shard), keys.globalBucket(shard)];
       const { limits } = call;
       const args: Argument[] = [
         call.run_id,
         call.deadline_ms,
         call.job_id,
         call.backlog_max,
+        call.shard_backlog_max,
         limits.global_capacity,
         limits.global_per_second,
         limits.user_capacity,
         limits.user_per_second,
       ];
       for (const item of items) {
-        names.push(keys.seckillToken(sale, item.user_id), keys.userBucket(sale.shard, item.user_id));
+        names.push(keys.seckillToken(sale, item.user_id), keys.userBucket(shard, item.user_id));
         args.push(item.user_id, item.order_no, item.token, item.request_id);
       }
       return (await run<string[]>('admit', names, args)).map(admissionOf);
@@ -222,6 +231,7 @@ export function createCommands(redis: RedisClient, keys: Keys) {
           names.lease,
           names.reservations,
           names.reservedAt,
+          keys.backlog(sale.shard),
           ...records.map(({ order_no }) => keys.status(sale, order_no)),
         ],
         [
@@ -284,6 +294,13 @@ export function createCommands(redis: RedisClient, keys: Keys) {
         ],
       );
       return reply === 1;
+    },
+
+    /** Whether the sale's keys, but for those of the lease, are deleted; false where the lease is lost or a reservation is left. */
+    async cleanUp(sale: SaleRef, lease: string): Promise<boolean> {
+      const { lease: leaseKey, reservedAt, state, pause, owners, reservations, building } = keys.sale(sale);
+      const names = [leaseKey, reservedAt, state, pause, owners, reservations, building];
+      return (await run('clean_up', names, [lease])) === 1;
     },
 
     /** Whether the process `name` runs the service now. */

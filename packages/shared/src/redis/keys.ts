@@ -61,6 +61,11 @@ export class Keys {
     return `${this.#root}status:{${sale.shard}}:${orderNo}`;
   }
 
+  /** Counter: reservations of all the shard's sales. Scripts change it together with them. */
+  backlog(shard: number): string {
+    return `${this.#root}backlog:{${shard}}`;
+  }
+
   /** String with a TTL: when the shopper's bucket is full again, µs. */
   userBucket(shard: number, userId: string): string {
     return `${this.#root}bucket:{${shard}}:user:${userId}`;

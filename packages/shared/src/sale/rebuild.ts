@@ -24,11 +24,13 @@ export interface Rebuilt {
  * the product. The sale is stopped, its owners are worked out from the ledger and the surviving reservations, and one script puts
  * them in place. A rebuild that dies on the way leaves a stopped sale, and the next one starts over.
  *
- * @returns undefined where somebody else holds the lease for longer than `wait_ms`
+ * @returns undefined where somebody else holds the lease for longer than `wait_ms`, or the sale was cleaned up
  * @throws LeaseLost where the lease was lost or Redis restarted under way; the next try starts over
  */
 export function rebuildSale(deps: RebuildDeps, ref: SaleRef, wait_ms: number): Promise<Rebuilt | undefined> {
   return withStampedLease(deps, ref, wait_ms, async (lease) => {
+    // Seen under the lease, since clean-up may have come first.
+    if ((await findSale(deps.db, ref.id))?.cleaned === true) return undefined;
     const run_id = await deps.commands.beginRebuild(ref, lease.text);
     if (run_id === undefined) throw new LeaseLost(ref);
     // Nothing is admitted now and nobody else may settle, so the reservations stand still.

@@ -73,6 +73,13 @@ export function createMetrics(name: 'api' | 'worker') {
       registers,
     }),
     rebuilds: new Counter({ name: 'seckill_rebuilds_total', help: 'Sales loaded into Redis.', registers }),
+    conservation_gap: new Gauge({
+      name: 'seckill_conservation_gap',
+      help: 'available + owners - seckill_stock of a sale at its last audit; anything but 0 is a drift.',
+      labelNames: ['sale'],
+      registers,
+    }),
+    drifts: new Counter({ name: 'seckill_drifts_total', help: 'Audits that found a sale to drift.', registers }),
     units_given_back: new Counter({
       name: 'seckill_units_given_back_total',
       help: 'Units of closed and failed orders that went back on sale.',

@@ -1,6 +1,6 @@
-import { KEPT_AFTER_END_MS, type Sale } from '@flash-sale/shared/domain/sale.ts';
+import type { Sale } from '@flash-sale/shared/domain/sale.ts';
 import type { Db } from '@flash-sale/shared/db/client.ts';
-import { salesEndingAfter } from '@flash-sale/shared/db/products.ts';
+import { salesToKeep } from '@flash-sale/shared/db/products.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 
 const FRESH_MS = 250;
@@ -26,7 +26,7 @@ export class SaleList {
 
   async #read(): Promise<void> {
     try {
-      this.#sales = await salesEndingAfter(this.#db, Date.now() - KEPT_AFTER_END_MS);
+      this.#sales = await salesToKeep(this.#db);
       this.#read_ms = performance.now();
     } catch (error) {
       this.#log.warn({ err: error }, 'sales could not be read; going on with those known');

@@ -7,6 +7,7 @@ import { insertSale, updatePaused, type NewSale } from '@flash-sale/shared/db/pr
 import { rebuildSale } from '@flash-sale/shared/sale/rebuild.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { AppDeps } from '../../deps.ts';
+import { msOfTime } from '../fields.ts';
 import { liveOf, productOf } from '../products/routes.ts';
 import { CreateProduct, PauseProduct } from './schema.ts';
 
@@ -70,14 +71,15 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
 function saleFieldsOf(body: Static<(typeof CreateProduct)['body']>): Omit<NewSale, 'shard'> {
   const { name, stock, seckill_stock } = body;
   const price_cents = centsOfPrice(body.price);
-  const start_ms = Date.parse(body.start_time);
-  const end_ms = Date.parse(body.end_time);
+  const start_ms = msOfTime(body.start_time);
+  const end_ms = msOfTime(body.end_time);
   const invalid = (detail: string): Refusal => new Refusal('invalid_request', { detail });
   if (name.trim() === '') throw invalid('body/name must not be blank');
+  if (!name.isWellFormed()) throw invalid('body/name must be well-formed Unicode');
   if (price_cents === undefined) throw invalid('body/price must be from 0.01 to 10000000 with at most two decimals');
   if (stock < seckill_stock) throw invalid('body/stock must be at least seckill_stock');
-  if (Number.isNaN(start_ms)) throw invalid('body/start_time must be a date and time');
-  if (Number.isNaN(end_ms)) throw invalid('body/end_time must be a date and time');
+  if (start_ms === undefined) throw invalid('body/start_time must be a date and time');
+  if (end_ms === undefined) throw invalid('body/end_time must be a date and time');
   if (end_ms <= start_ms) throw invalid('body/end_time must be after start_time');
   return { name, stock, seckill_stock, price_cents, start_ms, end_ms };
 }

@@ -5,6 +5,7 @@ import { KEPT_AFTER_END_MS, type Sale } from '@flash-sale/shared/domain/sale.ts'
 import { expiryOf } from '@flash-sale/shared/domain/seckill-token.ts';
 import { findLiveOrder } from '@flash-sale/shared/db/orders.ts';
 import type { Admissions, Decision } from '../../admission/admissions.ts';
+import type { Pressure } from '../../admission/pressure.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { AppDeps } from '../../deps.ts';
 import type { OrderReader } from '../../orders/order-reader.ts';
@@ -18,20 +19,23 @@ type Deps = Pick<AppDeps, 'config' | 'db' | 'commands' | 'clock' | 'tokens'> & {
   readonly catalog: Catalog;
   readonly admissions: Admissions;
   readonly orders: OrderReader;
+  readonly pressure: Pressure;
 };
 
 /** Seckill tokens and buys. */
 export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) => {
-  const { config, db, commands, clock, tokens, catalog, admissions, orders } = deps;
+  const { config, db, commands, clock, tokens, catalog, admissions, orders, pressure } = deps;
   const bodyLimit = SHOPPER_BODY_BYTES_MAX;
   /** Long ended, so that Redis does not keep it any more. */
-  const isRetired = (sale: Sale): boolean => clock(sale.shard).now_ms() > sale.end_ms + KEPT_AFTER_END_MS;
+  const isRetired = (sale: Sale): boolean =>
+    sale.cleaned || clock(sale.shard).now_ms() > sale.end_ms + KEPT_AFTER_END_MS;
 
   app.post('/api/v1/seckill/token', { schema: IssueToken, bodyLimit }, async (request, reply) => {
     const user_id = await app.shopper(request, request.body.user_id);
     const sale = await catalog.sale(request.body.product_id);
     if (sale === undefined) return reply.refuse('not_found');
     if (isRetired(sale)) return reply.refuse('ended');
+    if (pressure.sheds) return reply.refuse('overloaded');
 
     const claim = { user_id, sale_id: sale.id };
     const life_ms = config.TOKEN_TTL_SECONDS * 1_000;
@@ -58,6 +62,7 @@ export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) 
       return order === undefined ? reply.refuse('ended') : accept(reply, order, true);
     }
 
+    if (pressure.sheds) return reply.refuse('overloaded');
     const decision = await admissions.admit(sale, { user_id, token, request_id: request.id });
     switch (decision.outcome) {
       case 'accepted':

@@ -2,17 +2,17 @@
 -- Safe to run twice with the same arguments: an item whose order number already owns a unit, or already consumed
 -- the seckill token, is accepted again without effect.
 --
--- KEYS  1 state  2 pause  3 owners  4 reservations  5 reserved_at  6 global bucket,
---       then per item: seckill token, user bucket
--- ARGV  1 run id the caller's clock was learned from  2 deadline, ms by this Redis's clock  3 job id  4 backlog limit
---       5 global capacity  6 global refill per second  7 user capacity  8 user refill per second,
---       then per item: user, order number, seckill token, request id
+-- KEYS  1 state  2 pause  3 owners  4 reservations  5 reserved_at  6 backlog of the shard
+--       7 global bucket, then per item: seckill token, user bucket
+-- ARGV  1 run id the caller's clock was learned from  2 deadline, ms by this Redis's clock  3 job id
+--       4 backlog limit of the sale  5 of its shard  6 global capacity  7 global refill per second  8 user capacity
+--       9 user refill per second, then per item: user, order number, seckill token, request id
 -- Out   per item: 'accepted' | 'replayed:<order number>' | 'rate_limited:<global|user>:<wait in ms>' | an error code
 --
 -- The buckets are GCRA (ITU-T I.371): one number per bucket, the time at which it is full again, is a token bucket.
-local FIXED_KEYS, FIXED_ARGS = 6, 8
+local FIXED_KEYS, FIXED_ARGS = 7, 9
 local count = (#KEYS - FIXED_KEYS) / 2
-local backlog_max = tonumber(ARGV[4])
+local backlog_max, shard_backlog_max = tonumber(ARGV[4]), tonumber(ARGV[5])
 
 local users, order_nos, seckill_tokens, request_ids, token_keys, bucket_keys = {}, {}, {}, {}, {}, {}
 for i = 1, count do
@@ -27,7 +27,7 @@ local owner_of, token_of, full_at = {}, {}, {}
 for i, order_no in ipairs(redis.call('HMGET', KEYS[3], unpack(users))) do owner_of[users[i]] = order_no end
 for i, token in ipairs(redis.call('MGET', unpack(token_keys))) do token_of[users[i]] = token end
 for i, time in ipairs(redis.call('MGET', unpack(bucket_keys))) do full_at[users[i]] = tonumber(time) or 0 end
-local global_full_at = tonumber(redis.call('GET', KEYS[6])) or 0
+local global_full_at = tonumber(redis.call('GET', KEYS[7])) or 0
 
 local us = now_us()
 local now = math.floor(us / 1000)
@@ -36,6 +36,7 @@ local ready = state[1] == '1' and state[2] == here
 local late = here ~= ARGV[1] or now > tonumber(ARGV[2])
 local available = tonumber(state[3]) or 0
 local backlog = redis.call('ZCARD', KEYS[5])
+local shard_backlog = tonumber(redis.call('GET', KEYS[6])) or 0
 
 -- Why no unit may be taken now, or nil.
 local function refusal_of_state()
@@ -50,7 +51,7 @@ local function bucket(capacity, per_second)
   local interval = 1000000 / tonumber(per_second)
   return { interval = interval, burst = interval * tonumber(capacity) }
 end
-local global_bucket, user_bucket = bucket(ARGV[5], ARGV[6]), bucket(ARGV[7], ARGV[8])
+local global_bucket, user_bucket = bucket(ARGV[6], ARGV[7]), bucket(ARGV[8], ARGV[9])
 
 -- When a bucket is full again if one is taken now, and how long (ms) until one can be: 0 is at once.
 local function take(limit, time)
@@ -70,7 +71,7 @@ local function decide(i)
   if token == '#' .. order_no then return 'accepted' end
   if state_refusal then return state_refusal end
   if available <= 0 then return 'sold_out' end
-  if backlog >= backlog_max then return 'overloaded' end
+  if backlog >= backlog_max or shard_backlog >= shard_backlog_max then return 'overloaded' end
 
   local global_next, global_wait = take(global_bucket, global_full_at)
   if global_wait > 0 then return 'rate_limited:global:' .. global_wait end
@@ -80,7 +81,7 @@ local function decide(i)
 
   if token ~= seckill_tokens[i] then return 'token_invalid' end
 
-  available, backlog = available - 1, backlog + 1
+  available, backlog, shard_backlog = available - 1, backlog + 1, shard_backlog + 1
   owner_of[user], token_of[user] = order_no, '#' .. order_no
   consumed[token_keys[i]] = '#' .. order_no
   new_owners[#new_owners + 1], new_owners[#new_owners + 2] = user, order_no
@@ -97,7 +98,7 @@ local function save_bucket(key, time)
   redis.call('SET', key, string.format('%.0f', time), 'PX', math.ceil((time - us) / 1000))
 end
 if next(drawn) then
-  save_bucket(KEYS[6], global_full_at)
+  save_bucket(KEYS[7], global_full_at)
   for user, key in pairs(drawn) do save_bucket(key, full_at[user]) end
 end
 if #new_owners > 0 then
@@ -105,6 +106,7 @@ if #new_owners > 0 then
   redis.call('HSET', KEYS[3], unpack(new_owners))
   redis.call('HSET', KEYS[4], unpack(new_reservations))
   redis.call('ZADD', KEYS[5], unpack(new_times))
+  redis.call('INCRBY', KEYS[6], #new_times / 2)
   for key, mark in pairs(consumed) do redis.call('SET', key, mark, 'KEEPTTL') end
 end
 return replies

@@ -1,10 +1,13 @@
--- Puts rebuilt owners in place and opens the sale under this Redis process, in one step.
+-- Puts rebuilt owners in place and opens the sale under this Redis process, in one step. Safe to run twice: the second
+-- run finds the sale open, and leaves alone what was sold since the first.
 --
 -- KEYS  1 lease  2 state  3 owners  4 building  5 pause
 -- ARGV  1 the lease  2 run id that began the rebuild  3 number of owners built  4 total units  5 available units
 --       6 product version  7 start, ms  8 end, ms  9 price, cents  10 pause_version  11 '1' if paused, else '0'
 -- Out   1, or 0 where the lease is lost or another Redis process has taken over since, and nothing was changed
 if not lease_is_mine(KEYS[1], ARGV[1]) or run_id() ~= ARGV[2] then return 0 end
+-- The holder of this lease has stopped the sale, and nobody else can have opened it.
+if redis.call('HGET', KEYS[2], 'ready') == '1' then return 1 end
 if redis.call('HLEN', KEYS[4]) ~= tonumber(ARGV[3]) then return 0 end
 
 -- Unlinked first, since RENAME would free the old hash at once and block for as long as that takes.

@@ -1,10 +1,10 @@
 -- Removes the reservations of orders that the ledger has, records their status for pollers and tells the waiting ones.
 -- A recorded status of a higher version stays.
 --
--- KEYS  1 lease  2 reservations  3 reserved_at, then per order: status
+-- KEYS  1 lease  2 reservations  3 reserved_at  4 backlog of the shard, then per order: status
 -- ARGV  1 the lease  2 life of a status, ms  3 channel, then per order: order number, version, status
 -- Out   1, or 0 where the lease is lost and nothing was changed
-local FIXED_KEYS, FIXED_ARGS = 3, 3
+local FIXED_KEYS, FIXED_ARGS = 4, 3
 if not lease_is_mine(KEYS[1], ARGV[1]) then return 0 end
 
 local order_nos = {}
@@ -17,7 +17,7 @@ for i = 1, #KEYS - FIXED_KEYS do
     redis.call('SET', KEYS[FIXED_KEYS + i], version .. ' ' .. status, 'PX', ARGV[2])
   end
 end
-redis.call('HDEL', KEYS[2], unpack(order_nos))
+redis.call('DECRBY', KEYS[4], redis.call('HDEL', KEYS[2], unpack(order_nos)))
 redis.call('ZREM', KEYS[3], unpack(order_nos))
 redis.call('PUBLISH', ARGV[3], table.concat(order_nos, ' '))
 return 1

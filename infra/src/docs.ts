@@ -1,0 +1,83 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { configRows } from '@flash-sale/shared/config/config.ts';
+import { ERRORS } from '@flash-sale/shared/domain/errors.ts';
+
+/**
+ * Writes the parts of the docs that the code already says: `docs/errors.md`, and the README's table of settings. With `--check` it
+ * writes nothing and fails where they differ, which is how CI keeps them true.
+ */
+const ROOT = new URL('../../', import.meta.url);
+const check = process.argv.includes('--check');
+
+const cell = (text: string): string => text.replaceAll('|', '\\|');
+const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
+  [head, head.map(() => '---'), ...rows].map((row) => `| ${row.map(cell).join(' | ')} |`).join('\n');
+
+function errorsPage(): string {
+  const rows = Object.entries(ERRORS).map(([code, { status, title, advice }]) => [
+    `\`${code}\``,
+    String(status),
+    title,
+    advice,
+  ]);
+  return `# Errors
+
+<!-- Written by \`npm run docs\` from packages/shared/src/domain/errors.ts. -->
+
+Every refusal is \`application/problem+json\` ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)):
+
+\`\`\`json
+{ "type": "urn:flash-sale:problem:sold_out", "title": "Sold out", "status": 409, "code": "sold_out", "request_id": "…" }
+\`\`\`
+
+\`code\` is stable; \`detail\`, where present, is for people. Every 429 and 503 carries \`Retry-After\` (seconds). A refused call has no
+effect; only \`unavailable\` means "not known": repeat the call, and it answers the order if there is one.
+
+${table(['Code', 'Status', 'Title', 'When, and what next'], rows)}
+`;
+}
+
+function settingsTable(): string {
+  return table(
+    ['Variable', 'Default', 'What it is'],
+    configRows().map(({ name, default: value, description }) => [
+      `\`${name}\``,
+      value === '' ? '' : `\`${value}\``,
+      description,
+    ]),
+  );
+}
+
+/** Replaces what stands between the two markers of a generated part. */
+function replacePart(text: string, name: string, part: string): string {
+  const begin = `<!-- ${name}: written by npm run docs -->`;
+  const end = `<!-- end of ${name} -->`;
+  const [before, rest] = text.split(begin);
+  const after = rest?.split(end)[1];
+  if (before === undefined || after === undefined) throw new Error(`The markers of "${name}" are missing`);
+  return `${before}${begin}\n\n${part}\n\n${end}${after}`;
+}
+
+const readme = readFileSync(new URL('README.md', ROOT), 'utf8');
+const pages: readonly (readonly [string, string])[] = [
+  ['docs/errors.md', errorsPage()],
+  ['README.md', replacePart(readme, 'settings', settingsTable())],
+];
+
+const stale = pages.filter(([path, text]) => read(path) !== text);
+if (check && stale.length > 0) {
+  console.error(`Out of date: ${stale.map(([path]) => path).join(', ')}. Run \`npm run docs\` and commit the result.`);
+  process.exit(1);
+}
+for (const [path, text] of stale) {
+  writeFileSync(new URL(path, ROOT), text);
+  console.log(`wrote ${path}`);
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(new URL(path, ROOT), 'utf8');
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,16 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { dataDirOfCheckout } from './stack/command.ts';
+import { readRunning } from './stack/running.ts';
+
+/**
+ * Runs one of the service's programs on the settings of the service that `npm start` has running, where it does; variables of
+ * the environment come first. Ends as the program does.
+ */
+const [program, ...args] = process.argv.slice(2);
+const root = join(import.meta.dirname, '../..');
+const child = spawn(process.execPath, [join(root, program!), ...args], {
+  stdio: 'inherit',
+  env: { ...readRunning(dataDirOfCheckout), ...process.env },
+});
+child.once('exit', (code, signal) => process.exit(signal === null ? (code ?? 1) : 1));

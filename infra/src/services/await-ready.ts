@@ -1,0 +1,55 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { lastLines, type LaunchedProcess } from './launch.ts';
+import { reasonOf, StartFailure } from './start-failure.ts';
+
+interface Limits {
+  limit_ms: number;
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * Resolves once `answers` does. A server tells nobody when it has begun to listen, so it is asked
+ * again and again until it answers or `ended` resolves. Rejects with the last reason after its time.
+ */
+export async function awaitAnswer(
+  answers: () => Promise<unknown>,
+  options: Limits & { ended?: Promise<unknown> },
+): Promise<void> {
+  const { limit_ms, signal, ended } = options;
+  const giveUpAt = performance.now() + limit_ms;
+  let hasEnded = false;
+  void ended?.then(() => (hasEnded = true));
+  for (;;) {
+    signal?.throwIfAborted();
+    try {
+      await answers();
+      return;
+    } catch (error) {
+      const waited_s = limit_ms / 1000;
+      if (hasEnded) throw error;
+      if (performance.now() > giveUpAt) {
+        throw new StartFailure(`no answer within ${waited_s} s: ${reasonOf(error)}`);
+      }
+    }
+    await Promise.race([pause(25), ...(ended ? [ended] : [])]);
+  }
+}
+
+/** As `awaitAnswer`, for a launched process; where it fails the process is ended and its last words told. */
+export async function awaitReady(
+  launched: LaunchedProcess,
+  answers: () => Promise<unknown>,
+  limits: Limits,
+): Promise<void> {
+  try {
+    await awaitAnswer(answers, { ...limits, ended: launched.exited });
+  } catch (error) {
+    const what = launched.hasExited ? await launched.exited : undefined;
+    await launched.stop();
+    limits.signal?.throwIfAborted();
+    const how = what
+      ? `ended (${what.signal ?? `exit code ${what.code}`}) before it was ready`
+      : `did not get ready: ${reasonOf(error)}`;
+    throw new StartFailure(`${launched.name} ${how}. The end of ${launched.logFile}:\n${lastLines(launched.logFile)}`);
+  }
+}

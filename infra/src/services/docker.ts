@@ -1,0 +1,121 @@
+import { createHash } from 'node:crypto';
+import { awaitAnswer } from './await-ready.ts';
+import { docker, removeContainer } from './docker-client.ts';
+import { pingMysql, pingRedis } from './ping.ts';
+import { freePort } from './ports.ts';
+import { removeRunRecord, writeRunRecord } from './run-records.ts';
+import { reasonOf, StartFailure } from './start-failure.ts';
+
+const redisImage = 'redis:7.4.2';
+const mysqlImage = 'mysql:8.4.4';
+
+export interface ContainerOptions {
+  dataDir: string;
+  password: string;
+  log: (line: string) => void;
+  signal?: AbortSignal | undefined;
+}
+
+export interface Container {
+  readonly host: string;
+  readonly port: number;
+  readonly stop: () => Promise<void>;
+}
+
+/** Redis in a container of our own, with the settings of a private one. */
+export async function startRedisContainer(options: ContainerOptions): Promise<Container> {
+  const { password } = options;
+  return startContainer(options, {
+    name: 'redis',
+    image: redisImage,
+    port: 6379,
+    volume: '/data',
+    environment: { REDIS_PASSWORD: password },
+    // Read inside the container, so that the password is in no argument list of this machine.
+    command: [
+      'sh',
+      '-c',
+      'exec redis-server --appendonly yes --appendfsync always --save "" --maxmemory-policy noeviction --requirepass "$REDIS_PASSWORD"',
+    ],
+    ping: (port) => pingRedis({ host: '127.0.0.1', port, password }),
+  });
+}
+
+/** MySQL in a container of our own; its user is `root`. */
+export async function startMysqlContainer(options: ContainerOptions): Promise<Container> {
+  const { password } = options;
+  return startContainer(options, {
+    name: 'mysql',
+    image: mysqlImage,
+    port: 3306,
+    volume: '/var/lib/mysql',
+    environment: { MYSQL_ROOT_PASSWORD: password },
+    command: [
+      '--skip-log-bin',
+      '--innodb-flush-log-at-trx-commit=1',
+      '--character-set-server=utf8mb4',
+      '--default-time-zone=+00:00',
+      '--max-connections=500',
+    ],
+    ping: (port) => pingMysql({ host: '127.0.0.1', port, user: 'root', password }),
+  });
+}
+
+/** Deletes what the containers of a data folder have stored; without any, nothing happens. */
+export async function removeVolumes(dataDir: string): Promise<void> {
+  await docker(['volume', 'rm', '--force', volumeName(dataDir, 'redis'), volumeName(dataDir, 'mysql')]);
+}
+
+interface ContainerShape {
+  name: string;
+  image: string;
+  port: number;
+  volume: string;
+  environment: Record<string, string>;
+  command: string[];
+  ping: (port: number) => Promise<unknown>;
+}
+
+async function startContainer(options: ContainerOptions, shape: ContainerShape): Promise<Container> {
+  const { dataDir, log, signal } = options;
+  const container = containerName(dataDir, shape.name);
+  await removeContainer(container);
+  const port = await freePort();
+  writeRunRecord(dataDir, shape.name, { kind: 'container', container });
+  const stop = async () => {
+    await removeContainer(container);
+    removeRunRecord(dataDir, shape.name);
+  };
+  try {
+    log(`starting ${shape.image} in Docker (the first time fetches it)`);
+    await docker(
+      [
+        'run',
+        '--detach',
+        `--name=${container}`,
+        '--restart=unless-stopped',
+        `--publish=127.0.0.1:${port}:${shape.port}`,
+        `--volume=${volumeName(dataDir, shape.name)}:${shape.volume}`,
+        // Named only: the values come from the environment of the command line.
+        ...Object.keys(shape.environment).map((name) => `--env=${name}`),
+        shape.image,
+        ...shape.command,
+      ],
+      { env: shape.environment, signal },
+    );
+    await awaitAnswer(() => shape.ping(port), { limit_ms: 120_000, signal });
+  } catch (error) {
+    await stop();
+    signal?.throwIfAborted();
+    throw new StartFailure(`${shape.image} did not start in Docker: ${reasonOf(error)}`);
+  }
+  return { host: '127.0.0.1', port, stop };
+}
+
+/** One set of containers for each data folder, so that two checkouts never share or fight. */
+function containerName(dataDir: string, name: string): string {
+  const checkout = createHash('sha256').update(dataDir).digest('hex').slice(0, 12);
+  return `flash-sale-${checkout}-${name}`;
+}
+
+const volumeName = (dataDir: string, name: string) => `${containerName(dataDir, name)}-data`;

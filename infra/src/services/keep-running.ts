@@ -1,0 +1,76 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { LaunchedProcess } from './launch.ts';
+import { reasonOf } from './start-failure.ts';
+
+const backoff_ms_min = 1_000;
+const backoff_ms_max = 10_000;
+/** A process that has run for this long is taken to be sound again: the next wait is a short one. */
+const sound_ms = 30_000;
+
+export interface KeptProcess<Process extends LaunchedProcess> {
+  /** The one that runs now, or ran last. */
+  readonly current: Process;
+  /** Ends it for good. Safe to call twice. */
+  readonly stop: (grace_ms?: number) => Promise<void>;
+}
+
+/**
+ * Starts a process and, until stopped, starts it again whenever it ends, waiting longer each time that
+ * it ends soon. A failure of the first start is the caller's; later ones are logged and tried again.
+ *
+ * `start` is told what came before it, so that a server can come back on its old port, and resolves
+ * once the process is ready.
+ */
+export async function keepRunning<Process extends LaunchedProcess>(options: {
+  start: (signal: AbortSignal, previous?: Process) => Promise<Process>;
+  log: (line: string) => void;
+  signal?: AbortSignal | undefined;
+}): Promise<KeptProcess<Process>> {
+  const { start, log } = options;
+  const stopping = new AbortController();
+  const startSignal = AbortSignal.any([stopping.signal, ...(options.signal ? [options.signal] : [])]);
+  let current = await start(startSignal);
+
+  async function restartForEver(): Promise<void> {
+    let backoff_ms = backoff_ms_min;
+    for (;;) {
+      const readyAt = performance.now();
+      const { code, signal } = await current.exited;
+      if (stopping.signal.aborted) return;
+      if (performance.now() - readyAt > sound_ms) backoff_ms = backoff_ms_min;
+      const how = signal ?? `exit code ${code}`;
+      log(`${current.name} ended (${how}); starting it again in ${backoff_ms / 1000} s`);
+      for (let isBack = false; !isBack; backoff_ms = Math.min(backoff_ms * 2, backoff_ms_max)) {
+        await pause(backoff_ms, undefined, { signal: stopping.signal });
+        isBack = await startAgain();
+      }
+    }
+  }
+
+  async function startAgain(): Promise<boolean> {
+    try {
+      current = await start(stopping.signal, current);
+      // It may have become ready in the very moment of the stop, which then knew only the one before.
+      if (stopping.signal.aborted) await current.stop();
+      log(`${current.name} is back`);
+      return true;
+    } catch (error) {
+      stopping.signal.throwIfAborted();
+      log(reasonOf(error));
+      return false;
+    }
+  }
+
+  const restarting = restartForEver().catch((error: unknown) => {
+    if (!stopping.signal.aborted) throw error;
+  });
+  return {
+    get current() {
+      return current;
+    },
+    async stop(grace_ms) {
+      stopping.abort();
+      await Promise.all([current.stop(grace_ms), restarting]);
+    },
+  };
+}

@@ -1,0 +1,111 @@
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { lastLines, runToEnd } from './launch.ts';
+import type { MysqlProgram } from './programs.ts';
+import { StartFailure } from './start-failure.ts';
+
+/** Both servers refuse to run as root unless told to. */
+export const asRoot: string[] = process.getuid?.() === 0 ? ['--user=root'] : [];
+
+interface DataOptions {
+  program: MysqlProgram;
+  dataDir: string;
+  /** The server's own folder. */
+  folder: string;
+  name: string;
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * Makes a server's system tables at its first start and returns the folder they are in. They are made
+ * aside and renamed when complete, so that being killed in the middle leaves nothing half made.
+ */
+export async function ensureMysqlData(options: DataOptions): Promise<string> {
+  const { program, folder } = options;
+  const data = join(folder, program.flavour);
+  if (existsSync(data)) return data;
+
+  const unfinished = `${data}.unfinished`;
+  rmSync(unfinished, { recursive: true, force: true });
+  mkdirSync(unfinished, { mode: 0o700 });
+  const { end, logFile } = await initialise(options, unfinished);
+  if (end.code !== 0) {
+    throw new StartFailure(
+      `${program.path} could not make its system tables. The end of ${logFile}:\n${lastLines(logFile)}`,
+    );
+  }
+  renameSync(unfinished, data);
+  return data;
+}
+
+async function initialise(options: DataOptions, datadir: string) {
+  const { program, dataDir, folder, signal } = options;
+  const launchOptions = {
+    name: `${options.name}-init`,
+    kind: 'server' as const,
+    dataDir,
+    program: program.path,
+  };
+  if (program.flavour === 'mysql') {
+    const args = ['--no-defaults', '--initialize-insecure', ...asRoot, `--datadir=${datadir}`];
+    return runToEnd({ ...launchOptions, args }, signal);
+  }
+  const script = join(folder, 'system-tables.sql');
+  writeMariadbScript(program, script);
+  const stdin = openSync(script, 'r');
+  try {
+    const args = [
+      '--no-defaults',
+      '--bootstrap',
+      ...asRoot,
+      `--datadir=${datadir}`,
+      '--log-warnings=0',
+      '--enforce-storage-engine=',
+      '--max-allowed-packet=8M',
+    ];
+    return await runToEnd({ ...launchOptions, args, stdin }, signal);
+  } finally {
+    closeSync(stdin);
+  }
+}
+
+/**
+ * What `mariadb-install-db` feeds to the server, without that script: it needs `my_print_defaults`,
+ * which Debian's server package lacks, cannot cope with a blank in a path, and as root changes the
+ * owner of system files. The accounts without a password that it would leave are taken out at once.
+ */
+function writeMariadbScript(program: MysqlProgram, script: string): void {
+  const folder = systemTablesFolder(program);
+  writeFileSync(script, 'CREATE DATABASE mysql;\nUSE mysql;\nSET @auth_root_socket=NULL;\n');
+  for (const part of [
+    'mysql_system_tables.sql',
+    'mysql_performance_tables.sql',
+    'mysql_system_tables_data.sql',
+    'maria_add_gis_sp_bootstrap.sql',
+    'mysql_sys_schema.sql',
+  ]) {
+    appendFileSync(script, readFileSync(join(folder, part)));
+  }
+  appendFileSync(script, "\nDELETE FROM mysql.global_priv WHERE User IN ('root', '');\n");
+}
+
+/** Beside the program, wherever that was installed: `<prefix>/share/mysql` or `<prefix>/share/mariadb`. */
+function systemTablesFolder(program: MysqlProgram): string {
+  const prefix = dirname(dirname(realpathSync(program.path)));
+  for (const folder of ['share/mysql', 'share/mariadb', 'share']) {
+    const path = join(prefix, folder);
+    if (existsSync(join(path, 'mysql_system_tables.sql'))) return path;
+  }
+  throw new StartFailure(`${program.path} was found without its system tables under ${prefix}/share`);
+}

@@ -1,0 +1,51 @@
+import { Redis } from 'ioredis';
+import { createConnection } from 'mysql2/promise';
+
+export interface RedisAddress {
+  host: string;
+  port: number;
+  password?: string | undefined;
+}
+
+export interface MysqlAddress {
+  host: string;
+  port: number;
+  user: string;
+  password: string;
+}
+
+/** Resolves with the server's own process number once it answers and has its data loaded. */
+export async function pingRedis(address: RedisAddress): Promise<number> {
+  let reason: unknown;
+  const client = new Redis({
+    host: address.host,
+    port: address.port,
+    ...(address.password ? { password: address.password } : {}),
+    lazyConnect: true,
+    connectTimeout: 5_000,
+    commandTimeout: 5_000,
+    maxRetriesPerRequest: 0,
+    retryStrategy: () => null,
+  });
+  // `connect()` rejects with "Connection is closed"; what went wrong comes as an event.
+  client.on('error', (error) => (reason ??= error));
+  try {
+    await client.connect();
+    const info = await client.info('server');
+    return Number(/^process_id:(\d+)/m.exec(info)?.[1]);
+  } catch (error) {
+    throw reason ?? error;
+  } finally {
+    client.disconnect();
+  }
+}
+
+/** Resolves once the server answers a query. */
+export async function pingMysql(address: MysqlAddress): Promise<void> {
+  const connection = await createConnection({ ...address, connectTimeout: 5_000 });
+  try {
+    await connection.query({ sql: 'SELECT 1', timeout: 5_000 });
+  } finally {
+    connection.destroy();
+  }
+}

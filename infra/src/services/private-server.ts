@@ -1,0 +1,29 @@
+import type { LaunchedProcess } from './launch.ts';
+import { freePort, portProblem } from './ports.ts';
+
+/** A server of our own: a launched process that answers on a loopback port. */
+export interface PrivateServer extends LaunchedProcess {
+  readonly host: string;
+  readonly port: number;
+}
+
+const tries_max = 3;
+
+/**
+ * Starts a server on the given port or, without one, on any that is free. Between finding a free port
+ * and listening on it somebody else may take it: only then another one is tried.
+ */
+export async function startOnPort(
+  port: number | undefined,
+  start: (port: number) => Promise<LaunchedProcess>,
+): Promise<PrivateServer> {
+  for (let tries = 1; ; tries++) {
+    const chosen = port ?? (await freePort());
+    try {
+      return Object.assign(await start(chosen), { host: '127.0.0.1', port: chosen });
+    } catch (error) {
+      const lostPort = port === undefined && (await portProblem(chosen)) !== undefined;
+      if (!lostPort || tries === tries_max) throw error;
+    }
+  }
+}

@@ -1,0 +1,70 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { awaitReady } from './await-ready.ts';
+import { launch } from './launch.ts';
+import { pingRedis } from './ping.ts';
+import { startOnPort, type PrivateServer } from './private-server.ts';
+import { findRedisProgram, searchFolders, type RedisProgram } from './programs.ts';
+import { StartFailure } from './start-failure.ts';
+
+export interface RedisOptions {
+  /** The one found on the machine unless given. */
+  program?: RedisProgram;
+  /** The folder of all servers that belong together; this one keeps its data in `<dataDir>/<name>/`. */
+  dataDir: string;
+  name?: string;
+  /** Any free one unless given. Give the port of an earlier run to come back where clients look. */
+  port?: number;
+  /** Letters and digits. */
+  password?: string;
+  /** More arguments, for example `["--cluster-enabled", "yes"]`. They win over the usual ones. */
+  flags?: string[];
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * Starts a Redis of our own on loopback. Accepted is durable (promise 6), so every write reaches the
+ * disk before its reply, and nothing is ever evicted.
+ */
+export async function startRedis(options: RedisOptions): Promise<PrivateServer> {
+  const { dataDir, name = 'redis', password, signal } = options;
+  const program = options.program ?? findRedisProgram(searchFolders(process.env));
+  if (!program) throw new StartFailure('this needs the program redis-server (7.0 or later)');
+  const folder = join(dataDir, name);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+
+  return startOnPort(options.port, async (port) => {
+    const launched = await launch({
+      name,
+      kind: 'server',
+      dataDir,
+      program: program.path,
+      argv0: 'redis-server',
+      args: [writeConfiguration(folder, port, password), ...(options.flags ?? [])],
+    });
+    const answers = async () => {
+      const pid = await pingRedis({ host: '127.0.0.1', port, password });
+      if (pid !== launched.pid) throw new StartFailure(`port ${port} is another Redis's`);
+    };
+    await awaitReady(launched, answers, { limit_ms: 60_000, signal });
+    return launched;
+  });
+}
+
+/** In a file, since anyone on the machine can read the arguments of a process. */
+function writeConfiguration(folder: string, port: number, password: string | undefined): string {
+  const path = join(folder, 'redis.conf');
+  const settings = [
+    `port ${port}`,
+    'bind 127.0.0.1',
+    `dir ${JSON.stringify(folder)}`,
+    'daemonize no',
+    'appendonly yes',
+    'appendfsync always',
+    'save ""',
+    'maxmemory-policy noeviction',
+    ...(password ? [`requirepass ${password}`, `masterauth ${password}`] : []),
+  ];
+  writeFileSync(path, `${settings.join('\n')}\n`, { mode: 0o600 });
+  return path;
+}

@@ -1,0 +1,94 @@
+import { closeSync, openSync, readSync, statSync, watch } from 'node:fs';
+import { join } from 'node:path';
+
+const window_ms = 10_000;
+const lines_max = 20;
+const read_bytes_max = 256 * 1024;
+
+/**
+ * Shows the warnings and errors that processes write to their logs, few enough to read: more than
+ * `lines_max` in `window_ms` are only pointed to. Lines that are not structured (a crash) count as errors.
+ * What was in the logs before the call is never shown.
+ */
+export function watchLogs(options: { folder: string; names: string[]; show: (line: string) => void }): {
+  start(): void;
+  stop(): void;
+} {
+  const { folder, names } = options;
+  const show = limited(options.show, folder);
+  const readers = new Map(names.map((name) => [`${name}.log`, logReader(join(folder, `${name}.log`))]));
+
+  function showNew(file: string): void {
+    const reader = readers.get(file);
+    for (const line of reader?.() ?? []) {
+      const message = noteworthy(line);
+      if (message !== undefined) show(`${file.slice(0, -'.log'.length)}: ${message}`);
+    }
+  }
+
+  let watcher: ReturnType<typeof watch> | undefined;
+  return {
+    start() {
+      // The folder and not the files: a log is replaced when it has grown too large.
+      watcher = watch(folder, (_event, file) => {
+        if (file !== null) showNew(file);
+      });
+      for (const file of readers.keys()) showNew(file);
+    },
+    stop() {
+      watcher?.close();
+    },
+  };
+}
+
+/** Returns the whole lines that were written since the call before, or since the file was replaced. */
+function logReader(path: string): () => string[] {
+  let offset = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  let rest = '';
+  return () => {
+    // A log that is gone (somebody tidied up) is one without news.
+    const size = statSync(path, { throwIfNoEntry: false })?.size;
+    if (size === undefined) return [];
+    const descriptor = openSync(path, 'r');
+    try {
+      if (size < offset) offset = 0;
+      // Of a flood only the end is worth reading.
+      offset = Math.max(offset, size - read_bytes_max);
+      const chunk = Buffer.alloc(size - offset);
+      offset += readSync(descriptor, chunk, 0, chunk.length, offset);
+      const lines = (rest + chunk.toString()).split('\n');
+      rest = lines.pop() ?? '';
+      return lines;
+    } finally {
+      closeSync(descriptor);
+    }
+  };
+}
+
+/** The words of a line worth showing: a warning or worse, or anything that is not a log entry. */
+export function noteworthy(line: string): string | undefined {
+  if (line.trim() === '') return undefined;
+  let entry: { level?: string; msg?: string; err?: { message?: string } } | null;
+  try {
+    entry = JSON.parse(line) as typeof entry;
+  } catch {
+    return line;
+  }
+  if (entry === null || !['warn', 'error', 'fatal'].includes(entry.level ?? '')) return undefined;
+  const reason = entry.err?.message;
+  return `${entry.level} ${entry.msg}${reason === undefined ? '' : `: ${reason}`}`;
+}
+
+function limited(show: (line: string) => void, folder: string): (line: string) => void {
+  let windowStart = 0;
+  let shown = 0;
+  return (line) => {
+    if (performance.now() - windowStart > window_ms) {
+      windowStart = performance.now();
+      shown = 0;
+    }
+    shown += 1;
+    if (shown <= lines_max) show(line);
+    if (shown === lines_max + 1) show(`more such lines are in ${folder}`);
+  };
+}

@@ -1,0 +1,31 @@
+import { ConfigSchema } from '@flash-sale/shared/config/config.ts';
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { writeWholeFile } from '../services/whole-file.ts';
+
+const runningPath = (dataDir: string) => join(dataDir, 'running.json');
+
+/**
+ * Leaves the settings of the running service (ports, addresses, passwords) where commands for operators
+ * find them. Readable by its owner only, and gone when the service has ended.
+ */
+export function writeRunning(dataDir: string, env: NodeJS.ProcessEnv): Disposable {
+  const settings = Object.keys(ConfigSchema.properties)
+    .filter((name) => env[name] !== undefined)
+    .map((name) => [name, env[name]]);
+  writeWholeFile(runningPath(dataDir), JSON.stringify(Object.fromEntries(settings), null, 2));
+  return {
+    [Symbol.dispose]() {
+      rmSync(runningPath(dataDir), { force: true });
+    },
+  };
+}
+
+/** The settings of the service that runs from a data folder, as environment variables; undefined without one. */
+export function readRunning(dataDir: string): Record<string, string> | undefined {
+  try {
+    return JSON.parse(readFileSync(runningPath(dataDir), 'utf8')) as Record<string, string>;
+  } catch {
+    return undefined;
+  }
+}

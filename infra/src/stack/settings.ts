@@ -1,0 +1,84 @@
+import { loadConfig, type Config } from '@flash-sale/shared/config/config.ts';
+import { freePort, portProblem } from '../services/ports.ts';
+import { StartFailure } from '../services/start-failure.ts';
+
+type OpsPortName = 'API_OPS_PORT' | 'WORKER_OPS_PORT';
+
+/** What `npm start` itself reads from the environment; everything is also handed on to the processes. */
+export interface StackSettings {
+  config: Config;
+  serverPort: number;
+  apiOpsPorts: number[];
+  workerOpsPorts: number[];
+}
+
+/**
+ * Checks the settings and finds the ports before anything is started. A port that was asked for must be
+ * free; of the ops ports' defaults another free one is taken where something else has them.
+ */
+export async function loadStackSettings(env: NodeJS.ProcessEnv): Promise<StackSettings> {
+  const config = loadConfig(env);
+  const apiProcesses = processCount(env, 'API_PROCESSES');
+  const workerProcesses = processCount(env, 'WORKER_PROCESSES');
+  return {
+    config,
+    serverPort: await serverPort(config),
+    apiOpsPorts: await opsPorts(env, config, 'API_OPS_PORT', apiProcesses),
+    workerOpsPorts: await opsPorts(env, config, 'WORKER_OPS_PORT', workerProcesses),
+  };
+}
+
+function processCount(env: NodeJS.ProcessEnv, name: string): number {
+  const text = env[name] || '1';
+  const count = Number(text);
+  if (Number.isInteger(count) && count >= 1 && count <= 64) return count;
+  throw new StartFailure(`${name}=${text} is not a number of processes from 1 to 64`);
+}
+
+async function serverPort(config: Config): Promise<number> {
+  const port = config.SERVER_PORT;
+  if (port === 0) return freePort();
+  const problem = await portProblem(port, listeningHosts(config.SERVER_HOST));
+  if (problem !== undefined) throw new StartFailure(portMessage('SERVER_PORT', port, problem));
+  return port;
+}
+
+async function opsPorts(env: NodeJS.ProcessEnv, config: Config, name: OpsPortName, count: number): Promise<number[]> {
+  const ports: number[] = [];
+  for (let index = 0; index < count; index++) {
+    ports.push(config[name] === 0 ? await freePort() : await opsPort(env, config, name, index));
+  }
+  return ports;
+}
+
+async function opsPort(env: NodeJS.ProcessEnv, config: Config, name: OpsPortName, index: number): Promise<number> {
+  const port = config[name] + index;
+  const problem = await portProblem(port, listeningHosts(config.OPS_HOST));
+  if (problem === undefined) return port;
+  if (env[name]) throw new StartFailure(portMessage(name, port, problem));
+  return freePort();
+}
+
+/** All addresses include loopback, which some systems let another program have beside them. */
+function listeningHosts(host: string): string[] {
+  return host === '0.0.0.0' || host === '::' ? ['127.0.0.1', '::1', host] : [host];
+}
+
+/** What to say where a port cannot be had; `problem` is the code that listening on it failed with. */
+export function portMessage(name: string, port: number, problem: string): string {
+  const freeOne = `Set ${name} to a free port (0 takes any).`;
+  if (problem === 'EADDRINUSE') {
+    return `port ${port} is taken by another program. End that one, or set ${name} to a free port (0 takes any).`;
+  }
+  if (problem === 'EACCES') {
+    return `no permission to listen on port ${port}: ports below 1024 are for root. ${freeOne}`;
+  }
+  return `cannot listen on port ${port} (${problem}). ${freeOne}`;
+}
+
+/** Where a client on this machine reaches something that listens on `host`. */
+export function reachableHost(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  if (host === '::') return '[::1]';
+  return host.includes(':') ? `[${host}]` : host;
+}

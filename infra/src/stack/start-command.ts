@@ -1,0 +1,40 @@
+import { once } from 'node:events';
+import { print, runCommand } from './command.ts';
+import { startStack, type StackOptions } from './stack.ts';
+
+type StartOptions = Pick<StackOptions, 'dataDir' | 'mains'>;
+
+/** Runs the service until SIGINT, SIGTERM or the loss of its terminal, and ends the process after it. */
+export async function startCommand(options: StartOptions): Promise<never> {
+  const stopping = new AbortController();
+  // As often as they come: npm and the terminal may each deliver one.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => stopping.abort());
+  }
+  // A mistake in here must not leave servers behind that nobody watches.
+  let mistake: Error | undefined;
+  process.on('uncaughtException', (error) => {
+    mistake ??= error;
+    stopping.abort();
+  });
+  return runCommand(async () => {
+    try {
+      await runUntilStopped(options, stopping.signal);
+    } catch (error) {
+      // Being told to stop before everything was ready is no failure.
+      if (!stopping.signal.aborted) throw error;
+    }
+    if (mistake !== undefined) throw mistake;
+    print('stopped');
+  });
+}
+
+async function runUntilStopped(options: StartOptions, signal: AbortSignal): Promise<void> {
+  await using stack = await startStack({ ...options, env: process.env, print, signal });
+  if (stack.adminToken !== undefined) print(`ADMIN_TOKEN=${stack.adminToken}`);
+  print(`ready ${stack.url}\n`);
+  print(`API reference ${stack.url}/docs, queues ${stack.url}/admin/queues (password: ADMIN_TOKEN)`);
+  print(stack.walkThrough);
+  if (!signal.aborted) await once(signal, 'abort');
+  print('stopping');
+}

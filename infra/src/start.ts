@@ -1,0 +1,11 @@
+/** `npm start`: the whole service on this machine, until SIGINT or SIGTERM. */
+import { fileURLToPath } from 'node:url';
+import { dataDirOfCheckout } from './stack/command.ts';
+import { startCommand } from './stack/start-command.ts';
+
+const main = (name: string) => fileURLToPath(new URL(`../../packages/${name}/src/main.ts`, import.meta.url));
+
+await startCommand({
+  dataDir: dataDirOfCheckout,
+  mains: { api: main('api'), worker: main('worker') },
+});

@@ -1,0 +1,46 @@
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { createConnection } from 'mysql2/promise';
+import { expect, inject, onTestFinished, test } from 'vitest';
+import { startStack } from '../../src/stack/stack.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
+
+const main = (name: string) => fileURLToPath(new URL(`../../../packages/${name}/src/main.ts`, import.meta.url));
+
+/** A database of this test's own, dropped after it. */
+function ownDatabase(): string {
+  const name = `start_${randomBytes(6).toString('hex')}`;
+  onTestFinished(async () => {
+    const { DB_HOST, DB_PORT, DB_USER, DB_PASSWORD } = inject('servers');
+    const address = { host: DB_HOST, port: Number(DB_PORT), user: DB_USER, password: DB_PASSWORD };
+    const connection = await createConnection(address);
+    await connection.query(`DROP DATABASE IF EXISTS ${name}`);
+    await connection.end();
+  });
+  return name;
+}
+
+test('npm start opens a demo sale in which the walk-through buys a unit that the ledger has', async () => {
+  const DB_NAME = ownDatabase();
+  await using stack = await startStack({
+    dataDir: temporaryFolder(),
+    env: {
+      PATH: process.env['PATH'],
+      SERVER_PORT: '0',
+      API_OPS_PORT: '0',
+      WORKER_OPS_PORT: '0',
+      API_PROCESSES: '2',
+      DB_NAME,
+      REDIS_PREFIX: `${DB_NAME}:`,
+      ...inject('servers'),
+    },
+    mains: { api: main('api'), worker: main('worker') },
+    print: () => {},
+    signal: new AbortController().signal,
+  });
+  const script = stack.walkThrough.slice(stack.walkThrough.indexOf('\nAPI='));
+  const said = execFileSync('sh', ['-e'], { input: script, encoding: 'utf8' });
+  const order = /"order_no":"([^"]+)","status":"queued"/.exec(said)?.[1];
+  expect(said).toMatch(new RegExp(`"order_no":"${order}","user_id":"alice".*"status":"pending_payment"`));
+});

@@ -1,0 +1,68 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { Config } from '@flash-sale/shared/config/config.ts';
+import type { RedisClient } from '@flash-sale/shared/redis/client.ts';
+import { readServerInfo } from '@flash-sale/shared/redis/server-info.ts';
+import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
+
+const LOOK_MS = 500;
+const RESOLUTION_MS = 10;
+
+export interface PressureDeps {
+  readonly config: Pick<Config, 'EVENT_LOOP_DELAY_MAX_MS' | 'REDIS_MEMORY_MAX_PERCENT'>;
+  readonly redis: RedisClient;
+  readonly log: Logger;
+}
+
+/**
+ * Says when new work is to be shed: when this process cannot keep up, or Redis is close to being full. Polls and product reads go on, since
+ * they take nothing and end the waiting of shoppers who have bought.
+ */
+export class Pressure {
+  readonly #deps: PressureDeps;
+  readonly #delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  #reason: 'event loop' | 'redis memory' | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(deps: PressureDeps) {
+    this.#deps = deps;
+  }
+
+  /** Whether seckill tokens and buys are shed now. */
+  get sheds(): boolean {
+    return this.#reason !== undefined;
+  }
+
+  start(): void {
+    this.#delay.enable();
+    this.#timer = setInterval(() => void this.#look(), LOOK_MS).unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#delay.disable();
+  }
+
+  async #look(): Promise<void> {
+    const { config, log } = this.#deps;
+    const delay_ms = this.#delay.mean / 1e6 - RESOLUTION_MS;
+    this.#delay.reset();
+    const redisFull = await this.#redisIsFull();
+    const reason = delay_ms > config.EVENT_LOOP_DELAY_MAX_MS ? 'event loop' : redisFull ? 'redis memory' : undefined;
+    if (reason !== this.#reason)
+      log.warn({ reason, delay_ms }, reason === undefined ? 'shedding ends' : 'shedding begins');
+    this.#reason = reason;
+  }
+
+  async #redisIsFull(): Promise<boolean> {
+    try {
+      const servers = await readServerInfo(this.#deps.redis);
+      const share = this.#deps.config.REDIS_MEMORY_MAX_PERCENT / 100;
+      return servers.some(
+        (server) => server.maxmemory_bytes > 0 && server.used_memory_bytes > share * server.maxmemory_bytes,
+      );
+    } catch {
+      // Away: the calls themselves say so.
+      return this.#reason === 'redis memory';
+    }
+  }
+}

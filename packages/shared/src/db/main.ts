@@ -1,0 +1,9 @@
+import { loadConfig } from '../config/config.ts';
+import { startOrExit } from '../process/lifecycle.ts';
+import { migrate } from './migrate.ts';
+
+/** Migrates the database and ends: for deployments that do it apart from the start of a process. */
+await startOrExit(async () => {
+  const migrations = await migrate(loadConfig(process.env));
+  console.log(migrations.length === 0 ? 'the database is up to date' : `migrated: ${migrations.join(', ')}`);
+});

@@ -1,0 +1,76 @@
+import { sql } from 'kysely';
+import { ConfigError, type Config } from '../config/config.ts';
+import type { Db } from '../db/client.ts';
+import type { RedisClient } from '../redis/client.ts';
+import type { Commands } from '../redis/commands.ts';
+import { readServerInfo } from '../redis/server-info.ts';
+import type { Logger } from '../telemetry/logger.ts';
+
+const REDIS_VERSION_MIN = [7, 0];
+const MYSQL_VERSION_MIN = [8, 0];
+const MARIADB_VERSION_MIN = [10, 11];
+const CLOCK_OFFSET_MS_MAX = 500;
+
+export interface ServerCheckDeps {
+  readonly config: Pick<Config, 'NODE_ENV'>;
+  readonly redis: RedisClient;
+  readonly commands: Commands;
+  readonly db: Db;
+  readonly log: Logger;
+}
+
+/**
+ * Checks that the servers are set up to keep what they accept: each setting that is not is named in a warning, and in production refused.
+ * A server that cannot be asked is only warned about.
+ *
+ * @throws ConfigError in production, naming every setting
+ */
+export async function checkServers({ config, redis, commands, db, log }: ServerCheckDeps): Promise<void> {
+  const checks = await Promise.allSettled([checkRedis(redis), checkMysql(db), checkClock(commands)]);
+  const problems: string[] = [];
+  for (const check of checks) {
+    if (check.status === 'fulfilled') problems.push(...check.value);
+    else log.warn({ err: check.reason as unknown }, 'a server could not be checked');
+  }
+  if (config.NODE_ENV === 'production' && problems.length > 0) throw new ConfigError(problems);
+  for (const problem of problems) log.warn(problem);
+}
+
+async function checkRedis(redis: RedisClient): Promise<string[]> {
+  const problems: string[] = [];
+  for (const server of await readServerInfo(redis)) {
+    if (isOlder(server.version, REDIS_VERSION_MIN)) problems.push(`Redis ${server.version}: 7.0 or newer is needed`);
+    if (server.maxmemory_policy !== 'noeviction') {
+      problems.push(`Redis maxmemory-policy is ${server.maxmemory_policy}: only noeviction keeps every held unit`);
+    }
+    if (!server.aof_enabled) problems.push('Redis appendonly is no: accepted orders would not survive its restart');
+  }
+  return problems;
+}
+
+async function checkMysql(db: Db): Promise<string[]> {
+  const { rows } = await sql<{ version: string; flush: number }>`
+    SELECT VERSION() AS version, @@innodb_flush_log_at_trx_commit AS flush`.execute(db);
+  const { version, flush } = rows[0]!;
+  const problems: string[] = [];
+  const oldest = /mariadb/i.test(version) ? MARIADB_VERSION_MIN : MYSQL_VERSION_MIN;
+  if (isOlder(version, oldest)) problems.push(`MySQL ${version}: ${oldest.join('.')} or newer is needed`);
+  if (flush !== 1) {
+    problems.push(`MySQL innodb_flush_log_at_trx_commit is ${flush}: with 1 a committed order survives a power cut`);
+  }
+  return problems;
+}
+
+async function checkClock(commands: Commands): Promise<string[]> {
+  const asked_ms = Date.now();
+  const { now_ms } = await commands.clock(0);
+  // The answer was true somewhere in the round trip, which is not the clock's fault.
+  const offset_ms = now_ms < asked_ms ? now_ms - asked_ms : Math.max(0, now_ms - Date.now());
+  if (Math.abs(offset_ms) <= CLOCK_OFFSET_MS_MAX) return [];
+  return [`The clock differs from Redis's by ${offset_ms} ms: keep both in step by NTP; sales open by Redis's`];
+}
+
+function isOlder(version: string, oldest: readonly number[]): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major < oldest[0]! || (major === oldest[0] && minor < oldest[1]!);
+}

@@ -1,0 +1,29 @@
+import { Cluster } from 'ioredis';
+import type { RedisClient } from './client.ts';
+
+/** What a Redis server says of itself. */
+export interface RedisServerInfo {
+  readonly version: string;
+  readonly maxmemory_policy: string;
+  readonly aof_enabled: boolean;
+  readonly used_memory_bytes: number;
+  /** 0: no limit. */
+  readonly maxmemory_bytes: number;
+}
+
+/** Asks every server that holds keys: the one, or each master of a cluster. */
+export async function readServerInfo(redis: RedisClient): Promise<RedisServerInfo[]> {
+  const servers = redis instanceof Cluster ? redis.nodes('master') : [redis];
+  return Promise.all(servers.map(async (server) => serverInfoOf(await server.info())));
+}
+
+function serverInfoOf(info: string): RedisServerInfo {
+  const field = (name: string): string => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? '';
+  return {
+    version: field('redis_version'),
+    maxmemory_policy: field('maxmemory_policy'),
+    aof_enabled: field('aof_enabled') === '1',
+    used_memory_bytes: Number(field('used_memory')),
+    maxmemory_bytes: Number(field('maxmemory')),
+  };
+}

@@ -1,0 +1,214 @@
+import { sql } from 'kysely';
+import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
+import type { Db } from '@flash-sale/shared/db/client.ts';
+import type { RedisClient } from '@flash-sale/shared/redis/client.ts';
+import type { Commands } from '@flash-sale/shared/redis/commands.ts';
+import type { Keys } from '@flash-sale/shared/redis/keys.ts';
+import { withStampedLease } from '@flash-sale/shared/sale/lease.ts';
+
+const SCAN_COUNT = 1_000;
+const FINDINGS_MAX = 20;
+
+export interface AuditDeps {
+  readonly commands: Commands;
+  readonly redis: RedisClient;
+  readonly keys: Keys;
+  readonly db: Db;
+}
+
+/** The sums of one sale, and what does not add up. */
+export interface Audit {
+  readonly sale_id: number;
+  /** `skipped`: Redis does not have the sale under its present process; a rebuild comes first. */
+  readonly verdict: 'clean' | 'drift' | 'skipped';
+  readonly units: number;
+  readonly available: number;
+  readonly owners: number;
+  readonly reservations: number;
+  readonly live_orders: number;
+  readonly sold: number;
+  readonly unapplied_returns: number;
+  /** One sentence each; empty where clean. */
+  readonly findings: readonly string[];
+}
+
+interface RedisCounts {
+  readonly available: number;
+  readonly owners: number;
+  readonly reservations: number;
+  readonly reservation_times: number;
+}
+
+interface LedgerCounts {
+  readonly seckill_stock: number;
+  readonly version: number;
+  readonly sold: number;
+  readonly live_orders: number;
+  readonly unapplied_returns: number;
+}
+
+/**
+ * Checks conservation of one sale under its lease: `available + owners = seckill_stock`, and owners are exactly the live orders, the
+ * reservations that are not in the ledger, and the closed or failed orders with an unapplied return that they still name. Sums are compared first;
+ * every entry is, where they differ or `thorough` is set. Shoppers buy on meanwhile: an admission adds an owner and a
+ * reservation at once, so that it changes no difference that is looked at. Reads Redis and MySQL by itself and shares no code with admission or the writer.
+ *
+ * @returns undefined where the lease is held elsewhere for longer than `wait_ms`
+ * @throws LeaseLost and the errors of the servers
+ */
+export function auditSale(
+  deps: AuditDeps,
+  sale: SaleRef,
+  options: { readonly wait_ms: number; readonly thorough: boolean },
+): Promise<Audit | undefined> {
+  return withStampedLease(deps, sale, options.wait_ms, async (lease) => {
+    const { ready, version } = await deps.commands.readSale(sale);
+    const redis = await countRedis(deps, sale);
+    const ledger = await countLedger(deps.db, sale);
+    const skipped = !ready || version !== ledger.version;
+    let findings: string[] = [];
+    if (!skipped && (options.thorough || differ(redis, ledger))) {
+      findings = [...findingsOfCounts(redis, ledger), ...(await findingsOfEntries(deps, sale))];
+    }
+    lease.check();
+    return {
+      sale_id: sale.id,
+      verdict: skipped ? 'skipped' : findings.length > 0 ? 'drift' : 'clean',
+      units: ledger.seckill_stock,
+      ...redis,
+      live_orders: ledger.live_orders,
+      sold: ledger.sold,
+      unapplied_returns: ledger.unapplied_returns,
+      findings: findings.slice(0, FINDINGS_MAX),
+    };
+  });
+}
+
+/** The sums of Redis at one instant. */
+async function countRedis({ redis, keys }: AuditDeps, sale: SaleRef): Promise<RedisCounts> {
+  const { state, owners, reservations, reservedAt } = keys.sale(sale);
+  const replies = await redis.multi().hget(state, 'available').hlen(owners).hlen(reservations).zcard(reservedAt).exec();
+  const [available, owned, reserved, times] = (replies ?? []).map(([error, reply]) => {
+    if (error !== null) throw error;
+    return Number(reply);
+  });
+  return { available: available!, owners: owned!, reservations: reserved!, reservation_times: times! };
+}
+
+/** The sums of the ledger, in one snapshot. */
+async function countLedger(db: Db, { id }: SaleRef): Promise<LedgerCounts> {
+  const { rows } = await sql<Record<keyof LedgerCounts, number | string>>`
+    SELECT seckill_stock, version, sold,
+      (SELECT COUNT(*) FROM orders WHERE product_id = ${id} AND live = 1) AS live_orders,
+      (SELECT COUNT(*) FROM stock_returns WHERE product_id = ${id} AND applied_at IS NULL) AS unapplied_returns
+    FROM products WHERE id = ${id}`.execute(db);
+  const row = rows[0];
+  if (row === undefined) throw new Error(`Sale ${id} is not in the ledger`);
+  return {
+    seckill_stock: Number(row.seckill_stock),
+    version: Number(row.version),
+    sold: Number(row.sold),
+    live_orders: Number(row.live_orders),
+    unapplied_returns: Number(row.unapplied_returns),
+  };
+}
+
+/**
+ * Whether every entry has to be looked at. Sums may differ without a drift: a crash between COMMIT and settle leaves reservations that
+ * the ledger has, and a failed order's return may name nobody.
+ */
+function differ(redis: RedisCounts, ledger: LedgerCounts): boolean {
+  return (
+    findingsOfCounts(redis, ledger).length > 0 ||
+    redis.owners - redis.reservations !== ledger.live_orders + ledger.unapplied_returns
+  );
+}
+
+/** Sums that have to agree whatever is under way. */
+function findingsOfCounts(redis: RedisCounts, ledger: LedgerCounts): string[] {
+  const findings: string[] = [];
+  if (redis.available + redis.owners !== ledger.seckill_stock) {
+    findings.push(`available ${redis.available} + owners ${redis.owners} is not seckill_stock ${ledger.seckill_stock}`);
+  }
+  if (ledger.sold !== ledger.live_orders) findings.push(`sold ${ledger.sold} is not live orders ${ledger.live_orders}`);
+  if (ledger.live_orders > ledger.seckill_stock) {
+    findings.push(`live orders ${ledger.live_orders} exceed seckill_stock ${ledger.seckill_stock}`);
+  }
+  if (redis.reservations !== redis.reservation_times) {
+    findings.push(`reservations ${redis.reservations} are not reserved_at ${redis.reservation_times}`);
+  }
+  return findings;
+}
+
+/** Every owner entry against the ledger and the reservations, and the other way round. */
+async function findingsOfEntries({ redis, keys, db }: AuditDeps, sale: SaleRef): Promise<string[]> {
+  const { owners: ownersKey, reservations: reservationsKey } = keys.sale(sale);
+  // Reservations come and go with their owners: those seen before and after the owners were read frame what an owner may name.
+  const before = await readHash(redis, reservationsKey);
+  const owners = await readHash(redis, ownersKey);
+  const after = await readHash(redis, reservationsKey);
+  const ledger = await readEntries(db, sale, [...after.keys()]);
+  const findings: string[] = [];
+
+  for (const [user, order_no] of owners) {
+    const row = ledger.orders.get(order_no);
+    const due = ledger.returns.has(order_no);
+    if (row === undefined ? !after.has(order_no) : row.user_id !== user || (!row.live && !due)) {
+      findings.push(`owner entry ${user} names ${order_no}, which is no live order, reservation or due return`);
+    }
+    if (row?.live === true && due) findings.push(`live order ${order_no} has an unapplied return`);
+  }
+  for (const [order_no, { user_id, live }] of ledger.orders) {
+    if (live && owners.get(user_id) !== order_no)
+      findings.push(`live order ${order_no} of ${user_id} has no owner entry`);
+  }
+  for (const [order_no, text] of before) {
+    const user = text.slice(text.lastIndexOf(' ') + 1);
+    if (!ledger.orders.has(order_no) && owners.get(user) !== order_no) {
+      findings.push(`reservation ${order_no} of ${user} has no owner entry`);
+    }
+  }
+  return findings;
+}
+
+/** The live orders of the sale and those with an unapplied return or one of these numbers, in one snapshot. */
+async function readEntries(db: Db, { id }: SaleRef, orderNos: readonly string[]) {
+  return db
+    .transaction()
+    .setIsolationLevel('repeatable read')
+    .execute(async (tx) => {
+      const select = () => tx.selectFrom('orders').select(['order_no', 'user_id', 'live']).where('product_id', '=', id);
+      const orders = new Map<string, { user_id: string; live: boolean }>();
+      const add = (rows: readonly { order_no: string; user_id: string; live: number | null }[]): void => {
+        for (const { order_no, user_id, live } of rows) orders.set(order_no, { user_id, live: live === 1 });
+      };
+      add(await select().where('live', '=', 1).execute());
+      for (let from = 0; from < orderNos.length; from += SCAN_COUNT) {
+        add(
+          await select()
+            .where('order_no', 'in', orderNos.slice(from, from + SCAN_COUNT))
+            .execute(),
+        );
+      }
+      const due = await tx
+        .selectFrom('stock_returns')
+        .innerJoin('orders', 'orders.order_no', 'stock_returns.order_no')
+        .select(['orders.order_no', 'orders.user_id', 'orders.live'])
+        .where('stock_returns.product_id', '=', id)
+        .where('applied_at', 'is', null)
+        .execute();
+      add(due);
+      return { orders, returns: new Set(due.map(({ order_no }) => order_no)) };
+    });
+}
+
+async function readHash(redis: RedisClient, key: string): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  let cursor = '0';
+  do {
+    const [next, flat] = await redis.hscan(key, cursor, 'COUNT', SCAN_COUNT);
+    for (let i = 0; i < flat.length; i += 2) found.set(flat[i]!, flat[i + 1]!);
+    cursor = next;
+  } while (cursor !== '0');
+  return found;
+}

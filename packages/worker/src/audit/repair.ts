@@ -1,0 +1,44 @@
+import { sql } from 'kysely';
+import type { Db } from '@flash-sale/shared/db/client.ts';
+import { rebuildSale } from '@flash-sale/shared/sale/rebuild.ts';
+import { withStampedLease } from '@flash-sale/shared/sale/lease.ts';
+import type { Audit, AuditDeps } from './audit.ts';
+
+const FINDINGS_LENGTH_MAX = 10_000;
+
+/**
+ * Mends a sale that an audit found to drift, and records what was found. In the ledger the orders are right: `sold` is counted again, and the
+ * return of a live order is void. Then Redis is rebuilt from it.
+ *
+ * @returns whether it was mended; false where the lease is held elsewhere for longer than `wait_ms`
+ */
+export async function repairSale(deps: AuditDeps, shard: number, audit: Audit, wait_ms: number): Promise<boolean> {
+  const sale = { id: audit.sale_id, shard };
+  await deps.db
+    .insertInto('repairs')
+    .values({
+      product_id: sale.id,
+      findings: audit.findings.join('\n').slice(0, FINDINGS_LENGTH_MAX),
+      created_at: new Date(),
+    })
+    .execute();
+  const mended = await withStampedLease(deps, sale, wait_ms, async (lease) => {
+    await mendLedger(deps.db, sale.id, lease.fencing_token);
+    return true;
+  });
+  return mended === true && (await rebuildSale(deps, sale, wait_ms)) !== undefined;
+}
+
+async function mendLedger(db: Db, id: number, fence: number): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    // The sale's row first, as in every transaction; matched only while the lease is ours.
+    await sql`SELECT id FROM products WHERE id = ${id} AND fence = ${fence} FOR UPDATE`.execute(tx);
+    await sql`
+      UPDATE products SET sold = (SELECT COUNT(*) FROM orders WHERE product_id = ${id} AND live = 1)
+      WHERE id = ${id} AND fence = ${fence}`.execute(tx);
+    await sql`
+      UPDATE stock_returns JOIN orders ON orders.order_no = stock_returns.order_no
+      SET stock_returns.applied_at = ${new Date()}
+      WHERE stock_returns.product_id = ${id} AND stock_returns.applied_at IS NULL AND orders.live = 1`.execute(tx);
+  });
+}

@@ -1,0 +1,38 @@
+import { KEPT_AFTER_END_MS } from '@flash-sale/shared/domain/sale.ts';
+import type { Db } from '@flash-sale/shared/db/client.ts';
+import { markCleaned, salesToCleanUp } from '@flash-sale/shared/db/products.ts';
+import type { Commands } from '@flash-sale/shared/redis/commands.ts';
+import { withStampedLease } from '@flash-sale/shared/sale/lease.ts';
+import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
+import type { Rounds } from './service.ts';
+
+const INTERVAL_MS = 60_000;
+const LEASE_WAIT_MS = 2_000;
+
+export interface CleanUpDeps {
+  readonly commands: Commands;
+  readonly db: Db;
+  readonly log: Logger;
+}
+
+/**
+ * Clean-up: deletes a sale's keys a day after its end, once nothing of it is open any more. No key of a sale expires by
+ * itself, so that nothing a sale needs can vanish under it. From then on buys and polls are answered from the ledger.
+ */
+export function cleanUp(deps: CleanUpDeps): Rounds {
+  return {
+    name: 'clean_up',
+    interval_ms: INTERVAL_MS,
+    async round(stopping) {
+      for (const sale of await salesToCleanUp(deps.db, Date.now() - KEPT_AFTER_END_MS)) {
+        if (stopping.aborted) return;
+        await withStampedLease(deps, sale, LEASE_WAIT_MS, async (lease) => {
+          if (!(await deps.commands.cleanUp(sale, lease.text))) return;
+          // Marked under the same lease: a rebuild that comes next sees it.
+          await markCleaned(deps.db, sale.id, Date.now());
+          deps.log.info({ sale: sale.id }, 'sale cleaned up');
+        });
+      }
+    },
+  };
+}
