@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { TypeBoxValidatorCompiler, type TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import { pingDb } from '@flash-sale/shared/db/client.ts';
 import { answers, type Readiness } from '@flash-sale/shared/telemetry/ops-server.ts';
@@ -15,6 +15,7 @@ import { collectMethods } from './plugins/methods.ts';
 import { openapi } from './plugins/openapi.ts';
 import { operators } from './plugins/operators.ts';
 import { problems, refuseUnread, refuseUnrouted } from './plugins/problems.ts';
+import { compileValidator } from './plugins/validator.ts';
 import { adminRoutes } from './routes/admin/routes.ts';
 import { orderRoutes } from './routes/orders/routes.ts';
 import { productRoutes } from './routes/products/routes.ts';
@@ -49,7 +50,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
     ...(config.TRUSTED_PROXIES === undefined ? {} : { trustProxy: config.TRUSTED_PROXIES.split(',') }),
   })
     .withTypeProvider<TypeBoxTypeProvider>()
-    .setValidatorCompiler(TypeBoxValidatorCompiler);
+    .setValidatorCompiler(compileValidator);
 
   let draining = false;
   const readiness = async (): Promise<Readiness> => {

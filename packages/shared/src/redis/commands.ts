@@ -21,6 +21,7 @@ const SCRIPTS = [
   'add_owners',
   'finish_rebuild',
   'clean_up',
+  'index_reservations',
   'lead',
   'resign',
 ] as const;
@@ -301,6 +302,12 @@ export function createCommands(redis: RedisClient, keys: Keys) {
       const { lease: leaseKey, reservedAt, state, pause, owners, reservations, building } = keys.sale(sale);
       const names = [leaseKey, reservedAt, state, pause, owners, reservations, building];
       return (await run('clean_up', names, [lease])) === 1;
+    },
+
+    /** Whether reservations are in order of time again; false where the lease is lost. */
+    async indexReservations(sale: SaleRef, lease: string): Promise<boolean> {
+      const names = keys.sale(sale);
+      return (await run('index_reservations', [names.lease, names.reservations, names.reservedAt], [lease])) === 1;
     },
 
     /** Whether the process `name` runs the service now. */

@@ -24,7 +24,7 @@ export async function repairSale(deps: AuditDeps, shard: number, audit: Audit, w
     .execute();
   const mended = await withStampedLease(deps, sale, wait_ms, async (lease) => {
     await mendLedger(deps.db, sale.id, lease.fencing_token);
-    return true;
+    return deps.commands.indexReservations(sale, lease.text);
   });
   return mended === true && (await rebuildSale(deps, sale, wait_ms)) !== undefined;
 }

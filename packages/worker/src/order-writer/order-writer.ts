@@ -1,10 +1,11 @@
 import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
-import { SaleWriter, type SaleWriterDeps } from './sale-writer.ts';
+import { NotNow, SaleWriter, type SaleWriterDeps } from './sale-writer.ts';
 
 /** The writers of all sales that this process has jobs of. */
 export class OrderWriter {
   readonly #deps: SaleWriterDeps;
   readonly #writers = new Map<number, SaleWriter>();
+  #stopping = false;
 
   constructor(deps: SaleWriterDeps) {
     this.#deps = deps;
@@ -12,6 +13,8 @@ export class OrderWriter {
 
   /** @see SaleWriter.settle */
   async settle(sale: SaleRef, orderNos: readonly string[]): Promise<void> {
+    // A job that was on its way when the process was told to end; a new writer for its sale would not know of that.
+    if (this.#stopping) throw new NotNow('stopping');
     let writer = this.#writers.get(sale.id);
     if (writer === undefined) {
       writer = new SaleWriter(this.#deps, sale);
@@ -25,6 +28,7 @@ export class OrderWriter {
   }
 
   async stop(): Promise<void> {
+    this.#stopping = true;
     await Promise.all([...this.#writers.values()].map((writer) => writer.stop()));
   }
 }

@@ -84,7 +84,8 @@ export class SaleWriter {
       const found = await this.#deps.commands.reservations(this.#sale, orderNos);
       this.#crossOff(orderNos.filter((_, i) => found[i] === undefined));
     }
-    if (this.#jobs.size > 0) this.#running ??= this.#run();
+    // Never run within this assignment: a run that ends before it first waits would clear `#running` before it is set.
+    if (this.#jobs.size > 0) this.#running ??= Promise.resolve().then(() => this.#run());
   }
 
   #crossOff(orderNos: readonly string[]): void {

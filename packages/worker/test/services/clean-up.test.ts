@@ -1,0 +1,66 @@
+import { sql } from 'kysely';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { findSale, salesToKeep } from '@flash-sale/shared/db/products.ts';
+import { newOrderNumber } from '@flash-sale/shared/domain/order-number.ts';
+import { KEPT_AFTER_END_MS, type Sale } from '@flash-sale/shared/domain/sale.ts';
+import { rebuildSale } from '@flash-sale/shared/sale/rebuild.ts';
+import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
+import { cleanUp } from '../../src/services/clean-up.ts';
+
+let context: TestContext;
+
+beforeAll(async () => {
+  context = await openTestContext();
+});
+afterAll(() => context.close());
+
+const longEnded = (): Promise<Sale> => {
+  const end_ms = Date.now() - KEPT_AFTER_END_MS - 1_000;
+  return context.openSale({ start_ms: end_ms - 1_000, end_ms });
+};
+const cleanUpOnce = () => cleanUp(context).round(new AbortController().signal);
+const keysOf = (sale: Sale) => context.redis.exists(context.keys.sale(sale).state, context.keys.sale(sale).owners);
+
+it('a day after the end the keys of a sale go, and it is not rebuilt', async () => {
+  const sale = await longEnded();
+
+  await cleanUpOnce();
+
+  await expect(keysOf(sale)).resolves.toBe(0);
+  await expect(findSale(context.db, sale.id)).resolves.toMatchObject({ cleaned: true });
+  expect((await salesToKeep(context.db)).map(({ id }) => id)).not.toContain(sale.id);
+  await expect(rebuildSale(context, sale, 1_000)).resolves.toBeUndefined();
+  await expect(keysOf(sale)).resolves.toBe(0);
+});
+
+it('a sale that ended less than a day ago stays', async () => {
+  const end_ms = Date.now() - KEPT_AFTER_END_MS + 60_000;
+  const sale = await context.openSale({ start_ms: end_ms - 1_000, end_ms });
+
+  await cleanUpOnce();
+
+  await expect(keysOf(sale)).resolves.toBe(1);
+});
+
+it('a sale with a reservation, an unpaid order or a due return stays until that is gone', async () => {
+  const reserved = await longEnded();
+  const { reservedAt } = context.keys.sale(reserved);
+  await context.redis.zadd(reservedAt, 1, newOrderNumber(reserved, 1));
+  const unpaid = await longEnded();
+  await sql`INSERT INTO orders (order_no, product_id, user_id, status, price_cents, created_at, updated_at)
+    VALUES (${newOrderNumber(unpaid, 1)}, ${unpaid.id}, 'ann', 'pending_payment', 1, NOW(3), NOW(3))`.execute(
+    context.db,
+  );
+  const due = await longEnded();
+  await sql`INSERT INTO stock_returns (order_no, product_id, user_id, created_at)
+    VALUES (${newOrderNumber(due, 1)}, ${due.id}, 'ann', NOW(3))`.execute(context.db);
+
+  await cleanUpOnce();
+  for (const sale of [reserved, unpaid, due]) await expect(keysOf(sale)).resolves.toBe(1);
+
+  await context.redis.del(reservedAt);
+  await sql`UPDATE orders SET status = 'paid' WHERE product_id = ${unpaid.id}`.execute(context.db);
+  await sql`UPDATE stock_returns SET applied_at = NOW(3) WHERE product_id = ${due.id}`.execute(context.db);
+  await cleanUpOnce();
+  for (const sale of [reserved, unpaid, due]) await expect(keysOf(sale)).resolves.toBe(0);
+});
