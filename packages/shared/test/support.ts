@@ -3,7 +3,7 @@ import { Redis } from 'ioredis';
 import { sql } from 'kysely';
 import { pino } from 'pino';
 import { inject } from 'vitest';
-import type {} from '../../../infra/src/test-context.ts';
+import type { TestServers } from '../../../infra/src/test-context.ts';
 import { loadConfig, type Config } from '../src/config/config.ts';
 import { connectDb, type Db } from '../src/db/client.ts';
 import { migrate } from '../src/db/migrate.ts';
@@ -41,7 +41,8 @@ export interface TestContext {
  */
 export async function openTestContext(env: Readonly<Record<string, string>> = {}): Promise<TestContext> {
   const name = `t${randomUUID().replaceAll('-', '').slice(0, 12)}`;
-  const all = { LOG_LEVEL: 'silent', ...inject('servers'), DB_NAME: name, REDIS_PREFIX: `${name}:`, ...env };
+  const servers: TestServers = inject('servers');
+  const all = { LOG_LEVEL: 'silent', ...servers, DB_NAME: name, REDIS_PREFIX: `${name}:`, ...env };
   const config = loadConfig(all);
   await migrate(config);
   const db = connectDb(config, 'general');

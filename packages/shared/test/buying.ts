@@ -1,0 +1,124 @@
+import { randomUUID } from 'node:crypto';
+import { newOrderNumber } from '../src/domain/order-number.ts';
+import type { SaleRef } from '../src/domain/sale.ts';
+import type { Admission, AdmitCall, AdmitItem, Owner } from '../src/redis/commands.ts';
+import type { TestContext } from './support.ts';
+
+/** What a test needs of its context to buy. */
+export type Shop = Pick<TestContext, 'commands' | 'keys' | 'redis'>;
+
+/** Buckets that no test meets by accident. */
+export const NO_LIMITS: AdmitCall['limits'] = {
+  global_capacity: 1_000_000,
+  global_per_second: 1_000_000,
+  user_capacity: 1_000_000,
+  user_per_second: 1_000_000,
+};
+
+const TOKEN_LIFE_MS = 600_000;
+
+/** One `admit` call with everything that it sends, so that it can be sent again as ioredis does. */
+export interface Attempt {
+  readonly sale: SaleRef;
+  readonly call: AdmitCall;
+  readonly items: readonly AdmitItem[];
+}
+
+/** What a call carries when all is well: this Redis process, and half a minute to go. */
+export async function newCall(shop: Shop, sale: SaleRef, fields: Partial<AdmitCall> = {}): Promise<AdmitCall> {
+  const { now_ms, run_id } = await shop.commands.clock(sale.shard);
+  return {
+    run_id,
+    deadline_ms: now_ms + 30_000,
+    job_id: `job-${randomUUID()}`,
+    backlog_max: 1_000_000,
+    shard_backlog_max: 1_000_000,
+    limits: NO_LIMITS,
+    ...fields,
+  };
+}
+
+/** A recorded seckill token. Redis compares it as text, so it need not be signed. */
+export function issueToken(shop: Shop, sale: SaleRef, user_id: string, life_ms = TOKEN_LIFE_MS): Promise<string> {
+  return shop.commands.issueToken(sale, user_id, `token-${randomUUID()}`, life_ms);
+}
+
+/** A buy with a recorded seckill token, unless `fields` say otherwise. */
+export async function newItem(
+  shop: Shop,
+  sale: SaleRef,
+  user_id: string,
+  fields: Partial<AdmitItem> = {},
+): Promise<AdmitItem> {
+  const token = fields.token ?? (await issueToken(shop, sale, user_id));
+  return { user_id, order_no: newOrderNumber(sale, Date.now()), request_id: 'request-1', ...fields, token };
+}
+
+/** A call for these shoppers, each with a recorded seckill token, in their order. */
+export async function newAttempt(
+  shop: Shop,
+  sale: SaleRef,
+  users: readonly string[],
+  fields: Partial<AdmitCall> = {},
+): Promise<Attempt> {
+  const items = await Promise.all(users.map((user_id) => newItem(shop, sale, user_id)));
+  return { sale, call: await newCall(shop, sale, fields), items };
+}
+
+export function send(shop: Shop, { sale, call, items }: Attempt): Promise<Admission[]> {
+  return shop.commands.admit(sale, call, items);
+}
+
+/** The owners that these shoppers become by buying in one call; fails where one is not accepted. */
+export async function buy(shop: Shop, sale: SaleRef, users: readonly string[]): Promise<Owner[]> {
+  const attempt = await newAttempt(shop, sale, users);
+  const refused = (await send(shop, attempt)).find(({ outcome }) => outcome !== 'accepted');
+  if (refused !== undefined) throw new Error(`not accepted: ${JSON.stringify(refused)}`);
+  return attempt.items.map(({ user_id, order_no }) => ({ user_id, order_no }));
+}
+
+/** Shoppers `u1` to `u<count>`. */
+export function shoppers(count: number): string[] {
+  return Array.from({ length: count }, (_, i) => `u${i + 1}`);
+}
+
+/** The lease of a sale as its holder names it, for a minute; fails where somebody else has it. */
+export async function takeLease(shop: Shop, sale: SaleRef, life_ms = 60_000): Promise<string> {
+  const holder = randomUUID();
+  const token = await shop.commands.acquireLease(sale, holder, life_ms, 300);
+  if (token === undefined) throw new Error('the lease is held elsewhere');
+  return `${token} ${holder}`;
+}
+
+/** The units of a sale by one atomic read: promise 2 is about these. */
+export async function unitsOf(
+  shop: Shop,
+  sale: SaleRef,
+): Promise<{ available: number; total: number; owners: Record<string, string> }> {
+  const { state, owners } = shop.keys.sale(sale);
+  const replies = await shop.redis.multi().hmget(state, 'available', 'total').hgetall(owners).exec();
+  const [[, counts], [, held]] = replies as [[unknown, [string, string]], [unknown, Record<string, string>]];
+  return { available: Number(counts[0]), total: Number(counts[1]), owners: { ...held } };
+}
+
+/**
+ * Every key of a sale and its shard's backlog, each with its content and the time at which it expires. The buckets are left out: they may
+ * change with any call.
+ */
+export async function snapshot(shop: Shop, sale: SaleRef): Promise<Record<string, unknown>> {
+  const { state } = shop.keys.sale(sale);
+  const [root] = state.split('sale:', 1);
+  const names = (await shop.redis.keys(`${root}*{${sale.shard}}*`))
+    .filter((name) => name.includes(`:${sale.id}:`) || name.endsWith(`-${sale.id}`))
+    .concat(shop.keys.backlog(sale.shard))
+    .toSorted();
+  const contents = await Promise.all(names.map((name) => contentOf(shop, name)));
+  return Object.fromEntries(names.map((name, i) => [name, contents[i]]));
+}
+
+async function contentOf({ redis }: Shop, name: string): Promise<unknown> {
+  const [type, expires_ms] = await Promise.all([redis.type(name), redis.pexpiretime(name)]);
+  if (type === 'hash') return { expires_ms, ...(await redis.hgetall(name)) };
+  if (type === 'zset') return [expires_ms, await redis.call('ZRANGE', name, '0', '-1', 'WITHSCORES')];
+  return [expires_ms, await redis.get(name)];
+}

@@ -1,0 +1,111 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  newOrderNumber,
+  ORDER_NO_LENGTH_MAX,
+  ORDER_NO_PATTERN,
+  saleOfOrderNumber,
+} from '../../src/domain/order-number.ts';
+
+const SHAPE = new RegExp(ORDER_NO_PATTERN);
+const TIME_MAX_MS = 2 ** 48 - 1;
+const RANDOM_FROM = 10;
+const RANDOM_TO = 26;
+
+const sales = fc.record({ shard: fc.nat(9_999), id: fc.integer({ min: 1, max: 999_999_999_999_999 }) });
+const times = fc.integer({ min: 0, max: TIME_MAX_MS });
+
+describe('an order number', () => {
+  test('has the published shape and length, whatever the sale and the time', () => {
+    fc.assert(
+      fc.property(sales, times, (sale, now_ms) => {
+        const orderNo = newOrderNumber(sale, now_ms);
+        expect(orderNo).toMatch(SHAPE);
+        expect(orderNo.length).toBeLessThanOrEqual(ORDER_NO_LENGTH_MAX);
+      }),
+    );
+  });
+
+  test('names its shard and sale, so that a poll needs no look-up', () => {
+    fc.assert(
+      fc.property(sales, times, (sale, now_ms) => {
+        expect(saleOfOrderNumber(newOrderNumber(sale, now_ms))).toEqual(sale);
+      }),
+    );
+  });
+
+  test('sorts by time as plain text, to the millisecond', () => {
+    fc.assert(
+      fc.property(sales, sales, times, times, (saleA, saleB, a_ms, b_ms) => {
+        fc.pre(a_ms !== b_ms);
+        expect(newOrderNumber(saleA, a_ms) < newOrderNumber(saleB, b_ms)).toBe(a_ms < b_ms);
+      }),
+    );
+    const sale = { shard: 0, id: 1 };
+    const now_ms = 1_800_000_000_000;
+    expect(newOrderNumber(sale, now_ms) < newOrderNumber(sale, now_ms + 1)).toBe(true);
+    expect(newOrderNumber(sale, now_ms + 0.9).slice(0, RANDOM_FROM)).toBe(
+      newOrderNumber(sale, now_ms).slice(0, RANDOM_FROM),
+    );
+  });
+
+  test('encodes the time as a ULID does, so that any ULID reader finds it', () => {
+    // The example of the ULID specification.
+    expect(newOrderNumber({ shard: 0, id: 1 }, 1_469_918_176_385).slice(0, RANDOM_FROM)).toBe('01ARYZ6S41');
+  });
+
+  test('has 80 random bits: no two of 100,000 made in one millisecond agree, and every letter appears in every place', () => {
+    const made = Array.from({ length: 100_000 }, () => newOrderNumber({ shard: 0, id: 17 }, 1_800_000_000_000));
+    expect(new Set(made).size).toBe(made.length);
+    for (let place = RANDOM_FROM; place < RANDOM_TO; place += 1) {
+      const counts = new Map<string, number>();
+      for (const orderNo of made) counts.set(orderNo[place]!, (counts.get(orderNo[place]!) ?? 0) + 1);
+      expect(counts.size).toBe(32);
+      // 3,125 are expected of each letter; ±600 is more than ten standard deviations.
+      for (const count of counts.values()) expect(Math.abs(count - 3_125)).toBeLessThan(600);
+    }
+  });
+});
+
+describe('saleOfOrderNumber', () => {
+  const valid = '01KARYB6S5Q0H9M3T7ZV5W8XCE-0-17';
+
+  test('reads a valid number', () => {
+    expect(saleOfOrderNumber(valid)).toEqual({ shard: 0, id: 17 });
+  });
+
+  test.each([
+    ['nothing', ''],
+    ['a bare ULID', valid.slice(0, 26)],
+    ['no sale', valid.slice(0, 28)],
+    ['an empty sale', valid.slice(0, 29)],
+    ['lower case', valid.toLowerCase()],
+    ['letters that Crockford left out', valid.replace('K', 'I')],
+    ['a U', valid.replace('K', 'U')],
+    ['a time beyond 48 bits', `8${valid.slice(1)}`],
+    ['a character too few', valid.slice(1)],
+    ['a character too many', `0${valid}`],
+    ['a leading zero in the sale', valid.replace('-17', '-017')],
+    ['sale 0', valid.replace('-17', '-0')],
+    ['a leading zero in the shard', valid.replace('-0-', '-00-')],
+    ['a negative shard', valid.replace('-0-', '--1-')],
+    ['a shard of five digits', valid.replace('-0-', '-10000-')],
+    ['a sale beyond safe integers', valid.replace('-17', '-1000000000000000')],
+    ['a fourth part', `${valid}-1`],
+    ['a line feed at the end', `${valid}\n`],
+    ['a space before', ` ${valid}`],
+    ['braces, which would move the hash tag', valid.replace('-0-', '-{1}-')],
+    ['other digits', valid.replace('-17', '-１７')],
+    ['a very long text', `${valid}${'1'.repeat(100_000)}`],
+  ])('refuses %s', (_, text) => {
+    expect(saleOfOrderNumber(text)).toBeUndefined();
+  });
+
+  test('refuses whatever is not exactly of the shape', () => {
+    fc.assert(
+      fc.property(fc.string(), (text) => {
+        expect(saleOfOrderNumber(text) !== undefined).toBe(SHAPE.test(text));
+      }),
+    );
+  });
+});

@@ -1,0 +1,47 @@
+import { describe, expect, test } from 'vitest';
+import { LIVE_STATUSES, ORDER_STATUSES, ORDER_TRANSITIONS, type OrderStatus } from '../../src/domain/order.ts';
+
+/** Every status that can be reached from one, itself left out unless there is a way back. */
+function reachable(from: OrderStatus): Set<OrderStatus> {
+  const found = new Set<OrderStatus>();
+  const open: OrderStatus[] = [...ORDER_TRANSITIONS[from]];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (found.has(next)) continue;
+    found.add(next);
+    open.push(...ORDER_TRANSITIONS[next]);
+  }
+  return found;
+}
+
+describe('the life of an order', () => {
+  test('has exactly the transitions of the contract', () => {
+    expect(ORDER_TRANSITIONS).toEqual({
+      queued: ['pending_payment', 'failed'],
+      pending_payment: ['paid', 'cancelled', 'expired'],
+      paid: ['refunded'],
+      refunded: [],
+      cancelled: [],
+      expired: [],
+      failed: [],
+    });
+  });
+
+  test('begins queued and reaches every status', () => {
+    expect(new Set(['queued', ...reachable('queued')])).toEqual(new Set(ORDER_STATUSES));
+  });
+
+  test('never comes back to a status it has left', () => {
+    for (const status of ORDER_STATUSES) expect(reachable(status)).not.toContain(status);
+  });
+
+  test('never becomes live again once closed', () => {
+    const live = new Set<OrderStatus>(LIVE_STATUSES);
+    for (const status of ORDER_STATUSES.filter((one) => one !== 'queued' && !live.has(one))) {
+      expect([...reachable(status)].filter((one) => live.has(one))).toEqual([]);
+    }
+  });
+
+  test('holds a unit while payment is due and once it is paid', () => {
+    expect(LIVE_STATUSES).toEqual(['pending_payment', 'paid']);
+  });
+});

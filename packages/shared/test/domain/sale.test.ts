@@ -1,0 +1,36 @@
+import { describe, expect, test } from 'vitest';
+import { SALE_STATUSES, saleStatus, type LiveSale } from '../../src/domain/sale.ts';
+
+const SALE = { start_ms: 1_000, end_ms: 2_000 };
+const OPEN: LiveSale = { ready: true, version: 1, available: 1, paused: false, now_ms: 1_500 };
+const status = (live: Partial<LiveSale>) => saleStatus(SALE, { ...OPEN, ...live });
+
+describe('the status of a sale', () => {
+  test('is open only inside [start_time, end_time)', () => {
+    expect([999, 1_000, 1_999, 2_000].map((now_ms) => status({ now_ms }))).toEqual([
+      'scheduled',
+      'open',
+      'open',
+      'ended',
+    ]);
+  });
+
+  test('is final once the sale has ended, whatever Redis still knows', () => {
+    expect(status({ now_ms: 2_000, ready: false, paused: true, available: 0 })).toBe('ended');
+  });
+
+  test('is not_ready rather than anything read from memory that was not checked', () => {
+    expect(status({ ready: false })).toBe('not_ready');
+    expect(status({ ready: false, now_ms: 1, paused: true, available: 0 })).toBe('not_ready');
+  });
+
+  test('is scheduled before it is paused, and paused before it is sold out', () => {
+    expect(status({ now_ms: 1, paused: true, available: 0 })).toBe('scheduled');
+    expect(status({ paused: true, available: 0 })).toBe('paused');
+    expect(status({ available: 0 })).toBe('sold_out');
+  });
+
+  test('is one of the six that the contract lists', () => {
+    expect(SALE_STATUSES).toEqual(['not_ready', 'scheduled', 'open', 'paused', 'sold_out', 'ended']);
+  });
+});

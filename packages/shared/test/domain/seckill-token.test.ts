@@ -1,0 +1,138 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { expiryOf, SECKILL_TOKEN_PATTERN, SeckillTokens } from '../../src/domain/seckill-token.ts';
+import { USER_ID_PATTERN } from '../../src/domain/shopper.ts';
+
+const CLAIM = { user_id: 'u1', sale_id: 17 };
+const EXPIRES_MS = 1_800_000_000_000;
+const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+const tokens = new SeckillTokens(['the first secret of the test']);
+
+const userIds = fc.stringMatching(new RegExp(USER_ID_PATTERN));
+const saleIds = fc.integer({ min: 1, max: 999_999_999_999_999 });
+
+describe('a seckill token', () => {
+  test('verifies for the shopper and sale it was issued to, whoever they are, and tells its expiry', () => {
+    const expiries = fc.integer({ min: 1_600_000_000_000, max: 4_000_000_000_000 });
+    fc.assert(
+      fc.property(userIds, saleIds, expiries, (user_id, sale_id, expires_ms) => {
+        const token = tokens.sign({ user_id, sale_id }, expires_ms);
+        expect(token).toMatch(new RegExp(SECKILL_TOKEN_PATTERN));
+        expect(tokens.verify(token, { user_id, sale_id })).toBe(true);
+        expect(expiryOf(token)).toBe(expires_ms);
+      }),
+    );
+  });
+
+  test('still verifies once it has expired, since a retry may own an order', () => {
+    expect(tokens.verify(tokens.sign(CLAIM, 1_000_000_000_000), CLAIM)).toBe(true);
+  });
+
+  test('is different each time', () => {
+    const made = Array.from({ length: 10_000 }, () => tokens.sign(CLAIM, EXPIRES_MS));
+    expect(new Set(made).size).toBe(made.length);
+  });
+
+  test('does not carry the shopper’s id', () => {
+    expect(tokens.sign({ user_id: 'alice-in-wonderland', sale_id: 1 }, EXPIRES_MS)).not.toContain('alice');
+  });
+
+  test('is refused for every other shopper, hostile look-alikes included', () => {
+    const token = tokens.sign(CLAIM, EXPIRES_MS);
+    for (const user_id of ['U1', 'u1 ', ' u1', 'ú1', 'u', 'u11', '', 'u1\0', 'u1\n']) {
+      expect(tokens.verify(token, { ...CLAIM, user_id })).toBe(false);
+    }
+    fc.assert(
+      fc.property(userIds, (user_id) => {
+        fc.pre(user_id !== CLAIM.user_id);
+        expect(tokens.verify(token, { ...CLAIM, user_id })).toBe(false);
+      }),
+    );
+  });
+
+  test('is refused for every other sale', () => {
+    const token = tokens.sign(CLAIM, EXPIRES_MS);
+    fc.assert(
+      fc.property(saleIds, (sale_id) => {
+        fc.pre(sale_id !== CLAIM.sale_id);
+        expect(tokens.verify(token, { ...CLAIM, sale_id })).toBe(false);
+      }),
+    );
+  });
+
+  test('is refused after any single change of a character', () => {
+    const token = tokens.sign(CLAIM, EXPIRES_MS);
+    const believed: string[] = [];
+    for (let place = 0; place < token.length; place += 1) {
+      for (const character of `${BASE64URL}.=+/ \n`) {
+        if (character === token[place]) continue;
+        const changed = token.slice(0, place) + character + token.slice(place + 1);
+        if (tokens.verify(changed, CLAIM)) believed.push(changed);
+      }
+    }
+    expect(believed).toEqual([]);
+  });
+
+  test('is refused after any single flipped bit', () => {
+    const bytes = Buffer.from(tokens.sign(CLAIM, EXPIRES_MS));
+    for (let bit = 0; bit < bytes.length * 8; bit += 1) {
+      const flipped = Buffer.from(bytes);
+      flipped[bit >> 3]! ^= 1 << (bit & 7);
+      expect(tokens.verify(flipped.toString('latin1'), CLAIM)).toBe(false);
+    }
+  });
+
+  test('is refused when cut short, stretched, or put together from two', () => {
+    const token = tokens.sign(CLAIM, EXPIRES_MS);
+    for (let length = 0; length < token.length; length += 1) {
+      expect(tokens.verify(token.slice(0, length), CLAIM)).toBe(false);
+    }
+    for (const suffix of ['A', '=', '\n', '.', ' ', '\0']) expect(tokens.verify(token + suffix, CLAIM)).toBe(false);
+    const other = tokens.sign(CLAIM, EXPIRES_MS + 60_000);
+    const end = token.lastIndexOf('.');
+    expect(tokens.verify(token.slice(0, end) + other.slice(other.lastIndexOf('.')), CLAIM)).toBe(false);
+  });
+
+  test('is refused where only the unused bits of the last base64 character differ', () => {
+    const token = tokens.sign(CLAIM, EXPIRES_MS);
+    const macOf = (text: string): Buffer => Buffer.from(text.slice(text.lastIndexOf('.') + 1), 'base64url');
+    const last = BASE64URL.indexOf(token.at(-1)!);
+    for (const spare of [1, 2, 3]) {
+      const twin = token.slice(0, -1) + BASE64URL[last ^ spare]!;
+      expect(macOf(twin)).toEqual(macOf(token));
+      expect(tokens.verify(twin, CLAIM)).toBe(false);
+    }
+  });
+
+  test('is refused when somebody else signed it', () => {
+    const stranger = new SeckillTokens(['a secret that is not ours at all']);
+    const forged = stranger.sign(CLAIM, EXPIRES_MS);
+    expect(tokens.verify(forged, CLAIM)).toBe(false);
+    // The id of our key is public; a forger can name it, but not sign under it.
+    const ourKid = tokens.sign(CLAIM, EXPIRES_MS).split('.', 1)[0]!;
+    expect(tokens.verify(ourKid + forged.slice(8), CLAIM)).toBe(false);
+  });
+
+  test('survives a rotation of secrets, and ends with the secret that signed it', () => {
+    const before = new SeckillTokens(['the old secret']);
+    const during = new SeckillTokens(['the new secret', 'the old secret']);
+    const after = new SeckillTokens(['the new secret']);
+    const old = before.sign(CLAIM, EXPIRES_MS);
+    const fresh = during.sign(CLAIM, EXPIRES_MS);
+    expect([during.verify(old, CLAIM), during.verify(fresh, CLAIM)]).toEqual([true, true]);
+    expect([before.verify(fresh, CLAIM), after.verify(old, CLAIM), after.verify(fresh, CLAIM)]).toEqual([
+      false,
+      false,
+      true,
+    ]);
+  });
+
+  test('is refused where it is garbage, without an error', () => {
+    fc.assert(
+      fc.property(fc.string(), (text) => {
+        expect(tokens.verify(text, CLAIM)).toBe(false);
+      }),
+    );
+    expect(tokens.verify('x'.repeat(1_000_000), CLAIM)).toBe(false);
+  });
+});

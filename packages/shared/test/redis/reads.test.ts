@@ -1,0 +1,117 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { buy, newAttempt, send, takeLease } from '../buying.ts';
+import { openTestContext, type TestContext } from '../support.ts';
+
+let context: TestContext;
+beforeAll(async () => {
+  context = await openTestContext();
+});
+afterAll(() => context.close());
+
+describe('the clock', () => {
+  test('is Redis’s, and names the process that told it', async () => {
+    const before = (await context.redis.time()).map(Number);
+    const { now_ms, run_id } = await context.commands.clock(0);
+    const after = (await context.redis.time()).map(Number);
+    const ms = ([seconds, us]: number[]): number => seconds! * 1_000 + Math.floor(us! / 1_000);
+    expect(now_ms).toBeGreaterThanOrEqual(ms(before));
+    expect(now_ms).toBeLessThanOrEqual(ms(after));
+    expect(await context.redis.info('server')).toContain(`run_id:${run_id}`);
+  });
+});
+
+describe('reading a sale', () => {
+  test('tells what is available at one instant of Redis’s clock', async () => {
+    const sale = await context.openSale({ seckill_stock: 5 });
+    await buy(context, sale, ['u1', 'u2']);
+    const { now_ms: before_ms } = await context.commands.clock(0);
+    const live = await context.commands.readSale(sale);
+    expect(live).toEqual({ ready: true, version: 1, available: 3, paused: false, now_ms: live.now_ms });
+    expect(live.now_ms).toBeGreaterThanOrEqual(before_ms);
+  });
+
+  test('tells of a pause', async () => {
+    const sale = await context.openSale();
+    await context.commands.setPause(sale, 1, true);
+    expect(await context.commands.readSale(sale)).toMatchObject({ ready: true, paused: true });
+  });
+
+  test('is not ready where it was stopped, where another Redis process loaded it, and where it is unknown', async () => {
+    const sale = await context.openSale();
+    const { state } = context.keys.sale(sale);
+    await context.redis.hset(state, { run_id: 'e'.repeat(40) });
+    expect(await context.commands.readSale(sale)).toMatchObject({ ready: false });
+    await context.redis.hset(state, { run_id: (await context.commands.clock(0)).run_id, ready: '0' });
+    expect(await context.commands.readSale(sale)).toMatchObject({ ready: false, version: 1 });
+    const unknown = await context.commands.readSale({ id: 999_999, shard: 0 });
+    expect(unknown).toMatchObject({ ready: false, version: 0, available: 0, paused: false });
+  });
+});
+
+describe('reading an order', () => {
+  test('finds it in its reservation, then in its status, and never in neither', async () => {
+    const sale = await context.openSale({ price_cents: 1_999 });
+    const attempt = await newAttempt(context, sale, ['u1'], { job_id: 'job-1' });
+    const { order_no } = attempt.items[0]!;
+    expect(await context.commands.readOrder(sale, order_no)).toEqual({
+      sale_ready: true,
+      reservation: undefined,
+      status: undefined,
+    });
+    await send(context, attempt);
+    const queued = await context.commands.readOrder(sale, order_no);
+    expect(queued).toEqual({
+      sale_ready: true,
+      status: undefined,
+      reservation: {
+        order_no,
+        user_id: 'u1',
+        price_cents: 1_999,
+        job_id: 'job-1',
+        request_id: 'request-1',
+        admitted_ms: queued.reservation!.admitted_ms,
+      },
+    });
+    const lease = await takeLease(context, sale);
+    await context.commands.settle(sale, lease, 60_000, [{ order_no, version: 12, status: '{"a": "b c"}' }]);
+    expect(await context.commands.readOrder(sale, order_no)).toEqual({
+      sale_ready: true,
+      reservation: undefined,
+      status: '{"a": "b c"}',
+    });
+  });
+
+  test('says where the sale is not ready, so that a poll answers 503 and never 404', async () => {
+    const sale = await context.openSale();
+    const [owner] = await buy(context, sale, ['u1']);
+    await context.redis.hset(context.keys.sale(sale).state, { run_id: 'e'.repeat(40) });
+    expect(await context.commands.readOrder(sale, owner!.order_no)).toMatchObject({
+      sale_ready: false,
+      reservation: { user_id: 'u1' },
+    });
+    const unknown = await context.commands.readOrder({ id: 999_999, shard: 0 }, owner!.order_no);
+    expect(unknown).toEqual({ sale_ready: false, reservation: undefined, status: undefined });
+  });
+});
+
+describe('a pause', () => {
+  test('counts by its version, in whatever order calls arrive', async () => {
+    const sale = await context.openSale();
+    const paused = async () => (await context.commands.readSale(sale)).paused;
+    expect(await context.commands.setPause(sale, 2, true)).toBe(true);
+    expect(await context.commands.setPause(sale, 1, false)).toBe(false);
+    expect(await paused()).toBe(true);
+    // Ten is more than two, although not as text.
+    expect(await context.commands.setPause(sale, 10, false)).toBe(true);
+    expect(await context.commands.setPause(sale, 9, true)).toBe(false);
+    expect(await context.commands.setPause(sale, 10, true)).toBe(false);
+    expect(await paused()).toBe(false);
+  });
+
+  test('is each sale’s own, and may come before the sale is loaded', async () => {
+    const [sale, other] = [await context.insertSale(), await context.openSale()];
+    expect(await context.commands.setPause(sale, 0, true)).toBe(true);
+    expect(await context.commands.readSale(sale)).toMatchObject({ ready: false, paused: true });
+    expect(await context.commands.readSale(other)).toMatchObject({ paused: false });
+  });
+});
