@@ -124,17 +124,27 @@ export class ConfigError extends Error {
 }
 
 /**
+ * A variable's text in the type of its setting. What does not look like it stays text and fails the check: typebox's own conversion would
+ * read `1.5` as 1 and blanks as 0.
+ */
+function typed(schema: object, value: string): string | number | boolean {
+  const type = 'type' in schema ? schema.type : undefined;
+  if (type === 'integer' && /^-?\d{1,15}$/.test(value)) return Number(value);
+  if (type === 'boolean' && /^(true|false|1|0)$/i.test(value)) return /^(true|1)$/i.test(value);
+  return value;
+}
+
+/**
  * Reads and checks the settings. An empty variable counts as unset.
  *
  * @throws ConfigError naming every variable that does not fit
  */
 export function loadConfig(env: Readonly<Record<string, string | undefined>>): Config {
-  const given = Object.fromEntries(
-    Object.keys(ConfigSchema.properties)
-      .filter((name) => env[name] !== undefined && env[name] !== '')
-      .map((name) => [name, env[name]]),
-  );
-  const parsed = Value.Default(ConfigSchema, Value.Convert(ConfigSchema, given)) as Parsed;
+  const given = Object.entries(ConfigSchema.properties).flatMap(([name, schema]) => {
+    const value = env[name] ?? '';
+    return value === '' ? [] : [[name, typed(schema, value)]];
+  });
+  const parsed = Value.Default(ConfigSchema, Object.fromEntries(given)) as Parsed;
   const problems = Value.Errors(ConfigSchema, parsed).map((error) => `${error.instancePath.slice(1)} ${error.message}`);
   if (problems.length > 0) throw new ConfigError([...new Set(problems)]);
 
