@@ -21,6 +21,8 @@ export function auditor(deps: AuditorDeps): Rounds {
     name: 'auditor',
     interval_ms: deps.interval_ms,
     async round(stopping) {
+      // Sales that are gone take their figures with them.
+      metrics.conservation_gap.reset();
       for (const sale of await sales.current()) {
         if (stopping.aborted) return;
         const audit = await auditSale(deps, sale, { wait_ms: LEASE_WAIT_MS, thorough: false });
