@@ -1,0 +1,191 @@
+import { once } from 'node:events';
+import { connect, type AddressInfo } from 'node:net';
+import { sql } from 'kysely';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openApp, openTestContext, type TestApp, type TestContext } from './support.ts';
+
+let context: TestContext;
+let app: TestApp;
+
+beforeAll(async () => {
+  context = await openTestContext();
+  app = await openApp(context);
+});
+
+afterAll(async () => {
+  await app.close();
+  await context.close();
+});
+
+const send = (payload: string, contentType?: string, url = '/api/v1/seckill/token') =>
+  app.server.inject({
+    method: 'POST',
+    url,
+    payload,
+    headers: contentType === undefined ? {} : { 'content-type': contentType },
+  });
+
+describe('what is no call of the contract', () => {
+  it.each([
+    '/',
+    '/nope',
+    '/api',
+    '/api/v1',
+    '/api/v2/products',
+    '/api/v1/Products',
+    '/api/v1/seckill/buy/',
+    '/api/v1/products/1/2',
+  ])('answers 404 for %s', async (url) => {
+    expect(await app.get(url)).toBeProblem('not_found');
+    expect(await app.post(url, { a: 1 })).toBeProblem('not_found');
+  });
+
+  it.each(['/%', '/api/v1/products/%', '/api/v1/orders/%ff', '/%c0%ae%c0%ae/'])(
+    'answers 400 for %s, which is no URL',
+    async (url) => {
+      expect(await app.get(url)).toBeProblem('invalid_request');
+    },
+  );
+});
+
+describe('bodies', () => {
+  const valid = async () => JSON.stringify({ user_id: 'alice', product_id: (await context.openSale()).id });
+
+  it.each(['application/json', 'application/json; charset=utf-8', 'Application/JSON'])('takes %s', async (type) => {
+    expect((await send(await valid(), type)).statusCode).toBe(200);
+  });
+
+  it.each([
+    undefined,
+    'text/plain',
+    'application/xml',
+    'application/x-www-form-urlencoded',
+    'multipart/form-data; boundary=x',
+    'json',
+    '',
+  ])('answers 415 for a body of %s', async (type) => {
+    expect(await send(await valid(), type)).toBeProblem('unsupported_media_type');
+  });
+
+  it.each([
+    ['half an object', '{"user_id":'],
+    ['two objects', '{}{}'],
+    ['a comma too many', '{"user_id":"alice",}'],
+    ['nothing', ''],
+    ['NaN', 'NaN'],
+    ['binary', '\u0000\u0001'],
+    ['a key of __proto__', '{"__proto__":{"user_id":"alice"},"product_id":1}'],
+    ['a hidden key of __proto__', '{"\\u005f_proto__":{"user_id":"alice"},"product_id":1}'],
+    ['a constructor with a prototype', '{"user_id":"alice","product_id":1,"constructor":{"prototype":{"a":1}}}'],
+  ])('answers 400 for %s', async (_what, payload) => {
+    expect(await send(payload, 'application/json')).toBeProblem('invalid_request');
+    expect(({} as Record<string, unknown>)['user_id']).toBeUndefined();
+  });
+
+  it('answers 413 for a shopper’s body above 4 KiB, and an operator’s above 16 KiB', async () => {
+    const big = (bytes: number) => JSON.stringify({ user_id: 'x'.repeat(bytes) });
+    expect(await send(big(4_000), 'application/json')).toBeProblem('invalid_request');
+    expect(await send(big(4_096), 'application/json')).toBeProblem('payload_too_large');
+    expect(await send(big(4_096), 'application/json', '/api/v1/seckill/buy')).toBeProblem('payload_too_large');
+    const headers = { authorization: `Bearer ${context.config.ADMIN_TOKEN ?? 'the-operators-own-token'}` };
+    expect(await app.post('/api/v1/admin/products', { name: 'x'.repeat(16_384) }, headers)).toBeProblem(
+      'payload_too_large',
+    );
+  });
+
+  it('says what is wrong with which field', async () => {
+    const answer = await send('{"user_id":"alice","product_id":"one"}', 'application/json');
+    expect(answer.json()).toMatchObject({ detail: expect.stringContaining('product_id') });
+  });
+});
+
+describe('request ids', () => {
+  it('keeps the one that a gateway gave, in the header and in the body', async () => {
+    const answer = await app.get('/nope', { 'x-request-id': 'gateway-17_a' });
+    expect(answer.headers['x-request-id']).toBe('gateway-17_a');
+    expect(answer.json()).toMatchObject({ request_id: 'gateway-17_a' });
+  });
+
+  it.each(['', 'a b', 'x'.repeat(65), '{"a":1}', '../..', 'ú'])('replaces “%s” by one of its own', async (given) => {
+    const answer = await app.get('/nope', { 'x-request-id': given });
+    expect(answer.headers['x-request-id']).not.toBe(given);
+    expect(answer).toBeProblem('not_found');
+  });
+
+  it('gives every request another one, on good answers too', async () => {
+    const ids = await Promise.all([1, 2, 3].map(async () => (await app.get('/healthz')).headers['x-request-id']));
+    expect(new Set(ids).size).toBe(3);
+    expect(ids).not.toContain(undefined);
+  });
+});
+
+describe('health', () => {
+  it('says that it is alive and ready, and what it knows of its servers', async () => {
+    const alive = await app.get('/healthz');
+    expect([alive.statusCode, alive.json()]).toEqual([200, { status: 'ok' }]);
+    const ready = await app.get('/readyz');
+    expect([ready.statusCode, ready.json()]).toEqual([200, { status: 'ready', redis: true, mysql: true }]);
+  });
+
+  it('counts requests by route, not by path', async () => {
+    const counting = await openApp(context);
+    try {
+      await counting.get('/api/v1/products/999998');
+      await counting.get('/api/v1/products/999999');
+      await counting.get('/nope');
+      const { values } = await counting.deps.metrics.requests.get();
+      expect(values.map(({ labels, value }) => [labels.route, labels.status, value])).toEqual([
+        ['/api/v1/products/:id', 404, 2],
+        ['none', 404, 1],
+      ]);
+    } finally {
+      await counting.close();
+    }
+  });
+});
+
+describe('faults of the service', () => {
+  it('answers internal, under a request id and without a word of what broke', async () => {
+    // A context of its own, since its database is broken for good.
+    const broken = await openTestContext();
+    const faulty = await openApp(broken);
+    try {
+      await sql`DROP TABLE orders`.execute(broken.db);
+      expect(await faulty.get('/api/v1/orders?user_id=alice')).toBeProblem('internal');
+    } finally {
+      await faulty.close();
+      await broken.close();
+    }
+  });
+});
+
+describe('on the wire', () => {
+  it.each([
+    ['nonsense', 'nonsense\r\n\r\n', 'invalid_request'],
+    ['a line feed in a header', 'GET / HTTP/1.1\r\nhost: a\nb\r\n\r\n', 'invalid_request'],
+    ['a body of unknown length', 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: x\r\n\r\n', 'invalid_request'],
+    ['headers of 32 KiB', `GET / HTTP/1.1\r\nhost: a\r\nx: ${'x'.repeat(32_768)}\r\n\r\n`, 'payload_too_large'],
+  ] as const)('answers %s with a problem as well, and hangs up', async (_what, sent, code) => {
+    const listening = await openApp(context);
+    try {
+      await listening.server.listen({ host: '127.0.0.1', port: 0 });
+      const { port } = listening.server.server.address() as AddressInfo;
+      const socket = connect(port, '127.0.0.1').setEncoding('utf8');
+      let received = '';
+      socket.on('data', (text: string) => (received += text)).on('error', () => undefined);
+      await once(socket, 'connect');
+      const closed = Promise.withResolvers<void>();
+      socket.once('close', () => closed.resolve()).write(sent);
+      await closed.promise;
+      const [head, body] = received.split('\r\n\r\n') as [string, string];
+      const [statusLine, ...lines] = head.split('\r\n');
+      expect({
+        status: Number(statusLine!.split(' ')[1]),
+        headers: Object.fromEntries(lines.map((l) => l.split(': '))),
+        body,
+      }).toBeProblem(code);
+    } finally {
+      await listening.close();
+    }
+  });
+});

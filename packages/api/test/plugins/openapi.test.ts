@@ -1,0 +1,82 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { openApp, openTestContext, type TestApp, type TestContext } from '../support.ts';
+
+let context: TestContext;
+let app: TestApp;
+
+beforeAll(async () => {
+  context = await openTestContext();
+  app = await openApp(context);
+});
+
+afterAll(async () => {
+  await app.close();
+  await context.close();
+});
+
+/** Enough of an OpenAPI document to read it. */
+interface Document {
+  readonly openapi: string;
+  readonly paths: Record<string, Record<string, { summary?: string; responses: object; requestBody?: unknown }>>;
+  readonly components: { readonly securitySchemes: object };
+}
+
+const documentOf = async (): Promise<Document> => (await app.get('/docs/json')).json();
+
+it('serves the document as JSON, and a page that shows it', async () => {
+  const answer = await app.get('/docs/json');
+  expect(answer.statusCode).toBe(200);
+  expect(answer.headers['content-type']).toMatch(/^application\/json\b/);
+  expect(await documentOf()).toMatchObject({ openapi: '3.1.0', info: { title: 'Flash sale' } });
+  const page = await app.get('/docs');
+  expect(page.statusCode).toBe(200);
+  expect(page.headers['content-type']).toMatch(/^text\/html\b/);
+});
+
+it('lists every call of the contract, each with a summary, its answers and its body', async () => {
+  const { paths } = await documentOf();
+  const calls = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, call]) => ({ name: `${method.toUpperCase()} ${path}`, call })),
+  );
+  expect(calls.map(({ name }) => name)).toEqual(
+    expect.arrayContaining([
+      'GET /api/v1/products',
+      'GET /api/v1/products/{id}',
+      'POST /api/v1/admin/products',
+      'POST /api/v1/admin/products/{id}/pause',
+      'POST /api/v1/admin/products/{id}/resume',
+      'POST /api/v1/seckill/token',
+      'POST /api/v1/seckill/buy',
+      'GET /api/v1/orders/{orderNo}',
+      'GET /api/v1/orders',
+    ]),
+  );
+  for (const { call } of calls) {
+    expect(call.summary).toBeTruthy();
+    expect(Object.keys(call.responses)).not.toHaveLength(0);
+  }
+  expect(paths['/api/v1/seckill/buy']!['post']!.requestBody).toBeDefined();
+  expect(Object.keys(paths['/api/v1/seckill/buy']!['post']!.responses)).toContain('202');
+});
+
+it('lists nothing that does not exist: each documented call is routed', async () => {
+  for (const [path, methods] of Object.entries((await documentOf()).paths)) {
+    const url = path.replaceAll(/\{(\w+)\}/g, ':$1');
+    for (const method of Object.keys(methods)) {
+      expect({ url, method, routed: app.server.hasRoute({ url, method: method.toUpperCase() }) }).toEqual({
+        url,
+        method,
+        routed: true,
+      });
+    }
+  }
+});
+
+it('points nowhere that the document does not define', async () => {
+  const document = await documentOf();
+  const references = JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g);
+  for (const [, path] of references) {
+    const target = path!.split('/').reduce<unknown>((at, part) => (at as Record<string, unknown>)?.[part], document);
+    expect({ path, target }).not.toEqual({ path, target: undefined });
+  }
+});

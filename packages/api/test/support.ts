@@ -1,0 +1,295 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Queue } from 'bullmq';
+import type { LightMyRequestResponse as Response } from 'fastify';
+import { expect } from 'vitest';
+import { loadConfig } from '@flash-sale/shared/config/config.ts';
+import { connectDb } from '@flash-sale/shared/db/client.ts';
+import { insertOrders } from '@flash-sale/shared/db/orders.ts';
+import { addSold } from '@flash-sale/shared/db/products.ts';
+import { ERRORS, type ErrorCode } from '@flash-sale/shared/domain/errors.ts';
+import type { Order } from '@flash-sale/shared/domain/order.ts';
+import type { Sale } from '@flash-sale/shared/domain/sale.ts';
+import { SeckillTokens } from '@flash-sale/shared/domain/seckill-token.ts';
+import { ORDERS_QUEUE, type WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
+import { connectRedis, type ConnectionUse, type RedisClient } from '@flash-sale/shared/redis/client.ts';
+import { RedisClock } from '@flash-sale/shared/redis/clock.ts';
+import { createCommands } from '@flash-sale/shared/redis/commands.ts';
+import { withStampedLease } from '@flash-sale/shared/sale/lease.ts';
+import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { startMysql, privateMysqlUser } from '../../../infra/src/services/mysql.ts';
+import type { PrivateServer } from '../../../infra/src/services/private-server.ts';
+import { startRedis } from '../../../infra/src/services/redis.ts';
+import { buildApp, type App } from '../src/app.ts';
+import type { AppDeps } from '../src/deps.ts';
+import { openTestContext, type TestContext } from '../../shared/test/support.ts';
+
+export { openTestContext, type TestContext };
+
+export const OPERATOR_TOKEN = 'the-operators-own-token';
+/** Of seckill tokens, so that a test can sign one that was never issued. */
+export const TOKEN_SECRET = 'a-secret-of-seckill-tokens';
+/**
+ * Settings that every test of this package starts from: a sale that a test puts into MySQL is listed at once, and no limit is
+ * reached by accident.
+ */
+export const API_ENV = {
+  NODE_ENV: 'test',
+  ADMIN_TOKEN: OPERATOR_TOKEN,
+  TOKEN_SECRETS: TOKEN_SECRET,
+  PRODUCT_CACHE_MS: '0',
+  EVENT_LOOP_DELAY_MAX_MS: '60000',
+  RATE_LIMIT_GLOBAL_CAPACITY: '1000000',
+  RATE_LIMIT_GLOBAL_PER_SECOND: '1000000',
+  RATE_LIMIT_USER_CAPACITY: '1000',
+  RATE_LIMIT_USER_PER_SECOND: '1000',
+} as const;
+
+/** The real app on the servers of a context, for `inject`. */
+export interface TestApp extends App {
+  readonly deps: AppDeps;
+  readonly get: (url: string, headers?: Record<string, string>) => Promise<Response>;
+  readonly post: (url: string, payload?: unknown, headers?: Record<string, string>) => Promise<Response>;
+  /** Asks for a seckill token, which must be granted. */
+  readonly tokenOf: (sale: Pick<Sale, 'id'>, userId: string) => Promise<string>;
+  readonly buy: (sale: Pick<Sale, 'id'>, userId: string, token: string) => Promise<Response>;
+  /** Asks for a seckill token and buys with it; the order number of the unit, which must be had. */
+  readonly win: (sale: Pick<Sale, 'id'>, userId: string) => Promise<string>;
+  close(): Promise<void>;
+}
+
+/** Builds the app as `main` does, from real connections to the context's servers; `env` changes its settings. */
+export async function openApp(context: TestContext, env: Readonly<Record<string, string>> = {}): Promise<TestApp> {
+  const config = loadConfig({ ...API_ENV, ...context.env, ...env });
+  const connect = (use: ConnectionUse): RedisClient => connectRedis(config, use).on('error', () => undefined);
+  const [redis, producer, subscriber] = [connect('request'), connect('producer'), connect('blocking')];
+  const db = connectDb(config, 'general');
+  const ledger = connectDb({ ...config, DB_POOL_MAX: 2 }, 'ledger');
+  const commands = createCommands(redis, context.keys);
+  const queue = new Queue<WriteOrdersJob>(ORDERS_QUEUE, {
+    connection: producer,
+    prefix: context.keys.queuePrefix(0),
+  });
+  queue.on('error', () => undefined);
+  const clock = new RedisClock(redis, commands, 0);
+  clock.start();
+  const [first, ...others] = config.TOKEN_SECRETS!.split(',');
+  const deps: AppDeps = {
+    config,
+    log: context.log,
+    metrics: createMetrics('api'),
+    db,
+    ledger,
+    redis,
+    subscriber,
+    keys: context.keys,
+    commands,
+    tokens: new SeckillTokens([first!, ...others]),
+    clock: () => clock,
+    queue: () => queue,
+  };
+  const app = await buildApp(deps);
+  await clock.settled(5_000);
+  await queue.waitUntilReady();
+
+  const { server } = app;
+  const post: TestApp['post'] = (url, payload, headers = {}) =>
+    server.inject({ method: 'POST', url, headers, ...(payload === undefined ? {} : { payload: payload as object }) });
+  const buy: TestApp['buy'] = (sale, userId, token) =>
+    post('/api/v1/seckill/buy', { user_id: userId, product_id: sale.id, token });
+  const tokenOf: TestApp['tokenOf'] = async (sale, userId) => {
+    const answer = await post('/api/v1/seckill/token', { user_id: userId, product_id: sale.id });
+    expect(seen(answer)).toMatchObject({ status: 200 });
+    return answer.json<{ token: string }>().token;
+  };
+  return {
+    ...app,
+    deps,
+    get: (url, headers = {}) => server.inject({ method: 'GET', url, headers }),
+    post,
+    tokenOf,
+    buy,
+    async win(sale, userId) {
+      const answer = await buy(sale, userId, await tokenOf(sale, userId));
+      expect(seen(answer)).toMatchObject({ status: 202 });
+      return answer.json<{ order_no: string }>().order_no;
+    },
+    async close() {
+      await server.close();
+      await queue.close();
+      clock.stop();
+      for (const client of [redis, producer, subscriber]) client.disconnect();
+      await Promise.all([db.destroy(), ledger.destroy()]);
+    },
+  };
+}
+
+/** An answer as a failing test should show it. */
+const seen = (answer: Response) => ({ status: answer.statusCode, body: answer.body });
+
+/** The headers of an operator's call. */
+export const AS_OPERATOR = { authorization: `Bearer ${OPERATOR_TOKEN}` };
+
+/** What any server's answer has in common, injected or fetched. */
+interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly body: string;
+}
+
+/** What a stack trace, a driver or a server would say, and no client may read. */
+const INSIDE_STORY =
+  /\n\s+at |node_modules|\.ts:\d|ECONN|\bER_[A-Z]|\b(SELECT|INSERT|UPDATE)\b|[Rr]edis|MySQL|MariaDB|Bull|ReplyError|Stream isn't|timed out/;
+
+declare module 'vitest' {
+  interface Matchers<R extends void | Promise<void> = void | Promise<void>, T = unknown> {
+    /**
+     * Holds an answer to a row of the error table: status, media type, stable code, request id, when to come back, and nothing of
+     * what goes on inside.
+     */
+    toBeProblem: (code: ErrorCode) => R;
+  }
+}
+
+expect.extend({
+  toBeProblem(answer: Response | Answer, code: ErrorCode) {
+    const problem = problemOf(answer);
+    const { status, title } = ERRORS[code];
+    const comesBack = status === 429 || status === 503;
+    const expected = {
+      status,
+      media_type: 'application/problem+json',
+      retry_after: comesBack ? expect.stringMatching(/^[1-9]\d*$/) : undefined,
+      request_id: expect.stringMatching(/^[\w-]{1,64}$/),
+      body: { type: `urn:flash-sale:problem:${code}`, title, status, code, request_id: problem.request_id },
+      told: null,
+    };
+    return {
+      pass: this.equals(problem, expected),
+      message: () => `expected the problem ${code}`,
+      actual: problem,
+      expected,
+    };
+  },
+});
+
+function problemOf(answer: Response | Answer) {
+  const { headers, body } = answer;
+  const { detail: _detail, ...rest } = (body === '' ? {} : JSON.parse(body)) as Record<string, unknown>;
+  return {
+    status: 'statusCode' in answer ? answer.statusCode : answer.status,
+    media_type: headers['content-type'],
+    retry_after: headers['retry-after'],
+    request_id: headers['x-request-id'],
+    body: rest,
+    told: INSIDE_STORY.exec(body),
+  };
+}
+
+/** Brings a queued order to the ledger and settles it, as the worker does. */
+export async function settleOrder(context: TestContext, sale: Sale, orderNo: string): Promise<void> {
+  const { commands, db } = context;
+  const [reservation] = await commands.reservations(sale, [orderNo]);
+  const { order_no, user_id, price_cents, admitted_ms } = reservation!;
+  const order: Order = {
+    order_no,
+    product_id: sale.id,
+    user_id,
+    status: 'pending_payment',
+    price_cents,
+    created_at_ms: admitted_ms,
+    version: 1,
+  };
+  const settled = await withStampedLease(context, sale, 5_000, async ({ text }) => {
+    await db.transaction().execute(async (tx) => {
+      await insertOrders(tx, [order]);
+      await addSold(tx, sale.id, 1);
+    });
+    return commands.settle(sale, text, 600_000, [{ order_no, version: 1, status: JSON.stringify(order) }]);
+  });
+  expect(settled).toBe(true);
+}
+
+/** Everything that a buy or a seckill token of these shoppers could change, at one instant. */
+export async function effectsOn(context: TestContext, sale: Sale, ...userIds: string[]): Promise<unknown> {
+  const { state, owners, reservations, reservedAt } = context.keys.sale(sale);
+  const transaction = context.redis.multi().hgetall(state).hgetall(owners).hgetall(reservations);
+  transaction.zrange(reservedAt, 0, '-1', 'WITHSCORES');
+  for (const userId of userIds) transaction.get(context.keys.seckillToken(sale, userId));
+  return (await transaction.exec())!.map(([, value]) => value);
+}
+
+/** A server of a test's own, which may be frozen, killed and started again. */
+export interface OwnServer {
+  /** Leads a context and its processes to it. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Takes no more calls and keeps its connections open, as a server does whose machine hangs. */
+  freeze(): void;
+  thaw(): void;
+  /** SIGKILL; resolves once it is gone. */
+  kill(): Promise<void>;
+  /** Starts it again on the same port and the same data. */
+  restart(): Promise<void>;
+  /** Ends it and deletes its data. */
+  close(): Promise<void>;
+}
+
+export async function openOwnRedis(): Promise<OwnServer> {
+  return ownServer(
+    (dataDir, port) => startRedis({ dataDir, ...port }),
+    ({ host, port }) => ({
+      REDIS_ADDR: `${host}:${port}`,
+      REDIS_PASSWORD: '',
+    }),
+  );
+}
+
+export async function openOwnMysql(): Promise<OwnServer> {
+  const password = 'ownMysql';
+  return ownServer(
+    (dataDir, port) => startMysql({ dataDir, password, ...port }),
+    ({ host, port }) => ({
+      DB_HOST: host,
+      DB_PORT: String(port),
+      DB_USER: privateMysqlUser,
+      DB_PASSWORD: password,
+    }),
+  );
+}
+
+const CLEAN_UP_PROGRAM = join(import.meta.dirname, '../../../infra/src/services/clean-up-process.ts');
+
+async function ownServer(
+  start: (dataDir: string, port: { port?: number }) => Promise<PrivateServer>,
+  envOf: (server: PrivateServer) => Record<string, string>,
+): Promise<OwnServer> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'flash-sale-own-'));
+  // Ends the server and deletes its data when its standard input ends, which it also does where this process dies.
+  const cleanUp = spawn(process.execPath, [CLEAN_UP_PROGRAM, dataDir], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'inherit'],
+  });
+  let server = await start(dataDir, {});
+  return {
+    env: envOf(server),
+    freeze: () => server.kill('SIGSTOP'),
+    thaw: () => server.kill('SIGCONT'),
+    async kill() {
+      server.kill('SIGKILL');
+      await server.exited;
+    },
+    async restart() {
+      server = await start(dataDir, { port: server.port });
+    },
+    async close() {
+      await server.stop();
+      const ended = once(cleanUp, 'exit');
+      cleanUp.stdin.end();
+      await ended;
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
