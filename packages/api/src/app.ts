@@ -68,6 +68,11 @@ export async function buildApp(deps: AppDeps): Promise<App> {
     reply.header('x-request-id', request.id);
     done();
   });
+  server.addHook('onSend', (_request, reply, payload, done) => {
+    // A kept-alive connection whose last request came before the close would hold the process until its client lets go.
+    if (draining) reply.header('connection', 'close');
+    done(null, payload);
+  });
   server.addHook('onResponse', (request, reply, done) => {
     metrics.requests.inc({ route: request.routeOptions.url ?? 'none', status: reply.statusCode });
     done();

@@ -76,7 +76,8 @@ function accessTokens(config: IdentityConfig): (authorization: string | undefine
     const known = verified.get(token);
     if (known !== undefined) return known;
     const { sub, exp } = await verify(token);
-    if (sub === undefined || exp === undefined || !USER_ID.test(sub)) throw new Refusal('unauthenticated');
+    // jose does not check that `sub` is text.
+    if (typeof sub !== 'string' || exp === undefined || !USER_ID.test(sub)) throw new Refusal('unauthenticated');
     const life_ms = Math.min(VERIFIED_MS, exp * 1_000 - Date.now());
     if (life_ms > 0) verified.set(token, sub, { ttl: life_ms });
     return sub;

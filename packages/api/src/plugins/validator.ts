@@ -10,7 +10,7 @@ const INTEGER = /^-?(0|[1-9][0-9]{0,15})$/;
  */
 export const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
   const compiled = Compile(schema);
-  const integers = httpPart === 'body' ? [] : integersOf(schema as TObject);
+  const integers = httpPart === 'body' ? [] : integersOf(schema);
   return (value: Record<string, unknown>) => {
     const read = integers.length === 0 ? value : withNumbers(value, integers);
     return compiled.Check(read) ? { value: read } : { error: compiled.Errors(read) as unknown as Error };
