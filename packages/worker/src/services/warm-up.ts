@@ -1,5 +1,5 @@
 import type { Sale } from '@flash-sale/shared/domain/sale.ts';
-import { rebuildSale, type RebuildDeps } from '@flash-sale/shared/sale/rebuild.ts';
+import { loadSale, needsLoading, type RebuildDeps } from '@flash-sale/shared/sale/rebuild.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import type { SaleList } from './sale-list.ts';
@@ -21,16 +21,11 @@ export interface WarmUpDeps extends RebuildDeps {
  * was restarted, emptied or promoted, and one whose product has changed.
  */
 export function warmUp(deps: WarmUpDeps): Rounds {
-  const { commands, sales, log, metrics } = deps;
-
-  async function needsRebuild(sale: Sale): Promise<boolean> {
-    const live = await commands.readSale(sale);
-    return !live.ready || live.version !== sale.version;
-  }
+  const { sales, log, metrics } = deps;
 
   async function rebuild(sale: Sale): Promise<void> {
     try {
-      const rebuilt = await rebuildSale(deps, sale, LEASE_WAIT_MS);
+      const rebuilt = await loadSale(deps, sale, LEASE_WAIT_MS);
       if (rebuilt === undefined) return;
       metrics.rebuilds.inc();
       log.info({ sale: sale.id, owners: rebuilt.owners, available: rebuilt.available }, 'sale rebuilt');
@@ -44,7 +39,7 @@ export function warmUp(deps: WarmUpDeps): Rounds {
     interval_ms: INTERVAL_MS,
     async round(stopping) {
       const known = await sales.current();
-      const needy = await Promise.all(known.map(needsRebuild));
+      const needy = await Promise.all(known.map((sale) => needsLoading(deps, sale)));
       const waiting = known.filter((_, i) => needy[i]);
       const rebuildNext = async (): Promise<void> => {
         for (let sale = waiting.shift(); sale !== undefined && !stopping.aborted; sale = waiting.shift())
