@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { awaitReady } from './await-ready.ts';
 import { launch } from './launch.ts';
-import { asRoot, ensureMysqlData } from './mysql-data.ts';
+import { asRoot, ensureMysqlData, temporaryFiles } from './mysql-data.ts';
 import { pingMysql } from './ping.ts';
 import { startOnPort, type PrivateServer } from './private-server.ts';
 import { findMysqlProgram, searchFolders, type MysqlProgram } from './programs.ts';
@@ -40,6 +40,8 @@ export async function startMysql(options: MysqlOptions): Promise<PrivateServer> 
   const accounts = writeAccounts(folder, password);
   const exports = join(folder, 'exports');
   mkdirSync(exports, { recursive: true });
+  const temporary = join(folder, 'tmp');
+  mkdirSync(temporary, { recursive: true });
 
   return startOnPort(options.port, async (port) => {
     const launched = await launch({
@@ -52,9 +54,12 @@ export async function startMysql(options: MysqlOptions): Promise<PrivateServer> 
         '--no-defaults',
         ...asRoot,
         `--datadir=${data}`,
+        temporaryFiles(folder),
         `--init-file=${accounts}`,
         // Some packages build in a folder that only their server package makes.
         `--secure-file-priv=${exports}`,
+        // A MariaDB that starts deletes what it takes for leftovers in there, which may be in use by another one.
+        `--tmpdir=${temporary}`,
         `--port=${port}`,
         '--bind-address=127.0.0.1',
         // No socket file: its path could be too long, and TCP is all that the service uses.
