@@ -40,8 +40,6 @@ export async function startMysql(options: MysqlOptions): Promise<PrivateServer> 
   const accounts = writeAccounts(folder, password);
   const exports = join(folder, 'exports');
   mkdirSync(exports, { recursive: true });
-  const temporary = join(folder, 'tmp');
-  mkdirSync(temporary, { recursive: true });
 
   return startOnPort(options.port, async (port) => {
     const launched = await launch({
@@ -58,8 +56,6 @@ export async function startMysql(options: MysqlOptions): Promise<PrivateServer> 
         `--init-file=${accounts}`,
         // Some packages build in a folder that only their server package makes.
         `--secure-file-priv=${exports}`,
-        // A MariaDB that starts deletes what it takes for leftovers in there, which may be in use by another one.
-        `--tmpdir=${temporary}`,
         `--port=${port}`,
         '--bind-address=127.0.0.1',
         // No socket file: its path could be too long, and TCP is all that the service uses.
