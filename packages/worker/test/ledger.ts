@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
-import type { Db } from '@flash-sale/shared/db/client.ts';
+import type { Config } from '@flash-sale/shared/config/config.ts';
+import { connectDb, type Db } from '@flash-sale/shared/db/client.ts';
 import { insertOrders } from '@flash-sale/shared/db/orders.ts';
 import type { Order } from '@flash-sale/shared/domain/order.ts';
 import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
 import { onTestFinished, vi } from 'vitest';
+import { SOON } from './soon.ts';
 
 /** What the ledger says of a sale, as an outside checker reads it. */
 export interface Ledger {
@@ -49,20 +51,32 @@ export interface RowLock {
   release(): Promise<void>;
 }
 
-export async function lockSaleRow(db: Db, sale: SaleRef): Promise<RowLock> {
+/**
+ * Begins somebody else's transaction, on a connection that may be silent for as long as it likes.
+ *
+ * @returns the transaction, and what ends it, once
+ */
+async function beginElsewhere(config: Config, end: 'commit' | 'rollback') {
+  const db = connectDb({ ...config, DB_POOL_MAX: 1 }, 'schema');
   const tx = await db.startTransaction().execute();
-  let held = true;
-  const release = async (): Promise<void> => {
-    if (!held) return;
-    held = false;
-    await tx.commit().execute();
+  let isOpen = true;
+  const close = async (): Promise<void> => {
+    if (!isOpen) return;
+    isOpen = false;
+    await tx[end]().execute();
+    await db.destroy();
   };
-  onTestFinished(release);
+  onTestFinished(close);
+  return { tx, close };
+}
+
+export async function lockSaleRow(config: Config, sale: SaleRef): Promise<RowLock> {
+  const { tx, close } = await beginElsewhere(config, 'commit');
   await tx.selectFrom('products').select('id').where('id', '=', sale.id).forUpdate().execute();
   const stamp = async (fence: number): Promise<void> => {
     await tx.updateTable('products').set({ fence }).where('id', '=', sale.id).execute();
   };
-  return { stamp, release };
+  return { stamp, release: close };
 }
 
 /**
@@ -70,15 +84,12 @@ export async function lockSaleRow(db: Db, sale: SaleRef): Promise<RowLock> {
  *
  * @returns what takes them back, and so lets the writer go on
  */
-export async function holdUpOrdersOf(db: Db, sale: SaleRef, userIds: readonly string[]): Promise<() => Promise<void>> {
-  const tx = await db.startTransaction().execute();
-  let held = true;
-  const letGo = async (): Promise<void> => {
-    if (!held) return;
-    held = false;
-    await tx.rollback().execute();
-  };
-  onTestFinished(letGo);
+export async function holdUpOrdersOf(
+  config: Config,
+  sale: SaleRef,
+  userIds: readonly string[],
+): Promise<() => Promise<void>> {
+  const { tx, close } = await beginElsewhere(config, 'rollback');
   const [status, price_cents, created_at_ms, version] = ['pending_payment', 1, 0, 1] as const;
   await insertOrders(
     tx,
@@ -87,7 +98,7 @@ export async function holdUpOrdersOf(db: Db, sale: SaleRef, userIds: readonly st
       return { order_no, product_id: sale.id, user_id, status, price_cents, created_at_ms, version };
     }),
   );
-  return letGo;
+  return close;
 }
 
 /**
@@ -116,7 +127,7 @@ export async function aLockIsWaitedFor(db: Db): Promise<number[]> {
       if (waiting.length === 0) throw new Error('no transaction waits for a row lock');
       return waiting;
     },
-    { timeout: 15_000, interval: 20 },
+    { ...SOON, timeout: 20_000 },
   );
 }
 
