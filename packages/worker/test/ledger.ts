@@ -133,15 +133,19 @@ export async function aLockIsWaitedFor(db: Db): Promise<number[]> {
 
 /**
  * Makes MySQL refuse an order of this shopper for good, as a constraint that a later release adds would. The `failed` row of it is
- * let through.
+ * let through, unless `even_failed`.
+ *
+ * @returns what lets them through again
  */
-export async function refuseOrdersOf(db: Db, userId: string): Promise<void> {
-  onTestFinished(async () => {
+export async function refuseOrdersOf(db: Db, userId: string, even_failed = false): Promise<() => Promise<void>> {
+  const relent = async (): Promise<void> => {
     await sql`DROP TRIGGER IF EXISTS refuse_one_shopper`.execute(db);
-  });
+  };
+  onTestFinished(relent);
   await sql`
     CREATE TRIGGER refuse_one_shopper BEFORE INSERT ON orders FOR EACH ROW
-    IF NEW.user_id = ${sql.lit(userId)} AND NEW.status <> 'failed' THEN
+    IF NEW.user_id = ${sql.lit(userId)} AND (NEW.status <> 'failed' OR ${sql.lit(even_failed)}) THEN
       SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'refused by the test';
     END IF`.execute(db);
+  return relent;
 }

@@ -1,4 +1,4 @@
-import type { Sale, SaleRef } from '../domain/sale.ts';
+import type { LiveSale, Sale, SaleRef } from '../domain/sale.ts';
 import type { Db, Tx } from '../db/client.ts';
 import { findOrders, liveOwners } from '../db/orders.ts';
 import { findSale } from '../db/products.ts';
@@ -20,8 +20,7 @@ export interface Rebuilt {
 }
 
 /** Whether Redis does not have the sale as the ledger has it, so that nothing of it can be sold. */
-export async function needsLoading({ commands }: Pick<RebuildDeps, 'commands'>, sale: Sale): Promise<boolean> {
-  const live = await commands.readSale(sale);
+export function needsLoading(live: LiveSale, sale: Sale): boolean {
   return !live.ready || live.version !== sale.version;
 }
 
@@ -33,7 +32,7 @@ export async function needsLoading({ commands }: Pick<RebuildDeps, 'commands'>, 
  */
 export function loadSale(deps: RebuildDeps, sale: Sale, wait_ms: number): Promise<Rebuilt | undefined> {
   return withStampedLease(deps, sale, wait_ms, async (lease) =>
-    (await needsLoading(deps, sale)) ? rebuildUnder(deps, sale, lease) : undefined,
+    needsLoading(await deps.commands.readSale(sale), sale) ? rebuildUnder(deps, sale, lease) : undefined,
   );
 }
 

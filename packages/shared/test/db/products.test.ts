@@ -81,7 +81,10 @@ describe('a sale that is over', () => {
     expect(await toCleanUp(ended_ms)).not.toContain(sale.id);
     expect(await toCleanUp(ended_ms + 1)).toContain(sale.id);
     expect(await kept()).toContain(sale.id);
-    await markCleaned(context.db, sale.id, ended_ms + 2);
+    // Somebody else holds the sale by now.
+    await markCleaned(context.db, sale.id, 7, ended_ms + 2);
+    expect(await kept()).toContain(sale.id);
+    await markCleaned(context.db, sale.id, 0, ended_ms + 2);
     expect(await toCleanUp(ended_ms + 1)).not.toContain(sale.id);
     expect(await kept()).not.toContain(sale.id);
     expect(await findSale(context.db, sale.id)).toEqual({ ...sale, cleaned: true });

@@ -139,21 +139,32 @@ export class SaleWriter {
   }
 
   /**
-   * Writes and settles batch after batch until nothing is left, the process stops, or it is somebody else's turn.
+   * Writes and settles batch after batch until nothing is left that can be written, the process stops, or it is somebody else's turn.
    *
    * @returns whether the lease is given up for somebody else
    */
   async #drain(lease: Lease): Promise<boolean> {
+    const { commands, order_batch_max } = this.#deps;
     const ledger = new LedgerWriter(this.#deps, lease);
     const until_ms = performance.now() + LEASE_HOLD_MS;
     for (;;) {
       lease.check();
-      const next = await this.#deps.commands.nextReservations(this.#sale, lease.text, this.#deps.order_batch_max);
+      // Stuck orders are among the oldest; the others are read past them.
+      const next = await commands.nextReservations(this.#sale, lease.text, order_batch_max + ledger.stuck.size);
       if (next === undefined) throw new LeaseLost(this.#sale);
-      if (next.reservations.length === 0) return false;
-      await this.#writeBatch(lease, ledger, next.reservations);
-      if (this.#stopping) return false;
+      const writable = next.reservations.filter(({ order_no }) => !ledger.stuck.has(order_no));
+      if (writable.length === 0) return false;
+      await this.#writeBatch(lease, ledger, writable);
+      this.#failStuck(ledger.stuck);
+      if (this.#stopping || ledger.stuck.size > order_batch_max) return false;
       if (next.wanted && performance.now() > until_ms) return true;
+    }
+  }
+
+  /** Ends the jobs of stuck orders with the reason; they come back. */
+  #failStuck(stuck: ReadonlyMap<string, unknown>): void {
+    for (const [order_no, error] of stuck) {
+      for (const job of this.#jobs) if (job.unsettled.has(order_no)) this.#fail(job, error);
     }
   }
 
@@ -161,6 +172,7 @@ export class SaleWriter {
     const { commands, metrics, log } = this.#deps;
     const took = metrics.write_seconds.startTimer();
     const orders = await ledger.write(reservations);
+    if (orders.length === 0) return;
     if (!(await commands.settle(this.#sale, lease.text, STATUS_LIFE_MS, orders.map(statusRecord))))
       throw new LeaseLost(this.#sale);
     took();

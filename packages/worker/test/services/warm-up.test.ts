@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { updatePaused } from '@flash-sale/shared/db/products.ts';
 import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
 import { acquireLease } from '@flash-sale/shared/sale/lease.ts';
 import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
@@ -52,6 +53,18 @@ test('a sale that was written to MySQL by hand is loaded as well', async () => {
 
   expect(await context.commands.readSale({ shard: 0, id })).toMatchObject({ ready: true, available: 9 });
   await admitAll(context, { shard: 0, id }, shoppers(9));
+});
+
+test('a pause that an api process committed and died before telling Redis is told, without a rebuild', async () => {
+  const { context, round, rebuilds } = await openWarmUp();
+  const sale = await context.openSale();
+  await updatePaused(context.db, sale.id, true);
+  expect(await context.commands.readSale(sale)).toMatchObject({ paused: false });
+
+  await round();
+
+  expect(await context.commands.readSale(sale)).toMatchObject({ ready: true, paused: true });
+  expect(await rebuilds()).toBe(0);
 });
 
 test('a sale that is ready and unchanged is left alone', async () => {
