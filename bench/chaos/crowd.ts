@@ -99,6 +99,6 @@ function nameOf(index: number): string {
   if (index % 20 === 1 && pair > 0) return `TWIN-${pair}`;
   if (index % 200 === 2) return `twin-${pair} `;
   if (index % 200 === 3) return `twín-${pair}`;
-  if (index % 20 === 7) return `${REFUSED_PREFIX}${index}`;
+  if (index % 10 === 7) return `${REFUSED_PREFIX}${index}`;
   return `shopper-${index}`;
 }

@@ -99,6 +99,11 @@ export class LedgerReader {
     await this.#query(`DROP TRIGGER IF EXISTS ${DB_NAME}.chaos_refuses`);
   }
 
+  /** A new version of the product, so that the sale is loaded again. */
+  async touchProduct(sale: number): Promise<void> {
+    await this.#query(`UPDATE ${DB_NAME}.products SET version = version + 1 WHERE id = ?`, [sale]);
+  }
+
   async close(): Promise<void> {
     (await this.#connecting?.catch(() => undefined))?.destroy();
   }
