@@ -47,13 +47,13 @@ export class Crowd {
     return Promise.all(Array.from({ length: count }, () => this.#come(manners)));
   }
 
-  /** Buyers without doubts, `at_once` at a time. */
+  /** Buyers who do not wait for their orders, `at_once` at a time: orders that are stuck must not hold up those who come later. */
   async march(count: number, at_once: number): Promise<void> {
     let left = count;
     const next = async (): Promise<void> => {
       while (left > 0) {
         left -= 1;
-        await this.#come(this.#random.chance(0.5) ? { ...plainManners, polls: false } : undefined);
+        await this.#come({ ...plainManners, polls: false });
       }
     };
     await Promise.all(Array.from({ length: at_once }, next));

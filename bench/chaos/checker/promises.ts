@@ -235,7 +235,7 @@ export const fenced: Check = function* (record, views) {
     for (const [i, { owners, run_id, at_ms }] of ready.entries()) {
       const before = ready[i - 1];
       if (before !== undefined && before.run_id === run_id && before.owners - owners > final.returns.length)
-        yield `sale ${facts.id} went from ${before.owners} owners to ${owners} before ${at_ms}, and no unit went back`;
+        yield `sale ${facts.id} went from ${before.owners} owners to ${owners} before ${at_ms}, and ${final.returns.length} units went back`;
     }
   }
 };
