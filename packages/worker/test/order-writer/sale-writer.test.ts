@@ -8,7 +8,7 @@ import { acquireLease, LeaseLost } from '@flash-sale/shared/sale/lease.ts';
 import { createMetrics, type Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
 import { NotNow, SaleWriter, type SaleWriterDeps } from '../../src/order-writer/sale-writer.ts';
-import { aLockIsWaitedFor, lockSaleRow, readLedger } from '../ledger.ts';
+import { aLockIsWaitedFor, lockSaleRow, readLedger, refuseOrdersOf } from '../ledger.ts';
 import { openMysqlProxy } from '../mysql-proxy.ts';
 import { admitAll, shoppers } from '../shoppers.ts';
 import { SOON } from '../soon.ts';
@@ -194,6 +194,52 @@ describe('group commit', () => {
   });
 });
 
+test('an order that MySQL refuses even as a failed one keeps no other waiting, its job ends with the reason, and it is written once it can be', async () => {
+  const sale = await context.openSale({ seckill_stock: 100 });
+  const [poison] = await admitAll(context, sale, ['poison']);
+  const others = await admitAll(context, sale, shoppers(20));
+  const relent = await refuseOrdersOf(context.db, 'poison', true);
+  // Batches that the stuck order, the oldest, would fill after a few rounds if it were read each time in place of another.
+  const writer = new SaleWriter(openProcess(2), sale);
+
+  const jobs = await Promise.allSettled([writer.settle([poison!]), writer.settle(others)]);
+
+  expect(jobs).toMatchObject([
+    { status: 'rejected', reason: { message: 'refused by the test' } },
+    { status: 'fulfilled' },
+  ]);
+  expect(await outcomeOf(sale)).toMatchObject({ written: others.toSorted(), sold: 20, waiting: 1 });
+
+  await relent();
+  await writer.settle([poison!]);
+  expect(await outcomeOf(sale)).toEqual(onceEach([poison!, ...others]));
+});
+
+test('a lease whose holder fails before it writes is let go, and not renewed for ever', async () => {
+  const sale = await context.openSale();
+  const orderNos = await admitAll(context, sale, shoppers(1));
+  const deps = openProcess();
+  let calls = 0;
+  const commands: typeof deps.commands = {
+    ...deps.commands,
+    // The first call is made before the lease is taken, the second one under it.
+    reservations: (...args) =>
+      (calls += 1) === 1 ? deps.commands.reservations(...args) : Promise.reject(new Error('Redis is away')),
+  };
+
+  await expect(new SaleWriter({ ...deps, commands }, sale).settle(orderNos)).rejects.toThrow('Redis is away');
+
+  expect(await context.redis.exists(context.keys.sale(sale).lease)).toBe(0);
+});
+
+test('reservations that are out of the order of time fail their jobs instead of turning for ever', async () => {
+  const sale = await context.openSale();
+  const orderNos = await admitAll(context, sale, shoppers(3));
+  await context.redis.del(context.keys.sale(sale).reservedAt);
+
+  await expect(new SaleWriter(openProcess(), sale).settle(orderNos)).rejects.toThrow('order of time');
+});
+
 describe('the fencing token', () => {
   test('is taken anew above the ledger’s where Redis has lost its counter', async () => {
     const sale = await context.openSale();
@@ -343,7 +389,7 @@ describe('stop', () => {
     const { orders } = await readLedger(context.db, sale);
     expect(orders.map(({ order_no }) => order_no)).toEqual([oldest]);
     expect(await context.redis.exists(context.keys.sale(sale).lease)).toBe(0);
-    expect(writer.idle).toBe(true);
+    expect(writer.running).toBeUndefined();
   });
 
   test('every job that comes afterwards goes back, none of them hangs', async () => {
@@ -354,6 +400,6 @@ describe('stop', () => {
 
     await expect(writer.settle(orderNos)).rejects.toThrow(NotNow);
     await expect(writer.settle(orderNos)).rejects.toThrow(NotNow);
-    expect(writer.idle).toBe(true);
+    expect(writer.running).toBeUndefined();
   });
 });
