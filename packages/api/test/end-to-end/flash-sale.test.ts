@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openTestContext, type TestContext } from '../support.ts';
 import { expectPromisesKept, watchConservation } from './promises.ts';
 import { batchSizes, startService, type LogLine, type Service, type ServiceProcess } from './service.ts';
-import { each, outcomeOf, Shoppers, type Answer } from './shoppers.ts';
+import { buyPipelined, each, outcomeOf, Shoppers, type Answer } from './shoppers.ts';
 
 /** Two api and two worker processes, as an operator starts them, on one port. */
 let context: TestContext;
@@ -36,13 +36,11 @@ describe('a sale of 100 units and 3,000 shoppers', () => {
     const crowd = Array.from({ length: SHOPPERS }, (_, i) => (i % 2 === 0 ? `shopper${i}` : `SHOPPER${i - 1}`));
     const tokens = await each(crowd, 200, (user) => shoppers.token(id, user));
 
-    const before = await Promise.all(service.apis.map(batchSizes));
     const watch = watchConservation(context, id);
     const clicks = await each(crowd, AT_ONCE, (user, i) =>
       Promise.all(Array.from({ length: i % 3 === 0 ? 2 : 1 }, () => shoppers.buy(id, user, tokens[i]!))),
     );
     const watched = await watch.stop();
-    const after = await Promise.all(service.apis.map(batchSizes));
 
     // Each shopper has one outcome, whichever click asked.
     const promised = new Map<string, string>();
@@ -77,22 +75,57 @@ describe('a sale of 100 units and 3,000 shoppers', () => {
     expect(again.map((answer) => JSON.parse(answer.body) as object)).toEqual(
       [...promised.keys()].map((order_no) => ({ order_no, status: 'pending_payment', replayed: true })),
     );
-
-    expect(medianAbove(10, before, after)).toBe(true);
   }, 60_000);
 });
 
-/** Whether more than half of the micro-batches between two readings of the metrics were larger than `size`. */
-function medianAbove(size: number, before: Map<number, number>[], after: Map<number, number>[]): boolean {
-  let [small, all] = [0, 0];
-  for (const [i, sizes] of after.entries()) {
-    for (const [bound, count] of sizes) {
-      const came = count - (before[i]!.get(bound) ?? 0);
-      all += came;
-      if (bound <= size) small += came;
+describe('a burst', () => {
+  it('is admitted in micro-batches of more than ten buys at the median, and ten clicks of one shopper are one buy', async () => {
+    const SHOPPERS = 300;
+    const CLICKS = 10;
+    const CONNECTIONS = 6;
+    const id = await shoppers.openSale(SHOPPERS);
+    const crowd = Array.from({ length: SHOPPERS }, (_, i) => `clicker${i}`);
+    const tokens = await each(crowd, 100, (user) => shoppers.token(id, user));
+    const buys = crowd.map((user_id, i) => ({ user_id, product_id: id, token: tokens[i]! }));
+    // Click by click through the crowd, so that the clicks of one shopper go over different connections and to different processes.
+    const clicks = Array.from({ length: CLICKS }, () => buys).flat();
+    const shares = Array.from({ length: CONNECTIONS }, (_, share) =>
+      clicks.filter((_buy, i) => i % CONNECTIONS === share),
+    );
+
+    const before = await Promise.all(service.apis.map(batchSizes));
+    const answers = await Promise.all(shares.map((share) => buyPipelined(service.url, share)));
+    const after = await Promise.all(service.apis.map(batchSizes));
+
+    const numbers = new Map<string, Set<string>>(crowd.map((user) => [user, new Set()]));
+    for (const [i, share] of shares.entries()) {
+      for (const [j, { user_id }] of share.entries()) {
+        expect(answers[i]![j]!.status).toBe(202);
+        numbers.get(user_id)!.add(outcomeOf(answers[i]![j]!).order_no!);
+      }
     }
+    expect([...numbers.values()].map(({ size }) => size)).toEqual(crowd.map(() => 1));
+    const promised = new Map([...numbers].map(([user, [order_no]]) => [order_no!, user]));
+    expect(promised.size).toBe(SHOPPERS);
+    const ends = await each([...promised.keys()], 100, (order_no) => shoppers.settled(order_no));
+    expect(new Set(ends)).toEqual(new Set(['pending_payment']));
+    await expectPromisesKept(context, { id, seckill_stock: SHOPPERS, sold: SHOPPERS }, promised);
+    expect(medianBatchBound(before, after)).toBeGreaterThan(10);
+  }, 60_000);
+});
+
+/** The upper bound of the size of the median micro-batch between two readings of the metrics. */
+function medianBatchBound(before: Map<number, number>[], after: Map<number, number>[]): number {
+  const came = new Map<number, number>();
+  for (const [i, sizes] of after.entries()) {
+    for (const [bound, count] of sizes) came.set(bound, (came.get(bound) ?? 0) + count - (before[i]!.get(bound) ?? 0));
   }
-  return all > 0 && small < all / 2;
+  let left = [...came.values()].reduce((sum, count) => sum + count, 0) / 2;
+  for (const [bound, count] of [...came].toSorted(([a], [b]) => a - b)) {
+    left -= count;
+    if (left < 0) return bound;
+  }
+  throw new Error('no micro-batch came');
 }
 
 describe('who a shopper is, from outside', () => {

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { openOwnRedis, openTestContext, type OwnServer, type TestContext } from '../support.ts';
 import { expectPromisesKept, watchConservation } from './promises.ts';
 import { startService, type Service } from './service.ts';
-import { each, Shoppers } from './shoppers.ts';
+import { each, outcomeOf, Shoppers } from './shoppers.ts';
 
 const UNITS = 300;
 const SHOPPERS = 600;
@@ -78,6 +78,25 @@ describe('kill -9 in mid-sale loses nothing that was accepted (promises 3, 5, 6,
       await service.apis[1]!.kill();
     });
     expect(sold).toBe(UNITS);
+  }, 60_000);
+
+  it('of every process, with no job of what was accepted in the queue: the relay finds the reservations', async () => {
+    const id = await shoppers.openSale(UNITS);
+    await Promise.all(service.workers.map((worker) => worker.kill()));
+    const crowd = Array.from({ length: 50 }, (_, i) => `shopper${i}`);
+    const promised = new Map<string, string>();
+    for (const user of crowd) {
+      const { order_no } = outcomeOf(await shoppers.buy(id, user, await shoppers.token(id, user)));
+      promised.set(order_no!, user);
+    }
+    await Promise.all(service.apis.map((api) => api.kill()));
+    // What a kill between the 202 and its job leaves behind, made certain.
+    const jobs = await context.redis.keys(`${context.keys.queuePrefix(0)}*`);
+    expect(await context.redis.unlink(jobs)).toBeGreaterThan(0);
+    await Promise.all([service.addApi(), service.addWorker()]);
+    const ends = await each([...promised.keys()], AT_ONCE, (order_no) => shoppers.settled(order_no));
+    expect(new Set(ends)).toEqual(new Set(['pending_payment']));
+    await expectPromisesKept(context, { id, seckill_stock: UNITS, sold: crowd.length }, promised);
   }, 60_000);
 
   it('of both worker processes, with nobody to write until another one comes', async () => {

@@ -1,4 +1,5 @@
 import { Agent, request } from 'node:http';
+import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { OPERATOR_TOKEN } from '../support.ts';
 
@@ -128,6 +129,45 @@ export class Shoppers {
       }
       await delay(COME_BACK_MS);
     }
+  }
+}
+
+/**
+ * Sends buys on one connection without waiting for their answers (HTTP pipelining), which costs so little that a test can bring an api
+ * under load; the answers in order.
+ */
+export async function buyPipelined(url: URL, bodies: readonly object[]): Promise<Answer[]> {
+  const socket = connect(Number(url.port), url.hostname).setEncoding('latin1');
+  const done = Promise.withResolvers<void>();
+  const answers: Answer[] = [];
+  let text = '';
+  socket.on('error', done.reject).on('close', () => done.reject(new Error('the service hung up')));
+  socket.on('data', (part: string) => {
+    text += part;
+    for (;;) {
+      const headEnd = text.indexOf('\r\n\r\n');
+      if (headEnd < 0) return;
+      const [statusLine, ...lines] = text.slice(0, headEnd).split('\r\n');
+      const headers = Object.fromEntries(lines.map((line) => line.split(': ', 2) as [string, string]));
+      const bodyEnd = headEnd + 4 + Number(headers['content-length']);
+      if (text.length < bodyEnd) return;
+      const body = text.slice(headEnd + 4, bodyEnd);
+      answers.push({ status: Number(statusLine!.split(' ', 2)[1]), headers, body });
+      text = text.slice(bodyEnd);
+      if (answers.length === bodies.length) done.resolve();
+    }
+  });
+  const head = `POST /api/v1/seckill/buy HTTP/1.1\r\nhost: shop\r\ncontent-type: application/json\r\n`;
+  const requests = bodies.map((body) => {
+    const payload = JSON.stringify(body);
+    return `${head}content-length: ${Buffer.byteLength(payload)}\r\n\r\n${payload}`;
+  });
+  socket.write(requests.join(''));
+  try {
+    await done.promise;
+    return answers;
+  } finally {
+    socket.destroy();
   }
 }
 
