@@ -66,12 +66,13 @@ export class LedgerReader {
     };
   }
 
+  /** How many units have to go back, or went back already. */
+  async returns(sale: number): Promise<number> {
+    return this.#countReturns('product_id = ?', sale);
+  }
+
   async unappliedReturns(sale: number): Promise<number> {
-    const [row] = await this.#query(
-      `SELECT COUNT(*) AS waiting FROM ${DB_NAME}.stock_returns WHERE product_id = ? AND applied_at IS NULL`,
-      [sale],
-    );
-    return Number(row!['waiting']);
+    return this.#countReturns('product_id = ? AND applied_at IS NULL', sale);
   }
 
   /** Ends every connection of the service, as an operator's script does. Returns how many there were. */
@@ -106,6 +107,13 @@ export class LedgerReader {
 
   async close(): Promise<void> {
     (await this.#connecting?.catch(() => undefined))?.destroy();
+  }
+
+  async #countReturns(condition: string, sale: number): Promise<number> {
+    const [row] = await this.#query(`SELECT COUNT(*) AS found FROM ${DB_NAME}.stock_returns WHERE ${condition}`, [
+      sale,
+    ]);
+    return Number(row!['found']);
   }
 
   async #query(sql: string, values: readonly unknown[] = []): Promise<RowDataPacket[]> {

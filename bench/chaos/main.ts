@@ -16,7 +16,7 @@ import { evidenceText, nameOf, Report } from './report.ts';
 import { runRound, type RoundResult } from './round.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
-const BROKEN_ROUNDS_MAX = 4;
+const BROKEN_ROUNDS_MAX = 6;
 const RUNS_KEPT = 20;
 /** A recovery that breaks no promise and is worth looking into all the same. */
 const SLOW_MS = 5_000;

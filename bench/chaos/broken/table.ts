@@ -75,17 +75,13 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     name: 'write_without_reservation',
     what: 'a worker writes the reservations that it remembers, whether Redis has them or not',
     file: 'packages/worker/src/order-writer/sale-writer.ts',
-    find: `      const writable = next.reservations.filter(({ order_no }) => !ledger.stuck.has(order_no));
-      if (writable.length === 0) return false;
-      await this.#writeBatch(lease, ledger, writable);
+    find: `      await this.#writeBatch(lease, ledger, writable);
 `,
     replace: `      const kept = ((globalThis as { kept?: Map<string, HeldReservation> }).kept ??= new Map<string, HeldReservation>());
-      for (const reservation of next.reservations) kept.set(reservation.order_no, reservation);
+      for (const reservation of writable) kept.set(reservation.order_no, reservation);
       const mine = [...kept.values()].filter(({ order_no }) => order_no.endsWith(\`-\${this.#sale.id}\`));
-      const writable = mine.filter(({ order_no }) => !ledger.stuck.has(order_no)).slice(0, order_batch_max);
-      if (writable.length === 0) return false;
-      await this.#writeBatch(lease, ledger, writable);
-      for (const { order_no } of writable) kept.delete(order_no);
+      await this.#writeBatch(lease, ledger, mine);
+      for (const { order_no } of mine) kept.delete(order_no);
 `,
     promises: [2, 5, 6],
     faults: ['backlog_redis_emptied'],

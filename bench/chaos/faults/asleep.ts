@@ -3,7 +3,7 @@ import type { Passing } from '../proxy.ts';
 import type { ServiceProcess } from '../service-process.ts';
 import type { Fault } from './fault.ts';
 import type { Stage } from './stage.ts';
-import { statementOf } from './statement.ts';
+import { commitAfter, insertsOrders, readsOwners, startsWriting, statementOf } from './statement.ts';
 
 const TRIGGER_MS_MAX = 6_000;
 const SURGE_INTERVAL_MS = 300;
@@ -46,30 +46,6 @@ async function freezeAt(
     unwatch();
   }
 }
-
-/** Matches the COMMIT of a transaction that `begins` recognises by an earlier statement. */
-function commitAfter(begins: (passing: Passing) => boolean): (passing: Passing) => boolean {
-  const open = new Set<number>();
-  return (passing) => {
-    if (begins(passing)) open.add(passing.connection);
-    return statementOf(passing) === 'commit' && open.delete(passing.connection);
-  };
-}
-
-const says =
-  (beginning: string) =>
-  (passing: Passing): boolean =>
-    statementOf(passing).startsWith(beginning);
-
-const insertsOrders = says('insert into orders ');
-const startsWriting = says('set transaction isolation level read committed');
-
-/** Reads the live orders of a sale, which whoever rebuilds it does in its snapshot. */
-const readsOwners =
-  (sale: number) =>
-  (passing: Passing): boolean =>
-    /^select .* from `orders` where `product_id` = (\d+) and `live` = 1/s.exec(statementOf(passing))?.[1] ===
-    String(sale);
 
 const writerAsleep = (name: string, where: string, matcher: () => (passing: Passing) => boolean): Fault => ({
   name,

@@ -1,8 +1,14 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { REFUSED_PREFIX } from '../crowd.ts';
 import type { Proxy } from '../proxy.ts';
 import type { Fault } from './fault.ts';
 import type { Stage } from './stage.ts';
-import { statementOf } from './statement.ts';
+import { commitAfter, readsOwners, says, startsWriting } from './statement.ts';
+
+const HOLD_MS_MAX = 3_000;
+const REFUSAL_MS_MAX = 5_000;
+
+const marksReturns = says('update `stock_returns`');
 
 const scriptFlush: Fault = {
   name: 'script_flush',
@@ -69,9 +75,28 @@ const backlogRedisLost = (emptied: boolean): Fault => ({
     if (emptied) cluster.emptyRedis();
     await cluster.redis.start();
     await stage.pauseBetween(0, 0.3);
+    const rebuilt = holdWritersUntilRebuilt(cluster.mysqlProxy, stage.deps.sale.id);
     heal();
+    await rebuilt;
   },
 });
+
+/**
+ * Cuts the writers off while MySQL is back for everybody else, until a rebuild has read the ledger: it has to find the backlog, and not
+ * lose the race for it to the writers.
+ */
+async function holdWritersUntilRebuilt(proxy: Proxy, sale: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const isRebuilt = commitAfter(readsOwners(sale));
+  const unwatch = proxy.watch((passing) => {
+    if (isRebuilt(passing)) resolve();
+    return startsWriting(passing) ? 'cut' : 'pass';
+  });
+  const timer = setTimeout(resolve, HOLD_MS_MAX);
+  await promise;
+  clearTimeout(timer);
+  unwatch();
+}
 
 /** Puts MySQL out of reach; returns what ends that. */
 function loseMysql(proxy: Proxy, silently: boolean): () => void {
@@ -93,13 +118,11 @@ const rowsRefused: Fault = {
   what: 'MySQL refuses some orders for good, and the mark of a returned unit is lost twice',
   isLong: true,
   async run(stage) {
-    const { ledger, cluster, refuse } = stage.deps;
+    const { ledger, cluster, refuse, sale } = stage.deps;
     const { promise: marksLost, resolve } = Promise.withResolvers<void>();
     let marks = 2;
     const unwatch = cluster.mysqlProxy.watch((passing) => {
-      const marksReturns =
-        passing.client.startsWith('worker') && statementOf(passing).startsWith('update `stock_returns`');
-      if (marks === 0 || !marksReturns) return 'pass';
+      if (marks === 0 || !passing.client.startsWith('worker') || !marksReturns(passing)) return 'pass';
       marks -= 1;
       if (marks === 0) resolve();
       return 'cut';
@@ -108,6 +131,9 @@ const rowsRefused: Fault = {
     refuse(REFUSED_PREFIX);
     await stage.strikeWhenBusy(() => undefined);
     await stage.pauseBetween(1, 2);
+    // A writer on a busy machine takes its time to find the refused rows.
+    const until_ms = Date.now() + REFUSAL_MS_MAX;
+    while ((await ledger.returns(sale.id)) === 0 && Date.now() < until_ms) await pause(50);
     await ledger.allowAllOrders();
     await Promise.race([marksLost, stage.pauseBetween(3, 3)]);
     unwatch();
