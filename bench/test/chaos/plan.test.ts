@@ -14,11 +14,12 @@ test('twenty rounds strike with every fault, whatever the seed', () => {
   }
 });
 
-test('no round has two long faults, and one that outlasts the load comes last', () => {
+test('no round has two long faults or a companion to one that fills it, and one that outlasts the load comes last', () => {
   for (let seed = 0; seed < 50; seed += 1) {
     for (const round of planRounds(new Random(seed), FAULTS, 20)) {
       expect(round.length).toBeGreaterThan(0);
       expect(round.filter(({ isLong }) => isLong === true).length).toBeLessThanOrEqual(1);
+      if (round.some(({ fillsRound }) => fillsRound === true)) expect(round).toHaveLength(1);
       expect(round.slice(0, -1).some(({ outlastsLoad }) => outlastsLoad === true)).toBe(false);
     }
   }
