@@ -8,6 +8,7 @@ import type { AdmitItem, Admission, AdmitCall, Commands } from '@flash-sale/shar
 import { codeOfRedisError } from '@flash-sale/shared/redis/errors.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import type { OutcomeCounts } from './outcome-counts.ts';
 
 type AdmissionConfig = Pick<
   Config,
@@ -31,6 +32,7 @@ export interface AdmissionsDeps {
   readonly clock: (shard: number) => RedisClock;
   /** The queue of a shard. */
   readonly queue: (shard: number) => Queue<WriteOrdersJob>;
+  readonly outcomes: OutcomeCounts;
   readonly log: Logger;
   readonly metrics: Metrics;
 }
@@ -113,7 +115,7 @@ export class Admissions {
   }
 
   async #decide(sale: Sale, batch: readonly WaitingBuy[]): Promise<void> {
-    const { config, commands, clock, log, metrics } = this.#deps;
+    const { config, commands, clock, outcomes, log, metrics } = this.#deps;
     const { run_id } = clock(sale.shard);
     const now_ms = clock(sale.shard).now_ms();
     // A job is a micro-batch, named like its orders: neither all digits nor with a colon, which job ids may not be.
@@ -144,6 +146,7 @@ export class Admissions {
     for (const [i, buy] of batch.entries()) {
       const admission = admissions[i]!;
       metrics.admissions.inc({ outcome: admission.outcome });
+      outcomes.add(sale, admission.outcome);
       if (admission.outcome === 'accepted') accepted.push(buy);
       buy.decide(admission.outcome === 'replayed' ? admission : { ...admission, order_no: buy.order_no });
     }

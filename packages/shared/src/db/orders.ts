@@ -12,11 +12,21 @@ const COLUMNS = [
   'version',
   'reason',
   'created_at',
+  'expires_at',
+  'paid_at',
+  'closed_at',
 ] as const satisfies readonly (keyof OrdersTable)[];
 
 function orderOf(row: Pick<Selectable<OrdersTable>, (typeof COLUMNS)[number]>): Order {
-  const { created_at, reason, ...same } = row;
-  return { ...same, created_at_ms: created_at.getTime(), ...(reason === null ? {} : { reason }) };
+  const { created_at, reason, expires_at, paid_at, closed_at, ...same } = row;
+  return {
+    ...same,
+    created_at_ms: created_at.getTime(),
+    ...(reason === null ? {} : { reason }),
+    ...(expires_at === null ? {} : { expires_at_ms: expires_at.getTime() }),
+    ...(paid_at === null ? {} : { paid_at_ms: paid_at.getTime() }),
+    ...(closed_at === null ? {} : { closed_at_ms: closed_at.getTime() }),
+  };
 }
 
 export async function findOrder(db: Db, orderNo: string): Promise<Order | undefined> {
@@ -60,13 +70,16 @@ export function liveOwners(db: Db | Tx, productId: number): Promise<{ user_id: s
  */
 export async function insertOrders(tx: Tx, orders: readonly Order[]): Promise<void> {
   if (orders.length === 0) return;
+  const dateOf = (time_ms: number | undefined): Date | null => (time_ms === undefined ? null : new Date(time_ms));
   const rows = orders.map((order) => {
-    const created_at = new Date(order.created_at_ms);
     const { order_no, product_id, user_id, status, price_cents, version, reason = null } = order;
-    return [order_no, product_id, user_id, status, price_cents, version, reason, created_at, created_at];
+    const created_at = new Date(order.created_at_ms);
+    const times = [created_at, created_at, dateOf(order.expires_at_ms), dateOf(order.closed_at_ms)];
+    return [order_no, product_id, user_id, status, price_cents, version, reason, ...times];
   });
   await sql`
-    INSERT INTO orders (order_no, product_id, user_id, status, price_cents, version, reason, created_at, updated_at)
+    INSERT INTO orders (order_no, product_id, user_id, status, price_cents, version, reason, created_at, updated_at,
+      expires_at, closed_at)
     VALUES ${rows}`.execute(tx);
 }
 
@@ -80,4 +93,16 @@ export async function findLiveOrder(db: Db, productId: number, userId: string): 
     .where('live', '=', 1)
     .executeTakeFirst();
   return row && orderOf(row);
+}
+
+/** Unpaid orders whose time is over, the oldest first. */
+export function ordersToExpire(db: Db, limit: number): Promise<{ order_no: string; product_id: number }[]> {
+  return db
+    .selectFrom('orders')
+    .select(['order_no', 'product_id'])
+    .where('status', '=', 'pending_payment')
+    .where('expires_at', '<=', sql<Date>`UTC_TIMESTAMP(3)`)
+    .orderBy('expires_at')
+    .limit(limit)
+    .execute();
 }

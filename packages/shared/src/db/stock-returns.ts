@@ -9,7 +9,11 @@ export interface StockReturn {
 }
 
 /** Records that the units of these orders have to go back; in the transaction that closed or failed them. */
-export async function insertStockReturns(tx: Tx, orders: readonly Order[], now_ms: number): Promise<void> {
+export async function insertStockReturns(
+  tx: Tx,
+  orders: readonly Pick<Order, 'order_no' | 'product_id' | 'user_id'>[],
+  now_ms: number,
+): Promise<void> {
   if (orders.length === 0) return;
   const rows = orders.map(({ order_no, product_id, user_id }) => [order_no, product_id, user_id, new Date(now_ms)]);
   await sql`INSERT INTO stock_returns (order_no, product_id, user_id, created_at) VALUES ${rows}`.execute(tx);

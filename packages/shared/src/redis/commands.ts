@@ -16,6 +16,7 @@ const SCRIPTS = [
   'release_lease',
   'next_reservations',
   'settle',
+  'mark_changed',
   'give_back',
   'begin_rebuild',
   'add_owners',
@@ -164,10 +165,12 @@ export function createCommands(redis: RedisClient, keys: Keys) {
         [state, reservations, keys.status(sale, orderNo)],
         [orderNo],
       );
+      const told = status?.slice(status.indexOf(' ') + 1);
       return {
         sale_ready: ready === 1,
         reservation: reservation === null ? undefined : reservationOf(orderNo, reservation),
-        status: status === null ? undefined : status.slice(status.indexOf(' ') + 1),
+        // '-': changed since it was told.
+        status: told === '-' ? undefined : told,
       };
     },
 
@@ -245,6 +248,16 @@ export function createCommands(redis: RedisClient, keys: Keys) {
       return reply === 1;
     },
 
+    /** Sends pollers of these orders to the ledger, for as long as a status lives. Called before the change is committed. */
+    async markChanged(
+      sale: SaleRef,
+      life_ms: number,
+      orders: readonly { readonly order_no: string; readonly version: number }[],
+    ): Promise<void> {
+      const names = orders.map(({ order_no }) => keys.status(sale, order_no));
+      await run('mark_changed', names, [life_ms, ...orders.map(({ version }) => version)]);
+    },
+
     /** How many units went back, or undefined where the lease is lost. */
     async giveBack(sale: SaleRef, lease: string, owners: readonly Owner[]): Promise<number | undefined> {
       const names = keys.sale(sale);
@@ -299,8 +312,8 @@ export function createCommands(redis: RedisClient, keys: Keys) {
 
     /** Whether the sale's keys, but for those of the lease, are deleted; false where the lease is lost or a reservation is left. */
     async cleanUp(sale: SaleRef, lease: string): Promise<boolean> {
-      const { lease: leaseKey, reservedAt, state, pause, owners, reservations, building } = keys.sale(sale);
-      const names = [leaseKey, reservedAt, state, pause, owners, reservations, building];
+      const { lease: leaseKey, reservedAt, state, pause, owners, reservations, building, outcomes } = keys.sale(sale);
+      const names = [leaseKey, reservedAt, state, pause, owners, reservations, building, outcomes];
       return (await run('clean_up', names, [lease])) === 1;
     },
 
@@ -317,6 +330,18 @@ export function createCommands(redis: RedisClient, keys: Keys) {
 
     async resign(service: string, name: string): Promise<void> {
       await run('resign', [keys.service(service)], [name]);
+    },
+
+    /** Adds to the sale's outcomes; for statistics only. */
+    async countOutcomes(sale: SaleRef, counts: ReadonlyMap<string, number>): Promise<void> {
+      const { outcomes } = keys.sale(sale);
+      await Promise.all([...counts].map(([outcome, count]) => redis.hincrby(outcomes, outcome, count)));
+    },
+
+    /** Buys by outcome. */
+    async outcomes(sale: SaleRef): Promise<Record<string, number>> {
+      const found = await redis.hgetall(keys.sale(sale).outcomes);
+      return Object.fromEntries(Object.entries(found).map(([outcome, count]) => [outcome, Number(count)]));
     },
 
     /** How many reservations of the sale are not in the ledger. */

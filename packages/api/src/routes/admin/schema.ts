@@ -1,6 +1,8 @@
 import Type from 'typebox';
 import { Price, Time } from '../fields.ts';
+import { Order } from '../orders/schema.ts';
 import { Product } from '../products/schema.ts';
+import { Stats } from './stats.ts';
 
 const UNITS_MAX = 10_000_000;
 const RFC_3339 =
@@ -30,4 +32,19 @@ export const PauseProduct = {
   ...operators,
   params: Type.Object({ id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }) }),
   response: { 200: Product },
+};
+
+export const ProductStats = {
+  ...operators,
+  summary: 'How a sale goes',
+  params: Type.Object({ id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }) }),
+  response: { 200: Stats },
+};
+
+export const RefundOrder = {
+  ...operators,
+  summary: 'Refund a paid order',
+  description: 'The order is `refunded`, and its unit back on sale, when the payment provider has confirmed.',
+  params: Type.Object({ orderNo: Type.String({ maxLength: 100 }) }),
+  response: { 202: Order },
 };
