@@ -108,13 +108,14 @@ export class Admissions {
     const batch = line.waiting.splice(0, ADMISSION_BATCH_MAX);
     this.#waiting -= batch.length;
     line.calls += 1;
-    void this.#decide(line.sale, batch).finally(() => {
+    void this.#decide(line, batch).finally(() => {
       line.calls -= 1;
       this.#send(line);
     });
   }
 
-  async #decide(sale: Sale, batch: readonly WaitingBuy[]): Promise<void> {
+  async #decide(line: Line, batch: readonly WaitingBuy[]): Promise<void> {
+    const { sale } = line;
     const { config, commands, clock, outcomes, log, metrics } = this.#deps;
     const { run_id } = clock(sale.shard);
     const now_ms = clock(sale.shard).now_ms();
@@ -140,6 +141,7 @@ export class Admissions {
         'admit call failed',
       );
       admissions = batch.map(() => ({ outcome: outcome ?? 'unavailable' }));
+      if (outcome === 'unavailable') this.#giveUp(line);
     }
     took();
     const accepted: WaitingBuy[] = [];
@@ -151,6 +153,17 @@ export class Admissions {
       buy.decide(admission.outcome === 'replayed' ? admission : { ...admission, order_no: buy.order_no });
     }
     if (accepted.length > 0) this.#handOff(sale, job_id, accepted);
+  }
+
+  /** Answers those who wait behind a call that Redis did not answer: a call of their own would keep them as long again. */
+  #giveUp({ sale, waiting }: Line): void {
+    const { outcomes, metrics } = this.#deps;
+    this.#waiting -= waiting.length;
+    for (const buy of waiting.splice(0)) {
+      metrics.admissions.inc({ outcome: 'unavailable' });
+      outcomes.add(sale, 'unavailable');
+      buy.decide({ outcome: 'unavailable', order_no: buy.order_no });
+    }
   }
 
   /** Adds the batch's job. Nothing depends on it: the relay adds what is missing, under the same id. */

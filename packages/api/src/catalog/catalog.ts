@@ -26,8 +26,8 @@ export class Catalog {
     this.#sales = new LRUCache<number, Sale>({
       max: SALES_MAX,
       ttl: SALE_FRESH_MS,
+      // Not `allowStaleOnFetchRejection`: where nothing is known it would make "no such sale" of "MySQL is away".
       allowStale: true,
-      allowStaleOnFetchRejection: true,
       noDeleteOnStaleGet: true,
       noDeleteOnFetchRejection: true,
       fetchMethod: (id) => findSale(db, id),
@@ -35,13 +35,16 @@ export class Catalog {
     this.#lists = new LRUCache<string, readonly Sale[]>({
       max: LISTS_MAX,
       ttl: Math.max(1, list_fresh_ms),
-      allowStaleOnFetchRejection: true,
-      noDeleteOnFetchRejection: true,
-      fetchMethod: async (key) => {
+      fetchMethod: async (key, last) => {
         const [limit, before] = key.split(':');
-        const sales = await listSales(db, Number(limit), before === '' ? undefined : Number(before));
-        for (const sale of sales) this.#sales.set(sale.id, sale);
-        return sales;
+        try {
+          const sales = await listSales(db, Number(limit), before === '' ? undefined : Number(before));
+          for (const sale of sales) this.#sales.set(sale.id, sale);
+          return sales;
+        } catch (error) {
+          if (last === undefined) throw error;
+          return last;
+        }
       },
     });
   }

@@ -23,7 +23,8 @@ const OPTIONS: Readonly<Record<ConnectionUse, (timeout_ms: number) => CommonRedi
   request: (timeout_ms) => ({
     enableAutoPipelining: true,
     enableOfflineQueue: false,
-    commandTimeout: timeout_ms,
+    // Only one pipeline is under way at a time, so a call may first wait for the one before it: each has half of the time.
+    commandTimeout: timeout_ms / 2,
     maxRetriesPerRequest: 1,
   }),
   producer: (timeout_ms) => ({ enableOfflineQueue: false, commandTimeout: timeout_ms, maxRetriesPerRequest: 1 }),

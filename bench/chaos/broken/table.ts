@@ -1,0 +1,124 @@
+import type { Violation } from '../checker/record.ts';
+
+/** A build that breaks a promise on purpose: one textual patch of one file. */
+export interface BrokenBuild {
+  readonly name: string;
+  readonly what: string;
+  readonly file: string;
+  /** Has to be in the file exactly once. */
+  readonly find: string;
+  readonly replace: string;
+  /** Any of these has to be reported. */
+  readonly promises: readonly Violation['promise'][];
+  /** The faults that bring it to light; rounds are repeated with them until one does. */
+  readonly faults: readonly string[];
+}
+
+const ADMIT = 'packages/shared/src/redis/scripts/admit.lua';
+
+export const BROKEN_BUILDS: readonly BrokenBuild[] = [
+  {
+    name: 'admit_not_idempotent',
+    what: 'an admission that runs twice takes two units',
+    file: ADMIT,
+    find: `  if owned == order_no then return 'accepted' end
+  if late then return ready and token == '#' .. order_no and 'accepted' or 'unavailable' end
+  if not ready then return 'not_ready' end
+  if owned then return 'replayed:' .. owned end
+  if token == '#' .. order_no then return 'accepted' end
+`,
+    replace: `  if late then return 'unavailable' end
+  if not ready then return 'not_ready' end
+  if owned and owned ~= order_no then return 'replayed:' .. owned end
+  if token == '#' .. order_no then token = seckill_tokens[i] end
+`,
+    promises: [2],
+    faults: ['redis_reply_dropped'],
+  },
+  {
+    name: 'twice_in_a_batch',
+    what: 'a shopper who is twice in one micro-batch gets two units',
+    file: ADMIT,
+    find: `  owner_of[user], token_of[user] = order_no, '#' .. order_no\n`,
+    replace: '',
+    promises: [2, 8],
+    faults: ['redis_delayed'],
+  },
+  {
+    name: 'no_fence_in_mysql',
+    what: 'a stamp does not have to be higher than the one before',
+    file: 'packages/shared/src/db/products.ts',
+    find: `\n    .where('fence', '<', fence)`,
+    replace: '',
+    promises: [9, 2],
+    faults: ['writer_asleep_redis_emptied'],
+  },
+  {
+    name: 'no_fence_in_redis',
+    what: 'scripts under a lease do not ask whose it is',
+    file: 'packages/shared/src/redis/scripts/prelude.lua',
+    find: `return redis.call('GET', key) == mine`,
+    replace: 'return true',
+    promises: [9, 2],
+    faults: ['rebuilder_asleep'],
+  },
+  {
+    name: 'give_back_unguarded',
+    what: 'a unit goes back although the owner entry does not name its order',
+    file: 'packages/shared/src/redis/scripts/give_back.lua',
+    find: `redis.call('HGET', KEYS[3], ARGV[arg]) == ARGV[arg + 1]`,
+    replace: 'true',
+    promises: [2, 1],
+    faults: ['rows_refused'],
+  },
+  {
+    name: 'write_without_reservation',
+    what: 'a worker writes the reservations that it remembers, whether Redis has them or not',
+    file: 'packages/worker/src/order-writer/sale-writer.ts',
+    find: `      if (next.reservations.length === 0) return false;
+      await this.#writeBatch(lease, ledger, next.reservations);
+`,
+    replace: `      const kept = ((globalThis as { kept?: Map<string, HeldReservation> }).kept ??= new Map<string, HeldReservation>());
+      for (const reservation of next.reservations) kept.set(reservation.order_no, reservation);
+      const batch = [...kept.values()].filter(({ order_no }) => order_no.endsWith(\`-\${this.#sale.id}\`)).slice(0, 500);
+      if (batch.length === 0) return false;
+      await this.#writeBatch(lease, ledger, batch);
+      for (const { order_no } of batch) kept.delete(order_no);
+`,
+    promises: [2, 5],
+    faults: ['backlog_redis_emptied'],
+  },
+  {
+    name: 'relay_off',
+    what: 'nobody adds the jobs again that were lost',
+    file: 'packages/worker/src/main.ts',
+    find: `    led(relay({ commands, sales, queue, log, metrics }), leading),\n`,
+    replace: `    { start: () => void [relay, queue], stop: () => Promise.resolve() },\n`,
+    promises: [5, 11],
+    faults: ['jobs_lost'],
+  },
+  {
+    name: 'case_folded_owner',
+    what: '`u1` and `U1` are one owner',
+    file: ADMIT,
+    find: `users[i], order_nos[i], seckill_tokens[i], request_ids[i] = ARGV[arg + 1],`,
+    replace: `users[i], order_nos[i], seckill_tokens[i], request_ids[i] = string.lower(ARGV[arg + 1]),`,
+    promises: [4],
+    faults: ['script_flush'],
+  },
+  {
+    name: 'rebuild_ignores_reservations',
+    what: 'a rebuild knows the ledger only',
+    file: 'packages/shared/src/sale/rebuild.ts',
+    find: `.filter(({ order_no }) => !written.has(order_no))`,
+    replace: `.filter(({ order_no }) => order_no === '' && !written.has(order_no))`,
+    promises: [6, 8],
+    faults: ['backlog_redis_killed'],
+  },
+];
+
+export function brokenBuildOf(name: string): BrokenBuild {
+  const build = BROKEN_BUILDS.find((known) => known.name === name);
+  if (build === undefined) throw new Error(`there is no broken build ${name}; --list names them all`);
+  return build;
+}

@@ -1,0 +1,31 @@
+import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { BrokenBuild } from './table.ts';
+
+const PACKAGES = ['api', 'worker', 'shared'];
+
+/**
+ * Copies what a process of the service runs from, and patches the copy. pnpm's links inside the packages are relative and are copied as they
+ * are, so that `@flash-sale/shared` leads to the copy; only the root's `node_modules` is linked back, where nothing of ours is.
+ *
+ * @returns the root of the copy
+ * @throws where the patch does not fit exactly once
+ */
+export function copyBroken(root: string, into: string, build: BrokenBuild): string {
+  mkdirSync(into, { recursive: true });
+  for (const name of PACKAGES) {
+    cpSync(join(root, 'packages', name), join(into, 'packages', name), { recursive: true, verbatimSymlinks: true });
+  }
+  cpSync(join(root, 'package.json'), join(into, 'package.json'));
+  symlinkSync(join(root, 'node_modules'), join(into, 'node_modules'));
+  const path = join(into, build.file);
+  writeFileSync(path, patched(readFileSync(path, 'utf8'), build));
+  return into;
+}
+
+/** The text with the patch applied. */
+export function patched(text: string, { name, file, find, replace }: BrokenBuild): string {
+  const parts = text.split(find);
+  if (parts.length !== 2) throw new Error(`the patch of ${name} fits ${parts.length - 1} times into ${file}, not once`);
+  return parts.join(replace);
+}

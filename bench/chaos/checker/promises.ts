@@ -1,0 +1,315 @@
+import type { Call } from '../history.ts';
+import type { RedisSample, RoundRecord, SaleFacts } from './record.ts';
+import { codeOf, isLive, lostRedisData, orderNoOf, type Accepted, type SaleView } from './view.ts';
+
+/** Evidence, one sentence a finding; none where the promise was kept. */
+export type Check = (record: RoundRecord, views: readonly SaleView[]) => Iterable<string>;
+
+const RECOVERY_MS_MAX = 15_000;
+/** What a buy near an edge of the sale may be off by: two clock readings of one machine, rounded to a millisecond each. */
+const CLOCK_MS = 2;
+
+const samplesOf = ({ samples }: RoundRecord, { id }: SaleFacts): RedisSample[] =>
+  samples.filter(({ sale }) => sale === id);
+
+/** 1. No oversell. */
+export const noOversell: Check = function* (record, views) {
+  for (const { facts, final } of views) {
+    const live = final.orders.filter(isLive).length;
+    if (live > facts.units) yield `sale ${facts.id} has ${live} live orders and ${facts.units} units`;
+    for (const { sale, live: seen, at_ms } of record.ledgerSamples) {
+      if (sale === facts.id && seen > facts.units)
+        yield `sale ${sale} had ${seen} live orders and ${facts.units} units at ${at_ms}`;
+    }
+    for (const { available, ready, at_ms } of samplesOf(record, facts)) {
+      if (ready && available < 0) yield `sale ${facts.id} had ${available} units available at ${at_ms}`;
+    }
+    for (const { kind, sale, body, answered_ms } of record.calls) {
+      const available = body?.['available'];
+      if (kind !== 'product' || sale !== facts.id || typeof available !== 'number') continue;
+      if (available < 0 || available > facts.units)
+        yield `the product of sale ${sale} said ${available} available at ${answered_ms}`;
+    }
+  }
+};
+
+/** 2. Conservation. */
+export const conservation: Check = function* (record, views) {
+  for (const { facts, final, orders } of views) {
+    for (const { ready, available, owners, at_ms } of samplesOf(record, facts)) {
+      if (ready && available + owners !== facts.units)
+        yield `sale ${facts.id} had ${available} available and ${owners} owners of ${facts.units} units at ${at_ms}`;
+    }
+    if (!final.ready) continue;
+    if (final.available + final.owners.size !== facts.units)
+      yield `sale ${facts.id} ends with ${final.available} available and ${final.owners.size} owners of ${facts.units} units`;
+    const unapplied = new Set(final.returns.filter(({ applied }) => !applied).map(({ order_no }) => order_no));
+    for (const [user, order_no] of final.owners) {
+      const order = orders.get(order_no);
+      const isQueued = order === undefined && final.reservations.has(order_no);
+      const isHeld = order !== undefined && (isLive(order) || unapplied.has(order_no)) && order.user_id === user;
+      if (!isQueued && !isHeld)
+        yield `${user} owns a unit of sale ${facts.id} for order ${order_no}, which is ${order?.status ?? 'nowhere'}`;
+    }
+    for (const { order_no, user_id, status } of final.orders) {
+      if (isLive({ status }) && final.owners.get(user_id) !== order_no)
+        yield `order ${order_no} of ${user_id} is live and the owner entry says ${final.owners.get(user_id) ?? 'nothing'}`;
+    }
+  }
+};
+
+/** 3. No leak. */
+export const noLeak: Check = function* (record, views) {
+  if (!record.drained) return;
+  for (const { facts, final } of views) {
+    if (!facts.sellsOut) continue;
+    const live = final.orders.filter(isLive).length;
+    if (live !== facts.units || final.available !== 0)
+      yield `sale ${facts.id} ends with ${live} live orders and ${final.available} available of ${facts.units} units, though more buyers came`;
+  }
+};
+
+/** 4. One live order per shopper per sale. */
+export const oneLiveOrder: Check = function* (_record, views) {
+  for (const { facts, final, buys } of views) {
+    for (const [user, orders] of Map.groupBy(final.orders.filter(isLive), ({ user_id }) => user_id)) {
+      if (orders.length > 1)
+        yield `${user} has ${orders.length} live orders of sale ${facts.id}: ${orders.map(({ order_no }) => order_no).join(' ')}`;
+    }
+    const shopperOf = new Map<string, string>();
+    for (const call of buys) {
+      const order_no = orderNoOf(call);
+      if (order_no === undefined) continue;
+      const first = shopperOf.get(order_no);
+      if (first === undefined) shopperOf.set(order_no, call.shopper);
+      else if (first !== call.shopper)
+        yield `order ${order_no} was given to ${JSON.stringify(first)} and to ${JSON.stringify(call.shopper)}`;
+    }
+  }
+};
+
+/** 5. Every 202 ends, and never changes on the way. */
+export const everyAcceptedEnds: Check = function* (_record, views) {
+  for (const view of views) {
+    const pollsOf = Map.groupBy(view.polls, ({ order_no }) => order_no!);
+    for (const accepted of view.accepted.values()) {
+      const order = view.orders.get(accepted.order_no);
+      if (order === undefined && view.final.reservations.has(accepted.order_no))
+        yield `order ${accepted.order_no} is still queued`;
+      if (order !== undefined && order.user_id !== accepted.shopper)
+        yield `order ${accepted.order_no} was accepted for ${accepted.shopper} and belongs to ${order.user_id}`;
+      if (order !== undefined && order.price_cents !== view.facts.price_cents)
+        yield `order ${accepted.order_no} costs ${order.price_cents} cents in the ledger and ${view.facts.price_cents} in the sale`;
+      yield* changesOf(view, accepted, pollsOf.get(accepted.order_no) ?? []);
+    }
+  }
+};
+
+function* changesOf(view: SaleView, { order_no, shopper }: Accepted, polls: readonly Call[]): Iterable<string> {
+  const { facts, orders, allowedLosses } = view;
+  const isLost = allowedLosses.has(order_no);
+  const answered = polls.filter(({ status }) => status === 200 || status === 404);
+  for (const { status, body, answered_ms } of answered) {
+    if (status === 404) {
+      if (!isLost) yield `order ${order_no} was not found at ${answered_ms}, after its 202`;
+      continue;
+    }
+    if (body?.['order_no'] !== order_no)
+      yield `a poll of order ${order_no} answered order ${String(body?.['order_no'])}`;
+    if (body?.['user_id'] !== shopper)
+      yield `order ${order_no} of ${shopper} was shown as ${String(body?.['user_id'])}'s`;
+    if (Math.round(Number(body?.['price']) * 100) !== facts.price_cents)
+      yield `order ${order_no} was shown at ${String(body?.['price'])}`;
+  }
+  const outcomes = new Set(
+    answered.map(({ body }) => String(body?.['status'])).filter((status) => status === 'failed' || isLive({ status })),
+  );
+  const last = orders.get(order_no)?.status;
+  if (last !== undefined && last !== 'queued') outcomes.add(last);
+  if (outcomes.size > 1) yield `order ${order_no} had the outcomes ${[...outcomes].join(' and ')}`;
+  for (const earlier of answered) {
+    for (const later of answered) {
+      // Only answers that cannot have overtaken each other are compared.
+      if (later.sent_ms <= earlier.answered_ms) continue;
+      if (earlier.status === 404 && later.status === 200)
+        yield `order ${order_no} was gone at ${earlier.answered_ms} and reappeared at ${later.answered_ms}`;
+      const wasSettled = earlier.status === 200 && earlier.body?.['status'] !== 'queued';
+      if (wasSettled && later.body?.['status'] === 'queued')
+        yield `order ${order_no} was settled at ${earlier.answered_ms} and queued at ${later.answered_ms}`;
+    }
+  }
+}
+
+/** 6. Accepted is durable. */
+export const acceptedIsDurable: Check = function* (record, views) {
+  for (const { facts, final, orders, accepted, allowedLosses, polls } of views) {
+    const settled = new Set(
+      polls.filter(({ body }) => isLive({ status: String(body?.['status']) })).map(({ order_no }) => order_no),
+    );
+    for (const { order_no, shopper } of accepted.values()) {
+      const order = orders.get(order_no);
+      const isQueued = final.reservations.has(order_no);
+      if (order === undefined && settled.has(order_no)) yield `order ${order_no} was settled and is not in the ledger`;
+      else if (order === undefined && !isQueued && !allowedLosses.has(order_no))
+        yield `order ${order_no} of ${shopper} was accepted and is nowhere`;
+      if (order?.status === 'failed' && !allowedLosses.has(order_no) && !record.refusedShoppers.has(shopper))
+        yield `order ${order_no} of ${shopper} was accepted and failed, though sale ${facts.id} had its unit`;
+    }
+  }
+};
+
+/** 7. A refused request has no effect. */
+export const refusedHasNoEffect: Check = function* (record, views) {
+  const mayForgetTokens = lostRedisData(record);
+  for (const { facts, final, buysOf } of views) {
+    const ownerOf = new Set([...final.owners.keys(), ...final.orders.map(({ user_id }) => user_id)]);
+    for (const [shopper, calls] of buysOf) {
+      const isKnown = calls.every(
+        (call) => call.status !== null && call.status !== 202 && codeOf(call) !== 'unavailable',
+      );
+      if (isKnown && ownerOf.has(shopper))
+        yield `${JSON.stringify(shopper)} was refused every time and has an order or a unit of sale ${facts.id}`;
+      if (mayForgetTokens || record.refusedShoppers.has(shopper) || !isKnown) continue;
+      for (const call of calls) {
+        if (codeOf(call) === 'token_invalid' && wasIssued(record, call))
+          yield `${shopper} was refused, and the seckill token of sale ${facts.id} was gone at ${call.answered_ms}`;
+      }
+    }
+    const known = new Set(buysOf.keys());
+    for (const { order_no, user_id } of final.orders)
+      if (!known.has(user_id))
+        yield `order ${order_no} belongs to ${JSON.stringify(user_id)}, who never bought in sale ${facts.id}`;
+  }
+};
+
+/** Whether the token of this buy was issued to this very shopper. */
+const wasIssued = ({ calls }: RoundRecord, buy: Call): boolean =>
+  calls.some(
+    ({ kind, shopper, sale, body }) =>
+      kind === 'token' && shopper === buy.shopper && sale === buy.sale && body?.['token'] === buy.token,
+  );
+
+/** 8. A retry is one effect. */
+export const retryIsOneEffect: Check = function* (_record, views) {
+  for (const { facts, orders, buysOf, allowedLosses } of views) {
+    for (const [shopper, calls] of buysOf) {
+      const numbers = new Set(calls.map(orderNoOf).filter((order_no) => order_no !== undefined));
+      // Failed and lost orders hold nothing: their shopper may have bought again.
+      const standing = [...numbers].filter(
+        (order_no) => !allowedLosses.has(order_no) && orders.get(order_no)?.status !== 'failed',
+      );
+      if (standing.length > 1)
+        yield `${shopper} was given ${standing.length} order numbers of sale ${facts.id}: ${standing.join(' ')}`;
+      const failed = [...numbers].filter(
+        (order_no) => orders.get(order_no)?.status === 'failed' && !allowedLosses.has(order_no),
+      );
+      if (failed.length > 0 && !failed.every((order_no) => wasToldOfFailure(calls, order_no)) && standing.length > 0)
+        yield `${shopper} was given order ${failed.join(' ')}, which failed, and ${standing.join(' ')} of sale ${facts.id} for one buy`;
+    }
+  }
+};
+
+/** Whether a new seckill token was used after the failed order: a new buy, and no retry. */
+function wasToldOfFailure(calls: readonly Call[], order_no: string): boolean {
+  const token = calls.find((call) => orderNoOf(call) === order_no)?.token;
+  const others = calls.filter((call) => call.status === 202 && orderNoOf(call) !== order_no);
+  return others.every((call) => call.token !== token);
+}
+
+/**
+ * 9. Fenced. What shows from outside: the ledger's fencing token never falls, `sold` is the number of live orders at every instant, and the
+ * owners of a ready sale never become fewer unless units went back.
+ */
+export const fenced: Check = function* (record, views) {
+  for (const { facts, final } of views) {
+    const ledger = record.ledgerSamples.filter(({ sale }) => sale === facts.id);
+    for (const [i, { fence, sold, live, at_ms }] of ledger.entries()) {
+      const before = ledger[i - 1];
+      if (before !== undefined && fence < before.fence)
+        yield `the fencing token of sale ${facts.id} fell from ${before.fence} to ${fence} before ${at_ms}`;
+      if (sold !== live) yield `sale ${facts.id} had ${live} live orders and sold = ${sold} at ${at_ms}`;
+    }
+    const live = final.orders.filter(isLive).length;
+    if (final.sold !== live) yield `sale ${facts.id} ends with ${live} live orders and sold = ${final.sold}`;
+    if (final.returns.length > 0) continue;
+    const ready = samplesOf(record, facts).filter((sample) => sample.ready);
+    for (const [i, { owners, run_id, at_ms }] of ready.entries()) {
+      const before = ready[i - 1];
+      if (before !== undefined && before.run_id === run_id && owners < before.owners)
+        yield `sale ${facts.id} went from ${before.owners} owners to ${owners} before ${at_ms}, and no unit went back`;
+    }
+  }
+};
+
+/** 10. Only inside [start_time, end_time). */
+export const onlyWhileOpen: Check = function* (_record, views) {
+  for (const { facts, final, buys } of views) {
+    const { id, start_ms, end_ms } = facts;
+    for (const { order_no, created_at_ms } of final.orders) {
+      if (created_at_ms < start_ms || created_at_ms >= end_ms)
+        yield `order ${order_no} was admitted at ${created_at_ms}, outside [${start_ms}, ${end_ms}) of sale ${id}`;
+    }
+    for (const call of buys) {
+      const isFirst = call.status === 202 && call.body?.['replayed'] !== true;
+      if (isFirst && call.answered_ms < start_ms - CLOCK_MS)
+        yield `a buy of sale ${id} was accepted at ${call.answered_ms}, before its start at ${start_ms}`;
+      if (codeOf(call) === 'not_started' && call.sent_ms > start_ms + CLOCK_MS)
+        yield `a buy sent at ${call.sent_ms} was told that sale ${id} starts at ${start_ms}`;
+      if (codeOf(call) === 'ended' && call.answered_ms < end_ms - CLOCK_MS)
+        yield `a buy was told at ${call.answered_ms} that sale ${id} has ended, which it does at ${end_ms}`;
+    }
+  }
+};
+
+/** 11. It comes back by itself. */
+export const comesBack: Check = function* (record, views) {
+  for (const { fault, healed_ms, recovery_ms } of record.strikes) {
+    if (recovery_ms === null || recovery_ms > RECOVERY_MS_MAX)
+      yield `${fault} was healed at ${healed_ms} and nothing had recovered ${RECOVERY_MS_MAX / 1_000} s later`;
+  }
+  if (!record.drained) yield 'the orders were not all settled in time';
+  for (const { facts, final } of views) if (!final.ready) yield `sale ${facts.id} is not ready at the end`;
+};
+
+/** What each call may answer, beside 400 for what no valid shopper sends. */
+const ANSWERS: Readonly<Record<Call['kind'], ReadonlySet<string>>> = {
+  open: new Set(['201', '503 unavailable', '503 overloaded', '503 not_ready']),
+  product: new Set(['200', '503 unavailable']),
+  token: new Set([
+    '200',
+    '400 invalid_request',
+    '409 ended',
+    '409 tokens_exhausted',
+    '429 rate_limited',
+    '503 overloaded',
+    '503 not_ready',
+    '503 unavailable',
+  ]),
+  buy: new Set([
+    '202',
+    '400 invalid_request',
+    '403 token_invalid',
+    '409 not_started',
+    '409 ended',
+    '409 paused',
+    '409 sold_out',
+    '429 rate_limited',
+    '503 overloaded',
+    '503 not_ready',
+    '503 unavailable',
+  ]),
+  poll: new Set(['200', '404 not_found', '503 overloaded', '503 not_ready', '503 unavailable']),
+};
+
+/** The HTTP contract of every answer, and processes that stay up. */
+export const contractIsKept: Check = function* (record) {
+  for (const call of record.calls) {
+    if (call.status === null) continue;
+    const answer = call.status < 400 ? String(call.status) : `${call.status} ${codeOf(call)}`;
+    if (!ANSWERS[call.kind].has(answer))
+      yield `${call.kind} by ${JSON.stringify(call.shopper)} was answered ${answer} at ${call.answered_ms}`;
+    if ((call.status === 429 || call.status === 503) && !/^[0-9]+$/.test(call.retry_after ?? ''))
+      yield `${call.kind} was answered ${answer} without Retry-After at ${call.answered_ms}`;
+  }
+  yield* record.crashes;
+};

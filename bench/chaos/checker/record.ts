@@ -1,0 +1,95 @@
+import type { Call } from '../history.ts';
+
+/** A sale of a round, as it was opened. */
+export interface SaleFacts {
+  readonly id: number;
+  readonly units: number;
+  readonly price_cents: number;
+  readonly start_ms: number;
+  readonly end_ms: number;
+  /** More valid buyers came than there were units: nothing may be left. */
+  readonly sellsOut: boolean;
+}
+
+/** One atomic read of a sale in Redis. */
+export interface RedisSample {
+  readonly at_ms: number;
+  readonly sale: number;
+  /** Ready under the Redis process that answered. */
+  readonly ready: boolean;
+  readonly run_id: string;
+  readonly available: number;
+  readonly owners: number;
+  readonly reservations: number;
+}
+
+/** One statement's view of a sale in MySQL. */
+export interface LedgerSample {
+  readonly at_ms: number;
+  readonly sale: number;
+  readonly live: number;
+  readonly sold: number;
+  readonly fence: number;
+}
+
+export interface LedgerOrder {
+  readonly order_no: string;
+  readonly user_id: string;
+  readonly status: string;
+  readonly price_cents: number;
+  readonly created_at_ms: number;
+}
+
+export interface StockReturn {
+  readonly order_no: string;
+  readonly applied: boolean;
+}
+
+/** Everything that Redis and MySQL hold of a sale after the round, when nothing moves any more. */
+export interface FinalReading {
+  readonly sale: number;
+  readonly orders: readonly LedgerOrder[];
+  readonly returns: readonly StockReturn[];
+  readonly sold: number;
+  readonly ready: boolean;
+  readonly available: number;
+  /** User → order number. */
+  readonly owners: ReadonlyMap<string, string>;
+  /** Order numbers of the reservations. */
+  readonly reservations: ReadonlySet<string>;
+}
+
+/** A fault that struck. */
+export interface Strike {
+  readonly fault: string;
+  readonly struck_ms: number;
+  readonly healed_ms: number;
+  /** Milliseconds from the heal until buys were answered and what waited had moved on; null where that did not happen in time. */
+  readonly recovery_ms: number | null;
+  readonly buys_in_flight: number;
+  readonly units_left: number;
+  /** Redis lost data of its own: promises 5 and 6 are counted apart. */
+  readonly losesRedisData: boolean;
+}
+
+/** All that the checker sees of a round. */
+export interface RoundRecord {
+  readonly sales: readonly SaleFacts[];
+  readonly calls: readonly Call[];
+  readonly samples: readonly RedisSample[];
+  readonly ledgerSamples: readonly LedgerSample[];
+  readonly finals: readonly FinalReading[];
+  readonly strikes: readonly Strike[];
+  /** Shoppers whose orders MySQL was made to refuse while the fault lasted. */
+  readonly refusedShoppers: ReadonlySet<string>;
+  /** Processes that ended although nobody wanted it to. */
+  readonly crashes: readonly string[];
+  /** Whether the queue was empty and everything settled in time. */
+  readonly drained: boolean;
+}
+
+/** A broken promise of section 1 of the design, or of the HTTP contract. */
+export interface Violation {
+  readonly promise: number | 'contract';
+  readonly evidence: string;
+}

@@ -1,0 +1,95 @@
+import type { Call } from '../history.ts';
+import type { FinalReading, LedgerOrder, RoundRecord, SaleFacts } from './record.ts';
+
+const LIVE = new Set(['pending_payment', 'paid']);
+
+export const isLive = ({ status }: { readonly status: string }): boolean => LIVE.has(status);
+
+/** An order number that a buyer was given. */
+export interface Accepted {
+  readonly order_no: string;
+  readonly sale: number;
+  readonly shopper: string;
+  /** Every 202 that named it, in the order of the answers. */
+  readonly answers: readonly Call[];
+}
+
+/** One sale of the record with everything that is known of it, looked up by number and by shopper. */
+export interface SaleView {
+  readonly facts: SaleFacts;
+  readonly final: FinalReading;
+  readonly orders: ReadonlyMap<string, LedgerOrder>;
+  readonly buys: readonly Call[];
+  readonly buysOf: ReadonlyMap<string, readonly Call[]>;
+  /** By order number. A number that was given to two shoppers is in it with the first. */
+  readonly accepted: ReadonlyMap<string, Accepted>;
+  readonly polls: readonly Call[];
+  /** Numbers that Redis lost with its own data, as the design allows; they are not in the ledger, or failed there. */
+  readonly allowedLosses: ReadonlySet<string>;
+}
+
+export function viewsOf(record: RoundRecord): SaleView[] {
+  return record.sales.map((facts) => {
+    const final = record.finals.find(({ sale }) => sale === facts.id);
+    if (final === undefined) throw new Error(`the record has no final reading of sale ${facts.id}`);
+    const calls = record.calls.filter(({ sale }) => sale === facts.id);
+    const buys = calls.filter(({ kind }) => kind === 'buy');
+    const orders = new Map(final.orders.map((order) => [order.order_no, order]));
+    const accepted = acceptedOf(buys);
+    const view = {
+      facts,
+      final,
+      orders,
+      buys,
+      buysOf: Map.groupBy(buys, ({ shopper }) => shopper),
+      accepted,
+      polls: calls.filter(({ kind }) => kind === 'poll'),
+    };
+    const allowedLosses = new Set(
+      [...accepted.values()].filter((order) => isAllowedLoss(record, order, orders)).map(({ order_no }) => order_no),
+    );
+    return { ...view, allowedLosses };
+  });
+}
+
+function acceptedOf(buys: readonly Call[]): Map<string, Accepted> {
+  const accepted = new Map<string, { order_no: string; sale: number; shopper: string; answers: Call[] }>();
+  for (const call of buys) {
+    const order_no = orderNoOf(call);
+    if (order_no === undefined) continue;
+    const known = accepted.get(order_no);
+    if (known === undefined)
+      accepted.set(order_no, { order_no, sale: call.sale, shopper: call.shopper, answers: [call] });
+    else known.answers.push(call);
+  }
+  return accepted;
+}
+
+/** The order number of a 202. */
+export function orderNoOf(call: Call): string | undefined {
+  return call.status === 202 ? String(call.body?.['order_no']) : undefined;
+}
+
+export function codeOf(call: Call): string {
+  const code = call.body?.['code'];
+  return typeof code === 'string' ? code : '';
+}
+
+/**
+ * Accepted before Redis came back without its data, and not in the ledger, or failed there because its unit was gone: outside
+ * promises 5 and 6.
+ */
+function isAllowedLoss(
+  { strikes }: RoundRecord,
+  { order_no, answers }: Accepted,
+  orders: ReadonlyMap<string, LedgerOrder>,
+): boolean {
+  const order = orders.get(order_no);
+  if (order !== undefined && order.status !== 'failed') return false;
+  const first_ms = Math.min(...answers.map(({ sent_ms }) => sent_ms));
+  return strikes.some(({ losesRedisData, healed_ms }) => losesRedisData && first_ms <= healed_ms);
+}
+
+/** Whether Redis lost data of its own in the round. */
+export const lostRedisData = ({ strikes }: RoundRecord): boolean =>
+  strikes.some(({ losesRedisData }) => losesRedisData);

@@ -1,0 +1,156 @@
+import { Agent, request } from 'node:http';
+import type { Call, CallKind, History } from './history.ts';
+
+/** One HTTP call to make. */
+export interface CallPlan {
+  readonly kind: CallKind;
+  readonly shopper: string;
+  readonly sale: number;
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly body?: Record<string, unknown>;
+  readonly token?: string;
+  readonly order_no?: string;
+  readonly headers?: Record<string, string>;
+  /** Which api process, by its place; the next one in turn unless given. */
+  readonly api?: number;
+  /** Gives up waiting for the answer after this long. */
+  readonly patience_ms?: number;
+  /** Sends the call and leaves without reading the answer. */
+  readonly vanish?: boolean;
+}
+
+const PATIENCE_MS = 3_000;
+
+/**
+ * Calls the service over HTTP as any client would, and writes down every call with its answer. It shares no code with the service, and
+ * repeats nothing by itself: what is repeated, a shopper decides.
+ */
+export class Client {
+  readonly #history: History;
+  readonly #agents: readonly { readonly port: number; readonly agent: Agent }[];
+  #turn = 0;
+  #buysInFlight = 0;
+  #callsInFlight = 0;
+  readonly #waitingForBuys = new Set<() => void>();
+
+  constructor(history: History, ports: readonly number[]) {
+    this.#history = history;
+    this.#agents = ports.map((port) => ({ port, agent: new Agent({ keepAlive: true, maxFreeSockets: 256 }) }));
+  }
+
+  get apis(): number {
+    return this.#agents.length;
+  }
+
+  /** Buys that were sent and not answered yet. */
+  get buysInFlight(): number {
+    return this.#buysInFlight;
+  }
+
+  get callsInFlight(): number {
+    return this.#callsInFlight;
+  }
+
+  /** Resolves, within the same tick, when at least this many buys are in flight; false after `limit_ms`. */
+  async untilBuysInFlight(count: number, limit_ms: number): Promise<boolean> {
+    const until_ms = Date.now() + limit_ms;
+    while (this.#buysInFlight < count) {
+      const left_ms = until_ms - Date.now();
+      if (left_ms <= 0) return false;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, left_ms);
+      this.#waitingForBuys.add(resolve);
+      await promise;
+      clearTimeout(timer);
+      this.#waitingForBuys.delete(resolve);
+    }
+    return true;
+  }
+
+  /** Never rejects: a call without an answer has `status` null. */
+  async call(plan: CallPlan): Promise<Call> {
+    const api = plan.api ?? (this.#turn += 1) % this.#agents.length;
+    const isBuy = plan.kind === 'buy';
+    this.#callsInFlight += 1;
+    const sent_ms = Date.now();
+    const answering = this.#exchange(plan, api);
+    if (isBuy) {
+      this.#buysInFlight += 1;
+      for (const wake of this.#waitingForBuys) wake();
+    }
+    const { status, retry_after, body } = await answering;
+    this.#callsInFlight -= 1;
+    if (isBuy) this.#buysInFlight -= 1;
+    const call: Call = {
+      kind: plan.kind,
+      shopper: plan.shopper,
+      sale: plan.sale,
+      api,
+      ...(plan.token === undefined ? {} : { token: plan.token }),
+      ...(plan.order_no === undefined ? {} : { order_no: plan.order_no }),
+      sent_ms,
+      answered_ms: Date.now(),
+      status,
+      retry_after,
+      body,
+    };
+    this.#history.add(call);
+    return call;
+  }
+
+  close(): void {
+    for (const { agent } of this.#agents) agent.destroy();
+  }
+
+  #exchange(plan: CallPlan, api: number): Promise<Pick<Call, 'status' | 'retry_after' | 'body'>> {
+    const { port, agent } = this.#agents[api % this.#agents.length]!;
+    const payload = plan.body === undefined ? undefined : JSON.stringify(plan.body);
+    return new Promise((resolve) => {
+      const lost = () => resolve({ status: null, retry_after: null, body: null });
+      const sent = request(
+        {
+          host: '127.0.0.1',
+          port,
+          agent,
+          method: plan.method,
+          path: plan.path,
+          signal: AbortSignal.timeout(plan.patience_ms ?? PATIENCE_MS),
+          headers: {
+            ...(payload === undefined
+              ? {}
+              : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) }),
+            ...plan.headers,
+          },
+        },
+        (response) => {
+          const chunks: Buffer[] = [];
+          response.on('data', (chunk: Buffer) => chunks.push(chunk));
+          response.on('error', lost);
+          response.on('aborted', lost);
+          response.on('end', () => {
+            const retryAfter = response.headers['retry-after'];
+            resolve({
+              status: response.statusCode ?? null,
+              retry_after: retryAfter ?? null,
+              body: parse(Buffer.concat(chunks).toString()),
+            });
+          });
+        },
+      );
+      sent.on('error', lost);
+      sent.end(payload);
+      // Long enough that the call is on its way, too short to see every answer.
+      if (plan.vanish === true) setTimeout(() => sent.destroy(new Error('the shopper has left')), 2);
+    });
+  }
+}
+
+function parse(text: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,183 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { freePort } from '@flash-sale/infra/services/ports.ts';
+import { privateMysqlUser, startMysql } from '@flash-sale/infra/services/mysql.ts';
+import type { PrivateServer } from '@flash-sale/infra/services/private-server.ts';
+import { startRedis } from '@flash-sale/infra/services/redis.ts';
+import { truncateAof } from './aof.ts';
+import { Proxy } from './proxy.ts';
+import { ServiceProcess } from './service-process.ts';
+
+const API_PROCESSES = 2;
+const WORKER_PROCESSES = 2;
+const PASSWORD = 'chaos';
+
+export const DB_NAME = 'chaos';
+export const OPERATOR_TOKEN = 'chaos-operator';
+
+/** A server of the run's own that is killed, frozen and started again on the same port and data. */
+export class Server {
+  readonly #start: (port?: number) => Promise<PrivateServer>;
+  #running: PrivateServer;
+
+  constructor(running: PrivateServer, start: (port?: number) => Promise<PrivateServer>) {
+    this.#running = running;
+    this.#start = start;
+  }
+
+  get port(): number {
+    return this.#running.port;
+  }
+
+  async kill(): Promise<void> {
+    this.#running.kill('SIGKILL');
+    await this.#running.exited;
+  }
+
+  freeze(): void {
+    this.#running.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.#running.kill('SIGCONT');
+  }
+
+  /** Starts it again where it was, and waits until it answers. */
+  async start(): Promise<void> {
+    this.#running = await this.#start(this.#running.port);
+  }
+
+  async stop(): Promise<void> {
+    await this.#running.stop(10_000);
+  }
+}
+
+/** The system under fire: two api and two worker processes, private servers, and a proxy in front of each server. */
+export interface Cluster {
+  readonly redis: Server;
+  readonly mysql: Server;
+  readonly redisProxy: Proxy;
+  readonly mysqlProxy: Proxy;
+  readonly apis: readonly ServiceProcess[];
+  readonly workers: readonly ServiceProcess[];
+  readonly apiPorts: readonly number[];
+  readonly password: string;
+  readonly mysqlUser: string;
+  readonly logsFolder: string;
+  /** What ended although nobody wanted it to. */
+  readonly crashes: string[];
+  /** Deletes Redis's files; while it is down. */
+  emptyRedis(): void;
+  /** Cuts the end off Redis's append-only file; while it is down. Returns the bytes cut. */
+  truncateRedis(share: number): number;
+  /** Ends everything and deletes the files. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/** A folder under the system's temporary one, deleted with everything that was started in it when this process is gone, however it went. */
+export interface TemporaryFolder {
+  readonly path: string;
+  readonly close: () => Promise<void>;
+}
+
+export function temporaryFolder(): TemporaryFolder {
+  const path = mkdtempSync(join(tmpdir(), 'flash-sale-chaos-'));
+  const program = fileURLToPath(import.meta.resolve('@flash-sale/infra/services/clean-up-process.ts'));
+  const child = spawn(process.execPath, [program, path], { detached: true, stdio: ['pipe', 'ignore', 'inherit'] });
+  const ended = once(child, 'exit');
+  child.unref();
+  return {
+    path,
+    async close() {
+      child.ref();
+      child.stdin.end();
+      await ended;
+    },
+  };
+}
+
+/** Starts everything, in the tree that is to be tested. */
+export async function startCluster(dataDir: string, tree: string): Promise<Cluster> {
+  const redisFolder = join(dataDir, 'redis');
+  const startOwnRedis = (port?: number) =>
+    startRedis({ dataDir, password: PASSWORD, ...(port === undefined ? {} : { port }) });
+  const startOwnMysql = (port?: number) =>
+    startMysql({ dataDir, password: PASSWORD, ...(port === undefined ? {} : { port }) });
+  const [runningRedis, runningMysql] = await Promise.all([startOwnRedis(), startOwnMysql()]);
+  const redis = new Server(runningRedis, startOwnRedis);
+  const mysql = new Server(runningMysql, startOwnMysql);
+  const redisProxy = new Proxy(redis.port);
+  const mysqlProxy = new Proxy(mysql.port);
+  const crashes: string[] = [];
+
+  const make = async (kind: 'api' | 'worker', index: number): Promise<[ServiceProcess, number]> => {
+    const name = `${kind}-${index + 1}`;
+    const [port, opsPort, redisPort, mysqlPort] = await Promise.all([
+      freePort(),
+      freePort(),
+      redisProxy.listen(name),
+      mysqlProxy.listen(name),
+    ]);
+    const env = {
+      PATH: process.env['PATH'],
+      NODE_ENV: 'test',
+      LOG_LEVEL: 'info',
+      SERVER_HOST: '127.0.0.1',
+      SERVER_PORT: String(port),
+      API_OPS_PORT: String(opsPort),
+      WORKER_OPS_PORT: String(opsPort),
+      DB_HOST: '127.0.0.1',
+      DB_PORT: String(mysqlPort),
+      DB_USER: privateMysqlUser,
+      DB_PASSWORD: PASSWORD,
+      DB_NAME,
+      REDIS_ADDR: `127.0.0.1:${redisPort}`,
+      REDIS_PASSWORD: PASSWORD,
+      ADMIN_TOKEN: OPERATOR_TOKEN,
+      RATE_LIMIT_GLOBAL_CAPACITY: '1000000',
+      RATE_LIMIT_GLOBAL_PER_SECOND: '1000000',
+      RATE_LIMIT_USER_CAPACITY: '1000',
+      RATE_LIMIT_USER_PER_SECOND: '1000',
+    };
+    const readyUrl = `http://127.0.0.1:${opsPort}/readyz`;
+    const onCrash = (how: string) => crashes.push(how);
+    return [new ServiceProcess({ name, kind, tree, dataDir, env, readyUrl, onCrash }), port];
+  };
+  const made = await Promise.all([
+    ...Array.from({ length: API_PROCESSES }, (_, i) => make('api', i)),
+    ...Array.from({ length: WORKER_PROCESSES }, (_, i) => make('worker', i)),
+  ]);
+  const processes = made.map(([process]) => process);
+  const close = async (): Promise<void> => {
+    await Promise.all(processes.map((process) => process.stop(1_000)));
+    await Promise.all([redisProxy.close(), mysqlProxy.close()]);
+    await Promise.all([redis.stop(), mysql.stop()]);
+  };
+  try {
+    await Promise.all(processes.map((process) => process.start()));
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const apis = processes.filter(({ kind }) => kind === 'api');
+  return {
+    redis,
+    mysql,
+    redisProxy,
+    mysqlProxy,
+    apis,
+    workers: processes.filter(({ kind }) => kind === 'worker'),
+    apiPorts: made.slice(0, apis.length).map(([, port]) => port),
+    password: PASSWORD,
+    mysqlUser: privateMysqlUser,
+    logsFolder: join(dataDir, 'logs'),
+    crashes,
+    emptyRedis: () => rmSync(join(redisFolder, 'appendonlydir'), { recursive: true, force: true }),
+    truncateRedis: (share) => truncateAof(join(redisFolder, 'appendonlydir'), share),
+    close,
+  };
+}

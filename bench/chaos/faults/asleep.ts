@@ -1,0 +1,116 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Passing } from '../proxy.ts';
+import type { ServiceProcess } from '../service-process.ts';
+import type { Fault } from './fault.ts';
+import type { Stage } from './stage.ts';
+import { statementOf } from './statement.ts';
+
+const TRIGGER_MS_MAX = 6_000;
+const SURGE_INTERVAL_MS = 300;
+
+/**
+ * Freezes the worker process whose statement comes by the MySQL proxy and matches, before the server sees the statement: the process
+ * sleeps at exactly that place. The proxy is what makes such a moment reachable from outside.
+ *
+ * @returns the frozen process, or undefined where no such statement came
+ */
+async function freezeAt(
+  stage: Stage,
+  matches: (passing: Passing) => boolean,
+  options: { readonly whenBusy: boolean },
+): Promise<ServiceProcess | undefined> {
+  const { cluster, crowd, random } = stage.deps;
+  const { promise, resolve } = Promise.withResolvers<ServiceProcess | undefined>();
+  let frozen: ServiceProcess | undefined;
+  const unwatch = cluster.mysqlProxy.watch((passing) => {
+    // Also for their memory: a matcher may have to see every statement of a connection.
+    const isTheOne = passing.client.startsWith('worker') && matches(passing);
+    if (!isTheOne || frozen !== undefined || (options.whenBusy && !stage.isBusy)) return 'pass';
+    frozen = cluster.workers.find(({ name }) => name === passing.client);
+    frozen?.freeze();
+    stage.strikes();
+    resolve(frozen);
+    return 'pass';
+  });
+  // Statements come while buys do: surges see to both.
+  const surges = setInterval(() => void crowd.surge(random.integer(15, 40)), SURGE_INTERVAL_MS);
+  const timer = setTimeout(() => resolve(undefined), TRIGGER_MS_MAX);
+  try {
+    return await promise;
+  } finally {
+    clearInterval(surges);
+    clearTimeout(timer);
+    unwatch();
+  }
+}
+
+/** Matches the COMMIT of a transaction that `begins` recognises by an earlier statement. */
+function commitAfter(begins: (passing: Passing) => boolean): (passing: Passing) => boolean {
+  const open = new Set<number>();
+  return (passing) => {
+    if (begins(passing)) open.add(passing.connection);
+    return statementOf(passing) === 'commit' && open.delete(passing.connection);
+  };
+}
+
+const says =
+  (beginning: string) =>
+  (passing: Passing): boolean =>
+    statementOf(passing).startsWith(beginning);
+
+const insertsOrders = says('insert into orders ');
+const startsWriting = says('set transaction isolation level read committed');
+const startsRebuild = says('set transaction isolation level repeatable read');
+
+const writerAsleep = (name: string, where: string, matcher: () => (passing: Passing) => boolean): Fault => ({
+  name,
+  what: `the worker that writes orders sleeps past its lease, ${where}`,
+  isLong: true,
+  async run(stage) {
+    const sleeper = await freezeAt(stage, matcher(), { whenBusy: true });
+    await stage.pauseBetween(3.2, 5.5);
+    sleeper?.thaw();
+  },
+});
+
+/** The writer has read reservations and checked its lease; when it wakes up, Redis knows neither of them. */
+const writerAsleepRedisEmptied: Fault = {
+  name: 'writer_asleep_redis_emptied',
+  what: 'a worker sleeps just before its transaction, and Redis is emptied meanwhile',
+  isLong: true,
+  losesRedisData: true,
+  async run(stage) {
+    const { redis } = stage.deps.cluster;
+    const sleeper = await freezeAt(stage, startsWriting, { whenBusy: true });
+    const frozen_ms = Date.now();
+    await redis.kill();
+    stage.deps.cluster.emptyRedis();
+    await redis.start();
+    // Long enough for the other worker to rebuild and sell, and shorter than MySQL keeps an idle writer's connection (5 s).
+    await pause(Math.max(0, frozen_ms + stage.deps.random.integer(3_200, 4_400) - Date.now()));
+    sleeper?.thaw();
+  },
+};
+
+/** Redis is restarted; whoever rebuilds the sale sleeps on its snapshot until the other has rebuilt and sold. */
+const rebuilderAsleep: Fault = {
+  name: 'rebuilder_asleep',
+  what: 'Redis is killed, and the worker that rebuilds the sale sleeps past its lease, after its snapshot of the ledger',
+  isLong: true,
+  async run(stage) {
+    const { redis } = stage.deps.cluster;
+    await stage.strikeWhenBusy(() => redis.kill());
+    const freezing = freezeAt(stage, commitAfter(startsRebuild), { whenBusy: false });
+    await redis.start();
+    const sleeper = await freezing;
+    await stage.pauseBetween(5, 6.5);
+    sleeper?.thaw();
+  },
+};
+
+export const asleepFaults: readonly Fault[] = [
+  writerAsleep('writer_asleep_before_commit', 'between stamp and COMMIT', () => insertsOrders),
+  writerAsleep('writer_asleep_after_commit', 'between COMMIT and settle', () => commitAfter(insertsOrders)),
+  writerAsleepRedisEmptied,
+  rebuilderAsleep,
+];

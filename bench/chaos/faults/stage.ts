@@ -1,0 +1,75 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Client } from '../client.ts';
+import type { Cluster } from '../cluster.ts';
+import type { Crowd } from '../crowd.ts';
+import type { LedgerReader } from '../ledger-reader.ts';
+import type { Random } from '../random.ts';
+import type { RedisReader } from '../redis-reader.ts';
+import type { SaleFacts } from '../checker/record.ts';
+
+const BUSY_MS_MAX = 3_000;
+
+/** What a fault has at hand. */
+export interface StageDeps {
+  readonly cluster: Cluster;
+  readonly client: Client;
+  readonly crowd: Crowd;
+  readonly redis: RedisReader;
+  readonly ledger: LedgerReader;
+  readonly random: Random;
+  readonly sale: SaleFacts;
+  /** Opens another sale in this round; it is checked like the first. */
+  readonly openSale: (fields: { units: number; start_ms: number; end_ms: number }) => Promise<SaleFacts>;
+  readonly unitsLeft: () => number;
+  /** Resolves when the last buyer of the round has come. */
+  readonly loadOver: Promise<void>;
+  /** Shoppers whose orders MySQL refuses for a while are told to the checker by the beginning of their id. */
+  readonly refuse: (prefix: string) => void;
+}
+
+/** The place where a fault strikes; it notes when, and how busy the service was. */
+export class Stage {
+  readonly deps: StageDeps;
+  struck_ms = 0;
+  buys_in_flight = 0;
+  units_left = 0;
+
+  constructor(deps: StageDeps) {
+    this.deps = deps;
+  }
+
+  get hasStruck(): boolean {
+    return this.struck_ms > 0;
+  }
+
+  /** Whether a strike would count now: buys are in flight and units are left. */
+  get isBusy(): boolean {
+    return this.deps.client.buysInFlight > 0 && this.deps.unitsLeft() > 0;
+  }
+
+  /** Notes the strike. Called in the very tick of it; later calls change nothing. */
+  strikes(): void {
+    if (this.hasStruck) return;
+    this.struck_ms = Date.now();
+    this.buys_in_flight = this.deps.client.buysInFlight;
+    this.units_left = this.deps.unitsLeft();
+  }
+
+  /** Sends a surge of shoppers and strikes in the middle of their buys. */
+  async strikeWhenBusy<Result>(strike: () => Result): Promise<Result> {
+    const { crowd, client, random } = this.deps;
+    void crowd.surge(random.integer(15, 50));
+    await client.untilBuysInFlight(random.integer(3, 15), BUSY_MS_MAX);
+    this.strikes();
+    return strike();
+  }
+
+  /** Waits a time that the seed decides, s. */
+  async pauseBetween(min_s: number, max_s: number): Promise<void> {
+    await pause((min_s + (max_s - min_s) * this.deps.random.next()) * 1_000);
+  }
+
+  pick<Value>(values: readonly Value[]): Value {
+    return this.deps.random.pick(values);
+  }
+}

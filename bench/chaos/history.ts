@@ -1,0 +1,59 @@
+import { once } from 'node:events';
+import { createWriteStream, mkdirSync, type WriteStream } from 'node:fs';
+import { dirname } from 'node:path';
+
+export type CallKind = 'open' | 'token' | 'buy' | 'poll' | 'product';
+
+/** One HTTP call with its answer. Times are milliseconds since the epoch. */
+export interface Call {
+  readonly kind: CallKind;
+  /** Who called; empty for the run's own calls. */
+  readonly shopper: string;
+  readonly sale: number;
+  /** Which api process was asked. */
+  readonly api: number;
+  /** The seckill token of a buy. */
+  readonly token?: string;
+  /** The order that a poll asked for. */
+  readonly order_no?: string;
+  readonly sent_ms: number;
+  readonly answered_ms: number;
+  /** Null where no answer came. */
+  readonly status: number | null;
+  readonly retry_after: string | null;
+  readonly body: Record<string, unknown> | null;
+}
+
+/** Everything else worth a line: phases, faults, samples, final readings. */
+export type HistoryEvent = { readonly event: string; readonly at_ms: number } & Record<string, unknown>;
+
+/**
+ * What happened in a round: kept for the checker and written to a JSONL file line by line, so that an interrupted run has a history
+ * as well.
+ */
+export class History {
+  readonly path: string;
+  readonly calls: Call[] = [];
+  readonly #stream: WriteStream;
+
+  constructor(path: string) {
+    this.path = path;
+    mkdirSync(dirname(path), { recursive: true });
+    this.#stream = createWriteStream(path);
+  }
+
+  add(call: Call): void {
+    this.calls.push(call);
+    this.#stream.write(`${JSON.stringify(call)}\n`);
+  }
+
+  note(event: string, fields: Record<string, unknown> = {}): void {
+    const line: HistoryEvent = { event, at_ms: Date.now(), ...fields };
+    this.#stream.write(`${JSON.stringify(line)}\n`);
+  }
+
+  async close(): Promise<void> {
+    this.#stream.end();
+    await once(this.#stream, 'close');
+  }
+}

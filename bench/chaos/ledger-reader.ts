@@ -1,0 +1,125 @@
+import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
+import type { FinalReading, LedgerOrder, LedgerSample, StockReturn } from './checker/record.ts';
+import { DB_NAME } from './cluster.ts';
+
+const QUERY_MS_MAX = 3_000;
+
+export interface LedgerAddress {
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+}
+
+/** Reads MySQL itself, past the proxy, in SQL of its own. Rejects while it is away, and connects again at the next call. */
+export class LedgerReader {
+  readonly #address: LedgerAddress;
+  #connecting: Promise<Connection> | undefined;
+
+  constructor(address: LedgerAddress) {
+    this.#address = address;
+  }
+
+  /** One statement's view of a sale. */
+  async sample(sale: number): Promise<LedgerSample> {
+    const [row] = await this.#query(
+      `SELECT p.sold, p.fence,
+              (SELECT COUNT(*) FROM ${DB_NAME}.orders o
+                WHERE o.product_id = p.id AND o.status IN ('pending_payment', 'paid')) AS live
+         FROM ${DB_NAME}.products p WHERE p.id = ?`,
+      [sale],
+    );
+    return {
+      at_ms: Date.now(),
+      sale,
+      live: Number(row!['live']),
+      sold: Number(row!['sold']),
+      fence: Number(row!['fence']),
+    };
+  }
+
+  async final(sale: number): Promise<Pick<FinalReading, 'orders' | 'returns' | 'sold'>> {
+    const orders = await this.#query(
+      `SELECT order_no, HEX(user_id) AS user_hex, status, price_cents,
+              CAST(ROUND(UNIX_TIMESTAMP(created_at) * 1000) AS CHAR) AS created_at_ms
+         FROM ${DB_NAME}.orders WHERE product_id = ?`,
+      [sale],
+    );
+    const returns = await this.#query(
+      `SELECT order_no, applied_at IS NOT NULL AS applied FROM ${DB_NAME}.stock_returns WHERE product_id = ?`,
+      [sale],
+    );
+    const { sold } = await this.sample(sale);
+    return {
+      sold,
+      orders: orders.map((row): LedgerOrder => ({
+        order_no: String(row['order_no']),
+        // Read as bytes, so that no collation makes two shoppers one.
+        user_id: Buffer.from(String(row['user_hex']), 'hex').toString('utf8'),
+        status: String(row['status']),
+        price_cents: Number(row['price_cents']),
+        created_at_ms: Number(row['created_at_ms']),
+      })),
+      returns: returns.map((row): StockReturn => ({
+        order_no: String(row['order_no']),
+        applied: Number(row['applied']) === 1,
+      })),
+    };
+  }
+
+  async unappliedReturns(sale: number): Promise<number> {
+    const [row] = await this.#query(
+      `SELECT COUNT(*) AS waiting FROM ${DB_NAME}.stock_returns WHERE product_id = ? AND applied_at IS NULL`,
+      [sale],
+    );
+    return Number(row!['waiting']);
+  }
+
+  /** Ends every connection of the service, as an operator's script does. Returns how many there were. */
+  async killServiceConnections(): Promise<number> {
+    // The run's own connections name no database.
+    const rows = await this.#query('SELECT id FROM information_schema.processlist WHERE db = ?', [DB_NAME]);
+    for (const row of rows) await this.#query('KILL CONNECTION ?', [Number(row['id'])]).catch(() => undefined);
+    return rows.length;
+  }
+
+  /** Makes MySQL refuse, for good, the orders of shoppers whose ids begin with `prefix`; `failed` rows pass. */
+  async refuseOrdersOf(prefix: string): Promise<void> {
+    await this.allowAllOrders();
+    await this.#query(
+      `CREATE TRIGGER ${DB_NAME}.chaos_refuses BEFORE INSERT ON ${DB_NAME}.orders FOR EACH ROW
+       BEGIN
+         IF NEW.status <> 'failed' AND LEFT(NEW.user_id, ${prefix.length}) = '${prefix}' THEN
+           SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'refused by the chaos run';
+         END IF;
+       END`,
+    );
+  }
+
+  async allowAllOrders(): Promise<void> {
+    await this.#query(`DROP TRIGGER IF EXISTS ${DB_NAME}.chaos_refuses`);
+  }
+
+  async close(): Promise<void> {
+    (await this.#connecting?.catch(() => undefined))?.destroy();
+  }
+
+  async #query(sql: string, values: readonly unknown[] = []): Promise<RowDataPacket[]> {
+    this.#connecting ??= this.#connect();
+    const connecting = this.#connecting;
+    try {
+      const connection = await connecting;
+      const [rows] = await connection.query<RowDataPacket[]>({ sql, values: [...values], timeout: QUERY_MS_MAX });
+      return rows;
+    } catch (error) {
+      if (this.#connecting === connecting) this.#connecting = undefined;
+      void connecting.then((connection) => connection.destroy()).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async #connect(): Promise<Connection> {
+    const connection = await createConnection({ host: '127.0.0.1', ...this.#address, connectTimeout: 1_000 });
+    connection.on('error', () => undefined);
+    return connection;
+  }
+}

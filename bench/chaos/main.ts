@@ -1,0 +1,172 @@
+/**
+ * `npm run chaos`: watches the promises hold while things die. See `--help`.
+ */
+import { cpSync, existsSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { brokenBuildOf, type BrokenBuild } from './broken/table.ts';
+import { copyBroken } from './broken/tree.ts';
+import type { Violation } from './checker/record.ts';
+import { startCluster, temporaryFolder, type Cluster } from './cluster.ts';
+import { FAULTS, faultOf } from './faults/table.ts';
+import { History } from './history.ts';
+import { readOptions, USAGE, type Options } from './options.ts';
+import { planRounds } from './plan.ts';
+import { Random } from './random.ts';
+import { evidenceText, nameOf, Report } from './report.ts';
+import { runRound, type RoundResult } from './round.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+const BROKEN_ROUNDS_MAX = 4;
+
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
+
+/** One run: its own servers, its own folder for histories. */
+class Run {
+  readonly #options: Options;
+  readonly #folder: string;
+  readonly #report = new Report();
+
+  constructor(options: Options) {
+    this.#options = options;
+    const name = `${new Date().toISOString().replaceAll(':', '-').slice(0, 19)}-seed-${options.seed}`;
+    this.#folder = join(ROOT, '.data', 'chaos', name);
+  }
+
+  /** Returns the exit code. */
+  async normal(dataDir: string): Promise<number> {
+    const { seed, rounds, faults: names, only } = this.#options;
+    const faults = names === undefined ? FAULTS : names.map(faultOf);
+    const random = new Random(seed);
+    const plan = planRounds(random.part('plan'), faults, rounds);
+    print(
+      `seed ${seed}, ${rounds} rounds, ${faults.length} faults; histories in ${relative(process.cwd(), this.#folder)}/`,
+    );
+    const cluster = await startCluster(dataDir, ROOT);
+    try {
+      for (const [i, inRound] of plan.entries()) {
+        if (only !== undefined && only !== i + 1) continue;
+        await this.#round(
+          cluster,
+          i + 1,
+          random,
+          inRound.map(({ name }) => name),
+        );
+      }
+    } finally {
+      await cluster.close();
+    }
+    print(`\n${this.#report.table(faults.map(({ name }) => name))}`);
+    return this.#report.violations === 0 ? 0 : 1;
+  }
+
+  /** Returns 0 where the checker names a promise that the build breaks. */
+  async broken(dataDir: string, build: BrokenBuild): Promise<number> {
+    const { seed } = this.#options;
+    print(`seed ${seed}, broken build ${build.name}: ${build.what}`);
+    const cluster = await startCluster(dataDir, copyBroken(ROOT, join(dataDir, 'tree'), build));
+    const random = new Random(seed);
+    try {
+      for (let round = 1; round <= BROKEN_ROUNDS_MAX; round += 1) {
+        const { violations } = await this.#round(cluster, round, random, build.faults);
+        const named = new Set(violations.map(({ promise }) => promise));
+        const expected = build.promises.filter((promise) => named.has(promise));
+        if (expected.length === 0) continue;
+        const others = [...named].filter((promise) => !expected.includes(promise));
+        print(
+          `\n${build.name} is reported under ${list(expected)}${others.length === 0 ? '' : `; also under ${list(others)}`}`,
+        );
+        return 0;
+      }
+    } finally {
+      await cluster.close();
+    }
+    print(`\n${build.name} was not reported under ${list(build.promises)} in ${BROKEN_ROUNDS_MAX} rounds`);
+    return 1;
+  }
+
+  async #round(cluster: Cluster, round: number, random: Random, names: readonly string[]): Promise<RoundResult> {
+    const history = new History(join(this.#folder, `round-${round}.jsonl`));
+    const { seed, shoppers } = this.#options;
+    history.note('round', { seed, round, faults: names, shoppers });
+    try {
+      const result = await runRound({
+        cluster,
+        faults: names.map(faultOf),
+        shoppers,
+        random: random.part(`round ${round}`),
+        history,
+        progress: (what) => showProgress(`round ${round}: ${what}`),
+      });
+      this.#report.add(result);
+      showProgress('');
+      print(roundLine(round, result));
+      if (result.violations.length > 0) this.#explain(cluster, round, history, result.violations);
+      return result;
+    } finally {
+      await history.close();
+    }
+  }
+
+  #explain(cluster: Cluster, round: number, history: History, violations: readonly Violation[]): void {
+    const { seed, rounds, shoppers, faults, broken } = this.#options;
+    const logs = join(this.#folder, `round-${round}-logs`);
+    if (existsSync(cluster.logsFolder)) cpSync(cluster.logsFolder, logs, { recursive: true });
+    const flags = [`--seed ${seed}`, `--shoppers ${shoppers}`];
+    if (broken === undefined) flags.push(`--rounds ${rounds} --only ${round}`);
+    else flags.push(`--broken ${broken}`);
+    if (faults !== undefined) flags.push(`--faults ${faults.join(',')}`);
+    print(evidenceText(violations));
+    print(`  history: ${relative(process.cwd(), history.path)}, logs: ${relative(process.cwd(), logs)}/`);
+    print(`  replay:  npm run chaos -- ${flags.join(' ')}`);
+  }
+}
+
+const list = (promises: readonly Violation['promise'][]): string => promises.map(nameOf).join(' and ');
+
+function roundLine(
+  round: number,
+  { record, requests, accepted, orders, violations, allowedLosses, took_ms }: RoundResult,
+): string {
+  const strikes = record.strikes.map(({ fault, struck_ms, buys_in_flight, units_left, recovery_ms }) => {
+    if (struck_ms === 0) return `${fault} did not strike`;
+    const recovery = recovery_ms === null ? 'no recovery' : `back in ${(recovery_ms / 1_000).toFixed(2)} s`;
+    return `${fault} (${buys_in_flight} buys in flight, ${units_left} units left, ${recovery})`;
+  });
+  const losses = allowedLosses > 0 ? `, ${allowedLosses} allowed losses` : '';
+  return `round ${round}, ${(took_ms / 1_000).toFixed(1)} s: ${strikes.join(', ')}: ${requests} requests, ${accepted} accepted, ${orders} orders${losses}, ${violations.length} violations`;
+}
+
+/** The line that is being worked on, on a terminal; elsewhere only finished rounds are printed. */
+function showProgress(what: string): void {
+  if (process.stdout.isTTY) process.stdout.write(`\r\u001b[K${what}`);
+}
+
+async function main(): Promise<number> {
+  let options: Options | string;
+  try {
+    options = readOptions(process.argv.slice(2));
+    if (typeof options !== 'string' && options.broken !== undefined) brokenBuildOf(options.broken);
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n\n${USAGE}`);
+    return 2;
+  }
+  if (typeof options === 'string') {
+    process.stdout.write(options);
+    return 0;
+  }
+  const folder = temporaryFolder();
+  // Everything that was started is recorded in the folder and ended with it, whatever the run was doing.
+  const stop = (code: number): void => void folder.close().then(() => process.exit(code));
+  process.once('SIGINT', () => stop(130));
+  process.once('SIGTERM', () => stop(143));
+  try {
+    const run = new Run(options);
+    return await (options.broken === undefined
+      ? run.normal(folder.path)
+      : run.broken(folder.path, brokenBuildOf(options.broken)));
+  } finally {
+    await folder.close();
+  }
+}
+
+process.exit(await main());

@@ -1,0 +1,59 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { LedgerSample, RedisSample } from './checker/record.ts';
+import type { Client } from './client.ts';
+import type { LedgerReader } from './ledger-reader.ts';
+import type { RedisReader } from './redis-reader.ts';
+
+const REDIS_INTERVAL_MS = 50;
+const LEDGER_INTERVAL_MS = 150;
+const PRODUCT_INTERVAL_MS = 250;
+
+/** Looks at the sales all the time, in Redis, in MySQL and over HTTP, and keeps what it sees for the checker. */
+export class Observer {
+  readonly samples: RedisSample[] = [];
+  readonly ledgerSamples: LedgerSample[] = [];
+  readonly #client: Client;
+  readonly #redis: RedisReader;
+  readonly #ledger: LedgerReader;
+  readonly #sales: number[] = [];
+  readonly #stopping = new AbortController();
+  readonly #loops: Promise<void>[];
+
+  constructor(client: Client, redis: RedisReader, ledger: LedgerReader) {
+    this.#client = client;
+    this.#redis = redis;
+    this.#ledger = ledger;
+    this.#loops = [
+      this.#repeat(REDIS_INTERVAL_MS, async (sale) => void this.samples.push(await this.#redis.sample(sale))),
+      this.#repeat(LEDGER_INTERVAL_MS, async (sale) => void this.ledgerSamples.push(await this.#ledger.sample(sale))),
+      this.#repeat(PRODUCT_INTERVAL_MS, async (sale) => void (await this.#readProduct(sale))),
+    ];
+  }
+
+  watch(sale: number): void {
+    this.#sales.push(sale);
+  }
+
+  /** Units free when Redis was last seen ready. */
+  unitsLeft(sale: number): number {
+    return this.samples.findLast((sample) => sample.sale === sale && sample.ready)?.available ?? 0;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await Promise.all(this.#loops);
+  }
+
+  #readProduct(sale: number) {
+    return this.#client.call({ kind: 'product', shopper: '', sale, method: 'GET', path: `/api/v1/products/${sale}` });
+  }
+
+  async #repeat(interval_ms: number, look: (sale: number) => Promise<void>): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      // A server that is away is no news: what counts is what is seen when it answers.
+      for (const sale of this.#sales) await look(sale).catch(() => undefined);
+      await pause(interval_ms, undefined, { signal }).catch(() => undefined);
+    }
+  }
+}

@@ -1,0 +1,30 @@
+import type { Fault } from './faults/fault.ts';
+import type { Random } from './random.ts';
+
+/**
+ * Which faults strike in which round. Every fault comes once before any comes twice, as far as the rounds reach; a round has one
+ * fault, or two of which at most one is long, and one that outlasts the load comes last.
+ */
+export function planRounds(random: Random, faults: readonly Fault[], rounds: number): Fault[][] {
+  const plan: Fault[][] = Array.from({ length: rounds }, () => []);
+  const isLong = ({ isLong: long }: Fault): boolean => long === true;
+  // Long ones first: each needs a round of its own, and the short ones find room beside them.
+  const deck = [
+    ...random.shuffled(faults.filter(isLong)),
+    ...random.shuffled(faults.filter((fault) => !isLong(fault))),
+  ];
+  const drawn =
+    faults.length > 2 * rounds ? random.shuffled(deck).toSorted((a, b) => Number(isLong(b)) - Number(isLong(a))) : deck;
+  for (const fault of drawn) {
+    const room =
+      plan.find((round) => round.length === 0) ??
+      plan.find((round) => round.length === 1 && !(isLong(round[0]!) && isLong(fault)));
+    room?.push(fault);
+  }
+  for (const round of plan) if (round.length === 0) round.push(random.pick(faults));
+  return random.shuffled(
+    plan.map((round) =>
+      random.shuffled(round).toSorted((a, b) => Number(a.outlastsLoad ?? false) - Number(b.outlastsLoad ?? false)),
+    ),
+  );
+}

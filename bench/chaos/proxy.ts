@@ -1,0 +1,152 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+
+/** What a watcher is told: bytes that a client has sent and the server has not seen yet. */
+export interface Passing {
+  /** Who opened the connection: the name its port was opened under. */
+  readonly client: string;
+  /** The same number for everything on one connection. */
+  readonly connection: number;
+  readonly text: string;
+}
+
+/** What becomes of the bytes: they go on, they are lost with their connection, or their reply is. */
+export type Verdict = 'pass' | 'cut' | 'drop_reply';
+
+export type Watcher = (passing: Passing) => Verdict;
+
+interface Pair {
+  readonly id: number;
+  readonly client: string;
+  readonly near: Socket;
+  readonly far: Socket;
+  dropReply: boolean;
+}
+
+/**
+ * A TCP proxy in front of one server that can lose, cut, delay and withhold. Every client process has a port of its own, so that it
+ * is known who says what. It forwards bytes and understands nothing of the protocol; watchers may look for text.
+ */
+export class Proxy {
+  readonly #target_port: number;
+  readonly #servers: Server[] = [];
+  readonly #pairs = new Set<Pair>();
+  readonly #watchers = new Set<Watcher>();
+  #connections = 0;
+  #delay_ms = 0;
+  #open: Promise<void> | undefined;
+  #reopen: (() => void) | undefined;
+
+  constructor(target_port: number) {
+    this.#target_port = target_port;
+  }
+
+  /** Opens a port for a client, and returns it. */
+  async listen(client: string): Promise<number> {
+    const server = createServer({ allowHalfOpen: false, noDelay: true }, (near) => this.#accept(client, near));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    this.#servers.push(server);
+    return (server.address() as AddressInfo).port;
+  }
+
+  /** Ends every connection, as a broken cable or a restarted gateway does. */
+  cut(): void {
+    for (const pair of this.#pairs) end(pair);
+  }
+
+  /** Holds up every chunk, in both directions, for this long; 0 ends it. */
+  delay(delay_ms: number): void {
+    this.#delay_ms = delay_ms;
+  }
+
+  /**
+   * Withholds everything, in both directions and of new connections too, until called with false. Then it arrives late and in order,
+   * as TCP sees to it after a lost route.
+   */
+  blackHole(on: boolean): void {
+    if (on) {
+      this.#open ??= new Promise((resolve) => (this.#reopen = resolve));
+    } else {
+      this.#reopen?.();
+      this.#open = undefined;
+    }
+  }
+
+  /** Shows what clients send, before it goes on. Returns what ends it. */
+  watch(watcher: Watcher): () => void {
+    this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
+  }
+
+  async close(): Promise<void> {
+    this.blackHole(false);
+    this.cut();
+    await Promise.all(this.#servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  }
+
+  #accept(client: string, near: Socket): void {
+    const far = connect({ port: this.#target_port, host: '127.0.0.1', noDelay: true });
+    const pair: Pair = { id: (this.#connections += 1), client, near, far, dropReply: false };
+    this.#pairs.add(pair);
+    for (const socket of [near, far]) {
+      socket.on('error', () => end(pair));
+      socket.on('close', () => {
+        // The last words of a side that closes are on their way to the other side.
+        if (this.#open === undefined && this.#delay_ms === 0) end(pair);
+        else void this.#later().then(() => end(pair));
+        this.#pairs.delete(pair);
+      });
+    }
+    const toServer = this.#line(far);
+    near.on('data', (chunk) => {
+      const verdict = this.#verdict(pair, chunk);
+      if (verdict === 'cut') return end(pair);
+      if (verdict === 'drop_reply') pair.dropReply = true;
+      toServer(chunk);
+    });
+    const toClient = this.#line(near);
+    far.on('data', (chunk) => (pair.dropReply ? end(pair) : toClient(chunk)));
+  }
+
+  #verdict(pair: Pair, chunk: Buffer): Verdict {
+    if (this.#watchers.size === 0) return 'pass';
+    const passing = { client: pair.client, connection: pair.id, text: chunk.toString('latin1') };
+    for (const watcher of this.#watchers) {
+      const verdict = watcher(passing);
+      if (verdict !== 'pass') return verdict;
+    }
+    return 'pass';
+  }
+
+  /** Forwards to a socket in order: at once where nothing is in the way, else behind what waits. */
+  #line(to: Socket): (chunk: Buffer) => void {
+    let last: Promise<void> | undefined;
+    return (chunk) => {
+      if (last === undefined && this.#open === undefined && this.#delay_ms === 0) {
+        to.write(chunk);
+        return;
+      }
+      const before = last;
+      const pass = async (): Promise<void> => {
+        await Promise.all([this.#later(), before]);
+        to.write(chunk);
+        if (last === passed) last = undefined;
+      };
+      const passed: Promise<void> = pass();
+      last = passed;
+    };
+  }
+
+  /** Resolves once what comes now may go on. */
+  async #later(): Promise<void> {
+    const delay_ms = this.#delay_ms;
+    if (delay_ms > 0) await new Promise((resolve) => setTimeout(resolve, delay_ms));
+    await this.#open;
+  }
+}
+
+function end({ near, far }: Pair): void {
+  near.destroy();
+  far.destroy();
+}

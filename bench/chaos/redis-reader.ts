@@ -1,0 +1,91 @@
+import { Redis } from 'ioredis';
+import type { FinalReading, RedisSample } from './checker/record.ts';
+
+const SCAN_COUNT = 2_000;
+
+/** The names of a sale's keys, written out again from `docs/redis-keys.md`: the checker shares no code with the service. */
+const keysOf = (sale: number) => {
+  const at = (part: string): string => `v1:sale:{0}:${sale}:${part}`;
+  return { state: at('state'), owners: at('owners'), reservations: at('reservations'), reservedAt: at('reserved_at') };
+};
+
+/** Reads Redis itself, past the proxy. Rejects while it is away. */
+export class RedisReader {
+  readonly #redis: Redis;
+
+  constructor(port: number, password: string) {
+    this.#redis = new Redis({
+      host: '127.0.0.1',
+      port,
+      password,
+      commandTimeout: 1_000,
+      connectTimeout: 1_000,
+      maxRetriesPerRequest: 0,
+      enableOfflineQueue: false,
+      autoResendUnfulfilledCommands: true,
+      retryStrategy: () => 100,
+    });
+    // An away Redis is what this run is about; the reads tell.
+    this.#redis.on('error', () => undefined);
+  }
+
+  /** What one atomic read shows of a sale. */
+  async sample(sale: number): Promise<RedisSample> {
+    const { state, owners, reservations } = keysOf(sale);
+    const replies = await this.#redis
+      .multi()
+      .hmget(state, 'ready', 'run_id', 'available')
+      .hlen(owners)
+      .hlen(reservations)
+      .info('server')
+      .exec();
+    const at_ms = Date.now();
+    const [fields, ownerCount, reservationCount, info] = (replies ?? []).map(([error, value]) => {
+      if (error) throw error;
+      return value;
+    }) as [(string | null)[], number, number, string];
+    const run_id = /run_id:([0-9a-f]+)/.exec(info)?.[1] ?? '';
+    return {
+      at_ms,
+      sale,
+      ready: fields[0] === '1' && fields[1] === run_id,
+      run_id,
+      available: Number(fields[2] ?? 0),
+      owners: ownerCount,
+      reservations: reservationCount,
+    };
+  }
+
+  /** When the oldest reservation was admitted, or undefined where there is none. */
+  async oldestReservation_ms(sale: number): Promise<number | undefined> {
+    const [, score] = await this.#redis.zrange(keysOf(sale).reservedAt, '0', '0', 'WITHSCORES');
+    return score === undefined ? undefined : Number(score);
+  }
+
+  async final(sale: number): Promise<Pick<FinalReading, 'ready' | 'available' | 'owners' | 'reservations'>> {
+    const names = keysOf(sale);
+    const { ready, available } = await this.sample(sale);
+    const owners = await this.#wholeHash(names.owners);
+    const reservations = await this.#wholeHash(names.reservations);
+    return { ready, available, owners, reservations: new Set(reservations.keys()) };
+  }
+
+  async flushScripts(): Promise<void> {
+    await this.#redis.script('FLUSH');
+  }
+
+  close(): void {
+    this.#redis.disconnect();
+  }
+
+  async #wholeHash(name: string): Promise<Map<string, string>> {
+    const found = new Map<string, string>();
+    let cursor = '0';
+    do {
+      const [next, flat] = await this.#redis.hscan(name, cursor, 'COUNT', SCAN_COUNT);
+      for (let i = 0; i < flat.length; i += 2) found.set(flat[i]!, flat[i + 1]!);
+      cursor = next;
+    } while (cursor !== '0');
+    return found;
+  }
+}

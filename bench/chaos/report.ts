@@ -1,0 +1,116 @@
+import type { Violation } from './checker/record.ts';
+import type { RoundResult } from './round.ts';
+
+const EVIDENCE_MAX = 5;
+
+/** One row of the final table: what a fault did over all rounds. */
+interface FaultRow {
+  struck: number;
+  counted: number;
+  inFlight: number;
+  recoveries_ms: number[];
+  requests: number;
+  accepted: number;
+  orders: number;
+  violations: number;
+  allowedLosses: number;
+}
+
+const newRow = (): FaultRow => ({
+  struck: 0,
+  counted: 0,
+  inFlight: 0,
+  recoveries_ms: [],
+  requests: 0,
+  accepted: 0,
+  orders: 0,
+  violations: 0,
+  allowedLosses: 0,
+});
+
+/** Gathers the rounds and prints what came of them. */
+export class Report {
+  readonly #rows = new Map<string, FaultRow>();
+  readonly #totals = { requests: 0, accepted: 0, orders: 0, violations: 0, allowedLosses: 0 };
+
+  get violations(): number {
+    return this.#totals.violations;
+  }
+
+  add({ record, requests, accepted, orders, violations, allowedLosses }: RoundResult): void {
+    const sums = { requests, accepted, orders, violations: violations.length, allowedLosses };
+    for (const key of Object.keys(sums) as (keyof typeof sums)[]) this.#totals[key] += sums[key];
+    for (const { fault, struck_ms, buys_in_flight, units_left, recovery_ms } of record.strikes) {
+      const row = this.#rows.get(fault) ?? newRow();
+      this.#rows.set(fault, row);
+      row.struck += struck_ms > 0 ? 1 : 0;
+      row.counted += struck_ms > 0 && buys_in_flight > 0 && units_left > 0 ? 1 : 0;
+      row.inFlight += buys_in_flight;
+      if (recovery_ms !== null) row.recoveries_ms.push(recovery_ms);
+      for (const key of Object.keys(sums) as (keyof typeof sums)[]) row[key] += sums[key];
+    }
+  }
+
+  /** The table. A round with two faults is in the rows of both. */
+  table(faults: readonly string[]): string {
+    const header = [
+      'fault',
+      'struck',
+      'counted',
+      'in flight',
+      'requests',
+      'accepted',
+      'orders',
+      'recovery s, median / worst',
+      'violations',
+      'allowed losses',
+    ];
+    const lines = faults.map((fault) => {
+      const row = this.#rows.get(fault);
+      if (row === undefined) return [fault, '0', '0', ...Array.from({ length: 7 }, () => '')];
+      const { struck, counted, inFlight, requests, accepted, orders, violations, allowedLosses } = row;
+      return [
+        fault,
+        struck,
+        counted,
+        inFlight,
+        requests,
+        accepted,
+        orders,
+        recoveryText(row.recoveries_ms),
+        violations,
+        allowedLosses,
+      ].map(String);
+    });
+    const { requests, accepted, orders, violations, allowedLosses } = this.#totals;
+    const total = ['all rounds', '', '', '', requests, accepted, orders, '', violations, allowedLosses].map(String);
+    return aligned([header, ...lines, total]);
+  }
+}
+
+function recoveryText(recoveries_ms: readonly number[]): string {
+  const sorted = recoveries_ms.toSorted((a, b) => a - b);
+  const middle = sorted[Math.floor((sorted.length - 1) / 2)];
+  return middle === undefined ? 'never' : `${(middle / 1_000).toFixed(2)} / ${(sorted.at(-1)! / 1_000).toFixed(2)}`;
+}
+
+function aligned(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows
+    .map((row) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  '))
+    .join('\n');
+}
+
+/** The first pieces of evidence of every broken promise. */
+export function evidenceText(violations: readonly Violation[]): string {
+  return [...Map.groupBy(violations, ({ promise }) => promise)]
+    .map(([promise, found]) => {
+      const shown = found.slice(0, EVIDENCE_MAX).map(({ evidence }) => `    ${evidence}`);
+      const more = found.length > EVIDENCE_MAX ? [`    … and ${found.length - EVIDENCE_MAX} more`] : [];
+      return [`  ${nameOf(promise)}:`, ...shown, ...more].join('\n');
+    })
+    .join('\n');
+}
+
+export const nameOf = (promise: Violation['promise']): string =>
+  promise === 'contract' ? 'the HTTP contract' : `promise ${promise}`;

@@ -1,0 +1,295 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { check, type Findings } from './checker/check.ts';
+import type { FinalReading, RoundRecord, SaleFacts, Strike } from './checker/record.ts';
+import { orderNoOf } from './checker/view.ts';
+import { Client } from './client.ts';
+import { OPERATOR_TOKEN, type Cluster } from './cluster.ts';
+import { Crowd } from './crowd.ts';
+import type { Fault } from './faults/fault.ts';
+import { Stage } from './faults/stage.ts';
+import type { History } from './history.ts';
+import { LedgerReader } from './ledger-reader.ts';
+import { Observer } from './observer.ts';
+import type { Random } from './random.ts';
+import { RedisReader } from './redis-reader.ts';
+import { recoveryOf } from './recovery.ts';
+
+const UNITS_PER_SHOPPER = 0.75;
+/** How long the whole crowd would take to come if nothing but the pace decided. */
+const CROWD_S = 13;
+const PRICE = 19.99;
+const RECOVERY_MS_MAX = 15_000;
+const DRAIN_MS_MAX = 15_000;
+const OPEN_MS_MAX = 15_000;
+const FINAL_POLLS = 150;
+const AT_ONCE = 60;
+const SALE_MS = 3_600_000;
+
+export interface RoundOptions {
+  readonly cluster: Cluster;
+  readonly faults: readonly Fault[];
+  readonly shoppers: number;
+  readonly random: Random;
+  readonly history: History;
+  readonly progress: (what: string) => void;
+}
+
+export interface RoundResult extends Findings {
+  readonly record: RoundRecord;
+  readonly requests: number;
+  /** Distinct order numbers that buyers were given. */
+  readonly accepted: number;
+  readonly orders: number;
+  readonly took_ms: number;
+}
+
+/** Opens a sale, sells, lets the faults strike one after the other, sells out, waits until everything is settled, and checks. */
+export async function runRound(options: RoundOptions): Promise<RoundResult> {
+  const { cluster, faults, shoppers, random, history, progress } = options;
+  const began_ms = Date.now();
+  const client = new Client(history, cluster.apiPorts);
+  const redis = new RedisReader(cluster.redis.port, cluster.password);
+  const ledger = new LedgerReader({ port: cluster.mysql.port, user: cluster.mysqlUser, password: cluster.password });
+  const observer = new Observer(client, redis, ledger);
+  const crashesBefore = cluster.crashes.length;
+  const sales: SaleFacts[] = [];
+  const refusedPrefixes: string[] = [];
+
+  const open = async (
+    fields: { units: number; start_ms: number; end_ms: number },
+    sellsOut: boolean,
+  ): Promise<SaleFacts> => {
+    const sale = { ...fields, id: await openSale(client, fields), price_cents: Math.round(PRICE * 100), sellsOut };
+    sales.push(sale);
+    observer.watch(sale.id);
+    history.note('sale', { ...sale });
+    return sale;
+  };
+
+  const now_ms = Date.now();
+  const units = Math.floor(shoppers * UNITS_PER_SHOPPER);
+  const sale = await open({ units, start_ms: now_ms - 1_000, end_ms: now_ms + SALE_MS }, true);
+  const crowd = new Crowd(client, sale.id, random.part('crowd'));
+  const unitsLeft = (): number => observer.unitsLeft(sale.id);
+  const loadOver = Promise.withResolvers<void>();
+
+  const strike = async (fault: Fault): Promise<Strike> => {
+    const stage = new Stage({
+      cluster,
+      client,
+      crowd,
+      redis,
+      ledger,
+      random: random.part(fault.name),
+      sale,
+      openSale: (fields) => open(fields, false),
+      unitsLeft,
+      loadOver: loadOver.promise,
+      refuse: (prefix) => refusedPrefixes.push(prefix),
+    });
+    await stage.pauseBetween(0.2, 0.8);
+    progress(fault.name);
+    await fault.run(stage);
+    const healed_ms = Date.now();
+    const recovery_ms = await recoveryOf({ history, redis, sale: sale.id, healed_ms, limit_ms: RECOVERY_MS_MAX });
+    const { struck_ms, buys_in_flight, units_left } = stage;
+    const losesRedisData = fault.losesRedisData ?? false;
+    const struck = { fault: fault.name, struck_ms, healed_ms, recovery_ms, buys_in_flight, units_left, losesRedisData };
+    history.note('strike', struck);
+    return struck;
+  };
+
+  const paceMaker = keepPace(crowd, unitsLeft, units, shoppers / CROWD_S);
+  try {
+    await firstOrders(history);
+    const strikes: Strike[] = [];
+    const lasting: Promise<Strike>[] = [];
+    for (const fault of faults) {
+      const striking = strike(fault);
+      if (fault.outlastsLoad !== true) {
+        strikes.push(await striking);
+        continue;
+      }
+      // The load goes on for a while under it.
+      lasting.push(striking);
+      await pause(2_000);
+    }
+    paceMaker.stop();
+    progress('selling out');
+    await sellOut(crowd, redis, sale.id);
+    loadOver.resolve();
+    strikes.push(...(await Promise.all(lasting)));
+    progress('draining');
+    let drained = await drain(redis, ledger, sales);
+    // Units of failed orders have come back meanwhile.
+    await sellOut(crowd, redis, sale.id);
+    await crowd.close();
+    drained &&= await drain(redis, ledger, sales);
+    progress('checking');
+    const finals = await Promise.all(sales.map(({ id }) => finalReading(redis, ledger, id)));
+    await pollAgain(client, history, finals, random.part('polls'));
+    await observer.stop();
+    const refusedShoppers = new Set(
+      history.calls
+        .map(({ shopper }) => shopper)
+        .filter((shopper) => refusedPrefixes.some((prefix) => shopper.startsWith(prefix))),
+    );
+    const record: RoundRecord = {
+      sales,
+      calls: history.calls,
+      samples: observer.samples,
+      ledgerSamples: observer.ledgerSamples,
+      finals,
+      strikes,
+      refusedShoppers,
+      crashes: cluster.crashes.slice(crashesBefore),
+      drained,
+    };
+    for (const { orders, owners, reservations, ...rest } of finals)
+      history.note('final', { ...rest, orders, owners: Object.fromEntries(owners), reservations: [...reservations] });
+    history.note('samples', { redis: observer.samples, ledger: observer.ledgerSamples });
+    const findings = check(record);
+    for (const violation of findings.violations) history.note('violation', { ...violation });
+    return {
+      ...findings,
+      record,
+      requests: history.calls.length,
+      accepted: new Set(history.calls.map(orderNoOf).filter((order_no) => order_no !== undefined)).size,
+      orders: finals.reduce((sum, { orders }) => sum + orders.length, 0),
+      took_ms: Date.now() - began_ms,
+    };
+  } finally {
+    paceMaker.stop();
+    await crowd.close();
+    await observer.stop();
+    client.close();
+    redis.close();
+    await ledger.close();
+  }
+}
+
+/** Opens a sale over HTTP, as an operator does. */
+async function openSale(
+  client: Client,
+  { units, start_ms, end_ms }: { units: number; start_ms: number; end_ms: number },
+): Promise<number> {
+  const until_ms = Date.now() + OPEN_MS_MAX;
+  for (;;) {
+    const { status, body } = await client.call({
+      kind: 'open',
+      shopper: '',
+      sale: 0,
+      method: 'POST',
+      path: '/api/v1/admin/products',
+      headers: { authorization: `Bearer ${OPERATOR_TOKEN}` },
+      body: {
+        name: 'chaos',
+        price: PRICE,
+        stock: units,
+        seckill_stock: units,
+        start_time: new Date(start_ms).toISOString(),
+        end_time: new Date(end_ms).toISOString(),
+      },
+    });
+    if (status === 201) return Number(body?.['id']);
+    if (Date.now() > until_ms)
+      throw new Error(`the sale could not be opened: ${status ?? 'no answer'} ${JSON.stringify(body)}`);
+    await pause(200);
+  }
+}
+
+/** Shoppers keep coming, fewer of them when units get scarce, so that every fault finds some left. */
+function keepPace(
+  crowd: Crowd,
+  unitsLeft: () => number,
+  units: number,
+  perSecond: number,
+): { readonly stop: () => void } {
+  crowd.pace(perSecond);
+  let isStopped = false;
+  const timer = setInterval(() => {
+    const share = unitsLeft() / units;
+    crowd.pace(share > 0.5 ? perSecond : share > 0.25 ? perSecond / 3 : perSecond / 12);
+  }, 200);
+  return {
+    stop() {
+      if (isStopped) return;
+      isStopped = true;
+      clearInterval(timer);
+      crowd.pace(0);
+    },
+  };
+}
+
+/** Resolves once the sale goes: before that a fault would strike an empty shop. */
+async function firstOrders(history: History): Promise<void> {
+  const until_ms = Date.now() + OPEN_MS_MAX;
+  while (!history.calls.some(({ status }) => status === 202) && Date.now() < until_ms) await pause(20);
+}
+
+/** Sends buyers until nothing is available, or until enough have come that something is wrong. */
+async function sellOut(crowd: Crowd, redis: RedisReader, sale: number): Promise<void> {
+  for (let waves = 0; waves < 6; waves += 1) {
+    const { ready, available } = await redis.sample(sale);
+    if (ready && available <= 0) return;
+    await crowd.march(Math.ceil(available * 1.1) + 30, AT_ONCE);
+  }
+}
+
+/** Waits until every order is settled and every returned unit is back; false where that takes too long. */
+async function drain(redis: RedisReader, ledger: LedgerReader, sales: readonly SaleFacts[]): Promise<boolean> {
+  const until_ms = Date.now() + DRAIN_MS_MAX;
+  for (;;) {
+    try {
+      const waiting = await Promise.all(
+        sales.map(async ({ id }) => {
+          const { ready, reservations } = await redis.sample(id);
+          return !ready || reservations > 0 || (await ledger.unappliedReturns(id)) > 0;
+        }),
+      );
+      if (!waiting.includes(true)) return true;
+    } catch {
+      // A server is away still; looked at again.
+    }
+    if (Date.now() > until_ms) return false;
+    await pause(50);
+  }
+}
+
+async function finalReading(redis: RedisReader, ledger: LedgerReader, sale: number): Promise<FinalReading> {
+  const inRedis = await redis.final(sale);
+  return { sale, ...inRedis, ...(await ledger.final(sale)) };
+}
+
+/** Asks once more, over HTTP, for some of the accepted orders, and for all that are not in the ledger. */
+async function pollAgain(
+  client: Client,
+  history: History,
+  finals: readonly FinalReading[],
+  random: Random,
+): Promise<void> {
+  const written = new Set(
+    finals.flatMap(({ orders }) => orders.filter(({ status }) => status !== 'failed').map(({ order_no }) => order_no)),
+  );
+  const accepted = new Map<string, number>();
+  for (const call of history.calls) {
+    const order_no = orderNoOf(call);
+    if (order_no !== undefined) accepted.set(order_no, call.sale);
+  }
+  const missing = [...accepted.keys()].filter((order_no) => !written.has(order_no)).slice(0, 1_000);
+  const some = random.shuffled([...accepted.keys()]).slice(0, FINAL_POLLS);
+  const queue = [...new Set([...missing, ...some])];
+  const next = async (): Promise<void> => {
+    for (let order_no = queue.pop(); order_no !== undefined; order_no = queue.pop()) {
+      await client.call({
+        kind: 'poll',
+        shopper: '',
+        sale: accepted.get(order_no)!,
+        method: 'GET',
+        path: `/api/v1/orders/${order_no}`,
+        order_no,
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: 20 }, next));
+}

@@ -1,0 +1,87 @@
+import { join } from 'node:path';
+import { awaitReady } from '@flash-sale/infra/services/await-ready.ts';
+import { launch, type LaunchedProcess } from '@flash-sale/infra/services/launch.ts';
+
+const READY_MS_MAX = 30_000;
+const PROBE_MS_MAX = 1_000;
+
+export interface ServiceProcessOptions {
+  /** Such as `api-1`. */
+  readonly name: string;
+  readonly kind: 'api' | 'worker';
+  /** The tree whose processes are run: the project, or a broken copy of it. */
+  readonly tree: string;
+  readonly dataDir: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly readyUrl: string;
+  /** Told when the process ends although nobody wanted it to. */
+  readonly onCrash: (how: string) => void;
+}
+
+/** An api or worker process that the run starts, kills, freezes and starts again. */
+export class ServiceProcess {
+  readonly name: string;
+  readonly kind: 'api' | 'worker';
+  readonly #options: ServiceProcessOptions;
+  #launched: LaunchedProcess | undefined;
+  #isWanted = false;
+
+  constructor(options: ServiceProcessOptions) {
+    this.name = options.name;
+    this.kind = options.kind;
+    this.#options = options;
+  }
+
+  /** Starts it and waits until it can do its work. */
+  async start(): Promise<void> {
+    const { name, kind, tree, dataDir, env, readyUrl, onCrash } = this.#options;
+    const launched = await launch({
+      name,
+      kind: 'service',
+      dataDir,
+      program: process.execPath,
+      args: [join(tree, 'packages', kind, 'src', 'main.ts')],
+      cwd: tree,
+      env,
+    });
+    this.#launched = launched;
+    this.#isWanted = true;
+    void this.#watch(launched, onCrash);
+    await awaitReady(launched, () => probe(readyUrl), { limit_ms: READY_MS_MAX });
+  }
+
+  async #watch(launched: LaunchedProcess, onCrash: (how: string) => void): Promise<void> {
+    const { code, signal } = await launched.exited;
+    if (this.#isWanted && this.#launched === launched)
+      onCrash(`${this.name} ended by itself (${signal ?? `exit code ${code}`})`);
+  }
+
+  /** Ends it at once, as a crash does. */
+  async kill(): Promise<void> {
+    this.#isWanted = false;
+    this.#launched?.kill('SIGKILL');
+    await this.#launched?.exited;
+  }
+
+  /** Freezes it: it keeps its connections and does nothing. */
+  freeze(): void {
+    this.#launched?.kill('SIGSTOP');
+  }
+
+  /** Lets it go on where it was. */
+  thaw(): void {
+    this.#launched?.kill('SIGCONT');
+  }
+
+  /** Asks it to end, and makes it end where it takes longer than any orchestrator waits. */
+  async stop(grace_ms = 10_000): Promise<void> {
+    this.#isWanted = false;
+    await this.#launched?.stop(grace_ms);
+  }
+}
+
+async function probe(url: string): Promise<void> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(PROBE_MS_MAX) });
+  await response.arrayBuffer();
+  if (response.status !== 200) throw new Error(`${url} answers ${response.status}`);
+}

@@ -1,0 +1,301 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { LightMyRequestResponse as Response } from 'fastify';
+import type { Sale } from '@flash-sale/shared/domain/sale.ts';
+import { rebuildSale } from '@flash-sale/shared/sale/rebuild.ts';
+import {
+  AS_OPERATOR,
+  effectsOn,
+  openApp,
+  openOwnMysql,
+  openOwnRedis,
+  openTestContext,
+  settleOrder,
+  type OwnServer,
+  type TestApp,
+  type TestContext,
+} from './support.ts';
+
+/** What the contract promises for a call that finds Redis away. */
+const ANSWER_MS_MAX = 1_000;
+const PRODUCT = {
+  name: 'Lamp',
+  price: 19.99,
+  stock: 100,
+  seckill_stock: 5,
+  start_time: '2026-01-01T00:00:00Z',
+  end_time: '2099-12-31T00:00:00Z',
+};
+
+async function timed(call: Promise<Response>): Promise<{ answer: Response; took_ms: number }> {
+  const asked_ms = performance.now();
+  const answer = await call;
+  return { answer, took_ms: performance.now() - asked_ms };
+}
+
+describe('while Redis is away', () => {
+  let redis: OwnServer;
+  let context: TestContext;
+  let app: TestApp;
+  /** A sale with a settled, a queued and a future order. */
+  let sale: Sale;
+  let settled: string;
+  let queued: string;
+  let token: string;
+
+  beforeAll(async () => {
+    redis = await openOwnRedis();
+    context = await openTestContext(redis.env);
+    context.redis.on('error', () => undefined);
+  });
+
+  afterAll(async () => {
+    await context.close();
+    await redis.close();
+  });
+
+  beforeEach(async () => {
+    app = await openApp(context);
+    sale = await context.openSale();
+    settled = await app.win(sale, `winner-${sale.id}`);
+    await settleOrder(context, sale, settled);
+    // As if its status had been forgotten: the ledger is asked.
+    await context.redis.del(context.keys.status(sale, settled));
+    queued = await app.win(sale, 'queued');
+    token = await app.tokenOf(sale, 'shopper');
+    // The api has seen the sale and the list.
+    await app.get('/api/v1/products');
+  });
+
+  afterEach(() => app.close());
+
+  /** Every call, as the contract has it for this time. */
+  async function expectOutageAnswers(): Promise<void> {
+    const calls = [
+      await timed(app.buy(sale, 'shopper', token)),
+      await timed(app.buy(sale, 'queued', token)),
+      await timed(app.post('/api/v1/seckill/token', { user_id: 'shopper', product_id: sale.id })),
+      await timed(app.post('/api/v1/admin/products', PRODUCT, AS_OPERATOR)),
+      await timed(app.get(`/api/v1/orders/${queued}`)),
+      await timed(app.get(`/api/v1/orders/01KARYB6S5Q0H9M3T7ZV5W8XCE-0-${sale.id}`)),
+    ];
+    // A forged or foreign seckill token needs no Redis to be refused.
+    expect(calls[1]!.answer).toBeProblem('token_invalid');
+    calls.splice(1, 1);
+    for (const { answer, took_ms } of calls) {
+      expect(answer).toBeProblem('unavailable');
+      expect(took_ms).toBeLessThan(ANSWER_MS_MAX);
+    }
+    const product = await app.get(`/api/v1/products/${sale.id}`);
+    expect(product.json()).toMatchObject({ id: sale.id, price: 19.99, status: 'not_ready', available: null });
+    const list = (await app.get('/api/v1/products')).json<{ items: { id: number }[] }>();
+    expect(list.items.map(({ id }) => id)).toContain(sale.id);
+    const order = await app.get(`/api/v1/orders/${settled}`);
+    expect(order.json()).toMatchObject({ order_no: settled, status: 'pending_payment' });
+    expect((await app.get(`/api/v1/orders/${settled}?wait=20`)).json()).toMatchObject({ status: 'pending_payment' });
+    const mine = await app.get(`/api/v1/orders?user_id=winner-${sale.id}`);
+    expect(mine.json()).toMatchObject({ items: [{ order_no: settled }] });
+    expect((await app.get('/healthz')).statusCode).toBe(200);
+    const ready = await app.get('/readyz');
+    expect([ready.statusCode, ready.json()]).toEqual([200, { status: 'ready', redis: false, mysql: true }]);
+  }
+
+  it('answers buys and seckill tokens with unavailable within 1 s, and reads what the ledger has: Redis killed', async () => {
+    const salesBefore = await context.db.selectFrom('products').select('id').execute();
+    await redis.kill();
+    try {
+      await expectOutageAnswers();
+      // A sale that could not be loaded is not created.
+      expect(await context.db.selectFrom('products').select('id').execute()).toEqual(salesBefore);
+    } finally {
+      await redis.restart();
+    }
+  });
+
+  it('answers the same way where Redis hangs, and what it was sent has no effect when it goes on (promise 7)', async () => {
+    const before = await effectsOn(context, sale, 'shopper');
+    redis.freeze();
+    try {
+      await expectOutageAnswers();
+    } finally {
+      redis.thaw();
+    }
+    // On the connection that the calls were sent on: once this is answered, they have been run.
+    await app.deps.redis.ping();
+    expect(await effectsOn(context, sale, 'shopper')).toEqual(before);
+    expect((await app.buy(sale, 'shopper', token)).statusCode).toBe(202);
+  });
+
+  it('lets no buy wait longer than 1 s behind another one that hangs', async () => {
+    redis.freeze();
+    try {
+      const first = timed(app.buy(sale, 'shopper', token));
+      // Arrive while the first one's call hangs: at once, and when it has almost given up.
+      const behind = [timed(app.buy(sale, 'shopper', token))];
+      const started_ms = performance.now();
+      await vi.waitFor(() => expect(performance.now() - started_ms).toBeGreaterThan(400));
+      behind.push(timed(app.buy(sale, 'shopper', token)));
+      for (const { answer, took_ms } of await Promise.all([first, ...behind])) {
+        expect(answer).toBeProblem('unavailable');
+        expect(took_ms).toBeLessThan(ANSWER_MS_MAX);
+      }
+    } finally {
+      redis.thaw();
+    }
+  });
+
+  it('sheds buys beyond ADMISSION_WAITING_MAX at once, before any effect', async () => {
+    const narrow = await openApp(context, { ADMISSION_WAITING_MAX: '2' });
+    const shoppers = ['w1', 'w2', 'w3', 'w4'];
+    const tokens = await Promise.all(shoppers.map((shopper) => narrow.tokenOf(sale, shopper)));
+    redis.freeze();
+    try {
+      const answers = await Promise.all(shoppers.map((shopper, i) => timed(narrow.buy(sale, shopper, tokens[i]!))));
+      // One is in flight, two wait, and the last one finds no room.
+      const codes = answers.map(({ answer }) => answer.json<{ code: string }>().code);
+      expect(codes).toEqual(['unavailable', 'unavailable', 'unavailable', 'overloaded']);
+      expect(answers[3]!.answer).toBeProblem('overloaded');
+      expect(answers[3]!.took_ms).toBeLessThan(500);
+    } finally {
+      redis.thaw();
+    }
+    await narrow.deps.redis.ping();
+    // Those that were never sent have no effect; the first one's outcome is not known, and its retry finds out.
+    const { owners } = context.keys.sale(sale);
+    expect(await context.redis.hmget(owners, 'w2', 'w3', 'w4')).toEqual([null, null, null]);
+    const numberOfFirst = await context.redis.hget(owners, 'w1');
+    const retry = (await narrow.buy(sale, 'w1', tokens[0]!)).json<{ order_no: string }>();
+    expect(retry.order_no).toBe(numberOfFirst ?? (await context.redis.hget(owners, 'w1')));
+    await narrow.close();
+  });
+
+  it('is not_ready, never sold out and never 404, from a restart of Redis until the sale is rebuilt', async () => {
+    const winner = (await app.buy(sale, 'shopper', token)).json<{ order_no: string }>().order_no;
+    await redis.kill();
+    await redis.restart();
+    const unknown = `01KARYB6S5Q0H9M3T7ZV5W8XCE-0-${sale.id}`;
+    await vi.waitFor(async () => expect(await app.buy(sale, 'shopper', token)).toBeProblem('not_ready'), 10_000);
+    expect(await app.post('/api/v1/seckill/token', { user_id: 'new', product_id: sale.id })).toBeProblem('not_ready');
+    expect(await app.get(`/api/v1/orders/${unknown}`)).toBeProblem('not_ready');
+    expect((await app.get(`/api/v1/products/${sale.id}`)).json()).toMatchObject({
+      status: 'not_ready',
+      available: null,
+    });
+    // Accepted is durable (promise 6): the reservations are where they were.
+    expect((await app.get(`/api/v1/orders/${winner}`)).json()).toMatchObject({ status: 'queued' });
+    expect((await app.get(`/api/v1/orders/${settled}`)).json()).toMatchObject({ status: 'pending_payment' });
+
+    expect(await rebuildSale(context, sale, 5_000)).toMatchObject({ owners: 3, available: 7 });
+    expect((await app.buy(sale, 'shopper', token)).json()).toMatchObject({ order_no: winner, replayed: true });
+    expect(await app.get(`/api/v1/orders/${unknown}`)).toBeProblem('not_found');
+    await app.win(sale, 'next');
+  });
+
+  it('is not_ready where Redis was emptied: a number that is lost is not called unknown before the rebuild', async () => {
+    await context.redis.flushall();
+    expect(await app.buy(sale, 'shopper', token)).toBeProblem('not_ready');
+    expect(await app.get(`/api/v1/orders/${queued}`)).toBeProblem('not_ready');
+    expect((await app.get(`/api/v1/orders/${settled}`)).json()).toMatchObject({ status: 'pending_payment' });
+    expect(await rebuildSale(context, sale, 5_000)).toMatchObject({ owners: 1, available: 9 });
+    expect(await app.get(`/api/v1/orders/${queued}`)).toBeProblem('not_found');
+    await app.win(sale, 'shopper');
+  });
+
+  it('buys on over SCRIPT FLUSH: the scripts are sent again', async () => {
+    await context.redis.call('SCRIPT', 'FLUSH');
+    expect((await app.buy(sale, 'shopper', token)).statusCode).toBe(202);
+  });
+});
+
+describe('while MySQL is away', () => {
+  let mysql: OwnServer;
+  let context: TestContext;
+  let app: TestApp;
+
+  beforeAll(async () => {
+    mysql = await openOwnMysql();
+    context = await openTestContext(mysql.env);
+    app = await openApp(context);
+  }, 60_000);
+
+  afterAll(async () => {
+    await app.close();
+    await context.close();
+    await mysql.close();
+  });
+
+  it.each<[string, () => void | Promise<void>, () => void | Promise<void>]>([
+    ['killed', () => mysql.kill(), () => mysql.restart()],
+    ['hanging', () => mysql.freeze(), () => mysql.thaw()],
+  ])('sells, gives out seckill tokens and answers polls as ever; %s', async (how, takeAway, bringBack) => {
+    const sale = await context.openSale();
+    const winner = `winner-${how}`;
+    const settled = await app.win(sale, winner);
+    await settleOrder(context, sale, settled);
+    await takeAway();
+    try {
+      const { answer, took_ms } = await timed(
+        app.post('/api/v1/seckill/token', { user_id: 'shopper', product_id: sale.id }),
+      );
+      expect(answer.statusCode).toBe(200);
+      const { token } = answer.json<{ token: string }>();
+      const buy = await timed(app.buy(sale, 'shopper', token));
+      expect(buy.answer.statusCode).toBe(202);
+      const { order_no } = buy.answer.json<{ order_no: string }>();
+      const queued = await timed(app.get(`/api/v1/orders/${order_no}`));
+      expect(queued.answer.json()).toMatchObject({ status: 'queued' });
+      const replay = await timed(app.buy(sale, winner, await app.tokenOf(sale, winner)));
+      expect(replay.answer.json()).toEqual({ order_no: settled, status: 'pending_payment', replayed: true });
+      expect((await app.get(`/api/v1/orders/${settled}?wait=20`)).json()).toMatchObject({ status: 'pending_payment' });
+      const product = await timed(app.get(`/api/v1/products/${sale.id}`));
+      expect(product.answer.json()).toMatchObject({ status: 'open', available: 8 });
+      for (const took of [took_ms, buy.took_ms, queued.took_ms, replay.took_ms, product.took_ms]) {
+        expect({ how, took }).toEqual({ how, took: expect.toSatisfy((ms: number) => ms < ANSWER_MS_MAX) });
+      }
+      const ready = await app.get('/readyz');
+      expect([ready.statusCode, ready.json()]).toEqual([200, { status: 'ready', redis: true, mysql: false }]);
+    } finally {
+      await bringBack();
+    }
+    await vi.waitFor(async () => expect((await app.get('/readyz')).json()).toMatchObject({ mysql: true }), 15_000);
+    await vi.waitFor(async () => {
+      expect((await app.get(`/api/v1/orders?user_id=${winner}`)).json()).toMatchObject({
+        items: [{ order_no: settled }],
+      });
+    }, 15_000);
+  });
+
+  it('never says that a sale or an order does not exist because the process has not read it yet', async () => {
+    const sale = await context.openSale();
+    const order_no = await app.win(sale, 'alice');
+    const token = await app.tokenOf(sale, 'bob');
+    const fresh = await openApp(context);
+    await mysql.kill();
+    try {
+      expect(await fresh.get(`/api/v1/products/${sale.id}`)).toBeProblem('unavailable');
+      expect(await fresh.get(`/api/v1/orders/${order_no}`)).toBeProblem('unavailable');
+      expect(await fresh.buy(sale, 'bob', token)).toBeProblem('unavailable');
+    } finally {
+      await mysql.restart();
+    }
+    await vi.waitFor(async () => expect((await fresh.buy(sale, 'bob', token)).statusCode).toBe(202), 15_000);
+    await fresh.close();
+  });
+
+  it('answers unavailable where only MySQL could know, and lists what it listed last', async () => {
+    const sale = await context.openSale();
+    const list = (await app.get('/api/v1/products')).json<{ items: object[] }>();
+    await mysql.kill();
+    try {
+      expect(await app.get('/api/v1/products/999999')).toBeProblem('unavailable');
+      expect(await app.get('/api/v1/products?limit=7')).toBeProblem('unavailable');
+      expect(await app.get('/api/v1/orders?user_id=alice')).toBeProblem('unavailable');
+      expect(await app.post('/api/v1/admin/products', PRODUCT, AS_OPERATOR)).toBeProblem('unavailable');
+      expect(await app.post(`/api/v1/admin/products/${sale.id}/pause`, undefined, AS_OPERATOR)).toBeProblem(
+        'unavailable',
+      );
+      expect((await app.get('/api/v1/products')).json()).toEqual(list);
+    } finally {
+      await mysql.restart();
+    }
+  });
+});

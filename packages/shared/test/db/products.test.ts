@@ -1,0 +1,103 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { addSold, findSale, listSales, listShards, lockSale, stampFence, updatePaused } from '../../src/db/products.ts';
+import { sharedTokenSecret } from '../../src/db/token-secrets.ts';
+import { connectDb } from '../../src/db/client.ts';
+import { sql } from 'kysely';
+import { openTestContext, type TestContext } from '../support.ts';
+
+let context: TestContext;
+beforeAll(async () => {
+  context = await openTestContext();
+});
+afterAll(() => context.close());
+
+describe('a sale in the ledger', () => {
+  test('is read as it was written, to the millisecond', async () => {
+    const sale = await context.insertSale({
+      start_ms: 1_800_000_000_123,
+      end_ms: 1_800_000_000_124,
+      name: 'Größe 😀 ',
+    });
+    expect(await findSale(context.db, sale.id)).toEqual(sale);
+    expect(await findSale(context.db, 999_999)).toBeUndefined();
+  });
+
+  test('is paused under a version that goes up with every pause and resume, by any number at once', async () => {
+    const sale = await context.insertSale();
+    await Promise.all([true, false, true, false].map((paused) => updatePaused(context.db, sale.id, paused)));
+    const last = await updatePaused(context.db, sale.id, true);
+    expect(last).toMatchObject({ paused: true, pause_version: 5, version: 1 });
+    expect(await updatePaused(context.db, 999_999, true)).toBeUndefined();
+  });
+
+  test('is listed newest first, page by page', async () => {
+    const made = [await context.insertSale(), await context.insertSale(), await context.insertSale()];
+    const first = await listSales(context.db, 2);
+    expect(first).toEqual([made[2], made[1]]);
+    expect((await listSales(context.db, 1, made[1]!.id))[0]).toEqual(made[0]);
+  });
+
+  test('names its shard, which workers go by', async () => {
+    await context.insertSale({ shard: 3 });
+    await context.insertSale({ shard: 3 });
+    expect((await listShards(context.db)).filter((shard) => shard === 3)).toEqual([3]);
+  });
+});
+
+describe('the row of a sale', () => {
+  test('is locked only for the holder of the highest stamp: one that slept through its lease writes nothing', async () => {
+    const sale = await context.insertSale({ seckill_stock: 8 });
+    await stampFence(context.db, sale.id, 1);
+    const lock = (fence: number) => context.db.transaction().execute((tx) => lockSale(tx, sale.id, fence));
+    expect(await lock(1)).toEqual({ seckill_stock: 8, sold: 0 });
+    await stampFence(context.db, sale.id, 2);
+    expect(await lock(1)).toBeUndefined();
+    expect(await lock(2)).toEqual({ seckill_stock: 8, sold: 0 });
+  });
+
+  test('makes a stamp wait for the transaction that holds it, so that its writes come first', async () => {
+    const sale = await context.insertSale();
+    await stampFence(context.db, sale.id, 1);
+    const order: string[] = [];
+    let next: Promise<unknown> = Promise.resolve();
+    await context.db.transaction().execute(async (tx) => {
+      await lockSale(tx, sale.id, 1);
+      next = stampFence(context.db, sale.id, 2).then(() => order.push('stamped'));
+      await expect
+        .poll(async () => {
+          const { rows } = await sql<{ n: number }>`
+            SELECT COUNT(*) AS n FROM information_schema.INNODB_TRX WHERE trx_state = 'LOCK WAIT'`.execute(context.db);
+          return rows[0]!.n;
+        })
+        .toBeGreaterThan(0);
+      await addSold(tx, sale.id, 3);
+      order.push('written');
+    });
+    await next;
+    expect(order).toEqual(['written', 'stamped']);
+  });
+});
+
+describe('the connections of a writer', () => {
+  test('are dropped by the server 5 s after their process froze, and wait 3 s for a lock', async () => {
+    const db = connectDb(context.config, 'ledger');
+    try {
+      const { rows } = await sql`
+        SELECT @@SESSION.wait_timeout AS wait_timeout, @@SESSION.innodb_lock_wait_timeout AS lock_wait,
+          @@SESSION.time_zone AS time_zone`.execute(db);
+      expect(rows).toEqual([{ wait_timeout: 5, lock_wait: 3, time_zone: '+00:00' }]);
+    } finally {
+      await db.destroy();
+    }
+  });
+});
+
+describe('the shared secret of seckill tokens', () => {
+  test('is one for all processes that race to make it, and stays', async () => {
+    const made = new Set(await Promise.all(Array.from({ length: 12 }, () => sharedTokenSecret(context.db))));
+    expect(made.size).toBe(1);
+    const [secret] = made;
+    expect(Buffer.from(secret!, 'base64url')).toHaveLength(32);
+    expect(await sharedTokenSecret(context.db)).toBe(secret);
+  });
+});

@@ -1,0 +1,173 @@
+import { once } from 'node:events';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readFence, stampFence } from '../../src/db/products.ts';
+import type { Sale } from '../../src/domain/sale.ts';
+import { acquireLease, Lease, LEASE_LIFE_MS, LeaseLost, withStampedLease } from '../../src/sale/lease.ts';
+import { openTestContext, type TestContext } from '../support.ts';
+
+let context: TestContext;
+beforeAll(async () => {
+  context = await openTestContext();
+});
+afterAll(() => context.close());
+
+const leaseKey = (sale: Sale): string => context.keys.sale(sale).lease;
+
+async function take(sale: Sale, wait_ms = 1_000): Promise<Lease> {
+  const lease = await acquireLease(context.commands, sale, wait_ms);
+  if (lease === undefined) throw new Error('the lease is held elsewhere');
+  return lease;
+}
+
+describe('a lease', () => {
+  test('is somebody else’s until it is released: asking ends undefined after the wait, and not before', async () => {
+    const sale = await context.insertSale();
+    const held = await take(sale);
+    const asked_ms = performance.now();
+    expect(await acquireLease(context.commands, sale, 60)).toBeUndefined();
+    const waited_ms = performance.now() - asked_ms;
+    // It gives up when the next try, 25 ms later at most, would come too late.
+    expect(waited_ms).toBeGreaterThanOrEqual(60 - 25);
+    expect(waited_ms).toBeLessThan(LEASE_LIFE_MS);
+    // Asked without patience it answers at once.
+    expect(await acquireLease(context.commands, sale, 0)).toBeUndefined();
+    await held.release();
+    const next = await take(sale);
+    expect(next.fencing_token).toBe(held.fencing_token + 1);
+    await next.release();
+  });
+
+  test('goes to whoever waits as soon as it is released', async () => {
+    const sale = await context.insertSale();
+    const held = await take(sale);
+    const waiting = take(sale, 2_000);
+    await expect.poll(() => context.redis.exists(context.keys.sale(sale).leaseWaiting)).toBe(1);
+    await held.release();
+    const next = await waiting;
+    expect(await context.redis.get(leaseKey(sale))).toBe(next.text);
+    await next.release();
+  });
+
+  test('is kept by renewal at a third of its life', async () => {
+    const sale = await context.insertSale();
+    const lease = await take(sale);
+    // As if most of its life had passed: without a renewal it would be gone within the poll.
+    await context.redis.pexpire(leaseKey(sale), LEASE_LIFE_MS / 2);
+    await expect
+      .poll(() => context.redis.pttl(leaseKey(sale)), { timeout: LEASE_LIFE_MS })
+      .toBeGreaterThan((LEASE_LIFE_MS * 2) / 3);
+    expect(() => lease.check()).not.toThrow();
+    expect(lease.lost.aborted).toBe(false);
+    await lease.release();
+  });
+
+  test('that somebody else took is known to be lost at the next renewal', async () => {
+    const sale = await context.insertSale();
+    const lease = await take(sale);
+    const lost = once(lease.lost, 'abort', { signal: AbortSignal.timeout(LEASE_LIFE_MS) });
+    await context.redis.set(leaseKey(sale), '99 somebody else', 'PX', 60_000);
+    await lost;
+    expect(() => lease.check()).toThrow(LeaseLost);
+    expect(await context.redis.get(leaseKey(sale))).toBe('99 somebody else');
+    // The end of a lost lease leaves the standing one alone.
+    await lease.release();
+    expect(await context.redis.get(leaseKey(sale))).toBe('99 somebody else');
+  });
+
+  test('whose holder slept through its life is lost to it without asking Redis', async () => {
+    const sale = await context.insertSale();
+    const asleep = new Lease(context.commands, sale, 1, 'sleeper', performance.now() - LEASE_LIFE_MS - 1);
+    expect(() => asleep.check()).toThrow(LeaseLost);
+    expect(asleep.lost.aborted).toBe(true);
+    const awake = new Lease(context.commands, sale, 1, 'awake', performance.now());
+    expect(() => awake.check()).not.toThrow();
+    await Promise.all([asleep.release(), awake.release()]);
+  });
+
+  test('that was released cannot be used by mistake', async () => {
+    const lease = await take(await context.insertSale());
+    await lease.release();
+    expect(() => lease.check()).toThrow(LeaseLost);
+  });
+});
+
+describe('a stamped lease', () => {
+  const run = <Result>(sale: Sale, work: (lease: Lease) => Promise<Result>, wait_ms = 1_000) =>
+    withStampedLease(context, sale, wait_ms, work);
+
+  test('is in the ledger before the work begins, and released after it', async () => {
+    const sale = await context.insertSale();
+    const seen = await run(sale, async (lease) => {
+      expect(await context.redis.get(leaseKey(sale))).toBe(lease.text);
+      return [lease.fencing_token, await readFence(context.db, sale.id)];
+    });
+    expect(seen).toEqual([1, 1]);
+    expect(await context.redis.exists(leaseKey(sale))).toBe(0);
+  });
+
+  test.each([1, 41, 1_000_000_000_000])(
+    'is taken anew above the ledger’s fencing token %i where Redis has lost its counter',
+    async (ledger_fence) => {
+      const sale = await context.insertSale();
+      await stampFence(context.db, sale.id, ledger_fence);
+      expect(await run(sale, (lease) => Promise.resolve(lease.fencing_token))).toBe(ledger_fence + 1);
+      expect(await readFence(context.db, sale.id)).toBe(ledger_fence + 1);
+      expect(await run(sale, (lease) => Promise.resolve(lease.fencing_token))).toBe(ledger_fence + 2);
+    },
+  );
+
+  test('is not had while somebody else holds it, and the work does not run', async () => {
+    const sale = await context.insertSale();
+    const held = await take(sale);
+    const work = () => Promise.reject(new Error('the work ran'));
+    expect(await run(sale, work, 50)).toBeUndefined();
+    expect(await readFence(context.db, sale.id)).toBe(0);
+    await held.release();
+  });
+
+  test('is released where the work fails, and the failure is told', async () => {
+    const sale = await context.insertSale();
+    await expect(run(sale, () => Promise.reject(new Error('boom')))).rejects.toThrow('boom');
+    expect(await context.redis.exists(leaseKey(sale))).toBe(0);
+  });
+
+  test('of a sale that the ledger does not have is refused', async () => {
+    const sale = { ...(await context.insertSale()), id: 999_999 };
+    const work = () => Promise.reject(new Error('the work ran'));
+    await expect(run(sale, work)).rejects.toThrow(LeaseLost);
+    expect(await context.redis.exists(leaseKey(sale))).toBe(0);
+  });
+
+  test('lets many who ask at once work one after the other, each above the last', async () => {
+    const sale = await context.insertSale();
+    let working = 0;
+    const tokens: number[] = [];
+    const work = async (lease: Lease) => {
+      working += 1;
+      expect(working).toBe(1);
+      expect(await readFence(context.db, sale.id)).toBe(lease.fencing_token);
+      working -= 1;
+      tokens.push(lease.fencing_token);
+      return 'done';
+    };
+    const done = await Promise.all(Array.from({ length: 8 }, () => run(sale, work, 10_000)));
+    expect(done).toEqual(Array(8).fill('done'));
+    expect(tokens).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+  });
+});
+
+describe('the stamp', () => {
+  test('is strict: it must be above the last, so that no two holders can have the same', async () => {
+    const sale = await context.insertSale();
+    expect(await stampFence(context.db, sale.id, 5)).toBe(true);
+    for (const behind of [5, 4, 0]) expect(await stampFence(context.db, sale.id, behind)).toBe(false);
+    expect(await readFence(context.db, sale.id)).toBe(5);
+    expect(await stampFence(context.db, sale.id, 6)).toBe(true);
+  });
+
+  test('is won by one of many who race with the same fencing token', async () => {
+    const sale = await context.insertSale();
+    const stamped = await Promise.all(Array.from({ length: 10 }, () => stampFence(context.db, sale.id, 1)));
+    expect(stamped.filter(Boolean)).toHaveLength(1);
+  });
+});

@@ -1,0 +1,332 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { insertOrders } from '../../src/db/orders.ts';
+import { readFence } from '../../src/db/products.ts';
+import { newOrderNumber } from '../../src/domain/order-number.ts';
+import type { OrderStatus } from '../../src/domain/order.ts';
+import type { Sale } from '../../src/domain/sale.ts';
+import type { Owner, Reservation } from '../../src/redis/commands.ts';
+import { LeaseLost } from '../../src/sale/lease.ts';
+import { ownersOf, rebuildSale } from '../../src/sale/rebuild.ts';
+import { buy, newAttempt, newCall, newItem, send, shoppers, snapshot, takeLease, unitsOf } from '../buying.ts';
+import { openTestContext, type TestContext } from '../support.ts';
+
+let context: TestContext;
+beforeAll(async () => {
+  context = await openTestContext();
+});
+afterAll(() => context.close());
+
+const rebuild = (sale: Sale, wait_ms = 5_000) => rebuildSale(context, sale, wait_ms);
+const byUser = (owners: readonly Owner[]): Record<string, string> =>
+  Object.fromEntries(owners.map(({ user_id, order_no }) => [user_id, order_no]));
+
+/** Puts orders into the ledger as the writer does, past Redis. */
+async function writeOrders(
+  sale: Sale,
+  owners: readonly Owner[],
+  status: OrderStatus = 'pending_payment',
+): Promise<void> {
+  const facts = { product_id: sale.id, status, price_cents: sale.price_cents, created_at_ms: Date.now(), version: 1 };
+  await context.db.transaction().execute(async (tx) => {
+    for (let from = 0; from < owners.length; from += 1_000) {
+      await insertOrders(
+        tx,
+        owners.slice(from, from + 1_000).map((owner) => ({ ...owner, ...facts })),
+      );
+    }
+  });
+}
+
+const newOwners = (sale: Sale, users: readonly string[]): Owner[] =>
+  users.map((user_id) => ({ user_id, order_no: newOrderNumber(sale, Date.now()) }));
+
+/** Deletes everything that Redis knows of a sale. */
+async function empty(sale: Sale): Promise<void> {
+  await context.redis.del(...Object.keys(await snapshot(context, sale)));
+}
+
+describe('from an empty Redis', () => {
+  test('a new sale is ready with all its units', async () => {
+    const sale = await context.insertSale({ seckill_stock: 7 });
+    expect(await rebuild(sale)).toEqual({ sale, owners: 0, available: 7 });
+    expect(await unitsOf(context, sale)).toEqual({ available: 7, total: 7, owners: {} });
+    expect(await context.commands.readSale(sale)).toMatchObject({ ready: true, version: 1, paused: false });
+    expect(await context.redis.exists(context.keys.sale(sale).lease)).toBe(0);
+  });
+
+  test('the owners are exactly the live orders: closed and failed ones hold no unit', async () => {
+    const sale = await context.insertSale({ seckill_stock: 10 });
+    const pending = newOwners(sale, ['u1', 'u2']);
+    const paid = newOwners(sale, ['u3']);
+    await writeOrders(sale, pending);
+    await writeOrders(sale, paid, 'paid');
+    for (const closed of ['refunded', 'cancelled', 'expired', 'failed'] as const) {
+      await writeOrders(sale, newOwners(sale, [closed, 'u1']), closed);
+    }
+    expect(await rebuild(sale)).toMatchObject({ owners: 3, available: 7 });
+    expect(await unitsOf(context, sale)).toEqual({ available: 7, total: 10, owners: byUser([...pending, ...paid]) });
+  });
+
+  test('another sale’s orders count for nothing', async () => {
+    const [sale, other] = [await context.insertSale({ seckill_stock: 5 }), await context.insertSale()];
+    await writeOrders(other, newOwners(other, shoppers(3)));
+    expect(await rebuild(sale)).toMatchObject({ owners: 0, available: 5 });
+  });
+
+  test('the row’s pause comes along', async () => {
+    const sale = await context.insertSale();
+    await context.db.updateTable('products').set({ paused: 1, pause_version: 4 }).where('id', '=', sale.id).execute();
+    await rebuild(sale);
+    expect(await context.commands.readSale(sale)).toMatchObject({ paused: true });
+    expect(await context.redis.get(context.keys.sale(sale).pause)).toBe('4 1');
+  });
+
+  test('20,000 owners are back in seconds, the sale stopped no longer than that', async () => {
+    const sale = await context.insertSale({ seckill_stock: 25_000 });
+    await writeOrders(sale, newOwners(sale, shoppers(20_000)));
+    const began_ms = performance.now();
+    expect(await rebuild(sale)).toMatchObject({ owners: 20_000, available: 5_000 });
+    expect(performance.now() - began_ms).toBeLessThan(10_000);
+    expect(await context.redis.hlen(context.keys.sale(sale).owners)).toBe(20_000);
+  });
+
+  test('ids that differ in case and order numbers come back byte by byte', async () => {
+    const sale = await context.insertSale();
+    const owners = newOwners(sale, ['u1', 'U1', '{0}', "'", '\\', '%', 'x'.repeat(64)]);
+    await writeOrders(sale, owners);
+    await rebuild(sale);
+    expect((await unitsOf(context, sale)).owners).toEqual(byUser(owners));
+  });
+});
+
+describe('with reservations that survived', () => {
+  test('those without a row own a unit again, and can be sent again', async () => {
+    const sale = await context.openSale({ seckill_stock: 10 });
+    const attempt = await newAttempt(context, sale, shoppers(4));
+    await send(context, attempt);
+    await context.redis.del(context.keys.sale(sale).owners, context.keys.sale(sale).state);
+    expect(await rebuild(sale)).toMatchObject({ owners: 4, available: 6 });
+    expect((await unitsOf(context, sale)).owners).toEqual(byUser(attempt.items));
+    expect(await send(context, attempt)).toEqual(shoppers(4).map(() => ({ outcome: 'accepted' })));
+    expect(await unitsOf(context, sale)).toMatchObject({ available: 6 });
+  });
+
+  test('one that is in the ledger already is counted once', async () => {
+    const sale = await context.openSale({ seckill_stock: 10 });
+    const owners = await buy(context, sale, shoppers(3));
+    await writeOrders(sale, owners.slice(0, 2));
+    expect(await rebuild(sale)).toMatchObject({ owners: 3, available: 7 });
+    expect((await unitsOf(context, sale)).owners).toEqual(byUser(owners));
+    expect(await context.commands.backlog(sale)).toBe(3);
+  });
+
+  test('one whose order was closed meanwhile owns nothing, so its unit is free', async () => {
+    const sale = await context.openSale({ seckill_stock: 10 });
+    const owners = await buy(context, sale, shoppers(3));
+    await writeOrders(sale, owners.slice(0, 1), 'cancelled');
+    await writeOrders(sale, owners.slice(1, 2), 'failed');
+    expect(await rebuild(sale)).toMatchObject({ owners: 1, available: 9 });
+    expect((await unitsOf(context, sale)).owners).toEqual(byUser(owners.slice(2)));
+    // The returns of both still come; they find no owner entry and free nothing twice.
+    expect(await context.commands.giveBack(sale, await takeLease(context, sale), owners.slice(0, 2))).toBe(0);
+  });
+
+  test('the oldest get the units that are left', async () => {
+    const sale = await context.openSale({ seckill_stock: 5 });
+    const owners = await buy(context, sale, shoppers(5));
+    const { reservations } = context.keys.sale(sale);
+    for (const [i, { order_no, user_id }] of owners.entries()) {
+      // The last who came is now the oldest.
+      await context.redis.hset(reservations, order_no, `${1_000 - i} 1999 job request ${user_id}`);
+    }
+    const live = newOwners(sale, ['live']);
+    await writeOrders(sale, live);
+    await context.db.updateTable('products').set({ seckill_stock: 3 }).where('id', '=', sale.id).execute();
+    expect(await rebuild(sale)).toMatchObject({ owners: 3, available: 0 });
+    expect((await unitsOf(context, sale)).owners).toEqual(byUser([...live, ...owners.slice(3)]));
+    // Those left out stay, for the writer to fail them: an accepted order never just vanishes.
+    expect(await context.commands.backlog(sale)).toBe(5);
+  });
+
+  test('a shopper who has a live order owns that one', async () => {
+    const sale = await context.openSale();
+    await buy(context, sale, ['u1']);
+    const live = newOwners(sale, ['u1']);
+    await writeOrders(sale, live);
+    await rebuild(sale);
+    expect((await unitsOf(context, sale)).owners).toEqual(byUser(live));
+  });
+});
+
+describe('the owners', () => {
+  const reservation = (user_id: string, order_no: string, admitted_ms: number): Reservation => ({
+    user_id,
+    order_no,
+    admitted_ms,
+    price_cents: 1,
+    job_id: 'job',
+    request_id: 'request',
+  });
+
+  test('are live orders first, then reservations by time and number, one per shopper', () => {
+    const waiting = [
+      reservation('c', 'c2', 7),
+      reservation('b', 'b1', 5),
+      reservation('c', 'c1', 5),
+      reservation('a', 'a2', 1),
+      reservation('d', 'd1', 6),
+    ];
+    const live = [{ user_id: 'a', order_no: 'a1' }];
+    expect(ownersOf({ seckill_stock: 3 }, live, waiting, new Set())).toEqual([
+      { user_id: 'a', order_no: 'a1' },
+      { user_id: 'b', order_no: 'b1' },
+      { user_id: 'c', order_no: 'c1' },
+    ]);
+    expect(ownersOf({ seckill_stock: 3 }, live, waiting, new Set(['c1', 'b1']))).toEqual([
+      { user_id: 'a', order_no: 'a1' },
+      { user_id: 'd', order_no: 'd1' },
+      { user_id: 'c', order_no: 'c2' },
+    ]);
+  });
+
+  test('include every live order, even more than there are units', () => {
+    const live = shoppers(3).map((user_id) => ({ user_id, order_no: `of ${user_id}` }));
+    expect(ownersOf({ seckill_stock: 2 }, live, [reservation('late', 'l1', 1)], new Set())).toEqual(live);
+  });
+});
+
+describe('a changed product', () => {
+  test('is sold by its new facts, and those who own a unit keep it', async () => {
+    const sale = await context.openSale({ seckill_stock: 3, price_cents: 1_999 });
+    const owners = await buy(context, sale, ['u1', 'u2']);
+    await context.db
+      .updateTable('products')
+      .set({ seckill_stock: 4, price_cents: 999, version: 2, end_time: new Date(sale.end_ms + 60_000) })
+      .where('id', '=', sale.id)
+      .execute();
+    expect(await rebuild(sale)).toMatchObject({ owners: 2, available: 2, sale: { version: 2, price_cents: 999 } });
+    expect(await context.commands.readSale(sale)).toMatchObject({ ready: true, version: 2, available: 2 });
+    const [third] = await buy(context, sale, ['u3']);
+    const prices = await context.commands.reservations(sale, [owners[0]!.order_no, third!.order_no]);
+    // Promise 5: an accepted order never changes its price.
+    expect(prices.map((reservation) => reservation?.price_cents)).toEqual([1_999, 999]);
+    expect(await context.redis.hget(context.keys.sale(sale).state, 'end_ms')).toBe(String(sale.end_ms + 60_000));
+  });
+});
+
+describe('a rebuild', () => {
+  test('is not done while somebody else holds the lease, and the sale goes on selling', async () => {
+    const sale = await context.openSale();
+    await takeLease(context, sale);
+    expect(await rebuild(sale, 50)).toBeUndefined();
+    await buy(context, sale, ['u1']);
+  });
+
+  test('is stamped in the ledger, so that no transaction of an earlier holder can commit after it', async () => {
+    const sale = await context.openSale();
+    const before = await readFence(context.db, sale.id);
+    await rebuild(sale);
+    expect(await readFence(context.db, sale.id)).toBe(before + 1);
+  });
+
+  test('again changes nothing, however often', async () => {
+    const sale = await context.openSale();
+    const owners = await buy(context, sale, shoppers(3));
+    await writeOrders(sale, owners.slice(0, 1));
+    const units = await unitsOf(context, sale);
+    for (let i = 0; i < 3; i += 1) {
+      await rebuild(sale);
+      expect(await unitsOf(context, sale)).toEqual(units);
+    }
+  });
+
+  test('by several at once is done by one after the other', async () => {
+    const sale = await context.insertSale({ seckill_stock: 5 });
+    const owners = newOwners(sale, shoppers(2));
+    await writeOrders(sale, owners);
+    const rebuilt = await Promise.all(Array.from({ length: 5 }, () => rebuild(sale)));
+    for (const one of rebuilt) expect(one).toMatchObject({ owners: 2, available: 3 });
+    expect(await unitsOf(context, sale)).toEqual({ available: 3, total: 5, owners: byUser(owners) });
+  });
+
+  test.each([
+    ['it stopped the sale', 1],
+    ['it added some owners', 2],
+    ['it added wrong owners', 3],
+  ])('that died after %s is made good by the next', async (_, steps) => {
+    const sale = await context.openSale({ seckill_stock: 5 });
+    const owners = await buy(context, sale, shoppers(3));
+    await writeOrders(sale, owners.slice(0, 2));
+    const dead = await takeLease(context, sale);
+    await context.commands.beginRebuild(sale, dead);
+    if (steps >= 2) await context.commands.addOwners(sale, dead, owners.slice(0, 1));
+    if (steps >= 3) await context.commands.addOwners(sale, dead, [{ user_id: 'stale', order_no: 'stale' }]);
+    expect(await context.commands.readSale(sale)).toMatchObject({ ready: false });
+    // Its lease runs out.
+    await context.redis.pexpire(context.keys.sale(sale).lease, 20);
+    expect(await rebuild(sale)).toMatchObject({ owners: 3, available: 2 });
+    expect(await unitsOf(context, sale)).toEqual({ available: 2, total: 5, owners: byUser(owners) });
+    // Had it only slept, it could do nothing any more.
+    const { run_id } = await context.commands.clock(0);
+    expect(await context.commands.finishRebuild(sale, dead, { run_id, owners: 0, available: 5 })).toBe(false);
+    expect(await unitsOf(context, sale)).toMatchObject({ available: 2 });
+  });
+
+  test('that loses its lease on the way says so and leaves the sale stopped', async () => {
+    const sale = await context.openSale();
+    await buy(context, sale, shoppers(3));
+    const commands = {
+      ...context.commands,
+      allReservations: async (ref: Sale) => {
+        await context.redis.del(context.keys.sale(ref).lease);
+        return context.commands.allReservations(ref);
+      },
+    };
+    await expect(rebuildSale({ commands, db: context.db }, sale, 1_000)).rejects.toThrow(LeaseLost);
+    expect(await context.commands.readSale(sale)).toMatchObject({ ready: false });
+    expect(await rebuild(sale)).toMatchObject({ owners: 3, available: 7 });
+  });
+
+  test('of a sale that the ledger does not have is refused', async () => {
+    const sale = { ...(await context.insertSale()), id: 999_999 };
+    await expect(rebuild(sale)).rejects.toThrow(LeaseLost);
+    expect(await context.commands.readSale(sale)).toMatchObject({ ready: false });
+  });
+
+  test('while buyers keep clicking answers not_ready, never sold out, and then sells on without an oversell', async () => {
+    const sale = await context.openSale({ seckill_stock: 40 });
+    const before = await buy(context, sale, shoppers(10));
+    await writeOrders(sale, before);
+    const records = before.map(({ order_no }) => ({ order_no, version: 1, status: '{}' }));
+    const lease = await takeLease(context, sale);
+    await context.commands.settle(sale, lease, 60_000, records);
+    await context.commands.releaseLease(sale, lease);
+    await empty(sale);
+
+    // Seckill tokens cannot be issued by a stopped sale, so they are put in place by hand.
+    const users = Array.from({ length: 60 }, (_, i) => `later-${i}`);
+    const token = 'the same for all';
+    for (const user of users) await context.redis.set(context.keys.seckillToken(sale, user), token, 'PX', 60_000);
+    const call = await newCall(context, sale);
+    const items = await Promise.all(users.map((user) => newItem(context, sale, user, { token })));
+    const early = new Set<string>();
+    const enough = new AbortController();
+    const clicking = (async () => {
+      for (let i = 0; !enough.signal.aborted; i = (i + 1) % 30) {
+        for (const { outcome } of await context.commands.admit(sale, call, [items[i]!])) early.add(outcome);
+      }
+    })();
+    await expect.poll(() => early.has('not_ready')).toBe(true);
+    await rebuild(sale);
+    await expect.poll(() => early.has('accepted')).toBe(true);
+    enough.abort();
+    await clicking;
+    expect([...early].toSorted((a, b) => (a < b ? -1 : 1))).toEqual(['accepted', 'not_ready']);
+
+    const last = await context.commands.admit(sale, call, items);
+    expect(last.filter(({ outcome }) => outcome === 'accepted')).toHaveLength(30);
+    const { available, owners } = await unitsOf(context, sale);
+    expect([available, Object.keys(owners).length]).toEqual([0, 40]);
+    expect(owners).toMatchObject(byUser(before));
+  });
+});

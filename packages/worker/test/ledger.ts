@@ -1,0 +1,136 @@
+import { randomUUID } from 'node:crypto';
+import { sql } from 'kysely';
+import type { Db } from '@flash-sale/shared/db/client.ts';
+import { insertOrders } from '@flash-sale/shared/db/orders.ts';
+import type { Order } from '@flash-sale/shared/domain/order.ts';
+import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
+import { onTestFinished, vi } from 'vitest';
+
+/** What the ledger says of a sale, as an outside checker reads it. */
+export interface Ledger {
+  /** Rows by status, in the order of their numbers. */
+  readonly orders: readonly { order_no: string; user_id: string; status: Order['status']; reason: string | null }[];
+  readonly sold: number;
+  readonly fence: number;
+  /** Order numbers whose unit goes back or went back. */
+  readonly returns: readonly { order_no: string; applied: boolean }[];
+}
+
+export async function readLedger(db: Db, sale: SaleRef): Promise<Ledger> {
+  const { sold, fence } = await db
+    .selectFrom('products')
+    .select(['sold', 'fence'])
+    .where('id', '=', sale.id)
+    .executeTakeFirstOrThrow();
+  const orders = await db
+    .selectFrom('orders')
+    .select(['order_no', 'user_id', 'status', 'reason'])
+    .where('product_id', '=', sale.id)
+    .orderBy('order_no')
+    .execute();
+  const returns = await db
+    .selectFrom('stock_returns')
+    .select(['order_no', 'applied_at'])
+    .where('product_id', '=', sale.id)
+    .orderBy('order_no')
+    .execute();
+  return {
+    orders,
+    sold,
+    fence,
+    returns: returns.map(({ order_no, applied_at }) => ({ order_no, applied: applied_at !== null })),
+  };
+}
+
+/** Somebody else's transaction that holds a sale's row until it is let go. */
+export interface RowLock {
+  /** Stamps a fencing token, as the holder of a lease does before it writes; it stands once the row is let go. */
+  stamp(fence: number): Promise<void>;
+  release(): Promise<void>;
+}
+
+export async function lockSaleRow(db: Db, sale: SaleRef): Promise<RowLock> {
+  const tx = await db.startTransaction().execute();
+  let held = true;
+  const release = async (): Promise<void> => {
+    if (!held) return;
+    held = false;
+    await tx.commit().execute();
+  };
+  onTestFinished(release);
+  await tx.selectFrom('products').select('id').where('id', '=', sale.id).forUpdate().execute();
+  const stamp = async (fence: number): Promise<void> => {
+    await tx.updateTable('products').set({ fence }).where('id', '=', sale.id).execute();
+  };
+  return { stamp, release };
+}
+
+/**
+ * Holds up a writer, and nobody else, at its INSERT: another transaction has live orders of these shoppers that are not committed.
+ *
+ * @returns what takes them back, and so lets the writer go on
+ */
+export async function holdUpOrdersOf(db: Db, sale: SaleRef, userIds: readonly string[]): Promise<() => Promise<void>> {
+  const tx = await db.startTransaction().execute();
+  let held = true;
+  const letGo = async (): Promise<void> => {
+    if (!held) return;
+    held = false;
+    await tx.rollback().execute();
+  };
+  onTestFinished(letGo);
+  const [status, price_cents, created_at_ms, version] = ['pending_payment', 1, 0, 1] as const;
+  await insertOrders(
+    tx,
+    userIds.map((user_id) => {
+      const order_no = `held-up-${randomUUID()}`;
+      return { order_no, product_id: sale.id, user_id, status, price_cents, created_at_ms, version };
+    }),
+  );
+  return letGo;
+}
+
+/**
+ * The connections of this test file's database that wait for a row lock. `information_schema.innodb_trx` would be easier to read, but
+ * shows what it showed before for as long as anybody asks it more than ten times a second.
+ */
+async function connectionsWaitingForALock(db: Db): Promise<number[]> {
+  const status = await sql<{ Status: string }>`SHOW ENGINE INNODB STATUS`.execute(db);
+  const waiting = new Set(
+    // What comes before the first of them tells of a deadlock of the past.
+    status.rows[0]!.Status.split('---TRANSACTION')
+      .slice(1)
+      .filter((transaction) => transaction.includes('LOCK WAIT'))
+      .map((transaction) => Number(/thread id (\d+)/.exec(transaction)?.[1])),
+  );
+  const own = await sql<{ id: number | string }>`
+    SELECT id AS id FROM information_schema.processlist WHERE db = DATABASE()`.execute(db);
+  return own.rows.map(({ id }) => Number(id)).filter((id) => waiting.has(id));
+}
+
+/** Resolves once a transaction waits for a row lock, with the connections that do. MySQL tells nobody, so it is asked. */
+export async function aLockIsWaitedFor(db: Db): Promise<number[]> {
+  return vi.waitFor(
+    async () => {
+      const waiting = await connectionsWaitingForALock(db);
+      if (waiting.length === 0) throw new Error('no transaction waits for a row lock');
+      return waiting;
+    },
+    { timeout: 15_000, interval: 20 },
+  );
+}
+
+/**
+ * Makes MySQL refuse an order of this shopper for good, as a constraint that a later release adds would. The `failed` row of it is
+ * let through.
+ */
+export async function refuseOrdersOf(db: Db, userId: string): Promise<void> {
+  onTestFinished(async () => {
+    await sql`DROP TRIGGER IF EXISTS refuse_one_shopper`.execute(db);
+  });
+  await sql`
+    CREATE TRIGGER refuse_one_shopper BEFORE INSERT ON orders FOR EACH ROW
+    IF NEW.user_id = ${sql.lit(userId)} AND NEW.status <> 'failed' THEN
+      SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'refused by the test';
+    END IF`.execute(db);
+}

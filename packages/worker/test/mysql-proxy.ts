@@ -1,0 +1,125 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { onTestFinished } from 'vitest';
+
+/** What becomes of the next COMMIT that passes. */
+type CommitFault =
+  /** The server never gets it: the transaction is rolled back. */
+  | 'lose_request'
+  /** The server commits and the client never hears of it. */
+  | 'lose_reply';
+
+/** A COMMIT whose reply is kept back: it stands in MySQL while the client still waits. */
+export interface HeldReply {
+  /** Resolves when the server has answered. */
+  readonly committed: Promise<void>;
+  /** Lets the answer through. */
+  release(): void;
+}
+
+/** A TCP proxy before a real MySQL that loses what a network loses. */
+export interface MysqlProxy {
+  readonly host: string;
+  readonly port: number;
+  /** Spoils one COMMIT and cuts its connection; resolves when that has happened. */
+  spoilNextCommit(fault: CommitFault): Promise<void>;
+  holdNextCommitReply(): HeldReply;
+  /** Cuts every connection and every one that is tried, as a MySQL that has gone away does. */
+  cut(): void;
+  restore(): void;
+}
+
+/** COM_QUERY and the text that Kysely sends; nothing else of the protocol is looked at. */
+const COMMIT = '\u0003commit';
+
+/** Opens a proxy for as long as the test runs. */
+export async function openMysqlProxy(server: { host: string; port: number }): Promise<MysqlProxy> {
+  const sockets = new Set<Socket>();
+  let isCut = false;
+  /** Takes over the connection whose COMMIT comes next. `forward` passes the request on. */
+  let onCommit: ((client: Socket, upstream: Socket, forward: () => void) => void) | undefined;
+
+  const track = (socket: Socket): void => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    // A cut connection is what the test wants; whoever uses it sees the end of it.
+    socket.on('error', () => undefined);
+  };
+
+  const listener = createServer((client) => {
+    track(client);
+    if (isCut) {
+      client.destroy();
+      return;
+    }
+    const upstream = connect(server.port, server.host);
+    track(upstream);
+    client.on('close', () => upstream.destroy());
+    upstream.on('close', () => client.destroy());
+    upstream.on('data', (bytes) => client.write(bytes));
+    client.on('data', (bytes) => {
+      const forward = (): void => void upstream.write(bytes);
+      const takeOver = onCommit;
+      if (takeOver === undefined || !bytes.toString('latin1').includes(COMMIT)) {
+        forward();
+        return;
+      }
+      onCommit = undefined;
+      takeOver(client, upstream, forward);
+    });
+  });
+  listener.listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+
+  const cut = (): void => {
+    isCut = true;
+    for (const socket of sockets) socket.destroy();
+  };
+  onTestFinished(async () => {
+    cut();
+    listener.close();
+    await once(listener, 'close');
+  });
+
+  return {
+    host: '127.0.0.1',
+    port: (listener.address() as AddressInfo).port,
+    spoilNextCommit(fault) {
+      return new Promise((resolve) => {
+        onCommit = (client, upstream, forward) => {
+          const end = (): void => {
+            client.destroy();
+            upstream.destroy();
+            resolve();
+          };
+          if (fault === 'lose_request') {
+            end();
+            return;
+          }
+          upstream.removeAllListeners('data').once('data', end);
+          forward();
+        };
+      });
+    },
+    holdNextCommitReply() {
+      let release = (): void => undefined;
+      const committed = new Promise<void>((resolve) => {
+        onCommit = (client, upstream, forward) => {
+          upstream.removeAllListeners('data').once('data', (reply) => {
+            release = () => {
+              upstream.on('data', (bytes) => client.write(bytes));
+              client.write(reply);
+            };
+            resolve();
+          });
+          forward();
+        };
+      });
+      return { committed, release: () => release() };
+    },
+    cut,
+    restore() {
+      isCut = false;
+    },
+  };
+}

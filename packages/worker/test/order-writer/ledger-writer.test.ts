@@ -1,0 +1,366 @@
+import { sql } from 'kysely';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { connectDb, type Db } from '@flash-sale/shared/db/client.ts';
+import { insertOrders } from '@flash-sale/shared/db/orders.ts';
+import { stampFence } from '@flash-sale/shared/db/products.ts';
+import type { Sale, SaleRef } from '@flash-sale/shared/domain/sale.ts';
+import type { HeldReservation } from '@flash-sale/shared/redis/commands.ts';
+import { acquireLease, LeaseLost, type Lease } from '@flash-sale/shared/sale/lease.ts';
+import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
+import { FenceBehind, LedgerWriter } from '../../src/order-writer/ledger-writer.ts';
+import { aLockIsWaitedFor, lockSaleRow, readLedger, refuseOrdersOf } from '../ledger.ts';
+import { openMysqlProxy } from '../mysql-proxy.ts';
+import { admitAll, shoppers } from '../shoppers.ts';
+
+let context: TestContext;
+let ledgerDb: Db;
+beforeAll(async () => {
+  context = await openTestContext();
+  ledgerDb = connectDb(context.config, 'ledger');
+});
+afterAll(async () => {
+  await ledgerDb.destroy();
+  await context.close();
+});
+
+async function holdLease(sale: SaleRef): Promise<Lease> {
+  const lease = await acquireLease(context.commands, sale, 5_000);
+  if (lease === undefined) throw new Error('the lease is held elsewhere');
+  onTestFinished(() => lease.release());
+  return lease;
+}
+
+/** A writer under a lease of its own, with metrics of its own. */
+async function writerOf(sale: SaleRef, db = ledgerDb) {
+  const lease = await holdLease(sale);
+  const metrics = createMetrics('worker');
+  const retries = async (): Promise<number> => (await metrics.write_retries.get()).values[0]!.value;
+  return { lease, metrics, retries, writer: new LedgerWriter({ db, log: context.log, metrics }, lease) };
+}
+
+/** The sale's reservations as the holder of the lease reads them, oldest first. */
+async function reservationsOf(sale: SaleRef, lease: Lease): Promise<HeldReservation[]> {
+  const next = await context.commands.nextReservations(sale, lease.text, 1_000);
+  // Those of one millisecond are sorted by their numbers, whose last characters are random.
+  return next!.reservations;
+}
+
+/** Takes units in the ledger that Redis knows nothing of, which only an outside hand can do. */
+async function setSold(sale: Sale, sold: number): Promise<void> {
+  await context.db.updateTable('products').set({ sold }).where('id', '=', sale.id).execute();
+}
+
+const statusesOf = (orders: readonly { status: string }[]): string[] => orders.map(({ status }) => status);
+
+describe('a batch of reservations', () => {
+  test('becomes rows that carry what was admitted, and sold goes up by as many', async () => {
+    const sale = await context.openSale();
+    const orderNos = await admitAll(context, sale, shoppers(4));
+    const { writer, lease, metrics } = await writerOf(sale);
+    const reservations = await reservationsOf(sale, lease);
+
+    const written = await writer.write(reservations);
+
+    expect(written.map(({ order_no }) => order_no).toSorted()).toEqual(orderNos.toSorted());
+    const ledger = await readLedger(context.db, sale);
+    expect(ledger).toMatchObject({ sold: 4, fence: lease.fencing_token, returns: [] });
+    expect(statusesOf(ledger.orders)).toEqual(Array(4).fill('pending_payment'));
+    expect(
+      (await metrics.write_batch.get()).values.find(({ metricName }) => metricName?.endsWith('_count'))?.value,
+    ).toBe(1);
+    const rows = await context.db.selectFrom('orders').selectAll().where('product_id', '=', sale.id).execute();
+    for (const { order_no, user_id, price_cents, created_at, version } of rows) {
+      const admitted = reservations.find((reservation) => reservation.order_no === order_no);
+      expect({ user_id, price_cents, admitted_ms: created_at.getTime() }).toEqual({
+        user_id: admitted?.user_id,
+        price_cents: sale.price_cents,
+        admitted_ms: admitted?.admitted_ms,
+      });
+      expect(version).toBe(1);
+    }
+  });
+
+  test('is written once however often it comes, and answers the orders as they are now', async () => {
+    const sale = await context.openSale();
+    await admitAll(context, sale, shoppers(3));
+    const { writer, lease } = await writerOf(sale);
+    const reservations = await reservationsOf(sale, lease);
+    await writer.write(reservations);
+    const paid = reservations[0]!.order_no;
+    await context.db.updateTable('orders').set({ status: 'paid', version: 2 }).where('order_no', '=', paid).execute();
+
+    const again = await writer.write(reservations);
+
+    expect(again.find(({ order_no }) => order_no === paid)).toMatchObject({ status: 'paid', version: 2 });
+    expect(await readLedger(context.db, sale)).toMatchObject({ sold: 3, orders: { length: 3 } });
+  });
+
+  test('that was partly written is completed', async () => {
+    const sale = await context.openSale();
+    await admitAll(context, sale, shoppers(5));
+    const { writer, lease } = await writerOf(sale);
+    const reservations = await reservationsOf(sale, lease);
+    await writer.write(reservations.slice(1, 3));
+
+    const orders = await writer.write(reservations);
+
+    expect(orders).toHaveLength(5);
+    expect(await readLedger(context.db, sale)).toMatchObject({ sold: 5, orders: { length: 5 } });
+  });
+});
+
+describe('a reservation that holds no unit', () => {
+  test('fails as not_owner where its owner entry names another order or none, and its unit is put down to go back', async () => {
+    const sale = await context.openSale();
+    const [robbed, freed, sound] = await admitAll(context, sale, ['robbed', 'freed', 'sound']);
+    const { owners } = context.keys.sale(sale);
+    await context.redis.hset(owners, 'robbed', 'another order');
+    await context.redis.hdel(owners, 'freed');
+    const { writer, lease } = await writerOf(sale);
+
+    await writer.write(await reservationsOf(sale, lease));
+
+    const { orders, sold, returns } = await readLedger(context.db, sale);
+    expect(Object.fromEntries(orders.map(({ order_no, status, reason }) => [order_no, [status, reason]]))).toEqual({
+      [robbed!]: ['failed', 'not_owner'],
+      [freed!]: ['failed', 'not_owner'],
+      [sound!]: ['pending_payment', null],
+    });
+    expect(sold).toBe(1);
+    expect(returns.map(({ order_no }) => order_no)).toEqual([robbed!, freed!].toSorted());
+  });
+
+  test('fails as no_unit where the ledger fills up in mid-batch: no oversell, oldest first', async () => {
+    const sale = await context.openSale({ seckill_stock: 10 });
+    await admitAll(context, sale, shoppers(5));
+    await setSold(sale, 8);
+    const { writer, lease } = await writerOf(sale);
+    const reservations = await reservationsOf(sale, lease);
+
+    const written = await writer.write(reservations);
+
+    expect(statusesOf(written)).toEqual(['pending_payment', 'pending_payment', 'failed', 'failed', 'failed']);
+    const { orders, sold, returns } = await readLedger(context.db, sale);
+    expect(sold).toBe(10);
+    const failed = orders.filter(({ status }) => status === 'failed');
+    expect(failed.map(({ reason }) => reason)).toEqual(Array(3).fill('no_unit'));
+    expect(returns.map(({ order_no }) => order_no)).toEqual(failed.map(({ order_no }) => order_no));
+  });
+
+  test('that failed once is never written later, although a unit has become free', async () => {
+    const sale = await context.openSale();
+    await admitAll(context, sale, ['late']);
+    await setSold(sale, 10);
+    const { writer, lease } = await writerOf(sale);
+    const reservations = await reservationsOf(sale, lease);
+    await writer.write(reservations);
+    await setSold(sale, 0);
+
+    const [again] = await writer.write(reservations);
+
+    expect(again).toMatchObject({ status: 'failed', reason: 'no_unit' });
+    expect(await readLedger(context.db, sale)).toMatchObject({
+      sold: 0,
+      orders: { length: 1 },
+      returns: { length: 1 },
+    });
+  });
+});
+
+describe('a poison order', () => {
+  test('that MySQL refuses becomes failed, and every batch mate is written', async () => {
+    const sale = await context.openSale({ seckill_stock: 20 });
+    await admitAll(context, sale, [...shoppers(6), 'poison', ...shoppers(6, 'other')]);
+    await refuseOrdersOf(context.db, 'poison');
+    const { writer, lease, retries } = await writerOf(sale);
+
+    const written = await writer.write(await reservationsOf(sale, lease));
+
+    expect(written).toHaveLength(13);
+    const { orders, sold, returns } = await readLedger(context.db, sale);
+    const failed = orders.filter(({ status }) => status !== 'pending_payment');
+    expect(failed).toMatchObject([{ user_id: 'poison', status: 'failed', reason: 'refused' }]);
+    expect(sold).toBe(12);
+    expect(returns.map(({ order_no }) => order_no)).toEqual([failed[0]!.order_no]);
+    expect(await retries()).toBe(0);
+  });
+
+  test('of a shopper who has a live order already becomes failed: one live order per shopper, whatever Redis says', async () => {
+    const sale = await context.openSale();
+    await admitAll(context, sale, [...shoppers(3), 'twice']);
+    await context.db.transaction().execute((tx) =>
+      insertOrders(tx, [
+        {
+          order_no: '01KARYB6S5Q0H9M3T7ZV5W8XCE-0-1',
+          product_id: sale.id,
+          user_id: 'twice',
+          status: 'paid',
+          price_cents: 1,
+          created_at_ms: 0,
+          version: 2,
+        },
+      ]),
+    );
+    await setSold(sale, 1);
+    const { writer, lease } = await writerOf(sale);
+
+    await writer.write(await reservationsOf(sale, lease));
+
+    const { orders, sold } = await readLedger(context.db, sale);
+    expect(sold).toBe(4);
+    expect(orders.filter(({ user_id }) => user_id === 'twice')).toMatchObject([
+      { status: 'paid' },
+      { status: 'failed', reason: 'refused' },
+    ]);
+    expect(orders.filter(({ status }) => status === 'pending_payment')).toHaveLength(3);
+  });
+});
+
+describe('fencing', () => {
+  test('a writer whose fence another holder has overtaken writes nothing', async () => {
+    const sale = await context.openSale();
+    await admitAll(context, sale, shoppers(2));
+    const { writer, lease } = await writerOf(sale);
+    const [first, second] = await reservationsOf(sale, lease);
+    await writer.write([first!]);
+    // The lease in Redis is not touched: only the ledger knows that this writer slept too long.
+    expect(await stampFence(context.db, sale.id, lease.fencing_token + 1)).toBe(true);
+
+    await expect(writer.write([second!])).rejects.toThrow(LeaseLost);
+
+    const ledger = await readLedger(context.db, sale);
+    expect(ledger).toMatchObject({ sold: 1, fence: lease.fencing_token + 1 });
+    expect(ledger.orders.map(({ order_no }) => order_no)).toEqual([first!.order_no]);
+  });
+
+  test('a writer that finds a fence as high as its own at its first transaction writes nothing and says how high', async () => {
+    const sale = await context.openSale();
+    await admitAll(context, sale, shoppers(1));
+    const { writer, lease } = await writerOf(sale);
+    await stampFence(context.db, sale.id, 50);
+
+    const error = await writer.write(await reservationsOf(sale, lease)).catch((caught: unknown) => caught);
+
+    expect(error).toBeInstanceOf(FenceBehind);
+    expect(error).toMatchObject({ ledger_fence: 50 });
+    expect(await readLedger(context.db, sale)).toMatchObject({ sold: 0, orders: [] });
+  });
+
+  test('a writer that knows its lease to be lost does not begin a transaction', async () => {
+    const sale = await context.openSale();
+    await admitAll(context, sale, shoppers(1));
+    const { writer, lease } = await writerOf(sale);
+    const reservations = await reservationsOf(sale, lease);
+    const before = await readLedger(context.db, sale);
+    await lease.release();
+
+    await expect(writer.write(reservations)).rejects.toThrow(LeaseLost);
+    expect(await readLedger(context.db, sale)).toEqual(before);
+  });
+});
+
+describe('a transaction that MySQL breaks off is run again as a whole', () => {
+  test('when another transaction holds the row for a moment', async () => {
+    const sale = await context.openSale();
+    await admitAll(context, sale, shoppers(2));
+    const { writer, lease, retries } = await writerOf(sale);
+    const reservations = await reservationsOf(sale, lease);
+    const lock = await lockSaleRow(context.db, sale);
+
+    const writing = writer.write(reservations);
+    await aLockIsWaitedFor(context.db);
+    await lock.release();
+    await writing;
+
+    expect(await readLedger(context.db, sale)).toMatchObject({ sold: 2, orders: { length: 2 } });
+    expect(await retries()).toBe(0);
+  });
+
+  test('when the row is held for longer than a lock is waited for (1205)', async () => {
+    const sale = await context.openSale();
+    await admitAll(context, sale, shoppers(2));
+    const { writer, lease, retries } = await writerOf(sale);
+    const reservations = await reservationsOf(sale, lease);
+    const lock = await lockSaleRow(context.db, sale);
+
+    const writing = writer.write(reservations);
+    await expect.poll(retries, { timeout: 10_000 }).toBe(1);
+    await lock.release();
+    await writing;
+
+    expect(await readLedger(context.db, sale)).toMatchObject({ sold: 2, orders: { length: 2 } });
+  });
+
+  test('when it is the victim of a deadlock (1213)', async () => {
+    const sale = await context.openSale({ seckill_stock: 20 });
+    await admitAll(context, sale, [...shoppers(3), 'contested']);
+    const { writer, lease, retries } = await writerOf(sale);
+    const reservations = await reservationsOf(sale, lease);
+    // A transaction that takes its locks in the wrong order, and has changed more rows than the writer, which makes InnoDB pick
+    // the writer.
+    const other = await context.db.startTransaction().execute();
+    const planted = [...shoppers(200, 'planted'), 'contested'];
+    await insertOrders(
+      other,
+      planted.map((user_id, i) => ({
+        order_no: `planted-${i}`,
+        product_id: sale.id,
+        user_id,
+        status: 'pending_payment',
+        price_cents: 1,
+        created_at_ms: 0,
+        version: 1,
+      })),
+    );
+
+    const writing = writer.write(reservations);
+    await aLockIsWaitedFor(context.db);
+    await other.updateTable('products').set({ stock: 1 }).where('id', '=', sale.id).execute();
+    await expect.poll(retries).toBe(1);
+    await other.rollback().execute();
+    await writing;
+
+    expect(await readLedger(context.db, sale)).toMatchObject({ sold: 4, orders: { length: 4 } });
+  });
+
+  test('when its connection is killed before COMMIT', async () => {
+    const sale = await context.openSale();
+    await admitAll(context, sale, shoppers(3));
+    const { writer, lease, retries } = await writerOf(sale);
+    const reservations = await reservationsOf(sale, lease);
+    const lock = await lockSaleRow(context.db, sale);
+
+    const writing = writer.write(reservations);
+    const [connection] = await aLockIsWaitedFor(context.db);
+    await sql`KILL ${sql.lit(connection!)}`.execute(context.db);
+    await expect.poll(retries).toBe(1);
+    await lock.release();
+    await writing;
+
+    expect(await readLedger(context.db, sale)).toMatchObject({ sold: 3, orders: { length: 3 } });
+  });
+
+  test.each(['lose_request', 'lose_reply'] as const)(
+    'when its connection is lost at COMMIT (%s): each order exactly once',
+    async (fault) => {
+      const sale = await context.openSale();
+      await admitAll(context, sale, shoppers(4));
+      const proxy = await openMysqlProxy({ host: context.config.DB_HOST, port: context.config.DB_PORT });
+      const db = connectDb({ ...context.config, DB_HOST: proxy.host, DB_PORT: proxy.port }, 'ledger');
+      onTestFinished(() => db.destroy());
+      const { writer, lease, retries } = await writerOf(sale, db);
+      const reservations = await reservationsOf(sale, lease);
+      // Stamped before, so that the lost transaction is not the one that carries the stamp.
+      await writer.write(reservations.slice(0, 1));
+
+      const spoilt = proxy.spoilNextCommit(fault);
+      const written = await writer.write(reservations);
+      await spoilt;
+
+      expect(written).toHaveLength(4);
+      expect(await retries()).toBe(1);
+      expect(await readLedger(context.db, sale)).toMatchObject({ sold: 4, orders: { length: 4 }, returns: [] });
+    },
+  );
+});

@@ -1,0 +1,48 @@
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { connectDb } from '@flash-sale/shared/db/client.ts';
+import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
+import { OrderWriter } from '../../src/order-writer/order-writer.ts';
+import { NotNow } from '../../src/order-writer/sale-writer.ts';
+import { aLockIsWaitedFor, lockSaleRow, readLedger } from '../ledger.ts';
+import { admitAll, shoppers } from '../shoppers.ts';
+
+let context: TestContext;
+beforeAll(async () => {
+  context = await openTestContext();
+});
+afterAll(() => context.close());
+
+function openWriter(): OrderWriter {
+  const db = connectDb(context.config, 'ledger');
+  onTestFinished(() => db.destroy());
+  const { commands, log } = context;
+  return new OrderWriter({ db, commands, log, metrics: createMetrics('worker'), order_batch_max: 500 });
+}
+
+test('a sale whose row is held up does not hold up the others', async () => {
+  const [stuck, free] = [await context.openSale(), await context.openSale()];
+  const writer = openWriter();
+  const lock = await lockSaleRow(context.db, stuck);
+  const waiting = writer.settle(stuck, await admitAll(context, stuck, shoppers(2)));
+  await aLockIsWaitedFor(context.db);
+
+  await writer.settle(free, await admitAll(context, free, shoppers(2)));
+
+  expect(await readLedger(context.db, free)).toMatchObject({ sold: 2 });
+  expect(await readLedger(context.db, stuck)).toMatchObject({ sold: 0 });
+  await lock.release();
+  await waiting;
+  expect(await readLedger(context.db, stuck)).toMatchObject({ sold: 2 });
+});
+
+test('once stopped, a job that still arrives goes back: a process that ends begins nothing new', async () => {
+  const sale = await context.openSale();
+  const writer = openWriter();
+  await writer.stop();
+  const late = await admitAll(context, sale, ['late']);
+
+  await expect(writer.settle(sale, late)).rejects.toThrow(NotNow);
+
+  expect(await readLedger(context.db, sale)).toMatchObject({ sold: 0, orders: [] });
+});

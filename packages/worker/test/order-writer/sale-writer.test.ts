@@ -1,0 +1,362 @@
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { connectDb } from '@flash-sale/shared/db/client.ts';
+import { stampFence } from '@flash-sale/shared/db/products.ts';
+import type { Sale, SaleRef } from '@flash-sale/shared/domain/sale.ts';
+import { connectRedis } from '@flash-sale/shared/redis/client.ts';
+import { createCommands } from '@flash-sale/shared/redis/commands.ts';
+import { acquireLease, LeaseLost } from '@flash-sale/shared/sale/lease.ts';
+import { createMetrics, type Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
+import { NotNow, SaleWriter, type SaleWriterDeps } from '../../src/order-writer/sale-writer.ts';
+import { aLockIsWaitedFor, lockSaleRow, readLedger } from '../ledger.ts';
+import { openMysqlProxy } from '../mysql-proxy.ts';
+import { admitAll, shoppers } from '../shoppers.ts';
+
+let context: TestContext;
+beforeAll(async () => {
+  context = await openTestContext();
+});
+afterAll(() => context.close());
+
+/** What a worker process brings to its writers: connections and metrics of its own. `server` is where its ledger is. */
+function openProcess(
+  order_batch_max = 500,
+  server: { host: string; port: number } = { host: context.config.DB_HOST, port: context.config.DB_PORT },
+): SaleWriterDeps {
+  const db = connectDb({ ...context.config, DB_HOST: server.host, DB_PORT: server.port }, 'ledger');
+  const redis = connectRedis(context.config, 'background');
+  onTestFinished(async () => {
+    await db.destroy();
+    redis.disconnect();
+  });
+  const commands = createCommands(redis, context.keys);
+  return { db, commands, log: context.log, metrics: createMetrics('worker'), order_batch_max };
+}
+
+const openMysql = () => openMysqlProxy({ host: context.config.DB_HOST, port: context.config.DB_PORT });
+
+async function transactionsOf(metrics: Metrics): Promise<number> {
+  const { values } = await metrics.write_batch.get();
+  return values.find(({ metricName }) => metricName === 'seckill_write_batch_size_count')?.value ?? 0;
+}
+
+const leasesLost = async (metrics: Metrics): Promise<number> => (await metrics.leases_lost.get()).values[0]!.value;
+
+/** The last fencing token that Redis gave out. */
+const fenceCounter = (sale: SaleRef): Promise<string | null> => context.redis.get(context.keys.sale(sale).fence);
+
+/** Takes the lease as another process does; it is renewed until the test lets it go. */
+async function holdLease(sale: SaleRef) {
+  const lease = (await acquireLease(context.commands, sale, 5_000))!;
+  onTestFinished(() => lease.release());
+  return lease;
+}
+
+/** Runs a job as the queue does: one that says NotNow comes back. */
+async function settleInTheEnd(writer: SaleWriter, orderNos: readonly string[]): Promise<void> {
+  for (;;) {
+    try {
+      await writer.settle(orderNos);
+      return;
+    } catch (error) {
+      if (!(error instanceof NotNow)) throw error;
+    }
+  }
+}
+
+function inJobsOf(size: number, orderNos: readonly string[]): string[][] {
+  return Array.from({ length: Math.ceil(orderNos.length / size) }, (_, i) => orderNos.slice(i * size, (i + 1) * size));
+}
+
+/** What became of a sale's orders: in the ledger, and still waiting for it. */
+async function outcomeOf(sale: Sale) {
+  const { orders, sold, returns } = await readLedger(context.db, sale);
+  return {
+    written: orders.map(({ order_no }) => order_no),
+    statuses: [...new Set(orders.map(({ status }) => status))],
+    sold,
+    returns,
+    waiting: await context.commands.backlog(sale),
+  };
+}
+
+/** The outcome where each of these orders was written exactly once and settled. */
+const onceEach = (orderNos: readonly string[]) => ({
+  written: orderNos.toSorted(),
+  statuses: ['pending_payment'],
+  sold: orderNos.length,
+  returns: [],
+  waiting: 0,
+});
+
+describe('a job', () => {
+  test('completes when its orders are in the ledger, its reservations gone and its pollers told', async () => {
+    const sale = await context.openSale();
+    const orderNos = await admitAll(context, sale, shoppers(3));
+    const listener = connectRedis(context.config, 'blocking');
+    onTestFinished(() => listener.disconnect());
+    const published: string[] = [];
+    listener.on('message', (_channel, message) => published.push(...message.split(' ')));
+    await listener.subscribe(context.keys.sale(sale).settled);
+
+    await new SaleWriter(openProcess(), sale).settle(orderNos);
+
+    expect(await outcomeOf(sale)).toEqual(onceEach(orderNos));
+    expect(await context.commands.reservations(sale, orderNos)).toEqual([undefined, undefined, undefined]);
+    const { status } = await context.commands.readOrder(sale, orderNos[0]!);
+    expect(JSON.parse(status!)).toMatchObject({ order_no: orderNos[0], status: 'pending_payment', version: 1 });
+    await expect.poll(() => published.toSorted()).toEqual(orderNos.toSorted());
+    // Nobody has to wait for the lease to run out.
+    expect(await context.redis.exists(context.keys.sale(sale).lease)).toBe(0);
+  });
+
+  test('whose reservations are all gone completes without taking the lease', async () => {
+    const sale = await context.openSale();
+    const orderNos = await admitAll(context, sale, shoppers(2));
+    const deps = openProcess();
+    await new SaleWriter(deps, sale).settle(orderNos);
+    const before = await fenceCounter(sale);
+    // Held elsewhere as well: it is not even waited for.
+    await holdLease(sale);
+
+    await new SaleWriter(deps, sale).settle(orderNos);
+
+    expect(await fenceCounter(sale)).toBe(String(Number(before) + 1));
+    expect(await transactionsOf(deps.metrics)).toBe(1);
+  });
+
+  test('of orders that were never reserved completes and writes nothing: no reservation, no write', async () => {
+    const sale = await context.openSale();
+    const deps = openProcess();
+
+    await new SaleWriter(deps, sale).settle(['01KARYB6S5Q0H9M3T7ZV5W8XCE-0-1']);
+
+    expect(await readLedger(context.db, sale)).toMatchObject({ sold: 0, orders: [] });
+    expect(await transactionsOf(deps.metrics)).toBe(0);
+  });
+
+  test('that is delivered twice at once writes each order once', async () => {
+    const sale = await context.openSale();
+    const orderNos = await admitAll(context, sale, shoppers(5));
+    const writer = new SaleWriter(openProcess(), sale);
+
+    await Promise.all([writer.settle(orderNos), writer.settle(orderNos), writer.settle(orderNos.slice(2))]);
+
+    expect(await outcomeOf(sale)).toEqual(onceEach(orderNos));
+  });
+
+  test('says NotNow where the lease is held elsewhere, and nothing is written', async () => {
+    const sale = await context.openSale();
+    const orderNos = await admitAll(context, sale, shoppers(1));
+    await holdLease(sale);
+
+    await expect(new SaleWriter(openProcess(), sale).settle(orderNos)).rejects.toThrow(NotNow);
+
+    expect(await readLedger(context.db, sale)).toMatchObject({ orders: [] });
+    expect(await context.commands.backlog(sale)).toBe(1);
+  });
+});
+
+describe('group commit', () => {
+  test('the jobs of one process share their transactions', async () => {
+    const sale = await context.openSale({ seckill_stock: 600 });
+    const orderNos = await admitAll(context, sale, shoppers(600));
+    const deps = openProcess(500);
+    const writer = new SaleWriter(deps, sale);
+
+    await Promise.all(inJobsOf(5, orderNos).map((job) => writer.settle(job)));
+
+    expect(await outcomeOf(sale)).toEqual(onceEach(orderNos));
+    expect(await transactionsOf(deps.metrics)).toBe(2);
+  });
+
+  test('the holder writes the reservations of other processes as well, whose jobs then complete without a lease', async () => {
+    const sale = await context.openSale({ seckill_stock: 50 });
+    const mine = await admitAll(context, sale, shoppers(20, 'mine'));
+    const theirs = await admitAll(context, sale, shoppers(20, 'theirs'));
+    await new SaleWriter(openProcess(), sale).settle(mine);
+    const counter = await fenceCounter(sale);
+
+    await new SaleWriter(openProcess(), sale).settle(theirs);
+
+    expect(await outcomeOf(sale)).toEqual(onceEach([...mine, ...theirs]));
+    expect(await fenceCounter(sale)).toBe(counter);
+  });
+
+  test('two processes on one hot sale write every order exactly once, and every job completes', async () => {
+    const sale = await context.openSale({ seckill_stock: 2_000 });
+    const orderNos = await admitAll(context, sale, shoppers(2_000));
+    const processes = [openProcess(20), openProcess(20)];
+    const writers = processes.map((deps) => new SaleWriter(deps, sale));
+
+    await Promise.all(inJobsOf(50, orderNos).map((job, i) => settleInTheEnd(writers[i % 2]!, job)));
+
+    expect(await outcomeOf(sale)).toEqual(onceEach(orderNos));
+  });
+});
+
+describe('the fencing token', () => {
+  test('is taken anew above the ledger’s where Redis has lost its counter', async () => {
+    const sale = await context.openSale();
+    const orderNos = await admitAll(context, sale, shoppers(3));
+    await stampFence(context.db, sale.id, 50);
+    await context.redis.del(context.keys.sale(sale).fence);
+
+    await new SaleWriter(openProcess(), sale).settle(orderNos);
+
+    expect(await outcomeOf(sale)).toEqual(onceEach(orderNos));
+    expect((await readLedger(context.db, sale)).fence).toBe(51);
+    expect(await fenceCounter(sale)).toBe('51');
+  });
+
+  test('a holder whose lease was lost between COMMIT and settle settles nothing; the next one does, and writes nothing', async () => {
+    const sale = await context.openSale();
+    const orderNos = await admitAll(context, sale, shoppers(3));
+    const mysql = await openMysql();
+    const sleeper = openProcess(500, mysql);
+    const reply = mysql.holdNextCommitReply();
+    const slept = new SaleWriter(sleeper, sale).settle(orderNos);
+    slept.catch(() => undefined);
+    await reply.committed;
+    await context.redis.del(context.keys.sale(sale).lease);
+    const next = await holdLease(sale);
+
+    reply.release();
+    await expect(slept).rejects.toThrow(LeaseLost);
+
+    expect(await leasesLost(sleeper.metrics)).toBe(1);
+    expect(await context.commands.backlog(sale)).toBe(3);
+    expect(await context.commands.readOrder(sale, orderNos[0]!)).toMatchObject({ status: undefined });
+    // The other holder's lease was not ended by the loser.
+    expect(await context.redis.get(context.keys.sale(sale).lease)).toBe(next.text);
+
+    await next.release();
+    await new SaleWriter(openProcess(), sale).settle(orderNos);
+    expect(await outcomeOf(sale)).toEqual(onceEach(orderNos));
+  });
+
+  test('a holder that wakes up before its transaction, its lease taken and stamped by another, writes nothing', async () => {
+    const sale = await context.openSale();
+    const orderNos = await admitAll(context, sale, shoppers(2));
+    const lock = await lockSaleRow(context.db, sale);
+    const slept = new SaleWriter(openProcess(), sale).settle(orderNos);
+    slept.catch(() => undefined);
+    await aLockIsWaitedFor(context.db);
+    await context.redis.del(context.keys.sale(sale).lease);
+    const next = await holdLease(sale);
+    // The other one's stamp, in the transaction that holds the row.
+    await lock.stamp(next.fencing_token);
+
+    await lock.release();
+
+    await expect(slept).rejects.toThrow(NotNow);
+    expect(await readLedger(context.db, sale)).toMatchObject({ orders: [], sold: 0, fence: next.fencing_token });
+  });
+});
+
+describe('a lost connection', () => {
+  test.each(['lose_request', 'lose_reply'] as const)(
+    'at the first COMMIT of a holder (%s) leaves each order written exactly once and settled',
+    async (fault) => {
+      const sale = await context.openSale();
+      const orderNos = await admitAll(context, sale, shoppers(4));
+      const mysql = await openMysql();
+      const spoilt = mysql.spoilNextCommit(fault);
+
+      await new SaleWriter(openProcess(500, mysql), sale).settle(orderNos);
+      await spoilt;
+
+      expect(await outcomeOf(sale)).toEqual(onceEach(orderNos));
+    },
+  );
+
+  test('that stays lost fails the jobs with the database’s error and lets the lease go', async () => {
+    const sale = await context.openSale();
+    const orderNos = await admitAll(context, sale, shoppers(2));
+    const mysql = await openMysql();
+    mysql.cut();
+    const writer = new SaleWriter(openProcess(500, mysql), sale);
+
+    const error = await writer.settle(orderNos).catch((caught: unknown) => caught);
+
+    expect(error).toBeInstanceOf(Error);
+    expect(error).not.toBeInstanceOf(NotNow);
+    expect(await context.redis.exists(context.keys.sale(sale).lease)).toBe(0);
+    mysql.restore();
+    await writer.settle(orderNos);
+    expect(await outcomeOf(sale)).toEqual(onceEach(orderNos));
+  });
+});
+
+test('the lease is yielded to a process that waits, although there is always more to write', async () => {
+  const sale = await context.openSale({ seckill_stock: 100_000 });
+  // One order a transaction, and always some hundred of them: a holder that never yields would never be done.
+  const writer = new SaleWriter(openProcess(1), sale);
+  const jobs: Promise<void>[] = [];
+  const yielded = new AbortController();
+  const feeding = (async () => {
+    while (!yielded.signal.aborted) {
+      const orderNos = await admitAll(context, sale, shoppers(100, `round-${jobs.length}`));
+      jobs.push(settleInTheEnd(writer, orderNos));
+      await vi.waitFor(
+        async () => {
+          if ((await context.commands.backlog(sale)) > 200) throw new Error('enough is waiting');
+        },
+        { timeout: 10_000, interval: 10 },
+      );
+    }
+  })();
+  await vi.waitFor(async () => expect(await context.redis.exists(context.keys.sale(sale).lease)).toBe(1));
+  const asked_ms = performance.now();
+
+  const lease = await acquireLease(context.commands, sale, 10_000);
+
+  const waited_ms = performance.now() - asked_ms;
+  const backlog = await context.commands.backlog(sale);
+  yielded.abort();
+  await lease?.release();
+  await feeding;
+  await Promise.all(jobs);
+  expect(lease).toBeDefined();
+  expect(backlog).toBeGreaterThan(0);
+  // Not at the first batch either: handed over all the time, a lease makes batches small.
+  expect(waited_ms).toBeGreaterThan(500);
+});
+
+describe('stop', () => {
+  test('ends after the transaction that is under way; the other jobs go back with NotNow', async () => {
+    const sale = await context.openSale();
+    const orderNos = await admitAll(context, sale, shoppers(3));
+    const oldest = (await context.commands.reservedBefore(sale, Date.now() + 60_000, 1))[0]!;
+    const lock = await lockSaleRow(context.db, sale);
+    const writer = new SaleWriter(openProcess(1), sale);
+    const jobs = [oldest, ...orderNos.filter((orderNo) => orderNo !== oldest)].map((orderNo) =>
+      writer.settle([orderNo]),
+    );
+    const ended = Promise.allSettled(jobs);
+    await aLockIsWaitedFor(context.db);
+
+    const stopped = writer.stop();
+    await lock.release();
+    await stopped;
+
+    const [first, ...others] = await ended;
+    expect(first).toMatchObject({ status: 'fulfilled' });
+    for (const other of others) expect(other).toMatchObject({ status: 'rejected', reason: expect.any(NotNow) });
+    const { orders } = await readLedger(context.db, sale);
+    expect(orders.map(({ order_no }) => order_no)).toEqual([oldest]);
+    expect(await context.redis.exists(context.keys.sale(sale).lease)).toBe(0);
+    expect(writer.idle).toBe(true);
+  });
+
+  test('every job that comes afterwards goes back, none of them hangs', async () => {
+    const sale = await context.openSale();
+    const orderNos = await admitAll(context, sale, shoppers(1));
+    const writer = new SaleWriter(openProcess(), sale);
+    await writer.stop();
+
+    await expect(writer.settle(orderNos)).rejects.toThrow(NotNow);
+    await expect(writer.settle(orderNos)).rejects.toThrow(NotNow);
+    expect(writer.idle).toBe(true);
+  });
+});

@@ -1,0 +1,190 @@
+import { Queue, QueueEvents } from 'bullmq';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { connectDb } from '@flash-sale/shared/db/client.ts';
+import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
+import {
+  ORDERS_QUEUE,
+  WRITE_ORDERS,
+  writeOrdersOptions,
+  type WriteOrdersJob,
+} from '@flash-sale/shared/queue/orders-queue.ts';
+import { connectRedis } from '@flash-sale/shared/redis/client.ts';
+import { acquireLease } from '@flash-sale/shared/sale/lease.ts';
+import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
+import { OrderWriter } from '../../src/order-writer/order-writer.ts';
+import { orderConsumers } from '../../src/services/order-consumers.ts';
+import type { Service } from '../../src/services/service.ts';
+import { aLockIsWaitedFor, lockSaleRow, readLedger } from '../ledger.ts';
+import { openMysqlProxy } from '../mysql-proxy.ts';
+import { admitAll, shoppers } from '../shoppers.ts';
+
+let context: TestContext;
+beforeAll(async () => {
+  context = await openTestContext();
+});
+afterAll(() => context.close());
+
+function openQueue(shard = 0): Queue<WriteOrdersJob> {
+  const connection = connectRedis(context.config, 'producer');
+  const queue = new Queue<WriteOrdersJob>(ORDERS_QUEUE, { connection, prefix: context.keys.queuePrefix(shard) });
+  onTestFinished(async () => {
+    await queue.close();
+    connection.disconnect();
+  });
+  return queue;
+}
+
+async function addJob(queue: Queue<WriteOrdersJob>, sale: SaleRef, order_nos: readonly string[], jobId: string) {
+  const data = { shard: sale.shard, sale_id: sale.id, order_nos };
+  return queue.add(WRITE_ORDERS, data, writeOrdersOptions(jobId));
+}
+
+/** The consumers of one process. `server` is where its ledger is. */
+function startConsumers(server = { host: context.config.DB_HOST, port: context.config.DB_PORT }): Service {
+  const ledger = connectDb({ ...context.config, DB_HOST: server.host, DB_PORT: server.port }, 'ledger');
+  const { commands, log, db, keys, config } = context;
+  const service = orderConsumers({
+    db,
+    keys,
+    writer: new OrderWriter({ db: ledger, commands, log, metrics: createMetrics('worker'), order_batch_max: 500 }),
+    connect: () => connectRedis(config, 'blocking'),
+    concurrency: 16,
+    log,
+  });
+  onTestFinished(async () => {
+    await service.stop();
+    await ledger.destroy();
+  });
+  service.start();
+  return service;
+}
+
+const soldOf = async (sale: SaleRef): Promise<number> => (await readLedger(context.db, sale)).sold;
+
+test('a job completes and nothing of it is left in Redis', async () => {
+  const sale = await context.openSale();
+  const queue = openQueue();
+  const orderNos = await admitAll(context, sale, shoppers(3), 'job-complete');
+  await addJob(queue, sale, orderNos, 'job-complete');
+  startConsumers();
+
+  await expect.poll(() => soldOf(sale), { timeout: 10_000 }).toBe(3);
+  await expect.poll(() => queue.getJob('job-complete')).toBeUndefined();
+  expect(await queue.getJobCounts()).toMatchObject({ completed: 0, failed: 0, active: 0, waiting: 0, delayed: 0 });
+  expect(await context.redis.keys(`${context.keys.queuePrefix(0)}*job-complete*`)).toEqual([]);
+});
+
+test('a job whose id was used before is not swallowed: it runs again', async () => {
+  const sale = await context.openSale();
+  const queue = openQueue();
+  startConsumers();
+  await addJob(queue, sale, await admitAll(context, sale, ['first'], 'job-again'), 'job-again');
+  await expect.poll(() => soldOf(sale), { timeout: 10_000 }).toBe(1);
+  await expect.poll(() => queue.getJob('job-again')).toBeUndefined();
+
+  await addJob(queue, sale, await admitAll(context, sale, ['second'], 'job-again'), 'job-again');
+
+  await expect.poll(() => soldOf(sale), { timeout: 10_000 }).toBe(2);
+});
+
+test('while MySQL is away a job retries with its error recorded, and completes by itself when MySQL is back', async () => {
+  const sale = await context.openSale();
+  const queue = openQueue();
+  const mysql = await openMysqlProxy({ host: context.config.DB_HOST, port: context.config.DB_PORT });
+  mysql.cut();
+  startConsumers(mysql);
+  await addJob(queue, sale, await admitAll(context, sale, shoppers(2), 'job-outage'), 'job-outage');
+
+  // More than one attempt, so that a later one is known to follow.
+  await vi.waitFor(
+    async () => {
+      const job = await queue.getJob('job-outage');
+      expect(job?.attemptsMade).toBeGreaterThanOrEqual(3);
+      expect(job?.failedReason).toMatch(/\S/);
+    },
+    { timeout: 15_000 },
+  );
+  expect(await soldOf(sale)).toBe(0);
+  mysql.restore();
+
+  await expect.poll(() => soldOf(sale), { timeout: 5_000 }).toBe(2);
+  await expect.poll(() => queue.getJob('job-outage'), { timeout: 5_000 }).toBeUndefined();
+});
+
+test('a job whose sale is held elsewhere comes back without burning an attempt', async () => {
+  const sale = await context.openSale();
+  const queue = openQueue();
+  const lease = (await acquireLease(context.commands, sale, 5_000))!;
+  onTestFinished(() => lease.release());
+  await addJob(queue, sale, await admitAll(context, sale, ['patient'], 'job-not-now'), 'job-not-now');
+  startConsumers();
+
+  // It was taken up and went back several times.
+  await vi.waitFor(async () => expect((await queue.getJob('job-not-now'))?.attemptsStarted).toBeGreaterThanOrEqual(3), {
+    timeout: 10_000,
+  });
+  const job = await queue.getJob('job-not-now');
+  expect(job?.attemptsMade).toBe(0);
+  expect(job?.failedReason).toBeUndefined();
+
+  await lease.release();
+  await expect.poll(() => soldOf(sale), { timeout: 5_000 }).toBe(1);
+});
+
+test('stop lets the transaction that is under way end, sends the other jobs back and leaves none of them locked', async () => {
+  const sale = await context.openSale();
+  const queue = openQueue();
+  const lock = await lockSaleRow(context.db, sale);
+  const first = await admitAll(context, sale, ['first'], 'job-first');
+  await addJob(queue, sale, first, 'job-first');
+  const service = startConsumers();
+  await aLockIsWaitedFor(context.db);
+  await addJob(queue, sale, await admitAll(context, sale, ['second'], 'job-second'), 'job-second');
+  await expect.poll(() => queue.getActiveCount()).toBe(2);
+
+  const stopped = service.stop();
+  await lock.release();
+  await stopped;
+
+  const { orders } = await readLedger(context.db, sale);
+  expect(orders.map(({ user_id }) => user_id)).toEqual(['first']);
+  expect(await queue.getJob('job-first')).toBeUndefined();
+  expect(await (await queue.getJob('job-second'))?.getState()).toBe('delayed');
+  expect((await queue.getJob('job-second'))?.attemptsMade).toBe(0);
+});
+
+test('a shard that gets its first sale while the worker runs is consumed as well', async () => {
+  startConsumers();
+  const sale = await context.openSale({ shard: 7 });
+  const queue = openQueue(7);
+  await addJob(queue, sale, await admitAll(context, sale, shoppers(2), 'job-shard'), 'job-shard');
+
+  await expect.poll(() => soldOf(sale), { timeout: 10_000 }).toBe(2);
+});
+
+test('no job is ever failed for good: not by errors, not by stalls', async () => {
+  const sale = await context.openSale();
+  const queue = openQueue();
+  const connection = connectRedis(context.config, 'blocking');
+  const events = new QueueEvents(ORDERS_QUEUE, { connection, prefix: context.keys.queuePrefix(0) });
+  onTestFinished(async () => {
+    await events.close();
+    connection.disconnect();
+  });
+  const failed: string[] = [];
+  events.on('failed', ({ jobId }) => failed.push(jobId));
+  await events.waitUntilReady();
+  const job = await addJob(queue, sale, await admitAll(context, sale, ['stalled'], 'job-stalled'), 'job-stalled');
+  const completed = job.waitUntilFinished(events);
+  // As a job is left behind by a worker that died, many times over: active, stalled before, and locked by nobody.
+  const prefix = `${context.keys.queuePrefix(0)}:${ORDERS_QUEUE}`;
+  await context.redis.hset(`${prefix}:job-stalled`, 'stc', '50');
+  await context.redis.lmove(`${prefix}:wait`, `${prefix}:active`, 'RIGHT', 'LEFT');
+  startConsumers();
+
+  await completed;
+
+  expect(failed).toEqual([]);
+  expect(await soldOf(sale)).toBe(1);
+});

@@ -1,0 +1,126 @@
+import { Queue } from 'bullmq';
+import { expect, onTestFinished, test } from 'vitest';
+import { connectDb } from '@flash-sale/shared/db/client.ts';
+import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
+import {
+  ORDERS_QUEUE,
+  WRITE_ORDERS,
+  writeOrdersOptions,
+  type WriteOrdersJob,
+} from '@flash-sale/shared/queue/orders-queue.ts';
+import { connectRedis } from '@flash-sale/shared/redis/client.ts';
+import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { openTestContext } from '../../../shared/test/support.ts';
+import { OrderWriter } from '../../src/order-writer/order-writer.ts';
+import { orderConsumers } from '../../src/services/order-consumers.ts';
+import { relay } from '../../src/services/relay.ts';
+import { SaleList } from '../../src/services/sale-list.ts';
+import { repeating } from '../../src/services/service.ts';
+import { readLedger } from '../ledger.ts';
+import { admitAll, shoppers } from '../shoppers.ts';
+
+const GOING_ON = new AbortController().signal;
+
+// A context for each test: a round looks after every sale there is.
+async function openRelay() {
+  const context = await openTestContext();
+  const connection = connectRedis(context.config, 'producer');
+  const queue = new Queue<WriteOrdersJob>(ORDERS_QUEUE, { connection, prefix: context.keys.queuePrefix(0) });
+  onTestFinished(async () => {
+    await queue.close();
+    connection.disconnect();
+    await context.close();
+  });
+  const metrics = createMetrics('worker');
+  const { commands, log, db, redis, keys } = context;
+  return {
+    context,
+    queue,
+    rounds: relay({ commands, sales: new SaleList(db, log), queue: () => queue, log, metrics }),
+    relayed: async (): Promise<number> => (await metrics.jobs_relayed.get()).values[0]!.value,
+    /** Makes reservations older, as if they had waited for `age_ms` more. */
+    age: async (sale: SaleRef, orderNos: readonly string[], age_ms: number): Promise<void> => {
+      for (const orderNo of orderNos) await redis.zincrby(keys.sale(sale).reservedAt, -age_ms, orderNo);
+    },
+  };
+}
+
+test('a reservation whose job was never added is written within seconds', async () => {
+  const { context, rounds } = await openRelay();
+  const { commands, log, db, keys, config } = context;
+  const sale = await context.openSale();
+  const ledger = connectDb(config, 'ledger');
+  const services = [
+    repeating(rounds, log),
+    orderConsumers({
+      db,
+      keys,
+      writer: new OrderWriter({ db: ledger, commands, log, metrics: createMetrics('worker'), order_batch_max: 500 }),
+      connect: () => connectRedis(config, 'blocking'),
+      concurrency: 16,
+      log,
+    }),
+  ];
+  onTestFinished(async () => {
+    await Promise.all(services.map((service) => service.stop()));
+    await ledger.destroy();
+  });
+  for (const service of services) service.start();
+
+  await admitAll(context, sale, shoppers(3));
+
+  await expect.poll(async () => (await readLedger(db, sale)).sold, { timeout: 8_000 }).toBe(3);
+  await expect.poll(() => commands.backlog(sale)).toBe(0);
+});
+
+test('a lost job is made again under its own id, with the orders that still wait for it', async () => {
+  const { context, queue, rounds, relayed, age } = await openRelay();
+  const sale = await context.openSale();
+  const one = await admitAll(context, sale, shoppers(2, 'one'), 'job-one');
+  const two = await admitAll(context, sale, shoppers(3, 'two'), 'job-two');
+  await age(sale, [...one, ...two], 5_000);
+
+  await rounds.round(GOING_ON);
+
+  const jobs = await queue.getWaiting();
+  const ordersOf = Object.fromEntries(jobs.map(({ id, data }) => [id, data.order_nos.toSorted()]));
+  expect(ordersOf).toEqual({ 'job-one': one.toSorted(), 'job-two': two.toSorted() });
+  expect(jobs[0]).toMatchObject({
+    name: WRITE_ORDERS,
+    data: { shard: 0, sale_id: sale.id },
+    opts: { removeOnComplete: true, removeOnFail: true },
+  });
+  expect(await relayed()).toBe(2);
+});
+
+test('a job that is still there is not multiplied, whatever state it is in', async () => {
+  const { context, queue, rounds, age } = await openRelay();
+  const sale = await context.openSale();
+  const waiting = await admitAll(context, sale, ['waiting'], 'job-waiting');
+  const delayed = await admitAll(context, sale, ['delayed'], 'job-delayed');
+  const add = (order_nos: string[], jobId: string, delay?: number) =>
+    queue.add(
+      WRITE_ORDERS,
+      { shard: 0, sale_id: sale.id, order_nos },
+      { ...writeOrdersOptions(jobId), ...(delay === undefined ? {} : { delay }) },
+    );
+  await add(waiting, 'job-waiting');
+  await add(delayed, 'job-delayed', 60_000);
+  await age(sale, [...waiting, ...delayed], 5_000);
+
+  await rounds.round(GOING_ON);
+  await rounds.round(GOING_ON);
+
+  expect(await queue.getJobCounts()).toMatchObject({ waiting: 1, delayed: 1, active: 0 });
+});
+
+test('fresh reservations are left to their jobs', async () => {
+  const { context, queue, rounds, relayed } = await openRelay();
+  const sale = await context.openSale();
+  await admitAll(context, sale, shoppers(3));
+
+  await rounds.round(GOING_ON);
+
+  expect(await queue.getJobCountByTypes('waiting', 'delayed', 'active')).toBe(0);
+  expect(await relayed()).toBe(0);
+});

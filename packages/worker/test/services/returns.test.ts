@@ -1,0 +1,149 @@
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { markReturnsApplied } from '@flash-sale/shared/db/stock-returns.ts';
+import type { Sale } from '@flash-sale/shared/domain/sale.ts';
+import { acquireLease, withStampedLease } from '@flash-sale/shared/sale/lease.ts';
+import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
+import { SaleWriter } from '../../src/order-writer/sale-writer.ts';
+import { returns } from '../../src/services/returns.ts';
+import { readLedger, refuseOrdersOf } from '../ledger.ts';
+import { admitAll, shoppers } from '../shoppers.ts';
+
+const GOING_ON = new AbortController().signal;
+
+// A context for each test: a round looks after every sale there is.
+let context: TestContext;
+beforeEach(async () => {
+  context = await openTestContext();
+  onTestFinished(() => context.close());
+});
+
+function openReturns() {
+  const metrics = createMetrics('worker');
+  const { commands, db, log } = context;
+  return {
+    round: () => returns({ commands, db, log, metrics }).round(GOING_ON),
+    givenBack: async (): Promise<number> => (await metrics.units_given_back.get()).values[0]!.value,
+  };
+}
+
+/** An accepted order that MySQL refused: `failed` in the ledger, its unit still held in Redis. */
+async function failedOrder(sale: Sale, userId: string): Promise<string> {
+  const { commands, db, log } = context;
+  await refuseOrdersOf(db, userId);
+  const [order_no] = await admitAll(context, sale, [userId]);
+  const writer = new SaleWriter({ db, commands, log, metrics: createMetrics('worker'), order_batch_max: 500 }, sale);
+  await writer.settle([order_no!]);
+  return order_no!;
+}
+
+const availableOf = async (sale: Sale): Promise<number> => (await context.commands.readSale(sale)).available;
+const ownerOf = (sale: Sale, userId: string) => context.redis.hget(context.keys.sale(sale).owners, userId);
+
+test('the unit of a failed order is back on sale, its row marked, and its shopper can buy again', async () => {
+  const sale = await context.openSale({ seckill_stock: 5 });
+  const order_no = await failedOrder(sale, 'unlucky');
+  expect(await availableOf(sale)).toBe(4);
+  const { round, givenBack } = openReturns();
+
+  await round();
+
+  expect(await availableOf(sale)).toBe(5);
+  expect(await ownerOf(sale, 'unlucky')).toBeNull();
+  expect((await readLedger(context.db, sale)).returns).toEqual([{ order_no, applied: true }]);
+  expect(await givenBack()).toBe(1);
+  expect(await admitAll(context, sale, ['unlucky'])).not.toEqual([order_no]);
+});
+
+describe('no double unit', () => {
+  test('where the process died between giving back and marking the row', async () => {
+    const sale = await context.openSale({ seckill_stock: 5 });
+    const order_no = await failedOrder(sale, 'unlucky');
+    await withStampedLease(context, sale, 5_000, (lease) =>
+      context.commands.giveBack(sale, lease.text, [{ order_no, user_id: 'unlucky' }]),
+    );
+    expect(await availableOf(sale)).toBe(5);
+    const { round, givenBack } = openReturns();
+
+    await round();
+
+    expect(await availableOf(sale)).toBe(5);
+    expect((await readLedger(context.db, sale)).returns).toEqual([{ order_no, applied: true }]);
+    expect(await givenBack()).toBe(0);
+  });
+
+  test('where the shopper has bought again since: the new order keeps its unit', async () => {
+    const sale = await context.openSale({ seckill_stock: 5 });
+    const order_no = await failedOrder(sale, 'again');
+    await openReturns().round();
+    // Given back, but not marked, and the shopper was quick.
+    await context.db.updateTable('stock_returns').set({ applied_at: null }).where('order_no', '=', order_no).execute();
+    const [newer] = await admitAll(context, sale, ['again']);
+
+    await openReturns().round();
+
+    expect(await availableOf(sale)).toBe(4);
+    expect(await ownerOf(sale, 'again')).toBe(newer);
+    expect((await readLedger(context.db, sale)).returns).toEqual([{ order_no, applied: true }]);
+  });
+
+  test('where two processes return at once', async () => {
+    const sale = await context.openSale({ seckill_stock: 5 });
+    await failedOrder(sale, 'unlucky');
+
+    await Promise.all([openReturns().round(), openReturns().round()]);
+
+    expect(await availableOf(sale)).toBe(5);
+  });
+});
+
+test('every return of every sale is applied, more than one batch of them included', async () => {
+  const sales = [await context.openSale({ seckill_stock: 1_000 }), await context.openSale()];
+  const planted = sales.flatMap((sale, i) =>
+    shoppers(i === 0 ? 600 : 3).map((user_id) => ({
+      order_no: `planted-${sale.id}-${user_id}`,
+      product_id: sale.id,
+      user_id,
+      created_at: new Date(),
+    })),
+  );
+  await context.db.insertInto('stock_returns').values(planted).execute();
+
+  await openReturns().round();
+
+  for (const sale of sales) {
+    const { returns: rows } = await readLedger(context.db, sale);
+    expect(rows.every(({ applied }) => applied)).toBe(true);
+    // Their owner entries named nobody.
+    expect(await availableOf(sale)).toBe(sale.seckill_stock);
+  }
+});
+
+test('a sale that is held elsewhere keeps its returns for a later round', async () => {
+  const sale = await context.openSale({ seckill_stock: 5 });
+  const order_no = await failedOrder(sale, 'unlucky');
+  const lease = (await acquireLease(context.commands, sale, 5_000))!;
+  onTestFinished(() => lease.release());
+  const { round } = openReturns();
+
+  await round();
+  expect(await availableOf(sale)).toBe(4);
+  expect((await readLedger(context.db, sale)).returns).toEqual([{ order_no, applied: false }]);
+
+  await lease.release();
+  await round();
+  expect(await availableOf(sale)).toBe(5);
+});
+
+test('a row that is marked keeps the time at which it was', async () => {
+  const sale = await context.openSale();
+  const order_no = await failedOrder(sale, 'unlucky');
+  await openReturns().round();
+  const appliedAt = () =>
+    context.db.selectFrom('stock_returns').select('applied_at').where('order_no', '=', order_no).executeTakeFirst();
+  const before = await appliedAt();
+
+  await markReturnsApplied(context.db, [order_no], Date.now() + 60_000);
+
+  expect(await appliedAt()).toEqual(before);
+});

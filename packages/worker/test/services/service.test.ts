@@ -1,0 +1,184 @@
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
+import { led, repeating, type Rounds, type Service } from '../../src/services/service.ts';
+
+let context: TestContext;
+beforeAll(async () => {
+  context = await openTestContext();
+});
+afterAll(() => context.close());
+
+function untilFinished(service: Service): Service {
+  onTestFinished(() => service.stop());
+  return service;
+}
+
+/** Rounds that are counted, and that last until the test lets them end. */
+function heldRounds() {
+  const rounds = { begun: 0, ended: 0, release: (): void => undefined };
+  const held = new Promise<void>((resolve) => {
+    rounds.release = resolve;
+  });
+  const round = async (): Promise<void> => {
+    rounds.begun += 1;
+    await held;
+    rounds.ended += 1;
+  };
+  return { rounds, round };
+}
+
+describe('a repeating service', () => {
+  const service = (round: Rounds['round']): Service =>
+    untilFinished(repeating({ name: 'tested', interval_ms: 5, round }, context.log));
+
+  test('goes on with rounds until it is stopped, and then does none', async () => {
+    let rounds = 0;
+    const counting = service(async () => void (rounds += 1));
+    counting.start();
+    await expect.poll(() => rounds).toBeGreaterThan(3);
+
+    await counting.stop();
+
+    const done = rounds;
+    // Another service has time for several rounds; the stopped one does none in it.
+    let others = 0;
+    service(async () => void (others += 1)).start();
+    await expect.poll(() => others).toBeGreaterThan(5);
+    expect(rounds).toBe(done);
+  });
+
+  test('that is started twice does one round at a time', async () => {
+    const { rounds, round } = heldRounds();
+    const twice = service(round);
+
+    twice.start();
+    twice.start();
+
+    expect(rounds.begun).toBe(1);
+    rounds.release();
+    await twice.stop();
+  });
+
+  test('stop waits for the round that is under way, both times it is called', async () => {
+    const { rounds, round } = heldRounds();
+    const stopped = service(round);
+    stopped.start();
+    const ends = [stopped.stop(), stopped.stop()].map(async (end) => {
+      await end;
+      return rounds.ended;
+    });
+
+    rounds.release();
+
+    expect(await Promise.all(ends)).toEqual([1, 1]);
+    expect(rounds.begun).toBe(1);
+  });
+
+  test('that is stopped before it is started does nothing', async () => {
+    let rounds = 0;
+    const never = service(async () => void (rounds += 1));
+
+    await never.stop();
+    never.start();
+    await never.stop();
+
+    expect(rounds).toBe(0);
+  });
+
+  test('outlives the errors of its rounds', async () => {
+    let rounds = 0;
+    const failing = service(async () => {
+      rounds += 1;
+      throw new Error(`round ${rounds}`);
+    });
+
+    failing.start();
+
+    await expect.poll(() => rounds).toBeGreaterThan(2);
+  });
+
+  test('tells a round that it is being stopped', async () => {
+    const told: boolean[] = [];
+    const long = service(
+      (stopping) =>
+        new Promise((resolve) => {
+          stopping.addEventListener('abort', () => {
+            told.push(stopping.aborted);
+            resolve();
+          });
+        }),
+    );
+    long.start();
+
+    await long.stop();
+
+    expect(told).toEqual([true]);
+  });
+});
+
+describe('a service that one process runs at a time', () => {
+  /** The same service in several processes; `acted` names whose round each was. */
+  function processes(service: string, names: readonly string[]) {
+    const acted: string[] = [];
+    const started = names.map((process_name) =>
+      untilFinished(
+        led(
+          { name: service, interval_ms: 10, round: async () => void acted.push(process_name) },
+          { commands: context.commands, log: context.log, process_name },
+        ),
+      ),
+    );
+    return { acted, started };
+  }
+
+  test('is run by the first, while the other waits for its turn', async () => {
+    const { acted, started } = processes('one_acts', ['a', 'b']);
+    started[0]!.start();
+    await expect.poll(() => acted.length).toBeGreaterThan(0);
+    let asked = 0;
+    untilFinished(
+      led(
+        { name: 'one_acts_clock', interval_ms: 10, round: async () => void (asked += 1) },
+        { commands: context.commands, log: context.log, process_name: 'clock' },
+      ),
+    ).start();
+
+    started[1]!.start();
+
+    await expect.poll(() => asked).toBeGreaterThan(10);
+    expect(new Set(acted)).toEqual(new Set(['a']));
+  });
+
+  test('goes over at once when the one that ran it stops', async () => {
+    const { acted, started } = processes('resigned', ['a', 'b']);
+    started[0]!.start();
+    await expect.poll(() => acted).toContain('a');
+    started[1]!.start();
+
+    await started[0]!.stop();
+
+    // Well before the three seconds that the lead would last.
+    await expect.poll(() => acted, { timeout: 1_500 }).toContain('b');
+  });
+
+  test('goes over within seconds when the one that ran it dies', async () => {
+    // What a dead process leaves: a lead that nobody renews.
+    expect(await context.commands.lead('widowed', 'dead', 3_000)).toBe(true);
+    const { acted, started } = processes('widowed', ['b']);
+
+    started[0]!.start();
+
+    await expect.poll(() => acted, { timeout: 5_000 }).toContain('b');
+  });
+
+  test('stopping one that does not run it leaves the other in charge', async () => {
+    const { acted, started } = processes('in_charge', ['a', 'b']);
+    started[0]!.start();
+    await expect.poll(() => acted).toContain('a');
+    started[1]!.start();
+
+    await started[1]!.stop();
+
+    expect(await context.redis.get(context.keys.service('in_charge'))).toBe('a');
+  });
+});

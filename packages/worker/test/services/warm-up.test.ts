@@ -1,0 +1,157 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { sql } from 'kysely';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { startRedis } from '../../../../infra/src/services/redis.ts';
+import { endRecorded } from '../../../../infra/src/services/run-records.ts';
+import { acquireLease } from '@flash-sale/shared/sale/lease.ts';
+import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { openTestContext } from '../../../shared/test/support.ts';
+import { SaleWriter } from '../../src/order-writer/sale-writer.ts';
+import { SaleList } from '../../src/services/sale-list.ts';
+import { warmUp } from '../../src/services/warm-up.ts';
+import { readLedger } from '../ledger.ts';
+import { admitAll, shoppers } from '../shoppers.ts';
+
+const GOING_ON = new AbortController().signal;
+
+// A context for each test: a round looks after every sale there is.
+async function openWarmUp(env: Readonly<Record<string, string>> = {}) {
+  const context = await openTestContext(env);
+  onTestFinished(() => context.close());
+  const { commands, db, log } = context;
+  const metrics = createMetrics('worker');
+  return {
+    context,
+    /** A round that reads the sales anew, as one that comes a quarter of a second later does. */
+    round: () => warmUp({ commands, db, sales: new SaleList(db, log), log, metrics }).round(GOING_ON),
+    rebuilds: async (): Promise<number> => (await metrics.rebuilds.get()).values[0]!.value,
+  };
+}
+
+test('a sale that Redis does not have is loaded before it opens', async () => {
+  const { context, round } = await openWarmUp();
+  const sale = await context.insertSale({ seckill_stock: 7, start_ms: Date.now() + 60_000 });
+  expect((await context.commands.readSale(sale)).ready).toBe(false);
+
+  await round();
+
+  expect(await context.commands.readSale(sale)).toMatchObject({ ready: true, available: 7, version: 1 });
+});
+
+test('a sale that was written to MySQL by hand is loaded as well', async () => {
+  const { context, round } = await openWarmUp();
+  await sql`
+    INSERT INTO products (shard, name, price_cents, stock, seckill_stock, start_time, end_time, created_at)
+    VALUES (0, 'by hand', 500, 9, 9, UTC_TIMESTAMP() - INTERVAL 1 MINUTE, UTC_TIMESTAMP() + INTERVAL 1 HOUR, UTC_TIMESTAMP())
+  `.execute(context.db);
+  const { id } = await context.db.selectFrom('products').select('id').executeTakeFirstOrThrow();
+
+  await round();
+
+  expect(await context.commands.readSale({ shard: 0, id })).toMatchObject({ ready: true, available: 9 });
+  await admitAll(context, { shard: 0, id }, shoppers(9));
+});
+
+test('a sale that is ready and unchanged is left alone', async () => {
+  const { context, round, rebuilds } = await openWarmUp();
+  const sale = await context.openSale();
+  const counter = await context.redis.get(context.keys.sale(sale).fence);
+
+  await round();
+
+  expect(await rebuilds()).toBe(0);
+  expect(await context.redis.get(context.keys.sale(sale).fence)).toBe(counter);
+});
+
+test('a changed product is rebuilt with the units that are sold already', async () => {
+  const { context, round } = await openWarmUp();
+  const sale = await context.openSale({ seckill_stock: 10 });
+  await admitAll(context, sale, shoppers(4));
+  await context.db.updateTable('products').set({ seckill_stock: 20, version: 2 }).where('id', '=', sale.id).execute();
+
+  await round();
+
+  expect(await context.commands.readSale(sale)).toMatchObject({ ready: true, version: 2, available: 16 });
+  expect(await context.redis.hlen(context.keys.sale(sale).owners)).toBe(4);
+});
+
+test('a sale whose lease is held elsewhere does not keep the others from being loaded', async () => {
+  const { context, round } = await openWarmUp();
+  const held = await context.insertSale();
+  const lease = (await acquireLease(context.commands, held, 1_000))!;
+  onTestFinished(() => lease.release());
+  const free = await context.insertSale();
+
+  await round();
+
+  expect((await context.commands.readSale(free)).ready).toBe(true);
+  expect((await context.commands.readSale(held)).ready).toBe(false);
+  await lease.release();
+  await round();
+  expect((await context.commands.readSale(held)).ready).toBe(true);
+});
+
+describe('under another Redis process', () => {
+  /** A Redis of the test's own, that can be killed and started again where it was. */
+  async function openRedis() {
+    const dataDir = mkdtempSync(join(tmpdir(), 'flash-sale-test-'));
+    onTestFinished(async () => {
+      await endRecorded(dataDir);
+      rmSync(dataDir, { recursive: true, force: true });
+    });
+    let server = await startRedis({ dataDir });
+    return {
+      env: { REDIS_ADDR: `${server.host}:${server.port}`, REDIS_PASSWORD: '' },
+      async killAndRestart(): Promise<void> {
+        server.kill('SIGKILL');
+        await server.exited;
+        server = await startRedis({ dataDir, port: server.port });
+      },
+    };
+  }
+
+  test('a sale is not ready after a kill until it is rebuilt; then owners, reservations and units are as before', async () => {
+    const redis = await openRedis();
+    const { context, round } = await openWarmUp(redis.env);
+    const { commands, db, log } = context;
+    const sale = await context.openSale({ seckill_stock: 10 });
+    const written = await admitAll(context, sale, shoppers(2, 'written'));
+    const deps = { db, commands, log, metrics: createMetrics('worker'), order_batch_max: 500 };
+    await new SaleWriter(deps, sale).settle(written);
+    const waiting = await admitAll(context, sale, shoppers(3, 'waiting'));
+
+    await redis.killAndRestart();
+    expect((await commands.readSale(sale)).ready).toBe(false);
+    await round();
+
+    expect(await commands.readSale(sale)).toMatchObject({ ready: true, available: 5 });
+    expect(Object.values(await context.redis.hgetall(context.keys.sale(sale).owners)).toSorted()).toEqual(
+      [...written, ...waiting].toSorted(),
+    );
+    await new SaleWriter(deps, sale).settle(waiting);
+    expect(await readLedger(db, sale)).toMatchObject({ sold: 5, returns: [] });
+  });
+
+  test('an emptied Redis is loaded from the ledger: what was written is owned, the rest is on sale, nothing is sold twice', async () => {
+    const redis = await openRedis();
+    const { context, round } = await openWarmUp(redis.env);
+    const { commands, db, log } = context;
+    const sale = await context.openSale({ seckill_stock: 10 });
+    const written = await admitAll(context, sale, shoppers(4, 'written'));
+    const deps = { db, commands, log, metrics: createMetrics('worker'), order_batch_max: 500 };
+    await new SaleWriter(deps, sale).settle(written);
+    const lost = await admitAll(context, sale, shoppers(2, 'lost'));
+
+    await context.redis.flushall();
+    await round();
+
+    expect(await commands.readSale(sale)).toMatchObject({ ready: true, available: 6 });
+    // The counter of fencing tokens was lost with the rest; writing goes on above the ledger's.
+    const sold = await admitAll(context, sale, shoppers(6, 'later'));
+    await new SaleWriter(deps, sale).settle([...lost, ...sold]);
+    expect(await readLedger(db, sale)).toMatchObject({ sold: 10, orders: { length: 10 }, returns: [] });
+    expect((await commands.readSale(sale)).available).toBe(0);
+  });
+});

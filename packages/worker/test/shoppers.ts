@@ -1,0 +1,63 @@
+import { randomUUID } from 'node:crypto';
+import { newOrderNumber } from '@flash-sale/shared/domain/order-number.ts';
+import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
+import type { TestContext } from '../../shared/test/support.ts';
+
+const UNLIMITED = 1_000_000;
+const MICRO_BATCH_MAX = 100;
+
+/** `count` shoppers of one test; `name` tells them from another test's. */
+export function shoppers(count: number, name = 'shopper'): string[] {
+  return Array.from({ length: count }, (_, i) => `${name}-${i}`);
+}
+
+/**
+ * Buys a unit for each shopper through the real admission script, so that owner entries, reservations and `available` are what the api
+ * leaves behind when it is killed before it adds the job.
+ *
+ * @returns the order numbers, in the order of the shoppers
+ */
+export async function admitAll(
+  { commands }: Pick<TestContext, 'commands'>,
+  sale: SaleRef,
+  userIds: readonly string[],
+  job_id: string = randomUUID(),
+): Promise<string[]> {
+  await Promise.all(userIds.map((userId) => commands.issueToken(sale, userId, tokenOf(userId), 60_000)));
+  const admitted: string[] = [];
+  for (let from = 0; from < userIds.length; from += MICRO_BATCH_MAX) {
+    const { now_ms, run_id } = await commands.clock(sale.shard);
+    const items = userIds.slice(from, from + MICRO_BATCH_MAX).map((user_id) => ({
+      user_id,
+      order_no: newOrderNumber(sale, now_ms),
+      token: tokenOf(user_id),
+      request_id: `request-${user_id}`,
+    }));
+    const outcomes = await commands.admit(
+      sale,
+      {
+        run_id,
+        deadline_ms: now_ms + 10_000,
+        job_id,
+        backlog_max: UNLIMITED,
+        shard_backlog_max: UNLIMITED,
+        limits: {
+          global_capacity: UNLIMITED,
+          global_per_second: UNLIMITED,
+          user_capacity: UNLIMITED,
+          user_per_second: UNLIMITED,
+        },
+      },
+      items,
+    );
+    const refused = outcomes.find(({ outcome }) => outcome !== 'accepted');
+    if (refused !== undefined) throw new Error(`a shopper of the test was refused: ${refused.outcome}`);
+    admitted.push(...items.map(({ order_no }) => order_no));
+  }
+  return admitted;
+}
+
+/** Redis only compares a seckill token with the recorded one, so it needs no signature here. */
+function tokenOf(userId: string): string {
+  return `token-of-${userId}`;
+}
