@@ -64,7 +64,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   const orders = new OrderReader({ ...deps, catalog });
   const settlements = new Settlements({ ...deps, waiters_max: config.POLL_WAITERS_MAX });
   const outcomes = new OutcomeCounts(deps.commands, log);
-  const admissions = new Admissions({ ...deps, outcomes });
+  const admissions = new Admissions(deps);
   const pressure = new Pressure(deps);
 
   server.addHook('onRequest', (request, reply, done) => {
@@ -95,7 +95,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   await server.register(identity, { config });
   await server.register(operators, { admin_token: config.ADMIN_TOKEN });
   await server.register(productRoutes, { ...deps, catalog });
-  await server.register(seckillRoutes, { ...deps, catalog, admissions, orders, pressure });
+  await server.register(seckillRoutes, { ...deps, catalog, admissions, outcomes, orders, pressure });
   await server.register(orderRoutes, { ...deps, orders, settlements });
   await server.register(paymentRoutes, deps);
   await server.register(adminRoutes, { ...deps, catalog, orders });

@@ -9,6 +9,10 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       ADD COLUMN closed_at DATETIME(3) NULL,
       ADD KEY by_expiry (status, expires_at)`.execute(db);
 
+  // Orders from before there was a time to pay get one, so that their units come back as well.
+  await sql`
+    UPDATE orders SET expires_at = UTC_TIMESTAMP(3) + INTERVAL 900 SECOND WHERE status = 'pending_payment'`.execute(db);
+
   await sql`
     CREATE TABLE order_history (
       id BIGINT NOT NULL AUTO_INCREMENT,
@@ -37,6 +41,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       created_at DATETIME(3) NOT NULL,
       updated_at DATETIME(3) NOT NULL,
       ask_at DATETIME(3) NULL,
+      refund_by VARCHAR(80) NULL,
       open TINYINT GENERATED ALWAYS AS (CASE WHEN status = 'started' THEN 1 END) STORED,
       PRIMARY KEY (payment_id),
       UNIQUE KEY one_open_payment (order_no, open),

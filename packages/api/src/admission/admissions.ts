@@ -8,7 +8,6 @@ import type { AdmitItem, Admission, AdmitCall, Commands } from '@flash-sale/shar
 import { codeOfRedisError } from '@flash-sale/shared/redis/errors.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
-import type { OutcomeCounts } from './outcome-counts.ts';
 
 type AdmissionConfig = Pick<
   Config,
@@ -32,7 +31,6 @@ export interface AdmissionsDeps {
   readonly clock: (shard: number) => RedisClock;
   /** The queue of a shard. */
   readonly queue: (shard: number) => Queue<WriteOrdersJob>;
-  readonly outcomes: OutcomeCounts;
   readonly log: Logger;
   readonly metrics: Metrics;
 }
@@ -114,9 +112,8 @@ export class Admissions {
     });
   }
 
-  async #decide(line: Line, batch: readonly WaitingBuy[]): Promise<void> {
-    const { sale } = line;
-    const { config, commands, clock, outcomes, log, metrics } = this.#deps;
+  async #decide({ sale, waiting }: Line, batch: readonly WaitingBuy[]): Promise<void> {
+    const { config, commands, clock, log, metrics } = this.#deps;
     const { run_id } = clock(sale.shard);
     const now_ms = clock(sale.shard).now_ms();
     // A job is a micro-batch, named like its orders: neither all digits nor with a colon, which job ids may not be.
@@ -141,14 +138,13 @@ export class Admissions {
         'admit call failed',
       );
       admissions = batch.map(() => ({ outcome: outcome ?? 'unavailable' }));
-      if (outcome === 'unavailable') this.#giveUp(line);
+      if (outcome === 'unavailable') this.#giveUp(waiting);
     }
     took();
     const accepted: WaitingBuy[] = [];
     for (const [i, buy] of batch.entries()) {
       const admission = admissions[i]!;
       metrics.admissions.inc({ outcome: admission.outcome });
-      outcomes.add(sale, admission.outcome);
       if (admission.outcome === 'accepted') accepted.push(buy);
       buy.decide(admission.outcome === 'replayed' ? admission : { ...admission, order_no: buy.order_no });
     }
@@ -156,12 +152,10 @@ export class Admissions {
   }
 
   /** Answers those who wait behind a call that Redis did not answer: a call of their own would keep them as long again. */
-  #giveUp({ sale, waiting }: Line): void {
-    const { outcomes, metrics } = this.#deps;
+  #giveUp(waiting: WaitingBuy[]): void {
     this.#waiting -= waiting.length;
     for (const buy of waiting.splice(0)) {
-      metrics.admissions.inc({ outcome: 'unavailable' });
-      outcomes.add(sale, 'unavailable');
+      this.#deps.metrics.admissions.inc({ outcome: 'unavailable' });
       buy.decide({ outcome: 'unavailable', order_no: buy.order_no });
     }
   }

@@ -1,17 +1,27 @@
+import { randomBytes } from 'node:crypto';
 import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
 import type { Commands } from '@flash-sale/shared/redis/commands.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 
 const FLUSH_MS = 1_000;
 
+interface Totals {
+  readonly sale: SaleRef;
+  readonly outcomes: Map<string, number>;
+  isTold: boolean;
+}
+
 /**
- * Adds up the outcomes of buys per sale, and tells Redis once a second: a crowd that is refused costs no write. What a killed process had
- * not told yet is missing from the statistics, and from nothing else.
+ * Adds up the outcomes of buys per sale, and tells Redis once a second: a crowd that is refused costs no write. Each process tells its own
+ * totals, so that telling them twice, or late because Redis was away, changes nothing. What a killed process had not told yet is missing from
+ * the statistics, and from nothing else.
  */
 export class OutcomeCounts {
   readonly #commands: Commands;
   readonly #log: Logger;
-  #counts = new Map<number, { readonly sale: SaleRef; readonly outcomes: Map<string, number> }>();
+  /** Tells this process's totals from those of others, and of its own earlier lives. */
+  readonly #process_name = randomBytes(6).toString('hex');
+  readonly #totals = new Map<number, Totals>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(commands: Commands, log: Logger) {
@@ -20,12 +30,13 @@ export class OutcomeCounts {
   }
 
   add(sale: SaleRef, outcome: string): void {
-    let counts = this.#counts.get(sale.id);
-    if (counts === undefined) {
-      counts = { sale, outcomes: new Map() };
-      this.#counts.set(sale.id, counts);
+    let totals = this.#totals.get(sale.id);
+    if (totals === undefined) {
+      totals = { sale, outcomes: new Map(), isTold: false };
+      this.#totals.set(sale.id, totals);
     }
-    counts.outcomes.set(outcome, (counts.outcomes.get(outcome) ?? 0) + 1);
+    totals.outcomes.set(outcome, (totals.outcomes.get(outcome) ?? 0) + 1);
+    totals.isTold = false;
   }
 
   start(): void {
@@ -37,11 +48,19 @@ export class OutcomeCounts {
     await this.flush();
   }
 
-  /** Tells Redis what came since the last time. */
+  /** Tells Redis the totals that changed since it was told last. */
   async flush(): Promise<void> {
-    const counts = [...this.#counts.values()];
-    this.#counts = new Map();
-    const told = counts.map(({ sale, outcomes }) => this.#commands.countOutcomes(sale, outcomes));
-    await Promise.all(told).catch((error: unknown) => this.#log.warn({ err: error }, 'outcomes not counted'));
+    const changed = [...this.#totals.values()].filter(({ isTold }) => !isTold);
+    await Promise.all(changed.map((totals) => this.#tell(totals)));
+  }
+
+  async #tell(totals: Totals): Promise<void> {
+    totals.isTold = true;
+    try {
+      await this.#commands.setOutcomes(totals.sale, this.#process_name, totals.outcomes);
+    } catch (error) {
+      totals.isTold = false;
+      this.#log.warn({ err: error, sale: totals.sale.id }, 'outcomes not told; told again later');
+    }
   }
 }

@@ -77,7 +77,7 @@ export const ConfigSchema = Type.Object({
     }),
   ),
   PAYMENT_TIMEOUT_SECONDS: count('time to pay, counted from the commit, s', 900, 1, 604_800),
-  CURRENCY: text('ISO 4217 code of all prices', { default: 'CNY', pattern: '^[A-Z]{3}$' }),
+  CURRENCY: text('ISO 4217 code of all prices; one with two decimals', { default: 'CNY', pattern: '^[A-Z]{3}$' }),
   PUBLIC_URL: Type.Optional(
     text('where shoppers and payment providers reach the API. Default: this machine', {
       pattern: '^https?://[^\\s]+[^/\\s]$',
@@ -181,6 +181,12 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   ) {
     problems.push('PAYMENT_PROVIDER=stripe needs STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET');
   }
+  if (production && config.PAYMENT_PROVIDER === 'stripe' && parsed.PUBLIC_URL === undefined) {
+    problems.push('PAYMENT_PROVIDER=stripe in production needs PUBLIC_URL: where shoppers come back to after they paid');
+  }
+  if (!hasCents(config.CURRENCY)) {
+    problems.push(`CURRENCY ${config.CURRENCY} is not divided into a hundred, as all prices are here`);
+  }
   if (config.AUTH_MODE === 'jwt' && (config.JWT_SECRET === undefined) === (config.JWKS_URL === undefined)) {
     problems.push('AUTH_MODE=jwt needs either JWT_SECRET or JWKS_URL');
   }
@@ -189,6 +195,12 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   }
   if (problems.length > 0) throw new ConfigError(problems);
   return config;
+}
+
+/** Whether a unit of the currency has a hundred parts, by the tables of ISO 4217 that come with the runtime. */
+function hasCents(currency: string): boolean {
+  const format = new Intl.NumberFormat('en', { style: 'currency', currency });
+  return format.resolvedOptions().maximumFractionDigits === 2;
 }
 
 /** One row of the README's table. */

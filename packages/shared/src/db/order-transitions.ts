@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { canMove, type ClosedStatus, type OrderStatus } from '../domain/order.ts';
-import type { Tx } from './client.ts';
+import type { Db, Tx } from './client.ts';
 import { expireOpenPayments } from './payments.ts';
 import { addToCounters } from './sale-counters.ts';
 import { insertStockReturns } from './stock-returns.ts';
@@ -43,31 +43,17 @@ export async function moveOrders(
   mover: Mover,
 ): Promise<MovedOrder[]> {
   if (!canMove(from, to)) throw new Error(`An order cannot move from ${from} to ${to}`);
-  const found = await tx
-    .selectFrom('orders')
-    .select(['order_no', 'user_id', 'product_id', 'price_cents', 'version'])
-    .where('order_no', 'in', orderNos)
-    .where('product_id', '=', productId)
-    .where('status', '=', from)
-    .forUpdate()
-    .execute();
+  // By primary key alone: another index would lock rows of other sales on the way, and wait for those who hold them.
+  const { rows: found } = await sql<MovedOrder>`
+    SELECT order_no, user_id, product_id, price_cents, version FROM orders FORCE INDEX (PRIMARY)
+    WHERE order_no IN (${orderNos}) AND product_id = ${productId} AND status = ${from} FOR UPDATE`.execute(tx);
   if (found.length === 0) return [];
   const now = new Date();
-  await tx
-    .updateTable('orders')
-    .set({
-      status: to,
-      version: sql`version + 1`,
-      updated_at: now,
-      ...(to === 'paid' ? { paid_at: now } : { closed_at: now }),
-    })
-    .where(
-      'order_no',
-      'in',
-      found.map(({ order_no }) => order_no),
-    )
-    .where('status', '=', from)
-    .execute();
+  const found_nos = found.map(({ order_no }) => order_no);
+  await sql`
+    UPDATE orders FORCE INDEX (PRIMARY)
+    SET status = ${to}, version = version + 1, updated_at = ${now}, ${sql.ref(to === 'paid' ? 'paid_at' : 'closed_at')} = ${now}
+    WHERE order_no IN (${found_nos}) AND status = ${from}`.execute(tx);
   const history = found.map(({ order_no }) => [order_no, from, to, mover.actor, mover.reason ?? null, now]);
   await sql`
     INSERT INTO order_history (order_no, from_status, to_status, actor, reason, created_at) VALUES ${history}`.execute(
@@ -82,16 +68,23 @@ export async function moveOrders(
       .where('id', '=', productId)
       .execute();
     await insertStockReturns(tx, found, now.getTime());
-    await expireOpenPayments(
-      tx,
-      found.map(({ order_no }) => order_no),
-      now,
-    );
   }
+  // Closed or paid, there is nothing left to pay.
+  await expireOpenPayments(tx, found_nos, now);
   await addToCounters(tx, productId, [
     { name: to, bucket: 0, value: found.length },
     { name: 'revenue_cents', bucket: 0, value: to === 'paid' ? cents : 0 },
     { name: 'refunded_cents', bucket: 0, value: to === 'refunded' ? cents : 0 },
   ]);
   return found.map((order) => ({ ...order, version: order.version + 1 }));
+}
+
+/** The moves of an order after it was written, in their order. */
+export function historyOfOrder(db: Db, orderNo: string) {
+  return db
+    .selectFrom('order_history')
+    .select(['from_status', 'to_status', 'actor', 'reason', 'created_at'])
+    .where('order_no', '=', orderNo)
+    .orderBy('id')
+    .execute();
 }

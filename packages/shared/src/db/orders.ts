@@ -43,15 +43,18 @@ export async function findOrders(db: Db | Tx, orderNos: readonly string[]): Prom
 
 /** A shopper's orders with a number below `before` where given, newest first. */
 export async function listOrdersOfUser(db: Db, userId: string, limit: number, before?: string): Promise<Order[]> {
-  const rows = await db
+  return (await ordersOfUserQuery(db, userId, limit, before).execute()).map(orderOf);
+}
+
+/** Apart from its execution, so that a test can ask the server for its plan. */
+export function ordersOfUserQuery(db: Db, userId: string, limit: number, before: string | undefined) {
+  return db
     .selectFrom('orders')
     .select(COLUMNS)
     .where('user_id', '=', userId)
     .$if(before !== undefined, (query) => query.where('order_no', '<', before!))
     .orderBy('order_no', 'desc')
-    .limit(limit)
-    .execute();
-  return rows.map(orderOf);
+    .limit(limit);
 }
 
 /** Who owns a unit of the sale by the ledger: its live orders. */
@@ -95,14 +98,23 @@ export async function findLiveOrder(db: Db, productId: number, userId: string): 
   return row && orderOf(row);
 }
 
-/** Unpaid orders whose time is over, the oldest first. */
-export function ordersToExpire(db: Db, limit: number): Promise<{ order_no: string; product_id: number }[]> {
+/** Unpaid orders whose time is over, the oldest first, but for those of the sales `without`. */
+export function ordersToExpire(
+  db: Db,
+  limit: number,
+  without: readonly number[],
+): Promise<{ order_no: string; product_id: number }[]> {
+  return ordersToExpireQuery(db, limit, without).execute();
+}
+
+/** Apart from its execution, so that a test can ask the server for its plan. */
+export function ordersToExpireQuery(db: Db, limit: number, without: readonly number[]) {
   return db
     .selectFrom('orders')
     .select(['order_no', 'product_id'])
     .where('status', '=', 'pending_payment')
     .where('expires_at', '<=', sql<Date>`UTC_TIMESTAMP(3)`)
+    .$if(without.length > 0, (query) => query.where('product_id', 'not in', without))
     .orderBy('expires_at')
-    .limit(limit)
-    .execute();
+    .limit(limit);
 }

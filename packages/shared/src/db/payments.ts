@@ -15,8 +15,10 @@ const COLUMNS = [
 ] as const;
 
 /**
- * Opens a payment, unless the order has an open one or is not to be paid (any more). One statement, so that it needs no lock: an order that
- * closes right after it is paid for in vain, and that payment is refunded.
+ * Opens a payment, unless the order is not to be paid (any more). One statement that waits for whoever moves the order: either it sees the
+ * move, or the move finds the open payment and has it expired.
+ *
+ * @throws the database's error for a duplicate, where the order has an open payment
  */
 export async function insertPayment(
   db: Db,
@@ -29,7 +31,8 @@ export async function insertPayment(
     SELECT ${payment.payment_id}, order_no, product_id, ${payment.provider}, 'started', price_cents, ${payment.currency},
       UTC_TIMESTAMP(3), UTC_TIMESTAMP(3)
     FROM orders
-    WHERE order_no = ${orderNo} AND status = 'pending_payment'`.execute(db);
+    WHERE order_no = ${orderNo} AND status = 'pending_payment'
+    LOCK IN SHARE MODE`.execute(db);
 }
 
 export async function findOpenPayment(db: Db, orderNo: string): Promise<Payment | undefined> {
@@ -41,8 +44,18 @@ export async function findOpenPayment(db: Db, orderNo: string): Promise<Payment 
     .executeTakeFirst();
 }
 
-export async function findPayment(db: Db | Tx, paymentId: string): Promise<Payment | undefined> {
+export async function findPayment(db: Db, paymentId: string): Promise<Payment | undefined> {
   return db.selectFrom('payments').select(COLUMNS).where('payment_id', '=', paymentId).executeTakeFirst();
+}
+
+/** The payment as it is now, locked: whoever asks its provider moves it without the sale's row. */
+export async function lockPayment(tx: Tx, paymentId: string): Promise<Payment & { readonly refund_by: string | null }> {
+  return tx
+    .selectFrom('payments')
+    .select([...COLUMNS, 'refund_by'])
+    .where('payment_id', '=', paymentId)
+    .forUpdate()
+    .executeTakeFirstOrThrow();
 }
 
 /** The payment that paid the order and was not refunded, locked. */
@@ -56,12 +69,33 @@ export async function lockSucceededPayment(tx: Tx, orderNo: string): Promise<Pay
     .executeTakeFirst();
 }
 
-/** Keeps what the provider answered to the start. */
-export async function updateStartedPayment(db: Db, paymentId: string, ref: string, url: string): Promise<void> {
+/** Keeps what the provider answered to the start. Whether the payment is still to be paid; its order may have closed meanwhile. */
+export async function updateStartedPayment(db: Db, paymentId: string, ref: string, url: string): Promise<boolean> {
   await db
     .updateTable('payments')
     .set({ provider_ref: ref, url, updated_at: new Date() })
     .where('payment_id', '=', paymentId)
+    .execute();
+  const { status, ask_at } = await db
+    .selectFrom('payments')
+    .select(['status', 'ask_at'])
+    .where('payment_id', '=', paymentId)
+    .executeTakeFirstOrThrow();
+  return status === 'started' && ask_at === null;
+}
+
+/** Remembers who asked for the refund, for the order's history. */
+export async function updateRefundBy(tx: Tx, paymentId: string, actor: string): Promise<void> {
+  await tx.updateTable('payments').set({ refund_by: actor }).where('payment_id', '=', paymentId).execute();
+}
+
+/** All payments of an order, the first one first. */
+export async function findPaymentsOfOrder(db: Db, orderNo: string) {
+  return db
+    .selectFrom('payments')
+    .select([...COLUMNS, 'created_at', 'updated_at'])
+    .where('order_no', '=', orderNo)
+    .orderBy('payment_id')
     .execute();
 }
 
@@ -106,14 +140,11 @@ export async function insertPaymentEvent(tx: Tx, provider: string, event: Paymen
     .execute();
 }
 
-/** Has the open payments of these orders expired at their provider; in the transaction that closes the orders. */
+/** Has the open payments of these orders expired at their provider; in the transaction that moves the orders. */
 export async function expireOpenPayments(tx: Tx, orderNos: readonly string[], now: Date): Promise<void> {
-  await tx
-    .updateTable('payments')
-    .set({ ask_at: now })
-    .where('order_no', 'in', orderNos)
-    .where('open', '=', 1)
-    .execute();
+  await sql`
+    UPDATE payments FORCE INDEX (one_open_payment) SET ask_at = ${now}
+    WHERE order_no IN (${orderNos}) AND open = 1`.execute(tx);
 }
 
 /** Payments whose provider is to be asked for something now: refunds, and open payments of closed orders. */

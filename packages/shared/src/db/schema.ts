@@ -83,6 +83,8 @@ export interface PaymentsTable {
   updated_at: Date;
   /** When the provider is to be asked, again, to refund or expire it; null while there is nothing to ask. */
   ask_at: Date | null;
+  /** Who asked for the refund; null where nobody had to: money for an order that was closed or paid already. */
+  refund_by: string | null;
   open: GeneratedAlways<number | null>;
 }
 

@@ -3,9 +3,18 @@ import { STATUS_LIFE_MS, type Order } from '../domain/order.ts';
 import type { PaymentEvent } from '../domain/payment.ts';
 import { saleOfOrderNumber } from '../domain/order-number.ts';
 import type { Db, Tx } from '../db/client.ts';
+import { isRolledBack } from '../db/errors.ts';
 import { lockSaleRow, moveOrders, type MovedOrder, type Mover } from '../db/order-transitions.ts';
 import { findOrders } from '../db/orders.ts';
-import { findPayment, insertPaymentEvent, lockSucceededPayment, movePayment, wasApplied } from '../db/payments.ts';
+import {
+  findPayment,
+  insertPaymentEvent,
+  lockPayment,
+  lockSucceededPayment,
+  movePayment,
+  updateRefundBy,
+  wasApplied,
+} from '../db/payments.ts';
 import type { Commands } from '../redis/commands.ts';
 
 export interface MoveDeps {
@@ -13,26 +22,39 @@ export interface MoveDeps {
   readonly commands: Commands;
 }
 
+const TRIES_MAX = 3;
+
 /**
  * Runs moves of one sale's orders in one transaction that holds the sale's row, and sends pollers of the moved orders to the ledger before it
- * commits. Where Redis cannot be told, nothing is committed.
+ * commits. Where Redis cannot be told, nothing is committed. What the server rolls back for another transaction's sake runs again.
  */
 async function moving<Result>(
   { db, commands }: MoveDeps,
   productId: number,
   work: (tx: Tx, moved: (orders: readonly MovedOrder[]) => void) => Promise<Result>,
 ): Promise<Result> {
-  return db
-    .transaction()
-    .setIsolationLevel('read committed')
-    .execute(async (tx) => {
-      await lockSaleRow(tx, productId);
-      const all: MovedOrder[] = [];
-      const result = await work(tx, (orders) => all.push(...orders));
-      if (all.length > 0) await commands.markChanged(saleOfOrderNumber(all[0]!.order_no)!, STATUS_LIFE_MS, all);
-      return result;
-    });
+  const transact = () =>
+    db
+      .transaction()
+      .setIsolationLevel('read committed')
+      .execute(async (tx) => {
+        await lockSaleRow(tx, productId);
+        const all: MovedOrder[] = [];
+        const result = await work(tx, (orders) => all.push(...orders));
+        if (all.length > 0) await commands.markChanged(saleOfOrderNumber(all[0]!.order_no)!, STATUS_LIFE_MS, all);
+        return result;
+      });
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await transact();
+    } catch (error) {
+      if (!isRolledBack(error) || tries === TRIES_MAX) throw error;
+    }
+  }
 }
+
+const illegal = (what: 'order' | 'payment', status: string): Refusal =>
+  new Refusal('invalid_state', { detail: `The ${what} is ${status}` });
 
 /**
  * Cancels an unpaid order; its unit goes back on sale.
@@ -43,8 +65,8 @@ export async function cancelOrder(deps: MoveDeps, order: Order, mover: Mover): P
   return moving(deps, order.product_id, async (tx, moved) => {
     const cancelled = await moveOrders(tx, order.product_id, [order.order_no], 'pending_payment', 'cancelled', mover);
     moved(cancelled);
-    const now = (await findOrders(tx, [order.order_no]))[0]!;
-    if (cancelled.length === 0) throw new Refusal('invalid_state', { detail: `The order is ${now.status}` });
+    const [now] = await findOrders(tx, [order.order_no]);
+    if (now === undefined || cancelled.length === 0) throw illegal('order', now?.status ?? 'queued');
     return now;
   });
 }
@@ -77,8 +99,7 @@ export async function applyPaymentEvent(deps: MoveDeps, provider: string, event:
   return moving(deps, known.product_id, async (tx, moved) => {
     // Read under the sale's row, which every event of the sale takes first.
     if (await wasApplied(tx, provider, event.event_id)) return false;
-    const { status } = (await findPayment(tx, event.payment_id))!;
-    const changed = await apply(tx, moved, { ...known, status }, event.kind, mover);
+    const changed = await apply(tx, moved, await lockPayment(tx, event.payment_id), event.kind, mover);
     await insertPaymentEvent(tx, provider, event);
     return changed;
   });
@@ -87,11 +108,11 @@ export async function applyPaymentEvent(deps: MoveDeps, provider: string, event:
 async function apply(
   tx: Tx,
   moved: (orders: readonly MovedOrder[]) => void,
-  payment: NonNullable<Awaited<ReturnType<typeof findPayment>>>,
+  payment: Awaited<ReturnType<typeof lockPayment>>,
   kind: PaymentEvent['kind'],
   mover: Mover,
 ): Promise<boolean> {
-  const { payment_id, product_id, order_no, status } = payment;
+  const { payment_id, product_id, order_no, status, refund_by } = payment;
   switch (kind) {
     case 'declined':
       // After anything else it is old news.
@@ -107,13 +128,14 @@ async function apply(
     case 'refunded': {
       if (status === 'refunded') return false;
       if (status !== 'succeeded' && status !== 'refund_pending') {
-        throw new Refusal('invalid_state', { detail: `The payment is ${status}` });
+        throw illegal('payment', status);
       }
       // Refunded at the provider without our asking.
       if (status === 'succeeded') await movePayment(tx, payment_id, 'succeeded', 'refund_pending');
       await movePayment(tx, payment_id, 'refund_pending', 'refunded');
       if (await isPaidBy(tx, payment_id, order_no)) {
-        moved(await moveOrders(tx, product_id, [order_no], 'paid', 'refunded', mover));
+        const refunder = { ...mover, actor: refund_by ?? mover.actor };
+        moved(await moveOrders(tx, product_id, [order_no], 'paid', 'refunded', refunder));
       }
       return true;
     }
@@ -137,13 +159,14 @@ async function isPaidBy(tx: Tx, paymentId: string, orderNo: string): Promise<boo
  *
  * @throws Refusal `invalid_state` where the order is not paid
  */
-export async function requestRefund(deps: MoveDeps, order: Order): Promise<void> {
+export async function requestRefund(deps: MoveDeps, order: Order, actor: string): Promise<void> {
   await moving(deps, order.product_id, async (tx) => {
     const [now] = await findOrders(tx, [order.order_no]);
-    if (now?.status !== 'paid')
-      throw new Refusal('invalid_state', { detail: `The order is ${now?.status ?? 'queued'}` });
+    if (now?.status !== 'paid') throw illegal('order', now?.status ?? 'queued');
     const payment = await lockSucceededPayment(tx, order.order_no);
     // None: a refund was asked for before, and is under way.
-    if (payment !== undefined) await movePayment(tx, payment.payment_id, 'succeeded', 'refund_pending');
+    if (payment === undefined) return;
+    await movePayment(tx, payment.payment_id, 'succeeded', 'refund_pending');
+    await updateRefundBy(tx, payment.payment_id, actor);
   });
 }

@@ -3,8 +3,6 @@ import { Refusal } from '../domain/errors.ts';
 import type { PaymentEvent } from '../domain/payment.ts';
 import type { PaymentProvider } from './provider.ts';
 
-/** Checkout's own least time to pay; an order that closes before is expired there by name. */
-const SESSION_LIFE_S = 31 * 60;
 const TIMEOUT_MS = 5_000;
 const RETRIES_MAX = 2;
 
@@ -13,17 +11,21 @@ export interface StripeOptions {
   readonly webhook_secret: string;
   /** Where shoppers come back to. */
   readonly public_url: string;
+  /** Where Stripe's API is. Default: Stripe. */
+  readonly api?: Pick<Stripe.StripeConfig, 'host' | 'port' | 'protocol'>;
 }
 
 /** Stripe Checkout. @see https://docs.stripe.com/payments/checkout */
-export function createStripe({ secret_key, webhook_secret, public_url }: StripeOptions): PaymentProvider {
-  const stripe = new Stripe(secret_key, { timeout: TIMEOUT_MS, maxNetworkRetries: RETRIES_MAX });
+export function createStripe({ secret_key, webhook_secret, public_url, api }: StripeOptions): PaymentProvider {
+  const stripe = new Stripe(secret_key, { timeout: TIMEOUT_MS, maxNetworkRetries: RETRIES_MAX, ...api });
 
   return {
     name: 'stripe',
     async start(payment) {
       const { payment_id, order_no, amount_cents, currency } = payment;
       const back = `${public_url}/api/v1/orders/${order_no}`;
+      // Nothing here depends on the time, since Stripe refuses a repeated key with other parameters. A session's own life has a minimum
+      // that may be longer than the time to pay, so it has none of ours: an order that closes has it expired by name.
       const session = await stripe.checkout.sessions.create(
         {
           mode: 'payment',
@@ -43,7 +45,6 @@ export function createStripe({ secret_key, webhook_secret, public_url }: StripeO
           payment_intent_data: { metadata: { payment_id } },
           success_url: back,
           cancel_url: back,
-          expires_at: Math.floor(Date.now() / 1_000) + SESSION_LIFE_S,
         },
         { idempotencyKey: `start-${payment_id}` },
       );
@@ -52,22 +53,24 @@ export function createStripe({ secret_key, webhook_secret, public_url }: StripeO
 
     verifyWebhook(body, headers) {
       const signature = headers['stripe-signature'];
-      let event: Stripe.Event;
       try {
-        event = stripe.webhooks.constructEvent(body, signature ?? '', webhook_secret);
+        return paymentEventOf(stripe.webhooks.constructEvent(body, signature ?? '', webhook_secret));
       } catch (error) {
-        throw new Refusal('unauthenticated', { cause: error });
+        const isForged = error instanceof Stripe.errors.StripeSignatureVerificationError;
+        throw new Refusal(isForged ? 'unauthenticated' : 'invalid_request', { cause: error });
       }
-      return paymentEventOf(event);
     },
 
     async refund({ payment_id, provider_ref }) {
       const session = await stripe.checkout.sessions.retrieve(provider_ref!);
       const intent = typeof session.payment_intent === 'string' ? session.payment_intent : session.payment_intent?.id;
-      await stripe.refunds.create(
-        { payment_intent: intent!, metadata: { payment_id } },
-        { idempotencyKey: `refund-${payment_id}` },
-      );
+      const refund = { payment_intent: intent!, metadata: { payment_id } };
+      try {
+        await stripe.refunds.create(refund, { idempotencyKey: `refund-${payment_id}` });
+      } catch (error) {
+        // By an earlier call whose key Stripe has forgotten, or by hand: its event confirms it.
+        if ((error as Stripe.errors.StripeError).code !== 'charge_already_refunded') throw error;
+      }
     },
 
     async expire({ provider_ref }) {

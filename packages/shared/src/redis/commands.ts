@@ -166,11 +166,12 @@ export function createCommands(redis: RedisClient, keys: Keys) {
         [orderNo],
       );
       const told = status?.slice(status.indexOf(' ') + 1);
+      // '-': changed since. Then the ledger has the order, even where the writer died before it could settle the reservation.
+      if (told === '-') return { sale_ready: ready === 1, reservation: undefined, status: undefined };
       return {
         sale_ready: ready === 1,
         reservation: reservation === null ? undefined : reservationOf(orderNo, reservation),
-        // '-': changed since it was told.
-        status: told === '-' ? undefined : told,
+        status: told,
       };
     },
 
@@ -332,16 +333,20 @@ export function createCommands(redis: RedisClient, keys: Keys) {
       await run('resign', [keys.service(service)], [name]);
     },
 
-    /** Adds to the sale's outcomes; for statistics only. */
-    async countOutcomes(sale: SaleRef, counts: ReadonlyMap<string, number>): Promise<void> {
-      const { outcomes } = keys.sale(sale);
-      await Promise.all([...counts].map(([outcome, count]) => redis.hincrby(outcomes, outcome, count)));
+    /** Puts a process's totals in the place of those it told before. For statistics only. */
+    async setOutcomes(sale: SaleRef, process_name: string, totals: ReadonlyMap<string, number>): Promise<void> {
+      const fields = [...totals].map(([outcome, count]) => [`${process_name} ${outcome}`, count] as const);
+      await redis.hset(keys.sale(sale).outcomes, new Map(fields));
     },
 
-    /** Buys by outcome. */
+    /** Buys by outcome, all processes together. */
     async outcomes(sale: SaleRef): Promise<Record<string, number>> {
-      const found = await redis.hgetall(keys.sale(sale).outcomes);
-      return Object.fromEntries(Object.entries(found).map(([outcome, count]) => [outcome, Number(count)]));
+      const sums: Record<string, number> = {};
+      for (const [field, count] of Object.entries(await redis.hgetall(keys.sale(sale).outcomes))) {
+        const outcome = field.slice(field.indexOf(' ') + 1);
+        sums[outcome] = (sums[outcome] ?? 0) + Number(count);
+      }
+      return sums;
     },
 
     /** How many reservations of the sale are not in the ledger. */

@@ -15,7 +15,7 @@ export interface SaleKeys {
   readonly reservations: string;
   /** Sorted set of the same order numbers by admission time. */
   readonly reservedAt: string;
-  /** Hash outcome → buys: for statistics, added up by the api processes. */
+  /** Hash `process outcome` → buys: for statistics, told by the api processes. */
   readonly outcomes: string;
   /** String `fencing_token holder`, with a TTL: who may move orders of this sale into the ledger. */
   readonly lease: string;

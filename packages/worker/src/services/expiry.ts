@@ -30,13 +30,20 @@ export function expiry(deps: ExpiryDeps): Rounds {
 
   async function sweep(stopping: AbortSignal): Promise<void> {
     const until_ms = performance.now() + ROUND_MS_MAX;
+    /** Sales that could not be swept now, which must not keep the others waiting. */
+    const stuck = new Set<number>();
     while (!stopping.aborted && performance.now() < until_ms) {
-      const due = await ordersToExpire(db, BATCH);
+      const due = await ordersToExpire(db, BATCH, [...stuck]);
       for (const [product_id, orders] of Map.groupBy(due, (order) => order.product_id)) {
         const orderNos = orders.map(({ order_no }) => order_no);
-        const expired = await expireOrders(deps, product_id, orderNos);
-        metrics.orders_expired.inc(expired);
-        log.info({ sale: product_id, orders: orderNos, expired }, 'orders expired');
+        try {
+          const expired = await expireOrders(deps, product_id, orderNos);
+          metrics.orders_expired.inc(expired);
+          log.info({ sale: product_id, orders: orderNos, expired }, 'orders expired');
+        } catch (error) {
+          stuck.add(product_id);
+          log.warn({ err: error, sale: product_id }, 'orders not expired; tried again later');
+        }
       }
       if (due.length < BATCH) return;
     }

@@ -8,7 +8,8 @@ import type { Rounds } from './service.ts';
 const INTERVAL_MS = 500;
 /** A call that was not confirmed by then is made again; providers answer a repeated one as the first. */
 const ASK_AGAIN_MS = 30_000;
-const BATCH = 50;
+/** Calls at once: a provider takes its time, and takes only so many. */
+const BATCH = 10;
 
 export interface PaymentCallsDeps {
   readonly db: Db;
@@ -44,9 +45,10 @@ export function paymentCalls({ db, provider, log }: PaymentCallsDeps): Rounds {
     name: 'payment_calls',
     interval_ms: INTERVAL_MS,
     async round(stopping) {
-      for (const payment of await duePayments(db, new Date(), BATCH)) {
-        if (stopping.aborted) return;
-        await call(payment);
+      while (!stopping.aborted) {
+        const due = await duePayments(db, new Date(), BATCH);
+        await Promise.all(due.map(call));
+        if (due.length < BATCH) return;
       }
     },
   };

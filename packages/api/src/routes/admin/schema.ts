@@ -1,4 +1,5 @@
 import Type from 'typebox';
+import { PAYMENT_STATUSES } from '@flash-sale/shared/domain/payment.ts';
 import { Price, Time } from '../fields.ts';
 import { Order } from '../orders/schema.ts';
 import { Product } from '../products/schema.ts';
@@ -41,10 +42,46 @@ export const ProductStats = {
   response: { 200: Stats },
 };
 
+const OrderNo = Type.Object({ orderNo: Type.String({ maxLength: 100 }) });
+const TextOrNull = Type.Union([Type.String(), Type.Null()]);
+
+export const OrderFile = {
+  ...operators,
+  summary: 'An order with its history and its payments',
+  description: 'A payment that came for a closed order, or on top of another, shows here with its refund.',
+  params: OrderNo,
+  response: {
+    200: Type.Object({
+      ...Order.properties,
+      history: Type.Array(
+        Type.Object({
+          from_status: Type.String(),
+          to_status: Type.String(),
+          actor: Type.String({ description: 'Who moved it' }),
+          reason: TextOrNull,
+          time: Time,
+        }),
+      ),
+      payments: Type.Array(
+        Type.Object({
+          payment_id: Type.String(),
+          provider: Type.String(),
+          provider_ref: TextOrNull,
+          status: Type.Enum([...PAYMENT_STATUSES]),
+          amount: Price,
+          currency: Type.String(),
+          created_at: Time,
+          updated_at: Time,
+        }),
+      ),
+    }),
+  },
+};
+
 export const RefundOrder = {
   ...operators,
   summary: 'Refund a paid order',
   description: 'The order is `refunded`, and its unit back on sale, when the payment provider has confirmed.',
-  params: Type.Object({ orderNo: Type.String({ maxLength: 100 }) }),
+  params: OrderNo,
   response: { 202: Order },
 };

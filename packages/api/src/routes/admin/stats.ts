@@ -9,6 +9,7 @@ const Latency = Type.Union([Type.Integer(), Type.Null()]);
 export const Stats = Type.Object(
   {
     product_id: ProductId,
+    currency: Type.String({ description: 'ISO 4217, of `revenue`' }),
     requests: Type.Record(Type.String(), Count, { description: 'Buys by outcome' }),
     accepted: Type.Integer({ description: 'Orders that were accepted: written, and waiting for it' }),
     written: Count,
@@ -33,18 +34,20 @@ export const Stats = Type.Object(
 export function statsOf(
   product_id: number,
   sums: {
+    readonly currency: string;
     readonly outcomes: Record<string, number>;
     readonly backlog: number;
     readonly counters: readonly CounterChange[];
   },
 ): Static<typeof Stats> {
-  const { outcomes, backlog, counters } = sums;
+  const { currency, outcomes, backlog, counters } = sums;
   const total = (name: SaleTotal): number => counters.find((counter) => counter.name === name)?.value ?? 0;
   const written = total('pending_payment');
   const failed = total('failed');
   const latencies = counters.filter(({ name }) => name === 'row_after_ms');
   return {
     product_id,
+    currency,
     requests: outcomes,
     accepted: written + failed + backlog,
     written,

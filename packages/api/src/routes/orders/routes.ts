@@ -3,10 +3,11 @@ import { priceOfCents } from '@flash-sale/shared/domain/money.ts';
 import type { Order } from '@flash-sale/shared/domain/order.ts';
 import { findOrder, listOrdersOfUser } from '@flash-sale/shared/db/orders.ts';
 import { isDuplicate } from '@flash-sale/shared/db/errors.ts';
-import { findOpenPayment, insertPayment, updateStartedPayment } from '@flash-sale/shared/db/payments.ts';
+import { findOpenPayment, insertPayment, movePayment, updateStartedPayment } from '@flash-sale/shared/db/payments.ts';
 import { Refusal } from '@flash-sale/shared/domain/errors.ts';
 import { newPaymentId, type Payment } from '@flash-sale/shared/domain/payment.ts';
 import { cancelOrder } from '@flash-sale/shared/order/moves.ts';
+import type { SandboxBehaviour } from '@flash-sale/shared/payment/provider.ts';
 import type { FastifyRequest } from 'fastify';
 import type { AppDeps } from '../../deps.ts';
 import type { OrderReader } from '../../orders/order-reader.ts';
@@ -75,12 +76,7 @@ export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) =>
     const { user_id, sandbox } = request.body;
     const order = await ownOrder(request, request.params.orderNo, user_id);
     const payment = await openPayment(order);
-    const { provider_ref, url } =
-      payment.url === null
-        ? await provider.start(payment, sandbox)
-        : { provider_ref: payment.provider_ref, url: payment.url };
-    if (payment.url === null) await updateStartedPayment(db, payment.payment_id, provider_ref!, url);
-    request.log.info({ order_no: order.order_no, payment_id: payment.payment_id }, 'payment started');
+    const url = payment.url ?? (await startPayment(request, payment, sandbox));
     return {
       payment_id: payment.payment_id,
       provider: payment.provider,
@@ -98,19 +94,46 @@ export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) =>
     return orderView(cancelled);
   });
 
+  /** Has the provider start the payment, and answers where the shopper pays. */
+  async function startPayment(
+    request: FastifyRequest,
+    payment: Payment,
+    behaviour: SandboxBehaviour | undefined,
+  ): Promise<string> {
+    const { payment_id, order_no } = payment;
+    const { provider_ref, url } = await provider.start(payment, behaviour).catch((error: unknown) => {
+      // What a provider says of its own errors is not for shoppers.
+      throw new Refusal('unavailable', { cause: error });
+    });
+    request.log.info({ order_no, payment_id }, 'payment started');
+    if (await updateStartedPayment(db, payment_id, provider_ref, url)) return url;
+    // Closed while the provider started, so that nobody could name this to it when the order closed. Money that comes all the same goes back.
+    await provider.expire({ ...payment, provider_ref }).catch((error: unknown) => {
+      request.log.warn({ err: error, order_no, payment_id }, 'payment of a closed order not expired');
+    });
+    throw await notToBePaid(order_no);
+  }
+
+  async function notToBePaid(orderNo: string): Promise<Refusal> {
+    const now = await findOrder(db, orderNo);
+    return new Refusal('invalid_state', { detail: `The order is ${now?.status ?? 'queued'}` });
+  }
+
   /** The order's open payment, made where there is none. */
   async function openPayment(order: Order): Promise<Payment> {
+    if (order.status !== 'pending_payment') throw await notToBePaid(order.order_no);
     const standing = await findOpenPayment(db, order.order_no);
-    if (standing !== undefined) return standing;
+    if (standing?.provider === provider.name) return standing;
+    // The service takes its money elsewhere now.
+    if (standing !== undefined) await movePayment(db, standing.payment_id, 'started', 'declined');
     const payment = { payment_id: newPaymentId(Date.now()), provider: provider.name, currency: config.CURRENCY };
     await insertPayment(db, order.order_no, payment).catch((error: unknown) => {
       // Somebody was faster: there is an open one now.
       if (!isDuplicate(error)) throw error;
     });
     const open = await findOpenPayment(db, order.order_no);
-    if (open !== undefined) return open;
-    const now = await findOrder(db, order.order_no);
-    throw new Refusal('invalid_state', { detail: `The order is ${now?.status ?? 'queued'}` });
+    if (open === undefined) throw await notToBePaid(order.order_no);
+    return open;
   }
 };
 
