@@ -67,7 +67,7 @@ export async function ledgerOf({ db }: TestContext, { order_no, product_id }: Or
   const [order, payments, history, returned, sale] = await Promise.all([
     db.selectFrom('orders').selectAll().where('order_no', '=', order_no).executeTakeFirstOrThrow(),
     db.selectFrom('payments').selectAll().where('order_no', '=', order_no).orderBy('payment_id').execute(),
-    db.selectFrom('order_history').selectAll().where('order_no', '=', order_no).orderBy('id').execute(),
+    db.selectFrom('order_history').selectAll().where('order_no', '=', order_no).orderBy('created_at').execute(),
     db.selectFrom('stock_returns').selectAll().where('order_no', '=', order_no).executeTakeFirst(),
     db.selectFrom('products').selectAll().where('id', '=', product_id).executeTakeFirstOrThrow(),
   ]);

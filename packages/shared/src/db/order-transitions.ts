@@ -85,6 +85,7 @@ export function historyOfOrder(db: Db, orderNo: string) {
     .selectFrom('order_history')
     .select(['from_status', 'to_status', 'actor', 'reason', 'created_at'])
     .where('order_no', '=', orderNo)
-    .orderBy('id')
+    .orderBy('created_at')
+    .orderBy('to_status')
     .execute();
 }

@@ -58,7 +58,6 @@ export interface OrdersTable {
 
 /** Who moved an order, when and why; a row per transition after `pending_payment`. */
 export interface OrderHistoryTable {
-  id: Generated<number>;
   order_no: string;
   from_status: OrderStatus;
   to_status: OrderStatus;

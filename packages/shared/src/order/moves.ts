@@ -146,7 +146,7 @@ async function apply(
 async function isPaidBy(tx: Tx, paymentId: string, orderNo: string): Promise<boolean> {
   const row = await tx
     .selectFrom('order_history')
-    .select('id')
+    .select('order_no')
     .where('order_no', '=', orderNo)
     .where('to_status', '=', 'paid')
     .where('reason', '=', paymentId)
