@@ -182,7 +182,9 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     problems.push('PAYMENT_PROVIDER=stripe needs STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET');
   }
   if (production && config.PAYMENT_PROVIDER === 'stripe' && parsed.PUBLIC_URL === undefined) {
-    problems.push('PAYMENT_PROVIDER=stripe in production needs PUBLIC_URL: where shoppers come back to after they paid');
+    problems.push(
+      'PAYMENT_PROVIDER=stripe in production needs PUBLIC_URL: where shoppers come back to after they paid',
+    );
   }
   if (!hasCents(config.CURRENCY)) {
     problems.push(`CURRENCY ${config.CURRENCY} is not divided into a hundred, as all prices are here`);

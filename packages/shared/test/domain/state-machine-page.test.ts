@@ -34,7 +34,9 @@ test.each([
 ])('the diagram under %s shows exactly the moves of its map', (heading, transitions, first) => {
   const { begins, ends, moves } = diagramOf(heading);
   const entries = Object.entries(transitions);
-  expect(moves).toEqual(Object.fromEntries(entries.filter(([, to]) => to.length > 0).map(([from, to]) => [from, [...to]])));
+  expect(moves).toEqual(
+    Object.fromEntries(entries.filter(([, to]) => to.length > 0).map(([from, to]) => [from, [...to]])),
+  );
   expect(ends.toSorted()).toEqual(entries.flatMap(([from, to]) => (to.length === 0 ? [from] : [])).toSorted());
   expect(begins).toEqual([first]);
 });

@@ -32,7 +32,10 @@ async function failedOrder(sale: Sale, userId: string): Promise<string> {
   const { commands, db, log } = context;
   await refuseOrdersOf(db, userId);
   const [order_no] = await admitAll(context, sale, [userId]);
-  const writer = new SaleWriter({ db, commands, log, metrics: createMetrics('worker'), order_batch_max: 500, payment_timeout_ms: 900_000 }, sale);
+  const writer = new SaleWriter(
+    { db, commands, log, metrics: createMetrics('worker'), order_batch_max: 500, payment_timeout_ms: 900_000 },
+    sale,
+  );
   await writer.settle([order_no!]);
   return order_no!;
 }

@@ -42,9 +42,7 @@ describe('POST /api/v1/admin/orders/:orderNo/refund', () => {
 
     // As the payment calls of a worker do; the sandbox tells the api over HTTP.
     await app.deps.provider.refund({ payment_id: order.payment_id } as never);
-    await expect
-      .poll(async () => (await ledgerOf(context, order)).status, { timeout: 10_000 })
-      .toBe('refunded');
+    await expect.poll(async () => (await ledgerOf(context, order)).status, { timeout: 10_000 }).toBe('refunded');
     expect(await ledgerOf(context, order)).toMatchObject({
       payments: ['refunded'],
       sold: 0,

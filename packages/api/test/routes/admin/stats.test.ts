@@ -109,18 +109,32 @@ describe('GET /api/v1/admin/products/:id/stats', () => {
 
 describe('percentiles', () => {
   const row_after_ms = (buckets: Record<number, number>) => {
-    const counters = Object.entries(buckets).map(
-      ([bucket, value]): CounterChange => ({ name: 'row_after_ms', bucket: Number(bucket), value }),
-    );
+    const counters = Object.entries(buckets).map(([bucket, value]): CounterChange => ({
+      name: 'row_after_ms',
+      bucket: Number(bucket),
+      value,
+    }));
     return statsOf(1, { currency: 'CNY', outcomes: {}, backlog: 0, counters }).row_after_ms;
   };
 
   it.each([
     [{ 5: 1 }, { p50: 5, p99: 5 }],
-    [{ 5: 50, 10: 50 }, { p50: 5, p99: 10 }],
-    [{ 5: 49, 10: 51 }, { p50: 10, p99: 10 }],
-    [{ 5: 99, 1_000: 1 }, { p50: 5, p99: 5 }],
-    [{ 5: 98, 1_000: 2 }, { p50: 5, p99: 1_000 }],
+    [
+      { 5: 50, 10: 50 },
+      { p50: 5, p99: 10 },
+    ],
+    [
+      { 5: 49, 10: 51 },
+      { p50: 10, p99: 10 },
+    ],
+    [
+      { 5: 99, 1_000: 1 },
+      { p50: 5, p99: 5 },
+    ],
+    [
+      { 5: 98, 1_000: 2 },
+      { p50: 5, p99: 1_000 },
+    ],
   ])('of %j are %j', (buckets, expected) => {
     expect(row_after_ms(buckets)).toEqual(expected);
   });

@@ -111,11 +111,14 @@ describe('POST /api/v1/orders/:orderNo/pay', () => {
     expect((await ledgerOf(context, order)).payments).toEqual(['declined', 'started']);
   });
 
-  it.each(['paid', 'refunded', 'cancelled', 'expired'] as const)('is refused for an order that is %s', async (status) => {
-    const answer = await pay(await orderIn(status));
-    expect(answer).toBeProblem('invalid_state');
-    expect(answer.json()).toMatchObject({ detail: `The order is ${status}` });
-  });
+  it.each(['paid', 'refunded', 'cancelled', 'expired'] as const)(
+    'is refused for an order that is %s',
+    async (status) => {
+      const answer = await pay(await orderIn(status));
+      expect(answer).toBeProblem('invalid_state');
+      expect(answer.json()).toMatchObject({ detail: `The order is ${status}` });
+    },
+  );
 
   it('is refused for a closed order even while its payment is still open at the provider', async () => {
     const order = await newOrder();
@@ -186,14 +189,17 @@ describe('POST /api/v1/orders/:orderNo/cancel', () => {
     expect(await ledgerOf(context, order)).toMatchObject({ sold: 0, returned: true, history: [{ actor: 'shopper' }] });
   });
 
-  it.each(['paid', 'refunded', 'cancelled', 'expired'] as const)('is refused for an order that is %s', async (status) => {
-    const order = await orderIn(status);
-    const before = await ledgerOf(context, order);
-    const answer = await cancel(order);
-    expect(answer).toBeProblem('invalid_state');
-    expect(answer.json()).toMatchObject({ detail: `The order is ${status}` });
-    expect(await ledgerOf(context, order)).toEqual(before);
-  });
+  it.each(['paid', 'refunded', 'cancelled', 'expired'] as const)(
+    'is refused for an order that is %s',
+    async (status) => {
+      const order = await orderIn(status);
+      const before = await ledgerOf(context, order);
+      const answer = await cancel(order);
+      expect(answer).toBeProblem('invalid_state');
+      expect(answer.json()).toMatchObject({ detail: `The order is ${status}` });
+      expect(await ledgerOf(context, order)).toEqual(before);
+    },
+  );
 
   it('is refused for an order that is still queued', async () => {
     const order_no = await app.win(await context.openSale(), 'alice');

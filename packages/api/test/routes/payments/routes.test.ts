@@ -189,13 +189,18 @@ it('with stripe an order is paid by a webhook that carries Stripe’s own signat
   const order = await newOrder();
   const payment_id = await openPayment(context, order.order_no, 'stripe');
   const object = { payment_status: 'paid', metadata: { payment_id } };
-  const payload = JSON.stringify({ id: 'evt_1', object: 'event', type: 'checkout.session.completed', data: { object } });
-  const send = (secret: string, options?: { timestamp: number }) =>
+  const payload = JSON.stringify({
+    id: 'evt_1',
+    object: 'event',
+    type: 'checkout.session.completed',
+    data: { object },
+  });
+  const send = (key: string, options?: { timestamp: number }) =>
     stripe.server.inject({
       method: 'POST',
       url: '/api/v1/payments/webhook/stripe',
       payload,
-      headers: { 'content-type': 'application/json; charset=utf-8', ...signedByStripe(payload, secret, options) },
+      headers: { 'content-type': 'application/json; charset=utf-8', ...signedByStripe(payload, key, options) },
     });
   const long_ago = { timestamp: Math.floor(Date.now() / 1_000) - 600 };
 
