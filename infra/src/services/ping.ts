@@ -25,6 +25,8 @@ export async function pingRedis(address: RedisAddress): Promise<number> {
     connectTimeout: 5_000,
     commandTimeout: 5_000,
     maxRetriesPerRequest: 0,
+    // By default a server that loads its data is asked again after up to 10 s.
+    maxLoadingRetryTime: 100,
     retryStrategy: () => null,
   });
   // `connect()` rejects with "Connection is closed"; what went wrong comes as an event.

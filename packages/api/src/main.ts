@@ -1,5 +1,4 @@
 import type { AddressInfo } from 'node:net';
-import { Queue } from 'bullmq';
 import { loadConfig } from '@flash-sale/shared/config/config.ts';
 import { connectDb } from '@flash-sale/shared/db/client.ts';
 import { migrate } from '@flash-sale/shared/db/migrate.ts';
@@ -8,11 +7,12 @@ import { SeckillTokens } from '@flash-sale/shared/domain/seckill-token.ts';
 import { choosePaymentProvider } from '@flash-sale/shared/payment/choose.ts';
 import { startOrExit, stopOnSignal } from '@flash-sale/shared/process/lifecycle.ts';
 import { checkServers } from '@flash-sale/shared/process/server-checks.ts';
-import { ORDERS_QUEUE, type WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
+import { openOrderQueues } from '@flash-sale/shared/queue/order-queues.ts';
 import { connectRedis, type ConnectionUse, type RedisClient } from '@flash-sale/shared/redis/client.ts';
 import { RedisClock } from '@flash-sale/shared/redis/clock.ts';
 import { createCommands } from '@flash-sale/shared/redis/commands.ts';
 import { Keys } from '@flash-sale/shared/redis/keys.ts';
+import { perShard } from '@flash-sale/shared/redis/per-shard.ts';
 import { createLogger } from '@flash-sale/shared/telemetry/logger.ts';
 import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { startOpsServer } from '@flash-sale/shared/telemetry/ops-server.ts';
@@ -43,11 +43,7 @@ await startOrExit(async () => {
   const keys = new Keys(config.REDIS_PREFIX);
   const commands = createCommands(redis, keys);
 
-  const queue = perShard((shard) => {
-    const open = new Queue<WriteOrdersJob>(ORDERS_QUEUE, { connection: producer, prefix: keys.queuePrefix(shard) });
-    open.on('error', (error) => log.warn({ err: error, shard }, 'queue error'));
-    return open;
-  });
+  const queues = openOrderQueues({ connection: producer, keys, log });
   const clock = perShard((shard) => {
     const started = new RedisClock(redis, commands, shard);
     started.start();
@@ -67,11 +63,11 @@ await startOrExit(async () => {
     tokens: new SeckillTokens(secrets as [string, ...string[]]),
     provider: await choosePaymentProvider(config, db, log),
     clock: clock.of,
-    queue: queue.of,
+    queue: queues.of,
   });
 
   // The first buy finds everything connected; where Redis is away the process starts all the same.
-  queue.of(0);
+  queues.of(0);
   await clock.of(0).settled(START_WAIT_MS);
   await checkServers({ config, redis, commands, db, log });
   // Several api processes share the port where the system can spread connections over them.
@@ -82,33 +78,14 @@ await startOrExit(async () => {
     { registry: metrics.registry, readiness },
   );
   const { port } = server.server.address() as AddressInfo;
-  log.info({ port, ops_port: ops.port }, 'api ready');
-
   stopOnSignal(log, config.SHUTDOWN_GRACE_MS, async () => {
     await server.close();
-    for (const open of queue.all()) await open.close();
+    await queues.close();
     for (const started of clock.all()) started.stop();
     await ops.stop();
     for (const client of [redis, producer, subscriber]) client.disconnect();
     await Promise.all([db.destroy(), ledger.destroy()]);
   });
+  // Said last: whoever reads it may send a signal at once.
+  log.info({ port, ops_port: ops.port }, 'api ready');
 });
-
-/** One of a kind for each shard, made when it is first asked for. */
-function perShard<Value>(make: (shard: number) => Value): {
-  readonly of: (shard: number) => Value;
-  readonly all: () => Value[];
-} {
-  const made = new Map<number, Value>();
-  return {
-    of(shard) {
-      let value = made.get(shard);
-      if (value === undefined) {
-        value = make(shard);
-        made.set(shard, value);
-      }
-      return value;
-    },
-    all: () => [...made.values()],
-  };
-}

@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { Queue } from 'bullmq';
 import { loadConfig } from '@flash-sale/shared/config/config.ts';
 import { connectDb, pingDb } from '@flash-sale/shared/db/client.ts';
 import { migrate } from '@flash-sale/shared/db/migrate.ts';
 import { choosePaymentProvider } from '@flash-sale/shared/payment/choose.ts';
 import { startOrExit, stopOnSignal } from '@flash-sale/shared/process/lifecycle.ts';
 import { checkServers } from '@flash-sale/shared/process/server-checks.ts';
-import { ORDERS_QUEUE, type WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
+import { openOrderQueues } from '@flash-sale/shared/queue/order-queues.ts';
 import { connectRedis, type ConnectionUse, type RedisClient } from '@flash-sale/shared/redis/client.ts';
 import { createCommands } from '@flash-sale/shared/redis/commands.ts';
 import { Keys } from '@flash-sale/shared/redis/keys.ts';
@@ -46,16 +45,7 @@ await startOrExit(async () => {
   const commands = createCommands(redis, keys);
   const producer = connect('producer');
   await checkServers({ config, redis, commands, db, log });
-  const queues = new Map<number, Queue<WriteOrdersJob>>();
-  const queue = (shard: number): Queue<WriteOrdersJob> => {
-    let found = queues.get(shard);
-    if (found === undefined) {
-      found = new Queue(ORDERS_QUEUE, { connection: producer, prefix: keys.queuePrefix(shard) });
-      found.on('error', (error) => log.warn({ err: error, shard }, 'queue error'));
-      queues.set(shard, found);
-    }
-    return found;
-  };
+  const queues = openOrderQueues({ connection: producer, keys, log });
 
   const writer = new OrderWriter({
     db: ledger,
@@ -77,7 +67,7 @@ await startOrExit(async () => {
       concurrency: config.WORKER_CONCURRENCY,
       log,
     }),
-    led(relay({ commands, sales, queue, log, metrics }), leading),
+    led(relay({ commands, sales, queue: queues.of, log, metrics }), leading),
     led(warmUp({ commands, db: ledger, sales, log, metrics }), leading),
     led(returns({ commands, db: ledger, log, metrics }), leading),
     led(
@@ -103,14 +93,14 @@ await startOrExit(async () => {
       },
     },
   );
-  log.info({ ops_port: ops.port }, 'worker ready');
-
   stopOnSignal(log, config.SHUTDOWN_GRACE_MS, async () => {
     await Promise.all(services.map((service) => service.stop()));
-    await Promise.all([...queues.values()].map((open) => open.close()));
+    await queues.close();
     await ops.stop();
     redis.disconnect();
     producer.disconnect();
     await Promise.all([db.destroy(), ledger.destroy()]);
   });
+  // Said last: whoever reads it may send a signal at once.
+  log.info({ ops_port: ops.port }, 'worker ready');
 });

@@ -169,7 +169,7 @@ test('a sale whose row is locked by somebody keeps no other sale waiting for its
   const [second] = await placeOrders(context, free, ['alice'], past());
   const impatient = connectDb(context.config, 'ledger');
   onTestFinished(() => impatient.destroy());
-  const row = await lockSaleRow(context.db, stuck);
+  const row = await lockSaleRow(context.config, stuck);
   await openExpiry(impatient).sweep();
   expect(await ledgerOf(context, second!)).toMatchObject({ status: 'expired' });
   expect(await ledgerOf(context, first!)).toMatchObject({ status: 'pending_payment' });

@@ -1,0 +1,32 @@
+import { Queue } from 'bullmq';
+import type { RedisClient } from '../redis/client.ts';
+import type { Keys } from '../redis/keys.ts';
+import { perShard } from '../redis/per-shard.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { ORDERS_QUEUE, type WriteOrdersJob } from './orders-queue.ts';
+
+/** The queues of order jobs, one per shard, opened when they are first asked for. */
+export interface OrderQueues {
+  readonly of: (shard: number) => Queue<WriteOrdersJob>;
+  close(): Promise<void>;
+}
+
+export function openOrderQueues(deps: {
+  /** A `producer` connection, shared by all of them. */
+  readonly connection: RedisClient;
+  readonly keys: Keys;
+  readonly log: Logger;
+}): OrderQueues {
+  const { connection, keys, log } = deps;
+  const queues = perShard((shard) => {
+    const queue = new Queue<WriteOrdersJob>(ORDERS_QUEUE, { connection, prefix: keys.queuePrefix(shard) });
+    queue.on('error', (error) => log.warn({ err: error, shard }, 'queue error'));
+    return queue;
+  });
+  return {
+    of: queues.of,
+    async close() {
+      await Promise.all(queues.all().map((queue) => queue.close()));
+    },
+  };
+}
