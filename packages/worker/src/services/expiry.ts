@@ -7,11 +7,11 @@ import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import type { Rounds } from './service.ts';
 
-const INTERVAL_MS = 500;
+const INTERVAL_MS = 250;
 /** Orders in one transaction: as many as a lock of the sale's row of a few dozen ms allows, since each one costs a dozen round trips. */
 const BATCH = 1_000;
-/** Well before the server would drop the connection that holds the lock. */
-const ROUND_MS_MAX = 3_000;
+/** After this long the sales that could not be swept are tried again. */
+const ROUND_MS_MAX = 10_000;
 
 export interface ExpiryDeps {
   readonly db: Db;
@@ -29,11 +29,12 @@ export interface ExpiryDeps {
 export function expiry(deps: ExpiryDeps): Rounds {
   const { db, db_name, log, metrics } = deps;
 
-  async function sweep(stopping: AbortSignal): Promise<void> {
+  /** @param holdsLock also keeps the lock's connection in use, which would be dropped if it were silent for as long as a large sweep takes */
+  async function sweep(stopping: AbortSignal, holdsLock: () => Promise<boolean>): Promise<void> {
     const until_ms = performance.now() + ROUND_MS_MAX;
     /** Sales that could not be swept now, which must not keep the others waiting. */
     const stuck = new Set<number>();
-    while (!stopping.aborted && performance.now() < until_ms) {
+    while (!stopping.aborted && performance.now() < until_ms && (await holdsLock())) {
       const due = await ordersToExpire(db, BATCH, [...stuck]);
       for (const [product_id, orders] of Map.groupBy(due, (order) => order.product_id)) {
         const orderNos = orders.map(({ order_no }) => order_no);
@@ -58,8 +59,12 @@ export function expiry(deps: ExpiryDeps): Rounds {
         const name = `${db_name}.expiry`;
         const { rows } = await sql<{ held: number }>`SELECT GET_LOCK(${name}, 0) AS held`.execute(connection);
         if (rows[0]?.held !== 1) return;
+        const holdsLock = async (): Promise<boolean> => {
+          const used = sql<{ held: number }>`SELECT IS_USED_LOCK(${name}) = CONNECTION_ID() AS held`;
+          return (await used.execute(connection)).rows[0]?.held === 1;
+        };
         try {
-          await sweep(stopping);
+          await sweep(stopping, holdsLock);
         } finally {
           await sql`DO RELEASE_LOCK(${name})`.execute(connection);
         }

@@ -35,9 +35,9 @@ export function returns(deps: ReturnsDeps): Rounds {
         if (due.length === 0) return;
         const given_back = await commands.giveBack(sale, lease.text, due);
         if (given_back === undefined) throw new LeaseLost(sale);
+        metrics.units_given_back.inc(given_back);
         const orderNos = due.map(({ order_no }) => order_no);
         await markReturnsApplied(db, orderNos, Date.now());
-        metrics.units_given_back.inc(given_back);
         log.info({ sale: sale.id, orders: orderNos, given_back }, 'units given back');
       }
     });
