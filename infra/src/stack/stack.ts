@@ -59,24 +59,27 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
   const ownAdminToken = env['ADMIN_TOKEN'] ? undefined : ensureSecret(dataDir, 'ADMIN_TOKEN');
   const adminToken = ownAdminToken ?? env['ADMIN_TOKEN'] ?? '';
+  const api = `http://${reachableHost(settings.config.SERVER_HOST)}:${settings.serverPort}`;
   const processEnv: NodeJS.ProcessEnv = {
     SHUTDOWN_GRACE_MS: String(drain_ms),
     ...env,
     ...servers.env,
     SERVER_PORT: String(settings.serverPort),
     ADMIN_TOKEN: adminToken,
+    // Where the sandbox of any process reaches the api.
+    PUBLIC_URL: env['PUBLIC_URL'] || api,
   };
   starting.use(writeRunning(dataDir, { ...processEnv, ...opsPortVariables(settings, 0) }));
 
   await startServiceProcesses({ ...options, env: processEnv }, settings, starting);
 
-  const api = `http://${reachableHost(settings.config.SERVER_HOST)}:${settings.serverPort}`;
   const productId = await ensureDemoSale({ url: api, adminToken, signal });
   const url = `http://${shownHost(settings.config)}:${settings.serverPort}`;
   const tour = walkThrough({
     url,
     productId,
     authMode: settings.config.AUTH_MODE,
+    isSandbox: settings.config.PAYMENT_PROVIDER === 'sandbox',
     adminToken: ownAdminToken,
     now: new Date(),
   });

@@ -6,16 +6,41 @@ export function walkThrough(options: {
   url: string;
   productId: number;
   authMode: 'trusted' | 'jwt';
+  /** The sandbox pays by itself; elsewhere the reader has to. */
+  isSandbox: boolean;
   /** Left out where the reader gave it: what is not ours to show is asked for. */
   adminToken?: string | undefined;
   now: Date;
 }): string {
-  const { url, productId, authMode, adminToken, now } = options;
+  const { url, productId, authMode, isSandbox, adminToken, now } = options;
   const isJwt = authMode === 'jwt';
-  const user = isJwt ? '' : '\\"user_id\\":\\"alice\\",';
   const bearer = isJwt ? ' -H "authorization: Bearer $ACCESS_TOKEN"' : '';
-  const post = (path: string, body: string) =>
-    `curl -sS "$API${path}"${bearer} -H 'content-type: application/json' -d "{${user}${body}}"`;
+  const post = (path: string, fields: string, user = 'alice') => {
+    const body = [isJwt ? '' : `\\"user_id\\":\\"${user}\\"`, fields].filter((part) => part !== '').join(',');
+    return `curl -sS "$API${path}"${bearer} -H 'content-type: application/json' -d "{${body}}"`;
+  };
+  /** Reads the order until one of the shell's cases breaks the loop. */
+  const pollUntil = (query: string, times: number, cases: string) =>
+    `for i in $(seq ${times}); do STATE=$(curl -sS "$API/api/v1/orders/$ORDER${query}"${bearer}); case $STATE in ${cases} esac; done`;
+  const tokenOf = (user?: string) =>
+    `${post('/api/v1/seckill/token', '\\"product_id\\":$PRODUCT', user)} | ${field('token')}`;
+  const buy = (user?: string) =>
+    post('/api/v1/seckill/buy', '\\"product_id\\":$PRODUCT,\\"token\\":\\"$TOKEN\\"', user);
+  const untilWritten = pollUntil('?wait=10', 3, `*'"queued"'*) ;; *) break ;;`);
+  const pay = post('/api/v1/orders/$ORDER/pay', '');
+  const paying = isSandbox
+    ? [
+        `echo '== pay; the sandbox says yes in a moment'`,
+        `${pay}; echo`,
+        `${pollUntil('', 20, `*'"paid"'*) break ;; *) sleep 1 ;;`)}; echo "$STATE"`,
+      ]
+    : [`echo '== pay, at the address that is answered'`, `${pay}; echo`];
+  const cancelling = [
+    `echo '== another shopper buys and cancels: the unit goes back on sale'`,
+    `TOKEN=$(${tokenOf('bob')}); ORDER=$(${buy('bob')} | ${field('order_no')})`,
+    untilWritten,
+    `${post('/api/v1/orders/$ORDER/cancel', '', 'bob')}; echo`,
+  ];
   const sale = JSON.stringify({
     name: 'My sale',
     price: 9.5,
@@ -34,12 +59,14 @@ export function walkThrough(options: {
     ...(isJwt ? [': "${ACCESS_TOKEN:?put an access token of your issuer in it}"'] : []),
     `echo '== the sales'; curl -sS "$API/api/v1/products?limit=5"; echo`,
     `echo '== a seckill token'`,
-    `TOKEN=$(${post('/api/v1/seckill/token', '\\"product_id\\":$PRODUCT')} | ${field('token')}); echo "$TOKEN"`,
+    `TOKEN=$(${tokenOf()}); echo "$TOKEN"`,
     `echo '== buy'`,
-    `BOUGHT=$(${post('/api/v1/seckill/buy', '\\"product_id\\":$PRODUCT,\\"token\\":\\"$TOKEN\\"')}); echo "$BOUGHT"`,
+    `BOUGHT=$(${buy()}); echo "$BOUGHT"`,
     `ORDER=$(echo "$BOUGHT" | ${field('order_no')})`,
     `echo '== the order, once it is in the ledger'`,
-    `for i in 1 2 3; do STATE=$(curl -sS "$API/api/v1/orders/$ORDER?wait=10"${bearer}); case $STATE in *'"queued"'*) ;; *) break ;; esac; done; echo "$STATE"`,
+    `${untilWritten}; echo "$STATE"`,
+    ...paying,
+    ...(isJwt ? [] : cancelling),
     `echo '== a sale of your own, as operator'`,
     adminToken === undefined ? ': "${ADMIN_TOKEN:?put the operator token in it}"' : `ADMIN_TOKEN=${adminToken}`,
     `curl -sS "$API/api/v1/admin/products" -H "authorization: Bearer $ADMIN_TOKEN" -H 'content-type: application/json' -d '${sale}'; echo`,

@@ -69,6 +69,8 @@ test('the walk-through works as it stands in a POSIX shell', async () => {
   const said = execFileSync('sh', ['-e'], { input: script, encoding: 'utf8' });
   expect(said).toContain('{"order_no":"order-with-token-of-alice","status":"queued"}');
   expect(said).toContain('{"order_no":"order-with-token-of-alice","status":"pending_payment"}');
+  expect(said).toContain('{"order_no":"order-with-token-of-alice","status":"paid"}');
+  expect(said).toContain('{"order_no":"order-with-token-of-bob","status":"cancelled"}');
   expect(said).toMatch(/"name":"My sale".*"id":2/);
 });
 

@@ -21,7 +21,7 @@ function ownDatabase(): string {
   return name;
 }
 
-test('npm start opens a demo sale in which the walk-through buys a unit that the ledger has', async () => {
+test('npm start opens a demo sale in which the walk-through buys a unit, pays for it, and cancels another', async () => {
   const DB_NAME = ownDatabase();
   await using stack = await startStack({
     dataDir: temporaryFolder(),
@@ -43,4 +43,6 @@ test('npm start opens a demo sale in which the walk-through buys a unit that the
   const said = execFileSync('sh', ['-e'], { input: script, encoding: 'utf8' });
   const order = /"order_no":"([^"]+)","status":"queued"/.exec(said)?.[1];
   expect(said).toMatch(new RegExp(`"order_no":"${order}","user_id":"alice".*"status":"pending_payment"`));
+  expect(said).toMatch(new RegExp(`"order_no":"${order}","user_id":"alice".*"status":"paid".*"paid_at":`));
+  expect(said).toMatch(/"user_id":"bob".*"status":"cancelled".*"closed_at":/);
 });

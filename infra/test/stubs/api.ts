@@ -4,6 +4,8 @@ import { text } from 'node:stream/consumers';
 import { endWhenAsked, trace } from './trace.ts';
 
 const opsPort = Number(process.env['API_OPS_PORT']);
+/** What became of orders since they were written. */
+const moved = new Map<string, string>();
 const products: { id: number; status: string; name: string }[] = [];
 
 async function answer(request: IncomingMessage): Promise<[status: number, body: object]> {
@@ -27,8 +29,12 @@ async function answer(request: IncomingMessage): Promise<[status: number, body: 
       return [200, { token: `token-of-${String(body['user_id'])}`, expires_at: 'later' }];
     case 'POST /api/v1/seckill/buy':
       return [202, { order_no: `order-with-${String(body['token'])}`, status: 'queued' }];
-    default:
-      return [200, { order_no: url.pathname.split('/').at(-1), status: 'pending_payment' }];
+    default: {
+      const [order_no = '', call] = url.pathname.split('/').slice(4);
+      if (call === 'pay') moved.set(order_no, 'paid');
+      if (call === 'cancel') moved.set(order_no, 'cancelled');
+      return [200, { order_no, status: moved.get(order_no) ?? 'pending_payment' }];
+    }
   }
 }
 

@@ -4,6 +4,7 @@ import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } 
 import { pingDb } from '@flash-sale/shared/db/client.ts';
 import { answers, type Readiness } from '@flash-sale/shared/telemetry/ops-server.ts';
 import { Admissions } from './admission/admissions.ts';
+import { OutcomeCounts } from './admission/outcome-counts.ts';
 import { Pressure } from './admission/pressure.ts';
 import { Catalog } from './catalog/catalog.ts';
 import type { AppDeps } from './deps.ts';
@@ -18,6 +19,7 @@ import { problems, refuseUnread, refuseUnrouted } from './plugins/problems.ts';
 import { compileValidator } from './plugins/validator.ts';
 import { adminRoutes } from './routes/admin/routes.ts';
 import { orderRoutes } from './routes/orders/routes.ts';
+import { paymentRoutes } from './routes/payments/routes.ts';
 import { productRoutes } from './routes/products/routes.ts';
 import { seckillRoutes } from './routes/seckill/routes.ts';
 
@@ -61,6 +63,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   const catalog = new Catalog(db, config.PRODUCT_CACHE_MS);
   const orders = new OrderReader({ ...deps, catalog });
   const settlements = new Settlements({ ...deps, waiters_max: config.POLL_WAITERS_MAX });
+  const outcomes = new OutcomeCounts(deps.commands, log);
   const admissions = new Admissions(deps);
   const pressure = new Pressure(deps);
 
@@ -77,6 +80,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
     metrics.requests.inc({ route: request.routeOptions.url ?? 'none', status: reply.statusCode });
     done();
   });
+  server.addHook('onClose', () => outcomes.stop());
   server.addHook('preClose', (done) => {
     draining = true;
     pressure.stop();
@@ -91,11 +95,13 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   await server.register(identity, { config });
   await server.register(operators, { admin_token: config.ADMIN_TOKEN });
   await server.register(productRoutes, { ...deps, catalog });
-  await server.register(seckillRoutes, { ...deps, catalog, admissions, orders, pressure });
+  await server.register(seckillRoutes, { ...deps, catalog, admissions, outcomes, orders, pressure });
   await server.register(orderRoutes, { ...deps, orders, settlements });
-  await server.register(adminRoutes, { ...deps, catalog });
+  await server.register(paymentRoutes, deps);
+  await server.register(adminRoutes, { ...deps, catalog, orders });
   refuseOtherMethods();
   pressure.start();
+  outcomes.start();
   await server.ready();
   return { server: server as unknown as FastifyInstance, readiness };
 }

@@ -1,6 +1,7 @@
 import type { Queue } from 'bullmq';
 import type { Config } from '@flash-sale/shared/config/config.ts';
 import type { Db } from '@flash-sale/shared/db/client.ts';
+import type { PaymentProvider } from '@flash-sale/shared/payment/provider.ts';
 import type { SeckillTokens } from '@flash-sale/shared/domain/seckill-token.ts';
 import type { WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
 import type { RedisClient } from '@flash-sale/shared/redis/client.ts';
@@ -23,6 +24,7 @@ export interface AppDeps {
   readonly keys: Keys;
   readonly commands: Commands;
   readonly tokens: SeckillTokens;
+  readonly provider: PaymentProvider;
   /** The clock of a shard's Redis. */
   readonly clock: (shard: number) => RedisClock;
   /** The queue of a shard. */

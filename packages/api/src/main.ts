@@ -4,6 +4,7 @@ import { connectDb } from '@flash-sale/shared/db/client.ts';
 import { migrate } from '@flash-sale/shared/db/migrate.ts';
 import { sharedTokenSecret } from '@flash-sale/shared/db/token-secrets.ts';
 import { SeckillTokens } from '@flash-sale/shared/domain/seckill-token.ts';
+import { choosePaymentProvider } from '@flash-sale/shared/payment/choose.ts';
 import { startOrExit, stopOnSignal } from '@flash-sale/shared/process/lifecycle.ts';
 import { checkServers } from '@flash-sale/shared/process/server-checks.ts';
 import { openOrderQueues } from '@flash-sale/shared/queue/order-queues.ts';
@@ -60,6 +61,7 @@ await startOrExit(async () => {
     keys,
     commands,
     tokens: new SeckillTokens(secrets as [string, ...string[]]),
+    provider: await choosePaymentProvider(config, db, log),
     clock: clock.of,
     queue: queues.of,
   });

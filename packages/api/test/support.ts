@@ -14,6 +14,7 @@ import { ERRORS, type ErrorCode } from '@flash-sale/shared/domain/errors.ts';
 import type { Order } from '@flash-sale/shared/domain/order.ts';
 import type { Sale } from '@flash-sale/shared/domain/sale.ts';
 import { SeckillTokens } from '@flash-sale/shared/domain/seckill-token.ts';
+import { choosePaymentProvider } from '@flash-sale/shared/payment/choose.ts';
 import { ORDERS_QUEUE, type WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
 import { connectRedis, type ConnectionUse, type RedisClient } from '@flash-sale/shared/redis/client.ts';
 import { RedisClock } from '@flash-sale/shared/redis/clock.ts';
@@ -61,8 +62,15 @@ export interface TestApp extends App {
   close(): Promise<void>;
 }
 
-/** Builds the app as `main` does, from real connections to the context's servers; `env` changes its settings. */
-export async function openApp(context: TestContext, env: Readonly<Record<string, string>> = {}): Promise<TestApp> {
+/**
+ * Builds the app as `main` does, from real connections to the context's servers; `env` changes its settings, `parts` what it is made
+ * from.
+ */
+export async function openApp(
+  context: TestContext,
+  env: Readonly<Record<string, string>> = {},
+  parts: Partial<Pick<AppDeps, 'provider'>> = {},
+): Promise<TestApp> {
   const config = loadConfig({ ...API_ENV, ...context.env, ...env });
   const connect = (use: ConnectionUse): RedisClient => connectRedis(config, use).on('error', () => undefined);
   const [redis, producer, subscriber] = [connect('request'), connect('producer'), connect('blocking')];
@@ -88,6 +96,7 @@ export async function openApp(context: TestContext, env: Readonly<Record<string,
     keys: context.keys,
     commands,
     tokens: new SeckillTokens([first!, ...others]),
+    provider: parts.provider ?? (await choosePaymentProvider(config, db, context.log)),
     clock: () => clock,
     queue: () => queue,
   };

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { loadConfig } from '@flash-sale/shared/config/config.ts';
 import { connectDb, pingDb } from '@flash-sale/shared/db/client.ts';
 import { migrate } from '@flash-sale/shared/db/migrate.ts';
+import { choosePaymentProvider } from '@flash-sale/shared/payment/choose.ts';
 import { startOrExit, stopOnSignal } from '@flash-sale/shared/process/lifecycle.ts';
 import { checkServers } from '@flash-sale/shared/process/server-checks.ts';
 import { openOrderQueues } from '@flash-sale/shared/queue/order-queues.ts';
@@ -15,11 +16,13 @@ import { answers, startOpsServer } from '@flash-sale/shared/telemetry/ops-server
 import { OrderWriter } from './order-writer/order-writer.ts';
 import { auditor } from './services/auditor.ts';
 import { cleanUp } from './services/clean-up.ts';
+import { expiry } from './services/expiry.ts';
 import { orderConsumers } from './services/order-consumers.ts';
+import { paymentCalls } from './services/payment-calls.ts';
 import { relay } from './services/relay.ts';
 import { returns } from './services/returns.ts';
 import { SaleList } from './services/sale-list.ts';
-import { led } from './services/service.ts';
+import { led, repeating } from './services/service.ts';
 import { warmUp } from './services/warm-up.ts';
 
 /** A worker process: moves orders into the ledger, and runs the services beside that. */
@@ -44,7 +47,15 @@ await startOrExit(async () => {
   await checkServers({ config, redis, commands, db, log });
   const queues = openOrderQueues({ connection: producer, keys, log });
 
-  const writer = new OrderWriter({ db: ledger, commands, log, metrics, order_batch_max: config.ORDER_BATCH_MAX });
+  const writer = new OrderWriter({
+    db: ledger,
+    commands,
+    log,
+    metrics,
+    order_batch_max: config.ORDER_BATCH_MAX,
+    payment_timeout_ms: config.PAYMENT_TIMEOUT_SECONDS * 1_000,
+  });
+  const provider = await choosePaymentProvider(config, db, log);
   const sales = new SaleList(db, log);
   const leading = { commands, log, process_name: `${hostname()}:${process.pid}:${randomUUID()}` };
   const services = [
@@ -63,6 +74,8 @@ await startOrExit(async () => {
       auditor({ commands, redis, keys, db: ledger, sales, log, metrics, interval_ms: config.AUDIT_INTERVAL_MS }),
       leading,
     ),
+    repeating(expiry({ db, db_name: config.DB_NAME, commands, log, metrics }), log),
+    led(paymentCalls({ db, provider, log }), leading),
     led(cleanUp({ commands, db: ledger, log }), leading),
   ];
   for (const service of services) service.start();

@@ -5,8 +5,9 @@ import { connectDb, type Db } from '@flash-sale/shared/db/client.ts';
 import { insertOrders } from '@flash-sale/shared/db/orders.ts';
 import type { Order } from '@flash-sale/shared/domain/order.ts';
 import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
-import { onTestFinished, vi } from 'vitest';
-import { SOON } from './soon.ts';
+import { onTestFinished } from 'vitest';
+
+export { aLockIsWaitedFor } from '../../shared/test/row-locks.ts';
 
 /** What the ledger says of a sale, as an outside checker reads it. */
 export interface Ledger {
@@ -99,36 +100,6 @@ export async function holdUpOrdersOf(
     }),
   );
   return close;
-}
-
-/**
- * The connections of this test file's database that wait for a row lock. `information_schema.innodb_trx` would be easier to read, but
- * shows what it showed before for as long as anybody asks it more than ten times a second.
- */
-async function connectionsWaitingForALock(db: Db): Promise<number[]> {
-  const status = await sql<{ Status: string }>`SHOW ENGINE INNODB STATUS`.execute(db);
-  const waiting = new Set(
-    // What comes before the first of them tells of a deadlock of the past.
-    status.rows[0]!.Status.split('---TRANSACTION')
-      .slice(1)
-      .filter((transaction) => transaction.includes('LOCK WAIT'))
-      .map((transaction) => Number(/thread id (\d+)/.exec(transaction)?.[1])),
-  );
-  const own = await sql<{ id: number | string }>`
-    SELECT id AS id FROM information_schema.processlist WHERE db = DATABASE()`.execute(db);
-  return own.rows.map(({ id }) => Number(id)).filter((id) => waiting.has(id));
-}
-
-/** Resolves once a transaction waits for a row lock, with the connections that do. MySQL tells nobody, so it is asked. */
-export async function aLockIsWaitedFor(db: Db): Promise<number[]> {
-  return vi.waitFor(
-    async () => {
-      const waiting = await connectionsWaitingForALock(db);
-      if (waiting.length === 0) throw new Error('no transaction waits for a row lock');
-      return waiting;
-    },
-    { ...SOON, timeout: 20_000 },
-  );
 }
 
 /**

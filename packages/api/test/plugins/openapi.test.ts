@@ -49,6 +49,12 @@ it('lists every call of the contract, each with a summary, its answers and its b
       'POST /api/v1/seckill/buy',
       'GET /api/v1/orders/{orderNo}',
       'GET /api/v1/orders',
+      'POST /api/v1/orders/{orderNo}/pay',
+      'POST /api/v1/orders/{orderNo}/cancel',
+      'POST /api/v1/payments/webhook/{provider}',
+      'GET /api/v1/admin/orders/{orderNo}',
+      'POST /api/v1/admin/orders/{orderNo}/refund',
+      'GET /api/v1/admin/products/{id}/stats',
     ]),
   );
   for (const { call } of calls) {

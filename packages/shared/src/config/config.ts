@@ -71,6 +71,20 @@ export const ConfigSchema = Type.Object({
       pattern: '^[0-9a-fA-F.:/]+(,[0-9a-fA-F.:/]+)*$',
     }),
   ),
+  PAYMENT_PROVIDER: Type.Optional(
+    Type.Enum(['sandbox', 'stripe'], {
+      description: 'who takes the money. Default: `sandbox`, which takes none; in production it must be named',
+    }),
+  ),
+  PAYMENT_TIMEOUT_SECONDS: count('time to pay, counted from the commit, s', 900, 1, 604_800),
+  CURRENCY: text('ISO 4217 code of all prices; one with two decimals', { default: 'CNY', pattern: '^[A-Z]{3}$' }),
+  PUBLIC_URL: Type.Optional(
+    text('where shoppers and payment providers reach the API. Default: this machine', {
+      pattern: '^https?://[^\\s]+[^/\\s]$',
+    }),
+  ),
+  STRIPE_SECRET_KEY: Type.Optional(text('API key of Stripe', { minLength: 1 })),
+  STRIPE_WEBHOOK_SECRET: Type.Optional(text('signing secret of Stripe’s webhooks', { minLength: 1 })),
   RATE_LIMIT_GLOBAL_CAPACITY: count('burst of the global bucket, buys', 10_000, 1, 10_000_000),
   RATE_LIMIT_GLOBAL_PER_SECOND: count('refill of the global bucket, buys/s', 1_000, 1, 1_000_000),
   RATE_LIMIT_USER_CAPACITY: count('burst of a shopper’s bucket, buys', 5, 1, 1_000_000),
@@ -112,8 +126,10 @@ export const ConfigSchema = Type.Object({
 
 type Parsed = Static<typeof ConfigSchema>;
 
-/** The settings of a process, checked. `AUTH_MODE` is decided. */
-export type Config = Readonly<Parsed & { AUTH_MODE: 'trusted' | 'jwt' }>;
+/** The settings of a process, checked. Those whose default depends on others are decided. */
+export type Config = Readonly<
+  Parsed & { AUTH_MODE: 'trusted' | 'jwt'; PAYMENT_PROVIDER: 'sandbox' | 'stripe'; PUBLIC_URL: string }
+>;
 
 /** Settings that do not fit: one sentence each, fit to print without a stack. */
 export class ConfigError extends Error {
@@ -149,7 +165,30 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   if (problems.length > 0) throw new ConfigError([...new Set(problems)]);
 
   const production = parsed.NODE_ENV === 'production';
-  const config = { ...parsed, AUTH_MODE: parsed.AUTH_MODE ?? (production ? 'jwt' : 'trusted') };
+  const config: Config = {
+    ...parsed,
+    AUTH_MODE: parsed.AUTH_MODE ?? (production ? 'jwt' : 'trusted'),
+    PAYMENT_PROVIDER: parsed.PAYMENT_PROVIDER ?? 'sandbox',
+    PUBLIC_URL: parsed.PUBLIC_URL ?? `http://127.0.0.1:${parsed.SERVER_PORT}`,
+  };
+  if (production && parsed.PAYMENT_PROVIDER === undefined) {
+    problems.push('PAYMENT_PROVIDER must be named in production: the sandbox pays without money');
+  }
+  const { STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET } = config;
+  if (
+    config.PAYMENT_PROVIDER === 'stripe' &&
+    (STRIPE_SECRET_KEY === undefined || STRIPE_WEBHOOK_SECRET === undefined)
+  ) {
+    problems.push('PAYMENT_PROVIDER=stripe needs STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET');
+  }
+  if (production && config.PAYMENT_PROVIDER === 'stripe' && parsed.PUBLIC_URL === undefined) {
+    problems.push(
+      'PAYMENT_PROVIDER=stripe in production needs PUBLIC_URL: where shoppers come back to after they paid',
+    );
+  }
+  if (!hasCents(config.CURRENCY)) {
+    problems.push(`CURRENCY ${config.CURRENCY} is not divided into a hundred, as all prices are here`);
+  }
   if (config.AUTH_MODE === 'jwt' && (config.JWT_SECRET === undefined) === (config.JWKS_URL === undefined)) {
     problems.push('AUTH_MODE=jwt needs either JWT_SECRET or JWKS_URL');
   }
@@ -158,6 +197,12 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   }
   if (problems.length > 0) throw new ConfigError(problems);
   return config;
+}
+
+/** Whether a unit of the currency has a hundred parts, by the tables of ISO 4217 that come with the runtime. */
+function hasCents(currency: string): boolean {
+  const format = new Intl.NumberFormat('en', { style: 'currency', currency });
+  return format.resolvedOptions().maximumFractionDigits === 2;
 }
 
 /** One row of the README's table. */

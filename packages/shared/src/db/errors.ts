@@ -20,18 +20,23 @@ export function isRefusal(error: unknown): boolean {
   return errno === INCORRECT_VALUE || errno === CHECK_VIOLATED || /^(22|23|45)/.test(sqlState ?? '');
 }
 
+/** Whether the server rolled the whole transaction back and running it again may succeed: a deadlock, or a row changed since it was read. */
+export function isRolledBack(error: unknown): boolean {
+  return [1213, 1020].includes(((error ?? {}) as MysqlError).errno ?? 0);
+}
+
 /** Whether a unique key refused the row. */
 export function isDuplicate(error: unknown): boolean {
   return ((error ?? {}) as MysqlError).errno === DUPLICATE_ENTRY;
 }
 
 /**
- * Whether MySQL is away or not answering, as opposed to a fault of ours. mysql2's fatal errors do not always carry a code; 1040, 1053, 1205
- * and 1213 are servers that are full, stopping, or blocked.
+ * Whether MySQL is away or not answering, as opposed to a fault of ours. mysql2's fatal errors do not always carry a code; 1020, 1040, 1053,
+ * 1205 and 1213 are servers that are full, stopping, or blocked.
  */
 export function isDbOutage(error: unknown): boolean {
   const { code = '', fatal, errno } = (error ?? {}) as MysqlError;
   if (fatal === true || /^(ECONN|ETIMEDOUT|EPIPE|EHOST|ENET|PROTOCOL_)/.test(code)) return true;
-  if (errno !== undefined && [1040, 1053, 1205, 1213].includes(errno)) return true;
+  if (errno !== undefined && [1020, 1040, 1053, 1205, 1213].includes(errno)) return true;
   return error instanceof Error && /closed state|did not answer in time|Pool is closed/.test(error.message);
 }

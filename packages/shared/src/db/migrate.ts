@@ -1,11 +1,13 @@
 import { Migrator, type Migration } from 'kysely/migration';
 import * as salesAndOrders from '../../migrations/0001_sales_and_orders.ts';
+import * as payments from '../../migrations/0002_payments.ts';
 import type { Config } from '../config/config.ts';
 import { connectDb, createDatabase } from './client.ts';
 
 /** All migrations, in order. Forward only: a released one never changes. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001_sales_and_orders': salesAndOrders,
+  '0002_payments': payments,
 };
 
 /**

@@ -1,11 +1,16 @@
 import type { Generated, GeneratedAlways } from 'kysely';
 import type { OrderStatus } from '../domain/order.ts';
+import type { PaymentStatus } from '../domain/payment.ts';
 
 /** The tables as Kysely sees them; the migrations create them. All times are UTC with milliseconds. */
 export interface Database {
   products: ProductsTable;
   orders: OrdersTable;
   stock_returns: StockReturnsTable;
+  order_history: OrderHistoryTable;
+  payments: PaymentsTable;
+  payment_events: PaymentEventsTable;
+  sale_counters: SaleCountersTable;
   repairs: RepairsTable;
   token_secrets: TokenSecretsTable;
 }
@@ -43,8 +48,60 @@ export interface OrdersTable {
   /** When the order was admitted. */
   created_at: Date;
   updated_at: Date;
+  /** Until when it can be paid. */
+  expires_at: Date | null;
+  paid_at: Date | null;
+  closed_at: Date | null;
   /** 1 while the order holds a unit, else NULL: what makes (product, user) unique among live orders. */
   live: GeneratedAlways<number | null>;
+}
+
+/** Who moved an order, when and why; a row per transition after `pending_payment`. */
+export interface OrderHistoryTable {
+  order_no: string;
+  from_status: OrderStatus;
+  to_status: OrderStatus;
+  actor: string;
+  reason: string | null;
+  created_at: Date;
+}
+
+export interface PaymentsTable {
+  payment_id: string;
+  order_no: string;
+  product_id: number;
+  provider: string;
+  /** The provider's own name of it, once it has one. */
+  provider_ref: string | null;
+  /** Where the shopper pays. */
+  url: string | null;
+  status: PaymentStatus;
+  amount_cents: number;
+  currency: string;
+  created_at: Date;
+  updated_at: Date;
+  /** When the provider is to be asked, again, to refund or expire it; null while there is nothing to ask. */
+  ask_at: Date | null;
+  /** Who asked for the refund; null where nobody had to: money for an order that was closed or paid already. */
+  refund_by: string | null;
+  open: GeneratedAlways<number | null>;
+}
+
+/** Events that were applied, so that none is applied twice. */
+export interface PaymentEventsTable {
+  provider: string;
+  event_id: string;
+  payment_id: string;
+  kind: string;
+  created_at: Date;
+}
+
+/** Sums of a sale: `bucket` is 0, or the second or the latency that `value` belongs to. */
+export interface SaleCountersTable {
+  product_id: number;
+  name: string;
+  bucket: number;
+  value: number;
 }
 
 /** A unit that has to go back, written in the transaction that closed or failed its order. */

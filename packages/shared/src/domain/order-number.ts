@@ -20,13 +20,18 @@ let poolOffset = RANDOM_POOL.length;
  * @param now_ms milliseconds since the epoch, below 2^48
  */
 export function newOrderNumber(sale: SaleRef, now_ms: number): string {
+  return `${newUlid(now_ms)}-${sale.shard}-${sale.id}`;
+}
+
+/** 48 bits of time and 80 random ones, as 26 characters. */
+export function newUlid(now_ms: number): string {
   let time = '';
   let rest = Math.floor(now_ms);
   for (let i = 0; i < TIME_CHARS; i += 1) {
     time = ALPHABET[rest % 32]! + time;
     rest = Math.floor(rest / 32);
   }
-  return `${time}${randomChars()}-${sale.shard}-${sale.id}`;
+  return time + randomChars();
 }
 
 /** 16 random base-32 characters. Random bytes come from a pool, since a call into OpenSSL per order costs more than the order. */

@@ -17,6 +17,14 @@ export const ORDER_TRANSITIONS = {
 
 export type OrderStatus = keyof typeof ORDER_TRANSITIONS;
 
+/** Whether the order may make this move. */
+export function canMove(from: OrderStatus, to: OrderStatus): boolean {
+  return (ORDER_TRANSITIONS[from] as readonly OrderStatus[]).includes(to);
+}
+
+/** A close takes the order's unit away, which then goes back on sale. */
+export type ClosedStatus = 'cancelled' | 'expired' | 'refunded';
+
 export const ORDER_STATUSES = Object.keys(ORDER_TRANSITIONS) as OrderStatus[];
 
 /** An order in one of these holds a unit and counts in `products.sold`. */
@@ -31,6 +39,9 @@ export type FailureReason =
   /** MySQL refuses the row for good. */
   | 'refused';
 
+/** How long pollers read a settled order from Redis, and are sent to the ledger after a change. */
+export const STATUS_LIFE_MS = 600_000;
+
 /** An order as shoppers see it, wherever it was read. Times are milliseconds since the epoch, UTC. */
 export interface Order {
   readonly order_no: string;
@@ -42,4 +53,9 @@ export interface Order {
   /** Goes up by one with every change of the row; 0 while queued. */
   readonly version: number;
   readonly reason?: string;
+  /** Until when it can be paid; counts from the COMMIT. */
+  readonly expires_at_ms?: number;
+  readonly paid_at_ms?: number;
+  /** When it was cancelled, expired, refunded or failed. */
+  readonly closed_at_ms?: number;
 }

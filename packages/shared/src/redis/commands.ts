@@ -16,6 +16,7 @@ const SCRIPTS = [
   'release_lease',
   'next_reservations',
   'settle',
+  'mark_changed',
   'give_back',
   'begin_rebuild',
   'add_owners',
@@ -164,10 +165,13 @@ export function createCommands(redis: RedisClient, keys: Keys) {
         [state, reservations, keys.status(sale, orderNo)],
         [orderNo],
       );
+      const told = status?.slice(status.indexOf(' ') + 1);
+      // '-': changed since. Then the ledger has the order, even where the writer died before it could settle the reservation.
+      if (told === '-') return { sale_ready: ready === 1, reservation: undefined, status: undefined };
       return {
         sale_ready: ready === 1,
         reservation: reservation === null ? undefined : reservationOf(orderNo, reservation),
-        status: status === null ? undefined : status.slice(status.indexOf(' ') + 1),
+        status: told,
       };
     },
 
@@ -246,6 +250,16 @@ export function createCommands(redis: RedisClient, keys: Keys) {
       return reply === 1;
     },
 
+    /** Sends pollers of these orders to the ledger, for as long as a status lives. Called before the change is committed. */
+    async markChanged(
+      sale: SaleRef,
+      life_ms: number,
+      orders: readonly { readonly order_no: string; readonly version: number }[],
+    ): Promise<void> {
+      const names = orders.map(({ order_no }) => keys.status(sale, order_no));
+      await run('mark_changed', names, [life_ms, ...orders.map(({ version }) => version)]);
+    },
+
     /** How many units went back, or undefined where the lease is lost. */
     async giveBack(sale: SaleRef, lease: string, owners: readonly Owner[]): Promise<number | undefined> {
       const names = keys.sale(sale);
@@ -300,8 +314,9 @@ export function createCommands(redis: RedisClient, keys: Keys) {
 
     /** Whether the sale's keys, but for the lease itself, are deleted; false where the lease is lost or a reservation is left. */
     async cleanUp(sale: SaleRef, lease: string): Promise<boolean> {
-      const { lease: leaseKey, reservedAt, state, pause, owners, reservations, building, fence } = keys.sale(sale);
-      const names = [leaseKey, reservedAt, state, pause, owners, reservations, building, fence];
+      const { lease: leaseKey, reservedAt, ...others } = keys.sale(sale);
+      const { state, pause, owners, reservations, building, outcomes, fence } = others;
+      const names = [leaseKey, reservedAt, state, pause, owners, reservations, building, outcomes, fence];
       return (await run('clean_up', names, [lease])) === 1;
     },
 
@@ -318,6 +333,22 @@ export function createCommands(redis: RedisClient, keys: Keys) {
 
     async resign(service: string, name: string): Promise<void> {
       await run('resign', [keys.service(service)], [name]);
+    },
+
+    /** Puts a process's totals in the place of those it told before. For statistics only. */
+    async setOutcomes(sale: SaleRef, process_name: string, totals: ReadonlyMap<string, number>): Promise<void> {
+      const fields = [...totals].map(([outcome, count]) => [`${process_name} ${outcome}`, count] as const);
+      await redis.hset(keys.sale(sale).outcomes, new Map(fields));
+    },
+
+    /** Buys by outcome, all processes together. */
+    async outcomes(sale: SaleRef): Promise<Record<string, number>> {
+      const sums: Record<string, number> = {};
+      for (const [field, count] of Object.entries(await redis.hgetall(keys.sale(sale).outcomes))) {
+        const outcome = field.slice(field.indexOf(' ') + 1);
+        sums[outcome] = (sums[outcome] ?? 0) + Number(count);
+      }
+      return sums;
     },
 
     /** How many reservations of the sale are not in the ledger. */

@@ -15,6 +15,8 @@ export interface SaleKeys {
   readonly reservations: string;
   /** Sorted set of the same order numbers by admission time. */
   readonly reservedAt: string;
+  /** Hash `process outcome` → buys: for statistics, told by the api processes. */
+  readonly outcomes: string;
   /** String `fencing_token holder`, with a TTL: who may move orders of this sale into the ledger. */
   readonly lease: string;
   /** Counter: the last fencing token given out. */
@@ -43,6 +45,7 @@ export class Keys {
       owners: at('owners'),
       reservations: at('reservations'),
       reservedAt: at('reserved_at'),
+      outcomes: at('outcomes'),
       lease: at('lease'),
       fence: at('fence'),
       leaseWaiting: at('lease_waiting'),

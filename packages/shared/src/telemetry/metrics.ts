@@ -61,6 +61,7 @@ export function createMetrics(name: 'api' | 'worker') {
       labelNames: ['status'],
       registers,
     }),
+    orders_expired: new Counter({ name: 'seckill_orders_expired_total', help: 'Orders not paid in time.', registers }),
     write_retries: new Counter({
       name: 'seckill_write_retries_total',
       help: 'Transactions that were run again.',

@@ -15,7 +15,7 @@ function problemsOf(env: Env): string {
 }
 
 const SECRET = 's'.repeat(32);
-const PRODUCTION = { NODE_ENV: 'production' };
+const PRODUCTION = { NODE_ENV: 'production', PAYMENT_PROVIDER: 'sandbox' };
 
 describe('the configuration', () => {
   test('keeps the ancestor’s names and defaults', () => {
@@ -163,5 +163,53 @@ describe('the table of settings', () => {
     expect(rows.filter(({ description }) => description === '')).toEqual([]);
     // A default set by hand changes nothing. AUTH_MODE has none, since it depends on NODE_ENV.
     expect(loadConfig(Object.fromEntries(rows.map((row) => [row.name, row.default])))).toEqual(loadConfig({}));
+  });
+});
+
+describe('payment', () => {
+  const LIVE = { NODE_ENV: 'production', JWT_SECRET: SECRET };
+  const KEYS = { STRIPE_SECRET_KEY: 'sk_live_1', STRIPE_WEBHOOK_SECRET: 'whsec_1' };
+
+  test('works out of the box with the sandbox, for a quarter of an hour an order, on this machine', () => {
+    const PUBLIC_URL = 'http://127.0.0.1:8080';
+    const defaults = { PAYMENT_PROVIDER: 'sandbox', PAYMENT_TIMEOUT_SECONDS: 900, CURRENCY: 'CNY', PUBLIC_URL };
+    expect(loadConfig({})).toMatchObject(defaults);
+    expect(loadConfig({ SERVER_PORT: '9000' }).PUBLIC_URL).toBe('http://127.0.0.1:9000');
+  });
+
+  test('in production names who takes the money, since the sandbox takes none', () => {
+    expect(problemsOf(LIVE)).toMatch(/PAYMENT_PROVIDER must be named in production/);
+    expect(loadConfig({ ...LIVE, PAYMENT_PROVIDER: 'sandbox' }).PAYMENT_PROVIDER).toBe('sandbox');
+  });
+
+  test('by stripe needs both of its secrets, and in production the address that shoppers come back to', () => {
+    const stripe = { PAYMENT_PROVIDER: 'stripe' };
+    for (const one of [{}, { STRIPE_SECRET_KEY: 'sk' }, { STRIPE_WEBHOOK_SECRET: 'whsec' }]) {
+      expect(problemsOf({ ...stripe, ...one })).toMatch(/needs STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET/);
+    }
+    expect(loadConfig({ ...stripe, ...KEYS }).PAYMENT_PROVIDER).toBe('stripe');
+    expect(problemsOf({ ...LIVE, ...stripe, ...KEYS })).toMatch(/needs PUBLIC_URL/);
+    expect(loadConfig({ ...LIVE, ...stripe, ...KEYS, PUBLIC_URL: 'https://shop.test' }).PUBLIC_URL).toBe(
+      'https://shop.test',
+    );
+  });
+
+  test.each(['JPY', 'KWD'])('is not taken in %s, whose prices have other decimals than ours', (CURRENCY) => {
+    expect(problemsOf({ CURRENCY })).toMatch(/not divided into a hundred/);
+  });
+
+  test.each(['CNY', 'EUR', 'USD'])('is taken in %s', (CURRENCY) => {
+    expect(loadConfig({ CURRENCY }).CURRENCY).toBe(CURRENCY);
+  });
+
+  test.each(['eur', 'EURO', '€'])('knows no currency %j', (CURRENCY) => {
+    expect(problemsOf({ CURRENCY })).toMatch(/CURRENCY/);
+  });
+
+  test('times are whole seconds of at least one', () => {
+    for (const PAYMENT_TIMEOUT_SECONDS of ['0', '-1', '1.5']) {
+      expect(problemsOf({ PAYMENT_TIMEOUT_SECONDS })).toMatch(/PAYMENT_TIMEOUT_SECONDS/);
+    }
+    expect(loadConfig({ PAYMENT_TIMEOUT_SECONDS: '5' }).PAYMENT_TIMEOUT_SECONDS).toBe(5);
   });
 });

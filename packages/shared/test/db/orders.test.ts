@@ -7,6 +7,8 @@ import {
   findOrders,
   insertOrders,
   listOrdersOfUser,
+  ordersOfUserQuery,
+  ordersToExpireQuery,
   liveOwners,
 } from '../../src/db/orders.ts';
 import {
@@ -198,5 +200,43 @@ describe('a unit that has to go back', () => {
     await record();
     await expect(record()).rejects.toThrow('Duplicate');
     await markReturnsApplied(context.db, [order.order_no], made_ms);
+  });
+});
+
+describe('by an index, however many orders there are', () => {
+  /** How the server means to run a query, asked with a table that is large enough to matter. */
+  async function planOf(query: { compile(): { readonly sql: string; readonly parameters: readonly unknown[] } }) {
+    const { sql: text, parameters } = query.compile();
+    const parts = text.split('?');
+    const bound = sql.join(
+      parts.map((part, i) => (i < parameters.length ? sql`${sql.raw(part)}${parameters[i]}` : sql.raw(part))),
+      sql.raw(''),
+    );
+    const { rows } = await sql<{ key: string | null; Extra: string | null }>`EXPLAIN ${bound}`.execute(context.db);
+    return rows.map(({ key, Extra }) => ({ key, sorts: /filesort|temporary/i.test(Extra ?? '') }));
+  }
+
+  beforeAll(async () => {
+    const sales = await Promise.all([context.insertSale(), context.insertSale()]);
+    const expires_at_ms = made_ms - 1_000_000;
+    for (const sale of sales) {
+      const rows = Array.from({ length: 3_000 }, (_, i) =>
+        newOrder(sale, { user_id: `reader-${i % 50}`, status: i % 3 === 0 ? 'expired' : 'cancelled', expires_at_ms }),
+      );
+      await insert(...rows);
+    }
+    await sql`ANALYZE TABLE orders`.execute(context.db);
+  });
+
+  test('my orders are read in their order, without sorting', async () => {
+    for (const before of [undefined, newOrderNumber({ id: 1, shard: 0 }, made_ms)]) {
+      const plan = await planOf(ordersOfUserQuery(context.db, 'reader-7', 20, before));
+      expect(plan).toEqual([{ key: 'by_user', sorts: false }]);
+    }
+  });
+
+  test('orders to expire are read oldest first, without sorting', async () => {
+    const plan = await planOf(ordersToExpireQuery(context.db, 500, []));
+    expect(plan).toEqual([{ key: 'by_expiry', sorts: false }]);
   });
 });

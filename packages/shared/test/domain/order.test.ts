@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { LIVE_STATUSES, ORDER_STATUSES, ORDER_TRANSITIONS, type OrderStatus } from '../../src/domain/order.ts';
+import { canMove, LIVE_STATUSES, ORDER_STATUSES, ORDER_TRANSITIONS, type OrderStatus } from '../../src/domain/order.ts';
 
 /** Every status that can be reached from one, itself left out unless there is a way back. */
 function reachable(from: OrderStatus): Set<OrderStatus> {
@@ -24,6 +24,20 @@ describe('the life of an order', () => {
       expired: [],
       failed: [],
     });
+  });
+
+  test('allows the moves of the map and no other', () => {
+    const legal = ORDER_STATUSES.flatMap((from) =>
+      ORDER_STATUSES.filter((to) => canMove(from, to)).map((to) => `${from} → ${to}`),
+    );
+    expect(legal).toEqual([
+      'queued → pending_payment',
+      'queued → failed',
+      'pending_payment → paid',
+      'pending_payment → cancelled',
+      'pending_payment → expired',
+      'paid → refunded',
+    ]);
   });
 
   test('begins queued and reaches every status', () => {

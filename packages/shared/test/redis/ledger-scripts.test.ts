@@ -261,3 +261,55 @@ describe('to clean up', () => {
     expect(await context.commands.readSale(sale)).toMatchObject({ ready: false });
   });
 });
+
+describe('to mark orders as changed', () => {
+  const told = (order_no: string) => context.redis.get(context.keys.status(sale, order_no));
+
+  test('hides a status of a lower version, and one that was never told, for its life', async () => {
+    await context.commands.settle(sale, lease, LIFE_MS, records(1));
+    const never = `${orderNos()[0]!}0`;
+    const changed = [orderNos()[0]!, never].map((order_no) => ({ order_no, version: 2 }));
+    for (let again = 0; again < 2; again += 1) await context.commands.markChanged(sale, LIFE_MS, changed);
+    for (const { order_no } of changed) {
+      expect(await told(order_no)).toBe('2 -');
+      expect(await context.redis.pttl(context.keys.status(sale, order_no))).toBeGreaterThan(LIFE_MS / 2);
+      expect((await context.commands.readOrder(sale, order_no)).status).toBeUndefined();
+    }
+  });
+
+  test('leaves a status alone that is as new or newer', async () => {
+    await context.commands.settle(sale, lease, LIFE_MS, records(3));
+    const [first, second] = orderNos() as [string, string];
+    await context.commands.markChanged(sale, LIFE_MS, [
+      { order_no: first, version: 2 },
+      { order_no: second, version: 3 },
+    ]);
+    expect(await told(first)).toMatch(/^3 [^-]/);
+    expect(await told(second)).toMatch(/^3 [^-]/);
+  });
+
+  test('is not undone by a settle that comes late', async () => {
+    await context.commands.markChanged(sale, LIFE_MS, [{ order_no: orderNos()[0]!, version: 2 }]);
+    await context.commands.settle(sale, lease, LIFE_MS, records(1));
+    expect(await told(orderNos()[0]!)).toBe('2 -');
+  });
+
+  test('sends pollers to the ledger even while the reservation stands', async () => {
+    const order_no = orderNos()[0]!;
+    expect((await context.commands.readOrder(sale, order_no)).reservation).toBeDefined();
+    await context.commands.markChanged(sale, LIFE_MS, [{ order_no, version: 2 }]);
+    expect((await context.commands.readOrder(sale, order_no)).reservation).toBeUndefined();
+  });
+});
+
+describe('outcomes', () => {
+  test('are the sum of what the processes told, however often each did', async () => {
+    const tell = (process_name: string, totals: Record<string, number>) =>
+      context.commands.setOutcomes(sale, process_name, new Map(Object.entries(totals)));
+    await tell('one', { accepted: 2, sold_out: 5 });
+    await tell('one', { accepted: 3, sold_out: 5 });
+    await tell('one', { accepted: 3, sold_out: 5 });
+    await tell('two', { accepted: 1, paused: 1 });
+    expect(await context.commands.outcomes(sale)).toEqual({ accepted: 4, sold_out: 5, paused: 1 });
+  });
+});

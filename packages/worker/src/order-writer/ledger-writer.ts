@@ -4,6 +4,7 @@ import type { Db } from '@flash-sale/shared/db/client.ts';
 import { isRefusal } from '@flash-sale/shared/db/errors.ts';
 import { findOrders, insertOrders } from '@flash-sale/shared/db/orders.ts';
 import { addSold, lockSale, readFence, stampFence } from '@flash-sale/shared/db/products.ts';
+import { addToCounters, changesOfWritten } from '@flash-sale/shared/db/sale-counters.ts';
 import { insertStockReturns } from '@flash-sale/shared/db/stock-returns.ts';
 import type { HeldReservation } from '@flash-sale/shared/redis/commands.ts';
 import { LeaseLost, type Lease } from '@flash-sale/shared/sale/lease.ts';
@@ -26,6 +27,8 @@ export class FenceBehind extends Error {
 
 export interface LedgerWriterDeps {
   readonly db: Db;
+  /** Time to pay, counted from the commit. */
+  readonly payment_timeout_ms: number;
   readonly log: Logger;
   readonly metrics: Metrics;
 }
@@ -98,6 +101,7 @@ export class LedgerWriter {
   async #transact(batch: readonly HeldReservation[], verdict?: FailureReason): Promise<Order[]> {
     const { id } = this.#lease.sale;
     const fence = this.#lease.fencing_token;
+    const { payment_timeout_ms } = this.#deps;
     const orders = await this.#deps.db
       .transaction()
       .setIsolationLevel('read committed')
@@ -106,6 +110,8 @@ export class LedgerWriter {
         const sale = await lockSale(tx, id, fence);
         if (sale === undefined) throw new LeaseLost(this.#lease.sale);
 
+        // The commit is near: only the rows of this batch are between.
+        const now_ms = Date.now();
         const there = await findOrders(
           tx,
           batch.map(({ order_no }) => order_no),
@@ -115,11 +121,12 @@ export class LedgerWriter {
           id,
           batch.filter(({ order_no }) => !known.has(order_no)),
           sale.seckill_stock - sale.sold,
-          verdict,
+          { verdict, now_ms, payment_timeout_ms },
         );
         const failed = fresh.filter(({ status }) => status === 'failed');
         await insertOrders(tx, fresh);
-        await insertStockReturns(tx, failed, Date.now());
+        await insertStockReturns(tx, failed, now_ms);
+        await addToCounters(tx, id, changesOfWritten(fresh, now_ms));
         if (fresh.length > failed.length) await addSold(tx, id, fresh.length - failed.length);
         return { there, fresh, failed };
       });
@@ -137,14 +144,19 @@ function newOrders(
   product_id: number,
   reservations: readonly HeldReservation[],
   units: number,
-  verdict: FailureReason | undefined,
+  options: {
+    readonly verdict: FailureReason | undefined;
+    readonly now_ms: number;
+    readonly payment_timeout_ms: number;
+  },
 ): Order[] {
+  const { verdict, now_ms, payment_timeout_ms } = options;
   let free = units;
   return reservations.map(({ order_no, user_id, price_cents, admitted_ms, owner_order_no }) => {
     const order = { order_no, product_id, user_id, price_cents, created_at_ms: admitted_ms, version: 1 };
     const reason = verdict ?? (owner_order_no !== order_no ? 'not_owner' : free <= 0 ? 'no_unit' : undefined);
-    if (reason !== undefined) return { ...order, status: 'failed', reason };
+    if (reason !== undefined) return { ...order, status: 'failed', reason, closed_at_ms: now_ms };
     free -= 1;
-    return { ...order, status: 'pending_payment' };
+    return { ...order, status: 'pending_payment', expires_at_ms: now_ms + payment_timeout_ms };
   });
 }

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Order } from '@flash-sale/shared/domain/order.ts';
+import { STATUS_LIFE_MS, type Order } from '@flash-sale/shared/domain/order.ts';
 import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
 import type { Commands, HeldReservation } from '@flash-sale/shared/redis/commands.ts';
 import { acquireLease, LeaseLost, type Lease } from '@flash-sale/shared/sale/lease.ts';
@@ -11,8 +11,6 @@ const LEASE_WAIT_MS = 100;
 const LEASE_HOLD_MS = 1_000;
 /** Longer than the pause between two tries of `acquireLease`, so that the one who waits gets it. */
 const LEASE_YIELD_MS = 30;
-/** How long pollers read a settled order from Redis. */
-const STATUS_LIFE_MS = 600_000;
 
 /** A turn may find nothing where a job came just after it; this many in a row mean that something is wrong. */
 const IDLE_TURNS_MAX = 3;

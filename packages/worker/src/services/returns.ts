@@ -10,6 +10,8 @@ import { forEachSale, type Rounds } from './service.ts';
 const INTERVAL_MS = 200;
 const LEASE_WAIT_MS = 2_000;
 const BATCH = 500;
+/** After this long the writer has its turn, however many units are left to give back. */
+const LEASE_HOLD_MS = 1_000;
 
 export interface ReturnsDeps {
   readonly commands: Commands;
@@ -27,14 +29,15 @@ export function returns(deps: ReturnsDeps): Rounds {
 
   async function giveBackAll(sale: SaleRef, stopping: AbortSignal): Promise<void> {
     await withStampedLease(deps, sale, LEASE_WAIT_MS, async (lease) => {
-      while (!stopping.aborted) {
+      const until_ms = performance.now() + LEASE_HOLD_MS;
+      while (!stopping.aborted && performance.now() < until_ms) {
         const due = await unappliedReturns(db, sale.id, BATCH);
         if (due.length === 0) return;
         const given_back = await commands.giveBack(sale, lease.text, due);
         if (given_back === undefined) throw new LeaseLost(sale);
+        metrics.units_given_back.inc(given_back);
         const orderNos = due.map(({ order_no }) => order_no);
         await markReturnsApplied(db, orderNos, Date.now());
-        metrics.units_given_back.inc(given_back);
         log.info({ sale: sale.id, orders: orderNos, given_back }, 'units given back');
       }
     });

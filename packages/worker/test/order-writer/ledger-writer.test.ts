@@ -37,7 +37,12 @@ async function writerOf(sale: SaleRef, db = ledgerDb) {
   const lease = await holdLease(sale);
   const metrics = createMetrics('worker');
   const retries = async (): Promise<number> => (await metrics.write_retries.get()).values[0]!.value;
-  return { lease, metrics, retries, writer: new LedgerWriter({ db, log: context.log, metrics }, lease) };
+  return {
+    lease,
+    metrics,
+    retries,
+    writer: new LedgerWriter({ db, log: context.log, metrics, payment_timeout_ms: 900_000 }, lease),
+  };
 }
 
 /** The sale's reservations as the holder of the lease reads them, oldest first. */

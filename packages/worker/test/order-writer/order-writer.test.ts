@@ -17,7 +17,14 @@ function openWriter(): OrderWriter {
   const db = connectDb(context.config, 'ledger');
   onTestFinished(() => db.destroy());
   const { commands, log } = context;
-  return new OrderWriter({ db, commands, log, metrics: createMetrics('worker'), order_batch_max: 500 });
+  return new OrderWriter({
+    db,
+    commands,
+    log,
+    metrics: createMetrics('worker'),
+    order_batch_max: 500,
+    payment_timeout_ms: 900_000,
+  });
 }
 
 test('a sale whose row is held up does not hold up the others', async () => {

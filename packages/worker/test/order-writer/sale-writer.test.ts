@@ -31,7 +31,14 @@ function openProcess(
     redis.disconnect();
   });
   const commands = createCommands(redis, context.keys);
-  return { db, commands, log: context.log, metrics: createMetrics('worker'), order_batch_max };
+  return {
+    db,
+    commands,
+    log: context.log,
+    metrics: createMetrics('worker'),
+    order_batch_max,
+    payment_timeout_ms: 900_000,
+  };
 }
 
 const openMysql = () => openMysqlProxy({ host: context.config.DB_HOST, port: context.config.DB_PORT });

@@ -48,7 +48,14 @@ function startConsumers(server = { host: context.config.DB_HOST, port: context.c
   const service = orderConsumers({
     db,
     keys,
-    writer: new OrderWriter({ db: ledger, commands, log, metrics: createMetrics('worker'), order_batch_max: 500 }),
+    writer: new OrderWriter({
+      db: ledger,
+      commands,
+      log,
+      metrics: createMetrics('worker'),
+      order_batch_max: 500,
+      payment_timeout_ms: 900_000,
+    }),
     connect: () => connectRedis(config, 'blocking'),
     concurrency: 16,
     log,

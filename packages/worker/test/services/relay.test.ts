@@ -56,7 +56,14 @@ test('a reservation whose job was never added is written within seconds', async 
     orderConsumers({
       db,
       keys,
-      writer: new OrderWriter({ db: ledger, commands, log, metrics: createMetrics('worker'), order_batch_max: 500 }),
+      writer: new OrderWriter({
+        db: ledger,
+        commands,
+        log,
+        metrics: createMetrics('worker'),
+        order_batch_max: 500,
+        payment_timeout_ms: 900_000,
+      }),
       connect: () => connectRedis(config, 'blocking'),
       concurrency: 16,
       log,

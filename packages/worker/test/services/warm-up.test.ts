@@ -115,7 +115,14 @@ describe('under another Redis process', () => {
     const { commands, db, log } = context;
     const sale = await context.openSale({ seckill_stock: 10 });
     const written = await admitAll(context, sale, shoppers(2, 'written'));
-    const deps = { db, commands, log, metrics: createMetrics('worker'), order_batch_max: 500 };
+    const deps = {
+      db,
+      commands,
+      log,
+      metrics: createMetrics('worker'),
+      order_batch_max: 500,
+      payment_timeout_ms: 900_000,
+    };
     await new SaleWriter(deps, sale).settle(written);
     const waiting = await admitAll(context, sale, shoppers(3, 'waiting'));
 
@@ -138,7 +145,14 @@ describe('under another Redis process', () => {
     const { commands, db, log } = context;
     const sale = await context.openSale({ seckill_stock: 10 });
     const written = await admitAll(context, sale, shoppers(4, 'written'));
-    const deps = { db, commands, log, metrics: createMetrics('worker'), order_batch_max: 500 };
+    const deps = {
+      db,
+      commands,
+      log,
+      metrics: createMetrics('worker'),
+      order_batch_max: 500,
+      payment_timeout_ms: 900_000,
+    };
     await new SaleWriter(deps, sale).settle(written);
     const lost = await admitAll(context, sale, shoppers(2, 'lost'));
 

@@ -1,25 +1,35 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { Static } from 'typebox';
 import { Refusal } from '@flash-sale/shared/domain/errors.ts';
-import { centsOfPrice } from '@flash-sale/shared/domain/money.ts';
+import { centsOfPrice, priceOfCents } from '@flash-sale/shared/domain/money.ts';
 import type { Sale } from '@flash-sale/shared/domain/sale.ts';
+import { historyOfOrder } from '@flash-sale/shared/db/order-transitions.ts';
+import { findPaymentsOfOrder } from '@flash-sale/shared/db/payments.ts';
+import { readCounters } from '@flash-sale/shared/db/sale-counters.ts';
+import { requestRefund } from '@flash-sale/shared/order/moves.ts';
 import { insertSale, updatePaused, type NewSale } from '@flash-sale/shared/db/products.ts';
 import { loadSale } from '@flash-sale/shared/sale/rebuild.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { AppDeps } from '../../deps.ts';
+import type { OrderReader } from '../../orders/order-reader.ts';
 import { msOfTime } from '../fields.ts';
 import { liveOf, productOf } from '../products/routes.ts';
-import { CreateProduct, PauseProduct } from './schema.ts';
+import { orderView } from '../orders/routes.ts';
+import { CreateProduct, OrderFile, PauseProduct, ProductStats, RefundOrder } from './schema.ts';
+import { statsOf } from './stats.ts';
 
 /** Longer than a holder keeps a lease once somebody waits for it. */
 const LEASE_WAIT_MS = 2_000;
 
-type Deps = Pick<AppDeps, 'config' | 'db' | 'ledger' | 'redis' | 'commands' | 'clock'> & { readonly catalog: Catalog };
+type Deps = Pick<AppDeps, 'config' | 'db' | 'ledger' | 'redis' | 'commands' | 'clock'> & {
+  readonly catalog: Catalog;
+  readonly orders: OrderReader;
+};
 
 /** Operators' calls. */
 export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
   app,
-  { config, db, ledger, redis, commands, clock, catalog },
+  { config, db, ledger, redis, commands, clock, catalog, orders },
 ) => {
   app.addHook('onRequest', (request) => app.requireOperator(request));
 
@@ -45,6 +55,50 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
       .code(201)
       .header('location', `/api/v1/products/${sale.id}`)
       .send(await view(sale));
+  });
+
+  app.get('/api/v1/admin/products/:id/stats', { schema: ProductStats }, async (request, reply) => {
+    const sale = await catalog.sale(request.params.id);
+    if (sale === undefined) return reply.refuse('not_found');
+    const [outcomes, backlog, counters] = await Promise.all([
+      commands.outcomes(sale),
+      commands.backlog(sale),
+      readCounters(db, sale.id),
+    ]);
+    return statsOf(sale.id, { currency: config.CURRENCY, outcomes, backlog, counters });
+  });
+
+  app.get('/api/v1/admin/orders/:orderNo', { schema: OrderFile }, async (request, reply) => {
+    const sale = await orders.saleOf(request.params.orderNo);
+    const order = sale && (await orders.read(sale, request.params.orderNo));
+    if (order === undefined) return reply.refuse('not_found');
+    const [history, payments] = await Promise.all([
+      historyOfOrder(db, order.order_no),
+      findPaymentsOfOrder(db, order.order_no),
+    ]);
+    return {
+      ...orderView(order),
+      history: history.map(({ created_at, ...move }) => ({ ...move, time: created_at.toISOString() })),
+      payments: payments.map(({ payment_id, provider, provider_ref, status, amount_cents, currency, ...times }) => ({
+        payment_id,
+        provider,
+        provider_ref,
+        status,
+        amount: priceOfCents(amount_cents),
+        currency,
+        created_at: times.created_at.toISOString(),
+        updated_at: times.updated_at.toISOString(),
+      })),
+    };
+  });
+
+  app.post('/api/v1/admin/orders/:orderNo/refund', { schema: RefundOrder }, async (request, reply) => {
+    const sale = await orders.saleOf(request.params.orderNo);
+    const order = sale && (await orders.read(sale, request.params.orderNo));
+    if (order === undefined) return reply.refuse('not_found');
+    await requestRefund({ db, commands }, order, 'operator');
+    request.log.info({ order_no: order.order_no }, 'refund requested');
+    return reply.code(202).send(orderView(order));
   });
 
   for (const [action, paused] of [

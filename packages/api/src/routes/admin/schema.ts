@@ -1,6 +1,9 @@
 import Type from 'typebox';
+import { PAYMENT_STATUSES } from '@flash-sale/shared/domain/payment.ts';
 import { Price, Time } from '../fields.ts';
+import { Order } from '../orders/schema.ts';
 import { Product } from '../products/schema.ts';
+import { Stats } from './stats.ts';
 
 const UNITS_MAX = 10_000_000;
 const RFC_3339 =
@@ -30,4 +33,55 @@ export const PauseProduct = {
   ...operators,
   params: Type.Object({ id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }) }),
   response: { 200: Product },
+};
+
+export const ProductStats = {
+  ...operators,
+  summary: 'How a sale goes',
+  params: Type.Object({ id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }) }),
+  response: { 200: Stats },
+};
+
+const OrderNo = Type.Object({ orderNo: Type.String({ maxLength: 100 }) });
+const TextOrNull = Type.Union([Type.String(), Type.Null()]);
+
+export const OrderFile = {
+  ...operators,
+  summary: 'An order with its history and its payments',
+  description: 'A payment that came for a closed order, or on top of another, shows here with its refund.',
+  params: OrderNo,
+  response: {
+    200: Type.Object({
+      ...Order.properties,
+      history: Type.Array(
+        Type.Object({
+          from_status: Type.String(),
+          to_status: Type.String(),
+          actor: Type.String({ description: 'Who moved it' }),
+          reason: TextOrNull,
+          time: Time,
+        }),
+      ),
+      payments: Type.Array(
+        Type.Object({
+          payment_id: Type.String(),
+          provider: Type.String(),
+          provider_ref: TextOrNull,
+          status: Type.Enum([...PAYMENT_STATUSES]),
+          amount: Price,
+          currency: Type.String(),
+          created_at: Time,
+          updated_at: Time,
+        }),
+      ),
+    }),
+  },
+};
+
+export const RefundOrder = {
+  ...operators,
+  summary: 'Refund a paid order',
+  description: 'The order is `refunded`, and its unit back on sale, when the payment provider has confirmed.',
+  params: OrderNo,
+  response: { 202: Order },
 };

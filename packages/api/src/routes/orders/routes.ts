@@ -1,17 +1,29 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { priceOfCents } from '@flash-sale/shared/domain/money.ts';
 import type { Order } from '@flash-sale/shared/domain/order.ts';
-import { listOrdersOfUser } from '@flash-sale/shared/db/orders.ts';
+import { findOrder, listOrdersOfUser } from '@flash-sale/shared/db/orders.ts';
+import { isDuplicate } from '@flash-sale/shared/db/errors.ts';
+import { findOpenPayment, insertPayment, movePayment, updateStartedPayment } from '@flash-sale/shared/db/payments.ts';
+import { Refusal } from '@flash-sale/shared/domain/errors.ts';
+import { newPaymentId, type Payment } from '@flash-sale/shared/domain/payment.ts';
+import { cancelOrder } from '@flash-sale/shared/order/moves.ts';
+import type { SandboxBehaviour } from '@flash-sale/shared/payment/provider.ts';
+import type { FastifyRequest } from 'fastify';
 import type { AppDeps } from '../../deps.ts';
 import type { OrderReader } from '../../orders/order-reader.ts';
 import type { Settlements } from '../../orders/settlements.ts';
-import { isoOf, LIMIT_DEFAULT } from '../fields.ts';
-import { GetOrder, ListOrders } from './schema.ts';
+import { isoOf, LIMIT_DEFAULT, SHOPPER_BODY_BYTES_MAX } from '../fields.ts';
+import { CancelOrder, GetOrder, ListOrders, PayOrder } from './schema.ts';
 
-type Deps = Pick<AppDeps, 'db'> & { readonly orders: OrderReader; readonly settlements: Settlements };
+type Deps = Pick<AppDeps, 'config' | 'db' | 'commands' | 'provider'> & {
+  readonly orders: OrderReader;
+  readonly settlements: Settlements;
+};
 
 /** A shopper's orders. */
-export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, { db, orders, settlements }) => {
+export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) => {
+  const { config, db, provider, orders, settlements } = deps;
+
   app.get('/api/v1/orders/:orderNo', { schema: GetOrder }, async (request, reply) => {
     const { orderNo } = request.params;
     const { wait = 0, user_id } = request.query;
@@ -43,10 +55,92 @@ export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, { db, or
     const mine = await listOrdersOfUser(db, shopper, limit, cursor);
     return { items: mine.map(orderView), next_cursor: mine.length === limit ? mine.at(-1)!.order_no : null };
   });
+
+  /** The caller's own order; `body` may be missing where the access token says who calls. */
+  async function ownOrder(request: FastifyRequest, orderNo: string, claimed: string | undefined): Promise<Order> {
+    const shopper = await app.shopper(request, claimed);
+    const sale = await orders.saleOf(orderNo);
+    const order = sale && (await orders.read(sale, orderNo));
+    if (order === undefined || order.user_id !== shopper) throw new Refusal('not_found');
+    return order;
+  }
+
+  const bodyMayBeMissing = {
+    bodyLimit: SHOPPER_BODY_BYTES_MAX,
+    preValidation: async (request: FastifyRequest): Promise<void> => {
+      request.body ??= {};
+    },
+  };
+
+  app.post('/api/v1/orders/:orderNo/pay', { schema: PayOrder, ...bodyMayBeMissing }, async (request) => {
+    const { user_id, sandbox } = request.body;
+    const order = await ownOrder(request, request.params.orderNo, user_id);
+    const payment = await openPayment(order);
+    const url = payment.url ?? (await startPayment(request, payment, sandbox));
+    return {
+      payment_id: payment.payment_id,
+      provider: payment.provider,
+      amount: priceOfCents(payment.amount_cents),
+      currency: payment.currency,
+      next: { action: 'redirect' as const, url },
+      ...(order.expires_at_ms === undefined ? {} : { expires_at: isoOf(order.expires_at_ms) }),
+    };
+  });
+
+  app.post('/api/v1/orders/:orderNo/cancel', { schema: CancelOrder, ...bodyMayBeMissing }, async (request) => {
+    const order = await ownOrder(request, request.params.orderNo, request.body.user_id);
+    const cancelled = await cancelOrder(deps, order, { actor: 'shopper' });
+    request.log.info({ order_no: order.order_no }, 'order cancelled');
+    return orderView(cancelled);
+  });
+
+  /** Has the provider start the payment, and answers where the shopper pays. */
+  async function startPayment(
+    request: FastifyRequest,
+    payment: Payment,
+    behaviour: SandboxBehaviour | undefined,
+  ): Promise<string> {
+    const { payment_id, order_no } = payment;
+    const { provider_ref, url } = await provider.start(payment, behaviour).catch((error: unknown) => {
+      // What a provider says of its own errors is not for shoppers.
+      throw new Refusal('unavailable', { cause: error });
+    });
+    request.log.info({ order_no, payment_id }, 'payment started');
+    if (await updateStartedPayment(db, payment_id, provider_ref, url)) return url;
+    // Closed while the provider started, so that nobody could name this to it when the order closed. Money that comes all the same goes back.
+    await provider.expire({ ...payment, provider_ref }).catch((error: unknown) => {
+      request.log.warn({ err: error, order_no, payment_id }, 'payment of a closed order not expired');
+    });
+    throw await notToBePaid(order_no);
+  }
+
+  async function notToBePaid(orderNo: string): Promise<Refusal> {
+    const now = await findOrder(db, orderNo);
+    return new Refusal('invalid_state', { detail: `The order is ${now?.status ?? 'queued'}` });
+  }
+
+  /** The order's open payment, made where there is none. */
+  async function openPayment(order: Order): Promise<Payment> {
+    if (order.status !== 'pending_payment') throw await notToBePaid(order.order_no);
+    const standing = await findOpenPayment(db, order.order_no);
+    if (standing?.provider === provider.name) return standing;
+    // The service takes its money elsewhere now.
+    if (standing !== undefined) await movePayment(db, standing.payment_id, 'started', 'declined');
+    const payment = { payment_id: newPaymentId(Date.now()), provider: provider.name, currency: config.CURRENCY };
+    await insertPayment(db, order.order_no, payment).catch((error: unknown) => {
+      // Somebody was faster: there is an open one now.
+      if (!isDuplicate(error)) throw error;
+    });
+    const open = await findOpenPayment(db, order.order_no);
+    if (open === undefined) throw await notToBePaid(order.order_no);
+    return open;
+  }
 };
 
 /** An order as the contract has it. */
-function orderView({ order_no, user_id, product_id, status, price_cents, created_at_ms, reason }: Order) {
+export function orderView(order: Order) {
+  const { order_no, user_id, product_id, status, price_cents, created_at_ms, reason } = order;
+  const { expires_at_ms, paid_at_ms, closed_at_ms } = order;
   return {
     order_no,
     user_id,
@@ -54,6 +148,9 @@ function orderView({ order_no, user_id, product_id, status, price_cents, created
     status,
     price: priceOfCents(price_cents),
     created_at: isoOf(created_at_ms),
+    ...(expires_at_ms === undefined ? {} : { expires_at: isoOf(expires_at_ms) }),
+    ...(paid_at_ms === undefined ? {} : { paid_at: isoOf(paid_at_ms) }),
+    ...(closed_at_ms === undefined ? {} : { closed_at: isoOf(closed_at_ms) }),
     ...(reason === undefined ? {} : { reason }),
   };
 }

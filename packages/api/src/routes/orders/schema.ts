@@ -5,6 +5,7 @@ import { Limit, NextCursor, Price, ProductId, SHOPPER_SECURITY, Time, UserId } f
 
 const shoppers = { tags: ['orders'], security: SHOPPER_SECURITY };
 export const WAIT_S_MAX = 25;
+const OrderNo = Type.Object({ orderNo: Type.String({ maxLength: 100 }) });
 
 export const Order = Type.Object(
   {
@@ -14,6 +15,9 @@ export const Order = Type.Object(
     status: Type.Enum([...ORDER_STATUSES]),
     price: Price,
     created_at: Time,
+    expires_at: Type.Optional(Type.String({ description: 'Until when it can be paid' })),
+    paid_at: Type.Optional(Time),
+    closed_at: Type.Optional(Time),
     reason: Type.Optional(Type.String({ description: 'Why it failed' })),
   },
   { title: 'Order' },
@@ -23,7 +27,7 @@ export const GetOrder = {
   ...shoppers,
   summary: 'An order',
   description: `While it is \`queued\`, the answer carries \`Retry-After\`; with \`wait\` it comes as soon as the order is settled.`,
-  params: Type.Object({ orderNo: Type.String({ maxLength: 100 }) }),
+  params: OrderNo,
   querystring: Type.Object(
     {
       wait: Type.Optional(
@@ -49,4 +53,41 @@ export const ListOrders = {
     { additionalProperties: false },
   ),
   response: { 200: Type.Object({ items: Type.Array(Order), next_cursor: NextCursor }) },
+};
+
+export const PayOrder = {
+  ...shoppers,
+  summary: 'Pay an order',
+  description: 'Answers what the shopper does next; asked again, the same while that payment is open.',
+  params: OrderNo,
+  body: Type.Object(
+    {
+      user_id: Type.Optional(UserId),
+      sandbox: Type.Optional(
+        Type.Enum(['pay', 'decline', 'late', 'twice', 'out_of_order', 'never'], {
+          description: 'How the sandbox is to behave; other providers take no notice',
+        }),
+      ),
+    },
+    { additionalProperties: false },
+  ),
+  response: {
+    200: Type.Object({
+      payment_id: Type.String(),
+      provider: Type.String(),
+      amount: Price,
+      currency: Type.String(),
+      next: Type.Object({ action: Type.Literal('redirect'), url: Type.String() }),
+      expires_at: Type.Optional(Time),
+    }),
+  },
+};
+
+export const CancelOrder = {
+  ...shoppers,
+  summary: 'Cancel an unpaid order',
+  description: 'Its unit goes back on sale, and the shopper may buy again.',
+  params: OrderNo,
+  body: Type.Object({ user_id: Type.Optional(UserId) }, { additionalProperties: false }),
+  response: { 200: Order },
 };

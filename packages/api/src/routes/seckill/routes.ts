@@ -5,6 +5,7 @@ import { KEPT_AFTER_END_MS, type Sale } from '@flash-sale/shared/domain/sale.ts'
 import { expiryOf } from '@flash-sale/shared/domain/seckill-token.ts';
 import { findLiveOrder } from '@flash-sale/shared/db/orders.ts';
 import type { Admissions, Decision } from '../../admission/admissions.ts';
+import type { OutcomeCounts } from '../../admission/outcome-counts.ts';
 import type { Pressure } from '../../admission/pressure.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { AppDeps } from '../../deps.ts';
@@ -18,13 +19,14 @@ const POLL_AFTER_S = '1';
 type Deps = Pick<AppDeps, 'config' | 'db' | 'commands' | 'clock' | 'tokens'> & {
   readonly catalog: Catalog;
   readonly admissions: Admissions;
+  readonly outcomes: OutcomeCounts;
   readonly orders: OrderReader;
   readonly pressure: Pressure;
 };
 
 /** Seckill tokens and buys. */
 export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) => {
-  const { config, db, commands, clock, tokens, catalog, admissions, orders, pressure } = deps;
+  const { config, db, commands, clock, tokens, catalog, admissions, outcomes, orders, pressure } = deps;
   const bodyLimit = SHOPPER_BODY_BYTES_MAX;
   /** Long ended, so that Redis does not keep it any more. */
   const isRetired = (sale: Sale): boolean =>
@@ -62,8 +64,12 @@ export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) 
       return order === undefined ? reply.refuse('ended') : accept(reply, order, true);
     }
 
-    if (pressure.sheds) return reply.refuse('overloaded');
+    if (pressure.sheds) {
+      outcomes.add(sale, 'overloaded');
+      return reply.refuse('overloaded');
+    }
     const decision = await admissions.admit(sale, { user_id, token, request_id: request.id });
+    outcomes.add(sale, decision.outcome);
     switch (decision.outcome) {
       case 'accepted':
         return accept(reply, { order_no: decision.order_no, status: 'queued' }, false);

@@ -1,0 +1,66 @@
+import { randomBytes } from 'node:crypto';
+import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
+import type { Commands } from '@flash-sale/shared/redis/commands.ts';
+import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
+
+const FLUSH_MS = 1_000;
+
+interface Totals {
+  readonly sale: SaleRef;
+  readonly outcomes: Map<string, number>;
+  isTold: boolean;
+}
+
+/**
+ * Adds up the outcomes of buys per sale, and tells Redis once a second: a crowd that is refused costs no write. Each process tells its own
+ * totals, so that telling them twice, or late because Redis was away, changes nothing. What a killed process had not told yet is missing from
+ * the statistics, and from nothing else.
+ */
+export class OutcomeCounts {
+  readonly #commands: Commands;
+  readonly #log: Logger;
+  /** Tells this process's totals from those of others, and of its own earlier lives. */
+  readonly #process_name = randomBytes(6).toString('hex');
+  readonly #totals = new Map<number, Totals>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(commands: Commands, log: Logger) {
+    this.#commands = commands;
+    this.#log = log;
+  }
+
+  add(sale: SaleRef, outcome: string): void {
+    let totals = this.#totals.get(sale.id);
+    if (totals === undefined) {
+      totals = { sale, outcomes: new Map(), isTold: false };
+      this.#totals.set(sale.id, totals);
+    }
+    totals.outcomes.set(outcome, (totals.outcomes.get(outcome) ?? 0) + 1);
+    totals.isTold = false;
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => void this.flush(), FLUSH_MS).unref();
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.flush();
+  }
+
+  /** Tells Redis the totals that changed since it was told last. */
+  async flush(): Promise<void> {
+    const changed = [...this.#totals.values()].filter(({ isTold }) => !isTold);
+    await Promise.all(changed.map((totals) => this.#tell(totals)));
+  }
+
+  async #tell(totals: Totals): Promise<void> {
+    totals.isTold = true;
+    try {
+      await this.#commands.setOutcomes(totals.sale, this.#process_name, totals.outcomes);
+    } catch (error) {
+      totals.isTold = false;
+      this.#log.warn({ err: error, sale: totals.sale.id }, 'outcomes not told; told again later');
+    }
+  }
+}

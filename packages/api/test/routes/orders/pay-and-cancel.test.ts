@@ -1,0 +1,243 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { applyPaymentEvent, cancelOrder, expireOrders } from '@flash-sale/shared/order/moves.ts';
+import type { PaymentProvider } from '@flash-sale/shared/payment/provider.ts';
+import type { Order } from '@flash-sale/shared/domain/order.ts';
+import { ledgerOf, openPayment, placeOrder } from '../../../../shared/test/ordering.ts';
+import { openApp, openTestContext, type TestApp, type TestContext } from '../../support.ts';
+
+/** A provider whose pages and refunds cost nothing, and which may fail or be slow on purpose. */
+class StubProvider implements PaymentProvider {
+  readonly name = 'sandbox';
+  readonly started: string[] = [];
+  readonly expired: (string | null)[] = [];
+  meanwhile: () => Promise<void> = () => Promise.resolve();
+
+  async start({ payment_id }: { payment_id: string }) {
+    this.started.push(payment_id);
+    await this.meanwhile();
+    return { provider_ref: `ref-${payment_id}`, url: `https://pay.test/${payment_id}` };
+  }
+  verifyWebhook() {
+    return undefined;
+  }
+  refund() {
+    return Promise.resolve();
+  }
+  expire({ provider_ref }: { provider_ref: string | null }) {
+    this.expired.push(provider_ref);
+    return Promise.resolve();
+  }
+}
+
+let context: TestContext;
+let provider: StubProvider;
+let app: TestApp;
+beforeAll(async () => {
+  context = await openTestContext();
+  provider = new StubProvider();
+  app = await openApp(context, { CURRENCY: 'EUR' }, { provider });
+});
+afterAll(async () => {
+  await app.close();
+  await context.close();
+});
+
+const pay = ({ order_no }: Pick<Order, 'order_no'>, body: object = { user_id: 'alice' }) =>
+  app.post(`/api/v1/orders/${order_no}/pay`, body);
+const cancel = ({ order_no }: Pick<Order, 'order_no'>, body: object = { user_id: 'alice' }) =>
+  app.post(`/api/v1/orders/${order_no}/cancel`, body);
+const poll = async ({ order_no }: Order) => (await app.get(`/api/v1/orders/${order_no}`)).json<{ status: string }>();
+const newOrder = async (): Promise<Order> => placeOrder(context, await context.openSale({ price_cents: 1_050 }));
+let events = 0;
+const tell = (payment_id: string, kind: 'succeeded' | 'declined' | 'refunded') =>
+  applyPaymentEvent(context, 'sandbox', { event_id: `e${(events += 1)}`, payment_id, kind });
+
+/** An order in that state, and what its refusals call it. */
+async function orderIn(status: 'paid' | 'refunded' | 'cancelled' | 'expired'): Promise<Order> {
+  const order = await newOrder();
+  if (status === 'cancelled') await cancelOrder(context, order, { actor: 'shopper' });
+  if (status === 'expired') await expireOrders(context, order.product_id, [order.order_no]);
+  if (status === 'paid' || status === 'refunded') {
+    const payment = await openPayment(context, order.order_no);
+    await tell(payment, 'succeeded');
+    if (status === 'refunded') await tell(payment, 'refunded');
+  }
+  return order;
+}
+
+describe('POST /api/v1/orders/:orderNo/pay', () => {
+  it('answers what the shopper does next, for how much, in which currency and until when', async () => {
+    const order = await newOrder();
+    const answer = await pay(order);
+    expect(answer.statusCode).toBe(200);
+    const { payment_id } = answer.json<{ payment_id: string }>();
+    expect(answer.json()).toEqual({
+      payment_id,
+      provider: 'sandbox',
+      amount: 10.5,
+      currency: 'EUR',
+      next: { action: 'redirect', url: `https://pay.test/${payment_id}` },
+      expires_at: new Date(order.expires_at_ms!).toISOString(),
+    });
+  });
+
+  it('asked again, also by several at once, is one payment that the provider starts once it is known', async () => {
+    const order = await newOrder();
+    const answers = await Promise.all(Array.from({ length: 6 }, () => pay(order)));
+    const ids = new Set(answers.map((answer) => answer.json<{ payment_id: string }>().payment_id));
+    expect({ ids: ids.size, statuses: new Set(answers.map(({ statusCode }) => statusCode)) }).toEqual({
+      ids: 1,
+      statuses: new Set([200]),
+    });
+    const before = provider.started.length;
+    expect((await pay(order)).json()).toEqual(answers[0]!.json());
+    expect(provider.started).toHaveLength(before);
+    expect((await ledgerOf(context, order)).payments).toEqual(['started']);
+  });
+
+  it('opens another payment after one was declined', async () => {
+    const order = await newOrder();
+    const first = (await pay(order)).json<{ payment_id: string }>().payment_id;
+    await tell(first, 'declined');
+    const second = (await pay(order)).json<{ payment_id: string }>().payment_id;
+    expect(second).not.toBe(first);
+    expect((await ledgerOf(context, order)).payments).toEqual(['declined', 'started']);
+  });
+
+  it('opens another payment where the open one is of a provider that the service has left', async () => {
+    const order = await newOrder();
+    await openPayment(context, order.order_no, 'stripe');
+    expect((await pay(order)).json()).toMatchObject({ provider: 'sandbox' });
+    expect((await ledgerOf(context, order)).payments).toEqual(['declined', 'started']);
+  });
+
+  it.each(['paid', 'refunded', 'cancelled', 'expired'] as const)(
+    'is refused for an order that is %s',
+    async (status) => {
+      const answer = await pay(await orderIn(status));
+      expect(answer).toBeProblem('invalid_state');
+      expect(answer.json()).toMatchObject({ detail: `The order is ${status}` });
+    },
+  );
+
+  it('is refused for a closed order even while its payment is still open at the provider', async () => {
+    const order = await newOrder();
+    await pay(order);
+    await cancelOrder(context, order, { actor: 'shopper' });
+    expect((await ledgerOf(context, order)).payments).toEqual(['started']);
+    expect(await pay(order)).toBeProblem('invalid_state');
+  });
+
+  it('is refused for an order that is still queued', async () => {
+    const sale = await context.openSale();
+    const order_no = await app.win(sale, 'alice');
+    const answer = await pay({ order_no });
+    expect(answer).toBeProblem('invalid_state');
+    expect(answer.json()).toMatchObject({ detail: 'The order is queued' });
+  });
+
+  it('has a payment expired by name whose order closed while the provider started it', async () => {
+    const order = await newOrder();
+    provider.meanwhile = async () => {
+      provider.meanwhile = () => Promise.resolve();
+      await cancelOrder(context, order, { actor: 'shopper' });
+    };
+    const answer = await pay(order);
+    expect(answer).toBeProblem('invalid_state');
+    expect(answer.json()).toMatchObject({ detail: 'The order is cancelled' });
+    expect(provider.expired).toContain(`ref-${provider.started.at(-1)}`);
+  });
+
+  it('tells nothing of what the provider said, and answers 503, where the provider fails; the next try pays', async () => {
+    const order = await newOrder();
+    provider.meanwhile = () => {
+      provider.meanwhile = () => Promise.resolve();
+      return Promise.reject(Object.assign(new Error('Invalid API Key provided: sk_live_1234'), { statusCode: 401 }));
+    };
+    const answer = await pay(order);
+    expect(answer).toBeProblem('unavailable');
+    expect(answer.body).not.toContain('sk_live');
+    const failed = provider.started.at(-1);
+    expect((await pay(order)).json()).toMatchObject({ payment_id: failed });
+  });
+
+  it('shows the order to its owner only, and takes well-formed bodies only', async () => {
+    const order = await newOrder();
+    for (const call of [pay, cancel]) {
+      expect(await call(order, { user_id: 'mallory' })).toBeProblem('not_found');
+      expect(await call({ order_no: '01KARYB6S5Q0H9M3T7ZV5W8XCE-0-999999' })).toBeProblem('not_found');
+      expect(await call({ order_no: 'nonsense' })).toBeProblem('not_found');
+      expect(await call(order, {})).toBeProblem('invalid_request');
+      expect(await call(order, { user_id: 'alice', more: 1 })).toBeProblem('invalid_request');
+    }
+    expect(await pay(order, { user_id: 'alice', sandbox: 'steal' })).toBeProblem('invalid_request');
+    expect(await poll(order)).toMatchObject({ status: 'pending_payment' });
+  });
+});
+
+describe('POST /api/v1/orders/:orderNo/cancel', () => {
+  it('answers the order as it is then, and every poll after it does the same', async () => {
+    const order = await newOrder();
+    const answer = await cancel(order);
+    expect(answer.statusCode).toBe(200);
+    expect(answer.json()).toMatchObject({
+      order_no: order.order_no,
+      status: 'cancelled',
+      closed_at: expect.stringMatching(/Z$/),
+    });
+    expect(await poll(order)).toEqual(answer.json());
+    expect(await ledgerOf(context, order)).toMatchObject({ sold: 0, returned: true, history: [{ actor: 'shopper' }] });
+  });
+
+  it.each(['paid', 'refunded', 'cancelled', 'expired'] as const)(
+    'is refused for an order that is %s',
+    async (status) => {
+      const order = await orderIn(status);
+      const before = await ledgerOf(context, order);
+      const answer = await cancel(order);
+      expect(answer).toBeProblem('invalid_state');
+      expect(answer.json()).toMatchObject({ detail: `The order is ${status}` });
+      expect(await ledgerOf(context, order)).toEqual(before);
+    },
+  );
+
+  it('is refused for an order that is still queued', async () => {
+    const order_no = await app.win(await context.openSale(), 'alice');
+    const answer = await cancel({ order_no });
+    expect(answer).toBeProblem('invalid_state');
+    expect(answer.json()).toMatchObject({ detail: 'The order is queued' });
+  });
+
+  it('by many at once cancels once', async () => {
+    const order = await newOrder();
+    const answers = await Promise.all(Array.from({ length: 6 }, () => cancel(order)));
+    expect(answers.filter(({ statusCode }) => statusCode === 200)).toHaveLength(1);
+    expect(await ledgerOf(context, order)).toMatchObject({ version: 2, sold: 0, history: { length: 1 } });
+  });
+});
+
+describe('a poll is never behind the ledger', () => {
+  it.each(['paid', 'refunded', 'cancelled', 'expired'] as const)('right after an order is %s', async (status) => {
+    const order = await orderIn(status);
+    expect(await poll(order)).toMatchObject({ status });
+  });
+
+  it('where a worker settles its older status after the move', async () => {
+    const order = await newOrder();
+    await cancel(order);
+    const sale = { id: order.product_id, shard: 0 };
+    const token = await context.commands.acquireLease(sale, 'late', 5_000, 300);
+    const record = { order_no: order.order_no, version: 1, status: JSON.stringify(order) };
+    expect(await context.commands.settle(sale, `${token} late`, 600_000, [record])).toBe(true);
+    expect(await poll(order)).toMatchObject({ status: 'cancelled' });
+  });
+
+  it('where the worker died before it could settle the reservation', async () => {
+    const order = await newOrder();
+    const { reservations } = context.keys.sale({ id: order.product_id, shard: 0 });
+    await context.redis.hset(reservations, order.order_no, `${Date.now()} ${order.price_cents} job r alice`);
+    expect(await poll(order)).toMatchObject({ status: 'queued' });
+    await cancelOrder(context, order, { actor: 'shopper' });
+    expect(await poll(order)).toMatchObject({ status: 'cancelled' });
+  });
+});

@@ -1,0 +1,91 @@
+import { sql } from 'kysely';
+import { canMove, type ClosedStatus, type OrderStatus } from '../domain/order.ts';
+import type { Db, Tx } from './client.ts';
+import { expireOpenPayments } from './payments.ts';
+import { addToCounters } from './sale-counters.ts';
+import { insertStockReturns } from './stock-returns.ts';
+
+/** Who moves an order, and why; kept in its history. */
+export interface Mover {
+  readonly actor: string;
+  readonly reason?: string;
+}
+
+/** An order as it is after a move. */
+export interface MovedOrder {
+  readonly order_no: string;
+  readonly user_id: string;
+  readonly product_id: number;
+  readonly price_cents: number;
+  readonly version: number;
+}
+
+/**
+ * Locks the sale's row: first in every transaction of the project, so that no two can wait for each other. Needs no lease and no fencing
+ * token, since a move of an order that exists is guarded by the state it leaves.
+ */
+export async function lockSaleRow(tx: Tx, productId: number): Promise<void> {
+  await sql`SELECT id FROM products WHERE id = ${productId} FOR UPDATE`.execute(tx);
+}
+
+/**
+ * Moves those of a sale's orders that are in the state `from`; the others stay as they are. A close lowers `sold` and leaves a
+ * return for each unit, in the same transaction. The caller holds the sale's row.
+ *
+ * @returns the orders that moved, with their new version
+ */
+export async function moveOrders(
+  tx: Tx,
+  productId: number,
+  orderNos: readonly string[],
+  from: OrderStatus,
+  to: 'paid' | ClosedStatus,
+  mover: Mover,
+): Promise<MovedOrder[]> {
+  if (!canMove(from, to)) throw new Error(`An order cannot move from ${from} to ${to}`);
+  // By primary key alone: another index would lock rows of other sales on the way, and wait for those who hold them.
+  const { rows: found } = await sql<MovedOrder>`
+    SELECT order_no, user_id, product_id, price_cents, version FROM orders FORCE INDEX (PRIMARY)
+    WHERE order_no IN (${orderNos}) AND product_id = ${productId} AND status = ${from} FOR UPDATE`.execute(tx);
+  if (found.length === 0) return [];
+  const now = new Date();
+  const found_nos = found.map(({ order_no }) => order_no);
+  await sql`
+    UPDATE orders FORCE INDEX (PRIMARY)
+    SET status = ${to}, version = version + 1, updated_at = ${now}, ${sql.ref(to === 'paid' ? 'paid_at' : 'closed_at')} = ${now}
+    WHERE order_no IN (${found_nos}) AND status = ${from}`.execute(tx);
+  const history = found.map(({ order_no }) => [order_no, from, to, mover.actor, mover.reason ?? null, now]);
+  await sql`
+    INSERT INTO order_history (order_no, from_status, to_status, actor, reason, created_at) VALUES ${history}`.execute(
+    tx,
+  );
+
+  const cents = found.reduce((sum, { price_cents }) => sum + price_cents, 0);
+  if (to !== 'paid') {
+    await tx
+      .updateTable('products')
+      .set({ sold: sql`sold - ${found.length}` })
+      .where('id', '=', productId)
+      .execute();
+    await insertStockReturns(tx, found, now.getTime());
+  }
+  // Closed or paid, there is nothing left to pay.
+  await expireOpenPayments(tx, found_nos, now);
+  await addToCounters(tx, productId, [
+    { name: to, bucket: 0, value: found.length },
+    { name: 'revenue_cents', bucket: 0, value: to === 'paid' ? cents : 0 },
+    { name: 'refunded_cents', bucket: 0, value: to === 'refunded' ? cents : 0 },
+  ]);
+  return found.map((order) => ({ ...order, version: order.version + 1 }));
+}
+
+/** The moves of an order after it was written, in their order. */
+export function historyOfOrder(db: Db, orderNo: string) {
+  return db
+    .selectFrom('order_history')
+    .select(['from_status', 'to_status', 'actor', 'reason', 'created_at'])
+    .where('order_no', '=', orderNo)
+    .orderBy('created_at')
+    .orderBy('to_status')
+    .execute();
+}

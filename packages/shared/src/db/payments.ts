@@ -1,0 +1,163 @@
+import { sql } from 'kysely';
+import { canMovePayment, type Payment, type PaymentEvent, type PaymentStatus } from '../domain/payment.ts';
+import type { Db, Tx } from './client.ts';
+
+const COLUMNS = [
+  'payment_id',
+  'order_no',
+  'product_id',
+  'provider',
+  'provider_ref',
+  'url',
+  'status',
+  'amount_cents',
+  'currency',
+] as const;
+
+/**
+ * Opens a payment, unless the order is not to be paid (any more). One statement that waits for whoever moves the order: either it sees the
+ * move, or the move finds the open payment and has it expired.
+ *
+ * @throws the database's error for a duplicate, where the order has an open payment
+ */
+export async function insertPayment(
+  db: Db,
+  orderNo: string,
+  payment: Pick<Payment, 'payment_id' | 'provider' | 'currency'>,
+): Promise<void> {
+  await sql`
+    INSERT INTO payments
+      (payment_id, order_no, product_id, provider, status, amount_cents, currency, created_at, updated_at)
+    SELECT ${payment.payment_id}, order_no, product_id, ${payment.provider}, 'started', price_cents, ${payment.currency},
+      UTC_TIMESTAMP(3), UTC_TIMESTAMP(3)
+    FROM orders
+    WHERE order_no = ${orderNo} AND status = 'pending_payment'
+    LOCK IN SHARE MODE`.execute(db);
+}
+
+export async function findOpenPayment(db: Db, orderNo: string): Promise<Payment | undefined> {
+  return db
+    .selectFrom('payments')
+    .select(COLUMNS)
+    .where('order_no', '=', orderNo)
+    .where('open', '=', 1)
+    .executeTakeFirst();
+}
+
+export async function findPayment(db: Db, paymentId: string): Promise<Payment | undefined> {
+  return db.selectFrom('payments').select(COLUMNS).where('payment_id', '=', paymentId).executeTakeFirst();
+}
+
+/** The payment as it is now, locked: whoever asks its provider moves it without the sale's row. */
+export async function lockPayment(tx: Tx, paymentId: string): Promise<Payment & { readonly refund_by: string | null }> {
+  return tx
+    .selectFrom('payments')
+    .select([...COLUMNS, 'refund_by'])
+    .where('payment_id', '=', paymentId)
+    .forUpdate()
+    .executeTakeFirstOrThrow();
+}
+
+/** The payment that paid the order and was not refunded, locked. */
+export async function lockSucceededPayment(tx: Tx, orderNo: string): Promise<Payment | undefined> {
+  return tx
+    .selectFrom('payments')
+    .select(COLUMNS)
+    .where('order_no', '=', orderNo)
+    .where('status', '=', 'succeeded')
+    .forUpdate()
+    .executeTakeFirst();
+}
+
+/** Keeps what the provider answered to the start. Whether the payment is still to be paid; its order may have closed meanwhile. */
+export async function updateStartedPayment(db: Db, paymentId: string, ref: string, url: string): Promise<boolean> {
+  await db
+    .updateTable('payments')
+    .set({ provider_ref: ref, url, updated_at: new Date() })
+    .where('payment_id', '=', paymentId)
+    .execute();
+  const { status, ask_at } = await db
+    .selectFrom('payments')
+    .select(['status', 'ask_at'])
+    .where('payment_id', '=', paymentId)
+    .executeTakeFirstOrThrow();
+  return status === 'started' && ask_at === null;
+}
+
+/** Remembers who asked for the refund, for the order's history. */
+export async function updateRefundBy(tx: Tx, paymentId: string, actor: string): Promise<void> {
+  await tx.updateTable('payments').set({ refund_by: actor }).where('payment_id', '=', paymentId).execute();
+}
+
+/** All payments of an order, the first one first. */
+export async function findPaymentsOfOrder(db: Db, orderNo: string) {
+  return db
+    .selectFrom('payments')
+    .select([...COLUMNS, 'created_at', 'updated_at'])
+    .where('order_no', '=', orderNo)
+    .orderBy('payment_id')
+    .execute();
+}
+
+/** Whether the payment moved; false where it was not in the state `from` any more. */
+export async function movePayment(
+  db: Db | Tx,
+  paymentId: string,
+  from: PaymentStatus,
+  to: PaymentStatus,
+): Promise<boolean> {
+  if (!canMovePayment(from, to)) throw new Error(`A payment cannot move from ${from} to ${to}`);
+  const now = new Date();
+  const { numUpdatedRows } = await db
+    .updateTable('payments')
+    .set({ status: to, updated_at: now, ask_at: to === 'refund_pending' ? now : null })
+    .where('payment_id', '=', paymentId)
+    .where('status', '=', from)
+    .executeTakeFirst();
+  return numUpdatedRows === 1n;
+}
+
+export async function wasApplied(tx: Tx, provider: string, eventId: string): Promise<boolean> {
+  const row = await tx
+    .selectFrom('payment_events')
+    .select('event_id')
+    .where('provider', '=', provider)
+    .where('event_id', '=', eventId)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+export async function insertPaymentEvent(tx: Tx, provider: string, event: PaymentEvent): Promise<void> {
+  await tx
+    .insertInto('payment_events')
+    .values({
+      provider,
+      event_id: event.event_id,
+      payment_id: event.payment_id,
+      kind: event.kind,
+      created_at: new Date(),
+    })
+    .execute();
+}
+
+/** Has the open payments of these orders expired at their provider; in the transaction that moves the orders. */
+export async function expireOpenPayments(tx: Tx, orderNos: readonly string[], now: Date): Promise<void> {
+  await sql`
+    UPDATE payments FORCE INDEX (one_open_payment) SET ask_at = ${now}
+    WHERE order_no IN (${orderNos}) AND open = 1`.execute(tx);
+}
+
+/** Payments whose provider is to be asked for something now: refunds, and open payments of closed orders. */
+export async function duePayments(db: Db, now: Date, limit: number): Promise<Payment[]> {
+  return db.selectFrom('payments').select(COLUMNS).where('ask_at', '<=', now).orderBy('ask_at').limit(limit).execute();
+}
+
+/** Leaves a payment alone until then, while its provider works or is away. */
+export async function askAgainAt(db: Db, paymentId: string, time: Date): Promise<void> {
+  await db
+    .updateTable('payments')
+    .set({ ask_at: time })
+    .where('payment_id', '=', paymentId)
+    .where('ask_at', 'is not', null)
+    .execute();
+}

@@ -1,0 +1,46 @@
+import { describe, expect, test } from 'vitest';
+import {
+  canMovePayment,
+  newPaymentId,
+  PAYMENT_STATUSES,
+  PAYMENT_TRANSITIONS,
+  type PaymentStatus,
+} from '../../src/domain/payment.ts';
+
+const MOVES: readonly (readonly [PaymentStatus, PaymentStatus])[] = [
+  ['started', 'succeeded'],
+  ['started', 'declined'],
+  ['declined', 'succeeded'],
+  ['succeeded', 'refund_pending'],
+  ['refund_pending', 'refunded'],
+];
+
+describe('the life of a payment', () => {
+  test('has exactly the transitions of its map, and no other move is legal', () => {
+    expect(PAYMENT_TRANSITIONS).toEqual({
+      started: ['succeeded', 'declined'],
+      declined: ['succeeded'],
+      succeeded: ['refund_pending'],
+      refund_pending: ['refunded'],
+      refunded: [],
+    });
+    for (const from of PAYMENT_STATUSES) {
+      for (const to of PAYMENT_STATUSES) {
+        const isLegal = MOVES.some(([leaves, enters]) => leaves === from && enters === to);
+        expect({ from, to, isLegal: canMovePayment(from, to) }).toEqual({ from, to, isLegal });
+      }
+    }
+  });
+
+  test('money that came is never forgotten: from `succeeded` every way leads to `refunded` or nowhere', () => {
+    expect(PAYMENT_TRANSITIONS.succeeded).toEqual(['refund_pending']);
+    expect(PAYMENT_TRANSITIONS.refund_pending).toEqual(['refunded']);
+  });
+});
+
+test('payment ids are unlike each other, sort by time and fit their column', () => {
+  const ids = Array.from({ length: 1_000 }, (_, i) => newPaymentId(1_700_000_000_000 + i));
+  expect(new Set(ids).size).toBe(1_000);
+  expect(ids.toSorted()).toEqual(ids);
+  for (const id of ids) expect(id).toMatch(/^pay_[0-9A-Z]{26}$/);
+});

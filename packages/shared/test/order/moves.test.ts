@@ -1,0 +1,465 @@
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { moveOrders, lockSaleRow } from '../../src/db/order-transitions.ts';
+import { insertPayment, movePayment } from '../../src/db/payments.ts';
+import { readCounters } from '../../src/db/sale-counters.ts';
+import { canMove, ORDER_STATUSES, type Order, type OrderStatus } from '../../src/domain/order.ts';
+import {
+  canMovePayment,
+  newPaymentId,
+  PAYMENT_STATUSES,
+  type PaymentEvent,
+  type PaymentStatus,
+} from '../../src/domain/payment.ts';
+import { connectRedis } from '../../src/redis/client.ts';
+import { createCommands } from '../../src/redis/commands.ts';
+import { applyPaymentEvent, cancelOrder, expireOrders, requestRefund } from '../../src/order/moves.ts';
+import { shoppers } from '../buying.ts';
+import { aLockIsWaitedFor } from '../row-locks.ts';
+import { ledgerOf, openPayment, placeOrder, placeOrders } from '../ordering.ts';
+import { openTestContext, type TestContext } from '../support.ts';
+
+let context: TestContext;
+beforeAll(async () => {
+  context = await openTestContext();
+});
+afterAll(() => context.close());
+
+let events = 0;
+const eventOf = (payment_id: string, kind: PaymentEvent['kind']): PaymentEvent => ({
+  event_id: `event-${(events += 1)}`,
+  payment_id,
+  kind,
+});
+const apply = (event: PaymentEvent) => applyPaymentEvent(context, 'sandbox', event);
+const tell = (payment_id: string, kind: PaymentEvent['kind']) => apply(eventOf(payment_id, kind));
+const statusInRedis = (order: Order) => context.redis.get(context.keys.status({ shard: 0, id: 0 }, order.order_no));
+
+/** An order in that state, by the moves that lead there. */
+async function orderIn(status: OrderStatus): Promise<Order> {
+  const order = await placeOrder(context, await context.openSale());
+  if (status === 'cancelled') await cancelOrder(context, order, { actor: 'shopper' });
+  if (status === 'expired') await expireOrders(context, order.product_id, [order.order_no]);
+  if (status === 'paid' || status === 'refunded') {
+    const payment = await openPayment(context, order.order_no);
+    await tell(payment, 'succeeded');
+    if (status === 'refunded') await tell(payment, 'refunded');
+  }
+  // Both are ends that the writer and admission alone can lead to.
+  if (status === 'failed' || status === 'queued') {
+    await context.db.updateTable('orders').set({ status }).where('order_no', '=', order.order_no).execute();
+  }
+  return order;
+}
+
+describe('an order', () => {
+  const CALLS: Readonly<Record<'cancelled' | 'expired' | 'paid' | 'refunded', (order: Order) => Promise<unknown>>> = {
+    cancelled: (order) => cancelOrder(context, order, { actor: 'shopper' }),
+    expired: async (order) => {
+      if ((await expireOrders(context, order.product_id, [order.order_no])) === 0) throw new Error('not expired');
+    },
+    paid: async (order) => {
+      const payment_id = newPaymentId(Date.now());
+      const row = { payment_id, order_no: order.order_no, product_id: order.product_id, provider: 'sandbox' };
+      const now = new Date();
+      const facts = { status: 'started', amount_cents: order.price_cents, currency: 'CNY' } as const;
+      await context.db
+        .insertInto('payments')
+        .values({ ...row, ...facts, provider_ref: null, url: null, created_at: now, updated_at: now, ask_at: null })
+        .execute();
+      const { version } = await ledgerOf(context, order);
+      await tell(payment_id, 'succeeded');
+      if ((await ledgerOf(context, order)).version === version) throw new Error('not paid');
+    },
+    refunded: async (order) => {
+      await requestRefund(context, order, 'operator');
+      const { payment_id } = await context.db
+        .selectFrom('payments')
+        .select('payment_id')
+        .where('order_no', '=', order.order_no)
+        .executeTakeFirstOrThrow();
+      await tell(payment_id, 'refunded');
+    },
+  };
+  const MOVES = (['pending_payment', 'paid', 'refunded', 'cancelled', 'expired', 'failed'] as const).flatMap((from) =>
+    (['cancelled', 'expired', 'paid', 'refunded'] as const).map((to) => ({ from, to })),
+  );
+
+  test.each(MOVES.filter(({ from, to }) => canMove(from, to)))('moves from $from to $to', async ({ from, to }) => {
+    const order = await orderIn(from);
+    const before = await ledgerOf(context, order);
+    await CALLS[to](order);
+    const after = await ledgerOf(context, order);
+    const closes = to !== 'paid';
+    expect(after).toMatchObject({
+      status: to,
+      version: before.version + 1,
+      returned: closes,
+      sold: closes ? 0 : 1,
+      closed: closes,
+      paid: to === 'paid' || to === 'refunded',
+    });
+    expect(after.history).toHaveLength(before.history.length + 1);
+    expect(after.history.at(-1)).toMatchObject({ from_status: from, to_status: to });
+  });
+
+  test.each(MOVES.filter(({ from, to }) => !canMove(from, to)))('stays $from where it is to be $to', async (move) => {
+    const order = await orderIn(move.from);
+    const before = await ledgerOf(context, order);
+    await expect(CALLS[move.to](order)).rejects.toThrow(/^The order is|^The payment is|^not (paid|expired)|no result/);
+    const after = await ledgerOf(context, order);
+    expect({ ...after, payments: [] }).toEqual({ ...before, payments: [] });
+  });
+
+  test('is refused by the state it is in, and the refusal names that', async () => {
+    for (const status of ['paid', 'refunded', 'cancelled', 'expired', 'failed'] as const) {
+      const order = await orderIn(status);
+      const refusal = { code: 'invalid_state', detail: `The order is ${status}` };
+      await expect(cancelOrder(context, order, { actor: 'shopper' })).rejects.toMatchObject(refusal);
+    }
+    for (const status of ['pending_payment', 'refunded', 'cancelled', 'expired', 'failed'] as const) {
+      const refusal = { code: 'invalid_state', detail: `The order is ${status}` };
+      await expect(requestRefund(context, await orderIn(status), 'operator')).rejects.toMatchObject(refusal);
+    }
+  });
+
+  test('that the ledger does not have yet is `queued`, and neither cancelled nor refunded', async () => {
+    const sale = await context.openSale();
+    const order = { ...(await placeOrder(context, sale)), order_no: `01KARYB6S5Q0H9M3T7ZV5W8XCE-0-${sale.id}` };
+    const refusal = { code: 'invalid_state', detail: 'The order is queued' };
+    await expect(cancelOrder(context, order, { actor: 'shopper' })).rejects.toMatchObject(refusal);
+    await expect(requestRefund(context, order, 'operator')).rejects.toMatchObject(refusal);
+  });
+
+  test('makes no move that its map does not have, whoever asks', async () => {
+    const order = await placeOrder(context, await context.openSale());
+    const illegal = ORDER_STATUSES.flatMap((from) =>
+      (['paid', 'cancelled', 'expired', 'refunded'] as const)
+        .filter((to) => !canMove(from, to))
+        .map((to) => ({ from, to })),
+    );
+    for (const { from, to } of illegal) {
+      const move = context.db
+        .transaction()
+        .execute((tx) => moveOrders(tx, order.product_id, [order.order_no], from, to, { actor: 'test' }));
+      await expect(move).rejects.toThrow(`cannot move from ${from} to ${to}`);
+    }
+    expect(illegal).toHaveLength(4 * ORDER_STATUSES.length - 4);
+  });
+
+  test('keeps who moved it, when and why', async () => {
+    const order = await placeOrder(context, await context.openSale());
+    const payment = await openPayment(context, order.order_no);
+    await tell(payment, 'succeeded');
+    await requestRefund(context, order, 'operator');
+    await tell(payment, 'refunded');
+    expect((await ledgerOf(context, order)).history).toEqual([
+      { from_status: 'pending_payment', to_status: 'paid', actor: 'payment:sandbox', reason: payment },
+      { from_status: 'paid', to_status: 'refunded', actor: 'operator', reason: payment },
+    ]);
+  });
+
+  test('of another sale is not touched, even where its number is among those to move', async () => {
+    const [one, other] = [await context.openSale(), await context.openSale()];
+    const order = await placeOrder(context, other);
+    expect(await expireOrders(context, one.id, [order.order_no])).toBe(0);
+    expect(await ledgerOf(context, order)).toMatchObject({ status: 'pending_payment', sold: 1 });
+  });
+});
+
+describe('a payment', () => {
+  test('makes no move that its map does not have', async () => {
+    for (const from of PAYMENT_STATUSES) {
+      for (const to of PAYMENT_STATUSES.filter((one) => !canMovePayment(from, one))) {
+        await expect(movePayment(context.db, 'pay_none', from, to)).rejects.toThrow(
+          `cannot move from ${from} to ${to}`,
+        );
+      }
+    }
+  });
+
+  /** What is left after these events came in this order, for an order that waits for payment. */
+  async function after(...kinds: PaymentEvent['kind'][]) {
+    const order = await placeOrder(context, await context.openSale());
+    const payment = await openPayment(context, order.order_no);
+    const applied: (boolean | string)[] = [];
+    for (const kind of kinds) {
+      applied.push(await tell(payment, kind).catch((error: { detail: string }) => error.detail));
+    }
+    const { status, payments } = await ledgerOf(context, order);
+    return { applied, status, payment: payments[0] };
+  }
+
+  const EVERY: readonly {
+    events: PaymentEvent['kind'][];
+    applied: (boolean | string)[];
+    status: OrderStatus;
+    payment: PaymentStatus;
+  }[] = [
+    { events: ['succeeded'], applied: [true], status: 'paid', payment: 'succeeded' },
+    { events: ['declined'], applied: [true], status: 'pending_payment', payment: 'declined' },
+    { events: ['refunded'], applied: ['The payment is started'], status: 'pending_payment', payment: 'started' },
+    { events: ['succeeded', 'declined'], applied: [true, false], status: 'paid', payment: 'succeeded' },
+    { events: ['succeeded', 'succeeded'], applied: [true, false], status: 'paid', payment: 'succeeded' },
+    { events: ['declined', 'declined'], applied: [true, false], status: 'pending_payment', payment: 'declined' },
+    { events: ['declined', 'succeeded'], applied: [true, true], status: 'paid', payment: 'succeeded' },
+    {
+      events: ['declined', 'refunded'],
+      applied: [true, 'The payment is declined'],
+      status: 'pending_payment',
+      payment: 'declined',
+    },
+    { events: ['succeeded', 'refunded'], applied: [true, true], status: 'refunded', payment: 'refunded' },
+    {
+      events: ['succeeded', 'refunded', 'refunded', 'succeeded', 'declined'],
+      applied: [true, true, false, false, false],
+      status: 'refunded',
+      payment: 'refunded',
+    },
+    {
+      events: ['refunded', 'succeeded', 'refunded'],
+      applied: ['The payment is started', true, true],
+      status: 'refunded',
+      payment: 'refunded',
+    },
+  ];
+  test.each(EVERY)('told $events of, in this order, is $payment and its order $status', async (expected) => {
+    const { events: kinds, ...rest } = expected;
+    expect(await after(...kinds)).toEqual(rest);
+  });
+
+  test('is told of by the same event as often as its provider likes, all at once included', async () => {
+    const order = await placeOrder(context, await context.openSale());
+    const event = eventOf(await openPayment(context, order.order_no), 'succeeded');
+    const applied = await Promise.all(Array.from({ length: 8 }, () => apply(event)));
+    expect(applied.filter(Boolean)).toHaveLength(1);
+    expect(await ledgerOf(context, order)).toMatchObject({ status: 'paid', version: 2, history: { length: 1 } });
+  });
+
+  test('that nobody knows, or that another provider has, is not found', async () => {
+    const order = await placeOrder(context, await context.openSale());
+    const payment = await openPayment(context, order.order_no, 'stripe');
+    await expect(tell('pay_unknown', 'succeeded')).rejects.toMatchObject({ code: 'not_found' });
+    await expect(tell(payment, 'succeeded')).rejects.toMatchObject({ code: 'not_found' });
+    expect(await ledgerOf(context, order)).toMatchObject({ status: 'pending_payment', payments: ['started'] });
+  });
+
+  test.each(['cancelled', 'expired', 'refunded'] as const)(
+    'that arrives after the order was %s goes back, and the order and its unit stay as they are',
+    async (status) => {
+      const order = await orderIn('pending_payment');
+      const late = await openPayment(context, order.order_no);
+      if (status === 'cancelled') await cancelOrder(context, order, { actor: 'shopper' });
+      if (status === 'expired') await expireOrders(context, order.product_id, [order.order_no]);
+      if (status === 'refunded') {
+        await tell(late, 'declined');
+        const first = await openPayment(context, order.order_no);
+        await tell(first, 'succeeded');
+        await tell(first, 'refunded');
+      }
+      const before = await ledgerOf(context, order);
+      expect(await tell(late, 'succeeded')).toBe(true);
+      const pending = await ledgerOf(context, order);
+      expect(pending.payments[0]).toBe('refund_pending');
+      await tell(late, 'refunded');
+      const { payments, ...rest } = await ledgerOf(context, order);
+      expect(payments[0]).toBe('refunded');
+      const { payments: _before, ...same } = before;
+      expect(rest).toEqual(same);
+    },
+  );
+
+  test('that comes on top of another one goes back, and the order stays paid', async () => {
+    const order = await placeOrder(context, await context.openSale());
+    const first = await openPayment(context, order.order_no);
+    await tell(first, 'declined');
+    const second = await openPayment(context, order.order_no);
+    // The shopper tried the first one again on its own page.
+    await Promise.all([tell(first, 'succeeded'), tell(second, 'succeeded')]);
+    const paid = await ledgerOf(context, order);
+    expect(paid).toMatchObject({ status: 'paid', sold: 1 });
+    expect(paid.payments.toSorted()).toEqual(['refund_pending', 'succeeded']);
+    const extra = paid.payments.indexOf('refund_pending') === 0 ? first : second;
+    await tell(extra, 'refunded');
+    expect(await ledgerOf(context, order)).toMatchObject({ status: 'paid', version: 2, returned: false });
+  });
+
+  test('is given back even where it was given up at the very moment at which it succeeded', async () => {
+    const order = await placeOrder(context, await context.openSale());
+    const payment = await openPayment(context, order.order_no);
+    await cancelOrder(context, order, { actor: 'shopper' });
+    // As the caller of the provider does, who holds no lock of the sale: not committed yet when the event comes.
+    const givingUp = await context.db.startTransaction().execute();
+    onTestFinished(async () => {
+      if (!givingUp.isCommitted) await givingUp.rollback().execute();
+    });
+    await movePayment(givingUp, payment, 'started', 'declined');
+    const told = tell(payment, 'succeeded');
+    await aLockIsWaitedFor(context.db);
+    await givingUp.commit().execute();
+    expect(await told).toBe(true);
+    expect((await ledgerOf(context, order)).payments).toEqual(['refund_pending']);
+  });
+
+  test('is not opened for an order that is not to be paid, nor twice for one that is', async () => {
+    const order = await placeOrder(context, await context.openSale());
+    await openPayment(context, order.order_no);
+    await expect(openPayment(context, order.order_no)).rejects.toMatchObject({ errno: 1062 });
+    await cancelOrder(context, order, { actor: 'shopper' });
+    await openPayment(context, order.order_no);
+    expect((await ledgerOf(context, order)).payments).toEqual(['started']);
+  });
+
+  test.each(['cancelled', 'paid'] as const)('still open when its order is %s is to be expired', async (status) => {
+    const order = await placeOrder(context, await context.openSale());
+    const first = await openPayment(context, order.order_no);
+    await tell(first, 'declined');
+    const open = await openPayment(context, order.order_no);
+    if (status === 'paid') await tell(first, 'succeeded');
+    else await cancelOrder(context, order, { actor: 'shopper' });
+    const { ask_at } = await context.db
+      .selectFrom('payments')
+      .select('ask_at')
+      .where('payment_id', '=', open)
+      .executeTakeFirstOrThrow();
+    expect(ask_at).not.toBeNull();
+  });
+});
+
+describe('at the same moment', () => {
+  test('cancel, expiry and payment: one of them wins, and money that lost goes back', async () => {
+    const sale = await context.openSale({ seckill_stock: 30 });
+    const orders = await placeOrders(context, sale, shoppers(20));
+    const payments = await Promise.all(orders.map(({ order_no }) => openPayment(context, order_no)));
+    await Promise.all([
+      ...orders.map((order) => cancelOrder(context, order, { actor: 'shopper' }).catch(() => undefined)),
+      ...payments.map((payment) => tell(payment, 'succeeded')),
+      expireOrders(
+        context,
+        sale.id,
+        orders.map(({ order_no }) => order_no),
+      ),
+    ]);
+    let live = 0;
+    for (const order of orders) {
+      const { status, history, payments: paid, version } = await ledgerOf(context, order);
+      expect({ history: history.length, version }).toEqual({ history: 1, version: 2 });
+      expect(paid).toEqual([status === 'paid' ? 'succeeded' : 'refund_pending']);
+      if (status === 'paid') live += 1;
+    }
+    expect((await ledgerOf(context, orders[0]!)).sold).toBe(live);
+  });
+
+  test('moves of two sales at once wait for no rows of each other', async () => {
+    const [one, other] = [await context.openSale(), await context.openSale()];
+    const held = await placeOrders(context, one, shoppers(5));
+    const free = await placeOrders(context, other, shoppers(5));
+    const numbers = (orders: readonly Order[]) => orders.map(({ order_no }) => order_no);
+    const tx = await context.db.startTransaction().execute();
+    onTestFinished(async () => {
+      await tx.rollback().execute();
+    });
+    await lockSaleRow(tx, one.id);
+    await moveOrders(tx, one.id, numbers(held), 'pending_payment', 'expired', { actor: 'test' });
+    expect(await expireOrders(context, other.id, numbers(free))).toBe(5);
+  });
+});
+
+describe('pollers', () => {
+  test('are sent to the ledger before a move is committed, and nobody can tell them the older status after', async () => {
+    const sale = await context.openSale();
+    const order = await placeOrder(context, sale);
+    expect(await statusInRedis(order)).toMatch(/^1 \{/);
+    await cancelOrder(context, order, { actor: 'shopper' });
+    expect(await statusInRedis(order)).toBe('2 -');
+    const lease = await context.commands.acquireLease(sale, 'late writer', 5_000, 300);
+    await context.commands.settle(sale, `${lease} late writer`, 600_000, [
+      { order_no: order.order_no, version: 1, status: JSON.stringify(order) },
+    ]);
+    expect(await statusInRedis(order)).toBe('2 -');
+  });
+
+  test('learn of a move even where the writer died before it settled the reservation', async () => {
+    const sale = await context.openSale();
+    const order = await placeOrder(context, sale);
+    // The reservation as it was before settling.
+    const { reservations } = context.keys.sale(sale);
+    await context.redis.hset(reservations, order.order_no, `${Date.now()} ${order.price_cents} job r ${order.user_id}`);
+    expect((await context.commands.readOrder(sale, order.order_no)).reservation).toBeDefined();
+    await cancelOrder(context, order, { actor: 'shopper' });
+    const seen = await context.commands.readOrder(sale, order.order_no);
+    expect(seen).toEqual({ sale_ready: true, reservation: undefined, status: undefined });
+  });
+
+  test('that cannot be told keep the move from being committed', async () => {
+    const sale = await context.openSale();
+    const order = await placeOrder(context, sale);
+    const gone = connectRedis(context.config, 'request');
+    gone.disconnect();
+    const commands = createCommands(gone, context.keys);
+    await expect(cancelOrder({ ...context, commands }, order, { actor: 'shopper' })).rejects.toThrow(
+      /Stream isn't writeable|Connection is closed/,
+    );
+    expect(await ledgerOf(context, order)).toMatchObject({ status: 'pending_payment', sold: 1, returned: false });
+    expect(await statusInRedis(order)).toMatch(/^1 \{/);
+  });
+});
+
+test('a price change never touches accepted orders, their payments or the revenue', async () => {
+  const sale = await context.openSale({ price_cents: 1_999 });
+  const order = await placeOrder(context, sale);
+  await context.db.updateTable('products').set({ price_cents: 5 }).where('id', '=', sale.id).execute();
+  const payment = await openPayment(context, order.order_no);
+  await tell(payment, 'succeeded');
+  const { amount_cents } = await context.db
+    .selectFrom('payments')
+    .select('amount_cents')
+    .where('payment_id', '=', payment)
+    .executeTakeFirstOrThrow();
+  expect(amount_cents).toBe(1_999);
+  const counters = await readCounters(context.db, sale.id);
+  expect(counters.find(({ name }) => name === 'revenue_cents')?.value).toBe(1_999);
+});
+
+test('counters are what the rows are, whatever was tried in vain', async () => {
+  const sale = await context.openSale({ seckill_stock: 20 });
+  const orders = await placeOrders(context, sale, shoppers(10));
+  const payments = await Promise.all(orders.slice(0, 5).map(({ order_no }) => openPayment(context, order_no)));
+  for (const payment of payments) await tell(payment, 'succeeded');
+  await requestRefund(context, orders[0]!, 'operator');
+  await tell(payments[0]!, 'refunded');
+  await tell(payments[0]!, 'refunded');
+  await cancelOrder(context, orders[5]!, { actor: 'shopper' });
+  await cancelOrder(context, orders[5]!, { actor: 'shopper' }).catch(() => undefined);
+  expect(
+    await expireOrders(
+      context,
+      sale.id,
+      orders.map(({ order_no }) => order_no),
+    ),
+  ).toBe(4);
+  const counters = await readCounters(context.db, sale.id);
+  const totals = Object.fromEntries(
+    counters.filter(({ bucket }) => bucket === 0).map(({ name, value }) => [name, value]),
+  );
+  expect(totals).toEqual({
+    pending_payment: 10,
+    paid: 5,
+    refunded: 1,
+    cancelled: 1,
+    expired: 4,
+    revenue_cents: 5 * sale.price_cents,
+    refunded_cents: sale.price_cents,
+  });
+});
+
+test('a payment is opened for the price of its order in the currency of the shop', async () => {
+  const order = await placeOrder(context, await context.openSale({ price_cents: 777 }));
+  const payment_id = newPaymentId(Date.now());
+  await insertPayment(context.db, order.order_no, { payment_id, provider: 'sandbox', currency: 'EUR' });
+  const row = await context.db
+    .selectFrom('payments')
+    .selectAll()
+    .where('payment_id', '=', payment_id)
+    .executeTakeFirst();
+  expect(row).toMatchObject({ amount_cents: 777, currency: 'EUR', status: 'started', product_id: order.product_id });
+});

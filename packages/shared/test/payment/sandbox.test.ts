@@ -1,0 +1,140 @@
+import { createHmac } from 'node:crypto';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { pino } from 'pino';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { Payment, PaymentEvent } from '../../src/domain/payment.ts';
+import type { PaymentProvider, SandboxBehaviour } from '../../src/payment/provider.ts';
+import { createSandbox } from '../../src/payment/sandbox.ts';
+
+const SECRET = 'a-secret-of-the-sandbox';
+const PAYMENT: Payment = {
+  payment_id: 'pay_1',
+  order_no: '01KARYB6S5Q0H9M3T7ZV5W8XCE-0-17',
+  product_id: 17,
+  provider: 'sandbox',
+  provider_ref: null,
+  url: null,
+  status: 'started',
+  amount_cents: 1_999,
+  currency: 'CNY',
+};
+
+/** Webhooks as they came over HTTP, and the status that each is answered with. */
+let received: { readonly body: Buffer; readonly headers: IncomingHttpHeaders }[] = [];
+let answers: number[] = [];
+const server = createServer((request, response) => {
+  const chunks: Buffer[] = [];
+  request.on('data', (chunk: Buffer) => chunks.push(chunk));
+  request.on('end', () => {
+    received.push({ body: Buffer.concat(chunks), headers: request.headers });
+    response.writeHead(answers.shift() ?? 200).end();
+  });
+});
+let sandbox: PaymentProvider;
+beforeAll(async () => {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const public_url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  sandbox = createSandbox({ secret: SECRET, public_url, log: pino({ level: 'silent' }) });
+});
+afterAll(() => new Promise((resolve) => server.close(resolve)));
+beforeEach(() => {
+  received = [];
+  answers = [];
+});
+
+const header = (signature: string): IncomingHttpHeaders => ({ 'x-sandbox-signature': signature });
+const sign = (body: string, time_ms = Date.now(), secret = SECRET): IncomingHttpHeaders =>
+  header(`${time_ms}.${createHmac('sha256', secret).update(`sandbox ${time_ms}.${body}`).digest('hex')}`);
+const verify = (body: string, headers: IncomingHttpHeaders) => sandbox.verifyWebhook(Buffer.from(body), headers);
+const EVENT = JSON.stringify({ event_id: 'e1', payment_id: 'pay_1', kind: 'succeeded' });
+
+/** The events that came, by the provider's own check of their signatures. */
+const eventsReceived = (): (PaymentEvent | undefined)[] =>
+  received.map(({ body, headers }) => sandbox.verifyWebhook(body, headers));
+
+describe('asked to', () => {
+  const KINDS: Readonly<Record<Exclude<SandboxBehaviour, 'never'>, readonly PaymentEvent['kind'][]>> = {
+    pay: ['succeeded'],
+    late: ['succeeded'],
+    decline: ['declined'],
+    twice: ['succeeded', 'succeeded'],
+    out_of_order: ['succeeded', 'declined'],
+  };
+  test.each(Object.entries(KINDS))('%s, it sends %j over HTTP, signed', async (behaviour, kinds) => {
+    const { url, provider_ref } = await sandbox.start(PAYMENT, behaviour as SandboxBehaviour);
+    expect({ url, provider_ref }).toEqual({
+      url: expect.stringMatching(new RegExp(`/api/v1/orders/${PAYMENT.order_no}$`)),
+      provider_ref: 'sandbox-pay_1',
+    });
+    await vi.waitFor(() => expect(received).toHaveLength(kinds.length), { timeout: 10_000 });
+    const events = eventsReceived();
+    expect(events.map((event) => event?.kind)).toEqual(kinds);
+    expect(events.every((event) => event?.payment_id === 'pay_1')).toBe(true);
+    // Twice is the very same event.
+    expect(new Set(events.map((event) => event?.event_id)).size).toBe(behaviour === 'twice' ? 1 : kinds.length);
+  });
+
+  test('refund, it says so by one event, however often it is asked', async () => {
+    await sandbox.refund(PAYMENT);
+    await sandbox.refund(PAYMENT);
+    await vi.waitFor(() => expect(received).toHaveLength(2));
+    const [event] = eventsReceived();
+    expect(event).toEqual({ event_id: 'refund-pay_1', payment_id: 'pay_1', kind: 'refunded' });
+    expect(eventsReceived()).toEqual([event, event]);
+  });
+});
+
+test('a webhook that is not taken is sent again, as a real provider does', async () => {
+  answers = [503, 409];
+  await sandbox.start(PAYMENT, 'pay');
+  await vi.waitFor(() => expect(received).toHaveLength(3), { timeout: 10_000 });
+  expect(new Set(eventsReceived().map((event) => event?.event_id)).size).toBe(1);
+});
+
+test('nobody waits for a refund whose webhook cannot be delivered', async () => {
+  const log = pino({ level: 'silent' });
+  const unreachable = createSandbox({ secret: SECRET, public_url: 'http://127.0.0.1:1', log });
+  await expect(unreachable.refund(PAYMENT)).resolves.toBeUndefined();
+});
+
+describe('a webhook', () => {
+  test('with the sandbox’s signature is an event', () => {
+    expect(verify(EVENT, sign(EVENT))).toEqual(JSON.parse(EVENT));
+  });
+
+  test.each([
+    ['no signature', {}],
+    ['an empty one', header('')],
+    ['text of the same length', header('é'.repeat(78))],
+    ['text that is no signature', header('not a signature')],
+    ['another secret', sign(EVENT, Date.now(), 'another secret')],
+    ['a signature of another body', sign(`${EVENT} `)],
+    ['a signature without a time', header(`.${'0'.repeat(64)}`)],
+    ['a signature of ten minutes ago', sign(EVENT, Date.now() - 600_000)],
+    ['a signature of tomorrow', sign(EVENT, Date.now() + 86_400_000)],
+  ])('with %s is forged or played back', (_name, headers) => {
+    expect(() => verify(EVENT, headers)).toThrow(expect.objectContaining({ code: 'unauthenticated' }));
+  });
+
+  test('whose signature has the right length and other bytes is forged, and no fault of ours', () => {
+    const { 'x-sandbox-signature': right } = sign(EVENT);
+    const wrong = `${String(right).slice(0, -1)}é`;
+    expect(() => verify(EVENT, header(wrong))).toThrow(expect.objectContaining({ code: 'unauthenticated' }));
+  });
+
+  test.each([
+    '',
+    'null',
+    '{',
+    '[]',
+    '{}',
+    JSON.stringify({ event_id: 'e1', payment_id: 'pay_1', kind: 'stolen' }),
+    JSON.stringify({ event_id: 7, payment_id: 'pay_1', kind: 'succeeded' }),
+    JSON.stringify({ event_id: 'e'.repeat(256), payment_id: 'pay_1', kind: 'succeeded' }),
+    JSON.stringify({ event_id: 'é', payment_id: 'pay_1', kind: 'succeeded' }),
+    JSON.stringify({ event_id: 'e1', payment_id: `pay_${'1'.repeat(40)}`, kind: 'succeeded' }),
+  ])('that is signed but no event is refused as that: %s', (body) => {
+    expect(() => verify(body, sign(body))).toThrow(expect.objectContaining({ code: 'invalid_request' }));
+  });
+});

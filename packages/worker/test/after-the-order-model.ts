@@ -1,0 +1,258 @@
+import assert from 'node:assert/strict';
+import type { Sale } from '@flash-sale/shared/domain/sale.ts';
+import { canMove, type Order, type OrderStatus } from '@flash-sale/shared/domain/order.ts';
+import type { PaymentEvent, PaymentStatus } from '@flash-sale/shared/domain/payment.ts';
+import { unappliedReturns } from '@flash-sale/shared/db/stock-returns.ts';
+import { applyPaymentEvent, cancelOrder, expireOrders, requestRefund } from '@flash-sale/shared/order/moves.ts';
+import { rebuildSale } from '@flash-sale/shared/sale/rebuild.ts';
+import { withStampedLease } from '@flash-sale/shared/sale/lease.ts';
+import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { newAttempt, send, unitsOf } from '../../shared/test/buying.ts';
+import { openPayment } from '../../shared/test/ordering.ts';
+import type { TestContext } from '../../shared/test/support.ts';
+import { auditSale } from '../src/audit/audit.ts';
+import { OrderWriter } from '../src/order-writer/order-writer.ts';
+import { returns } from '../src/services/returns.ts';
+
+export const USERS = ['a', 'b', 'c', 'd'];
+export const UNITS = 2;
+
+/** One thing that happens after, or before, an order. `which` picks from what was made before. */
+export type Step =
+  | { readonly do: 'buy'; readonly user: string }
+  | { readonly do: 'pay' | 'cancel' | 'expire' | 'refund' | 'replay'; readonly which: number }
+  | { readonly do: 'tell'; readonly which: number; readonly kind: PaymentEvent['kind'] }
+  /** `give_back`: the process dies before it marks the returns; what never runs `returns` died before that. */
+  | { readonly do: 'returns' | 'give_back' | 'rebuild' };
+
+interface ModelOrder {
+  readonly user: string;
+  readonly order_no: string;
+  status: OrderStatus;
+  /** The payment that the order is paid by. */
+  paid_by?: string;
+}
+
+interface ModelPayment {
+  readonly payment_id: string;
+  readonly order: ModelOrder;
+  status: PaymentStatus;
+}
+
+/** What should be: a few maps and no servers. */
+class Model {
+  readonly orders: ModelOrder[] = [];
+  readonly payments: ModelPayment[] = [];
+  readonly owners = new Map<string, string>();
+  /** Orders whose unit is not marked as back. */
+  readonly due = new Set<ModelOrder>();
+
+  get available(): number {
+    return UNITS - this.owners.size;
+  }
+
+  get live(): ModelOrder[] {
+    return this.orders.filter(({ status }) => status === 'pending_payment' || status === 'paid');
+  }
+
+  move(order: ModelOrder, to: OrderStatus): boolean {
+    if (!canMove(order.status, to)) return false;
+    order.status = to;
+    if (to !== 'paid') this.due.add(order);
+    return true;
+  }
+
+  /** Whether the event changes something; undefined where it needs another one first. */
+  tell(payment: ModelPayment, kind: PaymentEvent['kind']): boolean | undefined {
+    const { status, order, payment_id } = payment;
+    if (kind === 'declined') {
+      if (status === 'started') payment.status = 'declined';
+      return status === 'started';
+    }
+    if (kind === 'succeeded') {
+      if (status !== 'started' && status !== 'declined') return false;
+      const pays = this.move(order, 'paid');
+      if (pays) order.paid_by = payment_id;
+      payment.status = pays ? 'succeeded' : 'refund_pending';
+      return true;
+    }
+    if (status === 'started' || status === 'declined') return undefined;
+    if (status === 'refunded') return false;
+    payment.status = 'refunded';
+    if (order.paid_by === payment_id) this.move(order, 'refunded');
+    return true;
+  }
+
+  giveBack(): void {
+    for (const { user, order_no } of this.due) if (this.owners.get(user) === order_no) this.owners.delete(user);
+  }
+
+  rebuild(): void {
+    this.owners.clear();
+    for (const { user, order_no } of this.live) this.owners.set(user, order_no);
+  }
+}
+
+/** One run: a sale, its model, and every event that was applied. */
+export class Run {
+  readonly #context: TestContext;
+  readonly #sale: Sale;
+  readonly #writer: OrderWriter;
+  readonly #model = new Model();
+  readonly #applied: PaymentEvent[] = [];
+  #events = 0;
+
+  constructor(context: TestContext, sale: Sale) {
+    const { db, commands, log } = context;
+    this.#context = context;
+    this.#sale = sale;
+    const sizes = { order_batch_max: 500, payment_timeout_ms: 900_000 };
+    this.#writer = new OrderWriter({ db, commands, log, metrics: createMetrics('worker'), ...sizes });
+  }
+
+  async take(step: Step): Promise<void> {
+    const order = 'which' in step ? this.#model.orders[step.which % this.#model.orders.length] : undefined;
+    switch (step.do) {
+      case 'buy':
+        await this.#buy(step.user);
+        break;
+      case 'pay':
+        if (order !== undefined) await this.#pay(order);
+        break;
+      case 'cancel':
+      case 'expire':
+        if (order !== undefined) await this.#close(order, step.do === 'cancel' ? 'cancelled' : 'expired');
+        break;
+      case 'refund':
+        if (order !== undefined) await this.#refund(order);
+        break;
+      case 'tell':
+        await this.#tell(step.which, step.kind);
+        break;
+      case 'replay':
+        await this.#replay(step.which);
+        break;
+      case 'returns':
+        await this.#returns();
+        break;
+      case 'give_back':
+        await this.#giveBackUnmarked();
+        break;
+      case 'rebuild':
+        await rebuildSale(this.#context, this.#sale, 5_000);
+        this.#model.rebuild();
+        break;
+    }
+    await this.#compare();
+  }
+
+  async #buy(user: string): Promise<void> {
+    const attempt = await newAttempt(this.#context, this.#sale, [user]);
+    const [admission] = await send(this.#context, attempt);
+    const { order_no } = attempt.items[0]!;
+    const owned = this.#model.owners.get(user);
+    if (owned !== undefined) {
+      assert.deepEqual(admission, { outcome: 'replayed', order_no: owned });
+    } else if (this.#model.available === 0) {
+      assert.deepEqual(admission, { outcome: 'sold_out' });
+    } else {
+      assert.deepEqual(admission, { outcome: 'accepted' });
+      await this.#writer.settle(this.#sale, [order_no]);
+      this.#model.owners.set(user, order_no);
+      this.#model.orders.push({ user, order_no, status: 'pending_payment' });
+    }
+  }
+
+  async #pay(order: ModelOrder): Promise<void> {
+    const isOpen = this.#model.payments.some((one) => one.order === order && one.status === 'started');
+    const opened = openPayment(this.#context, order.order_no);
+    if (order.status === 'pending_payment' && isOpen) return assert.rejects(opened, { errno: 1062 });
+    const payment_id = await opened;
+    if (order.status === 'pending_payment') this.#model.payments.push({ payment_id, order, status: 'started' });
+  }
+
+  async #close(order: ModelOrder, to: 'cancelled' | 'expired'): Promise<void> {
+    const { status, order_no } = order;
+    const moves = this.#model.move(order, to);
+    if (to === 'expired') {
+      assert.equal(await expireOrders(this.#context, this.#sale.id, [order_no]), moves ? 1 : 0);
+    } else {
+      const cancelled = cancelOrder(this.#context, this.#row(order), { actor: 'shopper' });
+      if (moves) assert.equal((await cancelled).status, 'cancelled');
+      else await assert.rejects(cancelled, { code: 'invalid_state', detail: `The order is ${status}` });
+    }
+  }
+
+  async #refund(order: ModelOrder): Promise<void> {
+    const requested = requestRefund(this.#context, this.#row(order), 'operator');
+    if (order.status !== 'paid') return assert.rejects(requested, { code: 'invalid_state' });
+    await requested;
+    const payment = this.#model.payments.find(({ payment_id }) => payment_id === order.paid_by)!;
+    if (payment.status === 'succeeded') payment.status = 'refund_pending';
+  }
+
+  async #tell(which: number, kind: PaymentEvent['kind']): Promise<void> {
+    const payment = this.#model.payments[which % this.#model.payments.length];
+    if (payment === undefined) return;
+    this.#events += 1;
+    const event = { event_id: `${this.#sale.id}-${this.#events}`, payment_id: payment.payment_id, kind };
+    const applied = applyPaymentEvent(this.#context, 'sandbox', event);
+    const expected = this.#model.tell(payment, kind);
+    if (expected === undefined) return assert.rejects(applied, { code: 'invalid_state' });
+    assert.equal(await applied, expected);
+    this.#applied.push(event);
+  }
+
+  async #replay(which: number): Promise<void> {
+    const event = this.#applied[which % this.#applied.length];
+    if (event !== undefined) assert.equal(await applyPaymentEvent(this.#context, 'sandbox', event), false);
+  }
+
+  async #returns(): Promise<void> {
+    const { commands, db, log } = this.#context;
+    await returns({ commands, db, log, metrics: createMetrics('worker') }).round(new AbortController().signal);
+    this.#model.giveBack();
+    this.#model.due.clear();
+  }
+
+  async #giveBackUnmarked(): Promise<void> {
+    const { commands, db } = this.#context;
+    const due = await unappliedReturns(db, this.#sale.id, 100);
+    await withStampedLease(this.#context, this.#sale, 5_000, ({ text }) => commands.giveBack(this.#sale, text, due));
+    this.#model.giveBack();
+  }
+
+  #row({ order_no, user, status }: ModelOrder): Order {
+    const facts = { price_cents: this.#sale.price_cents, created_at_ms: 0, version: 1 };
+    return { order_no, user_id: user, product_id: this.#sale.id, status, ...facts };
+  }
+
+  async #compare(): Promise<void> {
+    const { db } = this.#context;
+    const model = this.#model;
+    const [units, orders, payments, due, audit] = await Promise.all([
+      unitsOf(this.#context, this.#sale),
+      db.selectFrom('orders').select(['order_no', 'status']).where('product_id', '=', this.#sale.id).execute(),
+      db.selectFrom('payments').select(['payment_id', 'status']).where('product_id', '=', this.#sale.id).execute(),
+      unappliedReturns(db, this.#sale.id, 1_000),
+      auditSale(this.#context, this.#sale, { wait_ms: 5_000, thorough: true }),
+    ]);
+    const byNumber = (rows: readonly { order_no: string; status: string }[]) =>
+      new Map(rows.map(({ order_no, status }) => [order_no, status]));
+    const byId = (rows: readonly { payment_id: string; status: string }[]) =>
+      new Map(rows.map(({ payment_id, status }) => [payment_id, status]));
+    const expected = { available: model.available, total: UNITS, owners: Object.fromEntries(model.owners) };
+    assert.deepEqual(units, expected);
+    assert.deepEqual(byNumber(orders), byNumber(model.orders));
+    assert.deepEqual(byId(payments), byId(model.payments));
+    assert.deepEqual(new Set(due.map(({ order_no }) => order_no)), new Set([...model.due].map((one) => one.order_no)));
+    // Promises 1, 2 and 4, not trusting the model.
+    assert.deepEqual({ verdict: audit?.verdict, findings: audit?.findings }, { verdict: 'clean', findings: [] });
+    assert.equal(audit!.available + audit!.owners, UNITS);
+    assert.equal(audit!.sold, model.live.length);
+    // Money is where its order says, or on its way back.
+    for (const { order, status, payment_id } of model.payments) {
+      if (status === 'succeeded') assert.deepEqual([order.status, order.paid_by], ['paid', payment_id]);
+    }
+  }
+}

@@ -1,0 +1,253 @@
+import { sql } from 'kysely';
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { connectDb } from '@flash-sale/shared/db/client.ts';
+import { insertOrders } from '@flash-sale/shared/db/orders.ts';
+import { newOrderNumber } from '@flash-sale/shared/domain/order-number.ts';
+import type { Order } from '@flash-sale/shared/domain/order.ts';
+import type { Sale } from '@flash-sale/shared/domain/sale.ts';
+import { rebuildSale } from '@flash-sale/shared/sale/rebuild.ts';
+import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { ledgerOf, openPayment, placeOrder, placeOrders } from '../../../shared/test/ordering.ts';
+import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
+import { auditSale } from '../../src/audit/audit.ts';
+import { OrderWriter } from '../../src/order-writer/order-writer.ts';
+import { NotNow } from '../../src/order-writer/sale-writer.ts';
+import { expiry } from '../../src/services/expiry.ts';
+import { returns } from '../../src/services/returns.ts';
+import { lockSaleRow } from '../ledger.ts';
+import { admitAll } from '../shoppers.ts';
+
+const GOING_ON = new AbortController().signal;
+
+// A context for each test: a sweep looks after every sale there is.
+let context: TestContext;
+beforeEach(async () => {
+  context = await openTestContext();
+  onTestFinished(() => context.close());
+});
+
+function openExpiry(db = context.db) {
+  const metrics = createMetrics('worker');
+  const { commands, log, config } = context;
+  const { round } = expiry({ db, db_name: config.DB_NAME, commands, log, metrics });
+  return {
+    sweep: () => round(GOING_ON),
+    expired: async (): Promise<number> => (await metrics.orders_expired.get()).values[0]!.value,
+  };
+}
+const giveBack = () => {
+  const { commands, db, log } = context;
+  return returns({ commands, db, log, metrics: createMetrics('worker') }).round(GOING_ON);
+};
+const past = (ms = 1): { expires_at_ms: number } => ({ expires_at_ms: Date.now() - ms });
+const statuses = async (sale: Sale): Promise<Record<string, number>> => {
+  const rows = await context.db
+    .selectFrom('orders')
+    .select(['status', (count) => count.fn.countAll<number>().as('orders')])
+    .where('product_id', '=', sale.id)
+    .groupBy('status')
+    .execute();
+  return Object.fromEntries(rows.map(({ status, orders }) => [status, orders]));
+};
+
+/** Rows of orders that wait for payment, as many as a large sale leaves; MySQL alone knows of them. */
+async function plantOrders(sale: Sale, count: number): Promise<void> {
+  const now_ms = Date.now();
+  for (let from = 0; from < count; from += 1_000) {
+    const orders = Array.from({ length: Math.min(1_000, count - from) }, (_, i): Order => {
+      const facts = { product_id: sale.id, status: 'pending_payment', price_cents: 1, version: 1 } as const;
+      const times = { created_at_ms: now_ms, expires_at_ms: now_ms - 1 };
+      return { order_no: newOrderNumber(sale, now_ms), user_id: `u${from + i}`, ...facts, ...times };
+    });
+    await context.db.transaction().execute((tx) => insertOrders(tx, orders));
+  }
+  await context.db.updateTable('products').set({ sold: count }).where('id', '=', sale.id).execute();
+}
+
+describe('an order', () => {
+  test('whose time to pay is over expires; one that has time left or is paid does not', async () => {
+    const sale = await context.openSale();
+    const [late] = await placeOrders(context, sale, ['late'], past());
+    const intime = await placeOrder(context, sale, 'intime');
+    const [paid] = await placeOrders(context, sale, ['paid'], past());
+    await context.db.updateTable('orders').set({ status: 'paid' }).where('order_no', '=', paid!.order_no).execute();
+    const { sweep, expired } = openExpiry();
+
+    await sweep();
+
+    expect(await ledgerOf(context, late!)).toMatchObject({
+      status: 'expired',
+      returned: true,
+      sold: 2,
+      history: [{ actor: 'expiry', reason: 'not paid in time' }],
+    });
+    expect(await ledgerOf(context, intime)).toMatchObject({ status: 'pending_payment' });
+    expect(await ledgerOf(context, paid!)).toMatchObject({ status: 'paid', returned: false });
+    expect(await expired()).toBe(1);
+  });
+
+  test('counts its time to pay from the commit, not from the buy', async () => {
+    const sale = await context.openSale();
+    const [orderNo] = await admitAll(context, sale, ['patient']);
+    const { commands, db, log } = context;
+    const metrics = createMetrics('worker');
+    const writer = new OrderWriter({ db, commands, log, metrics, order_batch_max: 500, payment_timeout_ms: 60_000 });
+    const before_ms = Date.now();
+    await writer.settle(sale, [orderNo!]);
+    const { expires_at } = await db
+      .selectFrom('orders')
+      .select('expires_at')
+      .where('order_no', '=', orderNo!)
+      .executeTakeFirstOrThrow();
+    expect(expires_at!.getTime()).toBeGreaterThanOrEqual(before_ms + 60_000);
+    expect(expires_at!.getTime()).toBeLessThanOrEqual(Date.now() + 60_000);
+  });
+
+  test('has its open payment expired at the provider', async () => {
+    const [order] = await placeOrders(context, await context.openSale(), ['alice'], past());
+    const payment_id = await openPayment(context, order!.order_no);
+    await openExpiry().sweep();
+    const { ask_at } = await context.db
+      .selectFrom('payments')
+      .select('ask_at')
+      .where('payment_id', '=', payment_id)
+      .executeTakeFirstOrThrow();
+    expect(ask_at).not.toBeNull();
+  });
+
+  test('that is expired frees its unit, for its shopper as well', async () => {
+    const sale = await context.openSale({ seckill_stock: 1 });
+    const [first] = await placeOrders(context, sale, ['alice'], past());
+    await openExpiry().sweep();
+    await giveBack();
+    const [again] = await admitAll(context, sale, ['alice']);
+    expect(again).not.toBe(first!.order_no);
+    expect(await auditSale(context, sale, { wait_ms: 5_000, thorough: true })).toMatchObject({ verdict: 'clean' });
+  });
+});
+
+test('two workers that sweep at once expire each order once', async () => {
+  const sale = await context.openSale({ seckill_stock: 2_000 });
+  await plantOrders(sale, 1_500);
+  const sweepers = [openExpiry(), openExpiry(), openExpiry()];
+  await Promise.all(sweepers.map(({ sweep }) => sweep()));
+  // Whoever found the lock taken did nothing.
+  await sweepers[0]!.sweep();
+
+  expect(await statuses(sale)).toEqual({ expired: 1_500 });
+  const counts = await Promise.all(sweepers.map(({ expired }) => expired()));
+  expect(counts.reduce((sum, count) => sum + count, 0)).toBe(1_500);
+  const { moves } = await context.db
+    .selectFrom('order_history')
+    .select((count) => count.fn.countAll<number>().as('moves'))
+    .executeTakeFirstOrThrow();
+  expect(moves).toBe(1_500);
+});
+
+test('the lock is held while a worker sweeps, and free for the next once its connection is gone', async () => {
+  const own = connectDb(context.config, 'general');
+  const name = `${context.config.DB_NAME}.expiry`;
+  const sale = await context.openSale();
+  const [order] = await placeOrders(context, sale, ['alice'], past());
+  await own.connection().execute(async (connection) => {
+    await sql`SELECT GET_LOCK(${name}, 0)`.execute(connection);
+    await openExpiry().sweep();
+    expect(await ledgerOf(context, order!)).toMatchObject({ status: 'pending_payment' });
+  });
+  await own.destroy();
+  await expect
+    .poll(async () => {
+      await openExpiry().sweep();
+      return (await ledgerOf(context, order!)).status;
+    })
+    .toBe('expired');
+});
+
+test('a sale whose row is locked by somebody keeps no other sale waiting for its turn', async () => {
+  const [stuck, free] = [await context.openSale(), await context.openSale()];
+  const [first] = await placeOrders(context, stuck, ['alice'], past(10_000));
+  const [second] = await placeOrders(context, free, ['alice'], past());
+  const impatient = connectDb(context.config, 'ledger');
+  onTestFinished(() => impatient.destroy());
+  const row = await lockSaleRow(context.config, stuck);
+  await openExpiry(impatient).sweep();
+  expect(await ledgerOf(context, second!)).toMatchObject({ status: 'expired' });
+  expect(await ledgerOf(context, first!)).toMatchObject({ status: 'pending_payment' });
+  await row.release();
+  await openExpiry().sweep();
+  expect(await ledgerOf(context, first!)).toMatchObject({ status: 'expired' });
+});
+
+test('orders expire that Redis has lost, since MySQL alone is swept', async () => {
+  const sale = await context.openSale({ seckill_stock: 100 });
+  await plantOrders(sale, 20);
+  const { settled: _channel, ...names } = context.keys.sale(sale);
+  await context.redis.del(...Object.values(names));
+  await openExpiry().sweep();
+  expect(await statuses(sale)).toEqual({ expired: 20 });
+  await giveBack();
+  const { waiting } = await context.db
+    .selectFrom('stock_returns')
+    .select((count) => count.fn.countAll<number>().as('waiting'))
+    .where('applied_at', 'is', null)
+    .executeTakeFirstOrThrow();
+  expect(waiting).toBe(0);
+});
+
+test('a close of 10,000 orders at once stalls nobody: buys go on being accepted and written', async () => {
+  const sale = await context.insertSale({ seckill_stock: 11_000 });
+  await plantOrders(sale, 10_000);
+  // Their units are held.
+  await rebuildSale(context, sale, 5_000);
+  const { commands, log } = context;
+  const metrics = createMetrics('worker');
+  const ledger = connectDb(context.config, 'ledger');
+  onTestFinished(() => ledger.destroy());
+  const writer = new OrderWriter({
+    db: ledger,
+    commands,
+    log,
+    metrics,
+    order_batch_max: 500,
+    payment_timeout_ms: 900_000,
+  });
+  const { sweep, expired } = openExpiry();
+  const swept = new AbortController();
+  const closing = (async () => {
+    while ((await expired()) < 10_000) await sweep();
+    swept.abort();
+  })();
+  const returning = (async () => {
+    while (!swept.signal.aborted) await giveBack();
+    await giveBack();
+  })();
+  const writing = (async () => {
+    while (!swept.signal.aborted) await writeWaiting(writer, sale);
+  })();
+  let bought = 0;
+  while (!swept.signal.aborted) {
+    await admitAll(context, sale, [`buyer-${bought}`]);
+    bought += 1;
+  }
+  await Promise.all([closing, returning, writing]);
+  // Between the first and the last transaction of the close.
+  expect(bought).toBeGreaterThan(10);
+  await expect.poll(() => writeWaiting(writer, sale), { timeout: 10_000 }).toBe(0);
+  expect(await statuses(sale)).toEqual({ expired: 10_000, pending_payment: bought });
+  expect(await auditSale(context, sale, { wait_ms: 5_000, thorough: true })).toMatchObject({
+    verdict: 'clean',
+    available: 11_000 - bought,
+    sold: bought,
+  });
+});
+
+/** Writes what was accepted until now, unless somebody else holds the lease. How many orders wait. */
+async function writeWaiting(writer: OrderWriter, sale: Sale): Promise<number> {
+  const waiting = (await context.commands.allReservations(sale)).map(({ order_no }) => order_no);
+  if (waiting.length > 0) {
+    await writer.settle(sale, waiting).catch((error: unknown) => {
+      if (!(error instanceof NotNow)) throw error;
+    });
+  }
+  return waiting.length;
+}
