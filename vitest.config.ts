@@ -8,6 +8,8 @@ const project = (name: string, folder: string) => ({
     pool: 'forks' as const,
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    // A machine that stalls is not a failure; what is awaited comes much sooner.
+    expect: { poll: { timeout: 10_000 } },
   },
 });
 

@@ -47,13 +47,13 @@ export class Crowd {
     return Promise.all(Array.from({ length: count }, () => this.#come(manners)));
   }
 
-  /** Buyers without doubts, `at_once` at a time. */
+  /** Buyers who do not wait for their orders, `at_once` at a time: orders that are stuck must not hold up those who come later. */
   async march(count: number, at_once: number): Promise<void> {
     let left = count;
     const next = async (): Promise<void> => {
       while (left > 0) {
         left -= 1;
-        await this.#come(this.#random.chance(0.5) ? { ...plainManners, polls: false } : undefined);
+        await this.#come({ ...plainManners, polls: false });
       }
     };
     await Promise.all(Array.from({ length: at_once }, next));
@@ -99,6 +99,6 @@ function nameOf(index: number): string {
   if (index % 20 === 1 && pair > 0) return `TWIN-${pair}`;
   if (index % 200 === 2) return `twin-${pair} `;
   if (index % 200 === 3) return `twín-${pair}`;
-  if (index % 20 === 7) return `${REFUSED_PREFIX}${index}`;
+  if (index % 10 === 7) return `${REFUSED_PREFIX}${index}`;
   return `shopper-${index}`;
 }

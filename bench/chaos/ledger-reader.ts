@@ -66,12 +66,13 @@ export class LedgerReader {
     };
   }
 
+  /** How many units have to go back, or went back already. */
+  async returns(sale: number): Promise<number> {
+    return this.#countReturns('product_id = ?', sale);
+  }
+
   async unappliedReturns(sale: number): Promise<number> {
-    const [row] = await this.#query(
-      `SELECT COUNT(*) AS waiting FROM ${DB_NAME}.stock_returns WHERE product_id = ? AND applied_at IS NULL`,
-      [sale],
-    );
-    return Number(row!['waiting']);
+    return this.#countReturns('product_id = ? AND applied_at IS NULL', sale);
   }
 
   /** Ends every connection of the service, as an operator's script does. Returns how many there were. */
@@ -99,8 +100,20 @@ export class LedgerReader {
     await this.#query(`DROP TRIGGER IF EXISTS ${DB_NAME}.chaos_refuses`);
   }
 
+  /** A new version of the product, so that the sale is loaded again. */
+  async touchProduct(sale: number): Promise<void> {
+    await this.#query(`UPDATE ${DB_NAME}.products SET version = version + 1 WHERE id = ?`, [sale]);
+  }
+
   async close(): Promise<void> {
     (await this.#connecting?.catch(() => undefined))?.destroy();
+  }
+
+  async #countReturns(condition: string, sale: number): Promise<number> {
+    const [row] = await this.#query(`SELECT COUNT(*) AS found FROM ${DB_NAME}.stock_returns WHERE ${condition}`, [
+      sale,
+    ]);
+    return Number(row!['found']);
   }
 
   async #query(sql: string, values: readonly unknown[] = []): Promise<RowDataPacket[]> {

@@ -1,7 +1,7 @@
 /**
  * `npm run chaos`: watches the promises hold while things die. See `--help`.
  */
-import { cpSync, existsSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { brokenBuildOf, type BrokenBuild } from './broken/table.ts';
 import { copyBroken } from './broken/tree.ts';
@@ -16,7 +16,10 @@ import { evidenceText, nameOf, Report } from './report.ts';
 import { runRound, type RoundResult } from './round.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
-const BROKEN_ROUNDS_MAX = 4;
+const BROKEN_ROUNDS_MAX = 6;
+const RUNS_KEPT = 20;
+/** A recovery that breaks no promise and is worth looking into all the same. */
+const SLOW_MS = 5_000;
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
@@ -29,7 +32,9 @@ class Run {
   constructor(options: Options) {
     this.#options = options;
     const name = `${new Date().toISOString().replaceAll(':', '-').slice(0, 19)}-seed-${options.seed}`;
-    this.#folder = join(ROOT, '.data', 'chaos', name);
+    const runs = join(ROOT, '.data', 'chaos');
+    dropOldRuns(runs);
+    this.#folder = join(runs, name);
   }
 
   /** Returns the exit code. */
@@ -100,7 +105,8 @@ class Run {
       this.#report.add(result);
       showProgress('');
       print(roundLine(round, result));
-      if (result.violations.length > 0) this.#explain(cluster, round, history, result.violations);
+      const isSlow = result.record.strikes.some(({ recovery_ms }) => (recovery_ms ?? 0) > SLOW_MS);
+      if (result.violations.length > 0 || isSlow) this.#explain(cluster, round, history, result.violations);
       return result;
     } finally {
       await history.close();
@@ -115,7 +121,7 @@ class Run {
     if (broken === undefined) flags.push(`--rounds ${rounds} --only ${round}`);
     else flags.push(`--broken ${broken}`);
     if (faults !== undefined) flags.push(`--faults ${faults.join(',')}`);
-    print(evidenceText(violations));
+    if (violations.length > 0) print(evidenceText(violations));
     print(`  history: ${relative(process.cwd(), history.path)}, logs: ${relative(process.cwd(), logs)}/`);
     print(`  replay:  npm run chaos -- ${flags.join(' ')}`);
   }
@@ -134,6 +140,12 @@ function roundLine(
   });
   const losses = allowedLosses > 0 ? `, ${allowedLosses} allowed losses` : '';
   return `round ${round}, ${(took_ms / 1_000).toFixed(1)} s: ${strikes.join(', ')}: ${requests} requests, ${accepted} accepted, ${orders} orders${losses}, ${violations.length} violations`;
+}
+
+/** A run writes tens of megabytes; the newest ones stay. */
+function dropOldRuns(folder: string): void {
+  const names = existsSync(folder) ? readdirSync(folder).toSorted() : [];
+  for (const name of names.slice(0, -RUNS_KEPT)) rmSync(join(folder, name), { recursive: true, force: true });
 }
 
 /** The line that is being worked on, on a terminal; elsewhere only finished rounds are printed. */
@@ -155,15 +167,24 @@ async function main(): Promise<number> {
     return 0;
   }
   const folder = temporaryFolder();
-  // Everything that was started is recorded in the folder and ended with it, whatever the run was doing.
-  const stop = (code: number): void => void folder.close().then(() => process.exit(code));
-  process.once('SIGINT', () => stop(130));
-  process.once('SIGTERM', () => stop(143));
+  let interrupted: number | undefined;
+  // Everything that was started is recorded in the folder and ended with it, whatever the run was doing. A terminal and npm may
+  // both deliver a signal.
+  const interrupt = (code: number): void => {
+    interrupted ??= code;
+    void folder.close().then(() => process.exit(interrupted));
+  };
+  process.on('SIGINT', () => interrupt(130));
+  process.on('SIGTERM', () => interrupt(143));
   try {
     const run = new Run(options);
     return await (options.broken === undefined
       ? run.normal(folder.path)
       : run.broken(folder.path, brokenBuildOf(options.broken)));
+  } catch (error) {
+    // Servers that end under a run make it fail; that is no news.
+    if (interrupted === undefined) throw error;
+    return interrupted;
   } finally {
     await folder.close();
   }

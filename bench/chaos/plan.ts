@@ -3,11 +3,15 @@ import type { Random } from './random.ts';
 
 /**
  * Which faults strike in which round. Every fault comes once before any comes twice, as far as the rounds reach; a round has one
- * fault, or two of which at most one is long, and one that outlasts the load comes last.
+ * fault, or two of which at most one is long and neither needs the round for itself; one that outlasts the load comes last.
  */
 export function planRounds(random: Random, faults: readonly Fault[], rounds: number): Fault[][] {
   const plan: Fault[][] = Array.from({ length: rounds }, () => []);
   const isLong = ({ isLong: long }: Fault): boolean => long === true;
+  const isRoomFor = (fault: Fault, round: readonly Fault[]): boolean => {
+    const both = [...round, fault];
+    return both.length === 2 && both.filter(isLong).length < 2 && !both.some(({ fillsRound }) => fillsRound === true);
+  };
   // Long ones first: each needs a round of its own, and the short ones find room beside them.
   const deck = [
     ...random.shuffled(faults.filter(isLong)),
@@ -16,9 +20,7 @@ export function planRounds(random: Random, faults: readonly Fault[], rounds: num
   const drawn =
     faults.length > 2 * rounds ? random.shuffled(deck).toSorted((a, b) => Number(isLong(b)) - Number(isLong(a))) : deck;
   for (const fault of drawn) {
-    const room =
-      plan.find((round) => round.length === 0) ??
-      plan.find((round) => round.length === 1 && !(isLong(round[0]!) && isLong(fault)));
+    const room = plan.find((round) => round.length === 0) ?? plan.find((round) => isRoomFor(fault, round));
     room?.push(fault);
   }
   for (const round of plan) if (round.length === 0) round.push(random.pick(faults));

@@ -24,6 +24,7 @@ export class RedisReader {
       enableOfflineQueue: false,
       autoResendUnfulfilledCommands: true,
       retryStrategy: () => 100,
+      maxLoadingRetryTime: 50,
     });
     // An away Redis is what this run is about; the reads tell.
     this.#redis.on('error', () => undefined);

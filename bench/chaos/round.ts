@@ -23,6 +23,7 @@ const DRAIN_MS_MAX = 15_000;
 const OPEN_MS_MAX = 15_000;
 const FINAL_POLLS = 150;
 const AT_ONCE = 60;
+const LATE_PER_SECOND = 15;
 const SALE_MS = 3_600_000;
 
 export interface RoundOptions {
@@ -86,6 +87,7 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
       unitsLeft,
       loadOver: loadOver.promise,
       refuse: (prefix) => refusedPrefixes.push(prefix),
+      note: (event, fields) => history.note(event, fields),
     });
     await stage.pauseBetween(0.2, 0.8);
     progress(fault.name);
@@ -118,7 +120,10 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
     progress('selling out');
     await sellOut(crowd, redis, sale.id);
     loadOver.resolve();
+    // Somebody has to come and see whether the shop answers; sold out is an answer.
+    if (lasting.length > 0) crowd.pace(LATE_PER_SECOND);
     strikes.push(...(await Promise.all(lasting)));
+    crowd.pace(0);
     progress('draining');
     let drained = await drain(redis, ledger, sales);
     // Units of failed orders have come back meanwhile.

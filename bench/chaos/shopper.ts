@@ -6,6 +6,8 @@ import type { Random } from './random.ts';
 const TRIES_MAX = 25;
 const RETRY_MS_MAX = 1_000;
 const POLL_WAIT_S = 4;
+/** Who has heard nothing of an order for this long goes home; the checker asks for it in the end. */
+const POLL_MS_MAX = 10_000;
 
 /** How a shopper behaves: decided by the seed before it comes. */
 export interface Manners {
@@ -144,7 +146,8 @@ export class Shopper {
 
   /** The status that the order ended in, or undefined where that was not seen. */
   async #poll(order_no: string): Promise<string | undefined> {
-    for (let tries = 0; tries < TRIES_MAX && !this.#deps.closing.aborted; tries += 1) {
+    const until_ms = Date.now() + POLL_MS_MAX;
+    while (Date.now() < until_ms && !this.#deps.closing.aborted) {
       const answer = await this.#deps.client.call({
         kind: 'poll',
         shopper: this.id,

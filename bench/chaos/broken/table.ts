@@ -75,17 +75,15 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     name: 'write_without_reservation',
     what: 'a worker writes the reservations that it remembers, whether Redis has them or not',
     file: 'packages/worker/src/order-writer/sale-writer.ts',
-    find: `      if (next.reservations.length === 0) return false;
-      await this.#writeBatch(lease, ledger, next.reservations);
+    find: `      await this.#writeBatch(lease, ledger, writable);
 `,
     replace: `      const kept = ((globalThis as { kept?: Map<string, HeldReservation> }).kept ??= new Map<string, HeldReservation>());
-      for (const reservation of next.reservations) kept.set(reservation.order_no, reservation);
-      const batch = [...kept.values()].filter(({ order_no }) => order_no.endsWith(\`-\${this.#sale.id}\`)).slice(0, 500);
-      if (batch.length === 0) return false;
-      await this.#writeBatch(lease, ledger, batch);
-      for (const { order_no } of batch) kept.delete(order_no);
+      for (const reservation of writable) kept.set(reservation.order_no, reservation);
+      const mine = [...kept.values()].filter(({ order_no }) => order_no.endsWith(\`-\${this.#sale.id}\`));
+      await this.#writeBatch(lease, ledger, mine);
+      for (const { order_no } of mine) kept.delete(order_no);
 `,
-    promises: [2, 5],
+    promises: [2, 5, 6],
     faults: ['backlog_redis_emptied'],
   },
   {

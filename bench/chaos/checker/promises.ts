@@ -231,12 +231,11 @@ export const fenced: Check = function* (record, views) {
     }
     const live = final.orders.filter(isLive).length;
     if (final.sold !== live) yield `sale ${facts.id} ends with ${live} live orders and sold = ${final.sold}`;
-    if (final.returns.length > 0) continue;
     const ready = samplesOf(record, facts).filter((sample) => sample.ready);
     for (const [i, { owners, run_id, at_ms }] of ready.entries()) {
       const before = ready[i - 1];
-      if (before !== undefined && before.run_id === run_id && owners < before.owners)
-        yield `sale ${facts.id} went from ${before.owners} owners to ${owners} before ${at_ms}, and no unit went back`;
+      if (before !== undefined && before.run_id === run_id && before.owners - owners > final.returns.length)
+        yield `sale ${facts.id} went from ${before.owners} owners to ${owners} before ${at_ms}, and ${final.returns.length} units went back`;
     }
   }
 };

@@ -3,10 +3,12 @@ import type { Passing } from '../proxy.ts';
 import type { ServiceProcess } from '../service-process.ts';
 import type { Fault } from './fault.ts';
 import type { Stage } from './stage.ts';
-import { statementOf } from './statement.ts';
+import { commitAfter, insertsOrders, readsOwners, startsWriting, statementOf } from './statement.ts';
 
 const TRIGGER_MS_MAX = 6_000;
 const SURGE_INTERVAL_MS = 300;
+/** Enough for a process to do what it had in mind, and much less than a lease lives. */
+const WAKING_MS = 600;
 
 /**
  * Freezes the worker process whose statement comes by the MySQL proxy and matches, before the server sees the statement: the process
@@ -28,6 +30,7 @@ async function freezeAt(
     if (!isTheOne || frozen !== undefined || (options.whenBusy && !stage.isBusy)) return 'pass';
     frozen = cluster.workers.find(({ name }) => name === passing.client);
     frozen?.freeze();
+    stage.deps.note('frozen', { process: passing.client, statement: statementOf(passing).slice(0, 80) });
     stage.strikes();
     resolve(frozen);
     return 'pass';
@@ -43,24 +46,6 @@ async function freezeAt(
     unwatch();
   }
 }
-
-/** Matches the COMMIT of a transaction that `begins` recognises by an earlier statement. */
-function commitAfter(begins: (passing: Passing) => boolean): (passing: Passing) => boolean {
-  const open = new Set<number>();
-  return (passing) => {
-    if (begins(passing)) open.add(passing.connection);
-    return statementOf(passing) === 'commit' && open.delete(passing.connection);
-  };
-}
-
-const says =
-  (beginning: string) =>
-  (passing: Passing): boolean =>
-    statementOf(passing).startsWith(beginning);
-
-const insertsOrders = says('insert into orders ');
-const startsWriting = says('set transaction isolation level read committed');
-const startsRebuild = says('set transaction isolation level repeatable read');
 
 const writerAsleep = (name: string, where: string, matcher: () => (passing: Passing) => boolean): Fault => ({
   name,
@@ -92,19 +77,27 @@ const writerAsleepRedisEmptied: Fault = {
   },
 };
 
-/** Redis is restarted; whoever rebuilds the sale sleeps on its snapshot until the other has rebuilt and sold. */
+/**
+ * Redis is restarted, and whoever rebuilds the sale sleeps on its snapshot until the other has rebuilt and sold. It wakes up while the
+ * other rebuilds again, for a changed product: the one moment when the sale is stopped and its old owners could be put in place.
+ */
 const rebuilderAsleep: Fault = {
   name: 'rebuilder_asleep',
-  what: 'Redis is killed, and the worker that rebuilds the sale sleeps past its lease, after its snapshot of the ledger',
+  what: 'Redis is killed, and the worker that rebuilds the sale sleeps past its lease and wakes up in the next rebuild',
   isLong: true,
   async run(stage) {
-    const { redis } = stage.deps.cluster;
-    await stage.strikeWhenBusy(() => redis.kill());
-    const freezing = freezeAt(stage, commitAfter(startsRebuild), { whenBusy: false });
-    await redis.start();
+    const { cluster, ledger, sale } = stage.deps;
+    await stage.strikeWhenBusy(() => cluster.redis.kill());
+    const freezing = freezeAt(stage, commitAfter(readsOwners(sale.id)), { whenBusy: false });
+    await cluster.redis.start();
     const sleeper = await freezing;
-    await stage.pauseBetween(5, 6.5);
+    await stage.pauseBetween(4.2, 5);
+    const freezingOther = freezeAt(stage, commitAfter(readsOwners(sale.id)), { whenBusy: false });
+    await ledger.touchProduct(sale.id);
+    const other = await freezingOther;
     sleeper?.thaw();
+    await pause(WAKING_MS);
+    other?.thaw();
   },
 };
 

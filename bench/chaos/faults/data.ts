@@ -1,7 +1,14 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { REFUSED_PREFIX } from '../crowd.ts';
+import type { Proxy } from '../proxy.ts';
 import type { Fault } from './fault.ts';
 import type { Stage } from './stage.ts';
-import { statementOf } from './statement.ts';
+import { commitAfter, readsOwners, says, startsWriting } from './statement.ts';
+
+const HOLD_MS_MAX = 3_000;
+const REFUSAL_MS_MAX = 5_000;
+
+const marksReturns = says('update `stock_returns`');
 
 const scriptFlush: Fault = {
   name: 'script_flush',
@@ -49,25 +56,58 @@ const redisTruncated: Fault = {
   run: (stage) => loseRedisData(stage, () => stage.deps.cluster.truncateRedis(0.2 * stage.deps.random.next() ** 2)),
 };
 
-/** A backlog builds up while MySQL is away, and Redis is restarted on top of it. */
-const mysqlAwayRedisLost = (emptied: boolean): Fault => ({
+/**
+ * A backlog builds up while MySQL is away, and Redis is restarted on top of it. Away is either silent, so that what was sent arrives
+ * late, or loud, so that everything fails at once and is tried again.
+ */
+const backlogRedisLost = (emptied: boolean): Fault => ({
   name: emptied ? 'backlog_redis_emptied' : 'backlog_redis_killed',
   what: `MySQL is out of reach for 2 to 3 s, and Redis is killed meanwhile${emptied ? ' and comes back empty' : ''}`,
   isLong: true,
   ...(emptied ? { losesRedisData: true } : {}),
   async run(stage) {
-    const { cluster, crowd } = stage.deps;
-    await stage.strikeWhenBusy(() => cluster.mysqlProxy.blackHole(true));
+    const { cluster, crowd, random, unitsLeft } = stage.deps;
+    const heal = await stage.strikeWhenBusy(() => loseMysql(cluster.mysqlProxy, random.chance(0.5)));
     // More than one transaction takes, so that a rebuild finds reservations that are not in the ledger.
-    void crowd.surge(Math.min(700, Math.floor(stage.deps.unitsLeft() / 2)));
+    void crowd.surge(Math.min(700, Math.floor(unitsLeft() / 2)));
     await stage.pauseBetween(2, 3);
     await cluster.redis.kill();
     if (emptied) cluster.emptyRedis();
     await cluster.redis.start();
     await stage.pauseBetween(0, 0.3);
-    cluster.mysqlProxy.blackHole(false);
+    const rebuilt = holdWritersUntilRebuilt(cluster.mysqlProxy, stage.deps.sale.id);
+    heal();
+    await rebuilt;
   },
 });
+
+/**
+ * Cuts the writers off while MySQL is back for everybody else, until a rebuild has read the ledger: it has to find the backlog, and not
+ * lose the race for it to the writers.
+ */
+async function holdWritersUntilRebuilt(proxy: Proxy, sale: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const isRebuilt = commitAfter(readsOwners(sale));
+  const unwatch = proxy.watch((passing) => {
+    if (isRebuilt(passing)) resolve();
+    return startsWriting(passing) ? 'cut' : 'pass';
+  });
+  const timer = setTimeout(resolve, HOLD_MS_MAX);
+  await promise;
+  clearTimeout(timer);
+  unwatch();
+}
+
+/** Puts MySQL out of reach; returns what ends that. */
+function loseMysql(proxy: Proxy, silently: boolean): () => void {
+  if (silently) {
+    proxy.blackHole(true);
+    return () => proxy.blackHole(false);
+  }
+  const unwatch = proxy.watch(() => 'cut');
+  proxy.cut();
+  return unwatch;
+}
 
 /**
  * MySQL refuses some orders for good, so they fail and their units go back; and the mark that a unit went back is lost twice, so
@@ -75,22 +115,27 @@ const mysqlAwayRedisLost = (emptied: boolean): Fault => ({
  */
 const rowsRefused: Fault = {
   name: 'rows_refused',
-  what: 'MySQL refuses some orders for good for 1 to 2 s, and the mark of a returned unit is lost twice',
+  what: 'MySQL refuses some orders for good, and the mark of a returned unit is lost twice',
+  isLong: true,
   async run(stage) {
-    const { ledger, cluster, refuse } = stage.deps;
+    const { ledger, cluster, refuse, sale } = stage.deps;
+    const { promise: marksLost, resolve } = Promise.withResolvers<void>();
     let marks = 2;
     const unwatch = cluster.mysqlProxy.watch((passing) => {
-      const marksReturns =
-        passing.client.startsWith('worker') && statementOf(passing).startsWith('update `stock_returns`');
-      if (marks === 0 || !marksReturns) return 'pass';
+      if (marks === 0 || !passing.client.startsWith('worker') || !marksReturns(passing)) return 'pass';
       marks -= 1;
+      if (marks === 0) resolve();
       return 'cut';
     });
     await ledger.refuseOrdersOf(REFUSED_PREFIX);
     refuse(REFUSED_PREFIX);
     await stage.strikeWhenBusy(() => undefined);
     await stage.pauseBetween(1, 2);
+    // A writer on a busy machine takes its time to find the refused rows.
+    const until_ms = Date.now() + REFUSAL_MS_MAX;
+    while ((await ledger.returns(sale.id)) === 0 && Date.now() < until_ms) await pause(50);
     await ledger.allowAllOrders();
+    await Promise.race([marksLost, stage.pauseBetween(3, 3)]);
     unwatch();
   },
 };
@@ -100,7 +145,7 @@ export const dataFaults: readonly Fault[] = [
   connectionsKilled,
   redisEmptied,
   redisTruncated,
-  mysqlAwayRedisLost(false),
-  mysqlAwayRedisLost(true),
+  backlogRedisLost(false),
+  backlogRedisLost(true),
   rowsRefused,
 ];

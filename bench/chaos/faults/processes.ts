@@ -42,6 +42,7 @@ const rollingRestart: Fault = {
   name: 'rolling_restart',
   what: 'SIGTERM and a new start of every process and server, one after the other',
   isLong: true,
+  fillsRound: true,
   async run(stage) {
     const { apis, workers, redis, mysql }: Cluster = stage.deps.cluster;
     await stage.strikeWhenBusy(() => undefined);

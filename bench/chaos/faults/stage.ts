@@ -25,6 +25,8 @@ export interface StageDeps {
   readonly loadOver: Promise<void>;
   /** Shoppers whose orders MySQL refuses for a while are told to the checker by the beginning of their id. */
   readonly refuse: (prefix: string) => void;
+  /** Writes a line into the history. */
+  readonly note: (event: string, fields: Record<string, unknown>) => void;
 }
 
 /** The place where a fault strikes; it notes when, and how busy the service was. */

@@ -10,3 +10,30 @@ const HEADER_BYTES = 5;
 export function statementOf({ text }: Passing): string {
   return text.slice(HEADER_BYTES).trimStart().toLowerCase();
 }
+
+/** Matches statements by how they begin. */
+export const says =
+  (beginning: string) =>
+  (passing: Passing): boolean =>
+    statementOf(passing).startsWith(beginning);
+
+export const insertsOrders = says('insert into orders ');
+
+/** The first statement of the writer's transactions, and of no other's. */
+export const startsWriting = says('set transaction isolation level read committed');
+
+/** Reads the live orders of a sale, which whoever rebuilds it does in its snapshot. */
+export const readsOwners =
+  (sale: number) =>
+  (passing: Passing): boolean =>
+    /^select .* from `orders` where `product_id` = (\d+) and `live` = 1/s.exec(statementOf(passing))?.[1] ===
+    String(sale);
+
+/** Matches the COMMIT of a transaction that `begins` recognises by an earlier statement. */
+export function commitAfter(begins: (passing: Passing) => boolean): (passing: Passing) => boolean {
+  const open = new Set<number>();
+  return (passing) => {
+    if (begins(passing)) open.add(passing.connection);
+    return statementOf(passing) === 'commit' && open.delete(passing.connection);
+  };
+}

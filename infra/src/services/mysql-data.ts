@@ -18,6 +18,16 @@ import { StartFailure } from './start-failure.ts';
 /** Both servers refuse to run as root unless told to. */
 export const asRoot: string[] = process.getuid?.() === 0 ? ['--user=root'] : [];
 
+/**
+ * The argument for a folder of temporary files of the server's own. A server that starts deletes the temporary tables that it finds there,
+ * so that in a shared folder one breaks the queries of another.
+ */
+export function temporaryFiles(folder: string): string {
+  const path = join(folder, 'tmp');
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  return `--tmpdir=${path}`;
+}
+
 interface DataOptions {
   program: MysqlProgram;
   dataDir: string;
@@ -58,7 +68,7 @@ async function initialise(options: DataOptions, datadir: string) {
     program: program.path,
   };
   if (program.flavour === 'mysql') {
-    const args = ['--no-defaults', '--initialize-insecure', ...asRoot, `--datadir=${datadir}`];
+    const args = ['--no-defaults', '--initialize-insecure', ...asRoot, `--datadir=${datadir}`, temporaryFiles(folder)];
     return runToEnd({ ...launchOptions, args }, signal);
   }
   const script = join(folder, 'system-tables.sql');
@@ -70,6 +80,7 @@ async function initialise(options: DataOptions, datadir: string) {
       '--bootstrap',
       ...asRoot,
       `--datadir=${datadir}`,
+      temporaryFiles(folder),
       '--log-warnings=0',
       '--enforce-storage-engine=',
       '--max-allowed-packet=8M',

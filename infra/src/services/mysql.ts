@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { awaitReady } from './await-ready.ts';
 import { launch } from './launch.ts';
-import { asRoot, ensureMysqlData } from './mysql-data.ts';
+import { asRoot, ensureMysqlData, temporaryFiles } from './mysql-data.ts';
 import { pingMysql } from './ping.ts';
 import { startOnPort, type PrivateServer } from './private-server.ts';
 import { findMysqlProgram, searchFolders, type MysqlProgram } from './programs.ts';
@@ -52,6 +52,7 @@ export async function startMysql(options: MysqlOptions): Promise<PrivateServer> 
         '--no-defaults',
         ...asRoot,
         `--datadir=${data}`,
+        temporaryFiles(folder),
         `--init-file=${accounts}`,
         // Some packages build in a folder that only their server package makes.
         `--secure-file-priv=${exports}`,

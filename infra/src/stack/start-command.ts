@@ -33,7 +33,7 @@ async function runUntilStopped(options: StartOptions, signal: AbortSignal): Prom
   await using stack = await startStack({ ...options, env: process.env, print, signal });
   if (stack.adminToken !== undefined) print(`ADMIN_TOKEN=${stack.adminToken}`);
   print(`ready ${stack.url}\n`);
-  print(`API reference ${stack.url}/docs, queues ${stack.url}/admin/queues (password: ADMIN_TOKEN)`);
+  print(`API reference ${stack.url}/docs`);
   print(stack.walkThrough);
   if (!signal.aborted) await once(signal, 'abort');
   print('stopping');

@@ -82,8 +82,6 @@ await startOrExit(async () => {
     { registry: metrics.registry, readiness },
   );
   const { port } = server.server.address() as AddressInfo;
-  log.info({ port, ops_port: ops.port }, 'api ready');
-
   stopOnSignal(log, config.SHUTDOWN_GRACE_MS, async () => {
     await server.close();
     for (const open of queue.all()) await open.close();
@@ -92,6 +90,8 @@ await startOrExit(async () => {
     for (const client of [redis, producer, subscriber]) client.disconnect();
     await Promise.all([db.destroy(), ledger.destroy()]);
   });
+  // Said last: whoever reads it may send a signal at once.
+  log.info({ port, ops_port: ops.port }, 'api ready');
 });
 
 /** One of a kind for each shard, made when it is first asked for. */

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { LightMyRequestResponse as Response } from 'fastify';
+import { loadConfig } from '@flash-sale/shared/config/config.ts';
 import type { Sale } from '@flash-sale/shared/domain/sale.ts';
 import { rebuildSale } from '@flash-sale/shared/sale/rebuild.ts';
 import {
@@ -15,8 +16,9 @@ import {
   type TestContext,
 } from './support.ts';
 
-/** What the contract promises for a call that finds Redis away. */
-const ANSWER_MS_MAX = 1_000;
+/** The contract promises an answer within 1 s; here with a shorter time, so that a busy machine has some to spare. */
+const REDIS_TIMEOUT_MS = 500;
+const ANSWER_MS_MAX = 900;
 const PRODUCT = {
   name: 'Lamp',
   price: 19.99,
@@ -44,7 +46,7 @@ describe('while Redis is away', () => {
 
   beforeAll(async () => {
     redis = await openOwnRedis();
-    context = await openTestContext(redis.env);
+    context = await openTestContext({ ...redis.env, REDIS_TIMEOUT_MS: String(REDIS_TIMEOUT_MS) });
     context.redis.on('error', () => undefined);
   });
 
@@ -99,7 +101,7 @@ describe('while Redis is away', () => {
     expect([ready.statusCode, ready.json()]).toEqual([200, { status: 'ready', redis: false, mysql: true }]);
   }
 
-  it('answers buys and seckill tokens with unavailable within 1 s, and reads what the ledger has: Redis killed', async () => {
+  it('answers buys and seckill tokens with unavailable in time, and reads what the ledger has: Redis killed', async () => {
     const salesBefore = await context.db.selectFrom('products').select('id').execute();
     await redis.kill();
     try {
@@ -125,14 +127,18 @@ describe('while Redis is away', () => {
     expect((await app.buy(sale, 'shopper', token)).statusCode).toBe(202);
   });
 
-  it('lets no buy wait longer than 1 s behind another one that hangs', async () => {
+  it('has less than 1 s by default', () => {
+    expect(loadConfig({}).REDIS_TIMEOUT_MS).toBeLessThan(1_000);
+  });
+
+  it('lets no buy wait longer than one call may take behind another one that hangs', async () => {
     redis.freeze();
     try {
       const first = timed(app.buy(sale, 'shopper', token));
       // Arrive while the first one's call hangs: at once, and when it has almost given up.
       const behind = [timed(app.buy(sale, 'shopper', token))];
       const started_ms = performance.now();
-      await vi.waitFor(() => expect(performance.now() - started_ms).toBeGreaterThan(400));
+      await vi.waitFor(() => expect(performance.now() - started_ms).toBeGreaterThan(REDIS_TIMEOUT_MS / 3));
       behind.push(timed(app.buy(sale, 'shopper', token)));
       for (const { answer, took_ms } of await Promise.all([first, ...behind])) {
         expect(answer).toBeProblem('unavailable');
@@ -154,7 +160,7 @@ describe('while Redis is away', () => {
       const codes = answers.map(({ answer }) => answer.json<{ code: string }>().code);
       expect(codes).toEqual(['unavailable', 'unavailable', 'unavailable', 'overloaded']);
       expect(answers[3]!.answer).toBeProblem('overloaded');
-      expect(answers[3]!.took_ms).toBeLessThan(500);
+      expect(answers[3]!.took_ms).toBeLessThan(answers[0]!.took_ms);
     } finally {
       redis.thaw();
     }

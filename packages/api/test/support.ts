@@ -187,14 +187,16 @@ expect.extend({
 
 function problemOf(answer: Response | Answer) {
   const { headers, body } = answer;
-  const { detail: _detail, ...rest } = (body === '' ? {} : JSON.parse(body)) as Record<string, unknown>;
+  const { detail, ...rest } = (body === '' ? {} : JSON.parse(body)) as Record<string, unknown>;
+  const status = 'statusCode' in answer ? answer.statusCode : answer.status;
   return {
-    status: 'statusCode' in answer ? answer.statusCode : answer.status,
+    status,
     media_type: headers['content-type'],
     retry_after: headers['retry-after'],
     request_id: headers['x-request-id'],
     body: rest,
-    told: INSIDE_STORY.exec(body),
+    // What is wrong with a request may be told; what is wrong with the service is nobody's business.
+    told: INSIDE_STORY.exec(body) ?? (status >= 500 ? (detail ?? null) : null),
   };
 }
 

@@ -28,6 +28,6 @@ export async function aLockIsWaitedFor(db: Db): Promise<number[]> {
       if (waiting.length === 0) throw new Error('no transaction waits for a row lock');
       return waiting;
     },
-    { timeout: 15_000, interval: 20 },
+    { timeout: 20_000, interval: 20 },
   );
 }

@@ -103,8 +103,6 @@ await startOrExit(async () => {
       },
     },
   );
-  log.info({ ops_port: ops.port }, 'worker ready');
-
   stopOnSignal(log, config.SHUTDOWN_GRACE_MS, async () => {
     await Promise.all(services.map((service) => service.stop()));
     await Promise.all([...queues.values()].map((open) => open.close()));
@@ -113,4 +111,6 @@ await startOrExit(async () => {
     producer.disconnect();
     await Promise.all([db.destroy(), ledger.destroy()]);
   });
+  // Said last: whoever reads it may send a signal at once.
+  log.info({ ops_port: ops.port }, 'worker ready');
 });

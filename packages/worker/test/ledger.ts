@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
-import type { Db } from '@flash-sale/shared/db/client.ts';
+import type { Config } from '@flash-sale/shared/config/config.ts';
+import { connectDb, type Db } from '@flash-sale/shared/db/client.ts';
 import { insertOrders } from '@flash-sale/shared/db/orders.ts';
 import type { Order } from '@flash-sale/shared/domain/order.ts';
 import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
@@ -51,20 +52,32 @@ export interface RowLock {
   release(): Promise<void>;
 }
 
-export async function lockSaleRow(db: Db, sale: SaleRef): Promise<RowLock> {
+/**
+ * Begins somebody else's transaction, on a connection that may be silent for as long as it likes.
+ *
+ * @returns the transaction, and what ends it, once
+ */
+async function beginElsewhere(config: Config, end: 'commit' | 'rollback') {
+  const db = connectDb({ ...config, DB_POOL_MAX: 1 }, 'schema');
   const tx = await db.startTransaction().execute();
-  let held = true;
-  const release = async (): Promise<void> => {
-    if (!held) return;
-    held = false;
-    await tx.commit().execute();
+  let isOpen = true;
+  const close = async (): Promise<void> => {
+    if (!isOpen) return;
+    isOpen = false;
+    await tx[end]().execute();
+    await db.destroy();
   };
-  onTestFinished(release);
+  onTestFinished(close);
+  return { tx, close };
+}
+
+export async function lockSaleRow(config: Config, sale: SaleRef): Promise<RowLock> {
+  const { tx, close } = await beginElsewhere(config, 'commit');
   await tx.selectFrom('products').select('id').where('id', '=', sale.id).forUpdate().execute();
   const stamp = async (fence: number): Promise<void> => {
     await tx.updateTable('products').set({ fence }).where('id', '=', sale.id).execute();
   };
-  return { stamp, release };
+  return { stamp, release: close };
 }
 
 /**
@@ -72,15 +85,12 @@ export async function lockSaleRow(db: Db, sale: SaleRef): Promise<RowLock> {
  *
  * @returns what takes them back, and so lets the writer go on
  */
-export async function holdUpOrdersOf(db: Db, sale: SaleRef, userIds: readonly string[]): Promise<() => Promise<void>> {
-  const tx = await db.startTransaction().execute();
-  let held = true;
-  const letGo = async (): Promise<void> => {
-    if (!held) return;
-    held = false;
-    await tx.rollback().execute();
-  };
-  onTestFinished(letGo);
+export async function holdUpOrdersOf(
+  config: Config,
+  sale: SaleRef,
+  userIds: readonly string[],
+): Promise<() => Promise<void>> {
+  const { tx, close } = await beginElsewhere(config, 'rollback');
   const [status, price_cents, created_at_ms, version] = ['pending_payment', 1, 0, 1] as const;
   await insertOrders(
     tx,
@@ -89,20 +99,24 @@ export async function holdUpOrdersOf(db: Db, sale: SaleRef, userIds: readonly st
       return { order_no, product_id: sale.id, user_id, status, price_cents, created_at_ms, version };
     }),
   );
-  return letGo;
+  return close;
 }
 
 /**
  * Makes MySQL refuse an order of this shopper for good, as a constraint that a later release adds would. The `failed` row of it is
- * let through.
+ * let through, unless `even_failed`.
+ *
+ * @returns what lets them through again
  */
-export async function refuseOrdersOf(db: Db, userId: string): Promise<void> {
-  onTestFinished(async () => {
+export async function refuseOrdersOf(db: Db, userId: string, even_failed = false): Promise<() => Promise<void>> {
+  const relent = async (): Promise<void> => {
     await sql`DROP TRIGGER IF EXISTS refuse_one_shopper`.execute(db);
-  });
+  };
+  onTestFinished(relent);
   await sql`
     CREATE TRIGGER refuse_one_shopper BEFORE INSERT ON orders FOR EACH ROW
-    IF NEW.user_id = ${sql.lit(userId)} AND NEW.status <> 'failed' THEN
+    IF NEW.user_id = ${sql.lit(userId)} AND (NEW.status <> 'failed' OR ${sql.lit(even_failed)}) THEN
       SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'refused by the test';
     END IF`.execute(db);
+  return relent;
 }

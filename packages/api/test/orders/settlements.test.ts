@@ -140,13 +140,17 @@ describe('a waiting poll', () => {
 
     const left = poll('B', 20_000);
     await untilItWaits(left);
+    const left_ms = performance.now();
     left.gone.abort();
     expect(await left.answer).toBe('queued');
+    expect(performance.now() - left_ms).toBeLessThan(900);
 
     const draining = poll('C', 20_000);
     await untilItWaits(draining);
+    const drained_ms = performance.now();
     settlements.close();
     expect(await draining.answer).toBe('queued');
+    expect(performance.now() - drained_ms).toBeLessThan(900);
     expect(performance.now() - asked_ms).toBeLessThan(10_000);
   });
 

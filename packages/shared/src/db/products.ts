@@ -106,11 +106,14 @@ export async function salesToCleanUp(db: Db, before_ms: number): Promise<SaleRef
     .execute();
 }
 
-export async function markCleaned(db: Db, id: number, now_ms: number): Promise<void> {
+/** Marks a sale whose keys are deleted, unless somebody else holds it by now. */
+/** Marks a sale whose keys are deleted, unless somebody else holds it by now. */
+export async function markCleaned(db: Db, id: number, fence: number, now_ms: number): Promise<void> {
   await db
     .updateTable('products')
     .set({ cleaned_at: new Date(now_ms) })
     .where('id', '=', id)
+    .where('fence', '=', fence)
     .execute();
 }
 

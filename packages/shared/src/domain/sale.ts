@@ -30,6 +30,8 @@ export interface LiveSale {
   readonly ready: boolean;
   readonly version: number;
   readonly available: number;
+  /** Of the pause that Redis knows; -1 where it knows none. */
+  readonly pause_version: number;
   readonly paused: boolean;
   /** Redis `TIME`, the one clock that sales open and close by. */
   readonly now_ms: number;
@@ -38,7 +40,7 @@ export interface LiveSale {
 /** A sale is kept in Redis for a day after its end; from then on the ledger alone answers. */
 export const KEPT_AFTER_END_MS = 24 * 3_600_000;
 
-/** The status a shopper sees: the same checks, in the same order, that decide a buy. */
+/** The status a shopper sees: what a buy would be refused for, but that an end is told even while the sale is not ready. */
 export function saleStatus(sale: Pick<Sale, 'start_ms' | 'end_ms'>, live: LiveSale): SaleStatus {
   if (live.now_ms >= sale.end_ms) return 'ended';
   if (!live.ready) return 'not_ready';

@@ -10,6 +10,12 @@ type RedisConfig = Pick<Config, 'REDIS_ADDR' | 'REDIS_PASSWORD' | 'REDIS_CLUSTER
 const retryStrategy = (attempt: number): number => Math.min(50 * attempt, 1_000);
 
 /**
+ * How soon a Redis that was loading its data is asked again. By default ioredis believes the time that Redis says is left, up to 10 s: at the
+ * start of loading that is a wild guess, and a Redis that was ready after half a second went unused for ten.
+ */
+const LOADING_RETRY_MS = 100;
+
+/**
  * What a connection is for:
  * - `request`: calls of somebody who waits. They fail within `REDIS_TIMEOUT_MS` and are never queued while Redis is
  *   away. A call whose reply was lost is sent again on reconnect, so every script is safe to run twice.
@@ -39,6 +45,7 @@ export function connectRedis(config: RedisConfig, use: ConnectionUse): RedisClie
     ...(config.REDIS_PASSWORD === '' ? {} : { password: config.REDIS_PASSWORD }),
     connectTimeout: 2_000,
     keepAlive: 10_000,
+    maxLoadingRetryTime: LOADING_RETRY_MS,
     retryStrategy,
   };
   const nodes = config.REDIS_ADDR.split(',').map((address) => {

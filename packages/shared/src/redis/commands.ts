@@ -177,8 +177,9 @@ export function createCommands(redis: RedisClient, keys: Keys) {
 
     async readSale(sale: SaleRef): Promise<LiveSale> {
       const { state, pause } = keys.sale(sale);
-      const [ready, version, available, paused, now_ms] = await run<number[]>('read_sale', [state, pause], []);
-      return { ready: ready === 1, version: version!, available: available!, paused: paused === 1, now_ms: now_ms! };
+      const reply = await run<[number, number, number, number, number, number]>('read_sale', [state, pause], []);
+      const [ready, version, available, pause_version, paused, now_ms] = reply;
+      return { ready: ready === 1, version, available, pause_version, paused: paused === 1, now_ms };
     },
 
     /** Whether the pause was set; false where a newer one stands. */
@@ -311,10 +312,20 @@ export function createCommands(redis: RedisClient, keys: Keys) {
       return reply === 1;
     },
 
-    /** Whether the sale's keys, but for those of the lease, are deleted; false where the lease is lost or a reservation is left. */
+    /** Whether the sale's keys, but for the lease itself, are deleted; false where the lease is lost or a reservation is left. */
     async cleanUp(sale: SaleRef, lease: string): Promise<boolean> {
-      const { lease: leaseKey, reservedAt, state, pause, owners, reservations, building, outcomes } = keys.sale(sale);
-      const names = [leaseKey, reservedAt, state, pause, owners, reservations, building, outcomes];
+      const {
+        lease: leaseKey,
+        reservedAt,
+        state,
+        pause,
+        owners,
+        reservations,
+        building,
+        fence,
+        outcomes,
+      } = keys.sale(sale);
+      const names = [leaseKey, reservedAt, state, pause, owners, reservations, building, fence, outcomes];
       return (await run('clean_up', names, [lease])) === 1;
     },
 

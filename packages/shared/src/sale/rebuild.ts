@@ -1,4 +1,4 @@
-import type { Sale, SaleRef } from '../domain/sale.ts';
+import type { LiveSale, Sale, SaleRef } from '../domain/sale.ts';
 import type { Db, Tx } from '../db/client.ts';
 import { findOrders, liveOwners } from '../db/orders.ts';
 import { findSale } from '../db/products.ts';
@@ -19,6 +19,23 @@ export interface Rebuilt {
   readonly available: number;
 }
 
+/** Whether Redis does not have the sale as the ledger has it, so that nothing of it can be sold. */
+export function needsLoading(live: LiveSale, sale: Sale): boolean {
+  return !live.ready || live.version !== sale.version;
+}
+
+/**
+ * Rebuilds a sale that needs loading. Asked again under the lease: whoever held it may have loaded the sale, and a second rebuild would stop
+ * one that is selling.
+ *
+ * @returns undefined where somebody else holds the lease for longer than `wait_ms`, or has loaded the sale
+ */
+export function loadSale(deps: RebuildDeps, sale: Sale, wait_ms: number): Promise<Rebuilt | undefined> {
+  return withStampedLease(deps, sale, wait_ms, async (lease) =>
+    needsLoading(await deps.commands.readSale(sale), sale) ? rebuildUnder(deps, sale, lease) : undefined,
+  );
+}
+
 /**
  * Loads a sale into Redis: the only way it gets there, when it is created, after a restart of Redis, and after a change of
  * the product. The sale is stopped, its owners are worked out from the ledger and the surviving reservations, and one script puts
@@ -28,22 +45,24 @@ export interface Rebuilt {
  * @throws LeaseLost where the lease was lost or Redis restarted under way; the next try starts over
  */
 export function rebuildSale(deps: RebuildDeps, ref: SaleRef, wait_ms: number): Promise<Rebuilt | undefined> {
-  return withStampedLease(deps, ref, wait_ms, async (lease) => {
-    // Seen under the lease, since clean-up may have come first.
-    if ((await findSale(deps.db, ref.id))?.cleaned === true) return undefined;
-    const run_id = await deps.commands.beginRebuild(ref, lease.text);
-    if (run_id === undefined) throw new LeaseLost(ref);
-    // Nothing is admitted now and nobody else may settle, so the reservations stand still.
-    const reservations = await deps.commands.allReservations(ref);
-    const { sale, live, written } = await readLedger(deps.db, ref, reservations);
-    const owners = ownersOf(sale, live, reservations, written);
-    await addOwners(deps.commands, lease, owners);
-    // Never negative: where the ledger holds more live orders than units, which only an outside hand can cause, nothing is for sale.
-    const available = Math.max(0, sale.seckill_stock - owners.length);
-    if (!(await deps.commands.finishRebuild(sale, lease.text, { run_id, owners: owners.length, available })))
-      throw new LeaseLost(ref);
-    return { sale, owners: owners.length, available };
-  });
+  return withStampedLease(deps, ref, wait_ms, (lease) => rebuildUnder(deps, ref, lease));
+}
+
+async function rebuildUnder(deps: RebuildDeps, ref: SaleRef, lease: Lease): Promise<Rebuilt | undefined> {
+  // Seen under the lease, since clean-up may have come first.
+  if ((await findSale(deps.db, ref.id))?.cleaned === true) return undefined;
+  const run_id = await deps.commands.beginRebuild(ref, lease.text);
+  if (run_id === undefined) throw new LeaseLost(ref);
+  // Nothing is admitted now and nobody else may settle, so the reservations stand still.
+  const reservations = await deps.commands.allReservations(ref);
+  const { sale, live, written } = await readLedger(deps.db, ref, reservations);
+  const owners = ownersOf(sale, live, reservations, written);
+  await addOwners(deps.commands, lease, owners);
+  // Never negative: where the ledger holds more live orders than units, which only an outside hand can cause, nothing is for sale.
+  const available = Math.max(0, sale.seckill_stock - owners.length);
+  if (!(await deps.commands.finishRebuild(sale, lease.text, { run_id, owners: owners.length, available })))
+    throw new LeaseLost(ref);
+  return { sale, owners: owners.length, available };
 }
 
 /** One snapshot of what the ledger says of a sale, and of which reservations it has a row for. */

@@ -1,8 +1,24 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { addSold, findSale, listSales, listShards, lockSale, stampFence, updatePaused } from '../../src/db/products.ts';
+import { insertOrders } from '../../src/db/orders.ts';
+import {
+  addSold,
+  findSale,
+  listSales,
+  listShards,
+  lockSale,
+  markCleaned,
+  salesToCleanUp,
+  salesToKeep,
+  stampFence,
+  updatePaused,
+} from '../../src/db/products.ts';
+import { insertStockReturns, markReturnsApplied } from '../../src/db/stock-returns.ts';
 import { sharedTokenSecret } from '../../src/db/token-secrets.ts';
 import { connectDb } from '../../src/db/client.ts';
 import { sql } from 'kysely';
+import { newOrderNumber } from '../../src/domain/order-number.ts';
+import type { OrderStatus } from '../../src/domain/order.ts';
+import type { Sale } from '../../src/domain/sale.ts';
 import { openTestContext, type TestContext } from '../support.ts';
 
 let context: TestContext;
@@ -41,6 +57,55 @@ describe('a sale in the ledger', () => {
     await context.insertSale({ shard: 3 });
     await context.insertSale({ shard: 3 });
     expect((await listShards(context.db)).filter((shard) => shard === 3)).toEqual([3]);
+  });
+});
+
+describe('a sale that is over', () => {
+  const ended_ms = 1_700_000_000_000;
+  const insertEnded = () => context.insertSale({ start_ms: ended_ms - 60_000, end_ms: ended_ms });
+  const toCleanUp = async (before_ms: number) => (await salesToCleanUp(context.db, before_ms)).map(({ id }) => id);
+  const kept = async () => (await salesToKeep(context.db)).map(({ id }) => id);
+
+  const newOrder = (sale: Sale, status: OrderStatus) => ({
+    order_no: newOrderNumber(sale, ended_ms),
+    product_id: sale.id,
+    user_id: 'u1',
+    status,
+    price_cents: 1,
+    version: 1,
+    created_at_ms: ended_ms,
+  });
+
+  test('is cleaned up once, and kept until then', async () => {
+    const sale = await insertEnded();
+    expect(await toCleanUp(ended_ms)).not.toContain(sale.id);
+    expect(await toCleanUp(ended_ms + 1)).toContain(sale.id);
+    expect(await kept()).toContain(sale.id);
+    // Somebody else holds the sale by now.
+    await markCleaned(context.db, sale.id, 7, ended_ms + 2);
+    expect(await kept()).toContain(sale.id);
+    await markCleaned(context.db, sale.id, 0, ended_ms + 2);
+    expect(await toCleanUp(ended_ms + 1)).not.toContain(sale.id);
+    expect(await kept()).not.toContain(sale.id);
+    expect(await findSale(context.db, sale.id)).toEqual({ ...sale, cleaned: true });
+  });
+
+  test('is not cleaned up while an order waits for its payment, whatever other orders it has', async () => {
+    const [waiting, done] = [await insertEnded(), await insertEnded()];
+    const orders = [newOrder(waiting, 'pending_payment'), newOrder(done, 'paid'), newOrder(done, 'expired')];
+    await context.db.transaction().execute((tx) => insertOrders(tx, orders));
+    const found = await toCleanUp(ended_ms + 1);
+    expect(found).toContain(done.id);
+    expect(found).not.toContain(waiting.id);
+  });
+
+  test('is not cleaned up while a unit of it has to go back', async () => {
+    const sale = await insertEnded();
+    const order = newOrder(sale, 'expired');
+    await context.db.transaction().execute((tx) => insertStockReturns(tx, [order], ended_ms));
+    expect(await toCleanUp(ended_ms + 1)).not.toContain(sale.id);
+    await markReturnsApplied(context.db, [order.order_no], ended_ms);
+    expect(await toCleanUp(ended_ms + 1)).toContain(sale.id);
   });
 });
 

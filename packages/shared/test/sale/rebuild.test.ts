@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { insertOrders } from '../../src/db/orders.ts';
-import { readFence } from '../../src/db/products.ts';
+import { markCleaned, readFence } from '../../src/db/products.ts';
 import { newOrderNumber } from '../../src/domain/order-number.ts';
 import type { OrderStatus } from '../../src/domain/order.ts';
 import type { Sale } from '../../src/domain/sale.ts';
@@ -285,6 +285,13 @@ describe('a rebuild', () => {
     await expect(rebuildSale({ commands, db: context.db }, sale, 1_000)).rejects.toThrow(LeaseLost);
     expect(await context.commands.readSale(sale)).toMatchObject({ ready: false });
     expect(await rebuild(sale)).toMatchObject({ owners: 3, available: 7 });
+  });
+
+  test('of a sale that was cleaned up leaves it out of Redis', async () => {
+    const sale = await context.insertSale();
+    await markCleaned(context.db, sale.id, 0, Date.now());
+    expect(await rebuild(sale)).toBeUndefined();
+    expect(await context.redis.exists(context.keys.sale(sale).state, context.keys.sale(sale).lease)).toBe(0);
   });
 
   test('of a sale that the ledger does not have is refused', async () => {

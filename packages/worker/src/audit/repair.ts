@@ -1,7 +1,8 @@
 import { sql } from 'kysely';
 import type { Db } from '@flash-sale/shared/db/client.ts';
+import { lockSale } from '@flash-sale/shared/db/products.ts';
 import { rebuildSale } from '@flash-sale/shared/sale/rebuild.ts';
-import { withStampedLease } from '@flash-sale/shared/sale/lease.ts';
+import { LeaseLost, withStampedLease, type Lease } from '@flash-sale/shared/sale/lease.ts';
 import type { Audit, AuditDeps } from './audit.ts';
 
 const FINDINGS_LENGTH_MAX = 10_000;
@@ -23,19 +24,19 @@ export async function repairSale(deps: AuditDeps, shard: number, audit: Audit, w
     })
     .execute();
   const mended = await withStampedLease(deps, sale, wait_ms, async (lease) => {
-    await mendLedger(deps.db, sale.id, lease.fencing_token);
+    await mendLedger(deps.db, lease);
     return deps.commands.indexReservations(sale, lease.text);
   });
   return mended === true && (await rebuildSale(deps, sale, wait_ms)) !== undefined;
 }
 
-async function mendLedger(db: Db, id: number, fence: number): Promise<void> {
+async function mendLedger(db: Db, { sale, fencing_token }: Lease): Promise<void> {
+  const { id } = sale;
   await db.transaction().execute(async (tx) => {
-    // The sale's row first, as in every transaction; matched only while the lease is ours.
-    await sql`SELECT id FROM products WHERE id = ${id} AND fence = ${fence} FOR UPDATE`.execute(tx);
+    if ((await lockSale(tx, id, fencing_token)) === undefined) throw new LeaseLost(sale);
     await sql`
       UPDATE products SET sold = (SELECT COUNT(*) FROM orders WHERE product_id = ${id} AND live = 1)
-      WHERE id = ${id} AND fence = ${fence}`.execute(tx);
+      WHERE id = ${id}`.execute(tx);
     await sql`
       UPDATE stock_returns JOIN orders ON orders.order_no = stock_returns.order_no
       SET stock_returns.applied_at = ${new Date()}

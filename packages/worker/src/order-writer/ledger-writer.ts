@@ -38,6 +38,8 @@ export interface LedgerWriterDeps {
  * later one checks it on the locked row, so a holder that lost its lease commits nothing.
  */
 export class LedgerWriter {
+  /** Orders that MySQL refuses even as failed ones, and why. Their reservations stay. */
+  readonly stuck = new Map<string, unknown>();
   readonly #deps: LedgerWriterDeps;
   readonly #lease: Lease;
   #stamped = false;
@@ -51,7 +53,7 @@ export class LedgerWriter {
    * Brings every reservation to a row: `pending_payment`, or `failed` with its reason where it holds no unit, the sale is full, or
    * MySQL refuses the row for good. Safe to repeat: what is there already is found by its order number.
    *
-   * @returns the orders as the ledger has them now, those that were there before included
+   * @returns the orders as the ledger has them now, those that were there before included, and without those that are `stuck`
    * @throws LeaseLost, FenceBehind, or the database's error after a few tries of the whole transaction
    */
   async write(batch: readonly HeldReservation[]): Promise<Order[]> {
@@ -59,17 +61,23 @@ export class LedgerWriter {
       return await this.#retrying(() => this.#transact(batch));
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      const only = batch.length === 1 ? batch[0]! : undefined;
-      if (only === undefined) {
-        // Halve until the refused order is alone; its batch mates are written.
-        const middle = batch.length >> 1;
-        return [...(await this.write(batch.slice(0, middle))), ...(await this.write(batch.slice(middle)))];
-      }
-      this.#deps.log.error(
-        { err: error, order_no: only.order_no, sale: this.#lease.sale.id },
-        'order refused by MySQL',
-      );
-      return this.#retrying(() => this.#transact(batch, 'refused'));
+      if (batch.length === 1) return this.#writeFailed(batch[0]!, error);
+      // Halve until the refused order is alone; its batch mates are written.
+      const middle = batch.length >> 1;
+      return [...(await this.write(batch.slice(0, middle))), ...(await this.write(batch.slice(middle)))];
+    }
+  }
+
+  /** Writes an order that MySQL refuses as `failed`. Where it refuses that as well, the order is stuck and the others go on. */
+  async #writeFailed(reservation: HeldReservation, refusal: unknown): Promise<Order[]> {
+    const { order_no } = reservation;
+    this.#deps.log.error({ err: refusal, order_no, sale: this.#lease.sale.id }, 'order refused by MySQL');
+    try {
+      return await this.#retrying(() => this.#transact([reservation], 'refused'));
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      this.stuck.set(order_no, error);
+      return [];
     }
   }
 

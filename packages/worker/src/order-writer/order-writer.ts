@@ -23,8 +23,14 @@ export class OrderWriter {
     try {
       await writer.settle(orderNos);
     } finally {
-      if (writer.idle && this.#writers.get(sale.id) === writer) this.#writers.delete(sale.id);
+      void this.#forgetIdle(sale, writer);
     }
+  }
+
+  /** Drops a writer once it has nothing to do. */
+  async #forgetIdle(sale: SaleRef, writer: SaleWriter): Promise<void> {
+    await writer.running;
+    if (writer.running === undefined && this.#writers.get(sale.id) === writer) this.#writers.delete(sale.id);
   }
 
   async stop(): Promise<void> {

@@ -12,6 +12,9 @@ const LEASE_HOLD_MS = 1_000;
 /** Longer than the pause between two tries of `acquireLease`, so that the one who waits gets it. */
 const LEASE_YIELD_MS = 30;
 
+/** A turn may find nothing where a job came just after it; this many in a row mean that something is wrong. */
+const IDLE_TURNS_MAX = 3;
+
 /** The jobs did nothing and should come back later; no fault. */
 export class NotNow extends Error {
   constructor(reason: 'lease held elsewhere' | 'stopping') {
@@ -49,9 +52,9 @@ export class SaleWriter {
     this.#sale = sale;
   }
 
-  /** Whether nothing is under way. */
-  get idle(): boolean {
-    return this.#running === undefined;
+  /** What is under way, or undefined. */
+  get running(): Promise<void> | undefined {
+    return this.#running;
   }
 
   /**
@@ -60,6 +63,7 @@ export class SaleWriter {
    * @throws NotNow where the lease is held elsewhere or the process stops; whatever kept the orders from being written
    */
   async settle(orderNos: readonly string[]): Promise<void> {
+    if (orderNos.length === 0) return;
     const done = new Promise<void>((resolve, reject) => {
       // Known to the writer before it is checked: orders that are settled meanwhile are crossed off by one or the other.
       const job = { unsettled: new Set(orderNos), resolve, reject };
@@ -102,16 +106,17 @@ export class SaleWriter {
   /** Writes until no job is left, or something keeps it from writing. */
   async #run(): Promise<void> {
     try {
-      while (this.#jobs.size > 0) {
+      for (let idle_turns = 0; this.#jobs.size > 0;) {
         if (this.#stopping) throw new NotNow('stopping');
         const lease = await acquireLease(this.#deps.commands, this.#sale, LEASE_WAIT_MS);
-        // Whoever held the lease until now has written most of what our jobs wait for.
-        await this.#crossOffSettled([...this.#jobs]);
         if (lease === undefined) {
+          await this.#crossOffSettled([...this.#jobs]);
           if (this.#jobs.size > 0) throw new NotNow('lease held elsewhere');
           return;
         }
-        await this.#writeUnder(lease);
+        idle_turns = (await this.#takeTurn(lease)) ? 0 : idle_turns + 1;
+        if (idle_turns === IDLE_TURNS_MAX)
+          throw new Error('Reservations are out of the order of time; a repair mends that');
       }
     } catch (error) {
       if (error instanceof LeaseLost) this.#deps.metrics.leases_lost.inc();
@@ -121,37 +126,53 @@ export class SaleWriter {
     }
   }
 
-  async #writeUnder(lease: Lease): Promise<void> {
+  /** Writes what there is under the lease, and ends it. Returns whether it did anything. */
+  async #takeTurn(lease: Lease): Promise<boolean> {
     let ledger_fence = 0;
-    let yielded = false;
+    let turn = { wrote: true, wanted: false };
     try {
-      yielded = await this.#drain(lease);
+      // Whoever held the lease until now has written most of what our jobs wait for.
+      await this.#crossOffSettled([...this.#jobs]);
+      if (this.#jobs.size > 0) turn = await this.#drain(lease);
     } catch (error) {
       if (!(error instanceof FenceBehind)) throw error;
-      // The lease is taken anew, above the ledger's fencing token.
+      // No such sale in the ledger; else the lease is taken anew, above the ledger's fencing token.
+      if (error.ledger_fence === 0) throw new LeaseLost(this.#sale);
       ledger_fence = error.ledger_fence;
     } finally {
       await lease.release(ledger_fence).catch(() => undefined);
     }
-    if (yielded) await delay(LEASE_YIELD_MS);
+    if (turn.wanted) await delay(LEASE_YIELD_MS);
+    return turn.wrote;
   }
 
   /**
-   * Writes and settles batch after batch until nothing is left, the process stops, or it is somebody else's turn.
+   * Writes and settles batch after batch until nothing is left that can be written, the process stops, or it is somebody else's turn.
    *
-   * @returns whether the lease is given up for somebody else
+   * @returns whether anything was written, and whether the lease is given up for somebody else
    */
-  async #drain(lease: Lease): Promise<boolean> {
+  async #drain(lease: Lease): Promise<{ wrote: boolean; wanted: boolean }> {
+    const { commands, order_batch_max } = this.#deps;
     const ledger = new LedgerWriter(this.#deps, lease);
     const until_ms = performance.now() + LEASE_HOLD_MS;
-    for (;;) {
+    for (let wrote = false; ; wrote = true) {
       lease.check();
-      const next = await this.#deps.commands.nextReservations(this.#sale, lease.text, this.#deps.order_batch_max);
+      // Stuck orders are among the oldest; the others are read past them.
+      const next = await commands.nextReservations(this.#sale, lease.text, order_batch_max + ledger.stuck.size);
       if (next === undefined) throw new LeaseLost(this.#sale);
-      if (next.reservations.length === 0) return false;
-      await this.#writeBatch(lease, ledger, next.reservations);
-      if (this.#stopping) return false;
-      if (next.wanted && performance.now() > until_ms) return true;
+      const writable = next.reservations.filter(({ order_no }) => !ledger.stuck.has(order_no));
+      if (writable.length === 0) return { wrote, wanted: false };
+      await this.#writeBatch(lease, ledger, writable);
+      this.#failStuck(ledger.stuck);
+      if (this.#stopping || ledger.stuck.size > order_batch_max) return { wrote: true, wanted: false };
+      if (next.wanted && performance.now() > until_ms) return { wrote: true, wanted: true };
+    }
+  }
+
+  /** Ends the jobs of stuck orders with the reason; they come back. */
+  #failStuck(stuck: ReadonlyMap<string, unknown>): void {
+    for (const [order_no, error] of stuck) {
+      for (const job of this.#jobs) if (job.unsettled.has(order_no)) this.#fail(job, error);
     }
   }
 
@@ -159,6 +180,7 @@ export class SaleWriter {
     const { commands, metrics, log } = this.#deps;
     const took = metrics.write_seconds.startTimer();
     const orders = await ledger.write(reservations);
+    if (orders.length === 0) return;
     if (!(await commands.settle(this.#sale, lease.text, STATUS_LIFE_MS, orders.map(statusRecord))))
       throw new LeaseLost(this.#sale);
     took();

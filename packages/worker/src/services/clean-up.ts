@@ -4,7 +4,7 @@ import { markCleaned, salesToCleanUp } from '@flash-sale/shared/db/products.ts';
 import type { Commands } from '@flash-sale/shared/redis/commands.ts';
 import { withStampedLease } from '@flash-sale/shared/sale/lease.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
-import type { Rounds } from './service.ts';
+import { forEachSale, type Rounds } from './service.ts';
 
 const INTERVAL_MS = 60_000;
 const LEASE_WAIT_MS = 2_000;
@@ -20,19 +20,20 @@ export interface CleanUpDeps {
  * itself, so that nothing a sale needs can vanish under it. From then on buys and polls are answered from the ledger.
  */
 export function cleanUp(deps: CleanUpDeps): Rounds {
+  const { commands, db, log } = deps;
   return {
     name: 'clean_up',
     interval_ms: INTERVAL_MS,
     async round(stopping) {
-      for (const sale of await salesToCleanUp(deps.db, Date.now() - KEPT_AFTER_END_MS)) {
-        if (stopping.aborted) return;
-        await withStampedLease(deps, sale, LEASE_WAIT_MS, async (lease) => {
-          if (!(await deps.commands.cleanUp(sale, lease.text))) return;
+      const sales = await salesToCleanUp(db, Date.now() - KEPT_AFTER_END_MS);
+      await forEachSale(sales, { stopping, log, service: 'clean_up' }, (sale) =>
+        withStampedLease(deps, sale, LEASE_WAIT_MS, async (lease) => {
+          if (!(await commands.cleanUp(sale, lease.text))) return;
           // Marked under the same lease: a rebuild that comes next sees it.
-          await markCleaned(deps.db, sale.id, Date.now());
-          deps.log.info({ sale: sale.id }, 'sale cleaned up');
-        });
-      }
+          await markCleaned(db, sale.id, lease.fencing_token, Date.now());
+          log.info({ sale: sale.id }, 'sale cleaned up');
+        }),
+      );
     },
   };
 }

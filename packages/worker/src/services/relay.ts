@@ -56,7 +56,11 @@ export function relay({ commands, sales, queue, log, metrics }: RelayDeps): Roun
       const now = new Map<number, number>();
       for (const shard of new Set(known.map((sale) => sale.shard)))
         now.set(shard, (await commands.clock(shard)).now_ms);
-      await Promise.all(known.map((sale) => relaySale(sale, now.get(sale.shard)!)));
+      const relayed = await Promise.allSettled(known.map((sale) => relaySale(sale, now.get(sale.shard)!)));
+      for (const outcome of relayed) {
+        if (outcome.status === 'rejected')
+          log.warn({ err: outcome.reason as unknown }, 'sale not relayed in this round');
+      }
     },
   };
 }

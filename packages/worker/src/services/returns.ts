@@ -5,7 +5,7 @@ import type { Commands } from '@flash-sale/shared/redis/commands.ts';
 import { LeaseLost, withStampedLease } from '@flash-sale/shared/sale/lease.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
-import type { Rounds } from './service.ts';
+import { forEachSale, type Rounds } from './service.ts';
 
 const INTERVAL_MS = 200;
 const LEASE_WAIT_MS = 2_000;
@@ -47,10 +47,8 @@ export function returns(deps: ReturnsDeps): Rounds {
     name: 'returns',
     interval_ms: INTERVAL_MS,
     async round(stopping) {
-      for (const sale of await salesWithReturns(db)) {
-        if (stopping.aborted) return;
-        await giveBackAll(sale, stopping);
-      }
+      const sales = await salesWithReturns(db);
+      await forEachSale(sales, { stopping, log, service: 'returns' }, (sale) => giveBackAll(sale, stopping));
     },
   };
 }

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
 import type { Commands } from '@flash-sale/shared/redis/commands.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 
@@ -44,7 +45,8 @@ export function repeating({ name, interval_ms, round }: Rounds, log: Logger): Se
   };
 }
 
-const LEAD_LIFE_MS = 3_000;
+/** How long a leader that died stays one, beyond its next round. */
+const LEAD_SLACK_MS = 3_000;
 
 /**
  * A repeating service that one process runs at a time: whoever leads, by a lease in Redis that the rounds renew. Two may overlap where a round
@@ -59,7 +61,8 @@ export function led(
     {
       ...rounds,
       async round(stopping) {
-        if (await commands.lead(rounds.name, process_name, LEAD_LIFE_MS)) await rounds.round(stopping);
+        const leads = await commands.lead(rounds.name, process_name, rounds.interval_ms + LEAD_SLACK_MS);
+        if (leads) await rounds.round(stopping);
       },
     },
     log,
@@ -71,4 +74,20 @@ export function led(
       await commands.resign(rounds.name, process_name).catch(() => undefined);
     },
   };
+}
+
+/** Does the work of a round for one sale after the other. What one of them throws is logged, and keeps no other waiting. */
+export async function forEachSale<Item extends SaleRef>(
+  sales: readonly Item[],
+  { stopping, log, service }: { readonly stopping: AbortSignal; readonly log: Logger; readonly service: string },
+  work: (sale: Item) => Promise<unknown>,
+): Promise<void> {
+  for (const sale of sales) {
+    if (stopping.aborted) return;
+    try {
+      await work(sale);
+    } catch (error) {
+      log.warn({ err: error, service, sale: sale.id }, 'sale skipped in this round');
+    }
+  }
 }

@@ -23,7 +23,7 @@ function openWriter(): OrderWriter {
 test('a sale whose row is held up does not hold up the others', async () => {
   const [stuck, free] = [await context.openSale(), await context.openSale()];
   const writer = openWriter();
-  const lock = await lockSaleRow(context.db, stuck);
+  const lock = await lockSaleRow(context.config, stuck);
   const waiting = writer.settle(stuck, await admitAll(context, stuck, shoppers(2)));
   await aLockIsWaitedFor(context.db);
 

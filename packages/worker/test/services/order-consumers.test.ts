@@ -18,6 +18,7 @@ import type { Service } from '../../src/services/service.ts';
 import { aLockIsWaitedFor, lockSaleRow, readLedger } from '../ledger.ts';
 import { openMysqlProxy } from '../mysql-proxy.ts';
 import { admitAll, shoppers } from '../shoppers.ts';
+import { SOON } from '../soon.ts';
 
 let context: TestContext;
 beforeAll(async () => {
@@ -69,8 +70,8 @@ test('a job completes and nothing of it is left in Redis', async () => {
   await addJob(queue, sale, orderNos, 'job-complete');
   startConsumers();
 
-  await expect.poll(() => soldOf(sale), { timeout: 10_000 }).toBe(3);
-  await expect.poll(() => queue.getJob('job-complete')).toBeUndefined();
+  await expect.poll(() => soldOf(sale), SOON).toBe(3);
+  await expect.poll(() => queue.getJob('job-complete'), SOON).toBeUndefined();
   expect(await queue.getJobCounts()).toMatchObject({ completed: 0, failed: 0, active: 0, waiting: 0, delayed: 0 });
   expect(await context.redis.keys(`${context.keys.queuePrefix(0)}*job-complete*`)).toEqual([]);
 });
@@ -80,12 +81,12 @@ test('a job whose id was used before is not swallowed: it runs again', async () 
   const queue = openQueue();
   startConsumers();
   await addJob(queue, sale, await admitAll(context, sale, ['first'], 'job-again'), 'job-again');
-  await expect.poll(() => soldOf(sale), { timeout: 10_000 }).toBe(1);
-  await expect.poll(() => queue.getJob('job-again')).toBeUndefined();
+  await expect.poll(() => soldOf(sale), SOON).toBe(1);
+  await expect.poll(() => queue.getJob('job-again'), SOON).toBeUndefined();
 
   await addJob(queue, sale, await admitAll(context, sale, ['second'], 'job-again'), 'job-again');
 
-  await expect.poll(() => soldOf(sale), { timeout: 10_000 }).toBe(2);
+  await expect.poll(() => soldOf(sale), SOON).toBe(2);
 });
 
 test('while MySQL is away a job retries with its error recorded, and completes by itself when MySQL is back', async () => {
@@ -97,19 +98,16 @@ test('while MySQL is away a job retries with its error recorded, and completes b
   await addJob(queue, sale, await admitAll(context, sale, shoppers(2), 'job-outage'), 'job-outage');
 
   // More than one attempt, so that a later one is known to follow.
-  await vi.waitFor(
-    async () => {
-      const job = await queue.getJob('job-outage');
-      expect(job?.attemptsMade).toBeGreaterThanOrEqual(3);
-      expect(job?.failedReason).toMatch(/\S/);
-    },
-    { timeout: 15_000 },
-  );
+  await vi.waitFor(async () => {
+    const job = await queue.getJob('job-outage');
+    expect(job?.attemptsMade).toBeGreaterThanOrEqual(3);
+    expect(job?.failedReason).toMatch(/\S/);
+  }, SOON);
   expect(await soldOf(sale)).toBe(0);
   mysql.restore();
 
-  await expect.poll(() => soldOf(sale), { timeout: 5_000 }).toBe(2);
-  await expect.poll(() => queue.getJob('job-outage'), { timeout: 5_000 }).toBeUndefined();
+  await expect.poll(() => soldOf(sale), SOON).toBe(2);
+  await expect.poll(() => queue.getJob('job-outage'), SOON).toBeUndefined();
 });
 
 test('a job whose sale is held elsewhere comes back without burning an attempt', async () => {
@@ -121,27 +119,25 @@ test('a job whose sale is held elsewhere comes back without burning an attempt',
   startConsumers();
 
   // It was taken up and went back several times.
-  await vi.waitFor(async () => expect((await queue.getJob('job-not-now'))?.attemptsStarted).toBeGreaterThanOrEqual(3), {
-    timeout: 10_000,
-  });
+  await expect.poll(async () => (await queue.getJob('job-not-now'))?.attemptsStarted, SOON).toBeGreaterThanOrEqual(3);
   const job = await queue.getJob('job-not-now');
   expect(job?.attemptsMade).toBe(0);
   expect(job?.failedReason).toBeUndefined();
 
   await lease.release();
-  await expect.poll(() => soldOf(sale), { timeout: 5_000 }).toBe(1);
+  await expect.poll(() => soldOf(sale), SOON).toBe(1);
 });
 
 test('stop lets the transaction that is under way end, sends the other jobs back and leaves none of them locked', async () => {
   const sale = await context.openSale();
   const queue = openQueue();
-  const lock = await lockSaleRow(context.db, sale);
+  const lock = await lockSaleRow(context.config, sale);
   const first = await admitAll(context, sale, ['first'], 'job-first');
   await addJob(queue, sale, first, 'job-first');
   const service = startConsumers();
   await aLockIsWaitedFor(context.db);
   await addJob(queue, sale, await admitAll(context, sale, ['second'], 'job-second'), 'job-second');
-  await expect.poll(() => queue.getActiveCount()).toBe(2);
+  await expect.poll(() => queue.getActiveCount(), SOON).toBe(2);
 
   const stopped = service.stop();
   await lock.release();
@@ -160,7 +156,7 @@ test('a shard that gets its first sale while the worker runs is consumed as well
   const queue = openQueue(7);
   await addJob(queue, sale, await admitAll(context, sale, shoppers(2), 'job-shard'), 'job-shard');
 
-  await expect.poll(() => soldOf(sale), { timeout: 10_000 }).toBe(2);
+  await expect.poll(() => soldOf(sale), SOON).toBe(2);
 });
 
 test('no job is ever failed for good: not by errors, not by stalls', async () => {

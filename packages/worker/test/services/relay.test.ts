@@ -18,6 +18,7 @@ import { SaleList } from '../../src/services/sale-list.ts';
 import { repeating } from '../../src/services/service.ts';
 import { readLedger } from '../ledger.ts';
 import { admitAll, shoppers } from '../shoppers.ts';
+import { SOON } from '../soon.ts';
 
 const GOING_ON = new AbortController().signal;
 
@@ -69,8 +70,8 @@ test('a reservation whose job was never added is written within seconds', async 
 
   await admitAll(context, sale, shoppers(3));
 
-  await expect.poll(async () => (await readLedger(db, sale)).sold, { timeout: 8_000 }).toBe(3);
-  await expect.poll(() => commands.backlog(sale)).toBe(0);
+  await expect.poll(async () => (await readLedger(db, sale)).sold, SOON).toBe(3);
+  await expect.poll(() => commands.backlog(sale), SOON).toBe(0);
 });
 
 test('a lost job is made again under its own id, with the orders that still wait for it', async () => {

@@ -5,6 +5,7 @@ import { connectDb } from '@flash-sale/shared/db/client.ts';
 import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
 import { SaleList } from '../../src/services/sale-list.ts';
 import { openMysqlProxy } from '../mysql-proxy.ts';
+import { SOON } from '../soon.ts';
 
 let context: TestContext;
 beforeAll(async () => {
@@ -33,19 +34,16 @@ test('while MySQL is away the services go on with the sales read last, and learn
 
   mysql.cut();
   await expect
-    .poll(
-      async () => {
-        expect(await ids()).toContain(known.id);
-        return warnings.length;
-      },
-      { timeout: 10_000 },
-    )
+    .poll(async () => {
+      expect(await ids()).toContain(known.id);
+      return warnings.length;
+    }, SOON)
     .toBeGreaterThan(0);
   const later = await context.insertSale();
   expect(await ids()).not.toContain(later.id);
 
   mysql.restore();
-  await expect.poll(ids, { timeout: 5_000 }).toEqual(expect.arrayContaining([known.id, later.id]));
+  await expect.poll(ids, SOON).toEqual(expect.arrayContaining([known.id, later.id]));
 });
 
 test('the sales that open first come first', async () => {

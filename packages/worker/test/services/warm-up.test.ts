@@ -1,10 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { sql } from 'kysely';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { startRedis } from '../../../../infra/src/services/redis.ts';
-import { endRecorded } from '../../../../infra/src/services/run-records.ts';
+import { updatePaused } from '@flash-sale/shared/db/products.ts';
+import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
 import { acquireLease } from '@flash-sale/shared/sale/lease.ts';
 import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { openTestContext } from '../../../shared/test/support.ts';
@@ -12,7 +9,9 @@ import { SaleWriter } from '../../src/order-writer/sale-writer.ts';
 import { SaleList } from '../../src/services/sale-list.ts';
 import { warmUp } from '../../src/services/warm-up.ts';
 import { readLedger } from '../ledger.ts';
+import { startPrivateRedis } from '../private-redis.ts';
 import { admitAll, shoppers } from '../shoppers.ts';
+import { SOON } from '../soon.ts';
 
 const GOING_ON = new AbortController().signal;
 
@@ -20,6 +19,8 @@ const GOING_ON = new AbortController().signal;
 async function openWarmUp(env: Readonly<Record<string, string>> = {}) {
   const context = await openTestContext(env);
   onTestFinished(() => context.close());
+  // Where a test kills Redis, only what comes of it matters.
+  context.redis.on('error', () => undefined);
   const { commands, db, log } = context;
   const metrics = createMetrics('worker');
   return {
@@ -54,6 +55,18 @@ test('a sale that was written to MySQL by hand is loaded as well', async () => {
   await admitAll(context, { shard: 0, id }, shoppers(9));
 });
 
+test('a pause that an api process committed and died before telling Redis is told, without a rebuild', async () => {
+  const { context, round, rebuilds } = await openWarmUp();
+  const sale = await context.openSale();
+  await updatePaused(context.db, sale.id, true);
+  expect(await context.commands.readSale(sale)).toMatchObject({ paused: false });
+
+  await round();
+
+  expect(await context.commands.readSale(sale)).toMatchObject({ ready: true, paused: true });
+  expect(await rebuilds()).toBe(0);
+});
+
 test('a sale that is ready and unchanged is left alone', async () => {
   const { context, round, rebuilds } = await openWarmUp();
   const sale = await context.openSale();
@@ -84,36 +97,20 @@ test('a sale whose lease is held elsewhere does not keep the others from being l
   onTestFinished(() => lease.release());
   const free = await context.insertSale();
 
-  await round();
+  const rounding = round();
 
-  expect((await context.commands.readSale(free)).ready).toBe(true);
-  expect((await context.commands.readSale(held)).ready).toBe(false);
+  const isReady = async (sale: SaleRef): Promise<boolean> => (await context.commands.readSale(sale)).ready;
+  await expect.poll(() => isReady(free), SOON).toBe(true);
+  expect(await isReady(held)).toBe(false);
+  // The same round still waits for the lease.
   await lease.release();
-  await round();
-  expect((await context.commands.readSale(held)).ready).toBe(true);
+  await rounding;
+  expect(await isReady(held)).toBe(true);
 });
 
 describe('under another Redis process', () => {
-  /** A Redis of the test's own, that can be killed and started again where it was. */
-  async function openRedis() {
-    const dataDir = mkdtempSync(join(tmpdir(), 'flash-sale-test-'));
-    onTestFinished(async () => {
-      await endRecorded(dataDir);
-      rmSync(dataDir, { recursive: true, force: true });
-    });
-    let server = await startRedis({ dataDir });
-    return {
-      env: { REDIS_ADDR: `${server.host}:${server.port}`, REDIS_PASSWORD: '' },
-      async killAndRestart(): Promise<void> {
-        server.kill('SIGKILL');
-        await server.exited;
-        server = await startRedis({ dataDir, port: server.port });
-      },
-    };
-  }
-
   test('a sale is not ready after a kill until it is rebuilt; then owners, reservations and units are as before', async () => {
-    const redis = await openRedis();
+    const redis = await startPrivateRedis();
     const { context, round } = await openWarmUp(redis.env);
     const { commands, db, log } = context;
     const sale = await context.openSale({ seckill_stock: 10 });
@@ -122,7 +119,8 @@ describe('under another Redis process', () => {
     await new SaleWriter(deps, sale).settle(written);
     const waiting = await admitAll(context, sale, shoppers(3, 'waiting'));
 
-    await redis.killAndRestart();
+    await redis.kill();
+    await redis.restart();
     expect((await commands.readSale(sale)).ready).toBe(false);
     await round();
 
@@ -135,7 +133,7 @@ describe('under another Redis process', () => {
   });
 
   test('an emptied Redis is loaded from the ledger: what was written is owned, the rest is on sale, nothing is sold twice', async () => {
-    const redis = await openRedis();
+    const redis = await startPrivateRedis();
     const { context, round } = await openWarmUp(redis.env);
     const { commands, db, log } = context;
     const sale = await context.openSale({ seckill_stock: 10 });

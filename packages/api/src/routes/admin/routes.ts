@@ -8,7 +8,7 @@ import { findPaymentsOfOrder } from '@flash-sale/shared/db/payments.ts';
 import { readCounters } from '@flash-sale/shared/db/sale-counters.ts';
 import { requestRefund } from '@flash-sale/shared/order/moves.ts';
 import { insertSale, updatePaused, type NewSale } from '@flash-sale/shared/db/products.ts';
-import { rebuildSale } from '@flash-sale/shared/sale/rebuild.ts';
+import { loadSale } from '@flash-sale/shared/sale/rebuild.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { AppDeps } from '../../deps.ts';
 import type { OrderReader } from '../../orders/order-reader.ts';
@@ -45,7 +45,7 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
     const sale = await insertSale(db, { ...fields, shard }, Date.now());
     catalog.changed(sale);
     try {
-      await rebuildSale({ commands, db: ledger }, sale, LEASE_WAIT_MS);
+      await loadSale({ commands, db: ledger }, sale, LEASE_WAIT_MS);
     } catch (error) {
       // The sale exists; the workers' warm-up loads it. Its status says so.
       request.log.warn({ err: error, sale: sale.id }, 'new sale not loaded yet');

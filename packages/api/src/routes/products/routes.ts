@@ -40,7 +40,8 @@ export async function liveOf(commands: Commands, sale: Sale): Promise<LiveSale |
 
 /** A product as the contract has it. */
 export function productOf(sale: Sale, live: LiveSale | Pick<LiveSale, 'now_ms'>) {
-  const known = 'ready' in live ? live : { ...live, ready: false, version: 0, available: 0, paused: false };
+  const known =
+    'ready' in live ? live : { ...live, ready: false, version: 0, available: 0, pause_version: -1, paused: false };
   return {
     id: sale.id,
     name: sale.name,

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { acquireLease } from '@flash-sale/shared/sale/lease.ts';
+import { loadSale } from '@flash-sale/shared/sale/rebuild.ts';
 import {
   AS_OPERATOR,
   openApp,
@@ -51,6 +53,17 @@ describe('POST /api/v1/admin/products', () => {
     });
     await app.win(product, 'first');
     expect((await app.get(`/api/v1/products/${product.id}`)).json()).toMatchObject({ available: 4 });
+  });
+
+  it('is not stopped again by a worker that wanted to load the sale as well and had to wait for it', async () => {
+    const sale = await context.insertSale();
+    const lease = (await acquireLease(context.commands, sale, 5_000))!;
+    const loads = Promise.all([loadSale(context, sale, 10_000), loadSale(context, sale, 10_000)]);
+    // Both have found the sale unloaded, and wait.
+    await expect.poll(() => context.redis.exists(context.keys.sale(sale).leaseWaiting), { timeout: 5_000 }).toBe(1);
+    await lease.release();
+    expect((await loads).filter((loaded) => loaded !== undefined)).toHaveLength(1);
+    await app.win(sale, 'first');
   });
 
   it.each([

@@ -1,14 +1,15 @@
 -- What Redis knows of one sale, at one instant.
 --
 -- KEYS  1 state  2 pause
--- Out   {1 if ready under this Redis process, else 0; version; available; 1 if paused, else 0; now in ms}
+-- Out   {1 if ready under this Redis process, else 0; version; available; pause_version; 1 if paused, else 0; now in ms}
 local state = redis.call('HMGET', KEYS[1], 'ready', 'run_id', 'version', 'available')
 local ready = state[1] == '1' and state[2] == run_id()
-local paused = string.sub(redis.call('GET', KEYS[2]) or '', -1) == '1'
+local pause_version, paused = string.match(redis.call('GET', KEYS[2]) or '', '^(%d+) (%d)$')
 return {
   ready and 1 or 0,
   tonumber(state[3]) or 0,
   tonumber(state[4]) or 0,
-  paused and 1 or 0,
+  tonumber(pause_version) or -1,
+  tonumber(paused) or 0,
   math.floor(now_us() / 1000),
 }

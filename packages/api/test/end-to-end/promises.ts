@@ -1,0 +1,82 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { expect } from 'vitest';
+import type { TestContext } from '../support.ts';
+
+/** What one atomic read of Redis says of a sale. */
+interface SaleInRedis {
+  readonly state: Readonly<Record<string, string>>;
+  readonly owners: Readonly<Record<string, string>>;
+  readonly reservations: number;
+  readonly reserved_at: number;
+}
+
+async function readSale(context: TestContext, id: number): Promise<SaleInRedis> {
+  const keys = context.keys.sale({ id, shard: 0 });
+  const transaction = context.redis.multi().hgetall(keys.state).hgetall(keys.owners);
+  const replies = await transaction.hlen(keys.reservations).zcard(keys.reservedAt).exec();
+  const [state, owners, reservations, reserved_at] = replies!.map(([, value]) => value);
+  return { state, owners, reservations, reserved_at } as SaleInRedis;
+}
+
+/** Reads a sale over and over, from outside; `stop` tells how often, and what was ever wrong with it (promises 1 and 2). */
+export function watchConservation(context: TestContext, id: number) {
+  const stopping = new AbortController();
+  let reads = 0;
+  const violations = new Set<string>();
+  const watching = (async () => {
+    while (!stopping.signal.aborted) {
+      let read: SaleInRedis;
+      try {
+        read = await readSale(context, id);
+      } catch {
+        // Redis is away, which a test may want it to be.
+        await nextTurn();
+        continue;
+      }
+      const { state, owners } = read;
+      const available = Number(state['available']);
+      const owned = Object.keys(owners).length;
+      if (state['ready'] === '1' && (available < 0 || available + owned !== Number(state['total'])))
+        violations.add(`available ${available} + owners ${owned} ≠ ${state['total']}`);
+      reads += 1;
+    }
+  })();
+  return {
+    async stop(): Promise<{ reads: number; violations: string[] }> {
+      stopping.abort();
+      await watching;
+      return { reads, violations: [...violations] };
+    },
+  };
+}
+
+/**
+ * Checks the promises on a drained sale by SQL and Redis, from outside: no oversell (1), conservation (2), no leak (3), one live order
+ * per shopper (4), every 202 ended, under its own number and owner (5, 6), and nothing beside them (7).
+ */
+export async function expectPromisesKept(
+  context: TestContext,
+  sale: { readonly id: number; readonly seckill_stock: number; readonly sold: number },
+  promised: ReadonlyMap<string, string>,
+): Promise<void> {
+  const { db } = context;
+  const { state, owners, ...left } = await readSale(context, sale.id);
+  const orders = await db.selectFrom('orders').selectAll().where('product_id', '=', sale.id).execute();
+  const live = orders.filter((order) => order.live === 1);
+  const product = await db.selectFrom('products').selectAll().where('id', '=', sale.id).executeTakeFirstOrThrow();
+
+  expect(live).toHaveLength(sale.sold);
+  expect(product.sold).toBe(sale.sold);
+  expect(Number(state['available'])).toBe(sale.seckill_stock - sale.sold);
+  expect(Object.keys(owners)).toHaveLength(sale.sold);
+  expect(left).toEqual({ reservations: 0, reserved_at: 0 });
+  expect(owners).toEqual(Object.fromEntries(live.map(({ user_id, order_no }) => [user_id, order_no])));
+  expect(new Set(live.map(({ user_id }) => user_id)).size).toBe(sale.sold);
+  // Each number that was promised is the order of the shopper to whom it was promised, at the price of the sale.
+  const owner = new Map(orders.map(({ order_no, user_id }) => [order_no, user_id]));
+  expect([...promised].filter(([order_no, user_id]) => owner.get(order_no) !== user_id)).toEqual([]);
+  expect(new Set(orders.map(({ price_cents }) => price_cents))).toEqual(new Set([1_999]));
+  expect(new Set(orders.map(({ status }) => status))).toEqual(new Set(['pending_payment']));
+  const returns = await db.selectFrom('stock_returns').selectAll().where('product_id', '=', sale.id).execute();
+  expect(returns).toEqual([]);
+}

@@ -1,0 +1,35 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { startRedis } from '../../../infra/src/services/redis.ts';
+import { endRecorded } from '../../../infra/src/services/run-records.ts';
+
+/** A Redis of a test's own, to be killed and emptied. */
+export interface PrivateRedis {
+  /** The environment variables that lead to it. */
+  readonly env: Readonly<Record<string, string>>;
+  kill(): Promise<void>;
+  /** Starts it again where it was, with what it had on disk. */
+  restart(): Promise<void>;
+}
+
+/** Starts a Redis that ends with the test. */
+export async function startPrivateRedis(): Promise<PrivateRedis> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'flash-sale-test-'));
+  onTestFinished(async () => {
+    await endRecorded(dataDir);
+    rmSync(dataDir, { recursive: true, force: true });
+  });
+  let server = await startRedis({ dataDir });
+  return {
+    env: { REDIS_ADDR: `${server.host}:${server.port}`, REDIS_PASSWORD: '' },
+    async kill() {
+      server.kill('SIGKILL');
+      await server.exited;
+    },
+    async restart() {
+      server = await startRedis({ dataDir, port: server.port });
+    },
+  };
+}
