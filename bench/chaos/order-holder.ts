@@ -25,6 +25,8 @@ export interface Plans {
   readonly paysTwice: boolean;
   /** Pays and cancels at the same moment: whichever comes first counts. */
   readonly wavers: boolean;
+  /** Looks what became of the order. */
+  readonly looksBack: boolean;
   /** An operator gives the money back once the order is paid. */
   readonly isRefunded: boolean;
   /** Buys again once the order is closed. */
@@ -38,6 +40,7 @@ export function plansOf(random: Random): Plans {
     paying: random.pick(['pay', 'pay', 'pay', 'decline', 'late', 'twice', 'out_of_order']),
     paysTwice: random.chance(0.1),
     wavers: random.chance(0.05),
+    looksBack: true,
     isRefunded: random.chance(0.05),
     buysAgain: random.chance(0.5),
   };
@@ -49,6 +52,7 @@ export const payingPlans: Plans = {
   paying: 'pay',
   paysTwice: false,
   wavers: false,
+  looksBack: false,
   isRefunded: false,
   buysAgain: false,
 };
@@ -80,6 +84,7 @@ export class OrderHolder {
     if (plans.does === 'leaves') return false;
     if (plans.does === 'pays') await this.#pay(plans, api);
     if (plans.does === 'cancels') await this.#cancel(api);
+    if (!plans.looksBack) return false;
     // A payment that is declined or late leaves the order to expire.
     const isSlow = plans.does === 'waits' || plans.paying === 'late' || plans.paying === 'decline';
     const limit_ms = isSlow ? CLOSED_MS_MAX : PAID_MS_MAX;

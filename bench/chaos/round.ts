@@ -25,6 +25,7 @@ const OPEN_MS_MAX = 15_000;
 const READINGS_MAX = 5;
 const FINAL_POLLS = 150;
 const AT_ONCE = 60;
+const PAYING_AT_ONCE = 120;
 const LATE_PER_SECOND = 15;
 const SALE_MS = 3_600_000;
 
@@ -120,7 +121,8 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
     }
     paceMaker.stop();
     progress('selling out');
-    await sellOut(crowd, redis, sale.id);
+    // A fault that outlasts the load may keep everybody from paying.
+    if (lasting.length > 0) await sellOut(crowd, redis, sale.id);
     loadOver.resolve();
     // Somebody has to come and see whether the shop answers; sold out is an answer.
     if (lasting.length > 0) crowd.pace(LATE_PER_SECOND);
@@ -276,7 +278,7 @@ async function sellForGood(options: {
       // A server is away still; looked at again.
     }
     if (Date.now() > until_ms) return false;
-    if (toSell > 0) await crowd.march(Math.ceil(toSell * 1.1) + 5, AT_ONCE, true);
+    if (toSell > 0) await crowd.march(Math.ceil(toSell * 1.1) + 5, PAYING_AT_ONCE, true);
     else await pause(50);
   }
 }
