@@ -50,8 +50,8 @@ export class Crowd {
   }
 
   /**
-   * Buyers, `at_once` at a time. Unless they pay they do not wait for their orders either: orders that are stuck must not hold up those who
-   * come later.
+   * Buyers, `at_once` at a time. Unless they pay they do not wait for their orders either: orders that are stuck must not
+   * hold up those who come later.
    */
   async march(count: number, at_once: number, paying = false): Promise<void> {
     let left = count;

@@ -11,7 +11,9 @@ import { DB_NAME } from './cluster.ts';
 
 const QUERY_MS_MAX = 3_000;
 
-/** A column of times as milliseconds since the epoch; null stays null. The run's sessions and the service's times are in UTC. */
+/**
+ * A column of times as milliseconds since the epoch; null stays null. The run's sessions and the service's times are in UTC.
+ */
 const epochMs = (column: string, name = column): string =>
   `CAST(ROUND(UNIX_TIMESTAMP(${column}) * 1000) AS CHAR) AS ${name}`;
 

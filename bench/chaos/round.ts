@@ -250,8 +250,8 @@ async function sellOut(crowd: Crowd, redis: RedisReader, sale: number): Promise<
 }
 
 /**
- * Sells what comes back to buyers who pay, until nothing moves any more: every order is written and paid or closed, every returned unit is
- * back and sold again. False where that takes too long.
+ * Sells what comes back to buyers who pay, until nothing moves any more: every order is written and paid or closed, every
+ * returned unit is back and sold again. False where that takes too long.
  */
 async function sellForGood(options: {
   readonly crowd: Crowd;
@@ -267,7 +267,7 @@ async function sellForGood(options: {
       const waiting = await Promise.all(
         sales.map(async ({ id, sellsOut }) => {
           const isMoving = await ledger.isMoving(id);
-          // Later than the ledger: what has left the ledger's hands is in Redis by now.
+          // After the ledger: a unit that went back there is available here by now.
           const { ready, reservations, available } = await redis.sample(id);
           if (sellsOut && ready) toSell += available;
           return isMoving || !ready || reservations > 0;
@@ -283,7 +283,7 @@ async function sellForGood(options: {
   }
 }
 
-/** Redis and MySQL as they are together: read again where the ledger, which a refund may still change, moved meanwhile. */
+/** Redis and MySQL as they are together: read again where a refund moved the ledger meanwhile. */
 async function finalReading(redis: RedisReader, ledger: LedgerReader, sale: number): Promise<FinalReading> {
   for (let tries = 1; ; tries += 1) {
     const began_ms = Date.now();

@@ -56,7 +56,7 @@ export interface ShopperDeps extends Patience {
   readonly lastToken: { of?: string; token?: string };
 }
 
-/** One shopper at one sale: gets a seckill token, buys, repeats where the outcome is not known, polls, and pays or not. */
+/** One shopper at one sale: gets a seckill token, buys, repeats where the outcome is open, polls, and pays or not. */
 export class Shopper {
   readonly id: string;
   readonly #sale: number;

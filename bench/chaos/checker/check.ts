@@ -39,7 +39,10 @@ export interface Findings {
   readonly allowedLosses: number;
 }
 
-/** Checks the eleven promises, the contract and the money on what was seen of a round from outside. Pure: the same record gives the same findings. */
+/**
+ * Checks the eleven promises, the contract and the money on what was seen of a round from outside. Pure: the same record gives the
+ * same findings.
+ */
 export function check(record: RoundRecord): Findings {
   const views = viewsOf(record);
   const violations = CHECKS.flatMap(([promise, evidenceOf]) =>

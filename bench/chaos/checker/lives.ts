@@ -40,8 +40,8 @@ function statusIn({ kind, status, body }: Call): string | undefined {
 }
 
 /**
- * No answer shows an order in a status that an earlier one rules out: whoever asked later is not told of an older state, and
- * nothing leaves the map. Only answers that cannot have overtaken each other are compared.
+ * No answer shows an order in a status that an earlier one rules out: whoever asked later is not told of an older state,
+ * and nothing leaves the map. Only answers that cannot have overtaken each other are compared.
  */
 export function* staleAnswersOf(view: SaleView): Iterable<string> {
   for (const [order_no, observations] of observationsOf(view)) {
@@ -52,7 +52,8 @@ export function* staleAnswersOf(view: SaleView): Iterable<string> {
         .find((later) => later.from_ms > earlier.to_ms && !orderCanBecome(earlier.status, later.status));
       if (stale === undefined) continue;
       const when = stale.from_ms === Infinity ? 'at the end' : `at ${stale.from_ms}`;
-      yield `order ${order_no} was ${earlier.status} at ${earlier.to_ms} (${earlier.by}) and ${stale.status} ${when} (${stale.by})`;
+      const first = `${earlier.status} at ${earlier.to_ms} (${earlier.by})`;
+      yield `order ${order_no} was ${first} and ${stale.status} ${when} (${stale.by})`;
     }
   }
 }

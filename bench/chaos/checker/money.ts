@@ -3,8 +3,8 @@ import { paymentCanBecome } from './statuses.ts';
 import type { SaleView } from './view.ts';
 
 /**
- * What becomes of money: a paid order is paid once, and what came on top or for a closed order goes back. A payment that nobody confirmed yet
- * may stay open, since a provider may have died with its message; a refund may still be under way.
+ * What becomes of money: a paid order is paid once, and what came on top or for a closed order goes back. A payment that
+ * nobody confirmed yet may stay open, since a provider may have died with its message; a refund may still be under way.
  */
 export const moneyIsKept: Check = function* (record, views) {
   for (const view of views) {
