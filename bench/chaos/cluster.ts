@@ -15,6 +15,8 @@ import { ServiceProcess } from './service-process.ts';
 const API_PROCESSES = 2;
 const WORKER_PROCESSES = 2;
 const PASSWORD = 'chaos';
+/** Short, so that orders expire and their units sell again within a round; about as long as a late payment takes. */
+const PAYMENT_TIMEOUT_S = 3;
 
 export const DB_NAME = 'chaos';
 export const OPERATOR_TOKEN = 'chaos-operator';
@@ -114,10 +116,12 @@ export async function startCluster(dataDir: string, tree: string): Promise<Clust
   const mysqlProxy = new Proxy(mysql.port);
   const crashes: string[] = [];
 
-  const make = async (kind: 'api' | 'worker', index: number): Promise<[ServiceProcess, number]> => {
+  const apiPorts = await Promise.all(Array.from({ length: API_PROCESSES }, () => freePort()));
+  const make = async (kind: 'api' | 'worker', index: number): Promise<ServiceProcess> => {
     const name = `${kind}-${index + 1}`;
-    const [port, opsPort, redisPort, mysqlPort] = await Promise.all([
-      freePort(),
+    // A worker has no port of its own: what a provider is asked for there is confirmed to an api process.
+    const port = apiPorts[index % API_PROCESSES]!;
+    const [opsPort, redisPort, mysqlPort] = await Promise.all([
       freePort(),
       redisProxy.listen(name),
       mysqlProxy.listen(name),
@@ -138,6 +142,8 @@ export async function startCluster(dataDir: string, tree: string): Promise<Clust
       REDIS_ADDR: `127.0.0.1:${redisPort}`,
       REDIS_PASSWORD: PASSWORD,
       ADMIN_TOKEN: OPERATOR_TOKEN,
+      PAYMENT_TIMEOUT_SECONDS: String(PAYMENT_TIMEOUT_S),
+      PUBLIC_URL: `http://127.0.0.1:${port}`,
       RATE_LIMIT_GLOBAL_CAPACITY: '1000000',
       RATE_LIMIT_GLOBAL_PER_SECOND: '1000000',
       RATE_LIMIT_USER_CAPACITY: '1000',
@@ -145,13 +151,12 @@ export async function startCluster(dataDir: string, tree: string): Promise<Clust
     };
     const readyUrl = `http://127.0.0.1:${opsPort}/readyz`;
     const onCrash = (how: string) => crashes.push(how);
-    return [new ServiceProcess({ name, kind, tree, dataDir, env, readyUrl, onCrash }), port];
+    return new ServiceProcess({ name, kind, tree, dataDir, env, readyUrl, onCrash });
   };
-  const made = await Promise.all([
+  const processes = await Promise.all([
     ...Array.from({ length: API_PROCESSES }, (_, i) => make('api', i)),
     ...Array.from({ length: WORKER_PROCESSES }, (_, i) => make('worker', i)),
   ]);
-  const processes = made.map(([process]) => process);
   const close = async (): Promise<void> => {
     await Promise.all(processes.map((process) => process.stop(1_000)));
     await Promise.all([redisProxy.close(), mysqlProxy.close()]);
@@ -171,7 +176,7 @@ export async function startCluster(dataDir: string, tree: string): Promise<Clust
     mysqlProxy,
     apis,
     workers: processes.filter(({ kind }) => kind === 'worker'),
-    apiPorts: made.slice(0, apis.length).map(([, port]) => port),
+    apiPorts,
     password: PASSWORD,
     mysqlUser: privateMysqlUser,
     logsFolder: join(dataDir, 'logs'),

@@ -17,18 +17,20 @@ export class Crowd {
   readonly #closing = new AbortController();
   readonly #present = new Set<Promise<void>>();
   readonly #lastToken = {};
-  #came = 0;
+  #came: number;
   #perSecond = 0;
   #due = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(client: Client, sale: number, random: Random) {
+  /** `came`: how many came before it, whose names are taken. */
+  constructor(client: Client, sale: number, random: Random, came = 0) {
+    this.#came = came;
     this.#client = client;
     this.#sale = sale;
     this.#random = random;
   }
 
-  /** How many have come. */
+  /** How many have come, with those of the crowd before. */
   get came(): number {
     return this.#came;
   }
@@ -47,13 +49,16 @@ export class Crowd {
     return Promise.all(Array.from({ length: count }, () => this.#come(manners)));
   }
 
-  /** Buyers who do not wait for their orders, `at_once` at a time: orders that are stuck must not hold up those who come later. */
-  async march(count: number, at_once: number): Promise<void> {
+  /**
+   * Buyers, `at_once` at a time. Unless they pay they do not wait for their orders either: orders that are stuck must not
+   * hold up those who come later.
+   */
+  async march(count: number, at_once: number, paying = false): Promise<void> {
     let left = count;
     const next = async (): Promise<void> => {
       while (left > 0) {
         left -= 1;
-        await this.#come({ ...plainManners, polls: false });
+        await this.#come({ ...plainManners, polls: paying });
       }
     };
     await Promise.all(Array.from({ length: at_once }, next));

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createWriteStream, mkdirSync, type WriteStream } from 'node:fs';
 import { dirname } from 'node:path';
 
-export type CallKind = 'open' | 'token' | 'buy' | 'poll' | 'product';
+export type CallKind = 'open' | 'token' | 'buy' | 'poll' | 'pay' | 'cancel' | 'refund' | 'product';
 
 /** One HTTP call with its answer. Times are milliseconds since the epoch. */
 export interface Call {
@@ -14,7 +14,7 @@ export interface Call {
   readonly api: number;
   /** The seckill token of a buy. */
   readonly token?: string;
-  /** The order that a poll asked for. */
+  /** The order that the call was about; of a buy, the answer tells. */
   readonly order_no?: string;
   readonly sent_ms: number;
   readonly answered_ms: number;

@@ -1,8 +1,21 @@
 import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
-import type { FinalReading, LedgerOrder, LedgerSample, StockReturn } from './checker/record.ts';
+import type {
+  LedgerMove,
+  LedgerOrder,
+  LedgerPayment,
+  LedgerReading,
+  LedgerSample,
+  StockReturn,
+} from './checker/record.ts';
 import { DB_NAME } from './cluster.ts';
 
 const QUERY_MS_MAX = 3_000;
+
+/**
+ * A column of times as milliseconds since the epoch; null stays null. The run's sessions and the service's times are in UTC.
+ */
+const epochMs = (column: string, name = column): string =>
+  `CAST(ROUND(UNIX_TIMESTAMP(${column}) * 1000) AS CHAR) AS ${name}`;
 
 export interface LedgerAddress {
   readonly port: number;
@@ -37,17 +50,25 @@ export class LedgerReader {
     };
   }
 
-  async final(sale: number): Promise<Pick<FinalReading, 'orders' | 'returns' | 'sold'>> {
+  async final(sale: number): Promise<LedgerReading> {
     const orders = await this.#query(
       `SELECT order_no, HEX(user_id) AS user_hex, status, price_cents,
-              CAST(ROUND(UNIX_TIMESTAMP(created_at) * 1000) AS CHAR) AS created_at_ms
-         FROM ${DB_NAME}.orders WHERE product_id = ?`,
+              ${epochMs('created_at', 'created_at_ms')}
+         FROM ${DB_NAME}.orders WHERE product_id = ? ORDER BY order_no`,
       [sale],
     );
     const returns = await this.#query(
-      `SELECT order_no, applied_at IS NOT NULL AS applied FROM ${DB_NAME}.stock_returns WHERE product_id = ?`,
+      `SELECT order_no, ${epochMs('created_at')}, ${epochMs('applied_at')}
+         FROM ${DB_NAME}.stock_returns WHERE product_id = ? ORDER BY order_no`,
       [sale],
     );
+    const moves = await this.#query(
+      `SELECT h.order_no, h.from_status, h.to_status, ${epochMs('h.created_at', 'at_ms')}
+         FROM ${DB_NAME}.order_history h JOIN ${DB_NAME}.orders o ON o.order_no = h.order_no
+        WHERE o.product_id = ? ORDER BY h.id`,
+      [sale],
+    );
+    const payments = await this.payments(sale);
     const { sold } = await this.sample(sale);
     return {
       sold,
@@ -61,18 +82,51 @@ export class LedgerReader {
       })),
       returns: returns.map((row): StockReturn => ({
         order_no: String(row['order_no']),
-        applied: Number(row['applied']) === 1,
+        created_ms: Number(row['created_at']),
+        applied_ms: row['applied_at'] === null ? null : Number(row['applied_at']),
       })),
+      moves: moves.map((row): LedgerMove => ({
+        order_no: String(row['order_no']),
+        from: String(row['from_status']),
+        to: String(row['to_status']),
+        at_ms: Number(row['at_ms']),
+      })),
+      payments,
     };
+  }
+
+  /** The payments of a sale's orders. */
+  async payments(sale: number): Promise<LedgerPayment[]> {
+    const rows = await this.#query(
+      `SELECT p.payment_id, p.order_no, p.status, p.amount_cents
+         FROM ${DB_NAME}.orders o JOIN ${DB_NAME}.payments p ON p.order_no = o.order_no
+        WHERE o.product_id = ? ORDER BY p.payment_id`,
+      [sale],
+    );
+    return rows.map((row): LedgerPayment => ({
+      payment_id: String(row['payment_id']),
+      order_no: String(row['order_no']),
+      status: String(row['status']),
+      amount_cents: Number(row['amount_cents']),
+    }));
+  }
+
+  /** Whether orders of a sale can still be paid or will expire, or units have to go back. */
+  async isMoving(sale: number): Promise<boolean> {
+    const [row] = await this.#query(
+      `SELECT (SELECT COUNT(*) FROM ${DB_NAME}.orders WHERE product_id = ? AND status = 'pending_payment')
+            + (SELECT COUNT(*) FROM ${DB_NAME}.stock_returns WHERE product_id = ? AND applied_at IS NULL) AS found`,
+      [sale, sale],
+    );
+    return Number(row!['found']) > 0;
   }
 
   /** How many units have to go back, or went back already. */
   async returns(sale: number): Promise<number> {
-    return this.#countReturns('product_id = ?', sale);
-  }
-
-  async unappliedReturns(sale: number): Promise<number> {
-    return this.#countReturns('product_id = ? AND applied_at IS NULL', sale);
+    const [row] = await this.#query(`SELECT COUNT(*) AS found FROM ${DB_NAME}.stock_returns WHERE product_id = ?`, [
+      sale,
+    ]);
+    return Number(row!['found']);
   }
 
   /** Ends every connection of the service, as an operator's script does. Returns how many there were. */
@@ -107,13 +161,6 @@ export class LedgerReader {
 
   async close(): Promise<void> {
     (await this.#connecting?.catch(() => undefined))?.destroy();
-  }
-
-  async #countReturns(condition: string, sale: number): Promise<number> {
-    const [row] = await this.#query(`SELECT COUNT(*) AS found FROM ${DB_NAME}.stock_returns WHERE ${condition}`, [
-      sale,
-    ]);
-    return Number(row!['found']);
   }
 
   async #query(sql: string, values: readonly unknown[] = []): Promise<RowDataPacket[]> {

@@ -5,7 +5,7 @@ import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { brokenBuildOf, type BrokenBuild } from './broken/table.ts';
 import { copyBroken } from './broken/tree.ts';
-import type { Violation } from './checker/record.ts';
+import type { RoundRecord, Violation } from './checker/record.ts';
 import { startCluster, temporaryFolder, type Cluster } from './cluster.ts';
 import { FAULTS, faultOf } from './faults/table.ts';
 import { History } from './history.ts';
@@ -139,7 +139,16 @@ function roundLine(
     return `${fault} (${buys_in_flight} buys in flight, ${units_left} units left, ${recovery})`;
   });
   const losses = allowedLosses > 0 ? `, ${allowedLosses} allowed losses` : '';
-  return `round ${round}, ${(took_ms / 1_000).toFixed(1)} s: ${strikes.join(', ')}: ${requests} requests, ${accepted} accepted, ${orders} orders${losses}, ${violations.length} violations`;
+  return `round ${round}, ${(took_ms / 1_000).toFixed(1)} s: ${strikes.join(', ')}: ${requests} requests, ${accepted} accepted, ${orders} orders (${fatesOf(record)})${losses}, ${violations.length} violations`;
+}
+
+/** What became of the orders, such as `900 paid, 80 expired`. */
+function fatesOf({ finals }: RoundRecord): string {
+  const byStatus = Map.groupBy(
+    finals.flatMap(({ orders }) => orders),
+    ({ status }) => status,
+  );
+  return [...byStatus].map(([status, orders]) => `${orders.length} ${status}`).join(', ');
 }
 
 /** A run writes tens of megabytes; the newest ones stay. */

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { LedgerSample, RedisSample } from './checker/record.ts';
+import type { LedgerSample, PaymentSighting, RedisSample } from './checker/record.ts';
 import type { Client } from './client.ts';
 import type { LedgerReader } from './ledger-reader.ts';
 import type { RedisReader } from './redis-reader.ts';
@@ -7,11 +7,15 @@ import type { RedisReader } from './redis-reader.ts';
 const REDIS_INTERVAL_MS = 50;
 const LEDGER_INTERVAL_MS = 150;
 const PRODUCT_INTERVAL_MS = 250;
+const PAYMENT_INTERVAL_MS = 200;
 
 /** Looks at the sales all the time, in Redis, in MySQL and over HTTP, and keeps what it sees for the checker. */
 export class Observer {
   readonly samples: RedisSample[] = [];
   readonly ledgerSamples: LedgerSample[] = [];
+  /** Each status in which a payment was seen, once. */
+  readonly paymentSightings: PaymentSighting[] = [];
+  readonly #paymentStatus = new Map<string, string>();
   readonly #client: Client;
   readonly #redis: RedisReader;
   readonly #ledger: LedgerReader;
@@ -27,6 +31,7 @@ export class Observer {
       this.#repeat(REDIS_INTERVAL_MS, async (sale) => void this.samples.push(await this.#redis.sample(sale))),
       this.#repeat(LEDGER_INTERVAL_MS, async (sale) => void this.ledgerSamples.push(await this.#ledger.sample(sale))),
       this.#repeat(PRODUCT_INTERVAL_MS, async (sale) => void (await this.#readProduct(sale))),
+      this.#repeat(PAYMENT_INTERVAL_MS, (sale) => this.#readPayments(sale)),
     ];
   }
 
@@ -46,6 +51,16 @@ export class Observer {
 
   #readProduct(sale: number) {
     return this.#client.call({ kind: 'product', shopper: '', sale, method: 'GET', path: `/api/v1/products/${sale}` });
+  }
+
+  async #readPayments(sale: number): Promise<void> {
+    const payments = await this.#ledger.payments(sale);
+    const at_ms = Date.now();
+    for (const { payment_id, status } of payments) {
+      if (this.#paymentStatus.get(payment_id) === status) continue;
+      this.#paymentStatus.set(payment_id, status);
+      this.paymentSightings.push({ at_ms, sale, payment_id, status });
+    }
   }
 
   async #repeat(interval_ms: number, look: (sale: number) => Promise<void>): Promise<void> {

@@ -13,7 +13,7 @@ export interface Options {
   readonly broken: string | undefined;
 }
 
-export const SHOPPERS_DEFAULT = 2_600;
+export const SHOPPERS_DEFAULT = 1_400;
 
 export const USAGE = `npm run chaos -- [options]
 

@@ -1,12 +1,17 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
+/** More than a handshake and the first statement of a session take. */
+const OPENING_LENGTH_MAX = 800;
+
 /** What a watcher is told: bytes that a client has sent and the server has not seen yet. */
 export interface Passing {
   /** Who opened the connection: the name its port was opened under. */
   readonly client: string;
   /** The same number for everything on one connection. */
   readonly connection: number;
+  /** How the connection began: what a client says at once tells what it uses the connection for. */
+  readonly opening: string;
   readonly text: string;
 }
 
@@ -20,6 +25,7 @@ interface Pair {
   readonly client: string;
   readonly near: Socket;
   readonly far: Socket;
+  opening: string;
   dropReply: boolean;
 }
 
@@ -87,7 +93,7 @@ export class Proxy {
 
   #accept(client: string, near: Socket): void {
     const far = connect({ port: this.#target_port, host: '127.0.0.1', noDelay: true });
-    const pair: Pair = { id: (this.#connections += 1), client, near, far, dropReply: false };
+    const pair: Pair = { id: (this.#connections += 1), client, near, far, opening: '', dropReply: false };
     this.#pairs.add(pair);
     for (const socket of [near, far]) {
       socket.on('error', () => end(pair));
@@ -110,8 +116,10 @@ export class Proxy {
   }
 
   #verdict(pair: Pair, chunk: Buffer): Verdict {
+    if (pair.opening.length < OPENING_LENGTH_MAX) pair.opening += chunk.toString('latin1');
     if (this.#watchers.size === 0) return 'pass';
-    const passing = { client: pair.client, connection: pair.id, text: chunk.toString('latin1') };
+    const { client, id: connection, opening } = pair;
+    const passing = { client, connection, opening, text: chunk.toString('latin1') };
     for (const watcher of this.#watchers) {
       const verdict = watcher(passing);
       if (verdict !== 'pass') return verdict;

@@ -112,5 +112,7 @@ export function evidenceText(violations: readonly Violation[]): string {
     .join('\n');
 }
 
-export const nameOf = (promise: Violation['promise']): string =>
-  promise === 'contract' ? 'the HTTP contract' : `promise ${promise}`;
+export function nameOf(promise: Violation['promise']): string {
+  if (promise === 'contract') return 'the HTTP contract';
+  return promise === 'money' ? 'the money' : `promise ${promise}`;
+}

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { check, type Findings } from './checker/check.ts';
 import type { FinalReading, RoundRecord, SaleFacts, Strike } from './checker/record.ts';
 import { orderNoOf } from './checker/view.ts';
@@ -21,8 +22,10 @@ const PRICE = 19.99;
 const RECOVERY_MS_MAX = 15_000;
 const DRAIN_MS_MAX = 15_000;
 const OPEN_MS_MAX = 15_000;
+const READINGS_MAX = 5;
 const FINAL_POLLS = 150;
 const AT_ONCE = 60;
+const PAYING_AT_ONCE = 120;
 const LATE_PER_SECOND = 15;
 const SALE_MS = 3_600_000;
 
@@ -118,18 +121,18 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
     }
     paceMaker.stop();
     progress('selling out');
-    await sellOut(crowd, redis, sale.id);
+    // A fault that outlasts the load may keep everybody from paying.
+    if (lasting.length > 0) await sellOut(crowd, redis, sale.id);
     loadOver.resolve();
     // Somebody has to come and see whether the shop answers; sold out is an answer.
     if (lasting.length > 0) crowd.pace(LATE_PER_SECOND);
     strikes.push(...(await Promise.all(lasting)));
     crowd.pace(0);
     progress('draining');
-    let drained = await drain(redis, ledger, sales);
-    // Units of failed orders have come back meanwhile.
-    await sellOut(crowd, redis, sale.id);
     await crowd.close();
-    drained &&= await drain(redis, ledger, sales);
+    const lastBuyers = new Crowd(client, sale.id, random.part('last buyers'), crowd.came);
+    const drained = await sellForGood({ crowd: lastBuyers, redis, ledger, sales });
+    await lastBuyers.close();
     progress('checking');
     const finals = await Promise.all(sales.map(({ id }) => finalReading(redis, ledger, id)));
     await pollAgain(client, history, finals, random.part('polls'));
@@ -144,6 +147,7 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
       calls: history.calls,
       samples: observer.samples,
       ledgerSamples: observer.ledgerSamples,
+      paymentSightings: observer.paymentSightings,
       finals,
       strikes,
       refusedShoppers,
@@ -152,7 +156,11 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
     };
     for (const { orders, owners, reservations, ...rest } of finals)
       history.note('final', { ...rest, orders, owners: Object.fromEntries(owners), reservations: [...reservations] });
-    history.note('samples', { redis: observer.samples, ledger: observer.ledgerSamples });
+    history.note('samples', {
+      redis: observer.samples,
+      ledger: observer.ledgerSamples,
+      payments: observer.paymentSightings,
+    });
     const findings = check(record);
     for (const violation of findings.violations) history.note('violation', { ...violation });
     return {
@@ -241,29 +249,49 @@ async function sellOut(crowd: Crowd, redis: RedisReader, sale: number): Promise<
   }
 }
 
-/** Waits until every order is settled and every returned unit is back; false where that takes too long. */
-async function drain(redis: RedisReader, ledger: LedgerReader, sales: readonly SaleFacts[]): Promise<boolean> {
+/**
+ * Sells what comes back to buyers who pay, until nothing moves any more: every order is written and paid or closed, every
+ * returned unit is back and sold again. False where that takes too long.
+ */
+async function sellForGood(options: {
+  readonly crowd: Crowd;
+  readonly redis: RedisReader;
+  readonly ledger: LedgerReader;
+  readonly sales: readonly SaleFacts[];
+}): Promise<boolean> {
+  const { crowd, redis, ledger, sales } = options;
   const until_ms = Date.now() + DRAIN_MS_MAX;
   for (;;) {
+    let toSell = 0;
     try {
       const waiting = await Promise.all(
-        sales.map(async ({ id }) => {
-          const { ready, reservations } = await redis.sample(id);
-          return !ready || reservations > 0 || (await ledger.unappliedReturns(id)) > 0;
+        sales.map(async ({ id, sellsOut }) => {
+          const isMoving = await ledger.isMoving(id);
+          // After the ledger: a unit that went back there is available here by now.
+          const { ready, reservations, available } = await redis.sample(id);
+          if (sellsOut && ready) toSell += available;
+          return isMoving || !ready || reservations > 0;
         }),
       );
-      if (!waiting.includes(true)) return true;
+      if (!waiting.includes(true) && toSell === 0) return true;
     } catch {
       // A server is away still; looked at again.
     }
     if (Date.now() > until_ms) return false;
-    await pause(50);
+    if (toSell > 0) await crowd.march(Math.ceil(toSell * 1.1) + 5, PAYING_AT_ONCE, true);
+    else await pause(50);
   }
 }
 
+/** Redis and MySQL as they are together: read again where a refund moved the ledger meanwhile. */
 async function finalReading(redis: RedisReader, ledger: LedgerReader, sale: number): Promise<FinalReading> {
-  const inRedis = await redis.final(sale);
-  return { sale, ...inRedis, ...(await ledger.final(sale)) };
+  for (let tries = 1; ; tries += 1) {
+    const began_ms = Date.now();
+    const before = await ledger.final(sale);
+    const inRedis = await redis.final(sale);
+    const after = await ledger.final(sale);
+    if (tries === READINGS_MAX || isDeepStrictEqual(before, after)) return { sale, began_ms, ...inRedis, ...after };
+  }
 }
 
 /** Asks once more, over HTTP, for some of the accepted orders, and for all that are not in the ledger. */

@@ -1,13 +1,13 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from './client.ts';
 import type { Call } from './history.ts';
+import { OrderHolder, payingPlans, plansOf, type Plans } from './order-holder.ts';
+import { retryLater, TRIES_MAX, unlessClosing, type Patience } from './patience.ts';
 import type { Random } from './random.ts';
 
-const TRIES_MAX = 25;
-const RETRY_MS_MAX = 1_000;
-const POLL_WAIT_S = 4;
-/** Who has heard nothing of an order for this long goes home; the checker asks for it in the end. */
-const POLL_MS_MAX = 10_000;
+/** Orders that one shopper makes do with, failed and closed ones included. */
+const ORDERS_MAX = 3;
+/** A unit is buyable again this long after its order closed; who buys earlier is given the same order. */
+const RETURN_MS = 400;
 
 /** How a shopper behaves: decided by the seed before it comes. */
 export interface Manners {
@@ -22,6 +22,8 @@ export interface Manners {
   readonly asksAgain: boolean;
   /** Uses a seckill token that belongs to somebody else. */
   readonly steals: boolean;
+  /** What becomes of the order, for those who poll. */
+  readonly plans: Plans;
 }
 
 export function mannersOf(random: Random): Manners {
@@ -33,6 +35,7 @@ export function mannersOf(random: Random): Manners {
     polls: random.chance(0.8),
     asksAgain: random.chance(0.1),
     steals: random.chance(0.01),
+    plans: plansOf(random),
   };
 }
 
@@ -44,18 +47,16 @@ export const plainManners: Manners = {
   polls: true,
   asksAgain: false,
   steals: false,
+  plans: payingPlans,
 };
 
-export interface ShopperDeps {
+export interface ShopperDeps extends Patience {
   readonly client: Client;
-  readonly random: Random;
-  /** Aborted when the shop closes: everybody leaves after the call they are in. */
-  readonly closing: AbortSignal;
   /** The last seckill token that somebody else was given. */
   readonly lastToken: { of?: string; token?: string };
 }
 
-/** One shopper at one sale: gets a seckill token, buys, repeats where the outcome is not known, polls. */
+/** One shopper at one sale: gets a seckill token, buys, repeats where the outcome is open, polls, and pays or not. */
 export class Shopper {
   readonly id: string;
   readonly #sale: number;
@@ -70,13 +71,13 @@ export class Shopper {
   }
 
   async run(): Promise<void> {
-    const { clicks, steals, vanishes, polls, asksAgain } = this.#manners;
-    const { client, lastToken } = this.#deps;
+    const { clicks, steals, vanishes, polls, asksAgain, plans } = this.#manners;
+    const { client, lastToken, closing } = this.#deps;
     if (steals && lastToken.token !== undefined && lastToken.of !== this.id) {
       await this.#buyOnce(lastToken.token, 0);
       return;
     }
-    for (let orders = 0; orders < 3; orders += 1) {
+    for (let orders = 0; orders < ORDERS_MAX; orders += 1) {
       const token = await this.token();
       if (token === undefined) return;
       lastToken.of = this.id;
@@ -93,11 +94,17 @@ export class Shopper {
       // Expired, or forgotten by a Redis that lost its data: another one may do.
       if (accepted === undefined && answers.some((answer) => answer?.body?.['code'] === 'token_invalid')) continue;
       if (accepted === undefined || !polls) return;
-      const outcome = await this.#poll(String(accepted.body?.['order_no']));
+      const holder = new OrderHolder(String(accepted.body?.['order_no']), {
+        ...this.#deps,
+        shopper: this.id,
+        sale: this.#sale,
+      });
+      const outcome = await holder.written();
       if (asksAgain) await this.buy(token, api + 1);
-      // A failed order's unit goes back, and its shopper may try again.
-      if (outcome !== 'failed') return;
-      await pause(200);
+      // The unit of a failed or closed order goes back, and its shopper may try again.
+      const mayBuyAgain = outcome === 'failed' || (outcome !== undefined && (await holder.carryOut(plans)));
+      if (!mayBuyAgain) return;
+      await unlessClosing(RETURN_MS, closing);
     }
   }
 
@@ -113,7 +120,7 @@ export class Shopper {
         body: { user_id: this.id, product_id: this.#sale },
       });
       if (answer.status === 200) return String(answer.body?.['token']);
-      if (!(await this.#retryLater(answer))) return undefined;
+      if (!(await retryLater(answer, this.#deps))) return undefined;
     }
     return undefined;
   }
@@ -123,7 +130,7 @@ export class Shopper {
     for (let tries = 0; tries < TRIES_MAX; tries += 1) {
       // Who got no answer tries the other process, as behind any load balancer.
       const answer = await this.#buyOnce(token, api + tries);
-      if (!(await this.#retryLater(answer))) return answer;
+      if (!(await retryLater(answer, this.#deps))) return answer;
     }
     return undefined;
   }
@@ -142,36 +149,5 @@ export class Shopper {
 
   #buyOnce(token: string, api: number): Promise<Call> {
     return this.#deps.client.call({ ...this.#buyPlan(token), api });
-  }
-
-  /** The status that the order ended in, or undefined where that was not seen. */
-  async #poll(order_no: string): Promise<string | undefined> {
-    const until_ms = Date.now() + POLL_MS_MAX;
-    while (Date.now() < until_ms && !this.#deps.closing.aborted) {
-      const answer = await this.#deps.client.call({
-        kind: 'poll',
-        shopper: this.id,
-        sale: this.#sale,
-        method: 'GET',
-        path: `/api/v1/orders/${order_no}?wait=${POLL_WAIT_S}`,
-        order_no,
-        patience_ms: POLL_WAIT_S * 1_000 + 2_000,
-      });
-      const status = answer.body?.['status'];
-      if (answer.status === 200 && status !== 'queued') return String(status);
-      if (answer.status === 200) continue;
-      if (!(await this.#retryLater(answer))) return undefined;
-    }
-    return undefined;
-  }
-
-  /** Waits before the next try; false where the answer is final or the shop closes. */
-  async #retryLater(answer: Call): Promise<boolean> {
-    const isOpen = answer.status === null || answer.status === 503 || answer.status === 429;
-    if (!isOpen || this.#deps.closing.aborted) return false;
-    const asked_ms = answer.retry_after === null ? RETRY_MS_MAX / 4 : Number(answer.retry_after) * 1_000;
-    const wait_ms = Math.min(RETRY_MS_MAX, asked_ms) * (0.3 + 0.7 * this.#deps.random.next());
-    await pause(wait_ms, undefined, { signal: this.#deps.closing }).catch(() => undefined);
-    return !this.#deps.closing.aborted;
   }
 }

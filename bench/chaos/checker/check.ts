@@ -13,6 +13,7 @@ import {
   retryIsOneEffect,
   type Check,
 } from './promises.ts';
+import { moneyIsKept } from './money.ts';
 import type { RoundRecord, Violation } from './record.ts';
 import { viewsOf } from './view.ts';
 
@@ -29,6 +30,7 @@ const CHECKS: readonly (readonly [Violation['promise'], Check])[] = [
   [10, onlyWhileOpen],
   [11, comesBack],
   ['contract', contractIsKept],
+  ['money', moneyIsKept],
 ];
 
 export interface Findings {
@@ -37,7 +39,10 @@ export interface Findings {
   readonly allowedLosses: number;
 }
 
-/** Checks the eleven promises on what was seen of a round from outside. Pure: the same record gives the same findings. */
+/**
+ * Checks the eleven promises, the contract and the money on what was seen of a round from outside. Pure: the same record gives the
+ * same findings.
+ */
 export function check(record: RoundRecord): Findings {
   const views = viewsOf(record);
   const violations = CHECKS.flatMap(([promise, evidenceOf]) =>

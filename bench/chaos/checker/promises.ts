@@ -1,4 +1,5 @@
 import type { Call } from '../history.ts';
+import { detoursOf, overlapsOf, returnsBetween, returnsOf, staleAnswersOf, strangersOf } from './lives.ts';
 import type { RedisSample, RoundRecord, SaleFacts } from './record.ts';
 import { codeOf, isLive, lostRedisData, orderNoOf, type Accepted, type SaleView } from './view.ts';
 
@@ -43,7 +44,9 @@ export const conservation: Check = function* (record, views) {
     if (!final.ready) continue;
     if (final.available + final.owners.size !== facts.units)
       yield `sale ${facts.id} ends with ${final.available} available and ${final.owners.size} owners of ${facts.units} units`;
-    const unapplied = new Set(final.returns.filter(({ applied }) => !applied).map(({ order_no }) => order_no));
+    const unapplied = new Set(
+      final.returns.filter(({ applied_ms }) => applied_ms === null).map(({ order_no }) => order_no),
+    );
     for (const [user, order_no] of final.owners) {
       const order = orders.get(order_no);
       const isQueued = order === undefined && final.reservations.has(order_no);
@@ -60,8 +63,11 @@ export const conservation: Check = function* (record, views) {
 
 /** 3. No leak. */
 export const noLeak: Check = function* (record, views) {
+  for (const view of views) yield* returnsOf(view);
   if (!record.drained) return;
   for (const { facts, final } of views) {
+    const unapplied = final.returns.filter(({ applied_ms }) => applied_ms === null).length;
+    if (unapplied > 0) yield `${unapplied} units of sale ${facts.id} have not gone back`;
     if (!facts.sellsOut) continue;
     const live = final.orders.filter(isLive).length;
     if (live !== facts.units || final.available !== 0)
@@ -71,7 +77,9 @@ export const noLeak: Check = function* (record, views) {
 
 /** 4. One live order per shopper per sale. */
 export const oneLiveOrder: Check = function* (_record, views) {
-  for (const { facts, final, buys } of views) {
+  for (const view of views) {
+    const { facts, final, buys } = view;
+    yield* overlapsOf(view);
     for (const [user, orders] of Map.groupBy(final.orders.filter(isLive), ({ user_id }) => user_id)) {
       if (orders.length > 1)
         yield `${user} has ${orders.length} live orders of sale ${facts.id}: ${orders.map(({ order_no }) => order_no).join(' ')}`;
@@ -91,6 +99,8 @@ export const oneLiveOrder: Check = function* (_record, views) {
 /** 5. Every 202 ends, and never changes on the way. */
 export const everyAcceptedEnds: Check = function* (_record, views) {
   for (const view of views) {
+    yield* staleAnswersOf(view);
+    yield* detoursOf(view);
     const pollsOf = Map.groupBy(view.polls, ({ order_no }) => order_no!);
     for (const accepted of view.accepted.values()) {
       const order = view.orders.get(accepted.order_no);
@@ -121,11 +131,13 @@ function* changesOf(view: SaleView, { order_no, shopper }: Accepted, polls: read
     if (Math.round(Number(body?.['price']) * 100) !== facts.price_cents)
       yield `order ${order_no} was shown at ${String(body?.['price'])}`;
   }
+  // Written or failed: one outcome, whatever becomes of a written order later.
+  const shown = answered.filter(({ status }) => status === 200).map(({ body }) => String(body?.['status']));
   const outcomes = new Set(
-    answered.map(({ body }) => String(body?.['status'])).filter((status) => status === 'failed' || isLive({ status })),
+    [...shown, orders.get(order_no)?.status ?? 'queued']
+      .filter((status) => status !== 'queued')
+      .map((status) => (status === 'failed' ? 'failed' : 'written')),
   );
-  const last = orders.get(order_no)?.status;
-  if (last !== undefined && last !== 'queued') outcomes.add(last);
   if (outcomes.size > 1) yield `order ${order_no} had the outcomes ${[...outcomes].join(' and ')}`;
   for (const earlier of answered) {
     for (const later of answered) {
@@ -133,9 +145,6 @@ function* changesOf(view: SaleView, { order_no, shopper }: Accepted, polls: read
       if (later.sent_ms <= earlier.answered_ms) continue;
       if (earlier.status === 404 && later.status === 200)
         yield `order ${order_no} was gone at ${earlier.answered_ms} and reappeared at ${later.answered_ms}`;
-      const wasSettled = earlier.status === 200 && earlier.body?.['status'] !== 'queued';
-      if (wasSettled && later.body?.['status'] === 'queued')
-        yield `order ${order_no} was settled at ${earlier.answered_ms} and queued at ${later.answered_ms}`;
     }
   }
 }
@@ -189,39 +198,39 @@ const wasIssued = ({ calls }: RoundRecord, buy: Call): boolean =>
       kind === 'token' && shopper === buy.shopper && sale === buy.sale && body?.['token'] === buy.token,
   );
 
-/** 8. A retry is one effect. */
+/** 8. A retry is one effect: one seckill token buys one order, and a living order is what its shopper is given. */
 export const retryIsOneEffect: Check = function* (_record, views) {
-  for (const { facts, orders, buysOf, allowedLosses } of views) {
+  for (const view of views) {
+    yield* strangersOf(view);
+    const { facts, orders, buysOf, allowedLosses } = view;
     for (const [shopper, calls] of buysOf) {
-      const numbers = new Set(calls.map(orderNoOf).filter((order_no) => order_no !== undefined));
-      // Failed and lost orders hold nothing: their shopper may have bought again.
-      const standing = [...numbers].filter(
-        (order_no) => !allowedLosses.has(order_no) && orders.get(order_no)?.status !== 'failed',
-      );
+      const given = calls.filter((call) => {
+        const order_no = orderNoOf(call);
+        return order_no !== undefined && !allowedLosses.has(order_no);
+      });
+      const numbers = new Set(given.map((call) => orderNoOf(call)!));
+      // Failed and closed orders hold nothing: their shopper may have bought again.
+      const standing = [...numbers].filter((order_no) => isLive(orders.get(order_no) ?? { status: 'pending_payment' }));
       if (standing.length > 1)
         yield `${shopper} was given ${standing.length} order numbers of sale ${facts.id}: ${standing.join(' ')}`;
-      const failed = [...numbers].filter(
-        (order_no) => orders.get(order_no)?.status === 'failed' && !allowedLosses.has(order_no),
-      );
-      if (failed.length > 0 && !failed.every((order_no) => wasToldOfFailure(calls, order_no)) && standing.length > 0)
-        yield `${shopper} was given order ${failed.join(' ')}, which failed, and ${standing.join(' ')} of sale ${facts.id} for one buy`;
+      // A replay names the order of an earlier token; whoever buys anew gets a new order for it.
+      const bought = given.filter(({ body }) => body?.['replayed'] !== true);
+      for (const [token, buys] of Map.groupBy(bought, (call) => call.token)) {
+        const ofToken = new Set(buys.map(orderNoOf));
+        if (ofToken.size > 1)
+          yield `${shopper} was given ${[...ofToken].join(' and ')} of sale ${facts.id} for one seckill token, ${token}`;
+      }
     }
   }
 };
-
-/** Whether a new seckill token was used after the failed order: a new buy, and no retry. */
-function wasToldOfFailure(calls: readonly Call[], order_no: string): boolean {
-  const token = calls.find((call) => orderNoOf(call) === order_no)?.token;
-  const others = calls.filter((call) => call.status === 202 && orderNoOf(call) !== order_no);
-  return others.every((call) => call.token !== token);
-}
 
 /**
  * 9. Fenced. What shows from outside: the ledger's fencing token never falls, `sold` is the number of live orders at every instant, and the
  * owners of a ready sale never become fewer unless units went back.
  */
 export const fenced: Check = function* (record, views) {
-  for (const { facts, final } of views) {
+  for (const view of views) {
+    const { facts, final } = view;
     const ledger = record.ledgerSamples.filter(({ sale }) => sale === facts.id);
     for (const [i, { fence, sold, live, at_ms }] of ledger.entries()) {
       const before = ledger[i - 1];
@@ -234,8 +243,10 @@ export const fenced: Check = function* (record, views) {
     const ready = samplesOf(record, facts).filter((sample) => sample.ready);
     for (const [i, { owners, run_id, at_ms }] of ready.entries()) {
       const before = ready[i - 1];
-      if (before !== undefined && before.run_id === run_id && before.owners - owners > final.returns.length)
-        yield `sale ${facts.id} went from ${before.owners} owners to ${owners} before ${at_ms}, and ${final.returns.length} units went back`;
+      if (before === undefined || before.run_id !== run_id) continue;
+      const returned = returnsBetween(view, before.at_ms, at_ms);
+      if (before.owners - owners > returned)
+        yield `sale ${facts.id} went from ${before.owners} owners to ${owners} before ${at_ms}, and ${returned} units went back`;
     }
   }
 };
@@ -270,6 +281,9 @@ export const comesBack: Check = function* (record, views) {
   for (const { facts, final } of views) if (!final.ready) yield `sale ${facts.id} is not ready at the end`;
 };
 
+/** How a call about an order may be refused, whatever the state of the order. */
+const ORDER_REFUSALS = ['404 not_found', '503 overloaded', '503 not_ready', '503 unavailable'];
+
 /** What each call may answer, beside 400 for what no valid shopper sends. */
 const ANSWERS: Readonly<Record<Call['kind'], ReadonlySet<string>>> = {
   open: new Set(['201', '503 unavailable', '503 overloaded', '503 not_ready']),
@@ -297,7 +311,10 @@ const ANSWERS: Readonly<Record<Call['kind'], ReadonlySet<string>>> = {
     '503 not_ready',
     '503 unavailable',
   ]),
-  poll: new Set(['200', '404 not_found', '503 overloaded', '503 not_ready', '503 unavailable']),
+  pay: new Set(['200', '409 invalid_state', ...ORDER_REFUSALS]),
+  cancel: new Set(['200', '409 invalid_state', ...ORDER_REFUSALS]),
+  refund: new Set(['202', '409 invalid_state', ...ORDER_REFUSALS]),
+  poll: new Set(['200', ...ORDER_REFUSALS]),
 };
 
 /** The HTTP contract of every answer, and processes that stay up. */

@@ -42,15 +42,48 @@ export interface LedgerOrder {
 
 export interface StockReturn {
   readonly order_no: string;
-  readonly applied: boolean;
+  readonly created_ms: number;
+  /** Null where the unit has not gone back yet, as far as the ledger knows. */
+  readonly applied_ms: number | null;
+}
+
+/** A line of an order's history, in the order in which they were written. */
+export interface LedgerMove {
+  readonly order_no: string;
+  readonly from: string;
+  readonly to: string;
+  readonly at_ms: number;
+}
+
+export interface LedgerPayment {
+  readonly payment_id: string;
+  readonly order_no: string;
+  readonly status: string;
+  readonly amount_cents: number;
+}
+
+/** A payment was seen in another status than before. */
+export interface PaymentSighting {
+  readonly at_ms: number;
+  readonly sale: number;
+  readonly payment_id: string;
+  readonly status: string;
+}
+
+/** What MySQL holds of a sale. */
+export interface LedgerReading {
+  readonly orders: readonly LedgerOrder[];
+  readonly returns: readonly StockReturn[];
+  readonly moves: readonly LedgerMove[];
+  readonly payments: readonly LedgerPayment[];
+  readonly sold: number;
 }
 
 /** Everything that Redis and MySQL hold of a sale after the round, when nothing moves any more. */
-export interface FinalReading {
+export interface FinalReading extends LedgerReading {
   readonly sale: number;
-  readonly orders: readonly LedgerOrder[];
-  readonly returns: readonly StockReturn[];
-  readonly sold: number;
+  /** Whoever asks later is told nothing older. */
+  readonly began_ms: number;
   readonly ready: boolean;
   readonly available: number;
   /** User → order number. */
@@ -78,18 +111,19 @@ export interface RoundRecord {
   readonly calls: readonly Call[];
   readonly samples: readonly RedisSample[];
   readonly ledgerSamples: readonly LedgerSample[];
+  readonly paymentSightings: readonly PaymentSighting[];
   readonly finals: readonly FinalReading[];
   readonly strikes: readonly Strike[];
   /** Shoppers whose orders MySQL was made to refuse while the fault lasted. */
   readonly refusedShoppers: ReadonlySet<string>;
   /** Processes that ended although nobody wanted it to. */
   readonly crashes: readonly string[];
-  /** Whether the queue was empty and everything settled in time. */
+  /** Whether every order was written, and paid or closed, and every unit back and sold again, in time. */
   readonly drained: boolean;
 }
 
-/** A broken promise of section 1 of the design, or of the HTTP contract. */
+/** A broken promise of section 1 of the design, of the HTTP contract, or of what becomes of money. */
 export interface Violation {
-  readonly promise: number | 'contract';
+  readonly promise: number | 'contract' | 'money';
   readonly evidence: string;
 }

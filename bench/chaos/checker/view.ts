@@ -23,6 +23,8 @@ export interface SaleView {
   readonly buysOf: ReadonlyMap<string, readonly Call[]>;
   /** By order number. A number that was given to two shoppers is in it with the first. */
   readonly accepted: ReadonlyMap<string, Accepted>;
+  /** All of this sale. */
+  readonly calls: readonly Call[];
   readonly polls: readonly Call[];
   /** Numbers that Redis lost with its own data, as the design allows; they are not in the ledger, or failed there. */
   readonly allowedLosses: ReadonlySet<string>;
@@ -43,6 +45,7 @@ export function viewsOf(record: RoundRecord): SaleView[] {
       buys,
       buysOf: Map.groupBy(buys, ({ shopper }) => shopper),
       accepted,
+      calls,
       polls: calls.filter(({ kind }) => kind === 'poll'),
     };
     const allowedLosses = new Set(

@@ -19,8 +19,14 @@ export const says =
 
 export const insertsOrders = says('insert into orders ');
 
-/** The first statement of the writer's transactions, and of no other's. */
-export const startsWriting = says('set transaction isolation level read committed');
+/** How a session begins whose locks MySQL frees after its process froze: the one that orders are written in. */
+const LEDGER_SESSION = ', wait_timeout = 5';
+
+/**
+ * The first statement of the writer's transactions. Moves of orders begin with the same one, in sessions of another kind.
+ */
+export const startsWriting = (passing: Passing): boolean =>
+  says('set transaction isolation level read committed')(passing) && passing.opening.includes(LEDGER_SESSION);
 
 /** Reads the live orders of a sale, which whoever rebuilds it does in its snapshot. */
 export const readsOwners =

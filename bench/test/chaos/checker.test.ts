@@ -30,7 +30,10 @@ function soundRound(): {
   const final: FinalReading = {
     sale: 17,
     orders: [order('A', 'alice', 2_000), order('B', 'bob', 2_100)],
+    began_ms: 8_000,
     returns: [],
+    moves: [],
+    payments: [],
     sold: 2,
     ready: true,
     available: 0,
@@ -48,6 +51,7 @@ function soundRound(): {
       { at_ms: 2_050, sale: 17, live: 0, sold: 0, fence: 1 },
       { at_ms: 2_350, sale: 17, live: 2, sold: 2, fence: 2 },
     ],
+    paymentSightings: [],
     finals: [final],
     strikes: [],
     refusedShoppers: new Set(),
@@ -101,6 +105,7 @@ const order = (order_no: string, user_id: string, created_at_ms: number, status 
   price_cents: 1_999,
   created_at_ms,
 });
+const returned = (order_no: string, applied_ms: number | null = 2_600) => ({ order_no, created_ms: 2_500, applied_ms });
 const sample = (at_ms: number, available: number, owners: number, run_id = 'r1') => ({
   at_ms,
   sale: 17,
@@ -167,8 +172,9 @@ test('2: a failed order may own its unit until it goes back, and not longer', ()
     calls: [buy('alice', 2_000, accepted('A')), buy('bob', 2_100, accepted('B'))],
     ledgerSamples: [],
   };
-  const returns = (applied: boolean) => [{ order_no: 'A', applied }];
-  expect(promisesOf(record({ ...changes, finals: [{ ...failing, returns: returns(false) }] }))).toEqual([]);
+  const returns = (applied: boolean) => [returned('A', applied ? 2_600 : null)];
+  const unapplied = { ...changes, drained: false, finals: [{ ...failing, returns: returns(false) }] };
+  expect(promisesOf(record(unapplied))).toEqual([11]);
   expect(promisesOf(record({ ...changes, finals: [{ ...failing, returns: returns(true) }] }))).toEqual([2]);
 });
 
@@ -228,7 +234,7 @@ test('6: an accepted order failed though nothing refused it', () => {
     {
       ...final,
       orders: [...final.orders, order('D', 'dora', 2_300, 'failed')],
-      returns: [{ order_no: 'D', applied: true }],
+      returns: [returned('D')],
     },
   ];
   expect(promisesOf(record({ finals, calls: [...calls, buy('dora', 2_300, accepted('D'))] }))).toEqual([6]);

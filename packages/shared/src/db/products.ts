@@ -107,7 +107,6 @@ export async function salesToCleanUp(db: Db, before_ms: number): Promise<SaleRef
 }
 
 /** Marks a sale whose keys are deleted, unless somebody else holds it by now. */
-/** Marks a sale whose keys are deleted, unless somebody else holds it by now. */
 export async function markCleaned(db: Db, id: number, fence: number, now_ms: number): Promise<void> {
   await db
     .updateTable('products')

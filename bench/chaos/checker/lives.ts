@@ -1,0 +1,139 @@
+import type { Call } from '../history.ts';
+import { isClosed, isOrderMove, orderCanBecome } from './statuses.ts';
+import { isLive, orderNoOf, type SaleView } from './view.ts';
+
+/** What a comparison of two clock readings of one machine may be off by, rounded to a millisecond each. */
+const CLOCK_MS = 2;
+
+/** An order seen in a status by an answer; it was in it at some moment between the two times. */
+interface Observation {
+  readonly from_ms: number;
+  readonly to_ms: number;
+  readonly status: string;
+  readonly by: string;
+}
+
+/** The statuses that answers showed of each order, with the ledger's last word. */
+function observationsOf({ calls, final }: SaleView): Map<string, Observation[]> {
+  const seen = calls.flatMap((call): (Observation & { readonly order_no: string })[] => {
+    const status = statusIn(call);
+    if (status === undefined || call.order_no === undefined) return [];
+    const { order_no, sent_ms: from_ms, answered_ms: to_ms, kind: by } = call;
+    return [{ order_no, status, from_ms, to_ms, by }];
+  });
+  const last = final.orders.map(({ order_no, status }) => ({
+    order_no,
+    status,
+    // It has been so since before the reading, and stays so: nothing moves any more but refunds.
+    from_ms: Infinity,
+    to_ms: final.began_ms,
+    by: 'ledger',
+  }));
+  return Map.groupBy([...seen, ...last], ({ order_no }) => order_no);
+}
+
+function statusIn({ kind, status, body }: Call): string | undefined {
+  if (status !== 200 && status !== 202) return undefined;
+  if (kind === 'poll' || kind === 'cancel' || kind === 'refund') return String(body?.['status']);
+  // Only an unpaid order is given somewhere to pay.
+  return kind === 'pay' ? 'pending_payment' : undefined;
+}
+
+/**
+ * No answer shows an order in a status that an earlier one rules out: whoever asked later is not told of an older state,
+ * and nothing leaves the map. Only answers that cannot have overtaken each other are compared.
+ */
+export function* staleAnswersOf(view: SaleView): Iterable<string> {
+  for (const [order_no, observations] of observationsOf(view)) {
+    const sorted = observations.toSorted((a, b) => a.to_ms - b.to_ms);
+    for (const [i, earlier] of sorted.entries()) {
+      const stale = sorted
+        .slice(i + 1)
+        .find((later) => later.from_ms > earlier.to_ms && !orderCanBecome(earlier.status, later.status));
+      if (stale === undefined) continue;
+      const when = stale.from_ms === Infinity ? 'at the end' : `at ${stale.from_ms}`;
+      const first = `${earlier.status} at ${earlier.to_ms} (${earlier.by})`;
+      yield `order ${order_no} was ${first} and ${stale.status} ${when} (${stale.by})`;
+    }
+  }
+}
+
+/** The history of each order is a way along the map, from the state in which it is written to the one that it is in. */
+export function* detoursOf({ final }: SaleView): Iterable<string> {
+  const movesOf = Map.groupBy(final.moves, ({ order_no }) => order_no);
+  for (const { order_no, status } of final.orders) {
+    let at = status === 'failed' ? 'failed' : 'pending_payment';
+    for (const { from, to } of movesOf.get(order_no) ?? []) {
+      if (from !== at || !isOrderMove(from, to)) yield `order ${order_no} was ${at} and moved from ${from} to ${to}`;
+      at = to;
+    }
+    if (at !== status) yield `order ${order_no} is ${status}, and its history leads to ${at}`;
+  }
+}
+
+/** When an order of the ledger was alive: from its admission to its close. */
+interface Life {
+  readonly order_no: string;
+  readonly user_id: string;
+  readonly from_ms: number;
+  readonly to_ms: number;
+}
+
+function livesOf({ final }: SaleView): Life[] {
+  const closes = new Map(final.moves.filter(({ to }) => isClosed(to)).map(({ order_no, at_ms }) => [order_no, at_ms]));
+  return final.orders
+    .filter(({ status }) => status !== 'failed')
+    .map((order) => ({
+      order_no: order.order_no,
+      user_id: order.user_id,
+      from_ms: order.created_at_ms,
+      to_ms: isLive(order) ? Infinity : (closes.get(order.order_no) ?? order.created_at_ms),
+    }));
+}
+
+/** At no moment does a shopper have two live orders. */
+export function* overlapsOf(view: SaleView): Iterable<string> {
+  for (const [user, lives] of Map.groupBy(livesOf(view), ({ user_id }) => user_id)) {
+    const sorted = lives.toSorted((a, b) => a.from_ms - b.from_ms);
+    for (const [i, next] of sorted.entries()) {
+      const before = sorted[i - 1];
+      if (before !== undefined && next.from_ms < before.to_ms - CLOCK_MS)
+        yield `${user} had order ${next.order_no} at ${next.from_ms}, while ${before.order_no} lived`;
+    }
+  }
+}
+
+/** While a shopper's order lives, every buy of its shopper is answered with its number. */
+export function* strangersOf(view: SaleView): Iterable<string> {
+  const lives = Map.groupBy(livesOf(view), ({ user_id }) => user_id);
+  for (const [shopper, calls] of view.buysOf) {
+    for (const { order_no, to_ms } of lives.get(shopper) ?? []) {
+      const known_ms = view.accepted
+        .get(order_no)
+        ?.answers.reduce((min, call) => Math.min(min, call.answered_ms), Infinity);
+      if (known_ms === undefined) continue;
+      const other = calls.find(
+        (call) => call.sent_ms > known_ms && call.answered_ms < to_ms && (orderNoOf(call) ?? order_no) !== order_no,
+      );
+      if (other !== undefined)
+        yield `${shopper} had order ${order_no} and was given ${orderNoOf(other)} at ${other.answered_ms}`;
+    }
+  }
+}
+
+/** Every close, and every failure, leaves one return; a live order leaves none. */
+export function* returnsOf({ final }: SaleView): Iterable<string> {
+  const returns = Map.groupBy(final.returns, ({ order_no }) => order_no);
+  for (const { order_no, status } of final.orders) {
+    const count = returns.get(order_no)?.length ?? 0;
+    const expected = isClosed(status) || status === 'failed' ? 1 : 0;
+    if (count !== expected) yield `order ${order_no} is ${status}, and its unit went back ${count} times`;
+  }
+}
+
+/** How many units of a sale may have gone back between two moments. */
+export const returnsBetween = ({ final }: SaleView, from_ms: number, to_ms: number): number =>
+  final.returns.filter(
+    ({ created_ms, applied_ms }) =>
+      created_ms <= to_ms + CLOCK_MS && (applied_ms === null || applied_ms >= from_ms - CLOCK_MS),
+  ).length;
