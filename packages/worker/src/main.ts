@@ -13,11 +13,13 @@ import { Keys } from '@flash-sale/shared/redis/keys.ts';
 import { createLogger } from '@flash-sale/shared/telemetry/logger.ts';
 import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { answers, startOpsServer } from '@flash-sale/shared/telemetry/ops-server.ts';
+import { httpReceiver } from './order-events/receiver.ts';
 import { OrderWriter } from './order-writer/order-writer.ts';
 import { auditor } from './services/auditor.ts';
 import { cleanUp } from './services/clean-up.ts';
 import { expiry } from './services/expiry.ts';
 import { orderConsumers } from './services/order-consumers.ts';
+import { orderEvents } from './services/order-events.ts';
 import { paymentCalls } from './services/payment-calls.ts';
 import { relay } from './services/relay.ts';
 import { returns } from './services/returns.ts';
@@ -54,6 +56,7 @@ await startOrExit(async () => {
     metrics,
     order_batch_max: config.ORDER_BATCH_MAX,
     payment_timeout_ms: config.PAYMENT_TIMEOUT_SECONDS * 1_000,
+    order_events: config.EVENTS_URL !== undefined,
   });
   const provider = await choosePaymentProvider(config, db, log);
   const sales = new SaleList(db, log);
@@ -74,10 +77,16 @@ await startOrExit(async () => {
       auditor({ commands, redis, keys, db: ledger, sales, log, metrics, interval_ms: config.AUDIT_INTERVAL_MS }),
       leading,
     ),
-    repeating(expiry({ db, db_name: config.DB_NAME, commands, log, metrics }), log),
+    repeating(expiry({ config, db, commands, log, metrics }), log),
     led(paymentCalls({ db, provider, log }), leading),
     led(cleanUp({ commands, db: ledger, log }), leading),
   ];
+  if (config.EVENTS_URL !== undefined) {
+    const receiver = httpReceiver(config.EVENTS_URL, config);
+    const give_up_ms = config.EVENTS_GIVE_UP_SECONDS * 1_000;
+    const delivery = { db, receiver, concurrency: config.EVENTS_CONCURRENCY, give_up_ms, log, metrics };
+    services.push(repeating(orderEvents(delivery), log));
+  }
   for (const service of services) service.start();
 
   const ops = await startOpsServer(

@@ -106,7 +106,7 @@ export class Run {
     const { db, commands, log } = context;
     this.#context = context;
     this.#sale = sale;
-    const sizes = { order_batch_max: 500, payment_timeout_ms: 900_000 };
+    const sizes = { order_batch_max: 500, payment_timeout_ms: 900_000, order_events: false };
     this.#writer = new OrderWriter({ db, commands, log, metrics: createMetrics('worker'), ...sizes });
   }
 

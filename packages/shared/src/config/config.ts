@@ -9,6 +9,8 @@ const flag = (description: string) => Type.Boolean({ description, default: false
 /** Text that ends up in key names, where braces would move the hash tag. */
 const keyText = (description: string) => text(description, { default: '', pattern: '^[A-Za-z0-9:_.-]{0,64}$' });
 
+const WEBHOOK_SECRET = 'whsec_[A-Za-z0-9+/]{32,88}={0,2}';
+
 /**
  * Every setting of both processes: the one place where a name, a default and a bound are written. The README's table
  * is generated from it.
@@ -121,6 +123,19 @@ export const ConfigSchema = Type.Object({
   WORKER_CONCURRENCY: count('jobs of a shard active at once, per worker process', 16, 1, 1_000),
   ORDER_BATCH_MAX: count('orders in one transaction', 500, 1, 1_000),
   AUDIT_INTERVAL_MS: count('pause between two audits of all sales, ms', 10_000, 100, 86_400_000),
+  EVENTS_URL: Type.Optional(
+    text('where order events are posted to, in api and worker processes alike. Default: no events', {
+      pattern: '^https?://[^\\s/@]+(/[^\\s]*)?$',
+    }),
+  ),
+  EVENTS_SECRET: Type.Optional(
+    text('secrets that sign order events, separated by commas: `whsec_` and 24 to 64 bytes in base64', {
+      pattern: `^${WEBHOOK_SECRET}(,${WEBHOOK_SECRET})*$`,
+    }),
+  ),
+  EVENTS_TIMEOUT_MS: count('an order event’s receiver that takes longer is tried again, ms', 5_000, 100, 60_000),
+  EVENTS_CONCURRENCY: count('deliveries of order events in flight at once', 8, 1, 64),
+  EVENTS_GIVE_UP_SECONDS: count('an order event that is not delivered by then is dead, s', 86_400, 1, 2_592_000),
   SHUTDOWN_GRACE_MS: count('time to finish open requests and batches after SIGTERM, ms', 7_000, 100, 600_000),
 });
 
@@ -185,6 +200,9 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     problems.push(
       'PAYMENT_PROVIDER=stripe in production needs PUBLIC_URL: where shoppers come back to after they paid',
     );
+  }
+  if (config.EVENTS_URL !== undefined && config.EVENTS_SECRET === undefined) {
+    problems.push('EVENTS_URL needs EVENTS_SECRET, by which its receiver knows that an event is ours');
   }
   if (!hasCents(config.CURRENCY)) {
     problems.push(`CURRENCY ${config.CURRENCY} is not divided into a hundred, as all prices are here`);

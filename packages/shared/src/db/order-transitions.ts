@@ -17,7 +17,9 @@ export interface MovedOrder {
   readonly user_id: string;
   readonly product_id: number;
   readonly price_cents: number;
+  readonly status: OrderStatus;
   readonly version: number;
+  readonly moved_ms: number;
 }
 
 /**
@@ -44,8 +46,8 @@ export async function moveOrders(
 ): Promise<MovedOrder[]> {
   if (!canMove(from, to)) throw new Error(`An order cannot move from ${from} to ${to}`);
   // By primary key alone: another index would lock rows of other sales on the way, and wait for those who hold them.
-  const { rows: found } = await sql<MovedOrder>`
-    SELECT order_no, user_id, product_id, price_cents, version FROM orders FORCE INDEX (PRIMARY)
+  const { rows: found } = await sql<Omit<MovedOrder, 'moved_ms'>>`
+    SELECT order_no, user_id, product_id, price_cents, status, version FROM orders FORCE INDEX (PRIMARY)
     WHERE order_no IN (${orderNos}) AND product_id = ${productId} AND status = ${from} FOR UPDATE`.execute(tx);
   if (found.length === 0) return [];
   const now = new Date();
@@ -76,7 +78,7 @@ export async function moveOrders(
     { name: 'revenue_cents', bucket: 0, value: to === 'paid' ? cents : 0 },
     { name: 'refunded_cents', bucket: 0, value: to === 'refunded' ? cents : 0 },
   ]);
-  return found.map((order) => ({ ...order, version: order.version + 1 }));
+  return found.map((order) => ({ ...order, status: to, version: order.version + 1, moved_ms: now.getTime() }));
 }
 
 /** The moves of an order after it was written, in their order. */

@@ -13,6 +13,7 @@ export interface Database {
   sale_counters: SaleCountersTable;
   repairs: RepairsTable;
   token_secrets: TokenSecretsTable;
+  order_events: OrderEventsTable;
 }
 
 export interface ProductsTable {
@@ -124,4 +125,25 @@ export interface RepairsTable {
 export interface TokenSecretsTable {
   id: number;
   secret: string;
+}
+
+/** Orders of one sale that came to a status together, for the receiver of order events. Deleted when delivered. */
+export interface OrderEventsTable {
+  id: Generated<number>;
+  product_id: number;
+  status: OrderStatus;
+  /** Order numbers, separated by spaces. */
+  order_nos: string;
+  /** How many. */
+  orders: number;
+  /** When they came to it. */
+  created_at: Date;
+  /** The message that tells of it; null until it is first tried. */
+  message_id: string | null;
+  attempts: Generated<number>;
+  next_attempt_at: Date | null;
+  last_error: string | null;
+  /** Since when it waits to be delivered; an operator's retry begins anew. */
+  waiting_since: Date;
+  dead_at: Date | null;
 }

@@ -2,8 +2,10 @@ import { Refusal } from '../domain/errors.ts';
 import { STATUS_LIFE_MS, type Order } from '../domain/order.ts';
 import type { PaymentEvent } from '../domain/payment.ts';
 import { saleOfOrderNumber } from '../domain/order-number.ts';
+import type { Config } from '../config/config.ts';
 import type { Db, Tx } from '../db/client.ts';
 import { isRolledBack } from '../db/errors.ts';
+import { insertOrderEvents } from '../db/order-events.ts';
 import { lockSaleRow, moveOrders, type MovedOrder, type Mover } from '../db/order-transitions.ts';
 import { findOrders } from '../db/orders.ts';
 import {
@@ -18,6 +20,8 @@ import {
 import type { Commands } from '../redis/commands.ts';
 
 export interface MoveDeps {
+  /** Whether order events have a receiver. */
+  readonly config: Pick<Config, 'EVENTS_URL'>;
   readonly db: Db;
   readonly commands: Commands;
 }
@@ -25,11 +29,11 @@ export interface MoveDeps {
 const TRIES_MAX = 3;
 
 /**
- * Runs moves of one sale's orders in one transaction that holds the sale's row, and sends pollers of the moved orders to the ledger before it
- * commits. Where Redis cannot be told, nothing is committed. What the server rolls back for another transaction's sake runs again.
+ * Runs moves of one sale's orders in one transaction that holds the sale's row and leaves their order events, and sends pollers of the moved orders
+ * to the ledger before it commits. Where Redis cannot be told, nothing is committed. What the server rolls back for another transaction's sake runs again.
  */
 async function moving<Result>(
-  { db, commands }: MoveDeps,
+  { config, db, commands }: MoveDeps,
   productId: number,
   work: (tx: Tx, moved: (orders: readonly MovedOrder[]) => void) => Promise<Result>,
 ): Promise<Result> {
@@ -41,7 +45,9 @@ async function moving<Result>(
         await lockSaleRow(tx, productId);
         const all: MovedOrder[] = [];
         const result = await work(tx, (orders) => all.push(...orders));
-        if (all.length > 0) await commands.markChanged(saleOfOrderNumber(all[0]!.order_no)!, STATUS_LIFE_MS, all);
+        if (all.length === 0) return result;
+        if (config.EVENTS_URL !== undefined) await insertOrderEvents(tx, productId, all, all[0]!.moved_ms);
+        await commands.markChanged(saleOfOrderNumber(all[0]!.order_no)!, STATUS_LIFE_MS, all);
         return result;
       });
   for (let tries = 1; ; tries += 1) {

@@ -86,5 +86,21 @@ export function createMetrics(name: 'api' | 'worker') {
       help: 'Units of closed and failed orders that went back on sale.',
       registers,
     }),
+    order_events_delivered: new Counter({
+      name: 'seckill_order_events_delivered_total',
+      help: 'Order events that their receiver took.',
+      registers,
+    }),
+    order_event_attempts: new Counter({
+      name: 'seckill_order_event_attempts_total',
+      help: 'Attempts to deliver a message of order events, by outcome: delivered, failed, dead.',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    order_events_oldest_seconds: new Gauge({
+      name: 'seckill_order_events_oldest_seconds',
+      help: 'Age of the oldest order event that is neither delivered nor dead, as the process that delivers sees it.',
+      registers,
+    }),
   };
 }

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { FailureReason, Order } from '@flash-sale/shared/domain/order.ts';
 import type { Db } from '@flash-sale/shared/db/client.ts';
 import { isRefusal } from '@flash-sale/shared/db/errors.ts';
+import { insertOrderEvents } from '@flash-sale/shared/db/order-events.ts';
 import { findOrders, insertOrders } from '@flash-sale/shared/db/orders.ts';
 import { addSold, lockSale, readFence, stampFence } from '@flash-sale/shared/db/products.ts';
 import { addToCounters, changesOfWritten } from '@flash-sale/shared/db/sale-counters.ts';
@@ -29,6 +30,8 @@ export interface LedgerWriterDeps {
   readonly db: Db;
   /** Time to pay, counted from the commit. */
   readonly payment_timeout_ms: number;
+  /** Whether order events have a receiver. */
+  readonly order_events: boolean;
   readonly log: Logger;
   readonly metrics: Metrics;
 }
@@ -101,7 +104,7 @@ export class LedgerWriter {
   async #transact(batch: readonly HeldReservation[], verdict?: FailureReason): Promise<Order[]> {
     const { id } = this.#lease.sale;
     const fence = this.#lease.fencing_token;
-    const { payment_timeout_ms } = this.#deps;
+    const { payment_timeout_ms, order_events } = this.#deps;
     const orders = await this.#deps.db
       .transaction()
       .setIsolationLevel('read committed')
@@ -126,6 +129,7 @@ export class LedgerWriter {
         const failed = fresh.filter(({ status }) => status === 'failed');
         await insertOrders(tx, fresh);
         await insertStockReturns(tx, failed, now_ms);
+        if (order_events) await insertOrderEvents(tx, id, fresh, now_ms);
         await addToCounters(tx, id, changesOfWritten(fresh, now_ms));
         if (fresh.length > failed.length) await addSold(tx, id, fresh.length - failed.length);
         return { there, fresh, failed };

@@ -1,5 +1,6 @@
-import { sql } from 'kysely';
+import type { Config } from '@flash-sale/shared/config/config.ts';
 import type { Db } from '@flash-sale/shared/db/client.ts';
+import { withNamedLock } from '@flash-sale/shared/db/named-lock.ts';
 import { ordersToExpire } from '@flash-sale/shared/db/orders.ts';
 import { expireOrders } from '@flash-sale/shared/order/moves.ts';
 import type { Commands } from '@flash-sale/shared/redis/commands.ts';
@@ -14,9 +15,8 @@ const BATCH = 1_000;
 const ROUND_MS_MAX = 10_000;
 
 export interface ExpiryDeps {
+  readonly config: Pick<Config, 'EVENTS_URL'>;
   readonly db: Db;
-  /** Names the lock, which is the server's and not the database's. */
-  readonly db_name: string;
   readonly commands: Commands;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -27,14 +27,13 @@ export interface ExpiryDeps {
  * on nothing that a loss of Redis takes away.
  */
 export function expiry(deps: ExpiryDeps): Rounds {
-  const { db, db_name, log, metrics } = deps;
+  const { db, log, metrics } = deps;
 
-  /** @param holdsLock also keeps the lock's connection in use, which would be dropped if it were silent for as long as a large sweep takes */
-  async function sweep(stopping: AbortSignal, holdsLock: () => Promise<boolean>): Promise<void> {
+  async function sweep(ending: AbortSignal): Promise<void> {
     const until_ms = performance.now() + ROUND_MS_MAX;
     /** Sales that could not be swept now, which must not keep the others waiting. */
     const stuck = new Set<number>();
-    while (!stopping.aborted && performance.now() < until_ms && (await holdsLock())) {
+    while (!ending.aborted && performance.now() < until_ms) {
       const due = await ordersToExpire(db, BATCH, [...stuck]);
       for (const [product_id, orders] of Map.groupBy(due, (order) => order.product_id)) {
         const orderNos = orders.map(({ order_no }) => order_no);
@@ -54,20 +53,6 @@ export function expiry(deps: ExpiryDeps): Rounds {
   return {
     name: 'expiry',
     interval_ms: INTERVAL_MS,
-    round: (stopping) =>
-      db.connection().execute(async (connection) => {
-        const name = `${db_name}.expiry`;
-        const { rows } = await sql<{ held: number }>`SELECT GET_LOCK(${name}, 0) AS held`.execute(connection);
-        if (rows[0]?.held !== 1) return;
-        const holdsLock = async (): Promise<boolean> => {
-          const used = sql<{ held: number }>`SELECT IS_USED_LOCK(${name}) = CONNECTION_ID() AS held`;
-          return (await used.execute(connection)).rows[0]?.held === 1;
-        };
-        try {
-          await sweep(stopping, holdsLock);
-        } finally {
-          await sql`DO RELEASE_LOCK(${name})`.execute(connection);
-        }
-      }),
+    round: (stopping) => withNamedLock(db, 'expiry', (lost) => sweep(AbortSignal.any([stopping, lost]))),
   };
 }

@@ -41,7 +41,10 @@ async function writerOf(sale: SaleRef, db = ledgerDb) {
     lease,
     metrics,
     retries,
-    writer: new LedgerWriter({ db, log: context.log, metrics, payment_timeout_ms: 900_000 }, lease),
+    writer: new LedgerWriter(
+      { db, log: context.log, metrics, payment_timeout_ms: 900_000, order_events: false },
+      lease,
+    ),
   };
 }
 

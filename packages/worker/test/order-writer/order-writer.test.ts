@@ -24,6 +24,7 @@ function openWriter(): OrderWriter {
     metrics: createMetrics('worker'),
     order_batch_max: 500,
     payment_timeout_ms: 900_000,
+    order_events: false,
   });
 }
 

@@ -38,6 +38,7 @@ function openProcess(
     metrics: createMetrics('worker'),
     order_batch_max,
     payment_timeout_ms: 900_000,
+    order_events: false,
   };
 }
 

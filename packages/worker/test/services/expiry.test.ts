@@ -29,7 +29,7 @@ beforeEach(async () => {
 function openExpiry(db = context.db) {
   const metrics = createMetrics('worker');
   const { commands, log, config } = context;
-  const { round } = expiry({ db, db_name: config.DB_NAME, commands, log, metrics });
+  const { round } = expiry({ config, db, commands, log, metrics });
   return {
     sweep: () => round(GOING_ON),
     expired: async (): Promise<number> => (await metrics.orders_expired.get()).values[0]!.value,
@@ -91,7 +91,15 @@ describe('an order', () => {
     const [orderNo] = await admitAll(context, sale, ['patient']);
     const { commands, db, log } = context;
     const metrics = createMetrics('worker');
-    const writer = new OrderWriter({ db, commands, log, metrics, order_batch_max: 500, payment_timeout_ms: 60_000 });
+    const writer = new OrderWriter({
+      db,
+      commands,
+      log,
+      metrics,
+      order_batch_max: 500,
+      payment_timeout_ms: 60_000,
+      order_events: false,
+    });
     const before_ms = Date.now();
     await writer.settle(sale, [orderNo!]);
     const { expires_at } = await db
@@ -147,10 +155,11 @@ test('two workers that sweep at once expire each order once', async () => {
 test('the lock is held while a worker sweeps, and free for the next once its connection is gone', async () => {
   const own = connectDb(context.config, 'general');
   const name = `${context.config.DB_NAME}.expiry`;
+  const lock = sql`SHA2(${name}, 224)`;
   const sale = await context.openSale();
   const [order] = await placeOrders(context, sale, ['alice'], past());
   await own.connection().execute(async (connection) => {
-    await sql`SELECT GET_LOCK(${name}, 0)`.execute(connection);
+    await sql`SELECT GET_LOCK(${lock}, 0)`.execute(connection);
     await openExpiry().sweep();
     expect(await ledgerOf(context, order!)).toMatchObject({ status: 'pending_payment' });
   });
@@ -210,6 +219,7 @@ test('a close of 10,000 orders at once stalls nobody: buys go on being accepted 
     metrics,
     order_batch_max: 500,
     payment_timeout_ms: 900_000,
+    order_events: false,
   });
   const { sweep, expired } = openExpiry();
   const swept = new AbortController();

@@ -55,6 +55,7 @@ function startConsumers(server = { host: context.config.DB_HOST, port: context.c
       metrics: createMetrics('worker'),
       order_batch_max: 500,
       payment_timeout_ms: 900_000,
+      order_events: false,
     }),
     connect: () => connectRedis(config, 'blocking'),
     concurrency: 16,

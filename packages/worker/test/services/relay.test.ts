@@ -63,6 +63,7 @@ test('a reservation whose job was never added is written within seconds', async 
         metrics: createMetrics('worker'),
         order_batch_max: 500,
         payment_timeout_ms: 900_000,
+        order_events: false,
       }),
       connect: () => connectRedis(config, 'blocking'),
       concurrency: 16,

@@ -33,7 +33,15 @@ async function failedOrder(sale: Sale, userId: string): Promise<string> {
   await refuseOrdersOf(db, userId);
   const [order_no] = await admitAll(context, sale, [userId]);
   const writer = new SaleWriter(
-    { db, commands, log, metrics: createMetrics('worker'), order_batch_max: 500, payment_timeout_ms: 900_000 },
+    {
+      db,
+      commands,
+      log,
+      metrics: createMetrics('worker'),
+      order_batch_max: 500,
+      payment_timeout_ms: 900_000,
+      order_events: false,
+    },
     sale,
   );
   await writer.settle([order_no!]);

@@ -122,6 +122,7 @@ describe('under another Redis process', () => {
       metrics: createMetrics('worker'),
       order_batch_max: 500,
       payment_timeout_ms: 900_000,
+      order_events: false,
     };
     await new SaleWriter(deps, sale).settle(written);
     const waiting = await admitAll(context, sale, shoppers(3, 'waiting'));
@@ -152,6 +153,7 @@ describe('under another Redis process', () => {
       metrics: createMetrics('worker'),
       order_batch_max: 500,
       payment_timeout_ms: 900_000,
+      order_events: false,
     };
     await new SaleWriter(deps, sale).settle(written);
     const lost = await admitAll(context, sale, shoppers(2, 'lost'));

@@ -96,7 +96,7 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
     const sale = await orders.saleOf(request.params.orderNo);
     const order = sale && (await orders.read(sale, request.params.orderNo));
     if (order === undefined) return reply.refuse('not_found');
-    await requestRefund({ db, commands }, order, 'operator');
+    await requestRefund({ config, db, commands }, order, 'operator');
     request.log.info({ order_no: order.order_no }, 'refund requested');
     return reply.code(202).send(orderView(order));
   });

@@ -1,0 +1,141 @@
+import { sql, type Selectable } from 'kysely';
+import { EVENTS_PER_MESSAGE_MAX, type OrderEvents } from '../domain/order-events.ts';
+import type { OrderStatus } from '../domain/order.ts';
+import type { Db, Tx } from './client.ts';
+import type { OrderEventsTable } from './schema.ts';
+
+const ERROR_LENGTH_MAX = 200;
+
+/** An order that came to a status. */
+export interface OrderCame {
+  readonly order_no: string;
+  readonly status: OrderStatus;
+}
+
+/**
+ * Leaves the events of one sale's orders for their receiver, in the transaction that brings the orders to these statuses and under the sale's row
+ * lock: so that an order's later event has a higher id. A few rows, however many orders: what else an event tells is read from the
+ * ledger when it is sent.
+ */
+export async function insertOrderEvents(
+  tx: Tx,
+  productId: number,
+  orders: readonly OrderCame[],
+  now_ms: number,
+): Promise<void> {
+  const now = new Date(now_ms);
+  const rows = [...Map.groupBy(orders, ({ status }) => status)].flatMap(([status, came]) => {
+    const chunks = Array.from({ length: Math.ceil(came.length / EVENTS_PER_MESSAGE_MAX) }, (_, i) =>
+      came.slice(i * EVENTS_PER_MESSAGE_MAX, (i + 1) * EVENTS_PER_MESSAGE_MAX),
+    );
+    return chunks.map((chunk) => {
+      const order_nos = chunk.map(({ order_no }) => order_no).join(' ');
+      return [productId, status, order_nos, chunk.length, now, now];
+    });
+  });
+  if (rows.length === 0) return;
+  await sql`
+    INSERT INTO order_events (product_id, status, order_nos, orders, created_at, waiting_since) VALUES ${rows}`.execute(
+    tx,
+  );
+}
+
+/** The oldest rows that are neither delivered nor dead. */
+export async function waitingOrderEvents(db: Db, limit: number): Promise<OrderEvents[]> {
+  const rows = await db
+    .selectFrom('order_events')
+    .selectAll()
+    .where('dead_at', 'is', null)
+    .orderBy('id')
+    .limit(limit)
+    .execute();
+  return rows.map(eventsOf);
+}
+
+function eventsOf(row: Selectable<OrderEventsTable>): OrderEvents {
+  return {
+    id: row.id,
+    status: row.status,
+    order_nos: row.order_nos.split(' '),
+    came_ms: row.created_at.getTime(),
+    message_id: row.message_id ?? undefined,
+    attempts: row.attempts,
+    next_attempt_ms: row.next_attempt_at?.getTime(),
+    waiting_since_ms: row.waiting_since.getTime(),
+  };
+}
+
+/**
+ * Names the message that these rows go into, before it is first sent; false where somebody else has put one of them into another, and nothing was
+ * changed.
+ */
+export async function nameMessage(db: Db, ids: readonly number[], message_id: string): Promise<boolean> {
+  const tx = await db.startTransaction().execute();
+  try {
+    const { numUpdatedRows } = await tx
+      .updateTable('order_events')
+      .set({ message_id })
+      .where('id', 'in', ids)
+      .where('message_id', 'is', null)
+      .executeTakeFirst();
+    const isOurs = numUpdatedRows === BigInt(ids.length);
+    await (isOurs ? tx.commit() : tx.rollback()).execute();
+    return isOurs;
+  } catch (error) {
+    await tx
+      .rollback()
+      .execute()
+      .catch(() => undefined);
+    throw error;
+  }
+}
+
+export async function deleteOrderEvents(db: Db, ids: readonly number[]): Promise<void> {
+  await db.deleteFrom('order_events').where('id', 'in', ids).execute();
+}
+
+/** Keeps what became of an attempt. With `dead` it was the last one. */
+export async function recordFailedAttempt(
+  db: Db,
+  ids: readonly number[],
+  failure: { readonly error: string; readonly next_attempt_ms: number; readonly dead: boolean },
+): Promise<void> {
+  await db
+    .updateTable('order_events')
+    .set({
+      attempts: sql`attempts + 1`,
+      next_attempt_at: new Date(failure.next_attempt_ms),
+      last_error: failure.error.slice(0, ERROR_LENGTH_MAX),
+      dead_at: failure.dead ? new Date() : null,
+    })
+    .where('id', 'in', ids)
+    .execute();
+}
+
+/** Undelivered rows for operators, the oldest first: those that were tried, or only the dead. */
+export function listOrderEvents(db: Db, limit: number, after_id: number, dead_only: boolean) {
+  return db
+    .selectFrom('order_events')
+    .selectAll()
+    .where('id', '>', after_id)
+    .$if(dead_only, (query) => query.where('dead_at', 'is not', null))
+    .orderBy('id')
+    .limit(limit)
+    .execute();
+}
+
+/** Has the dead delivered again, under their old message ids. Returns how many rows. */
+export async function reviveOrderEvents(db: Db): Promise<number> {
+  const { numUpdatedRows } = await db
+    .updateTable('order_events')
+    .set({ dead_at: null, next_attempt_at: null, attempts: 0, waiting_since: new Date() })
+    .where('dead_at', 'is not', null)
+    .executeTakeFirst();
+  return Number(numUpdatedRows);
+}
+
+/** Gives up the dead for good. Returns how many rows. */
+export async function discardDeadOrderEvents(db: Db): Promise<number> {
+  const { numDeletedRows } = await db.deleteFrom('order_events').where('dead_at', 'is not', null).executeTakeFirst();
+  return Number(numDeletedRows);
+}

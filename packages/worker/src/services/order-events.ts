@@ -1,0 +1,118 @@
+import { newUlid } from '@flash-sale/shared/domain/order-number.ts';
+import { messagesToSend, retryAfter_ms, type EventMessage } from '@flash-sale/shared/domain/order-events.ts';
+import type { Db } from '@flash-sale/shared/db/client.ts';
+import { withNamedLock } from '@flash-sale/shared/db/named-lock.ts';
+import {
+  deleteOrderEvents,
+  nameMessage,
+  recordFailedAttempt,
+  waitingOrderEvents,
+} from '@flash-sale/shared/db/order-events.ts';
+import { findOrders } from '@flash-sale/shared/db/orders.ts';
+import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
+import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { bodyOf } from '../order-events/message.ts';
+import type { Receiver } from '../order-events/receiver.ts';
+import type { Rounds } from './service.ts';
+
+const INTERVAL_MS = 200;
+/** Rows looked at together. So many messages can wait for their next attempt before the others wait for them. */
+const WINDOW = 200;
+
+export interface OrderEventsDeps {
+  readonly db: Db;
+  readonly receiver: Receiver;
+  /** Messages in flight at once. */
+  readonly concurrency: number;
+  /** A message that was not delivered for so long is dead. */
+  readonly give_up_ms: number;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+/**
+ * Order events: tells the receiver of every status that an order comes to, at least once and in order per order. What there is to tell is in
+ * MySQL, in the transaction that made it so, and stays there until the receiver has taken it; a crash in between delivers the same message
+ * again. One process at a time, by a lock of MySQL's; two at once would cost the receiver duplicates and harm nothing.
+ */
+export function orderEvents(deps: OrderEventsDeps): Rounds {
+  const { db, receiver, concurrency, give_up_ms, log, metrics } = deps;
+
+  /** Whether the message was delivered; undefined where somebody else sends it. */
+  async function send(message: EventMessage): Promise<boolean | undefined> {
+    const { events } = message;
+    const ids = events.map(({ id }) => id);
+    const message_id = message.message_id ?? `msg_${newUlid(Date.now())}`;
+    if (message.message_id === undefined && !(await nameMessage(db, ids, message_id))) return undefined;
+    const orderNos = events.flatMap(({ order_nos }) => order_nos);
+    const orders = await findOrders(db, [...new Set(orderNos)]);
+    try {
+      await receiver.deliver(message_id, bodyOf(events, new Map(orders.map((order) => [order.order_no, order]))));
+    } catch (error) {
+      await recordFailure(message, message_id, error);
+      return false;
+    }
+    await deleteOrderEvents(db, ids);
+    metrics.order_events_delivered.inc(orderNos.length);
+    metrics.order_event_attempts.inc({ outcome: 'delivered' });
+    log.debug({ message_id, orders: orderNos.length }, 'order events delivered');
+    return true;
+  }
+
+  async function recordFailure({ events }: EventMessage, message_id: string, error: unknown): Promise<void> {
+    const now_ms = Date.now();
+    const dead = events.every(({ waiting_since_ms }) => waiting_since_ms + give_up_ms <= now_ms);
+    const attempts = events[0]!.attempts + 1;
+    await recordFailedAttempt(
+      db,
+      events.map(({ id }) => id),
+      { error: sentenceOf(error), next_attempt_ms: now_ms + retryAfter_ms(attempts, Math.random()), dead },
+    );
+    metrics.order_event_attempts.inc({ outcome: dead ? 'dead' : 'failed' });
+    const facts = { err: error, message_id, attempts };
+    if (dead) log.error(facts, 'order events are dead: an operator has to retry or discard them');
+    else log.warn(facts, 'order events not delivered; tried again later');
+  }
+
+  /** Sends what can be sent of the oldest rows. Returns whether there may be more to send at once. */
+  async function pass(ending: AbortSignal): Promise<boolean> {
+    const waiting = await waitingOrderEvents(db, WINDOW);
+    const oldest_ms = waiting.length === 0 ? 0 : Date.now() - waiting[0]!.came_ms;
+    metrics.order_events_oldest_seconds.set(Math.max(0, oldest_ms) / 1_000);
+    const messages = messagesToSend(waiting, Date.now());
+    let delivered = 0;
+    let failed = 0;
+    const next = async (): Promise<void> => {
+      // A receiver that takes nothing is left alone until the next round.
+      while (!ending.aborted && failed < concurrency) {
+        const message = messages.shift();
+        if (message === undefined) return;
+        const taken = await send(message);
+        if (taken === true) delivered += 1;
+        else if (taken === false) failed += 1;
+      }
+    };
+    await Promise.all(Array.from({ length: concurrency }, next));
+    return delivered > 0 && !ending.aborted;
+  }
+
+  return {
+    name: 'order_events',
+    interval_ms: INTERVAL_MS,
+    async round(stopping) {
+      const delivers = await withNamedLock(db, 'order_events', async (lost) => {
+        const ending = AbortSignal.any([stopping, lost]);
+        while (await pass(ending));
+        return true;
+      });
+      // Whoever does not deliver knows nothing of what waits.
+      if (delivers === undefined) metrics.order_events_oldest_seconds.set(0);
+    },
+  };
+}
+
+/** What went wrong, for operators: fetch tells the cause apart from its own message. */
+function sentenceOf(error: unknown): string {
+  const { cause, message } = error as Error;
+  return cause instanceof Error && cause.message !== '' ? cause.message : message;
+}

@@ -1,0 +1,391 @@
+import { sql } from 'kysely';
+import { Webhook } from 'standardwebhooks';
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import type { Order } from '@flash-sale/shared/domain/order.ts';
+import type { Sale } from '@flash-sale/shared/domain/sale.ts';
+import { discardDeadOrderEvents, reviveOrderEvents } from '@flash-sale/shared/db/order-events.ts';
+import { findOrders } from '@flash-sale/shared/db/orders.ts';
+import { applyPaymentEvent, cancelOrder, expireOrders } from '@flash-sale/shared/order/moves.ts';
+import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { openPayment } from '../../../shared/test/ordering.ts';
+import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
+import { httpReceiver, type Receiver } from '../../src/order-events/receiver.ts';
+import { OrderWriter } from '../../src/order-writer/order-writer.ts';
+import { orderEvents } from '../../src/services/order-events.ts';
+import { admitAll, shoppers } from '../shoppers.ts';
+import { openWebhookReceiver, type Received, type WebhookReceiver } from '../webhook-receiver.ts';
+
+const GOING_ON = new AbortController().signal;
+const SECRET = `whsec_${Buffer.from('a key of twenty-four byte').toString('base64')}`;
+const GIVE_UP_MS = 60_000;
+
+let context: TestContext;
+let web: WebhookReceiver;
+beforeEach(async () => {
+  context = await openTestContext({
+    EVENTS_URL: 'http://receiver.test/',
+    EVENTS_SECRET: SECRET,
+    EVENTS_TIMEOUT_MS: '500',
+  });
+  onTestFinished(() => context.close());
+  web = await openWebhookReceiver();
+});
+
+function openDelivery(fields: { url?: string; receiver?: Receiver; concurrency?: number; give_up_ms?: number } = {}) {
+  const metrics = createMetrics('worker');
+  const { db, log, config } = context;
+  const { url = web.url, concurrency = 4, give_up_ms = GIVE_UP_MS } = fields;
+  const receiver = fields.receiver ?? httpReceiver(url, config);
+  const { round } = orderEvents({ db, receiver, concurrency, give_up_ms, log, metrics });
+  return { metrics, round: () => round(GOING_ON) };
+}
+
+/** The orders of these shoppers, written by the order writer. */
+async function write(sale: Sale, users: readonly string[]): Promise<Order[]> {
+  const { commands, db, log } = context;
+  const orderNos = await admitAll(context, sale, users);
+  const sizes = { order_batch_max: 500, payment_timeout_ms: 900_000, order_events: true };
+  await new OrderWriter({ db, commands, log, metrics: createMetrics('worker'), ...sizes }).settle(sale, orderNos);
+  const orders = new Map((await findOrders(db, orderNos)).map((order) => [order.order_no, order]));
+  return orderNos.map((order_no) => orders.get(order_no)!);
+}
+async function pay(order: Order, kinds: readonly ('succeeded' | 'refunded')[] = ['succeeded']): Promise<void> {
+  const payment_id = await openPayment(context, order.order_no);
+  for (const kind of kinds)
+    await applyPaymentEvent(context, 'sandbox', { event_id: `${kind} ${payment_id}`, payment_id, kind });
+}
+const cancel = (order: Order) => cancelOrder(context, order, { actor: 'shopper' });
+
+const waiting = () => context.db.selectFrom('order_events').selectAll().orderBy('id').execute();
+/** Nothing is waited for: what is due later is due now. */
+const makeDue = () => context.db.updateTable('order_events').set({ next_attempt_at: null }).execute();
+const toldOf = (messages: readonly Received[], order: Order): string[] =>
+  messages.flatMap(({ events }) =>
+    events.filter(({ data }) => data.order_no === order.order_no).map(({ type }) => type),
+  );
+
+describe('every status that an order comes to', () => {
+  test('is told, in order, with what the order is', async () => {
+    const sale = await context.openSale();
+    const [paid, cancelled, expired] = await write(sale, ['alice', 'bob', 'carol']);
+    await pay(paid!, ['succeeded', 'refunded']);
+    await cancel(cancelled!);
+    await expireOrders(context, sale.id, [expired!.order_no]);
+
+    const { round, metrics } = openDelivery();
+    await round();
+
+    expect(toldOf(web.received, paid!)).toEqual(['order.pending_payment', 'order.paid', 'order.refunded']);
+    expect(toldOf(web.received, cancelled!)).toEqual(['order.pending_payment', 'order.cancelled']);
+    expect(toldOf(web.received, expired!)).toEqual(['order.pending_payment', 'order.expired']);
+    const [first] = web.received[0]!.events;
+    const [row] = await findOrders(context.db, [first!.data.order_no]);
+    expect(first).toEqual({
+      type: 'order.pending_payment',
+      timestamp: expect.stringMatching(/^\d{4}-.*Z$/) as string,
+      data: {
+        order_no: row!.order_no,
+        user_id: row!.user_id,
+        product_id: sale.id,
+        status: 'pending_payment',
+        price: 19.99,
+        created_at: new Date(row!.created_at_ms).toISOString(),
+        expires_at: new Date(row!.expires_at_ms!).toISOString(),
+      },
+    });
+    expect(await waiting()).toEqual([]);
+    expect((await metrics.order_events_delivered.get()).values[0]?.value).toBe(7);
+  });
+
+  test('is told of a failed order with its reason', async () => {
+    const sale = await context.openSale({ seckill_stock: 1 });
+    await context.db.updateTable('products').set({ sold: 1 }).where('id', '=', sale.id).execute();
+    await write(sale, ['late']);
+    await openDelivery().round();
+    expect(web.received.flatMap(({ events }) => events)).toMatchObject([
+      { type: 'order.failed', data: { status: 'failed', reason: 'no_unit', user_id: 'late' } },
+    ]);
+  });
+
+  test('is told at the time that the order says', async () => {
+    const [order] = await write(await context.openSale(), ['alice']);
+    const { closed_at_ms } = await cancel(order!);
+    await openDelivery().round();
+    const last = web.received.flatMap(({ events }) => events).at(-1)!;
+    expect(last.timestamp).toBe(new Date(closed_at_ms!).toISOString());
+  });
+
+  test('is told of 500 orders of one commit in five messages, from five rows', async () => {
+    const orders = await write(await context.openSale({ seckill_stock: 500 }), shoppers(500));
+    expect(await waiting()).toHaveLength(5);
+    await openDelivery().round();
+    expect(web.received.map(({ events }) => events.length)).toEqual([100, 100, 100, 100, 100]);
+    expect(new Set(web.received.flatMap(({ events }) => events.map(({ data }) => data.order_no))).size).toBe(
+      orders.length,
+    );
+  });
+
+  test('leaves nothing where the move is rolled back, or where events have no receiver', async () => {
+    const [order] = await write(await context.openSale(), ['alice']);
+    await openDelivery().round();
+    const markChanged = () => Promise.reject(new Error('Redis is away'));
+    const commands = { ...context.commands, markChanged };
+    await expect(cancelOrder({ ...context, commands }, order!, { actor: 'shopper' })).rejects.toThrow('Redis');
+    expect(await waiting()).toEqual([]);
+    await cancelOrder({ ...context, config: {} }, order!, { actor: 'shopper' });
+    expect(await waiting()).toEqual([]);
+  });
+});
+
+describe('a message', () => {
+  test('is verified by an independent implementation of Standard Webhooks, and a changed one is not', async () => {
+    await write(await context.openSale(), ['alice']);
+    await openDelivery().round();
+    const [{ headers, text }] = web.received as [Received];
+    const receiver = new Webhook(SECRET);
+    expect(receiver.verify(text, headers as Record<string, string>)).toMatchObject({ type: 'order.events' });
+    expect(() => receiver.verify(text.replace('alice', 'mallo'), headers as Record<string, string>)).toThrow(
+      'signature',
+    );
+    const replayed = { ...headers, 'webhook-timestamp': String(Number(headers['webhook-timestamp']) + 1) };
+    expect(() => receiver.verify(text, replayed as unknown as Record<string, string>)).toThrow('signature');
+  });
+
+  test('is signed with the old secret and the new one while secrets change', async () => {
+    const next = `whsec_${Buffer.from('another key of thirty-two bytes!').toString('base64')}`;
+    await write(await context.openSale(), ['alice']);
+    const receiver = httpReceiver(web.url, { ...context.config, EVENTS_SECRET: `${next},${SECRET}` });
+    await openDelivery({ receiver }).round();
+    const [{ headers, text }] = web.received as [Received];
+    for (const secret of [SECRET, next]) new Webhook(secret).verify(text, headers as Record<string, string>);
+  });
+
+  test.each([
+    ['answers 500', (_: Received) => 500],
+    ['redirects, which is not followed', () => 302],
+    ['hangs up', () => (response: { destroy: () => void }) => response.destroy()],
+    ['never answers', () => () => undefined],
+  ])('stays where the receiver %s, and is delivered later under the same id', async (_how, answer) => {
+    const [order] = await write(await context.openSale(), ['alice']);
+    web.answer(answer as Parameters<WebhookReceiver['answer']>[0]);
+    const { round, metrics } = openDelivery();
+    const before_ms = Date.now();
+    await round();
+    expect(web.received).toHaveLength(1);
+    const [row] = await waiting();
+    expect(row).toMatchObject({ attempts: 1, message_id: web.received[0]!.id, dead_at: null });
+    expect(row!.last_error).toBeTruthy();
+    expect(row!.next_attempt_at!.getTime()).toBeGreaterThanOrEqual(before_ms + 750);
+
+    // Not due yet.
+    web.answer(() => 200);
+    await context.db
+      .updateTable('order_events')
+      .set({ next_attempt_at: new Date(Date.now() + 60_000) })
+      .execute();
+    await round();
+    expect(web.received).toHaveLength(1);
+
+    await makeDue();
+    await round();
+    expect(web.received.map(({ id }) => id)).toEqual([row!.message_id, row!.message_id]);
+    expect(web.received[1]!.text).toBe(web.received[0]!.text);
+    expect(toldOf(web.received.slice(1), order!)).toEqual(['order.pending_payment']);
+    expect(await waiting()).toEqual([]);
+    const attempts = (await metrics.order_event_attempts.get()).values;
+    expect(attempts.map(({ labels, value }) => [labels.outcome, value])).toEqual([
+      ['failed', 1],
+      ['delivered', 1],
+    ]);
+  });
+
+  test('stays where nobody listens', async () => {
+    await write(await context.openSale(), ['alice']);
+    await web.close();
+    await openDelivery().round();
+    expect(await waiting()).toMatchObject([{ attempts: 1 }]);
+    expect((await waiting())[0]!.last_error).toContain('ECONNREFUSED');
+  });
+
+  test('that was taken by the receiver before a crash is delivered again under the same id', async () => {
+    await write(await context.openSale(), ['alice']);
+    // Taken, and then the process that delivered it dies before it can say so in MySQL.
+    const http = httpReceiver(web.url, context.config);
+    const dying: Receiver = {
+      deliver: async (...message) => {
+        await http.deliver(...message);
+        throw new Error('killed');
+      },
+    };
+    const { db } = context;
+    await sql`
+      CREATE TRIGGER crash BEFORE UPDATE ON order_events FOR EACH ROW
+      IF NEW.attempts > 0 THEN SIGNAL SQLSTATE '45000'; END IF`.execute(db);
+    await openDelivery({ receiver: dying })
+      .round()
+      .catch(() => undefined);
+    await sql`DROP TRIGGER crash`.execute(db);
+    expect(await waiting()).toMatchObject([{ attempts: 0, message_id: web.received[0]!.id }]);
+
+    // More has happened since; the message stays as it was.
+    await write(await context.openSale(), ['bob']);
+    await openDelivery().round();
+    expect(web.received.map(({ id }) => id).filter((id) => id === web.received[0]!.id)).toHaveLength(2);
+    expect(web.received[1]!.text).toBe(web.received[0]!.text);
+    expect(web.received).toHaveLength(3);
+    expect(await waiting()).toEqual([]);
+  });
+});
+
+describe('order', () => {
+  test('is kept per order number however its messages fail, and others are not held up', async () => {
+    const sale = await context.openSale({ seckill_stock: 400 });
+    const [unlucky, ...lucky] = await write(sale, shoppers(3));
+    let refusals = 3;
+    const isUnlucky = ({ events }: Received): boolean =>
+      events.some(({ data }) => data.order_no === unlucky!.order_no) && (refusals -= 1) >= 0;
+    web.answer((message) => (isUnlucky(message) ? 503 : 204));
+    const { round } = openDelivery();
+    // Their first events are one message, which fails.
+    await round();
+    await cancel(unlucky!);
+    const [other] = await write(sale, ['newcomer']);
+    await cancel(other!);
+    await round();
+    expect(toldOf(web.received.slice(1), unlucky!)).toEqual([]);
+    expect(toldOf(web.received.slice(1), other!)).toEqual(['order.pending_payment', 'order.cancelled']);
+
+    for (let i = 0; i < 4; i += 1) {
+      await makeDue();
+      await round();
+    }
+    expect(await waiting()).toEqual([]);
+    const taken = web.received.slice(4 - web.received.length);
+    expect(toldOf(taken, unlucky!).slice(-2)).toEqual(['order.pending_payment', 'order.cancelled']);
+    for (const order of lucky) expect(toldOf(taken, order)).toContain('order.pending_payment');
+  });
+
+  test('holds with two processes that deliver at once', async () => {
+    const sale = await context.openSale({ seckill_stock: 300 });
+    const orders = await write(sale, shoppers(300));
+    const deliveries = [openDelivery(), openDelivery()];
+    let done = false;
+    const delivering = deliveries.map(async ({ round }) => {
+      while (!done) await round();
+    });
+    for (const order of orders.slice(0, 60)) await (order.user_id.endsWith('0') ? pay(order) : cancel(order));
+    await expect.poll(waiting).toEqual([]);
+    done = true;
+    await Promise.all(delivering);
+    for (const order of orders.slice(0, 60)) {
+      const last = order.user_id.endsWith('0') ? 'order.paid' : 'order.cancelled';
+      expect(toldOf(web.received, order)).toEqual(['order.pending_payment', last]);
+    }
+  });
+});
+
+describe('a receiver that takes nothing', () => {
+  test('is asked only so often in a round', async () => {
+    await write(await context.openSale({ seckill_stock: 2_000 }), shoppers(2_000));
+    web.answer(() => 500);
+    await openDelivery({ concurrency: 4 }).round();
+    expect(web.received.length).toBeLessThanOrEqual(7);
+    expect(await waiting()).toHaveLength(20);
+  });
+
+  test('neither keeps orders from being written nor from moving, and gets everything when it is back', async () => {
+    const sale = await context.openSale({ seckill_stock: 1_000 });
+    const held = Promise.withResolvers<void>();
+    web.answer(() => (response) => {
+      void held.promise.then(() => response.writeHead(500).end());
+    });
+    await write(sale, ['first']);
+    const delivering = openDelivery().round();
+    await expect.poll(() => web.received.length).toBe(1);
+    // While the receiver has the first message and says nothing.
+    const orders = await write(sale, shoppers(600));
+    await pay(orders[0]!);
+    await cancel(orders[1]!);
+    held.resolve();
+    await delivering;
+
+    web.answer(() => 204);
+    await makeDue();
+    await openDelivery().round();
+    expect(await waiting()).toEqual([]);
+    expect(toldOf(web.received, orders[0]!)).toEqual(['order.pending_payment', 'order.paid']);
+  });
+
+  test('is given up at last: the message is dead, shown to operators, and does not hold up later ones', async () => {
+    const [order] = await write(await context.openSale(), ['alice']);
+    web.answer(() => 500);
+    const { round, metrics } = openDelivery({ give_up_ms: 0 });
+    await round();
+    expect(await waiting()).toMatchObject([
+      { dead_at: expect.any(Date) as Date, last_error: 'The receiver answers 500' },
+    ]);
+    web.answer(() => 204);
+    await makeDue();
+    await cancel(order!);
+    await round();
+    expect(toldOf(web.received.slice(1), order!)).toEqual(['order.cancelled']);
+    expect((await metrics.order_event_attempts.get()).values).toContainEqual({ labels: { outcome: 'dead' }, value: 1 });
+
+    // An operator has it tried again, for as long as a fresh one.
+    expect(await reviveOrderEvents(context.db)).toBe(1);
+    web.answer(() => 500);
+    const patient = openDelivery();
+    await patient.round();
+    expect(await waiting()).toMatchObject([{ dead_at: null, attempts: 1, message_id: web.received[0]!.id }]);
+    web.answer(() => 204);
+    await makeDue();
+    await patient.round();
+    expect(await waiting()).toEqual([]);
+  });
+
+  test('leaves dead messages that an operator can discard, and only those', async () => {
+    const sale = await context.openSale();
+    await write(sale, ['alice']);
+    web.answer(() => 500);
+    await openDelivery({ give_up_ms: 0 }).round();
+    await write(sale, ['bob']);
+    expect(await discardDeadOrderEvents(context.db)).toBe(1);
+    expect(await waiting()).toHaveLength(1);
+  });
+});
+
+test('a receiver that never stops answering is hung up on', async () => {
+  await write(await context.openSale(), ['alice']);
+  const ended = Promise.withResolvers<void>();
+  web.answer(() => (response) => {
+    response.writeHead(200);
+    response.on('close', ended.resolve);
+    const more = (): void => {
+      if (!response.destroyed) response.write('x'.repeat(16_384), more);
+    };
+    more();
+  });
+  await openDelivery().round();
+  await ended.promise;
+  expect(await waiting()).toEqual([]);
+});
+
+test('the age of the oldest event is told by whoever delivers, and 0 by the others', async () => {
+  await write(await context.openSale(), ['alice']);
+  await context.db
+    .updateTable('order_events')
+    .set({ created_at: new Date(Date.now() - 60_000) })
+    .execute();
+  web.answer(() => 500);
+  const { round, metrics } = openDelivery();
+  await round();
+  const age = async () => (await metrics.order_events_oldest_seconds.get()).values[0]!.value;
+  expect(await age()).toBeGreaterThanOrEqual(60);
+  const name = `${context.config.DB_NAME}.order_events`;
+  await context.db.connection().execute(async (other) => {
+    await sql`SELECT GET_LOCK(SHA2(${name}, 224), 0)`.execute(other);
+    await round();
+    await sql`DO RELEASE_ALL_LOCKS()`.execute(other);
+  });
+  expect(await age()).toBe(0);
+});
