@@ -22,6 +22,7 @@ import { orderConsumers } from './services/order-consumers.ts';
 import { orderEvents } from './services/order-events.ts';
 import { paymentCalls } from './services/payment-calls.ts';
 import { relay } from './services/relay.ts';
+import { retention } from './services/retention.ts';
 import { returns } from './services/returns.ts';
 import { SaleList } from './services/sale-list.ts';
 import { led, repeating } from './services/service.ts';
@@ -86,6 +87,10 @@ await startOrExit(async () => {
     const give_up_ms = config.EVENTS_GIVE_UP_SECONDS * 1_000;
     const delivery = { db, receiver, concurrency: config.EVENTS_CONCURRENCY, give_up_ms, log, metrics };
     services.push(repeating(orderEvents(delivery), log));
+  }
+  if (config.RETENTION_DAYS !== undefined && config.ARCHIVE_DIR !== undefined) {
+    const target = { folder: config.ARCHIVE_DIR, db_name: config.DB_NAME };
+    services.push(repeating(retention({ db, target, retention_ms: config.RETENTION_DAYS * 86_400_000, log }), log));
   }
   for (const service of services) service.start();
 

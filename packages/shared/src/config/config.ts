@@ -141,6 +141,16 @@ export const ConfigSchema = Type.Object({
   EVENTS_TIMEOUT_MS: count('an order event’s receiver that takes longer is tried again, ms', 5_000, 100, 60_000),
   EVENTS_CONCURRENCY: count('deliveries of order events in flight at once', 8, 1, 64),
   EVENTS_GIVE_UP_SECONDS: count('an order event that is not delivered by then is dead, s', 86_400, 1, 2_592_000),
+  RETENTION_DAYS: Type.Optional(
+    Type.Integer({
+      description: 'days after its end from which on a closed sale is archived and deleted. Default: never',
+      minimum: 2,
+      maximum: 36_500,
+    }),
+  ),
+  ARCHIVE_DIR: Type.Optional(
+    text('folder of the archives; one that outlives the worker processes and that all of them share', { minLength: 1 }),
+  ),
   SHUTDOWN_GRACE_MS: count('time to finish open requests and batches after SIGTERM, ms', 7_000, 100, 600_000),
 });
 
@@ -208,6 +218,9 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   }
   if (config.EVENTS_URL !== undefined && config.EVENTS_SECRET === undefined) {
     problems.push('EVENTS_URL needs EVENTS_SECRET, by which its receiver knows that an event is ours');
+  }
+  if (config.RETENTION_DAYS !== undefined && config.ARCHIVE_DIR === undefined) {
+    problems.push('RETENTION_DAYS needs ARCHIVE_DIR: nothing is deleted that is not archived');
   }
   if (!hasCents(config.CURRENCY)) {
     problems.push(`CURRENCY ${config.CURRENCY} is not divided into a hundred, as all prices are here`);

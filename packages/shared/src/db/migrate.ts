@@ -3,6 +3,7 @@ import * as salesAndOrders from '../../migrations/0001_sales_and_orders.ts';
 import * as payments from '../../migrations/0002_payments.ts';
 import * as operators from '../../migrations/0003_operators.ts';
 import * as orderEvents from '../../migrations/0004_order_events.ts';
+import * as retention from '../../migrations/0005_retention.ts';
 import type { Config } from '../config/config.ts';
 import { connectDb, createDatabase } from './client.ts';
 
@@ -12,6 +13,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0002_payments': payments,
   '0003_operators': operators,
   '0004_order_events': orderEvents,
+  '0005_retention': retention,
 };
 
 /**

@@ -25,9 +25,13 @@ export interface MovedOrder {
 /**
  * Locks the sale's row: first in every transaction of the project, so that no two can wait for each other. Needs no lease and no fencing
  * token, since a move of an order that exists is guarded by the state it leaves.
+ *
+ * @returns whether its orders may move: not any more once it is being archived
  */
-export async function lockSaleRow(tx: Tx, productId: number): Promise<void> {
-  await sql`SELECT id FROM products WHERE id = ${productId} FOR UPDATE`.execute(tx);
+export async function lockSaleRow(tx: Tx, productId: number): Promise<boolean> {
+  const { rows } = await sql<{ archiving_at: Date | null }>`
+    SELECT archiving_at FROM products WHERE id = ${productId} FOR UPDATE`.execute(tx);
+  return rows[0]?.archiving_at === null;
 }
 
 /**

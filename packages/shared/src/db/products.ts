@@ -46,8 +46,14 @@ export async function insertSale(db: Db, sale: NewSale, now_ms: number): Promise
   return { ...sale, id: Number(insertId), version: 1, paused: false, pause_version: 0, cleaned: false };
 }
 
+/** The sale, unless it is gone: being archived counts as that. */
 export async function findSale(db: Db, id: number): Promise<Sale | undefined> {
-  const row = await db.selectFrom('products').select(COLUMNS).where('id', '=', id).executeTakeFirst();
+  const row = await db
+    .selectFrom('products')
+    .select(COLUMNS)
+    .where('id', '=', id)
+    .where('archiving_at', 'is', null)
+    .executeTakeFirst();
   return row && saleOf(row);
 }
 
@@ -56,6 +62,7 @@ export async function listSales(db: Db, limit: number, before_id?: number): Prom
   const rows = await db
     .selectFrom('products')
     .select(COLUMNS)
+    .where('archiving_at', 'is', null)
     .$if(before_id !== undefined, (query) => query.where('id', '<', before_id!))
     .orderBy('id', 'desc')
     .limit(limit)

@@ -39,6 +39,10 @@ export interface ProductsTable {
   created_at: Date;
   /** When the sale's keys were deleted from Redis; until then the services look after it. */
   cleaned_at: Date | null;
+  /** From when on the sale is being archived: nothing of it moves any more, and callers find it gone. */
+  archiving_at: Date | null;
+  /** When its archive was complete and on disk: from then on its rows are deleted, this one last. */
+  archived_at: Date | null;
 }
 
 export interface OrdersTable {

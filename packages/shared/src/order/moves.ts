@@ -42,7 +42,7 @@ async function moving<Result>(
       .transaction()
       .setIsolationLevel('read committed')
       .execute(async (tx) => {
-        await lockSaleRow(tx, productId);
+        if (!(await lockSaleRow(tx, productId))) throw new Refusal('not_found');
         const all: MovedOrder[] = [];
         const result = await work(tx, (orders) => all.push(...orders));
         if (all.length === 0) return result;

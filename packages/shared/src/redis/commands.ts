@@ -356,6 +356,11 @@ export function createCommands(redis: RedisClient, keys: Keys) {
       return redis.zcard(keys.sale(sale).reservedAt);
     },
 
+    /** The order number that holds a unit of the sale for this shopper, if any. */
+    async ownedOrder(sale: SaleRef, userId: string): Promise<string | undefined> {
+      return (await redis.hget(keys.sale(sale).owners, userId)) ?? undefined;
+    },
+
     /** Order numbers of reservations admitted before `before_ms`, oldest first. */
     reservedBefore(sale: SaleRef, before_ms: number, limit: number): Promise<string[]> {
       return redis.zrange(keys.sale(sale).reservedAt, '-inf', `(${before_ms}`, 'BYSCORE', 'LIMIT', 0, limit);

@@ -1,0 +1,75 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Db } from '@flash-sale/shared/db/client.ts';
+import { withNamedLock } from '@flash-sale/shared/db/named-lock.ts';
+import {
+  archivingSales,
+  beginArchiving,
+  deleteArchivedOrders,
+  deleteArchivedSale,
+  markArchived,
+  salesToArchive,
+  type ArchivingSale,
+} from '@flash-sale/shared/db/retention.ts';
+import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
+import { writeArchive, type ArchiveTarget } from '../retention/archive.ts';
+import type { Rounds } from './service.ts';
+
+const INTERVAL_MS = 60_000;
+/** Orders deleted in one transaction. */
+const BATCH = 1_000;
+/** Sales begun in one round. */
+const SALES_MAX = 100;
+
+export interface RetentionDeps {
+  readonly db: Db;
+  readonly target: ArchiveTarget;
+  /** How long after its end a sale is kept. */
+  readonly retention_ms: number;
+  readonly log: Logger;
+}
+
+/**
+ * Retention: archives sales that ended long ago, then deletes them. Each step is in MySQL before the next one begins (nothing moves any more, the
+ * archive is on disk, the rows go, the sale's last), so whoever takes over after a crash goes on where it was.
+ */
+export function retention({ db, target, retention_ms, log }: RetentionDeps): Rounds {
+  async function archive(sale: ArchivingSale, ending: AbortSignal): Promise<void> {
+    if (!sale.archived) {
+      const path = await writeArchive(db, sale, target, ending);
+      await markArchived(db, sale.id, new Date());
+      log.info({ sale: sale.id, path }, 'sale archived');
+    }
+    let deleted = 0;
+    while (!ending.aborted) {
+      const began_ms = performance.now();
+      const count = await deleteArchivedOrders(db, sale.id, BATCH);
+      deleted += count;
+      if (count === 0) {
+        await deleteArchivedSale(db, sale.id);
+        log.info({ sale: sale.id, orders: deleted }, 'archived sale deleted');
+        return;
+      }
+      // Sales that are open have at least every other moment of MySQL's.
+      await delay(performance.now() - began_ms);
+    }
+  }
+
+  return {
+    name: 'retention',
+    interval_ms: INTERVAL_MS,
+    async round(stopping) {
+      await withNamedLock(db, 'retention', async (lost) => {
+        const ending = AbortSignal.any([stopping, lost]);
+        for (const id of await salesToArchive(db, new Date(Date.now() - retention_ms), SALES_MAX)) {
+          await beginArchiving(db, id, new Date());
+        }
+        for (const sale of await archivingSales(db)) {
+          if (ending.aborted) return;
+          await archive(sale, ending).catch((error: unknown) => {
+            log.error({ err: error, sale: sale.id }, 'sale not archived; the next round goes on');
+          });
+        }
+      });
+    },
+  };
+}
