@@ -17,7 +17,9 @@ import { openapi } from './plugins/openapi.ts';
 import { operators } from './plugins/operators.ts';
 import { problems, refuseUnread, refuseUnrouted } from './plugins/problems.ts';
 import { compileValidator } from './plugins/validator.ts';
+import { orderEventRoutes } from './routes/admin/order-events.ts';
 import { adminRoutes } from './routes/admin/routes.ts';
+import { shopperRoutes } from './routes/admin/shoppers.ts';
 import { orderRoutes } from './routes/orders/routes.ts';
 import { paymentRoutes } from './routes/payments/routes.ts';
 import { productRoutes } from './routes/products/routes.ts';
@@ -99,6 +101,8 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   await server.register(orderRoutes, { ...deps, orders, settlements });
   await server.register(paymentRoutes, deps);
   await server.register(adminRoutes, { ...deps, catalog, orders });
+  await server.register(orderEventRoutes, deps);
+  await server.register(shopperRoutes, deps);
   refuseOtherMethods();
   pressure.start();
   outcomes.start();

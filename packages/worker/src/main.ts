@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { loadConfig } from '@flash-sale/shared/config/config.ts';
 import { connectDb, pingDb } from '@flash-sale/shared/db/client.ts';
 import { migrate } from '@flash-sale/shared/db/migrate.ts';
+import { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
 import { choosePaymentProvider } from '@flash-sale/shared/payment/choose.ts';
 import { startOrExit, stopOnSignal } from '@flash-sale/shared/process/lifecycle.ts';
 import { checkServers } from '@flash-sale/shared/process/server-checks.ts';
@@ -50,6 +51,7 @@ await startOrExit(async () => {
   await checkServers({ config, redis, commands, db, log });
   const queues = openOrderQueues({ connection: producer, keys, log });
 
+  const order_events = config.EVENTS_URL !== undefined;
   const writer = new OrderWriter({
     db: ledger,
     commands,
@@ -57,7 +59,7 @@ await startOrExit(async () => {
     metrics,
     order_batch_max: config.ORDER_BATCH_MAX,
     payment_timeout_ms: config.PAYMENT_TIMEOUT_SECONDS * 1_000,
-    order_events: config.EVENTS_URL !== undefined,
+    order_events,
   });
   const provider = await choosePaymentProvider(config, db, log);
   const sales = new SaleList(db, log);
@@ -78,7 +80,10 @@ await startOrExit(async () => {
       auditor({ commands, redis, keys, db: ledger, sales, log, metrics, interval_ms: config.AUDIT_INTERVAL_MS }),
       leading,
     ),
-    repeating(expiry({ config, db, commands, log, metrics }), log),
+    repeating(
+      expiry({ db, saleTransactions: new SaleTransactions({ db, commands, order_events }), log, metrics }),
+      log,
+    ),
     led(paymentCalls({ db, provider, log }), leading),
     led(cleanUp({ commands, db: ledger, log }), leading),
   ];

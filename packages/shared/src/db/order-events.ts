@@ -16,6 +16,8 @@ export interface OrderCame {
  * Leaves the events of one sale's orders for their receiver, in the transaction that brings the orders to these statuses and under the sale's row
  * lock: so that an order's later event has a higher id. A few rows, however many orders: what else an event tells is read from the
  * ledger when it is sent.
+ *
+ * @param orders in the order of their moves; those that come to one status are best beside each other
  */
 export async function insertOrderEvents(
   tx: Tx,
@@ -24,20 +26,18 @@ export async function insertOrderEvents(
   now_ms: number,
 ): Promise<void> {
   const now = new Date(now_ms);
-  const rows = [...Map.groupBy(orders, ({ status }) => status)].flatMap(([status, came]) => {
-    const chunks = Array.from({ length: Math.ceil(came.length / EVENTS_PER_MESSAGE_MAX) }, (_, i) =>
-      came.slice(i * EVENTS_PER_MESSAGE_MAX, (i + 1) * EVENTS_PER_MESSAGE_MAX),
-    );
-    return chunks.map((chunk) => {
-      const order_nos = chunk.map(({ order_no }) => order_no).join(' ');
-      return [productId, status, order_nos, chunk.length, now, now];
-    });
-  });
+  const rows: OrderCame[][] = [];
+  for (const order of orders) {
+    const last = rows.at(-1);
+    if (last !== undefined && last[0]!.status === order.status && last.length < EVENTS_PER_MESSAGE_MAX)
+      last.push(order);
+    else rows.push([order]);
+  }
   if (rows.length === 0) return;
   await sql`
-    INSERT INTO order_events (product_id, status, order_nos, orders, created_at, waiting_since) VALUES ${rows}`.execute(
-    tx,
-  );
+    INSERT INTO order_events (product_id, status, order_nos, orders, created_at, waiting_since) VALUES ${rows.map(
+      (came) => [productId, came[0]!.status, came.map(({ order_no }) => order_no).join(' '), came.length, now, now],
+    )}`.execute(tx);
 }
 
 /** The oldest rows that are neither delivered nor dead. */
@@ -112,8 +112,11 @@ export async function recordFailedAttempt(
     .execute();
 }
 
-/** Undelivered rows for operators, the oldest first: those that were tried, or only the dead. */
-export function listOrderEvents(db: Db, limit: number, after_id: number, dead_only: boolean) {
+/** Undelivered rows for operators, the oldest first; with `dead_only`, those that were given up. */
+export function listOrderEvents(
+  db: Db,
+  { limit, after_id, dead_only }: { readonly limit: number; readonly after_id: number; readonly dead_only: boolean },
+) {
   return db
     .selectFrom('order_events')
     .selectAll()

@@ -19,7 +19,6 @@ export interface MovedOrder {
   readonly price_cents: number;
   readonly status: OrderStatus;
   readonly version: number;
-  readonly moved_ms: number;
 }
 
 /**
@@ -50,7 +49,7 @@ export async function moveOrders(
 ): Promise<MovedOrder[]> {
   if (!canMove(from, to)) throw new Error(`An order cannot move from ${from} to ${to}`);
   // By primary key alone: another index would lock rows of other sales on the way, and wait for those who hold them.
-  const { rows: found } = await sql<Omit<MovedOrder, 'moved_ms'>>`
+  const { rows: found } = await sql<MovedOrder>`
     SELECT order_no, user_id, product_id, price_cents, status, version FROM orders FORCE INDEX (PRIMARY)
     WHERE order_no IN (${orderNos}) AND product_id = ${productId} AND status = ${from} FOR UPDATE`.execute(tx);
   if (found.length === 0) return [];
@@ -82,7 +81,7 @@ export async function moveOrders(
     { name: 'revenue_cents', bucket: 0, value: to === 'paid' ? cents : 0 },
     { name: 'refunded_cents', bucket: 0, value: to === 'refunded' ? cents : 0 },
   ]);
-  return found.map((order) => ({ ...order, status: to, version: order.version + 1, moved_ms: now.getTime() }));
+  return found.map((order) => ({ ...order, status: to, version: order.version + 1 }));
 }
 
 /** The moves of an order after it was written, in their order. */

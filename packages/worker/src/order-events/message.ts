@@ -20,9 +20,11 @@ export function bodyOf(events: readonly OrderEvents[], orders: ReadonlyMap<strin
           const order = orders.get(order_no);
           if (order === undefined) return [];
           const { user_id, product_id, price_cents, created_at_ms, expires_at_ms, reason } = order;
+          const time_ms =
+            status === 'paid' ? order.paid_at_ms : status === 'pending_payment' ? undefined : order.closed_at_ms;
           return {
             type: `order.${status}`,
-            timestamp: isoOf(came_ms),
+            timestamp: isoOf(time_ms ?? came_ms),
             data: {
               order_no,
               user_id,

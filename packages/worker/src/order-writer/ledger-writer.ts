@@ -129,7 +129,8 @@ export class LedgerWriter {
         const failed = fresh.filter(({ status }) => status === 'failed');
         await insertOrders(tx, fresh);
         await insertStockReturns(tx, failed, now_ms);
-        if (order_events) await insertOrderEvents(tx, id, fresh, now_ms);
+        if (order_events)
+          await insertOrderEvents(tx, id, [...fresh.filter(({ status }) => status !== 'failed'), ...failed], now_ms);
         await addToCounters(tx, id, changesOfWritten(fresh, now_ms));
         if (fresh.length > failed.length) await addSold(tx, id, fresh.length - failed.length);
         return { there, fresh, failed };

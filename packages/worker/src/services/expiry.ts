@@ -1,9 +1,8 @@
-import type { Config } from '@flash-sale/shared/config/config.ts';
 import type { Db } from '@flash-sale/shared/db/client.ts';
 import { withNamedLock } from '@flash-sale/shared/db/named-lock.ts';
 import { ordersToExpire } from '@flash-sale/shared/db/orders.ts';
 import { expireOrders } from '@flash-sale/shared/order/moves.ts';
-import type { Commands } from '@flash-sale/shared/redis/commands.ts';
+import type { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import type { Rounds } from './service.ts';
@@ -15,9 +14,8 @@ const BATCH = 1_000;
 const ROUND_MS_MAX = 10_000;
 
 export interface ExpiryDeps {
-  readonly config: Pick<Config, 'EVENTS_URL'>;
   readonly db: Db;
-  readonly commands: Commands;
+  readonly saleTransactions: SaleTransactions;
   readonly log: Logger;
   readonly metrics: Metrics;
 }

@@ -13,6 +13,7 @@ import { auditSale } from '../../src/audit/audit.ts';
 import { OrderWriter } from '../../src/order-writer/order-writer.ts';
 import { NotNow } from '../../src/order-writer/sale-writer.ts';
 import { expiry } from '../../src/services/expiry.ts';
+import { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
 import { returns } from '../../src/services/returns.ts';
 import { lockSaleRow } from '../ledger.ts';
 import { admitAll } from '../shoppers.ts';
@@ -28,8 +29,9 @@ beforeEach(async () => {
 
 function openExpiry(db = context.db) {
   const metrics = createMetrics('worker');
-  const { commands, log, config } = context;
-  const { round } = expiry({ config, db, commands, log, metrics });
+  const { commands, log } = context;
+  const saleTransactions = new SaleTransactions({ db, commands, order_events: false });
+  const { round } = expiry({ db, saleTransactions, log, metrics });
   return {
     sweep: () => round(GOING_ON),
     expired: async (): Promise<number> => (await metrics.orders_expired.get()).values[0]!.value,

@@ -6,6 +6,7 @@ import type { Sale } from '@flash-sale/shared/domain/sale.ts';
 import { discardDeadOrderEvents, reviveOrderEvents } from '@flash-sale/shared/db/order-events.ts';
 import { findOrders } from '@flash-sale/shared/db/orders.ts';
 import { applyPaymentEvent, cancelOrder, expireOrders } from '@flash-sale/shared/order/moves.ts';
+import { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
 import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { openPayment } from '../../../shared/test/ordering.ts';
 import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
@@ -128,11 +129,14 @@ describe('every status that an order comes to', () => {
   test('leaves nothing where the move is rolled back, or where events have no receiver', async () => {
     const [order] = await write(await context.openSale(), ['alice']);
     await openDelivery().round();
+    const { db } = context;
     const markChanged = () => Promise.reject(new Error('Redis is away'));
     const commands = { ...context.commands, markChanged };
-    await expect(cancelOrder({ ...context, commands }, order!, { actor: 'shopper' })).rejects.toThrow('Redis');
+    const cut = new SaleTransactions({ db, commands, order_events: true });
+    await expect(cancelOrder({ saleTransactions: cut }, order!, { actor: 'shopper' })).rejects.toThrow('Redis');
     expect(await waiting()).toEqual([]);
-    await cancelOrder({ ...context, config: {} }, order!, { actor: 'shopper' });
+    const quiet = new SaleTransactions({ ...context, order_events: false });
+    await cancelOrder({ saleTransactions: quiet }, order!, { actor: 'shopper' });
     expect(await waiting()).toEqual([]);
   });
 });

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
 import type { Static } from 'typebox';
 import { Refusal } from '@flash-sale/shared/domain/errors.ts';
-import { centsOfPrice, priceOfCents } from '@flash-sale/shared/domain/money.ts';
+import { centsOfPrice } from '@flash-sale/shared/domain/money.ts';
 import type { Sale } from '@flash-sale/shared/domain/sale.ts';
 import { listActions, recordAction } from '@flash-sale/shared/db/operator-actions.ts';
 import { historyOfOrder } from '@flash-sale/shared/db/order-transitions.ts';
@@ -17,13 +17,14 @@ import type { OrderReader } from '../../orders/order-reader.ts';
 import { isoOf, LIMIT_DEFAULT, msOfTime } from '../fields.ts';
 import { liveOf, productOf } from '../products/routes.ts';
 import { orderView } from '../orders/routes.ts';
+import { orderFile } from './order-file.ts';
 import { CreateProduct, ListActions, OrderFile, PauseProduct, ProductStats, RefundOrder } from './schema.ts';
 import { statsOf } from './stats.ts';
 
 /** Longer than a holder keeps a lease once somebody waits for it. */
 const LEASE_WAIT_MS = 2_000;
 
-type Deps = Pick<AppDeps, 'config' | 'db' | 'ledger' | 'redis' | 'commands' | 'clock'> & {
+type Deps = Pick<AppDeps, 'config' | 'db' | 'ledger' | 'redis' | 'commands' | 'saleTransactions' | 'clock'> & {
   readonly catalog: Catalog;
   readonly orders: OrderReader;
 };
@@ -31,7 +32,7 @@ type Deps = Pick<AppDeps, 'config' | 'db' | 'ledger' | 'redis' | 'commands' | 'c
 /** Operators' calls. Each that changes something is recorded. */
 export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
   app,
-  { config, db, ledger, redis, commands, clock, catalog, orders },
+  { config, db, ledger, redis, commands, saleTransactions, clock, catalog, orders },
 ) => {
   const reading = { onRequest: app.requireOperator('viewer') };
   const changing = { onRequest: app.requireOperator('admin') };
@@ -103,20 +104,7 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
       historyOfOrder(db, order.order_no),
       findPaymentsOfOrder(db, order.order_no),
     ]);
-    return {
-      ...orderView(order),
-      history: history.map(({ created_at, ...move }) => ({ ...move, time: created_at.toISOString() })),
-      payments: payments.map(({ payment_id, provider, provider_ref, status, amount_cents, currency, ...times }) => ({
-        payment_id,
-        provider,
-        provider_ref,
-        status,
-        amount: priceOfCents(amount_cents),
-        currency,
-        created_at: times.created_at.toISOString(),
-        updated_at: times.updated_at.toISOString(),
-      })),
-    };
+    return orderFile(order, history, payments);
   });
 
   app.post('/api/v1/admin/orders/:orderNo/refund', { schema: RefundOrder, ...changing }, async (request, reply) => {
@@ -124,7 +112,7 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
     const order = sale && (await orders.read(sale, request.params.orderNo));
     if (order === undefined) return reply.refuse('not_found');
     await recordAction(db, actionOf(request, 'refund', `order ${order.order_no}`));
-    await requestRefund({ config, db, commands }, order, 'operator');
+    await requestRefund({ saleTransactions }, order, 'operator');
     request.log.info({ order_no: order.order_no }, 'refund requested');
     return reply.code(202).send(orderView(order));
   });

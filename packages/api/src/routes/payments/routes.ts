@@ -6,9 +6,10 @@ import type { AppDeps } from '../../deps.ts';
 const WEBHOOK_BYTES_MAX = 65_536;
 
 /** Webhooks of payment providers. Their bodies are kept as they came, since it is those bytes that are signed. */
-export const paymentRoutes: FastifyPluginAsyncTypebox<
-  Pick<AppDeps, 'config' | 'db' | 'commands' | 'provider'>
-> = async (app, deps) => {
+export const paymentRoutes: FastifyPluginAsyncTypebox<Pick<AppDeps, 'db' | 'saleTransactions' | 'provider'>> = async (
+  app,
+  deps,
+) => {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: WEBHOOK_BYTES_MAX }, (_request, body, done) => {
     done(null, body);

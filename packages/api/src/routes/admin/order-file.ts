@@ -1,0 +1,32 @@
+import { priceOfCents } from '@flash-sale/shared/domain/money.ts';
+import type { Order } from '@flash-sale/shared/domain/order.ts';
+import type { historyOfOrder } from '@flash-sale/shared/db/order-transitions.ts';
+import type { findPaymentsOfOrder } from '@flash-sale/shared/db/payments.ts';
+import { orderView } from '../orders/routes.ts';
+
+type Moves = Awaited<ReturnType<typeof historyOfOrder>>;
+type Payments = Awaited<ReturnType<typeof findPaymentsOfOrder>>;
+
+/** An order with its history and its payments, as operators see it. */
+export function orderFile(order: Order, history: Moves, payments: Payments) {
+  return {
+    ...orderView(order),
+    history: history.map(({ from_status, to_status, actor, reason, created_at }) => ({
+      from_status,
+      to_status,
+      actor,
+      reason,
+      time: created_at.toISOString(),
+    })),
+    payments: payments.map(({ payment_id, provider, provider_ref, status, amount_cents, currency, ...times }) => ({
+      payment_id,
+      provider,
+      provider_ref,
+      status,
+      amount: priceOfCents(amount_cents),
+      currency,
+      created_at: times.created_at.toISOString(),
+      updated_at: times.updated_at.toISOString(),
+    })),
+  };
+}
