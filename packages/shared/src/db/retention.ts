@@ -1,7 +1,7 @@
-import { sql, type ExpressionBuilder } from 'kysely';
+import { sql, type ExpressionBuilder, type Selectable } from 'kysely';
 import type { Db } from './client.ts';
 import { lockSaleRow } from './order-transitions.ts';
-import type { Database } from './schema.ts';
+import type { Database, OrdersTable } from './schema.ts';
 
 /** A sale that is being archived. */
 export interface ArchivingSale {
@@ -142,7 +142,7 @@ export async function ordersToArchive(db: Db, productId: number, after: OrderCur
 /** Apart from its execution, so that a test can ask the server for its plan. */
 export function ordersToArchiveQuery(db: Db, productId: number, after: OrderCursor | undefined, limit: number) {
   return db
-    .selectFrom(sql<Database['orders']>`orders FORCE INDEX (one_live_order)`.as('orders'))
+    .selectFrom(sql<Selectable<OrdersTable>>`orders`.as<'orders'>(sql`orders FORCE INDEX (one_live_order)`))
     .selectAll()
     .where('product_id', '=', productId)
     .$if(after !== undefined, (query) =>
