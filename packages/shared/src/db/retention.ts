@@ -1,7 +1,7 @@
-import { sql, type ExpressionBuilder, type Selectable } from 'kysely';
+import type { ExpressionBuilder } from 'kysely';
 import type { Db } from './client.ts';
 import { lockSaleRow } from './order-transitions.ts';
-import type { Database, OrdersTable } from './schema.ts';
+import type { Database } from './schema.ts';
 
 /** A sale that is being archived. */
 export interface ArchivingSale {
@@ -107,14 +107,23 @@ export async function readSaleToArchive(db: Db, id: number) {
   return { ...sale, counters, repairs };
 }
 
-/** Where the next orders of a sale begin, in the order of their shoppers. */
-export type OrderCursor = { readonly user_id: string; readonly live: number | null; readonly order_no: string };
-
-/** The orders of a sale after the cursor, each with everything that belongs to it. Along an index that begins with the sale. */
-export async function ordersToArchive(db: Db, productId: number, after: OrderCursor | undefined, limit: number) {
-  const orders = await ordersToArchiveQuery(db, productId, after, limit).execute();
+/**
+ * The orders of a sale's next shoppers, each with everything that belongs to it: all orders of at most `limit` shoppers who come after `after`, byte
+ * by byte. Along an index that begins with the sale.
+ */
+export async function ordersToArchive(db: Db, productId: number, after: string, limit: number) {
+  const shoppers = await shoppersToArchiveQuery(db, productId, after, limit).execute();
+  const last = shoppers.at(-1)?.user_id;
+  if (last === undefined) return [];
+  const orders = await db
+    .selectFrom('orders')
+    .selectAll()
+    .where('product_id', '=', productId)
+    .where('user_id', '>', after)
+    .where('user_id', '<=', last)
+    .orderBy('user_id')
+    .execute();
   const orderNos = orders.map(({ order_no }) => order_no);
-  if (orderNos.length === 0) return [];
   const history = await db.selectFrom('order_history').selectAll().where('order_no', 'in', orderNos).execute();
   const payments = await db.selectFrom('payments').selectAll().where('order_no', 'in', orderNos).execute();
   const paymentIds = payments.map(({ payment_id }) => payment_id);
@@ -140,23 +149,13 @@ export async function ordersToArchive(db: Db, productId: number, after: OrderCur
 }
 
 /** Apart from its execution, so that a test can ask the server for its plan. */
-export function ordersToArchiveQuery(db: Db, productId: number, after: OrderCursor | undefined, limit: number) {
+export function shoppersToArchiveQuery(db: Db, productId: number, after: string, limit: number) {
   return db
-    .selectFrom(sql<Selectable<OrdersTable>>`orders`.as<'orders'>(sql`orders FORCE INDEX (one_live_order)`))
-    .selectAll()
+    .selectFrom('orders')
+    .select('user_id')
     .where('product_id', '=', productId)
-    .$if(after !== undefined, (query) =>
-      query.where('user_id', '>=', after!.user_id).where((where) =>
-        where.or([
-          where('user_id', '>', after!.user_id),
-          // A shopper's closed orders come before the live one, of which there is at most one.
-          ...(after!.live === null ? [where.or([where('live', '=', 1), where('order_no', '>', after!.order_no)])] : []),
-        ]),
-      ),
-    )
+    .where('user_id', '>', after)
     .orderBy('user_id')
-    .orderBy('live')
-    .orderBy('order_no')
     .limit(limit);
 }
 

@@ -6,12 +6,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import type { Db } from '@flash-sale/shared/db/client.ts';
-import {
-  ordersToArchive,
-  readSaleToArchive,
-  type ArchivingSale,
-  type OrderCursor,
-} from '@flash-sale/shared/db/retention.ts';
+import { ordersToArchive, readSaleToArchive, type ArchivingSale } from '@flash-sale/shared/db/retention.ts';
 
 const BATCH = 1_000;
 
@@ -45,12 +40,13 @@ export async function writeArchive(
   let orders = 0;
   async function* lines(): AsyncGenerator<string> {
     yield lineOf({ sale: await readSaleToArchive(db, sale.id) });
-    for (let after: OrderCursor | undefined; ;) {
+    for (let after = ''; ;) {
       const batch = await ordersToArchive(db, sale.id, after, BATCH);
-      if (batch.length > 0) yield batch.map((order) => lineOf({ order })).join('');
+      const last = batch.at(-1);
+      if (last === undefined) break;
+      yield batch.map((order) => lineOf({ order })).join('');
       orders += batch.length;
-      after = batch.at(-1);
-      if (batch.length < BATCH) break;
+      after = last.user_id;
     }
     yield lineOf({ end: { orders } });
   }

@@ -9,7 +9,7 @@ export const ListOrderEvents = {
   summary: 'Order events that are not delivered, oldest first',
   querystring: Type.Object(
     {
-      dead: Type.Optional(Type.Boolean({ description: 'Only those that were given up' })),
+      state: Type.Optional(Type.Enum(['dead'], { description: 'Only those that were given up' })),
       limit: Limit,
       cursor: Type.Optional(Type.String({ pattern: '^[0-9]{1,15}$' })),
     },

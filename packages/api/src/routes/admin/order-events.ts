@@ -13,8 +13,8 @@ export const orderEventRoutes: FastifyPluginAsyncTypebox<Pick<AppDeps, 'db'>> = 
   const changing = { onRequest: app.requireOperator('admin') };
 
   app.get('/api/v1/admin/order-events', { schema: ListOrderEvents, ...reading }, async (request) => {
-    const { dead = false, limit = LIMIT_DEFAULT, cursor } = request.query;
-    const rows = await listOrderEvents(db, { limit, after_id: Number(cursor ?? 0), dead_only: dead });
+    const { state, limit = LIMIT_DEFAULT, cursor } = request.query;
+    const rows = await listOrderEvents(db, { limit, after_id: Number(cursor ?? 0), dead_only: state === 'dead' });
     const timeOf = (date: Date | null) => date && isoOf(date.getTime());
     const items = rows.map(({ created_at, next_attempt_at, dead_at, ...row }) => ({
       ...row,
