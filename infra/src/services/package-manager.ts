@@ -4,7 +4,7 @@ import { isExecutable } from './programs.ts';
 import { StartFailure } from './start-failure.ts';
 
 export interface InstallOptions {
-  missing: ('redis' | 'mysql')[];
+  missing: ('redis' | 'mysql' | 'mysqldump')[];
   folders: string[];
   dataDir: string;
   env: NodeJS.ProcessEnv;
@@ -13,7 +13,7 @@ export interface InstallOptions {
 }
 
 /**
- * Installs the missing server programs with the machine's package manager, where there is one that may
+ * Installs the missing programs with the machine's package manager, where there is one that may
  * be used: apt-get as root, Homebrew on macOS. Only packages that start no service of the system.
  * False where there is no such package manager.
  */
@@ -34,9 +34,10 @@ export async function installPrograms(options: InstallOptions): Promise<boolean>
 const aptPackages = {
   redis: ['redis-tools'],
   mysql: ['mariadb-server-core', 'mysql-server-core-8.0'],
+  mysqldump: ['mariadb-client', 'mysql-client-core-8.0'],
 };
 
-const brewFormulas = { redis: 'redis', mysql: 'mariadb' };
+const brewFormulas = { redis: 'redis', mysql: 'mariadb', mysqldump: 'mariadb' };
 
 async function installWithApt(options: InstallOptions): Promise<void> {
   // Without a network the lists may still be good enough, so a failed update is not the end.

@@ -63,6 +63,13 @@ export function findMysqlProgram(folders: string[]): MysqlProgram | undefined {
   return undefined;
 }
 
+/** The programs that write a dump of MySQL or MariaDB, and that run one. */
+export function findDumpPrograms(folders: string[]): { dump: string; client: string } | undefined {
+  const [dump] = candidates(folders, ['mariadb-dump', 'mysqldump']);
+  const [client] = candidates(folders, ['mariadb', 'mysql']);
+  return dump === undefined || client === undefined ? undefined : { dump, client };
+}
+
 /** One name in all folders before the next name. */
 function candidates(folders: string[], names: string[]): string[] {
   return names.flatMap((name) => folders.map((folder) => join(folder, name))).filter(isExecutable);
