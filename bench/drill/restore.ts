@@ -67,7 +67,7 @@ const named = (name: string, count: number): string[] => Array.from({ length: co
 async function statusesOf(shop: Shop, orderNos: Iterable<string>): Promise<Map<string, string>> {
   const statuses = new Map<string, string>();
   await forEach(orderNos, async (orderNo) => {
-    statuses.set(orderNo, String((await shop.order(orderNo))?.['status'] ?? 'gone'));
+    statuses.set(orderNo, (await shop.order(orderNo))?.status ?? 'gone');
   });
   return statuses;
 }

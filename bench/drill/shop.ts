@@ -43,11 +43,11 @@ export class Shop {
   }
 
   /** The order once the ledger has it; undefined where there is none. */
-  async order(orderNo: string): Promise<Record<string, unknown> | undefined> {
+  async order(orderNo: string): Promise<{ readonly status: string } | undefined> {
     const { status, body } = await this.#call('GET', `/api/v1/orders/${orderNo}?wait=10`);
     if (status === 404) return undefined;
     if (status !== 200) throw new Error(`An order answered ${status}`);
-    return body;
+    return { status: body['status'] as string };
   }
 
   async pay(orderNo: string, user_id: string): Promise<void> {
