@@ -7,6 +7,7 @@ import { Admissions } from './admission/admissions.ts';
 import { OutcomeCounts } from './admission/outcome-counts.ts';
 import { Pressure } from './admission/pressure.ts';
 import { Catalog } from './catalog/catalog.ts';
+import { DASHBOARD_PATH, queueDashboard } from './dashboard/queue-dashboard.ts';
 import type { AppDeps } from './deps.ts';
 import { OrderReader } from './orders/order-reader.ts';
 import { Settlements } from './orders/settlements.ts';
@@ -100,6 +101,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   await server.register(paymentRoutes, deps);
   await server.register(adminRoutes, { ...deps, catalog, orders });
   refuseOtherMethods();
+  await server.register(queueDashboard, { ...deps, prefix: DASHBOARD_PATH });
   pressure.start();
   outcomes.start();
   await server.ready();
