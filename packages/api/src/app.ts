@@ -7,6 +7,7 @@ import { Admissions } from './admission/admissions.ts';
 import { OutcomeCounts } from './admission/outcome-counts.ts';
 import { Pressure } from './admission/pressure.ts';
 import { Catalog } from './catalog/catalog.ts';
+import { DASHBOARD_PATH, queueDashboard } from './dashboard/queue-dashboard.ts';
 import type { AppDeps } from './deps.ts';
 import { OrderReader } from './orders/order-reader.ts';
 import { Settlements } from './orders/settlements.ts';
@@ -116,6 +117,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   await server.register(adminRoutes, { ...deps, catalog, orders });
   await server.register(denyListRoutes, { db, denyList });
   refuseOtherMethods();
+  await server.register(queueDashboard, { ...deps, prefix: DASHBOARD_PATH });
   await denyList.start();
   pressure.start();
   outcomes.start();

@@ -149,6 +149,12 @@ export const ConfigSchema = Type.Object({
   ),
   PRODUCT_CACHE_MS: count('how long a product’s answer is reused, ms', 200, 0, 60_000),
   WORKER_CONCURRENCY: count('jobs of a shard active at once, per worker process', 16, 1, 1_000),
+  WORKER_STUCK_AFTER_SECONDS: count(
+    'a worker process that is done with none of the jobs that wait, for this long, fails `/healthz`, s',
+    60,
+    1,
+    86_400,
+  ),
   ORDER_BATCH_MAX: count('orders in one transaction', 500, 1, 1_000),
   AUDIT_INTERVAL_MS: count('pause between two audits of all sales, ms', 10_000, 100, 86_400_000),
   SHUTDOWN_GRACE_MS: count('time to finish open requests and batches after SIGTERM, ms', 7_000, 100, 600_000),
