@@ -81,7 +81,10 @@ async function takePictures(browser: Browser, url: string): Promise<void> {
 
   await page.goto(`${url}/admin/queues/queue/shard-0.orders`);
   // A job that has come back carries its error.
-  await page.getByText(/Lock wait timeout/).first().waitFor();
+  await page
+    .getByText(/Lock wait timeout/)
+    .first()
+    .waitFor();
   await save(page, 'queue-dashboard.png');
   await page.goto(`${url}/docs`);
   await page.getByText('/api/v1/seckill/buy').first().waitFor();

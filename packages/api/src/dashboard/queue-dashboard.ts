@@ -124,7 +124,10 @@ export const queueDashboard: FastifyPluginAsync<Deps> = async (app, { db, keys, 
   app.addHook('preSerialization', async (request, _reply, payload) => {
     if (request.operator?.role !== 'viewer' || !hasQueues(payload)) return payload;
     // Takes the buttons away; the calls behind them are refused all the same.
-    return { ...payload, queues: payload.queues.map((queue) => ({ ...queue, readOnlyMode: true, allowRetries: false })) };
+    return {
+      ...payload,
+      queues: payload.queues.map((queue) => ({ ...queue, readOnlyMode: true, allowRetries: false })),
+    };
   });
 
   await app.register(adapter.registerPlugin());
