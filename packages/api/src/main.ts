@@ -64,7 +64,7 @@ await startOrExit(async () => {
     keys,
     commands,
     tokens: new SeckillTokens(secrets as [string, ...string[]]),
-    saleTransactions: new SaleTransactions({ db, commands }),
+    saleTransactions: new SaleTransactions({ db, commands, log }),
     provider: await choosePaymentProvider(config, db, log),
     clock: clock.of,
     queue: queues.of,

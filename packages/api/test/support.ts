@@ -100,7 +100,7 @@ export async function openApp(
     keys: context.keys,
     commands,
     tokens: new SeckillTokens([first!, ...others]),
-    saleTransactions: new SaleTransactions({ db, commands }),
+    saleTransactions: new SaleTransactions({ db, commands, log: context.log }),
     provider: parts.provider ?? (await choosePaymentProvider(config, db, context.log)),
     clock: () => clock,
     queue: () => queue,

@@ -80,7 +80,13 @@ await startOrExit(async () => {
       leading,
     ),
     repeating(
-      expiry({ db, db_name: config.DB_NAME, saleTransactions: new SaleTransactions({ db, commands }), log, metrics }),
+      expiry({
+        db,
+        db_name: config.DB_NAME,
+        saleTransactions: new SaleTransactions({ db, commands, log }),
+        log,
+        metrics,
+      }),
       log,
     ),
     led(paymentCalls({ db, provider, log }), leading),
