@@ -4,7 +4,16 @@ import type { Config } from '../config/config.ts';
 /** A connection to Redis: one server, or a cluster under the same calls. */
 export type RedisClient = Redis | Cluster;
 
-type RedisConfig = Pick<Config, 'REDIS_ADDR' | 'REDIS_PASSWORD' | 'REDIS_CLUSTER' | 'REDIS_TIMEOUT_MS'>;
+type RedisConfig = Pick<
+  Config,
+  | 'REDIS_ADDR'
+  | 'REDIS_PASSWORD'
+  | 'REDIS_CLUSTER'
+  | 'REDIS_SENTINELS'
+  | 'REDIS_SENTINEL_MASTER'
+  | 'REDIS_SENTINEL_PASSWORD'
+  | 'REDIS_TIMEOUT_MS'
+>;
 
 /** Reconnects within seconds however long Redis was away. */
 const retryStrategy = (attempt: number): number => Math.min(50 * attempt, 1_000);
@@ -14,6 +23,15 @@ const retryStrategy = (attempt: number): number => Math.min(50 * attempt, 1_000)
  * start of loading that is a wild guess, and a Redis that was ready after half a second went unused for ten.
  */
 const LOADING_RETRY_MS = 100;
+
+/** Tries of a waited-for call in a cluster that is changing, 100 ms apart. */
+const REDIRECTIONS_MAX = 4;
+
+const SENTINEL_TIMEOUT_MS = 1_000;
+/** How soon a Sentinel that was away is listened to again. */
+const SENTINEL_RECONNECT_MS = 5_000;
+/** How long a server that hangs may take to end a connection that is given up. */
+const DISCONNECT_MS = 200;
 
 /**
  * What a connection is for:
@@ -38,6 +56,11 @@ const OPTIONS: Readonly<Record<ConnectionUse, (timeout_ms: number) => CommonRedi
   blocking: () => ({ maxRetriesPerRequest: null }),
 };
 
+/** Whether Redis answers; a cluster does where one of its masters does, since each goes on alone. */
+export async function pingRedis(redis: RedisClient): Promise<void> {
+  await Promise.any((redis instanceof Cluster ? redis.nodes('master') : [redis]).map((server) => server.ping()));
+}
+
 /** Opens a connection. It reconnects by itself; `error` events are the caller's to log. */
 export function connectRedis(config: RedisConfig, use: ConnectionUse): RedisClient {
   const options: RedisOptions = {
@@ -48,16 +71,44 @@ export function connectRedis(config: RedisConfig, use: ConnectionUse): RedisClie
     maxLoadingRetryTime: LOADING_RETRY_MS,
     retryStrategy,
   };
-  const nodes = config.REDIS_ADDR.split(',').map((address) => {
-    const [host, port] = address.split(':');
-    return { host: host!, port: Number(port) };
-  });
-  if (!config.REDIS_CLUSTER) return new Redis({ ...options, ...nodes[0] });
+  if (config.REDIS_SENTINELS !== undefined) return new Redis({ ...options, ...underSentinels(config) });
+  const nodes = addressesOf(config.REDIS_ADDR);
+  if (!config.REDIS_CLUSTER) return new Redis({ ...options, reconnectOnError: isDemoted, ...nodes[0] });
   const { enableOfflineQueue, enableAutoPipelining, ...redisOptions } = options;
   return new Cluster(nodes, {
     redisOptions,
     clusterRetryStrategy: retryStrategy,
+    // Else a call to a dead master's slots is tried for much longer than somebody waits who was promised an answer.
+    ...(use === 'request' || use === 'producer' ? { maxRedirections: REDIRECTIONS_MAX } : {}),
     ...(enableOfflineQueue === undefined ? {} : { enableOfflineQueue }),
     ...(enableAutoPipelining === undefined ? {} : { enableAutoPipelining }),
+  });
+}
+
+/** The master of a name, wherever the Sentinels say that it is now. */
+function underSentinels(config: RedisConfig): RedisOptions {
+  return {
+    sentinels: addressesOf(config.REDIS_SENTINELS!),
+    name: config.REDIS_SENTINEL_MASTER,
+    ...(config.REDIS_SENTINEL_PASSWORD === '' ? {} : { sentinelPassword: config.REDIS_SENTINEL_PASSWORD }),
+    sentinelRetryStrategy: retryStrategy,
+    sentinelCommandTimeout: SENTINEL_TIMEOUT_MS,
+    reconnectOnError: isDemoted,
+    // Told by the Sentinels of a promotion, it leaves a master that hangs and so does not end the connection by itself.
+    failoverDetector: true,
+    sentinelReconnectStrategy: () => SENTINEL_RECONNECT_MS,
+    disconnectTimeout: DISCONNECT_MS,
+  };
+}
+
+/** The connection leads to a server that is a replica now: the name, or the Sentinels, know a new master. */
+function isDemoted(error: Error): boolean {
+  return error.message.startsWith('READONLY');
+}
+
+function addressesOf(addresses: string): { host: string; port: number }[] {
+  return addresses.split(',').map((address) => {
+    const [host, port] = address.split(':');
+    return { host: host!, port: Number(port) };
   });
 }

@@ -21,7 +21,7 @@ import { statsOf } from './stats.ts';
 /** Longer than a holder keeps a lease once somebody waits for it. */
 const LEASE_WAIT_MS = 2_000;
 
-type Deps = Pick<AppDeps, 'config' | 'db' | 'ledger' | 'redis' | 'commands' | 'clock'> & {
+type Deps = Pick<AppDeps, 'config' | 'db' | 'ledger' | 'commands' | 'clock'> & {
   readonly catalog: Catalog;
   readonly orders: OrderReader;
 };
@@ -29,7 +29,7 @@ type Deps = Pick<AppDeps, 'config' | 'db' | 'ledger' | 'redis' | 'commands' | 'c
 /** Operators' calls. */
 export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
   app,
-  { config, db, ledger, redis, commands, clock, catalog, orders },
+  { config, db, ledger, commands, clock, catalog, orders },
 ) => {
   app.addHook('onRequest', (request) => app.requireOperator(request));
 
@@ -38,10 +38,10 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
 
   app.post('/api/v1/admin/products', { schema: CreateProduct }, async (request, reply) => {
     const fields = saleFieldsOf(request.body);
-    // Asked before anything is written: a sale that cannot be loaded is better not created.
-    await redis.ping();
     // Spread by time, which needs no counter that api processes would have to share.
     const shard = Date.now() % config.SHARDS;
+    // Asked before anything is written: a sale that cannot be loaded is better not created.
+    await commands.clock(shard);
     const sale = await insertSale(db, { ...fields, shard }, Date.now());
     catalog.changed(sale);
     try {
