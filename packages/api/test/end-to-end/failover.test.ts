@@ -52,7 +52,10 @@ beforeEach(async () => {
   toReplica = connectTo(replica);
   await vi.waitFor(async () => expect(await toReplica.info('replication')).toContain('master_link_status:up'), SEEN);
   const toSentinel = connectTo(sentinel, SENTINEL_PASSWORD);
-  await vi.waitFor(async () => expect(await toSentinel.sentinel('REPLICAS', MASTER_NAME)).toHaveLength(1), SEEN);
+  await vi.waitFor(
+    async () => expect(await toSentinel.call('SENTINEL', 'REPLICAS', MASTER_NAME)).toHaveLength(1),
+    SEEN,
+  );
   toSentinel.disconnect();
 
   context = await openTestContext({

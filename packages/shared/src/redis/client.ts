@@ -28,10 +28,6 @@ const LOADING_RETRY_MS = 100;
 const REDIRECTIONS_MAX = 4;
 
 const SENTINEL_TIMEOUT_MS = 1_000;
-/** How soon a Sentinel that was away is listened to again. */
-const SENTINEL_RECONNECT_MS = 5_000;
-/** How long a server that hangs may take to end a connection that is given up. */
-const DISCONNECT_MS = 200;
 
 /**
  * What a connection is for:
@@ -40,6 +36,9 @@ const DISCONNECT_MS = 200;
  * - `producer`: the same for BullMQ queues, which must not be pipelined together.
  * - `background`: calls of the worker's own loops, which try again by themselves.
  * - `blocking`: BullMQ workers and subscribers, which wait for as long as it takes.
+ *
+ * A server that leaves a call unanswered for `socketTimeout` is left and looked for again: one whose machine is lost ends no connection, and by
+ * then its name, or the Sentinels, may lead to another.
  */
 export type ConnectionUse = 'request' | 'producer' | 'background' | 'blocking';
 
@@ -50,10 +49,17 @@ const OPTIONS: Readonly<Record<ConnectionUse, (timeout_ms: number) => CommonRedi
     // Only one pipeline is under way at a time, so a call may first wait for the one before it: each has half of the time.
     commandTimeout: timeout_ms / 2,
     maxRetriesPerRequest: 1,
+    socketTimeout: 3_000,
   }),
-  producer: (timeout_ms) => ({ enableOfflineQueue: false, commandTimeout: timeout_ms, maxRetriesPerRequest: 1 }),
-  background: () => ({ commandTimeout: 5_000, maxRetriesPerRequest: 3 }),
-  blocking: () => ({ maxRetriesPerRequest: null }),
+  producer: (timeout_ms) => ({
+    enableOfflineQueue: false,
+    commandTimeout: timeout_ms,
+    maxRetriesPerRequest: 1,
+    socketTimeout: 3_000,
+  }),
+  background: () => ({ commandTimeout: 5_000, maxRetriesPerRequest: 3, socketTimeout: 6_000 }),
+  // Longer than BullMQ blocks for a job, which is 10 s at the most.
+  blocking: () => ({ maxRetriesPerRequest: null, socketTimeout: 15_000 }),
 };
 
 /** Whether Redis answers; a cluster does where one of its masters does, since each goes on alone. */
@@ -94,10 +100,8 @@ function underSentinels(config: RedisConfig): RedisOptions {
     sentinelRetryStrategy: retryStrategy,
     sentinelCommandTimeout: SENTINEL_TIMEOUT_MS,
     reconnectOnError: isDemoted,
-    // Told by the Sentinels of a promotion, it leaves a master that hangs and so does not end the connection by itself.
-    failoverDetector: true,
-    sentinelReconnectStrategy: () => SENTINEL_RECONNECT_MS,
-    disconnectTimeout: DISCONNECT_MS,
+    // Not `failoverDetector`: in ioredis 6.0.0 its message, where it comes while a connection is made, ends the client for good.
+    // `socketTimeout` finds a master that hangs, too.
   };
 }
 
