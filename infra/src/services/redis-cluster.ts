@@ -83,10 +83,13 @@ interface StartedMaster extends Omit<ClusterMaster, 'slots'> {
 async function startMaster(options: { dataDir: string; password: string; name: string }): Promise<StartedMaster> {
   // By default it is the port plus 10,000, which may not be free, or not be a port at all.
   const bus_port = await freePort();
-  const flags = [
-    ...['--cluster-enabled', 'yes', '--cluster-port', String(bus_port)],
-    ...['--cluster-node-timeout', String(NODE_TIMEOUT_MS), '--cluster-require-full-coverage', 'no'],
-  ];
+  const settings = {
+    'cluster-enabled': 'yes',
+    'cluster-port': String(bus_port),
+    'cluster-node-timeout': String(NODE_TIMEOUT_MS),
+    'cluster-require-full-coverage': 'no',
+  };
+  const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
   let server: PrivateServer = await startRedis({ ...options, flags });
   const { port } = server;
   return {

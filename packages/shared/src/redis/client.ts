@@ -80,14 +80,14 @@ export function connectRedis(config: RedisConfig, use: ConnectionUse): RedisClie
   if (config.REDIS_SENTINELS !== undefined) return new Redis({ ...options, ...underSentinels(config) });
   const nodes = addressesOf(config.REDIS_ADDR);
   if (!config.REDIS_CLUSTER) return new Redis({ ...options, reconnectOnError: isDemoted, ...nodes[0] });
-  const { enableOfflineQueue, enableAutoPipelining, ...redisOptions } = options;
+  // No automatic pipelines: ioredis 6.0.0 takes the number of keys for a script's first key, and so puts calls to different masters into one.
+  const { enableOfflineQueue, enableAutoPipelining: _, ...redisOptions } = options;
   return new Cluster(nodes, {
     redisOptions,
     clusterRetryStrategy: retryStrategy,
     // Else a call to a dead master's slots is tried for much longer than somebody waits who was promised an answer.
     ...(use === 'request' || use === 'producer' ? { maxRedirections: REDIRECTIONS_MAX } : {}),
     ...(enableOfflineQueue === undefined ? {} : { enableOfflineQueue }),
-    ...(enableAutoPipelining === undefined ? {} : { enableAutoPipelining }),
   });
 }
 

@@ -2,8 +2,7 @@ import type { ErrorCode } from '../domain/errors.ts';
 
 /**
  * What a client is told where a Redis call failed, or undefined where the error is not Redis's. `OOM` and `LOADING` are answers of a server
- * that has done nothing; every other failure leaves it open whether the call was carried out. `NOSCRIPT` comes from a cluster only, where a
- * script was sent to a master that turned it away at first: the next call brings the script's text.
+ * that has done nothing; every other failure leaves it open whether the call was carried out.
  */
 export function codeOfRedisError(
   error: unknown,
@@ -13,7 +12,7 @@ export function codeOfRedisError(
   if (name === 'ReplyError') {
     if (message.startsWith('OOM')) return 'overloaded';
     if (message.startsWith('LOADING')) return 'not_ready';
-    return /^(READONLY|MASTERDOWN|CLUSTERDOWN|BUSY|TRYAGAIN|MOVED|ASK|NOREPLICAS|MISCONF|NOSCRIPT)/.test(message)
+    return /^(READONLY|MASTERDOWN|CLUSTERDOWN|BUSY|TRYAGAIN|MOVED|ASK|NOREPLICAS|MISCONF)/.test(message)
       ? 'unavailable'
       : undefined;
   }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
-import { led, repeating, type Rounds, type Service } from '../../src/services/service.ts';
+import { forEachShard, led, repeating, type Rounds, type Service } from '../../src/services/service.ts';
 import { SOON } from '../soon.ts';
 
 let context: TestContext;
@@ -182,5 +182,38 @@ describe('a service that one process runs at a time', () => {
     await started[1]!.stop();
 
     expect(await context.redis.get(context.keys.service(0, 'in_charge'))).toBe('a');
+  });
+});
+
+describe('the services of every shard', () => {
+  test('start when the shard has its first sale, and one that hangs keeps no other waiting', async () => {
+    const rounds = new Map<number, number>();
+    const hang = Promise.withResolvers<void>();
+    onTestFinished(() => hang.resolve());
+    const services = forEachShard(context, (shard) => [
+      repeating(
+        {
+          name: 'tested',
+          interval_ms: 5,
+          async round() {
+            if (shard === 0) await hang.promise;
+            rounds.set(shard, (rounds.get(shard) ?? 0) + 1);
+          },
+        },
+        context.log,
+      ),
+    ]);
+    await context.insertSale({ shard: 0 });
+    services.start();
+    await context.insertSale({ shard: 5 });
+    await expect.poll(() => rounds.get(5) ?? 0, SOON).toBeGreaterThan(3);
+    expect(rounds.has(0)).toBe(false);
+
+    hang.resolve();
+    await services.stop();
+
+    const done = new Map(rounds);
+    await expect.poll(() => rounds.get(0)).toBeGreaterThan(0);
+    expect(rounds).toEqual(done);
   });
 });
