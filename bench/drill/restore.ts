@@ -11,8 +11,8 @@ import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { privateMysqlUser, startMysql } from '@flash-sale/infra/services/mysql.ts';
 import { freePort } from '@flash-sale/infra/services/ports.ts';
 import { startRedis } from '@flash-sale/infra/services/redis.ts';
-import { temporaryFolder } from '../chaos/cluster.ts';
-import { ServiceProcess } from '../chaos/service-process.ts';
+import { temporaryFolder } from '../stage/temporary-folder.ts';
+import { ServiceProcess } from '../stage/service-process.ts';
 import { dumpPrograms, restoreDump, writeDump } from './dump.ts';
 import { Shop } from './shop.ts';
 
@@ -258,7 +258,7 @@ async function drill(dataDir: string): Promise<void> {
   }
 }
 
-const folder = temporaryFolder();
+const folder = temporaryFolder('drill');
 try {
   await drill(folder.path);
 } finally {

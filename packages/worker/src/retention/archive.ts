@@ -26,13 +26,14 @@ export function archiveName({ db_name }: ArchiveTarget, { id, archiving_at }: Ar
  * last line that counts them. The file has its name only when it is whole and on disk, and keeps it: a process that was frozen and writes after somebody
  * else has begun to delete cannot replace it.
  *
+ * @param goesOn asked before each batch
  * @returns its path
  */
 export async function writeArchive(
   db: Db,
   sale: ArchivingSale,
   target: ArchiveTarget,
-  stopping: AbortSignal,
+  goesOn: () => Promise<boolean>,
 ): Promise<string> {
   await mkdir(target.folder, { recursive: true, mode: 0o700 });
   const path = join(target.folder, archiveName(target, sale));
@@ -41,6 +42,7 @@ export async function writeArchive(
   async function* lines(): AsyncGenerator<string> {
     yield lineOf({ sale: await readSaleToArchive(db, sale.id) });
     for (let after = ''; ;) {
+      if (!(await goesOn())) throw new Error('Somebody else archives, or this process ends');
       const batch = await ordersToArchive(db, sale.id, after, BATCH);
       const last = batch.at(-1);
       if (last === undefined) break;
@@ -52,7 +54,7 @@ export async function writeArchive(
   }
   try {
     const file = createWriteStream(partial, { mode: 0o600, flush: true });
-    await pipeline(Readable.from(lines()), createGzip(), file, { signal: stopping });
+    await pipeline(Readable.from(lines()), createGzip(), file);
     await link(partial, path).catch((error: NodeJS.ErrnoException) => {
       // Written before by whoever died before it could say so. Nothing of the sale has changed since.
       if (error.code !== 'EEXIST') throw error;

@@ -1,7 +1,7 @@
 import { newUlid } from '@flash-sale/shared/domain/order-number.ts';
 import { messagesToSend, retryAfter_ms, type EventMessage } from '@flash-sale/shared/domain/order-events.ts';
 import type { Db } from '@flash-sale/shared/db/client.ts';
-import { withNamedLock } from '@flash-sale/shared/db/named-lock.ts';
+import { underLock } from '@flash-sale/shared/db/lock.ts';
 import {
   deleteOrderEvents,
   nameMessage,
@@ -21,6 +21,8 @@ const WINDOW = 200;
 
 export interface OrderEventsDeps {
   readonly db: Db;
+  /** Names the lock, which is the server's and not the database's. */
+  readonly db_name: string;
   readonly receiver: Receiver;
   /** Messages in flight at once. */
   readonly concurrency: number;
@@ -36,7 +38,7 @@ export interface OrderEventsDeps {
  * again. One process at a time, by a lock of MySQL's; two at once would cost the receiver duplicates and harm nothing.
  */
 export function orderEvents(deps: OrderEventsDeps): Rounds {
-  const { db, receiver, concurrency, give_up_ms, log, metrics } = deps;
+  const { db, db_name, receiver, concurrency, give_up_ms, log, metrics } = deps;
 
   /** Whether the message was delivered; undefined where somebody else sends it. */
   async function send(message: EventMessage): Promise<boolean | undefined> {
@@ -75,7 +77,7 @@ export function orderEvents(deps: OrderEventsDeps): Rounds {
   }
 
   /** Sends what can be sent of the oldest rows. Returns whether there may be more to send at once. */
-  async function pass(ending: AbortSignal): Promise<boolean> {
+  async function pass(goesOn: () => Promise<boolean>): Promise<boolean> {
     const waiting = await waitingOrderEvents(db, WINDOW);
     const oldest_ms = waiting.length === 0 ? 0 : Date.now() - waiting[0]!.came_ms;
     metrics.order_events_oldest_seconds.set(Math.max(0, oldest_ms) / 1_000);
@@ -84,7 +86,7 @@ export function orderEvents(deps: OrderEventsDeps): Rounds {
     let failed = 0;
     const next = async (): Promise<void> => {
       // A receiver that takes nothing is left alone until the next round.
-      while (!ending.aborted && failed < concurrency) {
+      while (failed < concurrency && (await goesOn())) {
         const message = messages.shift();
         if (message === undefined) return;
         const taken = await send(message);
@@ -93,20 +95,21 @@ export function orderEvents(deps: OrderEventsDeps): Rounds {
       }
     };
     await Promise.all(Array.from({ length: concurrency }, next));
-    return delivered > 0 && !ending.aborted;
+    return delivered > 0;
   }
 
   return {
     name: 'order_events',
     interval_ms: INTERVAL_MS,
     async round(stopping) {
-      const delivers = await withNamedLock(db, 'order_events', async (lost) => {
-        const ending = AbortSignal.any([stopping, lost]);
-        while (await pass(ending));
-        return true;
+      let delivers = false;
+      await underLock(db, `${db_name}.order_events`, async (holdsLock) => {
+        delivers = true;
+        const goesOn = async (): Promise<boolean> => !stopping.aborted && (await holdsLock());
+        while ((await goesOn()) && (await pass(goesOn)));
       });
       // Whoever does not deliver knows nothing of what waits.
-      if (delivers === undefined) metrics.order_events_oldest_seconds.set(0);
+      if (!delivers) metrics.order_events_oldest_seconds.set(0);
     },
   };
 }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Db } from '@flash-sale/shared/db/client.ts';
-import { withNamedLock } from '@flash-sale/shared/db/named-lock.ts';
+import { underLock } from '@flash-sale/shared/db/lock.ts';
 import {
   archivingSales,
   beginArchiving,
@@ -33,14 +33,14 @@ export interface RetentionDeps {
  * archive is on disk, the rows go, the sale's last), so whoever takes over after a crash goes on where it was.
  */
 export function retention({ db, target, retention_ms, log }: RetentionDeps): Rounds {
-  async function archive(sale: ArchivingSale, ending: AbortSignal): Promise<void> {
+  async function archive(sale: ArchivingSale, goesOn: () => Promise<boolean>): Promise<void> {
     if (!sale.archived) {
-      const path = await writeArchive(db, sale, target, ending);
+      const path = await writeArchive(db, sale, target, goesOn);
       await markArchived(db, sale.id, new Date());
       log.info({ sale: sale.id, path }, 'sale archived');
     }
     let deleted = 0;
-    while (!ending.aborted) {
+    while (await goesOn()) {
       const began_ms = performance.now();
       const count = await deleteArchivedOrders(db, sale.id, BATCH);
       deleted += count;
@@ -58,14 +58,14 @@ export function retention({ db, target, retention_ms, log }: RetentionDeps): Rou
     name: 'retention',
     interval_ms: INTERVAL_MS,
     async round(stopping) {
-      await withNamedLock(db, 'retention', async (lost) => {
-        const ending = AbortSignal.any([stopping, lost]);
+      await underLock(db, `${target.db_name}.retention`, async (holdsLock) => {
+        const goesOn = async (): Promise<boolean> => !stopping.aborted && (await holdsLock());
         for (const id of await salesToArchive(db, new Date(Date.now() - retention_ms), SALES_MAX)) {
           await beginArchiving(db, id, new Date());
         }
         for (const sale of await archivingSales(db)) {
-          if (ending.aborted) return;
-          await archive(sale, ending).catch((error: unknown) => {
+          if (!(await goesOn())) return;
+          await archive(sale, goesOn).catch((error: unknown) => {
             log.error({ err: error, sale: sale.id }, 'sale not archived; the next round goes on');
           });
         }

@@ -29,9 +29,9 @@ beforeEach(async () => {
 
 function openExpiry(db = context.db) {
   const metrics = createMetrics('worker');
-  const { commands, log } = context;
-  const saleTransactions = new SaleTransactions({ db, commands, order_events: false });
-  const { round } = expiry({ db, saleTransactions, log, metrics });
+  const { commands, log, config } = context;
+  const saleTransactions = new SaleTransactions({ db, commands, log, order_events: false });
+  const { round } = expiry({ db, db_name: config.DB_NAME, saleTransactions, log, metrics });
   return {
     sweep: () => round(GOING_ON),
     expired: async (): Promise<number> => (await metrics.orders_expired.get()).values[0]!.value,
@@ -39,7 +39,7 @@ function openExpiry(db = context.db) {
 }
 const giveBack = () => {
   const { commands, db, log } = context;
-  return returns({ commands, db, log, metrics: createMetrics('worker') }).round(GOING_ON);
+  return returns({ shard: 0, commands, db, log, metrics: createMetrics('worker') }).round(GOING_ON);
 };
 const past = (ms = 1): { expires_at_ms: number } => ({ expires_at_ms: Date.now() - ms });
 const statuses = async (sale: Sale): Promise<Record<string, number>> => {
@@ -157,11 +157,10 @@ test('two workers that sweep at once expire each order once', async () => {
 test('the lock is held while a worker sweeps, and free for the next once its connection is gone', async () => {
   const own = connectDb(context.config, 'general');
   const name = `${context.config.DB_NAME}.expiry`;
-  const lock = sql`SHA2(${name}, 224)`;
   const sale = await context.openSale();
   const [order] = await placeOrders(context, sale, ['alice'], past());
   await own.connection().execute(async (connection) => {
-    await sql`SELECT GET_LOCK(${lock}, 0)`.execute(connection);
+    await sql`SELECT GET_LOCK(${name}, 0)`.execute(connection);
     await openExpiry().sweep();
     expect(await ledgerOf(context, order!)).toMatchObject({ status: 'pending_payment' });
   });

@@ -38,7 +38,7 @@ function openDelivery(fields: { url?: string; receiver?: Receiver; concurrency?:
   const { db, log, config } = context;
   const { url = web.url, concurrency = 4, give_up_ms = GIVE_UP_MS } = fields;
   const receiver = fields.receiver ?? httpReceiver(url, config);
-  const { round } = orderEvents({ db, receiver, concurrency, give_up_ms, log, metrics });
+  const { round } = orderEvents({ db, db_name: config.DB_NAME, receiver, concurrency, give_up_ms, log, metrics });
   return { metrics, round: () => round(GOING_ON) };
 }
 
@@ -130,10 +130,10 @@ describe('every status that an order comes to', () => {
   test('leaves nothing where the move is rolled back, or where events have no receiver', async () => {
     const [order] = await write(await context.openSale(), ['alice']);
     await openDelivery().round();
-    const { db } = context;
+    const { db, log } = context;
     const markChanged = () => Promise.reject(new Error('Redis is away'));
     const commands = { ...context.commands, markChanged };
-    const cut = new SaleTransactions({ db, commands, order_events: true });
+    const cut = new SaleTransactions({ db, commands, log, order_events: true });
     await expect(cancelOrder({ saleTransactions: cut }, order!, { actor: 'shopper' })).rejects.toThrow('Redis');
     expect(await waiting()).toEqual([]);
     const quiet = new SaleTransactions({ ...context, order_events: false });
@@ -392,7 +392,7 @@ test('the age of the oldest event is told by whoever delivers, and 0 by the othe
   expect(await age()).toBeGreaterThanOrEqual(60);
   const name = `${context.config.DB_NAME}.order_events`;
   await context.db.connection().execute(async (other) => {
-    await sql`SELECT GET_LOCK(SHA2(${name}, 224), 0)`.execute(other);
+    await sql`SELECT GET_LOCK(${name}, 0)`.execute(other);
     await round();
     await sql`DO RELEASE_ALL_LOCKS()`.execute(other);
   });
