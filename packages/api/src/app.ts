@@ -16,6 +16,7 @@ import { identity } from './plugins/identity.ts';
 import { collectMethods } from './plugins/methods.ts';
 import { openapi } from './plugins/openapi.ts';
 import { operators } from './plugins/operators.ts';
+import { tracing } from './plugins/tracing.ts';
 import { problems, refuseUnread, refuseUnrouted } from './plugins/problems.ts';
 import { compileValidator } from './plugins/validator.ts';
 import { adminRoutes } from './routes/admin/routes.ts';
@@ -89,6 +90,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
     done();
   });
 
+  await server.register(tracing, { tracing: deps.tracing });
   await server.register(problems);
   await server.register(openapi);
   const refuseOtherMethods = collectMethods(server);
