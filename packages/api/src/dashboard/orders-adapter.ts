@@ -29,7 +29,7 @@ export class OrdersAdapter extends BullMQAdapter {
   }
 
   override getStatuses(): Status[] {
-    return ['latest' as Status, ...STATUSES];
+    return ['latest', ...STATUSES];
   }
 
   override getJobStatuses(): JobStatus[] {
