@@ -113,7 +113,7 @@ function onlyWithinTraces({ tracer, contextManager }: BullMQOtel): Tracing['bull
     tracer: {
       startSpan(name, options, parent: Context = context.active()) {
         const isTraced = traceparentOf(trace.getSpan(parent)) !== undefined;
-        return tracer.startSpan(name, options as never, isTraced ? parent : suppressTracing(parent));
+        return tracer.startSpan(name, options, isTraced ? parent : suppressTracing(parent));
       },
     },
   };

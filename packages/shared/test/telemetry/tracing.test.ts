@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { context, ROOT_CONTEXT, trace } from '@opentelemetry/api';
 import { InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node';
+import { SpanKind } from 'bullmq';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { openTelemetry, traceparentOf } from '../../src/telemetry/open-telemetry.ts';
 import { inBatchSpan, startTracing } from '../../src/telemetry/tracing.ts';
@@ -81,10 +82,10 @@ describe('the span of a micro-batch', () => {
 });
 
 test('BullMQ has spans within traces only, or each of its looks at a queue would be a trace', () => {
-  tracing.bullmq.tracer.startSpan('getNextJob', { kind: 0 }, ROOT_CONTEXT).end();
+  tracing.bullmq.tracer.startSpan('getNextJob', { kind: SpanKind.INTERNAL }, ROOT_CONTEXT).end();
   expect(exporter.getFinishedSpans()).toEqual([]);
   const buy = tracer.startSpan('buy', {}, ROOT_CONTEXT);
-  tracing.bullmq.tracer.startSpan('add', { kind: 3 }, trace.setSpan(ROOT_CONTEXT, buy)).end();
+  tracing.bullmq.tracer.startSpan('add', { kind: SpanKind.PRODUCER }, trace.setSpan(ROOT_CONTEXT, buy)).end();
   expect(spans('add')[0]!.parentSpanContext?.spanId).toBe(buy.spanContext().spanId);
 });
 
