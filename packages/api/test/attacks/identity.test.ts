@@ -244,7 +244,9 @@ describe('attack: more calls than the limits allow, on several api processes at 
   const signer = new SeckillTokens([TOKEN_SECRET]);
 
   async function hammer(env: Record<string, string>, userOf: (i: number) => string) {
-    const apps = await Promise.all([1, 2, 3].map(() => openApp(context, { AUTH_MODE: 'trusted', REDIS_TIMEOUT_MS: '10000', ...env })));
+    const apps = await Promise.all(
+      [1, 2, 3].map(() => openApp(context, { AUTH_MODE: 'trusted', REDIS_TIMEOUT_MS: '10000', ...env })),
+    );
     try {
       const busy = await context.openSale();
       const began_ms = Date.now();
