@@ -2,11 +2,13 @@ import { randomBytes } from 'node:crypto';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import { pingDb } from '@flash-sale/shared/db/client.ts';
+import { pingRedis } from '@flash-sale/shared/redis/client.ts';
 import { answers, type Readiness } from '@flash-sale/shared/telemetry/ops-server.ts';
 import { Admissions } from './admission/admissions.ts';
 import { OutcomeCounts } from './admission/outcome-counts.ts';
 import { Pressure } from './admission/pressure.ts';
 import { Catalog } from './catalog/catalog.ts';
+import { DASHBOARD_PATH, queueDashboard } from './dashboard/queue-dashboard.ts';
 import type { AppDeps } from './deps.ts';
 import { OrderReader } from './orders/order-reader.ts';
 import { Settlements } from './orders/settlements.ts';
@@ -60,7 +62,10 @@ export async function buildApp(deps: AppDeps): Promise<App> {
 
   let draining = false;
   const readiness = async (): Promise<Readiness> => {
-    const [redisAnswers, mysqlAnswers] = await Promise.all([answers(() => redis.ping()), answers(() => pingDb(db))]);
+    const [redisAnswers, mysqlAnswers] = await Promise.all([
+      answers(() => pingRedis(redis)),
+      answers(() => pingDb(db)),
+    ]);
     return { ready: !draining, redis: redisAnswers, mysql: mysqlAnswers };
   };
 
@@ -116,6 +121,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   await server.register(adminRoutes, { ...deps, catalog, orders });
   await server.register(denyListRoutes, { db, denyList });
   refuseOtherMethods();
+  await server.register(queueDashboard, { ...deps, prefix: DASHBOARD_PATH });
   await denyList.start();
   pressure.start();
   outcomes.start();

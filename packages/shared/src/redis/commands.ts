@@ -109,6 +109,8 @@ export interface StatusRecord {
 export interface OrderInRedis {
   readonly sale_ready: boolean;
   readonly reservation: Reservation | undefined;
+  /** Whether a writer has taken the reservation, so that the order may be in the ledger, settled or not. */
+  readonly may_be_written: boolean;
   readonly status: string | undefined;
 }
 
@@ -195,16 +197,19 @@ export function createCommands(redis: RedisClient, keys: Keys) {
 
     async readOrder(sale: SaleRef, orderNo: string): Promise<OrderInRedis> {
       const { state, reservations } = keys.sale(sale);
-      const [ready, reservation, status] = await run<[number, string | null, string | null]>(
+      const [ready, reservation, status, taken] = await run<[number, string | null, string | null, number]>(
         'read_order',
         [state, reservations, keys.status(sale, orderNo)],
         [orderNo],
       );
       const told = status?.slice(status.indexOf(' ') + 1);
       // '-': changed since. Then the ledger has the order, even where the writer died before it could settle the reservation.
-      if (told === '-') return { sale_ready: ready === 1, reservation: undefined, status: undefined };
+      if (told === '-') {
+        return { sale_ready: ready === 1, reservation: undefined, may_be_written: true, status: undefined };
+      }
       return {
         sale_ready: ready === 1,
+        may_be_written: taken === 1,
         reservation: reservation === null ? undefined : reservationOf(orderNo, reservation),
         status: told,
       };
@@ -249,7 +254,7 @@ export function createCommands(redis: RedisClient, keys: Keys) {
       const names = keys.sale(sale);
       const [held, ...flat] = await run<[number, ...string[]]>(
         'next_reservations',
-        [names.lease, names.reservations, names.reservedAt, names.owners, names.leaseWaiting],
+        [names.lease, names.reservations, names.reservedAt, names.owners, names.leaseWaiting, names.state],
         [lease, limit],
       );
       if (held === 0) return undefined;
@@ -361,13 +366,13 @@ export function createCommands(redis: RedisClient, keys: Keys) {
       return (await run('index_reservations', [names.lease, names.reservations, names.reservedAt], [lease])) === 1;
     },
 
-    /** Whether the process `name` runs the service now. */
-    async lead(service: string, name: string, life_ms: number): Promise<boolean> {
-      return (await run('lead', [keys.service(service)], [name, life_ms])) === 1;
+    /** Whether the process `name` runs the service of the shard now. */
+    async lead(shard: number, service: string, name: string, life_ms: number): Promise<boolean> {
+      return (await run('lead', [keys.service(shard, service)], [name, life_ms])) === 1;
     },
 
-    async resign(service: string, name: string): Promise<void> {
-      await run('resign', [keys.service(service)], [name]);
+    async resign(shard: number, service: string, name: string): Promise<void> {
+      await run('resign', [keys.service(shard, service)], [name]);
     },
 
     /** Puts a process's totals in the place of those it told before. For statistics only. */
