@@ -1,3 +1,5 @@
+import { loadConfig } from '@flash-sale/shared/config/config.ts';
+import { dbTls, redisTls } from '@flash-sale/shared/config/tls.ts';
 import { pingMysql, pingRedis } from './ping.ts';
 import { reasonOf, StartFailure } from './start-failure.ts';
 
@@ -13,11 +15,12 @@ export const mysqlIsGiven = (env: NodeJS.ProcessEnv): boolean => Boolean(env['DB
 export async function givenRedis(env: NodeJS.ProcessEnv): Promise<Record<string, string>> {
   const REDIS_ADDR = env['REDIS_ADDR'] ?? '';
   const REDIS_PASSWORD = env['REDIS_PASSWORD'] ?? '';
+  const tls = redisTls(tlsSettingsOf(env));
   const reasons: string[] = [];
   // A cluster is given as several addresses; any of them leads to the others.
   for (const address of REDIS_ADDR.split(',')) {
     try {
-      await pingRedis({ ...hostAndPort(address.trim(), 6379), password: REDIS_PASSWORD });
+      await pingRedis({ ...hostAndPort(address.trim(), 6379), password: REDIS_PASSWORD, tls });
       return { REDIS_ADDR, REDIS_PASSWORD };
     } catch (error) {
       reasons.push(reasonOf(error));
@@ -43,6 +46,7 @@ export async function givenMysql(env: NodeJS.ProcessEnv): Promise<Record<string,
       port: Number(given.DB_PORT),
       user: given.DB_USER,
       password: given.DB_PASSWORD,
+      tls: dbTls(tlsSettingsOf(env)),
     });
   } catch (error) {
     throw new StartFailure(
@@ -52,6 +56,12 @@ export async function givenMysql(env: NodeJS.ProcessEnv): Promise<Record<string,
   }
   return given;
 }
+
+/** Nothing but the settings of TLS, since the rest of the environment is not this file's to check. */
+const tlsSettingsOf = (env: NodeJS.ProcessEnv) =>
+  loadConfig(
+    Object.fromEntries(Object.entries(env).filter(([name]) => /^(DB|REDIS)_TLS/.test(name) || name === 'DB_HOST')),
+  );
 
 /** `host`, `host:port` or `[v6]:port`. */
 function hostAndPort(address: string, defaultPort: number): { host: string; port: number } {

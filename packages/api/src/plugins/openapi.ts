@@ -1,6 +1,7 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import fp from 'fastify-plugin';
+import { PAGE_POLICY } from './safe-headers.ts';
 
 /** The OpenAPI document, made from the routes' schemas (`/docs/json`), and its page (`/docs`). */
 export const openapi = fp(
@@ -21,7 +22,7 @@ export const openapi = fp(
         },
       },
     });
-    await app.register(swaggerUi, { routePrefix: '/docs' });
+    await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: PAGE_POLICY });
   },
   { name: 'openapi' },
 );

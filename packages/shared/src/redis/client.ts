@@ -1,10 +1,12 @@
 import { Cluster, Redis, type CommonRedisOptions, type RedisOptions } from 'ioredis';
 import type { Config } from '../config/config.ts';
+import { redisTls } from '../config/tls.ts';
 
 /** A connection to Redis: one server, or a cluster under the same calls. */
 export type RedisClient = Redis | Cluster;
 
-type RedisConfig = Pick<Config, 'REDIS_ADDR' | 'REDIS_PASSWORD' | 'REDIS_CLUSTER' | 'REDIS_TIMEOUT_MS'>;
+type RedisConfig = Pick<Config, 'REDIS_ADDR' | 'REDIS_PASSWORD' | 'REDIS_CLUSTER' | 'REDIS_TIMEOUT_MS'> &
+  Parameters<typeof redisTls>[0];
 
 /** Reconnects within seconds however long Redis was away. */
 const retryStrategy = (attempt: number): number => Math.min(50 * attempt, 1_000);
@@ -40,7 +42,9 @@ const OPTIONS: Readonly<Record<ConnectionUse, (timeout_ms: number) => CommonRedi
 
 /** Opens a connection. It reconnects by itself; `error` events are the caller's to log. */
 export function connectRedis(config: RedisConfig, use: ConnectionUse): RedisClient {
+  const tls = redisTls(config);
   const options: RedisOptions = {
+    ...(tls === undefined ? {} : { tls }),
     ...OPTIONS[use](config.REDIS_TIMEOUT_MS),
     ...(config.REDIS_PASSWORD === '' ? {} : { password: config.REDIS_PASSWORD }),
     connectTimeout: 2_000,
