@@ -1,10 +1,8 @@
 import { Refusal } from '../domain/errors.ts';
-import { STATUS_LIFE_MS, type Order } from '../domain/order.ts';
+import type { Order } from '../domain/order.ts';
 import type { PaymentEvent } from '../domain/payment.ts';
-import { saleOfOrderNumber } from '../domain/order-number.ts';
 import type { Db, Tx } from '../db/client.ts';
-import { isRolledBack } from '../db/errors.ts';
-import { lockSaleRow, moveOrders, type MovedOrder, type Mover } from '../db/order-transitions.ts';
+import { moveOrders, type MovedOrder, type Mover } from '../db/order-transitions.ts';
 import { findOrders } from '../db/orders.ts';
 import {
   findPayment,
@@ -15,42 +13,11 @@ import {
   updateRefundBy,
   wasApplied,
 } from '../db/payments.ts';
-import type { Commands } from '../redis/commands.ts';
+import type { SaleTransactions } from './sale-transactions.ts';
 
 export interface MoveDeps {
   readonly db: Db;
-  readonly commands: Commands;
-}
-
-const TRIES_MAX = 3;
-
-/**
- * Runs moves of one sale's orders in one transaction that holds the sale's row, and sends pollers of the moved orders to the ledger before it
- * commits. Where Redis cannot be told, nothing is committed. What the server rolls back for another transaction's sake runs again.
- */
-async function moving<Result>(
-  { db, commands }: MoveDeps,
-  productId: number,
-  work: (tx: Tx, moved: (orders: readonly MovedOrder[]) => void) => Promise<Result>,
-): Promise<Result> {
-  const transact = () =>
-    db
-      .transaction()
-      .setIsolationLevel('read committed')
-      .execute(async (tx) => {
-        await lockSaleRow(tx, productId);
-        const all: MovedOrder[] = [];
-        const result = await work(tx, (orders) => all.push(...orders));
-        if (all.length > 0) await commands.markChanged(saleOfOrderNumber(all[0]!.order_no)!, STATUS_LIFE_MS, all);
-        return result;
-      });
-  for (let tries = 1; ; tries += 1) {
-    try {
-      return await transact();
-    } catch (error) {
-      if (!isRolledBack(error) || tries === TRIES_MAX) throw error;
-    }
-  }
+  readonly saleTransactions: SaleTransactions;
 }
 
 const illegal = (what: 'order' | 'payment', status: string): Refusal =>
@@ -61,8 +28,12 @@ const illegal = (what: 'order' | 'payment', status: string): Refusal =>
  *
  * @throws Refusal `invalid_state` with the state it is in, where it is not `pending_payment`
  */
-export async function cancelOrder(deps: MoveDeps, order: Order, mover: Mover): Promise<Order> {
-  return moving(deps, order.product_id, async (tx, moved) => {
+export async function cancelOrder(
+  deps: Pick<MoveDeps, 'saleTransactions'>,
+  order: Order,
+  mover: Mover,
+): Promise<Order> {
+  return deps.saleTransactions.run(order.product_id, async (tx, moved) => {
     const cancelled = await moveOrders(tx, order.product_id, [order.order_no], 'pending_payment', 'cancelled', mover);
     moved(cancelled);
     const [now] = await findOrders(tx, [order.order_no]);
@@ -72,8 +43,12 @@ export async function cancelOrder(deps: MoveDeps, order: Order, mover: Mover): P
 }
 
 /** Expires those of a sale's orders that are unpaid still. Returns how many. */
-export async function expireOrders(deps: MoveDeps, productId: number, orderNos: readonly string[]): Promise<number> {
-  return moving(deps, productId, async (tx, moved) => {
+export async function expireOrders(
+  deps: Pick<MoveDeps, 'saleTransactions'>,
+  productId: number,
+  orderNos: readonly string[],
+): Promise<number> {
+  return deps.saleTransactions.run(productId, async (tx, moved) => {
     const expired = await moveOrders(tx, productId, orderNos, 'pending_payment', 'expired', {
       actor: 'expiry',
       reason: 'not paid in time',
@@ -96,7 +71,7 @@ export async function applyPaymentEvent(deps: MoveDeps, provider: string, event:
   if (known === undefined || known.provider !== provider) throw new Refusal('not_found');
   const mover: Mover = { actor: `payment:${provider}`, reason: event.payment_id };
 
-  return moving(deps, known.product_id, async (tx, moved) => {
+  return deps.saleTransactions.run(known.product_id, async (tx, moved) => {
     // Read under the sale's row, which every event of the sale takes first.
     if (await wasApplied(tx, provider, event.event_id)) return false;
     const changed = await apply(tx, moved, await lockPayment(tx, event.payment_id), event.kind, mover);
@@ -159,8 +134,12 @@ async function isPaidBy(tx: Tx, paymentId: string, orderNo: string): Promise<boo
  *
  * @throws Refusal `invalid_state` where the order is not paid
  */
-export async function requestRefund(deps: MoveDeps, order: Order, actor: string): Promise<void> {
-  await moving(deps, order.product_id, async (tx) => {
+export async function requestRefund(
+  deps: Pick<MoveDeps, 'saleTransactions'>,
+  order: Order,
+  actor: string,
+): Promise<void> {
+  await deps.saleTransactions.run(order.product_id, async (tx) => {
     const [now] = await findOrders(tx, [order.order_no]);
     if (now?.status !== 'paid') throw illegal('order', now?.status ?? 'queued');
     const payment = await lockSucceededPayment(tx, order.order_no);

@@ -13,6 +13,7 @@ import {
 import { connectRedis } from '../../src/redis/client.ts';
 import { createCommands } from '../../src/redis/commands.ts';
 import { applyPaymentEvent, cancelOrder, expireOrders, requestRefund } from '../../src/order/moves.ts';
+import { SaleTransactions } from '../../src/order/sale-transactions.ts';
 import { shoppers } from '../buying.ts';
 import { aLockIsWaitedFor } from '../row-locks.ts';
 import { ledgerOf, openPayment, placeOrder, placeOrders } from '../ordering.ts';
@@ -395,8 +396,8 @@ describe('pollers', () => {
     const order = await placeOrder(context, sale);
     const gone = connectRedis(context.config, 'request');
     gone.disconnect();
-    const commands = createCommands(gone, context.keys);
-    await expect(cancelOrder({ ...context, commands }, order, { actor: 'shopper' })).rejects.toThrow(
+    const saleTransactions = new SaleTransactions({ db: context.db, commands: createCommands(gone, context.keys) });
+    await expect(cancelOrder({ saleTransactions }, order, { actor: 'shopper' })).rejects.toThrow(
       /Stream isn't writeable|Connection is closed/,
     );
     expect(await ledgerOf(context, order)).toMatchObject({ status: 'pending_payment', sold: 1, returned: false });

@@ -21,7 +21,7 @@ import { statsOf } from './stats.ts';
 /** Longer than a holder keeps a lease once somebody waits for it. */
 const LEASE_WAIT_MS = 2_000;
 
-type Deps = Pick<AppDeps, 'config' | 'db' | 'ledger' | 'redis' | 'commands' | 'clock'> & {
+type Deps = Pick<AppDeps, 'config' | 'db' | 'ledger' | 'redis' | 'commands' | 'saleTransactions' | 'clock'> & {
   readonly catalog: Catalog;
   readonly orders: OrderReader;
 };
@@ -29,7 +29,7 @@ type Deps = Pick<AppDeps, 'config' | 'db' | 'ledger' | 'redis' | 'commands' | 'c
 /** Operators' calls. */
 export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
   app,
-  { config, db, ledger, redis, commands, clock, catalog, orders },
+  { config, db, ledger, redis, commands, saleTransactions, clock, catalog, orders },
 ) => {
   app.addHook('onRequest', (request) => app.requireOperator(request));
 
@@ -96,7 +96,7 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
     const sale = await orders.saleOf(request.params.orderNo);
     const order = sale && (await orders.read(sale, request.params.orderNo));
     if (order === undefined) return reply.refuse('not_found');
-    await requestRefund({ db, commands }, order, 'operator');
+    await requestRefund({ saleTransactions }, order, 'operator');
     request.log.info({ order_no: order.order_no }, 'refund requested');
     return reply.code(202).send(orderView(order));
   });

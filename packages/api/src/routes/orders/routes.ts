@@ -15,7 +15,7 @@ import type { Settlements } from '../../orders/settlements.ts';
 import { isoOf, LIMIT_DEFAULT, SHOPPER_BODY_BYTES_MAX } from '../fields.ts';
 import { CancelOrder, GetOrder, ListOrders, PayOrder } from './schema.ts';
 
-type Deps = Pick<AppDeps, 'config' | 'db' | 'commands' | 'provider'> & {
+type Deps = Pick<AppDeps, 'config' | 'db' | 'saleTransactions' | 'provider'> & {
   readonly orders: OrderReader;
   readonly settlements: Settlements;
 };
