@@ -1,6 +1,6 @@
 import Type from 'typebox';
 import { PAYMENT_STATUSES } from '@flash-sale/shared/domain/payment.ts';
-import { Price, Time } from '../fields.ts';
+import { mayRefuse, Price, Time } from '../fields.ts';
 import { Order } from '../orders/schema.ts';
 import { Product } from '../products/schema.ts';
 import { Stats } from './stats.ts';
@@ -83,5 +83,6 @@ export const RefundOrder = {
   summary: 'Refund a paid order',
   description: 'The order is `refunded`, and its unit back on sale, when the payment provider has confirmed.',
   params: OrderNo,
+  ...mayRefuse('invalid_state'),
   response: { 202: Order },
 };
