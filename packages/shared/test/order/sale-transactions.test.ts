@@ -43,7 +43,7 @@ function openTransactions(DB_POOL_MAX: number) {
 
 const statusesOf = async (sale: Sale): Promise<string[]> => {
   const rows = await context.db.selectFrom('orders').select('status').where('product_id', '=', sale.id).execute();
-  return rows.map(({ status }) => status).sort();
+  return rows.map(({ status }) => status).toSorted();
 };
 
 describe('moves of one sale that come at once', () => {
