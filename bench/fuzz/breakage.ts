@@ -2,7 +2,7 @@ import type { Random } from '../chaos/random.ts';
 import type { Call } from './call.ts';
 import type { Expectation } from './check.ts';
 import { parameterFits, type Operation, type Parameter } from './document.ts';
-import { HOSTILE_TEXTS, STRANGE_VALUES } from './values.ts';
+import { HOSTILE_TEXTS, STRANGE_VALUES, validValue } from './values.ts';
 
 /** A request with something wrong about it, and what must become of it. */
 export interface Broken {
@@ -35,6 +35,11 @@ export function broken(call: Call, random: Random, known: Known): Broken {
 const BREAKAGES: readonly Breakage[] = [
   bodyProperty('a strange value', (random) => random.pick(STRANGE_VALUES)),
   bodyProperty('a hostile text', (random) => random.pick(HOSTILE_TEXTS)),
+  (call, random) => {
+    if (objectOf(call) === undefined) return undefined;
+    const other = validValue(call.operation.body!.schema, random) as object;
+    return withBody('another valid body', call, { ...(call.body as object), ...other });
+  },
   bodyProperty('a value wrapped in an array', (_, value) => [value]),
   bodyProperty('a number as text, or a text as number', (_, value) =>
     typeof value === 'string' ? Number(value.length) : String(value),
@@ -77,6 +82,8 @@ const BREAKAGES: readonly Breakage[] = [
 
   parameter('a hostile parameter', (random) => random.pick(HOSTILE_TEXTS)),
   parameter('a hostile parameter', (random) => random.pick(HOSTILE_TEXTS)),
+  parameter('another valid parameter', anotherValue),
+  parameter('another valid parameter', anotherValue),
   (call, random) => {
     if (!call.operation.parameters.some((each) => each.in === 'query')) return undefined;
     const name = random.pick(['unknown', 'user_id[]', '__proto__', 'limit ', 'LIMIT']);
@@ -158,12 +165,12 @@ function objectOf({ operation, body }: Call): Record<string, unknown> | undefine
   return Object.keys(body).length === 0 ? undefined : (body as Record<string, unknown>);
 }
 
-function parameter(what: string, value: (random: Random) => string): Breakage {
+function parameter(what: string, value: (random: Random, chosen: Parameter) => string): Breakage {
   return (call, random) => {
     const { parameters } = call.operation;
     if (parameters.length === 0) return undefined;
     const chosen = random.pick(parameters);
-    const text = value(random);
+    const text = value(random, chosen);
     const change =
       chosen.in === 'path'
         ? { params: { ...call.params, [chosen.name]: text } }
@@ -172,6 +179,14 @@ function parameter(what: string, value: (random: Random) => string): Breakage {
   };
 }
 
+/** What is not to be changed must not be named by chance: sales are numbered from one. */
+const NUMBER_OF_NOTHING = 1_000_000_000;
+
+function anotherValue(random: Random, { shape, in: place }: Parameter): string {
+  const value = validValue(shape.schema, random);
+  return String(place === 'path' && typeof value === 'number' ? value + NUMBER_OF_NOTHING : value);
+}
+
+/** Nothing that exists has the name of a hostile text. */
 const mustBeRefused = (chosen: Parameter, text: string): boolean =>
-  // Nothing that exists has such a name.
-  chosen.in === 'path' || !parameterFits(chosen, text);
+  (chosen.in === 'path' && HOSTILE_TEXTS.includes(text)) || !parameterFits(chosen, text);

@@ -5,7 +5,7 @@ import type { Operation } from './document.ts';
 export function problemsOfAnswer(operation: Operation, answer: Answer, expected: Expectation): string[] {
   const { status } = answer;
   const problems: string[] = [];
-  if (status >= 500) problems.push(`answered ${status}: ${answer.text.slice(0, 200)}`);
+  if (status >= 500) problems.push(`answered ${status} ${codeOf(answer) ?? ''}`);
   if (expected === 'refusal' && status < 400) problems.push(`answered ${status} to what its own document forbids`);
   if (expected === 'wrong method' && status !== 405)
     problems.push(`answered ${status} to a method that it does not have`);
@@ -46,9 +46,12 @@ function againstDocument({ answers }: Operation, { status, headers, text }: Answ
   return shape.problems(body).map((problem) => `answered ${status} with ${problem}`);
 }
 
-function isProblem({ headers, text }: Answer): boolean {
-  const body = parse(text) as { code?: unknown } | undefined;
-  return headers['content-type'] === 'application/problem+json' && typeof body?.code === 'string';
+const isProblem = (answer: Answer): boolean =>
+  answer.headers['content-type'] === 'application/problem+json' && codeOf(answer) !== undefined;
+
+function codeOf({ text }: Answer): string | undefined {
+  const code = (parse(text) as { code?: unknown } | null | undefined)?.code;
+  return typeof code === 'string' ? code : undefined;
 }
 
 function parse(text: string): unknown {

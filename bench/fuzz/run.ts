@@ -14,6 +14,8 @@ import { World } from './world.ts';
 const ROUNDS = 60;
 /** Refused calls between two readings of the state. */
 const GROUP = 25;
+/** An operation that never succeeded has nothing to break. */
+const TRIES_MAX = 10;
 const QUIET_MS_MAX = 30_000;
 const LOOK_AGAIN_MS = 20;
 /** Of the calls that must be refused, how many have a good shape and ask for what they may not. */
@@ -82,8 +84,13 @@ export async function fuzz({ service, credentials, random, requests, progress }:
     const operation = random.pick(operations);
     const refusals = REFUSALS[operation.name];
     if (refusals !== undefined && random.chance(GOOD_SHAPE_SHARE)) {
-      const needs = await random.pick(refusals)(world);
-      return { what: 'what it may not ask for', call: world.callOf(operation, needs), expected: 'refusal' };
+      try {
+        const needs = await random.pick(refusals)(world);
+        return { what: 'what it may not ask for', call: world.callOf(operation, needs), expected: 'refusal' };
+      } catch (error) {
+        findings.add(`${operation.name} could not be prepared`, (error as Error).message);
+        return undefined;
+      }
     }
     const call = lastSuccess.get(operation);
     return call && broken(call, random, { methods: methodsOf(call), wrongCredentials: world.wrongCredentials });
@@ -99,10 +106,10 @@ export async function fuzz({ service, credentials, random, requests, progress }:
     return state.read();
   };
 
-  /** Calls that are all refused, and then a look at what they changed. A call that is not refused ends the group. */
-  const group = async (size: number): Promise<void> => {
+  /** Calls to be refused, and then a look at what they changed. Returns how many it made. */
+  const group = async (size: number): Promise<number> => {
     const made: Broken[] = [];
-    while (made.length < size) {
+    for (let tries = 0; made.length < size && tries < size * TRIES_MAX; tries += 1) {
       const next = await refusable();
       if (next !== undefined) made.push(next);
     }
@@ -130,6 +137,7 @@ export async function fuzz({ service, credentials, random, requests, progress }:
       refused = [];
     }
     await compare();
+    return made.length;
   };
 
   try {
@@ -138,7 +146,9 @@ export async function fuzz({ service, credentials, random, requests, progress }:
       progress(`${findings.requests} of ${requests} requests`);
       for (const operation of random.shuffled(operations)) await valid(operation);
       const target = (requests * (round + 1)) / ROUNDS;
-      while (findings.requests < target) await group(Math.min(GROUP, Math.ceil(target - findings.requests)));
+      while (findings.requests < target) {
+        if ((await group(Math.min(GROUP, Math.ceil(target - findings.requests)))) === 0) break;
+      }
     }
     await quiet();
     for (const sale of await state.unbalancedSales()) findings.add(`units do not add up: ${sale}`);
