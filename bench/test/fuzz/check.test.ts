@@ -47,7 +47,9 @@ const [buy, read] = operationsOf({
     },
     '/orders/{id}': {
       get: {
-        parameters: [{ name: 'id', in: 'path', required: true, schema: { type: 'integer', minimum: 1, maximum: 9_000_000_000 } }],
+        parameters: [
+          { name: 'id', in: 'path', required: true, schema: { type: 'integer', minimum: 1, maximum: 9_000_000_000 } },
+        ],
         responses: { 200: {} },
       },
     },
