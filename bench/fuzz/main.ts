@@ -4,8 +4,8 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { temporaryFolder } from '../chaos/cluster.ts';
 import { Random } from '../chaos/random.ts';
+import { temporaryFolder } from '../stage/temporary-folder.ts';
 import { fuzz } from './run.ts';
 import { startFuzzedService } from './service.ts';
 
@@ -37,7 +37,7 @@ const integer = (name: string, text: string | undefined, standard: number, min: 
 async function main(): Promise<number> {
   const requests = integer('requests', values.requests, 20_000, REQUESTS_MIN);
   const seed = integer('seed', values.seed, Date.now() % 2 ** 31, 0);
-  const folder = temporaryFolder();
+  const folder = temporaryFolder('fuzz');
   let interrupted: number | undefined;
   const interrupt = (code: number): void => {
     interrupted ??= code;

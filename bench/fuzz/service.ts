@@ -1,7 +1,7 @@
 import { freePort } from '@flash-sale/infra/services/ports.ts';
 import { privateMysqlUser, startMysql } from '@flash-sale/infra/services/mysql.ts';
 import { startRedis } from '@flash-sale/infra/services/redis.ts';
-import { ServiceProcess } from '../chaos/service-process.ts';
+import { ServiceProcess } from '../stage/service-process.ts';
 import type { StateAddress } from './state.ts';
 
 const PASSWORD = 'fuzz';

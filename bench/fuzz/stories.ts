@@ -6,7 +6,7 @@ import type { World } from './world.ts';
 export type Needs = Partial<Omit<Call, 'operation' | 'body'>> & { readonly body?: Readonly<Record<string, unknown>> };
 
 /**
- * How each operation that depends on what is there reaches its success. An operation without path parameters, body and credentials
+ * How each operation that depends on what is there reaches its success. An operation without path parameters and body
  * needs no row; any other without one is a finding.
  */
 export const STORIES: Readonly<Record<string, (world: World) => Needs | Promise<Needs>>> = {
@@ -28,6 +28,13 @@ export const STORIES: Readonly<Record<string, (world: World) => Needs | Promise<
   'POST /api/v1/admin/products/{id}/resume': ({ otherSale }) => ({ params: { id: otherSale } }),
   'GET /api/v1/admin/products/{id}/stats': ({ sale }) => ({ params: { id: sale } }),
   'GET /api/v1/products/{id}': ({ sale }) => ({ params: { id: sale } }),
+
+  // Their cursors are more than their shape.
+  'GET /api/v1/admin/actions': () => ({ query: {} }),
+  'GET /api/v1/admin/deny-list': () => ({ query: {} }),
+  'POST /api/v1/admin/deny-list': (world) => ({ body: world.newDenied() }),
+  'DELETE /api/v1/admin/deny-list': async (world) => ({ query: await world.denied() }),
+  'POST /api/v1/dev/session': (world) => ({ body: { user_id: world.shopper() } }),
 
   'POST /api/v1/seckill/token': (world) => {
     const shopper = world.newShopper();

@@ -36,6 +36,7 @@ export class World {
   readonly #options: WorldOptions;
   readonly #orders: Record<OrderState, Bought[]> = { pending_payment: [], paid: [], cancelled: [] };
   #shoppers = 0;
+  #denied = 0;
 
   constructor(options: WorldOptions) {
     this.#options = options;
@@ -110,6 +111,19 @@ export class World {
   async payment(use: 'kept' | 'its last' = 'its last'): Promise<{ readonly payment_id: string }> {
     const bought = use === 'kept' ? await this.order('pending_payment') : await this.#newOrder('pending_payment');
     return this.#startPayment(bought);
+  }
+
+  /** Somebody to deny, who is none of the shoppers. */
+  newDenied(): { user_id: string; reason: string; expires_at: string } {
+    const expires_at = new Date(Date.now() + 86_400_000).toISOString();
+    return { user_id: `denied-${(this.#denied += 1)}`, reason: 'fuzzed', expires_at };
+  }
+
+  /** Somebody who is denied. */
+  async denied(): Promise<{ user_id: string }> {
+    const body = this.newDenied();
+    await this.#make('POST /api/v1/admin/deny-list', { body });
+    return { user_id: body.user_id };
   }
 
   /** Credentials that do not open this call. */

@@ -39,6 +39,7 @@ await startOrExit(async () => {
   const redis = connect('request');
   const producer = connect('producer');
   const subscriber = connect('blocking');
+  const operatorRedis = connect('producer');
   const db = connectDb(config, 'general');
   const ledger = connectDb({ ...config, DB_POOL_MAX: 2 }, 'ledger');
   const keys = new Keys(config.REDIS_PREFIX);
@@ -59,6 +60,7 @@ await startOrExit(async () => {
     ledger,
     redis,
     subscriber,
+    operatorRedis,
     keys,
     commands,
     tokens: new SeckillTokens(secrets as [string, ...string[]]),
@@ -85,7 +87,7 @@ await startOrExit(async () => {
     await queues.close();
     for (const started of clock.all()) started.stop();
     await ops.stop();
-    for (const client of [redis, producer, subscriber]) client.disconnect();
+    for (const client of [redis, producer, subscriber, operatorRedis]) client.disconnect();
     await Promise.all([db.destroy(), ledger.destroy()]);
   });
   // Said last: whoever reads it may send a signal at once.

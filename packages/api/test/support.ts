@@ -76,6 +76,7 @@ export async function openApp(
   const config = loadConfig({ ...API_ENV, ...context.env, ...env });
   const connect = (use: ConnectionUse): RedisClient => connectRedis(config, use).on('error', () => undefined);
   const [redis, producer, subscriber] = [connect('request'), connect('producer'), connect('blocking')];
+  const operatorRedis = connect('producer');
   const db = connectDb(config, 'general');
   const ledger = connectDb({ ...config, DB_POOL_MAX: 2 }, 'ledger');
   const commands = createCommands(redis, context.keys);
@@ -95,6 +96,7 @@ export async function openApp(
     ledger,
     redis,
     subscriber,
+    operatorRedis,
     keys: context.keys,
     commands,
     tokens: new SeckillTokens([first!, ...others]),
@@ -133,7 +135,7 @@ export async function openApp(
       await server.close();
       await queue.close();
       clock.stop();
-      for (const client of [redis, producer, subscriber]) client.disconnect();
+      for (const client of [redis, producer, subscriber, operatorRedis]) client.disconnect();
       await Promise.all([db.destroy(), ledger.destroy()]);
     },
   };

@@ -20,6 +20,7 @@ import { cleanUp } from './services/clean-up.ts';
 import { expiry } from './services/expiry.ts';
 import { orderConsumers } from './services/order-consumers.ts';
 import { paymentCalls } from './services/payment-calls.ts';
+import { Progress, progressWatch } from './services/progress.ts';
 import { relay } from './services/relay.ts';
 import { returns } from './services/returns.ts';
 import { SaleList } from './services/sale-list.ts';
@@ -58,6 +59,7 @@ await startOrExit(async () => {
   });
   const provider = await choosePaymentProvider(config, db, log);
   const sales = new SaleList(db, log);
+  const progress = new Progress(config.WORKER_STUCK_AFTER_SECONDS * 1_000);
   const leading = { commands, log, process_name: `${hostname()}:${process.pid}:${randomUUID()}` };
   const services = [
     orderConsumers({
@@ -66,8 +68,10 @@ await startOrExit(async () => {
       writer,
       connect: () => connect('blocking'),
       concurrency: config.WORKER_CONCURRENCY,
+      progress,
       log,
     }),
+    repeating(progressWatch({ progress, sales, redis, queue: queues.of, log }), log),
     led(relay({ commands, sales, queue: queues.of, log, metrics }), leading),
     led(warmUp({ commands, db: ledger, sales, log, metrics }), leading),
     led(returns({ commands, db: ledger, log, metrics }), leading),
@@ -88,6 +92,7 @@ await startOrExit(async () => {
     { host: config.OPS_HOST, port: config.WORKER_OPS_PORT },
     {
       registry: metrics.registry,
+      health: () => progress.health(),
       readiness: async () => {
         const [redisAnswers, mysqlAnswers] = await Promise.all([
           answers(() => redis.ping()),

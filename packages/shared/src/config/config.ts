@@ -134,6 +134,31 @@ export const ConfigSchema = Type.Object({
   RATE_LIMIT_GLOBAL_PER_SECOND: count('refill of the global bucket, buys/s', 1_000, 1, 1_000_000),
   RATE_LIMIT_USER_CAPACITY: count('burst of a shopper’s bucket, buys', 5, 1, 1_000_000),
   RATE_LIMIT_USER_PER_SECOND: count('refill of a shopper’s bucket, buys/s', 5, 1, 1_000_000),
+  RATE_LIMIT_IP_CAPACITY: count(
+    'burst of an address, per api process: seckill tokens, challenges, logins, products, wrong access tokens',
+    2_000,
+    1,
+    1_000_000,
+  ),
+  RATE_LIMIT_IP_PER_SECOND: count(
+    'refill of an address’s bucket, calls/s; outside production loopback has no limit',
+    200,
+    1,
+    1_000_000,
+  ),
+  TOKENS_PER_UNIT: count('live seckill tokens that a sale may have, per unit; 0: no limit', 0, 0, 1_000),
+  CHALLENGE_BITS: count(
+    'work before a seckill token, as the power of two of hashes expected; 4 or more, such as 16; 0: none',
+    0,
+    0,
+    32,
+  ),
+  CHALLENGE_RAISE_PER_SECOND: count(
+    'challenges/s of an api process from which on the work grows: one bit more for each doubling, 6 at most',
+    500,
+    1,
+    1_000_000,
+  ),
   ADMISSION_BATCH_MAX: count('buys in one micro-batch and so orders in one job', 100, 1, 500),
   ADMISSION_CALLS_MAX: count('micro-batches of a sale in flight at once, per api process', 1, 1, 64),
   ADMISSION_WAITING_MAX: count(
@@ -164,6 +189,12 @@ export const ConfigSchema = Type.Object({
   ),
   PRODUCT_CACHE_MS: count('how long a product’s answer is reused, ms', 200, 0, 60_000),
   WORKER_CONCURRENCY: count('jobs of a shard active at once, per worker process', 16, 1, 1_000),
+  WORKER_STUCK_AFTER_SECONDS: count(
+    'a worker process that is done with none of the jobs that wait, for this long, fails `/healthz`, s',
+    60,
+    1,
+    86_400,
+  ),
   ORDER_BATCH_MAX: count('orders in one transaction', 500, 1, 1_000),
   AUDIT_INTERVAL_MS: count('pause between two audits of all sales, ms', 10_000, 100, 86_400_000),
   SHUTDOWN_GRACE_MS: count('time to finish open requests and batches after SIGTERM, ms', 7_000, 100, 600_000),
@@ -264,6 +295,17 @@ export function loadConfig(variables: Variables): Config {
   if (config.AUTH_MODE === 'trusted' && production && config.TRUSTED_PROXIES === undefined) {
     problems.push('AUTH_MODE=trusted in production needs TRUSTED_PROXIES: the gateway that authenticates shoppers');
   }
+  if (production && config.JWKS_URL?.startsWith('http:') === true) {
+    problems.push('JWKS_URL in production must be https: whoever can change it in transit signs access tokens');
+  }
+  if (
+    production &&
+    config.JWKS_URL !== undefined &&
+    (config.JWT_ISSUER === undefined || config.JWT_AUDIENCE === undefined)
+  ) {
+    problems.push('JWKS_URL in production needs JWT_ISSUER and JWT_AUDIENCE: its keys sign for other services, too');
+  }
+  if (config.CHALLENGE_BITS > 0 && config.CHALLENGE_BITS < 4) problems.push('CHALLENGE_BITS must be 0, or at least 4');
   if (config.VIEWER_TOKEN !== undefined && config.VIEWER_TOKEN === config.ADMIN_TOKEN) {
     problems.push('VIEWER_TOKEN must not be ADMIN_TOKEN: it may change nothing');
   }

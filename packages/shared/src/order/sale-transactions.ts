@@ -6,27 +6,39 @@ import { isRefusal, isRolledBack } from '../db/errors.ts';
 import { lockSaleRow, type MovedOrder } from '../db/order-transitions.ts';
 import type { Commands } from '../redis/commands.ts';
 
+/** A transaction that holds a sale's row. */
+export interface SaleTransaction {
+  readonly tx: Tx;
+  readonly product_id: number;
+  /** Takes note of orders that were moved. */
+  readonly moved: (orders: readonly MovedOrder[]) => void;
+}
+
 /**
- * Something that moves orders of one sale. It may run more than once, in a transaction that is rolled back in between, and beside the works of
- * others: one that throws a Refusal must have changed nothing.
+ * Does what several callers ask for at once, and answers each in its order: a result, or the Refusal of an item that changed nothing. It
+ * may run more than once with the same items, in transactions that are rolled back in between.
  */
-export type Work<Result> = (tx: Tx, moved: (orders: readonly MovedOrder[]) => void) => Promise<Result>;
+export type Work<Item, Result> = (
+  transaction: SaleTransaction,
+  items: readonly Item[],
+) => Promise<readonly (Result | Refusal)[]>;
 
 interface Waiting {
-  readonly work: Work<unknown>;
+  readonly work: Work<unknown, unknown>;
+  readonly item: unknown;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** Works of one transaction: at a dozen round trips each they hold the sale's row for some tens of ms. */
-const GROUP_MAX = 50;
+/** Items of one transaction. */
+const GROUP_MAX = 100;
 const TRIES_MAX = 3;
 
 /**
- * Group commit of order moves: while a transaction of a sale is under way, this process's further works of that sale wait, and then share the
- * next one. A sale is moved by one connection of a process at a time, so payments of a hot sale leave the pool's others to whoever does not need
- * the sale's row. The technique is that of a log's group commit (DeWitt et al., "Implementation techniques for main memory database
- * systems", 1984).
+ * Group commit of order moves: while a transaction of a sale is under way, what this process is asked to do with that sale waits, and then shares
+ * the next one, the same work at once for all. So a hot sale is moved by one connection of a process at a time, payments by the
+ * hundred, and its row is free for the order writer in between. The technique is that of a log's group commit (DeWitt et al.,
+ * "Implementation techniques for main memory database systems", 1984).
  */
 export class SaleTransactions {
   readonly #db: Db;
@@ -40,14 +52,14 @@ export class SaleTransactions {
   }
 
   /**
-   * Runs a work in a transaction that holds the sale's row, and sends pollers of the moved orders to the ledger before it commits. Where Redis
-   * cannot be told, nothing is committed. What the server rolls back for another transaction's sake runs again.
+   * Does the work for an item in a transaction that holds the sale's row, and sends pollers of the moved orders to the ledger before it
+   * commits. Where Redis cannot be told, nothing is committed. What the server rolls back for another transaction's sake runs again.
    *
-   * @throws Refusal what the work throws; any other error once nothing of the transaction was committed, or its outcome is not known
+   * @throws Refusal what the work answers; any other error where nothing was committed, or the outcome is not known
    */
-  run<Result>(productId: number, work: Work<Result>): Promise<Result> {
-    return new Promise((resolve, reject) => {
-      const waiting: Waiting = { work, resolve: resolve as Waiting['resolve'], reject };
+  run<Item, Result>(productId: number, work: Work<Item, Result>, item: Item): Promise<Result> {
+    return new Promise<Result>((resolve, reject) => {
+      const waiting = { work, item, resolve, reject } as unknown as Waiting;
       const line = this.#lines.get(productId);
       if (line !== undefined) {
         line.push(waiting);
@@ -64,12 +76,15 @@ export class SaleTransactions {
     this.#lines.delete(productId);
   }
 
-  /** Commits a group and answers each of its works. Never rejects. */
+  /** Commits a group and answers each of its callers. Never rejects. */
   async #settle(productId: number, group: readonly Waiting[]): Promise<void> {
     for (let tries = 1; ; tries += 1) {
       try {
         const answers = await this.#commit(productId, group);
-        for (const answer of answers) answer();
+        for (const [{ resolve, reject }, answer] of answers) {
+          if (answer instanceof Refusal) reject(answer);
+          else resolve(answer);
+        }
         return;
       } catch (error) {
         if (isRolledBack(error) && tries < TRIES_MAX) continue;
@@ -84,23 +99,25 @@ export class SaleTransactions {
     }
   }
 
-  /** Runs the group's works one after the other in one transaction. Returns what is to be told to whom, now that it is committed. */
-  #commit(productId: number, group: readonly Waiting[]): Promise<(() => void)[]> {
+  #commit(productId: number, group: readonly Waiting[]): Promise<Map<Waiting, unknown>> {
     return this.#db
       .transaction()
       .setIsolationLevel('read committed')
       .execute(async (tx) => {
         await lockSaleRow(tx, productId);
         const all: MovedOrder[] = [];
-        const answers: (() => void)[] = [];
-        for (const { work, resolve, reject } of group) {
-          try {
-            const result = await work(tx, (orders) => all.push(...orders));
-            answers.push(() => resolve(result));
-          } catch (error) {
-            if (!(error instanceof Refusal)) throw error;
-            answers.push(() => reject(error));
-          }
+        const transaction = {
+          tx,
+          product_id: productId,
+          moved: (orders: readonly MovedOrder[]) => all.push(...orders),
+        };
+        const answers = new Map<Waiting, unknown>();
+        for (const [work, waiting] of Map.groupBy(group, (one) => one.work)) {
+          const results = await work(
+            transaction,
+            waiting.map(({ item }) => item),
+          );
+          for (const [i, one] of waiting.entries()) answers.set(one, results[i]);
         }
         if (all.length > 0) {
           await this.#commands.markChanged(saleOfOrderNumber(all[0]!.order_no)!, STATUS_LIFE_MS, all);

@@ -5,7 +5,7 @@ import { lockSaleRow } from '../../src/db/order-transitions.ts';
 import type { Order } from '../../src/domain/order.ts';
 import type { Sale } from '../../src/domain/sale.ts';
 import { applyPaymentEvent, cancelOrder } from '../../src/order/moves.ts';
-import { SaleTransactions } from '../../src/order/sale-transactions.ts';
+import { SaleTransactions, type Work } from '../../src/order/sale-transactions.ts';
 import { shoppers } from '../buying.ts';
 import { openPayment, placeOrder, placeOrders } from '../ordering.ts';
 import { aLockIsWaitedFor } from '../row-locks.ts';
@@ -69,15 +69,14 @@ describe('moves of one sale that come at once', () => {
     const { saleTransactions } = openTransactions(5);
     const transactions = new Set<Tx>();
     const release = await holdRow(sale);
-    const works = Array.from({ length: 20 }, () =>
-      saleTransactions.run(sale.id, (tx) => {
-        transactions.add(tx);
-        return Promise.resolve();
-      }),
-    );
+    const double: Work<number, number> = ({ tx }, items) => {
+      transactions.add(tx);
+      return Promise.resolve(items.map((item) => 2 * item));
+    };
+    const works = [1, 2, 3, 4, 5].map((item) => saleTransactions.run(sale.id, double, item));
     await aLockIsWaitedFor(context.db);
     await release();
-    await Promise.all(works);
+    expect(await Promise.all(works)).toEqual([2, 4, 6, 8, 10]);
     // The first alone, and all that came while it waited.
     expect(transactions.size).toBe(2);
   });
@@ -97,12 +96,14 @@ describe('moves of one sale that come at once', () => {
   test('do not fail with one whose data MySQL refuses', async () => {
     const sale = await context.openSale({ seckill_stock: 3 });
     const orders = await placeOrders(context, sale, shoppers(3));
+    const oversell: Work<undefined, undefined> = async ({ tx }) => {
+      await sql`UPDATE products SET sold = seckill_stock + 1 WHERE id = ${sale.id}`.execute(tx);
+      return [undefined];
+    };
     const release = await holdRow(sale);
     const moves = Promise.allSettled([
       ...orders.map((order) => cancelOrder(context, order, { actor: 'shopper' })),
-      context.saleTransactions.run(sale.id, (tx) =>
-        sql`UPDATE products SET sold = seckill_stock + 1 WHERE id = ${sale.id}`.execute(tx),
-      ),
+      context.saleTransactions.run(sale.id, oversell, undefined),
     ]);
     await aLockIsWaitedFor(context.db);
     await release();
