@@ -70,7 +70,7 @@ export async function startFuzzedService(
     };
     return new ServiceProcess({
       name: kind,
-      kind,
+      program: `packages/${kind}/src/main.ts`,
       tree,
       dataDir,
       env,

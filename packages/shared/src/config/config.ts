@@ -19,6 +19,9 @@ const OPERATOR_TOKEN_LENGTH_MIN = 16;
 /** Text that ends up in key names, where braces would move the hash tag. */
 const keyText = (description: string) => text(description, { default: '', pattern: '^[A-Za-z0-9:_.-]{0,64}$' });
 
+/** `host:port`, once or more. */
+const ADDRESSES = '^[^\\s,:]+:[0-9]{1,5}(,[^\\s,:]+:[0-9]{1,5})*$';
+
 /**
  * Every setting of both processes: the one place where a name, a default and a bound are written. The README's table
  * is generated from it.
@@ -70,10 +73,23 @@ export const ConfigSchema = Type.Object({
   DB_TLS_KEY: pem('key of that certificate, PEM', { secret: true }),
   REDIS_ADDR: text('`host:port` of Redis; several, separated by commas, seed a cluster', {
     default: '127.0.0.1:6379',
-    pattern: '^[^\\s,:]+:[0-9]{1,5}(,[^\\s,:]+:[0-9]{1,5})*$',
+    pattern: ADDRESSES,
   }),
   REDIS_PASSWORD: secret('Redis password', { default: '' }),
   REDIS_CLUSTER: flag('the addresses are a Redis Cluster'),
+  REDIS_SENTINELS: Type.Optional(
+    text(
+      '`host:port` of each Redis Sentinel, separated by commas: they name the master, and `REDIS_ADDR` is not used',
+      {
+        pattern: ADDRESSES,
+      },
+    ),
+  ),
+  REDIS_SENTINEL_MASTER: text('name of the master that the Sentinels watch over', {
+    default: 'mymaster',
+    pattern: '^[A-Za-z0-9._-]+$',
+  }),
+  REDIS_SENTINEL_PASSWORD: secret('password of the Sentinels', { default: '' }),
   REDIS_TLS: flag('connects to Redis by TLS only, and checks its certificate and host name'),
   REDIS_TLS_CA: pem('certificates, PEM, that Redis’s must be signed by. Default: those that Node.js trusts'),
   REDIS_TLS_CERT: pem('own certificate, PEM, where Redis asks for one'),
@@ -275,6 +291,9 @@ export function loadConfig(variables: Variables): Config {
     problems.push(
       'PAYMENT_PROVIDER=stripe in production needs PUBLIC_URL: where shoppers come back to after they paid',
     );
+  }
+  if (config.REDIS_CLUSTER && config.REDIS_SENTINELS !== undefined) {
+    problems.push('REDIS_CLUSTER and REDIS_SENTINELS exclude each other: a cluster promotes its replicas by itself');
   }
   if (!hasCents(config.CURRENCY)) {
     problems.push(`CURRENCY ${config.CURRENCY} is not divided into a hundred, as all prices are here`);

@@ -366,13 +366,13 @@ export function createCommands(redis: RedisClient, keys: Keys) {
       return (await run('index_reservations', [names.lease, names.reservations, names.reservedAt], [lease])) === 1;
     },
 
-    /** Whether the process `name` runs the service now. */
-    async lead(service: string, name: string, life_ms: number): Promise<boolean> {
-      return (await run('lead', [keys.service(service)], [name, life_ms])) === 1;
+    /** Whether the process `name` runs the service of the shard now. */
+    async lead(shard: number, service: string, name: string, life_ms: number): Promise<boolean> {
+      return (await run('lead', [keys.service(shard, service)], [name, life_ms])) === 1;
     },
 
-    async resign(service: string, name: string): Promise<void> {
-      await run('resign', [keys.service(service)], [name]);
+    async resign(shard: number, service: string, name: string): Promise<void> {
+      await run('resign', [keys.service(shard, service)], [name]);
     },
 
     /** Puts a process's totals in the place of those it told before. For statistics only. */
