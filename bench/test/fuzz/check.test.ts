@@ -136,14 +136,12 @@ describe('a broken request', () => {
     expect(new Set(some(7).map(({ what }) => what)).size).toBeGreaterThan(15);
   });
 
-  test('must be refused where a hostile text is in a path, and may be where another valid value is', () => {
+  test('must be refused where a hostile text is in a path', () => {
     const random = new Random(3);
     const reading = { operation: read, params: { id: '1' }, query: {}, headers: {} };
     for (let i = 0; i < 200; i += 1) {
-      const { what, call: made, expected } = broken(reading, random, known);
+      const { what, expected } = broken(reading, random, known);
       if (what === 'a hostile parameter') expect(expected).toBe('refusal');
-      if (what === 'another valid parameter')
-        expect([made.params['id'], expected]).toEqual([expect.any(String), 'any']);
     }
   });
 });

@@ -80,6 +80,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     url,
     productId,
     authMode: settings.config.AUTH_MODE,
+    hasDevLogin: settings.config.NODE_ENV !== 'production' && settings.config.JWT_SECRET !== undefined,
     isSandbox: settings.config.PAYMENT_PROVIDER === 'sandbox',
     adminToken: ownAdminToken,
     now: new Date(),
