@@ -122,9 +122,9 @@ describe('where a sale may have so many live seckill tokens per unit', () => {
     const sale = await context.openSale({ seckill_stock: 1 });
     await Promise.all(users(2).map((user) => ask(sale, user)));
     const { liveTokens } = context.keys.sale(sale);
-    const before = await context.redis.zrange(liveTokens, 0, -1, 'WITHSCORES');
+    const before = await context.redis.zrange(liveTokens, '0', '-1', 'WITHSCORES');
     expect(await ask(sale, 'late')).toBe('tokens_exhausted');
-    expect(await context.redis.zrange(liveTokens, 0, -1, 'WITHSCORES')).toEqual(before);
+    expect(await context.redis.zrange(liveTokens, '0', '-1', 'WITHSCORES')).toEqual(before);
     expect(await context.redis.exists(context.keys.seckillToken(sale, 'late'))).toBe(0);
   });
 

@@ -67,7 +67,6 @@ export const denyListRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, { db,
       if (!(await deleteDenyEntry(tx, kind, value))) throw new Refusal('not_found');
       const { name, role } = request.operator;
       await recordAction(tx, { operator: name, role, action: 'allow', subject: `${kind} ${value}` });
-      return deleted;
     });
     await denyList.changed();
     return reply.code(204).send(null);
