@@ -34,7 +34,14 @@ export async function startProcess(
   env: Readonly<Record<string, string>>,
 ): Promise<ServiceProcess> {
   const child: ChildProcess = spawn(process.execPath, [join(ROOT, 'packages', name, 'src/main.ts')], {
-    env: { ...API_ENV, ...env, LOG_LEVEL: 'info', API_OPS_PORT: '0', WORKER_OPS_PORT: '0' },
+    // The tests' own connections are silent; a process says what it does.
+    env: {
+      ...API_ENV,
+      ...env,
+      LOG_LEVEL: env['LOG_LEVEL'] === 'trace' ? 'trace' : 'info',
+      API_OPS_PORT: '0',
+      WORKER_OPS_PORT: '0',
+    },
     // With the channel it ends when this process does, however that happens.
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
