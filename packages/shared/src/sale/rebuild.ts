@@ -48,7 +48,8 @@ export function rebuildSale(deps: RebuildDeps, ref: SaleRef, wait_ms: number): P
   return withStampedLease(deps, ref, wait_ms, (lease) => rebuildUnder(deps, ref, lease));
 }
 
-async function rebuildUnder(deps: RebuildDeps, ref: SaleRef, lease: Lease): Promise<Rebuilt | undefined> {
+/** A rebuild under a lease that is held and stamped. @see rebuildSale */
+export async function rebuildUnder(deps: RebuildDeps, ref: SaleRef, lease: Lease): Promise<Rebuilt | undefined> {
   // Seen under the lease, since clean-up may have come first.
   if ((await findSale(deps.db, ref.id))?.cleaned === true) return undefined;
   const run_id = await deps.commands.beginRebuild(ref, lease.text);

@@ -38,10 +38,20 @@ export async function liveOf(commands: Commands, sale: Sale): Promise<LiveSale |
   }
 }
 
+/** What is known of a sale while Redis is away. */
+const UNKNOWN = {
+  ready: false,
+  version: 0,
+  available: 0,
+  owners: 0,
+  backlog: 0,
+  pause_version: -1,
+  paused: false,
+};
+
 /** A product as the contract has it. */
 export function productOf(sale: Sale, live: LiveSale | Pick<LiveSale, 'now_ms'>) {
-  const known =
-    'ready' in live ? live : { ...live, ready: false, version: 0, available: 0, pause_version: -1, paused: false };
+  const known = 'ready' in live ? live : { ...UNKNOWN, ...live };
   return {
     id: sale.id,
     name: sale.name,
