@@ -2,8 +2,6 @@ import type { AddressInfo } from 'node:net';
 import { loadConfig } from '@flash-sale/shared/config/config.ts';
 import { connectDb } from '@flash-sale/shared/db/client.ts';
 import { migrate } from '@flash-sale/shared/db/migrate.ts';
-import { sharedTokenSecret } from '@flash-sale/shared/db/token-secrets.ts';
-import { SeckillTokens } from '@flash-sale/shared/domain/seckill-token.ts';
 import { choosePaymentProvider } from '@flash-sale/shared/payment/choose.ts';
 import { startOrExit, stopOnSignal } from '@flash-sale/shared/process/lifecycle.ts';
 import { checkServers } from '@flash-sale/shared/process/server-checks.ts';
@@ -17,6 +15,7 @@ import { createLogger } from '@flash-sale/shared/telemetry/logger.ts';
 import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { startOpsServer } from '@flash-sale/shared/telemetry/ops-server.ts';
 import { buildApp } from './app.ts';
+import { openSeckillTokens } from './tokens/token-secrets.ts';
 
 /** How long the start waits for Redis. */
 const START_WAIT_MS = 2_000;
@@ -49,7 +48,6 @@ await startOrExit(async () => {
     started.start();
     return started;
   });
-  const secrets = config.TOKEN_SECRETS?.split(',') ?? [await sharedTokenSecret(db)];
   const { server, readiness } = await buildApp({
     config,
     log,
@@ -60,7 +58,7 @@ await startOrExit(async () => {
     subscriber,
     keys,
     commands,
-    tokens: new SeckillTokens(secrets as [string, ...string[]]),
+    tokens: await openSeckillTokens(config, db),
     provider: await choosePaymentProvider(config, db, log),
     clock: clock.of,
     queue: queues.of,

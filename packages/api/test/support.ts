@@ -13,7 +13,6 @@ import { addSold } from '@flash-sale/shared/db/products.ts';
 import { ERRORS, type ErrorCode } from '@flash-sale/shared/domain/errors.ts';
 import type { Order } from '@flash-sale/shared/domain/order.ts';
 import type { Sale } from '@flash-sale/shared/domain/sale.ts';
-import { SeckillTokens } from '@flash-sale/shared/domain/seckill-token.ts';
 import { choosePaymentProvider } from '@flash-sale/shared/payment/choose.ts';
 import { ORDERS_QUEUE, type WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
 import { connectRedis, type ConnectionUse, type RedisClient } from '@flash-sale/shared/redis/client.ts';
@@ -25,6 +24,7 @@ import { startMysql, privateMysqlUser } from '../../../infra/src/services/mysql.
 import type { PrivateServer } from '../../../infra/src/services/private-server.ts';
 import { startRedis } from '../../../infra/src/services/redis.ts';
 import { buildApp, type App } from '../src/app.ts';
+import { openSeckillTokens } from '../src/tokens/token-secrets.ts';
 import type { AppDeps } from '../src/deps.ts';
 import { openTestContext, type TestContext } from '../../shared/test/support.ts';
 
@@ -84,7 +84,6 @@ export async function openApp(
   queue.on('error', () => undefined);
   const clock = new RedisClock(redis, commands, 0);
   clock.start();
-  const [first, ...others] = config.TOKEN_SECRETS!.split(',');
   const deps: AppDeps = {
     config,
     log: context.log,
@@ -95,7 +94,7 @@ export async function openApp(
     subscriber,
     keys: context.keys,
     commands,
-    tokens: new SeckillTokens([first!, ...others]),
+    tokens: await openSeckillTokens(config, db),
     provider: parts.provider ?? (await choosePaymentProvider(config, db, context.log)),
     clock: () => clock,
     queue: () => queue,
