@@ -47,6 +47,7 @@ export const API_ENV = {
   RATE_LIMIT_GLOBAL_PER_SECOND: '1000000',
   RATE_LIMIT_USER_CAPACITY: '1000',
   RATE_LIMIT_USER_PER_SECOND: '1000',
+  OPERATOR_FAILURES_CAPACITY: '10000',
 } as const;
 
 /** The real app on the servers of a context, for `inject`. */
