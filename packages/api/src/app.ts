@@ -17,11 +17,13 @@ import { openapi } from './plugins/openapi.ts';
 import { operators } from './plugins/operators.ts';
 import { problems, refuseUnread, refuseUnrouted } from './plugins/problems.ts';
 import { compileValidator } from './plugins/validator.ts';
+import { operationRoutes } from './routes/admin/operations.ts';
 import { adminRoutes } from './routes/admin/routes.ts';
 import { orderRoutes } from './routes/orders/routes.ts';
 import { paymentRoutes } from './routes/payments/routes.ts';
 import { productRoutes } from './routes/products/routes.ts';
 import { seckillRoutes } from './routes/seckill/routes.ts';
+import { TokenSecrets } from './tokens/token-secrets.ts';
 
 const BODY_BYTES_MAX = 16_384;
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -66,6 +68,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   const outcomes = new OutcomeCounts(deps.commands, log);
   const admissions = new Admissions(deps);
   const pressure = new Pressure(deps);
+  const secrets = new TokenSecrets(deps);
 
   server.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
@@ -84,6 +87,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   server.addHook('preClose', (done) => {
     draining = true;
     pressure.stop();
+    secrets.stop();
     settlements.close();
     done();
   });
@@ -99,8 +103,10 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   await server.register(orderRoutes, { ...deps, orders, settlements });
   await server.register(paymentRoutes, deps);
   await server.register(adminRoutes, { ...deps, catalog, orders });
+  await server.register(operationRoutes, { ...deps, catalog, secrets });
   refuseOtherMethods();
   pressure.start();
+  secrets.start();
   outcomes.start();
   await server.ready();
   return { server: server as unknown as FastifyInstance, readiness };

@@ -54,6 +54,14 @@ export class Catalog {
     return this.#sales.fetch(id);
   }
 
+  /** The sale at `version` or later, which Redis has told of; an older one only where MySQL cannot be read. */
+  async saleSince(known: Sale, version: number): Promise<Sale> {
+    if (known.version >= version) return known;
+    const cached = this.#sales.get(known.id);
+    if (cached !== undefined && cached.version >= version) return cached;
+    return (await this.#sales.fetch(known.id, { forceRefresh: true })) ?? known;
+  }
+
   /** Sales, newest first. */
   async list({ limit, before_id }: SalePage): Promise<readonly Sale[]> {
     return (await this.#lists.fetch(`${limit}:${before_id ?? ''}`)) ?? [];

@@ -1,5 +1,5 @@
 import type { Config } from '@flash-sale/shared/config/config.ts';
-import type { Db } from '@flash-sale/shared/db/client.ts';
+import type { Db, Tx } from '@flash-sale/shared/db/client.ts';
 import { rotateTokenSecrets, sharedTokenSecrets, type Rotation } from '@flash-sale/shared/db/token-secrets.ts';
 import { Refusal } from '@flash-sale/shared/domain/errors.ts';
 import { SeckillTokens } from '@flash-sale/shared/domain/seckill-token.ts';
@@ -44,7 +44,7 @@ export class TokenSecrets {
   }
 
   /** @throws Refusal `invalid_state` where the secrets are the environment's, and so not ours to change */
-  async rotate(): Promise<Rotation> {
+  async rotate(record: (tx: Tx, rotation: Rotation) => Promise<void>): Promise<Rotation> {
     const { config, db } = this.#deps;
     if (config.TOKEN_SECRETS !== undefined) {
       throw new Refusal('invalid_state', {
@@ -52,7 +52,7 @@ export class TokenSecrets {
           'TOKEN_SECRETS is set: put the new secret before the old one there, and start every api process again one by one',
       });
     }
-    return rotateTokenSecrets(db, lifeOf(config));
+    return rotateTokenSecrets(db, lifeOf(config), record);
   }
 
   async #look(): Promise<void> {

@@ -55,25 +55,36 @@ export async function sharedTokenSecrets(db: Db, token_life_ms: number): Promise
   return [signer.secret, ...verifying.filter(({ id }) => id !== signer.id).map(({ secret }) => secret)];
 }
 
-/** Makes a new secret, which signs in a moment. Asked again until then, it answers the rotation that is under way. */
-export async function rotateTokenSecrets(db: Db, token_life_ms: number): Promise<Rotation> {
+/**
+ * Makes a new secret, which signs in a moment. Asked again until then, it answers the rotation that is under way. `record` writes in the transaction
+ * of a rotation that is new.
+ */
+export async function rotateTokenSecrets(
+  db: Db,
+  token_life_ms: number,
+  record?: (tx: Tx, rotation: Rotation) => Promise<void>,
+): Promise<Rotation> {
   // There is one to follow, also where no token was ever signed.
   await sharedTokenSecret(db);
   return db.transaction().execute(async (tx) => {
     const { secrets, now_ms } = await readSecrets(tx, true);
-    let newest = secrets[0]!;
-    if (newest.signs_from_ms <= now_ms) {
-      const retired = secrets.filter((_, i) => isRetired(secrets[i - 1], token_life_ms, now_ms));
-      const ids = retired.map(({ id }) => id).filter((id) => id !== FIRST);
-      if (ids.length > 0) await tx.deleteFrom('token_secrets').where('id', 'in', ids).execute();
-      newest = await insertSecret(tx, newest.id + 1, now_ms + SPREAD_MS);
-    }
-    return {
-      key_id: keyIdOf(newest.secret),
-      signs_from: new Date(newest.signs_from_ms),
-      previous_until: new Date(newest.signs_from_ms + token_life_ms + LATE_RETRY_MS),
-    };
+    const newest = secrets[0]!;
+    if (newest.signs_from_ms > now_ms) return rotationTo(newest, token_life_ms);
+    const retired = secrets.filter((_, i) => isRetired(secrets[i - 1], token_life_ms, now_ms));
+    const ids = retired.map(({ id }) => id).filter((id) => id !== FIRST);
+    if (ids.length > 0) await tx.deleteFrom('token_secrets').where('id', 'in', ids).execute();
+    const rotation = rotationTo(await insertSecret(tx, newest.id + 1, now_ms + SPREAD_MS), token_life_ms);
+    await record?.(tx, rotation);
+    return rotation;
   });
+}
+
+function rotationTo({ secret, signs_from_ms }: Secret, token_life_ms: number): Rotation {
+  return {
+    key_id: keyIdOf(secret),
+    signs_from: new Date(signs_from_ms),
+    previous_until: new Date(signs_from_ms + token_life_ms + LATE_RETRY_MS),
+  };
 }
 
 /** Whether no token of a secret is taken any more: `next`, the one after it, has signed for long enough. */

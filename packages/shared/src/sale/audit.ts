@@ -29,7 +29,7 @@ export interface Audit {
   readonly sold: number;
   readonly unapplied_returns: number;
   /** One sentence each; empty where clean. */
-  readonly findings: readonly string[];
+  readonly findings: string[];
 }
 
 interface RedisCounts {

@@ -1,3 +1,4 @@
+import type { Tx } from '../db/client.ts';
 import { Refusal } from '../domain/errors.ts';
 import type { Sale, SaleRef } from '../domain/sale.ts';
 import { lockFacts, updateFacts } from '../db/products.ts';
@@ -10,19 +11,26 @@ type Facts = Pick<Sale, 'stock' | 'seckill_stock' | 'end_ms'>;
 /** The facts that are to be changed at a time of Redis's clock, or undefined where the sale is as asked for already. Pure. */
 type Decide = (sale: Sale, now_ms: number) => Partial<Facts> | undefined;
 
+export interface ChangeOptions {
+  /** How long somebody else may hold the sale's lease. */
+  readonly wait_ms: number;
+  /** Written in the transaction of the change, where there is one to make. */
+  readonly record?: (tx: Tx, before: Sale, after: Sale) => Promise<void>;
+}
+
 /**
  * Raises a sale to `seckill_stock` units in all, and its `stock` to what is given or at least that many. A repeat changes nothing.
  *
- * @returns the sale as it is now, or undefined where somebody else holds its lease for longer than `wait_ms`
+ * @returns the sale as it is now, or undefined where its lease could not be had
  * @throws Refusal `ended`, or `invalid_request` where that would be fewer units than now or more than `stock`
  */
 export function topUpSale(
   deps: RebuildDeps,
   ref: SaleRef,
   wanted: { readonly seckill_stock: number; readonly stock?: number | undefined },
-  wait_ms: number,
+  options: ChangeOptions,
 ): Promise<Sale | undefined> {
-  return changeSale(deps, ref, wait_ms, (sale, now_ms) => {
+  return changeSale(deps, ref, options, (sale, now_ms) => {
     if (now_ms >= sale.end_ms) throw new Refusal('ended');
     const { seckill_stock } = wanted;
     const stock = Math.max(sale.stock, wanted.stock ?? 0);
@@ -37,11 +45,11 @@ export function topUpSale(
 /**
  * Ends a sale now, by Redis's clock: what was admitted before stands, nothing is admitted after. A sale that is over stays as it is.
  *
- * @returns the sale as it is now, or undefined where somebody else holds its lease for longer than `wait_ms`
+ * @returns the sale as it is now, or undefined where its lease could not be had
  */
-export function endSale(deps: RebuildDeps, ref: SaleRef, wait_ms: number): Promise<Sale | undefined> {
+export function endSale(deps: RebuildDeps, ref: SaleRef, options: ChangeOptions): Promise<Sale | undefined> {
   // The end is outside the sale, and the last buy may have been admitted in the very millisecond that stopped it.
-  return changeSale(deps, ref, wait_ms, (sale, now_ms) => (now_ms >= sale.end_ms ? undefined : { end_ms: now_ms + 1 }));
+  return changeSale(deps, ref, options, (sale, now_ms) => (now_ms >= sale.end_ms ? undefined : { end_ms: now_ms + 1 }));
 }
 
 /**
@@ -49,9 +57,14 @@ export function endSale(deps: RebuildDeps, ref: SaleRef, wait_ms: number): Promi
  * ledger commits, and one script opens it again with the new facts, which costs buyers one commit of `not_ready`. Whatever dies on
  * the way leaves a stopped sale, which warm-up rebuilds from what the ledger then says.
  */
-function changeSale(deps: RebuildDeps, ref: SaleRef, wait_ms: number, decide: Decide): Promise<Sale | undefined> {
+function changeSale(
+  deps: RebuildDeps,
+  ref: SaleRef,
+  { wait_ms, record }: ChangeOptions,
+  decide: Decide,
+): Promise<Sale | undefined> {
   return withStampedLease(deps, ref, wait_ms, async (lease) => {
-    const { before, after, stopped } = await commitChange(deps, lease, decide);
+    const { before, after, stopped } = await commitChange(deps, lease, decide, record);
     if (stopped === undefined) return before;
     const opened =
       stopped.version === before.version &&
@@ -61,7 +74,12 @@ function changeSale(deps: RebuildDeps, ref: SaleRef, wait_ms: number, decide: De
   });
 }
 
-async function commitChange({ db, commands }: RebuildDeps, lease: Lease, decide: Decide) {
+async function commitChange(
+  { db, commands }: RebuildDeps,
+  lease: Lease,
+  decide: Decide,
+  record: ChangeOptions['record'],
+) {
   const { sale: ref, fencing_token } = lease;
   const { now_ms } = await commands.clock(ref.shard);
   return db
@@ -76,6 +94,7 @@ async function commitChange({ db, commands }: RebuildDeps, lease: Lease, decide:
       if (stopped === undefined) throw new LeaseLost(ref);
       const after = { ...before, ...decide(before, stopped.now_ms), version: before.version + 1 };
       await updateFacts(tx, after);
+      await record?.(tx, before, after);
       return { before, after, stopped };
     });
 }

@@ -8,6 +8,7 @@ import { buy, newAttempt, send, shoppers, snapshot, takeLease, unitsOf } from '.
 import { openTestContext, type TestContext } from '../support.ts';
 
 const WAIT_MS = 5_000;
+const OPTIONS = { wait_ms: WAIT_MS };
 
 let context: TestContext;
 beforeAll(async () => {
@@ -16,8 +17,8 @@ beforeAll(async () => {
 afterAll(() => context.close());
 
 const topUp = (sale: Sale, seckill_stock: number, stock?: number) =>
-  topUpSale(context, sale, { seckill_stock, stock }, WAIT_MS);
-const end = (sale: Sale) => endSale(context, sale, WAIT_MS);
+  topUpSale(context, sale, { seckill_stock, stock }, OPTIONS);
+const end = (sale: Sale) => endSale(context, sale, OPTIONS);
 const inLedger = async (sale: Sale): Promise<Sale> => (await findSale(context.db, sale.id))!;
 
 async function outcomesOf(sale: Sale, users: readonly string[]): Promise<string[]> {
@@ -143,7 +144,7 @@ describe('a top-up', () => {
   test('waits for whoever holds the sale, and does nothing where that takes too long', async () => {
     const sale = await context.openSale({ seckill_stock: 5 });
     await takeLease(context, sale);
-    expect(await topUpSale(context, sale, { seckill_stock: 6 }, 50)).toBeUndefined();
+    expect(await topUpSale(context, sale, { seckill_stock: 6 }, { wait_ms: 50 })).toBeUndefined();
     expect(await inLedger(sale)).toMatchObject({ seckill_stock: 5, version: 1 });
     expect(await outcomesOf(sale, ['u1'])).toEqual(['accepted']);
   });
@@ -169,7 +170,7 @@ describe('whose process dies on the way, a change', () => {
     const sale = await context.openSale({ seckill_stock: 5 });
     await buy(context, sale, shoppers(4));
     const commands = { ...context.commands, ...broken };
-    await expect(topUpSale({ ...context, commands }, sale, { seckill_stock: 8 }, WAIT_MS)).rejects.toThrow('died');
+    await expect(topUpSale({ ...context, commands }, sale, { seckill_stock: 8 }, OPTIONS)).rejects.toThrow('died');
     expect(await inLedger(sale)).toMatchObject({ seckill_stock: units });
 
     await loadSale(context, await inLedger(sale), WAIT_MS);
@@ -192,7 +193,7 @@ describe('whose process dies on the way, a change', () => {
       // The second run is told of the first, so that nothing is rebuilt while everybody buys.
       beginRebuild: die,
     };
-    await topUpSale({ ...context, commands }, sale, { seckill_stock: 8 }, WAIT_MS);
+    await topUpSale({ ...context, commands }, sale, { seckill_stock: 8 }, OPTIONS);
     expect(await unitsOf(context, sale)).toMatchObject({ available: 7, total: 8 });
   });
 
@@ -207,7 +208,7 @@ describe('whose process dies on the way, a change', () => {
         return context.commands.finishChange(before, after, lease, run_id);
       },
     };
-    await expect(topUpSale({ ...context, commands }, sale, { seckill_stock: 8 }, WAIT_MS)).rejects.toThrow('lost');
+    await expect(topUpSale({ ...context, commands }, sale, { seckill_stock: 8 }, OPTIONS)).rejects.toThrow('lost');
     expect(await unitsOf(context, sale)).toMatchObject({ available: 7, total: 8 });
   });
 });

@@ -12,8 +12,12 @@ import { GetProduct, ListProducts } from './schema.ts';
 export const productRoutes: FastifyPluginAsyncTypebox<
   Pick<AppDeps, 'commands' | 'clock'> & { readonly catalog: Catalog }
 > = async (app, { catalog, commands, clock }) => {
-  const withLive = async (sale: Sale) =>
-    productOf(sale, (await liveOf(commands, sale)) ?? { now_ms: clock(sale.shard).now_ms() });
+  const withLive = async (sale: Sale) => {
+    const live = await liveOf(commands, sale);
+    if (live === undefined) return productOf(sale, { now_ms: clock(sale.shard).now_ms() });
+    // An operator's change shows at once in every process.
+    return productOf(await catalog.saleSince(sale, live.version), live);
+  };
 
   app.get('/api/v1/products', { schema: ListProducts }, async (request) => {
     const { limit = LIMIT_DEFAULT, cursor } = request.query;
