@@ -59,7 +59,8 @@ export class Catalog {
     if (known.version >= version) return known;
     const cached = this.#sales.get(known.id);
     if (cached !== undefined && cached.version >= version) return cached;
-    return (await this.#sales.fetch(known.id, { forceRefresh: true })) ?? known;
+    const reading = this.#sales.fetch(known.id, { forceRefresh: true, allowStale: false });
+    return (await reading.catch(() => undefined)) ?? known;
   }
 
   /** Sales, newest first. */

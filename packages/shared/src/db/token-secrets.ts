@@ -66,8 +66,11 @@ export async function rotateTokenSecrets(
 ): Promise<Rotation> {
   // There is one to follow, also where no token was ever signed.
   await sharedTokenSecret(db);
-  return db.transaction().execute(async (tx) => {
-    const { secrets, now_ms } = await readSecrets(tx, true);
+  // Each statement sees what is committed by then, so that whoever waited for the lock finds the other's rotation.
+  const transaction = db.transaction().setIsolationLevel('read committed');
+  return transaction.execute(async (tx) => {
+    await tx.selectFrom('token_secrets').select('id').where('id', '=', FIRST).forUpdate().execute();
+    const { secrets, now_ms } = await readSecrets(tx);
     const newest = secrets[0]!;
     if (newest.signs_from_ms > now_ms) return rotationTo(newest, token_life_ms);
     const retired = secrets.filter((_, i) => isRetired(secrets[i - 1], token_life_ms, now_ms));
@@ -93,12 +96,11 @@ function isRetired(next: Secret | undefined, token_life_ms: number, now_ms: numb
 }
 
 /** All secrets, newest first, and the time by the clock that their times are of. */
-async function readSecrets(db: Db | Tx, locked = false): Promise<{ secrets: Secret[]; now_ms: number }> {
+async function readSecrets(db: Db | Tx): Promise<{ secrets: Secret[]; now_ms: number }> {
   const rows = await db
     .selectFrom('token_secrets')
     .select(['id', 'secret', 'signs_from', sql<Date>`UTC_TIMESTAMP(3)`.as('now')])
     .orderBy('id', 'desc')
-    .$if(locked, (query) => query.forUpdate())
     .execute();
   const secrets = rows.map(({ id, secret, signs_from }) => ({ id, secret, signs_from_ms: signs_from?.getTime() ?? 0 }));
   return { secrets, now_ms: rows[0]?.now.getTime() ?? 0 };
