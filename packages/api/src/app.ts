@@ -34,6 +34,11 @@ const REQUEST_ID = /^[\w-]{1,64}$/;
 export interface App {
   readonly server: FastifyInstance;
   readonly readiness: () => Promise<Readiness>;
+  /**
+   * Says goodbye: not ready any more, waiting polls are answered, and each answer closes its connection. Requests are still taken, so that no
+   * client finds a connection closed that it has just used.
+   */
+  readonly drain: () => void;
 }
 
 /** Builds the HTTP app on open connections. It listens nowhere yet: tests `inject` into it. */
@@ -84,12 +89,16 @@ export async function buildApp(deps: AppDeps): Promise<App> {
     done();
   });
   server.addHook('onClose', () => outcomes.stop());
-  server.addHook('preClose', (done) => {
+  const drain = (): void => {
     draining = true;
+    settlements.close();
+  };
+  server.addHook('preClose', (done) => {
+    drain();
     pressure.stop();
     secrets.stop();
-    settlements.close();
-    done();
+    // Right after a look for new connections, so that as few as can be are known to the system only when the port is closed: it resets those.
+    setImmediate(done);
   });
 
   await server.register(problems);
@@ -109,7 +118,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   secrets.start();
   outcomes.start();
   await server.ready();
-  return { server: server as unknown as FastifyInstance, readiness };
+  return { server: server as unknown as FastifyInstance, readiness, drain };
 }
 
 /** A request's id: the one its sender or gateway gave it, where that is fit to be logged, else one of ours. */

@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { loadConfig } from '@flash-sale/shared/config/config.ts';
 import { connectDb } from '@flash-sale/shared/db/client.ts';
 import { migrate } from '@flash-sale/shared/db/migrate.ts';
@@ -48,7 +49,7 @@ await startOrExit(async () => {
     started.start();
     return started;
   });
-  const { server, readiness } = await buildApp({
+  const { server, readiness, drain } = await buildApp({
     config,
     log,
     metrics,
@@ -76,7 +77,9 @@ await startOrExit(async () => {
     { registry: metrics.registry, readiness },
   );
   const { port } = server.server.address() as AddressInfo;
-  stopOnSignal(log, config.SHUTDOWN_GRACE_MS, async () => {
+  stopOnSignal(log, config.DRAIN_MS + config.SHUTDOWN_GRACE_MS, async () => {
+    drain();
+    await delay(config.DRAIN_MS);
     await server.close();
     await queues.close();
     for (const started of clock.all()) started.stop();
