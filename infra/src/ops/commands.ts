@@ -7,6 +7,10 @@ export interface Typed {
   readonly limit: string | undefined;
   readonly cursor: string | undefined;
   readonly stock: string | undefined;
+  readonly user: string | undefined;
+  readonly address: string | undefined;
+  readonly reason: string | undefined;
+  readonly until: string | undefined;
 }
 
 /** One command of `npm run ops`: a call, and how its answer is shown. */
@@ -54,6 +58,14 @@ interface Action {
   readonly detail: unknown;
 }
 
+interface Denied {
+  readonly user_id?: string;
+  readonly address?: string;
+  readonly reason: string | null;
+  readonly expires_at: string | null;
+  readonly created_at: string;
+}
+
 interface Page<Item> {
   readonly items: readonly Item[];
   readonly next_cursor: string | null;
@@ -62,10 +74,12 @@ interface Page<Item> {
 /** Inferred per command, then kept as one list. */
 const command = <Answer>(one: Command<Answer>): Command<never> => one as unknown as Command<never>;
 
-const query = ({ limit, cursor }: Typed): string => {
-  const given = Object.entries({ limit, cursor }).filter((pair): pair is [string, string] => pair[1] !== undefined);
+/** What was typed of these, as a query. */
+function queryOf(values: Readonly<Record<string, string | undefined>>): string {
+  const given = Object.entries(values).filter((pair): pair is [string, string] => pair[1] !== undefined);
   return given.length === 0 ? '' : `?${new URLSearchParams(given)}`;
-};
+}
+const page = ({ limit, cursor }: Typed): string => queryOf({ limit, cursor });
 const more = (next_cursor: string | null): string => (next_cursor === null ? '' : `\nmore: --cursor ${next_cursor}`);
 const path = (text: string): string => encodeURIComponent(text);
 /** Without its milliseconds, which say nothing to somebody who looks at a list. */
@@ -87,7 +101,7 @@ export const COMMANDS: readonly Command<never>[] = [
     name: 'sales',
     args: [],
     summary: 'sales with their live figures, newest first',
-    call: (call, typed) => call<Page<Sale>>('GET', `products${query(typed)}`),
+    call: (call, typed) => call<Page<Sale>>('GET', `products${page(typed)}`),
     show: ({ items, next_cursor }) =>
       table(items, [
         ['sale', ({ id }) => id],
@@ -133,11 +147,7 @@ export const COMMANDS: readonly Command<never>[] = [
     name: 'jobs',
     args: [],
     summary: 'order jobs that wait, first those that failed before, with their errors',
-    call: (call, { limit }) =>
-      call<{ counts: object; items: readonly Job[] }>(
-        'GET',
-        `jobs${limit === undefined ? '' : `?limit=${path(limit)}`}`,
-      ),
+    call: (call, { limit }) => call<{ counts: object; items: readonly Job[] }>('GET', `jobs${queryOf({ limit })}`),
     show: ({ counts, items }) => {
       const sums = Object.entries(counts).map(([state, count]) => `${state} ${count}`);
       const list = table(items, [
@@ -168,6 +178,35 @@ export const COMMANDS: readonly Command<never>[] = [
     show: fields,
   }),
   command({
+    name: 'denied',
+    args: [],
+    summary: 'who is refused: shoppers and addresses',
+    call: (call, typed) => call<Page<Denied>>('GET', `deny-list${page(typed)}`),
+    show: ({ items, next_cursor }) =>
+      table(items, [
+        ['user', ({ user_id }) => user_id ?? null],
+        ['address', ({ address }) => address ?? null],
+        ['reason', ({ reason }) => reason],
+        ['until', ({ expires_at }) => (expires_at === null ? 'for ever' : shortTime(expires_at))],
+        ['since', ({ created_at }) => shortTime(created_at)],
+      ]) + more(next_cursor),
+  }),
+  command({
+    name: 'deny',
+    args: [],
+    summary: 'refuse --user <id> or --address <address or CIDR>, with --reason and --until where wanted',
+    call: (call, { user, address, reason, until }) =>
+      call<object>('POST', 'deny-list', { user_id: user, address, reason, expires_at: until }),
+    show: fields,
+  }),
+  command({
+    name: 'allow',
+    args: [],
+    summary: 'let --user <id> or --address <address or CIDR> in again',
+    call: (call, { user, address }) => call<object>('DELETE', `deny-list${queryOf({ user_id: user, address })}`),
+    show: () => 'allowed',
+  }),
+  command({
     name: 'rotate-secret',
     args: [],
     summary: 'a new secret for seckill tokens; tokens of the old one are still taken',
@@ -178,7 +217,7 @@ export const COMMANDS: readonly Command<never>[] = [
     name: 'actions',
     args: [],
     summary: 'what operators changed, newest first',
-    call: (call, typed) => call<Page<Action>>('GET', `actions${query(typed)}`),
+    call: (call, typed) => call<Page<Action>>('GET', `actions${page(typed)}`),
     show: ({ items, next_cursor }) =>
       table(items, [
         ['id', ({ id }) => id],

@@ -15,6 +15,10 @@ const OPTIONS = {
   limit: { type: 'string' },
   cursor: { type: 'string' },
   stock: { type: 'string' },
+  user: { type: 'string' },
+  address: { type: 'string' },
+  reason: { type: 'string' },
+  until: { type: 'string' },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
@@ -74,8 +78,9 @@ async function run(argv: readonly string[]): Promise<void> {
   if (command.isFinal === true && !values.yes) {
     throw new Misunderstood(`This cannot be taken back. If you mean it: ${[name, ...args].join(' ')} --yes`);
   }
-  const { limit, cursor, stock } = values;
-  const answer = await command.call(callAs(accessOf(process.env, values)), { args, limit, cursor, stock });
+  const { limit, cursor, stock, user, address, reason, until } = values;
+  const typed = { args, limit, cursor, stock, user, address, reason, until };
+  const answer = await command.call(callAs(accessOf(process.env, values)), typed);
   print(values.json ? JSON.stringify(answer, null, 2) : command.show(answer));
 }
 

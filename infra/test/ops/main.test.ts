@@ -86,6 +86,17 @@ describe('npm run ops', () => {
       expect(rotated).not.toContain(secret);
   });
 
+  it('refuses a shopper, and lets one in again', async () => {
+    expect(await said('deny --user mallory --reason bot --until 2999-01-01T00:00:00Z')).toMatch(/^user_id +mallory$/m);
+    expect(await said('deny --address 203.0.113.0/24')).toMatch(/^address +203\.0\.113\.0\/24$/m);
+    expect(await said('denied')).toMatch(/^mallory +- +bot +2999-01-01T00:00:00Z +\S+Z$/m);
+    expect(await said('allow --address 203.0.113.0/24')).toBe('allowed\n');
+    expect(await said('allow --user mallory')).toBe('allowed\n');
+    expect(await said('denied')).toBe('none\n');
+    expect(await ops('allow --user mallory')).toMatchObject({ code: 1 });
+    expect(await ops('deny')).toMatchObject({ code: 1, complained: expect.stringContaining('user_id or address') });
+  });
+
   it('does what cannot be taken back only with --yes', async () => {
     const id = await shoppers.openSale(5);
     expect(await ops(`end ${id}`)).toMatchObject({ code: 2, complained: expect.stringContaining(`end ${id} --yes`) });

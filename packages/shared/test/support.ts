@@ -9,6 +9,7 @@ import { connectDb, type Db } from '../src/db/client.ts';
 import { migrate } from '../src/db/migrate.ts';
 import { insertSale, type NewSale } from '../src/db/products.ts';
 import type { Sale } from '../src/domain/sale.ts';
+import { SaleTransactions } from '../src/order/sale-transactions.ts';
 import { connectRedis, type RedisClient } from '../src/redis/client.ts';
 import { createCommands, type Commands } from '../src/redis/commands.ts';
 import { Keys } from '../src/redis/keys.ts';
@@ -25,6 +26,7 @@ export interface TestContext {
   readonly redis: RedisClient;
   readonly keys: Keys;
   readonly commands: Commands;
+  readonly saleTransactions: SaleTransactions;
   readonly log: Logger;
   readonly metrics: Metrics;
   /** A sale that is in MySQL and loaded into Redis: open for an hour, 10 units, unless said otherwise. */
@@ -49,6 +51,7 @@ export async function openTestContext(env: Readonly<Record<string, string>> = {}
   const redis = connectRedis(config, 'background');
   const keys = new Keys(config.REDIS_PREFIX);
   const commands = createCommands(redis, keys);
+  const log = pino({ level: config.LOG_LEVEL });
 
   const insert = (fields: Partial<NewSale> = {}): Promise<Sale> => {
     const now_ms = Date.now();
@@ -63,7 +66,8 @@ export async function openTestContext(env: Readonly<Record<string, string>> = {}
     redis,
     keys,
     commands,
-    log: pino({ level: config.LOG_LEVEL }),
+    saleTransactions: new SaleTransactions({ db, commands, log }),
+    log,
     metrics: createMetrics('worker'),
     insertSale: insert,
     async openSale(fields) {

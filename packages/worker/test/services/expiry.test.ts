@@ -13,6 +13,7 @@ import { auditSale } from '@flash-sale/shared/sale/audit.ts';
 import { OrderWriter } from '../../src/order-writer/order-writer.ts';
 import { NotNow } from '../../src/order-writer/sale-writer.ts';
 import { expiry } from '../../src/services/expiry.ts';
+import { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
 import { returns } from '../../src/services/returns.ts';
 import { lockSaleRow } from '../ledger.ts';
 import { admitAll } from '../shoppers.ts';
@@ -29,7 +30,8 @@ beforeEach(async () => {
 function openExpiry(db = context.db) {
   const metrics = createMetrics('worker');
   const { commands, log, config } = context;
-  const { round } = expiry({ db, db_name: config.DB_NAME, commands, log, metrics });
+  const saleTransactions = new SaleTransactions({ db, commands, log });
+  const { round } = expiry({ db, db_name: config.DB_NAME, saleTransactions, log, metrics });
   return {
     sweep: () => round(GOING_ON),
     expired: async (): Promise<number> => (await metrics.orders_expired.get()).values[0]!.value,
@@ -37,7 +39,7 @@ function openExpiry(db = context.db) {
 }
 const giveBack = () => {
   const { commands, db, log } = context;
-  return returns({ commands, db, log, metrics: createMetrics('worker') }).round(GOING_ON);
+  return returns({ shard: 0, commands, db, log, metrics: createMetrics('worker') }).round(GOING_ON);
 };
 const past = (ms = 1): { expires_at_ms: number } => ({ expires_at_ms: Date.now() - ms });
 const statuses = async (sale: Sale): Promise<Record<string, number>> => {
