@@ -77,7 +77,7 @@ const command = <Answer>(one: Command<Answer>): Command<never> => one as unknown
 /** What was typed of these, as a query. */
 function queryOf(values: Readonly<Record<string, string | undefined>>): string {
   const given = Object.entries(values).filter((pair): pair is [string, string] => pair[1] !== undefined);
-  return given.length === 0 ? '' : `?${new URLSearchParams(given)}`;
+  return given.length === 0 ? '' : `?${new URLSearchParams(given).toString()}`;
 }
 const page = ({ limit, cursor }: Typed): string => queryOf({ limit, cursor });
 const more = (next_cursor: string | null): string => (next_cursor === null ? '' : `\nmore: --cursor ${next_cursor}`);

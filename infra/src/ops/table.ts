@@ -8,7 +8,7 @@ export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]
   if (rows.length === 0) return 'none';
   const cells = rows.map((row) => columns.map(([, cell]) => cell(row)));
   const widths = columns.map(([heading], i) =>
-    Math.max(heading.length, ...cells.map((line) => textOf(line[i]!).length)),
+    Math.max(heading.length, ...cells.map((line) => textOf(line[i]).length)),
   );
   const lineOf = (line: readonly (string | number | null)[], numbers: readonly boolean[]): string =>
     line

@@ -21,7 +21,7 @@ test.skipIf(!existsSync(RULES))('each alert has a section of the runbook, and ea
   const alerts = rules.flatMap((name) => [...read(`infra/prometheus/rules/${name}`).matchAll(/- alert: (\w+)/g)]);
   const [, sections] = read('docs/runbook.md').split('\n## Alerts\n');
   const names = [...sections!.matchAll(/^### (\w+)$/gm)].map(([, name]) => name);
-  expect(names.toSorted()).toEqual(alerts.map(([, name]) => name).toSorted());
+  expect(new Set(names)).toEqual(new Set(alerts.map(([, name]) => name)));
 });
 
 test.each(['docs/runbook.md', 'docs/operations.md', 'README.md'])('%s names only commands that exist', (path) => {

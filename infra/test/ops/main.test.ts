@@ -34,8 +34,9 @@ async function ops(
   const child = spawn(process.execPath, [PROGRAM, ...args.split(' ').filter((arg) => arg !== '')], {
     env: { PATH: process.env['PATH'], SERVER_HOST: '127.0.0.1', SERVER_PORT: service.url.port, ...env },
   });
-  const [said, complained, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
-  return { said, complained, code: code as number };
+  const ended = once(child, 'exit') as Promise<[number]>;
+  const [output, complained, [code]] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
+  return { said: output, complained, code };
 }
 
 /** What a command said that went well. */
