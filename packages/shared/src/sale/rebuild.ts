@@ -37,7 +37,7 @@ export function loadSale(deps: RebuildDeps, sale: Sale, wait_ms: number): Promis
 }
 
 /**
- * Loads a sale into Redis: the only way it gets there, when it is created, after a restart of Redis, and after a change of
+ * Loads a sale into Redis: the one way it gets there, when it is created, after a restart of Redis, and after a change of
  * the product. The sale is stopped, its owners are worked out from the ledger and the surviving reservations, and one script puts
  * them in place. A rebuild that dies on the way leaves a stopped sale, and the next one starts over.
  *
