@@ -103,7 +103,7 @@ function start(entry: keyof typeof ENTRIES): {
     await exited;
   });
   const lines: string[] = [];
-  for (const stream of [child.stdout!, child.stderr!]) createInterface(stream).on('line', (line) => lines.push(line));
+  for (const stream of [child.stdout, child.stderr]) createInterface(stream).on('line', (line) => lines.push(line));
   return { child, exited, lines };
 }
 
@@ -116,7 +116,7 @@ it('holds what production needs and nothing else: no test, no tool', () => {
 it('migrates, serves and works as a user who can write nothing, and writes nothing', async () => {
   const before = filesIn(app);
   const migrate = start('migrate');
-  expect(await migrate.exited, migrate.lines.join('\n')).toEqual([0, null]);
+  expect([await migrate.exited, migrate.lines]).toEqual([[0, null], [expect.stringMatching(/up to date|migrated/)]]);
   for (const entry of ['api', 'worker'] as const) {
     const started = start(entry);
     await expect
