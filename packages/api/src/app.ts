@@ -93,7 +93,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   const refuseOtherMethods = collectMethods(server);
   await server.register(health, { readiness });
   await server.register(identity, { config });
-  await server.register(operators, { admin_token: config.ADMIN_TOKEN });
+  await server.register(operators, { config });
   await server.register(productRoutes, { ...deps, catalog });
   await server.register(seckillRoutes, { ...deps, catalog, admissions, outcomes, orders, pressure });
   await server.register(orderRoutes, { ...deps, orders, settlements });

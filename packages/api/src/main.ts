@@ -4,6 +4,7 @@ import { connectDb } from '@flash-sale/shared/db/client.ts';
 import { migrate } from '@flash-sale/shared/db/migrate.ts';
 import { sharedTokenSecret } from '@flash-sale/shared/db/token-secrets.ts';
 import { SeckillTokens } from '@flash-sale/shared/domain/seckill-token.ts';
+import { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
 import { choosePaymentProvider } from '@flash-sale/shared/payment/choose.ts';
 import { startOrExit, stopOnSignal } from '@flash-sale/shared/process/lifecycle.ts';
 import { checkServers } from '@flash-sale/shared/process/server-checks.ts';
@@ -61,6 +62,7 @@ await startOrExit(async () => {
     keys,
     commands,
     tokens: new SeckillTokens(secrets as [string, ...string[]]),
+    saleTransactions: new SaleTransactions({ db, commands }),
     provider: await choosePaymentProvider(config, db, log),
     clock: clock.of,
     queue: queues.of,

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { loadConfig } from '@flash-sale/shared/config/config.ts';
 import { connectDb, pingDb } from '@flash-sale/shared/db/client.ts';
 import { migrate } from '@flash-sale/shared/db/migrate.ts';
+import { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
 import { choosePaymentProvider } from '@flash-sale/shared/payment/choose.ts';
 import { startOrExit, stopOnSignal } from '@flash-sale/shared/process/lifecycle.ts';
 import { checkServers } from '@flash-sale/shared/process/server-checks.ts';
@@ -74,7 +75,10 @@ await startOrExit(async () => {
       auditor({ commands, redis, keys, db: ledger, sales, log, metrics, interval_ms: config.AUDIT_INTERVAL_MS }),
       leading,
     ),
-    repeating(expiry({ db, db_name: config.DB_NAME, commands, log, metrics }), log),
+    repeating(
+      expiry({ db, db_name: config.DB_NAME, saleTransactions: new SaleTransactions({ db, commands }), log, metrics }),
+      log,
+    ),
     led(paymentCalls({ db, provider, log }), leading),
     led(cleanUp({ commands, db: ledger, log }), leading),
   ];

@@ -6,6 +6,8 @@ const count = (description: string, value: number, minimum: number, maximum: num
   Type.Integer({ description, default: value, minimum, maximum });
 const port = (description: string, value: number) => count(description, value, 0, 65_535);
 const flag = (description: string) => Type.Boolean({ description, default: false });
+/** Shorter ones can be guessed, by many addresses at once. */
+const OPERATOR_TOKEN_LENGTH_MIN = 16;
 /** Text that ends up in key names, where braces would move the hash tag. */
 const keyText = (description: string) => text(description, { default: '', pattern: '^[A-Za-z0-9:_.-]{0,64}$' });
 
@@ -57,6 +59,9 @@ export const ConfigSchema = Type.Object({
   JWT_ISSUER: Type.Optional(text('required `iss` of access tokens', { minLength: 1 })),
   JWT_AUDIENCE: Type.Optional(text('required `aud` of access tokens', { minLength: 1 })),
   ADMIN_TOKEN: Type.Optional(text('operator token; without one the operators’ calls are closed', { minLength: 1 })),
+  VIEWER_TOKEN: Type.Optional(text('operator token that may read and change nothing', { minLength: 1 })),
+  OPERATOR_FAILURES_CAPACITY: count('wrong operator tokens that an address may send in a row', 10, 1, 10_000),
+  OPERATOR_FAILURES_PER_MINUTE: count('after that, wrong operator tokens of an address per minute', 10, 1, 10_000),
   TOKEN_SECRETS: Type.Optional(
     text(
       'secrets of seckill tokens, separated by commas: the first signs, all verify. Default: one made once and kept in MySQL',
@@ -194,6 +199,14 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   }
   if (config.AUTH_MODE === 'trusted' && production && config.TRUSTED_PROXIES === undefined) {
     problems.push('AUTH_MODE=trusted in production needs TRUSTED_PROXIES: the gateway that authenticates shoppers');
+  }
+  if (config.VIEWER_TOKEN !== undefined && config.VIEWER_TOKEN === config.ADMIN_TOKEN) {
+    problems.push('VIEWER_TOKEN must not be ADMIN_TOKEN: it may change nothing');
+  }
+  for (const name of ['ADMIN_TOKEN', 'VIEWER_TOKEN'] as const) {
+    if (production && (config[name]?.length ?? OPERATOR_TOKEN_LENGTH_MIN) < OPERATOR_TOKEN_LENGTH_MIN) {
+      problems.push(`${name} in production needs at least ${OPERATOR_TOKEN_LENGTH_MIN} characters`);
+    }
   }
   if (problems.length > 0) throw new ConfigError(problems);
   return config;
