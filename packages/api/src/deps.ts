@@ -22,6 +22,8 @@ export interface AppDeps {
   readonly ledger: Db;
   readonly redis: RedisClient;
   readonly subscriber: RedisClient;
+  /** A `producer` of its own for what operators look at, which never stands before a shopper's job. */
+  readonly operatorRedis: RedisClient;
   readonly keys: Keys;
   readonly commands: Commands;
   readonly tokens: SeckillTokens;

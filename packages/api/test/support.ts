@@ -76,6 +76,7 @@ export async function openApp(
   const config = loadConfig({ ...API_ENV, ...context.env, ...env });
   const connect = (use: ConnectionUse): RedisClient => connectRedis(config, use).on('error', () => undefined);
   const [redis, producer, subscriber] = [connect('request'), connect('producer'), connect('blocking')];
+  const operatorRedis = connect('producer');
   const db = connectDb(config, 'general');
   const ledger = connectDb({ ...config, DB_POOL_MAX: 2 }, 'ledger');
   const commands = createCommands(redis, context.keys);
@@ -95,10 +96,11 @@ export async function openApp(
     ledger,
     redis,
     subscriber,
+    operatorRedis,
     keys: context.keys,
     commands,
     tokens: new SeckillTokens([first!, ...others]),
-    saleTransactions: new SaleTransactions({ db, commands }),
+    saleTransactions: new SaleTransactions({ db, commands, log: context.log }),
     provider: parts.provider ?? (await choosePaymentProvider(config, db, context.log)),
     clock: () => clock,
     queue: () => queue,
@@ -133,7 +135,7 @@ export async function openApp(
       await server.close();
       await queue.close();
       clock.stop();
-      for (const client of [redis, producer, subscriber]) client.disconnect();
+      for (const client of [redis, producer, subscriber, operatorRedis]) client.disconnect();
       await Promise.all([db.destroy(), ledger.destroy()]);
     },
   };
@@ -276,16 +278,37 @@ export async function openOwnMysql(): Promise<OwnServer> {
 
 const CLEAN_UP_PROGRAM = join(import.meta.dirname, '../../../infra/src/services/clean-up-process.ts');
 
-async function ownServer(
-  start: (dataDir: string, port: { port?: number }) => Promise<PrivateServer>,
-  envOf: (server: PrivateServer) => Record<string, string>,
-): Promise<OwnServer> {
+/** A folder for servers of a test's own. */
+export interface OwnFolder {
+  readonly dataDir: string;
+  /** Ends its servers and deletes it. */
+  close(): Promise<void>;
+}
+
+export async function openOwnFolder(): Promise<OwnFolder> {
   const dataDir = await mkdtemp(join(tmpdir(), 'flash-sale-own-'));
-  // Ends the server and deletes its data when its standard input ends, which it also does where this process dies.
+  // Ends the servers and deletes their data when its standard input ends, which it also does where this process dies.
   const cleanUp = spawn(process.execPath, [CLEAN_UP_PROGRAM, dataDir], {
     detached: true,
     stdio: ['pipe', 'ignore', 'inherit'],
   });
+  return {
+    dataDir,
+    async close() {
+      const ended = once(cleanUp, 'exit');
+      cleanUp.stdin.end();
+      await ended;
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function ownServer(
+  start: (dataDir: string, port: { port?: number }) => Promise<PrivateServer>,
+  envOf: (server: PrivateServer) => Record<string, string>,
+): Promise<OwnServer> {
+  const folder = await openOwnFolder();
+  const { dataDir } = folder;
   let server = await start(dataDir, {});
   return {
     env: envOf(server),
@@ -300,10 +323,7 @@ async function ownServer(
     },
     async close() {
       await server.stop();
-      const ended = once(cleanUp, 'exit');
-      cleanUp.stdin.end();
-      await ended;
-      await rm(dataDir, { recursive: true, force: true });
+      await folder.close();
     },
   };
 }

@@ -11,6 +11,9 @@ const OPERATOR_TOKEN_LENGTH_MIN = 16;
 /** Text that ends up in key names, where braces would move the hash tag. */
 const keyText = (description: string) => text(description, { default: '', pattern: '^[A-Za-z0-9:_.-]{0,64}$' });
 
+/** `host:port`, once or more. */
+const ADDRESSES = '^[^\\s,:]+:[0-9]{1,5}(,[^\\s,:]+:[0-9]{1,5})*$';
+
 /**
  * Every setting of both processes: the one place where a name, a default and a bound are written. The README's table
  * is generated from it.
@@ -37,10 +40,23 @@ export const ConfigSchema = Type.Object({
   DB_POOL_MAX: count('MySQL connections of a process’s pool', 10, 1, 1_000),
   REDIS_ADDR: text('`host:port` of Redis; several, separated by commas, seed a cluster', {
     default: '127.0.0.1:6379',
-    pattern: '^[^\\s,:]+:[0-9]{1,5}(,[^\\s,:]+:[0-9]{1,5})*$',
+    pattern: ADDRESSES,
   }),
   REDIS_PASSWORD: text('Redis password', { default: '' }),
   REDIS_CLUSTER: flag('the addresses are a Redis Cluster'),
+  REDIS_SENTINELS: Type.Optional(
+    text(
+      '`host:port` of each Redis Sentinel, separated by commas: they name the master, and `REDIS_ADDR` is not used',
+      {
+        pattern: ADDRESSES,
+      },
+    ),
+  ),
+  REDIS_SENTINEL_MASTER: text('name of the master that the Sentinels watch over', {
+    default: 'mymaster',
+    pattern: '^[A-Za-z0-9._-]+$',
+  }),
+  REDIS_SENTINEL_PASSWORD: text('password of the Sentinels', { default: '' }),
   REDIS_PREFIX: keyText('put before every Redis key, so that services can share a Redis'),
   REDIS_TIMEOUT_MS: count('a Redis call of a request that takes longer answers `unavailable`, ms', 900, 50, 10_000),
   SHARDS: count('shards that new sales are spread over', 1, 1, 1_024),
@@ -94,6 +110,31 @@ export const ConfigSchema = Type.Object({
   RATE_LIMIT_GLOBAL_PER_SECOND: count('refill of the global bucket, buys/s', 1_000, 1, 1_000_000),
   RATE_LIMIT_USER_CAPACITY: count('burst of a shopper’s bucket, buys', 5, 1, 1_000_000),
   RATE_LIMIT_USER_PER_SECOND: count('refill of a shopper’s bucket, buys/s', 5, 1, 1_000_000),
+  RATE_LIMIT_IP_CAPACITY: count(
+    'burst of an address, per api process: seckill tokens, challenges, logins, products, wrong access tokens',
+    2_000,
+    1,
+    1_000_000,
+  ),
+  RATE_LIMIT_IP_PER_SECOND: count(
+    'refill of an address’s bucket, calls/s; outside production loopback has no limit',
+    200,
+    1,
+    1_000_000,
+  ),
+  TOKENS_PER_UNIT: count('live seckill tokens that a sale may have, per unit; 0: no limit', 0, 0, 1_000),
+  CHALLENGE_BITS: count(
+    'work before a seckill token, as the power of two of hashes expected; 4 or more, such as 16; 0: none',
+    0,
+    0,
+    32,
+  ),
+  CHALLENGE_RAISE_PER_SECOND: count(
+    'challenges/s of an api process from which on the work grows: one bit more for each doubling, 6 at most',
+    500,
+    1,
+    1_000_000,
+  ),
   ADMISSION_BATCH_MAX: count('buys in one micro-batch and so orders in one job', 100, 1, 500),
   ADMISSION_CALLS_MAX: count('micro-batches of a sale in flight at once, per api process', 1, 1, 64),
   ADMISSION_WAITING_MAX: count(
@@ -124,6 +165,12 @@ export const ConfigSchema = Type.Object({
   ),
   PRODUCT_CACHE_MS: count('how long a product’s answer is reused, ms', 200, 0, 60_000),
   WORKER_CONCURRENCY: count('jobs of a shard active at once, per worker process', 16, 1, 1_000),
+  WORKER_STUCK_AFTER_SECONDS: count(
+    'a worker process that is done with none of the jobs that wait, for this long, fails `/healthz`, s',
+    60,
+    1,
+    86_400,
+  ),
   ORDER_BATCH_MAX: count('orders in one transaction', 500, 1, 1_000),
   AUDIT_INTERVAL_MS: count('pause between two audits of all sales, ms', 10_000, 100, 86_400_000),
   SHUTDOWN_GRACE_MS: count('time to finish open requests and batches after SIGTERM, ms', 7_000, 100, 600_000),
@@ -191,6 +238,9 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
       'PAYMENT_PROVIDER=stripe in production needs PUBLIC_URL: where shoppers come back to after they paid',
     );
   }
+  if (config.REDIS_CLUSTER && config.REDIS_SENTINELS !== undefined) {
+    problems.push('REDIS_CLUSTER and REDIS_SENTINELS exclude each other: a cluster promotes its replicas by itself');
+  }
   if (!hasCents(config.CURRENCY)) {
     problems.push(`CURRENCY ${config.CURRENCY} is not divided into a hundred, as all prices are here`);
   }
@@ -200,6 +250,17 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   if (config.AUTH_MODE === 'trusted' && production && config.TRUSTED_PROXIES === undefined) {
     problems.push('AUTH_MODE=trusted in production needs TRUSTED_PROXIES: the gateway that authenticates shoppers');
   }
+  if (production && config.JWKS_URL?.startsWith('http:') === true) {
+    problems.push('JWKS_URL in production must be https: whoever can change it in transit signs access tokens');
+  }
+  if (
+    production &&
+    config.JWKS_URL !== undefined &&
+    (config.JWT_ISSUER === undefined || config.JWT_AUDIENCE === undefined)
+  ) {
+    problems.push('JWKS_URL in production needs JWT_ISSUER and JWT_AUDIENCE: its keys sign for other services, too');
+  }
+  if (config.CHALLENGE_BITS > 0 && config.CHALLENGE_BITS < 4) problems.push('CHALLENGE_BITS must be 0, or at least 4');
   if (config.VIEWER_TOKEN !== undefined && config.VIEWER_TOKEN === config.ADMIN_TOKEN) {
     problems.push('VIEWER_TOKEN must not be ADMIN_TOKEN: it may change nothing');
   }

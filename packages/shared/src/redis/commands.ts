@@ -63,6 +63,16 @@ export interface AdmitCall {
   };
 }
 
+/** What else decides whether a seckill token is issued. */
+export interface IssueOptions {
+  /** A recorded one that does not verify any more. */
+  readonly replacing?: string;
+  /** Live ones that the sale may have, per unit; 0: no limit. */
+  readonly tokens_per_unit?: number;
+  /** The challenge that was solved, where one is needed; spent on one seckill token. */
+  readonly challenge?: { readonly id: string; readonly life_ms: number } | undefined;
+}
+
 /** What became of one buy. */
 export type Admission =
   | { readonly outcome: 'accepted' }
@@ -99,6 +109,8 @@ export interface StatusRecord {
 export interface OrderInRedis {
   readonly sale_ready: boolean;
   readonly reservation: Reservation | undefined;
+  /** Whether a writer has taken the reservation, so that the order may be in the ledger, settled or not. */
+  readonly may_be_written: boolean;
   readonly status: string | undefined;
 }
 
@@ -131,10 +143,19 @@ export function createCommands(redis: RedisClient, keys: Keys) {
 
     /** Decides a micro-batch, at most a few hundred items; answers in the same order. */
     async admit(sale: SaleRef, call: AdmitCall, items: readonly AdmitItem[]): Promise<Admission[]> {
-      const { state, pause, owners, reservations, reservedAt } = keys.sale(sale);
+      const { state, pause, owners, reservations, reservedAt, liveTokens } = keys.sale(sale);
       const { shard } = sale;
-      const names = [state, pause, owners, reservations, reservedAt, keys.backlog(shard), keys.globalBucket(shard)];
       const { limits } = call;
+      const names = [
+        state,
+        pause,
+        owners,
+        reservations,
+        reservedAt,
+        keys.backlog(shard),
+        keys.globalBucket(shard),
+        liveTokens,
+      ];
       const args: Argument[] = [
         call.run_id,
         call.deadline_ms,
@@ -153,23 +174,42 @@ export function createCommands(redis: RedisClient, keys: Keys) {
       return (await run<string[]>('admit', names, args)).map(admissionOf);
     },
 
-    /** Records `token`, or answers the shopper's live one. `replacing` is a recorded one that does not verify any more. */
-    issueToken(sale: SaleRef, userId: string, token: string, life_ms: number, replacing = ''): Promise<string> {
-      return run('issue_token', [keys.sale(sale).state, keys.seckillToken(sale, userId)], [token, life_ms, replacing]);
+    /** Records `token`, or answers the shopper's live one, or why there is none. */
+    issueToken(
+      sale: SaleRef,
+      userId: string,
+      token: string,
+      life_ms: number,
+      { replacing = '', tokens_per_unit = 0, challenge }: IssueOptions = {},
+    ): Promise<string> {
+      const { state, liveTokens } = keys.sale(sale);
+      return run(
+        'issue_token',
+        [
+          state,
+          keys.seckillToken(sale, userId),
+          liveTokens,
+          ...(challenge === undefined ? [] : [keys.challenge(sale.shard, challenge.id)]),
+        ],
+        [userId, token, life_ms, replacing, tokens_per_unit, challenge?.life_ms ?? 0],
+      );
     },
 
     async readOrder(sale: SaleRef, orderNo: string): Promise<OrderInRedis> {
       const { state, reservations } = keys.sale(sale);
-      const [ready, reservation, status] = await run<[number, string | null, string | null]>(
+      const [ready, reservation, status, taken] = await run<[number, string | null, string | null, number]>(
         'read_order',
         [state, reservations, keys.status(sale, orderNo)],
         [orderNo],
       );
       const told = status?.slice(status.indexOf(' ') + 1);
       // '-': changed since. Then the ledger has the order, even where the writer died before it could settle the reservation.
-      if (told === '-') return { sale_ready: ready === 1, reservation: undefined, status: undefined };
+      if (told === '-') {
+        return { sale_ready: ready === 1, reservation: undefined, may_be_written: true, status: undefined };
+      }
       return {
         sale_ready: ready === 1,
+        may_be_written: taken === 1,
         reservation: reservation === null ? undefined : reservationOf(orderNo, reservation),
         status: told,
       };
@@ -215,7 +255,7 @@ export function createCommands(redis: RedisClient, keys: Keys) {
       const names = keys.sale(sale);
       const [held, ...flat] = await run<[number, ...string[]]>(
         'next_reservations',
-        [names.lease, names.reservations, names.reservedAt, names.owners, names.leaseWaiting],
+        [names.lease, names.reservations, names.reservedAt, names.owners, names.leaseWaiting, names.state],
         [lease, limit, skip],
       );
       if (held === 0) return undefined;
@@ -327,13 +367,13 @@ export function createCommands(redis: RedisClient, keys: Keys) {
       return (await run('index_reservations', [names.lease, names.reservations, names.reservedAt], [lease])) === 1;
     },
 
-    /** Whether the process `name` runs the service now. */
-    async lead(service: string, name: string, life_ms: number): Promise<boolean> {
-      return (await run('lead', [keys.service(service)], [name, life_ms])) === 1;
+    /** Whether the process `name` runs the service of the shard now. */
+    async lead(shard: number, service: string, name: string, life_ms: number): Promise<boolean> {
+      return (await run('lead', [keys.service(shard, service)], [name, life_ms])) === 1;
     },
 
-    async resign(service: string, name: string): Promise<void> {
-      await run('resign', [keys.service(service)], [name]);
+    async resign(shard: number, service: string, name: string): Promise<void> {
+      await run('resign', [keys.service(shard, service)], [name]);
     },
 
     /** Puts a process's totals in the place of those it told before. For statistics only. */

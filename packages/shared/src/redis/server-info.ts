@@ -13,15 +13,23 @@ export interface RedisServerInfo {
   readonly maxmemory_bytes: number;
 }
 
-/** Asks every server that holds keys: the one, or each master of a cluster. */
+/**
+ * Asks every server that holds keys: the one, or each master of a cluster. Of a cluster those are told that answer.
+ *
+ * @throws the first one's error where none does
+ */
 export async function readServerInfo(redis: RedisClient): Promise<RedisServerInfo[]> {
   const servers = redis instanceof Cluster ? redis.nodes('master') : [redis];
-  return Promise.all(
+  const asked = await Promise.allSettled(
     servers.map(async (server) => {
       const [info, setting] = await Promise.all([server.info(), server.config('GET', 'appendfsync').catch(() => [])]);
       return serverInfoOf(info, (setting as string[])[1] ?? '');
     }),
   );
+  const told = asked.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+  const failed = asked.find((outcome) => outcome.status === 'rejected');
+  if (told.length === 0 && failed !== undefined) throw failed.reason;
+  return told;
 }
 
 function serverInfoOf(info: string, appendfsync: string): RedisServerInfo {

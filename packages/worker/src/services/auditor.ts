@@ -3,13 +3,13 @@ import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { auditSale, type AuditDeps } from '../audit/audit.ts';
 import { repairSale } from '../audit/repair.ts';
-import type { SaleList } from './sale-list.ts';
+import type { SalesToKeep } from './sale-list.ts';
 import { forEachSale, type Rounds } from './service.ts';
 
 const LEASE_WAIT_MS = 2_000;
 
 export interface AuditorDeps extends AuditDeps {
-  readonly sales: SaleList;
+  readonly sales: SalesToKeep;
   readonly interval_ms: number;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -30,13 +30,15 @@ export function auditor(deps: AuditorDeps): Rounds {
     log.warn({ sale: sale.id, mended }, 'sale repaired');
   }
 
+  let told: readonly Sale[] = [];
   return {
     name: 'auditor',
     interval_ms: deps.interval_ms,
     async round(stopping) {
       // Sales that are gone take their figures with them.
-      metrics.conservation_gap.reset();
-      await forEachSale(await sales.current(), { stopping, log, service: 'auditor' }, audit);
+      for (const { id } of told) metrics.conservation_gap.remove({ sale: id });
+      told = await sales.current();
+      await forEachSale(told, { stopping, log, service: 'auditor' }, audit);
     },
   };
 }
