@@ -260,17 +260,18 @@ export function createCommands(redis: RedisClient, keys: Keys) {
       await run('release_lease', [names.lease, names.fence], [lease, ledger_fence]);
     },
 
-    /** The oldest reservations and whether somebody waits for the lease; undefined where the lease is lost. */
+    /** The oldest reservations but for `skip` of them, and whether somebody waits for the lease; undefined where the lease is lost. */
     async nextReservations(
       sale: SaleRef,
       lease: string,
       limit: number,
+      skip = 0,
     ): Promise<{ wanted: boolean; reservations: HeldReservation[] } | undefined> {
       const names = keys.sale(sale);
       const [held, ...flat] = await run<[number, ...string[]]>(
         'next_reservations',
         [names.lease, names.reservations, names.reservedAt, names.owners, names.leaseWaiting, names.state],
-        [lease, limit],
+        [lease, limit, skip],
       );
       if (held === 0) return undefined;
       const reservations: HeldReservation[] = [];

@@ -83,6 +83,8 @@ describe('the next reservations', () => {
     await context.redis.hdel(ownersKey, 'u2');
     const next = await context.commands.nextReservations(sale, lease, 4);
     expect(next?.reservations.map(({ user_id, order_no }) => ({ user_id, order_no }))).toEqual(aged.slice(0, 4));
+    const later = await context.commands.nextReservations(sale, lease, 2, 1);
+    expect(later?.reservations.map(({ user_id, order_no }) => ({ user_id, order_no }))).toEqual(aged.slice(1, 3));
     const all = await context.commands.nextReservations(sale, lease, 100);
     expect(all?.reservations.map(({ user_id, owner_order_no }) => [user_id, owner_order_no])).toEqual([
       ['u5', aged[0]!.order_no],
