@@ -97,7 +97,7 @@ async function figures(port: number, sql: string): Promise<Record<string, number
 }
 
 async function audit(env: NodeJS.ProcessEnv): Promise<boolean> {
-  const program = join(ROOT, 'packages', 'worker', 'src', 'audit', 'main.ts');
+  const program = join(ROOT, 'packages', 'shared', 'src', 'sale', 'audit-command.ts');
   const child = spawn(process.execPath, [program], { env, stdio: 'ignore' });
   const [code] = (await once(child, 'exit')) as [number | null];
   return code === 0;
@@ -135,7 +135,7 @@ async function drill(dataDir: string): Promise<void> {
       (kind) =>
         new ServiceProcess({
           name: kind,
-          kind,
+          program: join('packages', kind, 'src', 'main.ts'),
           tree: ROOT,
           dataDir,
           env: env(),

@@ -15,6 +15,7 @@ import { createLogger } from '@flash-sale/shared/telemetry/logger.ts';
 import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { answers, startOpsServer } from '@flash-sale/shared/telemetry/ops-server.ts';
 import { httpReceiver } from './order-events/receiver.ts';
+import { startTracing } from '@flash-sale/shared/telemetry/tracing.ts';
 import { OrderWriter } from './order-writer/order-writer.ts';
 import { auditor } from './services/auditor.ts';
 import { cleanUp } from './services/clean-up.ts';
@@ -35,6 +36,7 @@ await startOrExit(async () => {
   const config = loadConfig(process.env);
   const log = createLogger(config, 'worker');
   const metrics = createMetrics('worker');
+  const tracing = await startTracing(config, 'worker');
   const migrations = await migrate(config);
   if (migrations.length > 0) log.info({ migrations }, 'database migrated');
 
@@ -58,6 +60,7 @@ await startOrExit(async () => {
     commands,
     log,
     metrics,
+    tracing,
     order_batch_max: config.ORDER_BATCH_MAX,
     payment_timeout_ms: config.PAYMENT_TIMEOUT_SECONDS * 1_000,
     order_events,
@@ -86,6 +89,7 @@ await startOrExit(async () => {
       concurrency: config.WORKER_CONCURRENCY,
       progress,
       log,
+      tracing,
     }),
     repeating(progressWatch({ progress, sales, redis, queue: queues.of, log }), log),
     forEachShard({ db, log }, servicesOf),
@@ -134,7 +138,7 @@ await startOrExit(async () => {
     await ops.stop();
     redis.disconnect();
     producer.disconnect();
-    await Promise.all([db.destroy(), ledger.destroy()]);
+    await Promise.all([db.destroy(), ledger.destroy(), tracing?.stop()]);
   });
   // Said last: whoever reads it may send a signal at once.
   log.info({ ops_port: ops.port }, 'worker ready');

@@ -4,6 +4,7 @@ import * as payments from '../../migrations/0002_payments.ts';
 import * as operators from '../../migrations/0003_operators.ts';
 import * as orderEvents from '../../migrations/0004_order_events.ts';
 import * as retention from '../../migrations/0005_retention.ts';
+import * as tokenSecretRotation from '../../migrations/0006_token_secret_rotation.ts';
 import type { Config } from '../config/config.ts';
 import { connectDb, createDatabase } from './client.ts';
 
@@ -14,6 +15,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0003_operators': operators,
   '0004_order_events': orderEvents,
   '0005_retention': retention,
+  '0006_token_secret_rotation': tokenSecretRotation,
 };
 
 /**

@@ -1,5 +1,6 @@
 import { Cluster, Redis, type CommonRedisOptions, type RedisOptions } from 'ioredis';
 import type { Config } from '../config/config.ts';
+import { redisTls } from '../config/tls.ts';
 
 /** A connection to Redis: one server, or a cluster under the same calls. */
 export type RedisClient = Redis | Cluster;
@@ -13,7 +14,8 @@ type RedisConfig = Pick<
   | 'REDIS_SENTINEL_MASTER'
   | 'REDIS_SENTINEL_PASSWORD'
   | 'REDIS_TIMEOUT_MS'
->;
+> &
+  Parameters<typeof redisTls>[0];
 
 /** Reconnects within seconds however long Redis was away. */
 const retryStrategy = (attempt: number): number => Math.min(50 * attempt, 1_000);
@@ -45,6 +47,8 @@ export type ConnectionUse = 'request' | 'producer' | 'background' | 'blocking';
 const OPTIONS: Readonly<Record<ConnectionUse, (timeout_ms: number) => CommonRedisOptions & RedisOptions>> = {
   request: (timeout_ms) => ({
     enableAutoPipelining: true,
+    // A micro-batch already is many in one; a pipeline would only keep it until the one before has returned.
+    autoPipeliningIgnoredCommands: ['admit'],
     enableOfflineQueue: false,
     // Only one pipeline is under way at a time, so a call may first wait for the one before it: each has half of the time.
     commandTimeout: timeout_ms / 2,
@@ -69,7 +73,10 @@ export async function pingRedis(redis: RedisClient): Promise<void> {
 
 /** Opens a connection. It reconnects by itself; `error` events are the caller's to log. */
 export function connectRedis(config: RedisConfig, use: ConnectionUse): RedisClient {
+  const tls = redisTls(config);
   const options: RedisOptions = {
+    // Without the switch ioredis would speak plain text to the master that a Sentinel names.
+    ...(tls === undefined ? {} : { tls, sentinelTLS: tls, enableTLSForSentinelMode: true }),
     ...OPTIONS[use](config.REDIS_TIMEOUT_MS),
     ...(config.REDIS_PASSWORD === '' ? {} : { password: config.REDIS_PASSWORD }),
     connectTimeout: 2_000,

@@ -3,6 +3,7 @@ import { discardDeadOrderEvents, listOrderEvents, reviveOrderEvents } from '@fla
 import { recordAction } from '@flash-sale/shared/db/operator-actions.ts';
 import type { AppDeps } from '../../deps.ts';
 import { isoOf, LIMIT_DEFAULT } from '../fields.ts';
+import { actionOf } from './action.ts';
 import { DiscardOrderEvents, ListOrderEvents, RetryOrderEvents } from './order-events-schema.ts';
 
 const SUBJECT = 'dead order events';
@@ -26,14 +27,12 @@ export const orderEventRoutes: FastifyPluginAsyncTypebox<Pick<AppDeps, 'db'>> = 
   });
 
   app.post('/api/v1/admin/order-events/retry', { schema: RetryOrderEvents, ...changing }, async (request) => {
-    const { name: operator, role } = request.operator;
-    await recordAction(db, { operator, role, action: 'retry', subject: SUBJECT });
+    await recordAction(db, actionOf(request, 'retry', SUBJECT));
     return { retried: await reviveOrderEvents(db) };
   });
 
   app.post('/api/v1/admin/order-events/discard', { schema: DiscardOrderEvents, ...changing }, async (request) => {
-    const { name: operator, role } = request.operator;
-    await recordAction(db, { operator, role, action: 'discard', subject: SUBJECT });
+    await recordAction(db, actionOf(request, 'discard', SUBJECT));
     return { discarded: await discardDeadOrderEvents(db) };
   });
 };

@@ -4,6 +4,7 @@ import { ordersOfShopper } from '@flash-sale/shared/db/shoppers.ts';
 import { checkErasable, eraseShopper, newPseudonym, subjectOf } from '@flash-sale/shared/shopper/erase.ts';
 import type { AppDeps } from '../../deps.ts';
 import { LIMIT_DEFAULT } from '../fields.ts';
+import { actionOf } from './action.ts';
 import { orderFile } from './order-file.ts';
 import { EraseShopper, ExportShopper } from './shoppers-schema.ts';
 
@@ -15,8 +16,7 @@ export const shopperRoutes: FastifyPluginAsyncTypebox<Pick<AppDeps, 'db' | 'comm
   app.get('/api/v1/admin/shoppers/:userId/export', { schema: ExportShopper, ...changing }, async (request) => {
     const { userId } = request.params;
     const { limit = LIMIT_DEFAULT, cursor } = request.query;
-    const { name: operator, role } = request.operator;
-    await recordAction(db, { operator, role, action: 'export', subject: subjectOf(userId) });
+    await recordAction(db, actionOf(request, 'export', subjectOf(userId)));
     const files = await ordersOfShopper(db, userId, limit, cursor);
     return {
       user_id: userId,
@@ -29,8 +29,7 @@ export const shopperRoutes: FastifyPluginAsyncTypebox<Pick<AppDeps, 'db' | 'comm
     const { userId } = request.params;
     await checkErasable(deps, userId);
     const pseudonym = newPseudonym();
-    const { name: operator, role } = request.operator;
-    await recordAction(db, { operator, role, action: 'erase', subject: subjectOf(pseudonym) });
+    await recordAction(db, actionOf(request, 'erase', subjectOf(pseudonym)));
     const orders = await eraseShopper(deps, userId, pseudonym);
     request.log.info({ pseudonym, orders }, 'shopper erased');
     return { pseudonym, orders };

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { auditSale } from '../../../../worker/src/audit/audit.ts';
 import { listActions } from '@flash-sale/shared/db/operator-actions.ts';
 import { readCounters } from '@flash-sale/shared/db/sale-counters.ts';
 import type { Order } from '@flash-sale/shared/domain/order.ts';
 import type { Sale } from '@flash-sale/shared/domain/sale.ts';
 import { applyPaymentEvent, cancelOrder, requestRefund } from '@flash-sale/shared/order/moves.ts';
+import { auditSale } from '@flash-sale/shared/sale/audit.ts';
 import { buy } from '../../../../shared/test/buying.ts';
 import { openPayment, placeOrder, placeOrders } from '../../../../shared/test/ordering.ts';
 import { AS_OPERATOR, openApp, openTestContext, type TestApp, type TestContext } from '../../support.ts';
