@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { listActions } from '@flash-sale/shared/db/operator-actions.ts';
+import { applyPaymentEvent } from '@flash-sale/shared/order/moves.ts';
+import { openPayment, placeOrder } from '../../../shared/test/ordering.ts';
 import { AS_OPERATOR, openApp, openTestContext, settleOrder, type TestApp, type TestContext } from '../support.ts';
 
 const VIEWER_TOKEN = 'the-viewers-own-token';
@@ -88,18 +90,19 @@ describe('what operators change is recorded: who, what and when', () => {
   });
 
   it('holds a refund as well, and nothing that was refused', async () => {
-    const sale = await context.openSale();
-    const order_no = await app.win(sale, 'buyer');
-    await settleOrder(context, sale, order_no);
+    const order = await placeOrder(context, await context.openSale());
     const refund = (headers: Record<string, string>) =>
-      app.post(`/api/v1/admin/orders/${order_no}/refund`, undefined, headers);
+      app.post(`/api/v1/admin/orders/${order.order_no}/refund`, undefined, headers);
     const before = await recorded();
     expect(await refund(WRONG)).toBeProblem('unauthenticated');
+    expect(await refund(AS_OPERATOR)).toBeProblem('invalid_state');
     expect(await pause(999_999, AS_OPERATOR)).toBeProblem('not_found');
     expect(await app.post('/api/v1/admin/products', { ...SALE, price: 0 }, AS_OPERATOR)).toBeProblem('invalid_request');
     expect(await recorded()).toEqual(before);
-    await refund(AS_OPERATOR);
-    expect((await recorded())[0]).toMatchObject({ action: 'refund', subject: `order ${order_no}` });
+    const payment_id = await openPayment(context, order.order_no);
+    await applyPaymentEvent(context, 'sandbox', { event_id: 'paid', payment_id, kind: 'succeeded' });
+    expect((await refund(AS_OPERATOR)).statusCode).toBe(202);
+    expect((await recorded())[0]).toMatchObject({ action: 'refund', subject: `order ${order.order_no}` });
   });
 
   it('keeps no name that could be taken for another or for markup', async () => {
