@@ -48,7 +48,10 @@ export class World {
     const openSale = async (): Promise<string> => {
       const now_ms = Date.now();
       const body = {
-        ...{ name: 'fuzzed', price: 19.99, stock: 1_000_000, seckill_stock: 1_000_000 },
+        name: 'fuzzed',
+        price: 19.99,
+        stock: 1_000_000,
+        seckill_stock: 1_000_000,
         start_time: new Date(now_ms - 60_000).toISOString(),
         end_time: new Date(now_ms + 86_400_000).toISOString(),
       };
@@ -156,7 +159,9 @@ export class World {
     await this.#until(bought, 'pending_payment');
     if (state === 'cancelled') {
       await this.#make('POST /api/v1/orders/{orderNo}/cancel', {
-        ...{ ...this.as(shopper), params: { orderNo: order_no }, body: {} },
+        ...this.as(shopper),
+        params: { orderNo: order_no },
+        body: {},
       });
     }
     if (state === 'paid') await this.#pay(bought);
@@ -172,7 +177,9 @@ export class World {
 
   async #startPayment({ shopper, order_no }: Bought): Promise<{ payment_id: string }> {
     return (await this.#make('POST /api/v1/orders/{orderNo}/pay', {
-      ...{ ...this.as(shopper), params: { orderNo: order_no }, body: { sandbox: 'never' } },
+      ...this.as(shopper),
+      params: { orderNo: order_no },
+      body: { sandbox: 'never' },
     })) as { payment_id: string };
   }
 
