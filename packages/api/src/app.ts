@@ -23,6 +23,7 @@ import { openapi } from './plugins/openapi.ts';
 import { operators } from './plugins/operators.ts';
 import { problems } from './plugins/problems.ts';
 import { safeHeaders } from './plugins/safe-headers.ts';
+import { tracing } from './plugins/tracing.ts';
 import { compileValidator } from './plugins/validator.ts';
 import { adminRoutes } from './routes/admin/routes.ts';
 import { denyListRoutes } from './routes/deny-list/routes.ts';
@@ -95,6 +96,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
     done();
   });
 
+  await server.register(tracing, { tracing: deps.tracing });
   capConnections(server, config.CONNECTIONS_MAX, log);
   await server.register(safeHeaders);
   await server.register(crossOrigin, { origins: config.CORS_ORIGINS });

@@ -18,7 +18,8 @@ export const SAFE_HEADERS = {
  */
 export const PAGE_POLICY = [
   "default-src 'none'",
-  "base-uri 'none'",
+  // The dashboard of the queues names its own base.
+  "base-uri 'self'",
   "connect-src 'self'",
   "font-src 'self' data:",
   "form-action 'self'",

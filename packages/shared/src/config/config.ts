@@ -35,6 +35,7 @@ export const ConfigSchema = Type.Object({
     description: 'lowest level that is logged',
     default: 'info',
   }),
+  TRACING: flag('send traces to an OpenTelemetry collector, as the standard `OTEL_*` variables say'),
   SERVER_HOST: text('address the API listens on', { default: '0.0.0.0', minLength: 1 }),
   SERVER_PORT: port('port of the API, shared by all api processes of a machine; 0: any free one', 8080),
   OPS_HOST: text('address of the ops ports', { default: '127.0.0.1', minLength: 1 }),
