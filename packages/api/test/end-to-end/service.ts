@@ -11,6 +11,8 @@ const READY_MS_MAX = 50_000;
 /** One line of a process's log. */
 export interface LogLine {
   readonly msg: string;
+  /** Milliseconds since the epoch. */
+  readonly time: number;
   readonly port?: number;
   readonly ops_port?: number;
   readonly orders?: readonly (readonly string[])[];
@@ -125,6 +127,12 @@ export async function startService(
       expect(await Promise.all(running.map((each) => each.stop()))).toEqual(running.map(() => 0));
     },
   };
+}
+
+/** The value of a metric without labels, by the process's own word. */
+export async function metricOf({ ready }: ServiceProcess, name: string): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${ready.ops_port}/metrics`)).text();
+  return Number(new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`, 'm').exec(text)?.[1]);
 }
 
 /** How often each micro-batch size came up in a process so far: upper bound of the size → count, by its own metrics. */
