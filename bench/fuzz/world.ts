@@ -45,21 +45,23 @@ export class World {
   }
 
   async open(): Promise<void> {
-    const openSale = async (): Promise<string> => {
-      const now_ms = Date.now();
-      const body = {
-        name: 'fuzzed',
-        price: 19.99,
-        stock: 1_000_000,
-        seckill_stock: 1_000_000,
-        start_time: new Date(now_ms - 60_000).toISOString(),
-        end_time: new Date(now_ms + 86_400_000).toISOString(),
-      };
-      const answer = await this.#make('POST /api/v1/admin/products', { body });
-      return String(answer['id']);
+    this.sale = await this.newSale();
+    this.otherSale = await this.newSale();
+  }
+
+  /** Opens a sale; its id. */
+  async newSale(): Promise<string> {
+    const now_ms = Date.now();
+    const body = {
+      name: 'fuzzed',
+      price: 19.99,
+      stock: 1_000_000,
+      seckill_stock: 1_000_000,
+      start_time: new Date(now_ms - 60_000).toISOString(),
+      end_time: new Date(now_ms + 86_400_000).toISOString(),
     };
-    this.sale = await openSale();
-    this.otherSale = await openSale();
+    const answer = await this.#make('POST /api/v1/admin/products', { body });
+    return String(answer['id']);
   }
 
   /** A call with everything that its schema asks for; `needs` wins over what was made up. */
