@@ -42,7 +42,7 @@ const BREAKAGES: readonly Breakage[] = [
   },
   bodyProperty('a value wrapped in an array', (_, value) => [value]),
   bodyProperty('a number as text, or a text as number', (_, value) =>
-    typeof value === 'string' ? Number(value.length) : String(value),
+    typeof value === 'string' ? value.length : String(value),
   ),
   bodyProperty('a number that is out of bounds', (random) =>
     random.pick([0, -1, 1.5, 2 ** 53, 10_000_001, 1_000_000_001, 0.001, -0.01, 1e21]),

@@ -42,7 +42,9 @@ export class Findings {
 
   /** Counts per operation and status. */
   table(): string {
-    const statuses = [...new Set([...this.#counts.values()].flatMap((counts) => [...counts.keys()]))].toSorted();
+    const statuses = [...new Set([...this.#counts.values()].flatMap((counts) => [...counts.keys()]))].toSorted(
+      (a, b) => a - b,
+    );
     const width = Math.max(...[...this.#counts.keys()].map((name) => name.length));
     const row = (name: string, cells: readonly (string | number)[]): string =>
       `${name.padEnd(width)} ${cells.map((cell) => String(cell).padStart(6)).join('')}`;

@@ -26,6 +26,14 @@ export const STORIES: Readonly<Record<string, (world: World) => Needs | Promise<
   },
   'POST /api/v1/admin/products/{id}/pause': ({ otherSale }) => ({ params: { id: otherSale } }),
   'POST /api/v1/admin/products/{id}/resume': ({ otherSale }) => ({ params: { id: otherSale } }),
+  'POST /api/v1/admin/products/{id}/end': async (world) => ({ params: { id: await world.newSale() } }),
+  'POST /api/v1/admin/products/{id}/top-up': async (world) => ({
+    params: { id: await world.newSale() },
+    body: { seckill_stock: 2_000_000, stock: 3_000_000 },
+  }),
+  'POST /api/v1/admin/products/{id}/rebuild': ({ otherSale }) => ({ params: { id: otherSale } }),
+  'POST /api/v1/admin/products/{id}/audit': ({ otherSale }) => ({ params: { id: otherSale } }),
+  'POST /api/v1/admin/products/{id}/repair': ({ otherSale }) => ({ params: { id: otherSale } }),
   'GET /api/v1/admin/products/{id}/stats': ({ sale }) => ({ params: { id: sale } }),
   'GET /api/v1/products/{id}': ({ sale }) => ({ params: { id: sale } }),
 

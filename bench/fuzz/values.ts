@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { sample, stringMatching } from 'fast-check';
 import type { Random } from '../chaos/random.ts';
 import { shapeOf, type JsonSchema } from './document.ts';
 
@@ -65,7 +65,7 @@ function validText(schema: JsonSchema, random: Random): string {
   }
   const shape = shapeOf(schema);
   const options = { seed: random.integer(1, 2 ** 31 - 1), numRuns: 20 };
-  const found = fc.sample(fc.stringMatching(new RegExp(pattern, 'u')), options).find((text) => shape.fits(text));
+  const found = sample(stringMatching(new RegExp(pattern, 'u')), options).find((text) => shape.fits(text));
   if (found === undefined) throw new Error(`no text was found for ${JSON.stringify(schema)}`);
   return found;
 }

@@ -45,18 +45,23 @@ export class World {
   }
 
   async open(): Promise<void> {
-    const openSale = async (): Promise<string> => {
-      const now_ms = Date.now();
-      const body = {
-        ...{ name: 'fuzzed', price: 19.99, stock: 1_000_000, seckill_stock: 1_000_000 },
-        start_time: new Date(now_ms - 60_000).toISOString(),
-        end_time: new Date(now_ms + 86_400_000).toISOString(),
-      };
-      const answer = await this.#make('POST /api/v1/admin/products', { body });
-      return String(answer['id']);
+    this.sale = await this.newSale();
+    this.otherSale = await this.newSale();
+  }
+
+  /** Opens a sale; its id. */
+  async newSale(): Promise<string> {
+    const now_ms = Date.now();
+    const body = {
+      name: 'fuzzed',
+      price: 19.99,
+      stock: 1_000_000,
+      seckill_stock: 1_000_000,
+      start_time: new Date(now_ms - 60_000).toISOString(),
+      end_time: new Date(now_ms + 86_400_000).toISOString(),
     };
-    this.sale = await openSale();
-    this.otherSale = await openSale();
+    const answer = await this.#make('POST /api/v1/admin/products', { body });
+    return String(answer['id']);
   }
 
   /** A call with everything that its schema asks for; `needs` wins over what was made up. */
@@ -156,7 +161,9 @@ export class World {
     await this.#until(bought, 'pending_payment');
     if (state === 'cancelled') {
       await this.#make('POST /api/v1/orders/{orderNo}/cancel', {
-        ...{ ...this.as(shopper), params: { orderNo: order_no }, body: {} },
+        ...this.as(shopper),
+        params: { orderNo: order_no },
+        body: {},
       });
     }
     if (state === 'paid') await this.#pay(bought);
@@ -172,7 +179,9 @@ export class World {
 
   async #startPayment({ shopper, order_no }: Bought): Promise<{ payment_id: string }> {
     return (await this.#make('POST /api/v1/orders/{orderNo}/pay', {
-      ...{ ...this.as(shopper), params: { orderNo: order_no }, body: { sandbox: 'never' } },
+      ...this.as(shopper),
+      params: { orderNo: order_no },
+      body: { sandbox: 'never' },
     })) as { payment_id: string };
   }
 

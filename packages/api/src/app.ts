@@ -112,7 +112,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   });
 
   await server.register(tracing, { tracing: deps.tracing });
-  capConnections(server as unknown as FastifyInstance, config.CONNECTIONS_MAX, log);
+  capConnections(server, config.CONNECTIONS_MAX, log);
   await server.register(safeHeaders);
   await server.register(crossOrigin, { origins: config.CORS_ORIGINS });
   await server.register(problems);

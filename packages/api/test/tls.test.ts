@@ -51,10 +51,15 @@ beforeAll(async () => {
     return [`--ssl-ca=${ca}`, `--ssl-cert=${cert}`, `--ssl-key=${key}`];
   };
   [redis, mysql, mysqlOfOtherName] = await Promise.all([
-    openOwnRedis([
-      ...['--tls-port', String(redisPort), '--tls-auth-clients', 'optional'],
-      ...['--tls-ca-cert-file', redisFiles.ca, '--tls-cert-file', redisFiles.cert, '--tls-key-file', redisFiles.key],
-    ]),
+    openOwnRedis(
+      [
+        `--tls-port ${redisPort}`,
+        '--tls-auth-clients optional',
+        `--tls-ca-cert-file ${redisFiles.ca}`,
+        `--tls-cert-file ${redisFiles.cert}`,
+        `--tls-key-file ${redisFiles.key}`,
+      ].flatMap((flag) => flag.split(' ')),
+    ),
     openOwnMysql(mysqlFlags('localhost')),
     openOwnMysql(mysqlFlags('mysql.elsewhere.test')),
   ]);
@@ -151,9 +156,8 @@ describe('MySQL by TLS', () => {
   it('is not spoken to in plain text where it has no TLS', async () => {
     const { DB_PORT, DB_USER, DB_PASSWORD } = inject('servers');
     const plain = { DB_PORT, DB_USER, DB_PASSWORD };
-    const hasTls = (await mysqlProblem(plain)) !== 'Server does not support secure connection';
     // Newer servers make a certificate of their own, which nobody signed for us.
-    if (hasTls) expect(await mysqlProblem(plain)).toMatch(/certificate/i);
+    expect(await mysqlProblem(plain)).toMatch(/does not support secure connection|certificate/i);
   });
 });
 
@@ -177,7 +181,10 @@ it('a whole service sells by TLS alone: api, worker, queues and migrations', asy
     const sale = await post(
       '/api/v1/admin/products',
       {
-        ...{ name: 'by TLS', price: 1, stock: 5, seckill_stock: 5 },
+        name: 'by TLS',
+        price: 1,
+        stock: 5,
+        seckill_stock: 5,
         start_time: new Date(now_ms - 1_000).toISOString(),
         end_time: new Date(now_ms + 3_600_000).toISOString(),
       },

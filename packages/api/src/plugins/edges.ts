@@ -1,4 +1,4 @@
-import type { FastifyBaseLogger, FastifyHttpOptions, FastifyInstance } from 'fastify';
+import type { FastifyHttpOptions, FastifyInstance } from 'fastify';
 import type { Server } from 'node:http';
 import type { Config } from '@flash-sale/shared/config/config.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
@@ -40,12 +40,12 @@ export function edgeOptions(config: EdgeConfig) {
     frameworkErrors: refuseUnrouted,
     clientErrorHandler: refuseUnread,
     ...(config.TRUSTED_PROXIES === undefined ? {} : { trustProxy: config.TRUSTED_PROXIES.split(',') }),
-  } as const satisfies FastifyHttpOptions<Server, FastifyBaseLogger>;
+  } as const satisfies FastifyHttpOptions<Server>;
 }
 
 /** Closes connections above the limit as they come, and says so, now and then. */
 export function capConnections(app: FastifyInstance, connections_max: number, log: Logger): void {
-  const server = app.server as Server;
+  const server = app.server;
   server.maxConnections = connections_max;
   let said_ms = 0;
   server.on('drop', () => {

@@ -19,7 +19,7 @@ afterAll(async () => {
 
 /** Ids that the contract allows and that mean something elsewhere: to Redis, to Lua, to SQL, to a shell, to a URL, to JavaScript. */
 const METACHARACTERS: readonly string[] = [
-  `{${0}}:1:owners`,
+  '{0}:1:owners',
   'a}:{b',
   '*',
   '?[a-z]*',
@@ -90,9 +90,9 @@ describe('CRLF, Unicode and control characters in an id', () => {
     const body = { user_id: userId, product_id: sale.id };
     expect(await app.post('/api/v1/seckill/token', body)).toBeProblem('invalid_request');
     expect(await app.post('/api/v1/seckill/buy', { ...body, token: 't' })).toBeProblem('invalid_request');
-    if (userId.isWellFormed()) {
-      expect(await app.get(`/api/v1/orders?user_id=${encodeURIComponent(userId)}`)).toBeProblem('invalid_request');
-    }
+    // A lone surrogate is no text that a URL could carry.
+    const encoded = userId.isWellFormed() ? encodeURIComponent(userId) : '%ed%a0%80';
+    expect(await app.get(`/api/v1/orders?user_id=${encoded}`)).toBeProblem('invalid_request');
     expect(await effectsOn(context, sale, userId)).toEqual(before);
   });
 

@@ -78,7 +78,11 @@ it('no line of any process, at its most talkative and where everything fails, sh
   }
   const secrets = [
     ...Object.values(SECRETS),
-    ...[OPERATOR_TOKEN, wrongToken, token!, other, bearer.slice('Bearer '.length)],
+    OPERATOR_TOKEN,
+    wrongToken,
+    token!,
+    other,
+    bearer.slice('Bearer '.length),
     ...[context.config.DB_PASSWORD, context.config.REDIS_PASSWORD].filter((password) => password !== ''),
   ];
   expect(linesOf().filter((line) => secrets.some((secret) => line.includes(secret)))).toEqual([]);

@@ -1,7 +1,6 @@
 import Type from 'typebox';
-import { Cursor, Limit, NextCursor, ProductId, Time } from '../fields.ts';
+import { Cursor, Limit, mayRefuse, NextCursor, ProductId, Time } from '../fields.ts';
 import { Product } from '../products/schema.ts';
-import { OPERATOR_REFUSALS, refusals } from '../refusals.ts';
 
 const UNITS_MAX = 10_000_000;
 const STOCK_MAX = 1_000_000_000;
@@ -12,10 +11,12 @@ const CountOrNull = Type.Union([Count, Type.Null()], { description: 'Null while 
 const TextOrNull = Type.Union([Type.String(), Type.Null()]);
 const page = Type.Object({ limit: Limit, cursor: Cursor }, { additionalProperties: false });
 
-/** A call that does something to one sale. */
-const ofSale = { ...operators, params: Type.Object({ id: ProductId }) };
-/** What such a call may be refused for where it needs the sale's lease. */
-const underLease = refusals(...OPERATOR_REFUSALS, 'not_found', 'ended', 'overloaded');
+/** A call that does something to one sale, under its lease. */
+const ofSale = {
+  ...operators,
+  params: Type.Object({ id: ProductId }),
+  ...mayRefuse('ended', 'overloaded'),
+};
 
 export const ListSales = {
   ...operators,
@@ -35,7 +36,6 @@ export const ListSales = {
       ),
       next_cursor: NextCursor,
     }),
-    ...refusals(...OPERATOR_REFUSALS),
   },
 };
 
@@ -44,7 +44,7 @@ export const EndSale = {
   summary: 'End a sale now, for good',
   description:
     'By Redis’s clock: what was admitted before stands, every buy after it is answered `ended`. A sale that is over stays as it is.',
-  response: { 200: Product, ...underLease },
+  response: { 200: Product },
 };
 
 export const TopUpSale = {
@@ -68,14 +68,14 @@ export const TopUpSale = {
     },
     { additionalProperties: false },
   ),
-  response: { 200: Product, ...underLease },
+  response: { 200: Product },
 };
 
 export const RebuildSale = {
   ...ofSale,
   summary: 'Load a sale into Redis anew',
   description: 'From the ledger and the surviving reservations. Buyers get `not_ready` meanwhile.',
-  response: { 200: Type.Object({ ...Product.properties, owners: Count }), ...underLease },
+  response: { 200: Type.Object({ ...Product.properties, owners: Count }) },
 };
 
 const Audit = Type.Object(
@@ -100,7 +100,7 @@ export const AuditSale = {
   ...ofSale,
   summary: 'Compare a sale in Redis with the ledger, entry by entry',
   description: 'Holds the sale’s lease meanwhile: shoppers buy on, and their orders are written afterwards.',
-  response: { 200: Audit, ...underLease },
+  response: { 200: Audit },
 };
 
 export const RepairSale = {
@@ -109,7 +109,6 @@ export const RepairSale = {
   description: 'The orders of the ledger are right: `sold` is counted again, and Redis rebuilt from them.',
   response: {
     200: Type.Object({ ...Audit.properties, repaired: Type.Boolean({ description: 'Whether there was a drift' }) }),
-    ...underLease,
   },
 };
 
@@ -134,7 +133,6 @@ export const ListJobs = {
         }),
       ),
     }),
-    ...refusals(...OPERATOR_REFUSALS),
   },
 };
 
@@ -144,12 +142,12 @@ export const RotateTokenSecret = {
   description:
     'The new secret signs in every api process within two seconds; tokens of the one before are taken until they expire, and ten minutes ' +
     'more, so that a late retry finds its order. Refused with `invalid_state` where `TOKEN_SECRETS` gives the secrets.',
+  ...mayRefuse('invalid_state'),
   response: {
     200: Type.Object({
       key_id: Type.String({ description: 'What tokens of the new secret begin with' }),
       signs_from: Time,
       previous_until: Time,
     }),
-    ...refusals(...OPERATOR_REFUSALS, 'invalid_state'),
   },
 };
