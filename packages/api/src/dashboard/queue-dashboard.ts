@@ -100,10 +100,8 @@ export const queueDashboard: FastifyPluginAsync<Deps> = async (app, { db, keys, 
     // The adapter's own would tell what the driver said.
     route.errorHandler = app.errorHandler;
   });
-  app.addHook('onSend', async (request, reply, payload) => {
+  app.addHook('onSend', async (_request, reply, payload) => {
     reply.header('content-security-policy', PAGE_POLICY);
-    // The page's own files carry a hash in their names, and are the same for everybody.
-    if (!request.url.startsWith(`${DASHBOARD_PATH}/static/`)) reply.header('cache-control', 'no-store');
     if (reply.getHeader('content-type') !== PROBLEM_JSON) return payload;
     // These two are what the page shows of a refusal.
     const problem = JSON.parse(payload as string) as { readonly title: string; readonly detail?: string };

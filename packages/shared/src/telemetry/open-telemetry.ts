@@ -42,15 +42,15 @@ export function openTelemetry(
       const [first, ...others] = members.flatMap(tracedOf);
       // Whatever context this happens to run in is that of somebody else's request.
       if (first === undefined) return context.with(ROOT_CONTEXT, work);
-      const start = Date.now();
-      const span = tracer.startSpan(
-        span_name,
-        {
-          startTime: start,
-          attributes: { ...attributes, 'seckill.batch_size': members.length, 'seckill.order_no': first.order_no },
-          links: others.map((other) => ({ context: other.spanContext })),
-        },
-        first.context,
+      const startTime = Date.now();
+      const startSpan = (member: TracedMember, linked: readonly SpanContext[]): Span => {
+        const of = { 'seckill.batch_size': members.length, 'seckill.order_no': member.order_no };
+        const links = linked.map((to) => ({ context: to }));
+        return tracer.startSpan(span_name, { startTime, attributes: { ...attributes, ...of }, links }, member.context);
+      };
+      const span = startSpan(
+        first,
+        others.map(({ spanContext }) => spanContext),
       );
       let error: unknown;
       try {
@@ -60,18 +60,7 @@ export function openTelemetry(
         throw thrown;
       } finally {
         const end = Date.now();
-        for (const other of others) {
-          const linked = tracer.startSpan(
-            span_name,
-            {
-              startTime: start,
-              attributes: { ...attributes, 'seckill.batch_size': members.length, 'seckill.order_no': other.order_no },
-              links: [{ context: span.spanContext() }],
-            },
-            other.context,
-          );
-          endAt(linked, end, error);
-        }
+        for (const other of others) endAt(startSpan(other, [span.spanContext()]), end, error);
         endAt(span, end, error);
       }
     },
@@ -91,7 +80,13 @@ export function traceparentOf(span: Span | null | undefined): string | undefined
   return `00-${at.traceId}-${at.spanId}-01`;
 }
 
-function tracedOf({ order_no, traceparent }: BatchMember) {
+interface TracedMember {
+  readonly order_no: string;
+  readonly spanContext: SpanContext;
+  readonly context: Context;
+}
+
+function tracedOf({ order_no, traceparent }: BatchMember): TracedMember[] {
   const [, traceId, spanId] = /^00-([0-9a-f]{32})-([0-9a-f]{16})-01$/.exec(traceparent ?? '') ?? [];
   if (traceId === undefined || spanId === undefined) return [];
   const spanContext: SpanContext = { traceId, spanId, traceFlags: TraceFlags.SAMPLED, isRemote: true };
