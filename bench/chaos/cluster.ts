@@ -1,16 +1,12 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { freePort } from '@flash-sale/infra/services/ports.ts';
 import { privateMysqlUser, startMysql } from '@flash-sale/infra/services/mysql.ts';
 import type { PrivateServer } from '@flash-sale/infra/services/private-server.ts';
 import { startRedis } from '@flash-sale/infra/services/redis.ts';
+import { ServiceProcess } from '../stage/service-process.ts';
 import { truncateAof } from './aof.ts';
 import { Proxy } from './proxy.ts';
-import { ServiceProcess } from './service-process.ts';
 
 const API_PROCESSES = 2;
 const WORKER_PROCESSES = 2;
@@ -80,28 +76,6 @@ export interface Cluster {
   close(): Promise<void>;
 }
 
-/** A folder under the system's temporary one, deleted with everything that was started in it when this process is gone, however it went. */
-export interface TemporaryFolder {
-  readonly path: string;
-  readonly close: () => Promise<void>;
-}
-
-export function temporaryFolder(): TemporaryFolder {
-  const path = mkdtempSync(join(tmpdir(), 'flash-sale-chaos-'));
-  const program = fileURLToPath(import.meta.resolve('@flash-sale/infra/services/clean-up-process.ts'));
-  const child = spawn(process.execPath, [program, path], { detached: true, stdio: ['pipe', 'ignore', 'inherit'] });
-  const ended = once(child, 'exit');
-  child.unref();
-  return {
-    path,
-    async close() {
-      child.ref();
-      child.stdin.end();
-      await ended;
-    },
-  };
-}
-
 /** Starts everything, in the tree that is to be tested. */
 export async function startCluster(dataDir: string, tree: string): Promise<Cluster> {
   const redisFolder = join(dataDir, 'redis');
@@ -151,7 +125,8 @@ export async function startCluster(dataDir: string, tree: string): Promise<Clust
     };
     const readyUrl = `http://127.0.0.1:${opsPort}/readyz`;
     const onCrash = (how: string) => crashes.push(how);
-    return new ServiceProcess({ name, kind, tree, dataDir, env, readyUrl, onCrash });
+    const program = `packages/${kind}/src/main.ts`;
+    return new ServiceProcess({ name, program, tree, dataDir, env, readyUrl, onCrash });
   };
   const processes = await Promise.all([
     ...Array.from({ length: API_PROCESSES }, (_, i) => make('api', i)),
@@ -168,14 +143,13 @@ export async function startCluster(dataDir: string, tree: string): Promise<Clust
     await close();
     throw error;
   }
-  const apis = processes.filter(({ kind }) => kind === 'api');
   return {
     redis,
     mysql,
     redisProxy,
     mysqlProxy,
-    apis,
-    workers: processes.filter(({ kind }) => kind === 'worker'),
+    apis: processes.slice(0, API_PROCESSES),
+    workers: processes.slice(API_PROCESSES),
     apiPorts,
     password: PASSWORD,
     mysqlUser: privateMysqlUser,

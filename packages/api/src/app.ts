@@ -8,25 +8,31 @@ import { Admissions } from './admission/admissions.ts';
 import { OutcomeCounts } from './admission/outcome-counts.ts';
 import { Pressure } from './admission/pressure.ts';
 import { Catalog } from './catalog/catalog.ts';
+import { DASHBOARD_PATH, queueDashboard } from './dashboard/queue-dashboard.ts';
 import type { AppDeps } from './deps.ts';
 import { OrderReader } from './orders/order-reader.ts';
 import { Settlements } from './orders/settlements.ts';
+import { crossOrigin } from './plugins/cross-origin.ts';
+import { capConnections, edgeOptions } from './plugins/edges.ts';
+import { DenyList } from './limits/deny-list.ts';
+import { addressLimit } from './plugins/address-limit.ts';
 import { health } from './plugins/health.ts';
 import { identity } from './plugins/identity.ts';
 import { collectMethods } from './plugins/methods.ts';
 import { openapi } from './plugins/openapi.ts';
 import { operators } from './plugins/operators.ts';
-import { problems, refuseUnread, refuseUnrouted } from './plugins/problems.ts';
+import { problems } from './plugins/problems.ts';
+import { safeHeaders } from './plugins/safe-headers.ts';
+import { tracing } from './plugins/tracing.ts';
 import { compileValidator } from './plugins/validator.ts';
 import { adminRoutes } from './routes/admin/routes.ts';
+import { denyListRoutes } from './routes/deny-list/routes.ts';
+import { devRoutes } from './routes/dev/routes.ts';
 import { orderRoutes } from './routes/orders/routes.ts';
 import { paymentRoutes } from './routes/payments/routes.ts';
 import { productRoutes } from './routes/products/routes.ts';
 import { seckillRoutes } from './routes/seckill/routes.ts';
 
-const BODY_BYTES_MAX = 16_384;
-const REQUEST_TIMEOUT_MS = 10_000;
-const KEEP_ALIVE_MS = 65_000;
 const REQUEST_ID = /^[\w-]{1,64}$/;
 
 /** The app, and whether it can take requests. */
@@ -43,14 +49,9 @@ export async function buildApp(deps: AppDeps): Promise<App> {
     loggerInstance,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     genReqId: requestIds(),
-    bodyLimit: BODY_BYTES_MAX,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
+    ...edgeOptions(config),
     // A request on an open connection is still answered while the process drains.
     return503OnClosing: false,
-    frameworkErrors: refuseUnrouted,
-    clientErrorHandler: refuseUnread,
-    ...(config.TRUSTED_PROXIES === undefined ? {} : { trustProxy: config.TRUSTED_PROXIES.split(',') }),
   })
     .withTypeProvider<TypeBoxTypeProvider>()
     .setValidatorCompiler(compileValidator);
@@ -70,6 +71,8 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   const outcomes = new OutcomeCounts(deps.commands, log);
   const admissions = new Admissions(deps);
   const pressure = new Pressure(deps);
+  // On connections that nothing else waits for.
+  const denyList = new DenyList(deps.ledger, log);
 
   server.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
@@ -88,22 +91,38 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   server.addHook('preClose', (done) => {
     draining = true;
     pressure.stop();
+    denyList.stop();
     settlements.close();
     done();
   });
 
+  await server.register(tracing, { tracing: deps.tracing });
+  capConnections(server as unknown as FastifyInstance, config.CONNECTIONS_MAX, log);
+  await server.register(safeHeaders);
+  await server.register(crossOrigin, { origins: config.CORS_ORIGINS });
   await server.register(problems);
   await server.register(openapi);
   const refuseOtherMethods = collectMethods(server);
   await server.register(health, { readiness });
-  await server.register(identity, { config });
+  await server.register(addressLimit, { config });
+  await server.register(identity, { config, denyList });
   await server.register(operators, { config });
-  await server.register(productRoutes, { ...deps, catalog });
-  await server.register(seckillRoutes, { ...deps, catalog, admissions, outcomes, orders, pressure });
-  await server.register(orderRoutes, { ...deps, orders, settlements });
+  await server.register(async (shoppers) => {
+    shoppers.addHook('onRequest', (request, reply, done) => {
+      if (denyList.deniesAddress(request.ip)) reply.refuse('forbidden');
+      else done();
+    });
+    await shoppers.register(productRoutes, { ...deps, catalog });
+    await shoppers.register(seckillRoutes, { ...deps, catalog, admissions, outcomes, orders, pressure });
+    await shoppers.register(orderRoutes, { ...deps, orders, settlements });
+    await shoppers.register(devRoutes, { config });
+  });
   await server.register(paymentRoutes, deps);
   await server.register(adminRoutes, { ...deps, catalog, orders });
+  await server.register(denyListRoutes, { db, denyList });
   refuseOtherMethods();
+  await server.register(queueDashboard, { ...deps, prefix: DASHBOARD_PATH });
+  await denyList.start();
   pressure.start();
   outcomes.start();
   await server.ready();

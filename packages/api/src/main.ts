@@ -17,6 +17,7 @@ import { perShard } from '@flash-sale/shared/redis/per-shard.ts';
 import { createLogger } from '@flash-sale/shared/telemetry/logger.ts';
 import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { startOpsServer } from '@flash-sale/shared/telemetry/ops-server.ts';
+import { startTracing } from '@flash-sale/shared/telemetry/tracing.ts';
 import { buildApp } from './app.ts';
 
 /** How long the start waits for Redis. */
@@ -27,6 +28,7 @@ await startOrExit(async () => {
   const config = loadConfig(process.env);
   const log = createLogger(config, 'api');
   const metrics = createMetrics('api');
+  const tracing = await startTracing(config, 'api');
   const migrations = await migrate(config);
   if (migrations.length > 0) log.info({ migrations }, 'database migrated');
   if (config.ADMIN_TOKEN === undefined) log.warn('ADMIN_TOKEN is not set: operators’ calls are closed');
@@ -39,12 +41,13 @@ await startOrExit(async () => {
   const redis = connect('request');
   const producer = connect('producer');
   const subscriber = connect('blocking');
+  const operatorRedis = connect('producer');
   const db = connectDb(config, 'general');
   const ledger = connectDb({ ...config, DB_POOL_MAX: 2 }, 'ledger');
   const keys = new Keys(config.REDIS_PREFIX);
   const commands = createCommands(redis, keys);
 
-  const queues = openOrderQueues({ connection: producer, keys, log });
+  const queues = openOrderQueues({ connection: producer, keys, log, tracing });
   const clock = perShard((shard) => {
     const started = new RedisClock(redis, commands, shard);
     started.start();
@@ -55,14 +58,16 @@ await startOrExit(async () => {
     config,
     log,
     metrics,
+    tracing,
     db,
     ledger,
     redis,
     subscriber,
+    operatorRedis,
     keys,
     commands,
     tokens: new SeckillTokens(secrets as [string, ...string[]]),
-    saleTransactions: new SaleTransactions({ db, commands }),
+    saleTransactions: new SaleTransactions({ db, commands, log }),
     provider: await choosePaymentProvider(config, db, log),
     clock: clock.of,
     queue: queues.of,
@@ -86,8 +91,8 @@ await startOrExit(async () => {
     await queues.close();
     for (const started of clock.all()) started.stop();
     await ops.stop();
-    for (const client of [redis, producer, subscriber]) client.disconnect();
-    await Promise.all([db.destroy(), ledger.destroy()]);
+    for (const client of [redis, producer, subscriber, operatorRedis]) client.disconnect();
+    await Promise.all([db.destroy(), ledger.destroy(), tracing?.stop()]);
   });
   // Said last: whoever reads it may send a signal at once.
   log.info({ port, ops_port: ops.port }, 'api ready');

@@ -76,6 +76,7 @@ export async function openApp(
   const config = loadConfig({ ...API_ENV, ...context.env, ...env });
   const connect = (use: ConnectionUse): RedisClient => connectRedis(config, use).on('error', () => undefined);
   const [redis, producer, subscriber] = [connect('request'), connect('producer'), connect('blocking')];
+  const operatorRedis = connect('producer');
   const db = connectDb(config, 'general');
   const ledger = connectDb({ ...config, DB_POOL_MAX: 2 }, 'ledger');
   const commands = createCommands(redis, context.keys);
@@ -95,10 +96,11 @@ export async function openApp(
     ledger,
     redis,
     subscriber,
+    operatorRedis,
     keys: context.keys,
     commands,
     tokens: new SeckillTokens([first!, ...others]),
-    saleTransactions: new SaleTransactions({ db, commands }),
+    saleTransactions: new SaleTransactions({ db, commands, log: context.log }),
     provider: parts.provider ?? (await choosePaymentProvider(config, db, context.log)),
     clock: () => clock,
     queue: () => queue,
@@ -133,7 +135,7 @@ export async function openApp(
       await server.close();
       await queue.close();
       clock.stop();
-      for (const client of [redis, producer, subscriber]) client.disconnect();
+      for (const client of [redis, producer, subscriber, operatorRedis]) client.disconnect();
       await Promise.all([db.destroy(), ledger.destroy()]);
     },
   };
@@ -251,9 +253,9 @@ export interface OwnServer {
   close(): Promise<void>;
 }
 
-export async function openOwnRedis(): Promise<OwnServer> {
+export async function openOwnRedis(flags: string[] = []): Promise<OwnServer> {
   return ownServer(
-    (dataDir, port) => startRedis({ dataDir, ...port }),
+    (dataDir, port) => startRedis({ dataDir, flags, ...port }),
     ({ host, port }) => ({
       REDIS_ADDR: `${host}:${port}`,
       REDIS_PASSWORD: '',
@@ -261,10 +263,10 @@ export async function openOwnRedis(): Promise<OwnServer> {
   );
 }
 
-export async function openOwnMysql(): Promise<OwnServer> {
+export async function openOwnMysql(flags: string[] = []): Promise<OwnServer> {
   const password = 'ownMysql';
   return ownServer(
-    (dataDir, port) => startMysql({ dataDir, password, ...port }),
+    (dataDir, port) => startMysql({ dataDir, password, flags, ...port }),
     ({ host, port }) => ({
       DB_HOST: host,
       DB_PORT: String(port),

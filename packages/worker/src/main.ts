@@ -14,12 +14,14 @@ import { Keys } from '@flash-sale/shared/redis/keys.ts';
 import { createLogger } from '@flash-sale/shared/telemetry/logger.ts';
 import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { answers, startOpsServer } from '@flash-sale/shared/telemetry/ops-server.ts';
+import { startTracing } from '@flash-sale/shared/telemetry/tracing.ts';
 import { OrderWriter } from './order-writer/order-writer.ts';
 import { auditor } from './services/auditor.ts';
 import { cleanUp } from './services/clean-up.ts';
 import { expiry } from './services/expiry.ts';
 import { orderConsumers } from './services/order-consumers.ts';
 import { paymentCalls } from './services/payment-calls.ts';
+import { Progress, progressWatch } from './services/progress.ts';
 import { relay } from './services/relay.ts';
 import { returns } from './services/returns.ts';
 import { SaleList } from './services/sale-list.ts';
@@ -31,6 +33,7 @@ await startOrExit(async () => {
   const config = loadConfig(process.env);
   const log = createLogger(config, 'worker');
   const metrics = createMetrics('worker');
+  const tracing = await startTracing(config, 'worker');
   const migrations = await migrate(config);
   if (migrations.length > 0) log.info({ migrations }, 'database migrated');
 
@@ -53,11 +56,13 @@ await startOrExit(async () => {
     commands,
     log,
     metrics,
+    tracing,
     order_batch_max: config.ORDER_BATCH_MAX,
     payment_timeout_ms: config.PAYMENT_TIMEOUT_SECONDS * 1_000,
   });
   const provider = await choosePaymentProvider(config, db, log);
   const sales = new SaleList(db, log);
+  const progress = new Progress(config.WORKER_STUCK_AFTER_SECONDS * 1_000);
   const process_name = `${hostname()}:${process.pid}:${randomUUID()}`;
   const servicesOf = (shard: number) => {
     const ofShard = { commands, db: ledger, sales: sales.of(shard), shard, log, metrics };
@@ -77,11 +82,20 @@ await startOrExit(async () => {
       writer,
       connect: () => connect('blocking'),
       concurrency: config.WORKER_CONCURRENCY,
+      progress,
       log,
+      tracing,
     }),
+    repeating(progressWatch({ progress, sales, redis, queue: queues.of, log }), log),
     forEachShard({ db, log }, servicesOf),
     repeating(
-      expiry({ db, db_name: config.DB_NAME, saleTransactions: new SaleTransactions({ db, commands }), log, metrics }),
+      expiry({
+        db,
+        db_name: config.DB_NAME,
+        saleTransactions: new SaleTransactions({ db, commands, log }),
+        log,
+        metrics,
+      }),
       log,
     ),
     repeating(paymentCalls({ db, db_name: config.DB_NAME, provider, log }), log),
@@ -92,6 +106,7 @@ await startOrExit(async () => {
     { host: config.OPS_HOST, port: config.WORKER_OPS_PORT },
     {
       registry: metrics.registry,
+      health: () => progress.health(),
       readiness: async () => {
         const [redisAnswers, mysqlAnswers] = await Promise.all([
           answers(() => pingRedis(redis)),
@@ -107,7 +122,7 @@ await startOrExit(async () => {
     await ops.stop();
     redis.disconnect();
     producer.disconnect();
-    await Promise.all([db.destroy(), ledger.destroy()]);
+    await Promise.all([db.destroy(), ledger.destroy(), tracing?.stop()]);
   });
   // Said last: whoever reads it may send a signal at once.
   log.info({ ops_port: ops.port }, 'worker ready');

@@ -4,8 +4,7 @@ import fp from 'fastify-plugin';
 import type { Config } from '@flash-sale/shared/config/config.ts';
 import { Refusal } from '@flash-sale/shared/domain/errors.ts';
 import { OPERATOR_NAME_LENGTH_MAX, type Operator, type OperatorRole } from '@flash-sale/shared/domain/operator.ts';
-import { AddressBuckets } from '../limits/address-buckets.ts';
-import { rateRefusal } from '../limits/refuse-rate.ts';
+import { AddressLimit } from '../limits/address-limit.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -41,16 +40,16 @@ export const operators = fp<{ readonly config: OperatorsConfig }>(
       const token = role === 'admin' ? config.ADMIN_TOKEN : config.VIEWER_TOKEN;
       return token === undefined ? [] : [{ role, digest: digest(token) }];
     });
-    const limit = {
+    const failures = new AddressLimit({
+      policy: 'operator',
       capacity: config.OPERATOR_FAILURES_CAPACITY,
       per_second: config.OPERATOR_FAILURES_PER_MINUTE / 60,
-    };
-    const failures = new AddressBuckets(limit);
+    });
 
     /** Nobody learns from an answer, or how long it takes, how near a guess was; nor whether it was right once too many were wrong. */
     const operatorOf = ({ ip, headers, log }: FastifyRequest): Operator => {
-      const wait_ms = failures.waitOf(ip);
-      if (wait_ms > 0) throw rateRefusal('operator', limit, wait_ms);
+      const tooMany = failures.look(ip);
+      if (tooMany !== undefined) throw new Refusal('rate_limited', tooMany);
       const given = credentialOf(headers.authorization);
       if (given === undefined) throw new Refusal('unauthenticated', { headers: CHALLENGE });
       const hashed = digest(given.token);

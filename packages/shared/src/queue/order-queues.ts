@@ -3,6 +3,7 @@ import type { RedisClient } from '../redis/client.ts';
 import type { Keys } from '../redis/keys.ts';
 import { perShard } from '../redis/per-shard.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import type { Tracing } from '../telemetry/tracing.ts';
 import { ORDERS_QUEUE, type WriteOrdersJob } from './orders-queue.ts';
 
 /** The queues of order jobs, one per shard, opened when they are first asked for. */
@@ -16,10 +17,15 @@ export function openOrderQueues(deps: {
   readonly connection: RedisClient;
   readonly keys: Keys;
   readonly log: Logger;
+  readonly tracing?: Tracing | undefined;
 }): OrderQueues {
-  const { connection, keys, log } = deps;
+  const { connection, keys, log, tracing } = deps;
   const queues = perShard((shard) => {
-    const queue = new Queue<WriteOrdersJob>(ORDERS_QUEUE, { connection, prefix: keys.queuePrefix(shard) });
+    const queue = new Queue<WriteOrdersJob>(ORDERS_QUEUE, {
+      connection,
+      prefix: keys.queuePrefix(shard),
+      ...(tracing === undefined ? {} : { telemetry: tracing.bullmq }),
+    });
     queue.on('error', (error) => log.warn({ err: error, shard }, 'queue error'));
     return queue;
   });
@@ -29,4 +35,15 @@ export function openOrderQueues(deps: {
       await Promise.all(queues.all().map((queue) => queue.close()));
     },
   };
+}
+
+/** How many jobs of a queue a worker could take now: those that wait, and those whose delay is over. A paused queue gives none away. */
+export async function jobsToTake(redis: RedisClient, queue: Queue<WriteOrdersJob>, now_ms: number): Promise<number> {
+  const [waiting, due, paused] = await Promise.all([
+    redis.llen(queue.toKey('wait')),
+    // BullMQ's scores are times in ms with 12 more bits, which number the jobs of one ms.
+    redis.zcount(queue.toKey('delayed'), '-inf', now_ms * 0x1000),
+    redis.hexists(queue.toKey('meta'), 'paused'),
+  ]);
+  return paused === 1 ? 0 : waiting + due;
 }

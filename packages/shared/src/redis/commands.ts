@@ -44,6 +44,8 @@ export interface AdmitItem {
   readonly order_no: string;
   readonly token: string;
   readonly request_id: string;
+  /** Where the request is in its trace, if it is traced. */
+  readonly traceparent?: string | undefined;
 }
 
 export interface AdmitCall {
@@ -63,6 +65,16 @@ export interface AdmitCall {
   };
 }
 
+/** What else decides whether a seckill token is issued. */
+export interface IssueOptions {
+  /** A recorded one that does not verify any more. */
+  readonly replacing?: string;
+  /** Live ones that the sale may have, per unit; 0: no limit. */
+  readonly tokens_per_unit?: number;
+  /** The challenge that was solved, where one is needed; spent on one seckill token. */
+  readonly challenge?: { readonly id: string; readonly life_ms: number } | undefined;
+}
+
 /** What became of one buy. */
 export type Admission =
   | { readonly outcome: 'accepted' }
@@ -80,6 +92,8 @@ export interface Reservation {
   readonly job_id: string;
   /** The request that was admitted, for the logs. */
   readonly request_id: string;
+  /** Where that request is in its trace, if it is traced. */
+  readonly traceparent?: string | undefined;
 }
 
 /** A reservation with the order number that its shopper's owner entry names, if any. */
@@ -99,6 +113,8 @@ export interface StatusRecord {
 export interface OrderInRedis {
   readonly sale_ready: boolean;
   readonly reservation: Reservation | undefined;
+  /** Whether a writer has taken the reservation, so that the order may be in the ledger, settled or not. */
+  readonly may_be_written: boolean;
   readonly status: string | undefined;
 }
 
@@ -131,10 +147,19 @@ export function createCommands(redis: RedisClient, keys: Keys) {
 
     /** Decides a micro-batch, at most a few hundred items; answers in the same order. */
     async admit(sale: SaleRef, call: AdmitCall, items: readonly AdmitItem[]): Promise<Admission[]> {
-      const { state, pause, owners, reservations, reservedAt } = keys.sale(sale);
+      const { state, pause, owners, reservations, reservedAt, liveTokens } = keys.sale(sale);
       const { shard } = sale;
-      const names = [state, pause, owners, reservations, reservedAt, keys.backlog(shard), keys.globalBucket(shard)];
       const { limits } = call;
+      const names = [
+        state,
+        pause,
+        owners,
+        reservations,
+        reservedAt,
+        keys.backlog(shard),
+        keys.globalBucket(shard),
+        liveTokens,
+      ];
       const args: Argument[] = [
         call.run_id,
         call.deadline_ms,
@@ -148,28 +173,47 @@ export function createCommands(redis: RedisClient, keys: Keys) {
       ];
       for (const item of items) {
         names.push(keys.seckillToken(sale, item.user_id), keys.userBucket(shard, item.user_id));
-        args.push(item.user_id, item.order_no, item.token, item.request_id);
+        args.push(item.user_id, item.order_no, item.token, requestText(item));
       }
       return (await run<string[]>('admit', names, args)).map(admissionOf);
     },
 
-    /** Records `token`, or answers the shopper's live one. `replacing` is a recorded one that does not verify any more. */
-    issueToken(sale: SaleRef, userId: string, token: string, life_ms: number, replacing = ''): Promise<string> {
-      return run('issue_token', [keys.sale(sale).state, keys.seckillToken(sale, userId)], [token, life_ms, replacing]);
+    /** Records `token`, or answers the shopper's live one, or why there is none. */
+    issueToken(
+      sale: SaleRef,
+      userId: string,
+      token: string,
+      life_ms: number,
+      { replacing = '', tokens_per_unit = 0, challenge }: IssueOptions = {},
+    ): Promise<string> {
+      const { state, liveTokens } = keys.sale(sale);
+      return run(
+        'issue_token',
+        [
+          state,
+          keys.seckillToken(sale, userId),
+          liveTokens,
+          ...(challenge === undefined ? [] : [keys.challenge(sale.shard, challenge.id)]),
+        ],
+        [userId, token, life_ms, replacing, tokens_per_unit, challenge?.life_ms ?? 0],
+      );
     },
 
     async readOrder(sale: SaleRef, orderNo: string): Promise<OrderInRedis> {
       const { state, reservations } = keys.sale(sale);
-      const [ready, reservation, status] = await run<[number, string | null, string | null]>(
+      const [ready, reservation, status, taken] = await run<[number, string | null, string | null, number]>(
         'read_order',
         [state, reservations, keys.status(sale, orderNo)],
         [orderNo],
       );
       const told = status?.slice(status.indexOf(' ') + 1);
       // '-': changed since. Then the ledger has the order, even where the writer died before it could settle the reservation.
-      if (told === '-') return { sale_ready: ready === 1, reservation: undefined, status: undefined };
+      if (told === '-') {
+        return { sale_ready: ready === 1, reservation: undefined, may_be_written: true, status: undefined };
+      }
       return {
         sale_ready: ready === 1,
+        may_be_written: taken === 1,
         reservation: reservation === null ? undefined : reservationOf(orderNo, reservation),
         status: told,
       };
@@ -214,7 +258,7 @@ export function createCommands(redis: RedisClient, keys: Keys) {
       const names = keys.sale(sale);
       const [held, ...flat] = await run<[number, ...string[]]>(
         'next_reservations',
-        [names.lease, names.reservations, names.reservedAt, names.owners, names.leaseWaiting],
+        [names.lease, names.reservations, names.reservedAt, names.owners, names.leaseWaiting, names.state],
         [lease, limit],
       );
       if (held === 0) return undefined;
@@ -390,13 +434,19 @@ function admissionOf(reply: string): Admission {
   return { outcome: reply as 'accepted' };
 }
 
+/** A request in a reservation: its id, and behind `~`, which no id contains, its place in its trace. */
+const requestText = ({ request_id, traceparent }: AdmitItem): string =>
+  traceparent === undefined ? request_id : `${request_id}~${traceparent}`;
+
 function reservationOf(order_no: string, text: string): Reservation {
-  const [admitted_ms, price_cents, job_id, request_id, user_id] = text.split(' ') as [
+  const [admitted_ms, price_cents, job_id, request, user_id] = text.split(' ') as [
     string,
     string,
     string,
     string,
     string,
   ];
-  return { order_no, user_id, price_cents: Number(price_cents), admitted_ms: Number(admitted_ms), job_id, request_id };
+  const [request_id, traceparent] = request.split('~', 2) as [string, string?];
+  const numbers = { price_cents: Number(price_cents), admitted_ms: Number(admitted_ms) };
+  return { order_no, user_id, ...numbers, job_id, request_id, traceparent };
 }

@@ -37,7 +37,6 @@ export function expiry(deps: ExpiryDeps): Rounds {
     try {
       const expired = await expireOrders(deps, product_id, orderNos);
       metrics.orders_expired.inc(expired);
-      log.info({ sale: product_id, orders: orderNos, expired }, 'orders expired');
       return true;
     } catch (error) {
       log.warn({ err: error, sale: product_id }, 'orders not expired; tried again later');

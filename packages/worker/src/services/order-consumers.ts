@@ -5,8 +5,10 @@ import { backoff_ms, ORDERS_QUEUE, type WriteOrdersJob } from '@flash-sale/share
 import type { RedisClient } from '@flash-sale/shared/redis/client.ts';
 import type { Keys } from '@flash-sale/shared/redis/keys.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
+import type { Tracing } from '@flash-sale/shared/telemetry/tracing.ts';
 import { NotNow } from '../order-writer/sale-writer.ts';
 import type { OrderWriter } from '../order-writer/order-writer.ts';
+import type { Progress } from './progress.ts';
 import { repeating, type Service } from './service.ts';
 
 const SHARDS_INTERVAL_MS = 1_000;
@@ -24,12 +26,14 @@ export interface OrderConsumersDeps {
   /** A connection for one BullMQ worker, which makes its own copy for blocking calls. */
   readonly connect: () => RedisClient;
   readonly concurrency: number;
+  readonly progress: Progress;
   readonly log: Logger;
+  readonly tracing?: Tracing | undefined;
 }
 
 /** Consumes the order jobs of every shard that has sales. A job completes, or comes back for as long as it takes. */
 export function orderConsumers(deps: OrderConsumersDeps): Service {
-  const { db, keys, writer, connect, concurrency, log } = deps;
+  const { db, keys, writer, connect, concurrency, progress, log, tracing } = deps;
   const consumers = new Map<number, { worker: Worker<WriteOrdersJob>; connection: RedisClient }>();
 
   async function work(job: Job<WriteOrdersJob>, lock?: string): Promise<void> {
@@ -41,6 +45,8 @@ export function orderConsumers(deps: OrderConsumersDeps): Service {
       // Back to the queue without burning an attempt.
       await job.moveToDelayed(Date.now() + NOT_NOW_MS_MIN + Math.random() * NOT_NOW_MS_SPREAD, lock);
       throw new DelayedError();
+    } finally {
+      progress.doneWithJob(shard);
     }
   }
 
@@ -55,6 +61,7 @@ export function orderConsumers(deps: OrderConsumersDeps): Service {
       // A job whose worker dies is run again however often that happens.
       maxStalledCount: Number.MAX_SAFE_INTEGER,
       runRetryDelay: RUN_RETRY_MS,
+      ...(tracing === undefined ? {} : { telemetry: tracing.bullmq }),
       settings: { backoffStrategy: (attempt) => backoff_ms(attempt) },
     });
     worker.on('error', (error) => log.warn({ err: error, shard }, 'queue error'));

@@ -30,7 +30,7 @@ beforeEach(async () => {
 function openExpiry(db = context.db) {
   const metrics = createMetrics('worker');
   const { commands, log, config } = context;
-  const saleTransactions = new SaleTransactions({ db, commands });
+  const saleTransactions = new SaleTransactions({ db, commands, log });
   const { round } = expiry({ db, db_name: config.DB_NAME, saleTransactions, log, metrics });
   return {
     sweep: () => round(GOING_ON),

@@ -14,6 +14,7 @@ import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
 import { OrderWriter } from '../../src/order-writer/order-writer.ts';
 import { orderConsumers } from '../../src/services/order-consumers.ts';
+import { Progress } from '../../src/services/progress.ts';
 import type { Service } from '../../src/services/service.ts';
 import { aLockIsWaitedFor, lockSaleRow, readLedger } from '../ledger.ts';
 import { openMysqlProxy } from '../mysql-proxy.ts';
@@ -58,6 +59,7 @@ function startConsumers(server = { host: context.config.DB_HOST, port: context.c
     }),
     connect: () => connectRedis(config, 'blocking'),
     concurrency: 16,
+    progress: new Progress(60_000),
     log,
   });
   onTestFinished(async () => {
