@@ -30,6 +30,8 @@ const LOADING_RETRY_MS = 100;
 const REDIRECTIONS_MAX = 4;
 
 const SENTINEL_TIMEOUT_MS = 1_000;
+/** A connection on which a call is unanswered for so long, and nothing else comes, is given up. */
+const SILENCE_MS_MAX = 5_000;
 
 /**
  * What a connection is for:
@@ -53,15 +55,15 @@ const OPTIONS: Readonly<Record<ConnectionUse, (timeout_ms: number) => CommonRedi
     // Only one pipeline is under way at a time, so a call may first wait for the one before it: each has half of the time.
     commandTimeout: timeout_ms / 2,
     maxRetriesPerRequest: 1,
-    socketTimeout: 3_000,
+    socketTimeout: Math.max(SILENCE_MS_MAX, timeout_ms),
   }),
   producer: (timeout_ms) => ({
     enableOfflineQueue: false,
     commandTimeout: timeout_ms,
     maxRetriesPerRequest: 1,
-    socketTimeout: 3_000,
+    socketTimeout: Math.max(SILENCE_MS_MAX, timeout_ms),
   }),
-  background: () => ({ commandTimeout: 5_000, maxRetriesPerRequest: 3, socketTimeout: 6_000 }),
+  background: () => ({ commandTimeout: 5_000, maxRetriesPerRequest: 3, socketTimeout: SILENCE_MS_MAX }),
   // Longer than BullMQ blocks for a job, which is 10 s at the most.
   blocking: () => ({ maxRetriesPerRequest: null, socketTimeout: 15_000 }),
 };
