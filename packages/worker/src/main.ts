@@ -17,6 +17,7 @@ import { OrderWriter } from './order-writer/order-writer.ts';
 import { auditor } from './services/auditor.ts';
 import { cleanUp } from './services/clean-up.ts';
 import { expiry } from './services/expiry.ts';
+import { figures } from './services/figures.ts';
 import { orderConsumers } from './services/order-consumers.ts';
 import { paymentCalls } from './services/payment-calls.ts';
 import { relay } from './services/relay.ts';
@@ -34,15 +35,15 @@ await startOrExit(async () => {
   if (migrations.length > 0) log.info({ migrations }, 'database migrated');
 
   const connect = (use: ConnectionUse): RedisClient => {
-    const client = connectRedis(config, use);
+    const client = connectRedis(config, use, metrics);
     client.on('error', (error) => log.warn({ err: error, use }, 'redis connection'));
     return client;
   };
   const redis = connect('background');
-  const db = connectDb(config, 'general');
-  const ledger = connectDb(config, 'ledger');
+  const db = connectDb(config, 'general', metrics);
+  const ledger = connectDb(config, 'ledger', metrics);
   const keys = new Keys(config.REDIS_PREFIX);
-  const commands = createCommands(redis, keys);
+  const commands = createCommands(redis, keys, metrics);
   const producer = connect('producer');
   await checkServers({ config, redis, commands, db, log });
   const queues = openOrderQueues({ connection: producer, keys, log });
@@ -57,7 +58,7 @@ await startOrExit(async () => {
   });
   const provider = await choosePaymentProvider(config, db, log);
   const sales = new SaleList(db, log);
-  const leading = { commands, log, process_name: `${hostname()}:${process.pid}:${randomUUID()}` };
+  const leading = { commands, log, metrics, process_name: `${hostname()}:${process.pid}:${randomUUID()}` };
   const services = [
     orderConsumers({
       db,
@@ -66,17 +67,41 @@ await startOrExit(async () => {
       connect: () => connect('blocking'),
       concurrency: config.WORKER_CONCURRENCY,
       log,
+      metrics,
     }),
     led(relay({ commands, sales, queue: queues.of, log, metrics }), leading),
     led(warmUp({ commands, db: ledger, sales, log, metrics }), leading),
     led(returns({ commands, db: ledger, log, metrics }), leading),
     led(
-      auditor({ commands, redis, keys, db: ledger, sales, log, metrics, interval_ms: config.AUDIT_INTERVAL_MS }),
+      auditor({
+        commands,
+        redis,
+        keys,
+        db: ledger,
+        sales,
+        log,
+        metrics,
+        interval_ms: config.AUDIT_INTERVAL_MS,
+        sales_shown_max: config.METRICS_SALES_MAX,
+      }),
       leading,
     ),
-    repeating(expiry({ db, db_name: config.DB_NAME, commands, log, metrics }), log),
+    led(
+      figures({
+        redis,
+        commands,
+        db,
+        sales,
+        queue: queues.of,
+        log,
+        metrics,
+        sales_shown_max: config.METRICS_SALES_MAX,
+      }),
+      leading,
+    ),
+    repeating(expiry({ db, db_name: config.DB_NAME, commands, log, metrics }), log, metrics),
     led(paymentCalls({ db, provider, log }), leading),
-    led(cleanUp({ commands, db: ledger, log }), leading),
+    led(cleanUp({ commands, db: ledger, log, metrics }), leading),
   ];
   for (const service of services) service.start();
 

@@ -121,6 +121,7 @@ export const ConfigSchema = Type.Object({
   WORKER_CONCURRENCY: count('jobs of a shard active at once, per worker process', 16, 1, 1_000),
   ORDER_BATCH_MAX: count('orders in one transaction', 500, 1, 1_000),
   AUDIT_INTERVAL_MS: count('pause between two audits of all sales, ms', 10_000, 100, 86_400_000),
+  METRICS_SALES_MAX: count('sales that have figures of their own in the metrics at once', 50, 1, 10_000),
   SHUTDOWN_GRACE_MS: count('time to finish open requests and batches after SIGTERM, ms', 7_000, 100, 600_000),
 });
 

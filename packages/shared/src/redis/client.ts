@@ -1,5 +1,6 @@
 import { Cluster, Redis, type CommonRedisOptions, type RedisOptions } from 'ioredis';
 import type { Config } from '../config/config.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 
 /** A connection to Redis: one server, or a cluster under the same calls. */
 export type RedisClient = Redis | Cluster;
@@ -39,7 +40,17 @@ const OPTIONS: Readonly<Record<ConnectionUse, (timeout_ms: number) => CommonRedi
 };
 
 /** Opens a connection. It reconnects by itself; `error` events are the caller's to log. */
-export function connectRedis(config: RedisConfig, use: ConnectionUse): RedisClient {
+export function connectRedis(
+  config: RedisConfig,
+  use: ConnectionUse,
+  metrics?: Pick<Metrics, 'redis_connections'>,
+): RedisClient {
+  const client = open(config, use);
+  if (metrics !== undefined) watch(client, use, metrics);
+  return client;
+}
+
+function open(config: RedisConfig, use: ConnectionUse): RedisClient {
   const options: RedisOptions = {
     ...OPTIONS[use](config.REDIS_TIMEOUT_MS),
     ...(config.REDIS_PASSWORD === '' ? {} : { password: config.REDIS_PASSWORD }),
@@ -60,4 +71,14 @@ export function connectRedis(config: RedisConfig, use: ConnectionUse): RedisClie
     ...(enableOfflineQueue === undefined ? {} : { enableOfflineQueue }),
     ...(enableAutoPipelining === undefined ? {} : { enableAutoPipelining }),
   });
+}
+
+function watch(client: RedisClient, use: ConnectionUse, metrics: Pick<Metrics, 'redis_connections'>): void {
+  let works = false;
+  const tell = (now: boolean): void => {
+    if (now !== works) metrics.redis_connections.inc({ use }, now ? 1 : -1);
+    works = now;
+  };
+  metrics.redis_connections.inc({ use }, 0);
+  client.on('ready', () => tell(true)).on('close', () => tell(false));
 }

@@ -3,6 +3,8 @@ import type { RedisClient } from './client.ts';
 
 /** What a Redis server says of itself. */
 export interface RedisServerInfo {
+  /** `host:port`. */
+  readonly address: string;
   readonly version: string;
   readonly maxmemory_policy: string;
   readonly aof_enabled: boolean;
@@ -19,14 +21,16 @@ export async function readServerInfo(redis: RedisClient): Promise<RedisServerInf
   return Promise.all(
     servers.map(async (server) => {
       const [info, setting] = await Promise.all([server.info(), server.config('GET', 'appendfsync').catch(() => [])]);
-      return serverInfoOf(info, (setting as string[])[1] ?? '');
+      const { host, port } = server.options;
+      return serverInfoOf(`${host}:${port}`, info, (setting as string[])[1] ?? '');
     }),
   );
 }
 
-function serverInfoOf(info: string, appendfsync: string): RedisServerInfo {
+function serverInfoOf(address: string, info: string, appendfsync: string): RedisServerInfo {
   const field = (name: string): string => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? '';
   return {
+    address,
     version: field('redis_version'),
     maxmemory_policy: field('maxmemory_policy'),
     aof_enabled: field('aof_enabled') === '1',

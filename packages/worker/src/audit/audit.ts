@@ -4,7 +4,7 @@ import type { Db } from '@flash-sale/shared/db/client.ts';
 import type { RedisClient } from '@flash-sale/shared/redis/client.ts';
 import type { Commands } from '@flash-sale/shared/redis/commands.ts';
 import type { Keys } from '@flash-sale/shared/redis/keys.ts';
-import { withStampedLease } from '@flash-sale/shared/sale/lease.ts';
+import { withStampedLease, type LeaseMetrics } from '@flash-sale/shared/sale/lease.ts';
 
 const SCAN_COUNT = 1_000;
 const FINDINGS_MAX = 20;
@@ -14,6 +14,7 @@ export interface AuditDeps {
   readonly redis: RedisClient;
   readonly keys: Keys;
   readonly db: Db;
+  readonly metrics?: LeaseMetrics;
 }
 
 /** The sums of one sale, and what does not add up. */

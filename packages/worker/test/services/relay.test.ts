@@ -67,6 +67,7 @@ test('a reservation whose job was never added is written within seconds', async 
       connect: () => connectRedis(config, 'blocking'),
       concurrency: 16,
       log,
+      metrics: createMetrics('worker'),
     }),
   ];
   onTestFinished(async () => {
