@@ -66,6 +66,7 @@ export class Admissions {
   constructor(deps: AdmissionsDeps) {
     const { config } = deps;
     this.#deps = deps;
+    deps.metrics.admission_waiting.ask({}, () => this.#waiting);
     // Each shard has its share of the global bucket; a shopper's bucket is whole in each.
     this.#limits = {
       global_capacity: Math.max(1, config.RATE_LIMIT_GLOBAL_CAPACITY / config.SHARDS),
@@ -107,7 +108,6 @@ export class Admissions {
     this.#waiting -= batch.length;
     line.calls += 1;
     this.#deps.metrics.admission_calls.inc();
-    this.#deps.metrics.admission_waiting.set(this.#waiting);
     void this.#decide(line, batch).finally(() => {
       line.calls -= 1;
       this.#deps.metrics.admission_calls.dec();

@@ -8,7 +8,10 @@ import type { Database } from './schema.ts';
 export type Db = Kysely<Database>;
 export type Tx = Transaction<Database>;
 
-type DbMetrics = Pick<Metrics, 'mysql_query_seconds' | 'mysql_query_errors' | 'mysql_pools' | 'mysql_pool_waits'>;
+type DbMetrics = Pick<
+  Metrics,
+  'mysql_query_seconds' | 'mysql_query_errors' | 'mysql_pool_connections' | 'mysql_pool_waits'
+>;
 
 type DbConfig = Pick<Config, 'DB_HOST' | 'DB_PORT' | 'DB_USER' | 'DB_PASSWORD' | 'DB_NAME' | 'DB_POOL_MAX'>;
 
@@ -78,7 +81,8 @@ export function connectDb(config: DbConfig, use: PoolUse, metrics?: DbMetrics): 
 function watchPool(pool: Pool, use: PoolUse, metrics: DbMetrics): void {
   const inUse = new Set<unknown>();
   let open = 0;
-  metrics.mysql_pools.push({ pool: use, in_use: () => inUse.size, idle: () => open - inUse.size });
+  metrics.mysql_pool_connections.ask({ pool: use, state: 'in_use' }, () => inUse.size);
+  metrics.mysql_pool_connections.ask({ pool: use, state: 'idle' }, () => open - inUse.size);
   pool.on('connection', (connection) => {
     open += 1;
     const { stream } = connection as unknown as { stream: Socket };

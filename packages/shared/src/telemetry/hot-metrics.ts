@@ -1,4 +1,10 @@
-import { Counter, type MetricObjectWithValues, type MetricValueWithName, type RegistryContentType } from 'prom-client';
+import {
+  Counter,
+  Gauge,
+  type MetricObjectWithValues,
+  type MetricValueWithName,
+  type RegistryContentType,
+} from 'prom-client';
 import type { Registry } from 'prom-client';
 
 interface Description<Label extends string> {
@@ -97,5 +103,26 @@ export class HotTimes<Label extends string> {
     });
     const type = 'histogram' as never;
     return Promise.resolve({ name: this.name, help: this.#help, type, aggregator: 'sum', values });
+  }
+}
+
+/** A gauge that is asked when somebody scrapes, for what changes too often to be told at each change. */
+export class Polled<Label extends string = never> {
+  readonly #reads: { readonly labels: Record<Label, string>; readonly read: () => number }[] = [];
+
+  constructor(options: Omit<Description<Label>, 'labelNames'> & { readonly labelNames?: Label[] }) {
+    const reads = this.#reads;
+    new Gauge<Label>({
+      ...options,
+      registers: [...options.registers],
+      collect() {
+        for (const { labels, read } of reads) this.set(labels, read());
+      },
+    });
+  }
+
+  /** Has `read` answer for these labels from now on. */
+  ask(labels: Record<Label, string>, read: () => number): void {
+    this.#reads.push({ labels, read });
   }
 }

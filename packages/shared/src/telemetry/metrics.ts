@@ -1,5 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry, type Metric } from 'prom-client';
-import { HotTimes, Tally } from './hot-metrics.ts';
+import { HotTimes, Polled, Tally } from './hot-metrics.ts';
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const BATCH_SIZES = [1, 2, 5, 10, 20, 50, 100, 200, 500];
@@ -62,7 +62,7 @@ function apiMetrics(registers: Registry[]) {
       help: 'Admit calls in flight, all sales together.',
       registers,
     }),
-    admission_waiting: new Gauge({
+    admission_waiting: new Polled({
       name: 'seckill_admission_waiting',
       help: 'Buys that wait for their micro-batch.',
       registers,
@@ -218,16 +218,8 @@ function figures(registers: Registry[]) {
   };
 }
 
-/** A pool that is asked how it is when somebody scrapes. */
-interface MysqlPool {
-  readonly pool: string;
-  readonly in_use: () => number;
-  readonly idle: () => number;
-}
-
 /** Every process: leases, and the ways to Redis and MySQL. */
 function connectionMetrics(registers: Registry[]) {
-  const mysql_pools: MysqlPool[] = [];
   const metrics = {
     lease_wait_seconds: new Histogram({
       name: 'seckill_lease_wait_seconds',
@@ -275,18 +267,11 @@ function connectionMetrics(registers: Registry[]) {
       labelNames: ['pool'],
       registers,
     }),
-    mysql_pools,
-    mysql_pool_connections: new Gauge({
+    mysql_pool_connections: new Polled({
       name: 'seckill_mysql_pool_connections',
       help: 'Connections of a pool, by state: `in_use` or `idle`.',
       labelNames: ['pool', 'state'],
       registers,
-      collect() {
-        for (const { pool, in_use, idle } of mysql_pools) {
-          this.set({ pool, state: 'in_use' }, in_use());
-          this.set({ pool, state: 'idle' }, idle());
-        }
-      },
     }),
     mysql_pool_waits: new Counter({
       name: 'seckill_mysql_pool_waits_total',
