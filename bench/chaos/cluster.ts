@@ -1,9 +1,5 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { freePort } from '@flash-sale/infra/services/ports.ts';
 import { privateMysqlUser, startMysql } from '@flash-sale/infra/services/mysql.ts';
 import type { PrivateServer } from '@flash-sale/infra/services/private-server.ts';
@@ -78,28 +74,6 @@ export interface Cluster {
   truncateRedis(share: number): number;
   /** Ends everything and deletes the files. Safe to call twice. */
   close(): Promise<void>;
-}
-
-/** A folder under the system's temporary one, deleted with everything that was started in it when this process is gone, however it went. */
-export interface TemporaryFolder {
-  readonly path: string;
-  readonly close: () => Promise<void>;
-}
-
-export function temporaryFolder(): TemporaryFolder {
-  const path = mkdtempSync(join(tmpdir(), 'flash-sale-chaos-'));
-  const program = fileURLToPath(import.meta.resolve('@flash-sale/infra/services/clean-up-process.ts'));
-  const child = spawn(process.execPath, [program, path], { detached: true, stdio: ['pipe', 'ignore', 'inherit'] });
-  const ended = once(child, 'exit');
-  child.unref();
-  return {
-    path,
-    async close() {
-      child.ref();
-      child.stdin.end();
-      await ended;
-    },
-  };
 }
 
 /** Starts everything, in the tree that is to be tested. */

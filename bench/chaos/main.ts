@@ -3,10 +3,11 @@
  */
 import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { temporaryFolder } from '@flash-sale/infra/services/temporary-folder.ts';
 import { brokenBuildOf, type BrokenBuild } from './broken/table.ts';
 import { copyBroken } from './broken/tree.ts';
 import type { RoundRecord, Violation } from './checker/record.ts';
-import { startCluster, temporaryFolder, type Cluster } from './cluster.ts';
+import { startCluster, type Cluster } from './cluster.ts';
 import { FAULTS, faultOf } from './faults/table.ts';
 import { History } from './history.ts';
 import { readOptions, USAGE, type Options } from './options.ts';
@@ -175,7 +176,7 @@ async function main(): Promise<number> {
     process.stdout.write(options);
     return 0;
   }
-  const folder = temporaryFolder();
+  const folder = temporaryFolder('chaos');
   let interrupted: number | undefined;
   // Everything that was started is recorded in the folder and ended with it, whatever the run was doing. A terminal and npm may
   // both deliver a signal.

@@ -108,17 +108,22 @@ export class HotTimes<Label extends string> {
 
 /** A gauge that is asked when somebody scrapes, for what changes too often to be told at each change. */
 export class Polled<Label extends string = never> {
+  readonly #gauge: Gauge<Label>;
   readonly #reads: { readonly labels: Record<Label, string>; readonly read: () => number }[] = [];
 
   constructor(options: Omit<Description<Label>, 'labelNames'> & { readonly labelNames?: Label[] }) {
     const reads = this.#reads;
-    new Gauge<Label>({
+    this.#gauge = new Gauge<Label>({
       ...options,
       registers: [...options.registers],
       collect() {
         for (const { labels, read } of reads) this.set(labels, read());
       },
     });
+  }
+
+  get(): ReturnType<Gauge<Label>['get']> {
+    return this.#gauge.get();
   }
 
   /** Has `read` answer for these labels from now on. */
