@@ -17,6 +17,7 @@ export interface Panel {
   readonly type: string;
   readonly title: string;
   readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
+  readonly fieldConfig?: { readonly defaults: { readonly unit?: string } };
   readonly targets?: readonly { readonly refId: string; readonly expr: string }[];
 }
 
@@ -53,7 +54,7 @@ export function metricsOf(expr: string): string[] {
   const names = expr
     .replaceAll(/"[^"]*"|'[^']*'/g, '')
     .replaceAll(/\{[^}]*\}|\[[^\]]*\]/g, '')
-    .replaceAll(/\b(?:by|on|without|ignoring|group_left|group_right) *\([^)]*\)/g, '')
-    .match(/[a-zA-Z_:][\w:]*(?! *\(|[\w:])/g);
+    .replaceAll(/\b(?:by|on|without|ignoring|group_left|group_right)\s*\([^)]*\)/g, '')
+    .match(/[a-zA-Z_:][\w:]*(?!\s*\(|[\w:])/g);
   return [...new Set(names)].filter((name) => !NOT_METRICS.has(name));
 }
