@@ -4,9 +4,9 @@ import { freePort } from '@flash-sale/infra/services/ports.ts';
 import { privateMysqlUser, startMysql } from '@flash-sale/infra/services/mysql.ts';
 import type { PrivateServer } from '@flash-sale/infra/services/private-server.ts';
 import { startRedis } from '@flash-sale/infra/services/redis.ts';
+import { ServiceProcess } from '../stage/service-process.ts';
 import { truncateAof } from './aof.ts';
 import { Proxy } from './proxy.ts';
-import { ServiceProcess } from './service-process.ts';
 
 const API_PROCESSES = 2;
 const WORKER_PROCESSES = 2;
@@ -125,7 +125,8 @@ export async function startCluster(dataDir: string, tree: string): Promise<Clust
     };
     const readyUrl = `http://127.0.0.1:${opsPort}/readyz`;
     const onCrash = (how: string) => crashes.push(how);
-    return new ServiceProcess({ name, kind, tree, dataDir, env, readyUrl, onCrash });
+    const program = `packages/${kind}/src/main.ts`;
+    return new ServiceProcess({ name, program, tree, dataDir, env, readyUrl, onCrash });
   };
   const processes = await Promise.all([
     ...Array.from({ length: API_PROCESSES }, (_, i) => make('api', i)),
@@ -142,14 +143,13 @@ export async function startCluster(dataDir: string, tree: string): Promise<Clust
     await close();
     throw error;
   }
-  const apis = processes.filter(({ kind }) => kind === 'api');
   return {
     redis,
     mysql,
     redisProxy,
     mysqlProxy,
-    apis,
-    workers: processes.filter(({ kind }) => kind === 'worker'),
+    apis: processes.slice(0, API_PROCESSES),
+    workers: processes.slice(API_PROCESSES),
     apiPorts,
     password: PASSWORD,
     mysqlUser: privateMysqlUser,

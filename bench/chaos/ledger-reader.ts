@@ -65,7 +65,7 @@ export class LedgerReader {
     const moves = await this.#query(
       `SELECT h.order_no, h.from_status, h.to_status, ${epochMs('h.created_at', 'at_ms')}
          FROM ${DB_NAME}.order_history h JOIN ${DB_NAME}.orders o ON o.order_no = h.order_no
-        WHERE o.product_id = ? ORDER BY h.id`,
+        WHERE o.product_id = ? ORDER BY h.created_at, h.to_status`,
       [sale],
     );
     const payments = await this.payments(sale);

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Passing } from '../proxy.ts';
-import type { ServiceProcess } from '../service-process.ts';
+import type { ServiceProcess } from '../../stage/service-process.ts';
 import type { Fault } from './fault.ts';
 import type { Stage } from './stage.ts';
 import { commitAfter, insertsOrders, readsOwners, startsWriting, statementOf } from './statement.ts';

@@ -1,5 +1,5 @@
 import type { Cluster, Server } from '../cluster.ts';
-import type { ServiceProcess } from '../service-process.ts';
+import type { ServiceProcess } from '../../stage/service-process.ts';
 import type { Fault } from './fault.ts';
 import type { Stage } from './stage.ts';
 

@@ -7,9 +7,12 @@ import { Admissions } from './admission/admissions.ts';
 import { OutcomeCounts } from './admission/outcome-counts.ts';
 import { Pressure } from './admission/pressure.ts';
 import { Catalog } from './catalog/catalog.ts';
+import { DASHBOARD_PATH, queueDashboard } from './dashboard/queue-dashboard.ts';
 import type { AppDeps } from './deps.ts';
 import { OrderReader } from './orders/order-reader.ts';
 import { Settlements } from './orders/settlements.ts';
+import { DenyList } from './limits/deny-list.ts';
+import { addressLimit } from './plugins/address-limit.ts';
 import { health } from './plugins/health.ts';
 import { identity } from './plugins/identity.ts';
 import { collectMethods } from './plugins/methods.ts';
@@ -18,6 +21,8 @@ import { operators } from './plugins/operators.ts';
 import { problems, refuseUnread, refuseUnrouted } from './plugins/problems.ts';
 import { compileValidator } from './plugins/validator.ts';
 import { adminRoutes } from './routes/admin/routes.ts';
+import { denyListRoutes } from './routes/deny-list/routes.ts';
+import { devRoutes } from './routes/dev/routes.ts';
 import { orderRoutes } from './routes/orders/routes.ts';
 import { paymentRoutes } from './routes/payments/routes.ts';
 import { productRoutes } from './routes/products/routes.ts';
@@ -66,6 +71,8 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   const outcomes = new OutcomeCounts(deps.commands, log);
   const admissions = new Admissions(deps);
   const pressure = new Pressure(deps);
+  // On connections that nothing else waits for.
+  const denyList = new DenyList(deps.ledger, log);
 
   server.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
@@ -86,6 +93,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   server.addHook('preClose', (done) => {
     draining = true;
     pressure.stop();
+    denyList.stop();
     settlements.close();
     done();
   });
@@ -94,14 +102,25 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   await server.register(openapi);
   const refuseOtherMethods = collectMethods(server);
   await server.register(health, { readiness });
-  await server.register(identity, { config });
-  await server.register(operators, { admin_token: config.ADMIN_TOKEN });
-  await server.register(productRoutes, { ...deps, catalog });
-  await server.register(seckillRoutes, { ...deps, catalog, admissions, outcomes, orders, pressure });
-  await server.register(orderRoutes, { ...deps, orders, settlements });
+  await server.register(addressLimit, { config });
+  await server.register(identity, { config, denyList });
+  await server.register(operators, { config });
+  await server.register(async (shoppers) => {
+    shoppers.addHook('onRequest', (request, reply, done) => {
+      if (denyList.deniesAddress(request.ip)) reply.refuse('forbidden');
+      else done();
+    });
+    await shoppers.register(productRoutes, { ...deps, catalog });
+    await shoppers.register(seckillRoutes, { ...deps, catalog, admissions, outcomes, orders, pressure });
+    await shoppers.register(orderRoutes, { ...deps, orders, settlements });
+    await shoppers.register(devRoutes, { config });
+  });
   await server.register(paymentRoutes, deps);
   await server.register(adminRoutes, { ...deps, catalog, orders });
+  await server.register(denyListRoutes, { db, denyList });
   refuseOtherMethods();
+  await server.register(queueDashboard, { ...deps, prefix: DASHBOARD_PATH });
+  await denyList.start();
   pressure.start();
   outcomes.start();
   await server.ready();

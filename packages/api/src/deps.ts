@@ -1,6 +1,7 @@
 import type { Queue } from 'bullmq';
 import type { Config } from '@flash-sale/shared/config/config.ts';
 import type { Db } from '@flash-sale/shared/db/client.ts';
+import type { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
 import type { PaymentProvider } from '@flash-sale/shared/payment/provider.ts';
 import type { SeckillTokens } from '@flash-sale/shared/domain/seckill-token.ts';
 import type { WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
@@ -21,9 +22,13 @@ export interface AppDeps {
   readonly ledger: Db;
   readonly redis: RedisClient;
   readonly subscriber: RedisClient;
+  /** A `producer` of its own for what operators look at, which never stands before a shopper's job. */
+  readonly operatorRedis: RedisClient;
   readonly keys: Keys;
   readonly commands: Commands;
   readonly tokens: SeckillTokens;
+  /** Moves of orders that are in the ledger. */
+  readonly saleTransactions: SaleTransactions;
   readonly provider: PaymentProvider;
   /** The clock of a shard's Redis. */
   readonly clock: (shard: number) => RedisClock;

@@ -4,6 +4,7 @@ import { connectDb } from '@flash-sale/shared/db/client.ts';
 import { migrate } from '@flash-sale/shared/db/migrate.ts';
 import { sharedTokenSecret } from '@flash-sale/shared/db/token-secrets.ts';
 import { SeckillTokens } from '@flash-sale/shared/domain/seckill-token.ts';
+import { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
 import { choosePaymentProvider } from '@flash-sale/shared/payment/choose.ts';
 import { startOrExit, stopOnSignal } from '@flash-sale/shared/process/lifecycle.ts';
 import { checkServers } from '@flash-sale/shared/process/server-checks.ts';
@@ -38,6 +39,7 @@ await startOrExit(async () => {
   const redis = connect('request');
   const producer = connect('producer');
   const subscriber = connect('blocking');
+  const operatorRedis = connect('producer');
   const db = connectDb(config, 'general', metrics);
   const ledger = connectDb({ ...config, DB_POOL_MAX: 2 }, 'ledger', metrics);
   const keys = new Keys(config.REDIS_PREFIX);
@@ -58,9 +60,11 @@ await startOrExit(async () => {
     ledger,
     redis,
     subscriber,
+    operatorRedis,
     keys,
     commands,
     tokens: new SeckillTokens(secrets as [string, ...string[]]),
+    saleTransactions: new SaleTransactions({ db, commands }),
     provider: await choosePaymentProvider(config, db, log),
     clock: clock.of,
     queue: queues.of,
@@ -83,7 +87,7 @@ await startOrExit(async () => {
     await queues.close();
     for (const started of clock.all()) started.stop();
     await ops.stop();
-    for (const client of [redis, producer, subscriber]) client.disconnect();
+    for (const client of [redis, producer, subscriber, operatorRedis]) client.disconnect();
     await Promise.all([db.destroy(), ledger.destroy()]);
   });
   // Said last: whoever reads it may send a signal at once.

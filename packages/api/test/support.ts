@@ -14,6 +14,7 @@ import { ERRORS, type ErrorCode } from '@flash-sale/shared/domain/errors.ts';
 import type { Order } from '@flash-sale/shared/domain/order.ts';
 import type { Sale } from '@flash-sale/shared/domain/sale.ts';
 import { SeckillTokens } from '@flash-sale/shared/domain/seckill-token.ts';
+import { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
 import { choosePaymentProvider } from '@flash-sale/shared/payment/choose.ts';
 import { ORDERS_QUEUE, type WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
 import { connectRedis, type ConnectionUse, type RedisClient } from '@flash-sale/shared/redis/client.ts';
@@ -47,6 +48,7 @@ export const API_ENV = {
   RATE_LIMIT_GLOBAL_PER_SECOND: '1000000',
   RATE_LIMIT_USER_CAPACITY: '1000',
   RATE_LIMIT_USER_PER_SECOND: '1000',
+  OPERATOR_FAILURES_CAPACITY: '10000',
 } as const;
 
 /** The real app on the servers of a context, for `inject`. */
@@ -74,6 +76,7 @@ export async function openApp(
   const config = loadConfig({ ...API_ENV, ...context.env, ...env });
   const connect = (use: ConnectionUse): RedisClient => connectRedis(config, use).on('error', () => undefined);
   const [redis, producer, subscriber] = [connect('request'), connect('producer'), connect('blocking')];
+  const operatorRedis = connect('producer');
   const db = connectDb(config, 'general');
   const ledger = connectDb({ ...config, DB_POOL_MAX: 2 }, 'ledger');
   const commands = createCommands(redis, context.keys);
@@ -93,9 +96,11 @@ export async function openApp(
     ledger,
     redis,
     subscriber,
+    operatorRedis,
     keys: context.keys,
     commands,
     tokens: new SeckillTokens([first!, ...others]),
+    saleTransactions: new SaleTransactions({ db, commands }),
     provider: parts.provider ?? (await choosePaymentProvider(config, db, context.log)),
     clock: () => clock,
     queue: () => queue,
@@ -130,7 +135,7 @@ export async function openApp(
       await server.close();
       await queue.close();
       clock.stop();
-      for (const client of [redis, producer, subscriber]) client.disconnect();
+      for (const client of [redis, producer, subscriber, operatorRedis]) client.disconnect();
       await Promise.all([db.destroy(), ledger.destroy()]);
     },
   };

@@ -9,6 +9,7 @@ import { connectDb, type Db } from '../src/db/client.ts';
 import { migrate } from '../src/db/migrate.ts';
 import { insertSale, type NewSale } from '../src/db/products.ts';
 import type { Sale } from '../src/domain/sale.ts';
+import { SaleTransactions } from '../src/order/sale-transactions.ts';
 import { connectRedis, type RedisClient } from '../src/redis/client.ts';
 import { createCommands, type Commands } from '../src/redis/commands.ts';
 import { Keys } from '../src/redis/keys.ts';
@@ -25,6 +26,7 @@ export interface TestContext {
   readonly redis: RedisClient;
   readonly keys: Keys;
   readonly commands: Commands;
+  readonly saleTransactions: SaleTransactions;
   readonly log: Logger;
   readonly metrics: Metrics;
   /** A sale that is in MySQL and loaded into Redis: open for an hour, 10 units, unless said otherwise. */
@@ -63,6 +65,7 @@ export async function openTestContext(env: Readonly<Record<string, string>> = {}
     redis,
     keys,
     commands,
+    saleTransactions: new SaleTransactions({ db, commands }),
     log: pino({ level: config.LOG_LEVEL }),
     metrics: createMetrics('worker'),
     insertSale: insert,

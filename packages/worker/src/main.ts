@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { loadConfig } from '@flash-sale/shared/config/config.ts';
 import { connectDb, pingDb } from '@flash-sale/shared/db/client.ts';
 import { migrate } from '@flash-sale/shared/db/migrate.ts';
+import { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
 import { choosePaymentProvider } from '@flash-sale/shared/payment/choose.ts';
 import { startOrExit, stopOnSignal } from '@flash-sale/shared/process/lifecycle.ts';
 import { checkServers } from '@flash-sale/shared/process/server-checks.ts';
@@ -20,6 +21,7 @@ import { expiry } from './services/expiry.ts';
 import { figures } from './services/figures.ts';
 import { orderConsumers } from './services/order-consumers.ts';
 import { paymentCalls } from './services/payment-calls.ts';
+import { Progress, progressWatch } from './services/progress.ts';
 import { relay } from './services/relay.ts';
 import { returns } from './services/returns.ts';
 import { SaleList } from './services/sale-list.ts';
@@ -58,6 +60,7 @@ await startOrExit(async () => {
   });
   const provider = await choosePaymentProvider(config, db, log);
   const sales = new SaleList(db, log);
+  const progress = new Progress(config.WORKER_STUCK_AFTER_SECONDS * 1_000);
   const leading = { commands, log, metrics, process_name: `${hostname()}:${process.pid}:${randomUUID()}` };
   const services = [
     orderConsumers({
@@ -66,9 +69,11 @@ await startOrExit(async () => {
       writer,
       connect: () => connect('blocking'),
       concurrency: config.WORKER_CONCURRENCY,
+      progress,
       log,
       metrics,
     }),
+    repeating(progressWatch({ progress, sales, redis, queue: queues.of, log }), log, metrics),
     led(relay({ commands, sales, queue: queues.of, log, metrics }), leading),
     led(warmUp({ commands, db: ledger, sales, log, metrics }), leading),
     led(returns({ commands, db: ledger, log, metrics }), leading),
@@ -99,7 +104,11 @@ await startOrExit(async () => {
       }),
       leading,
     ),
-    repeating(expiry({ db, db_name: config.DB_NAME, commands, log, metrics }), log, metrics),
+    repeating(
+      expiry({ db, db_name: config.DB_NAME, saleTransactions: new SaleTransactions({ db, commands }), log, metrics }),
+      log,
+      metrics,
+    ),
     led(paymentCalls({ db, provider, log }), leading),
     led(cleanUp({ commands, db: ledger, log, metrics }), leading),
   ];
@@ -109,6 +118,7 @@ await startOrExit(async () => {
     { host: config.OPS_HOST, port: config.WORKER_OPS_PORT },
     {
       registry: metrics.registry,
+      health: () => progress.health(),
       readiness: async () => {
         const [redisAnswers, mysqlAnswers] = await Promise.all([
           answers(() => redis.ping()),

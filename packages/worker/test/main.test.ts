@@ -169,6 +169,23 @@ test('a worker process is ready while both servers answer, and counts what it wr
     .toMatch(/seckill_orders_written_total\{status="pending_payment",process="worker"\} 2/);
 });
 
+test('a worker process that is done with no job while others wait says so at /healthz, until it goes on', async () => {
+  const { context, buy } = await openWorld({ WORKER_CONCURRENCY: '1', WORKER_STUCK_AFTER_SECONDS: '1' });
+  const sale = await context.openSale();
+  const letGo = await holdUpOrdersOf(context.config, sale, shoppers(1));
+  const worker = await startWorker(context.env);
+  expect(await statusOf(worker, '/healthz')).toBe(200);
+  await buy(sale, shoppers(1), 'job-held-up');
+  await buy(sale, shoppers(1, 'later'), 'job-behind-it');
+
+  const healthz = async () => (await fetch(`http://127.0.0.1:${worker.ops_port}/healthz`)).json();
+  await expect.poll(healthz, SOON).toEqual({ status: 'stuck', shards: [0] });
+  await letGo();
+
+  await expect.poll(async () => (await readLedger(context.db, sale)).sold, RECOVERY).toBe(2);
+  await expect.poll(() => statusOf(worker, '/healthz'), SOON).toBe(200);
+});
+
 test('after Redis was killed and came back, the worker writes again by itself: what was accepted before, and what is bought later', async () => {
   const redis = await startPrivateRedis();
   const { context, buy } = await openWorld(redis.env);

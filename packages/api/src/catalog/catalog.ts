@@ -54,6 +54,11 @@ export class Catalog {
     return this.#sales.fetch(id);
   }
 
+  /** The sale as it was read last, or undefined where this process has not read it. Reads nothing. */
+  known(id: number): Sale | undefined {
+    return this.#sales.peek(id, { allowStale: true });
+  }
+
   /** Sales, newest first. */
   async list({ limit, before_id }: SalePage): Promise<readonly Sale[]> {
     return (await this.#lists.fetch(`${limit}:${before_id ?? ''}`)) ?? [];

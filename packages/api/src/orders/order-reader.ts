@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Refusal } from '@flash-sale/shared/domain/errors.ts';
 import type { Clock } from '@flash-sale/shared/domain/clock.ts';
 import type { Order } from '@flash-sale/shared/domain/order.ts';
@@ -8,6 +9,9 @@ import { findOrder } from '@flash-sale/shared/db/orders.ts';
 import type { Commands, OrderInRedis } from '@flash-sale/shared/redis/commands.ts';
 import { codeOfRedisError } from '@flash-sale/shared/redis/errors.ts';
 import type { Catalog } from '../catalog/catalog.ts';
+
+/** How long a poll waits for the ledger where Redis has an answer, too. */
+const LEDGER_WAIT_MS = 500;
 
 export interface OrderReaderDeps {
   readonly catalog: Catalog;
@@ -48,6 +52,9 @@ export class OrderReader {
     }
     if (inRedis?.reservation !== undefined) {
       const { order_no, user_id, price_cents, admitted_ms } = inRedis.reservation;
+      // Between COMMIT and settling, which may be seconds where the writer dies, the ledger is ahead of Redis.
+      const written = inRedis.may_be_written ? await this.#writtenSoon(orderNo) : undefined;
+      if (written !== undefined) return written;
       return {
         order_no,
         user_id,
@@ -64,5 +71,18 @@ export class OrderReader {
     if (inRedis === undefined) throw new Refusal('unavailable');
     if (!inRedis.sale_ready) throw new Refusal('not_ready');
     return undefined;
+  }
+
+  /** The order if the ledger has it; undefined also where the ledger does not say so soon, since queued orders are told of while it is away. */
+  async #writtenSoon(orderNo: string): Promise<Order | undefined> {
+    const late = new AbortController();
+    try {
+      return await Promise.race([
+        findOrder(this.#deps.db, orderNo).catch(() => undefined),
+        delay(LEDGER_WAIT_MS, undefined, { signal: late.signal }),
+      ]);
+    } finally {
+      late.abort();
+    }
   }
 }

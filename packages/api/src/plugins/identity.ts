@@ -5,13 +5,16 @@ import { LRUCache } from 'lru-cache';
 import type { Config } from '@flash-sale/shared/config/config.ts';
 import { Refusal } from '@flash-sale/shared/domain/errors.ts';
 import { USER_ID_PATTERN } from '@flash-sale/shared/domain/shopper.ts';
+import { AddressLimit } from '../limits/address-limit.ts';
+import type { DenyList } from '../limits/deny-list.ts';
+import { addressLimitOf } from './address-limit.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
     /**
      * The shopper who calls: `claimed` in trusted mode; the access token's `sub` otherwise, which `claimed` must equal where it is given.
      *
-     * @throws Refusal `unauthenticated`, `forbidden` or `invalid_request`
+     * @throws Refusal `unauthenticated`, `forbidden`, `rate_limited` or `invalid_request`
      */
     shopper(request: FastifyRequest, claimed: string | undefined): Promise<string>;
     /** Like `shopper`, where the caller may stay unknown: undefined in trusted mode when nobody is named. */
@@ -21,35 +24,55 @@ declare module 'fastify' {
 
 type IdentityConfig = Pick<
   Config,
-  'AUTH_MODE' | 'JWT_SECRET' | 'JWKS_URL' | 'JWT_ALGORITHM' | 'JWT_ISSUER' | 'JWT_AUDIENCE'
+  | 'NODE_ENV'
+  | 'AUTH_MODE'
+  | 'JWT_SECRET'
+  | 'JWKS_URL'
+  | 'JWT_ALGORITHM'
+  | 'JWT_ISSUER'
+  | 'JWT_AUDIENCE'
+  | 'RATE_LIMIT_IP_CAPACITY'
+  | 'RATE_LIMIT_IP_PER_SECOND'
 >;
 
 const VERIFIED_MAX = 50_000;
+/** Bounds the memory of those that are remembered, which may be long. */
+const VERIFIED_CHARACTERS_MAX = 32_000_000;
 /** A verified access token is believed for at most this long without looking again, and never past its `exp`. */
 const VERIFIED_MS = 60_000;
 const ACCESS_TOKEN_LENGTH_MAX = 4_096;
+/**
+ * A key set is fetched anew when it is ten minutes old, or when an access token names a key that is not in it: after at most this long a
+ * rotated key is known. Shorter, and made-up key ids would become that many requests to the provider.
+ */
+const KEY_SET_COOLDOWN_MS = 5_000;
+const KEY_SET_AGE_MS_MAX = 600_000;
+const KEY_SET_TIMEOUT_MS = 2_000;
 const USER_ID = new RegExp(USER_ID_PATTERN);
 
-/** Who calls. Decided once, here; routes only ask. */
-export const identity = fp<{ readonly config: IdentityConfig }>(
-  (app, { config }, done) => {
+/** Who calls. Decided once, here; routes only ask. Shoppers on the deny list are nobody's customers. */
+export const identity = fp<{ readonly config: IdentityConfig; readonly denyList: DenyList }>(
+  (app, { config, denyList }, done) => {
+    const allowed = (userId: string): string => {
+      if (denyList.deniesUser(userId)) throw new Refusal('forbidden');
+      return userId;
+    };
     if (config.AUTH_MODE === 'trusted') {
-      app.decorate('shopperIfKnown', (_request: FastifyRequest, claimed: string | undefined) =>
-        Promise.resolve(claimed),
+      app.decorate('shopperIfKnown', async (_request: FastifyRequest, claimed: string | undefined) =>
+        claimed === undefined ? undefined : allowed(claimed),
       );
-      app.decorate('shopper', (_request: FastifyRequest, claimed: string | undefined) =>
-        claimed === undefined
-          ? Promise.reject(new Refusal('invalid_request', { detail: 'user_id is required' }))
-          : Promise.resolve(claimed),
-      );
+      app.decorate('shopper', async (_request: FastifyRequest, claimed: string | undefined) => {
+        if (claimed === undefined) throw new Refusal('invalid_request', { detail: 'user_id is required' });
+        return allowed(claimed);
+      });
     } else {
       const subjectOf = accessTokens(config);
       const shopper = async (request: FastifyRequest, claimed: string | undefined): Promise<string> => {
-        const subject = await subjectOf(request.headers.authorization);
+        const subject = await subjectOf(request);
         if (claimed !== undefined && claimed !== subject) {
           throw new Refusal('forbidden', { detail: 'user_id is not the subject of the access token' });
         }
-        return subject;
+        return allowed(subject);
       };
       app.decorate('shopper', shopper);
       app.decorate('shopperIfKnown', shopper);
@@ -59,9 +82,17 @@ export const identity = fp<{ readonly config: IdentityConfig }>(
   { name: 'identity' },
 );
 
-/** Verifies access tokens; a cache spares verifying the same one again for each call of a shopper. */
-function accessTokens(config: IdentityConfig): (authorization: string | undefined) => Promise<string> {
-  const verified = new LRUCache<string, string>({ max: VERIFIED_MAX });
+/**
+ * Verifies access tokens; a cache spares verifying the same one again for each call of a shopper. Callers without a valid one are limited by
+ * their address, since each wrong one costs a check of its signature.
+ */
+function accessTokens(config: IdentityConfig): (request: FastifyRequest) => Promise<string> {
+  const failures = new AddressLimit(addressLimitOf(config));
+  const verified = new LRUCache<string, string>({
+    max: VERIFIED_MAX,
+    maxSize: VERIFIED_CHARACTERS_MAX,
+    sizeCalculation: (_subject, token) => token.length,
+  });
   const options: JWTVerifyOptions = {
     algorithms: [config.JWT_SECRET === undefined ? config.JWT_ALGORITHM : 'HS256'],
     requiredClaims: ['sub', 'exp'],
@@ -70,11 +101,7 @@ function accessTokens(config: IdentityConfig): (authorization: string | undefine
   };
   const verify = verifier(config, options);
 
-  return async (authorization) => {
-    const token = /^Bearer ([A-Za-z0-9_.-]+)$/i.exec(authorization ?? '')?.[1];
-    if (token === undefined || token.length > ACCESS_TOKEN_LENGTH_MAX) throw new Refusal('unauthenticated');
-    const known = verified.get(token);
-    if (known !== undefined) return known;
+  const subjectOf = async (token: string): Promise<string> => {
     const { sub, exp } = await verify(token);
     // jose does not check that `sub` is text.
     if (typeof sub !== 'string' || exp === undefined || !USER_ID.test(sub)) throw new Refusal('unauthenticated');
@@ -82,11 +109,33 @@ function accessTokens(config: IdentityConfig): (authorization: string | undefine
     if (life_ms > 0) verified.set(token, sub, { ttl: life_ms });
     return sub;
   };
+
+  return async ({ headers, ip }) => {
+    const token = /^Bearer ([A-Za-z0-9_.-]+)$/i.exec(headers.authorization ?? '')?.[1];
+    const known = token === undefined ? undefined : verified.get(token);
+    if (known !== undefined) return known;
+    const tooMany = failures.look(ip);
+    if (tooMany !== undefined) throw new Refusal('rate_limited', tooMany);
+    try {
+      if (token === undefined || token.length > ACCESS_TOKEN_LENGTH_MAX) throw new Refusal('unauthenticated');
+      return await subjectOf(token);
+    } catch (error) {
+      if (error instanceof Refusal && error.code === 'unauthenticated') failures.take(ip);
+      throw error;
+    }
+  };
 }
 
 function verifier(config: IdentityConfig, options: JWTVerifyOptions): (token: string) => Promise<JWTPayload> {
   const secret = config.JWT_SECRET === undefined ? undefined : new TextEncoder().encode(config.JWT_SECRET);
-  const keySet = config.JWKS_URL === undefined ? undefined : createRemoteJWKSet(new URL(config.JWKS_URL));
+  const keySet =
+    config.JWKS_URL === undefined
+      ? undefined
+      : createRemoteJWKSet(new URL(config.JWKS_URL), {
+          cooldownDuration: KEY_SET_COOLDOWN_MS,
+          cacheMaxAge: KEY_SET_AGE_MS_MAX,
+          timeoutDuration: KEY_SET_TIMEOUT_MS,
+        });
   return async (token) => {
     try {
       const { payload } =

@@ -6,6 +6,8 @@ const count = (description: string, value: number, minimum: number, maximum: num
   Type.Integer({ description, default: value, minimum, maximum });
 const port = (description: string, value: number) => count(description, value, 0, 65_535);
 const flag = (description: string) => Type.Boolean({ description, default: false });
+/** Shorter ones can be guessed, by many addresses at once. */
+const OPERATOR_TOKEN_LENGTH_MIN = 16;
 /** Text that ends up in key names, where braces would move the hash tag. */
 const keyText = (description: string) => text(description, { default: '', pattern: '^[A-Za-z0-9:_.-]{0,64}$' });
 
@@ -57,6 +59,9 @@ export const ConfigSchema = Type.Object({
   JWT_ISSUER: Type.Optional(text('required `iss` of access tokens', { minLength: 1 })),
   JWT_AUDIENCE: Type.Optional(text('required `aud` of access tokens', { minLength: 1 })),
   ADMIN_TOKEN: Type.Optional(text('operator token; without one the operators’ calls are closed', { minLength: 1 })),
+  VIEWER_TOKEN: Type.Optional(text('operator token that may read and change nothing', { minLength: 1 })),
+  OPERATOR_FAILURES_CAPACITY: count('wrong operator tokens that an address may send in a row', 10, 1, 10_000),
+  OPERATOR_FAILURES_PER_MINUTE: count('after that, wrong operator tokens of an address per minute', 10, 1, 10_000),
   TOKEN_SECRETS: Type.Optional(
     text(
       'secrets of seckill tokens, separated by commas: the first signs, all verify. Default: one made once and kept in MySQL',
@@ -89,6 +94,31 @@ export const ConfigSchema = Type.Object({
   RATE_LIMIT_GLOBAL_PER_SECOND: count('refill of the global bucket, buys/s', 1_000, 1, 1_000_000),
   RATE_LIMIT_USER_CAPACITY: count('burst of a shopper’s bucket, buys', 5, 1, 1_000_000),
   RATE_LIMIT_USER_PER_SECOND: count('refill of a shopper’s bucket, buys/s', 5, 1, 1_000_000),
+  RATE_LIMIT_IP_CAPACITY: count(
+    'burst of an address, per api process: seckill tokens, challenges, logins, products, wrong access tokens',
+    2_000,
+    1,
+    1_000_000,
+  ),
+  RATE_LIMIT_IP_PER_SECOND: count(
+    'refill of an address’s bucket, calls/s; outside production loopback has no limit',
+    200,
+    1,
+    1_000_000,
+  ),
+  TOKENS_PER_UNIT: count('live seckill tokens that a sale may have, per unit; 0: no limit', 0, 0, 1_000),
+  CHALLENGE_BITS: count(
+    'work before a seckill token, as the power of two of hashes expected; 4 or more, such as 16; 0: none',
+    0,
+    0,
+    32,
+  ),
+  CHALLENGE_RAISE_PER_SECOND: count(
+    'challenges/s of an api process from which on the work grows: one bit more for each doubling, 6 at most',
+    500,
+    1,
+    1_000_000,
+  ),
   ADMISSION_BATCH_MAX: count('buys in one micro-batch and so orders in one job', 100, 1, 500),
   ADMISSION_CALLS_MAX: count('micro-batches of a sale in flight at once, per api process', 1, 1, 64),
   ADMISSION_WAITING_MAX: count(
@@ -119,6 +149,12 @@ export const ConfigSchema = Type.Object({
   ),
   PRODUCT_CACHE_MS: count('how long a product’s answer is reused, ms', 200, 0, 60_000),
   WORKER_CONCURRENCY: count('jobs of a shard active at once, per worker process', 16, 1, 1_000),
+  WORKER_STUCK_AFTER_SECONDS: count(
+    'a worker process that is done with none of the jobs that wait, for this long, fails `/healthz`, s',
+    60,
+    1,
+    86_400,
+  ),
   ORDER_BATCH_MAX: count('orders in one transaction', 500, 1, 1_000),
   AUDIT_INTERVAL_MS: count('pause between two audits of all sales, ms', 10_000, 100, 86_400_000),
   METRICS_SALES_MAX: count('sales that have figures of their own in the metrics at once', 50, 1, 10_000),
@@ -195,6 +231,25 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   }
   if (config.AUTH_MODE === 'trusted' && production && config.TRUSTED_PROXIES === undefined) {
     problems.push('AUTH_MODE=trusted in production needs TRUSTED_PROXIES: the gateway that authenticates shoppers');
+  }
+  if (production && config.JWKS_URL?.startsWith('http:') === true) {
+    problems.push('JWKS_URL in production must be https: whoever can change it in transit signs access tokens');
+  }
+  if (
+    production &&
+    config.JWKS_URL !== undefined &&
+    (config.JWT_ISSUER === undefined || config.JWT_AUDIENCE === undefined)
+  ) {
+    problems.push('JWKS_URL in production needs JWT_ISSUER and JWT_AUDIENCE: its keys sign for other services, too');
+  }
+  if (config.CHALLENGE_BITS > 0 && config.CHALLENGE_BITS < 4) problems.push('CHALLENGE_BITS must be 0, or at least 4');
+  if (config.VIEWER_TOKEN !== undefined && config.VIEWER_TOKEN === config.ADMIN_TOKEN) {
+    problems.push('VIEWER_TOKEN must not be ADMIN_TOKEN: it may change nothing');
+  }
+  for (const name of ['ADMIN_TOKEN', 'VIEWER_TOKEN'] as const) {
+    if (production && (config[name]?.length ?? OPERATOR_TOKEN_LENGTH_MIN) < OPERATOR_TOKEN_LENGTH_MIN) {
+      problems.push(`${name} in production needs at least ${OPERATOR_TOKEN_LENGTH_MIN} characters`);
+    }
   }
   if (problems.length > 0) throw new ConfigError(problems);
   return config;

@@ -1,6 +1,7 @@
 import { Migrator, type Migration } from 'kysely/migration';
 import * as salesAndOrders from '../../migrations/0001_sales_and_orders.ts';
 import * as payments from '../../migrations/0002_payments.ts';
+import * as operators from '../../migrations/0003_operators.ts';
 import type { Config } from '../config/config.ts';
 import { connectDb, createDatabase } from './client.ts';
 
@@ -8,6 +9,7 @@ import { connectDb, createDatabase } from './client.ts';
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001_sales_and_orders': salesAndOrders,
   '0002_payments': payments,
+  '0003_operators': operators,
 };
 
 /**

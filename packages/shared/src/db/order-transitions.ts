@@ -28,6 +28,22 @@ export async function lockSaleRow(tx: Tx, productId: number): Promise<void> {
   await sql`SELECT id FROM products WHERE id = ${productId} FOR UPDATE`.execute(tx);
 }
 
+/** Locks orders, before their payments: whoever opens a payment locks them in this order too, so that no two can wait for each other. */
+export async function lockOrders(tx: Tx, orderNos: readonly string[]): Promise<void> {
+  await sql`SELECT order_no FROM orders FORCE INDEX (PRIMARY) WHERE order_no IN (${orderNos}) FOR UPDATE`.execute(tx);
+}
+
+/** Which payment each of the orders was paid by, of those that were paid. */
+export async function paymentsThatPaid(tx: Tx, orderNos: readonly string[]): Promise<Map<string, string | null>> {
+  const rows = await tx
+    .selectFrom('order_history')
+    .select(['order_no', 'reason'])
+    .where('order_no', 'in', orderNos)
+    .where('to_status', '=', 'paid')
+    .execute();
+  return new Map(rows.map(({ order_no, reason }) => [order_no, reason]));
+}
+
 /**
  * Moves those of a sale's orders that are in the state `from`; the others stay as they are. A close lowers `sold` and leaves a
  * return for each unit, in the same transaction. The caller holds the sale's row.
@@ -37,16 +53,19 @@ export async function lockSaleRow(tx: Tx, productId: number): Promise<void> {
 export async function moveOrders(
   tx: Tx,
   productId: number,
-  orderNos: readonly string[],
+  /** By order number. */
+  movers: ReadonlyMap<string, Mover>,
   from: OrderStatus,
   to: 'paid' | ClosedStatus,
-  mover: Mover,
 ): Promise<MovedOrder[]> {
   if (!canMove(from, to)) throw new Error(`An order cannot move from ${from} to ${to}`);
+  if (movers.size === 0) return [];
   // By primary key alone: another index would lock rows of other sales on the way, and wait for those who hold them.
   const { rows: found } = await sql<MovedOrder>`
     SELECT order_no, user_id, product_id, price_cents, version FROM orders FORCE INDEX (PRIMARY)
-    WHERE order_no IN (${orderNos}) AND product_id = ${productId} AND status = ${from} FOR UPDATE`.execute(tx);
+    WHERE order_no IN (${[...movers.keys()]}) AND product_id = ${productId} AND status = ${from} FOR UPDATE`.execute(
+    tx,
+  );
   if (found.length === 0) return [];
   const now = new Date();
   const found_nos = found.map(({ order_no }) => order_no);
@@ -54,7 +73,10 @@ export async function moveOrders(
     UPDATE orders FORCE INDEX (PRIMARY)
     SET status = ${to}, version = version + 1, updated_at = ${now}, ${sql.ref(to === 'paid' ? 'paid_at' : 'closed_at')} = ${now}
     WHERE order_no IN (${found_nos}) AND status = ${from}`.execute(tx);
-  const history = found.map(({ order_no }) => [order_no, from, to, mover.actor, mover.reason ?? null, now]);
+  const history = found.map(({ order_no }) => {
+    const { actor, reason } = movers.get(order_no)!;
+    return [order_no, from, to, actor, reason ?? null, now];
+  });
   await sql`
     INSERT INTO order_history (order_no, from_status, to_status, actor, reason, created_at) VALUES ${history}`.execute(
     tx,

@@ -48,14 +48,17 @@ export async function findPayment(db: Db, paymentId: string): Promise<Payment | 
   return db.selectFrom('payments').select(COLUMNS).where('payment_id', '=', paymentId).executeTakeFirst();
 }
 
-/** The payment as it is now, locked: whoever asks its provider moves it without the sale's row. */
-export async function lockPayment(tx: Tx, paymentId: string): Promise<Payment & { readonly refund_by: string | null }> {
+/** The payments as they are now, locked: whoever asks their provider moves them without the sale's row. */
+export async function lockPayments(
+  tx: Tx,
+  paymentIds: readonly string[],
+): Promise<(Payment & { readonly refund_by: string | null })[]> {
   return tx
     .selectFrom('payments')
     .select([...COLUMNS, 'refund_by'])
-    .where('payment_id', '=', paymentId)
+    .where('payment_id', 'in', paymentIds)
     .forUpdate()
-    .executeTakeFirstOrThrow();
+    .execute();
 }
 
 /** The payment that paid the order and was not refunded, locked. */
@@ -99,45 +102,41 @@ export async function findPaymentsOfOrder(db: Db, orderNo: string) {
     .execute();
 }
 
-/** Whether the payment moved; false where it was not in the state `from` any more. */
-export async function movePayment(
+/** Moves those of the payments that are in the state `from`; returns how many. */
+export async function movePayments(
   db: Db | Tx,
-  paymentId: string,
+  paymentIds: readonly string[],
   from: PaymentStatus,
   to: PaymentStatus,
-): Promise<boolean> {
+): Promise<number> {
   if (!canMovePayment(from, to)) throw new Error(`A payment cannot move from ${from} to ${to}`);
+  if (paymentIds.length === 0) return 0;
   const now = new Date();
   const { numUpdatedRows } = await db
     .updateTable('payments')
     .set({ status: to, updated_at: now, ask_at: to === 'refund_pending' ? now : null })
-    .where('payment_id', '=', paymentId)
+    .where('payment_id', 'in', paymentIds)
     .where('status', '=', from)
     .executeTakeFirst();
-  return numUpdatedRows === 1n;
+  return Number(numUpdatedRows);
 }
 
-export async function wasApplied(tx: Tx, provider: string, eventId: string): Promise<boolean> {
-  const row = await tx
+/** Ids of those events that were applied before. */
+export async function appliedEvents(tx: Tx, provider: string, eventIds: readonly string[]): Promise<Set<string>> {
+  const rows = await tx
     .selectFrom('payment_events')
     .select('event_id')
     .where('provider', '=', provider)
-    .where('event_id', '=', eventId)
-    .executeTakeFirst();
-  return row !== undefined;
+    .where('event_id', 'in', eventIds)
+    .execute();
+  return new Set(rows.map(({ event_id }) => event_id));
 }
 
-export async function insertPaymentEvent(tx: Tx, provider: string, event: PaymentEvent): Promise<void> {
-  await tx
-    .insertInto('payment_events')
-    .values({
-      provider,
-      event_id: event.event_id,
-      payment_id: event.payment_id,
-      kind: event.kind,
-      created_at: new Date(),
-    })
-    .execute();
+export async function insertPaymentEvents(tx: Tx, provider: string, events: readonly PaymentEvent[]): Promise<void> {
+  if (events.length === 0) return;
+  const created_at = new Date();
+  const rows = events.map(({ event_id, payment_id, kind }) => ({ provider, event_id, payment_id, kind, created_at }));
+  await tx.insertInto('payment_events').values(rows).execute();
 }
 
 /** Has the open payments of these orders expired at their provider; in the transaction that moves the orders. */

@@ -12,11 +12,14 @@ export type SaleTotal =
   | 'revenue_cents'
   | 'refunded_cents';
 
+/** Buys by outcome, once Redis does not keep the sale any more. */
+export type KeptOutcome = `outcome:${string}`;
+
 /** `accepted_at`: orders by the second they were admitted in. `row_after_ms`: orders by the time from admission to their row, rounded up. */
 export type SaleSeries = 'accepted_at' | 'row_after_ms';
 
 export interface CounterChange {
-  readonly name: SaleTotal | SaleSeries;
+  readonly name: SaleTotal | SaleSeries | KeptOutcome;
   /** 0 for a total. */
   readonly bucket: number;
   readonly value: number;
@@ -58,6 +61,19 @@ function latencyBucket_ms(latency_ms: number): number {
   const positive = Math.max(1, latency_ms);
   const step = 2 ** Math.max(0, Math.floor(Math.log2(positive)) - 2);
   return Math.ceil(positive / step) * step;
+}
+
+/** Keeps a sale's buys by outcome beyond its life in Redis. Repeating it changes nothing. */
+export async function keepOutcomes(
+  db: Db,
+  productId: number,
+  outcomes: Readonly<Record<string, number>>,
+): Promise<void> {
+  const rows = Object.entries(outcomes).map(([outcome, count]) => [productId, `outcome:${outcome}`, 0, count]);
+  if (rows.length === 0) return;
+  await sql`
+    INSERT INTO sale_counters (product_id, name, bucket, value) VALUES ${rows}
+    ON DUPLICATE KEY UPDATE value = VALUES(value)`.execute(db);
 }
 
 export async function readCounters(db: Db, productId: number): Promise<CounterChange[]> {

@@ -1,4 +1,5 @@
 import type { Generated, GeneratedAlways } from 'kysely';
+import type { OperatorRole } from '../domain/operator.ts';
 import type { OrderStatus } from '../domain/order.ts';
 import type { PaymentStatus } from '../domain/payment.ts';
 
@@ -13,6 +14,9 @@ export interface Database {
   sale_counters: SaleCountersTable;
   repairs: RepairsTable;
   token_secrets: TokenSecretsTable;
+  operator_actions: OperatorActionsTable;
+  deny_list: DenyListTable;
+  deny_list_version: DenyListVersionTable;
 }
 
 export interface ProductsTable {
@@ -124,4 +128,33 @@ export interface RepairsTable {
 export interface TokenSecretsTable {
   id: number;
   secret: string;
+}
+
+/** Operators' calls that changed something. */
+export interface OperatorActionsTable {
+  id: Generated<number>;
+  operator: string;
+  role: OperatorRole;
+  action: string;
+  subject: string;
+  /** JSON. */
+  detail: string;
+  created_at: Date;
+}
+
+/** Users and addresses that are refused. */
+export interface DenyListTable {
+  kind: 'user' | 'address';
+  /** A user id, or a CIDR. */
+  value: string;
+  reason: string | null;
+  /** Null: for ever. */
+  expires_at: Date | null;
+  created_at: Date;
+}
+
+/** One row, whose version every change of the deny list raises. */
+export interface DenyListVersionTable {
+  id: number;
+  version: number;
 }

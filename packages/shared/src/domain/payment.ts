@@ -46,6 +46,21 @@ export interface PaymentEvent {
   readonly kind: 'succeeded' | 'declined' | 'refunded';
 }
 
+/** What an event is to do to a payment. `none`: it is old news. `early`: it builds on an event that has not come yet. */
+export type PaymentEffect = 'pay' | 'decline' | 'refund' | 'none' | 'early';
+
+export function effectOf(kind: PaymentEvent['kind'], status: PaymentStatus): PaymentEffect {
+  switch (kind) {
+    case 'succeeded':
+      return status === 'started' || status === 'declined' ? 'pay' : 'none';
+    case 'declined':
+      return status === 'started' ? 'decline' : 'none';
+    case 'refunded':
+      if (status === 'refunded') return 'none';
+      return status === 'succeeded' || status === 'refund_pending' ? 'refund' : 'early';
+  }
+}
+
 export function newPaymentId(now_ms: number): string {
   return `pay_${newUlid(now_ms)}`;
 }

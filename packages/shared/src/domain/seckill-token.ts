@@ -35,6 +35,11 @@ export class SeckillTokens {
     this.#keys = new Map(keys.map(({ kid, key }) => [kid, key]));
   }
 
+  /** A secret for another purpose from each of the secrets, in their order: known to whoever knows those, and telling nothing of them. */
+  derivedSecrets(purpose: string): string[] {
+    return [...this.#keys.values()].map((key) => createHmac('sha256', key).update(`purpose:${purpose}`).digest('hex'));
+  }
+
   /** A fresh token that expires at `expires_ms` (milliseconds since the epoch). */
   sign(claim: SeckillClaim, expires_ms: number): string {
     const { kid, key } = this.#signer;

@@ -1,87 +1,100 @@
 import { Refusal } from '../domain/errors.ts';
-import { STATUS_LIFE_MS, type Order } from '../domain/order.ts';
-import type { PaymentEvent } from '../domain/payment.ts';
-import { saleOfOrderNumber } from '../domain/order-number.ts';
-import type { Db, Tx } from '../db/client.ts';
-import { isRolledBack } from '../db/errors.ts';
-import { lockSaleRow, moveOrders, type MovedOrder, type Mover } from '../db/order-transitions.ts';
+import type { Order } from '../domain/order.ts';
+import { effectOf, type PaymentEffect, type PaymentEvent } from '../domain/payment.ts';
+import type { Db } from '../db/client.ts';
+import { lockOrders, moveOrders, paymentsThatPaid, type Mover } from '../db/order-transitions.ts';
 import { findOrders } from '../db/orders.ts';
 import {
+  appliedEvents,
   findPayment,
-  insertPaymentEvent,
-  lockPayment,
+  insertPaymentEvents,
+  lockPayments,
   lockSucceededPayment,
-  movePayment,
+  movePayments,
   updateRefundBy,
-  wasApplied,
 } from '../db/payments.ts';
-import type { Commands } from '../redis/commands.ts';
+import type { SaleTransaction, SaleTransactions, Work } from './sale-transactions.ts';
 
 export interface MoveDeps {
   readonly db: Db;
-  readonly commands: Commands;
-}
-
-const TRIES_MAX = 3;
-
-/**
- * Runs moves of one sale's orders in one transaction that holds the sale's row, and sends pollers of the moved orders to the ledger before it
- * commits. Where Redis cannot be told, nothing is committed. What the server rolls back for another transaction's sake runs again.
- */
-async function moving<Result>(
-  { db, commands }: MoveDeps,
-  productId: number,
-  work: (tx: Tx, moved: (orders: readonly MovedOrder[]) => void) => Promise<Result>,
-): Promise<Result> {
-  const transact = () =>
-    db
-      .transaction()
-      .setIsolationLevel('read committed')
-      .execute(async (tx) => {
-        await lockSaleRow(tx, productId);
-        const all: MovedOrder[] = [];
-        const result = await work(tx, (orders) => all.push(...orders));
-        if (all.length > 0) await commands.markChanged(saleOfOrderNumber(all[0]!.order_no)!, STATUS_LIFE_MS, all);
-        return result;
-      });
-  for (let tries = 1; ; tries += 1) {
-    try {
-      return await transact();
-    } catch (error) {
-      if (!isRolledBack(error) || tries === TRIES_MAX) throw error;
-    }
-  }
+  readonly saleTransactions: SaleTransactions;
 }
 
 const illegal = (what: 'order' | 'payment', status: string): Refusal =>
   new Refusal('invalid_state', { detail: `The ${what} is ${status}` });
+
+const idsOf = (some: readonly { readonly payment_id: string }[]): string[] => some.map(({ payment_id }) => payment_id);
+
+interface Cancel {
+  readonly order_no: string;
+  readonly mover: Mover;
+}
+
+const cancelAll: Work<Cancel, Order> = async ({ tx, product_id, moved }, cancels) => {
+  const movers = new Map(cancels.map(({ order_no, mover }) => [order_no, mover]));
+  const cancelled = await moveOrders(tx, product_id, movers, 'pending_payment', 'cancelled');
+  moved(cancelled);
+  const now = new Map((await findOrders(tx, [...movers.keys()])).map((order) => [order.order_no, order]));
+  const fresh = new Set(cancelled.map(({ order_no }) => order_no));
+  // Whoever asks for the same at the same moment is told that it is cancelled.
+  return cancels.map(({ order_no }) =>
+    fresh.delete(order_no) ? now.get(order_no)! : illegal('order', now.get(order_no)?.status ?? 'queued'),
+  );
+};
 
 /**
  * Cancels an unpaid order; its unit goes back on sale.
  *
  * @throws Refusal `invalid_state` with the state it is in, where it is not `pending_payment`
  */
-export async function cancelOrder(deps: MoveDeps, order: Order, mover: Mover): Promise<Order> {
-  return moving(deps, order.product_id, async (tx, moved) => {
-    const cancelled = await moveOrders(tx, order.product_id, [order.order_no], 'pending_payment', 'cancelled', mover);
-    moved(cancelled);
-    const [now] = await findOrders(tx, [order.order_no]);
-    if (now === undefined || cancelled.length === 0) throw illegal('order', now?.status ?? 'queued');
-    return now;
-  });
+export function cancelOrder(
+  { saleTransactions }: Pick<MoveDeps, 'saleTransactions'>,
+  { product_id, order_no }: Order,
+  mover: Mover,
+): Promise<Order> {
+  return saleTransactions.run(product_id, cancelAll, { order_no, mover });
 }
 
-/** Expires those of a sale's orders that are unpaid still. Returns how many. */
-export async function expireOrders(deps: MoveDeps, productId: number, orderNos: readonly string[]): Promise<number> {
-  return moving(deps, productId, async (tx, moved) => {
-    const expired = await moveOrders(tx, productId, orderNos, 'pending_payment', 'expired', {
-      actor: 'expiry',
-      reason: 'not paid in time',
-    });
+const EXPIRY: Mover = { actor: 'expiry', reason: 'not paid in time' };
+
+const expireAll: Work<readonly string[], number> = async ({ tx, product_id, moved }, lists) => {
+  const counts = [];
+  for (const orderNos of lists) {
+    const movers = new Map(orderNos.map((order_no) => [order_no, EXPIRY]));
+    const expired = await moveOrders(tx, product_id, movers, 'pending_payment', 'expired');
     moved(expired);
-    return expired.length;
-  });
+    counts.push(expired.length);
+  }
+  return counts;
+};
+
+/** Expires those of a sale's orders that are unpaid still. Returns how many. */
+export function expireOrders(
+  { saleTransactions }: Pick<MoveDeps, 'saleTransactions'>,
+  productId: number,
+  orderNos: readonly string[],
+): Promise<number> {
+  return saleTransactions.run(productId, expireAll, orderNos);
 }
+
+interface Told {
+  readonly provider: string;
+  readonly order_no: string;
+  readonly event: PaymentEvent;
+}
+
+/** Events of one order build on each other, so of each order one is applied at a time. */
+const applyAll: Work<Told, boolean> = async (transaction, told) => {
+  const answers = new Map<Told, boolean | Refusal>();
+  for (let left = told; left.length > 0; left = left.filter((one) => !answers.has(one))) {
+    const first = new Map(left.toReversed().map((one) => [one.order_no, one]));
+    for (const [provider, wave] of Map.groupBy(first.values(), (one) => one.provider)) {
+      const changed = await applyEvents(transaction, provider, wave);
+      for (const [i, one] of wave.entries()) answers.set(one, changed[i]!);
+    }
+  }
+  return told.map((one) => answers.get(one)!);
+};
 
 /**
  * Applies what a provider tells of a payment, once. Money that arrives for an order that is closed, or paid already, goes back: the payment waits
@@ -94,79 +107,101 @@ export async function expireOrders(deps: MoveDeps, productId: number, orderNos: 
 export async function applyPaymentEvent(deps: MoveDeps, provider: string, event: PaymentEvent): Promise<boolean> {
   const known = await findPayment(deps.db, event.payment_id);
   if (known === undefined || known.provider !== provider) throw new Refusal('not_found');
-  const mover: Mover = { actor: `payment:${provider}`, reason: event.payment_id };
+  const { product_id, order_no } = known;
+  return deps.saleTransactions.run(product_id, applyAll, { provider, order_no, event });
+}
 
-  return moving(deps, known.product_id, async (tx, moved) => {
-    // Read under the sale's row, which every event of the sale takes first.
-    if (await wasApplied(tx, provider, event.event_id)) return false;
-    const changed = await apply(tx, moved, await lockPayment(tx, event.payment_id), event.kind, mover);
-    await insertPaymentEvent(tx, provider, event);
-    return changed;
+/** Applies events of a provider, each about another order of the sale. */
+async function applyEvents(
+  { tx, product_id, moved }: SaleTransaction,
+  provider: string,
+  told: readonly Told[],
+): Promise<(boolean | Refusal)[]> {
+  const events = told.map(({ event }) => event);
+  const eventIds = events.map(({ event_id }) => event_id);
+  const applied = await appliedEvents(tx, provider, eventIds);
+  const orderNos = told.map(({ order_no }) => order_no);
+  await lockOrders(tx, orderNos);
+  const found = await lockPayments(tx, idsOf(events));
+  const payments = new Map(found.map((payment) => [payment.payment_id, payment]));
+  const effects = new Map<PaymentEvent, PaymentEffect>();
+  for (const event of events) {
+    const { status } = payments.get(event.payment_id)!;
+    effects.set(event, applied.has(event.event_id) ? 'none' : effectOf(event.kind, status));
+  }
+  const having = (effect: PaymentEffect) =>
+    events.filter((event) => effects.get(event) === effect).map(({ payment_id }) => payments.get(payment_id)!);
+  const by = (payment_id: string, actor = `payment:${provider}`): Mover => ({ actor, reason: payment_id });
+
+  await movePayments(tx, idsOf(having('decline')), 'started', 'declined');
+
+  const paying = having('pay');
+  for (const from of ['started', 'declined'] as const) {
+    const those = paying.filter(({ status }) => status === from);
+    await movePayments(tx, idsOf(those), from, 'succeeded');
+  }
+  const payers = new Map(paying.map(({ order_no, payment_id }) => [order_no, by(payment_id)]));
+  const paid = await moveOrders(tx, product_id, payers, 'pending_payment', 'paid');
+  moved(paid);
+  const inTime = new Set(paid.map(({ order_no }) => order_no));
+  const late = paying.filter(({ order_no }) => !inTime.has(order_no));
+  await movePayments(tx, idsOf(late), 'succeeded', 'refund_pending');
+
+  const refunding = having('refund');
+  if (refunding.length > 0) {
+    // Some are refunded at the provider without our asking.
+    const unasked = refunding.filter(({ status }) => status === 'succeeded');
+    await movePayments(tx, idsOf(unasked), 'succeeded', 'refund_pending');
+    await movePayments(tx, idsOf(refunding), 'refund_pending', 'refunded');
+    // An order is refunded with the payment that paid it, not with one that came on top.
+    const payerOf = await paymentsThatPaid(tx, orderNos);
+    const closing = refunding.filter(({ order_no, payment_id }) => payerOf.get(order_no) === payment_id);
+    const refunders = new Map(closing.map((one) => [one.order_no, by(one.payment_id, one.refund_by ?? undefined)]));
+    moved(await moveOrders(tx, product_id, refunders, 'paid', 'refunded'));
+  }
+
+  const news = events.filter((event) => !applied.has(event.event_id) && effects.get(event) !== 'early');
+  await insertPaymentEvents(tx, provider, news);
+  return events.map((event) => {
+    const effect = effects.get(event)!;
+    if (effect === 'early') return illegal('payment', payments.get(event.payment_id)!.status);
+    return effect !== 'none';
   });
 }
 
-async function apply(
-  tx: Tx,
-  moved: (orders: readonly MovedOrder[]) => void,
-  payment: Awaited<ReturnType<typeof lockPayment>>,
-  kind: PaymentEvent['kind'],
-  mover: Mover,
-): Promise<boolean> {
-  const { payment_id, product_id, order_no, status, refund_by } = payment;
-  switch (kind) {
-    case 'declined':
-      // After anything else it is old news.
-      return status === 'started' && (await movePayment(tx, payment_id, 'started', 'declined'));
-    case 'succeeded': {
-      if (status !== 'started' && status !== 'declined') return false;
-      await movePayment(tx, payment_id, status, 'succeeded');
-      const paid = await moveOrders(tx, product_id, [order_no], 'pending_payment', 'paid', mover);
-      moved(paid);
-      if (paid.length === 0) await movePayment(tx, payment_id, 'succeeded', 'refund_pending');
-      return true;
-    }
-    case 'refunded': {
-      if (status === 'refunded') return false;
-      if (status !== 'succeeded' && status !== 'refund_pending') {
-        throw illegal('payment', status);
-      }
-      // Refunded at the provider without our asking.
-      if (status === 'succeeded') await movePayment(tx, payment_id, 'succeeded', 'refund_pending');
-      await movePayment(tx, payment_id, 'refund_pending', 'refunded');
-      if (await isPaidBy(tx, payment_id, order_no)) {
-        const refunder = { ...mover, actor: refund_by ?? mover.actor };
-        moved(await moveOrders(tx, product_id, [order_no], 'paid', 'refunded', refunder));
-      }
-      return true;
-    }
-  }
+interface Refund {
+  readonly order_no: string;
+  readonly actor: string;
 }
 
-/** Whether it is this payment that the order is paid by, not one that came on top. */
-async function isPaidBy(tx: Tx, paymentId: string, orderNo: string): Promise<boolean> {
-  const row = await tx
-    .selectFrom('order_history')
-    .select('order_no')
-    .where('order_no', '=', orderNo)
-    .where('to_status', '=', 'paid')
-    .where('reason', '=', paymentId)
-    .executeTakeFirst();
-  return row !== undefined;
-}
+const requestAll: Work<Refund, void> = async ({ tx }, refunds) => {
+  const answers: (Refusal | undefined)[] = [];
+  for (const { order_no, actor } of refunds) {
+    const [now] = await findOrders(tx, [order_no]);
+    if (now?.status !== 'paid') {
+      answers.push(illegal('order', now?.status ?? 'queued'));
+      continue;
+    }
+    const payment = await lockSucceededPayment(tx, order_no);
+    // None: a refund was asked for before, and is under way.
+    if (payment !== undefined) {
+      await movePayments(tx, [payment.payment_id], 'succeeded', 'refund_pending');
+      await updateRefundBy(tx, payment.payment_id, actor);
+    }
+    answers.push(undefined);
+  }
+  return answers;
+};
 
 /**
  * Asks for the refund of a paid order. The order is `refunded`, and its unit back on sale, when the provider has confirmed.
  *
  * @throws Refusal `invalid_state` where the order is not paid
  */
-export async function requestRefund(deps: MoveDeps, order: Order, actor: string): Promise<void> {
-  await moving(deps, order.product_id, async (tx) => {
-    const [now] = await findOrders(tx, [order.order_no]);
-    if (now?.status !== 'paid') throw illegal('order', now?.status ?? 'queued');
-    const payment = await lockSucceededPayment(tx, order.order_no);
-    // None: a refund was asked for before, and is under way.
-    if (payment === undefined) return;
-    await movePayment(tx, payment.payment_id, 'succeeded', 'refund_pending');
-    await updateRefundBy(tx, payment.payment_id, actor);
-  });
+export function requestRefund(
+  { saleTransactions }: Pick<MoveDeps, 'saleTransactions'>,
+  { product_id, order_no }: Order,
+  actor: string,
+): Promise<void> {
+  return saleTransactions.run(product_id, requestAll, { order_no, actor });
 }

@@ -30,3 +30,14 @@ export function openOrderQueues(deps: {
     },
   };
 }
+
+/** How many jobs of a queue a worker could take now: those that wait, and those whose delay is over. A paused queue gives none away. */
+export async function jobsToTake(redis: RedisClient, queue: Queue<WriteOrdersJob>, now_ms: number): Promise<number> {
+  const [waiting, due, paused] = await Promise.all([
+    redis.llen(queue.toKey('wait')),
+    // BullMQ's scores are times in ms with 12 more bits, which number the jobs of one ms.
+    redis.zcount(queue.toKey('delayed'), '-inf', now_ms * 0x1000),
+    redis.hexists(queue.toKey('meta'), 'paused'),
+  ]);
+  return paused === 1 ? 0 : waiting + due;
+}

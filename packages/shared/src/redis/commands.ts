@@ -65,6 +65,16 @@ export interface AdmitCall {
   };
 }
 
+/** What else decides whether a seckill token is issued. */
+export interface IssueOptions {
+  /** A recorded one that does not verify any more. */
+  readonly replacing?: string;
+  /** Live ones that the sale may have, per unit; 0: no limit. */
+  readonly tokens_per_unit?: number;
+  /** The challenge that was solved, where one is needed; spent on one seckill token. */
+  readonly challenge?: { readonly id: string; readonly life_ms: number } | undefined;
+}
+
 /** What became of one buy. */
 export type Admission =
   | { readonly outcome: 'accepted' }
@@ -101,6 +111,8 @@ export interface StatusRecord {
 export interface OrderInRedis {
   readonly sale_ready: boolean;
   readonly reservation: Reservation | undefined;
+  /** Whether a writer has taken the reservation, so that the order may be in the ledger, settled or not. */
+  readonly may_be_written: boolean;
   readonly status: string | undefined;
 }
 
@@ -174,10 +186,19 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: Command
 
     /** Decides a micro-batch, at most a few hundred items; answers in the same order. */
     async admit(sale: SaleRef, call: AdmitCall, items: readonly AdmitItem[]): Promise<Admission[]> {
-      const { state, pause, owners, reservations, reservedAt } = keys.sale(sale);
+      const { state, pause, owners, reservations, reservedAt, liveTokens } = keys.sale(sale);
       const { shard } = sale;
-      const names = [state, pause, owners, reservations, reservedAt, keys.backlog(shard), keys.globalBucket(shard)];
       const { limits } = call;
+      const names = [
+        state,
+        pause,
+        owners,
+        reservations,
+        reservedAt,
+        keys.backlog(shard),
+        keys.globalBucket(shard),
+        liveTokens,
+      ];
       const args: Argument[] = [
         call.run_id,
         call.deadline_ms,
@@ -196,23 +217,42 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: Command
       return (await run<string[]>('admit', names, args)).map(admissionOf);
     },
 
-    /** Records `token`, or answers the shopper's live one. `replacing` is a recorded one that does not verify any more. */
-    issueToken(sale: SaleRef, userId: string, token: string, life_ms: number, replacing = ''): Promise<string> {
-      return run('issue_token', [keys.sale(sale).state, keys.seckillToken(sale, userId)], [token, life_ms, replacing]);
+    /** Records `token`, or answers the shopper's live one, or why there is none. */
+    issueToken(
+      sale: SaleRef,
+      userId: string,
+      token: string,
+      life_ms: number,
+      { replacing = '', tokens_per_unit = 0, challenge }: IssueOptions = {},
+    ): Promise<string> {
+      const { state, liveTokens } = keys.sale(sale);
+      return run(
+        'issue_token',
+        [
+          state,
+          keys.seckillToken(sale, userId),
+          liveTokens,
+          ...(challenge === undefined ? [] : [keys.challenge(sale.shard, challenge.id)]),
+        ],
+        [userId, token, life_ms, replacing, tokens_per_unit, challenge?.life_ms ?? 0],
+      );
     },
 
     async readOrder(sale: SaleRef, orderNo: string): Promise<OrderInRedis> {
       const { state, reservations } = keys.sale(sale);
-      const [ready, reservation, status] = await run<[number, string | null, string | null]>(
+      const [ready, reservation, status, taken] = await run<[number, string | null, string | null, number]>(
         'read_order',
         [state, reservations, keys.status(sale, orderNo)],
         [orderNo],
       );
       const told = status?.slice(status.indexOf(' ') + 1);
       // '-': changed since. Then the ledger has the order, even where the writer died before it could settle the reservation.
-      if (told === '-') return { sale_ready: ready === 1, reservation: undefined, status: undefined };
+      if (told === '-') {
+        return { sale_ready: ready === 1, reservation: undefined, may_be_written: true, status: undefined };
+      }
       return {
         sale_ready: ready === 1,
+        may_be_written: taken === 1,
         reservation: reservation === null ? undefined : reservationOf(orderNo, reservation),
         status: told,
       };
@@ -275,7 +315,7 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: Command
       const names = keys.sale(sale);
       const [held, ...flat] = await run<[number, ...string[]]>(
         'next_reservations',
-        [names.lease, names.reservations, names.reservedAt, names.owners, names.leaseWaiting],
+        [names.lease, names.reservations, names.reservedAt, names.owners, names.leaseWaiting, names.state],
         [lease, limit],
       );
       if (held === 0) return undefined;

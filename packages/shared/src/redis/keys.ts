@@ -15,6 +15,8 @@ export interface SaleKeys {
   readonly reservations: string;
   /** Sorted set of the same order numbers by admission time. */
   readonly reservedAt: string;
+  /** Sorted set user → when their live seckill token expires, ms; with a TTL, kept only where their number is limited. */
+  readonly liveTokens: string;
   /** Hash `process outcome` → buys: for statistics, told by the api processes. */
   readonly outcomes: string;
   /** String `fencing_token holder`, with a TTL: who may move orders of this sale into the ledger. */
@@ -45,6 +47,7 @@ export class Keys {
       owners: at('owners'),
       reservations: at('reservations'),
       reservedAt: at('reserved_at'),
+      liveTokens: at('live_tokens'),
       outcomes: at('outcomes'),
       lease: at('lease'),
       fence: at('fence'),
@@ -57,6 +60,11 @@ export class Keys {
   /** String with a TTL: the shopper's live seckill token, or `#order number` once that order consumed it. */
   seckillToken(sale: SaleRef, userId: string): string {
     return `${this.#root}token:{${sale.shard}}:${sale.id}:${userId}`;
+  }
+
+  /** String with a TTL: this challenge was spent on a seckill token. */
+  challenge(shard: number, id: string): string {
+    return `${this.#root}challenge:{${shard}}:${id}`;
   }
 
   /** String with a TTL: `version order` for pollers, after settling. */

@@ -9,15 +9,30 @@ export interface Readiness {
   readonly mysql: boolean;
 }
 
+/** Whether a process gets on with its work; anything but `ok` asks for a restart. */
+export interface Health {
+  readonly status: 'ok' | 'stuck';
+  /** The shards whose jobs wait. */
+  readonly shards?: readonly number[];
+}
+
 const HEADERS_TIMEOUT_MS = 5_000;
 
 /** Opens a process's own port for operators: `/healthz`, `/readyz` and `/metrics`. */
 export async function startOpsServer(
   address: { readonly host: string; readonly port: number },
-  deps: { readonly registry: Registry; readonly readiness: () => Promise<Readiness> },
+  deps: {
+    readonly registry: Registry;
+    readonly readiness: () => Promise<Readiness>;
+    /** Left out where a process that answers is healthy. */
+    readonly health?: () => Health;
+  },
 ): Promise<{ readonly port: number; stop(): Promise<void> }> {
   const routes: Record<string, () => Promise<{ status: number; type: string; body: string }>> = {
-    '/healthz': () => Promise.resolve(json(200, { status: 'ok' })),
+    '/healthz': () => {
+      const health = deps.health?.() ?? { status: 'ok' };
+      return Promise.resolve(json(health.status === 'ok' ? 200 : 503, health));
+    },
     '/readyz': async () => {
       const { ready, ...servers } = await deps.readiness();
       return json(ready ? 200 : 503, { status: ready ? 'ready' : 'not_ready', ...servers });

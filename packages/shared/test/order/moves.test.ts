@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { moveOrders, lockSaleRow } from '../../src/db/order-transitions.ts';
-import { insertPayment, movePayment } from '../../src/db/payments.ts';
+import { insertPayment, movePayments } from '../../src/db/payments.ts';
 import { readCounters } from '../../src/db/sale-counters.ts';
 import { canMove, ORDER_STATUSES, type Order, type OrderStatus } from '../../src/domain/order.ts';
 import {
@@ -13,6 +13,7 @@ import {
 import { connectRedis } from '../../src/redis/client.ts';
 import { createCommands } from '../../src/redis/commands.ts';
 import { applyPaymentEvent, cancelOrder, expireOrders, requestRefund } from '../../src/order/moves.ts';
+import { SaleTransactions } from '../../src/order/sale-transactions.ts';
 import { shoppers } from '../buying.ts';
 import { aLockIsWaitedFor } from '../row-locks.ts';
 import { ledgerOf, openPayment, placeOrder, placeOrders } from '../ordering.ts';
@@ -140,7 +141,7 @@ describe('an order', () => {
     for (const { from, to } of illegal) {
       const move = context.db
         .transaction()
-        .execute((tx) => moveOrders(tx, order.product_id, [order.order_no], from, to, { actor: 'test' }));
+        .execute((tx) => moveOrders(tx, order.product_id, new Map([[order.order_no, { actor: 'test' }]]), from, to));
       await expect(move).rejects.toThrow(`cannot move from ${from} to ${to}`);
     }
     expect(illegal).toHaveLength(4 * ORDER_STATUSES.length - 4);
@@ -170,7 +171,7 @@ describe('a payment', () => {
   test('makes no move that its map does not have', async () => {
     for (const from of PAYMENT_STATUSES) {
       for (const to of PAYMENT_STATUSES.filter((one) => !canMovePayment(from, one))) {
-        await expect(movePayment(context.db, 'pay_none', from, to)).rejects.toThrow(
+        await expect(movePayments(context.db, ['pay_none'], from, to)).rejects.toThrow(
           `cannot move from ${from} to ${to}`,
         );
       }
@@ -292,7 +293,7 @@ describe('a payment', () => {
     onTestFinished(async () => {
       if (!givingUp.isCommitted) await givingUp.rollback().execute();
     });
-    await movePayment(givingUp, payment, 'started', 'declined');
+    await movePayments(givingUp, [payment], 'started', 'declined');
     const told = tell(payment, 'succeeded');
     await aLockIsWaitedFor(context.db);
     await givingUp.commit().execute();
@@ -359,7 +360,8 @@ describe('at the same moment', () => {
       await tx.rollback().execute();
     });
     await lockSaleRow(tx, one.id);
-    await moveOrders(tx, one.id, numbers(held), 'pending_payment', 'expired', { actor: 'test' });
+    const movers = new Map(numbers(held).map((order_no) => [order_no, { actor: 'test' }]));
+    await moveOrders(tx, one.id, movers, 'pending_payment', 'expired');
     expect(await expireOrders(context, other.id, numbers(free))).toBe(5);
   });
 });
@@ -395,8 +397,8 @@ describe('pollers', () => {
     const order = await placeOrder(context, sale);
     const gone = connectRedis(context.config, 'request');
     gone.disconnect();
-    const commands = createCommands(gone, context.keys);
-    await expect(cancelOrder({ ...context, commands }, order, { actor: 'shopper' })).rejects.toThrow(
+    const saleTransactions = new SaleTransactions({ db: context.db, commands: createCommands(gone, context.keys) });
+    await expect(cancelOrder({ saleTransactions }, order, { actor: 'shopper' })).rejects.toThrow(
       /Stream isn't writeable|Connection is closed/,
     );
     expect(await ledgerOf(context, order)).toMatchObject({ status: 'pending_payment', sold: 1, returned: false });

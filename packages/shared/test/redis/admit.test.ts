@@ -454,7 +454,7 @@ describe('a seckill token', () => {
       'that was replaced',
       async (sale: Sale) => {
         const token = await issueToken(context, sale, 'u1');
-        await context.commands.issueToken(sale, 'u1', 'a newer one', 60_000, token);
+        await context.commands.issueToken(sale, 'u1', 'a newer one', 60_000, { replacing: token });
         return token;
       },
     ],

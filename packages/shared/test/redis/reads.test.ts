@@ -60,14 +60,14 @@ describe('reading an order', () => {
     const sale = await context.openSale({ price_cents: 1_999 });
     const attempt = await newAttempt(context, sale, ['u1'], { job_id: 'job-1' });
     const { order_no } = attempt.items[0]!;
-    expect(await context.commands.readOrder(sale, order_no)).toEqual({
+    expect(await context.commands.readOrder(sale, order_no)).toMatchObject({
       sale_ready: true,
       reservation: undefined,
       status: undefined,
     });
     await send(context, attempt);
     const queued = await context.commands.readOrder(sale, order_no);
-    expect(queued).toEqual({
+    expect(queued).toMatchObject({
       sale_ready: true,
       status: undefined,
       reservation: {
@@ -81,11 +81,40 @@ describe('reading an order', () => {
     });
     const lease = await takeLease(context, sale);
     await context.commands.settle(sale, lease, 60_000, [{ order_no, version: 12, status: '{"a": "b c"}' }]);
-    expect(await context.commands.readOrder(sale, order_no)).toEqual({
+    expect(await context.commands.readOrder(sale, order_no)).toMatchObject({
       sale_ready: true,
       reservation: undefined,
       status: '{"a": "b c"}',
     });
+  });
+
+  test('says whether a writer has taken its reservation, since the ledger may have it from then on', async () => {
+    const sale = await context.openSale();
+    const { state, reservations, reservedAt } = context.keys.sale(sale);
+    const [first, second] = await buy(context, sale, ['u1', 'u2']);
+    for (const [{ order_no }, admitted_ms] of [
+      [first!, 1_000],
+      [second!, 2_000],
+    ] as const) {
+      await context.redis.hset(reservations, order_no, `${admitted_ms} 1999 job request u`);
+      await context.redis.zadd(reservedAt, admitted_ms, order_no);
+    }
+    const taken = async () => {
+      const read = [first!, second!].map(({ order_no }) => context.commands.readOrder(sale, order_no));
+      return (await Promise.all(read)).map(({ may_be_written }) => may_be_written);
+    };
+    // Any of what is left by a rebuild may be written.
+    expect(await taken()).toEqual([true, true]);
+    await context.redis.hdel(state, 'taken_until_ms');
+    expect(await taken()).toEqual([false, false]);
+    const lease = await takeLease(context, sale);
+    await context.commands.nextReservations(sale, lease, 1);
+    expect(await taken()).toEqual([true, false]);
+    await context.commands.nextReservations(sale, lease, 2);
+    await context.commands.nextReservations(sale, lease, 1);
+    expect(await taken()).toEqual([true, true]);
+    await context.redis.hset(state, { run_id: 'e'.repeat(40), taken_until_ms: 0 });
+    expect(await taken()).toEqual([true, true]);
   });
 
   test('says where the sale is not ready, so that a poll answers 503 and never 404', async () => {
@@ -97,7 +126,7 @@ describe('reading an order', () => {
       reservation: { user_id: 'u1' },
     });
     const unknown = await context.commands.readOrder({ id: 999_999, shard: 0 }, owner!.order_no);
-    expect(unknown).toEqual({ sale_ready: false, reservation: undefined, status: undefined });
+    expect(unknown).toMatchObject({ sale_ready: false, reservation: undefined, status: undefined });
   });
 });
 

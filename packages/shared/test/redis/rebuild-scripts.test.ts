@@ -47,6 +47,7 @@ describe('a rebuild', () => {
       start_ms: String(sale.start_ms),
       end_ms: String(sale.end_ms),
       price_cents: String(sale.price_cents),
+      taken_until_ms: expect.stringMatching(/^\d{13}$/),
     });
     expect(await context.redis.exists(building)).toBe(0);
   });

@@ -55,10 +55,10 @@ describe('a seckill token is issued', () => {
   test('anew in place of one that does not verify any more, and only of that one', async () => {
     const sale = await context.openSale();
     await context.commands.issueToken(sale, 'u1', 'old', LIFE_MS);
-    expect(await context.commands.issueToken(sale, 'u1', 'new', LIFE_MS, 'old')).toBe('new');
+    expect(await context.commands.issueToken(sale, 'u1', 'new', LIFE_MS, { replacing: 'old' })).toBe('new');
     // A racing request that saw the old one does not replace its successor, nor does the same call sent twice.
-    expect(await context.commands.issueToken(sale, 'u1', 'newer', LIFE_MS, 'old')).toBe('new');
-    expect(await context.commands.issueToken(sale, 'u1', 'new', LIFE_MS, 'old')).toBe('new');
+    expect(await context.commands.issueToken(sale, 'u1', 'newer', LIFE_MS, { replacing: 'old' })).toBe('new');
+    expect(await context.commands.issueToken(sale, 'u1', 'new', LIFE_MS, { replacing: 'old' })).toBe('new');
   });
 
   test('before the start and while paused or sold out, so that shoppers are ready when units are', async () => {

@@ -1,6 +1,7 @@
 import { KEPT_AFTER_END_MS } from '@flash-sale/shared/domain/sale.ts';
 import type { Db } from '@flash-sale/shared/db/client.ts';
 import { markCleaned, salesToCleanUp } from '@flash-sale/shared/db/products.ts';
+import { keepOutcomes } from '@flash-sale/shared/db/sale-counters.ts';
 import type { Commands } from '@flash-sale/shared/redis/commands.ts';
 import { withStampedLease, type LeaseMetrics } from '@flash-sale/shared/sale/lease.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
@@ -29,6 +30,7 @@ export function cleanUp(deps: CleanUpDeps): Rounds {
       const sales = await salesToCleanUp(db, Date.now() - KEPT_AFTER_END_MS);
       await forEachSale(sales, { stopping, log, service: 'clean_up' }, (sale) =>
         withStampedLease(deps, sale, LEASE_WAIT_MS, async (lease) => {
+          await keepOutcomes(db, sale.id, await commands.outcomes(sale));
           if (!(await commands.cleanUp(sale, lease.text))) return;
           // Marked under the same lease: a rebuild that comes next sees it.
           await markCleaned(db, sale.id, lease.fencing_token, Date.now());

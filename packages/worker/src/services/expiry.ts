@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { Db } from '@flash-sale/shared/db/client.ts';
 import { ordersToExpire } from '@flash-sale/shared/db/orders.ts';
 import { expireOrders } from '@flash-sale/shared/order/moves.ts';
-import type { Commands } from '@flash-sale/shared/redis/commands.ts';
+import type { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import type { Rounds } from './service.ts';
@@ -17,7 +17,7 @@ export interface ExpiryDeps {
   readonly db: Db;
   /** Names the lock, which is the server's and not the database's. */
   readonly db_name: string;
-  readonly commands: Commands;
+  readonly saleTransactions: SaleTransactions;
   readonly log: Logger;
   readonly metrics: Metrics;
 }

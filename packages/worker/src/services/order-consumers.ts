@@ -8,6 +8,7 @@ import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { NotNow } from '../order-writer/sale-writer.ts';
 import type { OrderWriter } from '../order-writer/order-writer.ts';
+import type { Progress } from './progress.ts';
 import { repeating, type Service } from './service.ts';
 
 const SHARDS_INTERVAL_MS = 1_000;
@@ -25,13 +26,14 @@ export interface OrderConsumersDeps {
   /** A connection for one BullMQ worker, which makes its own copy for blocking calls. */
   readonly connect: () => RedisClient;
   readonly concurrency: number;
+  readonly progress: Progress;
   readonly log: Logger;
   readonly metrics: Metrics;
 }
 
 /** Consumes the order jobs of every shard that has sales. A job completes, or comes back for as long as it takes. */
 export function orderConsumers(deps: OrderConsumersDeps): Service {
-  const { db, keys, writer, connect, concurrency, log, metrics } = deps;
+  const { db, keys, writer, connect, concurrency, progress, log, metrics } = deps;
   const consumers = new Map<number, { worker: Worker<WriteOrdersJob>; connection: RedisClient }>();
 
   async function work(job: Job<WriteOrdersJob>, lock?: string): Promise<void> {
@@ -44,6 +46,8 @@ export function orderConsumers(deps: OrderConsumersDeps): Service {
       // Back to the queue without burning an attempt.
       await job.moveToDelayed(Date.now() + NOT_NOW_MS_MIN + Math.random() * NOT_NOW_MS_SPREAD, lock);
       throw new DelayedError();
+    } finally {
+      progress.doneWithJob(shard);
     }
   }
 

@@ -1,6 +1,6 @@
 import type { Payment } from '@flash-sale/shared/domain/payment.ts';
 import type { Db } from '@flash-sale/shared/db/client.ts';
-import { askAgainAt, duePayments, movePayment } from '@flash-sale/shared/db/payments.ts';
+import { askAgainAt, duePayments, movePayments } from '@flash-sale/shared/db/payments.ts';
 import type { PaymentProvider } from '@flash-sale/shared/payment/provider.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Rounds } from './service.ts';
@@ -33,7 +33,7 @@ export function paymentCalls({ db, provider, log }: PaymentCallsDeps): Rounds {
       } else {
         await provider.expire(payment);
         // One that was paid at the last moment comes back as an event, and is refunded.
-        if (status === 'started') await movePayment(db, payment_id, 'started', 'declined');
+        if (status === 'started') await movePayments(db, [payment_id], 'started', 'declined');
       }
       log.info({ payment_id, order_no, status }, 'payment provider asked');
     } catch (error) {

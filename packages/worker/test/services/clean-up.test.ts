@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { findSale, salesToKeep } from '@flash-sale/shared/db/products.ts';
+import { readCounters } from '@flash-sale/shared/db/sale-counters.ts';
 import { newOrderNumber } from '@flash-sale/shared/domain/order-number.ts';
 import { KEPT_AFTER_END_MS, type Sale } from '@flash-sale/shared/domain/sale.ts';
 import { rebuildSale } from '@flash-sale/shared/sale/rebuild.ts';
@@ -23,9 +24,12 @@ const keysOf = (sale: Sale) => context.redis.exists(context.keys.sale(sale).stat
 
 it('a day after the end the keys of a sale go, and it is not rebuilt', async () => {
   const sale = await longEnded();
+  await context.commands.setOutcomes(sale, 'api', new Map([['sold_out', 7]]));
 
   await cleanUpOnce();
 
+  const kept = { name: 'outcome:sold_out', bucket: 0, value: 7 };
+  await expect(readCounters(context.db, sale.id)).resolves.toContainEqual(kept);
   await expect(keysOf(sale)).resolves.toBe(0);
   await expect(findSale(context.db, sale.id)).resolves.toMatchObject({ cleaned: true });
   expect((await salesToKeep(context.db)).map(({ id }) => id)).not.toContain(sale.id);

@@ -13,6 +13,7 @@ import { auditSale } from '../../src/audit/audit.ts';
 import { OrderWriter } from '../../src/order-writer/order-writer.ts';
 import { NotNow } from '../../src/order-writer/sale-writer.ts';
 import { expiry } from '../../src/services/expiry.ts';
+import { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
 import { returns } from '../../src/services/returns.ts';
 import { lockSaleRow } from '../ledger.ts';
 import { admitAll } from '../shoppers.ts';
@@ -29,7 +30,8 @@ beforeEach(async () => {
 function openExpiry(db = context.db) {
   const metrics = createMetrics('worker');
   const { commands, log, config } = context;
-  const { round } = expiry({ db, db_name: config.DB_NAME, commands, log, metrics });
+  const saleTransactions = new SaleTransactions({ db, commands });
+  const { round } = expiry({ db, db_name: config.DB_NAME, saleTransactions, log, metrics });
   return {
     sweep: () => round(GOING_ON),
     expired: async (): Promise<number> => (await metrics.orders_expired.get()).values[0]!.value,

@@ -14,6 +14,7 @@ import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
 import { OrderWriter } from '../../src/order-writer/order-writer.ts';
 import { orderConsumers } from '../../src/services/order-consumers.ts';
+import { Progress } from '../../src/services/progress.ts';
 import type { Service } from '../../src/services/service.ts';
 import { aLockIsWaitedFor, lockSaleRow, readLedger } from '../ledger.ts';
 import { openMysqlProxy } from '../mysql-proxy.ts';
@@ -61,6 +62,7 @@ function startConsumers(
     }),
     connect: () => connectRedis(config, 'blocking'),
     concurrency: 16,
+    progress: new Progress(60_000),
     log,
     metrics,
   });

@@ -13,6 +13,7 @@ import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { openTestContext } from '../../../shared/test/support.ts';
 import { OrderWriter } from '../../src/order-writer/order-writer.ts';
 import { orderConsumers } from '../../src/services/order-consumers.ts';
+import { Progress } from '../../src/services/progress.ts';
 import { relay } from '../../src/services/relay.ts';
 import { SaleList } from '../../src/services/sale-list.ts';
 import { repeating } from '../../src/services/service.ts';
@@ -66,6 +67,7 @@ test('a reservation whose job was never added is written within seconds', async 
       }),
       connect: () => connectRedis(config, 'blocking'),
       concurrency: 16,
+      progress: new Progress(60_000),
       log,
       metrics: createMetrics('worker'),
     }),

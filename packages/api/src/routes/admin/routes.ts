@@ -1,8 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyRequest } from 'fastify';
 import type { Static } from 'typebox';
 import { Refusal } from '@flash-sale/shared/domain/errors.ts';
 import { centsOfPrice, priceOfCents } from '@flash-sale/shared/domain/money.ts';
 import type { Sale } from '@flash-sale/shared/domain/sale.ts';
+import { listActions, recordAction } from '@flash-sale/shared/db/operator-actions.ts';
 import { historyOfOrder } from '@flash-sale/shared/db/order-transitions.ts';
 import { findPaymentsOfOrder } from '@flash-sale/shared/db/payments.ts';
 import { readCounters } from '@flash-sale/shared/db/sale-counters.ts';
@@ -12,37 +14,62 @@ import { loadSale } from '@flash-sale/shared/sale/rebuild.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { AppDeps } from '../../deps.ts';
 import type { OrderReader } from '../../orders/order-reader.ts';
-import { msOfTime } from '../fields.ts';
+import { isoOf, LIMIT_DEFAULT, msOfTime } from '../fields.ts';
 import { liveOf, productOf } from '../products/routes.ts';
 import { orderView } from '../orders/routes.ts';
-import { CreateProduct, OrderFile, PauseProduct, ProductStats, RefundOrder } from './schema.ts';
+import { CreateProduct, ListActions, OrderFile, PauseProduct, ProductStats, RefundOrder } from './schema.ts';
 import { statsOf } from './stats.ts';
 
 /** Longer than a holder keeps a lease once somebody waits for it. */
 const LEASE_WAIT_MS = 2_000;
 
-type Deps = Pick<AppDeps, 'config' | 'db' | 'ledger' | 'redis' | 'commands' | 'clock'> & {
+type Deps = Pick<AppDeps, 'config' | 'db' | 'ledger' | 'redis' | 'commands' | 'saleTransactions' | 'clock'> & {
   readonly catalog: Catalog;
   readonly orders: OrderReader;
 };
 
-/** Operators' calls. */
+/** Operators' calls. Each that changes something is recorded. */
 export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
   app,
-  { config, db, ledger, redis, commands, clock, catalog, orders },
+  { config, db, ledger, redis, commands, saleTransactions, clock, catalog, orders },
 ) => {
-  app.addHook('onRequest', (request) => app.requireOperator(request));
+  const reading = { onRequest: app.requireOperator('viewer') };
+  const changing = { onRequest: app.requireOperator('admin') };
+  /** Who did what to what, as it is recorded. */
+  const actionOf = (
+    { operator: { name, role } }: FastifyRequest,
+    action: string,
+    subject: string,
+    detail?: object,
+  ) => ({
+    operator: name,
+    role,
+    action,
+    subject,
+    detail,
+  });
 
   const view = async (sale: Sale) =>
     productOf(sale, (await liveOf(commands, sale)) ?? { now_ms: clock(sale.shard).now_ms() });
 
-  app.post('/api/v1/admin/products', { schema: CreateProduct }, async (request, reply) => {
+  app.get('/api/v1/admin/actions', { schema: ListActions, ...reading }, async (request) => {
+    const { limit = LIMIT_DEFAULT, cursor } = request.query;
+    const actions = await listActions(db, { limit, before_id: cursor === undefined ? undefined : Number(cursor) });
+    const items = actions.map(({ created_at, ...action }) => ({ ...action, time: isoOf(created_at.getTime()) }));
+    return { items, next_cursor: actions.length === limit ? String(actions.at(-1)!.id) : null };
+  });
+
+  app.post('/api/v1/admin/products', { schema: CreateProduct, ...changing }, async (request, reply) => {
     const fields = saleFieldsOf(request.body);
     // Asked before anything is written: a sale that cannot be loaded is better not created.
     await redis.ping();
     // Spread by time, which needs no counter that api processes would have to share.
     const shard = Date.now() % config.SHARDS;
-    const sale = await insertSale(db, { ...fields, shard }, Date.now());
+    const sale = await db.transaction().execute(async (tx) => {
+      const inserted = await insertSale(tx, { ...fields, shard }, Date.now());
+      await recordAction(tx, actionOf(request, 'create', `product ${inserted.id}`, request.body));
+      return inserted;
+    });
     catalog.changed(sale);
     try {
       await loadSale({ commands, db: ledger }, sale, LEASE_WAIT_MS);
@@ -57,7 +84,7 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
       .send(await view(sale));
   });
 
-  app.get('/api/v1/admin/products/:id/stats', { schema: ProductStats }, async (request, reply) => {
+  app.get('/api/v1/admin/products/:id/stats', { schema: ProductStats, ...reading }, async (request, reply) => {
     const sale = await catalog.sale(request.params.id);
     if (sale === undefined) return reply.refuse('not_found');
     const [outcomes, backlog, counters] = await Promise.all([
@@ -68,7 +95,7 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
     return statsOf(sale.id, { currency: config.CURRENCY, outcomes, backlog, counters });
   });
 
-  app.get('/api/v1/admin/orders/:orderNo', { schema: OrderFile }, async (request, reply) => {
+  app.get('/api/v1/admin/orders/:orderNo', { schema: OrderFile, ...reading }, async (request, reply) => {
     const sale = await orders.saleOf(request.params.orderNo);
     const order = sale && (await orders.read(sale, request.params.orderNo));
     if (order === undefined) return reply.refuse('not_found');
@@ -92,11 +119,12 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
     };
   });
 
-  app.post('/api/v1/admin/orders/:orderNo/refund', { schema: RefundOrder }, async (request, reply) => {
+  app.post('/api/v1/admin/orders/:orderNo/refund', { schema: RefundOrder, ...changing }, async (request, reply) => {
     const sale = await orders.saleOf(request.params.orderNo);
     const order = sale && (await orders.read(sale, request.params.orderNo));
     if (order === undefined) return reply.refuse('not_found');
-    await requestRefund({ db, commands }, order, 'operator');
+    await recordAction(db, actionOf(request, 'refund', `order ${order.order_no}`));
+    await requestRefund({ saleTransactions }, order, 'operator');
     request.log.info({ order_no: order.order_no }, 'refund requested');
     return reply.code(202).send(orderView(order));
   });
@@ -108,9 +136,14 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
     const summary = paused ? 'Stop a sale for now' : 'Go on with a paused sale';
     app.post(
       `/api/v1/admin/products/:id/${action}`,
-      { schema: { ...PauseProduct, summary } },
+      { schema: { ...PauseProduct, summary }, ...changing },
       async (request, reply) => {
-        const sale = await updatePaused(db, request.params.id, paused);
+        const { id } = request.params;
+        const sale = await db.transaction().execute(async (tx) => {
+          const updated = await updatePaused(tx, id, paused);
+          if (updated !== undefined) await recordAction(tx, actionOf(request, action, `product ${id}`));
+          return updated;
+        });
         if (sale === undefined) return reply.refuse('not_found');
         await commands.setPause(sale, sale.pause_version, sale.paused);
         catalog.changed(sale);

@@ -1,6 +1,6 @@
 import Type from 'typebox';
 import { PAYMENT_STATUSES } from '@flash-sale/shared/domain/payment.ts';
-import { Price, Time } from '../fields.ts';
+import { Limit, NextCursor, Price, Time } from '../fields.ts';
 import { Order } from '../orders/schema.ts';
 import { Product } from '../products/schema.ts';
 import { Stats } from './stats.ts';
@@ -40,6 +40,31 @@ export const ProductStats = {
   summary: 'How a sale goes',
   params: Type.Object({ id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }) }),
   response: { 200: Stats },
+};
+
+export const ListActions = {
+  ...operators,
+  summary: 'What operators changed, newest first',
+  querystring: Type.Object(
+    { limit: Limit, cursor: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,14}$' })) },
+    { additionalProperties: false },
+  ),
+  response: {
+    200: Type.Object({
+      items: Type.Array(
+        Type.Object({
+          id: Type.Integer(),
+          operator: Type.String({ description: 'The user name of basic auth; the role where none was given' }),
+          role: Type.Enum(['admin', 'viewer']),
+          action: Type.String(),
+          subject: Type.String(),
+          detail: Type.Unknown(),
+          time: Time,
+        }),
+      ),
+      next_cursor: NextCursor,
+    }),
+  },
 };
 
 const OrderNo = Type.Object({ orderNo: Type.String({ maxLength: 100 }) });

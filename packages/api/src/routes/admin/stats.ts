@@ -3,6 +3,7 @@ import type { CounterChange, SaleTotal } from '@flash-sale/shared/db/sale-counte
 import { priceOfCents } from '@flash-sale/shared/domain/money.ts';
 import { isoOf, ProductId } from '../fields.ts';
 
+const KEPT = 'outcome:';
 const Count = Type.Integer({ minimum: 0 });
 const Latency = Type.Union([Type.Integer(), Type.Null()]);
 
@@ -48,7 +49,7 @@ export function statsOf(
   return {
     product_id,
     currency,
-    requests: outcomes,
+    requests: { ...keptOutcomes(counters), ...outcomes },
     accepted: written + failed + backlog,
     written,
     paid: total('paid'),
@@ -62,6 +63,11 @@ export function statsOf(
       .filter(({ name }) => name === 'accepted_at')
       .map(({ bucket, value }) => ({ time: isoOf(bucket * 1_000), orders: value })),
   };
+}
+
+function keptOutcomes(counters: readonly CounterChange[]): Record<string, number> {
+  const kept = counters.filter(({ name }) => name.startsWith(KEPT));
+  return Object.fromEntries(kept.map(({ name, value }) => [name.slice(KEPT.length), value]));
 }
 
 /** The upper bound of the bucket that the share falls in; null without any. Buckets come in order. */

@@ -3,7 +3,7 @@ import { priceOfCents } from '@flash-sale/shared/domain/money.ts';
 import type { Order } from '@flash-sale/shared/domain/order.ts';
 import { findOrder, listOrdersOfUser } from '@flash-sale/shared/db/orders.ts';
 import { isDuplicate } from '@flash-sale/shared/db/errors.ts';
-import { findOpenPayment, insertPayment, movePayment, updateStartedPayment } from '@flash-sale/shared/db/payments.ts';
+import { findOpenPayment, insertPayment, movePayments, updateStartedPayment } from '@flash-sale/shared/db/payments.ts';
 import { Refusal } from '@flash-sale/shared/domain/errors.ts';
 import { newPaymentId, type Payment } from '@flash-sale/shared/domain/payment.ts';
 import { cancelOrder } from '@flash-sale/shared/order/moves.ts';
@@ -15,7 +15,7 @@ import type { Settlements } from '../../orders/settlements.ts';
 import { isoOf, LIMIT_DEFAULT, SHOPPER_BODY_BYTES_MAX } from '../fields.ts';
 import { CancelOrder, GetOrder, ListOrders, PayOrder } from './schema.ts';
 
-type Deps = Pick<AppDeps, 'config' | 'db' | 'commands' | 'provider'> & {
+type Deps = Pick<AppDeps, 'config' | 'db' | 'saleTransactions' | 'provider'> & {
   readonly orders: OrderReader;
   readonly settlements: Settlements;
 };
@@ -125,7 +125,7 @@ export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) =>
     const standing = await findOpenPayment(db, order.order_no);
     if (standing?.provider === provider.name) return standing;
     // The service takes its money elsewhere now.
-    if (standing !== undefined) await movePayment(db, standing.payment_id, 'started', 'declined');
+    if (standing !== undefined) await movePayments(db, [standing.payment_id], 'started', 'declined');
     const payment = { payment_id: newPaymentId(Date.now()), provider: provider.name, currency: config.CURRENCY };
     await insertPayment(db, order.order_no, payment).catch((error: unknown) => {
       // Somebody was faster: there is an open one now.

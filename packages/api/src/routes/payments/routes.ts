@@ -6,7 +6,7 @@ import type { AppDeps } from '../../deps.ts';
 const WEBHOOK_BYTES_MAX = 65_536;
 
 /** Webhooks of payment providers. Their bodies are kept as they came, since it is those bytes that are signed. */
-export const paymentRoutes: FastifyPluginAsyncTypebox<Pick<AppDeps, 'db' | 'commands' | 'provider'>> = async (
+export const paymentRoutes: FastifyPluginAsyncTypebox<Pick<AppDeps, 'db' | 'saleTransactions' | 'provider'>> = async (
   app,
   deps,
 ) => {

@@ -15,14 +15,14 @@ export const productRoutes: FastifyPluginAsyncTypebox<
   const withLive = async (sale: Sale) =>
     productOf(sale, (await liveOf(commands, sale)) ?? { now_ms: clock(sale.shard).now_ms() });
 
-  app.get('/api/v1/products', { schema: ListProducts }, async (request) => {
+  app.get('/api/v1/products', { schema: ListProducts, onRequest: app.limitAddress }, async (request) => {
     const { limit = LIMIT_DEFAULT, cursor } = request.query;
     const sales = await catalog.list({ limit, before_id: cursor === undefined ? undefined : Number(cursor) });
     const items = await Promise.all(sales.map(withLive));
     return { items, next_cursor: sales.length === limit ? String(sales.at(-1)!.id) : null };
   });
 
-  app.get('/api/v1/products/:id', { schema: GetProduct }, async (request, reply) => {
+  app.get('/api/v1/products/:id', { schema: GetProduct, onRequest: app.limitAddress }, async (request, reply) => {
     const sale = await catalog.sale(request.params.id);
     return sale === undefined ? reply.refuse('not_found') : withLive(sale);
   });

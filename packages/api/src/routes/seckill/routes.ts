@@ -9,12 +9,16 @@ import type { OutcomeCounts } from '../../admission/outcome-counts.ts';
 import type { Pressure } from '../../admission/pressure.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { AppDeps } from '../../deps.ts';
+import { Challenges, type SolvedChallenge } from '../../limits/challenges.ts';
+import { rateLimited } from '../../limits/rate-limited.ts';
 import type { OrderReader } from '../../orders/order-reader.ts';
 import { isoOf, SHOPPER_BODY_BYTES_MAX } from '../fields.ts';
-import { Buy, IssueToken } from './schema.ts';
+import { Buy, GetChallenge, IssueToken } from './schema.ts';
 
 /** When a shopper should poll for a queued order, s. */
 const POLL_AFTER_S = '1';
+
+const NOT_ISSUED = ['not_ready', 'ended', 'challenge_required', 'tokens_exhausted'] as const;
 
 type Deps = Pick<AppDeps, 'config' | 'db' | 'commands' | 'clock' | 'tokens'> & {
   readonly catalog: Catalog;
@@ -32,31 +36,63 @@ export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) 
   const isRetired = (sale: Sale): boolean =>
     sale.cleaned || clock(sale.shard).now_ms() > sale.end_ms + KEPT_AFTER_END_MS;
 
-  app.post('/api/v1/seckill/token', { schema: IssueToken, bodyLimit }, async (request, reply) => {
-    const user_id = await app.shopper(request, request.body.user_id);
-    const sale = await catalog.sale(request.body.product_id);
-    if (sale === undefined) return reply.refuse('not_found');
-    if (isRetired(sale)) return reply.refuse('ended');
-    if (pressure.sheds) return reply.refuse('overloaded');
+  const challenges = new Challenges(config, tokens);
 
-    const claim = { user_id, sale_id: sale.id };
-    const life_ms = config.TOKEN_TTL_SECONDS * 1_000;
-    const fresh = tokens.sign(claim, clock(sale.shard).now_ms() + life_ms);
-    let recorded = await commands.issueToken(sale, user_id, fresh, life_ms);
-    if (recorded === 'not_ready' || recorded === 'ended') return reply.refuse(recorded);
-    if (recorded !== fresh && !tokens.verify(recorded, claim)) {
-      // Signed with a secret that has been rotated out since.
-      recorded = await commands.issueToken(sale, user_id, fresh, life_ms, recorded);
-      if (recorded === 'not_ready' || recorded === 'ended') return reply.refuse(recorded);
-    }
-    return { token: recorded, expires_at: isoOf(expiryOf(recorded)) };
-  });
+  if (challenges.areRequired) {
+    app.get(
+      '/api/v1/seckill/challenge',
+      { schema: GetChallenge, onRequest: app.limitAddress },
+      async (request, reply) => {
+        const { user_id: claimed, product_id: sale_id } = request.query;
+        const user_id = await app.shopper(request, claimed);
+        const { parameters, signature = '' } = await challenges.create({ user_id, sale_id });
+        reply.header('cache-control', 'no-store');
+        return { parameters: { ...parameters }, signature };
+      },
+    );
+  }
+
+  app.post(
+    '/api/v1/seckill/token',
+    { schema: IssueToken, bodyLimit, onRequest: app.limitAddress },
+    async (request, reply) => {
+      const { product_id, solution } = request.body;
+      const user_id = await app.shopper(request, request.body.user_id);
+      const claim = { user_id, sale_id: product_id };
+      let challenge: SolvedChallenge | undefined;
+      if (challenges.areRequired) {
+        challenge = solution === undefined ? undefined : await challenges.solved(solution, claim);
+        if (challenge === undefined) return reply.refuse('challenge_required');
+      }
+      const sale = await catalog.sale(product_id);
+      if (sale === undefined) return reply.refuse('not_found');
+      if (isRetired(sale)) return reply.refuse('ended');
+      if (pressure.sheds) return reply.refuse('overloaded');
+
+      const life_ms = config.TOKEN_TTL_SECONDS * 1_000;
+      const fresh = tokens.sign(claim, clock(sale.shard).now_ms() + life_ms);
+      const options = { tokens_per_unit: config.TOKENS_PER_UNIT, challenge };
+      let recorded = await commands.issueToken(sale, user_id, fresh, life_ms, options);
+      if (isRefusal(recorded)) return reply.refuse(recorded);
+      if (recorded !== fresh && !tokens.verify(recorded, claim)) {
+        // Signed with a secret that has been rotated out since.
+        recorded = await commands.issueToken(sale, user_id, fresh, life_ms, { ...options, replacing: recorded });
+        if (isRefusal(recorded)) return reply.refuse(recorded);
+      }
+      return { token: recorded, expires_at: isoOf(expiryOf(recorded)) };
+    },
+  );
 
   app.post('/api/v1/seckill/buy', { schema: Buy, bodyLimit }, async (request, reply) => {
     const { product_id, token } = request.body;
     const user_id = await app.shopper(request, request.body.user_id);
     // An expired one goes on: its shopper may own an order.
-    if (!tokens.verify(token, { user_id, sale_id: product_id })) return reply.refuse('token_invalid');
+    if (!tokens.verify(token, { user_id, sale_id: product_id })) {
+      // Whoever makes tokens up causes no read.
+      const known = catalog.known(product_id);
+      if (known !== undefined) outcomes.add(known, 'token_invalid');
+      return reply.refuse('token_invalid');
+    }
     const sale = await catalog.sale(product_id);
     if (sale === undefined) return reply.refuse('not_found');
     if (isRetired(sale)) {
@@ -102,7 +138,6 @@ export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) 
       .send({ order_no, status, ...(replayed ? { replayed } : {}) });
   }
 
-  /** @see https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/ */
   function refuseRate(
     reply: FastifyReply,
     { limit, wait_ms }: Extract<Decision, { outcome: 'rate_limited' }>,
@@ -111,13 +146,11 @@ export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) 
       limit === 'global'
         ? [config.RATE_LIMIT_GLOBAL_CAPACITY, config.RATE_LIMIT_GLOBAL_PER_SECOND]
         : [config.RATE_LIMIT_USER_CAPACITY, config.RATE_LIMIT_USER_PER_SECOND];
-    const retry_after_s = Math.max(1, Math.ceil(wait_ms / 1_000));
-    return reply.refuse('rate_limited', {
-      retry_after_s,
-      headers: {
-        'ratelimit-policy': `"${limit}";q=${capacity};w=${Math.max(1, Math.ceil(capacity / per_second))}`,
-        ratelimit: `"${limit}";r=0;t=${retry_after_s}`,
-      },
-    });
+    return reply.refuse('rate_limited', rateLimited(limit, { capacity, per_second }, wait_ms));
   }
 };
+
+/** Why no seckill token was issued; a token has dots. */
+function isRefusal(answer: string): answer is (typeof NOT_ISSUED)[number] {
+  return (NOT_ISSUED as readonly string[]).includes(answer);
+}

@@ -8,8 +8,34 @@ export const IssueToken = {
   ...shoppers,
   summary: 'Get a seckill token',
   description: 'One per shopper and sale, also before the start. Asked again, the same one while it lives.',
-  body: Type.Object({ user_id: Type.Optional(UserId), product_id: ProductId }, { additionalProperties: false }),
+  body: Type.Object(
+    {
+      user_id: Type.Optional(UserId),
+      product_id: ProductId,
+      solution: Type.Optional(
+        Type.String({
+          minLength: 1,
+          maxLength: 2_048,
+          description: 'Of a challenge, where one is required: what ALTCHA’s widget sends',
+        }),
+      ),
+    },
+    { additionalProperties: false },
+  ),
   response: { 200: Type.Object({ token: SeckillToken, expires_at: Time }) },
+};
+
+export const GetChallenge = {
+  ...shoppers,
+  summary: 'Get a challenge to solve for a seckill token',
+  description: 'ALTCHA’s, protocol 2, for one shopper and one sale. Solved, it is good for one seckill token.',
+  querystring: Type.Object({ user_id: Type.Optional(UserId), product_id: ProductId }, { additionalProperties: false }),
+  response: {
+    200: Type.Object({
+      parameters: Type.Record(Type.String(), Type.Unknown(), { description: 'What to solve' }),
+      signature: Type.String(),
+    }),
+  },
 };
 
 export const Buy = {

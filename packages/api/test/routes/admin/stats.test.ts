@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { CounterChange } from '@flash-sale/shared/db/sale-counters.ts';
+import { keepOutcomes, type CounterChange } from '@flash-sale/shared/db/sale-counters.ts';
 import { applyPaymentEvent, cancelOrder, expireOrders } from '@flash-sale/shared/order/moves.ts';
 import { shoppers } from '../../../../shared/test/buying.ts';
 import { openPayment, placeOrders } from '../../../../shared/test/ordering.ts';
@@ -48,11 +48,12 @@ describe('GET /api/v1/admin/products/:id/stats', () => {
     }
     expect(outcomes).toEqual([202, 202, 202, 409, 409]);
     await app.buy(sale, 'w1', await app.tokenOf(sale, 'w1'));
+    await app.buy(sale, 'forger', await app.tokenOf(sale, 'w1'));
 
     const expected = {
       product_id: sale.id,
       currency: 'USD',
-      requests: { accepted: 3, sold_out: 2, replayed: 1 },
+      requests: { accepted: 3, sold_out: 2, replayed: 1, token_invalid: 1 },
       accepted: 12,
       written: 9,
       paid: 3,
@@ -79,6 +80,13 @@ describe('GET /api/v1/admin/products/:id/stats', () => {
     } finally {
       await restarted.close();
     }
+  });
+
+  it('still has the buys by outcome of a sale that Redis does not keep any more', async () => {
+    const sale = await context.openSale();
+    await keepOutcomes(context.db, sale.id, { accepted: 2, sold_out: 7 });
+    await keepOutcomes(context.db, sale.id, { accepted: 2, sold_out: 7 });
+    expect((await statsFrom(app, sale.id)).requests).toEqual({ accepted: 2, sold_out: 7 });
   });
 
   it('is empty for a sale that nobody came to', async () => {

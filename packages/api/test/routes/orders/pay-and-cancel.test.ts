@@ -234,9 +234,13 @@ describe('a poll is never behind the ledger', () => {
 
   it('where the worker died before it could settle the reservation', async () => {
     const order = await newOrder();
-    const { reservations } = context.keys.sale({ id: order.product_id, shard: 0 });
+    const { state, reservations } = context.keys.sale({ id: order.product_id, shard: 0 });
     await context.redis.hset(reservations, order.order_no, `${Date.now()} ${order.price_cents} job r alice`);
+    await context.redis.hset(state, { taken_until_ms: 0 });
     expect(await poll(order)).toMatchObject({ status: 'queued' });
+    await context.redis.hset(state, { taken_until_ms: Date.now() });
+    expect(await poll(order)).toMatchObject({ status: 'pending_payment' });
+    await context.redis.hset(state, { taken_until_ms: 0 });
     await cancelOrder(context, order, { actor: 'shopper' });
     expect(await poll(order)).toMatchObject({ status: 'cancelled' });
   });

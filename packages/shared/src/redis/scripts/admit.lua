@@ -3,14 +3,14 @@
 -- the seckill token, is accepted again without effect.
 --
 -- KEYS  1 state  2 pause  3 owners  4 reservations  5 reserved_at  6 backlog of the shard
---       7 global bucket, then per item: seckill token, user bucket
+--       7 global bucket  8 live tokens, then per item: seckill token, user bucket
 -- ARGV  1 run id the caller's clock was learned from  2 deadline, ms by this Redis's clock  3 job id
 --       4 backlog limit of the sale  5 of its shard  6 global capacity  7 global refill per second  8 user capacity
 --       9 user refill per second, then per item: user, order number, seckill token, request id
 -- Out   per item: 'accepted' | 'replayed:<order number>' | 'rate_limited:<global|user>:<wait in ms>' | an error code
 --
 -- The buckets are GCRA (ITU-T I.371): one number per bucket, the time at which it is full again, is a token bucket.
-local FIXED_KEYS, FIXED_ARGS = 7, 9
+local FIXED_KEYS, FIXED_ARGS = 8, 9
 local count = (#KEYS - FIXED_KEYS) / 2
 local backlog_max, shard_backlog_max = tonumber(ARGV[4]), tonumber(ARGV[5])
 
@@ -59,7 +59,7 @@ local function take(limit, time)
   return next_time, math.max(0, math.ceil((next_time - limit.burst - us) / 1000))
 end
 
-local new_owners, new_reservations, new_times, consumed, drawn = {}, {}, {}, {}, {}
+local new_owners, new_reservations, new_times, consumed, consumers, drawn = {}, {}, {}, {}, {}, {}
 
 local function decide(i)
   local user, order_no = users[i], order_nos[i]
@@ -84,6 +84,7 @@ local function decide(i)
   available, backlog, shard_backlog = available - 1, backlog + 1, shard_backlog + 1
   owner_of[user], token_of[user] = order_no, '#' .. order_no
   consumed[token_keys[i]] = '#' .. order_no
+  consumers[#consumers + 1] = user
   new_owners[#new_owners + 1], new_owners[#new_owners + 2] = user, order_no
   new_reservations[#new_reservations + 1] = order_no
   new_reservations[#new_reservations + 1] = table.concat({ now, state[6], ARGV[3], request_ids[i], user }, ' ')
@@ -107,6 +108,7 @@ if #new_owners > 0 then
   redis.call('HSET', KEYS[4], unpack(new_reservations))
   redis.call('ZADD', KEYS[5], unpack(new_times))
   redis.call('INCRBY', KEYS[6], #new_times / 2)
+  redis.call('ZREM', KEYS[8], unpack(consumers))
   for key, mark in pairs(consumed) do redis.call('SET', key, mark, 'KEEPTTL') end
 end
 return replies

@@ -15,7 +15,9 @@ redis.call('UNLINK', KEYS[3])
 if ARGV[3] ~= '0' then redis.call('RENAME', KEYS[4], KEYS[3]) end
 redis.call('HSET', KEYS[2],
   'ready', '1', 'run_id', ARGV[2], 'total', ARGV[4], 'available', ARGV[5], 'version', ARGV[6],
-  'start_ms', ARGV[7], 'end_ms', ARGV[8], 'price_cents', ARGV[9])
+  'start_ms', ARGV[7], 'end_ms', ARGV[8], 'price_cents', ARGV[9],
+  -- Any of the reservations that are left may be in the ledger.
+  'taken_until_ms', string.format('%d', now_us() / 1000))
 local standing = tonumber(string.match(redis.call('GET', KEYS[5]) or '', '^%d+')) or -1
 if standing < tonumber(ARGV[10]) then redis.call('SET', KEYS[5], ARGV[10] .. ' ' .. ARGV[11]) end
 return 1

@@ -1,13 +1,34 @@
 -- Records a seckill token for a shopper; gives back the recorded one while it lives and is not consumed.
 --
--- KEYS  1 state  2 seckill token
--- ARGV  1 the new token  2 its life, ms  3 a recorded token that the caller cannot verify any more ('' where none)
--- Out   the shopper's token | 'not_ready' | 'ended'
-local state = redis.call('HMGET', KEYS[1], 'ready', 'run_id', 'end_ms')
-if state[1] ~= '1' or state[2] ~= run_id() then return 'not_ready' end
-if now_us() / 1000 >= tonumber(state[3]) then return 'ended' end
+-- KEYS  1 state  2 seckill token  3 live tokens of the sale  4 the challenge that was solved for it, where one was needed
+-- ARGV  1 user  2 the new token  3 its life, ms  4 a recorded token that the caller cannot verify any more ('' where none)
+--       5 live tokens that the sale may have per unit (0: no limit)  6 how long a spent challenge is remembered, ms
+-- Out   the shopper's token | 'not_ready' | 'ended' | 'challenge_required' (spent) | 'tokens_exhausted'
+local EXPIRED_REMOVED_MAX = 100
+local challenge, user, token, life = KEYS[4], ARGV[1], ARGV[2], tonumber(ARGV[3])
 
+local state = redis.call('HMGET', KEYS[1], 'ready', 'run_id', 'end_ms', 'total')
+if state[1] ~= '1' or state[2] ~= run_id() then return 'not_ready' end
+local now = math.floor(now_us() / 1000)
+if now >= tonumber(state[3]) then return 'ended' end
+
+-- Before the challenge: whoever did not hear the answer sends the same solution again.
 local recorded = redis.call('GET', KEYS[2])
-if recorded and string.sub(recorded, 1, 1) ~= '#' and recorded ~= ARGV[3] then return recorded end
-redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
-return ARGV[1]
+if recorded and string.sub(recorded, 1, 1) ~= '#' and recorded ~= ARGV[4] then return recorded end
+if challenge and redis.call('EXISTS', challenge) == 1 then return 'challenge_required' end
+
+local limit = tonumber(ARGV[5]) * state[4]
+if limit > 0 then
+  local expired = redis.call('ZCOUNT', KEYS[3], '-inf', now)
+  local live = redis.call('ZCARD', KEYS[3]) - expired
+  if (tonumber(redis.call('ZSCORE', KEYS[3], user)) or 0) > now then live = live - 1 end
+  if live >= limit then return 'tokens_exhausted' end
+  -- Expired ones are not counted, so it does not matter that some of them stay for the next call.
+  if expired > 0 then redis.call('ZREMRANGEBYRANK', KEYS[3], 0, math.min(expired, EXPIRED_REMOVED_MAX) - 1) end
+  redis.call('ZADD', KEYS[3], now + life, user)
+  if redis.call('PTTL', KEYS[3]) < life then redis.call('PEXPIRE', KEYS[3], life) end
+end
+
+redis.call('SET', KEYS[2], token, 'PX', life)
+if challenge then redis.call('SET', challenge, '', 'PX', ARGV[6]) end
+return token

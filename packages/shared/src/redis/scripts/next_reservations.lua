@@ -1,6 +1,7 @@
--- The oldest reservations of a sale, with the order that each one's shopper owns.
+-- The oldest reservations of a sale, with the order that each one's shopper owns. Before they can be written, it is noted
+-- up to which admission time they are taken: a poll for one of these has to ask the ledger.
 --
--- KEYS  1 lease  2 reservations  3 reserved_at  4 owners  5 lease_waiting
+-- KEYS  1 lease  2 reservations  3 reserved_at  4 owners  5 lease_waiting  6 state
 -- ARGV  1 the lease  2 how many at most
 -- Out   {1, or 2 where somebody waits for the lease; order number, reservation, owner entry or '', …},
 --       or {0} where the lease is lost
@@ -15,4 +16,8 @@ for i, reservation in ipairs(reservations) do users[i] = string.match(reservatio
 for i, owner in ipairs(redis.call('HMGET', KEYS[4], unpack(users))) do
   out[#out + 1], out[#out + 2], out[#out + 3] = order_nos[i], reservations[i], owner or ''
 end
+
+local newest_ms = string.match(reservations[#reservations], '^%d+')
+local taken_until_ms = redis.call('HGET', KEYS[6], 'taken_until_ms') or '0'
+if tonumber(taken_until_ms) < tonumber(newest_ms) then redis.call('HSET', KEYS[6], 'taken_until_ms', newest_ms) end
 return out

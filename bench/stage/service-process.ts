@@ -8,9 +8,12 @@ const PROBE_MS_MAX = 1_000;
 export interface ServiceProcessOptions {
   /** Such as `api-1`. */
   readonly name: string;
-  readonly kind: 'api' | 'worker';
+  /** The program, as a path below `tree`. */
+  readonly program: string;
   /** The tree whose processes are run: the project, or a broken copy of it. */
   readonly tree: string;
+  /** More arguments for Node itself, such as `--cpu-prof`. */
+  readonly nodeArgs?: readonly string[];
   readonly dataDir: string;
   readonly env: NodeJS.ProcessEnv;
   readonly readyUrl: string;
@@ -18,29 +21,32 @@ export interface ServiceProcessOptions {
   readonly onCrash: (how: string) => void;
 }
 
-/** An api or worker process that the run starts, kills, freezes and starts again. */
+/** A process that the run starts, kills, freezes and starts again: an api or a worker. */
 export class ServiceProcess {
   readonly name: string;
-  readonly kind: 'api' | 'worker';
   readonly #options: ServiceProcessOptions;
   #launched: LaunchedProcess | undefined;
   #isWanted = false;
 
   constructor(options: ServiceProcessOptions) {
     this.name = options.name;
-    this.kind = options.kind;
     this.#options = options;
+  }
+
+  /** Of the process that was started last. */
+  get pid(): number | undefined {
+    return this.#launched?.pid;
   }
 
   /** Starts it and waits until it can do its work. */
   async start(): Promise<void> {
-    const { name, kind, tree, dataDir, env, readyUrl, onCrash } = this.#options;
+    const { name, program, tree, nodeArgs = [], dataDir, env, readyUrl, onCrash } = this.#options;
     const launched = await launch({
       name,
       kind: 'service',
       dataDir,
       program: process.execPath,
-      args: [join(tree, 'packages', kind, 'src', 'main.ts')],
+      args: [...nodeArgs, join(tree, program)],
       cwd: tree,
       env,
     });

@@ -1,0 +1,42 @@
+import { createServer } from 'node:http';
+import { Worker } from 'bullmq';
+import type { ResultSetHeader } from 'mysql2';
+import { openDb, QUEUE, redisOptions, type OrderJob } from './usual.ts';
+
+/**
+ * The worker of `usual`: one job and one transaction per order. In good faith: the order is inserted before the sale's row is locked, so
+ * that the lock is held for one statement and the commit only.
+ */
+const concurrency = Number(process.env['WORKER_CONCURRENCY']);
+const db = await openDb(concurrency);
+
+const worker = new Worker<OrderJob>(
+  QUEUE,
+  async ({ data: { order_no, product_id, user_id, price_cents, created_at_ms } }) => {
+    const connection = await db.getConnection();
+    try {
+      await connection.beginTransaction();
+      await connection.query(
+        `INSERT INTO orders (order_no, product_id, user_id, status, price_cents, created_at)
+         VALUES (?, ?, ?, 'pending_payment', ?, ?)`,
+        [order_no, product_id, user_id, price_cents, new Date(created_at_ms)],
+      );
+      const [{ affectedRows }] = await connection.query<ResultSetHeader>(
+        'UPDATE products SET sold = sold + 1 WHERE id = ? AND sold < seckill_stock',
+        [product_id],
+      );
+      if (affectedRows !== 1) throw new Error('no unit left');
+      await connection.commit();
+    } catch (error) {
+      await connection.rollback();
+      throw error;
+    } finally {
+      connection.release();
+    }
+  },
+  { connection: { ...redisOptions(), maxRetriesPerRequest: null }, concurrency },
+);
+worker.on('error', (error) => console.error(error));
+await worker.waitUntilReady();
+createServer((_request, response) => response.end('ok')).listen(Number(process.env['SERVER_PORT']), '127.0.0.1');
+process.on('SIGTERM', () => void worker.close().finally(() => process.exit(0)));

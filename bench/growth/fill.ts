@@ -1,0 +1,37 @@
+import type { Redis } from 'ioredis';
+import type { Pool, ResultSetHeader, RowDataPacket } from 'mysql2/promise';
+import { newOrderNumber } from '@flash-sale/shared/domain/order-number.ts';
+import type { Sale } from '../scenarios/sale.ts';
+
+const STEP = 5_000;
+/** No sale has this id. */
+const NO_SALE = 1_000_000_000;
+
+/** Raises the owners of a sale to `count`, as if so many shoppers had bought; their units are gone. */
+export async function fillOwners(redis: Redis, sale: Sale, count: number): Promise<void> {
+  const [owners, state] = [`v1:sale:{0}:${sale.id}:owners`, `v1:sale:{0}:${sale.id}:state`];
+  const now_ms = Date.now();
+  for (let have = await redis.hlen(owners); have < count; have += STEP) {
+    const step = Math.min(STEP, count - have);
+    const fields = new Map(
+      Array.from({ length: step }, (_, i) => [`owner-${have + i}`, newOrderNumber({ id: sale.id, shard: 0 }, now_ms)]),
+    );
+    await redis.multi().hset(owners, fields).hincrby(state, 'available', -step).exec();
+  }
+}
+
+/** Raises the rows of the ledger to `count`, with orders of a sale that is none. */
+export async function fillOrders(sql: Pool, count: number): Promise<void> {
+  const [rows] = await sql.query<RowDataPacket[]>('SELECT COUNT(*) AS found FROM orders');
+  const now = new Date();
+  for (let have = Number(rows[0]!['found']); have < count; have += STEP) {
+    const values = Array.from({ length: Math.min(STEP, count - have) }, (_, i) => {
+      const order_no = newOrderNumber({ id: NO_SALE, shard: 0 }, now.getTime());
+      return [order_no, NO_SALE, `owner-${have + i}`, 'paid', 1_999, now, now];
+    });
+    await sql.query<ResultSetHeader>(
+      'INSERT INTO orders (order_no, product_id, user_id, status, price_cents, created_at, updated_at) VALUES ?',
+      [values],
+    );
+  }
+}

@@ -1,0 +1,80 @@
+import autocannon from 'autocannon';
+import type { PlannedRequest } from './request.ts';
+import { ratePerSecond } from './statistics.ts';
+
+export interface ClosedLoop {
+  /** The processes that share the load evenly. */
+  readonly urls: readonly string[];
+  readonly connections: number;
+  /** Sent in turn, and again from the first where `amount` is larger. */
+  readonly requests: readonly PlannedRequest[];
+  /** How many requests to send, all of `requests` once unless given. */
+  readonly amount?: number;
+  /** The status that every answer should have. */
+  readonly expected: number;
+  /** Sees the body of every answer. */
+  readonly onBody?: (body: string) => void;
+}
+
+export interface ClosedLoopResult {
+  /** Expected answers per second, the ends of the run left out. */
+  readonly per_second: number;
+  readonly latencies_ms: Float64Array;
+  /** Answers with another status, and calls without an answer. */
+  readonly unexpected: number;
+  readonly took_ms: number;
+}
+
+/**
+ * Sends requests as fast as they are answered, one at a time per connection (autocannon). Tells how much a service can take; says nothing
+ * of latency at a given rate, since a slow answer holds back the requests behind it.
+ */
+export async function closedLoop(load: ClosedLoop): Promise<ClosedLoopResult> {
+  const { urls, requests, expected, onBody, amount = requests.length } = load;
+  const connections = Math.min(load.connections, amount);
+  const latencies_ms = new Float64Array(amount);
+  const times_ms = new Float64Array(amount);
+  let answered = 0;
+  let asExpected = 0;
+  let opened = 0;
+  const started_ms = performance.now();
+  const onResponse = (took_ms: number, status: number): void => {
+    if (status === expected) asExpected += 1;
+    if (answered === amount) return;
+    times_ms[answered] = performance.now();
+    latencies_ms[answered] = took_ms;
+    answered += 1;
+  };
+  await new Promise<void>((resolve, reject) => {
+    const running = autocannon(
+      {
+        // The types know one address only; several are shared out among the connections.
+        url: [...urls] as unknown as string,
+        connections,
+        amount,
+        sampleInt: 50,
+        timeout: 30,
+        skipAggregateResult: true,
+        setupClient(client) {
+          // Each connection has its own share, so that no body is sent twice before all were sent.
+          const share: autocannon.Request[] = [];
+          for (let i = opened % requests.length; i < requests.length; i += connections) share.push({ ...requests[i]! });
+          opened += 1;
+          client.setRequests(share);
+        },
+        verifyBody(body: unknown) {
+          onBody?.(String(body));
+          return true;
+        },
+      },
+      (error: unknown) => (error instanceof Error ? reject(error) : resolve()),
+    );
+    running.on('response', (_client, status, _bytes, took_ms) => onResponse(took_ms, status));
+  });
+  return {
+    per_second: ratePerSecond(times_ms.subarray(0, answered)) * (asExpected / Math.max(1, answered)),
+    latencies_ms: latencies_ms.subarray(0, answered),
+    unexpected: amount - asExpected,
+    took_ms: times_ms[answered - 1]! - started_ms,
+  };
+}

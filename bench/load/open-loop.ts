@@ -1,0 +1,48 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Answer } from './client.ts';
+
+export interface OpenLoop {
+  readonly per_second: number;
+  readonly count: number;
+  /** Sends the request of this index. */
+  readonly send: (index: number) => Promise<Answer>;
+  readonly onAnswer?: (index: number, answer: Answer) => void;
+}
+
+export interface OpenLoopResult {
+  /** From the time at which each request was due until its answer. */
+  readonly latencies_ms: Float64Array;
+  readonly answers: readonly number[];
+  /** Requests per second as they were really sent. */
+  readonly sent_per_second: number;
+}
+
+/**
+ * Sends requests at a fixed rate, whether or not earlier ones were answered, as shoppers do. A latency counts from the time at which
+ * the request was due, so that a stall counts for everyone who would have come during it (no coordinated omission; Gil Tene, "How NOT to Measure Latency").
+ */
+export async function openLoop({ per_second, count, send, onAnswer }: OpenLoop): Promise<OpenLoopResult> {
+  const latencies_ms = new Float64Array(count);
+  const answers: number[] = Array.from({ length: count }, () => 0);
+  const underWay: Promise<void>[] = [];
+  const begun_ms = performance.now();
+  const due_ms = (index: number): number => begun_ms + (index * 1_000) / per_second;
+
+  const go = async (index: number): Promise<void> => {
+    const answer = await send(index);
+    latencies_ms[index] = performance.now() - due_ms(index);
+    answers[index] = answer.status;
+    onAnswer?.(index, answer);
+  };
+  for (let next = 0; next < count;) {
+    const now_ms = performance.now();
+    while (next < count && due_ms(next) <= now_ms) {
+      underWay.push(go(next));
+      next += 1;
+    }
+    await pause(1);
+  }
+  const sent_per_second = (count * 1_000) / (performance.now() - begun_ms);
+  await Promise.all(underWay);
+  return { latencies_ms, answers, sent_per_second };
+}

@@ -1,0 +1,28 @@
+/** The value below which `share` (0 to 1) of the sorted values lie, by the nearest rank; NaN where there is none. */
+export function percentile(sorted: ArrayLike<number>, share: number): number {
+  const rank = Math.max(1, Math.ceil(share * sorted.length));
+  return sorted[rank - 1] ?? Number.NaN;
+}
+
+/** The middle value, or the mean of the two in the middle. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** Percentiles of latencies as figures, such as `p99_ms`. */
+export function latencyFigures(latencies_ms: Float64Array): { p50_ms: number; p90_ms: number; p99_ms: number } {
+  const sorted = latencies_ms.toSorted();
+  return { p50_ms: percentile(sorted, 0.5), p90_ms: percentile(sorted, 0.9), p99_ms: percentile(sorted, 0.99) };
+}
+
+/** The ends of a run are left out: connections are still being opened, or have nothing left to send. */
+const EDGE = 0.1;
+
+/** Events per second between the first and the last tenth of them, from the times (ms) at which they came. */
+export function ratePerSecond(times_ms: Float64Array): number {
+  const from = Math.floor(times_ms.length * EDGE);
+  const to = Math.ceil(times_ms.length * (1 - EDGE)) - 1;
+  return ((to - from) * 1_000) / (times_ms[to]! - times_ms[from]!);
+}

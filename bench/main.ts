@@ -1,0 +1,137 @@
+/**
+ * `npm run bench`: measures the service and writes the report. See `--help`.
+ */
+import { basename } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { measureGrowth } from './growth/growth.ts';
+import { soak } from './growth/soak.ts';
+import { thisCommit, thisMachine } from './machine.ts';
+import { readOptions, USAGE, type Options } from './options.ts';
+import { GROWTH_HEAD, growthTable, type Growth } from './report/growth.ts';
+import { summary } from './report/page.ts';
+import { readResults, type Results } from './report/results.ts';
+import { textTable } from './report/text-table.ts';
+import { writeReport, writeResults } from './report/write.ts';
+import { Run } from './run.ts';
+import { accessTokens } from './scenarios/sale.ts';
+import { measureRemote } from './scenarios/remote.ts';
+import { SETTINGS, startStage } from './stage/stage.ts';
+import { temporaryFolder } from '@flash-sale/infra/services/temporary-folder.ts';
+
+const print = (text: string): void => void process.stdout.write(`${text}\n`);
+const begun_ms = performance.now();
+const took_s = (): number => Math.round((performance.now() - begun_ms) / 100) / 10;
+/** With the time since the start. */
+const progress = (line: string): void => print(`${took_s().toFixed(1).padStart(6)} s  ${line}`);
+
+function finish(options: Options, results: Results): number {
+  print(`\n${summary(results)}\n`);
+  const file = writeResults(options.out, results.mode, results.date, results);
+  const pages = results.mode === 'url' ? [] : writeReport(options.out, results, file);
+  for (const path of [`bench/results/${file}`, ...pages]) print(`wrote ${path}`);
+  return results.broken.length === 0 && results.repetitions.length > 0 ? 0 : 1;
+}
+
+/** The side-by-side run; where time runs out, what was measured by then is what counts. */
+async function sideBySide(options: Options, dataDir: string): Promise<number> {
+  const head = { format: 1 as const, date: new Date().toISOString(), commit: thisCommit(), machine: thisMachine() };
+  const { cores, load_before } = head.machine;
+  if (load_before > cores / 4) progress(`the load is ${load_before} on ${cores} cores: figures will be noisy`);
+  const stage = await startStage({ dataDir });
+  progress('servers and processes are up');
+  try {
+    const run = new Run(options, stage, progress);
+    const limit = new AbortController();
+    const isCutShort = await Promise.race([
+      run.measure(options.limit_ms).then(() => false),
+      pause(options.limit_ms - performance.now() + begun_ms, true, { signal: limit.signal }),
+    ]);
+    limit.abort();
+    if (isCutShort) progress('out of time: what was measured until now is reported');
+    const mode = options.mode === 'quick' ? 'quick' : 'full';
+    return finish(options, { ...head, mode, took_s: took_s(), settings: SETTINGS, ...run.measured });
+  } finally {
+    await stage.close();
+  }
+}
+
+async function remote(options: Options, url: string): Promise<number> {
+  const { ADMIN_TOKEN, JWT_SECRET } = process.env;
+  if (ADMIN_TOKEN === undefined) throw new Error('--url needs ADMIN_TOKEN: the bench opens sales of its own');
+  const service = {
+    url,
+    operator_token: ADMIN_TOKEN,
+    ...(JWT_SECRET === undefined ? {} : { headersOf: accessTokens(JWT_SECRET) }),
+  };
+  const figures = await measureRemote(service, options.size, progress);
+  return finish(options, {
+    format: 1,
+    date: new Date().toISOString(),
+    mode: 'url',
+    took_s: took_s(),
+    commit: thisCommit(),
+    machine: thisMachine(),
+    settings: {},
+    usual: { concurrency: 0, tried: {} },
+    repetitions: [figures],
+    broken: [],
+  });
+}
+
+async function growth(options: Options, dataDir: string): Promise<number> {
+  const [commit, machine] = [thisCommit(), thisMachine()];
+  const measured = await measureGrowth(dataDir, progress);
+  const results: Growth = { format: 1, date: new Date().toISOString(), took_s: took_s(), commit, machine, ...measured };
+  print(`\n${textTable([GROWTH_HEAD, ...growthTable(results)])}\n`);
+  const memory = Object.entries(results.memory_bytes).map(([name, bytes]) => [name, bytes.toFixed(0)]);
+  print(`${textTable([['memory of', 'bytes each'], ...memory])}\n`);
+  print(`wrote bench/results/${writeResults(options.out, 'growth', results.date, results)}; the next report shows it`);
+  return 0;
+}
+
+async function main(): Promise<number> {
+  let options: Options | string;
+  try {
+    options = readOptions(process.argv.slice(2));
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n\n${USAGE}`);
+    return 2;
+  }
+  if (typeof options === 'string') {
+    process.stdout.write(options);
+    return 0;
+  }
+  if (options.report !== undefined) {
+    const pages = writeReport(options.out, readResults(options.report), basename(options.report));
+    for (const path of pages) print(`wrote ${path}`);
+    return 0;
+  }
+  if (options.url !== undefined) return remote(options, options.url);
+
+  const folder = temporaryFolder('bench');
+  let interrupted: number | undefined;
+  // What was started is recorded in the folder and ended with it. A terminal and npm may both deliver a signal.
+  const interrupt = (code: number): void => {
+    interrupted ??= code;
+    void folder.close().then(() => process.exit(interrupted));
+  };
+  process.on('SIGINT', () => interrupt(130));
+  process.on('SIGTERM', () => interrupt(143));
+  try {
+    switch (options.mode) {
+      case 'growth':
+        return await growth(options, folder.path);
+      case 'soak':
+        return await soak(folder.path, options.soak_ms, progress);
+      default:
+        return await sideBySide(options, folder.path);
+    }
+  } catch (error) {
+    if (interrupted === undefined) throw error;
+    return interrupted;
+  } finally {
+    await folder.close();
+  }
+}
+
+process.exit(await main());

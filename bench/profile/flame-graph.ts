@@ -1,0 +1,81 @@
+import { isIdle, labelOf, timeOfNodes, type CpuProfile, type ProfileNode } from './self-time.ts';
+
+const WIDTH = 1_400;
+const ROW = 17;
+const TOP = 34;
+const CHAR_WIDTH = 6.6;
+/** Narrower calls could not be seen. */
+const WIDTH_MIN = 0.6;
+
+/** A call with all calls below it; equal callees of one caller are one. */
+interface Frame {
+  readonly label: string;
+  total_us: number;
+  readonly below: Map<string, Frame>;
+}
+
+/**
+ * A flame graph as SVG that stands alone: width is time, callers are above what they call (Brendan Gregg, "The Flame Graph", 2016).
+ * Hovering tells the name and the share. Idle time is left out.
+ */
+export function flameGraph(profile: CpuProfile, title: string, tree: string): string {
+  const root = framesOf(profile, tree);
+  const rects: string[] = [];
+  let depth_max = 0;
+  const draw = (frame: Frame, x: number, depth: number): void => {
+    const width = (frame.total_us / root.total_us) * WIDTH;
+    if (width < WIDTH_MIN) return;
+    depth_max = Math.max(depth_max, depth);
+    rects.push(rectangle(frame, x, TOP + depth * ROW, width, frame.total_us / root.total_us));
+    let next = x;
+    const widestFirst = [...frame.below.values()].toSorted((a, b) => b.total_us - a.total_us);
+    for (const child of widestFirst) {
+      draw(child, next, depth + 1);
+      next += (child.total_us / root.total_us) * WIDTH;
+    }
+  };
+  draw(root, 0, 0);
+  const height = TOP + (depth_max + 2) * ROW;
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" font-family="ui-monospace, monospace" font-size="11">
+<rect width="100%" height="100%" fill="#fff"/>
+<text x="8" y="21" font-size="15" font-family="system-ui, sans-serif">${escaped(title)}</text>
+${rects.join('\n')}
+</svg>
+`;
+}
+
+function framesOf(profile: CpuProfile, tree: string): Frame {
+  const times = timeOfNodes(profile);
+  const byId = new Map(profile.nodes.map((node) => [node.id, node]));
+  const add = (into: Frame, node: ProfileNode): number => {
+    if (isIdle(node) && node.callFrame.functionName !== '(root)') return 0;
+    const label = labelOf(node, tree);
+    const frame = into.below.get(label) ?? { label, total_us: 0, below: new Map() };
+    let total_us = times.get(node.id) ?? 0;
+    for (const child of node.children ?? []) total_us += add(frame, byId.get(child)!);
+    frame.total_us += total_us;
+    into.below.set(label, frame);
+    return total_us;
+  };
+  const all: Frame = { label: '', total_us: 0, below: new Map() };
+  add(all, profile.nodes[0]!);
+  return all.below.values().next().value!;
+}
+
+function rectangle({ label }: Frame, x: number, y: number, width: number, share: number): string {
+  const fits = Math.floor((width - 4) / CHAR_WIDTH);
+  const text = fits < 3 ? '' : label.length <= fits ? label : `${label.slice(0, fits - 1)}…`;
+  const tip = `${label}, ${(share * 100).toFixed(1)} %`;
+  const shape = `<rect x="${x.toFixed(1)}" y="${y}" width="${width.toFixed(1)}" height="${ROW - 1}" fill="${colourOf(label)}"/>`;
+  const words = text === '' ? '' : `<text x="${(x + 3).toFixed(1)}" y="${y + 12}">${escaped(text)}</text>`;
+  return `<g><title>${escaped(tip)}</title>${shape}${words}</g>`;
+}
+
+/** Our code, packages, Node itself, and V8 apart. */
+function colourOf(label: string): string {
+  if (/ packages\//.test(label)) return '#93c5fd';
+  if (/ node:/.test(label)) return '#fde68a';
+  return label.includes(' ') ? '#fdba74' : '#e2e8f0';
+}
+
+const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');

@@ -1,0 +1,100 @@
+/**
+ * `npm run profile`: where the time goes. Profiles api and worker while they are under load, writes a flame graph of each (SVG, and `.cpuprofile`
+ * for a browser's developer tools or speedscope) and prints the functions that take most of the time by themselves.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { parseArgs } from 'node:util';
+import { freePort } from '@flash-sale/infra/services/ports.ts';
+import { closedLoop } from '../load/closed-loop.ts';
+import { textTable } from '../report/text-table.ts';
+import { untilSold } from '../scenarios/audit.ts';
+import { newShoppers, openSale, planBuys } from '../scenarios/sale.ts';
+import { CONNECTIONS } from '../scenarios/scenario.ts';
+import { startStage, type Stage } from '../stage/stage.ts';
+import { temporaryFolder } from '@flash-sale/infra/services/temporary-folder.ts';
+import { flameGraph } from './flame-graph.ts';
+import { Profiler } from './profiler.ts';
+import { selfTimes, type CpuProfile } from './self-time.ts';
+
+const TREE = join(import.meta.dirname, '..', '..');
+const BUYS = 30_000;
+const WARM_BUYS = 5_000;
+const SHOWN = 25;
+const USAGE = `npm run profile -- [--buys N] [--out FOLDER]\n`;
+
+const { values } = parseArgs({
+  options: { buys: { type: 'string' }, out: { type: 'string' }, help: { type: 'boolean' } },
+});
+const buys = Number(values.buys ?? BUYS);
+if (values.help === true || !Number.isInteger(buys) || buys < 1_000) {
+  process.stdout.write(USAGE);
+  process.exit(values.help === true ? 0 : 2);
+}
+const folder = values.out ?? join(TREE, '.data', 'profile');
+const print = (text: string): void => void process.stdout.write(`${text}\n`);
+
+/** A sale with so many shoppers, and with units for all of them unless told otherwise. */
+async function prepare(stage: Stage, count: number, units = count) {
+  const sale = await openSale(stage.api, stage.operator_token, units);
+  const requests = await planBuys(stage.api, sale, newShoppers(count));
+  const buy = () => closedLoop({ urls: [stage.api], connections: CONNECTIONS, requests, expected: 202 });
+  return { sale, buy };
+}
+
+/** Profiles a process for as long as `load` takes. */
+async function profiled(name: string, port: number, load: () => Promise<unknown>): Promise<void> {
+  const profiler = await Profiler.connect(port);
+  await profiler.start();
+  await load();
+  const profile = await profiler.stop();
+  profiler.close();
+  report(name, profile);
+}
+
+function report(name: string, profile: CpuProfile): void {
+  mkdirSync(folder, { recursive: true });
+  const paths = [join(folder, `${name}.svg`), join(folder, `${name}.cpuprofile`)] as const;
+  writeFileSync(paths[0], flameGraph(profile, `${name}: CPU time`, `${TREE}/`));
+  writeFileSync(paths[1], JSON.stringify(profile));
+  const rows = selfTimes(profile, `${TREE}/`)
+    .slice(0, SHOWN)
+    .map(({ name: of, self_ms, share }) => [of, self_ms.toFixed(0), `${(share * 100).toFixed(1)} %`]);
+  print(`\n${textTable([[`${name}: function`, 'self ms', 'of busy time'], ...rows])}`);
+  for (const path of paths) print(`wrote ${relative(process.cwd(), path)}`);
+}
+
+async function main(): Promise<void> {
+  const temporary = temporaryFolder('profile');
+  process.on('SIGINT', () => void temporary.close().then(() => process.exit(130)));
+  process.on('SIGTERM', () => void temporary.close().then(() => process.exit(143)));
+  try {
+    const [api, worker] = [await freePort(), await freePort()];
+    const stage = await startStage({ dataDir: temporary.path, only_api: true, inspect: { 'api-1': api, worker } });
+    try {
+      const warm = await prepare(stage, WARM_BUYS);
+      await warm.buy();
+      const accept = await prepare(stage, buys);
+      await profiled('api', api, accept.buy);
+      const soldOut = await prepare(stage, buys, 1);
+      await soldOut.buy();
+      await profiled('api-sold-out', api, soldOut.buy);
+      // The worker is profiled on orders that come while it runs; its start and the backlog warm it up.
+      await stage.worker.start();
+      await untilSold(stage, warm.sale, WARM_BUYS);
+      await untilSold(stage, accept.sale, buys);
+      const more = await prepare(stage, buys);
+      await profiled('worker', worker, async () => {
+        await more.buy();
+        await untilSold(stage, more.sale, buys);
+      });
+    } finally {
+      await stage.close();
+    }
+  } finally {
+    await temporary.close();
+  }
+}
+
+await main();
+process.exit(0);

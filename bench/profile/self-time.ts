@@ -1,0 +1,55 @@
+/** A profile as V8 writes it: a tree of calls, and which node each sample was in. */
+export interface CpuProfile {
+  readonly nodes: readonly ProfileNode[];
+  readonly samples: readonly number[];
+  /** µs from one sample to the next. */
+  readonly timeDeltas: readonly number[];
+}
+
+export interface ProfileNode {
+  readonly id: number;
+  readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number };
+  readonly children?: readonly number[];
+}
+
+const MS_US = 1_000;
+/** Not work: waiting for something to do. */
+const IDLE: ReadonlySet<string> = new Set(['(idle)', '(root)']);
+
+/** Time spent in each node itself, µs, by node id. */
+export function timeOfNodes({ samples, timeDeltas }: CpuProfile): Map<number, number> {
+  const times = new Map<number, number>();
+  for (const [i, id] of samples.entries()) times.set(id, (times.get(id) ?? 0) + Math.max(0, timeDeltas[i] ?? 0));
+  return times;
+}
+
+export const isIdle = ({ callFrame }: ProfileNode): boolean => IDLE.has(callFrame.functionName);
+
+/** `name file:line`, with the path of the tree and of packages left out. */
+export function labelOf({ callFrame }: ProfileNode, tree: string): string {
+  const { functionName, url, lineNumber } = callFrame;
+  const name = functionName === '' ? '(anonymous)' : functionName;
+  if (url === '') return name;
+  const path = url
+    .replace('file://', '')
+    .replace(tree, '')
+    .replace(/^.*node_modules\//, '');
+  return `${name} ${path}:${lineNumber + 1}`;
+}
+
+/** Functions by the time they take themselves, most first; shares are of the time that the process was busy. */
+export function selfTimes(profile: CpuProfile, tree: string): { name: string; self_ms: number; share: number }[] {
+  const times = timeOfNodes(profile);
+  const sums = new Map<string, number>();
+  let busy_us = 0;
+  for (const node of profile.nodes) {
+    const time_us = times.get(node.id) ?? 0;
+    if (isIdle(node) || time_us === 0) continue;
+    busy_us += time_us;
+    const label = labelOf(node, tree);
+    sums.set(label, (sums.get(label) ?? 0) + time_us);
+  }
+  return [...sums]
+    .map(([name, self_us]) => ({ name, self_ms: self_us / MS_US, share: self_us / busy_us }))
+    .toSorted((a, b) => b.self_ms - a.self_ms);
+}

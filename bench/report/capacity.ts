@@ -1,0 +1,41 @@
+import { figure, type Results } from './results.ts';
+
+const SECOND_US = 1_000_000;
+
+/** What each process costs, and what follows from it. */
+export interface Capacity {
+  readonly cores: Readonly<Record<string, { readonly us_each: number; readonly what: string }>>;
+  /** What Redis's one thread can take for one sale. */
+  readonly hot_sale_per_second: number;
+  /** From the costs: what the machine of the run could accept with two api processes. */
+  readonly predicted_two_per_second: number;
+  readonly measured_two_per_second: number;
+}
+
+export const cpusPerTenThousand = (us_each: number): number => (us_each * 10_000) / SECOND_US;
+
+/** The model: CPU time adds up, and one sale has one Redis thread. Undefined where the run's system does not count CPU time. */
+export function capacityOf(results: Results): Capacity | undefined {
+  const of = (name: string): number => figure(results, name)?.median ?? Number.NaN;
+  const api = of('accept.api_us_per_buy');
+  const redis = of('accept.redis_us_per_buy');
+  const client = of('accept.client_us_per_buy');
+  const whole = of('end_to_end.redis_us_per_order');
+  const cores = {
+    api: { us_each: api, what: '`accept`, a buy' },
+    'api, sold out': { us_each: of('sold_out.api_us_per_refusal'), what: '`sold_out`, a refusal' },
+    'Redis, admission and its job': { us_each: redis, what: '`accept`, a buy' },
+    'Redis, whole path': { us_each: whole, what: '`end_to_end`, an order' },
+    worker: { us_each: of('end_to_end.worker_us_per_order'), what: '`end_to_end`, an order' },
+    MySQL: { us_each: of('end_to_end.mysql_us_per_order'), what: '`end_to_end`, an order' },
+  };
+  if (Object.values(cores).some(({ us_each }) => Number.isNaN(us_each))) return undefined;
+  const shared = (results.machine.cores * SECOND_US) / (api + redis + client);
+  return {
+    cores,
+    hot_sale_per_second: SECOND_US / whole,
+    // Each api process has a thread of its own, Redis has one, and the load generator another; all of them share the cores.
+    predicted_two_per_second: Math.min((2 * SECOND_US) / api, SECOND_US / redis, SECOND_US / client, shared),
+    measured_two_per_second: of('accept_two.per_second'),
+  };
+}

@@ -1,0 +1,86 @@
+import { readFileSync } from 'node:fs';
+import { growthChart } from './charts.ts';
+import type { Machine } from './results.ts';
+import { markdownTable } from './text-table.ts';
+
+/** What a buy costs at one size of what grows: CPU time by process, µs. */
+export interface GrowthPoint {
+  readonly number: number;
+  readonly costs: Readonly<Record<string, number>>;
+}
+
+/** What `npm run bench -- --growth` leaves. */
+export interface Growth {
+  readonly format: 1;
+  /** ISO-8601, UTC. */
+  readonly date: string;
+  readonly took_s: number;
+  readonly commit: string;
+  readonly machine: Machine;
+  /** By what grows. */
+  readonly axes: Readonly<Record<string, readonly GrowthPoint[]>>;
+  /** Bytes each: in Redis, and in an api process for a connection. */
+  readonly memory_bytes: Readonly<Record<string, number>>;
+}
+
+/** A cost counts as flat while its last is within this share of its first. */
+const FLAT = 0.2;
+
+export function readGrowth(path: string): Growth {
+  return JSON.parse(readFileSync(path, 'utf8')) as Growth;
+}
+
+/** One row for each thing that grows and each cost: its name, the sizes, the costs, the last cost of the first, and what that means. */
+export function growthTable({ axes }: Pick<Growth, 'axes'>): (readonly string[])[] {
+  return Object.entries(axes).flatMap(([axis, points]) =>
+    Object.keys(points[0]!.costs).map((cost) => {
+      const values = points.map(({ costs }) => costs[cost]!);
+      const times = values.at(-1)! / values[0]!;
+      return [
+        axis,
+        points.map(({ number }) => number.toLocaleString('en')).join(' · '),
+        `\`${cost}\``,
+        values.map((value) => value.toFixed(1)).join(' · '),
+        times.toFixed(2),
+        Math.abs(times - 1) <= FLAT ? 'flat' : times > 1 ? 'grows' : 'falls',
+      ];
+    }),
+  );
+}
+
+export const GROWTH_HEAD = ['What grows', 'Number', 'Cost', 'µs', 'Last of first', ''];
+
+/** The part of `docs/performance.md`. */
+export function growthPart(growth: Growth): string {
+  const memory = Object.entries(growth.memory_bytes).map(([name, bytes]) => [
+    name,
+    Math.round(bytes).toLocaleString('en'),
+  ]);
+  return `## Growth
+
+\`npm run bench -- --growth\`, measured ${growth.date.slice(0, 10)} at commit \`${growth.commit}\`: CPU time of a buy by process, while what the first column names
+grows. Flat is within 20 % from the first to the last. Buys of one sale go together in micro-batches; spread over many sales there are fewer to go together, and each
+costs what a buy at low load costs.
+
+![Redis time per buy](performance/growth-redis.svg)
+
+![api time per buy](performance/growth-api.svg)
+
+${markdownTable(GROWTH_HEAD, growthTable(growth))}
+
+${markdownTable(['Memory of', 'Bytes each'], memory)}
+
+`;
+}
+
+export function growthCharts({ axes }: Growth): Record<string, string> {
+  const curves = (cost: string) =>
+    Object.entries(axes).map(([name, points]) => ({
+      name,
+      points: points.map(({ number, costs }) => [number, Math.round(costs[cost]! * 10) / 10] as const),
+    }));
+  return {
+    'growth-redis.svg': growthChart('Redis CPU time per buy', 'µs', curves('redis_us_per_buy')),
+    'growth-api.svg': growthChart('api CPU time per buy', 'µs', curves('api_us_per_buy')),
+  };
+}

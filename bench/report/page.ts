@@ -1,0 +1,178 @@
+import { cpusPerTenThousand, type Capacity } from './capacity.ts';
+import { begin, beginOfHandWritten, end } from './marked-part.ts';
+import { figure, figureNames, ratio, type Results, type Spread } from './results.ts';
+import { LIMITS, RATIOS } from './targets.ts';
+import { markdownTable, textTable } from './text-table.ts';
+
+export const GAINS = 'gains';
+
+const number = (value: number): string => {
+  if (value >= 100) return Math.round(value).toLocaleString('en');
+  return value >= 10 ? value.toFixed(1) : value.toFixed(2);
+};
+const range = ({ min, max }: Spread): string => `${number(min)} – ${number(max)}`;
+
+/** A target with what was measured: a ratio to reach, or a latency to stay below. */
+export interface Verdict {
+  readonly what: string;
+  readonly target: string;
+  readonly measured: Spread | undefined;
+  readonly unit: string;
+  readonly isReached: boolean;
+}
+
+export function verdicts(results: Results): Verdict[] {
+  const ratios = RATIOS.flatMap(({ at_least, ...pair }) => {
+    if (at_least === undefined) return [];
+    const measured = ratio(results, pair);
+    const isReached = (measured?.median ?? 0) >= at_least;
+    return [{ what: pair.what, target: `≥ ${at_least}`, measured, unit: '×', isReached }];
+  });
+  const limits = LIMITS.map(({ of, what, at_most }) => {
+    const measured = figure(results, of);
+    const isReached = (measured?.median ?? Number.POSITIVE_INFINITY) <= at_most;
+    return { what, target: `≤ ${at_most} ms`, measured, unit: 'ms', isReached };
+  });
+  return [...ratios, ...limits];
+}
+
+const verdictRow = ({ what, target, measured, unit, isReached }: Verdict): string[] => [
+  what,
+  target,
+  measured === undefined ? 'not measured' : `${number(measured.median)} ${unit}`,
+  measured === undefined ? '' : range(measured),
+  isReached ? 'reached' : 'missed',
+];
+
+/** What a run prints at its end. */
+export function summary(results: Results): string {
+  const figures = figureNames(results).map((name) => {
+    const spread = figure(results, name)!;
+    return [name, number(spread.median), range(spread)];
+  });
+  const ratios = RATIOS.flatMap((pair) => {
+    const spread = ratio(results, pair);
+    return spread === undefined ? [] : [[pair.what, spread.median.toFixed(2), range(spread)]];
+  });
+  const parts = [textTable([['figure', 'median', 'min – max'], ...figures])];
+  if (ratios.length > 0) {
+    parts.push(textTable([['ratio', 'median', 'min – max'], ...ratios]));
+    parts.push(textTable([['target', '', 'median', 'min – max', ''], ...verdicts(results).map(verdictRow)]));
+  }
+  for (const { scenario, finding } of results.broken) parts.push(`NOT REPORTED, ${scenario}: ${finding}`);
+  return parts.join('\n\n');
+}
+
+const WHAT: readonly (readonly [string, string])[] = [
+  ['bare', 'a Fastify route with the schema and the answer of a buy that does nothing: the ceiling of one api process'],
+  ['accept', 'buys, units plentiful, every check on, one api process, `AUTH_MODE=trusted`; the worker comes later'],
+  ['accept_jwt', 'the same with access tokens (HS256), each verified once'],
+  ['accept_two', 'the same at two api processes'],
+  ['sold_out', 'the crowd after the last unit'],
+  ['drain', 'one worker alone on the backlog of `accept`'],
+  ['raw_insert', 'the same rows, 500 a statement and commit, into a table like `orders`: the ceiling of `drain`'],
+  ['end_to_end', 'api and worker together: orders divided by the time from the first buy to the last row'],
+  ['open_loop', 'buys at half of the rate of `accept`, sent on time whether or not earlier ones were answered'],
+  ['mixed', 'seckill token, buy (one in ten clicks twice), poll until settled; half of the shoppers find nothing left'],
+  ['poll, products', 'settled orders; a product in turn with the list of products'],
+  ['usual_accept, usual_end_to_end', '[the same contract built the usual way](../bench/baseline/usual-api.ts)'],
+];
+
+/** `docs/performance.md`. `gains` is the part that is kept by hand, `growth` the part of the growth run. */
+export function performancePage(results: Results, parts: { gains: string; growth: string; file: string }): string {
+  const { machine, usual } = results;
+  const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`);
+  const settings = Object.entries(results.settings).map(([name, value]) => `\`${name}=${value}\``);
+  const rows = figureNames(results).map((name) => {
+    const spread = figure(results, name)!;
+    const of = name.endsWith('.per_second') ? ratio(results, { of: name, to: 'bare.per_second' }) : undefined;
+    return [`\`${name}\``, number(spread.median), range(spread), of === undefined ? '' : of.median.toFixed(2)];
+  });
+  const tried = Object.entries(usual.tried).map(([jobs, rate]) => `${jobs}: ${number(rate)}/s`);
+  const broken = results.broken.map(({ scenario, finding }) => `- ${scenario}: ${finding}`);
+  return `# Performance
+
+<!-- Written by \`npm run bench\`, but for the part "${GAINS}". -->
+
+Measured ${results.date.slice(0, 10)} on ${machine.cores} cores (${machine.cpu}), ${machine.memory_gb} GB, ${machine.system}, shared by load
+generator, api, Redis, worker and MySQL; ${versions.join(', ')}; commit \`${results.commit}\`; ${results.mode} run of
+${number(results.took_s)} s, ${results.repetitions.length} repetitions; load of the machine before it: ${machine.load_before}.
+All figures are in [${parts.file}](../bench/results/${parts.file}).
+
+![requests per second](performance/throughput.svg)
+
+## Targets
+
+Ratios are taken within each repetition, so that another machine can be compared with this one.
+
+${markdownTable(['Target', '', 'Median', 'Min – max', ''], verdicts(results).map(verdictRow))}
+${broken.length === 0 ? '' : `\nNot reported, since the audit after it failed:\n\n${broken.join('\n')}\n`}
+## Latency
+
+![latency at half rate](performance/latency.svg)
+
+Open loop: a latency counts from the time at which the request was due, so that a stall counts for everyone who came during it.
+The row is read by another connection.
+
+## Figures
+
+${markdownTable(
+  ['Scenario', 'What is measured'],
+  WHAT.map(([name, what]) => [name, what]),
+)}
+
+Redis appends to its log with \`always\` and MySQL flushes at every commit. Scenarios take turns, and repetitions of all of them follow each other.
+After every scenario an audit compares the answers that the client got with Redis and MySQL: every accepted order number is one live order, nobody else has
+one, and \`available + owners\` is the stock. Figures of a scenario that does not pass are dropped. Closed loops are
+[autocannon](https://github.com/mcollina/autocannon) with 200 connections and a body of its own for each request; the first and last tenth of their answers do not count.
+\`…_us_per_…\` is CPU time by the kernel's count, but for \`redis_scripts_us\`, which is Redis's own.
+
+${markdownTable(['Figure', 'Median', 'Min – max', '× bare'], rows)}
+
+Settings of the service that are not its defaults: ${settings.join(' ')}.
+The worker of \`usual\` takes ${usual.concurrency} jobs at once${tried.length === 0 ? '' : `, the best of those tried (${tried.join(', ')})`}.
+
+${parts.growth}
+## Gains
+
+${beginOfHandWritten(GAINS)}
+
+${parts.gains}
+
+${end(GAINS)}
+`;
+}
+
+/** The README's chart and three figures. */
+export function readmePart(results: Results): string {
+  const value = (name: string): string => number(figure(results, name)?.median ?? Number.NaN);
+  const times = ratio(results, { of: 'end_to_end.per_second', to: 'usual_end_to_end.per_second' });
+  const share = ratio(results, { of: 'accept.per_second', to: 'bare.per_second' });
+  return `![requests per second](docs/performance/throughput.svg)
+
+On ${results.machine.cores} cores shared by load generator, api, Redis, worker and MySQL:
+
+- **${value('accept.per_second')} buys/s accepted** by one api process, ${share?.median.toFixed(2)} of what a Fastify route reaches that does nothing;
+- **${value('end_to_end.per_second')} orders/s accepted and in MySQL**, ${number(times?.median ?? Number.NaN)} times the usual way to build this;
+- **${value('open_loop_buy.p99_ms')} ms** for the 99th percentile of buys at half of that rate, ${value('open_loop_row.p99_ms')} ms until the row is in MySQL.
+
+How it was measured, and everything else: [docs/performance.md](docs/performance.md). \`npm run bench\` measures it again.`;
+}
+
+/** The capacity model's table for `docs/scaling.md`. */
+export function capacityPart(results: Results, capacity: Capacity): string {
+  const { cores, hot_sale_per_second, predicted_two_per_second, measured_two_per_second } = capacity;
+  const rows = Object.entries(cores).map(([process, { us_each, what }]) => [
+    process,
+    what,
+    number(us_each),
+    number(cpusPerTenThousand(us_each)),
+  ]);
+  return `${markdownTable(['Process', 'Measured in', 'CPU µs each', 'Cores per 10,000/s'], rows)}
+
+- One hot sale lives in one Redis process: about **${number(hot_sale_per_second)} orders/s**, admission, queue and settling together.
+- Check: two api processes on these ${results.machine.cores} cores, where the load generator takes its share, should come to
+  ${number(predicted_two_per_second)} buys/s and were measured at ${number(measured_two_per_second)}.`;
+}
+
+export const markedPart = (name: string, part: string): string => `${begin(name)}\n\n${part}\n\n${end(name)}`;

@@ -1,0 +1,83 @@
+import { readFileSync } from 'node:fs';
+import { median } from '../load/statistics.ts';
+import type { Figures } from '../scenarios/scenario.ts';
+import { RATIOS, type Ratio } from './targets.ts';
+
+/** What a run leaves: every repetition's figures, and where they come from. */
+export interface Results {
+  readonly format: 1;
+  /** ISO-8601, UTC. */
+  readonly date: string;
+  readonly mode: 'full' | 'quick' | 'url';
+  readonly took_s: number;
+  readonly commit: string;
+  readonly machine: Machine;
+  /** Settings of the service that are not its defaults. */
+  readonly settings: Readonly<Record<string, string>>;
+  readonly usual: { readonly concurrency: number; readonly tried: Readonly<Record<string, number>> };
+  readonly repetitions: readonly Figures[];
+  /** Scenarios whose figures were dropped, and why: conservation did not hold, or answers were not as expected. */
+  readonly broken: readonly { readonly scenario: string; readonly finding: string }[];
+}
+
+export interface Machine {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly memory_gb: number;
+  readonly system: string;
+  readonly versions: Readonly<Record<string, string>>;
+  /** Load of the machine before the run: above a few tenths, something else was running. */
+  readonly load_before: number;
+}
+
+export interface Spread {
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+export function readResults(path: string): Results {
+  const results = JSON.parse(readFileSync(path, 'utf8')) as Results;
+  if (results.format !== 1) throw new Error(`${path} is not a result file of this version`);
+  return results;
+}
+
+export function spreadOf(values: readonly number[]): Spread | undefined {
+  const finite = values.filter(Number.isFinite);
+  if (finite.length === 0) return undefined;
+  return { median: median(finite), min: Math.min(...finite), max: Math.max(...finite) };
+}
+
+/** One figure over all repetitions that have it. */
+export function figure({ repetitions }: Results, name: string): Spread | undefined {
+  return spreadOf(repetitions.map((figures) => figures[name] ?? Number.NaN));
+}
+
+/** A ratio over all repetitions, taken within each of them: what disturbs a machine for a while disturbs both. */
+export function ratio({ repetitions }: Results, { of, to }: Pick<Ratio, 'of' | 'to'>): Spread | undefined {
+  return spreadOf(repetitions.map((figures) => (figures[of] ?? Number.NaN) / (figures[to] ?? Number.NaN)));
+}
+
+/** Every figure that any repetition has, in the order of measuring. */
+export function figureNames({ repetitions }: Results): string[] {
+  return [...new Set(repetitions.flatMap((figures) => Object.keys(figures)))];
+}
+
+export interface Comparison {
+  readonly what: string;
+  readonly before: number;
+  readonly after: number;
+  readonly change_percent: number;
+  readonly isWorse: boolean;
+}
+
+/** The ratios of two runs beside each other; one is worse where it fell by more than the tolerance. */
+export function compare(before: Results, after: Results, tolerance_percent: number): Comparison[] {
+  return RATIOS.flatMap((pair) => {
+    const [a, b] = [ratio(before, pair), ratio(after, pair)];
+    if (a === undefined || b === undefined) return [];
+    const change_percent = (b.median / a.median - 1) * 100;
+    const isWorse = change_percent < -tolerance_percent;
+    return [{ what: pair.what, before: a.median, after: b.median, change_percent, isWorse }];
+  });
+}

@@ -1,0 +1,84 @@
+import type { Options } from './options.ts';
+import type { Results } from './report/results.ts';
+import { Broken, type Figures, type RunContext } from './scenarios/scenario.ts';
+import { SCENARIOS } from './scenarios/table.ts';
+import { sellAndWriteUsual } from './scenarios/usual.ts';
+import { warmUp } from './scenarios/warm-up.ts';
+import { USUAL_CONCURRENCIES, type Stage } from './stage/stage.ts';
+
+/** The middle one of those that are tried; a quick run tries none. */
+const USUAL_CONCURRENCY_DEFAULT = 32;
+const TUNING_ORDERS = 1_500;
+
+export type Measured = Pick<Results, 'usual' | 'repetitions' | 'broken'>;
+
+/** A run under way: what it has measured can be read at any time, so that a run that is cut short is not lost. */
+export class Run {
+  readonly #options: Options;
+  readonly #stage: Stage;
+  readonly #progress: (line: string) => void;
+  readonly #repetitions: Figures[] = [];
+  readonly #broken: { scenario: string; finding: string }[] = [];
+  readonly #tried: Record<string, number> = {};
+  #concurrency = USUAL_CONCURRENCY_DEFAULT;
+
+  constructor(options: Options, stage: Stage, progress: (line: string) => void) {
+    this.#options = options;
+    this.#stage = stage;
+    this.#progress = progress;
+  }
+
+  get measured(): Measured {
+    return {
+      usual: { concurrency: this.#concurrency, tried: this.#tried },
+      repetitions: this.#repetitions.filter((figures) => Object.keys(figures).length > 0),
+      broken: this.#broken,
+    };
+  }
+
+  /** Repeats all scenarios in turn, as often as there is time for. */
+  async measure(until_ms: number): Promise<void> {
+    await this.#step('warm-up', async () => warmUp(this.#context({})));
+    if (this.#options.mode === 'full') await this.#tuneUsual();
+    let longest_ms = 0;
+    for (let r = 0; r < this.#options.repetitions_max; r += 1) {
+      const begun_ms = performance.now();
+      if (r > 0 && begun_ms + longest_ms > until_ms) return;
+      const figures: Figures = {};
+      this.#repetitions.push(figures);
+      for (const scenario of SCENARIOS) {
+        await this.#step(`repetition ${r + 1}: ${scenario.name}`, async () => {
+          try {
+            Object.assign(figures, await scenario.run(this.#context(figures)));
+          } catch (error) {
+            if (!(error instanceof Broken)) throw error;
+            this.#broken.push({ scenario: scenario.name, finding: error.message });
+            this.#progress(`  not reported: ${error.message}`);
+          }
+        });
+      }
+      longest_ms = Math.max(longest_ms, performance.now() - begun_ms);
+    }
+  }
+
+  #context(figures: Figures): RunContext {
+    return { stage: this.#stage, size: this.#options.size, figures, usual_concurrency: this.#concurrency };
+  }
+
+  /** `usual` is compared with at its best: the setting of its worker that writes most. */
+  async #tuneUsual(): Promise<void> {
+    for (const concurrency of USUAL_CONCURRENCIES) {
+      await this.#step(`usual with ${concurrency} jobs at once`, async () => {
+        this.#tried[concurrency] = await sellAndWriteUsual(this.#stage, TUNING_ORDERS, concurrency);
+      });
+    }
+    const [best] = Object.entries(this.#tried).toSorted(([, a], [, b]) => b - a);
+    this.#concurrency = Number(best?.[0] ?? USUAL_CONCURRENCY_DEFAULT);
+  }
+
+  async #step(what: string, act: () => Promise<void>): Promise<void> {
+    const begun_ms = performance.now();
+    await act();
+    this.#progress(`${what}: ${((performance.now() - begun_ms) / 1_000).toFixed(1)} s`);
+  }
+}

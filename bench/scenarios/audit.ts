@@ -1,0 +1,121 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { RowDataPacket } from 'mysql2';
+import type { Stage } from '../stage/stage.ts';
+import type { Sale } from './sale.ts';
+import { Broken } from './scenario.ts';
+
+const LOOK_MS = 10;
+const SCAN_COUNT = 5_000;
+
+/** How many units of a sale the ledger has sold. */
+export async function soldOf({ sql }: Pick<Stage, 'sql'>, sale: Sale): Promise<number> {
+  const [rows] = await sql.query<RowDataPacket[]>('SELECT sold FROM products WHERE id = ?', [sale.id]);
+  return Number(rows[0]?.['sold'] ?? 0);
+}
+
+/**
+ * Waits until the ledger has sold that many units.
+ *
+ * @throws Broken where it does not come to that in time
+ */
+export async function untilSold(
+  stage: Pick<Stage, 'sql'>,
+  sale: Sale,
+  count: number,
+  limit_ms = 120_000,
+): Promise<void> {
+  const until_ms = performance.now() + limit_ms;
+  while ((await soldOf(stage, sale)) < count) {
+    if (performance.now() > until_ms)
+      throw new Broken([`sale ${sale.id}: fewer than ${count} orders after ${limit_ms} ms`]);
+    await pause(LOOK_MS);
+  }
+}
+
+/** The names of a sale's keys, written out again from `docs/redis-keys.md`: the audit shares no code with the service. */
+const keyOf = (sale: Sale, part: string): string => `v1:sale:{0}:${sale.id}:${part}`;
+
+/**
+ * Checks that nothing was lost or made up: every accepted order number is one live order, there is no other, and what is left of the
+ * units is available. Reads Redis and MySQL by itself.
+ *
+ * @param accepted the order numbers that were answered
+ * @throws Broken with what does not add up
+ */
+export async function audit(stage: Stage, sale: Sale, accepted: readonly string[]): Promise<void> {
+  await untilSold(stage, sale, new Set(accepted).size);
+  await untilSettled(stage, sale);
+  const [rows] = await stage.sql.query<RowDataPacket[]>(
+    'SELECT order_no, CAST(user_id AS CHAR) AS user_id, status FROM orders WHERE product_id = ?',
+    [sale.id],
+  );
+  const owners = await readHash(stage, keyOf(sale, 'owners'));
+  const available = Number(await stage.redis.hget(keyOf(sale, 'state'), 'available'));
+  const sold = await soldOf(stage, sale);
+  const findings = findingsOf({
+    units: sale.units,
+    accepted,
+    orders: rows.map((row) => ({
+      order_no: String(row['order_no']),
+      user_id: String(row['user_id']),
+      status: String(row['status']),
+    })),
+    owners,
+    available,
+    sold,
+  });
+  if (stage.crashes.length > 0) findings.push(...stage.crashes.splice(0));
+  if (findings.length > 0) throw new Broken(findings);
+}
+
+export interface AuditReading {
+  readonly units: number;
+  readonly accepted: readonly string[];
+  readonly orders: readonly { readonly order_no: string; readonly user_id: string; readonly status: string }[];
+  /** User → order number. */
+  readonly owners: ReadonlyMap<string, string>;
+  readonly available: number;
+  readonly sold: number;
+}
+
+/** What does not add up in a sale that has come to rest; one sentence each. */
+export function findingsOf({ units, accepted, orders, owners, available, sold }: AuditReading): string[] {
+  const findings: string[] = [];
+  const answered = new Set(accepted);
+  const live = orders.filter(({ status }) => status === 'pending_payment');
+  const written = new Set(live.map(({ order_no }) => order_no));
+  const lost = [...answered].filter((order_no) => !written.has(order_no));
+  if (lost.length > 0) findings.push(`${lost.length} accepted orders are not in the ledger, such as ${lost[0]}`);
+  const unasked = live.filter(({ order_no }) => !answered.has(order_no));
+  if (unasked.length > 0)
+    findings.push(`${unasked.length} orders were never answered, such as ${unasked[0]!.order_no}`);
+  if (live.length > units) findings.push(`${live.length} live orders for ${units} units`);
+  if (sold !== live.length) findings.push(`sold is ${sold} and there are ${live.length} live orders`);
+  if (available + owners.size !== units)
+    findings.push(`available ${available} + owners ${owners.size} is not ${units}`);
+  const strangers = live.filter(({ order_no, user_id }) => owners.get(user_id) !== order_no);
+  if (strangers.length > 0 || owners.size !== live.length) {
+    findings.push(`${owners.size} owners do not name the ${live.length} live orders`);
+  }
+  return findings;
+}
+
+/** The rows come before the reservations go. */
+async function untilSettled({ redis }: Stage, sale: Sale): Promise<void> {
+  const until_ms = performance.now() + 30_000;
+  while ((await redis.hlen(keyOf(sale, 'reservations'))) > 0) {
+    if (performance.now() > until_ms) throw new Broken([`sale ${sale.id}: reservations are left`]);
+    await pause(LOOK_MS);
+  }
+}
+
+async function readHash({ redis }: Stage, key: string): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  let cursor = '0';
+  do {
+    const [next, flat] = await redis.hscan(key, cursor, 'COUNT', SCAN_COUNT);
+    for (let i = 0; i < flat.length; i += 2) found.set(flat[i]!, flat[i + 1]!);
+    cursor = next;
+  } while (cursor !== '0');
+  return found;
+}

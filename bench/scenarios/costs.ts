@@ -1,0 +1,44 @@
+import { cpu_us } from '../stage/cpu.ts';
+import type { Stage } from '../stage/stage.ts';
+
+/** What was used up until now. */
+export interface Spent {
+  readonly api_us: number;
+  readonly redis_us: number;
+  readonly mysql_us: number;
+  readonly worker_us: number;
+  /** This process, which is the load. */
+  readonly client_us: number;
+  /** Time in scripts, by Redis's own count. */
+  readonly redis_scripts_us: number;
+  readonly redis_commands: number;
+}
+
+export async function spent(stage: Stage): Promise<Spent> {
+  const { pids, worker, redis } = stage;
+  const statistics = await redis.info('commandstats');
+  let redis_scripts_us = 0;
+  let redis_commands = 0;
+  for (const [, name, calls, usec] of statistics.matchAll(/^cmdstat_([^:]+):calls=(\d+),usec=(\d+)/gm)) {
+    redis_commands += Number(calls);
+    if (name === 'evalsha' || name === 'eval') redis_scripts_us += Number(usec);
+  }
+  return {
+    api_us: cpu_us(pids.api) ?? Number.NaN,
+    redis_us: cpu_us(pids.redis) ?? Number.NaN,
+    mysql_us: cpu_us(pids.mysql) ?? Number.NaN,
+    worker_us: cpu_us(worker.pid()) ?? Number.NaN,
+    client_us: process.cpuUsage().user + process.cpuUsage().system,
+    redis_scripts_us,
+    redis_commands,
+  };
+}
+
+/** What each of `count` took: `{ api_us_per_buy, … }` for `count` buys. Left out where the system does not tell. */
+export function perEach(before: Spent, after: Spent, count: number, each: string): Record<string, number> {
+  return Object.fromEntries(
+    (Object.keys(after) as (keyof Spent)[])
+      .map((name) => [`${name}_per_${each}`, (after[name] - before[name]) / count] as const)
+      .filter(([, value]) => Number.isFinite(value)),
+  );
+}

@@ -1,0 +1,58 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Pool, RowDataPacket } from 'mysql2/promise';
+import { Broken } from './scenario.ts';
+
+/** Asking for every row would be a load of its own. */
+const SAMPLED_EVERY = 20;
+const LOOK_MS = 3;
+const LEFT_MS_MAX = 30_000;
+
+/** Measures from the 202 until somebody else can read the row in MySQL, for one order in twenty; late by a few milliseconds at most. */
+export class RowWatch {
+  readonly #sql: Pool;
+  readonly #answered_ms = new Map<string, number>();
+  readonly #latencies_ms: number[] = [];
+  readonly #looking: Promise<void>;
+  #finishing = false;
+
+  constructor(sql: Pool) {
+    this.#sql = sql;
+    this.#looking = this.#look();
+    // Told by `finish`, which may be asked much later.
+    this.#looking.catch(() => undefined);
+  }
+
+  /** A buy was answered with this order number just now. */
+  answered(index: number, orderNo: string): void {
+    if (index % SAMPLED_EVERY === 0) this.#answered_ms.set(orderNo, performance.now());
+  }
+
+  /** Waits for the rows that are missing yet. */
+  async finish(): Promise<Float64Array> {
+    this.#finishing = true;
+    await this.#looking;
+    return Float64Array.from(this.#latencies_ms);
+  }
+
+  async #look(): Promise<void> {
+    let until_ms = Number.POSITIVE_INFINITY;
+    while (!this.#finishing || this.#answered_ms.size > 0) {
+      if (this.#finishing && until_ms === Number.POSITIVE_INFINITY) until_ms = performance.now() + LEFT_MS_MAX;
+      if (performance.now() > until_ms) throw new Broken([`${this.#answered_ms.size} orders have no row`]);
+      if (this.#answered_ms.size > 0) await this.#ask();
+      await pause(LOOK_MS);
+    }
+  }
+
+  async #ask(): Promise<void> {
+    const [rows] = await this.#sql.query<RowDataPacket[]>('SELECT order_no FROM orders WHERE order_no IN (?)', [
+      [...this.#answered_ms.keys()],
+    ]);
+    const now_ms = performance.now();
+    for (const row of rows) {
+      const orderNo = String(row['order_no']);
+      this.#latencies_ms.push(now_ms - this.#answered_ms.get(orderNo)!);
+      this.#answered_ms.delete(orderNo);
+    }
+  }
+}

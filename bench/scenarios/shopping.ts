@@ -1,0 +1,92 @@
+import { Client, inParallel, type Answer } from '../load/client.ts';
+import { closedLoop } from '../load/closed-loop.ts';
+import { get, post } from '../load/request.ts';
+import { latencyFigures } from '../load/statistics.ts';
+import { newShoppers, openSale, orderNoOf, tokenOf, type HeadersOf, type Sale } from './sale.ts';
+import { assertExpected, Broken, CONNECTIONS, type Figures, type Size } from './scenario.ts';
+
+/** A service to shop at, known by nothing but its address. */
+export interface Target {
+  readonly url: string;
+  readonly operator_token: string;
+  readonly headersOf?: HeadersOf;
+  /** Throws `Broken` unless these are the orders of the sale, all of them. */
+  readonly audit: (sale: Sale, accepted: readonly string[]) => Promise<void>;
+}
+
+const POLL_WAIT_S = 10;
+const DOUBLE_CLICK_EVERY = 10;
+
+/** A sale as shoppers make it: token, buy (one in ten clicks twice), poll until the order is settled; half of them find nothing left. */
+export async function mixed(target: Target, size: Size): Promise<Figures> {
+  const { url, operator_token, headersOf = () => ({}) } = target;
+  const shoppers = newShoppers(size.mixed_shoppers);
+  const sale = await openSale(url, operator_token, Math.ceil(shoppers.length / 2));
+  const client = new Client([url], CONNECTIONS + 20);
+  const accepted = new Set<string>();
+  const findings: string[] = [];
+  const latencies = { token: [] as number[], buy: [] as number[], poll: [] as number[] };
+  const timed = async (kind: keyof typeof latencies, request: Parameters<Client['call']>[0]): Promise<Answer> => {
+    const sent_ms = performance.now();
+    const answer = await client.call(request);
+    latencies[kind].push(performance.now() - sent_ms);
+    return answer;
+  };
+
+  const begun_ms = performance.now();
+  await inParallel(shoppers.length, CONNECTIONS, async (i) => {
+    const user_id = shoppers[i]!;
+    const headers = headersOf(user_id);
+    const claim = { user_id, product_id: sale.id };
+    const issued = await timed('token', post('/api/v1/seckill/token', claim, headers));
+    if (issued.status !== 200) return void findings.push(`a seckill token was refused: ${issued.status}`);
+    const buy = post('/api/v1/seckill/buy', { ...claim, token: tokenOf(issued.body) }, headers);
+    const clicks = i % DOUBLE_CLICK_EVERY === 0 ? 2 : 1;
+    const answers = await Promise.all(Array.from({ length: clicks }, () => timed('buy', buy)));
+    const numbers = new Set(answers.map(({ body }) => orderNoOf(body)));
+    if (numbers.size > 1) findings.push(`two clicks were answered ${[...numbers].join(' and ')}`);
+    const [orderNo] = numbers;
+    if (orderNo === undefined) {
+      if (answers[0]!.status !== 409) findings.push(`a buy was answered ${answers[0]!.status}`);
+      return;
+    }
+    accepted.add(orderNo);
+    const order = await timed('poll', get(`/api/v1/orders/${orderNo}?wait=${POLL_WAIT_S}`, headers));
+    if (!order.body.includes('"pending_payment"')) findings.push(`a poll was answered ${order.status} ${order.body}`);
+  });
+  const took_ms = performance.now() - begun_ms;
+  await client.close();
+  if (findings.length > shoppers.length * 0.01) throw new Broken(findings.slice(0, 3));
+  await target.audit(sale, [...accepted]);
+  const p99 = (values: readonly number[]): number => latencyFigures(Float64Array.from(values)).p99_ms;
+  return {
+    'mixed.shoppers_per_second': (shoppers.length * 1_000) / took_ms,
+    'mixed.token_p99_ms': p99(latencies.token),
+    'mixed.buy_p99_ms': p99(latencies.buy),
+    'mixed.poll_p99_ms': p99(latencies.poll),
+  };
+}
+
+const POLLED_MAX = 10_000;
+
+/** Settled orders, and products: one in turn with the list of them. */
+export async function reads(target: Target, size: Size, orders: readonly string[]): Promise<Figures> {
+  const sale = await openSale(target.url, target.operator_token, 10);
+  const planned = {
+    poll: orders.slice(0, POLLED_MAX).map((orderNo) => get(`/api/v1/orders/${orderNo}`)),
+    products: [get(`/api/v1/products/${sale.id}`), get('/api/v1/products?limit=20')],
+  };
+  const figures: Figures = {};
+  for (const [name, requests] of Object.entries(planned)) {
+    const { per_second, unexpected } = await closedLoop({
+      urls: [target.url],
+      connections: CONNECTIONS,
+      requests,
+      amount: size.reads,
+      expected: 200,
+    });
+    assertExpected(name, unexpected, size.reads);
+    figures[`${name}.per_second`] = per_second;
+  }
+  return figures;
+}

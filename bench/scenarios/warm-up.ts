@@ -1,0 +1,25 @@
+import { closedLoop } from '../load/closed-loop.ts';
+import { bare } from './bare.ts';
+import { untilSold } from './audit.ts';
+import { accessTokens, newShoppers, openSale, planBuys } from './sale.ts';
+import { CONNECTIONS, type RunContext } from './scenario.ts';
+
+const BUYS = 3_000;
+
+/** Runs every process's code until it is compiled, and the servers' caches warm; nothing of it is measured. */
+export async function warmUp(context: RunContext): Promise<void> {
+  const { stage } = context;
+  await bare.run({ ...context, size: { ...context.size, buys: BUYS, reads: BUYS * 2 } });
+  await stage.worker.start();
+  try {
+    for (const url of [stage.api, stage.api_2, stage.api_jwt]) {
+      const headersOf = url === stage.api_jwt ? accessTokens(stage.jwt_secret) : undefined;
+      const sale = await openSale(stage.api, stage.operator_token, BUYS);
+      const requests = await planBuys(url, sale, newShoppers(BUYS), headersOf);
+      const { unexpected } = await closedLoop({ urls: [url], connections: CONNECTIONS, requests, expected: 202 });
+      await untilSold(stage, sale, BUYS - unexpected);
+    }
+  } finally {
+    await stage.worker.stop();
+  }
+}

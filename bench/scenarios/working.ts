@@ -1,0 +1,94 @@
+import { Client } from '../load/client.ts';
+import { closedLoop } from '../load/closed-loop.ts';
+import { openLoop } from '../load/open-loop.ts';
+import { latencyFigures } from '../load/statistics.ts';
+import { prefixed } from './accept.ts';
+import { audit, untilSold } from './audit.ts';
+import { perEach, spent } from './costs.ts';
+import { RowWatch } from './row-watch.ts';
+import { mixed, reads, type Target } from './shopping.ts';
+import { newShoppers, openSale, orderNoOf, planBuys } from './sale.ts';
+import { assertExpected, Broken, CONNECTIONS, type Figures, type RunContext, type Scenario } from './scenario.ts';
+
+/** What is measured while api and worker both run: one scenario, so that the worker is started once. */
+export const working: Scenario = {
+  name: 'end_to_end, open_loop, mixed, poll, products',
+  async run(context) {
+    const { stage } = context;
+    const target: Target = {
+      url: stage.api,
+      operator_token: stage.operator_token,
+      audit: (sale, accepted) => audit(stage, sale, accepted),
+    };
+    await stage.worker.start();
+    try {
+      const { orders, figures } = await endToEnd(context);
+      return {
+        ...figures,
+        ...(await atHalfRate(context)),
+        ...(await mixed(target, context.size)),
+        ...(await reads(target, context.size, orders)),
+      };
+    } finally {
+      await stage.worker.stop();
+    }
+  },
+};
+
+/** Sustained: accepted and in the ledger, with nothing left over. */
+async function endToEnd({ stage, size }: RunContext): Promise<{ orders: string[]; figures: Figures }> {
+  const sale = await openSale(stage.api, stage.operator_token, size.buys);
+  const requests = await planBuys(stage.api, sale, newShoppers(size.buys));
+  const orders: string[] = [];
+  const before = await spent(stage);
+  const begun_ms = performance.now();
+  const { unexpected } = await closedLoop({
+    urls: [stage.api],
+    connections: CONNECTIONS,
+    requests,
+    expected: 202,
+    onBody: (body) => {
+      const orderNo = orderNoOf(body);
+      if (orderNo !== undefined) orders.push(orderNo);
+    },
+  });
+  await untilSold(stage, sale, orders.length);
+  const took_ms = performance.now() - begun_ms;
+  const costs = perEach(before, await spent(stage), size.buys, 'order');
+  assertExpected('buys', unexpected, size.buys);
+  await audit(stage, sale, orders);
+  const figures = { 'end_to_end.per_second': (orders.length * 1_000) / took_ms, ...prefixed('end_to_end', costs) };
+  return { orders, figures };
+}
+
+/** Latency at half of the rate that `accept` reached in this repetition: of the buys, and from the 202 until the row can be read. */
+async function atHalfRate({ stage, size, figures }: RunContext): Promise<Figures> {
+  const per_second = Math.floor((figures['accept.per_second'] ?? Number.NaN) / 2);
+  if (Number.isNaN(per_second)) throw new Broken(['the rate of accept is not known']);
+  const count = per_second * size.open_loop_s;
+  const sale = await openSale(stage.api, stage.operator_token, count);
+  const requests = await planBuys(stage.api, sale, newShoppers(count));
+  const client = new Client([stage.api], CONNECTIONS);
+  const watch = new RowWatch(stage.sql);
+  const accepted: string[] = [];
+  const result = await openLoop({
+    per_second,
+    count,
+    send: (index) => client.call(requests[index]!),
+    onAnswer: (index, { body }) => {
+      const orderNo = orderNoOf(body);
+      if (orderNo === undefined) return;
+      accepted.push(orderNo);
+      watch.answered(index, orderNo);
+    },
+  });
+  await client.close();
+  const rows_ms = await watch.finish();
+  assertExpected('buys at half rate', count - accepted.length, count);
+  await audit(stage, sale, accepted);
+  return {
+    'open_loop.per_second': result.sent_per_second,
+    ...prefixed('open_loop_buy', latencyFigures(result.latencies_ms)),
+    ...prefixed('open_loop_row', latencyFigures(rows_ms)),
+  };
+}

@@ -1,0 +1,26 @@
+import { readFileSync } from 'node:fs';
+
+/** The kernel counts CPU time in hundredths of a second wherever Linux runs Node. */
+const TICK_US = 10_000;
+
+/** CPU time that a process has used, µs; undefined where the system does not tell (Linux does). */
+export function cpu_us(pid: number | undefined): number | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The name, in parentheses, may hold spaces; user and system time are the 14th and 15th field.
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    return (Number(fields[11]) + Number(fields[12])) * TICK_US;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Resident memory of a process, bytes. */
+export function memory_bytes(pid: number | undefined): number | undefined {
+  try {
+    const found = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+    return found === null ? undefined : Number(found[1]) * 1_024;
+  } catch {
+    return undefined;
+  }
+}

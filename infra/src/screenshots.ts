@@ -1,0 +1,173 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createConnection } from 'mysql2/promise';
+import { chromium, type Browser, type Page } from 'playwright-core';
+import { isExecutable, searchFolders } from './services/programs.ts';
+import { StartFailure } from './services/start-failure.ts';
+import { print, runCommand } from './stack/command.ts';
+import { readRunning } from './stack/running.ts';
+import { startStack } from './stack/stack.ts';
+
+/**
+ * `npm run screenshots`: starts a service of its own, holds two small sales, and takes the pictures of `docs/images/` with headless Chromium. In one
+ * of the sales orders cannot be written, since something holds its row in MySQL, as a forgotten transaction would: so there are jobs to be seen.
+ */
+const IMAGES = fileURLToPath(new URL('../../docs/images/', import.meta.url));
+const OPERATOR_TOKEN = 'operator-token-of-the-screenshots';
+const SHOPPERS = 600;
+const AT_ONCE = 50;
+const ACTIONS_MS_MAX = 30_000;
+const SIZE = { width: 1_280, height: 800 };
+
+await runCommand(async () => {
+  const program = findChromium();
+  const dataDir = mkdtempSync(join(tmpdir(), 'flash-sale-screenshots-'));
+  try {
+    await using stack = await startStack({
+      dataDir,
+      // Servers that the environment names are not for this.
+      env: {
+        PATH: process.env['PATH'],
+        HOME: process.env['HOME'],
+        SERVER_HOST: '127.0.0.1',
+        SERVER_PORT: '0',
+        API_OPS_PORT: '0',
+        WORKER_OPS_PORT: '0',
+        ADMIN_TOKEN: OPERATOR_TOKEN,
+        ADMISSION_BATCH_MAX: '20',
+        WORKER_CONCURRENCY: '4',
+        EVENT_LOOP_DELAY_MAX_MS: '60000',
+      },
+      mains: { api: main('api'), worker: main('worker') },
+      print,
+      signal: new AbortController().signal,
+    });
+    await using held = await holdSale(stack.url, readRunning(dataDir)!);
+    await Promise.all([sellTo(stack.url, held.other_sale_id), sellTo(stack.url, held.sale_id)]);
+
+    mkdirSync(IMAGES, { recursive: true });
+    const browser = await chromium.launch({
+      executablePath: program,
+      args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update'],
+    });
+    try {
+      await takePictures(browser, stack.url);
+    } finally {
+      await browser.close();
+    }
+  } finally {
+    rmSync(dataDir, { recursive: true, force: true });
+  }
+});
+
+function main(name: string): string {
+  return fileURLToPath(new URL(`../../packages/${name}/src/main.ts`, import.meta.url));
+}
+
+async function takePictures(browser: Browser, url: string): Promise<void> {
+  const context = await browser.newContext({
+    viewport: SIZE,
+    colorScheme: 'light',
+    locale: 'en-GB',
+    timezoneId: 'UTC',
+    httpCredentials: { username: 'operator', password: OPERATOR_TOKEN },
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(ACTIONS_MS_MAX);
+  page.on('pageerror', (error) => print(`the page fails: ${error.message}`));
+
+  await page.goto(`${url}/admin/queues/queue/shard-0.orders`);
+  // A job that has come back carries its error.
+  await page
+    .getByText(/Lock wait timeout/)
+    .first()
+    .waitFor();
+  await save(page, 'queue-dashboard.png');
+  await page.goto(`${url}/docs`);
+  await page.getByText('/api/v1/seckill/buy').first().waitFor();
+  await save(page, 'api-docs.png');
+}
+
+async function save(page: Page, name: string): Promise<void> {
+  // What moves is not worth a picture that differs each time.
+  await page.screenshot({ path: join(IMAGES, name), animations: 'disabled' });
+  print(`wrote docs/images/${name}`);
+}
+
+/** Opens two sales and keeps the orders of one of them from being written until it is disposed of. */
+async function holdSale(url: string, settings: Record<string, string>) {
+  const [sale_id, other_sale_id] = [await openSale(url, 'Phone'), await openSale(url, 'Headphones')];
+  const connection = await createConnection({
+    host: settings['DB_HOST'] ?? '127.0.0.1',
+    port: Number(settings['DB_PORT'] ?? 3_306),
+    user: settings['DB_USER'] ?? 'root',
+    password: settings['DB_PASSWORD'] ?? '',
+    database: settings['DB_NAME'] ?? 'seckill',
+  });
+  await connection.beginTransaction();
+  await connection.query('SELECT id FROM products WHERE id = ? FOR UPDATE', [sale_id]);
+  return {
+    sale_id,
+    other_sale_id,
+    [Symbol.asyncDispose]: () => connection.end(),
+  };
+}
+
+async function openSale(url: string, name: string): Promise<number> {
+  const now_ms = Date.now();
+  const sale = await call<{ id: number }>(`${url}/api/v1/admin/products`, {
+    name,
+    price: 199.99,
+    stock: 10_000,
+    seckill_stock: 10_000,
+    start_time: new Date(now_ms).toISOString(),
+    end_time: new Date(now_ms + 3_600_000).toISOString(),
+  });
+  return sale.id;
+}
+
+/** Everybody buys, some at a time. */
+async function sellTo(url: string, product_id: number): Promise<void> {
+  const waiting = Array.from({ length: SHOPPERS }, (_, i) => `shopper-${i}`);
+  const next = async (): Promise<void> => {
+    for (let user_id = waiting.pop(); user_id !== undefined; user_id = waiting.pop()) {
+      const { token } = await call<{ token: string }>(`${url}/api/v1/seckill/token`, { user_id, product_id });
+      await call(`${url}/api/v1/seckill/buy`, { user_id, product_id, token });
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, next));
+}
+
+async function call<Answer>(url: string, body: object): Promise<Answer> {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${OPERATOR_TOKEN}` },
+    body: JSON.stringify(body),
+    signal: AbortSignal.timeout(ACTIONS_MS_MAX),
+  });
+  if (!response.ok) throw new StartFailure(`${url} answers ${response.status} ${await response.text()}`);
+  return (await response.json()) as Answer;
+}
+
+/** Chromium as the system brings it: `CHROMIUM`, or one on the machine, or as root one from Debian's packages. */
+function findChromium(): string {
+  const named = process.env['CHROMIUM'];
+  if (named) return named;
+  const found = () => {
+    const paths = ['chromium', 'chromium-browser', 'google-chrome'].flatMap((name) =>
+      searchFolders(process.env).map((folder) => join(folder, name)),
+    );
+    return paths.find(isExecutable);
+  };
+  if (found() === undefined && process.getuid?.() === 0) {
+    print('apt-get install chromium');
+    const flags = ['--yes', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=300'];
+    spawnSync('apt-get', ['install', ...flags, 'chromium', 'fonts-dejavu-core'], { stdio: 'ignore' });
+  }
+  const program = found();
+  if (program === undefined) throw new StartFailure('Chromium was not found; set CHROMIUM to its program.');
+  return program;
+}

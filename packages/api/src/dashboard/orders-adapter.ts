@@ -1,0 +1,57 @@
+import type { JobStatus, QueueJobJson, Status } from '@bull-board/api/typings/app';
+import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
+import type { Queue } from 'bullmq';
+import type { WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
+
+/** Jobs are removed when they are complete, and none fails for good: of what is left out here there is never any. */
+const STATUSES = ['active', 'waiting', 'delayed', 'failed'] as JobStatus[];
+
+/** A shard's queue of order jobs, as the dashboard shows it: small, and in the service's own words. */
+export class OrdersAdapter extends BullMQAdapter {
+  constructor(queue: Queue<WriteOrdersJob>, shard: number) {
+    super(queue, {
+      prefix: `shard-${shard}.`,
+      displayName: `Orders, shard ${shard}`,
+      description:
+        'A job carries the order numbers of one micro-batch, and is removed when they are in the ledger: this is what waits now. ' +
+        'A delayed job failed or waits for the sale’s lease, and comes back by itself.',
+      allowRetries: true,
+    });
+    this.setFormatter('name', (job: QueueJobJson) => titleOf(job, Date.now()));
+    this.setFormatter('data', dataOf);
+  }
+
+  override getStatuses(): Status[] {
+    return ['latest', ...STATUSES];
+  }
+
+  override getJobStatuses(): JobStatus[] {
+    return [...STATUSES];
+  }
+}
+
+/** What a job is about: `sale 17 · 42 orders · 3 s old · tried 2 times · connect ECONNREFUSED`. */
+export function titleOf({ data, timestamp, attemptsMade, failedReason }: QueueJobJson, now_ms: number): string {
+  const { sale_id, order_nos } = data as WriteOrdersJob;
+  const orders = order_nos.length === 1 ? '1 order' : `${order_nos.length} orders`;
+  const parts = [`sale ${sale_id}`, orders, `${ageOf(now_ms - timestamp)} old`];
+  if (attemptsMade > 0) parts.push(attemptsMade === 1 ? 'tried once' : `tried ${attemptsMade} times`);
+  if (failedReason) parts.push(failedReason.slice(0, REASON_LENGTH_MAX));
+  return parts.join(' · ');
+}
+
+const REASON_LENGTH_MAX = 80;
+
+const dataOf = ({ sale_id, shard, order_nos }: WriteOrdersJob) => ({
+  sale: sale_id,
+  shard,
+  orders: order_nos.length,
+  order_nos,
+});
+
+function ageOf(age_ms: number): string {
+  const age_s = Math.max(0, Math.round(age_ms / 1_000));
+  if (age_s < 120) return `${age_s} s`;
+  const age_min = Math.round(age_s / 60);
+  return age_min < 120 ? `${age_min} min` : `${Math.round(age_min / 60)} h`;
+}

@@ -1,0 +1,138 @@
+import { createBullBoard } from '@bull-board/api';
+import type { AppQueue } from '@bull-board/api/typings/app';
+import { FastifyAdapter } from '@bull-board/fastify';
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import { recordAction } from '@flash-sale/shared/db/operator-actions.ts';
+import { listShards } from '@flash-sale/shared/db/products.ts';
+import { openOrderQueues } from '@flash-sale/shared/queue/order-queues.ts';
+import { answers } from '@flash-sale/shared/telemetry/ops-server.ts';
+import type { AppDeps } from '../deps.ts';
+import { OrdersAdapter } from './orders-adapter.ts';
+
+export const DASHBOARD_PATH = '/admin/queues';
+
+/**
+ * Everything an operator can do here, by the path of the call. Retry and promote only hurry what happens anyway. All else that the page has
+ * buttons for (add, edit, remove, pause, obliterate) is refused: jobs are made from reservations, and would come back.
+ */
+const ACTIONS: ReadonlyMap<string, string> = new Map([
+  ['/api/queues/:queueName/:jobId/retry', 'retry'],
+  ['/api/queues/:queueName/:jobId/promote', 'promote'],
+  ['/api/queues/:queueName/retry/:queueStatus', 'retry_all'],
+  ['/api/queues/:queueName/promote', 'promote_all'],
+]);
+
+/** More jobs on a page would keep this process, which also serves shoppers, from its work. */
+const JOBS_PER_PAGE_MAX = 50;
+const POLL_S = 5;
+const SHARDS_FRESH_MS = 5_000;
+
+/** The page runs its own scripts, styles itself inline, and calls nobody else; the fonts that it would fetch from outside stay out. */
+const HEADERS = {
+  'content-security-policy': [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self' 'unsafe-inline'",
+    "img-src 'self' data:",
+    "font-src 'self' data:",
+    "connect-src 'self'",
+    "base-uri 'self'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; '),
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+};
+
+type Deps = Pick<AppDeps, 'db' | 'keys' | 'log' | 'operatorRedis'>;
+
+/** The dashboard of the queues, for operators: a viewer sees, an admin also retries and promotes, which is recorded. */
+export const queueDashboard: FastifyPluginAsync<Deps> = async (app, { db, keys, log, operatorRedis }) => {
+  const queues = openOrderQueues({ connection: operatorRedis, keys, log });
+  const adapter = new FastifyAdapter().setBasePath(DASHBOARD_PATH);
+  const board = createBullBoard({
+    queues: [],
+    serverAdapter: adapter,
+    options: {
+      uiConfig: {
+        boardTitle: 'Flash sale queues',
+        hideDocsLink: true,
+        // Asks Redis for all of its clients at each poll.
+        showWorkers: false,
+        pollingInterval: { forceInterval: POLL_S },
+        sortQueues: true,
+      },
+    },
+  });
+  app.addHook('onClose', () => queues.close());
+
+  const shown = new Set<number>();
+  let look_again_ms = -Infinity;
+
+  /** Shows the queue of every shard that has sales. */
+  async function showShards(): Promise<void> {
+    if (performance.now() < look_again_ms) return;
+    look_again_ms = performance.now() + SHARDS_FRESH_MS;
+    for (const shard of await listShards(db)) {
+      if (shown.has(shard)) continue;
+      shown.add(shard);
+      board.addQueue(new OrdersAdapter(queues.of(shard), shard));
+    }
+  }
+
+  async function prepare(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | void> {
+    // BullMQ would wait for a Redis that is away for as long as that takes.
+    if (operatorRedis.status !== 'ready') return reply.refuse('unavailable');
+    // While MySQL is away the shards that are known go on being shown.
+    await answers(showShards);
+    const query = request.query as { jobsPerPage?: string };
+    if (Number(query.jobsPerPage) > JOBS_PER_PAGE_MAX) query.jobsPerPage = String(JOBS_PER_PAGE_MAX);
+  }
+
+  /** Before it is done: what cannot be recorded is not done. */
+  const record = (action: string) => async (request: FastifyRequest) => {
+    const { name, role } = request.operator;
+    const { queueName, jobId, queueStatus } = request.params as Record<string, string>;
+    const subject = jobId === undefined ? `queue ${queueName}` : `job ${jobId}`;
+    const detail = { queue: queueName, ...(queueStatus === undefined ? {} : { status: queueStatus }) };
+    await recordAction(db, { operator: name, role, action, subject, detail });
+    request.log.info({ operator: name, role, action, subject }, 'queue changed by an operator');
+  };
+  const refuse = async (_request: FastifyRequest, reply: FastifyReply) =>
+    reply.refuse('forbidden', { detail: 'The dashboard retries and promotes jobs, and changes nothing else' });
+
+  // Who may call what is decided by path and method as the routes come in, so that none is forgotten.
+  app.addHook('onRoute', (route) => {
+    const path = route.url.slice(DASHBOARD_PATH.length);
+    const isRead = [route.method].flat().every((method) => method === 'GET' || method === 'HEAD');
+    const action = ACTIONS.get(path);
+    route.onRequest = app.requireOperator(isRead ? 'viewer' : 'admin');
+    route.preHandler = [
+      ...(isRead || action !== undefined ? [] : [refuse]),
+      ...(path.startsWith('/api/') ? [prepare] : []),
+      ...(action === undefined ? [] : [record(action)]),
+    ];
+    // The adapter's own would tell what the driver said.
+    route.errorHandler = app.errorHandler;
+  });
+  app.addHook('onSend', async (request, reply) => {
+    reply.headers(HEADERS);
+    // The page's own files carry a hash in their names, and are the same for everybody.
+    if (!request.url.startsWith(`${DASHBOARD_PATH}/static/`)) reply.header('cache-control', 'no-store');
+  });
+  app.addHook('preSerialization', async (request, _reply, payload) => {
+    if (request.operator?.role !== 'viewer' || !hasQueues(payload)) return payload;
+    // Takes the buttons away; the calls behind them are refused all the same.
+    return {
+      ...payload,
+      queues: payload.queues.map((queue) => ({ ...queue, readOnlyMode: true, allowRetries: false })),
+    };
+  });
+
+  await app.register(adapter.registerPlugin());
+};
+
+function hasQueues(payload: unknown): payload is { readonly queues: readonly AppQueue[] } {
+  return typeof payload === 'object' && payload !== null && 'queues' in payload && Array.isArray(payload.queues);
+}

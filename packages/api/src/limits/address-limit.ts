@@ -1,0 +1,49 @@
+import { LRUCache } from 'lru-cache';
+import { callerOfAddress, isLoopback } from '@flash-sale/shared/domain/address.ts';
+import { takeFromBucket, type BucketLimit } from '@flash-sale/shared/domain/bucket.ts';
+import type { RefusalOptions } from '@flash-sale/shared/domain/errors.ts';
+import { rateLimited } from './rate-limited.ts';
+
+/** Callers remembered at once. The one not seen for longest is forgotten first, and so has a full bucket again. */
+const CALLERS_MAX = 100_000;
+
+export interface AddressLimitOptions extends BucketLimit {
+  /** How the limit is named to callers. */
+  readonly policy: string;
+  /** This machine's own programs, such as a load test, have no limit. */
+  readonly exemptsLoopback?: boolean;
+}
+
+/**
+ * A token bucket per calling address, in this process: decided before any I/O, so that a flood costs nothing but the refusal. With several api
+ * processes an address has a bucket in each.
+ */
+export class AddressLimit {
+  readonly #options: AddressLimitOptions;
+  readonly #full_at_ms = new LRUCache<string, number>({ max: CALLERS_MAX });
+
+  constructor(options: AddressLimitOptions) {
+    this.#options = options;
+  }
+
+  /** Takes one, or says with what to refuse the call as `rate_limited`. */
+  take(address: string): RefusalOptions | undefined {
+    return this.#decide(address, true);
+  }
+
+  /** The same, without taking one: for callers who are charged only if their credential turns out to be wrong. */
+  look(address: string): RefusalOptions | undefined {
+    return this.#decide(address, false);
+  }
+
+  #decide(address: string, takes: boolean): RefusalOptions | undefined {
+    const { policy, exemptsLoopback = false } = this.#options;
+    if (exemptsLoopback && isLoopback(address)) return undefined;
+    const caller = callerOfAddress(address);
+    const known_ms = this.#full_at_ms.get(caller) ?? 0;
+    const { full_at_ms, wait_ms } = takeFromBucket(this.#options, known_ms, performance.now());
+    if (wait_ms > 0) return rateLimited(policy, this.#options, wait_ms);
+    if (takes) this.#full_at_ms.set(caller, full_at_ms);
+    return undefined;
+  }
+}

@@ -1,0 +1,68 @@
+import type { Db } from '@flash-sale/shared/db/client.ts';
+import { listDenyEntries, readDenyListVersion } from '@flash-sale/shared/db/deny-list.ts';
+import { DenySet } from '@flash-sale/shared/domain/deny-list.ts';
+import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
+
+/** How often each api process asks whether the list has changed: what an operator does is in effect everywhere within a second. */
+const LOOK_MS = 400;
+
+/**
+ * The deny list as this process knows it. MySQL keeps it, so it outlives whatever happens to Redis; while MySQL is away the last reading serves,
+ * and nobody can change it.
+ */
+export class DenyList {
+  readonly #db: Db;
+  readonly #log: Logger;
+  #denied = new DenySet();
+  #version: number | undefined;
+  #reading: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(db: Db, log: Logger) {
+    this.#db = db;
+    this.#log = log;
+  }
+
+  deniesUser(userId: string): boolean {
+    return this.#denied.hasUser(userId, Date.now());
+  }
+
+  deniesAddress(address: string): boolean {
+    return this.#denied.hasAddress(address, Date.now());
+  }
+
+  /** Reads the list, then keeps looking. Fails where MySQL is away: an api process that does not know whom to refuse does not start. */
+  async start(): Promise<void> {
+    await this.#read();
+    this.#timer = setInterval(() => void this.#look(), LOOK_MS).unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** Takes note of a change that this process has committed. */
+  async changed(): Promise<void> {
+    // What is being read may be from before it.
+    await this.#reading;
+    await this.#look();
+  }
+
+  /** Reads the list if it has changed. A slow MySQL is not asked again before it has answered. */
+  #look(): Promise<void> {
+    this.#reading ??= this.#read()
+      .catch((error: unknown) => this.#log.warn({ err: error }, 'deny list not read; the last one serves'))
+      .finally(() => {
+        this.#reading = undefined;
+      });
+    return this.#reading;
+  }
+
+  async #read(): Promise<void> {
+    // Before the list: a change in between is read again.
+    const version = await readDenyListVersion(this.#db);
+    if (version === this.#version) return;
+    this.#denied = new DenySet(await listDenyEntries(this.#db));
+    this.#version = version;
+  }
+}

@@ -1,0 +1,37 @@
+import type { onRequestHookHandler } from 'fastify';
+import fp from 'fastify-plugin';
+import type { Config } from '@flash-sale/shared/config/config.ts';
+import { AddressLimit, type AddressLimitOptions } from '../limits/address-limit.ts';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** An `onRequest` hook for calls that anybody may make as often as they like otherwise. */
+    limitAddress: onRequestHookHandler;
+  }
+}
+
+type LimitConfig = Pick<Config, 'NODE_ENV' | 'RATE_LIMIT_IP_CAPACITY' | 'RATE_LIMIT_IP_PER_SECOND'>;
+
+/** The limit of an address, by the settings. */
+export function addressLimitOf(config: LimitConfig): AddressLimitOptions {
+  return {
+    policy: 'address',
+    capacity: config.RATE_LIMIT_IP_CAPACITY,
+    per_second: config.RATE_LIMIT_IP_PER_SECOND,
+    exemptsLoopback: config.NODE_ENV !== 'production',
+  };
+}
+
+/** The limit per address of calls that prove nothing, or too little, about their caller. */
+export const addressLimit = fp<{ readonly config: LimitConfig }>(
+  (app, { config }, done) => {
+    const limit = new AddressLimit(addressLimitOf(config));
+    app.decorate('limitAddress', (request, reply, next) => {
+      const refusal = limit.take(request.ip);
+      if (refusal === undefined) next();
+      else reply.refuse('rate_limited', refusal);
+    });
+    done();
+  },
+  { name: 'address-limit' },
+);

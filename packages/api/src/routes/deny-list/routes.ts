@@ -1,0 +1,107 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import {
+  countDenyEntries,
+  deleteDenyEntry,
+  deleteExpiredDenyEntries,
+  listDenyEntries,
+  upsertDenyEntry,
+  type DenyEntry,
+} from '@flash-sale/shared/db/deny-list.ts';
+import { recordAction } from '@flash-sale/shared/db/operator-actions.ts';
+import { rangeOf } from '@flash-sale/shared/domain/address.ts';
+import type { DenyKind } from '@flash-sale/shared/domain/deny-list.ts';
+import { Refusal } from '@flash-sale/shared/domain/errors.ts';
+import type { AppDeps } from '../../deps.ts';
+import type { DenyList } from '../../limits/deny-list.ts';
+import { isoOf, LIMIT_DEFAULT, msOfTime } from '../fields.ts';
+import { Allow, Deny, ListDenied } from './schema.ts';
+
+/** Each api process keeps them all in memory. */
+const ENTRIES_MAX = 100_000;
+
+type Deps = Pick<AppDeps, 'db'> & { readonly denyList: DenyList };
+
+/** Operators' calls that say whom the service refuses. */
+export const denyListRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, { db, denyList }) => {
+  const path = '/api/v1/admin/deny-list';
+  const changing = { onRequest: app.requireOperator('admin') };
+
+  app.get(path, { schema: ListDenied, onRequest: app.requireOperator('viewer') }, async (request) => {
+    const { limit = LIMIT_DEFAULT, cursor } = request.query;
+    const entries = await listDenyEntries(db, { limit, after: cursor === undefined ? undefined : entryOf(cursor) });
+    const last = entries.at(-1);
+    return {
+      items: entries.map(entryView),
+      next_cursor: last !== undefined && entries.length === limit ? `${last.kind}:${last.value}` : null,
+    };
+  });
+
+  app.post(path, { schema: Deny, ...changing }, async (request) => {
+    const { reason = null, expires_at: expires, ...who } = request.body;
+    const denied = deniedOf(who);
+    const expires_ms = expires === undefined ? undefined : msOfTime(expires);
+    if (expires !== undefined && (expires_ms === undefined || expires_ms <= Date.now())) {
+      throw new Refusal('invalid_request', { detail: 'body/expires_at must be a time to come' });
+    }
+    const expires_at = expires_ms === undefined ? null : new Date(expires_ms);
+    await db.transaction().execute(async (tx) => {
+      await upsertDenyEntry(tx, { ...denied, reason, expires_at });
+      await deleteExpiredDenyEntries(tx);
+      if ((await countDenyEntries(tx)) > ENTRIES_MAX) {
+        throw new Refusal('invalid_request', { detail: `The deny list is full: ${ENTRIES_MAX} entries` });
+      }
+      const { name, role } = request.operator;
+      const subject = `${denied.kind} ${denied.value}`;
+      const detail = { reason, expires_at };
+      await recordAction(tx, { operator: name, role, action: 'deny', subject, detail });
+    });
+    // Here at once; elsewhere when the others look.
+    await denyList.changed();
+    return entryView({ ...denied, reason, expires_at, created_at: new Date() });
+  });
+
+  app.delete(path, { schema: Allow, ...changing }, async (request, reply) => {
+    const { kind, value } = deniedOf(request.query);
+    const wasDenied = await db.transaction().execute(async (tx) => {
+      const deleted = await deleteDenyEntry(tx, kind, value);
+      const { name, role } = request.operator;
+      if (deleted) await recordAction(tx, { operator: name, role, action: 'allow', subject: `${kind} ${value}` });
+      return deleted;
+    });
+    if (!wasDenied) return reply.refuse('not_found');
+    await denyList.changed();
+    return reply.code(204).send(null);
+  });
+};
+
+/** Whom a call names, in the one spelling that the list has. */
+function deniedOf(who: { user_id?: string; address?: string }): { readonly kind: DenyKind; readonly value: string } {
+  const { user_id, address } = who;
+  if ((user_id === undefined) === (address === undefined)) {
+    throw new Refusal('invalid_request', { detail: 'either user_id or address is required' });
+  }
+  if (user_id !== undefined) return { kind: 'user', value: user_id };
+  const range = rangeOf(address!);
+  if (range === undefined) {
+    throw new Refusal('invalid_request', { detail: 'address must be an address, or a CIDR that is not too wide' });
+  }
+  return { kind: 'address', value: range.cidr };
+}
+
+/** The entry that a cursor names. */
+function entryOf(cursor: string): Pick<DenyEntry, 'kind' | 'value'> {
+  const [, kind, value] = /^(user|address):(.+)$/s.exec(cursor) ?? [];
+  if (kind === undefined || value === undefined) {
+    throw new Refusal('invalid_request', { detail: 'querystring/cursor must be a next_cursor' });
+  }
+  return { kind: kind as DenyKind, value };
+}
+
+function entryView({ kind, value, reason, expires_at, created_at }: DenyEntry) {
+  return {
+    ...(kind === 'user' ? { user_id: value } : { address: value }),
+    reason,
+    expires_at: expires_at === null ? null : isoOf(expires_at.getTime()),
+    created_at: isoOf(created_at.getTime()),
+  };
+}

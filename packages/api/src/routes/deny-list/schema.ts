@@ -1,0 +1,52 @@
+import Type from 'typebox';
+import { Limit, NextCursor, Time, UserId } from '../fields.ts';
+
+const operators = { tags: ['operators'], security: [{ operatorToken: [] }] };
+
+const Address = Type.String({
+  pattern: '^[0-9a-fA-F.:]{2,45}(/[0-9]{1,3})?$',
+  description: 'An address, or a CIDR of at least 8 bits (IPv4) or 16 (IPv6)',
+  examples: ['203.0.113.0/24'],
+});
+/** Who is denied: one of the two. */
+const Who = { user_id: Type.Optional(UserId), address: Type.Optional(Address) };
+
+const DenyEntry = Type.Object({
+  user_id: Type.Optional(Type.String()),
+  address: Type.Optional(Type.String({ description: 'CIDR' })),
+  reason: Type.Union([Type.String(), Type.Null()]),
+  expires_at: Type.Union([Time, Type.Null()], { description: 'Null: for ever' }),
+  created_at: Time,
+});
+
+export const ListDenied = {
+  ...operators,
+  summary: 'Who is denied',
+  querystring: Type.Object(
+    { limit: Limit, cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 80 })) },
+    { additionalProperties: false },
+  ),
+  response: { 200: Type.Object({ items: Type.Array(DenyEntry), next_cursor: NextCursor }) },
+};
+
+export const Deny = {
+  ...operators,
+  summary: 'Deny a user or an address',
+  description: 'In effect on every api process within a second. Sent again, it replaces the entry.',
+  body: Type.Object(
+    {
+      ...Who,
+      reason: Type.Optional(Type.String({ maxLength: 200, pattern: '^[^\\u0000-\\u001f\\u007f]*$' })),
+      expires_at: Type.Optional(Type.String({ ...Time, maxLength: 40, description: 'Left out: for ever' })),
+    },
+    { additionalProperties: false },
+  ),
+  response: { 200: DenyEntry },
+};
+
+export const Allow = {
+  ...operators,
+  summary: 'Deny no longer',
+  querystring: Type.Object(Who, { additionalProperties: false }),
+  response: { 204: Type.Null() },
+};

@@ -1,0 +1,38 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { SignJWT } from 'jose';
+import Type from 'typebox';
+import type { Config } from '@flash-sale/shared/config/config.ts';
+import { isoOf, SHOPPER_BODY_BYTES_MAX, Time, UserId } from '../fields.ts';
+
+const LIFE_S = 3_600;
+
+const OpenSession = {
+  summary: 'Log in as anybody',
+  description: 'For development only: it does not exist in production, nor where another service signs access tokens.',
+  tags: ['development'],
+  body: Type.Object({ user_id: UserId }, { additionalProperties: false }),
+  response: {
+    200: Type.Object({ access_token: Type.String(), token_type: Type.Literal('Bearer'), expires_at: Time }),
+  },
+};
+
+/** A login that asks nobody for anything, so that a client can be written before there is an identity provider. */
+export const devRoutes: FastifyPluginAsyncTypebox<{ readonly config: Config }> = async (app, { config }) => {
+  const { NODE_ENV, JWT_SECRET, JWT_ISSUER, JWT_AUDIENCE } = config;
+  if (NODE_ENV === 'production' || JWT_SECRET === undefined) return;
+  const secret = new TextEncoder().encode(JWT_SECRET);
+
+  app.post(
+    '/api/v1/dev/session',
+    { schema: OpenSession, bodyLimit: SHOPPER_BODY_BYTES_MAX, onRequest: app.limitAddress },
+    async (request, reply) => {
+      const expires_s = Math.floor(Date.now() / 1_000) + LIFE_S;
+      const claims = new SignJWT().setProtectedHeader({ alg: 'HS256' }).setSubject(request.body.user_id);
+      if (JWT_ISSUER !== undefined) claims.setIssuer(JWT_ISSUER);
+      if (JWT_AUDIENCE !== undefined) claims.setAudience(JWT_AUDIENCE);
+      const access_token = await claims.setIssuedAt().setExpirationTime(expires_s).sign(secret);
+      reply.header('cache-control', 'no-store');
+      return { access_token, token_type: 'Bearer' as const, expires_at: isoOf(expires_s * 1_000) };
+    },
+  );
+};

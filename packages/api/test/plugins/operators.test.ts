@@ -1,0 +1,193 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { listActions } from '@flash-sale/shared/db/operator-actions.ts';
+import { AS_OPERATOR, openApp, openTestContext, settleOrder, type TestApp, type TestContext } from '../support.ts';
+
+const VIEWER_TOKEN = 'the-viewers-own-token';
+const AS_VIEWER = { authorization: `Bearer ${VIEWER_TOKEN}` };
+const WRONG = { authorization: 'Bearer wrong' };
+
+let context: TestContext;
+let app: TestApp;
+
+beforeAll(async () => {
+  context = await openTestContext({ VIEWER_TOKEN });
+  app = await openApp(context);
+});
+
+afterAll(async () => {
+  await app.close();
+  await context.close();
+});
+
+const SALE = {
+  name: 'Lamp',
+  price: 19.99,
+  stock: 100,
+  seckill_stock: 5,
+  start_time: '2026-01-01T00:00:00.000Z',
+  end_time: '2099-12-31T23:59:59.999Z',
+};
+const pause = (id: number, headers: Record<string, string>, through = app) =>
+  through.post(`/api/v1/admin/products/${id}/pause`, undefined, headers);
+const statsOf = (id: number, headers: Record<string, string>, through = app) =>
+  through.get(`/api/v1/admin/products/${id}/stats`, headers);
+/** Everything that was recorded, newest first, without what no test can know. */
+const recorded = async () =>
+  (await listActions(context.db, { limit: 100 })).map(({ id: _id, created_at: _time, ...action }) => action);
+
+describe('a viewer', () => {
+  it('reads what operators read', async () => {
+    const sale = await context.openSale();
+    expect((await statsOf(sale.id, AS_VIEWER)).statusCode).toBe(200);
+    expect((await app.get('/api/v1/admin/actions', AS_VIEWER)).statusCode).toBe(200);
+    const order_no = await app.win(sale, 'seen');
+    expect((await app.get(`/api/v1/admin/orders/${order_no}`, AS_VIEWER)).statusCode).toBe(200);
+  });
+
+  it('is forbidden every call that changes something, which changes nothing and is not recorded', async () => {
+    const sale = await context.openSale();
+    const order_no = await app.win(sale, 'safe');
+    await settleOrder(context, sale, order_no);
+    const before = await recorded();
+    for (const [path, body] of [
+      ['products', SALE],
+      [`products/${sale.id}/pause`, undefined],
+      [`products/${sale.id}/resume`, undefined],
+      [`orders/${order_no}/refund`, undefined],
+    ] as const) {
+      expect(await app.post(`/api/v1/admin/${path}`, body, AS_VIEWER)).toBeProblem('forbidden');
+    }
+    expect((await app.get(`/api/v1/products/${sale.id}`)).json()).toMatchObject({ status: 'open' });
+    expect(await recorded()).toEqual(before);
+  });
+});
+
+describe('what operators change is recorded: who, what and when', () => {
+  it('is one row for each change, in the transaction of the change, under the name that basic auth gave', async () => {
+    const before = Date.now();
+    const name = { authorization: `Basic ${Buffer.from('lin:the-operators-own-token').toString('base64')}` };
+    const { id } = (await app.post('/api/v1/admin/products', SALE, name)).json<{ id: number }>();
+    await pause(id, name);
+    await app.post(`/api/v1/admin/products/${id}/resume`, undefined, AS_OPERATOR);
+    const actions = (await app.get('/api/v1/admin/actions?limit=3', AS_OPERATOR)).json<{
+      items: { id: number; time: string }[];
+      next_cursor: string;
+    }>();
+    expect(actions.items.map(({ id: _id, time: _time, ...action }) => action)).toEqual([
+      { operator: 'admin', role: 'admin', action: 'resume', subject: `product ${id}`, detail: {} },
+      { operator: 'lin', role: 'admin', action: 'pause', subject: `product ${id}`, detail: {} },
+      { operator: 'lin', role: 'admin', action: 'create', subject: `product ${id}`, detail: SALE },
+    ]);
+    for (const { time } of actions.items) {
+      expect(Date.parse(time)).toBeGreaterThanOrEqual(before - 1_000);
+      expect(Date.parse(time)).toBeLessThanOrEqual(Date.now() + 1_000);
+    }
+    const [resumed, paused] = actions.items;
+    const earlier = await app.get(`/api/v1/admin/actions?limit=1&cursor=${resumed!.id}`, AS_OPERATOR);
+    expect(earlier.json()).toEqual({ items: [paused], next_cursor: String(paused!.id) });
+  });
+
+  it('holds a refund as well, and nothing that was refused', async () => {
+    const sale = await context.openSale();
+    const order_no = await app.win(sale, 'buyer');
+    await settleOrder(context, sale, order_no);
+    const refund = (headers: Record<string, string>) =>
+      app.post(`/api/v1/admin/orders/${order_no}/refund`, undefined, headers);
+    const before = await recorded();
+    expect(await refund(WRONG)).toBeProblem('unauthenticated');
+    expect(await pause(999_999, AS_OPERATOR)).toBeProblem('not_found');
+    expect(await app.post('/api/v1/admin/products', { ...SALE, price: 0 }, AS_OPERATOR)).toBeProblem('invalid_request');
+    expect(await recorded()).toEqual(before);
+    await refund(AS_OPERATOR);
+    expect((await recorded())[0]).toMatchObject({ action: 'refund', subject: `order ${order_no}` });
+  });
+
+  it('keeps no name that could be taken for another or for markup', async () => {
+    const sale = await context.openSale();
+    const raw = `\u0000\u001b[31m${'ú'.repeat(80)}:the-operators-own-token`;
+    const headers = { authorization: `Basic ${Buffer.from(raw).toString('base64')}` };
+    expect((await pause(sale.id, headers)).statusCode).toBe(200);
+    expect((await recorded())[0]!.operator).toMatch(/^[\x20-\x7e]{1,64}$/);
+  });
+});
+
+describe('brute force on the admin door', () => {
+  const guarded = () =>
+    openApp(context, {
+      OPERATOR_FAILURES_CAPACITY: '3',
+      OPERATOR_FAILURES_PER_MINUTE: '1',
+      TRUSTED_PROXIES: '127.0.0.1',
+    });
+  const from = (address: string, headers: Record<string, string>) => ({ ...headers, 'x-forwarded-for': address });
+
+  it('is refused after a few wrong operator tokens, even where the next one is right', async () => {
+    const own = await guarded();
+    try {
+      const sale = await context.openSale();
+      const attacker = '198.51.100.1';
+      for (let i = 0; i < 3; i += 1) {
+        expect(await statsOf(sale.id, from(attacker, WRONG), own)).toBeProblem('unauthenticated');
+      }
+      for (const headers of [WRONG, AS_OPERATOR, AS_VIEWER, {}]) {
+        const answer = await statsOf(sale.id, from(attacker, headers), own);
+        expect(answer).toBeProblem('rate_limited');
+        expect(Number(answer.headers['retry-after'])).toBeGreaterThan(50);
+        expect(answer.headers['ratelimit-policy']).toBe('"operator";q=3;w=180');
+      }
+      // Elsewhere the door is as it was.
+      expect((await statsOf(sale.id, from('198.51.100.2', AS_OPERATOR), own)).statusCode).toBe(200);
+    } finally {
+      await own.close();
+    }
+  });
+
+  it('is one guesser, whichever address of a /64 it comes from', async () => {
+    const own = await guarded();
+    try {
+      const sale = await context.openSale();
+      for (const address of ['2001:db8::1', '2001:db8:0:0:ffff::2', '2001:DB8:0000::3']) {
+        expect(await statsOf(sale.id, from(address, WRONG), own)).toBeProblem('unauthenticated');
+      }
+      expect(await statsOf(sale.id, from('2001:db8::4', AS_OPERATOR), own)).toBeProblem('rate_limited');
+      expect((await statsOf(sale.id, from('2001:db8:0:1::1', AS_OPERATOR), own)).statusCode).toBe(200);
+    } finally {
+      await own.close();
+    }
+  });
+
+  it('is not what operators do whose tokens are right, or who were not asked yet', async () => {
+    const own = await guarded();
+    try {
+      const sale = await context.openSale();
+      for (let i = 0; i < 10; i += 1) {
+        expect((await statsOf(sale.id, AS_OPERATOR, own)).statusCode).toBe(200);
+        expect(await statsOf(sale.id, {}, own)).toBeProblem('unauthenticated');
+      }
+    } finally {
+      await own.close();
+    }
+  });
+});
+
+describe('a page of another site that has an operator’s browser call (CSRF)', () => {
+  it.each<[string, Record<string, string>]>([
+    ['another site', { 'sec-fetch-site': 'cross-site' }],
+    ['another origin of the site', { 'sec-fetch-site': 'same-site' }],
+    ['an origin, where the connection is not secure', { origin: 'http://evil.test' }],
+    ['an origin that is hidden', { origin: 'null' }],
+  ])('changes nothing: %s', async (_from, headers) => {
+    const sale = await context.openSale();
+    expect(await pause(sale.id, { ...AS_OPERATOR, ...headers })).toBeProblem('forbidden');
+    expect((await app.get(`/api/v1/products/${sale.id}`)).json()).toMatchObject({ status: 'open' });
+  });
+
+  it.each<[string, Record<string, string>]>([
+    ['a page of ours', { 'sec-fetch-site': 'same-origin' }],
+    ['a page of ours, where the connection is not secure', { origin: 'http://shop.test', host: 'shop.test' }],
+    ['the operator by hand', { 'sec-fetch-site': 'none' }],
+    ['no browser', {}],
+  ])('is told from %s', async (_from, headers) => {
+    const sale = await context.openSale();
+    expect((await pause(sale.id, { ...AS_OPERATOR, ...headers })).statusCode).toBe(200);
+  });
+});

@@ -1,0 +1,128 @@
+import { Refusal } from '../domain/errors.ts';
+import { STATUS_LIFE_MS } from '../domain/order.ts';
+import { saleOfOrderNumber } from '../domain/order-number.ts';
+import type { Db, Tx } from '../db/client.ts';
+import { isRefusal, isRolledBack } from '../db/errors.ts';
+import { lockSaleRow, type MovedOrder } from '../db/order-transitions.ts';
+import type { Commands } from '../redis/commands.ts';
+
+/** A transaction that holds a sale's row. */
+export interface SaleTransaction {
+  readonly tx: Tx;
+  readonly product_id: number;
+  /** Takes note of orders that were moved. */
+  readonly moved: (orders: readonly MovedOrder[]) => void;
+}
+
+/**
+ * Does what several callers ask for at once, and answers each in its order: a result, or the Refusal of an item that changed nothing. It
+ * may run more than once with the same items, in transactions that are rolled back in between.
+ */
+export type Work<Item, Result> = (
+  transaction: SaleTransaction,
+  items: readonly Item[],
+) => Promise<readonly (Result | Refusal)[]>;
+
+interface Waiting {
+  readonly work: Work<unknown, unknown>;
+  readonly item: unknown;
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Items of one transaction. */
+const GROUP_MAX = 100;
+const TRIES_MAX = 3;
+
+/**
+ * Group commit of order moves: while a transaction of a sale is under way, what this process is asked to do with that sale waits, and then shares
+ * the next one, the same work at once for all. So a hot sale is moved by one connection of a process at a time, payments by the
+ * hundred, and its row is free for the order writer in between. The technique is that of a log's group commit (DeWitt et al.,
+ * "Implementation techniques for main memory database systems", 1984).
+ */
+export class SaleTransactions {
+  readonly #db: Db;
+  readonly #commands: Commands;
+  /** What waits, of each sale that has a transaction under way. */
+  readonly #lines = new Map<number, Waiting[]>();
+
+  constructor({ db, commands }: { readonly db: Db; readonly commands: Commands }) {
+    this.#db = db;
+    this.#commands = commands;
+  }
+
+  /**
+   * Does the work for an item in a transaction that holds the sale's row, and sends pollers of the moved orders to the ledger before it
+   * commits. Where Redis cannot be told, nothing is committed. What the server rolls back for another transaction's sake runs again.
+   *
+   * @throws Refusal what the work answers; any other error where nothing was committed, or the outcome is not known
+   */
+  run<Item, Result>(productId: number, work: Work<Item, Result>, item: Item): Promise<Result> {
+    return new Promise<Result>((resolve, reject) => {
+      const waiting = { work, item, resolve, reject } as unknown as Waiting;
+      const line = this.#lines.get(productId);
+      if (line !== undefined) {
+        line.push(waiting);
+        return;
+      }
+      this.#lines.set(productId, [waiting]);
+      void this.#runLine(productId);
+    });
+  }
+
+  async #runLine(productId: number): Promise<void> {
+    const line = this.#lines.get(productId)!;
+    while (line.length > 0) await this.#settle(productId, line.splice(0, GROUP_MAX));
+    this.#lines.delete(productId);
+  }
+
+  /** Commits a group and answers each of its callers. Never rejects. */
+  async #settle(productId: number, group: readonly Waiting[]): Promise<void> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        const answers = await this.#commit(productId, group);
+        for (const [{ resolve, reject }, answer] of answers) {
+          if (answer instanceof Refusal) reject(answer);
+          else resolve(answer);
+        }
+        return;
+      } catch (error) {
+        if (isRolledBack(error) && tries < TRIES_MAX) continue;
+        if (isRefusal(error) && group.length > 1) {
+          // The data of one of them is refused for good, which must not fail the others.
+          for (const waiting of group) await this.#settle(productId, [waiting]);
+        } else {
+          for (const { reject } of group) reject(error);
+        }
+        return;
+      }
+    }
+  }
+
+  #commit(productId: number, group: readonly Waiting[]): Promise<Map<Waiting, unknown>> {
+    return this.#db
+      .transaction()
+      .setIsolationLevel('read committed')
+      .execute(async (tx) => {
+        await lockSaleRow(tx, productId);
+        const all: MovedOrder[] = [];
+        const transaction = {
+          tx,
+          product_id: productId,
+          moved: (orders: readonly MovedOrder[]) => all.push(...orders),
+        };
+        const answers = new Map<Waiting, unknown>();
+        for (const [work, waiting] of Map.groupBy(group, (one) => one.work)) {
+          const results = await work(
+            transaction,
+            waiting.map(({ item }) => item),
+          );
+          for (const [i, one] of waiting.entries()) answers.set(one, results[i]);
+        }
+        if (all.length > 0) {
+          await this.#commands.markChanged(saleOfOrderNumber(all[0]!.order_no)!, STATUS_LIFE_MS, all);
+        }
+        return answers;
+      });
+  }
+}

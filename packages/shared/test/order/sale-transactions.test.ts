@@ -1,0 +1,138 @@
+import { sql } from 'kysely';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { connectDb, type Tx } from '../../src/db/client.ts';
+import { lockSaleRow } from '../../src/db/order-transitions.ts';
+import type { Order } from '../../src/domain/order.ts';
+import type { Sale } from '../../src/domain/sale.ts';
+import { applyPaymentEvent, cancelOrder } from '../../src/order/moves.ts';
+import { SaleTransactions, type Work } from '../../src/order/sale-transactions.ts';
+import { shoppers } from '../buying.ts';
+import { openPayment, placeOrder, placeOrders } from '../ordering.ts';
+import { aLockIsWaitedFor } from '../row-locks.ts';
+import { openTestContext, type TestContext } from '../support.ts';
+
+let context: TestContext;
+beforeAll(async () => {
+  context = await openTestContext();
+});
+afterAll(() => context.close());
+
+/** Keeps the sale's row until it is released, so that what comes meanwhile has to wait. */
+async function holdRow(sale: Sale): Promise<() => Promise<void>> {
+  let release = (): void => undefined;
+  const released = new Promise<void>((resolve) => (release = resolve));
+  const held = Promise.withResolvers<void>();
+  const transaction = context.db.transaction().execute(async (tx) => {
+    await lockSaleRow(tx, sale.id);
+    held.resolve();
+    await released;
+  });
+  await held.promise;
+  return async () => {
+    release();
+    await transaction;
+  };
+}
+
+/** Sale transactions on a pool of their own, closed with the test. */
+function openTransactions(DB_POOL_MAX: number) {
+  const db = connectDb({ ...context.config, DB_POOL_MAX }, 'general');
+  onTestFinished(() => db.destroy());
+  return { db, saleTransactions: new SaleTransactions({ db, commands: context.commands }) };
+}
+
+const statusesOf = async (sale: Sale): Promise<string[]> => {
+  const rows = await context.db.selectFrom('orders').select('status').where('product_id', '=', sale.id).execute();
+  return rows.map(({ status }) => status).toSorted();
+};
+
+describe('moves of one sale that come at once', () => {
+  test('leave the pool to others: payments of a hot sale once used up every connection while they waited for its row', async () => {
+    const sale = await context.openSale({ seckill_stock: 60 });
+    const orders = await placeOrders(context, sale, shoppers(60));
+    const { db, saleTransactions } = openTransactions(2);
+    const release = await holdRow(sale);
+    const paid = orders.map(async ({ order_no }, i) => {
+      const payment_id = await openPayment(context, order_no);
+      const event = { event_id: `hot-${i}`, payment_id, kind: 'succeeded' } as const;
+      return applyPaymentEvent({ db, saleTransactions }, 'sandbox', event);
+    });
+    await aLockIsWaitedFor(context.db);
+    await sql`SELECT 1`.execute(db);
+    await release();
+    expect(new Set(await Promise.all(paid))).toEqual(new Set([true]));
+    expect(new Set(await statusesOf(sale))).toEqual(new Set(['paid']));
+  });
+
+  test('share transactions', async () => {
+    const sale = await context.insertSale();
+    const { saleTransactions } = openTransactions(5);
+    const transactions = new Set<Tx>();
+    const release = await holdRow(sale);
+    const double: Work<number, number> = ({ tx }, items) => {
+      transactions.add(tx);
+      return Promise.resolve(items.map((item) => 2 * item));
+    };
+    const works = [1, 2, 3, 4, 5].map((item) => saleTransactions.run(sale.id, double, item));
+    await aLockIsWaitedFor(context.db);
+    await release();
+    expect(await Promise.all(works)).toEqual([2, 4, 6, 8, 10]);
+    // The first alone, and all that came while it waited.
+    expect(transactions.size).toBe(2);
+  });
+
+  test('are refused one by one: the others are committed', async () => {
+    const sale = await context.openSale({ seckill_stock: 3 });
+    const orders = await placeOrders(context, sale, shoppers(3));
+    await cancelOrder(context, orders[1]!, { actor: 'shopper' });
+    const release = await holdRow(sale);
+    const cancels = Promise.allSettled(orders.map((order) => cancelOrder(context, order, { actor: 'shopper' })));
+    await aLockIsWaitedFor(context.db);
+    await release();
+    expect((await cancels).map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(await statusesOf(sale)).toEqual(['cancelled', 'cancelled', 'cancelled']);
+  });
+
+  test('do not fail with one whose data MySQL refuses', async () => {
+    const sale = await context.openSale({ seckill_stock: 3 });
+    const orders = await placeOrders(context, sale, shoppers(3));
+    const oversell: Work<undefined, undefined> = async ({ tx }) => {
+      await sql`UPDATE products SET sold = seckill_stock + 1 WHERE id = ${sale.id}`.execute(tx);
+      return [undefined];
+    };
+    const release = await holdRow(sale);
+    const moves = Promise.allSettled([
+      ...orders.map((order) => cancelOrder(context, order, { actor: 'shopper' })),
+      context.saleTransactions.run(sale.id, oversell, undefined),
+    ]);
+    await aLockIsWaitedFor(context.db);
+    await release();
+    expect((await moves).map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'fulfilled', 'rejected']);
+    expect(await statusesOf(sale)).toEqual(['cancelled', 'cancelled', 'cancelled']);
+  });
+
+  test('fail with the connection that they ran on; those that waited are done on the next one', async () => {
+    const sale = await context.openSale({ seckill_stock: 3 });
+    const orders = await placeOrders(context, sale, shoppers(3));
+    const { saleTransactions } = openTransactions(2);
+    const release = await holdRow(sale);
+    const cancel = (order: Order) => cancelOrder({ saleTransactions }, order, { actor: 'shopper' });
+    const cancels = Promise.allSettled(orders.map(cancel));
+    const [waiting] = await aLockIsWaitedFor(context.db);
+    await sql`KILL ${sql.raw(String(waiting))}`.execute(context.db);
+    await release();
+    expect((await cancels).map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'fulfilled']);
+    expect(await statusesOf(sale)).toEqual(['cancelled', 'cancelled', 'pending_payment']);
+    expect((await cancel(orders[0]!)).status).toBe('cancelled');
+  });
+});
+
+test('sales do not wait for each other', async () => {
+  const [held, free] = [await context.openSale(), await context.openSale()];
+  const [waiting, order] = [await placeOrder(context, held), await placeOrder(context, free)];
+  const release = await holdRow(held);
+  const cancelled = cancelOrder(context, waiting, { actor: 'shopper' });
+  await cancelOrder(context, order, { actor: 'shopper' });
+  await release();
+  expect((await cancelled).status).toBe('cancelled');
+});

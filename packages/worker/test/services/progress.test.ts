@@ -1,0 +1,205 @@
+import { Queue } from 'bullmq';
+import { afterAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { connectDb } from '@flash-sale/shared/db/client.ts';
+import type { Sale, SaleRef } from '@flash-sale/shared/domain/sale.ts';
+import { jobsToTake } from '@flash-sale/shared/queue/order-queues.ts';
+import {
+  ORDERS_QUEUE,
+  WRITE_ORDERS,
+  writeOrdersOptions,
+  type WriteOrdersJob,
+} from '@flash-sale/shared/queue/orders-queue.ts';
+import { connectRedis } from '@flash-sale/shared/redis/client.ts';
+import { acquireLease } from '@flash-sale/shared/sale/lease.ts';
+import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
+import { OrderWriter } from '../../src/order-writer/order-writer.ts';
+import { orderConsumers } from '../../src/services/order-consumers.ts';
+import { Progress, progressWatch } from '../../src/services/progress.ts';
+import { SaleList } from '../../src/services/sale-list.ts';
+import { openHangingProxy } from '../hanging-proxy.ts';
+import { readLedger } from '../ledger.ts';
+import { openMysqlProxy } from '../mysql-proxy.ts';
+import { admitAll, shoppers } from '../shoppers.ts';
+import { SOON } from '../soon.ts';
+
+const STUCK_AFTER_MS = 1_000;
+
+describe('a process is stuck', () => {
+  test('once jobs have waited for the whole time and it was done with none', () => {
+    const progress = new Progress(STUCK_AFTER_MS);
+    progress.looked(3, true, 500);
+    progress.looked(3, true, 1_400);
+    expect(progress.stuckShards(1_499)).toEqual([]);
+    expect(progress.stuckShards(1_500)).toEqual([3]);
+  });
+
+  test.each<[string, (progress: Progress) => void]>([
+    ['a job was done with', (progress) => progress.doneWithJob(3)],
+    ['nothing waited any more', (progress) => progress.looked(3, false, 1_400)],
+  ])('not where in between %s: the time starts over', (_what, happen) => {
+    const progress = new Progress(STUCK_AFTER_MS);
+    progress.looked(3, true, 500);
+    happen(progress);
+    progress.looked(3, true, 1_450);
+    expect(progress.stuckShards(2_449)).toEqual([]);
+    expect(progress.stuckShards(2_450)).toEqual([3]);
+  });
+
+  test('where one shard is, however busy it is with another', () => {
+    const progress = new Progress(STUCK_AFTER_MS);
+    progress.looked(0, true, 0);
+    progress.looked(1, true, 0);
+    progress.doneWithJob(1);
+    expect(progress.stuckShards(STUCK_AFTER_MS)).toEqual([0]);
+  });
+});
+
+let context: TestContext;
+const opened: TestContext[] = [];
+// Jobs that one test leaves behind would wait in the next one.
+beforeEach(async () => {
+  context = await openTestContext();
+  opened.push(context);
+});
+afterAll(() => Promise.all(opened.map((each) => each.close())));
+
+function openQueue(): Queue<WriteOrdersJob> {
+  const connection = connectRedis(context.config, 'producer');
+  const queue = new Queue<WriteOrdersJob>(ORDERS_QUEUE, { connection, prefix: context.keys.queuePrefix(0) });
+  onTestFinished(async () => {
+    await queue.close();
+    connection.disconnect();
+  });
+  return queue;
+}
+
+async function addJob(queue: Queue<WriteOrdersJob>, sale: SaleRef, jobId: string, userIds = [jobId]): Promise<void> {
+  const order_nos = await admitAll(context, sale, userIds, jobId);
+  await queue.add(WRITE_ORDERS, { shard: 0, sale_id: sale.id, order_nos }, writeOrdersOptions(jobId));
+}
+
+/** One process's consumers. Its progress is watched by the test, which chooses when to look. */
+function startConsumers(queue: Queue<WriteOrdersJob>, servers: { redis?: string; mysql?: { port: number } } = {}) {
+  const { commands, log, db, keys, config, redis } = context;
+  const progress = new Progress(STUCK_AFTER_MS);
+  const doneWithJob = vi.spyOn(progress, 'doneWithJob');
+  const looked = vi.spyOn(progress, 'looked');
+  const ledger = connectDb({ ...config, DB_PORT: servers.mysql?.port ?? config.DB_PORT }, 'ledger');
+  const writer = new OrderWriter({
+    db: ledger,
+    commands,
+    log,
+    metrics: createMetrics('worker'),
+    order_batch_max: 500,
+    payment_timeout_ms: 900_000,
+  });
+  const consumers = orderConsumers({
+    db,
+    keys,
+    writer,
+    connect: () => {
+      const client = connectRedis({ ...config, REDIS_ADDR: servers.redis ?? config.REDIS_ADDR }, 'blocking');
+      return client.on('error', () => undefined);
+    },
+    concurrency: 16,
+    progress,
+    log,
+    metrics: createMetrics('worker'),
+  });
+  onTestFinished(async () => {
+    // A consumer whose connection hangs cannot be closed.
+    if (servers.redis === undefined) await consumers.stop();
+    await ledger.destroy();
+  });
+  consumers.start();
+  const watch = progressWatch({ progress, sales: new SaleList(db, log), redis, queue: () => queue, log });
+  return {
+    doneWithJob,
+    /** What a look at the queue shows: whether jobs wait. */
+    async look(): Promise<boolean | undefined> {
+      await watch.round(new AbortController().signal);
+      return looked.mock.lastCall?.[1];
+    },
+    /** The shards that are stuck when so much time has passed since the last look. */
+    stuckIn: (passed_ms: number) => progress.stuckShards(performance.now() + passed_ms),
+  };
+}
+
+const soldOf = async (sale: Sale): Promise<number> => (await readLedger(context.db, sale)).sold;
+
+test('a consumer whose connection hangs while jobs wait makes its process stuck; a new one finishes the jobs', async () => {
+  const sale = await context.openSale();
+  const queue = openQueue();
+  const proxy = await openHangingProxy(context.config.REDIS_ADDR);
+  const process = startConsumers(queue, { redis: proxy.address });
+  await addJob(queue, sale, 'job-before');
+  await expect.poll(() => soldOf(sale), SOON).toBe(1);
+  await expect.poll(() => queue.getJob('job-before'), SOON).toBeUndefined();
+
+  proxy.hang();
+  await addJob(queue, sale, 'job-stranded');
+  process.doneWithJob.mockClear();
+  expect(await process.look()).toBe(true);
+
+  expect(process.doneWithJob).not.toHaveBeenCalled();
+  expect(process.stuckIn(STUCK_AFTER_MS)).toEqual([0]);
+  startConsumers(queue);
+  await expect.poll(() => soldOf(sale), SOON).toBe(2);
+});
+
+test('a process without work is not stuck, however long that lasts', async () => {
+  await context.openSale();
+  const process = startConsumers(openQueue());
+  expect(await process.look()).toBe(false);
+  expect(process.stuckIn(3_600_000)).toEqual([]);
+});
+
+test('a process whose jobs have to wait for another holder of the lease is not stuck: they come back', async () => {
+  const sale = await context.openSale();
+  const queue = openQueue();
+  const lease = (await acquireLease(context.commands, sale, 5_000))!;
+  onTestFinished(() => lease.release());
+  await addJob(queue, sale, 'job-patient');
+  const process = startConsumers(queue);
+
+  await vi.waitFor(() => expect(process.doneWithJob.mock.calls.length).toBeGreaterThanOrEqual(3), SOON);
+});
+
+test('a process is not stuck while MySQL is away: its jobs come back, and a restart would not bring MySQL', async () => {
+  const sale = await context.openSale();
+  const queue = openQueue();
+  const mysql = await openMysqlProxy({ host: context.config.DB_HOST, port: context.config.DB_PORT });
+  mysql.cut();
+  const process = startConsumers(queue, { mysql });
+  await addJob(queue, sale, 'job-outage', shoppers(2));
+
+  await vi.waitFor(() => expect(process.doneWithJob.mock.calls.length).toBeGreaterThanOrEqual(3), SOON);
+});
+
+test('where Redis cannot be asked, nothing is known to wait', async () => {
+  await context.openSale();
+  const closed = connectRedis(context.config, 'background');
+  closed.disconnect();
+  const progress = new Progress(STUCK_AFTER_MS);
+  const { db, log } = context;
+  const queue = openQueue();
+  progress.looked(0, true, 0);
+  const watch = progressWatch({ progress, sales: new SaleList(db, log), redis: closed, queue: () => queue, log });
+  await watch.round(new AbortController().signal);
+  expect(progress.stuckShards(Infinity)).toEqual([]);
+});
+
+test('jobs to take are those that wait and those whose delay is over; of a paused queue there are none', async () => {
+  const queue = openQueue();
+  const add = (jobId: string, delay = 0) =>
+    queue.add(WRITE_ORDERS, { shard: 0, sale_id: 1, order_nos: [] }, { ...writeOrdersOptions(jobId), delay });
+  await add('job-waiting');
+  await add('job-delayed', 600_000);
+  const count = (at_ms: number) => jobsToTake(context.redis, queue, at_ms);
+
+  expect(await count(Date.now())).toBe(1);
+  expect(await count(Date.now() + 600_001)).toBe(2);
+  await queue.pause();
+  expect(await count(Date.now())).toBe(0);
+});
