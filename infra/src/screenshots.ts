@@ -20,7 +20,7 @@ const OPERATOR_TOKEN = 'operator-token-of-the-screenshots';
 const SHOPPERS = 600;
 const AT_ONCE = 50;
 const ACTIONS_MS_MAX = 30_000;
-const SIZE = { width: 1_280, height: 800 };
+const SIZE = { width: 1_280, height: 900 };
 
 await runCommand(async () => {
   const program = findChromium();
@@ -79,7 +79,7 @@ async function takePictures(browser: Browser, url: string): Promise<void> {
   page.setDefaultTimeout(ACTIONS_MS_MAX);
   page.on('pageerror', (error) => print(`the page fails: ${error.message}`));
 
-  await page.goto(`${url}/admin/queues/queue/shard-0.orders`);
+  await page.goto(`${url}/admin/queues/queue/orders-shard-0?status=delayed`);
   // A job that has come back carries its error.
   await page
     .getByText(/Lock wait timeout/)

@@ -6,26 +6,29 @@ import { reasonOf, StartFailure } from './start-failure.ts';
  * answer and otherwise left alone, never stopped, flushed or reconfigured. One kind may be given
  * without the other.
  */
-export const redisIsGiven = (env: NodeJS.ProcessEnv): boolean => Boolean(env['REDIS_ADDR']);
+export const redisIsGiven = (env: NodeJS.ProcessEnv): boolean => Boolean(env['REDIS_ADDR'] || env['REDIS_SENTINELS']);
 export const mysqlIsGiven = (env: NodeJS.ProcessEnv): boolean => Boolean(env['DB_HOST'] || env['DB_PORT']);
 
 /** The variables of the given Redis, made complete; fails where it does not answer. */
 export async function givenRedis(env: NodeJS.ProcessEnv): Promise<Record<string, string>> {
-  const REDIS_ADDR = env['REDIS_ADDR'] ?? '';
   const REDIS_PASSWORD = env['REDIS_PASSWORD'] ?? '';
+  const [name, passwordName] = env['REDIS_SENTINELS']
+    ? (['REDIS_SENTINELS', 'REDIS_SENTINEL_PASSWORD'] as const)
+    : (['REDIS_ADDR', 'REDIS_PASSWORD'] as const);
+  const addresses = env[name] ?? '';
   const reasons: string[] = [];
-  // A cluster is given as several addresses; any of them leads to the others.
-  for (const address of REDIS_ADDR.split(',')) {
+  // Of a cluster, or of Sentinels, any one leads to the others.
+  for (const address of addresses.split(',')) {
     try {
-      await pingRedis({ ...hostAndPort(address.trim(), 6379), password: REDIS_PASSWORD });
-      return { REDIS_ADDR, REDIS_PASSWORD };
+      await pingRedis({ ...hostAndPort(address.trim(), 6379), password: env[passwordName] });
+      return { [name]: addresses, REDIS_PASSWORD };
     } catch (error) {
       reasons.push(reasonOf(error));
     }
   }
   throw new StartFailure(
-    `the Redis given by REDIS_ADDR=${REDIS_ADDR} does not answer: ${reasons.join('; ')}\n` +
-      'Start it, correct REDIS_ADDR and REDIS_PASSWORD, or unset REDIS_ADDR to have a private one started.',
+    `the Redis given by ${name}=${addresses} does not answer: ${reasons.join('; ')}\n` +
+      `Start it, correct ${name} and ${passwordName}, or unset ${name} to have a private one started.`,
   );
 }
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import { pingDb } from '@flash-sale/shared/db/client.ts';
+import { pingRedis } from '@flash-sale/shared/redis/client.ts';
 import { answers, type Readiness } from '@flash-sale/shared/telemetry/ops-server.ts';
 import { Admissions } from './admission/admissions.ts';
 import { OutcomeCounts } from './admission/outcome-counts.ts';
@@ -61,7 +62,10 @@ export async function buildApp(deps: AppDeps): Promise<App> {
 
   let draining = false;
   const readiness = async (): Promise<Readiness> => {
-    const [redisAnswers, mysqlAnswers] = await Promise.all([answers(() => redis.ping()), answers(() => pingDb(db))]);
+    const [redisAnswers, mysqlAnswers] = await Promise.all([
+      answers(() => pingRedis(redis)),
+      answers(() => pingDb(db)),
+    ]);
     return { ready: !draining, redis: redisAnswers, mysql: mysqlAnswers };
   };
 

@@ -64,15 +64,16 @@ await startOrExit(async () => {
     keys,
     commands,
     tokens: new SeckillTokens(secrets as [string, ...string[]]),
-    saleTransactions: new SaleTransactions({ db, commands }),
+    saleTransactions: new SaleTransactions({ db, commands, log }),
     provider: await choosePaymentProvider(config, db, log),
     clock: clock.of,
     queue: queues.of,
   });
 
-  // The first buy finds everything connected; where Redis is away the process starts all the same.
-  queues.of(0);
-  await clock.of(0).settled(START_WAIT_MS);
+  // The first buy finds everything connected; where a shard's Redis is away the process starts all the same.
+  const shards = Array.from({ length: config.SHARDS }, (_, shard) => shard);
+  for (const shard of shards) queues.of(shard);
+  await Promise.all(shards.map((shard) => clock.of(shard).settled(START_WAIT_MS)));
   await checkServers({ config, redis, commands, db, log });
   // Several api processes share the port where the system can spread connections over them.
   const address = { host: config.SERVER_HOST, port: config.SERVER_PORT, reusePort: process.platform === 'linux' };

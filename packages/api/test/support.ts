@@ -100,7 +100,7 @@ export async function openApp(
     keys: context.keys,
     commands,
     tokens: new SeckillTokens([first!, ...others]),
-    saleTransactions: new SaleTransactions({ db, commands }),
+    saleTransactions: new SaleTransactions({ db, commands, log: context.log }),
     provider: parts.provider ?? (await choosePaymentProvider(config, db, context.log)),
     clock: () => clock,
     queue: () => queue,
@@ -278,16 +278,37 @@ export async function openOwnMysql(): Promise<OwnServer> {
 
 const CLEAN_UP_PROGRAM = join(import.meta.dirname, '../../../infra/src/services/clean-up-process.ts');
 
-async function ownServer(
-  start: (dataDir: string, port: { port?: number }) => Promise<PrivateServer>,
-  envOf: (server: PrivateServer) => Record<string, string>,
-): Promise<OwnServer> {
+/** A folder for servers of a test's own. */
+export interface OwnFolder {
+  readonly dataDir: string;
+  /** Ends its servers and deletes it. */
+  close(): Promise<void>;
+}
+
+export async function openOwnFolder(): Promise<OwnFolder> {
   const dataDir = await mkdtemp(join(tmpdir(), 'flash-sale-own-'));
-  // Ends the server and deletes its data when its standard input ends, which it also does where this process dies.
+  // Ends the servers and deletes their data when its standard input ends, which it also does where this process dies.
   const cleanUp = spawn(process.execPath, [CLEAN_UP_PROGRAM, dataDir], {
     detached: true,
     stdio: ['pipe', 'ignore', 'inherit'],
   });
+  return {
+    dataDir,
+    async close() {
+      const ended = once(cleanUp, 'exit');
+      cleanUp.stdin.end();
+      await ended;
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function ownServer(
+  start: (dataDir: string, port: { port?: number }) => Promise<PrivateServer>,
+  envOf: (server: PrivateServer) => Record<string, string>,
+): Promise<OwnServer> {
+  const folder = await openOwnFolder();
+  const { dataDir } = folder;
   let server = await start(dataDir, {});
   return {
     env: envOf(server),
@@ -302,10 +323,7 @@ async function ownServer(
     },
     async close() {
       await server.stop();
-      const ended = once(cleanUp, 'exit');
-      cleanUp.stdin.end();
-      await ended;
-      await rm(dataDir, { recursive: true, force: true });
+      await folder.close();
     },
   };
 }

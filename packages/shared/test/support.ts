@@ -51,6 +51,7 @@ export async function openTestContext(env: Readonly<Record<string, string>> = {}
   const redis = connectRedis(config, 'background');
   const keys = new Keys(config.REDIS_PREFIX);
   const commands = createCommands(redis, keys);
+  const log = pino({ level: config.LOG_LEVEL });
 
   const insert = (fields: Partial<NewSale> = {}): Promise<Sale> => {
     const now_ms = Date.now();
@@ -65,8 +66,8 @@ export async function openTestContext(env: Readonly<Record<string, string>> = {}
     redis,
     keys,
     commands,
-    saleTransactions: new SaleTransactions({ db, commands }),
-    log: pino({ level: config.LOG_LEVEL }),
+    saleTransactions: new SaleTransactions({ db, commands, log }),
+    log,
     metrics: createMetrics('worker'),
     insertSale: insert,
     async openSale(fields) {

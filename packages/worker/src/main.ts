@@ -8,7 +8,7 @@ import { choosePaymentProvider } from '@flash-sale/shared/payment/choose.ts';
 import { startOrExit, stopOnSignal } from '@flash-sale/shared/process/lifecycle.ts';
 import { checkServers } from '@flash-sale/shared/process/server-checks.ts';
 import { openOrderQueues } from '@flash-sale/shared/queue/order-queues.ts';
-import { connectRedis, type ConnectionUse, type RedisClient } from '@flash-sale/shared/redis/client.ts';
+import { connectRedis, pingRedis, type ConnectionUse, type RedisClient } from '@flash-sale/shared/redis/client.ts';
 import { createCommands } from '@flash-sale/shared/redis/commands.ts';
 import { Keys } from '@flash-sale/shared/redis/keys.ts';
 import { createLogger } from '@flash-sale/shared/telemetry/logger.ts';
@@ -25,7 +25,7 @@ import { Progress, progressWatch } from './services/progress.ts';
 import { relay } from './services/relay.ts';
 import { returns } from './services/returns.ts';
 import { SaleList } from './services/sale-list.ts';
-import { led, repeating } from './services/service.ts';
+import { forEachShard, led, repeating, type Rounds } from './services/service.ts';
 import { warmUp } from './services/warm-up.ts';
 
 /** A worker process: moves orders into the ledger, and runs the services beside that. */
@@ -61,7 +61,25 @@ await startOrExit(async () => {
   const provider = await choosePaymentProvider(config, db, log);
   const sales = new SaleList(db, log);
   const progress = new Progress(config.WORKER_STUCK_AFTER_SECONDS * 1_000);
-  const leading = { commands, log, metrics, process_name: `${hostname()}:${process.pid}:${randomUUID()}` };
+  const process_name = `${hostname()}:${process.pid}:${randomUUID()}`;
+  const servicesOf = (shard: number) => {
+    const ofShard = { commands, db: ledger, sales: sales.of(shard), shard, log, metrics };
+    const services: Rounds[] = [
+      relay({ ...ofShard, queue: queues.of }),
+      warmUp(ofShard),
+      returns(ofShard),
+      auditor({
+        ...ofShard,
+        redis,
+        keys,
+        interval_ms: config.AUDIT_INTERVAL_MS,
+        sales_shown_max: config.METRICS_SALES_MAX,
+      }),
+      figures({ ...ofShard, db, queue: queues.of, sales_shown_max: config.METRICS_SALES_MAX }),
+      cleanUp(ofShard),
+    ];
+    return services.map((rounds) => led(rounds, { commands, log, process_name, shard, metrics }));
+  };
   const services = [
     orderConsumers({
       db,
@@ -73,44 +91,20 @@ await startOrExit(async () => {
       log,
       metrics,
     }),
-    repeating(progressWatch({ progress, sales, redis, queue: queues.of, log }), log, metrics),
-    led(relay({ commands, sales, queue: queues.of, log, metrics }), leading),
-    led(warmUp({ commands, db: ledger, sales, log, metrics }), leading),
-    led(returns({ commands, db: ledger, log, metrics }), leading),
-    led(
-      auditor({
-        commands,
-        redis,
-        keys,
-        db: ledger,
-        sales,
-        log,
-        metrics,
-        interval_ms: config.AUDIT_INTERVAL_MS,
-        sales_shown_max: config.METRICS_SALES_MAX,
-      }),
-      leading,
-    ),
-    led(
-      figures({
-        redis,
-        commands,
-        db,
-        sales,
-        queue: queues.of,
-        log,
-        metrics,
-        sales_shown_max: config.METRICS_SALES_MAX,
-      }),
-      leading,
-    ),
+    repeating(progressWatch({ progress, sales, redis, queue: queues.of, log }), log),
+    forEachShard({ db, log }, servicesOf),
     repeating(
-      expiry({ db, db_name: config.DB_NAME, saleTransactions: new SaleTransactions({ db, commands }), log, metrics }),
+      expiry({
+        db,
+        db_name: config.DB_NAME,
+        saleTransactions: new SaleTransactions({ db, commands, log }),
+        log,
+        metrics,
+      }),
       log,
       metrics,
     ),
-    led(paymentCalls({ db, provider, log }), leading),
-    led(cleanUp({ commands, db: ledger, log, metrics }), leading),
+    repeating(paymentCalls({ db, db_name: config.DB_NAME, provider, log }), log, metrics),
   ];
   for (const service of services) service.start();
 
@@ -121,7 +115,7 @@ await startOrExit(async () => {
       health: () => progress.health(),
       readiness: async () => {
         const [redisAnswers, mysqlAnswers] = await Promise.all([
-          answers(() => redis.ping()),
+          answers(() => pingRedis(redis)),
           answers(() => pingDb(db)),
         ]);
         return { ready: redisAnswers && mysqlAnswers, redis: redisAnswers, mysql: mysqlAnswers };

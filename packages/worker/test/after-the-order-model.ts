@@ -210,7 +210,9 @@ export class Run {
 
   async #returns(): Promise<void> {
     const { commands, db, log } = this.#context;
-    await returns({ commands, db, log, metrics: createMetrics('worker') }).round(new AbortController().signal);
+    await returns({ shard: 0, commands, db, log, metrics: createMetrics('worker') }).round(
+      new AbortController().signal,
+    );
     this.#model.giveBack();
     this.#model.due.clear();
   }

@@ -8,17 +8,24 @@ const STATUSES = ['active', 'waiting', 'delayed', 'failed'] as JobStatus[];
 
 /** A shard's queue of order jobs, as the dashboard shows it: small, and in the service's own words. */
 export class OrdersAdapter extends BullMQAdapter {
+  readonly #shard: number;
+
   constructor(queue: Queue<WriteOrdersJob>, shard: number) {
     super(queue, {
-      prefix: `shard-${shard}.`,
       displayName: `Orders, shard ${shard}`,
       description:
         'A job carries the order numbers of one micro-batch, and is removed when they are in the ledger: this is what waits now. ' +
         'A delayed job failed or waits for the sale’s lease, and comes back by itself.',
       allowRetries: true,
     });
+    this.#shard = shard;
     this.setFormatter('name', (job: QueueJobJson) => titleOf(job, Date.now()));
     this.setFormatter('data', dataOf);
+  }
+
+  /** Part of the page's addresses. BullMQ's own name is the same in every shard. */
+  override getName(): string {
+    return `orders-shard-${this.#shard}`;
   }
 
   override getStatuses(): Status[] {

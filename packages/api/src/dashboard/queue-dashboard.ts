@@ -7,6 +7,7 @@ import { listShards } from '@flash-sale/shared/db/products.ts';
 import { openOrderQueues } from '@flash-sale/shared/queue/order-queues.ts';
 import { answers } from '@flash-sale/shared/telemetry/ops-server.ts';
 import type { AppDeps } from '../deps.ts';
+import { PROBLEM_JSON } from '../plugins/problems.ts';
 import { OrdersAdapter } from './orders-adapter.ts';
 
 export const DASHBOARD_PATH = '/admin/queues';
@@ -116,10 +117,14 @@ export const queueDashboard: FastifyPluginAsync<Deps> = async (app, { db, keys, 
     // The adapter's own would tell what the driver said.
     route.errorHandler = app.errorHandler;
   });
-  app.addHook('onSend', async (request, reply) => {
+  app.addHook('onSend', async (request, reply, payload) => {
     reply.headers(HEADERS);
     // The page's own files carry a hash in their names, and are the same for everybody.
     if (!request.url.startsWith(`${DASHBOARD_PATH}/static/`)) reply.header('cache-control', 'no-store');
+    if (reply.getHeader('content-type') !== PROBLEM_JSON) return payload;
+    // These two are what the page shows of a refusal.
+    const problem = JSON.parse(payload as string) as { readonly title: string; readonly detail?: string };
+    return JSON.stringify({ ...problem, error: problem.title, message: problem.detail });
   });
   app.addHook('preSerialization', async (request, _reply, payload) => {
     if (request.operator?.role !== 'viewer' || !hasQueues(payload)) return payload;

@@ -6,6 +6,12 @@ import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
 /** How long a waiting poll goes without looking, in case a message was lost. */
 const LOOK_AGAIN_MS = 1_000;
 
+/**
+ * How long the first reading waits for the subscription. Of a cluster it may be kept by a master that hangs, while the sale's own is well:
+ * then reading once a second has to do.
+ */
+const SUBSCRIBED_MS_MAX = 100;
+
 export interface SettlementsDeps {
   /** A connection of its own: a subscriber can do nothing else. */
   readonly subscriber: RedisClient;
@@ -92,8 +98,7 @@ export class Settlements {
     const { subscribed, leave } = this.#join(sale, orderNo, listener);
     gone.addEventListener('abort', tell);
     try {
-      // Where Redis is away, reading once a second has to do.
-      await Promise.race([subscribed.then(tell), listener.next(Math.min(wait_ms, LOOK_AGAIN_MS))]);
+      await Promise.race([subscribed.then(tell), listener.next(Math.min(wait_ms, SUBSCRIBED_MS_MAX))]);
       for (;;) {
         listener.forget();
         const reading = await read();

@@ -82,7 +82,7 @@ function bodyOf(code: ErrorCode, request_id: string, detail?: string): string {
   return JSON.stringify({ type, title, status, code, ...(detail === undefined ? {} : { detail }), request_id });
 }
 
-const PROBLEM_JSON = 'application/problem+json';
+export const PROBLEM_JSON = 'application/problem+json';
 
 const asIs = (body: unknown): string => body as string;
 

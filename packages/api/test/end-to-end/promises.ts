@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'vitest';
+import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
 import type { TestContext } from '../support.ts';
 
 /** What one atomic read of Redis says of a sale. */
@@ -10,8 +11,8 @@ interface SaleInRedis {
   readonly reserved_at: number;
 }
 
-async function readSale(context: TestContext, id: number): Promise<SaleInRedis> {
-  const keys = context.keys.sale({ id, shard: 0 });
+async function readSale(context: TestContext, sale: SaleRef): Promise<SaleInRedis> {
+  const keys = context.keys.sale(sale);
   const transaction = context.redis.multi().hgetall(keys.state).hgetall(keys.owners);
   const replies = await transaction.hlen(keys.reservations).zcard(keys.reservedAt).exec();
   const [state, owners, reservations, reserved_at] = replies!.map(([, value]) => value);
@@ -19,7 +20,7 @@ async function readSale(context: TestContext, id: number): Promise<SaleInRedis> 
 }
 
 /** Reads a sale over and over, from outside; `stop` tells how often, and what was ever wrong with it (promises 1 and 2). */
-export function watchConservation(context: TestContext, id: number) {
+export function watchConservation(context: TestContext, id: number, shard = 0) {
   const stopping = new AbortController();
   let reads = 0;
   const violations = new Set<string>();
@@ -27,7 +28,7 @@ export function watchConservation(context: TestContext, id: number) {
     while (!stopping.signal.aborted) {
       let read: SaleInRedis;
       try {
-        read = await readSale(context, id);
+        read = await readSale(context, { id, shard });
       } catch {
         // Redis is away, which a test may want it to be.
         await nextTurn();
@@ -56,11 +57,11 @@ export function watchConservation(context: TestContext, id: number) {
  */
 export async function expectPromisesKept(
   context: TestContext,
-  sale: { readonly id: number; readonly seckill_stock: number; readonly sold: number },
+  sale: { readonly id: number; readonly shard?: number; readonly seckill_stock: number; readonly sold: number },
   promised: ReadonlyMap<string, string>,
 ): Promise<void> {
   const { db } = context;
-  const { state, owners, ...left } = await readSale(context, sale.id);
+  const { state, owners, ...left } = await readSale(context, { shard: 0, ...sale });
   const orders = await db.selectFrom('orders').selectAll().where('product_id', '=', sale.id).execute();
   const live = orders.filter((order) => order.live === 1);
   const product = await db.selectFrom('products').selectAll().where('id', '=', sale.id).executeTakeFirstOrThrow();

@@ -11,6 +11,9 @@ const OPERATOR_TOKEN_LENGTH_MIN = 16;
 /** Text that ends up in key names, where braces would move the hash tag. */
 const keyText = (description: string) => text(description, { default: '', pattern: '^[A-Za-z0-9:_.-]{0,64}$' });
 
+/** `host:port`, once or more. */
+const ADDRESSES = '^[^\\s,:]+:[0-9]{1,5}(,[^\\s,:]+:[0-9]{1,5})*$';
+
 /**
  * Every setting of both processes: the one place where a name, a default and a bound are written. The README's table
  * is generated from it.
@@ -37,10 +40,23 @@ export const ConfigSchema = Type.Object({
   DB_POOL_MAX: count('MySQL connections of a process’s pool', 10, 1, 1_000),
   REDIS_ADDR: text('`host:port` of Redis; several, separated by commas, seed a cluster', {
     default: '127.0.0.1:6379',
-    pattern: '^[^\\s,:]+:[0-9]{1,5}(,[^\\s,:]+:[0-9]{1,5})*$',
+    pattern: ADDRESSES,
   }),
   REDIS_PASSWORD: text('Redis password', { default: '' }),
   REDIS_CLUSTER: flag('the addresses are a Redis Cluster'),
+  REDIS_SENTINELS: Type.Optional(
+    text(
+      '`host:port` of each Redis Sentinel, separated by commas: they name the master, and `REDIS_ADDR` is not used',
+      {
+        pattern: ADDRESSES,
+      },
+    ),
+  ),
+  REDIS_SENTINEL_MASTER: text('name of the master that the Sentinels watch over', {
+    default: 'mymaster',
+    pattern: '^[A-Za-z0-9._-]+$',
+  }),
+  REDIS_SENTINEL_PASSWORD: text('password of the Sentinels', { default: '' }),
   REDIS_PREFIX: keyText('put before every Redis key, so that services can share a Redis'),
   REDIS_TIMEOUT_MS: count('a Redis call of a request that takes longer answers `unavailable`, ms', 900, 50, 10_000),
   SHARDS: count('shards that new sales are spread over', 1, 1, 1_024),
@@ -157,7 +173,7 @@ export const ConfigSchema = Type.Object({
   ),
   ORDER_BATCH_MAX: count('orders in one transaction', 500, 1, 1_000),
   AUDIT_INTERVAL_MS: count('pause between two audits of all sales, ms', 10_000, 100, 86_400_000),
-  METRICS_SALES_MAX: count('sales that have figures of their own in the metrics at once', 50, 1, 10_000),
+  METRICS_SALES_MAX: count('sales of a shard that have figures of their own in the metrics at once', 50, 1, 10_000),
   SHUTDOWN_GRACE_MS: count('time to finish open requests and batches after SIGTERM, ms', 7_000, 100, 600_000),
 });
 
@@ -222,6 +238,9 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     problems.push(
       'PAYMENT_PROVIDER=stripe in production needs PUBLIC_URL: where shoppers come back to after they paid',
     );
+  }
+  if (config.REDIS_CLUSTER && config.REDIS_SENTINELS !== undefined) {
+    problems.push('REDIS_CLUSTER and REDIS_SENTINELS exclude each other: a cluster promotes its replicas by itself');
   }
   if (!hasCents(config.CURRENCY)) {
     problems.push(`CURRENCY ${config.CURRENCY} is not divided into a hundred, as all prices are here`);

@@ -17,6 +17,7 @@ export interface MovedOrder {
   readonly user_id: string;
   readonly product_id: number;
   readonly price_cents: number;
+  readonly status: OrderStatus;
   readonly version: number;
 }
 
@@ -98,7 +99,7 @@ export async function moveOrders(
     { name: 'revenue_cents', bucket: 0, value: to === 'paid' ? cents : 0 },
     { name: 'refunded_cents', bucket: 0, value: to === 'refunded' ? cents : 0 },
   ]);
-  return found.map((order) => ({ ...order, version: order.version + 1 }));
+  return found.map((order) => ({ ...order, status: to, version: order.version + 1 }));
 }
 
 /** The moves of an order after it was written, in their order. */

@@ -74,11 +74,12 @@ export async function salesToKeep(db: Db): Promise<Sale[]> {
   return rows.map(saleOf);
 }
 
-/** Sales that ended before `before_ms`, are still kept in Redis, and have neither an unpaid order nor a unit to give back. */
-export async function salesToCleanUp(db: Db, before_ms: number): Promise<SaleRef[]> {
+/** Sales of the shard that ended before `before_ms`, are still kept in Redis, and have neither an unpaid order nor a unit to give back. */
+export async function salesToCleanUp(db: Db, shard: number, before_ms: number): Promise<SaleRef[]> {
   return db
     .selectFrom('products')
     .select(['id', 'shard'])
+    .where('shard', '=', shard)
     .where('cleaned_at', 'is', null)
     .where('end_time', '<', new Date(before_ms))
     .where((where) =>

@@ -19,13 +19,14 @@ export async function insertStockReturns(
   await sql`INSERT INTO stock_returns (order_no, product_id, user_id, created_at) VALUES ${rows}`.execute(tx);
 }
 
-/** The sales that have units to give back. */
-export function salesWithReturns(db: Db): Promise<{ id: number; shard: number }[]> {
+/** The sales of the shard that have units to give back. */
+export function salesWithReturns(db: Db, shard: number): Promise<{ id: number; shard: number }[]> {
   return db
     .selectFrom('stock_returns')
     .innerJoin('products', 'products.id', 'stock_returns.product_id')
     .select(['products.id', 'products.shard'])
     .where('applied_at', 'is', null)
+    .where('products.shard', '=', shard)
     .distinct()
     .execute();
 }

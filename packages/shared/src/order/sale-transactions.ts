@@ -5,6 +5,7 @@ import type { Db, Tx } from '../db/client.ts';
 import { isRefusal, isRolledBack } from '../db/errors.ts';
 import { lockSaleRow, type MovedOrder } from '../db/order-transitions.ts';
 import type { Commands } from '../redis/commands.ts';
+import type { Logger } from '../telemetry/logger.ts';
 
 /** A transaction that holds a sale's row. */
 export interface SaleTransaction {
@@ -43,12 +44,14 @@ const TRIES_MAX = 3;
 export class SaleTransactions {
   readonly #db: Db;
   readonly #commands: Commands;
+  readonly #log: Logger;
   /** What waits, of each sale that has a transaction under way. */
   readonly #lines = new Map<number, Waiting[]>();
 
-  constructor({ db, commands }: { readonly db: Db; readonly commands: Commands }) {
+  constructor({ db, commands, log }: { readonly db: Db; readonly commands: Commands; readonly log: Logger }) {
     this.#db = db;
     this.#commands = commands;
+    this.#log = log;
   }
 
   /**
@@ -80,7 +83,11 @@ export class SaleTransactions {
   async #settle(productId: number, group: readonly Waiting[]): Promise<void> {
     for (let tries = 1; ; tries += 1) {
       try {
-        const answers = await this.#commit(productId, group);
+        const { answers, moved } = await this.#commit(productId, group);
+        if (moved.length > 0) {
+          const orders = moved.map(({ order_no, status }) => [order_no, status]);
+          this.#log.info({ sale: productId, orders }, 'orders moved');
+        }
         for (const [{ resolve, reject }, answer] of answers) {
           if (answer instanceof Refusal) reject(answer);
           else resolve(answer);
@@ -99,17 +106,17 @@ export class SaleTransactions {
     }
   }
 
-  #commit(productId: number, group: readonly Waiting[]): Promise<Map<Waiting, unknown>> {
+  #commit(productId: number, group: readonly Waiting[]) {
     return this.#db
       .transaction()
       .setIsolationLevel('read committed')
       .execute(async (tx) => {
         await lockSaleRow(tx, productId);
-        const all: MovedOrder[] = [];
+        const moved: MovedOrder[] = [];
         const transaction = {
           tx,
           product_id: productId,
-          moved: (orders: readonly MovedOrder[]) => all.push(...orders),
+          moved: (orders: readonly MovedOrder[]) => moved.push(...orders),
         };
         const answers = new Map<Waiting, unknown>();
         for (const [work, waiting] of Map.groupBy(group, (one) => one.work)) {
@@ -119,10 +126,10 @@ export class SaleTransactions {
           );
           for (const [i, one] of waiting.entries()) answers.set(one, results[i]);
         }
-        if (all.length > 0) {
-          await this.#commands.markChanged(saleOfOrderNumber(all[0]!.order_no)!, STATUS_LIFE_MS, all);
+        if (moved.length > 0) {
+          await this.#commands.markChanged(saleOfOrderNumber(moved[0]!.order_no)!, STATUS_LIFE_MS, moved);
         }
-        return answers;
+        return { answers, moved };
       });
   }
 }

@@ -5,7 +5,16 @@ import type { Metrics } from '../telemetry/metrics.ts';
 /** A connection to Redis: one server, or a cluster under the same calls. */
 export type RedisClient = Redis | Cluster;
 
-type RedisConfig = Pick<Config, 'REDIS_ADDR' | 'REDIS_PASSWORD' | 'REDIS_CLUSTER' | 'REDIS_TIMEOUT_MS'>;
+type RedisConfig = Pick<
+  Config,
+  | 'REDIS_ADDR'
+  | 'REDIS_PASSWORD'
+  | 'REDIS_CLUSTER'
+  | 'REDIS_SENTINELS'
+  | 'REDIS_SENTINEL_MASTER'
+  | 'REDIS_SENTINEL_PASSWORD'
+  | 'REDIS_TIMEOUT_MS'
+>;
 
 /** Reconnects within seconds however long Redis was away. */
 const retryStrategy = (attempt: number): number => Math.min(50 * attempt, 1_000);
@@ -16,6 +25,11 @@ const retryStrategy = (attempt: number): number => Math.min(50 * attempt, 1_000)
  */
 const LOADING_RETRY_MS = 100;
 
+/** Tries of a waited-for call in a cluster that is changing, 100 ms apart. */
+const REDIRECTIONS_MAX = 4;
+
+const SENTINEL_TIMEOUT_MS = 1_000;
+
 /**
  * What a connection is for:
  * - `request`: calls of somebody who waits. They fail within `REDIS_TIMEOUT_MS` and are never queued while Redis is
@@ -23,6 +37,9 @@ const LOADING_RETRY_MS = 100;
  * - `producer`: the same for BullMQ queues, which must not be pipelined together.
  * - `background`: calls of the worker's own loops, which try again by themselves.
  * - `blocking`: BullMQ workers and subscribers, which wait for as long as it takes.
+ *
+ * A server that leaves a call unanswered for `socketTimeout` is left and looked for again: one whose machine is lost ends no connection, and by
+ * then its name, or the Sentinels, may lead to another.
  */
 export type ConnectionUse = 'request' | 'producer' | 'background' | 'blocking';
 
@@ -33,11 +50,23 @@ const OPTIONS: Readonly<Record<ConnectionUse, (timeout_ms: number) => CommonRedi
     // Only one pipeline is under way at a time, so a call may first wait for the one before it: each has half of the time.
     commandTimeout: timeout_ms / 2,
     maxRetriesPerRequest: 1,
+    socketTimeout: 3_000,
   }),
-  producer: (timeout_ms) => ({ enableOfflineQueue: false, commandTimeout: timeout_ms, maxRetriesPerRequest: 1 }),
-  background: () => ({ commandTimeout: 5_000, maxRetriesPerRequest: 3 }),
-  blocking: () => ({ maxRetriesPerRequest: null }),
+  producer: (timeout_ms) => ({
+    enableOfflineQueue: false,
+    commandTimeout: timeout_ms,
+    maxRetriesPerRequest: 1,
+    socketTimeout: 3_000,
+  }),
+  background: () => ({ commandTimeout: 5_000, maxRetriesPerRequest: 3, socketTimeout: 6_000 }),
+  // Longer than BullMQ blocks for a job, which is 10 s at the most.
+  blocking: () => ({ maxRetriesPerRequest: null, socketTimeout: 15_000 }),
 };
+
+/** Whether Redis answers; a cluster does where one of its masters does, since each goes on alone. */
+export async function pingRedis(redis: RedisClient): Promise<void> {
+  await Promise.any((redis instanceof Cluster ? redis.nodes('master') : [redis]).map((server) => server.ping()));
+}
 
 /** Opens a connection. It reconnects by itself; `error` events are the caller's to log. */
 export function connectRedis(
@@ -59,17 +88,43 @@ function open(config: RedisConfig, use: ConnectionUse): RedisClient {
     maxLoadingRetryTime: LOADING_RETRY_MS,
     retryStrategy,
   };
-  const nodes = config.REDIS_ADDR.split(',').map((address) => {
-    const [host, port] = address.split(':');
-    return { host: host!, port: Number(port) };
-  });
-  if (!config.REDIS_CLUSTER) return new Redis({ ...options, ...nodes[0] });
-  const { enableOfflineQueue, enableAutoPipelining, ...redisOptions } = options;
+  if (config.REDIS_SENTINELS !== undefined) return new Redis({ ...options, ...underSentinels(config) });
+  const nodes = addressesOf(config.REDIS_ADDR);
+  if (!config.REDIS_CLUSTER) return new Redis({ ...options, reconnectOnError: isDemoted, ...nodes[0] });
+  // No automatic pipelines: ioredis 6.0.0 takes the number of keys for a script's first key, and so puts calls to different masters into one.
+  const { enableOfflineQueue, enableAutoPipelining: _, ...redisOptions } = options;
   return new Cluster(nodes, {
     redisOptions,
     clusterRetryStrategy: retryStrategy,
+    // Else a call to a dead master's slots is tried for much longer than somebody waits who was promised an answer.
+    ...(use === 'request' || use === 'producer' ? { maxRedirections: REDIRECTIONS_MAX } : {}),
     ...(enableOfflineQueue === undefined ? {} : { enableOfflineQueue }),
-    ...(enableAutoPipelining === undefined ? {} : { enableAutoPipelining }),
+  });
+}
+
+/** The master of a name, wherever the Sentinels say that it is now. */
+function underSentinels(config: RedisConfig): RedisOptions {
+  return {
+    sentinels: addressesOf(config.REDIS_SENTINELS!),
+    name: config.REDIS_SENTINEL_MASTER,
+    ...(config.REDIS_SENTINEL_PASSWORD === '' ? {} : { sentinelPassword: config.REDIS_SENTINEL_PASSWORD }),
+    sentinelRetryStrategy: retryStrategy,
+    sentinelCommandTimeout: SENTINEL_TIMEOUT_MS,
+    reconnectOnError: isDemoted,
+    // Not `failoverDetector`: in ioredis 6.0.0 its message, where it comes while a connection is made, ends the client for good.
+    // `socketTimeout` finds a master that hangs, too.
+  };
+}
+
+/** The connection leads to a server that is a replica now: the name, or the Sentinels, know a new master. */
+function isDemoted(error: Error): boolean {
+  return error.message.startsWith('READONLY');
+}
+
+function addressesOf(addresses: string): { host: string; port: number }[] {
+  return addresses.split(',').map((address) => {
+    const [host, port] = address.split(':');
+    return { host: host!, port: Number(port) };
   });
 }
 

@@ -12,6 +12,7 @@ const SCRIPTS = [
   'read_order',
   'read_sale',
   'read_figures',
+  'read_memory',
   'set_pause',
   'acquire_lease',
   'renew_lease',
@@ -265,6 +266,16 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: Command
       return { ready: ready === 1, version, available, pause_version, paused: paused === 1, now_ms };
     },
 
+    /** What the shard's Redis uses and may use; `maxmemory_bytes` is 0 where it has no limit. */
+    async readMemory(shard: number): Promise<{ used_memory_bytes: number; maxmemory_bytes: number }> {
+      const [used_memory_bytes, maxmemory_bytes] = await run<[number, number]>(
+        'read_memory',
+        [keys.globalBucket(shard)],
+        [],
+      );
+      return { used_memory_bytes, maxmemory_bytes };
+    },
+
     async readFigures(sale: SaleRef): Promise<SaleFigures> {
       const { state, owners: ownersKey, reservedAt } = keys.sale(sale);
       const reply = await run<[number, number, number, number, number, number]>(
@@ -427,13 +438,13 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: Command
       return (await run('index_reservations', [names.lease, names.reservations, names.reservedAt], [lease])) === 1;
     },
 
-    /** Whether the process `name` runs the service now. */
-    async lead(service: string, name: string, life_ms: number): Promise<boolean> {
-      return (await run('lead', [keys.service(service)], [name, life_ms])) === 1;
+    /** Whether the process `name` runs the service of the shard now. */
+    async lead(shard: number, service: string, name: string, life_ms: number): Promise<boolean> {
+      return (await run('lead', [keys.service(shard, service)], [name, life_ms])) === 1;
     },
 
-    async resign(service: string, name: string): Promise<void> {
-      await run('resign', [keys.service(service)], [name]);
+    async resign(shard: number, service: string, name: string): Promise<void> {
+      await run('resign', [keys.service(shard, service)], [name]);
     },
 
     /** Puts a process's totals in the place of those it told before. For statistics only. */

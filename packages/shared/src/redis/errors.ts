@@ -17,7 +17,9 @@ export function codeOfRedisError(
       : undefined;
   }
   if (name === 'MaxRetriesPerRequestError' || name === 'ClusterAllFailedError') return 'unavailable';
-  return /^(Command timed out|Connection is closed|Stream isn't writeable|Cluster isn't ready)/.test(message)
+  return /^(Command timed out|Connection is closed|Stream isn't writeable|Cluster isn't ready|Too many Cluster redirections|None of startup nodes)/.test(
+    message,
+  )
     ? 'unavailable'
     : undefined;
 }

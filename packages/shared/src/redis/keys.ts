@@ -92,8 +92,8 @@ export class Keys {
     return `${this.#root}queue:{${shard}}`;
   }
 
-  /** String with a TTL: which worker process runs this service now. */
-  service(name: string): string {
-    return `${this.#root}service:${name}`;
+  /** String with a TTL: which worker process runs this service of the shard now. */
+  service(shard: number, name: string): string {
+    return `${this.#root}service:{${shard}}:${name}`;
   }
 }

@@ -158,21 +158,15 @@ function workerMetrics(registers: Registry[]) {
 }
 
 /**
- * Figures of sales, shards and servers, read from Redis and MySQL. One worker tells them at a time (`worker/src/services/figures.ts`; the gap: the
- * auditor), for a moment two when the lead changes: take `max by`, and sum only what that gives.
+ * Figures of sales and shards, read from Redis and MySQL. For each shard one worker tells them at a time (`worker/src/services/figures.ts`; the
+ * gap: the auditor), for a moment two when the lead changes: take `max by`, and sum only what that gives.
  */
 function figures(registers: Registry[]) {
   const ofSale = (name: string, help: string) =>
     new Gauge({ name: `seckill_${name}`, help, labelNames: ['sale'], registers });
-  const sales_live = new Gauge({
-    name: 'seckill_sales_live',
-    help: 'Sales that are about to open, open, just over, or have orders that wait. At most METRICS_SALES_MAX of them are shown.',
-    registers,
-  });
-  // prom-client starts a gauge without labels at 0, which would be a figure.
-  sales_live.remove();
+  const ofShard = (name: string, help: string) =>
+    new Gauge({ name: `seckill_${name}`, help, labelNames: ['shard'], registers });
   return {
-    sales_live,
     sale_units: ofSale('sale_units', 'Units that the sale has: `seckill_stock`.'),
     sale_available: ofSale('sale_available', 'Units free.'),
     sale_owners: ofSale('sale_owners', 'Units held.'),
@@ -185,34 +179,21 @@ function figures(registers: Registry[]) {
       'conservation_gap',
       'available + owners - seckill_stock at the last audit of the sale; anything but 0 is a drift.',
     ),
-    shard_reservations: new Gauge({
-      name: 'seckill_shard_reservations',
-      help: 'Accepted orders that wait for the ledger: the backlog of all sales of a shard.',
-      labelNames: ['shard'],
-      registers,
-    }),
-    shard_oldest_reservation_seconds: new Gauge({
-      name: 'seckill_shard_oldest_reservation_seconds',
-      help: 'Age of the oldest of them, else 0.',
-      labelNames: ['shard'],
-      registers,
-    }),
+    shard_live_sales: ofShard(
+      'shard_live_sales',
+      'Sales that are about to open, open, just over, or have orders that wait. METRICS_SALES_MAX of a shard have figures.',
+    ),
+    shard_reservations: ofShard(
+      'shard_reservations',
+      'Accepted orders that wait for the ledger: the backlog of all sales of a shard.',
+    ),
+    shard_oldest_reservation_seconds: ofShard('shard_oldest_reservation_seconds', 'Age of the oldest of them, else 0.'),
+    shard_redis_used_bytes: ofShard('shard_redis_used_bytes', 'Memory that the Redis of a shard uses.'),
+    shard_redis_max_bytes: ofShard('shard_redis_max_bytes', 'Its `maxmemory`; 0 where it has no limit.'),
     shard_jobs: new Gauge({
       name: 'seckill_shard_jobs',
       help: 'Jobs in the queue of a shard, by state: `waiting`, `active`, `delayed` or `failed`.',
       labelNames: ['shard', 'state'],
-      registers,
-    }),
-    redis_memory_used_bytes: new Gauge({
-      name: 'seckill_redis_memory_used_bytes',
-      help: 'Memory that a Redis server uses.',
-      labelNames: ['server'],
-      registers,
-    }),
-    redis_memory_max_bytes: new Gauge({
-      name: 'seckill_redis_memory_max_bytes',
-      help: 'Its `maxmemory`; 0 where it has no limit.',
-      labelNames: ['server'],
       registers,
     }),
   };

@@ -99,6 +99,9 @@ describe('the configuration', () => {
     ['REDIS_ADDR', 'a:1,,b:2'],
     ['REDIS_ADDR', 'redis://a:1'],
     ['REDIS_CLUSTER', 'perhaps'],
+    ['REDIS_SENTINELS', 'a'],
+    ['REDIS_SENTINELS', 'a:1,b'],
+    ['REDIS_SENTINEL_MASTER', 'my master'],
     ['REDIS_PREFIX', '{shop}:'],
     ['SHARDS', '0'],
     ['LOG_LEVEL', 'loud'],
@@ -125,6 +128,12 @@ describe('the configuration', () => {
     const message = problemsOf({ SERVER_PORT: 'x', DB_PORT: 'y', LOG_LEVEL: 'z' });
     const named = message.split('\n').map((line) => line.trim().split(' ', 1)[0]);
     expect(named.slice(1)).toEqual(['LOG_LEVEL', 'SERVER_PORT', 'DB_PORT']);
+  });
+
+  test('takes Sentinels, which are not for a cluster', () => {
+    const sentinels = { REDIS_SENTINELS: 'a:26379,b.example:26379' };
+    expect(loadConfig(sentinels)).toMatchObject({ ...sentinels, REDIS_SENTINEL_MASTER: 'mymaster' });
+    expect(problemsOf({ ...sentinels, REDIS_CLUSTER: 'true' })).toContain('REDIS_CLUSTER and REDIS_SENTINELS');
   });
 
   test('does not print a secret that does not fit', () => {

@@ -63,7 +63,7 @@ describe('a sale in the ledger', () => {
 describe('a sale that is over', () => {
   const ended_ms = 1_700_000_000_000;
   const insertEnded = () => context.insertSale({ start_ms: ended_ms - 60_000, end_ms: ended_ms });
-  const toCleanUp = async (before_ms: number) => (await salesToCleanUp(context.db, before_ms)).map(({ id }) => id);
+  const toCleanUp = async (before_ms: number) => (await salesToCleanUp(context.db, 0, before_ms)).map(({ id }) => id);
   const kept = async () => (await salesToKeep(context.db)).map(({ id }) => id);
 
   const newOrder = (sale: Sale, status: OrderStatus) => ({

@@ -397,7 +397,7 @@ describe('pollers', () => {
     const order = await placeOrder(context, sale);
     const gone = connectRedis(context.config, 'request');
     gone.disconnect();
-    const saleTransactions = new SaleTransactions({ db: context.db, commands: createCommands(gone, context.keys) });
+    const saleTransactions = new SaleTransactions({ ...context, commands: createCommands(gone, context.keys) });
     await expect(cancelOrder({ saleTransactions }, order, { actor: 'shopper' })).rejects.toThrow(
       /Stream isn't writeable|Connection is closed/,
     );

@@ -38,7 +38,7 @@ async function holdRow(sale: Sale): Promise<() => Promise<void>> {
 function openTransactions(DB_POOL_MAX: number) {
   const db = connectDb({ ...context.config, DB_POOL_MAX }, 'general');
   onTestFinished(() => db.destroy());
-  return { db, saleTransactions: new SaleTransactions({ db, commands: context.commands }) };
+  return { db, saleTransactions: new SaleTransactions({ db, commands: context.commands, log: context.log }) };
 }
 
 const statusesOf = async (sale: Sale): Promise<string[]> => {

@@ -47,7 +47,7 @@ it('a Redis that may evict or forget is named by its settings, and refused in pr
     flags: ['--appendonly', 'no', '--maxmemory-policy', 'allkeys-lru'],
   });
   const redis = connectRedis(
-    { REDIS_ADDR: `${server.host}:${server.port}`, REDIS_PASSWORD: 'p', REDIS_CLUSTER: false, REDIS_TIMEOUT_MS: 900 },
+    { ...context.config, REDIS_ADDR: `${server.host}:${server.port}`, REDIS_PASSWORD: 'p' },
     'background',
   );
   try {
@@ -103,10 +103,7 @@ it('a clock that differs from Redis’s is named', async () => {
 });
 
 it('a server that is away is only warned about', async () => {
-  const redis = connectRedis(
-    { REDIS_ADDR: '127.0.0.1:1', REDIS_PASSWORD: '', REDIS_CLUSTER: false, REDIS_TIMEOUT_MS: 100 },
-    'request',
-  );
+  const redis = connectRedis({ ...context.config, REDIS_ADDR: '127.0.0.1:1', REDIS_TIMEOUT_MS: 100 }, 'request');
   redis.on('error', () => undefined);
   try {
     const warnings = await warningsOf({ redis, commands: createCommands(redis, context.keys), NODE_ENV: 'production' });

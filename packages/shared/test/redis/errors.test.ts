@@ -47,6 +47,14 @@ describe('a call that Redis refuses', () => {
   });
 });
 
+test.each([
+  'Too many Cluster redirections. Last error: ReplyError: MOVED 1 127.0.0.1:6379',
+  "Cluster isn't ready and enableOfflineQueue options is false",
+  'None of startup nodes is available',
+])('what ioredis says of a cluster with a lost master is answered unavailable: %s', (message) => {
+  expect(codeOfRedisError(new Error(message))).toBe('unavailable');
+});
+
 describe('a call of a request', () => {
   test('to a Redis that is away answers unavailable at once: nothing waits in a queue', async () => {
     const redis = connectRedis({ ...context.config, REDIS_ADDR: await nobodysAddress() }, 'request');

@@ -49,7 +49,7 @@ describe('a key', () => {
   });
 
   test('begins with the prefix and the version of the layout', () => {
-    for (const name of [...namesOf({ id: 17, shard: 3 }, 'u1'), keys.service('relay')]) {
+    for (const name of [...namesOf({ id: 17, shard: 3 }, 'u1'), keys.service(3, 'relay')]) {
       expect(name).toMatch(/^prefix:v\d+:/);
     }
     expect(keys.sale({ id: 17, shard: 0 }).owners).toBe('prefix:v1:sale:{0}:17:owners');

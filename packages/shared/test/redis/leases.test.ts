@@ -134,22 +134,22 @@ describe('the lease of a sale', () => {
 
 describe('a service', () => {
   test('is led by one process of many who ask at once, for as long as it asks again', async () => {
-    const asked = Array.from({ length: 20 }, (_, i) => context.commands.lead('relay', `worker-${i}`, LIFE_MS));
+    const asked = Array.from({ length: 20 }, (_, i) => context.commands.lead(0, 'relay', `worker-${i}`, LIFE_MS));
     const answers = await Promise.all(asked);
     expect(answers.filter(Boolean)).toHaveLength(1);
     const leader = `worker-${answers.indexOf(true)}`;
-    expect(await context.commands.lead('relay', leader, 2 * LIFE_MS)).toBe(true);
-    expect(await context.redis.pttl(context.keys.service('relay'))).toBeGreaterThan(LIFE_MS);
-    expect(await context.commands.lead('relay', 'somebody else', LIFE_MS)).toBe(false);
-    expect(await context.commands.lead('returns', 'somebody else', LIFE_MS)).toBe(true);
+    expect(await context.commands.lead(0, 'relay', leader, 2 * LIFE_MS)).toBe(true);
+    expect(await context.redis.pttl(context.keys.service(0, 'relay'))).toBeGreaterThan(LIFE_MS);
+    expect(await context.commands.lead(0, 'relay', 'somebody else', LIFE_MS)).toBe(false);
+    expect(await context.commands.lead(0, 'returns', 'somebody else', LIFE_MS)).toBe(true);
   });
 
   test('goes to another when its leader is gone, or resigns; nobody else can resign for it', async () => {
-    await context.commands.lead('audit', 'killed', 20);
-    await expect.poll(() => context.commands.lead('audit', 'next', LIFE_MS)).toBe(true);
-    await context.commands.resign('audit', 'killed');
-    expect(await context.commands.lead('audit', 'third', LIFE_MS)).toBe(false);
-    await context.commands.resign('audit', 'next');
-    expect(await context.commands.lead('audit', 'third', LIFE_MS)).toBe(true);
+    await context.commands.lead(0, 'audit', 'killed', 20);
+    await expect.poll(() => context.commands.lead(0, 'audit', 'next', LIFE_MS)).toBe(true);
+    await context.commands.resign(0, 'audit', 'killed');
+    expect(await context.commands.lead(0, 'audit', 'third', LIFE_MS)).toBe(false);
+    await context.commands.resign(0, 'audit', 'next');
+    expect(await context.commands.lead(0, 'audit', 'third', LIFE_MS)).toBe(true);
   });
 });

@@ -3,13 +3,13 @@ import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { auditSale, type AuditDeps } from '../audit/audit.ts';
 import { repairSale } from '../audit/repair.ts';
-import type { SaleList } from './sale-list.ts';
+import type { SalesToKeep } from './sale-list.ts';
 import { forEachSale, type Rounds } from './service.ts';
 
 const LEASE_WAIT_MS = 2_000;
 
 export interface AuditorDeps extends AuditDeps {
-  readonly sales: SaleList;
+  readonly sales: SalesToKeep;
   readonly interval_ms: number;
   /** How many sales may have a figure of their own. */
   readonly sales_shown_max: number;

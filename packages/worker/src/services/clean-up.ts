@@ -11,6 +11,7 @@ const INTERVAL_MS = 60_000;
 const LEASE_WAIT_MS = 2_000;
 
 export interface CleanUpDeps {
+  readonly shard: number;
   readonly commands: Commands;
   readonly db: Db;
   readonly log: Logger;
@@ -22,12 +23,12 @@ export interface CleanUpDeps {
  * itself, so that nothing a sale needs can vanish under it. From then on buys and polls are answered from the ledger.
  */
 export function cleanUp(deps: CleanUpDeps): Rounds {
-  const { commands, db, log } = deps;
+  const { shard, commands, db, log } = deps;
   return {
     name: 'clean_up',
     interval_ms: INTERVAL_MS,
     async round(stopping) {
-      const sales = await salesToCleanUp(db, Date.now() - KEPT_AFTER_END_MS);
+      const sales = await salesToCleanUp(db, shard, Date.now() - KEPT_AFTER_END_MS);
       await forEachSale(sales, { stopping, log, service: 'clean_up' }, (sale) =>
         withStampedLease(deps, sale, LEASE_WAIT_MS, async (lease) => {
           await keepOutcomes(db, sale.id, await commands.outcomes(sale));

@@ -1,5 +1,5 @@
-import { sql } from 'kysely';
 import type { Db } from '@flash-sale/shared/db/client.ts';
+import { underLock } from '@flash-sale/shared/db/lock.ts';
 import { ordersToExpire } from '@flash-sale/shared/db/orders.ts';
 import { expireOrders } from '@flash-sale/shared/order/moves.ts';
 import type { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
@@ -10,6 +10,8 @@ import type { Rounds } from './service.ts';
 const INTERVAL_MS = 250;
 /** Orders in one transaction: as many as a lock of the sale's row of a few dozen ms allows, since each one costs a dozen round trips. */
 const BATCH = 1_000;
+/** One whose Redis hangs takes as long as a call may. */
+const SALES_AT_ONCE = 4;
 /** After this long the sales that could not be swept are tried again. */
 const ROUND_MS_MAX = 10_000;
 
@@ -29,24 +31,33 @@ export interface ExpiryDeps {
 export function expiry(deps: ExpiryDeps): Rounds {
   const { db, db_name, log, metrics } = deps;
 
-  /** @param holdsLock also keeps the lock's connection in use, which would be dropped if it were silent for as long as a large sweep takes */
+  /** Whether the sale could be swept. */
+  async function expire(product_id: number, orders: readonly { readonly order_no: string }[]): Promise<boolean> {
+    const orderNos = orders.map(({ order_no }) => order_no);
+    try {
+      const expired = await expireOrders(deps, product_id, orderNos);
+      metrics.orders_expired.inc(expired);
+      return true;
+    } catch (error) {
+      log.warn({ err: error, sale: product_id }, 'orders not expired; tried again later');
+      return false;
+    }
+  }
+
   async function sweep(stopping: AbortSignal, holdsLock: () => Promise<boolean>): Promise<void> {
     const until_ms = performance.now() + ROUND_MS_MAX;
     /** Sales that could not be swept now, which must not keep the others waiting. */
     const stuck = new Set<number>();
     while (!stopping.aborted && performance.now() < until_ms && (await holdsLock())) {
       const due = await ordersToExpire(db, BATCH, [...stuck]);
-      for (const [product_id, orders] of Map.groupBy(due, (order) => order.product_id)) {
-        const orderNos = orders.map(({ order_no }) => order_no);
-        try {
-          const expired = await expireOrders(deps, product_id, orderNos);
-          metrics.orders_expired.inc(expired);
-          log.info({ sale: product_id, orders: orderNos, expired }, 'orders expired');
-        } catch (error) {
-          stuck.add(product_id);
-          log.warn({ err: error, sale: product_id }, 'orders not expired; tried again later');
+      const bySale = [...Map.groupBy(due, (order) => order.product_id)];
+      const next = async (): Promise<void> => {
+        for (let sale = bySale.shift(); sale !== undefined; sale = bySale.shift()) {
+          const [product_id, orders] = sale;
+          if (!(await expire(product_id, orders))) stuck.add(product_id);
         }
-      }
+      };
+      await Promise.all(Array.from({ length: SALES_AT_ONCE }, next));
       if (due.length < BATCH) return;
     }
   }
@@ -54,20 +65,6 @@ export function expiry(deps: ExpiryDeps): Rounds {
   return {
     name: 'expiry',
     interval_ms: INTERVAL_MS,
-    round: (stopping) =>
-      db.connection().execute(async (connection) => {
-        const name = `${db_name}.expiry`;
-        const { rows } = await sql<{ held: number }>`SELECT GET_LOCK(${name}, 0) AS held`.execute(connection);
-        if (rows[0]?.held !== 1) return;
-        const holdsLock = async (): Promise<boolean> => {
-          const used = sql<{ held: number }>`SELECT IS_USED_LOCK(${name}) = CONNECTION_ID() AS held`;
-          return (await used.execute(connection)).rows[0]?.held === 1;
-        };
-        try {
-          await sweep(stopping, holdsLock);
-        } finally {
-          await sql`DO RELEASE_LOCK(${name})`.execute(connection);
-        }
-      }),
+    round: (stopping) => underLock(db, `${db_name}.expiry`, (holdsLock) => sweep(stopping, holdsLock)),
   };
 }

@@ -3,12 +3,10 @@ import type { Sale } from '@flash-sale/shared/domain/sale.ts';
 import type { Db } from '@flash-sale/shared/db/client.ts';
 import { readSold } from '@flash-sale/shared/db/products.ts';
 import type { WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
-import type { RedisClient } from '@flash-sale/shared/redis/client.ts';
 import type { Commands, SaleFigures } from '@flash-sale/shared/redis/commands.ts';
-import { readServerInfo } from '@flash-sale/shared/redis/server-info.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
-import type { SaleList } from './sale-list.ts';
+import type { SalesToKeep } from './sale-list.ts';
 import type { Rounds } from './service.ts';
 
 const INTERVAL_MS = 2_000;
@@ -17,10 +15,11 @@ const LIVE_AROUND_MS = 600_000;
 const JOB_STATES = ['waiting', 'active', 'delayed', 'failed'] as const;
 
 export interface FiguresDeps {
-  readonly redis: RedisClient;
   readonly commands: Commands;
   readonly db: Db;
-  readonly sales: SaleList;
+  readonly shard: number;
+  /** Those of the shard. */
+  readonly sales: SalesToKeep;
   /** The queue of a shard. */
   readonly queue: (shard: number) => Queue<WriteOrdersJob>;
   /** How many sales may have figures of their own. */
@@ -35,11 +34,13 @@ interface Found {
 }
 
 /**
- * Figures: reads what Redis and MySQL know of sales, shards and themselves, for the metrics. One worker does so, and a scrape reads nothing, so
- * that neither replicas nor scrapes multiply the load. Everything is read before anything is shown.
+ * Figures: reads what Redis and MySQL know of a shard and its sales, for the metrics. One worker does so, and a scrape reads nothing, so that
+ * neither replicas nor scrapes multiply the load. Everything is read before anything is shown.
  */
 export function figures(deps: FiguresDeps): Rounds {
-  const { redis, commands, db, sales, queue, log, metrics } = deps;
+  const { commands, db, shard, sales, queue, log, metrics } = deps;
+  /** Sales whose figures are shown. */
+  let shown: readonly Found[] = [];
 
   async function soldOf(found: readonly Found[]): Promise<Map<number, number>> {
     try {
@@ -55,9 +56,10 @@ export function figures(deps: FiguresDeps): Rounds {
 
   /** Shows nothing any more: another worker does, or nothing is known. */
   function clear(): void {
-    for (const gauge of gaugesOf(metrics)) gauge.reset();
-    // prom-client resets a gauge without labels to 0, which would be a figure.
-    metrics.sales_live.remove();
+    for (const { sale } of shown) for (const gauge of saleGauges(metrics)) gauge.remove({ sale: sale.id });
+    for (const gauge of shardGauges(metrics)) gauge.remove({ shard });
+    for (const state of JOB_STATES) metrics.shard_jobs.remove({ shard, state });
+    shown = [];
   }
 
   return {
@@ -68,27 +70,24 @@ export function figures(deps: FiguresDeps): Rounds {
       const found = await Promise.all(kept.map(async (sale) => ({ sale, figures: await commands.readFigures(sale) })));
       const live = found.filter(isLive);
       // Where they are too many, those that open last.
-      const shown = live.slice(-deps.sales_shown_max);
-      const shards = Map.groupBy(found, ({ sale }) => sale.shard);
-      const [sold, jobs, servers] = await Promise.all([
-        soldOf(shown),
-        Promise.all(
-          [...shards.keys()].map(async (shard) => [shard, await queue(shard).getJobCounts(...JOB_STATES)] as const),
-        ),
-        readServerInfo(redis),
+      const chosen = live.slice(-deps.sales_shown_max);
+      const [sold, jobs, memory] = await Promise.all([
+        soldOf(chosen),
+        queue(shard).getJobCounts(...JOB_STATES),
+        commands.readMemory(shard),
       ]);
 
       clear();
-      metrics.sales_live.set(live.length);
+      shown = chosen;
       for (const one of shown) showSale(metrics, one, sold.get(one.sale.id));
-      for (const [shard, own] of shards) showShard(metrics, shard, own);
-      for (const [shard, counts] of jobs) {
-        for (const state of JOB_STATES) metrics.shard_jobs.set({ shard, state }, counts[state] ?? 0);
-      }
-      for (const { address, used_memory_bytes, maxmemory_bytes } of servers) {
-        metrics.redis_memory_used_bytes.set({ server: address }, used_memory_bytes);
-        metrics.redis_memory_max_bytes.set({ server: address }, maxmemory_bytes);
-      }
+      const reservations = found.reduce((sum, { figures: { reservations: own } }) => sum + own, 0);
+      const oldest_ms = Math.max(0, ...found.map(({ figures: { oldest_reservation_ms } }) => oldest_reservation_ms));
+      metrics.shard_live_sales.set({ shard }, live.length);
+      metrics.shard_reservations.set({ shard }, reservations);
+      metrics.shard_oldest_reservation_seconds.set({ shard }, oldest_ms / 1_000);
+      metrics.shard_redis_used_bytes.set({ shard }, memory.used_memory_bytes);
+      metrics.shard_redis_max_bytes.set({ shard }, memory.maxmemory_bytes);
+      for (const state of JOB_STATES) metrics.shard_jobs.set({ shard, state }, jobs[state] ?? 0);
     },
     rest: clear,
   };
@@ -98,7 +97,7 @@ function isLive({ sale, figures: { now_ms, reservations } }: Found): boolean {
   return reservations > 0 || (now_ms > sale.start_ms - LIVE_AROUND_MS && now_ms < sale.end_ms + LIVE_AROUND_MS);
 }
 
-const gaugesOf = (metrics: Metrics) => [
+const saleGauges = (metrics: Metrics) => [
   metrics.sale_units,
   metrics.sale_available,
   metrics.sale_owners,
@@ -107,11 +106,14 @@ const gaugesOf = (metrics: Metrics) => [
   metrics.sale_sold,
   metrics.sale_open,
   metrics.sale_ready,
+];
+
+const shardGauges = (metrics: Metrics) => [
+  metrics.shard_live_sales,
   metrics.shard_reservations,
   metrics.shard_oldest_reservation_seconds,
-  metrics.shard_jobs,
-  metrics.redis_memory_used_bytes,
-  metrics.redis_memory_max_bytes,
+  metrics.shard_redis_used_bytes,
+  metrics.shard_redis_max_bytes,
 ];
 
 function showSale(metrics: Metrics, { sale, figures: found }: Found, sold: number | undefined): void {
@@ -126,11 +128,4 @@ function showSale(metrics: Metrics, { sale, figures: found }: Found, sold: numbe
     metrics.sale_owners.set(of, found.owners);
   }
   if (sold !== undefined) metrics.sale_sold.set(of, sold);
-}
-
-function showShard(metrics: Metrics, shard: number, own: readonly Found[]): void {
-  const reservations = own.reduce((sum, { figures: found }) => sum + found.reservations, 0);
-  const oldest_ms = Math.max(...own.map(({ figures: found }) => found.oldest_reservation_ms));
-  metrics.shard_reservations.set({ shard }, reservations);
-  metrics.shard_oldest_reservation_seconds.set({ shard }, oldest_ms / 1_000);
 }

@@ -1,5 +1,6 @@
 import type { Payment } from '@flash-sale/shared/domain/payment.ts';
 import type { Db } from '@flash-sale/shared/db/client.ts';
+import { underLock } from '@flash-sale/shared/db/lock.ts';
 import { askAgainAt, duePayments, movePayments } from '@flash-sale/shared/db/payments.ts';
 import type { PaymentProvider } from '@flash-sale/shared/payment/provider.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
@@ -13,15 +14,18 @@ const BATCH = 10;
 
 export interface PaymentCallsDeps {
   readonly db: Db;
+  /** Names the lock, which is the server's and not the database's. */
+  readonly db_name: string;
   readonly provider: PaymentProvider;
   readonly log: Logger;
 }
 
 /**
  * Payment calls: asks the provider to give money back, and to expire open payments of orders that have closed. What is due is in MySQL, in the
- * transaction that made it due, and stays due until the provider has confirmed.
+ * transaction that made it due, and stays due until the provider has confirmed. By one process at a time, by a lock of MySQL's: no shard's loss
+ * keeps money back.
  */
-export function paymentCalls({ db, provider, log }: PaymentCallsDeps): Rounds {
+export function paymentCalls({ db, db_name, provider, log }: PaymentCallsDeps): Rounds {
   async function call(payment: Payment): Promise<void> {
     const { payment_id, order_no, status } = payment;
     await askAgainAt(db, payment_id, new Date(Date.now() + ASK_AGAIN_MS));
@@ -44,12 +48,13 @@ export function paymentCalls({ db, provider, log }: PaymentCallsDeps): Rounds {
   return {
     name: 'payment_calls',
     interval_ms: INTERVAL_MS,
-    async round(stopping) {
-      while (!stopping.aborted) {
-        const due = await duePayments(db, new Date(), BATCH);
-        await Promise.all(due.map(call));
-        if (due.length < BATCH) return;
-      }
-    },
+    round: (stopping) =>
+      underLock(db, `${db_name}.payment_calls`, async (holdsLock) => {
+        while (!stopping.aborted && (await holdsLock())) {
+          const due = await duePayments(db, new Date(), BATCH);
+          await Promise.all(due.map(call));
+          if (due.length < BATCH) return;
+        }
+      }),
   };
 }

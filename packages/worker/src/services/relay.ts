@@ -4,7 +4,7 @@ import { WRITE_ORDERS, writeOrdersOptions, type WriteOrdersJob } from '@flash-sa
 import type { Commands } from '@flash-sale/shared/redis/commands.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
-import type { SaleList } from './sale-list.ts';
+import type { SalesToKeep } from './sale-list.ts';
 import type { Rounds } from './service.ts';
 
 const INTERVAL_MS = 1_000;
@@ -14,7 +14,7 @@ const ORDERS_MAX = 500;
 
 export interface RelayDeps {
   readonly commands: Commands;
-  readonly sales: SaleList;
+  readonly sales: SalesToKeep;
   /** The queue of a shard. */
   readonly queue: (shard: number) => Queue<WriteOrdersJob>;
   readonly log: Logger;

@@ -14,6 +14,7 @@ const BATCH = 500;
 const LEASE_HOLD_MS = 1_000;
 
 export interface ReturnsDeps {
+  readonly shard: number;
   readonly commands: Commands;
   readonly db: Db;
   readonly log: Logger;
@@ -21,11 +22,11 @@ export interface ReturnsDeps {
 }
 
 /**
- * Returns: gives back the units of closed and failed orders. A unit is given back before its row is marked, so a crash between the two
+ * Returns: gives back the units of a shard's closed and failed orders. A unit is given back before its row is marked, so a crash between the two
  * repeats the script, which then finds that the owner entry does not name the order any more.
  */
 export function returns(deps: ReturnsDeps): Rounds {
-  const { commands, db, log, metrics } = deps;
+  const { shard, commands, db, log, metrics } = deps;
 
   async function giveBackAll(sale: SaleRef, stopping: AbortSignal): Promise<void> {
     await withStampedLease(deps, sale, LEASE_WAIT_MS, async (lease) => {
@@ -47,7 +48,7 @@ export function returns(deps: ReturnsDeps): Rounds {
     name: 'returns',
     interval_ms: INTERVAL_MS,
     async round(stopping) {
-      const sales = await salesWithReturns(db);
+      const sales = await salesWithReturns(db, shard);
       await forEachSale(sales, { stopping, log, service: 'returns' }, (sale) => giveBackAll(sale, stopping));
     },
   };

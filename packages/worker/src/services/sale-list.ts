@@ -5,8 +5,14 @@ import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 
 const FRESH_MS = 250;
 
-/** The sales that the services look after. While MySQL is away they go on with those that were read last. */
-export class SaleList {
+/** Sales that a service looks after. */
+export interface SalesToKeep {
+  /** The sales, those that open first before the others. */
+  readonly current: () => Promise<readonly Sale[]>;
+}
+
+/** All sales that the services look after. While MySQL is away they go on with those that were read last. */
+export class SaleList implements SalesToKeep {
   readonly #db: Db;
   readonly #log: Logger;
   #sales: readonly Sale[] = [];
@@ -18,7 +24,11 @@ export class SaleList {
     this.#log = log;
   }
 
-  /** The sales, those that open first before the others. */
+  /** The sales of one shard only. */
+  of(shard: number): SalesToKeep {
+    return { current: async () => (await this.current()).filter((sale) => sale.shard === shard) };
+  }
+
   async current(): Promise<readonly Sale[]> {
     if (performance.now() - this.#read_ms > FRESH_MS) await (this.#reading ??= this.#read());
     return this.#sales;

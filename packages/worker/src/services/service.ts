@@ -1,6 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
+import type { Db } from '@flash-sale/shared/db/client.ts';
+import { listShards } from '@flash-sale/shared/db/products.ts';
 import type { Commands } from '@flash-sale/shared/redis/commands.ts';
+import { perShard } from '@flash-sale/shared/redis/per-shard.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
 
@@ -59,7 +62,7 @@ export function repeating(
 const LEAD_SLACK_MS = 3_000;
 
 /**
- * A repeating service that one process runs at a time: whoever leads, by a lease in Redis that the rounds renew. Two may overlap where a round
+ * A repeating service of one shard that one process runs at a time: whoever leads, by a lease in that shard's Redis that the rounds renew. Two may overlap where a round
  * takes longer than the lease lives; that costs work and harms nothing, since what a round changes is guarded by itself.
  */
 export function led(
@@ -68,15 +71,18 @@ export function led(
     readonly commands: Commands;
     readonly log: Logger;
     readonly process_name: string;
+    readonly shard: number;
     readonly metrics?: Pick<Metrics, 'rounds_failed'>;
   },
 ): Service {
-  const { commands, log, process_name, metrics } = deps;
+  const { commands, log, process_name, shard, metrics } = deps;
+  let leads = false;
   const service = repeating(
     {
       ...rounds,
       async round(stopping) {
-        const leads = await commands.lead(rounds.name, process_name, rounds.interval_ms + LEAD_SLACK_MS);
+        leads = false;
+        leads = await commands.lead(shard, rounds.name, process_name, rounds.interval_ms + LEAD_SLACK_MS);
         if (leads) await rounds.round(stopping);
         else rounds.rest?.();
       },
@@ -88,7 +94,41 @@ export function led(
     start: () => service.start(),
     async stop() {
       await service.stop();
-      await commands.resign(rounds.name, process_name).catch(() => undefined);
+      if (leads) await commands.resign(shard, rounds.name, process_name).catch(() => undefined);
+    },
+  };
+}
+
+const SHARDS_INTERVAL_MS = 1_000;
+
+/**
+ * The services of every shard that has sales, started when the shard is first seen. Each shard has rounds of its own, so that one whose
+ * Redis is away, or hangs, keeps no other waiting.
+ */
+export function forEachShard(
+  { db, log }: { readonly db: Db; readonly log: Logger },
+  servicesOf: (shard: number) => readonly Service[],
+): Service {
+  const started = perShard((shard) => {
+    const services = servicesOf(shard);
+    for (const service of services) service.start();
+    return services;
+  });
+  const watch = repeating(
+    {
+      name: 'shards',
+      interval_ms: SHARDS_INTERVAL_MS,
+      async round() {
+        for (const shard of await listShards(db)) started.of(shard);
+      },
+    },
+    log,
+  );
+  return {
+    start: () => watch.start(),
+    async stop() {
+      await watch.stop();
+      await Promise.all(started.all().flatMap((services) => services.map((service) => service.stop())));
     },
   };
 }

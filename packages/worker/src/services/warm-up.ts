@@ -2,7 +2,7 @@ import type { Sale } from '@flash-sale/shared/domain/sale.ts';
 import { loadSale, needsLoading, type RebuildDeps } from '@flash-sale/shared/sale/rebuild.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
-import type { SaleList } from './sale-list.ts';
+import type { SalesToKeep } from './sale-list.ts';
 import type { Rounds } from './service.ts';
 
 const INTERVAL_MS = 250;
@@ -12,7 +12,7 @@ const LEASE_WAIT_MS = 2_000;
 const AT_ONCE = 16;
 
 export interface WarmUpDeps extends RebuildDeps {
-  readonly sales: SaleList;
+  readonly sales: SalesToKeep;
   readonly log: Logger;
   readonly metrics: Metrics;
 }

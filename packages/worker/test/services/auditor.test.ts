@@ -12,7 +12,7 @@ async function openAuditor(sales_shown_max = 50) {
   onTestFinished(() => context.close());
   const { commands, redis, keys, db, log } = context;
   const metrics = createMetrics('worker');
-  const sales = { current: () => new SaleList(db, log).current() } as SaleList;
+  const sales = { current: () => new SaleList(db, log).current() };
   const rounds = auditor({ commands, redis, keys, db, log, metrics, sales, interval_ms: 1, sales_shown_max });
   const gaps = async () =>
     Object.fromEntries(

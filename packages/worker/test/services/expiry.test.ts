@@ -30,7 +30,7 @@ beforeEach(async () => {
 function openExpiry(db = context.db) {
   const metrics = createMetrics('worker');
   const { commands, log, config } = context;
-  const saleTransactions = new SaleTransactions({ db, commands });
+  const saleTransactions = new SaleTransactions({ db, commands, log });
   const { round } = expiry({ db, db_name: config.DB_NAME, saleTransactions, log, metrics });
   return {
     sweep: () => round(GOING_ON),
@@ -39,7 +39,7 @@ function openExpiry(db = context.db) {
 }
 const giveBack = () => {
   const { commands, db, log } = context;
-  return returns({ commands, db, log, metrics: createMetrics('worker') }).round(GOING_ON);
+  return returns({ shard: 0, commands, db, log, metrics: createMetrics('worker') }).round(GOING_ON);
 };
 const past = (ms = 1): { expires_at_ms: number } => ({ expires_at_ms: Date.now() - ms });
 const statuses = async (sale: Sale): Promise<Record<string, number>> => {

@@ -33,8 +33,12 @@ function openCalls(answer: (payment: Payment) => Promise<void> = () => Promise.r
     refund: ask('refund'),
     expire: ask('expire'),
   };
-  const { db, log } = context;
-  return { asked, atOnceMax: () => atOnceMax, round: () => paymentCalls({ db, provider, log }).round(GOING_ON) };
+  const { db, log, config } = context;
+  return {
+    asked,
+    atOnceMax: () => atOnceMax,
+    round: () => paymentCalls({ db, db_name: config.DB_NAME, provider, log }).round(GOING_ON),
+  };
 }
 
 const tell = (payment_id: string, kind: 'succeeded' | 'refunded') =>

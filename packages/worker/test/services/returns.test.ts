@@ -22,7 +22,7 @@ function openReturns() {
   const metrics = createMetrics('worker');
   const { commands, db, log } = context;
   return {
-    round: () => returns({ commands, db, log, metrics }).round(GOING_ON),
+    round: () => returns({ shard: 0, commands, db, log, metrics }).round(GOING_ON),
     givenBack: async (): Promise<number> => (await metrics.units_given_back.get()).values[0]!.value,
   };
 }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
-import { led, repeating, type Rounds, type Service } from '../../src/services/service.ts';
+import { forEachShard, led, repeating, type Rounds, type Service } from '../../src/services/service.ts';
 import { SOON } from '../soon.ts';
 
 let context: TestContext;
@@ -142,7 +142,7 @@ describe('a service that one process runs at a time', () => {
       untilFinished(
         led(
           { name: service, interval_ms: 10, round: async () => void acted.push(process_name) },
-          { commands: context.commands, log: context.log, process_name },
+          { commands: context.commands, log: context.log, process_name, shard: 0 },
         ),
       ),
     );
@@ -157,7 +157,7 @@ describe('a service that one process runs at a time', () => {
     untilFinished(
       led(
         { name: 'one_acts_clock', interval_ms: 10, round: async () => void (asked += 1) },
-        { commands: context.commands, log: context.log, process_name: 'clock' },
+        { commands: context.commands, log: context.log, process_name: 'clock', shard: 0 },
       ),
     ).start();
 
@@ -168,14 +168,14 @@ describe('a service that one process runs at a time', () => {
   });
 
   test('takes back what it told where another one runs it by now', async () => {
-    await context.commands.lead('told_elsewhere', 'other', 3_000);
+    await context.commands.lead(0, 'told_elsewhere', 'other', 3_000);
     let rests = 0;
     let rounds = 0;
     const rest = (): void => void (rests += 1);
     const round = async (): Promise<void> => void (rounds += 1);
     const { commands, log } = context;
     untilFinished(
-      led({ name: 'told_elsewhere', interval_ms: 5, round, rest }, { commands, log, process_name: 'mine' }),
+      led({ name: 'told_elsewhere', interval_ms: 5, round, rest }, { commands, log, shard: 0, process_name: 'mine' }),
     ).start();
 
     await expect.poll(() => rests, SOON).toBeGreaterThan(2);
@@ -191,13 +191,13 @@ describe('a service that one process runs at a time', () => {
     await started[0]!.stop();
 
     // Nobody has to wait for the three seconds that the lead would last.
-    expect(await context.redis.get(context.keys.service('resigned'))).not.toBe('a');
+    expect(await context.redis.get(context.keys.service(0, 'resigned'))).not.toBe('a');
     await expect.poll(() => acted, SOON).toContain('b');
   });
 
   test('goes over within seconds when the one that ran it dies', async () => {
     // What a dead process leaves: a lead that nobody renews.
-    expect(await context.commands.lead('widowed', 'dead', 3_000)).toBe(true);
+    expect(await context.commands.lead(0, 'widowed', 'dead', 3_000)).toBe(true);
     const { acted, started } = processes('widowed', ['b']);
 
     started[0]!.start();
@@ -213,6 +213,39 @@ describe('a service that one process runs at a time', () => {
 
     await started[1]!.stop();
 
-    expect(await context.redis.get(context.keys.service('in_charge'))).toBe('a');
+    expect(await context.redis.get(context.keys.service(0, 'in_charge'))).toBe('a');
+  });
+});
+
+describe('the services of every shard', () => {
+  test('start when the shard has its first sale, and one that hangs keeps no other waiting', async () => {
+    const rounds = new Map<number, number>();
+    const hang = Promise.withResolvers<void>();
+    onTestFinished(() => hang.resolve());
+    const services = forEachShard(context, (shard) => [
+      repeating(
+        {
+          name: 'tested',
+          interval_ms: 5,
+          async round() {
+            if (shard === 0) await hang.promise;
+            rounds.set(shard, (rounds.get(shard) ?? 0) + 1);
+          },
+        },
+        context.log,
+      ),
+    ]);
+    await context.insertSale({ shard: 0 });
+    services.start();
+    await context.insertSale({ shard: 5 });
+    await expect.poll(() => rounds.get(5) ?? 0, SOON).toBeGreaterThan(3);
+    expect(rounds.has(0)).toBe(false);
+
+    hang.resolve();
+    await services.stop();
+
+    const done = new Map(rounds);
+    await expect.poll(() => rounds.get(0)).toBeGreaterThan(0);
+    expect(rounds).toEqual(done);
   });
 });

@@ -23,7 +23,7 @@ import { statsOf } from './stats.ts';
 /** Longer than a holder keeps a lease once somebody waits for it. */
 const LEASE_WAIT_MS = 2_000;
 
-type Deps = Pick<AppDeps, 'config' | 'db' | 'ledger' | 'redis' | 'commands' | 'saleTransactions' | 'clock'> & {
+type Deps = Pick<AppDeps, 'config' | 'db' | 'ledger' | 'commands' | 'saleTransactions' | 'clock'> & {
   readonly catalog: Catalog;
   readonly orders: OrderReader;
 };
@@ -31,7 +31,7 @@ type Deps = Pick<AppDeps, 'config' | 'db' | 'ledger' | 'redis' | 'commands' | 's
 /** Operators' calls. Each that changes something is recorded. */
 export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
   app,
-  { config, db, ledger, redis, commands, saleTransactions, clock, catalog, orders },
+  { config, db, ledger, commands, saleTransactions, clock, catalog, orders },
 ) => {
   const reading = { onRequest: app.requireOperator('viewer') };
   const changing = { onRequest: app.requireOperator('admin') };
@@ -61,10 +61,10 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
 
   app.post('/api/v1/admin/products', { schema: CreateProduct, ...changing }, async (request, reply) => {
     const fields = saleFieldsOf(request.body);
-    // Asked before anything is written: a sale that cannot be loaded is better not created.
-    await redis.ping();
     // Spread by time, which needs no counter that api processes would have to share.
     const shard = Date.now() % config.SHARDS;
+    // Asked before anything is written: a sale that cannot be loaded is better not created.
+    await commands.clock(shard);
     const sale = await db.transaction().execute(async (tx) => {
       const inserted = await insertSale(tx, { ...fields, shard }, Date.now());
       await recordAction(tx, actionOf(request, 'create', `product ${inserted.id}`, request.body));

@@ -1,4 +1,4 @@
--- Makes the caller, or keeps it, the one process that runs a service now.
+-- Makes the caller, or keeps it, the one process that runs a service of a shard now.
 --
 -- KEYS  1 service
 -- ARGV  1 name of the process  2 how long, ms

@@ -1,0 +1,118 @@
+import { Redis } from 'ioredis';
+import { awaitAnswer } from './await-ready.ts';
+import { freePort } from './ports.ts';
+import type { PrivateServer } from './private-server.ts';
+import { startRedis } from './redis.ts';
+import { StartFailure } from './start-failure.ts';
+
+const SLOTS = 16_384;
+/** Masters that have not heard from another one for so long say that it failed. */
+const NODE_TIMEOUT_MS = 1_000;
+const FORMED_MS_MAX = 30_000;
+
+export interface RedisClusterOptions {
+  /** The folder of all servers that belong together. */
+  dataDir: string;
+  password: string;
+  masters?: number;
+}
+
+/** A Redis Cluster of our own on loopback: masters without replicas, which share the slots evenly, in order. */
+export interface RedisCluster {
+  /** `host:port` of every master, separated by commas. */
+  readonly address: string;
+  readonly masters: readonly ClusterMaster[];
+}
+
+export interface ClusterMaster {
+  readonly port: number;
+  /** The slots that it keeps, both included. */
+  readonly slots: readonly [first: number, last: number];
+  /** SIGKILL; resolves once it is gone. */
+  readonly kill: () => Promise<void>;
+  /** Takes no more calls and keeps its connections open, as a server does whose machine hangs. */
+  readonly freeze: () => void;
+  readonly thaw: () => void;
+  /** Starts it again on the same port, data and place in the cluster. */
+  readonly restart: () => Promise<void>;
+}
+
+/**
+ * Starts a cluster in which each master goes on alone: full coverage is off, so that the slots of a dead master are away and no others.
+ */
+export async function startRedisCluster(options: RedisClusterOptions): Promise<RedisCluster> {
+  const { dataDir, password, masters = 3 } = options;
+  const started = await Promise.all(
+    Array.from({ length: masters }, (_, i) => startMaster({ dataDir, password, name: `redis-cluster-${i}` })),
+  );
+  await Promise.all(
+    started.map((master, i) => {
+      const [first, last] = slotsOf(i, masters);
+      return call(master.port, password, (redis) => redis.cluster('ADDSLOTSRANGE', first, last));
+    }),
+  );
+  const [first, ...others] = started;
+  for (const other of others) {
+    await call(first!.port, password, (redis) =>
+      redis.call('CLUSTER', 'MEET', '127.0.0.1', other.port, other.bus_port),
+    );
+  }
+  const formed = async (): Promise<void> => {
+    for (const { port } of started) {
+      const info = await call(port, password, (redis) => redis.cluster('INFO'));
+      if (!info.includes('cluster_state:ok') || !info.includes(`cluster_size:${masters}`))
+        throw new StartFailure('the masters have not all met');
+    }
+  };
+  await awaitAnswer(formed, { limit_ms: FORMED_MS_MAX });
+  return {
+    address: started.map(({ port }) => `127.0.0.1:${port}`).join(','),
+    masters: started.map((master, i) => Object.assign(master, { slots: slotsOf(i, masters) })),
+  };
+}
+
+function slotsOf(master: number, masters: number): [first: number, last: number] {
+  const from = (i: number): number => Math.floor((i * SLOTS) / masters);
+  return [from(master), from(master + 1) - 1];
+}
+
+interface StartedMaster extends Omit<ClusterMaster, 'slots'> {
+  readonly bus_port: number;
+}
+
+async function startMaster(options: { dataDir: string; password: string; name: string }): Promise<StartedMaster> {
+  // By default it is the port plus 10,000, which may not be free, or not be a port at all.
+  const bus_port = await freePort();
+  const settings = {
+    'cluster-enabled': 'yes',
+    'cluster-port': String(bus_port),
+    'cluster-node-timeout': String(NODE_TIMEOUT_MS),
+    'cluster-require-full-coverage': 'no',
+  };
+  const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
+  let server: PrivateServer = await startRedis({ ...options, flags });
+  const { port } = server;
+  return {
+    port,
+    bus_port,
+    async kill() {
+      server.kill('SIGKILL');
+      await server.exited;
+    },
+    freeze: () => server.kill('SIGSTOP'),
+    thaw: () => server.kill('SIGCONT'),
+    async restart() {
+      server = await startRedis({ ...options, flags, port });
+    },
+  };
+}
+
+async function call<Reply>(port: number, password: string, work: (redis: Redis) => Promise<Reply>): Promise<Reply> {
+  const redis = new Redis({ host: '127.0.0.1', port, password, maxRetriesPerRequest: 0 });
+  redis.on('error', () => undefined);
+  try {
+    return await work(redis);
+  } finally {
+    redis.disconnect();
+  }
+}

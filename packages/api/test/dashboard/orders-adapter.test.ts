@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest';
+import { titleOf } from '../../src/dashboard/orders-adapter.ts';
+
+const NOW_MS = 1_800_000_000_000;
+const job = {
+  name: 'write_orders',
+  progress: 0,
+  attemptsMade: 0,
+  timestamp: NOW_MS,
+  failedReason: '',
+  stacktrace: null,
+  data: { shard: 0, sale_id: 17, order_nos: ['a', 'b'] },
+  returnvalue: null,
+  opts: {},
+};
+
+describe('the title of a job says what it is about', () => {
+  it.each([
+    ['sale, orders and age', {}, 'sale 17 · 2 orders · 0 s old'],
+    ['one order', { data: { ...job.data, order_nos: ['a'] } }, 'sale 17 · 1 order · 0 s old'],
+    ['seconds', { timestamp: NOW_MS - 119_000 }, 'sale 17 · 2 orders · 119 s old'],
+    ['minutes', { timestamp: NOW_MS - 120_000 }, 'sale 17 · 2 orders · 2 min old'],
+    ['hours', { timestamp: NOW_MS - 3 * 3_600_000 }, 'sale 17 · 2 orders · 3 h old'],
+    ['a clock that is behind', { timestamp: NOW_MS + 5_000 }, 'sale 17 · 2 orders · 0 s old'],
+    [
+      'tries and the last error',
+      { attemptsMade: 2, failedReason: 'connect ECONNREFUSED' },
+      'sale 17 · 2 orders · 0 s old · tried 2 times · connect ECONNREFUSED',
+    ],
+    [
+      'no more of an error than fits',
+      { attemptsMade: 1, failedReason: 'x'.repeat(500) },
+      `sale 17 · 2 orders · 0 s old · tried once · ${'x'.repeat(80)}`,
+    ],
+  ])('%s', (_what, fields, title) => {
+    expect(titleOf({ ...job, ...fields }, NOW_MS)).toBe(title);
+  });
+});
