@@ -135,7 +135,8 @@ describe('health', () => {
       await counting.get('/nope');
       await counting.get('/healthz');
       const { values } = await counting.deps.metrics.requests.get();
-      expect(values.map(({ labels, value }) => [labels.route, labels.outcome, value])).toEqual([
+      const counted = values.filter(({ value }) => value > 0);
+      expect(counted.map(({ labels, value }) => [labels.route, labels.outcome, value])).toEqual([
         ['/api/v1/products/:id', 'not_found', 2],
         ['none', 'not_found', 1],
         ['/healthz', 'ok', 1],

@@ -149,6 +149,8 @@ const REFUSED: Partial<Record<ScriptName, (reply: unknown) => boolean>> = {
 
 /** Times scripts, and counts those that fail and those that their lease does not allow any more. */
 function measured(send: Run, metrics: CommandMetrics): Run {
+  // There from the start, so that the first one counts as an increase.
+  for (const script of SCRIPTS) metrics.redis_script_errors.inc({ script }, 0);
   return async (name, names, args) => {
     const called_ms = performance.now();
     try {

@@ -21,16 +21,28 @@ interface Description<Label extends string> {
 export class Tally<First extends string, Second extends string> {
   readonly #counter: Counter<First | Second>;
   readonly #names: readonly [First, Second];
+  readonly #from_zero: readonly string[];
   readonly #counts = new Map<string, Map<string, { untold: number }>>();
 
-  constructor(options: Omit<Description<First | Second>, 'labelNames'> & { readonly labelNames: [First, Second] }) {
+  /** @param options.from_zero second labels that are there, at 0, as soon as a first one is, so that their first count is an increase */
+  constructor(
+    options: Omit<Description<First | Second>, 'labelNames'> & {
+      readonly labelNames: [First, Second];
+      readonly from_zero?: readonly string[];
+    },
+  ) {
     this.#names = options.labelNames;
-    this.#counter = new Counter({ ...options, registers: [...options.registers], collect: () => this.#tell() });
+    this.#from_zero = options.from_zero ?? [];
+    const { from_zero: _, ...rest } = options;
+    this.#counter = new Counter({ ...rest, registers: [...options.registers], collect: () => this.#tell() });
   }
 
   add(first: string, second: string): void {
     let bySecond = this.#counts.get(first);
-    if (bySecond === undefined) this.#counts.set(first, (bySecond = new Map()));
+    if (bySecond === undefined) {
+      bySecond = new Map(this.#from_zero.map((known) => [known, { untold: 0 }]));
+      this.#counts.set(first, bySecond);
+    }
     const count = bySecond.get(second);
     if (count === undefined) bySecond.set(second, { untold: 1 });
     else count.untold += 1;

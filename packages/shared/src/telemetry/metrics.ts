@@ -30,6 +30,7 @@ function apiMetrics(registers: Registry[]) {
       name: 'seckill_requests_total',
       help: 'HTTP requests by route and outcome: `ok`, or the code of the error.',
       labelNames: ['route', 'outcome'],
+      from_zero: ['ok', 'overloaded', 'unavailable', 'internal'],
       registers,
     }),
     request_seconds: new HotTimes({

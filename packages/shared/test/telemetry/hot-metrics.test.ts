@@ -41,6 +41,16 @@ test('a tally goes on where the last scrape was', async () => {
   expect((await tally.get()).values.map(({ value }) => value)).toEqual([2]);
 });
 
+test('a tally has what is looked for from zero, so that the first count is an increase', async () => {
+  const tally = new Tally({ name: 't', help: 't', labelNames: ['a', 'b'], from_zero: ['bad'], registers: [] });
+  tally.add('x', 'good');
+  const { values } = await tally.get();
+  expect(values.map(({ labels, value }) => [labels.a, labels.b, value])).toEqual([
+    ['x', 'bad', 0],
+    ['x', 'good', 1],
+  ]);
+});
+
 test('hot times are scraped as the histogram of prom-client that they spare, edges of buckets included', async () => {
   const seconds = [0, 0.001, 0.0011, 0.01, 0.05, 0.1, 7];
   const hot = await textOf((registers) => {
