@@ -16,7 +16,7 @@ import { Run } from './run.ts';
 import { accessTokens } from './scenarios/sale.ts';
 import { measureRemote } from './scenarios/remote.ts';
 import { SETTINGS, startStage } from './stage/stage.ts';
-import { temporaryFolder } from '@flash-sale/infra/services/temporary-folder.ts';
+import { temporaryFolder } from './stage/temporary-folder.ts';
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 const begun_ms = performance.now();

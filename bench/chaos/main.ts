@@ -3,10 +3,10 @@
  */
 import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { temporaryFolder } from '@flash-sale/infra/services/temporary-folder.ts';
 import { brokenBuildOf, type BrokenBuild } from './broken/table.ts';
 import { copyBroken } from './broken/tree.ts';
 import type { RoundRecord, Violation } from './checker/record.ts';
+import { temporaryFolder } from '../stage/temporary-folder.ts';
 import { startCluster, type Cluster } from './cluster.ts';
 import { FAULTS, faultOf } from './faults/table.ts';
 import { History } from './history.ts';

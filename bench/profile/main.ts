@@ -12,7 +12,7 @@ import { untilSold } from '../scenarios/audit.ts';
 import { newShoppers, openSale, planBuys } from '../scenarios/sale.ts';
 import { CONNECTIONS } from '../scenarios/scenario.ts';
 import { startStage, type Stage } from '../stage/stage.ts';
-import { temporaryFolder } from '@flash-sale/infra/services/temporary-folder.ts';
+import { temporaryFolder } from '../stage/temporary-folder.ts';
 import { flameGraph } from './flame-graph.ts';
 import { Profiler } from './profiler.ts';
 import { selfTimes, type CpuProfile } from './self-time.ts';

@@ -12,6 +12,8 @@ import { DASHBOARD_PATH, queueDashboard } from './dashboard/queue-dashboard.ts';
 import type { AppDeps } from './deps.ts';
 import { OrderReader } from './orders/order-reader.ts';
 import { Settlements } from './orders/settlements.ts';
+import { crossOrigin } from './plugins/cross-origin.ts';
+import { capConnections, edgeOptions } from './plugins/edges.ts';
 import { DenyList } from './limits/deny-list.ts';
 import { addressLimit } from './plugins/address-limit.ts';
 import { health } from './plugins/health.ts';
@@ -19,7 +21,9 @@ import { identity } from './plugins/identity.ts';
 import { collectMethods } from './plugins/methods.ts';
 import { openapi } from './plugins/openapi.ts';
 import { operators } from './plugins/operators.ts';
-import { problems, refuseUnread, refuseUnrouted } from './plugins/problems.ts';
+import { problems } from './plugins/problems.ts';
+import { safeHeaders } from './plugins/safe-headers.ts';
+import { tracing } from './plugins/tracing.ts';
 import { compileValidator } from './plugins/validator.ts';
 import { adminRoutes } from './routes/admin/routes.ts';
 import { denyListRoutes } from './routes/deny-list/routes.ts';
@@ -29,9 +33,6 @@ import { paymentRoutes } from './routes/payments/routes.ts';
 import { productRoutes } from './routes/products/routes.ts';
 import { seckillRoutes } from './routes/seckill/routes.ts';
 
-const BODY_BYTES_MAX = 16_384;
-const REQUEST_TIMEOUT_MS = 10_000;
-const KEEP_ALIVE_MS = 65_000;
 const REQUEST_ID = /^[\w-]{1,64}$/;
 
 /** The app, and whether it can take requests. */
@@ -48,14 +49,9 @@ export async function buildApp(deps: AppDeps): Promise<App> {
     loggerInstance,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     genReqId: requestIds(),
-    bodyLimit: BODY_BYTES_MAX,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
+    ...edgeOptions(config),
     // A request on an open connection is still answered while the process drains.
     return503OnClosing: false,
-    frameworkErrors: refuseUnrouted,
-    clientErrorHandler: refuseUnread,
-    ...(config.TRUSTED_PROXIES === undefined ? {} : { trustProxy: config.TRUSTED_PROXIES.split(',') }),
   })
     .withTypeProvider<TypeBoxTypeProvider>()
     .setValidatorCompiler(compileValidator);
@@ -102,6 +98,10 @@ export async function buildApp(deps: AppDeps): Promise<App> {
     done();
   });
 
+  await server.register(tracing, { tracing: deps.tracing });
+  capConnections(server as unknown as FastifyInstance, config.CONNECTIONS_MAX, log);
+  await server.register(safeHeaders);
+  await server.register(crossOrigin, { origins: config.CORS_ORIGINS });
   await server.register(problems);
   await server.register(openapi);
   const refuseOtherMethods = collectMethods(server);

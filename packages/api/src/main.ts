@@ -17,6 +17,7 @@ import { perShard } from '@flash-sale/shared/redis/per-shard.ts';
 import { createLogger } from '@flash-sale/shared/telemetry/logger.ts';
 import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { startOpsServer } from '@flash-sale/shared/telemetry/ops-server.ts';
+import { startTracing } from '@flash-sale/shared/telemetry/tracing.ts';
 import { buildApp } from './app.ts';
 
 /** How long the start waits for Redis. */
@@ -27,6 +28,7 @@ await startOrExit(async () => {
   const config = loadConfig(process.env);
   const log = createLogger(config, 'api');
   const metrics = createMetrics('api');
+  const tracing = await startTracing(config, 'api');
   const migrations = await migrate(config);
   if (migrations.length > 0) log.info({ migrations }, 'database migrated');
   if (config.ADMIN_TOKEN === undefined) log.warn('ADMIN_TOKEN is not set: operators’ calls are closed');
@@ -45,7 +47,7 @@ await startOrExit(async () => {
   const keys = new Keys(config.REDIS_PREFIX);
   const commands = createCommands(redis, keys, metrics);
 
-  const queues = openOrderQueues({ connection: producer, keys, log });
+  const queues = openOrderQueues({ connection: producer, keys, log, tracing });
   const clock = perShard((shard) => {
     const started = new RedisClock(redis, commands, shard);
     started.start();
@@ -56,6 +58,7 @@ await startOrExit(async () => {
     config,
     log,
     metrics,
+    tracing,
     db,
     ledger,
     redis,
@@ -89,7 +92,7 @@ await startOrExit(async () => {
     for (const started of clock.all()) started.stop();
     await ops.stop();
     for (const client of [redis, producer, subscriber, operatorRedis]) client.disconnect();
-    await Promise.all([db.destroy(), ledger.destroy()]);
+    await Promise.all([db.destroy(), ledger.destroy(), tracing?.stop()]);
   });
   // Said last: whoever reads it may send a signal at once.
   log.info({ port, ops_port: ops.port }, 'api ready');

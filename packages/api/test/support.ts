@@ -253,9 +253,9 @@ export interface OwnServer {
   close(): Promise<void>;
 }
 
-export async function openOwnRedis(): Promise<OwnServer> {
+export async function openOwnRedis(flags: string[] = []): Promise<OwnServer> {
   return ownServer(
-    (dataDir, port) => startRedis({ dataDir, ...port }),
+    (dataDir, port) => startRedis({ dataDir, flags, ...port }),
     ({ host, port }) => ({
       REDIS_ADDR: `${host}:${port}`,
       REDIS_PASSWORD: '',
@@ -263,10 +263,10 @@ export async function openOwnRedis(): Promise<OwnServer> {
   );
 }
 
-export async function openOwnMysql(): Promise<OwnServer> {
+export async function openOwnMysql(flags: string[] = []): Promise<OwnServer> {
   const password = 'ownMysql';
   return ownServer(
-    (dataDir, port) => startMysql({ dataDir, password, ...port }),
+    (dataDir, port) => startMysql({ dataDir, password, flags, ...port }),
     ({ host, port }) => ({
       DB_HOST: host,
       DB_PORT: String(port),

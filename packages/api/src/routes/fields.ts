@@ -1,9 +1,11 @@
 import Type from 'typebox';
+import type { ErrorCode } from '@flash-sale/shared/domain/errors.ts';
 import { USER_ID_PATTERN } from '@flash-sale/shared/domain/shopper.ts';
 
 /** Fields that several calls share. */
 export const UserId = Type.String({
   pattern: USER_ID_PATTERN,
+  maxLength: 64,
   description: '1 to 64 visible ASCII characters',
   examples: ['alice'],
 });
@@ -43,3 +45,8 @@ export function msOfTime(text: string): number | undefined {
 
 /** How a shopper's call is secured, for the OpenAPI document: by an access token in `jwt` mode, by the gateway in `trusted` mode. */
 export const SHOPPER_SECURITY: { [scheme: string]: string[] }[] = [{}, { accessToken: [] }];
+
+/** What a call may refuse with, for the OpenAPI document, besides what any call like it may. */
+export function mayRefuse(...problems: ErrorCode[]): { readonly problems: readonly ErrorCode[] } {
+  return { problems };
+}

@@ -32,12 +32,14 @@ export const ERRORS = {
   forbidden: {
     status: 403,
     title: 'Not allowed',
-    advice: 'The caller is known but may not do this, such as naming somebody else as `user_id`. Do not repeat it.',
+    advice:
+      'The caller may not do this: name somebody else as `user_id`, change things as a viewer, or call at all. Do not repeat it.',
   },
   challenge_required: {
     status: 403,
     title: 'A challenge must be solved first',
-    advice: 'Solve the challenge, then ask for the seckill token again.',
+    advice:
+      'Solve one from `GET /api/v1/seckill/challenge`, and send the `solution` when asking for the seckill token.',
   },
   not_found: {
     status: 404,

@@ -47,6 +47,8 @@ export interface AdmitItem {
   readonly order_no: string;
   readonly token: string;
   readonly request_id: string;
+  /** Where the request is in its trace, if it is traced. */
+  readonly traceparent?: string | undefined;
 }
 
 export interface AdmitCall {
@@ -93,6 +95,8 @@ export interface Reservation {
   readonly job_id: string;
   /** The request that was admitted, for the logs. */
   readonly request_id: string;
+  /** Where that request is in its trace, if it is traced. */
+  readonly traceparent?: string | undefined;
 }
 
 /** A reservation with the order number that its shopper's owner entry names, if any. */
@@ -215,7 +219,7 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: Command
       ];
       for (const item of items) {
         names.push(keys.seckillToken(sale, item.user_id), keys.userBucket(shard, item.user_id));
-        args.push(item.user_id, item.order_no, item.token, item.request_id);
+        args.push(item.user_id, item.order_no, item.token, requestText(item));
       }
       return (await run<string[]>('admit', names, args)).map(admissionOf);
     },
@@ -504,13 +508,19 @@ function admissionOf(reply: string): Admission {
   return { outcome: reply as 'accepted' };
 }
 
+/** A request in a reservation: its id, and behind `~`, which no id contains, its place in its trace. */
+const requestText = ({ request_id, traceparent }: AdmitItem): string =>
+  traceparent === undefined ? request_id : `${request_id}~${traceparent}`;
+
 function reservationOf(order_no: string, text: string): Reservation {
-  const [admitted_ms, price_cents, job_id, request_id, user_id] = text.split(' ') as [
+  const [admitted_ms, price_cents, job_id, request, user_id] = text.split(' ') as [
     string,
     string,
     string,
     string,
     string,
   ];
-  return { order_no, user_id, price_cents: Number(price_cents), admitted_ms: Number(admitted_ms), job_id, request_id };
+  const [request_id, traceparent] = request.split('~', 2) as [string, string?];
+  const numbers = { price_cents: Number(price_cents), admitted_ms: Number(admitted_ms) };
+  return { order_no, user_id, ...numbers, job_id, request_id, traceparent };
 }

@@ -3,6 +3,7 @@ import { STATUS_LIFE_MS, type Order } from '@flash-sale/shared/domain/order.ts';
 import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
 import type { Commands, HeldReservation } from '@flash-sale/shared/redis/commands.ts';
 import { acquireLease, LeaseLost, type Lease } from '@flash-sale/shared/sale/lease.ts';
+import { inBatchSpan, type Tracing } from '@flash-sale/shared/telemetry/tracing.ts';
 import { FenceBehind, LedgerWriter, type LedgerWriterDeps } from './ledger-writer.ts';
 
 /** How long a sale's jobs wait for the lease before they go back to the queue. */
@@ -26,6 +27,7 @@ export class NotNow extends Error {
 export interface SaleWriterDeps extends LedgerWriterDeps {
   readonly commands: Commands;
   readonly order_batch_max: number;
+  readonly tracing?: Tracing | undefined;
 }
 
 /** A job of this process whose orders are not all settled. */
@@ -177,9 +179,10 @@ export class SaleWriter {
   }
 
   async #writeBatch(lease: Lease, ledger: LedgerWriter, reservations: readonly HeldReservation[]): Promise<void> {
-    const { commands, metrics, log } = this.#deps;
+    const { commands, metrics, log, tracing } = this.#deps;
     const took = metrics.write_seconds.startTimer();
-    const orders = await ledger.write(reservations);
+    const attributes = { 'seckill.sale': this.#sale.id, 'seckill.fence': lease.fencing_token };
+    const orders = await inBatchSpan(tracing, 'commit', reservations, attributes, () => ledger.write(reservations));
     if (orders.length === 0) return;
     if (!(await commands.settle(this.#sale, lease.text, STATUS_LIFE_MS, orders.map(statusRecord))))
       throw new LeaseLost(this.#sale);

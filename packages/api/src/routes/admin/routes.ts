@@ -123,6 +123,8 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
     const sale = await orders.saleOf(request.params.orderNo);
     const order = sale && (await orders.read(sale, request.params.orderNo));
     if (order === undefined) return reply.refuse('not_found');
+    // Looked at first, so that what is refused is not recorded as done.
+    if (order.status !== 'paid') return reply.refuse('invalid_state', { detail: `The order is ${order.status}` });
     await recordAction(db, actionOf(request, 'refund', `order ${order.order_no}`));
     await requestRefund({ saleTransactions }, order, 'operator');
     request.log.info({ order_no: order.order_no }, 'refund requested');
