@@ -1,9 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { configRows } from '@flash-sale/shared/config/config.ts';
 import { ERRORS } from '@flash-sale/shared/domain/errors.ts';
+import { metricRows, type MetricRow } from '@flash-sale/shared/telemetry/metrics.ts';
 
 /**
- * Writes the parts of the docs that the code already says: `docs/errors.md`, and the README's table of settings. With `--check` it
+ * Writes the parts of the docs that the code already says: `docs/errors.md`, the tables of `docs/metrics.md`, and the README's table of settings. With `--check` it
  * writes nothing and fails where they differ, which is how CI keeps them true.
  */
 const ROOT = new URL('../../', import.meta.url);
@@ -58,9 +59,25 @@ function replacePart(text: string, name: string, part: string): string {
   return `${before}${begin}\n\n${part}\n\n${end}${after}`;
 }
 
+function metricsTable(rows: readonly MetricRow[]): string {
+  const labelsOf = (labels: readonly string[]): string => labels.map((label) => `\`${label}\``).join(', ');
+  return table(
+    ['Metric', 'Type', 'Labels', 'What it is'],
+    rows.map(({ name, type, labels, help }) => [`\`${name}\``, type, labelsOf(labels), help]),
+  );
+}
+
+/** The page is written by hand around one table for each part of the metrics. */
+async function metricsPage(): Promise<string> {
+  let page = readFileSync(new URL('docs/metrics.md', ROOT), 'utf8');
+  for (const [part, rows] of Object.entries(await metricRows())) page = replacePart(page, part, metricsTable(rows));
+  return page;
+}
+
 const readme = readFileSync(new URL('README.md', ROOT), 'utf8');
 const pages: readonly (readonly [string, string])[] = [
   ['docs/errors.md', errorsPage()],
+  ['docs/metrics.md', await metricsPage()],
   ['README.md', replacePart(readme, 'settings', settingsTable())],
 ];
 

@@ -1,11 +1,15 @@
+import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { lastLines, runToEnd } from './launch.ts';
 import { isExecutable } from './programs.ts';
 import { StartFailure } from './start-failure.ts';
 
-export interface InstallOptions {
+export interface InstallOptions extends RunOptions {
   missing: ('redis' | 'mysql' | 'mysqldump')[];
   folders: string[];
+}
+
+interface RunOptions {
   dataDir: string;
   env: NodeJS.ProcessEnv;
   log: (line: string) => void;
@@ -40,12 +44,36 @@ const aptPackages = {
 const brewFormulas = { redis: 'redis', mysql: 'mariadb', mysqldump: 'mariadb' };
 
 async function installWithApt(options: InstallOptions): Promise<void> {
-  // Without a network the lists may still be good enough, so a failed update is not the end.
+  await updateLists(options);
+  for (const kind of options.missing) await installFirst(options, aptPackages[kind]);
+}
+
+/** Without a network the lists may still be good enough, so a failed update is not the end. */
+async function updateLists(options: RunOptions): Promise<void> {
   await run(options, 'apt-get', ['update']).catch((error: unknown) => {
     options.signal?.throwIfAborted();
     options.log(error instanceof Error ? error.message : String(error));
   });
-  for (const kind of options.missing) await installFirst(options, aptPackages[kind]);
+}
+
+/**
+ * Unpacks one of Debian's packages into a folder: its programs, without installing it, since that would also start it as a service of
+ * the system. False where the machine has no apt.
+ */
+export async function unpackDebianPackage(
+  name: string,
+  folder: string,
+  options: RunOptions & { folders: string[] },
+): Promise<boolean> {
+  const has = (program: string) => options.folders.some((place) => isExecutable(join(place, program)));
+  if (!has('apt-get') || !has('dpkg-deb')) return false;
+  mkdirSync(folder, { recursive: true });
+  if (process.getuid?.() === 0) await updateLists(options);
+  await run(options, 'apt-get', ['download', name], folder);
+  const file = readdirSync(folder).find((entry) => entry.startsWith(`${name}_`) && entry.endsWith('.deb'));
+  if (file === undefined) throw new StartFailure(`apt-get download ${name} brought no package`);
+  await run(options, 'dpkg-deb', ['--extract', join(folder, file), folder]);
+  return true;
 }
 
 async function installFirst(options: InstallOptions, [name, ...others]: string[]): Promise<void> {
@@ -59,7 +87,7 @@ async function installFirst(options: InstallOptions, [name, ...others]: string[]
   }
 }
 
-async function run(options: InstallOptions, program: string, args: string[]): Promise<void> {
+async function run(options: RunOptions, program: string, args: string[], cwd?: string): Promise<void> {
   options.log(`${program} ${args.filter((arg) => !/^-|=/.test(arg)).join(' ')}`);
   const { end, logFile } = await runToEnd(
     {
@@ -68,6 +96,7 @@ async function run(options: InstallOptions, program: string, args: string[]): Pr
       dataDir: options.dataDir,
       program,
       args,
+      ...(cwd === undefined ? {} : { cwd }),
       env: { ...options.env, DEBIAN_FRONTEND: 'noninteractive', HOMEBREW_NO_AUTO_UPDATE: '1' },
     },
     options.signal,

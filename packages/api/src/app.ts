@@ -94,7 +94,9 @@ export async function buildApp(deps: AppDeps): Promise<App> {
     done(null, payload);
   });
   server.addHook('onResponse', (request, reply, done) => {
-    metrics.requests.inc({ route: request.routeOptions.url ?? 'none', status: reply.statusCode });
+    const route = request.routeOptions.url ?? 'none';
+    metrics.requests.add(route, reply.outcome);
+    metrics.request_seconds.observe(route, reply.elapsedTime / 1_000);
     done();
   });
   server.addHook('onClose', () => outcomes.stop());

@@ -34,7 +34,7 @@ await startOrExit(async () => {
   if (config.ADMIN_TOKEN === undefined) log.warn('ADMIN_TOKEN is not set: operators’ calls are closed');
 
   const connect = (use: ConnectionUse): RedisClient => {
-    const client = connectRedis(config, use);
+    const client = connectRedis(config, use, metrics);
     client.on('error', (error) => log.warn({ err: error, use }, 'redis connection'));
     return client;
   };
@@ -42,10 +42,10 @@ await startOrExit(async () => {
   const producer = connect('producer');
   const subscriber = connect('blocking');
   const operatorRedis = connect('producer');
-  const db = connectDb(config, 'general');
-  const ledger = connectDb({ ...config, DB_POOL_MAX: 2 }, 'ledger');
+  const db = connectDb(config, 'general', metrics);
+  const ledger = connectDb({ ...config, DB_POOL_MAX: 2 }, 'ledger', metrics);
   const keys = new Keys(config.REDIS_PREFIX);
-  const commands = createCommands(redis, keys);
+  const commands = createCommands(redis, keys, metrics);
 
   const queues = openOrderQueues({ connection: producer, keys, log, tracing });
   const clock = perShard((shard) => {

@@ -127,17 +127,24 @@ describe('health', () => {
     expect([ready.statusCode, ready.json()]).toEqual([200, { status: 'ready', redis: true, mysql: true }]);
   });
 
-  it('counts requests by route, not by path', async () => {
+  it('counts and times requests by route and outcome, not by path', async () => {
     const counting = await openApp(context);
     try {
       await counting.get('/api/v1/products/999998');
       await counting.get('/api/v1/products/999999');
       await counting.get('/nope');
+      await counting.get('/healthz');
       const { values } = await counting.deps.metrics.requests.get();
-      expect(values.map(({ labels, value }) => [labels.route, labels.status, value])).toEqual([
-        ['/api/v1/products/:id', 404, 2],
-        ['none', 404, 1],
+      const counted = values.filter(({ value }) => value > 0);
+      expect(counted.map(({ labels, value }) => [labels.route, labels.outcome, value])).toEqual([
+        ['/api/v1/products/:id', 'not_found', 2],
+        ['none', 'not_found', 1],
+        ['/healthz', 'ok', 1],
       ]);
+      const times = (await counting.deps.metrics.request_seconds.get()).values;
+      expect(
+        times.find(({ labels, metricName }) => labels['route'] === '/healthz' && metricName?.endsWith('_sum'))?.value,
+      ).toBeGreaterThan(0);
     } finally {
       await counting.close();
     }

@@ -20,6 +20,7 @@ import { OrderWriter } from './order-writer/order-writer.ts';
 import { auditor } from './services/auditor.ts';
 import { cleanUp } from './services/clean-up.ts';
 import { expiry } from './services/expiry.ts';
+import { figures } from './services/figures.ts';
 import { orderConsumers } from './services/order-consumers.ts';
 import { orderEvents } from './services/order-events.ts';
 import { paymentCalls } from './services/payment-calls.ts';
@@ -41,15 +42,15 @@ await startOrExit(async () => {
   if (migrations.length > 0) log.info({ migrations }, 'database migrated');
 
   const connect = (use: ConnectionUse): RedisClient => {
-    const client = connectRedis(config, use);
+    const client = connectRedis(config, use, metrics);
     client.on('error', (error) => log.warn({ err: error, use }, 'redis connection'));
     return client;
   };
   const redis = connect('background');
-  const db = connectDb(config, 'general');
-  const ledger = connectDb(config, 'ledger');
+  const db = connectDb(config, 'general', metrics);
+  const ledger = connectDb(config, 'ledger', metrics);
   const keys = new Keys(config.REDIS_PREFIX);
-  const commands = createCommands(redis, keys);
+  const commands = createCommands(redis, keys, metrics);
   const producer = connect('producer');
   await checkServers({ config, redis, commands, db, log });
   const queues = openOrderQueues({ connection: producer, keys, log });
@@ -75,10 +76,17 @@ await startOrExit(async () => {
       relay({ ...ofShard, queue: queues.of }),
       warmUp(ofShard),
       returns(ofShard),
-      auditor({ ...ofShard, redis, keys, interval_ms: config.AUDIT_INTERVAL_MS }),
+      auditor({
+        ...ofShard,
+        redis,
+        keys,
+        interval_ms: config.AUDIT_INTERVAL_MS,
+        sales_shown_max: config.METRICS_SALES_MAX,
+      }),
+      figures({ ...ofShard, db, queue: queues.of, sales_shown_max: config.METRICS_SALES_MAX }),
       cleanUp(ofShard),
     ];
-    return services.map((rounds) => led(rounds, { commands, log, process_name, shard }));
+    return services.map((rounds) => led(rounds, { commands, log, process_name, shard, metrics }));
   };
   const services = [
     orderConsumers({
@@ -89,9 +97,10 @@ await startOrExit(async () => {
       concurrency: config.WORKER_CONCURRENCY,
       progress,
       log,
+      metrics,
       tracing,
     }),
-    repeating(progressWatch({ progress, sales, redis, queue: queues.of, log }), log),
+    repeating(progressWatch({ progress, sales, redis, queue: queues.of, log }), log, metrics),
     forEachShard({ db, log }, servicesOf),
     repeating(
       expiry({
@@ -102,8 +111,9 @@ await startOrExit(async () => {
         metrics,
       }),
       log,
+      metrics,
     ),
-    repeating(paymentCalls({ db, db_name: config.DB_NAME, provider, log }), log),
+    repeating(paymentCalls({ db, db_name: config.DB_NAME, provider, log }), log, metrics),
   ];
   if (config.EVENTS_URL !== undefined) {
     const receiver = httpReceiver(config.EVENTS_URL, config);

@@ -68,6 +68,7 @@ export class Admissions {
   constructor(deps: AdmissionsDeps) {
     const { config } = deps;
     this.#deps = deps;
+    deps.metrics.admission_waiting.ask({}, () => this.#waiting);
     // Each shard has its share of the global bucket; a shopper's bucket is whole in each.
     this.#limits = {
       global_capacity: Math.max(1, config.RATE_LIMIT_GLOBAL_CAPACITY / config.SHARDS),
@@ -108,9 +109,11 @@ export class Admissions {
     const batch = line.waiting.splice(0, ADMISSION_BATCH_MAX);
     this.#waiting -= batch.length;
     line.calls += 1;
+    this.#deps.metrics.admission_calls.inc();
     const attributes = { 'seckill.sale': line.sale.id };
     void inBatchSpan(this.#deps.tracing, 'admit', batch, attributes, () => this.#decide(line, batch)).finally(() => {
       line.calls -= 1;
+      this.#deps.metrics.admission_calls.dec();
       this.#send(line);
     });
   }
@@ -145,20 +148,22 @@ export class Admissions {
     }
     took();
     const accepted: WaitingBuy[] = [];
+    const outcomes = new Map<string, number>();
     for (const [i, buy] of batch.entries()) {
       const admission = admissions[i]!;
-      metrics.admissions.inc({ outcome: admission.outcome });
+      outcomes.set(admission.outcome, (outcomes.get(admission.outcome) ?? 0) + 1);
       if (admission.outcome === 'accepted') accepted.push(buy);
       buy.decide(admission.outcome === 'replayed' ? admission : { ...admission, order_no: buy.order_no });
     }
+    for (const [outcome, buys] of outcomes) metrics.admissions.inc({ outcome }, buys);
     if (accepted.length > 0) this.#handOff(sale, job_id, accepted);
   }
 
   /** Answers those who wait behind a call that Redis did not answer: a call of their own would keep them as long again. */
   #giveUp(waiting: WaitingBuy[]): void {
     this.#waiting -= waiting.length;
+    this.#deps.metrics.admissions.inc({ outcome: 'unavailable' }, waiting.length);
     for (const buy of waiting.splice(0)) {
-      this.#deps.metrics.admissions.inc({ outcome: 'unavailable' });
       buy.decide({ outcome: 'unavailable', order_no: buy.order_no });
     }
   }

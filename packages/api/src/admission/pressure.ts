@@ -3,6 +3,7 @@ import type { Config } from '@flash-sale/shared/config/config.ts';
 import type { RedisClient } from '@flash-sale/shared/redis/client.ts';
 import { readServerInfo } from '@flash-sale/shared/redis/server-info.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
+import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
 
 const LOOK_MS = 500;
 const RESOLUTION_MS = 10;
@@ -11,6 +12,7 @@ export interface PressureDeps {
   readonly config: Pick<Config, 'EVENT_LOOP_DELAY_MAX_MS' | 'REDIS_MEMORY_MAX_PERCENT'>;
   readonly redis: RedisClient;
   readonly log: Logger;
+  readonly metrics: Pick<Metrics, 'shedding'>;
 }
 
 /**
@@ -43,7 +45,7 @@ export class Pressure {
   }
 
   async #look(): Promise<void> {
-    const { config, log } = this.#deps;
+    const { config, log, metrics } = this.#deps;
     const delay_ms = this.#delay.mean / 1e6 - RESOLUTION_MS;
     this.#delay.reset();
     const redisFull = await this.#redisIsFull();
@@ -51,6 +53,8 @@ export class Pressure {
     if (reason !== this.#reason)
       log.warn({ reason, delay_ms }, reason === undefined ? 'shedding ends' : 'shedding begins');
     this.#reason = reason;
+    metrics.shedding.set({ reason: 'event_loop' }, reason === 'event loop' ? 1 : 0);
+    metrics.shedding.set({ reason: 'redis_memory' }, reason === 'redis memory' ? 1 : 0);
   }
 
   async #redisIsFull(): Promise<boolean> {

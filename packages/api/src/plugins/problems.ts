@@ -10,6 +10,8 @@ import { SAFE_HEADERS } from './safe-headers.ts';
 
 declare module 'fastify' {
   interface FastifyReply {
+    /** `ok`, or the code of the error that is answered; for the metrics. */
+    outcome: ErrorCode | 'ok';
     /** Answers with a row of the error table. For refusals of the hot path, which need no exception. */
     refuse(code: ErrorCode, options?: RefusalOptions): FastifyReply;
   }
@@ -18,6 +20,7 @@ declare module 'fastify' {
 /** Renders everything that goes wrong as RFC 9457 `application/problem+json`, from the one table of errors. */
 export const problems = fp(
   (app, _options, done) => {
+    app.decorateReply('outcome', 'ok');
     app.decorateReply('refuse', function refuse(this: FastifyReply, code: ErrorCode, options?: RefusalOptions) {
       return send(this, code, options);
     });
@@ -40,6 +43,7 @@ export const problems = fp(
 /** Answers with a row of the error table. */
 export function send(reply: FastifyReply, code: ErrorCode, options: RefusalOptions = {}): FastifyReply {
   const { status } = ERRORS[code];
+  reply.outcome = code;
   const retry_after_s = options.retry_after_s ?? (status === 429 || status === 503 ? 1 : undefined);
   if (retry_after_s !== undefined) reply.header('retry-after', String(retry_after_s));
   if (status === 401) reply.header('www-authenticate', 'Bearer');

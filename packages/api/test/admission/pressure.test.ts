@@ -1,12 +1,16 @@
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { Redis } from 'ioredis';
+import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
 import { Pressure } from '../../src/admission/pressure.ts';
 
 const QUIET = { EVENT_LOOP_DELAY_MAX_MS: 60_000, REDIS_MEMORY_MAX_PERCENT: 80 };
 
 let context: TestContext;
+const metrics = createMetrics('api');
+const shown = async (reason: string) =>
+  (await metrics.shedding.get()).values.find(({ labels }) => labels.reason === reason)?.value;
 
 beforeAll(async () => {
   context = await openTestContext();
@@ -27,7 +31,7 @@ function withMemory(memory: { used: number; max: number }): Redis {
 }
 
 function pressureOf(config: typeof QUIET, redis: Redis): Pressure {
-  return new Pressure({ config, redis, log: pino({ level: 'silent' }) });
+  return new Pressure({ config, redis, log: pino({ level: 'silent' }), metrics });
 }
 
 it('sheds while Redis is over its share of memory, and stops when there is room again', async () => {
@@ -36,8 +40,10 @@ it('sheds while Redis is over its share of memory, and stops when there is room 
   pressure.start();
   try {
     await vi.waitFor(() => expect(pressure.sheds).toBe(true), 5_000);
+    expect([await shown('redis_memory'), await shown('event_loop')]).toEqual([1, 0]);
     memory.used = 79;
     await vi.waitFor(() => expect(pressure.sheds).toBe(false), 5_000);
+    expect(await shown('redis_memory')).toBe(0);
   } finally {
     pressure.stop();
   }

@@ -238,6 +238,7 @@ export const ConfigSchema = Type.Object({
   ARCHIVE_DIR: Type.Optional(
     text('folder of the archives; one that outlives the worker processes and that all of them share', { minLength: 1 }),
   ),
+  METRICS_SALES_MAX: count('sales of a shard that have figures of their own in the metrics at once', 50, 1, 10_000),
   DRAIN_MS: count(
     'how long an api process goes on after SIGTERM, so that balancers and kept-alive clients leave it, ms',
     500,

@@ -1,12 +1,18 @@
 import type { Socket } from 'node:net';
 import { Kysely, MysqlDialect, sql, type Transaction } from 'kysely';
-import { createConnection, createPool, type ConnectionOptions } from 'mysql2';
+import { createConnection, createPool, type ConnectionOptions, type Pool } from 'mysql2';
 import type { Config } from '../config/config.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 import { dbTls } from '../config/tls.ts';
 import type { Database } from './schema.ts';
 
 export type Db = Kysely<Database>;
 export type Tx = Transaction<Database>;
+
+type DbMetrics = Pick<
+  Metrics,
+  'mysql_query_seconds' | 'mysql_query_errors' | 'mysql_pool_connections' | 'mysql_pool_waits'
+>;
 
 type DbConfig = Pick<Config, 'DB_HOST' | 'DB_PORT' | 'DB_USER' | 'DB_PASSWORD' | 'DB_NAME' | 'DB_POOL_MAX'> &
   Parameters<typeof dbTls>[0];
@@ -43,7 +49,7 @@ const SETTINGS: Readonly<Record<PoolUse, PoolSettings>> = {
 };
 
 /** Opens a pool. Nothing is connected before the first query. */
-export function connectDb(config: DbConfig, use: PoolUse): Db {
+export function connectDb(config: DbConfig, use: PoolUse, metrics?: DbMetrics): Db {
   const { session, silence_ms_max, idle_ms_max } = SETTINGS[use];
   const pool = createPool({
     ...connectionOptions(config),
@@ -61,7 +67,38 @@ export function connectDb(config: DbConfig, use: PoolUse): Db {
     // Sent before any query of the connection's first user; what makes it fail makes that query fail as well.
     connection.query(session, () => undefined);
   });
-  return new Kysely<Database>({ dialect: new MysqlDialect({ pool }) });
+  const dialect = new MysqlDialect({ pool });
+  if (metrics === undefined) return new Kysely<Database>({ dialect });
+  watchPool(pool, use, metrics);
+  return new Kysely<Database>({
+    dialect,
+    log({ level, queryDurationMillis }) {
+      if (level === 'error') metrics.mysql_query_errors.inc({ pool: use });
+      else metrics.mysql_query_seconds.observe(use, queryDurationMillis / 1_000);
+    },
+  });
+}
+
+/** Shows how many connections of the pool are in use and idle, and how often somebody has to wait for one. */
+function watchPool(pool: Pool, use: PoolUse, metrics: DbMetrics): void {
+  const inUse = new Set<unknown>();
+  let open = 0;
+  metrics.mysql_pool_connections.ask({ pool: use, state: 'in_use' }, () => inUse.size);
+  metrics.mysql_pool_connections.ask({ pool: use, state: 'idle' }, () => open - inUse.size);
+  pool.on('connection', (connection) => {
+    open += 1;
+    const { stream } = connection as unknown as { stream: Socket };
+    // Also where it was destroyed in use, and so is never released.
+    stream.once('close', () => {
+      open -= 1;
+      inUse.delete(connection);
+    });
+  });
+  pool.on('acquire', (connection) => inUse.add(connection));
+  pool.on('release', (connection) => inUse.delete(connection));
+  pool.on('enqueue', () => metrics.mysql_pool_waits.inc({ pool: use }));
+  metrics.mysql_pool_waits.inc({ pool: use }, 0);
+  metrics.mysql_query_errors.inc({ pool: use }, 0);
 }
 
 /** Creates the database where it is missing. */

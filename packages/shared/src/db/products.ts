@@ -124,6 +124,13 @@ export async function markCleaned(db: Db, id: number, fence: number, now_ms: num
     .execute();
 }
 
+/** Units of these sales that the ledger counts as sold, by sale. */
+export async function readSold(db: Db, ids: readonly number[]): Promise<Map<number, number>> {
+  if (ids.length === 0) return new Map();
+  const rows = await db.selectFrom('products').select(['id', 'sold']).where('id', 'in', ids).execute();
+  return new Map(rows.map(({ id, sold }) => [id, sold]));
+}
+
 /** The shards that have sales: workers serve each of them, whatever new sales are spread over. */
 export async function listShards(db: Db): Promise<number[]> {
   const rows = await db.selectFrom('products').select('shard').distinct().execute();

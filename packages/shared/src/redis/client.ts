@@ -1,5 +1,6 @@
 import { Cluster, Redis, type CommonRedisOptions, type RedisOptions } from 'ioredis';
 import type { Config } from '../config/config.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 import { redisTls } from '../config/tls.ts';
 
 /** A connection to Redis: one server, or a cluster under the same calls. */
@@ -74,7 +75,17 @@ export async function pingRedis(redis: RedisClient): Promise<void> {
 }
 
 /** Opens a connection. It reconnects by itself; `error` events are the caller's to log. */
-export function connectRedis(config: RedisConfig, use: ConnectionUse): RedisClient {
+export function connectRedis(
+  config: RedisConfig,
+  use: ConnectionUse,
+  metrics?: Pick<Metrics, 'redis_connections'>,
+): RedisClient {
+  const client = open(config, use);
+  if (metrics !== undefined) watch(client, use, metrics);
+  return client;
+}
+
+function open(config: RedisConfig, use: ConnectionUse): RedisClient {
   const tls = redisTls(config);
   const options: RedisOptions = {
     // Without the switch ioredis would speak plain text to the master that a Sentinel names.
@@ -124,4 +135,14 @@ function addressesOf(addresses: string): { host: string; port: number }[] {
     const [host, port] = address.split(':');
     return { host: host!, port: Number(port) };
   });
+}
+
+function watch(client: RedisClient, use: ConnectionUse, metrics: Pick<Metrics, 'redis_connections'>): void {
+  let works = false;
+  const tell = (now: boolean): void => {
+    if (now !== works) metrics.redis_connections.inc({ use }, now ? 1 : -1);
+    works = now;
+  };
+  metrics.redis_connections.inc({ use }, 0);
+  client.on('ready', () => tell(true)).on('close', () => tell(false));
 }

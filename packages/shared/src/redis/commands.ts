@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { ErrorCode } from '../domain/errors.ts';
 import type { LiveSale, Sale, SaleRef } from '../domain/sale.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 import type { RedisClient } from './client.ts';
 import type { Keys } from './keys.ts';
 
@@ -10,6 +11,8 @@ const SCRIPTS = [
   'issue_token',
   'read_order',
   'read_sale',
+  'read_figures',
+  'read_memory',
   'set_pause',
   'acquire_lease',
   'renew_lease',
@@ -120,10 +123,52 @@ export interface OrderInRedis {
   readonly status: string | undefined;
 }
 
+/** A sale in numbers, at one instant. `available` and `owners` mean nothing where it is not ready. */
+export interface SaleFigures {
+  readonly ready: boolean;
+  readonly available: number;
+  readonly owners: number;
+  readonly reservations: number;
+  /** Age of the oldest reservation; 0 where there is none. */
+  readonly oldest_reservation_ms: number;
+  readonly now_ms: number;
+}
+
 /** An order number with its owner. */
 export interface Owner {
   readonly user_id: string;
   readonly order_no: string;
+}
+
+type CommandMetrics = Pick<Metrics, 'redis_script_seconds' | 'redis_script_errors' | 'fencing_refusals'>;
+type Run = <Reply>(name: ScriptName, names: readonly string[], args: readonly Argument[]) => Promise<Reply>;
+
+/** What a script answers that has nothing but the lease to refuse for. */
+const REFUSED: Partial<Record<ScriptName, (reply: unknown) => boolean>> = {
+  next_reservations: (reply) => (reply as [number])[0] === 0,
+  settle: (reply) => reply === 0,
+  give_back: (reply) => reply === -1,
+  begin_rebuild: (reply) => reply === '',
+  add_owners: (reply) => reply === 0,
+  index_reservations: (reply) => reply === 0,
+};
+
+/** Times scripts, and counts those that fail and those that their lease does not allow any more. */
+function measured(send: Run, metrics: CommandMetrics): Run {
+  // There from the start, so that the first one counts as an increase.
+  for (const script of SCRIPTS) metrics.redis_script_errors.inc({ script }, 0);
+  return async (name, names, args) => {
+    const called_ms = performance.now();
+    try {
+      const reply = await send<never>(name, names, args);
+      if (REFUSED[name]?.(reply) === true) metrics.fencing_refusals.inc({ at: 'redis' });
+      metrics.redis_script_seconds.observe(name, (performance.now() - called_ms) / 1_000);
+      return reply;
+    } catch (error) {
+      metrics.redis_script_errors.inc({ script: name });
+      throw error;
+    }
+  };
 }
 
 /**
@@ -133,12 +178,13 @@ export interface Owner {
  */
 export type Commands = ReturnType<typeof createCommands>;
 
-export function createCommands(redis: RedisClient, keys: Keys) {
+export function createCommands(redis: RedisClient, keys: Keys, metrics?: CommandMetrics) {
   for (const [name, lua] of SOURCES) redis.defineCommand(name, { lua });
   const scripts = redis as unknown as Record<ScriptName, (...args: Argument[]) => Promise<unknown>>;
   /** Sent by SHA; ioredis sends the text where the server does not have it (restart, failover, SCRIPT FLUSH). */
-  const run = <Reply>(name: ScriptName, names: readonly string[], args: readonly Argument[]): Promise<Reply> =>
+  const send = <Reply>(name: ScriptName, names: readonly string[], args: readonly Argument[]): Promise<Reply> =>
     scripts[name](names.length, ...names, ...args) as Promise<Reply>;
+  const run = metrics === undefined ? send : measured(send, metrics);
 
   return {
     /** Redis's time (ms) and the process that told it. */
@@ -235,6 +281,34 @@ export function createCommands(redis: RedisClient, keys: Keys) {
         number,
       ];
       return { ready: ready === 1, version, available, owners, backlog, pause_version, paused: paused === 1, now_ms };
+    },
+
+    /** What the shard's Redis uses and may use; `maxmemory_bytes` is 0 where it has no limit. */
+    async readMemory(shard: number): Promise<{ used_memory_bytes: number; maxmemory_bytes: number }> {
+      const [used_memory_bytes, maxmemory_bytes] = await run<[number, number]>(
+        'read_memory',
+        [keys.globalBucket(shard)],
+        [],
+      );
+      return { used_memory_bytes, maxmemory_bytes };
+    },
+
+    async readFigures(sale: SaleRef): Promise<SaleFigures> {
+      const { state, owners: ownersKey, reservedAt } = keys.sale(sale);
+      const reply = await run<[number, number, number, number, number, number]>(
+        'read_figures',
+        [state, ownersKey, reservedAt],
+        [],
+      );
+      const [ready, available, owners, reservations, oldest_ms, now_ms] = reply;
+      return {
+        ready: ready === 1,
+        available,
+        owners,
+        reservations,
+        oldest_reservation_ms: reservations === 0 ? 0 : Math.max(0, now_ms - oldest_ms),
+        now_ms,
+      };
     },
 
     /** Whether the pause was set; false where a newer one stands. */

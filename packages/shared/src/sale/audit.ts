@@ -4,7 +4,7 @@ import type { Db } from '../db/client.ts';
 import type { RedisClient } from '../redis/client.ts';
 import type { Commands } from '../redis/commands.ts';
 import type { Keys } from '../redis/keys.ts';
-import { withStampedLease } from './lease.ts';
+import { withStampedLease, type LeaseMetrics } from './lease.ts';
 
 const SCAN_COUNT = 1_000;
 const FINDINGS_MAX = 20;
@@ -14,6 +14,7 @@ export interface AuditDeps {
   readonly redis: RedisClient;
   readonly keys: Keys;
   readonly db: Db;
+  readonly metrics?: LeaseMetrics;
 }
 
 /** The sums of one sale, and what does not add up. */

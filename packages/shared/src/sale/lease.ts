@@ -4,12 +4,15 @@ import type { SaleRef } from '../domain/sale.ts';
 import type { Db } from '../db/client.ts';
 import { readFence, stampFence } from '../db/products.ts';
 import type { Commands } from '../redis/commands.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 
 export const LEASE_LIFE_MS = 3_000;
 /** How long a try is remembered, so that the holder knows that somebody waits. Longer than the pause between two tries. */
 const WAIT_REMEMBERED_MS = 300;
 const RETRY_MS_MIN = 5;
 const RETRY_MS_SPREAD = 20;
+
+export type LeaseMetrics = Pick<Metrics, 'lease_wait_seconds' | 'leases_lost' | 'fencing_refusals'>;
 
 /** The lease is somebody else's, or nobody's: whatever it guards must not be touched. */
 export class LeaseLost extends Error {
@@ -83,15 +86,27 @@ export class Lease {
  *
  * @returns undefined where it could not be had in time
  */
-export async function acquireLease(commands: Commands, sale: SaleRef, wait_ms: number): Promise<Lease | undefined> {
+export async function acquireLease(
+  commands: Commands,
+  sale: SaleRef,
+  wait_ms: number,
+  metrics?: LeaseMetrics,
+): Promise<Lease | undefined> {
+  const waited = metrics?.lease_wait_seconds.startTimer();
   const until_ms = performance.now() + wait_ms;
   const holder = randomUUID();
   for (;;) {
     const asked_ms = performance.now();
     const token = await commands.acquireLease(sale, holder, LEASE_LIFE_MS, WAIT_REMEMBERED_MS);
-    if (token !== undefined) return new Lease(commands, sale, token, holder, asked_ms);
+    if (token !== undefined) {
+      waited?.({ outcome: 'taken' });
+      return new Lease(commands, sale, token, holder, asked_ms);
+    }
     const pause_ms = RETRY_MS_MIN + Math.random() * RETRY_MS_SPREAD;
-    if (performance.now() + pause_ms > until_ms) return undefined;
+    if (performance.now() + pause_ms > until_ms) {
+      waited?.({ outcome: 'held_elsewhere' });
+      return undefined;
+    }
     await delay(pause_ms);
   }
 }
@@ -104,18 +119,22 @@ export async function acquireLease(commands: Commands, sale: SaleRef, wait_ms: n
  * @throws LeaseLost where the lease was lost under way, and what `work` throws
  */
 export async function withStampedLease<Result>(
-  deps: { readonly commands: Commands; readonly db: Db },
+  deps: { readonly commands: Commands; readonly db: Db; readonly metrics?: LeaseMetrics },
   sale: SaleRef,
   wait_ms: number,
   work: (lease: Lease) => Promise<Result>,
 ): Promise<Result | undefined> {
   for (;;) {
-    const lease = await acquireLease(deps.commands, sale, wait_ms);
+    const lease = await acquireLease(deps.commands, sale, wait_ms, deps.metrics);
     if (lease === undefined) return undefined;
     let ledger_fence = 0;
     try {
       if (await stampFence(deps.db, sale.id, lease.fencing_token)) return await work(lease);
+      deps.metrics?.fencing_refusals.inc({ at: 'mysql' });
       ledger_fence = await readFence(deps.db, sale.id);
+    } catch (error) {
+      if (error instanceof LeaseLost) deps.metrics?.leases_lost.inc();
+      throw error;
     } finally {
       await lease.release(ledger_fence).catch(() => undefined);
     }

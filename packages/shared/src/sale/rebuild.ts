@@ -3,13 +3,14 @@ import type { Db, Tx } from '../db/client.ts';
 import { findOrders, liveOwners } from '../db/orders.ts';
 import { findSale } from '../db/products.ts';
 import type { Commands, Owner, Reservation } from '../redis/commands.ts';
-import { LeaseLost, withStampedLease, type Lease } from './lease.ts';
+import { LeaseLost, withStampedLease, type Lease, type LeaseMetrics } from './lease.ts';
 
 const CHUNK = 1_000;
 
 export interface RebuildDeps {
   readonly commands: Commands;
   readonly db: Db;
+  readonly metrics?: LeaseMetrics;
 }
 
 /** What a rebuild found and made. */

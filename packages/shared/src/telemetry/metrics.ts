@@ -1,27 +1,48 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
-
-/** What one process counts and times; served on its ops port in Prometheus's text format. */
-export type Metrics = ReturnType<typeof createMetrics>;
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry, type Metric } from 'prom-client';
+import { HotTimes, Polled, Tally } from './hot-metrics.ts';
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const BATCH_SIZES = [1, 2, 5, 10, 20, 50, 100, 200, 500];
+
+/**
+ * What one process counts, times and shows; served on its ops port in Prometheus's text format. A process serves its own part and what every
+ * process has; the other part is there to be written to, so that code shared by both need not ask where it runs.
+ */
+export type Metrics = ReturnType<typeof createMetrics>;
 
 export function createMetrics(name: 'api' | 'worker') {
   const registry = new Registry();
   registry.setDefaultLabels({ process: name });
   collectDefaultMetrics({ register: registry });
-  const registers = [registry];
   return {
     registry,
-    requests: new Counter({
+    ...apiMetrics(name === 'api' ? [registry] : []),
+    ...workerMetrics(name === 'worker' ? [registry] : []),
+    ...figures(name === 'worker' ? [registry] : []),
+    ...connectionMetrics([registry]),
+  };
+}
+
+/** Api processes: requests and admissions. */
+function apiMetrics(registers: Registry[]) {
+  return {
+    requests: new Tally({
       name: 'seckill_requests_total',
-      help: 'HTTP requests by route and status.',
-      labelNames: ['route', 'status'],
+      help: 'HTTP requests by route and outcome: `ok`, or the code of the error.',
+      labelNames: ['route', 'outcome'],
+      from_zero: ['ok', 'overloaded', 'unavailable', 'internal'],
+      registers,
+    }),
+    request_seconds: new HotTimes({
+      name: 'seckill_request_seconds',
+      help: 'Time to answer a request, by route. Long polls wait in it.',
+      labelNames: ['route'],
+      buckets: SECONDS,
       registers,
     }),
     admissions: new Counter({
       name: 'seckill_admissions_total',
-      help: 'Buys by outcome.',
+      help: 'Buys that reached admission, by outcome: `accepted`, `replayed`, or the code of the error.',
       labelNames: ['outcome'],
       registers,
     }),
@@ -33,8 +54,24 @@ export function createMetrics(name: 'api' | 'worker') {
     }),
     admission_seconds: new Histogram({
       name: 'seckill_admission_seconds',
-      help: 'Time of an admit call.',
+      help: 'Time of an admit call: the script and the way there and back.',
       buckets: SECONDS,
+      registers,
+    }),
+    admission_calls: new Gauge({
+      name: 'seckill_admission_calls',
+      help: 'Admit calls in flight, all sales together.',
+      registers,
+    }),
+    admission_waiting: new Polled({
+      name: 'seckill_admission_waiting',
+      help: 'Buys that wait for their micro-batch.',
+      registers,
+    }),
+    shedding: new Gauge({
+      name: 'seckill_shedding',
+      help: '1 while this process sheds seckill tokens and buys, by reason: `event_loop` or `redis_memory`.',
+      labelNames: ['reason'],
       registers,
     }),
     jobs_not_added: new Counter({
@@ -43,6 +80,36 @@ export function createMetrics(name: 'api' | 'worker') {
       registers,
     }),
     poll_waiters: new Gauge({ name: 'seckill_poll_waiters', help: 'Long polls that wait now.', registers }),
+  };
+}
+
+/** Worker processes: what they write, and the services beside that. */
+function workerMetrics(registers: Registry[]) {
+  const metrics = {
+    jobs_completed: new Counter({
+      name: 'seckill_jobs_completed_total',
+      help: 'Jobs whose orders are all settled, by shard.',
+      labelNames: ['shard'],
+      registers,
+    }),
+    jobs_failed: new Counter({
+      name: 'seckill_jobs_failed_total',
+      help: 'Attempts of jobs that ended with an error, by shard. The job comes back.',
+      labelNames: ['shard'],
+      registers,
+    }),
+    jobs_put_off: new Counter({
+      name: 'seckill_jobs_put_off_total',
+      help: 'Jobs that went back because somebody else held the lease or the process was ending, by shard.',
+      labelNames: ['shard'],
+      registers,
+    }),
+    jobs_stalled: new Counter({
+      name: 'seckill_jobs_stalled_total',
+      help: 'Jobs of a lost worker that came back, by shard.',
+      labelNames: ['shard'],
+      registers,
+    }),
     write_batch: new Histogram({
       name: 'seckill_write_batch_size',
       help: 'Orders per transaction.',
@@ -57,7 +124,7 @@ export function createMetrics(name: 'api' | 'worker') {
     }),
     orders_written: new Counter({
       name: 'seckill_orders_written_total',
-      help: 'Orders written to the ledger, by status.',
+      help: 'Orders written to the ledger, by status: `pending_payment` or `failed`.',
       labelNames: ['status'],
       registers,
     }),
@@ -67,20 +134,11 @@ export function createMetrics(name: 'api' | 'worker') {
       help: 'Transactions that were run again.',
       registers,
     }),
-    leases_lost: new Counter({ name: 'seckill_leases_lost_total', help: 'Leases lost while held.', registers }),
     jobs_relayed: new Counter({
       name: 'seckill_jobs_relayed_total',
       help: 'Jobs that the relay offered to the queue again.',
       registers,
     }),
-    rebuilds: new Counter({ name: 'seckill_rebuilds_total', help: 'Sales loaded into Redis.', registers }),
-    conservation_gap: new Gauge({
-      name: 'seckill_conservation_gap',
-      help: 'available + owners - seckill_stock of a sale at its last audit; anything but 0 is a drift.',
-      labelNames: ['sale'],
-      registers,
-    }),
-    drifts: new Counter({ name: 'seckill_drifts_total', help: 'Audits that found a sale to drift.', registers }),
     units_given_back: new Counter({
       name: 'seckill_units_given_back_total',
       help: 'Units of closed and failed orders that went back on sale.',
@@ -102,5 +160,156 @@ export function createMetrics(name: 'api' | 'worker') {
       help: 'Age of the oldest order event that is neither delivered nor dead, as the process that delivers sees it.',
       registers,
     }),
+    rebuilds: new Counter({ name: 'seckill_rebuilds_total', help: 'Sales that warm-up loaded into Redis.', registers }),
+    drifts: new Counter({ name: 'seckill_drifts_total', help: 'Audits that found a sale to drift.', registers }),
+    rounds_failed: new Counter({
+      name: 'seckill_service_rounds_failed_total',
+      help: 'Rounds of a service that failed, by service; the next one tries again.',
+      labelNames: ['service'],
+      registers,
+    }),
+  };
+  // There from the start, so that the first one counts as an increase.
+  for (const status of ['pending_payment', 'failed']) metrics.orders_written.inc({ status }, 0);
+  return metrics;
+}
+
+/**
+ * Figures of sales and shards, read from Redis and MySQL. For each shard one worker tells them at a time (`worker/src/services/figures.ts`; the
+ * gap: the auditor), for a moment two when the lead changes: take `max by`, and sum only what that gives.
+ */
+function figures(registers: Registry[]) {
+  const ofSale = (name: string, help: string) =>
+    new Gauge({ name: `seckill_${name}`, help, labelNames: ['sale'], registers });
+  const ofShard = (name: string, help: string) =>
+    new Gauge({ name: `seckill_${name}`, help, labelNames: ['shard'], registers });
+  return {
+    sale_units: ofSale('sale_units', 'Units that the sale has: `seckill_stock`.'),
+    sale_available: ofSale('sale_available', 'Units free.'),
+    sale_owners: ofSale('sale_owners', 'Units held.'),
+    sale_reservations: ofSale('sale_reservations', 'Accepted orders that wait for the ledger.'),
+    sale_oldest_reservation_seconds: ofSale('sale_oldest_reservation_seconds', 'Age of the oldest of them, else 0.'),
+    sale_sold: ofSale('sale_sold', 'Live orders that the ledger counts.'),
+    sale_open: ofSale('sale_open', "1 from the start of the sale to its end, by Redis's clock, paused or not; else 0."),
+    sale_ready: ofSale('sale_ready', '1 while the sale is loaded under this Redis process; else 0.'),
+    conservation_gap: ofSale(
+      'conservation_gap',
+      'available + owners - seckill_stock at the last audit of the sale; anything but 0 is a drift.',
+    ),
+    shard_live_sales: ofShard(
+      'shard_live_sales',
+      'Sales that are about to open, open, just over, or have orders that wait. METRICS_SALES_MAX of a shard have figures.',
+    ),
+    shard_reservations: ofShard(
+      'shard_reservations',
+      'Accepted orders that wait for the ledger: the backlog of all sales of a shard.',
+    ),
+    shard_oldest_reservation_seconds: ofShard('shard_oldest_reservation_seconds', 'Age of the oldest of them, else 0.'),
+    shard_redis_used_bytes: ofShard('shard_redis_used_bytes', 'Memory that the Redis of a shard uses.'),
+    shard_redis_max_bytes: ofShard('shard_redis_max_bytes', 'Its `maxmemory`; 0 where it has no limit.'),
+    shard_jobs: new Gauge({
+      name: 'seckill_shard_jobs',
+      help: 'Jobs in the queue of a shard, by state: `waiting`, `active`, `delayed` or `failed`.',
+      labelNames: ['shard', 'state'],
+      registers,
+    }),
+  };
+}
+
+/** Every process: leases, and the ways to Redis and MySQL. */
+function connectionMetrics(registers: Registry[]) {
+  const metrics = {
+    lease_wait_seconds: new Histogram({
+      name: 'seckill_lease_wait_seconds',
+      help: 'Time until a lease was `taken`, or given up since it was `held_elsewhere`.',
+      labelNames: ['outcome'],
+      buckets: SECONDS,
+      registers,
+    }),
+    leases_lost: new Counter({ name: 'seckill_leases_lost_total', help: 'Leases lost while held.', registers }),
+    fencing_refusals: new Counter({
+      name: 'seckill_fencing_refusals_total',
+      help: 'Calls under a lease that were refused since it was not, or not yet, the caller’s, by who refused: `redis` or `mysql`.',
+      labelNames: ['at'],
+      registers,
+    }),
+    redis_script_seconds: new HotTimes({
+      name: 'seckill_redis_script_seconds',
+      help: 'Time of a script in Redis, and the way there and back.',
+      labelNames: ['script'],
+      buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1],
+      registers,
+    }),
+    redis_script_errors: new Counter({
+      name: 'seckill_redis_script_errors_total',
+      help: 'Scripts that Redis did not answer or refused.',
+      labelNames: ['script'],
+      registers,
+    }),
+    redis_connections: new Gauge({
+      name: 'seckill_redis_connections',
+      help: 'Connections to Redis that work now, by what they are for.',
+      labelNames: ['use'],
+      registers,
+    }),
+    mysql_query_seconds: new HotTimes({
+      name: 'seckill_mysql_query_seconds',
+      help: 'Time of a statement that MySQL answered, by pool.',
+      labelNames: ['pool'],
+      buckets: SECONDS,
+      registers,
+    }),
+    mysql_query_errors: new Counter({
+      name: 'seckill_mysql_query_errors_total',
+      help: 'Statements that MySQL did not answer or refused, by pool.',
+      labelNames: ['pool'],
+      registers,
+    }),
+    mysql_pool_connections: new Polled({
+      name: 'seckill_mysql_pool_connections',
+      help: 'Connections of a pool, by state: `in_use` or `idle`.',
+      labelNames: ['pool', 'state'],
+      registers,
+    }),
+    mysql_pool_waits: new Counter({
+      name: 'seckill_mysql_pool_waits_total',
+      help: 'Times that somebody had to wait for a connection of a pool.',
+      labelNames: ['pool'],
+      registers,
+    }),
+  };
+  for (const at of ['redis', 'mysql']) metrics.fencing_refusals.inc({ at }, 0);
+  return metrics;
+}
+
+/** One row of the page of metrics. */
+export interface MetricRow {
+  readonly name: string;
+  readonly type: string;
+  readonly labels: readonly string[];
+  readonly help: string;
+}
+
+/** Every metric of the service by who tells it, for the docs. Those of the runtime are prom-client's `collectDefaultMetrics`. */
+export async function metricRows(): Promise<
+  Readonly<Record<'api' | 'worker' | 'figures' | 'every' | 'runtime', MetricRow[]>>
+> {
+  const rowsOf = async (fill: (registry: Registry) => unknown): Promise<MetricRow[]> => {
+    const registry = new Registry();
+    fill(registry);
+    return Promise.all(
+      registry.getMetricsAsArray().map(async (listed) => {
+        const metric = registry.getSingleMetric(listed.name)! as Metric & { readonly labelNames?: readonly string[] };
+        const { name, type, help } = await metric.get();
+        return { name, type: String(type), labels: metric.labelNames ?? [], help };
+      }),
+    );
+  };
+  return {
+    api: await rowsOf((registry) => apiMetrics([registry])),
+    worker: await rowsOf((registry) => workerMetrics([registry])),
+    figures: await rowsOf((registry) => figures([registry])),
+    every: await rowsOf((registry) => connectionMetrics([registry])),
+    runtime: await rowsOf((registry) => collectDefaultMetrics({ register: registry })),
   };
 }

@@ -104,14 +104,20 @@ export class LedgerWriter {
   async #transact(batch: readonly HeldReservation[], verdict?: FailureReason): Promise<Order[]> {
     const { id } = this.#lease.sale;
     const fence = this.#lease.fencing_token;
-    const { payment_timeout_ms, order_events } = this.#deps;
+    const { payment_timeout_ms, order_events, metrics } = this.#deps;
     const orders = await this.#deps.db
       .transaction()
       .setIsolationLevel('read committed')
       .execute(async (tx) => {
-        if (!this.#stamped && !(await stampFence(tx, id, fence))) throw new FenceBehind(await readFence(tx, id));
+        if (!this.#stamped && !(await stampFence(tx, id, fence))) {
+          metrics.fencing_refusals.inc({ at: 'mysql' });
+          throw new FenceBehind(await readFence(tx, id));
+        }
         const sale = await lockSale(tx, id, fence);
-        if (sale === undefined) throw new LeaseLost(this.#lease.sale);
+        if (sale === undefined) {
+          metrics.fencing_refusals.inc({ at: 'mysql' });
+          throw new LeaseLost(this.#lease.sale);
+        }
 
         // The commit is near: only the rows of this batch are between.
         const now_ms = Date.now();
@@ -136,7 +142,6 @@ export class LedgerWriter {
         return { there, fresh, failed };
       });
     this.#stamped = true;
-    const { metrics } = this.#deps;
     metrics.write_batch.observe(batch.length);
     metrics.orders_written.inc({ status: 'pending_payment' }, orders.fresh.length - orders.failed.length);
     metrics.orders_written.inc({ status: 'failed' }, orders.failed.length);

@@ -11,6 +11,8 @@ const LEASE_WAIT_MS = 2_000;
 export interface AuditorDeps extends AuditDeps {
   readonly sales: SalesToKeep;
   readonly interval_ms: number;
+  /** How many sales may have a figure of their own. */
+  readonly sales_shown_max: number;
   readonly log: Logger;
   readonly metrics: Metrics;
 }
@@ -18,11 +20,29 @@ export interface AuditorDeps extends AuditDeps {
 /** Auditor: checks conservation of every sale that Redis keeps, tells operators of a drift, and mends it. */
 export function auditor(deps: AuditorDeps): Rounds {
   const { sales, log, metrics } = deps;
+  /** Sales whose gap is shown. */
+  const shown = new Set<number>();
+
+  /** Every gap is shown, and of the sales without one only as many as a server of metrics takes without harm. */
+  function showGap(sale: number, gap: number): void {
+    if (gap === 0 && !shown.has(sale) && shown.size >= deps.sales_shown_max) return;
+    shown.add(sale);
+    metrics.conservation_gap.set({ sale }, gap);
+  }
+
+  /** Sales that are gone take their figures with them. */
+  function forgetOthers(kept: ReadonlySet<number>): void {
+    for (const sale of shown) {
+      if (kept.has(sale)) continue;
+      shown.delete(sale);
+      metrics.conservation_gap.remove({ sale });
+    }
+  }
 
   async function audit(sale: Sale): Promise<void> {
     const found = await auditSale(deps, sale, { wait_ms: LEASE_WAIT_MS, thorough: false });
     if (found === undefined || found.verdict === 'skipped') return;
-    metrics.conservation_gap.set({ sale: sale.id }, found.available + found.owners - found.units);
+    showGap(sale.id, found.available + found.owners - found.units);
     if (found.verdict === 'clean') return;
     metrics.drifts.inc();
     log.error({ sale: sale.id, findings: found.findings }, 'sale drifts');
@@ -30,15 +50,14 @@ export function auditor(deps: AuditorDeps): Rounds {
     log.warn({ sale: sale.id, mended }, 'sale repaired');
   }
 
-  let told: readonly Sale[] = [];
   return {
     name: 'auditor',
     interval_ms: deps.interval_ms,
     async round(stopping) {
-      // Sales that are gone take their figures with them.
-      for (const { id } of told) metrics.conservation_gap.remove({ sale: id });
-      told = await sales.current();
-      await forEachSale(told, { stopping, log, service: 'auditor' }, audit);
+      const current = await sales.current();
+      forgetOthers(new Set(current.map(({ id }) => id)));
+      await forEachSale(current, { stopping, log, service: 'auditor' }, audit);
     },
+    rest: () => forgetOthers(new Set()),
   };
 }

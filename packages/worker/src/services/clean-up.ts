@@ -3,7 +3,7 @@ import type { Db } from '@flash-sale/shared/db/client.ts';
 import { markCleaned, salesToCleanUp } from '@flash-sale/shared/db/products.ts';
 import { keepOutcomes } from '@flash-sale/shared/db/sale-counters.ts';
 import type { Commands } from '@flash-sale/shared/redis/commands.ts';
-import { withStampedLease } from '@flash-sale/shared/sale/lease.ts';
+import { withStampedLease, type LeaseMetrics } from '@flash-sale/shared/sale/lease.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import { forEachSale, type Rounds } from './service.ts';
 
@@ -15,6 +15,7 @@ export interface CleanUpDeps {
   readonly commands: Commands;
   readonly db: Db;
   readonly log: Logger;
+  readonly metrics?: LeaseMetrics;
 }
 
 /**

@@ -5,6 +5,7 @@ import { backoff_ms, ORDERS_QUEUE, type WriteOrdersJob } from '@flash-sale/share
 import type { RedisClient } from '@flash-sale/shared/redis/client.ts';
 import type { Keys } from '@flash-sale/shared/redis/keys.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
+import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import type { Tracing } from '@flash-sale/shared/telemetry/tracing.ts';
 import { NotNow } from '../order-writer/sale-writer.ts';
 import type { OrderWriter } from '../order-writer/order-writer.ts';
@@ -28,12 +29,13 @@ export interface OrderConsumersDeps {
   readonly concurrency: number;
   readonly progress: Progress;
   readonly log: Logger;
+  readonly metrics: Metrics;
   readonly tracing?: Tracing | undefined;
 }
 
 /** Consumes the order jobs of every shard that has sales. A job completes, or comes back for as long as it takes. */
 export function orderConsumers(deps: OrderConsumersDeps): Service {
-  const { db, keys, writer, connect, concurrency, progress, log, tracing } = deps;
+  const { db, keys, writer, connect, concurrency, progress, log, metrics, tracing } = deps;
   const consumers = new Map<number, { worker: Worker<WriteOrdersJob>; connection: RedisClient }>();
 
   async function work(job: Job<WriteOrdersJob>, lock?: string): Promise<void> {
@@ -42,6 +44,7 @@ export function orderConsumers(deps: OrderConsumersDeps): Service {
       await writer.settle({ shard, id: sale_id }, order_nos);
     } catch (error) {
       if (!(error instanceof NotNow)) throw error;
+      metrics.jobs_put_off.inc({ shard });
       // Back to the queue without burning an attempt.
       await job.moveToDelayed(Date.now() + NOT_NOW_MS_MIN + Math.random() * NOT_NOW_MS_SPREAD, lock);
       throw new DelayedError();
@@ -65,8 +68,19 @@ export function orderConsumers(deps: OrderConsumersDeps): Service {
       settings: { backoffStrategy: (attempt) => backoff_ms(attempt) },
     });
     worker.on('error', (error) => log.warn({ err: error, shard }, 'queue error'));
-    worker.on('failed', (job, error) => log.warn({ err: error, shard, job_id: job?.id }, 'job comes back'));
-    worker.on('stalled', (job_id) => log.warn({ shard, job_id }, 'job of a lost worker comes back'));
+    worker.on('completed', () => metrics.jobs_completed.inc({ shard }));
+    worker.on('failed', (job, error) => {
+      metrics.jobs_failed.inc({ shard });
+      log.warn({ err: error, shard, job_id: job?.id }, 'job comes back');
+    });
+    worker.on('stalled', (job_id) => {
+      metrics.jobs_stalled.inc({ shard });
+      log.warn({ shard, job_id }, 'job of a lost worker comes back');
+    });
+    // There from the start, so that the first one counts as an increase.
+    for (const counter of [metrics.jobs_completed, metrics.jobs_failed, metrics.jobs_put_off, metrics.jobs_stalled]) {
+      counter.inc({ shard }, 0);
+    }
     consumers.set(shard, { worker, connection });
     log.info({ shard, concurrency }, 'consuming orders');
   }
@@ -80,6 +94,7 @@ export function orderConsumers(deps: OrderConsumersDeps): Service {
       },
     },
     log,
+    metrics,
   );
 
   return {

@@ -5,6 +5,7 @@ import { listShards } from '@flash-sale/shared/db/products.ts';
 import type { Commands } from '@flash-sale/shared/redis/commands.ts';
 import { perShard } from '@flash-sale/shared/redis/per-shard.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
+import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
 
 /** Something that runs by itself for as long as the process lives. */
 export interface Service {
@@ -19,10 +20,17 @@ export interface Rounds {
   readonly interval_ms: number;
   /** Does what there is to do now. What it throws is logged, and the next round tries again. */
   readonly round: (stopping: AbortSignal) => Promise<void>;
+  /** Takes back what the last round told, where this process does not lead any more or cannot tell. */
+  readonly rest?: () => void;
 }
 
 /** A service that does a round, rests for `interval_ms`, and so on. */
-export function repeating({ name, interval_ms, round }: Rounds, log: Logger): Service {
+export function repeating(
+  { name, interval_ms, round, rest }: Rounds,
+  log: Logger,
+  metrics?: Pick<Metrics, 'rounds_failed'>,
+): Service {
+  metrics?.rounds_failed.inc({ service: name }, 0);
   const stopping = new AbortController();
   let running: Promise<void> | undefined;
 
@@ -31,6 +39,8 @@ export function repeating({ name, interval_ms, round }: Rounds, log: Logger): Se
       try {
         await round(stopping.signal);
       } catch (error) {
+        rest?.();
+        metrics?.rounds_failed.inc({ service: name });
         log.warn({ err: error, service: name }, 'round failed');
       }
       await delay(interval_ms, undefined, { signal: stopping.signal }).catch(() => undefined);
@@ -57,9 +67,15 @@ const LEAD_SLACK_MS = 3_000;
  */
 export function led(
   rounds: Rounds,
-  deps: { readonly commands: Commands; readonly log: Logger; readonly process_name: string; readonly shard: number },
+  deps: {
+    readonly commands: Commands;
+    readonly log: Logger;
+    readonly process_name: string;
+    readonly shard: number;
+    readonly metrics?: Pick<Metrics, 'rounds_failed'>;
+  },
 ): Service {
-  const { commands, log, process_name, shard } = deps;
+  const { commands, log, process_name, shard, metrics } = deps;
   let leads = false;
   const service = repeating(
     {
@@ -68,9 +84,11 @@ export function led(
         leads = false;
         leads = await commands.lead(shard, rounds.name, process_name, rounds.interval_ms + LEAD_SLACK_MS);
         if (leads) await rounds.round(stopping);
+        else rounds.rest?.();
       },
     },
     log,
+    metrics,
   );
   return {
     start: () => service.start(),

@@ -37,10 +37,13 @@ async function writerOf(sale: SaleRef, db = ledgerDb) {
   const lease = await holdLease(sale);
   const metrics = createMetrics('worker');
   const retries = async (): Promise<number> => (await metrics.write_retries.get()).values[0]!.value;
+  const refusals = async (): Promise<number> =>
+    (await metrics.fencing_refusals.get()).values.find(({ labels }) => labels.at === 'mysql')!.value;
   return {
     lease,
     metrics,
     retries,
+    refusals,
     writer: new LedgerWriter(
       { db, log: context.log, metrics, payment_timeout_ms: 900_000, order_events: false },
       lease,
@@ -230,9 +233,10 @@ describe('fencing', () => {
   test('a writer whose fence another holder has overtaken writes nothing', async () => {
     const sale = await context.openSale();
     await admitAll(context, sale, shoppers(2));
-    const { writer, lease } = await writerOf(sale);
+    const { writer, lease, refusals } = await writerOf(sale);
     const [first, second] = await reservationsOf(sale, lease);
     await writer.write([first!]);
+    expect(await refusals()).toBe(0);
     // The lease in Redis is not touched: only the ledger knows that this writer slept too long.
     expect(await stampFence(context.db, sale.id, lease.fencing_token + 1)).toBe(true);
 
@@ -241,18 +245,20 @@ describe('fencing', () => {
     const ledger = await readLedger(context.db, sale);
     expect(ledger).toMatchObject({ sold: 1, fence: lease.fencing_token + 1 });
     expect(ledger.orders.map(({ order_no }) => order_no)).toEqual([first!.order_no]);
+    expect(await refusals()).toBe(1);
   });
 
   test('a writer that finds a fence as high as its own at its first transaction writes nothing and says how high', async () => {
     const sale = await context.openSale();
     await admitAll(context, sale, shoppers(1));
-    const { writer, lease } = await writerOf(sale);
+    const { writer, lease, refusals } = await writerOf(sale);
     await stampFence(context.db, sale.id, 50);
 
     const error = await writer.write(await reservationsOf(sale, lease)).catch((caught: unknown) => caught);
 
     expect(error).toBeInstanceOf(FenceBehind);
     expect(error).toMatchObject({ ledger_fence: 50 });
+    expect(await refusals()).toBe(1);
     expect(await readLedger(context.db, sale)).toMatchObject({ sold: 0, orders: [] });
   });
 

@@ -43,7 +43,10 @@ async function addJob(queue: Queue<WriteOrdersJob>, sale: SaleRef, order_nos: re
 }
 
 /** The consumers of one process. `server` is where its ledger is. */
-function startConsumers(server = { host: context.config.DB_HOST, port: context.config.DB_PORT }): Service {
+function startConsumers(
+  server = { host: context.config.DB_HOST, port: context.config.DB_PORT },
+  metrics = createMetrics('worker'),
+): Service {
   const ledger = connectDb({ ...context.config, DB_HOST: server.host, DB_PORT: server.port }, 'ledger');
   const { commands, log, db, keys, config } = context;
   const service = orderConsumers({
@@ -53,7 +56,7 @@ function startConsumers(server = { host: context.config.DB_HOST, port: context.c
       db: ledger,
       commands,
       log,
-      metrics: createMetrics('worker'),
+      metrics,
       order_batch_max: 500,
       payment_timeout_ms: 900_000,
       order_events: false,
@@ -62,6 +65,7 @@ function startConsumers(server = { host: context.config.DB_HOST, port: context.c
     concurrency: 16,
     progress: new Progress(60_000),
     log,
+    metrics,
   });
   onTestFinished(async () => {
     await service.stop();
@@ -70,6 +74,10 @@ function startConsumers(server = { host: context.config.DB_HOST, port: context.c
   service.start();
   return service;
 }
+
+/** A counter of jobs, of shard 0. */
+const countOf = async (counter: { get(): Promise<{ values: { value: number }[] }> }): Promise<number> =>
+  (await counter.get()).values[0]?.value ?? 0;
 
 const soldOf = async (sale: SaleRef): Promise<number> => (await readLedger(context.db, sale)).sold;
 
@@ -126,16 +134,20 @@ test('a job whose sale is held elsewhere comes back without burning an attempt',
   const lease = (await acquireLease(context.commands, sale, 5_000))!;
   onTestFinished(() => lease.release());
   await addJob(queue, sale, await admitAll(context, sale, ['patient'], 'job-not-now'), 'job-not-now');
-  startConsumers();
+  const metrics = createMetrics('worker');
+  startConsumers(undefined, metrics);
 
   // It was taken up and went back several times.
   await expect.poll(async () => (await queue.getJob('job-not-now'))?.attemptsStarted, SOON).toBeGreaterThanOrEqual(3);
   const job = await queue.getJob('job-not-now');
   expect(job?.attemptsMade).toBe(0);
   expect(job?.failedReason).toBeUndefined();
+  expect(await countOf(metrics.jobs_put_off)).toBeGreaterThanOrEqual(2);
 
   await lease.release();
   await expect.poll(() => soldOf(sale), SOON).toBe(1);
+  await expect.poll(() => countOf(metrics.jobs_completed), SOON).toBe(1);
+  expect(await countOf(metrics.jobs_failed)).toBe(0);
 });
 
 test('stop lets the transaction that is under way end, sends the other jobs back and leaves none of them locked', async () => {

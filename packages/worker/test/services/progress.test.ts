@@ -106,6 +106,7 @@ function startConsumers(queue: Queue<WriteOrdersJob>, servers: { redis?: string;
     concurrency: 16,
     progress,
     log,
+    metrics: createMetrics('worker'),
   });
   onTestFinished(async () => {
     // A consumer whose connection hangs cannot be closed.

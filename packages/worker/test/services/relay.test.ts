@@ -70,6 +70,7 @@ test('a reservation whose job was never added is written within seconds', async 
       concurrency: 16,
       progress: new Progress(60_000),
       log,
+      metrics: createMetrics('worker'),
     }),
   ];
   onTestFinished(async () => {

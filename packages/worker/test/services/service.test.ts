@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
 import { forEachShard, led, repeating, type Rounds, type Service } from '../../src/services/service.ts';
 import { SOON } from '../soon.ts';
@@ -98,6 +99,22 @@ describe('a repeating service', () => {
     await expect.poll(() => rounds, SOON).toBeGreaterThan(2);
   });
 
+  test('counts the rounds that fail, and takes back what it told before', async () => {
+    const metrics = createMetrics('worker');
+    const failed = async () => (await metrics.rounds_failed.get()).values;
+    let rests = 0;
+    const round = async (): Promise<void> => {
+      throw new Error('no server answers');
+    };
+    const rest = (): void => void (rests += 1);
+    untilFinished(repeating({ name: 'tested', interval_ms: 5, round, rest }, context.log, metrics)).start();
+
+    await expect.poll(async () => (await failed())[0]!.value, SOON).toBeGreaterThan(2);
+
+    expect((await failed())[0]!.labels).toEqual({ service: 'tested' });
+    expect(rests).toBeGreaterThan(2);
+  });
+
   test('tells a round that it is being stopped', async () => {
     const told: boolean[] = [];
     const long = service(
@@ -148,6 +165,21 @@ describe('a service that one process runs at a time', () => {
 
     await expect.poll(() => asked, SOON).toBeGreaterThan(10);
     expect(new Set(acted)).toEqual(new Set(['a']));
+  });
+
+  test('takes back what it told where another one runs it by now', async () => {
+    await context.commands.lead(0, 'told_elsewhere', 'other', 3_000);
+    let rests = 0;
+    let rounds = 0;
+    const rest = (): void => void (rests += 1);
+    const round = async (): Promise<void> => void (rounds += 1);
+    const { commands, log } = context;
+    untilFinished(
+      led({ name: 'told_elsewhere', interval_ms: 5, round, rest }, { commands, log, shard: 0, process_name: 'mine' }),
+    ).start();
+
+    await expect.poll(() => rests, SOON).toBeGreaterThan(2);
+    expect(rounds).toBe(0);
   });
 
   test('goes over at once when the one that ran it stops', async () => {

@@ -1,0 +1,44 @@
+/**
+ * `npm run alerts:check`: Prometheus's configuration, the alerts, when each of them fires, and the syntax of every query of the dashboards,
+ * checked with promtool. Where promtool cannot be had it says so and checks nothing.
+ */
+import { spawnSync } from 'node:child_process';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { StartFailure } from '../services/start-failure.ts';
+import { temporaryFolder } from '../services/temporary-folder.ts';
+import { queriesOf, readDashboards } from './dashboards.ts';
+import { findPrometheus } from './prometheus-programs.ts';
+
+const FOLDER = join(import.meta.dirname, '../../prometheus');
+const filesIn = (folder: string): string[] => readdirSync(join(FOLDER, folder)).map((file) => join(folder, file));
+
+const folder = temporaryFolder('alerts');
+try {
+  const { promtool } = await findPrometheus(folder.path, console.log);
+  const check = (...args: string[]): void => {
+    const { status, stdout, stderr } = spawnSync(promtool, args, { cwd: FOLDER, encoding: 'utf8' });
+    console.log(`promtool ${args.join(' ')}: ${status === 0 ? 'ok' : 'FAILED'}`);
+    if (status === 0) return;
+    console.log(`${stdout}${stderr}`);
+    process.exitCode = 1;
+  };
+  const asRules = join(folder.path, 'dashboards.yml');
+  writeFileSync(asRules, rulesOf(queriesOf(readDashboards(), '20s').map(({ expr }) => expr)));
+
+  check('check', 'config', 'prometheus.yml', 'local.yml');
+  check('check', 'rules', ...filesIn('rules'));
+  check('check', 'rules', asRules);
+  check('test', 'rules', ...filesIn('tests'));
+} catch (error) {
+  if (!(error instanceof StartFailure)) throw error;
+  console.log(`NOT CHECKED: ${error.message}`);
+} finally {
+  await folder.close();
+}
+
+/** A file of rules that record these queries, which is what promtool can parse. JSON is YAML. */
+function rulesOf(queries: readonly string[]): string {
+  const rules = queries.map((expr, i) => ({ record: `query_${i}`, expr }));
+  return JSON.stringify({ groups: [{ name: 'dashboards', rules }] });
+}

@@ -1,0 +1,111 @@
+/**
+ * `npm run dashboards:check`: starts the service and Prometheus on servers of their own, runs a small sale in which everything goes wrong once, and
+ * prints what every query of the dashboards found. Exit code 1 where a query found nothing, or nothing but zero, or an alert that had to fire did
+ * not. Where Prometheus cannot be had it says so and checks nothing.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { StartFailure } from '../services/start-failure.ts';
+import { temporaryFolder } from '../services/temporary-folder.ts';
+import { queriesOf, readDashboards, type PanelQuery } from './dashboards.ts';
+import { runEventfulSale } from './eventful-sale.ts';
+import { findPrometheus, type PrometheusPrograms } from './prometheus-programs.ts';
+import { startWatched, type WatchedService } from './watched-service.ts';
+
+/** Several scrapes: here there is one a second. */
+const RATE_INTERVAL = '10s';
+/** Alerts that do not wait before they fire. */
+const ALERTS = ['ConservationGap', 'SaleDrift', 'FencingRefusals'];
+const PROCESSES = 3;
+const LIMIT_MS = 30_000;
+
+interface Sample {
+  readonly metric: Readonly<Record<string, string>>;
+  readonly values: readonly (readonly [number, string])[];
+}
+
+const started_ms = Date.now();
+const tell = (line: string): void =>
+  console.log(`${((Date.now() - started_ms) / 1_000).toFixed(1).padStart(5)} s  ${line}`);
+
+const folder = temporaryFolder('dashboards');
+try {
+  const programs = await programsOrNone();
+  if (programs !== undefined) await check(programs);
+} finally {
+  await folder.close();
+}
+
+async function programsOrNone(): Promise<PrometheusPrograms | undefined> {
+  try {
+    return await findPrometheus(folder.path, tell);
+  } catch (error) {
+    if (!(error instanceof StartFailure)) throw error;
+    console.log(`NOT CHECKED: ${error.message}`);
+    return undefined;
+  }
+}
+
+async function check({ prometheus }: PrometheusPrograms): Promise<void> {
+  tell('starting the service and Prometheus');
+  const service = await startWatched(folder.path, prometheus);
+  try {
+    await until(async () => (await query(service, 'up == 1')).length === PROCESSES);
+    await runEventfulSale(service, tell);
+    // The last scrape has to be over.
+    await delay(2_000);
+    const rows = [];
+    for (const one of queriesOf(readDashboards(), RATE_INTERVAL)) rows.push(rowOf(one, await query(service, one.expr)));
+    print(rows);
+    const empty = rows.filter(({ highest }) => highest === 0);
+    const fired = new Set(
+      (await query(service, 'ALERTS{alertstate="firing"}')).map(({ metric }) => metric['alertname']!),
+    );
+    tell(`alerts that fired: ${[...fired].toSorted().join(', ')}`);
+    const silent = ALERTS.filter((alert) => !fired.has(alert));
+    if (silent.length > 0) tell(`alerts that did not: ${silent.join(', ')}`);
+    tell(
+      empty.length === 0 ? `all ${rows.length} queries have samples` : `${empty.length} queries have no sample but 0`,
+    );
+    for (const { dashboard, panel, query: expr } of empty) console.log(`  ${dashboard}, ${panel}: ${expr}`);
+    if (empty.length + silent.length > 0) process.exitCode = 1;
+  } finally {
+    service.redis.disconnect();
+    await service.mysql.end();
+  }
+}
+
+function print(rows: readonly ReturnType<typeof rowOf>[]): void {
+  let shown = '';
+  for (const { dashboard, panel, query: expr, series, highest } of rows) {
+    if (dashboard !== shown) console.log(`\n${dashboard}\n${'highest'.padStart(10)} series  panel: query`);
+    shown = dashboard;
+    console.log(`${String(highest).padStart(10)} ${String(series).padStart(6)}  ${panel}: ${expr}`);
+  }
+  console.log();
+}
+
+function rowOf({ dashboard, panel, expr }: PanelQuery, samples: readonly Sample[]) {
+  const values = samples.flatMap((sample) => sample.values.map(([, value]) => Math.abs(Number(value))));
+  const highest = Math.max(0, ...values.filter(Number.isFinite));
+  return { dashboard, panel, query: expr, series: samples.length, highest: Number(highest.toPrecision(4)) };
+}
+
+/** Every series of an expression since the start, a value for each second. */
+async function query({ prometheus }: WatchedService, expr: string): Promise<Sample[]> {
+  const range = { start: String(started_ms / 1_000), end: String(Date.now() / 1_000), step: '1' };
+  const response = await fetch(`${prometheus}/api/v1/query_range`, {
+    method: 'POST',
+    body: new URLSearchParams({ query: expr, ...range }),
+  });
+  const answer = (await response.json()) as { status: string; error?: string; data: { result: Sample[] } };
+  if (answer.status !== 'success') throw new Error(`${expr}: ${answer.error}`);
+  return answer.data.result;
+}
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  const until_ms = performance.now() + LIMIT_MS;
+  while (!(await isSo())) {
+    if (performance.now() > until_ms) throw new Error('the processes were not scraped in time');
+    await delay(200);
+  }
+}

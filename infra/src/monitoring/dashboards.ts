@@ -1,0 +1,60 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const FOLDER = join(import.meta.dirname, '../../grafana/dashboards');
+
+/** The parts of a Grafana dashboard that are looked at here. */
+export interface Dashboard {
+  readonly file: string;
+  readonly uid: string;
+  readonly title: string;
+  readonly templating: { readonly list: readonly { readonly name: string; readonly definition: string }[] };
+  readonly panels: readonly Panel[];
+}
+
+export interface Panel {
+  readonly id: number;
+  readonly type: string;
+  readonly title: string;
+  readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
+  readonly fieldConfig?: { readonly defaults: { readonly unit?: string } };
+  readonly targets?: readonly { readonly refId: string; readonly expr: string }[];
+}
+
+/** One query of a panel, as Grafana would send it for all sales and processes. */
+export interface PanelQuery {
+  readonly dashboard: string;
+  readonly panel: string;
+  readonly expr: string;
+}
+
+export function readDashboards(): Dashboard[] {
+  return readdirSync(FOLDER)
+    .filter((file) => file.endsWith('.json'))
+    .map((file) => ({ file, ...(JSON.parse(readFileSync(join(FOLDER, file), 'utf8')) as Omit<Dashboard, 'file'>) }));
+}
+
+/** @param rate_interval what `$__rate_interval` stands for, such as `20s` */
+export function queriesOf(dashboards: readonly Dashboard[], rate_interval: string): PanelQuery[] {
+  return dashboards.flatMap(({ title: dashboard, panels }) =>
+    panels.flatMap(({ title: panel, targets = [] }) =>
+      targets.map(({ expr }) => ({
+        dashboard,
+        panel,
+        expr: expr.replaceAll('$__rate_interval', rate_interval).replaceAll(/\$(sale|instance)\b/g, '.*'),
+      })),
+    ),
+  );
+}
+
+const NOT_METRICS = new Set(['and', 'or', 'unless', 'by', 'on', 'bool']);
+
+/** The metrics that a PromQL expression reads. */
+export function metricsOf(expr: string): string[] {
+  const names = expr
+    .replaceAll(/"[^"]*"|'[^']*'/g, '')
+    .replaceAll(/\{[^}]*\}|\[[^\]]*\]/g, '')
+    .replaceAll(/\b(?:by|on|without|ignoring|group_left|group_right)\s*\([^)]*\)/g, '')
+    .match(/[a-zA-Z_:][\w:]*(?!\s*\(|[\w:])/g);
+  return [...new Set(names)].filter((name) => !NOT_METRICS.has(name));
+}

@@ -1,0 +1,157 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Keys } from '@flash-sale/shared/redis/keys.ts';
+import { ORDERS_QUEUE } from '@flash-sale/shared/queue/orders-queue.ts';
+import { OPERATOR_TOKEN, REDIS_MEMORY_BYTES, type WatchedService } from './watched-service.ts';
+
+const UNITS = 5_000;
+const SHOPPERS_PER_TICK = 3;
+const TICK_MS = 40;
+const keys = new Keys('');
+
+/**
+ * A small sale in which everything happens that the dashboards can show: orders that are written and expire, and each kind of trouble, brought about
+ * by hands from outside. Every trouble is over when this resolves.
+ */
+export async function runEventfulSale(service: WatchedService, tell: (line: string) => void): Promise<void> {
+  const sale = await openSale(service);
+  const names = keys.sale(sale);
+  const crowd = startCrowd(service, sale.id);
+  const { redis, mysql, workers } = service;
+  try {
+    tell('shoppers buy; some ask for their orders all at once');
+    await delay(2_000);
+    await Promise.all(Array.from({ length: 80 }, (_, i) => get(service, `/api/v1/orders?user_id=asks-${i}`)));
+    await delay(2_000);
+
+    tell('somebody holds the row of the sale, and a worker is killed');
+    const lock = await mysql.getConnection();
+    await lock.beginTransaction();
+    await lock.query('SELECT id FROM products WHERE id = ? FOR UPDATE', [sale.id]);
+    // Longer than reservations wait before the relay offers their jobs again.
+    await delay(4_000);
+    await workers[1]!.kill();
+    await delay(2_000);
+    await lock.rollback();
+    lock.release();
+
+    tell('leases are taken away');
+    await repeatFor(1_500, 10, () => redis.del(names.lease));
+
+    tell('the ledger’s fencing token is ahead');
+    await mysql.query('UPDATE products SET fence = fence + 1000 WHERE id = ?', [sale.id]);
+
+    tell('connections to MySQL are cut');
+    await repeatFor(2_000, 15, () => cutConnections(service));
+
+    tell('jobs cannot be added');
+    const queue = `${keys.queuePrefix(sale.shard)}:${ORDERS_QUEUE}:wait`;
+    await repeatFor(1_500, 5, () => redis.set(queue, 'in the way', 'NX'));
+    if ((await redis.type(queue)) === 'string') await redis.del(queue);
+    await workers[1]!.start();
+
+    tell('Redis does not answer');
+    await redis.call('CLIENT', 'PAUSE', '1500', 'ALL');
+    await delay(2_000);
+
+    tell('Redis is nearly full');
+    const used = Number(/used_memory:(\d+)/.exec(await redis.info('memory'))![1]);
+    await redis.config('SET', 'maxmemory', String(Math.ceil(used * 1.15)));
+    await delay(3_500);
+    await redis.config('SET', 'maxmemory', String(REDIS_MEMORY_BYTES));
+
+    tell('a unit is added by hand, and a sale by SQL');
+    await redis.hincrby(names.state, 'available', 1);
+    await mysql.query(
+      `INSERT INTO products (shard, name, price_cents, stock, seckill_stock, start_time, end_time, created_at)
+       SELECT shard, 'by SQL', price_cents, stock, 10, start_time, end_time, created_at FROM products WHERE id = ?`,
+      [sale.id],
+    );
+    await delay(6_000);
+  } finally {
+    await crowd.stop();
+  }
+}
+
+async function openSale({ api }: WatchedService): Promise<{ id: number; shard: number }> {
+  const now_ms = Date.now();
+  const response = await fetch(`${api}/api/v1/admin/products`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${OPERATOR_TOKEN}`, 'content-type': 'application/json' },
+    body: JSON.stringify({
+      name: 'watched sale',
+      price: 19.99,
+      stock: UNITS,
+      seckill_stock: UNITS,
+      start_time: new Date(now_ms - 1_000).toISOString(),
+      end_time: new Date(now_ms + 3_600_000).toISOString(),
+    }),
+  });
+  if (response.status !== 201) throw new Error(`the sale was not opened: ${await response.text()}`);
+  const { id } = (await response.json()) as { id: number };
+  return { id, shard: 0 };
+}
+
+/** Shoppers that come all the time: each gets a seckill token, buys, buys again, and waits for the order. */
+function startCrowd(service: WatchedService, product_id: number): { stop(): Promise<void> } {
+  const shopping = new Set<Promise<void>>();
+  let count = 0;
+  const come = (): void => {
+    for (let i = 0; i < SHOPPERS_PER_TICK; i += 1) {
+      const visit = shop(service, product_id, `shopper-${(count += 1)}`).finally(() => shopping.delete(visit));
+      shopping.add(visit);
+    }
+  };
+  const timer = setInterval(come, TICK_MS);
+  return {
+    async stop() {
+      clearInterval(timer);
+      await Promise.all(shopping);
+    },
+  };
+}
+
+async function shop(service: WatchedService, product_id: number, user_id: string): Promise<void> {
+  const { token } = await post(service, '/api/v1/seckill/token', { user_id, product_id });
+  const body = { user_id, product_id, token: token ?? 'none' };
+  const { order_no } = await post(service, '/api/v1/seckill/buy', body);
+  if (order_no === undefined) return;
+  await post(service, '/api/v1/seckill/buy', body);
+  await get(service, `/api/v1/orders/${order_no}?wait=2`);
+}
+
+type Answer = Record<string, string | undefined>;
+
+/** Never rejects: who gets no answer goes home. */
+async function call(url: string, init: RequestInit): Promise<Answer> {
+  try {
+    const response = await fetch(url, { ...init, signal: AbortSignal.timeout(10_000) });
+    return (await response.json()) as Answer;
+  } catch {
+    return {};
+  }
+}
+
+const get = ({ api }: WatchedService, path: string): Promise<Answer> => call(`${api}${path}`, {});
+
+const post = ({ api }: WatchedService, path: string, body: object): Promise<Answer> =>
+  call(`${api}${path}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+
+/** Ends every connection to MySQL that is in the middle of something, but for our own. */
+async function cutConnections({ mysql }: WatchedService): Promise<void> {
+  const [rows] = await mysql.query(
+    `SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()`,
+  );
+  for (const { id } of rows as { id: number }[]) await mysql.query('KILL ?', [id]).catch(() => undefined);
+}
+
+async function repeatFor(duration_ms: number, pause_ms: number, act: () => Promise<unknown>): Promise<void> {
+  const until_ms = performance.now() + duration_ms;
+  while (performance.now() < until_ms) {
+    await act();
+    await delay(pause_ms);
+  }
+}

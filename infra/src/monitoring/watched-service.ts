@@ -1,0 +1,144 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { createPool, type Pool } from 'mysql2/promise';
+import { awaitAnswer, awaitReady } from '../services/await-ready.ts';
+import { launch, type LaunchedProcess } from '../services/launch.ts';
+import { privateMysqlUser, startMysql } from '../services/mysql.ts';
+import { freePort } from '../services/ports.ts';
+import { startOnPort } from '../services/private-server.ts';
+import { startRedis } from '../services/redis.ts';
+
+const ROOT = join(import.meta.dirname, '../../..');
+const READY_MS_MAX = 30_000;
+const PASSWORD = 'watched';
+const DB_NAME = 'watched';
+
+export const OPERATOR_TOKEN = 'watched-operator';
+/** Redis may use so much, a good deal more than it needs here. */
+export const REDIS_MEMORY_BYTES = 64 * 1024 * 1024;
+
+/** The service on servers of its own, with a Prometheus that scrapes it, and hands from outside on its servers. */
+export interface WatchedService {
+  /** Where the API is. */
+  readonly api: string;
+  /** Where Prometheus is. */
+  readonly prometheus: string;
+  readonly redis: Redis;
+  readonly mysql: Pool;
+  readonly workers: readonly WatchedProcess[];
+}
+
+/** A process that can be killed and started again. */
+export interface WatchedProcess {
+  kill(): Promise<void>;
+  start(): Promise<void>;
+}
+
+/** Starts one api and two worker processes, and Prometheus with the configuration of `npm start`, but for the addresses and a faster pace. */
+export async function startWatched(dataDir: string, prometheusProgram: string): Promise<WatchedService> {
+  const [redisServer, mysqlServer] = await Promise.all([
+    startRedis({ dataDir, password: PASSWORD, flags: ['--maxmemory', String(REDIS_MEMORY_BYTES)] }),
+    startMysql({ dataDir, password: PASSWORD }),
+  ]);
+  const [port, apiOps, ...workerOps] = await Promise.all(Array.from({ length: 4 }, () => freePort()));
+  const env = {
+    PATH: process.env['PATH'],
+    NODE_ENV: 'test',
+    SERVER_HOST: '127.0.0.1',
+    SERVER_PORT: String(port),
+    API_OPS_PORT: String(apiOps),
+    DB_HOST: '127.0.0.1',
+    DB_PORT: String(mysqlServer.port),
+    DB_USER: privateMysqlUser,
+    DB_PASSWORD: PASSWORD,
+    DB_NAME,
+    // So few that somebody has to wait for one.
+    DB_POOL_MAX: '3',
+    REDIS_ADDR: `127.0.0.1:${redisServer.port}`,
+    REDIS_PASSWORD: PASSWORD,
+    ADMIN_TOKEN: OPERATOR_TOKEN,
+    // So short that orders expire while somebody watches.
+    PAYMENT_TIMEOUT_SECONDS: '3',
+    AUDIT_INTERVAL_MS: '1500',
+    EVENT_LOOP_DELAY_MAX_MS: '60000',
+    RATE_LIMIT_GLOBAL_CAPACITY: '1000000',
+    RATE_LIMIT_GLOBAL_PER_SECOND: '1000000',
+    RATE_LIMIT_USER_CAPACITY: '1000',
+    RATE_LIMIT_USER_PER_SECOND: '1000',
+  };
+  const processOf = (kind: 'api' | 'worker', name: string, opsPort: number): WatchedProcess => {
+    let launched: LaunchedProcess | undefined;
+    return {
+      async start() {
+        launched = await launch({
+          name,
+          kind: 'service',
+          dataDir,
+          program: process.execPath,
+          args: [join(ROOT, 'packages', kind, 'src/main.ts')],
+          cwd: ROOT,
+          env: { ...env, WORKER_OPS_PORT: String(opsPort) },
+        });
+        await awaitReady(launched, () => answers(`http://127.0.0.1:${opsPort}/readyz`), { limit_ms: READY_MS_MAX });
+      },
+      async kill() {
+        launched?.kill('SIGKILL');
+        await launched?.exited;
+      },
+    };
+  };
+  const workers = workerOps.map((opsPort, i) => processOf('worker', `worker-${i + 1}`, opsPort));
+  const prometheus = await startPrometheus(dataDir, prometheusProgram, { api: [apiOps!], worker: workerOps });
+  await Promise.all([processOf('api', 'api-1', apiOps!), ...workers].map((one) => one.start()));
+  const host = '127.0.0.1';
+  return {
+    api: `http://127.0.0.1:${port}`,
+    prometheus,
+    redis: new Redis({ host, port: redisServer.port, password: PASSWORD }),
+    mysql: createPool({ host, port: mysqlServer.port, user: privateMysqlUser, password: PASSWORD, database: DB_NAME }),
+    workers,
+  };
+}
+
+/** @returns its address */
+async function startPrometheus(
+  dataDir: string,
+  program: string,
+  opsPorts: Readonly<Record<string, readonly number[]>>,
+): Promise<string> {
+  const folder = join(dataDir, 'prometheus');
+  mkdirSync(folder);
+  const config = join(folder, 'prometheus.yml');
+  const text = readFileSync(join(ROOT, 'infra/prometheus/local.yml'), 'utf8');
+  writeFileSync(config, configFor(text, opsPorts));
+  const server = await startOnPort(undefined, (port) =>
+    launch({
+      name: 'prometheus',
+      kind: 'server',
+      dataDir,
+      program,
+      args: [`--config.file=${config}`, `--storage.tsdb.path=${folder}/data`, `--web.listen-address=127.0.0.1:${port}`],
+    }),
+  );
+  const address = `http://127.0.0.1:${server.port}`;
+  await awaitAnswer(() => answers(`${address}/-/ready`), { limit_ms: READY_MS_MAX, ended: server.exited });
+  return address;
+}
+
+/** The configuration with other targets, a scrape each second, and rules by their full path. */
+function configFor(text: string, opsPorts: Readonly<Record<string, readonly number[]>>): string {
+  const paced = text
+    .replaceAll(/(scrape_interval|scrape_timeout|evaluation_interval): \w+/g, '$1: 1s')
+    .replace('rules/*.yml', join(ROOT, 'infra/prometheus/rules/*.yml'));
+  return paced.replaceAll(/(job_name: (\w+)\n\s+static_configs: \[\{ targets: )\[[^\]]*\]/g, (_, head, job) => {
+    const targets = opsPorts[job as string]!.map((port) => `'127.0.0.1:${port}'`);
+    return `${head as string}[${targets.join(', ')}]`;
+  });
+}
+
+async function answers(url: string): Promise<void> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(1_000) });
+  await response.arrayBuffer();
+  if (!response.ok) throw new Error(`${url} answers ${response.status}`);
+}

@@ -1,0 +1,131 @@
+import type { Queue } from 'bullmq';
+import type { Sale } from '@flash-sale/shared/domain/sale.ts';
+import type { Db } from '@flash-sale/shared/db/client.ts';
+import { readSold } from '@flash-sale/shared/db/products.ts';
+import type { WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
+import type { Commands, SaleFigures } from '@flash-sale/shared/redis/commands.ts';
+import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
+import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import type { SalesToKeep } from './sale-list.ts';
+import type { Rounds } from './service.ts';
+
+const INTERVAL_MS = 2_000;
+/** A sale is live from so long before its start to so long after its end, and while an order of it waits. */
+const LIVE_AROUND_MS = 600_000;
+const JOB_STATES = ['waiting', 'active', 'delayed', 'failed'] as const;
+
+export interface FiguresDeps {
+  readonly commands: Commands;
+  readonly db: Db;
+  readonly shard: number;
+  /** Those of the shard. */
+  readonly sales: SalesToKeep;
+  /** The queue of a shard. */
+  readonly queue: (shard: number) => Queue<WriteOrdersJob>;
+  /** How many sales may have figures of their own. */
+  readonly sales_shown_max: number;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+interface Found {
+  readonly sale: Sale;
+  readonly figures: SaleFigures;
+}
+
+/**
+ * Figures: reads what Redis and MySQL know of a shard and its sales, for the metrics. One worker does so, and a scrape reads nothing, so that
+ * neither replicas nor scrapes multiply the load. Everything is read before anything is shown.
+ */
+export function figures(deps: FiguresDeps): Rounds {
+  const { commands, db, shard, sales, queue, log, metrics } = deps;
+  /** Sales whose figures are shown. */
+  let shown: readonly Found[] = [];
+
+  async function soldOf(found: readonly Found[]): Promise<Map<number, number>> {
+    try {
+      return await readSold(
+        db,
+        found.map(({ sale }) => sale.id),
+      );
+    } catch (error) {
+      log.warn({ err: error }, 'figures without what the ledger has sold');
+      return new Map();
+    }
+  }
+
+  /** Shows nothing any more: another worker does, or nothing is known. */
+  function clear(): void {
+    for (const { sale } of shown) for (const gauge of saleGauges(metrics)) gauge.remove({ sale: sale.id });
+    for (const gauge of shardGauges(metrics)) gauge.remove({ shard });
+    for (const state of JOB_STATES) metrics.shard_jobs.remove({ shard, state });
+    shown = [];
+  }
+
+  return {
+    name: 'figures',
+    interval_ms: INTERVAL_MS,
+    async round() {
+      const kept = await sales.current();
+      const found = await Promise.all(kept.map(async (sale) => ({ sale, figures: await commands.readFigures(sale) })));
+      const live = found.filter(isLive);
+      // Where they are too many, those that open last.
+      const chosen = live.slice(-deps.sales_shown_max);
+      const [sold, jobs, memory] = await Promise.all([
+        soldOf(chosen),
+        queue(shard).getJobCounts(...JOB_STATES),
+        commands.readMemory(shard),
+      ]);
+
+      clear();
+      shown = chosen;
+      for (const one of shown) showSale(metrics, one, sold.get(one.sale.id));
+      const reservations = found.reduce((sum, { figures: { reservations: own } }) => sum + own, 0);
+      const oldest_ms = Math.max(0, ...found.map(({ figures: { oldest_reservation_ms } }) => oldest_reservation_ms));
+      metrics.shard_live_sales.set({ shard }, live.length);
+      metrics.shard_reservations.set({ shard }, reservations);
+      metrics.shard_oldest_reservation_seconds.set({ shard }, oldest_ms / 1_000);
+      metrics.shard_redis_used_bytes.set({ shard }, memory.used_memory_bytes);
+      metrics.shard_redis_max_bytes.set({ shard }, memory.maxmemory_bytes);
+      for (const state of JOB_STATES) metrics.shard_jobs.set({ shard, state }, jobs[state] ?? 0);
+    },
+    rest: clear,
+  };
+}
+
+function isLive({ sale, figures: { now_ms, reservations } }: Found): boolean {
+  return reservations > 0 || (now_ms > sale.start_ms - LIVE_AROUND_MS && now_ms < sale.end_ms + LIVE_AROUND_MS);
+}
+
+const saleGauges = (metrics: Metrics) => [
+  metrics.sale_units,
+  metrics.sale_available,
+  metrics.sale_owners,
+  metrics.sale_reservations,
+  metrics.sale_oldest_reservation_seconds,
+  metrics.sale_sold,
+  metrics.sale_open,
+  metrics.sale_ready,
+];
+
+const shardGauges = (metrics: Metrics) => [
+  metrics.shard_live_sales,
+  metrics.shard_reservations,
+  metrics.shard_oldest_reservation_seconds,
+  metrics.shard_redis_used_bytes,
+  metrics.shard_redis_max_bytes,
+];
+
+function showSale(metrics: Metrics, { sale, figures: found }: Found, sold: number | undefined): void {
+  const of = { sale: sale.id };
+  metrics.sale_units.set(of, sale.seckill_stock);
+  metrics.sale_reservations.set(of, found.reservations);
+  metrics.sale_oldest_reservation_seconds.set(of, found.oldest_reservation_ms / 1_000);
+  metrics.sale_open.set(of, found.now_ms >= sale.start_ms && found.now_ms < sale.end_ms ? 1 : 0);
+  metrics.sale_ready.set(of, found.ready ? 1 : 0);
+  if (found.ready) {
+    metrics.sale_available.set(of, found.available);
+    metrics.sale_owners.set(of, found.owners);
+  }
+  if (sold !== undefined) metrics.sale_sold.set(of, sold);
+}

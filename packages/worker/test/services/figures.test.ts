@@ -1,0 +1,182 @@
+import { afterEach, expect, onTestFinished, test } from 'vitest';
+import { connectDb } from '@flash-sale/shared/db/client.ts';
+import { openOrderQueues } from '@flash-sale/shared/queue/order-queues.ts';
+import { connectRedis } from '@flash-sale/shared/redis/client.ts';
+import { createMetrics, type Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
+import { SaleWriter } from '../../src/order-writer/sale-writer.ts';
+import { figures } from '../../src/services/figures.ts';
+import { SaleList } from '../../src/services/sale-list.ts';
+import { admitAll, shoppers } from '../shoppers.ts';
+
+const GOING_ON = new AbortController().signal;
+const HOUR_MS = 3_600_000;
+const opened: TestContext[] = [];
+afterEach(async () => {
+  for (const context of opened.splice(0)) await context.close();
+});
+
+// A context for each test: a round looks at every sale there is.
+async function openFigures(options: { sales_shown_max?: number; mysqlIsAway?: boolean } = {}) {
+  const context = await openTestContext();
+  opened.push(context);
+  const { commands, db, keys, log } = context;
+  const connection = connectRedis(context.config, 'producer');
+  const queues = openOrderQueues({ connection, keys, log });
+  onTestFinished(async () => {
+    await queues.close();
+    connection.disconnect();
+  });
+  await queues.of(0).waitUntilReady();
+  const away = connectDb({ ...context.config, DB_PORT: 1 }, 'general');
+  onTestFinished(() => away.destroy());
+  const metrics = createMetrics('worker');
+  const rounds = figures({
+    commands,
+    db: options.mysqlIsAway === true ? away : db,
+    shard: 0,
+    // Read anew, as for a round that comes two seconds later.
+    sales: { current: () => new SaleList(db, log).of(0).current() },
+    queue: queues.of,
+    sales_shown_max: options.sales_shown_max ?? 50,
+    log,
+    metrics,
+  });
+  return { context, metrics, round: () => rounds.round(GOING_ON), rest: () => rounds.rest!() };
+}
+
+const settle = (context: TestContext, sale: { id: number; shard: number }, orderNos: readonly string[]) =>
+  new SaleWriter(
+    {
+      db: context.db,
+      commands: context.commands,
+      log: context.log,
+      metrics: createMetrics('worker'),
+      order_events: false,
+      order_batch_max: 500,
+      payment_timeout_ms: 900_000,
+    },
+    sale,
+  ).settle(orderNos);
+
+/** What is scraped of the figures of one sale. */
+async function shown(metrics: Metrics, sale: { id: number }): Promise<Record<string, number>> {
+  const text = await metrics.registry.metrics();
+  const lines = text.matchAll(new RegExp(`^seckill_sale_(\\w+)\\{sale="${sale.id}",process="worker"\\} (.+)$`, 'gm'));
+  return Object.fromEntries([...lines].map(([, name, value]) => [name, Number(value)]));
+}
+
+const valuesOf = async (gauge: { get(): Promise<{ values: { value: number }[] }> }): Promise<number[]> =>
+  (await gauge.get()).values.map(({ value }) => value);
+
+test('a sale is shown as Redis and the ledger have it', async () => {
+  const { context, metrics, round } = await openFigures();
+  const sale = await context.openSale({ seckill_stock: 10 });
+  await settle(context, sale, await admitAll(context, sale, shoppers(4)));
+  await admitAll(context, sale, ['waits-1', 'waits-2']);
+
+  await round();
+
+  const { oldest_reservation_seconds, ...others } = await shown(metrics, sale);
+  expect(others).toEqual({ units: 10, available: 4, owners: 6, reservations: 2, sold: 4, open: 1, ready: 1 });
+  expect(oldest_reservation_seconds).toBeGreaterThanOrEqual(0);
+  expect(await valuesOf(metrics.shard_reservations)).toEqual([2]);
+  expect(await valuesOf(metrics.shard_live_sales)).toEqual([1]);
+  expect((await valuesOf(metrics.shard_redis_used_bytes))[0]).toBeGreaterThan(0);
+  expect((await metrics.shard_jobs.get()).values.map(({ labels }) => labels.state)).toEqual([
+    'waiting',
+    'active',
+    'delayed',
+    'failed',
+  ]);
+});
+
+test('the age of the oldest reservation is told by sale and by shard', async () => {
+  const { context, metrics, round } = await openFigures();
+  const sale = await context.openSale();
+  const [order_no] = await admitAll(context, sale, ['patient']);
+  await context.redis.zincrby(context.keys.sale(sale).reservedAt, -60_000, order_no!);
+
+  await round();
+
+  expect((await shown(metrics, sale))['oldest_reservation_seconds']).toBeGreaterThanOrEqual(60);
+  expect((await valuesOf(metrics.shard_oldest_reservation_seconds))[0]).toBeGreaterThanOrEqual(60);
+});
+
+test('of a sale that is not ready nothing is told that Redis cannot know', async () => {
+  const { context, metrics, round } = await openFigures();
+  const sale = await context.insertSale();
+  await round();
+  expect(await shown(metrics, sale)).toEqual({
+    units: 10,
+    reservations: 0,
+    oldest_reservation_seconds: 0,
+    sold: 0,
+    open: 1,
+    ready: 0,
+  });
+});
+
+test('sales that are long over or far off are not shown, unless an order of theirs waits', async () => {
+  const { context, metrics, round } = await openFigures();
+  const now_ms = Date.now();
+  const over = await context.openSale({ start_ms: now_ms - 2 * HOUR_MS, end_ms: now_ms - HOUR_MS });
+  const far = await context.openSale({ start_ms: now_ms + HOUR_MS, end_ms: now_ms + 2 * HOUR_MS });
+  const late = await context.openSale();
+  await admitAll(context, late, ['late']);
+  await context.db
+    .updateTable('products')
+    .set({ start_time: new Date(now_ms - 2 * HOUR_MS), end_time: new Date(now_ms - HOUR_MS) })
+    .where('id', '=', late.id)
+    .execute();
+
+  await round();
+
+  expect(await shown(metrics, over)).toEqual({});
+  expect(await shown(metrics, far)).toEqual({});
+  expect(await shown(metrics, late)).toMatchObject({ reservations: 1, open: 0 });
+});
+
+test('a sale that is over takes its figures with it', async () => {
+  const { context, metrics, round } = await openFigures();
+  const sale = await context.openSale();
+  await round();
+  expect(await shown(metrics, sale)).toMatchObject({ open: 1 });
+  const past = new Date(Date.now() - HOUR_MS);
+  await context.db.updateTable('products').set({ end_time: past }).where('id', '=', sale.id).execute();
+  await round();
+  expect(await shown(metrics, sale)).toEqual({});
+});
+
+test('there are never more sales than allowed, and their reservations count all the same', async () => {
+  const { context, metrics, round } = await openFigures({ sales_shown_max: 1 });
+  const now_ms = Date.now();
+  const first = await context.openSale({ start_ms: now_ms - 60_000 });
+  const last = await context.openSale({ start_ms: now_ms - 1_000 });
+  await admitAll(context, first, ['one']);
+  await admitAll(context, last, ['two']);
+  await round();
+  expect(await shown(metrics, first)).toEqual({});
+  expect(await shown(metrics, last)).toMatchObject({ reservations: 1 });
+  expect(await valuesOf(metrics.shard_live_sales)).toEqual([2]);
+  expect(await valuesOf(metrics.shard_reservations)).toEqual([2]);
+});
+
+test('while MySQL is away the figures of Redis go on', async () => {
+  const { context, metrics, round } = await openFigures({ mysqlIsAway: true });
+  const sale = await context.openSale();
+  await round();
+  const figuresShown = await shown(metrics, sale);
+  expect(figuresShown).toMatchObject({ available: 10, ready: 1 });
+  expect(figuresShown).not.toHaveProperty('sold');
+});
+
+test('a worker that does not lead any more tells nothing', async () => {
+  const { context, metrics, round, rest } = await openFigures();
+  const sale = await context.openSale();
+  await round();
+  rest();
+  expect(await shown(metrics, sale)).toEqual({});
+  const text = await metrics.registry.metrics();
+  expect(text).not.toMatch(/^seckill_(sale|shard)_/m);
+});
