@@ -116,8 +116,7 @@ The row is read by another connection.
 
 ## Figures
 
-${WHAT.map(([name, what]) => `- **${name}**: ${what}`).join('
-')}
+${WHAT.map(([name, what]) => `- **${name}**: ${what}`).join('\n')}
 
 Redis appends to its log with \`always\` and MySQL flushes at every commit. Scenarios take turns, and repetitions of all of them follow each other.
 After every scenario an audit compares the answers that the client got with Redis and MySQL: every accepted order number is one live order, nobody else has
