@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { readSettingFiles } from '@flash-sale/shared/config/config.ts';
 import { dataDirOfCheckout } from './stack/command.ts';
 import { readRunning } from './stack/running.ts';
 
@@ -11,6 +12,6 @@ const [program, ...args] = process.argv.slice(2);
 const root = join(import.meta.dirname, '../..');
 const child = spawn(process.execPath, [join(root, program!), ...args], {
   stdio: 'inherit',
-  env: { ...readRunning(dataDirOfCheckout), ...process.env },
+  env: { ...readRunning(dataDirOfCheckout), ...readSettingFiles(process.env) },
 });
 child.once('exit', (code, signal) => process.exit(signal === null ? (code ?? 1) : 1));

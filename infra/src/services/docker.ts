@@ -6,8 +6,8 @@ import { freePort } from './ports.ts';
 import { removeRunRecord, writeRunRecord } from './run-records.ts';
 import { reasonOf, StartFailure } from './start-failure.ts';
 
-const redisImage = 'redis:7.4.2';
-const mysqlImage = 'mysql:8.4.4';
+export const redisImage = 'redis:7.4.2';
+export const mysqlImage = 'mysql:8.4.4';
 
 export interface ContainerOptions {
   dataDir: string;

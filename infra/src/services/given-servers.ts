@@ -1,3 +1,5 @@
+import { loadConfig } from '@flash-sale/shared/config/config.ts';
+import { dbTls, redisTls } from '@flash-sale/shared/config/tls.ts';
 import { pingMysql, pingRedis } from './ping.ts';
 import { reasonOf, StartFailure } from './start-failure.ts';
 
@@ -12,6 +14,7 @@ export const mysqlIsGiven = (env: NodeJS.ProcessEnv): boolean => Boolean(env['DB
 /** The variables of the given Redis, made complete; fails where it does not answer. */
 export async function givenRedis(env: NodeJS.ProcessEnv): Promise<Record<string, string>> {
   const REDIS_PASSWORD = env['REDIS_PASSWORD'] ?? '';
+  const tls = redisTls(tlsSettingsOf(env));
   const [name, passwordName] = env['REDIS_SENTINELS']
     ? (['REDIS_SENTINELS', 'REDIS_SENTINEL_PASSWORD'] as const)
     : (['REDIS_ADDR', 'REDIS_PASSWORD'] as const);
@@ -20,7 +23,7 @@ export async function givenRedis(env: NodeJS.ProcessEnv): Promise<Record<string,
   // Of a cluster, or of Sentinels, any one leads to the others.
   for (const address of addresses.split(',')) {
     try {
-      await pingRedis({ ...hostAndPort(address.trim(), 6379), password: env[passwordName] });
+      await pingRedis({ ...hostAndPort(address.trim(), 6379), password: env[passwordName], tls });
       return { [name]: addresses, REDIS_PASSWORD };
     } catch (error) {
       reasons.push(reasonOf(error));
@@ -46,6 +49,7 @@ export async function givenMysql(env: NodeJS.ProcessEnv): Promise<Record<string,
       port: Number(given.DB_PORT),
       user: given.DB_USER,
       password: given.DB_PASSWORD,
+      tls: dbTls(tlsSettingsOf(env)),
     });
   } catch (error) {
     throw new StartFailure(
@@ -55,6 +59,12 @@ export async function givenMysql(env: NodeJS.ProcessEnv): Promise<Record<string,
   }
   return given;
 }
+
+/** Nothing but the settings of TLS, since the rest of the environment is not this file's to check. */
+const tlsSettingsOf = (env: NodeJS.ProcessEnv) =>
+  loadConfig(
+    Object.fromEntries(Object.entries(env).filter(([name]) => /^(DB|REDIS)_TLS/.test(name) || name === 'DB_HOST')),
+  );
 
 /** `host`, `host:port` or `[v6]:port`. */
 function hostAndPort(address: string, defaultPort: number): { host: string; port: number } {

@@ -1,10 +1,12 @@
 import { Redis } from 'ioredis';
 import { createConnection } from 'mysql2/promise';
+import type { TlsSettings } from '@flash-sale/shared/config/tls.ts';
 
 export interface RedisAddress {
   host: string;
   port: number;
   password?: string | undefined;
+  tls?: TlsSettings | undefined;
 }
 
 export interface MysqlAddress {
@@ -12,6 +14,7 @@ export interface MysqlAddress {
   port: number;
   user: string;
   password: string;
+  tls?: TlsSettings | undefined;
 }
 
 /** Resolves with the server's own process number once it answers and has its data loaded. */
@@ -21,6 +24,7 @@ export async function pingRedis(address: RedisAddress): Promise<number> {
     host: address.host,
     port: address.port,
     ...(address.password ? { password: address.password } : {}),
+    ...(address.tls ? { tls: address.tls } : {}),
     lazyConnect: true,
     connectTimeout: 5_000,
     commandTimeout: 5_000,
@@ -43,8 +47,9 @@ export async function pingRedis(address: RedisAddress): Promise<number> {
 }
 
 /** Resolves once the server answers a query. */
-export async function pingMysql(address: MysqlAddress): Promise<void> {
-  const connection = await createConnection({ ...address, connectTimeout: 5_000 });
+export async function pingMysql({ tls, ...address }: MysqlAddress): Promise<void> {
+  const ssl = tls && { ...tls, verifyIdentity: true };
+  const connection = await createConnection({ ...address, ...(ssl ? { ssl } : {}), connectTimeout: 5_000 });
   try {
     await connection.query({ sql: 'SELECT 1', timeout: 5_000 });
   } finally {

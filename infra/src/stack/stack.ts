@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Config } from '@flash-sale/shared/config/config.ts';
+import { readSettingFiles, type Config } from '@flash-sale/shared/config/config.ts';
 import type { KeptProcess } from '../services/keep-running.ts';
 import type { LaunchedProcess } from '../services/launch.ts';
 import { endRecorded } from '../services/run-records.ts';
@@ -46,7 +46,8 @@ export interface Stack extends AsyncDisposable {
  * far; the end comes in the opposite order of the start.
  */
 export async function startStack(options: StackOptions): Promise<Stack> {
-  const { dataDir, env, print, signal } = options;
+  const { dataDir, print, signal } = options;
+  const env = readSettingFiles(options.env);
   await using starting = new AsyncDisposableStack();
 
   starting.use(takeLock(dataDir));
@@ -79,6 +80,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     url,
     productId,
     authMode: settings.config.AUTH_MODE,
+    hasDevLogin: settings.config.NODE_ENV !== 'production' && settings.config.JWT_SECRET !== undefined,
     isSandbox: settings.config.PAYMENT_PROVIDER === 'sandbox',
     adminToken: ownAdminToken,
     now: new Date(),

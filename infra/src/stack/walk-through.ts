@@ -6,13 +6,15 @@ export function walkThrough(options: {
   url: string;
   productId: number;
   authMode: 'trusted' | 'jwt';
+  /** The development login gives access tokens; elsewhere the reader has to bring one. */
+  hasDevLogin: boolean;
   /** The sandbox pays by itself; elsewhere the reader has to. */
   isSandbox: boolean;
   /** Left out where the reader gave it: what is not ours to show is asked for. */
   adminToken?: string | undefined;
   now: Date;
 }): string {
-  const { url, productId, authMode, isSandbox, adminToken, now } = options;
+  const { url, productId, authMode, hasDevLogin, isSandbox, adminToken, now } = options;
   const isJwt = authMode === 'jwt';
   const bearer = isJwt ? ' -H "authorization: Bearer $ACCESS_TOKEN"' : '';
   const post = (path: string, fields: string, user = 'alice') => {
@@ -41,6 +43,7 @@ export function walkThrough(options: {
     untilWritten,
     `${post('/api/v1/orders/$ORDER/cancel', '', 'bob')}; echo`,
   ];
+  const logIn = `ACCESS_TOKEN=$(curl -sS "$API/api/v1/dev/session" -H 'content-type: application/json' -d '{"user_id":"alice"}' | ${field('access_token')})`;
   const sale = JSON.stringify({
     name: 'My sale',
     price: 9.5,
@@ -51,12 +54,12 @@ export function walkThrough(options: {
   });
 
   return [
-    ...(isJwt
+    ...(isJwt && !hasDevLogin
       ? ['Shoppers need an access token of your issuer (AUTH_MODE=jwt). Put one in ACCESS_TOKEN, then paste:']
       : ['Paste this into a shell to buy something:']),
     '',
     `API=${url} PRODUCT=${productId}`,
-    ...(isJwt ? [': "${ACCESS_TOKEN:?put an access token of your issuer in it}"'] : []),
+    ...(isJwt ? [hasDevLogin ? logIn : ': "${ACCESS_TOKEN:?put an access token of your issuer in it}"'] : []),
     `echo '== the sales'; curl -sS "$API/api/v1/products?limit=5"; echo`,
     `echo '== a seckill token'`,
     `TOKEN=$(${tokenOf()}); echo "$TOKEN"`,

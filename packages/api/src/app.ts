@@ -12,6 +12,8 @@ import { DASHBOARD_PATH, queueDashboard } from './dashboard/queue-dashboard.ts';
 import type { AppDeps } from './deps.ts';
 import { OrderReader } from './orders/order-reader.ts';
 import { Settlements } from './orders/settlements.ts';
+import { crossOrigin } from './plugins/cross-origin.ts';
+import { capConnections, edgeOptions } from './plugins/edges.ts';
 import { DenyList } from './limits/deny-list.ts';
 import { addressLimit } from './plugins/address-limit.ts';
 import { health } from './plugins/health.ts';
@@ -19,8 +21,11 @@ import { identity } from './plugins/identity.ts';
 import { collectMethods } from './plugins/methods.ts';
 import { openapi } from './plugins/openapi.ts';
 import { operators } from './plugins/operators.ts';
-import { problems, refuseUnread, refuseUnrouted } from './plugins/problems.ts';
+import { problems } from './plugins/problems.ts';
+import { safeHeaders } from './plugins/safe-headers.ts';
+import { tracing } from './plugins/tracing.ts';
 import { compileValidator } from './plugins/validator.ts';
+import { operationRoutes } from './routes/admin/operations.ts';
 import { adminRoutes } from './routes/admin/routes.ts';
 import { denyListRoutes } from './routes/deny-list/routes.ts';
 import { devRoutes } from './routes/dev/routes.ts';
@@ -28,16 +33,19 @@ import { orderRoutes } from './routes/orders/routes.ts';
 import { paymentRoutes } from './routes/payments/routes.ts';
 import { productRoutes } from './routes/products/routes.ts';
 import { seckillRoutes } from './routes/seckill/routes.ts';
+import { TokenSecrets } from './tokens/token-secrets.ts';
 
-const BODY_BYTES_MAX = 16_384;
-const REQUEST_TIMEOUT_MS = 10_000;
-const KEEP_ALIVE_MS = 65_000;
 const REQUEST_ID = /^[\w-]{1,64}$/;
 
 /** The app, and whether it can take requests. */
 export interface App {
   readonly server: FastifyInstance;
   readonly readiness: () => Promise<Readiness>;
+  /**
+   * Says goodbye: not ready any more, waiting polls are answered, and each answer closes its connection. Requests are still taken, so that no
+   * client finds a connection closed that it has just used.
+   */
+  readonly drain: () => void;
 }
 
 /** Builds the HTTP app on open connections. It listens nowhere yet: tests `inject` into it. */
@@ -48,14 +56,9 @@ export async function buildApp(deps: AppDeps): Promise<App> {
     loggerInstance,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     genReqId: requestIds(),
-    bodyLimit: BODY_BYTES_MAX,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
+    ...edgeOptions(config),
     // A request on an open connection is still answered while the process drains.
     return503OnClosing: false,
-    frameworkErrors: refuseUnrouted,
-    clientErrorHandler: refuseUnread,
-    ...(config.TRUSTED_PROXIES === undefined ? {} : { trustProxy: config.TRUSTED_PROXIES.split(',') }),
   })
     .withTypeProvider<TypeBoxTypeProvider>()
     .setValidatorCompiler(compileValidator);
@@ -75,6 +78,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   const outcomes = new OutcomeCounts(deps.commands, log);
   const admissions = new Admissions(deps);
   const pressure = new Pressure(deps);
+  const secrets = new TokenSecrets(deps);
   // On connections that nothing else waits for.
   const denyList = new DenyList(deps.ledger, log);
 
@@ -92,14 +96,23 @@ export async function buildApp(deps: AppDeps): Promise<App> {
     done();
   });
   server.addHook('onClose', () => outcomes.stop());
-  server.addHook('preClose', (done) => {
+  const drain = (): void => {
     draining = true;
-    pressure.stop();
-    denyList.stop();
     settlements.close();
-    done();
+  };
+  server.addHook('preClose', (done) => {
+    drain();
+    pressure.stop();
+    secrets.stop();
+    denyList.stop();
+    // Right after a look for new connections, so that as few as can be are known to the system only when the port is closed: it resets those.
+    setImmediate(done);
   });
 
+  await server.register(tracing, { tracing: deps.tracing });
+  capConnections(server as unknown as FastifyInstance, config.CONNECTIONS_MAX, log);
+  await server.register(safeHeaders);
+  await server.register(crossOrigin, { origins: config.CORS_ORIGINS });
   await server.register(problems);
   await server.register(openapi);
   const refuseOtherMethods = collectMethods(server);
@@ -119,14 +132,16 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   });
   await server.register(paymentRoutes, deps);
   await server.register(adminRoutes, { ...deps, catalog, orders });
+  await server.register(operationRoutes, { ...deps, catalog, secrets });
   await server.register(denyListRoutes, { db, denyList });
   refuseOtherMethods();
   await server.register(queueDashboard, { ...deps, prefix: DASHBOARD_PATH });
   await denyList.start();
   pressure.start();
+  secrets.start();
   outcomes.start();
   await server.ready();
-  return { server: server as unknown as FastifyInstance, readiness };
+  return { server: server as unknown as FastifyInstance, readiness, drain };
 }
 
 /** A request's id: the one its sender or gateway gave it, where that is fit to be logged, else one of ours. */

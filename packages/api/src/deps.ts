@@ -11,12 +11,15 @@ import type { Commands } from '@flash-sale/shared/redis/commands.ts';
 import type { Keys } from '@flash-sale/shared/redis/keys.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import type { Tracing } from '@flash-sale/shared/telemetry/tracing.ts';
 
 /** What the app is built from. `main` makes the real ones; whoever made them closes them. */
 export interface AppDeps {
   readonly config: Config;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** Left out where traces are off. */
+  readonly tracing?: Tracing | undefined;
   readonly db: Db;
   /** For the rebuild of a sale that was just created: its own connections free their locks soon. */
   readonly ledger: Db;

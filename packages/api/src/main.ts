@@ -1,9 +1,8 @@
 import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { loadConfig } from '@flash-sale/shared/config/config.ts';
 import { connectDb } from '@flash-sale/shared/db/client.ts';
 import { migrate } from '@flash-sale/shared/db/migrate.ts';
-import { sharedTokenSecret } from '@flash-sale/shared/db/token-secrets.ts';
-import { SeckillTokens } from '@flash-sale/shared/domain/seckill-token.ts';
 import { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
 import { choosePaymentProvider } from '@flash-sale/shared/payment/choose.ts';
 import { startOrExit, stopOnSignal } from '@flash-sale/shared/process/lifecycle.ts';
@@ -17,7 +16,9 @@ import { perShard } from '@flash-sale/shared/redis/per-shard.ts';
 import { createLogger } from '@flash-sale/shared/telemetry/logger.ts';
 import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { startOpsServer } from '@flash-sale/shared/telemetry/ops-server.ts';
+import { startTracing } from '@flash-sale/shared/telemetry/tracing.ts';
 import { buildApp } from './app.ts';
+import { openSeckillTokens } from './tokens/token-secrets.ts';
 
 /** How long the start waits for Redis. */
 const START_WAIT_MS = 2_000;
@@ -27,6 +28,7 @@ await startOrExit(async () => {
   const config = loadConfig(process.env);
   const log = createLogger(config, 'api');
   const metrics = createMetrics('api');
+  const tracing = await startTracing(config, 'api');
   const migrations = await migrate(config);
   if (migrations.length > 0) log.info({ migrations }, 'database migrated');
   if (config.ADMIN_TOKEN === undefined) log.warn('ADMIN_TOKEN is not set: operators’ calls are closed');
@@ -45,17 +47,17 @@ await startOrExit(async () => {
   const keys = new Keys(config.REDIS_PREFIX);
   const commands = createCommands(redis, keys);
 
-  const queues = openOrderQueues({ connection: producer, keys, log });
+  const queues = openOrderQueues({ connection: producer, keys, log, tracing });
   const clock = perShard((shard) => {
     const started = new RedisClock(redis, commands, shard);
     started.start();
     return started;
   });
-  const secrets = config.TOKEN_SECRETS?.split(',') ?? [await sharedTokenSecret(db)];
-  const { server, readiness } = await buildApp({
+  const { server, readiness, drain } = await buildApp({
     config,
     log,
     metrics,
+    tracing,
     db,
     ledger,
     redis,
@@ -63,7 +65,7 @@ await startOrExit(async () => {
     operatorRedis,
     keys,
     commands,
-    tokens: new SeckillTokens(secrets as [string, ...string[]]),
+    tokens: await openSeckillTokens(config, db),
     saleTransactions: new SaleTransactions({ db, commands, log }),
     provider: await choosePaymentProvider(config, db, log),
     clock: clock.of,
@@ -83,13 +85,15 @@ await startOrExit(async () => {
     { registry: metrics.registry, readiness },
   );
   const { port } = server.server.address() as AddressInfo;
-  stopOnSignal(log, config.SHUTDOWN_GRACE_MS, async () => {
+  stopOnSignal(log, config.DRAIN_MS + config.SHUTDOWN_GRACE_MS, async () => {
+    drain();
+    await delay(config.DRAIN_MS);
     await server.close();
     await queues.close();
     for (const started of clock.all()) started.stop();
     await ops.stop();
     for (const client of [redis, producer, subscriber, operatorRedis]) client.disconnect();
-    await Promise.all([db.destroy(), ledger.destroy()]);
+    await Promise.all([db.destroy(), ledger.destroy(), tracing?.stop()]);
   });
   // Said last: whoever reads it may send a signal at once.
   log.info({ port, ops_port: ops.port }, 'api ready');

@@ -14,6 +14,7 @@ import { Keys } from '@flash-sale/shared/redis/keys.ts';
 import { createLogger } from '@flash-sale/shared/telemetry/logger.ts';
 import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { answers, startOpsServer } from '@flash-sale/shared/telemetry/ops-server.ts';
+import { startTracing } from '@flash-sale/shared/telemetry/tracing.ts';
 import { OrderWriter } from './order-writer/order-writer.ts';
 import { auditor } from './services/auditor.ts';
 import { cleanUp } from './services/clean-up.ts';
@@ -32,6 +33,7 @@ await startOrExit(async () => {
   const config = loadConfig(process.env);
   const log = createLogger(config, 'worker');
   const metrics = createMetrics('worker');
+  const tracing = await startTracing(config, 'worker');
   const migrations = await migrate(config);
   if (migrations.length > 0) log.info({ migrations }, 'database migrated');
 
@@ -54,6 +56,7 @@ await startOrExit(async () => {
     commands,
     log,
     metrics,
+    tracing,
     order_batch_max: config.ORDER_BATCH_MAX,
     payment_timeout_ms: config.PAYMENT_TIMEOUT_SECONDS * 1_000,
   });
@@ -81,6 +84,7 @@ await startOrExit(async () => {
       concurrency: config.WORKER_CONCURRENCY,
       progress,
       log,
+      tracing,
     }),
     repeating(progressWatch({ progress, sales, redis, queue: queues.of, log }), log),
     forEachShard({ db, log }, servicesOf),
@@ -118,7 +122,7 @@ await startOrExit(async () => {
     await ops.stop();
     redis.disconnect();
     producer.disconnect();
-    await Promise.all([db.destroy(), ledger.destroy()]);
+    await Promise.all([db.destroy(), ledger.destroy(), tracing?.stop()]);
   });
   // Said last: whoever reads it may send a signal at once.
   log.info({ ops_port: ops.port }, 'worker ready');

@@ -8,6 +8,7 @@ import type { AdmitItem, Admission, AdmitCall, Commands } from '@flash-sale/shar
 import { codeOfRedisError } from '@flash-sale/shared/redis/errors.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { inBatchSpan, type Tracing } from '@flash-sale/shared/telemetry/tracing.ts';
 
 type AdmissionConfig = Pick<
   Config,
@@ -33,6 +34,7 @@ export interface AdmissionsDeps {
   readonly queue: (shard: number) => Queue<WriteOrdersJob>;
   readonly log: Logger;
   readonly metrics: Metrics;
+  readonly tracing?: Tracing | undefined;
 }
 
 /** A buy that passed every check that needs no I/O. */
@@ -86,9 +88,9 @@ export class Admissions {
       line = { sale, waiting: [], calls: 0 };
       this.#lines.set(sale.id, line);
     }
-    const { user_id, token, request_id } = buy;
+    const { user_id, token, request_id, traceparent } = buy;
     const decision = new Promise<Decision>((decide) =>
-      line.waiting.push({ user_id, token, request_id, order_no, decide }),
+      line.waiting.push({ user_id, token, request_id, traceparent, order_no, decide }),
     );
     this.#waiting += 1;
     this.#send(line);
@@ -106,7 +108,8 @@ export class Admissions {
     const batch = line.waiting.splice(0, ADMISSION_BATCH_MAX);
     this.#waiting -= batch.length;
     line.calls += 1;
-    void this.#decide(line, batch).finally(() => {
+    const attributes = { 'seckill.sale': line.sale.id };
+    void inBatchSpan(this.#deps.tracing, 'admit', batch, attributes, () => this.#decide(line, batch)).finally(() => {
       line.calls -= 1;
       this.#send(line);
     });

@@ -8,6 +8,7 @@ import { openOrderQueues } from '@flash-sale/shared/queue/order-queues.ts';
 import { answers } from '@flash-sale/shared/telemetry/ops-server.ts';
 import type { AppDeps } from '../deps.ts';
 import { PROBLEM_JSON } from '../plugins/problems.ts';
+import { PAGE_POLICY } from '../plugins/safe-headers.ts';
 import { OrdersAdapter } from './orders-adapter.ts';
 
 export const DASHBOARD_PATH = '/admin/queues';
@@ -27,24 +28,6 @@ const ACTIONS: ReadonlyMap<string, string> = new Map([
 const JOBS_PER_PAGE_MAX = 50;
 const POLL_S = 5;
 const SHARDS_FRESH_MS = 5_000;
-
-/** The page runs its own scripts, styles itself inline, and calls nobody else; the fonts that it would fetch from outside stay out. */
-const HEADERS = {
-  'content-security-policy': [
-    "default-src 'none'",
-    "script-src 'self'",
-    "style-src 'self' 'unsafe-inline'",
-    "img-src 'self' data:",
-    "font-src 'self' data:",
-    "connect-src 'self'",
-    "base-uri 'self'",
-    "form-action 'none'",
-    "frame-ancestors 'none'",
-  ].join('; '),
-  'referrer-policy': 'no-referrer',
-  'x-content-type-options': 'nosniff',
-  'x-frame-options': 'DENY',
-};
 
 type Deps = Pick<AppDeps, 'db' | 'keys' | 'log' | 'operatorRedis'>;
 
@@ -118,7 +101,7 @@ export const queueDashboard: FastifyPluginAsync<Deps> = async (app, { db, keys, 
     route.errorHandler = app.errorHandler;
   });
   app.addHook('onSend', async (request, reply, payload) => {
-    reply.headers(HEADERS);
+    reply.header('content-security-policy', PAGE_POLICY);
     // The page's own files carry a hash in their names, and are the same for everybody.
     if (!request.url.startsWith(`${DASHBOARD_PATH}/static/`)) reply.header('cache-control', 'no-store');
     if (reply.getHeader('content-type') !== PROBLEM_JSON) return payload;

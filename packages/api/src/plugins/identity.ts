@@ -1,3 +1,4 @@
+import { createSecretKey } from 'node:crypto';
 import { createRemoteJWKSet, jwtVerify, type JWTPayload, type JWTVerifyOptions } from 'jose';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
@@ -127,7 +128,8 @@ function accessTokens(config: IdentityConfig): (request: FastifyRequest) => Prom
 }
 
 function verifier(config: IdentityConfig, options: JWTVerifyOptions): (token: string) => Promise<JWTPayload> {
-  const secret = config.JWT_SECRET === undefined ? undefined : new TextEncoder().encode(config.JWT_SECRET);
+  // A KeyObject is made ready once; jose would import raw bytes again for each access token.
+  const secret = config.JWT_SECRET === undefined ? undefined : createSecretKey(config.JWT_SECRET, 'utf8');
   const keySet =
     config.JWKS_URL === undefined
       ? undefined

@@ -1,11 +1,22 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
+import type { FastifySchema } from 'fastify';
 import fp from 'fastify-plugin';
+import { ERRORS, type ErrorCode } from '@flash-sale/shared/domain/errors.ts';
+import { PAGE_POLICY } from './safe-headers.ts';
+
+declare module 'fastify' {
+  interface FastifySchema {
+    /** What the call may refuse with, besides what any call like it may. */
+    problems?: readonly ErrorCode[];
+  }
+}
 
 /** The OpenAPI document, made from the routes' schemas (`/docs/json`), and its page (`/docs`). */
 export const openapi = fp(
   async (app) => {
     await app.register(swagger, {
+      transform: ({ schema, url, route }) => ({ url, schema: withProblems(schema, [route.method].flat()) }),
       openapi: {
         openapi: '3.1.0',
         info: {
@@ -21,7 +32,46 @@ export const openapi = fp(
         },
       },
     });
-    await app.register(swaggerUi, { routePrefix: '/docs' });
+    await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: PAGE_POLICY });
   },
   { name: 'openapi' },
 );
+
+/** A route's schema with every refusal among its answers, so that the document leaves out nothing that a client may meet. */
+function withProblems(schema: FastifySchema, methods: readonly string[]): FastifySchema {
+  const byStatus = Map.groupBy(new Set(problemsOf(schema, methods)), (code) => ERRORS[code].status);
+  const problems = Object.fromEntries([...byStatus].map(([status, codes]) => [status, problemAnswer(status, codes)]));
+  return { ...schema, response: { ...(schema.response as object), ...problems } };
+}
+
+function problemsOf({ problems = [], params, security = [] }: FastifySchema, methods: readonly string[]): ErrorCode[] {
+  const codes: ErrorCode[] = [...problems, 'invalid_request', 'rate_limited', 'unavailable', 'internal'];
+  if (params !== undefined) codes.push('not_found');
+  if (security.some((schemes) => Object.keys(schemes).length > 0)) codes.push('unauthenticated', 'forbidden');
+  if (!methods.includes('GET')) codes.push('payload_too_large', 'unsupported_media_type');
+  return codes;
+}
+
+function problemAnswer(status: number, codes: readonly ErrorCode[]): object {
+  const text = { type: 'string' };
+  return {
+    description: codes.map((code) => ERRORS[code].title).join('; '),
+    content: {
+      'application/problem+json': {
+        schema: {
+          type: 'object',
+          required: ['type', 'title', 'status', 'code', 'request_id'],
+          additionalProperties: false,
+          properties: {
+            type: text,
+            title: text,
+            status: { const: status },
+            code: { enum: codes },
+            detail: text,
+            request_id: text,
+          },
+        },
+      },
+    },
+  };
+}

@@ -6,6 +6,7 @@ import fp from 'fastify-plugin';
 import { ERRORS, Refusal, type ErrorCode, type RefusalOptions } from '@flash-sale/shared/domain/errors.ts';
 import { isDbOutage } from '@flash-sale/shared/db/errors.ts';
 import { codeOfRedisError } from '@flash-sale/shared/redis/errors.ts';
+import { SAFE_HEADERS } from './safe-headers.ts';
 
 declare module 'fastify' {
   interface FastifyReply {
@@ -53,7 +54,8 @@ export function send(reply: FastifyReply, code: ErrorCode, options: RefusalOptio
 
 /** Answers what Fastify refuses before it looks for a route: its own answers would have another shape. */
 export function refuseUnrouted(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-  reply.header('x-request-id', request.id);
+  // No hook runs for these.
+  reply.headers({ ...SAFE_HEADERS, 'x-request-id': request.id });
   // A path that is too long for its route names nothing that exists.
   send(reply, error.code === 'FST_ERR_MAX_PARAM_LENGTH' ? 'not_found' : 'invalid_request');
 }

@@ -1,9 +1,11 @@
 import Type from 'typebox';
+import type { ErrorCode } from '@flash-sale/shared/domain/errors.ts';
 import { USER_ID_PATTERN } from '@flash-sale/shared/domain/shopper.ts';
 
 /** Fields that several calls share. */
 export const UserId = Type.String({
   pattern: USER_ID_PATTERN,
+  maxLength: 64,
   description: '1 to 64 visible ASCII characters',
   examples: ['alice'],
 });
@@ -11,6 +13,7 @@ export const ProductId = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INT
 export const SeckillToken = Type.String({ minLength: 1, maxLength: 128 });
 export const Time = Type.String({ description: 'ISO-8601, UTC', examples: ['2026-11-27T20:00:00.000Z'] });
 export const Price = Type.Number({ description: 'At most two decimals', examples: [19.99] });
+export const Cursor = Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,14}$' }));
 export const Limit = Type.Optional(
   Type.Integer({ minimum: 1, maximum: 100, description: 'Rows per page, 20 by default' }),
 );
@@ -43,3 +46,8 @@ export function msOfTime(text: string): number | undefined {
 
 /** How a shopper's call is secured, for the OpenAPI document: by an access token in `jwt` mode, by the gateway in `trusted` mode. */
 export const SHOPPER_SECURITY: { [scheme: string]: string[] }[] = [{}, { accessToken: [] }];
+
+/** What a call may refuse with, for the OpenAPI document, besides what any call like it may. */
+export function mayRefuse(...problems: ErrorCode[]): { readonly problems: readonly ErrorCode[] } {
+  return { problems };
+}

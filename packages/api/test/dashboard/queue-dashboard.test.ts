@@ -245,7 +245,7 @@ describe('the page', () => {
     expect(policy).not.toMatch(/https?:|\*|unsafe-eval|script-src[^;]*unsafe/);
     expect(page.headers).toMatchObject({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
     const shoppers = await app.get('/api/v1/products');
-    expect(String(shoppers.headers['content-security-policy'] ?? '')).not.toContain("style-src 'self' 'unsafe-inline'");
+    expect(shoppers.headers['content-security-policy']).not.toBe(policy);
   });
 
   it('is not in the contract: the API’s document says nothing of it', async () => {

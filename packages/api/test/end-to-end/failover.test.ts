@@ -34,6 +34,15 @@ function connectTo({ port }: PrivateServer, password = PASSWORD): Redis {
   return new Redis({ port, password, commandTimeout: 5_000 }).on('error', () => undefined);
 }
 
+/** Resolves when the replica follows its master, and the Sentinel knows of it. */
+async function inStep(toSentinel: Redis): Promise<void> {
+  await vi.waitFor(async () => expect(await toReplica.info('replication')).toContain('master_link_status:up'), SEEN);
+  await vi.waitFor(async () => {
+    expect(await toSentinel.call('SENTINEL', 'REPLICAS', MASTER_NAME)).toHaveLength(1);
+  }, SEEN);
+  toSentinel.disconnect();
+}
+
 beforeEach(async () => {
   folder = await openOwnFolder();
   const { dataDir } = folder;
@@ -50,13 +59,7 @@ beforeEach(async () => {
   });
   toMaster = connectTo(master);
   toReplica = connectTo(replica);
-  await vi.waitFor(async () => expect(await toReplica.info('replication')).toContain('master_link_status:up'), SEEN);
-  const toSentinel = connectTo(sentinel, SENTINEL_PASSWORD);
-  await vi.waitFor(
-    async () => expect(await toSentinel.call('SENTINEL', 'REPLICAS', MASTER_NAME)).toHaveLength(1),
-    SEEN,
-  );
-  toSentinel.disconnect();
+  await inStep(connectTo(sentinel, SENTINEL_PASSWORD));
 
   context = await openTestContext({
     // Nobody may go there.

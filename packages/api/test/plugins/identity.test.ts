@@ -161,6 +161,73 @@ describe('jwt mode with a secret', () => {
   });
 });
 
+describe('callers without a valid access token', () => {
+  const from = (address: string, headers: Record<string, string>) => ({ ...headers, 'x-forwarded-for': address });
+
+  it('are refused by their address after a few, before another signature is checked; who has one goes on', async () => {
+    const app = await openApp(context, {
+      RATE_LIMIT_IP_CAPACITY: '3',
+      RATE_LIMIT_IP_PER_SECOND: '1',
+      TRUSTED_PROXIES: '127.0.0.1',
+    });
+    try {
+      const list = (headers: Record<string, string>) => app.get('/api/v1/orders', headers);
+      const attacker = '198.51.100.9';
+      const good = as(await valid('known'));
+      expect((await list(from(attacker, good))).statusCode).toBe(200);
+      for (const headers of [{}, as('x.y.z'), as(await hs256({ sub: 'alice' }))]) {
+        expect(await list(from(attacker, headers))).toBeProblem('unauthenticated');
+      }
+      const refused = await list(from(attacker, as('x.y.z')));
+      expect(refused).toBeProblem('rate_limited');
+      expect(refused.headers).toMatchObject({
+        'ratelimit-policy': '"address";q=3;w=3',
+        ratelimit: '"address";r=0;t=1',
+      });
+      // An access token that was verified before costs nothing, nor does another address pay for this one.
+      expect((await list(from(attacker, good))).statusCode).toBe(200);
+      expect(await list(from('198.51.100.10', {}))).toBeProblem('unauthenticated');
+    } finally {
+      await app.close();
+    }
+  });
+});
+
+describe('the development login', () => {
+  const logIn = (app: TestApp, userId: string) => app.post('/api/v1/dev/session', { user_id: userId });
+
+  it('gives an access token that the service takes, issuer and audience included', async () => {
+    const app = await openApp(context, { JWT_ISSUER: ISSUER, JWT_AUDIENCE: AUDIENCE });
+    try {
+      const answer = await logIn(app, 'dev');
+      expect(answer.statusCode).toBe(200);
+      expect(answer.headers['cache-control']).toBe('no-store');
+      const { access_token, token_type, expires_at } = answer.json<Record<string, string>>();
+      expect(token_type).toBe('Bearer');
+      expect(Date.parse(expires_at!) - Date.now()).toBeLessThanOrEqual(3_600_000);
+      expect((await app.get('/api/v1/orders?user_id=dev', as(access_token!))).statusCode).toBe(200);
+      expect(await app.get('/api/v1/orders?user_id=other', as(access_token!))).toBeProblem('forbidden');
+      expect(await logIn(app, 'a b')).toBeProblem('invalid_request');
+    } finally {
+      await app.close();
+    }
+  });
+
+  it.each<[string, Record<string, string>]>([
+    ['in production', { NODE_ENV: 'production', PAYMENT_PROVIDER: 'sandbox' }],
+    ['where another service signs access tokens', { JWT_SECRET: '', JWKS_URL: 'http://127.0.0.1:9/keys' }],
+    ['where the gateway says who calls', { AUTH_MODE: 'trusted', JWT_SECRET: '' }],
+  ])('does not exist %s', async (_where, env) => {
+    const app = await openApp(context, env);
+    try {
+      expect(await logIn(app, 'dev')).toBeProblem('not_found');
+      expect((await app.get('/docs/json')).body).not.toContain('/api/v1/dev');
+    } finally {
+      await app.close();
+    }
+  });
+});
+
 describe('jwt mode with an issuer and an audience', () => {
   let app: TestApp;
   let sale: Sale;
@@ -250,8 +317,12 @@ describe('jwt mode with a key set', () => {
     try {
       expect((await askToken(app, sale, as(await first.sign('a')))).statusCode).toBe(200);
       keys = [second.jwk];
-      // A set is fetched again at most every 30 s, lest forged key ids become requests to the provider.
-      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 31_000 });
+      // A set is fetched again at most every 5 s, lest made-up key ids become requests to the provider.
+      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 4_000 });
+      const before = fetches;
+      expect(await askToken(app, sale, as(await second.sign('b')))).toBeProblem('unauthenticated');
+      expect(fetches).toBe(before);
+      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 1_001 });
       expect((await askToken(app, sale, as(await second.sign('b')))).statusCode).toBe(200);
       expect(await askToken(app, sale, as(await first.sign('c')))).toBeProblem('unauthenticated');
     } finally {

@@ -86,3 +86,80 @@ it('points nowhere that the document does not define', async () => {
     expect({ path, target }).not.toEqual({ path, target: undefined });
   }
 });
+
+/** A JSON Schema, as far as limits go. */
+interface Limited {
+  readonly type?: string;
+  readonly enum?: unknown;
+  readonly const?: unknown;
+  readonly anyOf?: readonly Limited[];
+  readonly properties?: Record<string, Limited>;
+  readonly additionalProperties?: unknown;
+  readonly items?: Limited;
+  readonly maxItems?: number;
+  readonly maxLength?: number;
+  readonly pattern?: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
+}
+
+/** Where a schema lets anything through, by path. */
+function unlimited(schema: Limited, at: string): string[] {
+  if (schema.enum !== undefined || schema.const !== undefined || schema.type === 'boolean') return [];
+  if (schema.anyOf !== undefined) return schema.anyOf.flatMap((each) => unlimited(each, at));
+  switch (schema.type) {
+    case 'object':
+      return [
+        ...(schema.additionalProperties === false ? [] : [`${at} takes any property`]),
+        ...Object.entries(schema.properties ?? {}).flatMap(([name, each]) => unlimited(each, `${at}/${name}`)),
+      ];
+    case 'array':
+      return [
+        ...(schema.maxItems === undefined ? [`${at} takes any number of items`] : []),
+        ...unlimited(schema.items ?? {}, `${at}/*`),
+      ];
+    case 'string': {
+      // A pattern without `*`, `+` and an open count is as long as it says.
+      const isBounded = schema.pattern !== undefined && !/[*+]|,\}/.test(schema.pattern);
+      return schema.maxLength === undefined && !isBounded ? [`${at} takes any length`] : [];
+    }
+    case 'integer':
+    case 'number':
+      return schema.minimum === undefined || schema.maximum === undefined ? [`${at} has no bounds`] : [];
+    default:
+      return [`${at} takes anything`];
+  }
+}
+
+it('bounds every field that a client may send, and takes no other', async () => {
+  const document = await documentOf();
+  const found = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).flatMap(([method, call]) => {
+      const at = `${method.toUpperCase()} ${path}`;
+      const { parameters = [], requestBody } = call as {
+        parameters?: { name: string; schema: Limited }[];
+        requestBody?: { content: Record<string, { schema: Limited }> };
+      };
+      return [
+        ...parameters.flatMap(({ name, schema }) => unlimited(schema, `${at} ${name}`)),
+        ...Object.values(requestBody?.content ?? {}).flatMap(({ schema }) => unlimited(schema, `${at} body`)),
+      ];
+    }),
+  );
+  expect(found).toEqual([]);
+});
+
+it('declares every refusal as a problem with its codes', async () => {
+  const { paths } = await documentOf();
+  const answers = paths['/api/v1/seckill/buy']!['post']!.responses as Record<string, { content: object }>;
+  expect(answers['409']!.content).toMatchObject({
+    'application/problem+json': {
+      schema: { properties: { code: { enum: expect.arrayContaining(['sold_out', 'ended', 'paused']) } } },
+    },
+  });
+  for (const methods of Object.values(paths)) {
+    for (const call of Object.values(methods)) {
+      expect(Object.keys(call.responses)).toEqual(expect.arrayContaining(['400', '429', '500', '503']));
+    }
+  }
+});

@@ -1,11 +1,19 @@
+import { isIP } from 'node:net';
 import Type, { type Static } from 'typebox';
 import Value from 'typebox/value';
+import { withFiles } from './files.ts';
 
 const text = (description: string, options: Record<string, unknown> = {}) => Type.String({ description, ...options });
 const count = (description: string, value: number, minimum: number, maximum: number) =>
   Type.Integer({ description, default: value, minimum, maximum });
 const port = (description: string, value: number) => count(description, value, 0, 65_535);
 const flag = (description: string) => Type.Boolean({ description, default: false });
+const pem = (description: string, options: Record<string, unknown> = {}) =>
+  Type.Optional(text(description, { ...options, pattern: '^\\s*-----BEGIN [A-Z0-9 ]+-----[\\s\\S]+$' }));
+/** Text that nobody may read in a log. */
+const secret = (description: string, options: Record<string, unknown> = {}) =>
+  text(description, { ...options, secret: true });
+const ORIGIN = 'https?://[A-Za-z0-9.:[\\]-]+';
 /** Shorter ones can be guessed, by many addresses at once. */
 const OPERATOR_TOKEN_LENGTH_MIN = 16;
 /** Text that ends up in key names, where braces would move the hash tag. */
@@ -27,22 +35,48 @@ export const ConfigSchema = Type.Object({
     description: 'lowest level that is logged',
     default: 'info',
   }),
+  TRACING: flag('send traces to an OpenTelemetry collector, as the standard `OTEL_*` variables say'),
   SERVER_HOST: text('address the API listens on', { default: '0.0.0.0', minLength: 1 }),
   SERVER_PORT: port('port of the API, shared by all api processes of a machine; 0: any free one', 8080),
   OPS_HOST: text('address of the ops ports', { default: '127.0.0.1', minLength: 1 }),
   API_OPS_PORT: port('ops port of an api process (`/healthz /readyz /metrics`)', 9100),
   WORKER_OPS_PORT: port('ops port of a worker process', 9200),
+  CORS_ORIGINS: Type.Optional(
+    text('origins, separated by commas, whose pages may call the API from a browser. Default: none', {
+      pattern: `^${ORIGIN}(,${ORIGIN})*$`,
+    }),
+  ),
+  HEADERS_TIMEOUT_MS: count('a request whose headers take longer to come is cut off, ms', 5_000, 100, 600_000),
+  REQUEST_TIMEOUT_MS: count('a request that takes longer to come as a whole is cut off, ms', 10_000, 100, 600_000),
+  KEEP_ALIVE_TIMEOUT_MS: count(
+    'how long a connection waits for its next request, ms; longer than what a load balancer in front waits',
+    65_000,
+    100,
+    3_600_000,
+  ),
+  IDLE_TIMEOUT_MS: count(
+    'a connection on which nothing moves for this long within a request is cut off, ms; longer than a long poll',
+    60_000,
+    30_000,
+    3_600_000,
+  ),
+  HEADER_BYTES_MAX: count('bytes of the headers of a request', 16_384, 1_024, 65_536),
+  CONNECTIONS_MAX: count('connections open at once, per api process; one more is closed', 20_000, 1, 1_000_000),
   DB_HOST: text('MySQL or MariaDB host', { default: '127.0.0.1', minLength: 1 }),
   DB_PORT: count('MySQL port', 3306, 1, 65_535),
   DB_USER: text('MySQL user', { default: 'root', minLength: 1 }),
-  DB_PASSWORD: text('MySQL password', { default: '' }),
+  DB_PASSWORD: secret('MySQL password', { default: '' }),
   DB_NAME: text('database; created if missing', { default: 'seckill', pattern: '^[A-Za-z0-9_]{1,64}$' }),
   DB_POOL_MAX: count('MySQL connections of a process’s pool', 10, 1, 1_000),
+  DB_TLS: flag('connects to MySQL by TLS only, and checks its certificate and host name'),
+  DB_TLS_CA: pem('certificates, PEM, that MySQL’s must be signed by. Default: those that Node.js trusts'),
+  DB_TLS_CERT: pem('own certificate, PEM, where MySQL asks for one'),
+  DB_TLS_KEY: pem('key of that certificate, PEM', { secret: true }),
   REDIS_ADDR: text('`host:port` of Redis; several, separated by commas, seed a cluster', {
     default: '127.0.0.1:6379',
     pattern: ADDRESSES,
   }),
-  REDIS_PASSWORD: text('Redis password', { default: '' }),
+  REDIS_PASSWORD: secret('Redis password', { default: '' }),
   REDIS_CLUSTER: flag('the addresses are a Redis Cluster'),
   REDIS_SENTINELS: Type.Optional(
     text(
@@ -56,7 +90,14 @@ export const ConfigSchema = Type.Object({
     default: 'mymaster',
     pattern: '^[A-Za-z0-9._-]+$',
   }),
-  REDIS_SENTINEL_PASSWORD: text('password of the Sentinels', { default: '' }),
+  REDIS_SENTINEL_PASSWORD: secret('password of the Sentinels', { default: '' }),
+  REDIS_TLS: flag('connects to Redis by TLS only, and checks its certificate and host name'),
+  REDIS_TLS_CA: pem('certificates, PEM, that Redis’s must be signed by. Default: those that Node.js trusts'),
+  REDIS_TLS_CERT: pem('own certificate, PEM, where Redis asks for one'),
+  REDIS_TLS_KEY: pem('key of that certificate, PEM', { secret: true }),
+  REDIS_TLS_SERVER_NAME: Type.Optional(
+    text('name that Redis’s certificate must have. Default: the host that is connected to', { minLength: 1 }),
+  ),
   REDIS_PREFIX: keyText('put before every Redis key, so that services can share a Redis'),
   REDIS_TIMEOUT_MS: count('a Redis call of a request that takes longer answers `unavailable`, ms', 900, 50, 10_000),
   SHARDS: count('shards that new sales are spread over', 1, 1, 1_024),
@@ -66,7 +107,7 @@ export const ConfigSchema = Type.Object({
         '`trusted`: `user_id` is believed (behind a gateway); `jwt`: access tokens. Default: `trusted`, in production `jwt`',
     }),
   ),
-  JWT_SECRET: Type.Optional(text('HS256 secret of access tokens, at least 32 bytes', { minLength: 32 })),
+  JWT_SECRET: Type.Optional(secret('HS256 secret of access tokens, at least 32 bytes', { minLength: 32 })),
   JWKS_URL: Type.Optional(text('key set that signs access tokens', { pattern: '^https?://' })),
   JWT_ALGORITHM: Type.Enum(['RS256', 'ES256', 'EdDSA', 'PS256'], {
     description: 'the one algorithm that is accepted with `JWKS_URL`',
@@ -74,12 +115,12 @@ export const ConfigSchema = Type.Object({
   }),
   JWT_ISSUER: Type.Optional(text('required `iss` of access tokens', { minLength: 1 })),
   JWT_AUDIENCE: Type.Optional(text('required `aud` of access tokens', { minLength: 1 })),
-  ADMIN_TOKEN: Type.Optional(text('operator token; without one the operators’ calls are closed', { minLength: 1 })),
-  VIEWER_TOKEN: Type.Optional(text('operator token that may read and change nothing', { minLength: 1 })),
+  ADMIN_TOKEN: Type.Optional(secret('operator token; without one the operators’ calls are closed', { minLength: 1 })),
+  VIEWER_TOKEN: Type.Optional(secret('operator token that may read and change nothing', { minLength: 1 })),
   OPERATOR_FAILURES_CAPACITY: count('wrong operator tokens that an address may send in a row', 10, 1, 10_000),
   OPERATOR_FAILURES_PER_MINUTE: count('after that, wrong operator tokens of an address per minute', 10, 1, 10_000),
   TOKEN_SECRETS: Type.Optional(
-    text(
+    secret(
       'secrets of seckill tokens, separated by commas: the first signs, all verify. Default: one made once and kept in MySQL',
       {
         pattern: '^[^\\s,]{16,}(,[^\\s,]{16,})*$',
@@ -104,8 +145,8 @@ export const ConfigSchema = Type.Object({
       pattern: '^https?://[^\\s]+[^/\\s]$',
     }),
   ),
-  STRIPE_SECRET_KEY: Type.Optional(text('API key of Stripe', { minLength: 1 })),
-  STRIPE_WEBHOOK_SECRET: Type.Optional(text('signing secret of Stripe’s webhooks', { minLength: 1 })),
+  STRIPE_SECRET_KEY: Type.Optional(secret('API key of Stripe', { minLength: 1 })),
+  STRIPE_WEBHOOK_SECRET: Type.Optional(secret('signing secret of Stripe’s webhooks', { minLength: 1 })),
   RATE_LIMIT_GLOBAL_CAPACITY: count('burst of the global bucket, buys', 10_000, 1, 10_000_000),
   RATE_LIMIT_GLOBAL_PER_SECOND: count('refill of the global bucket, buys/s', 1_000, 1, 1_000_000),
   RATE_LIMIT_USER_CAPACITY: count('burst of a shopper’s bucket, buys', 5, 1, 1_000_000),
@@ -173,6 +214,12 @@ export const ConfigSchema = Type.Object({
   ),
   ORDER_BATCH_MAX: count('orders in one transaction', 500, 1, 1_000),
   AUDIT_INTERVAL_MS: count('pause between two audits of all sales, ms', 10_000, 100, 86_400_000),
+  DRAIN_MS: count(
+    'how long an api process goes on after SIGTERM, so that balancers and kept-alive clients leave it, ms',
+    500,
+    0,
+    60_000,
+  ),
   SHUTDOWN_GRACE_MS: count('time to finish open requests and batches after SIGTERM, ms', 7_000, 100, 600_000),
 });
 
@@ -202,12 +249,26 @@ function typed(schema: object, value: string): string | number | boolean {
   return value;
 }
 
+type Variables = Readonly<Record<string, string | undefined>>;
+
 /**
- * Reads and checks the settings. An empty variable counts as unset.
+ * The same variables with the contents of files in place of their paths, such as `DB_PASSWORD` for `DB_PASSWORD_FILE`.
+ *
+ * @throws ConfigError naming every file that cannot be used
+ */
+export function readSettingFiles(variables: Variables): Variables {
+  const { env, problems } = withFiles(variables, Object.keys(ConfigSchema.properties));
+  if (problems.length > 0) throw new ConfigError(problems);
+  return env;
+}
+
+/**
+ * Reads and checks the settings. An empty variable counts as unset; `NAME_FILE` names a file that holds the value of `NAME`.
  *
  * @throws ConfigError naming every variable that does not fit
  */
-export function loadConfig(env: Readonly<Record<string, string | undefined>>): Config {
+export function loadConfig(variables: Variables): Config {
+  const env = readSettingFiles(variables);
   const given = Object.entries(ConfigSchema.properties).flatMap(([name, schema]) => {
     const value = env[name] ?? '';
     return value === '' ? [] : [[name, typed(schema, value)]];
@@ -244,6 +305,16 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   if (!hasCents(config.CURRENCY)) {
     problems.push(`CURRENCY ${config.CURRENCY} is not divided into a hundred, as all prices are here`);
   }
+  if (config.HEADERS_TIMEOUT_MS > config.REQUEST_TIMEOUT_MS) {
+    problems.push('HEADERS_TIMEOUT_MS must not be longer than REQUEST_TIMEOUT_MS');
+  }
+  for (const server of ['DB', 'REDIS'] as const) {
+    if ((config[`${server}_TLS_CERT`] === undefined) !== (config[`${server}_TLS_KEY`] === undefined)) {
+      problems.push(`${server}_TLS_CERT and ${server}_TLS_KEY go together`);
+    }
+  }
+  // mysql2 checks the certificate of an address against the name localhost.
+  if (config.DB_TLS && isIP(config.DB_HOST) !== 0) problems.push('DB_TLS needs a name in DB_HOST, not an address');
   if (config.AUTH_MODE === 'jwt' && (config.JWT_SECRET === undefined) === (config.JWKS_URL === undefined)) {
     problems.push('AUTH_MODE=jwt needs either JWT_SECRET or JWKS_URL');
   }
@@ -278,6 +349,11 @@ function hasCents(currency: string): boolean {
   const format = new Intl.NumberFormat('en', { style: 'currency', currency });
   return format.resolvedOptions().maximumFractionDigits === 2;
 }
+
+/** The names of the settings that nobody may read in a log. */
+export const SECRET_SETTINGS: readonly (keyof Parsed)[] = Object.entries(ConfigSchema.properties).flatMap(
+  ([name, schema]) => ('secret' in schema && schema.secret === true ? [name as keyof Parsed] : []),
+);
 
 /** One row of the README's table. */
 export interface ConfigRow {

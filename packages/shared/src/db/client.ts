@@ -2,12 +2,14 @@ import type { Socket } from 'node:net';
 import { Kysely, MysqlDialect, sql, type Transaction } from 'kysely';
 import { createConnection, createPool, type ConnectionOptions } from 'mysql2';
 import type { Config } from '../config/config.ts';
+import { dbTls } from '../config/tls.ts';
 import type { Database } from './schema.ts';
 
 export type Db = Kysely<Database>;
 export type Tx = Transaction<Database>;
 
-type DbConfig = Pick<Config, 'DB_HOST' | 'DB_PORT' | 'DB_USER' | 'DB_PASSWORD' | 'DB_NAME' | 'DB_POOL_MAX'>;
+type DbConfig = Pick<Config, 'DB_HOST' | 'DB_PORT' | 'DB_USER' | 'DB_PASSWORD' | 'DB_NAME' | 'DB_POOL_MAX'> &
+  Parameters<typeof dbTls>[0];
 
 const CONNECT_TIMEOUT_MS = 3_000;
 
@@ -78,7 +80,10 @@ export async function pingDb(db: Db): Promise<void> {
 }
 
 function connectionOptions(config: DbConfig): ConnectionOptions {
+  const tls = dbTls(config);
   return {
+    // mysql2 never falls back to plain text where it is told to use TLS.
+    ...(tls === undefined ? {} : { ssl: { ...tls, rejectUnauthorized: true, verifyIdentity: true } }),
     host: config.DB_HOST,
     port: config.DB_PORT,
     user: config.DB_USER,

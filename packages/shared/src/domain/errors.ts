@@ -32,12 +32,14 @@ export const ERRORS = {
   forbidden: {
     status: 403,
     title: 'Not allowed',
-    advice: 'The caller is known but may not do this, such as naming somebody else as `user_id`. Do not repeat it.',
+    advice:
+      'The caller may not do this: name somebody else as `user_id`, change things as a viewer, or call at all. Do not repeat it.',
   },
   challenge_required: {
     status: 403,
     title: 'A challenge must be solved first',
-    advice: 'Solve the challenge, then ask for the seckill token again.',
+    advice:
+      'Solve one from `GET /api/v1/seckill/challenge`, and send the `solution` when asking for the seckill token.',
   },
   not_found: {
     status: 404,
@@ -76,8 +78,8 @@ export const ERRORS = {
   },
   invalid_state: {
     status: 409,
-    title: 'The order is in another state',
-    advice: 'The order cannot make this move from its current state, which `detail` names.',
+    title: 'Not possible in this state',
+    advice: 'The order, or what an operator wants to change, cannot make this move now; `detail` says why.',
   },
   payload_too_large: {
     status: 413,

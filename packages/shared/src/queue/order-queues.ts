@@ -3,6 +3,7 @@ import type { RedisClient } from '../redis/client.ts';
 import type { Keys } from '../redis/keys.ts';
 import { perShard } from '../redis/per-shard.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import type { Tracing } from '../telemetry/tracing.ts';
 import { ORDERS_QUEUE, type WriteOrdersJob } from './orders-queue.ts';
 
 /** The queues of order jobs, one per shard, opened when they are first asked for. */
@@ -16,10 +17,15 @@ export function openOrderQueues(deps: {
   readonly connection: RedisClient;
   readonly keys: Keys;
   readonly log: Logger;
+  readonly tracing?: Tracing | undefined;
 }): OrderQueues {
-  const { connection, keys, log } = deps;
+  const { connection, keys, log, tracing } = deps;
   const queues = perShard((shard) => {
-    const queue = new Queue<WriteOrdersJob>(ORDERS_QUEUE, { connection, prefix: keys.queuePrefix(shard) });
+    const queue = new Queue<WriteOrdersJob>(ORDERS_QUEUE, {
+      connection,
+      prefix: keys.queuePrefix(shard),
+      ...(tracing === undefined ? {} : { telemetry: tracing.bullmq }),
+    });
     queue.on('error', (error) => log.warn({ err: error, shard }, 'queue error'));
     return queue;
   });

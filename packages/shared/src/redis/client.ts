@@ -1,5 +1,6 @@
 import { Cluster, Redis, type CommonRedisOptions, type RedisOptions } from 'ioredis';
 import type { Config } from '../config/config.ts';
+import { redisTls } from '../config/tls.ts';
 
 /** A connection to Redis: one server, or a cluster under the same calls. */
 export type RedisClient = Redis | Cluster;
@@ -13,7 +14,8 @@ type RedisConfig = Pick<
   | 'REDIS_SENTINEL_MASTER'
   | 'REDIS_SENTINEL_PASSWORD'
   | 'REDIS_TIMEOUT_MS'
->;
+> &
+  Parameters<typeof redisTls>[0];
 
 /** Reconnects within seconds however long Redis was away. */
 const retryStrategy = (attempt: number): number => Math.min(50 * attempt, 1_000);
@@ -71,7 +73,10 @@ export async function pingRedis(redis: RedisClient): Promise<void> {
 
 /** Opens a connection. It reconnects by itself; `error` events are the caller's to log. */
 export function connectRedis(config: RedisConfig, use: ConnectionUse): RedisClient {
+  const tls = redisTls(config);
   const options: RedisOptions = {
+    // Without the switch ioredis would speak plain text to the master that a Sentinel names.
+    ...(tls === undefined ? {} : { tls, sentinelTLS: tls, enableTLSForSentinelMode: true }),
     ...OPTIONS[use](config.REDIS_TIMEOUT_MS),
     ...(config.REDIS_PASSWORD === '' ? {} : { password: config.REDIS_PASSWORD }),
     connectTimeout: 2_000,

@@ -21,6 +21,8 @@ const SCRIPTS = [
   'begin_rebuild',
   'add_owners',
   'finish_rebuild',
+  'begin_change',
+  'finish_change',
   'clean_up',
   'index_reservations',
   'lead',
@@ -44,6 +46,8 @@ export interface AdmitItem {
   readonly order_no: string;
   readonly token: string;
   readonly request_id: string;
+  /** Where the request is in its trace, if it is traced. */
+  readonly traceparent?: string | undefined;
 }
 
 export interface AdmitCall {
@@ -90,6 +94,8 @@ export interface Reservation {
   readonly job_id: string;
   /** The request that was admitted, for the logs. */
   readonly request_id: string;
+  /** Where that request is in its trace, if it is traced. */
+  readonly traceparent?: string | undefined;
 }
 
 /** A reservation with the order number that its shopper's owner entry names, if any. */
@@ -169,7 +175,7 @@ export function createCommands(redis: RedisClient, keys: Keys) {
       ];
       for (const item of items) {
         names.push(keys.seckillToken(sale, item.user_id), keys.userBucket(shard, item.user_id));
-        args.push(item.user_id, item.order_no, item.token, item.request_id);
+        args.push(item.user_id, item.order_no, item.token, requestText(item));
       }
       return (await run<string[]>('admit', names, args)).map(admissionOf);
     },
@@ -216,10 +222,19 @@ export function createCommands(redis: RedisClient, keys: Keys) {
     },
 
     async readSale(sale: SaleRef): Promise<LiveSale> {
-      const { state, pause } = keys.sale(sale);
-      const reply = await run<[number, number, number, number, number, number]>('read_sale', [state, pause], []);
-      const [ready, version, available, pause_version, paused, now_ms] = reply;
-      return { ready: ready === 1, version, available, pause_version, paused: paused === 1, now_ms };
+      const { state, pause, owners: ownersKey, reservedAt } = keys.sale(sale);
+      const reply = await run<number[]>('read_sale', [state, pause, ownersKey, reservedAt], []);
+      const [ready, version, available, pause_version, paused, now_ms, owners, backlog] = reply as [
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+      ];
+      return { ready: ready === 1, version, available, owners, backlog, pause_version, paused: paused === 1, now_ms };
     },
 
     /** Whether the pause was set; false where a newer one stands. */
@@ -353,6 +368,28 @@ export function createCommands(redis: RedisClient, keys: Keys) {
       return reply === 1;
     },
 
+    /**
+     * Stops a sale for a change of its facts. `version` is the one that was on sale until now, or 0 where the sale was not ready; undefined
+     * where the lease is lost.
+     */
+    async beginChange(
+      sale: SaleRef,
+      lease: string,
+    ): Promise<{ run_id: string; now_ms: number; version: number } | undefined> {
+      const names = keys.sale(sale);
+      const reply = await run<[string, number, number]>('begin_change', [names.lease, names.state], [lease]);
+      const [run_id, now_ms, version] = reply;
+      return run_id === '' ? undefined : { run_id, now_ms, version };
+    },
+
+    /** Whether the sale is open with the facts of `after`; false where it has to be rebuilt. */
+    async finishChange(before: Sale, after: Sale, lease: string, run_id: string): Promise<boolean> {
+      const names = keys.sale(before);
+      const units = after.seckill_stock - before.seckill_stock;
+      const args = [lease, run_id, before.version, after.version, units, after.end_ms];
+      return (await run('finish_change', [names.lease, names.state], args)) === 1;
+    },
+
     /** Whether the sale's keys, but for the lease itself, are deleted; false where the lease is lost or a reservation is left. */
     async cleanUp(sale: SaleRef, lease: string): Promise<boolean> {
       const { lease: leaseKey, reservedAt, ...others } = keys.sale(sale);
@@ -431,13 +468,19 @@ function admissionOf(reply: string): Admission {
   return { outcome: reply as 'accepted' };
 }
 
+/** A request in a reservation: its id, and behind `~`, which no id contains, its place in its trace. */
+const requestText = ({ request_id, traceparent }: AdmitItem): string =>
+  traceparent === undefined ? request_id : `${request_id}~${traceparent}`;
+
 function reservationOf(order_no: string, text: string): Reservation {
-  const [admitted_ms, price_cents, job_id, request_id, user_id] = text.split(' ') as [
+  const [admitted_ms, price_cents, job_id, request, user_id] = text.split(' ') as [
     string,
     string,
     string,
     string,
     string,
   ];
-  return { order_no, user_id, price_cents: Number(price_cents), admitted_ms: Number(admitted_ms), job_id, request_id };
+  const [request_id, traceparent] = request.split('~', 2) as [string, string?];
+  const numbers = { price_cents: Number(price_cents), admitted_ms: Number(admitted_ms) };
+  return { order_no, user_id, ...numbers, job_id, request_id, traceparent };
 }

@@ -1,16 +1,17 @@
 import { pino, type Logger } from 'pino';
 import type { Config } from '../config/config.ts';
+import { redaction } from './redaction.ts';
 
 export type { Logger };
 
 /** A process's logger: JSON lines on stdout, pretty only in a terminal. Secrets never reach it. */
-export function createLogger(config: Pick<Config, 'LOG_LEVEL'>, name: 'api' | 'worker'): Logger {
+export function createLogger(config: Pick<Config, 'LOG_LEVEL'> & Partial<Config>, name: 'api' | 'worker'): Logger {
   return pino({
     name,
     level: config.LOG_LEVEL,
     formatters: { level: (label) => ({ level: label }) },
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
-    redact: ['*.token', '*.authorization', '*.password', 'headers.authorization', 'req.headers.authorization'],
+    ...redaction(config),
     ...(process.stdout.isTTY ? { transport: { target: 'pino-pretty', options: { ignore: 'pid,hostname' } } } : {}),
   });
 }

@@ -157,11 +157,47 @@ describe('AUTH_MODE', () => {
     expect(loadConfig({ ...jwt, JWKS_URL: 'https://keys' }).JWT_ALGORITHM).toBe('RS256');
   });
 
+  test('jwt with a key set in production is fetched safely, and is for this service only', () => {
+    const safe = {
+      ...PRODUCTION,
+      JWKS_URL: 'https://identity.example/keys',
+      JWT_ISSUER: 'https://identity.example/',
+      JWT_AUDIENCE: 'flash-sale',
+    };
+    expect(loadConfig(safe).AUTH_MODE).toBe('jwt');
+    expect(problemsOf({ ...safe, JWKS_URL: 'http://identity.example/keys' })).toContain('JWKS_URL');
+    expect(problemsOf({ ...safe, JWT_ISSUER: '' })).toContain('JWT_ISSUER');
+    expect(problemsOf({ ...safe, JWT_AUDIENCE: '' })).toContain('JWT_AUDIENCE');
+    expect(loadConfig({ AUTH_MODE: 'jwt', JWKS_URL: 'http://127.0.0.1/keys' }).JWT_ISSUER).toBeUndefined();
+  });
+
   test('trusted in production needs the gateway’s addresses', () => {
     const trusted = { ...PRODUCTION, AUTH_MODE: 'trusted' };
     expect(problemsOf(trusted)).toContain('TRUSTED_PROXIES');
     expect(problemsOf({ ...trusted, TRUSTED_PROXIES: '' })).toContain('TRUSTED_PROXIES');
     expect(loadConfig({ ...trusted, TRUSTED_PROXIES: '10.0.0.0/8' }).AUTH_MODE).toBe('trusted');
+  });
+});
+
+describe('operator tokens', () => {
+  test('are told apart, and are too long to be guessed in production', () => {
+    const production = { ...PRODUCTION, JWT_SECRET: SECRET };
+    const long = 'x'.repeat(16);
+    expect(problemsOf({ ADMIN_TOKEN: 'same', VIEWER_TOKEN: 'same' })).toContain('VIEWER_TOKEN');
+    expect(loadConfig({ ADMIN_TOKEN: 'short', VIEWER_TOKEN: 'other' }).VIEWER_TOKEN).toBe('other');
+    expect(problemsOf({ ...production, ADMIN_TOKEN: long.slice(1) })).toContain('ADMIN_TOKEN');
+    expect(problemsOf({ ...production, ADMIN_TOKEN: long, VIEWER_TOKEN: 'short' })).toContain('VIEWER_TOKEN');
+    expect(loadConfig({ ...production, ADMIN_TOKEN: long }).VIEWER_TOKEN).toBeUndefined();
+  });
+});
+
+describe('challenges', () => {
+  test.each([1, 3, 33])('of %d bits are none', (bits) => {
+    expect(problemsOf({ CHALLENGE_BITS: String(bits) })).toContain('CHALLENGE_BITS');
+  });
+
+  test.each([0, 4, 16])('of %d bits are', (bits) => {
+    expect(loadConfig({ CHALLENGE_BITS: String(bits) }).CHALLENGE_BITS).toBe(bits);
   });
 });
 

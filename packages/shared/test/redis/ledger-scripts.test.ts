@@ -47,6 +47,15 @@ test.each<[string, (mine: string) => Promise<unknown>, unknown]>([
     },
     false,
   ],
+  ['beginChange', (mine) => context.commands.beginChange(sale, mine), undefined],
+  [
+    'finishChange',
+    async (mine) => {
+      const { run_id } = await context.commands.clock(0);
+      return context.commands.finishChange(sale, { ...sale, seckill_stock: 20, version: 2 }, mine, run_id);
+    },
+    false,
+  ],
   ['cleanUp', (mine) => context.commands.cleanUp(sale, mine), false],
   ['indexReservations', (mine) => context.commands.indexReservations(sale, mine), false],
 ])('%s under a lost lease says so and changes nothing, however the lease was lost', async (_, call, answer) => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Sale } from '../../src/domain/sale.ts';
 import { buy, newAttempt, send, snapshot, takeLease } from '../buying.ts';
 import { openTestContext, type TestContext } from '../support.ts';
 
@@ -96,5 +97,95 @@ describe('no seckill token is issued', () => {
   test('by a sale that Redis does not know', async () => {
     const sale = await context.insertSale();
     expect(await context.commands.issueToken(sale, 'u1', 'unknown', LIFE_MS)).toBe('not_ready');
+  });
+});
+
+describe('where a sale may have so many live seckill tokens per unit', () => {
+  const ask = (sale: Sale, userId: string, life_ms = LIFE_MS) =>
+    context.commands.issueToken(sale, userId, `token-of-${userId}`, life_ms, { tokens_per_unit: 2 });
+  const users = (count: number, name = 'u') => Array.from({ length: count }, (_, i) => `${name}${i}`);
+
+  test('exactly as many are issued, however many ask at once; who has one is answered it again', async () => {
+    const sale = await context.openSale({ seckill_stock: 5 });
+    const answers = await Promise.all(users(200).map((user) => ask(sale, user)));
+    const issued = answers.filter((answer) => answer.startsWith('token-of-'));
+    expect(issued).toHaveLength(10);
+    expect(new Set(answers.filter((answer) => !issued.includes(answer)))).toEqual(new Set(['tokens_exhausted']));
+    const holder = issued[0]!.slice('token-of-'.length);
+    expect(await ask(sale, holder)).toBe(issued[0]);
+    expect(await ask(sale, 'late')).toBe('tokens_exhausted');
+    // Another sale has its own.
+    expect(await ask(await context.openSale({ seckill_stock: 1 }), 'late')).toBe('token-of-late');
+  });
+
+  test('a refused one leaves nothing behind', async () => {
+    const sale = await context.openSale({ seckill_stock: 1 });
+    await Promise.all(users(2).map((user) => ask(sale, user)));
+    const { liveTokens } = context.keys.sale(sale);
+    const before = await context.redis.zrange(liveTokens, '0', '-1', 'WITHSCORES');
+    expect(await ask(sale, 'late')).toBe('tokens_exhausted');
+    expect(await context.redis.zrange(liveTokens, '0', '-1', 'WITHSCORES')).toEqual(before);
+    expect(await context.redis.exists(context.keys.seckillToken(sale, 'late'))).toBe(0);
+  });
+
+  test('one that was used makes room, and so does one that expired, however many there are', async () => {
+    const sale = await context.openSale({ seckill_stock: 150 });
+    await Promise.all(users(300, 'brief').map((user) => ask(sale, user)));
+    expect(await ask(sale, 'early')).toBe('tokens_exhausted');
+    await Promise.all(
+      users(300, 'brief').map(async (user) => {
+        await context.redis.zadd(context.keys.sale(sale).liveTokens, 'XX', 1, user);
+        await context.redis.del(context.keys.seckillToken(sale, user));
+      }),
+    );
+    // More have expired than one call removes: they are not counted all the same.
+    const answers = await Promise.all(users(300).map((user) => ask(sale, user)));
+    expect(answers.filter((answer) => answer === 'tokens_exhausted')).toEqual([]);
+    expect(await ask(sale, 'late')).toBe('tokens_exhausted');
+
+    const attempt = await newAttempt(context, sale, ['u7']);
+    expect(attempt.items[0]!.token).toBe('token-of-u7');
+    expect(await send(context, attempt)).toEqual([{ outcome: 'accepted' }]);
+    expect(await ask(sale, 'late')).toBe('token-of-late');
+    expect(await ask(sale, 'later')).toBe('tokens_exhausted');
+  });
+
+  test('what is kept for it goes by itself', async () => {
+    const sale = await context.openSale({ seckill_stock: 1 });
+    await ask(sale, 'u0', 60_000);
+    await ask(sale, 'u1', 1_000);
+    const life_ms = await context.redis.pttl(context.keys.sale(sale).liveTokens);
+    expect(life_ms).toBeGreaterThan(50_000);
+    expect(life_ms).toBeLessThanOrEqual(60_000);
+  });
+});
+
+describe('where a challenge was solved for it', () => {
+  const ask = (sale: Sale, userId: string, token: string, id = 'c1') =>
+    context.commands.issueToken(sale, userId, token, LIFE_MS, { challenge: { id, life_ms: 60_000 } });
+
+  test('it buys one seckill token; sent again for a lost answer, that one', async () => {
+    const sale = await context.openSale();
+    expect(await ask(sale, 'u1', 'first')).toBe('first');
+    expect(await ask(sale, 'u1', 'again')).toBe('first');
+    await context.redis.del(context.keys.seckillToken(sale, 'u1'));
+    expect(await ask(sale, 'u1', 'second')).toBe('challenge_required');
+    expect(await ask(sale, 'u2', 'other')).toBe('challenge_required');
+    expect(await ask(sale, 'u1', 'second', 'c2')).toBe('second');
+  });
+
+  test('a refused seckill token does not spend it', async () => {
+    const sale = await context.openSale();
+    await context.redis.hset(context.keys.sale(sale).state, { ready: '0' });
+    expect(await ask(sale, 'u1', 'first', 'c3')).toBe('not_ready');
+    await context.redis.hset(context.keys.sale(sale).state, { ready: '1' });
+    expect(await ask(sale, 'u1', 'first', 'c3')).toBe('first');
+  });
+
+  test('it is remembered for as long as it could be sent', async () => {
+    const sale = await context.openSale();
+    await ask(sale, 'u1', 'first', 'c4');
+    const life_ms = await context.redis.pttl(context.keys.challenge(sale.shard, 'c4'));
+    expect(life_ms).toBeGreaterThan(50_000);
   });
 });

@@ -3,6 +3,7 @@ import { STATUS_LIFE_MS, type Order } from '@flash-sale/shared/domain/order.ts';
 import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
 import type { Commands, HeldReservation } from '@flash-sale/shared/redis/commands.ts';
 import { acquireLease, LeaseLost, type Lease } from '@flash-sale/shared/sale/lease.ts';
+import { inBatchSpan, type Tracing } from '@flash-sale/shared/telemetry/tracing.ts';
 import { FenceBehind, LedgerWriter, type LedgerWriterDeps } from './ledger-writer.ts';
 
 /** How long a sale's jobs wait for the lease before they go back to the queue. */
@@ -26,6 +27,7 @@ export class NotNow extends Error {
 export interface SaleWriterDeps extends LedgerWriterDeps {
   readonly commands: Commands;
   readonly order_batch_max: number;
+  readonly tracing?: Tracing | undefined;
 }
 
 /** A job of this process whose orders are not all settled. */
@@ -154,6 +156,8 @@ export class SaleWriter {
    */
   async #drain(lease: Lease): Promise<{ wrote: boolean; wanted: boolean }> {
     const ledger = new LedgerWriter(this.#deps, lease);
+    const { tracing } = this.#deps;
+    const attributes = { 'seckill.sale': this.#sale.id, 'seckill.fence': lease.fencing_token };
     const until_ms = performance.now() + LEASE_HOLD_MS;
     let settling: Promise<unknown> = Promise.resolve();
     try {
@@ -163,7 +167,11 @@ export class SaleWriter {
         const batch = next.writable;
         if (batch.length === 0) return { wrote, wanted: false };
         const took = this.#deps.metrics.write_seconds.startTimer();
-        const work = [ledger.write(batch), settling, this.#read(lease, ledger, batch.length)] as const;
+        const work = [
+          inBatchSpan(tracing, 'commit', batch, attributes, () => ledger.write(batch)),
+          settling,
+          this.#read(lease, ledger, batch.length),
+        ] as const;
         // Where one fails, the others are over as well before the lease is let go.
         await Promise.allSettled(work);
         const [orders, , after] = await Promise.all(work);

@@ -5,6 +5,7 @@ import { backoff_ms, ORDERS_QUEUE, type WriteOrdersJob } from '@flash-sale/share
 import type { RedisClient } from '@flash-sale/shared/redis/client.ts';
 import type { Keys } from '@flash-sale/shared/redis/keys.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
+import type { Tracing } from '@flash-sale/shared/telemetry/tracing.ts';
 import { NotNow } from '../order-writer/sale-writer.ts';
 import type { OrderWriter } from '../order-writer/order-writer.ts';
 import type { Progress } from './progress.ts';
@@ -27,11 +28,12 @@ export interface OrderConsumersDeps {
   readonly concurrency: number;
   readonly progress: Progress;
   readonly log: Logger;
+  readonly tracing?: Tracing | undefined;
 }
 
 /** Consumes the order jobs of every shard that has sales. A job completes, or comes back for as long as it takes. */
 export function orderConsumers(deps: OrderConsumersDeps): Service {
-  const { db, keys, writer, connect, concurrency, progress, log } = deps;
+  const { db, keys, writer, connect, concurrency, progress, log, tracing } = deps;
   const consumers = new Map<number, { worker: Worker<WriteOrdersJob>; connection: RedisClient }>();
 
   async function work(job: Job<WriteOrdersJob>, lock?: string): Promise<void> {
@@ -59,6 +61,7 @@ export function orderConsumers(deps: OrderConsumersDeps): Service {
       // A job whose worker dies is run again however often that happens.
       maxStalledCount: Number.MAX_SAFE_INTEGER,
       runRetryDelay: RUN_RETRY_MS,
+      ...(tracing === undefined ? {} : { telemetry: tracing.bullmq }),
       settings: { backoffStrategy: (attempt) => backoff_ms(attempt) },
     });
     worker.on('error', (error) => log.warn({ err: error, shard }, 'queue error'));

@@ -1,11 +1,14 @@
 import Type from 'typebox';
 import { PAYMENT_STATUSES } from '@flash-sale/shared/domain/payment.ts';
-import { Limit, NextCursor, Price, Time } from '../fields.ts';
+import { Limit, mayRefuse, NextCursor, Price, Time } from '../fields.ts';
 import { Order } from '../orders/schema.ts';
 import { Product } from '../products/schema.ts';
 import { Stats } from './stats.ts';
 
 const UNITS_MAX = 10_000_000;
+const PRICE_MAX = 10_000_000;
+/** Nine decimals and an offset. */
+const TIME_LENGTH_MAX = 35;
 const RFC_3339 =
   '^[2-9][0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$';
 
@@ -18,11 +21,16 @@ export const CreateProduct = {
   body: Type.Object(
     {
       name: Type.String({ minLength: 1, maxLength: 200, pattern: '^[^\\u0000-\\u001f\\u007f]*$' }),
-      price: Price,
+      price: Type.Number({ ...Price, minimum: 0.01, maximum: PRICE_MAX }),
       stock: Type.Integer({ minimum: 1, maximum: 1_000_000_000, description: 'At least `seckill_stock`' }),
       seckill_stock: Type.Integer({ minimum: 1, maximum: UNITS_MAX }),
-      start_time: Type.String({ ...Time, pattern: RFC_3339 }),
-      end_time: Type.String({ ...Time, pattern: RFC_3339, description: 'After `start_time`' }),
+      start_time: Type.String({ ...Time, pattern: RFC_3339, maxLength: TIME_LENGTH_MAX }),
+      end_time: Type.String({
+        ...Time,
+        pattern: RFC_3339,
+        maxLength: TIME_LENGTH_MAX,
+        description: 'After `start_time`',
+      }),
     },
     { additionalProperties: false },
   ),
@@ -108,5 +116,6 @@ export const RefundOrder = {
   summary: 'Refund a paid order',
   description: 'The order is `refunded`, and its unit back on sale, when the payment provider has confirmed.',
   params: OrderNo,
+  ...mayRefuse('invalid_state'),
   response: { 202: Order },
 };

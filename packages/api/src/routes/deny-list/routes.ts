@@ -62,13 +62,12 @@ export const denyListRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, { db,
 
   app.delete(path, { schema: Allow, ...changing }, async (request, reply) => {
     const { kind, value } = deniedOf(request.query);
-    const wasDenied = await db.transaction().execute(async (tx) => {
-      const deleted = await deleteDenyEntry(tx, kind, value);
+    await db.transaction().execute(async (tx) => {
+      // Rolled back: what is refused changes nothing, not even the version of the list.
+      if (!(await deleteDenyEntry(tx, kind, value))) throw new Refusal('not_found');
       const { name, role } = request.operator;
-      if (deleted) await recordAction(tx, { operator: name, role, action: 'allow', subject: `${kind} ${value}` });
-      return deleted;
+      await recordAction(tx, { operator: name, role, action: 'allow', subject: `${kind} ${value}` });
     });
-    if (!wasDenied) return reply.refuse('not_found');
     await denyList.changed();
     return reply.code(204).send(null);
   });

@@ -1,5 +1,5 @@
 import Type from 'typebox';
-import { Limit, NextCursor, Time, UserId } from '../fields.ts';
+import { Limit, mayRefuse, NextCursor, Time, UserId } from '../fields.ts';
 
 const operators = { tags: ['operators'], security: [{ operatorToken: [] }] };
 
@@ -48,5 +48,6 @@ export const Allow = {
   ...operators,
   summary: 'Deny no longer',
   querystring: Type.Object(Who, { additionalProperties: false }),
+  ...mayRefuse('not_found'),
   response: { 204: Type.Null() },
 };

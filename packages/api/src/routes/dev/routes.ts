@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { SignJWT } from 'jose';
 import Type from 'typebox';
 import type { Config } from '@flash-sale/shared/config/config.ts';
-import { isoOf, SHOPPER_BODY_BYTES_MAX, Time, UserId } from '../fields.ts';
+import { isoOf, mayRefuse, SHOPPER_BODY_BYTES_MAX, Time, UserId } from '../fields.ts';
 
 const LIFE_S = 3_600;
 
@@ -11,6 +11,7 @@ const OpenSession = {
   description: 'For development only: it does not exist in production, nor where another service signs access tokens.',
   tags: ['development'],
   body: Type.Object({ user_id: UserId }, { additionalProperties: false }),
+  ...mayRefuse('forbidden'),
   response: {
     200: Type.Object({ access_token: Type.String(), token_type: Type.Literal('Bearer'), expires_at: Time }),
   },

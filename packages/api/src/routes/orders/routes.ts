@@ -68,7 +68,8 @@ export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) =>
   const bodyMayBeMissing = {
     bodyLimit: SHOPPER_BODY_BYTES_MAX,
     preValidation: async (request: FastifyRequest): Promise<void> => {
-      request.body ??= {};
+      // Missing, that is: `null` is a body, and not the one that is asked for.
+      if (request.body === undefined) request.body = {};
     },
   };
 

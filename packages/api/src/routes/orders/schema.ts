@@ -1,7 +1,7 @@
 import Type from 'typebox';
 import { ORDER_STATUSES } from '@flash-sale/shared/domain/order.ts';
 import { ORDER_NO_LENGTH_MAX, ORDER_NO_PATTERN } from '@flash-sale/shared/domain/order-number.ts';
-import { Limit, NextCursor, Price, ProductId, SHOPPER_SECURITY, Time, UserId } from '../fields.ts';
+import { Limit, mayRefuse, NextCursor, Price, ProductId, SHOPPER_SECURITY, Time, UserId } from '../fields.ts';
 
 const shoppers = { tags: ['orders'], security: SHOPPER_SECURITY };
 export const WAIT_S_MAX = 25;
@@ -71,6 +71,7 @@ export const PayOrder = {
     },
     { additionalProperties: false },
   ),
+  ...mayRefuse('invalid_state'),
   response: {
     200: Type.Object({
       payment_id: Type.String(),
@@ -89,5 +90,6 @@ export const CancelOrder = {
   description: 'Its unit goes back on sale, and the shopper may buy again.',
   params: OrderNo,
   body: Type.Object({ user_id: Type.Optional(UserId) }, { additionalProperties: false }),
+  ...mayRefuse('invalid_state'),
   response: { 200: Order },
 };

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import Type from 'typebox';
 import { applyPaymentEvent } from '@flash-sale/shared/order/moves.ts';
 import type { AppDeps } from '../../deps.ts';
+import { mayRefuse } from '../fields.ts';
 
 const WEBHOOK_BYTES_MAX = 65_536;
 
@@ -23,6 +24,7 @@ export const paymentRoutes: FastifyPluginAsyncTypebox<Pick<AppDeps, 'db' | 'sale
         description: 'Signed by the provider. Each event is applied once; sent again, it changes nothing.',
         tags: ['payments'],
         params: Type.Object({ provider: Type.String({ maxLength: 16 }) }),
+        ...mayRefuse('unauthenticated'),
         response: { 200: Type.Object({ applied: Type.Boolean() }) },
       },
     },

@@ -1,6 +1,6 @@
 import Type from 'typebox';
 import { SALE_STATUSES } from '@flash-sale/shared/domain/sale.ts';
-import { Limit, NextCursor, Price, ProductId, Time } from '../fields.ts';
+import { Limit, mayRefuse, NextCursor, Price, ProductId, Time } from '../fields.ts';
 
 export const Product = Type.Object(
   {
@@ -26,6 +26,7 @@ export const ListProducts = {
     { limit: Limit, cursor: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,15}$' })) },
     { additionalProperties: false },
   ),
+  ...mayRefuse('forbidden'),
   response: { 200: Type.Object({ items: Type.Array(Product), next_cursor: NextCursor }) },
 };
 
@@ -33,5 +34,6 @@ export const GetProduct = {
   summary: 'A sale with its live status and free units',
   tags: ['products'],
   params: Type.Object({ id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }) }),
+  ...mayRefuse('forbidden'),
   response: { 200: Product },
 };

@@ -104,7 +104,12 @@ export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) 
       outcomes.add(sale, 'overloaded');
       return reply.refuse('overloaded');
     }
-    const decision = await admissions.admit(sale, { user_id, token, request_id: request.id });
+    const decision = await admissions.admit(sale, {
+      user_id,
+      token,
+      request_id: request.id,
+      traceparent: request.traceparent,
+    });
     outcomes.add(sale, decision.outcome);
     switch (decision.outcome) {
       case 'accepted':

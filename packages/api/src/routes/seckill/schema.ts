@@ -1,6 +1,6 @@
 import Type from 'typebox';
 import { ORDER_STATUSES } from '@flash-sale/shared/domain/order.ts';
-import { ProductId, SeckillToken, SHOPPER_SECURITY, Time, UserId } from '../fields.ts';
+import { mayRefuse, ProductId, SeckillToken, SHOPPER_SECURITY, Time, UserId } from '../fields.ts';
 
 const shoppers = { tags: ['seckill'], security: SHOPPER_SECURITY };
 
@@ -22,6 +22,7 @@ export const IssueToken = {
     },
     { additionalProperties: false },
   ),
+  ...mayRefuse('not_found', 'challenge_required', 'ended', 'tokens_exhausted', 'overloaded', 'not_ready'),
   response: { 200: Type.Object({ token: SeckillToken, expires_at: Time }) },
 };
 
@@ -46,6 +47,7 @@ export const Buy = {
     { user_id: Type.Optional(UserId), product_id: ProductId, token: SeckillToken },
     { additionalProperties: false },
   ),
+  ...mayRefuse('not_found', 'token_invalid', 'not_started', 'ended', 'paused', 'sold_out', 'overloaded', 'not_ready'),
   response: {
     202: Type.Object({
       order_no: Type.String(),

@@ -1,0 +1,96 @@
+import { Agent, request } from 'node:http';
+import type { Operation } from './document.ts';
+
+/** One request to make. */
+export interface Call {
+  readonly operation: Operation;
+  /** Where it differs from the operation's own, as where a method is tried that the path does not have. */
+  readonly method?: string;
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Readonly<Record<string, string | readonly string[]>>;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Sent as JSON. */
+  readonly body?: unknown;
+  /** Sent as it is, in place of `body`. */
+  readonly raw?: string;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly text: string;
+}
+
+const PATIENCE_MS = 30_000;
+
+/** Calls the service over HTTP, one call at a time. */
+export class Client {
+  readonly #port: number;
+  readonly #agent = new Agent({ keepAlive: true });
+
+  constructor(port: number) {
+    this.#port = port;
+  }
+
+  /** Rejects where no answer comes. */
+  async send(call: Call): Promise<Answer> {
+    const payload = call.raw ?? (call.body === undefined ? undefined : JSON.stringify(call.body));
+    return new Promise((resolve, reject) => {
+      const sent = request(
+        {
+          host: '127.0.0.1',
+          port: this.#port,
+          agent: this.#agent,
+          method: call.method ?? call.operation.method,
+          path: targetOf(call),
+          signal: AbortSignal.timeout(PATIENCE_MS),
+          headers: {
+            ...(payload === undefined
+              ? {}
+              : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) }),
+            ...call.headers,
+          },
+        },
+        (response) => {
+          const chunks: Buffer[] = [];
+          response.on('data', (chunk: Buffer) => chunks.push(chunk)).on('error', reject);
+          response.on('end', () => {
+            const { statusCode: status = 0, headers } = response;
+            resolve({ status, headers, text: Buffer.concat(chunks).toString() });
+          });
+        },
+      );
+      sent.on('error', reject).end(payload);
+    });
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+}
+
+function targetOf({ operation, params, query }: Call): string {
+  const path = operation.path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encode(params[name] ?? ''));
+  const pairs = Object.entries(query).flatMap(([name, value]) =>
+    [value].flat().map((each) => `${encode(name)}=${encode(each)}`),
+  );
+  return pairs.length === 0 ? path : `${path}?${pairs.join('&')}`;
+}
+
+/** As a browser does, and where it would throw, as bytes that are no text. */
+function encode(text: string): string {
+  return text.isWellFormed() ? encodeURIComponent(text) : '%ff%fe';
+}
+
+/** A call as a finding should show it. */
+export function shown(call: Call): string {
+  const { authorization = '', ...headers } = call.headers;
+  const parts = [
+    `${call.method ?? call.operation.method} ${targetOf(call)}`,
+    ...(authorization === '' ? [] : [`authorization: ${authorization.slice(0, 20)}…`]),
+    ...(Object.keys(headers).length === 0 ? [] : [JSON.stringify(headers)]),
+    ...(call.raw === undefined ? [] : [`raw ${JSON.stringify(call.raw)}`]),
+    ...(call.body === undefined ? [] : [JSON.stringify(call.body)]),
+  ];
+  return parts.map((part) => (part.length > 400 ? `${part.slice(0, 400)}… (${part.length})` : part)).join('  ');
+}

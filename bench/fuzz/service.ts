@@ -1,0 +1,101 @@
+import { freePort } from '@flash-sale/infra/services/ports.ts';
+import { privateMysqlUser, startMysql } from '@flash-sale/infra/services/mysql.ts';
+import { startRedis } from '@flash-sale/infra/services/redis.ts';
+import { ServiceProcess } from '../stage/service-process.ts';
+import type { StateAddress } from './state.ts';
+
+const PASSWORD = 'fuzz';
+const DATABASE = 'fuzz';
+
+/** One api and one worker process on private servers, and where their state is. */
+export interface FuzzedService {
+  readonly port: number;
+  readonly state: StateAddress;
+  /** What ended although nobody wanted it to. */
+  readonly crashes: readonly string[];
+  close(): Promise<void>;
+}
+
+/** Credentials that the service is started with. */
+export interface Credentials {
+  readonly operatorToken: string;
+  readonly viewerToken: string;
+  readonly accessTokenSecret: string;
+}
+
+/** Starts the service of the tree with limits that no request of the run reaches, and nothing that happens by the clock alone. */
+export async function startFuzzedService(
+  dataDir: string,
+  tree: string,
+  credentials: Credentials,
+): Promise<FuzzedService> {
+  const [redis, mysql, port] = await Promise.all([
+    startRedis({ dataDir, password: PASSWORD, flags: ['--enable-debug-command', 'local'] }),
+    startMysql({ dataDir, password: PASSWORD }),
+    freePort(),
+  ]);
+  const crashes: string[] = [];
+  const make = async (kind: 'api' | 'worker'): Promise<ServiceProcess> => {
+    const opsPort = await freePort();
+    const env = {
+      PATH: process.env['PATH'],
+      NODE_ENV: 'test',
+      SERVER_HOST: '127.0.0.1',
+      SERVER_PORT: String(port),
+      API_OPS_PORT: String(opsPort),
+      WORKER_OPS_PORT: String(opsPort),
+      DB_PORT: String(mysql.port),
+      DB_USER: privateMysqlUser,
+      DB_PASSWORD: PASSWORD,
+      DB_NAME: DATABASE,
+      REDIS_ADDR: `127.0.0.1:${redis.port}`,
+      REDIS_PASSWORD: PASSWORD,
+      AUTH_MODE: 'jwt',
+      JWT_SECRET: credentials.accessTokenSecret,
+      ADMIN_TOKEN: credentials.operatorToken,
+      VIEWER_TOKEN: credentials.viewerToken,
+      PUBLIC_URL: `http://127.0.0.1:${port}`,
+      TOKEN_TTL_SECONDS: '86400',
+      PAYMENT_TIMEOUT_SECONDS: '604800',
+      AUDIT_INTERVAL_MS: '86400000',
+      EVENT_LOOP_DELAY_MAX_MS: '60000',
+      RATE_LIMIT_GLOBAL_CAPACITY: '1000000',
+      RATE_LIMIT_GLOBAL_PER_SECOND: '1000000',
+      RATE_LIMIT_USER_CAPACITY: '1000000',
+      RATE_LIMIT_USER_PER_SECOND: '1000000',
+      OPERATOR_FAILURES_CAPACITY: '10000',
+      OPERATOR_FAILURES_PER_MINUTE: '10000',
+      RATE_LIMIT_IP_CAPACITY: '1000000',
+      RATE_LIMIT_IP_PER_SECOND: '1000000',
+    };
+    return new ServiceProcess({
+      name: kind,
+      program: `packages/${kind}/src/main.ts`,
+      tree,
+      dataDir,
+      env,
+      readyUrl: `http://127.0.0.1:${opsPort}/readyz`,
+      onCrash: (how) => crashes.push(how),
+    });
+  };
+  const processes = await Promise.all([make('api'), make('worker')]);
+  const close = async (): Promise<void> => {
+    await Promise.all(processes.map((process) => process.stop()));
+    await Promise.all([redis.stop(10_000), mysql.stop(10_000)]);
+  };
+  try {
+    await Promise.all(processes.map((process) => process.start()));
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    port,
+    state: {
+      mysql: { port: mysql.port, user: privateMysqlUser, password: PASSWORD, database: DATABASE },
+      redis: { port: redis.port, password: PASSWORD },
+    },
+    crashes,
+    close,
+  };
+}

@@ -1,0 +1,132 @@
+import { Redis } from 'ioredis';
+import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
+
+/**
+ * Changes that have nothing to do with a request's effect, or that a refused one may make: fencing tokens and leases of background
+ * services, queues, rate limits, statistics, caches.
+ */
+const PASSING_KEYS =
+  /:queue:|:service:|bucket|limit|challenge|:status:|:backlog:|:(outcomes|lease|fence|lease_waiting|building)$|^v1:(queue|service)/;
+const PASSING_COLUMNS = new Set(['products.fence']);
+const SCAN_COUNT = 2_000;
+
+export interface StateAddress {
+  readonly mysql: {
+    readonly port: number;
+    readonly user: string;
+    readonly password: string;
+    readonly database: string;
+  };
+  readonly redis: { readonly port: number; readonly password: string };
+}
+
+/** Name of a table or a kind of key → what is in it. */
+export type State = ReadonlyMap<string, string>;
+
+/** Reads everything that a request could change, as one checksum for each table and each kind of key. */
+export class StateReader {
+  readonly #connection: Connection;
+  readonly #redis: Redis;
+  readonly #tables: ReadonlyMap<string, string>;
+
+  private constructor(connection: Connection, redis: Redis, tables: ReadonlyMap<string, string>) {
+    this.#connection = connection;
+    this.#redis = redis;
+    this.#tables = tables;
+  }
+
+  static async open({ mysql, redis }: StateAddress): Promise<StateReader> {
+    const connection = await createConnection({ host: '127.0.0.1', ...mysql });
+    const [columns] = await connection.query<RowDataPacket[]>(
+      'SELECT table_name AS t, column_name AS c FROM information_schema.columns WHERE table_schema = ?',
+      [mysql.database],
+    );
+    const lasting = columns.filter(({ t, c }) => !PASSING_COLUMNS.has(`${t}.${c}`));
+    const tables = new Map(
+      [...Map.groupBy(lasting, ({ t }) => String(t))].map(([table, own]) => {
+        // Bytes, so that no collation takes two values for one.
+        const row = own.map(({ c }) => `COALESCE(HEX(\`${c}\`), '-')`).join(', ');
+        return [table, `SELECT COUNT(*) AS n, BIT_XOR(CRC32(CONCAT_WS('/', ${row}))) AS sum FROM \`${table}\``];
+      }),
+    );
+    return new StateReader(connection, new Redis({ host: '127.0.0.1', ...redis }), tables);
+  }
+
+  async read(): Promise<State> {
+    const state = new Map<string, string>();
+    for (const [table, query] of this.#tables) {
+      const [rows] = await this.#connection.query<RowDataPacket[]>(query);
+      state.set(`table ${table}`, `${rows[0]!['n']} rows ${rows[0]!['sum']}`);
+    }
+    const keys = (await this.#keys()).filter((key) => !PASSING_KEYS.test(key)).toSorted();
+    const digests = keys.length === 0 ? [] : ((await this.#redis.call('DEBUG', 'DIGEST-VALUE', ...keys)) as string[]);
+    keys.forEach((key, i) => state.set(`key ${key}`, digests[i]!));
+    return state;
+  }
+
+  /** Whether background work is still to be done: orders to write, units to give back, refunds to confirm. */
+  async isMoving(): Promise<boolean> {
+    for (const key of await this.#keys()) {
+      if (key.endsWith(':reserved_at') && (await this.#redis.zcard(key)) > 0) return true;
+    }
+    const [rows] = await this.#connection.query<RowDataPacket[]>(
+      `SELECT (SELECT COUNT(*) FROM stock_returns WHERE applied_at IS NULL)
+            + (SELECT COUNT(*) FROM payments WHERE status = 'refund_pending') AS n`,
+    );
+    return Number(rows[0]!['n']) > 0;
+  }
+
+  /** Sales whose units do not add up: available and owners make the stock, and owners are the live orders. Once nothing moves. */
+  async unbalancedSales(): Promise<string[]> {
+    const [sales] = await this.#connection.query<RowDataPacket[]>(
+      `SELECT p.id, p.seckill_stock, p.sold,
+              (SELECT COUNT(*) FROM orders o WHERE o.product_id = p.id AND o.status IN ('pending_payment', 'paid')) AS live
+         FROM products p`,
+    );
+    const unbalanced: string[] = [];
+    for (const { id, seckill_stock, sold, live } of sales as { [column: string]: number }[]) {
+      const at = `v1:sale:{0}:${id}`;
+      const [available, owners] = await Promise.all([
+        this.#redis.hget(`${at}:state`, 'available'),
+        this.#redis.hlen(`${at}:owners`),
+      ]);
+      const isLoaded = available !== null;
+      if (sold !== live || (isLoaded && (Number(available) + owners !== seckill_stock || owners !== live))) {
+        unbalanced.push(
+          `sale ${id}: stock ${seckill_stock}, sold ${sold}, live ${live}, owners ${owners}, available ${available}`,
+        );
+      }
+    }
+    return unbalanced;
+  }
+
+  /** The secret that the sandbox signs its webhooks with. */
+  async sandboxSecret(): Promise<string> {
+    const [rows] = await this.#connection.query<RowDataPacket[]>('SELECT secret FROM token_secrets');
+    return String(rows[0]!['secret']);
+  }
+
+  close(): void {
+    this.#connection.destroy();
+    this.#redis.disconnect();
+  }
+
+  async #keys(): Promise<string[]> {
+    const found: string[] = [];
+    let cursor = '0';
+    do {
+      const [next, keys] = await this.#redis.scan(cursor, 'COUNT', SCAN_COUNT);
+      found.push(...keys);
+      cursor = next;
+    } while (cursor !== '0');
+    return [...new Set(found)];
+  }
+}
+
+/** What differs between two states, by name. */
+export function differences(before: State, after: State): string[] {
+  const names = new Set([...before.keys(), ...after.keys()]);
+  return [...names]
+    .filter((name) => before.get(name) !== after.get(name))
+    .map((name) => `${name}: ${before.get(name) ?? 'nothing'} → ${after.get(name) ?? 'nothing'}`);
+}

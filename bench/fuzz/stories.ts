@@ -1,0 +1,121 @@
+import type { Call } from './call.ts';
+import { sandboxWebhook } from './credentials.ts';
+import type { World } from './world.ts';
+
+/** What a call needs besides a valid shape so that it succeeds. Everything else is made up from its schema. */
+export type Needs = Partial<Omit<Call, 'operation' | 'body'>> & { readonly body?: Readonly<Record<string, unknown>> };
+
+/**
+ * How each operation that depends on what is there reaches its success. An operation without path parameters and body
+ * needs no row; any other without one is a finding.
+ */
+export const STORIES: Readonly<Record<string, (world: World) => Needs | Promise<Needs>>> = {
+  'POST /api/v1/admin/products': ({ random }) => {
+    const seckill_stock = random.integer(1, 1_000);
+    const start_ms = Date.now() + random.integer(-1_000_000, 1_000_000);
+    return {
+      body: {
+        name: `sale ${random.integer(1, 1_000)}`,
+        price: random.integer(1, 1_000_000) / 100,
+        seckill_stock,
+        stock: seckill_stock + random.integer(0, 1_000),
+        start_time: new Date(start_ms).toISOString(),
+        end_time: new Date(start_ms + random.integer(1, 1_000_000_000)).toISOString(),
+      },
+    };
+  },
+  'POST /api/v1/admin/products/{id}/pause': ({ otherSale }) => ({ params: { id: otherSale } }),
+  'POST /api/v1/admin/products/{id}/resume': ({ otherSale }) => ({ params: { id: otherSale } }),
+  'GET /api/v1/admin/products/{id}/stats': ({ sale }) => ({ params: { id: sale } }),
+  'GET /api/v1/products/{id}': ({ sale }) => ({ params: { id: sale } }),
+
+  // Their cursors are more than their shape.
+  'GET /api/v1/admin/actions': () => ({ query: {} }),
+  'GET /api/v1/admin/deny-list': () => ({ query: {} }),
+  'POST /api/v1/admin/deny-list': (world) => ({ body: world.newDenied() }),
+  'DELETE /api/v1/admin/deny-list': async (world) => ({ query: await world.denied() }),
+  'POST /api/v1/dev/session': (world) => ({ body: { user_id: world.shopper() } }),
+
+  'POST /api/v1/seckill/token': (world) => {
+    const shopper = world.newShopper();
+    return { ...world.as(shopper), body: world.naming(shopper, { product_id: Number(world.sale) }) };
+  },
+  'POST /api/v1/seckill/buy': async (world) => {
+    const shopper = world.newShopper();
+    const token = await world.seckillToken(shopper);
+    return { ...world.as(shopper), body: world.naming(shopper, { product_id: Number(world.sale), token }) };
+  },
+
+  'GET /api/v1/orders': async (world) => {
+    const { shopper } = await world.order('pending_payment');
+    return { ...world.as(shopper), query: {} };
+  },
+  'GET /api/v1/orders/{orderNo}': async (world) => {
+    const { shopper, order_no } = await world.order('pending_payment');
+    return { ...world.as(shopper), params: { orderNo: order_no }, query: {} };
+  },
+  'POST /api/v1/orders/{orderNo}/pay': async (world) => {
+    const { shopper, order_no } = await world.order('pending_payment');
+    // Webhooks come by an operation of their own.
+    return { ...world.as(shopper), params: { orderNo: order_no }, body: world.naming(shopper, { sandbox: 'never' }) };
+  },
+  'POST /api/v1/orders/{orderNo}/cancel': async (world) => {
+    const { shopper, order_no } = await world.order('pending_payment', 'its last');
+    return { ...world.as(shopper), params: { orderNo: order_no }, body: world.naming(shopper, {}) };
+  },
+  'POST /api/v1/payments/webhook/{provider}': async (world) => {
+    const { payment_id } = await world.payment();
+    return sandboxWebhook({ event_id: `fuzz-${payment_id}`, payment_id, kind: 'succeeded' }, world.sandboxSecret);
+  },
+
+  'GET /api/v1/admin/orders/{orderNo}': async (world) => {
+    const { order_no } = await world.order('pending_payment');
+    return { params: { orderNo: order_no } };
+  },
+  'POST /api/v1/admin/orders/{orderNo}/refund': async (world) => {
+    const { order_no } = await world.order('paid', 'its last');
+    return { params: { orderNo: order_no } };
+  },
+};
+
+/** Requests of a good shape that must be refused for what they ask. */
+export const REFUSALS: Readonly<Record<string, readonly ((world: World) => Needs | Promise<Needs>)[]>> = {
+  'POST /api/v1/seckill/token': [
+    ({ sale, as, shopper }) => ({ ...as(shopper()), body: { user_id: 'somebody-else', product_id: Number(sale) } }),
+    ({ as, shopper }) => ({ ...as(shopper()), body: { product_id: 999_999_999 } }),
+  ],
+  'POST /api/v1/seckill/buy': [
+    ({ as, shopper, sale }) => ({ ...as(shopper()), body: { product_id: Number(sale), token: 'x.y.z' } }),
+    // Somebody else's token, and a token for another sale.
+    async ({ as, newShopper, sale, seckillToken }) => {
+      const token = await seckillToken(newShopper());
+      return { ...as(newShopper()), body: { product_id: Number(sale), token } };
+    },
+    async ({ as, newShopper, otherSale, seckillToken }) => {
+      const shopper = newShopper();
+      return { ...as(shopper), body: { product_id: Number(otherSale), token: await seckillToken(shopper) } };
+    },
+  ],
+  'GET /api/v1/orders/{orderNo}': [strangersOrder],
+  'POST /api/v1/orders/{orderNo}/pay': [strangersOrder, cancelledOrder],
+  'POST /api/v1/orders/{orderNo}/cancel': [strangersOrder],
+  'POST /api/v1/admin/orders/{orderNo}/refund': [
+    async (world) => ({ params: { orderNo: (await world.order('pending_payment')).order_no } }),
+  ],
+  'POST /api/v1/payments/webhook/{provider}': [
+    async (world) => {
+      const { payment_id } = await world.payment('kept');
+      return sandboxWebhook({ event_id: 'forged', payment_id, kind: 'succeeded' }, 'another secret');
+    },
+  ],
+};
+
+async function strangersOrder(world: World): Promise<Needs> {
+  const { order_no } = await world.order('pending_payment');
+  return { ...world.as(world.newShopper()), params: { orderNo: order_no }, body: {}, query: {} };
+}
+
+async function cancelledOrder(world: World): Promise<Needs> {
+  const { shopper, order_no } = await world.order('cancelled');
+  return { ...world.as(shopper), params: { orderNo: order_no }, body: {} };
+}

@@ -1,0 +1,7 @@
+import { askForAdvisories } from './supply-chain/advisories.ts';
+
+/** `npm run advisories`: exit code 1 where a package that is used has a known hole of high or critical severity. */
+const { verdict, text } = await askForAdvisories();
+console.log(text);
+if (verdict === 'no answer') console.log('NOT CHECKED: the registry gave no answer about known vulnerabilities.');
+process.exit(verdict === 'vulnerable' ? 1 : 0);

@@ -1,0 +1,56 @@
+import type { FastifyBaseLogger, FastifyHttpOptions, FastifyInstance } from 'fastify';
+import type { Server } from 'node:http';
+import type { Config } from '@flash-sale/shared/config/config.ts';
+import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
+import { refuseUnread, refuseUnrouted } from './problems.ts';
+
+/** What any body may hold unless its route says otherwise: an operator's. */
+const BODY_BYTES_MAX = 16_384;
+/** How often Node.js looks for requests that are late; a limit shorter than this is looked for as often as it is long. */
+const LATE_CHECK_MS = 500;
+const SAID_AGAIN_MS = 10_000;
+
+type EdgeConfig = Pick<
+  Config,
+  | 'HEADERS_TIMEOUT_MS'
+  | 'REQUEST_TIMEOUT_MS'
+  | 'KEEP_ALIVE_TIMEOUT_MS'
+  | 'IDLE_TIMEOUT_MS'
+  | 'HEADER_BYTES_MAX'
+  | 'CONNECTIONS_MAX'
+  | 'TRUSTED_PROXIES'
+>;
+
+/** The limits of everything that a client may send, or may take its time for, before a route sees it. */
+export function edgeOptions(config: EdgeConfig) {
+  const { HEADERS_TIMEOUT_MS, REQUEST_TIMEOUT_MS, KEEP_ALIVE_TIMEOUT_MS, IDLE_TIMEOUT_MS } = config;
+  return {
+    bodyLimit: BODY_BYTES_MAX,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    connectionTimeout: IDLE_TIMEOUT_MS,
+    http: {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      // The runtime looks twice a minute by default, and a slow request would live as long whatever its limit.
+      connectionsCheckingInterval: Math.min(LATE_CHECK_MS, HEADERS_TIMEOUT_MS),
+      maxHeaderSize: config.HEADER_BYTES_MAX,
+    },
+    onProtoPoisoning: 'error',
+    onConstructorPoisoning: 'error',
+    frameworkErrors: refuseUnrouted,
+    clientErrorHandler: refuseUnread,
+    ...(config.TRUSTED_PROXIES === undefined ? {} : { trustProxy: config.TRUSTED_PROXIES.split(',') }),
+  } as const satisfies FastifyHttpOptions<Server, FastifyBaseLogger>;
+}
+
+/** Closes connections above the limit as they come, and says so, now and then. */
+export function capConnections(app: FastifyInstance, connections_max: number, log: Logger): void {
+  const server = app.server as Server;
+  server.maxConnections = connections_max;
+  let said_ms = 0;
+  server.on('drop', () => {
+    if (Date.now() - said_ms < SAID_AGAIN_MS) return;
+    said_ms = Date.now();
+    log.warn({ connections_max }, 'too many connections: new ones are closed');
+  });
+}

@@ -1,0 +1,126 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Sale } from '@flash-sale/shared/domain/sale.ts';
+import { AS_OPERATOR, effectsOn, openApp, openTestContext, type TestApp, type TestContext } from '../support.ts';
+
+let context: TestContext;
+let app: TestApp;
+let sale: Sale;
+let token: string;
+
+beforeAll(async () => {
+  context = await openTestContext();
+  app = await openApp(context);
+  sale = await context.openSale();
+  token = await app.tokenOf(sale, 'alice');
+});
+
+afterAll(async () => {
+  await app.close();
+  await context.close();
+});
+
+const send = (url: string, payload: string, headers: Record<string, string> = {}) =>
+  app.server.inject({ method: 'POST', url, payload, headers: { 'content-type': 'application/json', ...headers } });
+const valid = () => ({ user_id: 'alice', product_id: sale.id, token });
+
+/** Every call with a body, and whose credentials it needs. */
+const CALLS: readonly (readonly [string, Record<string, string>])[] = [
+  ['/api/v1/seckill/token', {}],
+  ['/api/v1/seckill/buy', {}],
+  ['/api/v1/orders/01KARYB6S5Q0H9M3T7ZV5W8XCE-0-1/pay', {}],
+  ['/api/v1/orders/01KARYB6S5Q0H9M3T7ZV5W8XCE-0-1/cancel', {}],
+  ['/api/v1/admin/products', AS_OPERATOR],
+];
+
+describe.each(CALLS)('%s', (url, headers) => {
+  it('oversized: a body above its limit is refused before it is parsed', async () => {
+    expect(await send(url, `{"user_id":"${'x'.repeat(20_000)}"}`, headers)).toBeProblem('payload_too_large');
+    // Not even read to its end: the length that it announces is enough.
+    expect(await send(url, '{}', { ...headers, 'content-length': '1000000000' })).toBeProblem('payload_too_large');
+  });
+
+  it.each([
+    ['arrays', '['.repeat(1_900) + ']'.repeat(1_900)],
+    ['objects', `${'{"a":'.repeat(600)}1${'}'.repeat(600)}`],
+    ['a field', `{"user_id":${'['.repeat(1_900)}${']'.repeat(1_900)}}`],
+  ])('deep: %s in each other are refused', async (_what, payload) => {
+    expect(await send(url, payload, headers)).toBeProblem('invalid_request');
+  });
+
+  it.each([
+    '{',
+    '{"a":',
+    '{"a":1,}',
+    "{'a':1}",
+    '{"a":1}}',
+    '[1',
+    'nul',
+    '\u0000',
+    '\ufeff\ufeff{}',
+    '{"a":01}',
+    '"\\ud800',
+    '{"a":\t\b}',
+  ])('malformed: %j is refused', async (payload) => {
+    expect(await send(url, payload, headers)).toBeProblem('invalid_request');
+  });
+
+  it.each(['null', '1', '"text"', 'true', '[]', '[{}]'])(
+    'wrong-typed: %s in place of an object is refused',
+    async (payload) => {
+      expect(await send(url, payload, headers)).toBeProblem('invalid_request');
+    },
+  );
+
+  it.each([
+    '{"__proto__":{"user_id":"alice"}}',
+    '{"\\u005f\\u005fproto\\u005f_":{"user_id":"alice"}}',
+    '{"a":{"__proto__":{"isAdmin":true}}}',
+    '{"constructor":{"prototype":{"isAdmin":true}}}',
+    '{"__proto__":null}',
+  ])('prototype pollution: %s is refused, and pollutes nothing', async (payload) => {
+    expect(await send(url, payload, headers)).toBeProblem('invalid_request');
+    expect([({} as Record<string, unknown>)['isAdmin'], ({} as Record<string, unknown>)['user_id']]).toEqual([
+      undefined,
+      undefined,
+    ]);
+  });
+
+  it('a property too many is refused, and not silently dropped', async () => {
+    for (const name of ['price', 'status', 'isAdmin', 'toString', 'hasOwnProperty', '']) {
+      expect(await send(url, JSON.stringify({ ...valid(), [name]: 1 }), headers)).toBeProblem('invalid_request');
+    }
+  });
+});
+
+describe('wrong-typed fields of a buy', () => {
+  const STRANGE: readonly unknown[] = [null, true, -1, 0, 1.5, 1e21, '', ' ', '1', [], ['alice'], {}, { $ne: null }];
+
+  it.each(['user_id', 'product_id', 'token'] as const)('of %s are refused and change nothing', async (field) => {
+    const before = await effectsOn(context, sale, 'alice');
+    // Some of these are text that could be a token or an id, and is neither alice's nor ours.
+    const isText = (value: unknown): boolean =>
+      typeof value === 'string' && { user_id: /^\S+$/, token: /./, product_id: /^$(?=.)/ }[field].test(value);
+    for (const value of STRANGE) {
+      const answer = await send('/api/v1/seckill/buy', JSON.stringify({ ...valid(), [field]: value }));
+      expect(answer).toBeProblem(isText(value) ? 'token_invalid' : 'invalid_request');
+    }
+    expect(await effectsOn(context, sale, 'alice')).toEqual(before);
+  });
+
+  it('a number as text is no number, and a number is no text', async () => {
+    expect(await send('/api/v1/seckill/buy', JSON.stringify({ ...valid(), product_id: String(sale.id) }))).toBeProblem(
+      'invalid_request',
+    );
+    expect(await send('/api/v1/seckill/buy', JSON.stringify({ ...valid(), user_id: 1 }))).toBeProblem(
+      'invalid_request',
+    );
+  });
+
+  it('a key twice: the last one counts, as everywhere else in the request', async () => {
+    const twice = `{"user_id":"mallory","user_id":"alice","product_id":${sale.id},"token":"${token}"}`;
+    const answer = await send('/api/v1/seckill/buy', twice);
+    expect(answer.statusCode).toBe(202);
+    const order = await app.get(`/api/v1/orders/${answer.json<{ order_no: string }>().order_no}`);
+    expect(order.json()).toMatchObject({ user_id: 'alice' });
+  });
+});

@@ -1,0 +1,177 @@
+import { once } from 'node:events';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { openApp, openTestContext, type TestApp, type TestContext } from '../support.ts';
+import { answersIn, connectRaw, listen } from './raw-connection.ts';
+
+const TIMEOUTS = { HEADERS_TIMEOUT_MS: '200', REQUEST_TIMEOUT_MS: '400', KEEP_ALIVE_TIMEOUT_MS: '300' };
+
+let context: TestContext;
+let app: TestApp;
+
+beforeAll(async () => {
+  context = await openTestContext();
+});
+afterEach(() => app.close());
+afterAll(() => context.close());
+
+async function serve(env: Record<string, string> = {}): Promise<number> {
+  app = await openApp(context, env);
+  return listen(app);
+}
+
+const HEAD = 'POST /api/v1/seckill/token HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n';
+const HEALTH = 'GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n';
+
+describe('slowness', () => {
+  it('slow headers: a request whose headers do not end is cut off', async () => {
+    const connection = await connectRaw(await serve(TIMEOUTS));
+    connection.send('GET /healthz HTTP/1.1\r\nhost: a\r\n');
+    expect(answersIn(await connection.closed)).toEqual([
+      { status: 400, head: expect.stringContaining('problem+json') },
+    ]);
+  });
+
+  it('headers that trickle: a line now and then does not buy more time', async () => {
+    const connection = await connectRaw(await serve(TIMEOUTS));
+    connection.send('GET /healthz HTTP/1.1\r\nhost: a\r\n');
+    const trickle = setInterval(() => connection.send('x: y\r\n'), 20);
+    try {
+      expect(answersIn(await connection.closed).map(({ status }) => status)).toEqual([400]);
+    } finally {
+      clearInterval(trickle);
+    }
+  });
+
+  it('a slow body: a request whose body does not come is cut off', async () => {
+    const connection = await connectRaw(await serve(TIMEOUTS));
+    connection.send(`${HEAD}content-length: 50\r\n\r\n{"user_id":`);
+    expect(answersIn(await connection.closed).map(({ status }) => status)).toEqual([400]);
+  });
+
+  it('a body that trickles: a byte now and then does not buy more time', async () => {
+    const connection = await connectRaw(await serve(TIMEOUTS));
+    connection.send(`${HEAD}content-length: 4000\r\n\r\n`);
+    const trickle = setInterval(() => connection.send(' '), 20);
+    try {
+      expect(answersIn(await connection.closed).map(({ status }) => status)).toEqual([400]);
+    } finally {
+      clearInterval(trickle);
+    }
+  });
+
+  it('a connection that says nothing after its request is closed, and one that says nothing at all', async () => {
+    const port = await serve(TIMEOUTS);
+    const [used, silent] = [await connectRaw(port), await connectRaw(port)];
+    used.send(HEALTH);
+    expect(answersIn(await used.closed).map(({ status }) => status)).toEqual([200]);
+    await silent.closed;
+  });
+
+  it('a client that does not read: its connection has an end, above that of a long poll', async () => {
+    await serve();
+    expect(app.server.server.timeout).toBe(60_000);
+    expect(app.server.server.headersTimeout).toBe(5_000);
+    expect(app.server.server.requestTimeout).toBe(10_000);
+    expect(app.server.server.keepAliveTimeout).toBe(65_000);
+  });
+
+  it('does not hit a long poll, which waits longer than a request may take to come', async () => {
+    const port = await serve(TIMEOUTS);
+    const sale = await context.openSale();
+    const orderNo = await app.win(sale, 'patient');
+    const connection = await connectRaw(port);
+    connection.send(`GET /api/v1/orders/${orderNo}?wait=1 HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n`);
+    expect(answersIn(await connection.closed).map(({ status }) => status)).toEqual([200]);
+  });
+});
+
+describe('too many connections', () => {
+  it('are closed as they come, and those that stand go on', async () => {
+    const port = await serve({ CONNECTIONS_MAX: '2' });
+    const standing = [await connectRaw(port), await connectRaw(port)];
+    // Both are known to the server once they have been answered.
+    for (const connection of standing) {
+      connection.send(HEALTH);
+      await once(connection.socket, 'data');
+    }
+    const third = await connectRaw(port);
+    expect(await third.closed).toBe('');
+    standing[0]!.send(HEALTH);
+    await once(standing[0]!.socket, 'data');
+    expect(answersIn(standing[0]!.received()).map(({ status }) => status)).toEqual([200, 200]);
+    for (const { socket } of standing) socket.destroy();
+  });
+});
+
+describe('request smuggling', () => {
+  const SMUGGLED = 'GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n';
+  it.each([
+    ['a length and chunks', `${HEAD}content-length: 6\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n${SMUGGLED}`],
+    ['chunks and a length', `${HEAD}transfer-encoding: chunked\r\ncontent-length: 6\r\n\r\n0\r\n\r\n${SMUGGLED}`],
+    ['two lengths', `${HEAD}content-length: 2\r\ncontent-length: ${SMUGGLED.length + 2}\r\n\r\n{}${SMUGGLED}`],
+    ['a list of lengths', `${HEAD}content-length: 2, 40\r\n\r\n{}${SMUGGLED}`],
+    ['a negative length', `${HEAD}content-length: -1\r\n\r\n{}${SMUGGLED}`],
+    ['a length with a sign', `${HEAD}content-length: +2\r\n\r\n{}${SMUGGLED}`],
+    ['another transfer coding', `${HEAD}transfer-encoding: xchunked\r\n\r\n0\r\n\r\n${SMUGGLED}`],
+    ['chunked twice, not last', `${HEAD}transfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n${SMUGGLED}`],
+    ['a space before the colon', `${HEAD}content-length : 2\r\n\r\n{}${SMUGGLED}`],
+    ['a folded header', `${HEAD}transfer-encoding:\r\n chunked\r\ncontent-length: 2\r\n\r\n{}${SMUGGLED}`],
+    ['a bare line feed', `${HEAD}content-length: 2\n\r\n{}${SMUGGLED}`],
+    ['a bare carriage return', `${HEAD}x: a\rcontent-length: 2\r\n\r\n{}${SMUGGLED}`],
+    ['a chunk of a wrong size', `${HEAD}transfer-encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n${SMUGGLED}`],
+    [
+      'a chunk whose size runs over',
+      `${HEAD}transfer-encoding: chunked\r\n\r\nffffffffffffffff1\r\n{}\r\n0\r\n\r\n${SMUGGLED}`,
+    ],
+    ['a null byte in a header', `${HEAD}x: a\0b\r\ncontent-length: 2\r\n\r\n{}${SMUGGLED}`],
+    ['no host', `GET /healthz HTTP/1.1\r\n\r\n${SMUGGLED}`],
+  ])('by %s: the second request is not answered', async (_what, sent) => {
+    const connection = await connectRaw(await serve(TIMEOUTS));
+    connection.send(sent);
+    const answers = answersIn(await connection.closed);
+    expect(answers.map(({ status }) => status)).toEqual([400]);
+    expect(answers[0]!.head).toMatch(/connection: close/i);
+  });
+
+  it('by a body of a GET: it is no request', async () => {
+    const connection = await connectRaw(await serve(TIMEOUTS));
+    connection.send(`GET /healthz HTTP/1.1\r\nhost: a\r\ncontent-length: ${SMUGGLED.length}\r\n\r\n${SMUGGLED}`);
+    expect(answersIn(await connection.closed).map(({ status }) => status)).toEqual([200]);
+  });
+});
+
+describe('header spoofing', () => {
+  it('of the host: no answer and no link repeats it', async () => {
+    const port = await serve(TIMEOUTS);
+    const sale = await context.openSale();
+    const token = await app.tokenOf(sale, 'alice');
+    const body = JSON.stringify({ user_id: 'alice', product_id: sale.id, token });
+    const connection = await connectRaw(port);
+    connection.send(
+      'POST /api/v1/seckill/buy HTTP/1.1\r\nhost: evil.test\r\nx-forwarded-host: evil.test\r\nforwarded: host=evil.test\r\n' +
+        `content-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
+    );
+    const answer = await connection.closed;
+    expect(answer).toMatch(/^HTTP\/1\.1 202 .*\r\nlocation: \/api\/v1\/orders\//s);
+    expect(answer).not.toContain('evil.test');
+    const connectionOfDocs = await connectRaw(port);
+    connectionOfDocs.send('GET /docs/json HTTP/1.1\r\nhost: evil.test\r\nconnection: close\r\n\r\n');
+    expect(await connectionOfDocs.closed).not.toContain('evil.test');
+  });
+
+  it('of the method: an override is not listened to', async () => {
+    await serve();
+    const sale = await context.openSale();
+    for (const name of ['x-http-method-override', 'x-method-override', 'x-http-method']) {
+      const answer = await app.get(`/api/v1/products/${sale.id}?_method=DELETE`, { [name]: 'DELETE' });
+      expect([answer.statusCode, answer.json<{ id: number }>().id]).toEqual([200, sale.id]);
+    }
+  });
+
+  it('of the path: what a gateway might have rewritten is not believed', async () => {
+    await serve();
+    for (const name of ['x-original-url', 'x-rewrite-url', 'x-forwarded-prefix']) {
+      expect(await app.get('/nope', { [name]: '/healthz' })).toBeProblem('not_found');
+    }
+  });
+});

@@ -1,0 +1,121 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Sale } from '@flash-sale/shared/domain/sale.ts';
+import { openApp, openTestContext, type TestApp, type TestContext } from '../support.ts';
+
+let context: TestContext;
+let sale: Sale;
+
+beforeAll(async () => {
+  context = await openTestContext({ RATE_LIMIT_IP_CAPACITY: '5', RATE_LIMIT_IP_PER_SECOND: '1' });
+  sale = await context.openSale({ seckill_stock: 100 });
+});
+
+afterAll(() => context.close());
+
+const PROXY = { TRUSTED_PROXIES: '127.0.0.0/8,10.0.0.0/8' };
+let users = 0;
+const ask = (app: TestApp, forwarded?: string) =>
+  app.post(
+    '/api/v1/seckill/token',
+    { user_id: `u${(users += 1)}`, product_id: sale.id },
+    forwarded === undefined ? {} : { 'x-forwarded-for': forwarded },
+  );
+
+async function within<Result>(env: Record<string, string>, work: (app: TestApp) => Promise<Result>): Promise<Result> {
+  const app = await openApp(context, env);
+  try {
+    return await work(app);
+  } finally {
+    await app.close();
+  }
+}
+
+/** How many of so many seckill tokens are had, each asked for from an address of its own. */
+const granted = async (app: TestApp, addressOf: (i: number) => string, count = 10): Promise<number> => {
+  const answers = [];
+  for (let i = 0; i < count; i += 1) answers.push(await ask(app, addressOf(i)));
+  for (const answer of answers) if (answer.statusCode !== 200) expect(answer).toBeProblem('rate_limited');
+  return answers.filter(({ statusCode }) => statusCode === 200).length;
+};
+
+describe('the limit of an address', () => {
+  it('is for seckill tokens and products alike, says when to come back, and is each address’s own', () =>
+    within(PROXY, async (app) => {
+      for (let i = 0; i < 3; i += 1) expect((await ask(app, '192.0.2.1')).statusCode).toBe(200);
+      const read = (path: string, address: string) => app.get(path, { 'x-forwarded-for': address });
+      expect((await read('/api/v1/products', '192.0.2.1')).statusCode).toBe(200);
+      expect((await read(`/api/v1/products/${sale.id}`, '192.0.2.1')).statusCode).toBe(200);
+      const refused = await ask(app, '192.0.2.1');
+      expect(refused).toBeProblem('rate_limited');
+      expect(refused.headers).toMatchObject({
+        'ratelimit-policy': '"address";q=5;w=5',
+        ratelimit: '"address";r=0;t=1',
+      });
+      expect(await read('/api/v1/products', '192.0.2.1')).toBeProblem('rate_limited');
+      expect((await ask(app, '192.0.2.2')).statusCode).toBe(200);
+      await expect.poll(async () => (await ask(app, '192.0.2.1')).statusCode, { timeout: 10_000 }).toBe(200);
+    }));
+
+  it('refuses before it reads the body or asks a server', () =>
+    within(PROXY, async (app) => {
+      await granted(app, () => '192.0.2.3', 5);
+      const answer = await app.server.inject({
+        method: 'POST',
+        url: '/api/v1/seckill/token',
+        headers: { 'x-forwarded-for': '192.0.2.3', 'content-type': 'application/json' },
+        payload: 'not json',
+      });
+      expect(answer).toBeProblem('rate_limited');
+    }));
+
+  it('stops no buy and no poll, which have limits of their own', () =>
+    within(PROXY, async (app) => {
+      const forwarded = { 'x-forwarded-for': '192.0.2.4' };
+      const token = (await ask(app, '192.0.2.4')).json<{ token: string }>().token;
+      await granted(app, () => '192.0.2.4');
+      const buy = { user_id: `u${users - 10}`, product_id: sale.id, token };
+      const bought = await app.post('/api/v1/seckill/buy', buy, forwarded);
+      expect(bought.statusCode).toBe(202);
+      expect((await app.get(String(bought.headers.location), forwarded)).statusCode).toBe(200);
+    }));
+
+  it('does not hold programs of this machine up, but in production', async () => {
+    await within({}, async (app) => expect(await granted(app, () => '', 20)).toBe(20));
+    const production = { NODE_ENV: 'production', PAYMENT_PROVIDER: 'sandbox', AUTH_MODE: 'trusted', ...PROXY };
+    await within(production, async (app) => {
+      for (let i = 0; i < 5; i += 1) expect((await ask(app)).statusCode).toBe(200);
+      expect(await ask(app)).toBeProblem('rate_limited');
+    });
+  });
+});
+
+describe('attack: an address made up in X-Forwarded-For', () => {
+  it('counts for nothing without trusted proxies: whoever connects is the caller', () =>
+    within(
+      { NODE_ENV: 'production', PAYMENT_PROVIDER: 'sandbox', AUTH_MODE: 'trusted', TRUSTED_PROXIES: '10.0.0.0/8' },
+      async (app) => {
+        expect(await granted(app, (i) => `192.0.2.${i}`)).toBe(5);
+      },
+    ));
+
+  it('counts for nothing in front of the one that the trusted proxy saw', () =>
+    within(PROXY, async (app) => {
+      expect(await granted(app, (i) => `198.51.100.${i}, 192.0.2.5`)).toBe(5);
+      expect(await granted(app, (i) => `127.0.0.1, 198.51.100.${i}, 192.0.2.6, 10.0.0.1`)).toBe(5);
+    }));
+
+  it('is one caller in every spelling, and in every address of an IPv6 /64', () =>
+    within(PROXY, async (app) => {
+      const spellings = ['192.0.2.7', '::ffff:192.0.2.7', '::FFFF:192.0.2.7'];
+      expect(await granted(app, (i) => spellings[i % 3]!)).toBe(5);
+      expect(await granted(app, (i) => `2001:db8:7:7:${i}::1`)).toBe(5);
+      expect(await granted(app, (i) => `2001:db8:7:${i + 8}::1`)).toBe(10);
+    }));
+
+  it('that is no address at all does no harm', () =>
+    within(PROXY, async (app) => {
+      for (const forwarded of ['', ',', 'unknown', '1.2.3.4.5', ':::', '%', 'x'.repeat(8_000), "'; DROP TABLE"]) {
+        expect([200, 429]).toContain((await ask(app, forwarded)).statusCode);
+      }
+    }));
+});

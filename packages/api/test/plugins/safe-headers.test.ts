@@ -1,0 +1,66 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openApp, openTestContext, type TestApp, type TestContext } from '../support.ts';
+
+let context: TestContext;
+let app: TestApp;
+
+beforeAll(async () => {
+  context = await openTestContext();
+  app = await openApp(context);
+});
+
+afterAll(async () => {
+  await app.close();
+  await context.close();
+});
+
+/** An answer's content security policy: directive → sources. */
+const policyOf = (headers: Record<string, unknown>): Map<string, string> =>
+  new Map(
+    String(headers['content-security-policy'])
+      .split(';')
+      .map((directive) => directive.trim().split(/ (.*)/s, 2) as [string, string]),
+  );
+
+describe('every answer', () => {
+  it.each(['/healthz', '/api/v1/products', '/nope', '/%', '/api/v1/products/x', '/docs', '/docs/json'])(
+    'of %s may not be guessed, framed or cached, and names no server',
+    async (url) => {
+      const { headers } = await app.get(url);
+      expect(headers).toMatchObject({
+        'x-content-type-options': 'nosniff',
+        'x-frame-options': 'DENY',
+        'referrer-policy': 'no-referrer',
+        'cross-origin-resource-policy': 'same-origin',
+        'strict-transport-security': expect.stringMatching(/^max-age=\d{8,}/),
+        'cache-control': expect.stringMatching(/no-store|no-cache/),
+      });
+      expect(policyOf(headers).get('frame-ancestors')).toBe("'none'");
+      for (const name of ['server', 'x-powered-by', 'via', 'access-control-allow-origin']) {
+        expect(headers[name]).toBeUndefined();
+      }
+    },
+  );
+
+  it('of the API runs nothing, whatever is in it', async () => {
+    const { headers } = await app.get('/api/v1/products');
+    expect(policyOf(headers).get('default-src')).toBe("'none'");
+    expect(policyOf(headers).get('script-src')).toBeUndefined();
+  });
+});
+
+describe('a page', () => {
+  it('runs scripts of its own origin only, none that stand in it, and loads nothing from elsewhere', async () => {
+    const policy = policyOf((await app.get('/docs')).headers);
+    expect(policy.get('default-src')).toBe("'none'");
+    expect(policy.get('script-src')).toBe("'self'");
+    expect(policy.get('connect-src')).toBe("'self'");
+    for (const sources of policy.values()) expect(sources).not.toMatch(/\*|https?:|unsafe-eval/);
+  });
+
+  it('has no script in its markup that the policy would stop', async () => {
+    const { body } = await app.get('/docs');
+    expect([...body.matchAll(/<script(?![^>]*\bsrc=)/g)]).toEqual([]);
+    expect(body).not.toMatch(/\son\w+=|javascript:/);
+  });
+});

@@ -1,0 +1,197 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { sql } from 'kysely';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { loadConfig } from '@flash-sale/shared/config/config.ts';
+import { connectDb } from '@flash-sale/shared/db/client.ts';
+import { migrate } from '@flash-sale/shared/db/migrate.ts';
+import { connectRedis, type ConnectionUse } from '@flash-sale/shared/redis/client.ts';
+import { freePort } from '../../../infra/src/services/ports.ts';
+import { createAuthority, type Certificate } from '../../shared/test/certificates.ts';
+import { startService } from './end-to-end/service.ts';
+import { AS_OPERATOR, openOwnMysql, openOwnRedis, openTestContext, type OwnServer } from './support.ts';
+
+const authority = createAuthority('authority of this test');
+const folder = mkdtempSync(join(tmpdir(), 'flash-sale-tls-'));
+
+/** Writes the files that a server reads its certificate from. */
+function filesOf(name: string, { cert, key }: Certificate): Record<'ca' | 'cert' | 'key', string> {
+  const write = (part: string, text: string): string => {
+    const path = join(folder, `${name}-${part}.pem`);
+    writeFileSync(path, text);
+    return path;
+  };
+  return { ca: write('ca', authority.cert), cert: write('cert', cert), key: write('key', key) };
+}
+
+let redisPort: number;
+let redis: OwnServer;
+let mysql: OwnServer;
+let mysqlOfOtherName: OwnServer;
+
+/** The settings that lead to both servers by TLS. */
+const tlsEnv = () => ({
+  ...redis.env,
+  ...mysql.env,
+  REDIS_ADDR: `localhost:${redisPort}`,
+  REDIS_TLS: 'true',
+  REDIS_TLS_CA: authority.cert,
+  DB_HOST: 'localhost',
+  DB_TLS: 'true',
+  DB_TLS_CA: authority.cert,
+});
+
+beforeAll(async () => {
+  redisPort = await freePort();
+  const redisFiles = filesOf('redis', authority.issue('localhost'));
+  const mysqlFlags = (hostName: string): string[] => {
+    const { ca, cert, key } = filesOf(`mysql-${hostName}`, authority.issue(hostName));
+    return [`--ssl-ca=${ca}`, `--ssl-cert=${cert}`, `--ssl-key=${key}`];
+  };
+  [redis, mysql, mysqlOfOtherName] = await Promise.all([
+    openOwnRedis([
+      ...['--tls-port', String(redisPort), '--tls-auth-clients', 'optional'],
+      ...['--tls-ca-cert-file', redisFiles.ca, '--tls-cert-file', redisFiles.cert, '--tls-key-file', redisFiles.key],
+    ]),
+    openOwnMysql(mysqlFlags('localhost')),
+    openOwnMysql(mysqlFlags('mysql.elsewhere.test')),
+  ]);
+}, 90_000);
+
+afterAll(async () => {
+  await Promise.all([redis?.close(), mysql?.close(), mysqlOfOtherName?.close()]);
+  rmSync(folder, { recursive: true });
+});
+
+/** Why a connection to Redis was refused, or undefined where it answers. */
+async function redisProblem(env: Record<string, string>, use: ConnectionUse = 'request'): Promise<string | undefined> {
+  const client = connectRedis(loadConfig({ ...tlsEnv(), ...env }), use);
+  try {
+    return await new Promise<string | undefined>((resolve) => {
+      client.once('error', (error: Error) => resolve(error.message));
+      client.once('ready', () => resolve(undefined));
+    });
+  } finally {
+    client.disconnect();
+  }
+}
+
+async function mysqlProblem(env: Record<string, string>): Promise<string | undefined> {
+  const db = connectDb(loadConfig({ ...tlsEnv(), ...env, DB_NAME: 'mysql' }), 'general');
+  try {
+    await sql`SELECT 1`.execute(db);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  } finally {
+    await db.destroy();
+  }
+}
+
+describe('Redis by TLS', () => {
+  it.each(['request', 'producer', 'background', 'blocking'] as const)('answers on a connection for %s', async (use) => {
+    expect(await redisProblem({}, use)).toBeUndefined();
+  });
+
+  it('is refused where another authority signed its certificate', async () => {
+    expect(await redisProblem({ REDIS_TLS_CA: createAuthority('another').cert })).toMatch(/certificate/i);
+  });
+
+  it('is refused where no authority is named and the machine knows none for it', async () => {
+    expect(await redisProblem({ REDIS_TLS_CA: '' })).toMatch(/certificate/i);
+  });
+
+  it('is refused where its certificate is for another host', async () => {
+    expect(await redisProblem({ REDIS_ADDR: `127.0.0.1:${redisPort}` })).toMatch(/does not match certificate/);
+    expect(await redisProblem({ REDIS_TLS_SERVER_NAME: 'redis.elsewhere.test' })).toMatch(/does not match certificate/);
+  });
+
+  it('is taken at an address where its name is given', async () => {
+    const env = { REDIS_ADDR: `127.0.0.1:${redisPort}`, REDIS_TLS_SERVER_NAME: 'localhost' };
+    expect(await redisProblem(env)).toBeUndefined();
+  });
+
+  it('is not spoken to in plain text', async () => {
+    // It waits for a command that it understands, until the attempt is given up.
+    expect(await redisProblem({ REDIS_ADDR: redis.env['REDIS_ADDR']! })).toBeDefined();
+  });
+
+  it('is shown our certificate where it asks for one, and refuses us without', async () => {
+    const own = new Redis({ host: '127.0.0.1', port: Number(redis.env['REDIS_ADDR']!.split(':')[1]) });
+    try {
+      await own.config('SET', 'tls-auth-clients', 'yes');
+      expect(await redisProblem({})).toMatch(/certificate required|alert|ECONNRESET|closed/i);
+      const { cert, key } = authority.issue('our-own-name');
+      expect(await redisProblem({ REDIS_TLS_CERT: cert, REDIS_TLS_KEY: key })).toBeUndefined();
+    } finally {
+      await own.config('SET', 'tls-auth-clients', 'optional');
+      own.disconnect();
+    }
+  });
+});
+
+describe('MySQL by TLS', () => {
+  it('answers, encrypted', async () => {
+    const db = connectDb(loadConfig({ ...tlsEnv(), DB_NAME: 'mysql' }), 'general');
+    const { rows } = await sql<{ Value: string }>`SHOW SESSION STATUS LIKE 'Ssl_cipher'`.execute(db);
+    await db.destroy();
+    expect(rows[0]!.Value).toMatch(/^TLS_|GCM|CHACHA/);
+  });
+
+  it('is refused where another authority signed its certificate', async () => {
+    expect(await mysqlProblem({ DB_TLS_CA: createAuthority('another').cert })).toMatch(/certificate/i);
+  });
+
+  it('is refused where its certificate is for another host', async () => {
+    expect(await mysqlProblem({ DB_PORT: mysqlOfOtherName.env['DB_PORT']! })).toMatch(/does not match certificate/);
+  });
+
+  it('is not spoken to in plain text where it has no TLS', async () => {
+    const { DB_PORT, DB_USER, DB_PASSWORD } = inject('servers');
+    const plain = { DB_PORT, DB_USER, DB_PASSWORD };
+    const hasTls = (await mysqlProblem(plain)) !== 'Server does not support secure connection';
+    // Newer servers make a certificate of their own, which nobody signed for us.
+    if (hasTls) expect(await mysqlProblem(plain)).toMatch(/certificate/i);
+  });
+});
+
+it('a whole service sells by TLS alone: api, worker, queues and migrations', async () => {
+  await migrate(loadConfig({ ...tlsEnv(), DB_NAME: 'tls' }));
+  const context = await openTestContext({ ...tlsEnv(), DB_NAME: 'tls' });
+  // Nothing is left that would answer in plain text.
+  const own = new Redis({ host: '127.0.0.1', port: Number(redis.env['REDIS_ADDR']!.split(':')[1]) });
+  await own.config('SET', 'port', '0');
+  const service = await startService(context, { apis: 1, workers: 1 });
+  try {
+    const post = async (path: string, body: object, headers = {}) => {
+      const answer = await fetch(new URL(path, service.url), {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: JSON.stringify(body),
+      });
+      return (await answer.json()) as Record<string, string>;
+    };
+    const now_ms = Date.now();
+    const sale = await post(
+      '/api/v1/admin/products',
+      {
+        ...{ name: 'by TLS', price: 1, stock: 5, seckill_stock: 5 },
+        start_time: new Date(now_ms - 1_000).toISOString(),
+        end_time: new Date(now_ms + 3_600_000).toISOString(),
+      },
+      AS_OPERATOR,
+    );
+    const shopper = { user_id: 'alice', product_id: sale['id'] };
+    const { token } = await post('/api/v1/seckill/token', shopper);
+    const { order_no } = await post('/api/v1/seckill/buy', { ...shopper, token });
+    const order = await fetch(new URL(`/api/v1/orders/${order_no}?wait=20`, service.url));
+    expect(await order.json()).toMatchObject({ order_no, status: 'pending_payment' });
+  } finally {
+    await service.stop();
+    await own.config('SET', 'port', redis.env['REDIS_ADDR']!.split(':')[1]!);
+    own.disconnect();
+    await context.close();
+  }
+}, 60_000);

@@ -1,0 +1,120 @@
+import {
+  context,
+  isSpanContextValid,
+  ROOT_CONTEXT,
+  SpanStatusCode,
+  trace,
+  TraceFlags,
+  type Context,
+  type Span,
+  type SpanContext,
+} from '@opentelemetry/api';
+import { suppressTracing } from '@opentelemetry/core';
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
+import { defaultResource, detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources';
+import { BatchSpanProcessor, NodeTracerProvider, type SpanProcessor } from '@opentelemetry/sdk-trace-node';
+import { BullMQOtel } from 'bullmq-otel';
+import type { BatchMember, Tracing } from './tracing.ts';
+
+const STOP_MS_MAX = 1_000;
+
+/**
+ * Sets OpenTelemetry up for this process: exporter, sampler, batching and resource as the standard `OTEL_*` variables say. Only `tracing.ts`
+ * loads this file.
+ *
+ * @param processor where the spans go; an OTLP collector unless said otherwise
+ */
+export function openTelemetry(
+  name: 'api' | 'worker',
+  processor: SpanProcessor = new BatchSpanProcessor(new OTLPTraceExporter()),
+): Tracing {
+  const resource = defaultResource()
+    .merge(resourceFromAttributes({ 'service.name': `flash-sale-${name}` }))
+    .merge(detectResources({ detectors: [envDetector] }));
+  const provider = new NodeTracerProvider({ resource, spanProcessors: [processor] });
+  provider.register();
+  const tracer = trace.getTracer('flash-sale');
+
+  return {
+    bullmq: onlyWithinTraces(new BullMQOtel()),
+
+    async batch(span_name, members, attributes, work) {
+      const [first, ...others] = members.flatMap(tracedOf);
+      // Whatever context this happens to run in is that of somebody else's request.
+      if (first === undefined) return context.with(ROOT_CONTEXT, work);
+      const start = Date.now();
+      const span = tracer.startSpan(
+        span_name,
+        {
+          startTime: start,
+          attributes: { ...attributes, 'seckill.batch_size': members.length, 'seckill.order_no': first.order_no },
+          links: others.map((other) => ({ context: other.spanContext })),
+        },
+        first.context,
+      );
+      let error: unknown;
+      try {
+        return await context.with(trace.setSpan(first.context, span), work);
+      } catch (thrown) {
+        error = thrown;
+        throw thrown;
+      } finally {
+        const end = Date.now();
+        for (const other of others) {
+          const linked = tracer.startSpan(
+            span_name,
+            {
+              startTime: start,
+              attributes: { ...attributes, 'seckill.batch_size': members.length, 'seckill.order_no': other.order_no },
+              links: [{ context: span.spanContext() }],
+            },
+            other.context,
+          );
+          endAt(linked, end, error);
+        }
+        endAt(span, end, error);
+      }
+    },
+
+    async stop() {
+      const timeout = AbortSignal.timeout(STOP_MS_MAX);
+      const late = new Promise<void>((resolve) => timeout.addEventListener('abort', () => resolve()));
+      await Promise.race([provider.shutdown().catch(() => undefined), late]);
+    },
+  };
+}
+
+/** Where a span is in its trace, as text; undefined where its trace is not kept. */
+export function traceparentOf(span: Span | null | undefined): string | undefined {
+  const at = span?.spanContext();
+  if (at === undefined || !isSpanContextValid(at) || (at.traceFlags & TraceFlags.SAMPLED) === 0) return undefined;
+  return `00-${at.traceId}-${at.spanId}-01`;
+}
+
+function tracedOf({ order_no, traceparent }: BatchMember) {
+  const [, traceId, spanId] = /^00-([0-9a-f]{32})-([0-9a-f]{16})-01$/.exec(traceparent ?? '') ?? [];
+  if (traceId === undefined || spanId === undefined) return [];
+  const spanContext: SpanContext = { traceId, spanId, traceFlags: TraceFlags.SAMPLED, isRemote: true };
+  return [{ order_no, spanContext, context: trace.setSpanContext(ROOT_CONTEXT, spanContext) }];
+}
+
+function endAt(span: Span, time_ms: number, error: unknown): void {
+  if (error !== undefined) {
+    span.recordException(error as Error);
+    span.setStatus({ code: SpanStatusCode.ERROR });
+  }
+  span.end(time_ms);
+}
+
+/** BullMQ has a span for every look at the queue, too, each of which would be a trace of its own. */
+function onlyWithinTraces({ tracer, contextManager }: BullMQOtel): Tracing['bullmq'] {
+  return {
+    contextManager,
+    tracer: {
+      startSpan(name, options, parent: Context = context.active()) {
+        const isTraced = traceparentOf(trace.getSpan(parent)) !== undefined;
+        return tracer.startSpan(name, options, isTraced ? parent : suppressTracing(parent));
+      },
+    },
+  };
+}
