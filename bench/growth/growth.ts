@@ -68,7 +68,7 @@ export async function measureGrowth(
     const sales: Sale[] = [];
     for (const count of size.sales) {
       const missing = count - sales.length;
-      await inParallel(missing, SALES_AT_ONCE, async () => void sales.push(await open(room)));
+      await inParallel(missing, SALES_AT_ONCE, async () => void sales.push(await open(room * (size.sales.length + 2))));
       await point('open sales, one bought from', count, [sales[0]!]);
       await point('open sales, all bought from', count, sales);
     }

@@ -116,10 +116,7 @@ The row is read by another connection.
 
 ## Figures
 
-${markdownTable(
-  ['Scenario', 'What is measured'],
-  WHAT.map(([name, what]) => [name, what]),
-)}
+${WHAT.map(([name, what]) => `- **${name}**: ${what}`).join('\n')}
 
 Redis appends to its log with \`always\` and MySQL flushes at every commit. Scenarios take turns, and repetitions of all of them follow each other.
 After every scenario an audit compares the answers that the client got with Redis and MySQL: every accepted order number is one live order, nobody else has
@@ -143,18 +140,22 @@ ${end(GAINS)}
 `;
 }
 
-/** The README's chart and three figures. */
-export function readmePart(results: Results): string {
-  const value = (name: string): string => number(figure(results, name)?.median ?? Number.NaN);
+/** The README's chart and three figures; undefined where the run was cut short before it had them all. */
+export function readmePart(results: Results): string | undefined {
+  const accepted = figure(results, 'accept.per_second');
+  const written = figure(results, 'end_to_end.per_second');
+  const buy_ms = figure(results, 'open_loop_buy.p99_ms');
+  const row_ms = figure(results, 'open_loop_row.p99_ms');
   const times = ratio(results, { of: 'end_to_end.per_second', to: 'usual_end_to_end.per_second' });
   const share = ratio(results, { of: 'accept.per_second', to: 'bare.per_second' });
+  if (!accepted || !written || !buy_ms || !row_ms || !times || !share) return undefined;
   return `![requests per second](docs/performance/throughput.svg)
 
 On ${results.machine.cores} cores shared by load generator, api, Redis, worker and MySQL:
 
-- **${value('accept.per_second')} buys/s accepted** by one api process, ${share?.median.toFixed(2)} of what a Fastify route reaches that does nothing;
-- **${value('end_to_end.per_second')} orders/s accepted and in MySQL**, ${number(times?.median ?? Number.NaN)} times the usual way to build this;
-- **${value('open_loop_buy.p99_ms')} ms** for the 99th percentile of buys at half of that rate, ${value('open_loop_row.p99_ms')} ms until the row is in MySQL.
+- **${number(accepted.median)} buys/s accepted** by one api process, ${number(share.median)} of what a Fastify route reaches that does nothing;
+- **${number(written.median)} orders/s accepted and in MySQL**, ${number(times.median)} times the usual way to build this;
+- **${number(buy_ms.median)} ms** for the 99th percentile of buys at half of that rate, ${number(row_ms.median)} ms until the row is in MySQL.
 
 How it was measured, and everything else: [docs/performance.md](docs/performance.md). \`npm run bench\` measures it again.`;
 }

@@ -109,12 +109,16 @@ describe('the report', () => {
 
   test('replaces a marked part of another page and nothing else', () => {
     const page = 'before\n<!-- performance: written by npm run bench -->\nold\n<!-- end of performance -->\nafter\n';
-    const written = replaceMarked(page, 'performance', readmePart(results([1])))!;
+    const written = replaceMarked(page, 'performance', readmePart(results([1]))!)!;
     expect(written).toMatch(/^before\n/);
     expect(written).toMatch(/\nafter\n$/);
     expect(written).toContain('**24,000 buys/s accepted**');
     expect(written).not.toContain('old');
     expect(replaceMarked('no markers', 'performance', 'x')).toBeUndefined();
+  });
+
+  test('quotes nothing in the README from a run that was cut short', () => {
+    expect(readmePart({ ...results([1]), repetitions: [{ 'accept.per_second': 1 }] })).toBeUndefined();
   });
 
   test('draws charts that stand alone', () => {

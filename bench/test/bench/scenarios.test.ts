@@ -42,5 +42,5 @@ test('every scenario runs, passes its audit, and measures what the targets are a
       'usual_end_to_end.per_second',
     ]),
   );
-  for (const [name, value] of Object.entries(figures)) expect(value, name).toBeGreaterThanOrEqual(0);
+  expect(Object.entries(figures).filter(([, value]) => !(value >= 0))).toEqual([]);
 }, 120_000);

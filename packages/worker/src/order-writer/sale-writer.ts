@@ -167,11 +167,14 @@ export class SaleWriter {
         const batch = next.writable;
         if (batch.length === 0) return { wrote, wanted: false };
         const took = this.#deps.metrics.write_seconds.startTimer();
-        const [orders, , after] = await allDone([
+        const work = [
           inBatchSpan(tracing, 'commit', batch, attributes, () => ledger.write(batch)),
           settling,
           this.#read(lease, ledger, batch.length),
-        ]);
+        ] as const;
+        // Where one fails, the others are over as well before the lease is let go.
+        await Promise.allSettled(work);
+        const [orders, , after] = await Promise.all(work);
         settling = this.#settle(lease, batch, orders).then(() => took());
         next = after;
         this.#failStuck(ledger.stuck);
@@ -226,14 +229,6 @@ export class SaleWriter {
     );
     this.#crossOff(orders.map(({ order_no }) => order_no));
   }
-}
-
-/** Waits for all, also where one fails: nothing may still be under way when the lease is let go. */
-async function allDone<Results extends readonly unknown[]>(work: {
-  readonly [Index in keyof Results]: Promise<Results[Index]>;
-}): Promise<Results> {
-  await Promise.allSettled(work);
-  return (await Promise.all(work)) as unknown as Results;
 }
 
 function statusRecord(order: Order): { order_no: string; version: number; status: string } {
