@@ -25,6 +25,7 @@ import { problems } from './plugins/problems.ts';
 import { safeHeaders } from './plugins/safe-headers.ts';
 import { tracing } from './plugins/tracing.ts';
 import { compileValidator } from './plugins/validator.ts';
+import { operationRoutes } from './routes/admin/operations.ts';
 import { adminRoutes } from './routes/admin/routes.ts';
 import { denyListRoutes } from './routes/deny-list/routes.ts';
 import { devRoutes } from './routes/dev/routes.ts';
@@ -32,6 +33,7 @@ import { orderRoutes } from './routes/orders/routes.ts';
 import { paymentRoutes } from './routes/payments/routes.ts';
 import { productRoutes } from './routes/products/routes.ts';
 import { seckillRoutes } from './routes/seckill/routes.ts';
+import { TokenSecrets } from './tokens/token-secrets.ts';
 
 const REQUEST_ID = /^[\w-]{1,64}$/;
 
@@ -39,6 +41,11 @@ const REQUEST_ID = /^[\w-]{1,64}$/;
 export interface App {
   readonly server: FastifyInstance;
   readonly readiness: () => Promise<Readiness>;
+  /**
+   * Says goodbye: not ready any more, waiting polls are answered, and each answer closes its connection. Requests are still taken, so that no
+   * client finds a connection closed that it has just used.
+   */
+  readonly drain: () => void;
 }
 
 /** Builds the HTTP app on open connections. It listens nowhere yet: tests `inject` into it. */
@@ -71,6 +78,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   const outcomes = new OutcomeCounts(deps.commands, log);
   const admissions = new Admissions(deps);
   const pressure = new Pressure(deps);
+  const secrets = new TokenSecrets(deps);
   // On connections that nothing else waits for.
   const denyList = new DenyList(deps.ledger, log);
 
@@ -88,12 +96,17 @@ export async function buildApp(deps: AppDeps): Promise<App> {
     done();
   });
   server.addHook('onClose', () => outcomes.stop());
-  server.addHook('preClose', (done) => {
+  const drain = (): void => {
     draining = true;
-    pressure.stop();
-    denyList.stop();
     settlements.close();
-    done();
+  };
+  server.addHook('preClose', (done) => {
+    drain();
+    pressure.stop();
+    secrets.stop();
+    denyList.stop();
+    // Right after a look for new connections, so that as few as can be are known to the system only when the port is closed: it resets those.
+    setImmediate(done);
   });
 
   await server.register(tracing, { tracing: deps.tracing });
@@ -119,14 +132,16 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   });
   await server.register(paymentRoutes, deps);
   await server.register(adminRoutes, { ...deps, catalog, orders });
+  await server.register(operationRoutes, { ...deps, catalog, secrets });
   await server.register(denyListRoutes, { db, denyList });
   refuseOtherMethods();
   await server.register(queueDashboard, { ...deps, prefix: DASHBOARD_PATH });
   await denyList.start();
   pressure.start();
+  secrets.start();
   outcomes.start();
   await server.ready();
-  return { server: server as unknown as FastifyInstance, readiness };
+  return { server: server as unknown as FastifyInstance, readiness, drain };
 }
 
 /** A request's id: the one its sender or gateway gave it, where that is fit to be logged, else one of ours. */

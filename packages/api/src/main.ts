@@ -1,9 +1,8 @@
 import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { loadConfig } from '@flash-sale/shared/config/config.ts';
 import { connectDb } from '@flash-sale/shared/db/client.ts';
 import { migrate } from '@flash-sale/shared/db/migrate.ts';
-import { sharedTokenSecret } from '@flash-sale/shared/db/token-secrets.ts';
-import { SeckillTokens } from '@flash-sale/shared/domain/seckill-token.ts';
 import { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
 import { choosePaymentProvider } from '@flash-sale/shared/payment/choose.ts';
 import { startOrExit, stopOnSignal } from '@flash-sale/shared/process/lifecycle.ts';
@@ -19,6 +18,7 @@ import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { startOpsServer } from '@flash-sale/shared/telemetry/ops-server.ts';
 import { startTracing } from '@flash-sale/shared/telemetry/tracing.ts';
 import { buildApp } from './app.ts';
+import { openSeckillTokens } from './tokens/token-secrets.ts';
 
 /** How long the start waits for Redis. */
 const START_WAIT_MS = 2_000;
@@ -53,8 +53,7 @@ await startOrExit(async () => {
     started.start();
     return started;
   });
-  const secrets = config.TOKEN_SECRETS?.split(',') ?? [await sharedTokenSecret(db)];
-  const { server, readiness } = await buildApp({
+  const { server, readiness, drain } = await buildApp({
     config,
     log,
     metrics,
@@ -66,7 +65,7 @@ await startOrExit(async () => {
     operatorRedis,
     keys,
     commands,
-    tokens: new SeckillTokens(secrets as [string, ...string[]]),
+    tokens: await openSeckillTokens(config, db),
     saleTransactions: new SaleTransactions({ db, commands, log }),
     provider: await choosePaymentProvider(config, db, log),
     clock: clock.of,
@@ -86,7 +85,9 @@ await startOrExit(async () => {
     { registry: metrics.registry, readiness },
   );
   const { port } = server.server.address() as AddressInfo;
-  stopOnSignal(log, config.SHUTDOWN_GRACE_MS, async () => {
+  stopOnSignal(log, config.DRAIN_MS + config.SHUTDOWN_GRACE_MS, async () => {
+    drain();
+    await delay(config.DRAIN_MS);
     await server.close();
     await queues.close();
     for (const started of clock.all()) started.stop();

@@ -13,7 +13,6 @@ import { addSold } from '@flash-sale/shared/db/products.ts';
 import { ERRORS, type ErrorCode } from '@flash-sale/shared/domain/errors.ts';
 import type { Order } from '@flash-sale/shared/domain/order.ts';
 import type { Sale } from '@flash-sale/shared/domain/sale.ts';
-import { SeckillTokens } from '@flash-sale/shared/domain/seckill-token.ts';
 import { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
 import { choosePaymentProvider } from '@flash-sale/shared/payment/choose.ts';
 import { ORDERS_QUEUE, type WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
@@ -26,6 +25,7 @@ import { startMysql, privateMysqlUser } from '../../../infra/src/services/mysql.
 import type { PrivateServer } from '../../../infra/src/services/private-server.ts';
 import { startRedis } from '../../../infra/src/services/redis.ts';
 import { buildApp, type App } from '../src/app.ts';
+import { openSeckillTokens } from '../src/tokens/token-secrets.ts';
 import type { AppDeps } from '../src/deps.ts';
 import { openTestContext, type TestContext } from '../../shared/test/support.ts';
 
@@ -87,7 +87,6 @@ export async function openApp(
   queue.on('error', () => undefined);
   const clock = new RedisClock(redis, commands, 0);
   clock.start();
-  const [first, ...others] = config.TOKEN_SECRETS!.split(',');
   const deps: AppDeps = {
     config,
     log: context.log,
@@ -99,7 +98,7 @@ export async function openApp(
     operatorRedis,
     keys: context.keys,
     commands,
-    tokens: new SeckillTokens([first!, ...others]),
+    tokens: await openSeckillTokens(config, db),
     saleTransactions: new SaleTransactions({ db, commands, log: context.log }),
     provider: parts.provider ?? (await choosePaymentProvider(config, db, context.log)),
     clock: () => clock,

@@ -10,7 +10,7 @@ import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { newAttempt, send, unitsOf } from '../../shared/test/buying.ts';
 import { openPayment } from '../../shared/test/ordering.ts';
 import type { TestContext } from '../../shared/test/support.ts';
-import { auditSale } from '../src/audit/audit.ts';
+import { auditSale } from '@flash-sale/shared/sale/audit.ts';
 import { OrderWriter } from '../src/order-writer/order-writer.ts';
 import { returns } from '../src/services/returns.ts';
 

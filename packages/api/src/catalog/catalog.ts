@@ -54,6 +54,15 @@ export class Catalog {
     return this.#sales.fetch(id);
   }
 
+  /** The sale at `version` or later, which Redis has told of; an older one only where MySQL cannot be read. */
+  async saleSince(known: Sale, version: number): Promise<Sale> {
+    if (known.version >= version) return known;
+    const cached = this.#sales.get(known.id);
+    if (cached !== undefined && cached.version >= version) return cached;
+    const reading = this.#sales.fetch(known.id, { forceRefresh: true, allowStale: false });
+    return (await reading.catch(() => undefined)) ?? known;
+  }
+
   /** The sale as it was read last, or undefined where this process has not read it. Reads nothing. */
   known(id: number): Sale | undefined {
     return this.#sales.peek(id, { allowStale: true });

@@ -13,6 +13,7 @@ export const ProductId = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INT
 export const SeckillToken = Type.String({ minLength: 1, maxLength: 128 });
 export const Time = Type.String({ description: 'ISO-8601, UTC', examples: ['2026-11-27T20:00:00.000Z'] });
 export const Price = Type.Number({ description: 'At most two decimals', examples: [19.99] });
+export const Cursor = Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,14}$' }));
 export const Limit = Type.Optional(
   Type.Integer({ minimum: 1, maximum: 100, description: 'Rows per page, 20 by default' }),
 );

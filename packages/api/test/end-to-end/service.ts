@@ -11,6 +11,8 @@ const READY_MS_MAX = 50_000;
 /** One line of a process's log. */
 export interface LogLine {
   readonly msg: string;
+  /** Milliseconds since the epoch. */
+  readonly time: number;
   readonly port?: number;
   readonly ops_port?: number;
   readonly orders?: readonly (readonly string[])[];
@@ -34,7 +36,14 @@ export async function startProcess(
   env: Readonly<Record<string, string>>,
 ): Promise<ServiceProcess> {
   const child: ChildProcess = spawn(process.execPath, [join(ROOT, 'packages', name, 'src/main.ts')], {
-    env: { ...API_ENV, ...env, LOG_LEVEL: 'info', API_OPS_PORT: '0', WORKER_OPS_PORT: '0' },
+    // The tests' own connections are silent; a process says what it does.
+    env: {
+      ...API_ENV,
+      ...env,
+      LOG_LEVEL: env['LOG_LEVEL'] === 'trace' ? 'trace' : 'info',
+      API_OPS_PORT: '0',
+      WORKER_OPS_PORT: '0',
+    },
     // With the channel it ends when this process does, however that happens.
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
@@ -118,6 +127,12 @@ export async function startService(
       expect(await Promise.all(running.map((each) => each.stop()))).toEqual(running.map(() => 0));
     },
   };
+}
+
+/** The value of a metric without labels, by the process's own word. */
+export async function metricOf({ ready }: ServiceProcess, name: string): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${ready.ops_port}/metrics`)).text();
+  return Number(new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`, 'm').exec(text)?.[1]);
 }
 
 /** How often each micro-batch size came up in a process so far: upper bound of the size → count, by its own metrics. */

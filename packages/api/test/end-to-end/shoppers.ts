@@ -32,7 +32,10 @@ export class Shoppers {
     this.#agent.destroy();
   }
 
-  /** @throws where the connection broke before the whole answer was there */
+  /**
+   * @throws where the connection broke before the whole answer was there; `reused` tells of one that was kept alive, which a server may close
+   * just as a request comes
+   */
   call(method: 'GET' | 'POST', path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const payload = body === undefined ? undefined : JSON.stringify(body);
@@ -54,7 +57,9 @@ export class Shoppers {
             .on('aborted', () => reject(new Error('the answer broke off')));
         },
       );
-      call.on('error', reject).on('timeout', () => call.destroy(new Error('no answer')));
+      call
+        .on('error', (error) => reject(Object.assign(error, { reused: call.reusedSocket })))
+        .on('timeout', () => call.destroy(new Error('no answer')));
       call.end(payload);
     });
   }

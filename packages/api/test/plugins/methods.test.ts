@@ -26,7 +26,7 @@ it.each([
   ['/api/v1/seckill/buy', ['POST']],
   ['/api/v1/orders', ['GET', 'HEAD']],
   [ORDER, ['GET', 'HEAD']],
-  ['/api/v1/admin/products', ['POST']],
+  ['/api/v1/admin/products', ['POST', 'GET', 'HEAD']],
   ['/api/v1/admin/products/1/pause', ['POST']],
   ['/api/v1/admin/products/1/resume', ['POST']],
 ])('%s answers every other method with 405 and says which it allows', async (url, allowed) => {

@@ -214,6 +214,12 @@ export const ConfigSchema = Type.Object({
   ),
   ORDER_BATCH_MAX: count('orders in one transaction', 500, 1, 1_000),
   AUDIT_INTERVAL_MS: count('pause between two audits of all sales, ms', 10_000, 100, 86_400_000),
+  DRAIN_MS: count(
+    'how long an api process goes on after SIGTERM, so that balancers and kept-alive clients leave it, ms',
+    500,
+    0,
+    60_000,
+  ),
   SHUTDOWN_GRACE_MS: count('time to finish open requests and batches after SIGTERM, ms', 7_000, 100, 600_000),
 });
 

@@ -2,6 +2,7 @@ import { Migrator, type Migration } from 'kysely/migration';
 import * as salesAndOrders from '../../migrations/0001_sales_and_orders.ts';
 import * as payments from '../../migrations/0002_payments.ts';
 import * as operators from '../../migrations/0003_operators.ts';
+import * as tokenSecretRotation from '../../migrations/0006_token_secret_rotation.ts';
 import type { Config } from '../config/config.ts';
 import { connectDb, createDatabase } from './client.ts';
 
@@ -10,6 +11,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001_sales_and_orders': salesAndOrders,
   '0002_payments': payments,
   '0003_operators': operators,
+  '0006_token_secret_rotation': tokenSecretRotation,
 };
 
 /**

@@ -165,6 +165,35 @@ export async function lockSale(
     .executeTakeFirst();
 }
 
+/** The sale whose row this transaction now holds, or undefined where the fence is another's. */
+export async function lockFacts(tx: Tx, id: number, fence: number): Promise<Sale | undefined> {
+  const row = await tx
+    .selectFrom('products')
+    .select(COLUMNS)
+    .where('id', '=', id)
+    .where('fence', '=', fence)
+    .forUpdate()
+    .executeTakeFirst();
+  return row && saleOf(row);
+}
+
+/** Writes what may change about a sale, in a transaction that holds its row. */
+export async function updateFacts(tx: Tx, sale: Sale): Promise<void> {
+  const { id, stock, seckill_stock, end_ms, version } = sale;
+  await tx
+    .updateTable('products')
+    .set({ stock, seckill_stock, end_time: new Date(end_ms), version })
+    .where('id', '=', id)
+    .execute();
+}
+
+/** Live orders of each of these sales. */
+export async function soldOf(db: Db, ids: readonly number[]): Promise<Map<number, number>> {
+  if (ids.length === 0) return new Map();
+  const rows = await db.selectFrom('products').select(['id', 'sold']).where('id', 'in', ids).execute();
+  return new Map(rows.map(({ id, sold }) => [id, sold]));
+}
+
 export async function addSold(tx: Tx, id: number, count: number): Promise<void> {
   await tx
     .updateTable('products')

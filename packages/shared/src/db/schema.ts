@@ -125,9 +125,12 @@ export interface RepairsTable {
   created_at: Date;
 }
 
+/** Secrets of seckill tokens, the newest with the highest id. */
 export interface TokenSecretsTable {
   id: number;
   secret: string;
+  /** From when on it signs; null: always has. */
+  signs_from: Date | null;
 }
 
 /** Operators' calls that changed something. */

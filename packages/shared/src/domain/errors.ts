@@ -78,8 +78,8 @@ export const ERRORS = {
   },
   invalid_state: {
     status: 409,
-    title: 'The order is in another state',
-    advice: 'The order cannot make this move from its current state, which `detail` names.',
+    title: 'Not possible in this state',
+    advice: 'The order, or what an operator wants to change, cannot make this move now; `detail` says why.',
   },
   payload_too_large: {
     status: 413,

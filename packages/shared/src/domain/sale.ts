@@ -30,6 +30,10 @@ export interface LiveSale {
   readonly ready: boolean;
   readonly version: number;
   readonly available: number;
+  /** Units held. */
+  readonly owners: number;
+  /** Reservations: orders that the ledger does not have yet. */
+  readonly backlog: number;
   /** Of the pause that Redis knows; -1 where it knows none. */
   readonly pause_version: number;
   readonly paused: boolean;

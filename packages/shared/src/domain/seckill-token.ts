@@ -18,16 +18,18 @@ export interface SeckillClaim {
  * is not in it, so it tells a thief nothing. Expiry and single use are decided in Redis, where the token is recorded.
  */
 export class SeckillTokens {
-  readonly #signer: { readonly kid: string; readonly key: KeyObject };
-  readonly #keys: ReadonlyMap<string, KeyObject>;
+  #signer!: { readonly kid: string; readonly key: KeyObject };
+  #keys!: ReadonlyMap<string, KeyObject>;
 
-  /**
-   * @param secrets the first one signs, all of them verify: a rotation puts the new one first and drops the old one a
-   * token life later
-   */
+  /** @param secrets the first one signs, all of them verify */
   constructor(secrets: readonly [string, ...string[]]) {
+    this.use(secrets);
+  }
+
+  /** Goes on with other secrets: a rotation puts the new one first, and drops the old one when no token needs it any more. */
+  use(secrets: readonly [string, ...string[]]): void {
     const keys = secrets.map((secret) => ({
-      kid: createHash('sha256').update('kid:').update(secret).digest('hex').slice(0, 8),
+      kid: keyIdOf(secret),
       // A KeyObject makes a MAC cost 2 µs where raw bytes cost 14.
       key: createSecretKey(Buffer.from(secret)),
     }));
@@ -58,6 +60,11 @@ export class SeckillTokens {
     // The text is compared, not the bytes it decodes to: two texts can decode to the same bytes.
     return timingSafeEqual(Buffer.from(mac(key, body, claim.user_id)), Buffer.from(token.slice(end + 1)));
   }
+}
+
+/** Names a secret in the tokens that it signs, and tells nothing about it. */
+export function keyIdOf(secret: string): string {
+  return createHash('sha256').update('kid:').update(secret).digest('hex').slice(0, 8);
 }
 
 /** When a well-formed token expires, in milliseconds since the epoch. */

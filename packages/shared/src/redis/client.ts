@@ -49,6 +49,8 @@ export type ConnectionUse = 'request' | 'producer' | 'background' | 'blocking';
 const OPTIONS: Readonly<Record<ConnectionUse, (timeout_ms: number) => CommonRedisOptions & RedisOptions>> = {
   request: (timeout_ms) => ({
     enableAutoPipelining: true,
+    // A micro-batch already is many in one; a pipeline would only keep it until the one before has returned.
+    autoPipeliningIgnoredCommands: ['admit'],
     enableOfflineQueue: false,
     // Only one pipeline is under way at a time, so a call may first wait for the one before it: each has half of the time.
     commandTimeout: timeout_ms / 2,

@@ -21,6 +21,8 @@ const SCRIPTS = [
   'begin_rebuild',
   'add_owners',
   'finish_rebuild',
+  'begin_change',
+  'finish_change',
   'clean_up',
   'index_reservations',
   'lead',
@@ -220,10 +222,19 @@ export function createCommands(redis: RedisClient, keys: Keys) {
     },
 
     async readSale(sale: SaleRef): Promise<LiveSale> {
-      const { state, pause } = keys.sale(sale);
-      const reply = await run<[number, number, number, number, number, number]>('read_sale', [state, pause], []);
-      const [ready, version, available, pause_version, paused, now_ms] = reply;
-      return { ready: ready === 1, version, available, pause_version, paused: paused === 1, now_ms };
+      const { state, pause, owners: ownersKey, reservedAt } = keys.sale(sale);
+      const reply = await run<number[]>('read_sale', [state, pause, ownersKey, reservedAt], []);
+      const [ready, version, available, pause_version, paused, now_ms, owners, backlog] = reply as [
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+      ];
+      return { ready: ready === 1, version, available, owners, backlog, pause_version, paused: paused === 1, now_ms };
     },
 
     /** Whether the pause was set; false where a newer one stands. */
@@ -249,17 +260,18 @@ export function createCommands(redis: RedisClient, keys: Keys) {
       await run('release_lease', [names.lease, names.fence], [lease, ledger_fence]);
     },
 
-    /** The oldest reservations and whether somebody waits for the lease; undefined where the lease is lost. */
+    /** The oldest reservations but for `skip` of them, and whether somebody waits for the lease; undefined where the lease is lost. */
     async nextReservations(
       sale: SaleRef,
       lease: string,
       limit: number,
+      skip = 0,
     ): Promise<{ wanted: boolean; reservations: HeldReservation[] } | undefined> {
       const names = keys.sale(sale);
       const [held, ...flat] = await run<[number, ...string[]]>(
         'next_reservations',
         [names.lease, names.reservations, names.reservedAt, names.owners, names.leaseWaiting, names.state],
-        [lease, limit],
+        [lease, limit, skip],
       );
       if (held === 0) return undefined;
       const reservations: HeldReservation[] = [];
@@ -354,6 +366,28 @@ export function createCommands(redis: RedisClient, keys: Keys) {
         ],
       );
       return reply === 1;
+    },
+
+    /**
+     * Stops a sale for a change of its facts. `version` is the one that was on sale until now, or 0 where the sale was not ready; undefined
+     * where the lease is lost.
+     */
+    async beginChange(
+      sale: SaleRef,
+      lease: string,
+    ): Promise<{ run_id: string; now_ms: number; version: number } | undefined> {
+      const names = keys.sale(sale);
+      const reply = await run<[string, number, number]>('begin_change', [names.lease, names.state], [lease]);
+      const [run_id, now_ms, version] = reply;
+      return run_id === '' ? undefined : { run_id, now_ms, version };
+    },
+
+    /** Whether the sale is open with the facts of `after`; false where it has to be rebuilt. */
+    async finishChange(before: Sale, after: Sale, lease: string, run_id: string): Promise<boolean> {
+      const names = keys.sale(before);
+      const units = after.seckill_stock - before.seckill_stock;
+      const args = [lease, run_id, before.version, after.version, units, after.end_ms];
+      return (await run('finish_change', [names.lease, names.state], args)) === 1;
     },
 
     /** Whether the sale's keys, but for the lease itself, are deleted; false where the lease is lost or a reservation is left. */

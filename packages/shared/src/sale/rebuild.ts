@@ -37,7 +37,7 @@ export function loadSale(deps: RebuildDeps, sale: Sale, wait_ms: number): Promis
 }
 
 /**
- * Loads a sale into Redis: the only way it gets there, when it is created, after a restart of Redis, and after a change of
+ * Loads a sale into Redis: the one way it gets there, when it is created, after a restart of Redis, and after a change of
  * the product. The sale is stopped, its owners are worked out from the ledger and the surviving reservations, and one script puts
  * them in place. A rebuild that dies on the way leaves a stopped sale, and the next one starts over.
  *
@@ -48,7 +48,8 @@ export function rebuildSale(deps: RebuildDeps, ref: SaleRef, wait_ms: number): P
   return withStampedLease(deps, ref, wait_ms, (lease) => rebuildUnder(deps, ref, lease));
 }
 
-async function rebuildUnder(deps: RebuildDeps, ref: SaleRef, lease: Lease): Promise<Rebuilt | undefined> {
+/** A rebuild under a lease that is held and stamped. @see rebuildSale */
+export async function rebuildUnder(deps: RebuildDeps, ref: SaleRef, lease: Lease): Promise<Rebuilt | undefined> {
   // Seen under the lease, since clean-up may have come first.
   if ((await findSale(deps.db, ref.id))?.cleaned === true) return undefined;
   const run_id = await deps.commands.beginRebuild(ref, lease.text);

@@ -2,7 +2,16 @@ import { describe, expect, test } from 'vitest';
 import { SALE_STATUSES, saleStatus, type LiveSale } from '../../src/domain/sale.ts';
 
 const SALE = { start_ms: 1_000, end_ms: 2_000 };
-const OPEN: LiveSale = { ready: true, version: 1, available: 1, pause_version: 0, paused: false, now_ms: 1_500 };
+const OPEN: LiveSale = {
+  ready: true,
+  version: 1,
+  available: 1,
+  owners: 0,
+  backlog: 0,
+  pause_version: 0,
+  paused: false,
+  now_ms: 1_500,
+};
 const status = (live: Partial<LiveSale>) => saleStatus(SALE, { ...OPEN, ...live });
 
 describe('the status of a sale', () => {

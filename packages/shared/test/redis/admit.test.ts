@@ -54,8 +54,8 @@ const HOUR_MS = 3_600_000;
 /** Each way to be refused, in the order of the checks; the later ones must not hide the earlier. */
 const REFUSALS = {
   not_ready: (sale: Sale) => setState(sale, { ready: 0 }),
-  not_started: (sale: Sale) => setState(sale, { start_ms: Date.now() + HOUR_MS }),
   ended: (sale: Sale) => setState(sale, { end_ms: Date.now() - 1_000 }),
+  not_started: (sale: Sale) => setState(sale, { start_ms: Date.now() + HOUR_MS }),
   paused: (sale: Sale) => context.commands.setPause(sale, 1_000, true),
   sold_out: (sale: Sale) => setState(sale, { available: 0 }),
 } as const;
@@ -107,7 +107,7 @@ describe('an accepted buy', () => {
 
 describe('the order of the checks', () => {
   const codes = Object.keys(REFUSALS) as (keyof typeof REFUSALS)[];
-  // A sale cannot be before its start and after its end at once, other than by a mistake in its row.
+  // A sale is before its start and after its end at once where it was ended before it started.
   test.each(codes)('%s is answered whatever comes after it, and changes nothing', async (code) => {
     const sale = await context.openSale();
     for (const later of codes.slice(codes.indexOf(code))) await REFUSALS[later](sale);

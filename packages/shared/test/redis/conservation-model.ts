@@ -26,11 +26,19 @@ export type Step =
       readonly again: boolean;
       readonly units: number;
     }
+  | {
+      readonly do: 'change';
+      readonly more: number;
+      readonly dies: boolean;
+      readonly lost: boolean;
+      readonly again: boolean;
+    }
   | { readonly do: 'lose_lease' | 'empty_redis' | 'flush_scripts' };
 
 /** What Redis and the ledger should hold. */
 class Model {
   ready = false;
+  version = 0;
   total = 0;
   available = 0;
   paused = { version: -1, paused: false };
@@ -92,10 +100,19 @@ class Model {
 
   rebuilt(total: number, owners: readonly Owner[]): void {
     this.ready = true;
+    this.version = 1;
     this.total = total;
     this.available = total - owners.length;
     this.owners.clear();
     for (const { user_id, order_no } of owners) this.owners.set(user_id, order_no);
+  }
+
+  /** The sale is open again with so many units more. */
+  changed(more: number): void {
+    this.ready = true;
+    this.version += 1;
+    this.total += more;
+    this.available += more;
   }
 
   /** Redis lost its data; the ledger did not. */
@@ -157,6 +174,9 @@ export class Run {
         break;
       case 'rebuild':
         await this.#rebuild(next.steps, next.lost ? this.#lostLease : this.#lease, next.again, next.units);
+        break;
+      case 'change':
+        await this.#change(next);
         break;
       case 'lose_lease':
         await this.#loseLease();
@@ -245,6 +265,29 @@ export class Run {
     // As ioredis sends it after a lost reply, with somebody's buy in between.
     await this.#admit(this.#newAttempt([{ user: 'a', token: 'live' }]), false);
     assert.equal(await commands.finishRebuild(sale, lease, built), true);
+  }
+
+  /** Raises the units as an operator does; one that `dies` leaves the sale stopped. */
+  async #change({ more, dies, lost, again }: Extract<Step, { do: 'change' }>): Promise<void> {
+    const { commands } = this.#shop;
+    const { ready, version, total } = this.#model;
+    const lease = lost ? this.#lostLease : this.#lease;
+    const stopped = await commands.beginChange(this.#sale, lease);
+    const was = { run_id: this.#run_id, now_ms: stopped?.now_ms, version: ready ? version : 0 };
+    assert.deepEqual(stopped, lost ? undefined : was);
+    if (lost) return;
+    this.#model.ready = false;
+    // What was not on sale is rebuilt instead.
+    if (dies || !ready) return;
+    const before = { ...this.#sale, seckill_stock: total, version };
+    const after = { ...before, seckill_stock: total + more, version: version + 1 };
+    const finish = () => commands.finishChange(before, after, lease, this.#run_id);
+    assert.equal(await finish(), true);
+    this.#model.changed(more);
+    if (!again) return;
+    // As ioredis sends it after a lost reply, with somebody's buy in between.
+    await this.#admit(this.#newAttempt([{ user: 'a', token: 'live' }]), false);
+    assert.equal(await finish(), true);
   }
 
   async #loseLease(): Promise<void> {

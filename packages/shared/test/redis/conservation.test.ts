@@ -48,6 +48,16 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 1,
     arbitrary: fc.record({
+      do: fc.constant('change' as const),
+      more: fc.integer({ min: 1, max: 3 }),
+      dies: seldom,
+      lost: seldom,
+      again: fc.boolean(),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
       do: fc.constantFrom('lose_lease' as const, 'empty_redis' as const, 'flush_scripts' as const),
     }),
   },

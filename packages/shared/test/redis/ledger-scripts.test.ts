@@ -47,6 +47,15 @@ test.each<[string, (mine: string) => Promise<unknown>, unknown]>([
     },
     false,
   ],
+  ['beginChange', (mine) => context.commands.beginChange(sale, mine), undefined],
+  [
+    'finishChange',
+    async (mine) => {
+      const { run_id } = await context.commands.clock(0);
+      return context.commands.finishChange(sale, { ...sale, seckill_stock: 20, version: 2 }, mine, run_id);
+    },
+    false,
+  ],
   ['cleanUp', (mine) => context.commands.cleanUp(sale, mine), false],
   ['indexReservations', (mine) => context.commands.indexReservations(sale, mine), false],
 ])('%s under a lost lease says so and changes nothing, however the lease was lost', async (_, call, answer) => {
@@ -74,6 +83,8 @@ describe('the next reservations', () => {
     await context.redis.hdel(ownersKey, 'u2');
     const next = await context.commands.nextReservations(sale, lease, 4);
     expect(next?.reservations.map(({ user_id, order_no }) => ({ user_id, order_no }))).toEqual(aged.slice(0, 4));
+    const later = await context.commands.nextReservations(sale, lease, 2, 1);
+    expect(later?.reservations.map(({ user_id, order_no }) => ({ user_id, order_no }))).toEqual(aged.slice(1, 3));
     const all = await context.commands.nextReservations(sale, lease, 100);
     expect(all?.reservations.map(({ user_id, owner_order_no }) => [user_id, owner_order_no])).toEqual([
       ['u5', aged[0]!.order_no],

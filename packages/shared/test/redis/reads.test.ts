@@ -30,6 +30,8 @@ describe('reading a sale', () => {
       ready: true,
       version: 1,
       available: 3,
+      owners: 2,
+      backlog: 2,
       pause_version: 0,
       paused: false,
       now_ms: live.now_ms,

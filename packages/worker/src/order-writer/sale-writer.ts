@@ -149,26 +149,57 @@ export class SaleWriter {
   }
 
   /**
-   * Writes and settles batch after batch until nothing is left that can be written, the process stops, or it is somebody else's turn.
+   * Writes and settles batch after batch until nothing is left that can be written, the process stops, or it is somebody else's turn. While
+   * MySQL writes a batch, Redis settles the one before it and reads the one after it, so that neither waits for the other.
    *
    * @returns whether anything was written, and whether the lease is given up for somebody else
    */
   async #drain(lease: Lease): Promise<{ wrote: boolean; wanted: boolean }> {
-    const { commands, order_batch_max } = this.#deps;
     const ledger = new LedgerWriter(this.#deps, lease);
+    const { tracing } = this.#deps;
+    const attributes = { 'seckill.sale': this.#sale.id, 'seckill.fence': lease.fencing_token };
     const until_ms = performance.now() + LEASE_HOLD_MS;
-    for (let wrote = false; ; wrote = true) {
-      lease.check();
-      // Stuck orders are among the oldest; the others are read past them.
-      const next = await commands.nextReservations(this.#sale, lease.text, order_batch_max + ledger.stuck.size);
-      if (next === undefined) throw new LeaseLost(this.#sale);
-      const writable = next.reservations.filter(({ order_no }) => !ledger.stuck.has(order_no));
-      if (writable.length === 0) return { wrote, wanted: false };
-      await this.#writeBatch(lease, ledger, writable);
-      this.#failStuck(ledger.stuck);
-      if (this.#stopping || ledger.stuck.size > order_batch_max) return { wrote: true, wanted: false };
-      if (next.wanted && performance.now() > until_ms) return { wrote: true, wanted: true };
+    let settling: Promise<unknown> = Promise.resolve();
+    try {
+      let next = await this.#read(lease, ledger);
+      for (let wrote = false; ; wrote = true) {
+        lease.check();
+        const batch = next.writable;
+        if (batch.length === 0) return { wrote, wanted: false };
+        const took = this.#deps.metrics.write_seconds.startTimer();
+        const [orders, , after] = await allDone([
+          inBatchSpan(tracing, 'commit', batch, attributes, () => ledger.write(batch)),
+          settling,
+          this.#read(lease, ledger, batch.length),
+        ]);
+        settling = this.#settle(lease, batch, orders).then(() => took());
+        next = after;
+        this.#failStuck(ledger.stuck);
+        const isLast = this.#stopping || ledger.stuck.size > this.#deps.order_batch_max;
+        const isYielded = next.wanted && performance.now() > until_ms;
+        if (!isLast && !isYielded && next.writable.length > 0) continue;
+        await settling;
+        if (isLast || isYielded) return { wrote: true, wanted: !isLast };
+        // What came meanwhile, and what stood at another place than was skipped.
+        next = await this.#read(lease, ledger);
+      }
+    } finally {
+      // Where something else has failed, that is the error to tell.
+      await settling.catch(() => undefined);
     }
+  }
+
+  /** The oldest reservations that can be written, but for `skip` of them that are being written. */
+  async #read(
+    lease: Lease,
+    { stuck }: LedgerWriter,
+    skip = 0,
+  ): Promise<{ wanted: boolean; writable: HeldReservation[] }> {
+    const { commands, order_batch_max } = this.#deps;
+    // Stuck orders are among the oldest; the others are read past them.
+    const next = await commands.nextReservations(this.#sale, lease.text, order_batch_max + stuck.size, skip);
+    if (next === undefined) throw new LeaseLost(this.#sale);
+    return { wanted: next.wanted, writable: next.reservations.filter(({ order_no }) => !stuck.has(order_no)) };
   }
 
   /** Ends the jobs of stuck orders with the reason; they come back. */
@@ -178,16 +209,13 @@ export class SaleWriter {
     }
   }
 
-  async #writeBatch(lease: Lease, ledger: LedgerWriter, reservations: readonly HeldReservation[]): Promise<void> {
-    const { commands, metrics, log, tracing } = this.#deps;
-    const took = metrics.write_seconds.startTimer();
-    const attributes = { 'seckill.sale': this.#sale.id, 'seckill.fence': lease.fencing_token };
-    const orders = await inBatchSpan(tracing, 'commit', reservations, attributes, () => ledger.write(reservations));
+  /** After the commit: the reservations go, pollers are told, and jobs without any left complete. */
+  async #settle(lease: Lease, batch: readonly HeldReservation[], orders: readonly Order[]): Promise<void> {
     if (orders.length === 0) return;
+    const { commands, log } = this.#deps;
     if (!(await commands.settle(this.#sale, lease.text, STATUS_LIFE_MS, orders.map(statusRecord))))
       throw new LeaseLost(this.#sale);
-    took();
-    const requestOf = new Map(reservations.map(({ order_no, request_id }) => [order_no, request_id]));
+    const requestOf = new Map(batch.map(({ order_no, request_id }) => [order_no, request_id]));
     log.info(
       {
         sale: this.#sale.id,
@@ -198,6 +226,14 @@ export class SaleWriter {
     );
     this.#crossOff(orders.map(({ order_no }) => order_no));
   }
+}
+
+/** Waits for all, also where one fails: nothing may still be under way when the lease is let go. */
+async function allDone<Results extends readonly unknown[]>(work: {
+  readonly [Index in keyof Results]: Promise<Results[Index]>;
+}): Promise<Results> {
+  await Promise.allSettled(work);
+  return (await Promise.all(work)) as unknown as Results;
 }
 
 function statusRecord(order: Order): { order_no: string; version: number; status: string } {

@@ -1,8 +1,8 @@
 import type { Sale } from '@flash-sale/shared/domain/sale.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
-import { auditSale, type AuditDeps } from '../audit/audit.ts';
-import { repairSale } from '../audit/repair.ts';
+import { auditSale, type AuditDeps } from '@flash-sale/shared/sale/audit.ts';
+import { repairSale } from '@flash-sale/shared/sale/repair.ts';
 import type { SalesToKeep } from './sale-list.ts';
 import { forEachSale, type Rounds } from './service.ts';
 

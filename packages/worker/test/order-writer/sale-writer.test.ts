@@ -176,6 +176,17 @@ describe('group commit', () => {
     expect(await transactionsOf(deps.metrics)).toBe(2);
   });
 
+  test('the batch that is read while another one is written neither repeats an order nor leaves one out', async () => {
+    const sale = await context.openSale({ seckill_stock: 95 });
+    const orderNos = await admitAll(context, sale, shoppers(95));
+    const deps = openProcess(10);
+
+    await new SaleWriter(deps, sale).settle(orderNos);
+
+    expect(await outcomeOf(sale)).toEqual(onceEach(orderNos));
+    expect(await transactionsOf(deps.metrics)).toBe(10);
+  });
+
   test('the holder writes the reservations of other processes as well, whose jobs then complete without a lease', async () => {
     const sale = await context.openSale({ seckill_stock: 50 });
     const mine = await admitAll(context, sale, shoppers(20, 'mine'));

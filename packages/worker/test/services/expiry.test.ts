@@ -9,7 +9,7 @@ import { rebuildSale } from '@flash-sale/shared/sale/rebuild.ts';
 import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { ledgerOf, openPayment, placeOrder, placeOrders } from '../../../shared/test/ordering.ts';
 import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
-import { auditSale } from '../../src/audit/audit.ts';
+import { auditSale } from '@flash-sale/shared/sale/audit.ts';
 import { OrderWriter } from '../../src/order-writer/order-writer.ts';
 import { NotNow } from '../../src/order-writer/sale-writer.ts';
 import { expiry } from '../../src/services/expiry.ts';

@@ -1,5 +1,4 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import type { FastifyRequest } from 'fastify';
 import type { Static } from 'typebox';
 import { Refusal } from '@flash-sale/shared/domain/errors.ts';
 import { centsOfPrice, priceOfCents } from '@flash-sale/shared/domain/money.ts';
@@ -17,6 +16,7 @@ import type { OrderReader } from '../../orders/order-reader.ts';
 import { isoOf, LIMIT_DEFAULT, msOfTime } from '../fields.ts';
 import { liveOf, productOf } from '../products/routes.ts';
 import { orderView } from '../orders/routes.ts';
+import { actionOf } from './action.ts';
 import { CreateProduct, ListActions, OrderFile, PauseProduct, ProductStats, RefundOrder } from './schema.ts';
 import { statsOf } from './stats.ts';
 
@@ -35,19 +35,6 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
 ) => {
   const reading = { onRequest: app.requireOperator('viewer') };
   const changing = { onRequest: app.requireOperator('admin') };
-  /** Who did what to what, as it is recorded. */
-  const actionOf = (
-    { operator: { name, role } }: FastifyRequest,
-    action: string,
-    subject: string,
-    detail?: object,
-  ) => ({
-    operator: name,
-    role,
-    action,
-    subject,
-    detail,
-  });
 
   const view = async (sale: Sale) =>
     productOf(sale, (await liveOf(commands, sale)) ?? { now_ms: clock(sale.shard).now_ms() });

@@ -12,8 +12,12 @@ import { GetProduct, ListProducts } from './schema.ts';
 export const productRoutes: FastifyPluginAsyncTypebox<
   Pick<AppDeps, 'commands' | 'clock'> & { readonly catalog: Catalog }
 > = async (app, { catalog, commands, clock }) => {
-  const withLive = async (sale: Sale) =>
-    productOf(sale, (await liveOf(commands, sale)) ?? { now_ms: clock(sale.shard).now_ms() });
+  const withLive = async (sale: Sale) => {
+    const live = await liveOf(commands, sale);
+    if (live === undefined) return productOf(sale, { now_ms: clock(sale.shard).now_ms() });
+    // An operator's change shows at once in every process.
+    return productOf(await catalog.saleSince(sale, live.version), live);
+  };
 
   app.get('/api/v1/products', { schema: ListProducts, onRequest: app.limitAddress }, async (request) => {
     const { limit = LIMIT_DEFAULT, cursor } = request.query;
@@ -38,10 +42,20 @@ export async function liveOf(commands: Commands, sale: Sale): Promise<LiveSale |
   }
 }
 
+/** What is known of a sale while Redis is away. */
+const UNKNOWN = {
+  ready: false,
+  version: 0,
+  available: 0,
+  owners: 0,
+  backlog: 0,
+  pause_version: -1,
+  paused: false,
+};
+
 /** A product as the contract has it. */
 export function productOf(sale: Sale, live: LiveSale | Pick<LiveSale, 'now_ms'>) {
-  const known =
-    'ready' in live ? live : { ...live, ready: false, version: 0, available: 0, pause_version: -1, paused: false };
+  const known = 'ready' in live ? live : { ...UNKNOWN, ...live };
   return {
     id: sale.id,
     name: sale.name,

@@ -40,8 +40,9 @@ local shard_backlog = tonumber(redis.call('GET', KEYS[6])) or 0
 
 -- Why no unit may be taken now, or nil.
 local function refusal_of_state()
-  if now < tonumber(state[4]) then return 'not_started' end
+  -- First, since a sale may be ended before it started.
   if now >= tonumber(state[5]) then return 'ended' end
+  if now < tonumber(state[4]) then return 'not_started' end
   if string.sub(redis.call('GET', KEYS[2]) or '', -1) == '1' then return 'paused' end
   return nil
 end

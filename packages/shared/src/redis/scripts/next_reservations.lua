@@ -2,11 +2,11 @@
 -- up to which admission time they are taken: a poll for one of these has to ask the ledger.
 --
 -- KEYS  1 lease  2 reservations  3 reserved_at  4 owners  5 lease_waiting  6 state
--- ARGV  1 the lease  2 how many at most
+-- ARGV  1 the lease  2 how many at most  3 how many of the oldest to leave out
 -- Out   {1, or 2 where somebody waits for the lease; order number, reservation, owner entry or '', …},
 --       or {0} where the lease is lost
 if not lease_is_mine(KEYS[1], ARGV[1]) then return { 0 } end
-local order_nos = redis.call('ZRANGE', KEYS[3], 0, ARGV[2] - 1)
+local order_nos = redis.call('ZRANGE', KEYS[3], ARGV[3], ARGV[3] + ARGV[2] - 1)
 local out = { 1 + redis.call('EXISTS', KEYS[5]) }
 if #order_nos == 0 then return out end
 

@@ -3,16 +3,16 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { insertOrders } from '@flash-sale/shared/db/orders.ts';
-import { addSold } from '@flash-sale/shared/db/products.ts';
-import { insertStockReturns } from '@flash-sale/shared/db/stock-returns.ts';
-import type { Order } from '@flash-sale/shared/domain/order.ts';
-import { newOrderNumber } from '@flash-sale/shared/domain/order-number.ts';
-import type { Sale } from '@flash-sale/shared/domain/sale.ts';
-import { rebuildSale } from '@flash-sale/shared/sale/rebuild.ts';
-import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
-import { auditSale } from '../../src/audit/audit.ts';
-import { repairSale } from '../../src/audit/repair.ts';
+import { insertOrders } from '../../src/db/orders.ts';
+import { addSold } from '../../src/db/products.ts';
+import { insertStockReturns } from '../../src/db/stock-returns.ts';
+import type { Order } from '../../src/domain/order.ts';
+import { newOrderNumber } from '../../src/domain/order-number.ts';
+import type { Sale } from '../../src/domain/sale.ts';
+import { rebuildSale } from '../../src/sale/rebuild.ts';
+import { openTestContext, type TestContext } from '../support.ts';
+import { auditSale } from '../../src/sale/audit.ts';
+import { repairSale } from '../../src/sale/repair.ts';
 
 const WAIT_MS = 5_000;
 
@@ -210,7 +210,7 @@ describe('a planted drift is found and mended', () => {
 
 describe('npm run audit', () => {
   const run = async (...args: string[]) => {
-    const program = new URL('../../src/audit/main.ts', import.meta.url);
+    const program = new URL('../../src/sale/audit-command.ts', import.meta.url);
     const child = spawn(process.execPath, [program.pathname, ...args], { env: { ...process.env, ...context.env } });
     const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')]);
     return { output, code: code as number };

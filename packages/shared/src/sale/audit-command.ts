@@ -1,10 +1,10 @@
-import { loadConfig } from '@flash-sale/shared/config/config.ts';
-import { connectDb } from '@flash-sale/shared/db/client.ts';
-import { salesToKeep } from '@flash-sale/shared/db/products.ts';
-import { startOrExit } from '@flash-sale/shared/process/lifecycle.ts';
-import { connectRedis } from '@flash-sale/shared/redis/client.ts';
-import { createCommands } from '@flash-sale/shared/redis/commands.ts';
-import { Keys } from '@flash-sale/shared/redis/keys.ts';
+import { loadConfig } from '../config/config.ts';
+import { connectDb } from '../db/client.ts';
+import { salesToKeep } from '../db/products.ts';
+import { startOrExit } from '../process/lifecycle.ts';
+import { connectRedis } from '../redis/client.ts';
+import { createCommands } from '../redis/commands.ts';
+import { Keys } from '../redis/keys.ts';
 import { auditSale, type Audit } from './audit.ts';
 import { repairSale } from './repair.ts';
 

@@ -1,10 +1,10 @@
 import { sql } from 'kysely';
-import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
-import type { Db } from '@flash-sale/shared/db/client.ts';
-import type { RedisClient } from '@flash-sale/shared/redis/client.ts';
-import type { Commands } from '@flash-sale/shared/redis/commands.ts';
-import type { Keys } from '@flash-sale/shared/redis/keys.ts';
-import { withStampedLease } from '@flash-sale/shared/sale/lease.ts';
+import type { SaleRef } from '../domain/sale.ts';
+import type { Db } from '../db/client.ts';
+import type { RedisClient } from '../redis/client.ts';
+import type { Commands } from '../redis/commands.ts';
+import type { Keys } from '../redis/keys.ts';
+import { withStampedLease } from './lease.ts';
 
 const SCAN_COUNT = 1_000;
 const FINDINGS_MAX = 20;
@@ -29,7 +29,7 @@ export interface Audit {
   readonly sold: number;
   readonly unapplied_returns: number;
   /** One sentence each; empty where clean. */
-  readonly findings: readonly string[];
+  readonly findings: string[];
 }
 
 interface RedisCounts {

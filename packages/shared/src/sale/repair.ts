@@ -1,8 +1,8 @@
 import { sql } from 'kysely';
-import type { Db } from '@flash-sale/shared/db/client.ts';
-import { lockSale } from '@flash-sale/shared/db/products.ts';
-import { rebuildSale } from '@flash-sale/shared/sale/rebuild.ts';
-import { LeaseLost, withStampedLease, type Lease } from '@flash-sale/shared/sale/lease.ts';
+import type { Db } from '../db/client.ts';
+import { lockSale } from '../db/products.ts';
+import { rebuildSale } from './rebuild.ts';
+import { LeaseLost, withStampedLease, type Lease } from './lease.ts';
 import type { Audit, AuditDeps } from './audit.ts';
 
 const FINDINGS_LENGTH_MAX = 10_000;

@@ -1,0 +1,44 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { openLoop } from '../../load/open-loop.ts';
+import { percentile } from '../../load/statistics.ts';
+
+const OK = { status: 200, body: '' };
+
+test('requests are sent at their rate however slow the answers are', async () => {
+  let underWay = 0;
+  let most = 0;
+  const { sent_per_second, latencies_ms } = await openLoop({
+    per_second: 500,
+    count: 100,
+    send: async () => {
+      underWay += 1;
+      most = Math.max(most, underWay);
+      await pause(100);
+      underWay -= 1;
+      return OK;
+    },
+  });
+  // A busy machine may send late, never early: 100 requests at 500/s are due within 0.2 s.
+  expect(sent_per_second).toBeLessThan(520);
+  expect(most).toBeGreaterThan(10);
+  expect(latencies_ms.every((latency_ms) => latency_ms >= 99)).toBe(true);
+});
+
+test('a stall counts for everybody who would have come during it', async () => {
+  const { latencies_ms } = await openLoop({
+    per_second: 1_000,
+    count: 300,
+    // The sender itself is held up once, for as long as 150 requests are due: a closed loop would see one slow call.
+    send: (index) => {
+      if (index === 50) {
+        const until_ms = performance.now() + 150;
+        while (performance.now() < until_ms);
+      }
+      return Promise.resolve(OK);
+    },
+  });
+  const slow = latencies_ms.filter((latency_ms) => latency_ms > 20).length;
+  expect(slow).toBeGreaterThan(100);
+  expect(percentile(latencies_ms.toSorted(), 0.99)).toBeGreaterThan(100);
+});

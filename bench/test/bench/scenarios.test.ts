@@ -1,0 +1,46 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Figures } from '../../scenarios/scenario.ts';
+import { SCENARIOS } from '../../scenarios/table.ts';
+import { startStage, type Stage } from '../../stage/stage.ts';
+import { temporaryFolder } from '../../stage/temporary-folder.ts';
+
+const SIZE = { buys: 300, reads: 600, usual_buys: 100, mixed_shoppers: 100, open_loop_s: 1 };
+const folder = temporaryFolder('bench-test');
+let stage: Stage | undefined;
+
+beforeAll(async () => {
+  stage = await startStage({ dataDir: folder.path });
+}, 90_000);
+afterAll(async () => {
+  await stage?.close();
+  await folder.close();
+}, 60_000);
+
+test('every scenario runs, passes its audit, and measures what the targets are about', async () => {
+  const figures: Figures = {};
+  for (const { run } of SCENARIOS) {
+    // A rate that any machine keeps while it runs other tests.
+    if (figures['accept.per_second'] !== undefined) figures['accept.per_second'] = 200;
+    Object.assign(figures, await run({ stage: stage!, size: SIZE, figures, usual_concurrency: 8 }));
+  }
+  expect(Object.keys(figures)).toEqual(
+    expect.arrayContaining([
+      'bare.per_second',
+      'accept.per_second',
+      'accept_jwt.per_second',
+      'accept_two.per_second',
+      'sold_out.per_second',
+      'drain.per_second',
+      'raw_insert.per_second',
+      'end_to_end.per_second',
+      'open_loop_buy.p99_ms',
+      'open_loop_row.p99_ms',
+      'mixed.shoppers_per_second',
+      'poll.per_second',
+      'products.per_second',
+      'usual_accept.per_second',
+      'usual_end_to_end.per_second',
+    ]),
+  );
+  for (const [name, value] of Object.entries(figures)) expect(value, name).toBeGreaterThanOrEqual(0);
+}, 120_000);

@@ -1,0 +1,59 @@
+/** How an operator reaches the service. */
+export interface Access {
+  readonly url: string;
+  /** Goes into the record of what operators change. */
+  readonly name: string;
+  /** The operator token. */
+  readonly token: string;
+}
+
+/** A call of the operators' API; its answer's body. */
+export type Call = <Body>(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: object) => Promise<Body>;
+
+const SILENCE_MS_MAX = 120_000;
+
+/** The call was refused or never arrived: one message, fit to print. */
+export class CallFailed extends Error {}
+
+/** Calls the operators' API as the operator's name and operator token say. */
+export function callAs({ url, name, token }: Access): Call {
+  const credential = Buffer.from(`${name}:${token}`).toString('base64');
+  return async <Body>(method: string, path: string, body?: object): Promise<Body> => {
+    const headers = { authorization: `Basic ${credential}`, accept: 'application/json' };
+    let answer: Response;
+    let text: string;
+    try {
+      answer = await fetch(new URL(`/api/v1/admin/${path}`, url), {
+        method,
+        headers: body === undefined ? headers : { ...headers, 'content-type': 'application/json' },
+        signal: AbortSignal.timeout(SILENCE_MS_MAX),
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      text = await answer.text();
+    } catch (error) {
+      const { cause, message } = error as Error & { cause?: { code?: string } };
+      throw new CallFailed(`${url} does not answer (${cause?.code ?? message}); --url names another one`);
+    }
+    if (!answer.ok) throw new CallFailed(refusalText(answer, text));
+    return (text === '' ? {} : JSON.parse(text)) as Body;
+  };
+}
+
+/** What a problem document says, in a line. */
+function refusalText(answer: Response, text: string): string {
+  const { title, code, detail } = problemOf(text);
+  const retry_after_s = answer.headers.get('retry-after');
+  return [
+    `${title ?? `HTTP ${answer.status}`}${code === undefined ? '' : ` (${code})`}`,
+    ...(detail === undefined ? [] : [detail]),
+    ...(retry_after_s === null ? [] : [`worth repeating in ${retry_after_s} s`]),
+  ].join('; ');
+}
+
+function problemOf(text: string): { title?: string; code?: string; detail?: string } {
+  try {
+    return JSON.parse(text) as object;
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,143 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { OPERATOR_TOKEN, openTestContext, type TestContext } from '../../../packages/api/test/support.ts';
+import { startService, type Service } from '../../../packages/api/test/end-to-end/service.ts';
+import { Shoppers } from '../../../packages/api/test/end-to-end/shoppers.ts';
+
+const PROGRAM = fileURLToPath(new URL('../../src/ops/main.ts', import.meta.url));
+const VIEWER_TOKEN = 'the-viewers-own-token';
+
+let context: TestContext;
+let service: Service;
+let shoppers: Shoppers;
+
+beforeAll(async () => {
+  context = await openTestContext({ VIEWER_TOKEN });
+  service = await startService(context, { apis: 1, workers: 1, env: { TOKEN_SECRETS: '' } });
+  shoppers = new Shoppers(service.url);
+}, 60_000);
+
+afterAll(async () => {
+  await service.stop();
+  shoppers.close();
+  await context.close();
+}, 60_000);
+
+/** Types a command as an operator does. */
+async function ops(
+  args: string,
+  env: Readonly<Record<string, string>> = { ADMIN_TOKEN: OPERATOR_TOKEN },
+): Promise<{ said: string; complained: string; code: number }> {
+  const child = spawn(process.execPath, [PROGRAM, ...args.split(' ').filter((arg) => arg !== '')], {
+    env: { PATH: process.env['PATH'], SERVER_HOST: '127.0.0.1', SERVER_PORT: service.url.port, ...env },
+  });
+  const ended = once(child, 'exit') as Promise<[number]>;
+  const [output, complained, [code]] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
+  return { said: output, complained, code };
+}
+
+/** What a command said that went well. */
+async function said(args: string): Promise<string> {
+  const answer = await ops(args);
+  expect(answer).toEqual({ said: answer.said, complained: '', code: 0 });
+  return answer.said;
+}
+
+const jsonOf = async (args: string): Promise<Record<string, unknown>> =>
+  JSON.parse(await said(`${args} --json`)) as Record<string, unknown>;
+
+describe('npm run ops', () => {
+  it('shows the figures of a sale as a table, and as the API gave them with --json', async () => {
+    const id = await shoppers.openSale(5);
+    const order = await shoppers.buyUntilDecided(id, 'alice', await shoppers.token(id, 'alice'), () => undefined);
+    await shoppers.settled(order.order_no!);
+    const [heading, row] = (await said('sales --limit 1')).split('\n');
+    expect(heading).toMatch(/^sale +name +status +units +available +owners +backlog +sold +start +end$/);
+    expect(row).toMatch(new RegExp(`^ *${id} +One of few +open +5 +4 +1 +0 +1 +\\S+Z +\\S+Z$`));
+    const { items } = await jsonOf('sales --limit 1');
+    expect(items).toMatchObject([{ id, available: 4, owners: 1, sold: 1 }]);
+    expect(await said(`stats ${id}`)).toMatch(/^accepted +1$/m);
+    expect(await said(`order ${order.order_no}`)).toMatch(/^status +pending_payment$/m);
+  });
+
+  it('runs a sale from pause to end, and shows who did what', async () => {
+    const id = await shoppers.openSale(5);
+    expect(await said(`pause ${id}`)).toMatch(/^status +paused$/m);
+    expect(await said(`resume ${id}`)).toMatch(/^status +open$/m);
+    expect(await said(`top-up ${id} 8`)).toMatch(/^seckill_stock +8$/m);
+    expect(await said(`top-up ${id} 1000001 --stock 2000000`)).toMatch(/^stock +2000000$/m);
+    expect(await said(`rebuild ${id}`)).toMatch(/^available +1000001$/m);
+    expect(await said(`audit ${id}`)).toMatch(/^verdict +clean$/m);
+    expect(await said(`repair ${id}`)).toMatch(/^repaired +false$/m);
+    expect(await said(`end ${id} --yes --as night-shift`)).toMatch(/^status +ended$/m);
+    const lines = (await said('actions --limit 100')).split('\n').filter((line) => line.includes(`product ${id} `));
+    const did = lines.map((line) => / (\S+) +product /.exec(line)![1]).toReversed();
+    expect(did).toEqual(['create', 'pause', 'resume', 'top_up', 'top_up', 'rebuild', 'audit', 'repair', 'end']);
+    expect(lines[0]).toMatch(/ night-shift +admin +end +product \d+ +\{"end_time":/);
+  });
+
+  it('lists jobs, and rotates the secret of seckill tokens without showing it', async () => {
+    expect(await said('jobs')).toMatch(/^active \d+, waiting \d+, delayed \d+\n/);
+    const rotated = await said('rotate-secret');
+    expect(rotated).toMatch(/^key_id +[0-9a-f]{8}$/m);
+    for (const { secret } of await context.db.selectFrom('token_secrets').select('secret').execute())
+      expect(rotated).not.toContain(secret);
+  });
+
+  it('refuses a shopper, and lets one in again', async () => {
+    expect(await said('deny --user mallory --reason bot --until 2999-01-01T00:00:00Z')).toMatch(/^user_id +mallory$/m);
+    expect(await said('deny --address 203.0.113.0/24')).toMatch(/^address +203\.0\.113\.0\/24$/m);
+    expect(await said('denied')).toMatch(/^mallory +- +bot +2999-01-01T00:00:00Z +\S+Z$/m);
+    expect(await said('allow --address 203.0.113.0/24')).toBe('allowed\n');
+    expect(await said('allow --user mallory')).toBe('allowed\n');
+    expect(await said('denied')).toBe('none\n');
+    expect(await ops('allow --user mallory')).toMatchObject({ code: 1 });
+    expect(await ops('deny')).toMatchObject({ code: 1, complained: expect.stringContaining('user_id or address') });
+  });
+
+  it('does what cannot be taken back only with --yes', async () => {
+    const id = await shoppers.openSale(5);
+    expect(await ops(`end ${id}`)).toMatchObject({ code: 2, complained: expect.stringContaining(`end ${id} --yes`) });
+    expect(await ops('refund 01KARYB6S5Q0H9M3T7ZV5W8XCE-0-1')).toMatchObject({ code: 2 });
+    expect(await said('sales --limit 1')).toMatch(/ open /);
+  });
+
+  it('says in a line what was refused: exit code 1', async () => {
+    const refused = [
+      ['pause 999999', 'Not found (not_found)'],
+      ['top-up abc 5', 'must be integer'],
+      ['end x/../../y --yes', '(invalid_request)'],
+    ] as const;
+    for (const [args, why] of refused) {
+      expect(await ops(args)).toMatchObject({ code: 1, said: '', complained: expect.stringContaining(why) });
+    }
+    const viewer = await ops('pause 1', { VIEWER_TOKEN });
+    expect(viewer).toMatchObject({ code: 1, complained: 'Not allowed (forbidden); A viewer may read only\n' });
+    expect(await ops('sales', { VIEWER_TOKEN })).toMatchObject({ code: 0 });
+    const away = await ops('sales --url http://127.0.0.1:9', { ADMIN_TOKEN: OPERATOR_TOKEN });
+    expect(away).toMatchObject({ code: 1, complained: expect.stringContaining('http://127.0.0.1:9 does not answer') });
+  });
+
+  it.each([
+    ['a command that does not exist', 'sell', 'no command sell'],
+    ['an argument too few', 'top-up 1', 'usage: top-up <sale> <units>'],
+    ['an argument too many', 'pause 1 2', 'usage: pause <sale>'],
+    ['an option that does not exist', 'sales --fast', '--fast'],
+  ])('does not guess at %s: exit code 2', async (_, args, why) => {
+    const answer = await ops(args);
+    expect(answer).toMatchObject({ code: 2, said: '', complained: expect.stringContaining(why) });
+  });
+
+  it('asks for an operator token where there is none', async () => {
+    expect(await ops('sales', {})).toMatchObject({ code: 2, complained: expect.stringContaining('ADMIN_TOKEN') });
+  });
+
+  it.each(['', '--help', 'pause --help'])('%s lists every command', async (args) => {
+    const help = await said(args);
+    for (const command of ['sales', 'top-up <sale> <units>', 'rotate-secret', '--json'])
+      expect(help).toContain(command);
+  });
+});

@@ -1,0 +1,257 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { findSale, markCleaned } from '../../src/db/products.ts';
+import { Refusal } from '../../src/domain/errors.ts';
+import type { Sale } from '../../src/domain/sale.ts';
+import { endSale, topUpSale } from '../../src/sale/change.ts';
+import { loadSale, rebuildSale } from '../../src/sale/rebuild.ts';
+import { buy, newAttempt, send, shoppers, snapshot, takeLease, unitsOf } from '../buying.ts';
+import { openTestContext, type TestContext } from '../support.ts';
+
+const WAIT_MS = 5_000;
+const OPTIONS = { wait_ms: WAIT_MS };
+
+let context: TestContext;
+beforeAll(async () => {
+  context = await openTestContext();
+});
+afterAll(() => context.close());
+
+const topUp = (sale: Sale, seckill_stock: number, stock?: number) =>
+  topUpSale(context, sale, { seckill_stock, stock }, OPTIONS);
+const end = (sale: Sale) => endSale(context, sale, OPTIONS);
+const inLedger = async (sale: Sale): Promise<Sale> => (await findSale(context.db, sale.id))!;
+
+async function outcomesOf(sale: Sale, users: readonly string[]): Promise<string[]> {
+  return (await send(context, await newAttempt(context, sale, users))).map(({ outcome }) => outcome);
+}
+
+/** The start and the end that Redis goes by. */
+async function endInRedis(sale: Sale): Promise<number> {
+  return Number(await context.redis.hget(context.keys.sale(sale).state, 'end_ms'));
+}
+
+/** Admission times of all reservations, in order. */
+async function admittedAt(sale: Sale): Promise<number[]> {
+  return (await context.commands.allReservations(sale)).map(({ admitted_ms }) => admitted_ms).toSorted((a, b) => a - b);
+}
+
+/**
+ * Compares a sale in Redis with its row, over and over, until stopped: wherever the row did not change around an atomic read of a ready sale, both
+ * say the same (promise 2).
+ */
+function watchFacts(sale: Sale) {
+  const stopping = new AbortController();
+  const seen = { compared: 0, violations: [] as string[] };
+  const watching = (async () => {
+    while (!stopping.signal.aborted) {
+      const before = await inLedger(sale);
+      const { state, owners } = context.keys.sale(sale);
+      const replies = await context.redis.multi().hgetall(state).hlen(owners).exec();
+      const [redis, held] = replies!.map(([, reply]) => reply) as [Record<string, string>, number];
+      const after = await inLedger(sale);
+      if (before.version !== after.version || redis['ready'] !== '1') continue;
+      seen.compared += 1;
+      const said = [Number(redis['available']) + held, Number(redis['total']), Number(redis['end_ms'])];
+      const wanted = [after.seckill_stock, after.seckill_stock, after.end_ms];
+      if (said.some((value, i) => value !== wanted[i])) seen.violations.push(`${said.join(' ')} ≠ ${wanted.join(' ')}`);
+    }
+  })();
+  return async () => {
+    stopping.abort();
+    await watching;
+    return seen;
+  };
+}
+
+describe('a top-up', () => {
+  test('puts the units more on sale, in the ledger and in Redis; a sold-out sale sells again', async () => {
+    const sale = await context.openSale({ seckill_stock: 3, stock: 100 });
+    await buy(context, sale, shoppers(3));
+    expect(await outcomesOf(sale, ['late'])).toEqual(['sold_out']);
+
+    expect(await topUp(sale, 5)).toEqual({ ...sale, seckill_stock: 5, version: 2 });
+
+    expect(await inLedger(sale)).toMatchObject({ seckill_stock: 5, stock: 100, version: 2 });
+    expect(await context.commands.readSale(sale)).toMatchObject({ ready: true, version: 2, available: 2, owners: 3 });
+    expect(await outcomesOf(sale, ['u4', 'u5', 'u6'])).toEqual(['accepted', 'accepted', 'sold_out']);
+    expect(await unitsOf(context, sale)).toMatchObject({ available: 0, total: 5 });
+  });
+
+  test('while everybody buys keeps every unit: Redis and the ledger agree whenever the sale is ready (promise 2)', async () => {
+    const sale = await context.openSale({ seckill_stock: 20 });
+    const stopWatch = watchFacts(sale);
+    const accepted: string[] = [];
+    let topped_up = false;
+    const crowd = Array.from({ length: 20 }, async (_, shopper) => {
+      for (let n = 0; n < 10; n += 1) {
+        const user = `s${shopper}-${n}`;
+        for (;;) {
+          const last = topped_up;
+          const [outcome] = await outcomesOf(sale, [user]);
+          if (outcome === 'accepted') accepted.push(user);
+          if (outcome === 'accepted' || (outcome === 'sold_out' && last)) break;
+        }
+      }
+    });
+    for (let units = 30; units <= 120; units += 10) await topUp(sale, units);
+    topped_up = true;
+    await Promise.all(crowd);
+    const { compared, violations } = await stopWatch();
+    expect(violations).toEqual([]);
+    expect(compared).toBeGreaterThan(0);
+    expect(accepted).toHaveLength(120);
+    const { available, total, owners } = await unitsOf(context, sale);
+    expect([available, total, Object.keys(owners).length]).toEqual([0, 120, 120]);
+  });
+
+  test('that is asked for again changes nothing and does not stop the sale', async () => {
+    const sale = await context.openSale({ seckill_stock: 5 });
+    await topUp(sale, 8);
+    const before = await snapshot(context, sale);
+    expect(await topUp(sale, 8)).toMatchObject({ seckill_stock: 8, version: 2 });
+    const { [context.keys.sale(sale).fence]: _fence, ...after } = await snapshot(context, sale);
+    expect(before).toMatchObject(after);
+    expect(await inLedger(sale)).toMatchObject({ version: 2 });
+  });
+
+  test('raises the stock where it is told that there is more, and never beyond it otherwise', async () => {
+    const sale = await context.openSale({ seckill_stock: 5, stock: 6 });
+    await expect(topUp(sale, 7)).rejects.toThrow('at most stock, which is 6');
+    expect(await topUp(sale, 7, 10)).toMatchObject({ seckill_stock: 7, stock: 10 });
+    expect(await topUp(sale, 8, 1)).toMatchObject({ seckill_stock: 8, stock: 10 });
+  });
+
+  test.each<[string, (sale: Sale) => Promise<unknown>, string]>([
+    ['fewer units', (sale) => topUp(sale, 9), 'invalid_request'],
+    ['a sale that is over', (sale) => end(sale).then(() => topUp(sale, 11)), 'ended'],
+  ])('refuses %s, and the sale stands', async (_, ask, code) => {
+    const sale = await context.openSale({ seckill_stock: 10 });
+    const refusal = await ask(sale).catch((error: unknown) => error);
+    expect(refusal).toBeInstanceOf(Refusal);
+    expect(refusal).toMatchObject({ code });
+    expect(await unitsOf(context, sale)).toEqual({ available: 10, total: 10, owners: {} });
+    expect(await context.commands.readSale(sale)).toMatchObject({ ready: true });
+  });
+
+  test('of a sale that this Redis has not loaded rebuilds it with the new facts', async () => {
+    const sale = await context.openSale({ seckill_stock: 5 });
+    await buy(context, sale, shoppers(2));
+    await context.redis.hset(context.keys.sale(sale).state, 'run_id', 'another');
+    await topUp(sale, 6);
+    expect(await context.commands.readSale(sale)).toMatchObject({ ready: true, version: 2, available: 4, owners: 2 });
+  });
+
+  test('waits for whoever holds the sale, and does nothing where that takes too long', async () => {
+    const sale = await context.openSale({ seckill_stock: 5 });
+    await takeLease(context, sale);
+    expect(await topUpSale(context, sale, { seckill_stock: 6 }, { wait_ms: 50 })).toBeUndefined();
+    expect(await inLedger(sale)).toMatchObject({ seckill_stock: 5, version: 1 });
+    expect(await outcomesOf(sale, ['u1'])).toEqual(['accepted']);
+  });
+});
+
+describe('whose process dies on the way, a change', () => {
+  const die = () => Promise.reject(new Error('died'));
+
+  test.each<[string, Partial<TestContext['commands']>, number]>([
+    ['before it stops the sale', { beginChange: die }, 5],
+    [
+      'after it has stopped the sale',
+      {
+        async beginChange(...args) {
+          await context.commands.beginChange(...args);
+          return die();
+        },
+      },
+      5,
+    ],
+    ['after the commit', { finishChange: die }, 8],
+  ])('%s, leaves a sale that warm-up opens as the ledger has it', async (_, broken, units) => {
+    const sale = await context.openSale({ seckill_stock: 5 });
+    await buy(context, sale, shoppers(4));
+    const commands = { ...context.commands, ...broken };
+    await expect(topUpSale({ ...context, commands }, sale, { seckill_stock: 8 }, OPTIONS)).rejects.toThrow('died');
+    expect(await inLedger(sale)).toMatchObject({ seckill_stock: units });
+
+    await loadSale(context, await inLedger(sale), WAIT_MS);
+
+    const { available, total, owners } = await unitsOf(context, sale);
+    expect([available, total, Object.keys(owners).length]).toEqual([units - 4, units, 4]);
+    expect(await topUp(sale, 8)).toMatchObject({ seckill_stock: 8 });
+    expect(await unitsOf(context, sale)).toMatchObject({ available: 4, total: 8 });
+  });
+
+  test('whose last call is sent again after a lost reply adds its units once', async () => {
+    const sale = await context.openSale({ seckill_stock: 5 });
+    const commands: TestContext['commands'] = {
+      ...context.commands,
+      async finishChange(...args) {
+        await context.commands.finishChange(...args);
+        await buy(context, sale, ['between']);
+        return context.commands.finishChange(...args);
+      },
+      // The second run is told of the first, so that nothing is rebuilt while everybody buys.
+      beginRebuild: die,
+    };
+    await topUpSale({ ...context, commands }, sale, { seckill_stock: 8 }, OPTIONS);
+    expect(await unitsOf(context, sale)).toMatchObject({ available: 7, total: 8 });
+  });
+
+  test('that lost its lease while the ledger committed leaves the opening to whoever has the lease now', async () => {
+    const sale = await context.openSale({ seckill_stock: 5 });
+    const commands: TestContext['commands'] = {
+      ...context.commands,
+      async finishChange(before, after, lease, run_id) {
+        await context.redis.del(context.keys.sale(sale).lease);
+        await rebuildSale(context, sale, WAIT_MS);
+        await buy(context, sale, ['u1']);
+        return context.commands.finishChange(before, after, lease, run_id);
+      },
+    };
+    await expect(topUpSale({ ...context, commands }, sale, { seckill_stock: 8 }, OPTIONS)).rejects.toThrow('lost');
+    expect(await unitsOf(context, sale)).toMatchObject({ available: 7, total: 8 });
+  });
+});
+
+describe('an early end', () => {
+  test('is one instant by Redis’s clock, in the ledger and in Redis: nothing is admitted at it or after it (promise 10)', async () => {
+    const sale = await context.openSale({ seckill_stock: 100_000 });
+    const ending = new AbortController();
+    const crowd = Array.from({ length: 10 }, async (_, shopper) => {
+      for (let n = 0; !ending.signal.aborted; n += 1) {
+        const attempt = await newAttempt(context, sale, [`s${shopper}-${n}`]);
+        const [admission] = await send(context, attempt);
+        if (admission!.outcome === 'ended') return;
+      }
+    });
+    await expect.poll(async () => (await context.commands.readSale(sale)).owners).toBeGreaterThan(50);
+    const ended = await end(sale);
+    await Promise.all(crowd).finally(() => ending.abort());
+
+    const { end_ms } = await inLedger(sale);
+    expect(ended!.end_ms).toBe(end_ms);
+    expect(await endInRedis(sale)).toBe(end_ms);
+    expect((await admittedAt(sale)).at(-1)).toBeLessThan(end_ms);
+    expect(await outcomesOf(sale, ['late'])).toEqual(['ended']);
+    expect(await context.commands.readSale(sale)).toMatchObject({ ready: true, version: 2 });
+  });
+
+  test('again stays where it was', async () => {
+    const sale = await context.openSale();
+    const first = await end(sale);
+    expect(await end(sale)).toEqual(first);
+  });
+
+  test('of a sale that has not started is final as well: its start does not open it', async () => {
+    const sale = await context.openSale({ start_ms: Date.now() + 3_600_000, end_ms: Date.now() + 7_200_000 });
+    await end(sale);
+    expect(await outcomesOf(sale, ['early'])).toEqual(['ended']);
+  });
+
+  test('of a sale that Redis does not keep any more is none', async () => {
+    const sale = await context.insertSale({ end_ms: Date.now() - 1_000 });
+    await markCleaned(context.db, sale.id, 0, Date.now());
+    expect(await end(sale)).toMatchObject({ cleaned: true, end_ms: sale.end_ms, version: 1 });
+    expect(await context.redis.exists(context.keys.sale(sale).state)).toBe(0);
+  });
+});
