@@ -221,7 +221,7 @@ export const ConfigSchema = Type.Object({
     }),
   ),
   EVENTS_SECRET: Type.Optional(
-    text('secrets that sign order events, separated by commas: `whsec_` and 24 to 64 bytes in base64', {
+    secret('secrets that sign order events, separated by commas: `whsec_` and 24 to 64 bytes in base64', {
       pattern: `^${WEBHOOK_SECRET}(,${WEBHOOK_SECRET})*$`,
     }),
   ),
