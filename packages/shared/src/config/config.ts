@@ -67,7 +67,8 @@ export const ConfigSchema = Type.Object({
   DB_PORT: count('MySQL port', 3306, 1, 65_535),
   DB_USER: text('MySQL user', { default: 'root', minLength: 1 }),
   DB_PASSWORD: secret('MySQL password', { default: '' }),
-  DB_NAME: text('database; created if missing', { default: 'seckill', pattern: '^[A-Za-z0-9_]{1,64}$' }),
+  // It is part of the names of MySQL's locks, which are at most 64 long.
+  DB_NAME: text('database; created if missing', { default: 'seckill', pattern: '^[A-Za-z0-9_]{1,48}$' }),
   DB_POOL_MAX: count('MySQL connections of a process’s pool', 10, 1, 1_000),
   DB_TLS: flag('connects to MySQL by TLS only, and checks its certificate and host name'),
   DB_TLS_CA: pem('certificates, PEM, that MySQL’s must be signed by. Default: those that Node.js trusts'),
