@@ -81,7 +81,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   const admissions = new Admissions(deps);
   const pressure = new Pressure(deps);
   const secrets = new TokenSecrets(deps);
-  // On connections that nothing else waits for.
+  // On connections that no shopper's call waits for.
   const denyList = new DenyList(deps.ledger, log);
 
   server.addHook('onRequest', (request, reply, done) => {
