@@ -196,6 +196,21 @@ describe('POST /api/v1/admin/shoppers/:userId/erase', () => {
     await app.server.inject({ method: 'DELETE', url: `${path}?user_id=denied`, headers: AS_OPERATOR });
   });
 
+  it('touches nothing of a shopper whose name differs in case only, who is another one', async () => {
+    await placeOrder(context, await context.openSale(), 'CASE');
+    await exportOf('CASE');
+    await exportOf('case');
+    const { pseudonym, orders } = (await erase('case')).json<{ pseudonym: string; orders: number }>();
+    expect(orders).toBe(0);
+    expect((await exportOf('CASE')).json<{ orders: object[] }>().orders).toHaveLength(1);
+    expect((await actions()).slice(0, 4).map(({ action, subject }) => `${action} ${subject}`)).toEqual([
+      'export shopper CASE',
+      `erase shopper ${pseudonym}`,
+      `export shopper ${pseudonym}`,
+      'export shopper CASE',
+    ]);
+  });
+
   it('answers for a shopper nobody knows as well', async () => {
     expect((await erase('nobody')).json()).toMatchObject({ orders: 0 });
   });
