@@ -13,7 +13,8 @@ test('the smallest pool is enough for a worker whose services all hold their loc
   onTestFinished(() => context.close());
   const { commands, log, config } = context;
   const [order] = await placeOrders(context, await context.openSale(), ['late'], { expires_at_ms: Date.now() - 1 });
-  const db = connectDb({ ...config, DB_POOL_MAX: ConfigSchema.properties.DB_POOL_MAX.minimum! }, 'general');
+  const { minimum } = ConfigSchema.properties.DB_POOL_MAX as unknown as { minimum: number };
+  const db = connectDb({ ...config, DB_POOL_MAX: minimum }, 'general');
   onTestFinished(() => db.destroy());
   const release = Promise.withResolvers<void>();
   const taken: Promise<void>[] = [];
