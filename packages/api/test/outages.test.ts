@@ -311,6 +311,20 @@ describe('while MySQL is away', () => {
     await fresh.close();
   });
 
+  it('ends cleanly where MySQL hangs, a connection to it being made', async () => {
+    const api = await startProcess('api', { ...context.env, SERVER_PORT: '0' });
+    const readiness = async () =>
+      (await fetch(`http://127.0.0.1:${api.ready.port}/readyz`)).json() as Promise<{ mysql: boolean }>;
+    await mysql.freeze();
+    try {
+      await vi.waitFor(async () => expect(await readiness()).toMatchObject({ mysql: false }), 15_000);
+      expect(await api.stop()).toBe(0);
+    } finally {
+      await mysql.thaw();
+      await api.kill();
+    }
+  }, 40_000);
+
   it('answers unavailable where only MySQL could know, and lists what it listed last', async () => {
     const sale = await context.openSale();
     const list = (await app.get('/api/v1/products')).json<{ items: object[] }>();
