@@ -1,5 +1,5 @@
 import { cpusPerTenThousand, type Capacity } from './capacity.ts';
-import { begin, beginOfHandWritten, end } from './marked-part.ts';
+import { beginOfHandWritten, end } from './marked-part.ts';
 import { figure, figureNames, ratio, type Results, type Spread } from './results.ts';
 import { LIMITS, RATIOS } from './targets.ts';
 import { markdownTable, textTable } from './text-table.ts';
@@ -175,5 +175,3 @@ export function capacityPart(results: Results, capacity: Capacity): string {
 - Check: two api processes on these ${results.machine.cores} cores, where the load generator takes its share, should come to
   ${number(predicted_two_per_second)} buys/s and were measured at ${number(measured_two_per_second)}.`;
 }
-
-export const markedPart = (name: string, part: string): string => `${begin(name)}\n\n${part}\n\n${end(name)}`;

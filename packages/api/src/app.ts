@@ -83,7 +83,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   const pressure = new Pressure(deps);
   const secrets = new TokenSecrets(deps);
   const operatorQueues = openOrderQueues({ connection: deps.operatorRedis, keys: deps.keys, log });
-  // On connections that nothing else waits for.
+  // On connections that no shopper's call waits for.
   const denyList = new DenyList(deps.ledger, log);
 
   server.addHook('onRequest', (request, reply, done) => {

@@ -120,11 +120,12 @@ await startOrExit(async () => {
     const give_up_ms = config.EVENTS_GIVE_UP_SECONDS * 1_000;
     const concurrency = config.EVENTS_CONCURRENCY;
     const delivery = { db, db_name: config.DB_NAME, receiver, concurrency, give_up_ms, log, metrics };
-    services.push(repeating(orderEvents(delivery), log));
+    services.push(repeating(orderEvents(delivery), log, metrics));
   }
   if (config.RETENTION_DAYS !== undefined && config.ARCHIVE_DIR !== undefined) {
     const target = { folder: config.ARCHIVE_DIR, db_name: config.DB_NAME };
-    services.push(repeating(retention({ db, target, retention_ms: config.RETENTION_DAYS * 86_400_000, log }), log));
+    const retention_ms = config.RETENTION_DAYS * 86_400_000;
+    services.push(repeating(retention({ db, target, retention_ms, log }), log, metrics));
   }
   for (const service of services) service.start();
 

@@ -147,6 +147,7 @@ type Run = <Reply>(name: ScriptName, names: readonly string[], args: readonly Ar
 const REFUSED: Partial<Record<ScriptName, (reply: unknown) => boolean>> = {
   next_reservations: (reply) => (reply as [number])[0] === 0,
   settle: (reply) => reply === 0,
+  begin_change: (reply) => (reply as [string])[0] === '',
   give_back: (reply) => reply === -1,
   begin_rebuild: (reply) => reply === '',
   add_owners: (reply) => reply === 0,

@@ -5,13 +5,13 @@ const LAYOUT = 'v1';
 
 /** The keys of one sale. All carry the hash tag of its shard. */
 export interface SaleKeys {
-  /** Hash: `ready run_id version available total start_ms end_ms price_cents`. */
+  /** Hash: `ready run_id version available total start_ms end_ms price_cents taken_until_ms`. */
   readonly state: string;
   /** String `version 0|1`: a pause, by the row's `pause_version`. */
   readonly pause: string;
   /** Hash user → order number: the held units. */
   readonly owners: string;
-  /** Hash order number → `admitted_ms price_cents job_id request_id user_id`: the outbox. */
+  /** Hash order number → `admitted_ms price_cents job_id request_id[~traceparent] user_id`: the outbox. */
   readonly reservations: string;
   /** Sorted set of the same order numbers by admission time. */
   readonly reservedAt: string;

@@ -17,7 +17,8 @@ function fileOf(content: string): string {
 
 describe('a setting from a file', () => {
   test('is read for every secret setting, without the line break at its end', () => {
-    const value = 's'.repeat(40);
+    // Fits the pattern of each.
+    const value = `whsec_${'s'.repeat(40)}`;
     const pem = '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----';
     for (const name of SECRET_SETTINGS) {
       const isPem = name.endsWith('_TLS_KEY');
