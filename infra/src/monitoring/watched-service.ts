@@ -53,8 +53,8 @@ export async function startWatched(dataDir: string, prometheusProgram: string): 
     DB_USER: privateMysqlUser,
     DB_PASSWORD: PASSWORD,
     DB_NAME,
-    // So few that somebody has to wait for one.
-    DB_POOL_MAX: '3',
+    // As few as may be, so that somebody has to wait for one.
+    DB_POOL_MAX: '5',
     REDIS_ADDR: `127.0.0.1:${redisServer.port}`,
     REDIS_PASSWORD: PASSWORD,
     ADMIN_TOKEN: OPERATOR_TOKEN,

@@ -3,6 +3,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import { pingDb } from '@flash-sale/shared/db/client.ts';
 import { pingRedis } from '@flash-sale/shared/redis/client.ts';
+import { openOrderQueues } from '@flash-sale/shared/queue/order-queues.ts';
 import { answers, type Readiness } from '@flash-sale/shared/telemetry/ops-server.ts';
 import { Admissions } from './admission/admissions.ts';
 import { OutcomeCounts } from './admission/outcome-counts.ts';
@@ -81,6 +82,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   const admissions = new Admissions(deps);
   const pressure = new Pressure(deps);
   const secrets = new TokenSecrets(deps);
+  const operatorQueues = openOrderQueues({ connection: deps.operatorRedis, keys: deps.keys, log });
   // On connections that no shopper's call waits for.
   const denyList = new DenyList(deps.ledger, log);
 
@@ -100,6 +102,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
     done();
   });
   server.addHook('onClose', () => outcomes.stop());
+  server.addHook('onClose', () => operatorQueues.close());
   const drain = (): void => {
     draining = true;
     settlements.close();
@@ -138,10 +141,10 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   await server.register(adminRoutes, { ...deps, catalog, orders });
   await server.register(orderEventRoutes, deps);
   await server.register(shopperRoutes, deps);
-  await server.register(operationRoutes, { ...deps, catalog, secrets });
+  await server.register(operationRoutes, { ...deps, operatorQueues, catalog, secrets });
   await server.register(denyListRoutes, { db, denyList });
   refuseOtherMethods();
-  await server.register(queueDashboard, { ...deps, prefix: DASHBOARD_PATH });
+  await server.register(queueDashboard, { ...deps, operatorQueues, prefix: DASHBOARD_PATH });
   await denyList.start();
   pressure.start();
   secrets.start();

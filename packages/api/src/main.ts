@@ -93,7 +93,8 @@ await startOrExit(async () => {
     for (const started of clock.all()) started.stop();
     await ops.stop();
     for (const client of [redis, producer, subscriber, operatorRedis]) client.disconnect();
-    await Promise.all([db.destroy(), ledger.destroy(), tracing?.stop()]);
+    // A server that does not answer need not hear that this process leaves it.
+    await Promise.allSettled([db.destroy(), ledger.destroy(), tracing?.stop()]);
   });
   // Said last: whoever reads it may send a signal at once.
   log.info({ port, ops_port: ops.port }, 'api ready');

@@ -15,6 +15,7 @@ import {
   type TestApp,
   type TestContext,
 } from './support.ts';
+import { startProcess } from './end-to-end/service.ts';
 
 /** The contract promises an answer within 1 s; here with a shorter time, so that a busy machine has some to spare. */
 const REDIS_TIMEOUT_MS = 500;
@@ -214,6 +215,24 @@ describe('while Redis is away', () => {
   });
 });
 
+it('answers all of an operator’s calls where it was started while Redis was away', async () => {
+  const context = await openTestContext();
+  await context.insertSale();
+  const api = await startProcess('api', { ...context.env, REDIS_ADDR: '127.0.0.1:1', SERVER_PORT: '0' });
+  try {
+    for (const path of ['/api/v1/admin/products', '/api/v1/admin/jobs', '/admin/queues/api/queues']) {
+      const response = await fetch(`http://127.0.0.1:${api.ready.port}${path}`, {
+        headers: AS_OPERATOR,
+        signal: AbortSignal.timeout(5_000),
+      });
+      expect([path, response.status]).toEqual([path, path.endsWith('products') ? 200 : 503]);
+    }
+  } finally {
+    await api.stop();
+    await context.close();
+  }
+}, 30_000);
+
 describe('while MySQL is away', () => {
   let mysql: OwnServer;
   let context: TestContext;
@@ -291,6 +310,20 @@ describe('while MySQL is away', () => {
     await vi.waitFor(async () => expect((await fresh.buy(sale, 'bob', token)).statusCode).toBe(202), 15_000);
     await fresh.close();
   });
+
+  it('ends cleanly where MySQL hangs, a connection to it being made', async () => {
+    const api = await startProcess('api', { ...context.env, SERVER_PORT: '0' });
+    const readiness = async () =>
+      (await fetch(`http://127.0.0.1:${api.ready.port}/readyz`)).json() as Promise<{ mysql: boolean }>;
+    await mysql.freeze();
+    try {
+      await vi.waitFor(async () => expect(await readiness()).toMatchObject({ mysql: false }), 15_000);
+      expect(await api.stop()).toBe(0);
+    } finally {
+      await mysql.thaw();
+      await api.kill();
+    }
+  }, 40_000);
 
   it('answers unavailable where only MySQL could know, and lists what it listed last', async () => {
     const sale = await context.openSale();

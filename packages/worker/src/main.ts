@@ -149,7 +149,8 @@ await startOrExit(async () => {
     await ops.stop();
     redis.disconnect();
     producer.disconnect();
-    await Promise.all([db.destroy(), ledger.destroy(), tracing?.stop()]);
+    // A server that does not answer need not hear that this process leaves it.
+    await Promise.allSettled([db.destroy(), ledger.destroy(), tracing?.stop()]);
   });
   // Said last: whoever reads it may send a signal at once.
   log.info({ ops_port: ops.port }, 'worker ready');

@@ -141,6 +141,27 @@ describe('a worker process that is asked to end', () => {
     expect(job?.failedReason).toBeUndefined();
   });
 
+  test('while Redis is away exits 0 within its grace time, with a job under way', async () => {
+    const redis = await startPrivateRedis();
+    const { context, buy } = await openWorld(redis.env);
+    const sale = await context.openSale();
+    const letGo = await holdUpOrdersOf(context.config, sale, shoppers(1));
+    const worker = await startWorker(context.env);
+    await buy(sale, shoppers(1), 'job-under-way');
+    await aLockIsWaitedFor(context.db);
+
+    await redis.kill();
+    await letGo();
+    await expect.poll(() => statusOf(worker, '/readyz'), SOON).toBe(503);
+    worker.kill('SIGTERM');
+
+    expect(await worker.exited).toEqual({ code: 0, signal: null });
+    await redis.restart();
+    await startWorker(context.env);
+    await expect.poll(async () => (await readLedger(context.db, sale)).sold, RECOVERY).toBe(1);
+    await expect.poll(() => context.commands.backlog(sale), RECOVERY).toBe(0);
+  });
+
   test('twice, in the moment it is ready, exits 0 as well', async () => {
     const { context } = await openWorld();
     await context.openSale();

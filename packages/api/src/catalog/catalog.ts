@@ -7,6 +7,9 @@ const SALES_MAX = 10_000;
 const SALE_FRESH_MS = 1_000;
 const LISTS_MAX = 1_000;
 
+/** In the place of a sale that was known and is gone: of one that is being archived, or was. */
+const GONE = 'gone';
+
 /** A page of the list of sales. */
 export interface SalePage {
   readonly limit: number;
@@ -16,21 +19,22 @@ export interface SalePage {
 
 /**
  * The sales as MySQL has them, read at most once a second each, by one query however many ask. A sale that was read once is
- * known for good: while MySQL is away or slow the last reading serves.
+ * known until MySQL says that it is gone: while MySQL is away or slow the last reading serves.
  */
 export class Catalog {
-  readonly #sales: LRUCache<number, Sale>;
+  readonly #sales: LRUCache<number, Sale | typeof GONE>;
   readonly #lists: LRUCache<string, readonly Sale[]>;
 
   constructor(db: Db, list_fresh_ms: number) {
-    this.#sales = new LRUCache<number, Sale>({
+    this.#sales = new LRUCache<number, Sale | typeof GONE>({
       max: SALES_MAX,
       ttl: SALE_FRESH_MS,
       // Not `allowStaleOnFetchRejection`: where nothing is known it would make "no such sale" of "MySQL is away".
       allowStale: true,
       noDeleteOnStaleGet: true,
       noDeleteOnFetchRejection: true,
-      fetchMethod: (id) => findSale(db, id),
+      // The cache would take `undefined` for no answer, and keep the sale.
+      fetchMethod: async (id, known) => (await findSale(db, id)) ?? (known === undefined ? undefined : GONE),
     });
     this.#lists = new LRUCache<string, readonly Sale[]>({
       max: LISTS_MAX,
@@ -50,22 +54,22 @@ export class Catalog {
   }
 
   /** The sale, or undefined where there is none. */
-  sale(id: number): Promise<Sale | undefined> {
-    return this.#sales.fetch(id);
+  async sale(id: number): Promise<Sale | undefined> {
+    return saleIn(await this.#sales.fetch(id));
   }
 
   /** The sale at `version` or later, which Redis has told of; an older one only where MySQL cannot be read. */
   async saleSince(known: Sale, version: number): Promise<Sale> {
     if (known.version >= version) return known;
-    const cached = this.#sales.get(known.id);
+    const cached = saleIn(this.#sales.get(known.id));
     if (cached !== undefined && cached.version >= version) return cached;
     const reading = this.#sales.fetch(known.id, { forceRefresh: true, allowStale: false });
-    return (await reading.catch(() => undefined)) ?? known;
+    return saleIn(await reading.catch(() => undefined)) ?? known;
   }
 
   /** The sale as it was read last, or undefined where this process has not read it. Reads nothing. */
   known(id: number): Sale | undefined {
-    return this.#sales.peek(id, { allowStale: true });
+    return saleIn(this.#sales.peek(id, { allowStale: true }));
   }
 
   /** Sales, newest first. */
@@ -78,4 +82,8 @@ export class Catalog {
     this.#sales.set(sale.id, sale);
     this.#lists.clear();
   }
+}
+
+function saleIn(entry: Sale | typeof GONE | undefined): Sale | undefined {
+  return entry === GONE ? undefined : entry;
 }

@@ -4,7 +4,7 @@ import { FastifyAdapter } from '@bull-board/fastify';
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { recordAction } from '@flash-sale/shared/db/operator-actions.ts';
 import { listShards } from '@flash-sale/shared/db/products.ts';
-import { openOrderQueues } from '@flash-sale/shared/queue/order-queues.ts';
+import type { OrderQueues } from '@flash-sale/shared/queue/order-queues.ts';
 import { answers } from '@flash-sale/shared/telemetry/ops-server.ts';
 import type { AppDeps } from '../deps.ts';
 import { PROBLEM_JSON } from '../plugins/problems.ts';
@@ -29,11 +29,13 @@ const JOBS_PER_PAGE_MAX = 50;
 const POLL_S = 5;
 const SHARDS_FRESH_MS = 5_000;
 
-type Deps = Pick<AppDeps, 'db' | 'keys' | 'log' | 'operatorRedis'>;
+type Deps = Pick<AppDeps, 'db' | 'operatorRedis'> & {
+  /** On the operators' own connection. */
+  readonly operatorQueues: OrderQueues;
+};
 
 /** The dashboard of the queues, for operators: a viewer sees, an admin also retries and promotes, which is recorded. */
-export const queueDashboard: FastifyPluginAsync<Deps> = async (app, { db, keys, log, operatorRedis }) => {
-  const queues = openOrderQueues({ connection: operatorRedis, keys, log });
+export const queueDashboard: FastifyPluginAsync<Deps> = async (app, { db, operatorRedis, operatorQueues }) => {
   const adapter = new FastifyAdapter().setBasePath(DASHBOARD_PATH);
   const board = createBullBoard({
     queues: [],
@@ -49,7 +51,6 @@ export const queueDashboard: FastifyPluginAsync<Deps> = async (app, { db, keys, 
       },
     },
   });
-  app.addHook('onClose', () => queues.close());
 
   const shown = new Set<number>();
   let look_again_ms = -Infinity;
@@ -61,7 +62,7 @@ export const queueDashboard: FastifyPluginAsync<Deps> = async (app, { db, keys, 
     for (const shard of await listShards(db)) {
       if (shown.has(shard)) continue;
       shown.add(shard);
-      board.addQueue(new OrdersAdapter(queues.of(shard), shard));
+      board.addQueue(new OrdersAdapter(operatorQueues.of(shard), shard));
     }
   }
 

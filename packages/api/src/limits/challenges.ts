@@ -27,12 +27,17 @@ export interface SolvedChallenge {
  */
 export class Challenges {
   readonly #config: ChallengeConfig;
-  readonly #secrets: readonly string[];
+  readonly #tokens: SeckillTokens;
   #window = { began_ms: 0, count: 0, bits: 0 };
 
   constructor(config: ChallengeConfig, tokens: SeckillTokens) {
     this.#config = config;
-    this.#secrets = tokens.derivedSecrets('challenge');
+    this.#tokens = tokens;
+  }
+
+  /** The first signs, all verify. Asked for each time, since they follow the rotations of the seckill tokens' secrets. */
+  get #secrets(): readonly string[] {
+    return this.#tokens.derivedSecrets('challenge');
   }
 
   /** Whether a challenge must be solved before a seckill token is issued. */

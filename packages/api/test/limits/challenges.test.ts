@@ -3,7 +3,7 @@ import { deriveKey } from 'altcha-lib/algorithms/sha';
 import type { Challenge } from 'altcha-lib/types';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Sale } from '@flash-sale/shared/domain/sale.ts';
-import { openApp, openTestContext, type TestApp, type TestContext } from '../support.ts';
+import { AS_OPERATOR, openApp, openTestContext, type TestApp, type TestContext } from '../support.ts';
 
 let context: TestContext;
 let app: TestApp;
@@ -125,6 +125,33 @@ describe('where work is asked for before a seckill token', () => {
     expect(await ask('dot', solution)).toBeProblem('challenge_required');
   });
 });
+
+it('a rotation of the token secrets keeps no api process from taking what another gave out, however old they are', async () => {
+  const own = await openTestContext({ CHALLENGE_BITS: '4', TOKEN_SECRETS: '' });
+  const apps = [await openApp(own, { TOKEN_SECRETS: '' })];
+  try {
+    const [old] = apps as [TestApp];
+    const its = await own.openSale();
+    const begun = encode(await solutionOf(await challengeOf('before', its, old)));
+    const rotated = await old.post('/api/v1/admin/token-secrets/rotate', undefined, AS_OPERATOR);
+    const { key_id } = rotated.json<{ key_id: string }>();
+    const signsWithNew = async (): Promise<boolean> =>
+      old.deps.tokens.sign({ user_id: 'any', sale_id: its.id }, 0).startsWith(key_id);
+    await expect.poll(signsWithNew, { timeout: 10_000 }).toBe(true);
+
+    // A deploy after the rotation.
+    const fresh = await openApp(own, { TOKEN_SECRETS: '' });
+    apps.push(fresh);
+    const ofFresh = encode(await solutionOf(await challengeOf('ann', its, fresh)));
+    expect((await ask('ann', ofFresh, old, its)).statusCode).toBe(200);
+    const ofOld = encode(await solutionOf(await challengeOf('bea', its, old)));
+    expect((await ask('bea', ofOld, fresh, its)).statusCode).toBe(200);
+    expect((await ask('before', begun, fresh, its)).statusCode).toBe(200);
+  } finally {
+    await Promise.all(apps.map((one) => one.close()));
+    await own.close();
+  }
+}, 30_000);
 
 describe('attack: a solution is replayed', () => {
   it('buys no second seckill token, on no api process', async () => {

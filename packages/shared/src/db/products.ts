@@ -143,6 +143,7 @@ export async function updatePaused(db: Db, id: number, paused: boolean): Promise
     .updateTable('products')
     .set({ paused: paused ? 1 : 0, pause_version: sql`pause_version + 1` })
     .where('id', '=', id)
+    .where('archiving_at', 'is', null)
     .execute();
   return findSale(db, id);
 }

@@ -94,7 +94,11 @@ export async function renameShopper(tx: Tx, productId: number, userId: string, n
   return Number(numUpdatedRows);
 }
 
-/** The same for what operators did to the shopper. */
+/** The same for what operators did to the shopper. Byte by byte, since the column takes `u1` and `U1` for one. */
 export async function renameSubject(db: Db, subject: string, name: string): Promise<void> {
-  await db.updateTable('operator_actions').set({ subject: name }).where('subject', '=', subject).execute();
+  await db
+    .updateTable('operator_actions')
+    .set({ subject: name })
+    .where(sql<boolean>`CAST(subject AS BINARY) = ${subject}`)
+    .execute();
 }

@@ -46,6 +46,14 @@ describe('a sale in the ledger', () => {
     expect(await updatePaused(context.db, 999_999, true)).toBeUndefined();
   });
 
+  test('is not paused any more once it is being archived: what is refused changes nothing', async () => {
+    const sale = await context.insertSale();
+    await context.db.updateTable('products').set({ archiving_at: new Date() }).where('id', '=', sale.id).execute();
+    expect(await updatePaused(context.db, sale.id, true)).toBeUndefined();
+    const row = context.db.selectFrom('products').select(['paused', 'pause_version']).where('id', '=', sale.id);
+    expect(await row.executeTakeFirst()).toEqual({ paused: 0, pause_version: 0 });
+  });
+
   test('is listed newest first, page by page', async () => {
     const made = [await context.insertSale(), await context.insertSale(), await context.insertSale()];
     const first = await listSales(context.db, 2);

@@ -52,7 +52,12 @@ export function expiry(deps: ExpiryDeps): Rounds {
       const due = await ordersToExpire(db, BATCH, [...stuck]);
       const bySale = [...Map.groupBy(due, (order) => order.product_id)];
       const next = async (): Promise<void> => {
-        for (let sale = bySale.shift(); sale !== undefined; sale = bySale.shift()) {
+        // Asked before each sale: some that take long would let the lock's connection fall silent for so long that it is dropped.
+        for (
+          let sale = bySale.shift();
+          sale !== undefined && (await holdsLock().catch(() => false));
+          sale = bySale.shift()
+        ) {
           const [product_id, orders] = sale;
           if (!(await expire(product_id, orders))) stuck.add(product_id);
         }

@@ -102,7 +102,8 @@ export function orderConsumers(deps: OrderConsumersDeps): Service {
     async stop() {
       await watch.stop();
       const closing = [...consumers.values()].map(async ({ worker, connection }) => {
-        await worker.close();
+        // While Redis is away BullMQ would wait for it, to say goodbye. Whatever was under way is then run again as stalled.
+        await worker.close(connection.status !== 'ready');
         connection.disconnect();
       });
       // The writer ends its transaction and sends the other jobs back, which lets the workers close.

@@ -173,6 +173,32 @@ test('the lock is held while a worker sweeps, and free for the next once its con
     .toBe('expired');
 });
 
+test('a worker that lost the lock in the middle of a sweep, where some sales took long, begins no other sale', async () => {
+  for (let i = 0; i < 6; i += 1) await placeOrders(context, await context.openSale(), ['alice'], past());
+  const name = `${context.config.DB_NAME}.expiry`;
+  const begun: number[] = [];
+  const lost = Promise.withResolvers<void>();
+  const { commands, db, log } = context;
+  class Slow extends SaleTransactions {
+    override async run(productId: number): Promise<never> {
+      begun.push(productId);
+      if (begun.length === 1) {
+        const { rows } = await sql<{ id: number }>`SELECT IS_USED_LOCK(${name}) AS id`.execute(db);
+        await sql`KILL ${sql.lit(rows[0]!.id)}`.execute(db);
+        lost.resolve();
+      }
+      await lost.promise;
+      throw new Error('Redis hangs');
+    }
+  }
+  const saleTransactions = new Slow({ db, commands, log, order_events: false });
+  const metrics = createMetrics('worker');
+  await expect(
+    expiry({ db, db_name: context.config.DB_NAME, saleTransactions, log, metrics }).round(GOING_ON),
+  ).rejects.toThrow();
+  expect(begun.length).toBeLessThanOrEqual(4);
+});
+
 test('a sale whose row is locked by somebody keeps no other sale waiting for its turn', async () => {
   const [stuck, free] = [await context.openSale(), await context.openSale()];
   const [first] = await placeOrders(context, stuck, ['alice'], past(10_000));

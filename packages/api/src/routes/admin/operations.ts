@@ -5,6 +5,7 @@ import { Refusal } from '@flash-sale/shared/domain/errors.ts';
 import type { Sale } from '@flash-sale/shared/domain/sale.ts';
 import { recordAction } from '@flash-sale/shared/db/operator-actions.ts';
 import { findSale, listSales, listShards, soldOf } from '@flash-sale/shared/db/products.ts';
+import type { OrderQueues } from '@flash-sale/shared/queue/order-queues.ts';
 import type { WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
 import { auditSale } from '@flash-sale/shared/sale/audit.ts';
 import { endSale, topUpSale, type ChangeOptions } from '@flash-sale/shared/sale/change.ts';
@@ -32,14 +33,16 @@ import {
 const LEASE_WAIT_MS = 2_000;
 const JOB_STATES = ['active', 'delayed', 'waiting'] as const;
 
-type Deps = Pick<AppDeps, 'db' | 'ledger' | 'redis' | 'keys' | 'commands' | 'clock' | 'queue'> & {
+type Deps = Pick<AppDeps, 'db' | 'ledger' | 'redis' | 'operatorRedis' | 'keys' | 'commands' | 'clock'> & {
+  /** On the operators' own connection. */
+  readonly operatorQueues: OrderQueues;
   readonly catalog: Catalog;
   readonly secrets: TokenSecrets;
 };
 
 /** Operators' calls that look after running sales. Each that changes something is recorded. */
 export const operationRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) => {
-  const { db, ledger, redis, keys, commands, clock, queue, catalog, secrets } = deps;
+  const { db, ledger, redis, operatorRedis, operatorQueues, keys, commands, clock, catalog, secrets } = deps;
   const reading = { onRequest: app.requireOperator('viewer') };
   const changing = { onRequest: app.requireOperator('admin') };
   const underLedger = { commands, db: ledger, redis, keys };
@@ -137,15 +140,18 @@ export const operationRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps
 
   app.get('/api/v1/admin/jobs', { schema: ListJobs, ...reading }, async (request) => {
     const { limit = LIMIT_DEFAULT } = request.query;
+    // BullMQ would wait for a Redis that is away for as long as that takes.
+    if (operatorRedis.status !== 'ready') throw new Refusal('unavailable');
     const shards = await listShards(db);
     const found = await Promise.all(
       shards.map(async (shard) => {
+        const queue = operatorQueues.of(shard);
         const jobs = await Promise.all(
           JOB_STATES.map(async (state) =>
-            (await queue(shard).getJobs([state], 0, limit - 1, true)).map((job) => jobView(job, state)),
+            (await queue.getJobs([state], 0, limit - 1, true)).map((job) => jobView(job, state)),
           ),
         );
-        return { counts: await queue(shard).getJobCounts(...JOB_STATES), jobs: jobs.flat() };
+        return { counts: await queue.getJobCounts(...JOB_STATES), jobs: jobs.flat() };
       }),
     );
     const sum = (state: (typeof JOB_STATES)[number]) =>

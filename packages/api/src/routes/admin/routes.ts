@@ -122,7 +122,7 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
           return updated;
         });
         if (sale === undefined) return reply.refuse('not_found');
-        await commands.setPause(sale, sale.pause_version, sale.paused);
+        if (!sale.cleaned) await commands.setPause(sale, sale.pause_version, sale.paused);
         catalog.changed(sale);
         request.log.info({ sale: sale.id, paused }, 'sale paused or resumed');
         return view(sale);

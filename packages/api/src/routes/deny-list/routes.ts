@@ -11,6 +11,7 @@ import { recordAction } from '@flash-sale/shared/db/operator-actions.ts';
 import { rangeOf } from '@flash-sale/shared/domain/address.ts';
 import type { DenyKind } from '@flash-sale/shared/domain/deny-list.ts';
 import { Refusal } from '@flash-sale/shared/domain/errors.ts';
+import { subjectOf } from '@flash-sale/shared/shopper/erase.ts';
 import type { AppDeps } from '../../deps.ts';
 import type { DenyList } from '../../limits/deny-list.ts';
 import { isoOf, LIMIT_DEFAULT, msOfTime } from '../fields.ts';
@@ -51,9 +52,8 @@ export const denyListRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, { db,
         throw new Refusal('invalid_request', { detail: `The deny list is full: ${ENTRIES_MAX} entries` });
       }
       const { name, role } = request.operator;
-      const subject = `${denied.kind} ${denied.value}`;
       const detail = { reason, expires_at };
-      await recordAction(tx, { operator: name, role, action: 'deny', subject, detail });
+      await recordAction(tx, { operator: name, role, action: 'deny', subject: subjectOfEntry(denied), detail });
     });
     // Here at once; elsewhere when the others look.
     await denyList.changed();
@@ -61,12 +61,12 @@ export const denyListRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, { db,
   });
 
   app.delete(path, { schema: Allow, ...changing }, async (request, reply) => {
-    const { kind, value } = deniedOf(request.query);
+    const denied = deniedOf(request.query);
     await db.transaction().execute(async (tx) => {
       // Rolled back: what is refused changes nothing, not even the version of the list.
-      if (!(await deleteDenyEntry(tx, kind, value))) throw new Refusal('not_found');
+      if (!(await deleteDenyEntry(tx, denied.kind, denied.value))) throw new Refusal('not_found');
       const { name, role } = request.operator;
-      await recordAction(tx, { operator: name, role, action: 'allow', subject: `${kind} ${value}` });
+      await recordAction(tx, { operator: name, role, action: 'allow', subject: subjectOfEntry(denied) });
     });
     await denyList.changed();
     return reply.code(204).send(null);
@@ -85,6 +85,11 @@ function deniedOf(who: { user_id?: string; address?: string }): { readonly kind:
     throw new Refusal('invalid_request', { detail: 'address must be an address, or a CIDR that is not too wide' });
   }
   return { kind: 'address', value: range.cidr };
+}
+
+/** How a change of an entry is recorded: under a shopper's name as everything else that is done to them, so that erasing finds it. */
+function subjectOfEntry({ kind, value }: Pick<DenyEntry, 'kind' | 'value'>): string {
+  return kind === 'user' ? subjectOf(value) : `address ${value}`;
 }
 
 /** The entry that a cursor names. */

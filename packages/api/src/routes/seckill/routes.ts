@@ -90,7 +90,8 @@ export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) 
     if (!tokens.verify(token, { user_id, sale_id: product_id })) {
       // Whoever makes tokens up causes no read.
       const known = catalog.known(product_id);
-      if (known !== undefined) outcomes.add(known, 'token_invalid');
+      // What Redis has deleted must not come back, and for good.
+      if (known !== undefined && !isRetired(known)) outcomes.add(known, 'token_invalid');
       return reply.refuse('token_invalid');
     }
     const sale = await catalog.sale(product_id);

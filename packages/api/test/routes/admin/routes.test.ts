@@ -226,6 +226,13 @@ describe('POST /api/v1/admin/products/:id/pause and …/resume', () => {
     expect(await app.tokenOf(sale, 'early')).toBeTypeOf('string');
   });
 
+  it('leaves no key behind of a sale that Redis does not keep any more, which nothing would delete', async () => {
+    const sale = await context.insertSale();
+    await context.db.updateTable('products').set({ cleaned_at: new Date() }).where('id', '=', sale.id).execute();
+    expect((await act(sale.id, 'pause')).statusCode).toBe(200);
+    expect(await context.redis.exists(context.keys.sale(sale).pause)).toBe(0);
+  });
+
   it('answers 404 for a sale that does not exist', async () => {
     expect(await act(999_999, 'pause')).toBeProblem('not_found');
     expect(await act(999_999, 'resume')).toBeProblem('not_found');

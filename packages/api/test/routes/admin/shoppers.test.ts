@@ -180,6 +180,37 @@ describe('POST /api/v1/admin/shoppers/:userId/erase', () => {
     await context.redis.hdel(context.keys.sale(sale).owners, 'kept');
   });
 
+  it('leaves no name in the record of who was denied and allowed again; the deny list keeps its entry', async () => {
+    const path = '/api/v1/admin/deny-list';
+    await app.post(path, { user_id: 'denied' }, AS_OPERATOR);
+    await app.server.inject({ method: 'DELETE', url: `${path}?user_id=denied`, headers: AS_OPERATOR });
+    await app.post(path, { user_id: 'denied' }, AS_OPERATOR);
+    const { pseudonym } = (await erase('denied')).json<{ pseudonym: string }>();
+    expect((await actions()).slice(0, 4).map(({ action, subject }) => `${action} ${subject}`)).toEqual([
+      `erase shopper ${pseudonym}`,
+      `deny shopper ${pseudonym}`,
+      `allow shopper ${pseudonym}`,
+      `deny shopper ${pseudonym}`,
+    ]);
+    expect((await app.get(path, AS_OPERATOR)).json()).toMatchObject({ items: [{ user_id: 'denied' }] });
+    await app.server.inject({ method: 'DELETE', url: `${path}?user_id=denied`, headers: AS_OPERATOR });
+  });
+
+  it('touches nothing of a shopper whose name differs in case only, who is another one', async () => {
+    await placeOrder(context, await context.openSale(), 'CASE');
+    await exportOf('CASE');
+    await exportOf('case');
+    const { pseudonym, orders } = (await erase('case')).json<{ pseudonym: string; orders: number }>();
+    expect(orders).toBe(0);
+    expect((await exportOf('CASE')).json<{ orders: object[] }>().orders).toHaveLength(1);
+    expect((await actions()).slice(0, 4).map(({ action, subject }) => `${action} ${subject}`)).toEqual([
+      'export shopper CASE',
+      `erase shopper ${pseudonym}`,
+      `export shopper ${pseudonym}`,
+      'export shopper CASE',
+    ]);
+  });
+
   it('answers for a shopper nobody knows as well', async () => {
     expect((await erase('nobody')).json()).toMatchObject({ orders: 0 });
   });

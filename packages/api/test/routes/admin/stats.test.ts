@@ -89,6 +89,21 @@ describe('GET /api/v1/admin/products/:id/stats', () => {
     expect((await statsFrom(app, sale.id)).requests).toEqual({ accepted: 2, sold_out: 7 });
   });
 
+  it('is not changed by made-up seckill tokens for a sale that Redis does not keep any more, nor is Redis', async () => {
+    const DAY_MS = 86_400_000;
+    const end_ms = Date.now() - 2 * DAY_MS;
+    const sale = await context.insertSale({ start_ms: end_ms - DAY_MS, end_ms });
+    await context.db.updateTable('products').set({ cleaned_at: new Date() }).where('id', '=', sale.id).execute();
+    await keepOutcomes(context.db, sale.id, { accepted: 2, token_invalid: 7 });
+    const other = await openApp(context);
+    await other.get(`/api/v1/products/${sale.id}`);
+    const forged = `00000000.${sale.id.toString(36)}.00000000.${'A'.repeat(12)}.${'A'.repeat(43)}`;
+    expect(await other.buy(sale, 'mallory', forged)).toBeProblem('token_invalid');
+    await other.close();
+    expect((await statsFrom(app, sale.id)).requests).toEqual({ accepted: 2, token_invalid: 7 });
+    expect(await context.redis.exists(context.keys.sale(sale).outcomes)).toBe(0);
+  });
+
   it('is empty for a sale that nobody came to', async () => {
     const sale = await context.openSale();
     expect(await statsFrom(app, sale.id)).toEqual({

@@ -165,14 +165,14 @@ describe('the deny list', () => {
     await deny({ user_id: 'known', reason: 'why' });
     await allow('user_id=known');
     expect(await recorded()).toEqual([
-      ['allow', 'user known'],
-      ['deny', 'user known'],
+      ['allow', 'shopper known'],
+      ['deny', 'shopper known'],
     ]);
     expect(await deny({ user_id: 'safe' }, VIEWER)).toBeProblem('forbidden');
     expect(await allow('user_id=safe', VIEWER)).toBeProblem('forbidden');
     expect(await deny({ user_id: 'safe' }, {})).toBeProblem('unauthenticated');
     expect(await app.get(PATH)).toBeProblem('unauthenticated');
-    expect((await recorded())[0]).toEqual(['allow', 'user known']);
+    expect((await recorded())[0]).toEqual(['allow', 'shopper known']);
     expect((await askAs('safe')).statusCode).toBe(200);
   });
 

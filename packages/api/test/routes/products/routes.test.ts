@@ -18,6 +18,19 @@ afterAll(async () => {
 const HOUR_MS = 3_600_000;
 
 describe('GET /api/v1/products/:id', () => {
+  it('is not_found for a sale that is archived, and so are its orders, in a process that has read it before, too', async () => {
+    const sale = await context.openSale();
+    const orderNo = await app.win(sale, 'long-ago');
+    const token = await app.tokenOf(sale, 'too-late');
+    await context.db.updateTable('products').set({ archiving_at: new Date() }).where('id', '=', sale.id).execute();
+    await expect
+      .poll(async () => (await app.get(`/api/v1/products/${sale.id}`)).statusCode, { timeout: 5_000 })
+      .toBe(404);
+    expect(await app.get(`/api/v1/products/${sale.id}`)).toBeProblem('not_found');
+    expect(await app.get(`/api/v1/orders/${orderNo}`)).toBeProblem('not_found');
+    expect(await app.buy(sale, 'too-late', token)).toBeProblem('not_found');
+  });
+
   it('shows a product with exactly the fields of the contract', async () => {
     const sale = await context.openSale({ name: 'Vase “ú” 花瓶', price_cents: 1_999, stock: 70, seckill_stock: 7 });
     const answer = await app.get(`/api/v1/products/${sale.id}`);
