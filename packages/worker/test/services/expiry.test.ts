@@ -195,7 +195,7 @@ test('a worker that lost the lock in the middle of a sweep, where some sales too
   const metrics = createMetrics('worker');
   await expect(
     expiry({ db, db_name: context.config.DB_NAME, saleTransactions, log, metrics }).round(GOING_ON),
-  ).rejects.toThrow();
+  ).rejects.toBeInstanceOf(Error);
   expect(begun.length).toBeLessThanOrEqual(4);
 });
 
