@@ -187,6 +187,6 @@ function anotherValue(random: Random, { shape, in: place }: Parameter): string {
   return String(place === 'path' && typeof value === 'number' ? value + NUMBER_OF_NOTHING : value);
 }
 
-/** Nothing that exists has the name of a hostile text. */
+/** Nothing that exists has the name of a hostile text, but a shopper may have any name that fits. */
 const mustBeRefused = (chosen: Parameter, text: string): boolean =>
-  (chosen.in === 'path' && HOSTILE_TEXTS.includes(text)) || !parameterFits(chosen, text);
+  (chosen.in === 'path' && chosen.name !== 'userId' && HOSTILE_TEXTS.includes(text)) || !parameterFits(chosen, text);

@@ -76,6 +76,12 @@ export const STORIES: Readonly<Record<string, (world: World) => Needs | Promise<
     return sandboxWebhook({ event_id: `fuzz-${payment_id}`, payment_id, kind: 'succeeded' }, world.sandboxSecret);
   },
 
+  'GET /api/v1/admin/shoppers/{userId}/export': async (world) => {
+    const { shopper } = await world.order('pending_payment');
+    return { params: { userId: shopper }, query: {} };
+  },
+  // Whoever bought has an order in a sale that is not over.
+  'POST /api/v1/admin/shoppers/{userId}/erase': ({ newShopper }) => ({ params: { userId: newShopper() } }),
   'GET /api/v1/admin/orders/{orderNo}': async (world) => {
     const { order_no } = await world.order('pending_payment');
     return { params: { orderNo: order_no } };
@@ -85,6 +91,9 @@ export const STORIES: Readonly<Record<string, (world: World) => Needs | Promise<
     return { params: { orderNo: order_no } };
   },
 };
+
+/** Reads that leave a record of who read. */
+export const RECORDED_READS: ReadonlySet<string> = new Set(['GET /api/v1/admin/shoppers/{userId}/export']);
 
 /** Requests of a good shape that must be refused for what they ask. */
 export const REFUSALS: Readonly<Record<string, readonly ((world: World) => Needs | Promise<Needs>)[]>> = {
@@ -109,6 +118,9 @@ export const REFUSALS: Readonly<Record<string, readonly ((world: World) => Needs
   'POST /api/v1/orders/{orderNo}/cancel': [strangersOrder],
   'POST /api/v1/admin/orders/{orderNo}/refund': [
     async (world) => ({ params: { orderNo: (await world.order('pending_payment')).order_no } }),
+  ],
+  'POST /api/v1/admin/shoppers/{userId}/erase': [
+    async (world) => ({ params: { userId: (await world.order('pending_payment')).shopper } }),
   ],
   'POST /api/v1/payments/webhook/{provider}': [
     async (world) => {

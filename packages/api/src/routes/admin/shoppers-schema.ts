@@ -1,6 +1,6 @@
 import Type from 'typebox';
 import { ORDER_NO_LENGTH_MAX, ORDER_NO_PATTERN } from '@flash-sale/shared/domain/order-number.ts';
-import { Limit, NextCursor, UserId } from '../fields.ts';
+import { Limit, mayRefuse, NextCursor, UserId } from '../fields.ts';
 import { OrderFile } from './schema.ts';
 
 const operators = { tags: ['operators'], security: [{ operatorToken: [] }] };
@@ -32,4 +32,5 @@ export const EraseShopper = {
   response: {
     200: Type.Object({ pseudonym: Type.String(), orders: Type.Integer({ description: 'Orders that were renamed' }) }),
   },
+  ...mayRefuse('invalid_state'),
 };
