@@ -19,6 +19,7 @@ import { sql } from 'kysely';
 import { newOrderNumber } from '../../src/domain/order-number.ts';
 import type { OrderStatus } from '../../src/domain/order.ts';
 import type { Sale } from '../../src/domain/sale.ts';
+import { aLockIsWaitedFor } from '../row-locks.ts';
 import { openTestContext, type TestContext } from '../support.ts';
 
 let context: TestContext;
@@ -136,13 +137,7 @@ describe('the row of a sale', () => {
     await context.db.transaction().execute(async (tx) => {
       await lockSale(tx, sale.id, 1);
       next = stampFence(context.db, sale.id, 2).then(() => order.push('stamped'));
-      await expect
-        .poll(async () => {
-          const { rows } = await sql<{ n: number }>`
-            SELECT COUNT(*) AS n FROM information_schema.INNODB_TRX WHERE trx_state = 'LOCK WAIT'`.execute(context.db);
-          return rows[0]!.n;
-        })
-        .toBeGreaterThan(0);
+      await aLockIsWaitedFor(context.db);
       await addSold(tx, sale.id, 3);
       order.push('written');
     });
