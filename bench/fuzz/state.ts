@@ -64,8 +64,13 @@ export class StateReader {
     return state;
   }
 
-  /** Whether background work is still to be done: orders to write, units to give back, refunds to confirm. */
+  /** Whether background work is still to be done: sales to load, orders to write, units to give back, refunds to confirm. */
   async isMoving(): Promise<boolean> {
+    const [sales] = await this.#connection.query<RowDataPacket[]>('SELECT id, version FROM products');
+    for (const { id, version } of sales) {
+      const [ready, loaded] = await this.#redis.hmget(`v1:sale:{0}:${id}:state`, 'ready', 'version');
+      if (ready !== '1' || loaded !== String(version)) return true;
+    }
     for (const key of await this.#keys()) {
       if (key.endsWith(':reserved_at') && (await this.#redis.zcard(key)) > 0) return true;
     }
