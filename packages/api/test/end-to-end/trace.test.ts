@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ORDERS_QUEUE } from '@flash-sale/shared/queue/orders-queue.ts';
 import { openTestContext, type TestContext } from '../support.ts';
 import { startService, type Service } from './service.ts';
 import { Shoppers } from './shoppers.ts';
@@ -134,8 +135,10 @@ it('an order whose job was lost and relayed is committed in the trace of its buy
   const trace = { traceId: 'd'.repeat(32), spanId: 'd'.repeat(16) };
   await service.workers[0]!.stop();
   const order_no = await buy(sale, 'eve', trace);
-  const jobs = await context.redis.keys(`${context.keys.queuePrefix(0)}*`);
-  await context.redis.del(...jobs);
+  // The answer comes before the job is added.
+  const prefix = context.keys.queuePrefix(0);
+  await expect.poll(() => context.redis.llen(`${prefix}:${ORDERS_QUEUE}:wait`), { timeout: 10_000 }).toBe(1);
+  await context.redis.del(...(await context.redis.keys(`${prefix}*`)));
   await service.addWorker();
 
   expect(await shoppers.settled(order_no)).toBe('pending_payment');
