@@ -14,7 +14,6 @@ async function sellUsual(stage: Stage, count: number, begin: () => Promise<unkno
   const requests = await planBuys(stage.usual, sale, newShoppers(count));
   const accepted = new Set<string>();
   await begin();
-  const begun_ms = performance.now();
   const result = await closedLoop({
     urls: [stage.usual],
     connections: CONNECTIONS,
@@ -26,7 +25,7 @@ async function sellUsual(stage: Stage, count: number, begin: () => Promise<unkno
     },
   });
   assertExpected('buys of usual', result.unexpected, count);
-  return { sale, accepted, begun_ms, per_second: result.per_second };
+  return { sale, accepted, begun_ms: result.begun_ms, per_second: result.per_second };
 }
 
 async function untilWritten(stage: Stage, sale: Sale, accepted: ReadonlySet<string>): Promise<void> {

@@ -41,8 +41,7 @@ async function endToEnd({ stage, size }: RunContext): Promise<{ orders: string[]
   const requests = await planBuys(stage.api, sale, newShoppers(size.buys));
   const orders: string[] = [];
   const before = await spent(stage);
-  const begun_ms = performance.now();
-  const { unexpected } = await closedLoop({
+  const { unexpected, begun_ms } = await closedLoop({
     urls: [stage.api],
     connections: CONNECTIONS,
     requests,

@@ -40,7 +40,7 @@ export class ServiceProcess {
 
   /** Starts it and waits until it can do its work. */
   async start(): Promise<void> {
-    const { name, program, tree, nodeArgs = [], dataDir, env, readyUrl, onCrash } = this.#options;
+    const { name, program, tree, nodeArgs = [], dataDir, env, onCrash } = this.#options;
     const launched = await launch({
       name,
       kind: 'service',
@@ -53,7 +53,12 @@ export class ServiceProcess {
     this.#launched = launched;
     this.#isWanted = true;
     void this.#watch(launched, onCrash);
-    await awaitReady(launched, () => probe(readyUrl), { limit_ms: READY_MS_MAX });
+    await this.untilReady();
+  }
+
+  /** Waits until it can do its work, after its start or a thaw. */
+  async untilReady(): Promise<void> {
+    await awaitReady(this.#launched!, () => probe(this.#options.readyUrl), { limit_ms: READY_MS_MAX });
   }
 
   async #watch(launched: LaunchedProcess, onCrash: (how: string) => void): Promise<void> {

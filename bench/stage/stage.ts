@@ -33,7 +33,10 @@ export const SETTINGS = {
   SHARD_BACKLOG_MAX: '10000000',
 } as const;
 
-/** A process that is not there all the time. */
+/**
+ * A process that is not there all the time. It is frozen meanwhile, not ended: a process that was just started runs code that is not compiled
+ * yet, which no service does that has been up for a minute.
+ */
 export interface OnDemand {
   readonly start: () => Promise<void>;
   readonly stop: () => Promise<void>;
@@ -129,8 +132,12 @@ export async function startStage(options: StageOptions): Promise<Stage> {
     return { process, url: `http://127.0.0.1:${port}` };
   }
   const onDemand = (process: ServiceProcess): OnDemand => ({
-    start: () => process.start(),
-    stop: () => process.stop(),
+    async start() {
+      if (process.pid === undefined) return process.start();
+      process.thaw();
+      await process.untilReady();
+    },
+    stop: () => Promise.resolve(process.freeze()),
     pid: () => process.pid,
   });
 
@@ -141,6 +148,8 @@ export async function startStage(options: StageOptions): Promise<Stage> {
   const close = async (): Promise<void> => {
     redis.disconnect();
     await Promise.allSettled([sql.end(), usualSql.end()]);
+    // A frozen one hears nothing.
+    for (const process of started) process.thaw();
     await Promise.all(started.map((process) => process.stop(2_000)));
     await Promise.all([redisServer.stop(10_000), mysqlServer.stop(10_000)]);
   };

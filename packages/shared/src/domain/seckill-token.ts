@@ -1,4 +1,5 @@
 import { createHash, createHmac, createSecretKey, randomBytes, timingSafeEqual, type KeyObject } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 
 /** `kid.sale.expiry.nonce.mac`: key id, sale id (base 36), expiry in ms (base 36), 72 random bits, HMAC-SHA256. */
 export const SECKILL_TOKEN_PATTERN =
@@ -6,6 +7,8 @@ export const SECKILL_TOKEN_PATTERN =
 
 const SHAPE = new RegExp(SECKILL_TOKEN_PATTERN);
 const NONCE_BYTES = 9;
+/** Tokens that are remembered as ours, some 200 bytes each. */
+const KNOWN_MAX = 100_000;
 
 /** What a seckill token is bound to. */
 export interface SeckillClaim {
@@ -16,10 +19,14 @@ export interface SeckillClaim {
 /**
  * Signs and verifies seckill tokens. A token is bound to one shopper and one sale by its MAC; the shopper's id
  * is not in it, so it tells a thief nothing. Expiry and single use are decided in Redis, where the token is recorded.
+ *
+ * A token that this process has signed or verified is known from then on: its MAC is not computed again for the buy and each retry of it, which
+ * took a tenth of the time of a buy.
  */
 export class SeckillTokens {
   #signer!: { readonly kid: string; readonly key: KeyObject };
   #keys!: ReadonlyMap<string, KeyObject>;
+  readonly #known = new LRUCache<string, SeckillClaim>({ max: KNOWN_MAX });
 
   /** @param secrets the first one signs, all of them verify */
   constructor(secrets: readonly [string, ...string[]]) {
@@ -33,6 +40,7 @@ export class SeckillTokens {
       // A KeyObject makes a MAC cost 2 µs where raw bytes cost 14.
       key: createSecretKey(Buffer.from(secret)),
     }));
+    this.#known.clear();
     this.#signer = keys[0]!;
     this.#keys = new Map(keys.map(({ kid, key }) => [kid, key]));
   }
@@ -46,11 +54,15 @@ export class SeckillTokens {
   sign(claim: SeckillClaim, expires_ms: number): string {
     const { kid, key } = this.#signer;
     const body = `${kid}.${claim.sale_id.toString(36)}.${expires_ms.toString(36)}.${randomBytes(NONCE_BYTES).toString('base64url')}`;
-    return `${body}.${mac(key, body, claim.user_id)}`;
+    const token = `${body}.${mac(key, body, claim.user_id)}`;
+    this.#known.set(token, claim);
+    return token;
   }
 
   /** Whether we issued this token to this shopper for this sale; an expired one still verifies. */
   verify(token: string, claim: SeckillClaim): boolean {
+    const known = this.#known.get(token);
+    if (known !== undefined) return known.user_id === claim.user_id && known.sale_id === claim.sale_id;
     if (!SHAPE.test(token)) return false;
     const end = token.lastIndexOf('.');
     const body = token.slice(0, end);
@@ -58,7 +70,9 @@ export class SeckillTokens {
     const key = this.#keys.get(kid!);
     if (key === undefined || sale !== claim.sale_id.toString(36)) return false;
     // The text is compared, not the bytes it decodes to: two texts can decode to the same bytes.
-    return timingSafeEqual(Buffer.from(mac(key, body, claim.user_id)), Buffer.from(token.slice(end + 1)));
+    const isOurs = timingSafeEqual(Buffer.from(mac(key, body, claim.user_id)), Buffer.from(token.slice(end + 1)));
+    if (isOurs) this.#known.set(token, claim);
+    return isOurs;
   }
 }
 

@@ -224,7 +224,7 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: Command
         names.push(keys.seckillToken(sale, item.user_id), keys.userBucket(shard, item.user_id));
         args.push(item.user_id, item.order_no, item.token, requestText(item));
       }
-      return (await run<string[]>('admit', names, args)).map(admissionOf);
+      return (await run<string>('admit', names, args)).split(' ').map(admissionOf);
     },
 
     /** Records `token`, or answers the shopper's live one, or why there is none. */
@@ -343,20 +343,13 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: Command
       skip = 0,
     ): Promise<{ wanted: boolean; reservations: HeldReservation[] } | undefined> {
       const names = keys.sale(sale);
-      const [held, ...flat] = await run<[number, ...string[]]>(
+      const [held, lines] = await run<[number, string]>(
         'next_reservations',
         [names.lease, names.reservations, names.reservedAt, names.owners, names.leaseWaiting, names.state],
         [lease, limit, skip],
       );
       if (held === 0) return undefined;
-      const reservations: HeldReservation[] = [];
-      for (let i = 0; i < flat.length; i += 3) {
-        reservations.push({
-          ...reservationOf(flat[i]!, flat[i + 1]!),
-          owner_order_no: flat[i + 2] === '' ? undefined : flat[i + 2],
-        });
-      }
-      return { wanted: held === 2, reservations };
+      return { wanted: held === 2, reservations: lines === '' ? [] : lines.split('\n').map(heldReservationOf) };
     },
 
     /** Whether the orders were settled; false where the lease is lost. At most a thousand at once. */
@@ -563,4 +556,11 @@ function reservationOf(order_no: string, text: string): Reservation {
   const [request_id, traceparent] = request.split('~', 2) as [string, string?];
   const numbers = { price_cents: Number(price_cents), admitted_ms: Number(admitted_ms) };
   return { order_no, user_id, ...numbers, job_id, request_id, traceparent };
+}
+
+/** From `order_no owner_order_no|- reservation`. */
+function heldReservationOf(line: string): HeldReservation {
+  const [order_no, owner] = line.split(' ', 2) as [string, string];
+  const reservation = reservationOf(order_no, line.slice(order_no.length + owner.length + 2));
+  return { ...reservation, owner_order_no: owner === '-' ? undefined : owner };
 }

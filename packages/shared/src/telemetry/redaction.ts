@@ -1,41 +1,54 @@
 import { pino, type LoggerOptions } from 'pino';
 import { SECRET_SETTINGS, type Config } from '../config/config.ts';
-import { SECKILL_TOKEN_PATTERN } from '../domain/seckill-token.ts';
 
 const HIDDEN = '[hidden]';
 /** A shorter one is no secret, and hiding it would make lines unreadable. */
 const SECRET_CHARS_MIN = 4;
 const CAUSES_MAX = 5;
 
-/** Fields that hold a secret wherever they are logged, down to the second level. */
+/** Fields that hold a secret wherever they stand in a line. */
 const FIELDS = ['token', 'access_token', 'authorization', 'password', 'secret', 'cookie', 'signature'];
 
-/** Seckill tokens, JSON Web Tokens, credentials in a header, and a password in a URL. */
-const SHAPES = [
-  SECKILL_TOKEN_PATTERN.slice(1, -1),
-  String.raw`eyJ[\w-]+\.[\w-]*\.[\w-]*`,
-  String.raw`(?<=\b(?:Bearer|Basic) )[\w.~+/=-]+`,
-  String.raw`(?<=:\/\/[^\s:@/"]*:)[^\s@/"]+(?=@)`,
+const TEXT = String.raw`"(?:[^"\\]|\\.)*"`;
+const LIST = String.raw`\[(?:[^\]"]|${TEXT})*\]`;
+const OBJECT = String.raw`\{(?:[^{}"]|${TEXT})*\}`;
+const FIELD = new RegExp(`("(?:${FIELDS.join('|')})":)(?:${TEXT}|${LIST}|${OBJECT}|[^,\\]}]+)`, 'gi');
+
+/**
+ * What gives a secret away by its shape. Each expression begins with characters that are rare in a line, and is looked for by itself: one for
+ * all of them had to be tried at every character, and took 90 µs for a line of a hundred orders where these take 8.
+ */
+const SHAPES: readonly (readonly [RegExp, string])[] = [
+  [FIELD, `$1"${HIDDEN}"`],
+  // The nonce and the MAC of a seckill token; key id, sale and expiry stay.
+  [/\.[\w-]{12}\.[\w-]{43}(?![\w-])/g, `.${HIDDEN}`],
+  // JSON Web Tokens.
+  [/eyJ[\w-]+\.[\w-]*\.[\w-]*/g, HIDDEN],
+  // Credentials in a header.
+  [/\b(Bearer|Basic) [\w.~+/=-]+/g, `$1 ${HIDDEN}`],
+  // A password in a URL.
+  [/(:\/\/[^\s:@/"]*:)[^\s@/"]+(?=@)/g, `$1${HIDDEN}`],
 ];
 
 /**
- * Keeps secrets out of the log, three times over: fields of known names are hidden; of an error only what tells what went wrong is
- * written, since Redis and MySQL clients hang the whole command, with passwords and seckill tokens, on theirs; and in the finished line
- * the value of every secret setting is hidden, whatever brought it there.
+ * Keeps secrets out of the log, twice over: of an error only what tells what went wrong is written, since Redis and MySQL clients hang the whole
+ * command, with passwords and seckill tokens, on theirs; and in the finished line fields of known names, whatever has the shape of a secret, and
+ * the value of every secret setting are hidden, whatever brought them there.
  */
-export function redaction(config: Partial<Config>): Pick<LoggerOptions, 'redact' | 'serializers' | 'hooks'> {
+export function redaction(config: Partial<Config>): Pick<LoggerOptions, 'serializers' | 'hooks'> {
   const values = SECRET_SETTINGS.flatMap((name) => secretsOf(config[name]))
     .filter((value) => value.length >= SECRET_CHARS_MIN)
-    .map((value) => escaped(JSON.stringify(value).slice(1, -1)));
-  const secret = new RegExp([...values, ...SHAPES].join('|'), 'g');
-  return {
-    redact: { paths: FIELDS.flatMap((field) => [field, `*.${field}`, `*.*.${field}`]), censor: HIDDEN },
-    serializers: { err: errorOf, error: errorOf },
-    hooks: { streamWrite: (line) => line.replace(secret, HIDDEN) },
+    .map((value) => JSON.stringify(value).slice(1, -1))
+    // A list before its parts.
+    .toSorted((a, b) => b.length - a.length);
+  const hide = (line: string): string => {
+    let hidden = line;
+    for (const value of values) hidden = hidden.replaceAll(value, HIDDEN);
+    for (const [shape, replacement] of SHAPES) hidden = hidden.replace(shape, replacement);
+    return hidden;
   };
+  return { serializers: { err: errorOf, error: errorOf }, hooks: { streamWrite: hide } };
 }
-
-const escaped = (text: string): string => text.replaceAll(/[\\^$.*+?()[\]{}|/]/g, String.raw`\$&`);
 
 /** A setting may list several, separated by commas. */
 function secretsOf(value: unknown): string[] {

@@ -55,6 +55,17 @@ describe('the log', () => {
     for (const hidden of [seckill, access, basic, 'abc']) expect(written).not.toContain(hidden);
   });
 
+  test('never shows fields that are named like a secret, however deep they are and whatever is in them', () => {
+    const { log, lines } = loggerOf();
+    const values = ['abc"abc', 4711, ['abc', 'x]abc'], { of: 'abc', and: 'x}abc' }, null];
+    for (const value of values) {
+      log.info({ token: value, a: { password: value, b: { c: [{ Cookie: value }, { secret: value }] } } }, 'expected');
+      const line = lines.pop()!;
+      expect(line).not.toMatch(/abc|4711/);
+      expect(JSON.parse(line)).toMatchObject({ token: '[hidden]', a: { b: { c: [{}, {}] } }, msg: 'expected' });
+    }
+  });
+
   test('is readable all the same', () => {
     const { log, lines } = loggerOf(loadConfig({ DB_PASSWORD: 'x' }));
     log.info({ order_no: '01KARYB6S5Q0H9M3T7ZV5W8XCE-0-17', sale: 17 }, 'expected');

@@ -7,7 +7,7 @@
 -- ARGV  1 run id the caller's clock was learned from  2 deadline, ms by this Redis's clock  3 job id
 --       4 backlog limit of the sale  5 of its shard  6 global capacity  7 global refill per second  8 user capacity
 --       9 user refill per second, then per item: user, order number, seckill token, request id
--- Out   per item: 'accepted' | 'replayed:<order number>' | 'rate_limited:<global|user>:<wait in ms>' | an error code
+-- Out   one text, a word per item: 'accepted' | 'replayed:<order number>' | 'rate_limited:<global|user>:<wait in ms>' | an error code
 --
 -- The buckets are GCRA (ITU-T I.371): one number per bucket, the time at which it is full again, is a token bucket.
 local FIXED_KEYS, FIXED_ARGS = 8, 9
@@ -61,6 +61,7 @@ local function take(limit, time)
 end
 
 local new_owners, new_reservations, new_times, consumed, consumers, drawn = {}, {}, {}, {}, {}, {}
+local admission = table.concat({ now, state[6] or '', ARGV[3], '' }, ' ')
 
 local function decide(i)
   local user, order_no = users[i], order_nos[i]
@@ -88,7 +89,7 @@ local function decide(i)
   consumers[#consumers + 1] = user
   new_owners[#new_owners + 1], new_owners[#new_owners + 2] = user, order_no
   new_reservations[#new_reservations + 1] = order_no
-  new_reservations[#new_reservations + 1] = table.concat({ now, state[6], ARGV[3], request_ids[i], user }, ' ')
+  new_reservations[#new_reservations + 1] = admission .. request_ids[i] .. ' ' .. user
   new_times[#new_times + 1], new_times[#new_times + 2] = now, order_no
   return 'accepted'
 end
@@ -97,7 +98,7 @@ local replies = {}
 for i = 1, count do replies[i] = decide(i) end
 
 local function save_bucket(key, time)
-  redis.call('SET', key, string.format('%.0f', time), 'PX', math.ceil((time - us) / 1000))
+  redis.call('PSETEX', key, math.ceil((time - us) / 1000), string.format('%.0f', time))
 end
 if next(drawn) then
   save_bucket(KEYS[7], global_full_at)
@@ -112,4 +113,5 @@ if #new_owners > 0 then
   redis.call('ZREM', KEYS[8], unpack(consumers))
   for key, mark in pairs(consumed) do redis.call('SET', key, mark, 'KEEPTTL') end
 end
-return replies
+-- A text is one reply to read, where a list is one for each item.
+return table.concat(replies, ' ')

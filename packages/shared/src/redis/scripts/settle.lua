@@ -14,7 +14,7 @@ for i = 1, #KEYS - FIXED_KEYS do
   order_nos[i] = ARGV[arg + 1]
   local standing = redis.call('GET', KEYS[FIXED_KEYS + i])
   if not standing or tonumber(string.match(standing, '^%d+')) < tonumber(version) then
-    redis.call('SET', KEYS[FIXED_KEYS + i], version .. ' ' .. status, 'PX', ARGV[2])
+    redis.call('PSETEX', KEYS[FIXED_KEYS + i], ARGV[2], version .. ' ' .. status)
   end
 end
 redis.call('DECRBY', KEYS[4], redis.call('HDEL', KEYS[2], unpack(order_nos)))
