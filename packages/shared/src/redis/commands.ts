@@ -368,7 +368,7 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: Command
           lease,
           life_ms,
           names.settled,
-          ...records.flatMap(({ order_no, version, status }) => [order_no, version, status]),
+          ...records.flatMap(({ order_no, version, status }) => [order_no, `${version} ${status}`]),
         ],
       );
       return reply === 1;
@@ -558,9 +558,13 @@ function reservationOf(order_no: string, text: string): Reservation {
   return { order_no, user_id, ...numbers, job_id, request_id, traceparent };
 }
 
-/** From `order_no owner_order_no|- reservation`. */
+/** From `order_no reservation owner_order_no|-`. */
 function heldReservationOf(line: string): HeldReservation {
-  const [order_no, owner] = line.split(' ', 2) as [string, string];
-  const reservation = reservationOf(order_no, line.slice(order_no.length + owner.length + 2));
-  return { ...reservation, owner_order_no: owner === '-' ? undefined : owner };
+  const [, order_no, text, owner] = /^(\S+) ((?:\S+ ){4}\S+) (.+)$/.exec(line)! as unknown as [
+    string,
+    string,
+    string,
+    string,
+  ];
+  return { ...reservationOf(order_no, text), owner_order_no: owner === '-' ? undefined : owner };
 }

@@ -79,7 +79,7 @@ describe('the next reservations', () => {
     const { reservedAt, owners: ownersKey } = context.keys.sale(sale);
     const aged = owners.toReversed();
     for (const [age, { order_no }] of aged.entries()) await context.redis.zadd(reservedAt, age, order_no);
-    await context.redis.hset(ownersKey, 'u1', 'another-order');
+    await context.redis.hset(ownersKey, 'u1', 'another order');
     await context.redis.hdel(ownersKey, 'u2');
     const next = await context.commands.nextReservations(sale, lease, 4);
     expect(next?.reservations.map(({ user_id, order_no }) => ({ user_id, order_no }))).toEqual(aged.slice(0, 4));
@@ -91,7 +91,7 @@ describe('the next reservations', () => {
       ['u4', aged[1]!.order_no],
       ['u3', aged[2]!.order_no],
       ['u2', undefined],
-      ['u1', 'another-order'],
+      ['u1', 'another order'],
     ]);
   });
 

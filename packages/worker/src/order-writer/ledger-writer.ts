@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FailureReason, Order } from '@flash-sale/shared/domain/order.ts';
 import type { Db } from '@flash-sale/shared/db/client.ts';
-import { isRefusal } from '@flash-sale/shared/db/errors.ts';
+import { isDuplicate, isRefusal } from '@flash-sale/shared/db/errors.ts';
 import { insertOrderEvents } from '@flash-sale/shared/db/order-events.ts';
 import { findOrders, insertOrders } from '@flash-sale/shared/db/orders.ts';
 import { addSold, lockSale, readFence, stampFence } from '@flash-sale/shared/db/products.ts';
@@ -100,7 +100,7 @@ export class LedgerWriter {
     }
   }
 
-  /** One transaction: the sale's row first, then what is there already, then the new rows. `verdict` fails them all. */
+  /** One transaction: the sale's row first, then the new rows. `verdict` fails them all. */
   async #transact(batch: readonly HeldReservation[], verdict?: FailureReason): Promise<Order[]> {
     const { id } = this.#lease.sale;
     const fence = this.#lease.fencing_token;
@@ -121,19 +121,27 @@ export class LedgerWriter {
 
         // The commit is near: only the rows of this batch are between.
         const now_ms = Date.now();
-        const there = await findOrders(
-          tx,
-          batch.map(({ order_no }) => order_no),
-        );
-        const known = new Set(there.map(({ order_no }) => order_no));
-        const fresh = newOrders(
-          id,
-          batch.filter(({ order_no }) => !known.has(order_no)),
-          sale.seckill_stock - sale.sold,
-          { verdict, now_ms, payment_timeout_ms },
-        );
+        const insertAllBut = async (there: readonly Order[]) => {
+          const known = new Set(there.map(({ order_no }) => order_no));
+          const fresh = newOrders(
+            id,
+            batch.filter(({ order_no }) => !known.has(order_no)),
+            sale.seckill_stock - sale.sold,
+            { verdict, now_ms, payment_timeout_ms },
+          );
+          await insertOrders(tx, fresh);
+          return { there, fresh };
+        };
+        // Rows are there only where a writer died before it settled. They refuse the statement, and only then are they looked for: looking
+        // each time took a tenth of the time of writing an order.
+        const { there, fresh } = await insertAllBut([]).catch(async (error: unknown) => {
+          if (!isDuplicate(error)) throw error;
+          const numbers = batch.map(({ order_no }) => order_no);
+          const found = await findOrders(tx, numbers);
+          if (found.length === 0) throw error;
+          return insertAllBut(found);
+        });
         const failed = fresh.filter(({ status }) => status === 'failed');
-        await insertOrders(tx, fresh);
         await insertStockReturns(tx, failed, now_ms);
         if (order_events)
           await insertOrderEvents(tx, id, [...fresh.filter(({ status }) => status !== 'failed'), ...failed], now_ms);

@@ -10,25 +10,36 @@ import { GetProduct, ListProducts } from './schema.ts';
 
 /** Sales as shoppers see them. They stay readable while Redis is away, without their live figures. */
 export const productRoutes: FastifyPluginAsyncTypebox<
-  Pick<AppDeps, 'commands' | 'clock'> & { readonly catalog: Catalog }
-> = async (app, { catalog, commands, clock }) => {
+  Pick<AppDeps, 'config' | 'commands' | 'clock'> & { readonly catalog: Catalog }
+> = async (app, { config, catalog, commands, clock }) => {
   const withLive = async (sale: Sale) => {
     const live = await liveOf(commands, sale);
     if (live === undefined) return productOf(sale, { now_ms: clock(sale.shard).now_ms() });
     // An operator's change shows at once in every process.
     return productOf(await catalog.saleSince(sale, live.version), live);
   };
+  /** By the reading of the row, so that a change which this process makes or hears of shows at once. */
+  const answers = new WeakMap<Sale, { readonly until_ms: number; readonly product: Promise<Product> }>();
+  /** A crowd that waits for the start looks again and again: one question to Redis serves all who look within `PRODUCT_CACHE_MS`. */
+  const answerOf = (sale: Sale): Promise<Product> => {
+    const known = answers.get(sale);
+    if (known !== undefined && performance.now() < known.until_ms) return known.product;
+    const product = withLive(sale);
+    answers.set(sale, { until_ms: performance.now() + config.PRODUCT_CACHE_MS, product });
+    product.catch(() => answers.delete(sale));
+    return product;
+  };
 
   app.get('/api/v1/products', { schema: ListProducts, onRequest: app.limitAddress }, async (request) => {
     const { limit = LIMIT_DEFAULT, cursor } = request.query;
     const sales = await catalog.list({ limit, before_id: cursor === undefined ? undefined : Number(cursor) });
-    const items = await Promise.all(sales.map(withLive));
+    const items = await Promise.all(sales.map(answerOf));
     return { items, next_cursor: sales.length === limit ? String(sales.at(-1)!.id) : null };
   });
 
   app.get('/api/v1/products/:id', { schema: GetProduct, onRequest: app.limitAddress }, async (request, reply) => {
     const sale = await catalog.sale(request.params.id);
-    return sale === undefined ? reply.refuse('not_found') : withLive(sale);
+    return sale === undefined ? reply.refuse('not_found') : answerOf(sale);
   });
 };
 
@@ -52,6 +63,8 @@ const UNKNOWN = {
   pause_version: -1,
   paused: false,
 };
+
+type Product = ReturnType<typeof productOf>;
 
 /** A product as the contract has it. */
 export function productOf(sale: Sale, live: LiveSale | Pick<LiveSale, 'now_ms'>) {

@@ -85,6 +85,26 @@ describe('GET /api/v1/products/:id', () => {
     expect((await app.get(url)).json()).toMatchObject({ status: 'open', available: 10 });
   });
 
+  it('gives the answer again for PRODUCT_CACHE_MS, but shows at once what an operator changes here', async () => {
+    const busy = await openApp(context, { PRODUCT_CACHE_MS: '60000' });
+    try {
+      const sale = await context.openSale({ seckill_stock: 3 });
+      const read = async () => {
+        const [item] = (await busy.get(`/api/v1/products?limit=1&cursor=${sale.id + 1}`)).json<{ items: object[] }>()
+          .items;
+        expect(item).toEqual((await busy.get(`/api/v1/products/${sale.id}`)).json());
+        return item;
+      };
+      expect(await read()).toMatchObject({ status: 'open', available: 3 });
+      await app.win(sale, 'buyer');
+      expect(await read()).toMatchObject({ status: 'open', available: 3 });
+      await busy.post(`/api/v1/admin/products/${sale.id}/pause`, undefined, AS_OPERATOR);
+      expect(await read()).toMatchObject({ status: 'paused', available: 2 });
+    } finally {
+      await busy.close();
+    }
+  });
+
   it('answers 404 for a product that does not exist', async () => {
     expect(await app.get('/api/v1/products/9007199254740991')).toBeProblem('not_found');
   });

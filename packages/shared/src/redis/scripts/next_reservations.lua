@@ -3,7 +3,7 @@
 --
 -- KEYS  1 lease  2 reservations  3 reserved_at  4 owners  5 lease_waiting  6 state
 -- ARGV  1 the lease  2 how many at most  3 how many of the oldest to leave out
--- Out   {1, or 2 where somebody waits for the lease; a line for each: order number, owner entry or '-', reservation},
+-- Out   {1, or 2 where somebody waits for the lease; a line for each: order number, reservation, owner entry or '-'},
 --       or {0, ''} where the lease is lost
 if not lease_is_mine(KEYS[1], ARGV[1]) then return { 0, '' } end
 local order_nos = redis.call('ZRANGE', KEYS[3], ARGV[3], ARGV[3] + ARGV[2] - 1)
@@ -16,7 +16,7 @@ local users = {}
 for i, reservation in ipairs(reservations) do users[i] = string.match(reservation, '^%S+ %S+ %S+ %S+ (%S+)$') end
 local lines = {}
 for i, owner in ipairs(redis.call('HMGET', KEYS[4], unpack(users))) do
-  lines[i] = order_nos[i] .. ' ' .. (owner or '-') .. ' ' .. reservations[i]
+  lines[i] = order_nos[i] .. ' ' .. reservations[i] .. ' ' .. (owner or '-')
 end
 
 local newest_ms = string.match(reservations[#reservations], '^%d+')
