@@ -65,7 +65,7 @@ export function summary(results: Results): string {
 
 const WHAT: readonly (readonly [string, string])[] = [
   ['bare', 'a Fastify route with the schema and the answer of a buy that does nothing: the ceiling of one api process'],
-  ['accept', 'buys, units plentiful, every check on, one api process, `AUTH_MODE=trusted`; the worker comes later'],
+  ['accept', 'buys, units plentiful, every check on, one api process, `AUTH_MODE=trusted`, while the worker is frozen'],
   ['accept_jwt', 'the same with access tokens (HS256), each verified once'],
   ['accept_two', 'the same at two api processes'],
   ['sold_out', 'the crowd after the last unit'],
@@ -119,6 +119,7 @@ The row is read by another connection.
 ${WHAT.map(([name, what]) => `- **${name}**: ${what}`).join('\n')}
 
 Redis appends to its log with \`always\` and MySQL flushes at every commit. Scenarios take turns, and repetitions of all of them follow each other.
+Workers, those of \`usual\` too, are warm: they are frozen while they are not wanted, not ended.
 After every scenario an audit compares the answers that the client got with Redis and MySQL: every accepted order number is one live order, nobody else has
 one, and \`available + owners\` is the stock. Figures of a scenario that does not pass are dropped. Closed loops are
 [autocannon](https://github.com/mcollina/autocannon) with 200 connections and a body of its own for each request; the first and last tenth of their answers do not count.

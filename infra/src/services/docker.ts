@@ -35,7 +35,7 @@ export async function startRedisContainer(options: ContainerOptions): Promise<Co
     command: [
       'sh',
       '-c',
-      'exec redis-server --appendonly yes --appendfsync always --save "" --maxmemory-policy noeviction --requirepass "$REDIS_PASSWORD"',
+      'exec redis-server --appendonly yes --appendfsync always --save "" --auto-aof-rewrite-min-size 256mb --maxmemory-policy noeviction --requirepass "$REDIS_PASSWORD"',
     ],
     ping: (port) => pingRedis({ host: '127.0.0.1', port, password }),
   });

@@ -177,6 +177,23 @@ describe('group commit', () => {
     expect(await transactionsOf(deps.metrics)).toBe(2);
   });
 
+  test('orders that come one after another are written a few at a time', async () => {
+    const sale = await context.openSale({ seckill_stock: 60 });
+    const deps = openProcess();
+    const writer = new SaleWriter(deps, sale);
+    const jobs: Promise<void>[] = [];
+    const begun_ms = performance.now();
+    for (const shopper of shoppers(60)) {
+      const [orderNo] = await admitAll(context, sale, [shopper]);
+      jobs.push(writer.settle([orderNo!]));
+    }
+    await Promise.all(jobs);
+    const took_ms = performance.now() - begun_ms;
+
+    // One for each 25 ms, the first one, and one that finds no job waiting.
+    expect(await transactionsOf(deps.metrics)).toBeLessThanOrEqual(took_ms / 25 + 2);
+  });
+
   test('the batch that is read while another one is written neither repeats an order nor leaves one out', async () => {
     const sale = await context.openSale({ seckill_stock: 95 });
     const orderNos = await admitAll(context, sale, shoppers(95));
