@@ -70,7 +70,9 @@ function certificateOf(
   );
   const signature = sign('sha256', content, issuer.privateKey);
   const body = sequence(content, algorithm, der(0x03, Buffer.concat([Buffer.from([0]), signature]))).toString('base64');
-  return `-----BEGIN CERTIFICATE-----\n${body.replaceAll(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`;
+  // Without an empty line where the last one is full, which OpenSSL refuses.
+  const lines = body.match(/.{1,64}/g)!.join('\n');
+  return `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
 }
 
 const sequence = (...parts: readonly Buffer[]): Buffer => der(0x30, Buffer.concat(parts));

@@ -179,7 +179,7 @@ export class SaleWriter {
         const work = [
           inBatchSpan(tracing, 'commit', batch, attributes, () => ledger.write(batch)),
           settling,
-          isFull ? this.#read(lease, ledger, batch.length) : undefined,
+          isFull ? this.#read(lease, ledger, batch.length) : Promise.resolve(undefined),
         ] as const;
         // Where one fails, the others are over as well before the lease is let go.
         await Promise.allSettled(work);
