@@ -4,10 +4,10 @@ import { Broken } from './scenario.ts';
 
 /** Asking for every row would be a load of its own. */
 const SAMPLED_EVERY = 20;
-const LOOK_MS = 3;
+const LOOK_MS = 10;
 const LEFT_MS_MAX = 30_000;
 
-/** Measures from the 202 until somebody else can read the row in MySQL, for one order in twenty; late by a few milliseconds at most. */
+/** Measures from the 202 until somebody else can read the row in MySQL, for one order in twenty; late by ten milliseconds at most. */
 export class RowWatch {
   readonly #sql: Pool;
   readonly #answered_ms = new Map<string, number>();
