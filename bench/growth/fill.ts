@@ -1,9 +1,11 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import type { Pool, ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import { newOrderNumber } from '@flash-sale/shared/domain/order-number.ts';
 import type { Sale } from '../scenarios/sale.ts';
 
 const STEP = 5_000;
+const LOOK_MS = 50;
 /** No sale has this id. */
 const NO_SALE = 1_000_000_000;
 
@@ -34,4 +36,17 @@ export async function fillOrders(sql: Pool, count: number): Promise<void> {
       [values],
     );
   }
+}
+
+/** Lets both servers do now what filling has left them to do, so that it is not taken for the cost of a buy: MySQL's dirty pages, Redis's log. */
+export async function untilTidy(redis: Redis, sql: Pool): Promise<void> {
+  const connection = await sql.getConnection();
+  try {
+    await connection.query('FLUSH TABLES orders FOR EXPORT');
+    await connection.query('UNLOCK TABLES');
+  } finally {
+    connection.release();
+  }
+  await redis.bgrewriteaof();
+  while (/aof_rewrite_(in_progress|scheduled):1/.test(await redis.info('persistence'))) await pause(LOOK_MS);
 }

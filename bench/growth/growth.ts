@@ -10,7 +10,7 @@ import { newShoppers, openSale, planBuys, type Sale } from '../scenarios/sale.ts
 import { assertExpected, CONNECTIONS } from '../scenarios/scenario.ts';
 import { memory_bytes } from '../stage/cpu.ts';
 import { startStage, type Stage } from '../stage/stage.ts';
-import { fillOrders, fillOwners } from './fill.ts';
+import { fillOrders, fillOwners, untilTidy } from './fill.ts';
 
 /** How far things grow, and how exactly they are measured. */
 export interface GrowthSize {
@@ -45,6 +45,7 @@ export async function measureGrowth(
     const room = size.buys * size.repetitions;
     const axes: Record<string, GrowthPoint[]> = {};
     const point = async (axis: string, number: number, sales: readonly Sale[], withWorker = false): Promise<void> => {
+      await untilTidy(stage.redis, stage.sql);
       const costs = await costsOf(stage, size, sales, withWorker);
       (axes[axis] ??= []).push({ number, costs });
       const told = Object.entries(costs).map(([name, value]) => `${name} ${value.toFixed(1)}`);
