@@ -11,6 +11,7 @@ export interface Typed {
   readonly address: string | undefined;
   readonly reason: string | undefined;
   readonly until: string | undefined;
+  readonly state: string | undefined;
 }
 
 /** One command of `npm run ops`: a call, and how its answer is shown. */
@@ -64,6 +65,18 @@ interface Denied {
   readonly reason: string | null;
   readonly expires_at: string | null;
   readonly created_at: string;
+}
+
+interface OrderEvents {
+  readonly id: number;
+  readonly product_id: number;
+  readonly status: string;
+  readonly orders: number;
+  readonly time: string;
+  readonly attempts: number;
+  readonly last_error: string | null;
+  readonly next_attempt_at: string | null;
+  readonly dead_at: string | null;
 }
 
 interface Page<Item> {
@@ -211,6 +224,56 @@ export const COMMANDS: readonly Command<never>[] = [
     args: [],
     summary: 'a new secret for seckill tokens; tokens of the old one are still taken',
     call: (call) => call<object>('POST', 'token-secrets/rotate'),
+    show: fields,
+  }),
+  command({
+    name: 'events',
+    args: [],
+    summary: 'order events that are not delivered, oldest first; --state dead: those that were given up',
+    call: (call, { state, limit, cursor }) =>
+      call<Page<OrderEvents>>('GET', `order-events${queryOf({ state, limit, cursor })}`),
+    show: ({ items, next_cursor }) =>
+      table(items, [
+        ['id', ({ id }) => id],
+        ['time', ({ time }) => shortTime(time)],
+        ['sale', ({ product_id }) => product_id],
+        ['status', ({ status }) => status],
+        ['orders', ({ orders }) => orders],
+        ['attempts', ({ attempts }) => attempts],
+        ['next attempt', ({ dead_at, next_attempt_at: next }) => (dead_at === null ? next && shortTime(next) : 'dead')],
+        ['error', ({ last_error }) => last_error],
+      ]) + more(next_cursor),
+  }),
+  command({
+    name: 'events-retry',
+    args: [],
+    summary: 'have all dead order events delivered again',
+    call: (call) => call<object>('POST', 'order-events/retry'),
+    show: fields,
+  }),
+  command({
+    name: 'events-discard',
+    args: [],
+    summary: 'give up all dead order events for good',
+    isFinal: true,
+    call: (call) => call<object>('POST', 'order-events/discard'),
+    show: fields,
+  }),
+  command({
+    name: 'export',
+    args: ['user'],
+    summary: 'all that is kept of a shopper, as JSON',
+    call: (call, { args: [user], limit, cursor }) =>
+      call<object>('GET', `shoppers/${path(user!)}/export${queryOf({ limit, cursor })}`),
+    // For the shopper, who gets it as it is.
+    show: (answer) => JSON.stringify(answer, null, 2),
+  }),
+  command({
+    name: 'erase',
+    args: ['user'],
+    summary: 'forget who a shopper is; orders and sums stay under a pseudonym',
+    isFinal: true,
+    call: (call, { args: [user] }) => call<object>('POST', `shoppers/${path(user!)}/erase`),
     show: fields,
   }),
   command({

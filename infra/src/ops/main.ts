@@ -1,5 +1,6 @@
 import { userInfo } from 'node:os';
 import { parseArgs } from 'node:util';
+import { withFiles } from '@flash-sale/shared/config/files.ts';
 import { print } from '../stack/command.ts';
 import { reachableHost } from '../stack/settings.ts';
 import { callAs, CallFailed, type Access } from './api.ts';
@@ -19,6 +20,7 @@ const OPTIONS = {
   address: { type: 'string' },
   reason: { type: 'string' },
   until: { type: 'string' },
+  state: { type: 'string' },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
@@ -40,7 +42,8 @@ ${COMMANDS.map((command) => `  ${usageOf(command).padEnd(width)}  ${command.summ
   --url <url>      the API. Default: the service that npm start has running here, else SERVER_HOST and SERVER_PORT
   --as <name>      who you are, for the record of what was changed. Default: your name on this machine
 
-The operator token is ADMIN_TOKEN of the environment, else VIEWER_TOKEN, else that of the service that runs here.`;
+The operator token is ADMIN_TOKEN of the environment (or the file ADMIN_TOKEN_FILE), else VIEWER_TOKEN, else that of the service that
+runs here.`;
 }
 
 function understand(argv: readonly string[]) {
@@ -58,7 +61,9 @@ function commandOf(name: string, args: readonly string[]): Command<never> {
   return command;
 }
 
-function accessOf(env: NodeJS.ProcessEnv, values: { readonly url?: string; readonly as?: string }): Access {
+function accessOf(environment: NodeJS.ProcessEnv, values: { readonly url?: string; readonly as?: string }): Access {
+  const { env, problems } = withFiles(environment, ['ADMIN_TOKEN', 'VIEWER_TOKEN']);
+  if (problems.length > 0) throw new Misunderstood(problems.join('; '));
   const token = env['ADMIN_TOKEN'] || env['VIEWER_TOKEN'];
   if (token === undefined || token === '')
     throw new Misunderstood('Set ADMIN_TOKEN or VIEWER_TOKEN: nothing runs here');
@@ -78,8 +83,8 @@ async function run(argv: readonly string[]): Promise<void> {
   if (command.isFinal === true && !values.yes) {
     throw new Misunderstood(`This cannot be taken back. If you mean it: ${[name, ...args].join(' ')} --yes`);
   }
-  const { limit, cursor, stock, user, address, reason, until } = values;
-  const typed = { args, limit, cursor, stock, user, address, reason, until };
+  const { limit, cursor, stock, user, address, reason, until, state } = values;
+  const typed = { args, limit, cursor, stock, user, address, reason, until, state };
   const answer = await command.call(callAs(accessOf(process.env, values)), typed);
   print(values.json ? JSON.stringify(answer, null, 2) : command.show(answer));
 }

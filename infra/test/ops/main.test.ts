@@ -1,10 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { insertOrderEvents } from '@flash-sale/shared/db/order-events.ts';
 import { OPERATOR_TOKEN, openTestContext, type TestContext } from '../../../packages/api/test/support.ts';
 import { startService, type Service } from '../../../packages/api/test/end-to-end/service.ts';
+import { placeOrders } from '../../../packages/shared/test/ordering.ts';
 import { Shoppers } from '../../../packages/api/test/end-to-end/shoppers.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../src/ops/main.ts', import.meta.url));
@@ -98,6 +103,39 @@ describe('npm run ops', () => {
     expect(await ops('deny')).toMatchObject({ code: 1, complained: expect.stringContaining('user_id or address') });
   });
 
+  it('shows order events that are not delivered, sends the dead again, and gives them up', async () => {
+    const { db } = context;
+    const sale = await context.openSale();
+    const orders = await placeOrders(context, sale, ['a', 'b']);
+    for (const order of orders)
+      await db.transaction().execute((tx) => insertOrderEvents(tx, sale.id, [order], Date.now()));
+    const died = { attempts: 7, last_error: 'The receiver answers 500', dead_at: new Date() };
+    const kill = () => db.updateTable('order_events').set(died).orderBy('id').limit(1).execute();
+    await kill();
+    expect(await said('events --limit 1')).toMatch(/ dead +The receiver answers 500\nmore: --cursor \d+\n$/);
+    expect((await said('events --state dead')).split('\n')).toHaveLength(3);
+    expect(await said('events-retry')).toMatch(/^retried +1$/m);
+    expect(await said('events --state dead')).toBe('none\n');
+    await kill();
+    expect(await ops('events-discard')).toMatchObject({ code: 2, complained: expect.stringContaining('--yes') });
+    expect(await said('events-discard --yes')).toMatch(/^discarded +1$/m);
+    expect((await said('events')).split('\n')).toHaveLength(3);
+    expect(await ops('events --state alive')).toMatchObject({ code: 1 });
+  });
+
+  it('tells a shopper what is kept of them, and forgets them', async () => {
+    const sale = await context.openSale();
+    await placeOrders(context, sale, ['carol']);
+    expect(JSON.parse(await said('export carol'))).toMatchObject({ user_id: 'carol', orders: [{ user_id: 'carol' }] });
+    expect(await ops('erase carol')).toMatchObject({ code: 2 });
+    // Its order is unpaid.
+    expect(await ops('erase carol --yes')).toMatchObject({
+      code: 1,
+      complained: expect.stringContaining('invalid_state'),
+    });
+    expect(await said('erase nobody --yes')).toMatch(/^orders +0$/m);
+  });
+
   it('does what cannot be taken back only with --yes', async () => {
     const id = await shoppers.openSale(5);
     expect(await ops(`end ${id}`)).toMatchObject({ code: 2, complained: expect.stringContaining(`end ${id} --yes`) });
@@ -131,8 +169,17 @@ describe('npm run ops', () => {
     expect(answer).toMatchObject({ code: 2, said: '', complained: expect.stringContaining(why) });
   });
 
-  it('asks for an operator token where there is none', async () => {
+  it('asks for an operator token where there is none, and takes it from a file', async () => {
     expect(await ops('sales', {})).toMatchObject({ code: 2, complained: expect.stringContaining('ADMIN_TOKEN') });
+    const folder = mkdtempSync(join(tmpdir(), 'ops-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const path = join(folder, 'token');
+    expect(await ops('sales', { ADMIN_TOKEN_FILE: path })).toMatchObject({
+      code: 2,
+      complained: expect.stringContaining('ADMIN_TOKEN_FILE cannot be read'),
+    });
+    writeFileSync(path, `${OPERATOR_TOKEN}\n`);
+    expect(await ops('sales', { ADMIN_TOKEN_FILE: path })).toMatchObject({ code: 0 });
   });
 
   it.each(['', '--help', 'pause --help'])('%s lists every command', async (args) => {

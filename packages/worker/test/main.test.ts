@@ -187,7 +187,7 @@ test('a worker process is ready while both servers answer, and counts what it wr
   await buy(sale, shoppers(2), 'job-counted');
   await expect
     .poll(async () => (await ops('/metrics')).text(), SOON)
-    .toMatch(/seckill_orders_written_total\{status="pending_payment",process="worker"\} 2/);
+    .toMatch(/seckill_orders_written_total\{shard="0",status="pending_payment",process="worker"\} 2/);
 });
 
 test('a worker process that is done with no job while others wait says so at /healthz, until it goes on', async () => {

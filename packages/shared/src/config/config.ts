@@ -71,6 +71,7 @@ export const ConfigSchema = Type.Object({
   DB_NAME: text('database; created if missing', { default: 'seckill', pattern: '^[A-Za-z0-9_]{1,48}$' }),
   // At least 5: each of a worker's four services that work under a lock of MySQL's holds one, beside the one that it works with.
   DB_POOL_MAX: count('MySQL connections of a process’s pool, at least 5', 10, 5, 1_000),
+  DB_WAITING_MAX: count('queries that wait for a connection of a pool; one more fails at once', 1_000, 1, 1_000_000),
   DB_TLS: flag('connects to MySQL by TLS only, and checks its certificate and host name'),
   DB_TLS_CA: pem('certificates, PEM, that MySQL’s must be signed by. Default: those that Node.js trusts'),
   DB_TLS_CERT: pem('own certificate, PEM, where MySQL asks for one'),

@@ -14,7 +14,10 @@ type DbMetrics = Pick<
   'mysql_query_seconds' | 'mysql_query_errors' | 'mysql_pool_connections' | 'mysql_pool_waits'
 >;
 
-type DbConfig = Pick<Config, 'DB_HOST' | 'DB_PORT' | 'DB_USER' | 'DB_PASSWORD' | 'DB_NAME' | 'DB_POOL_MAX'> &
+type DbConfig = Pick<
+  Config,
+  'DB_HOST' | 'DB_PORT' | 'DB_USER' | 'DB_PASSWORD' | 'DB_NAME' | 'DB_POOL_MAX' | 'DB_WAITING_MAX'
+> &
   Parameters<typeof dbTls>[0];
 
 const CONNECT_TIMEOUT_MS = 3_000;
@@ -55,6 +58,7 @@ export function connectDb(config: DbConfig, use: PoolUse, metrics?: DbMetrics): 
     ...connectionOptions(config),
     database: config.DB_NAME,
     connectionLimit: config.DB_POOL_MAX,
+    queueLimit: config.DB_WAITING_MAX,
     maxIdle: 0,
     idleTimeout: idle_ms_max,
     // VARBINARY holds ASCII here, and is read as text.

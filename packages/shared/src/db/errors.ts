@@ -38,5 +38,8 @@ export function isDbOutage(error: unknown): boolean {
   const { code = '', fatal, errno } = (error ?? {}) as MysqlError;
   if (fatal === true || /^(ECONN|ETIMEDOUT|EPIPE|EHOST|ENET|PROTOCOL_)/.test(code)) return true;
   if (errno !== undefined && [1020, 1040, 1053, 1205, 1213].includes(errno)) return true;
-  return error instanceof Error && /closed state|did not answer in time|Pool is closed/.test(error.message);
+  return (
+    error instanceof Error &&
+    /closed state|did not answer in time|Pool is closed|Queue limit reached/.test(error.message)
+  );
 }

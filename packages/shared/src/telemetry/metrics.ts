@@ -124,8 +124,8 @@ function workerMetrics(registers: Registry[]) {
     }),
     orders_written: new Counter({
       name: 'seckill_orders_written_total',
-      help: 'Orders written to the ledger, by status: `pending_payment` or `failed`.',
-      labelNames: ['status'],
+      help: 'Orders written to the ledger, by shard and by status: `pending_payment` or `failed`.',
+      labelNames: ['shard', 'status'],
       registers,
     }),
     orders_expired: new Counter({ name: 'seckill_orders_expired_total', help: 'Orders not paid in time.', registers }),
@@ -169,8 +169,6 @@ function workerMetrics(registers: Registry[]) {
       registers,
     }),
   };
-  // There from the start, so that the first one counts as an increase.
-  for (const status of ['pending_payment', 'failed']) metrics.orders_written.inc({ status }, 0);
   return metrics;
 }
 

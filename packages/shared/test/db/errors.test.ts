@@ -163,6 +163,15 @@ describe('worth a retry', () => {
     expect(verdicts(error)).toEqual(OUTAGE);
   });
 
+  test('a query that finds too many others waiting for a connection, which fails at once', async () => {
+    const db = openDb({ DB_POOL_MAX: 1, DB_WAITING_MAX: 2 });
+    const held = await holdRow(db, await context.insertSale());
+    const waiting = [pingDb(db), pingDb(db)];
+    expect(verdicts(await failureOf(pingDb(db)))).toEqual(OUTAGE);
+    await held.release();
+    await Promise.all(waiting);
+  });
+
   test('a connection that was killed while its query ran', async () => {
     const db = openDb({ DB_POOL_MAX: 1 });
     const { rows } = await sql<{ id: number }>`SELECT CONNECTION_ID() AS id`.execute(db);

@@ -78,6 +78,7 @@ it('a MySQL that may lose a commit is named by its setting', async () => {
       DB_PASSWORD: 'p',
       DB_NAME: 'information_schema',
       DB_POOL_MAX: 1,
+      DB_WAITING_MAX: 10,
     },
     'general',
   );

@@ -102,7 +102,7 @@ export class LedgerWriter {
 
   /** One transaction: the sale's row first, then the new rows. `verdict` fails them all. */
   async #transact(batch: readonly HeldReservation[], verdict?: FailureReason): Promise<Order[]> {
-    const { id } = this.#lease.sale;
+    const { id, shard } = this.#lease.sale;
     const fence = this.#lease.fencing_token;
     const { payment_timeout_ms, order_events, metrics } = this.#deps;
     const orders = await this.#deps.db
@@ -151,8 +151,8 @@ export class LedgerWriter {
       });
     this.#stamped = true;
     metrics.write_batch.observe(batch.length);
-    metrics.orders_written.inc({ status: 'pending_payment' }, orders.fresh.length - orders.failed.length);
-    metrics.orders_written.inc({ status: 'failed' }, orders.failed.length);
+    metrics.orders_written.inc({ shard, status: 'pending_payment' }, orders.fresh.length - orders.failed.length);
+    metrics.orders_written.inc({ shard, status: 'failed' }, orders.failed.length);
     return [...orders.there, ...orders.fresh];
   }
 }

@@ -81,6 +81,7 @@ export function orderConsumers(deps: OrderConsumersDeps): Service {
     for (const counter of [metrics.jobs_completed, metrics.jobs_failed, metrics.jobs_put_off, metrics.jobs_stalled]) {
       counter.inc({ shard }, 0);
     }
+    for (const status of ['pending_payment', 'failed']) metrics.orders_written.inc({ shard, status }, 0);
     consumers.set(shard, { worker, connection });
     log.info({ shard, concurrency }, 'consuming orders');
   }

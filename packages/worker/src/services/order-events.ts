@@ -39,6 +39,8 @@ export interface OrderEventsDeps {
  */
 export function orderEvents(deps: OrderEventsDeps): Rounds {
   const { db, db_name, receiver, concurrency, give_up_ms, log, metrics } = deps;
+  // There from the start, so that the first one counts as an increase.
+  for (const outcome of ['delivered', 'failed', 'dead']) metrics.order_event_attempts.inc({ outcome }, 0);
 
   /** Whether the message was delivered; undefined where somebody else sends it. */
   async function send(message: EventMessage): Promise<boolean | undefined> {

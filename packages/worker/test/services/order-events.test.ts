@@ -203,8 +203,9 @@ describe('a message', () => {
     expect(await waiting()).toEqual([]);
     const attempts = (await metrics.order_event_attempts.get()).values;
     expect(attempts.map(({ labels, value }) => [labels.outcome, value])).toEqual([
-      ['failed', 1],
       ['delivered', 1],
+      ['failed', 1],
+      ['dead', 0],
     ]);
   });
 
