@@ -255,16 +255,16 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: Command
         [state, reservations, keys.status(sale, orderNo)],
         [orderNo],
       );
-      const told = status?.slice(status.indexOf(' ') + 1);
-      // '-': changed since. Then the ledger has the order, even where the writer died before it could settle the reservation.
-      if (told === '-') {
+      // Changed since, or told by an earlier Redis process, which may have known more. The ledger has the order, even where the writer died
+      // before it could settle the reservation.
+      if (status === '-') {
         return { sale_ready: ready === 1, reservation: undefined, may_be_written: true, status: undefined };
       }
       return {
         sale_ready: ready === 1,
         may_be_written: taken === 1,
         reservation: reservation === null ? undefined : reservationOf(orderNo, reservation),
-        status: told,
+        status: status ?? undefined,
       };
     },
 
@@ -368,7 +368,7 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: Command
           lease,
           life_ms,
           names.settled,
-          ...records.flatMap(({ order_no, version, status }) => [order_no, `${version} ${status}`]),
+          ...records.flatMap(({ order_no, version, status }) => [order_no, version, status]),
         ],
       );
       return reply === 1;

@@ -6,7 +6,11 @@ import { USER_ID_PATTERN } from '../../src/domain/shopper.ts';
 const CLAIM = { user_id: 'u1', sale_id: 17 };
 const EXPIRES_MS = 1_800_000_000_000;
 const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
-const tokens = new SeckillTokens(['the first secret of the test']);
+const SECRET = 'the first secret of the test';
+/** The process that signs, and so knows its tokens. */
+const tokens = new SeckillTokens([SECRET]);
+/** Another one, that has to verify them. */
+const elsewhere = (): SeckillTokens => new SeckillTokens([SECRET]);
 
 const userIds = fc.stringMatching(new RegExp(USER_ID_PATTERN));
 const saleIds = fc.integer({ min: 1, max: 999_999_999_999_999 });
@@ -18,7 +22,12 @@ describe('a seckill token', () => {
       fc.property(userIds, saleIds, expiries, (user_id, sale_id, expires_ms) => {
         const token = tokens.sign({ user_id, sale_id }, expires_ms);
         expect(token).toMatch(new RegExp(SECKILL_TOKEN_PATTERN));
-        expect(tokens.verify(token, { user_id, sale_id })).toBe(true);
+        const other = elsewhere();
+        expect([tokens, other, other].map((each) => each.verify(token, { user_id, sale_id }))).toEqual([
+          true,
+          true,
+          true,
+        ]);
         expect(expiryOf(token)).toBe(expires_ms);
       }),
     );
@@ -39,13 +48,14 @@ describe('a seckill token', () => {
 
   test('is refused for every other shopper, hostile look-alikes included', () => {
     const token = tokens.sign(CLAIM, EXPIRES_MS);
+    const other = elsewhere();
     for (const user_id of ['U1', 'u1 ', ' u1', 'ú1', 'u', 'u11', '', 'u1\0', 'u1\n']) {
-      expect(tokens.verify(token, { ...CLAIM, user_id })).toBe(false);
+      expect([tokens, other].map((each) => each.verify(token, { ...CLAIM, user_id }))).toEqual([false, false]);
     }
     fc.assert(
       fc.property(userIds, (user_id) => {
         fc.pre(user_id !== CLAIM.user_id);
-        expect(tokens.verify(token, { ...CLAIM, user_id })).toBe(false);
+        expect([tokens, other].map((each) => each.verify(token, { ...CLAIM, user_id }))).toEqual([false, false]);
       }),
     );
   });
@@ -55,7 +65,8 @@ describe('a seckill token', () => {
     fc.assert(
       fc.property(saleIds, (sale_id) => {
         fc.pre(sale_id !== CLAIM.sale_id);
-        expect(tokens.verify(token, { ...CLAIM, sale_id })).toBe(false);
+        const verdicts = [tokens, elsewhere()].map((each) => each.verify(token, { ...CLAIM, sale_id }));
+        expect(verdicts).toEqual([false, false]);
       }),
     );
   });
@@ -125,6 +136,9 @@ describe('a seckill token', () => {
       false,
       true,
     ]);
+    // A process that has verified the old one does not believe it from memory.
+    during.use(['the new secret']);
+    expect([during.verify(old, CLAIM), during.verify(fresh, CLAIM)]).toEqual([false, true]);
   });
 
   test('is refused where it is garbage, without an error', () => {

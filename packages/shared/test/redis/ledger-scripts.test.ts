@@ -125,7 +125,8 @@ describe('to settle', () => {
     expect(left.map(({ user_id }) => user_id).toSorted()).toEqual(['u4', 'u5']);
     expect(await context.commands.backlog(sale)).toBe(2);
     const status = context.keys.status(sale, owners[0]!.order_no);
-    expect(await context.redis.get(status)).toBe('1 {"a":1}');
+    const { run_id } = await context.commands.clock(0);
+    expect(await context.redis.get(status)).toBe(`1 ${run_id.slice(0, 8)} {"a":1}`);
     const life_ms = await context.redis.pttl(status);
     expect(life_ms).toBeGreaterThan(LIFE_MS - 10_000);
     expect(life_ms).toBeLessThanOrEqual(LIFE_MS);

@@ -90,6 +90,24 @@ describe('reading an order', () => {
     });
   });
 
+  test('believes a status only under the Redis process that recorded it: a restart may have lost what came later', async () => {
+    const sale = await context.openSale();
+    const [order] = await buy(context, sale, ['u1']);
+    const { order_no } = order!;
+    const lease = await takeLease(context, sale);
+    await context.commands.settle(sale, lease, 60_000, [{ order_no, version: 1, status: '{"a":1}' }]);
+    const status = context.keys.status(sale, order_no);
+    await context.redis.set(status, (await context.redis.get(status))!.replace(/ [0-9a-f]{8} /, ' eeeeeeee '));
+    // Nor a reservation that stands beside it: the order was settled, so the ledger has it.
+    await context.redis.hset(context.keys.sale(sale).reservations, order_no, '1000 1999 job request u1');
+    expect(await context.commands.readOrder(sale, order_no)).toEqual({
+      sale_ready: true,
+      reservation: undefined,
+      may_be_written: true,
+      status: undefined,
+    });
+  });
+
   test('says whether a writer has taken its reservation, since the ledger may have it from then on', async () => {
     const sale = await context.openSale();
     const { state, reservations, reservedAt } = context.keys.sale(sale);

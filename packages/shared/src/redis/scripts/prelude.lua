@@ -11,6 +11,9 @@ local function run_id()
   return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
 end
 
+-- As much of a run id as tells processes apart, for what is recorded with each order.
+local function short(run) return string.sub(run, 1, 8) end
+
 -- Whether the lease at `key` is still the caller's; `mine` is "fencing_token holder".
 local function lease_is_mine(key, mine)
   return redis.call('GET', key) == mine

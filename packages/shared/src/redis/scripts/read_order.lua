@@ -2,11 +2,17 @@
 --
 -- KEYS  1 state  2 reservations  3 status
 -- ARGV  1 order number
--- Out   {1 if the sale is ready under this Redis process, else 0; its reservation or false; its status or false;
---       1 if the ledger may have the reserved order already, else 0}
+-- Out   {1 if the sale is ready under this Redis process, else 0; its reservation or false; its status, '-' where only the ledger
+--       knows it, or false; 1 if the ledger may have the reserved order already, else 0}
 local state = redis.call('HMGET', KEYS[1], 'ready', 'run_id', 'taken_until_ms')
-local ready = state[1] == '1' and state[2] == run_id()
+local here = run_id()
+local ready = state[1] == '1' and state[2] == here
 local reservation = redis.call('HGET', KEYS[2], ARGV[1])
 local admitted_ms = reservation and tonumber(string.match(reservation, '^%d+')) or 0
 local may_be_written = not ready or admitted_ms <= (tonumber(state[3]) or 0)
-return { ready and 1 or 0, reservation, redis.call('GET', KEYS[3]), may_be_written and 1 or 0 }
+local status = redis.call('GET', KEYS[3])
+if status then
+  local recorded_by, order = string.match(status, '^%d+ (%S+) ?(.*)$')
+  status = recorded_by == short(here) and order or '-'
+end
+return { ready and 1 or 0, reservation, status, may_be_written and 1 or 0 }

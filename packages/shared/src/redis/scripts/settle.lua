@@ -1,22 +1,23 @@
 -- Removes the reservations of orders that the ledger has, records their status for pollers and tells the waiting ones.
--- A recorded status of a higher version stays.
+-- A recorded status of a higher version stays. It names the Redis process that recorded it: after a restart from a log that has lost its end,
+-- the order may have come to more than this Redis knows.
 --
 -- KEYS  1 lease  2 reservations  3 reserved_at  4 backlog of the shard, then per order: status
--- ARGV  1 the lease  2 life of a status, ms  3 channel, then per order: order number, 'version status'
+-- ARGV  1 the lease  2 life of a status, ms  3 channel, then per order: order number, version, status
 -- Out   1, or 0 where the lease is lost and nothing was changed
 local FIXED_KEYS, FIXED_ARGS = 4, 3
 if not lease_is_mine(KEYS[1], ARGV[1]) then return 0 end
 
-local function version_of(status) return tonumber(string.match(status, '^%d+')) end
+local recorded_here = ' ' .. short(run_id()) .. ' '
 
 local order_nos = {}
 for i = 1, #KEYS - FIXED_KEYS do
-  local arg = FIXED_ARGS + 2 * (i - 1)
-  local status = ARGV[arg + 2]
+  local arg = FIXED_ARGS + 3 * (i - 1)
+  local version, status = ARGV[arg + 2], ARGV[arg + 3]
   order_nos[i] = ARGV[arg + 1]
   local standing = redis.call('GET', KEYS[FIXED_KEYS + i])
-  if not standing or version_of(standing) < version_of(status) then
-    redis.call('PSETEX', KEYS[FIXED_KEYS + i], ARGV[2], status)
+  if not standing or tonumber(string.match(standing, '^%d+')) < tonumber(version) then
+    redis.call('PSETEX', KEYS[FIXED_KEYS + i], ARGV[2], version .. recorded_here .. status)
   end
 end
 redis.call('DECRBY', KEYS[4], redis.call('HDEL', KEYS[2], unpack(order_nos)))
