@@ -6,9 +6,9 @@ import { connectRedis } from '../redis/client.ts';
 import { createCommands } from '../redis/commands.ts';
 import { Keys } from '../redis/keys.ts';
 import { auditSale, type Audit } from './audit.ts';
+import { LEASE_WAIT_MS } from './lease.ts';
 import { repairSale } from './repair.ts';
 
-const LEASE_WAIT_MS = 5_000;
 const REPAIR = '--repair';
 
 /** Audits every sale that Redis keeps, entry by entry, and prints a table. Exit code 1: a sale drifts, or could not be audited. */

@@ -7,6 +7,8 @@ import type { Commands } from '../redis/commands.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
 export const LEASE_LIFE_MS = 3_000;
+/** How long services and operators' calls wait for a lease: longer than a holder keeps it once somebody waits. */
+export const LEASE_WAIT_MS = 2_000;
 /** How long a try is remembered, so that the holder knows that somebody waits. Longer than the pause between two tries. */
 const WAIT_REMEMBERED_MS = 300;
 const RETRY_MS_MIN = 5;

@@ -7,7 +7,7 @@ import { inBatchSpan, type Tracing } from '@flash-sale/shared/telemetry/tracing.
 import { FenceBehind, LedgerWriter, type LedgerWriterDeps } from './ledger-writer.ts';
 
 /** How long a sale's jobs wait for the lease before they go back to the queue. */
-const LEASE_WAIT_MS = 100;
+const JOBS_WAIT_MS = 100;
 /** After this long a holder lets somebody else have the lease who waits for it. */
 const LEASE_HOLD_MS = 1_000;
 /** Longer than the pause between two tries of `acquireLease`, so that the one who waits gets it. */
@@ -116,7 +116,7 @@ export class SaleWriter {
     try {
       for (let idle_turns = 0; this.#jobs.size > 0;) {
         if (this.#stopping) throw new NotNow('stopping');
-        const lease = await acquireLease(this.#deps.commands, this.#sale, LEASE_WAIT_MS, this.#deps.metrics);
+        const lease = await acquireLease(this.#deps.commands, this.#sale, JOBS_WAIT_MS, this.#deps.metrics);
         if (lease === undefined) {
           await this.#crossOffSettled([...this.#jobs]);
           if (this.#jobs.size > 0) throw new NotNow('lease held elsewhere');

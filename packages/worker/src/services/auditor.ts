@@ -2,11 +2,10 @@ import type { Sale } from '@flash-sale/shared/domain/sale.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { auditSale, type AuditDeps } from '@flash-sale/shared/sale/audit.ts';
+import { LEASE_WAIT_MS } from '@flash-sale/shared/sale/lease.ts';
 import { repairSale } from '@flash-sale/shared/sale/repair.ts';
 import type { SalesToKeep } from './sale-list.ts';
 import { forEachSale, type Rounds } from './service.ts';
-
-const LEASE_WAIT_MS = 2_000;
 
 export interface AuditorDeps extends AuditDeps {
   readonly sales: SalesToKeep;

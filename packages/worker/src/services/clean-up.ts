@@ -3,12 +3,11 @@ import type { Db } from '@flash-sale/shared/db/client.ts';
 import { markCleaned, salesToCleanUp } from '@flash-sale/shared/db/products.ts';
 import { keepOutcomes } from '@flash-sale/shared/db/sale-counters.ts';
 import type { Commands } from '@flash-sale/shared/redis/commands.ts';
-import { withStampedLease, type LeaseMetrics } from '@flash-sale/shared/sale/lease.ts';
+import { LEASE_WAIT_MS, withStampedLease, type LeaseMetrics } from '@flash-sale/shared/sale/lease.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import { forEachSale, type Rounds } from './service.ts';
 
 const INTERVAL_MS = 60_000;
-const LEASE_WAIT_MS = 2_000;
 
 export interface CleanUpDeps {
   readonly shard: number;

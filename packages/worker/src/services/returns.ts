@@ -2,13 +2,12 @@ import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
 import type { Db } from '@flash-sale/shared/db/client.ts';
 import { markReturnsApplied, salesWithReturns, unappliedReturns } from '@flash-sale/shared/db/stock-returns.ts';
 import type { Commands } from '@flash-sale/shared/redis/commands.ts';
-import { LeaseLost, withStampedLease } from '@flash-sale/shared/sale/lease.ts';
+import { LEASE_WAIT_MS, LeaseLost, withStampedLease } from '@flash-sale/shared/sale/lease.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { forEachSale, type Rounds } from './service.ts';
 
 const INTERVAL_MS = 200;
-const LEASE_WAIT_MS = 2_000;
 const BATCH = 500;
 /** After this long the writer has its turn, however many units are left to give back. */
 const LEASE_HOLD_MS = 1_000;

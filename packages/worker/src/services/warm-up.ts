@@ -1,4 +1,5 @@
 import type { Sale } from '@flash-sale/shared/domain/sale.ts';
+import { LEASE_WAIT_MS } from '@flash-sale/shared/sale/lease.ts';
 import { loadSale, needsLoading, type RebuildDeps } from '@flash-sale/shared/sale/rebuild.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
@@ -6,8 +7,6 @@ import type { SalesToKeep } from './sale-list.ts';
 import type { Rounds } from './service.ts';
 
 const INTERVAL_MS = 250;
-/** Longer than a holder keeps the lease once somebody waits for it. */
-const LEASE_WAIT_MS = 2_000;
 /** Sales looked at, or rebuilt, at the same time. */
 const AT_ONCE = 16;
 

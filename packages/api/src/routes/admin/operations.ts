@@ -9,7 +9,7 @@ import type { OrderQueues } from '@flash-sale/shared/queue/order-queues.ts';
 import type { WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
 import { auditSale } from '@flash-sale/shared/sale/audit.ts';
 import { endSale, topUpSale, type ChangeOptions } from '@flash-sale/shared/sale/change.ts';
-import { LeaseLost } from '@flash-sale/shared/sale/lease.ts';
+import { LEASE_WAIT_MS, LeaseLost } from '@flash-sale/shared/sale/lease.ts';
 import { rebuildSale } from '@flash-sale/shared/sale/rebuild.ts';
 import { repairSale } from '@flash-sale/shared/sale/repair.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
@@ -29,8 +29,6 @@ import {
   TopUpSale,
 } from './operations-schema.ts';
 
-/** Longer than a holder keeps a lease once somebody waits for it. */
-const LEASE_WAIT_MS = 2_000;
 const JOB_STATES = ['active', 'delayed', 'waiting'] as const;
 
 type Deps = Pick<AppDeps, 'db' | 'ledger' | 'redis' | 'operatorRedis' | 'keys' | 'commands' | 'clock'> & {
