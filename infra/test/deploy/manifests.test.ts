@@ -38,6 +38,9 @@ interface ComposeService {
   readonly read_only?: boolean;
 }
 
+/** Of what is off unless it is set. */
+const OPTIONAL_SECRET = /^(STRIPE_\w+|VIEWER_TOKEN|EVENTS_SECRET)$/;
+
 describe('compose.yaml', () => {
   const { services } = parse(read('compose.yaml'), { merge: true }) as { services: Record<string, ComposeService> };
 
@@ -66,8 +69,10 @@ describe('compose.yaml', () => {
 
   it('holds no secret, starts with none missing, and names each in .env.example', () => {
     const variables = [...read('compose.yaml').matchAll(/\$\{(\w+)(:[?-])([^}]*)\}/g)];
-    const secrets = variables.filter(([, name]) => /PASSWORD|TOKEN|SECRET/.test(name!) && !name!.startsWith('STRIPE_'));
+    const secrets = variables.filter(([, name]) => /PASSWORD|TOKEN|SECRET/.test(name!) && !OPTIONAL_SECRET.test(name!));
     expect(new Set(secrets.map(([, , how]) => how))).toEqual(new Set([':?']));
+    const optional = variables.filter(([, name]) => OPTIONAL_SECRET.test(name!));
+    expect(new Set(optional.map(([, , how, value]) => `${how}${value}`))).toEqual(new Set([':-']));
     const example = new Map(
       read('.env.example')
         .match(/^\w+=.*$/gm)!

@@ -9,6 +9,8 @@ const BODY_BYTES_MAX = 16_384;
 /** How often Node.js looks for requests that are late; a limit shorter than this is looked for as often as it is long. */
 const LATE_CHECK_MS = 500;
 const SAID_AGAIN_MS = 10_000;
+/** A shopper's id of 64 characters, each of them escaped (%2F). */
+const PARAM_LENGTH_MAX = 3 * 64;
 
 type EdgeConfig = Pick<
   Config,
@@ -26,6 +28,7 @@ export function edgeOptions(config: EdgeConfig) {
   const { HEADERS_TIMEOUT_MS, REQUEST_TIMEOUT_MS, KEEP_ALIVE_TIMEOUT_MS, IDLE_TIMEOUT_MS } = config;
   return {
     bodyLimit: BODY_BYTES_MAX,
+    routerOptions: { maxParamLength: PARAM_LENGTH_MAX },
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     connectionTimeout: IDLE_TIMEOUT_MS,

@@ -19,16 +19,20 @@ export async function insertStockReturns(
   await sql`INSERT INTO stock_returns (order_no, product_id, user_id, created_at) VALUES ${rows}`.execute(tx);
 }
 
-/** The sales of the shard that have units to give back. */
-export function salesWithReturns(db: Db, shard: number): Promise<{ id: number; shard: number }[]> {
-  return db
+/** The sales of the shard that have units to give back; `cleaned`: Redis keeps nothing of it any more. */
+export async function salesWithReturns(
+  db: Db,
+  shard: number,
+): Promise<{ id: number; shard: number; cleaned: boolean }[]> {
+  const rows = await db
     .selectFrom('stock_returns')
     .innerJoin('products', 'products.id', 'stock_returns.product_id')
-    .select(['products.id', 'products.shard'])
+    .select(['products.id', 'products.shard', 'products.cleaned_at'])
     .where('applied_at', 'is', null)
     .where('products.shard', '=', shard)
     .distinct()
     .execute();
+  return rows.map(({ cleaned_at, ...sale }) => ({ ...sale, cleaned: cleaned_at !== null }));
 }
 
 export function unappliedReturns(db: Db, productId: number, limit: number): Promise<StockReturn[]> {

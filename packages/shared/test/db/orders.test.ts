@@ -178,7 +178,7 @@ describe('a unit that has to go back', () => {
     const orders = [newOrder(sale, { status: 'failed' }), newOrder(sale, { status: 'failed', user_id: 'U1' })];
     await context.db.transaction().execute((tx) => insertStockReturns(tx, orders, 1_800_000_000_123));
     const due = orders.map(({ order_no, user_id }) => ({ order_no, user_id }));
-    expect(await salesWithReturns(context.db, 0)).toEqual([{ id: sale.id, shard: 0 }]);
+    expect(await salesWithReturns(context.db, 0)).toEqual([{ id: sale.id, shard: 0, cleaned: false }]);
     expect(await unappliedReturns(context.db, sale.id, 10)).toEqual(expect.arrayContaining(due));
     expect(await unappliedReturns(context.db, sale.id, 1)).toHaveLength(1);
 

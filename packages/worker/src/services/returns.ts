@@ -27,6 +27,17 @@ export interface ReturnsDeps {
 export function returns(deps: ReturnsDeps): Rounds {
   const { shard, commands, db, log, metrics } = deps;
 
+  /** For a cleaned sale, which stays so: there is nothing to give the units back to, and a lease would put its counter back into Redis. */
+  async function markAll(sale: SaleRef, stopping: AbortSignal): Promise<void> {
+    while (!stopping.aborted) {
+      const due = await unappliedReturns(db, sale.id, BATCH);
+      if (due.length === 0) return;
+      const orderNos = due.map(({ order_no }) => order_no);
+      await markReturnsApplied(db, orderNos, Date.now());
+      log.info({ sale: sale.id, orders: orderNos }, 'returns of a cleaned sale marked');
+    }
+  }
+
   async function giveBackAll(sale: SaleRef, stopping: AbortSignal): Promise<void> {
     await withStampedLease(deps, sale, LEASE_WAIT_MS, async (lease) => {
       const until_ms = performance.now() + LEASE_HOLD_MS;
@@ -48,7 +59,9 @@ export function returns(deps: ReturnsDeps): Rounds {
     interval_ms: INTERVAL_MS,
     async round(stopping) {
       const sales = await salesWithReturns(db, shard);
-      await forEachSale(sales, { stopping, log, service: 'returns' }, (sale) => giveBackAll(sale, stopping));
+      await forEachSale(sales, { stopping, log, service: 'returns' }, (sale) =>
+        sale.cleaned ? markAll(sale, stopping) : giveBackAll(sale, stopping),
+      );
     },
   };
 }

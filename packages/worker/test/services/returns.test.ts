@@ -130,6 +130,20 @@ test('every return of every sale is applied, more than one batch of them include
   }
 });
 
+test('a return of a sale that Redis does not keep any more is marked, and brings nothing of the sale back', async () => {
+  const sale = await context.openSale({ seckill_stock: 5 });
+  const order_no = await failedOrder(sale, 'unlucky');
+  await context.db.updateTable('products').set({ cleaned_at: new Date() }).where('id', '=', sale.id).execute();
+  await context.redis.del(...Object.values(context.keys.sale(sale)));
+  const { round, givenBack } = openReturns();
+
+  await round();
+
+  expect((await readLedger(context.db, sale)).returns).toEqual([{ order_no, applied: true }]);
+  expect(await givenBack()).toBe(0);
+  expect(await context.redis.exists(...Object.values(context.keys.sale(sale)))).toBe(0);
+});
+
 test('a sale that is held elsewhere keeps its returns for a later round', async () => {
   const sale = await context.openSale({ seckill_stock: 5 });
   const order_no = await failedOrder(sale, 'unlucky');

@@ -76,6 +76,15 @@ describe('GET /api/v1/admin/shoppers/:userId/export', () => {
   });
 });
 
+it.each(['%', '/', '"'])('takes the longest id there may be, of %s', async (character) => {
+  const user = character.repeat(64);
+  await placeOrder(context, await context.openSale(), user);
+  expect((await exportOf(encodeURIComponent(user))).json()).toMatchObject({
+    user_id: user,
+    orders: [{ user_id: user }],
+  });
+});
+
 describe('POST /api/v1/admin/shoppers/:userId/erase', () => {
   it('puts a pseudonym in the place of the name that no shopper can have; orders and sums stay', async () => {
     const sale = await context.openSale();
