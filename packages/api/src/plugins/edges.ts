@@ -2,6 +2,7 @@ import type { FastifyHttpOptions, FastifyInstance } from 'fastify';
 import type { Server } from 'node:http';
 import type { Config } from '@flash-sale/shared/config/config.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
+import { PATH_PART_LENGTH_MAX } from '../routes/fields.ts';
 import { refuseUnread, refuseUnrouted } from './problems.ts';
 
 /** What any body may hold unless its route says otherwise: an operator's. */
@@ -9,8 +10,6 @@ const BODY_BYTES_MAX = 16_384;
 /** How often Node.js looks for requests that are late; a limit shorter than this is looked for as often as it is long. */
 const LATE_CHECK_MS = 500;
 const SAID_AGAIN_MS = 10_000;
-/** A shopper's id of 64 characters, each of them escaped (%2F). */
-const PARAM_LENGTH_MAX = 3 * 64;
 
 type EdgeConfig = Pick<
   Config,
@@ -28,7 +27,7 @@ export function edgeOptions(config: EdgeConfig) {
   const { HEADERS_TIMEOUT_MS, REQUEST_TIMEOUT_MS, KEEP_ALIVE_TIMEOUT_MS, IDLE_TIMEOUT_MS } = config;
   return {
     bodyLimit: BODY_BYTES_MAX,
-    routerOptions: { maxParamLength: PARAM_LENGTH_MAX },
+    routerOptions: { maxParamLength: PATH_PART_LENGTH_MAX },
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     connectionTimeout: IDLE_TIMEOUT_MS,

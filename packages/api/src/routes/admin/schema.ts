@@ -1,6 +1,6 @@
 import Type from 'typebox';
 import { PAYMENT_STATUSES } from '@flash-sale/shared/domain/payment.ts';
-import { Limit, mayRefuse, NextCursor, Price, Time } from '../fields.ts';
+import { Limit, mayRefuse, NextCursor, OrderNoInPath, Price, Time } from '../fields.ts';
 import { Order } from '../orders/schema.ts';
 import { Product } from '../products/schema.ts';
 import { Stats } from './stats.ts';
@@ -75,14 +75,13 @@ export const ListActions = {
   },
 };
 
-const OrderNo = Type.Object({ orderNo: Type.String({ maxLength: 100 }) });
 const TextOrNull = Type.Union([Type.String(), Type.Null()]);
 
 export const OrderFile = {
   ...operators,
   summary: 'An order with its history and its payments',
   description: 'A payment that came for a closed order, or on top of another, shows here with its refund.',
-  params: OrderNo,
+  params: OrderNoInPath,
   response: {
     200: Type.Object({
       ...Order.properties,
@@ -115,7 +114,7 @@ export const RefundOrder = {
   ...operators,
   summary: 'Refund a paid order',
   description: 'The order is `refunded`, and its unit back on sale, when the payment provider has confirmed.',
-  params: OrderNo,
+  params: OrderNoInPath,
   ...mayRefuse('invalid_state'),
   response: { 202: Order },
 };

@@ -1,11 +1,20 @@
 import Type from 'typebox';
 import { ORDER_STATUSES } from '@flash-sale/shared/domain/order.ts';
 import { ORDER_NO_LENGTH_MAX, ORDER_NO_PATTERN } from '@flash-sale/shared/domain/order-number.ts';
-import { Limit, mayRefuse, NextCursor, Price, ProductId, SHOPPER_SECURITY, Time, UserId } from '../fields.ts';
+import {
+  Limit,
+  mayRefuse,
+  NextCursor,
+  OrderNoInPath,
+  Price,
+  ProductId,
+  SHOPPER_SECURITY,
+  Time,
+  UserId,
+} from '../fields.ts';
 
 const shoppers = { tags: ['orders'], security: SHOPPER_SECURITY };
 export const WAIT_S_MAX = 25;
-const OrderNo = Type.Object({ orderNo: Type.String({ maxLength: 100 }) });
 
 export const Order = Type.Object(
   {
@@ -27,7 +36,7 @@ export const GetOrder = {
   ...shoppers,
   summary: 'An order',
   description: `While it is \`queued\`, the answer carries \`Retry-After\`; with \`wait\` it comes as soon as the order is settled.`,
-  params: OrderNo,
+  params: OrderNoInPath,
   querystring: Type.Object(
     {
       wait: Type.Optional(
@@ -59,7 +68,7 @@ export const PayOrder = {
   ...shoppers,
   summary: 'Pay an order',
   description: 'Answers what the shopper does next; asked again, the same while that payment is open.',
-  params: OrderNo,
+  params: OrderNoInPath,
   body: Type.Object(
     {
       user_id: Type.Optional(UserId),
@@ -88,7 +97,7 @@ export const CancelOrder = {
   ...shoppers,
   summary: 'Cancel an unpaid order',
   description: 'Its unit goes back on sale, and the shopper may buy again.',
-  params: OrderNo,
+  params: OrderNoInPath,
   body: Type.Object({ user_id: Type.Optional(UserId) }, { additionalProperties: false }),
   ...mayRefuse('invalid_state'),
   response: { 200: Order },
