@@ -15,7 +15,7 @@ export const productRoutes: FastifyPluginAsyncTypebox<
   const withLive = async (sale: Sale) => {
     const live = await liveOf(commands, sale);
     if (live === undefined) return productOf(sale, { now_ms: clock(sale.shard).now_ms() });
-    // An operator's change shows at once in every process.
+    // An operator's change shows in every process, not only in the one that made it.
     return productOf(await catalog.saleSince(sale, live.version), live);
   };
   /** By the reading of the row, so that a change which this process makes or hears of shows at once. */
