@@ -9,10 +9,8 @@ export const UserId = Type.String({
   description: '1 to 64 visible ASCII characters',
   examples: ['alice'],
 });
-/** What a part of a path may be long, as it is written: a shopper's id of 64 characters, each of them escaped (%2F). */
-export const PATH_PART_LENGTH_MAX = 3 * 64;
-/** Of an order in a path. Whatever is no order number names no order. */
-export const OrderNoInPath = Type.Object({ orderNo: Type.String({ maxLength: PATH_PART_LENGTH_MAX }) });
+/** Whatever is no order number names no order. The router takes no longer part of a path, decoded. */
+export const OrderNoInPath = Type.Object({ orderNo: Type.String({ maxLength: 100 }) });
 export const ProductId = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
 export const SeckillToken = Type.String({ minLength: 1, maxLength: 128 });
 export const Time = Type.String({ description: 'ISO-8601, UTC', examples: ['2026-11-27T20:00:00.000Z'] });

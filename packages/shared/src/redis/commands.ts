@@ -558,13 +558,10 @@ function reservationOf(order_no: string, text: string): Reservation {
   return { order_no, user_id, ...numbers, job_id, request_id, traceparent };
 }
 
+const HELD_RESERVATION = /^(\S+) ((?:\S+ ){4}\S+) (.+)$/;
+
 /** From `order_no reservation owner_order_no|-`. */
 function heldReservationOf(line: string): HeldReservation {
-  const [, order_no, text, owner] = /^(\S+) ((?:\S+ ){4}\S+) (.+)$/.exec(line)! as unknown as [
-    string,
-    string,
-    string,
-    string,
-  ];
-  return { ...reservationOf(order_no, text), owner_order_no: owner === '-' ? undefined : owner };
+  const [, order_no, text, owner] = HELD_RESERVATION.exec(line)!;
+  return { ...reservationOf(order_no!, text!), owner_order_no: owner === '-' ? undefined : owner };
 }

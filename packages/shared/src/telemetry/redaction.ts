@@ -21,7 +21,7 @@ const FIELD = new RegExp(`("(?:${FIELDS.join('|')})":)(?:${TEXT}|${LIST}|${OBJEC
 const SHAPES: readonly (readonly [RegExp, string])[] = [
   [FIELD, `$1"${HIDDEN}"`],
   // The nonce and the MAC of a seckill token; key id, sale and expiry stay.
-  [/\.[\w-]{12}\.[\w-]{43}(?![\w-])/g, `.${HIDDEN}`],
+  [/\.[\w-]{12}\.[\w-]{43}/g, `.${HIDDEN}`],
   // JSON Web Tokens.
   [/eyJ[\w-]+\.[\w-]*\.[\w-]*/g, HIDDEN],
   // Credentials in a header.

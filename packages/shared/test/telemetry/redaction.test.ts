@@ -48,7 +48,10 @@ describe('the log', () => {
     const access = `eyJhbGciOiJIUzI1NiJ9.${randomBytes(30).toString('base64url')}.${randomBytes(32).toString('base64url')}`;
     const basic = Buffer.from('operator:secret-of-an-operator').toString('base64');
     const { log, lines } = loggerOf();
-    for (const hidden of [seckill, access]) log.warn({ body: `{"token":"${hidden}"}` }, `with ${hidden}`);
+    for (const hidden of [seckill, access]) {
+      log.warn({ body: `{"token":"${hidden}"}` }, `with ${hidden}`);
+      log.warn(`glued to${hidden}_something`);
+    }
     log.warn({ headers: { authorization: 'Bearer abc', cookie: 'session=abc' } }, `Authorization: Basic ${basic}`);
     log.warn('connecting to redis://:abc@redis.test:6379');
     const written = lines.join('');
