@@ -14,6 +14,7 @@ import type { AppDeps } from './deps.ts';
 import { OrderReader } from './orders/order-reader.ts';
 import { Settlements } from './orders/settlements.ts';
 import { crossOrigin } from './plugins/cross-origin.ts';
+import { callerAddress } from './plugins/caller-address.ts';
 import { capConnections, edgeOptions } from './plugins/edges.ts';
 import { DenyList } from './limits/deny-list.ts';
 import { addressLimit } from './plugins/address-limit.ts';
@@ -118,6 +119,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
 
   await server.register(tracing, { tracing: deps.tracing });
   capConnections(server, config.CONNECTIONS_MAX, log);
+  await server.register(callerAddress);
   await server.register(safeHeaders);
   await server.register(crossOrigin, { origins: config.CORS_ORIGINS });
   await server.register(problems);
@@ -129,7 +131,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   await server.register(operators, { config });
   await server.register(async (shoppers) => {
     shoppers.addHook('onRequest', (request, reply, done) => {
-      if (denyList.deniesAddress(request.ip)) reply.refuse('forbidden');
+      if (denyList.deniesAddress(request.address)) reply.refuse('forbidden');
       else done();
     });
     await shoppers.register(productRoutes, { ...deps, catalog });

@@ -27,7 +27,7 @@ export const addressLimit = fp<{ readonly config: LimitConfig }>(
   (app, { config }, done) => {
     const limit = new AddressLimit(addressLimitOf(config));
     app.decorate('limitAddress', (request, reply, next) => {
-      const refusal = limit.take(request.ip);
+      const refusal = limit.take(request.address);
       if (refusal === undefined) next();
       else reply.refuse('rate_limited', refusal);
     });

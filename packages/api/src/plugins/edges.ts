@@ -1,6 +1,7 @@
 import type { FastifyHttpOptions, FastifyInstance } from 'fastify';
 import type { Server } from 'node:http';
 import type { Config } from '@flash-sale/shared/config/config.ts';
+import { AddressRanges, rangeOf } from '@flash-sale/shared/domain/address.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import { refuseUnread, refuseUnrouted } from './problems.ts';
 
@@ -39,8 +40,14 @@ export function edgeOptions(config: EdgeConfig) {
     onConstructorPoisoning: 'error',
     frameworkErrors: refuseUnrouted,
     clientErrorHandler: refuseUnread,
-    ...(config.TRUSTED_PROXIES === undefined ? {} : { trustProxy: config.TRUSTED_PROXIES.split(',') }),
+    ...(config.TRUSTED_PROXIES === undefined ? {} : { trustProxy: trusts(config.TRUSTED_PROXIES) }),
   } as const satisfies FastifyHttpOptions<Server>;
+}
+
+/** Whether an address is a proxy whose headers are believed. What is no address is not, so what it names is not believed either. */
+export function trusts(proxies: string): (address: string | undefined) => boolean {
+  const ranges = new AddressRanges(proxies.split(',').map((text) => [rangeOf(text)!, true]));
+  return (address) => address !== undefined && ranges.valuesOf(address).length > 0;
 }
 
 /** Closes connections above the limit as they come, and says so, now and then. */

@@ -111,17 +111,17 @@ function accessTokens(config: IdentityConfig): (request: FastifyRequest) => Prom
     return sub;
   };
 
-  return async ({ headers, ip }) => {
+  return async ({ headers, address }) => {
     const token = /^Bearer ([A-Za-z0-9_.-]+)$/i.exec(headers.authorization ?? '')?.[1];
     const known = token === undefined ? undefined : verified.get(token);
     if (known !== undefined) return known;
-    const tooMany = failures.look(ip);
+    const tooMany = failures.look(address);
     if (tooMany !== undefined) throw new Refusal('rate_limited', tooMany);
     try {
       if (token === undefined || token.length > ACCESS_TOKEN_LENGTH_MAX) throw new Refusal('unauthenticated');
       return await subjectOf(token);
     } catch (error) {
-      if (error instanceof Refusal && error.code === 'unauthenticated') failures.take(ip);
+      if (error instanceof Refusal && error.code === 'unauthenticated') failures.take(address);
       throw error;
     }
   };

@@ -47,8 +47,8 @@ export const operators = fp<{ readonly config: OperatorsConfig }>(
     });
 
     /** Nobody learns from an answer, or how long it takes, how near a guess was; nor whether it was right once too many were wrong. */
-    const operatorOf = ({ ip, headers, log }: FastifyRequest): Operator => {
-      const tooMany = failures.look(ip);
+    const operatorOf = ({ address, headers, log }: FastifyRequest): Operator => {
+      const tooMany = failures.look(address);
       if (tooMany !== undefined) throw new Refusal('rate_limited', tooMany);
       const given = credentialOf(headers.authorization);
       if (given === undefined) throw new Refusal('unauthenticated', { headers: CHALLENGE });
@@ -57,8 +57,8 @@ export const operators = fp<{ readonly config: OperatorsConfig }>(
       const roles = known.filter((one) => timingSafeEqual(one.digest, hashed)).map(({ role }) => role);
       const [role] = roles;
       if (role === undefined) {
-        failures.take(ip);
-        log.warn({ ip }, 'wrong operator token');
+        failures.take(address);
+        log.warn({ ip: address }, 'wrong operator token');
         throw new Refusal('unauthenticated', { headers: CHALLENGE });
       }
       return { role, name: given.name === '' ? role : given.name };

@@ -119,3 +119,30 @@ describe('attack: an address made up in X-Forwarded-For', () => {
       }
     }));
 });
+
+describe('attack: an address written in another way', () => {
+  const spellings = (i: number): string =>
+    [
+      `203.0.113.9:${50_000 + i}`,
+      `[::ffff:203.0.113.9]:${443 + i}`,
+      '::FFFF:203.0.113.9',
+      '::ffff:cb00:7109',
+      `[::ffff:203.0.113.9%eth${i}]`,
+    ][i % 5]!;
+
+  it('has one limit with all of its spellings, as proxies add ports', () =>
+    within(PROXY, async (app) => {
+      expect(await granted(app, spellings)).toBe(5);
+    }));
+
+  it('is behind proxies that add their ports, too', () =>
+    within(PROXY, async (app) => {
+      expect(await granted(app, (i) => `203.0.113.${i}, 203.0.113.9:${i + 1}, [::ffff:10.0.0.1]:443`)).toBe(5);
+    }));
+
+  it('is the address of the proxy that named something else than an address', () =>
+    within(PROXY, async (app) => {
+      const nonsense = ['unknown', '_x7', '203.0.113.010', '1.2.3.4/0', '"', ':', 'localhost:80'];
+      expect(await granted(app, (i) => `${nonsense[i % 7]}${i}, 10.0.0.7`)).toBe(5);
+    }));
+});

@@ -1,4 +1,4 @@
-import { bitsOf, rangeOf } from './address.ts';
+import { AddressRanges, rangeOf, type AddressRange } from './address.ts';
 
 export type DenyKind = 'user' | 'address';
 
@@ -6,19 +6,18 @@ export type DenyKind = 'user' | 'address';
 export class DenySet {
   /** What is denied, and until when (ms since the epoch). */
   readonly #users = new Map<string, number>();
-  readonly #ranges = new Map<string, number>();
-  /** Lengths that ranges have, as bits. */
-  readonly #lengths: readonly number[];
+  readonly #ranges: AddressRanges<number>;
 
   constructor(
     entries: Iterable<{ readonly kind: DenyKind; readonly value: string; readonly expires_at: Date | null }> = [],
   ) {
+    const ranges: [AddressRange, number][] = [];
     for (const { kind, value, expires_at } of entries) {
       const expires_ms = expires_at?.getTime() ?? Infinity;
       if (kind === 'user') this.#users.set(value, expires_ms);
-      else this.#ranges.set(rangeOf(value)!.bits, expires_ms);
+      else ranges.push([rangeOf(value)!, expires_ms]);
     }
-    this.#lengths = [...new Set([...this.#ranges.keys()].map(({ length }) => length))];
+    this.#ranges = new AddressRanges(ranges);
   }
 
   hasUser(userId: string, now_ms: number): boolean {
@@ -26,8 +25,6 @@ export class DenySet {
   }
 
   hasAddress(address: string, now_ms: number): boolean {
-    if (this.#lengths.length === 0) return false;
-    const bits = bitsOf(address);
-    return this.#lengths.some((length) => (this.#ranges.get(bits.slice(0, length)) ?? 0) > now_ms);
+    return this.#ranges.valuesOf(address).some((expires_ms) => expires_ms > now_ms);
   }
 }

@@ -8,7 +8,7 @@ import {
   type DenyEntry,
 } from '@flash-sale/shared/db/deny-list.ts';
 import { recordAction } from '@flash-sale/shared/db/operator-actions.ts';
-import { rangeOf } from '@flash-sale/shared/domain/address.ts';
+import { isTooWide, rangeOf } from '@flash-sale/shared/domain/address.ts';
 import type { DenyKind } from '@flash-sale/shared/domain/deny-list.ts';
 import { Refusal } from '@flash-sale/shared/domain/errors.ts';
 import { subjectOf } from '@flash-sale/shared/shopper/erase.ts';
@@ -81,7 +81,7 @@ function deniedOf(who: { user_id?: string; address?: string }): { readonly kind:
   }
   if (user_id !== undefined) return { kind: 'user', value: user_id };
   const range = rangeOf(address!);
-  if (range === undefined) {
+  if (range === undefined || isTooWide(range)) {
     throw new Refusal('invalid_request', { detail: 'address must be an address, or a CIDR that is not too wide' });
   }
   return { kind: 'address', value: range.cidr };
