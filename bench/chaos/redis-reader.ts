@@ -5,7 +5,7 @@ const SCAN_COUNT = 2_000;
 
 /** The names of a sale's keys, written out again from `docs/redis-keys.md`: the checker shares no code with the service. */
 const keysOf = (sale: number) => {
-  const at = (part: string): string => `v1:sale:{0}:${sale}:${part}`;
+  const at = (part: string): string => `v2:sale:{0}:${sale}:${part}`;
   return { state: at('state'), owners: at('owners'), reservations: at('reservations'), reservedAt: at('reserved_at') };
 };
 
@@ -35,22 +35,22 @@ export class RedisReader {
     const { state, owners, reservations } = keysOf(sale);
     const replies = await this.#redis
       .multi()
-      .hmget(state, 'ready', 'run_id', 'available')
+      .hmget(state, 'ready', 'history_id', 'available')
       .hlen(owners)
       .hlen(reservations)
-      .info('server')
+      .info('replication')
       .exec();
     const at_ms = Date.now();
     const [fields, ownerCount, reservationCount, info] = (replies ?? []).map(([error, value]) => {
       if (error) throw error;
       return value;
     }) as [(string | null)[], number, number, string];
-    const run_id = /run_id:([0-9a-f]+)/.exec(info)?.[1] ?? '';
+    const history_id = /master_replid:([0-9a-f]+)/.exec(info)?.[1] ?? '';
     return {
       at_ms,
       sale,
-      ready: fields[0] === '1' && fields[1] === run_id,
-      run_id,
+      ready: fields[0] === '1' && fields[1] === history_id,
+      history_id,
       available: Number(fields[2] ?? 0),
       owners: ownerCount,
       reservations: reservationCount,

@@ -165,7 +165,7 @@ export async function fuzz({ service, credentials, random, requests, progress }:
 const needsStory = ({ parameters, body }: Operation): boolean =>
   body !== undefined || parameters.some((each) => each.in === 'path');
 
-/** Such as `table orders, key v1:sale:*:owners`. */
+/** Such as `table orders, key v2:sale:*:owners`. */
 const kindsOf = (changed: readonly string[]): string =>
   [
     ...new Set(

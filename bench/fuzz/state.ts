@@ -6,7 +6,7 @@ import { createConnection, type Connection, type RowDataPacket } from 'mysql2/pr
  * services, queues, rate limits, statistics, caches.
  */
 const PASSING_KEYS =
-  /:queue:|:service:|bucket|limit|challenge|:status:|:backlog:|:(outcomes|lease|fence|lease_waiting|building)$|^v1:(queue|service)/;
+  /:queue:|:service:|bucket|limit|challenge|:status:|:backlog:|:(outcomes|lease|fence|lease_waiting|building)$|^v2:(queue|service)/;
 const PASSING_COLUMNS = new Set(['products.fence']);
 const SCAN_COUNT = 2_000;
 
@@ -68,7 +68,7 @@ export class StateReader {
   async isMoving(): Promise<boolean> {
     const [sales] = await this.#connection.query<RowDataPacket[]>('SELECT id, version FROM products');
     for (const { id, version } of sales) {
-      const [ready, loaded] = await this.#redis.hmget(`v1:sale:{0}:${id}:state`, 'ready', 'version');
+      const [ready, loaded] = await this.#redis.hmget(`v2:sale:{0}:${id}:state`, 'ready', 'version');
       if (ready !== '1' || loaded !== String(version)) return true;
     }
     for (const key of await this.#keys()) {
@@ -90,7 +90,7 @@ export class StateReader {
     );
     const unbalanced: string[] = [];
     for (const { id, seckill_stock, sold, live } of sales as { [column: string]: number }[]) {
-      const at = `v1:sale:{0}:${id}`;
+      const at = `v2:sale:{0}:${id}`;
       const [available, owners] = await Promise.all([
         this.#redis.hget(`${at}:state`, 'available'),
         this.#redis.hlen(`${at}:owners`),

@@ -11,7 +11,7 @@ const NO_SALE = 1_000_000_000;
 
 /** Raises the owners of a sale to `count`, as if so many shoppers had bought; their units are gone. */
 export async function fillOwners(redis: Redis, sale: Sale, count: number): Promise<void> {
-  const [owners, state] = [`v1:sale:{0}:${sale.id}:owners`, `v1:sale:{0}:${sale.id}:state`];
+  const [owners, state] = [`v2:sale:{0}:${sale.id}:owners`, `v2:sale:{0}:${sale.id}:state`];
   const now_ms = Date.now();
   for (let have = await redis.hlen(owners); have < count; have += STEP) {
     const step = Math.min(STEP, count - have);

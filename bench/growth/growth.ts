@@ -116,7 +116,7 @@ async function costsOf(
 /** Bytes each, as Redis says of the keys of a sale that was just bought from and whose orders are not written. */
 async function memoryOf(stage: Stage, sale: Sale, size: GrowthSize): Promise<Record<string, number>> {
   const { redis } = stage;
-  const at = (part: string): string => `v1:sale:{0}:${sale.id}:${part}`;
+  const at = (part: string): string => `v2:sale:{0}:${sale.id}:${part}`;
   const whole = async (key: string): Promise<number> => Number(await redis.memory('USAGE', key, 'SAMPLES', 0));
   const oneOf = async (pattern: string): Promise<number> => {
     let cursor = '0';
@@ -133,9 +133,9 @@ async function memoryOf(stage: Stage, sale: Sale, size: GrowthSize): Promise<Rec
     'owner, in Redis until a day after the sale': (await whole(at('owners'))) / owners,
     'reservation, in Redis until the order is written':
       ((await whole(at('reservations'))) + (await whole(at('reserved_at')))) / reservations,
-    'seckill token, in Redis while it lives': await oneOf(`v1:token:{0}:${sale.id}:*`),
-    'job, in Redis until its orders (100 at most) are written': await oneOf('v1:queue:{0}:orders:*-*-*'),
-    'status of an order, in Redis for 10 min': await oneOf('v1:status:*'),
+    'seckill token, in Redis while it lives': await oneOf(`v2:token:{0}:${sale.id}:*`),
+    'job, in Redis until its orders (100 at most) are written': await oneOf('v2:queue:{0}:orders:*-*-*'),
+    'status of an order, in Redis for 10 min': await oneOf('v2:status:*'),
     'open connection, in an api process': await connectionBytes(stage, size.connections),
   };
 }

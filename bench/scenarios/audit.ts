@@ -33,7 +33,7 @@ export async function untilSold(
 }
 
 /** The names of a sale's keys, written out again from `docs/redis-keys.md`: the audit shares no code with the service. */
-const keyOf = (sale: Sale, part: string): string => `v1:sale:{0}:${sale.id}:${part}`;
+const keyOf = (sale: Sale, part: string): string => `v2:sale:{0}:${sale.id}:${part}`;
 
 /**
  * Checks that nothing was lost or made up: every accepted order number is one live order, there is no other, and what is left of the

@@ -241,9 +241,9 @@ export const fenced: Check = function* (record, views) {
     const live = final.orders.filter(isLive).length;
     if (final.sold !== live) yield `sale ${facts.id} ends with ${live} live orders and sold = ${final.sold}`;
     const ready = samplesOf(record, facts).filter((sample) => sample.ready);
-    for (const [i, { owners, run_id, at_ms }] of ready.entries()) {
+    for (const [i, { owners, history_id, at_ms }] of ready.entries()) {
       const before = ready[i - 1];
-      if (before === undefined || before.run_id !== run_id) continue;
+      if (before === undefined || before.history_id !== history_id) continue;
       const returned = returnsBetween(view, before.at_ms, at_ms);
       if (before.owners - owners > returned)
         yield `sale ${facts.id} went from ${before.owners} owners to ${owners} before ${at_ms}, and ${returned} units went back`;

@@ -15,9 +15,9 @@ export interface SaleFacts {
 export interface RedisSample {
   readonly at_ms: number;
   readonly sale: number;
-  /** Ready under the Redis process that answered. */
+  /** Ready in the history of Redis that answered. */
   readonly ready: boolean;
-  readonly run_id: string;
+  readonly history_id: string;
   readonly available: number;
   readonly owners: number;
   readonly reservations: number;

@@ -205,7 +205,7 @@ test('9: owners vanished at another time than units went back', () => {
     at_ms,
     sale: 17,
     ready: true,
-    run_id: 'r1',
+    history_id: 'r1',
     available: 2 - owners,
     owners,
     reservations: 0,

@@ -106,11 +106,11 @@ const order = (order_no: string, user_id: string, created_at_ms: number, status 
   created_at_ms,
 });
 const returned = (order_no: string, applied_ms: number | null = 2_600) => ({ order_no, created_ms: 2_500, applied_ms });
-const sample = (at_ms: number, available: number, owners: number, run_id = 'r1') => ({
+const sample = (at_ms: number, available: number, owners: number, history_id = 'r1') => ({
   at_ms,
   sale: 17,
   ready: true,
-  run_id,
+  history_id,
   available,
   owners,
   reservations: 0,

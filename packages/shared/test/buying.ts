@@ -24,11 +24,11 @@ export interface Attempt {
   readonly items: readonly AdmitItem[];
 }
 
-/** What a call carries when all is well: this Redis process, and half a minute to go. */
+/** What a call carries when all is well: this history of Redis, and half a minute to go. */
 export async function newCall(shop: Shop, sale: SaleRef, fields: Partial<AdmitCall> = {}): Promise<AdmitCall> {
-  const { now_ms, run_id } = await shop.commands.clock(sale.shard);
+  const { now_ms, history_id } = await shop.commands.clock(sale.shard);
   return {
-    run_id,
+    history_id,
     deadline_ms: now_ms + 30_000,
     job_id: `job-${randomUUID()}`,
     backlog_max: 1_000_000,

@@ -26,7 +26,7 @@ export async function admitAll(
   await Promise.all(userIds.map((userId) => commands.issueToken(sale, userId, tokenOf(userId), 60_000)));
   const admitted: string[] = [];
   for (let from = 0; from < userIds.length; from += MICRO_BATCH_MAX) {
-    const { now_ms, run_id } = await commands.clock(sale.shard);
+    const { now_ms, history_id } = await commands.clock(sale.shard);
     const items = userIds.slice(from, from + MICRO_BATCH_MAX).map((user_id) => ({
       user_id,
       order_no: newOrderNumber(sale, now_ms),
@@ -36,7 +36,7 @@ export async function admitAll(
     const outcomes = await commands.admit(
       sale,
       {
-        run_id,
+        history_id,
         deadline_ms: now_ms + 10_000,
         job_id,
         backlog_max: UNLIMITED,

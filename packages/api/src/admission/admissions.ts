@@ -120,12 +120,12 @@ export class Admissions {
 
   async #decide({ sale, waiting }: Line, batch: readonly WaitingBuy[]): Promise<void> {
     const { config, commands, clock, log, metrics } = this.#deps;
-    const { run_id } = clock(sale.shard);
+    const { history_id } = clock(sale.shard);
     const now_ms = clock(sale.shard).now_ms();
     // A job is a micro-batch, named like its orders: neither all digits nor with a colon, which job ids may not be.
     const job_id = newOrderNumber(sale, now_ms);
     const call: AdmitCall = {
-      run_id,
+      history_id,
       deadline_ms: now_ms + config.REDIS_TIMEOUT_MS,
       job_id,
       backlog_max: config.BACKLOG_MAX,

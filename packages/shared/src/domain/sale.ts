@@ -26,7 +26,7 @@ export type SaleStatus = (typeof SALE_STATUSES)[number];
 
 /** What Redis says of a sale at one instant. */
 export interface LiveSale {
-  /** Loaded under the Redis process that answered. */
+  /** Loaded in the history of Redis that answered. */
   readonly ready: boolean;
   readonly version: number;
   readonly available: number;

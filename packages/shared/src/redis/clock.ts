@@ -16,7 +16,7 @@ export class RedisClock implements Clock {
   readonly #redis: RedisClient;
   readonly #learnQuietly = () => void this.learn().catch(() => undefined);
   #offset_ms = Date.now() - performance.now();
-  #run_id = '';
+  #history_id = '';
   #timer: NodeJS.Timeout | undefined;
 
   constructor(redis: RedisClient, commands: Commands, shard: number) {
@@ -25,9 +25,9 @@ export class RedisClock implements Clock {
     this.#shard = shard;
   }
 
-  /** The Redis process that told the time last; '' before the first answer. */
-  get run_id(): string {
-    return this.#run_id;
+  /** The history of Redis that the time was told in last; '' before the first answer. */
+  get history_id(): string {
+    return this.#history_id;
   }
 
   now_ms(): number {
@@ -37,15 +37,15 @@ export class RedisClock implements Clock {
   /** Asks once. The answer was true somewhere in the round trip; its middle is the best guess. */
   async learn(): Promise<void> {
     const asked_ms = performance.now();
-    const { now_ms, run_id } = await this.#commands.clock(this.#shard);
+    const { now_ms, history_id } = await this.#commands.clock(this.#shard);
     this.#offset_ms = now_ms - (asked_ms + performance.now()) / 2;
-    this.#run_id = run_id;
+    this.#history_id = history_id;
   }
 
   /** Resolves once the time is known, at the latest after `limit_ms`. */
   async settled(limit_ms: number): Promise<void> {
     const until_ms = performance.now() + limit_ms;
-    while (this.#run_id === '' && performance.now() < until_ms) {
+    while (this.#history_id === '' && performance.now() < until_ms) {
       await this.learn().catch(() => delay(RETRY_MS));
     }
   }

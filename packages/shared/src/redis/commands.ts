@@ -54,8 +54,8 @@ export interface AdmitItem {
 }
 
 export interface AdmitCall {
-  /** The Redis process that the caller's clock was learned from. */
-  readonly run_id: string;
+  /** The history of Redis that the caller's clock was learned in. */
+  readonly history_id: string;
   /** When the callers stop waiting, by Redis's clock. */
   readonly deadline_ms: number;
   readonly job_id: string;
@@ -188,10 +188,10 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: Command
   const run = metrics === undefined ? send : measured(send, metrics);
 
   return {
-    /** Redis's time (ms) and the process that told it. */
-    async clock(shard: number): Promise<{ now_ms: number; run_id: string }> {
-      const [now_ms, run_id] = await run<[number, string]>('clock', [keys.globalBucket(shard)], []);
-      return { now_ms, run_id };
+    /** Redis's time (ms) and the history that it was told in. */
+    async clock(shard: number): Promise<{ now_ms: number; history_id: string }> {
+      const [now_ms, history_id] = await run<[number, string]>('clock', [keys.globalBucket(shard)], []);
+      return { now_ms, history_id };
     },
 
     /** Decides a micro-batch, at most a few hundred items; answers in the same order. */
@@ -210,7 +210,7 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: Command
         liveTokens,
       ];
       const args: Argument[] = [
-        call.run_id,
+        call.history_id,
         call.deadline_ms,
         call.job_id,
         call.backlog_max,
@@ -255,7 +255,7 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: Command
         [state, reservations, keys.status(sale, orderNo)],
         [orderNo],
       );
-      // Changed since, or told by an earlier Redis process, which may have known more. The ledger has the order, even where the writer died
+      // Changed since, or told in an earlier history of Redis, which may have known more. The ledger has the order, even where the writer died
       // before it could settle the reservation.
       if (status === '-') {
         return { sale_ready: ready === 1, reservation: undefined, may_be_written: true, status: undefined };
@@ -395,7 +395,7 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: Command
       return reply === -1 ? undefined : reply;
     },
 
-    /** The Redis process in which the sale is now stopped, or undefined where the lease is lost. */
+    /** The history of Redis in which the sale is now stopped, or undefined where the lease is lost. */
     async beginRebuild(sale: SaleRef, lease: string): Promise<string | undefined> {
       const names = keys.sale(sale);
       const reply = await run<string>('begin_rebuild', [names.lease, names.state, names.building], [lease]);
@@ -409,11 +409,11 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: Command
       return (await run('add_owners', [names.lease, names.building], [lease, ...flat])) === 1;
     },
 
-    /** Whether the sale is open again; false where the lease is lost or Redis has restarted since `run_id`. */
+    /** Whether the sale is open again; false where the lease is lost or another history has begun since `history_id`. */
     async finishRebuild(
       sale: Sale,
       lease: string,
-      built: { run_id: string; owners: number; available: number },
+      built: { history_id: string; owners: number; available: number },
     ): Promise<boolean> {
       const names = keys.sale(sale);
       const reply = await run(
@@ -421,7 +421,7 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: Command
         [names.lease, names.state, names.owners, names.building, names.pause],
         [
           lease,
-          built.run_id,
+          built.history_id,
           built.owners,
           sale.seckill_stock,
           built.available,
@@ -443,18 +443,18 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: Command
     async beginChange(
       sale: SaleRef,
       lease: string,
-    ): Promise<{ run_id: string; now_ms: number; version: number } | undefined> {
+    ): Promise<{ history_id: string; now_ms: number; version: number } | undefined> {
       const names = keys.sale(sale);
       const reply = await run<[string, number, number]>('begin_change', [names.lease, names.state], [lease]);
-      const [run_id, now_ms, version] = reply;
-      return run_id === '' ? undefined : { run_id, now_ms, version };
+      const [history_id, now_ms, version] = reply;
+      return history_id === '' ? undefined : { history_id, now_ms, version };
     },
 
     /** Whether the sale is open with the facts of `after`; false where it has to be rebuilt. */
-    async finishChange(before: Sale, after: Sale, lease: string, run_id: string): Promise<boolean> {
+    async finishChange(before: Sale, after: Sale, lease: string, history_id: string): Promise<boolean> {
       const names = keys.sale(before);
       const units = after.seckill_stock - before.seckill_stock;
-      const args = [lease, run_id, before.version, after.version, units, after.end_ms];
+      const args = [lease, history_id, before.version, after.version, units, after.end_ms];
       return (await run('finish_change', [names.lease, names.state], args)) === 1;
     },
 

@@ -1,11 +1,11 @@
 import type { SaleRef } from '../domain/sale.ts';
 
 /** Version of the key layout, part of every name: under another one no sale is ready, so that it is rebuilt. */
-const LAYOUT = 'v1';
+const LAYOUT = 'v2';
 
 /** The keys of one sale. All carry the hash tag of its shard. */
 export interface SaleKeys {
-  /** Hash: `ready run_id version available total start_ms end_ms price_cents taken_until_ms`. */
+  /** Hash: `ready history_id version available total start_ms end_ms price_cents taken_until_ms`. */
   readonly state: string;
   /** String `version 0|1`: a pause, by the row's `pause_version`. */
   readonly pause: string;

@@ -68,7 +68,7 @@ function changeSale(
     if (stopped === undefined) return before;
     const opened =
       stopped.version === before.version &&
-      (await deps.commands.finishChange(before, after, lease.text, stopped.run_id));
+      (await deps.commands.finishChange(before, after, lease.text, stopped.history_id));
     if (!opened) await rebuildUnder(deps, ref, lease);
     return after;
   });

@@ -53,8 +53,8 @@ export function rebuildSale(deps: RebuildDeps, ref: SaleRef, wait_ms: number): P
 export async function rebuildUnder(deps: RebuildDeps, ref: SaleRef, lease: Lease): Promise<Rebuilt | undefined> {
   // Seen under the lease, since clean-up may have come first.
   if ((await findSale(deps.db, ref.id))?.cleaned === true) return undefined;
-  const run_id = await deps.commands.beginRebuild(ref, lease.text);
-  if (run_id === undefined) throw new LeaseLost(ref);
+  const history_id = await deps.commands.beginRebuild(ref, lease.text);
+  if (history_id === undefined) throw new LeaseLost(ref);
   // Nothing is admitted now and nobody else may settle, so the reservations stand still.
   const reservations = await deps.commands.allReservations(ref);
   const { sale, live, written } = await readLedger(deps.db, ref, reservations);
@@ -62,7 +62,7 @@ export async function rebuildUnder(deps: RebuildDeps, ref: SaleRef, lease: Lease
   await addOwners(deps.commands, lease, owners);
   // Never negative: where the ledger holds more live orders than units, which only an outside hand can cause, nothing is for sale.
   const available = Math.max(0, sale.seckill_stock - owners.length);
-  if (!(await deps.commands.finishRebuild(sale, lease.text, { run_id, owners: owners.length, available })))
+  if (!(await deps.commands.finishRebuild(sale, lease.text, { history_id, owners: owners.length, available })))
     throw new LeaseLost(ref);
   return { sale, owners: owners.length, available };
 }

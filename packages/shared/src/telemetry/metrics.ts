@@ -189,7 +189,7 @@ function figures(registers: Registry[]) {
     sale_oldest_reservation_seconds: ofSale('sale_oldest_reservation_seconds', 'Age of the oldest of them, else 0.'),
     sale_sold: ofSale('sale_sold', 'Live orders that the ledger counts.'),
     sale_open: ofSale('sale_open', "1 from the start of the sale to its end, by Redis's clock, paused or not; else 0."),
-    sale_ready: ofSale('sale_ready', '1 while the sale is loaded under this Redis process; else 0.'),
+    sale_ready: ofSale('sale_ready', '1 while the sale is loaded in this history of Redis; else 0.'),
     conservation_gap: ofSale(
       'conservation_gap',
       'available + owners - seckill_stock at the last audit of the sale; anything but 0 is a drift.',

@@ -95,8 +95,8 @@ it('a clock that differs from Redis’s is named', async () => {
   const late: Commands = {
     ...context.commands,
     clock: async (shard) => {
-      const { now_ms, run_id } = await context.commands.clock(shard);
-      return { now_ms: now_ms + 10_000, run_id };
+      const { now_ms, history_id } = await context.commands.clock(shard);
+      return { now_ms: now_ms + 10_000, history_id };
     },
   };
   const warnings = await warningsOf({ commands: late });

@@ -340,13 +340,13 @@ describe('the same call again, as ioredis sends it after a lost reply', () => {
     expect(outcomes(await context.commands.admit(sale, call, [fresh]))).toEqual(['accepted']);
   });
 
-  test('under another Redis process is accepted where its number is, and else answers unavailable and changes nothing', async () => {
+  test('in another history of Redis is accepted where its number is, and else answers unavailable and changes nothing', async () => {
     const sale = await context.openSale();
     const [accepted, fresh] = [await newItem(context, sale, 'u1'), await newItem(context, sale, 'u2')];
     const call = await newCall(context, sale);
     await context.commands.admit(sale, call, [accepted]);
-    for (const run_id of ['', 'f'.repeat(40)]) {
-      const elsewhere = { ...call, run_id };
+    for (const history_id of ['', 'f'.repeat(40)]) {
+      const elsewhere = { ...call, history_id };
       const answers = await changingNothing(sale, () => context.commands.admit(sale, elsewhere, [accepted, fresh]));
       expect(outcomes(answers)).toEqual(['accepted', 'unavailable']);
     }
@@ -358,7 +358,7 @@ describe('the same call again, as ioredis sends it after a lost reply', () => {
     const call = await newCall(context, sale);
     for (const refuse of Object.values(REFUSALS).toReversed()) {
       await refuse(sale);
-      for (const unanswerable of [{ deadline_ms: 0 }, { run_id: 'x' }]) {
+      for (const unanswerable of [{ deadline_ms: 0 }, { history_id: 'x' }]) {
         const admissions = await changingNothing(sale, () =>
           context.commands.admit(sale, { ...call, ...unanswerable }, [item]),
         );
@@ -399,8 +399,8 @@ describe('a sale that is not ready', () => {
   test.each([
     ['stopped by a rebuild', async (sale: Sale) => void (await setState(sale, { ready: 0 }))],
     [
-      'loaded under another Redis process',
-      async (sale: Sale) => void (await setState(sale, { run_id: 'e'.repeat(40) })),
+      'loaded in another history of Redis',
+      async (sale: Sale) => void (await setState(sale, { history_id: 'e'.repeat(40) })),
     ],
   ])('because it was %s accepts only an owner entry naming this very number', async (_, stop) => {
     const sale = await context.openSale();

@@ -127,7 +127,7 @@ class Model {
 /** One run: a sale in a shard of its own, its model, and what was sent before. */
 export class Run {
   readonly #shop: Shop;
-  readonly #run_id: string;
+  readonly #history_id: string;
   readonly #sale: Sale;
   readonly #model = new Model();
   readonly #sent: { readonly call: AdmitCall; readonly items: readonly AdmitItem[] }[] = [];
@@ -137,10 +137,10 @@ export class Run {
   #lostLease = '0 nobody';
   #made = 0;
 
-  /** @param run_id names the Redis process, as `clock` tells it */
-  constructor(shop: Shop, run_id: string, sale: Sale) {
+  /** @param history_id names the history of Redis, as `clock` tells it */
+  constructor(shop: Shop, history_id: string, sale: Sale) {
     this.#shop = shop;
-    this.#run_id = run_id;
+    this.#history_id = history_id;
     this.#sale = sale;
   }
 
@@ -212,7 +212,7 @@ export class Run {
     this.#tried.push(...items.map(({ user_id, order_no }) => ({ user_id, order_no })));
     const bounds = { backlog_max: BACKLOG_MAX, shard_backlog_max: 1_000_000, limits: NO_LIMITS };
     const attempt = {
-      call: { run_id: this.#run_id, deadline_ms: Date.now() + 600_000, job_id: 'job', ...bounds },
+      call: { history_id: this.#history_id, deadline_ms: Date.now() + 600_000, job_id: 'job', ...bounds },
       items,
     };
     this.#sent.push(attempt);
@@ -220,7 +220,7 @@ export class Run {
   }
 
   async #admit({ call, items }: { call: AdmitCall; items: readonly AdmitItem[] }, late: boolean): Promise<void> {
-    const sent = late ? { ...call, run_id: 'another process' } : call;
+    const sent = late ? { ...call, history_id: 'another process' } : call;
     assert.deepEqual(await this.#shop.commands.admit(this.#sale, sent, items), this.#model.admit(items, late));
   }
 
@@ -251,13 +251,17 @@ export class Run {
     // The ledger never holds more live orders than the sale has units: MySQL itself refuses such a row.
     const sale = { ...this.#sale, seckill_stock: Math.max(units, live.length) };
     const lost = lease !== this.#lease;
-    assert.equal(await commands.beginRebuild(sale, lease), lost ? undefined : this.#run_id);
+    assert.equal(await commands.beginRebuild(sale, lease), lost ? undefined : this.#history_id);
     if (!lost) this.#model.ready = false;
     if (steps === 1) return;
     const owners = ownersOf(sale, live, await commands.allReservations(sale), new Set(this.#model.ledger.keys()));
     if (owners.length > 0) assert.equal(await commands.addOwners(sale, lease, owners), !lost);
     if (steps === 2) return;
-    const built = { run_id: this.#run_id, owners: owners.length, available: sale.seckill_stock - owners.length };
+    const built = {
+      history_id: this.#history_id,
+      owners: owners.length,
+      available: sale.seckill_stock - owners.length,
+    };
     assert.equal(await commands.finishRebuild(sale, lease, built), !lost);
     if (!lost) this.#model.rebuilt(sale.seckill_stock, owners);
     if (!lost && this.#model.paused.version < sale.pause_version) this.#model.paused = { version: 0, paused: false };
@@ -273,7 +277,7 @@ export class Run {
     const { ready, version, total } = this.#model;
     const lease = lost ? this.#lostLease : this.#lease;
     const stopped = await commands.beginChange(this.#sale, lease);
-    const was = { run_id: this.#run_id, now_ms: stopped?.now_ms, version: ready ? version : 0 };
+    const was = { history_id: this.#history_id, now_ms: stopped?.now_ms, version: ready ? version : 0 };
     assert.deepEqual(stopped, lost ? undefined : was);
     if (lost) return;
     this.#model.ready = false;
@@ -281,7 +285,7 @@ export class Run {
     if (dies || !ready) return;
     const before = { ...this.#sale, seckill_stock: total, version };
     const after = { ...before, seckill_stock: total + more, version: version + 1 };
-    const finish = () => commands.finishChange(before, after, lease, this.#run_id);
+    const finish = () => commands.finishChange(before, after, lease, this.#history_id);
     assert.equal(await finish(), true);
     this.#model.changed(more);
     if (!again) return;

@@ -72,14 +72,21 @@ test('available + owners = total at every step, whatever comes in whatever order
   let shard = 100;
   // On a machine with much else to do fewer runs are made rather than a longer test.
   const until_ms = performance.now() + 8_000;
-  const { run_id } = await context.commands.clock(0);
+  const { history_id } = await context.commands.clock(0);
   const runs = fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 80, size: 'max' }), async (steps) => {
       if (performance.now() > until_ms) return;
       shard += 1;
       const times = { start_ms: Date.now() - 60_000, end_ms: Date.now() + 3_600_000 };
       const facts = { name: 'model', price_cents: 1, stock: 10, seckill_stock: 3, version: 1, cleaned: false };
-      const run = new Run(context, run_id, { id: shard, shard, ...facts, ...times, paused: false, pause_version: 0 });
+      const run = new Run(context, history_id, {
+        id: shard,
+        shard,
+        ...facts,
+        ...times,
+        paused: false,
+        pause_version: 0,
+      });
       await run.begin();
       for (const next of steps) await run.take(next);
     }),

@@ -95,10 +95,10 @@ test('what is not Redis’s error has no code of Redis’s', () => {
 describe('the clock of a process', () => {
   test('tells Redis’s time and process once it has learned them, and never jumps back', async () => {
     const clock = new RedisClock(context.redis, context.commands, 0);
-    expect(clock.run_id).toBe('');
-    const { now_ms: before_ms, run_id } = await context.commands.clock(0);
+    expect(clock.history_id).toBe('');
+    const { now_ms: before_ms, history_id } = await context.commands.clock(0);
     await clock.settled(5_000);
-    expect(clock.run_id).toBe(run_id);
+    expect(clock.history_id).toBe(history_id);
     const told_ms = clock.now_ms();
     const { now_ms: after_ms } = await context.commands.clock(0);
     // Half a round trip is the most that it can be off by.
@@ -122,7 +122,7 @@ describe('the clock of a process', () => {
     const clock = new RedisClock(redis, commands, 0);
     try {
       clock.start();
-      await expect.poll(() => clock.run_id).not.toBe('');
+      await expect.poll(() => clock.history_id).not.toBe('');
       await expect.poll(() => redis.status).toBe('ready');
       clock.stop();
       const stopped = asked;
@@ -147,7 +147,7 @@ describe('the clock of a process', () => {
     try {
       const clock = new RedisClock(redis, createCommands(redis, context.keys), 0);
       await clock.settled(120);
-      expect(clock.run_id).toBe('');
+      expect(clock.history_id).toBe('');
       // Not knowing better, it tells the machine's own time.
       expect(Math.abs(clock.now_ms() - Date.now())).toBeLessThan(1_000);
     } finally {

@@ -52,6 +52,6 @@ describe('a key', () => {
     for (const name of [...namesOf({ id: 17, shard: 3 }, 'u1'), keys.service(3, 'relay')]) {
       expect(name).toMatch(/^prefix:v\d+:/);
     }
-    expect(keys.sale({ id: 17, shard: 0 }).owners).toBe('prefix:v1:sale:{0}:17:owners');
+    expect(keys.sale({ id: 17, shard: 0 }).owners).toBe('prefix:v2:sale:{0}:17:owners');
   });
 });

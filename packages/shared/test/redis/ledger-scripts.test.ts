@@ -42,8 +42,8 @@ test.each<[string, (mine: string) => Promise<unknown>, unknown]>([
   [
     'finishRebuild',
     async (mine) => {
-      const { run_id } = await context.commands.clock(0);
-      return context.commands.finishRebuild(sale, mine, { run_id, owners: 0, available: 10 });
+      const { history_id } = await context.commands.clock(0);
+      return context.commands.finishRebuild(sale, mine, { history_id, owners: 0, available: 10 });
     },
     false,
   ],
@@ -51,8 +51,8 @@ test.each<[string, (mine: string) => Promise<unknown>, unknown]>([
   [
     'finishChange',
     async (mine) => {
-      const { run_id } = await context.commands.clock(0);
-      return context.commands.finishChange(sale, { ...sale, seckill_stock: 20, version: 2 }, mine, run_id);
+      const { history_id } = await context.commands.clock(0);
+      return context.commands.finishChange(sale, { ...sale, seckill_stock: 20, version: 2 }, mine, history_id);
     },
     false,
   ],
@@ -125,8 +125,8 @@ describe('to settle', () => {
     expect(left.map(({ user_id }) => user_id).toSorted()).toEqual(['u4', 'u5']);
     expect(await context.commands.backlog(sale)).toBe(2);
     const status = context.keys.status(sale, owners[0]!.order_no);
-    const { run_id } = await context.commands.clock(0);
-    expect(await context.redis.get(status)).toBe(`1 ${run_id.slice(0, 8)} {"a":1}`);
+    const { history_id } = await context.commands.clock(0);
+    expect(await context.redis.get(status)).toBe(`1 ${history_id.slice(0, 8)} {"a":1}`);
     const life_ms = await context.redis.pttl(status);
     expect(life_ms).toBeGreaterThan(LIFE_MS - 10_000);
     expect(life_ms).toBeLessThanOrEqual(LIFE_MS);

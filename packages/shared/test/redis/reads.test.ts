@@ -11,12 +11,12 @@ afterAll(() => context.close());
 describe('the clock', () => {
   test('is Redis’s, and names the process that told it', async () => {
     const before = (await context.redis.time()).map(Number);
-    const { now_ms, run_id } = await context.commands.clock(0);
+    const { now_ms, history_id } = await context.commands.clock(0);
     const after = (await context.redis.time()).map(Number);
     const ms = ([seconds, us]: number[]): number => seconds! * 1_000 + Math.floor(us! / 1_000);
     expect(now_ms).toBeGreaterThanOrEqual(ms(before));
     expect(now_ms).toBeLessThanOrEqual(ms(after));
-    expect(await context.redis.info('server')).toContain(`run_id:${run_id}`);
+    expect(await context.redis.info('replication')).toContain(`master_replid:${history_id}`);
   });
 });
 
@@ -45,12 +45,12 @@ describe('reading a sale', () => {
     expect(await context.commands.readSale(sale)).toMatchObject({ ready: true, paused: true });
   });
 
-  test('is not ready where it was stopped, where another Redis process loaded it, and where it is unknown', async () => {
+  test('is not ready where it was stopped, where it was loaded in another history, and where it is unknown', async () => {
     const sale = await context.openSale();
     const { state } = context.keys.sale(sale);
-    await context.redis.hset(state, { run_id: 'e'.repeat(40) });
+    await context.redis.hset(state, { history_id: 'e'.repeat(40) });
     expect(await context.commands.readSale(sale)).toMatchObject({ ready: false });
-    await context.redis.hset(state, { run_id: (await context.commands.clock(0)).run_id, ready: '0' });
+    await context.redis.hset(state, { history_id: (await context.commands.clock(0)).history_id, ready: '0' });
     expect(await context.commands.readSale(sale)).toMatchObject({ ready: false, version: 1 });
     const unknown = await context.commands.readSale({ id: 999_999, shard: 0 });
     expect(unknown).toMatchObject({ ready: false, version: 0, available: 0, paused: false });
@@ -90,7 +90,7 @@ describe('reading an order', () => {
     });
   });
 
-  test('believes a status only under the Redis process that recorded it: a restart may have lost what came later', async () => {
+  test('believes a status only in the history of Redis that recorded it: a restart may have lost what came later', async () => {
     const sale = await context.openSale();
     const [order] = await buy(context, sale, ['u1']);
     const { order_no } = order!;
@@ -133,14 +133,14 @@ describe('reading an order', () => {
     await context.commands.nextReservations(sale, lease, 2);
     await context.commands.nextReservations(sale, lease, 1);
     expect(await taken()).toEqual([true, true]);
-    await context.redis.hset(state, { run_id: 'e'.repeat(40), taken_until_ms: 0 });
+    await context.redis.hset(state, { history_id: 'e'.repeat(40), taken_until_ms: 0 });
     expect(await taken()).toEqual([true, true]);
   });
 
   test('says where the sale is not ready, so that a poll answers 503 and never 404', async () => {
     const sale = await context.openSale();
     const [owner] = await buy(context, sale, ['u1']);
-    await context.redis.hset(context.keys.sale(sale).state, { run_id: 'e'.repeat(40) });
+    await context.redis.hset(context.keys.sale(sale).state, { history_id: 'e'.repeat(40) });
     expect(await context.commands.readOrder(sale, owner!.order_no)).toMatchObject({
       sale_ready: false,
       reservation: { user_id: 'u1' },

@@ -11,22 +11,22 @@ afterAll(() => context.close());
 
 let sale: Sale;
 let lease: string;
-let run_id: string;
+let history_id: string;
 beforeEach(async () => {
   sale = await context.insertSale({ seckill_stock: 10 });
   lease = await takeLease(context, sale);
-  ({ run_id } = await context.commands.clock(sale.shard));
+  ({ history_id } = await context.commands.clock(sale.shard));
 });
 
 const owner = (user_id: string) => ({ user_id, order_no: `order of ${user_id}` });
 const finish = (owners: number, fields: Partial<Sale> = {}) =>
-  context.commands.finishRebuild({ ...sale, ...fields }, lease, { run_id, owners, available: 10 - owners });
+  context.commands.finishRebuild({ ...sale, ...fields }, lease, { history_id, owners, available: 10 - owners });
 
 describe('a rebuild', () => {
-  test('names the Redis process, stops the sale and drops what an earlier one left', async () => {
+  test('names the history of Redis, stops the sale and drops what an earlier one left', async () => {
     await context.commands.beginRebuild(sale, lease);
     await context.commands.addOwners(sale, lease, [owner('left behind')]);
-    expect(await context.commands.beginRebuild(sale, lease)).toBe(run_id);
+    expect(await context.commands.beginRebuild(sale, lease)).toBe(history_id);
     expect(await context.commands.readSale(sale)).toMatchObject({ ready: false });
     await context.commands.addOwners(sale, lease, [owner('u1')]);
     expect(await finish(1)).toBe(true);
@@ -40,7 +40,7 @@ describe('a rebuild', () => {
     const { state, building } = context.keys.sale(sale);
     expect(await context.redis.hgetall(state)).toEqual({
       ready: '1',
-      run_id,
+      history_id,
       version: '3',
       available: '6',
       total: '10',
@@ -76,9 +76,9 @@ describe('a rebuild', () => {
     expect(await context.commands.readSale(sale)).toMatchObject({ ready: false });
   });
 
-  test('is refused where another Redis process has taken over since it began', async () => {
+  test('is refused where another history of Redis has begun since it did', async () => {
     await context.commands.beginRebuild(sale, lease);
-    run_id = 'e'.repeat(40);
+    history_id = 'e'.repeat(40);
     const before = await snapshot(context, sale);
     expect(await finish(0)).toBe(false);
     expect(await snapshot(context, sale)).toEqual(before);

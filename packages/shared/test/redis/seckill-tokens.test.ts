@@ -85,7 +85,7 @@ describe('no seckill token is issued', () => {
 
   test.each([
     ['is stopped by a rebuild', { ready: '0' }],
-    ['was loaded under another Redis process', { run_id: 'e'.repeat(40) }],
+    ['was loaded in another history of Redis', { history_id: 'e'.repeat(40) }],
   ])('by a sale that %s', async (_, state) => {
     const sale = await context.openSale();
     await context.redis.hset(context.keys.sale(sale).state, state);

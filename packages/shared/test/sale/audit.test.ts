@@ -101,7 +101,7 @@ it('a failed order that never held a unit is no drift though its return is due',
 });
 
 it('a sale that is not ready is skipped: a rebuild comes first', async () => {
-  await context.redis.hset(context.keys.sale(sale).state, 'run_id', 'another');
+  await context.redis.hset(context.keys.sale(sale).state, 'history_id', 'another');
 
   await expect(audit()).resolves.toMatchObject({ verdict: 'skipped', findings: [] });
 });

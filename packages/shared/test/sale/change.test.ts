@@ -136,7 +136,7 @@ describe('a top-up', () => {
   test('of a sale that this Redis has not loaded rebuilds it with the new facts', async () => {
     const sale = await context.openSale({ seckill_stock: 5 });
     await buy(context, sale, shoppers(2));
-    await context.redis.hset(context.keys.sale(sale).state, 'run_id', 'another');
+    await context.redis.hset(context.keys.sale(sale).state, 'history_id', 'another');
     await topUp(sale, 6);
     expect(await context.commands.readSale(sale)).toMatchObject({ ready: true, version: 2, available: 4, owners: 2 });
   });
@@ -201,11 +201,11 @@ describe('whose process dies on the way, a change', () => {
     const sale = await context.openSale({ seckill_stock: 5 });
     const commands: TestContext['commands'] = {
       ...context.commands,
-      async finishChange(before, after, lease, run_id) {
+      async finishChange(before, after, lease, history_id) {
         await context.redis.del(context.keys.sale(sale).lease);
         await rebuildSale(context, sale, WAIT_MS);
         await buy(context, sale, ['u1']);
-        return context.commands.finishChange(before, after, lease, run_id);
+        return context.commands.finishChange(before, after, lease, history_id);
       },
     };
     await expect(topUpSale({ ...context, commands }, sale, { seckill_stock: 8 }, OPTIONS)).rejects.toThrow('lost');

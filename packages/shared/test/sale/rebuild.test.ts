@@ -267,8 +267,8 @@ describe('a rebuild', () => {
     expect(await rebuild(sale)).toMatchObject({ owners: 3, available: 2 });
     expect(await unitsOf(context, sale)).toEqual({ available: 2, total: 5, owners: byUser(owners) });
     // Had it only slept, it could do nothing any more.
-    const { run_id } = await context.commands.clock(0);
-    expect(await context.commands.finishRebuild(sale, dead, { run_id, owners: 0, available: 5 })).toBe(false);
+    const { history_id } = await context.commands.clock(0);
+    expect(await context.commands.finishRebuild(sale, dead, { history_id, owners: 0, available: 5 })).toBe(false);
     expect(await unitsOf(context, sale)).toMatchObject({ available: 2 });
   });
 

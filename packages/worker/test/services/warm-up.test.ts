@@ -108,7 +108,7 @@ test('a sale whose lease is held elsewhere does not keep the others from being l
   expect(await isReady(held)).toBe(true);
 });
 
-describe('under another Redis process', () => {
+describe('in another history of Redis', () => {
   test('a sale is not ready after a kill until it is rebuilt; then owners, reservations and units are as before', async () => {
     const redis = await startPrivateRedis();
     const { context, round } = await openWarmUp(redis.env);

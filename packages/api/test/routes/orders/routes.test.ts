@@ -166,11 +166,11 @@ describe('GET /api/v1/orders/:orderNo?wait=', () => {
     const queued = (await context.commands.readOrder(sale, order_no)).reservation!;
     const order = { order_no, product_id: sale.id, user_id: 'alice', status: 'pending_payment', version: 1 };
     const status = JSON.stringify({ ...order, price_cents: queued.price_cents, created_at_ms: queued.admitted_ms });
-    const { run_id } = await context.commands.clock(0);
+    const { history_id } = await context.commands.clock(0);
     const settled_ms = performance.now();
     await context.redis
       .multi()
-      .set(context.keys.status(sale, order_no), `1 ${run_id.slice(0, 8)} ${status}`)
+      .set(context.keys.status(sale, order_no), `1 ${history_id.slice(0, 8)} ${status}`)
       .hdel(reservations, order_no)
       .zrem(reservedAt, order_no)
       .exec();

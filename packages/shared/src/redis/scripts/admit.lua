@@ -4,7 +4,7 @@
 --
 -- KEYS  1 state  2 pause  3 owners  4 reservations  5 reserved_at  6 backlog of the shard
 --       7 global bucket  8 live tokens, then per item: seckill token, user bucket
--- ARGV  1 run id the caller's clock was learned from  2 deadline, ms by this Redis's clock  3 job id
+-- ARGV  1 history that the caller's clock was learned in  2 deadline, ms by this Redis's clock  3 job id
 --       4 backlog limit of the sale  5 of its shard  6 global capacity  7 global refill per second  8 user capacity
 --       9 user refill per second, then per item: user, order number, seckill token, request id
 -- Out   one text, a word per item: 'accepted' | 'replayed:<order number>' | 'rate_limited:<global|user>:<wait in ms>' | an error code
@@ -22,7 +22,7 @@ for i = 1, count do
 end
 
 -- Everything is read at once; the maps are what the items before changed.
-local state = redis.call('HMGET', KEYS[1], 'ready', 'run_id', 'available', 'start_ms', 'end_ms', 'price_cents')
+local state = redis.call('HMGET', KEYS[1], 'ready', 'history_id', 'available', 'start_ms', 'end_ms', 'price_cents')
 local owner_of, token_of, full_at = {}, {}, {}
 for i, order_no in ipairs(redis.call('HMGET', KEYS[3], unpack(users))) do owner_of[users[i]] = order_no end
 for i, token in ipairs(redis.call('MGET', unpack(token_keys))) do token_of[users[i]] = token end
@@ -31,7 +31,7 @@ local global_full_at = tonumber(redis.call('GET', KEYS[7])) or 0
 
 local us = now_us()
 local now = math.floor(us / 1000)
-local here = run_id()
+local here = history_id()
 local ready = state[1] == '1' and state[2] == here
 local late = here ~= ARGV[1] or now > tonumber(ARGV[2])
 local available = tonumber(state[3]) or 0

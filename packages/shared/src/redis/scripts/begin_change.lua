@@ -2,11 +2,11 @@
 --
 -- KEYS  1 lease  2 state
 -- ARGV  1 the lease
--- Out   {run id of this Redis process, now in ms, product version that was on sale, or 0 where the sale was not ready},
+-- Out   {name of this history of Redis, now in ms, product version that was on sale, or 0 where the sale was not ready},
 --       or {''} where the lease is lost and nothing was changed
 if not lease_is_mine(KEYS[1], ARGV[1]) then return { '' } end
-local state = redis.call('HMGET', KEYS[2], 'ready', 'run_id', 'version')
-local here = run_id()
+local state = redis.call('HMGET', KEYS[2], 'ready', 'history_id', 'version')
+local here = history_id()
 local version = state[1] == '1' and state[2] == here and tonumber(state[3]) or 0
 redis.call('HSET', KEYS[2], 'ready', '0')
 return { here, math.floor(now_us() / 1000), version }

@@ -2,8 +2,8 @@
 --
 -- KEYS  1 lease  2 state  3 building
 -- ARGV  1 the lease
--- Out   the run id of this Redis process, or '' where the lease is lost and nothing was changed
+-- Out   the name of this history of Redis, or '' where the lease is lost and nothing was changed
 if not lease_is_mine(KEYS[1], ARGV[1]) then return '' end
 redis.call('HSET', KEYS[2], 'ready', '0')
 redis.call('UNLINK', KEYS[3])
-return run_id()
+return history_id()

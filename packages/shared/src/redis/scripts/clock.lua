@@ -1,5 +1,5 @@
--- Tells the time and which Redis process told it.
+-- Tells the time, and in which history of Redis it was told.
 --
 -- KEYS  1 any key (it routes the call to the shard; not read)
--- Out   {now in ms, run id}
-return { math.floor(now_us() / 1000), run_id() }
+-- Out   {now in ms, name of the history}
+return { math.floor(now_us() / 1000), history_id() }

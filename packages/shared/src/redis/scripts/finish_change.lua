@@ -2,9 +2,9 @@
 -- admitted to a stopped sale, and nothing given back without the lease. Safe to run twice: the second run finds the sale open.
 --
 -- KEYS  1 lease  2 state
--- ARGV  1 the lease  2 run id that stopped the sale  3 product version before  4 product version now  5 units more  6 end, ms
+-- ARGV  1 the lease  2 history in which the sale was stopped  3 product version before  4 product version now  5 units more  6 end, ms
 -- Out   1, or 0 where the sale has to be rebuilt instead, and nothing was changed
-if not lease_is_mine(KEYS[1], ARGV[1]) or run_id() ~= ARGV[2] then return 0 end
+if not lease_is_mine(KEYS[1], ARGV[1]) or history_id() ~= ARGV[2] then return 0 end
 local state = redis.call('HMGET', KEYS[2], 'ready', 'version')
 if state[1] == '1' and state[2] == ARGV[4] then return 1 end
 if state[1] ~= '0' or state[2] ~= ARGV[3] then return 0 end

@@ -1,11 +1,11 @@
--- Puts rebuilt owners in place and opens the sale under this Redis process, in one step. Safe to run twice: the second
+-- Puts rebuilt owners in place and opens the sale in this history of Redis, in one step. Safe to run twice: the second
 -- run finds the sale open, and leaves alone what was sold since the first.
 --
 -- KEYS  1 lease  2 state  3 owners  4 building  5 pause
--- ARGV  1 the lease  2 run id that began the rebuild  3 number of owners built  4 total units  5 available units
+-- ARGV  1 the lease  2 history in which the rebuild was begun  3 number of owners built  4 total units  5 available units
 --       6 product version  7 start, ms  8 end, ms  9 price, cents  10 pause_version  11 '1' if paused, else '0'
--- Out   1, or 0 where the lease is lost or another Redis process has taken over since, and nothing was changed
-if not lease_is_mine(KEYS[1], ARGV[1]) or run_id() ~= ARGV[2] then return 0 end
+-- Out   1, or 0 where the lease is lost or another history has begun since, and nothing was changed
+if not lease_is_mine(KEYS[1], ARGV[1]) or history_id() ~= ARGV[2] then return 0 end
 -- The holder of this lease has stopped the sale, and nobody else can have opened it.
 if redis.call('HGET', KEYS[2], 'ready') == '1' then return 1 end
 if redis.call('HLEN', KEYS[4]) ~= tonumber(ARGV[3]) then return 0 end
@@ -14,7 +14,7 @@ if redis.call('HLEN', KEYS[4]) ~= tonumber(ARGV[3]) then return 0 end
 redis.call('UNLINK', KEYS[3])
 if ARGV[3] ~= '0' then redis.call('RENAME', KEYS[4], KEYS[3]) end
 redis.call('HSET', KEYS[2],
-  'ready', '1', 'run_id', ARGV[2], 'total', ARGV[4], 'available', ARGV[5], 'version', ARGV[6],
+  'ready', '1', 'history_id', ARGV[2], 'total', ARGV[4], 'available', ARGV[5], 'version', ARGV[6],
   'start_ms', ARGV[7], 'end_ms', ARGV[8], 'price_cents', ARGV[9],
   -- Any of the reservations that are left may be in the ledger.
   'taken_until_ms', string.format('%d', now_us() / 1000))

@@ -7,8 +7,8 @@
 local EXPIRED_REMOVED_MAX = 100
 local challenge, user, token, life = KEYS[4], ARGV[1], ARGV[2], tonumber(ARGV[3])
 
-local state = redis.call('HMGET', KEYS[1], 'ready', 'run_id', 'end_ms', 'total')
-if state[1] ~= '1' or state[2] ~= run_id() then return 'not_ready' end
+local state = redis.call('HMGET', KEYS[1], 'ready', 'history_id', 'end_ms', 'total')
+if state[1] ~= '1' or state[2] ~= history_id() then return 'not_ready' end
 local now = math.floor(now_us() / 1000)
 if now >= tonumber(state[3]) then return 'ended' end
 

@@ -6,13 +6,14 @@ local function now_us()
   return time[1] * 1000000 + time[2]
 end
 
--- Names this Redis process: another one after a restart or a promotion.
-local function run_id()
-  return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+-- Names the history of this Redis: what one master wrote between its start or promotion and its end or demotion. A replica that is promoted
+-- begins another one, and so does a master that was a replica in between, although its process is the same.
+local function history_id()
+  return string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
 end
 
--- As much of a run id as tells processes apart, for what is recorded with each order.
-local function short(run) return string.sub(run, 1, 8) end
+-- As much of a history's name as tells it from others, for what is recorded with each order.
+local function short(history) return string.sub(history, 1, 8) end
 
 -- Whether the lease at `key` is still the caller's; `mine` is "fencing_token holder".
 local function lease_is_mine(key, mine)

@@ -1,11 +1,11 @@
 -- The figures of one sale for the metrics, at one instant.
 --
 -- KEYS  1 state  2 owners  3 reserved_at
--- Out   {1 if ready under this Redis process, else 0; available; how many owners; how many reservations;
+-- Out   {1 if ready in this history of Redis, else 0; available; how many owners; how many reservations;
 --       when the oldest was admitted, ms, or 0 where there is none; now in ms}
-local state = redis.call('HMGET', KEYS[1], 'ready', 'run_id', 'available')
+local state = redis.call('HMGET', KEYS[1], 'ready', 'history_id', 'available')
 return {
-  state[1] == '1' and state[2] == run_id() and 1 or 0,
+  state[1] == '1' and state[2] == history_id() and 1 or 0,
   tonumber(state[3]) or 0,
   redis.call('HLEN', KEYS[2]),
   redis.call('ZCARD', KEYS[3]),

@@ -2,10 +2,10 @@
 --
 -- KEYS  1 state  2 reservations  3 status
 -- ARGV  1 order number
--- Out   {1 if the sale is ready under this Redis process, else 0; its reservation or false; its status, '-' where only the ledger
+-- Out   {1 if the sale is ready in this history of Redis, else 0; its reservation or false; its status, '-' where only the ledger
 --       knows it, or false; 1 if the ledger may have the reserved order already, else 0}
-local state = redis.call('HMGET', KEYS[1], 'ready', 'run_id', 'taken_until_ms')
-local here = run_id()
+local state = redis.call('HMGET', KEYS[1], 'ready', 'history_id', 'taken_until_ms')
+local here = history_id()
 local ready = state[1] == '1' and state[2] == here
 local reservation = redis.call('HGET', KEYS[2], ARGV[1])
 local admitted_ms = reservation and tonumber(string.match(reservation, '^%d+')) or 0

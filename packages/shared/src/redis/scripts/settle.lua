@@ -1,6 +1,6 @@
 -- Removes the reservations of orders that the ledger has, records their status for pollers and tells the waiting ones.
--- A recorded status of a higher version stays. It names the Redis process that recorded it: after a restart from a log that has lost its end,
--- the order may have come to more than this Redis knows.
+-- A recorded status of a higher version stays. It names the history of Redis that it was recorded in: in another one (a log that has lost its end,
+-- a replica that was promoted) the order may have come to more than this Redis knows.
 --
 -- KEYS  1 lease  2 reservations  3 reserved_at  4 backlog of the shard, then per order: status
 -- ARGV  1 the lease  2 life of a status, ms  3 channel, then per order: order number, version, status
@@ -8,7 +8,7 @@
 local FIXED_KEYS, FIXED_ARGS = 4, 3
 if not lease_is_mine(KEYS[1], ARGV[1]) then return 0 end
 
-local recorded_here = ' ' .. short(run_id()) .. ' '
+local recorded_here = ' ' .. short(history_id()) .. ' '
 
 local order_nos = {}
 for i = 1, #KEYS - FIXED_KEYS do
