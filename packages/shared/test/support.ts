@@ -56,7 +56,7 @@ export async function openTestContext(env: Readonly<Record<string, string>> = {}
   const insert = (fields: Partial<NewSale> = {}): Promise<Sale> => {
     const now_ms = Date.now();
     const sale = { shard: 0, name: 'test sale', price_cents: 1_999, stock: 1_000_000, seckill_stock: 10 };
-    return insertSale(db, { ...sale, start_ms: now_ms - 60_000, end_ms: now_ms + 3_600_000, ...fields }, now_ms);
+    return insertSale(db, { ...sale, start_ms: now_ms - 60_000, end_ms: now_ms + 3_600_000, ...fields });
   };
 
   return {

@@ -15,6 +15,8 @@ export class DenyList {
   readonly #log: Logger;
   #denied = new DenySet();
   #version: number | undefined;
+  /** From this process's steady clock to the ledger's, by which entries expire. */
+  #offset_ms = 0;
   #reading: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
@@ -24,11 +26,15 @@ export class DenyList {
   }
 
   deniesUser(userId: string): boolean {
-    return this.#denied.hasUser(userId, Date.now());
+    return this.#denied.hasUser(userId, this.#now_ms());
   }
 
   deniesAddress(address: string): boolean {
-    return this.#denied.hasAddress(address, Date.now());
+    return this.#denied.hasAddress(address, this.#now_ms());
+  }
+
+  #now_ms(): number {
+    return performance.now() + this.#offset_ms;
   }
 
   /** Reads the list, then keeps looking. Fails where MySQL is away: an api process that does not know whom to refuse does not start. */
@@ -60,7 +66,8 @@ export class DenyList {
 
   async #read(): Promise<void> {
     // Before the list: a change in between is read again.
-    const version = await readDenyListVersion(this.#db);
+    const { version, now_ms } = await readDenyListVersion(this.#db);
+    this.#offset_ms = now_ms - performance.now();
     if (version === this.#version) return;
     this.#denied = new DenySet(await listDenyEntries(this.#db));
     this.#version = version;

@@ -54,10 +54,10 @@ export function trusts(proxies: string): (address: string | undefined) => boolea
 export function capConnections(app: FastifyInstance, connections_max: number, log: Logger): void {
   const server = app.server;
   server.maxConnections = connections_max;
-  let said_ms = 0;
+  let said_ms = -Infinity;
   server.on('drop', () => {
-    if (Date.now() - said_ms < SAID_AGAIN_MS) return;
-    said_ms = Date.now();
+    if (performance.now() - said_ms < SAID_AGAIN_MS) return;
+    said_ms = performance.now();
     log.warn({ connections_max }, 'too many connections: new ones are closed');
   });
 }

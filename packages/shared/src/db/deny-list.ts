@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { DenyKind } from '../domain/deny-list.ts';
 import type { Db, Tx } from './client.ts';
+import { LEDGER_NOW } from './clock.ts';
 
 const ONLY_ROW = 1;
 
@@ -18,13 +19,13 @@ export interface DenyEntry {
 /** Puts an entry into the list, in place of one of the same value. */
 export async function upsertDenyEntry(
   tx: Tx,
-  { kind, value, reason, expires_at }: Pick<DenyEntry, 'kind' | 'value' | 'reason' | 'expires_at'>,
+  { kind, value, reason, expires_at, created_at }: DenyEntry,
 ): Promise<void> {
   await raiseVersion(tx);
   await sql`
     INSERT INTO deny_list (kind, value, reason, expires_at, created_at)
-    VALUES (${kind}, ${value}, ${reason}, ${expires_at}, UTC_TIMESTAMP(3))
-    ON DUPLICATE KEY UPDATE reason = ${reason}, expires_at = ${expires_at}, created_at = UTC_TIMESTAMP(3)`.execute(tx);
+    VALUES (${kind}, ${value}, ${reason}, ${expires_at}, ${created_at})
+    ON DUPLICATE KEY UPDATE reason = ${reason}, expires_at = ${expires_at}, created_at = ${created_at}`.execute(tx);
 }
 
 /** Whether there was such an entry. */
@@ -47,13 +48,14 @@ async function raiseVersion(tx: Tx): Promise<void> {
     .execute();
 }
 
-export async function readDenyListVersion(db: Db): Promise<number> {
+/** The list's version, and the time by the ledger's clock, by which its entries expire. */
+export async function readDenyListVersion(db: Db): Promise<{ version: number; now_ms: number }> {
   const row = await db
     .selectFrom('deny_list_version')
-    .select('version')
+    .select(['version', LEDGER_NOW.as('now')])
     .where('id', '=', ONLY_ROW)
     .executeTakeFirstOrThrow();
-  return row.version;
+  return { version: row.version, now_ms: row.now.getTime() };
 }
 
 /** How many entries there are, expired ones included. */

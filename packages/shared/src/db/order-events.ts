@@ -2,6 +2,7 @@ import { sql, type Selectable } from 'kysely';
 import { EVENTS_PER_MESSAGE_MAX, type OrderEvents } from '../domain/order-events.ts';
 import type { OrderStatus } from '../domain/order.ts';
 import type { Db, Tx } from './client.ts';
+import { LEDGER_NOW, ledgerNowPlus } from './clock.ts';
 import type { OrderEventsTable } from './schema.ts';
 
 const ERROR_LENGTH_MAX = 200;
@@ -98,15 +99,15 @@ export async function deleteOrderEvents(db: Db, ids: readonly number[]): Promise
 export async function recordFailedAttempt(
   db: Db,
   ids: readonly number[],
-  failure: { readonly error: string; readonly next_attempt_ms: number; readonly dead: boolean },
+  failure: { readonly error: string; readonly next_attempt_in_ms: number; readonly dead: boolean },
 ): Promise<void> {
   await db
     .updateTable('order_events')
     .set({
       attempts: sql`attempts + 1`,
-      next_attempt_at: new Date(failure.next_attempt_ms),
+      next_attempt_at: ledgerNowPlus(failure.next_attempt_in_ms),
       last_error: failure.error.slice(0, ERROR_LENGTH_MAX),
-      dead_at: failure.dead ? new Date() : null,
+      dead_at: failure.dead ? LEDGER_NOW : null,
     })
     .where('id', 'in', ids)
     .execute();
@@ -131,7 +132,7 @@ export function listOrderEvents(
 export async function reviveOrderEvents(db: Db): Promise<number> {
   const { numUpdatedRows } = await db
     .updateTable('order_events')
-    .set({ dead_at: null, next_attempt_at: null, attempts: 0, waiting_since: new Date() })
+    .set({ dead_at: null, next_attempt_at: null, attempts: 0, waiting_since: LEDGER_NOW })
     .where('dead_at', 'is not', null)
     .executeTakeFirst();
   return Number(numUpdatedRows);

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { canMove, type ClosedStatus, type OrderStatus } from '../domain/order.ts';
 import type { Db, Tx } from './client.ts';
+import { LOCKED_AT } from './clock.ts';
 import { expireOpenPayments } from './payments.ts';
 import { addToCounters } from './sale-counters.ts';
 import { insertStockReturns } from './stock-returns.ts';
@@ -25,12 +26,14 @@ export interface MovedOrder {
  * Locks the sale's row: first in every transaction of the project, so that no two can wait for each other. Needs no lease and no fencing
  * token, since a move of an order that exists is guarded by the state it leaves.
  *
- * @returns whether its orders may move: not any more once it is being archived
+ * @returns the time by the ledger's clock, by which everything in this transaction happens; undefined where its orders do not move any
+ * more, since it is being archived or gone
  */
-export async function lockSaleRow(tx: Tx, productId: number): Promise<boolean> {
-  const { rows } = await sql<{ archiving_at: Date | null }>`
-    SELECT archiving_at FROM products WHERE id = ${productId} FOR UPDATE`.execute(tx);
-  return rows[0]?.archiving_at === null;
+export async function lockSaleRow(tx: Tx, productId: number): Promise<Date | undefined> {
+  const { rows } = await sql<{ archiving_at: Date | null; now: Date }>`
+    SELECT archiving_at, ${LOCKED_AT} AS now FROM products WHERE id = ${productId} FOR UPDATE`.execute(tx);
+  const [row] = rows;
+  return row?.archiving_at === null ? row.now : undefined;
 }
 
 /** Locks orders, before their payments: whoever opens a payment locks them in this order too, so that no two can wait for each other. */
@@ -62,6 +65,8 @@ export async function moveOrders(
   movers: ReadonlyMap<string, Mover>,
   from: OrderStatus,
   to: 'paid' | ClosedStatus,
+  /** What `lockSaleRow` has answered. */
+  now: Date,
 ): Promise<MovedOrder[]> {
   if (!canMove(from, to)) throw new Error(`An order cannot move from ${from} to ${to}`);
   if (movers.size === 0) return [];
@@ -72,7 +77,6 @@ export async function moveOrders(
     tx,
   );
   if (found.length === 0) return [];
-  const now = new Date();
   const found_nos = found.map(({ order_no }) => order_no);
   await sql`
     UPDATE orders FORCE INDEX (PRIMARY)
@@ -97,7 +101,7 @@ export async function moveOrders(
     await insertStockReturns(tx, found, now.getTime());
   }
   // Closed or paid, there is nothing left to pay.
-  await expireOpenPayments(tx, found_nos, now);
+  await expireOpenPayments(tx, found_nos);
   await addToCounters(tx, productId, [
     { name: to, bucket: 0, value: found.length },
     { name: 'revenue_cents', bucket: 0, value: to === 'paid' ? cents : 0 },

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { canMovePayment, type Payment, type PaymentEvent, type PaymentStatus } from '../domain/payment.ts';
 import type { Db, Tx } from './client.ts';
+import { LEDGER_NOW, ledgerNowPlus } from './clock.ts';
 
 const COLUMNS = [
   'payment_id',
@@ -76,7 +77,7 @@ export async function lockSucceededPayment(tx: Tx, orderNo: string): Promise<Pay
 export async function updateStartedPayment(db: Db, paymentId: string, ref: string, url: string): Promise<boolean> {
   await db
     .updateTable('payments')
-    .set({ provider_ref: ref, url, updated_at: new Date() })
+    .set({ provider_ref: ref, url, updated_at: LEDGER_NOW })
     .where('payment_id', '=', paymentId)
     .execute();
   const { status, ask_at } = await db
@@ -111,10 +112,9 @@ export async function movePayments(
 ): Promise<number> {
   if (!canMovePayment(from, to)) throw new Error(`A payment cannot move from ${from} to ${to}`);
   if (paymentIds.length === 0) return 0;
-  const now = new Date();
   const { numUpdatedRows } = await db
     .updateTable('payments')
-    .set({ status: to, updated_at: now, ask_at: to === 'refund_pending' ? now : null })
+    .set({ status: to, updated_at: LEDGER_NOW, ask_at: to === 'refund_pending' ? LEDGER_NOW : null })
     .where('payment_id', 'in', paymentIds)
     .where('status', '=', from)
     .executeTakeFirst();
@@ -134,28 +134,39 @@ export async function appliedEvents(tx: Tx, provider: string, eventIds: readonly
 
 export async function insertPaymentEvents(tx: Tx, provider: string, events: readonly PaymentEvent[]): Promise<void> {
   if (events.length === 0) return;
-  const created_at = new Date();
-  const rows = events.map(({ event_id, payment_id, kind }) => ({ provider, event_id, payment_id, kind, created_at }));
+  const rows = events.map(({ event_id, payment_id, kind }) => ({
+    provider,
+    event_id,
+    payment_id,
+    kind,
+    created_at: LEDGER_NOW,
+  }));
   await tx.insertInto('payment_events').values(rows).execute();
 }
 
 /** Has the open payments of these orders expired at their provider; in the transaction that moves the orders. */
-export async function expireOpenPayments(tx: Tx, orderNos: readonly string[], now: Date): Promise<void> {
+export async function expireOpenPayments(tx: Tx, orderNos: readonly string[]): Promise<void> {
   await sql`
-    UPDATE payments FORCE INDEX (one_open_payment) SET ask_at = ${now}
+    UPDATE payments FORCE INDEX (one_open_payment) SET ask_at = ${LEDGER_NOW}
     WHERE order_no IN (${orderNos}) AND open = 1`.execute(tx);
 }
 
 /** Payments whose provider is to be asked for something now: refunds, and open payments of closed orders. */
-export async function duePayments(db: Db, now: Date, limit: number): Promise<Payment[]> {
-  return db.selectFrom('payments').select(COLUMNS).where('ask_at', '<=', now).orderBy('ask_at').limit(limit).execute();
+export async function duePayments(db: Db, limit: number): Promise<Payment[]> {
+  return db
+    .selectFrom('payments')
+    .select(COLUMNS)
+    .where('ask_at', '<=', LEDGER_NOW)
+    .orderBy('ask_at')
+    .limit(limit)
+    .execute();
 }
 
-/** Leaves a payment alone until then, while its provider works or is away. */
-export async function askAgainAt(db: Db, paymentId: string, time: Date): Promise<void> {
+/** Leaves a payment alone for so long, while its provider works or is away. */
+export async function askAgainIn(db: Db, paymentId: string, wait_ms: number): Promise<void> {
   await db
     .updateTable('payments')
-    .set({ ask_at: time })
+    .set({ ask_at: ledgerNowPlus(wait_ms) })
     .where('payment_id', '=', paymentId)
     .where('ask_at', 'is not', null)
     .execute();

@@ -1,6 +1,7 @@
 import { sql, type Selectable } from 'kysely';
 import type { Sale, SaleRef } from '../domain/sale.ts';
 import type { Db, Tx } from './client.ts';
+import { LEDGER_NOW, LOCKED_AT } from './clock.ts';
 import type { ProductsTable } from './schema.ts';
 
 /** What an operator gives to open a sale. */
@@ -32,7 +33,7 @@ function saleOf(row: Pick<Selectable<ProductsTable>, (typeof COLUMNS)[number]>):
   };
 }
 
-export async function insertSale(db: Db, sale: NewSale, now_ms: number): Promise<Sale> {
+export async function insertSale(db: Db, sale: NewSale): Promise<Sale> {
   const { start_ms, end_ms, ...same } = sale;
   const { insertId } = await db
     .insertInto('products')
@@ -40,7 +41,7 @@ export async function insertSale(db: Db, sale: NewSale, now_ms: number): Promise
       ...same,
       start_time: new Date(start_ms),
       end_time: new Date(end_ms),
-      created_at: new Date(now_ms),
+      created_at: LEDGER_NOW,
     })
     .executeTakeFirstOrThrow();
   return { ...sale, id: Number(insertId), version: 1, paused: false, pause_version: 0, cleaned: false };
@@ -115,10 +116,10 @@ export async function salesToCleanUp(db: Db, shard: number, before_ms: number): 
 }
 
 /** Marks a sale whose keys are deleted, unless somebody else holds it by now. */
-export async function markCleaned(db: Db, id: number, fence: number, now_ms: number): Promise<void> {
+export async function markCleaned(db: Db, id: number, fence: number): Promise<void> {
   await db
     .updateTable('products')
-    .set({ cleaned_at: new Date(now_ms) })
+    .set({ cleaned_at: LEDGER_NOW })
     .where('id', '=', id)
     .where('fence', '=', fence)
     .execute();
@@ -165,15 +166,15 @@ export async function readFence(db: Db, id: number): Promise<number> {
   return row?.fence ?? 0;
 }
 
-/** Units and live orders of a sale whose row this transaction now holds, or undefined where the fence is another's. */
+/** Units and live orders of a sale whose row this transaction now holds, and since when by the ledger's clock; undefined where the fence is another's. */
 export async function lockSale(
   tx: Tx,
   id: number,
   fence: number,
-): Promise<{ seckill_stock: number; sold: number } | undefined> {
+): Promise<{ seckill_stock: number; sold: number; now: Date } | undefined> {
   return tx
     .selectFrom('products')
-    .select(['seckill_stock', 'sold'])
+    .select(['seckill_stock', 'sold', LOCKED_AT.as('now')])
     .where('id', '=', id)
     .where('fence', '=', fence)
     .forUpdate()

@@ -1,5 +1,6 @@
 import type { ExpressionBuilder } from 'kysely';
 import type { Db } from './client.ts';
+import { LEDGER_NOW, ledgerNowPlus } from './clock.ts';
 import { lockSaleRow } from './order-transitions.ts';
 import type { Database } from './schema.ts';
 
@@ -26,12 +27,12 @@ export async function archivingSales(db: Db): Promise<ArchivingSale[]> {
   }));
 }
 
-/** Sales that ended before `before` and of which nothing is open: no key in Redis, unpaid order, unit or money to give back, or event to tell. */
-export async function salesToArchive(db: Db, before: Date, limit: number): Promise<number[]> {
+/** Sales that ended so long ago and of which nothing is open: no key in Redis, unpaid order, unit or money to give back, or event to tell. */
+export async function salesToArchive(db: Db, ended_for_ms: number, limit: number): Promise<number[]> {
   const rows = await db
     .selectFrom('products')
     .select('id')
-    .where('end_time', '<', before)
+    .where('end_time', '<', ledgerNowPlus(-ended_for_ms))
     .where(isSettled)
     .orderBy('end_time')
     .limit(limit)
@@ -44,15 +45,15 @@ export async function salesToArchive(db: Db, before: Date, limit: number): Promi
  *
  * @returns false where something of it is open again
  */
-export function beginArchiving(db: Db, id: number, now: Date): Promise<boolean> {
+export function beginArchiving(db: Db, id: number): Promise<boolean> {
   return db
     .transaction()
     .setIsolationLevel('read committed')
     .execute(async (tx) => {
       // Whoever moves an order of it has finished, or waits for this row and then finds the sale gone.
-      await lockSaleRow(tx, id);
+      const now = await lockSaleRow(tx, id);
       const settled = await tx.selectFrom('products').select('id').where('id', '=', id).where(isSettled).execute();
-      if (settled.length === 0) return false;
+      if (now === undefined || settled.length === 0) return false;
       await tx.updateTable('products').set({ archiving_at: now }).where('id', '=', id).execute();
       return true;
     });
@@ -89,8 +90,8 @@ function isSettled(where: ExpressionBuilder<Database, 'products'>) {
   ]);
 }
 
-export async function markArchived(db: Db, id: number, now: Date): Promise<void> {
-  await db.updateTable('products').set({ archived_at: now }).where('id', '=', id).execute();
+export async function markArchived(db: Db, id: number): Promise<void> {
+  await db.updateTable('products').set({ archived_at: LEDGER_NOW }).where('id', '=', id).execute();
 }
 
 /** The sale's own row, its sums and what the auditor mended. */

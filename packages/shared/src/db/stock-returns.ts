@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Order } from '../domain/order.ts';
 import type { Db, Tx } from './client.ts';
+import { LEDGER_NOW } from './clock.ts';
 
 /** A unit that has to go back. */
 export interface StockReturn {
@@ -45,9 +46,9 @@ export function unappliedReturns(db: Db, productId: number, limit: number): Prom
     .execute();
 }
 
-export async function markReturnsApplied(db: Db, orderNos: readonly string[], now_ms: number): Promise<void> {
+export async function markReturnsApplied(db: Db, orderNos: readonly string[]): Promise<void> {
   // By primary key alone: along the index of what is not applied it would wait for orders that close meanwhile, and they for it.
   await sql`
-    UPDATE stock_returns FORCE INDEX (PRIMARY) SET applied_at = ${new Date(now_ms)}
+    UPDATE stock_returns FORCE INDEX (PRIMARY) SET applied_at = ${LEDGER_NOW}
     WHERE order_no IN (${orderNos}) AND applied_at IS NULL`.execute(db);
 }

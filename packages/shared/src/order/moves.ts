@@ -30,15 +30,15 @@ interface Cancel {
   readonly mover: Mover;
 }
 
-const cancelAll: Work<Cancel, Order> = async ({ tx, product_id, moved }, cancels) => {
+const cancelAll: Work<Cancel, Order> = async ({ tx, product_id, now, moved }, cancels) => {
   const movers = new Map(cancels.map(({ order_no, mover }) => [order_no, mover]));
-  const cancelled = await moveOrders(tx, product_id, movers, 'pending_payment', 'cancelled');
+  const cancelled = await moveOrders(tx, product_id, movers, 'pending_payment', 'cancelled', now);
   moved(cancelled);
-  const now = new Map((await findOrders(tx, [...movers.keys()])).map((order) => [order.order_no, order]));
+  const after = new Map((await findOrders(tx, [...movers.keys()])).map((order) => [order.order_no, order]));
   const fresh = new Set(cancelled.map(({ order_no }) => order_no));
   // Whoever asks for the same at the same moment is told that it is cancelled.
   return cancels.map(({ order_no }) =>
-    fresh.delete(order_no) ? now.get(order_no)! : illegal('order', now.get(order_no)?.status ?? 'queued'),
+    fresh.delete(order_no) ? after.get(order_no)! : illegal('order', after.get(order_no)?.status ?? 'queued'),
   );
 };
 
@@ -57,11 +57,11 @@ export function cancelOrder(
 
 const EXPIRY: Mover = { actor: 'expiry', reason: 'not paid in time' };
 
-const expireAll: Work<readonly string[], number> = async ({ tx, product_id, moved }, lists) => {
+const expireAll: Work<readonly string[], number> = async ({ tx, product_id, now, moved }, lists) => {
   const counts = [];
   for (const orderNos of lists) {
     const movers = new Map(orderNos.map((order_no) => [order_no, EXPIRY]));
-    const expired = await moveOrders(tx, product_id, movers, 'pending_payment', 'expired');
+    const expired = await moveOrders(tx, product_id, movers, 'pending_payment', 'expired', now);
     moved(expired);
     counts.push(expired.length);
   }
@@ -113,7 +113,7 @@ export async function applyPaymentEvent(deps: MoveDeps, provider: string, event:
 
 /** Applies events of a provider, each about another order of the sale. */
 async function applyEvents(
-  { tx, product_id, moved }: SaleTransaction,
+  { tx, product_id, now, moved }: SaleTransaction,
   provider: string,
   told: readonly Told[],
 ): Promise<(boolean | Refusal)[]> {
@@ -141,7 +141,7 @@ async function applyEvents(
     await movePayments(tx, idsOf(those), from, 'succeeded');
   }
   const payers = new Map(paying.map(({ order_no, payment_id }) => [order_no, by(payment_id)]));
-  const paid = await moveOrders(tx, product_id, payers, 'pending_payment', 'paid');
+  const paid = await moveOrders(tx, product_id, payers, 'pending_payment', 'paid', now);
   moved(paid);
   const inTime = new Set(paid.map(({ order_no }) => order_no));
   const late = paying.filter(({ order_no }) => !inTime.has(order_no));
@@ -157,7 +157,7 @@ async function applyEvents(
     const payerOf = await paymentsThatPaid(tx, orderNos);
     const closing = refunding.filter(({ order_no, payment_id }) => payerOf.get(order_no) === payment_id);
     const refunders = new Map(closing.map((one) => [one.order_no, by(one.payment_id, one.refund_by ?? undefined)]));
-    moved(await moveOrders(tx, product_id, refunders, 'paid', 'refunded'));
+    moved(await moveOrders(tx, product_id, refunders, 'paid', 'refunded', now));
   }
 
   const news = events.filter((event) => !applied.has(event.event_id) && effects.get(event) !== 'early');

@@ -12,6 +12,8 @@ import type { Logger } from '../telemetry/logger.ts';
 export interface SaleTransaction {
   readonly tx: Tx;
   readonly product_id: number;
+  /** The time of all that it does, by the ledger's clock. */
+  readonly now: Date;
   /** Takes note of orders that were moved. */
   readonly moved: (orders: readonly MovedOrder[]) => void;
 }
@@ -123,11 +125,13 @@ export class SaleTransactions {
       .transaction()
       .setIsolationLevel('read committed')
       .execute(async (tx) => {
-        if (!(await lockSaleRow(tx, productId))) throw new Refusal('not_found');
+        const now = await lockSaleRow(tx, productId);
+        if (now === undefined) throw new Refusal('not_found');
         const moved: MovedOrder[] = [];
         const transaction = {
           tx,
           product_id: productId,
+          now,
           moved: (orders: readonly MovedOrder[]) => moved.push(...orders),
         };
         const answers = new Map<Waiting, unknown>();
@@ -139,7 +143,7 @@ export class SaleTransactions {
           for (const [i, one] of waiting.entries()) answers.set(one, results[i]);
         }
         if (moved.length > 0) {
-          if (this.#order_events) await insertOrderEvents(tx, productId, moved, Date.now());
+          if (this.#order_events) await insertOrderEvents(tx, productId, moved, now.getTime());
           await this.#commands.markChanged(saleOfOrderNumber(moved[0]!.order_no)!, STATUS_LIFE_MS, moved);
         }
         return { answers, moved };

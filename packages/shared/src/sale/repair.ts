@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Db } from '../db/client.ts';
+import { LEDGER_NOW } from '../db/clock.ts';
 import { lockSale } from '../db/products.ts';
 import { rebuildSale } from './rebuild.ts';
 import { LeaseLost, withStampedLease, type Lease } from './lease.ts';
@@ -20,7 +21,7 @@ export async function repairSale(deps: AuditDeps, shard: number, audit: Audit, w
     .values({
       product_id: sale.id,
       findings: audit.findings.join('\n').slice(0, FINDINGS_LENGTH_MAX),
-      created_at: new Date(),
+      created_at: LEDGER_NOW,
     })
     .execute();
   const mended = await withStampedLease(deps, sale, wait_ms, async (lease) => {
@@ -39,7 +40,7 @@ async function mendLedger(db: Db, { sale, fencing_token }: Lease): Promise<void>
       WHERE id = ${id}`.execute(tx);
     await sql`
       UPDATE stock_returns JOIN orders ON orders.order_no = stock_returns.order_no
-      SET stock_returns.applied_at = ${new Date()}
+      SET stock_returns.applied_at = ${LEDGER_NOW}
       WHERE stock_returns.product_id = ${id} AND stock_returns.applied_at IS NULL AND orders.live = 1`.execute(tx);
   });
 }

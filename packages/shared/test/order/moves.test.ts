@@ -138,10 +138,11 @@ describe('an order', () => {
         .filter((to) => !canMove(from, to))
         .map((to) => ({ from, to })),
     );
+    const movers = new Map([[order.order_no, { actor: 'test' }]]);
     for (const { from, to } of illegal) {
       const move = context.db
         .transaction()
-        .execute((tx) => moveOrders(tx, order.product_id, new Map([[order.order_no, { actor: 'test' }]]), from, to));
+        .execute((tx) => moveOrders(tx, order.product_id, movers, from, to, new Date()));
       await expect(move).rejects.toThrow(`cannot move from ${from} to ${to}`);
     }
     expect(illegal).toHaveLength(4 * ORDER_STATUSES.length - 4);
@@ -359,9 +360,9 @@ describe('at the same moment', () => {
     onTestFinished(async () => {
       await tx.rollback().execute();
     });
-    await lockSaleRow(tx, one.id);
+    const now = await lockSaleRow(tx, one.id);
     const movers = new Map(numbers(held).map((order_no) => [order_no, { actor: 'test' }]));
-    await moveOrders(tx, one.id, movers, 'pending_payment', 'expired');
+    await moveOrders(tx, one.id, movers, 'pending_payment', 'expired', now!);
     expect(await expireOrders(context, other.id, numbers(free))).toBe(5);
   });
 });

@@ -250,7 +250,7 @@ describe('an early end', () => {
 
   test('of a sale that Redis does not keep any more is none', async () => {
     const sale = await context.insertSale({ end_ms: Date.now() - 1_000 });
-    await markCleaned(context.db, sale.id, 0, Date.now());
+    await markCleaned(context.db, sale.id, 0);
     expect(await end(sale)).toMatchObject({ cleaned: true, end_ms: sale.end_ms, version: 1 });
     expect(await context.redis.exists(context.keys.sale(sale).state)).toBe(0);
   });

@@ -289,7 +289,7 @@ describe('a rebuild', () => {
 
   test('of a sale that was cleaned up leaves it out of Redis', async () => {
     const sale = await context.insertSale();
-    await markCleaned(context.db, sale.id, 0, Date.now());
+    await markCleaned(context.db, sale.id, 0);
     expect(await rebuild(sale)).toBeUndefined();
     expect(await context.redis.exists(context.keys.sale(sale).state, context.keys.sale(sale).lease)).toBe(0);
   });

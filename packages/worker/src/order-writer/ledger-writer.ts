@@ -120,7 +120,7 @@ export class LedgerWriter {
         }
 
         // The commit is near: only the rows of this batch are between.
-        const now_ms = Date.now();
+        const now_ms = sale.now.getTime();
         const insertAllBut = async (there: readonly Order[]) => {
           const known = new Set(there.map(({ order_no }) => order_no));
           const fresh = newOrders(

@@ -27,13 +27,15 @@ export function cleanUp(deps: CleanUpDeps): Rounds {
     name: 'clean_up',
     interval_ms: INTERVAL_MS,
     async round(stopping) {
-      const sales = await salesToCleanUp(db, shard, Date.now() - KEPT_AFTER_END_MS);
+      // By the clock that the sale ended by, which polls and buys go by as well.
+      const { now_ms } = await commands.clock(shard);
+      const sales = await salesToCleanUp(db, shard, now_ms - KEPT_AFTER_END_MS);
       await forEachSale(sales, { stopping, log, service: 'clean_up' }, (sale) =>
         withStampedLease(deps, sale, LEASE_WAIT_MS, async (lease) => {
           await keepOutcomes(db, sale.id, await commands.outcomes(sale));
           if (!(await commands.cleanUp(sale, lease.text))) return;
           // Marked under the same lease: a rebuild that comes next sees it.
-          await markCleaned(db, sale.id, lease.fencing_token, Date.now());
+          await markCleaned(db, sale.id, lease.fencing_token);
           log.info({ sale: sale.id }, 'sale cleaned up');
         }),
       );

@@ -1,6 +1,7 @@
 import { newUlid } from '@flash-sale/shared/domain/order-number.ts';
 import { messagesToSend, retryAfter_ms, type EventMessage } from '@flash-sale/shared/domain/order-events.ts';
 import type { Db } from '@flash-sale/shared/db/client.ts';
+import { ledgerTime } from '@flash-sale/shared/db/clock.ts';
 import { underLock } from '@flash-sale/shared/db/lock.ts';
 import {
   deleteOrderEvents,
@@ -64,13 +65,13 @@ export function orderEvents(deps: OrderEventsDeps): Rounds {
   }
 
   async function recordFailure({ events }: EventMessage, message_id: string, error: unknown): Promise<void> {
-    const now_ms = Date.now();
+    const now_ms = (await ledgerTime(db)).getTime();
     const dead = events.every(({ waiting_since_ms }) => waiting_since_ms + give_up_ms <= now_ms);
     const attempts = events[0]!.attempts + 1;
     await recordFailedAttempt(
       db,
       events.map(({ id }) => id),
-      { error: sentenceOf(error), next_attempt_ms: now_ms + retryAfter_ms(attempts, Math.random()), dead },
+      { error: sentenceOf(error), next_attempt_in_ms: retryAfter_ms(attempts, Math.random()), dead },
     );
     metrics.order_event_attempts.inc({ outcome: dead ? 'dead' : 'failed' });
     const facts = { err: error, message_id, attempts };
@@ -81,9 +82,10 @@ export function orderEvents(deps: OrderEventsDeps): Rounds {
   /** Sends what can be sent of the oldest rows. Returns whether there may be more to send at once. */
   async function pass(goesOn: () => Promise<boolean>): Promise<boolean> {
     const waiting = await waitingOrderEvents(db, WINDOW);
-    const oldest_ms = waiting.length === 0 ? 0 : Date.now() - waiting[0]!.came_ms;
+    const now_ms = (await ledgerTime(db)).getTime();
+    const oldest_ms = waiting.length === 0 ? 0 : now_ms - waiting[0]!.came_ms;
     metrics.order_events_oldest_seconds.set(Math.max(0, oldest_ms) / 1_000);
-    const messages = messagesToSend(waiting, Date.now());
+    const messages = messagesToSend(waiting, now_ms);
     let delivered = 0;
     let failed = 0;
     const next = async (): Promise<void> => {

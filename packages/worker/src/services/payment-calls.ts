@@ -1,7 +1,7 @@
 import type { Payment } from '@flash-sale/shared/domain/payment.ts';
 import type { Db } from '@flash-sale/shared/db/client.ts';
 import { underLock } from '@flash-sale/shared/db/lock.ts';
-import { askAgainAt, duePayments, movePayments } from '@flash-sale/shared/db/payments.ts';
+import { askAgainIn, duePayments, movePayments } from '@flash-sale/shared/db/payments.ts';
 import type { PaymentProvider } from '@flash-sale/shared/payment/provider.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Rounds } from './service.ts';
@@ -28,7 +28,7 @@ export interface PaymentCallsDeps {
 export function paymentCalls({ db, db_name, provider, log }: PaymentCallsDeps): Rounds {
   async function call(payment: Payment): Promise<void> {
     const { payment_id, order_no, status } = payment;
-    await askAgainAt(db, payment_id, new Date(Date.now() + ASK_AGAIN_MS));
+    await askAgainIn(db, payment_id, ASK_AGAIN_MS);
     try {
       if (payment.provider !== provider.name)
         throw new Error(`The provider is ${payment.provider}, not ${provider.name}`);
@@ -51,7 +51,7 @@ export function paymentCalls({ db, db_name, provider, log }: PaymentCallsDeps): 
     round: (stopping) =>
       underLock(db, `${db_name}.payment_calls`, async (holdsLock) => {
         while (!stopping.aborted && (await holdsLock())) {
-          const due = await duePayments(db, new Date(), BATCH);
+          const due = await duePayments(db, BATCH);
           await Promise.all(due.map(call));
           if (due.length < BATCH) return;
         }

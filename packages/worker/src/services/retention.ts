@@ -36,7 +36,7 @@ export function retention({ db, target, retention_ms, log }: RetentionDeps): Rou
   async function archive(sale: ArchivingSale, goesOn: () => Promise<boolean>): Promise<void> {
     if (!sale.archived) {
       const path = await writeArchive(db, sale, target, goesOn);
-      await markArchived(db, sale.id, new Date());
+      await markArchived(db, sale.id);
       log.info({ sale: sale.id, path }, 'sale archived');
     }
     let deleted = 0;
@@ -60,8 +60,8 @@ export function retention({ db, target, retention_ms, log }: RetentionDeps): Rou
     async round(stopping) {
       await underLock(db, `${target.db_name}.retention`, async (holdsLock) => {
         const goesOn = async (): Promise<boolean> => !stopping.aborted && (await holdsLock());
-        for (const id of await salesToArchive(db, new Date(Date.now() - retention_ms), SALES_MAX)) {
-          await beginArchiving(db, id, new Date());
+        for (const id of await salesToArchive(db, retention_ms, SALES_MAX)) {
+          await beginArchiving(db, id);
         }
         for (const sale of await archivingSales(db)) {
           if (!(await goesOn())) return;

@@ -33,7 +33,7 @@ export function returns(deps: ReturnsDeps): Rounds {
       const due = await unappliedReturns(db, sale.id, BATCH);
       if (due.length === 0) return;
       const orderNos = due.map(({ order_no }) => order_no);
-      await markReturnsApplied(db, orderNos, Date.now());
+      await markReturnsApplied(db, orderNos);
       log.info({ sale: sale.id, orders: orderNos }, 'returns of a cleaned sale marked');
     }
   }
@@ -48,7 +48,7 @@ export function returns(deps: ReturnsDeps): Rounds {
         if (given_back === undefined) throw new LeaseLost(sale);
         metrics.units_given_back.inc(given_back);
         const orderNos = due.map(({ order_no }) => order_no);
-        await markReturnsApplied(db, orderNos, Date.now());
+        await markReturnsApplied(db, orderNos);
         log.info({ sale: sale.id, orders: orderNos, given_back }, 'units given back');
       }
     });

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { sql } from 'kysely';
 import { Webhook } from 'standardwebhooks';
-import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Order } from '@flash-sale/shared/domain/order.ts';
 import type { Sale } from '@flash-sale/shared/domain/sale.ts';
 import { discardDeadOrderEvents, reviveOrderEvents } from '@flash-sale/shared/db/order-events.ts';
@@ -324,6 +324,21 @@ describe('a receiver that takes nothing', () => {
     await openDelivery().round();
     expect(await waiting()).toEqual([]);
     expect(toldOf(web.received, orders[0]!)).toEqual(['order.pending_payment', 'order.paid']);
+  });
+
+  test('is tried again in time and not given up, though a worker with a clock that is an hour ahead tried first', async () => {
+    const [order] = await write(await context.openSale(), ['alice']);
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 });
+    onTestFinished(() => void vi.useRealTimers());
+    await openDelivery({ url: 'http://127.0.0.1:9/' }).round();
+    vi.useRealTimers();
+    expect(await waiting()).toMatchObject([{ attempts: 1, dead_at: null }]);
+    const { round } = openDelivery();
+    const toldInTime = async () => {
+      await round();
+      return toldOf(web.received, order!);
+    };
+    await expect.poll(toldInTime, { timeout: 10_000 }).toEqual(['order.pending_payment']);
   });
 
   test('is given up at last: the message is dead, shown to operators, and does not hold up later ones', async () => {

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Payment } from '@flash-sale/shared/domain/payment.ts';
 import type { Order } from '@flash-sale/shared/domain/order.ts';
 import { applyPaymentEvent, cancelOrder, requestRefund } from '@flash-sale/shared/order/moves.ts';
@@ -69,6 +69,19 @@ describe('a refund', () => {
     await halfAMinuteLater();
     await round();
     expect(asked).toHaveLength(1);
+  });
+
+  test('of money that came through an api process whose clock is 4 min fast is asked for at once: it once waited 229 s', async () => {
+    const order = await placeOrder(context, await context.openSale());
+    const payment_id = await openPayment(context, order.order_no);
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 240_000 });
+    onTestFinished(() => void vi.useRealTimers());
+    await cancelOrder(context, order, { actor: 'shopper' });
+    await tell(payment_id, 'succeeded');
+    vi.useRealTimers();
+    const { round, asked } = openCalls();
+    await round();
+    expect(asked).toEqual([`refund ${payment_id}`]);
   });
 
   test('that was not confirmed is asked for again later', async () => {

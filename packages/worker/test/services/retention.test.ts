@@ -208,11 +208,11 @@ describe('a sale that ended long ago', () => {
 describe('from the moment that its archiving begins', () => {
   test('no order of a sale moves, and it is found no more', async () => {
     const { sale, orders } = await oldSale();
-    expect(await beginArchiving(context.db, sale.id, new Date())).toBe(true);
+    expect(await beginArchiving(context.db, sale.id)).toBe(true);
     await expect(requestRefund(context, orders[0]!, 'operator')).rejects.toMatchObject({ code: 'not_found' });
     expect(await findSale(context.db, sale.id)).toBeUndefined();
     expect(await listSales(context.db, 10)).toEqual([]);
-    expect(await beginArchiving(context.db, sale.id, new Date())).toBe(false);
+    expect(await beginArchiving(context.db, sale.id)).toBe(false);
   });
 });
 
@@ -272,7 +272,7 @@ describe('after a crash', () => {
 
   test('somebody who was frozen while writing cannot replace the archive by one of what is left', async () => {
     const { sale } = await oldSale();
-    await beginArchiving(context.db, sale.id, new Date());
+    await beginArchiving(context.db, sale.id);
     const [archiving] = await archivingSales(context.db);
     const { writeArchive } = await import('../../src/retention/archive.ts');
     const target = { folder, db_name: context.config.DB_NAME };

@@ -54,7 +54,7 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
     // Asked before anything is written: a sale that cannot be loaded is better not created.
     await commands.clock(shard);
     const sale = await db.transaction().execute(async (tx) => {
-      const inserted = await insertSale(tx, { ...fields, shard }, Date.now());
+      const inserted = await insertSale(tx, { ...fields, shard });
       await recordAction(tx, actionOf(request, 'create', `product ${inserted.id}`, request.body));
       return inserted;
     });

@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { ledgerTime } from '@flash-sale/shared/db/clock.ts';
 import {
   countDenyEntries,
   deleteDenyEntry,
@@ -40,13 +41,14 @@ export const denyListRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, { db,
   app.post(path, { schema: Deny, ...changing }, async (request) => {
     const { reason = null, expires_at: expires, ...who } = request.body;
     const denied = deniedOf(who);
+    const created_at = await ledgerTime(db);
     const expires_ms = expires === undefined ? undefined : msOfTime(expires);
-    if (expires !== undefined && (expires_ms === undefined || expires_ms <= Date.now())) {
+    if (expires !== undefined && (expires_ms === undefined || expires_ms <= created_at.getTime())) {
       throw new Refusal('invalid_request', { detail: 'body/expires_at must be a time to come' });
     }
     const expires_at = expires_ms === undefined ? null : new Date(expires_ms);
     await db.transaction().execute(async (tx) => {
-      await upsertDenyEntry(tx, { ...denied, reason, expires_at });
+      await upsertDenyEntry(tx, { ...denied, reason, expires_at, created_at });
       await deleteExpiredDenyEntries(tx);
       if ((await countDenyEntries(tx)) > ENTRIES_MAX) {
         throw new Refusal('invalid_request', { detail: `The deny list is full: ${ENTRIES_MAX} entries` });
@@ -57,7 +59,7 @@ export const denyListRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, { db,
     });
     // Here at once; elsewhere when the others look.
     await denyList.changed();
-    return entryView({ ...denied, reason, expires_at, created_at: new Date() });
+    return entryView({ ...denied, reason, expires_at, created_at });
   });
 
   app.delete(path, { schema: Allow, ...changing }, async (request, reply) => {

@@ -150,7 +150,7 @@ describe('rebuild, audit and repair', () => {
 
   it('a sale that Redis does not keep any more is not brought back', async () => {
     const sale = await context.insertSale();
-    await markCleaned(context.db, sale.id, 0, Date.now());
+    await markCleaned(context.db, sale.id, 0);
     expect(await act(sale, 'rebuild')).toBeProblem('ended');
     expect(await context.redis.exists(context.keys.sale(sale).state)).toBe(0);
   });

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { listActions } from '@flash-sale/shared/db/operator-actions.ts';
 import type { Sale } from '@flash-sale/shared/domain/sale.ts';
 import { AS_OPERATOR, openApp, openOwnRedis, openTestContext, type TestApp, type TestContext } from '../../support.ts';
@@ -67,6 +67,15 @@ describe('a denied user', () => {
     expect((await askAs('sorry')).statusCode).toBe(200);
     await expect.poll(async () => (await askAs('sorry', other)).statusCode, EVERYWHERE).toBe(200);
     expect(await allow('user_id=sorry')).toBeProblem('not_found');
+  });
+
+  it('stays denied until the ledger’s clock says so, by an api process whose own is an hour ahead as well', async () => {
+    const expires_at = new Date(Date.now() + 60_000).toISOString();
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 });
+    onTestFinished(() => void vi.useRealTimers());
+    expect((await deny({ user_id: 'minute', expires_at })).statusCode).toBe(200);
+    expect(await askAs('minute')).toBeProblem('forbidden');
+    await expect.poll(async () => (await askAs('minute', other)).statusCode, EVERYWHERE).toBe(403);
   });
 
   it('is let in again by itself when the entry expires', async () => {
