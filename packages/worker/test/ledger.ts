@@ -60,6 +60,7 @@ export interface RowLock {
 async function beginElsewhere(config: Config, end: 'commit' | 'rollback') {
   const db = connectDb({ ...config, DB_POOL_MAX: 1 }, 'schema');
   const tx = await db.startTransaction().execute();
+  await sql`SET SESSION wait_timeout = 600`.execute(tx);
   let isOpen = true;
   const close = async (): Promise<void> => {
     if (!isOpen) return;

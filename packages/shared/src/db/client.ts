@@ -1,9 +1,12 @@
 import type { Socket } from 'node:net';
 import { Kysely, MysqlDialect, sql, type Transaction } from 'kysely';
-import { createConnection, createPool, type ConnectionOptions, type Pool } from 'mysql2';
+import { createConnection, createPool, escapeId, type ConnectionOptions, type Pool } from 'mysql2';
 import type { Config } from '../config/config.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { dbTls } from '../config/tls.ts';
+import { sessionStatements, type SessionLimits } from './session.ts';
+import { SessionPool } from './session-pool.ts';
+import { statementText } from './statement-text.ts';
 import type { Database } from './schema.ts';
 
 export type Db = Kysely<Database>;
@@ -23,32 +26,35 @@ type DbConfig = Pick<
 const CONNECT_TIMEOUT_MS = 3_000;
 
 /**
- * `general`: reads and small transactions. `ledger`: whoever writes under a lease; the server drops its connection 5 s
- * after a process froze, so that its row locks go, and a lock is waited for at most 3 s. `schema`: migrations, which may take
- * their time.
+ * `general`: reads and small transactions. `ledger`: whoever writes under a lease. The server drops a connection of either 5 s after its process
+ * froze, so that its row locks go, and a lock is waited for at most 3 s: together less than the 10 s in which a sale goes on. `schema`: migrations,
+ * which may take their time.
  */
 export type PoolUse = 'general' | 'ledger' | 'schema';
 
 interface PoolSettings {
-  readonly session: string;
+  readonly session: SessionLimits;
   /** A server that takes a query and never answers must not hold its caller longer than this; 0: no limit. */
   readonly silence_ms_max: number;
-  /** Idle connections are closed here before the server's `wait_timeout` closes them. */
+  /** Idle connections are closed here before the server closes them. */
   readonly idle_ms_max: number;
 }
 
+const IN_A_SALE: PoolSettings = {
+  session: { lockWaitSeconds: 3, tableLockWaitSeconds: 5, clientSilenceSeconds: 5, statementSeconds: 60 },
+  silence_ms_max: 8_000,
+  idle_ms_max: 2_000,
+};
+
 const SETTINGS: Readonly<Record<PoolUse, PoolSettings>> = {
-  general: {
-    session: "SET SESSION time_zone = '+00:00', innodb_lock_wait_timeout = 5",
-    silence_ms_max: 8_000,
-    idle_ms_max: 6_000,
+  general: IN_A_SALE,
+  ledger: IN_A_SALE,
+  // A frozen one holds the lock of all migrations, and so every process that starts.
+  schema: {
+    session: { lockWaitSeconds: 60, tableLockWaitSeconds: 3_600, clientSilenceSeconds: 10, statementSeconds: 0 },
+    silence_ms_max: 0,
+    idle_ms_max: 5_000,
   },
-  ledger: {
-    session: "SET SESSION time_zone = '+00:00', innodb_lock_wait_timeout = 3, wait_timeout = 5",
-    silence_ms_max: 8_000,
-    idle_ms_max: 2_000,
-  },
-  schema: { session: "SET SESSION time_zone = '+00:00'", silence_ms_max: 0, idle_ms_max: 60_000 },
 };
 
 /** Opens a pool. Nothing is connected before the first query. */
@@ -68,10 +74,8 @@ export function connectDb(config: DbConfig, use: PoolUse, metrics?: DbMetrics): 
     // Destroying the stream fails the query that waits; mysql2's own destroy() would leave it waiting.
     const { stream } = connection as unknown as { stream: Socket };
     stream.setTimeout(silence_ms_max, () => stream.destroy(new Error('MySQL did not answer in time')));
-    // Sent before any query of the connection's first user; what makes it fail makes that query fail as well.
-    connection.query(session, () => undefined);
   });
-  const dialect = new MysqlDialect({ pool });
+  const dialect = new MysqlDialect({ pool: new SessionPool(pool, sessionStatements(session)) });
   if (metrics === undefined) return new Kysely<Database>({ dialect });
   watchPool(pool, use, metrics);
   return new Kysely<Database>({
@@ -105,11 +109,12 @@ function watchPool(pool: Pool, use: PoolUse, metrics: DbMetrics): void {
   metrics.mysql_query_errors.inc({ pool: use }, 0);
 }
 
-/** Creates the database where it is missing. */
+/** Creates the database if it is missing. */
 export async function createDatabase(config: DbConfig): Promise<void> {
   const connection = createConnection(connectionOptions(config)).promise();
   try {
-    await connection.query('CREATE DATABASE IF NOT EXISTS ?? CHARACTER SET utf8mb4', [config.DB_NAME]);
+    for (const statement of sessionStatements(SETTINGS.schema.session)) await connection.query(statement);
+    await connection.query(`CREATE DATABASE IF NOT EXISTS ${escapeId(config.DB_NAME, true)} CHARACTER SET utf8mb4`);
   } finally {
     connection.destroy();
   }
@@ -130,6 +135,7 @@ function connectionOptions(config: DbConfig): ConnectionOptions {
     user: config.DB_USER,
     password: config.DB_PASSWORD,
     charset: 'utf8mb4',
+    queryFormat: statementText,
     timezone: 'Z',
     connectTimeout: CONNECT_TIMEOUT_MS,
     enableKeepAlive: true,

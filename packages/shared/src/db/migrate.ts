@@ -7,6 +7,7 @@ import * as retention from '../../migrations/0005_retention.ts';
 import * as tokenSecretRotation from '../../migrations/0006_token_secret_rotation.ts';
 import type { Config } from '../config/config.ts';
 import { connectDb, createDatabase } from './client.ts';
+import { isUnknownDatabase } from './errors.ts';
 
 /** All migrations, in order. Forward only: a released one never changes. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -19,16 +20,28 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
 };
 
 /**
- * Brings the database to the newest schema, creating it where it is missing. Any number of processes may do this at once: one
- * works under Kysely's lock, the others wait and find nothing to do.
+ * Brings the database to the newest schema, creating it if it is missing. Any number of processes may do this at once: one
+ * works under Kysely's lock, the others wait and find nothing to do. If there is nothing to do, nothing is written: rights on the tables
+ * are enough, and the server may be read-only.
  *
  * @returns the names of the migrations that this call ran
  */
 export async function migrate(config: Config): Promise<string[]> {
-  await createDatabase(config);
+  try {
+    return await migrateTables(config);
+  } catch (error) {
+    if (!isUnknownDatabase(error)) throw error;
+    await createDatabase(config);
+    return migrateTables(config);
+  }
+}
+
+async function migrateTables(config: Config): Promise<string[]> {
   const db = connectDb({ ...config, DB_POOL_MAX: 2 }, 'schema');
   try {
     const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve({ ...MIGRATIONS }) } });
+    const all = await migrator.getMigrations();
+    if (all.every(({ executedAt }) => executedAt !== undefined)) return [];
     const { error, results = [] } = await migrator.migrateToLatest();
     if (error !== undefined) throw error;
     return results.map((result) => result.migrationName);
