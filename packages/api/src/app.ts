@@ -127,7 +127,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   const refuseOtherMethods = collectMethods(server);
   await server.register(health, { readiness });
   await server.register(addressLimit, { config });
-  await server.register(identity, { config, denyList });
+  await server.register(identity, { config, denyList, log, metrics });
   await server.register(operators, { config });
   await server.register(async (shoppers) => {
     shoppers.addHook('onRequest', (request, reply, done) => {

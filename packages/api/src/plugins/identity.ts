@@ -1,11 +1,11 @@
-import { createSecretKey } from 'node:crypto';
-import { createRemoteJWKSet, jwtVerify, type JWTPayload, type JWTVerifyOptions } from 'jose';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import { LRUCache } from 'lru-cache';
 import type { Config } from '@flash-sale/shared/config/config.ts';
 import { Refusal } from '@flash-sale/shared/domain/errors.ts';
-import { USER_ID_PATTERN } from '@flash-sale/shared/domain/shopper.ts';
+import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
+import { AccessTokens, TokenRefused, type AccessTokenConfig } from '../identity/access-tokens.ts';
+import { KeySet } from '../identity/key-set.ts';
 import { AddressLimit } from '../limits/address-limit.ts';
 import type { DenyList } from '../limits/deny-list.ts';
 import { addressLimitOf } from './address-limit.ts';
@@ -13,7 +13,7 @@ import { addressLimitOf } from './address-limit.ts';
 declare module 'fastify' {
   interface FastifyInstance {
     /**
-     * The shopper who calls: `claimed` in trusted mode; the access token's `sub` otherwise, which `claimed` must equal where it is given.
+     * The shopper who calls: `claimed` in trusted mode; the subject of the access token otherwise, which `claimed` must equal where it is given.
      *
      * @throws Refusal `unauthenticated`, `forbidden`, `rate_limited` or `invalid_request`
      */
@@ -23,37 +23,17 @@ declare module 'fastify' {
   }
 }
 
-type IdentityConfig = Pick<
-  Config,
-  | 'NODE_ENV'
-  | 'AUTH_MODE'
-  | 'JWT_SECRET'
-  | 'JWKS_URL'
-  | 'JWT_ALGORITHM'
-  | 'JWT_ISSUER'
-  | 'JWT_AUDIENCE'
-  | 'RATE_LIMIT_IP_CAPACITY'
-  | 'RATE_LIMIT_IP_PER_SECOND'
->;
-
-const VERIFIED_MAX = 50_000;
-/** Bounds the memory of those that are remembered, which may be long. */
-const VERIFIED_CHARACTERS_MAX = 32_000_000;
-/** A verified access token is believed for at most this long without looking again, and never past its `exp`. */
-const VERIFIED_MS = 60_000;
-const ACCESS_TOKEN_LENGTH_MAX = 4_096;
-/**
- * A key set is fetched anew when it is ten minutes old, or when an access token names a key that is not in it: after at most this long a
- * rotated key is known. Shorter, and made-up key ids would become that many requests to the provider.
- */
-const KEY_SET_COOLDOWN_MS = 5_000;
-const KEY_SET_AGE_MS_MAX = 600_000;
-const KEY_SET_TIMEOUT_MS = 2_000;
-const USER_ID = new RegExp(USER_ID_PATTERN);
+export interface IdentityDeps {
+  readonly config: AccessTokenConfig & Pick<Config, 'AUTH_MODE'> & Parameters<typeof addressLimitOf>[0];
+  readonly denyList: DenyList;
+  readonly log: Logger;
+  readonly metrics: Pick<Metrics, 'access_tokens_refused' | 'key_set_age_seconds' | 'key_set_fetches'>;
+}
 
 /** Who calls. Decided once, here; routes only ask. Shoppers on the deny list are nobody's customers. */
-export const identity = fp<{ readonly config: IdentityConfig; readonly denyList: DenyList }>(
-  (app, { config, denyList }, done) => {
+export const identity = fp<IdentityDeps>(
+  (app, deps, done) => {
+    const { config, denyList } = deps;
     const allowed = (userId: string): string => {
       if (denyList.deniesUser(userId)) throw new Refusal('forbidden');
       return userId;
@@ -67,7 +47,10 @@ export const identity = fp<{ readonly config: IdentityConfig; readonly denyList:
         return allowed(claimed);
       });
     } else {
-      const subjectOf = accessTokens(config);
+      const keySet = config.JWKS_URL === undefined ? undefined : keySetOf(deps, config.JWKS_URL);
+      app.addHook('onReady', async () => keySet?.start());
+      app.addHook('onClose', async () => keySet?.stop());
+      const subjectOf = identifier(deps, keySet);
       const shopper = async (request: FastifyRequest, claimed: string | undefined): Promise<string> => {
         const subject = await subjectOf(request);
         if (claimed !== undefined && claimed !== subject) {
@@ -83,72 +66,43 @@ export const identity = fp<{ readonly config: IdentityConfig; readonly denyList:
   { name: 'identity' },
 );
 
+function keySetOf({ config, log, metrics }: IdentityDeps, url: string): KeySet {
+  return new KeySet({ url, algorithm: config.JWT_ALGORITHM, log, metrics });
+}
+
 /**
- * Verifies access tokens; a cache spares verifying the same one again for each call of a shopper. Callers without a valid one are limited by
- * their address, since each wrong one costs a check of its signature.
+ * The subject of a call's access token. Callers without a valid one are limited by their address, since each wrong one costs a check of its
+ * signature.
  */
-function accessTokens(config: IdentityConfig): (request: FastifyRequest) => Promise<string> {
+function identifier(
+  { config, metrics }: IdentityDeps,
+  keySet: KeySet | undefined,
+): (request: FastifyRequest) => Promise<string> {
   const failures = new AddressLimit(addressLimitOf(config));
-  const verified = new LRUCache<string, string>({
-    max: VERIFIED_MAX,
-    maxSize: VERIFIED_CHARACTERS_MAX,
-    sizeCalculation: (_subject, token) => token.length,
-  });
-  const options: JWTVerifyOptions = {
-    algorithms: [config.JWT_SECRET === undefined ? config.JWT_ALGORITHM : 'HS256'],
-    requiredClaims: ['sub', 'exp'],
-    ...(config.JWT_ISSUER === undefined ? {} : { issuer: config.JWT_ISSUER }),
-    ...(config.JWT_AUDIENCE === undefined ? {} : { audience: config.JWT_AUDIENCE }),
-  };
-  const verify = verifier(config, options);
+  const accessTokens = new AccessTokens(config, keySet);
 
-  const subjectOf = async (token: string): Promise<string> => {
-    const { sub, exp } = await verify(token);
-    // jose does not check that `sub` is text.
-    if (typeof sub !== 'string' || exp === undefined || !USER_ID.test(sub)) throw new Refusal('unauthenticated');
-    const life_ms = Math.min(VERIFIED_MS, exp * 1_000 - Date.now());
-    if (life_ms > 0) verified.set(token, sub, { ttl: life_ms });
-    return sub;
-  };
-
-  return async ({ headers, address }) => {
-    const token = /^Bearer ([A-Za-z0-9_.-]+)$/i.exec(headers.authorization ?? '')?.[1];
-    const known = token === undefined ? undefined : verified.get(token);
+  return async ({ headers, address, log }) => {
+    const token = /^Bearer +(\S.*)$/i.exec(headers.authorization ?? '')?.[1];
+    const known = token === undefined ? undefined : accessTokens.known(token);
     if (known !== undefined) return known;
     const tooMany = failures.look(address);
     if (tooMany !== undefined) throw new Refusal('rate_limited', tooMany);
     try {
-      if (token === undefined || token.length > ACCESS_TOKEN_LENGTH_MAX) throw new Refusal('unauthenticated');
-      return await subjectOf(token);
+      if (token === undefined) throw new TokenRefused('missing', 'An access token is required as bearer');
+      return await accessTokens.subjectOf(token);
     } catch (error) {
-      if (error instanceof Refusal && error.code === 'unauthenticated') failures.take(address);
-      throw error;
+      if (!(error instanceof TokenRefused)) throw error;
+      failures.take(address);
+      metrics.access_tokens_refused.inc({ reason: error.fault });
+      const { code } = (error.cause ?? {}) as { readonly code?: string };
+      log.debug({ reason: error.fault, code, got: error.got }, 'access token refused');
+      throw refusalOf(error);
     }
   };
 }
 
-function verifier(config: IdentityConfig, options: JWTVerifyOptions): (token: string) => Promise<JWTPayload> {
-  // A KeyObject is made ready once; jose would import raw bytes again for each access token.
-  const secret = config.JWT_SECRET === undefined ? undefined : createSecretKey(config.JWT_SECRET, 'utf8');
-  const keySet =
-    config.JWKS_URL === undefined
-      ? undefined
-      : createRemoteJWKSet(new URL(config.JWKS_URL), {
-          cooldownDuration: KEY_SET_COOLDOWN_MS,
-          cacheMaxAge: KEY_SET_AGE_MS_MAX,
-          timeoutDuration: KEY_SET_TIMEOUT_MS,
-        });
-  return async (token) => {
-    try {
-      const { payload } =
-        secret === undefined ? await jwtVerify(token, keySet!, options) : await jwtVerify(token, secret, options);
-      return payload;
-    } catch (error) {
-      const { code } = error as { code?: string };
-      // A key set that does not answer is not the shopper's fault.
-      if (code === 'ERR_JWKS_TIMEOUT' || code === undefined || code === 'ERR_JOSE_GENERIC')
-        throw new Refusal('unavailable', { cause: error });
-      throw new Refusal('unauthenticated', { cause: error });
-    }
-  };
+/** RFC 6750: whoever has sent no access token is not told of an error. */
+function refusalOf({ fault, message }: TokenRefused): Refusal {
+  const challenge = fault === 'missing' ? 'Bearer' : `Bearer error="invalid_token", error_description="${message}"`;
+  return new Refusal('unauthenticated', { detail: message, headers: { 'www-authenticate': challenge } });
 }

@@ -1,9 +1,8 @@
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { exportJWK, generateKeyPair, SignJWT, type JWTPayload } from 'jose';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { SignJWT, type JWTPayload } from 'jose';
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Sale } from '@flash-sale/shared/domain/sale.ts';
+import { newKey, openKeyProvider, type KeyProvider } from '../identity/key-provider.ts';
 import { openApp, openTestContext, settleOrder, type TestApp, type TestContext } from '../support.ts';
 
 const SECRET = 'a-secret-of-access-tokens-that-is-long';
@@ -23,6 +22,10 @@ const hs256 = (claims: JWTPayload, secret = SECRET, algorithm = 'HS256') =>
   new SignJWT(claims).setProtectedHeader({ alg: algorithm }).sign(new TextEncoder().encode(secret));
 const inOneHour = () => Math.floor(Date.now() / 1_000) + 3_600;
 const valid = (sub: string, more: JWTPayload = {}) => hs256({ sub, exp: inOneHour(), ...more });
+const refusedFor = async (app: TestApp, reason: string): Promise<number> => {
+  const { values } = await app.deps.metrics.access_tokens_refused.get();
+  return values.find(({ labels }) => labels['reason'] === reason)?.value ?? 0;
+};
 const askToken = (app: TestApp, sale: Sale, headers: Record<string, string>, userId?: string) =>
   app.post(
     '/api/v1/seckill/token',
@@ -92,36 +95,48 @@ describe('jwt mode with a secret', () => {
     expect((await app.get(`/api/v1/products/${sale.id}`)).statusCode).toBe(200);
   });
 
-  it.each<[string, () => Promise<string | undefined>]>([
-    ['no access token', async () => undefined],
-    ['an empty header', async () => ''],
-    ['another scheme', async () => `Basic ${await valid('alice')}`],
-    ['a bearer of nothing', async () => 'Bearer '],
-    ['nonsense', async () => 'Bearer nonsense'],
-    ['three dots', async () => 'Bearer ...'],
-    ['two access tokens', async () => `Bearer ${await valid('alice')} ${await valid('alice')}`],
-    ['an expired one', async () => `Bearer ${await hs256({ sub: 'alice', exp: Math.floor(Date.now() / 1_000) - 1 })}`],
-    ['one that never expires', async () => `Bearer ${await hs256({ sub: 'alice' })}`],
-    ['one that is not valid yet', async () => `Bearer ${await valid('alice', { nbf: inOneHour() })}`],
-    ['one without a subject', async () => `Bearer ${await hs256({ exp: inOneHour() })}`],
-    ['one whose subject is no shopper', async () => `Bearer ${await valid('u 1')}`],
-    ['one whose subject is empty', async () => `Bearer ${await valid('')}`],
-    ['one whose subject is too long', async () => `Bearer ${await valid('x'.repeat(65))}`],
+  it.each<[string, string, () => Promise<string | undefined>]>([
+    ['no access token', 'missing', async () => undefined],
+    ['an empty header', 'missing', async () => ''],
+    ['another scheme', 'missing', async () => `Basic ${await valid('alice')}`],
+    ['a bearer of nothing', 'missing', async () => 'Bearer '],
+    ['nonsense', 'malformed', async () => 'Bearer nonsense'],
+    ['three dots', 'malformed', async () => 'Bearer ...'],
+    ['two access tokens', 'malformed', async () => `Bearer ${await valid('alice')} ${await valid('alice')}`],
+    [
+      'an expired one',
+      'expiry',
+      async () => `Bearer ${await hs256({ sub: 'alice', exp: Math.floor(Date.now() / 1_000) - 31 })}`,
+    ],
+    ['one that never expires', 'expiry', async () => `Bearer ${await hs256({ sub: 'alice' })}`],
+    ['one that is not valid yet', 'not_before', async () => `Bearer ${await valid('alice', { nbf: inOneHour() })}`],
+    ['one without a subject', 'subject', async () => `Bearer ${await hs256({ exp: inOneHour() })}`],
+    ['one whose subject is no shopper', 'subject', async () => `Bearer ${await valid('u 1')}`],
+    ['one whose subject is empty', 'subject', async () => `Bearer ${await valid('')}`],
+    ['one whose subject is too long', 'subject', async () => `Bearer ${await valid('x'.repeat(65))}`],
     [
       'one whose subject is a number',
+      'subject',
       async () => `Bearer ${await hs256({ sub: 5 as unknown as string, exp: inOneHour() })}`,
     ],
-    ['a wrong key', async () => `Bearer ${await hs256({ sub: 'alice', exp: inOneHour() }, SECRET.toUpperCase())}`],
+    [
+      'a wrong key',
+      'signature',
+      async () => `Bearer ${await hs256({ sub: 'alice', exp: inOneHour() }, SECRET.toUpperCase())}`,
+    ],
     [
       'another algorithm',
+      'algorithm',
       async () => `Bearer ${await hs256({ sub: 'alice', exp: inOneHour() }, SECRET.repeat(2), 'HS512')}`,
     ],
     [
       'the right key under another algorithm',
+      'algorithm',
       async () => `Bearer ${await hs256({ sub: 'alice', exp: inOneHour() }, SECRET, 'HS384').catch(() => 'x.y.z')}`,
     ],
     [
       'algorithm none',
+      'algorithm',
       async () => {
         const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
         return `Bearer ${part({ alg: 'none' })}.${part({ sub: 'alice', exp: inOneHour() })}.`;
@@ -129,15 +144,16 @@ describe('jwt mode with a secret', () => {
     ],
     [
       'a changed payload',
+      'signature',
       async () => {
         const [head, , mac] = (await valid('mallory')).split('.');
         const payload = Buffer.from(JSON.stringify({ sub: 'alice', exp: inOneHour() })).toString('base64url');
         return `Bearer ${head}.${payload}.${mac}`;
       },
     ],
-    ['one of 5,000 characters', async () => `Bearer ${await valid('alice', { pad: 'x'.repeat(5_000) })}`],
-  ])('refuses %s on every call of a shopper', async (_what, authorization) => {
+  ])('refuses %s on every call of a shopper, and says why', async (_what, reason, authorization) => {
     const value = await authorization();
+    const before = await refusedFor(app, reason);
     const headers: Record<string, string> = value === undefined ? {} : { authorization: value };
     const answers = [
       await askToken(app, sale, headers),
@@ -148,16 +164,73 @@ describe('jwt mode with a secret', () => {
     ];
     for (const answer of answers) {
       expect(answer).toBeProblem('unauthenticated');
-      expect(answer.headers['www-authenticate']).toBe('Bearer');
+      const { detail } = answer.json<{ detail: string }>();
+      const error = reason === 'missing' ? '' : ` error="invalid_token", error_description="${detail}"`;
+      expect(answer.headers['www-authenticate']).toBe(`Bearer${error}`);
+      expect(detail).toMatch(/^[\x20-\x7e]{20,100}$/);
+    }
+    expect(await refusedFor(app, reason)).toBe(before + answers.length);
+  });
+
+  it('takes an access token that is as long as the headers of a request may be', async () => {
+    const pad = 'x'.repeat(11_000);
+    const headers = as(await valid('roles', { pad }));
+    expect(headers.authorization.length).toBeGreaterThan(14_000);
+    expect((await askToken(app, sale, headers)).statusCode).toBe(200);
+  });
+
+  it('takes it after more than one space, and whatever the case of the scheme', async () => {
+    const accessToken = await valid('spaced');
+    for (const authorization of [`Bearer   ${accessToken}`, `bearer ${accessToken}`, `BEARER ${accessToken}`]) {
+      expect((await askToken(app, sale, { authorization })).statusCode).toBe(200);
     }
   });
 
-  it('does not believe an access token past its expiry because it was verified before', async () => {
-    const exp = Math.floor(Date.now() / 1_000) + 2;
+  it('tells an integrator in the debug log what stands in the access token, and never the token itself', async () => {
+    const lines: string[] = [];
+    const { server } = app;
+    const accessToken = await valid('alice', { nbf: inOneHour() });
+    const log = pino({ level: 'debug' }, { write: (line: string) => lines.push(line) });
+    const child = vi.spyOn(context.log, 'child').mockImplementation(() => log as never);
+    try {
+      await server.inject({ method: 'GET', url: '/api/v1/orders', headers: as(accessToken) });
+    } finally {
+      child.mockRestore();
+    }
+    const [line] = lines.map((text) => JSON.parse(text) as Record<string, unknown>);
+    expect(line).toMatchObject({
+      msg: 'access token refused',
+      reason: 'not_before',
+      code: 'ERR_JWT_CLAIM_VALIDATION_FAILED',
+      got: expect.any(Number),
+    });
+    expect(lines.join('')).not.toContain(accessToken.split('.')[2]!);
+  });
+
+  it('allows for clocks that differ by JWT_CLOCK_TOLERANCE_SECONDS, 30 unless it is set', async () => {
+    const now_s = Math.floor(Date.now() / 1_000);
+    const strict = await openApp(context, { JWT_CLOCK_TOLERANCE_SECONDS: '0' });
+    try {
+      for (const claims of [{ exp: now_s - 20 }, { nbf: now_s + 20 }, { iat: now_s + 20 }]) {
+        expect((await askToken(app, sale, as(await valid('clock', claims)))).statusCode).toBe(200);
+      }
+      for (const claims of [{ exp: now_s - 40 }, { nbf: now_s + 100 }]) {
+        expect(await askToken(app, sale, as(await valid('clock', claims)))).toBeProblem('unauthenticated');
+      }
+      for (const claims of [{ exp: now_s - 20 }, { nbf: now_s + 100 }]) {
+        expect(await askToken(strict, sale, as(await valid('clock', claims)))).toBeProblem('unauthenticated');
+      }
+    } finally {
+      await strict.close();
+    }
+  });
+
+  it('does not believe an access token past its expiry and the tolerance because it was verified before', async () => {
+    const exp = Math.floor(Date.now() / 1_000) - 28;
     const headers = as(await hs256({ sub: 'brief', exp }));
     expect((await askToken(app, sale, headers)).statusCode).toBe(200);
     await expect.poll(async () => (await askToken(app, sale, headers)).statusCode, { timeout: 10_000 }).toBe(401);
-    expect(Date.now()).toBeGreaterThanOrEqual(exp * 1_000);
+    expect(Date.now()).toBeGreaterThanOrEqual((exp + 30) * 1_000);
   });
 });
 
@@ -246,6 +319,28 @@ describe('jwt mode with an issuer and an audience', () => {
   });
 
   it.each<[string, JWTPayload]>([
+    ['the first of two issuers and the second of two audiences', { iss: ISSUER, aud: 'mobile' }],
+    ['the second of two issuers and the first of two audiences', { iss: 'https://other.test', aud: AUDIENCE }],
+  ])('takes %s, where there are two', async (_what, claims) => {
+    const both = await openApp(context, {
+      JWT_ISSUER: `${ISSUER},https://other.test`,
+      JWT_AUDIENCE: `${AUDIENCE},mobile`,
+    });
+    try {
+      expect((await askToken(both, sale, as(await valid('a', claims)))).statusCode).toBe(200);
+      for (const wrong of [
+        { ...claims, iss: `${ISSUER},https://other.test` },
+        { ...claims, aud: `${AUDIENCE},mobile` },
+        { ...claims, iss: 'https://other.test/' },
+      ]) {
+        expect(await askToken(both, sale, as(await valid('a', wrong)))).toBeProblem('unauthenticated');
+      }
+    } finally {
+      await both.close();
+    }
+  });
+
+  it.each<[string, JWTPayload]>([
     ['no issuer', { aud: AUDIENCE }],
     ['another issuer', { iss: 'https://identity.test', aud: AUDIENCE }],
     ['no audience', { iss: ISSUER }],
@@ -256,75 +351,95 @@ describe('jwt mode with an issuer and an audience', () => {
 });
 
 describe('jwt mode with a key set', () => {
-  /** An identity provider: serves the public keys that it holds just now. */
-  let provider: Server;
-  let keys: object[] = [];
-  let fetches = 0;
-  let status = 200;
-  let url: string;
+  let provider: KeyProvider;
   let sale: Sale;
 
   beforeAll(async () => {
-    provider = createServer((_request, response) => {
-      fetches += 1;
-      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify({ keys }));
-    }).listen(0, '127.0.0.1');
-    await once(provider, 'listening');
-    url = `http://127.0.0.1:${(provider.address() as AddressInfo).port}/keys`;
+    provider = await openKeyProvider();
     sale = await context.openSale();
   });
 
-  afterAll(() => {
-    provider.close();
-    provider.closeAllConnections();
-  });
+  afterAll(() => provider.close());
 
-  afterEach(() => {
-    vi.useRealTimers();
-    status = 200;
-  });
-
-  async function newKey(kid: string, algorithm = 'RS256') {
-    const { publicKey, privateKey } = await generateKeyPair(algorithm);
-    return {
-      jwk: { ...(await exportJWK(publicKey)), kid, alg: algorithm, use: 'sig' },
-      sign: (sub: string) =>
-        new SignJWT({ sub, exp: inOneHour() }).setProtectedHeader({ alg: algorithm, kid }).sign(privateKey),
-    };
-  }
-
-  const openKeyed = (env: Record<string, string> = {}) => openApp(context, { JWT_SECRET: '', JWKS_URL: url, ...env });
+  const openKeyed = (env: Record<string, string> = {}) =>
+    openApp(context, { JWT_SECRET: '', JWKS_URL: provider.url, ...env });
 
   it('takes what a key of the set has signed, and asks for the set once', async () => {
     const key = await newKey('one');
-    keys = [key.jwk];
+    provider.serve(key.jwk);
+    const before = provider.fetches;
     const app = await openKeyed();
     try {
-      const before = fetches;
       for (const shopper of ['a', 'b', 'c']) {
-        expect((await askToken(app, sale, as(await key.sign(shopper)), shopper)).statusCode).toBe(200);
+        expect((await askToken(app, sale, as(await key.sign({ sub: shopper })), shopper)).statusCode).toBe(200);
       }
-      expect(fetches).toBe(before + 1);
+      expect(provider.fetches).toBe(before + 1);
     } finally {
       await app.close();
     }
   });
 
-  it('picks up a rotated key without a restart, and then refuses the one that is gone', async () => {
+  it('picks up a rotated key within 5 s without a restart, and then refuses the one that is gone', async () => {
     const [first, second] = [await newKey('first'), await newKey('second')];
-    keys = [first.jwk];
+    provider.serve(first.jwk);
     const app = await openKeyed();
     try {
-      expect((await askToken(app, sale, as(await first.sign('a')))).statusCode).toBe(200);
-      keys = [second.jwk];
-      // A set is fetched again at most every 5 s, lest made-up key ids become requests to the provider.
-      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 4_000 });
-      const before = fetches;
-      expect(await askToken(app, sale, as(await second.sign('b')))).toBeProblem('unauthenticated');
-      expect(fetches).toBe(before);
-      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 1_001 });
-      expect((await askToken(app, sale, as(await second.sign('b')))).statusCode).toBe(200);
-      expect(await askToken(app, sale, as(await first.sign('c')))).toBeProblem('unauthenticated');
+      expect((await askToken(app, sale, as(await first.sign({ sub: 'a' })))).statusCode).toBe(200);
+      const fetchedAtMs = provider.askedAtMs;
+      provider.serve(second.jwk);
+      const before = provider.fetches;
+      const rotated = as(await second.sign({ sub: 'b' }));
+      expect(await askToken(app, sale, rotated)).toBeProblem('unauthenticated');
+      expect(provider.fetches).toBe(before);
+      await expect.poll(async () => (await askToken(app, sale, rotated)).statusCode, { timeout: 6_000 }).toBe(200);
+      expect(provider.askedAtMs - fetchedAtMs).toBeGreaterThan(4_900);
+      expect(provider.fetches).toBe(before + 1);
+      expect(await askToken(app, sale, as(await first.sign({ sub: 'c' })))).toBeProblem('unauthenticated');
+    } finally {
+      await app.close();
+    }
+  }, 10_000);
+
+  it('tries the keys that fit in turn if an access token does not say which, and finds one that is new', async () => {
+    const [first, second, third] = [await newKey('first'), await newKey(undefined), await newKey('third')];
+    provider.serve(first.jwk, second.jwk);
+    const app = await openKeyed();
+    try {
+      expect((await askToken(app, sale, as(await first.sign({ sub: 'a' }, {})))).statusCode).toBe(200);
+      expect((await askToken(app, sale, as(await second.sign({ sub: 'b' }, {})))).statusCode).toBe(200);
+      const unknown = as(await third.sign({ sub: 'c' }, {}));
+      expect(await askToken(app, sale, unknown)).toBeProblem('unauthenticated');
+      provider.serve(first.jwk, second.jwk, third.jwk);
+      await expect.poll(async () => (await askToken(app, sale, unknown)).statusCode, { timeout: 6_000 }).toBe(200);
+      const expired = as(await second.sign({ sub: 'b', exp: 1 }, {}));
+      expect(await askToken(app, sale, expired)).toBeProblem('unauthenticated');
+      expect(await refusedFor(app, 'expiry')).toBe(1);
+    } finally {
+      await app.close();
+    }
+  }, 10_000);
+
+  it('tries both of two keys with one kid', async () => {
+    const [first, second] = [await newKey('same'), await newKey('same')];
+    provider.serve(first.jwk, second.jwk);
+    const app = await openKeyed();
+    try {
+      for (const key of [first, second]) {
+        expect((await askToken(app, sale, as(await key.sign({ sub: 'a' })))).statusCode).toBe(200);
+      }
+    } finally {
+      await app.close();
+    }
+  });
+
+  it('checks no more than eight signatures of an access token that does not say by which key', async () => {
+    const keys = await Promise.all(Array.from({ length: 9 }, (_, i) => newKey(`k${i}`, 'ES256')));
+    provider.serve(...keys.map(({ jwk }) => jwk));
+    const app = await openKeyed({ JWT_ALGORITHM: 'ES256' });
+    try {
+      expect((await askToken(app, sale, as(await keys[7]!.sign({ sub: 'a' }, {})))).statusCode).toBe(200);
+      expect(await askToken(app, sale, as(await keys[8]!.sign({ sub: 'a' }, {})))).toBeProblem('unauthenticated');
+      expect((await askToken(app, sale, as(await keys[8]!.sign({ sub: 'a' })))).statusCode).toBe(200);
     } finally {
       await app.close();
     }
@@ -333,35 +448,51 @@ describe('jwt mode with a key set', () => {
   it('refuses a key that is not in the set, another algorithm, and the public key used as a secret', async () => {
     const [key, stranger] = [await newKey('one'), await newKey('one')];
     const elliptic = await newKey('two', 'ES256');
-    keys = [key.jwk, elliptic.jwk];
+    const unknown = await newKey('three');
+    provider.serve(key.jwk, elliptic.jwk);
     const app = await openKeyed();
     try {
-      expect((await askToken(app, sale, as(await key.sign('a')))).statusCode).toBe(200);
-      expect(await askToken(app, sale, as(await stranger.sign('a')))).toBeProblem('unauthenticated');
-      expect(await askToken(app, sale, as(await elliptic.sign('a')))).toBeProblem('unauthenticated');
-      expect(
-        await askToken(app, sale, as(await hs256({ sub: 'a', exp: inOneHour() }, JSON.stringify(key.jwk)))),
-      ).toBeProblem('unauthenticated');
+      expect((await askToken(app, sale, as(await key.sign({ sub: 'a' })))).statusCode).toBe(200);
+      const asSecret = await hs256({ sub: 'a', exp: inOneHour() }, JSON.stringify(key.jwk));
+      for (const [reason, accessToken] of [
+        ['signature', await stranger.sign({ sub: 'a' })],
+        ['key', await unknown.sign({ sub: 'a' })],
+        ['algorithm', await elliptic.sign({ sub: 'a' })],
+        ['algorithm', asSecret],
+      ] as const) {
+        const before = await refusedFor(app, reason);
+        expect(await askToken(app, sale, as(accessToken))).toBeProblem('unauthenticated');
+        expect(await refusedFor(app, reason)).toBe(before + 1);
+      }
     } finally {
       await app.close();
     }
   });
 
-  it('answers unavailable, not unauthenticated, while the key set cannot be had; and comes back by itself', async () => {
+  it('answers unavailable while there is no key set, which takes nothing from the caller’s bucket; and comes back by itself', async () => {
     const key = await newKey('one');
-    keys = [key.jwk];
-    status = 500;
-    const app = await openKeyed();
-    const nowhere = await openKeyed({ JWKS_URL: 'http://127.0.0.1:9/keys' });
+    provider.answerText('{"error":"maintenance"}');
+    const env = { RATE_LIMIT_IP_CAPACITY: '3', RATE_LIMIT_IP_PER_SECOND: '1', TRUSTED_PROXIES: '127.0.0.1' };
+    const app = await openKeyed(env);
+    const nowhere = await openKeyed({ ...env, JWKS_URL: 'http://127.0.0.1:9/keys' });
     try {
-      const headers = as(await key.sign('a'));
-      expect(await askToken(app, sale, headers)).toBeProblem('unavailable');
-      expect(await askToken(nowhere, sale, headers)).toBeProblem('unavailable');
-      status = 200;
-      expect((await askToken(app, sale, headers)).statusCode).toBe(200);
+      const before = provider.fetches;
+      const headers = { ...as(await key.sign({ sub: 'a' })), 'x-forwarded-for': '198.51.100.7' };
+      for (const one of [app, nowhere]) {
+        for (let i = 0; i < 30; i += 1) {
+          const answer = await one.get('/api/v1/orders', headers);
+          expect(answer).toBeProblem('unavailable');
+          expect(Number(answer.headers['retry-after'])).toBeLessThanOrEqual(5);
+        }
+      }
+      expect(provider.fetches - before).toBeLessThanOrEqual(1);
+      provider.serve(key.jwk);
+      await expect
+        .poll(async () => (await app.get('/api/v1/orders', headers)).statusCode, { timeout: 8_000 })
+        .toBe(200);
     } finally {
       await app.close();
       await nowhere.close();
     }
-  });
+  }, 15_000);
 });

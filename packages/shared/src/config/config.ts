@@ -22,6 +22,10 @@ const keyText = (description: string) => text(description, { default: '', patter
 const WEBHOOK_SECRET = 'whsec_[A-Za-z0-9+/]{32,88}={0,2}';
 /** `host:port`, once or more. */
 const ADDRESSES = '^[^\\s,:]+:[0-9]{1,5}(,[^\\s,:]+:[0-9]{1,5})*$';
+/** Values separated by commas, none of them empty. */
+const NAMES = { pattern: '^[^,\\s]+(,[^,\\s]+)*$' };
+/** The name of a claim; providers' own are often URLs. `WWW-Authenticate` quotes it. */
+const CLAIM = '^[\\x21\\x23-\\x5b\\x5d-\\x7e]{1,200}$';
 
 /**
  * Every setting of both processes: the one place where a name, a default and a bound are written. The README's table
@@ -113,12 +117,22 @@ export const ConfigSchema = Type.Object({
   ),
   JWT_SECRET: Type.Optional(secret('HS256 secret of access tokens, at least 32 bytes', { minLength: 32 })),
   JWKS_URL: Type.Optional(text('key set that signs access tokens', { pattern: '^https?://' })),
-  JWT_ALGORITHM: Type.Enum(['RS256', 'ES256', 'EdDSA', 'PS256'], {
+  JWT_ALGORITHM: Type.Enum(['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'], {
     description: 'the one algorithm that is accepted with `JWKS_URL`',
     default: 'RS256',
   }),
-  JWT_ISSUER: Type.Optional(text('required `iss` of access tokens', { minLength: 1 })),
-  JWT_AUDIENCE: Type.Optional(text('required `aud` of access tokens', { minLength: 1 })),
+  JWT_ISSUER: Type.Optional(
+    text('`iss` that access tokens must have, to the letter; one of several separated by commas', NAMES),
+  ),
+  JWT_AUDIENCE: Type.Optional(
+    text('audience that access tokens must be for; one of several separated by commas', NAMES),
+  ),
+  JWT_AUDIENCE_CLAIM: text('claim that holds the audience, such as `client_id` or `azp`', {
+    default: 'aud',
+    pattern: CLAIM,
+  }),
+  JWT_SUBJECT_CLAIM: text('claim that holds the shopper’s id, such as `oid`', { default: 'sub', pattern: CLAIM }),
+  JWT_CLOCK_TOLERANCE_SECONDS: count('how far the clock of the issuer may differ from ours, s', 30, 0, 300),
   ADMIN_TOKEN: Type.Optional(secret('operator token; without one the operators’ calls are closed', { minLength: 1 })),
   VIEWER_TOKEN: Type.Optional(secret('operator token that may read and change nothing', { minLength: 1 })),
   OPERATOR_FAILURES_CAPACITY: count('wrong operator tokens that an address may send in a row', 10, 1, 10_000),
@@ -364,6 +378,9 @@ export function loadConfig(variables: Variables): Config {
     (config.JWT_ISSUER === undefined || config.JWT_AUDIENCE === undefined)
   ) {
     problems.push('JWKS_URL in production needs JWT_ISSUER and JWT_AUDIENCE: its keys sign for other services, too');
+  }
+  if (config.JWT_AUDIENCE_CLAIM !== 'aud' && config.JWT_AUDIENCE === undefined) {
+    problems.push('JWT_AUDIENCE_CLAIM needs JWT_AUDIENCE: the value that the claim must have');
   }
   if (config.CHALLENGE_BITS > 0 && config.CHALLENGE_BITS < 4) problems.push('CHALLENGE_BITS must be 0, or at least 4');
   if (config.VIEWER_TOKEN !== undefined && config.VIEWER_TOKEN === config.ADMIN_TOKEN) {

@@ -21,7 +21,8 @@ export const ERRORS = {
   unauthenticated: {
     status: 401,
     title: 'Authentication is required',
-    advice: 'No valid access token or operator token came with the call. Authenticate, then repeat it.',
+    advice:
+      'No valid access token or operator token came with the call; `detail` says what is wrong with an access token. Authenticate, then repeat it.',
   },
   token_invalid: {
     status: 403,

@@ -79,6 +79,23 @@ function apiMetrics(registers: Registry[]) {
       help: 'Jobs that could not be added after an admission; the relay adds them.',
       registers,
     }),
+    access_tokens_refused: new Counter({
+      name: 'seckill_access_tokens_refused_total',
+      help: 'Calls without a valid access token, by reason: `missing`, `malformed`, `algorithm`, `key` (`kid`), `signature`, `issuer`, `audience`, `not_before`, `expiry` or `subject`.',
+      labelNames: ['reason'],
+      registers,
+    }),
+    key_set_age_seconds: new Polled({
+      name: 'seckill_key_set_age_seconds',
+      help: 'Time since the key set of `JWKS_URL` was fetched; before that, since it is missing. Fetched again at 600 s.',
+      registers,
+    }),
+    key_set_fetches: new Counter({
+      name: 'seckill_key_set_fetches_total',
+      help: 'Fetches of the key set, by outcome: `ok` or `failed`. While they fail the last good set serves.',
+      labelNames: ['outcome'],
+      registers,
+    }),
     poll_waiters: new Gauge({ name: 'seckill_poll_waiters', help: 'Long polls that wait now.', registers }),
   };
 }

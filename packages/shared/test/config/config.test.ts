@@ -111,6 +111,11 @@ describe('the configuration', () => {
     ['JWKS_URL', 'ftp://keys'],
     ['JWT_ALGORITHM', 'none'],
     ['JWT_ALGORITHM', 'HS256'],
+    ['JWT_ISSUER', 'a,'],
+    ['JWT_AUDIENCE', 'a, b'],
+    ['JWT_AUDIENCE_CLAIM', 'client id'],
+    ['JWT_SUBJECT_CLAIM', 'a"b'],
+    ['JWT_CLOCK_TOLERANCE_SECONDS', '301'],
     ['TOKEN_SECRETS', 'short'],
     ['TOKEN_SECRETS', `${SECRET},short`],
     ['TOKEN_SECRETS', `${SECRET},`],
@@ -169,6 +174,7 @@ describe('AUTH_MODE', () => {
     expect(problemsOf({ ...safe, JWT_ISSUER: '' })).toContain('JWT_ISSUER');
     expect(problemsOf({ ...safe, JWT_AUDIENCE: '' })).toContain('JWT_AUDIENCE');
     expect(loadConfig({ AUTH_MODE: 'jwt', JWKS_URL: 'http://127.0.0.1/keys' }).JWT_ISSUER).toBeUndefined();
+    expect(problemsOf({ ...safe, JWT_AUDIENCE: '', JWT_AUDIENCE_CLAIM: 'azp' })).toContain('JWT_AUDIENCE_CLAIM needs');
   });
 
   test('trusted in production needs the gateway’s addresses', () => {
