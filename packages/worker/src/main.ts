@@ -3,10 +3,12 @@ import { hostname } from 'node:os';
 import { loadConfig } from '@flash-sale/shared/config/config.ts';
 import { connectDb, pingDb } from '@flash-sale/shared/db/client.ts';
 import { migrate } from '@flash-sale/shared/db/migrate.ts';
+import type { LedgerService } from '@flash-sale/shared/db/service-leads.ts';
 import { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
 import { choosePaymentProvider } from '@flash-sale/shared/payment/choose.ts';
 import { startOrExit, stopOnSignal } from '@flash-sale/shared/process/lifecycle.ts';
 import { checkServers } from '@flash-sale/shared/process/server-checks.ts';
+import { repeating, type Rounds, type Service } from '@flash-sale/shared/process/service.ts';
 import { openOrderQueues } from '@flash-sale/shared/queue/order-queues.ts';
 import { connectRedis, pingRedis, type ConnectionUse, type RedisClient } from '@flash-sale/shared/redis/client.ts';
 import { createCommands } from '@flash-sale/shared/redis/commands.ts';
@@ -29,7 +31,8 @@ import { relay } from './services/relay.ts';
 import { retention } from './services/retention.ts';
 import { returns } from './services/returns.ts';
 import { SaleList } from './services/sale-list.ts';
-import { forEachShard, led, repeating, type Rounds } from './services/service.ts';
+import { led, leadsInLedger, leadsInRedis } from './services/lead.ts';
+import { forEachShard } from './services/service.ts';
 import { warmUp } from './services/warm-up.ts';
 
 /** A worker process: moves orders into the ledger, and runs the services beside that. */
@@ -69,7 +72,7 @@ await startOrExit(async () => {
   const provider = await choosePaymentProvider(config, db, log);
   const sales = new SaleList(db, log);
   const progress = new Progress(config.WORKER_STUCK_AFTER_SECONDS * 1_000);
-  const process_name = `${hostname()}:${process.pid}:${randomUUID()}`;
+  const processName = `${hostname()}:${process.pid}:${randomUUID()}`;
   const servicesOf = (shard: number) => {
     const ofShard = { commands, db: ledger, sales: sales.of(shard), shard, log, metrics };
     const services: Rounds[] = [
@@ -86,8 +89,11 @@ await startOrExit(async () => {
       figures({ ...ofShard, db, queue: queues.of, sales_shown_max: config.METRICS_SALES_MAX }),
       cleanUp(ofShard),
     ];
-    return services.map((rounds) => led(rounds, { commands, log, process_name, shard, metrics }));
+    const leads = leadsInRedis(commands, shard);
+    return services.map((rounds) => led(rounds, { leads, processName, log, metrics }));
   };
+  const leads = leadsInLedger(db);
+  const ledByLedger = (rounds: Rounds<LedgerService>): Service => led(rounds, { leads, processName, log, metrics });
   const services = [
     orderConsumers({
       db,
@@ -102,30 +108,21 @@ await startOrExit(async () => {
     }),
     repeating(progressWatch({ progress, sales, redis, queue: queues.of, log }), log, metrics),
     forEachShard({ db, log }, servicesOf),
-    repeating(
-      expiry({
-        db,
-        db_name: config.DB_NAME,
-        saleTransactions: new SaleTransactions({ db, commands, log, order_events }),
-        log,
-        metrics,
-      }),
-      log,
-      metrics,
+    ledByLedger(
+      expiry({ db, saleTransactions: new SaleTransactions({ db, commands, log, order_events }), log, metrics }),
     ),
-    repeating(paymentCalls({ db, db_name: config.DB_NAME, provider, log }), log, metrics),
+    ledByLedger(paymentCalls({ db, provider, log })),
   ];
   if (config.EVENTS_URL !== undefined) {
     const receiver = httpReceiver(config.EVENTS_URL, config);
     const give_up_ms = config.EVENTS_GIVE_UP_SECONDS * 1_000;
     const concurrency = config.EVENTS_CONCURRENCY;
-    const delivery = { db, db_name: config.DB_NAME, receiver, concurrency, give_up_ms, log, metrics };
-    services.push(repeating(orderEvents(delivery), log, metrics));
+    services.push(ledByLedger(orderEvents({ db, receiver, concurrency, give_up_ms, log, metrics })));
   }
   if (config.RETENTION_DAYS !== undefined && config.ARCHIVE_DIR !== undefined) {
     const target = { folder: config.ARCHIVE_DIR, db_name: config.DB_NAME };
     const retention_ms = config.RETENTION_DAYS * 86_400_000;
-    services.push(repeating(retention({ db, target, retention_ms, log }), log, metrics));
+    services.push(ledByLedger(retention({ db, target, retention_ms, log })));
   }
   for (const service of services) service.start();
 

@@ -1,6 +1,8 @@
 import type { EventEmitter } from 'node:events';
 import { Queue, QueueEvents } from 'bullmq';
+import { sql } from 'kysely';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import type { OrderStatus } from '@flash-sale/shared/domain/order.ts';
 import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
 import {
   ORDERS_QUEUE,
@@ -9,6 +11,7 @@ import {
   type WriteOrdersJob,
 } from '@flash-sale/shared/queue/orders-queue.ts';
 import { connectRedis } from '@flash-sale/shared/redis/client.ts';
+import { placeOrders } from '../../shared/test/ordering.ts';
 import { openTestContext } from '../../shared/test/support.ts';
 import { aLockIsWaitedFor, holdUpOrdersOf, readLedger, refuseOrdersOf } from './ledger.ts';
 import { startPrivateRedis } from './private-redis.ts';
@@ -172,6 +175,58 @@ describe('a worker process that is asked to end', () => {
 
     expect(await worker.exited).toEqual({ code: 0, signal: null });
   });
+});
+
+describe('a worker process that is frozen', () => {
+  test(
+    'in the middle of a sweep: another one expires what is left within seconds, and its waking up does no harm',
+    async () => {
+      const { context } = await openWorld();
+      // So many that a sweep takes a while.
+      const sales = await Promise.all(Array.from({ length: 100 }, () => context.openSale()));
+      for (const sale of sales) await placeOrders(context, sale, shoppers(3));
+      const leader = async (): Promise<string | undefined> => {
+        const { rows } = await sql<{ holder: string }>`
+          SELECT holder FROM service_leads
+          WHERE service = 'expiry' AND leads_until > UTC_TIMESTAMP(3)`.execute(context.db);
+        return rows[0]?.holder;
+      };
+      const countOf = async (status: OrderStatus): Promise<number> => {
+        const { orders } = await context.db
+          .selectFrom('orders')
+          .select((count) => count.fn.countAll<number>().as('orders'))
+          .where('status', '=', status)
+          .executeTakeFirstOrThrow();
+        return orders;
+      };
+      const first = await startWorker(context.env);
+      await expect.poll(leader, SOON).toBeDefined();
+      const frozen = await leader();
+      await startWorker(context.env);
+
+      await sql`UPDATE orders SET expires_at = UTC_TIMESTAMP(3)`.execute(context.db);
+      await expect.poll(() => countOf('expired'), { timeout: 10_000, interval: 2 }).toBeGreaterThan(0);
+      first.kill('SIGSTOP');
+      expect(await countOf('pending_payment')).toBeGreaterThan(4 * 3);
+
+      await expect.poll(leader, { timeout: 6_000, interval: 20 }).not.toBe(frozen);
+      // All but those whose row the frozen one has locked, four sales at the most.
+      await expect.poll(() => countOf('pending_payment'), { timeout: 10_000 }).toBeLessThanOrEqual(4 * 3);
+
+      first.kill('SIGCONT');
+      await expect.poll(() => countOf('pending_payment'), RECOVERY).toBe(0);
+      for (const sale of sales) {
+        const available = async () => (await context.commands.readSale(sale)).available;
+        await expect.poll(available, RECOVERY).toBe(sale.seckill_stock);
+      }
+      const { moves } = await context.db
+        .selectFrom('order_history')
+        .select((count) => count.fn.countAll<number>().as('moves'))
+        .executeTakeFirstOrThrow();
+      expect(moves).toBe(100 * 3);
+    },
+    TEST_MS_MAX,
+  );
 });
 
 test('a worker process is ready while both servers answer, and counts what it writes', async () => {

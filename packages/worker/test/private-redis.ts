@@ -10,6 +10,9 @@ export interface PrivateRedis {
   /** The environment variables that lead to it. */
   readonly env: Readonly<Record<string, string>>;
   kill(): Promise<void>;
+  /** Takes no more calls and keeps its connections open, as a server does whose machine hangs. */
+  freeze(): void;
+  thaw(): void;
   /** Starts it again where it was, with what it had on disk. */
   restart(): Promise<void>;
 }
@@ -28,6 +31,8 @@ export async function startPrivateRedis(): Promise<PrivateRedis> {
       server.kill('SIGKILL');
       await server.exited;
     },
+    freeze: () => server.kill('SIGSTOP'),
+    thaw: () => server.kill('SIGCONT'),
     async restart() {
       server = await startRedis({ dataDir, port: server.port });
     },

@@ -1,10 +1,12 @@
 import { createBullBoard } from '@bull-board/api';
+import type { Queue } from 'bullmq';
 import type { AppQueue } from '@bull-board/api/typings/app';
 import { FastifyAdapter } from '@bull-board/fastify';
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { recordAction } from '@flash-sale/shared/db/operator-actions.ts';
 import { listShards } from '@flash-sale/shared/db/products.ts';
 import type { OrderQueues } from '@flash-sale/shared/queue/order-queues.ts';
+import type { WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
 import { answers } from '@flash-sale/shared/telemetry/ops-server.ts';
 import type { AppDeps } from '../deps.ts';
 import { PROBLEM_JSON } from '../plugins/problems.ts';
@@ -52,18 +54,24 @@ export const queueDashboard: FastifyPluginAsync<Deps> = async (app, { db, operat
     },
   });
 
-  const shown = new Set<number>();
+  const shown = new Map<number, Queue<WriteOrdersJob>>();
   let look_again_ms = -Infinity;
 
   /** Shows the queue of every shard that has sales. */
   async function showShards(): Promise<void> {
+    for (const shard of shown.keys()) show(shard);
     if (performance.now() < look_again_ms) return;
+    for (const shard of await listShards(db)) show(shard);
     look_again_ms = performance.now() + SHARDS_FRESH_MS;
-    for (const shard of await listShards(db)) {
-      if (shown.has(shard)) continue;
-      shown.add(shard);
-      board.addQueue(new OrdersAdapter(operatorQueues.of(shard), shard));
-    }
+  }
+
+  /** One whose start failed has been replaced since. */
+  function show(shard: number): void {
+    const queue = operatorQueues.of(shard);
+    if (shown.get(shard) === queue) return;
+    shown.set(shard, queue);
+    // Of the same name as the one before, which it replaces.
+    board.addQueue(new OrdersAdapter(queue, shard));
   }
 
   async function prepare(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | void> {

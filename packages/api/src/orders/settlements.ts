@@ -48,8 +48,8 @@ class Listener {
 
 /** The subscription to one sale's channel. */
 interface Channel {
-  /** Resolves once Redis has confirmed it. */
-  readonly subscribed: Promise<unknown>;
+  /** Resolves once Redis has confirmed it; undefined where Redis has refused, so that the next poll asks again. */
+  subscribed: Promise<unknown> | undefined;
   readonly listeners: Map<string, Set<Listener>>;
   polls: number;
 }
@@ -123,9 +123,10 @@ export class Settlements {
     const name = keys.sale(sale).settled;
     let channel = this.#channels.get(name);
     if (channel === undefined) {
-      channel = { subscribed: subscriber.subscribe(name).catch(() => undefined), listeners: new Map(), polls: 0 };
+      channel = { subscribed: undefined, listeners: new Map(), polls: 0 };
       this.#channels.set(name, channel);
     }
+    const subscribed = (channel.subscribed ??= this.#subscribe(name, channel));
     const { listeners } = channel;
     const ofOrder = listeners.get(orderNo) ?? new Set();
     listeners.set(orderNo, ofOrder.add(listener));
@@ -141,7 +142,13 @@ export class Settlements {
       this.#channels.delete(name);
       subscriber.unsubscribe(name).catch(() => undefined);
     };
-    return { subscribed: channel.subscribed, leave };
+    return { subscribed, leave };
+  }
+
+  #subscribe(name: string, channel: Channel): Promise<unknown> {
+    return this.#deps.subscriber.subscribe(name).catch(() => {
+      channel.subscribed = undefined;
+    });
   }
 
   #tellAll(): void {

@@ -71,9 +71,8 @@ export const ConfigSchema = Type.Object({
   DB_PORT: count('MySQL port', 3306, 1, 65_535),
   DB_USER: text('MySQL user', { default: 'root', minLength: 1 }),
   DB_PASSWORD: secret('MySQL password', { default: '' }),
-  // It is part of the names of MySQL's locks, which are at most 64 long.
   DB_NAME: text('database; created if missing', { default: 'seckill', pattern: '^[A-Za-z0-9_]{1,48}$' }),
-  // At least 5: each of a worker's four services that work under a lock of MySQL's holds one, beside the one that it works with.
+  // At least 5: a worker's services work side by side.
   DB_POOL_MAX: count('MySQL connections of a process’s pool, at least 5', 10, 5, 1_000),
   DB_WAITING_MAX: count('queries that wait for a connection of a pool; one more fails at once', 1_000, 1, 1_000_000),
   DB_TLS: flag('connects to MySQL by TLS only, and checks its certificate and host name'),

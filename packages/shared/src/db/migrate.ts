@@ -5,6 +5,7 @@ import * as operators from '../../migrations/0003_operators.ts';
 import * as orderEvents from '../../migrations/0004_order_events.ts';
 import * as retention from '../../migrations/0005_retention.ts';
 import * as tokenSecretRotation from '../../migrations/0006_token_secret_rotation.ts';
+import * as serviceLeads from '../../migrations/0014_service_leads.ts';
 import type { Config } from '../config/config.ts';
 import { connectDb, createDatabase } from './client.ts';
 import { isUnknownDatabase } from './errors.ts';
@@ -17,6 +18,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0004_order_events': orderEvents,
   '0005_retention': retention,
   '0006_token_secret_rotation': tokenSecretRotation,
+  '0014_service_leads': serviceLeads,
 };
 
 /**

@@ -1,12 +1,14 @@
 import { Queue } from 'bullmq';
 import type { RedisClient } from '../redis/client.ts';
 import type { Keys } from '../redis/keys.ts';
-import { perShard } from '../redis/per-shard.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Tracing } from '../telemetry/tracing.ts';
 import { ORDERS_QUEUE, type WriteOrdersJob } from './orders-queue.ts';
 
-/** The queues of order jobs, one per shard, opened when they are first asked for. */
+/**
+ * The queues of order jobs, one per shard, opened when they are first asked for. Ask again for each use: BullMQ keeps a failed start and rejects
+ * every later call of that object with it, so a queue whose start failed is dropped, and the next one to ask gets a new one.
+ */
 export interface OrderQueues {
   readonly of: (shard: number) => Queue<WriteOrdersJob>;
   close(): Promise<void>;
@@ -20,19 +22,26 @@ export function openOrderQueues(deps: {
   readonly tracing?: Tracing | undefined;
 }): OrderQueues {
   const { connection, keys, log, tracing } = deps;
-  const queues = perShard((shard) => {
+  const queues = new Map<number, Queue<WriteOrdersJob>>();
+  function open(shard: number): Queue<WriteOrdersJob> {
     const queue = new Queue<WriteOrdersJob>(ORDERS_QUEUE, {
       connection,
       prefix: keys.queuePrefix(shard),
       ...(tracing === undefined ? {} : { telemetry: tracing.bullmq }),
     });
     queue.on('error', (error) => log.warn({ err: error, shard }, 'queue error'));
+    queues.set(shard, queue);
+    queue.waitUntilReady().catch(() => {
+      if (queues.get(shard) === queue) queues.delete(shard);
+      // It has no connection of its own, so this only takes its listeners off the shared one.
+      queue.close().catch(() => undefined);
+    });
     return queue;
-  });
+  }
   return {
-    of: queues.of,
+    of: (shard) => queues.get(shard) ?? open(shard),
     async close() {
-      await Promise.all(queues.all().map((queue) => queue.close()));
+      await Promise.all([...queues.values()].map((queue) => queue.close()));
     },
   };
 }

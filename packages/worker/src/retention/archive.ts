@@ -26,14 +26,14 @@ export function archiveName({ db_name }: ArchiveTarget, { id, archiving_at }: Ar
  * last line that counts them. The file has its name only when it is whole and on disk, and keeps it: a process that was frozen and writes after somebody
  * else has begun to delete cannot replace it.
  *
- * @param goesOn asked before each batch
+ * @param stopping aborted once somebody else archives, or this process ends; looked at before each batch
  * @returns its path
  */
 export async function writeArchive(
   db: Db,
   sale: ArchivingSale,
   target: ArchiveTarget,
-  goesOn: () => Promise<boolean>,
+  stopping: AbortSignal,
 ): Promise<string> {
   await mkdir(target.folder, { recursive: true, mode: 0o700 });
   const path = join(target.folder, archiveName(target, sale));
@@ -42,7 +42,7 @@ export async function writeArchive(
   async function* lines(): AsyncGenerator<string> {
     yield lineOf({ sale: await readSaleToArchive(db, sale.id) });
     for (let after = ''; ;) {
-      if (!(await goesOn())) throw new Error('Somebody else archives, or this process ends');
+      if (stopping.aborted) throw new Error('Somebody else archives, or this process ends');
       const batch = await ordersToArchive(db, sale.id, after, BATCH);
       const last = batch.at(-1);
       if (last === undefined) break;

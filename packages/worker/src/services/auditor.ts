@@ -5,7 +5,8 @@ import { auditSale, type AuditDeps } from '@flash-sale/shared/sale/audit.ts';
 import { LEASE_WAIT_MS } from '@flash-sale/shared/sale/lease.ts';
 import { repairSale } from '@flash-sale/shared/sale/repair.ts';
 import type { SalesToKeep } from './sale-list.ts';
-import { forEachSale, type Rounds } from './service.ts';
+import type { Rounds } from '@flash-sale/shared/process/service.ts';
+import { forEachSale } from './service.ts';
 
 export interface AuditorDeps extends AuditDeps {
   readonly sales: SalesToKeep;

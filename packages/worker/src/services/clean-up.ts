@@ -5,7 +5,8 @@ import { keepOutcomes } from '@flash-sale/shared/db/sale-counters.ts';
 import type { Commands } from '@flash-sale/shared/redis/commands.ts';
 import { LEASE_WAIT_MS, withStampedLease, type LeaseMetrics } from '@flash-sale/shared/sale/lease.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
-import { forEachSale, type Rounds } from './service.ts';
+import type { Rounds } from '@flash-sale/shared/process/service.ts';
+import { forEachSale } from './service.ts';
 
 const INTERVAL_MS = 60_000;
 

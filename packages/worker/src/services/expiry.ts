@@ -1,11 +1,10 @@
 import type { Db } from '@flash-sale/shared/db/client.ts';
-import { underLock } from '@flash-sale/shared/db/lock.ts';
 import { ordersToExpire } from '@flash-sale/shared/db/orders.ts';
 import { expireOrders } from '@flash-sale/shared/order/moves.ts';
 import type { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
-import type { Rounds } from './service.ts';
+import type { Rounds } from '@flash-sale/shared/process/service.ts';
 
 const INTERVAL_MS = 250;
 /** Orders in one transaction: as many as a lock of the sale's row of a few dozen ms allows, since each one costs a dozen round trips. */
@@ -17,19 +16,17 @@ const ROUND_MS_MAX = 10_000;
 
 export interface ExpiryDeps {
   readonly db: Db;
-  /** Names the lock, which is the server's and not the database's. */
-  readonly db_name: string;
   readonly saleTransactions: SaleTransactions;
   readonly log: Logger;
   readonly metrics: Metrics;
 }
 
 /**
- * Expiry: closes orders that were not paid in time. Swept from MySQL by an index, by one process at a time, by a lock of MySQL's: so it depends
- * on nothing that a loss of Redis takes away.
+ * Expiry: closes orders that were not paid in time. Swept from MySQL by an index, by one process at a time. Two at once close each order
+ * once, since a move is conditional on the status that it leaves.
  */
-export function expiry(deps: ExpiryDeps): Rounds {
-  const { db, db_name, log, metrics } = deps;
+export function expiry(deps: ExpiryDeps): Rounds<'expiry'> {
+  const { db, log, metrics } = deps;
 
   /** Whether the sale could be swept. */
   async function expire(product_id: number, orders: readonly { readonly order_no: string }[]): Promise<boolean> {
@@ -44,20 +41,15 @@ export function expiry(deps: ExpiryDeps): Rounds {
     }
   }
 
-  async function sweep(stopping: AbortSignal, holdsLock: () => Promise<boolean>): Promise<void> {
+  async function sweep(stopping: AbortSignal): Promise<void> {
     const until_ms = performance.now() + ROUND_MS_MAX;
     /** Sales that could not be swept now, which must not keep the others waiting. */
     const stuck = new Set<number>();
-    while (!stopping.aborted && performance.now() < until_ms && (await holdsLock())) {
+    while (!stopping.aborted && performance.now() < until_ms) {
       const due = await ordersToExpire(db, BATCH, [...stuck]);
       const bySale = [...Map.groupBy(due, (order) => order.product_id)];
       const next = async (): Promise<void> => {
-        // Asked before each sale: some that take long would let the lock's connection fall silent for so long that it is dropped.
-        for (
-          let sale = bySale.shift();
-          sale !== undefined && (await holdsLock().catch(() => false));
-          sale = bySale.shift()
-        ) {
+        for (let sale = bySale.shift(); sale !== undefined && !stopping.aborted; sale = bySale.shift()) {
           const [product_id, orders] = sale;
           if (!(await expire(product_id, orders))) stuck.add(product_id);
         }
@@ -70,6 +62,6 @@ export function expiry(deps: ExpiryDeps): Rounds {
   return {
     name: 'expiry',
     interval_ms: INTERVAL_MS,
-    round: (stopping) => underLock(db, `${db_name}.expiry`, (holdsLock) => sweep(stopping, holdsLock)),
+    round: sweep,
   };
 }

@@ -7,7 +7,7 @@ import type { Commands, SaleFigures } from '@flash-sale/shared/redis/commands.ts
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import type { SalesToKeep } from './sale-list.ts';
-import type { Rounds } from './service.ts';
+import type { Rounds } from '@flash-sale/shared/process/service.ts';
 
 const INTERVAL_MS = 2_000;
 /** A sale is live from so long before its start to so long after its end, and while an order of it waits. */

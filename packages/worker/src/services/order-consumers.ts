@@ -10,7 +10,7 @@ import type { Tracing } from '@flash-sale/shared/telemetry/tracing.ts';
 import { NotNow } from '../order-writer/sale-writer.ts';
 import type { OrderWriter } from '../order-writer/order-writer.ts';
 import type { Progress } from './progress.ts';
-import { repeating, type Service } from './service.ts';
+import { repeating, type Service } from '@flash-sale/shared/process/service.ts';
 
 const SHARDS_INTERVAL_MS = 1_000;
 /** BullMQ's defaults take 60 s to run the jobs of a killed worker again. */
@@ -33,10 +33,17 @@ export interface OrderConsumersDeps {
   readonly tracing?: Tracing | undefined;
 }
 
+interface Consumer {
+  readonly worker: Worker<WriteOrdersJob>;
+  readonly connection: RedisClient;
+  /** Its start failed. BullMQ keeps that, and would never take a job. */
+  hasFailed: boolean;
+}
+
 /** Consumes the order jobs of every shard that has sales. A job completes, or comes back for as long as it takes. */
 export function orderConsumers(deps: OrderConsumersDeps): Service {
   const { db, keys, writer, connect, concurrency, progress, log, metrics, tracing } = deps;
-  const consumers = new Map<number, { worker: Worker<WriteOrdersJob>; connection: RedisClient }>();
+  const consumers = new Map<number, Consumer>();
 
   async function work(job: Job<WriteOrdersJob>, lock?: string): Promise<void> {
     const { shard, sale_id, order_nos } = job.data;
@@ -82,8 +89,23 @@ export function orderConsumers(deps: OrderConsumersDeps): Service {
       counter.inc({ shard }, 0);
     }
     for (const status of ['pending_payment', 'failed']) metrics.orders_written.inc({ shard, status }, 0);
-    consumers.set(shard, { worker, connection });
+    const consumer: Consumer = { worker, connection, hasFailed: false };
+    consumers.set(shard, consumer);
+    worker.waitUntilReady().catch(() => {
+      consumer.hasFailed = true;
+    });
     log.info({ shard, concurrency }, 'consuming orders');
+  }
+
+  /** Drops a consumer that will never take a job again, so that the next round makes another. */
+  function dropDead(shard: number): void {
+    const consumer = consumers.get(shard);
+    if (consumer === undefined || (!consumer.hasFailed && consumer.worker.isRunning())) return;
+    consumers.delete(shard);
+    log.warn({ shard }, 'a consumer has ended; another takes its place');
+    consumer.connection.disconnect();
+    // Whatever it had under way is run again as stalled.
+    consumer.worker.close(true).catch(() => undefined);
   }
 
   const watch = repeating(
@@ -91,6 +113,7 @@ export function orderConsumers(deps: OrderConsumersDeps): Service {
       name: 'order_consumers',
       interval_ms: SHARDS_INTERVAL_MS,
       async round() {
+        for (const shard of consumers.keys()) dropDead(shard);
         for (const shard of await listShards(db)) if (!consumers.has(shard)) consume(shard);
       },
     },

@@ -2,7 +2,6 @@ import { newUlid } from '@flash-sale/shared/domain/order-number.ts';
 import { messagesToSend, retryAfter_ms, type EventMessage } from '@flash-sale/shared/domain/order-events.ts';
 import type { Db } from '@flash-sale/shared/db/client.ts';
 import { ledgerTime } from '@flash-sale/shared/db/clock.ts';
-import { underLock } from '@flash-sale/shared/db/lock.ts';
 import {
   deleteOrderEvents,
   nameMessage,
@@ -14,7 +13,7 @@ import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { bodyOf } from '../order-events/message.ts';
 import type { Receiver } from '../order-events/receiver.ts';
-import type { Rounds } from './service.ts';
+import type { Rounds } from '@flash-sale/shared/process/service.ts';
 
 const INTERVAL_MS = 200;
 /** Rows looked at together. So many messages can wait for their next attempt before the others wait for them. */
@@ -22,8 +21,6 @@ const WINDOW = 200;
 
 export interface OrderEventsDeps {
   readonly db: Db;
-  /** Names the lock, which is the server's and not the database's. */
-  readonly db_name: string;
   readonly receiver: Receiver;
   /** Messages in flight at once. */
   readonly concurrency: number;
@@ -36,10 +33,10 @@ export interface OrderEventsDeps {
 /**
  * Order events: tells the receiver of every status that an order comes to, at least once and in order per order. What there is to tell is in
  * MySQL, in the transaction that made it so, and stays there until the receiver has taken it; a crash in between delivers the same message
- * again. One process at a time, by a lock of MySQL's; two at once would cost the receiver duplicates and harm nothing.
+ * again. One process at a time; two at once would cost the receiver duplicates and harm nothing.
  */
-export function orderEvents(deps: OrderEventsDeps): Rounds {
-  const { db, db_name, receiver, concurrency, give_up_ms, log, metrics } = deps;
+export function orderEvents(deps: OrderEventsDeps): Rounds<'order_events'> {
+  const { db, receiver, concurrency, give_up_ms, log, metrics } = deps;
   // There from the start, so that the first one counts as an increase.
   for (const outcome of ['delivered', 'failed', 'dead']) metrics.order_event_attempts.inc({ outcome }, 0);
 
@@ -80,7 +77,7 @@ export function orderEvents(deps: OrderEventsDeps): Rounds {
   }
 
   /** Sends what can be sent of the oldest rows. Returns whether there may be more to send at once. */
-  async function pass(goesOn: () => Promise<boolean>): Promise<boolean> {
+  async function pass(stopping: AbortSignal): Promise<boolean> {
     const waiting = await waitingOrderEvents(db, WINDOW);
     const now_ms = (await ledgerTime(db)).getTime();
     const oldest_ms = waiting.length === 0 ? 0 : now_ms - waiting[0]!.came_ms;
@@ -90,7 +87,7 @@ export function orderEvents(deps: OrderEventsDeps): Rounds {
     let failed = 0;
     const next = async (): Promise<void> => {
       // A receiver that takes nothing is left alone until the next round.
-      while (failed < concurrency && (await goesOn())) {
+      while (failed < concurrency && !stopping.aborted) {
         const message = messages.shift();
         if (message === undefined) return;
         const taken = await send(message);
@@ -106,15 +103,10 @@ export function orderEvents(deps: OrderEventsDeps): Rounds {
     name: 'order_events',
     interval_ms: INTERVAL_MS,
     async round(stopping) {
-      let delivers = false;
-      await underLock(db, `${db_name}.order_events`, async (holdsLock) => {
-        delivers = true;
-        const goesOn = async (): Promise<boolean> => !stopping.aborted && (await holdsLock());
-        while ((await goesOn()) && (await pass(goesOn)));
-      });
-      // Whoever does not deliver knows nothing of what waits.
-      if (!delivers) metrics.order_events_oldest_seconds.set(0);
+      while (!stopping.aborted && (await pass(stopping)));
     },
+    // Whoever does not deliver knows nothing of what waits.
+    rest: () => metrics.order_events_oldest_seconds.set(0),
   };
 }
 

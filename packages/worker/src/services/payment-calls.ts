@@ -1,10 +1,9 @@
 import type { Payment } from '@flash-sale/shared/domain/payment.ts';
 import type { Db } from '@flash-sale/shared/db/client.ts';
-import { underLock } from '@flash-sale/shared/db/lock.ts';
 import { askAgainIn, duePayments, movePayments } from '@flash-sale/shared/db/payments.ts';
 import type { PaymentProvider } from '@flash-sale/shared/payment/provider.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
-import type { Rounds } from './service.ts';
+import type { Rounds } from '@flash-sale/shared/process/service.ts';
 
 const INTERVAL_MS = 500;
 /** A call that was not confirmed by then is made again; providers answer a repeated one as the first. */
@@ -14,18 +13,16 @@ const BATCH = 10;
 
 export interface PaymentCallsDeps {
   readonly db: Db;
-  /** Names the lock, which is the server's and not the database's. */
-  readonly db_name: string;
   readonly provider: PaymentProvider;
   readonly log: Logger;
 }
 
 /**
  * Payment calls: asks the provider to give money back, and to expire open payments of orders that have closed. What is due is in MySQL, in the
- * transaction that made it due, and stays due until the provider has confirmed. By one process at a time, by a lock of MySQL's: no shard's loss
- * keeps money back.
+ * transaction that made it due, and stays due until the provider has confirmed. By one process at a time; two at once ask
+ * twice, which a provider answers as once.
  */
-export function paymentCalls({ db, db_name, provider, log }: PaymentCallsDeps): Rounds {
+export function paymentCalls({ db, provider, log }: PaymentCallsDeps): Rounds<'payment_calls'> {
   async function call(payment: Payment): Promise<void> {
     const { payment_id, order_no, status } = payment;
     await askAgainIn(db, payment_id, ASK_AGAIN_MS);
@@ -48,13 +45,12 @@ export function paymentCalls({ db, db_name, provider, log }: PaymentCallsDeps): 
   return {
     name: 'payment_calls',
     interval_ms: INTERVAL_MS,
-    round: (stopping) =>
-      underLock(db, `${db_name}.payment_calls`, async (holdsLock) => {
-        while (!stopping.aborted && (await holdsLock())) {
-          const due = await duePayments(db, BATCH);
-          await Promise.all(due.map(call));
-          if (due.length < BATCH) return;
-        }
-      }),
+    async round(stopping) {
+      while (!stopping.aborted) {
+        const due = await duePayments(db, BATCH);
+        await Promise.all(due.map(call));
+        if (due.length < BATCH) return;
+      }
+    },
   };
 }

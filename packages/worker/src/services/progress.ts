@@ -5,7 +5,7 @@ import type { RedisClient } from '@flash-sale/shared/redis/client.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Health } from '@flash-sale/shared/telemetry/ops-server.ts';
 import type { SaleList } from './sale-list.ts';
-import type { Rounds } from './service.ts';
+import type { Rounds } from '@flash-sale/shared/process/service.ts';
 
 const LOOK_MS = 1_000;
 

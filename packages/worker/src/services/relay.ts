@@ -5,7 +5,7 @@ import type { Commands } from '@flash-sale/shared/redis/commands.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import type { SalesToKeep } from './sale-list.ts';
-import type { Rounds } from './service.ts';
+import type { Rounds } from '@flash-sale/shared/process/service.ts';
 
 const INTERVAL_MS = 1_000;
 /** A reservation that is older than this may have lost its job. */
@@ -57,10 +57,10 @@ export function relay({ commands, sales, queue, log, metrics }: RelayDeps): Roun
       for (const shard of new Set(known.map((sale) => sale.shard)))
         now.set(shard, (await commands.clock(shard)).now_ms);
       const relayed = await Promise.allSettled(known.map((sale) => relaySale(sale, now.get(sale.shard)!)));
-      for (const outcome of relayed) {
-        if (outcome.status === 'rejected')
-          log.warn({ err: outcome.reason as unknown }, 'sale not relayed in this round');
-      }
+      const failed = relayed.filter((outcome) => outcome.status === 'rejected');
+      for (const { reason } of failed) log.warn({ err: reason as unknown }, 'sale not relayed in this round');
+      // So that another process has a try: what keeps this one from relaying may be its own.
+      if (failed.length > 0) throw new Error(`${failed.length} sales were not relayed`);
     },
   };
 }

@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Db } from '@flash-sale/shared/db/client.ts';
-import { underLock } from '@flash-sale/shared/db/lock.ts';
 import {
   archivingSales,
   beginArchiving,
@@ -12,7 +11,7 @@ import {
 } from '@flash-sale/shared/db/retention.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import { writeArchive, type ArchiveTarget } from '../retention/archive.ts';
-import type { Rounds } from './service.ts';
+import type { Rounds } from '@flash-sale/shared/process/service.ts';
 
 const INTERVAL_MS = 60_000;
 /** Orders deleted in one transaction. */
@@ -30,17 +29,18 @@ export interface RetentionDeps {
 
 /**
  * Retention: archives sales that ended long ago, then deletes them. Each step is in MySQL before the next one begins (nothing moves any more, the
- * archive is on disk, the rows go, the sale's last), so whoever takes over after a crash goes on where it was.
+ * archive is on disk, the rows go, the sale's last), so whoever takes over after a crash goes on where it was. Two at once
+ * write the same archive, of which the first one whole stays, and delete the same rows.
  */
-export function retention({ db, target, retention_ms, log }: RetentionDeps): Rounds {
-  async function archive(sale: ArchivingSale, goesOn: () => Promise<boolean>): Promise<void> {
+export function retention({ db, target, retention_ms, log }: RetentionDeps): Rounds<'retention'> {
+  async function archive(sale: ArchivingSale, stopping: AbortSignal): Promise<void> {
     if (!sale.archived) {
-      const path = await writeArchive(db, sale, target, goesOn);
+      const path = await writeArchive(db, sale, target, stopping);
       await markArchived(db, sale.id);
       log.info({ sale: sale.id, path }, 'sale archived');
     }
     let deleted = 0;
-    while (await goesOn()) {
+    while (!stopping.aborted) {
       const began_ms = performance.now();
       const count = await deleteArchivedOrders(db, sale.id, BATCH);
       deleted += count;
@@ -58,18 +58,16 @@ export function retention({ db, target, retention_ms, log }: RetentionDeps): Rou
     name: 'retention',
     interval_ms: INTERVAL_MS,
     async round(stopping) {
-      await underLock(db, `${target.db_name}.retention`, async (holdsLock) => {
-        const goesOn = async (): Promise<boolean> => !stopping.aborted && (await holdsLock());
-        for (const id of await salesToArchive(db, retention_ms, SALES_MAX)) {
-          await beginArchiving(db, id);
-        }
-        for (const sale of await archivingSales(db)) {
-          if (!(await goesOn())) return;
-          await archive(sale, goesOn).catch((error: unknown) => {
-            log.error({ err: error, sale: sale.id }, 'sale not archived; the next round goes on');
-          });
-        }
-      });
+      for (const id of await salesToArchive(db, retention_ms, SALES_MAX)) {
+        if (stopping.aborted) return;
+        await beginArchiving(db, id);
+      }
+      for (const sale of await archivingSales(db)) {
+        if (stopping.aborted) return;
+        await archive(sale, stopping).catch((error: unknown) => {
+          log.error({ err: error, sale: sale.id }, 'sale not archived; the next round goes on');
+        });
+      }
     },
   };
 }

@@ -5,7 +5,8 @@ import type { Commands } from '@flash-sale/shared/redis/commands.ts';
 import { LEASE_WAIT_MS, LeaseLost, withStampedLease } from '@flash-sale/shared/sale/lease.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
-import { forEachSale, type Rounds } from './service.ts';
+import type { Rounds } from '@flash-sale/shared/process/service.ts';
+import { forEachSale } from './service.ts';
 
 const INTERVAL_MS = 200;
 const BATCH = 500;

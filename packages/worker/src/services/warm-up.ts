@@ -4,7 +4,7 @@ import { loadSale, needsLoading, type RebuildDeps } from '@flash-sale/shared/sal
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import type { SalesToKeep } from './sale-list.ts';
-import type { Rounds } from './service.ts';
+import type { Rounds } from '@flash-sale/shared/process/service.ts';
 
 const INTERVAL_MS = 250;
 /** Sales looked at, or rebuilt, at the same time. */

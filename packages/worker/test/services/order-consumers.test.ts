@@ -15,7 +15,7 @@ import { openTestContext, type TestContext } from '../../../shared/test/support.
 import { OrderWriter } from '../../src/order-writer/order-writer.ts';
 import { orderConsumers } from '../../src/services/order-consumers.ts';
 import { Progress } from '../../src/services/progress.ts';
-import type { Service } from '../../src/services/service.ts';
+import type { Service } from '@flash-sale/shared/process/service.ts';
 import { aLockIsWaitedFor, lockSaleRow, readLedger } from '../ledger.ts';
 import { openMysqlProxy } from '../mysql-proxy.ts';
 import { admitAll, shoppers } from '../shoppers.ts';

@@ -13,6 +13,7 @@ import { openPayment } from '../../../shared/test/ordering.ts';
 import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
 import { httpReceiver, type Receiver } from '../../src/order-events/receiver.ts';
 import { OrderWriter } from '../../src/order-writer/order-writer.ts';
+import { led, leadsInLedger } from '../../src/services/lead.ts';
 import { orderEvents } from '../../src/services/order-events.ts';
 import { admitAll, shoppers } from '../shoppers.ts';
 import { openWebhookReceiver, type Received, type WebhookReceiver } from '../webhook-receiver.ts';
@@ -38,8 +39,8 @@ function openDelivery(fields: { url?: string; receiver?: Receiver; concurrency?:
   const { db, log, config } = context;
   const { url = web.url, concurrency = 4, give_up_ms = GIVE_UP_MS } = fields;
   const receiver = fields.receiver ?? httpReceiver(url, config);
-  const { round } = orderEvents({ db, db_name: config.DB_NAME, receiver, concurrency, give_up_ms, log, metrics });
-  return { metrics, round: () => round(GOING_ON) };
+  const rounds = orderEvents({ db, receiver, concurrency, give_up_ms, log, metrics });
+  return { metrics, rounds, round: () => rounds.round(GOING_ON) };
 }
 
 /** The orders of these shoppers, written by the order writer. */
@@ -275,23 +276,41 @@ describe('order', () => {
     for (const order of lucky) expect(toldOf(taken, order)).toContain('order.pending_payment');
   });
 
-  test('holds with two processes that deliver at once', async () => {
-    const sale = await context.openSale({ seckill_stock: 300 });
-    const orders = await write(sale, shoppers(300));
-    const deliveries = [openDelivery(), openDelivery()];
+  test('holds with two processes, of which one leads', async () => {
+    const orders = await write(await context.openSale({ seckill_stock: 300 }), shoppers(300));
+    const deliveries = ['one', 'two'].map((processName) => {
+      const { rounds } = openDelivery();
+      return led(rounds, { leads: leadsInLedger(context.db), processName, log: context.log });
+    });
+    onTestFinished(async () => void (await Promise.all(deliveries.map((delivery) => delivery.stop()))));
+    for (const delivery of deliveries) delivery.start();
+    const ends = await endEach(orders.slice(0, 60));
+    for (const [order, end] of ends) expect(toldOf(web.received, order)).toEqual(['order.pending_payment', end]);
+  });
+
+  test('holds with two processes that deliver at once, as after a freeze, for a receiver that takes each message once', async () => {
+    const orders = await write(await context.openSale({ seckill_stock: 300 }), shoppers(300));
     const done = new AbortController();
-    const delivering = deliveries.map(async ({ round }) => {
+    const delivering = [openDelivery(), openDelivery()].map(async ({ round }) => {
       while (!done.signal.aborted) await round();
     });
-    for (const order of orders.slice(0, 60)) await (order.user_id.endsWith('0') ? pay(order) : cancel(order));
-    await expect.poll(waiting).toEqual([]);
+    const ends = await endEach(orders.slice(0, 60));
     done.abort();
     await Promise.all(delivering);
-    for (const order of orders.slice(0, 60)) {
-      const last = order.user_id.endsWith('0') ? 'order.paid' : 'order.cancelled';
-      expect(toldOf(web.received, order)).toEqual(['order.pending_payment', last]);
-    }
+    const firstOf = new Map(web.received.toReversed().map((message) => [message.id, message]));
+    const once = web.received.filter((message) => firstOf.get(message.id) === message);
+    for (const [order, end] of ends) expect(toldOf(once, order)).toEqual(['order.pending_payment', end]);
   });
+
+  /** Pays or cancels each of them; resolves once everything was delivered. */
+  async function endEach(orders: readonly Order[]): Promise<Map<Order, string>> {
+    const ends = new Map(
+      orders.map((order) => [order, order.user_id.endsWith('0') ? 'order.paid' : 'order.cancelled']),
+    );
+    for (const [order, end] of ends) await (end === 'order.paid' ? pay(order) : cancel(order));
+    await expect.poll(waiting, { timeout: 10_000 }).toEqual([]);
+    return ends;
+  }
 });
 
 describe('a receiver that takes nothing', () => {
@@ -402,15 +421,10 @@ test('the age of the oldest event is told by whoever delivers, and 0 by the othe
     .set({ created_at: new Date(Date.now() - 60_000) })
     .execute();
   web.answer(() => 500);
-  const { round, metrics } = openDelivery();
+  const { round, rounds, metrics } = openDelivery();
   await round();
   const age = async () => (await metrics.order_events_oldest_seconds.get()).values[0]!.value;
   expect(await age()).toBeGreaterThanOrEqual(60);
-  const name = `${context.config.DB_NAME}.order_events`;
-  await context.db.connection().execute(async (other) => {
-    await sql`SELECT GET_LOCK(${name}, 0)`.execute(other);
-    await round();
-    await sql`DO RELEASE_ALL_LOCKS()`.execute(other);
-  });
+  rounds.rest!();
   expect(await age()).toBe(0);
 });

@@ -33,11 +33,11 @@ function openCalls(answer: (payment: Payment) => Promise<void> = () => Promise.r
     refund: ask('refund'),
     expire: ask('expire'),
   };
-  const { db, log, config } = context;
+  const { db, log } = context;
   return {
     asked,
     atOnceMax: () => atOnceMax,
-    round: () => paymentCalls({ db, db_name: config.DB_NAME, provider, log }).round(GOING_ON),
+    round: () => paymentCalls({ db, provider, log }).round(GOING_ON),
   };
 }
 

@@ -16,7 +16,7 @@ import { orderConsumers } from '../../src/services/order-consumers.ts';
 import { Progress } from '../../src/services/progress.ts';
 import { relay } from '../../src/services/relay.ts';
 import { SaleList } from '../../src/services/sale-list.ts';
-import { repeating } from '../../src/services/service.ts';
+import { repeating } from '@flash-sale/shared/process/service.ts';
 import { readLedger } from '../ledger.ts';
 import { admitAll, shoppers } from '../shoppers.ts';
 import { SOON } from '../soon.ts';

@@ -276,9 +276,9 @@ describe('after a crash', () => {
     const [archiving] = await archivingSales(context.db);
     const { writeArchive } = await import('../../src/retention/archive.ts');
     const target = { folder, db_name: context.config.DB_NAME };
-    await writeArchive(context.db, archiving!, target, () => Promise.resolve(true));
+    await writeArchive(context.db, archiving!, target, GOING_ON);
     await sql`DELETE FROM orders`.execute(context.db);
-    await writeArchive(context.db, archiving!, target, () => Promise.resolve(true));
+    await writeArchive(context.db, archiving!, target, GOING_ON);
     expect((await readArchive()).lines.at(-1)).toEqual({ end: { orders: 3 } });
   });
 });

@@ -1,7 +1,11 @@
+import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import type { LedgerService } from '@flash-sale/shared/db/service-leads.ts';
 import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
-import { forEachShard, led, repeating, type Rounds, type Service } from '../../src/services/service.ts';
+import { repeating, type Rounds, type Service } from '@flash-sale/shared/process/service.ts';
+import { led, leadsInLedger, leadsInRedis, type LeadKeeper } from '../../src/services/lead.ts';
+import { forEachShard } from '../../src/services/service.ts';
 import { SOON } from '../soon.ts';
 
 let context: TestContext;
@@ -138,11 +142,11 @@ describe('a service that one process runs at a time', () => {
   /** The same service in several processes; `acted` names whose round each was. */
   function processes(service: string, names: readonly string[]) {
     const acted: string[] = [];
-    const started = names.map((process_name) =>
+    const started = names.map((processName) =>
       untilFinished(
         led(
-          { name: service, interval_ms: 10, round: async () => void acted.push(process_name) },
-          { commands: context.commands, log: context.log, process_name, shard: 0 },
+          { name: service, interval_ms: 10, round: async () => void acted.push(processName) },
+          { leads: leadsInRedis(context.commands, 0), log: context.log, processName },
         ),
       ),
     );
@@ -157,7 +161,7 @@ describe('a service that one process runs at a time', () => {
     untilFinished(
       led(
         { name: 'one_acts_clock', interval_ms: 10, round: async () => void (asked += 1) },
-        { commands: context.commands, log: context.log, process_name: 'clock', shard: 0 },
+        { leads: leadsInRedis(context.commands, 0), log: context.log, processName: 'clock' },
       ),
     ).start();
 
@@ -174,8 +178,9 @@ describe('a service that one process runs at a time', () => {
     const rest = (): void => void (rests += 1);
     const round = async (): Promise<void> => void (rounds += 1);
     const { commands, log } = context;
+    const leads = leadsInRedis(commands, 0);
     untilFinished(
-      led({ name: 'told_elsewhere', interval_ms: 5, round, rest }, { commands, log, shard: 0, process_name: 'mine' }),
+      led({ name: 'told_elsewhere', interval_ms: 5, round, rest }, { leads, log, processName: 'mine' }),
     ).start();
 
     await expect.poll(() => rests, SOON).toBeGreaterThan(2);
@@ -214,6 +219,103 @@ describe('a service that one process runs at a time', () => {
     await started[1]!.stop();
 
     expect(await context.redis.get(context.keys.service(0, 'in_charge'))).toBe('a');
+  });
+});
+
+/** Where leads are kept; each test has services of its own. */
+const keepers: [string, () => LeadKeeper<LedgerService>][] = [
+  ['Redis', () => leadsInRedis(context.commands, 0)],
+  ['MySQL', () => leadsInLedger(context.db)],
+];
+
+describe.each(keepers)('a lead that is kept in %s', (_where, open) => {
+  const LIFE_MS = 3_000;
+
+  test('is one process’s at a time, is renewed by it, and is free once it resigns', async () => {
+    const leads = open();
+    expect(await leads.take('expiry', 'a', LIFE_MS)).toBe(true);
+    expect(await leads.take('expiry', 'b', LIFE_MS)).toBe(false);
+    expect(await leads.take('expiry', 'a', LIFE_MS)).toBe(true);
+    // Somebody else's lead is not given up.
+    await leads.resign('expiry', 'b');
+    expect(await leads.take('expiry', 'b', LIFE_MS)).toBe(false);
+    await leads.resign('expiry', 'a');
+    expect(await leads.take('expiry', 'b', LIFE_MS)).toBe(true);
+  });
+
+  test('of each service is kept apart from the others', async () => {
+    const leads = open();
+    const services = ['expiry', 'payment_calls', 'order_events', 'retention'] as const;
+    for (const service of services) await leads.resign(service, 'b');
+    for (const service of services) expect(await leads.take(service, `of ${service}`, LIFE_MS)).toBe(true);
+    for (const service of services) await leads.resign(service, `of ${service}`);
+  });
+
+  test('ends with its life where nobody renews it', async () => {
+    const leads = open();
+    expect(await leads.take('retention', 'dead', 200)).toBe(true);
+    await expect.poll(() => leads.take('retention', 'b', LIFE_MS), SOON).toBe(true);
+    await leads.resign('retention', 'b');
+  });
+});
+
+test('a lead in MySQL that a clock which was set back has put far into the future is taken all the same', async () => {
+  const leads = leadsInLedger(context.db);
+  await leads.take('expiry', 'early', 3_000);
+  await sql`UPDATE service_leads SET leads_until = UTC_TIMESTAMP(3) + INTERVAL 1 HOUR`.execute(context.db);
+  expect(await leads.take('expiry', 'now', 3_000)).toBe(true);
+  expect(await leads.take('expiry', 'early', 3_000)).toBe(false);
+  await leads.resign('expiry', 'now');
+});
+
+describe('a process that leads', () => {
+  const open = (name: string, processName: string, round: Rounds['round']): Service =>
+    untilFinished(
+      led(
+        { name, interval_ms: 10, round },
+        { leads: leadsInRedis(context.commands, 0), log: context.log, processName },
+      ),
+    );
+
+  test('gives up the lead when its round fails, so that another does the work', async () => {
+    let failed = 0;
+    open('poisoned', 'ill', async () => {
+      failed += 1;
+      throw new Error('only in this process');
+    }).start();
+    await expect.poll(() => failed, SOON).toBeGreaterThan(0);
+    let done = 0;
+    open('poisoned', 'well', async () => void (done += 1)).start();
+    await expect.poll(() => done, SOON).toBeGreaterThan(10);
+    expect(await context.redis.get(context.keys.service(0, 'poisoned'))).toBe('well');
+  });
+
+  test('keeps the lead while a round takes longer than the lead’s life', async () => {
+    const { rounds, round } = heldRounds();
+    open('long_round', 'patient', round).start();
+    let others = 0;
+    open('long_round', 'other', async () => void (others += 1)).start();
+    await expect.poll(() => rounds.begun, SOON).toBe(1);
+    const begunMs = performance.now();
+    await expect.poll(() => performance.now() - begunMs, SOON).toBeGreaterThan(4_000);
+    expect(await context.redis.get(context.keys.service(0, 'long_round'))).toBe('patient');
+    rounds.release();
+    await expect.poll(() => rounds.ended, SOON).toBeGreaterThan(0);
+    expect(others).toBe(0);
+  });
+
+  test('tells its round when the lead has gone to somebody else', async () => {
+    const told = Promise.withResolvers<void>();
+    open('taken_away', 'loser', async (stopping) => {
+      if (stopping.aborted) told.resolve();
+      await new Promise<void>((resolve) => stopping.addEventListener('abort', () => resolve()));
+      told.resolve();
+    }).start();
+    const key = context.keys.service(0, 'taken_away');
+    await expect.poll(() => context.redis.get(key), SOON).toBe('loser');
+    await context.redis.set(key, 'winner', 'PX', 60_000);
+    await told.promise;
+    expect(await context.redis.get(key)).toBe('winner');
   });
 });
 

@@ -1,0 +1,156 @@
+import type { Db } from '@flash-sale/shared/db/client.ts';
+import { resignLead, takeLead, type LedgerService } from '@flash-sale/shared/db/service-leads.ts';
+import { repeating, type Rounds, type Service } from '@flash-sale/shared/process/service.ts';
+import type { Commands } from '@flash-sale/shared/redis/commands.ts';
+import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
+import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
+
+/** How long a process leads after it last asked: so long does a frozen or dead one keep the others from it. */
+const LEAD_LIFE_MS = 3_000;
+const ASK_MS = 1_000;
+/** How long a process whose round failed leaves the lead to others, who ask once in `ASK_MS`. */
+const STAND_BACK_MS = 1_500;
+
+/** Where it is kept which process leads a service: on the server without which the service can do nothing. */
+export interface LeadKeeper<Name extends string = string> {
+  /** Whether the process leads the service, for `lifeMs` from now on. */
+  readonly take: (service: Name, processName: string, lifeMs: number) => Promise<boolean>;
+  readonly resign: (service: Name, processName: string) => Promise<void>;
+}
+
+/** The leads of a shard's services, in that shard's Redis. */
+export function leadsInRedis(commands: Commands, shard: number): LeadKeeper {
+  return {
+    take: (service, processName, lifeMs) => commands.lead(shard, service, processName, lifeMs),
+    resign: (service, processName) => commands.resign(shard, service, processName),
+  };
+}
+
+/** The leads of services that serve the whole ledger, in MySQL: the loss of a Redis keeps no order from expiring, and no money back. */
+export function leadsInLedger(db: Db): LeadKeeper<LedgerService> {
+  return {
+    take: (service, processName, lifeMs) => takeLead(db, service, processName, lifeMs),
+    resign: (service, processName) => resignLead(db, service, processName),
+  };
+}
+
+export interface LedDeps<Name extends string> {
+  readonly leads: LeadKeeper<Name>;
+  readonly processName: string;
+  readonly log: Logger;
+  readonly metrics?: Pick<Metrics, 'rounds_failed'>;
+}
+
+/** This process's part in the lead of one service. */
+class Lead<Name extends string> {
+  readonly #service: Name;
+  readonly #deps: LedDeps<Name>;
+  #untilMs = -Infinity;
+  #standsBackUntilMs = -Infinity;
+  #lost = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(service: Name, deps: LedDeps<Name>) {
+    this.#service = service;
+    this.#deps = deps;
+  }
+
+  /** By a clock that goes on while the process is frozen. */
+  get isHeld(): boolean {
+    return performance.now() < this.#untilMs;
+  }
+
+  /** Aborted when the lead is lost, or its life has passed unrenewed. */
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  /** Takes or renews the lead. */
+  async ask(): Promise<boolean> {
+    const askedMs = performance.now();
+    if (askedMs < this.#standsBackUntilMs) return false;
+    const { leads, processName } = this.#deps;
+    const isMine = await leads.take(this.#service, processName, LEAD_LIFE_MS);
+    // Given up while the answer was on its way.
+    if (askedMs < this.#standsBackUntilMs) return false;
+    if (!isMine) this.#lose();
+    else this.#holdUntil(askedMs + LEAD_LIFE_MS);
+    return this.isHeld;
+  }
+
+  /** Lets another process lead. */
+  async resign(standBackMs = 0): Promise<void> {
+    if (!this.isHeld) return;
+    this.#standsBackUntilMs = performance.now() + standBackMs;
+    this.#lose();
+    await this.#deps.leads.resign(this.#service, this.#deps.processName).catch(() => undefined);
+  }
+
+  #holdUntil(untilMs: number): void {
+    if (this.#lost.signal.aborted) this.#lost = new AbortController();
+    this.#untilMs = untilMs;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#lose(), Math.max(0, untilMs - performance.now())).unref();
+  }
+
+  #lose(): void {
+    clearTimeout(this.#timer);
+    this.#untilMs = -Infinity;
+    this.#lost.abort();
+  }
+}
+
+/**
+ * A repeating service that one process runs at a time: the one that leads, by a lease that is renewed while a round runs and while it pauses. A round is
+ * told by its signal when the lead is lost. A process whose round fails gives up the lead, since what keeps it from the work may be its own.
+ *
+ * Two processes may do a round at once: one that was frozen goes on before it notices. So what a round changes is guarded by itself, by a fencing
+ * token, a condition in the statement or an id that is used once; two rounds at once cost work and harm nothing.
+ */
+export function led<Name extends string>(rounds: Rounds<Name>, deps: LedDeps<Name>): Service {
+  const { log, metrics } = deps;
+  const { name, rest } = rounds;
+  const lead = new Lead(name, deps);
+
+  const service = repeating(
+    {
+      ...rounds,
+      async round(stopping) {
+        if (!lead.isHeld && !(await lead.ask())) {
+          rest?.();
+          return ASK_MS;
+        }
+        try {
+          return await rounds.round(AbortSignal.any([stopping, lead.lost]));
+        } catch (error) {
+          await lead.resign(STAND_BACK_MS);
+          throw error;
+        }
+      },
+    },
+    log,
+    metrics,
+  );
+  const renewal = repeating(
+    {
+      name: `lead of ${name}`,
+      interval_ms: ASK_MS,
+      async round() {
+        // Where the server does not answer, the life that is left decides.
+        if (lead.isHeld) await lead.ask().catch(() => undefined);
+      },
+    },
+    log,
+  );
+  return {
+    start() {
+      service.start();
+      renewal.start();
+    },
+    async stop() {
+      await service.stop();
+      await renewal.stop();
+      await lead.resign();
+    },
+  };
+}
