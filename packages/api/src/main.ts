@@ -73,7 +73,7 @@ await startOrExit(async () => {
     commands,
     tokens: await openSeckillTokens(config, db),
     saleTransactions: new SaleTransactions({ db, commands, log, order_events: config.EVENTS_URL !== undefined }),
-    provider: await choosePaymentProvider(config, db, log),
+    provider: await choosePaymentProvider(config, { db, log, metrics }),
     clock: clock.of,
     queue: queues.of,
   });

@@ -87,10 +87,11 @@ export async function openApp(
   queue.on('error', () => undefined);
   const clock = new RedisClock(redis, commands, 0);
   clock.start();
+  const metrics = createMetrics('api');
   const deps: AppDeps = {
     config,
     log: context.log,
-    metrics: createMetrics('api'),
+    metrics,
     db,
     ledger,
     redis,
@@ -105,7 +106,7 @@ export async function openApp(
       log: context.log,
       order_events: config.EVENTS_URL !== undefined,
     }),
-    provider: parts.provider ?? (await choosePaymentProvider(config, db, context.log)),
+    provider: parts.provider ?? (await choosePaymentProvider(config, { db, log: context.log, metrics })),
     clock: () => clock,
     queue: () => queue,
   };

@@ -75,7 +75,8 @@ await startOrExit(async () => {
     payment_timeout_ms: config.PAYMENT_TIMEOUT_SECONDS * 1_000,
     order_events,
   });
-  const provider = await choosePaymentProvider(config, db, log);
+  const provider = await choosePaymentProvider(config, { db, log, metrics });
+  const saleTransactions = new SaleTransactions({ db, commands, log, order_events });
   const sales = new SaleList(db, log);
   const progress = new Progress(config.WORKER_STUCK_AFTER_SECONDS * 1_000);
   const processName = `${hostname()}:${process.pid}:${randomUUID()}`;
@@ -114,10 +115,8 @@ await startOrExit(async () => {
     }),
     repeating(progressWatch({ progress, sales, redis, queue: queues.of, log }), log, metrics),
     forEachShard({ db, log }, servicesOf),
-    ledByLedger(
-      expiry({ db, saleTransactions: new SaleTransactions({ db, commands, log, order_events }), log, metrics }),
-    ),
-    ledByLedger(paymentCalls({ db, provider, log })),
+    ledByLedger(expiry({ db, saleTransactions, log, metrics })),
+    ledByLedger(paymentCalls({ db, provider, saleTransactions, log, metrics })),
   ];
   if (config.EVENTS_URL !== undefined) {
     const receiver = httpReceiver(config.EVENTS_URL, config);

@@ -13,7 +13,11 @@ const COLUMNS = [
   'status',
   'amount_cents',
   'currency',
+  'key_no',
 ] as const;
+
+/** What fits into a column for a sentence. */
+const TEXT_LENGTH_MAX = 200;
 
 /**
  * Opens a payment, unless the order is not to be paid (any more). One statement that waits for whoever moves the order: either it sees the
@@ -73,19 +77,38 @@ export async function lockSucceededPayment(tx: Tx, orderNo: string): Promise<Pay
     .executeTakeFirst();
 }
 
-/** Keeps what the provider answered to the start. Whether the payment is still to be paid; its order may have closed meanwhile. */
-export async function updateStartedPayment(db: Db, paymentId: string, ref: string, url: string): Promise<boolean> {
-  await db
-    .updateTable('payments')
-    .set({ provider_ref: ref, url, updated_at: LEDGER_NOW })
-    .where('payment_id', '=', paymentId)
-    .execute();
-  const { status, ask_at } = await db
+/** How long an open payment is left to its webhook before its provider is asked. */
+const LOOK_AFTER_MS = 120_000;
+
+/**
+ * Keeps what the provider answered to the start, and when it is to be asked what became of it. The first answer stays, so that there is one place
+ * alone where a shopper can pay.
+ *
+ * @returns where the shopper pays; undefined where nobody is to pay any more
+ */
+export async function updateStartedPayment(
+  db: Db,
+  paymentId: string,
+  ref: string,
+  url: string,
+): Promise<string | undefined> {
+  // A close that came first has its own time; one that comes later sets it. What was given up for want of a name can be ended now.
+  await sql`
+    UPDATE payments
+    SET provider_ref = COALESCE(provider_ref, ${ref}), url = COALESCE(url, ${url}), updated_at = ${LEDGER_NOW},
+      ask_at = CASE status
+        WHEN 'started' THEN COALESCE(ask_at, ${ledgerNowPlus(LOOK_AFTER_MS)})
+        WHEN 'declined' THEN ${LEDGER_NOW}
+        ELSE ask_at END
+    WHERE payment_id = ${paymentId}`.execute(db);
+  const payment = await db
     .selectFrom('payments')
-    .select(['status', 'ask_at'])
+    .innerJoin('orders', 'orders.order_no', 'payments.order_no')
+    .select(['payments.status', 'orders.status as order_status', 'url'])
     .where('payment_id', '=', paymentId)
     .executeTakeFirstOrThrow();
-  return status === 'started' && ask_at === null;
+  const isOpen = payment.status === 'started' && payment.order_status === 'pending_payment';
+  return isOpen ? payment.url! : undefined;
 }
 
 /** Remembers who asked for the refund, for the order's history. */
@@ -97,7 +120,7 @@ export async function updateRefundBy(tx: Tx, paymentId: string, actor: string): 
 export async function findPaymentsOfOrder(db: Db, orderNo: string) {
   return db
     .selectFrom('payments')
-    .select([...COLUMNS, 'created_at', 'updated_at'])
+    .select([...COLUMNS, 'note', 'last_error', 'created_at', 'updated_at'])
     .where('order_no', '=', orderNo)
     .orderBy('payment_id')
     .execute();
@@ -114,7 +137,14 @@ export async function movePayments(
   if (paymentIds.length === 0) return 0;
   const { numUpdatedRows } = await db
     .updateTable('payments')
-    .set({ status: to, updated_at: LEDGER_NOW, ask_at: to === 'refund_pending' ? LEDGER_NOW : null })
+    .set({
+      status: to,
+      updated_at: LEDGER_NOW,
+      // The refund of a refund that failed is another call than that one.
+      ...(to === 'refund_pending' ? { ask_at: LEDGER_NOW, key_no: sql`key_no + 1` } : { ask_at: null }),
+      asks: 0,
+      last_error: null,
+    })
     .where('payment_id', 'in', paymentIds)
     .where('status', '=', from)
     .executeTakeFirst();
@@ -151,23 +181,81 @@ export async function expireOpenPayments(tx: Tx, orderNos: readonly string[]): P
     WHERE order_no IN (${orderNos}) AND open = 1`.execute(tx);
 }
 
-/** Payments whose provider is to be asked for something now: refunds, and open payments of closed orders. */
-export async function duePayments(db: Db, limit: number): Promise<Payment[]> {
-  return db
+/** A payment whose provider is to be asked something. */
+export interface DuePayment extends Payment {
+  /** Calls since its last move that left it as it is. */
+  readonly asks: number;
+  /** Whether its order is still to be paid. */
+  readonly payable: boolean;
+}
+
+/** Payments whose provider is to be asked for something now: refunds, open payments of closed orders, and what became of the others. */
+export async function duePayments(db: Db, limit: number): Promise<DuePayment[]> {
+  const rows = await db
     .selectFrom('payments')
-    .select(COLUMNS)
+    .innerJoin('orders', 'orders.order_no', 'payments.order_no')
+    .select(COLUMNS.map((name) => `payments.${name}` as const))
+    .select(['payments.asks', 'orders.status as order_status'])
     .where('ask_at', '<=', LEDGER_NOW)
     .orderBy('ask_at')
     .limit(limit)
     .execute();
+  return rows.map(({ order_status, ...payment }) => ({ ...payment, payable: order_status === 'pending_payment' }));
 }
 
-/** Leaves a payment alone for so long, while its provider works or is away. */
-export async function askAgainIn(db: Db, paymentId: string, wait_ms: number): Promise<void> {
+const whileAsked = (db: Db, { payment_id, status }: Pick<Payment, 'payment_id' | 'status'>) =>
+  db
+    .updateTable('payments')
+    .where('payment_id', '=', payment_id)
+    .where('status', '=', status)
+    .where('ask_at', 'is not', null);
+
+/** Leaves a payment alone for so long, while its provider works or is away; with `error`, why the call failed. Does nothing once it has moved. */
+export async function askAgain(db: Db, payment: DuePayment, afterMs: number, error: string | null): Promise<void> {
+  await whileAsked(db, payment)
+    .set({
+      ask_at: ledgerNowPlus(afterMs),
+      asks: payment.asks + 1,
+      last_error: error === null ? null : error.slice(0, TEXT_LENGTH_MAX),
+    })
+    .execute();
+}
+
+/** There is nothing left to ask of a payment that its provider has ended. */
+export async function endAsking(db: Db, payment: DuePayment): Promise<void> {
+  await whileAsked(db, payment).set({ ask_at: null, asks: 0, last_error: null }).execute();
+}
+
+/** Makes the next call a new one for the provider, unless somebody else has done that. */
+export async function renewKey(db: Db, { payment_id, key_no }: Pick<Payment, 'payment_id' | 'key_no'>): Promise<void> {
   await db
     .updateTable('payments')
-    .set({ ask_at: ledgerNowPlus(wait_ms) })
-    .where('payment_id', '=', paymentId)
-    .where('ask_at', 'is not', null)
+    .set({ key_no: key_no + 1 })
+    .where('payment_id', '=', payment_id)
+    .where('key_no', '=', key_no)
     .execute();
+}
+
+/** Keeps what operators should know of the payment's money. */
+export async function updateNote(db: Db, paymentId: string, note: string): Promise<void> {
+  await db
+    .updateTable('payments')
+    .set({ note: note.slice(0, TEXT_LENGTH_MAX) })
+    .where('payment_id', '=', paymentId)
+    .execute();
+}
+
+/**
+ * For how long, in seconds, the oldest payment has waited for its refund, and the oldest one that nobody is to pay any more for its provider to say what became
+ * of it, since the calls fail. 0 where none does.
+ */
+export async function oldestWaitsSeconds(db: Db): Promise<{ readonly refund: number; readonly answer: number }> {
+  const age = sql`TIMESTAMPDIFF(MICROSECOND, MIN(payments.updated_at), UTC_TIMESTAMP(3)) / 1000000`;
+  const { rows } = await sql<{ refund: string | null; answer: string | null }>`
+    SELECT
+      (SELECT ${age} FROM payments WHERE status = 'refund_pending') AS refund,
+      (SELECT ${age} FROM payments JOIN orders ON orders.order_no = payments.order_no
+        WHERE payments.status IN ('started', 'declined') AND payments.ask_at IS NOT NULL AND payments.last_error IS NOT NULL
+          AND orders.status <> 'pending_payment') AS answer`.execute(db);
+  return { refund: Math.max(0, Number(rows[0]?.refund ?? 0)), answer: Math.max(0, Number(rows[0]?.answer ?? 0)) };
 }

@@ -93,6 +93,14 @@ export interface PaymentsTable {
   ask_at: Date | null;
   /** Who asked for the refund; null where nobody had to: money for an order that was closed or paid already. */
   refund_by: string | null;
+  /** Calls since its last move that left it as it is, for the time until the next one. */
+  asks: Generated<number>;
+  /** Part of the idempotency keys of its calls: raised when the provider may keep an error as the answer to the present one. */
+  key_no: Generated<number>;
+  /** Why the last call failed; null when it did not. */
+  last_error: string | null;
+  /** What operators should know of its money. */
+  note: string | null;
   open: GeneratedAlways<number | null>;
 }
 

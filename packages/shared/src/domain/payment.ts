@@ -6,13 +6,14 @@ import { newUlid } from './order-number.ts';
  *
  *     started → succeeded → refund_pending → refunded
  *     started → declined → succeeded
+ *     refunded → refund_pending: the refund did not reach the shopper after all
  */
 export const PAYMENT_TRANSITIONS = {
   started: ['succeeded', 'declined'],
   declined: ['succeeded'],
   succeeded: ['refund_pending'],
   refund_pending: ['refunded'],
-  refunded: [],
+  refunded: ['refund_pending'],
 } as const satisfies Record<string, readonly string[]>;
 
 export type PaymentStatus = keyof typeof PAYMENT_TRANSITIONS;
@@ -36,28 +37,49 @@ export interface Payment {
   readonly amount_cents: number;
   /** ISO 4217. */
   readonly currency: string;
+  /** Part of the idempotency keys of its calls. */
+  readonly key_no: number;
 }
+
+/** An amount as providers count it: in the smallest unit of its currency, which is not always a cent. */
+export interface Money {
+  readonly amount: number;
+  /** ISO 4217. */
+  readonly currency: string;
+}
+
+/** What became of a payment. `wrong_amount`: money came, and it is not what the order costs. */
+export type PaymentEventKind = 'succeeded' | 'wrong_amount' | 'declined' | 'refunded' | 'refund_failed';
 
 /** What a provider tells of a payment. */
 export interface PaymentEvent {
   /** The provider's own id of the event, by which it is applied once. */
   readonly event_id: string;
   readonly payment_id: string;
-  readonly kind: 'succeeded' | 'declined' | 'refunded';
+  readonly kind: PaymentEventKind;
+  /** What came, with `succeeded`. Providers that take money always say it. */
+  readonly received?: Money;
 }
 
-/** What an event is to do to a payment. `none`: it is old news. `early`: it builds on an event that has not come yet. */
-export type PaymentEffect = 'pay' | 'decline' | 'refund' | 'none' | 'early';
+/**
+ * What an event is to do to a payment. `return`: its money goes back, and the order stays as it is. `none`: it is old news. Events come in any order, and
+ * one before them may be lost: `refunded` means that money came, and is gone, whatever was known before.
+ */
+export type PaymentEffect = 'pay' | 'return' | 'decline' | 'refund' | 'none';
 
-export function effectOf(kind: PaymentEvent['kind'], status: PaymentStatus): PaymentEffect {
+export function effectOf(kind: PaymentEventKind, status: PaymentStatus): PaymentEffect {
+  const unpaid = status === 'started' || status === 'declined';
   switch (kind) {
     case 'succeeded':
-      return status === 'started' || status === 'declined' ? 'pay' : 'none';
+      return unpaid ? 'pay' : 'none';
+    case 'wrong_amount':
+      return unpaid ? 'return' : 'none';
     case 'declined':
       return status === 'started' ? 'decline' : 'none';
     case 'refunded':
-      if (status === 'refunded') return 'none';
-      return status === 'succeeded' || status === 'refund_pending' ? 'refund' : 'early';
+      return status === 'refunded' ? 'none' : 'refund';
+    case 'refund_failed':
+      return status === 'refunded' ? 'return' : 'none';
   }
 }
 

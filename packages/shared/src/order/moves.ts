@@ -20,7 +20,7 @@ export interface MoveDeps {
   readonly saleTransactions: SaleTransactions;
 }
 
-const illegal = (what: 'order' | 'payment', status: string): Refusal =>
+const illegal = (what: 'order', status: string): Refusal =>
   new Refusal('invalid_state', { detail: `The ${what} is ${status}` });
 
 const idsOf = (some: readonly { readonly payment_id: string }[]): string[] => some.map(({ payment_id }) => payment_id);
@@ -85,7 +85,7 @@ interface Told {
 
 /** Events of one order build on each other, so of each order one is applied at a time. */
 const applyAll: Work<Told, boolean> = async (transaction, told) => {
-  const answers = new Map<Told, boolean | Refusal>();
+  const answers = new Map<Told, boolean>();
   for (let left = told; left.length > 0; left = left.filter((one) => !answers.has(one))) {
     const first = new Map(left.toReversed().map((one) => [one.order_no, one]));
     for (const [provider, wave] of Map.groupBy(first.values(), (one) => one.provider)) {
@@ -97,12 +97,11 @@ const applyAll: Work<Told, boolean> = async (transaction, told) => {
 };
 
 /**
- * Applies what a provider tells of a payment, once. Money that arrives for an order that is closed, or paid already, goes back: the payment waits
- * for its refund and the order stays as it is.
+ * Applies what a provider tells of a payment, once. Money that arrives for an order that is closed, or paid already, or that is not its price, goes
+ * back: the payment waits for its refund and the order stays as it is.
  *
  * @returns whether anything changed; false for an event that was applied before or comes too late to matter
- * @throws Refusal `not_found` for an unknown payment; `invalid_state` for an event that needs another one first, so that the provider
- * sends it again
+ * @throws Refusal `not_found` for an unknown payment, or one of a sale that is being archived
  */
 export async function applyPaymentEvent(deps: MoveDeps, provider: string, event: PaymentEvent): Promise<boolean> {
   const known = await findPayment(deps.db, event.payment_id);
@@ -116,7 +115,7 @@ async function applyEvents(
   { tx, product_id, now, moved }: SaleTransaction,
   provider: string,
   told: readonly Told[],
-): Promise<(boolean | Refusal)[]> {
+): Promise<boolean[]> {
   const events = told.map(({ event }) => event);
   const eventIds = events.map(({ event_id }) => event_id);
   const applied = await appliedEvents(tx, provider, eventIds);
@@ -136,8 +135,10 @@ async function applyEvents(
   await movePayments(tx, idsOf(having('decline')), 'started', 'declined');
 
   const paying = having('pay');
+  const returning = having('return');
+  const refunding = having('refund');
   for (const from of ['started', 'declined'] as const) {
-    const those = paying.filter(({ status }) => status === from);
+    const those = [...paying, ...returning, ...refunding].filter(({ status }) => status === from);
     await movePayments(tx, idsOf(those), from, 'succeeded');
   }
   const payers = new Map(paying.map(({ order_no, payment_id }) => [order_no, by(payment_id)]));
@@ -145,12 +146,12 @@ async function applyEvents(
   moved(paid);
   const inTime = new Set(paid.map(({ order_no }) => order_no));
   const late = paying.filter(({ order_no }) => !inTime.has(order_no));
-  await movePayments(tx, idsOf(late), 'succeeded', 'refund_pending');
+  await movePayments(tx, idsOf([...late, ...returning]), 'succeeded', 'refund_pending');
+  await movePayments(tx, idsOf(returning), 'refunded', 'refund_pending');
 
-  const refunding = having('refund');
   if (refunding.length > 0) {
     // Some are refunded at the provider without our asking.
-    const unasked = refunding.filter(({ status }) => status === 'succeeded');
+    const unasked = refunding.filter(({ status }) => status !== 'refund_pending');
     await movePayments(tx, idsOf(unasked), 'succeeded', 'refund_pending');
     await movePayments(tx, idsOf(refunding), 'refund_pending', 'refunded');
     // An order is refunded with the payment that paid it, not with one that came on top.
@@ -160,13 +161,9 @@ async function applyEvents(
     moved(await moveOrders(tx, product_id, refunders, 'paid', 'refunded', now));
   }
 
-  const news = events.filter((event) => !applied.has(event.event_id) && effects.get(event) !== 'early');
+  const news = events.filter((event) => !applied.has(event.event_id));
   await insertPaymentEvents(tx, provider, news);
-  return events.map((event) => {
-    const effect = effects.get(event)!;
-    if (effect === 'early') return illegal('payment', payments.get(event.payment_id)!.status);
-    return effect !== 'none';
-  });
+  return events.map((event) => effects.get(event) !== 'none');
 }
 
 interface Refund {

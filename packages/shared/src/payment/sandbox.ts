@@ -3,9 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import Type from 'typebox';
 import Value from 'typebox/value';
 import { Refusal } from '../domain/errors.ts';
-import type { PaymentEvent } from '../domain/payment.ts';
+import type { Money, PaymentEvent } from '../domain/payment.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import type { PaymentProvider, SandboxBehaviour } from './provider.ts';
+import type { PaymentProvider, SandboxBehaviour, Webhook } from './provider.ts';
 
 const SIGNATURE_HEADER = 'x-sandbox-signature';
 /** A signature is believed for this long, so that a recorded webhook cannot be played back later. */
@@ -14,7 +14,7 @@ const SOON_MS = 200;
 const LATE_MS = 3_000;
 const TRIES_MAX = 10;
 
-type Event = Pick<PaymentEvent, 'event_id' | 'kind'>;
+type Event = Pick<PaymentEvent, 'event_id' | 'kind' | 'received'>;
 
 export interface SandboxOptions {
   /** Shared by all processes: what webhooks are signed with. */
@@ -39,7 +39,7 @@ export function createSandbox({ secret, public_url, log }: SandboxOptions): Paym
           headers: { 'content-type': 'application/json', [SIGNATURE_HEADER]: sign(secret, body, Date.now()) },
           body,
         });
-        if (response.ok || response.status === 404) return;
+        if (response.ok) return;
       } catch (error) {
         log.debug({ err: error, payment_id }, 'sandbox webhook not delivered');
       }
@@ -49,12 +49,10 @@ export function createSandbox({ secret, public_url, log }: SandboxOptions): Paym
     log.warn({ payment_id, ...event }, 'sandbox gave up on a webhook');
   }
 
-  const event = (kind: Event['kind']): Event => ({ event_id: randomUUID(), kind });
-
   /** What is sent, and after how long. */
-  function eventsOf(behaviour: SandboxBehaviour): readonly (readonly [Event, number])[] {
-    const succeeded = event('succeeded');
-    const declined = event('declined');
+  function eventsOf(behaviour: SandboxBehaviour, received: Money): readonly (readonly [Event, number])[] {
+    const succeeded: Event = { event_id: randomUUID(), kind: 'succeeded', received };
+    const declined: Event = { event_id: randomUUID(), kind: 'declined' };
     const events: Record<SandboxBehaviour, readonly (readonly [Event, number])[]> = {
       pay: [[succeeded, SOON_MS]],
       decline: [[declined, SOON_MS]],
@@ -75,7 +73,8 @@ export function createSandbox({ secret, public_url, log }: SandboxOptions): Paym
   return {
     name: 'sandbox',
     start(payment, behaviour = 'pay') {
-      for (const [next, after_ms] of eventsOf(behaviour)) void send(payment.payment_id, next, after_ms);
+      const price = { amount: payment.amount_cents, currency: payment.currency };
+      for (const [next, after_ms] of eventsOf(behaviour, price)) void send(payment.payment_id, next, after_ms);
       const url = `${public_url}/api/v1/orders/${payment.order_no}`;
       return Promise.resolve({ provider_ref: `sandbox-${payment.payment_id}`, url });
     },
@@ -86,29 +85,38 @@ export function createSandbox({ secret, public_url, log }: SandboxOptions): Paym
       const expected = Buffer.from(sign(secret, text, signed_ms));
       const matches = given.length === expected.length && timingSafeEqual(given, expected);
       if (!matches || Math.abs(Date.now() - signed_ms) > SIGNATURE_LIFE_MS) throw new Refusal('unauthenticated');
-      return eventOf(text);
+      return webhookOf(text);
     },
-    refund(payment) {
-      // One event per payment, however often it is asked for. Nobody waits for it: where it is lost, the refund is asked for again.
-      void send(payment.payment_id, { event_id: `refund-${payment.payment_id}`, kind: 'refunded' }, 0);
-      return Promise.resolve();
+    // It keeps nothing of a payment: what it was asked for comes by webhook alone.
+    look: () => Promise.resolve({ now: 'open' }),
+    refund({ payment_id, key_no }) {
+      // One event per refund, however often it is asked for. Nobody waits for it: if it is lost, the refund is asked for again.
+      void send(payment_id, { event_id: `refund-${payment_id}-${key_no}`, kind: 'refunded' }, 0);
+      return Promise.resolve({ now: 'waiting' });
     },
-    expire: () => Promise.resolve(),
+    expire: () => Promise.resolve({ now: 'declined' }),
   };
 }
 
+const KINDS = ['succeeded', 'declined', 'refunded', 'refund_failed'] as const;
 const EventSchema = Type.Object({
   event_id: Type.String({ minLength: 1, maxLength: 255, pattern: '^[!-~]+$' }),
   payment_id: Type.String({ minLength: 1, maxLength: 32, pattern: '^[!-~]+$' }),
-  kind: Type.Enum(['succeeded', 'declined', 'refunded']),
+  kind: Type.Enum([...KINDS]),
+  received: Type.Optional(Type.Object({ amount: Type.Integer({ minimum: 0 }), currency: Type.String() })),
 });
 
-function eventOf(text: string): PaymentEvent {
+function webhookOf(text: string): Webhook {
+  let told: unknown;
   try {
-    return Value.Parse(EventSchema, JSON.parse(text));
-  } catch (error) {
-    throw new Refusal('invalid_request', { detail: 'body is not an event of the sandbox', cause: error });
+    told = JSON.parse(text);
+  } catch {
+    return { ignored: 'unreadable' };
   }
+  const { kind, payment_id } = (told ?? {}) as { kind?: unknown; payment_id?: unknown };
+  if (typeof kind === 'string' && !(KINDS as readonly string[]).includes(kind)) return { ignored: 'other_kind' };
+  if (typeof kind === 'string' && payment_id === undefined) return { ignored: 'not_ours' };
+  return Value.Check(EventSchema, told) ? { event: told } : { ignored: 'unreadable' };
 }
 
 function sign(secret: string, body: string, now_ms: number): string {

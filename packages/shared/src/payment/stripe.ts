@@ -1,10 +1,14 @@
 import Stripe from 'stripe';
 import { Refusal } from '../domain/errors.ts';
-import type { PaymentEvent } from '../domain/payment.ts';
-import type { PaymentProvider } from './provider.ts';
+import type { Money, Payment, PaymentEvent, PaymentEventKind } from '../domain/payment.ts';
+import { isWireId, type PaymentAnswer, type PaymentProvider, type Webhook } from './provider.ts';
+import { faultOf } from './stripe-fault.ts';
 
 const TIMEOUT_MS = 5_000;
 const RETRIES_MAX = 2;
+
+/** Under this name Stripe keeps the payment's id with what we make there. Other applications of the account have names of their own. */
+const OURS = 'flash_sale_payment_id';
 
 export interface StripeOptions {
   readonly secret_key: string;
@@ -12,93 +16,179 @@ export interface StripeOptions {
   /** Where shoppers come back to. */
   readonly public_url: string;
   /** Where Stripe's API is. Default: Stripe. */
-  readonly api?: Pick<Stripe.StripeConfig, 'host' | 'port' | 'protocol'>;
+  readonly api?: Pick<Stripe.StripeConfig, 'host' | 'port' | 'protocol' | 'timeout'>;
 }
 
 /** Stripe Checkout. @see https://docs.stripe.com/payments/checkout */
 export function createStripe({ secret_key, webhook_secret, public_url, api }: StripeOptions): PaymentProvider {
   const stripe = new Stripe(secret_key, { timeout: TIMEOUT_MS, maxNetworkRetries: RETRIES_MAX, ...api });
 
+  async function asking<Result>(call: () => Promise<Result>): Promise<Result> {
+    try {
+      return await call();
+    } catch (error) {
+      throw faultOf(error);
+    }
+  }
+
+  const retrieve = (ref: string): Promise<Stripe.Checkout.Session> =>
+    stripe.checkout.sessions.retrieve(ref, { expand: ['payment_intent'] });
+
   return {
     name: 'stripe',
-    async start(payment) {
-      const { payment_id, order_no, amount_cents, currency } = payment;
+    start(payment) {
+      const { payment_id, order_no, amount_cents, currency, key_no } = payment;
       const back = `${public_url}/api/v1/orders/${order_no}`;
-      // Nothing here depends on the time, since Stripe refuses a repeated key with other parameters. A session's own life has a minimum
-      // that may be longer than the time to pay, so it has none of ours: an order that closes has it expired by name.
-      const session = await stripe.checkout.sessions.create(
-        {
-          mode: 'payment',
-          client_reference_id: order_no,
-          line_items: [
-            {
-              quantity: 1,
-              price_data: {
-                currency: currency.toLowerCase(),
-                unit_amount: amount_cents,
-                product_data: { name: `Order ${order_no}` },
+      const metadata = { [OURS]: payment_id };
+      return asking(async () => {
+        // Nothing here depends on the time, since Stripe refuses a repeated key with other parameters. A session's own life has a minimum
+        // that may be longer than the time to pay, so it has none of ours: an order that closes has it expired by name.
+        const session = await stripe.checkout.sessions.create(
+          {
+            mode: 'payment',
+            client_reference_id: order_no,
+            line_items: [
+              {
+                quantity: 1,
+                price_data: {
+                  currency: currency.toLowerCase(),
+                  unit_amount: amount_cents,
+                  product_data: { name: `Order ${order_no}` },
+                },
               },
-            },
-          ],
-          metadata: { payment_id },
-          // On the intent as well: refunds tell of that, not of the session.
-          payment_intent_data: { metadata: { payment_id } },
-          success_url: back,
-          cancel_url: back,
-        },
-        { idempotencyKey: `start-${payment_id}` },
-      );
-      return { provider_ref: session.id, url: session.url ?? back };
+            ],
+            metadata,
+            // On the intent as well: refunds tell of that, not of the session.
+            payment_intent_data: { metadata },
+            success_url: back,
+            cancel_url: back,
+          },
+          { idempotencyKey: `start-${payment_id}-${key_no}` },
+        );
+        return { provider_ref: session.id, url: session.url ?? back };
+      });
     },
 
     verifyWebhook(body, headers) {
-      const signature = headers['stripe-signature'];
+      let event: Stripe.Event;
       try {
-        return paymentEventOf(stripe.webhooks.constructEvent(body, signature ?? '', webhook_secret));
+        event = stripe.webhooks.constructEvent(body, headers['stripe-signature'] ?? '', webhook_secret);
       } catch (error) {
         const isForged = error instanceof Stripe.errors.StripeSignatureVerificationError;
-        throw new Refusal(isForged ? 'unauthenticated' : 'invalid_request', { cause: error });
+        if (isForged) throw new Refusal('unauthenticated', { cause: error });
+        return { ignored: 'unreadable' };
       }
-    },
-
-    async refund({ payment_id, provider_ref }) {
-      const session = await stripe.checkout.sessions.retrieve(provider_ref!);
-      const intent = typeof session.payment_intent === 'string' ? session.payment_intent : session.payment_intent?.id;
-      const refund = { payment_intent: intent!, metadata: { payment_id } };
       try {
-        await stripe.refunds.create(refund, { idempotencyKey: `refund-${payment_id}` });
-      } catch (error) {
-        // By an earlier call whose key Stripe has forgotten, or by hand: its event confirms it.
-        if ((error as Stripe.errors.StripeError).code !== 'charge_already_refunded') throw error;
+        return webhookOf(event);
+      } catch {
+        return { ignored: 'unreadable' };
       }
     },
 
-    async expire({ provider_ref }) {
-      if (provider_ref === null) return;
-      const session = await stripe.checkout.sessions.retrieve(provider_ref);
-      if (session.status === 'open') await stripe.checkout.sessions.expire(provider_ref);
+    look: ({ provider_ref }) => asking(async () => answerOf(await retrieve(nameOf(provider_ref)))),
+
+    refund(payment) {
+      const { payment_id, provider_ref, key_no } = payment;
+      return asking(async () => {
+        const session = await retrieve(nameOf(provider_ref));
+        const intent = intentOf(session);
+        // Nothing was to be paid.
+        if (intent === undefined) return { now: 'refunded' };
+        // What is on its way back is not sent again, whoever sent it.
+        const listed = await stripe.refunds.list({ payment_intent: intent.id, limit: 100 });
+        const standing = listed.data.filter(({ status }) => status !== 'failed' && status !== 'canceled');
+        const sumOf = (refunds: readonly Stripe.Refund[]) => refunds.reduce((sum, { amount }) => sum + amount, 0);
+        const arrived = standing.filter(({ status }) => status === 'succeeded');
+        if (sumOf(arrived) >= intent.amount_received) return { now: 'refunded' };
+        if (sumOf(standing) >= intent.amount_received) return { now: 'waiting' };
+        // Without an amount: the rest, so that Stripe itself refuses to give anything back twice.
+        const refund = await stripe.refunds.create(
+          { payment_intent: intent.id, metadata: { [OURS]: payment_id } },
+          { idempotencyKey: `refund-${payment_id}-${key_no}` },
+        );
+        return { now: refund.status === 'succeeded' ? 'refunded' : 'waiting' };
+      });
+    },
+
+    expire({ provider_ref }) {
+      // Nobody was ever told where to pay.
+      if (provider_ref === null) return Promise.resolve({ now: 'declined' });
+      return asking(async () => {
+        const session = await retrieve(provider_ref);
+        if (session.status !== 'open') return answerOf(session);
+        try {
+          return answerOf(await stripe.checkout.sessions.expire(provider_ref, { expand: ['payment_intent'] }));
+        } catch (error) {
+          // Complete since the look, it cannot be expired any more.
+          if (!(error instanceof Stripe.errors.StripeInvalidRequestError)) throw error;
+          const now = await retrieve(provider_ref);
+          if (now.status === 'open') throw error;
+          return answerOf(now);
+        }
+      });
     },
   };
 }
 
+function nameOf(ref: Payment['provider_ref']): string {
+  if (ref === null) throw new Error('Stripe was never told of this payment');
+  return ref;
+}
+
+/** The intent of a session that was retrieved with it. */
+function intentOf({ payment_intent }: Stripe.Checkout.Session): Stripe.PaymentIntent | undefined {
+  return typeof payment_intent === 'string' ? undefined : (payment_intent ?? undefined);
+}
+
+function answerOf(session: Stripe.Checkout.Session): PaymentAnswer {
+  const received = receivedOf(session);
+  if (session.payment_status !== 'unpaid' && received !== undefined) return { now: 'succeeded', received };
+  if (session.status === 'open') return { now: 'open' };
+  if (session.status === 'expired') return { now: 'declined' };
+  // Complete before the money is there: some ways to pay take days, and may fail.
+  const status = intentOf(session)?.status;
+  return { now: status === 'canceled' || status === 'requires_payment_method' ? 'declined' : 'waiting' };
+}
+
+function receivedOf({ amount_total, currency }: Stripe.Checkout.Session): Money | undefined {
+  if (amount_total === null || currency === null) return undefined;
+  return { amount: amount_total, currency: currency.toUpperCase() };
+}
+
 /** @see https://docs.stripe.com/api/events/types */
-function paymentEventOf(event: Stripe.Event): PaymentEvent | undefined {
-  const made = (kind: PaymentEvent['kind'], metadata: Stripe.Metadata | null): PaymentEvent | undefined => {
-    const payment_id = metadata?.['payment_id'];
-    return payment_id === undefined ? undefined : { event_id: event.id, payment_id, kind };
+function webhookOf(event: Stripe.Event): Webhook {
+  const told = (
+    kind: PaymentEventKind,
+    metadata: Stripe.Metadata | null,
+    rest: Pick<PaymentEvent, 'received'> = {},
+  ) => {
+    const payment_id = metadata?.[OURS];
+    if (payment_id === undefined) return { ignored: 'not_ours' } as const;
+    if (!isWireId(payment_id, 32) || !isWireId(event.id, 255)) return { ignored: 'unreadable' } as const;
+    return { event: { event_id: event.id, payment_id, kind, ...rest } };
   };
+  const paid = (session: Stripe.Checkout.Session): Webhook => {
+    const received = receivedOf(session);
+    const webhook = told('succeeded', session.metadata, received && { received });
+    return 'event' in webhook && received === undefined ? { ignored: 'unreadable' } : webhook;
+  };
+  const unless = (isNews: boolean, webhook: Webhook): Webhook =>
+    isNews || 'ignored' in webhook ? webhook : { ignored: 'no_news' };
+
   switch (event.type) {
     case 'checkout.session.completed':
       // Some ways to pay complete the session before the money is there.
-      return event.data.object.payment_status === 'paid' ? made('succeeded', event.data.object.metadata) : undefined;
+      return unless(event.data.object.payment_status !== 'unpaid', paid(event.data.object));
     case 'checkout.session.async_payment_succeeded':
-      return made('succeeded', event.data.object.metadata);
+      return paid(event.data.object);
     case 'checkout.session.async_payment_failed':
     case 'checkout.session.expired':
-      return made('declined', event.data.object.metadata);
+      return told('declined', event.data.object.metadata);
     case 'charge.refunded':
-      return event.data.object.refunded ? made('refunded', event.data.object.metadata) : undefined;
+      return unless(event.data.object.refunded, told('refunded', event.data.object.metadata));
+    case 'refund.failed':
+      return told('refund_failed', event.data.object.metadata);
     default:
-      return undefined;
+      return { ignored: typeof (event as { type: unknown }).type === 'string' ? 'other_kind' : 'unreadable' };
   }
 }

@@ -177,6 +177,12 @@ function workerMetrics(registers: Registry[]) {
       help: 'Age of the oldest order event that is neither delivered nor dead, as the process that delivers sees it.',
       registers,
     }),
+    payment_oldest_seconds: new Gauge({
+      name: 'seckill_payment_oldest_seconds',
+      help: 'For how long the oldest payment waits, as the process that asks the provider sees it, by what for: its `refund`, or the `answer` of a provider whose calls fail.',
+      labelNames: ['waits_for'],
+      registers,
+    }),
     rebuilds: new Counter({ name: 'seckill_rebuilds_total', help: 'Sales that warm-up loaded into Redis.', registers }),
     drifts: new Counter({ name: 'seckill_drifts_total', help: 'Audits that found a sale to drift.', registers }),
     rounds_failed: new Counter({
@@ -231,7 +237,7 @@ function figures(registers: Registry[]) {
   };
 }
 
-/** Every process: leases, and the ways to Redis and MySQL. */
+/** Every process: leases, payments, and the ways to Redis and MySQL. */
 function connectionMetrics(registers: Registry[]) {
   const metrics = {
     lease_wait_seconds: new Histogram({
@@ -246,6 +252,18 @@ function connectionMetrics(registers: Registry[]) {
       name: 'seckill_fencing_refusals_total',
       help: 'Calls under a lease that were refused since it was not, or not yet, the caller’s, by who refused: `redis` or `mysql`.',
       labelNames: ['at'],
+      registers,
+    }),
+    payment_events: new Counter({
+      name: 'seckill_payment_events_total',
+      help: 'What the payment provider told, by webhook or when asked, by outcome: `applied`, `repeated`, `wrong_amount`, or why it changed nothing.',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    payment_calls: new Counter({
+      name: 'seckill_payment_calls_total',
+      help: 'Calls to the payment provider by call and outcome: `ok`, `refused` (it does not let us in), `busy` or `failed`.',
+      labelNames: ['call', 'outcome'],
       registers,
     }),
     redis_script_seconds: new HotTimes({
@@ -294,6 +312,8 @@ function connectionMetrics(registers: Registry[]) {
     }),
   };
   for (const at of ['redis', 'mysql']) metrics.fencing_refusals.inc({ at }, 0);
+  metrics.payment_events.inc({ outcome: 'wrong_amount' }, 0);
+  for (const call of ['start', 'look', 'refund', 'expire']) metrics.payment_calls.inc({ call, outcome: 'refused' }, 0);
   return metrics;
 }
 

@@ -13,6 +13,7 @@ const MOVES: readonly (readonly [PaymentStatus, PaymentStatus])[] = [
   ['declined', 'succeeded'],
   ['succeeded', 'refund_pending'],
   ['refund_pending', 'refunded'],
+  ['refunded', 'refund_pending'],
 ];
 
 describe('the life of a payment', () => {
@@ -22,7 +23,7 @@ describe('the life of a payment', () => {
       declined: ['succeeded'],
       succeeded: ['refund_pending'],
       refund_pending: ['refunded'],
-      refunded: [],
+      refunded: ['refund_pending'],
     });
     for (const from of PAYMENT_STATUSES) {
       for (const to of PAYMENT_STATUSES) {
@@ -32,9 +33,10 @@ describe('the life of a payment', () => {
     }
   });
 
-  test('money that came is never forgotten: from `succeeded` every way leads to `refunded` or nowhere', () => {
+  test('money that came is never forgotten: from `succeeded` every way leads to `refunded`', () => {
     expect(PAYMENT_TRANSITIONS.succeeded).toEqual(['refund_pending']);
     expect(PAYMENT_TRANSITIONS.refund_pending).toEqual(['refunded']);
+    expect(PAYMENT_TRANSITIONS.refunded).toEqual(['refund_pending']);
   });
 });
 

@@ -199,16 +199,44 @@ describe('a payment', () => {
   }[] = [
     { events: ['succeeded'], applied: [true], status: 'paid', payment: 'succeeded' },
     { events: ['declined'], applied: [true], status: 'pending_payment', payment: 'declined' },
-    { events: ['refunded'], applied: ['The payment is started'], status: 'pending_payment', payment: 'started' },
+    // Its success was lost, or comes later: the money is gone, and the order can be paid anew.
+    { events: ['refunded'], applied: [true], status: 'pending_payment', payment: 'refunded' },
+    { events: ['wrong_amount'], applied: [true], status: 'pending_payment', payment: 'refund_pending' },
+    {
+      events: ['wrong_amount', 'succeeded', 'refunded'],
+      applied: [true, false, true],
+      status: 'pending_payment',
+      payment: 'refunded',
+    },
+    {
+      events: ['declined', 'wrong_amount'],
+      applied: [true, true],
+      status: 'pending_payment',
+      payment: 'refund_pending',
+    },
+    { events: ['succeeded', 'wrong_amount'], applied: [true, false], status: 'paid', payment: 'succeeded' },
+    { events: ['succeeded', 'refund_failed'], applied: [true, false], status: 'paid', payment: 'succeeded' },
+    {
+      events: ['succeeded', 'refunded', 'refund_failed', 'refunded'],
+      applied: [true, true, true, true],
+      status: 'refunded',
+      payment: 'refunded',
+    },
+    {
+      events: ['succeeded', 'refunded', 'refund_failed'],
+      applied: [true, true, true],
+      status: 'refunded',
+      payment: 'refund_pending',
+    },
     { events: ['succeeded', 'declined'], applied: [true, false], status: 'paid', payment: 'succeeded' },
     { events: ['succeeded', 'succeeded'], applied: [true, false], status: 'paid', payment: 'succeeded' },
     { events: ['declined', 'declined'], applied: [true, false], status: 'pending_payment', payment: 'declined' },
     { events: ['declined', 'succeeded'], applied: [true, true], status: 'paid', payment: 'succeeded' },
     {
       events: ['declined', 'refunded'],
-      applied: [true, 'The payment is declined'],
+      applied: [true, true],
       status: 'pending_payment',
-      payment: 'declined',
+      payment: 'refunded',
     },
     { events: ['succeeded', 'refunded'], applied: [true, true], status: 'refunded', payment: 'refunded' },
     {
@@ -219,8 +247,8 @@ describe('a payment', () => {
     },
     {
       events: ['refunded', 'succeeded', 'refunded'],
-      applied: ['The payment is started', true, true],
-      status: 'refunded',
+      applied: [true, false, false],
+      status: 'pending_payment',
       payment: 'refunded',
     },
   ];

@@ -1,56 +1,111 @@
-import type { Payment } from '@flash-sale/shared/domain/payment.ts';
 import type { Db } from '@flash-sale/shared/db/client.ts';
-import { askAgainIn, duePayments, movePayments } from '@flash-sale/shared/db/payments.ts';
-import type { PaymentProvider } from '@flash-sale/shared/payment/provider.ts';
+import {
+  askAgain,
+  duePayments,
+  endAsking,
+  oldestWaitsSeconds,
+  renewKey,
+  type DuePayment,
+} from '@flash-sale/shared/db/payments.ts';
+import type { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
+import { ProviderFault, type PaymentAnswer, type PaymentProvider } from '@flash-sale/shared/payment/provider.ts';
+import { tellOfPayment } from '@flash-sale/shared/payment/tell.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
+import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import type { Rounds } from '@flash-sale/shared/process/service.ts';
 
 const INTERVAL_MS = 500;
-/** A call that was not confirmed by then is made again; providers answer a repeated one as the first. */
+/** A payment whose state did not change is asked about again after this long, then after twice as long, and so on. */
 const ASK_AGAIN_MS = 30_000;
+const ASK_AGAIN_MS_MAX = 600_000;
+/** A call that this process did not live to see answered is made again by another one after this long. */
+const LOST_CALL_MS = 60_000;
 /** Calls at once: a provider takes its time, and takes only so many. */
 const BATCH = 10;
+/** How often the ages of what waits are looked up. */
+const AGES_EVERY_MS = 15_000;
+/** How long a provider is left alone that does not let us in, or says that it is asked too often. */
+const REST_MS = 10_000;
 
 export interface PaymentCallsDeps {
   readonly db: Db;
   readonly provider: PaymentProvider;
+  readonly saleTransactions: SaleTransactions;
   readonly log: Logger;
+  readonly metrics: Pick<Metrics, 'payment_events' | 'payment_oldest_seconds'>;
 }
 
 /**
- * Payment calls: asks the provider to give money back, and to expire open payments of orders that have closed. What is due is in MySQL, in the
- * transaction that made it due, and stays due until the provider has confirmed. By one process at a time; two at once ask
- * twice, which a provider answers as once.
+ * Payment calls: asks the provider to give money back, to expire open payments of orders that have closed, and what became of payments of which no
+ * webhook came. What is due is in MySQL, in the transaction that made it due, and stays due until the provider has said how the payment ended. By one
+ * process at a time; two at once ask twice, which a provider answers as once.
  */
-export function paymentCalls({ db, provider, log }: PaymentCallsDeps): Rounds<'payment_calls'> {
-  async function call(payment: Payment): Promise<void> {
-    const { payment_id, order_no, status } = payment;
-    await askAgainIn(db, payment_id, ASK_AGAIN_MS);
-    try {
-      if (payment.provider !== provider.name)
-        throw new Error(`The provider is ${payment.provider}, not ${provider.name}`);
-      if (status === 'refund_pending') {
-        await provider.refund(payment);
-      } else {
-        await provider.expire(payment);
-        // One that was paid at the last moment comes back as an event, and is refunded.
-        if (status === 'started') await movePayments(db, [payment_id], 'started', 'declined');
-      }
-      log.info({ payment_id, order_no, status }, 'payment provider asked');
-    } catch (error) {
-      log.warn({ err: error, payment_id, order_no, status }, 'payment provider did not answer; asked again later');
+export function paymentCalls(deps: PaymentCallsDeps): Rounds<'payment_calls'> {
+  const { db, provider, log, metrics } = deps;
+  let restsUntilMs = 0;
+  let agesDueMs = 0;
+
+  function ask(payment: DuePayment): Promise<PaymentAnswer> {
+    if (payment.provider !== provider.name) {
+      throw new Error(`The provider is ${provider.name}, and this payment is one of ${payment.provider}`);
     }
+    if (payment.status === 'refund_pending') return provider.refund(payment);
+    return payment.status === 'started' && payment.payable ? provider.look(payment) : provider.expire(payment);
+  }
+
+  async function call(payment: DuePayment): Promise<void> {
+    const { payment_id, order_no, status, asks } = payment;
+    const nextMs = Math.min(ASK_AGAIN_MS * 2 ** asks, ASK_AGAIN_MS_MAX);
+    await askAgain(db, payment, Math.max(nextMs, LOST_CALL_MS), null);
+    try {
+      const answer = await ask(payment);
+      log.info({ payment_id, order_no, status, answer }, 'payment provider asked');
+      if (answer.now === 'open' || answer.now === 'waiting') {
+        await askAgain(db, payment, nextMs, null);
+        return;
+      }
+      const { now, ...rest } = answer;
+      // Its own for each refund, since one may fail after it was confirmed.
+      const event = { event_id: `asked-${now}-${payment_id}-${payment.key_no}`, payment_id, kind: now, ...rest };
+      await tellOfPayment(deps, provider.name, event);
+      // Nothing is left to ask of one that was given up here before.
+      if (now === 'declined') await endAsking(db, payment);
+    } catch (error) {
+      const fault = error instanceof ProviderFault ? error : undefined;
+      if (fault !== undefined && fault.kind !== 'failed') {
+        restsUntilMs = performance.now() + Math.max(REST_MS, fault.retryAfterMs ?? 0);
+      }
+      if (fault?.mayBeKept === true) await renewKey(db, payment);
+      await askAgain(db, payment, Math.max(nextMs, fault?.retryAfterMs ?? 0), (error as Error).message);
+      log.warn({ err: error, payment_id, order_no, status }, 'payment provider did not do it; asked again later');
+    }
+  }
+
+  async function tellAges(): Promise<void> {
+    if (performance.now() < agesDueMs) return;
+    const { refund, answer } = await oldestWaitsSeconds(db);
+    showAges(refund, answer);
+    agesDueMs = performance.now() + AGES_EVERY_MS;
+  }
+
+  function showAges(refund: number, answer: number): void {
+    metrics.payment_oldest_seconds.set({ waits_for: 'refund' }, refund);
+    metrics.payment_oldest_seconds.set({ waits_for: 'answer' }, answer);
+    agesDueMs = 0;
   }
 
   return {
     name: 'payment_calls',
     interval_ms: INTERVAL_MS,
     async round(stopping) {
-      while (!stopping.aborted) {
+      await tellAges();
+      while (!stopping.aborted && performance.now() >= restsUntilMs) {
         const due = await duePayments(db, BATCH);
         await Promise.all(due.map(call));
         if (due.length < BATCH) return;
       }
     },
+    // Whoever does not ask knows nothing of what waits.
+    rest: () => showAges(0, 0),
   };
 }

@@ -1,8 +1,11 @@
+import { sql } from 'kysely';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import type { Payment } from '@flash-sale/shared/domain/payment.ts';
+import type { Payment, PaymentEventKind } from '@flash-sale/shared/domain/payment.ts';
 import type { Order } from '@flash-sale/shared/domain/order.ts';
 import { applyPaymentEvent, cancelOrder, requestRefund } from '@flash-sale/shared/order/moves.ts';
-import type { PaymentProvider } from '@flash-sale/shared/payment/provider.ts';
+import { ProviderFault, type PaymentAnswer, type PaymentProvider } from '@flash-sale/shared/payment/provider.ts';
+import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { findPayment, findPaymentsOfOrder, updateStartedPayment } from '@flash-sale/shared/db/payments.ts';
 import { ledgerOf, openPayment, placeOrder, placeOrders } from '../../../shared/test/ordering.ts';
 import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
 import { paymentCalls } from '../../src/services/payment-calls.ts';
@@ -16,32 +19,31 @@ beforeEach(async () => {
   onTestFinished(() => context.close());
 });
 
-/** A provider that keeps what it was asked, and fails where the test says so. */
-function openCalls(answer: (payment: Payment) => Promise<void> = () => Promise.resolve()) {
+/** A provider that keeps what it was asked, and answers as the test says. */
+function openCalls(answer: (payment: Payment) => Promise<PaymentAnswer> = () => Promise.resolve({ now: 'waiting' })) {
   const asked: string[] = [];
   let atOnce = 0;
   let atOnceMax = 0;
   const ask = (what: string) => async (payment: Payment) => {
     asked.push(`${what} ${payment.payment_id}`);
     atOnceMax = Math.max(atOnceMax, (atOnce += 1));
-    await answer(payment).finally(() => (atOnce -= 1));
+    return answer(payment).finally(() => (atOnce -= 1));
   };
   const provider: PaymentProvider = {
     name: 'sandbox',
     start: () => Promise.reject(new Error('nobody starts a payment here')),
-    verifyWebhook: () => undefined,
+    verifyWebhook: () => ({ ignored: 'unreadable' }),
+    look: ask('look'),
     refund: ask('refund'),
     expire: ask('expire'),
   };
-  const { db, log } = context;
-  return {
-    asked,
-    atOnceMax: () => atOnceMax,
-    round: () => paymentCalls({ db, provider, log }).round(GOING_ON),
-  };
+  const { db, log, saleTransactions } = context;
+  const metrics = createMetrics('worker');
+  const { round, rest } = paymentCalls({ db, provider, saleTransactions, log, metrics });
+  return { asked, atOnceMax: () => atOnceMax, metrics, round: () => round(GOING_ON), rest: rest! };
 }
 
-const tell = (payment_id: string, kind: 'succeeded' | 'refunded') =>
+const tell = (payment_id: string, kind: PaymentEventKind) =>
   applyPaymentEvent(context, 'sandbox', { event_id: `${kind}-${payment_id}`, payment_id, kind });
 
 /** A cancelled order, for which money came afterwards. */
@@ -53,8 +55,8 @@ async function latePayment(user = 'alice'): Promise<{ order: Order; payment_id: 
   return { order, payment_id };
 }
 
-/** Lets the time pass after which a call that was not confirmed is made again. */
-const halfAMinuteLater = () =>
+/** Lets the time pass after which a payment is asked about again. */
+const later = () =>
   context.db.updateTable('payments').set({ ask_at: new Date() }).where('ask_at', 'is not', null).execute();
 
 describe('a refund', () => {
@@ -66,7 +68,7 @@ describe('a refund', () => {
     expect(asked).toEqual([`refund ${payment_id}`]);
     expect(await ledgerOf(context, order)).toMatchObject({ status: 'cancelled', payments: ['refund_pending'] });
     await tell(payment_id, 'refunded');
-    await halfAMinuteLater();
+    await later();
     await round();
     expect(asked).toHaveLength(1);
   });
@@ -88,7 +90,7 @@ describe('a refund', () => {
     const { payment_id } = await latePayment();
     const { round, asked } = openCalls();
     await round();
-    await halfAMinuteLater();
+    await later();
     await round();
     expect(asked).toEqual([`refund ${payment_id}`, `refund ${payment_id}`]);
   });
@@ -100,41 +102,213 @@ describe('a refund', () => {
     await requestRefund(context, order, 'operator');
     const { round, asked } = openCalls(() => Promise.reject(new Error('the provider is away')));
     await round();
-    await halfAMinuteLater();
+    await later();
     await round();
     expect(asked).toEqual([`refund ${payment_id}`, `refund ${payment_id}`]);
     expect(await ledgerOf(context, order)).toMatchObject({ status: 'paid', payments: ['refund_pending'] });
   });
 });
 
+describe('a refund whose answer says that it has arrived', () => {
+  test('is done, though no webhook comes', async () => {
+    const { order, payment_id } = await latePayment();
+    const { round, asked } = openCalls(() => Promise.resolve({ now: 'refunded' }));
+    await round();
+    await later();
+    await round();
+    expect(asked).toEqual([`refund ${payment_id}`]);
+    expect(await ledgerOf(context, order)).toMatchObject({ status: 'cancelled', payments: ['refunded'] });
+  });
+
+  test('and is told to have failed afterwards is made again, as another call', async () => {
+    const { order, payment_id } = await latePayment();
+    const keys: number[] = [];
+    const { round } = openCalls(({ key_no }) => {
+      keys.push(key_no);
+      return Promise.resolve({ now: 'refunded' });
+    });
+    await round();
+    await tell(payment_id, 'refund_failed');
+    expect(await ledgerOf(context, order)).toMatchObject({ payments: ['refund_pending'] });
+    await round();
+    expect(new Set(keys).size).toBe(2);
+    expect(await ledgerOf(context, order)).toMatchObject({ status: 'cancelled', payments: ['refunded'] });
+  });
+});
+
 describe('an open payment', () => {
-  test('of a closed order is expired at its provider, once', async () => {
+  const openOrder = async () => {
     const order = await placeOrder(context, await context.openSale());
-    const payment_id = await openPayment(context, order.order_no);
-    const { round, asked } = openCalls();
+    return { order, payment_id: await openPayment(context, order.order_no) };
+  };
+
+  test.each([
+    ['its provider expired it', { now: 'declined' }, 'declined'],
+    ['its money came first', { now: 'succeeded', received: { amount: 1_999, currency: 'CNY' } }, 'refund_pending'],
+    ['its money is under way', { now: 'waiting' }, 'started'],
+  ] as const)('of a closed order is asked about until its end is known: %s', async (_name, answer, status) => {
+    const { order, payment_id } = await openOrder();
+    const { round, asked } = openCalls(() => Promise.resolve(answer));
     await round();
     expect(asked).toEqual([]);
     await cancelOrder(context, order, { actor: 'shopper' });
     await round();
-    await halfAMinuteLater();
+    expect(asked[0]).toBe(`expire ${payment_id}`);
+    expect(await ledgerOf(context, order)).toMatchObject({ status: 'cancelled', payments: [status] });
+    await later();
     await round();
-    expect(asked).toEqual([`expire ${payment_id}`]);
-    expect(await ledgerOf(context, order)).toMatchObject({ payments: ['declined'] });
+    const next = { declined: [], refund_pending: [`refund ${payment_id}`], started: [`expire ${payment_id}`] };
+    expect(asked.slice(1)).toEqual(next[status]);
   });
 
   test('that is paid while its provider is asked to expire it goes back', async () => {
-    const order = await placeOrder(context, await context.openSale());
-    const payment_id = await openPayment(context, order.order_no);
+    const { order, payment_id } = await openOrder();
     await cancelOrder(context, order, { actor: 'shopper' });
     const { round, asked } = openCalls(async () => {
-      if (asked.length === 1) await tell(payment_id, 'succeeded');
+      if (asked.length > 1) return { now: 'waiting' };
+      await tell(payment_id, 'succeeded');
+      return { now: 'declined' };
     });
     await round();
     expect(await ledgerOf(context, order)).toMatchObject({ payments: ['refund_pending'] });
-    await halfAMinuteLater();
+    await later();
     await round();
     expect(asked).toEqual([`expire ${payment_id}`, `refund ${payment_id}`]);
   });
+
+  test('whose webhook was lost pays its order, in time', async () => {
+    const { order, payment_id } = await openOrder();
+    await updateStartedPayment(context.db, payment_id, 'ref', 'http://pay.test/');
+    const answers: PaymentAnswer[] = [
+      { now: 'open' },
+      { now: 'succeeded', received: { amount: 1_999, currency: 'CNY' } },
+    ];
+    const { round, asked } = openCalls(() => Promise.resolve(answers.shift()!));
+    // Its webhook is given time.
+    await round();
+    expect(asked).toEqual([]);
+    for (let i = 0; i < 2; i += 1) {
+      await later();
+      await round();
+    }
+    expect(asked).toEqual([`look ${payment_id}`, `look ${payment_id}`]);
+    expect(await ledgerOf(context, order)).toMatchObject({ status: 'paid', payments: ['succeeded'] });
+    await later();
+    await round();
+    expect(asked).toHaveLength(2);
+  });
+
+  test('that was paid with another amount is not taken for paid: noted, counted, and given back', async () => {
+    const { order, payment_id } = await openOrder();
+    await updateStartedPayment(context.db, payment_id, 'ref', 'http://pay.test/');
+    await later();
+    const answer = { now: 'succeeded', received: { amount: 1_998, currency: 'CNY' } } as const;
+    const { round, metrics } = openCalls(() => Promise.resolve(answer));
+    await round();
+    expect(await ledgerOf(context, order)).toMatchObject({ status: 'pending_payment', payments: ['refund_pending'] });
+    const [payment] = await findPaymentsOfOrder(context.db, order.order_no);
+    expect(payment!.note).toBe('Received 1998 CNY in its smallest unit instead of 1999 CNY');
+    expect((await metrics.payment_events.get()).values).toContainEqual({
+      labels: { outcome: 'wrong_amount' },
+      value: 1,
+    });
+    // The order can be paid by another payment.
+    await tell(await openPayment(context, order.order_no), 'succeeded');
+    expect(await ledgerOf(context, order)).toMatchObject({ status: 'paid' });
+  });
+});
+
+describe('a provider that does not do it', () => {
+  const keyOf = async (payment_id: string) => (await findPayment(context.db, payment_id))!.key_no;
+  const askAtOf = (payment_id: string) =>
+    context.db
+      .selectFrom('payments')
+      .select(sql<number>`TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(3), ask_at)`.as('seconds'))
+      .select(['asks', 'last_error'])
+      .where('payment_id', '=', payment_id)
+      .executeTakeFirstOrThrow();
+
+  test.each(['refused', 'busy'] as const)('since it is %s is left alone, for all payments', async (kind) => {
+    const ids = [];
+    for (let i = 0; i < 12; i += 1) ids.push((await latePayment()).payment_id);
+    const { round, asked } = openCalls(() => Promise.reject(new ProviderFault(kind, 'not now')));
+    await round();
+    await later();
+    await round();
+    expect(asked).toHaveLength(10);
+    expect(await askAtOf(ids[0]!)).toMatchObject({ last_error: 'not now' });
+  });
+
+  test('is asked later and later, at most ten minutes apart, and not before it wants to be', async () => {
+    const { payment_id } = await latePayment();
+    let retryAfterMs: number | undefined;
+    const { round } = openCalls(() => Promise.reject(new ProviderFault('failed', 'away', { retryAfterMs })));
+    const waits: number[] = [];
+    for (let i = 0; i < 7; i += 1) {
+      await later();
+      await round();
+      waits.push((await askAtOf(payment_id)).seconds);
+    }
+    expect(waits.map((seconds) => Math.round(seconds / 10) * 10)).toEqual([30, 60, 120, 240, 480, 600, 600]);
+    retryAfterMs = 900_000;
+    await later();
+    await round();
+    expect((await askAtOf(payment_id)).seconds).toBeGreaterThan(890);
+  });
+
+  test('and may keep its answer is asked by a new call; one of which nothing is known, by the same', async () => {
+    const { payment_id } = await latePayment();
+    const before = await keyOf(payment_id);
+    const faults = [new ProviderFault('failed', 'lost'), new ProviderFault('failed', '500', { mayBeKept: true })];
+    const { round } = openCalls(() => Promise.reject(faults.shift()!));
+    await round();
+    expect(await keyOf(payment_id)).toBe(before);
+    await later();
+    await round();
+    expect(await keyOf(payment_id)).toBe(before + 1);
+  });
+
+  test('is asked again by another process where this one died meanwhile', async () => {
+    const { payment_id } = await latePayment();
+    const { promise, resolve } = Promise.withResolvers<PaymentAnswer>();
+    const { round, asked } = openCalls(() => promise);
+    const dying = round();
+    await expect.poll(() => asked).toHaveLength(1);
+    expect((await askAtOf(payment_id)).seconds).toBeGreaterThan(50);
+    resolve({ now: 'waiting' });
+    await dying;
+  });
+});
+
+test('the age of what waits longest for its refund, or for an answer, is told by whoever asks', async () => {
+  const twoHoursPass = () =>
+    context.db
+      .updateTable('payments')
+      .set({ updated_at: sql`UTC_TIMESTAMP(3) - INTERVAL 2 HOUR` })
+      .execute();
+  const agesShown = async ({ metrics }: ReturnType<typeof openCalls>) => {
+    const { values } = await metrics.payment_oldest_seconds.get();
+    return Object.fromEntries(values.map(({ labels, value }) => [labels.waits_for, Math.floor(value / 60)]));
+  };
+  const agesOf = async (calls: ReturnType<typeof openCalls>) => {
+    await calls.round();
+    return agesShown(calls);
+  };
+  const { payment_id } = await latePayment();
+  const closed = await placeOrder(context, await context.openSale());
+  await openPayment(context, closed.order_no, 'stripe');
+  await twoHoursPass();
+  expect(await agesOf(openCalls())).toEqual({ refund: 120, answer: 0 });
+  await tell(payment_id, 'refunded');
+  await cancelOrder(context, closed, { actor: 'shopper' });
+  // Nobody here has the provider of that one.
+  await openCalls().round();
+  await twoHoursPass();
+  const calls = openCalls();
+  expect(await agesOf(calls)).toEqual({ refund: 0, answer: 120 });
+  // Once somebody else leads.
+  calls.rest();
+  expect(await agesShown(calls)).toEqual({ refund: 0, answer: 0 });
 });
 
 test('a payment of another provider is left to a worker that has that one', async () => {
@@ -154,11 +328,11 @@ test('all that is due is asked in one round, several at once and never more than
     await openPayment(context, order.order_no);
     await cancelOrder(context, order, { actor: 'shopper' });
   }
-  const { promise, resolve } = Promise.withResolvers<void>();
+  const { promise, resolve } = Promise.withResolvers<PaymentAnswer>();
   const { round, asked, atOnceMax } = openCalls(() => promise);
   const done = round();
   await expect.poll(() => asked).toHaveLength(10);
-  resolve();
+  resolve({ now: 'waiting' });
   await done;
   expect(new Set(asked).size).toBe(35);
   expect(atOnceMax()).toBe(10);

@@ -18,15 +18,17 @@ export function orderFile(order: Order, history: Moves, payments: Payments) {
       reason,
       time: created_at.toISOString(),
     })),
-    payments: payments.map(({ payment_id, provider, provider_ref, status, amount_cents, currency, ...times }) => ({
+    payments: payments.map(({ payment_id, provider, provider_ref, status, amount_cents, currency, ...rest }) => ({
       payment_id,
       provider,
       provider_ref,
       status,
       amount: priceOfCents(amount_cents),
       currency,
-      created_at: times.created_at.toISOString(),
-      updated_at: times.updated_at.toISOString(),
+      note: rest.note,
+      last_error: rest.last_error,
+      created_at: rest.created_at.toISOString(),
+      updated_at: rest.updated_at.toISOString(),
     })),
   };
 }

@@ -102,6 +102,10 @@ export const OrderFile = {
           status: Type.Enum([...PAYMENT_STATUSES]),
           amount: Price,
           currency: Type.String(),
+          note: Type.Union([Type.String(), Type.Null()], { description: 'What to know of its money' }),
+          last_error: Type.Union([Type.String(), Type.Null()], {
+            description: 'Why the last call to the provider failed',
+          }),
           created_at: Time,
           updated_at: Time,
         }),

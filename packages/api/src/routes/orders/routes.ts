@@ -3,11 +3,17 @@ import { priceOfCents } from '@flash-sale/shared/domain/money.ts';
 import type { Order } from '@flash-sale/shared/domain/order.ts';
 import { findOrder, listOrdersOfUser } from '@flash-sale/shared/db/orders.ts';
 import { isDuplicate } from '@flash-sale/shared/db/errors.ts';
-import { findOpenPayment, insertPayment, movePayments, updateStartedPayment } from '@flash-sale/shared/db/payments.ts';
+import {
+  findOpenPayment,
+  insertPayment,
+  movePayments,
+  renewKey,
+  updateStartedPayment,
+} from '@flash-sale/shared/db/payments.ts';
 import { Refusal } from '@flash-sale/shared/domain/errors.ts';
 import { newPaymentId, type Payment } from '@flash-sale/shared/domain/payment.ts';
 import { cancelOrder } from '@flash-sale/shared/order/moves.ts';
-import type { SandboxBehaviour } from '@flash-sale/shared/payment/provider.ts';
+import { ProviderFault, type SandboxBehaviour } from '@flash-sale/shared/payment/provider.ts';
 import type { FastifyRequest } from 'fastify';
 import type { AppDeps } from '../../deps.ts';
 import type { OrderReader } from '../../orders/order-reader.ts';
@@ -102,17 +108,16 @@ export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) =>
     behaviour: SandboxBehaviour | undefined,
   ): Promise<string> {
     const { payment_id, order_no } = payment;
-    const { provider_ref, url } = await provider.start(payment, behaviour).catch((error: unknown) => {
-      // What a provider says of its own errors is not for shoppers.
+    const { provider_ref, url } = await provider.start(payment, behaviour).catch(async (error: unknown) => {
+      // What a provider says of its own errors is not for shoppers. An answer that it keeps for a day is not asked for again.
+      if (error instanceof ProviderFault && error.mayBeKept) await renewKey(db, payment);
       throw new Refusal('unavailable', { cause: error });
     });
     request.log.info({ order_no, payment_id }, 'payment started');
-    if (await updateStartedPayment(db, payment_id, provider_ref, url)) return url;
-    // Closed while the provider started, so that nobody could name this to it when the order closed. Money that comes all the same goes back.
-    await provider.expire({ ...payment, provider_ref }).catch((error: unknown) => {
-      request.log.warn({ err: error, order_no, payment_id }, 'payment of a closed order not expired');
-    });
-    throw await notToBePaid(order_no);
+    const standing = await updateStartedPayment(db, payment_id, provider_ref, url);
+    // Closed while the provider started. A worker ends it there.
+    if (standing === undefined) throw await notToBePaid(order_no);
+    return standing;
   }
 
   async function notToBePaid(orderNo: string): Promise<Refusal> {

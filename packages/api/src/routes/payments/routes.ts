@@ -1,16 +1,16 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import Type from 'typebox';
-import { applyPaymentEvent } from '@flash-sale/shared/order/moves.ts';
+import { OUTCOMES, tellOfPayment } from '@flash-sale/shared/payment/tell.ts';
 import type { AppDeps } from '../../deps.ts';
 import { mayRefuse } from '../fields.ts';
 
-const WEBHOOK_BYTES_MAX = 65_536;
+/** Events of other applications of the same account are larger than ours, and refusing them would have the provider give up this endpoint. */
+const WEBHOOK_BYTES_MAX = 1_048_576;
 
 /** Webhooks of payment providers. Their bodies are kept as they came, since it is those bytes that are signed. */
-export const paymentRoutes: FastifyPluginAsyncTypebox<Pick<AppDeps, 'db' | 'saleTransactions' | 'provider'>> = async (
-  app,
-  deps,
-) => {
+export const paymentRoutes: FastifyPluginAsyncTypebox<
+  Pick<AppDeps, 'db' | 'saleTransactions' | 'provider' | 'metrics'>
+> = async (app, deps) => {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: WEBHOOK_BYTES_MAX }, (_request, body, done) => {
     done(null, body);
@@ -21,23 +21,25 @@ export const paymentRoutes: FastifyPluginAsyncTypebox<Pick<AppDeps, 'db' | 'sale
     {
       schema: {
         summary: 'An event of the payment provider',
-        description: 'Signed by the provider. Each event is applied once; sent again, it changes nothing.',
+        description:
+          'Signed by the provider. Each event is applied once; sent again, it changes nothing. Whatever is signed is answered 200, also if it is about something else: `outcome` says what became of it.',
         tags: ['payments'],
         params: Type.Object({ provider: Type.String({ maxLength: 16 }) }),
         ...mayRefuse('unauthenticated'),
-        response: { 200: Type.Object({ applied: Type.Boolean() }) },
+        response: { 200: Type.Object({ applied: Type.Boolean(), outcome: Type.Enum([...OUTCOMES]) }) },
       },
     },
     async (request, reply) => {
       const { provider } = deps;
       if (request.params.provider !== provider.name) return reply.refuse('not_found');
       if (!Buffer.isBuffer(request.body)) return reply.refuse('invalid_request', { detail: 'body is missing' });
-      const event = provider.verifyWebhook(request.body, request.headers);
-      // Signed, and about something else.
-      if (event === undefined) return { applied: false };
-      const applied = await applyPaymentEvent(deps, provider.name, event);
-      request.log.info({ payment_id: event.payment_id, kind: event.kind, applied }, 'payment event');
-      return { applied };
+      const webhook = provider.verifyWebhook(request.body, request.headers);
+      if ('ignored' in webhook) {
+        deps.metrics.payment_events.inc({ outcome: webhook.ignored });
+        return { applied: false, outcome: webhook.ignored };
+      }
+      const outcome = await tellOfPayment({ ...deps, log: request.log }, provider.name, webhook.event);
+      return { applied: outcome === 'applied' || outcome === 'wrong_amount', outcome };
     },
   );
 };

@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { duePayments, findPayment } from '@flash-sale/shared/db/payments.ts';
 import { applyPaymentEvent, cancelOrder, expireOrders } from '@flash-sale/shared/order/moves.ts';
-import type { PaymentProvider } from '@flash-sale/shared/payment/provider.ts';
+import {
+  ProviderFault,
+  type PaymentAnswer,
+  type PaymentProvider,
+  type Webhook,
+} from '@flash-sale/shared/payment/provider.ts';
 import type { Order } from '@flash-sale/shared/domain/order.ts';
 import { ledgerOf, openPayment, placeOrder } from '../../../../shared/test/ordering.ts';
 import { openApp, openTestContext, type TestApp, type TestContext } from '../../support.ts';
@@ -9,7 +15,6 @@ import { openApp, openTestContext, type TestApp, type TestContext } from '../../
 class StubProvider implements PaymentProvider {
   readonly name = 'sandbox';
   readonly started: string[] = [];
-  readonly expired: (string | null)[] = [];
   meanwhile: () => Promise<void> = () => Promise.resolve();
 
   async start({ payment_id }: { payment_id: string }) {
@@ -17,15 +22,17 @@ class StubProvider implements PaymentProvider {
     await this.meanwhile();
     return { provider_ref: `ref-${payment_id}`, url: `https://pay.test/${payment_id}` };
   }
-  verifyWebhook() {
-    return undefined;
+  verifyWebhook(): Webhook {
+    return { ignored: 'unreadable' };
   }
-  refund() {
-    return Promise.resolve();
+  look(): Promise<PaymentAnswer> {
+    return Promise.resolve({ now: 'open' });
   }
-  expire({ provider_ref }: { provider_ref: string | null }) {
-    this.expired.push(provider_ref);
-    return Promise.resolve();
+  refund(): Promise<PaymentAnswer> {
+    return Promise.resolve({ now: 'refunded' });
+  }
+  expire(): Promise<PaymentAnswer> {
+    return Promise.resolve({ now: 'declined' });
   }
 }
 
@@ -136,29 +143,59 @@ describe('POST /api/v1/orders/:orderNo/pay', () => {
     expect(answer.json()).toMatchObject({ detail: 'The order is queued' });
   });
 
-  it('has a payment expired by name whose order closed while the provider started it', async () => {
-    const order = await newOrder();
-    provider.meanwhile = async () => {
-      provider.meanwhile = () => Promise.resolve();
-      await cancelOrder(context, order, { actor: 'shopper' });
-    };
-    const answer = await pay(order);
-    expect(answer).toBeProblem('invalid_state');
-    expect(answer.json()).toMatchObject({ detail: 'The order is cancelled' });
-    expect(provider.expired).toContain(`ref-${provider.started.at(-1)}`);
-  });
+  it.each([
+    ['still open', () => Promise.resolve()],
+    ['given up meanwhile, since it had no name yet', (id: string) => tell(id, 'declined')],
+  ])(
+    'leaves a payment to be ended by its name whose order closed while the provider started it: %s',
+    async (_name, do_) => {
+      const order = await newOrder();
+      provider.meanwhile = async () => {
+        provider.meanwhile = () => Promise.resolve();
+        await cancelOrder(context, order, { actor: 'shopper' });
+        await do_(provider.started.at(-1)!);
+      };
+      const answer = await pay(order);
+      expect(answer).toBeProblem('invalid_state');
+      expect(answer.json()).toMatchObject({ detail: 'The order is cancelled' });
+      const payment_id = provider.started.at(-1)!;
+      expect(await duePayments(context.db, 100)).toContainEqual(
+        expect.objectContaining({ payment_id, provider_ref: `ref-${payment_id}` }),
+      );
+    },
+  );
 
-  it('tells nothing of what the provider said, and answers 503, where the provider fails; the next try pays', async () => {
+  it.each([
+    ['does not let us in', new ProviderFault('refused', 'Invalid API Key provided: sk_live_1234'), 0],
+    ['has no answer', new ProviderFault('failed', 'timed out: sk_live_1234'), 0],
+    ['may keep its error for a day', new ProviderFault('failed', 'sk_live_1234', { mayBeKept: true }), 1],
+    ['fails as nobody foresaw', new Error('sk_live_1234'), 0],
+  ])('tells nothing of a provider that %s, and answers 503; the next try pays', async (_name, fault, key_no) => {
     const order = await newOrder();
     provider.meanwhile = () => {
       provider.meanwhile = () => Promise.resolve();
-      return Promise.reject(Object.assign(new Error('Invalid API Key provided: sk_live_1234'), { statusCode: 401 }));
+      return Promise.reject(fault);
     };
     const answer = await pay(order);
     expect(answer).toBeProblem('unavailable');
+    expect(answer.headers['retry-after']).toBeDefined();
     expect(answer.body).not.toContain('sk_live');
     const failed = provider.started.at(-1);
     expect((await pay(order)).json()).toMatchObject({ payment_id: failed });
+    // A new call where the old one would be answered the same.
+    expect(await findPayment(context.db, failed!)).toMatchObject({ key_no });
+  });
+
+  it('leads to one place alone, whatever the provider answers to several that start it at once', async () => {
+    const order = await newOrder();
+    const plain = provider.start.bind(provider);
+    let starts = 0;
+    provider.start = async (payment) => ({ ...(await plain(payment)), url: `https://pay.test/${(starts += 1)}` });
+    const answers = await Promise.all(Array.from({ length: 4 }, () => pay(order)));
+    provider.start = plain;
+    const urls = answers.map((answer) => answer.json<{ next: { url: string } }>().next.url);
+    expect(new Set(urls).size).toBe(1);
+    expect(starts).toBeGreaterThan(1);
   });
 
   it('shows the order to its owner only, and takes well-formed bodies only', async () => {

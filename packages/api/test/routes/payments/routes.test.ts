@@ -6,7 +6,7 @@ import type { Order } from '@flash-sale/shared/domain/order.ts';
 import { cancelOrder } from '@flash-sale/shared/order/moves.ts';
 import { signedByStripe } from '../../../../shared/test/payment/stripe-signature.ts';
 import { ledgerOf, openPayment, placeOrder } from '../../../../shared/test/ordering.ts';
-import { openApp, openTestContext, type TestApp, type TestContext } from '../../support.ts';
+import { AS_OPERATOR, openApp, openTestContext, type TestApp, type TestContext } from '../../support.ts';
 
 let context: TestContext;
 let app: TestApp;
@@ -45,8 +45,8 @@ describe('POST /api/v1/payments/webhook/:provider', () => {
   it('applies an event once, however often it comes', async () => {
     const order = await newOrder();
     const body = bodyOf(await openPayment(context, order.order_no), 'succeeded');
-    expect((await sendEvent(body)).json()).toEqual({ applied: true });
-    expect((await sendEvent(body)).json()).toEqual({ applied: false });
+    expect((await sendEvent(body)).json()).toEqual({ applied: true, outcome: 'applied' });
+    expect((await sendEvent(body)).json()).toEqual({ applied: false, outcome: 'repeated' });
     expect(await ledger(order)).toMatchObject({ status: 'paid', version: 2 });
   });
 
@@ -62,21 +62,21 @@ describe('POST /api/v1/payments/webhook/:provider', () => {
     expect(await ledger(order)).toMatchObject({ status: 'pending_payment', payments: ['started'] });
   });
 
-  it('asks the provider to come again with a refund that comes before its payment, and applies it then', async () => {
+  it('takes a refund that comes before its payment for the end of it: the order can be paid anew', async () => {
     const order = await newOrder();
     const payment = await openPayment(context, order.order_no);
-    const refund = bodyOf(payment, 'refunded');
-    expect(await sendEvent(refund)).toBeProblem('invalid_state');
-    await sendEvent(bodyOf(payment, 'succeeded'));
-    expect((await sendEvent(refund)).json()).toEqual({ applied: true });
-    expect(await ledger(order)).toMatchObject({ status: 'refunded', payments: ['refunded'], sold: 0 });
+    expect((await sendEvent(bodyOf(payment, 'refunded'))).json()).toEqual({ applied: true, outcome: 'applied' });
+    expect((await sendEvent(bodyOf(payment, 'succeeded'))).json()).toEqual({ applied: false, outcome: 'repeated' });
+    expect(await ledger(order)).toMatchObject({ status: 'pending_payment', payments: ['refunded'], sold: 1 });
+    await sendEvent(bodyOf(await openPayment(context, order.order_no), 'succeeded'));
+    expect(await ledger(order)).toMatchObject({ status: 'paid' });
   });
 
   it('takes a decline that comes after the success as old news', async () => {
     const order = await newOrder();
     const payment = await openPayment(context, order.order_no);
     await sendEvent(bodyOf(payment, 'succeeded'));
-    expect((await sendEvent(bodyOf(payment, 'declined'))).json()).toEqual({ applied: false });
+    expect((await sendEvent(bodyOf(payment, 'declined'))).json()).toMatchObject({ outcome: 'repeated' });
     expect(await ledger(order)).toMatchObject({ status: 'paid', payments: ['succeeded'] });
   });
 
@@ -84,27 +84,79 @@ describe('POST /api/v1/payments/webhook/:provider', () => {
     const order = await newOrder();
     const payment = await openPayment(context, order.order_no);
     await cancelOrder(context, order, { actor: 'shopper' });
-    expect((await sendEvent(bodyOf(payment, 'succeeded'))).json()).toEqual({ applied: true });
+    expect((await sendEvent(bodyOf(payment, 'succeeded'))).json()).toMatchObject({ outcome: 'applied' });
     expect(await ledger(order)).toMatchObject({ status: 'cancelled', payments: ['refund_pending'], sold: 0 });
   });
 
-  it('says 404 of a payment that nobody knows, and of a provider that is not ours', async () => {
-    expect(await sendEvent(bodyOf('pay_unknown', 'succeeded'))).toBeProblem('not_found');
+  const outcomes = async (outcome: string): Promise<number> => {
+    const { values } = await app.deps.metrics.payment_events.get();
+    return values.find(({ labels }) => labels.outcome === outcome)?.value ?? 0;
+  };
+
+  it.each([
+    ['unknown_payment', () => bodyOf('pay_nobody', 'succeeded')],
+    ['unreadable', () => bodyOf('ü', 'succeeded')],
+    ['unreadable', () => bodyOf('pay_1', 'succeeded', 'é')],
+    ['unreadable', () => 'null'],
+    ['unreadable', () => '{'],
+    ['unreadable', () => '{}'],
+    ['other_kind', () => '{"event_id":"e","payment_id":"p","kind":"stolen"}'],
+    ['not_ours', () => '{"event_id":"e","kind":"succeeded"}'],
+  ])('answers 200 to what is signed and can never succeed, and counts it: %s', async (outcome, made) => {
+    const before = await outcomes(outcome);
+    const answer = await sendEvent(made());
+    expect({ status: answer.statusCode, body: answer.json<object>() }).toEqual({
+      status: 200,
+      body: { applied: false, outcome },
+    });
+    expect(await outcomes(outcome)).toBe(before + 1);
+  });
+
+  it('answers 200 to an event of a sale that is being archived, and of a payment of another provider', async () => {
+    const order = await newOrder();
+    const payment = await openPayment(context, order.order_no, 'stripe');
+    expect((await sendEvent(bodyOf(payment, 'succeeded'))).json()).toMatchObject({ outcome: 'unknown_payment' });
+    const archived = await newOrder();
+    const late = await openPayment(context, archived.order_no);
+    await context.db
+      .updateTable('products')
+      .set({ archiving_at: new Date() })
+      .where('id', '=', archived.product_id)
+      .execute();
+    expect((await sendEvent(bodyOf(late, 'succeeded'))).json()).toMatchObject({ outcome: 'unknown_payment' });
+  });
+
+  it.each([
+    ['amount', { amount: 1_998, currency: 'CNY' }],
+    ['currency', { amount: 1_999, currency: 'JPY' }],
+  ])('does not take a payment of another %s for paid: it is noted, counted and goes back', async (_name, received) => {
+    const order = await newOrder();
+    const payment_id = await openPayment(context, order.order_no);
+    const before = await outcomes('wrong_amount');
+    const body = JSON.stringify({ event_id: `wrong-${payment_id}`, payment_id, kind: 'succeeded', received });
+    expect((await sendEvent(body)).json()).toEqual({ applied: true, outcome: 'wrong_amount' });
+    expect((await sendEvent(body)).json()).toEqual({ applied: false, outcome: 'repeated' });
+    expect(await outcomes('wrong_amount')).toBe(before + 1);
+    expect(await ledger(order)).toMatchObject({ status: 'pending_payment', payments: ['refund_pending'], sold: 1 });
+    const file = await app.get(`/api/v1/admin/orders/${order.order_no}`, AS_OPERATOR);
+    expect(file.json()).toMatchObject({
+      payments: [{ note: `Received ${received.amount} ${received.currency} in its smallest unit instead of 1999 CNY` }],
+    });
+  });
+
+  it('says 404 of a provider that is not ours', async () => {
     expect(await app.post('/api/v1/payments/webhook/stripe', {})).toBeProblem('not_found');
     expect(await app.post('/api/v1/payments/webhook/other', {})).toBeProblem('not_found');
   });
 
-  it.each(['null', '{', '{}', '{"event_id":"e","payment_id":"p","kind":"stolen"}'])(
-    'refuses a signed body that is no event: %s',
-    async (body) => {
-      expect(await sendEvent(body)).toBeProblem('invalid_request');
-    },
-  );
-
   it('refuses a missing body and one that is too large, whatever it claims to be', async () => {
     expect(await app.post('/api/v1/payments/webhook/sandbox')).toBeProblem('invalid_request');
     for (const type of ['application/json', 'text/plain', 'application/x-www-form-urlencoded']) {
-      expect(await sendEvent('x'.repeat(70_000), { 'content-type': type })).toBeProblem('payload_too_large');
+      expect(await sendEvent('x'.repeat(1_100_000), { 'content-type': type })).toBeProblem('payload_too_large');
+      // A large one of another application is not for us to refuse.
+      const large = JSON.stringify({ kind: 'invoice', lines: 'x'.repeat(300_000) });
+      const headers = { 'content-type': type, 'x-sandbox-signature': signature(large) };
+      expect((await sendEvent(large, headers)).json()).toMatchObject({ outcome: 'other_kind' });
     }
   });
 
@@ -112,13 +164,13 @@ describe('POST /api/v1/payments/webhook/:provider', () => {
     const order = await newOrder();
     const body = `  ${bodyOf(await openPayment(context, order.order_no), 'succeeded')}\n`;
     const headers = { 'x-sandbox-signature': signature(body), 'content-type': 'text/plain; charset=utf-8' };
-    expect((await sendEvent(body, headers)).json()).toEqual({ applied: true });
+    expect((await sendEvent(body, headers)).json()).toMatchObject({ outcome: 'applied' });
     const again = await fetch(`${url}/api/v1/payments/webhook/sandbox`, {
       method: 'POST',
       headers: { 'x-sandbox-signature': signature(body) },
       body: Buffer.from(body),
     });
-    expect(await again.json()).toEqual({ applied: false });
+    expect(await again.json()).toMatchObject({ outcome: 'repeated' });
   });
 
   it('is answered 405 under another method', async () => {
@@ -188,7 +240,8 @@ it('with stripe an order is paid by a webhook that carries Stripe’s own signat
   onTestFinished(() => stripe.close());
   const order = await newOrder();
   const payment_id = await openPayment(context, order.order_no, 'stripe');
-  const object = { payment_status: 'paid', metadata: { payment_id } };
+  const metadata = { flash_sale_payment_id: payment_id };
+  const object = { payment_status: 'paid', amount_total: 1_999, currency: 'cny', metadata };
   const payload = JSON.stringify({
     id: 'evt_1',
     object: 'event',
@@ -207,7 +260,7 @@ it('with stripe an order is paid by a webhook that carries Stripe’s own signat
   expect(await send('whsec_guessed')).toBeProblem('unauthenticated');
   expect(await send(webhook_secret, long_ago)).toBeProblem('unauthenticated');
   expect(await ledger(order)).toMatchObject({ status: 'pending_payment' });
-  expect((await send(webhook_secret)).json()).toEqual({ applied: true });
-  expect((await send(webhook_secret)).json()).toEqual({ applied: false });
+  expect((await send(webhook_secret)).json()).toMatchObject({ outcome: 'applied' });
+  expect((await send(webhook_secret)).json()).toMatchObject({ outcome: 'repeated' });
   expect(await ledger(order)).toMatchObject({ status: 'paid', payments: ['succeeded'] });
 });

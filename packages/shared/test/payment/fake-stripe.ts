@@ -1,0 +1,285 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** A call that the fake was asked, as its API's documentation names it. */
+export type StripeCall = 'create session' | 'retrieve session' | 'expire session' | 'list refunds' | 'create refund';
+
+/**
+ * What the next call of a kind gets instead of its answer. `kept`: Stripe had begun to carry it out, so that its key answers the same for a day; with
+ * `carriedOut` it even did it. Anything else was not let in.
+ */
+export type StripeFault =
+  | { readonly status: number; readonly code?: string; readonly kept?: boolean; readonly carriedOut?: boolean }
+  | { readonly html: number }
+  | { readonly redirect: string }
+  | 'hang'
+  | 'hang up'
+  | 'hang up after';
+
+interface Session {
+  readonly id: string;
+  readonly amount_total: number;
+  readonly currency: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  status: 'open' | 'complete' | 'expired';
+  payment_status: 'unpaid' | 'paid';
+  intent?: Intent;
+}
+
+interface Intent {
+  readonly id: string;
+  status: 'processing' | 'succeeded' | 'requires_payment_method';
+  amount_received: number;
+}
+
+interface Refund {
+  readonly id: string;
+  readonly payment_intent: string;
+  readonly amount: number;
+  readonly metadata: Readonly<Record<string, string>>;
+  status: 'pending' | 'succeeded' | 'failed';
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: object;
+}
+
+type Form = Readonly<Record<string, string>>;
+
+const errorOf = (status: number, message: string, code?: string, type = 'invalid_request_error'): Answer => ({
+  status,
+  body: { error: { type, message, ...(code === undefined ? {} : { code }) } },
+});
+
+/**
+ * As much of Stripe as the service uses, as its documentation describes it: idempotency keys that keep the first result, errors included; sessions that are
+ * expired only while they are open; refunds that never exceed what was paid. Webhooks are put into `events`: whoever does not deliver them has lost them.
+ *
+ * @see https://docs.stripe.com/api/idempotent_requests https://docs.stripe.com/api/checkout/sessions/expire https://docs.stripe.com/api/refunds
+ */
+export class FakeStripe {
+  readonly calls: { readonly call: StripeCall; readonly key: string | undefined; readonly form: Form }[] = [];
+  /** Bodies of the webhooks that it sends, oldest first. */
+  readonly events: string[] = [];
+  /** Refunds take days from now on, as with some banks. */
+  refundsTakeTime = false;
+  /** What happens at Stripe just before it looks at a call. */
+  meanwhile: (call: StripeCall) => void = () => undefined;
+
+  readonly #sessions = new Map<string, Session>();
+  readonly #refunds: Refund[] = [];
+  readonly #kept = new Map<string, { readonly form: string; readonly answer: Answer }>();
+  readonly #faults = new Map<StripeCall, StripeFault[]>();
+  readonly #server = createServer((request, response) => void this.#serve(request, response));
+  #made = 0;
+
+  async listen(): Promise<{ readonly host: string; readonly port: number; readonly protocol: 'http' }> {
+    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
+    return { host: '127.0.0.1', port: (this.#server.address() as AddressInfo).port, protocol: 'http' };
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  /** The next calls of this kind get these instead of their answers. */
+  fail(call: StripeCall, ...faults: readonly StripeFault[]): void {
+    this.#faults.set(call, [...(this.#faults.get(call) ?? []), ...faults]);
+  }
+
+  get sessions(): readonly Readonly<Session>[] {
+    return [...this.#sessions.values()];
+  }
+
+  /** What went back to the shopper of a session, or is on its way there. */
+  paidBack(sessionId: string): number {
+    const { intent } = this.#sessions.get(sessionId)!;
+    return this.#standing(intent?.id ?? '').reduce((sum, { amount }) => sum + amount, 0);
+  }
+
+  /** The shopper pays. Returns false where the page says that the session is over. */
+  pay(sessionId: string, { takesDays = false, amount }: { takesDays?: boolean; amount?: number } = {}): boolean {
+    const session = this.#sessions.get(sessionId)!;
+    if (session.status !== 'open') return false;
+    if (amount !== undefined) Object.assign(session, { amount_total: amount });
+    session.status = 'complete';
+    session.intent = { id: this.#newId('pi'), status: 'processing', amount_received: 0 };
+    if (!takesDays) this.#settle(session);
+    this.#send('checkout.session.completed', this.#shown(session));
+    return true;
+  }
+
+  /** The money of a session that took its time comes, or does not. */
+  settle(sessionId: string, comes: boolean): void {
+    const session = this.#sessions.get(sessionId)!;
+    if (comes) this.#settle(session);
+    else session.intent!.status = 'requires_payment_method';
+    this.#send(`checkout.session.async_payment_${comes ? 'succeeded' : 'failed'}`, this.#shown(session));
+  }
+
+  /** Somebody refunds in Stripe's own pages, all or a part. */
+  refundByHand(sessionId: string, amount?: number): void {
+    this.#refund({ payment_intent: this.#sessions.get(sessionId)!.intent!.id, ...(amount && { amount: `${amount}` }) });
+  }
+
+  /** Refunds that were under way arrive, or come back. */
+  settleRefunds(arrive: boolean): void {
+    for (const refund of this.#refunds) {
+      if (refund.status === 'failed' || (arrive && refund.status === 'succeeded')) continue;
+      refund.status = arrive ? 'succeeded' : 'failed';
+      this.#send(arrive ? 'refund.updated' : 'refund.failed', refund);
+    }
+  }
+
+  #settle(session: Session): void {
+    session.payment_status = 'paid';
+    session.intent!.status = 'succeeded';
+    session.intent!.amount_received = session.amount_total;
+  }
+
+  #standing(intent: string): Refund[] {
+    return this.#refunds.filter(({ payment_intent, status }) => payment_intent === intent && status !== 'failed');
+  }
+
+  #shown({ intent, ...session }: Session, expanded = false): object {
+    const url = session.status === 'open' ? `https://checkout.stripe.test/${session.id}` : null;
+    const payment_intent = expanded ? (intent ?? null) : (intent?.id ?? null);
+    return { object: 'checkout.session', url, ...session, payment_intent };
+  }
+
+  #newId(prefix: string): string {
+    return `${prefix}_${(this.#made += 1)}`;
+  }
+
+  #send(type: string, object: object): void {
+    this.events.push(JSON.stringify({ id: this.#newId('evt'), object: 'event', type, data: { object } }));
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let text = '';
+    for await (const chunk of request) text += String(chunk);
+    const url = new URL(request.url!, 'http://stripe.test');
+    const form: Form = Object.fromEntries([...url.searchParams, ...new URLSearchParams(text)]);
+    const header = request.headers['idempotency-key'];
+    const key = typeof header === 'string' ? header : undefined;
+    const [call, id] = callOf(request.method!, url.pathname);
+    this.calls.push({ call, key, form });
+    this.meanwhile(call);
+
+    const fault = this.#faults.get(call)?.shift();
+    if (fault === 'hang') return;
+    if (fault === 'hang up') return void response.destroy();
+    if (fault !== undefined && typeof fault === 'object' && 'html' in fault) {
+      response.writeHead(fault.html, { 'content-type': 'text/html' }).end('<html><h1>Bad gateway</h1></html>');
+      return;
+    }
+    if (fault !== undefined && typeof fault === 'object' && 'redirect' in fault) {
+      response.writeHead(307, { location: fault.redirect }).end();
+      return;
+    }
+    const answer = this.#idempotent(
+      key,
+      JSON.stringify([call, id, form]),
+      typeof fault === 'object' ? fault : undefined,
+      () => this.#carryOut(call, id, form),
+    );
+    if (fault === 'hang up after') return void response.destroy();
+    const more = answer.status === 429 ? { 'retry-after': '40' } : {};
+    // Stripe says so of its own errors, since their keys would only repeat them.
+    response
+      .writeHead(answer.status, { 'content-type': 'application/json', 'stripe-should-retry': 'false', ...more })
+      .end(JSON.stringify(answer.body));
+  }
+
+  #idempotent(
+    key: string | undefined,
+    form: string,
+    fault: Extract<StripeFault, { status: number }> | undefined,
+    carryOut: () => Answer,
+  ): Answer {
+    const kept = key === undefined ? undefined : this.#kept.get(key);
+    if (kept !== undefined) {
+      return kept.form === form
+        ? kept.answer
+        : errorOf(
+            400,
+            'Keys for idempotent requests can only be used with the same parameters',
+            undefined,
+            'idempotency_error',
+          );
+    }
+    if (fault !== undefined && fault.kept !== true) return errorOf(fault.status, 'not let in', fault.code);
+    const made = fault === undefined || fault.carriedOut === true ? carryOut() : undefined;
+    const answer = fault === undefined ? made! : errorOf(fault.status, 'an error of ours', fault.code, 'api_error');
+    if (key !== undefined) this.#kept.set(key, { form, answer });
+    return answer;
+  }
+
+  #carryOut(call: StripeCall, id: string, form: Form): Answer {
+    if (call === 'create session') return this.#createSession(form);
+    if (call === 'create refund') return this.#refund(form);
+    if (call === 'list refunds') {
+      const data = this.#refunds.filter(({ payment_intent }) => payment_intent === form['payment_intent']).toReversed();
+      return { status: 200, body: { object: 'list', has_more: false, data } };
+    }
+    const session = this.#sessions.get(id);
+    if (session === undefined) return errorOf(404, `No such checkout.session: ${id}`, 'resource_missing');
+    if (call === 'expire session') {
+      if (session.status !== 'open')
+        return errorOf(400, 'Only Checkout Sessions with a status in ["open"] can be expired.');
+      session.status = 'expired';
+      this.#send('checkout.session.expired', this.#shown(session));
+    }
+    return { status: 200, body: this.#shown(session, form['expand[0]'] === 'payment_intent') };
+  }
+
+  #createSession(form: Form): Answer {
+    const session: Session = {
+      id: this.#newId('cs'),
+      amount_total: Number(form['line_items[0][price_data][unit_amount]']),
+      currency: form['line_items[0][price_data][currency]']!,
+      metadata: metadataOf(form, 'metadata'),
+      status: 'open',
+      payment_status: 'unpaid',
+    };
+    this.#sessions.set(session.id, session);
+    return { status: 200, body: this.#shown(session) };
+  }
+
+  #refund(form: Form): Answer {
+    const session = this.sessions.find(({ intent }) => intent?.id === form['payment_intent']);
+    if (session?.intent === undefined) return errorOf(404, 'No such payment_intent', 'resource_missing');
+    const { id, amount_received } = session.intent;
+    const rest = amount_received - this.#standing(id).reduce((sum, { amount }) => sum + amount, 0);
+    if (rest === 0) return errorOf(400, `Charge of ${id} has already been refunded.`, 'charge_already_refunded');
+    const amount = Number(form['amount'] ?? rest);
+    if (amount > rest) return errorOf(400, 'Refund amount is greater than unrefunded amount on charge');
+    const refund: Refund = {
+      id: this.#newId('re'),
+      payment_intent: id,
+      amount,
+      metadata: metadataOf(form, 'metadata'),
+      status: this.refundsTakeTime ? 'pending' : 'succeeded',
+    };
+    this.#refunds.push(refund);
+    const charge = { object: 'charge', refunded: amount === rest, metadata: session.metadata };
+    this.#send('charge.refunded', charge);
+    return { status: 200, body: { object: 'refund', ...refund } };
+  }
+}
+
+function callOf(method: string, path: string): readonly [StripeCall, string] {
+  if (path === '/v1/checkout/sessions' && method === 'POST') return ['create session', ''];
+  if (path === '/v1/refunds') return [method === 'POST' ? 'create refund' : 'list refunds', ''];
+  const [, id, verb] = /^\/v1\/checkout\/sessions\/(\w+)(\/expire)?$/.exec(path) ?? [];
+  if (id === undefined) throw new Error(`not a call of this fake: ${method} ${path}`);
+  return [verb === undefined ? 'retrieve session' : 'expire session', id];
+}
+
+function metadataOf(form: Form, under: string): Record<string, string> {
+  const entries = Object.entries(form).filter(([name]) => name.startsWith(`${under}[`));
+  return Object.fromEntries(entries.map(([name, value]) => [name.slice(under.length + 1, -1), value]));
+}

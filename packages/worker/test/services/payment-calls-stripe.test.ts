@@ -1,0 +1,182 @@
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import type { Order } from '@flash-sale/shared/domain/order.ts';
+import { newPaymentId } from '@flash-sale/shared/domain/payment.ts';
+import { findPayment, insertPayment, updateStartedPayment } from '@flash-sale/shared/db/payments.ts';
+import { cancelOrder, requestRefund } from '@flash-sale/shared/order/moves.ts';
+import type { PaymentProvider } from '@flash-sale/shared/payment/provider.ts';
+import { createStripe } from '@flash-sale/shared/payment/stripe.ts';
+import { tellOfPayment } from '@flash-sale/shared/payment/tell.ts';
+import { watched } from '@flash-sale/shared/payment/watched.ts';
+import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { FakeStripe } from '../../../shared/test/payment/fake-stripe.ts';
+import { signedByStripe } from '../../../shared/test/payment/stripe-signature.ts';
+import { ledgerOf, placeOrder } from '../../../shared/test/ordering.ts';
+import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
+import { paymentCalls } from '../../src/services/payment-calls.ts';
+
+const GOING_ON = new AbortController().signal;
+const SECRET = 'whsec_of_this_test';
+
+let context: TestContext;
+let fake: FakeStripe;
+let stripe: PaymentProvider;
+let metrics: ReturnType<typeof createMetrics>;
+let errors: object[];
+beforeEach(async () => {
+  context = await openTestContext({ CURRENCY: 'EUR' });
+  fake = new FakeStripe();
+  metrics = createMetrics('worker');
+  errors = [];
+  const log = { ...context.log, error: (facts: object) => errors.push(facts) } as unknown as TestContext['log'];
+  const api = { ...(await fake.listen()), timeout: 500 };
+  const options = { secret_key: 'sk_test_1', webhook_secret: SECRET, public_url: 'https://shop.test', api };
+  stripe = watched(createStripe(options), { log, metrics });
+  onTestFinished(async () => {
+    await fake.close();
+    await context.close();
+  });
+});
+
+/** An order with a payment that Stripe has started. */
+async function begin(): Promise<{ order: Order; payment_id: string; session: string }> {
+  const order = await placeOrder(context, await context.openSale());
+  const payment_id = newPaymentId(Date.now());
+  await insertPayment(context.db, order.order_no, { payment_id, provider: 'stripe', currency: 'EUR' });
+  const { provider_ref, url } = await stripe.start((await findPayment(context.db, payment_id))!);
+  await updateStartedPayment(context.db, payment_id, provider_ref, url);
+  return { order, payment_id, session: provider_ref };
+}
+
+/** Rounds of the payment calls, far enough apart that everything that waits is asked about in each. */
+async function rounds(count: number): Promise<void> {
+  const { db, log, saleTransactions } = context;
+  for (let i = 0; i < count; i += 1) {
+    await db.updateTable('payments').set({ ask_at: new Date() }).where('ask_at', 'is not', null).execute();
+    // Another one each time, as after a restart.
+    await paymentCalls({ db, provider: stripe, saleTransactions, log, metrics }).round(GOING_ON);
+  }
+}
+
+/** Delivers the webhooks from here on; the earlier ones are lost. */
+async function deliver(from = 0): Promise<void> {
+  for (const payload of fake.events.slice(from)) {
+    const webhook = stripe.verifyWebhook(Buffer.from(payload), signedByStripe(payload, SECRET));
+    if ('event' in webhook) await tellOfPayment({ ...context, metrics }, 'stripe', webhook.event);
+  }
+}
+const cancel = (order: Order) => cancelOrder(context, order, { actor: 'shopper' });
+
+/** All webhooks are lost. */
+test('money that came for an order that is paid in time pays it', async () => {
+  const { order, session } = await begin();
+  fake.pay(session);
+  await rounds(1);
+  expect(await ledgerOf(context, order)).toMatchObject({ status: 'paid', payments: ['succeeded'] });
+});
+
+test('money that came at the very moment at which its session is expired goes back', async () => {
+  const { order, session } = await begin();
+  await cancel(order);
+  fake.meanwhile = (call) => {
+    if (call === 'expire session') fake.pay(session);
+  };
+  await rounds(2);
+  expect(fake.paidBack(session)).toBe(order.price_cents);
+  expect(await ledgerOf(context, order)).toMatchObject({ status: 'cancelled', payments: ['refunded'] });
+});
+
+test('money of a session that was complete before its order closed goes back', async () => {
+  const { order, session } = await begin();
+  fake.pay(session);
+  await cancel(order);
+  await rounds(2);
+  expect(fake.paidBack(session)).toBe(order.price_cents);
+  expect(await ledgerOf(context, order)).toMatchObject({ payments: ['refunded'] });
+});
+
+test('money that takes days to come for a closed order is waited for, and goes back when it is there', async () => {
+  const { order, session } = await begin();
+  fake.pay(session, { takesDays: true });
+  await cancel(order);
+  await rounds(3);
+  expect(await ledgerOf(context, order)).toMatchObject({ payments: ['started'] });
+  fake.settle(session, true);
+  await rounds(2);
+  expect(fake.paidBack(session)).toBe(order.price_cents);
+});
+
+test('a refund is confirmed though it was made by hand and its webhook is lost', async () => {
+  const { order, session } = await begin();
+  fake.pay(session);
+  await rounds(1);
+  await requestRefund(context, order, 'operator');
+  fake.refundByHand(session);
+  await rounds(1);
+  expect(fake.calls.filter(({ call }) => call === 'create refund')).toEqual([]);
+  expect(await ledgerOf(context, order)).toMatchObject({ status: 'refunded', payments: ['refunded'], sold: 0 });
+});
+
+test.each([
+  ['an error that Stripe keeps for a day', [{ status: 500, kept: true }]],
+  ['one after it was carried out', [{ status: 500, kept: true, carriedOut: true }]],
+  [
+    'several of both',
+    [
+      { status: 500, kept: true },
+      { status: 503, kept: true, carriedOut: true },
+    ],
+  ],
+  ['an answer that is lost', ['hang up after', 'hang up', 'hang up']],
+  ['a page of a proxy', [{ html: 502 }, { html: 502 }, { html: 502 }]],
+] as const)('a refund that meets %s is made once, in minutes', async (_name, faults) => {
+  const { order, session } = await begin();
+  await cancel(order);
+  fake.meanwhile = (call) => {
+    if (call === 'expire session') fake.pay(session);
+  };
+  fake.fail('create refund', ...faults);
+  await rounds(6);
+  expect(fake.paidBack(session)).toBe(order.price_cents);
+  expect(await ledgerOf(context, order)).toMatchObject({ payments: ['refunded'] });
+});
+
+test('a refund that the bank sends back is made again, and its order stays as it is', async () => {
+  const { order, session } = await begin();
+  fake.pay(session);
+  await rounds(1);
+  await requestRefund(context, order, 'operator');
+  await rounds(1);
+  const before = fake.events.length;
+  fake.settleRefunds(false);
+  await deliver(before);
+  expect(await ledgerOf(context, order)).toMatchObject({ status: 'refunded', payments: ['refund_pending'] });
+  await rounds(1);
+  expect(fake.paidBack(session)).toBe(order.price_cents);
+  expect(await ledgerOf(context, order)).toMatchObject({ status: 'refunded', payments: ['refunded'] });
+});
+
+test('a payment of another amount goes back whole, and the order can be paid anew', async () => {
+  const { order, session } = await begin();
+  fake.pay(session, { amount: order.price_cents - 1 });
+  await deliver();
+  await rounds(1);
+  expect(fake.paidBack(session)).toBe(order.price_cents - 1);
+  expect(await ledgerOf(context, order)).toMatchObject({ status: 'pending_payment', payments: ['refunded'] });
+});
+
+test('a key that Stripe does not take is named once, until it is mended and fails again', async () => {
+  const { order, payment_id, session } = await begin();
+  fake.pay(session);
+  await cancel(order);
+  fake.fail('retrieve session', { status: 401 }, { status: 403 }, { status: 401 });
+  await rounds(3);
+  expect(errors).toHaveLength(1);
+  expect(errors[0]).toMatchObject({ err: { message: expect.stringContaining('See STRIPE_SECRET_KEY') as string } });
+  await rounds(2);
+  expect(fake.paidBack(session)).toBe(order.price_cents);
+  const counted = (await metrics.payment_calls.get()).values;
+  expect(counted).toContainEqual({ labels: { call: 'expire', outcome: 'refused' }, value: 3 });
+  fake.fail('retrieve session', { status: 401 });
+  await expect(stripe.look((await findPayment(context.db, payment_id))!)).rejects.toMatchObject({ kind: 'refused' });
+  expect(errors).toHaveLength(2);
+});
