@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
-import { pingDb } from '@flash-sale/shared/db/client.ts';
-import { pingRedis } from '@flash-sale/shared/redis/client.ts';
+import { ServerReadiness } from '@flash-sale/shared/process/readiness.ts';
 import { openOrderQueues } from '@flash-sale/shared/queue/order-queues.ts';
-import { answers, type Readiness } from '@flash-sale/shared/telemetry/ops-server.ts';
+import type { Readiness } from '@flash-sale/shared/telemetry/ops-server.ts';
 import { Admissions } from './admission/admissions.ts';
 import { OutcomeCounts } from './admission/outcome-counts.ts';
 import { Pressure } from './admission/pressure.ts';
@@ -54,7 +53,7 @@ export interface App {
 
 /** Builds the HTTP app on open connections. It listens nowhere yet: tests `inject` into it. */
 export async function buildApp(deps: AppDeps): Promise<App> {
-  const { config, log, metrics, db, redis } = deps;
+  const { config, log, metrics, db } = deps;
   const loggerInstance: FastifyBaseLogger = log;
   const server = fastify({
     loggerInstance,
@@ -67,13 +66,11 @@ export async function buildApp(deps: AppDeps): Promise<App> {
     .withTypeProvider<TypeBoxTypeProvider>()
     .setValidatorCompiler(compileValidator);
 
+  const servers = new ServerReadiness(deps);
   let draining = false;
   const readiness = async (): Promise<Readiness> => {
-    const [redisAnswers, mysqlAnswers] = await Promise.all([
-      answers(() => pingRedis(redis)),
-      answers(() => pingDb(db)),
-    ]);
-    return { ready: !draining, redis: redisAnswers, mysql: mysqlAnswers };
+    const { seen, ...answering } = await servers.look();
+    return { ready: seen && !draining, ...answering };
   };
 
   const catalog = new Catalog(db, config.PRODUCT_CACHE_MS);
@@ -151,7 +148,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   pressure.start();
   secrets.start();
   outcomes.start();
-  await server.ready();
+  await Promise.all([server.ready(), servers.look()]);
   return { server: server as unknown as FastifyInstance, readiness, drain };
 }
 

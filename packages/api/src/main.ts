@@ -82,7 +82,7 @@ await startOrExit(async () => {
   const shards = Array.from({ length: config.SHARDS }, (_, shard) => shard);
   for (const shard of shards) queues.of(shard);
   await Promise.all(shards.map((shard) => clock.of(shard).settled(START_WAIT_MS)));
-  await checkServers({ config, redis, commands, db, log });
+  await checkServers({ config, redis, connect: () => connect('background'), keys, commands, db, log });
   // Several api processes share the port where the system can spread connections over them.
   const address = { host: config.SERVER_HOST, port: config.SERVER_PORT, reusePort: process.platform === 'linux' };
   await server.listen(address);

@@ -1,22 +1,23 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { loadConfig } from '@flash-sale/shared/config/config.ts';
-import { connectDb, pingDb } from '@flash-sale/shared/db/client.ts';
+import { connectDb } from '@flash-sale/shared/db/client.ts';
 import { migrate } from '@flash-sale/shared/db/migrate.ts';
 import type { LedgerService } from '@flash-sale/shared/db/service-leads.ts';
 import { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
 import { choosePaymentProvider } from '@flash-sale/shared/payment/choose.ts';
 import { readCommandLine } from '@flash-sale/shared/process/command-line.ts';
 import { startOrExit, stopOnSignal } from '@flash-sale/shared/process/lifecycle.ts';
+import { ServerReadiness } from '@flash-sale/shared/process/readiness.ts';
 import { checkServers } from '@flash-sale/shared/process/server-checks.ts';
 import { repeating, type Rounds, type Service } from '@flash-sale/shared/process/service.ts';
 import { openOrderQueues } from '@flash-sale/shared/queue/order-queues.ts';
-import { connectRedis, pingRedis, type ConnectionUse, type RedisClient } from '@flash-sale/shared/redis/client.ts';
+import { connectRedis, type ConnectionUse, type RedisClient } from '@flash-sale/shared/redis/client.ts';
 import { createCommands } from '@flash-sale/shared/redis/commands.ts';
 import { Keys } from '@flash-sale/shared/redis/keys.ts';
 import { createLogger } from '@flash-sale/shared/telemetry/logger.ts';
 import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
-import { answers, startOpsServer } from '@flash-sale/shared/telemetry/ops-server.ts';
+import { startOpsServer } from '@flash-sale/shared/telemetry/ops-server.ts';
 import { httpReceiver } from './order-events/receiver.ts';
 import { startTracing } from '@flash-sale/shared/telemetry/tracing.ts';
 import { OrderWriter } from './order-writer/order-writer.ts';
@@ -61,7 +62,7 @@ await startOrExit(async () => {
   const keys = new Keys(config.REDIS_PREFIX);
   const commands = createCommands(redis, keys, metrics);
   const producer = connect('producer');
-  await checkServers({ config, redis, commands, db, log });
+  await checkServers({ config, redis, connect: () => connect('background'), keys, commands, db, log });
   const queues = openOrderQueues({ connection: producer, keys, log });
 
   const order_events = config.EVENTS_URL !== undefined;
@@ -131,17 +132,15 @@ await startOrExit(async () => {
   }
   for (const service of services) service.start();
 
+  const servers = new ServerReadiness({ redis, db });
   const ops = await startOpsServer(
     { host: config.OPS_HOST, port: config.WORKER_OPS_PORT },
     {
       registry: metrics.registry,
       health: () => progress.health(),
       readiness: async () => {
-        const [redisAnswers, mysqlAnswers] = await Promise.all([
-          answers(() => pingRedis(redis)),
-          answers(() => pingDb(db)),
-        ]);
-        return { ready: redisAnswers && mysqlAnswers, redis: redisAnswers, mysql: mysqlAnswers };
+        const { redis: redisAnswers, mysql } = await servers.look();
+        return { ready: redisAnswers && mysql === true, redis: redisAnswers, mysql };
       },
     },
   );

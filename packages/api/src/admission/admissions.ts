@@ -6,6 +6,7 @@ import { WRITE_ORDERS, writeOrdersOptions, type WriteOrdersJob } from '@flash-sa
 import type { RedisClock } from '@flash-sale/shared/redis/clock.ts';
 import type { AdmitItem, Admission, AdmitCall, Commands } from '@flash-sale/shared/redis/commands.ts';
 import { codeOfRedisError } from '@flash-sale/shared/redis/errors.ts';
+import { FaultLog } from '@flash-sale/shared/telemetry/faults.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { inBatchSpan, type Tracing } from '@flash-sale/shared/telemetry/tracing.ts';
@@ -61,6 +62,7 @@ interface Line {
  */
 export class Admissions {
   readonly #deps: AdmissionsDeps;
+  readonly #faults = new FaultLog();
   readonly #limits: AdmitCall['limits'];
   readonly #lines = new Map<number, Line>();
   #waiting = 0;
@@ -139,10 +141,11 @@ export class Admissions {
       admissions = await commands.admit(sale, call, batch);
     } catch (error) {
       const outcome = codeOfRedisError(error);
-      log[outcome === undefined ? 'error' : 'warn'](
-        { err: error, sale: sale.id, buys: batch.length },
-        'admit call failed',
-      );
+      if (!this.#faults.tell(log, error))
+        log[outcome === undefined ? 'error' : 'warn'](
+          { err: error, sale: sale.id, buys: batch.length },
+          'admit call failed',
+        );
       admissions = batch.map(() => ({ outcome: outcome ?? 'unavailable' }));
       if (outcome === 'unavailable') this.#giveUp(waiting);
     }

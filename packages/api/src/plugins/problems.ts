@@ -6,6 +6,7 @@ import fp from 'fastify-plugin';
 import { ERRORS, Refusal, type ErrorCode, type RefusalOptions } from '@flash-sale/shared/domain/errors.ts';
 import { isDbOutage } from '@flash-sale/shared/db/errors.ts';
 import { codeOfRedisError } from '@flash-sale/shared/redis/errors.ts';
+import { FaultLog } from '@flash-sale/shared/telemetry/faults.ts';
 import { SAFE_HEADERS } from './safe-headers.ts';
 
 declare module 'fastify' {
@@ -25,9 +26,10 @@ export const problems = fp(
       return send(this, code, options);
     });
 
+    const faults = new FaultLog();
     app.setErrorHandler<FastifyError>((error, request, reply) => {
       const refusal = refusalOf(error);
-      if (refusal.status >= 500)
+      if (refusal.status >= 500 && !faults.tell(request.log, error))
         request.log[refusal.code === 'internal' ? 'error' : 'warn']({ err: error }, 'request failed');
       return send(reply, refusal.code, refusal);
     });

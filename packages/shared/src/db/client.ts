@@ -125,6 +125,11 @@ export async function pingDb(db: Db): Promise<void> {
   await sql`SELECT 1`.execute(db);
 }
 
+/** Whether MySQL takes writes, by one that finds no row. */
+export async function tryWrite(db: Db): Promise<void> {
+  await sql`UPDATE deny_list_version SET version = version WHERE id = 0`.execute(db);
+}
+
 function connectionOptions(config: DbConfig): ConnectionOptions {
   const tls = dbTls(config);
   return {

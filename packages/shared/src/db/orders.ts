@@ -1,4 +1,4 @@
-import { sql, type Selectable } from 'kysely';
+import { sql, type RawBuilder, type Selectable } from 'kysely';
 import type { Order } from '../domain/order.ts';
 import type { Db, Tx } from './client.ts';
 import type { OrdersTable } from './schema.ts';
@@ -67,12 +67,16 @@ export function liveOwners(db: Db | Tx, productId: number): Promise<{ user_id: s
     .execute();
 }
 
-/**
- * Inserts orders in one statement. A plain INSERT: `IGNORE` would hide what MySQL refuses. mysql2 expands the nested
- * array, which spares compiling a placeholder per value.
- */
+/** Inserts orders in one statement. */
 export async function insertOrders(tx: Tx, orders: readonly Order[]): Promise<void> {
-  if (orders.length === 0) return;
+  if (orders.length > 0) await insertOrdersQuery(orders).execute(tx);
+}
+
+/**
+ * Apart from its execution, so that its size can be known. A plain INSERT: `IGNORE` would hide what MySQL refuses. The rows are one nested value,
+ * which spares compiling a placeholder for each of theirs.
+ */
+export function insertOrdersQuery(orders: readonly Order[]): RawBuilder<unknown> {
   const dateOf = (time_ms: number | undefined): Date | null => (time_ms === undefined ? null : new Date(time_ms));
   const rows = orders.map((order) => {
     const { order_no, product_id, user_id, status, price_cents, version, reason = null } = order;
@@ -80,10 +84,10 @@ export async function insertOrders(tx: Tx, orders: readonly Order[]): Promise<vo
     const times = [created_at, created_at, dateOf(order.expires_at_ms), dateOf(order.closed_at_ms)];
     return [order_no, product_id, user_id, status, price_cents, version, reason, ...times];
   });
-  await sql`
+  return sql`
     INSERT INTO orders (order_no, product_id, user_id, status, price_cents, version, reason, created_at, updated_at,
       expires_at, closed_at)
-    VALUES ${rows}`.execute(tx);
+    VALUES ${rows}`;
 }
 
 /** The shopper's live order of a sale, of which there is at most one. */

@@ -1,10 +1,15 @@
 import { sql } from 'kysely';
 import { ConfigError, type Config } from '../config/config.ts';
 import type { Db } from '../db/client.ts';
+import { dbFault, isReadOnly } from '../db/errors.ts';
 import type { RedisClient } from '../redis/client.ts';
 import type { Commands } from '../redis/commands.ts';
+import { redisFault } from '../redis/errors.ts';
+import type { Keys } from '../redis/keys.ts';
 import { readServerInfo } from '../redis/server-info.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { tryMysql } from './mysql-check.ts';
+import { tryRedis } from './redis-check.ts';
 
 const REDIS_VERSION_MIN = [7, 0];
 const MYSQL_VERSION_MIN = [8, 0];
@@ -13,30 +18,64 @@ const CLOCK_OFFSET_MS_MAX = 500;
 const FSYNC = 'Redis appendfsync';
 
 export interface ServerCheckDeps {
-  readonly config: Pick<Config, 'NODE_ENV'>;
+  readonly config: Pick<Config, 'NODE_ENV' | 'SHARDS' | 'ORDER_BATCH_MAX'>;
   readonly redis: RedisClient;
+  /** Opens a connection to Redis that the check has for itself. */
+  readonly connect: () => RedisClient;
+  readonly keys: Keys;
   readonly commands: Commands;
   readonly db: Db;
   readonly log: Logger;
 }
 
 /**
- * Checks that the servers are set up to keep what they accept: each setting that is not is named in a warning, and in production refused.
- * A server that cannot be asked is only warned about.
+ * Checks that the servers are set up to keep what they accept, and tries what the service will do on them: each setting that is wrong and each right
+ * that is missing is named in a warning, and in production refused. A server that cannot be asked, or that takes no writes now, is only
+ * warned about.
  *
- * @throws ConfigError in production, naming every setting
+ * @throws ConfigError in production, naming every problem
  */
-export async function checkServers({ config, redis, commands, db, log }: ServerCheckDeps): Promise<void> {
-  const checks = await Promise.allSettled([checkRedis(redis), checkMysql(db), checkClock(commands)]);
+export async function checkServers(deps: ServerCheckDeps): Promise<void> {
+  const { config, redis, commands, db, log } = deps;
+  const checks = await Promise.allSettled([
+    tryOnRedis(deps),
+    tryMysql(db, config.ORDER_BATCH_MAX),
+    checkRedis(redis),
+    checkMysql(db),
+    checkClock(commands),
+  ]);
   const problems: string[] = [];
   for (const check of checks) {
-    if (check.status === 'fulfilled') problems.push(...check.value);
+    if (check.status === 'fulfilled') {
+      problems.push(...check.value);
+      continue;
+    }
+    const fault = redisFault(check.reason) ?? dbFault(check.reason);
+    // What was tried is told in more detail.
+    if (fault !== undefined && problems.some((problem) => problem.startsWith(fault))) continue;
+    if (fault !== undefined && !isReadOnly(check.reason)) problems.push(fault);
     else log.warn({ err: check.reason as unknown }, 'a server could not be checked');
   }
+  const distinct = [...new Set(problems)];
   // With a sync once a second only a power cut loses what was accepted: told, and left to the operator.
-  const refused = problems.filter((problem) => !problem.startsWith(FSYNC));
+  const refused = distinct.filter((problem) => !problem.startsWith(FSYNC));
   if (config.NODE_ENV === 'production' && refused.length > 0) throw new ConfigError(refused);
-  for (const problem of problems) log.warn(problem);
+  for (const problem of distinct) log.warn(problem);
+}
+
+async function tryOnRedis({ connect, keys, config }: ServerCheckDeps): Promise<string[]> {
+  const redis = connect();
+  let refusal: string | undefined;
+  // A call may only be told that there is no connection, which says nothing of a wrong password.
+  redis.on('error', (error: unknown) => (refusal ??= redisFault(error)));
+  try {
+    return await tryRedis(redis, keys, config.SHARDS);
+  } catch (error) {
+    if (refusal === undefined) throw error;
+    return [refusal];
+  } finally {
+    redis.disconnect();
+  }
 }
 
 async function checkRedis(redis: RedisClient): Promise<string[]> {

@@ -92,6 +92,11 @@ export class Keys {
     return `${this.#root}queue:{${shard}}`;
   }
 
+  /** Prefix of the keys on which a starting process tries what it will do; they are deleted at once. */
+  startCheck(shard: number, name: string): string {
+    return `${this.#root}check:{${shard}}:${name}`;
+  }
+
   /** String with a TTL: which worker process runs this service of the shard now. */
   service(shard: number, name: string): string {
     return `${this.#root}service:{${shard}}:${name}`;

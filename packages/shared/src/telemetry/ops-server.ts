@@ -6,7 +6,8 @@ import type { Registry } from 'prom-client';
 export interface Readiness {
   readonly ready: boolean;
   readonly redis: boolean;
-  readonly mysql: boolean;
+  /** `read_only`: it answers, and takes no writes. */
+  readonly mysql: boolean | 'read_only';
 }
 
 /** Whether a process gets on with its work; anything but `ok` asks for a restart. */

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { connectDb, pingDb, type Db, type Tx } from '../../src/db/client.ts';
-import { isDbOutage, isDuplicate, isRefusal } from '../../src/db/errors.ts';
+import { dbFault, isDbOutage, isDuplicate, isRefusal, isRolledBack, MYSQL_ERRORS } from '../../src/db/errors.ts';
 import { insertOrders } from '../../src/db/orders.ts';
 import { newOrderNumber } from '../../src/domain/order-number.ts';
 import type { Order } from '../../src/domain/order.ts';
@@ -228,6 +228,39 @@ describe('worth a retry', () => {
       for (const socket of sockets) socket.destroy();
       server.close();
     }
+  });
+});
+
+describe('an error of the table', () => {
+  test.each([...MYSQL_ERRORS].map(([errno, [kind, meaning]]) => [errno, kind, meaning] as const))(
+    '%i is never refused data, and a client may repeat the call: %s (%s)',
+    async (errno, kind) => {
+      // By its number, whatever SQLSTATE it comes with.
+      const raised = sql`SIGNAL SQLSTATE '23000' SET MYSQL_ERRNO = ${sql.lit(errno)}`.execute(openDb());
+      const error = await failureOf(raised);
+      expect(error).toMatchObject({ errno });
+      expect(verdicts(error)).toEqual(OUTAGE);
+      expect(isRolledBack(error)).toBe(kind === 'rolled_back');
+      expect(dbFault(error)?.startsWith('MySQL: ') ?? false).toBe(kind === 'operator' || kind === 'read_only');
+    },
+  );
+});
+
+describe('a server that turns out to be read-only', () => {
+  test('is left by every connection of the pool, so that the next ones find another', async () => {
+    const db = openDb({ DB_POOL_MAX: 2 });
+    const connections = async () => {
+      const asked = sql<{ id: number }>`SELECT CONNECTION_ID() AS id, SLEEP(0.05)`;
+      const answers = await Promise.all([asked.execute(db), asked.execute(db)]);
+      return answers.map(({ rows }) => rows[0]!.id);
+    };
+    const before = await connections();
+    expect(new Set(before).size).toBe(2);
+    expect(await connections()).toEqual(expect.arrayContaining(before));
+    const refused = db.transaction().execute((tx) => sql`SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1290`.execute(tx));
+    expect(await failureOf(refused)).toMatchObject({ errno: 1290 });
+    const after = await connections();
+    expect(after.filter((id) => before.includes(id))).toEqual([]);
   });
 });
 

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { privateMysqlUser, startMysql } from '../../../../infra/src/services/mysql.ts';
 import { startRedis } from '../../../../infra/src/services/redis.ts';
 import { ConfigError, type Config } from '../../src/config/config.ts';
-import { connectDb, type Db } from '../../src/db/client.ts';
+import type { Db } from '../../src/db/client.ts';
 import { checkServers } from '../../src/process/server-checks.ts';
 import { connectRedis, type RedisClient } from '../../src/redis/client.ts';
 import { createCommands, type Commands } from '../../src/redis/commands.ts';
@@ -26,12 +26,20 @@ afterAll(async () => {
 
 /** The warnings of a check, with these servers in place of the context's. */
 async function warningsOf(
-  deps: { redis?: RedisClient; commands?: Commands; db?: Db; NODE_ENV?: Config['NODE_ENV'] } = {},
+  deps: {
+    redis?: RedisClient;
+    commands?: Commands;
+    db?: Db;
+    NODE_ENV?: Config['NODE_ENV'];
+    env?: Partial<Config>;
+  } = {},
 ) {
   const lines: string[] = [];
   const log = pino({ level: 'warn' }, { write: (line) => void lines.push(line) });
-  const { NODE_ENV = 'development', ...servers } = deps;
-  await checkServers({ ...context, ...servers, config: { NODE_ENV }, log });
+  const { NODE_ENV = 'development', env = {}, ...servers } = deps;
+  const config = { ...context.config, NODE_ENV, ...env };
+  const connect = () => connectRedis(config, 'background').on('error', () => undefined);
+  await checkServers({ ...context, ...servers, config, connect, log });
   return lines.map((line) => (JSON.parse(line) as { msg: string }).msg);
 }
 
@@ -52,10 +60,11 @@ it('a Redis that may evict or forget is named by its settings, and refused in pr
   );
   try {
     const commands = createCommands(redis, context.keys);
-    const warnings = await warningsOf({ redis, commands });
+    const env = { REDIS_ADDR: `${server.host}:${server.port}`, REDIS_PASSWORD: 'p' };
+    const warnings = await warningsOf({ redis, commands, env });
     expect(warnings.join('\n')).toMatch(/maxmemory-policy is allkeys-lru/);
     expect(warnings.join('\n')).toMatch(/appendonly is no/);
-    const refused = warningsOf({ redis, commands, NODE_ENV: 'production' });
+    const refused = warningsOf({ redis, commands, env, NODE_ENV: 'production' });
     await expect(refused).rejects.toThrow(ConfigError);
     await expect(refused).rejects.toThrow(/maxmemory-policy/);
   } finally {
@@ -70,23 +79,17 @@ it('a MySQL that may lose a commit is named by its setting', async () => {
     password: 'p',
     flags: ['--innodb-flush-log-at-trx-commit=2'],
   });
-  const db = connectDb(
-    {
-      DB_HOST: server.host,
-      DB_PORT: server.port,
-      DB_USER: privateMysqlUser,
-      DB_PASSWORD: 'p',
-      DB_NAME: 'information_schema',
-      DB_POOL_MAX: 1,
-      DB_WAITING_MAX: 10,
-    },
-    'general',
-  );
+  const own = await openTestContext({
+    DB_HOST: server.host,
+    DB_PORT: String(server.port),
+    DB_USER: privateMysqlUser,
+    DB_PASSWORD: 'p',
+  });
   try {
-    const warnings = await warningsOf({ db });
-    expect(warnings.join('\n')).toMatch(/innodb_flush_log_at_trx_commit is 2/);
+    const warnings = await warningsOf({ db: own.db });
+    expect(warnings).toEqual([expect.stringMatching(/innodb_flush_log_at_trx_commit is 2/)]);
   } finally {
-    await db.destroy();
+    await own.close();
     await server.stop();
   }
 });
@@ -107,7 +110,12 @@ it('a server that is away is only warned about', async () => {
   const redis = connectRedis({ ...context.config, REDIS_ADDR: '127.0.0.1:1', REDIS_TIMEOUT_MS: 100 }, 'request');
   redis.on('error', () => undefined);
   try {
-    const warnings = await warningsOf({ redis, commands: createCommands(redis, context.keys), NODE_ENV: 'production' });
+    const warnings = await warningsOf({
+      redis,
+      commands: createCommands(redis, context.keys),
+      env: { REDIS_ADDR: '127.0.0.1:1' },
+      NODE_ENV: 'production',
+    });
     expect(warnings).toContain('a server could not be checked');
   } finally {
     redis.disconnect();

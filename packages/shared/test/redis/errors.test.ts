@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectRedis } from '../../src/redis/client.ts';
 import { RedisClock } from '../../src/redis/clock.ts';
 import { createCommands } from '../../src/redis/commands.ts';
-import { codeOfRedisError } from '../../src/redis/errors.ts';
+import { codeOfRedisError, REDIS_ERRORS, redisFault } from '../../src/redis/errors.ts';
 import { openTestContext, type TestContext } from '../support.ts';
 
 let context: TestContext;
@@ -29,21 +29,54 @@ const codeOf = (call: Promise<unknown>): Promise<string | undefined> =>
     (error: unknown) => codeOfRedisError(error),
   );
 
+/** What Redis says, what a client is told, and whether only an operator can mend it. */
+const REFUSED: [message: string, code: string | undefined, fault: boolean][] = [
+  ["OOM command not allowed when used memory > 'maxmemory'.", 'overloaded', true],
+  ['LOADING Redis is loading the dataset in memory', 'not_ready', false],
+  ["READONLY You can't write against a read only replica.", 'unavailable', false],
+  ["MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.", 'unavailable', false],
+  ['NOREPLICAS Not enough good replicas to write.', 'unavailable', false],
+  [
+    'UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)',
+    'unavailable',
+    false,
+  ],
+  ['CLUSTERDOWN The cluster is down', 'unavailable', false],
+  ['TRYAGAIN Multiple keys request during rehashing of slot', 'unavailable', false],
+  ['MOVED 1 127.0.0.1:6379', 'unavailable', false],
+  ['BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.', 'unavailable', false],
+  ['UNKILLABLE Sorry the script already executed write commands against the dataset.', 'unavailable', false],
+  ['EXECABORT Transaction discarded because of previous errors.', 'unavailable', false],
+  ['NOSCRIPT No matching script. Please use EVAL.', 'unavailable', false],
+  ['ERR max number of clients reached', 'unavailable', true],
+  [
+    'MISCONF Redis is configured to save RDB snapshots, but it is currently not able to persist on disk.',
+    'unavailable',
+    true,
+  ],
+  ['NOAUTH Authentication required.', 'unavailable', true],
+  ['WRONGPASS invalid username-password pair or user is disabled.', 'unavailable', true],
+  ['DENIED Redis is running in protected mode', 'unavailable', true],
+  ["NOPERM this user has no permissions to run the 'info' command", 'unavailable', true],
+  ["ERR The user executing the script can't run this command or subcommand", 'unavailable', true],
+  ["ERR ACL failure in script: User default has no permissions to run the 'info' command", 'unavailable', true],
+  ["ERR unknown command 'ZADD', with args beginning with: ", 'unavailable', true],
+  ['ERR Unknown Redis command called from script', 'unavailable', true],
+  ['WRONGTYPE Operation against a key', undefined, false],
+  ['ERR wrong number of arguments', undefined, false],
+];
+
 describe('a call that Redis refuses', () => {
-  test.each([
-    ["OOM command not allowed when used memory > 'maxmemory'.", 'overloaded'],
-    ['LOADING Redis is loading the dataset in memory', 'not_ready'],
-    ["READONLY You can't write against a read only replica.", 'unavailable'],
-    ['MASTERDOWN Link with MASTER is down', 'unavailable'],
-    ['CLUSTERDOWN The cluster is down', 'unavailable'],
-    ['BUSY Redis is busy running a script.', 'unavailable'],
-    ['NOREPLICAS Not enough good replicas to write.', 'unavailable'],
-    ['MISCONF Redis is configured to save RDB snapshots', 'unavailable'],
-    ['WRONGTYPE Operation against a key', undefined],
-    ['ERR unknown command', undefined],
-  ])('with %j is answered %s', async (message, code) => {
+  test.each(REFUSED)('with %j is answered %s, and is an operator’s to mend: %s', async (message, code, fault) => {
     const raised = context.redis.eval('return redis.error_reply(ARGV[1])', 0, message);
-    expect(await codeOf(raised)).toBe(code);
+    const error = await raised.catch((thrown: unknown) => thrown);
+    expect(codeOfRedisError(error)).toBe(code);
+    expect(redisFault(error)?.startsWith('Redis: ') ?? false).toBe(fault);
+  });
+
+  test('in every way of the table is in the list above', () => {
+    const untold = REDIS_ERRORS.filter(({ reply }) => !REFUSED.some(([message]) => reply.test(message)));
+    expect(untold).toEqual([]);
   });
 });
 
