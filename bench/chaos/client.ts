@@ -33,6 +33,7 @@ export class Client {
   #buysInFlight = 0;
   #callsInFlight = 0;
   readonly #waitingForBuys = new Set<() => void>();
+  #held: Promise<void> | undefined;
 
   constructor(history: History, ports: readonly number[]) {
     this.#history = history;
@@ -68,8 +69,19 @@ export class Client {
     return true;
   }
 
+  /** Keeps every call back, as if nobody came, until what it returns is called. */
+  hold(): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#held = promise;
+    return () => {
+      this.#held = undefined;
+      resolve();
+    };
+  }
+
   /** Never rejects: a call without an answer has `status` null. */
   async call(plan: CallPlan): Promise<Call> {
+    await this.#held;
     const api = plan.api ?? (this.#turn += 1) % this.#agents.length;
     const isBuy = plan.kind === 'buy';
     this.#callsInFlight += 1;

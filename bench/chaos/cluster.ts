@@ -4,6 +4,8 @@ import { freePort } from '@flash-sale/infra/services/ports.ts';
 import { privateMysqlUser, startMysql } from '@flash-sale/infra/services/mysql.ts';
 import type { PrivateServer } from '@flash-sale/infra/services/private-server.ts';
 import { startRedis } from '@flash-sale/infra/services/redis.ts';
+import { Redis } from 'ioredis';
+import { untilInStep } from './replication.ts';
 import { ServiceProcess } from '../stage/service-process.ts';
 import { truncateAof } from './aof.ts';
 import { Proxy } from './proxy.ts';
@@ -68,12 +70,40 @@ export interface Cluster {
   readonly logsFolder: string;
   /** What ended although nobody wanted it to. */
   readonly crashes: string[];
+  /** Starts another Redis that holds what the run's Redis holds now, as its replica. */
+  startRedisReplica(): Promise<RedisReplica>;
   /** Deletes Redis's files; while it is down. */
   emptyRedis(): void;
   /** Cuts the end off Redis's append-only file; while it is down. Returns the bytes cut. */
   truncateRedis(share: number): number;
   /** Ends everything and deletes the files. Safe to call twice. */
   close(): Promise<void>;
+}
+
+/** A replica of the run's Redis, in step with it; disposed of when the fault is over. */
+export interface RedisReplica extends AsyncDisposable {
+  readonly port: number;
+  /** Makes it a master of its own. */
+  promote(): Promise<void>;
+}
+
+async function startRedisReplica(dataDir: string, masterPort: number): Promise<RedisReplica> {
+  const name = 'redis-replica';
+  const flags = ['--replicaof', '127.0.0.1', String(masterPort)];
+  const server = await startRedis({ dataDir, name, password: PASSWORD, flags });
+  const client = new Redis({ host: '127.0.0.1', port: server.port, password: PASSWORD, lazyConnect: true });
+  client.on('error', () => undefined);
+  await client.connect();
+  await untilInStep(client);
+  return {
+    port: server.port,
+    promote: async () => void (await client.call('REPLICAOF', 'NO', 'ONE')),
+    async [Symbol.asyncDispose]() {
+      client.disconnect();
+      await server.stop(5_000);
+      rmSync(join(dataDir, name), { recursive: true, force: true });
+    },
+  };
 }
 
 /** Starts everything, in the tree that is to be tested. */
@@ -155,6 +185,7 @@ export async function startCluster(dataDir: string, tree: string): Promise<Clust
     mysqlUser: privateMysqlUser,
     logsFolder: join(dataDir, 'logs'),
     crashes,
+    startRedisReplica: () => startRedisReplica(dataDir, redis.port),
     emptyRedis: () => rmSync(join(redisFolder, 'appendonlydir'), { recursive: true, force: true }),
     truncateRedis: (share) => truncateAof(join(redisFolder, 'appendonlydir'), share),
     close,

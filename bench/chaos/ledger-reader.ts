@@ -121,6 +121,16 @@ export class LedgerReader {
     return Number(row!['found']) > 0;
   }
 
+  /** How many unpaid orders are past their time to pay by more than `late_ms`. */
+  async overdue(sale: number, late_ms: number): Promise<number> {
+    const [row] = await this.#query(
+      `SELECT COUNT(*) AS found FROM ${DB_NAME}.orders WHERE product_id = ? AND status = 'pending_payment'
+          AND expires_at < UTC_TIMESTAMP(3) - INTERVAL ? SECOND`,
+      [sale, late_ms / 1_000],
+    );
+    return Number(row!['found']);
+  }
+
   /** How many units have to go back, or went back already. */
   async returns(sale: number): Promise<number> {
     const [row] = await this.#query(`SELECT COUNT(*) AS found FROM ${DB_NAME}.stock_returns WHERE product_id = ?`, [

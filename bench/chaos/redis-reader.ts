@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis';
 import type { FinalReading, RedisSample } from './checker/record.ts';
+import { untilInStep } from './replication.ts';
 
 const SCAN_COUNT = 2_000;
 
@@ -73,6 +74,13 @@ export class RedisReader {
 
   async flushScripts(): Promise<void> {
     await this.#redis.script('FLUSH');
+  }
+
+  /** Makes Redis a replica of another one until it has its data, and then a master again. */
+  async followAndPromote(port: number): Promise<void> {
+    await this.#redis.call('REPLICAOF', '127.0.0.1', String(port));
+    await untilInStep(this.#redis);
+    await this.#redis.call('REPLICAOF', 'NO', 'ONE');
   }
 
   close(): void {

@@ -90,6 +90,7 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
       unitsLeft,
       loadOver: loadOver.promise,
       refuse: (prefix) => refusedPrefixes.push(prefix),
+      recoveredSince: (healed_ms, limit_ms) => recoveryOf({ history, redis, sale: sale.id, healed_ms, limit_ms }),
       note: (event, fields) => history.note(event, fields),
     });
     await stage.pauseBetween(0.2, 0.8);
@@ -97,9 +98,10 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
     await fault.run(stage);
     const healed_ms = Date.now();
     const recovery_ms = await recoveryOf({ history, redis, sale: sale.id, healed_ms, limit_ms: RECOVERY_MS_MAX });
-    const { struck_ms, buys_in_flight, units_left } = stage;
+    const { struck_ms, buys_in_flight, units_left, standstills } = stage;
     const losesRedisData = fault.losesRedisData ?? false;
-    const struck = { fault: fault.name, struck_ms, healed_ms, recovery_ms, buys_in_flight, units_left, losesRedisData };
+    const when = { struck_ms, healed_ms, recovery_ms };
+    const struck = { fault: fault.name, ...when, standstills, buys_in_flight, units_left, losesRedisData };
     history.note('strike', struck);
     return struck;
   };

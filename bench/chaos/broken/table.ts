@@ -123,6 +123,33 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     promises: [3],
     faults: ['script_flush'],
   },
+  {
+    name: 'queue_kept_after_failed_start',
+    what: 'a queue that could not be opened is kept, and rejects everything for good',
+    file: 'packages/shared/src/queue/order-queues.ts',
+    find: `      if (queues.get(shard) === queue) queues.delete(shard);\n`,
+    replace: '',
+    promises: [3, 5, 11],
+    faults: ['frozen_at_first_use'],
+  },
+  {
+    name: 'frozen_keeps_locks',
+    what: 'MySQL keeps the locks of a frozen process for as long as it likes',
+    file: 'packages/shared/src/db/session.ts',
+    find: '    `wait_timeout = ${clientSilenceSeconds}`,\n',
+    replace: '    `wait_timeout = ${clientSilenceSeconds + 3_600}`,\n',
+    promises: [11],
+    faults: ['frozen_in_transaction'],
+  },
+  {
+    name: 'history_is_a_process',
+    what: 'what Redis has loaded is known by the process that loaded it',
+    file: 'packages/shared/src/redis/scripts/prelude.lua',
+    find: `redis.call('INFO', 'replication'), 'master_replid:(%x+)'`,
+    replace: `redis.call('INFO', 'server'), 'run_id:(%x+)'`,
+    promises: [1, 2, 3, 8],
+    faults: ['redis_failed_over_twice'],
+  },
 ];
 
 export function brokenBuildOf(name: string): BrokenBuild {

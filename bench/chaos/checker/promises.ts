@@ -273,7 +273,8 @@ export const onlyWhileOpen: Check = function* (_record, views) {
 
 /** 11. It comes back by itself. */
 export const comesBack: Check = function* (record, views) {
-  for (const { fault, healed_ms, recovery_ms } of record.strikes) {
+  for (const { fault, healed_ms, recovery_ms, standstills } of record.strikes) {
+    for (const standstill of standstills) yield `${fault}: ${standstill}`;
     if (recovery_ms === null || recovery_ms > RECOVERY_MS_MAX)
       yield `${fault} was healed at ${healed_ms} and nothing had recovered ${RECOVERY_MS_MAX / 1_000} s later`;
   }

@@ -99,6 +99,8 @@ export interface Strike {
   readonly healed_ms: number;
   /** Milliseconds from the heal until buys were answered and what waited had moved on; null where that did not happen in time. */
   readonly recovery_ms: number | null;
+  /** What stood still while the fault lasted, although other processes could have gone on. */
+  readonly standstills: readonly string[];
   readonly buys_in_flight: number;
   readonly units_left: number;
   /** Redis lost data of its own: promises 5 and 6 are counted apart. */

@@ -3,32 +3,39 @@ import type { Passing } from '../proxy.ts';
 import type { ServiceProcess } from '../../stage/service-process.ts';
 import type { Fault } from './fault.ts';
 import type { Stage } from './stage.ts';
-import { commitAfter, insertsOrders, readsOwners, startsWriting, statementOf } from './statement.ts';
+import { commitAfter, insertsOrders, movesOrders, readsOwners, says, startsWriting, statementOf } from './statement.ts';
 
 const TRIGGER_MS_MAX = 6_000;
 const SURGE_INTERVAL_MS = 300;
 /** Enough for a process to do what it had in mind, and much less than a lease lives. */
 const WAKING_MS = 600;
+/** Longer than any lease, lock or time-out lives. */
+const FROZEN_MS = 30_000;
+/** How soon the others have to go on without a frozen process. */
+const STANDSTILL_MS_MAX = 10_000;
 
 /**
- * Freezes the worker process whose statement comes by the MySQL proxy and matches, before the server sees the statement: the process
+ * Freezes the process whose statement comes by the MySQL proxy and matches, before the server sees the statement: the process
  * sleeps at exactly that place. The proxy is what makes such a moment reachable from outside.
  *
- * @returns the frozen process, or undefined where no such statement came
+ * @param options.of the kind of process: `worker` unless given
+ * @returns the frozen process, or undefined if no such statement came
  */
 async function freezeAt(
   stage: Stage,
   matches: (passing: Passing) => boolean,
-  options: { readonly whenBusy: boolean },
+  options: { readonly whenBusy: boolean; readonly of?: 'api' | 'worker' },
 ): Promise<ServiceProcess | undefined> {
   const { cluster, crowd, random } = stage.deps;
+  const kind = options.of ?? 'worker';
+  const candidates = kind === 'api' ? cluster.apis : cluster.workers;
   const { promise, resolve } = Promise.withResolvers<ServiceProcess | undefined>();
   let frozen: ServiceProcess | undefined;
   const unwatch = cluster.mysqlProxy.watch((passing) => {
     // Also for their memory: a matcher may have to see every statement of a connection.
-    const isTheOne = passing.client.startsWith('worker') && matches(passing);
+    const isTheOne = passing.client.startsWith(kind) && matches(passing);
     if (!isTheOne || frozen !== undefined || (options.whenBusy && !stage.isBusy)) return 'pass';
-    frozen = cluster.workers.find(({ name }) => name === passing.client);
+    frozen = candidates.find(({ name }) => name === passing.client);
     frozen?.freeze();
     stage.deps.note('frozen', { process: passing.client, statement: statementOf(passing).slice(0, 80) });
     stage.strikes();
@@ -66,7 +73,7 @@ const writerAsleepRedisEmptied: Fault = {
   losesRedisData: true,
   async run(stage) {
     const { redis } = stage.deps.cluster;
-    const sleeper = await freezeAt(stage, startsWriting, { whenBusy: true });
+    const sleeper = await freezeAt(stage, startsWriting(), { whenBusy: true });
     const frozen_ms = Date.now();
     await redis.kill();
     stage.deps.cluster.emptyRedis();
@@ -101,7 +108,44 @@ const rebuilderAsleep: Fault = {
   },
 };
 
+/** The transactions of a running sale, each at its COMMIT or at its only statement: all locks of the transaction are held. */
+const API_TRANSACTIONS: Readonly<Record<string, () => (passing: Passing) => boolean>> = {
+  move: () => commitAfter(movesOrders),
+  payment: () => commitAfter(says('insert into `payment_events`')),
+};
+const WORKER_TRANSACTIONS: Readonly<Record<string, () => (passing: Passing) => boolean>> = {
+  write: () => commitAfter(insertsOrders),
+  expiry: () => commitAfter(movesOrders),
+  returns: () => says('update `stock_returns`'),
+};
+
+/**
+ * One api and one worker process stop for half a minute, each with the locks of a transaction in its hands. Nobody is told: the servers have to
+ * take back what a frozen process holds, and the other processes have to take over what it leads.
+ */
+const frozenInTransaction: Fault = {
+  name: 'frozen_in_transaction',
+  what: 'an api and a worker process each freeze in a transaction for 30 s; the others have to go on within 10 s',
+  isLong: true,
+  fillsRound: true,
+  async run(stage) {
+    const api = stage.pick(Object.keys(API_TRANSACTIONS));
+    const worker = stage.pick(Object.keys(WORKER_TRANSACTIONS));
+    stage.deps.note('freezing', { api, worker });
+    const frozen = await Promise.all([
+      freezeAt(stage, API_TRANSACTIONS[api]!(), { whenBusy: true, of: 'api' }),
+      freezeAt(stage, WORKER_TRANSACTIONS[worker]!(), { whenBusy: false }),
+    ]);
+    const frozen_ms = Date.now();
+    await stage.expectNoStandstill(frozen_ms, STANDSTILL_MS_MAX);
+    await pause(Math.max(0, frozen_ms + FROZEN_MS - Date.now()));
+    await stage.expectNoOverdue(STANDSTILL_MS_MAX);
+    for (const process of frozen) process?.thaw();
+  },
+};
+
 export const asleepFaults: readonly Fault[] = [
+  frozenInTransaction,
   writerAsleep('writer_asleep_before_commit', 'between stamp and COMMIT', () => insertsOrders),
   writerAsleep('writer_asleep_after_commit', 'between COMMIT and settle', () => commitAfter(insertsOrders)),
   writerAsleepRedisEmptied,

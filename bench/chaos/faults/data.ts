@@ -88,9 +88,10 @@ const backlogRedisLost = (emptied: boolean): Fault => ({
 async function holdWritersUntilRebuilt(proxy: Proxy, sale: number): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const isRebuilt = commitAfter(readsOwners(sale));
+  const startsToWrite = startsWriting();
   const unwatch = proxy.watch((passing) => {
     if (isRebuilt(passing)) resolve();
-    return startsWriting(passing) ? 'cut' : 'pass';
+    return startsToWrite(passing) ? 'cut' : 'pass';
   });
   const timer = setTimeout(resolve, HOLD_MS_MAX);
   await promise;
@@ -140,7 +141,26 @@ const rowsRefused: Fault = {
   },
 };
 
+/**
+ * Two fail-overs close together. A replica is cut off and promoted; the master goes on selling, then becomes a replica of the promoted one, and
+ * soon a master again: the same process, with another one's data.
+ */
+const redisFailedOverTwice: Fault = {
+  name: 'redis_failed_over_twice',
+  what: 'Redis sells on after a replica of it was promoted, takes over the data of that replica, and is promoted again',
+  losesRedisData: true,
+  async run(stage) {
+    const { cluster, redis } = stage.deps;
+    await using replica = await cluster.startRedisReplica();
+    await replica.promote();
+    await stage.strikeWhenBusy(() => undefined);
+    await stage.pauseBetween(0.3, 1);
+    await redis.followAndPromote(replica.port);
+  },
+};
+
 export const dataFaults: readonly Fault[] = [
+  redisFailedOverTwice,
   scriptFlush,
   connectionsKilled,
   redisEmptied,

@@ -1,4 +1,9 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { availableParallelism } from 'node:os';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Cluster, Server } from '../cluster.ts';
+import type { Passing } from '../proxy.ts';
 import type { ServiceProcess } from '../../stage/service-process.ts';
 import type { Fault } from './fault.ts';
 import type { Stage } from './stage.ts';
@@ -53,7 +58,95 @@ const rollingRestart: Fault = {
   },
 };
 
+/** More than any lease, stalled-job check and relay round need to move on what is left when nobody buys. */
+const QUIET_MS_MAX = 12_000;
+
+/**
+ * Matches the first thing that BullMQ asks for a new queue: an INFO on a connection that is in use already. A connection's own INFO, by which it
+ * finds the server ready, is its first; and the first connection of a client that asks again does so to check the server at start.
+ */
+function opensQueue(): (passing: Passing) => boolean {
+  const asked = new Set<number>();
+  const checked = new Set<string>();
+  return ({ client, connection, text }) => {
+    if (!text.toLowerCase().includes('\r\ninfo\r\n')) return false;
+    if (!asked.has(connection)) {
+      asked.add(connection);
+      return false;
+    }
+    if (checked.has(client)) return true;
+    checked.add(client);
+    return false;
+  };
+}
+
+/**
+ * Redis freezes when a process that has just started opens its queue, or at the first buys: what is made then meets a server that does not answer
+ * in time.
+ */
+const frozenAtFirstUse: Fault = {
+  name: 'frozen_at_first_use',
+  what: 'every process is started anew, and Redis freezes for 1.2 to 2.5 s when one of them opens its queue',
+  isLong: true,
+  fillsRound: true,
+  async run(stage) {
+    const { client, cluster, redis, sale } = stage.deps;
+    const { apis, workers } = cluster;
+    const kind = stage.pick(['api', 'worker']);
+    const isFirstUse = opensQueue();
+    let thawing: Promise<void> | undefined;
+    const freeze = async (): Promise<void> => {
+      cluster.redis.freeze();
+      await stage.pauseBetween(1.2, 2.5);
+      cluster.redis.thaw();
+    };
+    const open = client.hold();
+    let unwatch = (): void => undefined;
+    try {
+      // Nothing is left to move when the processes start, or they would use everything at once.
+      const until_ms = Date.now() + QUIET_MS_MAX;
+      while ((await redis.oldestReservation_ms(sale.id)) !== undefined && Date.now() < until_ms) await pause(50);
+      await Promise.all([...apis, ...workers].map((process) => process.kill()));
+      unwatch = cluster.redisProxy.watch((passing) => {
+        if (passing.client.startsWith(kind) && isFirstUse(passing)) thawing ??= freeze();
+        return 'pass';
+      });
+      await Promise.all([...apis, ...workers].map((process) => process.start()));
+    } finally {
+      open();
+    }
+    stage.deps.note('cold', { kind, frozenInStart: thawing !== undefined });
+    await stage.strikeWhenBusy(() => (thawing ??= freeze()));
+    await thawing;
+    unwatch();
+  },
+};
+
+/** Busy loops for each core: every process gets a fraction of what it needs. */
+const LOOPS_PER_CORE = 2;
+
+const cpuStarved: Fault = {
+  name: 'cpu_starved',
+  what: 'two busy loops for each core run beside the service for 3 to 6 s',
+  isLong: true,
+  async run(stage) {
+    const loops = await stage.strikeWhenBusy(() =>
+      Array.from({ length: LOOPS_PER_CORE * availableParallelism() }, () =>
+        // It ends by itself should this process be killed.
+        spawn(process.execPath, ['-e', 'const end = Date.now() + 15e3; while (Date.now() < end);'], {
+          stdio: 'ignore',
+        }),
+      ),
+    );
+    await stage.pauseBetween(3, 6);
+    for (const loop of loops) loop.kill('SIGKILL');
+    await Promise.all(loops.map((loop) => once(loop, 'exit')));
+  },
+};
+
 export const processFaults: readonly Fault[] = [
+  frozenAtFirstUse,
+  cpuStarved,
   kill('api'),
   kill('worker'),
   kill('redis'),

@@ -25,6 +25,8 @@ export interface StageDeps {
   readonly loadOver: Promise<void>;
   /** Shoppers whose orders MySQL refuses for a while are told to the checker by the beginning of their id. */
   readonly refuse: (prefix: string) => void;
+  /** How long after a moment the sale went on; null if it had not within `limit_ms`. */
+  readonly recoveredSince: (moment_ms: number, limit_ms: number) => Promise<number | null>;
   /** Writes a line into the history. */
   readonly note: (event: string, fields: Record<string, unknown>) => void;
 }
@@ -35,6 +37,8 @@ export class Stage {
   struck_ms = 0;
   buys_in_flight = 0;
   units_left = 0;
+  /** What stood still although only some processes were struck. */
+  readonly standstills: string[] = [];
 
   constructor(deps: StageDeps) {
     this.deps = deps;
@@ -64,6 +68,19 @@ export class Stage {
     await client.untilBuysInFlight(random.integer(3, 15), BUSY_MS_MAX);
     this.strikes();
     return strike();
+  }
+
+  /** While a fault lasts: the processes that it did not strike have to sell and write within `limit_ms`. */
+  async expectNoStandstill(since_ms: number, limit_ms: number): Promise<void> {
+    if ((await this.deps.recoveredSince(since_ms, limit_ms)) === null)
+      this.standstills.push(`the sale did not go on within ${limit_ms} ms of ${since_ms}`);
+  }
+
+  /** While a fault lasts: no order stays unpaid for longer than `limit_ms` beyond its time. */
+  async expectNoOverdue(limit_ms: number): Promise<void> {
+    const overdue = await this.deps.ledger.overdue(this.deps.sale.id, limit_ms);
+    if (overdue > 0)
+      this.standstills.push(`${overdue} orders were overdue by more than ${limit_ms} ms at ${Date.now()}`);
   }
 
   /** Waits a time that the seed decides, s. */

@@ -19,14 +19,23 @@ export const says =
 
 export const insertsOrders = says('insert into orders ');
 
-/** How a session begins whose locks MySQL frees after its process froze: the one that orders are written in. */
-const LEDGER_SESSION = ', wait_timeout = 5';
+/** Moves orders that exist: a payment, a cancel, an expiry, a refund. */
+export const movesOrders = says('update orders force index (primary)');
 
-/**
- * The first statement of the writer's transactions. Moves of orders begin with the same one, in sessions of another kind.
- */
-export const startsWriting = (passing: Passing): boolean =>
-  says('set transaction isolation level read committed')(passing) && passing.opening.includes(LEDGER_SESSION);
+/** What a writer says first of a sale's row: the stamp of its lease in its first transaction, a locked read under its fencing token later. */
+const BEGINS_WRITING =
+  /^update `products` set `fence` = |^select .* from `products` where .*`fence` = \d+ for update$/s;
+
+/** Matches the first statement on the sale's row of a writer's transaction, before the server has seen it. */
+export function startsWriting(): (passing: Passing) => boolean {
+  const open = new Set<number>();
+  return (passing) => {
+    const statement = statementOf(passing);
+    if (/^(begin|start transaction)$/.test(statement)) open.add(passing.connection);
+    if (/^(commit|rollback)$/.test(statement)) open.delete(passing.connection);
+    return open.has(passing.connection) && BEGINS_WRITING.test(statement);
+  };
+}
 
 /** Reads the live orders of a sale, which whoever rebuilds it does in its snapshot. */
 export const readsOwners =

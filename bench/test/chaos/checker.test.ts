@@ -120,6 +120,7 @@ const strike = (changes: Partial<Strike> = {}): Strike => ({
   struck_ms: 2_500,
   healed_ms: 3_000,
   recovery_ms: 400,
+  standstills: [],
   buys_in_flight: 3,
   units_left: 1,
   losesRedisData: false,
@@ -320,6 +321,7 @@ test('10: a buyer was told that an open sale has ended, or not started', () => {
 test('11: no recovery in time, or not everything settled', () => {
   const { record, final } = soundRound();
   expect(promisesOf(record({ strikes: [strike({ recovery_ms: null })] }))).toEqual([11]);
+  expect(promisesOf(record({ strikes: [strike({ standstills: ['nobody wrote'] })] }))).toEqual([11]);
   expect(promisesOf(record({ strikes: [strike({ recovery_ms: 15_001 })] }))).toEqual([11]);
   expect(promisesOf(record({ drained: false }))).toEqual([11]);
   expect(promisesOf(record({ finals: [{ ...final, ready: false }] }))).toEqual([11]);
