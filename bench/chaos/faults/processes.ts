@@ -95,7 +95,7 @@ const frozenAtFirstUse: Fault = {
     const kind = stage.pick(['api', 'worker']);
     const isFirstUse = opensQueue();
     let thawing: Promise<void> | undefined;
-    const freeze = async (): Promise<void> => {
+    const freezeRedis = async (): Promise<void> => {
       cluster.redis.freeze();
       await stage.pauseBetween(1.2, 2.5);
       cluster.redis.thaw();
@@ -108,7 +108,7 @@ const frozenAtFirstUse: Fault = {
       while ((await redis.oldestReservation_ms(sale.id)) !== undefined && Date.now() < until_ms) await pause(50);
       await Promise.all([...apis, ...workers].map((process) => process.kill()));
       unwatch = cluster.redisProxy.watch((passing) => {
-        if (passing.client.startsWith(kind) && isFirstUse(passing)) thawing ??= freeze();
+        if (passing.client.startsWith(kind) && isFirstUse(passing)) thawing ??= freezeRedis();
         return 'pass';
       });
       await Promise.all([...apis, ...workers].map((process) => process.start()));
@@ -116,7 +116,7 @@ const frozenAtFirstUse: Fault = {
       open();
     }
     stage.deps.note('cold', { kind, frozenInStart: thawing !== undefined });
-    await stage.strikeWhenBusy(() => (thawing ??= freeze()));
+    await stage.strikeWhenBusy(() => (thawing ??= freezeRedis()));
     await thawing;
     unwatch();
   },
