@@ -108,6 +108,16 @@ describe.each(MODES)('under sql_mode %j', (mode) => {
   });
 });
 
+test('a time is written with its milliseconds, in UTC, whichever came before it', () => {
+  const times = [
+    0, -1, 1_795_980_000_007, 1_795_996_799_999, 1_795_996_800_000, 253_402_300_799_999, 59_999, 3_600_000,
+  ];
+  for (const timeMs of [...times, ...times.toReversed()]) {
+    const text = new Date(timeMs).toISOString().replace('T', ' ').replace('Z', '');
+    expect(statementText('?', [new Date(timeMs)])).toBe(`'${text}'`);
+  }
+});
+
 test.each<[string, string, unknown[]]>([
   ['undefined', 'SELECT ?', [undefined]],
   ['an object', 'SELECT ?', [{ toSqlString: () => '1 OR 1' }]],
