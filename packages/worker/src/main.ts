@@ -25,7 +25,7 @@ import { cleanUp } from './services/clean-up.ts';
 import { expiry } from './services/expiry.ts';
 import { figures } from './services/figures.ts';
 import { orderConsumers } from './services/order-consumers.ts';
-import { orderEvents } from './services/order-events.ts';
+import { orderEvents, orderEventsWithoutReceiver } from './services/order-events.ts';
 import { paymentCalls } from './services/payment-calls.ts';
 import { Progress, progressWatch } from './services/progress.ts';
 import { relay } from './services/relay.ts';
@@ -113,11 +113,12 @@ await startOrExit(async () => {
     ledByLedger(expiry({ db, saleTransactions, log, metrics })),
     ledByLedger(paymentCalls({ db, provider, saleTransactions, log, metrics })),
   ];
-  if (config.EVENTS_URL !== undefined) {
+  const delivery = { db, give_up_ms: config.EVENTS_GIVE_UP_SECONDS * 1_000, log, metrics };
+  if (config.EVENTS_URL === undefined) {
+    services.push(ledByLedger(orderEventsWithoutReceiver(delivery)));
+  } else {
     const receiver = httpReceiver(config.EVENTS_URL, config);
-    const give_up_ms = config.EVENTS_GIVE_UP_SECONDS * 1_000;
-    const concurrency = config.EVENTS_CONCURRENCY;
-    services.push(ledByLedger(orderEvents({ db, receiver, concurrency, give_up_ms, log, metrics })));
+    services.push(ledByLedger(orderEvents({ ...delivery, receiver, concurrency: config.EVENTS_CONCURRENCY })));
   }
   if (config.RETENTION_DAYS !== undefined && config.ARCHIVE_DIR !== undefined) {
     const target = { folder: config.ARCHIVE_DIR, db_name: config.DB_NAME };

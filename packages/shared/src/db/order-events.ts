@@ -1,5 +1,5 @@
 import { sql, type Selectable } from 'kysely';
-import { EVENTS_PER_MESSAGE_MAX, type OrderEvents } from '../domain/order-events.ts';
+import { EVENTS_PER_MESSAGE_MAX, type EventMessage, type OrderEvents } from '../domain/order-events.ts';
 import type { OrderStatus } from '../domain/order.ts';
 import type { Db, Tx } from './client.ts';
 import { LEDGER_NOW, ledgerNowPlus } from './clock.ts';
@@ -41,16 +41,55 @@ export async function insertOrderEvents(
     )}`.execute(tx);
 }
 
-/** The oldest rows that are neither delivered nor dead. */
-export async function waitingOrderEvents(db: Db, limit: number): Promise<OrderEvents[]> {
+/** The oldest rows that no message has. */
+export async function freshOrderEvents(db: Db, limit: number): Promise<OrderEvents[]> {
   const rows = await db
     .selectFrom('order_events')
     .selectAll()
     .where('dead_at', 'is', null)
+    .where('message_id', 'is', null)
     .orderBy('id')
     .limit(limit)
     .execute();
   return rows.map(eventsOf);
+}
+
+/** Messages that were begun and are neither delivered nor dead, each with all of its rows: up to `limit`, those that are due before the others. */
+export async function begunMessages(db: Db, limit: number): Promise<EventMessage[]> {
+  const { rows: found } = await sql<{ message_id: string }>`
+    SELECT message_id FROM order_events
+    WHERE dead_at IS NULL AND message_id IS NOT NULL
+    GROUP BY message_id
+    ORDER BY MAX(next_attempt_at IS NULL OR next_attempt_at <= ${LEDGER_NOW}) DESC, message_id
+    LIMIT ${sql.lit(limit)}`.execute(db);
+  if (found.length === 0) return [];
+  const rows = await db
+    .selectFrom('order_events')
+    .selectAll()
+    .where('dead_at', 'is', null)
+    .where(
+      'message_id',
+      'in',
+      found.map(({ message_id }) => message_id),
+    )
+    .orderBy('id')
+    .execute();
+  return [...Map.groupBy(rows, ({ message_id }) => message_id!)].map(([message_id, of]) => ({
+    message_id,
+    events: of.map(eventsOf),
+  }));
+}
+
+/** Since when, in milliseconds, the oldest row waits that is neither delivered nor dead; undefined where none does. */
+export async function oldestOrderEventMs(db: Db): Promise<number | undefined> {
+  const row = await db
+    .selectFrom('order_events')
+    .select('created_at')
+    .where('dead_at', 'is', null)
+    .orderBy('id')
+    .limit(1)
+    .executeTakeFirst();
+  return row?.created_at.getTime();
 }
 
 function eventsOf(row: Selectable<OrderEventsTable>): OrderEvents {
@@ -141,5 +180,34 @@ export async function reviveOrderEvents(db: Db): Promise<number> {
 /** Gives up the dead for good. Returns how many rows. */
 export async function discardDeadOrderEvents(db: Db): Promise<number> {
   const { numDeletedRows } = await db.deleteFrom('order_events').where('dead_at', 'is not', null).executeTakeFirst();
+  return Number(numDeletedRows);
+}
+
+/**
+ * Gives up what has waited for so long while nobody delivers, whole messages only. Returns how many rows.
+ *
+ * @param reason what operators read of it
+ */
+export async function giveUpOrderEvents(db: Db, give_up_ms: number, reason: string): Promise<number> {
+  const since = ledgerNowPlus(-give_up_ms);
+  const { numAffectedRows: fresh = 0n } = await sql`
+    UPDATE order_events SET dead_at = ${LEDGER_NOW}, last_error = ${reason}
+    WHERE dead_at IS NULL AND message_id IS NULL AND waiting_since <= ${since}`.execute(db);
+  const { numAffectedRows: begun = 0n } = await sql`
+    UPDATE order_events JOIN (
+      SELECT message_id FROM order_events WHERE dead_at IS NULL AND message_id IS NOT NULL
+      GROUP BY message_id HAVING MAX(waiting_since) <= ${since}
+    ) AS given_up ON given_up.message_id = order_events.message_id
+    SET dead_at = ${LEDGER_NOW}, last_error = ${reason}
+    WHERE dead_at IS NULL`.execute(db);
+  return Number(fresh + begun);
+}
+
+/** Forgets what has been dead for so long: nobody wanted it, and it would keep its sale from being archived. Returns how many rows. */
+export async function discardOldOrderEvents(db: Db, dead_for_ms: number): Promise<number> {
+  const { numDeletedRows } = await db
+    .deleteFrom('order_events')
+    .where('dead_at', '<=', ledgerNowPlus(-dead_for_ms))
+    .executeTakeFirst();
   return Number(numDeletedRows);
 }

@@ -33,12 +33,12 @@ export async function ordersOfShopper(db: Db, userId: string, limit: number, bef
 export interface UnsettledOrder {
   readonly order_no: string;
   readonly product_id: number;
-  readonly why: 'unpaid' | 'live' | 'unit' | 'payment' | 'archiving';
+  readonly why: 'unpaid' | 'live' | 'unit' | 'payment' | 'event' | 'archiving';
 }
 
 /**
  * One of the shopper's orders that something still knows them by: it waits for payment; it is live in a sale that Redis keeps; its unit or its
- * money is to go back; or its sale is being archived.
+ * money is to go back; its receiver was not told of it, in a message that may have been sent and stays what it was; or its sale is being archived.
  */
 export async function findUnsettledOrder(
   db: Db | Tx,
@@ -53,6 +53,10 @@ export async function findUnsettledOrder(
         WHEN orders.status = 'paid' AND products.cleaned_at IS NULL THEN 'live'
         WHEN stock_returns.order_no IS NOT NULL AND stock_returns.applied_at IS NULL THEN 'unit'
         WHEN EXISTS (SELECT 1 FROM payments WHERE payments.order_no = orders.order_no AND ask_at IS NOT NULL) THEN 'payment'
+        WHEN EXISTS (
+          SELECT 1 FROM order_events WHERE order_events.product_id = orders.product_id
+            AND LOCATE(CONCAT(' ', orders.order_no, ' '), CONCAT(' ', order_nos, ' ')) > 0
+        ) THEN 'event'
       END AS why
       FROM orders
       JOIN products ON products.id = orders.product_id

@@ -29,20 +29,20 @@ export interface EventMessage {
  * The messages that can be sent now, side by side, so that each order's events arrive in order: those under way stay as they were put together, and
  * what tells of an order that an undelivered earlier message tells of waits for that. Everything else goes on.
  *
- * @param waiting the oldest undelivered rows, in the order of their ids
+ * @param begun every message that is under way, each with all of its rows
+ * @param fresh the oldest rows that no message has, in the order of their ids
  */
-export function messagesToSend(waiting: readonly OrderEvents[], now_ms: number): EventMessage[] {
-  const begun = Map.groupBy(
-    waiting.filter(({ message_id }) => message_id !== undefined),
-    ({ message_id }) => message_id,
-  );
+export function messagesToSend(
+  begun: readonly EventMessage[],
+  fresh: readonly OrderEvents[],
+  now_ms: number,
+): EventMessage[] {
   /** Orders that a message before the one that is open tells of. */
-  const taken = new Set([...begun.values()].flat().flatMap(({ order_nos }) => order_nos));
-  const fresh: OrderEvents[][] = [];
+  const taken = new Set(begun.flatMap(({ events }) => events.flatMap(({ order_nos }) => order_nos)));
+  const made: OrderEvents[][] = [];
   let open: OrderEvents[] = [];
   let room = 0;
-  for (const events of waiting) {
-    if (events.message_id !== undefined) continue;
+  for (const events of fresh) {
     if (events.order_nos.length > room) {
       for (const { order_nos } of open) for (const order_no of order_nos) taken.add(order_no);
       open = [];
@@ -52,15 +52,12 @@ export function messagesToSend(waiting: readonly OrderEvents[], now_ms: number):
       for (const order_no of events.order_nos) taken.add(order_no);
       continue;
     }
-    if (open.length === 0) fresh.push(open);
+    if (open.length === 0) made.push(open);
     open.push(events);
     room -= events.order_nos.length;
   }
-  const due = [...begun].filter(([, [first]]) => (first!.next_attempt_ms ?? 0) <= now_ms);
-  return [
-    ...due.map(([message_id, events]) => ({ message_id, events })),
-    ...fresh.map((events) => ({ message_id: undefined, events })),
-  ];
+  const due = begun.filter(({ events: [first] }) => (first!.next_attempt_ms ?? 0) <= now_ms);
+  return [...due, ...made.map((events) => ({ message_id: undefined, events }))];
 }
 
 const RETRY_MS_MIN = 1_000;

@@ -22,6 +22,7 @@ const REASONS: Readonly<Record<UnsettledOrder['why'], string>> = {
   live: 'is live in a sale that is not over for a day',
   unit: 'has a unit that is on its way back',
   payment: 'has a payment that is being refunded or expired',
+  event: 'has an order event that was not delivered: retry or discard it',
   archiving: 'is of a sale that is being archived',
 };
 

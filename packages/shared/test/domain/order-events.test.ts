@@ -20,8 +20,18 @@ function rows(...given: readonly (Partial<OrderEvents> & { readonly order_nos: r
     ...fields,
   }));
 }
-const plan = (waiting: readonly OrderEvents[]) =>
-  messagesToSend(waiting, NOW_MS).map(({ message_id, events }) => [message_id, events.map(({ id }) => id)]);
+function plan(waiting: readonly OrderEvents[]) {
+  const begun = Map.groupBy(
+    waiting.filter(({ message_id }) => message_id !== undefined),
+    ({ message_id }) => message_id,
+  );
+  const fresh = waiting.filter(({ message_id }) => message_id === undefined);
+  const messages = [...begun].map(([message_id, events]) => ({ message_id, events }));
+  return messagesToSend(messages, fresh, NOW_MS).map(({ message_id, events }) => [
+    message_id,
+    events.map(({ id }) => id),
+  ]);
+}
 const numbers = (from: number, count: number): string[] => Array.from({ length: count }, (_, i) => `o${from + i}`);
 
 describe('messages to send', () => {

@@ -4,6 +4,21 @@ import { WebhookSigner } from '@flash-sale/shared/domain/webhook-signature.ts';
 /** How much of an answer is read, so that its connection can be used again; one that says more is hung up on. */
 const ANSWER_BYTES_MAX = 65_536;
 
+/** How long a receiver is left alone at most, whatever it asks for. */
+const RETRY_AFTER_MS_MAX = 600_000;
+
+/** A receiver that has not taken a message. The sentence is for operators. */
+export class ReceiverFault extends Error {
+  /** How long it wants to be left alone, as far as it says so. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(message: string, retryAfterMs: number | undefined) {
+    super(message);
+    this.name = 'ReceiverFault';
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
 /** The receiver of order events. */
 export interface Receiver {
   /** Delivers a message: resolves when the receiver has taken it, rejects with a sentence for operators where that is not known. */
@@ -33,7 +48,7 @@ export function httpReceiver(
         signal: AbortSignal.timeout(EVENTS_TIMEOUT_MS),
       });
       await readToEnd(response).catch(() => undefined);
-      if (!response.ok) throw new Error(`The receiver answers ${response.status}`);
+      if (!response.ok) throw faultOf(response);
     },
   };
 }
@@ -45,4 +60,21 @@ async function readToEnd(response: Response): Promise<void> {
     bytes += (chunk as Uint8Array).length;
     if (bytes > ANSWER_BYTES_MAX) return;
   }
+}
+
+function faultOf({ status, headers }: Response): ReceiverFault {
+  const sentence = `The receiver answers ${status}`;
+  if (status >= 300 && status < 400)
+    return new ReceiverFault(`${sentence}: redirects are not followed, see EVENTS_URL`, undefined);
+  if (status === 401 || status === 403) return new ReceiverFault(`${sentence}: see EVENTS_SECRET`, undefined);
+  if (status === 404 || status === 405 || status === 410)
+    return new ReceiverFault(`${sentence}: see EVENTS_URL`, undefined);
+  return new ReceiverFault(sentence, retryAfterMsOf(headers.get('retry-after')));
+}
+
+/** RFC 9110 has seconds, or a date. */
+function retryAfterMsOf(text: string | null): number | undefined {
+  if (text === null) return undefined;
+  const ms = /^\d+$/.test(text.trim()) ? Number(text) * 1_000 : Date.parse(text) - Date.now();
+  return ms > 0 ? Math.min(ms, RETRY_AFTER_MS_MAX) : undefined;
 }

@@ -3,20 +3,23 @@ import { messagesToSend, retryAfter_ms, type EventMessage } from '@flash-sale/sh
 import type { Db } from '@flash-sale/shared/db/client.ts';
 import { ledgerTime } from '@flash-sale/shared/db/clock.ts';
 import {
+  begunMessages,
   deleteOrderEvents,
+  freshOrderEvents,
+  giveUpOrderEvents,
   nameMessage,
+  oldestOrderEventMs,
   recordFailedAttempt,
-  waitingOrderEvents,
 } from '@flash-sale/shared/db/order-events.ts';
 import { findOrders } from '@flash-sale/shared/db/orders.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { bodyOf } from '../order-events/message.ts';
-import type { Receiver } from '../order-events/receiver.ts';
+import { ReceiverFault, type Receiver } from '../order-events/receiver.ts';
 import type { Rounds } from '@flash-sale/shared/process/service.ts';
 
 const INTERVAL_MS = 200;
-/** Rows looked at together. So many messages can wait for their next attempt before the others wait for them. */
+/** Rows, and messages, looked at together. When so many messages wait for their next attempt, no other one is begun. */
 const WINDOW = 200;
 
 export interface OrderEventsDeps {
@@ -26,6 +29,8 @@ export interface OrderEventsDeps {
   readonly concurrency: number;
   /** A message that was not delivered for so long is dead. */
   readonly give_up_ms: number;
+  /** Tests make it small. */
+  readonly window?: number;
   readonly log: Logger;
   readonly metrics: Metrics;
 }
@@ -36,7 +41,9 @@ export interface OrderEventsDeps {
  * again. One process at a time; two at once would cost the receiver duplicates and harm nothing.
  */
 export function orderEvents(deps: OrderEventsDeps): Rounds<'order_events'> {
-  const { db, receiver, concurrency, give_up_ms, log, metrics } = deps;
+  const { db, receiver, concurrency, give_up_ms, window = WINDOW, log, metrics } = deps;
+  /** The receiver wants to be left alone until then. */
+  let restsUntilMs = 0;
   // There from the start, so that the first one counts as an increase.
   for (const outcome of ['delivered', 'failed', 'dead']) metrics.order_event_attempts.inc({ outcome }, 0);
 
@@ -63,12 +70,18 @@ export function orderEvents(deps: OrderEventsDeps): Rounds<'order_events'> {
 
   async function recordFailure({ events }: EventMessage, message_id: string, error: unknown): Promise<void> {
     const now_ms = (await ledgerTime(db)).getTime();
+    const retryAfterMs = error instanceof ReceiverFault ? (error.retryAfterMs ?? 0) : 0;
+    if (retryAfterMs > 0) restsUntilMs = performance.now() + retryAfterMs;
     const dead = events.every(({ waiting_since_ms }) => waiting_since_ms + give_up_ms <= now_ms);
     const attempts = events[0]!.attempts + 1;
     await recordFailedAttempt(
       db,
       events.map(({ id }) => id),
-      { error: sentenceOf(error), next_attempt_in_ms: retryAfter_ms(attempts, Math.random()), dead },
+      {
+        error: sentenceOf(error),
+        next_attempt_in_ms: Math.max(retryAfterMs, retryAfter_ms(attempts, Math.random())),
+        dead,
+      },
     );
     metrics.order_event_attempts.inc({ outcome: dead ? 'dead' : 'failed' });
     const facts = { err: error, message_id, attempts };
@@ -78,16 +91,18 @@ export function orderEvents(deps: OrderEventsDeps): Rounds<'order_events'> {
 
   /** Sends what can be sent of the oldest rows. Returns whether there may be more to send at once. */
   async function pass(stopping: AbortSignal): Promise<boolean> {
-    const waiting = await waitingOrderEvents(db, WINDOW);
+    // Before what is begun: what somebody else names in between is then seen in both, and what comes after it waits.
+    const fresh = await freshOrderEvents(db, window);
+    const begun = await begunMessages(db, window + 1);
     const now_ms = (await ledgerTime(db)).getTime();
-    const oldest_ms = waiting.length === 0 ? 0 : now_ms - waiting[0]!.came_ms;
-    metrics.order_events_oldest_seconds.set(Math.max(0, oldest_ms) / 1_000);
-    const messages = messagesToSend(waiting, now_ms);
+    metrics.order_events_oldest_seconds.set(Math.max(0, now_ms - ((await oldestOrderEventMs(db)) ?? now_ms)) / 1_000);
+    const isFull = begun.length >= window;
+    const messages = messagesToSend(begun.slice(0, window), isFull ? [] : fresh, now_ms);
     let delivered = 0;
     let failed = 0;
     const next = async (): Promise<void> => {
       // A receiver that takes nothing is left alone until the next round.
-      while (failed < concurrency && !stopping.aborted) {
+      while (failed < concurrency && !stopping.aborted && performance.now() >= restsUntilMs) {
         const message = messages.shift();
         if (message === undefined) return;
         const taken = await send(message);
@@ -107,6 +122,30 @@ export function orderEvents(deps: OrderEventsDeps): Rounds<'order_events'> {
     },
     // Whoever does not deliver knows nothing of what waits.
     rest: () => metrics.order_events_oldest_seconds.set(0),
+  };
+}
+
+const GIVE_UP_INTERVAL_MS = 60_000;
+
+/** What becomes of order events of a service whose receiver was taken away: they are given up in their time, as any other that nobody takes. */
+export function orderEventsWithoutReceiver({
+  db,
+  give_up_ms,
+  log,
+  metrics,
+}: Pick<OrderEventsDeps, 'db' | 'give_up_ms' | 'log' | 'metrics'>): Rounds<'order_events'> {
+  return {
+    name: 'order_events',
+    interval_ms: GIVE_UP_INTERVAL_MS,
+    async round() {
+      const rows = await giveUpOrderEvents(db, give_up_ms, 'EVENTS_URL is not set');
+      if (rows === 0) return;
+      metrics.order_event_attempts.inc({ outcome: 'dead' });
+      log.error(
+        { rows },
+        'order events are dead, since EVENTS_URL is not set: an operator has to retry or discard them',
+      );
+    },
   };
 }
 

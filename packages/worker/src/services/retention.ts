@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Db } from '@flash-sale/shared/db/client.ts';
+import { discardOldOrderEvents } from '@flash-sale/shared/db/order-events.ts';
 import {
   archivingSales,
   beginArchiving,
@@ -58,6 +59,8 @@ export function retention({ db, target, retention_ms, log }: RetentionDeps): Rou
     name: 'retention',
     interval_ms: INTERVAL_MS,
     async round(stopping) {
+      const forgotten = await discardOldOrderEvents(db, retention_ms);
+      if (forgotten > 0) log.warn({ rows: forgotten }, 'order events discarded that were dead for too long');
       for (const id of await salesToArchive(db, retention_ms, SALES_MAX)) {
         if (stopping.aborted) return;
         await beginArchiving(db, id);

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import * as fc from 'fast-check';
 import { sql } from 'kysely';
 import { Webhook } from 'standardwebhooks';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
@@ -14,7 +15,7 @@ import { openTestContext, type TestContext } from '../../../shared/test/support.
 import { httpReceiver, type Receiver } from '../../src/order-events/receiver.ts';
 import { OrderWriter } from '../../src/order-writer/order-writer.ts';
 import { led, leadsInLedger } from '../../src/services/lead.ts';
-import { orderEvents } from '../../src/services/order-events.ts';
+import { orderEvents, orderEventsWithoutReceiver } from '../../src/services/order-events.ts';
 import { admitAll, shoppers } from '../shoppers.ts';
 import { openWebhookReceiver, type Received, type WebhookReceiver } from '../webhook-receiver.ts';
 
@@ -34,12 +35,19 @@ beforeEach(async () => {
   web = await openWebhookReceiver();
 });
 
-function openDelivery(fields: { url?: string; receiver?: Receiver; concurrency?: number; give_up_ms?: number } = {}) {
+interface DeliveryFields {
+  url?: string;
+  receiver?: Receiver;
+  concurrency?: number;
+  give_up_ms?: number;
+  window?: number;
+}
+function openDelivery(fields: DeliveryFields = {}) {
   const metrics = createMetrics('worker');
   const { db, log, config } = context;
-  const { url = web.url, concurrency = 4, give_up_ms = GIVE_UP_MS } = fields;
+  const { url = web.url, concurrency = 4, give_up_ms = GIVE_UP_MS, window } = fields;
   const receiver = fields.receiver ?? httpReceiver(url, config);
-  const rounds = orderEvents({ db, receiver, concurrency, give_up_ms, log, metrics });
+  const rounds = orderEvents({ db, receiver, concurrency, give_up_ms, log, metrics, ...(window && { window }) });
   return { metrics, rounds, round: () => rounds.round(GOING_ON) };
 }
 
@@ -313,6 +321,97 @@ describe('order', () => {
   }
 });
 
+/** That no message changed, and that each order was told what it came to, once if it was taken once, in `taken`. */
+function expectWhole(received: readonly Received[], taken: readonly Received[], orders: readonly Order[]): void {
+  const bodies = Map.groupBy(received, ({ id }) => id);
+  const changed = [...bodies].filter(([, messages]) => new Set(messages.map(({ text }) => text)).size > 1);
+  expect(changed.map(([id, messages]) => [id, messages.map(({ events }) => events.length)])).toEqual([]);
+  const told = taken.flatMap(({ events }) => events.map(({ data }) => `${data.order_no} ${data.status}`));
+  expect(told.toSorted()).toEqual(orders.map(({ order_no }) => `${order_no} cancelled`).toSorted());
+}
+
+test('a message stays what it was: 120 single cancels dead, 150 begun, then retried, once told two of them in two parts', async () => {
+  const sale = await context.openSale({ seckill_stock: 270 });
+  const orders = await write(sale, shoppers(270));
+  await openDelivery().round();
+  const before = web.received.length;
+  web.answer(() => 500);
+  const cancelAndTry = async (some: readonly Order[], give_up_ms: number): Promise<void> => {
+    // Nineteen at a time, so that no message ends at a round number of rows.
+    for (let i = 0; i < some.length; i += 19) {
+      for (const order of some.slice(i, i + 19)) await cancel(order);
+      await openDelivery({ give_up_ms }).round();
+    }
+  };
+  await cancelAndTry(orders.slice(0, 120), 0);
+  await cancelAndTry(orders.slice(120), GIVE_UP_MS);
+  await reviveOrderEvents(context.db);
+  await makeDue();
+  const failed = web.received.length;
+  web.answer(() => 204);
+  await openDelivery().round();
+  expect(await waiting()).toEqual([]);
+  expectWhole(web.received.slice(before), web.received.slice(failed), orders);
+});
+
+type Step =
+  | { readonly do: 'cancel'; readonly count: number }
+  | { readonly do: 'round'; readonly answers: 'all' | 'none' | 'some'; readonly gives_up: boolean }
+  | { readonly do: 'retry' };
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('cancel' as const), count: fc.integer({ min: 1, max: 6 }) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('round' as const),
+      answers: fc.constantFrom('all' as const, 'none' as const, 'none' as const, 'some' as const),
+      gives_up: fc.boolean(),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('retry' as const) }) },
+);
+
+test(
+  'a message stays what it was, whatever fails, is given up and is retried in between',
+  { timeout: 90_000 },
+  async () => {
+    const run = async (steps: readonly Step[]): Promise<void> => {
+      await context.db.deleteFrom('order_events').execute();
+      const orders = await write(await context.openSale({ seckill_stock: 60 }), shoppers(60));
+      await context.db.deleteFrom('order_events').execute();
+      const since = web.received.length;
+      const taken: Received[] = [];
+      const cancelled: Order[] = [];
+      const answering = (answers: 'all' | 'none' | 'some') =>
+        web.answer((message) => {
+          const takes = answers === 'all' || (answers === 'some' && message.events.length % 2 === 0);
+          if (takes) taken.push(message);
+          return takes ? 204 : 500;
+        });
+      for (const next of [...steps, { do: 'retry' }, { do: 'round', answers: 'all', gives_up: false }] as Step[]) {
+        if (next.do === 'cancel') {
+          for (const order of orders.slice(cancelled.length, cancelled.length + next.count)) {
+            await cancel(order);
+            cancelled.push(order);
+          }
+        } else if (next.do === 'retry') {
+          await reviveOrderEvents(context.db);
+        } else {
+          answering(next.answers);
+          await makeDue();
+          await openDelivery({ window: 3, give_up_ms: next.gives_up ? 0 : GIVE_UP_MS }).round();
+        }
+      }
+      expect(await waiting()).toEqual([]);
+      expectWhole(web.received.slice(since), taken, cancelled);
+    };
+    await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 14 }), run), {
+      numRuns: 25,
+      interruptAfterTimeLimit: 30_000,
+    });
+  },
+);
+
 describe('a receiver that takes nothing', () => {
   test('is asked only so often in a round', async () => {
     await write(await context.openSale({ seckill_stock: 2_000 }), shoppers(2_000));
@@ -396,6 +495,88 @@ describe('a receiver that takes nothing', () => {
     expect(await discardDeadOrderEvents(context.db)).toBe(1);
     expect(await waiting()).toHaveLength(1);
   });
+});
+
+describe('a receiver that answers', () => {
+  test.each([
+    ['200 with a page', (response: ServerResponse) => response.end('<html>hello</html>'), null],
+    ['204', 204, null],
+    [
+      '302, which is not followed',
+      (response: ServerResponse) => response.writeHead(302, { location: '/' }).end(),
+      'The receiver answers 302: redirects are not followed, see EVENTS_URL',
+    ],
+    ['400', 400, 'The receiver answers 400'],
+    ['401', 401, 'The receiver answers 401: see EVENTS_SECRET'],
+    ['404', 404, 'The receiver answers 404: see EVENTS_URL'],
+    ['410', 410, 'The receiver answers 410: see EVENTS_URL'],
+    ['413', 413, 'The receiver answers 413'],
+    ['429', 429, 'The receiver answers 429'],
+    ['500', 500, 'The receiver answers 500'],
+    ['nothing, and hangs up', (response: ServerResponse) => response.destroy(), 'other side closed'],
+    ['nothing, and hangs', () => undefined, 'The operation was aborted due to timeout'],
+  ] as const)('%s has taken the message, or gets it again', async (_name, answer, error) => {
+    await write(await context.openSale(), ['alice']);
+    web.answer(() => answer);
+    await openDelivery().round();
+    const [row] = await waiting();
+    expect(row?.last_error ?? null).toBe(error);
+    web.answer(() => 204);
+    await makeDue();
+    await openDelivery().round();
+    expect(await waiting()).toEqual([]);
+    expect(web.received).toHaveLength(error === null ? 1 : 2);
+  });
+
+  test.each([
+    [429, () => '40', 40],
+    [503, () => new Date(Date.now() + 300_000).toUTCString(), 298],
+    [503, () => '86400', 600],
+  ])(
+    '%i with Retry-After (case %#) is left alone for so long, up to ten minutes, with all messages',
+    async (status, after, seconds) => {
+      await write(await context.openSale({ seckill_stock: 900 }), shoppers(900));
+      web.answer(() => (response) => void response.writeHead(status, { 'retry-after': after() }).end());
+      const { round } = openDelivery({ concurrency: 1 });
+      await round();
+      expect(web.received).toHaveLength(1);
+      await makeDue();
+      await round();
+      expect(web.received).toHaveLength(1);
+      // Another process, which does not know of it, is told the same.
+      await openDelivery({ concurrency: 1 }).round();
+      const { rows } = await sql<{ wait: number }>`
+      SELECT MAX(TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(3), next_attempt_at)) AS wait FROM order_events`.execute(
+        context.db,
+      );
+      expect(rows[0]!.wait).toBeGreaterThan(seconds - 20);
+      expect(rows[0]!.wait).toBeLessThanOrEqual(seconds + 2);
+    },
+  );
+});
+
+test('events of a service whose EVENTS_URL was taken away are given up in their time, whole messages at once', async () => {
+  const sale = await context.openSale();
+  const [order] = await write(sale, ['alice', 'bob']);
+  web.answer(() => 500);
+  await openDelivery().round();
+  await cancel(order!);
+  const { db, log } = context;
+  const round = (give_up_ms: number) =>
+    orderEventsWithoutReceiver({ db, give_up_ms, log, metrics: createMetrics('worker') }).round(GOING_ON);
+  await round(GIVE_UP_MS);
+  expect((await waiting()).every(({ dead_at }) => dead_at === null)).toBe(true);
+  await round(0);
+  const dead = await waiting();
+  expect(dead).toHaveLength(2);
+  for (const row of dead)
+    expect(row).toMatchObject({ last_error: 'EVENTS_URL is not set', dead_at: expect.any(Date) as Date });
+  // With a receiver again, they are told as they were.
+  await reviveOrderEvents(db);
+  web.answer(() => 204);
+  await openDelivery().round();
+  expect(await waiting()).toEqual([]);
+  expect(web.received[1]!.text).toBe(web.received[0]!.text);
 });
 
 test('a receiver that never stops answering is hung up on', async () => {

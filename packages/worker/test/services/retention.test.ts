@@ -205,6 +205,23 @@ describe('a sale that ended long ago', () => {
   });
 });
 
+test('an event that has been dead for as long as sales are kept no longer keeps its sale', async () => {
+  const { sale, orders } = await oldSale();
+  const { db } = context;
+  await db.transaction().execute((tx) => insertOrderEvents(tx, sale.id, [orders[0]!], Date.now()));
+  const dead = (days: number) =>
+    db
+      .updateTable('order_events')
+      .set({ dead_at: new Date(Date.now() - days * DAY_MS) })
+      .execute();
+  await dead(29);
+  await round();
+  expect(await findSale(db, sale.id)).toBeDefined();
+  await dead(31);
+  await round();
+  expect(await rowCounts()).toEqual(NOTHING);
+});
+
 describe('from the moment that its archiving begins', () => {
   test('no order of a sale moves, and it is found no more', async () => {
     const { sale, orders } = await oldSale();

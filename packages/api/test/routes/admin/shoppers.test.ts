@@ -3,6 +3,7 @@ import { listActions } from '@flash-sale/shared/db/operator-actions.ts';
 import { readCounters } from '@flash-sale/shared/db/sale-counters.ts';
 import type { Order } from '@flash-sale/shared/domain/order.ts';
 import type { Sale } from '@flash-sale/shared/domain/sale.ts';
+import { insertOrderEvents } from '@flash-sale/shared/db/order-events.ts';
 import { applyPaymentEvent, cancelOrder, requestRefund } from '@flash-sale/shared/order/moves.ts';
 import { auditSale } from '@flash-sale/shared/sale/audit.ts';
 import { buy } from '../../../../shared/test/buying.ts';
@@ -154,6 +155,16 @@ describe('POST /api/v1/admin/shoppers/:userId/erase', () => {
     [
       'has a unit that is on its way back',
       async (sale: Sale) => cancelOrder(context, await placeOrder(context, sale, 'kept'), { actor: 'shopper' }),
+    ],
+    [
+      'has an order event that was not delivered',
+      async (sale: Sale) => {
+        const order = await placeOrder(context, sale, 'kept');
+        await pay(order);
+        await cleanUp(sale);
+        const { db } = context;
+        await db.transaction().execute((tx) => insertOrderEvents(tx, sale.id, [order], Date.now()));
+      },
     ],
     [
       'has a payment that is being refunded',
