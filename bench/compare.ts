@@ -2,19 +2,20 @@
  * `npm run bench:compare -- a.json b.json [--tolerance 10]`: whether `b` is worse than `a`, by ratios, so that the two may come from
  * different machines. Exit code 1 where one fell by more than the tolerance (percent).
  */
-import { parseArgs } from 'node:util';
+import { option, readCommandLine, UsageError } from '@flash-sale/shared/process/command-line.ts';
+import { textTable } from '@flash-sale/shared/process/text-table.ts';
 import { compare, readResults } from './report/results.ts';
-import { textTable } from './report/text-table.ts';
 
 const TOLERANCE_PERCENT = 10;
 
-const { values, positionals } = parseArgs({ options: { tolerance: { type: 'string' } }, allowPositionals: true });
-const [before, after] = positionals;
-const tolerance = Number(values.tolerance ?? TOLERANCE_PERCENT);
-if (before === undefined || after === undefined || positionals.length > 2 || !(tolerance >= 0)) {
-  process.stderr.write('npm run bench:compare -- before.json after.json [--tolerance PERCENT]\n');
-  process.exit(2);
-}
+const { values, args } = readCommandLine({
+  usage: 'npm run bench:compare -- <before.json> <after.json> [options]',
+  summary: 'Compares two result files by their ratios. Exit code 1: one fell by more than the tolerance.',
+  args: ['before.json', 'after.json'],
+  options: { tolerance: option('<percent>', `what a ratio may fall by (default ${TOLERANCE_PERCENT})`, readPercent) },
+});
+const [before, after] = args as [string, string];
+const tolerance = values.tolerance ?? TOLERANCE_PERCENT;
 const rows = compare(readResults(before), readResults(after), tolerance);
 const cells = rows.map(({ what, before: a, after: b, change_percent, isWorse }) => [
   what,
@@ -29,3 +30,8 @@ process.stdout.write(
   `${worse === 0 ? 'no ratio' : `${worse} of ${rows.length} ratios`} fell by more than ${tolerance} %\n`,
 );
 process.exitCode = worse === 0 && rows.length > 0 ? 0 : 1;
+
+function readPercent(text: string, name: string): number {
+  if (/^\d{1,3}(\.\d{1,3})?$/.test(text)) return Number(text);
+  throw new UsageError(`${name} must be a percentage such as 10 or 2.5, not '${text}'`);
+}

@@ -3,14 +3,15 @@
  */
 import { basename } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { exitWithUsage, UsageError } from '@flash-sale/shared/process/command-line.ts';
+import { textTable } from '@flash-sale/shared/process/text-table.ts';
 import { measureGrowth } from './growth/growth.ts';
 import { soak } from './growth/soak.ts';
 import { thisCommit, thisMachine } from './machine.ts';
-import { readOptions, USAGE, type Options } from './options.ts';
+import { PROGRAM, readOptions, type Options } from './options.ts';
 import { GROWTH_HEAD, growthTable, type Growth } from './report/growth.ts';
 import { summary } from './report/page.ts';
 import { readResults, type Results } from './report/results.ts';
-import { textTable } from './report/text-table.ts';
 import { writeReport, writeResults } from './report/write.ts';
 import { Run } from './run.ts';
 import { accessTokens } from './scenarios/sale.ts';
@@ -94,8 +95,8 @@ async function main(): Promise<number> {
   try {
     options = readOptions(process.argv.slice(2));
   } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n\n${USAGE}`);
-    return 2;
+    if (!(error instanceof UsageError)) throw error;
+    exitWithUsage(error, PROGRAM.usage);
   }
   if (typeof options === 'string') {
     process.stdout.write(options);

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { flag, helpText, option, parseCommandLine, text, UsageError } from '@flash-sale/shared/process/command-line.ts';
 import type { Size } from './scenarios/scenario.ts';
 
 export interface Options {
@@ -16,22 +16,28 @@ export interface Options {
   readonly report: string | undefined;
 }
 
-export const USAGE = `npm run bench -- [options]
-
-Measures the service on private servers, side by side with a bare Fastify route and with the usual way to build it, audits after every
+export const PROGRAM = {
+  usage: 'npm run bench -- [options]',
+  summary: `Measures the service on private servers, side by side with a bare Fastify route and with the usual way to build it, audits after every
 scenario, prints the figures and writes bench/results/, docs/performance.md with its charts, and the figures in README.md and docs/scaling.md.
-
-  --quick        about a minute; smaller amounts and fewer repetitions
-  --growth       how costs grow with owners, sales and orders, and memory per owner, reservation, job and connection
-  --soak 10m     steady load for that long (s, m or h): memory and latency must not drift
-  --url URL      measures a service that is running, by HTTP alone; takes ADMIN_TOKEN, and JWT_SECRET where it is in jwt mode
-  --out FOLDER   writes results, page and charts there, and touches no page of the project
-  --report FILE  writes the pages again from a result file
-  --help         this text
-
-npm run bench:compare -- a.json b.json [--tolerance PERCENT]   compares two result files by their ratios
-npm run profile                                                where the time goes: flame graphs of api and worker
-`;
+npm run bench:compare compares two result files; npm run profile says where the time goes.`,
+  options: {
+    quick: flag('about a minute; smaller amounts and fewer repetitions'),
+    growth: flag('how costs grow with owners, sales and orders, and memory per owner, reservation, job and connection'),
+    soak: option(
+      '<time>',
+      'steady load for that long, such as 90s, 10m or 1h: memory and latency must not drift',
+      duration_ms,
+    ),
+    url: option(
+      '<url>',
+      'measures a service that is running, by HTTP alone; takes ADMIN_TOKEN, and JWT_SECRET in jwt mode',
+      originOf,
+    ),
+    out: text('<folder>', 'writes results, page and charts there, and touches no page of the project'),
+    report: text('<file>', 'writes the pages again from a result file'),
+  },
+};
 
 const FULL: Size = { buys: 40_000, reads: 80_000, usual_buys: 4_000, mixed_shoppers: 10_000, open_loop_s: 4 };
 const QUICK: Size = { buys: 8_000, reads: 16_000, usual_buys: 1_500, mixed_shoppers: 1_500, open_loop_s: 1 };
@@ -41,24 +47,13 @@ const UNITS_MS = { s: 1_000, m: 60_000, h: 3_600_000 } as const;
  * Reads the command line.
  *
  * @returns the options, or a text to print instead of a run
- * @throws where an option is unknown or does not fit
+ * @throws UsageError where an option is unknown or does not fit
  */
 export function readOptions(args: readonly string[]): Options | string {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      quick: { type: 'boolean' },
-      growth: { type: 'boolean' },
-      soak: { type: 'string' },
-      url: { type: 'string' },
-      out: { type: 'string' },
-      report: { type: 'string' },
-      help: { type: 'boolean' },
-    },
-  });
-  if (values.help === true) return USAGE;
-  const modes = (['growth', 'soak', 'url', 'quick'] as const).filter((name) => values[name] !== undefined);
-  if (modes.length > 1) throw new Error(`--${modes[0]} and --${modes[1]} are different runs`);
+  const { values, help } = parseCommandLine(PROGRAM, args);
+  if (help) return helpText(PROGRAM);
+  const modes = (['growth', 'soak', 'url', 'quick'] as const).filter((name) => (values[name] ?? false) !== false);
+  if (modes.length > 1) throw new UsageError(`--${modes[0]} and --${modes[1]} are different runs`);
   const mode = modes[0] ?? 'full';
   const isQuick = mode === 'quick';
   return {
@@ -66,15 +61,20 @@ export function readOptions(args: readonly string[]): Options | string {
     size: isQuick || mode === 'url' ? QUICK : FULL,
     repetitions_max: isQuick ? 2 : 5,
     limit_ms: isQuick ? 85_000 : 590_000,
-    url: values.url === undefined ? undefined : new URL(values.url).origin,
-    soak_ms: values.soak === undefined ? 0 : duration_ms(values.soak),
+    url: values.url,
+    soak_ms: values.soak ?? 0,
     out: values.out,
     report: values.report,
   };
 }
 
-function duration_ms(text: string): number {
-  const found = /^(\d{1,5})([smh])$/.exec(text);
-  if (found === null) throw new Error(`--soak takes a time such as 90s or 10m, not ${text}`);
+function duration_ms(typed: string, name: string): number {
+  const found = /^(\d{1,5})([smh])$/.exec(typed);
+  if (found === null) throw new UsageError(`${name} takes a time such as 90s or 10m, not '${typed}'`);
   return Number(found[1]) * UNITS_MS[found[2] as keyof typeof UNITS_MS];
+}
+
+function originOf(typed: string, name: string): string {
+  if (/^https?:\/\//.test(typed) && URL.canParse(typed)) return new URL(typed).origin;
+  throw new UsageError(`${name} takes an address with its scheme, such as http://localhost:8080, not '${typed}'`);
 }

@@ -3,6 +3,7 @@
  */
 import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { exitWithUsage, UsageError } from '@flash-sale/shared/process/command-line.ts';
 import { brokenBuildOf, type BrokenBuild } from './broken/table.ts';
 import { copyBroken } from './broken/tree.ts';
 import type { RoundRecord, Violation } from './checker/record.ts';
@@ -10,7 +11,7 @@ import { temporaryFolder } from '../stage/temporary-folder.ts';
 import { startCluster, type Cluster } from './cluster.ts';
 import { FAULTS, faultOf } from './faults/table.ts';
 import { History } from './history.ts';
-import { readOptions, USAGE, type Options } from './options.ts';
+import { PROGRAM, readOptions, type Options } from './options.ts';
 import { planRounds } from './plan.ts';
 import { Random } from './random.ts';
 import { evidenceText, nameOf, Report } from './report.ts';
@@ -167,10 +168,9 @@ async function main(): Promise<number> {
   let options: Options | string;
   try {
     options = readOptions(process.argv.slice(2));
-    if (typeof options !== 'string' && options.broken !== undefined) brokenBuildOf(options.broken);
   } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n\n${USAGE}`);
-    return 2;
+    if (!(error instanceof UsageError)) throw error;
+    exitWithUsage(error, PROGRAM.usage);
   }
   if (typeof options === 'string') {
     process.stdout.write(options);

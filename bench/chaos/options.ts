@@ -1,5 +1,12 @@
-import { parseArgs } from 'node:util';
-import { BROKEN_BUILDS } from './broken/table.ts';
+import {
+  flag,
+  helpText,
+  integer,
+  option,
+  parseCommandLine,
+  UsageError,
+} from '@flash-sale/shared/process/command-line.ts';
+import { BROKEN_BUILDS, brokenBuildOf } from './broken/table.ts';
 import { FAULTS, faultOf } from './faults/table.ts';
 
 export interface Options {
@@ -15,20 +22,29 @@ export interface Options {
 
 export const SHOPPERS_DEFAULT = 1_400;
 
-export const USAGE = `npm run chaos -- [options]
-
-Starts the service on private servers, sells under load, injects faults, heals them, and checks from outside that the eleven
-promises were kept. Exit code 1 where one was broken.
-
-  --seed N        decides faults, timings and how shoppers behave (default: a new one)
-  --rounds N      rounds of up to 20 s (default 5)
-  --only N        only round N of the seed's plan
-  --faults a,b    only these faults
-  --shoppers N    size of a round's crowd; three units for four shoppers (default ${SHOPPERS_DEFAULT})
-  --broken NAME   runs a copy of the service that breaks a promise on purpose; exit code 0 where the checker names the promise
-  --list          lists the faults and the broken builds
-  --help          this text
-`;
+export const PROGRAM = {
+  usage: 'npm run chaos -- [options]',
+  summary: `Starts the service on private servers, sells under load, injects faults, heals them, and checks from outside that the eleven
+promises were kept. Exit code 1 where one was broken.`,
+  options: {
+    seed: integer('<n>', 'decides faults, timings and how shoppers behave (default: a new one)', 0, 2 ** 31 - 1),
+    rounds: integer('<n>', 'rounds of up to 20 s (default 5)', 1, 10_000),
+    only: integer('<n>', "only round n of the seed's plan", 1, 10_000),
+    faults: option('<a,b>', 'only these faults', faultsOf),
+    shoppers: integer(
+      '<n>',
+      `size of a round's crowd; three units for four shoppers (default ${SHOPPERS_DEFAULT})`,
+      200,
+      20_000,
+    ),
+    broken: option(
+      '<name>',
+      'runs a copy of the service that breaks a promise on purpose; exit code 0 where the checker names the promise',
+      (name) => named(() => brokenBuildOf(name).name),
+    ),
+    list: flag('lists the faults and the broken builds'),
+  },
+};
 
 /** What `--list` prints. */
 export function listing(): string {
@@ -46,38 +62,31 @@ export function listing(): string {
  * Reads the command line.
  *
  * @returns the options, or a text to print instead of a run
- * @throws where an option is unknown or out of bounds
+ * @throws UsageError where an option is unknown or out of bounds
  */
 export function readOptions(args: readonly string[]): Options | string {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      seed: { type: 'string' },
-      rounds: { type: 'string' },
-      only: { type: 'string' },
-      faults: { type: 'string' },
-      shoppers: { type: 'string' },
-      broken: { type: 'string' },
-      list: { type: 'boolean' },
-      help: { type: 'boolean' },
-    },
-  });
-  if (values.help === true) return USAGE;
-  if (values.list === true) return listing();
-  const faults = values.faults?.split(',').map((name) => faultOf(name.trim()).name);
+  const { values, help } = parseCommandLine(PROGRAM, args);
+  if (help) return helpText(PROGRAM);
+  if (values.list) return listing();
   return {
-    seed: integer('seed', values.seed, 0, 2 ** 31 - 1) ?? Date.now() % 2 ** 31,
-    rounds: integer('rounds', values.rounds, 1, 10_000) ?? 5,
-    only: integer('only', values.only, 1, 10_000),
-    faults,
-    shoppers: integer('shoppers', values.shoppers, 200, 20_000) ?? SHOPPERS_DEFAULT,
+    seed: values.seed ?? Date.now() % 2 ** 31,
+    rounds: values.rounds ?? 5,
+    only: values.only,
+    faults: values.faults,
+    shoppers: values.shoppers ?? SHOPPERS_DEFAULT,
     broken: values.broken,
   };
 }
 
-function integer(name: string, text: string | undefined, min: number, max: number): number | undefined {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= min && value <= max) return value;
-  throw new Error(`--${name} must be an integer from ${min} to ${max}`);
+function faultsOf(typed: string): readonly string[] {
+  return typed.split(',').map((name) => named(() => faultOf(name.trim()).name));
+}
+
+/** A name that is not in its table was typed wrong. */
+function named(find: () => string): string {
+  try {
+    return find();
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
 }

@@ -11,10 +11,17 @@ import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { privateMysqlUser, startMysql } from '@flash-sale/infra/services/mysql.ts';
 import { freePort } from '@flash-sale/infra/services/ports.ts';
 import { startRedis } from '@flash-sale/infra/services/redis.ts';
+import { readCommandLine } from '@flash-sale/shared/process/command-line.ts';
 import { temporaryFolder } from '../stage/temporary-folder.ts';
 import { ServiceProcess } from '../stage/service-process.ts';
 import { dumpPrograms, restoreDump, writeDump } from './dump.ts';
 import { Shop } from './shop.ts';
+
+readCommandLine({
+  usage: 'npm run drill:restore',
+  summary: `Loses MySQL and Redis in the middle of a sale, on private servers, restores a dump and goes on.
+Exit code 1: something that had to hold did not.`,
+});
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const PASSWORD = 'drill';

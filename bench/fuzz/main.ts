@@ -3,7 +3,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { integer, readCommandLine } from '@flash-sale/shared/process/command-line.ts';
 import { Random } from '../chaos/random.ts';
 import { temporaryFolder } from '../stage/temporary-folder.ts';
 import { fuzz } from './run.ts';
@@ -11,32 +11,27 @@ import { startFuzzedService } from './service.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const REQUESTS_MIN = 3_000;
+const REQUESTS_DEFAULT = 20_000;
 
-const USAGE = `npm run fuzz -- [options]
-
-Starts the service on private servers and sends it valid and broken requests, made from its own OpenAPI document. Exit code 1 where an
+const { values } = readCommandLine({
+  usage: 'npm run fuzz -- [options]',
+  summary: `Starts the service on private servers and sends it valid and broken requests, made from its own OpenAPI document. Exit code 1 where an
 answer is a 5xx, is not declared or breaks its schema, where a refused request had an effect, where a process ended, or where an
-operation did not succeed 50 times.
-
-  --requests N  how many (default 20000, at least ${REQUESTS_MIN})
-  --seed N      decides every request (default: a new one)
-  --help        this text
-`;
-
-const { values } = parseArgs({
-  options: { requests: { type: 'string' }, seed: { type: 'string' }, help: { type: 'boolean' } },
+operation did not succeed 50 times.`,
+  options: {
+    requests: integer(
+      '<n>',
+      `how many (default ${REQUESTS_DEFAULT}, at least ${REQUESTS_MIN})`,
+      REQUESTS_MIN,
+      2 ** 31 - 1,
+    ),
+    seed: integer('<n>', 'decides every request (default: a new one)', 0, 2 ** 31 - 1),
+  },
 });
 
-const integer = (name: string, text: string | undefined, standard: number, min: number): number => {
-  const value = text === undefined ? standard : Number(text);
-  if (Number.isInteger(value) && value >= min && value < 2 ** 31) return value;
-  process.stderr.write(`--${name} must be an integer of at least ${min}\n\n${USAGE}`);
-  process.exit(2);
-};
-
 async function main(): Promise<number> {
-  const requests = integer('requests', values.requests, 20_000, REQUESTS_MIN);
-  const seed = integer('seed', values.seed, Date.now() % 2 ** 31, 0);
+  const requests = values.requests ?? REQUESTS_DEFAULT;
+  const seed = values.seed ?? Date.now() % 2 ** 31;
   const folder = temporaryFolder('fuzz');
   let interrupted: number | undefined;
   const interrupt = (code: number): void => {
@@ -81,5 +76,4 @@ async function main(): Promise<number> {
   }
 }
 
-if (values.help === true) process.stdout.write(USAGE);
-else process.exit(await main());
+process.exit(await main());

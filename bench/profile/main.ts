@@ -4,10 +4,10 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { parseArgs } from 'node:util';
+import { integer, readCommandLine, text } from '@flash-sale/shared/process/command-line.ts';
 import { freePort } from '@flash-sale/infra/services/ports.ts';
 import { closedLoop } from '../load/closed-loop.ts';
-import { textTable } from '../report/text-table.ts';
+import { textTable } from '@flash-sale/shared/process/text-table.ts';
 import { untilSold } from '../scenarios/audit.ts';
 import { newShoppers, openSale, planBuys } from '../scenarios/sale.ts';
 import { CONNECTIONS } from '../scenarios/scenario.ts';
@@ -21,18 +21,18 @@ const TREE = join(import.meta.dirname, '..', '..');
 const BUYS = 30_000;
 const WARM_BUYS = 5_000;
 const SHOWN = 25;
-const USAGE = `npm run profile -- [--buys N] [--out FOLDER]\n`;
 
-const { values } = parseArgs({
-  options: { buys: { type: 'string' }, out: { type: 'string' }, help: { type: 'boolean' } },
+const { values } = readCommandLine({
+  usage: 'npm run profile -- [options]',
+  summary: 'Profiles api and worker under load: writes a flame graph of each, and prints what takes most of the time.',
+  options: {
+    buys: integer('<n>', `buys of each profile (default ${BUYS})`, 1_000, 1_000_000),
+    out: text('<folder>', 'where the flame graphs go (default: .data/profile)'),
+  },
 });
-const buys = Number(values.buys ?? BUYS);
-if (values.help === true || !Number.isInteger(buys) || buys < 1_000) {
-  process.stdout.write(USAGE);
-  process.exit(values.help === true ? 0 : 2);
-}
+const buys = values.buys ?? BUYS;
 const folder = values.out ?? join(TREE, '.data', 'profile');
-const print = (text: string): void => void process.stdout.write(`${text}\n`);
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
 /** A sale with so many shoppers, and with units for all of them unless told otherwise. */
 async function prepare(stage: Stage, count: number, units = count) {

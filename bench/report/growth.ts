@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { growthChart } from './charts.ts';
 import type { Machine } from './results.ts';
-import { markdownTable } from './text-table.ts';
+import { markdownTable } from './markdown-table.ts';
 
 /** What a buy costs at one size of what grows: CPU time by process, µs. */
 export interface GrowthPoint {

@@ -1,8 +1,9 @@
+import { textTable } from '@flash-sale/shared/process/text-table.ts';
 import { cpusPerTenThousand, type Capacity } from './capacity.ts';
 import { beginOfHandWritten, end } from './marked-part.ts';
 import { figure, figureNames, ratio, type Results, type Spread } from './results.ts';
 import { LIMITS, RATIOS } from './targets.ts';
-import { markdownTable, textTable } from './text-table.ts';
+import { markdownTable } from './markdown-table.ts';
 
 export const GAINS = 'gains';
 

@@ -1,6 +1,12 @@
+import { readCommandLine } from '@flash-sale/shared/process/command-line.ts';
 import { askForAdvisories } from './supply-chain/advisories.ts';
 
 /** `npm run advisories`: exit code 1 where a package that is used has a known hole of high or critical severity. */
+readCommandLine({
+  usage: 'npm run advisories',
+  summary: 'Asks the registry for known holes in the packages that are used. Exit code 1: one of them is severe.',
+});
+
 const { verdict, text } = await askForAdvisories();
 console.log(text);
 if (verdict === 'no answer') console.log('NOT CHECKED: the registry gave no answer about known vulnerabilities.');

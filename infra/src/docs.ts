@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { configRows } from '@flash-sale/shared/config/config.ts';
 import { ERRORS } from '@flash-sale/shared/domain/errors.ts';
+import { flag, readCommandLine } from '@flash-sale/shared/process/command-line.ts';
 import { metricRows, type MetricRow } from '@flash-sale/shared/telemetry/metrics.ts';
 
 /**
@@ -8,7 +9,13 @@ import { metricRows, type MetricRow } from '@flash-sale/shared/telemetry/metrics
  * writes nothing and fails where they differ, which is how CI keeps them true.
  */
 const ROOT = new URL('../../', import.meta.url);
-const check = process.argv.includes('--check');
+const {
+  values: { check },
+} = readCommandLine({
+  usage: 'npm run docs -- [options]',
+  summary: 'Writes the parts of the docs that the code already says.',
+  options: { check: flag('write nothing; exit code 1 if a page is out of date') },
+});
 
 const cell = (text: string): string => text.replaceAll('|', '\\|');
 const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>

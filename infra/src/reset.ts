@@ -1,5 +1,26 @@
 /** `npm run reset`: as `npm stop`, then forgets everything that the service has stored on this machine. */
+import { existsSync } from 'node:fs';
+import { exitWithUsage, flag, readCommandLine, UsageError } from '@flash-sale/shared/process/command-line.ts';
 import { dataDirOfCheckout, print, runCommand } from './stack/command.ts';
+import { confirm } from './stack/confirm.ts';
 import { resetStack } from './stack/stop-stack.ts';
 
-await runCommand(() => resetStack(dataDirOfCheckout, process.env, print));
+const USAGE = 'npm run reset -- [options]';
+
+const { values } = readCommandLine({
+  usage: USAGE,
+  summary: 'Ends what npm start of this checkout has running, then deletes its data, logs and secrets.',
+  options: { yes: flag('do not ask') },
+});
+
+await runCommand(async () => {
+  if (!values.yes && existsSync(dataDirOfCheckout)) {
+    try {
+      await confirm(`Everything in ${dataDirOfCheckout} is deleted: sales, orders, logs and secrets.`);
+    } catch (error) {
+      if (error instanceof UsageError) exitWithUsage(error, USAGE);
+      throw error;
+    }
+  }
+  await resetStack(dataDirOfCheckout, process.env, print);
+});

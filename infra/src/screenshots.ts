@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createConnection } from 'mysql2/promise';
 import { chromium, type Browser, type Page } from 'playwright-core';
+import { readCommandLine } from '@flash-sale/shared/process/command-line.ts';
 import { isExecutable, searchFolders } from './services/programs.ts';
 import { StartFailure } from './services/start-failure.ts';
 import { print, runCommand } from './stack/command.ts';
@@ -21,6 +22,11 @@ const SHOPPERS = 600;
 const AT_ONCE = 50;
 const ACTIONS_MS_MAX = 30_000;
 const SIZE = { width: 1_280, height: 900 };
+
+readCommandLine({
+  usage: 'npm run screenshots',
+  summary: 'Takes the pictures of docs/images/ with headless Chromium, of a service of its own.',
+});
 
 await runCommand(async () => {
   const program = findChromium();

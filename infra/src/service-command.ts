@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { readSettingFiles } from '@flash-sale/shared/config/config.ts';
+import { ConfigError, readSettingFiles } from '@flash-sale/shared/config/config.ts';
 import { dataDirOfCheckout } from './stack/command.ts';
 import { readRunning } from './stack/running.ts';
 
@@ -12,6 +12,17 @@ const [program, ...args] = process.argv.slice(2);
 const root = join(import.meta.dirname, '../..');
 const child = spawn(process.execPath, [join(root, program!), ...args], {
   stdio: 'inherit',
-  env: { ...readRunning(dataDirOfCheckout), ...readSettingFiles(process.env) },
+  env: { ...readRunning(dataDirOfCheckout), ...environment() },
 });
 child.once('exit', (code, signal) => process.exit(signal === null ? (code ?? 1) : 1));
+
+/** The environment, with what `NAME_FILE` names read; a file that cannot be read ends the command, in one line. */
+function environment(): NodeJS.ProcessEnv {
+  try {
+    return readSettingFiles(process.env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`${error.message.replaceAll(/\s*\n\s*/g, ' ')}\n`);
+    process.exit(2);
+  }
+}

@@ -1,7 +1,13 @@
 /** `npm start`: the whole service on this machine, until SIGINT or SIGTERM. */
 import { fileURLToPath } from 'node:url';
+import { readCommandLine } from '@flash-sale/shared/process/command-line.ts';
 import { dataDirOfCheckout } from './stack/command.ts';
 import { startCommand } from './stack/start-command.ts';
+
+readCommandLine({
+  usage: 'npm start',
+  summary: 'Runs the whole service on this machine until SIGINT or SIGTERM. Settings come from the environment.',
+});
 
 const main = (name: string) => fileURLToPath(new URL(`../../packages/${name}/src/main.ts`, import.meta.url));
 

@@ -5,10 +5,16 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readCommandLine } from '@flash-sale/shared/process/command-line.ts';
 import { StartFailure } from '../services/start-failure.ts';
 import { temporaryFolder } from '../services/temporary-folder.ts';
 import { queriesOf, readDashboards } from './dashboards.ts';
 import { findPrometheus } from './prometheus-programs.ts';
+
+readCommandLine({
+  usage: 'npm run alerts:check',
+  summary: 'Checks the configuration of Prometheus, the alerts and their tests with promtool.',
+});
 
 const FOLDER = join(import.meta.dirname, '../../prometheus');
 const filesIn = (folder: string): string[] => readdirSync(join(FOLDER, folder)).map((file) => join(folder, file));

@@ -4,12 +4,19 @@
  * not. Where Prometheus cannot be had it says so and checks nothing.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { readCommandLine } from '@flash-sale/shared/process/command-line.ts';
 import { StartFailure } from '../services/start-failure.ts';
 import { temporaryFolder } from '../services/temporary-folder.ts';
 import { queriesOf, readDashboards, type PanelQuery } from './dashboards.ts';
 import { runEventfulSale } from './eventful-sale.ts';
 import { findPrometheus, type PrometheusPrograms } from './prometheus-programs.ts';
 import { startWatched, type WatchedService } from './watched-service.ts';
+
+readCommandLine({
+  usage: 'npm run dashboards:check',
+  summary:
+    'Runs a small sale with faults under a real Prometheus, and checks that every query of the dashboards has samples.',
+});
 
 /** Several scrapes: here there is one a second. */
 const RATE_INTERVAL = '10s';

@@ -1,30 +1,45 @@
+import {
+  integer,
+  option,
+  readInteger,
+  text,
+  UsageError,
+  type Options,
+  type Values,
+} from '@flash-sale/shared/process/command-line.ts';
+import { saleOfOrderNumber } from '@flash-sale/shared/domain/order-number.ts';
 import type { Call } from './api.ts';
-import { fields, table } from './table.ts';
+import { fields, table, textOf } from './table.ts';
 
-/** What was typed beside the command. */
-export interface Typed {
+/** What has to be typed after a command. */
+export interface Argument {
+  readonly name: string;
+  /** The argument as it goes into the call. @throws UsageError */
+  readonly read: (text: string) => string;
+}
+
+/** What was typed for a command, checked. */
+interface Typed<Of extends Options> {
   readonly args: readonly string[];
-  readonly limit: string | undefined;
-  readonly cursor: string | undefined;
-  readonly stock: string | undefined;
-  readonly user: string | undefined;
-  readonly address: string | undefined;
-  readonly reason: string | undefined;
-  readonly until: string | undefined;
-  readonly state: string | undefined;
+  readonly values: Values<Of>;
 }
 
 /** One command of `npm run ops`: a call, and how its answer is shown. */
-export interface Command<Answer> {
+interface Definition<Answer, Of extends Options> {
   readonly name: string;
-  /** Names of what has to be typed after it. */
-  readonly args: readonly string[];
+  readonly args?: readonly Argument[];
+  readonly options?: Of;
   readonly summary: string;
-  /** Cannot be taken back, so that it asks for `--yes`. */
-  readonly isFinal?: boolean;
-  readonly call: (call: Call, typed: Typed) => Promise<Answer>;
+  /** What is wrong with these options together. @throws UsageError */
+  readonly check?: (values: Values<Of>) => void;
+  /** Of what cannot be undone: a sentence that says what is about to happen. It is asked before, unless `--yes` was typed. */
+  readonly question?: (call: Call, typed: Typed<Of>) => Promise<string>;
+  readonly call: (call: Call, typed: Typed<Of>) => Promise<Answer>;
   readonly show: (answer: Answer) => string;
 }
+
+export type Command = Required<Pick<Definition<never, Options>, 'name' | 'args' | 'options'>> &
+  Omit<Definition<never, Options>, 'name' | 'args' | 'options'>;
 
 interface Sale {
   readonly id: number;
@@ -37,6 +52,15 @@ interface Sale {
   readonly sold: number;
   readonly start_time: string;
   readonly end_time: string;
+}
+
+/** A sale as shoppers see it. */
+type Product = Pick<Sale, 'name' | 'status' | 'seckill_stock' | 'available'>;
+
+interface Order {
+  readonly user_id: string;
+  readonly status: string;
+  readonly price: number;
 }
 
 interface Job {
@@ -85,40 +109,121 @@ interface Page<Item> {
 }
 
 /** Inferred per command, then kept as one list. */
-const command = <Answer>(one: Command<Answer>): Command<never> => one as unknown as Command<never>;
+const command = <Answer, const Of extends Options = Options>(one: Definition<Answer, Of>): Command =>
+  ({ args: [], options: {}, ...one }) as unknown as Command;
+
+const ID_MAX = 999_999_999_999_999;
+const SALE: Argument = { name: 'sale', read: (typed) => String(readInteger('<sale>', typed, 1, ID_MAX)) };
+const UNITS: Argument = { name: 'units', read: (typed) => String(readInteger('<units>', typed, 1, ID_MAX)) };
+const USER: Argument = { name: 'user', read: (typed) => nonEmpty('<user>', typed) };
+const ORDER_NO: Argument = {
+  name: 'order number',
+  read(typed) {
+    if (saleOfOrderNumber(typed) !== undefined) return typed;
+    throw new UsageError(`<order number> is one such as 01KARYB6S5Q0H9M3T7ZV5W8XCE-0-17, not '${typed}'`);
+  },
+};
+
+const LIMIT = integer('<n>', 'rows of the list, 20 by default, 100 at most', 1, 100);
+const PAGE = { limit: LIMIT, cursor: text('<text>', 'the next page of the list: what the one before said') };
+const WHO = { user: text('<id>', 'a shopper'), address: text('<address>', 'an address or CIDR') };
+
+function nonEmpty(name: string, typed: string): string {
+  if (typed !== '') return typed;
+  throw new UsageError(`${name} must not be empty`);
+}
+
+/** Exactly one of the two. */
+function checkWho({ user, address }: Values<typeof WHO>): void {
+  if ((user === undefined) === (address === undefined)) {
+    throw new UsageError('Name whom: either --user <id> or --address <address>');
+  }
+}
+
+const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/;
+
+/** A time in the future, in the form that the API takes. */
+function readTimeToCome(typed: string, name: string): string {
+  const example = `such as ${new Date(Date.now() + 86_400_000).toISOString().slice(0, 16)}Z`;
+  const time = TIME.test(typed) ? new Date(typed) : undefined;
+  // The 31st of June would become the 1st of July.
+  if (time === undefined || !dayExists(typed)) {
+    throw new UsageError(`${name} takes a date, a time and its zone, ${example}, not '${typed}'`);
+  }
+  if (time.getTime() <= Date.now())
+    throw new UsageError(`${name} ${typed} is over: it takes a time in the future, ${example}`);
+  return time.toISOString();
+}
+
+function dayExists(typed: string): boolean {
+  const day = typed.slice(0, 10);
+  const midnight = new Date(`${day}T00:00:00Z`);
+  return (
+    !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(day) && !Number.isNaN(Date.parse(typed))
+  );
+}
+
+function readState(typed: string, name: string): string {
+  if (typed === 'dead') return typed;
+  throw new UsageError(`${name} takes only 'dead', not '${typed}'`);
+}
 
 /** What was typed of these, as a query. */
-function queryOf(values: Readonly<Record<string, string | undefined>>): string {
-  const given = Object.entries(values).filter((pair): pair is [string, string] => pair[1] !== undefined);
+function queryOf(values: Readonly<Record<string, string | number | undefined>>): string {
+  const given = Object.entries(values).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, String(value)] as [string, string]],
+  );
   return given.length === 0 ? '' : `?${new URLSearchParams(given).toString()}`;
 }
-const page = ({ limit, cursor }: Typed): string => queryOf({ limit, cursor });
 const more = (next_cursor: string | null): string => (next_cursor === null ? '' : `\nmore: --cursor ${next_cursor}`);
-const path = (text: string): string => encodeURIComponent(text);
+const path = (part: string): string => encodeURIComponent(part);
 /** Without its milliseconds, which say nothing to somebody who looks at a list. */
 const shortTime = (time: string): string => time.replace(/\.\d+Z$/, 'Z');
 
+/** How a sale is called in a question. */
+async function saleAsked(call: Call, id: string): Promise<{ readonly title: string; readonly sale: Product }> {
+  // Shoppers see it, and so may every operator.
+  const sale = await call<Product>('GET', `../products/${path(id)}`);
+  return { title: `Sale ${id} (${textOf(sale.name)}, ${sale.status})`, sale };
+}
+
 /** A command that does one thing to one sale. */
-const onSale = (name: string, summary: string, isFinal = false) =>
+const onSale = (name: string, summary: string, question?: (call: Call, sale: string) => Promise<string>) =>
   command({
     name,
-    args: ['sale'],
+    args: [SALE],
     summary,
-    isFinal,
     call: (call, { args: [sale] }) => call<object>('POST', `products/${path(sale!)}/${name}`),
+    ...(question && { question: (call: Call, { args: [sale] }: Typed<Options>) => question(call, sale!) }),
     show: fields,
   });
 
-export const COMMANDS: readonly Command<never>[] = [
+const DEAD_PAGES_MAX = 10;
+
+/** How many order events are dead, in words; many are not counted to the end. */
+async function countDead(call: Call): Promise<string> {
+  let count = 0;
+  let cursor: string | null = null;
+  for (let page = 0; page < DEAD_PAGES_MAX; page += 1) {
+    const query = queryOf({ state: 'dead', limit: 100, cursor: cursor ?? undefined });
+    const answer: Page<OrderEvents> = await call('GET', `order-events${query}`);
+    count += answer.items.length;
+    cursor = answer.next_cursor;
+    if (cursor === null) return String(count);
+  }
+  return `more than ${count}`;
+}
+
+export const COMMANDS: readonly Command[] = [
   command({
     name: 'sales',
-    args: [],
     summary: 'sales with their live figures, newest first',
-    call: (call, typed) => call<Page<Sale>>('GET', `products${page(typed)}`),
+    options: PAGE,
+    call: (call, { values }) => call<Page<Sale>>('GET', `products${queryOf(values)}`),
     show: ({ items, next_cursor }) =>
       table(items, [
         ['sale', ({ id }) => id],
-        ['name', ({ name }) => name],
+        ['name', ({ name }) => name, 'cut'],
         ['status', ({ status }) => status],
         ['units', ({ seckill_stock }) => seckill_stock],
         ['available', ({ available }) => available],
@@ -131,7 +236,7 @@ export const COMMANDS: readonly Command<never>[] = [
   }),
   command({
     name: 'stats',
-    args: ['sale'],
+    args: [SALE],
     summary: 'how a sale goes: buys by outcome, orders, revenue, time to the ledger',
     call: (call, { args: [sale] }) =>
       call<{ orders_per_second: { orders: number }[] }>('GET', `products/${path(sale!)}/stats`),
@@ -141,16 +246,21 @@ export const COMMANDS: readonly Command<never>[] = [
   }),
   onSale('pause', 'stop selling for now, in every process at once'),
   onSale('resume', 'go on selling'),
-  onSale('end', 'end a sale now, for good', true),
+  onSale('end', 'end a sale now, for good', async (call, id) => {
+    const { title, sale } = await saleAsked(call, id);
+    return `${title} is ended for good, with ${sale.available ?? 'an unknown number of'} of ${sale.seckill_stock} units not sold.`;
+  }),
   command({
     name: 'top-up',
-    args: ['sale', 'units'],
-    summary: 'raise a sale to so many units in all; --stock raises what the shop has',
-    call: (call, { args: [sale, units], stock }) =>
-      call<object>('POST', `products/${path(sale!)}/top-up`, {
-        seckill_stock: Number(units),
-        ...(stock === undefined ? {} : { stock: Number(stock) }),
-      }),
+    args: [SALE, UNITS],
+    summary: 'raise a sale to so many units in all',
+    options: { stock: integer('<n>', 'what the shop has from now on, if it is to be raised too', 1, ID_MAX) },
+    async question(call, { args: [id, units] }) {
+      const { title, sale } = await saleAsked(call, id!);
+      return `${title} is raised from ${sale.seckill_stock} to ${units} units in all.`;
+    },
+    call: (call, { args: [sale, units], values: { stock } }) =>
+      call<object>('POST', `products/${path(sale!)}/top-up`, { seckill_stock: Number(units), stock }),
     show: fields,
   }),
   onSale('rebuild', 'load a sale into Redis anew, from the ledger'),
@@ -158,9 +268,9 @@ export const COMMANDS: readonly Command<never>[] = [
   onSale('repair', 'audit a sale, and mend it where it drifts'),
   command({
     name: 'jobs',
-    args: [],
     summary: 'order jobs that wait, first those that failed before, with their errors',
-    call: (call, { limit }) => call<{ counts: object; items: readonly Job[] }>('GET', `jobs${queryOf({ limit })}`),
+    options: { limit: LIMIT },
+    call: (call, { values }) => call<{ counts: object; items: readonly Job[] }>('GET', `jobs${queryOf(values)}`),
     show: ({ counts, items }) => {
       const sums = Object.entries(counts).map(([state, count]) => `${state} ${count}`);
       const list = table(items, [
@@ -170,68 +280,76 @@ export const COMMANDS: readonly Command<never>[] = [
         ['orders', ({ orders }) => orders],
         ['attempts', ({ attempts }) => attempts],
         ['added', ({ added_at }) => shortTime(added_at)],
-        ['error', ({ error }) => error],
+        ['error', ({ error }) => error, 'cut'],
       ]);
       return `${sums.join(', ')}\n${list}`;
     },
   }),
   command({
     name: 'order',
-    args: ['order number'],
+    args: [ORDER_NO],
     summary: 'an order with its history and its payments',
     call: (call, { args: [order_no] }) => call<object>('GET', `orders/${path(order_no!)}`),
     show: fields,
   }),
   command({
     name: 'refund',
-    args: ['order number'],
+    args: [ORDER_NO],
     summary: 'refund a paid order; its unit goes back on sale',
-    isFinal: true,
+    async question(call, { args: [order_no] }) {
+      const { price, user_id, status } = await call<Order>('GET', `orders/${path(order_no!)}`);
+      return `Order ${order_no} of ${textOf(user_id)} (${price}, ${status}) is refunded, and its unit goes back on sale.`;
+    },
     call: (call, { args: [order_no] }) => call<object>('POST', `orders/${path(order_no!)}/refund`),
     show: fields,
   }),
   command({
     name: 'denied',
-    args: [],
     summary: 'who is refused: shoppers and addresses',
-    call: (call, typed) => call<Page<Denied>>('GET', `deny-list${page(typed)}`),
+    options: PAGE,
+    call: (call, { values }) => call<Page<Denied>>('GET', `deny-list${queryOf(values)}`),
     show: ({ items, next_cursor }) =>
       table(items, [
-        ['user', ({ user_id }) => user_id ?? null],
+        ['user', ({ user_id }) => user_id ?? null, 'cut'],
         ['address', ({ address }) => address ?? null],
-        ['reason', ({ reason }) => reason],
+        ['reason', ({ reason }) => reason, 'cut'],
         ['until', ({ expires_at }) => (expires_at === null ? 'for ever' : shortTime(expires_at))],
         ['since', ({ created_at }) => shortTime(created_at)],
       ]) + more(next_cursor),
   }),
   command({
     name: 'deny',
-    args: [],
-    summary: 'refuse --user <id> or --address <address or CIDR>, with --reason and --until where wanted',
-    call: (call, { user, address, reason, until }) =>
+    summary: 'refuse a shopper, or an address or CIDR',
+    options: {
+      ...WHO,
+      reason: text('<text>', 'why, for the list'),
+      until: option('<time>', 'until when; for ever unless given', readTimeToCome),
+    },
+    check: checkWho,
+    call: (call, { values: { user, address, reason, until } }) =>
       call<object>('POST', 'deny-list', { user_id: user, address, reason, expires_at: until }),
     show: fields,
   }),
   command({
     name: 'allow',
-    args: [],
-    summary: 'let --user <id> or --address <address or CIDR> in again',
-    call: (call, { user, address }) => call<object>('DELETE', `deny-list${queryOf({ user_id: user, address })}`),
+    summary: 'let a shopper, or an address or CIDR, in again',
+    options: WHO,
+    check: checkWho,
+    call: (call, { values: { user, address } }) =>
+      call<object>('DELETE', `deny-list${queryOf({ user_id: user, address })}`),
     show: () => 'allowed',
   }),
   command({
     name: 'rotate-secret',
-    args: [],
     summary: 'a new secret for seckill tokens; tokens of the old one are still taken',
     call: (call) => call<object>('POST', 'token-secrets/rotate'),
     show: fields,
   }),
   command({
     name: 'events',
-    args: [],
-    summary: 'order events that are not delivered, oldest first; --state dead: those that were given up',
-    call: (call, { state, limit, cursor }) =>
-      call<Page<OrderEvents>>('GET', `order-events${queryOf({ state, limit, cursor })}`),
+    summary: 'order events that are not delivered, oldest first',
+    options: { ...PAGE, state: option('<state>', 'dead: those that were given up', readState) },
+    call: (call, { values }) => call<Page<OrderEvents>>('GET', `order-events${queryOf(values)}`),
     show: ({ items, next_cursor }) =>
       table(items, [
         ['id', ({ id }) => id],
@@ -241,55 +359,55 @@ export const COMMANDS: readonly Command<never>[] = [
         ['orders', ({ orders }) => orders],
         ['attempts', ({ attempts }) => attempts],
         ['next attempt', ({ dead_at, next_attempt_at: next }) => (dead_at === null ? next && shortTime(next) : 'dead')],
-        ['error', ({ last_error }) => last_error],
+        ['error', ({ last_error }) => last_error, 'cut'],
       ]) + more(next_cursor),
   }),
   command({
     name: 'events-retry',
-    args: [],
     summary: 'have all dead order events delivered again',
     call: (call) => call<object>('POST', 'order-events/retry'),
     show: fields,
   }),
   command({
     name: 'events-discard',
-    args: [],
     summary: 'give up all dead order events for good',
-    isFinal: true,
+    question: async (call) =>
+      `${await countDead(call)} dead order events are given up: their receiver never hears of them.`,
     call: (call) => call<object>('POST', 'order-events/discard'),
     show: fields,
   }),
   command({
     name: 'export',
-    args: ['user'],
+    args: [USER],
     summary: 'all that is kept of a shopper, as JSON',
-    call: (call, { args: [user], limit, cursor }) =>
-      call<object>('GET', `shoppers/${path(user!)}/export${queryOf({ limit, cursor })}`),
+    options: PAGE,
+    call: (call, { args: [user], values }) => call<object>('GET', `shoppers/${path(user!)}/export${queryOf(values)}`),
     // For the shopper, who gets it as it is.
     show: (answer) => JSON.stringify(answer, null, 2),
   }),
   command({
     name: 'erase',
-    args: ['user'],
+    args: [USER],
     summary: 'forget who a shopper is; orders and sums stay under a pseudonym',
-    isFinal: true,
+    question: async (_, { args: [user] }) =>
+      `Shopper ${textOf(user)} is forgotten, and all their orders go to a pseudonym.`,
     call: (call, { args: [user] }) => call<object>('POST', `shoppers/${path(user!)}/erase`),
     show: fields,
   }),
   command({
     name: 'actions',
-    args: [],
     summary: 'what operators changed, newest first',
-    call: (call, typed) => call<Page<Action>>('GET', `actions${page(typed)}`),
+    options: PAGE,
+    call: (call, { values }) => call<Page<Action>>('GET', `actions${queryOf(values)}`),
     show: ({ items, next_cursor }) =>
       table(items, [
         ['id', ({ id }) => id],
         ['time', ({ time }) => shortTime(time)],
-        ['operator', ({ operator }) => operator],
+        ['operator', ({ operator }) => operator, 'cut'],
         ['role', ({ role }) => role],
         ['action', ({ action }) => action],
-        ['subject', ({ subject }) => subject],
-        ['detail', ({ detail }) => JSON.stringify(detail)],
+        ['subject', ({ subject }) => subject, 'cut'],
+        ['detail', ({ detail }) => JSON.stringify(detail), 'cut'],
       ]) + more(next_cursor),
   }),
 ];

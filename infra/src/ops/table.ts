@@ -1,29 +1,31 @@
-/** A column of a table: its heading, and what stands in it. */
-export type Column<Row> = readonly [heading: string, cell: (row: Row) => string | number | null];
+import { padTo, terminalWidth, textTable } from '@flash-sale/shared/process/text-table.ts';
+
+/** A column of a table: its heading, what stands in it, and whether it may be cut to fit the terminal. */
+export type Column<Row> = readonly [heading: string, cell: (row: Row) => string | number | null, cut?: 'cut'];
 
 const NOT_KNOWN = '-';
 
 /** Rows as text in columns, numbers to the right; a line that says so where there are none. */
-export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): string {
+export function table<Row>(
+  rows: readonly Row[],
+  columns: readonly Column<Row>[],
+  width_max: number | undefined = terminalWidth(),
+): string {
   if (rows.length === 0) return 'none';
   const cells = rows.map((row) => columns.map(([, cell]) => cell(row)));
-  const widths = columns.map(([heading], i) =>
-    Math.max(heading.length, ...cells.map((line) => textOf(line[i]).length)),
-  );
-  const lineOf = (line: readonly (string | number | null)[], numbers: readonly boolean[]): string =>
-    line
-      .map((cell, i) => (numbers[i] === true ? textOf(cell).padStart(widths[i]!) : textOf(cell).padEnd(widths[i]!)))
-      .join('  ')
-      .trimEnd();
-  const numbers = columns.map((_, i) => cells.some((line) => typeof line[i] === 'number'));
-  return [columns.map(([heading]) => heading), ...cells].map((line) => lineOf(line, numbers)).join('\n');
+  const lines = cells.map((line) => line.map(textOf));
+  return textTable([columns.map(([heading]) => heading), ...lines], {
+    isRight: (column) => cells.some((line) => typeof line[column] === 'number'),
+    isCut: (column) => columns[column]![2] === 'cut',
+    width_max,
+  });
 }
 
 /** The fields of one thing, a line each; what is nested stands under its path. */
 export function fields(value: object): string {
   const lines = flat(value);
   const width = Math.max(...lines.map(([name]) => name.length));
-  return lines.map(([name, text]) => `${name.padEnd(width)}  ${text}`).join('\n');
+  return lines.map(([name, text]) => `${padTo(name, width)}  ${text}`).join('\n');
 }
 
 function flat(value: object, path = ''): [string, string][] {
@@ -35,8 +37,11 @@ function flat(value: object, path = ''): [string, string][] {
 }
 
 const valueText = (value: unknown): string =>
-  typeof value === 'object' && value !== null ? JSON.stringify(value) : textOf(value as string | number | null);
+  typeof value === 'object' && value !== null ? textOf(JSON.stringify(value)) : textOf(value as string | number | null);
+
+/** Characters that move the cursor, end a line or turn the direction of a line round. */
+const NOT_SHOWN = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]+/gu;
 
 /** One line that a terminal shows as it is: what came from shoppers or drivers may hold anything. */
-const textOf = (value: string | number | boolean | null | undefined): string =>
-  value === null || value === undefined ? NOT_KNOWN : String(value).replaceAll(/\p{Cc}+/gu, ' ');
+export const textOf = (value: string | number | boolean | null | undefined): string =>
+  value === null || value === undefined ? NOT_KNOWN : String(value).replaceAll(NOT_SHOWN, ' ');

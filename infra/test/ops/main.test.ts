@@ -7,6 +7,9 @@ import { fileURLToPath } from 'node:url';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { insertOrderEvents } from '@flash-sale/shared/db/order-events.ts';
+import { UsageError } from '@flash-sale/shared/process/command-line.ts';
+import { COMMANDS } from '../../src/ops/commands.ts';
+import { understand } from '../../src/ops/read.ts';
 import { OPERATOR_TOKEN, openTestContext, type TestContext } from '../../../packages/api/test/support.ts';
 import { startService, type Service } from '../../../packages/api/test/end-to-end/service.ts';
 import { placeOrders } from '../../../packages/shared/test/ordering.ts';
@@ -72,8 +75,8 @@ describe('npm run ops', () => {
     const id = await shoppers.openSale(5);
     expect(await said(`pause ${id}`)).toMatch(/^status +paused$/m);
     expect(await said(`resume ${id}`)).toMatch(/^status +open$/m);
-    expect(await said(`top-up ${id} 8`)).toMatch(/^seckill_stock +8$/m);
-    expect(await said(`top-up ${id} 1000001 --stock 2000000`)).toMatch(/^stock +2000000$/m);
+    expect(await said(`top-up ${id} 8 --yes`)).toMatch(/^seckill_stock +8$/m);
+    expect(await said(`top-up ${id} 1000001 --stock 2000000 --yes`)).toMatch(/^stock +2000000$/m);
     expect(await said(`rebuild ${id}`)).toMatch(/^available +1000001$/m);
     expect(await said(`audit ${id}`)).toMatch(/^verdict +clean$/m);
     expect(await said(`repair ${id}`)).toMatch(/^repaired +false$/m);
@@ -82,7 +85,7 @@ describe('npm run ops', () => {
     const did = lines.map((line) => / (\S+) +product /.exec(line)![1]).toReversed();
     expect(did).toEqual(['create', 'pause', 'resume', 'top_up', 'top_up', 'rebuild', 'audit', 'repair', 'end']);
     expect(lines[0]).toMatch(/ night-shift +admin +end +product \d+ +\{"end_time":/);
-  });
+  }, 90_000);
 
   it('lists jobs, and rotates the secret of seckill tokens without showing it', async () => {
     expect(await said('jobs')).toMatch(/^active \d+, waiting \d+, delayed \d+\n/);
@@ -100,7 +103,10 @@ describe('npm run ops', () => {
     expect(await said('allow --user mallory')).toBe('allowed\n');
     expect(await said('denied')).toBe('none\n');
     expect(await ops('allow --user mallory')).toMatchObject({ code: 1 });
-    expect(await ops('deny')).toMatchObject({ code: 1, complained: expect.stringContaining('user_id or address') });
+    expect(await ops('deny')).toMatchObject({
+      code: 2,
+      complained: expect.stringContaining('--user <id> or --address'),
+    });
   });
 
   it('shows order events that are not delivered, sends the dead again, and gives them up', async () => {
@@ -117,10 +123,14 @@ describe('npm run ops', () => {
     expect(await said('events-retry')).toMatch(/^retried +1$/m);
     expect(await said('events --state dead')).toBe('none\n');
     await kill();
-    expect(await ops('events-discard')).toMatchObject({ code: 2, complained: expect.stringContaining('--yes') });
+    expect(await ops('events-discard --limit 1 --yes')).toMatchObject({ code: 2, said: '' });
+    expect(await ops('events-discard')).toMatchObject({
+      code: 2,
+      complained: expect.stringMatching(/^1 dead order events are given up.*add --yes/),
+    });
     expect(await said('events-discard --yes')).toMatch(/^discarded +1$/m);
     expect((await said('events')).split('\n')).toHaveLength(3);
-    expect(await ops('events --state alive')).toMatchObject({ code: 1 });
+    expect(await ops('events --state alive')).toMatchObject({ code: 2, complained: expect.stringContaining("'dead'") });
   });
 
   it('tells a shopper what is kept of them, and forgets them', async () => {
@@ -136,18 +146,28 @@ describe('npm run ops', () => {
     expect(await said('erase nobody --yes')).toMatch(/^orders +0$/m);
   });
 
-  it('does what cannot be taken back only with --yes', async () => {
+  it('says what cannot be undone and to how much, and without a terminal does it only with --yes', async () => {
     const id = await shoppers.openSale(5);
-    expect(await ops(`end ${id}`)).toMatchObject({ code: 2, complained: expect.stringContaining(`end ${id} --yes`) });
-    expect(await ops('refund 01KARYB6S5Q0H9M3T7ZV5W8XCE-0-1')).toMatchObject({ code: 2 });
-    expect(await said('sales --limit 1')).toMatch(/ open /);
+    const order = await shoppers.buyUntilDecided(id, 'dora', await shoppers.token(id, 'dora'), () => undefined);
+    await shoppers.settled(order.order_no!);
+    for (const [args, what] of [
+      [`end ${id}`, `Sale ${id} (One of few, open) is ended for good, with 4 of 5 units not sold.`],
+      [`top-up ${id} 500`, `Sale ${id} (One of few, open) is raised from 5 to 500 units in all.`],
+      [`refund ${order.order_no}`, `Order ${order.order_no} of dora (`],
+      ['erase dora', 'Shopper dora is forgotten'],
+    ] as const) {
+      const answer = await ops(args);
+      expect(answer).toMatchObject({ code: 2, said: '', complained: expect.stringContaining(what) });
+      expect(answer.complained).toMatch(/no terminal to ask on: add --yes to do it\.\n$/);
+    }
+    expect(await jsonOf('sales --limit 1')).toMatchObject({ items: [{ id, status: 'open', seckill_stock: 5 }] });
   });
 
   it('says in a line what was refused: exit code 1', async () => {
     const refused = [
       ['pause 999999', 'Not found (not_found)'],
-      ['top-up abc 5', 'must be integer'],
-      ['end x/../../y --yes', '(invalid_request)'],
+      ['end 999999', 'Not found (not_found)'],
+      ['top-up 1 9999999999 --yes', '(invalid_request)'],
     ] as const;
     for (const [args, why] of refused) {
       expect(await ops(args)).toMatchObject({ code: 1, said: '', complained: expect.stringContaining(why) });
@@ -160,14 +180,48 @@ describe('npm run ops', () => {
   });
 
   it.each([
-    ['a command that does not exist', 'sell', 'no command sell'],
-    ['an argument too few', 'top-up 1', 'usage: top-up <sale> <units>'],
-    ['an argument too many', 'pause 1 2', 'usage: pause <sale>'],
-    ['an option that does not exist', 'sales --fast', '--fast'],
-  ])('does not guess at %s: exit code 2', async (_, args, why) => {
+    ['a command that does not exist', 'sell', "no command 'sell'"],
+    ['an argument too few', 'top-up 1', '<units> is missing; usage: npm run ops -- top-up <sale> <units>'],
+    ['an argument too many', 'pause 1 2', "'2' is one argument too many; usage: npm run ops -- pause <sale>"],
+    ['an option that does not exist', 'sales --fast', 'no option --fast here'],
+    ['an option of another command', 'pause 205 --until 2999-01-01T00:00Z', 'no option --until here'],
+    ['an option twice', 'sales --limit 1 --limit 2', '--limit is given twice'],
+    ['an option without its value', 'sales --limit --json', '--limit needs its value: --limit <n>'],
+    ['a value for a switch', 'sales --json=yes', '--json takes no value'],
+    ['a number that is not digits', 'sales --limit 1e2', "a whole number from 1 to 100, not '1e2'"],
+    ['a sale that is no number', 'end x/../../y --yes', '<sale> must be a whole number'],
+    ['an order that is no order number', 'order 17', 'such as 01KARYB6S5Q0H9M3T7ZV5W8XCE-0-17'],
+    ['a date without its zone', 'deny --user a --until 12/25/2026', 'a date, a time and its zone, such as 2'],
+    ['a day that does not exist', 'deny --user a --until 2999-02-31T00:00Z', 'a date, a time and its zone'],
+    ['a time that is over', 'deny --user a --until 2020-01-01T00:00Z', 'takes a time in the future, such as 2'],
+    ['a shopper and an address at once', 'allow --user a --address 10.0.0.1', 'either --user <id> or --address'],
+  ])('does not guess at %s: one line', (_, args, why) => {
+    const read = () => understand(args.split(' '));
+    expect(read).toThrow(UsageError);
+    expect(read).toThrow(why);
+    expect(read).toThrow(/^.*$/);
+  });
+
+  it.each([
+    ['pause 205 --until 2999-01-01T00:00Z', 'no option --until here'],
+    ['sales --url localhost:18300', 'such as http://localhost:8080'],
+  ])('ends %s with one line and exit code 2', async (args, why) => {
     const answer = await ops(args);
     expect(answer).toMatchObject({ code: 2, said: '', complained: expect.stringContaining(why) });
+    expect(answer.complained.trimEnd()).not.toContain('\n');
   });
+
+  it.each(COMMANDS.map((command) => [command.name, command] as const))(
+    '%s refuses an option that it does not have, and says with --help which it has',
+    (name, command) => {
+      const args = command.args.map(() => '1');
+      expect(() => understand([name, ...args, '--surely'])).toThrow('There is no option --surely here');
+      const understood = understand([name, '--help']);
+      for (const known of ['json', 'url', 'as', ...Object.keys(command.options)]) {
+        expect(understood).toMatchObject({ help: expect.stringMatching(new RegExp(`^  --${known} `, 'm')) });
+      }
+    },
+  );
 
   it('asks for an operator token where there is none, and takes it from a file', async () => {
     expect(await ops('sales', {})).toMatchObject({ code: 2, complained: expect.stringContaining('ADMIN_TOKEN') });
@@ -182,9 +236,21 @@ describe('npm run ops', () => {
     expect(await ops('sales', { ADMIN_TOKEN_FILE: path })).toMatchObject({ code: 0 });
   });
 
-  it.each(['', '--help', 'pause --help'])('%s lists every command', async (args) => {
+  it.each(['', '--help'])('%s lists every command', async (args) => {
     const help = await said(args);
-    for (const command of ['sales', 'top-up <sale> <units>', 'rotate-secret', '--json'])
-      expect(help).toContain(command);
+    for (const { name } of COMMANDS) expect(help).toContain(`\n  ${name} `);
+  });
+});
+
+describe('any program on the settings of the running service', () => {
+  it('says in one line that a file of a setting cannot be read', async () => {
+    const program = fileURLToPath(new URL('../../src/service-command.ts', import.meta.url));
+    const child = spawn(process.execPath, [program, 'infra/src/ops/main.ts', 'sales'], {
+      env: { PATH: process.env['PATH'], ADMIN_TOKEN_FILE: '/nowhere/token' },
+    });
+    const ended = once(child, 'exit') as Promise<[number]>;
+    const [complained, [code]] = await Promise.all([text(child.stderr), ended]);
+    expect(complained).toMatch(/^The configuration is not valid: ADMIN_TOKEN_FILE cannot be read: ENOENT\n$/);
+    expect(code).toBe(2);
   });
 });

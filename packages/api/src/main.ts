@@ -5,6 +5,7 @@ import { connectDb } from '@flash-sale/shared/db/client.ts';
 import { migrate } from '@flash-sale/shared/db/migrate.ts';
 import { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
 import { choosePaymentProvider } from '@flash-sale/shared/payment/choose.ts';
+import { readCommandLine } from '@flash-sale/shared/process/command-line.ts';
 import { startOrExit, stopOnSignal } from '@flash-sale/shared/process/lifecycle.ts';
 import { checkServers } from '@flash-sale/shared/process/server-checks.ts';
 import { openOrderQueues } from '@flash-sale/shared/queue/order-queues.ts';
@@ -22,6 +23,11 @@ import { openSeckillTokens } from './tokens/token-secrets.ts';
 
 /** How long the start waits for Redis. */
 const START_WAIT_MS = 2_000;
+
+readCommandLine({
+  usage: 'node packages/api/src/main.ts',
+  summary: 'An api process: takes buys and answers polls. Settings come from the environment.',
+});
 
 /** An api process: takes buys and answers polls. */
 await startOrExit(async () => {

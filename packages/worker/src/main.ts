@@ -6,6 +6,7 @@ import { migrate } from '@flash-sale/shared/db/migrate.ts';
 import type { LedgerService } from '@flash-sale/shared/db/service-leads.ts';
 import { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
 import { choosePaymentProvider } from '@flash-sale/shared/payment/choose.ts';
+import { readCommandLine } from '@flash-sale/shared/process/command-line.ts';
 import { startOrExit, stopOnSignal } from '@flash-sale/shared/process/lifecycle.ts';
 import { ServerReadiness } from '@flash-sale/shared/process/readiness.ts';
 import { checkServers } from '@flash-sale/shared/process/server-checks.ts';
@@ -35,6 +36,11 @@ import { SaleList } from './services/sale-list.ts';
 import { led, leadsInLedger, leadsInRedis } from './services/lead.ts';
 import { forEachShard } from './services/service.ts';
 import { warmUp } from './services/warm-up.ts';
+
+readCommandLine({
+  usage: 'node packages/worker/src/main.ts',
+  summary: 'A worker process: writes orders and runs the services beside that. Settings come from the environment.',
+});
 
 /** A worker process: moves orders into the ledger, and runs the services beside that. */
 await startOrExit(async () => {

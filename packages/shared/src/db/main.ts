@@ -1,6 +1,9 @@
 import { loadConfig } from '../config/config.ts';
+import { readCommandLine } from '../process/command-line.ts';
 import { startOrExit } from '../process/lifecycle.ts';
 import { migrate } from './migrate.ts';
+
+readCommandLine({ usage: 'npm run migrate', summary: 'Migrates the database and ends.' });
 
 /** Migrates the database and ends: for deployments that do it apart from the start of a process. */
 await startOrExit(async () => {

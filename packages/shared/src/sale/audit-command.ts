@@ -1,7 +1,9 @@
 import { loadConfig } from '../config/config.ts';
 import { connectDb } from '../db/client.ts';
 import { salesToKeep } from '../db/products.ts';
+import { flag, readCommandLine } from '../process/command-line.ts';
 import { startOrExit } from '../process/lifecycle.ts';
+import { terminalWidth, textTable } from '../process/text-table.ts';
 import { connectRedis } from '../redis/client.ts';
 import { createCommands } from '../redis/commands.ts';
 import { Keys } from '../redis/keys.ts';
@@ -9,7 +11,19 @@ import { auditSale, type Audit } from './audit.ts';
 import { LEASE_WAIT_MS } from './lease.ts';
 import { repairSale } from './repair.ts';
 
-const REPAIR = '--repair';
+const {
+  values: { repair, json },
+} = readCommandLine({
+  usage: 'npm run audit -- [options]',
+  summary: `Compares every sale that Redis keeps with the ledger, entry by entry.
+Exit code 1: a sale was not clean, or could not be audited.`,
+  options: {
+    repair: flag('rebuild from the ledger what drifts'),
+    json: flag('the result as one JSON document'),
+  },
+});
+
+const SUMS = ['units', 'available', 'owners', 'reservations', 'live_orders', 'sold', 'unapplied_returns'] as const;
 
 /** Audits every sale that Redis keeps, entry by entry, and prints a table. Exit code 1: a sale drifts, or could not be audited. */
 await startOrExit(async () => {
@@ -20,21 +34,15 @@ await startOrExit(async () => {
   const keys = new Keys(config.REDIS_PREFIX);
   const deps = { redis, db, keys, commands: createCommands(redis, keys) };
   try {
-    const rows: Record<string, unknown>[] = [];
-    let failures = 0;
+    const results: Result[] = [];
     for (const sale of await salesToKeep(db)) {
       const audit = await auditSale(deps, sale, { wait_ms: LEASE_WAIT_MS, thorough: true });
-      rows.push(rowOf(sale.id, audit));
-      if (audit?.verdict === 'clean') continue;
-      failures += 1;
-      if (audit?.verdict === 'drift' && process.argv.includes(REPAIR)) {
-        const mended = await repairSale(deps, sale.shard, audit, LEASE_WAIT_MS);
-        console.log(`sale ${sale.id}: ${mended ? 'repaired' : 'not repaired, its lease is held elsewhere'}`);
-      }
-      for (const finding of audit?.findings ?? []) console.log(`sale ${sale.id}: ${finding}`);
+      const repaired =
+        repair && audit?.verdict === 'drift' && (await repairSale(deps, sale.shard, audit, LEASE_WAIT_MS));
+      results.push({ sale_id: sale.id, verdict: 'lease held elsewhere', ...audit, repaired });
     }
-    console.table(rows);
-    console.log(failures === 0 ? 'clean' : `${failures} of ${rows.length} sales are not clean`);
+    const failures = results.filter(({ verdict }) => verdict !== 'clean').length;
+    console.log(json ? JSON.stringify({ clean: failures === 0, sales: results }, null, 2) : report(results, failures));
     process.exitCode = failures === 0 ? 0 : 1;
   } finally {
     redis.disconnect();
@@ -42,8 +50,29 @@ await startOrExit(async () => {
   }
 });
 
-function rowOf(sale: number, audit: Audit | undefined): Record<string, unknown> {
-  if (audit === undefined) return { sale, verdict: 'lease held elsewhere' };
-  const { verdict, units, available, owners, reservations, live_orders, sold, unapplied_returns } = audit;
-  return { sale, verdict, units, available, owners, reservations, live_orders, sold, unapplied_returns };
+/** An audit, or none where the lease was held elsewhere; and whether it was mended. */
+type Result = Partial<Omit<Audit, 'verdict'>> & {
+  readonly sale_id: number;
+  readonly verdict: Audit['verdict'] | 'lease held elsewhere';
+  readonly repaired: boolean;
+};
+
+function report(results: readonly Result[], failures: number): string {
+  const findings = results.flatMap(({ sale_id, verdict, repaired, findings: found = [] }) => [
+    ...found.map((finding) => `sale ${sale_id}: ${finding}`),
+    ...(repair && verdict === 'drift'
+      ? [`sale ${sale_id}: ${repaired ? 'repaired' : 'not repaired, its lease is held elsewhere'}`]
+      : []),
+  ]);
+  const rows = results.map((result) => [
+    String(result.sale_id),
+    result.verdict,
+    ...SUMS.map((name) => String(result[name] ?? '-')),
+  ]);
+  const isRight = (column: number): boolean => column !== 1;
+  return [
+    ...findings,
+    textTable([['sale', 'verdict', ...SUMS], ...rows], { isRight, width_max: terminalWidth() }),
+    failures === 0 ? 'clean' : `${failures} of ${results.length} sales are not clean`,
+  ].join('\n');
 }

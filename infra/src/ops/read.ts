@@ -1,0 +1,110 @@
+import { parseArgs } from 'node:util';
+import {
+  flag,
+  optionsText,
+  parseCommandLine,
+  text,
+  UsageError,
+  type Options,
+  type Program,
+  type Values,
+} from '@flash-sale/shared/process/command-line.ts';
+import { COMMANDS, type Command } from './commands.ts';
+
+/** Options of every command. */
+const COMMON = {
+  json: flag('the answer as the API gave it: one JSON document'),
+  url: text('<url>', 'the API. Default: the service that npm start has running here, else SERVER_HOST and SERVER_PORT'),
+  as: text('<name>', 'who you are, for the record of what was changed. Default: your name on this machine'),
+};
+const YES = { yes: flag('do not ask first') };
+
+const TOKEN_NOTE = `The operator token is ADMIN_TOKEN of the environment (or the file ADMIN_TOKEN_FILE), else VIEWER_TOKEN, else that of the service that
+runs here.`;
+
+/** What is to be done: a command with what was typed for it, or a text to print. */
+export type Understood =
+  | { readonly help: string }
+  | {
+      readonly command: Command;
+      readonly args: readonly string[];
+      readonly values: Values<Options>;
+      readonly common: Values<typeof COMMON> & { readonly yes: boolean };
+    };
+
+export const usageOf = ({ name, args }: Command): string => [name, ...args.map((arg) => `<${arg.name}>`)].join(' ');
+
+/**
+ * Reads a command line of `npm run ops`.
+ *
+ * @throws UsageError where there is no such command, or where its arguments or options do not fit
+ */
+export function understand(argv: readonly string[]): Understood {
+  const name = commandNameIn(argv);
+  if (name === undefined) {
+    parseCommandLine({ usage: '', summary: '', options: COMMON }, argv);
+    return { help: overview() };
+  }
+  const command = COMMANDS.find((one) => one.name === name);
+  if (command === undefined) throw new UsageError(`There is no command '${name}'; npm run ops -- --help lists them`);
+  const program = programOf(command);
+  try {
+    const typed = parseCommandLine(program, argv);
+    if (typed.help) return { help: helpOf(command, program) };
+    const { json, url, as, yes, ...values } = typed.values as Values<Options & typeof COMMON> & {
+      readonly yes?: boolean;
+    };
+    command.check?.(values);
+    const args = typed.args.slice(1).map((arg, i) => command.args[i]!.read(arg));
+    return { command, args, values, common: { json, url, as, yes: yes === true } };
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    throw new UsageError(`${error.message}; usage: ${program.usage}`);
+  }
+}
+
+/** The first word that is neither an option nor the value of one, wherever options stand. */
+function commandNameIn(argv: readonly string[]): string | undefined {
+  const all: Options = Object.assign({}, COMMON, YES, ...COMMANDS.map(({ options }) => options));
+  const known = Object.entries(all).map(([name, { read }]) => [
+    name,
+    { type: read === undefined ? ('boolean' as const) : ('string' as const) },
+  ]);
+  const options = Object.fromEntries(known);
+  return parseArgs({ args: [...argv], options, allowPositionals: true, strict: false }).positionals[0];
+}
+
+function programOf(command: Command): Program<Options> {
+  const { args, options, question } = command;
+  return {
+    usage: `npm run ops -- ${usageOf(command)} [options]`,
+    summary: command.summary,
+    // The name of the command is the first.
+    args: ['command', ...args.map((arg) => arg.name)],
+    options: { ...options, ...(question && YES), ...COMMON },
+  };
+}
+
+const helpOf = ({ question }: Command, { usage, summary, options }: Program<Options>): string =>
+  `${usage}
+
+${summary}${question === undefined ? '' : '. This cannot be undone: it says what it is about to do, and asks'}
+
+${optionsText(options!)}
+
+${TOKEN_NOTE}`;
+
+function overview(): string {
+  const width = Math.max(...COMMANDS.map((command) => usageOf(command).length));
+  const lines = COMMANDS.map((command) => `  ${usageOf(command).padEnd(width)}  ${command.summary}`);
+  return `npm run ops -- <command> [options]
+
+${lines.join('\n')}
+
+Options of every command; npm run ops -- <command> --help says which others it has:
+
+${optionsText(COMMON)}
+
+What cannot be undone asks first, and without a terminal wants --yes. Exit codes: 0 done, 1 refused or not reached, 2 typed wrong.
+${TOKEN_NOTE}`;
+}

@@ -1,0 +1,172 @@
+import { parseArgs } from 'node:util';
+
+/** What was typed does not fit: one line, fit to print. The command ends with exit code 2. */
+export class UsageError extends Error {}
+
+const USAGE_EXIT_CODE = 2;
+
+/** One option of a command. */
+export interface Option<Value> {
+  /** Stands for the value in the help, such as `<n>`; a switch has none. */
+  readonly value?: string;
+  readonly summary: string;
+  /** The value of what was typed. @throws UsageError */
+  readonly read?: (text: string, name: string) => NonNullable<Value>;
+}
+
+export type Options = Readonly<Record<string, Option<unknown>>>;
+
+/** What was typed: a switch is true or false, any other option its value or undefined. */
+export type Values<Of extends Options> = {
+  readonly [Name in keyof Of]: Of[Name] extends Option<infer Value> ? Value : never;
+};
+
+/** A command as its help describes it. Whatever it does not name is refused. */
+export interface Program<Of extends Options> {
+  /** How it is typed, such as `npm run audit -- [options]`. */
+  readonly usage: string;
+  /** What it does, in whole lines. */
+  readonly summary: string;
+  /** Names of the arguments, all required. */
+  readonly args?: readonly string[];
+  readonly options?: Of;
+}
+
+export interface Typed<Of extends Options> {
+  readonly values: Values<Of>;
+  readonly args: readonly string[];
+  /** Help was asked for: nothing else is to be done. */
+  readonly help: boolean;
+}
+
+export const flag = (summary: string): Option<boolean> => ({ summary });
+
+/** An option that takes any text but none at all. */
+export const text = (value: string, summary: string): Option<string | undefined> => ({
+  value,
+  summary,
+  read: (typed) => typed,
+});
+
+/** An option that takes a whole number, written in digits. */
+export const integer = (value: string, summary: string, min: number, max: number): Option<number | undefined> => ({
+  value,
+  summary,
+  read: (typed, name) => readInteger(name, typed, min, max),
+});
+
+/** An option whose value has a form of its own. */
+export const option = <Value>(
+  value: string,
+  summary: string,
+  read: (text: string, name: string) => NonNullable<Value>,
+): Option<Value | undefined> => ({ value, summary, read });
+
+/** @throws UsageError unless the text is digits, and the number within its bounds */
+export function readInteger(name: string, typed: string, min: number, max: number): number {
+  if (/^\d{1,15}$/.test(typed) && Number(typed) >= min && Number(typed) <= max) return Number(typed);
+  throw new UsageError(`${name} must be a whole number from ${min} to ${max}, not '${typed}'`);
+}
+
+const HELP = { help: flag('this text') };
+
+/**
+ * Reads a command line. Help comes first, but only of a command line whose options exist.
+ *
+ * @throws UsageError where an option is unknown, given twice, lacks its value or does not fit, or the arguments are too few or too many
+ */
+export function parseCommandLine<const Of extends Options>(program: Program<Of>, argv: readonly string[]): Typed<Of> {
+  const options: Options = { ...program.options, ...HELP };
+  const given = tokensOf(options, argv);
+  const names = given.options.map(({ name }) => name);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw new UsageError(`--${twice} is given twice`);
+  const values = Object.fromEntries(
+    Object.entries(options).map(([name, { read }]) => {
+      const token = given.options.find((one) => one.name === name);
+      if (read === undefined) return [name, token !== undefined];
+      return [name, token === undefined ? undefined : read(token.value!, `--${name}`)];
+    }),
+  );
+  const { help, ...own } = values;
+  if (help !== true) checkArguments(program.args ?? [], given.args);
+  return { values: own as Values<Of>, args: given.args, help: help === true };
+}
+
+interface Given {
+  readonly options: readonly { readonly name: string; readonly value: string | undefined }[];
+  readonly args: readonly string[];
+}
+
+function tokensOf(options: Options, argv: readonly string[]): Given {
+  const known = Object.entries(options).map(([name, { read }]) => [
+    name,
+    { type: read === undefined ? ('boolean' as const) : ('string' as const), ...(name === 'help' && { short: 'h' }) },
+  ]);
+  // Not strict: our own words say what was wrong.
+  const { tokens, positionals } = parseArgs({
+    args: [...argv],
+    options: Object.fromEntries(known),
+    allowPositionals: true,
+    strict: false,
+    tokens: true,
+  });
+  const given = tokens.filter((token) => token.kind === 'option');
+  for (const { name, rawName, value, inlineValue } of given) {
+    const found = Object.hasOwn(options, name) ? options[name] : undefined;
+    if (found === undefined) throw new UsageError(`There is no option ${rawName} here; ${namesOf(options)}`);
+    if (found.read === undefined && value !== undefined) throw new UsageError(`${rawName} takes no value`);
+    // `--limit --json`: the next option is no value.
+    if (found.read !== undefined && (value ?? '') === '') throw missingValue(rawName, found);
+    if (found.read !== undefined && inlineValue !== true && value!.startsWith('-')) throw missingValue(rawName, found);
+  }
+  return { options: given, args: positionals };
+}
+
+const missingValue = (name: string, { value = '' }: Option<unknown>): UsageError =>
+  new UsageError(`${name} needs its value: ${name} ${value}`);
+
+const namesOf = (options: Options): string =>
+  `its options are ${Object.keys(options)
+    .map((name) => `--${name}`)
+    .join(', ')}`;
+
+function checkArguments(names: readonly string[], args: readonly string[]): void {
+  const missing = names[args.length];
+  if (missing !== undefined) throw new UsageError(`<${missing}> is missing`);
+  const surplus = args[names.length];
+  if (surplus !== undefined) throw new UsageError(`'${surplus}' is one argument too many`);
+}
+
+/** The help of a command: how it is typed, what it does, and its options. */
+export function helpText({ usage, summary, options = {} }: Program<Options>): string {
+  return `${usage}\n\n${summary}\n\n${optionsText({ ...options, ...HELP })}\n`;
+}
+
+/** Options, a line each. */
+export function optionsText(options: Options): string {
+  const rows = Object.entries(options).map(
+    ([name, { value, summary }]) => [value === undefined ? `--${name}` : `--${name} ${value}`, summary] as const,
+  );
+  const width = Math.max(...rows.map(([typed]) => typed.length));
+  return rows.map(([typed, summary]) => `  ${typed.padEnd(width)}  ${summary}`).join('\n');
+}
+
+/** Says what was wrong with the command line, and ends the process with exit code 2. */
+export function exitWithUsage({ message }: UsageError, usage?: string): never {
+  process.stderr.write(`${message}${usage === undefined ? '' : `; usage: ${usage}`}\n`);
+  process.exit(USAGE_EXIT_CODE);
+}
+
+/** Reads the command line of this process; ends it where help was asked for, or where it does not fit. */
+export function readCommandLine<const Of extends Options>(program: Program<Of>): Typed<Of> {
+  try {
+    const typed = parseCommandLine(program, process.argv.slice(2));
+    if (!typed.help) return typed;
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    exitWithUsage(error, program.usage);
+  }
+  process.stdout.write(helpText(program));
+  process.exit(0);
+}

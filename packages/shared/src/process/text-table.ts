@@ -1,0 +1,75 @@
+import stringWidth from 'string-width';
+
+const GAP = '  ';
+const ELLIPSIS = '…';
+/** A column that is cut keeps at least so much. */
+const CUT_WIDTH_MIN = 12;
+
+export interface Layout {
+  /** Columns that stand to the right, such as numbers. */
+  readonly isRight: (column: number) => boolean;
+  /** Columns that may be cut where the table is wider than the terminal. None unless given. */
+  readonly isCut?: (column: number) => boolean;
+  /** Columns of the terminal; without it nothing is cut. */
+  readonly width_max?: number | undefined;
+}
+
+/** Rows in columns, by the columns that a terminal takes for them: two for a Chinese character, none for an accent. */
+export function textTable(rows: readonly (readonly string[])[], layout: Layout = FIRST_LEFT): string {
+  const { isRight, width_max } = layout;
+  const widths = fitted(
+    rows[0]!.map((_, column) => Math.max(...rows.map((row) => stringWidth(row[column]!)))),
+    layout,
+  );
+  const cellOf = (text: string, column: number): string => {
+    const cut = cutTo(text, widths[column]!);
+    const blanks = ' '.repeat(widths[column]! - stringWidth(cut));
+    return isRight(column) ? blanks + cut : cut + blanks;
+  };
+  return rows
+    .map((row) => row.map(cellOf).join(GAP).trimEnd())
+    .map((line) => (width_max === undefined ? line : cutTo(line, width_max)))
+    .join('\n');
+}
+
+/** The first column to the left, the others, which are numbers, to the right. */
+const FIRST_LEFT: Layout = { isRight: (column) => column > 0 };
+
+/** Takes from the widest column that may be cut, until the table fits or nothing is left to take. */
+function fitted(widths: readonly number[], { isCut = () => false, width_max }: Layout): number[] {
+  const fit = [...widths];
+  const cuttable = fit.map((_, column) => column).filter(isCut);
+  let excess = fit.reduce((sum, width) => sum + width, GAP.length * (fit.length - 1)) - (width_max ?? Infinity);
+  while (excess > 0) {
+    const widest = cuttable.toSorted((a, b) => fit[b]! - fit[a]!)[0];
+    if (widest === undefined || fit[widest]! <= CUT_WIDTH_MIN) break;
+    fit[widest]! -= 1;
+    excess -= 1;
+  }
+  return fit;
+}
+
+const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
+
+/** The text, or its beginning and an ellipsis where it takes more columns. */
+export function cutTo(text: string, width_max: number): string {
+  if (stringWidth(text) <= width_max) return text;
+  let cut = '';
+  let width = stringWidth(ELLIPSIS);
+  for (const { segment } of graphemes.segment(text)) {
+    width += stringWidth(segment);
+    if (width > width_max) break;
+    cut += segment;
+  }
+  return cut + ELLIPSIS;
+}
+
+/** Padded on the right to so many columns of a terminal. */
+export const padTo = (text: string, width: number): string => text + ' '.repeat(Math.max(0, width - stringWidth(text)));
+
+/** How wide the terminal is; undefined where the output goes elsewhere, and nobody says (`COLUMNS`, as `watch` does). */
+export function terminalWidth(): number | undefined {
+  if (process.stdout.isTTY) return process.stdout.columns || undefined;
+  const named = process.env['COLUMNS'] ?? '';
+  return /^[1-9]\d{0,3}$/.test(named) ? Number(named) : undefined;
+}
