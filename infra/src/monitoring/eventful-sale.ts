@@ -72,7 +72,7 @@ export async function runEventfulSale(service: WatchedService, tell: (line: stri
   }
 }
 
-async function openSale({ api }: WatchedService): Promise<{ id: number; shard: number }> {
+export async function openSale({ api }: WatchedService): Promise<{ id: number; shard: number }> {
   const now_ms = Date.now();
   const response = await fetch(`${api}/api/v1/admin/products`, {
     method: 'POST',
@@ -92,7 +92,7 @@ async function openSale({ api }: WatchedService): Promise<{ id: number; shard: n
 }
 
 /** Shoppers that come all the time: each gets a seckill token, buys, buys again, and waits for the order. */
-function startCrowd(service: WatchedService, product_id: number): { stop(): Promise<void> } {
+export function startCrowd(service: WatchedService, product_id: number): { stop(): Promise<void> } {
   const shopping = new Set<Promise<void>>();
   let count = 0;
   const come = (): void => {
@@ -131,7 +131,7 @@ async function call(url: string, init: RequestInit): Promise<Answer> {
   }
 }
 
-const get = ({ api }: WatchedService, path: string): Promise<Answer> => call(`${api}${path}`, {});
+export const get = ({ api }: WatchedService, path: string): Promise<Answer> => call(`${api}${path}`, {});
 
 const post = ({ api }: WatchedService, path: string, body: object): Promise<Answer> =>
   call(`${api}${path}`, {

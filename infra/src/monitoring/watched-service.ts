@@ -26,21 +26,35 @@ export interface WatchedService {
   readonly prometheus: string;
   readonly redis: Redis;
   readonly mysql: Pool;
+  readonly redisServer: WatchedProcess;
+  readonly mysqlServer: WatchedProcess;
   readonly workers: readonly WatchedProcess[];
 }
 
-/** A process that can be killed and started again. */
+/** A process that can be killed, frozen, and started again where its clients look for it. */
 export interface WatchedProcess {
   kill(): Promise<void>;
   start(): Promise<void>;
+  signal(name: NodeJS.Signals): void;
 }
 
-/** Starts one api and two worker processes, and Prometheus with the configuration of `npm start`, but for the addresses and a faster pace. */
-export async function startWatched(dataDir: string, prometheusProgram: string): Promise<WatchedService> {
-  const [redisServer, mysqlServer] = await Promise.all([
-    startRedis({ dataDir, password: PASSWORD, flags: ['--maxmemory', String(REDIS_MEMORY_BYTES)] }),
-    startMysql({ dataDir, password: PASSWORD }),
-  ]);
+export interface WatchOptions {
+  /** Pause between two scrapes, and between two rounds of the rules, s. */
+  readonly scrape_s?: number;
+  /** Settings of the service beside its own. */
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+/** Starts one api and two worker processes, and Prometheus with the configuration of `npm start`, but for the addresses and the pace. */
+export async function startWatched(
+  dataDir: string,
+  prometheusProgram: string,
+  { scrape_s = 1, env: more = {} }: WatchOptions = {},
+): Promise<WatchedService> {
+  const startOwnRedis = (port?: number) =>
+    startRedis({ dataDir, password: PASSWORD, flags: ['--maxmemory', String(REDIS_MEMORY_BYTES)], ...atPort(port) });
+  const startOwnMysql = (port?: number) => startMysql({ dataDir, password: PASSWORD, ...atPort(port) });
+  const [redisServer, mysqlServer] = await Promise.all([startOwnRedis(), startOwnMysql()]);
   const [port, apiOps, ...workerOps] = await Promise.all(Array.from({ length: 4 }, () => freePort()));
   const env = {
     PATH: process.env['PATH'],
@@ -66,38 +80,56 @@ export async function startWatched(dataDir: string, prometheusProgram: string): 
     RATE_LIMIT_GLOBAL_PER_SECOND: '1000000',
     RATE_LIMIT_USER_CAPACITY: '1000',
     RATE_LIMIT_USER_PER_SECOND: '1000',
+    ...more,
   };
   const processOf = (kind: 'api' | 'worker', name: string, opsPort: number): WatchedProcess => {
-    let launched: LaunchedProcess | undefined;
-    return {
-      async start() {
-        launched = await launch({
-          name,
-          kind: 'service',
-          dataDir,
-          program: process.execPath,
-          args: [join(ROOT, 'packages', kind, 'src/main.ts')],
-          cwd: ROOT,
-          env: { ...env, WORKER_OPS_PORT: String(opsPort) },
-        });
-        await awaitReady(launched, () => answers(`http://127.0.0.1:${opsPort}/readyz`), { limit_ms: READY_MS_MAX });
-      },
-      async kill() {
-        launched?.kill('SIGKILL');
-        await launched?.exited;
-      },
-    };
+    return restartable(undefined, async () => {
+      const launched = await launch({
+        name,
+        kind: 'service',
+        dataDir,
+        program: process.execPath,
+        args: [join(ROOT, 'packages', kind, 'src/main.ts')],
+        cwd: ROOT,
+        env: { ...env, WORKER_OPS_PORT: String(opsPort) },
+      });
+      await awaitReady(launched, () => answers(`http://127.0.0.1:${opsPort}/readyz`), { limit_ms: READY_MS_MAX });
+      return launched;
+    });
   };
   const workers = workerOps.map((opsPort, i) => processOf('worker', `worker-${i + 1}`, opsPort));
-  const prometheus = await startPrometheus(dataDir, prometheusProgram, { api: [apiOps!], worker: workerOps });
+  const opsPorts = { api: [apiOps!], worker: workerOps };
+  const prometheus = await startPrometheus(dataDir, prometheusProgram, opsPorts, scrape_s);
   await Promise.all([processOf('api', 'api-1', apiOps!), ...workers].map((one) => one.start()));
   const host = '127.0.0.1';
+  const redis = new Redis({ host, port: redisServer.port, password: PASSWORD });
+  // It is taken away on purpose, and the client finds it again.
+  redis.on('error', () => undefined);
   return {
     api: `http://127.0.0.1:${port}`,
     prometheus,
-    redis: new Redis({ host, port: redisServer.port, password: PASSWORD }),
+    redis,
     mysql: createPool({ host, port: mysqlServer.port, user: privateMysqlUser, password: PASSWORD, database: DB_NAME }),
+    redisServer: restartable(redisServer, () => startOwnRedis(redisServer.port)),
+    mysqlServer: restartable(mysqlServer, () => startOwnMysql(mysqlServer.port)),
     workers,
+  };
+}
+
+const atPort = (port: number | undefined) => (port === undefined ? {} : { port });
+
+/** @param running what runs already, if anything does */
+function restartable(running: LaunchedProcess | undefined, start: () => Promise<LaunchedProcess>): WatchedProcess {
+  let launched = running;
+  return {
+    async start() {
+      launched = await start();
+    },
+    async kill() {
+      launched?.kill('SIGKILL');
+      await launched?.exited;
+    },
+    signal: (name) => launched?.kill(name),
   };
 }
 
@@ -106,12 +138,13 @@ async function startPrometheus(
   dataDir: string,
   program: string,
   opsPorts: Readonly<Record<string, readonly number[]>>,
+  scrape_s: number,
 ): Promise<string> {
   const folder = join(dataDir, 'prometheus');
   mkdirSync(folder);
   const config = join(folder, 'prometheus.yml');
   const text = readFileSync(join(ROOT, 'infra/prometheus/local.yml'), 'utf8');
-  writeFileSync(config, configFor(text, opsPorts));
+  writeFileSync(config, configFor(text, opsPorts, scrape_s));
   const server = await startOnPort(undefined, (port) =>
     launch({
       name: 'prometheus',
@@ -126,14 +159,17 @@ async function startPrometheus(
   return address;
 }
 
-/** The configuration with other targets, a scrape each second, and rules by their full path. */
-function configFor(text: string, opsPorts: Readonly<Record<string, readonly number[]>>): string {
+/** The configuration with other targets, each under a name that is the same in every run, another pace, and rules by their full path. */
+function configFor(text: string, opsPorts: Readonly<Record<string, readonly number[]>>, scrape_s: number): string {
   const paced = text
-    .replaceAll(/(scrape_interval|scrape_timeout|evaluation_interval): \w+/g, '$1: 1s')
+    .replaceAll(/(scrape_interval|evaluation_interval): \w+/g, `$1: ${scrape_s}s`)
+    .replace(/scrape_timeout: \w+/, `scrape_timeout: ${Math.max(1, scrape_s - 1)}s`)
     .replace('rules/*.yml', join(ROOT, 'infra/prometheus/rules/*.yml'));
-  return paced.replaceAll(/(job_name: (\w+)\n\s+static_configs: \[\{ targets: )\[[^\]]*\]/g, (_, head, job) => {
-    const targets = opsPorts[job as string]!.map((port) => `'127.0.0.1:${port}'`);
-    return `${head as string}[${targets.join(', ')}]`;
+  return paced.replaceAll(/(job_name: (\w+)\n\s+static_configs: )\[[^\n]*\]/g, (_, head: string, job: string) => {
+    const targets = opsPorts[job]!.map(
+      (port, i) => `{ targets: ['127.0.0.1:${port}'], labels: { instance: '${job}-${i + 1}' } }`,
+    );
+    return `${head}[${targets.join(', ')}]`;
   });
 }
 

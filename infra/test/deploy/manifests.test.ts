@@ -38,8 +38,8 @@ interface ComposeService {
   readonly read_only?: boolean;
 }
 
-/** Of what is off unless it is set. */
-const OPTIONAL_SECRET = /^(STRIPE_\w+|VIEWER_TOKEN|EVENTS_SECRET)$/;
+/** Of what is off unless it is set, and of what may be a key set instead. */
+const OPTIONAL_SECRET = /^(STRIPE_\w+|VIEWER_TOKEN|EVENTS_SECRET|JWT_SECRET)$/;
 
 describe('compose.yaml', () => {
   const { services } = parse(read('compose.yaml'), { merge: true }) as { services: Record<string, ComposeService> };

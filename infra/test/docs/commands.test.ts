@@ -1,16 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
 import { understand } from '../../src/ops/read.ts';
+import { PAGES, readPage } from './pages.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
-const PAGES = ['README.md', ...globSync(['docs/**/*.md', '.github/*.md'], { cwd: ROOT })];
-
-const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
-const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+const { scripts } = JSON.parse(readPage('package.json')) as { scripts: Record<string, string> };
 
 /** Scripts that run a program of ours, with what they run. */
 const PROGRAMS = new Map(
@@ -46,10 +43,10 @@ const EXAMPLES: Readonly<Record<string, string>> = {
 
 /** The commands of a page with their options, up to whatever ends them in running text or in a code block. */
 function commandsOf(page: string): Typed[] {
-  const blocks = [...read(page).matchAll(/```sh\n([^]*?)```/g)].flatMap(([, block]) => block!.split('\n'));
+  const blocks = [...readPage(page).matchAll(/```sh\n([^]*?)```/g)].flatMap(([, block]) => block!.split('\n'));
   // A command may begin at the end of a line of running text.
   const spans = [
-    ...read(page)
+    ...readPage(page)
       .replaceAll(/```[^]*?```/g, '')
       .matchAll(/`([^`]+)`/g),
   ].map(([, span]) => span!);

@@ -1,12 +1,9 @@
-import { existsSync, globSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, test } from 'vitest';
+import { PAGES, readPage } from './pages.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
-const PAGES = ['README.md', ...globSync(['docs/**/*.md', '.github/*.md'], { cwd: ROOT })];
-
-const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
-
 /** The anchors of a page's headings, as they are linked to. */
 const anchorsOf = (page: string): string[] =>
   [...page.matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
@@ -19,26 +16,26 @@ const anchorsOf = (page: string): string[] =>
 function leadsSomewhere(page: string, link: string): boolean {
   const [file, anchor] = link.split('#') as [string, string?];
   const path = file === '' ? page : join(dirname(page), file);
-  return existsSync(join(ROOT, path)) && (anchor === undefined || anchorsOf(read(path)).includes(anchor));
+  return existsSync(join(ROOT, path)) && (anchor === undefined || anchorsOf(readPage(path)).includes(anchor));
 }
 
-const SCRIPTS = Object.keys((JSON.parse(read('package.json')) as { scripts: Record<string, string> }).scripts);
+const SCRIPTS = Object.keys((JSON.parse(readPage('package.json')) as { scripts: Record<string, string> }).scripts);
 
 describe.each(PAGES)('%s', (page) => {
   it('links to pages and headings that are there', () => {
-    const links = [...read(page).matchAll(/\]\(([^)\s]+)\)/g)].map(([, link]) => link!);
+    const links = [...readPage(page).matchAll(/\]\(([^)\s]+)\)/g)].map(([, link]) => link!);
     const within = links.filter((link) => !/^https?:/.test(link));
     expect(within.filter((link) => !leadsSomewhere(page, link))).toEqual([]);
   });
 
   it('names scripts that are there', () => {
-    const named = [...read(page).matchAll(/npm run (?:--silent )?([a-z]+(?::[a-z]+)?)/g)].map(([, name]) => name!);
+    const named = [...readPage(page).matchAll(/npm run (?:--silent )?([a-z]+(?::[a-z]+)?)/g)].map(([, name]) => name!);
     expect(named.filter((name) => !SCRIPTS.includes(name))).toEqual([]);
   });
 });
 
 test('the README says of every script what it does', () => {
-  const [, section] = /### Scripts\n([^]*?)\n## /.exec(read('README.md'))!;
+  const [, section] = /### Scripts\n([^]*?)\n## /.exec(readPage('README.md'))!;
   const rows = section!.split('\n').filter((line) => line.startsWith('|'));
   const said = new Set([...rows.join('\n').matchAll(/`(?:run )?([a-z]+(?::[a-z]+)?)`/g)].map(([, name]) => name));
   const byThemselves = /^pre/;

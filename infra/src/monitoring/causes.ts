@@ -1,0 +1,143 @@
+import { createServer } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Keys } from '@flash-sale/shared/redis/keys.ts';
+import { get, openSale, startCrowd } from './eventful-sale.ts';
+import { REDIS_MEMORY_BYTES, type WatchedProcess, type WatchedService } from './watched-service.ts';
+
+const keys = new Keys('');
+/** As many as an api process has connections to MySQL, and several times more. */
+const ASKED_AT_ONCE = 60;
+
+/** Alerts whose cause is not made here, and why. */
+export const NOT_CAUSED: Readonly<Record<string, string>> = {
+  KeySetOld: 'it takes fifteen minutes of a key set that cannot be fetched, longer than everything else together',
+  PaymentOverdue: 'it takes an hour of a payment that is not decided',
+  PaymentWrongAmount: 'the sandbox that takes the money here is never wrong about an amount',
+  PaymentProviderRefuses: 'the sandbox that takes the money here lets everybody in',
+};
+
+/** A receiver of order events that refuses all of them. */
+export async function startFailingReceiver(): Promise<{ readonly url: string; close(): void }> {
+  const server = createServer((request, response) => {
+    request.resume();
+    response.writeHead(500).end();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/events`;
+  return {
+    url,
+    close() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+type Tell = (line: string) => void;
+
+/** Makes the cause of one alert after the other, each for as long as its rule wants, and takes each back. */
+export async function makeCauses(service: WatchedService, tell: Tell): Promise<void> {
+  const sale = await openSale(service);
+  const other = await openSale(service);
+  const crowd = startCrowd(service, sale.id);
+  try {
+    // Events of orders that are written now wait for their receiver until the end.
+    await delay(20_000);
+    tell('the row of a sale is locked, a table that a service reads is gone, and many ask for their orders at once');
+    await holdRow(service, sale.id, async () => {
+      await service.mysql.query('RENAME TABLE stock_returns TO stock_returns_gone');
+      await repeatFor(180_000, 700, () => askAtOnce(service));
+      await service.mysql.query('RENAME TABLE stock_returns_gone TO stock_returns');
+    });
+    await delay(15_000);
+
+    tell('leases are taken away while orders are written');
+    await repeatFor(6_000, 10, () => service.redis.del(keys.sale(sale).lease));
+    await service.mysql.query('UPDATE products SET fence = fence + 1000 WHERE id = ?', [sale.id]);
+
+    tell('a unit is added by hand, again and again; a process is frozen half of the time; Redis is nearly full');
+    const used = Number(/used_memory:(\d+)/.exec(await service.redis.info('memory'))![1]);
+    await service.redis.config('SET', 'maxmemory', String(Math.ceil(used * 1.3)));
+    await Promise.all([
+      repeatFor(50_000, 500, () => service.redis.hincrby(keys.sale(sale).state, 'available', 1)),
+      repeatFor(60_000, 500, () => freeze(service.workers[1]!, 500)),
+    ]);
+    await service.redis.config('SET', 'maxmemory', String(REDIS_MEMORY_BYTES));
+
+    tell(
+      'units are taken away by hand that are sold already; a sale that is open is not in Redis, and its row is locked',
+    );
+    await sellMoreThanThereIs(service, sale.id);
+    await holdRow(service, other.id, async () => {
+      await service.redis.del(keys.sale(other).state);
+      await delay(30_000);
+    });
+
+    tell('Redis answers slowly');
+    await repeatFor(60_000, 400, () => service.redis.call('CLIENT', 'PAUSE', '400', 'ALL'));
+
+    tell('Redis is away');
+    await outage(service.redisServer, 50_000);
+    await delay(20_000);
+
+    tell('MySQL is away');
+    await outage(service.mysqlServer, 60_000);
+    await delay(20_000);
+
+    tell('both workers are killed');
+    await Promise.all(service.workers.map((worker) => worker.kill()));
+    await delay(90_000);
+    await Promise.all(service.workers.map((worker) => worker.start()));
+  } finally {
+    await crowd.stop();
+  }
+}
+
+/** Locks the row of a sale, as a forgotten session would, while `work` runs. */
+async function holdRow({ mysql }: WatchedService, sale: number, work: () => Promise<void>): Promise<void> {
+  const session = await mysql.getConnection();
+  try {
+    await session.beginTransaction();
+    await session.query('SELECT id FROM products WHERE id = ? FOR UPDATE', [sale]);
+    await work();
+  } finally {
+    await session.rollback();
+    session.release();
+  }
+}
+
+/** Not more orders than there are, which nobody could write: fewer units than there are orders, which one statement does. */
+export async function sellMoreThanThereIs({ mysql }: WatchedService, sale: number): Promise<void> {
+  await mysql.query('ALTER TABLE products DROP CONSTRAINT sold_fits');
+  await mysql.query('UPDATE products SET seckill_stock = sold - 1 WHERE id = ?', [sale]);
+  await delay(30_000);
+  await mysql.query('UPDATE products SET seckill_stock = stock WHERE id = ?', [sale]);
+  await mysql.query('ALTER TABLE products ADD CONSTRAINT sold_fits CHECK (sold <= seckill_stock)');
+}
+
+async function askAtOnce(service: WatchedService): Promise<void> {
+  await Promise.all(Array.from({ length: ASKED_AT_ONCE }, (_, i) => get(service, `/api/v1/orders?user_id=asks-${i}`)));
+}
+
+async function freeze(one: WatchedProcess, duration_ms: number): Promise<void> {
+  one.signal('SIGSTOP');
+  await delay(duration_ms);
+  one.signal('SIGCONT');
+}
+
+async function outage(server: WatchedProcess, duration_ms: number): Promise<void> {
+  await server.kill();
+  await delay(duration_ms);
+  await server.start();
+}
+
+async function repeatFor(duration_ms: number, pause_ms: number, act: () => Promise<unknown>): Promise<void> {
+  const until_ms = performance.now() + duration_ms;
+  while (performance.now() < until_ms) {
+    await act();
+    await delay(pause_ms);
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * `npm run alerts:fire`: starts the service and Prometheus on servers of their own, makes the cause of every alert for real, at the pace of
+ * production, and reports which of them fired. What was scraped becomes their unit tests (`infra/prometheus/tests/recorded.yml`).
+ */
+import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { flag, readCommandLine } from '@flash-sale/shared/process/command-line.ts';
+import { textTable } from '@flash-sale/shared/process/text-table.ts';
+import { stringify } from 'yaml';
+import { temporaryFolder } from '../services/temporary-folder.ts';
+import { makeCauses, NOT_CAUSED, startFailingReceiver } from './causes.ts';
+import { findPrometheus, type PrometheusPrograms } from './prometheus-programs.ts';
+import { firstFired, recordedTest, STEP_S, type Fired } from './recorded-tests.ts';
+import { readAlerts } from './rules.ts';
+import { startWatched, type WatchedService } from './watched-service.ts';
+
+const TESTS = join(import.meta.dirname, '../../prometheus/tests/recorded.yml');
+const EVENTS_GIVE_UP_S = 420;
+/** After the last try, which comes up to a minute later, and a scrape. */
+const EVENTS_DEAD_S = EVENTS_GIVE_UP_S + 100;
+const LEAST_S = 20;
+
+const { values } = readCommandLine({
+  usage: 'npm run alerts:fire -- [options]',
+  summary: `Makes the cause of every alert for real, on private servers, and reports which of them fired; about twelve minutes.
+Exit code 1: one whose cause was made did not fire.`,
+  options: { record: flag('write what was scraped to infra/prometheus/tests/recorded.yml, as unit tests') },
+});
+
+const started_ms = Date.now();
+const tell = (line: string): void =>
+  console.log(`${((Date.now() - started_ms) / 1_000).toFixed(0).padStart(5)} s  ${line}`);
+
+const folder = temporaryFolder('alerts-fire');
+try {
+  await fire(await findPrometheus(folder.path, tell));
+} finally {
+  await folder.close();
+}
+
+async function fire({ prometheus, promtool }: PrometheusPrograms): Promise<void> {
+  const receiver = await startFailingReceiver();
+  tell('starting the service and Prometheus');
+  const service = await startWatched(folder.path, prometheus, {
+    scrape_s: STEP_S,
+    env: {
+      EVENTS_URL: receiver.url,
+      EVENTS_SECRET: `whsec_${randomBytes(32).toString('base64')}`,
+      EVENTS_GIVE_UP_SECONDS: String(EVENTS_GIVE_UP_S),
+      // So that a sale that is not written for three minutes sheds.
+      BACKLOG_MAX: '300',
+      PAYMENT_TIMEOUT_SECONDS: '600',
+    },
+  });
+  try {
+    await makeCauses(service, tell);
+    const left_s = EVENTS_DEAD_S - (Date.now() - started_ms) / 1_000;
+    await delay(Math.max(LEAST_S, left_s) * 1_000);
+    await report(service, promtool);
+  } finally {
+    receiver.close();
+    service.redis.disconnect();
+    await service.mysql.end();
+  }
+}
+
+async function report(service: WatchedService, promtool: string): Promise<void> {
+  const since_s = started_ms / 1_000;
+  const fired: Fired[] = [];
+  const rows: string[][] = [];
+  for (const alert of readAlerts()) {
+    const found = await firstFired(service.prometheus, alert, since_s);
+    if (found !== undefined) fired.push(found);
+    const why = NOT_CAUSED[alert.alert];
+    const after = found === undefined ? '' : `after ${Math.round(found.time_s - since_s)} s`;
+    rows.push([
+      alert.alert,
+      found === undefined ? (why === undefined ? 'NOT FIRED' : 'not caused') : 'fired',
+      why ?? after,
+    ]);
+    if (found === undefined && why === undefined) process.exitCode = 1;
+  }
+  console.log(`\n${textTable([['alert', '', ''], ...rows], { isRight: () => false })}\n`);
+  if (values.record) await record(service, fired, promtool);
+}
+
+async function record(service: WatchedService, fired: readonly Fired[], promtool: string): Promise<void> {
+  const tests = [];
+  for (const one of fired) tests.push(await recordedTest(service.prometheus, one));
+  const head = `# The series that were scraped while each alert fired for real. Written by \`npm run alerts:fire -- --record\`.\n`;
+  const content = { rule_files: ['../rules/alerts.yml'], evaluation_interval: `${STEP_S}s`, tests };
+  writeFileSync(TESTS, head + stringify(content, { lineWidth: 0 }));
+  const { status, stdout, stderr } = spawnSync(promtool, ['test', 'rules', TESTS], { encoding: 'utf8' });
+  tell(status === 0 ? 'the rules fire on what was recorded, too' : `promtool: ${stdout}${stderr}`);
+  if (status !== 0) process.exitCode = 1;
+}

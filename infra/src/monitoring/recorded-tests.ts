@@ -1,0 +1,78 @@
+import { rawSeries, labelsAt, type Series } from './prometheus-api.ts';
+import { secondsOf, selectorsOf, type Alert } from './rules.ts';
+
+/** The pace of Prometheus in production, and of the recorded series. */
+export const STEP_S = 5;
+/** Series begin so long before what the alert looks at. */
+const BEFORE_S = 30;
+/** And end so long after: scrapes and rules were not in step, and by then nothing hangs on that. */
+const AFTER_S = 20;
+/** Longer ranges are for counters that change once; the tests need no more of them. */
+const WINDOW_MAX_S = 480;
+
+/** When an alert fired first. */
+export interface Fired {
+  readonly alert: Alert;
+  readonly time_s: number;
+}
+
+/** When this alert fired first, if it did. */
+export async function firstFired(prometheus: string, alert: Alert, since_s: number): Promise<Fired | undefined> {
+  const now_s = Date.now() / 1_000;
+  const series = await rawSeries(prometheus, firing(alert), now_s - since_s, now_s);
+  const times = series.map(({ values }) => values[0]![0]);
+  return times.length === 0 ? undefined : { alert, time_s: Math.min(...times) };
+}
+
+const firing = ({ alert }: Alert): string => `ALERTS{alertname="${alert}",alertstate="firing"}`;
+
+/** A unit test for promtool: the series that were scraped before the alert fired, that it did not fire at their beginning, and that it did then. */
+export async function recordedTest(prometheus: string, { alert, time_s }: Fired): Promise<object> {
+  const window_s = Math.min(WINDOW_MAX_S, secondsOf(alert) + BEFORE_S);
+  const start_s = time_s - window_s;
+  const end_s = time_s + AFTER_S;
+  const steps = Math.round((end_s - start_s) / STEP_S);
+  const series = await Promise.all(
+    selectorsOf(alert.expr).map((selector) => rawSeries(prometheus, selector, end_s - start_s, end_s)),
+  );
+  const labels = await labelsAt(prometheus, firing(alert), end_s);
+  const expected = labels.map((metric) => ({ labels: nameOf(metric), value: 1 }));
+  return {
+    name: `${alert.alert}, as it was recorded`,
+    interval: `${STEP_S}s`,
+    input_series: series.flat().map((one) => ({ series: nameOf(one.metric), values: valuesOf(one, start_s, steps) })),
+    promql_expr_test: [
+      { expr: firing(alert), eval_time: '0s', exp_samples: [] },
+      { expr: firing(alert), eval_time: `${steps * STEP_S}s`, exp_samples: expected },
+    ],
+  };
+}
+
+/** Labels as a selector, without those that differ from run to run. */
+function nameOf({ __name__: name, ...labels }: Series['metric']): string {
+  const pairs = Object.entries(labels).filter(([label]) => label !== 'process');
+  return `${name}{${pairs.map(([label, value]) => `${label}=${JSON.stringify(value)}`).join(',')}}`;
+}
+
+/** The values on a grid of steps, in promtool's words: `_` before the first and between, `stale` where a series ended. */
+export function valuesOf({ values }: Series, start_s: number, steps: number): string {
+  const grid: (string | undefined)[] = Array.from({ length: steps + 1 }, () => undefined);
+  // From the first sample on, so that a scrape between two steps is not rounded up once and down the next time.
+  const [first_s] = values[0]!;
+  const firstStep = Math.round((first_s - start_s) / STEP_S);
+  for (const [time_s, value] of values) {
+    const step = firstStep + Math.round((time_s - first_s) / STEP_S);
+    if (step >= 0 && step <= steps) grid[step] = value;
+  }
+  // What the last step would have had was not asked for any more: that says nothing.
+  if (grid.at(-1) === undefined) grid.pop();
+  const words: { word: string; count: number }[] = [];
+  let isThere = false;
+  for (const value of grid) {
+    const word = value ?? (isThere ? 'stale' : '_');
+    isThere = value !== undefined;
+    if (words.at(-1)?.word === word) words.at(-1)!.count += 1;
+    else words.push({ word, count: 1 });
+  }
+  return words.map(({ word, count }) => (count === 1 ? word : `${word}x${word === '_' ? count : count - 1}`)).join(' ');
+}
