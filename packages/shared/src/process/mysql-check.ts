@@ -29,7 +29,7 @@ export const TABLES = [
 ] as const;
 
 /** Longest values of an order's row; as a hexadecimal literal a character of an id takes up to twice the room. */
-const USER_ID_CHARS_MAX = 64;
+const USER_ID_CHARS_MAX = 255;
 const ORDER_NO_CHARS_MAX = 47;
 /** What MySQL puts before a statement, and what it needs beside it. */
 const PACKET_SPARE_BYTES = 1_024;
