@@ -85,9 +85,10 @@ export function shoppers(count: number): string[] {
 /** The lease of a sale as its holder names it, for a minute; fails where somebody else has it. */
 export async function takeLease(shop: Shop, sale: SaleRef, life_ms = 60_000): Promise<string> {
   const holder = randomUUID();
-  const token = await shop.commands.acquireLease(sale, holder, life_ms, 300);
-  if (token === undefined) throw new Error('the lease is held elsewhere');
-  return `${token} ${holder}`;
+  const options = { life_ms, wait_ms: 300, may_be_new: true };
+  const taken = await shop.commands.acquireLease(sale, holder, options);
+  if (taken === undefined) throw new Error('the lease is held elsewhere');
+  return `${taken.fencing_token} ${holder}`;
 }
 
 /** The units of a sale by one atomic read: promise 2 is about these. */

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newOrderNumber } from '@flash-sale/shared/domain/order-number.ts';
 import type { Sale } from '@flash-sale/shared/domain/sale.ts';
 import { SeckillTokens } from '@flash-sale/shared/domain/seckill-token.ts';
+import { takeLease } from '../../../shared/test/buying.ts';
 import {
   effectsOn,
   openApp,
@@ -233,7 +234,7 @@ describe('attack: a seckill token that is not the caller’s to use', () => {
     await settleOrder(context, sale, order_no);
     expect((await app.post(`/api/v1/orders/${order_no}/cancel`, {}, headers)).statusCode).toBe(200);
     // As the returns service does.
-    const lease = `${await context.commands.acquireLease(sale, 'test', 10_000, 10)} test`;
+    const lease = await takeLease(context, sale);
     expect(await context.commands.giveBack(sale, lease, [{ user_id: 'replayer', order_no }])).toBe(1);
     await context.commands.releaseLease(sale, lease);
     expect(await attempt(headers, token, sale, ['replayer'])).toEqual(NOTHING);

@@ -82,12 +82,11 @@ export async function salesToKeep(db: Db): Promise<Sale[]> {
   return rows.map(saleOf);
 }
 
-/** Sales of the shard that ended before `before_ms`, are still kept in Redis, and have neither an unpaid order nor a unit to give back. */
-export async function salesToCleanUp(db: Db, shard: number, before_ms: number): Promise<SaleRef[]> {
+/** Sales that ended before `before_ms`, are still kept in Redis, and have neither an unpaid order nor a unit to give back. */
+function toCleanUp(db: Db, before_ms: number) {
   return db
     .selectFrom('products')
     .select(['id', 'shard'])
-    .where('shard', '=', shard)
     .where('cleaned_at', 'is', null)
     .where('end_time', '<', new Date(before_ms))
     .where((where) =>
@@ -111,8 +110,17 @@ export async function salesToCleanUp(db: Db, shard: number, before_ms: number): 
             .where('applied_at', 'is', null),
         ),
       ),
-    )
-    .execute();
+    );
+}
+
+/** Those of a shard. */
+export function salesToCleanUp(db: Db, shard: number, before_ms: number): Promise<SaleRef[]> {
+  return toCleanUp(db, before_ms).where('shard', '=', shard).execute();
+}
+
+/** Whether one is still to be cleaned up. */
+export async function isToCleanUp(db: Db, id: number, before_ms: number): Promise<boolean> {
+  return (await toCleanUp(db, before_ms).where('id', '=', id).executeTakeFirst()) !== undefined;
 }
 
 /** Marks a sale whose keys are deleted, unless somebody else holds it by now. */
@@ -149,20 +157,26 @@ export async function updatePaused(db: Db, id: number, paused: boolean): Promise
   return findSale(db, id);
 }
 
-/** Whether the fencing token is now the sale's highest; false where one at least as high was stamped before. */
+/** Whether the fencing token is now the sale's highest; false where one at least as high was stamped before, or the sale was cleaned up. */
 export async function stampFence(db: Db | Tx, id: number, fence: number): Promise<boolean> {
   const { numUpdatedRows } = await db
     .updateTable('products')
     .set({ fence })
     .where('id', '=', id)
     .where('fence', '<', fence)
+    .where('cleaned_at', 'is', null)
     .executeTakeFirst();
   return numUpdatedRows === 1n;
 }
 
-/** The highest fencing token that was stamped, or 0 where there is no such sale. */
+/** The highest fencing token that was stamped, or 0 where there is no such sale or it was cleaned up. */
 export async function readFence(db: Db, id: number): Promise<number> {
-  const row = await db.selectFrom('products').select('fence').where('id', '=', id).executeTakeFirst();
+  const row = await db
+    .selectFrom('products')
+    .select('fence')
+    .where('id', '=', id)
+    .where('cleaned_at', 'is', null)
+    .executeTakeFirst();
   return row?.fence ?? 0;
 }
 

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { ErrorCode } from '../domain/errors.ts';
 import type { LiveSale, Sale, SaleRef } from '../domain/sale.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { CallTimes } from './call-times.ts';
 import type { RedisClient } from './client.ts';
 import type { Keys } from './keys.ts';
 
@@ -27,12 +28,16 @@ const SCRIPTS = [
   'begin_change',
   'finish_change',
   'clean_up',
+  'set_outcomes',
   'index_reservations',
   'lead',
   'resign',
 ] as const;
 type ScriptName = (typeof SCRIPTS)[number];
 type Argument = string | number;
+
+/** How long the counter of fencing tokens is kept after it was raised last. */
+const FENCE_LIFE_MS = 86_400_000;
 
 const load = (name: string): string => readFileSync(new URL(`scripts/${name}.lua`, import.meta.url), 'utf8');
 const PRELUDE = load('prelude');
@@ -187,12 +192,15 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: Command
     scripts[name](names.length, ...names, ...args) as Promise<Reply>;
   const run = metrics === undefined ? send : measured(send, metrics);
 
+  const clock = async (shard: number): Promise<{ now_ms: number; history_id: string }> => {
+    const [now_ms, history_id] = await run<[number, string]>('clock', [keys.globalBucket(shard)], []);
+    return { now_ms, history_id };
+  };
+  const times = new CallTimes(clock);
+
   return {
     /** Redis's time (ms) and the history that it was told in. */
-    async clock(shard: number): Promise<{ now_ms: number; history_id: string }> {
-      const [now_ms, history_id] = await run<[number, string]>('clock', [keys.globalBucket(shard)], []);
-      return { now_ms, history_id };
-    },
+    clock,
 
     /** Decides a micro-batch, at most a few hundred items; answers in the same order. */
     async admit(sale: SaleRef, call: AdmitCall, items: readonly AdmitItem[]): Promise<Admission[]> {
@@ -236,15 +244,17 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: Command
       { replacing = '', tokens_per_unit = 0, challenge }: IssueOptions = {},
     ): Promise<string> {
       const { state, liveTokens } = keys.sale(sale);
-      return run(
-        'issue_token',
-        [
-          state,
-          keys.seckillToken(sale, userId),
-          liveTokens,
-          ...(challenge === undefined ? [] : [keys.challenge(sale.shard, challenge.id)]),
-        ],
-        [userId, token, life_ms, replacing, tokens_per_unit, challenge?.life_ms ?? 0],
+      const names = [
+        state,
+        keys.seckillToken(sale, userId),
+        liveTokens,
+        ...(challenge === undefined ? [] : [keys.challenge(sale.shard, challenge.id)]),
+      ];
+      const args = [userId, token, life_ms, replacing, tokens_per_unit, challenge?.life_ms ?? 0];
+      return times.send(
+        sale.shard,
+        (time) => run<string>('issue_token', names, [...time, ...args]),
+        (reply) => reply === 'late',
       );
     },
 
@@ -312,16 +322,33 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: Command
       };
     },
 
-    /** Whether the pause was set; false where a newer one stands. */
+    /** Whether the pause was set; false where a newer one stands, or Redis does not keep the sale. */
     async setPause(sale: SaleRef, pause_version: number, paused: boolean): Promise<boolean> {
-      return (await run('set_pause', [keys.sale(sale).pause], [pause_version, paused ? '1' : '0'])) === 1;
+      const { pause, state } = keys.sale(sale);
+      return (await run('set_pause', [pause, state], [pause_version, paused ? '1' : '0'])) === 1;
     },
 
-    /** The fencing token, or undefined where somebody else holds the lease. */
-    async acquireLease(sale: SaleRef, holder: string, life_ms: number, wait_ms: number): Promise<number | undefined> {
-      const { lease, fence, leaseWaiting } = keys.sale(sale);
-      const token = await run<number>('acquire_lease', [lease, fence, leaseWaiting], [holder, life_ms, wait_ms]);
-      return token === 0 ? undefined : token;
+    /**
+     * The lease with its fencing token, or undefined where somebody else holds it, or Redis does not keep the sale and it is not asked for to
+     * load it (`may_be_new`).
+     */
+    async acquireLease(
+      sale: SaleRef,
+      holder: string,
+      { life_ms, wait_ms, may_be_new }: { life_ms: number; wait_ms: number; may_be_new: boolean },
+    ): Promise<{ fencing_token: number; history_id: string } | undefined> {
+      const { lease, fence, leaseWaiting, state } = keys.sale(sale);
+      const args = [holder, life_ms, wait_ms, FENCE_LIFE_MS, may_be_new ? '1' : '0'];
+      let history_id = '';
+      const fencing_token = await times.send(
+        sale.shard,
+        (time) => {
+          [history_id] = time;
+          return run<number>('acquire_lease', [lease, fence, leaseWaiting, state], [...time, ...args]);
+        },
+        (reply) => reply === -1,
+      );
+      return fencing_token <= 0 ? undefined : { fencing_token, history_id };
     },
 
     /** Whether the lease has its full life again; false where it is lost. */
@@ -332,7 +359,7 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: Command
     /** Ends a lease; `ledger_fence` raises the counter where the ledger's fencing token is known to be ahead. */
     async releaseLease(sale: SaleRef, lease: string, ledger_fence = 0): Promise<void> {
       const names = keys.sale(sale);
-      await run('release_lease', [names.lease, names.fence], [lease, ledger_fence]);
+      await run('release_lease', [names.lease, names.fence], [lease, ledger_fence, FENCE_LIFE_MS]);
     },
 
     /** The oldest reservations but for `skip` of them, and whether somebody waits for the lease; undefined where the lease is lost. */
@@ -381,7 +408,7 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: Command
       orders: readonly { readonly order_no: string; readonly version: number }[],
     ): Promise<void> {
       const names = orders.map(({ order_no }) => keys.status(sale, order_no));
-      await run('mark_changed', names, [life_ms, ...orders.map(({ version }) => version)]);
+      await run('mark_changed', [keys.sale(sale).state, ...names], [life_ms, ...orders.map(({ version }) => version)]);
     },
 
     /** How many units went back, or undefined where the lease is lost. */
@@ -474,7 +501,12 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: Command
 
     /** Whether the process `name` runs the service of the shard now. */
     async lead(shard: number, service: string, name: string, life_ms: number): Promise<boolean> {
-      return (await run('lead', [keys.service(shard, service)], [name, life_ms])) === 1;
+      const reply = await times.send(
+        shard,
+        (time) => run<number>('lead', [keys.service(shard, service)], [...time, name, life_ms]),
+        (answer) => answer === -1,
+      );
+      return reply === 1;
     },
 
     async resign(shard: number, service: string, name: string): Promise<void> {
@@ -483,8 +515,9 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: Command
 
     /** Puts a process's totals in the place of those it told before. For statistics only. */
     async setOutcomes(sale: SaleRef, process_name: string, totals: ReadonlyMap<string, number>): Promise<void> {
-      const fields = [...totals].map(([outcome, count]) => [`${process_name} ${outcome}`, count] as const);
-      await redis.hset(keys.sale(sale).outcomes, new Map(fields));
+      const { outcomes, state } = keys.sale(sale);
+      const fields = [...totals].flatMap(([outcome, count]) => [`${process_name} ${outcome}`, count]);
+      await run('set_outcomes', [outcomes, state], fields);
     },
 
     /** Buys by outcome, all processes together. */

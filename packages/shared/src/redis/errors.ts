@@ -1,5 +1,13 @@
 import type { ErrorCode } from '../domain/errors.ts';
 
+/** A call arrived after its deadline, or in another history of Redis, and changed nothing. */
+export class CallLate extends Error {
+  constructor() {
+    super('The call came too late and changed nothing');
+    this.name = 'CallLate';
+  }
+}
+
 type Unknown = Extract<ErrorCode, 'overloaded' | 'not_ready' | 'unavailable'>;
 
 interface RedisErrorKind {
@@ -52,6 +60,7 @@ export function codeOfRedisError(error: unknown): Unknown | undefined {
   if (!(error instanceof Error)) return undefined;
   const { name, message } = error;
   if (name === 'ReplyError') return kindOf(message)?.code;
+  if (error instanceof CallLate) return 'unavailable';
   if (name === 'MaxRetriesPerRequestError' || name === 'ClusterAllFailedError') return 'unavailable';
   return NO_ANSWER.test(message) ? 'unavailable' : undefined;
 }

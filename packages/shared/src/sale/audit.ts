@@ -4,7 +4,7 @@ import type { Db } from '../db/client.ts';
 import type { RedisClient } from '../redis/client.ts';
 import type { Commands } from '../redis/commands.ts';
 import type { Keys } from '../redis/keys.ts';
-import { withStampedLease, type LeaseMetrics } from './lease.ts';
+import { withStampedLease, type Lease, type LeaseMetrics } from './lease.ts';
 
 const SCAN_COUNT = 1_000;
 const FINDINGS_MAX = 20;
@@ -62,7 +62,7 @@ export function auditSale(
   sale: SaleRef,
   options: { readonly wait_ms: number; readonly thorough: boolean },
 ): Promise<Audit | undefined> {
-  return withStampedLease(deps, sale, options.wait_ms, async (lease) => {
+  const audit = async (lease: Lease): Promise<Audit> => {
     const { ready, version } = await deps.commands.readSale(sale);
     const redis = await countRedis(deps, sale);
     const ledger = await countLedger(deps.db, sale);
@@ -82,7 +82,8 @@ export function auditSale(
       unapplied_returns: ledger.unapplied_returns,
       findings: findings.slice(0, FINDINGS_MAX),
     };
-  });
+  };
+  return withStampedLease(deps, sale, options.wait_ms, audit);
 }
 
 /** The sums of Redis at one instant. */

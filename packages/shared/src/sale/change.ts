@@ -1,7 +1,7 @@
 import type { Tx } from '../db/client.ts';
 import { Refusal } from '../domain/errors.ts';
 import type { Sale, SaleRef } from '../domain/sale.ts';
-import { lockFacts, updateFacts } from '../db/products.ts';
+import { findSale, lockFacts, updateFacts } from '../db/products.ts';
 import { LeaseLost, withStampedLease, type Lease } from './lease.ts';
 import { rebuildUnder, type RebuildDeps } from './rebuild.ts';
 
@@ -57,12 +57,18 @@ export function endSale(deps: RebuildDeps, ref: SaleRef, options: ChangeOptions)
  * ledger commits, and one script opens it again with the new facts, which costs buyers one commit of `not_ready`. Whatever dies on
  * the way leaves a stopped sale, which warm-up rebuilds from what the ledger then says.
  */
-function changeSale(
+async function changeSale(
   deps: RebuildDeps,
   ref: SaleRef,
   { wait_ms, record }: ChangeOptions,
   decide: Decide,
 ): Promise<Sale | undefined> {
+  const known = await findSale(deps.db, ref.id);
+  if (known?.cleaned === true) {
+    // Over for long, and nobody holds its lease any more. It stays as it is, or is refused.
+    decide(known, known.end_ms);
+    return known;
+  }
   return withStampedLease(deps, ref, wait_ms, async (lease) => {
     const { before, after, stopped } = await commitChange(deps, lease, decide, record);
     if (stopped === undefined) return before;

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { SaleRef } from '../domain/sale.ts';
 import type { Db } from '../db/client.ts';
-import { readFence, stampFence } from '../db/products.ts';
+import { findSale, readFence, stampFence } from '../db/products.ts';
 import type { Commands } from '../redis/commands.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
@@ -13,6 +13,12 @@ export const LEASE_WAIT_MS = 2_000;
 const WAIT_REMEMBERED_MS = 300;
 const RETRY_MS_MIN = 5;
 const RETRY_MS_SPREAD = 20;
+
+/**
+ * What a lease is taken for. `loaded`: work on what Redis keeps of a sale. `any`: the sale may be one that Redis does not keep yet, as before it is
+ * loaded.
+ */
+export type LeaseOf = 'loaded' | 'any';
 
 export type LeaseMetrics = Pick<Metrics, 'lease_wait_seconds' | 'leases_lost' | 'fencing_refusals'>;
 
@@ -92,17 +98,21 @@ export async function acquireLease(
   commands: Commands,
   sale: SaleRef,
   wait_ms: number,
-  metrics?: LeaseMetrics,
+  { of = 'any', metrics }: { readonly of?: LeaseOf; readonly metrics?: LeaseMetrics | undefined } = {},
 ): Promise<Lease | undefined> {
   const waited = metrics?.lease_wait_seconds.startTimer();
   const until_ms = performance.now() + wait_ms;
   const holder = randomUUID();
   for (;;) {
     const asked_ms = performance.now();
-    const token = await commands.acquireLease(sale, holder, LEASE_LIFE_MS, WAIT_REMEMBERED_MS);
-    if (token !== undefined) {
+    const taken = await commands.acquireLease(sale, holder, {
+      life_ms: LEASE_LIFE_MS,
+      wait_ms: WAIT_REMEMBERED_MS,
+      may_be_new: of === 'any',
+    });
+    if (taken !== undefined) {
       waited?.({ outcome: 'taken' });
-      return new Lease(commands, sale, token, holder, asked_ms);
+      return new Lease(commands, sale, taken.fencing_token, holder, asked_ms);
     }
     const pause_ms = RETRY_MS_MIN + Math.random() * RETRY_MS_SPREAD;
     if (performance.now() + pause_ms > until_ms) {
@@ -117,7 +127,7 @@ export async function acquireLease(
  * Runs `work` under a lease that is stamped in the ledger: no transaction of an earlier holder can commit any more. Where the ledger's
  * fencing token is not below ours (Redis has lost its counter), the counter is raised and the lease taken anew.
  *
- * @returns what `work` returned, or undefined where the lease could not be had in time
+ * @returns what `work` returned, or undefined where the lease could not be had in time or the sale was cleaned up
  * @throws LeaseLost where the lease was lost under way, and what `work` throws
  */
 export async function withStampedLease<Result>(
@@ -125,21 +135,36 @@ export async function withStampedLease<Result>(
   sale: SaleRef,
   wait_ms: number,
   work: (lease: Lease) => Promise<Result>,
+  of: LeaseOf = 'any',
 ): Promise<Result | undefined> {
   for (;;) {
-    const lease = await acquireLease(deps.commands, sale, wait_ms, deps.metrics);
+    const lease = await acquireLease(deps.commands, sale, wait_ms, { of, metrics: deps.metrics });
     if (lease === undefined) return undefined;
     let ledger_fence = 0;
     try {
       if (await stampFence(deps.db, sale.id, lease.fencing_token)) return await work(lease);
       deps.metrics?.fencing_refusals.inc({ at: 'mysql' });
       ledger_fence = await readFence(deps.db, sale.id);
+      // Whoever still had the sale in a list: what taking the lease has made must not stay.
+      if (ledger_fence === 0) await deps.commands.cleanUp(sale, lease.text);
     } catch (error) {
       if (error instanceof LeaseLost) deps.metrics?.leases_lost.inc();
       throw error;
     } finally {
       await lease.release(ledger_fence).catch(() => undefined);
     }
-    if (ledger_fence === 0) throw new LeaseLost(sale);
+    if (ledger_fence > 0) continue;
+    if ((await findSale(deps.db, sale.id))?.cleaned === true) return undefined;
+    throw new LeaseLost(sale);
   }
+}
+
+/** @see withStampedLease, of a sale that Redis keeps */
+export function withLoadedLease<Result>(
+  deps: Parameters<typeof withStampedLease>[0],
+  sale: SaleRef,
+  wait_ms: number,
+  work: (lease: Lease) => Promise<Result>,
+): Promise<Result | undefined> {
+  return withStampedLease(deps, sale, wait_ms, work, 'loaded');
 }

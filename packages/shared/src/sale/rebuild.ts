@@ -26,15 +26,17 @@ export function needsLoading(live: LiveSale, sale: Sale): boolean {
 }
 
 /**
- * Rebuilds a sale that needs loading. Asked again under the lease: whoever held it may have loaded the sale, and a second rebuild would stop
- * one that is selling.
+ * Rebuilds a sale that needs loading. Redis and the ledger are both asked under the lease: whoever held it may have loaded the sale, or changed it,
+ * and a second rebuild would stop one that is selling.
  *
  * @returns undefined where somebody else holds the lease for longer than `wait_ms`, or has loaded the sale
  */
-export function loadSale(deps: RebuildDeps, sale: Sale, wait_ms: number): Promise<Rebuilt | undefined> {
-  return withStampedLease(deps, sale, wait_ms, async (lease) =>
-    needsLoading(await deps.commands.readSale(sale), sale) ? rebuildUnder(deps, sale, lease) : undefined,
-  );
+export function loadSale(deps: RebuildDeps, ref: SaleRef, wait_ms: number): Promise<Rebuilt | undefined> {
+  return withStampedLease(deps, ref, wait_ms, async (lease) => {
+    const sale = await findSale(deps.db, ref.id);
+    if (sale === undefined) return undefined;
+    return needsLoading(await deps.commands.readSale(ref), sale) ? rebuildUnder(deps, ref, lease) : undefined;
+  });
 }
 
 /**
@@ -50,9 +52,7 @@ export function rebuildSale(deps: RebuildDeps, ref: SaleRef, wait_ms: number): P
 }
 
 /** A rebuild under a lease that is held and stamped. @see rebuildSale */
-export async function rebuildUnder(deps: RebuildDeps, ref: SaleRef, lease: Lease): Promise<Rebuilt | undefined> {
-  // Seen under the lease, since clean-up may have come first.
-  if ((await findSale(deps.db, ref.id))?.cleaned === true) return undefined;
+export async function rebuildUnder(deps: RebuildDeps, ref: SaleRef, lease: Lease): Promise<Rebuilt> {
   const history_id = await deps.commands.beginRebuild(ref, lease.text);
   if (history_id === undefined) throw new LeaseLost(ref);
   // Nothing is admitted now and nobody else may settle, so the reservations stand still.

@@ -14,7 +14,7 @@ import { connectRedis } from '../../src/redis/client.ts';
 import { createCommands } from '../../src/redis/commands.ts';
 import { applyPaymentEvent, cancelOrder, expireOrders, requestRefund } from '../../src/order/moves.ts';
 import { SaleTransactions } from '../../src/order/sale-transactions.ts';
-import { shoppers } from '../buying.ts';
+import { shoppers, takeLease } from '../buying.ts';
 import { aLockIsWaitedFor } from '../row-locks.ts';
 import { ledgerOf, openPayment, placeOrder, placeOrders } from '../ordering.ts';
 import { openTestContext, type TestContext } from '../support.ts';
@@ -402,8 +402,7 @@ describe('pollers', () => {
     expect(await statusInRedis(order)).toMatch(/^1 [0-9a-f]{8} \{/);
     await cancelOrder(context, order, { actor: 'shopper' });
     expect(await statusInRedis(order)).toBe('2 -');
-    const lease = await context.commands.acquireLease(sale, 'late writer', 5_000, 300);
-    await context.commands.settle(sale, `${lease} late writer`, 600_000, [
+    await context.commands.settle(sale, await takeLease(context, sale), 600_000, [
       { order_no: order.order_no, version: 1, status: JSON.stringify(order) },
     ]);
     expect(await statusInRedis(order)).toBe('2 -');

@@ -225,7 +225,9 @@ export class Run {
   }
 
   async #pause(version: number, paused: boolean): Promise<void> {
-    const newer = version > this.#model.paused.version;
+    // Of a sale that Redis does not keep none is set: the next rebuild brings the row's.
+    const isKept = (await this.#shop.redis.exists(this.#shop.keys.sale(this.#sale).state)) === 1;
+    const newer = isKept && version > this.#model.paused.version;
     assert.equal(await this.#shop.commands.setPause(this.#sale, version, paused), newer);
     if (newer) this.#model.paused = { version, paused };
   }

@@ -15,8 +15,8 @@ let nextId = 1;
 const newSale = (): SaleRef => ({ id: nextId++, shard: 0 });
 const LIFE_MS = 60_000;
 const WAIT_MS = 300;
-const acquire = (sale: SaleRef, holder: string, life_ms = LIFE_MS) =>
-  context.commands.acquireLease(sale, holder, life_ms, WAIT_MS);
+const acquire = async (sale: SaleRef, holder: string, life_ms = LIFE_MS, wait_ms = WAIT_MS) =>
+  (await context.commands.acquireLease(sale, holder, { life_ms, wait_ms, may_be_new: true }))?.fencing_token;
 
 /** As if the life of the lease had passed. */
 const expire = (sale: SaleRef) => context.redis.del(context.keys.sale(sale).lease);
@@ -117,10 +117,10 @@ describe('the lease of a sale', () => {
     // Its own call, sent again, is nobody who waits.
     await acquire(sale, mine.slice(2));
     expect(await wanted()).toBe(false);
-    expect(await context.commands.acquireLease(sale, 'another', LIFE_MS, LIFE_MS)).toBeUndefined();
+    expect(await acquire(sale, 'another', LIFE_MS, 900)).toBeUndefined();
     expect(await wanted()).toBe(true);
     expect(await context.redis.pttl(leaseWaiting)).toBeGreaterThan(0);
-    expect(await context.commands.acquireLease(sale, 'another', LIFE_MS, 20)).toBeUndefined();
+    expect(await acquire(sale, 'another', LIFE_MS, 20)).toBeUndefined();
     await expect.poll(wanted).toBe(false);
   });
 
@@ -152,4 +152,43 @@ describe('a service', () => {
     await context.commands.resign(0, 'audit', 'next');
     expect(await context.commands.lead(0, 'audit', 'third', LIFE_MS)).toBe(true);
   });
+});
+
+describe('a clock that was set back by half a minute', () => {
+  const STEP_MS = 30_000;
+
+  test('keeps a lease whose holder is gone for its life, and not for that and the step', async () => {
+    const sale = newSale();
+    const { lease } = context.keys.sale(sale);
+    await context.redis.set(lease, '7 gone', 'PX', 3_000 + STEP_MS);
+    expect(await acquire(sale, 'next', 3_000)).toBeUndefined();
+    expect(await context.redis.pttl(lease)).toBeLessThanOrEqual(3_000);
+    // Whoever asks later does not make it longer.
+    await context.redis.pexpire(lease, 50);
+    await acquire(sale, 'next', 3_000);
+    await expect.poll(() => acquire(sale, 'next', 3_000)).toBe(1);
+  });
+
+  test('keeps the lead of a process that is gone for its life', async () => {
+    const name = context.keys.service(0, 'stepped');
+    await context.redis.set(name, 'gone', 'PX', 3_000 + STEP_MS);
+    expect(await context.commands.lead(0, 'stepped', 'next', 3_000)).toBe(false);
+    expect(await context.redis.pttl(name)).toBeLessThanOrEqual(3_000);
+  });
+
+  test('makes no holder give way to somebody who waited before it', async () => {
+    const sale = newSale();
+    const mine = await takeLease(context, sale);
+    await context.redis.set(context.keys.sale(sale).leaseWaiting, '1', 'PX', WAIT_MS + STEP_MS);
+    expect((await context.commands.nextReservations(sale, mine, 10))?.wanted).toBe(false);
+  });
+});
+
+test('the counter of fencing tokens is not kept for ever: a lost one is raised again from the ledger’s stamp', async () => {
+  const sale = newSale();
+  const { fence } = context.keys.sale(sale);
+  const mine = await takeLease(context, sale);
+  expect(await context.redis.pttl(fence)).toBeGreaterThan(3_600_000);
+  await context.commands.releaseLease(sale, mine, 41);
+  expect(await context.redis.pttl(fence)).toBeGreaterThan(3_600_000);
 });

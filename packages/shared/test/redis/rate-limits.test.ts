@@ -211,3 +211,19 @@ describe('the global bucket', () => {
     expect(admissions.filter(({ outcome }) => outcome === 'accepted')).toHaveLength(3);
   });
 });
+
+test.each(['global', 'user'] as const)(
+  'a clock that was set back by half a minute keeps no buy waiting: its %s bucket begins anew',
+  async (which) => {
+    const sale = await context.openSale();
+    const item = await newItem(context, sale, 'u1');
+    const name = which === 'user' ? context.keys.userBucket(0, 'u1') : context.keys.globalBucket(0);
+    // As buys of the time before the step have left it.
+    await context.redis.set(name, ((await now_ms()) + 30_000) * 1_000, 'PX', 30_000);
+    const limits = { [`${which}_capacity`]: 5, [`${which}_per_second`]: 5 };
+    const call = await newCall(context, sale, limited(limits));
+    expect(await context.commands.admit(sale, call, [item])).toEqual([{ outcome: 'accepted' }]);
+    expect(Number(await context.redis.get(name))).toBeLessThanOrEqual(((await now_ms()) + 1_000) * 1_000);
+    await context.redis.del(name);
+  },
+);

@@ -164,10 +164,13 @@ describe('a pause', () => {
     expect(await paused()).toBe(false);
   });
 
-  test('is each sale’s own, and may come before the sale is loaded', async () => {
-    const [sale, other] = [await context.insertSale(), await context.openSale()];
-    expect(await context.commands.setPause(sale, 0, true)).toBe(true);
-    expect(await context.commands.readSale(sale)).toMatchObject({ ready: false, paused: true });
+  test('is each sale’s own, and is left to the rebuild where Redis does not keep the sale', async () => {
+    const [sale, other] = [await context.openSale(), await context.openSale()];
+    expect(await context.commands.setPause(sale, 1, true)).toBe(true);
+    const unknown = await context.insertSale();
+    expect(await context.commands.setPause(unknown, 1, true)).toBe(false);
+    expect(await context.redis.exists(context.keys.sale(unknown).pause)).toBe(0);
+    expect(await context.commands.readSale(sale)).toMatchObject({ paused: true });
     expect(await context.commands.readSale(other)).toMatchObject({ paused: false });
   });
 });

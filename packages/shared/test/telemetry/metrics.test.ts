@@ -121,8 +121,8 @@ test('the wait for a lease is told, and a fencing token that the ledger refuses'
   const metrics = createMetrics('worker');
   const { commands, db } = context;
   const sale = await context.openSale();
-  const lease = (await acquireLease(commands, sale, 1_000, metrics))!;
-  expect(await acquireLease(commands, sale, 20, metrics)).toBeUndefined();
+  const lease = (await acquireLease(commands, sale, 1_000, { metrics }))!;
+  expect(await acquireLease(commands, sale, 20, { metrics })).toBeUndefined();
   await lease.release();
   expect(await countsOf(metrics.lease_wait_seconds)).toEqual({ taken: 1, held_elsewhere: 1 });
 

@@ -116,7 +116,10 @@ export class SaleWriter {
     try {
       for (let idle_turns = 0; this.#jobs.size > 0;) {
         if (this.#stopping) throw new NotNow('stopping');
-        const lease = await acquireLease(this.#deps.commands, this.#sale, JOBS_WAIT_MS, this.#deps.metrics);
+        const lease = await acquireLease(this.#deps.commands, this.#sale, JOBS_WAIT_MS, {
+          of: 'loaded',
+          metrics: this.#deps.metrics,
+        });
         if (lease === undefined) {
           await this.#crossOffSettled([...this.#jobs]);
           if (this.#jobs.size > 0) throw new NotNow('lease held elsewhere');

@@ -1,9 +1,9 @@
 import { KEPT_AFTER_END_MS } from '@flash-sale/shared/domain/sale.ts';
 import type { Db } from '@flash-sale/shared/db/client.ts';
-import { markCleaned, salesToCleanUp } from '@flash-sale/shared/db/products.ts';
+import { isToCleanUp, markCleaned, salesToCleanUp } from '@flash-sale/shared/db/products.ts';
 import { keepOutcomes } from '@flash-sale/shared/db/sale-counters.ts';
 import type { Commands } from '@flash-sale/shared/redis/commands.ts';
-import { LEASE_WAIT_MS, withStampedLease, type LeaseMetrics } from '@flash-sale/shared/sale/lease.ts';
+import { LEASE_WAIT_MS, withLoadedLease, type LeaseMetrics } from '@flash-sale/shared/sale/lease.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Rounds } from '@flash-sale/shared/process/service.ts';
 import { forEachSale } from './service.ts';
@@ -30,9 +30,12 @@ export function cleanUp(deps: CleanUpDeps): Rounds {
     async round(stopping) {
       // By the clock that the sale ended by, which polls and buys go by as well.
       const { now_ms } = await commands.clock(shard);
-      const sales = await salesToCleanUp(db, shard, now_ms - KEPT_AFTER_END_MS);
+      const before_ms = now_ms - KEPT_AFTER_END_MS;
+      const sales = await salesToCleanUp(db, shard, before_ms);
       await forEachSale(sales, { stopping, log, service: 'clean_up' }, (sale) =>
-        withStampedLease(deps, sale, LEASE_WAIT_MS, async (lease) => {
+        withLoadedLease(deps, sale, LEASE_WAIT_MS, async (lease) => {
+          // Asked again: a reservation of then may be an unpaid order by now.
+          if (!(await isToCleanUp(db, sale.id, before_ms))) return;
           await keepOutcomes(db, sale.id, await commands.outcomes(sale));
           if (!(await commands.cleanUp(sale, lease.text))) return;
           // Marked under the same lease: a rebuild that comes next sees it.

@@ -2,7 +2,7 @@ import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
 import type { Db } from '@flash-sale/shared/db/client.ts';
 import { markReturnsApplied, salesWithReturns, unappliedReturns } from '@flash-sale/shared/db/stock-returns.ts';
 import type { Commands } from '@flash-sale/shared/redis/commands.ts';
-import { LEASE_WAIT_MS, LeaseLost, withStampedLease } from '@flash-sale/shared/sale/lease.ts';
+import { LEASE_WAIT_MS, LeaseLost, withLoadedLease } from '@flash-sale/shared/sale/lease.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import type { Rounds } from '@flash-sale/shared/process/service.ts';
@@ -40,7 +40,7 @@ export function returns(deps: ReturnsDeps): Rounds {
   }
 
   async function giveBackAll(sale: SaleRef, stopping: AbortSignal): Promise<void> {
-    await withStampedLease(deps, sale, LEASE_WAIT_MS, async (lease) => {
+    await withLoadedLease(deps, sale, LEASE_WAIT_MS, async (lease) => {
       const until_ms = performance.now() + LEASE_HOLD_MS;
       while (!stopping.aborted && performance.now() < until_ms) {
         const due = await unappliedReturns(db, sale.id, BATCH);

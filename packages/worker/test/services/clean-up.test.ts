@@ -4,6 +4,7 @@ import { findSale, salesToKeep } from '@flash-sale/shared/db/products.ts';
 import { readCounters } from '@flash-sale/shared/db/sale-counters.ts';
 import { newOrderNumber } from '@flash-sale/shared/domain/order-number.ts';
 import { KEPT_AFTER_END_MS, type Sale } from '@flash-sale/shared/domain/sale.ts';
+import { acquireLease } from '@flash-sale/shared/sale/lease.ts';
 import { rebuildSale } from '@flash-sale/shared/sale/rebuild.ts';
 import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
 import { cleanUp } from '../../src/services/clean-up.ts';
@@ -67,4 +68,18 @@ it('a sale with a reservation, an unpaid order or a due return stays until that 
   await sql`UPDATE stock_returns SET applied_at = NOW(3) WHERE product_id = ${due.id}`.execute(context.db);
   await cleanUpOnce();
   for (const sale of [reserved, unpaid, due]) await expect(keysOf(sale)).resolves.toBe(0);
+});
+
+it('a reservation that became an unpaid order while the lease was waited for keeps its sale', async () => {
+  const sale = await longEnded();
+  const lease = (await acquireLease(context.commands, sale, 1_000))!;
+  const cleaning = cleanUpOnce();
+  await expect.poll(() => context.redis.exists(context.keys.sale(sale).leaseWaiting)).toBe(1);
+  const order_no = newOrderNumber(sale, 1);
+  await sql`INSERT INTO orders (order_no, product_id, user_id, status, price_cents, created_at, updated_at)
+    VALUES (${order_no}, ${sale.id}, 'ann', 'pending_payment', 1, NOW(3), NOW(3))`.execute(context.db);
+  await lease.release();
+  await cleaning;
+  await expect(keysOf(sale)).resolves.toBe(1);
+  await expect(findSale(context.db, sale.id)).resolves.toMatchObject({ cleaned: false });
 });

@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { updatePaused } from '@flash-sale/shared/db/products.ts';
 import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
+import { topUpSale } from '@flash-sale/shared/sale/change.ts';
 import { acquireLease } from '@flash-sale/shared/sale/lease.ts';
 import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { openTestContext } from '../../../shared/test/support.ts';
@@ -25,6 +26,7 @@ async function openWarmUp(env: Readonly<Record<string, string>> = {}) {
   const metrics = createMetrics('worker');
   return {
     context,
+    metrics,
     /** A round that reads the sales anew, as one that comes a quarter of a second later does. */
     round: () => warmUp({ commands, db, sales: new SaleList(db, log), log, metrics }).round(GOING_ON),
     rebuilds: async (): Promise<number> => (await metrics.rebuilds.get()).values[0]!.value,
@@ -76,6 +78,21 @@ test('a sale that is ready and unchanged is left alone', async () => {
 
   expect(await rebuilds()).toBe(0);
   expect(await context.redis.get(context.keys.sale(sale).fence)).toBe(counter);
+});
+
+test('a sale that was raised after the round read its row is left alone: it was stopped and rebuilt once for each top-up', async () => {
+  const { context, rebuilds, metrics } = await openWarmUp();
+  const { commands, db, log } = context;
+  const sale = await context.openSale({ seckill_stock: 10 });
+  // The list of a long round, read before the top-up.
+  const sales = { current: () => Promise.resolve([sale]) };
+  await topUpSale(context, sale, { seckill_stock: 20 }, { wait_ms: 5_000 });
+  const before = await context.redis.hgetall(context.keys.sale(sale).state);
+
+  await warmUp({ commands, db, sales, log, metrics }).round(GOING_ON);
+
+  expect(await rebuilds()).toBe(0);
+  expect(await context.redis.hgetall(context.keys.sale(sale).state)).toEqual(before);
 });
 
 test('a changed product is rebuilt with the units that are sold already', async () => {

@@ -6,7 +6,7 @@ import type { Sale } from '@flash-sale/shared/domain/sale.ts';
 import { insertOrderEvents } from '@flash-sale/shared/db/order-events.ts';
 import { applyPaymentEvent, cancelOrder, requestRefund } from '@flash-sale/shared/order/moves.ts';
 import { auditSale } from '@flash-sale/shared/sale/audit.ts';
-import { buy } from '../../../../shared/test/buying.ts';
+import { buy, takeLease } from '../../../../shared/test/buying.ts';
 import { openPayment, placeOrder, placeOrders } from '../../../../shared/test/ordering.ts';
 import { AS_OPERATOR, openApp, openTestContext, type TestApp, type TestContext } from '../../support.ts';
 
@@ -31,9 +31,9 @@ async function pay(order: Order): Promise<void> {
 const cleanUp = (sale: Sale) =>
   context.db.updateTable('products').set({ cleaned_at: new Date() }).where('id', '=', sale.id).execute();
 const giveBack = async (sale: Sale, owners: readonly Order[]): Promise<void> => {
-  const lease = (await context.commands.acquireLease(sale, 'test', 5_000, 0))!;
-  await context.commands.giveBack(sale, `${lease} test`, owners);
-  await context.commands.releaseLease(sale, `${lease} test`);
+  const lease = await takeLease(context, sale);
+  await context.commands.giveBack(sale, lease, owners);
+  await context.commands.releaseLease(sale, lease);
   await context.db
     .updateTable('stock_returns')
     .set({ applied_at: new Date() })

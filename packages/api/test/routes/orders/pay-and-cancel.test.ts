@@ -8,6 +8,7 @@ import {
   type Webhook,
 } from '@flash-sale/shared/payment/provider.ts';
 import type { Order } from '@flash-sale/shared/domain/order.ts';
+import { takeLease } from '../../../../shared/test/buying.ts';
 import { ledgerOf, openPayment, placeOrder } from '../../../../shared/test/ordering.ts';
 import { openApp, openTestContext, type TestApp, type TestContext } from '../../support.ts';
 
@@ -263,9 +264,9 @@ describe('a poll is never behind the ledger', () => {
     const order = await newOrder();
     await cancel(order);
     const sale = { id: order.product_id, shard: 0 };
-    const token = await context.commands.acquireLease(sale, 'late', 5_000, 300);
+    const lease = await takeLease(context, sale);
     const record = { order_no: order.order_no, version: 1, status: JSON.stringify(order) };
-    expect(await context.commands.settle(sale, `${token} late`, 600_000, [record])).toBe(true);
+    expect(await context.commands.settle(sale, lease, 600_000, [record])).toBe(true);
     expect(await poll(order)).toMatchObject({ status: 'cancelled' });
   });
 

@@ -56,6 +56,8 @@ local global_bucket, user_bucket = bucket(ARGV[6], ARGV[7]), bucket(ARGV[8], ARG
 
 -- When a bucket is full again if one is taken now, and how long (ms) until one can be: 0 is at once.
 local function take(limit, time)
+  -- No bucket takes longer than this to fill: the clock was set back since. It begins anew.
+  if time > us + limit.burst then time = us end
   local next_time = math.max(time, us) + limit.interval
   return next_time, math.max(0, math.ceil((next_time - limit.burst - us) / 1000))
 end

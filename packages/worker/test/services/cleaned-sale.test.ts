@@ -1,0 +1,133 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { Queue } from 'bullmq';
+import { findSale } from '@flash-sale/shared/db/products.ts';
+import { newOrderNumber } from '@flash-sale/shared/domain/order-number.ts';
+import { KEPT_AFTER_END_MS, type Sale } from '@flash-sale/shared/domain/sale.ts';
+import { ORDERS_QUEUE, type WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
+import { connectRedis } from '@flash-sale/shared/redis/client.ts';
+import { auditSale } from '@flash-sale/shared/sale/audit.ts';
+import { endSale, topUpSale } from '@flash-sale/shared/sale/change.ts';
+import { acquireLease, withStampedLease } from '@flash-sale/shared/sale/lease.ts';
+import { loadSale, rebuildSale } from '@flash-sale/shared/sale/rebuild.ts';
+import { repairSale } from '@flash-sale/shared/sale/repair.ts';
+import { newAttempt, newItem, send } from '../../../shared/test/buying.ts';
+import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
+import { SaleWriter } from '../../src/order-writer/sale-writer.ts';
+import { auditor } from '../../src/services/auditor.ts';
+import { cleanUp } from '../../src/services/clean-up.ts';
+import { figures } from '../../src/services/figures.ts';
+import { relay } from '../../src/services/relay.ts';
+import { returns } from '../../src/services/returns.ts';
+import { warmUp } from '../../src/services/warm-up.ts';
+
+const GOING_ON = new AbortController().signal;
+
+let context: TestContext;
+let queue: Queue<WriteOrdersJob>;
+beforeAll(async () => {
+  context = await openTestContext();
+  const connection = connectRedis(context.config, 'producer');
+  queue = new Queue<WriteOrdersJob>(ORDERS_QUEUE, { connection, prefix: context.keys.queuePrefix(0) });
+  return async () => {
+    await queue.close();
+    connection.disconnect();
+  };
+});
+afterAll(() => context.close());
+
+/** The sale as a service with an older list of sales still has it. */
+let sale: Sale;
+beforeEach(async () => {
+  const end_ms = Date.now() - KEPT_AFTER_END_MS - 1_000;
+  sale = await context.openSale({ start_ms: end_ms - 1_000, end_ms });
+  await cleanUp({ ...context, shard: 0 }).round(GOING_ON);
+  expect(await findSale(context.db, sale.id)).toMatchObject({ cleaned: true });
+  expect(await keysOfSale()).toEqual([]);
+});
+
+const keysOfSale = () => context.redis.keys(`${context.config.REDIS_PREFIX}*:${sale.id}:*`);
+
+/** What a service works with: the list in which the sale still is, so that it is new to it that the sale is gone. */
+const older = () => {
+  const { commands, db, log, redis, keys, metrics } = context;
+  const sales = { current: () => Promise.resolve([sale]) };
+  return { commands, db, log, redis, keys, metrics, sales, shard: 0, queue: () => queue };
+};
+const wait = { wait_ms: 1_000 };
+const refused = async (work: Promise<unknown>): Promise<void> => {
+  await expect(work).rejects.toThrow();
+};
+
+test.each<[string, () => Promise<unknown>]>([
+  ['issueToken', () => context.commands.issueToken(sale, 'u1', 'token', 60_000, { tokens_per_unit: 2 })],
+  [
+    'admit',
+    async () => {
+      const attempt = await newAttempt(context, sale, []);
+      const items = [await newItem(context, sale, 'u1', { token: 'token' })];
+      expect(await send(context, { ...attempt, items })).toEqual([{ outcome: 'not_ready' }]);
+    },
+  ],
+  ['setPause', () => context.commands.setPause(sale, 7, true)],
+  ['setOutcomes', () => context.commands.setOutcomes(sale, 'api', new Map([['sold_out', 7]]))],
+  [
+    'markChanged',
+    () => context.commands.markChanged(sale, 60_000, [{ order_no: newOrderNumber(sale, 1), version: 2 }]),
+  ],
+  ['a lease of what Redis keeps', () => acquireLease(context.commands, sale, 50, { of: 'loaded' })],
+  [
+    'a stamped lease',
+    async () => {
+      const work = () => Promise.reject(new Error('the work ran'));
+      expect(await withStampedLease(context, sale, 1_000, work)).toBeUndefined();
+    },
+  ],
+  ['loadSale', () => loadSale(context, sale, 1_000)],
+  ['rebuildSale', () => rebuildSale(context, sale, 1_000)],
+  ['topUpSale', () => refused(topUpSale(context, sale, { seckill_stock: 1_000 }, wait))],
+  [
+    'endSale',
+    async () => {
+      expect(await endSale(context, sale, wait)).toMatchObject({ id: sale.id, end_ms: sale.end_ms });
+    },
+  ],
+  ['auditSale', () => auditSale(context, sale, { ...wait, thorough: true })],
+  ['repairSale', () => repairSale(context, 0, { sale_id: sale.id, findings: [] } as never, 1_000)],
+  ['warm-up', () => warmUp(older()).round(GOING_ON)],
+  ['relay', () => relay(older()).round(GOING_ON)],
+  ['auditor', () => auditor({ ...older(), interval_ms: 1, sales_shown_max: 50 }).round(GOING_ON)],
+  ['figures', () => figures({ ...older(), sales_shown_max: 50 }).round(GOING_ON)],
+  [
+    'returns',
+    async () => {
+      const order_no = newOrderNumber(sale, 1);
+      const row = { order_no, product_id: sale.id, user_id: 'ann', created_at: new Date(), applied_at: null };
+      await context.db.insertInto('stock_returns').values(row).execute();
+      await returns(older()).round(GOING_ON);
+    },
+  ],
+  [
+    'order writer',
+    async () => {
+      const deps = { ...older(), order_batch_max: 500, payment_timeout_ms: 900_000, order_events: false };
+      await new SaleWriter(deps, sale).settle([newOrderNumber(sale, 1)]);
+    },
+  ],
+])('nothing of a cleaned sale comes back by %s', async (_, call) => {
+  await call();
+  expect(await keysOfSale()).toEqual([]);
+});
+
+test('of those that wait for its lease while it is cleaned up none brings anything back', async () => {
+  const end_ms = Date.now() - KEPT_AFTER_END_MS - 1_000;
+  sale = await context.openSale({ start_ms: end_ms - 1_000, end_ms });
+  const held = (await acquireLease(context.commands, sale, 1_000))!;
+  const cleaning = cleanUp({ ...context, shard: 0 }).round(GOING_ON);
+  const loading = [1, 2, 3].map(() => rebuildSale(context, sale, 5_000));
+  await expect.poll(() => context.redis.exists(context.keys.sale(sale).leaseWaiting)).toBe(1);
+  await held.release();
+  await Promise.all([cleaning, ...loading]);
+  await cleanUp({ ...context, shard: 0 }).round(GOING_ON);
+  // That somebody waited is forgotten within a moment.
+  await expect.poll(keysOfSale).toEqual([]);
+});
