@@ -25,6 +25,7 @@ import { auditor } from './services/auditor.ts';
 import { cleanUp } from './services/clean-up.ts';
 import { expiry } from './services/expiry.ts';
 import { figures } from './services/figures.ts';
+import { histories } from './services/histories.ts';
 import { orderConsumers } from './services/order-consumers.ts';
 import { orderEvents, orderEventsWithoutReceiver } from './services/order-events.ts';
 import { paymentCalls } from './services/payment-calls.ts';
@@ -98,7 +99,10 @@ await startOrExit(async () => {
       cleanUp(ofShard),
     ];
     const leads = leadsInRedis(commands, shard);
-    return services.map((rounds) => led(rounds, { leads, processName, log, metrics }));
+    return [
+      ...services.map((rounds) => led(rounds, { leads, processName, log, metrics })),
+      repeating(histories(ofShard), log, metrics),
+    ];
   };
   const leads = leadsInLedger(db);
   const ledByLedger = (rounds: Rounds<LedgerService>): Service => led(rounds, { leads, processName, log, metrics });

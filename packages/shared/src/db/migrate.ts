@@ -5,6 +5,7 @@ import * as operators from '../../migrations/0003_operators.ts';
 import * as orderEvents from '../../migrations/0004_order_events.ts';
 import * as retention from '../../migrations/0005_retention.ts';
 import * as tokenSecretRotation from '../../migrations/0006_token_secret_rotation.ts';
+import * as loadedHistory from '../../migrations/0013_loaded_history.ts';
 import * as paymentCalls from '../../migrations/0009_payment_calls.ts';
 import * as orderEventMessages from '../../migrations/0010_order_event_messages.ts';
 import * as serviceLeads from '../../migrations/0014_service_leads.ts';
@@ -20,6 +21,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0004_order_events': orderEvents,
   '0005_retention': retention,
   '0006_token_secret_rotation': tokenSecretRotation,
+  '0013_loaded_history': loadedHistory,
   '0009_payment_calls': paymentCalls,
   '0010_order_event_messages': orderEventMessages,
   '0014_service_leads': serviceLeads,

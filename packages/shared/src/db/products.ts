@@ -157,27 +157,49 @@ export async function updatePaused(db: Db, id: number, paused: boolean): Promise
   return findSale(db, id);
 }
 
-/** Whether the fencing token is now the sale's highest; false where one at least as high was stamped before, or the sale was cleaned up. */
-export async function stampFence(db: Db | Tx, id: number, fence: number): Promise<boolean> {
+/**
+ * Whether the fencing token is now the sale's highest; false where one at least as high was stamped before, the sale was cleaned up, or it was
+ * loaded last in another history of Redis than `history_id`, where that is given.
+ */
+export async function stampFence(db: Db | Tx, id: number, fence: number, history_id?: string): Promise<boolean> {
   const { numUpdatedRows } = await db
     .updateTable('products')
     .set({ fence })
     .where('id', '=', id)
     .where('fence', '<', fence)
     .where('cleaned_at', 'is', null)
+    .$if(history_id !== undefined, (query) => query.where('history_id', '=', history_id!))
     .executeTakeFirst();
   return numUpdatedRows === 1n;
 }
 
-/** The highest fencing token that was stamped, or 0 where there is no such sale or it was cleaned up. */
-export async function readFence(db: Db, id: number): Promise<number> {
-  const row = await db
+/** What the ledger knows of a sale's holders. */
+export interface Stamp {
+  /** The highest fencing token that was stamped. */
+  readonly fence: number;
+  /** The history of Redis in which the sale was loaded last; null before the first time. */
+  readonly history_id: string | null;
+}
+
+/** Undefined where there is no such sale or it was cleaned up. */
+export function readStamp(db: Db | Tx, id: number): Promise<Stamp | undefined> {
+  return db
     .selectFrom('products')
-    .select('fence')
+    .select(['fence', 'history_id'])
     .where('id', '=', id)
     .where('cleaned_at', 'is', null)
     .executeTakeFirst();
-  return row?.fence ?? 0;
+}
+
+/** From now on only this history of Redis has the sale; whether that was written, which it is not where the fence is another's. */
+export async function setHistory(db: Db, id: number, fence: number, history_id: string): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('products')
+    .set({ history_id })
+    .where('id', '=', id)
+    .where('fence', '=', fence)
+    .executeTakeFirst();
+  return numUpdatedRows === 1n;
 }
 
 /** Units and live orders of a sale whose row this transaction now holds, and since when by the ledger's clock; undefined where the fence is another's. */

@@ -33,6 +33,8 @@ export interface ProductsTable {
   sold: Generated<number>;
   /** Highest fencing token that was stamped. */
   fence: Generated<number>;
+  /** The history of Redis in which the sale was loaded last; null before the first time. */
+  history_id: Generated<string | null>;
   version: Generated<number>;
   paused: Generated<number>;
   pause_version: Generated<number>;

@@ -46,7 +46,7 @@ export function unappliedReturns(db: Db, productId: number, limit: number): Prom
     .execute();
 }
 
-export async function markReturnsApplied(db: Db, orderNos: readonly string[]): Promise<void> {
+export async function markReturnsApplied(db: Db | Tx, orderNos: readonly string[]): Promise<void> {
   // By primary key alone: along the index of what is not applied it would wait for orders that close meanwhile, and they for it.
   await sql`
     UPDATE stock_returns FORCE INDEX (PRIMARY) SET applied_at = ${LEDGER_NOW}

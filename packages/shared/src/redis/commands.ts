@@ -530,6 +530,11 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: Command
       return sums;
     },
 
+    /** The history in which what Redis has of the sale was loaded. */
+    async historyOf(sale: SaleRef): Promise<string | undefined> {
+      return (await redis.hget(keys.sale(sale).state, 'history_id')) ?? undefined;
+    },
+
     /** How many reservations of the sale are not in the ledger. */
     backlog(sale: SaleRef): Promise<number> {
       return redis.zcard(keys.sale(sale).reservedAt);

@@ -4,7 +4,7 @@ import type { Db } from '../db/client.ts';
 import type { RedisClient } from '../redis/client.ts';
 import type { Commands } from '../redis/commands.ts';
 import type { Keys } from '../redis/keys.ts';
-import { withStampedLease, type Lease, type LeaseMetrics } from './lease.ts';
+import { withLoadedLease, type Lease, type LeaseMetrics } from './lease.ts';
 
 const SCAN_COUNT = 1_000;
 const FINDINGS_MAX = 20;
@@ -83,7 +83,7 @@ export function auditSale(
       findings: findings.slice(0, FINDINGS_MAX),
     };
   };
-  return withStampedLease(deps, sale, options.wait_ms, audit);
+  return withLoadedLease(deps, sale, options.wait_ms, audit);
 }
 
 /** The sums of Redis at one instant. */

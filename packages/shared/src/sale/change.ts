@@ -1,9 +1,9 @@
 import type { Tx } from '../db/client.ts';
 import { Refusal } from '../domain/errors.ts';
 import type { Sale, SaleRef } from '../domain/sale.ts';
-import { findSale, lockFacts, updateFacts } from '../db/products.ts';
+import { findSale, lockFacts, readStamp, updateFacts } from '../db/products.ts';
 import { LeaseLost, withStampedLease, type Lease } from './lease.ts';
-import { rebuildUnder, type RebuildDeps } from './rebuild.ts';
+import { mayLoad, rebuildUnder, type RebuildDeps } from './rebuild.ts';
 
 /** What may change about a sale once it exists. */
 type Facts = Pick<Sale, 'stock' | 'seckill_stock' | 'end_ms'>;
@@ -70,9 +70,12 @@ async function changeSale(
     return known;
   }
   return withStampedLease(deps, ref, wait_ms, async (lease) => {
+    if (!(await mayLoad(deps, lease))) return undefined;
+    const isHere = (await readStamp(deps.db, ref.id))?.history_id === lease.history_id;
     const { before, after, stopped } = await commitChange(deps, lease, decide, record);
     if (stopped === undefined) return before;
     const opened =
+      isHere &&
       stopped.version === before.version &&
       (await deps.commands.finishChange(before, after, lease.text, stopped.history_id));
     if (!opened) await rebuildUnder(deps, ref, lease);

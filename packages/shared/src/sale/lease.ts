@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { SaleRef } from '../domain/sale.ts';
 import type { Db } from '../db/client.ts';
-import { findSale, readFence, stampFence } from '../db/products.ts';
+import { findSale, readStamp, stampFence } from '../db/products.ts';
 import type { Commands } from '../redis/commands.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
@@ -15,8 +15,8 @@ const RETRY_MS_MIN = 5;
 const RETRY_MS_SPREAD = 20;
 
 /**
- * What a lease is taken for. `loaded`: work on what Redis keeps of a sale. `any`: the sale may be one that Redis does not keep yet, as before it is
- * loaded.
+ * What a lease is taken for. `loaded`: work on what Redis keeps of a sale, where the ledger says that it was loaded last in this history. `any`: the
+ * sale may be one that Redis does not keep yet, or that another history has, as before it is loaded.
  */
 export type LeaseOf = 'loaded' | 'any';
 
@@ -31,6 +31,12 @@ export class LeaseLost extends Error {
 }
 
 /**
+ * The sale was loaded last in another history of Redis: this one is its past (a master beside which another server was promoted), or will have it
+ * once it is loaded here.
+ */
+export class LoadedElsewhere extends LeaseLost {}
+
+/**
  * The right to move orders of one sale into the ledger, or to rebuild it. Redis grants it for `LEASE_LIFE_MS`; it is renewed at a
  * third of that until it is released or lost. What it guards is safe even where a holder does not notice the loss: every script
  * compares `text`, and every transaction the fencing token (M. Kleppmann, "How to do distributed locking", 2016).
@@ -39,6 +45,8 @@ export class Lease {
   readonly sale: SaleRef;
   /** Goes up with every acquisition. */
   readonly fencing_token: number;
+  /** The history of Redis that granted it. */
+  readonly history_id: string;
   /** What scripts compare: the fencing token and a name that was never used before. */
   readonly text: string;
   readonly #commands: Commands;
@@ -46,10 +54,17 @@ export class Lease {
   readonly #timer: NodeJS.Timeout;
   #renewed_ms: number;
 
-  constructor(commands: Commands, sale: SaleRef, fencing_token: number, holder: string, asked_ms: number) {
+  constructor(
+    commands: Commands,
+    sale: SaleRef,
+    { fencing_token, history_id }: Pick<Lease, 'fencing_token' | 'history_id'>,
+    holder: string,
+    asked_ms: number,
+  ) {
     this.#commands = commands;
     this.sale = sale;
     this.fencing_token = fencing_token;
+    this.history_id = history_id;
     this.text = `${fencing_token} ${holder}`;
     this.#renewed_ms = asked_ms;
     this.#timer = setInterval(() => void this.#renew(), LEASE_LIFE_MS / 3).unref();
@@ -112,7 +127,7 @@ export async function acquireLease(
     });
     if (taken !== undefined) {
       waited?.({ outcome: 'taken' });
-      return new Lease(commands, sale, taken.fencing_token, holder, asked_ms);
+      return new Lease(commands, sale, taken, holder, asked_ms);
     }
     const pause_ms = RETRY_MS_MIN + Math.random() * RETRY_MS_SPREAD;
     if (performance.now() + pause_ms > until_ms) {
@@ -127,7 +142,7 @@ export async function acquireLease(
  * Runs `work` under a lease that is stamped in the ledger: no transaction of an earlier holder can commit any more. Where the ledger's
  * fencing token is not below ours (Redis has lost its counter), the counter is raised and the lease taken anew.
  *
- * @returns what `work` returned, or undefined where the lease could not be had in time or the sale was cleaned up
+ * @returns what `work` returned, or undefined where the lease could not be had in time, the sale was cleaned up, or it is loaded elsewhere
  * @throws LeaseLost where the lease was lost under way, and what `work` throws
  */
 export async function withStampedLease<Result>(
@@ -142,9 +157,15 @@ export async function withStampedLease<Result>(
     if (lease === undefined) return undefined;
     let ledger_fence = 0;
     try {
-      if (await stampFence(deps.db, sale.id, lease.fencing_token)) return await work(lease);
+      const history_id = of === 'loaded' ? lease.history_id : undefined;
+      if (await stampFence(deps.db, sale.id, lease.fencing_token, history_id)) return await work(lease);
       deps.metrics?.fencing_refusals.inc({ at: 'mysql' });
-      ledger_fence = await readFence(deps.db, sale.id);
+      const stamp = await readStamp(deps.db, sale.id);
+      if (history_id !== undefined && stamp !== undefined && stamp.history_id !== history_id) {
+        await stopSale(deps.commands, lease);
+        return undefined;
+      }
+      ledger_fence = stamp?.fence ?? 0;
       // Whoever still had the sale in a list: what taking the lease has made must not stay.
       if (ledger_fence === 0) await deps.commands.cleanUp(sale, lease.text);
     } catch (error) {
@@ -167,4 +188,9 @@ export function withLoadedLease<Result>(
   work: (lease: Lease) => Promise<Result>,
 ): Promise<Result | undefined> {
   return withStampedLease(deps, sale, wait_ms, work, 'loaded');
+}
+
+/** Stops a sale that is loaded elsewhere: what is sold here would never be written. */
+export async function stopSale(commands: Commands, { sale, text }: Lease): Promise<void> {
+  await commands.beginRebuild(sale, text);
 }

@@ -1,7 +1,8 @@
 import type { LiveSale, Sale, SaleRef } from '../domain/sale.ts';
 import type { Db, Tx } from '../db/client.ts';
 import { findOrders, liveOwners } from '../db/orders.ts';
-import { findSale } from '../db/products.ts';
+import { findSale, readStamp, setHistory } from '../db/products.ts';
+import { isHistoryServed, noteHistory } from '../db/redis-histories.ts';
 import type { Commands, Owner, Reservation } from '../redis/commands.ts';
 import { LeaseLost, withStampedLease, type Lease, type LeaseMetrics } from './lease.ts';
 
@@ -35,7 +36,9 @@ export function loadSale(deps: RebuildDeps, ref: SaleRef, wait_ms: number): Prom
   return withStampedLease(deps, ref, wait_ms, async (lease) => {
     const sale = await findSale(deps.db, ref.id);
     if (sale === undefined) return undefined;
-    return needsLoading(await deps.commands.readSale(ref), sale) ? rebuildUnder(deps, ref, lease) : undefined;
+    const isElsewhere = (await readStamp(deps.db, ref.id))?.history_id !== lease.history_id;
+    const isNeeded = isElsewhere || needsLoading(await deps.commands.readSale(ref), sale);
+    return isNeeded ? rebuildUnder(deps, ref, lease) : undefined;
   });
 }
 
@@ -44,17 +47,33 @@ export function loadSale(deps: RebuildDeps, ref: SaleRef, wait_ms: number): Prom
  * the product. The sale is stopped, its owners are worked out from the ledger and the surviving reservations, and one script puts
  * them in place. A rebuild that dies on the way leaves a stopped sale, and the next one starts over.
  *
- * @returns undefined where somebody else holds the lease for longer than `wait_ms`, or the sale was cleaned up
+ * @returns undefined where somebody else holds the lease for longer than `wait_ms`, the sale was cleaned up, or another history of Redis has it
  * @throws LeaseLost where the lease was lost or Redis restarted under way; the next try starts over
  */
 export function rebuildSale(deps: RebuildDeps, ref: SaleRef, wait_ms: number): Promise<Rebuilt | undefined> {
   return withStampedLease(deps, ref, wait_ms, (lease) => rebuildUnder(deps, ref, lease));
 }
 
+/**
+ * Whether the sale may be loaded in the history that granted the lease. Of two masters the one whose history began later has it: the first time it
+ * loads the sale, it takes it over. The other one stays stopped for as long as workers serve the later one, since it has only been left behind.
+ */
+export async function mayLoad({ db, commands }: RebuildDeps, lease: Lease): Promise<boolean> {
+  const elsewhere = (await readStamp(db, lease.sale.id))?.history_id ?? lease.history_id;
+  if (elsewhere === lease.history_id) return true;
+  const isLeftBehind = (await commands.historyOf(lease.sale)) === lease.history_id;
+  return !isLeftBehind || !(await isHistoryServed(db, elsewhere));
+}
+
 /** A rebuild under a lease that is held and stamped. @see rebuildSale */
-export async function rebuildUnder(deps: RebuildDeps, ref: SaleRef, lease: Lease): Promise<Rebuilt> {
+export async function rebuildUnder(deps: RebuildDeps, ref: SaleRef, lease: Lease): Promise<Rebuilt | undefined> {
+  const isAllowed = await mayLoad(deps, lease);
   const history_id = await deps.commands.beginRebuild(ref, lease.text);
   if (history_id === undefined) throw new LeaseLost(ref);
+  if (!isAllowed) return undefined;
+  // From now on no lease of another history is stamped.
+  await noteHistory(deps.db, history_id);
+  if (!(await setHistory(deps.db, ref.id, lease.fencing_token, history_id))) throw new LeaseLost(ref);
   // Nothing is admitted now and nobody else may settle, so the reservations stand still.
   const reservations = await deps.commands.allReservations(ref);
   const { sale, live, written } = await readLedger(deps.db, ref, reservations);

@@ -3,7 +3,7 @@ import type { Db } from '../db/client.ts';
 import { LEDGER_NOW } from '../db/clock.ts';
 import { lockSale } from '../db/products.ts';
 import { rebuildSale } from './rebuild.ts';
-import { LeaseLost, withStampedLease, type Lease } from './lease.ts';
+import { LeaseLost, withLoadedLease, type Lease } from './lease.ts';
 import type { Audit, AuditDeps } from './audit.ts';
 
 const FINDINGS_LENGTH_MAX = 10_000;
@@ -24,7 +24,7 @@ export async function repairSale(deps: AuditDeps, shard: number, audit: Audit, w
       created_at: LEDGER_NOW,
     })
     .execute();
-  const mended = await withStampedLease(deps, sale, wait_ms, async (lease) => {
+  const mended = await withLoadedLease(deps, sale, wait_ms, async (lease) => {
     await mendLedger(deps.db, lease);
     return deps.commands.indexReservations(sale, lease.text);
   });

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readFence, stampFence } from '../../src/db/products.ts';
+import { readStamp, stampFence } from '../../src/db/products.ts';
 import type { Sale } from '../../src/domain/sale.ts';
 import { acquireLease, Lease, LEASE_LIFE_MS, LeaseLost, withStampedLease } from '../../src/sale/lease.ts';
 import { openTestContext, type TestContext } from '../support.ts';
@@ -76,10 +76,11 @@ describe('a lease', () => {
 
   test('whose holder slept through its life is lost to it without asking Redis', async () => {
     const sale = await context.insertSale();
-    const asleep = new Lease(context.commands, sale, 1, 'sleeper', performance.now() - LEASE_LIFE_MS - 1);
+    const granted = { fencing_token: 1, history_id: 'a' };
+    const asleep = new Lease(context.commands, sale, granted, 'sleeper', performance.now() - LEASE_LIFE_MS - 1);
     expect(() => asleep.check()).toThrow(LeaseLost);
     expect(asleep.lost.aborted).toBe(true);
-    const awake = new Lease(context.commands, sale, 1, 'awake', performance.now());
+    const awake = new Lease(context.commands, sale, granted, 'awake', performance.now());
     expect(() => awake.check()).not.toThrow();
     await Promise.all([asleep.release(), awake.release()]);
   });
@@ -99,7 +100,7 @@ describe('a stamped lease', () => {
     const sale = await context.insertSale();
     const seen = await run(sale, async (lease) => {
       expect(await context.redis.get(leaseKey(sale))).toBe(lease.text);
-      return [lease.fencing_token, await readFence(context.db, sale.id)];
+      return [lease.fencing_token, (await readStamp(context.db, sale.id))!.fence];
     });
     expect(seen).toEqual([1, 1]);
     expect(await context.redis.exists(leaseKey(sale))).toBe(0);
@@ -111,7 +112,7 @@ describe('a stamped lease', () => {
       const sale = await context.insertSale();
       await stampFence(context.db, sale.id, ledger_fence);
       expect(await run(sale, (lease) => Promise.resolve(lease.fencing_token))).toBe(ledger_fence + 1);
-      expect(await readFence(context.db, sale.id)).toBe(ledger_fence + 1);
+      expect((await readStamp(context.db, sale.id))!.fence).toBe(ledger_fence + 1);
       expect(await run(sale, (lease) => Promise.resolve(lease.fencing_token))).toBe(ledger_fence + 2);
     },
   );
@@ -121,7 +122,7 @@ describe('a stamped lease', () => {
     const held = await take(sale);
     const work = () => Promise.reject(new Error('the work ran'));
     expect(await run(sale, work, 50)).toBeUndefined();
-    expect(await readFence(context.db, sale.id)).toBe(0);
+    expect((await readStamp(context.db, sale.id))!.fence).toBe(0);
     await held.release();
   });
 
@@ -145,7 +146,7 @@ describe('a stamped lease', () => {
     const work = async (lease: Lease) => {
       working += 1;
       expect(working).toBe(1);
-      expect(await readFence(context.db, sale.id)).toBe(lease.fencing_token);
+      expect((await readStamp(context.db, sale.id))!.fence).toBe(lease.fencing_token);
       working -= 1;
       tokens.push(lease.fencing_token);
       return 'done';
@@ -161,7 +162,7 @@ describe('the stamp', () => {
     const sale = await context.insertSale();
     expect(await stampFence(context.db, sale.id, 5)).toBe(true);
     for (const behind of [5, 4, 0]) expect(await stampFence(context.db, sale.id, behind)).toBe(false);
-    expect(await readFence(context.db, sale.id)).toBe(5);
+    expect((await readStamp(context.db, sale.id))!.fence).toBe(5);
     expect(await stampFence(context.db, sale.id, 6)).toBe(true);
   });
 

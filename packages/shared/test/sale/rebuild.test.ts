@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { insertOrders } from '../../src/db/orders.ts';
-import { markCleaned, readFence } from '../../src/db/products.ts';
+import { markCleaned, readStamp } from '../../src/db/products.ts';
 import { newOrderNumber } from '../../src/domain/order-number.ts';
 import type { OrderStatus } from '../../src/domain/order.ts';
 import type { Sale } from '../../src/domain/sale.ts';
@@ -224,9 +224,9 @@ describe('a rebuild', () => {
 
   test('is stamped in the ledger, so that no transaction of an earlier holder can commit after it', async () => {
     const sale = await context.openSale();
-    const before = await readFence(context.db, sale.id);
+    const before = (await readStamp(context.db, sale.id))!.fence;
     await rebuild(sale);
-    expect(await readFence(context.db, sale.id)).toBe(before + 1);
+    expect((await readStamp(context.db, sale.id))!.fence).toBe(before + 1);
   });
 
   test('again changes nothing, however often', async () => {

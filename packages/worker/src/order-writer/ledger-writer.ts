@@ -4,11 +4,11 @@ import type { Db } from '@flash-sale/shared/db/client.ts';
 import { isDuplicate, isRefusal } from '@flash-sale/shared/db/errors.ts';
 import { insertOrderEvents } from '@flash-sale/shared/db/order-events.ts';
 import { findOrders, insertOrders } from '@flash-sale/shared/db/orders.ts';
-import { addSold, lockSale, readFence, stampFence } from '@flash-sale/shared/db/products.ts';
+import { addSold, lockSale, readStamp, stampFence } from '@flash-sale/shared/db/products.ts';
 import { addToCounters, changesOfWritten } from '@flash-sale/shared/db/sale-counters.ts';
 import { insertStockReturns } from '@flash-sale/shared/db/stock-returns.ts';
 import type { HeldReservation } from '@flash-sale/shared/redis/commands.ts';
-import { LeaseLost, type Lease } from '@flash-sale/shared/sale/lease.ts';
+import { LeaseLost, LoadedElsewhere, type Lease } from '@flash-sale/shared/sale/lease.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
 
@@ -103,15 +103,17 @@ export class LedgerWriter {
   /** One transaction: the sale's row first, then the new rows. `verdict` fails them all. */
   async #transact(batch: readonly HeldReservation[], verdict?: FailureReason): Promise<Order[]> {
     const { id, shard } = this.#lease.sale;
-    const fence = this.#lease.fencing_token;
+    const { fencing_token: fence, history_id } = this.#lease;
     const { payment_timeout_ms, order_events, metrics } = this.#deps;
     const orders = await this.#deps.db
       .transaction()
       .setIsolationLevel('read committed')
       .execute(async (tx) => {
-        if (!this.#stamped && !(await stampFence(tx, id, fence))) {
+        if (!this.#stamped && !(await stampFence(tx, id, fence, history_id))) {
           metrics.fencing_refusals.inc({ at: 'mysql' });
-          throw new FenceBehind(await readFence(tx, id));
+          const stamp = await readStamp(tx, id);
+          if (stamp !== undefined && stamp.history_id !== history_id) throw new LoadedElsewhere(this.#lease.sale);
+          throw new FenceBehind(stamp?.fence ?? 0);
         }
         const sale = await lockSale(tx, id, fence);
         if (sale === undefined) {

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { STATUS_LIFE_MS, type Order } from '@flash-sale/shared/domain/order.ts';
 import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
 import type { Commands, HeldReservation } from '@flash-sale/shared/redis/commands.ts';
-import { acquireLease, LeaseLost, type Lease } from '@flash-sale/shared/sale/lease.ts';
+import { acquireLease, LeaseLost, LoadedElsewhere, stopSale, type Lease } from '@flash-sale/shared/sale/lease.ts';
 import { inBatchSpan, type Tracing } from '@flash-sale/shared/telemetry/tracing.ts';
 import { FenceBehind, LedgerWriter, type LedgerWriterDeps } from './ledger-writer.ts';
 
@@ -146,6 +146,7 @@ export class SaleWriter {
       await this.#crossOffSettled([...this.#jobs]);
       if (this.#jobs.size > 0) turn = await this.#drain(lease);
     } catch (error) {
+      if (error instanceof LoadedElsewhere) await stopSale(this.#deps.commands, lease).catch(() => undefined);
       if (!(error instanceof FenceBehind)) throw error;
       // No such sale in the ledger; else the lease is taken anew, above the ledger's fencing token.
       if (error.ledger_fence === 0) throw new LeaseLost(this.#sale);

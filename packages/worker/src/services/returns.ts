@@ -1,8 +1,9 @@
 import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
 import type { Db } from '@flash-sale/shared/db/client.ts';
+import { lockSale } from '@flash-sale/shared/db/products.ts';
 import { markReturnsApplied, salesWithReturns, unappliedReturns } from '@flash-sale/shared/db/stock-returns.ts';
 import type { Commands } from '@flash-sale/shared/redis/commands.ts';
-import { LEASE_WAIT_MS, LeaseLost, withLoadedLease } from '@flash-sale/shared/sale/lease.ts';
+import { LEASE_WAIT_MS, LeaseLost, withLoadedLease, type Lease } from '@flash-sale/shared/sale/lease.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import type { Rounds } from '@flash-sale/shared/process/service.ts';
@@ -39,6 +40,17 @@ export function returns(deps: ReturnsDeps): Rounds {
     }
   }
 
+  /** In the ledger only while the fencing token is the highest: what another holder's Redis has not given back must not be marked. */
+  async function markUnder({ fencing_token }: Lease, sale: SaleRef, orderNos: readonly string[]): Promise<void> {
+    await db
+      .transaction()
+      .setIsolationLevel('read committed')
+      .execute(async (tx) => {
+        if ((await lockSale(tx, sale.id, fencing_token)) === undefined) throw new LeaseLost(sale);
+        await markReturnsApplied(tx, orderNos);
+      });
+  }
+
   async function giveBackAll(sale: SaleRef, stopping: AbortSignal): Promise<void> {
     await withLoadedLease(deps, sale, LEASE_WAIT_MS, async (lease) => {
       const until_ms = performance.now() + LEASE_HOLD_MS;
@@ -49,7 +61,7 @@ export function returns(deps: ReturnsDeps): Rounds {
         if (given_back === undefined) throw new LeaseLost(sale);
         metrics.units_given_back.inc(given_back);
         const orderNos = due.map(({ order_no }) => order_no);
-        await markReturnsApplied(db, orderNos);
+        await markUnder(lease, sale, orderNos);
         log.info({ sale: sale.id, orders: orderNos, given_back }, 'units given back');
       }
     });

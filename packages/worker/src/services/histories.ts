@@ -1,0 +1,26 @@
+import type { Db } from '@flash-sale/shared/db/client.ts';
+import { noteHistory } from '@flash-sale/shared/db/redis-histories.ts';
+import type { Commands } from '@flash-sale/shared/redis/commands.ts';
+import type { Rounds } from '@flash-sale/shared/process/service.ts';
+
+const INTERVAL_MS = 1_000;
+
+export interface HistoriesDeps {
+  readonly shard: number;
+  readonly commands: Commands;
+  readonly db: Db;
+}
+
+/**
+ * Histories: tells the ledger which history of Redis this process serves. Of two masters the one that was left behind does not load a sale while
+ * the other one is served. In every process, since each may have another master.
+ */
+export function histories({ shard, commands, db }: HistoriesDeps): Rounds {
+  return {
+    name: 'histories',
+    interval_ms: INTERVAL_MS,
+    async round() {
+      await noteHistory(db, (await commands.clock(shard)).history_id);
+    },
+  };
+}

@@ -1,0 +1,153 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { sql } from 'kysely';
+import type { Sale } from '@flash-sale/shared/domain/sale.ts';
+import { connectRedis, type RedisClient } from '@flash-sale/shared/redis/client.ts';
+import { createCommands } from '@flash-sale/shared/redis/commands.ts';
+import { cancelOrder } from '@flash-sale/shared/order/moves.ts';
+import { auditSale } from '@flash-sale/shared/sale/audit.ts';
+import { topUpSale } from '@flash-sale/shared/sale/change.ts';
+import { LeaseLost } from '@flash-sale/shared/sale/lease.ts';
+import { loadSale, rebuildSale } from '@flash-sale/shared/sale/rebuild.ts';
+import type { PrivateServer } from '../../../../infra/src/services/private-server.ts';
+import { startRedis } from '../../../../infra/src/services/redis.ts';
+import { openOwnFolder, type OwnFolder } from '../../../api/test/support.ts';
+import { placeOrders } from '../../../shared/test/ordering.ts';
+import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
+import { SaleWriter } from '../../src/order-writer/sale-writer.ts';
+import { histories } from '../../src/services/histories.ts';
+import { returns } from '../../src/services/returns.ts';
+import { warmUp } from '../../src/services/warm-up.ts';
+import { readLedger } from '../ledger.ts';
+import { admitAll, shoppers } from '../shoppers.ts';
+
+const GOING_ON = new AbortController().signal;
+
+let folder: OwnFolder;
+let servers: PrivateServer[];
+/** The worker that is still on the old master. */
+let old: TestContext;
+/** The one that follows to the promoted server: the same ledger, another Redis. */
+let promoted: TestContext;
+let toPromoted: RedisClient;
+let sale: Sale;
+beforeEach(async () => {
+  folder = await openOwnFolder();
+  const { dataDir } = folder;
+  const master = await startRedis({ dataDir, name: 'redis-1' });
+  const replica = await startRedis({ dataDir, name: 'redis-2', flags: ['--replicaof', `127.0.0.1 ${master.port}`] });
+  servers = [master, replica];
+  old = await openTestContext({ REDIS_ADDR: `127.0.0.1:${master.port}`, REDIS_PASSWORD: '' });
+  toPromoted = connectRedis({ ...old.config, REDIS_ADDR: `127.0.0.1:${replica.port}` }, 'background');
+  promoted = { ...old, redis: toPromoted, commands: createCommands(toPromoted, old.keys) };
+  sale = await old.openSale({ seckill_stock: 10 });
+  await vi.waitFor(async () => {
+    if (!(await toPromoted.info('replication')).includes('master_link_status:up')) throw new Error('not in step');
+  }, 20_000);
+  await old.redis.call('WAIT', '1', '10000');
+  await toPromoted.call('REPLICAOF', 'NO', 'ONE');
+}, 60_000);
+afterEach(async () => {
+  toPromoted.disconnect();
+  await old.close();
+  await Promise.all(servers.map((server) => server.stop()));
+  await folder.close();
+}, 60_000);
+
+const serviceDeps = ({ commands, db, log, metrics }: TestContext) => ({ commands, db, log, metrics, shard: 0 });
+const giveBack = (worker: TestContext) => returns(serviceDeps(worker)).round(GOING_ON);
+const load = (worker: TestContext) =>
+  warmUp({ ...serviceDeps(worker), sales: { current: () => Promise.resolve([sale]) } }).round(GOING_ON);
+const live = (worker: TestContext) => worker.commands.readSale(sale);
+const writer = (worker: TestContext) =>
+  new SaleWriter(
+    { ...serviceDeps(worker), order_batch_max: 500, payment_timeout_ms: 900_000, order_events: false },
+    sale,
+  );
+/** As if nobody had served this worker's Redis for a while. */
+const leave = async (worker: TestContext): Promise<void> => {
+  const { history_id } = await worker.commands.clock(0);
+  await sql`UPDATE redis_histories SET seen_at = seen_at - INTERVAL 1 MINUTE WHERE history_id = ${history_id}`.execute(
+    worker.db,
+  );
+};
+
+describe('beside a promoted server', () => {
+  test('a worker on the old master marks no return that the new master never saw', async () => {
+    await load(promoted);
+    const [order] = await placeOrders(promoted, sale, ['alice', 'bob']);
+    await cancelOrder(promoted, order!, { actor: 'shopper' });
+
+    await giveBack(old);
+    expect((await readLedger(old.db, sale)).returns).toEqual([{ order_no: order!.order_no, applied: false }]);
+    await giveBack(promoted);
+    expect((await readLedger(old.db, sale)).returns).toEqual([{ order_no: order!.order_no, applied: true }]);
+    expect(await live(promoted)).toMatchObject({ ready: true, available: 9, owners: 1 });
+    const audit = await auditSale(promoted, sale, { wait_ms: 1_000, thorough: true });
+    expect(audit).toMatchObject({ verdict: 'clean' });
+  });
+
+  test('a worker on the old master that was asleep while the other one was loaded marks none either', async () => {
+    const [closed, other] = await placeOrders(old, sale, ['alice', 'bob']);
+    await cancelOrder(old, closed!, { actor: 'shopper' });
+    const deps = serviceDeps(old);
+    const asleep = {
+      ...deps.commands,
+      async giveBack(...args: Parameters<typeof deps.commands.giveBack>) {
+        // Its lease is stamped; the other server is loaded meanwhile, and another order closes there.
+        await rebuildSale(promoted, sale, 5_000);
+        await cancelOrder(promoted, other!, { actor: 'shopper' });
+        return deps.commands.giveBack(...args);
+      },
+    };
+    await returns({ ...deps, commands: asleep }).round(GOING_ON);
+
+    const returnsOf = async () => (await readLedger(old.db, sale)).returns.map(({ applied }) => applied);
+    expect(await returnsOf()).toEqual([false, false]);
+    await giveBack(promoted);
+    expect(await returnsOf()).toEqual([true, true]);
+    expect(await live(promoted)).toMatchObject({ ready: true, available: 10, owners: 0 });
+  });
+
+  test('a worker on the old master writes no order, and stops the sale there, which nobody would write', async () => {
+    await load(promoted);
+    const orderNos = await admitAll(old, sale, shoppers(3));
+    await expect(writer(old).settle(orderNos)).rejects.toThrow(LeaseLost);
+    expect((await readLedger(old.db, sale)).orders).toEqual([]);
+    expect(await live(old)).toMatchObject({ ready: false });
+    // The next rounds there leave it stopped, and leave the other one alone.
+    for (let i = 0; i < 3; i += 1) await load(old);
+    expect(await live(old)).toMatchObject({ ready: false });
+    expect(await live(promoted)).toMatchObject({ ready: true, available: 10 });
+    const kept = await admitAll(promoted, sale, shoppers(2));
+    await writer(promoted).settle(kept);
+    expect(await readLedger(old.db, sale)).toMatchObject({ sold: 2 });
+  });
+
+  test.each<[string, () => Promise<unknown>]>([
+    ['audited', () => auditSale(old, sale, { wait_ms: 1_000, thorough: true })],
+    ['rebuilt', () => rebuildSale(old, sale, 1_000)],
+    ['raised', () => topUpSale(old, sale, { seckill_stock: 20 }, { wait_ms: 1_000 })],
+  ])('the sale is not %s on the old master', async (_, work) => {
+    await load(promoted);
+    expect(await work()).toBeUndefined();
+    expect(await live(promoted)).toMatchObject({ ready: true, available: 10, version: 1 });
+    const row = await old.db.selectFrom('products').selectAll().where('id', '=', sale.id).executeTakeFirstOrThrow();
+    expect(row).toMatchObject({ seckill_stock: 10, history_id: (await promoted.commands.clock(0)).history_id });
+  });
+
+  test('the one that was left behind has the sale again once nobody serves the other one, rebuilt from the ledger', async () => {
+    await load(promoted);
+    const kept = await admitAll(promoted, sale, shoppers(2));
+    await writer(promoted).settle(kept);
+    await histories(serviceDeps(promoted)).round(GOING_ON);
+    expect(await loadSale(old, sale, 1_000)).toBeUndefined();
+
+    await leave(promoted);
+    await load(old);
+    expect(await live(old)).toMatchObject({ ready: true, available: 8, owners: 2 });
+    // And nothing is written from the other one any more.
+    const lost = await admitAll(promoted, sale, ['late']);
+    await expect(writer(promoted).settle(lost)).rejects.toThrow(LeaseLost);
+    expect(await readLedger(old.db, sale)).toMatchObject({ sold: 2 });
+  });
+});
