@@ -26,6 +26,7 @@ export const TABLES = [
   'deny_list_version',
   'order_events',
   'service_leads',
+  'redis_histories',
 ] as const;
 
 /** Longest values of an order's row; as a hexadecimal literal a character of an id takes up to twice the room. */
