@@ -5,6 +5,7 @@ import type { TlsSettings } from '@flash-sale/shared/config/tls.ts';
 export interface RedisAddress {
   host: string;
   port: number;
+  username?: string | undefined;
   password?: string | undefined;
   tls?: TlsSettings | undefined;
 }
@@ -23,6 +24,7 @@ export async function pingRedis(address: RedisAddress): Promise<number> {
   const client = new Redis({
     host: address.host,
     port: address.port,
+    ...(address.username ? { username: address.username } : {}),
     ...(address.password ? { password: address.password } : {}),
     ...(address.tls ? { tls: address.tls } : {}),
     lazyConnect: true,

@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs';
+import { readSettingSources } from '@flash-sale/shared/config/config.ts';
 import { startMysqlContainer, startRedisContainer } from './docker.ts';
 import { dockerAnswers } from './docker-client.ts';
 import { givenMysql, givenRedis, mysqlIsGiven, redisIsGiven } from './given-servers.ts';
@@ -36,7 +37,7 @@ export interface Servers {
  * are started again when they die.
  */
 export async function startServers(options: ServersOptions): Promise<Servers> {
-  const { env } = options;
+  const env = readSettingSources(options.env);
   const given = {
     redis: redisIsGiven(env) ? givenServer(await givenRedis(env)) : undefined,
     mysql: mysqlIsGiven(env) ? givenServer(await givenMysql(env)) : undefined,
@@ -89,7 +90,7 @@ function noServers(missing: ('redis' | 'mysql')[]): StartFailure {
   const names = { redis: 'Redis (7.0 or later)', mysql: 'MySQL (8.0+) or MariaDB (10.11+)' };
   return new StartFailure(
     `there is no ${missing.map((kind) => names[kind]).join(' and no ')} to be had. One of these helps:
-  - give the addresses of running ones: REDIS_ADDR=host:port, DB_HOST, DB_PORT, DB_USER and DB_PASSWORD
+  - give the addresses of running ones: REDIS_ADDR=host:port, DB_HOST, DB_PORT, DB_USER and DB_PASSWORD, or REDIS_URL and DB_URL
   - install the programs redis-server and mysqld or mariadbd; they are run privately, without root
   - start Docker, so that \`docker info\` answers
   - use a package manager: on Debian or Ubuntu run this as root (apt-get), on macOS install Homebrew`,

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { readSettingFiles, type Config } from '@flash-sale/shared/config/config.ts';
+import { readSettingSources, type Config } from '@flash-sale/shared/config/config.ts';
 import type { KeptProcess } from '../services/keep-running.ts';
 import type { LaunchedProcess } from '../services/launch.ts';
 import { endRecorded } from '../services/run-records.ts';
@@ -47,7 +47,7 @@ export interface Stack extends AsyncDisposable {
  */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const { dataDir, print, signal } = options;
-  const env = readSettingFiles(options.env);
+  const env = readSettingSources(options.env);
   await using starting = new AsyncDisposableStack();
 
   starting.use(takeLock(dataDir));

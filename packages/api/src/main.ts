@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { settingsAdvice } from '@flash-sale/shared/config/advice.ts';
 import { loadConfig } from '@flash-sale/shared/config/config.ts';
 import { connectDb } from '@flash-sale/shared/db/client.ts';
 import { migrate } from '@flash-sale/shared/db/migrate.ts';
@@ -33,6 +34,7 @@ readCommandLine({
 await startOrExit(async () => {
   const config = loadConfig(process.env);
   const log = createLogger(config, 'api');
+  for (const advice of settingsAdvice(process.env)) log.warn(advice);
   const metrics = createMetrics('api');
   const tracing = await startTracing(config, 'api');
   const migrations = await migrate(config);

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { settingsAdvice } from '@flash-sale/shared/config/advice.ts';
 import { loadConfig } from '@flash-sale/shared/config/config.ts';
 import { connectDb } from '@flash-sale/shared/db/client.ts';
 import { migrate } from '@flash-sale/shared/db/migrate.ts';
@@ -47,6 +48,7 @@ readCommandLine({
 await startOrExit(async () => {
   const config = loadConfig(process.env);
   const log = createLogger(config, 'worker');
+  for (const advice of settingsAdvice(process.env)) log.warn(advice);
   const metrics = createMetrics('worker');
   const tracing = await startTracing(config, 'worker');
   const migrations = await migrate(config);

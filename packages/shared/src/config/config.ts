@@ -2,30 +2,110 @@ import { isIP } from 'node:net';
 import Type, { type Static } from 'typebox';
 import Value from 'typebox/value';
 import { withFiles } from './files.ts';
+import {
+  bracketed,
+  certificatesFormat,
+  currencyFormat,
+  endpointsFormat,
+  hostFormat,
+  listOf,
+  matching,
+  originFormat,
+  privateKeyFormat,
+  publicUrlFormat,
+  rangesFormat,
+  webUrlFormat,
+  type Format,
+} from './formats.ts';
+import { refusal, shown } from './refusal.ts';
+import { withServerUrls } from './server-urls.ts';
+import { tlsProblems } from './tls.ts';
 
-const text = (description: string, options: Record<string, unknown> = {}) => Type.String({ description, ...options });
+/** What a text must be like. Numbers, switches and choices say that themselves. */
+interface Shape {
+  /** The form, in words that follow "it must be". */
+  readonly wanted: string;
+  readonly example: string;
+  /** Brings a text into its one spelling, or refuses it. Left out if every text that is not blank fits. */
+  readonly read?: Format;
+  readonly default?: string;
+}
+
+const text = (description: string, shape: Shape) => Type.String({ description, ...shape });
 const count = (description: string, value: number, minimum: number, maximum: number) =>
   Type.Integer({ description, default: value, minimum, maximum });
 const port = (description: string, value: number) => count(description, value, 0, 65_535);
 const flag = (description: string) => Type.Boolean({ description, default: false });
-const pem = (description: string, options: Record<string, unknown> = {}) =>
-  Type.Optional(text(description, { ...options, pattern: '^\\s*-----BEGIN [A-Z0-9 ]+-----[\\s\\S]+$' }));
-/** Text that nobody may read in a log. */
-const secret = (description: string, options: Record<string, unknown> = {}) =>
-  text(description, { ...options, secret: true });
-const ORIGIN = 'https?://[A-Za-z0-9.:[\\]-]+';
+/** Text that nobody may read in a log. Its outer blanks belong to it. */
+const secret = (description: string, shape: Shape) => Type.String({ description, ...shape, secret: true });
+const host = (description: string, value: string) =>
+  text(description, {
+    default: value,
+    read: hostFormat,
+    wanted: 'a host name or an address alone: no scheme, port, path or socket (the port is a setting of its own)',
+    example: value,
+  });
+const endpoints = { read: endpointsFormat, wanted: 'host:port, or several separated by commas; IPv6 in brackets' };
+const certificates = (description: string) =>
+  Type.Optional(
+    Type.String({
+      description,
+      read: certificatesFormat,
+      isHidden: true,
+      wanted: 'certificates in PEM, not the path of a file with them: that goes into the same name with _FILE',
+      example: '-----BEGIN CERTIFICATE-----…',
+    }),
+  );
+const privateKey = (description: string) =>
+  Type.Optional(
+    secret(description, {
+      read: privateKeyFormat,
+      wanted:
+        'a private key in PEM without a passphrase, not the path of a file with it: that goes into the same name with _FILE',
+      example: '-----BEGIN PRIVATE KEY-----…',
+    }),
+  );
+/** A text that any server may take as it likes. */
+const password = (description: string) =>
+  secret(description, {
+    default: '',
+    read: matching(/^[^\r\n]+$/),
+    wanted: 'a password in one line',
+    example: 'the output of: openssl rand -hex 32',
+  });
+/** Sent in a header, which has no room for blanks and other alphabets. */
+const operatorToken = (description: string) =>
+  Type.Optional(
+    secret(description, {
+      read: matching(/^[\x21-\x7e]+$/),
+      wanted: 'visible ASCII characters without blanks, also at its ends',
+      example: 'the output of: openssl rand -hex 32',
+    }),
+  );
 /** Shorter ones can be guessed, by many addresses at once. */
 const OPERATOR_TOKEN_LENGTH_MIN = 16;
 /** Text that ends up in key names, where braces would move the hash tag. */
-const keyText = (description: string) => text(description, { default: '', pattern: '^[A-Za-z0-9:_.-]{0,64}$' });
-
-const WEBHOOK_SECRET = 'whsec_[A-Za-z0-9+/]{32,88}={0,2}';
-/** `host:port`, once or more. */
-const ADDRESSES = '^[^\\s,:]+:[0-9]{1,5}(,[^\\s,:]+:[0-9]{1,5})*$';
-/** Values separated by commas, none of them empty. */
-const NAMES = { pattern: '^[^,\\s]+(,[^,\\s]+)*$' };
+const keyText = (description: string) =>
+  text(description, {
+    default: '',
+    read: matching(/^[A-Za-z0-9:_.-]{0,64}$/),
+    wanted: 'up to 64 letters, digits and : _ . -',
+    example: 'shop:',
+  });
+/** Names to the letter, separated by commas. */
+const names = (example: string) => ({
+  read: listOf(matching(/^[^,\s]+$/)),
+  wanted: 'one text without blanks, or several separated by commas',
+  example,
+});
 /** The name of a claim; providers' own are often URLs. `WWW-Authenticate` quotes it. */
-const CLAIM = '^[\\x21\\x23-\\x5b\\x5d-\\x7e]{1,200}$';
+const claim = (description: string, value: string, example: string) =>
+  text(description, {
+    default: value,
+    read: matching(/^[\x21\x23-\x5b\x5d-\x7e]{1,200}$/),
+    wanted: 'the name of a claim: up to 200 visible ASCII characters without " and \\',
+    example,
+  });
 
 /**
  * Every setting of both processes: the one place where a name, a default and a bound are written. The README's table
@@ -41,14 +121,16 @@ export const ConfigSchema = Type.Object({
     default: 'info',
   }),
   TRACING: flag('send traces to an OpenTelemetry collector, as the standard `OTEL_*` variables say'),
-  SERVER_HOST: text('address the API listens on', { default: '0.0.0.0', minLength: 1 }),
+  SERVER_HOST: host('address the API listens on', '0.0.0.0'),
   SERVER_PORT: port('port of the API, shared by all api processes of a machine; 0: any free one', 8080),
-  OPS_HOST: text('address of the ops ports', { default: '127.0.0.1', minLength: 1 }),
+  OPS_HOST: host('address of the ops ports', '127.0.0.1'),
   API_OPS_PORT: port('ops port of an api process (`/healthz /readyz /metrics`)', 9100),
   WORKER_OPS_PORT: port('ops port of a worker process', 9200),
   CORS_ORIGINS: Type.Optional(
     text('origins, separated by commas, whose pages may call the API from a browser. Default: none', {
-      pattern: `^${ORIGIN}(,${ORIGIN})*$`,
+      read: listOf(originFormat),
+      wanted: 'origins with their scheme and without a path, separated by commas; * is not taken',
+      example: 'https://shop.example.com',
     }),
   ),
   HEADERS_TIMEOUT_MS: count('a request whose headers take longer to come is cut off, ms', 5_000, 100, 600_000),
@@ -67,43 +149,81 @@ export const ConfigSchema = Type.Object({
   ),
   HEADER_BYTES_MAX: count('bytes of the headers of a request', 16_384, 1_024, 65_536),
   CONNECTIONS_MAX: count('connections open at once, per api process; one more is closed', 20_000, 1, 1_000_000),
-  DB_HOST: text('MySQL or MariaDB host', { default: '127.0.0.1', minLength: 1 }),
+  DB_URL: Type.Optional(
+    secret(
+      '`mysql://user:password@host:port/name`, in place of `DB_HOST` and the others or beside them with the same values',
+      {
+        wanted: 'a URL',
+        example: 'mysql://seckill:p%40ss@mysql.internal:3306/seckill',
+      },
+    ),
+  ),
+  DB_HOST: host('MySQL or MariaDB host', '127.0.0.1'),
   DB_PORT: count('MySQL port', 3306, 1, 65_535),
-  DB_USER: text('MySQL user', { default: 'root', minLength: 1 }),
-  DB_PASSWORD: secret('MySQL password', { default: '' }),
-  DB_NAME: text('database; created if missing', { default: 'seckill', pattern: '^[A-Za-z0-9_]{1,48}$' }),
+  DB_USER: text('MySQL user', { default: 'root', wanted: 'a user name', example: 'seckill' }),
+  DB_PASSWORD: password('MySQL password'),
+  DB_NAME: text('database; created if missing', {
+    default: 'seckill',
+    read: matching(/^[A-Za-z0-9_$-]{1,48}$/),
+    wanted: 'the name of a database: 1 to 48 letters, digits and _ $ -',
+    example: 'flash-sale',
+  }),
   // At least 5: a worker's services work side by side.
   DB_POOL_MAX: count('MySQL connections of a process’s pool, at least 5', 10, 5, 1_000),
   DB_WAITING_MAX: count('queries that wait for a connection of a pool; one more fails at once', 1_000, 1, 1_000_000),
   DB_TLS: flag('connects to MySQL by TLS only, and checks its certificate and host name'),
-  DB_TLS_CA: pem('certificates, PEM, that MySQL’s must be signed by. Default: those that Node.js trusts'),
-  DB_TLS_CERT: pem('own certificate, PEM, where MySQL asks for one'),
-  DB_TLS_KEY: pem('key of that certificate, PEM', { secret: true }),
+  DB_TLS_CA: certificates('certificates, PEM, that MySQL’s must be signed by. Default: those that Node.js trusts'),
+  DB_TLS_CERT: certificates('own certificate, PEM, where MySQL asks for one'),
+  DB_TLS_KEY: privateKey('key of that certificate, PEM'),
+  REDIS_URL: Type.Optional(
+    secret(
+      '`redis://user:password@host:port/number`, `rediss://` for TLS, in place of `REDIS_ADDR` and the others or beside them with the same values',
+      { wanted: 'a URL', example: 'rediss://default:p%40ss@redis.internal:6379/0' },
+    ),
+  ),
   REDIS_ADDR: text('`host:port` of Redis; several, separated by commas, seed a cluster', {
+    ...endpoints,
     default: '127.0.0.1:6379',
-    pattern: ADDRESSES,
+    example: 'redis.internal:6379',
   }),
-  REDIS_PASSWORD: secret('Redis password', { default: '' }),
+  REDIS_USERNAME: text('user of Redis’s ACL. Default: the one that Redis names `default`', {
+    default: '',
+    read: matching(/^\S+$/),
+    wanted: 'a user name without blanks',
+    example: 'flash-sale',
+  }),
+  REDIS_PASSWORD: password('Redis password'),
+  REDIS_DB: count('number of Redis’s database; a cluster has 0 only', 0, 0, 9_999),
   REDIS_CLUSTER: flag('the addresses are a Redis Cluster'),
   REDIS_SENTINELS: Type.Optional(
     text(
       '`host:port` of each Redis Sentinel, separated by commas: they name the master, and `REDIS_ADDR` is not used',
-      {
-        pattern: ADDRESSES,
-      },
+      { ...endpoints, example: 'sentinel-0:26379,sentinel-1:26379,[fd00::3]:26379' },
     ),
   ),
   REDIS_SENTINEL_MASTER: text('name of the master that the Sentinels watch over', {
     default: 'mymaster',
-    pattern: '^[A-Za-z0-9._-]+$',
+    read: matching(/^[A-Za-z0-9._-]+$/),
+    wanted: 'the name in the Sentinels’ configuration: letters, digits and . _ -',
+    example: 'mymaster',
   }),
-  REDIS_SENTINEL_PASSWORD: secret('password of the Sentinels', { default: '' }),
+  REDIS_SENTINEL_USERNAME: text('user of the Sentinels’ ACL. Default: the one that they name `default`', {
+    default: '',
+    read: matching(/^\S+$/),
+    wanted: 'a user name without blanks',
+    example: 'flash-sale',
+  }),
+  REDIS_SENTINEL_PASSWORD: password('password of the Sentinels'),
   REDIS_TLS: flag('connects to Redis by TLS only, and checks its certificate and host name'),
-  REDIS_TLS_CA: pem('certificates, PEM, that Redis’s must be signed by. Default: those that Node.js trusts'),
-  REDIS_TLS_CERT: pem('own certificate, PEM, where Redis asks for one'),
-  REDIS_TLS_KEY: pem('key of that certificate, PEM', { secret: true }),
+  REDIS_TLS_CA: certificates('certificates, PEM, that Redis’s must be signed by. Default: those that Node.js trusts'),
+  REDIS_TLS_CERT: certificates('own certificate, PEM, where Redis asks for one'),
+  REDIS_TLS_KEY: privateKey('key of that certificate, PEM'),
   REDIS_TLS_SERVER_NAME: Type.Optional(
-    text('name that Redis’s certificate must have. Default: the host that is connected to', { minLength: 1 }),
+    text('name that Redis’s certificate must have. Default: the host that is connected to', {
+      read: hostFormat,
+      wanted: 'a host name',
+      example: 'redis.internal',
+    }),
   ),
   REDIS_PREFIX: keyText('put before every Redis key, so that services can share a Redis'),
   REDIS_TIMEOUT_MS: count('a Redis call of a request that takes longer answers `unavailable`, ms', 900, 50, 10_000),
@@ -114,40 +234,56 @@ export const ConfigSchema = Type.Object({
         '`trusted`: `user_id` is believed (behind a gateway); `jwt`: access tokens. Default: `trusted`, in production `jwt`',
     }),
   ),
-  JWT_SECRET: Type.Optional(secret('HS256 secret of access tokens, at least 32 bytes', { minLength: 32 })),
-  JWKS_URL: Type.Optional(text('key set that signs access tokens', { pattern: '^https?://' })),
+  JWT_SECRET: Type.Optional(
+    secret('HS256 secret of access tokens, at least 32 bytes', {
+      read: (value) => (Buffer.byteLength(value) >= 32 ? value : undefined),
+      wanted: 'at least 32 bytes long',
+      example: 'the output of: openssl rand -hex 32',
+    }),
+  ),
+  JWKS_URL: Type.Optional(
+    text('key set that signs access tokens', {
+      read: webUrlFormat,
+      wanted: 'an http or https URL without credentials',
+      example: 'https://identity.example.com/.well-known/jwks.json',
+    }),
+  ),
   JWT_ALGORITHM: Type.Enum(['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'], {
     description: 'the one algorithm that is accepted with `JWKS_URL`',
     default: 'RS256',
   }),
   JWT_ISSUER: Type.Optional(
-    text('`iss` that access tokens must have, to the letter; one of several separated by commas', NAMES),
+    text(
+      '`iss` that access tokens must have, to the letter; one of several separated by commas',
+      names('https://identity.example.com/'),
+    ),
   ),
   JWT_AUDIENCE: Type.Optional(
-    text('audience that access tokens must be for; one of several separated by commas', NAMES),
+    text('audience that access tokens must be for; one of several separated by commas', names('flash-sale')),
   ),
-  JWT_AUDIENCE_CLAIM: text('claim that holds the audience, such as `client_id` or `azp`', {
-    default: 'aud',
-    pattern: CLAIM,
-  }),
-  JWT_SUBJECT_CLAIM: text('claim that holds the shopper’s id, such as `oid`', { default: 'sub', pattern: CLAIM }),
+  JWT_AUDIENCE_CLAIM: claim('claim that holds the audience, such as `client_id` or `azp`', 'aud', 'azp'),
+  JWT_SUBJECT_CLAIM: claim('claim that holds the shopper’s id, such as `oid`', 'sub', 'oid'),
   JWT_CLOCK_TOLERANCE_SECONDS: count('how far the clock of the issuer may differ from ours, s', 30, 0, 300),
-  ADMIN_TOKEN: Type.Optional(secret('operator token; without one the operators’ calls are closed', { minLength: 1 })),
-  VIEWER_TOKEN: Type.Optional(secret('operator token that may read and change nothing', { minLength: 1 })),
+  ADMIN_TOKEN: operatorToken('operator token; without one the operators’ calls are closed'),
+  VIEWER_TOKEN: operatorToken('operator token that may read and change nothing'),
   OPERATOR_FAILURES_CAPACITY: count('wrong operator tokens that an address may send in a row', 10, 1, 10_000),
   OPERATOR_FAILURES_PER_MINUTE: count('after that, wrong operator tokens of an address per minute', 10, 1, 10_000),
   TOKEN_SECRETS: Type.Optional(
     secret(
       'secrets of seckill tokens, separated by commas: the first signs, all verify. Default: one made once and kept in MySQL',
       {
-        pattern: '^[^\\s,]{16,}(,[^\\s,]{16,})*$',
+        read: listOf(matching(/^[^\s,]{16,}$/)),
+        wanted: 'secrets of at least 16 characters without blanks, separated by commas',
+        example: 'the output of: openssl rand -hex 32',
       },
     ),
   ),
   TOKEN_TTL_SECONDS: count('life of a seckill token, s', 300, 1, 86_400),
   TRUSTED_PROXIES: Type.Optional(
     text('CIDRs, separated by commas, whose `X-Forwarded-For` is believed', {
-      pattern: '^[0-9a-fA-F.:/]+(,[0-9a-fA-F.:/]+)*$',
+      read: rangesFormat,
+      wanted: 'addresses, or CIDRs with a prefix of up to 32 (IPv4) or 128 (IPv6), separated by commas',
+      example: '10.0.0.0/8,fd00::/8',
     }),
   ),
   PAYMENT_PROVIDER: Type.Optional(
@@ -156,14 +292,37 @@ export const ConfigSchema = Type.Object({
     }),
   ),
   PAYMENT_TIMEOUT_SECONDS: count('time to pay, counted from the commit, s', 900, 1, 604_800),
-  CURRENCY: text('ISO 4217 code of all prices; one with two decimals', { default: 'CNY', pattern: '^[A-Z]{3}$' }),
+  CURRENCY: text('ISO 4217 code of all prices; one with two decimals', {
+    default: 'CNY',
+    read: currencyFormat,
+    wanted: 'three capital letters of ISO 4217, of a currency that is divided into a hundred',
+    example: 'EUR',
+  }),
   PUBLIC_URL: Type.Optional(
-    text('where shoppers and payment providers reach the API. Default: this machine', {
-      pattern: '^https?://[^\\s]+[^/\\s]$',
+    text(
+      'where shoppers and payment providers reach the API; its path is the one below which a proxy has put it. Default: this machine',
+      {
+        read: publicUrlFormat,
+        wanted:
+          'an http or https URL without credentials, ? and #, whose path is not /api, /docs, /admin, /healthz or /readyz',
+        example: 'https://shop.example.com/sale',
+      },
+    ),
+  ),
+  STRIPE_SECRET_KEY: Type.Optional(
+    secret('API key of Stripe', {
+      read: matching(/^[\x21-\x7e]+$/),
+      wanted: 'visible ASCII characters without blanks',
+      example: 'sk_live_…, from Stripe’s dashboard',
     }),
   ),
-  STRIPE_SECRET_KEY: Type.Optional(secret('API key of Stripe', { minLength: 1 })),
-  STRIPE_WEBHOOK_SECRET: Type.Optional(secret('signing secret of Stripe’s webhooks', { minLength: 1 })),
+  STRIPE_WEBHOOK_SECRET: Type.Optional(
+    secret('signing secret of Stripe’s webhooks', {
+      read: matching(/^[\x21-\x7e]+$/),
+      wanted: 'visible ASCII characters without blanks',
+      example: 'whsec_…, from Stripe’s dashboard',
+    }),
+  ),
   RATE_LIMIT_GLOBAL_CAPACITY: count('burst of the global bucket, buys', 10_000, 1, 10_000_000),
   RATE_LIMIT_GLOBAL_PER_SECOND: count('refill of the global bucket, buys/s', 1_000, 1, 1_000_000),
   RATE_LIMIT_USER_CAPACITY: count('burst of a shopper’s bucket, buys', 5, 1, 1_000_000),
@@ -233,12 +392,16 @@ export const ConfigSchema = Type.Object({
   AUDIT_INTERVAL_MS: count('pause between two audits of all sales, ms', 10_000, 100, 86_400_000),
   EVENTS_URL: Type.Optional(
     text('where order events are posted to, in api and worker processes alike. Default: no events', {
-      pattern: '^https?://[^\\s/@]+(/[^\\s]*)?$',
+      read: webUrlFormat,
+      wanted: 'an http or https URL without credentials',
+      example: 'https://orders.example.com/events',
     }),
   ),
   EVENTS_SECRET: Type.Optional(
     secret('secrets that sign order events, separated by commas: `whsec_` and 24 to 64 bytes in base64', {
-      pattern: `^${WEBHOOK_SECRET}(,${WEBHOOK_SECRET})*$`,
+      read: listOf(matching(/^whsec_[A-Za-z0-9+/]{32,88}={0,2}$/)),
+      wanted: 'whsec_ and 24 to 64 bytes in base64, or several separated by commas',
+      example: 'the output of: echo whsec_$(openssl rand -base64 32)',
     }),
   ),
   EVENTS_TIMEOUT_MS: count('an order event’s receiver that takes longer is tried again, ms', 5_000, 100, 6_000),
@@ -252,7 +415,10 @@ export const ConfigSchema = Type.Object({
     }),
   ),
   ARCHIVE_DIR: Type.Optional(
-    text('folder of the archives; one that outlives the worker processes and that all of them share', { minLength: 1 }),
+    text('folder of the archives; one that outlives the worker processes and that all of them share', {
+      wanted: 'the path of a folder',
+      example: '/var/lib/flash-sale/archive',
+    }),
   ),
   METRICS_SALES_MAX: count('sales of a shard that have figures of their own in the metrics at once', 50, 1, 10_000),
   DRAIN_MS: count(
@@ -271,7 +437,7 @@ export type Config = Readonly<
   Parsed & { AUTH_MODE: 'trusted' | 'jwt'; PAYMENT_PROVIDER: 'sandbox' | 'stripe'; PUBLIC_URL: string }
 >;
 
-/** Settings that do not fit: one sentence each, fit to print without a stack. */
+/** Settings that do not fit: a line each, fit to print without a stack. */
 export class ConfigError extends Error {
   constructor(problems: readonly string[]) {
     super(`The configuration is not valid:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
@@ -279,15 +445,48 @@ export class ConfigError extends Error {
   }
 }
 
-/**
- * A variable's text in the type of its setting. What does not look like it stays text and fails the check: typebox's own conversion would
- * read `1.5` as 1 and blanks as 0.
- */
-function typed(schema: object, value: string): string | number | boolean {
-  const type = 'type' in schema ? schema.type : undefined;
-  if (type === 'integer' && /^-?\d{1,15}$/.test(value)) return Number(value);
-  if (type === 'boolean' && /^(true|false|1|0)$/i.test(value)) return /^(true|1)$/i.test(value);
-  return value;
+/** What the schema says of a setting, as far as reading and explaining it needs. */
+interface SettingSchema extends Partial<Shape> {
+  readonly type?: string;
+  readonly enum?: readonly string[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly secret?: boolean;
+  readonly isHidden?: boolean;
+}
+
+const SETTINGS = Object.entries(ConfigSchema.properties) as unknown as readonly (readonly [
+  keyof Parsed,
+  SettingSchema,
+])[];
+
+/** A variable's text in the type and the one spelling of its setting, or undefined if it does not fit. */
+function valueOf(schema: SettingSchema, variable: string): string | number | boolean | undefined {
+  // `echo` and editors end a secret with a line break that is no part of it; blanks may be a part.
+  const given = schema.secret === true ? variable.replace(/[\r\n]+$/, '') : variable.trim();
+  if (given === '') return undefined;
+  switch (schema.type) {
+    case 'integer': {
+      const number = /^-?\d{1,15}$/.test(given) ? Number(given) : NaN;
+      return number >= schema.minimum! && number <= schema.maximum! ? number : undefined;
+    }
+    case 'boolean':
+      return /^(?:true|false|1|0)$/i.test(given) ? /^(?:true|1)$/i.test(given) : undefined;
+    default:
+      if (schema.enum !== undefined) return schema.enum.includes(given) ? given : undefined;
+      return schema.read === undefined ? given : schema.read(given);
+  }
+}
+
+function wantedOf({ type, enum: choices, minimum, maximum, wanted }: SettingSchema): string {
+  if (type === 'integer') return `a whole number from ${minimum} to ${maximum}, in digits alone`;
+  if (type === 'boolean') return 'true or false';
+  return choices === undefined ? wanted! : `one of ${choices.join(', ')}`;
+}
+
+function exampleOf(schema: SettingSchema): string {
+  if (schema.type === 'boolean') return 'true';
+  return schema.example ?? String(schema.default ?? schema.minimum ?? schema.enum?.[0]);
 }
 
 type Variables = Readonly<Record<string, string | undefined>>;
@@ -298,7 +497,23 @@ type Variables = Readonly<Record<string, string | undefined>>;
  * @throws ConfigError naming every file that cannot be used
  */
 export function readSettingFiles(variables: Variables): Variables {
-  const { env, problems } = withFiles(variables, Object.keys(ConfigSchema.properties));
+  const { env, problems } = withFiles(
+    variables,
+    SETTINGS.map(([name]) => name),
+    SECRET_SETTINGS,
+  );
+  if (problems.length > 0) throw new ConfigError(problems);
+  return env;
+}
+
+/**
+ * The same variables with every setting under the ancestor's name for it: contents of files for their paths, and the parts of `DB_URL` and
+ * `REDIS_URL`.
+ *
+ * @throws ConfigError naming every file and URL that cannot be used
+ */
+export function readSettingSources(variables: Variables): Variables {
+  const { env, problems } = withServerUrls(readSettingFiles(variables));
   if (problems.length > 0) throw new ConfigError(problems);
   return env;
 }
@@ -306,98 +521,245 @@ export function readSettingFiles(variables: Variables): Variables {
 /**
  * Reads and checks the settings. An empty variable counts as unset; `NAME_FILE` names a file that holds the value of `NAME`.
  *
- * @throws ConfigError naming every variable that does not fit
+ * @throws ConfigError naming every variable that does not fit: what was given, what is wanted, and an example
  */
 export function loadConfig(variables: Variables): Config {
-  const env = readSettingFiles(variables);
-  const given = Object.entries(ConfigSchema.properties).flatMap(([name, schema]) => {
-    const value = env[name] ?? '';
-    return value === '' ? [] : [[name, typed(schema, value)]];
+  const env = readSettingSources(variables);
+  const secrets = SECRET_SETTINGS.map((name) => env[name] ?? '').filter((value) => value !== '');
+  const problems: string[] = [];
+  const given = SETTINGS.flatMap(([name, schema]) => {
+    const variable = env[name] ?? '';
+    if (variable === '') return [];
+    const value = valueOf(schema, variable);
+    if (value !== undefined) return [[name, value] as const];
+    const isHidden =
+      schema.secret === true || schema.isHidden === true || secrets.some((one) => variable.includes(one));
+    problems.push(
+      refusal(
+        `${name} is ${shown(variable, isHidden)}`,
+        `It must be ${wantedOf(schema)}`,
+        `${name}=${exampleOf(schema)}`,
+      ),
+    );
+    return [];
   });
+  if (problems.length > 0) throw new ConfigError(problems);
   const parsed = Value.Default(ConfigSchema, Object.fromEntries(given)) as Parsed;
-  const problems = Value.Errors(ConfigSchema, parsed).map((error) => `${error.instancePath.slice(1)} ${error.message}`);
-  if (problems.length > 0) throw new ConfigError([...new Set(problems)]);
-
-  const production = parsed.NODE_ENV === 'production';
   const config: Config = {
     ...parsed,
-    AUTH_MODE: parsed.AUTH_MODE ?? (production ? 'jwt' : 'trusted'),
+    AUTH_MODE: parsed.AUTH_MODE ?? (parsed.NODE_ENV === 'production' ? 'jwt' : 'trusted'),
     PAYMENT_PROVIDER: parsed.PAYMENT_PROVIDER ?? 'sandbox',
-    PUBLIC_URL: parsed.PUBLIC_URL ?? `http://127.0.0.1:${parsed.SERVER_PORT}`,
+    PUBLIC_URL: parsed.PUBLIC_URL ?? ownUrl(parsed.SERVER_HOST, parsed.SERVER_PORT),
   };
-  if (production && parsed.PAYMENT_PROVIDER === undefined) {
-    problems.push('PAYMENT_PROVIDER must be named in production: the sandbox pays without money');
-  }
-  const { STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET } = config;
-  if (
-    config.PAYMENT_PROVIDER === 'stripe' &&
-    (STRIPE_SECRET_KEY === undefined || STRIPE_WEBHOOK_SECRET === undefined)
-  ) {
-    problems.push('PAYMENT_PROVIDER=stripe needs STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET');
-  }
-  if (production && config.PAYMENT_PROVIDER === 'stripe' && parsed.PUBLIC_URL === undefined) {
-    problems.push(
-      'PAYMENT_PROVIDER=stripe in production needs PUBLIC_URL: where shoppers come back to after they paid',
-    );
-  }
-  if (config.EVENTS_URL !== undefined && config.EVENTS_SECRET === undefined) {
-    problems.push('EVENTS_URL needs EVENTS_SECRET, by which its receiver knows that an event is ours');
-  }
-  if (config.RETENTION_DAYS !== undefined && config.ARCHIVE_DIR === undefined) {
-    problems.push('RETENTION_DAYS needs ARCHIVE_DIR: nothing is deleted that is not archived');
-  }
-  if (config.REDIS_CLUSTER && config.REDIS_SENTINELS !== undefined) {
-    problems.push('REDIS_CLUSTER and REDIS_SENTINELS exclude each other: a cluster promotes its replicas by itself');
-  }
-  if (!hasCents(config.CURRENCY)) {
-    problems.push(`CURRENCY ${config.CURRENCY} is not divided into a hundred, as all prices are here`);
-  }
-  if (config.HEADERS_TIMEOUT_MS > config.REQUEST_TIMEOUT_MS) {
-    problems.push('HEADERS_TIMEOUT_MS must not be longer than REQUEST_TIMEOUT_MS');
-  }
-  for (const server of ['DB', 'REDIS'] as const) {
-    if ((config[`${server}_TLS_CERT`] === undefined) !== (config[`${server}_TLS_KEY`] === undefined)) {
-      problems.push(`${server}_TLS_CERT and ${server}_TLS_KEY go together`);
-    }
-  }
-  // mysql2 checks the certificate of an address against the name localhost.
-  if (config.DB_TLS && isIP(config.DB_HOST) !== 0) problems.push('DB_TLS needs a name in DB_HOST, not an address');
-  if (config.AUTH_MODE === 'jwt' && (config.JWT_SECRET === undefined) === (config.JWKS_URL === undefined)) {
-    problems.push('AUTH_MODE=jwt needs either JWT_SECRET or JWKS_URL');
-  }
-  if (config.AUTH_MODE === 'trusted' && production && config.TRUSTED_PROXIES === undefined) {
-    problems.push('AUTH_MODE=trusted in production needs TRUSTED_PROXIES: the gateway that authenticates shoppers');
-  }
-  if (production && config.JWKS_URL?.startsWith('http:') === true) {
-    problems.push('JWKS_URL in production must be https: whoever can change it in transit signs access tokens');
-  }
-  if (
-    production &&
-    config.JWKS_URL !== undefined &&
-    (config.JWT_ISSUER === undefined || config.JWT_AUDIENCE === undefined)
-  ) {
-    problems.push('JWKS_URL in production needs JWT_ISSUER and JWT_AUDIENCE: its keys sign for other services, too');
-  }
-  if (config.JWT_AUDIENCE_CLAIM !== 'aud' && config.JWT_AUDIENCE === undefined) {
-    problems.push('JWT_AUDIENCE_CLAIM needs JWT_AUDIENCE: the value that the claim must have');
-  }
-  if (config.CHALLENGE_BITS > 0 && config.CHALLENGE_BITS < 4) problems.push('CHALLENGE_BITS must be 0, or at least 4');
-  if (config.VIEWER_TOKEN !== undefined && config.VIEWER_TOKEN === config.ADMIN_TOKEN) {
-    problems.push('VIEWER_TOKEN must not be ADMIN_TOKEN: it may change nothing');
-  }
-  for (const name of ['ADMIN_TOKEN', 'VIEWER_TOKEN'] as const) {
-    if (production && (config[name]?.length ?? OPERATOR_TOKEN_LENGTH_MIN) < OPERATOR_TOKEN_LENGTH_MIN) {
-      problems.push(`${name} in production needs at least ${OPERATOR_TOKEN_LENGTH_MIN} characters`);
-    }
-  }
-  if (problems.length > 0) throw new ConfigError(problems);
+  const contradictions = [...problemsOf(config, parsed), ...tlsProblems(config)];
+  if (contradictions.length > 0) throw new ConfigError(contradictions);
   return config;
 }
 
-/** Whether a unit of the currency has a hundred parts, by the tables of ISO 4217 that come with the runtime. */
-function hasCents(currency: string): boolean {
-  const format = new Intl.NumberFormat('en', { style: 'currency', currency });
-  return format.resolvedOptions().maximumFractionDigits === 2;
+/** Where a program on this machine reaches something that listens on `host`. */
+export function ownUrl(serverHost: string, port: number): string {
+  const anyHosts: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
+  return `http://${bracketed(anyHosts[serverHost] ?? serverHost)}:${port}`;
+}
+
+/** What is wrong with settings that fit each by itself. */
+function problemsOf(config: Config, parsed: Parsed): string[] {
+  return [
+    ...paymentProblems(config, parsed),
+    ...serverProblems(config),
+    ...identityProblems(config),
+    ...otherProblems(config),
+  ];
+}
+
+function paymentProblems(config: Config, parsed: Parsed): string[] {
+  const problems: string[] = [];
+  const production = config.NODE_ENV === 'production';
+  if (production && parsed.PAYMENT_PROVIDER === undefined) {
+    problems.push(
+      refusal(
+        'PAYMENT_PROVIDER is not set',
+        'PAYMENT_PROVIDER must be named in production: the sandbox, its default, pays without money',
+        'PAYMENT_PROVIDER=stripe',
+      ),
+    );
+  }
+  if (config.PAYMENT_PROVIDER !== 'stripe') return problems;
+  if (config.STRIPE_SECRET_KEY === undefined || config.STRIPE_WEBHOOK_SECRET === undefined) {
+    problems.push(
+      refusal(
+        'PAYMENT_PROVIDER is "stripe", and a secret of Stripe is not set',
+        'PAYMENT_PROVIDER=stripe needs STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET',
+        'STRIPE_SECRET_KEY=sk_live_… STRIPE_WEBHOOK_SECRET=whsec_…',
+      ),
+    );
+  }
+  if (production && parsed.PUBLIC_URL === undefined) {
+    problems.push(
+      refusal(
+        'PUBLIC_URL is not set',
+        'PAYMENT_PROVIDER=stripe in production needs PUBLIC_URL: where shoppers come back to after they paid',
+        'PUBLIC_URL=https://shop.example.com',
+      ),
+    );
+  }
+  return problems;
+}
+
+function serverProblems(config: Config): string[] {
+  const problems: string[] = [];
+  if (config.REDIS_CLUSTER && config.REDIS_SENTINELS !== undefined) {
+    problems.push(
+      refusal(
+        'REDIS_CLUSTER is true, and REDIS_SENTINELS is set',
+        'REDIS_CLUSTER and REDIS_SENTINELS exclude each other: a cluster promotes its replicas by itself',
+        'REDIS_CLUSTER=true REDIS_ADDR=redis-0:6379,redis-1:6379',
+      ),
+    );
+  }
+  if (config.REDIS_CLUSTER && config.REDIS_DB !== 0) {
+    problems.push(
+      refusal(
+        `REDIS_CLUSTER is true, and REDIS_DB is ${config.REDIS_DB}`,
+        'A cluster has database 0 only',
+        'REDIS_DB=0',
+      ),
+    );
+  }
+  if (!config.REDIS_CLUSTER && config.REDIS_ADDR.includes(',')) {
+    problems.push(
+      refusal(
+        `REDIS_ADDR is ${shown(config.REDIS_ADDR, false)}, and REDIS_CLUSTER is false`,
+        'Several addresses are those of a cluster, or of Sentinels; else the others would not be used',
+        'REDIS_CLUSTER=true, or REDIS_ADDR=redis-0:6379',
+      ),
+    );
+  }
+  // mysql2 checks the certificate of an address against the name localhost.
+  if (config.DB_TLS && isIP(config.DB_HOST) !== 0) {
+    problems.push(
+      refusal(
+        `DB_HOST is ${shown(config.DB_HOST, false)}`,
+        'DB_TLS needs a name in DB_HOST, not an address',
+        'DB_HOST=mysql.internal',
+      ),
+    );
+  }
+  return problems;
+}
+
+function identityProblems(config: Config): string[] {
+  const problems: string[] = [];
+  const production = config.NODE_ENV === 'production';
+  const { AUTH_MODE, JWT_SECRET, JWKS_URL } = config;
+  if (AUTH_MODE === 'jwt' && (JWT_SECRET === undefined) === (JWKS_URL === undefined)) {
+    problems.push(
+      refusal(
+        `AUTH_MODE is "jwt", and ${JWT_SECRET === undefined ? 'neither JWT_SECRET nor' : 'both JWT_SECRET and'} JWKS_URL is set`,
+        'AUTH_MODE=jwt needs either JWT_SECRET or JWKS_URL',
+        'JWKS_URL=https://identity.example.com/.well-known/jwks.json',
+      ),
+    );
+  }
+  if (AUTH_MODE === 'trusted' && production && config.TRUSTED_PROXIES === undefined) {
+    problems.push(
+      refusal(
+        'AUTH_MODE is "trusted", and TRUSTED_PROXIES is not set',
+        'AUTH_MODE=trusted in production needs TRUSTED_PROXIES: the gateway that authenticates shoppers',
+        'TRUSTED_PROXIES=10.0.0.0/8',
+      ),
+    );
+  }
+  if (production && JWKS_URL?.startsWith('http:') === true) {
+    problems.push(
+      refusal(
+        `JWKS_URL is ${shown(JWKS_URL, false)}`,
+        'JWKS_URL in production must be https: whoever can change it in transit signs access tokens',
+        'JWKS_URL=https://identity.example.com/.well-known/jwks.json',
+      ),
+    );
+  }
+  if (production && JWKS_URL !== undefined && (config.JWT_ISSUER === undefined || config.JWT_AUDIENCE === undefined)) {
+    problems.push(
+      refusal(
+        'JWKS_URL is set, and JWT_ISSUER or JWT_AUDIENCE is not',
+        'JWKS_URL in production needs JWT_ISSUER and JWT_AUDIENCE: its keys sign for other services, too',
+        'JWT_ISSUER=https://identity.example.com/ JWT_AUDIENCE=flash-sale',
+      ),
+    );
+  }
+  if (config.JWT_AUDIENCE_CLAIM !== 'aud' && config.JWT_AUDIENCE === undefined) {
+    problems.push(
+      refusal(
+        `JWT_AUDIENCE_CLAIM is ${shown(config.JWT_AUDIENCE_CLAIM, false)}, and JWT_AUDIENCE is not set`,
+        'JWT_AUDIENCE_CLAIM needs JWT_AUDIENCE: the value that the claim must have',
+        'JWT_AUDIENCE=flash-sale',
+      ),
+    );
+  }
+  if (config.VIEWER_TOKEN !== undefined && config.VIEWER_TOKEN === config.ADMIN_TOKEN) {
+    problems.push(
+      refusal(
+        'VIEWER_TOKEN and ADMIN_TOKEN are the same',
+        'VIEWER_TOKEN must not be ADMIN_TOKEN: it may change nothing',
+        'VIEWER_TOKEN=the output of: openssl rand -hex 32',
+      ),
+    );
+  }
+  for (const name of ['ADMIN_TOKEN', 'VIEWER_TOKEN'] as const) {
+    const length = config[name]?.length ?? OPERATOR_TOKEN_LENGTH_MIN;
+    if (production && length < OPERATOR_TOKEN_LENGTH_MIN) {
+      problems.push(
+        refusal(
+          `${name} is ${shown(config[name]!, true)}`,
+          `${name} in production needs at least ${OPERATOR_TOKEN_LENGTH_MIN} characters`,
+          `${name}=the output of: openssl rand -hex 32`,
+        ),
+      );
+    }
+  }
+  return problems;
+}
+
+function otherProblems(config: Config): string[] {
+  const problems: string[] = [];
+  if (config.EVENTS_URL !== undefined && config.EVENTS_SECRET === undefined) {
+    problems.push(
+      refusal(
+        'EVENTS_URL is set, and EVENTS_SECRET is not',
+        'EVENTS_URL needs EVENTS_SECRET, by which its receiver knows that an event is ours',
+        'EVENTS_SECRET=the output of: echo whsec_$(openssl rand -base64 32)',
+      ),
+    );
+  }
+  if (config.RETENTION_DAYS !== undefined && config.ARCHIVE_DIR === undefined) {
+    problems.push(
+      refusal(
+        `RETENTION_DAYS is ${config.RETENTION_DAYS}, and ARCHIVE_DIR is not set`,
+        'RETENTION_DAYS needs ARCHIVE_DIR: nothing is deleted that is not archived',
+        'ARCHIVE_DIR=/var/lib/flash-sale/archive',
+      ),
+    );
+  }
+  if (config.HEADERS_TIMEOUT_MS > config.REQUEST_TIMEOUT_MS) {
+    problems.push(
+      refusal(
+        `HEADERS_TIMEOUT_MS is ${config.HEADERS_TIMEOUT_MS}, and REQUEST_TIMEOUT_MS is ${config.REQUEST_TIMEOUT_MS}`,
+        'HEADERS_TIMEOUT_MS must not be longer than REQUEST_TIMEOUT_MS',
+        'HEADERS_TIMEOUT_MS=5000 REQUEST_TIMEOUT_MS=10000',
+      ),
+    );
+  }
+  if (config.CHALLENGE_BITS > 0 && config.CHALLENGE_BITS < 4) {
+    problems.push(
+      refusal(
+        `CHALLENGE_BITS is ${config.CHALLENGE_BITS}`,
+        'CHALLENGE_BITS must be 0, or at least 4',
+        'CHALLENGE_BITS=16',
+      ),
+    );
+  }
+  return problems;
 }
 
 /** The names of the settings that nobody may read in a log. */

@@ -1,16 +1,21 @@
 import { readFileSync } from 'node:fs';
+import { refusal, shown } from './refusal.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
+const UTF_8 = new TextDecoder('utf-8', { fatal: true });
+
 /**
  * Variables whose values are in files, as container platforms hand out secrets: `NAME_FILE` holds the path of a file with the value of
- * `NAME`. Whoever can list a process's environment then sees no secret.
+ * `NAME`. Nobody who can list a process's environment then sees a secret.
  *
+ * @param secrets those of `names` whose values, also where a path should be, must not be told; all of them unless said
  * @returns `env` with the values in place of the paths, and a sentence for each file that cannot be used
  */
 export function withFiles(
   env: Env,
   names: readonly string[],
+  secrets: readonly string[] = names,
 ): { readonly env: Record<string, string | undefined>; readonly problems: string[] } {
   const read = { ...env };
   const problems: string[] = [];
@@ -18,18 +23,37 @@ export function withFiles(
     const path = env[`${name}_FILE`] ?? '';
     if (path === '') continue;
     delete read[`${name}_FILE`];
+    // A secret itself may stand where its path should be.
+    const given = `${name}_FILE is ${shown(path, secrets.includes(name))}`;
+    const example = `${name}_FILE=/run/secrets/${name.toLowerCase()}`;
+    const refuse = (what: string, wanted: string) => problems.push(refusal(`${given}: ${what}`, wanted, example));
     if ((env[name] ?? '') !== '') {
-      problems.push(`${name} and ${name}_FILE are both set`);
+      refuse(`${name} and ${name}_FILE are both set`, 'Unset one of them');
       continue;
     }
-    try {
-      // Editors and `echo` end a file with a line break that is no part of the secret.
-      read[name] = readFileSync(path, 'utf8').replace(/\r?\n$/, '');
-    } catch (error) {
-      problems.push(`${name}_FILE cannot be read: ${(error as NodeJS.ErrnoException).code ?? 'unknown error'}`);
-      continue;
+    const value = textOf(path);
+    if (value instanceof Error) {
+      refuse(
+        `${name}_FILE cannot be read: ${value.message}`,
+        'It must be the path of a file that this process may read, in UTF-8',
+      );
+    } else if (value === '') {
+      refuse(`${name}_FILE is empty`, `The file must hold the value of ${name}`);
+    } else {
+      read[name] = value;
     }
-    if (read[name] === '') problems.push(`${name}_FILE is empty`);
   }
   return { env: read, problems };
+}
+
+/** The text of a file, without what editors put around it: a byte order mark, and line breaks at its end. */
+function textOf(path: string): string | Error {
+  try {
+    // `TextDecoder` takes the mark of UTF-8 off. UTF-16, as Windows writes it, is not UTF-8.
+    const text = UTF_8.decode(readFileSync(path));
+    return text.includes('\0') ? new Error('it is not UTF-8') : text.replace(/[\r\n]+$/, '');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return new Error(code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'it is not UTF-8' : (code ?? 'unknown error'));
+  }
 }

@@ -1,4 +1,6 @@
+import { createSecureContext } from 'node:tls';
 import type { Config } from './config.ts';
+import { refusal } from './refusal.ts';
 
 /** How a connection by TLS is made: who may have signed the server's certificate, and what we show of ourselves. */
 export interface TlsSettings {
@@ -27,6 +29,26 @@ export function redisTls(
     cert: config.REDIS_TLS_CERT,
     key: config.REDIS_TLS_KEY,
     servername: config.REDIS_TLS_SERVER_NAME,
+  });
+}
+
+/** What is wrong with our own certificates: each fits by itself. */
+export function tlsProblems(config: TlsConfig<'DB'> & TlsConfig<'REDIS'>): string[] {
+  return (['DB', 'REDIS'] as const).flatMap((server) => {
+    const [certName, keyName] = [`${server}_TLS_CERT`, `${server}_TLS_KEY`] as const;
+    const [cert, key] = [config[certName], config[keyName]];
+    const example = `${certName}_FILE=/run/secrets/tls.crt ${keyName}_FILE=/run/secrets/tls.key`;
+    if (cert === undefined && key === undefined) return [];
+    if (cert === undefined || key === undefined) {
+      const [set, missing] = cert === undefined ? [keyName, certName] : [certName, keyName];
+      return [refusal(`${set} is set, and ${missing} is not`, `${certName} and ${keyName} go together`, example)];
+    }
+    try {
+      createSecureContext({ cert, key });
+      return [];
+    } catch {
+      return [refusal(`${certName} and ${keyName} are both set`, 'The key must be that of the certificate', example)];
+    }
   });
 }
 

@@ -1,6 +1,7 @@
 import { Cluster, Redis, type CommonRedisOptions, type RedisOptions } from 'ioredis';
 import type { Config } from '../config/config.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { endpointOf } from '../config/formats.ts';
 import { redisTls } from '../config/tls.ts';
 
 /** A connection to Redis: one server, or a cluster under the same calls. */
@@ -9,10 +10,13 @@ export type RedisClient = Redis | Cluster;
 type RedisConfig = Pick<
   Config,
   | 'REDIS_ADDR'
+  | 'REDIS_USERNAME'
   | 'REDIS_PASSWORD'
+  | 'REDIS_DB'
   | 'REDIS_CLUSTER'
   | 'REDIS_SENTINELS'
   | 'REDIS_SENTINEL_MASTER'
+  | 'REDIS_SENTINEL_USERNAME'
   | 'REDIS_SENTINEL_PASSWORD'
   | 'REDIS_TIMEOUT_MS'
 > &
@@ -91,7 +95,9 @@ function open(config: RedisConfig, use: ConnectionUse): RedisClient {
     // Without the switch ioredis would speak plain text to the master that a Sentinel names.
     ...(tls === undefined ? {} : { tls, sentinelTLS: tls, enableTLSForSentinelMode: true }),
     ...OPTIONS[use](config.REDIS_TIMEOUT_MS),
+    ...(config.REDIS_USERNAME === '' ? {} : { username: config.REDIS_USERNAME }),
     ...(config.REDIS_PASSWORD === '' ? {} : { password: config.REDIS_PASSWORD }),
+    db: config.REDIS_DB,
     connectTimeout: 2_000,
     keepAlive: 10_000,
     maxLoadingRetryTime: LOADING_RETRY_MS,
@@ -116,6 +122,7 @@ function underSentinels(config: RedisConfig): RedisOptions {
   return {
     sentinels: addressesOf(config.REDIS_SENTINELS!),
     name: config.REDIS_SENTINEL_MASTER,
+    ...(config.REDIS_SENTINEL_USERNAME === '' ? {} : { sentinelUsername: config.REDIS_SENTINEL_USERNAME }),
     ...(config.REDIS_SENTINEL_PASSWORD === '' ? {} : { sentinelPassword: config.REDIS_SENTINEL_PASSWORD }),
     sentinelRetryStrategy: retryStrategy,
     sentinelCommandTimeout: SENTINEL_TIMEOUT_MS,
@@ -131,10 +138,7 @@ function isDemoted(error: Error): boolean {
 }
 
 function addressesOf(addresses: string): { host: string; port: number }[] {
-  return addresses.split(',').map((address) => {
-    const [host, port] = address.split(':');
-    return { host: host!, port: Number(port) };
-  });
+  return addresses.split(',').map((address) => endpointOf(address)!);
 }
 
 function watch(client: RedisClient, use: ConnectionUse, metrics: Pick<Metrics, 'redis_connections'>): void {
