@@ -111,7 +111,7 @@ export const HOSTILE_TEXTS: readonly string[] = [
   '\ud800',
   '\u202eabc',
   '\ufeff',
-  'x'.repeat(65),
+  'x'.repeat(256),
   'x'.repeat(300),
   '01KARYB6S5Q0H9M3T7ZV5W8XCE-0-17',
   '01KARYB6S5Q0H9M3T7ZV5W8XCE-9999-999999999999999',

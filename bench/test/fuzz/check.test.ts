@@ -14,7 +14,7 @@ const Body = {
   additionalProperties: false,
   properties: {
     product_id: { type: 'integer', minimum: 1, maximum: 100 },
-    user_id: { type: 'string', pattern: '^[\\x21-\\x7e]{1,64}$', maxLength: 64 },
+    user_id: { type: 'string', pattern: '^[\\x21-\\x7e]{1,255}$', maxLength: 255 },
   },
 };
 const problemOf = (...codes: string[]) => ({

@@ -3,6 +3,7 @@ import type { Server } from 'node:http';
 import type { Config } from '@flash-sale/shared/config/config.ts';
 import { AddressRanges, rangeOf } from '@flash-sale/shared/domain/address.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
+import { PATH_PART_LENGTH_MAX } from '../routes/fields.ts';
 import { refuseUnread, refuseUnrouted } from './problems.ts';
 
 /** What any body may hold unless its route says otherwise: an operator's. */
@@ -27,6 +28,7 @@ export function edgeOptions(config: EdgeConfig) {
   const { HEADERS_TIMEOUT_MS, REQUEST_TIMEOUT_MS, KEEP_ALIVE_TIMEOUT_MS, IDLE_TIMEOUT_MS } = config;
   return {
     bodyLimit: BODY_BYTES_MAX,
+    routerOptions: { maxParamLength: PATH_PART_LENGTH_MAX },
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     connectionTimeout: IDLE_TIMEOUT_MS,

@@ -1,16 +1,18 @@
 import Type from 'typebox';
 import type { ErrorCode } from '@flash-sale/shared/domain/errors.ts';
-import { USER_ID_PATTERN } from '@flash-sale/shared/domain/shopper.ts';
+import { USER_ID_LENGTH_MAX, USER_ID_PATTERN } from '@flash-sale/shared/domain/shopper.ts';
 
 /** Fields that several calls share. */
 export const UserId = Type.String({
   pattern: USER_ID_PATTERN,
-  maxLength: 64,
-  description: '1 to 64 visible ASCII characters',
+  maxLength: USER_ID_LENGTH_MAX,
+  description: `1 to ${USER_ID_LENGTH_MAX} visible ASCII characters`,
   examples: ['alice'],
 });
-/** Whatever is no order number names no order. The router takes no longer part of a path, decoded. */
-export const OrderNoInPath = Type.Object({ orderNo: Type.String({ maxLength: 100 }) });
+/** The longest part of a path that the router takes, decoded: a shopper's id. */
+export const PATH_PART_LENGTH_MAX = USER_ID_LENGTH_MAX;
+/** What is no order number names no order, however long it is. */
+export const OrderNoInPath = Type.Object({ orderNo: Type.String({ maxLength: PATH_PART_LENGTH_MAX }) });
 export const ProductId = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
 export const SeckillToken = Type.String({ minLength: 1, maxLength: 128 });
 export const Time = Type.String({ description: 'ISO-8601, UTC', examples: ['2026-11-27T20:00:00.000Z'] });

@@ -145,7 +145,7 @@ describe('who a shopper is, from outside', () => {
       'u\u0000',
       'u1\r\n',
       '\ud800',
-      'x'.repeat(65),
+      'x'.repeat(256),
       '',
       1,
       null,

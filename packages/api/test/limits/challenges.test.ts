@@ -56,6 +56,12 @@ describe('where work is asked for before a seckill token', () => {
     expect((await app.buy(sale, 'ann', token)).statusCode).toBe(202);
   });
 
+  it('takes a solution of the longest id there may be, each of its characters escaped', async () => {
+    const user = '"'.repeat(255);
+    const answer = await ask(user, await solve(user));
+    expect([answer.statusCode, answer.body]).toEqual([200, expect.stringContaining('"token"')]);
+  });
+
   it('takes a solution on another api process than the one that asked', async () => {
     expect((await ask('bea', await solve('bea'), other)).statusCode).toBe(200);
   });

@@ -557,9 +557,9 @@ export function loadConfig(variables: Variables): Config {
 }
 
 /** Where a program on this machine reaches something that listens on `host`. */
-export function ownUrl(serverHost: string, port: number): string {
+export function ownUrl(serverHost: string, serverPort: number): string {
   const anyHosts: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
-  return `http://${bracketed(anyHosts[serverHost] ?? serverHost)}:${port}`;
+  return `http://${bracketed(anyHosts[serverHost] ?? serverHost)}:${serverPort}`;
 }
 
 /** What is wrong with settings that fit each by itself. */

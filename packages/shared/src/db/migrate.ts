@@ -8,6 +8,7 @@ import * as tokenSecretRotation from '../../migrations/0006_token_secret_rotatio
 import * as loadedHistory from '../../migrations/0013_loaded_history.ts';
 import * as paymentCalls from '../../migrations/0009_payment_calls.ts';
 import * as orderEventMessages from '../../migrations/0010_order_event_messages.ts';
+import * as longerShopperIds from '../../migrations/0011_longer_shopper_ids.ts';
 import * as serviceLeads from '../../migrations/0014_service_leads.ts';
 import type { Config } from '../config/config.ts';
 import { connectDb, createDatabase } from './client.ts';
@@ -24,6 +25,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0013_loaded_history': loadedHistory,
   '0009_payment_calls': paymentCalls,
   '0010_order_event_messages': orderEventMessages,
+  '0011_longer_shopper_ids': longerShopperIds,
   '0014_service_leads': serviceLeads,
 };
 

@@ -45,9 +45,24 @@ const NOT_HOSTS = [
   `u:${SECRET}@a`,
 ];
 const NOT_ENDPOINTS = [
-  ...['a', 'a:', ':1', 'a:0', 'a:65536', 'a:1,', 'a:1,,b:2', 'a:1;b:2', 'redis://a:1', 'host:p/2', '::1:6379', '[::1]'],
-  ...['/run/redis.sock', `redis://:${SECRET}@a:1`, `:${SECRET}@a:1`, `redis://u:x/${SECRET}@a:1`],
-];
+  'a',
+  'a:',
+  ':1',
+  'a:0',
+  'a:65536',
+  'a:1,',
+  'a:1,,b:2',
+  'a:1;b:2',
+  'redis://a:1',
+  'host:p/2',
+].concat([
+  '::1:6379',
+  '[::1]',
+  '/run/redis.sock',
+  `redis://:${SECRET}@a:1`,
+  `:${SECRET}@a:1`,
+  `redis://u:x/${SECRET}@a:1`,
+]);
 const NOT_WEB = ['a', 'ftp://a', 'http://', '//a', 'https:a', `https://u:${SECRET}@a`, 'https://a:99999', 'file:///a'];
 
 /** What does not fit, for each setting whose text has a form of its own. */
@@ -84,18 +99,13 @@ const WRONG: Readonly<Record<string, readonly string[]>> = {
   ],
   JWKS_URL: NOT_WEB,
   EVENTS_URL: NOT_WEB,
-  PUBLIC_URL: [
-    ...[
-      ...NOT_WEB,
-      'https://a?b',
-      'https://a#b',
-      'https://a/b?',
-      'https://a/api',
-      'https://a/docs/',
-      'https://a/%2e%2e',
-    ],
-    ...['https://a/b//c', 'https://a/b c', 'https://a/admin/queues', `https://a/?token=${SECRET}`],
-  ],
+  PUBLIC_URL: [...NOT_WEB, 'https://a?b', 'https://a#b', 'https://a/b?', 'https://a/api', 'https://a/docs/'].concat([
+    'https://a/%2e%2e',
+    'https://a/b//c',
+    'https://a/b c',
+    'https://a/admin/queues',
+    `https://a/?token=${SECRET}`,
+  ]),
   JWT_ISSUER: ['a,', 'a b', ',a'],
   JWT_AUDIENCE: ['a,', 'a b'],
   JWT_AUDIENCE_CLAIM: ['client id', 'a"b', 'x'.repeat(201)],
@@ -336,12 +346,12 @@ describe('advice on settings', () => {
     ['TRUSTED_PROXYS', 'TRUSTED_PROXIES'],
     ['ADMIN_TOKENS', 'ADMIN_TOKEN'],
     ['DB_PASSWORD_FIEL', 'DB_PASSWORD_FILE'],
-    ['RATE_LIMIT_PER_USER', 'RATE_LIMIT_USER_PER_SECOND'],
+    ['RATE_LIMIT_PER_USER', 'RATE_LIMIT_'],
   ])('names the setting that %s probably is, and not its value', (name, setting) => {
     const advice = settingsAdvice({ [name]: SECRET });
     expect(advice).toHaveLength(1);
     expect(advice[0]).toMatch(new RegExp(`^${name} is no setting`));
-    if (!name.startsWith('RATE')) expect(advice[0]).toContain(`The nearest name: ${setting}`);
+    expect(advice[0]).toContain(`The nearest name: ${setting}`);
     expect(advice[0]).not.toContain(SECRET);
   });
 

@@ -92,7 +92,7 @@ describe('from an empty Redis', () => {
 
   test('ids that differ in case and order numbers come back byte by byte', async () => {
     const sale = await context.insertSale();
-    const owners = newOwners(sale, ['u1', 'U1', '{0}', "'", '\\', '%', 'x'.repeat(64)]);
+    const owners = newOwners(sale, ['u1', 'U1', '{0}', "'", '\\', '%', 'x'.repeat(255)]);
     await writeOrders(sale, owners);
     await rebuild(sale);
     expect((await unitsOf(context, sale)).owners).toEqual(byUser(owners));

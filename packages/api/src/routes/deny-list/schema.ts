@@ -1,4 +1,5 @@
 import Type from 'typebox';
+import { USER_ID_LENGTH_MAX } from '@flash-sale/shared/domain/shopper.ts';
 import { Limit, mayRefuse, NextCursor, Time, UserId } from '../fields.ts';
 
 const operators = { tags: ['operators'], security: [{ operatorToken: [] }] };
@@ -23,7 +24,10 @@ export const ListDenied = {
   ...operators,
   summary: 'Who is denied',
   querystring: Type.Object(
-    { limit: Limit, cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 80 })) },
+    {
+      limit: Limit,
+      cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 'address:'.length + USER_ID_LENGTH_MAX })),
+    },
     { additionalProperties: false },
   ),
   response: { 200: Type.Object({ items: Type.Array(DenyEntry), next_cursor: NextCursor }) },
