@@ -13,6 +13,7 @@ import type { AppDeps } from './deps.ts';
 import { OrderReader } from './orders/order-reader.ts';
 import { Settlements } from './orders/settlements.ts';
 import { crossOrigin } from './plugins/cross-origin.ts';
+import { basePath } from './plugins/base-path.ts';
 import { callerAddress } from './plugins/caller-address.ts';
 import { capConnections, edgeOptions } from './plugins/edges.ts';
 import { DenyList } from './limits/deny-list.ts';
@@ -117,6 +118,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   await server.register(tracing, { tracing: deps.tracing });
   capConnections(server, config.CONNECTIONS_MAX, log);
   await server.register(callerAddress);
+  await server.register(basePath, { config });
   await server.register(safeHeaders);
   await server.register(crossOrigin, { origins: config.CORS_ORIGINS });
   await server.register(problems);

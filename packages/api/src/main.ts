@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { settingsAdvice } from '@flash-sale/shared/config/advice.ts';
-import { loadConfig } from '@flash-sale/shared/config/config.ts';
+import { hasUnknownUrl, loadConfig, ownUrl } from '@flash-sale/shared/config/config.ts';
 import { connectDb } from '@flash-sale/shared/db/client.ts';
 import { migrate } from '@flash-sale/shared/db/migrate.ts';
 import { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
@@ -53,6 +53,7 @@ await startOrExit(async () => {
   const db = connectDb(config, 'general', metrics);
   const ledger = connectDb({ ...config, DB_POOL_MAX: 2 }, 'ledger', metrics);
   const keys = new Keys(config.REDIS_PREFIX);
+  let publicUrl = config.PUBLIC_URL;
   const commands = createCommands(redis, keys, metrics);
 
   const queues = openOrderQueues({ connection: producer, keys, log, tracing });
@@ -75,7 +76,7 @@ await startOrExit(async () => {
     commands,
     tokens: await openSeckillTokens(config, db),
     saleTransactions: new SaleTransactions({ db, commands, log, order_events: config.EVENTS_URL !== undefined }),
-    provider: await choosePaymentProvider(config, { db, log, metrics }),
+    provider: await choosePaymentProvider(config, { db, log, metrics }, () => publicUrl),
     clock: clock.of,
     queue: queues.of,
   });
@@ -93,6 +94,7 @@ await startOrExit(async () => {
     { registry: metrics.registry, readiness },
   );
   const { port } = server.server.address() as AddressInfo;
+  if (hasUnknownUrl(config)) publicUrl = ownUrl(config.SERVER_HOST, port);
   stopOnSignal(log, config.DRAIN_MS + config.SHUTDOWN_GRACE_MS, async () => {
     drain();
     await delay(config.DRAIN_MS);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { settingsAdvice } from '@flash-sale/shared/config/advice.ts';
-import { loadConfig } from '@flash-sale/shared/config/config.ts';
+import { hasUnknownUrl, loadConfig } from '@flash-sale/shared/config/config.ts';
 import { connectDb } from '@flash-sale/shared/db/client.ts';
 import { migrate } from '@flash-sale/shared/db/migrate.ts';
 import type { LedgerService } from '@flash-sale/shared/db/service-leads.ts';
@@ -79,6 +79,11 @@ await startOrExit(async () => {
     payment_timeout_ms: config.PAYMENT_TIMEOUT_SECONDS * 1_000,
     order_events,
   });
+  if (config.PAYMENT_PROVIDER === 'sandbox' && hasUnknownUrl(config)) {
+    log.warn(
+      'SERVER_PORT is 0, and PUBLIC_URL is not set: the sandbox of this worker cannot reach the api, and refunds stay open',
+    );
+  }
   const provider = await choosePaymentProvider(config, { db, log, metrics });
   const saleTransactions = new SaleTransactions({ db, commands, log, order_events });
   const sales = new SaleList(db, log);

@@ -109,8 +109,12 @@ export const queueDashboard: FastifyPluginAsync<Deps> = async (app, { db, operat
     // The adapter's own would tell what the driver said.
     route.errorHandler = app.errorHandler;
   });
-  app.addHook('onSend', async (_request, reply, payload) => {
+  app.addHook('onSend', async (request, reply, payload) => {
     reply.header('content-security-policy', PAGE_POLICY);
+    if (typeof payload === 'string' && String(reply.getHeader('content-type')).startsWith('text/html')) {
+      // All that the page loads and calls is relative to its base.
+      return payload.replace(`<base href="${DASHBOARD_PATH}`, `<base href="${request.basePath}${DASHBOARD_PATH}`);
+    }
     if (reply.getHeader('content-type') !== PROBLEM_JSON) return payload;
     // These two are what the page shows of a refusal.
     const problem = JSON.parse(payload as string) as { readonly title: string; readonly detail?: string };

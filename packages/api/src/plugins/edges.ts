@@ -1,10 +1,11 @@
 import type { FastifyHttpOptions, FastifyInstance } from 'fastify';
 import type { Server } from 'node:http';
 import type { Config } from '@flash-sale/shared/config/config.ts';
-import { AddressRanges, rangeOf } from '@flash-sale/shared/domain/address.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import { PATH_PART_LENGTH_MAX } from '../routes/fields.ts';
+import { withoutBasePath } from './base-path.ts';
 import { refuseUnread, refuseUnrouted } from './problems.ts';
+import { trusts } from './trusted-proxies.ts';
 
 /** What any body may hold unless its route says otherwise: an operator's. */
 const BODY_BYTES_MAX = 16_384;
@@ -21,6 +22,7 @@ type EdgeConfig = Pick<
   | 'HEADER_BYTES_MAX'
   | 'CONNECTIONS_MAX'
   | 'TRUSTED_PROXIES'
+  | 'PUBLIC_URL'
 >;
 
 /** The limits of everything that a client may send, or may take its time for, before a route sees it. */
@@ -38,18 +40,13 @@ export function edgeOptions(config: EdgeConfig) {
       connectionsCheckingInterval: Math.min(LATE_CHECK_MS, HEADERS_TIMEOUT_MS),
       maxHeaderSize: config.HEADER_BYTES_MAX,
     },
+    rewriteUrl: withoutBasePath(config),
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
     frameworkErrors: refuseUnrouted,
     clientErrorHandler: refuseUnread,
     ...(config.TRUSTED_PROXIES === undefined ? {} : { trustProxy: trusts(config.TRUSTED_PROXIES) }),
   } as const satisfies FastifyHttpOptions<Server>;
-}
-
-/** Whether an address is a proxy whose headers are believed. What is no address is not, so what it names is not believed either. */
-export function trusts(proxies: string): (address: string | undefined) => boolean {
-  const ranges = new AddressRanges(proxies.split(',').map((text) => [rangeOf(text)!, true]));
-  return (address) => address !== undefined && ranges.valuesOf(address).length > 0;
 }
 
 /** Closes connections above the limit as they come, and says so, now and then. */

@@ -12,6 +12,8 @@ declare module 'fastify' {
   }
 }
 
+const DOCS_PATH = '/docs';
+
 /** The OpenAPI document, made from the routes' schemas (`/docs/json`), and its page (`/docs`). */
 export const openapi = fp(
   async (app) => {
@@ -32,7 +34,19 @@ export const openapi = fp(
         },
       },
     });
-    await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: PAGE_POLICY });
+    await app.register(swaggerUi, {
+      routePrefix: DOCS_PATH,
+      staticCSP: PAGE_POLICY,
+      transformSpecification: (document, request) => ({ ...document, servers: [{ url: request.basePath || '/' }] }),
+      uiHooks: {
+        // Without the slash the page names its files by their paths on this server, which a proxy may have put elsewhere.
+        onRequest: (request, reply, next) => {
+          const isBare = request.url.split('?', 1)[0] === DOCS_PATH;
+          if (isBare && request.basePath !== '') reply.redirect(`${DOCS_PATH}/`);
+          else next();
+        },
+      },
+    });
   },
   { name: 'openapi' },
 );

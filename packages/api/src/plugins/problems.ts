@@ -34,6 +34,12 @@ export const problems = fp(
       return send(reply, refusal.code, refusal);
     });
 
+    app.addHook('onRequest', (request, reply, next) => {
+      const refused = codingProblem(request);
+      if (refused === undefined) next();
+      else send(reply, 'unsupported_media_type', refused);
+    });
+
     app.setNotFoundHandler((_request, reply) => send(reply, 'not_found'));
     // Fastify would read text/plain as a string, and so call it invalid instead of unsupported.
     app.removeContentTypeParser('text/plain');
@@ -41,6 +47,26 @@ export const problems = fp(
   },
   { name: 'problems' },
 );
+
+/**
+ * Why the body cannot be read, whatever is in it: it is compressed, or in another character set. Read all the same, it would be called "not JSON".
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc9110#section-15.5.16 415 says what would have been taken
+ */
+function codingProblem({ method, headers }: FastifyRequest): RefusalOptions | undefined {
+  const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+  if (!hasBody || method === 'GET' || method === 'HEAD') return undefined;
+  const coding = headers['content-encoding'] ?? 'identity';
+  const transfer = headers['transfer-encoding'] ?? 'chunked';
+  if (!/^\s*identity\s*$/i.test(coding) || !/^\s*chunked\s*$/i.test(transfer)) {
+    return { detail: 'The body must not be compressed', headers: { 'accept-encoding': 'identity' } };
+  }
+  const charset = /;\s*charset\s*=\s*"?([^\s";]*)/i.exec(headers['content-type'] ?? '')?.[1] ?? 'utf-8';
+  if (/^(?:utf-?8|us-ascii)$/i.test(charset)) return undefined;
+  return { detail: 'The body must be UTF-8', headers: ACCEPTED };
+}
+
+const ACCEPTED = { accept: 'application/json' };
 
 /** Answers with a row of the error table. */
 export function send(reply: FastifyReply, code: ErrorCode, options: RefusalOptions = {}): FastifyReply {
@@ -94,7 +120,8 @@ const asIs = (body: unknown): string => body as string;
 function refusalOf(error: FastifyError | Refusal): Refusal {
   if (error instanceof Refusal) return error;
   if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new Refusal('payload_too_large');
-  if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return new Refusal('unsupported_media_type');
+  if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE')
+    return new Refusal('unsupported_media_type', { headers: ACCEPTED });
   if (error.validation !== undefined) return new Refusal('invalid_request', { detail: error.message });
   if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) {
     return new Refusal('invalid_request', { detail: error.message });

@@ -124,3 +124,43 @@ describe('wrong-typed fields of a buy', () => {
     expect(order.json()).toMatchObject({ user_id: 'alice' });
   });
 });
+
+describe('a body in a coding that is not read', () => {
+  const buy = () => JSON.stringify(valid());
+
+  it.each(['gzip', 'br', 'deflate', 'zstd', 'gzip, identity', 'x'])(
+    'is unsupported_media_type under content-encoding: %s, and says what would have been taken',
+    async (coding) => {
+      const answer = await send('/api/v1/seckill/buy', buy(), { 'content-encoding': coding });
+      expect(answer).toBeProblem('unsupported_media_type');
+      expect(answer.headers['accept-encoding']).toBe('identity');
+    },
+  );
+
+  it.each(['utf-16', 'iso-8859-1', '"UTF-32"'])('is unsupported_media_type in %s', async (charset) => {
+    const headers = { 'content-type': `application/json; charset=${charset}` };
+    const answer = await send('/api/v1/seckill/buy', buy(), headers);
+    expect(answer).toBeProblem('unsupported_media_type');
+    expect(answer.headers['accept']).toBe('application/json');
+  });
+
+  it('is refused on every call alike, before anything is done with it', async () => {
+    for (const [url, headers] of CALLS) {
+      const answer = await send(url, '\u001f\u008b', { ...headers, 'content-encoding': 'gzip' });
+      expect(answer).toBeProblem('unsupported_media_type');
+    }
+  });
+
+  it.each<Record<string, string>>([
+    { 'content-encoding': 'identity' },
+    { 'content-type': 'application/json; charset="UTF-8"' },
+  ])('is taken where it is none: %j', async (headers) => {
+    expect((await send('/api/v1/seckill/token', '{"user_id":"alice","product_id":0}', headers)).statusCode).toBe(400);
+  });
+
+  it('says of another media type what would have been taken', async () => {
+    const answer = await send('/api/v1/seckill/buy', 'a=b', { 'content-type': 'application/x-www-form-urlencoded' });
+    expect(answer).toBeProblem('unsupported_media_type');
+    expect(answer.headers['accept']).toBe('application/json');
+  });
+});

@@ -562,6 +562,10 @@ export function ownUrl(serverHost: string, serverPort: number): string {
   return `http://${bracketed(anyHosts[serverHost] ?? serverHost)}:${serverPort}`;
 }
 
+/** Whether nothing says where the API is reached: it takes any free port. */
+export const hasUnknownUrl = ({ SERVER_HOST, PUBLIC_URL }: Pick<Config, 'SERVER_HOST' | 'PUBLIC_URL'>): boolean =>
+  PUBLIC_URL === ownUrl(SERVER_HOST, 0);
+
 /** What is wrong with settings that fit each by itself. */
 function problemsOf(config: Config, parsed: Parsed): string[] {
   return [
@@ -594,11 +598,11 @@ function paymentProblems(config: Config, parsed: Parsed): string[] {
       ),
     );
   }
-  if (production && parsed.PUBLIC_URL === undefined) {
+  if ((production || config.SERVER_PORT === 0) && parsed.PUBLIC_URL === undefined) {
     problems.push(
       refusal(
         'PUBLIC_URL is not set',
-        'PAYMENT_PROVIDER=stripe in production needs PUBLIC_URL: where shoppers come back to after they paid',
+        'PAYMENT_PROVIDER=stripe in production, or with SERVER_PORT=0, needs PUBLIC_URL: where shoppers come back to after they paid',
         'PUBLIC_URL=https://shop.example.com',
       ),
     );

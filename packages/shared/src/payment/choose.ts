@@ -8,15 +8,24 @@ import { watched, type WatchedDeps } from './watched.ts';
 
 type PaymentConfig = Pick<Config, 'PAYMENT_PROVIDER' | 'PUBLIC_URL' | 'STRIPE_SECRET_KEY' | 'STRIPE_WEBHOOK_SECRET'>;
 
-/** The payment provider that the configuration names. */
+/** The payment provider that the configuration names. `publicUrl` is asked when it is needed: an api process on any free port learns it late. */
 export async function choosePaymentProvider(
   config: PaymentConfig,
   { db, log, metrics }: WatchedDeps & { readonly db: Db },
+  publicUrl: () => string = () => config.PUBLIC_URL,
 ): Promise<PaymentProvider> {
   const { PUBLIC_URL: public_url, STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET } = config;
   if (config.PAYMENT_PROVIDER === 'stripe') {
     const secrets = { secret_key: STRIPE_SECRET_KEY!, webhook_secret: STRIPE_WEBHOOK_SECRET! };
     return watched(createStripe({ ...secrets, public_url }), { log, metrics });
   }
-  return watched(createSandbox({ secret: await sharedTokenSecret(db), public_url, log }), { log, metrics });
+  const secret = await sharedTokenSecret(db);
+  const sandbox = createSandbox({
+    secret,
+    get public_url() {
+      return publicUrl();
+    },
+    log,
+  });
+  return watched(sandbox, { log, metrics });
 }

@@ -19,7 +19,7 @@ type Event = Pick<PaymentEvent, 'event_id' | 'kind' | 'received'>;
 export interface SandboxOptions {
   /** Shared by all processes: what webhooks are signed with. */
   readonly secret: string;
-  /** Where the API is reached. */
+  /** Where the API is reached. Read when it is needed. */
   readonly public_url: string;
   readonly log: Logger;
 }
@@ -28,13 +28,14 @@ export interface SandboxOptions {
  * A provider without money, for trying the service out: it answers as it is asked to, by the same signed webhooks over HTTP that a real one
  * sends.
  */
-export function createSandbox({ secret, public_url, log }: SandboxOptions): PaymentProvider {
+export function createSandbox(options: SandboxOptions): PaymentProvider {
+  const { secret, log } = options;
   async function send(payment_id: string, event: Event, after_ms: number): Promise<void> {
     await delay(after_ms, undefined, { ref: false });
     const body = JSON.stringify({ ...event, payment_id });
     for (let tries = 1; tries <= TRIES_MAX; tries += 1) {
       try {
-        const response = await fetch(`${public_url}/api/v1/payments/webhook/sandbox`, {
+        const response = await fetch(`${options.public_url}/api/v1/payments/webhook/sandbox`, {
           method: 'POST',
           headers: { 'content-type': 'application/json', [SIGNATURE_HEADER]: sign(secret, body, Date.now()) },
           body,
@@ -75,7 +76,7 @@ export function createSandbox({ secret, public_url, log }: SandboxOptions): Paym
     start(payment, behaviour = 'pay') {
       const price = { amount: payment.amount_cents, currency: payment.currency };
       for (const [next, after_ms] of eventsOf(behaviour, price)) void send(payment.payment_id, next, after_ms);
-      const url = `${public_url}/api/v1/orders/${payment.order_no}`;
+      const url = `${options.public_url}/api/v1/orders/${payment.order_no}`;
       return Promise.resolve({ provider_ref: `sandbox-${payment.payment_id}`, url });
     },
     verifyWebhook(body, headers) {
