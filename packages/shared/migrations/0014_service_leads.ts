@@ -10,7 +10,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     )`.execute(db);
   await sql`
     INSERT INTO service_leads (service, holder, leads_until)
-    VALUES ('expiry', '', UTC_TIMESTAMP(3)), ('payment_calls', '', UTC_TIMESTAMP(3)),
+    VALUES ('expiry', '', UTC_TIMESTAMP(3)), ('due_payments', '', UTC_TIMESTAMP(3)), ('payment_calls', '', UTC_TIMESTAMP(3)),
       ('order_events', '', UTC_TIMESTAMP(3)), ('retention', '', UTC_TIMESTAMP(3))`.execute(db);
 
   // Whether a kept sale has come, gone or changed is answered from this alone.

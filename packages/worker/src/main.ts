@@ -24,6 +24,7 @@ import { startTracing } from '@flash-sale/shared/telemetry/tracing.ts';
 import { OrderWriter } from './order-writer/order-writer.ts';
 import { auditor } from './services/auditor.ts';
 import { cleanUp } from './services/clean-up.ts';
+import { duePayments } from './services/due-payments.ts';
 import { expiry } from './services/expiry.ts';
 import { figures } from './services/figures.ts';
 import { histories } from './services/histories.ts';
@@ -128,6 +129,7 @@ await startOrExit(async () => {
     repeating(progressWatch({ progress, sales, redis, queue: queues.of, log }), log, metrics),
     forEachShard({ db, log }, servicesOf),
     ledByLedger(expiry({ db, saleTransactions, log, metrics })),
+    ledByLedger(duePayments({ db, saleTransactions, log, metrics })),
     ledByLedger(paymentCalls({ db, provider, saleTransactions, log, metrics })),
   ];
   const delivery = { db, give_up_ms: config.EVENTS_GIVE_UP_SECONDS * 1_000, log, metrics };

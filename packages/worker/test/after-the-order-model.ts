@@ -31,6 +31,8 @@ interface ModelOrder {
   status: OrderStatus;
   /** The payment that the order is paid by. */
   paid_by?: string;
+  /** An operator has asked for the refund of that payment. */
+  refundAsked?: boolean;
 }
 
 interface ModelPayment {
@@ -179,21 +181,27 @@ export class Run {
   async #close(order: ModelOrder, to: 'cancelled' | 'expired'): Promise<void> {
     const { status, order_no } = order;
     const moves = this.#model.move(order, to);
+    // Whoever has cancelled it may ask again.
+    const isAgain = status === 'cancelled';
     if (to === 'expired') {
       assert.equal(await expireOrders(this.#context, this.#sale.id, [order_no]), moves ? 1 : 0);
     } else {
       const cancelled = cancelOrder(this.#context, this.#row(order), { actor: 'shopper' });
-      if (moves) assert.equal((await cancelled).status, 'cancelled');
+      if (moves || isAgain) assert.equal((await cancelled).status, 'cancelled');
       else await assert.rejects(cancelled, { code: 'invalid_state', detail: `The order is ${status}` });
     }
   }
 
   async #refund(order: ModelOrder): Promise<void> {
     const requested = requestRefund(this.#context, this.#row(order), 'operator');
-    if (order.status !== 'paid') return assert.rejects(requested, { code: 'invalid_state' });
+    const isAgain = order.status === 'refunded' && order.refundAsked === true;
+    if (order.status !== 'paid' && !isAgain) return assert.rejects(requested, { code: 'invalid_state' });
     await requested;
+    if (isAgain) return;
     const payment = this.#model.payments.find(({ payment_id }) => payment_id === order.paid_by)!;
-    if (payment.status === 'succeeded') payment.status = 'refund_pending';
+    if (payment.status !== 'succeeded') return;
+    payment.status = 'refund_pending';
+    order.refundAsked = true;
   }
 
   async #tell(which: number, kind: PaymentEvent['kind']): Promise<void> {

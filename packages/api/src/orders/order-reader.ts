@@ -10,7 +10,7 @@ import type { Commands, OrderInRedis } from '@flash-sale/shared/redis/commands.t
 import { codeOfRedisError } from '@flash-sale/shared/redis/errors.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 
-/** How long a poll waits for the ledger where Redis has an answer, too. */
+/** How long a poll of an order that a writer has taken waits for the ledger, which alone knows what became of it. */
 const LEDGER_WAIT_MS = 500;
 
 export interface OrderReaderDeps {
@@ -39,7 +39,7 @@ export class OrderReader {
    * The order, or undefined where there is none.
    *
    * @throws Refusal `not_ready` or `unavailable` where that cannot be known now: the ledger does not have the order, and Redis is
-   * away or not checked against the ledger yet
+   * away or not checked against the ledger yet; or a writer has taken the order, and the ledger does not answer
    */
   async read(sale: Sale, orderNo: string): Promise<Order | undefined> {
     const { commands, db, clock } = this.#deps;
@@ -52,7 +52,8 @@ export class OrderReader {
     }
     if (inRedis?.reservation !== undefined) {
       const { order_no, user_id, price_cents, admitted_ms } = inRedis.reservation;
-      // Between COMMIT and settling, which may be seconds where the writer dies, the ledger is ahead of Redis.
+      // Between COMMIT and settling, which may be seconds where the writer dies, the ledger is ahead of Redis. Whoever has been told of the row must
+      // not be told `queued` after that, so `queued` takes the ledger's word that there is none.
       const written = inRedis.may_be_written ? await this.#writtenSoon(orderNo) : undefined;
       if (written !== undefined) return written;
       return {
@@ -73,13 +74,19 @@ export class OrderReader {
     return undefined;
   }
 
-  /** The order if the ledger has it; undefined also where the ledger does not say so soon, since queued orders are told of while it is away. */
+  /**
+   * The order if the ledger has it.
+   *
+   * @throws Refusal `unavailable` where the ledger does not say so soon
+   */
   async #writtenSoon(orderNo: string): Promise<Order | undefined> {
     const late = new AbortController();
     try {
       return await Promise.race([
-        findOrder(this.#deps.db, orderNo).catch(() => undefined),
-        delay(LEDGER_WAIT_MS, undefined, { signal: late.signal }),
+        findOrder(this.#deps.db, orderNo),
+        delay(LEDGER_WAIT_MS, undefined, { signal: late.signal }).then(() => {
+          throw new Refusal('unavailable');
+        }),
       ]);
     } finally {
       late.abort();

@@ -117,6 +117,16 @@ export function isRolledBack(error: unknown): boolean {
   return kindOf(error) === 'rolled_back';
 }
 
+/**
+ * Whether MySQL was waited for in vain, so that whoever asks next would wait as long: no answer, no connection, or a row that somebody keeps
+ * locked (1205).
+ */
+export function isSilence(error: unknown): boolean {
+  const { code, errno } = (error ?? {}) as MysqlError;
+  if (code === 'ETIMEDOUT' || errno === 1205) return true;
+  return error instanceof Error && /did not answer in time|Queue limit reached/.test(error.message);
+}
+
 /** Whether a unique key refused the row. */
 export function isDuplicate(error: unknown): boolean {
   return fieldsOf(error).errno === DUPLICATE_ENTRY;

@@ -5,10 +5,11 @@ import * as operators from '../../migrations/0003_operators.ts';
 import * as orderEvents from '../../migrations/0004_order_events.ts';
 import * as retention from '../../migrations/0005_retention.ts';
 import * as tokenSecretRotation from '../../migrations/0006_token_secret_rotation.ts';
-import * as loadedHistory from '../../migrations/0013_loaded_history.ts';
+import * as paymentsBeforeTheirOrders from '../../migrations/0007_payments_before_their_orders.ts';
 import * as paymentCalls from '../../migrations/0009_payment_calls.ts';
 import * as orderEventMessages from '../../migrations/0010_order_event_messages.ts';
 import * as longerShopperIds from '../../migrations/0011_longer_shopper_ids.ts';
+import * as loadedHistory from '../../migrations/0013_loaded_history.ts';
 import * as serviceLeads from '../../migrations/0014_service_leads.ts';
 import type { Config } from '../config/config.ts';
 import { connectDb, createDatabase } from './client.ts';
@@ -22,10 +23,11 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0004_order_events': orderEvents,
   '0005_retention': retention,
   '0006_token_secret_rotation': tokenSecretRotation,
-  '0013_loaded_history': loadedHistory,
+  '0007_payments_before_their_orders': paymentsBeforeTheirOrders,
   '0009_payment_calls': paymentCalls,
   '0010_order_event_messages': orderEventMessages,
   '0011_longer_shopper_ids': longerShopperIds,
+  '0013_loaded_history': loadedHistory,
   '0014_service_leads': serviceLeads,
 };
 

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { canMove, type ClosedStatus, type OrderStatus } from '../domain/order.ts';
 import type { Db, Tx } from './client.ts';
 import { LOCKED_AT } from './clock.ts';
-import { expireOpenPayments } from './payments.ts';
+import { expireOpenPayments, IS_NOT_PAID_FOR } from './payments.ts';
 import { addToCounters } from './sale-counters.ts';
 import { insertStockReturns } from './stock-returns.ts';
 
@@ -52,6 +52,18 @@ export async function paymentsThatPaid(tx: Tx, orderNos: readonly string[]): Pro
   return new Map(rows.map(({ order_no, reason }) => [order_no, reason]));
 }
 
+/** Who moved each of the orders to this state, of those that came to it. */
+export async function moversTo(tx: Tx, orderNos: readonly string[], to: OrderStatus): Promise<Map<string, string>> {
+  if (orderNos.length === 0) return new Map();
+  const rows = await tx
+    .selectFrom('order_history')
+    .select(['order_no', 'actor'])
+    .where('order_no', 'in', orderNos)
+    .where('to_status', '=', to)
+    .execute();
+  return new Map(rows.map(({ order_no, actor }) => [order_no, actor]));
+}
+
 /**
  * Moves those of a sale's orders that are in the state `from`; the others stay as they are. A close lowers `sold` and leaves a
  * return for each unit, in the same transaction. The caller holds the sale's row.
@@ -73,9 +85,8 @@ export async function moveOrders(
   // By primary key alone: another index would lock rows of other sales on the way, and wait for those who hold them.
   const { rows: found } = await sql<MovedOrder>`
     SELECT order_no, user_id, product_id, price_cents, status, version FROM orders FORCE INDEX (PRIMARY)
-    WHERE order_no IN (${[...movers.keys()]}) AND product_id = ${productId} AND status = ${from} FOR UPDATE`.execute(
-    tx,
-  );
+    WHERE order_no IN (${[...movers.keys()]}) AND product_id = ${productId} AND status = ${from}
+      ${from === 'pending_payment' && to !== 'paid' ? sql`AND ${IS_NOT_PAID_FOR}` : sql``} FOR UPDATE`.execute(tx);
   if (found.length === 0) return [];
   const found_nos = found.map(({ order_no }) => order_no);
   await sql`

@@ -1,6 +1,8 @@
 import { sql, type RawBuilder, type Selectable } from 'kysely';
 import type { Order } from '../domain/order.ts';
 import type { Db, Tx } from './client.ts';
+import { LEDGER_NOW } from './clock.ts';
+import { IS_NOT_PAID_FOR } from './payments.ts';
 import type { OrdersTable } from './schema.ts';
 
 const COLUMNS = [
@@ -113,12 +115,16 @@ export function ordersToExpire(
 
 /** Apart from its execution, so that a test can ask the server for its plan. */
 export function ordersToExpireQuery(db: Db, limit: number, without: readonly number[]) {
-  return db
-    .selectFrom('orders')
-    .select(['order_no', 'product_id'])
-    .where('status', '=', 'pending_payment')
-    .where('expires_at', '<=', sql<Date>`UTC_TIMESTAMP(3)`)
-    .$if(without.length > 0, (query) => query.where('product_id', 'not in', without))
-    .orderBy('expires_at')
-    .limit(limit);
+  return (
+    db
+      .selectFrom('orders')
+      .select(['order_no', 'product_id'])
+      .where('status', '=', 'pending_payment')
+      .where('expires_at', '<=', LEDGER_NOW)
+      // Swept again and again otherwise, since they do not expire.
+      .where(IS_NOT_PAID_FOR)
+      .$if(without.length > 0, (query) => query.where('product_id', 'not in', without))
+      .orderBy('expires_at')
+      .limit(limit)
+  );
 }

@@ -20,7 +20,19 @@ const COLUMNS = [
 const TEXT_LENGTH_MAX = 200;
 
 /**
- * Opens a payment, unless the order is not to be paid (any more). One statement that waits for whoever moves the order: either it sees the
+ * Of `orders`: whose payment has not arrived. Where it has, and Redis could not be told, the order is `paid` in all but name: it is neither
+ * cancelled nor expires, and nobody pays it again.
+ */
+export const IS_NOT_PAID_FOR = sql<boolean>`
+  NOT EXISTS (SELECT 1 FROM payments WHERE payments.order_no = orders.order_no AND order_due_at IS NOT NULL)`;
+
+/** Of `orders`: which are to be paid, and in time. One without a deadline is from before there was one. */
+const IS_IN_TIME = sql<boolean>`
+  orders.status = 'pending_payment' AND (expires_at IS NULL OR expires_at > ${LEDGER_NOW})`;
+
+/**
+ * Opens a payment, unless the order is not to be paid (any more). Whether one has arrived for it is not asked: this statement would lock what it
+ * reads of payments, against others like it. One statement that waits for whoever moves the order: either it sees the
  * move, or the move finds the open payment and has it expired.
  *
  * @throws the database's error for a duplicate, where the order has an open payment
@@ -36,16 +48,40 @@ export async function insertPayment(
     SELECT ${payment.payment_id}, order_no, product_id, ${payment.provider}, 'started', price_cents, ${payment.currency},
       UTC_TIMESTAMP(3), UTC_TIMESTAMP(3)
     FROM orders
-    WHERE order_no = ${orderNo} AND status = 'pending_payment'
+    WHERE order_no = ${orderNo} AND ${IS_IN_TIME}
     LOCK IN SHARE MODE`.execute(db);
 }
 
+/** The open payment of an order that can be paid now. */
 export async function findOpenPayment(db: Db, orderNo: string): Promise<Payment | undefined> {
   return db
     .selectFrom('payments')
     .select(COLUMNS)
     .where('order_no', '=', orderNo)
     .where('open', '=', 1)
+    .where((where) =>
+      where.exists(
+        where
+          .selectFrom('orders')
+          .select('order_no')
+          .where('order_no', '=', orderNo)
+          .where(IS_IN_TIME)
+          .where(IS_NOT_PAID_FOR),
+      ),
+    )
+    .executeTakeFirst();
+}
+
+/** The payment by which an order is paid, or is about to be. */
+export async function findPaymentThatPaid(db: Db, orderNo: string): Promise<Payment | undefined> {
+  const columns = COLUMNS.map((column) => `payments.${column}` as const);
+  return db
+    .selectFrom('payments')
+    .innerJoin('orders', 'orders.order_no', 'payments.order_no')
+    .select(columns)
+    .where('payments.order_no', '=', orderNo)
+    .where('payments.status', '=', 'succeeded')
+    .where((where) => where.or([where('orders.status', '=', 'paid'), where('order_due_at', 'is not', null)]))
     .executeTakeFirst();
 }
 
@@ -53,16 +89,44 @@ export async function findPayment(db: Db, paymentId: string): Promise<Payment | 
   return db.selectFrom('payments').select(COLUMNS).where('payment_id', '=', paymentId).executeTakeFirst();
 }
 
+export async function findPayments(tx: Tx, paymentIds: readonly string[]): Promise<Payment[]> {
+  return tx.selectFrom('payments').select(COLUMNS).where('payment_id', 'in', paymentIds).execute();
+}
+
 /** The payments as they are now, locked: whoever asks their provider moves them without the sale's row. */
 export async function lockPayments(
   tx: Tx,
   paymentIds: readonly string[],
-): Promise<(Payment & { readonly refund_by: string | null })[]> {
+): Promise<(Payment & { readonly refund_by: string | null; readonly order_due_at: Date | null })[]> {
   return tx
     .selectFrom('payments')
-    .select([...COLUMNS, 'refund_by'])
+    .select([...COLUMNS, 'refund_by', 'order_due_at'])
     .where('payment_id', 'in', paymentIds)
     .forUpdate()
+    .execute();
+}
+
+/** Leaves it to `payDueOrders` to move the orders of payments that have succeeded. */
+export async function markOrdersDue(tx: Tx, paymentIds: readonly string[]): Promise<void> {
+  if (paymentIds.length === 0) return;
+  await tx.updateTable('payments').set({ order_due_at: LEDGER_NOW }).where('payment_id', 'in', paymentIds).execute();
+}
+
+/** Their orders are moved, or do not need to be. */
+export async function clearOrdersDue(tx: Tx, paymentIds: readonly string[]): Promise<void> {
+  if (paymentIds.length === 0) return;
+  await tx.updateTable('payments').set({ order_due_at: null }).where('payment_id', 'in', paymentIds).execute();
+}
+
+/** Payments whose orders are to be moved to `paid`, those that arrived first before the others, but for those of the sales `without`. */
+export async function paymentsWithOrdersDue(db: Db, limit: number, without: readonly number[]): Promise<Payment[]> {
+  return db
+    .selectFrom('payments')
+    .select(COLUMNS)
+    .where('order_due_at', 'is not', null)
+    .$if(without.length > 0, (query) => query.where('product_id', 'not in', without))
+    .orderBy('order_due_at')
+    .limit(limit)
     .execute();
 }
 
@@ -73,6 +137,7 @@ export async function lockSucceededPayment(tx: Tx, orderNo: string): Promise<Pay
     .select(COLUMNS)
     .where('order_no', '=', orderNo)
     .where('status', '=', 'succeeded')
+    .where('order_due_at', 'is', null)
     .forUpdate()
     .executeTakeFirst();
 }
@@ -144,6 +209,7 @@ export async function movePayments(
       ...(to === 'refund_pending' ? { ask_at: LEDGER_NOW, key_no: sql`key_no + 1` } : { ask_at: null }),
       asks: 0,
       last_error: null,
+      order_due_at: null,
     })
     .where('payment_id', 'in', paymentIds)
     .where('status', '=', from)

@@ -78,13 +78,13 @@ function isSettled(where: ExpressionBuilder<Database, 'products'>) {
         .whereRef('stock_returns.product_id', '=', 'products.id')
         .where('applied_at', 'is', null),
     ),
-    // A provider is to be asked: for a refund, or to expire a payment.
+    // A provider is to be asked, for a refund or to expire a payment, or an order is to be moved.
     none(
       where
         .selectFrom('payments')
         .select('payment_id')
         .whereRef('payments.product_id', '=', 'products.id')
-        .where('ask_at', 'is not', null),
+        .where((either) => either.or([either('ask_at', 'is not', null), either('order_due_at', 'is not', null)])),
     ),
     none(where.selectFrom('order_events').select('id').whereRef('order_events.product_id', '=', 'products.id')),
   ]);

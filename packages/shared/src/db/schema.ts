@@ -103,6 +103,8 @@ export interface PaymentsTable {
   last_error: string | null;
   /** What operators should know of its money. */
   note: string | null;
+  /** When it arrived, where its order is still to be moved to `paid`, since Redis could not be told. */
+  order_due_at: Date | null;
   open: GeneratedAlways<number | null>;
 }
 

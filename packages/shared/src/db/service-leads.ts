@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { Db } from './client.ts';
 
 /** The services that serve the whole ledger. Each has its row from the migration on. */
-export type LedgerService = 'expiry' | 'payment_calls' | 'order_events' | 'retention';
+export type LedgerService = 'expiry' | 'due_payments' | 'payment_calls' | 'order_events' | 'retention';
 
 /** Makes the caller, or keeps it, the one process that runs the service now, by MySQL's clock. Returns whether it leads. */
 export async function takeLead(db: Db, service: LedgerService, processName: string, lifeMs: number): Promise<boolean> {

@@ -1,15 +1,18 @@
 import { Refusal } from '../domain/errors.ts';
 import type { Order } from '../domain/order.ts';
-import { effectOf, type PaymentEffect, type PaymentEvent } from '../domain/payment.ts';
-import type { Db } from '../db/client.ts';
-import { lockOrders, moveOrders, paymentsThatPaid, type Mover } from '../db/order-transitions.ts';
+import { effectOf, type Payment, type PaymentEffect, type PaymentEvent } from '../domain/payment.ts';
+import type { Db, Tx } from '../db/client.ts';
+import { lockOrders, moveOrders, moversTo, paymentsThatPaid, type Mover } from '../db/order-transitions.ts';
 import { findOrders } from '../db/orders.ts';
 import {
   appliedEvents,
+  clearOrdersDue,
   findPayment,
+  findPayments,
   insertPaymentEvents,
   lockPayments,
   lockSucceededPayment,
+  markOrdersDue,
   movePayments,
   updateRefundBy,
 } from '../db/payments.ts';
@@ -32,20 +35,25 @@ interface Cancel {
 
 const cancelAll: Work<Cancel, Order> = async ({ tx, product_id, now, moved }, cancels) => {
   const movers = new Map(cancels.map(({ order_no, mover }) => [order_no, mover]));
-  const cancelled = await moveOrders(tx, product_id, movers, 'pending_payment', 'cancelled', now);
-  moved(cancelled);
-  const after = new Map((await findOrders(tx, [...movers.keys()])).map((order) => [order.order_no, order]));
-  const fresh = new Set(cancelled.map(({ order_no }) => order_no));
-  // Whoever asks for the same at the same moment is told that it is cancelled.
-  return cancels.map(({ order_no }) =>
-    fresh.delete(order_no) ? after.get(order_no)! : illegal('order', after.get(order_no)?.status ?? 'queued'),
-  );
+  moved(await moveOrders(tx, product_id, movers, 'pending_payment', 'cancelled', now));
+  const orderNos = [...movers.keys()];
+  const after = new Map((await findOrders(tx, orderNos)).map((order) => [order.order_no, order]));
+  const cancelledBy = await moversTo(tx, orderNos, 'cancelled');
+  return cancels.map(({ order_no, mover }) => {
+    const order = after.get(order_no);
+    // Now, or before by the same: whoever did not hear of it asks again.
+    if (order !== undefined && cancelledBy.get(order_no) === mover.actor) return order;
+    if (order?.status === 'pending_payment') {
+      return new Refusal('invalid_state', { detail: 'The payment of the order has arrived' });
+    }
+    return illegal('order', order?.status ?? 'queued');
+  });
 };
 
 /**
- * Cancels an unpaid order; its unit goes back on sale.
+ * Cancels an unpaid order; its unit goes back on sale. Asked again by whoever has cancelled it, the answer is the same.
  *
- * @throws Refusal `invalid_state` with the state it is in, where it is not `pending_payment`
+ * @throws Refusal `invalid_state` with the state it is in, where it is not `pending_payment`, or where its payment has arrived
  */
 export function cancelOrder(
   { saleTransactions }: Pick<MoveDeps, 'saleTransactions'>,
@@ -84,21 +92,27 @@ interface Told {
 }
 
 /** Events of one order build on each other, so of each order one is applied at a time. */
-const applyAll: Work<Told, boolean> = async (transaction, told) => {
-  const answers = new Map<Told, boolean>();
-  for (let left = told; left.length > 0; left = left.filter((one) => !answers.has(one))) {
-    const first = new Map(left.toReversed().map((one) => [one.order_no, one]));
-    for (const [provider, wave] of Map.groupBy(first.values(), (one) => one.provider)) {
-      const changed = await applyEvents(transaction, provider, wave);
-      for (const [i, one] of wave.entries()) answers.set(one, changed[i]!);
+const applyAll =
+  (apply: typeof applyEvents): Work<Told, boolean> =>
+  async (transaction, told) => {
+    const answers = new Map<Told, boolean | Refusal>();
+    for (let left = told; left.length > 0; left = left.filter((one) => !answers.has(one))) {
+      const first = new Map(left.toReversed().map((one) => [one.order_no, one]));
+      for (const [provider, wave] of Map.groupBy(first.values(), (one) => one.provider)) {
+        const changed = await apply(transaction, provider, wave);
+        for (const [i, one] of wave.entries()) answers.set(one, changed[i]!);
+      }
     }
-  }
-  return told.map((one) => answers.get(one)!);
-};
+    return told.map((one) => answers.get(one)!);
+  };
+
+const applyToOrders = applyAll(applyEvents);
+const applyToPayments = applyAll(applyEventsWithoutRedis);
 
 /**
  * Applies what a provider tells of a payment, once. Money that arrives for an order that is closed, or paid already, or that is not its price, goes
- * back: the payment waits for its refund and the order stays as it is.
+ * back: the payment waits for its refund and the order stays as it is. Money that arrives while Redis cannot be told is taken all the same, and its order moved as soon as
+ * Redis can be (`payDueOrders`).
  *
  * @returns whether anything changed; false for an event that was applied before or comes too late to matter
  * @throws Refusal `not_found` for an unknown payment, or one of a sale that is being archived
@@ -107,20 +121,27 @@ export async function applyPaymentEvent(deps: MoveDeps, provider: string, event:
   const known = await findPayment(deps.db, event.payment_id);
   if (known === undefined || known.provider !== provider) throw new Refusal('not_found');
   const { product_id, order_no } = known;
-  return deps.saleTransactions.run(product_id, applyAll, { provider, order_no, event });
+  const told = { provider, order_no, event };
+  return deps.saleTransactions.run(product_id, applyToOrders, told, { withoutRedis: applyToPayments });
 }
 
-/** Applies events of a provider, each about another order of the sale. */
-async function applyEvents(
-  { tx, product_id, now, moved }: SaleTransaction,
-  provider: string,
-  told: readonly Told[],
-): Promise<boolean[]> {
+const payer = ({ provider, payment_id }: Pick<Payment, 'provider' | 'payment_id'>): Mover => ({
+  actor: `payment:${provider}`,
+  reason: payment_id,
+});
+
+/** Events of a provider, each about another order of the sale, and what they are to do. Their orders and payments are locked. */
+async function lockEvents(tx: Tx, provider: string, told: readonly Told[]) {
   const events = told.map(({ event }) => event);
-  const eventIds = events.map(({ event_id }) => event_id);
-  const applied = await appliedEvents(tx, provider, eventIds);
-  const orderNos = told.map(({ order_no }) => order_no);
-  await lockOrders(tx, orderNos);
+  const applied = await appliedEvents(
+    tx,
+    provider,
+    events.map(({ event_id }) => event_id),
+  );
+  await lockOrders(
+    tx,
+    told.map(({ order_no }) => order_no),
+  );
   const found = await lockPayments(tx, idsOf(events));
   const payments = new Map(found.map((payment) => [payment.payment_id, payment]));
   const effects = new Map<PaymentEvent, PaymentEffect>();
@@ -128,26 +149,58 @@ async function applyEvents(
     const { status } = payments.get(event.payment_id)!;
     effects.set(event, applied.has(event.event_id) ? 'none' : effectOf(event.kind, status));
   }
-  const having = (effect: PaymentEffect) =>
-    events.filter((event) => effects.get(event) === effect).map(({ payment_id }) => payments.get(payment_id)!);
-  const by = (payment_id: string, actor = `payment:${provider}`): Mover => ({ actor, reason: payment_id });
+  return {
+    events,
+    having: (effect: PaymentEffect) =>
+      events.filter((event) => effects.get(event) === effect).map(({ payment_id }) => payments.get(payment_id)!),
+    /** Keeps those that were applied, and answers each. */
+    answer: async (refused?: PaymentEffect): Promise<(boolean | Refusal)[]> => {
+      const isRefused = (event: PaymentEvent) => effects.get(event) === refused;
+      const news = events.filter((event) => !applied.has(event.event_id) && !isRefused(event));
+      await insertPaymentEvents(tx, provider, news);
+      return events.map((event) => (isRefused(event) ? new Refusal('unavailable') : effects.get(event) !== 'none'));
+    },
+  };
+}
 
-  await movePayments(tx, idsOf(having('decline')), 'started', 'declined');
-
-  const paying = having('pay');
-  const returning = having('return');
-  const refunding = having('refund');
+/** Payments that were declined before may succeed after all. */
+async function succeed(tx: Tx, payments: readonly Payment[]): Promise<void> {
   for (const from of ['started', 'declined'] as const) {
-    const those = [...paying, ...returning, ...refunding].filter(({ status }) => status === from);
+    const those = payments.filter(({ status }) => status === from);
     await movePayments(tx, idsOf(those), from, 'succeeded');
   }
-  const payers = new Map(paying.map(({ order_no, payment_id }) => [order_no, by(payment_id)]));
+}
+
+/** Sends money back that pays for nothing, or whose refund failed. */
+async function giveBack(tx: Tx, payments: readonly Payment[]): Promise<void> {
+  await movePayments(tx, idsOf(payments), 'succeeded', 'refund_pending');
+  await movePayments(tx, idsOf(payments), 'refunded', 'refund_pending');
+}
+
+/** Moves the orders that succeeded payments pay for; money for an order that is closed, or paid already, goes back. */
+async function payOrders({ tx, product_id, now, moved }: SaleTransaction, payments: readonly Payment[]): Promise<void> {
+  const first = new Map(payments.toReversed().map((payment) => [payment.order_no, payment]));
+  const payers = new Map([...first].map(([order_no, payment]) => [order_no, payer(payment)]));
   const paid = await moveOrders(tx, product_id, payers, 'pending_payment', 'paid', now);
   moved(paid);
-  const inTime = new Set(paid.map(({ order_no }) => order_no));
-  const late = paying.filter(({ order_no }) => !inTime.has(order_no));
-  await movePayments(tx, idsOf([...late, ...returning]), 'succeeded', 'refund_pending');
-  await movePayments(tx, idsOf(returning), 'refunded', 'refund_pending');
+  const inTime = new Set(paid.map(({ order_no }) => first.get(order_no)));
+  const late = payments.filter((payment) => !inTime.has(payment));
+  await movePayments(tx, idsOf(late), 'succeeded', 'refund_pending');
+}
+
+async function applyEvents(
+  transaction: SaleTransaction,
+  provider: string,
+  told: readonly Told[],
+): Promise<(boolean | Refusal)[]> {
+  const { tx, product_id, now, moved } = transaction;
+  const { having, answer } = await lockEvents(tx, provider, told);
+  await movePayments(tx, idsOf(having('decline')), 'started', 'declined');
+
+  const [paying, returning, refunding] = [having('pay'), having('return'), having('refund')];
+  await succeed(tx, [...paying, ...returning, ...refunding]);
+  await payOrders(transaction, paying);
+  await giveBack(tx, returning);
 
   if (refunding.length > 0) {
     // Some are refunded at the provider without our asking.
@@ -155,15 +208,76 @@ async function applyEvents(
     await movePayments(tx, idsOf(unasked), 'succeeded', 'refund_pending');
     await movePayments(tx, idsOf(refunding), 'refund_pending', 'refunded');
     // An order is refunded with the payment that paid it, not with one that came on top.
-    const payerOf = await paymentsThatPaid(tx, orderNos);
+    const payerOf = await paymentsThatPaid(
+      tx,
+      refunding.map(({ order_no }) => order_no),
+    );
     const closing = refunding.filter(({ order_no, payment_id }) => payerOf.get(order_no) === payment_id);
-    const refunders = new Map(closing.map((one) => [one.order_no, by(one.payment_id, one.refund_by ?? undefined)]));
-    moved(await moveOrders(tx, product_id, refunders, 'paid', 'refunded', now));
+    const refunders = closing.map((one): [string, Mover] => {
+      const asked = one.refund_by === null ? {} : { actor: one.refund_by };
+      return [one.order_no, { ...payer(one), ...asked }];
+    });
+    moved(await moveOrders(tx, product_id, new Map(refunders), 'paid', 'refunded', now));
   }
+  return answer();
+}
 
-  const news = events.filter((event) => !applied.has(event.event_id));
-  await insertPaymentEvents(tx, provider, news);
-  return events.map((event) => effects.get(event) !== 'none');
+/** What events change where no order can be moved: money is taken, and a refund, whose order would be closed, comes again. */
+async function applyEventsWithoutRedis(
+  { tx }: SaleTransaction,
+  provider: string,
+  told: readonly Told[],
+): Promise<(boolean | Refusal)[]> {
+  const { having, answer } = await lockEvents(tx, provider, told);
+  await movePayments(tx, idsOf(having('decline')), 'started', 'declined');
+
+  const [paying, returning] = [having('pay'), having('return')];
+  await succeed(tx, [...paying, ...returning]);
+  await giveBack(tx, returning);
+  const orders = await findOrders(
+    tx,
+    paying.map(({ order_no }) => order_no),
+  );
+  const unpaid = new Set(orders.filter(({ status }) => status === 'pending_payment').map(({ order_no }) => order_no));
+  const [inTime, late] = [true, false].map((pays) => paying.filter(({ order_no }) => unpaid.has(order_no) === pays));
+  await markOrdersDue(tx, idsOf(inTime!));
+  await movePayments(tx, idsOf(late!), 'succeeded', 'refund_pending');
+  return answer('refund');
+}
+
+const payAllDue: Work<readonly string[], number> = async (transaction, lists) => {
+  const { tx } = transaction;
+  const counts = [];
+  for (const paymentIds of lists) {
+    const known = await findPayments(tx, paymentIds);
+    await lockOrders(
+      tx,
+      known.map(({ order_no }) => order_no),
+    );
+    const due = (await lockPayments(tx, paymentIds)).filter(({ order_due_at }) => order_due_at !== null);
+    await clearOrdersDue(tx, idsOf(due));
+    // Of two for one order, the one that arrived first.
+    await payOrders(
+      transaction,
+      due.toSorted((a, b) => a.order_due_at!.getTime() - b.order_due_at!.getTime()),
+    );
+    counts.push(due.length);
+  }
+  return counts;
+};
+
+/** Moves the orders of these payments of a sale, which arrived while Redis could not be told. Returns how many payments were due still. */
+export function payDueOrders(
+  { saleTransactions }: Pick<MoveDeps, 'saleTransactions'>,
+  productId: number,
+  paymentIds: readonly string[],
+): Promise<number> {
+  return saleTransactions.run(productId, payAllDue, paymentIds);
+}
+
+/** Whether the refund that closed the order was asked for by this actor. */
+async function wasAskedFor(tx: Tx, order_no: string, actor: string): Promise<boolean> {
+  return (await moversTo(tx, [order_no], 'refunded')).get(order_no) === actor;
 }
 
 interface Refund {
@@ -175,6 +289,10 @@ const requestAll: Work<Refund, void> = async ({ tx }, refunds) => {
   const answers: (Refusal | undefined)[] = [];
   for (const { order_no, actor } of refunds) {
     const [now] = await findOrders(tx, [order_no]);
+    if (now?.status === 'refunded' && (await wasAskedFor(tx, order_no, actor))) {
+      answers.push(undefined);
+      continue;
+    }
     if (now?.status !== 'paid') {
       answers.push(illegal('order', now?.status ?? 'queued'));
       continue;
@@ -191,7 +309,8 @@ const requestAll: Work<Refund, void> = async ({ tx }, refunds) => {
 };
 
 /**
- * Asks for the refund of a paid order. The order is `refunded`, and its unit back on sale, when the provider has confirmed.
+ * Asks for the refund of a paid order. The order is `refunded`, and its unit back on sale, when the provider has confirmed. Asked again by the
+ * same actor, then or after that, it changes nothing.
  *
  * @throws Refusal `invalid_state` where the order is not paid
  */

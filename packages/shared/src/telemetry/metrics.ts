@@ -146,6 +146,11 @@ function workerMetrics(registers: Registry[]) {
       registers,
     }),
     orders_expired: new Counter({ name: 'seckill_orders_expired_total', help: 'Orders not paid in time.', registers }),
+    due_payments: new Counter({
+      name: 'seckill_due_payments_total',
+      help: 'Payments that arrived while Redis was away, and whose orders were moved later.',
+      registers,
+    }),
     write_retries: new Counter({
       name: 'seckill_write_retries_total',
       help: 'Transactions that were run again.',

@@ -87,7 +87,7 @@ describe('moves of one sale that come at once', () => {
   test('are refused one by one: the others are committed', async () => {
     const sale = await context.openSale({ seckill_stock: 3 });
     const orders = await placeOrders(context, sale, shoppers(3));
-    await cancelOrder(context, orders[1]!, { actor: 'shopper' });
+    await cancelOrder(context, orders[1]!, { actor: 'operator' });
     const release = await holdRow(sale);
     const cancels = Promise.allSettled(orders.map((order) => cancelOrder(context, order, { actor: 'shopper' })));
     await aLockIsWaitedFor(context.db);
@@ -128,6 +128,85 @@ describe('moves of one sale that come at once', () => {
     expect(await statusesOf(sale)).toEqual(['cancelled', 'cancelled', 'pending_payment']);
     expect((await cancel(orders[0]!)).status).toBe('cancelled');
   });
+});
+
+describe('behind a server that does not answer', () => {
+  /** A connection of a pool whose silence is noticed after 8 s. */
+  const IMPATIENT_MS = 4_000;
+  const timed = async (call: Promise<unknown>) => {
+    const asked_ms = performance.now();
+    const outcome = await call.then(
+      () => 'done',
+      (error: { code?: string }) => error.code,
+    );
+    return { outcome, took_ms: performance.now() - asked_ms };
+  };
+
+  test(
+    'everybody who waits is told so at once: 450 cancels were once told after up to 18 s',
+    { timeout: 60_000 },
+    async () => {
+      const sale = await context.openSale({ seckill_stock: 450 });
+      const orders = await placeOrders(context, sale, shoppers(450));
+      const { saleTransactions } = openTransactions(2);
+      const release = await holdRow(sale);
+      const cancels = orders.map((order) => timed(cancelOrder({ saleTransactions }, order, { actor: 'shopper' })));
+      const [first, ...behind] = cancels;
+      const told = await Promise.all(behind);
+      expect(new Set(told.map(({ outcome }) => outcome))).toEqual(new Set(['unavailable']));
+      expect(Math.max(...told.map(({ took_ms }) => took_ms))).toBeLessThan(IMPATIENT_MS);
+      // Whoever comes while it still hangs does not wait at all.
+      const late = await timed(cancelOrder({ saleTransactions }, orders[1]!, { actor: 'shopper' }));
+      expect(late).toMatchObject({ outcome: 'unavailable', took_ms: expect.toSatisfy((ms: number) => ms < 500) });
+      await release();
+      expect((await first!).outcome).not.toBe('unavailable');
+      // As soon as the row is free all is as ever.
+      expect((await cancelOrder({ saleTransactions }, orders[2]!, { actor: 'shopper' })).status).toBe('cancelled');
+      expect((await statusesOf(sale)).filter((status) => status === 'cancelled').length).toBeLessThanOrEqual(2);
+    },
+  );
+
+  test(
+    'those who wait fail with a transaction that got no answer, payments too: their turns would take as long',
+    { timeout: 60_000 },
+    async () => {
+      const sale = await context.openSale({ seckill_stock: 2 });
+      const orders = await placeOrders(context, sale, shoppers(2));
+      const [, payment_id] = [
+        await openPayment(context, orders[0]!.order_no),
+        await openPayment(context, orders[1]!.order_no),
+      ];
+      const { db, saleTransactions } = openTransactions(2);
+      const release = await holdRow(sale);
+      onTestFinished(release);
+      const cancel = timed(cancelOrder({ saleTransactions }, orders[0]!, { actor: 'shopper' }));
+      await aLockIsWaitedFor(context.db);
+      const event = { event_id: 'behind-a-lock', payment_id, kind: 'succeeded' } as const;
+      const paid = timed(applyPaymentEvent({ db, saleTransactions }, 'sandbox', event));
+      // The server's own limit of a wait for a row.
+      const [first, second] = await Promise.all([cancel, paid]);
+      expect(second.outcome).toBe('unavailable');
+      // Not a second limit after the first.
+      expect(second.took_ms).toBeLessThan(first.took_ms + 500);
+    },
+  );
+
+  test(
+    'no more wait than can be served: the others are told before anything is done',
+    { timeout: 60_000 },
+    async () => {
+      const sale = await context.insertSale();
+      const { saleTransactions } = openTransactions(2);
+      const release = await holdRow(sale);
+      const nothing: Work<number, number> = (_, items) => Promise.resolve(items);
+      const works = Array.from({ length: 5_002 }, (_, i) => timed(saleTransactions.run(sale.id, nothing, i)));
+      await aLockIsWaitedFor(context.db);
+      await release();
+      const told = await Promise.all(works);
+      expect(told.filter(({ outcome }) => outcome === 'overloaded')).toHaveLength(1);
+      expect(told.filter(({ outcome }) => outcome === 'done')).toHaveLength(5_001);
+    },
+  );
 });
 
 test('sales do not wait for each other', async () => {

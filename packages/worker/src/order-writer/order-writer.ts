@@ -1,14 +1,17 @@
 import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
+import { LedgerHealth } from './ledger-health.ts';
 import { NotNow, SaleWriter, type SaleWriterDeps } from './sale-writer.ts';
 
 /** The writers of all sales that this process has jobs of. */
 export class OrderWriter {
   readonly #deps: SaleWriterDeps;
+  readonly #ledgerHealth: LedgerHealth;
   readonly #writers = new Map<number, SaleWriter>();
   #stopping = false;
 
   constructor(deps: SaleWriterDeps) {
     this.#deps = deps;
+    this.#ledgerHealth = new LedgerHealth(deps.db);
   }
 
   /** @see SaleWriter.settle */
@@ -17,7 +20,7 @@ export class OrderWriter {
     if (this.#stopping) throw new NotNow('stopping');
     let writer = this.#writers.get(sale.id);
     if (writer === undefined) {
-      writer = new SaleWriter(this.#deps, sale);
+      writer = new SaleWriter(this.#deps, sale, this.#ledgerHealth);
       this.#writers.set(sale.id, writer);
     }
     try {

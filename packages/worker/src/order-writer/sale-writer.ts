@@ -4,6 +4,7 @@ import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
 import type { Commands, HeldReservation } from '@flash-sale/shared/redis/commands.ts';
 import { acquireLease, LeaseLost, LoadedElsewhere, stopSale, type Lease } from '@flash-sale/shared/sale/lease.ts';
 import { inBatchSpan, type Tracing } from '@flash-sale/shared/telemetry/tracing.ts';
+import { LedgerHealth } from './ledger-health.ts';
 import { FenceBehind, LedgerWriter, type LedgerWriterDeps } from './ledger-writer.ts';
 
 /** How long a sale's jobs wait for the lease before they go back to the queue. */
@@ -51,13 +52,15 @@ interface WaitingJob {
 export class SaleWriter {
   readonly #deps: SaleWriterDeps;
   readonly #sale: SaleRef;
+  readonly #ledgerHealth: LedgerHealth;
   readonly #jobs = new Set<WaitingJob>();
   #running: Promise<void> | undefined;
   #stopping = false;
 
-  constructor(deps: SaleWriterDeps, sale: SaleRef) {
+  constructor(deps: SaleWriterDeps, sale: SaleRef, ledgerHealth = new LedgerHealth(deps.db)) {
     this.#deps = deps;
     this.#sale = sale;
+    this.#ledgerHealth = ledgerHealth;
   }
 
   /** What is under way, or undefined. */
@@ -172,6 +175,7 @@ export class SaleWriter {
     const until_ms = performance.now() + LEASE_HOLD_MS;
     let settling: Promise<unknown> = Promise.resolve();
     try {
+      await this.#ledgerHealth.check();
       let next = await this.#read(lease, ledger);
       for (let wrote = false; ; wrote = true) {
         lease.check();
@@ -181,7 +185,7 @@ export class SaleWriter {
         const took = this.#deps.metrics.write_seconds.startTimer();
         const isFull = batch.length >= this.#deps.order_batch_max;
         const work = [
-          inBatchSpan(tracing, 'commit', batch, attributes, () => ledger.write(batch)),
+          inBatchSpan(tracing, 'commit', batch, attributes, () => this.#ledgerHealth.watch(ledger.write(batch))),
           settling,
           isFull ? this.#read(lease, ledger, batch.length) : Promise.resolve(undefined),
         ] as const;

@@ -113,8 +113,10 @@ describe('an order', () => {
   });
 
   test('has its open payment expired at the provider', async () => {
-    const [order] = await placeOrders(context, await context.openSale(), ['alice'], past());
-    const payment_id = await openPayment(context, order!.order_no);
+    const order = await placeOrder(context, await context.openSale());
+    const payment_id = await openPayment(context, order.order_no);
+    const expires_at = new Date(Date.now() - 1);
+    await context.db.updateTable('orders').set({ expires_at }).where('order_no', '=', order.order_no).execute();
     await openExpiry().sweep();
     const { ask_at } = await context.db
       .selectFrom('payments')

@@ -245,7 +245,7 @@ describe.each(keepers)('a lead that is kept in %s', (_where, open) => {
 
   test('of each service is kept apart from the others', async () => {
     const leads = open();
-    const services = ['expiry', 'payment_calls', 'order_events', 'retention'] as const;
+    const services = ['expiry', 'due_payments', 'payment_calls', 'order_events', 'retention'] as const;
     for (const service of services) await leads.resign(service, 'b');
     for (const service of services) expect(await leads.take(service, `of ${service}`, LIFE_MS)).toBe(true);
     for (const service of services) await leads.resign(service, `of ${service}`);

@@ -99,8 +99,10 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
     const order = sale && (await orders.read(sale, request.params.orderNo));
     if (order === undefined) return reply.refuse('not_found');
     // Looked at first, so that what is refused is not recorded as done.
-    if (order.status !== 'paid') return reply.refuse('invalid_state', { detail: `The order is ${order.status}` });
-    await recordAction(db, actionOf(request, 'refund', `order ${order.order_no}`));
+    if (order.status !== 'paid' && order.status !== 'refunded')
+      return reply.refuse('invalid_state', { detail: `The order is ${order.status}` });
+    if (order.status === 'paid') await recordAction(db, actionOf(request, 'refund', `order ${order.order_no}`));
+    // Of a refunded order it changes nothing, and answers whether it was refunded for an operator.
     await requestRefund({ saleTransactions }, order, 'operator');
     request.log.info({ order_no: order.order_no }, 'refund requested');
     return reply.code(202).send(orderView(order));

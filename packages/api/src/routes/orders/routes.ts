@@ -3,8 +3,10 @@ import { priceOfCents } from '@flash-sale/shared/domain/money.ts';
 import type { Order } from '@flash-sale/shared/domain/order.ts';
 import { findOrder, listOrdersOfUser } from '@flash-sale/shared/db/orders.ts';
 import { isDuplicate } from '@flash-sale/shared/db/errors.ts';
+import { ledgerTime } from '@flash-sale/shared/db/clock.ts';
 import {
   findOpenPayment,
+  findPaymentThatPaid,
   insertPayment,
   movePayments,
   renewKey,
@@ -82,14 +84,14 @@ export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) =>
   app.post('/api/v1/orders/:orderNo/pay', { schema: PayOrder, ...bodyMayBeMissing }, async (request) => {
     const { user_id, sandbox } = request.body;
     const order = await ownOrder(request, request.params.orderNo, user_id);
-    const payment = await openPayment(order);
-    const url = payment.url ?? (await startPayment(request, payment, sandbox));
+    const standing = await payablePayment(order);
+    const payment = 'paid' in standing ? standing : await started(request, standing, sandbox);
+    const { payment_id, amount_cents, currency } = payment;
+    const facts = { payment_id, provider: payment.provider, amount: priceOfCents(amount_cents), currency };
+    if ('paid' in payment) return { ...facts, next: { action: 'none' as const } };
     return {
-      payment_id: payment.payment_id,
-      provider: payment.provider,
-      amount: priceOfCents(payment.amount_cents),
-      currency: payment.currency,
-      next: { action: 'redirect' as const, url },
+      ...facts,
+      next: { action: 'redirect' as const, url: payment.url },
       ...(order.expires_at_ms === undefined ? {} : { expires_at: isoOf(order.expires_at_ms) }),
     };
   });
@@ -101,13 +103,14 @@ export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) =>
     return orderView(cancelled);
   });
 
-  /** Has the provider start the payment, and answers where the shopper pays. */
-  async function startPayment(
+  /** The payment once its provider has started it, and knows where the shopper pays. */
+  async function started(
     request: FastifyRequest,
     payment: Payment,
     behaviour: SandboxBehaviour | undefined,
-  ): Promise<string> {
+  ): Promise<StartedPayment | PaidPayment> {
     const { payment_id, order_no } = payment;
+    if (payment.url !== null) return { ...payment, url: payment.url };
     const { provider_ref, url } = await provider.start(payment, behaviour).catch(async (error: unknown) => {
       // What a provider says of its own errors is not for shoppers. An answer that it keeps for a day is not asked for again.
       if (error instanceof ProviderFault && error.mayBeKept) await renewKey(db, payment);
@@ -115,33 +118,54 @@ export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) =>
     });
     request.log.info({ order_no, payment_id }, 'payment started');
     const standing = await updateStartedPayment(db, payment_id, provider_ref, url);
-    // Closed while the provider started. A worker ends it there.
-    if (standing === undefined) throw await notToBePaid(order_no);
-    return standing;
+    if (standing !== undefined) return { ...payment, url: standing };
+    // Paid before the provider's answer to the start was here; or closed, and a worker ends it there.
+    return paidPayment(order_no);
   }
 
   async function notToBePaid(orderNo: string): Promise<Refusal> {
-    const now = await findOrder(db, orderNo);
-    return new Refusal('invalid_state', { detail: `The order is ${now?.status ?? 'queued'}` });
+    const [order, now] = await Promise.all([findOrder(db, orderNo), ledgerTime(db)]);
+    return new Refusal('invalid_state', { detail: whyNotPaid(order, now.getTime()) });
   }
 
-  /** The order's open payment, made where there is none. */
-  async function openPayment(order: Order): Promise<Payment> {
-    if (order.status !== 'pending_payment') throw await notToBePaid(order.order_no);
+  /** The order's open payment, made where there is none; or the one by which it is paid, for whoever did not hear of that. */
+  async function payablePayment(order: Order): Promise<Payment | PaidPayment> {
+    if (order.status !== 'pending_payment') return paidPayment(order.order_no);
     const standing = await findOpenPayment(db, order.order_no);
     if (standing?.provider === provider.name) return standing;
     // The service takes its money elsewhere now.
-    if (standing !== undefined) await movePayments(db, [standing.payment_id], 'started', 'declined');
+    if (standing === undefined) {
+      const paid = await findPaymentThatPaid(db, order.order_no);
+      if (paid !== undefined) return { ...paid, paid: true };
+    } else await movePayments(db, [standing.payment_id], 'started', 'declined');
     const payment = { payment_id: newPaymentId(Date.now()), provider: provider.name, currency: config.CURRENCY };
     await insertPayment(db, order.order_no, payment).catch((error: unknown) => {
       // Somebody was faster: there is an open one now.
       if (!isDuplicate(error)) throw error;
     });
     const open = await findOpenPayment(db, order.order_no);
-    if (open === undefined) throw await notToBePaid(order.order_no);
-    return open;
+    return open ?? paidPayment(order.order_no);
+  }
+
+  /** @throws Refusal `invalid_state` where the order is not paid */
+  async function paidPayment(orderNo: string): Promise<PaidPayment> {
+    const paid = await findPaymentThatPaid(db, orderNo);
+    if (paid === undefined) throw await notToBePaid(orderNo);
+    return { ...paid, paid: true };
   }
 };
+
+/** Why an order without an open payment is not to be paid. */
+function whyNotPaid(order: Order | undefined, now_ms: number): string {
+  const { status = 'queued', expires_at_ms } = order ?? {};
+  const isPending = status === 'pending_payment';
+  if (expires_at_ms !== undefined && (status === 'expired' || (isPending && expires_at_ms <= now_ms)))
+    return `The time to pay is over since ${isoOf(expires_at_ms)}`;
+  return isPending ? 'The payment was declined; another one can be started' : `The order is ${status}`;
+}
+
+type PaidPayment = Payment & { readonly paid: true };
+type StartedPayment = Payment & { readonly url: string };
 
 /** An order as the contract has it. */
 export function orderView(order: Order) {

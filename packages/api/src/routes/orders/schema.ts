@@ -67,7 +67,8 @@ export const ListOrders = {
 export const PayOrder = {
   ...shoppers,
   summary: 'Pay an order',
-  description: 'Answers what the shopper does next; asked again, the same while that payment is open.',
+  description:
+    'Answers what the shopper does next; asked again, the same while that payment is open, and nothing once the order is paid.',
   params: OrderNoInPath,
   body: Type.Object(
     {
@@ -87,7 +88,10 @@ export const PayOrder = {
       provider: Type.String(),
       amount: Price,
       currency: Type.String(),
-      next: Type.Object({ action: Type.Literal('redirect'), url: Type.String() }),
+      next: Type.Union([
+        Type.Object({ action: Type.Literal('redirect'), url: Type.String() }),
+        Type.Object({ action: Type.Literal('none') }, { description: 'It is paid' }),
+      ]),
       expires_at: Type.Optional(Time),
     }),
   },
@@ -96,7 +100,7 @@ export const PayOrder = {
 export const CancelOrder = {
   ...shoppers,
   summary: 'Cancel an unpaid order',
-  description: 'Its unit goes back on sale, and the shopper may buy again.',
+  description: 'Its unit goes back on sale, and the shopper may buy again. Asked again, the answer is the same.',
   params: OrderNoInPath,
   body: Type.Object({ user_id: Type.Optional(UserId) }, { additionalProperties: false }),
   ...mayRefuse('invalid_state'),

@@ -1,0 +1,47 @@
+import type { Db } from '@flash-sale/shared/db/client.ts';
+import { paymentsWithOrdersDue } from '@flash-sale/shared/db/payments.ts';
+import { payDueOrders } from '@flash-sale/shared/order/moves.ts';
+import type { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
+import type { Rounds } from '@flash-sale/shared/process/service.ts';
+import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
+import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
+
+const INTERVAL_MS = 500;
+/** Payments of one transaction at the most. */
+const BATCH = 500;
+
+export interface DuePaymentsDeps {
+  readonly db: Db;
+  readonly saleTransactions: SaleTransactions;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+/**
+ * Due payments: moves the orders of payments that arrived while Redis could not be told of a move, as soon as it can. What is due is in MySQL, in the
+ * transaction that took the money. By one process at a time; two at once move each order once.
+ */
+export function duePayments({ db, saleTransactions, log, metrics }: DuePaymentsDeps): Rounds<'due_payments'> {
+  return {
+    name: 'due_payments',
+    interval_ms: INTERVAL_MS,
+    async round(stopping) {
+      /** Sales whose Redis is still away, which must not keep the others waiting. */
+      const stuck = new Set<number>();
+      while (!stopping.aborted) {
+        const due = await paymentsWithOrdersDue(db, BATCH, [...stuck]);
+        for (const [product_id, payments] of Map.groupBy(due, (payment) => payment.product_id)) {
+          const paymentIds = payments.map(({ payment_id }) => payment_id);
+          try {
+            metrics.due_payments.inc(await payDueOrders({ saleTransactions }, product_id, paymentIds));
+          } catch (error) {
+            stuck.add(product_id);
+            const facts = { err: error, sale: product_id, payments: paymentIds };
+            log.warn(facts, 'orders that are paid for not moved; tried again later');
+          }
+        }
+        if (due.length < BATCH) return;
+      }
+    },
+  };
+}

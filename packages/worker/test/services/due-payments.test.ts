@@ -1,0 +1,223 @@
+import { once } from 'node:events';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { findOpenPayment, findPaymentThatPaid } from '@flash-sale/shared/db/payments.ts';
+import type { Order } from '@flash-sale/shared/domain/order.ts';
+import type { PaymentEvent } from '@flash-sale/shared/domain/payment.ts';
+import { applyPaymentEvent, cancelOrder } from '@flash-sale/shared/order/moves.ts';
+import { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
+import { connectRedis } from '@flash-sale/shared/redis/client.ts';
+import { createCommands } from '@flash-sale/shared/redis/commands.ts';
+import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { ledgerOf, openPayment, placeOrder } from '../../../shared/test/ordering.ts';
+import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
+import { duePayments } from '../../src/services/due-payments.ts';
+import { expiry } from '../../src/services/expiry.ts';
+import { startPrivateRedis, type PrivateRedis } from '../private-redis.ts';
+
+const NOWHERE = '127.0.0.1:1';
+const GOING_ON = new AbortController().signal;
+/** A provider gives up on a webhook after seconds. */
+const WEBHOOK_MS_MAX = 3_000;
+
+async function openContext(env: Readonly<Record<string, string>> = {}): Promise<TestContext> {
+  const context = await openTestContext(env);
+  context.redis.on('error', () => undefined);
+  onTestFinished(() => context.close());
+  return context;
+}
+
+/** The transactions of an api process, on a Redis connection like its own: to the context's Redis, or to where none is. */
+async function openApi(context: TestContext, REDIS_ADDR = context.config.REDIS_ADDR) {
+  const redis = connectRedis({ ...context.config, REDIS_ADDR }, 'request').on('error', () => undefined);
+  onTestFinished(() => redis.disconnect());
+  if (REDIS_ADDR !== NOWHERE) await once(redis, 'ready');
+  const { db, log, keys } = context;
+  const commands = createCommands(redis, keys);
+  const saleTransactions = new SaleTransactions({ db, commands, log, order_events: true });
+  let events = 0;
+  return {
+    saleTransactions,
+    tell: (payment_id: string, kind: PaymentEvent['kind'], event_id = `${kind} ${payment_id} ${(events += 1)}`) =>
+      applyPaymentEvent({ db, saleTransactions }, 'sandbox', { event_id, payment_id, kind }),
+  };
+}
+const cutOff = (context: TestContext) => openApi(context, NOWHERE);
+
+function openWorker(context: TestContext, saleTransactions = context.saleTransactions) {
+  const { db, log } = context;
+  const metrics = createMetrics('worker');
+  return {
+    expire: () => expiry({ db, saleTransactions, log, metrics }).round(GOING_ON),
+    pay: () => duePayments({ db, saleTransactions, log, metrics }).round(GOING_ON),
+    paid: async () => (await metrics.due_payments.get()).values[0]!.value,
+  };
+}
+
+async function payingOrder(context: TestContext): Promise<{ order: Order; payment_id: string }> {
+  const order = await placeOrder(context, await context.openSale());
+  return { order, payment_id: await openPayment(context, order.order_no) };
+}
+const endTimeToPay = ({ db }: TestContext, { order_no }: Order) =>
+  db
+    .updateTable('orders')
+    .set({ expires_at: new Date(Date.now() - 60_000) })
+    .where('order_no', '=', order_no)
+    .execute();
+
+describe('money that arrives in time while Redis is away', () => {
+  test.each([
+    ['killed', (redis: PrivateRedis) => redis.kill(), (redis: PrivateRedis) => redis.restart()],
+    ['hanging', async (redis: PrivateRedis) => redis.freeze(), async (redis: PrivateRedis) => redis.thaw()],
+  ])(
+    'is taken at once, and its order never expires, and is paid when Redis is back: %s',
+    { timeout: 60_000 },
+    async (_, takeAway, bringBack) => {
+      const redis = await startPrivateRedis();
+      const context = await openContext(redis.env);
+      const api = await openApi(context);
+      const worker = openWorker(context, api.saleTransactions);
+      const { order, payment_id } = await payingOrder(context);
+
+      await takeAway(redis);
+      const told_ms = performance.now();
+      expect(await api.tell(payment_id, 'succeeded', 'evt_1')).toBe(true);
+      expect(performance.now() - told_ms).toBeLessThan(WEBHOOK_MS_MAX);
+      await endTimeToPay(context, order);
+      await worker.pay();
+      await worker.expire();
+      expect(await ledgerOf(context, order)).toMatchObject({ status: 'pending_payment', payments: ['succeeded'] });
+
+      await bringBack(redis);
+      await worker.expire();
+      const paidSoon = async () => {
+        await worker.expire();
+        await worker.pay();
+        return (await ledgerOf(context, order)).status;
+      };
+      await expect.poll(paidSoon, { timeout: 20_000 }).toBe('paid');
+      expect(await ledgerOf(context, order)).toMatchObject({
+        payments: ['succeeded'],
+        version: 2,
+        sold: 1,
+        returned: false,
+        history: [{ from_status: 'pending_payment', to_status: 'paid', actor: 'payment:sandbox', reason: payment_id }],
+      });
+      expect(await worker.paid()).toBe(1);
+      // The provider did not hear the answer.
+      expect(await api.tell(payment_id, 'succeeded', 'evt_1')).toBe(false);
+    },
+  );
+
+  test('shows no status that goes back: pollers who reach Redis see what the ledger says at every moment (promise 5)', async () => {
+    const context = await openContext();
+    const { order, payment_id } = await payingOrder(context);
+    const sale = { id: order.product_id, shard: 0 };
+    const seen = async () => {
+      const { status } = await context.commands.readOrder(sale, order.order_no);
+      const ledger = (await ledgerOf(context, order)).status;
+      return [status === undefined ? 'as the ledger' : (JSON.parse(status) as Order).status, ledger];
+    };
+    expect(await (await cutOff(context)).tell(payment_id, 'succeeded')).toBe(true);
+    expect(await seen()).toEqual(['pending_payment', 'pending_payment']);
+    await openWorker(context).pay();
+    expect(await seen()).toEqual(['as the ledger', 'paid']);
+  });
+
+  test('is told of by an event once the order is paid', async () => {
+    const context = await openContext();
+    const { payment_id } = await payingOrder(context);
+    await (await cutOff(context)).tell(payment_id, 'succeeded');
+    const events = () => context.db.selectFrom('order_events').select('status').execute();
+    expect(await events()).toEqual([]);
+    await openWorker(context, (await openApi(context)).saleTransactions).pay();
+    expect(await events()).toEqual([{ status: 'paid' }]);
+  });
+
+  test('keeps its order from being cancelled, and from being paid again', async () => {
+    const context = await openContext();
+    const { order, payment_id } = await payingOrder(context);
+    await (await cutOff(context)).tell(payment_id, 'succeeded');
+    await expect(cancelOrder(context, order, { actor: 'shopper' })).rejects.toMatchObject({
+      code: 'invalid_state',
+      detail: 'The payment of the order has arrived',
+    });
+    expect(await findPaymentThatPaid(context.db, order.order_no)).toMatchObject({ payment_id });
+    await openPayment(context, order.order_no);
+    expect(await findOpenPayment(context.db, order.order_no)).toBeUndefined();
+  });
+
+  test('goes back where it is the second for the order, whichever of them Redis was told of', async () => {
+    const context = await openContext();
+    const away = await cutOff(context);
+    const { order, payment_id: first } = await payingOrder(context);
+    await away.tell(first, 'declined');
+    const second = await openPayment(context, order.order_no);
+    await away.tell(second, 'succeeded');
+    await away.tell(first, 'succeeded');
+    await openWorker(context).pay();
+    const paid = await ledgerOf(context, order);
+    expect(paid).toMatchObject({ status: 'paid', version: 2, history: [{ reason: second }] });
+    expect(paid.payments.toSorted()).toEqual(['refund_pending', 'succeeded']);
+
+    const { order: other, payment_id: early } = await payingOrder(context);
+    await away.tell(early, 'declined');
+    const late = await openPayment(context, other.order_no);
+    await away.tell(early, 'succeeded');
+    await (await openApi(context)).tell(late, 'succeeded');
+    await openWorker(context).pay();
+    const after = await ledgerOf(context, other);
+    expect(after).toMatchObject({ status: 'paid', version: 2 });
+    expect(after.payments.toSorted()).toEqual(['refund_pending', 'succeeded']);
+  });
+
+  test('goes back where its order was closed before', async () => {
+    const context = await openContext();
+    const { order, payment_id } = await payingOrder(context);
+    await cancelOrder(context, order, { actor: 'shopper' });
+    expect(await (await cutOff(context)).tell(payment_id, 'succeeded')).toBe(true);
+    expect(await ledgerOf(context, order)).toMatchObject({ status: 'cancelled', payments: ['refund_pending'] });
+  });
+
+  test('is not paid with once its provider has refunded it: the order can be paid again or expires', async () => {
+    const context = await openContext();
+    const { order, payment_id } = await payingOrder(context);
+    const away = await cutOff(context);
+    await away.tell(payment_id, 'succeeded');
+    expect(await away.tell(payment_id, 'refunded')).toBe(true);
+    await endTimeToPay(context, order);
+    const worker = openWorker(context);
+    await worker.pay();
+    expect(await ledgerOf(context, order)).toMatchObject({ status: 'pending_payment', payments: ['refunded'] });
+    await worker.expire();
+    expect(await ledgerOf(context, order)).toMatchObject({ status: 'expired' });
+  });
+
+  test('is refunded by an event that comes again, since that closes its order, for which Redis is needed', async () => {
+    const context = await openContext();
+    const { order, payment_id } = await payingOrder(context);
+    const [away, here] = [await cutOff(context), await openApi(context)];
+    await here.tell(payment_id, 'succeeded');
+    await expect(away.tell(payment_id, 'refunded', 'evt_refund')).rejects.toMatchObject({ code: 'unavailable' });
+    expect(await ledgerOf(context, order)).toMatchObject({ status: 'paid', payments: ['succeeded'] });
+    expect(await here.tell(payment_id, 'refunded', 'evt_refund')).toBe(true);
+    expect(await ledgerOf(context, order)).toMatchObject({ status: 'refunded', payments: ['refunded'] });
+  });
+
+  test('of a sale whose Redis stays away keeps no other order from being paid', async () => {
+    const context = await openContext();
+    const [stuck, free] = [await payingOrder(context), await payingOrder(context)];
+    const away = await cutOff(context);
+    await away.tell(stuck.payment_id, 'succeeded');
+    await away.tell(free.payment_id, 'succeeded');
+    class Half extends SaleTransactions {
+      override run: SaleTransactions['run'] = (productId, ...rest) =>
+        productId === stuck.order.product_id
+          ? Promise.reject(new Error('Redis is away'))
+          : super.run(productId, ...rest);
+    }
+    const { db, commands, log } = context;
+    await openWorker(context, new Half({ db, commands, log, order_events: false })).pay();
+    expect((await ledgerOf(context, stuck.order)).status).toBe('pending_payment');
+    expect((await ledgerOf(context, free.order)).status).toBe('paid');
+  });
+});
