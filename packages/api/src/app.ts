@@ -108,9 +108,8 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   };
   server.addHook('preClose', (done) => {
     drain();
-    pressure.stop();
-    secrets.stop();
-    denyList.stop();
+    // What they wait for, a server that hangs maybe, keeps nobody.
+    for (const service of [pressure, secrets, denyList]) void service.stop();
     // Right after a look for new connections, so that as few as can be are known to the system only when the port is closed: it resets those.
     setImmediate(done);
   });

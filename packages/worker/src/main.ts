@@ -126,7 +126,7 @@ await startOrExit(async () => {
       metrics,
       tracing,
     }),
-    repeating(progressWatch({ progress, sales, redis, queue: queues.of, log }), log, metrics),
+    repeating(progressWatch({ progress, sales, commands, redis, queue: queues.of, log }), log, metrics),
     forEachShard({ db, log }, servicesOf),
     ledByLedger(expiry({ db, saleTransactions, log, metrics })),
     ledByLedger(duePayments({ db, saleTransactions, log, metrics })),

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
+import { repeating, type Service } from '@flash-sale/shared/process/service.ts';
 import type { Commands } from '@flash-sale/shared/redis/commands.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 
@@ -22,11 +23,12 @@ export class OutcomeCounts {
   /** Tells this process's totals from those of others, and of its own earlier lives. */
   readonly #process_name = randomBytes(6).toString('hex');
   readonly #totals = new Map<number, Totals>();
-  #timer: NodeJS.Timeout | undefined;
+  readonly #service: Service;
 
   constructor(commands: Commands, log: Logger) {
     this.#commands = commands;
     this.#log = log;
+    this.#service = repeating({ name: 'outcome_counts', interval_ms: FLUSH_MS, round: () => this.flush() }, log);
   }
 
   add(sale: SaleRef, outcome: string): void {
@@ -40,11 +42,11 @@ export class OutcomeCounts {
   }
 
   start(): void {
-    this.#timer = setInterval(() => void this.flush(), FLUSH_MS).unref();
+    this.#service.start();
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.#timer);
+    await this.#service.stop();
     await this.flush();
   }
 

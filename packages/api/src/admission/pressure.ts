@@ -1,5 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Config } from '@flash-sale/shared/config/config.ts';
+import { repeating, type Service } from '@flash-sale/shared/process/service.ts';
 import type { RedisClient } from '@flash-sale/shared/redis/client.ts';
 import { readServerInfo } from '@flash-sale/shared/redis/server-info.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
@@ -23,10 +24,11 @@ export class Pressure {
   readonly #deps: PressureDeps;
   readonly #delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   #reason: 'event loop' | 'redis memory' | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #service: Service;
 
   constructor(deps: PressureDeps) {
     this.#deps = deps;
+    this.#service = repeating({ name: 'pressure', interval_ms: LOOK_MS, round: () => this.#look() }, deps.log);
   }
 
   /** Whether seckill tokens and buys are shed now. */
@@ -36,11 +38,11 @@ export class Pressure {
 
   start(): void {
     this.#delay.enable();
-    this.#timer = setInterval(() => void this.#look(), LOOK_MS).unref();
+    this.#service.start();
   }
 
-  stop(): void {
-    clearInterval(this.#timer);
+  async stop(): Promise<void> {
+    await this.#service.stop();
     this.#delay.disable();
   }
 

@@ -1,6 +1,7 @@
 import type { Db } from '@flash-sale/shared/db/client.ts';
 import { listDenyEntries, readDenyListVersion } from '@flash-sale/shared/db/deny-list.ts';
 import { DenySet } from '@flash-sale/shared/domain/deny-list.ts';
+import { repeating, type Service } from '@flash-sale/shared/process/service.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 
 /** How often each api process asks whether the list has changed: what an operator does is in effect everywhere within a second. */
@@ -18,11 +19,12 @@ export class DenyList {
   /** From this process's steady clock to the ledger's, by which entries expire. */
   #offset_ms = 0;
   #reading: Promise<void> | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #service: Service;
 
   constructor(db: Db, log: Logger) {
     this.#db = db;
     this.#log = log;
+    this.#service = repeating({ name: 'deny_list', interval_ms: LOOK_MS, round: () => this.#look() }, log);
   }
 
   deniesUser(userId: string): boolean {
@@ -40,11 +42,11 @@ export class DenyList {
   /** Reads the list, then keeps looking. Fails where MySQL is away: an api process that does not know whom to refuse does not start. */
   async start(): Promise<void> {
     await this.#read();
-    this.#timer = setInterval(() => void this.#look(), LOOK_MS).unref();
+    this.#service.start();
   }
 
-  stop(): void {
-    clearInterval(this.#timer);
+  stop(): Promise<void> {
+    return this.#service.stop();
   }
 
   /** Takes note of a change that this process has committed. */

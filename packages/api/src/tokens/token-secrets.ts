@@ -1,8 +1,14 @@
 import type { Config } from '@flash-sale/shared/config/config.ts';
 import type { Db, Tx } from '@flash-sale/shared/db/client.ts';
-import { rotateTokenSecrets, sharedTokenSecrets, type Rotation } from '@flash-sale/shared/db/token-secrets.ts';
+import {
+  readTokenSecrets,
+  rotateTokenSecrets,
+  sharedTokenSecrets,
+  type Rotation,
+} from '@flash-sale/shared/db/token-secrets.ts';
 import { Refusal } from '@flash-sale/shared/domain/errors.ts';
 import { SeckillTokens } from '@flash-sale/shared/domain/seckill-token.ts';
+import { repeating, type Service } from '@flash-sale/shared/process/service.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 
 const LOOK_MS = 500;
@@ -27,20 +33,22 @@ export interface TokenSecretsDeps {
 /** Follows the rotations of the secrets in MySQL, whichever api process did them. While MySQL is away the last ones serve. */
 export class TokenSecrets {
   readonly #deps: TokenSecretsDeps;
-  #known = '';
-  #timer: NodeJS.Timeout | undefined;
+  readonly #service: Service;
+  #known = { version: 0, secrets: '' };
 
   constructor(deps: TokenSecretsDeps) {
     this.#deps = deps;
+    const round = () => this.#look();
+    this.#service = repeating({ name: 'token_secrets', interval_ms: LOOK_MS, round }, deps.log);
   }
 
   start(): void {
     if (this.#deps.config.TOKEN_SECRETS !== undefined) return;
-    this.#timer = setInterval(() => void this.#look(), LOOK_MS).unref();
+    this.#service.start();
   }
 
-  stop(): void {
-    clearInterval(this.#timer);
+  stop(): Promise<void> {
+    return this.#service.stop();
   }
 
   /** @throws Refusal `invalid_state` where the secrets are the environment's, and so not ours to change */
@@ -56,15 +64,12 @@ export class TokenSecrets {
   }
 
   async #look(): Promise<void> {
-    const { config, db, tokens, log } = this.#deps;
-    try {
-      const secrets = await sharedTokenSecrets(db, lifeOf(config));
-      const known = secrets.join();
-      if (known === this.#known) return;
-      tokens.use(secrets);
-      this.#known = known;
-    } catch (error) {
-      log.warn({ err: error }, 'secrets of seckill tokens could not be read; going on with those known');
-    }
+    const { config, db, tokens } = this.#deps;
+    const { secrets, version } = await readTokenSecrets(db, lifeOf(config));
+    // A replica that lags, or a server that was put in the place of another, must not bring back the secrets from before a rotation.
+    if (version < this.#known.version) return;
+    const known = { version, secrets: secrets.join() };
+    if (known.secrets !== this.#known.secrets) tokens.use(secrets);
+    this.#known = known;
   }
 }

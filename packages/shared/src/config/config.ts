@@ -383,7 +383,7 @@ export const ConfigSchema = Type.Object({
   PRODUCT_CACHE_MS: count('how long a product’s answer is reused, ms', 200, 0, 60_000),
   WORKER_CONCURRENCY: count('jobs of a shard active at once, per worker process', 16, 1, 1_000),
   WORKER_STUCK_AFTER_SECONDS: count(
-    'a worker process that is done with none of the jobs that wait, for this long, fails `/healthz`, s',
+    'a worker process that is done with no job for this long, while jobs or late orders wait, fails `/healthz`, s',
     60,
     1,
     86_400,

@@ -71,7 +71,7 @@ export async function listSales(db: Db, limit: number, before_id?: number): Prom
   return rows.map(saleOf);
 }
 
-/** Sales that Redis keeps, those that open first before the others. */
+/** Sales that Redis keeps. */
 export async function salesToKeep(db: Db): Promise<Sale[]> {
   const rows = await db
     .selectFrom('products')
@@ -80,6 +80,21 @@ export async function salesToKeep(db: Db): Promise<Sale[]> {
     .orderBy('start_time')
     .execute();
   return rows.map(saleOf);
+}
+
+/** Another one whenever a sale that Redis keeps has come, gone or changed. Answered from one index. */
+export async function keptSalesVersion(db: Db): Promise<string> {
+  const { sales, newest, versions, pauses } = await db
+    .selectFrom('products')
+    .select(({ fn }) => [
+      fn.countAll<number | string>().as('sales'),
+      fn.max('id').as('newest'),
+      fn.sum<number | string | null>('version').as('versions'),
+      fn.sum<number | string | null>('pause_version').as('pauses'),
+    ])
+    .where('cleaned_at', 'is', null)
+    .executeTakeFirstOrThrow();
+  return [sales, newest, versions, pauses].join();
 }
 
 /** Sales that ended before `before_ms`, are still kept in Redis, and have neither an unpaid order nor a unit to give back. */

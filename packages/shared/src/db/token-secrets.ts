@@ -48,11 +48,20 @@ export async function sharedTokenSecret(db: Db): Promise<string> {
  * @param token_life_ms how long seckill tokens live
  */
 export async function sharedTokenSecrets(db: Db, token_life_ms: number): Promise<[string, ...string[]]> {
+  return (await readTokenSecrets(db, token_life_ms)).secrets;
+}
+
+/** The same with a version, which each rotation raises. */
+export async function readTokenSecrets(
+  db: Db,
+  token_life_ms: number,
+): Promise<{ secrets: [string, ...string[]]; version: number }> {
   await sharedTokenSecret(db);
   const { secrets, now_ms } = await readSecrets(db);
   const verifying = secrets.filter((_, i) => !isRetired(secrets[i - 1], token_life_ms, now_ms));
   const signer = verifying.find(({ signs_from_ms }) => signs_from_ms <= now_ms) ?? verifying.at(-1)!;
-  return [signer.secret, ...verifying.filter(({ id }) => id !== signer.id).map(({ secret }) => secret)];
+  const others = verifying.filter(({ id }) => id !== signer.id);
+  return { secrets: [signer.secret, ...others.map(({ secret }) => secret)], version: secrets[0]!.id };
 }
 
 /**

@@ -59,3 +59,6 @@ export interface Order {
   /** When it was cancelled, expired, refunded or failed. */
   readonly closed_at_ms?: number;
 }
+
+/** An order that waits for the ledger for longer than this is late: something is wrong. */
+export const RESERVATION_LATE_MS = 30_000;

@@ -25,10 +25,12 @@ export interface Rounds<Name extends string = string> {
 /**
  * A service that does a round, pauses for `interval_ms`, and so on. The next round starts only after the one before has ended, however
  * slow a server is: two rounds never overlap, so a late answer can never replace a newer one. Everything that a process does by interval is one of these.
+ *
+ * @param log left out if a round that fails need not be told
  */
 export function repeating(
   { name, interval_ms, round, rest }: Rounds,
-  log: Logger,
+  log?: Pick<Logger, 'warn'>,
   metrics?: Pick<Metrics, 'rounds_failed'>,
 ): Service {
   metrics?.rounds_failed.inc({ service: name }, 0);
@@ -43,7 +45,7 @@ export function repeating(
       } catch (error) {
         rest?.();
         metrics?.rounds_failed.inc({ service: name });
-        log.warn({ err: error, service: name }, 'round failed');
+        log?.warn({ err: error, service: name }, 'round failed');
       }
       // A pause keeps no process alive: what it serves does.
       const options = { signal: stopping.signal, ref: false };

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../domain/clock.ts';
+import { repeating, type Service } from '../process/service.ts';
 import type { RedisClient } from './client.ts';
 import type { Commands } from './commands.ts';
 
@@ -17,7 +18,8 @@ export class RedisClock implements Clock {
   readonly #learnQuietly = () => void this.learn().catch(() => undefined);
   #offset_ms = Date.now() - performance.now();
   #history_id = '';
-  #timer: NodeJS.Timeout | undefined;
+  #asked_ms = -Infinity;
+  #service: Service | undefined;
 
   constructor(redis: RedisClient, commands: Commands, shard: number) {
     this.#redis = redis;
@@ -38,6 +40,9 @@ export class RedisClock implements Clock {
   async learn(): Promise<void> {
     const asked_ms = performance.now();
     const { now_ms, history_id } = await this.#commands.clock(this.#shard);
+    // A connection that is made anew is asked at once, and may answer before the one that was lost.
+    if (asked_ms < this.#asked_ms) return;
+    this.#asked_ms = asked_ms;
     this.#offset_ms = now_ms - (asked_ms + performance.now()) / 2;
     this.#history_id = history_id;
   }
@@ -52,12 +57,13 @@ export class RedisClock implements Clock {
 
   start(): void {
     this.#redis.on('ready', this.#learnQuietly);
-    this.#timer = setInterval(this.#learnQuietly, LEARN_INTERVAL_MS).unref();
-    this.#learnQuietly();
+    const round = () => this.learn().catch(() => undefined);
+    this.#service = repeating({ name: 'clock', interval_ms: LEARN_INTERVAL_MS, round });
+    this.#service.start();
   }
 
   stop(): void {
     this.#redis.off('ready', this.#learnQuietly);
-    clearInterval(this.#timer);
+    void this.#service?.stop();
   }
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { ErrorCode } from '../domain/errors.ts';
 import type { LiveSale, Sale, SaleRef } from '../domain/sale.ts';
@@ -30,6 +31,8 @@ const SCRIPTS = [
   'clean_up',
   'set_outcomes',
   'index_reservations',
+  'note_oldest',
+  'look_at_shard',
   'lead',
   'resign',
 ] as const;
@@ -216,6 +219,7 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: Command
         keys.backlog(shard),
         keys.globalBucket(shard),
         liveTokens,
+        keys.outbox(shard),
       ];
       const args: Argument[] = [
         call.history_id,
@@ -227,6 +231,7 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: Command
         limits.global_per_second,
         limits.user_capacity,
         limits.user_per_second,
+        sale.id,
       ];
       for (const item of items) {
         names.push(keys.seckillToken(sale, item.user_id), keys.userBucket(shard, item.user_id));
@@ -389,12 +394,14 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: Command
           names.reservations,
           names.reservedAt,
           keys.backlog(sale.shard),
+          keys.outbox(sale.shard),
           ...records.map(({ order_no }) => keys.status(sale, order_no)),
         ],
         [
           lease,
           life_ms,
           names.settled,
+          sale.id,
           ...records.flatMap(({ order_no, version, status }) => [order_no, version, status]),
         ],
       );
@@ -425,7 +432,11 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: Command
     /** The history of Redis in which the sale is now stopped, or undefined where the lease is lost. */
     async beginRebuild(sale: SaleRef, lease: string): Promise<string | undefined> {
       const names = keys.sale(sale);
-      const reply = await run<string>('begin_rebuild', [names.lease, names.state, names.building], [lease]);
+      const reply = await run<string>(
+        'begin_rebuild',
+        [names.lease, names.state, names.building, keys.stopped(sale.shard)],
+        [lease, sale.id],
+      );
       return reply === '' ? undefined : reply;
     },
 
@@ -445,7 +456,16 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: Command
       const names = keys.sale(sale);
       const reply = await run(
         'finish_rebuild',
-        [names.lease, names.state, names.owners, names.building, names.pause],
+        [
+          names.lease,
+          names.state,
+          names.owners,
+          names.building,
+          names.pause,
+          names.reservedAt,
+          keys.outbox(sale.shard),
+          keys.stopped(sale.shard),
+        ],
         [
           lease,
           built.history_id,
@@ -458,6 +478,7 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: Command
           sale.price_cents,
           sale.pause_version,
           sale.paused ? '1' : '0',
+          sale.id,
         ],
       );
       return reply === 1;
@@ -472,7 +493,11 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: Command
       lease: string,
     ): Promise<{ history_id: string; now_ms: number; version: number } | undefined> {
       const names = keys.sale(sale);
-      const reply = await run<[string, number, number]>('begin_change', [names.lease, names.state], [lease]);
+      const reply = await run<[string, number, number]>(
+        'begin_change',
+        [names.lease, names.state, keys.stopped(sale.shard)],
+        [lease, sale.id],
+      );
       const [history_id, now_ms, version] = reply;
       return history_id === '' ? undefined : { history_id, now_ms, version };
     },
@@ -481,22 +506,63 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: Command
     async finishChange(before: Sale, after: Sale, lease: string, history_id: string): Promise<boolean> {
       const names = keys.sale(before);
       const units = after.seckill_stock - before.seckill_stock;
-      const args = [lease, history_id, before.version, after.version, units, after.end_ms];
-      return (await run('finish_change', [names.lease, names.state], args)) === 1;
+      const args = [lease, history_id, before.version, after.version, units, after.end_ms, after.id];
+      return (await run('finish_change', [names.lease, names.state, keys.stopped(after.shard)], args)) === 1;
     },
 
     /** Whether the sale's keys, but for the lease itself, are deleted; false where the lease is lost or a reservation is left. */
     async cleanUp(sale: SaleRef, lease: string): Promise<boolean> {
       const { lease: leaseKey, reservedAt, ...others } = keys.sale(sale);
       const { state, pause, owners, reservations, building, outcomes, fence } = others;
-      const names = [leaseKey, reservedAt, state, pause, owners, reservations, building, outcomes, fence];
-      return (await run('clean_up', names, [lease])) === 1;
+      const names = [
+        leaseKey,
+        keys.outbox(sale.shard),
+        keys.stopped(sale.shard),
+        reservedAt,
+        state,
+        pause,
+        owners,
+        reservations,
+        building,
+        outcomes,
+        fence,
+      ];
+      return (await run('clean_up', names, [lease, sale.id])) === 1;
     },
 
     /** Whether reservations are in order of time again; false where the lease is lost. */
     async indexReservations(sale: SaleRef, lease: string): Promise<boolean> {
       const names = keys.sale(sale);
-      return (await run('index_reservations', [names.lease, names.reservations, names.reservedAt], [lease])) === 1;
+      return (
+        (await run(
+          'index_reservations',
+          [names.lease, names.reservations, names.reservedAt, keys.outbox(sale.shard)],
+          [lease, sale.id],
+        )) === 1
+      );
+    },
+
+    /** Whether this Redis is another one or was emptied (`history` is then another), and the sales that are stopped. */
+    async lookAtShard(shard: number): Promise<{ history: string; stopped: number[] }> {
+      const names = [keys.mark(shard), keys.stopped(shard)];
+      const [history, mark, ...stopped] = await run<[string, string, ...string[]]>('look_at_shard', names, [
+        randomUUID(),
+      ]);
+      return { history: `${history} ${mark}`, stopped: stopped.map(Number) };
+    },
+
+    /** The sales whose oldest reservation was admitted before `before_ms`, and when that was; the oldest first. */
+    async outbox(shard: number, before_ms = Infinity, limit = -1): Promise<{ sale_id: number; oldest_ms: number }[]> {
+      const below = before_ms === Infinity ? '+inf' : `(${before_ms}`;
+      const flat = await redis.zrange(keys.outbox(shard), '-inf', below, 'BYSCORE', 'LIMIT', 0, limit, 'WITHSCORES');
+      const found: { sale_id: number; oldest_ms: number }[] = [];
+      for (let i = 0; i < flat.length; i += 2) found.push({ sale_id: Number(flat[i]), oldest_ms: Number(flat[i + 1]) });
+      return found;
+    },
+
+    /** Puts the shard's outbox right where it does not know since when the sale has a reservation. */
+    async noteOldest(sale: SaleRef): Promise<void> {
+      await run('note_oldest', [keys.sale(sale).reservedAt, keys.outbox(sale.shard)], [sale.id]);
     },
 
     /** Whether the process `name` runs the service of the shard now. */

@@ -77,6 +77,21 @@ export class Keys {
     return `${this.#root}backlog:{${shard}}`;
   }
 
+  /** Sorted set: the sales that have reservations, by when their oldest one was admitted, ms. Scripts change it together with them. */
+  outbox(shard: number): string {
+    return `${this.#root}outbox:{${shard}}`;
+  }
+
+  /** Set: the sales that are stopped by a rebuild or a change. Scripts change it together with the sale's state. */
+  stopped(shard: number): string {
+    return `${this.#root}stopped:{${shard}}`;
+  }
+
+  /** String: a random mark, which is gone where this Redis was emptied. */
+  mark(shard: number): string {
+    return `${this.#root}mark:{${shard}}`;
+  }
+
   /** String with a TTL: when the shopper's bucket is full again, µs. */
   userBucket(shard: number, userId: string): string {
     return `${this.#root}bucket:{${shard}}:user:${userId}`;

@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { RESERVATION_LATE_MS } from '../domain/order.ts';
 import type { SaleRef } from '../domain/sale.ts';
 import type { Db } from '../db/client.ts';
 import type { RedisClient } from '../redis/client.ts';
@@ -20,8 +21,8 @@ export interface AuditDeps {
 /** The sums of one sale, and what does not add up. */
 export interface Audit {
   readonly sale_id: number;
-  /** `skipped`: Redis does not have the sale under its present process; a rebuild comes first. */
-  readonly verdict: 'clean' | 'drift' | 'skipped';
+  /** `skipped`: Redis does not have the sale under its present process; a rebuild comes first. `late`: all adds up, but an order waits for the ledger for too long. */
+  readonly verdict: 'clean' | 'drift' | 'late' | 'skipped';
   readonly units: number;
   readonly available: number;
   readonly owners: number;
@@ -63,7 +64,7 @@ export function auditSale(
   options: { readonly wait_ms: number; readonly thorough: boolean },
 ): Promise<Audit | undefined> {
   const audit = async (lease: Lease): Promise<Audit> => {
-    const { ready, version } = await deps.commands.readSale(sale);
+    const { ready, version, now_ms } = await deps.commands.readSale(sale);
     const redis = await countRedis(deps, sale);
     const ledger = await countLedger(deps.db, sale);
     const skipped = !ready || version !== ledger.version;
@@ -71,10 +72,13 @@ export function auditSale(
     if (!skipped && (options.thorough || differ(redis, ledger))) {
       findings = [...findingsOfCounts(redis, ledger), ...(await findingsOfEntries(deps, sale))];
     }
+    const drifts = findings.length > 0;
+    const late = skipped ? [] : await findingsOfLate(deps, sale, now_ms);
+    findings.push(...late);
     lease.check();
     return {
       sale_id: sale.id,
-      verdict: skipped ? 'skipped' : findings.length > 0 ? 'drift' : 'clean',
+      verdict: skipped ? 'skipped' : drifts ? 'drift' : late.length > 0 ? 'late' : 'clean',
       units: ledger.seckill_stock,
       ...redis,
       live_orders: ledger.live_orders,
@@ -138,6 +142,21 @@ function findingsOfCounts(redis: RedisCounts, ledger: LedgerCounts): string[] {
   }
   if (redis.reservations !== redis.reservation_times) {
     findings.push(`reservations ${redis.reservations} are not reserved_at ${redis.reservation_times}`);
+  }
+  return findings;
+}
+
+/** Reservations that should have come to the ledger long ago. */
+async function findingsOfLate({ redis, keys }: AuditDeps, sale: SaleRef, now_ms: number): Promise<string[]> {
+  const below = `(${now_ms - RESERVATION_LATE_MS}`;
+  const { reservedAt } = keys.sale(sale);
+  const flat = await redis.zrange(reservedAt, '-inf', below, 'BYSCORE', 'LIMIT', 0, FINDINGS_MAX, 'WITHSCORES');
+  const findings: string[] = [];
+  for (let i = 0; i < flat.length; i += 2) {
+    const age_s = Math.round((now_ms - Number(flat[i + 1])) / 1_000);
+    findings.push(
+      `reservation ${flat[i]} has waited ${age_s} s for the ledger: a repair hands its job to the workers again`,
+    );
   }
   return findings;
 }

@@ -220,12 +220,28 @@ function figures(registers: Registry[]) {
     sale_ready: ofSale('sale_ready', '1 while the sale is loaded in this history of Redis; else 0.'),
     conservation_gap: ofSale(
       'conservation_gap',
-      'available + owners - seckill_stock at the last audit of the sale; anything but 0 is a drift.',
+      'available + owners - seckill_stock after the last audit of the sale, which mends a drift where it can.',
+    ),
+    unmended_drift: ofSale(
+      'unmended_drift',
+      '1 if the last audit found the sale to drift and could not mend it; else missing.',
     ),
     shard_live_sales: ofShard(
       'shard_live_sales',
       'Sales that are about to open, open, just over, or have orders that wait. METRICS_SALES_MAX of a shard have figures.',
     ),
+    shard_shown_sales: ofShard(
+      'shard_shown_sales',
+      'Those of them that have figures of their own, at most METRICS_SALES_MAX.',
+    ),
+    shard_unready_sales: ofShard(
+      'shard_unready_sales',
+      'Sales that should sell and are not loaded in this history of Redis.',
+    ),
+    shard_units: ofShard('shard_units', 'Units of all live sales of a shard.'),
+    shard_available: ofShard('shard_available', 'Units free of all live sales of a shard that are ready.'),
+    shard_owners: ofShard('shard_owners', 'Units held of all live sales of a shard that are ready.'),
+    shard_sold: ofShard('shard_sold', 'Live orders that the ledger counts, of all live sales of a shard.'),
     shard_reservations: ofShard(
       'shard_reservations',
       'Accepted orders that wait for the ledger: the backlog of all sales of a shard.',

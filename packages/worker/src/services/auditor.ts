@@ -1,14 +1,21 @@
 import type { Sale } from '@flash-sale/shared/domain/sale.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
-import { auditSale, type AuditDeps } from '@flash-sale/shared/sale/audit.ts';
+import { auditSale, type Audit, type AuditDeps } from '@flash-sale/shared/sale/audit.ts';
 import { LEASE_WAIT_MS } from '@flash-sale/shared/sale/lease.ts';
 import { repairSale } from '@flash-sale/shared/sale/repair.ts';
 import type { SalesToKeep } from './sale-list.ts';
 import type { Rounds } from '@flash-sale/shared/process/service.ts';
 import { forEachSale } from './service.ts';
 
+/** A sale that begins so soon, or is over for no longer, is audited in every round. */
+const AROUND_MS = 3_600_000;
+/** Others that are audited in a round, in turn. */
+const OTHERS_MAX = 2;
+
 export interface AuditorDeps extends AuditDeps {
+  readonly shard: number;
+  /** Those of the shard. */
   readonly sales: SalesToKeep;
   readonly interval_ms: number;
   /** How many sales may have a figure of their own. */
@@ -17,9 +24,15 @@ export interface AuditorDeps extends AuditDeps {
   readonly metrics: Metrics;
 }
 
-/** Auditor: checks conservation of every sale that Redis keeps, tells operators of a drift, and mends it. */
+/**
+ * Auditor: checks conservation of every sale that Redis keeps, tells operators of a drift, and mends it. Sales that are open, or were just now, and
+ * those with orders that wait are audited in every round; of the others, which nobody moves, a few in turn.
+ */
 export function auditor(deps: AuditorDeps): Rounds {
-  const { sales, log, metrics } = deps;
+  const { commands, shard, sales, log, metrics } = deps;
+  let others = 0;
+  /** Sales with a drift that could not be mended. */
+  const unmended = new Set<number>();
   /** Sales whose gap is shown. */
   const shown = new Set<number>();
 
@@ -35,19 +48,56 @@ export function auditor(deps: AuditorDeps): Rounds {
     for (const sale of shown) {
       if (kept.has(sale)) continue;
       shown.delete(sale);
+      unmended.delete(sale);
       metrics.conservation_gap.remove({ sale });
+      metrics.unmended_drift.remove({ sale });
     }
   }
 
+  /** What is shown is what is left after mending: a drift that was mended pages nobody. */
   async function audit(sale: Sale): Promise<void> {
-    const found = await auditSale(deps, sale, { wait_ms: LEASE_WAIT_MS, thorough: false });
+    let found = await auditSale(deps, sale, { wait_ms: LEASE_WAIT_MS, thorough: false });
+    if (found?.verdict === 'drift') {
+      metrics.drifts.inc();
+      log.error({ sale: sale.id, findings: found.findings }, 'sale drifts');
+      const mended = await mend(sale, found);
+      log.warn({ sale: sale.id, mended: mended?.verdict === 'clean' }, 'sale repaired');
+      found = mended ?? found;
+    }
     if (found === undefined || found.verdict === 'skipped') return;
+    if (found.verdict === 'late') log.error({ sale: sale.id, findings: found.findings }, 'orders are late');
     showGap(sale.id, found.available + found.owners - found.units);
-    if (found.verdict === 'clean') return;
-    metrics.drifts.inc();
-    log.error({ sale: sale.id, findings: found.findings }, 'sale drifts');
-    const mended = await repairSale(deps, sale.shard, found, LEASE_WAIT_MS);
-    log.warn({ sale: sale.id, mended }, 'sale repaired');
+    if (found.verdict === 'drift') {
+      unmended.add(sale.id);
+      metrics.unmended_drift.set({ sale: sale.id }, 1);
+    } else {
+      unmended.delete(sale.id);
+      metrics.unmended_drift.remove({ sale: sale.id });
+    }
+  }
+
+  /** The audit after a repair, or undefined where the lease is held elsewhere or the repair failed. */
+  async function mend(sale: Sale, found: Audit): Promise<Audit | undefined> {
+    try {
+      if (!(await repairSale(deps, sale.shard, found, LEASE_WAIT_MS))) return undefined;
+      return await auditSale(deps, sale, { wait_ms: LEASE_WAIT_MS, thorough: true });
+    } catch (error) {
+      log.error({ err: error, sale: sale.id }, 'sale not repaired');
+      return undefined;
+    }
+  }
+
+  /** The sales of this round. */
+  function choose(current: readonly Sale[], waiting: ReadonlySet<number>, nowMs: number): Sale[] {
+    const isNear = ({ id, start_ms, end_ms }: Sale): boolean =>
+      waiting.has(id) || unmended.has(id) || (nowMs > start_ms - AROUND_MS && nowMs < end_ms + AROUND_MS);
+    const chosen = current.filter(isNear);
+    const far = current.filter((sale) => !isNear(sale));
+    for (let i = 0; i < Math.min(OTHERS_MAX, far.length); i += 1) {
+      others = (others + 1) % far.length;
+      chosen.push(far[others]!);
+    }
+    return chosen;
   }
 
   return {
@@ -56,7 +106,8 @@ export function auditor(deps: AuditorDeps): Rounds {
     async round(stopping) {
       const current = await sales.current();
       forgetOthers(new Set(current.map(({ id }) => id)));
-      await forEachSale(current, { stopping, log, service: 'auditor' }, audit);
+      const waiting = new Set((await commands.outbox(shard)).map(({ sale_id }) => sale_id));
+      await forEachSale(choose(current, waiting, Date.now()), { stopping, log, service: 'auditor' }, audit);
     },
     rest: () => forgetOthers(new Set()),
   };

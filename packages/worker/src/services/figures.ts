@@ -42,7 +42,8 @@ export function figures(deps: FiguresDeps): Rounds {
   /** Sales whose figures are shown. */
   let shown: readonly Found[] = [];
 
-  async function soldOf(found: readonly Found[]): Promise<Map<number, number>> {
+  /** Units that the ledger has sold, by sale; undefined where it cannot be asked. */
+  async function soldOf(found: readonly Found[]): Promise<Map<number, number> | undefined> {
     try {
       return await readSold(
         db,
@@ -50,7 +51,7 @@ export function figures(deps: FiguresDeps): Rounds {
       );
     } catch (error) {
       log.warn({ err: error }, 'figures without what the ledger has sold');
-      return new Map();
+      return undefined;
     }
   }
 
@@ -66,25 +67,34 @@ export function figures(deps: FiguresDeps): Rounds {
     name: 'figures',
     interval_ms: INTERVAL_MS,
     async round() {
-      const kept = await sales.current();
-      const found = await Promise.all(kept.map(async (sale) => ({ sale, figures: await commands.readFigures(sale) })));
-      const live = found.filter(isLive);
-      // Where they are too many, those that open last.
+      const [kept, { now_ms }, outbox] = await Promise.all([
+        sales.current(),
+        commands.clock(shard),
+        commands.outbox(shard),
+      ]);
+      const waiting = new Set(outbox.map(({ sale_id }) => sale_id));
+      const liveSales = kept
+        .filter((sale) => waiting.has(sale.id) || isAround(sale, now_ms))
+        .toSorted((a, b) => a.start_ms - b.start_ms || a.id - b.id);
+      const live = await Promise.all(
+        liveSales.map(async (sale) => ({ sale, figures: await commands.readFigures(sale) })),
+      );
+      // Where they are too many, those that open last, and the newest of those that open together.
       const chosen = live.slice(-deps.sales_shown_max);
       const [sold, jobs, memory] = await Promise.all([
-        soldOf(chosen),
+        soldOf(live),
         queue(shard).getJobCounts(...JOB_STATES),
         commands.readMemory(shard),
       ]);
 
       clear();
       shown = chosen;
-      for (const one of shown) showSale(metrics, one, sold.get(one.sale.id));
-      const reservations = found.reduce((sum, { figures: { reservations: own } }) => sum + own, 0);
-      const oldest_ms = Math.max(0, ...found.map(({ figures: { oldest_reservation_ms } }) => oldest_reservation_ms));
-      metrics.shard_live_sales.set({ shard }, live.length);
-      metrics.shard_reservations.set({ shard }, reservations);
-      metrics.shard_oldest_reservation_seconds.set({ shard }, oldest_ms / 1_000);
+      for (const one of shown) showSale(metrics, one, sold?.get(one.sale.id));
+      showShard(metrics, shard, live, { shown: shown.length, sold });
+      metrics.shard_oldest_reservation_seconds.set(
+        { shard },
+        Math.max(0, now_ms - (outbox[0]?.oldest_ms ?? now_ms)) / 1_000,
+      );
       metrics.shard_redis_used_bytes.set({ shard }, memory.used_memory_bytes);
       metrics.shard_redis_max_bytes.set({ shard }, memory.maxmemory_bytes);
       for (const state of JOB_STATES) metrics.shard_jobs.set({ shard, state }, jobs[state] ?? 0);
@@ -93,9 +103,11 @@ export function figures(deps: FiguresDeps): Rounds {
   };
 }
 
-function isLive({ sale, figures: { now_ms, reservations } }: Found): boolean {
-  return reservations > 0 || (now_ms > sale.start_ms - LIVE_AROUND_MS && now_ms < sale.end_ms + LIVE_AROUND_MS);
+function isAround({ start_ms, end_ms }: Sale, now_ms: number): boolean {
+  return now_ms > start_ms - LIVE_AROUND_MS && now_ms < end_ms + LIVE_AROUND_MS;
 }
+
+const isOpen = ({ sale, figures: { now_ms } }: Found): boolean => now_ms >= sale.start_ms && now_ms < sale.end_ms;
 
 const saleGauges = (metrics: Metrics) => [
   metrics.sale_units,
@@ -110,6 +122,12 @@ const saleGauges = (metrics: Metrics) => [
 
 const shardGauges = (metrics: Metrics) => [
   metrics.shard_live_sales,
+  metrics.shard_shown_sales,
+  metrics.shard_unready_sales,
+  metrics.shard_units,
+  metrics.shard_available,
+  metrics.shard_owners,
+  metrics.shard_sold,
   metrics.shard_reservations,
   metrics.shard_oldest_reservation_seconds,
   metrics.shard_redis_used_bytes,
@@ -121,11 +139,47 @@ function showSale(metrics: Metrics, { sale, figures: found }: Found, sold: numbe
   metrics.sale_units.set(of, sale.seckill_stock);
   metrics.sale_reservations.set(of, found.reservations);
   metrics.sale_oldest_reservation_seconds.set(of, found.oldest_reservation_ms / 1_000);
-  metrics.sale_open.set(of, found.now_ms >= sale.start_ms && found.now_ms < sale.end_ms ? 1 : 0);
+  metrics.sale_open.set(of, isOpen({ sale, figures: found }) ? 1 : 0);
   metrics.sale_ready.set(of, found.ready ? 1 : 0);
   if (found.ready) {
     metrics.sale_available.set(of, found.available);
     metrics.sale_owners.set(of, found.owners);
   }
   if (sold !== undefined) metrics.sale_sold.set(of, sold);
+}
+
+/** The sums over all live sales, those that are not shown included. */
+function showShard(
+  metrics: Metrics,
+  shard: number,
+  live: readonly Found[],
+  { shown, sold }: { readonly shown: number; readonly sold: ReadonlyMap<number, number> | undefined },
+): void {
+  const ready = live.filter(({ figures: { ready: isReady } }) => isReady);
+  const sum = (from: readonly Found[], valueOf: (one: Found) => number): number =>
+    from.reduce((total, one) => total + valueOf(one), 0);
+  metrics.shard_live_sales.set({ shard }, live.length);
+  metrics.shard_shown_sales.set({ shard }, shown);
+  metrics.shard_unready_sales.set({ shard }, live.filter((one) => isOpen(one) && !one.figures.ready).length);
+  metrics.shard_units.set(
+    { shard },
+    sum(live, ({ sale }) => sale.seckill_stock),
+  );
+  metrics.shard_available.set(
+    { shard },
+    sum(ready, ({ figures: { available } }) => available),
+  );
+  metrics.shard_owners.set(
+    { shard },
+    sum(ready, ({ figures: { owners } }) => owners),
+  );
+  metrics.shard_reservations.set(
+    { shard },
+    sum(live, ({ figures: { reservations } }) => reservations),
+  );
+  if (sold !== undefined)
+    metrics.shard_sold.set(
+      { shard },
+      sum(live, ({ sale }) => sold.get(sale.id) ?? 0),
+    );
 }

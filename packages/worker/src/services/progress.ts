@@ -1,6 +1,8 @@
 import type { Queue } from 'bullmq';
+import { RESERVATION_LATE_MS } from '@flash-sale/shared/domain/order.ts';
 import { jobsToTake } from '@flash-sale/shared/queue/order-queues.ts';
 import type { WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
+import type { Commands } from '@flash-sale/shared/redis/commands.ts';
 import type { RedisClient } from '@flash-sale/shared/redis/client.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Health } from '@flash-sale/shared/telemetry/ops-server.ts';
@@ -10,13 +12,13 @@ import type { Rounds } from '@flash-sale/shared/process/service.ts';
 const LOOK_MS = 1_000;
 
 /**
- * Whether this process gets on with order jobs. It is stuck where a shard had jobs to take for `stuck_after_ms` on end and this process was
- * done with none of them: a restart, with new connections, is then the cure. A job that came back to the queue counts as done with: while
+ * Whether this process gets on with order jobs. It is stuck where a shard had jobs to take, or an order that is late and no job for it, for
+ * `stuck_after_ms` on end and this process was done with no job: a restart, with new connections, is then the cure. A job that came back to the queue counts as done with: while
  * MySQL is away, or another process holds the lease, this one lives, and a restart would mend nothing.
  */
 export class Progress {
   readonly #stuck_after_ms: number;
-  /** Shards that have jobs to take, and since when this process was done with none. */
+  /** Shards in which something waits, and since when this process was done with none. */
   readonly #idle_since_ms = new Map<number, number>();
 
   constructor(stuck_after_ms: number) {
@@ -29,8 +31,8 @@ export class Progress {
   }
 
   /** What a look at the queue has shown; where it could not be looked at, nothing is known to wait. */
-  looked(shard: number, hasJobsToTake: boolean, now_ms: number): void {
-    if (!hasJobsToTake) this.#idle_since_ms.delete(shard);
+  looked(shard: number, somethingWaits: boolean, now_ms: number): void {
+    if (!somethingWaits) this.#idle_since_ms.delete(shard);
     else if (!this.#idle_since_ms.has(shard)) this.#idle_since_ms.set(shard, now_ms);
   }
 
@@ -48,6 +50,7 @@ export class Progress {
 export interface ProgressWatchDeps {
   readonly progress: Progress;
   readonly sales: SaleList;
+  readonly commands: Commands;
   /** Not the connection of a consumer, which may be what hangs. */
   readonly redis: RedisClient;
   /** The queue of a shard. */
@@ -55,18 +58,29 @@ export interface ProgressWatchDeps {
   readonly log: Logger;
 }
 
-/** Looks once a second whether jobs wait, in every process for itself. */
-export function progressWatch({ progress, sales, redis, queue, log }: ProgressWatchDeps): Rounds {
+/** Looks once a second whether jobs or late orders wait, in every process for itself. */
+export function progressWatch({ progress, sales, commands, redis, queue, log }: ProgressWatchDeps): Rounds {
   let known: readonly number[] = [];
+  /** When the oldest reservation of each shard was admitted, as it was last seen. */
+  const oldest = new Map<number, number | undefined>();
+
+  /** Whether the oldest reservation is late, and still the same: its job is lost, and nobody makes it again. */
+  async function isLate(shard: number): Promise<boolean> {
+    const [{ now_ms }, [first]] = await Promise.all([commands.clock(shard), commands.outbox(shard, Infinity, 1)]);
+    const isSame = first !== undefined && first.oldest_ms === oldest.get(shard);
+    oldest.set(shard, first?.oldest_ms);
+    return isSame && now_ms - first.oldest_ms > RESERVATION_LATE_MS;
+  }
 
   async function look(shard: number): Promise<void> {
-    let jobs = 0;
+    let somethingWaits = false;
     try {
-      jobs = await jobsToTake(redis, queue(shard), Date.now());
+      const jobs = await jobsToTake(redis, queue(shard), Date.now());
+      somethingWaits = (await isLate(shard)) || jobs > 0;
     } catch (error) {
       log.warn({ err: error, shard }, 'queue could not be looked at');
     }
-    progress.looked(shard, jobs > 0, performance.now());
+    progress.looked(shard, somethingWaits, performance.now());
   }
 
   return {
@@ -75,7 +89,7 @@ export function progressWatch({ progress, sales, redis, queue, log }: ProgressWa
     async round() {
       await Promise.all([...new Set((await sales.current()).map(({ shard }) => shard))].map(look));
       const stuck = progress.stuckShards(performance.now());
-      if (stuck.length > 0 && known.length === 0) log.error({ shards: stuck }, 'jobs wait and none gets done');
+      if (stuck.length > 0 && known.length === 0) log.error({ shards: stuck }, 'orders wait and none gets done');
       known = stuck;
     },
   };

@@ -1,13 +1,16 @@
 import type { Sale } from '@flash-sale/shared/domain/sale.ts';
 import type { Db } from '@flash-sale/shared/db/client.ts';
-import { salesToKeep } from '@flash-sale/shared/db/products.ts';
+import { keptSalesVersion, salesToKeep } from '@flash-sale/shared/db/products.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 
-const FRESH_MS = 250;
+/** How often MySQL is asked whether a sale has come, gone or changed, which it answers from an index. */
+const LOOK_MS = 500;
+/** All of them are read again after this long, in case somebody has changed one by hand and left its version. */
+const READ_MS = 10_000;
 
 /** Sales that a service looks after. */
 export interface SalesToKeep {
-  /** The sales, those that open first before the others. */
+  /** The sales: those that are not over, in the order in which they open, then the others, the last that was open first. */
   readonly current: () => Promise<readonly Sale[]>;
 }
 
@@ -16,8 +19,10 @@ export class SaleList implements SalesToKeep {
   readonly #db: Db;
   readonly #log: Logger;
   #sales: readonly Sale[] = [];
-  #read_ms = -Infinity;
-  #reading: Promise<void> | undefined;
+  #version = '';
+  #lookedMs = -Infinity;
+  #readMs = -Infinity;
+  #looking: Promise<void> | undefined;
 
   constructor(db: Db, log: Logger) {
     this.#db = db;
@@ -26,22 +31,46 @@ export class SaleList implements SalesToKeep {
 
   /** The sales of one shard only. */
   of(shard: number): SalesToKeep {
-    return { current: async () => (await this.current()).filter((sale) => sale.shard === shard) };
+    let all: readonly Sale[] | undefined;
+    let own: readonly Sale[] = [];
+    return {
+      current: async () => {
+        const now = await this.current();
+        if (now !== all) own = now.filter((sale) => sale.shard === shard);
+        all = now;
+        return own;
+      },
+    };
   }
 
   async current(): Promise<readonly Sale[]> {
-    if (performance.now() - this.#read_ms > FRESH_MS) await (this.#reading ??= this.#read());
+    if (performance.now() - this.#lookedMs > LOOK_MS) await (this.#looking ??= this.#look());
     return this.#sales;
   }
 
-  async #read(): Promise<void> {
+  async #look(): Promise<void> {
     try {
-      this.#sales = await salesToKeep(this.#db);
-      this.#read_ms = performance.now();
+      const nowMs = performance.now();
+      // Before the sales: a change in between is read again.
+      const version = await keptSalesVersion(this.#db);
+      if (version !== this.#version || nowMs - this.#readMs > READ_MS) {
+        this.#sales = byUrgency(await salesToKeep(this.#db), Date.now());
+        this.#version = version;
+        this.#readMs = nowMs;
+      }
+      this.#lookedMs = nowMs;
     } catch (error) {
       this.#log.warn({ err: error }, 'sales could not be read; going on with those known');
     } finally {
-      this.#reading = undefined;
+      this.#looking = undefined;
     }
   }
+}
+
+function byUrgency(sales: readonly Sale[], nowMs: number): Sale[] {
+  const isOver = (sale: Sale): boolean => sale.end_ms <= nowMs;
+  return sales.toSorted((a, b) => {
+    if (isOver(a) !== isOver(b)) return isOver(a) ? 1 : -1;
+    return isOver(a) ? b.end_ms - a.end_ms : a.start_ms - b.start_ms;
+  });
 }

@@ -1,4 +1,5 @@
-import { expect, onTestFinished, test } from 'vitest';
+import { sql } from 'kysely';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { openTestContext } from '../../../shared/test/support.ts';
 import { auditor } from '../../src/services/auditor.ts';
@@ -13,28 +14,61 @@ async function openAuditor(sales_shown_max = 50) {
   const { commands, redis, keys, db, log } = context;
   const metrics = createMetrics('worker');
   const sales = { current: () => new SaleList(db, log).current() };
-  const rounds = auditor({ commands, redis, keys, db, log, metrics, sales, interval_ms: 1, sales_shown_max });
+  const rounds = auditor({ shard: 0, commands, redis, keys, db, log, metrics, sales, interval_ms: 1, sales_shown_max });
   const gaps = async () =>
     Object.fromEntries(
       (await metrics.conservation_gap.get()).values.map(({ labels, value }) => [Number(labels.sale), value]),
     );
-  return { context, metrics, gaps, round: () => rounds.round(GOING_ON), rest: () => rounds.rest!() };
+  const unmended = async () => (await metrics.unmended_drift.get()).values.map(({ labels }) => Number(labels.sale));
+  return { context, metrics, gaps, unmended, round: () => rounds.round(GOING_ON), rest: () => rounds.rest!() };
 }
 
-test('a gap is shown until the next audit, when it is mended, and counts as a drift for good', async () => {
-  const { context, metrics, gaps, round } = await openAuditor();
+test('a drift that is mended counts for good, and its gap is shown to nobody', async () => {
+  const { context, metrics, gaps, unmended, round } = await openAuditor();
   const sale = await context.openSale();
   await round();
   expect(await gaps()).toEqual({ [sale.id]: 0 });
 
   await context.redis.hincrby(context.keys.sale(sale).state, 'available', 2);
+  const shown: unknown[] = [];
+  const set = metrics.conservation_gap.set.bind(metrics.conservation_gap);
+  vi.spyOn(metrics.conservation_gap, 'set').mockImplementation((labels: unknown, value?: number) => {
+    shown.push(value);
+    set(labels as { sale: number }, value!);
+  });
   await round();
-  expect(await gaps()).toEqual({ [sale.id]: 2 });
 
-  await round();
-  expect(await gaps()).toEqual({ [sale.id]: 0 });
+  expect(shown).toEqual([0]);
+  expect(await unmended()).toEqual([]);
   expect((await metrics.drifts.get()).values[0]!.value).toBe(1);
   expect((await context.commands.readSale(sale)).available).toBe(10);
+});
+
+test('a drift that cannot be mended is shown with its gap, until it is', async () => {
+  const { context, gaps, unmended, round } = await openAuditor();
+  const sale = await context.openSale();
+  await context.redis.hincrby(context.keys.sale(sale).state, 'available', 2);
+  // Nothing can be recorded, so nothing is repaired.
+  await sql`RENAME TABLE repairs TO repairs_away`.execute(context.db);
+  await round();
+  expect([await gaps(), await unmended()]).toEqual([{ [sale.id]: 2 }, [sale.id]]);
+
+  await sql`RENAME TABLE repairs_away TO repairs`.execute(context.db);
+  await round();
+  expect([await gaps(), await unmended()]).toEqual([{ [sale.id]: 0 }, []]);
+});
+
+test('sales that are over are audited in turn, a few in a round, and all of them in time', async () => {
+  const { context, gaps, round } = await openAuditor();
+  const past = { start_ms: Date.now() - 20_000_000, end_ms: Date.now() - 10_000_000 };
+  const over = await Promise.all(Array.from({ length: 6 }, () => context.openSale(past)));
+  const open = await context.openSale();
+  await round();
+  expect(Object.keys(await gaps())).toHaveLength(3);
+  expect(await gaps()).toHaveProperty(String(open.id));
+  await round();
+  await round();
+  expect(Object.keys(await gaps()).toSorted()).toEqual([...over, open].map(({ id }) => String(id)).toSorted());
 });
 
 test('a sale that is cleaned up takes its gap with it', async () => {
@@ -50,6 +84,7 @@ test('however many sales are shown, one with a gap is', async () => {
   const { context, gaps, round } = await openAuditor(1);
   const [first, , drifts] = [await context.openSale(), await context.openSale(), await context.openSale()];
   await context.redis.hincrby(context.keys.sale(drifts).state, 'available', 1);
+  await sql`DROP TABLE repairs`.execute(context.db);
   await round();
   expect(await gaps()).toEqual({ [first.id]: 0, [drifts.id]: 1 });
 });

@@ -96,6 +96,7 @@ test('the age of the oldest reservation is told by sale and by shard', async () 
   const sale = await context.openSale();
   const [order_no] = await admitAll(context, sale, ['patient']);
   await context.redis.zincrby(context.keys.sale(sale).reservedAt, -60_000, order_no!);
+  await context.commands.noteOldest(sale);
 
   await round();
 
@@ -160,6 +161,24 @@ test('there are never more sales than allowed, and their reservations count all 
   expect(await shown(metrics, last)).toMatchObject({ reservations: 1 });
   expect(await valuesOf(metrics.shard_live_sales)).toEqual([2]);
   expect(await valuesOf(metrics.shard_reservations)).toEqual([2]);
+});
+
+test('of sales that start together the newest have figures, and the sums of the shard are those of all', async () => {
+  const { context, metrics, round } = await openFigures({ sales_shown_max: 2 });
+  const times = { start_ms: Date.now() - 60_000 };
+  const sales = [];
+  for (let i = 0; i < 5; i += 1) sales.push(await context.openSale({ ...times, seckill_stock: 10 }));
+  await settle(context, sales[0]!, await admitAll(context, sales[0]!, shoppers(3)));
+  await context.insertSale(times);
+  await round();
+  // The one that is not loaded is the newest of all.
+  for (const sale of sales.slice(0, 4)) expect(await shown(metrics, sale)).toEqual({});
+  expect(await shown(metrics, sales[4]!)).toMatchObject({ units: 10 });
+  const { shard_live_sales, shard_shown_sales, shard_unready_sales, shard_units } = metrics;
+  const { shard_available, shard_owners, shard_sold } = metrics;
+  const gauges = { shard_live_sales, shard_shown_sales, shard_unready_sales, shard_units };
+  const sums = await Promise.all(Object.values({ ...gauges, shard_available, shard_owners, shard_sold }).map(valuesOf));
+  expect(sums.flat()).toEqual([6, 2, 1, 60, 47, 3, 3]);
 });
 
 test('while MySQL is away the figures of Redis go on', async () => {

@@ -114,7 +114,7 @@ function startConsumers(queue: Queue<WriteOrdersJob>, servers: { redis?: string;
     await ledger.destroy();
   });
   consumers.start();
-  const watch = progressWatch({ progress, sales: new SaleList(db, log), redis, queue: () => queue, log });
+  const watch = progressWatch({ progress, sales: new SaleList(db, log), commands, redis, queue: () => queue, log });
   return {
     doneWithJob,
     /** What a look at the queue shows: whether jobs wait. */
@@ -186,7 +186,14 @@ test('where Redis cannot be asked, nothing is known to wait', async () => {
   const { db, log } = context;
   const queue = openQueue();
   progress.looked(0, true, 0);
-  const watch = progressWatch({ progress, sales: new SaleList(db, log), redis: closed, queue: () => queue, log });
+  const watch = progressWatch({
+    progress,
+    sales: new SaleList(db, log),
+    commands: context.commands,
+    redis: closed,
+    queue: () => queue,
+    log,
+  });
   await watch.round(new AbortController().signal);
   expect(progress.stuckShards(Infinity)).toEqual([]);
 });

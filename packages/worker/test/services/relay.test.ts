@@ -15,7 +15,6 @@ import { OrderWriter } from '../../src/order-writer/order-writer.ts';
 import { orderConsumers } from '../../src/services/order-consumers.ts';
 import { Progress } from '../../src/services/progress.ts';
 import { relay } from '../../src/services/relay.ts';
-import { SaleList } from '../../src/services/sale-list.ts';
 import { repeating } from '@flash-sale/shared/process/service.ts';
 import { readLedger } from '../ledger.ts';
 import { admitAll, shoppers } from '../shoppers.ts';
@@ -34,15 +33,16 @@ async function openRelay() {
     await context.close();
   });
   const metrics = createMetrics('worker');
-  const { commands, log, db, redis, keys } = context;
+  const { commands, log, redis, keys } = context;
   return {
     context,
     queue,
-    rounds: relay({ commands, sales: new SaleList(db, log), queue: () => queue, log, metrics }),
+    rounds: relay({ commands, shard: 0, queue: () => queue, log, metrics }),
     relayed: async (): Promise<number> => (await metrics.jobs_relayed.get()).values[0]!.value,
     /** Makes reservations older, as if they had waited for `age_ms` more. */
     age: async (sale: SaleRef, orderNos: readonly string[], age_ms: number): Promise<void> => {
       for (const orderNo of orderNos) await redis.zincrby(keys.sale(sale).reservedAt, -age_ms, orderNo);
+      await commands.noteOldest(sale);
     },
   };
 }

@@ -2,6 +2,7 @@ import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { connectDb } from '@flash-sale/shared/db/client.ts';
+import { updatePaused } from '@flash-sale/shared/db/products.ts';
 import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
 import { SaleList } from '../../src/services/sale-list.ts';
 import { openMysqlProxy } from '../mysql-proxy.ts';
@@ -46,12 +47,35 @@ test('while MySQL is away the services go on with the sales read last, and learn
   await expect.poll(ids, SOON).toEqual(expect.arrayContaining([known.id, later.id]));
 });
 
-test('the sales that open first come first', async () => {
+test('the sales that open first come first, and those that are over come last', async () => {
   const now_ms = Date.now();
   const second = await context.insertSale({ start_ms: now_ms + 120_000 });
   const first = await context.insertSale({ start_ms: now_ms + 60_000 });
 
+  const over = await context.insertSale({ start_ms: now_ms - 120_000, end_ms: now_ms - 60_000 });
+
   const ids = (await new SaleList(context.db, context.log).current()).map(({ id }) => id);
 
-  expect(ids.indexOf(first.id)).toBeLessThan(ids.indexOf(second.id));
+  expect(ids.filter((id) => [first.id, second.id, over.id].includes(id))).toEqual([first.id, second.id, over.id]);
+});
+
+test('the sales are not read again while none has changed; one that was cleaned, added or paused is known soon', async () => {
+  const sales = new SaleList(context.db, context.log);
+  const [gone, paused] = [await context.insertSale(), await context.insertSale()];
+  const first = await sales.current();
+  const until_ms = performance.now() + 1_500;
+  // So long that it has looked again more than once.
+  await expect.poll(() => performance.now(), SOON).toBeGreaterThan(until_ms);
+  expect(await sales.current()).toBe(first);
+
+  await context.db.updateTable('products').set({ cleaned_at: new Date() }).where('id', '=', gone.id).execute();
+  const added = await context.insertSale();
+  await updatePaused(context.db, paused.id, true);
+  await expect
+    .poll(async () => {
+      const now = await sales.current();
+      const has = (id: number): boolean => now.some((sale) => sale.id === id);
+      return [has(gone.id), has(added.id), now.find(({ id }) => id === paused.id)?.paused];
+    }, SOON)
+    .toEqual([false, true, true]);
 });

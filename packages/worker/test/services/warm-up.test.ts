@@ -1,11 +1,11 @@
 import { sql } from 'kysely';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { updatePaused } from '@flash-sale/shared/db/products.ts';
-import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
+import type { Sale, SaleRef } from '@flash-sale/shared/domain/sale.ts';
 import { topUpSale } from '@flash-sale/shared/sale/change.ts';
 import { acquireLease } from '@flash-sale/shared/sale/lease.ts';
 import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
-import { openTestContext } from '../../../shared/test/support.ts';
+import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
 import { SaleWriter } from '../../src/order-writer/sale-writer.ts';
 import { SaleList } from '../../src/services/sale-list.ts';
 import { warmUp } from '../../src/services/warm-up.ts';
@@ -28,7 +28,7 @@ async function openWarmUp(env: Readonly<Record<string, string>> = {}) {
     context,
     metrics,
     /** A round that reads the sales anew, as one that comes a quarter of a second later does. */
-    round: () => warmUp({ commands, db, sales: new SaleList(db, log), log, metrics }).round(GOING_ON),
+    round: () => warmUp({ shard: 0, commands, db, sales: new SaleList(db, log), log, metrics }).round(GOING_ON),
     rebuilds: async (): Promise<number> => (await metrics.rebuilds.get()).values[0]!.value,
   };
 }
@@ -184,5 +184,90 @@ describe('in another history of Redis', () => {
     await new SaleWriter(deps, sale).settle([...lost, ...sold]);
     expect(await readLedger(db, sale)).toMatchObject({ sold: 10, orders: { length: 10 }, returns: [] });
     expect((await commands.readSale(sale)).available).toBe(0);
+  });
+});
+
+describe('with sales that were seen to be loaded', () => {
+  async function openKept(sales: number) {
+    const { context } = await openWarmUp();
+    const { commands, db, log } = context;
+    const kept = await Promise.all(Array.from({ length: sales }, () => context.openSale()));
+    const rounds = warmUp({
+      shard: 0,
+      commands,
+      db,
+      sales: { current: () => new SaleList(db, log).current() },
+      log,
+      metrics: createMetrics('worker'),
+    });
+    const readSale = vi.spyOn(commands, 'readSale');
+    const round = async (): Promise<number> => {
+      readSale.mockClear();
+      await rounds.round(GOING_ON);
+      return readSale.mock.calls.length;
+    };
+    expect(await round()).toBe(sales);
+    return { context, kept, round };
+  }
+
+  test('rounds look at no more than one of them each', async () => {
+    const { round } = await openKept(30);
+    for (let i = 0; i < 5; i += 1) expect(await round()).toBeLessThanOrEqual(1);
+  });
+
+  test('the slow look-around comes to each of them in time', async () => {
+    const { context, kept, round } = await openKept(5);
+    await context.redis.del(context.keys.sale(kept[3]!).state);
+    for (let i = 0; i < 2 * 5; i += 1) await round();
+    expect((await context.commands.readSale(kept[3]!)).ready).toBe(true);
+  });
+
+  test.each<[string, (context: TestContext, sale: Sale) => Promise<unknown>]>([
+    [
+      'a change that died before it was done',
+      async ({ commands }, sale) => {
+        const lease = (await acquireLease(commands, sale, 1_000))!;
+        await commands.beginChange(sale, lease.text);
+        await lease.release();
+      },
+    ],
+    [
+      'a change of its row',
+      ({ db }, sale) => db.updateTable('products').set({ version: 2 }).where('id', '=', sale.id).execute(),
+    ],
+  ])('%s is seen in the next round', async (_what, change) => {
+    const { context, kept, round } = await openKept(30);
+    await change(context, kept[17]!);
+    expect(await round()).toBeLessThanOrEqual(3);
+    expect(await context.commands.readSale(kept[17]!)).toMatchObject({ ready: true });
+  });
+
+  test('a pause and a new sale are seen in the next round', async () => {
+    const { context, kept, round } = await openKept(30);
+    await updatePaused(context.db, kept[17]!.id, true);
+    const added = await context.insertSale();
+    await round();
+    expect(await context.commands.readSale(kept[17]!)).toMatchObject({ paused: true });
+    expect(await context.commands.readSale(added)).toMatchObject({ ready: true });
+  });
+
+  test('all of them are loaded again in the next round when Redis was emptied', async () => {
+    const redis = await startPrivateRedis();
+    const context = await openTestContext(redis.env);
+    onTestFinished(() => context.close());
+    const { commands, db, log } = context;
+    const kept = await Promise.all(Array.from({ length: 30 }, () => context.openSale()));
+    const rounds = warmUp({
+      shard: 0,
+      commands,
+      db,
+      sales: new SaleList(db, log),
+      log,
+      metrics: createMetrics('worker'),
+    });
+    await rounds.round(GOING_ON);
+    await context.redis.flushall();
+    await rounds.round(GOING_ON);
+    for (const sale of kept) expect((await commands.readSale(sale)).ready).toBe(true);
   });
 });

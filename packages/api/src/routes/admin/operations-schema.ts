@@ -81,7 +81,7 @@ export const RebuildSale = {
 const Audit = Type.Object(
   {
     sale_id: ProductId,
-    verdict: Type.Enum(['clean', 'drift', 'skipped'], {
+    verdict: Type.Enum(['clean', 'drift', 'late', 'skipped'], {
       description: '`skipped`: the sale is not ready; rebuild first',
     }),
     units: Count,

@@ -7,6 +7,8 @@ import { recordAction } from '@flash-sale/shared/db/operator-actions.ts';
 import { findSale, listSales, listShards, soldOf } from '@flash-sale/shared/db/products.ts';
 import type { OrderQueues } from '@flash-sale/shared/queue/order-queues.ts';
 import type { WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
+import { RESERVATION_LATE_MS } from '@flash-sale/shared/domain/order.ts';
+import { relaySale } from '@flash-sale/shared/queue/relay-sale.ts';
 import { auditSale } from '@flash-sale/shared/sale/audit.ts';
 import { endSale, topUpSale, type ChangeOptions } from '@flash-sale/shared/sale/change.ts';
 import { LEASE_WAIT_MS, LeaseLost } from '@flash-sale/shared/sale/lease.ts';
@@ -133,7 +135,13 @@ export const operationRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps
     if (drifts && !(await lost(repairSale(underLedger, sale.shard, audit, LEASE_WAIT_MS)))) {
       throw new Refusal('overloaded');
     }
-    return { ...audit, repaired: drifts };
+    // Whatever keeps the orders from the ledger, it may be that the workers cannot make their jobs again.
+    const { now_ms } = await commands.clock(sale.shard);
+    const relayed =
+      audit.verdict === 'late'
+        ? await relaySale({ commands, queue: operatorQueues.of }, sale, now_ms - RESERVATION_LATE_MS)
+        : [];
+    return { ...audit, repaired: drifts || relayed.length > 0 };
   });
 
   app.get('/api/v1/admin/jobs', { schema: ListJobs, ...reading }, async (request) => {

@@ -3,14 +3,14 @@
 -- the seckill token, is accepted again without effect.
 --
 -- KEYS  1 state  2 pause  3 owners  4 reservations  5 reserved_at  6 backlog of the shard
---       7 global bucket  8 live tokens, then per item: seckill token, user bucket
+--       7 global bucket  8 live tokens  9 outbox of the shard, then per item: seckill token, user bucket
 -- ARGV  1 history that the caller's clock was learned in  2 deadline, ms by this Redis's clock  3 job id
 --       4 backlog limit of the sale  5 of its shard  6 global capacity  7 global refill per second  8 user capacity
---       9 user refill per second, then per item: user, order number, seckill token, request id
+--       9 user refill per second  10 sale, then per item: user, order number, seckill token, request id
 -- Out   one text, a word per item: 'accepted' | 'replayed:<order number>' | 'rate_limited:<global|user>:<wait in ms>' | an error code
 --
 -- The buckets are GCRA (ITU-T I.371): one number per bucket, the time at which it is full again, is a token bucket.
-local FIXED_KEYS, FIXED_ARGS = 8, 9
+local FIXED_KEYS, FIXED_ARGS = 9, 10
 local count = (#KEYS - FIXED_KEYS) / 2
 local backlog_max, shard_backlog_max = tonumber(ARGV[4]), tonumber(ARGV[5])
 
@@ -112,6 +112,8 @@ if #new_owners > 0 then
   redis.call('HSET', KEYS[4], unpack(new_reservations))
   redis.call('ZADD', KEYS[5], unpack(new_times))
   redis.call('INCRBY', KEYS[6], #new_times / 2)
+  -- The oldest one stays the oldest.
+  redis.call('ZADD', KEYS[9], 'NX', now, ARGV[10])
   redis.call('ZREM', KEYS[8], unpack(consumers))
   for key, mark in pairs(consumed) do redis.call('SET', key, mark, 'KEEPTTL') end
 end

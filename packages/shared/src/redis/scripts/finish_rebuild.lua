@@ -1,9 +1,9 @@
 -- Puts rebuilt owners in place and opens the sale in this history of Redis, in one step. Safe to run twice: the second
 -- run finds the sale open, and leaves alone what was sold since the first.
 --
--- KEYS  1 lease  2 state  3 owners  4 building  5 pause
+-- KEYS  1 lease  2 state  3 owners  4 building  5 pause  6 reserved_at  7 outbox of the shard  8 stopped sales of the shard
 -- ARGV  1 the lease  2 history in which the rebuild was begun  3 number of owners built  4 total units  5 available units
---       6 product version  7 start, ms  8 end, ms  9 price, cents  10 pause_version  11 '1' if paused, else '0'
+--       6 product version  7 start, ms  8 end, ms  9 price, cents  10 pause_version  11 '1' if paused, else '0'  12 sale
 -- Out   1, or 0 where the lease is lost or another history has begun since, and nothing was changed
 if not lease_is_mine(KEYS[1], ARGV[1]) or history_id() ~= ARGV[2] then return 0 end
 -- The holder of this lease has stopped the sale, and nobody else can have opened it.
@@ -20,4 +20,6 @@ redis.call('HSET', KEYS[2],
   'taken_until_ms', string.format('%d', now_us() / 1000))
 local standing = tonumber(string.match(redis.call('GET', KEYS[5]) or '', '^%d+')) or -1
 if standing < tonumber(ARGV[10]) then redis.call('SET', KEYS[5], ARGV[10] .. ' ' .. ARGV[11]) end
+note_oldest(KEYS[7], ARGV[12], KEYS[6])
+redis.call('SREM', KEYS[8], ARGV[12])
 return 1

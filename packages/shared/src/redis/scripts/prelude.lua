@@ -30,3 +30,9 @@ end
 local function lease_is_mine(key, mine)
   return redis.call('GET', key) == mine
 end
+
+-- Notes in the shard's outbox since when a sale has a reservation, or that it has none. Part of every script that takes reservations out.
+local function note_oldest(outbox, sale, reserved_at)
+  local oldest = redis.call('ZRANGE', reserved_at, 0, 0, 'WITHSCORES')
+  if oldest[2] then redis.call('ZADD', outbox, oldest[2], sale) else redis.call('ZREM', outbox, sale) end
+end

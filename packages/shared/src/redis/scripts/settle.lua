@@ -2,10 +2,10 @@
 -- A recorded status of a higher version stays. It names the history of Redis that it was recorded in: in another one (a log that has lost its end,
 -- a replica that was promoted) the order may have come to more than this Redis knows.
 --
--- KEYS  1 lease  2 reservations  3 reserved_at  4 backlog of the shard, then per order: status
--- ARGV  1 the lease  2 life of a status, ms  3 channel, then per order: order number, version, status
+-- KEYS  1 lease  2 reservations  3 reserved_at  4 backlog of the shard  5 outbox of the shard, then per order: status
+-- ARGV  1 the lease  2 life of a status, ms  3 channel  4 sale, then per order: order number, version, status
 -- Out   1, or 0 where the lease is lost and nothing was changed
-local FIXED_KEYS, FIXED_ARGS = 4, 3
+local FIXED_KEYS, FIXED_ARGS = 5, 4
 if not lease_is_mine(KEYS[1], ARGV[1]) then return 0 end
 
 local recorded_here = ' ' .. short(history_id()) .. ' '
@@ -22,5 +22,6 @@ for i = 1, #KEYS - FIXED_KEYS do
 end
 redis.call('DECRBY', KEYS[4], redis.call('HDEL', KEYS[2], unpack(order_nos)))
 redis.call('ZREM', KEYS[3], unpack(order_nos))
+note_oldest(KEYS[5], ARGV[4], KEYS[3])
 redis.call('PUBLISH', ARGV[3], table.concat(order_nos, ' '))
 return 1
