@@ -80,6 +80,19 @@ it('a sale in order is clean, thoroughly or not', async () => {
   await expect(audit(true)).resolves.toMatchObject({ verdict: 'clean', findings: [] });
 });
 
+it('an order that has waited for the ledger for more than 30 s is late, with a word of what to do', async () => {
+  const { reservedAt } = context.keys.sale(sale);
+  const [waiting] = await context.redis.zrange(reservedAt, '0', '-1');
+  await context.redis.zincrby(reservedAt, -29_000, waiting!);
+  await expect(audit()).resolves.toMatchObject({ verdict: 'clean', findings: [] });
+
+  await context.redis.zincrby(reservedAt, -12_000, waiting!);
+
+  const found = await audit();
+  expect(found?.verdict).toBe('late');
+  expect(found?.findings).toEqual([expect.stringMatching(new RegExp(`${waiting} has waited 4\\d s .* repair`))]);
+});
+
 it('a reservation that the ledger has already, as a crash before settling leaves it, is no drift', async () => {
   const order_no = await reserve('fay');
   await context.db.transaction().execute(async (tx) => {

@@ -198,6 +198,24 @@ test('where Redis cannot be asked, nothing is known to wait', async () => {
   expect(progress.stuckShards(Infinity)).toEqual([]);
 });
 
+test('a process is stuck where an order is late that no job is there for; not while the oldest one goes on changing', async () => {
+  const sale = await context.openSale();
+  const process = startConsumers(openQueue());
+  const [first] = await admitAll(context, sale, ['without-a-job']);
+  const { reservedAt } = context.keys.sale(sale);
+  const age = async (): Promise<void> => {
+    await context.redis.zincrby(reservedAt, -60_000, first!);
+    await context.commands.noteOldest(sale);
+  };
+  expect([await process.look(), await process.look()]).toEqual([false, false]);
+  await age();
+  expect(await process.look()).toBe(false);
+  await age();
+  expect(await process.look()).toBe(false);
+  expect(await process.look()).toBe(true);
+  expect(process.stuckIn(STUCK_AFTER_MS)).toEqual([0]);
+});
+
 test('jobs to take are those that wait and those whose delay is over; of a paused queue there are none', async () => {
   const queue = openQueue();
   const add = (jobId: string, delay = 0) =>

@@ -167,6 +167,17 @@ describe('rebuild, audit and repair', () => {
     expect((await actionsOn(sale)).map(({ action }) => action)).toEqual(['audit', 'repair', 'repair']);
   });
 
+  it('a repair hands the jobs of orders that are late to the workers again', async () => {
+    const sale = await context.openSale({ seckill_stock: 5 });
+    const order_no = await app.win(sale, 'patient');
+    await context.redis.zincrby(context.keys.sale(sale).reservedAt, -60_000, order_no);
+    const jobs = await context.redis.keys(`${context.keys.queuePrefix(0)}:orders:*`);
+    await context.redis.unlink(jobs);
+    expect((await act(sale, 'audit')).json()).toMatchObject({ verdict: 'late' });
+    expect((await act(sale, 'repair')).json()).toMatchObject({ verdict: 'late', repaired: true });
+    expect(await context.redis.llen(`${context.keys.queuePrefix(0)}:orders:wait`)).toBe(1);
+  });
+
   it.each([['end'], ['top-up', { seckill_stock: 20 }], ['rebuild'], ['audit'], ['repair']] as [string, object?][])(
     '%s of a sale that somebody else holds is shed, and nothing is done',
     async (action, body) => {
