@@ -45,7 +45,7 @@ it('sheds while Redis is over its share of memory, and stops when there is room 
     await vi.waitFor(() => expect(pressure.sheds).toBe(false), 5_000);
     expect(await shown('redis_memory')).toBe(0);
   } finally {
-    pressure.stop();
+    await pressure.stop();
   }
 });
 
@@ -65,7 +65,7 @@ it('sheds while the event loop lags, and stops when it keeps up again', async ()
     await vi.waitFor(() => expect(pressure.sheds).toBe(false), 10_000);
   } finally {
     blocking = false;
-    pressure.stop();
+    await pressure.stop();
   }
 });
 
@@ -78,6 +78,6 @@ it('does not shed a Redis without a memory limit', async () => {
     await vi.waitFor(() => expect(looked.mock.calls.length).toBeGreaterThan(1), 5_000);
     expect(pressure.sheds).toBe(false);
   } finally {
-    pressure.stop();
+    await pressure.stop();
   }
 });
