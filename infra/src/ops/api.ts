@@ -1,3 +1,5 @@
+import { OPERATOR_NAME_HEADER } from '@flash-sale/shared/domain/operator.ts';
+
 /** How an operator reaches the service. */
 export interface Access {
   readonly url: string;
@@ -17,15 +19,20 @@ export class CallFailed extends Error {}
 
 /** Calls the operators' API as the operator's name and operator token say. */
 export function callAs({ url, name, token }: Access): Call {
-  const credential = Buffer.from(`${name}:${token}`).toString('base64');
+  // The user of basic auth cannot hold a colon; the header can.
+  const credential = Buffer.from(`:${token}`).toString('base64');
+  const access = {
+    authorization: `Basic ${credential}`,
+    [OPERATOR_NAME_HEADER]: encodeURIComponent(name),
+    accept: 'application/json',
+  };
   return async <Body>(method: string, path: string, body?: object): Promise<Body> => {
-    const headers = { authorization: `Basic ${credential}`, accept: 'application/json' };
     let answer: Response;
     let text: string;
     try {
       answer = await fetch(new URL(`/api/v1/admin/${path}`, url), {
         method,
-        headers: body === undefined ? headers : { ...headers, 'content-type': 'application/json' },
+        headers: body === undefined ? access : { ...access, 'content-type': 'application/json' },
         signal: AbortSignal.timeout(SILENCE_MS_MAX),
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });

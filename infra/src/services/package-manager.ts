@@ -5,7 +5,7 @@ import { isExecutable } from './programs.ts';
 import { StartFailure } from './start-failure.ts';
 
 export interface InstallOptions extends RunOptions {
-  missing: ('redis' | 'mysql' | 'mysqldump')[];
+  missing: ('redis' | 'mysql' | 'mysqldump' | 'chromium')[];
   folders: string[];
 }
 
@@ -34,14 +34,15 @@ export async function installPrograms(options: InstallOptions): Promise<boolean>
   return false;
 }
 
-/** The programs without the packages that would also start them as services; the first that exists. */
+/** The programs without the packages that would also start them as services; of each the first packages that exist. */
 const aptPackages = {
-  redis: ['redis-tools'],
-  mysql: ['mariadb-server-core', 'mysql-server-core-8.0'],
-  mysqldump: ['mariadb-client', 'mysql-client-core-8.0'],
+  redis: [['redis-tools']],
+  mysql: [['mariadb-server-core'], ['mysql-server-core-8.0']],
+  mysqldump: [['mariadb-client'], ['mysql-client-core-8.0']],
+  chromium: [['chromium', 'fonts-dejavu-core']],
 };
 
-const brewFormulas = { redis: 'redis', mysql: 'mariadb', mysqldump: 'mariadb' };
+const brewFormulas = { redis: 'redis', mysql: 'mariadb', mysqldump: 'mariadb', chromium: 'chromium' };
 
 async function installWithApt(options: InstallOptions): Promise<void> {
   await updateLists(options);
@@ -76,10 +77,10 @@ export async function unpackDebianPackage(
   return true;
 }
 
-async function installFirst(options: InstallOptions, [name, ...others]: string[]): Promise<void> {
+async function installFirst(options: InstallOptions, [names = [], ...others]: string[][]): Promise<void> {
   const flags = ['--yes', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=120'];
   try {
-    await run(options, 'apt-get', ['install', ...flags, name ?? '']);
+    await run(options, 'apt-get', ['install', ...flags, ...names]);
   } catch (error) {
     options.signal?.throwIfAborted();
     if (others.length === 0) throw error;

@@ -87,6 +87,20 @@ describe('npm run ops', () => {
     expect(lines[0]).toMatch(/ night-shift +admin +end +product \d+ +\{"end_time":/);
   }, 90_000);
 
+  it.each(['Jürgen:x', '张伟', '李娜', 'a%20b', '🚒'])('records %s under just that name', async (name) => {
+    const id = await shoppers.openSale(5);
+    await said(`pause ${id} --as ${name}`);
+    expect(await jsonOf('actions --limit 1')).toMatchObject({ items: [{ operator: name, action: 'pause' }] });
+  });
+
+  it.each(['', 'x'.repeat(65), 'lin\u202e', 'lin\u0007'])(
+    'does not call under a name that cannot be recorded as it is: %j',
+    async (name) => {
+      const answer = await ops(`sales --as=${name}`);
+      expect(answer).toMatchObject({ code: 2, complained: expect.stringMatching(/^--as: A name is 1 to 64 /) });
+    },
+  );
+
   it('lists jobs, and rotates the secret of seckill tokens without showing it', async () => {
     expect(await said('jobs')).toMatch(/^active \d+, waiting \d+, delayed \d+\n/);
     const rotated = await said('rotate-secret');

@@ -29,6 +29,8 @@ const ACTIONS: ReadonlyMap<string, string> = new Map([
 /** More jobs on a page would keep this process, which also serves shoppers, from its work. */
 const JOBS_PER_PAGE_MAX = 50;
 const POLL_S = 5;
+/** The page would have fonts from Google, which our policy refuses with an error in the console; those of the system serve. */
+const ELSEWHERE = /<link\b[^>]*\bhref="https?:[^>]*>/g;
 const SHARDS_FRESH_MS = 5_000;
 
 type Deps = Pick<AppDeps, 'db' | 'operatorRedis'> & {
@@ -113,7 +115,8 @@ export const queueDashboard: FastifyPluginAsync<Deps> = async (app, { db, operat
     reply.header('content-security-policy', PAGE_POLICY);
     if (typeof payload === 'string' && String(reply.getHeader('content-type')).startsWith('text/html')) {
       // All that the page loads and calls is relative to its base.
-      return payload.replace(`<base href="${DASHBOARD_PATH}`, `<base href="${request.basePath}${DASHBOARD_PATH}`);
+      const base = `<base href="${request.basePath}${DASHBOARD_PATH}`;
+      return payload.replace(`<base href="${DASHBOARD_PATH}`, base).replaceAll(ELSEWHERE, '');
     }
     if (reply.getHeader('content-type') !== PROBLEM_JSON) return payload;
     // These two are what the page shows of a refusal.

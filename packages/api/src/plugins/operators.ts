@@ -1,18 +1,25 @@
+import { isUtf8 } from 'node:buffer';
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { Config } from '@flash-sale/shared/config/config.ts';
 import { Refusal } from '@flash-sale/shared/domain/errors.ts';
-import { OPERATOR_NAME_LENGTH_MAX, type Operator, type OperatorRole } from '@flash-sale/shared/domain/operator.ts';
+import {
+  isOperatorName,
+  OPERATOR_NAME_HEADER,
+  OPERATOR_NAME_RULE,
+  type Operator,
+  type OperatorRole,
+} from '@flash-sale/shared/domain/operator.ts';
 import { AddressLimit } from '../limits/address-limit.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
     /**
-     * An `onRequest` hook that lets operators pass who have this role: an operator token as bearer, or as the password of basic auth under any
-     * name. `admin` passes where `viewer` is asked for.
+     * An `onRequest` hook that lets operators pass who have this role: an operator token as bearer, or as the password of basic auth. Their name
+     * is the user of basic auth, or the `Operator-Name` header. `admin` passes where `viewer` is asked for.
      *
-     * @throws Refusal `unauthenticated`, `forbidden` or `rate_limited`
+     * @throws Refusal `unauthenticated`, `forbidden`, `rate_limited` or `invalid_request`
      */
     requireOperator(role: OperatorRole): (request: FastifyRequest) => Promise<void>;
   }
@@ -31,7 +38,7 @@ type OperatorsConfig = Pick<
 const CHALLENGE = { 'www-authenticate': 'Basic realm="operators", charset="UTF-8"' };
 const READING = new Set(['GET', 'HEAD']);
 
-const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+const digest = (token: string | Buffer): Buffer => createHash('sha256').update(token).digest();
 
 /** Who may make operators' calls. Without an operator token nobody may. */
 export const operators = fp<{ readonly config: OperatorsConfig }>(
@@ -51,7 +58,11 @@ export const operators = fp<{ readonly config: OperatorsConfig }>(
       const tooMany = failures.look(address);
       if (tooMany !== undefined) throw new Refusal('rate_limited', tooMany);
       const given = credentialOf(headers.authorization);
-      if (given === undefined) throw new Refusal('unauthenticated', { headers: CHALLENGE });
+      // No guess at an operator token, and so not counted as one.
+      if (given === undefined) {
+        const detail = 'An operator token is required, as bearer or as the password of basic auth';
+        throw new Refusal('unauthenticated', { detail, headers: CHALLENGE });
+      }
       const hashed = digest(given.token);
       // Digests have one length, and each is compared, so that this takes the same time whatever was given.
       const roles = known.filter((one) => timingSafeEqual(one.digest, hashed)).map(({ role }) => role);
@@ -61,7 +72,7 @@ export const operators = fp<{ readonly config: OperatorsConfig }>(
         log.warn({ ip: address }, 'wrong operator token');
         throw new Refusal('unauthenticated', { headers: CHALLENGE });
       }
-      return { role, name: given.name === '' ? role : given.name };
+      return { role, name: nameOf(headers[OPERATOR_NAME_HEADER], given.user) ?? role };
     };
 
     app.decorateRequest('operator');
@@ -93,20 +104,42 @@ function isForeign({ headers, host }: FastifyRequest): boolean {
   return origin !== undefined && (!URL.canParse(origin) || new URL(origin).host !== host);
 }
 
-/** The operator token that was given, and the name it was given under. */
+/** The operator token that was given, and the user of basic auth, as bytes. */
 function credentialOf(
   authorization: string | undefined,
-): { readonly name: string; readonly token: string } | undefined {
-  const [scheme, value] = (authorization ?? '').split(' ', 2);
-  if (value === undefined) return undefined;
-  if (scheme!.toLowerCase() === 'bearer') return { name: '', token: value };
-  if (scheme!.toLowerCase() !== 'basic') return undefined;
-  const [, user, token] = /^([^:]*):(.*)$/s.exec(Buffer.from(value, 'base64').toString()) ?? [];
-  if (user === undefined || token === undefined) return undefined;
-  return { name: printable(user).slice(0, OPERATOR_NAME_LENGTH_MAX), token };
+): { readonly token: Buffer; readonly user?: Buffer } | undefined {
+  const [, scheme, value] = /^(basic|bearer) +(\S.*)$/i.exec(authorization ?? '') ?? [];
+  if (scheme === undefined || value === undefined) return undefined;
+  // Node.js reads headers as Latin-1: these are the bytes that were sent.
+  if (scheme.toLowerCase() === 'bearer') return { token: Buffer.from(value, 'latin1') };
+  const given = Buffer.from(value, 'base64');
+  const colon = given.indexOf(':');
+  return colon === -1 ? undefined : { token: given.subarray(colon + 1), user: given.subarray(0, colon) };
 }
 
-/** A name as it can be logged and kept: visible ASCII, which no two names that look alike share. */
-function printable(name: string): string {
-  return name.replaceAll(/[^\x20-\x7e]/g, '?').trim();
+/**
+ * The name that an operator gave, as it was given; undefined if none was. The header is taken before the user of basic auth, which can hold no
+ * colon and may be empty.
+ *
+ * @throws Refusal `invalid_request` for a name that cannot be recorded as it is
+ */
+function nameOf(header: string | string[] | undefined, user: Buffer | undefined): string | undefined {
+  if (header === undefined && (user === undefined || user.length === 0)) return undefined;
+  const name = header === undefined ? textOf(user!) : decoded(String(header));
+  if (name !== undefined && isOperatorName(name)) return name;
+  const detail = name === undefined ? 'The name is not UTF-8 (in Operator-Name: percent-encoded)' : OPERATOR_NAME_RULE;
+  throw new Refusal('invalid_request', { detail });
+}
+
+function textOf(bytes: Buffer): string | undefined {
+  return isUtf8(bytes) ? bytes.toString() : undefined;
+}
+
+function decoded(header: string): string | undefined {
+  if (!/^[\x20-\x7e]*$/.test(header)) return undefined;
+  try {
+    return decodeURIComponent(header);
+  } catch {
+    return undefined;
+  }
 }

@@ -6,6 +6,22 @@ import { AS_OPERATOR, openApp, openTestContext, settleOrder, type TestApp, type 
 
 const VIEWER_TOKEN = 'the-viewers-own-token';
 const AS_VIEWER = { authorization: `Bearer ${VIEWER_TOKEN}` };
+const basic = (name: string, token = 'the-operators-own-token') => ({
+  authorization: `Basic ${Buffer.from(`${name}:${token}`).toString('base64')}`,
+});
+const NAMES = [
+  'lin',
+  'Jürgen',
+  'Jürgen:x',
+  '张伟',
+  '李娜',
+  '山田　太郎',
+  'نرم\u200cافزار',
+  '🚒 on call',
+  'a%20b',
+  'ú'.repeat(64),
+  '🚒'.repeat(64),
+];
 const WRONG = { authorization: 'Bearer wrong' };
 
 let context: TestContext;
@@ -105,12 +121,53 @@ describe('what operators change is recorded: who, what and when', () => {
     expect((await recorded())[0]).toMatchObject({ action: 'refund', subject: `order ${order.order_no}` });
   });
 
-  it('keeps no name that could be taken for another or for markup', async () => {
+  it.each(NAMES)('keeps the name %s as it is, from basic auth and from the header', async (name) => {
     const sale = await context.openSale();
-    const raw = `\u0000\u001b[31m${'ú'.repeat(80)}:the-operators-own-token`;
-    const headers = { authorization: `Basic ${Buffer.from(raw).toString('base64')}` };
-    expect((await pause(sale.id, headers)).statusCode).toBe(200);
-    expect((await recorded())[0]!.operator).toMatch(/^[\x20-\x7e]{1,64}$/);
+    for (const headers of [
+      ...(name.includes(':') ? [] : [basic(name)]),
+      { ...AS_OPERATOR, 'operator-name': encodeURIComponent(name) },
+      { ...basic(''), 'operator-name': encodeURIComponent(name) },
+      { ...basic('somebody-else'), 'operator-name': encodeURIComponent(name) },
+    ]) {
+      expect((await pause(sale.id, headers)).statusCode).toBe(200);
+      expect((await recorded())[0]).toMatchObject({ action: 'pause', operator: name });
+      const listed = (await app.get('/api/v1/admin/actions?limit=1', AS_VIEWER)).json<{ items: unknown[] }>();
+      expect(listed.items).toMatchObject([{ operator: name }]);
+    }
+  });
+
+  it('is under the role where no name was given', async () => {
+    const sale = await context.openSale();
+    for (const headers of [AS_OPERATOR, basic('')]) {
+      expect((await pause(sale.id, headers)).statusCode).toBe(200);
+      expect((await recorded())[0]).toMatchObject({ action: 'pause', operator: 'admin' });
+    }
+  });
+
+  it.each<[string, Record<string, string>]>([
+    ['of controls', basic('\u0000\u001b[31mlin')],
+    ['of a direction override', basic('lin\u202enil')],
+    ['of two lines', basic('lin\u2028nil')],
+    ['of a surrogate alone', { ...AS_OPERATOR, 'operator-name': '%ED%A0%80' }],
+    ['with a space at its end', basic('lin ')],
+    ['of a space', basic(' ')],
+    ['that is too long', basic('ú'.repeat(65))],
+    ['that is much too long', basic('x'.repeat(300))],
+    [
+      'that is no UTF-8',
+      { authorization: `Basic ${Buffer.from('J\u00fcrgen:the-operators-own-token', 'latin1').toString('base64')}` },
+    ],
+    ['that is empty', { ...AS_OPERATOR, 'operator-name': '' }],
+    ['that is not percent-encoded', { ...AS_OPERATOR, 'operator-name': 'J\u00fcrgen' }],
+    ['that is badly percent-encoded', { ...AS_OPERATOR, 'operator-name': '100%' }],
+  ])('refuses a name %s, and changes and records nothing', async (_what, headers) => {
+    const sale = await context.openSale();
+    const before = await recorded();
+    const answer = await pause(sale.id, headers);
+    expect(answer).toBeProblem('invalid_request');
+    expect(answer.json<{ detail: string }>().detail).toMatch(/^(A|The) name is /);
+    expect((await app.get(`/api/v1/products/${sale.id}`)).json()).toMatchObject({ status: 'open' });
+    expect(await recorded()).toEqual(before);
   });
 });
 
@@ -158,6 +215,42 @@ describe('brute force on the admin door', () => {
     }
   });
 
+  it.each<[string, Record<string, string>]>([
+    ['basic auth without a colon', { authorization: `Basic ${Buffer.from('lin').toString('base64')}` }],
+    ['basic auth that is no base64', { authorization: 'Basic ?' }],
+    ['nothing after the scheme', { authorization: 'Bearer ' }],
+    ['another scheme', { authorization: 'Digest username="lin"' }],
+  ])('is not a malformed call: %s', async (_what, headers) => {
+    const own = await guarded();
+    try {
+      const sale = await context.openSale();
+      for (let i = 0; i < 5; i += 1) {
+        const answer = await statsOf(sale.id, from('198.51.100.3', headers), own);
+        expect(answer).toBeProblem('unauthenticated');
+        expect(answer.headers['www-authenticate']).toBe('Basic realm="operators", charset="UTF-8"');
+      }
+      for (let i = 0; i < 5; i += 1) {
+        expect(await statsOf(sale.id, from('198.51.100.3', basic('lin\u202e')), own)).toBeProblem('invalid_request');
+      }
+      expect((await statsOf(sale.id, from('198.51.100.3', AS_OPERATOR), own)).statusCode).toBe(200);
+    } finally {
+      await own.close();
+    }
+  });
+
+  it('is what a wrong operator token is, whatever its name', async () => {
+    const own = await guarded();
+    try {
+      const sale = await context.openSale();
+      for (const name of ['lin', 'lin\u202e', '']) {
+        expect(await statsOf(sale.id, from('198.51.100.4', basic(name, 'wrong')), own)).toBeProblem('unauthenticated');
+      }
+      expect(await statsOf(sale.id, from('198.51.100.4', AS_OPERATOR), own)).toBeProblem('rate_limited');
+    } finally {
+      await own.close();
+    }
+  });
+
   it('is not what operators do whose tokens are right, or who were not asked yet', async () => {
     const own = await guarded();
     try {
@@ -169,6 +262,29 @@ describe('brute force on the admin door', () => {
     } finally {
       await own.close();
     }
+  });
+});
+
+describe('an operator token', () => {
+  it('may hold a colon, spaces and letters of any script, by basic auth and as the bytes of a bearer', async () => {
+    const ADMIN_TOKEN = 'pässwort: of the operators';
+    const own = await openApp(context, { ADMIN_TOKEN });
+    try {
+      const sale = await context.openSale();
+      const bytes = Buffer.from(ADMIN_TOKEN).toString('latin1');
+      for (const headers of [basic('lin', ADMIN_TOKEN), { authorization: `bearer  ${bytes}` }]) {
+        expect((await statsOf(sale.id, headers, own)).statusCode).toBe(200);
+      }
+      expect(await statsOf(sale.id, { authorization: 'Bearer pässwort:' }, own)).toBeProblem('unauthenticated');
+    } finally {
+      await own.close();
+    }
+  });
+
+  it('is not taken with anything after it', async () => {
+    const sale = await context.openSale();
+    const authorization = `${AS_OPERATOR.authorization} junk`;
+    expect(await statsOf(sale.id, { authorization })).toBeProblem('unauthenticated');
   });
 });
 

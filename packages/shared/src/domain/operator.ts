@@ -4,8 +4,21 @@ export type OperatorRole = 'admin' | 'viewer';
 /** Who makes an operator's call. */
 export interface Operator {
   readonly role: OperatorRole;
-  /** The user name of basic auth, or the role where none was given. Said by the caller: only the role is proved. */
+  /** The name that the caller gave, as it was given; the role if none was. Only the role is proved. */
   readonly name: string;
 }
 
-export const OPERATOR_NAME_LENGTH_MAX = 64;
+/** The header that carries an operator's name, percent-encoded: any name fits, beside any kind of credential. */
+export const OPERATOR_NAME_HEADER = 'operator-name';
+
+/** In code points, as the column of the record counts them. */
+const NAME_LENGTH_MAX = 64;
+/** No controls, no direction overrides, nothing unassigned. The two joiners are part of how some scripts are spelled. */
+const PRINTABLE = /^(?:[^\p{C}\p{Zl}\p{Zp}]|[\u200c\u200d])+$/u;
+
+/** What an operator's name must be; for people. */
+export const OPERATOR_NAME_RULE = `A name is 1 to ${NAME_LENGTH_MAX} printable characters, without a space at its ends`;
+
+export function isOperatorName(name: string): boolean {
+  return PRINTABLE.test(name) && name.trim() === name && [...name].length <= NAME_LENGTH_MAX;
+}

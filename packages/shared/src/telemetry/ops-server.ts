@@ -19,7 +19,13 @@ export interface Health {
 
 const HEADERS_TIMEOUT_MS = 5_000;
 
-/** Opens a process's own port for operators: `/healthz`, `/readyz` and `/metrics`. */
+interface OpsAnswer {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+}
+
+/** Opens a process's own port for operators: `/healthz`, `/readyz` and `/metrics`. It answers a probe as the API's port does. */
 export async function startOpsServer(
   address: { readonly host: string; readonly port: number },
   deps: {
@@ -29,7 +35,7 @@ export async function startOpsServer(
     readonly health?: () => Health;
   },
 ): Promise<{ readonly port: number; stop(): Promise<void> }> {
-  const routes: Record<string, () => Promise<{ status: number; type: string; body: string }>> = {
+  const routes: Readonly<Record<string, () => Promise<OpsAnswer>>> = {
     '/healthz': () => {
       const health = deps.health?.() ?? { status: 'ok' };
       return Promise.resolve(json(health.status === 'ok' ? 200 : 503, health));
@@ -43,12 +49,17 @@ export async function startOpsServer(
   const server = createServer(
     { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: HEADERS_TIMEOUT_MS },
     (request, response) => {
-      const route = routes[(request.url ?? '').split('?', 1)[0]!];
-      const answer =
-        route === undefined || request.method !== 'GET' ? Promise.resolve(json(404, { status: 'not_found' })) : route();
-      void answer
+      const path = pathOf(request.url ?? '');
+      const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
+      const isRead = request.method === 'GET' || request.method === 'HEAD';
+      if (route !== undefined && !isRead) response.setHeader('allow', 'GET, HEAD');
+      void answerOf(route, isRead)
         .catch(() => json(500, { status: 'error' }))
-        .then(({ status, type, body }) => response.writeHead(status, { 'content-type': type }).end(body));
+        .then(({ status, type, body }) => {
+          response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body) });
+          // Node.js leaves out the body of an answer to HEAD.
+          response.end(body);
+        });
     },
   );
   await new Promise<void>((resolve, reject) => {
@@ -74,7 +85,22 @@ export async function answers(ping: () => Promise<unknown>, limit_ms = 1_000): P
   }
 }
 
-function json(status: number, body: object): { status: number; type: string; body: string } {
+async function answerOf(route: (() => Promise<OpsAnswer>) | undefined, isRead: boolean): Promise<OpsAnswer> {
+  if (route === undefined) return json(404, { status: 'not_found' });
+  return isRead ? route() : json(405, { status: 'method_not_allowed' });
+}
+
+/** The path of a request's target, which may be a whole URL (RFC 9112, 3.2.2), percent-encoded, and have a query. */
+function pathOf(target: string): string {
+  const path = target.replace(/^https?:\/\/[^/?#]*/i, '').split(/[?#]/, 1)[0]!;
+  try {
+    return decodeURI(path);
+  } catch {
+    return path;
+  }
+}
+
+function json(status: number, body: object): OpsAnswer {
   return { status, type: 'application/json', body: JSON.stringify(body) };
 }
 
