@@ -6,6 +6,8 @@ import { findSale, listSales } from '@flash-sale/shared/db/products.ts';
 const SALES_MAX = 10_000;
 const SALE_FRESH_MS = 1_000;
 const LISTS_MAX = 1_000;
+/** After MySQL has failed it is not asked for this long: else each call would ask it anew, as fast as it fails. */
+const FAILURE_KNOWN_MS = 250;
 
 /** In the place of a sale that was known and is gone: of one that is being archived, or was. */
 const GONE = 'gone';
@@ -24,6 +26,7 @@ export interface SalePage {
 export class Catalog {
   readonly #sales: LRUCache<number, Sale | typeof GONE>;
   readonly #lists: LRUCache<string, readonly Sale[]>;
+  #failure: { readonly error: unknown; readonly atMs: number } | undefined;
 
   constructor(db: Db, list_fresh_ms: number) {
     this.#sales = new LRUCache<number, Sale | typeof GONE>({
@@ -34,7 +37,8 @@ export class Catalog {
       noDeleteOnStaleGet: true,
       noDeleteOnFetchRejection: true,
       // The cache would take `undefined` for no answer, and keep the sale.
-      fetchMethod: async (id, known) => (await findSale(db, id)) ?? (known === undefined ? undefined : GONE),
+      fetchMethod: async (id, known) =>
+        (await this.#ask(() => findSale(db, id))) ?? (known === undefined ? undefined : GONE),
     });
     this.#lists = new LRUCache<string, readonly Sale[]>({
       max: LISTS_MAX,
@@ -42,7 +46,8 @@ export class Catalog {
       fetchMethod: async (key, last) => {
         const [limit, before] = key.split(':');
         try {
-          const sales = await listSales(db, Number(limit), before === '' ? undefined : Number(before));
+          const before_id = before === '' ? undefined : Number(before);
+          const sales = await this.#ask(() => listSales(db, Number(limit), before_id));
           for (const sale of sales) this.#sales.set(sale.id, sale);
           return sales;
         } catch (error) {
@@ -75,6 +80,21 @@ export class Catalog {
   /** Sales, newest first. */
   async list({ limit, before_id }: SalePage): Promise<readonly Sale[]> {
     return (await this.#lists.fetch(`${limit}:${before_id ?? ''}`)) ?? [];
+  }
+
+  /** Asks MySQL, or fails as it did a moment ago. */
+  async #ask<Answer>(query: () => Promise<Answer>): Promise<Answer> {
+    if (this.#failure !== undefined && performance.now() - this.#failure.atMs < FAILURE_KNOWN_MS) {
+      throw this.#failure.error;
+    }
+    try {
+      const answer = await query();
+      this.#failure = undefined;
+      return answer;
+    } catch (error) {
+      this.#failure = { error, atMs: performance.now() };
+      throw error;
+    }
   }
 
   /** Takes note of a sale that this process has just written. */

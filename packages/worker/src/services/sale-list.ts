@@ -58,10 +58,11 @@ export class SaleList implements SalesToKeep {
         this.#version = version;
         this.#readMs = nowMs;
       }
-      this.#lookedMs = nowMs;
     } catch (error) {
       this.#log.warn({ err: error }, 'sales could not be read; going on with those known');
     } finally {
+      // Also after a failure: MySQL is not asked more often because it is away.
+      this.#lookedMs = performance.now();
       this.#looking = undefined;
     }
   }

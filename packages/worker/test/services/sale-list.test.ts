@@ -47,6 +47,20 @@ test('while MySQL is away the services go on with the sales read last, and learn
   await expect.poll(ids, SOON).toEqual(expect.arrayContaining([known.id, later.id]));
 });
 
+test('a MySQL that fails is asked no more often than one that answers, whatever the number of services', async () => {
+  const mysql = await openMysqlProxy({ host: context.config.DB_HOST, port: context.config.DB_PORT });
+  const db = connectDb({ ...context.config, DB_HOST: mysql.host, DB_PORT: mysql.port }, 'general');
+  onTestFinished(() => db.destroy());
+  mysql.cut();
+  let failures = 0;
+  const log = pino({ level: 'warn' }, { write: () => (failures += 1) });
+  const sales = new SaleList(db, log);
+  const beganMs = performance.now();
+  for (let i = 0; i < 200; i += 1) await sales.current();
+  expect(failures).toBeGreaterThan(0);
+  expect(failures).toBeLessThanOrEqual(Math.ceil((performance.now() - beganMs) / 250));
+});
+
 test('the sales that open first come first, and those that are over come last', async () => {
   const now_ms = Date.now();
   const second = await context.insertSale({ start_ms: now_ms + 120_000 });
