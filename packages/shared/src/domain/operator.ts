@@ -11,14 +11,15 @@ export interface Operator {
 /** The header that carries an operator's name, percent-encoded: any name fits, beside any kind of credential. */
 export const OPERATOR_NAME_HEADER = 'operator-name';
 
-/** In code points, as the column of the record counts them. */
-const NAME_LENGTH_MAX = 64;
-/** No controls, no direction overrides, nothing unassigned. The two joiners are part of how some scripts are spelled. */
-const PRINTABLE = /^(?:[^\p{C}\p{Zl}\p{Zp}]|[\u200c\u200d])+$/u;
+/**
+ * As many code points as the column of the record has room for: no controls, no direction overrides, nothing unassigned. The two joiners are
+ * part of how some scripts are spelled.
+ */
+const PRINTABLE = /^(?:[^\p{C}\p{Zl}\p{Zp}]|[\u200c\u200d]){1,64}$/u;
 
 /** What an operator's name must be; for people. */
-export const OPERATOR_NAME_RULE = `A name is 1 to ${NAME_LENGTH_MAX} printable characters, without a space at its ends`;
+export const OPERATOR_NAME_RULE = 'A name is 1 to 64 printable characters, without a space at its ends';
 
 export function isOperatorName(name: string): boolean {
-  return PRINTABLE.test(name) && name.trim() === name && [...name].length <= NAME_LENGTH_MAX;
+  return PRINTABLE.test(name) && name.trim() === name;
 }
