@@ -1,12 +1,11 @@
-import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createConnection } from 'mysql2/promise';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { readCommandLine } from '@flash-sale/shared/process/command-line.ts';
-import { isExecutable, searchFolders } from './services/programs.ts';
+import { openChromium } from './services/chromium.ts';
 import { StartFailure } from './services/start-failure.ts';
 import { print, runCommand } from './stack/command.ts';
 import { readRunning } from './stack/running.ts';
@@ -29,7 +28,6 @@ readCommandLine({
 });
 
 await runCommand(async () => {
-  const program = findChromium();
   const dataDir = mkdtempSync(join(tmpdir(), 'flash-sale-screenshots-'));
   try {
     await using stack = await startStack({
@@ -55,10 +53,7 @@ await runCommand(async () => {
     await Promise.all([sellTo(stack.url, held.other_sale_id), sellTo(stack.url, held.sale_id)]);
 
     mkdirSync(IMAGES, { recursive: true });
-    const browser = await chromium.launch({
-      executablePath: program,
-      args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update'],
-    });
+    const browser = await openChromium(print);
     try {
       await takePictures(browser, stack.url);
     } finally {
@@ -156,24 +151,4 @@ async function call<Answer>(url: string, body: object): Promise<Answer> {
   });
   if (!response.ok) throw new StartFailure(`${url} answers ${response.status} ${await response.text()}`);
   return (await response.json()) as Answer;
-}
-
-/** Chromium as the system brings it: `CHROMIUM`, or one on the machine, or as root one from Debian's packages. */
-function findChromium(): string {
-  const named = process.env['CHROMIUM'];
-  if (named) return named;
-  const found = () => {
-    const paths = ['chromium', 'chromium-browser', 'google-chrome'].flatMap((name) =>
-      searchFolders(process.env).map((folder) => join(folder, name)),
-    );
-    return paths.find(isExecutable);
-  };
-  if (found() === undefined && process.getuid?.() === 0) {
-    print('apt-get install chromium');
-    const flags = ['--yes', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=300'];
-    spawnSync('apt-get', ['install', ...flags, 'chromium', 'fonts-dejavu-core'], { stdio: 'ignore' });
-  }
-  const program = found();
-  if (program === undefined) throw new StartFailure('Chromium was not found; set CHROMIUM to its program.');
-  return program;
 }

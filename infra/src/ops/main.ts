@@ -1,5 +1,6 @@
 import { userInfo } from 'node:os';
 import { withFiles } from '@flash-sale/shared/config/files.ts';
+import { isOperatorName, OPERATOR_NAME_RULE } from '@flash-sale/shared/domain/operator.ts';
 import { exitWithUsage, UsageError } from '@flash-sale/shared/process/command-line.ts';
 import { print } from '../stack/command.ts';
 import { confirm, Declined } from '../stack/confirm.ts';
@@ -19,7 +20,9 @@ function accessOf(environment: NodeJS.ProcessEnv, values: { readonly url?: strin
   if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) {
     throw new UsageError(`--url takes an address with its scheme, such as http://localhost:8080, not '${url}'`);
   }
-  return { url, name: values.as ?? userInfo().username, token };
+  const name = values.as ?? userInfo().username;
+  if (!isOperatorName(name)) throw new UsageError(`--as: ${OPERATOR_NAME_RULE}`);
+  return { url, name, token };
 }
 
 async function run(argv: readonly string[]): Promise<void> {
