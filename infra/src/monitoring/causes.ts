@@ -13,6 +13,9 @@ const ASKED_AT_ONCE = 60;
 /** Alerts whose cause is not made here, and why. */
 export const NOT_CAUSED: Readonly<Record<string, string>> = {
   KeySetOld: 'it takes fifteen minutes of a key set that cannot be fetched, longer than everything else together',
+  DriftNotMended: 'the auditor mends whatever is made to drift here',
+  SalesNotReady: 'it has the cause of SaleNotReady, which is recorded',
+  SalesWithoutFigures: 'it takes more live sales than the fifty that have figures',
   PaymentOverdue: 'it takes an hour of a payment that is not decided',
   PaymentWrongAmount: 'the sandbox that takes the money here is never wrong about an amount',
   PaymentProviderRefuses: 'the sandbox that takes the money here lets everybody in',
