@@ -107,7 +107,8 @@ export function auditor(deps: AuditorDeps): Rounds {
       const current = await sales.current();
       forgetOthers(new Set(current.map(({ id }) => id)));
       const waiting = new Set((await commands.outbox(shard)).map(({ sale_id }) => sale_id));
-      await forEachSale(choose(current, waiting, Date.now()), { stopping, log, service: 'auditor' }, audit);
+      const { now_ms } = await commands.clock(shard);
+      await forEachSale(choose(current, waiting, now_ms), { stopping, log, service: 'auditor' }, audit);
     },
     rest: () => forgetOthers(new Set()),
   };

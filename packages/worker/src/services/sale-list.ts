@@ -1,5 +1,6 @@
 import type { Sale } from '@flash-sale/shared/domain/sale.ts';
 import type { Db } from '@flash-sale/shared/db/client.ts';
+import { ledgerTime } from '@flash-sale/shared/db/clock.ts';
 import { keptSalesVersion, salesToKeep } from '@flash-sale/shared/db/products.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 
@@ -54,7 +55,7 @@ export class SaleList implements SalesToKeep {
       // Before the sales: a change in between is read again.
       const version = await keptSalesVersion(this.#db);
       if (version !== this.#version || nowMs - this.#readMs > READ_MS) {
-        this.#sales = byUrgency(await salesToKeep(this.#db), Date.now());
+        this.#sales = byUrgency(await salesToKeep(this.#db), await ledgerTime(this.#db));
         this.#version = version;
         this.#readMs = nowMs;
       }
@@ -68,8 +69,8 @@ export class SaleList implements SalesToKeep {
   }
 }
 
-function byUrgency(sales: readonly Sale[], nowMs: number): Sale[] {
-  const isOver = (sale: Sale): boolean => sale.end_ms <= nowMs;
+function byUrgency(sales: readonly Sale[], now: Date): Sale[] {
+  const isOver = (sale: Sale): boolean => sale.end_ms <= now.getTime();
   return sales.toSorted((a, b) => {
     if (isOver(a) !== isOver(b)) return isOver(a) ? 1 : -1;
     return isOver(a) ? b.end_ms - a.end_ms : a.start_ms - b.start_ms;
