@@ -12,6 +12,7 @@ const ASKED_AT_ONCE = 60;
 
 /** Alerts whose cause is not made here, and why. */
 export const NOT_CAUSED: Readonly<Record<string, string>> = {
+  ClockOffset: 'all processes run on one machine here and share its clock',
   KeySetOld: 'it takes fifteen minutes of a key set that cannot be fetched, longer than everything else together',
   DriftNotMended: 'the auditor mends whatever is made to drift here',
   SalesNotReady: 'it has the cause of SaleNotReady, which is recorded',

@@ -6,9 +6,11 @@ import { connectDb } from '@flash-sale/shared/db/client.ts';
 import { migrate } from '@flash-sale/shared/db/migrate.ts';
 import { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
 import { choosePaymentProvider } from '@flash-sale/shared/payment/choose.ts';
+import { clockOffsets } from '@flash-sale/shared/process/clock-offsets.ts';
 import { readCommandLine } from '@flash-sale/shared/process/command-line.ts';
 import { startOrExit, stopOnSignal } from '@flash-sale/shared/process/lifecycle.ts';
 import { checkServers } from '@flash-sale/shared/process/server-checks.ts';
+import { repeating } from '@flash-sale/shared/process/service.ts';
 import { openOrderQueues } from '@flash-sale/shared/queue/order-queues.ts';
 import { connectRedis, type ConnectionUse, type RedisClient } from '@flash-sale/shared/redis/client.ts';
 import { RedisClock } from '@flash-sale/shared/redis/clock.ts';
@@ -86,6 +88,8 @@ await startOrExit(async () => {
   for (const shard of shards) queues.of(shard);
   await Promise.all(shards.map((shard) => clock.of(shard).settled(START_WAIT_MS)));
   await checkServers({ config, redis, connect: () => connect('background'), keys, commands, db, log });
+  const offsets = repeating(clockOffsets({ commands, db, shards: config.SHARDS, metrics }), log);
+  offsets.start();
   // Several api processes share the port where the system can spread connections over them.
   const address = { host: config.SERVER_HOST, port: config.SERVER_PORT, reusePort: process.platform === 'linux' };
   await server.listen(address);
@@ -101,6 +105,7 @@ await startOrExit(async () => {
     await server.close();
     await queues.close();
     for (const started of clock.all()) started.stop();
+    await offsets.stop();
     await ops.stop();
     for (const client of [redis, producer, subscriber, operatorRedis]) client.disconnect();
     // A server that does not answer need not hear that this process leaves it.

@@ -7,6 +7,7 @@ import { migrate } from '@flash-sale/shared/db/migrate.ts';
 import type { LedgerService } from '@flash-sale/shared/db/service-leads.ts';
 import { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
 import { choosePaymentProvider } from '@flash-sale/shared/payment/choose.ts';
+import { clockOffsets } from '@flash-sale/shared/process/clock-offsets.ts';
 import { readCommandLine } from '@flash-sale/shared/process/command-line.ts';
 import { startOrExit, stopOnSignal } from '@flash-sale/shared/process/lifecycle.ts';
 import { ServerReadiness } from '@flash-sale/shared/process/readiness.ts';
@@ -126,6 +127,7 @@ await startOrExit(async () => {
       metrics,
       tracing,
     }),
+    repeating(clockOffsets({ commands, db, shards: config.SHARDS, metrics }), log),
     repeating(progressWatch({ progress, sales, commands, redis, queue: queues.of, log }), log, metrics),
     forEachShard({ db, log }, servicesOf),
     ledByLedger(expiry({ db, saleTransactions, log, metrics })),

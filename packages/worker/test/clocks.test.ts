@@ -32,7 +32,7 @@ test.each([
       await context.close();
     });
     const sale = await context.openSale();
-    await startWorker({
+    const worker = await startWorker({
       ...context.env,
       NODE_OPTIONS: `--import=${SHIFTED}`,
       CLOCK_SHIFT_MS: String(shift_ms),
@@ -60,5 +60,11 @@ test.each([
     const expired = await orderIn('expired');
     expect(expired!.closed_at!.getTime()).toBeGreaterThanOrEqual(expired!.expires_at!.getTime());
     expect(expired!.closed_at!.getTime()).toBeLessThanOrEqual(expired!.now.getTime());
+
+    const metrics = await (await fetch(`http://127.0.0.1:${worker.ops_port}/metrics`)).text();
+    for (const server of ['redis', 'mysql']) {
+      const line = new RegExp(`^seckill_clock_offset_seconds\\{.*server="${server}".*\\} (\\S+)$`, 'm').exec(metrics);
+      expect(Number(line?.[1])).toBeCloseTo(-shift_ms / 1_000, 0);
+    }
   },
 );

@@ -8,6 +8,7 @@ import { redisFault } from '../redis/errors.ts';
 import type { Keys } from '../redis/keys.ts';
 import { readServerInfo } from '../redis/server-info.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { clockOffset } from './clock-offsets.ts';
 import { tryMysql } from './mysql-check.ts';
 import { tryRedis } from './redis-check.ts';
 
@@ -107,10 +108,7 @@ async function checkMysql(db: Db): Promise<string[]> {
 }
 
 async function checkClock(commands: Commands): Promise<string[]> {
-  const asked_ms = Date.now();
-  const { now_ms } = await commands.clock(0);
-  // The answer was true somewhere in the round trip, which is not the clock's fault.
-  const offset_ms = now_ms < asked_ms ? now_ms - asked_ms : Math.max(0, now_ms - Date.now());
+  const offset_ms = await clockOffset(async () => (await commands.clock(0)).now_ms);
   if (Math.abs(offset_ms) <= CLOCK_OFFSET_MS_MAX) return [];
   return [`The clock differs from Redis's by ${offset_ms} ms: keep both in step by NTP; sales open by Redis's`];
 }

@@ -261,6 +261,12 @@ function figures(registers: Registry[]) {
 /** Every process: leases, payments, and the ways to Redis and MySQL. */
 function connectionMetrics(registers: Registry[]) {
   const metrics = {
+    clock_offset_seconds: new Gauge({
+      name: 'seckill_clock_offset_seconds',
+      help: 'How far the clock of a server (`redis` or `mysql`) is ahead of this process’s; negative: behind. Of several shards the worst.',
+      labelNames: ['server'],
+      registers,
+    }),
     lease_wait_seconds: new Histogram({
       name: 'seckill_lease_wait_seconds',
       help: 'Time until a lease was `taken`, or given up since it was `held_elsewhere`.',
