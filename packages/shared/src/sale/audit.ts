@@ -34,6 +34,10 @@ export interface Audit {
   readonly findings: string[];
 }
 
+/** The facts of a sale that Redis sells by, as its state names them. */
+const FACTS = ['total', 'price_cents', 'start_ms', 'end_ms'] as const;
+type Facts = Readonly<Record<(typeof FACTS)[number], number>>;
+
 interface RedisCounts {
   readonly available: number;
   readonly owners: number;
@@ -53,7 +57,7 @@ interface LedgerCounts {
  * Checks conservation of one sale under its lease: `available + owners = seckill_stock`, and owners are exactly the live orders, the
  * reservations that are not in the ledger, and the closed or failed orders with an unapplied return that they still name. Sums are compared first;
  * every entry is, where they differ or `thorough` is set. Shoppers buy on meanwhile: an admission adds an owner and a
- * reservation at once, so that it changes no difference that is looked at. Reads Redis and MySQL by itself and shares no code with admission or the writer.
+ * reservation at once, so that it changes no difference that is looked at. The facts that Redis sells by must be those of the row, too. Reads Redis and MySQL by itself and shares no code with admission or the writer.
  *
  * @returns undefined where the lease is held elsewhere for longer than `wait_ms`
  * @throws LeaseLost and the errors of the servers
@@ -69,8 +73,11 @@ export function auditSale(
     const ledger = await countLedger(deps.db, sale);
     const skipped = !ready || version !== ledger.version;
     let findings: string[] = [];
-    if (!skipped && (options.thorough || differ(redis, ledger))) {
-      findings = [...findingsOfCounts(redis, ledger), ...(await findingsOfEntries(deps, sale))];
+    if (!skipped) {
+      findings = findingsOfFacts(await readFacts(deps, sale), ledger.facts);
+      if (options.thorough || differ(redis, ledger)) {
+        findings.push(...findingsOfCounts(redis, ledger), ...(await findingsOfEntries(deps, sale)));
+      }
     }
     const drifts = findings.length > 0;
     const late = skipped ? [] : await findingsOfLate(deps, sale, now_ms);
@@ -101,10 +108,17 @@ async function countRedis({ redis, keys }: AuditDeps, sale: SaleRef): Promise<Re
   return { available: available!, owners: owned!, reservations: reserved!, reservation_times: times! };
 }
 
-/** The sums of the ledger, in one snapshot. */
-async function countLedger(db: Db, { id }: SaleRef): Promise<LedgerCounts> {
-  const { rows } = await sql<Record<keyof LedgerCounts, number | string>>`
-    SELECT seckill_stock, version, sold,
+async function readFacts({ redis, keys }: AuditDeps, sale: SaleRef): Promise<Facts> {
+  const found = await redis.hmget(keys.sale(sale).state, ...FACTS);
+  return Object.fromEntries(FACTS.map((name, i) => [name, Number(found[i])])) as Facts;
+}
+
+/** The sums of the ledger and the facts of the row, in one snapshot. */
+async function countLedger(db: Db, { id }: SaleRef): Promise<LedgerCounts & { readonly facts: Facts }> {
+  const { rows } = await sql<
+    Record<keyof LedgerCounts | 'price_cents', number | string> & { readonly start_time: Date; readonly end_time: Date }
+  >`
+    SELECT seckill_stock, version, sold, price_cents, start_time, end_time,
       (SELECT COUNT(*) FROM orders WHERE product_id = ${id} AND live = 1) AS live_orders,
       (SELECT COUNT(*) FROM stock_returns WHERE product_id = ${id} AND applied_at IS NULL) AS unapplied_returns
     FROM products WHERE id = ${id}`.execute(db);
@@ -116,6 +130,12 @@ async function countLedger(db: Db, { id }: SaleRef): Promise<LedgerCounts> {
     sold: Number(row.sold),
     live_orders: Number(row.live_orders),
     unapplied_returns: Number(row.unapplied_returns),
+    facts: {
+      total: Number(row.seckill_stock),
+      price_cents: Number(row.price_cents),
+      start_ms: row.start_time.getTime(),
+      end_ms: row.end_time.getTime(),
+    },
   };
 }
 
@@ -127,6 +147,13 @@ function differ(redis: RedisCounts, ledger: LedgerCounts): boolean {
   return (
     findingsOfCounts(redis, ledger).length > 0 ||
     redis.owners - redis.reservations !== ledger.live_orders + ledger.unapplied_returns
+  );
+}
+
+/** What was changed in SQL and not by a call, under the same version: Redis cannot know of it. Calls change facts under the lease. */
+function findingsOfFacts(redis: Facts, row: Facts): string[] {
+  return FACTS.filter((name) => redis[name] !== row[name]).map(
+    (name) => `${name} is ${redis[name]} in Redis and ${row[name]} in the row: a repair takes that of the row`,
   );
 }
 

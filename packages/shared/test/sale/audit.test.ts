@@ -221,6 +221,29 @@ describe('a planted drift is found and mended', () => {
   });
 });
 
+describe('a fact that was changed in SQL, under the same version, is found; a repair takes it from the row', () => {
+  const edits: readonly [column: string, assignment: string, field: string, changed: (before: Sale) => number][] = [
+    ['price_cents', 'price_cents = 2499', 'price_cents', () => 2_499],
+    ['start_time', 'start_time = start_time - INTERVAL 1 SECOND', 'start_ms', ({ start_ms }) => start_ms - 1_000],
+    ['end_time', 'end_time = end_time + INTERVAL 1 SECOND', 'end_ms', ({ end_ms }) => end_ms + 1_000],
+    ['seckill_stock', 'stock = 12, seckill_stock = 12', 'total', () => 12],
+  ];
+
+  it.each(edits)('%s', async (_, assignment, field, changed) => {
+    await sql`UPDATE products SET ${sql.raw(assignment)} WHERE id = ${sale.id}`.execute(context.db);
+    const found = await audit();
+    expect(found?.verdict).toBe('drift');
+    expect(found?.findings).toContainEqual(
+      expect.stringMatching(new RegExp(`^${field} is \\d+ in Redis and ${changed(sale)} in the row`)),
+    );
+
+    await expect(repairSale(context, sale.shard, found!, WAIT_MS)).resolves.toBe(true);
+
+    expect(Number(await context.redis.hget(context.keys.sale(sale).state, field))).toBe(changed(sale));
+    await expect(audit(true)).resolves.toMatchObject({ verdict: 'clean', findings: [] });
+  });
+});
+
 describe('npm run audit', () => {
   const run = async (...args: string[]) => {
     const program = new URL('../../src/sale/audit-command.ts', import.meta.url);
