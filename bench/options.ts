@@ -19,7 +19,7 @@ export interface Options {
 export const PROGRAM = {
   usage: 'npm run bench -- [options]',
   summary: `Measures the service on private servers, side by side with a bare Fastify route and with the usual way to build it, audits after every
-scenario, prints the figures and writes bench/results/, docs/performance.md with its charts, and the figures in README.md and docs/scaling.md.
+scenario, prints the figures and writes bench/results/, docs/performance.md with its charts, and the figures in both READMEs and docs/scaling.md.
 npm run bench:compare compares two result files; npm run profile says where the time goes.`,
   options: {
     quick: flag('about a minute; smaller amounts and fewer repetitions'),

@@ -17,6 +17,8 @@ const range = ({ min, max }: Spread): string => `${number(min)} – ${number(max
 export interface Verdict {
   readonly what: string;
   readonly target: string;
+  /** The number in `target`. */
+  readonly limit: number;
   readonly measured: Spread | undefined;
   readonly unit: string;
   readonly isReached: boolean;
@@ -27,12 +29,12 @@ export function verdicts(results: Results): Verdict[] {
     if (at_least === undefined) return [];
     const measured = ratio(results, pair);
     const isReached = (measured?.median ?? 0) >= at_least;
-    return [{ what: pair.what, target: `≥ ${at_least}`, measured, unit: '×', isReached }];
+    return [{ what: pair.what, target: `≥ ${at_least}`, limit: at_least, measured, unit: '×', isReached }];
   });
   const limits = LIMITS.map(({ of, what, at_most }) => {
     const measured = figure(results, of);
     const isReached = (measured?.median ?? Number.POSITIVE_INFINITY) <= at_most;
-    return { what, target: `≤ ${at_most} ms`, measured, unit: 'ms', isReached };
+    return { what, target: `≤ ${at_most} ms`, limit: at_most, measured, unit: 'ms', isReached };
   });
   return [...ratios, ...limits];
 }
@@ -140,26 +142,6 @@ ${parts.gains}
 
 ${end(GAINS)}
 `;
-}
-
-/** The README's chart and three figures; undefined where the run was cut short before it had them all. */
-export function readmePart(results: Results): string | undefined {
-  const accepted = figure(results, 'accept.per_second');
-  const written = figure(results, 'end_to_end.per_second');
-  const buy_ms = figure(results, 'open_loop_buy.p99_ms');
-  const row_ms = figure(results, 'open_loop_row.p99_ms');
-  const times = ratio(results, { of: 'end_to_end.per_second', to: 'usual_end_to_end.per_second' });
-  const share = ratio(results, { of: 'accept.per_second', to: 'bare.per_second' });
-  if (!accepted || !written || !buy_ms || !row_ms || !times || !share) return undefined;
-  return `![requests per second](docs/performance/throughput.svg)
-
-On ${results.machine.cores} cores shared by load generator, api, Redis, worker and MySQL:
-
-- **${number(accepted.median)} buys/s accepted** by one api process, ${number(share.median)} of what a Fastify route reaches that does nothing;
-- **${number(written.median)} orders/s accepted and in MySQL**, ${number(times.median)} times the usual way to build this;
-- **${number(buy_ms.median)} ms** for the 99th percentile of buys at half of that rate, ${number(row_ms.median)} ms until the row is in MySQL.
-
-How it was measured, and everything else: [docs/performance.md](docs/performance.md). \`npm run bench\` measures it again.`;
 }
 
 /** The capacity model's table for `docs/scaling.md`. */

@@ -4,7 +4,8 @@ import { capacityOf } from './capacity.ts';
 import { latencyChart, throughputChart } from './charts.ts';
 import { growthCharts, growthPart, readGrowth } from './growth.ts';
 import { handWritten, replaceMarked } from './marked-part.ts';
-import { capacityPart, GAINS, performancePage, readmePart } from './page.ts';
+import { capacityPart, GAINS, performancePage } from './page.ts';
+import { readmePart, READMES } from './readme.ts';
 import type { Results } from './results.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -40,7 +41,8 @@ export function writeReport(out: string | undefined, results: Results, file: str
   }
   const capacity = capacityOf(results);
   const quoted: [string, string, string | undefined][] = [
-    ['README.md', 'performance', readmePart(results)],
+    [READMES.en, 'performance', readmePart(results, 'en')],
+    [READMES.zh, 'performance', readmePart(results, 'zh')],
     [join('docs', 'scaling.md'), 'capacity', capacity && capacityPart(results, capacity)],
   ];
   for (const [name, mark, part] of quoted) {

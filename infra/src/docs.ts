@@ -3,10 +3,12 @@ import { configRows } from '@flash-sale/shared/config/config.ts';
 import { ERRORS } from '@flash-sale/shared/domain/errors.ts';
 import { flag, readCommandLine } from '@flash-sale/shared/process/command-line.ts';
 import { metricRows, type MetricRow } from '@flash-sale/shared/telemetry/metrics.ts';
+import { markdownTable } from './docs/markdown-table.ts';
+import { settingsTables } from './docs/settings-tables.ts';
 
 /**
- * Writes the parts of the docs that the code already says: `docs/errors.md`, the tables of `docs/metrics.md`, and the README's table of settings. With `--check` it
- * writes nothing and fails where they differ, which is how CI keeps them true.
+ * Writes the parts of the docs that the code defines: `docs/errors.md`, the tables of `docs/metrics.md` and the tables
+ * of `docs/configuration.md`. With `--check` it writes nothing and fails if a page is out of date, so CI keeps them true.
  */
 const ROOT = new URL('../../', import.meta.url);
 const {
@@ -16,10 +18,6 @@ const {
   summary: 'Writes the parts of the docs that the code already says.',
   options: { check: flag('write nothing; exit code 1 if a page is out of date') },
 });
-
-const cell = (text: string): string => text.replaceAll('|', '\\|');
-const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
-  [head, head.map(() => '---'), ...rows].map((row) => `| ${row.map(cell).join(' | ')} |`).join('\n');
 
 function errorsPage(): string {
   const rows = Object.entries(ERRORS).map(([code, { status, title, advice }]) => [
@@ -41,19 +39,8 @@ Every refusal is \`application/problem+json\` ([RFC 9457](https://www.rfc-editor
 \`code\` is stable; \`detail\`, where present, is for people. Every 429 and 503 carries \`Retry-After\` (seconds). A refused call has no
 effect; only \`unavailable\` means "not known": repeat the call, and it answers the order if there is one.
 
-${table(['Code', 'Status', 'Title', 'When, and what next'], rows)}
+${markdownTable(['Code', 'Status', 'Title', 'When, and what next'], rows)}
 `;
-}
-
-function settingsTable(): string {
-  return table(
-    ['Variable', 'Default', 'What it is'],
-    configRows().map(({ name, default: value, description }) => [
-      `\`${name}\``,
-      value === '' ? '' : `\`${value}\``,
-      description,
-    ]),
-  );
 }
 
 /** Replaces what stands between the two markers of a generated part. */
@@ -68,7 +55,7 @@ function replacePart(text: string, name: string, part: string): string {
 
 function metricsTable(rows: readonly MetricRow[]): string {
   const labelsOf = (labels: readonly string[]): string => labels.map((label) => `\`${label}\``).join(', ');
-  return table(
+  return markdownTable(
     ['Metric', 'Type', 'Labels', 'What it is'],
     rows.map(({ name, type, labels, help }) => [`\`${name}\``, type, labelsOf(labels), help]),
   );
@@ -81,11 +68,11 @@ async function metricsPage(): Promise<string> {
   return page;
 }
 
-const readme = readFileSync(new URL('README.md', ROOT), 'utf8');
+const configuration = readFileSync(new URL('docs/configuration.md', ROOT), 'utf8');
 const pages: readonly (readonly [string, string])[] = [
   ['docs/errors.md', errorsPage()],
   ['docs/metrics.md', await metricsPage()],
-  ['README.md', replacePart(readme, 'settings', settingsTable())],
+  ['docs/configuration.md', replacePart(configuration, 'settings', settingsTables(configRows()))],
 ];
 
 const stale = pages.filter(([path, text]) => read(path) !== text);

@@ -1,10 +1,13 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { capacityOf } from '../../report/capacity.ts';
 import { latencyChart, throughputChart } from '../../report/charts.ts';
 import { growthTable } from '../../report/growth.ts';
 import { handWritten, replaceMarked } from '../../report/marked-part.ts';
-import { performancePage, readmePart, summary, verdicts } from '../../report/page.ts';
-import { compare, figure, ratio, type Results } from '../../report/results.ts';
+import { performancePage, summary, verdicts } from '../../report/page.ts';
+import { readmePart, READMES, targetName, type Language } from '../../report/readme.ts';
+import { compare, figure, ratio, readResults, type Results } from '../../report/results.ts';
 
 const FIGURES = {
   'bare.per_second': 40_000,
@@ -108,17 +111,29 @@ describe('the report', () => {
   });
 
   test('replaces a marked part of another page and nothing else', () => {
-    const page = 'before\n<!-- performance: written by npm run bench -->\nold\n<!-- end of performance -->\nafter\n';
-    const written = replaceMarked(page, 'performance', readmePart(results([1]))!)!;
+    const page =
+      'before\n<!-- performance: written by npm run bench -->\nstale figures\n<!-- end of performance -->\nafter\n';
+    const written = replaceMarked(page, 'performance', readmePart(results([1]), 'en')!)!;
     expect(written).toMatch(/^before\n/);
     expect(written).toMatch(/\nafter\n$/);
-    expect(written).toContain('**24,000 buys/s accepted**');
-    expect(written).not.toContain('old');
+    expect(written).toContain('**24,000 buys/s**');
+    expect(written).not.toContain('stale figures');
     expect(replaceMarked('no markers', 'performance', 'x')).toBeUndefined();
   });
 
-  test('quotes nothing in the README from a run that was cut short', () => {
-    expect(readmePart({ ...results([1]), repetitions: [{ 'accept.per_second': 1 }] })).toBeUndefined();
+  test.each(['en', 'zh'] as const)('quotes nothing in a README (%s) from a run that was cut short', (language) => {
+    expect(readmePart({ ...results([1]), repetitions: [{ 'accept.per_second': 1 }] }, language)).toBeUndefined();
+  });
+
+  test('says in the README which targets are missed, and that the row comes after the answer', () => {
+    const part = readmePart(results([1]), 'en')!;
+    expect(part).toContain('**24,000 buys/s**: 60 % of the throughput of an empty Fastify route.');
+    expect(part).toContain('After the\n  answer, 99 % of the orders are in MySQL within another **300 ms**');
+    expect(part).toContain('The service misses 3 of 7 targets:');
+    expect(part).toContain('share of an empty Fastify route | ≥ 80 % | 70 % | **missed** |');
+    expect(part).toContain('multiple of the usual design | ≥ 6 × | 7.50 × | reached |');
+    expect(part).toContain('share of plain INSERT statements | ≥ 60 % | not measured | **missed** |');
+    expect(part).toContain('at that rate, p99 | ≤ 250 ms | 300 ms | **missed** |');
   });
 
   test('draws charts that stand alone', () => {
@@ -126,6 +141,22 @@ describe('the report', () => {
       expect(chart).toMatch(/^<svg [\s\S]*<\/svg>\n$/);
     }
     expect(throughputChart(results([1]))).toContain('24,000');
+  });
+});
+
+describe.each(Object.entries(READMES) as [Language, string][])('the README in %s', (language, page) => {
+  const root = join(import.meta.dirname, '..', '..', '..');
+  const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+
+  test('names every target for readers who know none of our words', () => {
+    const named = verdicts(results([1])).map(({ what }) => [what, targetName(what, language)] as const);
+    expect(named.filter(([what, name]) => name === what)).toEqual([]);
+  });
+
+  test('quotes the run that docs/performance.md describes', () => {
+    const [, file] = /bench\/results\/(\S+-full\.json)\)/.exec(read('docs/performance.md'))!;
+    const part = readmePart(readResults(join(root, 'bench', 'results', file!)), language)!;
+    expect(replaceMarked(read(page), 'performance', part)).toBe(read(page));
   });
 });
 

@@ -34,8 +34,8 @@ describe.each(PAGES)('%s', (page) => {
   });
 });
 
-test('the README says of every script what it does', () => {
-  const [, section] = /### Scripts\n([^]*?)\n## /.exec(readPage('README.md'))!;
+test('CONTRIBUTING says of every script what it does', () => {
+  const [, section] = /## Scripts\n([^]*?)\n## /.exec(readPage('.github/CONTRIBUTING.md'))!;
   const rows = section!.split('\n').filter((line) => line.startsWith('|'));
   const said = new Set([...rows.join('\n').matchAll(/`(?:run )?([a-z]+(?::[a-z]+)?)`/g)].map(([, name]) => name));
   const byThemselves = /^pre/;

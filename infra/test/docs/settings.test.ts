@@ -16,6 +16,7 @@ const OTHERS = new Map([
   ['NAME_FILE', 'any setting'],
   ['ORDER_NO', 'an argument'],
   ['ACCESS_TOKEN', 'a variable of an example'],
+  ['IS_NOT_PAID_FOR', 'a condition of SQL in the code'],
   ['GET_LOCK', 'SQL'],
   ['UTC_TIMESTAMP', 'SQL'],
 ]);

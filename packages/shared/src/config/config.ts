@@ -108,8 +108,8 @@ const claim = (description: string, value: string, example: string) =>
   });
 
 /**
- * Every setting of both processes: the one place where a name, a default and a bound are written. The README's table
- * is generated from it.
+ * Every setting of both processes: the one place where a name, a default and a bound are written. `npm run docs` writes them to
+ * docs/configuration.md.
  */
 export const ConfigSchema = Type.Object({
   NODE_ENV: Type.Enum(['development', 'test', 'production'], {
@@ -771,7 +771,7 @@ export const SECRET_SETTINGS: readonly (keyof Parsed)[] = Object.entries(ConfigS
   ([name, schema]) => ('secret' in schema && schema.secret === true ? [name as keyof Parsed] : []),
 );
 
-/** One row of the README's table. */
+/** One row of a table in docs/configuration.md. */
 export interface ConfigRow {
   readonly name: string;
   readonly default: string;

@@ -1,0 +1,137 @@
+import { verdicts, type Verdict } from './page.ts';
+import { figure, ratio, type Results } from './results.ts';
+
+/** The pages that quote the figures, by language. */
+export const READMES = { en: 'README.md', zh: 'README.zh-CN.md' } as const;
+export type Language = keyof typeof READMES;
+
+/** What a reader who has read nothing else calls each target, by its name in targets.ts. */
+const TARGET_NAMES: Readonly<Record<string, Readonly<Record<Language, string>>>> = {
+  'accepted, of bare': {
+    en: 'buys/s accepted, share of an empty Fastify route',
+    zh: '受理吞吐量，与空 Fastify 路由相比',
+  },
+  'refused when sold out, of bare': {
+    en: 'buys/s refused when sold out, share of an empty Fastify route',
+    zh: '售罄后的拒绝吞吐量，与空 Fastify 路由相比',
+  },
+  'accepted and written, of bare': {
+    en: 'orders/s accepted and written, share of an empty Fastify route',
+    zh: '受理并写入 MySQL 的吞吐量，与空 Fastify 路由相比',
+  },
+  'accepted and written, times usual': {
+    en: 'orders/s accepted and written, multiple of the usual design',
+    zh: '受理并写入 MySQL 的吞吐量，与常见实现相比',
+  },
+  'written, of raw INSERT': {
+    en: 'orders/s written by one worker, share of plain INSERT statements',
+    zh: '单个 worker 的写入吞吐量，与单纯的 INSERT 相比',
+  },
+  'buy at half of the rate of accept, p99': {
+    en: 'time to answer a buy at half of the maximum rate, p99',
+    zh: '最大速率一半时购买请求的响应时间，p99',
+  },
+  '202 to row at the same rate, p99': {
+    en: 'time from the answer to the row in MySQL at that rate, p99',
+    zh: '同一速率下从响应到 MySQL 落库的时间，p99',
+  },
+};
+
+export const targetName = (what: string, language: Language): string => TARGET_NAMES[what]?.[language] ?? what;
+
+/** Three digits, or all of a whole number. */
+const rounded = (value: number): string => {
+  if (Number.isInteger(value) || value >= 100) return Math.round(value).toLocaleString('en');
+  return value.toPrecision(3);
+};
+const percent = (share: number): string => `${Math.round(share * 100)} %`;
+
+/** In the unit that a reader expects: a share as a percentage, a multiple as a factor, a latency in milliseconds. */
+function inUnit({ unit, what }: Verdict, value: number): string {
+  if (unit === 'ms') return `${rounded(value)} ms`;
+  return what.includes('times') ? `${rounded(value)} ×` : percent(value);
+}
+
+function targetTable(results: Results, language: Language): string {
+  const words = {
+    en: { head: '| Target | Limit | Measured | |', reached: 'reached', missed: '**missed**', unknown: 'not measured' },
+    zh: { head: '| 目标 | 要求 | 实测 | |', reached: '达到', missed: '**未达到**', unknown: '未测量' },
+  }[language];
+  const rows = verdicts(results).map((verdict) => {
+    const limit = `${verdict.unit === 'ms' ? '≤' : '≥'} ${inUnit(verdict, verdict.limit)}`;
+    const measured = verdict.measured === undefined ? words.unknown : inUnit(verdict, verdict.measured.median);
+    const outcome = verdict.isReached ? words.reached : words.missed;
+    return `| ${targetName(verdict.what, language)} | ${limit} | ${measured} | ${outcome} |`;
+  });
+  return [words.head, '| --- | ---: | ---: | --- |', ...rows].join('\n');
+}
+
+/** The part of a README that quotes the figures; undefined if the run was cut short before it had them all. */
+export function readmePart(results: Results, language: Language): string | undefined {
+  const accepted = figure(results, 'accept.per_second');
+  const written = figure(results, 'end_to_end.per_second');
+  const buy = figure(results, 'open_loop_buy.p99_ms');
+  const row = figure(results, 'open_loop_row.p99_ms');
+  const times = ratio(results, { of: 'end_to_end.per_second', to: 'usual_end_to_end.per_second' });
+  const share = ratio(results, { of: 'accept.per_second', to: 'bare.per_second' });
+  if (!accepted || !written || !buy || !row || !times || !share) return undefined;
+  const all = verdicts(results);
+  const values: Values = {
+    cores: results.machine.cores,
+    accepted: rounded(accepted.median),
+    share: percent(share.median),
+    written: rounded(written.median),
+    times: rounded(times.median),
+    buyMs: rounded(buy.median),
+    rowMs: rounded(row.median),
+    missed: all.filter(({ isReached }) => !isReached).length,
+    targets: all.length,
+    table: targetTable(results, language),
+  };
+  return language === 'en' ? english(values) : chinese(values);
+}
+
+interface Values {
+  readonly cores: number;
+  readonly accepted: string;
+  readonly share: string;
+  readonly written: string;
+  readonly times: string;
+  readonly buyMs: string;
+  readonly rowMs: string;
+  readonly missed: number;
+  readonly targets: number;
+  readonly table: string;
+}
+
+const english = (v: Values): string => `![Requests per second](docs/performance/throughput.svg)
+
+The load generator, api, Redis, worker and MySQL share ${v.cores} cores:
+
+- One api process accepts **${v.accepted} buys/s**: ${v.share} of the throughput of an empty Fastify route.
+- The service accepts **${v.written} orders/s** and writes them to MySQL: ${v.times} times the throughput of
+  [the usual design](bench/baseline/usual-api.ts).
+- At half of the maximum rate, 99 % of the buys are answered within **${v.buyMs} ms**. After the
+  answer, 99 % of the orders are in MySQL within another **${v.rowMs} ms**.
+
+${v.missed === 0 ? `The service reaches all ${v.targets} targets:` : `The service misses ${v.missed} of ${v.targets} targets:`}
+
+${v.table}
+
+[Performance](docs/performance.md) has the method, all results, and the reasons for missed targets.`;
+
+const chinese = (v: Values): string => `![每秒请求数](docs/performance/throughput.svg)
+
+压测程序、api、Redis、worker 和 MySQL 共用 ${v.cores} 个 CPU 核：
+
+- 单个 api 进程每秒受理 **${v.accepted} 次购买**，是空 Fastify 路由吞吐量的 ${v.share}。
+- 整个服务每秒受理 **${v.written} 个订单**并写入 MySQL，
+  吞吐量是[常见实现](bench/baseline/usual-api.ts)的 ${v.times} 倍。
+- 以最大速率的一半施压时，99 % 的购买请求在 **${v.buyMs} ms** 内得到响应；99 % 的订单在响应之后
+  **${v.rowMs} ms** 内写入 MySQL。
+
+${v.missed === 0 ? `${v.targets} 个目标全部达到：` : `${v.targets} 个目标中有 ${v.missed} 个未达到：`}
+
+${v.table}
+
+[性能](docs/performance.md)说明测试方法、全部结果以及未达标的原因。`;
