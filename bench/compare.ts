@@ -10,9 +10,9 @@ const TOLERANCE_PERCENT = 10;
 
 const { values, args } = readCommandLine({
   usage: 'npm run bench:compare -- <before.json> <after.json> [options]',
-  summary: 'Compares two result files by their ratios. Exit code 1: one fell by more than the tolerance.',
+  summary: 'Compares the ratios of two result files. Exit code 1: a ratio fell by more than the tolerance.',
   args: ['before.json', 'after.json'],
-  options: { tolerance: option('<percent>', `what a ratio may fall by (default ${TOLERANCE_PERCENT})`, readPercent) },
+  options: { tolerance: option('<percent>', `how much a ratio may fall (default ${TOLERANCE_PERCENT})`, readPercent) },
 });
 const [before, after] = args as [string, string];
 const tolerance = values.tolerance ?? TOLERANCE_PERCENT;

@@ -18,24 +18,26 @@ export interface Options {
 
 export const PROGRAM = {
   usage: 'npm run bench -- [options]',
-  summary: `Measures the service on private servers, side by side with a bare Fastify route and with the usual way to build it, audits after every
-scenario, prints the figures and writes bench/results/, docs/performance.md with its charts, and the figures in both READMEs and docs/scaling.md.
-npm run bench:compare compares two result files; npm run profile says where the time goes.`,
+  summary: `Measures the service on private servers, beside an empty Fastify route and the usual way to build such a service. Audits after every
+scenario, prints the figures, and writes bench/results/, docs/performance.md with its charts, and the figures in both READMEs and docs/scaling.md.
+npm run bench:compare compares two result files; npm run profile shows where the time goes.`,
   options: {
-    quick: flag('about a minute; smaller amounts and fewer repetitions'),
-    growth: flag('how costs grow with owners, sales and orders, and memory per owner, reservation, job and connection'),
+    quick: flag('take about a minute: smaller amounts and fewer repetitions'),
+    growth: flag(
+      'measure how costs grow with owners, sales and orders, and the memory per owner, reservation, job and connection',
+    ),
     soak: option(
       '<time>',
-      'steady load for that long, such as 90s, 10m or 1h: memory and latency must not drift',
+      'run a steady load for this time, such as 90s, 10m or 1h: memory and latency must not grow',
       duration_ms,
     ),
     url: option(
       '<url>',
-      'measures a service that is running, by HTTP alone; takes ADMIN_TOKEN, and JWT_SECRET in jwt mode',
+      'measure a running service over HTTP; needs ADMIN_TOKEN, and JWT_SECRET in jwt mode',
       originOf,
     ),
-    out: text('<folder>', 'writes results, page and charts there, and touches no page of the project'),
-    report: text('<file>', 'writes the pages again from a result file'),
+    out: text('<folder>', 'write results, page and charts to this folder, and change no page of the project'),
+    report: text('<file>', 'write the pages again from a result file'),
   },
 };
 

@@ -24,25 +24,30 @@ export const SHOPPERS_DEFAULT = 1_400;
 
 export const PROGRAM = {
   usage: 'npm run chaos -- [options]',
-  summary: `Starts the service on private servers, sells under load, injects faults, heals them, and checks from outside that the eleven
-promises were kept. Exit code 1 where one was broken.`,
+  summary: `Starts the service on private servers, sells under load, injects faults and heals them. Then checks from outside that the service kept
+all eleven promises. Exit code 1: a promise was broken.`,
   options: {
-    seed: integer('<n>', 'decides faults, timings and how shoppers behave (default: a new one)', 0, 2 ** 31 - 1),
+    seed: integer(
+      '<n>',
+      'seed of the faults, the timings and the behavior of the shoppers (default: a new one)',
+      0,
+      2 ** 31 - 1,
+    ),
     rounds: integer('<n>', 'rounds of up to 20 s (default 5)', 1, 10_000),
-    only: integer('<n>', "only round n of the seed's plan", 1, 10_000),
-    faults: option('<a,b>', 'only these faults', faultsOf),
+    only: integer('<n>', "run only round n of the seed's plan", 1, 10_000),
+    faults: option('<a,b>', 'use only these faults', faultsOf),
     shoppers: integer(
       '<n>',
-      `size of a round's crowd; three units for four shoppers (default ${SHOPPERS_DEFAULT})`,
+      `shoppers in each round; the sale has three units for every four shoppers (default ${SHOPPERS_DEFAULT})`,
       200,
       20_000,
     ),
     broken: option(
       '<name>',
-      'runs a copy of the service that breaks a promise on purpose; exit code 0 where the checker names the promise',
+      'run a copy of the service that breaks a promise on purpose; exit code 0 if the checker finds the broken promise',
       (name) => named(() => brokenBuildOf(name).name),
     ),
-    list: flag('lists the faults and the broken builds'),
+    list: flag('list the faults and the broken builds'),
   },
 };
 

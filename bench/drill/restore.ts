@@ -19,8 +19,8 @@ import { Shop } from './shop.ts';
 
 readCommandLine({
   usage: 'npm run drill:restore',
-  summary: `Loses MySQL and Redis in the middle of a sale, on private servers, restores a dump and goes on.
-Exit code 1: something that had to hold did not.`,
+  summary: `On private servers, deletes MySQL and Redis in the middle of a sale, restores a dump and continues the sale.
+Exit code 1: a check failed.`,
 });
 
 const ROOT = join(import.meta.dirname, '..', '..');

@@ -15,17 +15,17 @@ const REQUESTS_DEFAULT = 20_000;
 
 const { values } = readCommandLine({
   usage: 'npm run fuzz -- [options]',
-  summary: `Starts the service on private servers and sends it valid and broken requests, made from its own OpenAPI document. Exit code 1 where an
-answer is a 5xx, is not declared or breaks its schema, where a refused request had an effect, where a process ended, or where an
-operation did not succeed 50 times.`,
+  summary: `Starts the service on private servers and sends it valid and broken requests, made from its own OpenAPI document. Exit code 1: an answer
+is a 5xx, is not declared or breaks its schema, a refused request had an effect, a process ended, or an operation did not succeed 50
+times.`,
   options: {
     requests: integer(
       '<n>',
-      `how many (default ${REQUESTS_DEFAULT}, at least ${REQUESTS_MIN})`,
+      `number of requests (default ${REQUESTS_DEFAULT}, at least ${REQUESTS_MIN})`,
       REQUESTS_MIN,
       2 ** 31 - 1,
     ),
-    seed: integer('<n>', 'decides every request (default: a new one)', 0, 2 ** 31 - 1),
+    seed: integer('<n>', 'seed of all requests (default: a new one)', 0, 2 ** 31 - 1),
   },
 });
 

@@ -24,10 +24,11 @@ const SHOWN = 25;
 
 const { values } = readCommandLine({
   usage: 'npm run profile -- [options]',
-  summary: 'Profiles api and worker under load: writes a flame graph of each, and prints what takes most of the time.',
+  summary:
+    'Profiles api and worker under load, writes a flame graph of each, and prints the functions that take most of the time.',
   options: {
-    buys: integer('<n>', `buys of each profile (default ${BUYS})`, 1_000, 1_000_000),
-    out: text('<folder>', 'where the flame graphs go (default: .data/profile)'),
+    buys: integer('<n>', `buys in each profile (default ${BUYS})`, 1_000, 1_000_000),
+    out: text('<folder>', 'folder of the flame graphs (default: .data/profile)'),
   },
 });
 const buys = values.buys ?? BUYS;

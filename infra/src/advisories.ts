@@ -4,7 +4,7 @@ import { askForAdvisories } from './supply-chain/advisories.ts';
 /** `npm run advisories`: exit code 1 where a package that is used has a known hole of high or critical severity. */
 readCommandLine({
   usage: 'npm run advisories',
-  summary: 'Asks the registry for known holes in the packages that are used. Exit code 1: one of them is severe.',
+  summary: 'Asks the registry for known vulnerabilities of the packages in use. Exit code 1: at least one is severe.',
 });
 
 const { verdict, text } = await askForAdvisories();

@@ -15,7 +15,7 @@ const {
   values: { check },
 } = readCommandLine({
   usage: 'npm run docs -- [options]',
-  summary: 'Writes the parts of the docs that the code already says.',
+  summary: 'Writes the generated parts of the docs.',
   options: { check: flag('write nothing; exit code 1 if a page is out of date') },
 });
 
@@ -36,10 +36,10 @@ Every refusal is \`application/problem+json\` ([RFC 9457](https://www.rfc-editor
 { "type": "urn:flash-sale:problem:sold_out", "title": "Sold out", "status": 409, "code": "sold_out", "request_id": "…" }
 \`\`\`
 
-\`code\` is stable; \`detail\`, where present, is for people. Every 429 and 503 carries \`Retry-After\` (seconds). A refused call has no
-effect; only \`unavailable\` means "not known": repeat the call, and it answers the order if there is one.
+\`code\` is stable; \`detail\` is optional text for people. Every 429 and 503 carries \`Retry-After\` (seconds). A refused call has no
+effect; only \`unavailable\` means that the outcome is not known: repeat the call, and it returns the order if there is one.
 
-${markdownTable(['Code', 'Status', 'Title', 'When, and what next'], rows)}
+${markdownTable(['Code', 'Status', 'Title', 'When it happens, and what to do'], rows)}
 `;
 }
 

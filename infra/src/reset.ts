@@ -9,14 +9,14 @@ const USAGE = 'npm run reset -- [options]';
 
 const { values } = readCommandLine({
   usage: USAGE,
-  summary: 'Ends what npm start of this checkout has running, then deletes its data, logs and secrets.',
-  options: { yes: flag('do not ask') },
+  summary: 'Stops the service that npm start of this checkout runs, then deletes its data, logs and secrets.',
+  options: { yes: flag('do not ask for confirmation') },
 });
 
 await runCommand(async () => {
   if (!values.yes && existsSync(dataDirOfCheckout)) {
     try {
-      await confirm(`Everything in ${dataDirOfCheckout} is deleted: sales, orders, logs and secrets.`);
+      await confirm(`This deletes everything in ${dataDirOfCheckout}: sales, orders, logs and secrets.`);
     } catch (error) {
       if (error instanceof UsageError) exitWithUsage(error, USAGE);
       throw error;

@@ -24,7 +24,7 @@ const SIZE = { width: 1_280, height: 900 };
 
 readCommandLine({
   usage: 'npm run screenshots',
-  summary: 'Takes the pictures of docs/images/ with headless Chromium, of a service of its own.',
+  summary: 'Starts a private service and takes the pictures in docs/images/ with headless Chromium.',
 });
 
 await runCommand(async () => {

@@ -5,7 +5,7 @@ import { stopStack } from './stack/stop-stack.ts';
 
 readCommandLine({
   usage: 'npm stop',
-  summary: 'Ends what npm start of this checkout has running, or has left behind.',
+  summary: 'Stops the service that npm start of this checkout runs, and everything it has left behind.',
 });
 
 await runCommand(() => stopStack(dataDirOfCheckout, print));

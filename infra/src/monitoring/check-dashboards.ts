@@ -15,7 +15,7 @@ import { startWatched, type WatchedService } from './watched-service.ts';
 readCommandLine({
   usage: 'npm run dashboards:check',
   summary:
-    'Runs a small sale with faults under a real Prometheus, and checks that every query of the dashboards has samples.',
+    'Runs a small sale with faults under a real Prometheus, and checks that every dashboard query returns samples.',
 });
 
 /** Several scrapes: here there is one a second. */

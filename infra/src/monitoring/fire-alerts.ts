@@ -25,9 +25,9 @@ const LEAST_S = 20;
 
 const { values } = readCommandLine({
   usage: 'npm run alerts:fire -- [options]',
-  summary: `Makes the cause of every alert for real, on private servers, and reports which of them fired; about twelve minutes.
-Exit code 1: one whose cause was made did not fire.`,
-  options: { record: flag('write what was scraped to infra/prometheus/tests/recorded.yml, as unit tests') },
+  summary: `Causes every alert on private servers, and reports which alerts fired. Takes about twelve minutes.
+Exit code 1: an alert did not fire although its cause was there.`,
+  options: { record: flag('write the scraped samples to infra/prometheus/tests/recorded.yml as unit tests') },
 });
 
 const started_ms = Date.now();

@@ -39,7 +39,7 @@ export function callAs({ url, name, token }: Access): Call {
       text = await answer.text();
     } catch (error) {
       const { cause, message } = error as Error & { cause?: { code?: string } };
-      throw new CallFailed(`${url} does not answer (${cause?.code ?? message}); --url names another one`);
+      throw new CallFailed(`${url} does not answer (${cause?.code ?? message}); use --url for another address`);
     }
     if (!answer.ok) throw new CallFailed(refusalText(answer, text));
     return (text === '' ? {} : JSON.parse(text)) as Body;
@@ -53,7 +53,7 @@ function refusalText(answer: Response, text: string): string {
   return [
     `${title ?? `HTTP ${answer.status}`}${code === undefined ? '' : ` (${code})`}`,
     ...(detail === undefined ? [] : [detail]),
-    ...(retry_after_s === null ? [] : [`worth repeating in ${retry_after_s} s`]),
+    ...(retry_after_s === null ? [] : [`retry after ${retry_after_s} s`]),
   ].join('; ');
 }
 

@@ -120,12 +120,12 @@ const ORDER_NO: Argument = {
   name: 'order number',
   read(typed) {
     if (saleOfOrderNumber(typed) !== undefined) return typed;
-    throw new UsageError(`<order number> is one such as 01KARYB6S5Q0H9M3T7ZV5W8XCE-0-17, not '${typed}'`);
+    throw new UsageError(`<order number> must look like 01KARYB6S5Q0H9M3T7ZV5W8XCE-0-17, not '${typed}'`);
   },
 };
 
-const LIMIT = integer('<n>', 'rows of the list, 20 by default, 100 at most', 1, 100);
-const PAGE = { limit: LIMIT, cursor: text('<text>', 'the next page of the list: what the one before said') };
+const LIMIT = integer('<n>', 'rows of the list (default 20, at most 100)', 1, 100);
+const PAGE = { limit: LIMIT, cursor: text('<text>', 'continue the list: the cursor that the last page printed') };
 const WHO = { user: text('<id>', 'a shopper'), address: text('<address>', 'an address or CIDR') };
 
 function nonEmpty(name: string, typed: string): string {
@@ -136,7 +136,7 @@ function nonEmpty(name: string, typed: string): string {
 /** Exactly one of the two. */
 function checkWho({ user, address }: Values<typeof WHO>): void {
   if ((user === undefined) === (address === undefined)) {
-    throw new UsageError('Name whom: either --user <id> or --address <address>');
+    throw new UsageError('Give exactly one of --user <id> and --address <address>');
   }
 }
 
@@ -148,10 +148,10 @@ function readTimeToCome(typed: string, name: string): string {
   const time = TIME.test(typed) ? new Date(typed) : undefined;
   // The 31st of June would become the 1st of July.
   if (time === undefined || !dayExists(typed)) {
-    throw new UsageError(`${name} takes a date, a time and its zone, ${example}, not '${typed}'`);
+    throw new UsageError(`${name} takes a date, a time and a zone, ${example}, not '${typed}'`);
   }
   if (time.getTime() <= Date.now())
-    throw new UsageError(`${name} ${typed} is over: it takes a time in the future, ${example}`);
+    throw new UsageError(`${name} ${typed} is in the past: give a time in the future, ${example}`);
   return time.toISOString();
 }
 
@@ -184,7 +184,7 @@ const shortTime = (time: string): string => time.replace(/\.\d+Z$/, 'Z');
 async function saleAsked(call: Call, id: string): Promise<{ readonly title: string; readonly sale: Product }> {
   // Shoppers see it, and so may every operator.
   const sale = await call<Product>('GET', `../products/${path(id)}`);
-  return { title: `Sale ${id} (${textOf(sale.name)}, ${sale.status})`, sale };
+  return { title: `sale ${id} (${textOf(sale.name)}, ${sale.status})`, sale };
 }
 
 /** A command that does one thing to one sale. */
@@ -237,38 +237,38 @@ export const COMMANDS: readonly Command[] = [
   command({
     name: 'stats',
     args: [SALE],
-    summary: 'how a sale goes: buys by outcome, orders, revenue, time to the ledger',
+    summary: 'statistics of a sale: buys by outcome, orders, revenue, time to the ledger',
     call: (call, { args: [sale] }) =>
       call<{ orders_per_second: { orders: number }[] }>('GET', `products/${path(sale!)}/stats`),
     // A line for each second would hide the rest; --json has them.
     show: ({ orders_per_second, ...sums }) =>
       fields({ ...sums, orders_per_second_max: Math.max(0, ...orders_per_second.map(({ orders }) => orders)) }),
   }),
-  onSale('pause', 'stop selling for now, in every process at once'),
-  onSale('resume', 'go on selling'),
-  onSale('end', 'end a sale now, for good', async (call, id) => {
+  onSale('pause', 'pause a sale, in every process at once'),
+  onSale('resume', 'resume a paused sale'),
+  onSale('end', 'end a sale now; this is final', async (call, id) => {
     const { title, sale } = await saleAsked(call, id);
-    return `${title} is ended for good, with ${sale.available ?? 'an unknown number of'} of ${sale.seckill_stock} units not sold.`;
+    return `This ends ${title} for good, with ${sale.available ?? 'an unknown number of'} of ${sale.seckill_stock} units not sold.`;
   }),
   command({
     name: 'top-up',
     args: [SALE, UNITS],
-    summary: 'raise a sale to so many units in all',
-    options: { stock: integer('<n>', 'what the shop has from now on, if it is to be raised too', 1, ID_MAX) },
+    summary: 'raise the units of a sale to a new total',
+    options: { stock: integer('<n>', 'also raise the ordinary stock of the shop to this', 1, ID_MAX) },
     async question(call, { args: [id, units] }) {
       const { title, sale } = await saleAsked(call, id!);
-      return `${title} is raised from ${sale.seckill_stock} to ${units} units in all.`;
+      return `This raises ${title} from ${sale.seckill_stock} to ${units} units in total.`;
     },
     call: (call, { args: [sale, units], values: { stock } }) =>
       call<object>('POST', `products/${path(sale!)}/top-up`, { seckill_stock: Number(units), stock }),
     show: fields,
   }),
-  onSale('rebuild', 'load a sale into Redis anew, from the ledger'),
+  onSale('rebuild', 'rebuild a sale in Redis from the ledger'),
   onSale('audit', 'compare a sale in Redis with the ledger, entry by entry'),
-  onSale('repair', 'audit a sale, and mend it where it drifts'),
+  onSale('repair', 'audit a sale, and repair it if it differs from the ledger'),
   command({
     name: 'jobs',
-    summary: 'order jobs that wait, first those that failed before, with their errors',
+    summary: 'waiting order jobs with their errors; failed jobs first',
     options: { limit: LIMIT },
     call: (call, { values }) => call<{ counts: object; items: readonly Job[] }>('GET', `jobs${queryOf(values)}`),
     show: ({ counts, items }) => {
@@ -288,7 +288,7 @@ export const COMMANDS: readonly Command[] = [
   command({
     name: 'order',
     args: [ORDER_NO],
-    summary: 'an order with its history and its payments',
+    summary: 'show an order with its history and its payments',
     call: (call, { args: [order_no] }) => call<object>('GET', `orders/${path(order_no!)}`),
     show: fields,
   }),
@@ -298,14 +298,14 @@ export const COMMANDS: readonly Command[] = [
     summary: 'refund a paid order; its unit goes back on sale',
     async question(call, { args: [order_no] }) {
       const { price, user_id, status } = await call<Order>('GET', `orders/${path(order_no!)}`);
-      return `Order ${order_no} of ${textOf(user_id)} (${price}, ${status}) is refunded, and its unit goes back on sale.`;
+      return `This refunds order ${order_no} of ${textOf(user_id)} (${price}, ${status}). Its unit goes back on sale.`;
     },
     call: (call, { args: [order_no] }) => call<object>('POST', `orders/${path(order_no!)}/refund`),
     show: fields,
   }),
   command({
     name: 'denied',
-    summary: 'who is refused: shoppers and addresses',
+    summary: 'the deny list: shoppers and addresses',
     options: PAGE,
     call: (call, { values }) => call<Page<Denied>>('GET', `deny-list${queryOf(values)}`),
     show: ({ items, next_cursor }) =>
@@ -313,17 +313,17 @@ export const COMMANDS: readonly Command[] = [
         ['user', ({ user_id }) => user_id ?? null, 'cut'],
         ['address', ({ address }) => address ?? null],
         ['reason', ({ reason }) => reason, 'cut'],
-        ['until', ({ expires_at }) => (expires_at === null ? 'for ever' : shortTime(expires_at))],
+        ['until', ({ expires_at }) => (expires_at === null ? 'no end' : shortTime(expires_at))],
         ['since', ({ created_at }) => shortTime(created_at)],
       ]) + more(next_cursor),
   }),
   command({
     name: 'deny',
-    summary: 'refuse a shopper, or an address or CIDR',
+    summary: 'deny a shopper, an address or a CIDR',
     options: {
       ...WHO,
-      reason: text('<text>', 'why, for the list'),
-      until: option('<time>', 'until when; for ever unless given', readTimeToCome),
+      reason: text('<text>', 'the reason, shown in the list'),
+      until: option('<time>', 'the end of the entry (default: no end)', readTimeToCome),
     },
     check: checkWho,
     call: (call, { values: { user, address, reason, until } }) =>
@@ -332,7 +332,7 @@ export const COMMANDS: readonly Command[] = [
   }),
   command({
     name: 'allow',
-    summary: 'let a shopper, or an address or CIDR, in again',
+    summary: 'remove a shopper, an address or a CIDR from the deny list',
     options: WHO,
     check: checkWho,
     call: (call, { values: { user, address } }) =>
@@ -341,14 +341,17 @@ export const COMMANDS: readonly Command[] = [
   }),
   command({
     name: 'rotate-secret',
-    summary: 'a new secret for seckill tokens; tokens of the old one are still taken',
+    summary: 'create a new secret for seckill tokens; tokens of the old one stay valid',
     call: (call) => call<object>('POST', 'token-secrets/rotate'),
     show: fields,
   }),
   command({
     name: 'events',
     summary: 'order events that are not delivered, oldest first',
-    options: { ...PAGE, state: option('<state>', 'dead: those that were given up', readState) },
+    options: {
+      ...PAGE,
+      state: option('<state>', 'dead: only events that the service has stopped trying to deliver', readState),
+    },
     call: (call, { values }) => call<Page<OrderEvents>>('GET', `order-events${queryOf(values)}`),
     show: ({ items, next_cursor }) =>
       table(items, [
@@ -364,22 +367,22 @@ export const COMMANDS: readonly Command[] = [
   }),
   command({
     name: 'events-retry',
-    summary: 'have all dead order events delivered again',
+    summary: 'deliver all dead order events again',
     call: (call) => call<object>('POST', 'order-events/retry'),
     show: fields,
   }),
   command({
     name: 'events-discard',
-    summary: 'give up all dead order events for good',
+    summary: 'discard all dead order events for good',
     question: async (call) =>
-      `${await countDead(call)} dead order events are given up: their receiver never hears of them.`,
+      `This discards ${await countDead(call)} dead order events. Their receiver will never get them.`,
     call: (call) => call<object>('POST', 'order-events/discard'),
     show: fields,
   }),
   command({
     name: 'export',
     args: [USER],
-    summary: 'all that is kept of a shopper, as JSON',
+    summary: 'export the data of a shopper as JSON',
     options: PAGE,
     call: (call, { args: [user], values }) => call<object>('GET', `shoppers/${path(user!)}/export${queryOf(values)}`),
     // For the shopper, who gets it as it is.
@@ -388,15 +391,15 @@ export const COMMANDS: readonly Command[] = [
   command({
     name: 'erase',
     args: [USER],
-    summary: 'forget who a shopper is; orders and sums stay under a pseudonym',
+    summary: 'erase the identity of a shopper; orders and sums stay under a pseudonym',
     question: async (_, { args: [user] }) =>
-      `Shopper ${textOf(user)} is forgotten, and all their orders go to a pseudonym.`,
+      `This erases the shopper ${textOf(user)}. Their orders stay under a pseudonym.`,
     call: (call, { args: [user] }) => call<object>('POST', `shoppers/${path(user!)}/erase`),
     show: fields,
   }),
   command({
     name: 'actions',
-    summary: 'what operators changed, newest first',
+    summary: 'changes made by operators, newest first',
     options: PAGE,
     call: (call, { values }) => call<Page<Action>>('GET', `actions${queryOf(values)}`),
     show: ({ items, next_cursor }) =>

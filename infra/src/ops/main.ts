@@ -14,11 +14,12 @@ function accessOf(environment: NodeJS.ProcessEnv, values: { readonly url?: strin
   const { env, problems } = withFiles(environment, ['ADMIN_TOKEN', 'VIEWER_TOKEN']);
   if (problems.length > 0) throw new UsageError(problems.join('; '));
   const token = env['ADMIN_TOKEN'] || env['VIEWER_TOKEN'];
-  if (token === undefined || token === '') throw new UsageError('Set ADMIN_TOKEN or VIEWER_TOKEN: nothing runs here');
+  if (token === undefined || token === '')
+    throw new UsageError('Set ADMIN_TOKEN or VIEWER_TOKEN: no service runs here');
   const url = values.url ?? `http://${reachableHost(env['SERVER_HOST'] || '0.0.0.0')}:${env['SERVER_PORT'] || '8080'}`;
   // `localhost:8080` is a URL too, of the scheme `localhost`.
   if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) {
-    throw new UsageError(`--url takes an address with its scheme, such as http://localhost:8080, not '${url}'`);
+    throw new UsageError(`--url takes an address with a scheme, such as http://localhost:8080, not '${url}'`);
   }
   const name = values.as ?? userInfo().username;
   if (!isOperatorName(name)) throw new UsageError(`--as: ${OPERATOR_NAME_RULE}`);

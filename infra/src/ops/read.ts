@@ -13,13 +13,16 @@ import { COMMANDS, type Command } from './commands.ts';
 
 /** Options of every command. */
 const COMMON = {
-  json: flag('the answer as the API gave it: one JSON document'),
-  url: text('<url>', 'the API. Default: the service that npm start has running here, else SERVER_HOST and SERVER_PORT'),
-  as: text('<name>', 'who you are, for the record of what was changed. Default: your name on this machine'),
+  json: flag('print the answer of the API as one JSON document'),
+  url: text(
+    '<url>',
+    'the address of the API (default: the service that npm start runs here, else SERVER_HOST and SERVER_PORT)',
+  ),
+  as: text('<name>', 'your name in the record of changes (default: your user name on this machine)'),
 };
-const YES = { yes: flag('do not ask first') };
+const YES = { yes: flag('do not ask for confirmation') };
 
-const TOKEN_NOTE = `The operator token is ADMIN_TOKEN of the environment (or the file ADMIN_TOKEN_FILE), else VIEWER_TOKEN, else that of the service that
+const TOKEN_NOTE = `The operator token comes from ADMIN_TOKEN (or the file ADMIN_TOKEN_FILE), else from VIEWER_TOKEN, else from the service that npm start
 runs here.`;
 
 /** What is to be done: a command with what was typed for it, or a text to print. */
@@ -46,7 +49,8 @@ export function understand(argv: readonly string[]): Understood {
     return { help: overview() };
   }
   const command = COMMANDS.find((one) => one.name === name);
-  if (command === undefined) throw new UsageError(`There is no command '${name}'; npm run ops -- --help lists them`);
+  if (command === undefined)
+    throw new UsageError(`Unknown command '${name}'; npm run ops -- --help lists the commands`);
   const program = programOf(command);
   try {
     const typed = parseCommandLine(program, argv);
@@ -88,7 +92,7 @@ function programOf(command: Command): Program<Options> {
 const helpOf = ({ question }: Command, { usage, summary, options }: Program<Options>): string =>
   `${usage}
 
-${summary}${question === undefined ? '' : '. This cannot be undone: it says what it is about to do, and asks'}
+${summary}${question === undefined ? '' : '. This cannot be undone, so the command asks for confirmation'}
 
 ${optionsText(options!)}
 
@@ -101,10 +105,11 @@ function overview(): string {
 
 ${lines.join('\n')}
 
-Options of every command; npm run ops -- <command> --help says which others it has:
+Options of every command (npm run ops -- <command> --help shows the others):
 
 ${optionsText(COMMON)}
 
-What cannot be undone asks first, and without a terminal wants --yes. Exit codes: 0 done, 1 refused or not reached, 2 typed wrong.
+A command that cannot be undone asks for confirmation; without a terminal it needs --yes.
+Exit codes: 0 done, 1 refused or no answer, 2 wrong usage.
 ${TOKEN_NOTE}`;
 }

@@ -11,12 +11,14 @@ export class Declined extends Error {}
  */
 export async function confirm(what: string): Promise<void> {
   if (!process.stdin.isTTY || !process.stderr.isTTY) {
-    throw new UsageError(`${what} This cannot be undone, and there is no terminal to ask on: add --yes to do it.`);
+    throw new UsageError(
+      `${what} This cannot be undone, and there is no terminal to ask for confirmation. Add --yes to do it.`,
+    );
   }
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
     const answer = await terminal.question(`${what}\nThis cannot be undone. Do it? (yes/no) `);
-    if (!/^y(es)?$/i.test(answer.trim())) throw new Declined('Nothing was done.');
+    if (!/^y(es)?$/i.test(answer.trim())) throw new Declined('Nothing was changed.');
   } finally {
     terminal.close();
   }

@@ -121,7 +121,7 @@ describe('npm run ops', () => {
     expect(await ops('allow --user mallory')).toMatchObject({ code: 1 });
     expect(await ops('deny')).toMatchObject({
       code: 2,
-      complained: expect.stringContaining('--user <id> or --address'),
+      complained: expect.stringContaining('--user <id> and --address'),
     });
   });
 
@@ -142,7 +142,7 @@ describe('npm run ops', () => {
     expect(await ops('events-discard --limit 1 --yes')).toMatchObject({ code: 2, said: '' });
     expect(await ops('events-discard')).toMatchObject({
       code: 2,
-      complained: expect.stringMatching(/^1 dead order events are given up.*add --yes/),
+      complained: expect.stringMatching(/^This discards 1 dead order events.*Add --yes/),
     });
     expect(await said('events-discard --yes')).toMatch(/^discarded +1$/m);
     expect((await said('events')).split('\n')).toHaveLength(3);
@@ -167,8 +167,8 @@ describe('npm run ops', () => {
     const order = await shoppers.buyUntilDecided(id, 'dora', await shoppers.token(id, 'dora'), () => undefined);
     await shoppers.settled(order.order_no!);
     for (const [args, what] of [
-      [`end ${id}`, `Sale ${id} (One of few, open) is ended for good, with 4 of 5 units not sold.`],
-      [`top-up ${id} 500`, `Sale ${id} (One of few, open) is raised from 5 to 500 units in all.`],
+      [`end ${id}`, `This ends sale ${id} (One of few, open) for good, with 4 of 5 units not sold.`],
+      [`top-up ${id} 500`, `This raises sale ${id} (One of few, open) from 5 to 500 units in total.`],
       [`refund ${order.order_no}`, `Order ${order.order_no} of dora (`],
       ['erase dora', 'Shopper dora is forgotten'],
     ] as const) {
@@ -189,20 +189,20 @@ describe('npm run ops', () => {
       expect(await ops(args)).toMatchObject({ code: 1, said: '', complained: expect.stringContaining(why) });
     }
     const viewer = await ops('pause 1', { VIEWER_TOKEN });
-    expect(viewer).toMatchObject({ code: 1, complained: 'Not allowed (forbidden); A viewer may read only\n' });
+    expect(viewer).toMatchObject({ code: 1, complained: 'Not allowed (forbidden); A viewer can only read\n' });
     expect(await ops('sales', { VIEWER_TOKEN })).toMatchObject({ code: 0 });
     const away = await ops('sales --url http://127.0.0.1:9', { ADMIN_TOKEN: OPERATOR_TOKEN });
     expect(away).toMatchObject({ code: 1, complained: expect.stringContaining('http://127.0.0.1:9 does not answer') });
   });
 
   it.each([
-    ['a command that does not exist', 'sell', "no command 'sell'"],
+    ['a command that does not exist', 'sell', "Unknown command 'sell'"],
     ['an argument too few', 'top-up 1', '<units> is missing; usage: npm run ops -- top-up <sale> <units>'],
-    ['an argument too many', 'pause 1 2', "'2' is one argument too many; usage: npm run ops -- pause <sale>"],
+    ['an argument too many', 'pause 1 2', "Unexpected argument '2'; usage: npm run ops -- pause <sale>"],
     ['an option that does not exist', 'sales --fast', 'no option --fast here'],
     ['an option of another command', 'pause 205 --until 2999-01-01T00:00Z', 'no option --until here'],
-    ['an option twice', 'sales --limit 1 --limit 2', '--limit is given twice'],
-    ['an option without its value', 'sales --limit --json', '--limit needs its value: --limit <n>'],
+    ['an option twice', 'sales --limit 1 --limit 2', '--limit is given more than once'],
+    ['an option without its value', 'sales --limit --json', '--limit needs a value: --limit <n>'],
     ['a value for a switch', 'sales --json=yes', '--json takes no value'],
     ['a number that is not digits', 'sales --limit 1e2', "a whole number from 1 to 100, not '1e2'"],
     ['a sale that is no number', 'end x/../../y --yes', '<sale> must be a whole number'],
@@ -210,7 +210,11 @@ describe('npm run ops', () => {
     ['a date without its zone', 'deny --user a --until 12/25/2026', 'a date, a time and its zone, such as 2'],
     ['a day that does not exist', 'deny --user a --until 2999-02-31T00:00Z', 'a date, a time and its zone'],
     ['a time that is over', 'deny --user a --until 2020-01-01T00:00Z', 'takes a time in the future, such as 2'],
-    ['a shopper and an address at once', 'allow --user a --address 10.0.0.1', 'either --user <id> or --address'],
+    [
+      'a shopper and an address at once',
+      'allow --user a --address 10.0.0.1',
+      'exactly one of --user <id> and --address',
+    ],
   ])('does not guess at %s: one line', (_, args, why) => {
     const read = () => understand(args.split(' '));
     expect(read).toThrow(UsageError);
@@ -231,7 +235,7 @@ describe('npm run ops', () => {
     '%s refuses an option that it does not have, and says with --help which it has',
     (name, command) => {
       const args = command.args.map(() => '1');
-      expect(() => understand([name, ...args, '--surely'])).toThrow('There is no option --surely here');
+      expect(() => understand([name, ...args, '--surely'])).toThrow('Unknown option --surely');
       const understood = understand([name, '--help']);
       for (const known of ['json', 'url', 'as', ...Object.keys(command.options)]) {
         expect(understood).toMatchObject({ help: expect.stringMatching(new RegExp(`^  --${known} `, 'm')) });

@@ -41,11 +41,11 @@ await startOrExit(async () => {
   const tracing = await startTracing(config, 'api');
   const migrations = await migrate(config);
   if (migrations.length > 0) log.info({ migrations }, 'database migrated');
-  if (config.ADMIN_TOKEN === undefined) log.warn('ADMIN_TOKEN is not set: operators’ calls are closed');
+  if (config.ADMIN_TOKEN === undefined) log.warn('ADMIN_TOKEN is not set: operator calls are disabled');
 
   const connect = (use: ConnectionUse): RedisClient => {
     const client = connectRedis(config, use, metrics);
-    client.on('error', (error) => log.warn({ err: error, use }, 'redis connection'));
+    client.on('error', (error) => log.warn({ err: error, use }, 'Redis connection error'));
     return client;
   };
   const redis = connect('request');

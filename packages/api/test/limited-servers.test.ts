@@ -147,7 +147,7 @@ describe('a MySQL that turns read-only in mid-sale, as the old master of a fail-
         // What is bought meanwhile is neither failed nor lost.
         const queued = await app.win(sale, 'later');
         const statusOf = async () => (await app.get(`/api/v1/orders/${queued}`)).json<{ status: string }>().status;
-        await expect.poll(() => worker.log.some(({ msg }) => /transaction runs again/.test(msg)), SOON).toBe(true);
+        await expect.poll(() => worker.log.some(({ msg }) => /retrying the transaction/.test(msg)), SOON).toBe(true);
         expect(await statusOf()).toBe('queued');
         await setReadOnly(false);
         await expect.poll(statusOf, SOON).toBe('pending_payment');

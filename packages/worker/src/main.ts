@@ -58,7 +58,7 @@ await startOrExit(async () => {
 
   const connect = (use: ConnectionUse): RedisClient => {
     const client = connectRedis(config, use, metrics);
-    client.on('error', (error) => log.warn({ err: error, use }, 'redis connection'));
+    client.on('error', (error) => log.warn({ err: error, use }, 'Redis connection error'));
     return client;
   };
   const redis = connect('background');
@@ -83,7 +83,7 @@ await startOrExit(async () => {
   });
   if (config.PAYMENT_PROVIDER === 'sandbox' && hasUnknownUrl(config)) {
     log.warn(
-      'SERVER_PORT is 0, and PUBLIC_URL is not set: the sandbox of this worker cannot reach the api, and refunds stay open',
+      'SERVER_PORT is 0, and PUBLIC_URL is not set: the sandbox of this worker cannot reach the api, so refunds stay open',
     );
   }
   const provider = await choosePaymentProvider(config, { db, log, metrics });

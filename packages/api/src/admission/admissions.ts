@@ -187,7 +187,7 @@ export class Admissions {
       .add(WRITE_ORDERS, job, writeOrdersOptions(job_id))
       .catch((error: unknown) => {
         metrics.jobs_not_added.inc();
-        log.warn({ err: error, job_id }, 'job not added; the relay will');
+        log.warn({ err: error, job_id }, 'could not add the job; the relay will add it');
       });
   }
 }

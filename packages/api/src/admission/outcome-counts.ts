@@ -62,7 +62,7 @@ export class OutcomeCounts {
       await this.#commands.setOutcomes(totals.sale, this.#process_name, totals.outcomes);
     } catch (error) {
       totals.isTold = false;
-      this.#log.warn({ err: error, sale: totals.sale.id }, 'outcomes not told; told again later');
+      this.#log.warn({ err: error, sale: totals.sale.id }, 'could not save outcome counts; retrying later');
     }
   }
 }

@@ -53,7 +53,7 @@ export class Pressure {
     const redisFull = await this.#redisIsFull();
     const reason = delay_ms > config.EVENT_LOOP_DELAY_MAX_MS ? 'event loop' : redisFull ? 'redis memory' : undefined;
     if (reason !== this.#reason)
-      log.warn({ reason, delay_ms }, reason === undefined ? 'shedding ends' : 'shedding begins');
+      log.warn({ reason, delay_ms }, reason === undefined ? 'load shedding ended' : 'load shedding started');
     this.#reason = reason;
     metrics.shedding.set({ reason: 'event_loop' }, reason === 'event loop' ? 1 : 0);
     metrics.shedding.set({ reason: 'redis_memory' }, reason === 'redis memory' ? 1 : 0);

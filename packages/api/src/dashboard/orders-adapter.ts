@@ -14,8 +14,8 @@ export class OrdersAdapter extends BullMQAdapter {
     super(queue, {
       displayName: `Orders, shard ${shard}`,
       description:
-        'A job carries the order numbers of one micro-batch, and is removed when they are in the ledger: this is what waits now. ' +
-        'A delayed job failed or waits for the sale’s lease, and comes back by itself.',
+        'A job holds the order numbers of one micro-batch. It is removed when they are in the ledger, so this page shows what is waiting now. ' +
+        'A delayed job has failed or waits for the lease of the sale. It runs again by itself.',
       allowRetries: true,
     });
     this.#shard = shard;

@@ -92,10 +92,10 @@ export const queueDashboard: FastifyPluginAsync<Deps> = async (app, { db, operat
     const subject = jobId === undefined ? `queue ${queueName}` : `job ${jobId}`;
     const detail = { queue: queueName, ...(queueStatus === undefined ? {} : { status: queueStatus }) };
     await recordAction(db, { operator: name, role, action, subject, detail });
-    request.log.info({ operator: name, role, action, subject }, 'queue changed by an operator');
+    request.log.info({ operator: name, role, action, subject }, 'operator changed a queue');
   };
   const refuse = async (_request: FastifyRequest, reply: FastifyReply) =>
-    reply.refuse('forbidden', { detail: 'The dashboard retries and promotes jobs, and changes nothing else' });
+    reply.refuse('forbidden', { detail: 'The dashboard can only retry and promote jobs' });
 
   // Who may call what is decided by path and method as the routes come in, so that none is forgotten.
   app.addHook('onRoute', (route) => {

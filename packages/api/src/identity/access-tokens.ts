@@ -133,10 +133,10 @@ export class AccessTokens {
     if (error instanceof errors.JWTClaimValidationFailed) {
       const { claim, payload } = error;
       const got = payload[claim];
-      if (claim === 'iss') return refused('issuer', 'The access token is of another issuer (iss)', got);
+      if (claim === 'iss') return refused('issuer', 'The access token comes from another issuer (iss)', got);
       if (claim === 'aud') return refused('audience', 'The access token is not for this service (aud)', got);
       if (claim === 'nbf') return refused('not_before', 'The access token is not valid yet (nbf)', got);
-      if (claim === 'exp') return refused('expiry', 'The access token does not say when it expires (exp)', got);
+      if (claim === 'exp') return refused('expiry', 'The access token has no expiry time (exp)', got);
       return refused('malformed', `The claim ${claim} of the access token is not valid`);
     }
     if (error instanceof errors.JOSEAlgNotAllowed) {

@@ -133,8 +133,8 @@ export class KeySet {
       this.#lastFailed = true;
       metrics.key_set_fetches.inc({ outcome: 'failed' });
       const age_s = Math.round(this.#ageMs / 1_000);
-      const goesOn = this.#keys.length === 0 ? 'there is none yet' : 'the last one serves';
-      log.warn({ err: error, age_s }, `key set not fetched; ${goesOn}`);
+      const goesOn = this.#keys.length === 0 ? 'no key set is loaded yet' : 'using the last one';
+      log.warn({ err: error, age_s }, `could not fetch the key set; ${goesOn}`);
       return false;
     }
   }
@@ -149,7 +149,7 @@ async function fetchJson(url: string, signal: AbortSignal): Promise<unknown> {
   });
   if (response.status !== 200 || response.body === null) {
     await response.body?.cancel();
-    throw new Error(`The key set answers with the status ${response.status}`);
+    throw new Error(`The key set URL answered with status ${response.status}`);
   }
   const parts: Uint8Array[] = [];
   let bytes = 0;

@@ -59,7 +59,7 @@ export class DenyList {
   /** Reads the list if it has changed. A slow MySQL is not asked again before it has answered. */
   #look(): Promise<void> {
     this.#reading ??= this.#read()
-      .catch((error: unknown) => this.#log.warn({ err: error }, 'deny list not read; the last one serves'))
+      .catch((error: unknown) => this.#log.warn({ err: error }, 'could not read the deny list; using the last one'))
       .finally(() => {
         this.#reading = undefined;
       });

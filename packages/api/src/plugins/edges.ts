@@ -57,6 +57,6 @@ export function capConnections(app: FastifyInstance, connections_max: number, lo
   server.on('drop', () => {
     if (performance.now() - said_ms < SAID_AGAIN_MS) return;
     said_ms = performance.now();
-    log.warn({ connections_max }, 'too many connections: new ones are closed');
+    log.warn({ connections_max }, 'too many connections: closing new ones');
   });
 }

@@ -88,7 +88,7 @@ function identifier(
     const tooMany = failures.look(address);
     if (tooMany !== undefined) throw new Refusal('rate_limited', tooMany);
     try {
-      if (token === undefined) throw new TokenRefused('missing', 'An access token is required as bearer');
+      if (token === undefined) throw new TokenRefused('missing', 'A bearer access token is required');
       return await accessTokens.subjectOf(token);
     } catch (error) {
       if (!(error instanceof TokenRefused)) throw error;

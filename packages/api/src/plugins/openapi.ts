@@ -23,7 +23,8 @@ export const openapi = fp(
         openapi: '3.1.0',
         info: {
           title: 'Flash sale',
-          description: 'N units, a crowd many times larger, one second.',
+          description:
+            'Sells a limited stock to a large crowd: one unit for each shopper, and never more units than the sale has.',
           version: '1.0.0',
         },
         components: {

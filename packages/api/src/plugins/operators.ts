@@ -60,7 +60,7 @@ export const operators = fp<{ readonly config: OperatorsConfig }>(
       const given = credentialOf(headers.authorization);
       // No guess at an operator token, and so not counted as one.
       if (given === undefined) {
-        const detail = 'An operator token is required, as bearer or as the password of basic auth';
+        const detail = 'An operator token is required, as a bearer token or as the password of basic auth';
         throw new Refusal('unauthenticated', { detail, headers: CHALLENGE });
       }
       const hashed = digest(given.token);
@@ -79,10 +79,10 @@ export const operators = fp<{ readonly config: OperatorsConfig }>(
     app.decorate('requireOperator', (role: OperatorRole) => async (request: FastifyRequest) => {
       const operator = operatorOf(request);
       if (role === 'admin' && operator.role !== 'admin') {
-        throw new Refusal('forbidden', { detail: 'A viewer may read only' });
+        throw new Refusal('forbidden', { detail: 'A viewer can only read' });
       }
       if (!READING.has(request.method) && isForeign(request)) {
-        throw new Refusal('forbidden', { detail: 'The call comes from a page of another site' });
+        throw new Refusal('forbidden', { detail: 'The call comes from a page of another website' });
       }
       request.operator = operator;
     });
@@ -127,7 +127,10 @@ function nameOf(header: string | string[] | undefined, user: Buffer | undefined)
   if (header === undefined && (user === undefined || user.length === 0)) return undefined;
   const name = header === undefined ? textOf(user!) : decoded(String(header));
   if (name !== undefined && isOperatorName(name)) return name;
-  const detail = name === undefined ? 'The name is not UTF-8 (in Operator-Name: percent-encoded)' : OPERATOR_NAME_RULE;
+  const detail =
+    name === undefined
+      ? 'The operator name is not UTF-8 (in Operator-Name: percent-encoded UTF-8)'
+      : OPERATOR_NAME_RULE;
   throw new Refusal('invalid_request', { detail });
 }
 

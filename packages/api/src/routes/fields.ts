@@ -23,7 +23,7 @@ export const Limit = Type.Optional(
 );
 export const LIMIT_DEFAULT = 20;
 export const NextCursor = Type.Union([Type.String(), Type.Null()], {
-  description: '`cursor` of the next page; null on the last',
+  description: 'The `cursor` of the next page; null on the last page',
 });
 
 /** Shopper calls are small; anything larger is refused before it is parsed. */

@@ -57,7 +57,7 @@ export class TokenSecrets {
     if (config.TOKEN_SECRETS !== undefined) {
       throw new Refusal('invalid_state', {
         detail:
-          'TOKEN_SECRETS is set: put the new secret before the old one there, and start every api process again one by one',
+          'The secrets come from TOKEN_SECRETS. Put the new secret first there, then restart the api processes one by one',
       });
     }
     return rotateTokenSecrets(db, lifeOf(config), record);

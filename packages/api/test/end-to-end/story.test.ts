@@ -70,7 +70,7 @@ it('one grep by order number tells the whole story of an order, across processes
       'api: payment started',
       'api: refund requested',
       'worker: orders written',
-      'worker: payment provider asked',
+      'worker: asked the payment provider',
       'worker: units given back',
     ]);
 

@@ -165,7 +165,7 @@ describe('what operators change is recorded: who, what and when', () => {
     const before = await recorded();
     const answer = await pause(sale.id, headers);
     expect(answer).toBeProblem('invalid_request');
-    expect(answer.json<{ detail: string }>().detail).toMatch(/^(A|The) name is /);
+    expect(answer.json<{ detail: string }>().detail).toMatch(/^(An|The) operator name /);
     expect((await app.get(`/api/v1/products/${sale.id}`)).json()).toMatchObject({ status: 'open' });
     expect(await recorded()).toEqual(before);
   });

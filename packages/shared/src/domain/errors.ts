@@ -22,65 +22,65 @@ export const ERRORS = {
     status: 401,
     title: 'Authentication is required',
     advice:
-      'No valid access token or operator token came with the call; `detail` says what is wrong with an access token. Authenticate, then repeat it.',
+      'The call has no valid access token or operator token; `detail` says what is wrong with an access token. Authenticate, then repeat the call.',
   },
   token_invalid: {
     status: 403,
     title: 'The seckill token is not valid',
     advice:
-      'Forged, expired, replaced, already used, or issued to another shopper or sale. Ask for a new seckill token.',
+      'The token is forged, expired, replaced, already used, or issued to another shopper or sale. Ask for a new seckill token.',
   },
   forbidden: {
     status: 403,
     title: 'Not allowed',
     advice:
-      'The caller may not do this: name somebody else as `user_id`, change things as a viewer, or call at all. Do not repeat it.',
+      'The caller is not allowed to do this: the `user_id` is another shopper’s, a viewer tries to change something, or the caller is denied. Do not repeat the call.',
   },
   challenge_required: {
     status: 403,
     title: 'A challenge must be solved first',
     advice:
-      'Solve one from `GET /api/v1/seckill/challenge`, and send the `solution` when asking for the seckill token.',
+      'Get a challenge from `GET /api/v1/seckill/challenge`, solve it, and send the `solution` when you ask for the seckill token.',
   },
   not_found: {
     status: 404,
     title: 'Not found',
-    advice: 'No such product, order or path, or it belongs to somebody else.',
+    advice: 'The product, order or path does not exist, or it belongs to another shopper.',
   },
   method_not_allowed: {
     status: 405,
     title: 'Method not allowed',
-    advice: 'The path exists under other methods; the `Allow` header lists them.',
+    advice: 'The path exists, but not for this method; the `Allow` header lists the methods.',
   },
   not_started: {
     status: 409,
     title: 'The sale has not started',
-    advice: 'Buy again at `start_time`.',
+    advice: 'Repeat the call at `start_time`.',
   },
   ended: {
     status: 409,
     title: 'The sale has ended',
-    advice: 'Final. Do not repeat the call.',
+    advice: 'This is final. Do not repeat the call.',
   },
   paused: {
     status: 409,
     title: 'The sale is paused',
-    advice: 'An operator stopped the sale for now. Read the product, and buy again when it is `open`.',
+    advice: 'An operator has paused the sale. Read the product, and buy again when its status is `open`.',
   },
   sold_out: {
     status: 409,
     title: 'Sold out',
-    advice: 'No unit is free now. A unit whose order is closed unpaid goes back on sale.',
+    advice: 'No unit is available now. The unit of an order that is closed without payment goes back on sale.',
   },
   tokens_exhausted: {
     status: 409,
     title: 'No seckill tokens are left',
-    advice: 'As many seckill tokens are live as the sale allows. Ask again later.',
+    advice: 'The sale has reached its limit of live seckill tokens. Ask again later.',
   },
   invalid_state: {
     status: 409,
     title: 'Not possible in this state',
-    advice: 'The order, or what an operator wants to change, cannot make this move now; `detail` says why.',
+    advice: 'The order, or the thing an operator wants to change, does not allow this now; `detail` says why.',
   },
   payload_too_large: {
     status: 413,
@@ -95,27 +95,28 @@ export const ERRORS = {
   rate_limited: {
     status: 429,
     title: 'Too many requests',
-    advice: 'Nothing was taken. Wait for `Retry-After` seconds; `RateLimit-Policy` names the limit.',
+    advice: 'The call had no effect. Wait for `Retry-After` seconds; `RateLimit-Policy` names the limit.',
   },
   overloaded: {
     status: 503,
-    title: 'Too much load',
-    advice: 'Shed before any effect. Repeat the call after `Retry-After` seconds.',
+    title: 'The service is overloaded',
+    advice: 'The call was rejected before it had any effect. Repeat it after `Retry-After` seconds.',
   },
   not_ready: {
     status: 503,
     title: 'The sale is being prepared',
-    advice: 'Its stock is being loaded or checked against the ledger. Repeat the call after `Retry-After` seconds.',
+    advice:
+      'The sale is being loaded into Redis or checked against the ledger. Repeat the call after `Retry-After` seconds.',
   },
   unavailable: {
     status: 503,
     title: 'The outcome is not known',
-    advice: 'A server did not answer in time. Repeat the call: it finds the order if there is one.',
+    advice: 'A server did not answer in time. Repeat the call: it returns the order if there is one.',
   },
   internal: {
     status: 500,
     title: 'Internal error',
-    advice: 'A fault of the service, logged under the answer’s `request_id`.',
+    advice: 'The service has a fault. Its log has the error under the answer’s `request_id`.',
   },
 } as const satisfies Record<string, ErrorRow>;
 

@@ -18,7 +18,7 @@ export const OPERATOR_NAME_HEADER = 'operator-name';
 const PRINTABLE = /^(?:[^\p{C}\p{Zl}\p{Zp}]|[\u200c\u200d]){1,64}$/u;
 
 /** What an operator's name must be; for people. */
-export const OPERATOR_NAME_RULE = 'A name is 1 to 64 printable characters, without a space at its ends';
+export const OPERATOR_NAME_RULE = 'An operator name has 1 to 64 printable characters and no space at either end';
 
 export function isOperatorName(name: string): boolean {
   return PRINTABLE.test(name) && name.trim() === name;

@@ -175,7 +175,7 @@ export class SaleTransactions {
     line.waiting.unshift(...able);
     // Those behind them as well, each of whom would find out by a call that does not answer.
     for (const waiting of line.waiting) waiting.redisIsAway = true;
-    this.#log.warn({ err: error, items: line.waiting.length }, 'Redis could not be told of moves');
+    this.#log.warn({ err: error, items: line.waiting.length }, 'could not apply order moves to Redis');
   }
 
   #commit(productId: number, group: readonly Waiting[]) {

@@ -42,7 +42,7 @@ export function createSandbox(options: SandboxOptions): PaymentProvider {
         });
         if (response.ok) return;
       } catch (error) {
-        log.debug({ err: error, payment_id }, 'sandbox webhook not delivered');
+        log.debug({ err: error, payment_id }, 'could not deliver a sandbox webhook');
       }
       // As a real provider does, later and later.
       await delay(SOON_MS * 2 ** tries, undefined, { ref: false });

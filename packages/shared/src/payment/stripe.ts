@@ -131,7 +131,7 @@ export function createStripe({ secret_key, webhook_secret, public_url, api }: St
 }
 
 function nameOf(ref: Payment['provider_ref']): string {
-  if (ref === null) throw new Error('Stripe was never told of this payment');
+  if (ref === null) throw new Error('Stripe has no session for this payment');
   return ref;
 }
 

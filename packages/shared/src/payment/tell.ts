@@ -43,7 +43,7 @@ async function outcomeOf(deps: TellDeps, provider: string, event: PaymentEvent):
   const wrong = wrongAmountOf(payment, event);
   if (wrong !== undefined) {
     await updateNote(deps.db, payment_id, wrong);
-    deps.log.error({ payment_id, order_no: payment.order_no }, `${wrong}: the money goes back`);
+    deps.log.error({ payment_id, order_no: payment.order_no }, `${wrong}: refunding it`);
   }
   try {
     const told = wrong === undefined ? event : ({ ...event, kind: 'wrong_amount' } as const);

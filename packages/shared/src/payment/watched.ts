@@ -21,7 +21,7 @@ export function watched(provider: PaymentProvider, { log, metrics }: WatchedDeps
       metrics.payment_calls.inc({ call, outcome: kind });
       if (kind === 'refused' && !named) {
         named = true;
-        log.error({ err: error, provider: provider.name }, 'the payment provider does not let this service in');
+        log.error({ err: error, provider: provider.name }, 'the payment provider denies access');
       }
       throw error;
     }

@@ -68,7 +68,7 @@ export function readInteger(name: string, typed: string, min: number, max: numbe
   throw new UsageError(`${name} must be a whole number from ${min} to ${max}, not '${typed}'`);
 }
 
-const HELP = { help: flag('this text') };
+const HELP = { help: flag('show this help') };
 
 /**
  * Reads a command line. Help comes first, but only of a command line whose options exist.
@@ -80,7 +80,7 @@ export function parseCommandLine<const Of extends Options>(program: Program<Of>,
   const given = tokensOf(options, argv);
   const names = given.options.map(({ name }) => name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice !== undefined) throw new UsageError(`--${twice} is given twice`);
+  if (twice !== undefined) throw new UsageError(`--${twice} is given more than once`);
   const values = Object.fromEntries(
     Object.entries(options).map(([name, { read }]) => {
       const token = given.options.find((one) => one.name === name);
@@ -114,7 +114,7 @@ function tokensOf(options: Options, argv: readonly string[]): Given {
   const given = tokens.filter((token) => token.kind === 'option');
   for (const { name, rawName, value, inlineValue } of given) {
     const found = Object.hasOwn(options, name) ? options[name] : undefined;
-    if (found === undefined) throw new UsageError(`There is no option ${rawName} here; ${namesOf(options)}`);
+    if (found === undefined) throw new UsageError(`Unknown option ${rawName}; ${namesOf(options)}`);
     if (found.read === undefined && value !== undefined) throw new UsageError(`${rawName} takes no value`);
     // `--limit --json`: the next option is no value.
     if (found.read !== undefined && (value ?? '') === '') throw missingValue(rawName, found);
@@ -124,10 +124,10 @@ function tokensOf(options: Options, argv: readonly string[]): Given {
 }
 
 const missingValue = (name: string, { value = '' }: Option<unknown>): UsageError =>
-  new UsageError(`${name} needs its value: ${name} ${value}`);
+  new UsageError(`${name} needs a value: ${name} ${value}`);
 
 const namesOf = (options: Options): string =>
-  `its options are ${Object.keys(options)
+  `the options are ${Object.keys(options)
     .map((name) => `--${name}`)
     .join(', ')}`;
 
@@ -135,7 +135,7 @@ function checkArguments(names: readonly string[], args: readonly string[]): void
   const missing = names[args.length];
   if (missing !== undefined) throw new UsageError(`<${missing}> is missing`);
   const surplus = args[names.length];
-  if (surplus !== undefined) throw new UsageError(`'${surplus}' is one argument too many`);
+  if (surplus !== undefined) throw new UsageError(`Unexpected argument '${surplus}'`);
 }
 
 /** The help of a command: how it is typed, what it does, and its options. */

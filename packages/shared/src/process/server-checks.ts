@@ -55,7 +55,7 @@ export async function checkServers(deps: ServerCheckDeps): Promise<void> {
     // What was tried is told in more detail.
     if (fault !== undefined && problems.some((problem) => problem.startsWith(fault))) continue;
     if (fault !== undefined && !isReadOnly(check.reason)) problems.push(fault);
-    else log.warn({ err: check.reason as unknown }, 'a server could not be checked');
+    else log.warn({ err: check.reason as unknown }, 'could not check a server');
   }
   const distinct = [...new Set(problems)];
   // With a sync once a second only a power cut loses what was accepted: told, and left to the operator.

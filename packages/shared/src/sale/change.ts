@@ -36,7 +36,7 @@ export function topUpSale(
     const stock = Math.max(sale.stock, wanted.stock ?? 0);
     const invalid = (detail: string): Refusal => new Refusal('invalid_request', { detail });
     if (seckill_stock < sale.seckill_stock)
-      throw invalid(`body/seckill_stock must be at least ${sale.seckill_stock}, which the sale has now`);
+      throw invalid(`body/seckill_stock must be at least ${sale.seckill_stock}, its current value`);
     if (seckill_stock > stock) throw invalid(`body/seckill_stock must be at most stock, which is ${stock}`);
     return seckill_stock === sale.seckill_stock && stock === sale.stock ? undefined : { seckill_stock, stock };
   });

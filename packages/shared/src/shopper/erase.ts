@@ -19,11 +19,11 @@ export interface EraseDeps {
 
 const REASONS: Readonly<Record<UnsettledOrder['why'], string>> = {
   unpaid: 'waits for payment',
-  live: 'is live in a sale that is not over for a day',
+  live: 'is live, and its sale has not been over for 24 hours',
   unit: 'has a unit that is on its way back',
   payment: 'has a payment that is being refunded or expired',
-  event: 'has an order event that was not delivered: retry or discard it',
-  archiving: 'is of a sale that is being archived',
+  event: 'has an order event that was not delivered. Retry or discard that event',
+  archiving: 'belongs to a sale that is being archived',
 };
 
 /** How operators' calls on a shopper are recorded. */

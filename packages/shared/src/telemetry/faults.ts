@@ -15,7 +15,7 @@ export class FaultLog {
     const nowMs = performance.now();
     if (nowMs - (this.#loggedMs.get(fault) ?? Number.NEGATIVE_INFINITY) >= LOG_INTERVAL_MS) {
       this.#loggedMs.set(fault, nowMs);
-      log.error({ err: error, fault }, 'a server needs an operator');
+      log.error({ err: error, fault }, 'a server has a fault that an operator must fix');
     }
     return true;
   }

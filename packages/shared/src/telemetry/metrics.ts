@@ -111,7 +111,7 @@ function workerMetrics(registers: Registry[]) {
     }),
     jobs_failed: new Counter({
       name: 'seckill_jobs_failed_total',
-      help: 'Attempts of jobs that ended with an error, by shard. The job comes back.',
+      help: 'Attempts of jobs that ended with an error, by shard. The queue runs the job again.',
       labelNames: ['shard'],
       registers,
     }),

@@ -49,7 +49,7 @@ async function problemsOf(env: Partial<Config>, db: Db = context.db): Promise<st
   try {
     await check('development');
     const warnings = lines.map((line) => (JSON.parse(line) as { msg: string }).msg);
-    const problems = warnings.filter((warning) => warning !== 'a server could not be checked');
+    const problems = warnings.filter((warning) => warning !== 'could not check a server');
     // In production the same ones end the start.
     const refusal = await check('production').then(
       () => undefined,

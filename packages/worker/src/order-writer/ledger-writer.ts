@@ -74,7 +74,7 @@ export class LedgerWriter {
   /** Writes an order that MySQL refuses as `failed`. Where it refuses that as well, the order is stuck and the others go on. */
   async #writeFailed(reservation: HeldReservation, refusal: unknown): Promise<Order[]> {
     const { order_no } = reservation;
-    this.#deps.log.error({ err: refusal, order_no, sale: this.#lease.sale.id }, 'order refused by MySQL');
+    this.#deps.log.error({ err: refusal, order_no, sale: this.#lease.sale.id }, 'MySQL refused the order');
     try {
       return await this.#retrying(() => this.#transact([reservation], 'refused'));
     } catch (error) {
@@ -94,7 +94,7 @@ export class LedgerWriter {
         const final = isRefusal(error) || error instanceof LeaseLost || error instanceof FenceBehind;
         if (final || tries === TRIES_MAX) throw error;
         this.#deps.metrics.write_retries.inc();
-        this.#deps.log.warn({ err: error, sale: this.#lease.sale.id, tries }, 'transaction runs again');
+        this.#deps.log.warn({ err: error, sale: this.#lease.sale.id, tries }, 'retrying the transaction');
         await delay(RETRY_PAUSE_MS * tries * Math.random());
       }
     }

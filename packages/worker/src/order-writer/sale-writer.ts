@@ -130,7 +130,7 @@ export class SaleWriter {
         }
         idle_turns = (await this.#takeTurn(lease)) ? 0 : idle_turns + 1;
         if (idle_turns === IDLE_TURNS_MAX)
-          throw new Error('Reservations are out of the order of time; a repair mends that');
+          throw new Error('The reservation index is inconsistent. Run `npm run ops -- repair SALE`');
       }
     } catch (error) {
       if (error instanceof LeaseLost) this.#deps.metrics.leases_lost.inc();

@@ -42,7 +42,7 @@ export async function writeArchive(
   async function* lines(): AsyncGenerator<string> {
     yield lineOf({ sale: await readSaleToArchive(db, sale.id) });
     for (let after = ''; ;) {
-      if (stopping.aborted) throw new Error('Somebody else archives, or this process ends');
+      if (stopping.aborted) throw new Error('Another process archives this sale, or this process is stopping');
       const batch = await ordersToArchive(db, sale.id, after, BATCH);
       const last = batch.at(-1);
       if (last === undefined) break;

@@ -82,7 +82,7 @@ export function auditor(deps: AuditorDeps): Rounds {
       if (!(await repairSale(deps, sale.shard, found, LEASE_WAIT_MS))) return undefined;
       return await auditSale(deps, sale, { wait_ms: LEASE_WAIT_MS, thorough: true });
     } catch (error) {
-      log.error({ err: error, sale: sale.id }, 'sale not repaired');
+      log.error({ err: error, sale: sale.id }, 'could not repair the sale');
       return undefined;
     }
   }

@@ -37,7 +37,7 @@ export function duePayments({ db, saleTransactions, log, metrics }: DuePaymentsD
           } catch (error) {
             stuck.add(product_id);
             const facts = { err: error, sale: product_id, payments: paymentIds };
-            log.warn(facts, 'orders that are paid for not moved; tried again later');
+            log.warn(facts, 'could not mark orders as paid; retrying later');
           }
         }
         if (due.length < BATCH) return;

@@ -36,7 +36,7 @@ export function expiry(deps: ExpiryDeps): Rounds<'expiry'> {
       metrics.orders_expired.inc(expired);
       return true;
     } catch (error) {
-      log.warn({ err: error, sale: product_id }, 'orders not expired; tried again later');
+      log.warn({ err: error, sale: product_id }, 'could not expire orders; retrying later');
       return false;
     }
   }

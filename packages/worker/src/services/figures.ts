@@ -50,7 +50,7 @@ export function figures(deps: FiguresDeps): Rounds {
         found.map(({ sale }) => sale.id),
       );
     } catch (error) {
-      log.warn({ err: error }, 'figures without what the ledger has sold');
+      log.warn({ err: error }, 'could not read sold units from the ledger; publishing the other figures');
       return undefined;
     }
   }

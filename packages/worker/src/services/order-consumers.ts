@@ -78,11 +78,11 @@ export function orderConsumers(deps: OrderConsumersDeps): Service {
     worker.on('completed', () => metrics.jobs_completed.inc({ shard }));
     worker.on('failed', (job, error) => {
       metrics.jobs_failed.inc({ shard });
-      log.warn({ err: error, shard, job_id: job?.id }, 'job comes back');
+      log.warn({ err: error, shard, job_id: job?.id }, 'job failed; the queue will run it again');
     });
     worker.on('stalled', (job_id) => {
       metrics.jobs_stalled.inc({ shard });
-      log.warn({ shard, job_id }, 'job of a lost worker comes back');
+      log.warn({ shard, job_id }, 'worker of a job was lost; the queue will run the job again');
     });
     // There from the start, so that the first one counts as an increase.
     for (const counter of [metrics.jobs_completed, metrics.jobs_failed, metrics.jobs_put_off, metrics.jobs_stalled]) {
@@ -102,7 +102,7 @@ export function orderConsumers(deps: OrderConsumersDeps): Service {
     const consumer = consumers.get(shard);
     if (consumer === undefined || (!consumer.hasFailed && consumer.worker.isRunning())) return;
     consumers.delete(shard);
-    log.warn({ shard }, 'a consumer has ended; another takes its place');
+    log.warn({ shard }, 'a consumer ended; starting another one');
     consumer.connection.disconnect();
     // Whatever it had under way is run again as stalled.
     consumer.worker.close(true).catch(() => undefined);

@@ -85,8 +85,8 @@ export function orderEvents(deps: OrderEventsDeps): Rounds<'order_events'> {
     );
     metrics.order_event_attempts.inc({ outcome: dead ? 'dead' : 'failed' });
     const facts = { err: error, message_id, attempts };
-    if (dead) log.error(facts, 'order events are dead: an operator has to retry or discard them');
-    else log.warn(facts, 'order events not delivered; tried again later');
+    if (dead) log.error(facts, 'order events are dead: an operator must retry or discard them');
+    else log.warn(facts, 'could not deliver order events; retrying later');
   }
 
   /** Sends what can be sent of the oldest rows. Returns whether there may be more to send at once. */
@@ -141,10 +141,7 @@ export function orderEventsWithoutReceiver({
       const rows = await giveUpOrderEvents(db, give_up_ms, 'EVENTS_URL is not set');
       if (rows === 0) return;
       metrics.order_event_attempts.inc({ outcome: 'dead' });
-      log.error(
-        { rows },
-        'order events are dead, since EVENTS_URL is not set: an operator has to retry or discard them',
-      );
+      log.error({ rows }, 'order events are dead, since EVENTS_URL is not set: an operator must retry or discard them');
     },
   };
 }

@@ -47,7 +47,7 @@ export function paymentCalls(deps: PaymentCallsDeps): Rounds<'payment_calls'> {
 
   function ask(payment: DuePayment): Promise<PaymentAnswer> {
     if (payment.provider !== provider.name) {
-      throw new Error(`The provider is ${provider.name}, and this payment is one of ${payment.provider}`);
+      throw new Error(`The payment belongs to ${payment.provider}, but PAYMENT_PROVIDER is ${provider.name}`);
     }
     if (payment.status === 'refund_pending') return provider.refund(payment);
     return payment.status === 'started' && payment.payable ? provider.look(payment) : provider.expire(payment);
@@ -59,7 +59,7 @@ export function paymentCalls(deps: PaymentCallsDeps): Rounds<'payment_calls'> {
     await askAgain(db, payment, Math.max(nextMs, LOST_CALL_MS), null);
     try {
       const answer = await ask(payment);
-      log.info({ payment_id, order_no, status, answer }, 'payment provider asked');
+      log.info({ payment_id, order_no, status, answer }, 'asked the payment provider');
       if (answer.now === 'open' || answer.now === 'waiting') {
         await askAgain(db, payment, nextMs, null);
         return;
@@ -77,7 +77,7 @@ export function paymentCalls(deps: PaymentCallsDeps): Rounds<'payment_calls'> {
       }
       if (fault?.mayBeKept === true) await renewKey(db, payment);
       await askAgain(db, payment, Math.max(nextMs, fault?.retryAfterMs ?? 0), (error as Error).message);
-      log.warn({ err: error, payment_id, order_no, status }, 'payment provider did not do it; asked again later');
+      log.warn({ err: error, payment_id, order_no, status }, 'call to the payment provider failed; retrying later');
     }
   }
 

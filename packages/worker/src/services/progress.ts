@@ -78,7 +78,7 @@ export function progressWatch({ progress, sales, commands, redis, queue, log }: 
       const jobs = await jobsToTake(redis, queue(shard), Date.now());
       somethingWaits = (await isLate(shard)) || jobs > 0;
     } catch (error) {
-      log.warn({ err: error, shard }, 'queue could not be looked at');
+      log.warn({ err: error, shard }, 'could not inspect a queue');
     }
     progress.looked(shard, somethingWaits, performance.now());
   }
@@ -89,7 +89,8 @@ export function progressWatch({ progress, sales, commands, redis, queue, log }: 
     async round() {
       await Promise.all([...new Set((await sales.current()).map(({ shard }) => shard))].map(look));
       const stuck = progress.stuckShards(performance.now());
-      if (stuck.length > 0 && known.length === 0) log.error({ shards: stuck }, 'orders wait and none gets done');
+      if (stuck.length > 0 && known.length === 0)
+        log.error({ shards: stuck }, 'orders are waiting and no job completes');
       known = stuck;
     },
   };

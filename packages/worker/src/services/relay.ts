@@ -44,7 +44,7 @@ export function relay(deps: RelayDeps): Rounds {
         waiting.map(({ sale_id }) => relayOne({ id: sale_id, shard }, before_ms)),
       );
       const failed = relayed.filter((outcome) => outcome.status === 'rejected');
-      for (const { reason } of failed) log.warn({ err: reason as unknown }, 'sale not relayed in this round');
+      for (const { reason } of failed) log.warn({ err: reason as unknown }, 'could not relay a sale in this round');
       // So that another process has a try: what keeps this one from relaying may be its own.
       if (failed.length > 0) throw new Error(`${failed.length} sales were not relayed`);
     },

@@ -60,7 +60,7 @@ export function retention({ db, target, retention_ms, log }: RetentionDeps): Rou
     interval_ms: INTERVAL_MS,
     async round(stopping) {
       const forgotten = await discardOldOrderEvents(db, retention_ms);
-      if (forgotten > 0) log.warn({ rows: forgotten }, 'order events discarded that were dead for too long');
+      if (forgotten > 0) log.warn({ rows: forgotten }, 'discarded order events that were dead for too long');
       for (const id of await salesToArchive(db, retention_ms, SALES_MAX)) {
         if (stopping.aborted) return;
         await beginArchiving(db, id);
@@ -68,7 +68,7 @@ export function retention({ db, target, retention_ms, log }: RetentionDeps): Rou
       for (const sale of await archivingSales(db)) {
         if (stopping.aborted) return;
         await archive(sale, stopping).catch((error: unknown) => {
-          log.error({ err: error, sale: sale.id }, 'sale not archived; the next round goes on');
+          log.error({ err: error, sale: sale.id }, 'could not archive the sale; retrying in the next round');
         });
       }
     },

@@ -36,7 +36,7 @@ export function returns(deps: ReturnsDeps): Rounds {
       if (due.length === 0) return;
       const orderNos = due.map(({ order_no }) => order_no);
       await markReturnsApplied(db, orderNos);
-      log.info({ sale: sale.id, orders: orderNos }, 'returns of a cleaned sale marked');
+      log.info({ sale: sale.id, orders: orderNos }, 'marked the returns of a cleaned sale');
     }
   }
 

@@ -60,7 +60,7 @@ export class SaleList implements SalesToKeep {
         this.#readMs = nowMs;
       }
     } catch (error) {
-      this.#log.warn({ err: error }, 'sales could not be read; going on with those known');
+      this.#log.warn({ err: error }, 'could not read the sales; using the last list');
     } finally {
       // Also after a failure: MySQL is not asked more often because it is away.
       this.#lookedMs = performance.now();

@@ -50,7 +50,7 @@ export async function forEachSale<Item extends SaleRef>(
     try {
       await work(sale);
     } catch (error) {
-      log.warn({ err: error, service, sale: sale.id }, 'sale skipped in this round');
+      log.warn({ err: error, service, sale: sale.id }, 'skipped the sale in this round');
     }
   }
 }

@@ -91,7 +91,7 @@ export function warmUp(deps: WarmUpDeps): Rounds {
             if (loaded !== undefined) seen.set(loaded.id, rowOf(loaded));
           } catch (error) {
             seen.delete(sale.id);
-            log.warn({ err: error, sale: sale.id }, 'sale not loaded; the next round starts over');
+            log.warn({ err: error, sale: sale.id }, 'could not load the sale; retrying in the next round');
           }
         }
       };

@@ -7,7 +7,7 @@ const STOCK_MAX = 1_000_000_000;
 
 const operators = { tags: ['operators'], security: [{ operatorToken: [] }] };
 const Count = Type.Integer({ minimum: 0 });
-const CountOrNull = Type.Union([Count, Type.Null()], { description: 'Null while Redis cannot be asked' });
+const CountOrNull = Type.Union([Count, Type.Null()], { description: 'Null while Redis does not answer' });
 const TextOrNull = Type.Union([Type.String(), Type.Null()]);
 const page = Type.Object({ limit: Limit, cursor: Cursor }, { additionalProperties: false });
 
@@ -21,7 +21,8 @@ const ofSale = {
 export const ListSales = {
   ...operators,
   summary: 'Sales with their live figures, newest first',
-  description: 'Units and reservations of a sale are of one instant. `available` + `owners` = `seckill_stock`.',
+  description:
+    'The units and the reservations of a sale are read at the same instant, so `available` + `owners` = `seckill_stock`.',
   querystring: page,
   response: {
     200: Type.Object({
@@ -31,7 +32,7 @@ export const ListSales = {
           shard: Count,
           owners: CountOrNull,
           backlog: Type.Union([Count, Type.Null()], { description: 'Orders that the ledger does not have yet' }),
-          sold: Type.Integer({ minimum: 0, description: 'Live orders of the ledger' }),
+          sold: Type.Integer({ minimum: 0, description: 'Live orders in the ledger' }),
         }),
       ),
       next_cursor: NextCursor,
@@ -43,20 +44,21 @@ export const EndSale = {
   ...ofSale,
   summary: 'End a sale now, for good',
   description:
-    'By Redis’s clock: what was admitted before stands, every buy after it is answered `ended`. A sale that is over stays as it is.',
+    'The end goes by the clock of Redis. Orders admitted before it stay valid; every later buy is answered `ended`. A sale that is already over does not change.',
   response: { 200: Product },
 };
 
 export const TopUpSale = {
   ...ofSale,
   summary: 'Raise the units of a sale',
-  description: 'To so many units in all, so that a repeat changes nothing. Buyers get `not_ready` for one commit.',
+  description:
+    'The number is the new total, so a repeated call changes nothing. Buyers get `not_ready` for the time of one commit.',
   body: Type.Object(
     {
       seckill_stock: Type.Integer({
         minimum: 1,
         maximum: UNITS_MAX,
-        description: 'Units in all; not fewer than now, and not more than `stock`',
+        description: 'The new total of units: at least the current one, and at most `stock`',
       }),
       stock: Type.Optional(
         Type.Integer({
@@ -73,8 +75,9 @@ export const TopUpSale = {
 
 export const RebuildSale = {
   ...ofSale,
-  summary: 'Load a sale into Redis anew',
-  description: 'From the ledger and the surviving reservations. Buyers get `not_ready` meanwhile.',
+  summary: 'Rebuild a sale in Redis',
+  description:
+    'The sale is rebuilt from the ledger and from the reservations that Redis still has. Buyers get `not_ready` until it is done.',
   response: { 200: Type.Object({ ...Product.properties, owners: Count }) },
 };
 
@@ -82,7 +85,7 @@ const Audit = Type.Object(
   {
     sale_id: ProductId,
     verdict: Type.Enum(['clean', 'drift', 'late', 'skipped'], {
-      description: '`skipped`: the sale is not ready; rebuild first',
+      description: '`skipped`: the sale is not ready. Rebuild it first',
     }),
     units: Count,
     available: Type.Integer(),
@@ -91,7 +94,7 @@ const Audit = Type.Object(
     live_orders: Count,
     sold: Count,
     unapplied_returns: Count,
-    findings: Type.Array(Type.String(), { description: 'One sentence each; empty where clean' }),
+    findings: Type.Array(Type.String(), { description: 'One sentence for each finding; empty if the sale is clean' }),
   },
   { title: 'Audit' },
 );
@@ -99,23 +102,28 @@ const Audit = Type.Object(
 export const AuditSale = {
   ...ofSale,
   summary: 'Compare a sale in Redis with the ledger, entry by entry',
-  description: 'Holds the sale’s lease meanwhile: shoppers buy on, and their orders are written afterwards.',
+  description:
+    'The audit holds the lease of the sale. Shoppers can buy during the audit; their orders are written after it.',
   response: { 200: Audit },
 };
 
 export const RepairSale = {
   ...ofSale,
-  summary: 'Audit a sale, and mend it where it drifts',
-  description: 'The orders of the ledger are right: `sold` is counted again, and Redis rebuilt from them.',
+  summary: 'Audit a sale, and repair it if it differs from the ledger',
+  description:
+    'The orders in the ledger are taken as correct: `sold` is counted again, and Redis is rebuilt from them.',
   response: {
-    200: Type.Object({ ...Audit.properties, repaired: Type.Boolean({ description: 'Whether there was a drift' }) }),
+    200: Type.Object({
+      ...Audit.properties,
+      repaired: Type.Boolean({ description: 'True if a difference was found' }),
+    }),
   },
 };
 
 export const ListJobs = {
   ...operators,
-  summary: 'Order jobs that wait, and why',
-  description: 'Those that failed before come first, with the error of their last attempt.',
+  summary: 'Waiting order jobs with their errors',
+  description: 'Jobs that failed before come first, with the error of the last attempt.',
   querystring: Type.Object({ limit: Limit }, { additionalProperties: false }),
   response: {
     200: Type.Object({
@@ -140,12 +148,12 @@ export const RotateTokenSecret = {
   ...operators,
   summary: 'Rotate the secret of seckill tokens',
   description:
-    'The new secret signs in every api process within two seconds; tokens of the one before are taken until they expire, and ten minutes ' +
-    'more, so that a late retry finds its order. Refused with `invalid_state` where `TOKEN_SECRETS` gives the secrets.',
+    'Every api process signs with the new secret within two seconds. Tokens of the old secret are accepted until they expire and for ten ' +
+    'minutes more, so that a late retry finds its order. The answer is `invalid_state` if the secrets come from `TOKEN_SECRETS`.',
   ...mayRefuse('invalid_state'),
   response: {
     200: Type.Object({
-      key_id: Type.String({ description: 'What tokens of the new secret begin with' }),
+      key_id: Type.String({ description: 'The prefix of tokens of the new secret' }),
       signs_from: Time,
       previous_until: Time,
     }),

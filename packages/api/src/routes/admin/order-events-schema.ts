@@ -9,7 +9,9 @@ export const ListOrderEvents = {
   summary: 'Order events that are not delivered, oldest first',
   querystring: Type.Object(
     {
-      state: Type.Optional(Type.Enum(['dead'], { description: 'Only those that were given up' })),
+      state: Type.Optional(
+        Type.Enum(['dead'], { description: 'Only dead events: the service has stopped trying to deliver them' }),
+      ),
       limit: Limit,
       cursor: Type.Optional(Type.String({ pattern: '^[0-9]{1,15}$' })),
     },
@@ -21,10 +23,10 @@ export const ListOrderEvents = {
         Type.Object({
           id: Type.Integer(),
           product_id: ProductId,
-          status: Type.String({ description: 'What the orders came to' }),
-          orders: Type.Integer({ description: 'How many' }),
+          status: Type.String({ description: 'The new status of the orders' }),
+          orders: Type.Integer({ description: 'Number of orders' }),
           time: Time,
-          message_id: Type.Union([Type.String(), Type.Null()], { description: 'Null until it is first tried' }),
+          message_id: Type.Union([Type.String(), Type.Null()], { description: 'Null before the first attempt' }),
           attempts: Type.Integer(),
           last_error: Type.Union([Type.String(), Type.Null()]),
           next_attempt_at: TimeOrNull,
@@ -38,12 +40,12 @@ export const ListOrderEvents = {
 
 export const RetryOrderEvents = {
   ...operators,
-  summary: 'Have all dead order events delivered again',
+  summary: 'Deliver all dead order events again',
   response: { 200: Type.Object({ retried: Type.Integer() }) },
 };
 
 export const DiscardOrderEvents = {
   ...operators,
-  summary: 'Give up all dead order events for good',
+  summary: 'Discard all dead order events for good',
   response: { 200: Type.Object({ discarded: Type.Integer() }) },
 };

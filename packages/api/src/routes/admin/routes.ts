@@ -63,7 +63,7 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
       await loadSale({ commands, db: ledger }, sale, LEASE_WAIT_MS);
     } catch (error) {
       // The sale exists; the workers' warm-up loads it. Its status says so.
-      request.log.warn({ err: error, sale: sale.id }, 'new sale not loaded yet');
+      request.log.warn({ err: error, sale: sale.id }, 'new sale is not loaded yet');
     }
     request.log.info({ sale: sale.id }, 'sale created');
     return reply
@@ -112,7 +112,7 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
     ['pause', true],
     ['resume', false],
   ] as const) {
-    const summary = paused ? 'Stop a sale for now' : 'Go on with a paused sale';
+    const summary = paused ? 'Pause a sale' : 'Resume a paused sale';
     app.post(
       `/api/v1/admin/products/:id/${action}`,
       { schema: { ...PauseProduct, summary }, ...changing },

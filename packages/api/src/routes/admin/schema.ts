@@ -17,7 +17,7 @@ const operators = { tags: ['operators'], security: [{ operatorToken: [] }] };
 export const CreateProduct = {
   ...operators,
   summary: 'Open a sale',
-  description: 'The sale is loaded before the answer, and sells from `start_time` on.',
+  description: 'The service loads the sale into Redis before it answers. The sale sells from `start_time` on.',
   body: Type.Object(
     {
       name: Type.String({ minLength: 1, maxLength: 200, pattern: '^[^\\u0000-\\u001f\\u007f]*$' }),
@@ -45,14 +45,14 @@ export const PauseProduct = {
 
 export const ProductStats = {
   ...operators,
-  summary: 'How a sale goes',
+  summary: 'The statistics of a sale',
   params: Type.Object({ id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }) }),
   response: { 200: Stats },
 };
 
 export const ListActions = {
   ...operators,
-  summary: 'What operators changed, newest first',
+  summary: 'Changes made by operators, newest first',
   querystring: Type.Object(
     { limit: Limit, cursor: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,14}$' })) },
     { additionalProperties: false },
@@ -62,7 +62,7 @@ export const ListActions = {
       items: Type.Array(
         Type.Object({
           id: Type.Integer(),
-          operator: Type.String({ description: 'The user name of basic auth; the role where none was given' }),
+          operator: Type.String({ description: 'The name that the operator gave; the role if there was none' }),
           role: Type.Enum(['admin', 'viewer']),
           action: Type.String(),
           subject: Type.String(),
@@ -80,7 +80,7 @@ const TextOrNull = Type.Union([Type.String(), Type.Null()]);
 export const OrderFile = {
   ...operators,
   summary: 'An order with its history and its payments',
-  description: 'A payment that came for a closed order, or on top of another, shows here with its refund.',
+  description: 'Also shows payments that came for a closed order or after another payment, with their refunds.',
   params: OrderNoInPath,
   response: {
     200: Type.Object({
@@ -102,7 +102,9 @@ export const OrderFile = {
           status: Type.Enum([...PAYMENT_STATUSES]),
           amount: Price,
           currency: Type.String(),
-          note: Type.Union([Type.String(), Type.Null()], { description: 'What to know of its money' }),
+          note: Type.Union([Type.String(), Type.Null()], {
+            description: 'A remark about the money, such as a wrong amount',
+          }),
           last_error: Type.Union([Type.String(), Type.Null()], {
             description: 'Why the last call to the provider failed',
           }),
@@ -117,7 +119,8 @@ export const OrderFile = {
 export const RefundOrder = {
   ...operators,
   summary: 'Refund a paid order',
-  description: 'The order is `refunded`, and its unit back on sale, when the payment provider has confirmed.',
+  description:
+    'The order becomes `refunded`, and its unit goes back on sale, when the payment provider has confirmed the refund.',
   params: OrderNoInPath,
   ...mayRefuse('invalid_state'),
   response: { 202: Order },

@@ -8,8 +8,8 @@ const params = Type.Object({ userId: UserId });
 
 export const ExportShopper = {
   ...operators,
-  summary: 'What is kept of a shopper',
-  description: 'Orders that the ledger has, newest first, each with its history and its payments.',
+  summary: 'Export the data of a shopper',
+  description: 'The orders in the ledger, newest first, each with its history and its payments.',
   params,
   querystring: Type.Object(
     {
@@ -25,12 +25,15 @@ export const ExportShopper = {
 
 export const EraseShopper = {
   ...operators,
-  summary: 'Forget who a shopper is',
+  summary: 'Erase the identity of a shopper',
   description:
-    'Puts a pseudonym in the place of the user id; orders and sums stay. Refused while an order is unpaid, live in a sale that is not over for a day, or on its way back.',
+    'Replaces the user id with a pseudonym; orders and sums stay. Refused while an order is unpaid, while it is live and its sale has not been over for 24 hours, or while its unit or its money is being returned.',
   params,
   response: {
-    200: Type.Object({ pseudonym: Type.String(), orders: Type.Integer({ description: 'Orders that were renamed' }) }),
+    200: Type.Object({
+      pseudonym: Type.String(),
+      orders: Type.Integer({ description: 'Number of orders that got the pseudonym' }),
+    }),
   },
   ...mayRefuse('invalid_state'),
 };

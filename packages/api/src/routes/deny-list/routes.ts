@@ -44,7 +44,7 @@ export const denyListRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, { db,
     const created_at = await ledgerTime(db);
     const expires_ms = expires === undefined ? undefined : msOfTime(expires);
     if (expires !== undefined && (expires_ms === undefined || expires_ms <= created_at.getTime())) {
-      throw new Refusal('invalid_request', { detail: 'body/expires_at must be a time to come' });
+      throw new Refusal('invalid_request', { detail: 'body/expires_at must be in the future' });
     }
     const expires_at = expires_ms === undefined ? null : new Date(expires_ms);
     await db.transaction().execute(async (tx) => {
@@ -79,12 +79,14 @@ export const denyListRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, { db,
 function deniedOf(who: { user_id?: string; address?: string }): { readonly kind: DenyKind; readonly value: string } {
   const { user_id, address } = who;
   if ((user_id === undefined) === (address === undefined)) {
-    throw new Refusal('invalid_request', { detail: 'either user_id or address is required' });
+    throw new Refusal('invalid_request', { detail: 'exactly one of user_id and address is required' });
   }
   if (user_id !== undefined) return { kind: 'user', value: user_id };
   const range = rangeOf(address!);
   if (range === undefined || isTooWide(range)) {
-    throw new Refusal('invalid_request', { detail: 'address must be an address, or a CIDR that is not too wide' });
+    throw new Refusal('invalid_request', {
+      detail: 'address must be an IP address, or a CIDR of at least 8 bits (IPv4) or 16 bits (IPv6)',
+    });
   }
   return { kind: 'address', value: range.cidr };
 }
@@ -98,7 +100,7 @@ function subjectOfEntry({ kind, value }: Pick<DenyEntry, 'kind' | 'value'>): str
 function entryOf(cursor: string): Pick<DenyEntry, 'kind' | 'value'> {
   const [, kind, value] = /^(user|address):(.+)$/s.exec(cursor) ?? [];
   if (kind === undefined || value === undefined) {
-    throw new Refusal('invalid_request', { detail: 'querystring/cursor must be a next_cursor' });
+    throw new Refusal('invalid_request', { detail: 'querystring/cursor must be the next_cursor of an earlier page' });
   }
   return { kind: kind as DenyKind, value };
 }

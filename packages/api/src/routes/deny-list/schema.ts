@@ -16,13 +16,13 @@ const DenyEntry = Type.Object({
   user_id: Type.Optional(Type.String()),
   address: Type.Optional(Type.String({ description: 'CIDR' })),
   reason: Type.Union([Type.String(), Type.Null()]),
-  expires_at: Type.Union([Time, Type.Null()], { description: 'Null: for ever' }),
+  expires_at: Type.Union([Time, Type.Null()], { description: 'Null if the entry has no end' }),
   created_at: Time,
 });
 
 export const ListDenied = {
   ...operators,
-  summary: 'Who is denied',
+  summary: 'The deny list',
   querystring: Type.Object(
     {
       limit: Limit,
@@ -36,12 +36,14 @@ export const ListDenied = {
 export const Deny = {
   ...operators,
   summary: 'Deny a user or an address',
-  description: 'In effect on every api process within a second. Sent again, it replaces the entry.',
+  description: 'Takes effect in every api process within one second. A repeated call replaces the entry.',
   body: Type.Object(
     {
       ...Who,
       reason: Type.Optional(Type.String({ maxLength: 200, pattern: '^[^\\u0000-\\u001f\\u007f]*$' })),
-      expires_at: Type.Optional(Type.String({ ...Time, maxLength: 40, description: 'Left out: for ever' })),
+      expires_at: Type.Optional(
+        Type.String({ ...Time, maxLength: 40, description: 'The entry has no end if this is left out' }),
+      ),
     },
     { additionalProperties: false },
   ),
@@ -50,7 +52,7 @@ export const Deny = {
 
 export const Allow = {
   ...operators,
-  summary: 'Deny no longer',
+  summary: 'Remove an entry from the deny list',
   querystring: Type.Object(Who, { additionalProperties: false }),
   ...mayRefuse('not_found'),
   response: { 204: Type.Null() },

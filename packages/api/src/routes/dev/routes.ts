@@ -7,8 +7,8 @@ import { isoOf, mayRefuse, SHOPPER_BODY_BYTES_MAX, Time, UserId } from '../field
 const LIFE_S = 3_600;
 
 const OpenSession = {
-  summary: 'Log in as anybody',
-  description: 'For development only: it does not exist in production, nor where another service signs access tokens.',
+  summary: 'Log in as any shopper',
+  description: 'For development only. It does not exist in production, or if another service signs the access tokens.',
   tags: ['development'],
   body: Type.Object({ user_id: UserId }, { additionalProperties: false }),
   ...mayRefuse('forbidden'),

@@ -160,8 +160,8 @@ function whyNotPaid(order: Order | undefined, now_ms: number): string {
   const { status = 'queued', expires_at_ms } = order ?? {};
   const isPending = status === 'pending_payment';
   if (expires_at_ms !== undefined && (status === 'expired' || (isPending && expires_at_ms <= now_ms)))
-    return `The time to pay is over since ${isoOf(expires_at_ms)}`;
-  return isPending ? 'The payment was declined; another one can be started' : `The order is ${status}`;
+    return `The time to pay ended at ${isoOf(expires_at_ms)}`;
+  return isPending ? 'The payment was declined. You can start another one' : `The order is ${status}`;
 }
 
 type PaidPayment = Payment & { readonly paid: true };

@@ -24,10 +24,10 @@ export const Order = Type.Object(
     status: Type.Enum([...ORDER_STATUSES]),
     price: Price,
     created_at: Time,
-    expires_at: Type.Optional(Type.String({ description: 'Until when it can be paid' })),
+    expires_at: Type.Optional(Type.String({ description: 'The end of the time to pay' })),
     paid_at: Type.Optional(Time),
     closed_at: Type.Optional(Time),
-    reason: Type.Optional(Type.String({ description: 'Why it failed' })),
+    reason: Type.Optional(Type.String({ description: 'Why the order failed' })),
   },
   { title: 'Order' },
 );
@@ -35,12 +35,12 @@ export const Order = Type.Object(
 export const GetOrder = {
   ...shoppers,
   summary: 'An order',
-  description: `While it is \`queued\`, the answer carries \`Retry-After\`; with \`wait\` it comes as soon as the order is settled.`,
+  description: `While the order is \`queued\`, the answer has a \`Retry-After\` header. With \`wait\`, the answer comes when the order is no longer \`queued\`, or when the wait is over.`,
   params: OrderNoInPath,
   querystring: Type.Object(
     {
       wait: Type.Optional(
-        Type.Integer({ minimum: 0, maximum: WAIT_S_MAX, description: 'Seconds to wait while it is queued' }),
+        Type.Integer({ minimum: 0, maximum: WAIT_S_MAX, description: 'Seconds to wait while the order is `queued`' }),
       ),
       user_id: Type.Optional(UserId),
     },
@@ -52,7 +52,7 @@ export const GetOrder = {
 export const ListOrders = {
   ...shoppers,
   summary: 'My orders, newest first',
-  description: 'Orders that the ledger has. A queued one is read by its number.',
+  description: 'The list has the orders that are in the ledger. Read a `queued` order by its number.',
   querystring: Type.Object(
     {
       limit: Limit,
@@ -68,14 +68,14 @@ export const PayOrder = {
   ...shoppers,
   summary: 'Pay an order',
   description:
-    'Answers what the shopper does next; asked again, the same while that payment is open, and nothing once the order is paid.',
+    'Returns the next step for the shopper. A repeated call returns the same step while that payment is open, and `none` when the order is paid.',
   params: OrderNoInPath,
   body: Type.Object(
     {
       user_id: Type.Optional(UserId),
       sandbox: Type.Optional(
         Type.Enum(['pay', 'decline', 'late', 'twice', 'out_of_order', 'never'], {
-          description: 'How the sandbox is to behave; other providers take no notice',
+          description: 'How the sandbox behaves; other providers ignore it',
         }),
       ),
     },
@@ -90,7 +90,7 @@ export const PayOrder = {
       currency: Type.String(),
       next: Type.Union([
         Type.Object({ action: Type.Literal('redirect'), url: Type.String() }),
-        Type.Object({ action: Type.Literal('none') }, { description: 'It is paid' }),
+        Type.Object({ action: Type.Literal('none') }, { description: 'The order is paid' }),
       ]),
       expires_at: Type.Optional(Time),
     }),
@@ -100,7 +100,7 @@ export const PayOrder = {
 export const CancelOrder = {
   ...shoppers,
   summary: 'Cancel an unpaid order',
-  description: 'Its unit goes back on sale, and the shopper may buy again. Asked again, the answer is the same.',
+  description: 'The unit goes back on sale, and the shopper can buy again. A repeated call returns the same answer.',
   params: OrderNoInPath,
   body: Type.Object({ user_id: Type.Optional(UserId) }, { additionalProperties: false }),
   ...mayRefuse('invalid_state'),

@@ -20,9 +20,9 @@ export const paymentRoutes: FastifyPluginAsyncTypebox<
     '/api/v1/payments/webhook/:provider',
     {
       schema: {
-        summary: 'An event of the payment provider',
+        summary: 'Receive an event from the payment provider',
         description:
-          'Signed by the provider. Each event is applied once; sent again, it changes nothing. Whatever is signed is answered 200, also if it is about something else: `outcome` says what became of it.',
+          'The provider signs the event. Each event is applied once; a repeated event changes nothing. Every event with a valid signature is answered with 200, even if the service ignores it: `outcome` says what happened.',
         tags: ['payments'],
         params: Type.Object({ provider: Type.String({ maxLength: 16 }) }),
         ...mayRefuse('unauthenticated'),

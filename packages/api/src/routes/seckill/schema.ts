@@ -7,7 +7,8 @@ const shoppers = { tags: ['seckill'], security: SHOPPER_SECURITY };
 export const IssueToken = {
   ...shoppers,
   summary: 'Get a seckill token',
-  description: 'One per shopper and sale, also before the start. Asked again, the same one while it lives.',
+  description:
+    'A shopper has one token for each sale, and can get it before the start. A repeated call returns the same token until it expires.',
   body: Type.Object(
     {
       user_id: Type.Optional(UserId),
@@ -16,7 +17,7 @@ export const IssueToken = {
         Type.String({
           minLength: 1,
           maxLength: 2_048,
-          description: 'Of a challenge, where one is required: what ALTCHA’s widget sends',
+          description: 'The solution of a challenge, if one is required: the payload of the ALTCHA widget',
         }),
       ),
     },
@@ -29,11 +30,12 @@ export const IssueToken = {
 export const GetChallenge = {
   ...shoppers,
   summary: 'Get a challenge to solve for a seckill token',
-  description: 'ALTCHA’s, protocol 2, for one shopper and one sale. Solved, it is good for one seckill token.',
+  description:
+    'An ALTCHA challenge (protocol 2) for one shopper and one sale. Its solution can be used for one seckill token.',
   querystring: Type.Object({ user_id: Type.Optional(UserId), product_id: ProductId }, { additionalProperties: false }),
   response: {
     200: Type.Object({
-      parameters: Type.Record(Type.String(), Type.Unknown(), { description: 'What to solve' }),
+      parameters: Type.Record(Type.String(), Type.Unknown(), { description: 'The challenge' }),
       signature: Type.String(),
     }),
   },
@@ -42,7 +44,8 @@ export const GetChallenge = {
 export const Buy = {
   ...shoppers,
   summary: 'Buy one unit',
-  description: 'Repeated by the shopper who won, it answers the same order number, even after the last unit is gone.',
+  description:
+    'If the shopper already has an order, a repeated call returns its order number, even after the last unit is sold.',
   body: Type.Object(
     { user_id: Type.Optional(UserId), product_id: ProductId, token: SeckillToken },
     { additionalProperties: false },
@@ -52,7 +55,7 @@ export const Buy = {
     202: Type.Object({
       order_no: Type.String(),
       status: Type.Enum([...ORDER_STATUSES]),
-      replayed: Type.Optional(Type.Boolean({ description: 'The order of an earlier buy' })),
+      replayed: Type.Optional(Type.Boolean({ description: 'True if the order comes from an earlier buy' })),
     }),
   },
 };

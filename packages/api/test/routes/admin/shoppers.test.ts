@@ -142,16 +142,16 @@ describe('POST /api/v1/admin/shoppers/:userId/erase', () => {
 
   it.each([
     ['waits for payment', async (sale: Sale) => placeOrder(context, sale, 'kept')],
-    ['is live in a sale', async (sale: Sale) => pay(await placeOrder(context, sale, 'kept'))],
+    ['is live, and its sale', async (sale: Sale) => pay(await placeOrder(context, sale, 'kept'))],
     [
-      'is live in a sale',
+      'is live, and its sale',
       async (sale: Sale) => {
         await pay(await placeOrder(context, sale, 'kept'));
         // As after a loss of Redis.
         await context.redis.hdel(context.keys.sale(sale).owners, 'kept');
       },
     ],
-    ['is live in a sale', async (sale: Sale) => buy(context, sale, ['kept'])],
+    ['is live, and its sale', async (sale: Sale) => buy(context, sale, ['kept'])],
     [
       'has a unit that is on its way back',
       async (sale: Sale) => cancelOrder(context, await placeOrder(context, sale, 'kept'), { actor: 'shopper' }),
@@ -176,7 +176,7 @@ describe('POST /api/v1/admin/shoppers/:userId/erase', () => {
       },
     ],
     [
-      'is of a sale that is being archived',
+      'belongs to a sale that is being archived',
       async (sale: Sale) => {
         await pay(await placeOrder(context, sale, 'kept'));
         await context.db

@@ -157,7 +157,7 @@ describe('POST /api/v1/orders/:orderNo/pay', () => {
     };
     expect((await pay(order)).json()).toMatchObject({
       code: 'invalid_state',
-      detail: 'The payment was declined; another one can be started',
+      detail: 'The payment was declined. You can start another one',
     });
     expect((await pay(order)).statusCode).toBe(200);
   });
@@ -174,7 +174,7 @@ describe('POST /api/v1/orders/:orderNo/pay', () => {
     const { payments } = await ledgerOf(context, order);
     const answer = await pay(order);
     expect(answer).toBeProblem('invalid_state');
-    expect(answer.json()).toMatchObject({ detail: `The time to pay is over since ${expires_at.toISOString()}` });
+    expect(answer.json()).toMatchObject({ detail: `The time to pay ended at ${expires_at.toISOString()}` });
     expect((await ledgerOf(context, order)).payments).toEqual(payments);
   });
 
