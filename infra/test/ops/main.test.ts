@@ -174,7 +174,7 @@ describe('npm run ops', () => {
     ] as const) {
       const answer = await ops(args);
       expect(answer).toMatchObject({ code: 2, said: '', complained: expect.stringContaining(what) });
-      expect(answer.complained).toMatch(/no terminal to ask on: add --yes to do it\.\n$/);
+      expect(answer.complained).toMatch(/no terminal to ask for confirmation. Add --yes to do it\.\n$/);
     }
     expect(await jsonOf('sales --limit 1')).toMatchObject({ items: [{ id, status: 'open', seckill_stock: 5 }] });
   });
@@ -199,17 +199,17 @@ describe('npm run ops', () => {
     ['a command that does not exist', 'sell', "Unknown command 'sell'"],
     ['an argument too few', 'top-up 1', '<units> is missing; usage: npm run ops -- top-up <sale> <units>'],
     ['an argument too many', 'pause 1 2', "Unexpected argument '2'; usage: npm run ops -- pause <sale>"],
-    ['an option that does not exist', 'sales --fast', 'no option --fast here'],
-    ['an option of another command', 'pause 205 --until 2999-01-01T00:00Z', 'no option --until here'],
+    ['an option that does not exist', 'sales --fast', 'Unknown option --fast'],
+    ['an option of another command', 'pause 205 --until 2999-01-01T00:00Z', 'Unknown option --until'],
     ['an option twice', 'sales --limit 1 --limit 2', '--limit is given more than once'],
     ['an option without its value', 'sales --limit --json', '--limit needs a value: --limit <n>'],
     ['a value for a switch', 'sales --json=yes', '--json takes no value'],
     ['a number that is not digits', 'sales --limit 1e2', "a whole number from 1 to 100, not '1e2'"],
     ['a sale that is no number', 'end x/../../y --yes', '<sale> must be a whole number'],
-    ['an order that is no order number', 'order 17', 'such as 01KARYB6S5Q0H9M3T7ZV5W8XCE-0-17'],
-    ['a date without its zone', 'deny --user a --until 12/25/2026', 'a date, a time and its zone, such as 2'],
-    ['a day that does not exist', 'deny --user a --until 2999-02-31T00:00Z', 'a date, a time and its zone'],
-    ['a time that is over', 'deny --user a --until 2020-01-01T00:00Z', 'takes a time in the future, such as 2'],
+    ['an order that is no order number', 'order 17', 'must look like 01KARYB6S5Q0H9M3T7ZV5W8XCE-0-17'],
+    ['a date without its zone', 'deny --user a --until 12/25/2026', 'a date, a time and a zone, such as 2'],
+    ['a day that does not exist', 'deny --user a --until 2999-02-31T00:00Z', 'a date, a time and a zone'],
+    ['a time that is over', 'deny --user a --until 2020-01-01T00:00Z', 'give a time in the future, such as 2'],
     [
       'a shopper and an address at once',
       'allow --user a --address 10.0.0.1',
@@ -223,7 +223,7 @@ describe('npm run ops', () => {
   });
 
   it.each([
-    ['pause 205 --until 2999-01-01T00:00Z', 'no option --until here'],
+    ['pause 205 --until 2999-01-01T00:00Z', 'Unknown option --until'],
     ['sales --url localhost:18300', 'such as http://localhost:8080'],
   ])('ends %s with one line and exit code 2', async (args, why) => {
     const answer = await ops(args);

@@ -115,7 +115,7 @@ export const operationRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps
   app.post('/api/v1/admin/products/:id/rebuild', { schema: RebuildSale, ...changing }, async (request) => {
     const sale = await saleOf(request.params.id);
     if (sale.cleaned)
-      throw new Refusal('ended', { detail: 'The sale ended more than 24 hours ago and is no longer in Redis' });
+      throw new Refusal('ended', { detail: 'The sale ended more than 24 hours ago and cannot be rebuilt any more' });
     await recordAction(db, actionOf(request, 'rebuild', `product ${sale.id}`));
     const rebuilt = await held(rebuildSale(underLedger, sale, LEASE_WAIT_MS));
     return { ...(await view(rebuilt.sale)), owners: rebuilt.owners };
