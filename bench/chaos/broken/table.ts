@@ -150,6 +150,24 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     promises: [1, 2, 3, 8],
     faults: ['redis_failed_over_twice'],
   },
+  {
+    name: 'lead_outlives_its_leader',
+    what: 'a process that froze leads the services of the ledger for an hour more',
+    file: 'packages/shared/src/db/service-leads.ts',
+    find: `const lifeUs = lifeMs * 1_000;`,
+    replace: `const lifeUs = lifeMs * 1_000 * 1_200;`,
+    promises: [11],
+    faults: ['frozen_in_transaction'],
+  },
+  {
+    name: 'written_is_told_queued',
+    what: 'a poll that the ledger does not answer is told that the order is queued, written or not',
+    file: 'packages/api/src/orders/order-reader.ts',
+    find: `inRedis.may_be_written ? await this.#writtenSoon(orderNo) : undefined`,
+    replace: `inRedis.may_be_written ? await this.#writtenSoon(orderNo).catch(() => undefined) : undefined`,
+    promises: [5],
+    faults: ['writer_asleep_after_commit'],
+  },
 ];
 
 export function brokenBuildOf(name: string): BrokenBuild {

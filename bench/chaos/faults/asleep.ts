@@ -54,16 +54,36 @@ async function freezeAt(
   }
 }
 
-const writerAsleep = (name: string, where: string, matcher: () => (passing: Passing) => boolean): Fault => ({
-  name,
-  what: `the worker that writes orders sleeps past its lease, ${where}`,
+const writerAsleepBeforeCommit: Fault = {
+  name: 'writer_asleep_before_commit',
+  what: 'the worker that writes orders sleeps past its lease, between stamp and COMMIT',
   isLong: true,
   async run(stage) {
-    const sleeper = await freezeAt(stage, matcher(), { whenBusy: true });
+    const sleeper = await freezeAt(stage, insertsOrders, { whenBusy: true });
     await stage.pauseBetween(3.2, 5.5);
     sleeper?.thaw();
   },
-});
+};
+
+/**
+ * The rows are there and Redis says `queued` still: for as long as the writer sleeps only MySQL can tell, and for a part of that time it does not
+ * answer. Whoever has been told of a row must not be told `queued` again.
+ */
+const writerAsleepAfterCommit: Fault = {
+  name: 'writer_asleep_after_commit',
+  what: 'the worker that writes orders sleeps past its lease, between COMMIT and settle, and MySQL does not answer for 1 to 1.5 s of that',
+  isLong: true,
+  async run(stage) {
+    const { mysqlProxy } = stage.deps.cluster;
+    const sleeper = await freezeAt(stage, commitAfter(insertsOrders), { whenBusy: true });
+    await stage.pauseBetween(0.8, 1.2);
+    mysqlProxy.blackHole(true);
+    await stage.pauseBetween(1, 1.5);
+    mysqlProxy.blackHole(false);
+    await stage.pauseBetween(1.4, 2.8);
+    sleeper?.thaw();
+  },
+};
 
 /** The writer has read reservations and checked its lease; when it wakes up, Redis knows neither of them. */
 const writerAsleepRedisEmptied: Fault = {
@@ -146,8 +166,8 @@ const frozenInTransaction: Fault = {
 
 export const asleepFaults: readonly Fault[] = [
   frozenInTransaction,
-  writerAsleep('writer_asleep_before_commit', 'between stamp and COMMIT', () => insertsOrders),
-  writerAsleep('writer_asleep_after_commit', 'between COMMIT and settle', () => commitAfter(insertsOrders)),
+  writerAsleepBeforeCommit,
+  writerAsleepAfterCommit,
   writerAsleepRedisEmptied,
   rebuilderAsleep,
 ];
