@@ -75,15 +75,15 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     name: 'write_without_reservation',
     what: 'a worker writes the reservations that it remembers, whether Redis has them or not',
     file: 'packages/worker/src/order-writer/sale-writer.ts',
-    find: `() => ledger.write(batch)`,
-    replace: `async () => {
+    find: `this.#ledgerHealth.watch(ledger.write(batch))`,
+    replace: `(async () => {
             const kept = ((globalThis as { kept?: Map<string, HeldReservation> }).kept ??= new Map<string, HeldReservation>());
             for (const reservation of batch) kept.set(reservation.order_no, reservation);
             const mine = [...kept.values()].filter(({ order_no }) => order_no.endsWith(\`-\${this.#sale.id}\`));
             const written = await ledger.write(mine);
             for (const { order_no } of mine) kept.delete(order_no);
             return written;
-          }`,
+          })()`,
     promises: [2, 5, 6],
     faults: ['backlog_redis_emptied'],
   },

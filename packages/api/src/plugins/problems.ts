@@ -56,9 +56,7 @@ export const problems = fp(
 function codingProblem({ method, headers }: FastifyRequest): RefusalOptions | undefined {
   const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
   if (!hasBody || method === 'GET' || method === 'HEAD') return undefined;
-  const coding = headers['content-encoding'] ?? 'identity';
-  const transfer = headers['transfer-encoding'] ?? 'chunked';
-  if (!/^\s*identity\s*$/i.test(coding) || !/^\s*chunked\s*$/i.test(transfer)) {
+  if (!/^\s*identity\s*$/i.test(headers['content-encoding'] ?? 'identity')) {
     return { detail: 'The body must not be compressed', headers: { 'accept-encoding': 'identity' } };
   }
   const charset = /;\s*charset\s*=\s*"?([^\s";]*)/i.exec(headers['content-type'] ?? '')?.[1] ?? 'utf-8';
