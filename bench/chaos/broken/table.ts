@@ -14,7 +14,7 @@ export interface BrokenBuild {
   readonly faults: readonly string[];
 }
 
-const ADMIT = 'packages/shared/src/redis/scripts/admit.lua';
+const ADMIT = 'packages/shared/src/admission/admit.lua';
 
 export const BROKEN_BUILDS: readonly BrokenBuild[] = [
   {
@@ -56,7 +56,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
   {
     name: 'no_fence_in_redis',
     what: 'scripts under a lease do not ask whose it is',
-    file: 'packages/shared/src/redis/scripts/prelude.lua',
+    file: 'packages/shared/src/platform/redis/prelude.lua',
     find: `return redis.call('GET', key) == mine`,
     replace: 'return true',
     promises: [9, 2],
@@ -65,8 +65,8 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
   {
     name: 'give_back_unguarded',
     what: 'a unit goes back although the owner entry does not name its order',
-    file: 'packages/shared/src/redis/scripts/give_back.lua',
-    find: `redis.call('HGET', KEYS[3], ARGV[arg]) == ARGV[arg + 1]`,
+    file: 'packages/shared/src/order/give_back.lua',
+    find: `redis.call('HGET', owners_key, ARGV[arg]) == ARGV[arg + 1]`,
     replace: 'true',
     promises: [2, 1],
     faults: ['rows_refused'],
@@ -144,7 +144,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
   {
     name: 'history_is_a_process',
     what: 'what Redis has loaded is known by the process that loaded it',
-    file: 'packages/shared/src/redis/scripts/prelude.lua',
+    file: 'packages/shared/src/platform/redis/prelude.lua',
     find: `redis.call('INFO', 'replication'), 'master_replid:(%x+)'`,
     replace: `redis.call('INFO', 'server'), 'run_id:(%x+)'`,
     promises: [1, 2, 3, 8],

@@ -7,7 +7,7 @@ import type { SeckillTokens } from '@flash-sale/shared/domain/seckill-token.ts';
 import type { WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
 import type { RedisClient } from '@flash-sale/shared/redis/client.ts';
 import type { RedisClock } from '@flash-sale/shared/redis/clock.ts';
-import type { Commands } from '@flash-sale/shared/redis/commands.ts';
+import type { Commands } from '@flash-sale/shared/commands.ts';
 import type { Keys } from '@flash-sale/shared/redis/keys.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';

@@ -14,7 +14,7 @@ import { repeating } from '@flash-sale/shared/process/service.ts';
 import { openOrderQueues } from '@flash-sale/shared/queue/order-queues.ts';
 import { connectRedis, type ConnectionUse, type RedisClient } from '@flash-sale/shared/redis/client.ts';
 import { RedisClock } from '@flash-sale/shared/redis/clock.ts';
-import { createCommands } from '@flash-sale/shared/redis/commands.ts';
+import { createCommands } from '@flash-sale/shared/commands.ts';
 import { Keys } from '@flash-sale/shared/redis/keys.ts';
 import { perShard } from '@flash-sale/shared/redis/per-shard.ts';
 import { createLogger } from '@flash-sale/shared/telemetry/logger.ts';

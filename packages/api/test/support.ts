@@ -18,7 +18,7 @@ import { choosePaymentProvider } from '@flash-sale/shared/payment/choose.ts';
 import { ORDERS_QUEUE, type WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
 import { connectRedis, type ConnectionUse, type RedisClient } from '@flash-sale/shared/redis/client.ts';
 import { RedisClock } from '@flash-sale/shared/redis/clock.ts';
-import { createCommands } from '@flash-sale/shared/redis/commands.ts';
+import { createCommands } from '@flash-sale/shared/commands.ts';
 import { withStampedLease } from '@flash-sale/shared/sale/lease.ts';
 import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { startMysql, privateMysqlUser } from '../../../infra/src/services/mysql.ts';

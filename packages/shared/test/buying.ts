@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { newOrderNumber } from '../src/domain/order-number.ts';
 import type { SaleRef } from '../src/domain/sale.ts';
-import type { Admission, AdmitCall, AdmitItem, Owner } from '../src/redis/commands.ts';
+import type { Admission, AdmitCall, AdmitItem } from '../src/admission/admission-commands.ts';
+import type { Owner } from '../src/sale/sale-commands.ts';
 import type { TestContext } from './support.ts';
 
 /** What a test needs of its context to buy. */

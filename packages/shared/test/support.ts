@@ -11,7 +11,7 @@ import { insertSale, type NewSale } from '../src/db/products.ts';
 import type { Sale } from '../src/domain/sale.ts';
 import { SaleTransactions } from '../src/order/sale-transactions.ts';
 import { connectRedis, type RedisClient } from '../src/redis/client.ts';
-import { createCommands, type Commands } from '../src/redis/commands.ts';
+import { createCommands, type Commands } from '../src/commands.ts';
 import { Keys } from '../src/redis/keys.ts';
 import { rebuildSale } from '../src/sale/rebuild.ts';
 import { createMetrics, type Metrics } from '../src/telemetry/metrics.ts';

@@ -15,7 +15,7 @@ import { checkServers } from '@flash-sale/shared/process/server-checks.ts';
 import { repeating, type Rounds, type Service } from '@flash-sale/shared/process/service.ts';
 import { openOrderQueues } from '@flash-sale/shared/queue/order-queues.ts';
 import { connectRedis, type ConnectionUse, type RedisClient } from '@flash-sale/shared/redis/client.ts';
-import { createCommands } from '@flash-sale/shared/redis/commands.ts';
+import { createCommands } from '@flash-sale/shared/commands.ts';
 import { Keys } from '@flash-sale/shared/redis/keys.ts';
 import { createLogger } from '@flash-sale/shared/telemetry/logger.ts';
 import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';

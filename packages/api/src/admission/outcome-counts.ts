@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
 import { repeating, type Service } from '@flash-sale/shared/process/service.ts';
-import type { Commands } from '@flash-sale/shared/redis/commands.ts';
+import type { Commands } from '@flash-sale/shared/commands.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 
 const FLUSH_MS = 1_000;

@@ -6,7 +6,8 @@ import { saleOfOrderNumber } from '@flash-sale/shared/domain/order-number.ts';
 import { KEPT_AFTER_END_MS, type Sale } from '@flash-sale/shared/domain/sale.ts';
 import type { Db } from '@flash-sale/shared/db/client.ts';
 import { findOrder } from '@flash-sale/shared/db/orders.ts';
-import type { Commands, OrderInRedis } from '@flash-sale/shared/redis/commands.ts';
+import type { Commands } from '@flash-sale/shared/commands.ts';
+import type { OrderInRedis } from '@flash-sale/shared/order/order-commands.ts';
 import { codeOfRedisError } from '@flash-sale/shared/redis/errors.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { connectRedis } from '@flash-sale/shared/redis/client.ts';
-import { createCommands } from '@flash-sale/shared/redis/commands.ts';
+import { createCommands } from '@flash-sale/shared/commands.ts';
 import { OutcomeCounts } from '../../src/admission/outcome-counts.ts';
 import { openTestContext, type TestContext } from '../support.ts';
 

@@ -5,7 +5,7 @@ import type { Db, Tx } from '../db/client.ts';
 import { isRefusal, isRolledBack, isSilence } from '../db/errors.ts';
 import { insertOrderEvents } from '../db/order-events.ts';
 import { lockSaleRow, type MovedOrder } from '../db/order-transitions.ts';
-import type { Commands } from '../redis/commands.ts';
+import type { Commands } from '../commands.ts';
 import { codeOfRedisError } from '../redis/errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
 

@@ -1,6 +1,6 @@
 import { ledgerTime } from '../db/clock.ts';
 import type { Db } from '../db/client.ts';
-import type { Commands } from '../redis/commands.ts';
+import type { ClockCommand } from '../platform/redis/clock-command.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Rounds } from './service.ts';
 
@@ -15,7 +15,7 @@ export async function clockOffset(ask: () => Promise<number>, ownTime: () => num
 }
 
 export interface ClockOffsetsDeps {
-  readonly commands: Pick<Commands, 'clock'>;
+  readonly commands: ClockCommand;
   readonly db: Db;
   readonly shards: number;
   readonly metrics: Pick<Metrics, 'clock_offset_seconds'>;

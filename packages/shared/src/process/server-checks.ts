@@ -3,7 +3,7 @@ import { ConfigError, type Config } from '../config/config.ts';
 import type { Db } from '../db/client.ts';
 import { dbFault, isReadOnly } from '../db/errors.ts';
 import type { RedisClient } from '../redis/client.ts';
-import type { Commands } from '../redis/commands.ts';
+import type { ClockCommand } from '../platform/redis/clock-command.ts';
 import { redisFault } from '../redis/errors.ts';
 import type { Keys } from '../redis/keys.ts';
 import { readServerInfo } from '../redis/server-info.ts';
@@ -24,7 +24,7 @@ export interface ServerCheckDeps {
   /** Opens a connection to Redis that the check has for itself. */
   readonly connect: () => RedisClient;
   readonly keys: Keys;
-  readonly commands: Commands;
+  readonly commands: ClockCommand;
   readonly db: Db;
   readonly log: Logger;
 }
@@ -107,7 +107,7 @@ async function checkMysql(db: Db): Promise<string[]> {
   return problems;
 }
 
-async function checkClock(commands: Commands): Promise<string[]> {
+async function checkClock(commands: ClockCommand): Promise<string[]> {
   const offset_ms = await clockOffset(async () => (await commands.clock(0)).now_ms);
   if (Math.abs(offset_ms) <= CLOCK_OFFSET_MS_MAX) return [];
   return [`The clock differs from Redis's by ${offset_ms} ms: keep both in step by NTP; sales open by Redis's`];

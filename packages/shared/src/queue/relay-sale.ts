@@ -1,6 +1,6 @@
 import type { Queue } from 'bullmq';
 import type { SaleRef } from '../domain/sale.ts';
-import type { Commands } from '../redis/commands.ts';
+import type { Commands } from '../commands.ts';
 import { WRITE_ORDERS, writeOrdersOptions, type WriteOrdersJob } from './orders-queue.ts';
 
 const ORDERS_MAX = 500;

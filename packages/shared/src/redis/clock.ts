@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../domain/clock.ts';
 import { repeating, type Service } from '../process/service.ts';
 import type { RedisClient } from './client.ts';
-import type { Commands } from './commands.ts';
+import type { ClockCommand } from '../platform/redis/clock-command.ts';
 
 const LEARN_INTERVAL_MS = 1_000;
 const RETRY_MS = 50;
@@ -12,7 +12,7 @@ const RETRY_MS = 50;
  * never jumps. It is learned again each second and whenever the connection is made anew.
  */
 export class RedisClock implements Clock {
-  readonly #commands: Commands;
+  readonly #commands: ClockCommand;
   readonly #shard: number;
   readonly #redis: RedisClient;
   readonly #learnQuietly = () => void this.learn().catch(() => undefined);
@@ -21,7 +21,7 @@ export class RedisClock implements Clock {
   #asked_ms = -Infinity;
   #service: Service | undefined;
 
-  constructor(redis: RedisClient, commands: Commands, shard: number) {
+  constructor(redis: RedisClient, commands: ClockCommand, shard: number) {
     this.#redis = redis;
     this.#commands = commands;
     this.#shard = shard;

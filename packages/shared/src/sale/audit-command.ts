@@ -5,7 +5,7 @@ import { flag, readCommandLine } from '../process/command-line.ts';
 import { startOrExit } from '../process/lifecycle.ts';
 import { terminalWidth, textTable } from '../process/text-table.ts';
 import { connectRedis } from '../redis/client.ts';
-import { createCommands } from '../redis/commands.ts';
+import { createCommands } from '../commands.ts';
 import { Keys } from '../redis/keys.ts';
 import { auditSale, type Audit } from './audit.ts';
 import { LEASE_WAIT_MS } from './lease.ts';

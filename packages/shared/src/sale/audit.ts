@@ -3,7 +3,7 @@ import { RESERVATION_LATE_MS } from '../domain/order.ts';
 import type { SaleRef } from '../domain/sale.ts';
 import type { Db } from '../db/client.ts';
 import type { RedisClient } from '../redis/client.ts';
-import type { Commands } from '../redis/commands.ts';
+import type { Commands } from '../commands.ts';
 import type { Keys } from '../redis/keys.ts';
 import { withLoadedLease, type Lease, type LeaseMetrics } from './lease.ts';
 

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { SaleRef } from '../domain/sale.ts';
 import type { Db } from '../db/client.ts';
 import { findSale, readStamp, stampFence } from '../db/products.ts';
-import type { Commands } from '../redis/commands.ts';
+import type { Commands } from '../commands.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
 export const LEASE_LIFE_MS = 3_000;

@@ -3,7 +3,9 @@ import type { Db, Tx } from '../db/client.ts';
 import { findOrders, liveOwners } from '../db/orders.ts';
 import { findSale, readStamp, setHistory } from '../db/products.ts';
 import { isHistoryServed, noteHistory } from '../db/redis-histories.ts';
-import type { Commands, Owner, Reservation } from '../redis/commands.ts';
+import type { Reservation } from '../admission/reservation.ts';
+import type { Commands } from '../commands.ts';
+import type { Owner } from './sale-commands.ts';
 import { LeaseLost, withStampedLease, type Lease, type LeaseMetrics } from './lease.ts';
 
 const CHUNK = 1_000;

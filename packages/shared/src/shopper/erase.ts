@@ -10,7 +10,7 @@ import {
   salesOfShopper,
   type UnsettledOrder,
 } from '../db/shoppers.ts';
-import type { Commands } from '../redis/commands.ts';
+import type { Commands } from '../commands.ts';
 
 export interface EraseDeps {
   readonly db: Db;

@@ -11,7 +11,7 @@ import {
   type PaymentStatus,
 } from '../../src/domain/payment.ts';
 import { connectRedis } from '../../src/redis/client.ts';
-import { createCommands } from '../../src/redis/commands.ts';
+import { createCommands } from '../../src/commands.ts';
 import { applyPaymentEvent, cancelOrder, expireOrders, requestRefund } from '../../src/order/moves.ts';
 import { SaleTransactions } from '../../src/order/sale-transactions.ts';
 import { shoppers, takeLease } from '../buying.ts';

@@ -9,7 +9,7 @@ import { ConfigError, type Config } from '../../src/config/config.ts';
 import type { Db } from '../../src/db/client.ts';
 import { checkServers } from '../../src/process/server-checks.ts';
 import { connectRedis, type RedisClient } from '../../src/redis/client.ts';
-import { createCommands, type Commands } from '../../src/redis/commands.ts';
+import { createCommands, type Commands } from '../../src/commands.ts';
 import { openTestContext, type TestContext } from '../support.ts';
 
 let context: TestContext;

@@ -15,7 +15,8 @@ import { SCRIPT_CALLS } from '../../src/process/redis-check.ts';
 import { ServerReadiness } from '../../src/process/readiness.ts';
 import { checkServers } from '../../src/process/server-checks.ts';
 import { connectRedis } from '../../src/redis/client.ts';
-import { createCommands } from '../../src/redis/commands.ts';
+import { createCommands } from '../../src/commands.ts';
+import { luaFiles } from '../lua-files.ts';
 import { openTestContext, type TestContext } from '../support.ts';
 
 let context: TestContext;
@@ -123,12 +124,11 @@ describe('a Redis that does not do what the service needs is named by what it re
     const tried = new Set(SCRIPT_CALLS.map(([command]) => command));
     const called = new Set<string>();
     const bullmq = join(dirname(createRequire(import.meta.url).resolve('bullmq')), 'scripts');
-    for (const folderOfScripts of [join(import.meta.dirname, '../../src/redis/scripts'), bullmq]) {
-      for (const name of await readdir(folderOfScripts)) {
-        const source = await readFile(join(folderOfScripts, name), 'utf8').catch(() => '');
-        for (const [, command] of source.matchAll(/(?:rcall|redis\.p?call)\(\s*['"]([A-Za-z]+)['"]/g))
-          called.add(command!.toUpperCase());
-      }
+    const files = [...(await luaFiles()), ...(await readdir(bullmq)).map((name) => join(bullmq, name))];
+    for (const file of files) {
+      const source = await readFile(file, 'utf8').catch(() => '');
+      for (const [, command] of source.matchAll(/(?:rcall|redis\.p?call)\(\s*['"]([A-Za-z]+)['"]/g))
+        called.add(command!.toUpperCase());
     }
     expect(called.size).toBeGreaterThan(50);
     expect([...called].filter((command) => !tried.has(command))).toEqual([]);

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { newOrderNumber } from '../../src/domain/order-number.ts';
 import type { Sale } from '../../src/domain/sale.ts';
-import type { Admission, AdmitCall, AdmitItem } from '../../src/redis/commands.ts';
+import type { Admission, AdmitCall, AdmitItem } from '../../src/admission/admission-commands.ts';
 import { connectRedis } from '../../src/redis/client.ts';
-import { createCommands } from '../../src/redis/commands.ts';
+import { createCommands } from '../../src/commands.ts';
 import {
   buy,
   issueToken,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Sale } from '../../src/domain/sale.ts';
-import type { Admission, AdmitCall, AdmitItem, Owner } from '../../src/redis/commands.ts';
+import type { Admission, AdmitCall, AdmitItem } from '../../src/admission/admission-commands.ts';
+import type { Owner } from '../../src/sale/sale-commands.ts';
 import { ownersOf } from '../../src/sale/rebuild.ts';
 import { NO_LIMITS, takeLease, unitsOf, type Shop } from '../buying.ts';
 

@@ -3,7 +3,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectRedis } from '../../src/redis/client.ts';
 import { RedisClock } from '../../src/redis/clock.ts';
-import { createCommands } from '../../src/redis/commands.ts';
+import { createCommands } from '../../src/commands.ts';
 import { codeOfRedisError, REDIS_ERRORS, redisFault } from '../../src/redis/errors.ts';
 import { openTestContext, type TestContext } from '../support.ts';
 

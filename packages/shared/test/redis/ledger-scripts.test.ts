@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Sale } from '../../src/domain/sale.ts';
-import type { Owner } from '../../src/redis/commands.ts';
+import type { Owner } from '../../src/sale/sale-commands.ts';
 import { connectRedis } from '../../src/redis/client.ts';
 import { buy, newAttempt, send, shoppers, snapshot, takeLease, unitsOf } from '../buying.ts';
 import { openTestContext, type TestContext } from '../support.ts';

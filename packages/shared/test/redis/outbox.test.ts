@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Sale } from '../../src/domain/sale.ts';
-import type { Owner } from '../../src/redis/commands.ts';
+import type { Owner } from '../../src/sale/sale-commands.ts';
 import { rebuildSale } from '../../src/sale/rebuild.ts';
 import { buy, newAttempt, send, shoppers, takeLease } from '../buying.ts';
 import { openTestContext, type TestContext } from '../support.ts';

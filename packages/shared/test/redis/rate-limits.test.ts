@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Sale } from '../../src/domain/sale.ts';
 import { connectRedis } from '../../src/redis/client.ts';
-import { createCommands, type Admission, type AdmitCall } from '../../src/redis/commands.ts';
+import type { Admission, AdmitCall } from '../../src/admission/admission-commands.ts';
+import { createCommands } from '../../src/commands.ts';
 import { newAttempt, newCall, newItem, NO_LIMITS, send, shoppers } from '../buying.ts';
 import { openTestContext, type TestContext } from '../support.ts';
 

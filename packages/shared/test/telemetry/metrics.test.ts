@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { connectDb } from '../../src/db/client.ts';
 import { connectRedis } from '../../src/redis/client.ts';
-import { createCommands } from '../../src/redis/commands.ts';
+import { createCommands } from '../../src/commands.ts';
 import { acquireLease, withStampedLease } from '../../src/sale/lease.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { openTestContext, type TestContext } from '../support.ts';

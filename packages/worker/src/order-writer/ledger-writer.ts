@@ -7,7 +7,7 @@ import { findOrders, insertOrders } from '@flash-sale/shared/db/orders.ts';
 import { addSold, lockSale, readStamp, stampFence } from '@flash-sale/shared/db/products.ts';
 import { addToCounters, changesOfWritten } from '@flash-sale/shared/db/sale-counters.ts';
 import { insertStockReturns } from '@flash-sale/shared/db/stock-returns.ts';
-import type { HeldReservation } from '@flash-sale/shared/redis/commands.ts';
+import type { HeldReservation } from '@flash-sale/shared/admission/reservation.ts';
 import { LeaseLost, LoadedElsewhere, type Lease } from '@flash-sale/shared/sale/lease.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';

@@ -2,7 +2,7 @@ import { KEPT_AFTER_END_MS } from '@flash-sale/shared/domain/sale.ts';
 import type { Db } from '@flash-sale/shared/db/client.ts';
 import { isToCleanUp, markCleaned, salesToCleanUp } from '@flash-sale/shared/db/products.ts';
 import { keepOutcomes } from '@flash-sale/shared/db/sale-counters.ts';
-import type { Commands } from '@flash-sale/shared/redis/commands.ts';
+import type { Commands } from '@flash-sale/shared/commands.ts';
 import { LEASE_WAIT_MS, withLoadedLease, type LeaseMetrics } from '@flash-sale/shared/sale/lease.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Rounds } from '@flash-sale/shared/process/service.ts';

@@ -1,6 +1,6 @@
 import type { Db } from '@flash-sale/shared/db/client.ts';
 import { noteHistory } from '@flash-sale/shared/db/redis-histories.ts';
-import type { Commands } from '@flash-sale/shared/redis/commands.ts';
+import type { Commands } from '@flash-sale/shared/commands.ts';
 import type { Rounds } from '@flash-sale/shared/process/service.ts';
 
 const INTERVAL_MS = 1_000;

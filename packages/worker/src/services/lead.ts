@@ -1,7 +1,7 @@
 import type { Db } from '@flash-sale/shared/db/client.ts';
 import { resignLead, takeLead, type LedgerService } from '@flash-sale/shared/db/service-leads.ts';
 import { repeating, type Rounds, type Service } from '@flash-sale/shared/process/service.ts';
-import type { Commands } from '@flash-sale/shared/redis/commands.ts';
+import type { Commands } from '@flash-sale/shared/commands.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
 

@@ -2,7 +2,7 @@ import type { Queue } from 'bullmq';
 import { RESERVATION_LATE_MS } from '@flash-sale/shared/domain/order.ts';
 import { jobsToTake } from '@flash-sale/shared/queue/order-queues.ts';
 import type { WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
-import type { Commands } from '@flash-sale/shared/redis/commands.ts';
+import type { Commands } from '@flash-sale/shared/commands.ts';
 import type { RedisClient } from '@flash-sale/shared/redis/client.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Health } from '@flash-sale/shared/telemetry/ops-server.ts';

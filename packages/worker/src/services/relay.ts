@@ -3,7 +3,7 @@ import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
 import type { Rounds } from '@flash-sale/shared/process/service.ts';
 import type { WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
 import { relaySale } from '@flash-sale/shared/queue/relay-sale.ts';
-import type { Commands } from '@flash-sale/shared/redis/commands.ts';
+import type { Commands } from '@flash-sale/shared/commands.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
 

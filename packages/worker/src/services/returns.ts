@@ -2,7 +2,7 @@ import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
 import type { Db } from '@flash-sale/shared/db/client.ts';
 import { lockSale } from '@flash-sale/shared/db/products.ts';
 import { markReturnsApplied, salesWithReturns, unappliedReturns } from '@flash-sale/shared/db/stock-returns.ts';
-import type { Commands } from '@flash-sale/shared/redis/commands.ts';
+import type { Commands } from '@flash-sale/shared/commands.ts';
 import { LEASE_WAIT_MS, LeaseLost, withLoadedLease, type Lease } from '@flash-sale/shared/sale/lease.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';

@@ -4,7 +4,7 @@ import { connectDb, type Db } from '@flash-sale/shared/db/client.ts';
 import { insertOrders } from '@flash-sale/shared/db/orders.ts';
 import { stampFence } from '@flash-sale/shared/db/products.ts';
 import type { Sale, SaleRef } from '@flash-sale/shared/domain/sale.ts';
-import type { HeldReservation } from '@flash-sale/shared/redis/commands.ts';
+import type { HeldReservation } from '@flash-sale/shared/admission/reservation.ts';
 import { acquireLease, LeaseLost, type Lease } from '@flash-sale/shared/sale/lease.ts';
 import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { openTestContext, type TestContext } from '../../../shared/test/support.ts';

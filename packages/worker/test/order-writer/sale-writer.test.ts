@@ -3,7 +3,7 @@ import { connectDb } from '@flash-sale/shared/db/client.ts';
 import { stampFence } from '@flash-sale/shared/db/products.ts';
 import type { Sale, SaleRef } from '@flash-sale/shared/domain/sale.ts';
 import { connectRedis } from '@flash-sale/shared/redis/client.ts';
-import { createCommands } from '@flash-sale/shared/redis/commands.ts';
+import { createCommands } from '@flash-sale/shared/commands.ts';
 import { acquireLease, LeaseLost } from '@flash-sale/shared/sale/lease.ts';
 import { createMetrics, type Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { openTestContext, type TestContext } from '../../../shared/test/support.ts';

@@ -6,7 +6,7 @@ import type { PaymentEvent } from '@flash-sale/shared/domain/payment.ts';
 import { applyPaymentEvent, cancelOrder } from '@flash-sale/shared/order/moves.ts';
 import { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
 import { connectRedis } from '@flash-sale/shared/redis/client.ts';
-import { createCommands } from '@flash-sale/shared/redis/commands.ts';
+import { createCommands } from '@flash-sale/shared/commands.ts';
 import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { ledgerOf, openPayment, placeOrder } from '../../../shared/test/ordering.ts';
 import { openTestContext, type TestContext } from '../../../shared/test/support.ts';

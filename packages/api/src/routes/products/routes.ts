@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { priceOfCents } from '@flash-sale/shared/domain/money.ts';
 import { saleStatus, type LiveSale, type Sale } from '@flash-sale/shared/domain/sale.ts';
-import type { Commands } from '@flash-sale/shared/redis/commands.ts';
+import type { Commands } from '@flash-sale/shared/commands.ts';
 import { codeOfRedisError } from '@flash-sale/shared/redis/errors.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { AppDeps } from '../../deps.ts';

@@ -1,0 +1,125 @@
+import type { ErrorCode } from '../domain/errors.ts';
+import type { SaleRef } from '../domain/sale.ts';
+import { readScripts, type Argument, type RedisCalls } from '../platform/redis/script-loader.ts';
+import type { Keys } from '../redis/keys.ts';
+
+export const ADMISSION_SCRIPTS = readScripts(import.meta.url, {
+  admit: { needsMemory: true },
+  read_memory: {},
+  set_outcomes: {},
+});
+export type AdmissionScript = (typeof ADMISSION_SCRIPTS)[number]['name'];
+
+/** One buy in a micro-batch. */
+export interface AdmitItem {
+  readonly user_id: string;
+  /** The number the order gets if it is accepted. */
+  readonly order_no: string;
+  readonly token: string;
+  readonly request_id: string;
+  /** Where the request is in its trace, if it is traced. */
+  readonly traceparent?: string | undefined;
+}
+
+export interface AdmitCall {
+  /** The history of Redis that the caller's clock was learned in. */
+  readonly history_id: string;
+  /** When the callers stop waiting, by Redis's clock. */
+  readonly deadline_ms: number;
+  readonly job_id: string;
+  /** Reservations that a sale may have, and all the sales of its shard together. */
+  readonly backlog_max: number;
+  readonly shard_backlog_max: number;
+  readonly limits: {
+    readonly global_capacity: number;
+    readonly global_per_second: number;
+    readonly user_capacity: number;
+    readonly user_per_second: number;
+  };
+}
+
+/** What became of one buy. */
+export type Admission =
+  | { readonly outcome: 'accepted' }
+  | { readonly outcome: 'replayed'; readonly order_no: string }
+  | { readonly outcome: 'rate_limited'; readonly limit: 'global' | 'user'; readonly wait_ms: number }
+  | { readonly outcome: Exclude<ErrorCode, 'rate_limited'> };
+
+export function createAdmissionCommands({ redis, run }: RedisCalls<AdmissionScript>, keys: Keys) {
+  return {
+    /** Decides a micro-batch, at most a few hundred items; answers in the same order. */
+    async admit(sale: SaleRef, call: AdmitCall, items: readonly AdmitItem[]): Promise<Admission[]> {
+      const { state, pause, owners, reservations, reservedAt, liveTokens } = keys.sale(sale);
+      const { shard } = sale;
+      const { limits } = call;
+      const names = [
+        state,
+        pause,
+        owners,
+        reservations,
+        reservedAt,
+        keys.backlog(shard),
+        keys.globalBucket(shard),
+        liveTokens,
+        keys.outbox(shard),
+      ];
+      const args: Argument[] = [
+        call.history_id,
+        call.deadline_ms,
+        call.job_id,
+        call.backlog_max,
+        call.shard_backlog_max,
+        limits.global_capacity,
+        limits.global_per_second,
+        limits.user_capacity,
+        limits.user_per_second,
+        sale.id,
+      ];
+      for (const item of items) {
+        names.push(keys.seckillToken(sale, item.user_id), keys.userBucket(shard, item.user_id));
+        args.push(item.user_id, item.order_no, item.token, requestText(item));
+      }
+      return (await run<string>('admit', names, args)).split(' ').map(admissionOf);
+    },
+
+    /** What the shard's Redis uses and may use; `maxmemory_bytes` is 0 where it has no limit. */
+    async readMemory(shard: number): Promise<{ used_memory_bytes: number; maxmemory_bytes: number }> {
+      const [used_memory_bytes, maxmemory_bytes] = await run<[number, number]>(
+        'read_memory',
+        [keys.globalBucket(shard)],
+        [],
+      );
+      return { used_memory_bytes, maxmemory_bytes };
+    },
+
+    /** Puts a process's totals in the place of those it told before. For statistics only. */
+    async setOutcomes(sale: SaleRef, process_name: string, totals: ReadonlyMap<string, number>): Promise<void> {
+      const { outcomes, state } = keys.sale(sale);
+      const fields = [...totals].flatMap(([outcome, count]) => [`${process_name} ${outcome}`, count]);
+      await run('set_outcomes', [outcomes, state], fields);
+    },
+
+    /** Buys by outcome, all processes together. */
+    async outcomes(sale: SaleRef): Promise<Record<string, number>> {
+      const sums: Record<string, number> = {};
+      for (const [field, count] of Object.entries(await redis.hgetall(keys.sale(sale).outcomes))) {
+        const outcome = field.slice(field.indexOf(' ') + 1);
+        sums[outcome] = (sums[outcome] ?? 0) + Number(count);
+      }
+      return sums;
+    },
+  };
+}
+
+function admissionOf(reply: string): Admission {
+  if (reply.startsWith('replayed:')) return { outcome: 'replayed', order_no: reply.slice('replayed:'.length) };
+  if (reply.startsWith('rate_limited:')) {
+    const [, limit, wait_ms] = reply.split(':');
+    return { outcome: 'rate_limited', limit: limit as 'global' | 'user', wait_ms: Number(wait_ms) };
+  }
+  return { outcome: reply as 'accepted' };
+}
+
+/** A request in a reservation: its id, and behind `~`, which no id contains, its place in its trace. */
+const requestText = ({ request_id, traceparent }: AdmitItem): string =>
+  traceparent === undefined ? request_id : `${request_id}~${traceparent}`;

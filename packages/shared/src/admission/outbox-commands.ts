@@ -1,0 +1,119 @@
+import type { SaleRef } from '../domain/sale.ts';
+import { readScripts, type RedisCalls } from '../platform/redis/script-loader.ts';
+import type { Keys } from '../redis/keys.ts';
+import { heldReservationOf, reservationOf, type HeldReservation, type Reservation } from './reservation.ts';
+
+export const OUTBOX_SCRIPTS = readScripts(import.meta.url, {
+  next_reservations: { isFenced: (reply) => (reply as [number])[0] === 0 },
+  settle: { isFenced: (reply) => reply === 0 },
+  index_reservations: { isFenced: (reply) => reply === 0 },
+  note_oldest: {},
+});
+export type OutboxScript = (typeof OUTBOX_SCRIPTS)[number]['name'];
+
+/** What pollers are told of an order, by version. */
+export interface StatusRecord {
+  readonly order_no: string;
+  readonly version: number;
+  /** Opaque here: the order as JSON. */
+  readonly status: string;
+}
+
+export function createOutboxCommands({ redis, run }: RedisCalls<OutboxScript>, keys: Keys) {
+  return {
+    /** The oldest reservations but for `skip` of them, and whether somebody waits for the lease; undefined where the lease is lost. */
+    async nextReservations(
+      sale: SaleRef,
+      lease: string,
+      limit: number,
+      skip = 0,
+    ): Promise<{ wanted: boolean; reservations: HeldReservation[] } | undefined> {
+      const names = keys.sale(sale);
+      const [held, lines] = await run<[number, string]>(
+        'next_reservations',
+        [names.lease, names.reservations, names.reservedAt, names.owners, names.leaseWaiting, names.state],
+        [lease, limit, skip],
+      );
+      if (held === 0) return undefined;
+      return { wanted: held === 2, reservations: lines === '' ? [] : lines.split('\n').map(heldReservationOf) };
+    },
+
+    /** Whether the orders were settled; false where the lease is lost. At most a thousand at once. */
+    async settle(sale: SaleRef, lease: string, life_ms: number, records: readonly StatusRecord[]): Promise<boolean> {
+      const names = keys.sale(sale);
+      const reply = await run(
+        'settle',
+        [
+          names.lease,
+          names.reservations,
+          names.reservedAt,
+          keys.backlog(sale.shard),
+          keys.outbox(sale.shard),
+          ...records.map(({ order_no }) => keys.status(sale, order_no)),
+        ],
+        [
+          lease,
+          life_ms,
+          names.settled,
+          sale.id,
+          ...records.flatMap(({ order_no, version, status }) => [order_no, version, status]),
+        ],
+      );
+      return reply === 1;
+    },
+
+    /** How many reservations of the sale are not in the ledger. */
+    backlog(sale: SaleRef): Promise<number> {
+      return redis.zcard(keys.sale(sale).reservedAt);
+    },
+
+    /** Order numbers of reservations admitted before `before_ms`, oldest first. */
+    reservedBefore(sale: SaleRef, before_ms: number, limit: number): Promise<string[]> {
+      return redis.zrange(keys.sale(sale).reservedAt, '-inf', `(${before_ms}`, 'BYSCORE', 'LIMIT', 0, limit);
+    },
+
+    /** The reservations among `orderNos`, in their order; undefined for one that is gone. */
+    async reservations(sale: SaleRef, orderNos: readonly string[]): Promise<(Reservation | undefined)[]> {
+      const found = await redis.hmget(keys.sale(sale).reservations, ...orderNos);
+      return found.map((text, i) => (text === null ? undefined : reservationOf(orderNos[i]!, text)));
+    },
+
+    /** All reservations of the sale, in no order. Read in steps: one that comes or goes meanwhile may be in it or not. */
+    async allReservations(sale: SaleRef): Promise<Reservation[]> {
+      const found = new Map<string, Reservation>();
+      let cursor = '0';
+      do {
+        const [next, flat] = await redis.hscan(keys.sale(sale).reservations, cursor, 'COUNT', 1_000);
+        for (let i = 0; i < flat.length; i += 2) found.set(flat[i]!, reservationOf(flat[i]!, flat[i + 1]!));
+        cursor = next;
+      } while (cursor !== '0');
+      return [...found.values()];
+    },
+
+    /** The sales whose oldest reservation was admitted before `before_ms`, and when that was; the oldest first. */
+    async outbox(shard: number, before_ms = Infinity, limit = -1): Promise<{ sale_id: number; oldest_ms: number }[]> {
+      const below = before_ms === Infinity ? '+inf' : `(${before_ms}`;
+      const flat = await redis.zrange(keys.outbox(shard), '-inf', below, 'BYSCORE', 'LIMIT', 0, limit, 'WITHSCORES');
+      const found: { sale_id: number; oldest_ms: number }[] = [];
+      for (let i = 0; i < flat.length; i += 2) found.push({ sale_id: Number(flat[i]), oldest_ms: Number(flat[i + 1]) });
+      return found;
+    },
+
+    /** Puts the shard's outbox right where it does not know since when the sale has a reservation. */
+    async noteOldest(sale: SaleRef): Promise<void> {
+      await run('note_oldest', [keys.sale(sale).reservedAt, keys.outbox(sale.shard)], [sale.id]);
+    },
+
+    /** Whether reservations are in order of time again; false where the lease is lost. */
+    async indexReservations(sale: SaleRef, lease: string): Promise<boolean> {
+      const names = keys.sale(sale);
+      return (
+        (await run(
+          'index_reservations',
+          [names.lease, names.reservations, names.reservedAt, keys.outbox(sale.shard)],
+          [lease, sale.id],
+        )) === 1
+      );
+    },
+  };
+}

@@ -1,0 +1,17 @@
+-- Sends pollers of these orders to the ledger: a status of a lower version is not told any more. Run before the change
+-- is committed, so that nobody reads the old status after that.
+--
+-- The other KEYS: the status of each order
+-- The other ARGV: the version that each order is about to have
+-- Out   how many orders; 0 where Redis does not keep the sale: of such a one it tells pollers nothing
+local state_key = KEYS[1]
+local life_ms = ARGV[1]
+
+if redis.call('EXISTS', state_key) == 0 then return 0 end
+for i = 2, #KEYS do
+  local standing = redis.call('GET', KEYS[i])
+  if not standing or tonumber(string.match(standing, '^%d+')) < tonumber(ARGV[i]) then
+    redis.call('SET', KEYS[i], ARGV[i] .. ' -', 'PX', life_ms)
+  end
+end
+return #KEYS - 1

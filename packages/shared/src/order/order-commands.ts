@@ -1,0 +1,71 @@
+import { reservationOf, type Reservation } from '../admission/reservation.ts';
+import type { SaleRef } from '../domain/sale.ts';
+import { readScripts, type RedisCalls } from '../platform/redis/script-loader.ts';
+import type { Keys } from '../redis/keys.ts';
+import type { Owner } from '../sale/sale-commands.ts';
+
+export const ORDER_SCRIPTS = readScripts(import.meta.url, {
+  read_order: {},
+  mark_changed: {},
+  give_back: { isFenced: (reply) => reply === -1 },
+});
+export type OrderScript = (typeof ORDER_SCRIPTS)[number]['name'];
+
+/** What Redis knows of one order at one instant. */
+export interface OrderInRedis {
+  readonly sale_ready: boolean;
+  readonly reservation: Reservation | undefined;
+  /** Whether a writer has taken the reservation, so that the order may be in the ledger, settled or not. */
+  readonly may_be_written: boolean;
+  readonly status: string | undefined;
+}
+
+export function createOrderCommands({ redis, run }: RedisCalls<OrderScript>, keys: Keys) {
+  return {
+    async readOrder(sale: SaleRef, orderNo: string): Promise<OrderInRedis> {
+      const { state, reservations } = keys.sale(sale);
+      const [ready, reservation, status, taken] = await run<[number, string | null, string | null, number]>(
+        'read_order',
+        [state, reservations, keys.status(sale, orderNo)],
+        [orderNo],
+      );
+      // Changed since, or told in an earlier history of Redis, which may have known more. The ledger has the order, even where the writer died
+      // before it could settle the reservation.
+      if (status === '-') {
+        return { sale_ready: ready === 1, reservation: undefined, may_be_written: true, status: undefined };
+      }
+      return {
+        sale_ready: ready === 1,
+        may_be_written: taken === 1,
+        reservation: reservation === null ? undefined : reservationOf(orderNo, reservation),
+        status: status ?? undefined,
+      };
+    },
+
+    /** The order number that holds a unit of the sale for this shopper, if any. */
+    async ownedOrder(sale: SaleRef, userId: string): Promise<string | undefined> {
+      return (await redis.hget(keys.sale(sale).owners, userId)) ?? undefined;
+    },
+
+    /** Sends pollers of these orders to the ledger, for as long as a status lives. Called before the change is committed. */
+    async markChanged(
+      sale: SaleRef,
+      life_ms: number,
+      orders: readonly { readonly order_no: string; readonly version: number }[],
+    ): Promise<void> {
+      const names = orders.map(({ order_no }) => keys.status(sale, order_no));
+      await run('mark_changed', [keys.sale(sale).state, ...names], [life_ms, ...orders.map(({ version }) => version)]);
+    },
+
+    /** How many units went back, or undefined where the lease is lost. */
+    async giveBack(sale: SaleRef, lease: string, owners: readonly Owner[]): Promise<number | undefined> {
+      const names = keys.sale(sale);
+      const reply = await run<number>(
+        'give_back',
+        [names.lease, names.state, names.owners],
+        [lease, ...owners.flatMap(({ user_id, order_no }) => [user_id, order_no])],
+      );
+      return reply === -1 ? undefined : reply;
+    },
+  };
+}

@@ -1,0 +1,23 @@
+import { readScripts, type RedisCalls } from './script-loader.ts';
+
+export type LeadScript = 'lead' | 'resign';
+export const LEAD_SCRIPTS = readScripts(import.meta.url, { lead: {}, resign: {} });
+
+/** @param keyOf the key that names the leader of a service of a shard */
+export function createLeadCommands(
+  { run, runInTime }: RedisCalls<LeadScript>,
+  keyOf: (shard: number, service: string) => string,
+) {
+  return {
+    /** Whether the process `name` runs the service of the shard now. */
+    async lead(shard: number, service: string, name: string, life_ms: number): Promise<boolean> {
+      const isLate = (answer: number): boolean => answer === -1;
+      const { reply } = await runInTime<number>(shard, 'lead', [keyOf(shard, service)], [name, life_ms], isLate);
+      return reply === 1;
+    },
+
+    async resign(shard: number, service: string, name: string): Promise<void> {
+      await run('resign', [keyOf(shard, service)], [name]);
+    },
+  };
+}

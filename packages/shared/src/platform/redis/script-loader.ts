@@ -1,0 +1,123 @@
+import { readFileSync } from 'node:fs';
+import { CallTimes, type CallTime } from '../../redis/call-times.ts';
+import type { RedisClient } from '../../redis/client.ts';
+import type { Metrics } from '../../telemetry/metrics.ts';
+
+export type Argument = string | number;
+export type ScriptMetrics = Pick<Metrics, 'redis_script_seconds' | 'redis_script_errors' | 'fencing_refusals'>;
+
+interface ScriptOptions {
+  /** The script stores new data. All others free memory, or are needed to do so, and run when Redis is out of memory, too. */
+  readonly needsMemory?: boolean;
+  /** Whether a reply says that the lease was lost. Only for a script that refuses for no other reason. */
+  readonly isFenced?: (reply: unknown) => boolean;
+}
+
+/** A Lua script: its file name without `.lua` is the name of its command. */
+export interface Script<Name extends string> extends ScriptOptions {
+  readonly name: Name;
+  readonly lua: string;
+}
+
+/** Runs a script on keys of one shard. */
+export type RunScript<Name extends string> = <Reply>(
+  name: Name,
+  keys: readonly string[],
+  args: readonly Argument[],
+) => Promise<Reply>;
+
+/**
+ * Runs a script that must not run late. Its first two arguments are the history of Redis and a deadline, which precede
+ * `args`. If the reply says that the call arrived late, the script runs once more with a new deadline.
+ *
+ * @throws CallLate if the second call arrived late, too
+ */
+export type RunScriptInTime<Name extends string> = <Reply>(
+  shard: number,
+  name: Name,
+  keys: readonly string[],
+  args: readonly Argument[],
+  isLate: (reply: Reply) => boolean,
+) => Promise<{ readonly reply: Reply; readonly history_id: string }>;
+
+/** What the commands of a feature are made of. */
+export interface RedisCalls<Name extends string> {
+  /** For a read that one command does. */
+  readonly redis: RedisClient;
+  readonly run: RunScript<Name>;
+  readonly runInTime: RunScriptInTime<Name>;
+}
+
+const PRELUDE = readFileSync(new URL('prelude.lua', import.meta.url), 'utf8');
+
+/** Reads the Lua files that lie beside the module `moduleUrl`. */
+export function readScripts<const Options extends Record<string, ScriptOptions>>(
+  moduleUrl: string,
+  options: Options,
+): Script<keyof Options & string>[] {
+  return Object.entries<ScriptOptions>(options).map(([name, option]) => {
+    const flags = option.needsMemory === true ? '' : ' flags=allow-oom';
+    const source = readFileSync(new URL(`${name}.lua`, moduleUrl), 'utf8');
+    return { ...option, name, lua: `#!lua${flags}\n${PRELUDE}\n${source}` };
+  });
+}
+
+/** Defines the scripts as commands of `redis`. */
+export function defineScripts<Name extends string>(
+  redis: RedisClient,
+  scripts: readonly Script<Name>[],
+  metrics?: ScriptMetrics,
+): RunScript<Name> {
+  for (const { name, lua } of scripts) redis.defineCommand(name, { lua });
+  const commands = redis as unknown as Record<Name, (...args: Argument[]) => Promise<unknown>>;
+  /** Sent by SHA. ioredis sends the text if the server does not have it (restart, failover, SCRIPT FLUSH). */
+  const send: RunScript<Name> = <Reply>(name: Name, keys: readonly string[], args: readonly Argument[]) =>
+    commands[name](keys.length, ...keys, ...args) as Promise<Reply>;
+  return metrics === undefined ? send : measured(send, scripts, metrics);
+}
+
+/** Times scripts, and counts those that fail and those that were refused because the lease was lost. */
+function measured<Name extends string>(
+  send: RunScript<Name>,
+  scripts: readonly Script<Name>[],
+  metrics: ScriptMetrics,
+): RunScript<Name> {
+  // There from the start, so that the first error counts as an increase.
+  for (const { name } of scripts) metrics.redis_script_errors.inc({ script: name }, 0);
+  const fenced = new Map(scripts.map(({ name, isFenced }) => [name, isFenced]));
+  return async (name, keys, args) => {
+    const called_ms = performance.now();
+    try {
+      const reply = await send<never>(name, keys, args);
+      if (fenced.get(name)?.(reply) === true) metrics.fencing_refusals.inc({ at: 'redis' });
+      metrics.redis_script_seconds.observe(name, (performance.now() - called_ms) / 1_000);
+      return reply;
+    } catch (error) {
+      metrics.redis_script_errors.inc({ script: name });
+      throw error;
+    }
+  };
+}
+
+/** Gives calls their deadline, by the clock of the shard's Redis. */
+export function inTime<Name extends string>(
+  run: RunScript<Name>,
+  clock: (shard: number) => Promise<{ now_ms: number; history_id: string }>,
+): RunScriptInTime<Name> {
+  const times = new CallTimes(clock);
+  return async <Reply>(
+    shard: number,
+    name: Name,
+    keys: readonly string[],
+    args: readonly Argument[],
+    isLate: (reply: Reply) => boolean,
+  ) => {
+    let history_id = '';
+    const call = (time: CallTime): Promise<Reply> => {
+      [history_id] = time;
+      return run<Reply>(name, keys, [...time, ...args]);
+    };
+    const reply = await times.send(shard, call, isLate);
+    return { reply, history_id };
+  };
+}

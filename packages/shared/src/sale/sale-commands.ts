@@ -1,0 +1,232 @@
+import { randomUUID } from 'node:crypto';
+import type { LiveSale, Sale, SaleRef } from '../domain/sale.ts';
+import { readScripts, type RedisCalls } from '../platform/redis/script-loader.ts';
+import type { Keys } from '../redis/keys.ts';
+
+export const SALE_SCRIPTS = readScripts(import.meta.url, {
+  read_sale: {},
+  read_figures: {},
+  set_pause: {},
+  acquire_lease: {},
+  renew_lease: {},
+  release_lease: {},
+  begin_rebuild: { isFenced: (reply) => reply === '' },
+  add_owners: { isFenced: (reply) => reply === 0 },
+  finish_rebuild: {},
+  begin_change: { isFenced: (reply) => (reply as [string])[0] === '' },
+  finish_change: {},
+  clean_up: {},
+  look_at_shard: {},
+});
+export type SaleScript = (typeof SALE_SCRIPTS)[number]['name'];
+
+/** How long the counter of fencing tokens is kept after it was raised last. */
+const FENCE_LIFE_MS = 86_400_000;
+
+/** A sale in numbers, at one instant. `available` and `owners` mean nothing where it is not ready. */
+export interface SaleFigures {
+  readonly ready: boolean;
+  readonly available: number;
+  readonly owners: number;
+  readonly reservations: number;
+  /** Age of the oldest reservation; 0 where there is none. */
+  readonly oldest_reservation_ms: number;
+  readonly now_ms: number;
+}
+
+/** An order number with its owner. */
+export interface Owner {
+  readonly user_id: string;
+  readonly order_no: string;
+}
+
+export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScript>, keys: Keys) {
+  return {
+    async readSale(sale: SaleRef): Promise<LiveSale> {
+      const { state, pause, owners: ownersKey, reservedAt } = keys.sale(sale);
+      const reply = await run<number[]>('read_sale', [state, pause, ownersKey, reservedAt], []);
+      const [ready, version, available, pause_version, paused, now_ms, owners, backlog] = reply as [
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+      ];
+      return { ready: ready === 1, version, available, owners, backlog, pause_version, paused: paused === 1, now_ms };
+    },
+
+    async readFigures(sale: SaleRef): Promise<SaleFigures> {
+      const { state, owners: ownersKey, reservedAt } = keys.sale(sale);
+      const reply = await run<[number, number, number, number, number, number]>(
+        'read_figures',
+        [state, ownersKey, reservedAt],
+        [],
+      );
+      const [ready, available, owners, reservations, oldest_ms, now_ms] = reply;
+      return {
+        ready: ready === 1,
+        available,
+        owners,
+        reservations,
+        oldest_reservation_ms: reservations === 0 ? 0 : Math.max(0, now_ms - oldest_ms),
+        now_ms,
+      };
+    },
+
+    /** The history in which what Redis has of the sale was loaded. */
+    async historyOf(sale: SaleRef): Promise<string | undefined> {
+      return (await redis.hget(keys.sale(sale).state, 'history_id')) ?? undefined;
+    },
+
+    /** Whether the pause was set; false where a newer one stands, or Redis does not keep the sale. */
+    async setPause(sale: SaleRef, pause_version: number, paused: boolean): Promise<boolean> {
+      const { pause, state } = keys.sale(sale);
+      return (await run('set_pause', [pause, state], [pause_version, paused ? '1' : '0'])) === 1;
+    },
+
+    /**
+     * The lease with its fencing token, or undefined where somebody else holds it, or Redis does not keep the sale and it is not asked for to
+     * load it (`may_be_new`).
+     */
+    async acquireLease(
+      sale: SaleRef,
+      holder: string,
+      { life_ms, wait_ms, may_be_new }: { life_ms: number; wait_ms: number; may_be_new: boolean },
+    ): Promise<{ fencing_token: number; history_id: string } | undefined> {
+      const { lease, fence, leaseWaiting, state } = keys.sale(sale);
+      const args = [holder, life_ms, wait_ms, FENCE_LIFE_MS, may_be_new ? '1' : '0'];
+      const { reply: fencing_token, history_id } = await runInTime<number>(
+        sale.shard,
+        'acquire_lease',
+        [lease, fence, leaseWaiting, state],
+        args,
+        (reply) => reply === -1,
+      );
+      return fencing_token <= 0 ? undefined : { fencing_token, history_id };
+    },
+
+    /** Whether the lease has its full life again; false where it is lost. */
+    async renewLease(sale: SaleRef, lease: string, life_ms: number): Promise<boolean> {
+      return (await run('renew_lease', [keys.sale(sale).lease], [lease, life_ms])) === 1;
+    },
+
+    /** Ends a lease; `ledger_fence` raises the counter where the ledger's fencing token is known to be ahead. */
+    async releaseLease(sale: SaleRef, lease: string, ledger_fence = 0): Promise<void> {
+      const names = keys.sale(sale);
+      await run('release_lease', [names.lease, names.fence], [lease, ledger_fence, FENCE_LIFE_MS]);
+    },
+
+    /** The history of Redis in which the sale is now stopped, or undefined where the lease is lost. */
+    async beginRebuild(sale: SaleRef, lease: string): Promise<string | undefined> {
+      const names = keys.sale(sale);
+      const reply = await run<string>(
+        'begin_rebuild',
+        [names.lease, names.state, names.building, keys.stopped(sale.shard)],
+        [lease, sale.id],
+      );
+      return reply === '' ? undefined : reply;
+    },
+
+    /** Whether the owners were added; false where the lease is lost. At most a few thousand at once. */
+    async addOwners(sale: SaleRef, lease: string, owners: readonly Owner[]): Promise<boolean> {
+      const names = keys.sale(sale);
+      const flat = owners.flatMap(({ user_id, order_no }) => [user_id, order_no]);
+      return (await run('add_owners', [names.lease, names.building], [lease, ...flat])) === 1;
+    },
+
+    /** Whether the sale is open again; false where the lease is lost or another history has begun since `history_id`. */
+    async finishRebuild(
+      sale: Sale,
+      lease: string,
+      built: { history_id: string; owners: number; available: number },
+    ): Promise<boolean> {
+      const names = keys.sale(sale);
+      const reply = await run(
+        'finish_rebuild',
+        [
+          names.lease,
+          names.state,
+          names.owners,
+          names.building,
+          names.pause,
+          names.reservedAt,
+          keys.outbox(sale.shard),
+          keys.stopped(sale.shard),
+        ],
+        [
+          lease,
+          built.history_id,
+          built.owners,
+          sale.seckill_stock,
+          built.available,
+          sale.version,
+          sale.start_ms,
+          sale.end_ms,
+          sale.price_cents,
+          sale.pause_version,
+          sale.paused ? '1' : '0',
+          sale.id,
+        ],
+      );
+      return reply === 1;
+    },
+
+    /**
+     * Stops a sale for a change of its facts. `version` is the one that was on sale until now, or 0 where the sale was not ready; undefined
+     * where the lease is lost.
+     */
+    async beginChange(
+      sale: SaleRef,
+      lease: string,
+    ): Promise<{ history_id: string; now_ms: number; version: number } | undefined> {
+      const names = keys.sale(sale);
+      const reply = await run<[string, number, number]>(
+        'begin_change',
+        [names.lease, names.state, keys.stopped(sale.shard)],
+        [lease, sale.id],
+      );
+      const [history_id, now_ms, version] = reply;
+      return history_id === '' ? undefined : { history_id, now_ms, version };
+    },
+
+    /** Whether the sale is open with the facts of `after`; false where it has to be rebuilt. */
+    async finishChange(before: Sale, after: Sale, lease: string, history_id: string): Promise<boolean> {
+      const names = keys.sale(before);
+      const units = after.seckill_stock - before.seckill_stock;
+      const args = [lease, history_id, before.version, after.version, units, after.end_ms, after.id];
+      return (await run('finish_change', [names.lease, names.state, keys.stopped(after.shard)], args)) === 1;
+    },
+
+    /** Whether the sale's keys, but for the lease itself, are deleted; false where the lease is lost or a reservation is left. */
+    async cleanUp(sale: SaleRef, lease: string): Promise<boolean> {
+      const { lease: leaseKey, reservedAt, ...others } = keys.sale(sale);
+      const { state, pause, owners, reservations, building, outcomes, fence } = others;
+      const names = [
+        leaseKey,
+        keys.outbox(sale.shard),
+        keys.stopped(sale.shard),
+        reservedAt,
+        state,
+        pause,
+        owners,
+        reservations,
+        building,
+        outcomes,
+        fence,
+      ];
+      return (await run('clean_up', names, [lease, sale.id])) === 1;
+    },
+
+    /** Whether this Redis is another one or was emptied (`history` is then another), and the sales that are stopped. */
+    async lookAtShard(shard: number): Promise<{ history: string; stopped: number[] }> {
+      const names = [keys.mark(shard), keys.stopped(shard)];
+      const [history, mark, ...stopped] = await run<[string, string, ...string[]]>('look_at_shard', names, [
+        randomUUID(),
+      ]);
+      return { history: `${history} ${mark}`, stopped: stopped.map(Number) };
+    },
+  };
+}

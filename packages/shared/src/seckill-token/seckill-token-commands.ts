@@ -1,0 +1,40 @@
+import type { SaleRef } from '../domain/sale.ts';
+import { readScripts, type RedisCalls } from '../platform/redis/script-loader.ts';
+import type { Keys } from '../redis/keys.ts';
+
+export const SECKILL_TOKEN_SCRIPTS = readScripts(import.meta.url, { issue_token: { needsMemory: true } });
+export type SeckillTokenScript = (typeof SECKILL_TOKEN_SCRIPTS)[number]['name'];
+
+/** What else decides whether a seckill token is issued. */
+export interface IssueOptions {
+  /** A recorded one that does not verify any more. */
+  readonly replacing?: string;
+  /** Live ones that the sale may have, per unit; 0: no limit. */
+  readonly tokens_per_unit?: number;
+  /** The challenge that was solved, where one is needed; spent on one seckill token. */
+  readonly challenge?: { readonly id: string; readonly life_ms: number } | undefined;
+}
+
+export function createSeckillTokenCommands({ runInTime }: RedisCalls<SeckillTokenScript>, keys: Keys) {
+  return {
+    /** Records `token`, or answers the shopper's live one, or why there is none. */
+    async issueToken(
+      sale: SaleRef,
+      userId: string,
+      token: string,
+      life_ms: number,
+      { replacing = '', tokens_per_unit = 0, challenge }: IssueOptions = {},
+    ): Promise<string> {
+      const { state, liveTokens } = keys.sale(sale);
+      const names = [
+        state,
+        keys.seckillToken(sale, userId),
+        liveTokens,
+        ...(challenge === undefined ? [] : [keys.challenge(sale.shard, challenge.id)]),
+      ];
+      const args = [userId, token, life_ms, replacing, tokens_per_unit, challenge?.life_ms ?? 0];
+      const { reply } = await runInTime<string>(sale.shard, 'issue_token', names, args, (said) => said === 'late');
+      return reply;
+    },
+  };
+}
