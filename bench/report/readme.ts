@@ -1,3 +1,4 @@
+import { markdownTable } from './markdown-table.ts';
 import { verdicts, type Verdict } from './page.ts';
 import { figure, ratio, type Results } from './results.ts';
 
@@ -54,16 +55,21 @@ function inUnit({ unit, what }: Verdict, value: number): string {
 
 function targetTable(results: Results, language: Language): string {
   const words = {
-    en: { head: '| Target | Limit | Measured | |', reached: 'reached', missed: '**missed**', unknown: 'not measured' },
-    zh: { head: '| 目标 | 要求 | 实测 | |', reached: '达到', missed: '**未达到**', unknown: '未测量' },
+    en: {
+      head: ['Target', 'Limit', 'Measured', ''],
+      reached: 'reached',
+      missed: '**missed**',
+      unknown: 'not measured',
+    },
+    zh: { head: ['目标', '要求', '实测', ''], reached: '达到', missed: '**未达到**', unknown: '未测量' },
   }[language];
   const rows = verdicts(results).map((verdict) => {
     const limit = `${verdict.unit === 'ms' ? '≤' : '≥'} ${inUnit(verdict, verdict.limit)}`;
     const measured = verdict.measured === undefined ? words.unknown : inUnit(verdict, verdict.measured.median);
     const outcome = verdict.isReached ? words.reached : words.missed;
-    return `| ${targetName(verdict.what, language)} | ${limit} | ${measured} | ${outcome} |`;
+    return [targetName(verdict.what, language), limit, measured, outcome];
   });
-  return [words.head, '| --- | ---: | ---: | --- |', ...rows].join('\n');
+  return markdownTable(words.head, rows);
 }
 
 /** The part of a README that quotes the figures; undefined if the run was cut short before it had them all. */

@@ -55,11 +55,12 @@ export async function startOpsServer(
       if (route !== undefined && !isRead) response.setHeader('allow', 'GET, HEAD');
       void answerOf(route, isRead)
         .catch(() => json(500, { status: 'error' }))
-        .then(({ status, type, body }) => {
-          response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body) });
-          // Node.js leaves out the body of an answer to HEAD.
-          response.end(body);
-        });
+        .then(({ status, type, body }) =>
+          response
+            .writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body) })
+            // Node.js leaves out the body of an answer to HEAD.
+            .end(body),
+        );
     },
   );
   await new Promise<void>((resolve, reject) => {
