@@ -169,8 +169,8 @@ describe('npm run ops', () => {
     for (const [args, what] of [
       [`end ${id}`, `This ends sale ${id} (One of few, open) for good, with 4 of 5 units not sold.`],
       [`top-up ${id} 500`, `This raises sale ${id} (One of few, open) from 5 to 500 units in total.`],
-      [`refund ${order.order_no}`, `Order ${order.order_no} of dora (`],
-      ['erase dora', 'Shopper dora is forgotten'],
+      [`refund ${order.order_no}`, `This refunds order ${order.order_no} of dora (`],
+      ['erase dora', 'This erases the shopper dora.'],
     ] as const) {
       const answer = await ops(args);
       expect(answer).toMatchObject({ code: 2, said: '', complained: expect.stringContaining(what) });
