@@ -72,6 +72,11 @@ export function createOutboxCommands({ redis, run }: RedisCalls<OutboxScript>, k
       return redis.zrange(keys.sale(sale).reservedAt, '-inf', `(${before_ms}`, 'BYSCORE', 'LIMIT', 0, limit);
     },
 
+    /** Order numbers of reservations admitted after `after_ms`, oldest first. */
+    reservedAfter(sale: SaleRef, after_ms: number, limit: number): Promise<string[]> {
+      return redis.zrange(keys.sale(sale).reservedAt, `(${after_ms}`, '+inf', 'BYSCORE', 'LIMIT', 0, limit);
+    },
+
     /** The reservations among `orderNos`, in their order; undefined for one that is gone. */
     async reservations(sale: SaleRef, orderNos: readonly string[]): Promise<(Reservation | undefined)[]> {
       const found = await redis.hmget(keys.sale(sale).reservations, ...orderNos);
@@ -97,6 +102,11 @@ export function createOutboxCommands({ redis, run }: RedisCalls<OutboxScript>, k
       const found: { sale_id: number; oldest_ms: number }[] = [];
       for (let i = 0; i < flat.length; i += 2) found.push({ sale_id: Number(flat[i]), oldest_ms: Number(flat[i + 1]) });
       return found;
+    },
+
+    /** The sales whose oldest reservation was admitted after `after_ms`. */
+    async outboxAfter(shard: number, after_ms: number): Promise<number[]> {
+      return (await redis.zrange(keys.outbox(shard), `(${after_ms}`, '+inf', 'BYSCORE')).map(Number);
     },
 
     /** Puts the shard's outbox right where it does not know since when the sale has a reservation. */

@@ -62,3 +62,6 @@ export interface Order {
 
 /** An order that waits for the ledger for longer than this is late: something is wrong. */
 export const RESERVATION_LATE_MS = 30_000;
+
+/** A reservation that was admitted further ahead than this is of a time before Redis's clock was set back: how long it has waited is not known. */
+export const RESERVATION_AHEAD_MS = 1_000;

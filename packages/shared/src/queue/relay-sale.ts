@@ -1,4 +1,5 @@
 import type { Queue } from 'bullmq';
+import { RESERVATION_AHEAD_MS } from '../domain/order.ts';
 import type { SaleRef } from '../domain/sale.ts';
 import type { Commands } from '../commands.ts';
 import { WRITE_ORDERS, writeOrdersOptions, type WriteOrdersJob } from './orders-queue.ts';
@@ -6,17 +7,21 @@ import { WRITE_ORDERS, writeOrdersOptions, type WriteOrdersJob } from './orders-
 const ORDERS_MAX = 500;
 
 /**
- * Offers the jobs of a sale's reservations that were admitted before `beforeMs` to the queue again, under their own ids. BullMQ leaves one that is
- * still there alone. The oldest are enough: whoever writes one order of a sale writes them all.
+ * Offers the jobs of a sale's reservations that have waited for longer than `waitedMs` to the queue again, under their own ids, and those of
+ * reservations that were admitted in the future: Redis's clock was set back since. BullMQ leaves a job that is still there alone. The oldest are enough: whoever writes one order of a sale writes them all.
  *
  * @returns the ids of the jobs
  */
 export async function relaySale(
   deps: { readonly commands: Commands; readonly queue: (shard: number) => Queue<WriteOrdersJob> },
   sale: SaleRef,
-  beforeMs: number,
+  nowMs: number,
+  waitedMs: number,
 ): Promise<string[]> {
-  const orderNos = await deps.commands.reservedBefore(sale, beforeMs, ORDERS_MAX);
+  const orderNos = [
+    ...(await deps.commands.reservedBefore(sale, nowMs - waitedMs, ORDERS_MAX)),
+    ...(await deps.commands.reservedAfter(sale, nowMs + RESERVATION_AHEAD_MS, ORDERS_MAX)),
+  ];
   if (orderNos.length === 0) return [];
   const jobs = new Map<string, string[]>();
   for (const reservation of await deps.commands.reservations(sale, orderNos)) {

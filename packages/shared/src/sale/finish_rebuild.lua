@@ -17,14 +17,16 @@ if not lease_is_mine(lease_key, lease) or history_id() ~= history then return 0 
 if redis.call('HGET', state_key, 'ready') == '1' then return 1 end
 if redis.call('HLEN', building_key) ~= tonumber(owner_count) then return 0 end
 
+-- Any of the reservations that are left may be in the ledger, also those from before the clock was set back.
+local newest = redis.call('ZRANGE', reserved_at_key, -1, -1, 'WITHSCORES')
+local taken_until_ms = math.max(now_us() / 1000, tonumber(newest[2]) or 0)
 -- Unlinked first, since RENAME would free the old hash at once and block for as long as that takes.
 redis.call('UNLINK', owners_key)
 if owner_count ~= '0' then redis.call('RENAME', building_key, owners_key) end
 redis.call('HSET', state_key,
   'ready', '1', 'history_id', history, 'total', total, 'available', available, 'version', version,
   'start_ms', start_ms, 'end_ms', end_ms, 'price_cents', price_cents,
-  -- Any of the reservations that are left may be in the ledger.
-  'taken_until_ms', string.format('%d', now_us() / 1000))
+  'taken_until_ms', string.format('%d', taken_until_ms))
 local standing = tonumber(string.match(redis.call('GET', pause_key) or '', '^%d+')) or -1
 if standing < tonumber(pause_version) then redis.call('SET', pause_key, pause_version .. ' ' .. paused) end
 note_oldest(outbox_key, sale, reserved_at_key)

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { rebuildSale } from '../../src/sale/rebuild.ts';
 import { buy, newAttempt, send, takeLease } from '../buying.ts';
 import { openTestContext, type TestContext } from '../support.ts';
 
@@ -135,6 +136,22 @@ describe('reading an order', () => {
     expect(await taken()).toEqual([true, true]);
     await context.redis.hset(state, { history_id: 'e'.repeat(40), taken_until_ms: 0 });
     expect(await taken()).toEqual([true, true]);
+  });
+
+  test('a rebuild under a clock that was set back: what was admitted before the step may be written all the same', async () => {
+    const sale = await context.openSale();
+    const { state, reservations, reservedAt } = context.keys.sale(sale);
+    const [order] = await buy(context, sale, ['u1']);
+    const { order_no } = order!;
+    const { now_ms } = await context.commands.clock(0);
+    const ahead_ms = now_ms + 30_000;
+    await context.redis.hset(reservations, order_no, `${ahead_ms} 1999 job request u1`);
+    await context.redis.zadd(reservedAt, ahead_ms, order_no);
+
+    await rebuildSale(context, sale, 5_000);
+
+    expect(await context.commands.readOrder(sale, order_no)).toMatchObject({ sale_ready: true, may_be_written: true });
+    expect(await context.redis.hget(state, 'taken_until_ms')).toBe(String(ahead_ms));
   });
 
   test('says where the sale is not ready, so that a poll answers 503 and never 404', async () => {

@@ -1,5 +1,5 @@
 import type { Queue } from 'bullmq';
-import { RESERVATION_LATE_MS } from '@flash-sale/shared/domain/order.ts';
+import { RESERVATION_AHEAD_MS, RESERVATION_LATE_MS } from '@flash-sale/shared/domain/order.ts';
 import { jobsToTake } from '@flash-sale/shared/queue/order-queues.ts';
 import type { WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
 import type { Commands } from '@flash-sale/shared/commands.ts';
@@ -64,12 +64,14 @@ export function progressWatch({ progress, sales, commands, redis, queue, log }: 
   /** When the oldest reservation of each shard was admitted, as it was last seen. */
   const oldest = new Map<number, number | undefined>();
 
-  /** Whether the oldest reservation is late, and still the same: its job is lost, and nobody makes it again. */
+  /** Whether the oldest reservation is late, or from before Redis's clock was set back, and still the same: its job is lost, and nobody makes it again. */
   async function isLate(shard: number): Promise<boolean> {
     const [{ now_ms }, [first]] = await Promise.all([commands.clock(shard), commands.outbox(shard, Infinity, 1)]);
     const isSame = first !== undefined && first.oldest_ms === oldest.get(shard);
     oldest.set(shard, first?.oldest_ms);
-    return isSame && now_ms - first.oldest_ms > RESERVATION_LATE_MS;
+    if (!isSame) return false;
+    const waitedMs = now_ms - first.oldest_ms;
+    return waitedMs > RESERVATION_LATE_MS || waitedMs < -RESERVATION_AHEAD_MS;
   }
 
   async function look(shard: number): Promise<void> {

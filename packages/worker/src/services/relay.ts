@@ -1,4 +1,5 @@
 import type { Queue } from 'bullmq';
+import { RESERVATION_AHEAD_MS } from '@flash-sale/shared/domain/order.ts';
 import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
 import type { Rounds } from '@flash-sale/shared/process/service.ts';
 import type { WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
@@ -22,13 +23,13 @@ export interface RelayDeps {
 
 /**
  * Relay: offers the jobs of reservations that have waited too long to the queue again. One that was never added, since the api was killed, or was
- * lost is made again. Which sales have such reservations is in the shard's outbox, so that all the others cost nothing.
+ * lost is made again. One from the future, as a step back of Redis's clock leaves it, counts as stale at once. Which sales have such reservations is in the shard's outbox, so that all the others cost nothing.
  */
 export function relay(deps: RelayDeps): Rounds {
   const { commands, shard, log, metrics } = deps;
 
-  async function relayOne(sale: SaleRef, before_ms: number): Promise<void> {
-    const jobs = await relaySale(deps, sale, before_ms);
+  async function relayOne(sale: SaleRef, nowMs: number): Promise<void> {
+    const jobs = await relaySale(deps, sale, nowMs, STALE_MS);
     if (jobs.length === 0) return;
     metrics.jobs_relayed.inc(jobs.length);
     log.info({ sale: sale.id, jobs }, 'jobs relayed');
@@ -38,11 +39,11 @@ export function relay(deps: RelayDeps): Rounds {
     name: 'relay',
     interval_ms: INTERVAL_MS,
     async round() {
-      const before_ms = (await commands.clock(shard)).now_ms - STALE_MS;
-      const waiting = await commands.outbox(shard, before_ms);
-      const relayed = await Promise.allSettled(
-        waiting.map(({ sale_id }) => relayOne({ id: sale_id, shard }, before_ms)),
-      );
+      const { now_ms } = await commands.clock(shard);
+      const stale = await commands.outbox(shard, now_ms - STALE_MS);
+      const ahead = await commands.outboxAfter(shard, now_ms + RESERVATION_AHEAD_MS);
+      const waiting = [...stale.map(({ sale_id }) => sale_id), ...ahead];
+      const relayed = await Promise.allSettled(waiting.map((id) => relayOne({ id, shard }, now_ms)));
       const failed = relayed.filter((outcome) => outcome.status === 'rejected');
       for (const { reason } of failed) log.warn({ err: reason as unknown }, 'could not relay a sale in this round');
       // So that another process has a try: what keeps this one from relaying may be its own.

@@ -216,6 +216,15 @@ test('a process is stuck where an order is late that no job is there for; not wh
   expect(process.stuckIn(STUCK_AFTER_MS)).toEqual([0]);
 });
 
+test('a process is stuck where the oldest order stays one of before Redis’s clock was set back', async () => {
+  const sale = await context.openSale();
+  const process = startConsumers(openQueue());
+  const [first] = await admitAll(context, sale, ['from-the-future']);
+  await context.redis.zincrby(context.keys.sale(sale).reservedAt, 30_000, first!);
+  await context.commands.noteOldest(sale);
+  expect([await process.look(), await process.look()]).toEqual([false, true]);
+});
+
 test('jobs to take are those that wait and those whose delay is over; of a paused queue there are none', async () => {
   const queue = openQueue();
   const add = (jobId: string, delay = 0) =>

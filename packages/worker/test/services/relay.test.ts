@@ -136,3 +136,19 @@ test('fresh reservations are left to their jobs', async () => {
   expect(await queue.getJobCountByTypes('waiting', 'delayed', 'active')).toBe(0);
   expect(await relayed()).toBe(0);
 });
+
+test('a reservation from the future, as a step back of Redis’s clock leaves it, is relayed at once; not one that is ahead by a moment', async () => {
+  const { context, queue, rounds, relayed, age } = await openRelay();
+  const [behind, moment] = [await context.openSale(), await context.openSale()];
+  const lost = await admitAll(context, behind, shoppers(2, 'lost'), 'job-lost');
+  await age(behind, lost, -30_000);
+  // Sold after the step: the sale's oldest is of before.
+  await admitAll(context, behind, shoppers(2, 'fresh'), 'job-fresh');
+  await age(moment, await admitAll(context, moment, ['a'], 'job-moment'), -500);
+
+  await rounds.round(GOING_ON);
+
+  const jobs = await queue.getWaiting();
+  expect(jobs.map(({ id, data }) => [id, data.order_nos.toSorted()])).toEqual([['job-lost', lost.toSorted()]]);
+  expect(await relayed()).toBe(1);
+});

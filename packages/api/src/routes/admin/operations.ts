@@ -139,7 +139,7 @@ export const operationRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps
     const { now_ms } = await commands.clock(sale.shard);
     const relayed =
       audit.verdict === 'late'
-        ? await relaySale({ commands, queue: operatorQueues.of }, sale, now_ms - RESERVATION_LATE_MS)
+        ? await relaySale({ commands, queue: operatorQueues.of }, sale, now_ms, RESERVATION_LATE_MS)
         : [];
     return { ...audit, repaired: drifts || relayed.length > 0 };
   });
