@@ -152,6 +152,8 @@ export async function fuzz({ service, credentials, random, requests, progress }:
     }
     await quiet();
     for (const sale of await state.unbalancedSales()) findings.add(`units do not add up: ${sale}`);
+    const drifts = await service.drifts();
+    if (drifts > 0) findings.add('the auditor found sales to drift', `${drifts} times`);
     for (const crash of service.crashes) findings.add(`the service did not survive: ${crash}`);
     findings.addRareSuccesses();
     return findings;

@@ -66,7 +66,8 @@ export async function runEventfulSale(service: WatchedService, tell: (line: stri
        SELECT shard, 'by SQL', price_cents, stock, 10, start_time, end_time, created_at FROM products WHERE id = ?`,
       [sale.id],
     );
-    await delay(6_000);
+    // Longer than the pause between two rounds of the auditor.
+    await delay(12_000);
   } finally {
     await crowd.stop();
   }

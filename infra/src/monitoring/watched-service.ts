@@ -74,7 +74,6 @@ export async function startWatched(
     ADMIN_TOKEN: OPERATOR_TOKEN,
     // So short that orders expire while somebody watches.
     PAYMENT_TIMEOUT_SECONDS: '3',
-    AUDIT_INTERVAL_MS: '1500',
     EVENT_LOOP_DELAY_MAX_MS: '60000',
     RATE_LIMIT_GLOBAL_CAPACITY: '1000000',
     RATE_LIMIT_GLOBAL_PER_SECOND: '1000000',

@@ -14,6 +14,7 @@ const OTHERS = new Map([
   ['PROMETHEUS_URL', 'Grafana'],
   ['SITE_ADDRESS', 'Caddy'],
   ['NAME_FILE', 'any setting'],
+  ['SHARD_BACKLOG_MAX', 'a setting on the day of the measurements'],
   ['ORDER_NO', 'an argument'],
   ['ACCESS_TOKEN', 'a variable of an example'],
   ['IS_NOT_PAID_FOR', 'a condition of SQL in the code'],

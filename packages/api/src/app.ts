@@ -54,13 +54,13 @@ export interface App {
 
 /** Builds the HTTP app on open connections. It listens nowhere yet: tests `inject` into it. */
 export async function buildApp(deps: AppDeps): Promise<App> {
-  const { config, log, metrics, db } = deps;
+  const { config, log, metrics, db, bounds = {} } = deps;
   const loggerInstance: FastifyBaseLogger = log;
   const server = fastify({
     loggerInstance,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     genReqId: requestIds(),
-    ...edgeOptions(config),
+    ...edgeOptions(config, bounds),
     // A request on an open connection is still answered while the process drains.
     return503OnClosing: false,
   })
@@ -74,11 +74,11 @@ export async function buildApp(deps: AppDeps): Promise<App> {
     return { ready: seen && !draining, ...answering };
   };
 
-  const catalog = new Catalog(db, config.PRODUCT_CACHE_MS);
+  const catalog = new Catalog(db, bounds.productCacheMs);
   const orders = new OrderReader({ ...deps, catalog });
-  const settlements = new Settlements({ ...deps, waiters_max: config.POLL_WAITERS_MAX });
+  const settlements = new Settlements({ ...deps, waitersMax: bounds.pollWaitersMax });
   const outcomes = new OutcomeCounts(deps.commands, log);
-  const admissions = new Admissions(deps);
+  const admissions = new Admissions({ ...deps, waitingMax: bounds.buysWaitingMax });
   const pressure = new Pressure(deps);
   const secrets = new TokenSecrets(deps);
   const operatorQueues = openOrderQueues({ connection: deps.operatorRedis, keys: deps.keys, log });
@@ -126,13 +126,13 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   await server.register(health, { readiness });
   await server.register(addressLimit, { config });
   await server.register(identity, { config, denyList, log, metrics });
-  await server.register(operators, { config });
+  await server.register(operators, { config, failures: bounds.operatorFailures });
   await server.register(async (shoppers) => {
     shoppers.addHook('onRequest', (request, reply, done) => {
       if (denyList.deniesAddress(request.address)) reply.refuse('forbidden');
       else done();
     });
-    await shoppers.register(productRoutes, { ...deps, catalog });
+    await shoppers.register(productRoutes, { ...deps, catalog, cacheMs: bounds.productCacheMs });
     await shoppers.register(seckillRoutes, { ...deps, catalog, admissions, outcomes, orders, pressure });
     await shoppers.register(orderRoutes, { ...deps, orders, settlements });
     await shoppers.register(devRoutes, { config });

@@ -3,6 +3,7 @@ import type { Config } from '@flash-sale/shared/config/config.ts';
 import type { Db } from '@flash-sale/shared/db/client.ts';
 import type { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
 import type { PaymentProvider } from '@flash-sale/shared/payment/provider.ts';
+import type { BucketLimit } from '@flash-sale/shared/domain/bucket.ts';
 import type { SeckillTokens } from '@flash-sale/shared/domain/seckill-token.ts';
 import type { WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
 import type { RedisClient } from '@flash-sale/shared/redis/client.ts';
@@ -12,6 +13,20 @@ import type { Keys } from '@flash-sale/shared/redis/keys.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import type { Tracing } from '@flash-sale/shared/telemetry/tracing.ts';
+
+/**
+ * Bounds that no operator has a reason to turn. Each default is a constant beside the code that keeps it; tests pass
+ * others.
+ */
+export interface AppBounds {
+  readonly headersTimeoutMs?: number;
+  readonly requestTimeoutMs?: number;
+  readonly buysWaitingMax?: number;
+  readonly pollWaitersMax?: number;
+  readonly productCacheMs?: number;
+  readonly challengesRaisePerSecond?: number;
+  readonly operatorFailures?: BucketLimit;
+}
 
 /** What the app is built from. `main` makes the real ones; whoever made them closes them. */
 export interface AppDeps {
@@ -37,4 +52,5 @@ export interface AppDeps {
   readonly clock: (shard: number) => RedisClock;
   /** The queue of a shard. */
   readonly queue: (shard: number) => Queue<WriteOrdersJob>;
+  readonly bounds?: AppBounds;
 }

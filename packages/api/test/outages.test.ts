@@ -152,8 +152,8 @@ describe('while Redis is away', () => {
     }
   });
 
-  it('sheds buys beyond ADMISSION_WAITING_MAX at once, before any effect', async () => {
-    const narrow = await openApp(context, { ADMISSION_WAITING_MAX: '2' });
+  it('sheds a buy at once if too many wait, before any effect', async () => {
+    const narrow = await openApp(context, {}, { bounds: { buysWaitingMax: 2 } });
     const shoppers = ['w1', 'w2', 'w3', 'w4'];
     const tokens = await Promise.all(shoppers.map((shopper) => narrow.tokenOf(sale, shopper)));
     redis.freeze();

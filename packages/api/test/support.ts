@@ -26,7 +26,7 @@ import type { PrivateServer } from '../../../infra/src/services/private-server.t
 import { startRedis } from '../../../infra/src/services/redis.ts';
 import { buildApp, type App } from '../src/app.ts';
 import { openSeckillTokens } from '../src/tokens/token-secrets.ts';
-import type { AppDeps } from '../src/deps.ts';
+import type { AppBounds, AppDeps } from '../src/deps.ts';
 import { openTestContext, type TestContext } from '../../shared/test/support.ts';
 
 export { openTestContext, type TestContext };
@@ -42,14 +42,14 @@ export const API_ENV = {
   NODE_ENV: 'test',
   ADMIN_TOKEN: OPERATOR_TOKEN,
   TOKEN_SECRETS: TOKEN_SECRET,
-  PRODUCT_CACHE_MS: '0',
   EVENT_LOOP_DELAY_MAX_MS: '60000',
   RATE_LIMIT_GLOBAL_CAPACITY: '1000000',
   RATE_LIMIT_GLOBAL_PER_SECOND: '1000000',
   RATE_LIMIT_USER_CAPACITY: '1000',
   RATE_LIMIT_USER_PER_SECOND: '1000',
-  OPERATOR_FAILURES_CAPACITY: '10000',
 } as const;
+/** The same for what is no setting. */
+const API_BOUNDS: AppBounds = { productCacheMs: 0, operatorFailures: { capacity: 10_000, per_second: 1 } };
 
 /** The real app on the servers of a context, for `inject`. */
 export interface TestApp extends App {
@@ -66,12 +66,12 @@ export interface TestApp extends App {
 
 /**
  * Builds the app as `main` does, from real connections to the context's servers; `env` changes its settings, `parts` what it is made
- * from.
+ * from, its bounds included.
  */
 export async function openApp(
   context: TestContext,
   env: Readonly<Record<string, string>> = {},
-  parts: Partial<Pick<AppDeps, 'provider'>> = {},
+  parts: Partial<Pick<AppDeps, 'provider' | 'bounds'>> = {},
 ): Promise<TestApp> {
   const config = loadConfig({ ...API_ENV, ...context.env, ...env });
   const connect = (use: ConnectionUse): RedisClient => connectRedis(config, use).on('error', () => undefined);
@@ -109,6 +109,7 @@ export async function openApp(
     provider: parts.provider ?? (await choosePaymentProvider(config, { db, log: context.log, metrics })),
     clock: () => clock,
     queue: () => queue,
+    bounds: { ...API_BOUNDS, ...parts.bounds },
   };
   const app = await buildApp(deps);
   await clock.settled(5_000);

@@ -89,7 +89,7 @@ await startOrExit(async () => {
   const provider = await choosePaymentProvider(config, { db, log, metrics });
   const saleTransactions = new SaleTransactions({ db, commands, log, order_events });
   const sales = new SaleList(db, log);
-  const progress = new Progress(config.WORKER_STUCK_AFTER_SECONDS * 1_000);
+  const progress = new Progress();
   const processName = `${hostname()}:${process.pid}:${randomUUID()}`;
   const servicesOf = (shard: number) => {
     const ofShard = { commands, db: ledger, sales: sales.of(shard), shard, log, metrics };
@@ -97,14 +97,8 @@ await startOrExit(async () => {
       relay({ ...ofShard, queue: queues.of }),
       warmUp(ofShard),
       returns(ofShard),
-      auditor({
-        ...ofShard,
-        redis,
-        keys,
-        interval_ms: config.AUDIT_INTERVAL_MS,
-        sales_shown_max: config.METRICS_SALES_MAX,
-      }),
-      figures({ ...ofShard, db, queue: queues.of, sales_shown_max: config.METRICS_SALES_MAX }),
+      auditor({ ...ofShard, redis, keys }),
+      figures({ ...ofShard, db, queue: queues.of }),
       cleanUp(ofShard),
     ];
     const leads = leadsInRedis(commands, shard);
@@ -139,7 +133,7 @@ await startOrExit(async () => {
     services.push(ledByLedger(orderEventsWithoutReceiver(delivery)));
   } else {
     const receiver = httpReceiver(config.EVENTS_URL, config);
-    services.push(ledByLedger(orderEvents({ ...delivery, receiver, concurrency: config.EVENTS_CONCURRENCY })));
+    services.push(ledByLedger(orderEvents({ ...delivery, receiver })));
   }
   if (config.RETENTION_DAYS !== undefined && config.ARCHIVE_DIR !== undefined) {
     const target = { folder: config.ARCHIVE_DIR, db_name: config.DB_NAME };

@@ -25,6 +25,7 @@ import { SOON } from './soon.ts';
  */
 const RECOVERY = { timeout: 15_000, interval: 20 };
 const TEST_MS_MAX = 90_000;
+const JUMPING = new URL('jumping-clock.ts', import.meta.url).pathname;
 
 /** A context of the test's own, since processes do whatever work they find in theirs. */
 async function openWorld(env: Readonly<Record<string, string>> = {}) {
@@ -246,15 +247,19 @@ test('a worker process is ready while both servers answer, and counts what it wr
 });
 
 test('a worker process that is done with no job while others wait says so at /healthz, until it goes on', async () => {
-  const { context, buy } = await openWorld({ WORKER_CONCURRENCY: '1', WORKER_STUCK_AFTER_SECONDS: '1' });
+  const { context, buy } = await openWorld({ WORKER_CONCURRENCY: '1' });
   const sale = await context.openSale();
   const letGo = await holdUpOrdersOf(context.config, sale, shoppers(1));
-  const worker = await startWorker(context.env);
+  const worker = await startWorker({ ...context.env, NODE_OPTIONS: `--import ${JUMPING}` });
   expect(await statusOf(worker, '/healthz')).toBe(200);
   await buy(sale, shoppers(1), 'job-held-up');
   await buy(sale, shoppers(1, 'later'), 'job-behind-it');
 
-  const healthz = async () => (await fetch(`http://127.0.0.1:${worker.ops_port}/healthz`)).json();
+  const healthz = async () => {
+    // A minute passes at each look.
+    worker.kill('SIGUSR2');
+    return (await fetch(`http://127.0.0.1:${worker.ops_port}/healthz`)).json();
+  };
   await expect.poll(healthz, SOON).toEqual({ status: 'stuck', shards: [0] });
   await letGo();
 

@@ -21,11 +21,13 @@ type AdmissionConfig = Pick<
   | 'RATE_LIMIT_USER_CAPACITY'
   | 'RATE_LIMIT_USER_PER_SECOND'
   | 'ADMISSION_BATCH_MAX'
-  | 'ADMISSION_CALLS_MAX'
-  | 'ADMISSION_WAITING_MAX'
   | 'BACKLOG_MAX'
-  | 'SHARD_BACKLOG_MAX'
 >;
+
+/** Buys that wait for their micro-batch in this process. One more is shed. */
+const WAITING_MAX = 10_000;
+/** Orders of all sales of a shard that wait for the ledger. One sale may have as many as `BACKLOG_MAX` says, also if that is more. */
+const SHARD_BACKLOG_MAX = 1_000_000;
 
 export interface AdmissionsDeps {
   readonly config: AdmissionConfig;
@@ -37,6 +39,8 @@ export interface AdmissionsDeps {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly tracing?: Tracing | undefined;
+  /** Buys that wait at once. Tests make it small. */
+  readonly waitingMax?: number | undefined;
 }
 
 /** A buy that passed every check that needs no I/O. */
@@ -49,11 +53,11 @@ interface WaitingBuy extends AdmitItem {
   readonly decide: (decision: Decision) => void;
 }
 
-/** The buys of one sale: those that wait, and how many calls are in flight. */
+/** The buys of one sale: those that wait, and whether a call is in flight. */
 interface Line {
   readonly sale: Sale;
   readonly waiting: WaitingBuy[];
-  calls: number;
+  isCalling: boolean;
 }
 
 /**
@@ -66,10 +70,12 @@ export class Admissions {
   readonly #faults = new FaultLog();
   readonly #limits: AdmitCall['limits'];
   readonly #lines = new Map<number, Line>();
+  readonly #waitingMax: number;
   #waiting = 0;
 
   constructor(deps: AdmissionsDeps) {
-    const { config } = deps;
+    const { config, waitingMax = WAITING_MAX } = deps;
+    this.#waitingMax = waitingMax;
     this.#deps = deps;
     deps.metrics.admission_waiting.ask({}, () => this.#waiting);
     // Each shard has its share of the global bucket; a shopper's bucket is whole in each.
@@ -84,12 +90,12 @@ export class Admissions {
   /** Decides a buy. Never rejects: where Redis does not answer, the decision is `unavailable`. */
   admit(sale: Sale, buy: Buy): Promise<Decision> {
     const order_no = newOrderNumber(sale, this.#deps.clock(sale.shard).now_ms());
-    if (this.#waiting >= this.#deps.config.ADMISSION_WAITING_MAX) {
+    if (this.#waiting >= this.#waitingMax) {
       return Promise.resolve({ outcome: 'overloaded', order_no });
     }
     let line = this.#lines.get(sale.id);
     if (line === undefined) {
-      line = { sale, waiting: [], calls: 0 };
+      line = { sale, waiting: [], isCalling: false };
       this.#lines.set(sale.id, line);
     }
     const { user_id, token, request_id, traceparent } = buy;
@@ -101,21 +107,20 @@ export class Admissions {
     return decision;
   }
 
-  /** Sends the next micro-batch unless enough calls are in flight. */
+  /** Sends the next micro-batch unless a call is in flight. */
   #send(line: Line): void {
-    const { ADMISSION_CALLS_MAX, ADMISSION_BATCH_MAX } = this.#deps.config;
-    if (line.calls >= ADMISSION_CALLS_MAX) return;
+    if (line.isCalling) return;
     if (line.waiting.length === 0) {
-      if (line.calls === 0) this.#lines.delete(line.sale.id);
+      this.#lines.delete(line.sale.id);
       return;
     }
-    const batch = line.waiting.splice(0, ADMISSION_BATCH_MAX);
+    const batch = line.waiting.splice(0, this.#deps.config.ADMISSION_BATCH_MAX);
     this.#waiting -= batch.length;
-    line.calls += 1;
+    line.isCalling = true;
     this.#deps.metrics.admission_calls.inc();
     const attributes = { 'seckill.sale': line.sale.id };
     void inBatchSpan(this.#deps.tracing, 'admit', batch, attributes, () => this.#decide(line, batch)).finally(() => {
-      line.calls -= 1;
+      line.isCalling = false;
       this.#deps.metrics.admission_calls.dec();
       this.#send(line);
     });
@@ -132,7 +137,7 @@ export class Admissions {
       deadline_ms: now_ms + config.REDIS_TIMEOUT_MS,
       job_id,
       backlog_max: config.BACKLOG_MAX,
-      shard_backlog_max: config.SHARD_BACKLOG_MAX,
+      shard_backlog_max: Math.max(SHARD_BACKLOG_MAX, config.BACKLOG_MAX),
       limits: this.#limits,
     };
     metrics.admission_batch.observe(batch.length);

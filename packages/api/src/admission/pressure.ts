@@ -6,11 +6,13 @@ import { readServerInfo } from '@flash-sale/shared/redis/server-info.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
 
+/** The share of Redis's `maxmemory` from which seckill tokens and buys are shed. */
+const REDIS_MEMORY_SHARE_MAX = 0.8;
 const LOOK_MS = 500;
 const RESOLUTION_MS = 10;
 
 export interface PressureDeps {
-  readonly config: Pick<Config, 'EVENT_LOOP_DELAY_MAX_MS' | 'REDIS_MEMORY_MAX_PERCENT'>;
+  readonly config: Pick<Config, 'EVENT_LOOP_DELAY_MAX_MS'>;
   readonly redis: RedisClient;
   readonly log: Logger;
   readonly metrics: Pick<Metrics, 'shedding'>;
@@ -62,9 +64,9 @@ export class Pressure {
   async #redisIsFull(): Promise<boolean> {
     try {
       const servers = await readServerInfo(this.#deps.redis);
-      const share = this.#deps.config.REDIS_MEMORY_MAX_PERCENT / 100;
       return servers.some(
-        (server) => server.maxmemory_bytes > 0 && server.used_memory_bytes > share * server.maxmemory_bytes,
+        (server) =>
+          server.maxmemory_bytes > 0 && server.used_memory_bytes > REDIS_MEMORY_SHARE_MAX * server.maxmemory_bytes,
       );
     } catch {
       // Away: the calls themselves say so.

@@ -3,6 +3,8 @@ import type { Sale } from '@flash-sale/shared/domain/sale.ts';
 import type { Db } from '@flash-sale/shared/db/client.ts';
 import { findSale, listSales } from '@flash-sale/shared/db/products.ts';
 
+/** How long an answer about products is reused: a list of sales here, a product in its route. */
+export const PRODUCT_CACHE_MS = 200;
 const SALES_MAX = 10_000;
 const SALE_FRESH_MS = 1_000;
 const LISTS_MAX = 1_000;
@@ -28,7 +30,7 @@ export class Catalog {
   readonly #lists: LRUCache<string, readonly Sale[]>;
   #failure: { readonly error: unknown; readonly atMs: number } | undefined;
 
-  constructor(db: Db, list_fresh_ms: number) {
+  constructor(db: Db, listFreshMs = PRODUCT_CACHE_MS) {
     this.#sales = new LRUCache<number, Sale | typeof GONE>({
       max: SALES_MAX,
       ttl: SALE_FRESH_MS,
@@ -42,7 +44,7 @@ export class Catalog {
     });
     this.#lists = new LRUCache<string, readonly Sale[]>({
       max: LISTS_MAX,
-      ttl: Math.max(1, list_fresh_ms),
+      ttl: Math.max(1, listFreshMs),
       fetchMethod: async (key, last) => {
         const [limit, before] = key.split(':');
         try {

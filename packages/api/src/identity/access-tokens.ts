@@ -14,7 +14,6 @@ export type AccessTokenConfig = Pick<
   | 'JWT_AUDIENCE'
   | 'JWT_AUDIENCE_CLAIM'
   | 'JWT_SUBJECT_CLAIM'
-  | 'JWT_CLOCK_TOLERANCE_SECONDS'
 >;
 
 /** What is wrong with an access token; a label of the metrics. */
@@ -44,6 +43,8 @@ export class TokenRefused extends Error {
   }
 }
 
+/** How far the clock of the issuer may differ from this machine's. */
+const CLOCK_TOLERANCE_SECONDS = 30;
 const VERIFIED_MAX = 50_000;
 /** Bounds the memory of those that are remembered, which may be long. */
 const VERIFIED_CHARACTERS_MAX = 32_000_000;
@@ -60,7 +61,6 @@ export class AccessTokens {
   readonly #subjectClaim: string;
   /** Checked here only if it is another claim than jose checks. */
   readonly #audience: { readonly claim: string; readonly accepted: readonly string[] } | undefined;
-  readonly #toleranceMs: number;
   readonly #verify: (token: string) => Promise<JWTPayload>;
   readonly #verified = new LRUCache<string, string>({
     max: VERIFIED_MAX,
@@ -75,11 +75,10 @@ export class AccessTokens {
     const claim = config.JWT_AUDIENCE_CLAIM;
     this.#subjectClaim = config.JWT_SUBJECT_CLAIM;
     this.#audience = audience === undefined || claim === 'aud' ? undefined : { claim, accepted: audience };
-    this.#toleranceMs = config.JWT_CLOCK_TOLERANCE_SECONDS * 1_000;
     const options: JWTVerifyOptions = {
       algorithms: [keySet === undefined ? 'HS256' : config.JWT_ALGORITHM],
       requiredClaims: ['exp'],
-      clockTolerance: config.JWT_CLOCK_TOLERANCE_SECONDS,
+      clockTolerance: CLOCK_TOLERANCE_SECONDS,
       ...(issuer === undefined ? {} : { issuer }),
       ...(audience === undefined || claim !== 'aud' ? {} : { audience }),
     };
@@ -109,7 +108,7 @@ export class AccessTokens {
         `The subject (${this.#subjectClaim}) of the access token is not a shopper's id`,
       );
     }
-    const lifeMs = Math.min(VERIFIED_MS, payload.exp! * 1_000 + this.#toleranceMs - Date.now());
+    const lifeMs = Math.min(VERIFIED_MS, payload.exp! * 1_000 + CLOCK_TOLERANCE_SECONDS * 1_000 - Date.now());
     if (lifeMs > 0) this.#verified.set(token, subject, { ttl: lifeMs });
     return subject;
   }

@@ -4,10 +4,12 @@ import type { Challenge, Payload } from 'altcha-lib/types';
 import type { Config } from '@flash-sale/shared/config/config.ts';
 import type { SeckillClaim, SeckillTokens } from '@flash-sale/shared/domain/seckill-token.ts';
 
-type ChallengeConfig = Pick<Config, 'CHALLENGE_BITS' | 'CHALLENGE_RAISE_PER_SECOND'>;
+type ChallengeConfig = Pick<Config, 'CHALLENGE_BITS'>;
 
 /** Long enough for a slow phone. */
 const LIFE_MS = 120_000;
+/** Challenges per second in this process from which the work grows: one bit for each doubling. */
+const RAISE_PER_SECOND = 500;
 const RAISE_BITS_MAX = 6;
 const HEX_DIGIT_BITS = 4;
 const WINDOW_MS = 1_000;
@@ -28,10 +30,12 @@ export interface SolvedChallenge {
 export class Challenges {
   readonly #config: ChallengeConfig;
   readonly #tokens: SeckillTokens;
+  readonly #raisePerSecond: number;
   #window = { began_ms: 0, count: 0, bits: 0 };
 
-  constructor(config: ChallengeConfig, tokens: SeckillTokens) {
+  constructor(config: ChallengeConfig, tokens: SeckillTokens, raisePerSecond = RAISE_PER_SECOND) {
     this.#config = config;
+    this.#raisePerSecond = raisePerSecond;
     this.#tokens = tokens;
   }
 
@@ -83,7 +87,7 @@ export class Challenges {
     const age_ms = now_ms - this.#window.began_ms;
     if (age_ms >= WINDOW_MS) {
       const per_second = (this.#window.count * 1_000) / age_ms;
-      const doublings = Math.ceil(Math.log2(per_second / this.#config.CHALLENGE_RAISE_PER_SECOND));
+      const doublings = Math.ceil(Math.log2(per_second / this.#raisePerSecond));
       this.#window = { began_ms: now_ms, count: 0, bits: Math.min(RAISE_BITS_MAX, Math.max(0, doublings)) };
     }
     this.#window.count += 1;

@@ -11,13 +11,16 @@ const LOOK_AGAIN_MS = 1_000;
  * then reading once a second has to do.
  */
 const SUBSCRIBED_MS_MAX = 100;
+/** Long polls that one process keeps open. One more is answered at once. */
+const WAITERS_MAX = 10_000;
 
 export interface SettlementsDeps {
   /** A connection of its own: a subscriber can do nothing else. */
   readonly subscriber: RedisClient;
   readonly keys: Keys;
   readonly metrics: Metrics;
-  readonly waiters_max: number;
+  /** Long polls open at once. Tests make it small. */
+  readonly waitersMax?: number | undefined;
 }
 
 /** One waiting poll. News that comes while it reads is kept until it waits again. */
@@ -91,7 +94,7 @@ export class Settlements {
     },
   ): Promise<Reading> {
     const { wait_ms, gone, read, done } = options;
-    if (this.#waiting >= this.#deps.waiters_max) return read();
+    if (this.#waiting >= (this.#deps.waitersMax ?? WAITERS_MAX)) return read();
     const until_ms = performance.now() + wait_ms;
     const listener = new Listener();
     const tell = () => listener.tell();

@@ -2,6 +2,7 @@ import type { FastifyHttpOptions, FastifyInstance } from 'fastify';
 import type { Server } from 'node:http';
 import type { Config } from '@flash-sale/shared/config/config.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
+import type { AppBounds } from '../deps.ts';
 import { PATH_PART_LENGTH_MAX } from '../routes/fields.ts';
 import { withoutBasePath } from './base-path.ts';
 import { refuseUnread, refuseUnrouted } from './problems.ts';
@@ -12,33 +13,30 @@ const BODY_BYTES_MAX = 16_384;
 /** How often Node.js looks for requests that are late; a limit shorter than this is looked for as often as it is long. */
 const LATE_CHECK_MS = 500;
 const SAID_AGAIN_MS = 10_000;
+/** A request whose headers take longer to arrive is cut off. */
+const HEADERS_TIMEOUT_MS = 5_000;
+/** A request that takes longer to arrive as a whole is cut off. */
+const REQUEST_TIMEOUT_MS = 10_000;
+/** A connection on which nothing moves within a request is cut off. It is longer than a long poll. */
+const IDLE_TIMEOUT_MS = 60_000;
+const HEADER_BYTES_MAX = 16_384;
 
-type EdgeConfig = Pick<
-  Config,
-  | 'HEADERS_TIMEOUT_MS'
-  | 'REQUEST_TIMEOUT_MS'
-  | 'KEEP_ALIVE_TIMEOUT_MS'
-  | 'IDLE_TIMEOUT_MS'
-  | 'HEADER_BYTES_MAX'
-  | 'CONNECTIONS_MAX'
-  | 'TRUSTED_PROXIES'
-  | 'PUBLIC_URL'
->;
+type EdgeConfig = Pick<Config, 'KEEP_ALIVE_TIMEOUT_MS' | 'TRUSTED_PROXIES' | 'PUBLIC_URL'>;
 
 /** The limits of everything that a client may send, or may take its time for, before a route sees it. */
-export function edgeOptions(config: EdgeConfig) {
-  const { HEADERS_TIMEOUT_MS, REQUEST_TIMEOUT_MS, KEEP_ALIVE_TIMEOUT_MS, IDLE_TIMEOUT_MS } = config;
+export function edgeOptions(config: EdgeConfig, bounds: AppBounds) {
+  const { headersTimeoutMs = HEADERS_TIMEOUT_MS, requestTimeoutMs = REQUEST_TIMEOUT_MS } = bounds;
   return {
     bodyLimit: BODY_BYTES_MAX,
     routerOptions: { maxParamLength: PATH_PART_LENGTH_MAX },
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    requestTimeout: requestTimeoutMs,
+    keepAliveTimeout: config.KEEP_ALIVE_TIMEOUT_MS,
     connectionTimeout: IDLE_TIMEOUT_MS,
     http: {
-      headersTimeout: HEADERS_TIMEOUT_MS,
+      headersTimeout: headersTimeoutMs,
       // The runtime looks twice a minute by default, and a slow request would live as long whatever its limit.
-      connectionsCheckingInterval: Math.min(LATE_CHECK_MS, HEADERS_TIMEOUT_MS),
-      maxHeaderSize: config.HEADER_BYTES_MAX,
+      connectionsCheckingInterval: Math.min(LATE_CHECK_MS, headersTimeoutMs),
+      maxHeaderSize: HEADER_BYTES_MAX,
     },
     rewriteUrl: withoutBasePath(config),
     onProtoPoisoning: 'error',

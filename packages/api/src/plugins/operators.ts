@@ -3,6 +3,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { Config } from '@flash-sale/shared/config/config.ts';
+import type { BucketLimit } from '@flash-sale/shared/domain/bucket.ts';
 import { Refusal } from '@flash-sale/shared/domain/errors.ts';
 import {
   isOperatorName,
@@ -29,10 +30,10 @@ declare module 'fastify' {
   }
 }
 
-type OperatorsConfig = Pick<
-  Config,
-  'ADMIN_TOKEN' | 'VIEWER_TOKEN' | 'OPERATOR_FAILURES_CAPACITY' | 'OPERATOR_FAILURES_PER_MINUTE'
->;
+type OperatorsConfig = Pick<Config, 'ADMIN_TOKEN' | 'VIEWER_TOKEN'>;
+
+/** Wrong operator tokens that an address may send: 10 in a row, then 10 a minute. */
+const FAILURES: BucketLimit = { capacity: 10, per_second: 10 / 60 };
 
 /** Basic, so that a browser asks; a bearer is taken as well. */
 const CHALLENGE = { 'www-authenticate': 'Basic realm="operators", charset="UTF-8"' };
@@ -41,17 +42,13 @@ const READING = new Set(['GET', 'HEAD']);
 const digest = (token: string | Buffer): Buffer => createHash('sha256').update(token).digest();
 
 /** Who may make operators' calls. Without an operator token nobody may. */
-export const operators = fp<{ readonly config: OperatorsConfig }>(
-  (app, { config }, done) => {
+export const operators = fp<{ readonly config: OperatorsConfig; readonly failures?: BucketLimit | undefined }>(
+  (app, { config, failures: failureLimit = FAILURES }, done) => {
     const known = (['admin', 'viewer'] as const).flatMap((role) => {
       const token = role === 'admin' ? config.ADMIN_TOKEN : config.VIEWER_TOKEN;
       return token === undefined ? [] : [{ role, digest: digest(token) }];
     });
-    const failures = new AddressLimit({
-      policy: 'operator',
-      capacity: config.OPERATOR_FAILURES_CAPACITY,
-      per_second: config.OPERATOR_FAILURES_PER_MINUTE / 60,
-    });
+    const failures = new AddressLimit({ policy: 'operator', ...failureLimit });
 
     /** Nobody learns from an answer, or how long it takes, how near a guess was; nor whether it was right once too many were wrong. */
     const operatorOf = ({ address, headers, log }: FastifyRequest): Operator => {

@@ -5,7 +5,7 @@ import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
 import { Pressure } from '../../src/admission/pressure.ts';
 
-const QUIET = { EVENT_LOOP_DELAY_MAX_MS: 60_000, REDIS_MEMORY_MAX_PERCENT: 80 };
+const QUIET = { EVENT_LOOP_DELAY_MAX_MS: 60_000 };
 
 let context: TestContext;
 const metrics = createMetrics('api');

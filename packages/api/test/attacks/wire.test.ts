@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { AppBounds } from '../../src/deps.ts';
 import { openApp, openTestContext, type TestApp, type TestContext } from '../support.ts';
 import { answersIn, connectRaw, listen } from './raw-connection.ts';
 
-const TIMEOUTS = { HEADERS_TIMEOUT_MS: '200', REQUEST_TIMEOUT_MS: '400', KEEP_ALIVE_TIMEOUT_MS: '300' };
+const SHORT = { headersTimeoutMs: 200, requestTimeoutMs: 400 };
 
 let context: TestContext;
 let app: TestApp;
@@ -14,17 +15,19 @@ beforeAll(async () => {
 afterEach(() => app.close());
 afterAll(() => context.close());
 
-async function serve(env: Record<string, string> = {}): Promise<number> {
-  app = await openApp(context, env);
+async function serve(env: Record<string, string> = {}, bounds: AppBounds = {}): Promise<number> {
+  app = await openApp(context, env, { bounds });
   return listen(app);
 }
+
+const serveBriefly = () => serve({ KEEP_ALIVE_TIMEOUT_MS: '300' }, SHORT);
 
 const HEAD = 'POST /api/v1/seckill/token HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n';
 const HEALTH = 'GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n';
 
 describe('slowness', () => {
   it('slow headers: a request whose headers do not end is cut off', async () => {
-    const connection = await connectRaw(await serve(TIMEOUTS));
+    const connection = await connectRaw(await serveBriefly());
     connection.send('GET /healthz HTTP/1.1\r\nhost: a\r\n');
     expect(answersIn(await connection.closed)).toEqual([
       { status: 400, head: expect.stringContaining('problem+json') },
@@ -32,7 +35,7 @@ describe('slowness', () => {
   });
 
   it('headers that trickle: a line now and then does not buy more time', async () => {
-    const connection = await connectRaw(await serve(TIMEOUTS));
+    const connection = await connectRaw(await serveBriefly());
     connection.send('GET /healthz HTTP/1.1\r\nhost: a\r\n');
     const trickle = setInterval(() => connection.send('x: y\r\n'), 20);
     try {
@@ -43,13 +46,13 @@ describe('slowness', () => {
   });
 
   it('a slow body: a request whose body does not come is cut off', async () => {
-    const connection = await connectRaw(await serve(TIMEOUTS));
+    const connection = await connectRaw(await serveBriefly());
     connection.send(`${HEAD}content-length: 50\r\n\r\n{"user_id":`);
     expect(answersIn(await connection.closed).map(({ status }) => status)).toEqual([400]);
   });
 
   it('a body that trickles: a byte now and then does not buy more time', async () => {
-    const connection = await connectRaw(await serve(TIMEOUTS));
+    const connection = await connectRaw(await serveBriefly());
     connection.send(`${HEAD}content-length: 4000\r\n\r\n`);
     const trickle = setInterval(() => connection.send(' '), 20);
     try {
@@ -60,7 +63,7 @@ describe('slowness', () => {
   });
 
   it('a connection that says nothing after its request is closed, and one that says nothing at all', async () => {
-    const port = await serve(TIMEOUTS);
+    const port = await serveBriefly();
     const [used, silent] = [await connectRaw(port), await connectRaw(port)];
     used.send(HEALTH);
     expect(answersIn(await used.closed).map(({ status }) => status)).toEqual([200]);
@@ -76,7 +79,7 @@ describe('slowness', () => {
   });
 
   it('does not hit a long poll, which waits longer than a request may take to come', async () => {
-    const port = await serve(TIMEOUTS);
+    const port = await serveBriefly();
     const sale = await context.openSale();
     const orderNo = await app.win(sale, 'patient');
     const connection = await connectRaw(port);
@@ -126,7 +129,7 @@ describe('request smuggling', () => {
     ['a null byte in a header', `${HEAD}x: a\0b\r\ncontent-length: 2\r\n\r\n{}${SMUGGLED}`],
     ['no host', `GET /healthz HTTP/1.1\r\n\r\n${SMUGGLED}`],
   ])('by %s: the second request is not answered', async (_what, sent) => {
-    const connection = await connectRaw(await serve(TIMEOUTS));
+    const connection = await connectRaw(await serveBriefly());
     connection.send(sent);
     const answers = answersIn(await connection.closed);
     expect(answers.map(({ status }) => status)).toEqual([400]);
@@ -134,7 +137,7 @@ describe('request smuggling', () => {
   });
 
   it('by a body of a GET: it is no request', async () => {
-    const connection = await connectRaw(await serve(TIMEOUTS));
+    const connection = await connectRaw(await serveBriefly());
     connection.send(`GET /healthz HTTP/1.1\r\nhost: a\r\ncontent-length: ${SMUGGLED.length}\r\n\r\n${SMUGGLED}`);
     expect(answersIn(await connection.closed).map(({ status }) => status)).toEqual([200]);
   });
@@ -142,7 +145,7 @@ describe('request smuggling', () => {
 
 describe('header spoofing', () => {
   it('of the host: no answer and no link repeats it', async () => {
-    const port = await serve(TIMEOUTS);
+    const port = await serveBriefly();
     const sale = await context.openSale();
     const token = await app.tokenOf(sale, 'alice');
     const body = JSON.stringify({ user_id: 'alice', product_id: sale.id, token });

@@ -12,7 +12,7 @@ let other: TestApp;
 let sale: Sale;
 
 beforeAll(async () => {
-  context = await openTestContext({ CHALLENGE_BITS: '6', CHALLENGE_RAISE_PER_SECOND: '1000000' });
+  context = await openTestContext({ CHALLENGE_BITS: '6' });
   [app, other] = [await openApp(context), await openApp(context)];
   sale = await context.openSale({ seckill_stock: 1_000 });
 });
@@ -182,7 +182,7 @@ describe('attack: a solution is replayed', () => {
 
 describe('the work', () => {
   it('grows with how often it is asked for, and shrinks again', async () => {
-    const busy = await openApp(context, { CHALLENGE_RAISE_PER_SECOND: '10' });
+    const busy = await openApp(context, {}, { bounds: { challengesRaisePerSecond: 10 } });
     vi.useFakeTimers({ toFake: ['performance'], now: 0 });
     const bitsOf = ({ parameters: { keyPrefix, cost } }: Challenge) => keyPrefix.length * 4 + Math.log2(cost);
     const inThisSecond = async (count: number) => {

@@ -21,7 +21,7 @@ beforeEach(async () => {
   sale = await context.openSale();
   metrics = createMetrics('api');
   subscriber = connectRedis(context.config, 'blocking');
-  settlements = new Settlements({ subscriber, keys: context.keys, metrics, waiters_max: 100 });
+  settlements = new Settlements({ subscriber, keys: context.keys, metrics });
 });
 
 afterEach(() => subscriber.disconnect());

@@ -173,11 +173,11 @@ describe('what operators change is recorded: who, what and when', () => {
 
 describe('brute force on the admin door', () => {
   const guarded = () =>
-    openApp(context, {
-      OPERATOR_FAILURES_CAPACITY: '3',
-      OPERATOR_FAILURES_PER_MINUTE: '1',
-      TRUSTED_PROXIES: '127.0.0.1',
-    });
+    openApp(
+      context,
+      { TRUSTED_PROXIES: '127.0.0.1' },
+      { bounds: { operatorFailures: { capacity: 3, per_second: 1 / 60 } } },
+    );
   const from = (address: string, headers: Record<string, string>) => ({ ...headers, 'x-forwarded-for': address });
 
   it('is refused after a few wrong operator tokens, even where the next one is right', async () => {

@@ -113,164 +113,227 @@ const claim = (description: string, value: string, example: string) =>
  */
 export const ConfigSchema = Type.Object({
   NODE_ENV: Type.Enum(['development', 'test', 'production'], {
-    description: '`production` refuses unsafe settings instead of warning',
+    description: 'Set `production` in production: unsafe settings are then refused instead of warned about',
     default: 'development',
   }),
   LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
-    description: 'lowest level that is logged',
+    description: 'Lowest level that is logged. Set `debug` to follow a fault, `warn` to log less',
     default: 'info',
   }),
-  TRACING: flag('send traces to an OpenTelemetry collector, as the standard `OTEL_*` variables say'),
-  SERVER_HOST: host('address the API listens on', '0.0.0.0'),
-  SERVER_PORT: port('port of the API, shared by all api processes of a machine; 0: any free one', 8080),
-  OPS_HOST: host('address of the ops ports', '127.0.0.1'),
-  API_OPS_PORT: port('ops port of an api process (`/healthz /readyz /metrics`)', 9100),
-  WORKER_OPS_PORT: port('ops port of a worker process', 9200),
-  CORS_ORIGINS: Type.Optional(
-    text('origins, separated by commas, whose pages may call the API from a browser. Default: none', {
-      read: listOf(originFormat),
-      wanted: 'origins with their scheme and without a path, separated by commas; * is not taken',
-      example: 'https://shop.example.com',
-    }),
+  TRACING: flag(
+    'Sends traces to an OpenTelemetry collector. Turn it on if you run one; the standard `OTEL_*` variables say where it is',
   ),
-  HEADERS_TIMEOUT_MS: count('a request whose headers take longer to come is cut off, ms', 5_000, 100, 600_000),
-  REQUEST_TIMEOUT_MS: count('a request that takes longer to come as a whole is cut off, ms', 10_000, 100, 600_000),
+  SERVER_HOST: host('Address that the API listens on. Set it to listen on one network only', '0.0.0.0'),
+  SERVER_PORT: port(
+    'Port of the API, shared by all api processes of a machine; 0: any free one. Set it if the port is taken',
+    8080,
+  ),
+  OPS_HOST: host(
+    'Address that the ops ports listen on. Set `0.0.0.0` in a container, so that probes and Prometheus reach them',
+    '127.0.0.1',
+  ),
+  API_OPS_PORT: port(
+    'Ops port of an api process (`/healthz /readyz /metrics`); 0: any free one. Set it for each api process of a machine',
+    9100,
+  ),
+  WORKER_OPS_PORT: port(
+    'Ops port of a worker process; 0: any free one. Set it for each worker process of a machine',
+    9200,
+  ),
+  CORS_ORIGINS: Type.Optional(
+    text(
+      'Origins, separated by commas, whose pages may call the API from a browser. Set it if the shop has another origin than the API. Default: none',
+      {
+        read: listOf(originFormat),
+        wanted: 'origins with their scheme and without a path, separated by commas; * is not taken',
+        example: 'https://shop.example.com',
+      },
+    ),
+  ),
   KEEP_ALIVE_TIMEOUT_MS: count(
-    'how long a connection waits for its next request, ms; longer than what a load balancer in front waits',
+    'How long a connection waits for its next request, ms. Raise it above the idle time-out of your load balancer',
     65_000,
     100,
     3_600_000,
   ),
-  IDLE_TIMEOUT_MS: count(
-    'a connection on which nothing moves for this long within a request is cut off, ms; longer than a long poll',
-    60_000,
-    30_000,
-    3_600_000,
+  CONNECTIONS_MAX: count(
+    'Open connections per api process; one more is closed. Lower it to stay within the limit of open files, raise it for more waiting shoppers',
+    20_000,
+    1,
+    1_000_000,
   ),
-  HEADER_BYTES_MAX: count('bytes of the headers of a request', 16_384, 1_024, 65_536),
-  CONNECTIONS_MAX: count('connections open at once, per api process; one more is closed', 20_000, 1, 1_000_000),
   DB_URL: Type.Optional(
     secret(
-      '`mysql://user:password@host:port/name`, in place of `DB_HOST` and the others or beside them with the same values',
+      '`mysql://user:password@host:port/name`. Set it if your host gives a URL; `DB_HOST` and the others must not say anything else',
       {
         wanted: 'a URL',
         example: 'mysql://seckill:p%40ss@mysql.internal:3306/seckill',
       },
     ),
   ),
-  DB_HOST: host('MySQL or MariaDB host', '127.0.0.1'),
-  DB_PORT: count('MySQL port', 3306, 1, 65_535),
-  DB_USER: text('MySQL user', { default: 'root', wanted: 'a user name', example: 'seckill' }),
-  DB_PASSWORD: password('MySQL password'),
-  DB_NAME: text('database; created if missing', {
+  DB_HOST: host('Host of MySQL or MariaDB. Set it if it is on another machine', '127.0.0.1'),
+  DB_PORT: count('Port of MySQL. Set it if the server uses another port', 3306, 1, 65_535),
+  DB_USER: text('User of MySQL. Set one with no more rights than the service needs', {
+    default: 'root',
+    wanted: 'a user name',
+    example: 'seckill',
+  }),
+  DB_PASSWORD: password('Password of the MySQL user. Set it if the server asks for one'),
+  DB_NAME: text('Database, created if missing. Set it if several services share a server', {
     default: 'seckill',
     read: matching(/^[A-Za-z0-9_$-]{1,48}$/),
     wanted: 'the name of a database: 1 to 48 letters, digits and _ $ -',
     example: 'flash-sale',
   }),
   // At least 5: a worker's services work side by side.
-  DB_POOL_MAX: count('MySQL connections of a process’s pool, at least 5', 10, 5, 1_000),
-  DB_WAITING_MAX: count('queries that wait for a connection of a pool; one more fails at once', 1_000, 1, 1_000_000),
-  DB_TLS: flag('connects to MySQL by TLS only, and checks its certificate and host name'),
-  DB_TLS_CA: certificates('certificates, PEM, that MySQL’s must be signed by. Default: those that Node.js trusts'),
-  DB_TLS_CERT: certificates('own certificate, PEM, where MySQL asks for one'),
-  DB_TLS_KEY: privateKey('key of that certificate, PEM'),
+  DB_POOL_MAX: count(
+    'MySQL connections of a process’s pool, at least 5. Raise it if `seckill_mysql_pool_waits_total` grows, lower it if MySQL runs out of connections',
+    10,
+    5,
+    1_000,
+  ),
+  DB_TLS: flag(
+    'Connects to MySQL by TLS only, and checks its certificate and host name. Turn it on if others can read the network',
+  ),
+  DB_TLS_CA: certificates(
+    'Certificates, PEM, that must have signed that of MySQL. Set it if your own authority signs. Default: those that Node.js trusts',
+  ),
+  DB_TLS_CERT: certificates('Own certificate, PEM. Set it if MySQL asks for one'),
+  DB_TLS_KEY: privateKey('Key of that certificate, PEM. Set it with `DB_TLS_CERT`'),
   REDIS_URL: Type.Optional(
     secret(
-      '`redis://user:password@host:port/number`, `rediss://` for TLS, in place of `REDIS_ADDR` and the others or beside them with the same values',
+      '`redis://user:password@host:port/number`, `rediss://` for TLS. Set it if your host gives a URL; `REDIS_ADDR` and the others must not say anything else',
       { wanted: 'a URL', example: 'rediss://default:p%40ss@redis.internal:6379/0' },
     ),
   ),
-  REDIS_ADDR: text('`host:port` of Redis; several, separated by commas, seed a cluster', {
+  REDIS_ADDR: text('`host:port` of Redis. Set several, separated by commas, for a cluster', {
     ...endpoints,
     default: '127.0.0.1:6379',
     example: 'redis.internal:6379',
   }),
-  REDIS_USERNAME: text('user of Redis’s ACL. Default: the one that Redis names `default`', {
-    default: '',
-    read: matching(/^\S+$/),
-    wanted: 'a user name without blanks',
-    example: 'flash-sale',
-  }),
-  REDIS_PASSWORD: password('Redis password'),
-  REDIS_DB: count('number of Redis’s database; a cluster has 0 only', 0, 0, 9_999),
-  REDIS_CLUSTER: flag('the addresses are a Redis Cluster'),
+  REDIS_USERNAME: text(
+    'User of Redis. Set it if Redis has users of its own (ACL). Default: the user that Redis names `default`',
+    {
+      default: '',
+      read: matching(/^\S+$/),
+      wanted: 'a user name without blanks',
+      example: 'flash-sale',
+    },
+  ),
+  REDIS_PASSWORD: password('Password of the Redis user. Set it if the server asks for one'),
+  REDIS_DB: count(
+    'Number of the Redis database. Set it if several services share a Redis; a cluster has 0 only',
+    0,
+    0,
+    9_999,
+  ),
+  REDIS_CLUSTER: flag('Turn it on if the addresses are those of a Redis Cluster'),
   REDIS_SENTINELS: Type.Optional(
     text(
-      '`host:port` of each Redis Sentinel, separated by commas: they name the master, and `REDIS_ADDR` is not used',
+      '`host:port` of each Redis Sentinel, separated by commas. Set it if Sentinels name the master; `REDIS_ADDR` is then not used',
       { ...endpoints, example: 'sentinel-0:26379,sentinel-1:26379,[fd00::3]:26379' },
     ),
   ),
-  REDIS_SENTINEL_MASTER: text('name of the master that the Sentinels watch over', {
+  REDIS_SENTINEL_MASTER: text('Name of the master that the Sentinels watch. Set it if yours has another name', {
     default: 'mymaster',
     read: matching(/^[A-Za-z0-9._-]+$/),
     wanted: 'the name in the Sentinels’ configuration: letters, digits and . _ -',
     example: 'mymaster',
   }),
-  REDIS_SENTINEL_USERNAME: text('user of the Sentinels’ ACL. Default: the one that they name `default`', {
-    default: '',
-    read: matching(/^\S+$/),
-    wanted: 'a user name without blanks',
-    example: 'flash-sale',
-  }),
-  REDIS_SENTINEL_PASSWORD: password('password of the Sentinels'),
-  REDIS_TLS: flag('connects to Redis by TLS only, and checks its certificate and host name'),
-  REDIS_TLS_CA: certificates('certificates, PEM, that Redis’s must be signed by. Default: those that Node.js trusts'),
-  REDIS_TLS_CERT: certificates('own certificate, PEM, where Redis asks for one'),
-  REDIS_TLS_KEY: privateKey('key of that certificate, PEM'),
-  REDIS_TLS_SERVER_NAME: Type.Optional(
-    text('name that Redis’s certificate must have. Default: the host that is connected to', {
-      read: hostFormat,
-      wanted: 'a host name',
-      example: 'redis.internal',
-    }),
+  REDIS_SENTINEL_USERNAME: text(
+    'User of the Sentinels. Set it if they have users of their own (ACL). Default: the user that they name `default`',
+    {
+      default: '',
+      read: matching(/^\S+$/),
+      wanted: 'a user name without blanks',
+      example: 'flash-sale',
+    },
   ),
-  REDIS_PREFIX: keyText('put before every Redis key, so that services can share a Redis'),
-  REDIS_TIMEOUT_MS: count('a Redis call of a request that takes longer answers `unavailable`, ms', 900, 50, 10_000),
-  SHARDS: count('shards that new sales are spread over', 1, 1, 1_024),
+  REDIS_SENTINEL_PASSWORD: password('Password of the Sentinels. Set it if they ask for one'),
+  REDIS_TLS: flag(
+    'Connects to Redis by TLS only, and checks its certificate and host name. Turn it on if others can read the network',
+  ),
+  REDIS_TLS_CA: certificates(
+    'Certificates, PEM, that must have signed that of Redis. Set it if your own authority signs. Default: those that Node.js trusts',
+  ),
+  REDIS_TLS_CERT: certificates('Own certificate, PEM. Set it if Redis asks for one'),
+  REDIS_TLS_KEY: privateKey('Key of that certificate, PEM. Set it with `REDIS_TLS_CERT`'),
+  REDIS_TLS_SERVER_NAME: Type.Optional(
+    text(
+      'Name in the certificate of Redis. Set it if the name is not the host that is connected to, as with a cluster that gives addresses. Default: that host',
+      {
+        read: hostFormat,
+        wanted: 'a host name',
+        example: 'redis.internal',
+      },
+    ),
+  ),
+  REDIS_PREFIX: keyText('Start of every Redis key. Set it if several services share a Redis'),
+  REDIS_TIMEOUT_MS: count(
+    'A Redis call of a request that takes longer answers `unavailable`, ms. Raise it if Redis is slow or far away',
+    900,
+    50,
+    10_000,
+  ),
+  SHARDS: count(
+    'Shards that new sales are spread over. Raise it if one Redis is full and you move to a cluster',
+    1,
+    1,
+    1_024,
+  ),
   AUTH_MODE: Type.Optional(
     Type.Enum(['trusted', 'jwt'], {
       description:
-        '`trusted`: `user_id` is believed (behind a gateway); `jwt`: access tokens. Default: `trusted`, in production `jwt`',
+        'How shoppers are known. `trusted`: `user_id` is believed, set it behind a gateway that authenticates; `jwt`: by access tokens. Default: `trusted`, in production `jwt`',
     }),
   ),
   JWT_SECRET: Type.Optional(
-    secret('HS256 secret of access tokens, at least 32 bytes', {
+    secret('HS256 secret of access tokens, at least 32 bytes. Set it if your own service signs them', {
       read: (value) => (Buffer.byteLength(value) >= 32 ? value : undefined),
       wanted: 'at least 32 bytes long',
       example: 'the output of: openssl rand -hex 32',
     }),
   ),
   JWKS_URL: Type.Optional(
-    text('key set that signs access tokens', {
+    text('Key set of the identity provider. Set it if one signs the access tokens', {
       read: webUrlFormat,
       wanted: 'an http or https URL without credentials',
       example: 'https://identity.example.com/.well-known/jwks.json',
     }),
   ),
   JWT_ALGORITHM: Type.Enum(['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'], {
-    description: 'the one algorithm that is accepted with `JWKS_URL`',
+    description: 'The only algorithm that is accepted with `JWKS_URL`. Set it to `alg` of your access tokens',
     default: 'RS256',
   }),
   JWT_ISSUER: Type.Optional(
     text(
-      '`iss` that access tokens must have, to the letter; one of several separated by commas',
+      'Value of `iss` in access tokens, or several separated by commas. Production needs it with `JWKS_URL`',
       names('https://identity.example.com/'),
     ),
   ),
   JWT_AUDIENCE: Type.Optional(
-    text('audience that access tokens must be for; one of several separated by commas', names('flash-sale')),
+    text(
+      'Audience of access tokens, or several separated by commas. Production needs it with `JWKS_URL`',
+      names('flash-sale'),
+    ),
   ),
-  JWT_AUDIENCE_CLAIM: claim('claim that holds the audience, such as `client_id` or `azp`', 'aud', 'azp'),
-  JWT_SUBJECT_CLAIM: claim('claim that holds the shopper’s id, such as `oid`', 'sub', 'oid'),
-  JWT_CLOCK_TOLERANCE_SECONDS: count('how far the clock of the issuer may differ from ours, s', 30, 0, 300),
-  ADMIN_TOKEN: operatorToken('operator token; without one the operators’ calls are closed'),
-  VIEWER_TOKEN: operatorToken('operator token that may read and change nothing'),
-  OPERATOR_FAILURES_CAPACITY: count('wrong operator tokens that an address may send in a row', 10, 1, 10_000),
-  OPERATOR_FAILURES_PER_MINUTE: count('after that, wrong operator tokens of an address per minute', 10, 1, 10_000),
+  JWT_AUDIENCE_CLAIM: claim(
+    'Claim with the audience. Set it if your provider uses another, such as `client_id` or `azp`',
+    'aud',
+    'azp',
+  ),
+  JWT_SUBJECT_CLAIM: claim(
+    'Claim with the shopper’s id. Set it if your provider uses another, such as `oid`',
+    'sub',
+    'oid',
+  ),
+  ADMIN_TOKEN: operatorToken(
+    'Operator token that may read and change. Set it to use the operators’ calls, which are closed without it',
+  ),
+  VIEWER_TOKEN: operatorToken('Operator token that may only read. Set it for people and tools that only watch'),
   TOKEN_SECRETS: Type.Optional(
     secret(
-      'secrets of seckill tokens, separated by commas: the first signs, all verify. Default: one made once and kept in MySQL',
+      'Secrets of seckill tokens, separated by commas: the first signs, all verify. Set it to rotate them yourself. Default: one that is made once and kept in MySQL',
       {
         read: listOf(matching(/^[^\s,]{16,}$/)),
         wanted: 'secrets of at least 16 characters without blanks, separated by commas',
@@ -278,21 +341,35 @@ export const ConfigSchema = Type.Object({
       },
     ),
   ),
-  TOKEN_TTL_SECONDS: count('life of a seckill token, s', 300, 1, 86_400),
+  TOKEN_TTL_SECONDS: count(
+    'How long a seckill token is valid, s. Raise it if shoppers take theirs long before the sale starts',
+    300,
+    1,
+    86_400,
+  ),
   TRUSTED_PROXIES: Type.Optional(
-    text('CIDRs, separated by commas, whose `X-Forwarded-For` is believed', {
-      read: rangesFormat,
-      wanted: 'addresses, or CIDRs with a prefix of up to 32 (IPv4) or 128 (IPv6), separated by commas',
-      example: '10.0.0.0/8,fd00::/8',
-    }),
+    text(
+      'Addresses or CIDRs, separated by commas, whose `X-Forwarded-For` is believed. Set it if a proxy or load balancer is in front',
+      {
+        read: rangesFormat,
+        wanted: 'addresses, or CIDRs with a prefix of up to 32 (IPv4) or 128 (IPv6), separated by commas',
+        example: '10.0.0.0/8,fd00::/8',
+      },
+    ),
   ),
   PAYMENT_PROVIDER: Type.Optional(
     Type.Enum(['sandbox', 'stripe'], {
-      description: 'who takes the money. Default: `sandbox`, which takes none; in production it must be named',
+      description:
+        'Who takes the money. Set `stripe` to take real money. Default: `sandbox`, which takes none; production must name one',
     }),
   ),
-  PAYMENT_TIMEOUT_SECONDS: count('time to pay, counted from the commit, s', 900, 1, 604_800),
-  CURRENCY: text('ISO 4217 code of all prices; one with two decimals', {
+  PAYMENT_TIMEOUT_SECONDS: count(
+    'Time to pay after the order is written, s. Lower it to sell unpaid units again sooner',
+    900,
+    1,
+    604_800,
+  ),
+  CURRENCY: text('ISO 4217 code of all prices, of a currency with two decimals. Set it to the currency of your shop', {
     default: 'CNY',
     read: currencyFormat,
     wanted: 'three capital letters of ISO 4217, of a currency that is divided into a hundred',
@@ -300,7 +377,7 @@ export const ConfigSchema = Type.Object({
   }),
   PUBLIC_URL: Type.Optional(
     text(
-      'where shoppers and payment providers reach the API; its path is the one below which a proxy has put it. Default: this machine',
+      'URL at which shoppers and payment providers reach the API. Set it if a proxy is in front; its path is the one that the proxy adds. Default: this machine',
       {
         read: publicUrlFormat,
         wanted:
@@ -310,124 +387,152 @@ export const ConfigSchema = Type.Object({
     ),
   ),
   STRIPE_SECRET_KEY: Type.Optional(
-    secret('API key of Stripe', {
+    secret('API key of Stripe. Set it if Stripe takes the money', {
       read: matching(/^[\x21-\x7e]+$/),
       wanted: 'visible ASCII characters without blanks',
       example: 'sk_live_…, from Stripe’s dashboard',
     }),
   ),
   STRIPE_WEBHOOK_SECRET: Type.Optional(
-    secret('signing secret of Stripe’s webhooks', {
+    secret('Signing secret of the webhooks of Stripe. Set it if Stripe takes the money', {
       read: matching(/^[\x21-\x7e]+$/),
       wanted: 'visible ASCII characters without blanks',
       example: 'whsec_…, from Stripe’s dashboard',
     }),
   ),
-  RATE_LIMIT_GLOBAL_CAPACITY: count('burst of the global bucket, buys', 10_000, 1, 10_000_000),
-  RATE_LIMIT_GLOBAL_PER_SECOND: count('refill of the global bucket, buys/s', 1_000, 1, 1_000_000),
-  RATE_LIMIT_USER_CAPACITY: count('burst of a shopper’s bucket, buys', 5, 1, 1_000_000),
-  RATE_LIMIT_USER_PER_SECOND: count('refill of a shopper’s bucket, buys/s', 5, 1, 1_000_000),
+  RATE_LIMIT_GLOBAL_CAPACITY: count(
+    'Buys of all shoppers that may arrive at once. Raise it with what your servers can take',
+    10_000,
+    1,
+    10_000_000,
+  ),
+  RATE_LIMIT_GLOBAL_PER_SECOND: count(
+    'Buys of all shoppers per second, after a burst of `RATE_LIMIT_GLOBAL_CAPACITY`. Raise it with what your servers can take',
+    1_000,
+    1,
+    1_000_000,
+  ),
+  RATE_LIMIT_USER_CAPACITY: count(
+    'Buys of one shopper that may arrive at once. Raise it if honest shoppers see 429',
+    5,
+    1,
+    1_000_000,
+  ),
+  RATE_LIMIT_USER_PER_SECOND: count(
+    'Buys of one shopper per second, after a burst of `RATE_LIMIT_USER_CAPACITY`. Raise it if honest shoppers see 429',
+    5,
+    1,
+    1_000_000,
+  ),
   RATE_LIMIT_IP_CAPACITY: count(
-    'burst of an address, per api process: seckill tokens, challenges, logins, products, wrong access tokens',
+    'Calls of one address that may arrive at once, per api process: seckill tokens, challenges, logins, products, wrong access tokens. Raise it if many shoppers share an address',
     2_000,
     1,
     1_000_000,
   ),
   RATE_LIMIT_IP_PER_SECOND: count(
-    'refill of an address’s bucket, calls/s; outside production loopback has no limit',
+    'Calls of one address per second, after a burst of `RATE_LIMIT_IP_CAPACITY`. Raise it if many shoppers share an address; outside production this machine has no limit',
     200,
     1,
     1_000_000,
   ),
-  TOKENS_PER_UNIT: count('live seckill tokens that a sale may have, per unit; 0: no limit', 0, 0, 1_000),
+  TOKENS_PER_UNIT: count(
+    'Live seckill tokens that a sale may have for each unit; 0: no limit. Set it to close the door once enough shoppers are in',
+    0,
+    0,
+    1_000,
+  ),
   CHALLENGE_BITS: count(
-    'work before a seckill token, as the power of two of hashes expected; 4 or more, such as 16; 0: none',
+    'Work before a seckill token, as the power of two of hashes; 4 or more, 0: none. Set 16 or more against bots',
     0,
     0,
     32,
   ),
-  CHALLENGE_RAISE_PER_SECOND: count(
-    'challenges/s of an api process from which on the work grows: one bit more for each doubling, 6 at most',
+  ADMISSION_BATCH_MAX: count(
+    'Buys in one micro-batch and so orders in one job. Raise it to 200 if Redis is at 100 % CPU with one sale',
+    100,
+    1,
     500,
-    1,
-    1_000_000,
   ),
-  ADMISSION_BATCH_MAX: count('buys in one micro-batch and so orders in one job', 100, 1, 500),
-  ADMISSION_CALLS_MAX: count('micro-batches of a sale in flight at once, per api process', 1, 1, 64),
-  ADMISSION_WAITING_MAX: count(
-    'buys that wait for their micro-batch, per api process; one more is shed',
-    10_000,
+  BACKLOG_MAX: count(
+    'Orders of a sale that wait to be written; more buys are shed. Lower it if shoppers wait too long for their orders or Redis is short of memory',
+    200_000,
     1,
-    1_000_000,
+    10_000_000,
   ),
-  BACKLOG_MAX: count('orders of a sale that wait for the ledger; more buys are shed', 200_000, 1, 10_000_000),
-  SHARD_BACKLOG_MAX: count('the same for all sales of a shard together', 1_000_000, 1, 100_000_000),
   EVENT_LOOP_DELAY_MAX_MS: count(
-    'an api process whose event loop lags more than this sheds seckill tokens and buys, ms',
+    'Delay of the event loop from which an api process sheds seckill tokens and buys, ms. Raise it on a slow machine if buys are shed too early',
     250,
     10,
     60_000,
   ),
-  REDIS_MEMORY_MAX_PERCENT: count(
-    'share of Redis’s `maxmemory` from which on seckill tokens and buys are shed, %',
-    80,
+  WORKER_CONCURRENCY: count(
+    'Jobs of a shard that one worker process works on at once. Raise it for many sales at once, lower it to spare MySQL',
+    16,
     1,
-    100,
+    1_000,
   ),
-  POLL_WAITERS_MAX: count(
-    'long polls open at once, per api process; one more is answered at once',
-    10_000,
-    0,
-    1_000_000,
-  ),
-  PRODUCT_CACHE_MS: count('how long a product’s answer is reused, ms', 200, 0, 60_000),
-  WORKER_CONCURRENCY: count('jobs of a shard active at once, per worker process', 16, 1, 1_000),
-  WORKER_STUCK_AFTER_SECONDS: count(
-    'a worker process that is done with no job for this long, while jobs or late orders wait, fails `/healthz`, s',
-    60,
+  ORDER_BATCH_MAX: count(
+    'Orders in one transaction. Raise it to 1,000 if the backlog of one sale grows and MySQL is idle, lower it if `max_allowed_packet` is small',
+    500,
     1,
-    86_400,
+    1_000,
   ),
-  ORDER_BATCH_MAX: count('orders in one transaction', 500, 1, 1_000),
-  AUDIT_INTERVAL_MS: count('pause between two audits of all sales, ms', 10_000, 100, 86_400_000),
   EVENTS_URL: Type.Optional(
-    text('where order events are posted to, in api and worker processes alike. Default: no events', {
-      read: webUrlFormat,
-      wanted: 'an http or https URL without credentials',
-      example: 'https://orders.example.com/events',
-    }),
+    text(
+      'URL that order events are posted to. Set it in api and worker processes alike if another system must hear of orders. Default: no events',
+      {
+        read: webUrlFormat,
+        wanted: 'an http or https URL without credentials',
+        example: 'https://orders.example.com/events',
+      },
+    ),
   ),
   EVENTS_SECRET: Type.Optional(
-    secret('secrets that sign order events, separated by commas: `whsec_` and 24 to 64 bytes in base64', {
-      read: listOf(matching(/^whsec_[A-Za-z0-9+/]{32,88}={0,2}$/)),
-      wanted: 'whsec_ and 24 to 64 bytes in base64, or several separated by commas',
-      example: 'the output of: echo whsec_$(openssl rand -base64 32)',
-    }),
+    secret(
+      'Secrets that sign order events, separated by commas: `whsec_` and 24 to 64 bytes in base64. Set it with `EVENTS_URL`, two of them to rotate',
+      {
+        read: listOf(matching(/^whsec_[A-Za-z0-9+/]{32,88}={0,2}$/)),
+        wanted: 'whsec_ and 24 to 64 bytes in base64, or several separated by commas',
+        example: 'the output of: echo whsec_$(openssl rand -base64 32)',
+      },
+    ),
   ),
-  EVENTS_TIMEOUT_MS: count('an order event’s receiver that takes longer is tried again, ms', 5_000, 100, 6_000),
-  EVENTS_CONCURRENCY: count('deliveries of order events in flight at once', 8, 1, 64),
-  EVENTS_GIVE_UP_SECONDS: count('an order event that is not delivered by then is dead, s', 86_400, 1, 2_592_000),
+  EVENTS_GIVE_UP_SECONDS: count(
+    'Time after which an undelivered order event is given up, s. Raise it if your receiver may be down for longer than a day',
+    86_400,
+    1,
+    2_592_000,
+  ),
   RETENTION_DAYS: Type.Optional(
     Type.Integer({
-      description: 'days after its end from which on a closed sale is archived and deleted. Default: never',
+      description:
+        'Days after its end until a closed sale is archived and deleted. Set it to keep personal data no longer than you must. Default: never',
       minimum: 2,
       maximum: 36_500,
     }),
   ),
   ARCHIVE_DIR: Type.Optional(
-    text('folder of the archives; one that outlives the worker processes and that all of them share', {
-      wanted: 'the path of a folder',
-      example: '/var/lib/flash-sale/archive',
-    }),
+    text(
+      'Folder of the archives. Set it with `RETENTION_DAYS`, to one that outlives the worker processes and that all of them share',
+      {
+        wanted: 'the path of a folder',
+        example: '/var/lib/flash-sale/archive',
+      },
+    ),
   ),
-  METRICS_SALES_MAX: count('sales of a shard that have figures of their own in the metrics at once', 50, 1, 10_000),
   DRAIN_MS: count(
-    'how long an api process goes on after SIGTERM, so that balancers and kept-alive clients leave it, ms',
+    'How long an api process goes on after SIGTERM, ms. Raise it if your load balancer takes longer to stop sending requests',
     500,
     0,
     60_000,
   ),
-  SHUTDOWN_GRACE_MS: count('time to finish open requests and batches after SIGTERM, ms', 7_000, 100, 600_000),
+  SHUTDOWN_GRACE_MS: count(
+    'Time to finish open requests and batches after SIGTERM, ms. Keep it below the time after which your platform kills',
+    7_000,
+    100,
+    600_000,
+  ),
 });
 
 type Parsed = Static<typeof ConfigSchema>;
@@ -742,15 +847,6 @@ function otherProblems(config: Config): string[] {
         `RETENTION_DAYS is ${config.RETENTION_DAYS}, and ARCHIVE_DIR is not set`,
         'RETENTION_DAYS needs ARCHIVE_DIR: nothing is deleted that is not archived',
         'ARCHIVE_DIR=/var/lib/flash-sale/archive',
-      ),
-    );
-  }
-  if (config.HEADERS_TIMEOUT_MS > config.REQUEST_TIMEOUT_MS) {
-    problems.push(
-      refusal(
-        `HEADERS_TIMEOUT_MS is ${config.HEADERS_TIMEOUT_MS}, and REQUEST_TIMEOUT_MS is ${config.REQUEST_TIMEOUT_MS}`,
-        'HEADERS_TIMEOUT_MS must not be longer than REQUEST_TIMEOUT_MS',
-        'HEADERS_TIMEOUT_MS=5000 REQUEST_TIMEOUT_MS=10000',
       ),
     );
   }

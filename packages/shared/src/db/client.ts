@@ -17,13 +17,12 @@ type DbMetrics = Pick<
   'mysql_query_seconds' | 'mysql_query_errors' | 'mysql_pool_connections' | 'mysql_pool_waits'
 >;
 
-type DbConfig = Pick<
-  Config,
-  'DB_HOST' | 'DB_PORT' | 'DB_USER' | 'DB_PASSWORD' | 'DB_NAME' | 'DB_POOL_MAX' | 'DB_WAITING_MAX'
-> &
+type DbConfig = Pick<Config, 'DB_HOST' | 'DB_PORT' | 'DB_USER' | 'DB_PASSWORD' | 'DB_NAME' | 'DB_POOL_MAX'> &
   Parameters<typeof dbTls>[0];
 
 const CONNECT_TIMEOUT_MS = 3_000;
+/** Queries that wait for a connection of a pool. One more fails at once. */
+const WAITING_MAX = 1_000;
 
 /**
  * `general`: reads and small transactions. `ledger`: whoever writes under a lease. The server drops a connection of either 5 s after its process
@@ -58,13 +57,13 @@ const SETTINGS: Readonly<Record<PoolUse, PoolSettings>> = {
 };
 
 /** Opens a pool. Nothing is connected before the first query. */
-export function connectDb(config: DbConfig, use: PoolUse, metrics?: DbMetrics): Db {
+export function connectDb(config: DbConfig, use: PoolUse, metrics?: DbMetrics, waitingMax = WAITING_MAX): Db {
   const { session, silence_ms_max, idle_ms_max } = SETTINGS[use];
   const pool = createPool({
     ...connectionOptions(config),
     database: config.DB_NAME,
     connectionLimit: config.DB_POOL_MAX,
-    queueLimit: config.DB_WAITING_MAX,
+    queueLimit: waitingMax,
     maxIdle: 0,
     idleTimeout: idle_ms_max,
     // VARBINARY holds ASCII here, and is read as text.

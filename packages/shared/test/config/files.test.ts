@@ -111,9 +111,3 @@ describe('TLS', () => {
     expect(loadConfig({ DB_TLS: 'true', DB_HOST: 'mysql.test' }).DB_TLS).toBe(true);
   });
 });
-
-describe('time-outs of requests', () => {
-  test('fit into each other', () => {
-    expect(() => loadConfig({ HEADERS_TIMEOUT_MS: '20000' })).toThrow(/HEADERS_TIMEOUT_MS must not be longer/);
-  });
-});

@@ -211,7 +211,7 @@ describe('a setting that does not fit', () => {
     [{ REDIS_CLUSTER: 'true', REDIS_SENTINELS: 'a:1', REDIS_DB: '1' }],
     [{ REDIS_ADDR: 'a:1,b:2' }],
     [{ DB_TLS: 'true', EVENTS_URL: 'http://a', RETENTION_DAYS: '2' }],
-    [{ HEADERS_TIMEOUT_MS: '20000', CHALLENGE_BITS: '1' }],
+    [{ CHALLENGE_BITS: '1' }],
     [{ DB_TLS_CERT: createAuthority('one').issue('a').cert, REDIS_TLS_KEY: createAuthority('one').issue('a').key }],
     [{ DB_TLS_CERT: createAuthority('one').issue('a').cert, DB_TLS_KEY: createAuthority('two').issue('a').key }],
     [{ DB_URL: 'mysql://u:p@a', DB_HOST: 'b', REDIS_URL: 'redis://a', REDIS_ADDR: 'b:1', REDIS_TLS: 'true' }],

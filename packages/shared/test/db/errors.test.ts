@@ -21,8 +21,8 @@ afterEach(async () => {
   await Promise.all(opened.splice(0).map((db) => db.destroy()));
 });
 /** A pool of its own, for a test that breaks its connections. */
-function openDb(fields: Partial<TestContext['config']> = {}): Db {
-  const db = connectDb({ ...context.config, ...fields }, 'general');
+function openDb(fields: Partial<TestContext['config']> = {}, waitingMax?: number): Db {
+  const db = connectDb({ ...context.config, ...fields }, 'general', undefined, waitingMax);
   opened.push(db);
   return db;
 }
@@ -164,7 +164,7 @@ describe('worth a retry', () => {
   });
 
   test('a query that finds too many others waiting for a connection, which fails at once', async () => {
-    const db = openDb({ DB_POOL_MAX: 1, DB_WAITING_MAX: 2 });
+    const db = openDb({ DB_POOL_MAX: 1 }, 2);
     const held = await holdRow(db, await context.insertSale());
     const waiting = [pingDb(db), pingDb(db)];
     expect(verdicts(await failureOf(pingDb(db)))).toEqual(OUTAGE);

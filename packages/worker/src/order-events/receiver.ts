@@ -1,6 +1,9 @@
 import type { Config } from '@flash-sale/shared/config/config.ts';
 import { WebhookSigner } from '@flash-sale/shared/domain/webhook-signature.ts';
 
+/** A receiver that takes longer is asked again later. */
+const ANSWER_TIMEOUT_MS = 5_000;
+
 /** How much of an answer is read, so that its connection can be used again; one that says more is hung up on. */
 const ANSWER_BYTES_MAX = 65_536;
 
@@ -31,7 +34,8 @@ export interface Receiver {
  */
 export function httpReceiver(
   url: string,
-  { EVENTS_SECRET = '', EVENTS_TIMEOUT_MS }: Pick<Config, 'EVENTS_SECRET' | 'EVENTS_TIMEOUT_MS'>,
+  { EVENTS_SECRET = '' }: Pick<Config, 'EVENTS_SECRET'>,
+  answerTimeoutMs = ANSWER_TIMEOUT_MS,
 ): Receiver {
   const signer = new WebhookSigner(EVENTS_SECRET.split(','));
   return {
@@ -45,7 +49,7 @@ export function httpReceiver(
         },
         body,
         redirect: 'manual',
-        signal: AbortSignal.timeout(EVENTS_TIMEOUT_MS),
+        signal: AbortSignal.timeout(answerTimeoutMs),
       });
       await readToEnd(response).catch(() => undefined);
       if (!response.ok) throw faultOf(response);

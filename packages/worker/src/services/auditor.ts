@@ -1,6 +1,6 @@
 import type { Sale } from '@flash-sale/shared/domain/sale.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
-import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { SALES_SHOWN_MAX, type Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import { auditSale, type Audit, type AuditDeps } from '@flash-sale/shared/sale/audit.ts';
 import { LEASE_WAIT_MS } from '@flash-sale/shared/sale/lease.ts';
 import { repairSale } from '@flash-sale/shared/sale/repair.ts';
@@ -8,6 +8,8 @@ import type { SalesToKeep } from './sale-list.ts';
 import type { Rounds } from '@flash-sale/shared/process/service.ts';
 import { forEachSale } from './service.ts';
 
+/** The pause between two rounds. */
+const INTERVAL_MS = 10_000;
 /** A sale that begins so soon, or is over for no longer, is audited in every round. */
 const AROUND_MS = 3_600_000;
 /** Others that are audited in a round, in turn. */
@@ -17,9 +19,8 @@ export interface AuditorDeps extends AuditDeps {
   readonly shard: number;
   /** Those of the shard. */
   readonly sales: SalesToKeep;
-  readonly interval_ms: number;
-  /** How many sales may have a figure of their own. */
-  readonly sales_shown_max: number;
+  /** How many sales may have a figure of their own. Tests make it small. */
+  readonly salesShownMax?: number;
   readonly log: Logger;
   readonly metrics: Metrics;
 }
@@ -29,7 +30,7 @@ export interface AuditorDeps extends AuditDeps {
  * those with orders that wait are audited in every round; of the others, which nobody moves, a few in turn.
  */
 export function auditor(deps: AuditorDeps): Rounds {
-  const { commands, shard, sales, log, metrics } = deps;
+  const { commands, shard, sales, log, metrics, salesShownMax = SALES_SHOWN_MAX } = deps;
   let others = 0;
   /** Sales with a drift that could not be mended. */
   const unmended = new Set<number>();
@@ -38,7 +39,7 @@ export function auditor(deps: AuditorDeps): Rounds {
 
   /** Every gap is shown, and of the sales without one only as many as a server of metrics takes without harm. */
   function showGap(sale: number, gap: number): void {
-    if (gap === 0 && !shown.has(sale) && shown.size >= deps.sales_shown_max) return;
+    if (gap === 0 && !shown.has(sale) && shown.size >= salesShownMax) return;
     shown.add(sale);
     metrics.conservation_gap.set({ sale }, gap);
   }
@@ -102,7 +103,7 @@ export function auditor(deps: AuditorDeps): Rounds {
 
   return {
     name: 'auditor',
-    interval_ms: deps.interval_ms,
+    interval_ms: INTERVAL_MS,
     async round(stopping) {
       const current = await sales.current();
       forgetOthers(new Set(current.map(({ id }) => id)));

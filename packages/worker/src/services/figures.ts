@@ -6,7 +6,7 @@ import type { WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
 import type { Commands } from '@flash-sale/shared/commands.ts';
 import type { SaleFigures } from '@flash-sale/shared/sale/sale-commands.ts';
 import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
-import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { SALES_SHOWN_MAX, type Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
 import type { SalesToKeep } from './sale-list.ts';
 import type { Rounds } from '@flash-sale/shared/process/service.ts';
 
@@ -23,8 +23,8 @@ export interface FiguresDeps {
   readonly sales: SalesToKeep;
   /** The queue of a shard. */
   readonly queue: (shard: number) => Queue<WriteOrdersJob>;
-  /** How many sales may have figures of their own. */
-  readonly sales_shown_max: number;
+  /** How many sales may have figures of their own. Tests make it small. */
+  readonly salesShownMax?: number;
   readonly log: Logger;
   readonly metrics: Metrics;
 }
@@ -39,7 +39,7 @@ interface Found {
  * neither replicas nor scrapes multiply the load. Everything is read before anything is shown.
  */
 export function figures(deps: FiguresDeps): Rounds {
-  const { commands, db, shard, sales, queue, log, metrics } = deps;
+  const { commands, db, shard, sales, queue, log, metrics, salesShownMax = SALES_SHOWN_MAX } = deps;
   /** Sales whose figures are shown. */
   let shown: readonly Found[] = [];
 
@@ -81,7 +81,7 @@ export function figures(deps: FiguresDeps): Rounds {
         liveSales.map(async (sale) => ({ sale, figures: await commands.readFigures(sale) })),
       );
       // Where they are too many, those that open last, and the newest of those that open together.
-      const chosen = live.slice(-deps.sales_shown_max);
+      const chosen = live.slice(-salesShownMax);
       const [sold, jobs, memory] = await Promise.all([
         soldOf(live),
         queue(shard).getJobCounts(...JOB_STATES),

@@ -19,14 +19,15 @@ import { ReceiverFault, type Receiver } from '../order-events/receiver.ts';
 import type { Rounds } from '@flash-sale/shared/process/service.ts';
 
 const INTERVAL_MS = 200;
+const CONCURRENCY = 8;
 /** Rows, and messages, looked at together. When so many messages wait for their next attempt, no other one is begun. */
 const WINDOW = 200;
 
 export interface OrderEventsDeps {
   readonly db: Db;
   readonly receiver: Receiver;
-  /** Messages in flight at once. */
-  readonly concurrency: number;
+  /** Messages in flight at once. Tests make it small. */
+  readonly concurrency?: number;
   /** A message that was not delivered for so long is dead. */
   readonly give_up_ms: number;
   /** Tests make it small. */
@@ -41,7 +42,7 @@ export interface OrderEventsDeps {
  * again. One process at a time; two at once would cost the receiver duplicates and harm nothing.
  */
 export function orderEvents(deps: OrderEventsDeps): Rounds<'order_events'> {
-  const { db, receiver, concurrency, give_up_ms, window = WINDOW, log, metrics } = deps;
+  const { db, receiver, concurrency = CONCURRENCY, give_up_ms, window = WINDOW, log, metrics } = deps;
   /** The receiver wants to be left alone until then. */
   let restsUntilMs = 0;
   // There from the start, so that the first one counts as an increase.

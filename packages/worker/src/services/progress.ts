@@ -10,6 +10,8 @@ import type { SaleList } from './sale-list.ts';
 import type { Rounds } from '@flash-sale/shared/process/service.ts';
 
 const LOOK_MS = 1_000;
+/** Longer than a MySQL that hangs can hold a transaction: three tries of up to 11 s each. */
+const STUCK_AFTER_MS = 60_000;
 
 /**
  * Whether this process gets on with order jobs. It is stuck where a shard had jobs to take, or an order that is late and no job for it, for
@@ -21,7 +23,7 @@ export class Progress {
   /** Shards in which something waits, and since when this process was done with none. */
   readonly #idle_since_ms = new Map<number, number>();
 
-  constructor(stuck_after_ms: number) {
+  constructor(stuck_after_ms = STUCK_AFTER_MS) {
     this.#stuck_after_ms = stuck_after_ms;
   }
 

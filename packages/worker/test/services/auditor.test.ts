@@ -8,13 +8,23 @@ import { SaleList } from '../../src/services/sale-list.ts';
 const GOING_ON = new AbortController().signal;
 
 // A context for each test: a round audits every sale there is.
-async function openAuditor(sales_shown_max = 50) {
+async function openAuditor(salesShownMax?: number) {
   const context = await openTestContext();
   onTestFinished(() => context.close());
   const { commands, redis, keys, db, log } = context;
   const metrics = createMetrics('worker');
   const sales = { current: () => new SaleList(db, log).current() };
-  const rounds = auditor({ shard: 0, commands, redis, keys, db, log, metrics, sales, interval_ms: 1, sales_shown_max });
+  const rounds = auditor({
+    shard: 0,
+    commands,
+    redis,
+    keys,
+    db,
+    log,
+    metrics,
+    sales,
+    ...(salesShownMax && { salesShownMax }),
+  });
   const gaps = async () =>
     Object.fromEntries(
       (await metrics.conservation_gap.get()).values.map(({ labels, value }) => [Number(labels.sale), value]),

@@ -93,8 +93,8 @@ test.each<[string, () => Promise<unknown>]>([
   ['repairSale', () => repairSale(context, 0, { sale_id: sale.id, findings: [] } as never, 1_000)],
   ['warm-up', () => warmUp(older()).round(GOING_ON)],
   ['relay', () => relay(older()).round(GOING_ON)],
-  ['auditor', () => auditor({ ...older(), interval_ms: 1, sales_shown_max: 50 }).round(GOING_ON)],
-  ['figures', () => figures({ ...older(), sales_shown_max: 50 }).round(GOING_ON)],
+  ['auditor', () => auditor(older()).round(GOING_ON)],
+  ['figures', () => figures(older()).round(GOING_ON)],
   [
     'returns',
     async () => {

@@ -17,7 +17,7 @@ afterEach(async () => {
 });
 
 // A context for each test: a round looks at every sale there is.
-async function openFigures(options: { sales_shown_max?: number; mysqlIsAway?: boolean } = {}) {
+async function openFigures(options: { salesShownMax?: number; mysqlIsAway?: boolean } = {}) {
   const context = await openTestContext();
   opened.push(context);
   const { commands, db, keys, log } = context;
@@ -38,7 +38,7 @@ async function openFigures(options: { sales_shown_max?: number; mysqlIsAway?: bo
     // Read anew, as for a round that comes two seconds later.
     sales: { current: () => new SaleList(db, log).of(0).current() },
     queue: queues.of,
-    sales_shown_max: options.sales_shown_max ?? 50,
+    ...(options.salesShownMax && { salesShownMax: options.salesShownMax }),
     log,
     metrics,
   });
@@ -150,7 +150,7 @@ test('a sale that is over takes its figures with it', async () => {
 });
 
 test('there are never more sales than allowed, and their reservations count all the same', async () => {
-  const { context, metrics, round } = await openFigures({ sales_shown_max: 1 });
+  const { context, metrics, round } = await openFigures({ salesShownMax: 1 });
   const now_ms = Date.now();
   const first = await context.openSale({ start_ms: now_ms - 60_000 });
   const last = await context.openSale({ start_ms: now_ms - 1_000 });
@@ -164,7 +164,7 @@ test('there are never more sales than allowed, and their reservations count all 
 });
 
 test('of sales that start together the newest have figures, and the sums of the shard are those of all', async () => {
-  const { context, metrics, round } = await openFigures({ sales_shown_max: 2 });
+  const { context, metrics, round } = await openFigures({ salesShownMax: 2 });
   const times = { start_ms: Date.now() - 60_000 };
   const sales = [];
   for (let i = 0; i < 5; i += 1) sales.push(await context.openSale({ ...times, seckill_stock: 10 }));

@@ -22,6 +22,7 @@ import { openWebhookReceiver, type Received, type WebhookReceiver } from '../web
 const GOING_ON = new AbortController().signal;
 const SECRET = `whsec_${Buffer.from('a key of twenty-four byte').toString('base64')}`;
 const GIVE_UP_MS = 60_000;
+const ANSWER_TIMEOUT_MS = 500;
 
 let context: TestContext;
 let web: WebhookReceiver;
@@ -29,7 +30,6 @@ beforeEach(async () => {
   context = await openTestContext({
     EVENTS_URL: 'http://receiver.test/',
     EVENTS_SECRET: SECRET,
-    EVENTS_TIMEOUT_MS: '500',
   });
   onTestFinished(() => context.close());
   web = await openWebhookReceiver();
@@ -46,7 +46,7 @@ function openDelivery(fields: DeliveryFields = {}) {
   const metrics = createMetrics('worker');
   const { db, log, config } = context;
   const { url = web.url, concurrency = 4, give_up_ms = GIVE_UP_MS, window } = fields;
-  const receiver = fields.receiver ?? httpReceiver(url, config);
+  const receiver = fields.receiver ?? httpReceiver(url, config, ANSWER_TIMEOUT_MS);
   const rounds = orderEvents({ db, receiver, concurrency, give_up_ms, log, metrics, ...(window && { window }) });
   return { metrics, rounds, round: () => rounds.round(GOING_ON) };
 }

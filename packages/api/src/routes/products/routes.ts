@@ -3,15 +3,15 @@ import { priceOfCents } from '@flash-sale/shared/domain/money.ts';
 import { saleStatus, type LiveSale, type Sale } from '@flash-sale/shared/domain/sale.ts';
 import type { Commands } from '@flash-sale/shared/commands.ts';
 import { codeOfRedisError } from '@flash-sale/shared/redis/errors.ts';
-import type { Catalog } from '../../catalog/catalog.ts';
+import { PRODUCT_CACHE_MS, type Catalog } from '../../catalog/catalog.ts';
 import type { AppDeps } from '../../deps.ts';
 import { isoOf, LIMIT_DEFAULT } from '../fields.ts';
 import { GetProduct, ListProducts } from './schema.ts';
 
 /** Sales as shoppers see them. They stay readable while Redis is away, without their live figures. */
 export const productRoutes: FastifyPluginAsyncTypebox<
-  Pick<AppDeps, 'config' | 'commands' | 'clock'> & { readonly catalog: Catalog }
-> = async (app, { config, catalog, commands, clock }) => {
+  Pick<AppDeps, 'commands' | 'clock'> & { readonly catalog: Catalog; readonly cacheMs?: number | undefined }
+> = async (app, { catalog, commands, clock, cacheMs = PRODUCT_CACHE_MS }) => {
   const withLive = async (sale: Sale) => {
     const live = await liveOf(commands, sale);
     if (live === undefined) return productOf(sale, { now_ms: clock(sale.shard).now_ms() });
@@ -20,12 +20,12 @@ export const productRoutes: FastifyPluginAsyncTypebox<
   };
   /** By the reading of the row, so that a change which this process makes or hears of shows at once. */
   const answers = new WeakMap<Sale, { readonly until_ms: number; readonly product: Promise<Product> }>();
-  /** A crowd that waits for the start looks again and again: one question to Redis serves all who look within `PRODUCT_CACHE_MS`. */
+  /** A crowd that waits for the start looks again and again: one question to Redis serves all who look within `cacheMs`. */
   const answerOf = (sale: Sale): Promise<Product> => {
     const known = answers.get(sale);
     if (known !== undefined && performance.now() < known.until_ms) return known.product;
     const product = withLive(sale);
-    answers.set(sale, { until_ms: performance.now() + config.PRODUCT_CACHE_MS, product });
+    answers.set(sale, { until_ms: performance.now() + cacheMs, product });
     product.catch(() => answers.delete(sale));
     return product;
   };

@@ -20,7 +20,7 @@ const POLL_AFTER_S = '1';
 
 const NOT_ISSUED = ['not_ready', 'ended', 'challenge_required', 'tokens_exhausted'] as const;
 
-type Deps = Pick<AppDeps, 'config' | 'db' | 'commands' | 'clock' | 'tokens'> & {
+type Deps = Pick<AppDeps, 'config' | 'db' | 'commands' | 'clock' | 'tokens' | 'bounds'> & {
   readonly catalog: Catalog;
   readonly admissions: Admissions;
   readonly outcomes: OutcomeCounts;
@@ -30,13 +30,13 @@ type Deps = Pick<AppDeps, 'config' | 'db' | 'commands' | 'clock' | 'tokens'> & {
 
 /** Seckill tokens and buys. */
 export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) => {
-  const { config, db, commands, clock, tokens, catalog, admissions, outcomes, orders, pressure } = deps;
+  const { config, db, commands, clock, tokens, catalog, admissions, outcomes, orders, pressure, bounds } = deps;
   const bodyLimit = SHOPPER_BODY_BYTES_MAX;
   /** Long ended, so that Redis does not keep it any more. */
   const isRetired = (sale: Sale): boolean =>
     sale.cleaned || clock(sale.shard).now_ms() > sale.end_ms + KEPT_AFTER_END_MS;
 
-  const challenges = new Challenges(config, tokens);
+  const challenges = new Challenges(config, tokens, bounds?.challengesRaisePerSecond);
 
   if (challenges.areRequired) {
     app.get(

@@ -201,8 +201,8 @@ describe('GET /api/v1/orders/:orderNo?wait=', () => {
     }
   });
 
-  it('answers at once where POLL_WAITERS_MAX others wait', async () => {
-    const full = await openApp(context, { POLL_WAITERS_MAX: '1' });
+  it('answers at once if too many others wait', async () => {
+    const full = await openApp(context, {}, { bounds: { pollWaitersMax: 1 } });
     try {
       const sale = await context.openSale();
       const order_no = await full.win(sale, 'alice');
