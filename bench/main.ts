@@ -3,8 +3,8 @@
  */
 import { basename } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { exitWithUsage, UsageError } from '@flash-sale/shared/process/command-line.ts';
-import { textTable } from '@flash-sale/shared/process/text-table.ts';
+import { exitWithUsage, UsageError } from '@flash-sale/shared/platform/process/command-line.ts';
+import { textTable } from '@flash-sale/shared/platform/process/text-table.ts';
 import { measureGrowth } from './growth/growth.ts';
 import { soak } from './growth/soak.ts';
 import { thisCommit, thisMachine } from './machine.ts';

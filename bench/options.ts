@@ -1,4 +1,11 @@
-import { flag, helpText, option, parseCommandLine, text, UsageError } from '@flash-sale/shared/process/command-line.ts';
+import {
+  flag,
+  helpText,
+  option,
+  parseCommandLine,
+  text,
+  UsageError,
+} from '@flash-sale/shared/platform/process/command-line.ts';
 import type { Size } from './scenarios/scenario.ts';
 
 export interface Options {

@@ -1,5 +1,5 @@
 import fastify from 'fastify';
-import { Buy } from '@flash-sale/api/src/routes/seckill/schema.ts';
+import { Buy } from '@flash-sale/api/src/seckill/schema.ts';
 
 /**
  * `bare`: the ceiling of one api process. A Fastify route with the schema and the answer of a buy, by Fastify's own defaults, that does

@@ -3,8 +3,8 @@ import { Queue } from 'bullmq';
 import fastify from 'fastify';
 import { Redis } from 'ioredis';
 import type { ResultSetHeader } from 'mysql2';
-import { Buy, IssueToken } from '@flash-sale/api/src/routes/seckill/schema.ts';
-import { newOrderNumber } from '@flash-sale/shared/domain/order-number.ts';
+import { Buy, IssueToken } from '@flash-sale/api/src/seckill/schema.ts';
+import { newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
 import { openDb, QUEUE, redisOptions, type OrderJob } from './usual.ts';
 
 /**

@@ -3,7 +3,7 @@
  */
 import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { exitWithUsage, UsageError } from '@flash-sale/shared/process/command-line.ts';
+import { exitWithUsage, UsageError } from '@flash-sale/shared/platform/process/command-line.ts';
 import { brokenBuildOf, type BrokenBuild } from './broken/table.ts';
 import { copyBroken } from './broken/tree.ts';
 import type { RoundRecord, Violation } from './checker/record.ts';

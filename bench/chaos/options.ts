@@ -5,7 +5,7 @@ import {
   option,
   parseCommandLine,
   UsageError,
-} from '@flash-sale/shared/process/command-line.ts';
+} from '@flash-sale/shared/platform/process/command-line.ts';
 import { BROKEN_BUILDS, brokenBuildOf } from './broken/table.ts';
 import { FAULTS, faultOf } from './faults/table.ts';
 

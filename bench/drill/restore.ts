@@ -11,7 +11,7 @@ import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { privateMysqlUser, startMysql } from '@flash-sale/infra/services/mysql.ts';
 import { freePort } from '@flash-sale/infra/services/ports.ts';
 import { startRedis } from '@flash-sale/infra/services/redis.ts';
-import { readCommandLine } from '@flash-sale/shared/process/command-line.ts';
+import { readCommandLine } from '@flash-sale/shared/platform/process/command-line.ts';
 import { temporaryFolder } from '../stage/temporary-folder.ts';
 import { ServiceProcess } from '../stage/service-process.ts';
 import { dumpPrograms, restoreDump, writeDump } from './dump.ts';

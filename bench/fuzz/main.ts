@@ -3,7 +3,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { integer, readCommandLine } from '@flash-sale/shared/process/command-line.ts';
+import { integer, readCommandLine } from '@flash-sale/shared/platform/process/command-line.ts';
 import { Random } from '../chaos/random.ts';
 import { temporaryFolder } from '../stage/temporary-folder.ts';
 import { fuzz } from './run.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import type { Pool, ResultSetHeader, RowDataPacket } from 'mysql2/promise';
-import { newOrderNumber } from '@flash-sale/shared/domain/order-number.ts';
+import { newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
 import type { Sale } from '../scenarios/sale.ts';
 
 const STEP = 5_000;

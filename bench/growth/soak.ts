@@ -1,7 +1,7 @@
 import { Client } from '../load/client.ts';
 import { openLoop } from '../load/open-loop.ts';
 import { latencyFigures } from '../load/statistics.ts';
-import { textTable } from '@flash-sale/shared/process/text-table.ts';
+import { textTable } from '@flash-sale/shared/platform/process/text-table.ts';
 import { audit } from '../scenarios/audit.ts';
 import { newShoppers, openSale, orderNoOf, planBuys } from '../scenarios/sale.ts';
 import { CONNECTIONS } from '../scenarios/scenario.ts';

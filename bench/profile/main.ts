@@ -4,10 +4,10 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { integer, readCommandLine, text } from '@flash-sale/shared/process/command-line.ts';
+import { integer, readCommandLine, text } from '@flash-sale/shared/platform/process/command-line.ts';
 import { freePort } from '@flash-sale/infra/services/ports.ts';
 import { closedLoop } from '../load/closed-loop.ts';
-import { textTable } from '@flash-sale/shared/process/text-table.ts';
+import { textTable } from '@flash-sale/shared/platform/process/text-table.ts';
 import { untilSold } from '../scenarios/audit.ts';
 import { newShoppers, openSale, planBuys } from '../scenarios/sale.ts';
 import { CONNECTIONS } from '../scenarios/scenario.ts';

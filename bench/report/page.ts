@@ -1,4 +1,4 @@
-import { textTable } from '@flash-sale/shared/process/text-table.ts';
+import { textTable } from '@flash-sale/shared/platform/process/text-table.ts';
 import { cpusPerTenThousand, type Capacity } from './capacity.ts';
 import { beginOfHandWritten, end } from './marked-part.ts';
 import { figure, figureNames, ratio, type Results, type Spread } from './results.ts';

@@ -1,4 +1,4 @@
-import { readCommandLine } from '@flash-sale/shared/process/command-line.ts';
+import { readCommandLine } from '@flash-sale/shared/platform/process/command-line.ts';
 import { askForAdvisories } from './supply-chain/advisories.ts';
 
 /** `npm run advisories`: exit code 1 where a package that is used has a known hole of high or critical severity. */

@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { configRows } from '@flash-sale/shared/config/config.ts';
-import { ERRORS } from '@flash-sale/shared/domain/errors.ts';
-import { flag, readCommandLine } from '@flash-sale/shared/process/command-line.ts';
-import { metricRows, type MetricRow } from '@flash-sale/shared/telemetry/metrics.ts';
+import { configRows } from '@flash-sale/shared/platform/config/config.ts';
+import { ERRORS } from '@flash-sale/shared/platform/errors.ts';
+import { flag, readCommandLine } from '@flash-sale/shared/platform/process/command-line.ts';
+import { metricRows, type MetricRow } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { markdownTable } from './docs/markdown-table.ts';
 import { settingsTables } from './docs/settings-tables.ts';
 
@@ -28,7 +28,7 @@ function errorsPage(): string {
   ]);
   return `# Errors
 
-<!-- Written by \`npm run docs\` from packages/shared/src/domain/errors.ts. -->
+<!-- Written by \`npm run docs\` from packages/shared/src/platform/errors.ts. -->
 
 Every refusal is \`application/problem+json\` ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)):
 

@@ -1,6 +1,6 @@
 /** `npm run reset`: as `npm stop`, then forgets everything that the service has stored on this machine. */
 import { existsSync } from 'node:fs';
-import { exitWithUsage, flag, readCommandLine, UsageError } from '@flash-sale/shared/process/command-line.ts';
+import { exitWithUsage, flag, readCommandLine, UsageError } from '@flash-sale/shared/platform/process/command-line.ts';
 import { dataDirOfCheckout, print, runCommand } from './stack/command.ts';
 import { confirm } from './stack/confirm.ts';
 import { resetStack } from './stack/stop-stack.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createConnection } from 'mysql2/promise';
 import type { Browser, Page } from 'playwright-core';
-import { readCommandLine } from '@flash-sale/shared/process/command-line.ts';
+import { readCommandLine } from '@flash-sale/shared/platform/process/command-line.ts';
 import { openChromium } from './services/chromium.ts';
 import { StartFailure } from './services/start-failure.ts';
 import { print, runCommand } from './stack/command.ts';

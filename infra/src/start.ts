@@ -1,6 +1,6 @@
 /** `npm start`: the whole service on this machine, until SIGINT or SIGTERM. */
 import { fileURLToPath } from 'node:url';
-import { readCommandLine } from '@flash-sale/shared/process/command-line.ts';
+import { readCommandLine } from '@flash-sale/shared/platform/process/command-line.ts';
 import { dataDirOfCheckout } from './stack/command.ts';
 import { startCommand } from './stack/start-command.ts';
 

@@ -1,5 +1,5 @@
 /** `npm stop`: ends what `npm start` of this checkout has running, or has left behind. */
-import { readCommandLine } from '@flash-sale/shared/process/command-line.ts';
+import { readCommandLine } from '@flash-sale/shared/platform/process/command-line.ts';
 import { dataDirOfCheckout, print, runCommand } from './stack/command.ts';
 import { stopStack } from './stack/stop-stack.ts';
 

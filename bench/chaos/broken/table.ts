@@ -47,7 +47,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
   {
     name: 'no_fence_in_mysql',
     what: 'a stamp does not have to be higher than the one before',
-    file: 'packages/shared/src/db/products.ts',
+    file: 'packages/shared/src/sale/products-table.ts',
     find: `\n    .where('fence', '<', fence)`,
     replace: '',
     promises: [9, 2],
@@ -117,7 +117,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
   {
     name: 'close_without_return',
     what: 'a cancelled, expired or refunded order leaves no return, so that nobody gives its unit back',
-    file: 'packages/shared/src/db/order-transitions.ts',
+    file: 'packages/shared/src/order/order-transitions.ts',
     find: `    await insertStockReturns(tx, found, now.getTime());\n`,
     replace: `    void insertStockReturns;\n`,
     promises: [3],
@@ -126,7 +126,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
   {
     name: 'queue_kept_after_failed_start',
     what: 'a queue that could not be opened is kept, and rejects everything for good',
-    file: 'packages/shared/src/queue/order-queues.ts',
+    file: 'packages/shared/src/admission/order-queues.ts',
     find: `      if (queues.get(shard) === queue) queues.delete(shard);\n`,
     replace: '',
     promises: [3, 5, 11],
@@ -135,7 +135,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
   {
     name: 'frozen_keeps_locks',
     what: 'MySQL keeps the locks of a frozen process for as long as it likes',
-    file: 'packages/shared/src/db/session.ts',
+    file: 'packages/shared/src/platform/mysql/session.ts',
     find: '    `wait_timeout = ${clientSilenceSeconds}`,\n',
     replace: '    `wait_timeout = ${clientSilenceSeconds + 3_600}`,\n',
     promises: [11],
@@ -153,7 +153,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
   {
     name: 'lead_outlives_its_leader',
     what: 'a process that froze leads the services of the ledger for an hour more',
-    file: 'packages/shared/src/db/service-leads.ts',
+    file: 'packages/shared/src/platform/mysql/service-leads-table.ts',
     find: `const lifeUs = lifeMs * 1_000;`,
     replace: `const lifeUs = lifeMs * 1_000 * 1_200;`,
     promises: [11],
@@ -162,7 +162,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
   {
     name: 'written_is_told_queued',
     what: 'a poll that the ledger does not answer is told that the order is queued, written or not',
-    file: 'packages/api/src/orders/order-reader.ts',
+    file: 'packages/api/src/order/order-reader.ts',
     find: `inRedis.may_be_written ? await this.#writtenSoon(orderNo) : undefined`,
     replace: `inRedis.may_be_written ? await this.#writtenSoon(orderNo).catch(() => undefined) : undefined`,
     promises: [5],

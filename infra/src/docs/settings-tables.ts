@@ -1,4 +1,4 @@
-import type { ConfigRow } from '@flash-sale/shared/config/config.ts';
+import type { ConfigRow } from '@flash-sale/shared/platform/config/config.ts';
 import { markdownTable } from './markdown-table.ts';
 
 /** The settings that a production deployment decides first. */

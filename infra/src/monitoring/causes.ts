@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Keys } from '@flash-sale/shared/redis/keys.ts';
+import { Keys } from '@flash-sale/shared/platform/redis/keys.ts';
 import { get, openSale, startCrowd } from './eventful-sale.ts';
 import { REDIS_MEMORY_BYTES, type WatchedProcess, type WatchedService } from './watched-service.ts';
 

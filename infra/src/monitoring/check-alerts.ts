@@ -5,7 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readCommandLine } from '@flash-sale/shared/process/command-line.ts';
+import { readCommandLine } from '@flash-sale/shared/platform/process/command-line.ts';
 import { StartFailure } from '../services/start-failure.ts';
 import { temporaryFolder } from '../services/temporary-folder.ts';
 import { queriesOf, readDashboards } from './dashboards.ts';
@@ -16,7 +16,7 @@ readCommandLine({
   summary: 'Checks the configuration of Prometheus, the alerts and their tests with promtool.',
 });
 
-const FOLDER = join(import.meta.dirname, '../../prometheus');
+const FOLDER = join(import.meta.dirname, '../../monitoring/prometheus');
 const filesIn = (folder: string): string[] => readdirSync(join(FOLDER, folder)).map((file) => join(folder, file));
 
 const folder = temporaryFolder('alerts');

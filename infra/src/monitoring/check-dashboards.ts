@@ -4,7 +4,7 @@
  * not. Where Prometheus cannot be had it says so and checks nothing.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { readCommandLine } from '@flash-sale/shared/process/command-line.ts';
+import { readCommandLine } from '@flash-sale/shared/platform/process/command-line.ts';
 import { StartFailure } from '../services/start-failure.ts';
 import { temporaryFolder } from '../services/temporary-folder.ts';
 import { queriesOf, readDashboards, type PanelQuery } from './dashboards.ts';

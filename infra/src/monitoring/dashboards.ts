@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const FOLDER = join(import.meta.dirname, '../../grafana/dashboards');
+const FOLDER = join(import.meta.dirname, '../../monitoring/grafana/dashboards');
 
 /** The parts of a Grafana dashboard that are looked at here. */
 export interface Dashboard {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Keys } from '@flash-sale/shared/redis/keys.ts';
-import { ORDERS_QUEUE } from '@flash-sale/shared/queue/orders-queue.ts';
+import { Keys } from '@flash-sale/shared/platform/redis/keys.ts';
+import { ORDERS_QUEUE } from '@flash-sale/shared/admission/order-jobs.ts';
 import { OPERATOR_TOKEN, REDIS_MEMORY_BYTES, type WatchedService } from './watched-service.ts';
 
 const UNITS = 5_000;

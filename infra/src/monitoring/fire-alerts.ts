@@ -1,14 +1,14 @@
 /**
  * `npm run alerts:fire`: starts the service and Prometheus on servers of their own, makes the cause of every alert for real, at the pace of
- * production, and reports which of them fired. What was scraped becomes their unit tests (`infra/prometheus/tests/recorded.yml`).
+ * production, and reports which of them fired. What was scraped becomes their unit tests (`infra/monitoring/prometheus/tests/recorded.yml`).
  */
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { flag, readCommandLine } from '@flash-sale/shared/process/command-line.ts';
-import { textTable } from '@flash-sale/shared/process/text-table.ts';
+import { flag, readCommandLine } from '@flash-sale/shared/platform/process/command-line.ts';
+import { textTable } from '@flash-sale/shared/platform/process/text-table.ts';
 import { stringify } from 'yaml';
 import { temporaryFolder } from '../services/temporary-folder.ts';
 import { makeCauses, NOT_CAUSED, startFailingReceiver } from './causes.ts';
@@ -17,7 +17,7 @@ import { firstFired, recordedTest, STEP_S, type Fired } from './recorded-tests.t
 import { readAlerts } from './rules.ts';
 import { startWatched, type WatchedService } from './watched-service.ts';
 
-const TESTS = join(import.meta.dirname, '../../prometheus/tests/recorded.yml');
+const TESTS = join(import.meta.dirname, '../../monitoring/prometheus/tests/recorded.yml');
 const EVENTS_GIVE_UP_S = 420;
 /** After the last try, which comes up to a minute later, and a scrape. */
 const EVENTS_DEAD_S = EVENTS_GIVE_UP_S + 100;
@@ -27,7 +27,9 @@ const { values } = readCommandLine({
   usage: 'npm run alerts:fire -- [options]',
   summary: `Causes every alert on private servers, and reports which alerts fired. Takes about twelve minutes.
 Exit code 1: an alert did not fire although its cause was there.`,
-  options: { record: flag('write the scraped samples to infra/prometheus/tests/recorded.yml as unit tests') },
+  options: {
+    record: flag('write the scraped samples to infra/monitoring/prometheus/tests/recorded.yml as unit tests'),
+  },
 });
 
 const started_ms = Date.now();

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 
-const FOLDER = join(import.meta.dirname, '../../prometheus/rules');
+const FOLDER = join(import.meta.dirname, '../../monitoring/prometheus/rules');
 
 /** An alert as the rules have it. */
 export interface Alert {

@@ -142,7 +142,7 @@ async function startPrometheus(
   const folder = join(dataDir, 'prometheus');
   mkdirSync(folder);
   const config = join(folder, 'prometheus.yml');
-  const text = readFileSync(join(ROOT, 'infra/prometheus/local.yml'), 'utf8');
+  const text = readFileSync(join(ROOT, 'infra/monitoring/prometheus/local.yml'), 'utf8');
   writeFileSync(config, configFor(text, opsPorts, scrape_s));
   const server = await startOnPort(undefined, (port) =>
     launch({
@@ -163,7 +163,7 @@ function configFor(text: string, opsPorts: Readonly<Record<string, readonly numb
   const paced = text
     .replaceAll(/(scrape_interval|evaluation_interval): \w+/g, `$1: ${scrape_s}s`)
     .replace(/scrape_timeout: \w+/, `scrape_timeout: ${Math.max(1, scrape_s - 1)}s`)
-    .replace('rules/*.yml', join(ROOT, 'infra/prometheus/rules/*.yml'));
+    .replace('rules/*.yml', join(ROOT, 'infra/monitoring/prometheus/rules/*.yml'));
   return paced.replaceAll(/(job_name: (\w+)\n\s+static_configs: )\[[^\n]*\]/g, (_, head: string, job: string) => {
     const targets = opsPorts[job]!.map(
       (port, i) => `{ targets: ['127.0.0.1:${port}'], labels: { instance: '${job}-${i + 1}' } }`,

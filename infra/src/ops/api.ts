@@ -1,4 +1,4 @@
-import { OPERATOR_NAME_HEADER } from '@flash-sale/shared/domain/operator.ts';
+import { OPERATOR_NAME_HEADER } from '@flash-sale/shared/operator/operator.ts';
 
 /** How an operator reaches the service. */
 export interface Access {

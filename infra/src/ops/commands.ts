@@ -6,8 +6,8 @@ import {
   UsageError,
   type Options,
   type Values,
-} from '@flash-sale/shared/process/command-line.ts';
-import { saleOfOrderNumber } from '@flash-sale/shared/domain/order-number.ts';
+} from '@flash-sale/shared/platform/process/command-line.ts';
+import { saleOfOrderNumber } from '@flash-sale/shared/order/order-number.ts';
 import type { Call } from './api.ts';
 import { fields, table, textOf } from './table.ts';
 

@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os';
-import { withFiles } from '@flash-sale/shared/config/files.ts';
-import { isOperatorName, OPERATOR_NAME_RULE } from '@flash-sale/shared/domain/operator.ts';
-import { exitWithUsage, UsageError } from '@flash-sale/shared/process/command-line.ts';
+import { withFiles } from '@flash-sale/shared/platform/config/files.ts';
+import { isOperatorName, OPERATOR_NAME_RULE } from '@flash-sale/shared/operator/operator.ts';
+import { exitWithUsage, UsageError } from '@flash-sale/shared/platform/process/command-line.ts';
 import { print } from '../stack/command.ts';
 import { confirm, Declined } from '../stack/confirm.ts';
 import { reachableHost } from '../stack/settings.ts';

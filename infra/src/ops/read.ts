@@ -8,7 +8,7 @@ import {
   type Options,
   type Program,
   type Values,
-} from '@flash-sale/shared/process/command-line.ts';
+} from '@flash-sale/shared/platform/process/command-line.ts';
 import { COMMANDS, type Command } from './commands.ts';
 
 /** Options of every command. */

@@ -1,4 +1,4 @@
-import { padTo, terminalWidth, textTable } from '@flash-sale/shared/process/text-table.ts';
+import { padTo, terminalWidth, textTable } from '@flash-sale/shared/platform/process/text-table.ts';
 
 /** A column of a table: its heading, what stands in it, and whether it may be cut to fit the terminal. */
 export type Column<Row> = readonly [heading: string, cell: (row: Row) => string | number | null, cut?: 'cut'];

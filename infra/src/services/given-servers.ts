@@ -1,6 +1,6 @@
-import { loadConfig } from '@flash-sale/shared/config/config.ts';
-import { dbTls, redisTls } from '@flash-sale/shared/config/tls.ts';
-import { endpointOf } from '@flash-sale/shared/config/formats.ts';
+import { loadConfig } from '@flash-sale/shared/platform/config/config.ts';
+import { dbTls, redisTls } from '@flash-sale/shared/platform/config/tls.ts';
+import { endpointOf } from '@flash-sale/shared/platform/config/formats.ts';
 import { pingMysql, pingRedis } from './ping.ts';
 import { reasonOf, StartFailure } from './start-failure.ts';
 

@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import { createConnection } from 'mysql2/promise';
-import type { TlsSettings } from '@flash-sale/shared/config/tls.ts';
+import type { TlsSettings } from '@flash-sale/shared/platform/config/tls.ts';
 
 export interface RedisAddress {
   host: string;

@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs';
-import { readSettingSources } from '@flash-sale/shared/config/config.ts';
+import { readSettingSources } from '@flash-sale/shared/platform/config/config.ts';
 import { startMysqlContainer, startRedisContainer } from './docker.ts';
 import { dockerAnswers } from './docker-client.ts';
 import { givenMysql, givenRedis, mysqlIsGiven, redisIsGiven } from './given-servers.ts';

@@ -1,5 +1,5 @@
 import { createInterface } from 'node:readline/promises';
-import { UsageError } from '@flash-sale/shared/process/command-line.ts';
+import { UsageError } from '@flash-sale/shared/platform/process/command-line.ts';
 
 /** The person at the terminal said no: nothing was done. */
 export class Declined extends Error {}

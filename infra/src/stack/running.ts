@@ -1,4 +1,4 @@
-import { ConfigSchema } from '@flash-sale/shared/config/config.ts';
+import { ConfigSchema } from '@flash-sale/shared/platform/config/config.ts';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeWholeFile } from '../services/whole-file.ts';

@@ -1,4 +1,4 @@
-import { loadConfig, type Config } from '@flash-sale/shared/config/config.ts';
+import { loadConfig, type Config } from '@flash-sale/shared/platform/config/config.ts';
 import { freePort, portProblem } from '../services/ports.ts';
 import { StartFailure } from '../services/start-failure.ts';
 

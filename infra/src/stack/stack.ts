@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { readSettingSources, type Config } from '@flash-sale/shared/config/config.ts';
+import { readSettingSources, type Config } from '@flash-sale/shared/platform/config/config.ts';
 import type { KeptProcess } from '../services/keep-running.ts';
 import type { LaunchedProcess } from '../services/launch.ts';
 import { endRecorded } from '../services/run-records.ts';

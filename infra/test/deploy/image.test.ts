@@ -16,7 +16,7 @@ const USER = 1000;
 const ENTRIES = {
   api: 'packages/api/src/main.ts',
   worker: 'packages/worker/src/main.ts',
-  migrate: 'packages/shared/src/db/main.ts',
+  migrate: 'packages/shared/src/platform/mysql/migrate-command.ts',
 };
 
 let folder: string;
@@ -29,7 +29,8 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'flash-sale-image-'));
   app = join(folder, 'app');
   mkdirSync(app);
-  for (const instruction of instructionsOf(readFileSync(join(ROOT, 'infra/Dockerfile'), 'utf8'))) take(instruction);
+  for (const instruction of instructionsOf(readFileSync(join(ROOT, 'infra/deploy/Dockerfile'), 'utf8')))
+    take(instruction);
   // The base image's own; this one may be where the other user cannot read.
   node = join(folder, 'node');
   cpSync(process.execPath, node);

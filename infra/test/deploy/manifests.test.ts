@@ -13,11 +13,11 @@ import { Service } from 'kubernetes-models/v1/Service';
 import { ServiceAccount } from 'kubernetes-models/v1/ServiceAccount';
 import { describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
-import { ConfigSchema } from '@flash-sale/shared/config/config.ts';
+import { ConfigSchema } from '@flash-sale/shared/platform/config/config.ts';
 import { mysqlImage, redisImage } from '../../src/services/docker.ts';
 
-const INFRA = join(import.meta.dirname, '../..');
-const read = (path: string): string => readFileSync(join(INFRA, path), 'utf8');
+const DEPLOY = join(import.meta.dirname, '../../deploy');
+const read = (path: string): string => readFileSync(join(DEPLOY, path), 'utf8');
 
 /** Variables that are settings of the service, but for those that no setting has. */
 const notSettings = (names: readonly string[]): string[] => names.filter((name) => !(name in ConfigSchema.properties));
@@ -50,7 +50,7 @@ describe('compose.yaml', () => {
     const rules = Object.fromEntries(order.map((rule) => [rule, 0 as const]));
     const linter = new DCLinter({ rules, quiet: false, debug: false, exclude: [] });
     // Its type declarations do not resolve.
-    const files = linter.lintFiles([join(INFRA, 'compose.yaml')], false) as readonly {
+    const files = linter.lintFiles([join(DEPLOY, 'compose.yaml')], false) as readonly {
       readonly messages: readonly object[];
     }[];
     expect(files.flatMap(({ messages }) => messages)).toEqual([]);
@@ -122,7 +122,7 @@ interface PodSpec {
 }
 
 describe('k8s', () => {
-  const files = readdirSync(join(INFRA, 'k8s/base')).filter((file) => file !== 'kustomization.yaml');
+  const files = readdirSync(join(DEPLOY, 'k8s/base')).filter((file) => file !== 'kustomization.yaml');
   const manifests = files.flatMap((file) =>
     parseAllDocuments(read(`k8s/base/${file}`)).map((document) => document.toJS() as Manifest),
   );

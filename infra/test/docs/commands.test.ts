@@ -90,7 +90,11 @@ describe('the commands that the docs name', () => {
 });
 
 /** The programs that containers and machines run without npm. */
-const MAINS = ['packages/api/src/main.ts', 'packages/worker/src/main.ts', 'packages/shared/src/db/main.ts'];
+const MAINS = [
+  'packages/api/src/main.ts',
+  'packages/worker/src/main.ts',
+  'packages/shared/src/platform/mysql/migrate-command.ts',
+];
 
 describe.each([...PROGRAMS, ...MAINS.map((main) => [main, [main]] as const)])('%s', (_, program) => {
   it('says with --help how it is typed', async () => {

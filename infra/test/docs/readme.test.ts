@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { configRows } from '@flash-sale/shared/config/config.ts';
+import { configRows } from '@flash-sale/shared/platform/config/config.ts';
 import { FIRST_SETTINGS, settingsTables } from '../../src/docs/settings-tables.ts';
 import { codeBlocksOf, readPage } from './pages.ts';
 

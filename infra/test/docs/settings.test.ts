@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { ConfigSchema, loadConfig } from '@flash-sale/shared/config/config.ts';
+import { ConfigSchema, loadConfig } from '@flash-sale/shared/platform/config/config.ts';
 import { codeBlocksOf, PAGES, readPage } from './pages.ts';
 
-const INFRA = join(import.meta.dirname, '../..');
+const DEPLOY = join(import.meta.dirname, '../../deploy');
 
 /** Names in capitals that are no settings of the service, and whose they are. */
 const OTHERS = new Map([
@@ -74,9 +74,9 @@ describe('the environments that the docs show', () => {
 
 describe('deployment.md', () => {
   const page = readPage('docs/deployment.md');
-  const compose = readFileSync(join(INFRA, 'compose.yaml'), 'utf8');
+  const compose = readFileSync(join(DEPLOY, 'compose.yaml'), 'utf8');
   const manifests = ['base/api.yaml', 'base/worker.yaml', 'base/migrate.yaml']
-    .map((file) => readFileSync(join(INFRA, 'k8s', file), 'utf8'))
+    .map((file) => readFileSync(join(DEPLOY, 'k8s', file), 'utf8'))
     .join('\n');
 
   it('says of no setting that the examples leave it out if they pass it', () => {
@@ -94,7 +94,7 @@ describe('deployment.md', () => {
   });
 
   const example = Object.fromEntries(
-    [...readFileSync(join(INFRA, '.env.example'), 'utf8').matchAll(/^([A-Z_]+)=(.*)$/gm)].map(([, name, value]) => [
+    [...readFileSync(join(DEPLOY, '.env.example'), 'utf8').matchAll(/^([A-Z_]+)=(.*)$/gm)].map(([, name, value]) => [
       name!,
       value === '' && /SECRET|TOKEN|PASSWORD/.test(name!) && !/^(EVENTS|STRIPE|VIEWER)/.test(name!)
         ? `${name}-of-thirty-two-characters-or-more`

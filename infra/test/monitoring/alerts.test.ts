@@ -6,7 +6,7 @@ import { NOT_CAUSED } from '../../src/monitoring/causes.ts';
 import { valuesOf } from '../../src/monitoring/recorded-tests.ts';
 import { readAlerts, secondsOf, selectorsOf } from '../../src/monitoring/rules.ts';
 
-const RECORDED = join(import.meta.dirname, '../../prometheus/tests/recorded.yml');
+const RECORDED = join(import.meta.dirname, '../../monitoring/prometheus/tests/recorded.yml');
 
 test('each alert was made to fire for real, and its unit test has the series of then; or it is said why not', () => {
   const { tests } = parse(readFileSync(RECORDED, 'utf8')) as { tests: { name: string }[] };

@@ -1,7 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { metricRows } from '@flash-sale/shared/telemetry/metrics.ts';
+import { metricRows } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { metricsOf, queriesOf, readDashboards, type Panel } from '../../src/monitoring/dashboards.ts';
 
 const INFRA = join(import.meta.dirname, '../..');
@@ -81,8 +81,10 @@ function overlap({ gridPos: a }: Panel, { gridPos: b }: Panel): boolean {
 }
 
 describe('alerts', () => {
-  const files = readdirSync(join(INFRA, 'prometheus/rules')).map((file) => read(`prometheus/rules/${file}`));
-  const tests = read('prometheus/tests/alerts.yml');
+  const files = readdirSync(join(INFRA, 'monitoring/prometheus/rules')).map((file) =>
+    read(`monitoring/prometheus/rules/${file}`),
+  );
+  const tests = read('monitoring/prometheus/tests/alerts.yml');
   const alerts = files
     .flatMap((text) => text.split(/^ +- alert: /m).slice(1))
     .map((text) => ({
@@ -112,16 +114,18 @@ describe('alerts', () => {
 describe('Prometheus', () => {
   it('scrapes the same jobs on this machine as among containers', () => {
     const jobsOf = (file: string) => [...read(file).matchAll(/job_name: (\w+)/g)].map(([, job]) => job);
-    expect(jobsOf('prometheus/prometheus.yml')).toEqual(['api', 'worker']);
-    expect(jobsOf('prometheus/local.yml')).toEqual(['api', 'worker']);
+    expect(jobsOf('monitoring/prometheus/prometheus.yml')).toEqual(['api', 'worker']);
+    expect(jobsOf('monitoring/prometheus/local.yml')).toEqual(['api', 'worker']);
   });
 });
 
 describe('Grafana', () => {
   it('knows the data source that the dashboards name', () => {
-    expect(read('grafana/provisioning/datasources/prometheus.yml')).toContain('uid: prometheus');
+    expect(read('monitoring/grafana/provisioning/datasources/prometheus.yml')).toContain('uid: prometheus');
     for (const { file } of readDashboards()) {
-      const uids = [...read(`grafana/dashboards/${file}`).matchAll(/"type": "prometheus",\s+"uid": "(\w+)"/g)];
+      const uids = [
+        ...read(`monitoring/grafana/dashboards/${file}`).matchAll(/"type": "prometheus",\s+"uid": "(\w+)"/g),
+      ];
       expect(new Set(uids.map(([, name]) => name))).toEqual(new Set(['prometheus']));
     }
   });

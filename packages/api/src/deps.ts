@@ -1,18 +1,18 @@
 import type { Queue } from 'bullmq';
-import type { Config } from '@flash-sale/shared/config/config.ts';
-import type { Db } from '@flash-sale/shared/db/client.ts';
+import type { Config } from '@flash-sale/shared/platform/config/config.ts';
+import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
 import type { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
 import type { PaymentProvider } from '@flash-sale/shared/payment/provider.ts';
-import type { BucketLimit } from '@flash-sale/shared/domain/bucket.ts';
-import type { SeckillTokens } from '@flash-sale/shared/domain/seckill-token.ts';
-import type { WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
-import type { RedisClient } from '@flash-sale/shared/redis/client.ts';
-import type { RedisClock } from '@flash-sale/shared/redis/clock.ts';
+import type { BucketLimit } from '@flash-sale/shared/admission/bucket.ts';
+import type { SeckillTokens } from '@flash-sale/shared/seckill-token/seckill-token.ts';
+import type { WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
+import type { RedisClient } from '@flash-sale/shared/platform/redis/client.ts';
+import type { RedisClock } from '@flash-sale/shared/platform/redis/clock.ts';
 import type { Commands } from '@flash-sale/shared/commands.ts';
-import type { Keys } from '@flash-sale/shared/redis/keys.ts';
-import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
-import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
-import type { Tracing } from '@flash-sale/shared/telemetry/tracing.ts';
+import type { Keys } from '@flash-sale/shared/platform/redis/keys.ts';
+import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
+import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
+import type { Tracing } from '@flash-sale/shared/platform/telemetry/tracing.ts';
 
 /**
  * Bounds that no operator has a reason to turn. Each default is a constant beside the code that keeps it; tests pass

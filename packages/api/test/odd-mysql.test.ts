@@ -1,8 +1,8 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadConfig } from '@flash-sale/shared/config/config.ts';
-import { connectDb, type Db } from '@flash-sale/shared/db/client.ts';
-import { readSold } from '@flash-sale/shared/db/products.ts';
+import { loadConfig } from '@flash-sale/shared/platform/config/config.ts';
+import { connectDb, type Db } from '@flash-sale/shared/platform/mysql/client.ts';
+import { readSold } from '@flash-sale/shared/sale/products-table.ts';
 import { startProcess } from './end-to-end/service.ts';
 import {
   AS_OPERATOR,

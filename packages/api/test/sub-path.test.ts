@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createConnection, type AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { Sale } from '@flash-sale/shared/domain/sale.ts';
+import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { findNginx, writeNginxConfig } from '../../../infra/src/services/nginx.ts';
 import { freePort } from '../../../infra/src/services/ports.ts';
 import {

@@ -4,8 +4,8 @@ import { createOrderCommands, ORDER_SCRIPTS } from './order/order-commands.ts';
 import { CLOCK_SCRIPTS, createClockCommand } from './platform/redis/clock-command.ts';
 import { createLeadCommands, LEAD_SCRIPTS } from './platform/redis/lead-commands.ts';
 import { defineScripts, inTime, type ScriptMetrics } from './platform/redis/script-loader.ts';
-import type { RedisClient } from './redis/client.ts';
-import type { Keys } from './redis/keys.ts';
+import type { RedisClient } from './platform/redis/client.ts';
+import type { Keys } from './platform/redis/keys.ts';
 import { createSaleCommands, SALE_SCRIPTS } from './sale/sale-commands.ts';
 import { createSeckillTokenCommands, SECKILL_TOKEN_SCRIPTS } from './seckill-token/seckill-token-commands.ts';
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { newOrderNumber } from '../src/domain/order-number.ts';
-import type { SaleRef } from '../src/domain/sale.ts';
+import { newOrderNumber } from '../src/order/order-number.ts';
+import type { SaleRef } from '../src/sale/sale.ts';
 import type { Admission, AdmitCall, AdmitItem } from '../src/admission/admission-commands.ts';
 import type { Owner } from '../src/sale/sale-commands.ts';
 import type { TestContext } from './support.ts';

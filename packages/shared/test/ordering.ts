@@ -1,10 +1,10 @@
-import { insertOrders } from '../src/db/orders.ts';
-import { insertPayment } from '../src/db/payments.ts';
-import { addSold, lockSale } from '../src/db/products.ts';
-import { addToCounters, changesOfWritten } from '../src/db/sale-counters.ts';
-import type { Order } from '../src/domain/order.ts';
-import { newPaymentId } from '../src/domain/payment.ts';
-import type { Sale } from '../src/domain/sale.ts';
+import { insertOrders } from '../src/order/orders-table.ts';
+import { insertPayment } from '../src/payment/payments-table.ts';
+import { addSold, lockSale } from '../src/sale/products-table.ts';
+import { addToCounters, changesOfWritten } from '../src/sale/sale-counters-table.ts';
+import type { Order } from '../src/order/order.ts';
+import { newPaymentId } from '../src/payment/payment.ts';
+import type { Sale } from '../src/sale/sale.ts';
 import { withStampedLease } from '../src/sale/lease.ts';
 import { buy } from './buying.ts';
 import type { TestContext } from './support.ts';

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { vi } from 'vitest';
-import type { Db } from '../src/db/client.ts';
+import type { Db } from '../src/platform/mysql/client.ts';
 
 /**
  * The connections of this test file's database that wait for a row lock. `information_schema.innodb_trx` would be easier to read, but

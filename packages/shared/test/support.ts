@@ -4,18 +4,18 @@ import { sql } from 'kysely';
 import { pino } from 'pino';
 import { inject } from 'vitest';
 import type { TestServers } from '../../../infra/src/test-context.ts';
-import { loadConfig, type Config } from '../src/config/config.ts';
-import { connectDb, type Db } from '../src/db/client.ts';
-import { migrate } from '../src/db/migrate.ts';
-import { insertSale, type NewSale } from '../src/db/products.ts';
-import type { Sale } from '../src/domain/sale.ts';
+import { loadConfig, type Config } from '../src/platform/config/config.ts';
+import { connectDb, type Db } from '../src/platform/mysql/client.ts';
+import { migrate } from '../src/platform/mysql/migrate.ts';
+import { insertSale, type NewSale } from '../src/sale/products-table.ts';
+import type { Sale } from '../src/sale/sale.ts';
 import { SaleTransactions } from '../src/order/sale-transactions.ts';
-import { connectRedis, type RedisClient } from '../src/redis/client.ts';
+import { connectRedis, type RedisClient } from '../src/platform/redis/client.ts';
 import { createCommands, type Commands } from '../src/commands.ts';
-import { Keys } from '../src/redis/keys.ts';
+import { Keys } from '../src/platform/redis/keys.ts';
 import { rebuildSale } from '../src/sale/rebuild.ts';
-import { createMetrics, type Metrics } from '../src/telemetry/metrics.ts';
-import type { Logger } from '../src/telemetry/logger.ts';
+import { createMetrics, type Metrics } from '../src/platform/telemetry/metrics.ts';
+import type { Logger } from '../src/platform/telemetry/logger.ts';
 
 /** What a test file works on: real servers, with a database and a key prefix of its own. */
 export interface TestContext {

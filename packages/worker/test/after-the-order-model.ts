@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import type { Sale } from '@flash-sale/shared/domain/sale.ts';
-import { canMove, type Order, type OrderStatus } from '@flash-sale/shared/domain/order.ts';
-import type { PaymentEvent, PaymentStatus } from '@flash-sale/shared/domain/payment.ts';
-import { unappliedReturns } from '@flash-sale/shared/db/stock-returns.ts';
+import type { Sale } from '@flash-sale/shared/sale/sale.ts';
+import { canMove, type Order, type OrderStatus } from '@flash-sale/shared/order/order.ts';
+import type { PaymentEvent, PaymentStatus } from '@flash-sale/shared/payment/payment.ts';
+import { unappliedReturns } from '@flash-sale/shared/order/stock-returns-table.ts';
 import { applyPaymentEvent, cancelOrder, expireOrders, requestRefund } from '@flash-sale/shared/order/moves.ts';
 import { rebuildSale } from '@flash-sale/shared/sale/rebuild.ts';
 import { withStampedLease } from '@flash-sale/shared/sale/lease.ts';
-import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { newAttempt, send, unitsOf } from '../../shared/test/buying.ts';
 import { openPayment } from '../../shared/test/ordering.ts';
 import type { TestContext } from '../../shared/test/support.ts';

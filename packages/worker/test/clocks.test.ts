@@ -1,14 +1,14 @@
 import { Queue } from 'bullmq';
 import { sql } from 'kysely';
 import { expect, onTestFinished, test } from 'vitest';
-import type { Order } from '@flash-sale/shared/domain/order.ts';
+import type { Order } from '@flash-sale/shared/order/order.ts';
 import {
   ORDERS_QUEUE,
   WRITE_ORDERS,
   writeOrdersOptions,
   type WriteOrdersJob,
-} from '@flash-sale/shared/queue/orders-queue.ts';
-import { connectRedis } from '@flash-sale/shared/redis/client.ts';
+} from '@flash-sale/shared/admission/order-jobs.ts';
+import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
 import { openTestContext } from '../../shared/test/support.ts';
 import { admitAll } from './shoppers.ts';
 import { startWorker } from './worker-process.ts';

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
-import type { Config } from '@flash-sale/shared/config/config.ts';
-import { connectDb, type Db } from '@flash-sale/shared/db/client.ts';
-import { insertOrders } from '@flash-sale/shared/db/orders.ts';
-import type { Order } from '@flash-sale/shared/domain/order.ts';
-import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
+import type { Config } from '@flash-sale/shared/platform/config/config.ts';
+import { connectDb, type Db } from '@flash-sale/shared/platform/mysql/client.ts';
+import { insertOrders } from '@flash-sale/shared/order/orders-table.ts';
+import type { Order } from '@flash-sale/shared/order/order.ts';
+import type { SaleRef } from '@flash-sale/shared/sale/sale.ts';
 import { onTestFinished } from 'vitest';
 
 export { aLockIsWaitedFor } from '../../shared/test/row-locks.ts';

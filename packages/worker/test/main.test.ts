@@ -2,15 +2,15 @@ import type { EventEmitter } from 'node:events';
 import { Queue, QueueEvents } from 'bullmq';
 import { sql } from 'kysely';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { OrderStatus } from '@flash-sale/shared/domain/order.ts';
-import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
+import type { OrderStatus } from '@flash-sale/shared/order/order.ts';
+import type { SaleRef } from '@flash-sale/shared/sale/sale.ts';
 import {
   ORDERS_QUEUE,
   WRITE_ORDERS,
   writeOrdersOptions,
   type WriteOrdersJob,
-} from '@flash-sale/shared/queue/orders-queue.ts';
-import { connectRedis } from '@flash-sale/shared/redis/client.ts';
+} from '@flash-sale/shared/admission/order-jobs.ts';
+import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
 import { placeOrders } from '../../shared/test/ordering.ts';
 import { openTestContext } from '../../shared/test/support.ts';
 import { aLockIsWaitedFor, holdUpOrdersOf, readLedger, refuseOrdersOf } from './ledger.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { newOrderNumber } from '@flash-sale/shared/domain/order-number.ts';
-import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
+import { newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
+import type { SaleRef } from '@flash-sale/shared/sale/sale.ts';
 import type { TestContext } from '../../shared/test/support.ts';
 
 const UNLIMITED = 1_000_000;

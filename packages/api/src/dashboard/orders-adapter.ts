@@ -1,7 +1,7 @@
 import type { JobStatus, QueueJobJson, Status } from '@bull-board/api/typings/app';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import type { Queue } from 'bullmq';
-import type { WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
+import type { WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
 
 /** Jobs are removed when they are complete, and none fails for good: of what is left out here there is never any. */
 const STATUSES = ['active', 'waiting', 'delayed', 'failed'] as JobStatus[];

@@ -1,8 +1,8 @@
 import { createSecretKey } from 'node:crypto';
 import { decodeProtectedHeader, errors, jwtVerify, type CryptoKey, type JWTPayload, type JWTVerifyOptions } from 'jose';
 import { LRUCache } from 'lru-cache';
-import type { Config } from '@flash-sale/shared/config/config.ts';
-import { USER_ID_PATTERN } from '@flash-sale/shared/domain/shopper.ts';
+import type { Config } from '@flash-sale/shared/platform/config/config.ts';
+import { USER_ID_PATTERN } from '@flash-sale/shared/shopper/shopper.ts';
 import type { KeySet } from './key-set.ts';
 
 export type AccessTokenConfig = Pick<

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLocalJWKSet, type CryptoKey, type JWK } from 'jose';
-import { Refusal } from '@flash-sale/shared/domain/errors.ts';
-import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
-import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { Refusal } from '@flash-sale/shared/platform/errors.ts';
+import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
+import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 
 /** The key set is fetched again at this age, so that a withdrawn key is forgotten. */
 const REFRESH_MS = 600_000;

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
-import { callerOfAddress, isLoopback } from '@flash-sale/shared/domain/address.ts';
-import { takeFromBucket, type BucketLimit } from '@flash-sale/shared/domain/bucket.ts';
-import type { RefusalOptions } from '@flash-sale/shared/domain/errors.ts';
+import { callerOfAddress, isLoopback } from '@flash-sale/shared/platform/address.ts';
+import { takeFromBucket, type BucketLimit } from '@flash-sale/shared/admission/bucket.ts';
+import type { RefusalOptions } from '@flash-sale/shared/platform/errors.ts';
 import { rateLimited } from './rate-limited.ts';
 
 /** Callers remembered at once. The one not seen for longest is forgotten first, and so has a full bucket again. */

@@ -1,5 +1,5 @@
-import type { BucketLimit } from '@flash-sale/shared/domain/bucket.ts';
-import type { RefusalOptions } from '@flash-sale/shared/domain/errors.ts';
+import type { BucketLimit } from '@flash-sale/shared/admission/bucket.ts';
+import type { RefusalOptions } from '@flash-sale/shared/platform/errors.ts';
 
 /**
  * What a `rate_limited` answer tells a caller whose bucket is empty. `policy` names the limit.

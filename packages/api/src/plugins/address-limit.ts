@@ -1,6 +1,6 @@
 import type { onRequestHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
-import type { Config } from '@flash-sale/shared/config/config.ts';
+import type { Config } from '@flash-sale/shared/platform/config/config.ts';
 import { AddressLimit, type AddressLimitOptions } from '../limits/address-limit.ts';
 
 declare module 'fastify' {

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import type { Config } from '@flash-sale/shared/config/config.ts';
-import { isBasePath } from '@flash-sale/shared/config/formats.ts';
+import type { Config } from '@flash-sale/shared/platform/config/config.ts';
+import { isBasePath } from '@flash-sale/shared/platform/config/formats.ts';
 import { trusts } from './trusted-proxies.ts';
 
 declare module 'fastify' {

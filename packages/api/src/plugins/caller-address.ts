@@ -1,6 +1,6 @@
 import fp from 'fastify-plugin';
 import type { FastifyRequest } from 'fastify';
-import { canonicalAddress } from '@flash-sale/shared/domain/address.ts';
+import { canonicalAddress } from '@flash-sale/shared/platform/address.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {

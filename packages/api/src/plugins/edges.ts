@@ -1,9 +1,9 @@
 import type { FastifyHttpOptions, FastifyInstance } from 'fastify';
 import type { Server } from 'node:http';
-import type { Config } from '@flash-sale/shared/config/config.ts';
-import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
+import type { Config } from '@flash-sale/shared/platform/config/config.ts';
+import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { AppBounds } from '../deps.ts';
-import { PATH_PART_LENGTH_MAX } from '../routes/fields.ts';
+import { PATH_PART_LENGTH_MAX } from '../fields.ts';
 import { withoutBasePath } from './base-path.ts';
 import { refuseUnread, refuseUnrouted } from './problems.ts';
 import { trusts } from './trusted-proxies.ts';

@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin';
-import type { Readiness } from '@flash-sale/shared/telemetry/ops-server.ts';
+import type { Readiness } from '@flash-sale/shared/platform/telemetry/ops-server.ts';
 
 /** `/healthz`: alive. `/readyz`: started and not draining, with what is known of Redis and MySQL. */
 export const health = fp<{ readonly readiness: () => Promise<Readiness> }>(

@@ -1,13 +1,13 @@
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import type { Config } from '@flash-sale/shared/config/config.ts';
-import { Refusal } from '@flash-sale/shared/domain/errors.ts';
-import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
-import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
+import type { Config } from '@flash-sale/shared/platform/config/config.ts';
+import { Refusal } from '@flash-sale/shared/platform/errors.ts';
+import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
+import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import { AccessTokens, TokenRefused, type AccessTokenConfig } from '../identity/access-tokens.ts';
 import { KeySet } from '../identity/key-set.ts';
 import { AddressLimit } from '../limits/address-limit.ts';
-import type { DenyList } from '../limits/deny-list.ts';
+import type { DenyList } from '../deny-list/deny-list.ts';
 import { addressLimitOf } from './address-limit.ts';
 
 declare module 'fastify' {

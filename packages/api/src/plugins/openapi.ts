@@ -2,7 +2,7 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifySchema } from 'fastify';
 import fp from 'fastify-plugin';
-import { ERRORS, type ErrorCode } from '@flash-sale/shared/domain/errors.ts';
+import { ERRORS, type ErrorCode } from '@flash-sale/shared/platform/errors.ts';
 import { PAGE_POLICY } from './safe-headers.ts';
 
 declare module 'fastify' {

@@ -2,16 +2,16 @@ import { isUtf8 } from 'node:buffer';
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import type { Config } from '@flash-sale/shared/config/config.ts';
-import type { BucketLimit } from '@flash-sale/shared/domain/bucket.ts';
-import { Refusal } from '@flash-sale/shared/domain/errors.ts';
+import type { Config } from '@flash-sale/shared/platform/config/config.ts';
+import type { BucketLimit } from '@flash-sale/shared/admission/bucket.ts';
+import { Refusal } from '@flash-sale/shared/platform/errors.ts';
 import {
   isOperatorName,
   OPERATOR_NAME_HEADER,
   OPERATOR_NAME_RULE,
   type Operator,
   type OperatorRole,
-} from '@flash-sale/shared/domain/operator.ts';
+} from '@flash-sale/shared/operator/operator.ts';
 import { AddressLimit } from '../limits/address-limit.ts';
 
 declare module 'fastify' {

@@ -3,10 +3,10 @@ import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import { ERRORS, Refusal, type ErrorCode, type RefusalOptions } from '@flash-sale/shared/domain/errors.ts';
-import { isDbOutage } from '@flash-sale/shared/db/errors.ts';
-import { codeOfRedisError } from '@flash-sale/shared/redis/errors.ts';
-import { FaultLog } from '@flash-sale/shared/telemetry/faults.ts';
+import { ERRORS, Refusal, type ErrorCode, type RefusalOptions } from '@flash-sale/shared/platform/errors.ts';
+import { isDbOutage } from '@flash-sale/shared/platform/mysql/errors.ts';
+import { codeOfRedisError } from '@flash-sale/shared/platform/redis/errors.ts';
+import { FaultLog } from '@flash-sale/shared/platform/telemetry/faults.ts';
 import { SAFE_HEADERS } from './safe-headers.ts';
 
 declare module 'fastify' {

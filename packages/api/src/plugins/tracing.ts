@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin';
-import type { Tracing } from '@flash-sale/shared/telemetry/tracing.ts';
+import type { Tracing } from '@flash-sale/shared/platform/telemetry/tracing.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -16,7 +16,7 @@ export const tracing = fp<{ readonly tracing: Tracing | undefined }>(
     app.decorateRequest('traceparent');
     if (options.tracing === undefined) return;
     const { FastifyOtelInstrumentation } = await import('@fastify/otel');
-    const { traceparentOf } = await import('@flash-sale/shared/telemetry/open-telemetry.ts');
+    const { traceparentOf } = await import('@flash-sale/shared/platform/telemetry/open-telemetry.ts');
     const instrumentation = new FastifyOtelInstrumentation({
       instrumentHooks: false,
       instrumentHandler: false,

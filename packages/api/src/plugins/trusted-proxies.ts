@@ -1,4 +1,4 @@
-import { AddressRanges, rangeOf } from '@flash-sale/shared/domain/address.ts';
+import { AddressRanges, rangeOf } from '@flash-sale/shared/platform/address.ts';
 
 /** Whether an address is a proxy whose headers are believed. What is no address is not, so what it names is not believed either. */
 export function trusts(proxies: string): (address: string | undefined) => boolean {

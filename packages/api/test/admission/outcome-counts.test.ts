@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { connectRedis } from '@flash-sale/shared/redis/client.ts';
+import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
 import { createCommands } from '@flash-sale/shared/commands.ts';
-import { OutcomeCounts } from '../../src/admission/outcome-counts.ts';
+import { OutcomeCounts } from '../../src/seckill/outcome-counts.ts';
 import { openTestContext, type TestContext } from '../support.ts';
 
 let context: TestContext;

@@ -1,9 +1,9 @@
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { Redis } from 'ioredis';
-import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
-import { Pressure } from '../../src/admission/pressure.ts';
+import { Pressure } from '../../src/seckill/pressure.ts';
 
 const QUIET = { EVENT_LOOP_DELAY_MAX_MS: 60_000 };
 

@@ -2,9 +2,9 @@ import { createHmac } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { newOrderNumber } from '@flash-sale/shared/domain/order-number.ts';
-import type { Sale } from '@flash-sale/shared/domain/sale.ts';
-import { SeckillTokens } from '@flash-sale/shared/domain/seckill-token.ts';
+import { newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
+import type { Sale } from '@flash-sale/shared/sale/sale.ts';
+import { SeckillTokens } from '@flash-sale/shared/seckill-token/seckill-token.ts';
 import { takeLease } from '../../../shared/test/buying.ts';
 import {
   effectsOn,

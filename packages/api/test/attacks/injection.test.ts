@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Sale } from '@flash-sale/shared/domain/sale.ts';
+import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { effectsOn, openApp, openTestContext, settleOrder, type TestApp, type TestContext } from '../support.ts';
 
 let context: TestContext;

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { connectDb } from '@flash-sale/shared/db/client.ts';
-import { Catalog } from '../../src/catalog/catalog.ts';
+import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
+import { Catalog } from '../../src/sale/catalog.ts';
 import { openTestContext, type TestContext } from '../support.ts';
 
 let context: TestContext;

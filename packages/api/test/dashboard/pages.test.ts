@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Browser } from 'playwright-core';
-import { WRITE_ORDERS, writeOrdersOptions } from '@flash-sale/shared/queue/orders-queue.ts';
+import { WRITE_ORDERS, writeOrdersOptions } from '@flash-sale/shared/admission/order-jobs.ts';
 import { noiseOf, openChromium } from '../../../../infra/src/services/chromium.ts';
 import { listen } from '../attacks/raw-connection.ts';
 import { OPERATOR_TOKEN, openApp, openTestContext, type TestApp, type TestContext } from '../support.ts';

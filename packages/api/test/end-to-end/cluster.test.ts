@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Sale } from '@flash-sale/shared/domain/sale.ts';
+import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import {
   startRedisCluster,
   type ClusterMaster,

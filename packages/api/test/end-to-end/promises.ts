@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'vitest';
-import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
+import type { SaleRef } from '@flash-sale/shared/sale/sale.ts';
 import type { TestContext } from '../support.ts';
 
 /** What one atomic read of Redis says of a sale. */

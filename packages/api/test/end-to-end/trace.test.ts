@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { ORDERS_QUEUE } from '@flash-sale/shared/queue/orders-queue.ts';
+import { ORDERS_QUEUE } from '@flash-sale/shared/admission/order-jobs.ts';
 import { openTestContext, type TestContext } from '../support.ts';
 import { startService, type Service } from './service.ts';
 import { Shoppers } from './shoppers.ts';

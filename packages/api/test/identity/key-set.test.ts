@@ -2,8 +2,8 @@ import { generateKeyPairSync } from 'node:crypto';
 import type { JWK } from 'jose';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { pino } from 'pino';
-import { Refusal } from '@flash-sale/shared/domain/errors.ts';
-import { createMetrics, type Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { Refusal } from '@flash-sale/shared/platform/errors.ts';
+import { createMetrics, type Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { KeySet } from '../../src/identity/key-set.ts';
 import { newKey, openKeyProvider, type Answer, type KeyProvider } from './key-provider.ts';
 

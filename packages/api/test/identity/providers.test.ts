@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { pino } from 'pino';
-import { loadConfig } from '@flash-sale/shared/config/config.ts';
-import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { loadConfig } from '@flash-sale/shared/platform/config/config.ts';
+import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { AccessTokens } from '../../src/identity/access-tokens.ts';
 import { KeySet } from '../../src/identity/key-set.ts';
 import { newKey, openKeyProvider, type KeyProvider } from './key-provider.ts';

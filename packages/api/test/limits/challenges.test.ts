@@ -2,7 +2,7 @@ import { solveChallenge } from 'altcha-lib';
 import { deriveKey } from 'altcha-lib/algorithms/sha';
 import type { Challenge } from 'altcha-lib/types';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { Sale } from '@flash-sale/shared/domain/sale.ts';
+import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { AS_OPERATOR, openApp, openTestContext, type TestApp, type TestContext } from '../support.ts';
 
 let context: TestContext;

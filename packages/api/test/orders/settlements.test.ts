@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Sale } from '@flash-sale/shared/domain/sale.ts';
-import { connectRedis, type RedisClient } from '@flash-sale/shared/redis/client.ts';
-import { createMetrics, type Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
-import { Settlements } from '../../src/orders/settlements.ts';
+import type { Sale } from '@flash-sale/shared/sale/sale.ts';
+import { connectRedis, type RedisClient } from '@flash-sale/shared/platform/redis/client.ts';
+import { createMetrics, type Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
+import { Settlements } from '../../src/order/order-waiters.ts';
 import { openTestContext, type TestContext } from '../support.ts';
 
 let context: TestContext;

@@ -1,7 +1,7 @@
 import { SignJWT, type JWTPayload } from 'jose';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { Sale } from '@flash-sale/shared/domain/sale.ts';
+import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { newKey, openKeyProvider, type KeyProvider } from '../identity/key-provider.ts';
 import { openApp, openTestContext, settleOrder, type TestApp, type TestContext } from '../support.ts';
 

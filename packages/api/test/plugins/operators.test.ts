@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { listActions } from '@flash-sale/shared/db/operator-actions.ts';
+import { listActions } from '@flash-sale/shared/operator/operator-actions-table.ts';
 import { applyPaymentEvent } from '@flash-sale/shared/order/moves.ts';
 import { openPayment, placeOrder } from '../../../shared/test/ordering.ts';
 import { AS_OPERATOR, openApp, openTestContext, settleOrder, type TestApp, type TestContext } from '../support.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startOpsServer } from '@flash-sale/shared/telemetry/ops-server.ts';
+import { startOpsServer } from '@flash-sale/shared/platform/telemetry/ops-server.ts';
 import { answersIn, connectRaw, listen } from '../attacks/raw-connection.ts';
 import { openApp, openTestContext, type TestApp, type TestContext } from '../support.ts';
 

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
-import { connectDb, type Db } from '@flash-sale/shared/db/client.ts';
-import { rotateTokenSecrets, sharedTokenSecrets } from '@flash-sale/shared/db/token-secrets.ts';
-import { SeckillTokens } from '@flash-sale/shared/domain/seckill-token.ts';
-import { TokenSecrets } from '../../src/tokens/token-secrets.ts';
+import { connectDb, type Db } from '@flash-sale/shared/platform/mysql/client.ts';
+import { rotateTokenSecrets, sharedTokenSecrets } from '@flash-sale/shared/seckill-token/token-secrets-table.ts';
+import { SeckillTokens } from '@flash-sale/shared/seckill-token/seckill-token.ts';
+import { TokenSecrets } from '../../src/seckill/token-secrets.ts';
 import { openTestContext } from '../support.ts';
 
 const CLAIM = { user_id: 'alice', sale_id: 1 };

@@ -1,7 +1,7 @@
-import type { ErrorCode } from '../domain/errors.ts';
-import type { SaleRef } from '../domain/sale.ts';
+import type { ErrorCode } from '../platform/errors.ts';
+import type { SaleRef } from '../sale/sale.ts';
 import { readScripts, type Argument, type RedisCalls } from '../platform/redis/script-loader.ts';
-import type { Keys } from '../redis/keys.ts';
+import type { Keys } from '../platform/redis/keys.ts';
 
 export const ADMISSION_SCRIPTS = readScripts(import.meta.url, {
   admit: { needsMemory: true },

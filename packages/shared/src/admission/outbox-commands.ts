@@ -1,6 +1,6 @@
-import type { SaleRef } from '../domain/sale.ts';
+import type { SaleRef } from '../sale/sale.ts';
 import { readScripts, type RedisCalls } from '../platform/redis/script-loader.ts';
-import type { Keys } from '../redis/keys.ts';
+import type { Keys } from '../platform/redis/keys.ts';
 import { heldReservationOf, reservationOf, type HeldReservation, type Reservation } from './reservation.ts';
 
 export const OUTBOX_SCRIPTS = readScripts(import.meta.url, {

@@ -1,9 +1,9 @@
-import { Refusal } from '../domain/errors.ts';
-import type { Order } from '../domain/order.ts';
-import { effectOf, type Payment, type PaymentEffect, type PaymentEvent } from '../domain/payment.ts';
-import type { Db, Tx } from '../db/client.ts';
-import { lockOrders, moveOrders, moversTo, paymentsThatPaid, type Mover } from '../db/order-transitions.ts';
-import { findOrders } from '../db/orders.ts';
+import { Refusal } from '../platform/errors.ts';
+import type { Order } from './order.ts';
+import { effectOf, type Payment, type PaymentEffect, type PaymentEvent } from '../payment/payment.ts';
+import type { Db, Tx } from '../platform/mysql/client.ts';
+import { lockOrders, moveOrders, moversTo, paymentsThatPaid, type Mover } from './order-transitions.ts';
+import { findOrders } from './orders-table.ts';
 import {
   appliedEvents,
   clearOrdersDue,
@@ -15,7 +15,7 @@ import {
   markOrdersDue,
   movePayments,
   updateRefundBy,
-} from '../db/payments.ts';
+} from '../payment/payments-table.ts';
 import type { SaleTransaction, SaleTransactions, Work } from './sale-transactions.ts';
 
 export interface MoveDeps {

@@ -1,7 +1,7 @@
 import { reservationOf, type Reservation } from '../admission/reservation.ts';
-import type { SaleRef } from '../domain/sale.ts';
+import type { SaleRef } from '../sale/sale.ts';
 import { readScripts, type RedisCalls } from '../platform/redis/script-loader.ts';
-import type { Keys } from '../redis/keys.ts';
+import type { Keys } from '../platform/redis/keys.ts';
 import type { Owner } from '../sale/sale-commands.ts';
 
 export const ORDER_SCRIPTS = readScripts(import.meta.url, {

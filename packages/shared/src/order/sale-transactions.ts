@@ -1,13 +1,13 @@
-import { Refusal } from '../domain/errors.ts';
-import { STATUS_LIFE_MS } from '../domain/order.ts';
-import { saleOfOrderNumber } from '../domain/order-number.ts';
-import type { Db, Tx } from '../db/client.ts';
-import { isRefusal, isRolledBack, isSilence } from '../db/errors.ts';
-import { insertOrderEvents } from '../db/order-events.ts';
-import { lockSaleRow, type MovedOrder } from '../db/order-transitions.ts';
+import { Refusal } from '../platform/errors.ts';
+import { STATUS_LIFE_MS } from './order.ts';
+import { saleOfOrderNumber } from './order-number.ts';
+import type { Db, Tx } from '../platform/mysql/client.ts';
+import { isRefusal, isRolledBack, isSilence } from '../platform/mysql/errors.ts';
+import { insertOrderEvents } from '../order-events/order-events-table.ts';
+import { lockSaleRow, type MovedOrder } from './order-transitions.ts';
 import type { Commands } from '../commands.ts';
-import { codeOfRedisError } from '../redis/errors.ts';
-import type { Logger } from '../telemetry/logger.ts';
+import { codeOfRedisError } from '../platform/redis/errors.ts';
+import type { Logger } from '../platform/telemetry/logger.ts';
 
 /** A transaction that holds a sale's row. */
 export interface SaleTransaction {

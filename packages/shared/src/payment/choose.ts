@@ -1,6 +1,6 @@
-import type { Config } from '../config/config.ts';
-import type { Db } from '../db/client.ts';
-import { sharedTokenSecret } from '../db/token-secrets.ts';
+import type { Config } from '../platform/config/config.ts';
+import type { Db } from '../platform/mysql/client.ts';
+import { sharedTokenSecret } from '../seckill-token/token-secrets-table.ts';
 import type { PaymentProvider } from './provider.ts';
 import { createSandbox } from './sandbox.ts';
 import { createStripe } from './stripe.ts';

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Money, Payment, PaymentEvent } from '../domain/payment.ts';
+import type { Money, Payment, PaymentEvent } from './payment.ts';
 
 /** What a shopper does next to pay. */
 export interface StartedPayment {

@@ -2,9 +2,9 @@ import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import Type from 'typebox';
 import Value from 'typebox/value';
-import { Refusal } from '../domain/errors.ts';
-import type { Money, PaymentEvent } from '../domain/payment.ts';
-import type { Logger } from '../telemetry/logger.ts';
+import { Refusal } from '../platform/errors.ts';
+import type { Money, PaymentEvent } from './payment.ts';
+import type { Logger } from '../platform/telemetry/logger.ts';
 import type { PaymentProvider, SandboxBehaviour, Webhook } from './provider.ts';
 
 const SIGNATURE_HEADER = 'x-sandbox-signature';

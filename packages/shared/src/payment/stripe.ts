@@ -1,6 +1,6 @@
 import Stripe from 'stripe';
-import { Refusal } from '../domain/errors.ts';
-import type { Money, Payment, PaymentEvent, PaymentEventKind } from '../domain/payment.ts';
+import { Refusal } from '../platform/errors.ts';
+import type { Money, Payment, PaymentEvent, PaymentEventKind } from './payment.ts';
 import { isWireId, type PaymentAnswer, type PaymentProvider, type Webhook } from './provider.ts';
 import { faultOf } from './stripe-fault.ts';
 

@@ -1,10 +1,10 @@
 import { sql } from 'kysely';
-import { RESERVATION_LATE_MS } from '../domain/order.ts';
-import type { SaleRef } from '../domain/sale.ts';
-import type { Db } from '../db/client.ts';
-import type { RedisClient } from '../redis/client.ts';
+import { RESERVATION_LATE_MS } from '../order/order.ts';
+import type { SaleRef } from './sale.ts';
+import type { Db } from '../platform/mysql/client.ts';
+import type { RedisClient } from '../platform/redis/client.ts';
 import type { Commands } from '../commands.ts';
-import type { Keys } from '../redis/keys.ts';
+import type { Keys } from '../platform/redis/keys.ts';
 import { withLoadedLease, type Lease, type LeaseMetrics } from './lease.ts';
 
 const SCAN_COUNT = 1_000;

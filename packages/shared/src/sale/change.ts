@@ -1,7 +1,7 @@
-import type { Tx } from '../db/client.ts';
-import { Refusal } from '../domain/errors.ts';
-import type { Sale, SaleRef } from '../domain/sale.ts';
-import { findSale, lockFacts, readStamp, updateFacts } from '../db/products.ts';
+import type { Tx } from '../platform/mysql/client.ts';
+import { Refusal } from '../platform/errors.ts';
+import type { Sale, SaleRef } from './sale.ts';
+import { findSale, lockFacts, readStamp, updateFacts } from './products-table.ts';
 import { LeaseLost, withStampedLease, type Lease } from './lease.ts';
 import { mayLoad, rebuildUnder, type RebuildDeps } from './rebuild.ts';
 

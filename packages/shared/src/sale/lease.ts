@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { SaleRef } from '../domain/sale.ts';
-import type { Db } from '../db/client.ts';
-import { findSale, readStamp, stampFence } from '../db/products.ts';
+import type { SaleRef } from './sale.ts';
+import type { Db } from '../platform/mysql/client.ts';
+import { findSale, readStamp, stampFence } from './products-table.ts';
 import type { Commands } from '../commands.ts';
-import type { Metrics } from '../telemetry/metrics.ts';
+import type { Metrics } from '../platform/telemetry/metrics.ts';
 
 export const LEASE_LIFE_MS = 3_000;
 /** How long services and operators' calls wait for a lease: longer than a holder keeps it once somebody waits. */

@@ -1,8 +1,8 @@
-import type { LiveSale, Sale, SaleRef } from '../domain/sale.ts';
-import type { Db, Tx } from '../db/client.ts';
-import { findOrders, liveOwners } from '../db/orders.ts';
-import { findSale, readStamp, setHistory } from '../db/products.ts';
-import { isHistoryServed, noteHistory } from '../db/redis-histories.ts';
+import type { LiveSale, Sale, SaleRef } from './sale.ts';
+import type { Db, Tx } from '../platform/mysql/client.ts';
+import { findOrders, liveOwners } from '../order/orders-table.ts';
+import { findSale, readStamp, setHistory } from './products-table.ts';
+import { isHistoryServed, noteHistory } from './redis-histories-table.ts';
 import type { Reservation } from '../admission/reservation.ts';
 import type { Commands } from '../commands.ts';
 import type { Owner } from './sale-commands.ts';

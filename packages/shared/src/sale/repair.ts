@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
-import type { Db } from '../db/client.ts';
-import { LEDGER_NOW } from '../db/clock.ts';
-import { lockSale } from '../db/products.ts';
+import type { Db } from '../platform/mysql/client.ts';
+import { LEDGER_NOW } from '../platform/mysql/clock.ts';
+import { lockSale } from './products-table.ts';
 import { rebuildSale } from './rebuild.ts';
 import { LeaseLost, withLoadedLease, type Lease } from './lease.ts';
 import type { Audit, AuditDeps } from './audit.ts';

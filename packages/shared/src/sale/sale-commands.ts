@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { LiveSale, Sale, SaleRef } from '../domain/sale.ts';
+import type { LiveSale, Sale, SaleRef } from './sale.ts';
 import { readScripts, type RedisCalls } from '../platform/redis/script-loader.ts';
-import type { Keys } from '../redis/keys.ts';
+import type { Keys } from '../platform/redis/keys.ts';
 
 export const SALE_SCRIPTS = readScripts(import.meta.url, {
   read_sale: {},

@@ -1,6 +1,6 @@
-import type { SaleRef } from '../domain/sale.ts';
+import type { SaleRef } from '../sale/sale.ts';
 import { readScripts, type RedisCalls } from '../platform/redis/script-loader.ts';
-import type { Keys } from '../redis/keys.ts';
+import type { Keys } from '../platform/redis/keys.ts';
 
 export const SECKILL_TOKEN_SCRIPTS = readScripts(import.meta.url, { issue_token: { needsMemory: true } });
 export type SeckillTokenScript = (typeof SECKILL_TOKEN_SCRIPTS)[number]['name'];

@@ -1,15 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { Refusal } from '../domain/errors.ts';
-import type { Db } from '../db/client.ts';
-import { lockSaleRow } from '../db/order-transitions.ts';
-import { salesToKeep } from '../db/products.ts';
+import { Refusal } from '../platform/errors.ts';
+import type { Db } from '../platform/mysql/client.ts';
+import { lockSaleRow } from '../order/order-transitions.ts';
+import { salesToKeep } from '../sale/products-table.ts';
 import {
   findUnsettledOrder,
   renameShopper,
   renameSubject,
   salesOfShopper,
   type UnsettledOrder,
-} from '../db/shoppers.ts';
+} from './shoppers-table.ts';
 import type { Commands } from '../commands.ts';
 
 export interface EraseDeps {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { ConfigError, configRows, ConfigSchema, loadConfig } from '../../src/config/config.ts';
+import { ConfigError, configRows, ConfigSchema, loadConfig } from '../../src/platform/config/config.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { createAuthority } from '../certificates.ts';
-import { ConfigSchema, loadConfig, readSettingFiles, SECRET_SETTINGS } from '../../src/config/config.ts';
+import { ConfigSchema, loadConfig, readSettingFiles, SECRET_SETTINGS } from '../../src/platform/config/config.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'flash-sale-settings-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { settingsAdvice } from '../../src/config/advice.ts';
-import { ConfigError, ConfigSchema, loadConfig } from '../../src/config/config.ts';
+import { settingsAdvice } from '../../src/platform/config/advice.ts';
+import { ConfigError, ConfigSchema, loadConfig } from '../../src/platform/config/config.ts';
 import { createAuthority } from '../certificates.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadConfig } from '../../src/config/config.ts';
-import { connectDb } from '../../src/db/client.ts';
-import { migrate } from '../../src/db/migrate.ts';
-import { connectRedis } from '../../src/redis/client.ts';
+import { loadConfig } from '../../src/platform/config/config.ts';
+import { connectDb } from '../../src/platform/mysql/client.ts';
+import { migrate } from '../../src/platform/mysql/migrate.ts';
+import { connectRedis } from '../../src/platform/redis/client.ts';
 import { openTestContext, type TestContext } from '../support.ts';
 
 let context: TestContext;

@@ -2,12 +2,19 @@ import { createServer, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { connectDb, pingDb, type Db, type Tx } from '../../src/db/client.ts';
-import { dbFault, isDbOutage, isDuplicate, isRefusal, isRolledBack, MYSQL_ERRORS } from '../../src/db/errors.ts';
-import { insertOrders } from '../../src/db/orders.ts';
-import { newOrderNumber } from '../../src/domain/order-number.ts';
-import type { Order } from '../../src/domain/order.ts';
-import type { Sale } from '../../src/domain/sale.ts';
+import { connectDb, pingDb, type Db, type Tx } from '../../src/platform/mysql/client.ts';
+import {
+  dbFault,
+  isDbOutage,
+  isDuplicate,
+  isRefusal,
+  isRolledBack,
+  MYSQL_ERRORS,
+} from '../../src/platform/mysql/errors.ts';
+import { insertOrders } from '../../src/order/orders-table.ts';
+import { newOrderNumber } from '../../src/order/order-number.ts';
+import type { Order } from '../../src/order/order.ts';
+import type { Sale } from '../../src/sale/sale.ts';
 import { openTestContext, type TestContext } from '../support.ts';
 
 let context: TestContext;

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { connectDb, type PoolUse } from '../../src/db/client.ts';
+import { connectDb, type PoolUse } from '../../src/platform/mysql/client.ts';
 import { openTestContext, type TestContext } from '../support.ts';
 
 let context: TestContext;

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { connectDb } from '../../src/db/client.ts';
-import { migrate } from '../../src/db/migrate.ts';
+import { connectDb } from '../../src/platform/mysql/client.ts';
+import { migrate } from '../../src/platform/mysql/migrate.ts';
 import { openTestContext, type TestContext } from '../support.ts';
 
 let context: TestContext;

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { connectDb } from '../../src/db/client.ts';
+import { connectDb } from '../../src/platform/mysql/client.ts';
 import {
   findLiveOrder,
   findOrder,
@@ -10,16 +10,16 @@ import {
   ordersOfUserQuery,
   ordersToExpireQuery,
   liveOwners,
-} from '../../src/db/orders.ts';
+} from '../../src/order/orders-table.ts';
 import {
   insertStockReturns,
   markReturnsApplied,
   salesWithReturns,
   unappliedReturns,
-} from '../../src/db/stock-returns.ts';
-import { newOrderNumber } from '../../src/domain/order-number.ts';
-import { ORDER_STATUSES, type Order } from '../../src/domain/order.ts';
-import type { Sale } from '../../src/domain/sale.ts';
+} from '../../src/order/stock-returns-table.ts';
+import { newOrderNumber } from '../../src/order/order-number.ts';
+import { ORDER_STATUSES, type Order } from '../../src/order/order.ts';
+import type { Sale } from '../../src/sale/sale.ts';
 import { openTestContext, type TestContext } from '../support.ts';
 
 let context: TestContext;

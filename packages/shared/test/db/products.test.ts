@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { insertOrders } from '../../src/db/orders.ts';
+import { insertOrders } from '../../src/order/orders-table.ts';
 import {
   addSold,
   findSale,
@@ -11,14 +11,14 @@ import {
   salesToKeep,
   stampFence,
   updatePaused,
-} from '../../src/db/products.ts';
-import { insertStockReturns, markReturnsApplied } from '../../src/db/stock-returns.ts';
-import { sharedTokenSecret } from '../../src/db/token-secrets.ts';
-import { connectDb } from '../../src/db/client.ts';
+} from '../../src/sale/products-table.ts';
+import { insertStockReturns, markReturnsApplied } from '../../src/order/stock-returns-table.ts';
+import { sharedTokenSecret } from '../../src/seckill-token/token-secrets-table.ts';
+import { connectDb } from '../../src/platform/mysql/client.ts';
 import { sql } from 'kysely';
-import { newOrderNumber } from '../../src/domain/order-number.ts';
-import type { OrderStatus } from '../../src/domain/order.ts';
-import type { Sale } from '../../src/domain/sale.ts';
+import { newOrderNumber } from '../../src/order/order-number.ts';
+import type { OrderStatus } from '../../src/order/order.ts';
+import type { Sale } from '../../src/sale/sale.ts';
 import { aLockIsWaitedFor } from '../row-locks.ts';
 import { openTestContext, type TestContext } from '../support.ts';
 

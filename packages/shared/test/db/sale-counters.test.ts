@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { addToCounters, changesOfWritten, readCounters } from '../../src/db/sale-counters.ts';
+import { addToCounters, changesOfWritten, readCounters } from '../../src/sale/sale-counters-table.ts';
 import { openTestContext, type TestContext } from '../support.ts';
 
 let context: TestContext;

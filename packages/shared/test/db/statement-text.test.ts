@@ -1,7 +1,7 @@
 import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { isDbOutage, isRefusal } from '../../src/db/errors.ts';
-import { statementText, UnsendableValue } from '../../src/db/statement-text.ts';
+import { isDbOutage, isRefusal } from '../../src/platform/mysql/errors.ts';
+import { statementText, UnsendableValue } from '../../src/platform/mysql/statement-text.ts';
 import { openTestContext, type TestContext } from '../support.ts';
 
 let context: TestContext;

@@ -1,7 +1,11 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { rotateTokenSecrets, sharedTokenSecret, sharedTokenSecrets } from '../../src/db/token-secrets.ts';
-import { keyIdOf } from '../../src/domain/seckill-token.ts';
+import {
+  rotateTokenSecrets,
+  sharedTokenSecret,
+  sharedTokenSecrets,
+} from '../../src/seckill-token/token-secrets-table.ts';
+import { keyIdOf } from '../../src/seckill-token/seckill-token.ts';
 import { openTestContext, type TestContext } from '../support.ts';
 
 const LIFE_MS = 300_000;

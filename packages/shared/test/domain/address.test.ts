@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { callerOfAddress, canonicalAddress, isLoopback, splitPort } from '../../src/domain/address.ts';
+import { callerOfAddress, canonicalAddress, isLoopback, splitPort } from '../../src/platform/address.ts';
 
 describe('one caller', () => {
   test.each([

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { ERRORS, Refusal, type ErrorCode } from '../../src/domain/errors.ts';
+import { ERRORS, Refusal, type ErrorCode } from '../../src/platform/errors.ts';
 
 /** The contract's table, code by code. A client may rely on each line, so a change here is a breaking one. */
 const CONTRACT = {

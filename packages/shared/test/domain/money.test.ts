@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { centsOfPrice, PRICE_CENTS_MAX, priceOfCents } from '../../src/domain/money.ts';
+import { centsOfPrice, PRICE_CENTS_MAX, priceOfCents } from '../../src/platform/money.ts';
 
 describe('money', () => {
   test('every number of cents survives the way to JSON and back', () => {

@@ -4,7 +4,7 @@ import {
   messagesToSend,
   retryAfter_ms,
   type OrderEvents,
-} from '../../src/domain/order-events.ts';
+} from '../../src/order-events/order-events.ts';
 
 const NOW_MS = 1_000_000;
 

@@ -5,7 +5,7 @@ import {
   ORDER_NO_LENGTH_MAX,
   ORDER_NO_PATTERN,
   saleOfOrderNumber,
-} from '../../src/domain/order-number.ts';
+} from '../../src/order/order-number.ts';
 
 const SHAPE = new RegExp(ORDER_NO_PATTERN);
 const TIME_MAX_MS = 2 ** 48 - 1;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { canMove, LIVE_STATUSES, ORDER_STATUSES, ORDER_TRANSITIONS, type OrderStatus } from '../../src/domain/order.ts';
+import { canMove, LIVE_STATUSES, ORDER_STATUSES, ORDER_TRANSITIONS, type OrderStatus } from '../../src/order/order.ts';
 
 /** Every status that can be reached from one, itself left out unless there is a way back. */
 function reachable(from: OrderStatus): Set<OrderStatus> {

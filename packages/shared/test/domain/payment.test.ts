@@ -5,7 +5,7 @@ import {
   PAYMENT_STATUSES,
   PAYMENT_TRANSITIONS,
   type PaymentStatus,
-} from '../../src/domain/payment.ts';
+} from '../../src/payment/payment.ts';
 
 const MOVES: readonly (readonly [PaymentStatus, PaymentStatus])[] = [
   ['started', 'succeeded'],

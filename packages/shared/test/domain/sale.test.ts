@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { SALE_STATUSES, saleStatus, type LiveSale } from '../../src/domain/sale.ts';
+import { SALE_STATUSES, saleStatus, type LiveSale } from '../../src/sale/sale.ts';
 
 const SALE = { start_ms: 1_000, end_ms: 2_000 };
 const OPEN: LiveSale = {

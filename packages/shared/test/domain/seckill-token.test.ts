@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { expiryOf, SECKILL_TOKEN_PATTERN, SeckillTokens } from '../../src/domain/seckill-token.ts';
-import { USER_ID_PATTERN } from '../../src/domain/shopper.ts';
+import { expiryOf, SECKILL_TOKEN_PATTERN, SeckillTokens } from '../../src/seckill-token/seckill-token.ts';
+import { USER_ID_PATTERN } from '../../src/shopper/shopper.ts';
 
 const CLAIM = { user_id: 'u1', sale_id: 17 };
 const EXPIRES_MS = 1_800_000_000_000;

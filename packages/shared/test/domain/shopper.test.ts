@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { USER_ID_PATTERN } from '../../src/domain/shopper.ts';
+import { USER_ID_PATTERN } from '../../src/shopper/shopper.ts';
 
 const valid = (userId: string): boolean => new RegExp(USER_ID_PATTERN).test(userId);
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { ORDER_TRANSITIONS } from '../../src/domain/order.ts';
-import { PAYMENT_TRANSITIONS } from '../../src/domain/payment.ts';
+import { ORDER_TRANSITIONS } from '../../src/order/order.ts';
+import { PAYMENT_TRANSITIONS } from '../../src/payment/payment.ts';
 
 const PAGE = readFileSync(new URL('../../../../docs/state-machine.md', import.meta.url), 'utf8');
 

@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { moveOrders, lockSaleRow } from '../../src/db/order-transitions.ts';
-import { insertPayment, movePayments } from '../../src/db/payments.ts';
-import { readCounters } from '../../src/db/sale-counters.ts';
-import { canMove, ORDER_STATUSES, type Order, type OrderStatus } from '../../src/domain/order.ts';
+import { moveOrders, lockSaleRow } from '../../src/order/order-transitions.ts';
+import { insertPayment, movePayments } from '../../src/payment/payments-table.ts';
+import { readCounters } from '../../src/sale/sale-counters-table.ts';
+import { canMove, ORDER_STATUSES, type Order, type OrderStatus } from '../../src/order/order.ts';
 import {
   canMovePayment,
   newPaymentId,
   PAYMENT_STATUSES,
   type PaymentEvent,
   type PaymentStatus,
-} from '../../src/domain/payment.ts';
-import { connectRedis } from '../../src/redis/client.ts';
+} from '../../src/payment/payment.ts';
+import { connectRedis } from '../../src/platform/redis/client.ts';
 import { createCommands } from '../../src/commands.ts';
 import { applyPaymentEvent, cancelOrder, expireOrders, requestRefund } from '../../src/order/moves.ts';
 import { SaleTransactions } from '../../src/order/sale-transactions.ts';

@@ -1,9 +1,9 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { connectDb, type Tx } from '../../src/db/client.ts';
-import { lockSaleRow } from '../../src/db/order-transitions.ts';
-import type { Order } from '../../src/domain/order.ts';
-import type { Sale } from '../../src/domain/sale.ts';
+import { connectDb, type Tx } from '../../src/platform/mysql/client.ts';
+import { lockSaleRow } from '../../src/order/order-transitions.ts';
+import type { Order } from '../../src/order/order.ts';
+import type { Sale } from '../../src/sale/sale.ts';
 import { applyPaymentEvent, cancelOrder } from '../../src/order/moves.ts';
 import { SaleTransactions, type Work } from '../../src/order/sale-transactions.ts';
 import { shoppers } from '../buying.ts';

@@ -3,7 +3,7 @@ import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { Payment, PaymentEvent } from '../../src/domain/payment.ts';
+import type { Payment, PaymentEvent } from '../../src/payment/payment.ts';
 import type { PaymentProvider, SandboxBehaviour } from '../../src/payment/provider.ts';
 import { createSandbox } from '../../src/payment/sandbox.ts';
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Payment } from '../../src/domain/payment.ts';
+import type { Payment } from '../../src/payment/payment.ts';
 import type { PaymentProvider } from '../../src/payment/provider.ts';
 import { createStripe } from '../../src/payment/stripe.ts';
 import { FakeStripe, type StripeCall } from './fake-stripe.ts';

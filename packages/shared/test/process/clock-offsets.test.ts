@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { connectDb } from '../../src/db/client.ts';
-import { clockOffset, clockOffsets, type ClockOffsetsDeps } from '../../src/process/clock-offsets.ts';
-import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { connectDb } from '../../src/platform/mysql/client.ts';
+import { clockOffset, clockOffsets, type ClockOffsetsDeps } from '../../src/platform/process/clock-offsets.ts';
+import { createMetrics } from '../../src/platform/telemetry/metrics.ts';
 import { openTestContext, type TestContext } from '../support.ts';
 
 const GOING_ON = new AbortController().signal;

@@ -7,7 +7,7 @@ import {
   parseCommandLine,
   text,
   UsageError,
-} from '@flash-sale/shared/process/command-line.ts';
+} from '../../src/platform/process/command-line.ts';
 
 const PROGRAM = {
   usage: 'npm run try -- <file> [options]',

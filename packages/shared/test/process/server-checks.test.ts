@@ -5,10 +5,10 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { privateMysqlUser, startMysql } from '../../../../infra/src/services/mysql.ts';
 import { startRedis } from '../../../../infra/src/services/redis.ts';
-import { ConfigError, type Config } from '../../src/config/config.ts';
-import type { Db } from '../../src/db/client.ts';
-import { checkServers } from '../../src/process/server-checks.ts';
-import { connectRedis, type RedisClient } from '../../src/redis/client.ts';
+import { ConfigError, type Config } from '../../src/platform/config/config.ts';
+import type { Db } from '../../src/platform/mysql/client.ts';
+import { checkServers } from '../../src/server-checks/server-checks.ts';
+import { connectRedis, type RedisClient } from '../../src/platform/redis/client.ts';
 import { createCommands, type Commands } from '../../src/commands.ts';
 import { openTestContext, type TestContext } from '../support.ts';
 

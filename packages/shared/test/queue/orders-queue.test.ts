@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { backoff_ms, writeOrdersOptions } from '../../src/queue/orders-queue.ts';
+import { backoff_ms, writeOrdersOptions } from '../../src/admission/order-jobs.ts';
 
 describe('a job that writes orders', () => {
   test('never strands: attempts without practical end, at most two seconds apart', () => {

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { newOrderNumber } from '../../src/domain/order-number.ts';
-import type { Sale } from '../../src/domain/sale.ts';
+import { newOrderNumber } from '../../src/order/order-number.ts';
+import type { Sale } from '../../src/sale/sale.ts';
 import type { Admission, AdmitCall, AdmitItem } from '../../src/admission/admission-commands.ts';
-import { connectRedis } from '../../src/redis/client.ts';
+import { connectRedis } from '../../src/platform/redis/client.ts';
 import { createCommands } from '../../src/commands.ts';
 import {
   buy,

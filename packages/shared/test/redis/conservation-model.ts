@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Sale } from '../../src/domain/sale.ts';
+import type { Sale } from '../../src/sale/sale.ts';
 import type { Admission, AdmitCall, AdmitItem } from '../../src/admission/admission-commands.ts';
 import type { Owner } from '../../src/sale/sale-commands.ts';
 import { ownersOf } from '../../src/sale/rebuild.ts';

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { connectRedis } from '../../src/redis/client.ts';
-import { RedisClock } from '../../src/redis/clock.ts';
+import { connectRedis } from '../../src/platform/redis/client.ts';
+import { RedisClock } from '../../src/platform/redis/clock.ts';
 import { createCommands } from '../../src/commands.ts';
-import { codeOfRedisError, REDIS_ERRORS, redisFault } from '../../src/redis/errors.ts';
+import { codeOfRedisError, REDIS_ERRORS, redisFault } from '../../src/platform/redis/errors.ts';
 import { openTestContext, type TestContext } from '../support.ts';
 
 let context: TestContext;

@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { newOrderNumber } from '../../src/domain/order-number.ts';
-import { USER_ID_PATTERN } from '../../src/domain/shopper.ts';
-import { Keys } from '../../src/redis/keys.ts';
+import { newOrderNumber } from '../../src/order/order-number.ts';
+import { USER_ID_PATTERN } from '../../src/shopper/shopper.ts';
+import { Keys } from '../../src/platform/redis/keys.ts';
 
 const keys = new Keys('prefix:');
 const userIds = fc.stringMatching(new RegExp(USER_ID_PATTERN));

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import type { Sale } from '../../src/domain/sale.ts';
+import type { Sale } from '../../src/sale/sale.ts';
 import { newAttempt, newItem, send, snapshot, takeLease } from '../buying.ts';
 import { openTestContext, type TestContext } from '../support.ts';
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { SaleRef } from '../../src/domain/sale.ts';
+import type { SaleRef } from '../../src/sale/sale.ts';
 import { takeLease } from '../buying.ts';
 import { openTestContext, type TestContext } from '../support.ts';
 

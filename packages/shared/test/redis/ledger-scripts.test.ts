@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Sale } from '../../src/domain/sale.ts';
+import type { Sale } from '../../src/sale/sale.ts';
 import type { Owner } from '../../src/sale/sale-commands.ts';
-import { connectRedis } from '../../src/redis/client.ts';
+import { connectRedis } from '../../src/platform/redis/client.ts';
 import { buy, newAttempt, send, shoppers, snapshot, takeLease, unitsOf } from '../buying.ts';
 import { openTestContext, type TestContext } from '../support.ts';
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Sale } from '../../src/domain/sale.ts';
+import type { Sale } from '../../src/sale/sale.ts';
 import type { Owner } from '../../src/sale/sale-commands.ts';
 import { rebuildSale } from '../../src/sale/rebuild.ts';
 import { buy, newAttempt, send, shoppers, takeLease } from '../buying.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Sale } from '../../src/domain/sale.ts';
-import { connectRedis } from '../../src/redis/client.ts';
+import type { Sale } from '../../src/sale/sale.ts';
+import { connectRedis } from '../../src/platform/redis/client.ts';
 import type { Admission, AdmitCall } from '../../src/admission/admission-commands.ts';
 import { createCommands } from '../../src/commands.ts';
 import { newAttempt, newCall, newItem, NO_LIMITS, send, shoppers } from '../buying.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Sale } from '../../src/domain/sale.ts';
+import type { Sale } from '../../src/sale/sale.ts';
 import { buy, newAttempt, send, shoppers, snapshot, takeLease, unitsOf } from '../buying.ts';
 import { openTestContext, type TestContext } from '../support.ts';
 

@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { expect, test } from 'vitest';
 import { createCommands } from '../../src/commands.ts';
-import type { RedisClient } from '../../src/redis/client.ts';
-import { Keys } from '../../src/redis/keys.ts';
+import type { RedisClient } from '../../src/platform/redis/client.ts';
+import { Keys } from '../../src/platform/redis/keys.ts';
 import { luaFiles } from '../lua-files.ts';
 
 const scripts = async (): Promise<string[]> => (await luaFiles()).filter((file) => basename(file) !== 'prelude.lua');

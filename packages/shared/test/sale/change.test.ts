@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { findSale, markCleaned } from '../../src/db/products.ts';
-import { Refusal } from '../../src/domain/errors.ts';
-import type { Sale } from '../../src/domain/sale.ts';
+import { findSale, markCleaned } from '../../src/sale/products-table.ts';
+import { Refusal } from '../../src/platform/errors.ts';
+import type { Sale } from '../../src/sale/sale.ts';
 import { endSale, topUpSale } from '../../src/sale/change.ts';
 import { loadSale, rebuildSale } from '../../src/sale/rebuild.ts';
 import { buy, newAttempt, send, shoppers, snapshot, takeLease, unitsOf } from '../buying.ts';

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readStamp, stampFence } from '../../src/db/products.ts';
-import type { Sale } from '../../src/domain/sale.ts';
+import { readStamp, stampFence } from '../../src/sale/products-table.ts';
+import type { Sale } from '../../src/sale/sale.ts';
 import { acquireLease, Lease, LEASE_LIFE_MS, LeaseLost, withStampedLease } from '../../src/sale/lease.ts';
 import { openTestContext, type TestContext } from '../support.ts';
 

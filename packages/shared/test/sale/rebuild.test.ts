@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { insertOrders } from '../../src/db/orders.ts';
-import { markCleaned, readStamp } from '../../src/db/products.ts';
-import { newOrderNumber } from '../../src/domain/order-number.ts';
-import type { OrderStatus } from '../../src/domain/order.ts';
-import type { Sale } from '../../src/domain/sale.ts';
+import { insertOrders } from '../../src/order/orders-table.ts';
+import { markCleaned, readStamp } from '../../src/sale/products-table.ts';
+import { newOrderNumber } from '../../src/order/order-number.ts';
+import type { OrderStatus } from '../../src/order/order.ts';
+import type { Sale } from '../../src/sale/sale.ts';
 import type { Reservation } from '../../src/admission/reservation.ts';
 import type { Owner } from '../../src/sale/sale-commands.ts';
 import { LeaseLost } from '../../src/sale/lease.ts';

@@ -1,6 +1,6 @@
 import { Counter, Histogram, Registry } from 'prom-client';
 import { expect, test } from 'vitest';
-import { HotTimes, Polled, Tally } from '../../src/telemetry/hot-metrics.ts';
+import { HotTimes, Polled, Tally } from '../../src/platform/telemetry/hot-metrics.ts';
 
 const BUCKETS = [0.001, 0.01, 0.1];
 

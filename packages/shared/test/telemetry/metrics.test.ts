@@ -1,10 +1,10 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { connectDb } from '../../src/db/client.ts';
-import { connectRedis } from '../../src/redis/client.ts';
+import { connectDb } from '../../src/platform/mysql/client.ts';
+import { connectRedis } from '../../src/platform/redis/client.ts';
 import { createCommands } from '../../src/commands.ts';
 import { acquireLease, withStampedLease } from '../../src/sale/lease.ts';
-import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { createMetrics } from '../../src/platform/telemetry/metrics.ts';
 import { openTestContext, type TestContext } from '../support.ts';
 
 let context: TestContext;

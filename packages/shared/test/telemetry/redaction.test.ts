@@ -3,9 +3,9 @@ import { Redis } from 'ioredis';
 import { sql } from 'kysely';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ConfigSchema, SECRET_SETTINGS, loadConfig, type Config } from '../../src/config/config.ts';
-import { SeckillTokens } from '../../src/domain/seckill-token.ts';
-import { redaction } from '../../src/telemetry/redaction.ts';
+import { ConfigSchema, SECRET_SETTINGS, loadConfig, type Config } from '../../src/platform/config/config.ts';
+import { SeckillTokens } from '../../src/seckill-token/seckill-token.ts';
+import { redaction } from '../../src/platform/telemetry/redaction.ts';
 import { openTestContext, type TestContext } from '../support.ts';
 
 /** A logger as the processes have it, and the lines that it wrote. */

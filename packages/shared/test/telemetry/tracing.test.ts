@@ -5,8 +5,8 @@ import { context, ROOT_CONTEXT, trace } from '@opentelemetry/api';
 import { InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node';
 import { SpanKind } from 'bullmq';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import { openTelemetry, traceparentOf } from '../../src/telemetry/open-telemetry.ts';
-import { inBatchSpan, startTracing } from '../../src/telemetry/tracing.ts';
+import { openTelemetry, traceparentOf } from '../../src/platform/telemetry/open-telemetry.ts';
+import { inBatchSpan, startTracing } from '../../src/platform/telemetry/tracing.ts';
 
 const exporter = new InMemorySpanExporter();
 const tracing = openTelemetry('api', new SimpleSpanProcessor(exporter));

@@ -1,6 +1,6 @@
-import { priceOfCents } from '@flash-sale/shared/domain/money.ts';
-import type { Order } from '@flash-sale/shared/domain/order.ts';
-import type { OrderEvents } from '@flash-sale/shared/domain/order-events.ts';
+import { priceOfCents } from '@flash-sale/shared/platform/money.ts';
+import type { Order } from '@flash-sale/shared/order/order.ts';
+import type { OrderEvents } from '@flash-sale/shared/order-events/order-events.ts';
 
 const isoOf = (time_ms: number): string => new Date(time_ms).toISOString();
 

@@ -1,5 +1,5 @@
-import type { Config } from '@flash-sale/shared/config/config.ts';
-import { WebhookSigner } from '@flash-sale/shared/domain/webhook-signature.ts';
+import type { Config } from '@flash-sale/shared/platform/config/config.ts';
+import { WebhookSigner } from '@flash-sale/shared/order-events/webhook-signature.ts';
 
 /** A receiver that takes longer is asked again later. */
 const ANSWER_TIMEOUT_MS = 5_000;

@@ -1,4 +1,4 @@
-import { pingDb, type Db } from '@flash-sale/shared/db/client.ts';
+import { pingDb, type Db } from '@flash-sale/shared/platform/mysql/client.ts';
 import { LeaseLost } from '@flash-sale/shared/sale/lease.ts';
 import { FenceBehind } from './ledger-writer.ts';
 

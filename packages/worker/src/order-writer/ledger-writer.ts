@@ -1,16 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { FailureReason, Order } from '@flash-sale/shared/domain/order.ts';
-import type { Db } from '@flash-sale/shared/db/client.ts';
-import { isDuplicate, isRefusal } from '@flash-sale/shared/db/errors.ts';
-import { insertOrderEvents } from '@flash-sale/shared/db/order-events.ts';
-import { findOrders, insertOrders } from '@flash-sale/shared/db/orders.ts';
-import { addSold, lockSale, readStamp, stampFence } from '@flash-sale/shared/db/products.ts';
-import { addToCounters, changesOfWritten } from '@flash-sale/shared/db/sale-counters.ts';
-import { insertStockReturns } from '@flash-sale/shared/db/stock-returns.ts';
+import type { FailureReason, Order } from '@flash-sale/shared/order/order.ts';
+import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
+import { isDuplicate, isRefusal } from '@flash-sale/shared/platform/mysql/errors.ts';
+import { insertOrderEvents } from '@flash-sale/shared/order-events/order-events-table.ts';
+import { findOrders, insertOrders } from '@flash-sale/shared/order/orders-table.ts';
+import { addSold, lockSale, readStamp, stampFence } from '@flash-sale/shared/sale/products-table.ts';
+import { addToCounters, changesOfWritten } from '@flash-sale/shared/sale/sale-counters-table.ts';
+import { insertStockReturns } from '@flash-sale/shared/order/stock-returns-table.ts';
 import type { HeldReservation } from '@flash-sale/shared/admission/reservation.ts';
 import { LeaseLost, LoadedElsewhere, type Lease } from '@flash-sale/shared/sale/lease.ts';
-import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
-import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
+import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 
 const TRIES_MAX = 3;
 const RETRY_PAUSE_MS = 20;

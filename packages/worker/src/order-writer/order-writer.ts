@@ -1,4 +1,4 @@
-import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
+import type { SaleRef } from '@flash-sale/shared/sale/sale.ts';
 import { LedgerHealth } from './ledger-health.ts';
 import { NotNow, SaleWriter, type SaleWriterDeps } from './sale-writer.ts';
 

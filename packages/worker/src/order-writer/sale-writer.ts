@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { STATUS_LIFE_MS, type Order } from '@flash-sale/shared/domain/order.ts';
-import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
+import { STATUS_LIFE_MS, type Order } from '@flash-sale/shared/order/order.ts';
+import type { SaleRef } from '@flash-sale/shared/sale/sale.ts';
 import type { HeldReservation } from '@flash-sale/shared/admission/reservation.ts';
 import type { Commands } from '@flash-sale/shared/commands.ts';
 import { acquireLease, LeaseLost, LoadedElsewhere, stopSale, type Lease } from '@flash-sale/shared/sale/lease.ts';
-import { inBatchSpan, type Tracing } from '@flash-sale/shared/telemetry/tracing.ts';
+import { inBatchSpan, type Tracing } from '@flash-sale/shared/platform/telemetry/tracing.ts';
 import { LedgerHealth } from './ledger-health.ts';
 import { FenceBehind, LedgerWriter, type LedgerWriterDeps } from './ledger-writer.ts';
 

@@ -1,11 +1,11 @@
-import { KEPT_AFTER_END_MS } from '@flash-sale/shared/domain/sale.ts';
-import type { Db } from '@flash-sale/shared/db/client.ts';
-import { isToCleanUp, markCleaned, salesToCleanUp } from '@flash-sale/shared/db/products.ts';
-import { keepOutcomes } from '@flash-sale/shared/db/sale-counters.ts';
+import { KEPT_AFTER_END_MS } from '@flash-sale/shared/sale/sale.ts';
+import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
+import { isToCleanUp, markCleaned, salesToCleanUp } from '@flash-sale/shared/sale/products-table.ts';
+import { keepOutcomes } from '@flash-sale/shared/sale/sale-counters-table.ts';
 import type { Commands } from '@flash-sale/shared/commands.ts';
 import { LEASE_WAIT_MS, withLoadedLease, type LeaseMetrics } from '@flash-sale/shared/sale/lease.ts';
-import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
-import type { Rounds } from '@flash-sale/shared/process/service.ts';
+import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
+import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
 import { forEachSale } from './service.ts';
 
 const INTERVAL_MS = 60_000;

@@ -1,10 +1,10 @@
-import type { Db } from '@flash-sale/shared/db/client.ts';
-import { paymentsWithOrdersDue } from '@flash-sale/shared/db/payments.ts';
+import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
+import { paymentsWithOrdersDue } from '@flash-sale/shared/payment/payments-table.ts';
 import { payDueOrders } from '@flash-sale/shared/order/moves.ts';
 import type { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
-import type { Rounds } from '@flash-sale/shared/process/service.ts';
-import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
-import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
+import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
+import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 
 const INTERVAL_MS = 500;
 /** Payments of one transaction at the most. */

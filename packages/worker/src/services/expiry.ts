@@ -1,10 +1,10 @@
-import type { Db } from '@flash-sale/shared/db/client.ts';
-import { ordersToExpire } from '@flash-sale/shared/db/orders.ts';
+import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
+import { ordersToExpire } from '@flash-sale/shared/order/orders-table.ts';
 import { expireOrders } from '@flash-sale/shared/order/moves.ts';
 import type { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
-import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
-import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
-import type { Rounds } from '@flash-sale/shared/process/service.ts';
+import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
+import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
+import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
 
 const INTERVAL_MS = 250;
 /** Orders in one transaction: as many as a lock of the sale's row of a few dozen ms allows, since each one costs a dozen round trips. */

@@ -1,14 +1,14 @@
 import type { Queue } from 'bullmq';
-import type { Sale } from '@flash-sale/shared/domain/sale.ts';
-import type { Db } from '@flash-sale/shared/db/client.ts';
-import { readSold } from '@flash-sale/shared/db/products.ts';
-import type { WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
+import type { Sale } from '@flash-sale/shared/sale/sale.ts';
+import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
+import { readSold } from '@flash-sale/shared/sale/products-table.ts';
+import type { WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
 import type { Commands } from '@flash-sale/shared/commands.ts';
 import type { SaleFigures } from '@flash-sale/shared/sale/sale-commands.ts';
-import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
-import { SALES_SHOWN_MAX, type Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
+import { SALES_SHOWN_MAX, type Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import type { SalesToKeep } from './sale-list.ts';
-import type { Rounds } from '@flash-sale/shared/process/service.ts';
+import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
 
 const INTERVAL_MS = 2_000;
 /** A sale is live from so long before its start to so long after its end, and while an order of it waits. */

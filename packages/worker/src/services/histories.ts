@@ -1,7 +1,7 @@
-import type { Db } from '@flash-sale/shared/db/client.ts';
-import { noteHistory } from '@flash-sale/shared/db/redis-histories.ts';
+import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
+import { noteHistory } from '@flash-sale/shared/sale/redis-histories-table.ts';
 import type { Commands } from '@flash-sale/shared/commands.ts';
-import type { Rounds } from '@flash-sale/shared/process/service.ts';
+import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
 
 const INTERVAL_MS = 1_000;
 

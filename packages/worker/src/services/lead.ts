@@ -1,9 +1,9 @@
-import type { Db } from '@flash-sale/shared/db/client.ts';
-import { resignLead, takeLead, type LedgerService } from '@flash-sale/shared/db/service-leads.ts';
-import { repeating, type Rounds, type Service } from '@flash-sale/shared/process/service.ts';
+import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
+import { resignLead, takeLead, type LedgerService } from '@flash-sale/shared/platform/mysql/service-leads-table.ts';
+import { repeating, type Rounds, type Service } from '@flash-sale/shared/platform/process/service.ts';
 import type { Commands } from '@flash-sale/shared/commands.ts';
-import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
-import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
+import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 
 /** How long a process leads after it last asked: so long does a frozen or dead one keep the others from it. */
 const LEAD_LIFE_MS = 3_000;

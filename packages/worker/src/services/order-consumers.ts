@@ -1,16 +1,16 @@
 import { DelayedError, Worker, type Job } from 'bullmq';
-import type { Db } from '@flash-sale/shared/db/client.ts';
-import { listShards } from '@flash-sale/shared/db/products.ts';
-import { backoff_ms, ORDERS_QUEUE, type WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
-import type { RedisClient } from '@flash-sale/shared/redis/client.ts';
-import type { Keys } from '@flash-sale/shared/redis/keys.ts';
-import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
-import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
-import type { Tracing } from '@flash-sale/shared/telemetry/tracing.ts';
+import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
+import { listShards } from '@flash-sale/shared/sale/products-table.ts';
+import { backoff_ms, ORDERS_QUEUE, type WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
+import type { RedisClient } from '@flash-sale/shared/platform/redis/client.ts';
+import type { Keys } from '@flash-sale/shared/platform/redis/keys.ts';
+import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
+import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
+import type { Tracing } from '@flash-sale/shared/platform/telemetry/tracing.ts';
 import { NotNow } from '../order-writer/sale-writer.ts';
 import type { OrderWriter } from '../order-writer/order-writer.ts';
 import type { Progress } from './progress.ts';
-import { repeating, type Service } from '@flash-sale/shared/process/service.ts';
+import { repeating, type Service } from '@flash-sale/shared/platform/process/service.ts';
 
 const SHARDS_INTERVAL_MS = 1_000;
 /** BullMQ's defaults take 60 s to run the jobs of a killed worker again. */

@@ -1,7 +1,7 @@
-import { newUlid } from '@flash-sale/shared/domain/order-number.ts';
-import { messagesToSend, retryAfter_ms, type EventMessage } from '@flash-sale/shared/domain/order-events.ts';
-import type { Db } from '@flash-sale/shared/db/client.ts';
-import { ledgerTime } from '@flash-sale/shared/db/clock.ts';
+import { newUlid } from '@flash-sale/shared/order/order-number.ts';
+import { messagesToSend, retryAfter_ms, type EventMessage } from '@flash-sale/shared/order-events/order-events.ts';
+import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
+import { ledgerTime } from '@flash-sale/shared/platform/mysql/clock.ts';
 import {
   begunMessages,
   deleteOrderEvents,
@@ -10,13 +10,13 @@ import {
   nameMessage,
   oldestOrderEventMs,
   recordFailedAttempt,
-} from '@flash-sale/shared/db/order-events.ts';
-import { findOrders } from '@flash-sale/shared/db/orders.ts';
-import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
-import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
+} from '@flash-sale/shared/order-events/order-events-table.ts';
+import { findOrders } from '@flash-sale/shared/order/orders-table.ts';
+import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
+import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { bodyOf } from '../order-events/message.ts';
 import { ReceiverFault, type Receiver } from '../order-events/receiver.ts';
-import type { Rounds } from '@flash-sale/shared/process/service.ts';
+import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
 
 const INTERVAL_MS = 200;
 const CONCURRENCY = 8;

@@ -1,4 +1,4 @@
-import type { Db } from '@flash-sale/shared/db/client.ts';
+import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
 import {
   askAgain,
   duePayments,
@@ -6,13 +6,13 @@ import {
   oldestWaitsSeconds,
   renewKey,
   type DuePayment,
-} from '@flash-sale/shared/db/payments.ts';
+} from '@flash-sale/shared/payment/payments-table.ts';
 import type { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
 import { ProviderFault, type PaymentAnswer, type PaymentProvider } from '@flash-sale/shared/payment/provider.ts';
-import { tellOfPayment } from '@flash-sale/shared/payment/tell.ts';
-import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
-import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
-import type { Rounds } from '@flash-sale/shared/process/service.ts';
+import { tellOfPayment } from '@flash-sale/shared/order/payment-events.ts';
+import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
+import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
+import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
 
 const INTERVAL_MS = 500;
 /** A payment whose state did not change is asked about again after this long, then after twice as long, and so on. */

@@ -1,13 +1,13 @@
 import type { Queue } from 'bullmq';
-import { RESERVATION_AHEAD_MS, RESERVATION_LATE_MS } from '@flash-sale/shared/domain/order.ts';
-import { jobsToTake } from '@flash-sale/shared/queue/order-queues.ts';
-import type { WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
+import { RESERVATION_AHEAD_MS, RESERVATION_LATE_MS } from '@flash-sale/shared/order/order.ts';
+import { jobsToTake } from '@flash-sale/shared/admission/order-queues.ts';
+import type { WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
 import type { Commands } from '@flash-sale/shared/commands.ts';
-import type { RedisClient } from '@flash-sale/shared/redis/client.ts';
-import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
-import type { Health } from '@flash-sale/shared/telemetry/ops-server.ts';
+import type { RedisClient } from '@flash-sale/shared/platform/redis/client.ts';
+import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
+import type { Health } from '@flash-sale/shared/platform/telemetry/ops-server.ts';
 import type { SaleList } from './sale-list.ts';
-import type { Rounds } from '@flash-sale/shared/process/service.ts';
+import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
 
 const LOOK_MS = 1_000;
 /** Longer than a MySQL that hangs can hold a transaction: three tries of up to 11 s each. */

@@ -1,12 +1,12 @@
 import type { Queue } from 'bullmq';
-import { RESERVATION_AHEAD_MS } from '@flash-sale/shared/domain/order.ts';
-import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
-import type { Rounds } from '@flash-sale/shared/process/service.ts';
-import type { WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
-import { relaySale } from '@flash-sale/shared/queue/relay-sale.ts';
+import { RESERVATION_AHEAD_MS } from '@flash-sale/shared/order/order.ts';
+import type { SaleRef } from '@flash-sale/shared/sale/sale.ts';
+import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
+import type { WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
+import { relaySale } from '@flash-sale/shared/admission/relay-sale.ts';
 import type { Commands } from '@flash-sale/shared/commands.ts';
-import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
-import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
+import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 
 const INTERVAL_MS = 1_000;
 /** A reservation that is older than this may have lost its job. */

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Db } from '@flash-sale/shared/db/client.ts';
-import { discardOldOrderEvents } from '@flash-sale/shared/db/order-events.ts';
+import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
+import { discardOldOrderEvents } from '@flash-sale/shared/order-events/order-events-table.ts';
 import {
   archivingSales,
   beginArchiving,
@@ -9,10 +9,10 @@ import {
   markArchived,
   salesToArchive,
   type ArchivingSale,
-} from '@flash-sale/shared/db/retention.ts';
-import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
+} from '@flash-sale/shared/retention/retention-table.ts';
+import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import { writeArchive, type ArchiveTarget } from '../retention/archive.ts';
-import type { Rounds } from '@flash-sale/shared/process/service.ts';
+import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
 
 const INTERVAL_MS = 60_000;
 /** Orders deleted in one transaction. */

@@ -1,12 +1,16 @@
-import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
-import type { Db } from '@flash-sale/shared/db/client.ts';
-import { lockSale } from '@flash-sale/shared/db/products.ts';
-import { markReturnsApplied, salesWithReturns, unappliedReturns } from '@flash-sale/shared/db/stock-returns.ts';
+import type { SaleRef } from '@flash-sale/shared/sale/sale.ts';
+import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
+import { lockSale } from '@flash-sale/shared/sale/products-table.ts';
+import {
+  markReturnsApplied,
+  salesWithReturns,
+  unappliedReturns,
+} from '@flash-sale/shared/order/stock-returns-table.ts';
 import type { Commands } from '@flash-sale/shared/commands.ts';
 import { LEASE_WAIT_MS, LeaseLost, withLoadedLease, type Lease } from '@flash-sale/shared/sale/lease.ts';
-import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
-import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
-import type { Rounds } from '@flash-sale/shared/process/service.ts';
+import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
+import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
+import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
 import { forEachSale } from './service.ts';
 
 const INTERVAL_MS = 200;

@@ -1,8 +1,8 @@
-import type { Sale } from '@flash-sale/shared/domain/sale.ts';
-import type { Db } from '@flash-sale/shared/db/client.ts';
-import { ledgerTime } from '@flash-sale/shared/db/clock.ts';
-import { keptSalesVersion, salesToKeep } from '@flash-sale/shared/db/products.ts';
-import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
+import type { Sale } from '@flash-sale/shared/sale/sale.ts';
+import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
+import { ledgerTime } from '@flash-sale/shared/platform/mysql/clock.ts';
+import { keptSalesVersion, salesToKeep } from '@flash-sale/shared/sale/products-table.ts';
+import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 
 /** How often MySQL is asked whether a sale has come, gone or changed, which it answers from an index. */
 const LOOK_MS = 500;

@@ -1,9 +1,9 @@
-import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
-import type { Db } from '@flash-sale/shared/db/client.ts';
-import { listShards } from '@flash-sale/shared/db/products.ts';
-import { repeating, type Service } from '@flash-sale/shared/process/service.ts';
-import { perShard } from '@flash-sale/shared/redis/per-shard.ts';
-import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
+import type { SaleRef } from '@flash-sale/shared/sale/sale.ts';
+import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
+import { listShards } from '@flash-sale/shared/sale/products-table.ts';
+import { repeating, type Service } from '@flash-sale/shared/platform/process/service.ts';
+import { perShard } from '@flash-sale/shared/platform/redis/per-shard.ts';
+import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 
 const SHARDS_INTERVAL_MS = 1_000;
 

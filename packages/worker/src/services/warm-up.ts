@@ -1,10 +1,10 @@
-import type { Sale } from '@flash-sale/shared/domain/sale.ts';
+import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { LEASE_WAIT_MS } from '@flash-sale/shared/sale/lease.ts';
 import { loadSale, needsLoading, type RebuildDeps } from '@flash-sale/shared/sale/rebuild.ts';
-import type { Logger } from '@flash-sale/shared/telemetry/logger.ts';
-import type { Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
+import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import type { SalesToKeep } from './sale-list.ts';
-import type { Rounds } from '@flash-sale/shared/process/service.ts';
+import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
 
 const INTERVAL_MS = 250;
 /** Sales looked at, or rebuilt, at the same time. */

@@ -1,12 +1,12 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { connectDb, type Db } from '@flash-sale/shared/db/client.ts';
-import { insertOrders } from '@flash-sale/shared/db/orders.ts';
-import { stampFence } from '@flash-sale/shared/db/products.ts';
-import type { Sale, SaleRef } from '@flash-sale/shared/domain/sale.ts';
+import { connectDb, type Db } from '@flash-sale/shared/platform/mysql/client.ts';
+import { insertOrders } from '@flash-sale/shared/order/orders-table.ts';
+import { stampFence } from '@flash-sale/shared/sale/products-table.ts';
+import type { Sale, SaleRef } from '@flash-sale/shared/sale/sale.ts';
 import type { HeldReservation } from '@flash-sale/shared/admission/reservation.ts';
 import { acquireLease, LeaseLost, type Lease } from '@flash-sale/shared/sale/lease.ts';
-import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
 import { FenceBehind, LedgerWriter } from '../../src/order-writer/ledger-writer.ts';
 import { aLockIsWaitedFor, lockSaleRow, readLedger, refuseOrdersOf } from '../ledger.ts';

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { connectDb } from '@flash-sale/shared/db/client.ts';
-import { stampFence } from '@flash-sale/shared/db/products.ts';
-import type { Sale, SaleRef } from '@flash-sale/shared/domain/sale.ts';
-import { connectRedis } from '@flash-sale/shared/redis/client.ts';
+import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
+import { stampFence } from '@flash-sale/shared/sale/products-table.ts';
+import type { Sale, SaleRef } from '@flash-sale/shared/sale/sale.ts';
+import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
 import { createCommands } from '@flash-sale/shared/commands.ts';
 import { acquireLease, LeaseLost } from '@flash-sale/shared/sale/lease.ts';
-import { createMetrics, type Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { createMetrics, type Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
 import { NotNow, SaleWriter, type SaleWriterDeps } from '../../src/order-writer/sale-writer.ts';
 import { aLockIsWaitedFor, lockSaleRow, readLedger, refuseOrdersOf } from '../ledger.ts';

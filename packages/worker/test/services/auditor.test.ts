@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { openTestContext } from '../../../shared/test/support.ts';
 import { auditor } from '../../src/services/auditor.ts';
 import { SaleList } from '../../src/services/sale-list.ts';

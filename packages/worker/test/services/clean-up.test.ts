@@ -1,9 +1,9 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { findSale, salesToKeep } from '@flash-sale/shared/db/products.ts';
-import { readCounters } from '@flash-sale/shared/db/sale-counters.ts';
-import { newOrderNumber } from '@flash-sale/shared/domain/order-number.ts';
-import { KEPT_AFTER_END_MS, type Sale } from '@flash-sale/shared/domain/sale.ts';
+import { findSale, salesToKeep } from '@flash-sale/shared/sale/products-table.ts';
+import { readCounters } from '@flash-sale/shared/sale/sale-counters-table.ts';
+import { newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
+import { KEPT_AFTER_END_MS, type Sale } from '@flash-sale/shared/sale/sale.ts';
 import { acquireLease } from '@flash-sale/shared/sale/lease.ts';
 import { rebuildSale } from '@flash-sale/shared/sale/rebuild.ts';
 import { openTestContext, type TestContext } from '../../../shared/test/support.ts';

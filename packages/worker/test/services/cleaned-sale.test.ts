@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { Queue } from 'bullmq';
-import { findSale } from '@flash-sale/shared/db/products.ts';
-import { newOrderNumber } from '@flash-sale/shared/domain/order-number.ts';
-import { KEPT_AFTER_END_MS, type Sale } from '@flash-sale/shared/domain/sale.ts';
-import { ORDERS_QUEUE, type WriteOrdersJob } from '@flash-sale/shared/queue/orders-queue.ts';
-import { connectRedis } from '@flash-sale/shared/redis/client.ts';
+import { findSale } from '@flash-sale/shared/sale/products-table.ts';
+import { newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
+import { KEPT_AFTER_END_MS, type Sale } from '@flash-sale/shared/sale/sale.ts';
+import { ORDERS_QUEUE, type WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
+import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
 import { auditSale } from '@flash-sale/shared/sale/audit.ts';
 import { endSale, topUpSale } from '@flash-sale/shared/sale/change.ts';
 import { acquireLease, withStampedLease } from '@flash-sale/shared/sale/lease.ts';

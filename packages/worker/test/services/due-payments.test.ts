@@ -1,13 +1,13 @@
 import { once } from 'node:events';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { findOpenPayment, findPaymentThatPaid } from '@flash-sale/shared/db/payments.ts';
-import type { Order } from '@flash-sale/shared/domain/order.ts';
-import type { PaymentEvent } from '@flash-sale/shared/domain/payment.ts';
+import { findOpenPayment, findPaymentThatPaid } from '@flash-sale/shared/payment/payments-table.ts';
+import type { Order } from '@flash-sale/shared/order/order.ts';
+import type { PaymentEvent } from '@flash-sale/shared/payment/payment.ts';
 import { applyPaymentEvent, cancelOrder } from '@flash-sale/shared/order/moves.ts';
 import { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
-import { connectRedis } from '@flash-sale/shared/redis/client.ts';
+import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
 import { createCommands } from '@flash-sale/shared/commands.ts';
-import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { ledgerOf, openPayment, placeOrder } from '../../../shared/test/ordering.ts';
 import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
 import { duePayments } from '../../src/services/due-payments.ts';

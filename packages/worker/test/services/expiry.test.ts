@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { connectDb } from '@flash-sale/shared/db/client.ts';
-import { insertOrders } from '@flash-sale/shared/db/orders.ts';
-import { newOrderNumber } from '@flash-sale/shared/domain/order-number.ts';
-import type { Order } from '@flash-sale/shared/domain/order.ts';
-import type { Sale } from '@flash-sale/shared/domain/sale.ts';
+import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
+import { insertOrders } from '@flash-sale/shared/order/orders-table.ts';
+import { newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
+import type { Order } from '@flash-sale/shared/order/order.ts';
+import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { rebuildSale } from '@flash-sale/shared/sale/rebuild.ts';
-import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { ledgerOf, openPayment, placeOrder, placeOrders } from '../../../shared/test/ordering.ts';
 import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
 import { auditSale } from '@flash-sale/shared/sale/audit.ts';

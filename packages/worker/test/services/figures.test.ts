@@ -1,8 +1,8 @@
 import { afterEach, expect, onTestFinished, test } from 'vitest';
-import { connectDb } from '@flash-sale/shared/db/client.ts';
-import { openOrderQueues } from '@flash-sale/shared/queue/order-queues.ts';
-import { connectRedis } from '@flash-sale/shared/redis/client.ts';
-import { createMetrics, type Metrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
+import { openOrderQueues } from '@flash-sale/shared/admission/order-queues.ts';
+import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
+import { createMetrics, type Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
 import { SaleWriter } from '../../src/order-writer/sale-writer.ts';
 import { figures } from '../../src/services/figures.ts';

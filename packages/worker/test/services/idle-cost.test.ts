@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import type { RedisClient } from '@flash-sale/shared/redis/client.ts';
+import type { RedisClient } from '@flash-sale/shared/platform/redis/client.ts';
 import { openTestContext } from '../../../shared/test/support.ts';
 import { startPrivateRedis } from '../private-redis.ts';
 import { startWorker } from '../worker-process.ts';

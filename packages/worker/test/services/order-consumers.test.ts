@@ -1,21 +1,21 @@
 import { Queue, QueueEvents } from 'bullmq';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
-import { connectDb } from '@flash-sale/shared/db/client.ts';
-import type { SaleRef } from '@flash-sale/shared/domain/sale.ts';
+import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
+import type { SaleRef } from '@flash-sale/shared/sale/sale.ts';
 import {
   ORDERS_QUEUE,
   WRITE_ORDERS,
   writeOrdersOptions,
   type WriteOrdersJob,
-} from '@flash-sale/shared/queue/orders-queue.ts';
-import { connectRedis } from '@flash-sale/shared/redis/client.ts';
+} from '@flash-sale/shared/admission/order-jobs.ts';
+import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
 import { acquireLease } from '@flash-sale/shared/sale/lease.ts';
-import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
 import { OrderWriter } from '../../src/order-writer/order-writer.ts';
 import { orderConsumers } from '../../src/services/order-consumers.ts';
 import { Progress } from '../../src/services/progress.ts';
-import type { Service } from '@flash-sale/shared/process/service.ts';
+import type { Service } from '@flash-sale/shared/platform/process/service.ts';
 import { aLockIsWaitedFor, lockSaleRow, readLedger } from '../ledger.ts';
 import { openMysqlProxy } from '../mysql-proxy.ts';
 import { admitAll, shoppers } from '../shoppers.ts';

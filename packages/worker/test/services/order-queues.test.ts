@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { openOrderQueues } from '@flash-sale/shared/queue/order-queues.ts';
-import { WRITE_ORDERS, writeOrdersOptions } from '@flash-sale/shared/queue/orders-queue.ts';
-import { connectRedis } from '@flash-sale/shared/redis/client.ts';
+import { openOrderQueues } from '@flash-sale/shared/admission/order-queues.ts';
+import { WRITE_ORDERS, writeOrdersOptions } from '@flash-sale/shared/admission/order-jobs.ts';
+import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
 import { openTestContext } from '../../../shared/test/support.ts';
 import { startPrivateRedis } from '../private-redis.ts';
 import { SOON } from '../soon.ts';

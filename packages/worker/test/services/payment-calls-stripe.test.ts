@@ -1,13 +1,13 @@
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
-import type { Order } from '@flash-sale/shared/domain/order.ts';
-import { newPaymentId } from '@flash-sale/shared/domain/payment.ts';
-import { findPayment, insertPayment, updateStartedPayment } from '@flash-sale/shared/db/payments.ts';
+import type { Order } from '@flash-sale/shared/order/order.ts';
+import { newPaymentId } from '@flash-sale/shared/payment/payment.ts';
+import { findPayment, insertPayment, updateStartedPayment } from '@flash-sale/shared/payment/payments-table.ts';
 import { cancelOrder, requestRefund } from '@flash-sale/shared/order/moves.ts';
 import type { PaymentProvider } from '@flash-sale/shared/payment/provider.ts';
 import { createStripe } from '@flash-sale/shared/payment/stripe.ts';
-import { tellOfPayment } from '@flash-sale/shared/payment/tell.ts';
+import { tellOfPayment } from '@flash-sale/shared/order/payment-events.ts';
 import { watched } from '@flash-sale/shared/payment/watched.ts';
-import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { FakeStripe } from '../../../shared/test/payment/fake-stripe.ts';
 import { signedByStripe } from '../../../shared/test/payment/stripe-signature.ts';
 import { ledgerOf, placeOrder } from '../../../shared/test/ordering.ts';

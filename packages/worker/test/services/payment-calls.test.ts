@@ -1,11 +1,11 @@
 import { sql } from 'kysely';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import type { Payment, PaymentEventKind } from '@flash-sale/shared/domain/payment.ts';
-import type { Order } from '@flash-sale/shared/domain/order.ts';
+import type { Payment, PaymentEventKind } from '@flash-sale/shared/payment/payment.ts';
+import type { Order } from '@flash-sale/shared/order/order.ts';
 import { applyPaymentEvent, cancelOrder, requestRefund } from '@flash-sale/shared/order/moves.ts';
 import { ProviderFault, type PaymentAnswer, type PaymentProvider } from '@flash-sale/shared/payment/provider.ts';
-import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
-import { findPayment, findPaymentsOfOrder, updateStartedPayment } from '@flash-sale/shared/db/payments.ts';
+import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
+import { findPayment, findPaymentsOfOrder, updateStartedPayment } from '@flash-sale/shared/payment/payments-table.ts';
 import { ledgerOf, openPayment, placeOrder, placeOrders } from '../../../shared/test/ordering.ts';
 import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
 import { paymentCalls } from '../../src/services/payment-calls.ts';

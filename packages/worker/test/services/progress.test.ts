@@ -1,17 +1,17 @@
 import { Queue } from 'bullmq';
 import { afterAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { connectDb } from '@flash-sale/shared/db/client.ts';
-import type { Sale, SaleRef } from '@flash-sale/shared/domain/sale.ts';
-import { jobsToTake } from '@flash-sale/shared/queue/order-queues.ts';
+import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
+import type { Sale, SaleRef } from '@flash-sale/shared/sale/sale.ts';
+import { jobsToTake } from '@flash-sale/shared/admission/order-queues.ts';
 import {
   ORDERS_QUEUE,
   WRITE_ORDERS,
   writeOrdersOptions,
   type WriteOrdersJob,
-} from '@flash-sale/shared/queue/orders-queue.ts';
-import { connectRedis } from '@flash-sale/shared/redis/client.ts';
+} from '@flash-sale/shared/admission/order-jobs.ts';
+import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
 import { acquireLease } from '@flash-sale/shared/sale/lease.ts';
-import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
 import { OrderWriter } from '../../src/order-writer/order-writer.ts';
 import { orderConsumers } from '../../src/services/order-consumers.ts';

@@ -4,13 +4,17 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { sql } from 'kysely';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { insertOrderEvents } from '@flash-sale/shared/db/order-events.ts';
-import { insertOrders } from '@flash-sale/shared/db/orders.ts';
-import { findSale, listSales } from '@flash-sale/shared/db/products.ts';
-import { archivingSales, beginArchiving, shoppersToArchiveQuery } from '@flash-sale/shared/db/retention.ts';
-import { newOrderNumber } from '@flash-sale/shared/domain/order-number.ts';
-import type { Order } from '@flash-sale/shared/domain/order.ts';
-import type { Sale } from '@flash-sale/shared/domain/sale.ts';
+import { insertOrderEvents } from '@flash-sale/shared/order-events/order-events-table.ts';
+import { insertOrders } from '@flash-sale/shared/order/orders-table.ts';
+import { findSale, listSales } from '@flash-sale/shared/sale/products-table.ts';
+import {
+  archivingSales,
+  beginArchiving,
+  shoppersToArchiveQuery,
+} from '@flash-sale/shared/retention/retention-table.ts';
+import { newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
+import type { Order } from '@flash-sale/shared/order/order.ts';
+import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { applyPaymentEvent, cancelOrder, requestRefund } from '@flash-sale/shared/order/moves.ts';
 import { openPayment, placeOrders } from '../../../shared/test/ordering.ts';
 import { openTestContext, type TestContext } from '../../../shared/test/support.ts';

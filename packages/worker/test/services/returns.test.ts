@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { markReturnsApplied } from '@flash-sale/shared/db/stock-returns.ts';
-import type { Sale } from '@flash-sale/shared/domain/sale.ts';
+import { markReturnsApplied } from '@flash-sale/shared/order/stock-returns-table.ts';
+import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { acquireLease, withStampedLease } from '@flash-sale/shared/sale/lease.ts';
-import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
 import { SaleWriter } from '../../src/order-writer/sale-writer.ts';
 import { returns } from '../../src/services/returns.ts';

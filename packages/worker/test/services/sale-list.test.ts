@@ -1,8 +1,8 @@
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { connectDb } from '@flash-sale/shared/db/client.ts';
-import { updatePaused } from '@flash-sale/shared/db/products.ts';
+import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
+import { updatePaused } from '@flash-sale/shared/sale/products-table.ts';
 import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
 import { SaleList } from '../../src/services/sale-list.ts';
 import { openMysqlProxy } from '../mysql-proxy.ts';

@@ -1,9 +1,9 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import type { LedgerService } from '@flash-sale/shared/db/service-leads.ts';
-import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import type { LedgerService } from '@flash-sale/shared/platform/mysql/service-leads-table.ts';
+import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
-import { repeating, type Rounds, type Service } from '@flash-sale/shared/process/service.ts';
+import { repeating, type Rounds, type Service } from '@flash-sale/shared/platform/process/service.ts';
 import { led, leadsInLedger, leadsInRedis, type LeadKeeper } from '../../src/services/lead.ts';
 import { forEachShard } from '../../src/services/service.ts';
 import { SOON } from '../soon.ts';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { sql } from 'kysely';
-import type { Sale } from '@flash-sale/shared/domain/sale.ts';
-import { connectRedis, type RedisClient } from '@flash-sale/shared/redis/client.ts';
+import type { Sale } from '@flash-sale/shared/sale/sale.ts';
+import { connectRedis, type RedisClient } from '@flash-sale/shared/platform/redis/client.ts';
 import { createCommands } from '@flash-sale/shared/commands.ts';
 import { cancelOrder } from '@flash-sale/shared/order/moves.ts';
 import { auditSale } from '@flash-sale/shared/sale/audit.ts';

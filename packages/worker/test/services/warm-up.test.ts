@@ -1,10 +1,10 @@
 import { sql } from 'kysely';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { updatePaused } from '@flash-sale/shared/db/products.ts';
-import type { Sale, SaleRef } from '@flash-sale/shared/domain/sale.ts';
+import { updatePaused } from '@flash-sale/shared/sale/products-table.ts';
+import type { Sale, SaleRef } from '@flash-sale/shared/sale/sale.ts';
 import { topUpSale } from '@flash-sale/shared/sale/change.ts';
 import { acquireLease } from '@flash-sale/shared/sale/lease.ts';
-import { createMetrics } from '@flash-sale/shared/telemetry/metrics.ts';
+import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
 import { SaleWriter } from '../../src/order-writer/sale-writer.ts';
 import { SaleList } from '../../src/services/sale-list.ts';

@@ -1,9 +1,9 @@
 import { Worker } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { markCleaned } from '@flash-sale/shared/db/products.ts';
-import type { Sale } from '@flash-sale/shared/domain/sale.ts';
-import { ORDERS_QUEUE, WRITE_ORDERS, writeOrdersOptions } from '@flash-sale/shared/queue/orders-queue.ts';
-import { connectRedis } from '@flash-sale/shared/redis/client.ts';
+import { markCleaned } from '@flash-sale/shared/sale/products-table.ts';
+import type { Sale } from '@flash-sale/shared/sale/sale.ts';
+import { ORDERS_QUEUE, WRITE_ORDERS, writeOrdersOptions } from '@flash-sale/shared/admission/order-jobs.ts';
+import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
 import { takeLease } from '../../../../shared/test/buying.ts';
 import { AS_OPERATOR, openApp, openTestContext, settleOrder, type TestApp, type TestContext } from '../../support.ts';
 

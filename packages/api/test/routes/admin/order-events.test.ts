@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { insertOrderEvents } from '@flash-sale/shared/db/order-events.ts';
-import { listActions } from '@flash-sale/shared/db/operator-actions.ts';
+import { insertOrderEvents } from '@flash-sale/shared/order-events/order-events-table.ts';
+import { listActions } from '@flash-sale/shared/operator/operator-actions-table.ts';
 import { placeOrders } from '../../../../shared/test/ordering.ts';
 import { AS_OPERATOR, openApp, openTestContext, type TestApp, type TestContext } from '../../support.ts';
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../../../../infra/src/services/ports.ts';
-import type { Order } from '@flash-sale/shared/domain/order.ts';
+import type { Order } from '@flash-sale/shared/order/order.ts';
 import { applyPaymentEvent, cancelOrder, expireOrders } from '@flash-sale/shared/order/moves.ts';
 import { ledgerOf, openPayment, placeOrder } from '../../../../shared/test/ordering.ts';
 import { AS_OPERATOR, openApp, openTestContext, type TestApp, type TestContext } from '../../support.ts';

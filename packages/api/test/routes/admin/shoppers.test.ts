@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { listActions } from '@flash-sale/shared/db/operator-actions.ts';
-import { readCounters } from '@flash-sale/shared/db/sale-counters.ts';
-import type { Order } from '@flash-sale/shared/domain/order.ts';
-import type { Sale } from '@flash-sale/shared/domain/sale.ts';
-import { insertOrderEvents } from '@flash-sale/shared/db/order-events.ts';
+import { listActions } from '@flash-sale/shared/operator/operator-actions-table.ts';
+import { readCounters } from '@flash-sale/shared/sale/sale-counters-table.ts';
+import type { Order } from '@flash-sale/shared/order/order.ts';
+import type { Sale } from '@flash-sale/shared/sale/sale.ts';
+import { insertOrderEvents } from '@flash-sale/shared/order-events/order-events-table.ts';
 import { applyPaymentEvent, cancelOrder, requestRefund } from '@flash-sale/shared/order/moves.ts';
 import { auditSale } from '@flash-sale/shared/sale/audit.ts';
 import { buy, takeLease } from '../../../../shared/test/buying.ts';

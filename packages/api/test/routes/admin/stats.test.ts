@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { keepOutcomes, type CounterChange } from '@flash-sale/shared/db/sale-counters.ts';
+import { keepOutcomes, type CounterChange } from '@flash-sale/shared/sale/sale-counters-table.ts';
 import { applyPaymentEvent, cancelOrder, expireOrders } from '@flash-sale/shared/order/moves.ts';
 import { shoppers } from '../../../../shared/test/buying.ts';
 import { openPayment, placeOrders } from '../../../../shared/test/ordering.ts';
-import { statsOf } from '../../../src/routes/admin/stats.ts';
+import { statsOf } from '../../../src/sale/stats.ts';
 import { AS_OPERATOR, openApp, openTestContext, type TestApp, type TestContext } from '../../support.ts';
 
 let context: TestContext;

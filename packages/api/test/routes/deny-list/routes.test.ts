@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { listActions } from '@flash-sale/shared/db/operator-actions.ts';
-import type { Sale } from '@flash-sale/shared/domain/sale.ts';
+import { listActions } from '@flash-sale/shared/operator/operator-actions-table.ts';
+import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { AS_OPERATOR, openApp, openOwnRedis, openTestContext, type TestApp, type TestContext } from '../../support.ts';
 
 const VIEWER = { authorization: 'Bearer the-viewers-own-token' };

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { duePayments, findPayment } from '@flash-sale/shared/db/payments.ts';
+import { duePayments, findPayment } from '@flash-sale/shared/payment/payments-table.ts';
 import { applyPaymentEvent, cancelOrder, expireOrders } from '@flash-sale/shared/order/moves.ts';
 import {
   ProviderFault,
@@ -7,7 +7,7 @@ import {
   type PaymentProvider,
   type Webhook,
 } from '@flash-sale/shared/payment/provider.ts';
-import type { Order } from '@flash-sale/shared/domain/order.ts';
+import type { Order } from '@flash-sale/shared/order/order.ts';
 import { takeLease } from '../../../../shared/test/buying.ts';
 import { ledgerOf, openPayment, placeOrder } from '../../../../shared/test/ordering.ts';
 import { openApp, openTestContext, type TestApp, type TestContext } from '../../support.ts';

@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Sale } from '@flash-sale/shared/domain/sale.ts';
+import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { openApp, openTestContext, settleOrder, type TestApp, type TestContext } from '../../support.ts';
 
 let context: TestContext;

@@ -1,8 +1,8 @@
 import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { freePort } from '../../../../../infra/src/services/ports.ts';
-import { sharedTokenSecret } from '@flash-sale/shared/db/token-secrets.ts';
-import type { Order } from '@flash-sale/shared/domain/order.ts';
+import { sharedTokenSecret } from '@flash-sale/shared/seckill-token/token-secrets-table.ts';
+import type { Order } from '@flash-sale/shared/order/order.ts';
 import { cancelOrder } from '@flash-sale/shared/order/moves.ts';
 import { signedByStripe } from '../../../../shared/test/payment/stripe-signature.ts';
 import { ledgerOf, openPayment, placeOrder } from '../../../../shared/test/ordering.ts';

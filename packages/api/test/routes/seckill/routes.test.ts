@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SeckillTokens } from '@flash-sale/shared/domain/seckill-token.ts';
+import { SeckillTokens } from '@flash-sale/shared/seckill-token/seckill-token.ts';
 import { withStampedLease } from '@flash-sale/shared/sale/lease.ts';
 import {
   AS_OPERATOR,

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { CallTimes, type CallTime } from '../../redis/call-times.ts';
-import type { RedisClient } from '../../redis/client.ts';
-import type { Metrics } from '../../telemetry/metrics.ts';
+import { CallTimes, type CallTime } from './call-times.ts';
+import type { RedisClient } from './client.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 
 export type Argument = string | number;
 export type ScriptMetrics = Pick<Metrics, 'redis_script_seconds' | 'redis_script_errors' | 'fencing_refusals'>;

@@ -1,0 +1,115 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { ledgerTime } from '@flash-sale/shared/platform/mysql/clock.ts';
+import {
+  countDenyEntries,
+  deleteDenyEntry,
+  deleteExpiredDenyEntries,
+  listDenyEntries,
+  upsertDenyEntry,
+  type DenyEntry,
+} from '@flash-sale/shared/deny-list/deny-list-table.ts';
+import { recordAction } from '@flash-sale/shared/operator/operator-actions-table.ts';
+import { isTooWide, rangeOf } from '@flash-sale/shared/platform/address.ts';
+import type { DenyKind } from '@flash-sale/shared/deny-list/deny-list.ts';
+import { Refusal } from '@flash-sale/shared/platform/errors.ts';
+import { subjectOf } from '@flash-sale/shared/shopper/erase.ts';
+import type { AppDeps } from '../deps.ts';
+import type { DenyList } from './deny-list.ts';
+import { isoOf, LIMIT_DEFAULT, msOfTime } from '../fields.ts';
+import { Allow, Deny, ListDenied } from './schema.ts';
+
+/** Each api process keeps them all in memory. */
+const ENTRIES_MAX = 100_000;
+
+type Deps = Pick<AppDeps, 'db'> & { readonly denyList: DenyList };
+
+/** Operators' calls that say whom the service refuses. */
+export const denyListRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, { db, denyList }) => {
+  const path = '/api/v1/admin/deny-list';
+  const changing = { onRequest: app.requireOperator('admin') };
+
+  app.get(path, { schema: ListDenied, onRequest: app.requireOperator('viewer') }, async (request) => {
+    const { limit = LIMIT_DEFAULT, cursor } = request.query;
+    const entries = await listDenyEntries(db, { limit, after: cursor === undefined ? undefined : entryOf(cursor) });
+    const last = entries.at(-1);
+    return {
+      items: entries.map(entryView),
+      next_cursor: last !== undefined && entries.length === limit ? `${last.kind}:${last.value}` : null,
+    };
+  });
+
+  app.post(path, { schema: Deny, ...changing }, async (request) => {
+    const { reason = null, expires_at: expires, ...who } = request.body;
+    const denied = deniedOf(who);
+    const created_at = await ledgerTime(db);
+    const expires_ms = expires === undefined ? undefined : msOfTime(expires);
+    if (expires !== undefined && (expires_ms === undefined || expires_ms <= created_at.getTime())) {
+      throw new Refusal('invalid_request', { detail: 'body/expires_at must be in the future' });
+    }
+    const expires_at = expires_ms === undefined ? null : new Date(expires_ms);
+    await db.transaction().execute(async (tx) => {
+      await upsertDenyEntry(tx, { ...denied, reason, expires_at, created_at });
+      await deleteExpiredDenyEntries(tx);
+      if ((await countDenyEntries(tx)) > ENTRIES_MAX) {
+        throw new Refusal('invalid_request', { detail: `The deny list is full: ${ENTRIES_MAX} entries` });
+      }
+      const { name, role } = request.operator;
+      const detail = { reason, expires_at };
+      await recordAction(tx, { operator: name, role, action: 'deny', subject: subjectOfEntry(denied), detail });
+    });
+    // Here at once; elsewhere when the others look.
+    await denyList.changed();
+    return entryView({ ...denied, reason, expires_at, created_at });
+  });
+
+  app.delete(path, { schema: Allow, ...changing }, async (request, reply) => {
+    const denied = deniedOf(request.query);
+    await db.transaction().execute(async (tx) => {
+      // Rolled back: what is refused changes nothing, not even the version of the list.
+      if (!(await deleteDenyEntry(tx, denied.kind, denied.value))) throw new Refusal('not_found');
+      const { name, role } = request.operator;
+      await recordAction(tx, { operator: name, role, action: 'allow', subject: subjectOfEntry(denied) });
+    });
+    await denyList.changed();
+    return reply.code(204).send(null);
+  });
+};
+
+/** Whom a call names, in the one spelling that the list has. */
+function deniedOf(who: { user_id?: string; address?: string }): { readonly kind: DenyKind; readonly value: string } {
+  const { user_id, address } = who;
+  if ((user_id === undefined) === (address === undefined)) {
+    throw new Refusal('invalid_request', { detail: 'exactly one of user_id and address is required' });
+  }
+  if (user_id !== undefined) return { kind: 'user', value: user_id };
+  const range = rangeOf(address!);
+  if (range === undefined || isTooWide(range)) {
+    throw new Refusal('invalid_request', {
+      detail: 'address must be an IP address, or a CIDR of at least 8 bits (IPv4) or 16 bits (IPv6)',
+    });
+  }
+  return { kind: 'address', value: range.cidr };
+}
+
+/** How a change of an entry is recorded: under a shopper's name as everything else that is done to them, so that erasing finds it. */
+function subjectOfEntry({ kind, value }: Pick<DenyEntry, 'kind' | 'value'>): string {
+  return kind === 'user' ? subjectOf(value) : `address ${value}`;
+}
+
+/** The entry that a cursor names. */
+function entryOf(cursor: string): Pick<DenyEntry, 'kind' | 'value'> {
+  const [, kind, value] = /^(user|address):(.+)$/s.exec(cursor) ?? [];
+  if (kind === undefined || value === undefined) {
+    throw new Refusal('invalid_request', { detail: 'querystring/cursor must be the next_cursor of an earlier page' });
+  }
+  return { kind: kind as DenyKind, value };
+}
+
+function entryView({ kind, value, reason, expires_at, created_at }: DenyEntry) {
+  return {
+    ...(kind === 'user' ? { user_id: value } : { address: value }),
+    reason,
+    expires_at: expires_at === null ? null : isoOf(expires_at.getTime()),
+    created_at: isoOf(created_at.getTime()),
+  };
+}

@@ -1,0 +1,57 @@
+import Type from 'typebox';
+import type { ErrorCode } from '@flash-sale/shared/platform/errors.ts';
+import { USER_ID_LENGTH_MAX, USER_ID_PATTERN } from '@flash-sale/shared/shopper/shopper.ts';
+
+/** Fields that several calls share. */
+export const UserId = Type.String({
+  pattern: USER_ID_PATTERN,
+  maxLength: USER_ID_LENGTH_MAX,
+  description: `1 to ${USER_ID_LENGTH_MAX} visible ASCII characters`,
+  examples: ['alice'],
+});
+/** The longest part of a path that the router takes, decoded: a shopper's id. */
+export const PATH_PART_LENGTH_MAX = USER_ID_LENGTH_MAX;
+/** What is no order number names no order, however long it is. */
+export const OrderNoInPath = Type.Object({ orderNo: Type.String({ maxLength: PATH_PART_LENGTH_MAX }) });
+export const ProductId = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
+export const SeckillToken = Type.String({ minLength: 1, maxLength: 128 });
+export const Time = Type.String({ description: 'ISO-8601, UTC', examples: ['2026-11-27T20:00:00.000Z'] });
+export const Price = Type.Number({ description: 'At most two decimals', examples: [19.99] });
+export const Cursor = Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,14}$' }));
+export const Limit = Type.Optional(
+  Type.Integer({ minimum: 1, maximum: 100, description: 'Rows per page, 20 by default' }),
+);
+export const LIMIT_DEFAULT = 20;
+export const NextCursor = Type.Union([Type.String(), Type.Null()], {
+  description: 'The `cursor` of the next page; null on the last page',
+});
+
+/** Shopper calls are small; anything larger is refused before it is parsed. */
+export const SHOPPER_BODY_BYTES_MAX = 4_096;
+
+export function isoOf(time_ms: number): string {
+  return new Date(time_ms).toISOString();
+}
+
+/** The latest time that MySQL's DATETIME can hold. */
+const TIME_MS_MAX = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+
+/**
+ * Milliseconds since the epoch of an RFC 3339 time, or undefined where it names no time or one that cannot be kept. `Date.parse` alone
+ * would make 2 March of 30 February.
+ */
+export function msOfTime(text: string): number | undefined {
+  const time_ms = Date.parse(text);
+  const day = text.slice(0, 10);
+  const day_ms = Date.parse(day);
+  if (Number.isNaN(time_ms) || time_ms > TIME_MS_MAX || isoOf(day_ms).slice(0, 10) !== day) return undefined;
+  return time_ms;
+}
+
+/** How a shopper's call is secured, for the OpenAPI document: by an access token in `jwt` mode, by the gateway in `trusted` mode. */
+export const SHOPPER_SECURITY: { [scheme: string]: string[] }[] = [{}, { accessToken: [] }];
+
+/** What a call may refuse with, for the OpenAPI document, besides what any call like it may. */
+export function mayRefuse(...problems: ErrorCode[]): { readonly problems: readonly ErrorCode[] } {
+  return { problems };
+}

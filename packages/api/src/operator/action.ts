@@ -1,0 +1,12 @@
+import type { FastifyRequest } from 'fastify';
+import type { OperatorAction } from '@flash-sale/shared/operator/operator-actions-table.ts';
+
+/** Who did what to what, as it is recorded. */
+export function actionOf(
+  { operator: { name, role } }: FastifyRequest,
+  action: string,
+  subject: string,
+  detail?: object,
+): OperatorAction {
+  return { operator: name, role, action, subject, detail };
+}

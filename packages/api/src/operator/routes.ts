@@ -1,0 +1,151 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { Static } from 'typebox';
+import { Refusal } from '@flash-sale/shared/platform/errors.ts';
+import { centsOfPrice } from '@flash-sale/shared/platform/money.ts';
+import type { Sale } from '@flash-sale/shared/sale/sale.ts';
+import { listActions, recordAction } from '@flash-sale/shared/operator/operator-actions-table.ts';
+import { historyOfOrder } from '@flash-sale/shared/order/order-transitions.ts';
+import { findPaymentsOfOrder } from '@flash-sale/shared/payment/payments-table.ts';
+import { readCounters } from '@flash-sale/shared/sale/sale-counters-table.ts';
+import { requestRefund } from '@flash-sale/shared/order/moves.ts';
+import { insertSale, updatePaused, type NewSale } from '@flash-sale/shared/sale/products-table.ts';
+import { loadSale } from '@flash-sale/shared/sale/rebuild.ts';
+import type { Catalog } from '../sale/catalog.ts';
+import type { AppDeps } from '../deps.ts';
+import type { OrderReader } from '../order/order-reader.ts';
+import { isoOf, LIMIT_DEFAULT, msOfTime } from '../fields.ts';
+import { liveOf, productOf } from '../sale/routes.ts';
+import { orderView } from '../order/routes.ts';
+import { actionOf } from './action.ts';
+import { orderFile } from '../order/order-file.ts';
+import { CreateProduct, ListActions, OrderFile, PauseProduct, ProductStats, RefundOrder } from './schema.ts';
+import { statsOf } from '../sale/stats.ts';
+
+/** Longer than a holder keeps a lease once somebody waits for it. */
+const LEASE_WAIT_MS = 2_000;
+
+type Deps = Pick<AppDeps, 'config' | 'db' | 'ledger' | 'commands' | 'saleTransactions' | 'clock'> & {
+  readonly catalog: Catalog;
+  readonly orders: OrderReader;
+};
+
+/** Operators' calls. Each that changes something is recorded. */
+export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
+  app,
+  { config, db, ledger, commands, saleTransactions, clock, catalog, orders },
+) => {
+  const reading = { onRequest: app.requireOperator('viewer') };
+  const changing = { onRequest: app.requireOperator('admin') };
+
+  const view = async (sale: Sale) =>
+    productOf(sale, (await liveOf(commands, sale)) ?? { now_ms: clock(sale.shard).now_ms() });
+
+  app.get('/api/v1/admin/actions', { schema: ListActions, ...reading }, async (request) => {
+    const { limit = LIMIT_DEFAULT, cursor } = request.query;
+    const actions = await listActions(db, { limit, before_id: cursor === undefined ? undefined : Number(cursor) });
+    const items = actions.map(({ created_at, ...action }) => ({ ...action, time: isoOf(created_at.getTime()) }));
+    return { items, next_cursor: actions.length === limit ? String(actions.at(-1)!.id) : null };
+  });
+
+  app.post('/api/v1/admin/products', { schema: CreateProduct, ...changing }, async (request, reply) => {
+    const fields = saleFieldsOf(request.body);
+    // Spread by time, which needs no counter that api processes would have to share.
+    const shard = Date.now() % config.SHARDS;
+    // Asked before anything is written: a sale that cannot be loaded is better not created.
+    await commands.clock(shard);
+    const sale = await db.transaction().execute(async (tx) => {
+      const inserted = await insertSale(tx, { ...fields, shard });
+      await recordAction(tx, actionOf(request, 'create', `product ${inserted.id}`, request.body));
+      return inserted;
+    });
+    catalog.changed(sale);
+    try {
+      await loadSale({ commands, db: ledger }, sale, LEASE_WAIT_MS);
+    } catch (error) {
+      // The sale exists; the workers' warm-up loads it. Its status says so.
+      request.log.warn({ err: error, sale: sale.id }, 'new sale is not loaded yet');
+    }
+    request.log.info({ sale: sale.id }, 'sale created');
+    return reply
+      .code(201)
+      .header('location', `/api/v1/products/${sale.id}`)
+      .send(await view(sale));
+  });
+
+  app.get('/api/v1/admin/products/:id/stats', { schema: ProductStats, ...reading }, async (request, reply) => {
+    const sale = await catalog.sale(request.params.id);
+    if (sale === undefined) return reply.refuse('not_found');
+    const [outcomes, backlog, counters] = await Promise.all([
+      commands.outcomes(sale),
+      commands.backlog(sale),
+      readCounters(db, sale.id),
+    ]);
+    return statsOf(sale.id, { currency: config.CURRENCY, outcomes, backlog, counters });
+  });
+
+  app.get('/api/v1/admin/orders/:orderNo', { schema: OrderFile, ...reading }, async (request, reply) => {
+    const sale = await orders.saleOf(request.params.orderNo);
+    const order = sale && (await orders.read(sale, request.params.orderNo));
+    if (order === undefined) return reply.refuse('not_found');
+    const [history, payments] = await Promise.all([
+      historyOfOrder(db, order.order_no),
+      findPaymentsOfOrder(db, order.order_no),
+    ]);
+    return orderFile(order, history, payments);
+  });
+
+  app.post('/api/v1/admin/orders/:orderNo/refund', { schema: RefundOrder, ...changing }, async (request, reply) => {
+    const sale = await orders.saleOf(request.params.orderNo);
+    const order = sale && (await orders.read(sale, request.params.orderNo));
+    if (order === undefined) return reply.refuse('not_found');
+    // Looked at first, so that what is refused is not recorded as done.
+    if (order.status !== 'paid' && order.status !== 'refunded')
+      return reply.refuse('invalid_state', { detail: `The order is ${order.status}` });
+    if (order.status === 'paid') await recordAction(db, actionOf(request, 'refund', `order ${order.order_no}`));
+    // Of a refunded order it changes nothing, and answers whether it was refunded for an operator.
+    await requestRefund({ saleTransactions }, order, 'operator');
+    request.log.info({ order_no: order.order_no }, 'refund requested');
+    return reply.code(202).send(orderView(order));
+  });
+
+  for (const [action, paused] of [
+    ['pause', true],
+    ['resume', false],
+  ] as const) {
+    const summary = paused ? 'Pause a sale' : 'Resume a paused sale';
+    app.post(
+      `/api/v1/admin/products/:id/${action}`,
+      { schema: { ...PauseProduct, summary }, ...changing },
+      async (request, reply) => {
+        const { id } = request.params;
+        const sale = await db.transaction().execute(async (tx) => {
+          const updated = await updatePaused(tx, id, paused);
+          if (updated !== undefined) await recordAction(tx, actionOf(request, action, `product ${id}`));
+          return updated;
+        });
+        if (sale === undefined) return reply.refuse('not_found');
+        if (!sale.cleaned) await commands.setPause(sale, sale.pause_version, sale.paused);
+        catalog.changed(sale);
+        request.log.info({ sale: sale.id, paused }, 'sale paused or resumed');
+        return view(sale);
+      },
+    );
+  }
+};
+
+/** The checks that a schema cannot express. */
+function saleFieldsOf(body: Static<(typeof CreateProduct)['body']>): Omit<NewSale, 'shard'> {
+  const { name, stock, seckill_stock } = body;
+  const price_cents = centsOfPrice(body.price);
+  const start_ms = msOfTime(body.start_time);
+  const end_ms = msOfTime(body.end_time);
+  const invalid = (detail: string): Refusal => new Refusal('invalid_request', { detail });
+  if (name.trim() === '') throw invalid('body/name must not be blank');
+  if (!name.isWellFormed()) throw invalid('body/name must be well-formed Unicode');
+  if (price_cents === undefined) throw invalid('body/price must be from 0.01 to 10000000 with at most two decimals');
+  if (stock < seckill_stock) throw invalid('body/stock must be at least seckill_stock');
+  if (start_ms === undefined) throw invalid('body/start_time must be a date and time');
+  if (end_ms === undefined) throw invalid('body/end_time must be a date and time');
+  if (end_ms <= start_ms) throw invalid('body/end_time must be after start_time');
+  return { name, stock, seckill_stock, price_cents, start_ms, end_ms };
+}

@@ -1,0 +1,209 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyRequest } from 'fastify';
+import type { Job } from 'bullmq';
+import { Refusal } from '@flash-sale/shared/platform/errors.ts';
+import type { Sale } from '@flash-sale/shared/sale/sale.ts';
+import { recordAction } from '@flash-sale/shared/operator/operator-actions-table.ts';
+import { findSale, listSales, listShards, soldOf } from '@flash-sale/shared/sale/products-table.ts';
+import type { OrderQueues } from '@flash-sale/shared/admission/order-queues.ts';
+import type { WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
+import { RESERVATION_LATE_MS } from '@flash-sale/shared/order/order.ts';
+import { relaySale } from '@flash-sale/shared/admission/relay-sale.ts';
+import { auditSale } from '@flash-sale/shared/sale/audit.ts';
+import { endSale, topUpSale, type ChangeOptions } from '@flash-sale/shared/sale/change.ts';
+import { LEASE_WAIT_MS, LeaseLost } from '@flash-sale/shared/sale/lease.ts';
+import { rebuildSale } from '@flash-sale/shared/sale/rebuild.ts';
+import { repairSale } from '@flash-sale/shared/sale/repair.ts';
+import type { Catalog } from '../sale/catalog.ts';
+import type { AppDeps } from '../deps.ts';
+import type { TokenSecrets } from '../seckill/token-secrets.ts';
+import { isoOf, LIMIT_DEFAULT } from '../fields.ts';
+import { liveOf, productOf } from '../sale/routes.ts';
+import { actionOf } from './action.ts';
+import {
+  AuditSale,
+  EndSale,
+  ListJobs,
+  ListSales,
+  RebuildSale,
+  RepairSale,
+  RotateTokenSecret,
+  TopUpSale,
+} from './sale-operations-schema.ts';
+
+const JOB_STATES = ['active', 'delayed', 'waiting'] as const;
+
+type Deps = Pick<AppDeps, 'db' | 'ledger' | 'redis' | 'operatorRedis' | 'keys' | 'commands' | 'clock'> & {
+  /** On the operators' own connection. */
+  readonly operatorQueues: OrderQueues;
+  readonly catalog: Catalog;
+  readonly secrets: TokenSecrets;
+};
+
+/** Operators' calls that look after running sales. Each that changes something is recorded. */
+export const operationRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) => {
+  const { db, ledger, redis, operatorRedis, operatorQueues, keys, commands, clock, catalog, secrets } = deps;
+  const reading = { onRequest: app.requireOperator('viewer') };
+  const changing = { onRequest: app.requireOperator('admin') };
+  const underLedger = { commands, db: ledger, redis, keys };
+
+  const view = async (sale: Sale) =>
+    productOf(sale, (await liveOf(commands, sale)) ?? { now_ms: clock(sale.shard).now_ms() });
+
+  /** From MySQL and not from the catalog, which may be a second behind. */
+  async function saleOf(id: number): Promise<Sale> {
+    const sale = await findSale(db, id);
+    if (sale === undefined) throw new Refusal('not_found');
+    return sale;
+  }
+
+  /** How a change of a sale is made and recorded. */
+  const recorded = (
+    request: FastifyRequest,
+    action: string,
+    detailOf: (before: Sale, after: Sale) => object,
+  ): ChangeOptions => ({
+    wait_ms: LEASE_WAIT_MS,
+    record: (tx, before, after) =>
+      recordAction(tx, actionOf(request, action, `product ${before.id}`, detailOf(before, after))),
+  });
+
+  app.get('/api/v1/admin/products', { schema: ListSales, ...reading }, async (request) => {
+    const { limit = LIMIT_DEFAULT, cursor } = request.query;
+    const sales = await listSales(db, limit, cursor === undefined ? undefined : Number(cursor));
+    const sold = await soldOf(
+      db,
+      sales.map(({ id }) => id),
+    );
+    const items = await Promise.all(
+      sales.map(async (sale) => {
+        const live = await liveOf(commands, sale);
+        return {
+          ...productOf(sale, live ?? { now_ms: clock(sale.shard).now_ms() }),
+          shard: sale.shard,
+          owners: live?.owners ?? null,
+          backlog: live?.backlog ?? null,
+          sold: sold.get(sale.id) ?? 0,
+        };
+      }),
+    );
+    return { items, next_cursor: sales.length === limit ? String(sales.at(-1)!.id) : null };
+  });
+
+  app.post('/api/v1/admin/products/:id/end', { schema: EndSale, ...changing }, async (request) => {
+    const sale = await saleOf(request.params.id);
+    const options = recorded(request, 'end', (before, after) => ({
+      end_time: isoOf(after.end_ms),
+      instead_of: isoOf(before.end_ms),
+    }));
+    const ended = await held(endSale(underLedger, sale, options));
+    catalog.changed(ended);
+    return view(ended);
+  });
+
+  app.post('/api/v1/admin/products/:id/top-up', { schema: TopUpSale, ...changing }, async (request) => {
+    const sale = await saleOf(request.params.id);
+    const options = recorded(request, 'top_up', (before, after) => ({
+      seckill_stock: after.seckill_stock,
+      instead_of: before.seckill_stock,
+    }));
+    const raised = await held(topUpSale(underLedger, sale, request.body, options));
+    catalog.changed(raised);
+    return view(raised);
+  });
+
+  app.post('/api/v1/admin/products/:id/rebuild', { schema: RebuildSale, ...changing }, async (request) => {
+    const sale = await saleOf(request.params.id);
+    if (sale.cleaned)
+      throw new Refusal('ended', { detail: 'The sale ended more than 24 hours ago and cannot be rebuilt any more' });
+    await recordAction(db, actionOf(request, 'rebuild', `product ${sale.id}`));
+    const rebuilt = await held(rebuildSale(underLedger, sale, LEASE_WAIT_MS));
+    return { ...(await view(rebuilt.sale)), owners: rebuilt.owners };
+  });
+
+  app.post('/api/v1/admin/products/:id/audit', { schema: AuditSale, ...changing }, async (request) => {
+    const sale = await saleOf(request.params.id);
+    await recordAction(db, actionOf(request, 'audit', `product ${sale.id}`));
+    return held(auditSale(underLedger, sale, { wait_ms: LEASE_WAIT_MS, thorough: true }));
+  });
+
+  app.post('/api/v1/admin/products/:id/repair', { schema: RepairSale, ...changing }, async (request) => {
+    const sale = await saleOf(request.params.id);
+    await recordAction(db, actionOf(request, 'repair', `product ${sale.id}`));
+    const audit = await held(auditSale(underLedger, sale, { wait_ms: LEASE_WAIT_MS, thorough: true }));
+    const drifts = audit.verdict === 'drift';
+    if (drifts && !(await lost(repairSale(underLedger, sale.shard, audit, LEASE_WAIT_MS)))) {
+      throw new Refusal('overloaded');
+    }
+    // Whatever keeps the orders from the ledger, it may be that the workers cannot make their jobs again.
+    const { now_ms } = await commands.clock(sale.shard);
+    const relayed =
+      audit.verdict === 'late'
+        ? await relaySale({ commands, queue: operatorQueues.of }, sale, now_ms, RESERVATION_LATE_MS)
+        : [];
+    return { ...audit, repaired: drifts || relayed.length > 0 };
+  });
+
+  app.get('/api/v1/admin/jobs', { schema: ListJobs, ...reading }, async (request) => {
+    const { limit = LIMIT_DEFAULT } = request.query;
+    // BullMQ would wait for a Redis that is away for as long as that takes.
+    if (operatorRedis.status !== 'ready') throw new Refusal('unavailable');
+    const shards = await listShards(db);
+    const found = await Promise.all(
+      shards.map(async (shard) => {
+        const queue = operatorQueues.of(shard);
+        const jobs = await Promise.all(
+          JOB_STATES.map(async (state) =>
+            (await queue.getJobs([state], 0, limit - 1, true)).map((job) => jobView(job, state)),
+          ),
+        );
+        return { counts: await queue.getJobCounts(...JOB_STATES), jobs: jobs.flat() };
+      }),
+    );
+    const sum = (state: (typeof JOB_STATES)[number]) =>
+      found.reduce((total, { counts }) => total + (counts[state] ?? 0), 0);
+    const items = found
+      .flatMap(({ jobs }) => jobs)
+      .toSorted((a, b) => b.attempts - a.attempts || a.added_at.localeCompare(b.added_at));
+    return {
+      counts: { active: sum('active'), waiting: sum('waiting'), delayed: sum('delayed') },
+      items: items.slice(0, limit),
+    };
+  });
+
+  app.post('/api/v1/admin/token-secrets/rotate', { schema: RotateTokenSecret, ...changing }, async (request) => {
+    const { key_id, signs_from, previous_until } = await secrets.rotate((tx, rotation) =>
+      recordAction(tx, actionOf(request, 'rotate', 'token secrets', { key_id: rotation.key_id })),
+    );
+    return { key_id, signs_from: isoOf(signs_from.getTime()), previous_until: isoOf(previous_until.getTime()) };
+  });
+};
+
+/** What came of work under a sale's lease. Where the lease is held elsewhere nothing was done, and the call is worth repeating. */
+async function held<Result>(work: Promise<Result | undefined>): Promise<Result> {
+  const result = await lost(work);
+  if (result === undefined) throw new Refusal('overloaded');
+  return result;
+}
+
+/** Work that lost its lease on the way may have been done or not: a repeat finds out. */
+async function lost<Result>(work: Promise<Result>): Promise<Result> {
+  try {
+    return await work;
+  } catch (error) {
+    throw error instanceof LeaseLost ? new Refusal('unavailable', { cause: error }) : error;
+  }
+}
+
+function jobView({ id, data, attemptsMade, failedReason, timestamp }: Job<WriteOrdersJob>, state: string) {
+  return {
+    job_id: id ?? '',
+    state: state as (typeof JOB_STATES)[number],
+    shard: data.shard,
+    sale_id: data.sale_id,
+    orders: data.order_nos.length,
+    attempts: attemptsMade,
+    error: failedReason ?? null,
+    added_at: isoOf(timestamp),
+  };
+}

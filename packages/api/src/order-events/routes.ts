@@ -1,0 +1,42 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import {
+  discardDeadOrderEvents,
+  listOrderEvents,
+  reviveOrderEvents,
+} from '@flash-sale/shared/order-events/order-events-table.ts';
+import { recordAction } from '@flash-sale/shared/operator/operator-actions-table.ts';
+import type { AppDeps } from '../deps.ts';
+import { isoOf, LIMIT_DEFAULT } from '../fields.ts';
+import { actionOf } from '../operator/action.ts';
+import { DiscardOrderEvents, ListOrderEvents, RetryOrderEvents } from './schema.ts';
+
+const SUBJECT = 'dead order events';
+
+/** Operators' calls on order events that their receiver did not take. */
+export const orderEventRoutes: FastifyPluginAsyncTypebox<Pick<AppDeps, 'db'>> = async (app, { db }) => {
+  const reading = { onRequest: app.requireOperator('viewer') };
+  const changing = { onRequest: app.requireOperator('admin') };
+
+  app.get('/api/v1/admin/order-events', { schema: ListOrderEvents, ...reading }, async (request) => {
+    const { state, limit = LIMIT_DEFAULT, cursor } = request.query;
+    const rows = await listOrderEvents(db, { limit, after_id: Number(cursor ?? 0), dead_only: state === 'dead' });
+    const timeOf = (date: Date | null) => date && isoOf(date.getTime());
+    const items = rows.map(({ created_at, next_attempt_at, dead_at, ...row }) => ({
+      ...row,
+      time: isoOf(created_at.getTime()),
+      next_attempt_at: timeOf(next_attempt_at),
+      dead_at: timeOf(dead_at),
+    }));
+    return { items, next_cursor: rows.length === limit ? String(rows.at(-1)!.id) : null };
+  });
+
+  app.post('/api/v1/admin/order-events/retry', { schema: RetryOrderEvents, ...changing }, async (request) => {
+    await recordAction(db, actionOf(request, 'retry', SUBJECT));
+    return { retried: await reviveOrderEvents(db) };
+  });
+
+  app.post('/api/v1/admin/order-events/discard', { schema: DiscardOrderEvents, ...changing }, async (request) => {
+    await recordAction(db, actionOf(request, 'discard', SUBJECT));
+    return { discarded: await discardDeadOrderEvents(db) };
+  });
+};

@@ -1,0 +1,34 @@
+import { priceOfCents } from '@flash-sale/shared/platform/money.ts';
+import type { Order } from '@flash-sale/shared/order/order.ts';
+import type { historyOfOrder } from '@flash-sale/shared/order/order-transitions.ts';
+import type { findPaymentsOfOrder } from '@flash-sale/shared/payment/payments-table.ts';
+import { orderView } from './routes.ts';
+
+type Moves = Awaited<ReturnType<typeof historyOfOrder>>;
+type Payments = Awaited<ReturnType<typeof findPaymentsOfOrder>>;
+
+/** An order with its history and its payments, as operators see it. */
+export function orderFile(order: Order, history: Moves, payments: Payments) {
+  return {
+    ...orderView(order),
+    history: history.map(({ from_status, to_status, actor, reason, created_at }) => ({
+      from_status,
+      to_status,
+      actor,
+      reason,
+      time: created_at.toISOString(),
+    })),
+    payments: payments.map(({ payment_id, provider, provider_ref, status, amount_cents, currency, ...rest }) => ({
+      payment_id,
+      provider,
+      provider_ref,
+      status,
+      amount: priceOfCents(amount_cents),
+      currency,
+      note: rest.note,
+      last_error: rest.last_error,
+      created_at: rest.created_at.toISOString(),
+      updated_at: rest.updated_at.toISOString(),
+    })),
+  };
+}

@@ -1,0 +1,96 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Refusal } from '@flash-sale/shared/platform/errors.ts';
+import type { Clock } from '@flash-sale/shared/platform/clock.ts';
+import type { Order } from '@flash-sale/shared/order/order.ts';
+import { saleOfOrderNumber } from '@flash-sale/shared/order/order-number.ts';
+import { KEPT_AFTER_END_MS, type Sale } from '@flash-sale/shared/sale/sale.ts';
+import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
+import { findOrder } from '@flash-sale/shared/order/orders-table.ts';
+import type { Commands } from '@flash-sale/shared/commands.ts';
+import type { OrderInRedis } from '@flash-sale/shared/order/order-commands.ts';
+import { codeOfRedisError } from '@flash-sale/shared/platform/redis/errors.ts';
+import type { Catalog } from '../sale/catalog.ts';
+
+/** How long a poll of an order that a writer has taken waits for the ledger, which alone knows what became of it. */
+const LEDGER_WAIT_MS = 500;
+
+export interface OrderReaderDeps {
+  readonly catalog: Catalog;
+  readonly commands: Commands;
+  readonly db: Db;
+  readonly clock: (shard: number) => Clock;
+}
+
+/** Reads orders: from Redis while they are queued or freshly settled, else from the ledger. */
+export class OrderReader {
+  readonly #deps: OrderReaderDeps;
+
+  constructor(deps: OrderReaderDeps) {
+    this.#deps = deps;
+  }
+
+  /** The sale that an order number names, or undefined where no such order can exist. */
+  async saleOf(orderNo: string): Promise<Sale | undefined> {
+    const ref = saleOfOrderNumber(orderNo);
+    const sale = ref && (await this.#deps.catalog.sale(ref.id));
+    return sale?.shard === ref?.shard ? sale : undefined;
+  }
+
+  /**
+   * The order, or undefined where there is none.
+   *
+   * @throws Refusal `not_ready` or `unavailable` where that cannot be known now: the ledger does not have the order, and Redis is
+   * away or not checked against the ledger yet; or a writer has taken the order, and the ledger does not answer
+   */
+  async read(sale: Sale, orderNo: string): Promise<Order | undefined> {
+    const { commands, db, clock } = this.#deps;
+    let inRedis: OrderInRedis | undefined;
+    try {
+      // Before the ledger: an order moves from Redis to there, never back.
+      inRedis = await commands.readOrder(sale, orderNo);
+    } catch (error) {
+      if (codeOfRedisError(error) === undefined) throw error;
+    }
+    if (inRedis?.reservation !== undefined) {
+      const { order_no, user_id, price_cents, admitted_ms } = inRedis.reservation;
+      // Between COMMIT and settling, which may be seconds where the writer dies, the ledger is ahead of Redis. Whoever has been told of the row must
+      // not be told `queued` after that, so `queued` takes the ledger's word that there is none.
+      const written = inRedis.may_be_written ? await this.#writtenSoon(orderNo) : undefined;
+      if (written !== undefined) return written;
+      return {
+        order_no,
+        user_id,
+        product_id: sale.id,
+        status: 'queued',
+        price_cents,
+        created_at_ms: admitted_ms,
+        version: 0,
+      };
+    }
+    if (inRedis?.status !== undefined) return JSON.parse(inRedis.status) as Order;
+    const order = await findOrder(db, orderNo);
+    if (order !== undefined || clock(sale.shard).now_ms() > sale.end_ms + KEPT_AFTER_END_MS) return order;
+    if (inRedis === undefined) throw new Refusal('unavailable');
+    if (!inRedis.sale_ready) throw new Refusal('not_ready');
+    return undefined;
+  }
+
+  /**
+   * The order if the ledger has it.
+   *
+   * @throws Refusal `unavailable` where the ledger does not say so soon
+   */
+  async #writtenSoon(orderNo: string): Promise<Order | undefined> {
+    const late = new AbortController();
+    try {
+      return await Promise.race([
+        findOrder(this.#deps.db, orderNo),
+        delay(LEDGER_WAIT_MS, undefined, { signal: late.signal }).then(() => {
+          throw new Refusal('unavailable');
+        }),
+      ]);
+    } finally {
+      late.abort();
+    }
+  }
+}

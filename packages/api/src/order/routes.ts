@@ -1,0 +1,186 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { priceOfCents } from '@flash-sale/shared/platform/money.ts';
+import type { Order } from '@flash-sale/shared/order/order.ts';
+import { findOrder, listOrdersOfUser } from '@flash-sale/shared/order/orders-table.ts';
+import { isDuplicate } from '@flash-sale/shared/platform/mysql/errors.ts';
+import { ledgerTime } from '@flash-sale/shared/platform/mysql/clock.ts';
+import {
+  findOpenPayment,
+  findPaymentThatPaid,
+  insertPayment,
+  movePayments,
+  renewKey,
+  updateStartedPayment,
+} from '@flash-sale/shared/payment/payments-table.ts';
+import { Refusal } from '@flash-sale/shared/platform/errors.ts';
+import { newPaymentId, type Payment } from '@flash-sale/shared/payment/payment.ts';
+import { cancelOrder } from '@flash-sale/shared/order/moves.ts';
+import { ProviderFault, type SandboxBehaviour } from '@flash-sale/shared/payment/provider.ts';
+import type { FastifyRequest } from 'fastify';
+import type { AppDeps } from '../deps.ts';
+import type { OrderReader } from './order-reader.ts';
+import type { Settlements } from './order-waiters.ts';
+import { isoOf, LIMIT_DEFAULT, SHOPPER_BODY_BYTES_MAX } from '../fields.ts';
+import { CancelOrder, GetOrder, ListOrders, PayOrder } from './schema.ts';
+
+type Deps = Pick<AppDeps, 'config' | 'db' | 'saleTransactions' | 'provider'> & {
+  readonly orders: OrderReader;
+  readonly settlements: Settlements;
+};
+
+/** A shopper's orders. */
+export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) => {
+  const { config, db, provider, orders, settlements } = deps;
+
+  app.get('/api/v1/orders/:orderNo', { schema: GetOrder }, async (request, reply) => {
+    const { orderNo } = request.params;
+    const { wait = 0, user_id } = request.query;
+    const shopper = await app.shopperIfKnown(request, user_id);
+    const sale = await orders.saleOf(orderNo);
+    if (sale === undefined) return reply.refuse('not_found');
+
+    const read = () => orders.read(sale, orderNo);
+    let order: Order | undefined;
+    if (wait === 0) {
+      order = await read();
+    } else {
+      order = await settlements.readUntil(sale, orderNo, {
+        wait_ms: wait * 1_000,
+        gone: request.signal,
+        read,
+        done: (reading) => reading?.status !== 'queued',
+      });
+    }
+    // Somebody else's order looks like one that does not exist.
+    if (order === undefined || (shopper !== undefined && order.user_id !== shopper)) return reply.refuse('not_found');
+    if (order.status === 'queued') reply.header('retry-after', '1');
+    return orderView(order);
+  });
+
+  app.get('/api/v1/orders', { schema: ListOrders }, async (request) => {
+    const { limit = LIMIT_DEFAULT, cursor, user_id } = request.query;
+    const shopper = await app.shopper(request, user_id);
+    const mine = await listOrdersOfUser(db, shopper, limit, cursor);
+    return { items: mine.map(orderView), next_cursor: mine.length === limit ? mine.at(-1)!.order_no : null };
+  });
+
+  /** The caller's own order; `body` may be missing where the access token says who calls. */
+  async function ownOrder(request: FastifyRequest, orderNo: string, claimed: string | undefined): Promise<Order> {
+    const shopper = await app.shopper(request, claimed);
+    const sale = await orders.saleOf(orderNo);
+    const order = sale && (await orders.read(sale, orderNo));
+    if (order === undefined || order.user_id !== shopper) throw new Refusal('not_found');
+    return order;
+  }
+
+  const bodyMayBeMissing = {
+    bodyLimit: SHOPPER_BODY_BYTES_MAX,
+    preValidation: async (request: FastifyRequest): Promise<void> => {
+      // Missing, that is: `null` is a body, and not the one that is asked for.
+      if (request.body === undefined) request.body = {};
+    },
+  };
+
+  app.post('/api/v1/orders/:orderNo/pay', { schema: PayOrder, ...bodyMayBeMissing }, async (request) => {
+    const { user_id, sandbox } = request.body;
+    const order = await ownOrder(request, request.params.orderNo, user_id);
+    const standing = await payablePayment(order);
+    const payment = 'paid' in standing ? standing : await started(request, standing, sandbox);
+    const { payment_id, amount_cents, currency } = payment;
+    const facts = { payment_id, provider: payment.provider, amount: priceOfCents(amount_cents), currency };
+    if ('paid' in payment) return { ...facts, next: { action: 'none' as const } };
+    return {
+      ...facts,
+      next: { action: 'redirect' as const, url: payment.url },
+      ...(order.expires_at_ms === undefined ? {} : { expires_at: isoOf(order.expires_at_ms) }),
+    };
+  });
+
+  app.post('/api/v1/orders/:orderNo/cancel', { schema: CancelOrder, ...bodyMayBeMissing }, async (request) => {
+    const order = await ownOrder(request, request.params.orderNo, request.body.user_id);
+    const cancelled = await cancelOrder(deps, order, { actor: 'shopper' });
+    request.log.info({ order_no: order.order_no }, 'order cancelled');
+    return orderView(cancelled);
+  });
+
+  /** The payment once its provider has started it, and knows where the shopper pays. */
+  async function started(
+    request: FastifyRequest,
+    payment: Payment,
+    behaviour: SandboxBehaviour | undefined,
+  ): Promise<StartedPayment | PaidPayment> {
+    const { payment_id, order_no } = payment;
+    if (payment.url !== null) return { ...payment, url: payment.url };
+    const { provider_ref, url } = await provider.start(payment, behaviour).catch(async (error: unknown) => {
+      // What a provider says of its own errors is not for shoppers. An answer that it keeps for a day is not asked for again.
+      if (error instanceof ProviderFault && error.mayBeKept) await renewKey(db, payment);
+      throw new Refusal('unavailable', { cause: error });
+    });
+    request.log.info({ order_no, payment_id }, 'payment started');
+    const standing = await updateStartedPayment(db, payment_id, provider_ref, url);
+    if (standing !== undefined) return { ...payment, url: standing };
+    // Paid before the provider's answer to the start was here; or closed, and a worker ends it there.
+    return paidPayment(order_no);
+  }
+
+  async function notToBePaid(orderNo: string): Promise<Refusal> {
+    const [order, now] = await Promise.all([findOrder(db, orderNo), ledgerTime(db)]);
+    return new Refusal('invalid_state', { detail: whyNotPaid(order, now.getTime()) });
+  }
+
+  /** The order's open payment, made where there is none; or the one by which it is paid, for whoever did not hear of that. */
+  async function payablePayment(order: Order): Promise<Payment | PaidPayment> {
+    if (order.status !== 'pending_payment') return paidPayment(order.order_no);
+    const standing = await findOpenPayment(db, order.order_no);
+    if (standing?.provider === provider.name) return standing;
+    // The service takes its money elsewhere now.
+    if (standing === undefined) {
+      const paid = await findPaymentThatPaid(db, order.order_no);
+      if (paid !== undefined) return { ...paid, paid: true };
+    } else await movePayments(db, [standing.payment_id], 'started', 'declined');
+    const payment = { payment_id: newPaymentId(Date.now()), provider: provider.name, currency: config.CURRENCY };
+    await insertPayment(db, order.order_no, payment).catch((error: unknown) => {
+      // Somebody was faster: there is an open one now.
+      if (!isDuplicate(error)) throw error;
+    });
+    const open = await findOpenPayment(db, order.order_no);
+    return open ?? paidPayment(order.order_no);
+  }
+
+  /** @throws Refusal `invalid_state` where the order is not paid */
+  async function paidPayment(orderNo: string): Promise<PaidPayment> {
+    const paid = await findPaymentThatPaid(db, orderNo);
+    if (paid === undefined) throw await notToBePaid(orderNo);
+    return { ...paid, paid: true };
+  }
+};
+
+/** Why an order without an open payment is not to be paid. */
+function whyNotPaid(order: Order | undefined, now_ms: number): string {
+  const { status = 'queued', expires_at_ms } = order ?? {};
+  const isPending = status === 'pending_payment';
+  if (expires_at_ms !== undefined && (status === 'expired' || (isPending && expires_at_ms <= now_ms)))
+    return `The time to pay ended at ${isoOf(expires_at_ms)}`;
+  return isPending ? 'The payment was declined. You can start another one' : `The order is ${status}`;
+}
+
+type PaidPayment = Payment & { readonly paid: true };
+type StartedPayment = Payment & { readonly url: string };
+
+/** An order as the contract has it. */
+export function orderView(order: Order) {
+  const { order_no, user_id, product_id, status, price_cents, created_at_ms, reason } = order;
+  const { expires_at_ms, paid_at_ms, closed_at_ms } = order;
+  return {
+    order_no,
+    user_id,
+    product_id,
+    status,
+    price: priceOfCents(price_cents),
+    created_at: isoOf(created_at_ms),
+    ...(expires_at_ms === undefined ? {} : { expires_at: isoOf(expires_at_ms) }),
+    ...(paid_at_ms === undefined ? {} : { paid_at: isoOf(paid_at_ms) }),
+    ...(closed_at_ms === undefined ? {} : { closed_at: isoOf(closed_at_ms) }),
+    ...(reason === undefined ? {} : { reason }),
+  };
+}

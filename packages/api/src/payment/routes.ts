@@ -1,0 +1,45 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import Type from 'typebox';
+import { OUTCOMES, tellOfPayment } from '@flash-sale/shared/order/payment-events.ts';
+import type { AppDeps } from '../deps.ts';
+import { mayRefuse } from '../fields.ts';
+
+/** Events of other applications of the same account are larger than ours, and refusing them would have the provider give up this endpoint. */
+const WEBHOOK_BYTES_MAX = 1_048_576;
+
+/** Webhooks of payment providers. Their bodies are kept as they came, since it is those bytes that are signed. */
+export const paymentRoutes: FastifyPluginAsyncTypebox<
+  Pick<AppDeps, 'db' | 'saleTransactions' | 'provider' | 'metrics'>
+> = async (app, deps) => {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: WEBHOOK_BYTES_MAX }, (_request, body, done) => {
+    done(null, body);
+  });
+
+  app.post(
+    '/api/v1/payments/webhook/:provider',
+    {
+      schema: {
+        summary: 'Receive an event from the payment provider',
+        description:
+          'The provider signs the event. Each event is applied once; a repeated event changes nothing. Every event with a valid signature is answered with 200, even if the service ignores it: `outcome` says what happened.',
+        tags: ['payments'],
+        params: Type.Object({ provider: Type.String({ maxLength: 16 }) }),
+        ...mayRefuse('unauthenticated'),
+        response: { 200: Type.Object({ applied: Type.Boolean(), outcome: Type.Enum([...OUTCOMES]) }) },
+      },
+    },
+    async (request, reply) => {
+      const { provider } = deps;
+      if (request.params.provider !== provider.name) return reply.refuse('not_found');
+      if (!Buffer.isBuffer(request.body)) return reply.refuse('invalid_request', { detail: 'body is missing' });
+      const webhook = provider.verifyWebhook(request.body, request.headers);
+      if ('ignored' in webhook) {
+        deps.metrics.payment_events.inc({ outcome: webhook.ignored });
+        return { applied: false, outcome: webhook.ignored };
+      }
+      const outcome = await tellOfPayment({ ...deps, log: request.log }, provider.name, webhook.event);
+      return { applied: outcome === 'applied' || outcome === 'wrong_amount', outcome };
+    },
+  );
+};

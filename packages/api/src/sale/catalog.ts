@@ -1,0 +1,111 @@
+import { LRUCache } from 'lru-cache';
+import type { Sale } from '@flash-sale/shared/sale/sale.ts';
+import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
+import { findSale, listSales } from '@flash-sale/shared/sale/products-table.ts';
+
+/** How long an answer about products is reused: a list of sales here, a product in its route. */
+export const PRODUCT_CACHE_MS = 200;
+const SALES_MAX = 10_000;
+const SALE_FRESH_MS = 1_000;
+const LISTS_MAX = 1_000;
+/** After MySQL has failed it is not asked for this long: else each call would ask it anew, as fast as it fails. */
+const FAILURE_KNOWN_MS = 250;
+
+/** In the place of a sale that was known and is gone: of one that is being archived, or was. */
+const GONE = 'gone';
+
+/** A page of the list of sales. */
+export interface SalePage {
+  readonly limit: number;
+  /** Sales with a lower id follow. */
+  readonly before_id?: number | undefined;
+}
+
+/**
+ * The sales as MySQL has them, read at most once a second each, by one query however many ask. A sale that was read once is
+ * known until MySQL says that it is gone: while MySQL is away or slow the last reading serves.
+ */
+export class Catalog {
+  readonly #sales: LRUCache<number, Sale | typeof GONE>;
+  readonly #lists: LRUCache<string, readonly Sale[]>;
+  #failure: { readonly error: unknown; readonly atMs: number } | undefined;
+
+  constructor(db: Db, listFreshMs = PRODUCT_CACHE_MS) {
+    this.#sales = new LRUCache<number, Sale | typeof GONE>({
+      max: SALES_MAX,
+      ttl: SALE_FRESH_MS,
+      // Not `allowStaleOnFetchRejection`: where nothing is known it would make "no such sale" of "MySQL is away".
+      allowStale: true,
+      noDeleteOnStaleGet: true,
+      noDeleteOnFetchRejection: true,
+      // The cache would take `undefined` for no answer, and keep the sale.
+      fetchMethod: async (id, known) =>
+        (await this.#ask(() => findSale(db, id))) ?? (known === undefined ? undefined : GONE),
+    });
+    this.#lists = new LRUCache<string, readonly Sale[]>({
+      max: LISTS_MAX,
+      ttl: Math.max(1, listFreshMs),
+      fetchMethod: async (key, last) => {
+        const [limit, before] = key.split(':');
+        try {
+          const before_id = before === '' ? undefined : Number(before);
+          const sales = await this.#ask(() => listSales(db, Number(limit), before_id));
+          for (const sale of sales) this.#sales.set(sale.id, sale);
+          return sales;
+        } catch (error) {
+          if (last === undefined) throw error;
+          return last;
+        }
+      },
+    });
+  }
+
+  /** The sale, or undefined where there is none. */
+  async sale(id: number): Promise<Sale | undefined> {
+    return saleIn(await this.#sales.fetch(id));
+  }
+
+  /** The sale at `version` or later, which Redis has told of; an older one only where MySQL cannot be read. */
+  async saleSince(known: Sale, version: number): Promise<Sale> {
+    if (known.version >= version) return known;
+    const cached = saleIn(this.#sales.get(known.id));
+    if (cached !== undefined && cached.version >= version) return cached;
+    const reading = this.#sales.fetch(known.id, { forceRefresh: true, allowStale: false });
+    return saleIn(await reading.catch(() => undefined)) ?? known;
+  }
+
+  /** The sale as it was read last, or undefined where this process has not read it. Reads nothing. */
+  known(id: number): Sale | undefined {
+    return saleIn(this.#sales.peek(id, { allowStale: true }));
+  }
+
+  /** Sales, newest first. */
+  async list({ limit, before_id }: SalePage): Promise<readonly Sale[]> {
+    return (await this.#lists.fetch(`${limit}:${before_id ?? ''}`)) ?? [];
+  }
+
+  /** Asks MySQL, or fails as it did a moment ago. */
+  async #ask<Answer>(query: () => Promise<Answer>): Promise<Answer> {
+    if (this.#failure !== undefined && performance.now() - this.#failure.atMs < FAILURE_KNOWN_MS) {
+      throw this.#failure.error;
+    }
+    try {
+      const answer = await query();
+      this.#failure = undefined;
+      return answer;
+    } catch (error) {
+      this.#failure = { error, atMs: performance.now() };
+      throw error;
+    }
+  }
+
+  /** Takes note of a sale that this process has just written. */
+  changed(sale: Sale): void {
+    this.#sales.set(sale.id, sale);
+    this.#lists.clear();
+  }
+}
+
+function saleIn(entry: Sale | typeof GONE | undefined): Sale | undefined {
+  return entry === GONE ? undefined : entry;
+}

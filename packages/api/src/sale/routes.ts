@@ -1,0 +1,83 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { priceOfCents } from '@flash-sale/shared/platform/money.ts';
+import { saleStatus, type LiveSale, type Sale } from '@flash-sale/shared/sale/sale.ts';
+import type { Commands } from '@flash-sale/shared/commands.ts';
+import { codeOfRedisError } from '@flash-sale/shared/platform/redis/errors.ts';
+import { PRODUCT_CACHE_MS, type Catalog } from './catalog.ts';
+import type { AppDeps } from '../deps.ts';
+import { isoOf, LIMIT_DEFAULT } from '../fields.ts';
+import { GetProduct, ListProducts } from './schema.ts';
+
+/** Sales as shoppers see them. They stay readable while Redis is away, without their live figures. */
+export const productRoutes: FastifyPluginAsyncTypebox<
+  Pick<AppDeps, 'commands' | 'clock'> & { readonly catalog: Catalog; readonly cacheMs?: number | undefined }
+> = async (app, { catalog, commands, clock, cacheMs = PRODUCT_CACHE_MS }) => {
+  const withLive = async (sale: Sale) => {
+    const live = await liveOf(commands, sale);
+    if (live === undefined) return productOf(sale, { now_ms: clock(sale.shard).now_ms() });
+    // An operator's change shows in every process, not only in the one that made it.
+    return productOf(await catalog.saleSince(sale, live.version), live);
+  };
+  /** By the reading of the row, so that a change which this process makes or hears of shows at once. */
+  const answers = new WeakMap<Sale, { readonly until_ms: number; readonly product: Promise<Product> }>();
+  /** A crowd that waits for the start looks again and again: one question to Redis serves all who look within `cacheMs`. */
+  const answerOf = (sale: Sale): Promise<Product> => {
+    const known = answers.get(sale);
+    if (known !== undefined && performance.now() < known.until_ms) return known.product;
+    const product = withLive(sale);
+    answers.set(sale, { until_ms: performance.now() + cacheMs, product });
+    product.catch(() => answers.delete(sale));
+    return product;
+  };
+
+  app.get('/api/v1/products', { schema: ListProducts, onRequest: app.limitAddress }, async (request) => {
+    const { limit = LIMIT_DEFAULT, cursor } = request.query;
+    const sales = await catalog.list({ limit, before_id: cursor === undefined ? undefined : Number(cursor) });
+    const items = await Promise.all(sales.map(answerOf));
+    return { items, next_cursor: sales.length === limit ? String(sales.at(-1)!.id) : null };
+  });
+
+  app.get('/api/v1/products/:id', { schema: GetProduct, onRequest: app.limitAddress }, async (request, reply) => {
+    const sale = await catalog.sale(request.params.id);
+    return sale === undefined ? reply.refuse('not_found') : answerOf(sale);
+  });
+};
+
+/** What Redis says of a sale, or undefined while Redis is away. */
+export async function liveOf(commands: Commands, sale: Sale): Promise<LiveSale | undefined> {
+  try {
+    return await commands.readSale(sale);
+  } catch (error) {
+    if (codeOfRedisError(error) === undefined) throw error;
+    return undefined;
+  }
+}
+
+/** What is known of a sale while Redis is away. */
+const UNKNOWN = {
+  ready: false,
+  version: 0,
+  available: 0,
+  owners: 0,
+  backlog: 0,
+  pause_version: -1,
+  paused: false,
+};
+
+type Product = ReturnType<typeof productOf>;
+
+/** A product as the contract has it. */
+export function productOf(sale: Sale, live: LiveSale | Pick<LiveSale, 'now_ms'>) {
+  const known = 'ready' in live ? live : { ...UNKNOWN, ...live };
+  return {
+    id: sale.id,
+    name: sale.name,
+    price: priceOfCents(sale.price_cents),
+    stock: sale.stock,
+    seckill_stock: sale.seckill_stock,
+    start_time: isoOf(sale.start_ms),
+    end_time: isoOf(sale.end_ms),
+    status: saleStatus(sale, known),
+    available: known.ready ? known.available : null,
+  };
+}

@@ -1,0 +1,199 @@
+import type { Queue } from 'bullmq';
+import type { Config } from '@flash-sale/shared/platform/config/config.ts';
+import { newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
+import type { Sale } from '@flash-sale/shared/sale/sale.ts';
+import { WRITE_ORDERS, writeOrdersOptions, type WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
+import type { RedisClock } from '@flash-sale/shared/platform/redis/clock.ts';
+import type { AdmitItem, Admission, AdmitCall } from '@flash-sale/shared/admission/admission-commands.ts';
+import type { Commands } from '@flash-sale/shared/commands.ts';
+import { codeOfRedisError } from '@flash-sale/shared/platform/redis/errors.ts';
+import { FaultLog } from '@flash-sale/shared/platform/telemetry/faults.ts';
+import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
+import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
+import { inBatchSpan, type Tracing } from '@flash-sale/shared/platform/telemetry/tracing.ts';
+
+type AdmissionConfig = Pick<
+  Config,
+  | 'SHARDS'
+  | 'REDIS_TIMEOUT_MS'
+  | 'RATE_LIMIT_GLOBAL_CAPACITY'
+  | 'RATE_LIMIT_GLOBAL_PER_SECOND'
+  | 'RATE_LIMIT_USER_CAPACITY'
+  | 'RATE_LIMIT_USER_PER_SECOND'
+  | 'ADMISSION_BATCH_MAX'
+  | 'BACKLOG_MAX'
+>;
+
+/** Buys that wait for their micro-batch in this process. One more is shed. */
+const WAITING_MAX = 10_000;
+/** Orders of all sales of a shard that wait for the ledger. One sale may have as many as `BACKLOG_MAX` says, also if that is more. */
+const SHARD_BACKLOG_MAX = 1_000_000;
+
+export interface AdmissionsDeps {
+  readonly config: AdmissionConfig;
+  readonly commands: Commands;
+  /** The clock of a shard's Redis. */
+  readonly clock: (shard: number) => RedisClock;
+  /** The queue of a shard. */
+  readonly queue: (shard: number) => Queue<WriteOrdersJob>;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly tracing?: Tracing | undefined;
+  /** Buys that wait at once. Tests make it small. */
+  readonly waitingMax?: number | undefined;
+}
+
+/** A buy that passed every check that needs no I/O. */
+export type Buy = Omit<AdmitItem, 'order_no'>;
+
+/** A decided buy: `order_no` is its number where it was accepted, or the standing one where it was replayed. */
+export type Decision = Admission & { readonly order_no: string };
+
+interface WaitingBuy extends AdmitItem {
+  readonly decide: (decision: Decision) => void;
+}
+
+/** The buys of one sale: those that wait, and whether a call is in flight. */
+interface Line {
+  readonly sale: Sale;
+  readonly waiting: WaitingBuy[];
+  isCalling: boolean;
+}
+
+/**
+ * Admission of buys in micro-batches: buys of a sale that arrive while a call is in flight go together in the next one. The batches clock
+ * themselves: one buy at low load, as many as `ADMISSION_BATCH_MAX` at high load, and never more than one round trip of waiting
+ * for it (the same idea as group commit in databases).
+ */
+export class Admissions {
+  readonly #deps: AdmissionsDeps;
+  readonly #faults = new FaultLog();
+  readonly #limits: AdmitCall['limits'];
+  readonly #lines = new Map<number, Line>();
+  readonly #waitingMax: number;
+  #waiting = 0;
+
+  constructor(deps: AdmissionsDeps) {
+    const { config, waitingMax = WAITING_MAX } = deps;
+    this.#waitingMax = waitingMax;
+    this.#deps = deps;
+    deps.metrics.admission_waiting.ask({}, () => this.#waiting);
+    // Each shard has its share of the global bucket; a shopper's bucket is whole in each.
+    this.#limits = {
+      global_capacity: Math.max(1, config.RATE_LIMIT_GLOBAL_CAPACITY / config.SHARDS),
+      global_per_second: config.RATE_LIMIT_GLOBAL_PER_SECOND / config.SHARDS,
+      user_capacity: config.RATE_LIMIT_USER_CAPACITY,
+      user_per_second: config.RATE_LIMIT_USER_PER_SECOND,
+    };
+  }
+
+  /** Decides a buy. Never rejects: where Redis does not answer, the decision is `unavailable`. */
+  admit(sale: Sale, buy: Buy): Promise<Decision> {
+    const order_no = newOrderNumber(sale, this.#deps.clock(sale.shard).now_ms());
+    if (this.#waiting >= this.#waitingMax) {
+      return Promise.resolve({ outcome: 'overloaded', order_no });
+    }
+    let line = this.#lines.get(sale.id);
+    if (line === undefined) {
+      line = { sale, waiting: [], isCalling: false };
+      this.#lines.set(sale.id, line);
+    }
+    const { user_id, token, request_id, traceparent } = buy;
+    const decision = new Promise<Decision>((decide) =>
+      line.waiting.push({ user_id, token, request_id, traceparent, order_no, decide }),
+    );
+    this.#waiting += 1;
+    this.#send(line);
+    return decision;
+  }
+
+  /** Sends the next micro-batch unless a call is in flight. */
+  #send(line: Line): void {
+    if (line.isCalling) return;
+    if (line.waiting.length === 0) {
+      this.#lines.delete(line.sale.id);
+      return;
+    }
+    const batch = line.waiting.splice(0, this.#deps.config.ADMISSION_BATCH_MAX);
+    this.#waiting -= batch.length;
+    line.isCalling = true;
+    this.#deps.metrics.admission_calls.inc();
+    const attributes = { 'seckill.sale': line.sale.id };
+    void inBatchSpan(this.#deps.tracing, 'admit', batch, attributes, () => this.#decide(line, batch)).finally(() => {
+      line.isCalling = false;
+      this.#deps.metrics.admission_calls.dec();
+      this.#send(line);
+    });
+  }
+
+  async #decide({ sale, waiting }: Line, batch: readonly WaitingBuy[]): Promise<void> {
+    const { config, commands, clock, log, metrics } = this.#deps;
+    const { history_id } = clock(sale.shard);
+    const now_ms = clock(sale.shard).now_ms();
+    // A job is a micro-batch, named like its orders: neither all digits nor with a colon, which job ids may not be.
+    const job_id = newOrderNumber(sale, now_ms);
+    const call: AdmitCall = {
+      history_id,
+      deadline_ms: now_ms + config.REDIS_TIMEOUT_MS,
+      job_id,
+      backlog_max: config.BACKLOG_MAX,
+      shard_backlog_max: Math.max(SHARD_BACKLOG_MAX, config.BACKLOG_MAX),
+      limits: this.#limits,
+    };
+    metrics.admission_batch.observe(batch.length);
+    const took = metrics.admission_seconds.startTimer();
+    let admissions: Admission[];
+    try {
+      admissions = await commands.admit(sale, call, batch);
+    } catch (error) {
+      const outcome = codeOfRedisError(error);
+      if (!this.#faults.tell(log, error))
+        log[outcome === undefined ? 'error' : 'warn'](
+          { err: error, sale: sale.id, buys: batch.length },
+          'admit call failed',
+        );
+      admissions = batch.map(() => ({ outcome: outcome ?? 'unavailable' }));
+      if (outcome === 'unavailable') this.#giveUp(waiting);
+    }
+    took();
+    const accepted: WaitingBuy[] = [];
+    const outcomes = new Map<string, number>();
+    for (const [i, buy] of batch.entries()) {
+      const admission = admissions[i]!;
+      outcomes.set(admission.outcome, (outcomes.get(admission.outcome) ?? 0) + 1);
+      if (admission.outcome === 'accepted') accepted.push(buy);
+      buy.decide(admission.outcome === 'replayed' ? admission : { ...admission, order_no: buy.order_no });
+    }
+    for (const [outcome, buys] of outcomes) metrics.admissions.inc({ outcome }, buys);
+    if (accepted.length > 0) this.#handOff(sale, job_id, accepted);
+  }
+
+  /** Answers those who wait behind a call that Redis did not answer: a call of their own would keep them as long again. */
+  #giveUp(waiting: WaitingBuy[]): void {
+    this.#waiting -= waiting.length;
+    this.#deps.metrics.admissions.inc({ outcome: 'unavailable' }, waiting.length);
+    for (const buy of waiting.splice(0)) {
+      buy.decide({ outcome: 'unavailable', order_no: buy.order_no });
+    }
+  }
+
+  /** Adds the batch's job. Nothing depends on it: the relay adds what is missing, under the same id. */
+  #handOff(sale: Sale, job_id: string, accepted: readonly WaitingBuy[]): void {
+    const { queue, log, metrics } = this.#deps;
+    log.info(
+      { sale: sale.id, job_id, orders: accepted.map(({ order_no, request_id }) => [order_no, request_id]) },
+      'buys accepted',
+    );
+    const job: WriteOrdersJob = {
+      shard: sale.shard,
+      sale_id: sale.id,
+      order_nos: accepted.map(({ order_no }) => order_no),
+    };
+    queue(sale.shard)
+      .add(WRITE_ORDERS, job, writeOrdersOptions(job_id))
+      .catch((error: unknown) => {
+        metrics.jobs_not_added.inc();
+        log.warn({ err: error, job_id }, 'could not add the job; the relay will add it');
+      });
+  }
+}

@@ -1,0 +1,106 @@
+import { createChallenge, verifySolution } from 'altcha-lib';
+import { deriveKey } from 'altcha-lib/algorithms/sha';
+import type { Challenge, Payload } from 'altcha-lib/types';
+import type { Config } from '@flash-sale/shared/platform/config/config.ts';
+import type { SeckillClaim, SeckillTokens } from '@flash-sale/shared/seckill-token/seckill-token.ts';
+
+type ChallengeConfig = Pick<Config, 'CHALLENGE_BITS'>;
+
+/** Long enough for a slow phone. */
+const LIFE_MS = 120_000;
+/** Challenges per second in this process from which the work grows: one bit for each doubling. */
+const RAISE_PER_SECOND = 500;
+const RAISE_BITS_MAX = 6;
+const HEX_DIGIT_BITS = 4;
+const WINDOW_MS = 1_000;
+
+/** A challenge that was solved: spent once a seckill token was issued for it. */
+export interface SolvedChallenge {
+  readonly id: string;
+  /** Until when it must be remembered as spent, ms. */
+  readonly life_ms: number;
+}
+
+/**
+ * Proof of work before a seckill token is issued (ALTCHA, protocol 2): cheap for one shopper, dear for whoever wants thousands of tokens. The
+ * challenge carries all that is needed to check it, signed: any api process checks what another gave out, in a few hashes.
+ *
+ * @see https://altcha.org
+ */
+export class Challenges {
+  readonly #config: ChallengeConfig;
+  readonly #tokens: SeckillTokens;
+  readonly #raisePerSecond: number;
+  #window = { began_ms: 0, count: 0, bits: 0 };
+
+  constructor(config: ChallengeConfig, tokens: SeckillTokens, raisePerSecond = RAISE_PER_SECOND) {
+    this.#config = config;
+    this.#raisePerSecond = raisePerSecond;
+    this.#tokens = tokens;
+  }
+
+  /** The first signs, all verify. Asked for each time, since they follow the rotations of the seckill tokens' secrets. */
+  get #secrets(): readonly string[] {
+    return this.#tokens.derivedSecrets('challenge');
+  }
+
+  /** Whether a challenge must be solved before a seckill token is issued. */
+  get areRequired(): boolean {
+    return this.#config.CHALLENGE_BITS > 0;
+  }
+
+  /** A challenge for this shopper and this sale. */
+  create(claim: SeckillClaim): Promise<Challenge> {
+    const bits = this.#config.CHALLENGE_BITS + this.#raise();
+    return createChallenge({
+      algorithm: 'SHA-256',
+      // A hex digit of the prefix is 16 times the work for the solver, and none for who checks; the cost makes the steps between.
+      keyPrefix: '0'.repeat(Math.floor(bits / HEX_DIGIT_BITS)),
+      cost: 2 ** (bits % HEX_DIGIT_BITS),
+      deriveKey,
+      data: { ...claim },
+      expiresAt: new Date(Date.now() + LIFE_MS),
+      hmacSignatureSecret: this.#secrets[0]!,
+    });
+  }
+
+  /**
+   * The challenge that was solved, or undefined where `solution` (what ALTCHA's widget sends: JSON in base64) is not the solution of one that
+   * this service gave this shopper for this sale and that has not expired. Whether it was spent before, Redis knows.
+   */
+  async solved(solution: string, claim: SeckillClaim): Promise<SolvedChallenge | undefined> {
+    const payload = payloadOf(solution);
+    const { data, expiresAt } = payload?.challenge?.parameters ?? {};
+    if (payload === undefined || typeof expiresAt !== 'number') return undefined;
+    if (data?.['user_id'] !== claim.user_id || data['sale_id'] !== claim.sale_id) return undefined;
+    for (const hmacSignatureSecret of this.#secrets) {
+      // Checks the signature first, so that nothing that was made up is worked on.
+      const { verified } = await verifySolution({ ...payload, deriveKey, hmacSignatureSecret }).catch(() => MADE_UP);
+      if (verified) return { id: payload.challenge.signature!, life_ms: expiresAt * 1_000 + 1_000 - Date.now() };
+    }
+    return undefined;
+  }
+
+  /** How many bits more than usual the work is now: by how often challenges were asked for in the last full second. */
+  #raise(): number {
+    const now_ms = performance.now();
+    const age_ms = now_ms - this.#window.began_ms;
+    if (age_ms >= WINDOW_MS) {
+      const per_second = (this.#window.count * 1_000) / age_ms;
+      const doublings = Math.ceil(Math.log2(per_second / this.#raisePerSecond));
+      this.#window = { began_ms: now_ms, count: 0, bits: Math.min(RAISE_BITS_MAX, Math.max(0, doublings)) };
+    }
+    this.#window.count += 1;
+    return this.#window.bits;
+  }
+}
+
+const MADE_UP = { verified: false };
+
+function payloadOf(solution: string): Payload | undefined {
+  try {
+    return JSON.parse(Buffer.from(solution, 'base64').toString()) as Payload;
+  } catch {
+    return undefined;
+  }
+}

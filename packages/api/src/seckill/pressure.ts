@@ -1,0 +1,76 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { Config } from '@flash-sale/shared/platform/config/config.ts';
+import { repeating, type Service } from '@flash-sale/shared/platform/process/service.ts';
+import type { RedisClient } from '@flash-sale/shared/platform/redis/client.ts';
+import { readServerInfo } from '@flash-sale/shared/platform/redis/server-info.ts';
+import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
+import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
+
+/** The share of Redis's `maxmemory` from which seckill tokens and buys are shed. */
+const REDIS_MEMORY_SHARE_MAX = 0.8;
+const LOOK_MS = 500;
+const RESOLUTION_MS = 10;
+
+export interface PressureDeps {
+  readonly config: Pick<Config, 'EVENT_LOOP_DELAY_MAX_MS'>;
+  readonly redis: RedisClient;
+  readonly log: Logger;
+  readonly metrics: Pick<Metrics, 'shedding'>;
+}
+
+/**
+ * Says when new work is to be shed: when this process cannot keep up, or Redis is close to being full. Polls and product reads go on, since
+ * they take nothing and end the waiting of shoppers who have bought.
+ */
+export class Pressure {
+  readonly #deps: PressureDeps;
+  readonly #delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  #reason: 'event loop' | 'redis memory' | undefined;
+  readonly #service: Service;
+
+  constructor(deps: PressureDeps) {
+    this.#deps = deps;
+    this.#service = repeating({ name: 'pressure', interval_ms: LOOK_MS, round: () => this.#look() }, deps.log);
+  }
+
+  /** Whether seckill tokens and buys are shed now. */
+  get sheds(): boolean {
+    return this.#reason !== undefined;
+  }
+
+  start(): void {
+    this.#delay.enable();
+    this.#service.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.#service.stop();
+    this.#delay.disable();
+  }
+
+  async #look(): Promise<void> {
+    const { config, log, metrics } = this.#deps;
+    const delay_ms = this.#delay.mean / 1e6 - RESOLUTION_MS;
+    this.#delay.reset();
+    const redisFull = await this.#redisIsFull();
+    const reason = delay_ms > config.EVENT_LOOP_DELAY_MAX_MS ? 'event loop' : redisFull ? 'redis memory' : undefined;
+    if (reason !== this.#reason)
+      log.warn({ reason, delay_ms }, reason === undefined ? 'load shedding ended' : 'load shedding started');
+    this.#reason = reason;
+    metrics.shedding.set({ reason: 'event_loop' }, reason === 'event loop' ? 1 : 0);
+    metrics.shedding.set({ reason: 'redis_memory' }, reason === 'redis memory' ? 1 : 0);
+  }
+
+  async #redisIsFull(): Promise<boolean> {
+    try {
+      const servers = await readServerInfo(this.#deps.redis);
+      return servers.some(
+        (server) =>
+          server.maxmemory_bytes > 0 && server.used_memory_bytes > REDIS_MEMORY_SHARE_MAX * server.maxmemory_bytes,
+      );
+    } catch {
+      // Away: the calls themselves say so.
+      return this.#reason === 'redis memory';
+    }
+  }
+}

@@ -1,0 +1,162 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyReply } from 'fastify';
+import type { Order } from '@flash-sale/shared/order/order.ts';
+import { KEPT_AFTER_END_MS, type Sale } from '@flash-sale/shared/sale/sale.ts';
+import { expiryOf } from '@flash-sale/shared/seckill-token/seckill-token.ts';
+import { findLiveOrder } from '@flash-sale/shared/order/orders-table.ts';
+import type { Admissions, Decision } from './admissions.ts';
+import type { OutcomeCounts } from './outcome-counts.ts';
+import type { Pressure } from './pressure.ts';
+import type { Catalog } from '../sale/catalog.ts';
+import type { AppDeps } from '../deps.ts';
+import { Challenges, type SolvedChallenge } from './challenges.ts';
+import { rateLimited } from '../limits/rate-limited.ts';
+import type { OrderReader } from '../order/order-reader.ts';
+import { isoOf, SHOPPER_BODY_BYTES_MAX } from '../fields.ts';
+import { Buy, GetChallenge, IssueToken } from './schema.ts';
+
+/** When a shopper should poll for a queued order, s. */
+const POLL_AFTER_S = '1';
+
+const NOT_ISSUED = ['not_ready', 'ended', 'challenge_required', 'tokens_exhausted'] as const;
+
+type Deps = Pick<AppDeps, 'config' | 'db' | 'commands' | 'clock' | 'tokens' | 'bounds'> & {
+  readonly catalog: Catalog;
+  readonly admissions: Admissions;
+  readonly outcomes: OutcomeCounts;
+  readonly orders: OrderReader;
+  readonly pressure: Pressure;
+};
+
+/** Seckill tokens and buys. */
+export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) => {
+  const { config, db, commands, clock, tokens, catalog, admissions, outcomes, orders, pressure, bounds } = deps;
+  const bodyLimit = SHOPPER_BODY_BYTES_MAX;
+  /** Long ended, so that Redis does not keep it any more. */
+  const isRetired = (sale: Sale): boolean =>
+    sale.cleaned || clock(sale.shard).now_ms() > sale.end_ms + KEPT_AFTER_END_MS;
+
+  const challenges = new Challenges(config, tokens, bounds?.challengesRaisePerSecond);
+
+  if (challenges.areRequired) {
+    app.get(
+      '/api/v1/seckill/challenge',
+      { schema: GetChallenge, onRequest: app.limitAddress },
+      async (request, reply) => {
+        const { user_id: claimed, product_id: sale_id } = request.query;
+        const user_id = await app.shopper(request, claimed);
+        const { parameters, signature = '' } = await challenges.create({ user_id, sale_id });
+        reply.header('cache-control', 'no-store');
+        return { parameters: { ...parameters }, signature };
+      },
+    );
+  }
+
+  app.post(
+    '/api/v1/seckill/token',
+    { schema: IssueToken, bodyLimit, onRequest: app.limitAddress },
+    async (request, reply) => {
+      const { product_id, solution } = request.body;
+      const user_id = await app.shopper(request, request.body.user_id);
+      const claim = { user_id, sale_id: product_id };
+      let challenge: SolvedChallenge | undefined;
+      if (challenges.areRequired) {
+        challenge = solution === undefined ? undefined : await challenges.solved(solution, claim);
+        if (challenge === undefined) return reply.refuse('challenge_required');
+      }
+      const sale = await catalog.sale(product_id);
+      if (sale === undefined) return reply.refuse('not_found');
+      if (isRetired(sale)) return reply.refuse('ended');
+      if (pressure.sheds) return reply.refuse('overloaded');
+
+      const life_ms = config.TOKEN_TTL_SECONDS * 1_000;
+      const fresh = tokens.sign(claim, clock(sale.shard).now_ms() + life_ms);
+      const options = { tokens_per_unit: config.TOKENS_PER_UNIT, challenge };
+      let recorded = await commands.issueToken(sale, user_id, fresh, life_ms, options);
+      if (isRefusal(recorded)) return reply.refuse(recorded);
+      if (recorded !== fresh && !tokens.verify(recorded, claim)) {
+        // Signed with a secret that has been rotated out since.
+        recorded = await commands.issueToken(sale, user_id, fresh, life_ms, { ...options, replacing: recorded });
+        if (isRefusal(recorded)) return reply.refuse(recorded);
+      }
+      return { token: recorded, expires_at: isoOf(expiryOf(recorded)) };
+    },
+  );
+
+  app.post('/api/v1/seckill/buy', { schema: Buy, bodyLimit }, async (request, reply) => {
+    const { product_id, token } = request.body;
+    const user_id = await app.shopper(request, request.body.user_id);
+    // An expired one goes on: its shopper may own an order.
+    if (!tokens.verify(token, { user_id, sale_id: product_id })) {
+      // Whoever makes tokens up causes no read.
+      const known = catalog.known(product_id);
+      // What Redis has deleted must not come back, and for good.
+      if (known !== undefined && !isRetired(known)) outcomes.add(known, 'token_invalid');
+      return reply.refuse('token_invalid');
+    }
+    const sale = await catalog.sale(product_id);
+    if (sale === undefined) return reply.refuse('not_found');
+    if (isRetired(sale)) {
+      const order = await findLiveOrder(db, sale.id, user_id);
+      return order === undefined ? reply.refuse('ended') : accept(reply, order, true);
+    }
+
+    if (pressure.sheds) {
+      outcomes.add(sale, 'overloaded');
+      return reply.refuse('overloaded');
+    }
+    const decision = await admissions.admit(sale, {
+      user_id,
+      token,
+      request_id: request.id,
+      traceparent: request.traceparent,
+    });
+    outcomes.add(sale, decision.outcome);
+    switch (decision.outcome) {
+      case 'accepted':
+        return accept(reply, { order_no: decision.order_no, status: 'queued' }, false);
+      case 'replayed':
+        return accept(reply, { order_no: decision.order_no, status: await statusOf(sale, decision.order_no) }, true);
+      case 'rate_limited':
+        return refuseRate(reply, decision);
+      default:
+        return reply.refuse(decision.outcome);
+    }
+  });
+
+  /** The status of an order that stands, or `queued` where it cannot be read now: polling tells. */
+  async function statusOf(sale: Sale, orderNo: string): Promise<Order['status']> {
+    try {
+      return (await orders.read(sale, orderNo))?.status ?? 'queued';
+    } catch {
+      return 'queued';
+    }
+  }
+
+  function accept(
+    reply: FastifyReply,
+    { order_no, status }: Pick<Order, 'order_no' | 'status'>,
+    replayed: boolean,
+  ): FastifyReply {
+    return reply
+      .code(202)
+      .headers({ location: `/api/v1/orders/${order_no}`, 'retry-after': POLL_AFTER_S })
+      .send({ order_no, status, ...(replayed ? { replayed } : {}) });
+  }
+
+  function refuseRate(
+    reply: FastifyReply,
+    { limit, wait_ms }: Extract<Decision, { outcome: 'rate_limited' }>,
+  ): FastifyReply {
+    const [capacity, per_second] =
+      limit === 'global'
+        ? [config.RATE_LIMIT_GLOBAL_CAPACITY, config.RATE_LIMIT_GLOBAL_PER_SECOND]
+        : [config.RATE_LIMIT_USER_CAPACITY, config.RATE_LIMIT_USER_PER_SECOND];
+    return reply.refuse('rate_limited', rateLimited(limit, { capacity, per_second }, wait_ms));
+  }
+};
+
+/** Why no seckill token was issued; a token has dots. */
+function isRefusal(answer: string): answer is (typeof NOT_ISSUED)[number] {
+  return (NOT_ISSUED as readonly string[]).includes(answer);
+}

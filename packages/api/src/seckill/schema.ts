@@ -1,0 +1,61 @@
+import Type from 'typebox';
+import { ORDER_STATUSES } from '@flash-sale/shared/order/order.ts';
+import { mayRefuse, ProductId, SeckillToken, SHOPPER_SECURITY, Time, UserId } from '../fields.ts';
+
+const shoppers = { tags: ['seckill'], security: SHOPPER_SECURITY };
+
+export const IssueToken = {
+  ...shoppers,
+  summary: 'Get a seckill token',
+  description:
+    'A shopper has one token for each sale, and can get it before the start. A repeated call returns the same token until it expires.',
+  body: Type.Object(
+    {
+      user_id: Type.Optional(UserId),
+      product_id: ProductId,
+      solution: Type.Optional(
+        Type.String({
+          minLength: 1,
+          maxLength: 2_048,
+          description: 'The solution of a challenge, if one is required: the payload of the ALTCHA widget',
+        }),
+      ),
+    },
+    { additionalProperties: false },
+  ),
+  ...mayRefuse('not_found', 'challenge_required', 'ended', 'tokens_exhausted', 'overloaded', 'not_ready'),
+  response: { 200: Type.Object({ token: SeckillToken, expires_at: Time }) },
+};
+
+export const GetChallenge = {
+  ...shoppers,
+  summary: 'Get a challenge to solve for a seckill token',
+  description:
+    'An ALTCHA challenge (protocol 2) for one shopper and one sale. Its solution can be used for one seckill token.',
+  querystring: Type.Object({ user_id: Type.Optional(UserId), product_id: ProductId }, { additionalProperties: false }),
+  response: {
+    200: Type.Object({
+      parameters: Type.Record(Type.String(), Type.Unknown(), { description: 'The challenge' }),
+      signature: Type.String(),
+    }),
+  },
+};
+
+export const Buy = {
+  ...shoppers,
+  summary: 'Buy one unit',
+  description:
+    'If the shopper already has an order, a repeated call returns its order number, even after the last unit is sold.',
+  body: Type.Object(
+    { user_id: Type.Optional(UserId), product_id: ProductId, token: SeckillToken },
+    { additionalProperties: false },
+  ),
+  ...mayRefuse('not_found', 'token_invalid', 'not_started', 'ended', 'paused', 'sold_out', 'overloaded', 'not_ready'),
+  response: {
+    202: Type.Object({
+      order_no: Type.String(),
+      status: Type.Enum([...ORDER_STATUSES]),
+      replayed: Type.Optional(Type.Boolean({ description: 'True if the order comes from an earlier buy' })),
+    }),
+  },
+};

@@ -1,0 +1,37 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { recordAction } from '@flash-sale/shared/operator/operator-actions-table.ts';
+import { ordersOfShopper } from '@flash-sale/shared/shopper/shoppers-table.ts';
+import { checkErasable, eraseShopper, newPseudonym, subjectOf } from '@flash-sale/shared/shopper/erase.ts';
+import type { AppDeps } from '../deps.ts';
+import { LIMIT_DEFAULT } from '../fields.ts';
+import { actionOf } from '../operator/action.ts';
+import { orderFile } from '../order/order-file.ts';
+import { EraseShopper, ExportShopper } from './schema.ts';
+
+/** Operators' calls on what is kept of a shopper: to be told of it, and to be forgotten. */
+export const shopperRoutes: FastifyPluginAsyncTypebox<Pick<AppDeps, 'db' | 'commands'>> = async (app, deps) => {
+  const { db } = deps;
+  const changing = { onRequest: app.requireOperator('admin') };
+
+  app.get('/api/v1/admin/shoppers/:userId/export', { schema: ExportShopper, ...changing }, async (request) => {
+    const { userId } = request.params;
+    const { limit = LIMIT_DEFAULT, cursor } = request.query;
+    await recordAction(db, actionOf(request, 'export', subjectOf(userId)));
+    const files = await ordersOfShopper(db, userId, limit, cursor);
+    return {
+      user_id: userId,
+      orders: files.map(({ order, history, payments }) => orderFile(order, history, payments)),
+      next_cursor: files.length === limit ? files.at(-1)!.order.order_no : null,
+    };
+  });
+
+  app.post('/api/v1/admin/shoppers/:userId/erase', { schema: EraseShopper, ...changing }, async (request) => {
+    const { userId } = request.params;
+    await checkErasable(deps, userId);
+    const pseudonym = newPseudonym();
+    await recordAction(db, actionOf(request, 'erase', subjectOf(pseudonym)));
+    const orders = await eraseShopper(deps, userId, pseudonym);
+    request.log.info({ pseudonym, orders }, 'shopper erased');
+    return { pseudonym, orders };
+  });
+};

@@ -1,0 +1,92 @@
+import { sql } from 'kysely';
+import type { DenyKind } from './deny-list.ts';
+import type { Db, Tx } from '../platform/mysql/client.ts';
+import { LEDGER_NOW } from '../platform/mysql/clock.ts';
+
+const ONLY_ROW = 1;
+
+/** A user or an address that is refused. */
+export interface DenyEntry {
+  readonly kind: DenyKind;
+  /** A user id, or a CIDR. */
+  readonly value: string;
+  readonly reason: string | null;
+  /** Null: for ever. */
+  readonly expires_at: Date | null;
+  readonly created_at: Date;
+}
+
+/** Puts an entry into the list, in place of one of the same value. */
+export async function upsertDenyEntry(
+  tx: Tx,
+  { kind, value, reason, expires_at, created_at }: DenyEntry,
+): Promise<void> {
+  await raiseVersion(tx);
+  await sql`
+    INSERT INTO deny_list (kind, value, reason, expires_at, created_at)
+    VALUES (${kind}, ${value}, ${reason}, ${expires_at}, ${created_at})
+    ON DUPLICATE KEY UPDATE reason = ${reason}, expires_at = ${expires_at}, created_at = ${created_at}`.execute(tx);
+}
+
+/** Whether there was such an entry. */
+export async function deleteDenyEntry(tx: Tx, kind: DenyKind, value: string): Promise<boolean> {
+  await raiseVersion(tx);
+  const { numDeletedRows } = await tx
+    .deleteFrom('deny_list')
+    .where('kind', '=', kind)
+    .where('value', '=', value)
+    .executeTakeFirst();
+  return numDeletedRows === 1n;
+}
+
+/** First in every change, so that changes wait for each other and no reader can take a version for a later one. */
+async function raiseVersion(tx: Tx): Promise<void> {
+  await tx
+    .updateTable('deny_list_version')
+    .set({ version: sql`version + 1` })
+    .where('id', '=', ONLY_ROW)
+    .execute();
+}
+
+/** The list's version, and the time by the ledger's clock, by which its entries expire. */
+export async function readDenyListVersion(db: Db): Promise<{ version: number; now_ms: number }> {
+  const row = await db
+    .selectFrom('deny_list_version')
+    .select(['version', LEDGER_NOW.as('now')])
+    .where('id', '=', ONLY_ROW)
+    .executeTakeFirstOrThrow();
+  return { version: row.version, now_ms: row.now.getTime() };
+}
+
+/** How many entries there are, expired ones included. */
+export async function countDenyEntries(tx: Tx): Promise<number> {
+  const { count } = await tx
+    .selectFrom('deny_list')
+    .select((where) => where.fn.countAll<number>().as('count'))
+    .executeTakeFirstOrThrow();
+  return count;
+}
+
+/** The entries that have not expired, in order; with `after`, those that follow it. */
+export async function listDenyEntries(
+  db: Db,
+  { limit, after }: { readonly limit?: number; readonly after?: Pick<DenyEntry, 'kind' | 'value'> | undefined } = {},
+): Promise<DenyEntry[]> {
+  return db
+    .selectFrom('deny_list')
+    .selectAll()
+    .where(sql<boolean>`(expires_at IS NULL OR expires_at > UTC_TIMESTAMP(3))`)
+    .$if(after !== undefined, (query) => query.where(sql<boolean>`(kind, value) > (${after!.kind}, ${after!.value})`))
+    .orderBy('kind')
+    .orderBy('value')
+    .$if(limit !== undefined, (query) => query.limit(limit!))
+    .execute();
+}
+
+/** Deletes what has expired. */
+export async function deleteExpiredDenyEntries(tx: Tx): Promise<void> {
+  await tx
+    .deleteFrom('deny_list')
+    .where('expires_at', '<=', sql<Date>`UTC_TIMESTAMP(3)`)
+    .execute();
+}

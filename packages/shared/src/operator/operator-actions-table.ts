@@ -1,0 +1,46 @@
+import { sql } from 'kysely';
+import type { Operator } from './operator.ts';
+import type { Db, Tx } from '../platform/mysql/client.ts';
+
+/** One operator's call that changed something. */
+export interface OperatorAction {
+  /** Who: the name that the operator gave, and the role that the operator token proved. */
+  readonly operator: string;
+  readonly role: Operator['role'];
+  /** What was done, such as `pause`. */
+  readonly action: string;
+  /** To what, such as `product 17`. */
+  readonly subject: string;
+  /** What else is worth knowing; kept as JSON, so without secrets. */
+  readonly detail?: unknown;
+}
+
+/** An action as it was recorded. */
+export interface RecordedAction extends OperatorAction {
+  readonly id: number;
+  readonly detail: unknown;
+  readonly created_at: Date;
+}
+
+/** Records an operator's call: in the transaction of its change where there is one, else before it, so that no change goes unrecorded. */
+export async function recordAction(db: Db | Tx, { detail = {}, ...action }: OperatorAction): Promise<void> {
+  await db
+    .insertInto('operator_actions')
+    .values({ ...action, detail: JSON.stringify(detail), created_at: sql`UTC_TIMESTAMP(3)` })
+    .execute();
+}
+
+/** What operators did, newest first; with `before_id`, what they did before that. */
+export async function listActions(
+  db: Db,
+  { limit, before_id }: { readonly limit: number; readonly before_id?: number | undefined },
+): Promise<RecordedAction[]> {
+  const rows = await db
+    .selectFrom('operator_actions')
+    .selectAll()
+    .$if(before_id !== undefined, (query) => query.where('id', '<', before_id!))
+    .orderBy('id', 'desc')
+    .limit(limit)
+    .execute();
+  return rows.map(({ detail, ...row }) => ({ ...row, detail: JSON.parse(detail) as unknown }));
+}

@@ -1,0 +1,133 @@
+import { sql } from 'kysely';
+import { canMove, type ClosedStatus, type OrderStatus } from './order.ts';
+import type { Db, Tx } from '../platform/mysql/client.ts';
+import { LOCKED_AT } from '../platform/mysql/clock.ts';
+import { expireOpenPayments, IS_NOT_PAID_FOR } from '../payment/payments-table.ts';
+import { addToCounters } from '../sale/sale-counters-table.ts';
+import { insertStockReturns } from './stock-returns-table.ts';
+
+/** Who moves an order, and why; kept in its history. */
+export interface Mover {
+  readonly actor: string;
+  readonly reason?: string;
+}
+
+/** An order as it is after a move. */
+export interface MovedOrder {
+  readonly order_no: string;
+  readonly user_id: string;
+  readonly product_id: number;
+  readonly price_cents: number;
+  readonly status: OrderStatus;
+  readonly version: number;
+}
+
+/**
+ * Locks the sale's row: first in every transaction of the project, so that no two can wait for each other. Needs no lease and no fencing
+ * token, since a move of an order that exists is guarded by the state it leaves.
+ *
+ * @returns the time by the ledger's clock, by which everything in this transaction happens; undefined where its orders do not move any
+ * more, since it is being archived or gone
+ */
+export async function lockSaleRow(tx: Tx, productId: number): Promise<Date | undefined> {
+  const { rows } = await sql<{ archiving_at: Date | null; now: Date }>`
+    SELECT archiving_at, ${LOCKED_AT} AS now FROM products WHERE id = ${productId} FOR UPDATE`.execute(tx);
+  const [row] = rows;
+  return row?.archiving_at === null ? row.now : undefined;
+}
+
+/** Locks orders, before their payments: whoever opens a payment locks them in this order too, so that no two can wait for each other. */
+export async function lockOrders(tx: Tx, orderNos: readonly string[]): Promise<void> {
+  await sql`SELECT order_no FROM orders FORCE INDEX (PRIMARY) WHERE order_no IN (${orderNos}) FOR UPDATE`.execute(tx);
+}
+
+/** Which payment each of the orders was paid by, of those that were paid. */
+export async function paymentsThatPaid(tx: Tx, orderNos: readonly string[]): Promise<Map<string, string | null>> {
+  const rows = await tx
+    .selectFrom('order_history')
+    .select(['order_no', 'reason'])
+    .where('order_no', 'in', orderNos)
+    .where('to_status', '=', 'paid')
+    .execute();
+  return new Map(rows.map(({ order_no, reason }) => [order_no, reason]));
+}
+
+/** Who moved each of the orders to this state, of those that came to it. */
+export async function moversTo(tx: Tx, orderNos: readonly string[], to: OrderStatus): Promise<Map<string, string>> {
+  if (orderNos.length === 0) return new Map();
+  const rows = await tx
+    .selectFrom('order_history')
+    .select(['order_no', 'actor'])
+    .where('order_no', 'in', orderNos)
+    .where('to_status', '=', to)
+    .execute();
+  return new Map(rows.map(({ order_no, actor }) => [order_no, actor]));
+}
+
+/**
+ * Moves those of a sale's orders that are in the state `from`; the others stay as they are. A close lowers `sold` and leaves a
+ * return for each unit, in the same transaction. The caller holds the sale's row.
+ *
+ * @returns the orders that moved, with their new version
+ */
+export async function moveOrders(
+  tx: Tx,
+  productId: number,
+  /** By order number. */
+  movers: ReadonlyMap<string, Mover>,
+  from: OrderStatus,
+  to: 'paid' | ClosedStatus,
+  /** What `lockSaleRow` has answered. */
+  now: Date,
+): Promise<MovedOrder[]> {
+  if (!canMove(from, to)) throw new Error(`An order cannot move from ${from} to ${to}`);
+  if (movers.size === 0) return [];
+  // By primary key alone: another index would lock rows of other sales on the way, and wait for those who hold them.
+  const { rows: found } = await sql<MovedOrder>`
+    SELECT order_no, user_id, product_id, price_cents, status, version FROM orders FORCE INDEX (PRIMARY)
+    WHERE order_no IN (${[...movers.keys()]}) AND product_id = ${productId} AND status = ${from}
+      ${from === 'pending_payment' && to !== 'paid' ? sql`AND ${IS_NOT_PAID_FOR}` : sql``} FOR UPDATE`.execute(tx);
+  if (found.length === 0) return [];
+  const found_nos = found.map(({ order_no }) => order_no);
+  await sql`
+    UPDATE orders FORCE INDEX (PRIMARY)
+    SET status = ${to}, version = version + 1, updated_at = ${now}, ${sql.ref(to === 'paid' ? 'paid_at' : 'closed_at')} = ${now}
+    WHERE order_no IN (${found_nos}) AND status = ${from}`.execute(tx);
+  const history = found.map(({ order_no }) => {
+    const { actor, reason } = movers.get(order_no)!;
+    return [order_no, from, to, actor, reason ?? null, now];
+  });
+  await sql`
+    INSERT INTO order_history (order_no, from_status, to_status, actor, reason, created_at) VALUES ${history}`.execute(
+    tx,
+  );
+
+  const cents = found.reduce((sum, { price_cents }) => sum + price_cents, 0);
+  if (to !== 'paid') {
+    await tx
+      .updateTable('products')
+      .set({ sold: sql`sold - ${found.length}` })
+      .where('id', '=', productId)
+      .execute();
+    await insertStockReturns(tx, found, now.getTime());
+  }
+  // Closed or paid, there is nothing left to pay.
+  await expireOpenPayments(tx, found_nos);
+  await addToCounters(tx, productId, [
+    { name: to, bucket: 0, value: found.length },
+    { name: 'revenue_cents', bucket: 0, value: to === 'paid' ? cents : 0 },
+    { name: 'refunded_cents', bucket: 0, value: to === 'refunded' ? cents : 0 },
+  ]);
+  return found.map((order) => ({ ...order, status: to, version: order.version + 1 }));
+}
+
+/** The moves of an order after it was written, in their order. */
+export function historyOfOrder(db: Db, orderNo: string) {
+  return db
+    .selectFrom('order_history')
+    .select(['from_status', 'to_status', 'actor', 'reason', 'created_at'])
+    .where('order_no', '=', orderNo)
+    .orderBy('created_at')
+    .orderBy('to_status')
+    .execute();
+}

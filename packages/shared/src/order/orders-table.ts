@@ -1,0 +1,130 @@
+import { sql, type RawBuilder, type Selectable } from 'kysely';
+import type { Order } from './order.ts';
+import type { Db, Tx } from '../platform/mysql/client.ts';
+import { LEDGER_NOW } from '../platform/mysql/clock.ts';
+import { IS_NOT_PAID_FOR } from '../payment/payments-table.ts';
+import type { OrdersTable } from '../platform/mysql/schema.ts';
+
+const COLUMNS = [
+  'order_no',
+  'product_id',
+  'user_id',
+  'status',
+  'price_cents',
+  'version',
+  'reason',
+  'created_at',
+  'expires_at',
+  'paid_at',
+  'closed_at',
+] as const satisfies readonly (keyof OrdersTable)[];
+
+function orderOf(row: Pick<Selectable<OrdersTable>, (typeof COLUMNS)[number]>): Order {
+  const { created_at, reason, expires_at, paid_at, closed_at, ...same } = row;
+  return {
+    ...same,
+    created_at_ms: created_at.getTime(),
+    ...(reason === null ? {} : { reason }),
+    ...(expires_at === null ? {} : { expires_at_ms: expires_at.getTime() }),
+    ...(paid_at === null ? {} : { paid_at_ms: paid_at.getTime() }),
+    ...(closed_at === null ? {} : { closed_at_ms: closed_at.getTime() }),
+  };
+}
+
+export async function findOrder(db: Db, orderNo: string): Promise<Order | undefined> {
+  const row = await db.selectFrom('orders').select(COLUMNS).where('order_no', '=', orderNo).executeTakeFirst();
+  return row && orderOf(row);
+}
+
+/** The orders of these numbers that the ledger has. */
+export async function findOrders(db: Db | Tx, orderNos: readonly string[]): Promise<Order[]> {
+  if (orderNos.length === 0) return [];
+  const rows = await db.selectFrom('orders').select(COLUMNS).where('order_no', 'in', orderNos).execute();
+  return rows.map(orderOf);
+}
+
+/** A shopper's orders with a number below `before` where given, newest first. */
+export async function listOrdersOfUser(db: Db, userId: string, limit: number, before?: string): Promise<Order[]> {
+  return (await ordersOfUserQuery(db, userId, limit, before).execute()).map(orderOf);
+}
+
+/** Apart from its execution, so that a test can ask the server for its plan. */
+export function ordersOfUserQuery(db: Db, userId: string, limit: number, before: string | undefined) {
+  return db
+    .selectFrom('orders')
+    .select(COLUMNS)
+    .where('user_id', '=', userId)
+    .$if(before !== undefined, (query) => query.where('order_no', '<', before!))
+    .orderBy('order_no', 'desc')
+    .limit(limit);
+}
+
+/** Who owns a unit of the sale by the ledger: its live orders. */
+export function liveOwners(db: Db | Tx, productId: number): Promise<{ user_id: string; order_no: string }[]> {
+  return db
+    .selectFrom('orders')
+    .select(['user_id', 'order_no'])
+    .where('product_id', '=', productId)
+    .where('live', '=', 1)
+    .execute();
+}
+
+/** Inserts orders in one statement. */
+export async function insertOrders(tx: Tx, orders: readonly Order[]): Promise<void> {
+  if (orders.length > 0) await insertOrdersQuery(orders).execute(tx);
+}
+
+/**
+ * Apart from its execution, so that its size can be known. A plain INSERT: `IGNORE` would hide what MySQL refuses. The rows are one nested value,
+ * which spares compiling a placeholder for each of theirs.
+ */
+export function insertOrdersQuery(orders: readonly Order[]): RawBuilder<unknown> {
+  const dateOf = (time_ms: number | undefined): Date | null => (time_ms === undefined ? null : new Date(time_ms));
+  const rows = orders.map((order) => {
+    const { order_no, product_id, user_id, status, price_cents, version, reason = null } = order;
+    const created_at = new Date(order.created_at_ms);
+    const times = [created_at, created_at, dateOf(order.expires_at_ms), dateOf(order.closed_at_ms)];
+    return [order_no, product_id, user_id, status, price_cents, version, reason, ...times];
+  });
+  return sql`
+    INSERT INTO orders (order_no, product_id, user_id, status, price_cents, version, reason, created_at, updated_at,
+      expires_at, closed_at)
+    VALUES ${rows}`;
+}
+
+/** The shopper's live order of a sale, of which there is at most one. */
+export async function findLiveOrder(db: Db, productId: number, userId: string): Promise<Order | undefined> {
+  const row = await db
+    .selectFrom('orders')
+    .select(COLUMNS)
+    .where('product_id', '=', productId)
+    .where('user_id', '=', userId)
+    .where('live', '=', 1)
+    .executeTakeFirst();
+  return row && orderOf(row);
+}
+
+/** Unpaid orders whose time is over, the oldest first, but for those of the sales `without`. */
+export function ordersToExpire(
+  db: Db,
+  limit: number,
+  without: readonly number[],
+): Promise<{ order_no: string; product_id: number }[]> {
+  return ordersToExpireQuery(db, limit, without).execute();
+}
+
+/** Apart from its execution, so that a test can ask the server for its plan. */
+export function ordersToExpireQuery(db: Db, limit: number, without: readonly number[]) {
+  return (
+    db
+      .selectFrom('orders')
+      .select(['order_no', 'product_id'])
+      .where('status', '=', 'pending_payment')
+      .where('expires_at', '<=', LEDGER_NOW)
+      // Swept again and again otherwise, since they do not expire.
+      .where(IS_NOT_PAID_FOR)
+      .$if(without.length > 0, (query) => query.where('product_id', 'not in', without))
+      .orderBy('expires_at')
+      .limit(limit)
+  );
+}

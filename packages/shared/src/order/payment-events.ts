@@ -1,0 +1,64 @@
+import { Refusal } from '../platform/errors.ts';
+import type { Payment, PaymentEvent } from '../payment/payment.ts';
+import { findPayment, updateNote } from '../payment/payments-table.ts';
+import { applyPaymentEvent, type MoveDeps } from './moves.ts';
+import type { Logger } from '../platform/telemetry/logger.ts';
+import type { Metrics } from '../platform/telemetry/metrics.ts';
+import type { Ignored } from '../payment/provider.ts';
+
+/**
+ * What became of something that a provider told. `repeated`: it was known, or too late to matter; `unknown_payment`: nothing here has that id, or its sale is
+ * archived; `wrong_amount`: applied, and the money goes back.
+ */
+export const OUTCOMES = [
+  'applied',
+  'repeated',
+  'wrong_amount',
+  'unknown_payment',
+  'other_kind',
+  'not_ours',
+  'no_news',
+  'unreadable',
+] as const;
+export type TellOutcome = Exclude<(typeof OUTCOMES)[number], Ignored>;
+
+export interface TellDeps extends MoveDeps {
+  readonly metrics: Pick<Metrics, 'payment_events'>;
+  readonly log: Pick<Logger, 'info' | 'error'>;
+}
+
+/** Applies what a provider told of a payment, once, and counts it. Whatever it is, telling it again would change nothing. */
+export async function tellOfPayment(deps: TellDeps, provider: string, event: PaymentEvent): Promise<TellOutcome> {
+  const outcome = await outcomeOf(deps, provider, event);
+  deps.metrics.payment_events.inc({ outcome });
+  const { payment_id, kind, received } = event;
+  deps.log.info({ payment_id, kind, received, outcome }, 'payment event');
+  return outcome;
+}
+
+async function outcomeOf(deps: TellDeps, provider: string, event: PaymentEvent): Promise<TellOutcome> {
+  const payment = await findPayment(deps.db, event.payment_id);
+  if (payment === undefined) return 'unknown_payment';
+  const { payment_id } = payment;
+  const wrong = wrongAmountOf(payment, event);
+  if (wrong !== undefined) {
+    await updateNote(deps.db, payment_id, wrong);
+    deps.log.error({ payment_id, order_no: payment.order_no }, `${wrong}: refunding it`);
+  }
+  try {
+    const told = wrong === undefined ? event : ({ ...event, kind: 'wrong_amount' } as const);
+    const applied = await applyPaymentEvent(deps, provider, told);
+    if (!applied) return 'repeated';
+    return wrong === undefined ? 'applied' : 'wrong_amount';
+  } catch (error) {
+    if (error instanceof Refusal && error.code === 'not_found') return 'unknown_payment';
+    throw error;
+  }
+}
+
+/** A sentence for operators, where what came is not what the order costs. */
+function wrongAmountOf({ amount_cents, currency }: Payment, { kind, received }: PaymentEvent): string | undefined {
+  if (kind !== 'succeeded' || received === undefined) return undefined;
+  if (received.amount === amount_cents && received.currency === currency) return undefined;
+  return `Received ${received.amount} ${received.currency} in its smallest unit instead of ${amount_cents} ${currency}`;
+}

@@ -1,0 +1,54 @@
+import { sql } from 'kysely';
+import type { Order } from './order.ts';
+import type { Db, Tx } from '../platform/mysql/client.ts';
+import { LEDGER_NOW } from '../platform/mysql/clock.ts';
+
+/** A unit that has to go back. */
+export interface StockReturn {
+  readonly order_no: string;
+  readonly user_id: string;
+}
+
+/** Records that the units of these orders have to go back; in the transaction that closed or failed them. */
+export async function insertStockReturns(
+  tx: Tx,
+  orders: readonly Pick<Order, 'order_no' | 'product_id' | 'user_id'>[],
+  now_ms: number,
+): Promise<void> {
+  if (orders.length === 0) return;
+  const rows = orders.map(({ order_no, product_id, user_id }) => [order_no, product_id, user_id, new Date(now_ms)]);
+  await sql`INSERT INTO stock_returns (order_no, product_id, user_id, created_at) VALUES ${rows}`.execute(tx);
+}
+
+/** The sales of the shard that have units to give back; `cleaned`: Redis keeps nothing of it any more. */
+export async function salesWithReturns(
+  db: Db,
+  shard: number,
+): Promise<{ id: number; shard: number; cleaned: boolean }[]> {
+  const rows = await db
+    .selectFrom('stock_returns')
+    .innerJoin('products', 'products.id', 'stock_returns.product_id')
+    .select(['products.id', 'products.shard', 'products.cleaned_at'])
+    .where('applied_at', 'is', null)
+    .where('products.shard', '=', shard)
+    .distinct()
+    .execute();
+  return rows.map(({ cleaned_at, ...sale }) => ({ ...sale, cleaned: cleaned_at !== null }));
+}
+
+export function unappliedReturns(db: Db, productId: number, limit: number): Promise<StockReturn[]> {
+  return db
+    .selectFrom('stock_returns')
+    .select(['order_no', 'user_id'])
+    .where('applied_at', 'is', null)
+    .where('product_id', '=', productId)
+    .limit(limit)
+    .execute();
+}
+
+export async function markReturnsApplied(db: Db | Tx, orderNos: readonly string[]): Promise<void> {
+  // By primary key alone: along the index of what is not applied it would wait for orders that close meanwhile, and they for it.
+  await sql`
+    UPDATE stock_returns FORCE INDEX (PRIMARY) SET applied_at = ${LEDGER_NOW}
+    WHERE order_no IN (${orderNos}) AND applied_at IS NULL`.execute(db);
+}

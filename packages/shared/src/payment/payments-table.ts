@@ -1,0 +1,327 @@
+import { sql } from 'kysely';
+import { canMovePayment, type Payment, type PaymentEvent, type PaymentStatus } from './payment.ts';
+import type { Db, Tx } from '../platform/mysql/client.ts';
+import { LEDGER_NOW, ledgerNowPlus } from '../platform/mysql/clock.ts';
+
+const COLUMNS = [
+  'payment_id',
+  'order_no',
+  'product_id',
+  'provider',
+  'provider_ref',
+  'url',
+  'status',
+  'amount_cents',
+  'currency',
+  'key_no',
+] as const;
+
+/** What fits into a column for a sentence. */
+const TEXT_LENGTH_MAX = 200;
+
+/**
+ * Of `orders`: whose payment has not arrived. Where it has, and Redis could not be told, the order is `paid` in all but name: it is neither
+ * cancelled nor expires, and nobody pays it again.
+ */
+export const IS_NOT_PAID_FOR = sql<boolean>`
+  NOT EXISTS (SELECT 1 FROM payments WHERE payments.order_no = orders.order_no AND order_due_at IS NOT NULL)`;
+
+/** Of `orders`: which are to be paid, and in time. One without a deadline is from before there was one. */
+const IS_IN_TIME = sql<boolean>`
+  orders.status = 'pending_payment' AND (expires_at IS NULL OR expires_at > ${LEDGER_NOW})`;
+
+/**
+ * Opens a payment, unless the order is not to be paid (any more). Whether one has arrived for it is not asked: this statement would lock what it
+ * reads of payments, against others like it. One statement that waits for whoever moves the order: either it sees the
+ * move, or the move finds the open payment and has it expired.
+ *
+ * @throws the database's error for a duplicate, where the order has an open payment
+ */
+export async function insertPayment(
+  db: Db,
+  orderNo: string,
+  payment: Pick<Payment, 'payment_id' | 'provider' | 'currency'>,
+): Promise<void> {
+  await sql`
+    INSERT INTO payments
+      (payment_id, order_no, product_id, provider, status, amount_cents, currency, created_at, updated_at)
+    SELECT ${payment.payment_id}, order_no, product_id, ${payment.provider}, 'started', price_cents, ${payment.currency},
+      UTC_TIMESTAMP(3), UTC_TIMESTAMP(3)
+    FROM orders
+    WHERE order_no = ${orderNo} AND ${IS_IN_TIME}
+    LOCK IN SHARE MODE`.execute(db);
+}
+
+/** The open payment of an order that can be paid now. */
+export async function findOpenPayment(db: Db, orderNo: string): Promise<Payment | undefined> {
+  return db
+    .selectFrom('payments')
+    .select(COLUMNS)
+    .where('order_no', '=', orderNo)
+    .where('open', '=', 1)
+    .where((where) =>
+      where.exists(
+        where
+          .selectFrom('orders')
+          .select('order_no')
+          .where('order_no', '=', orderNo)
+          .where(IS_IN_TIME)
+          .where(IS_NOT_PAID_FOR),
+      ),
+    )
+    .executeTakeFirst();
+}
+
+/** The payment by which an order is paid, or is about to be. */
+export async function findPaymentThatPaid(db: Db, orderNo: string): Promise<Payment | undefined> {
+  const columns = COLUMNS.map((column) => `payments.${column}` as const);
+  return db
+    .selectFrom('payments')
+    .innerJoin('orders', 'orders.order_no', 'payments.order_no')
+    .select(columns)
+    .where('payments.order_no', '=', orderNo)
+    .where('payments.status', '=', 'succeeded')
+    .where((where) => where.or([where('orders.status', '=', 'paid'), where('order_due_at', 'is not', null)]))
+    .executeTakeFirst();
+}
+
+export async function findPayment(db: Db, paymentId: string): Promise<Payment | undefined> {
+  return db.selectFrom('payments').select(COLUMNS).where('payment_id', '=', paymentId).executeTakeFirst();
+}
+
+export async function findPayments(tx: Tx, paymentIds: readonly string[]): Promise<Payment[]> {
+  return tx.selectFrom('payments').select(COLUMNS).where('payment_id', 'in', paymentIds).execute();
+}
+
+/** The payments as they are now, locked: whoever asks their provider moves them without the sale's row. */
+export async function lockPayments(
+  tx: Tx,
+  paymentIds: readonly string[],
+): Promise<(Payment & { readonly refund_by: string | null; readonly order_due_at: Date | null })[]> {
+  return tx
+    .selectFrom('payments')
+    .select([...COLUMNS, 'refund_by', 'order_due_at'])
+    .where('payment_id', 'in', paymentIds)
+    .forUpdate()
+    .execute();
+}
+
+/** Leaves it to `payDueOrders` to move the orders of payments that have succeeded. */
+export async function markOrdersDue(tx: Tx, paymentIds: readonly string[]): Promise<void> {
+  if (paymentIds.length === 0) return;
+  await tx.updateTable('payments').set({ order_due_at: LEDGER_NOW }).where('payment_id', 'in', paymentIds).execute();
+}
+
+/** Their orders are moved, or do not need to be. */
+export async function clearOrdersDue(tx: Tx, paymentIds: readonly string[]): Promise<void> {
+  if (paymentIds.length === 0) return;
+  await tx.updateTable('payments').set({ order_due_at: null }).where('payment_id', 'in', paymentIds).execute();
+}
+
+/** Payments whose orders are to be moved to `paid`, those that arrived first before the others, but for those of the sales `without`. */
+export async function paymentsWithOrdersDue(db: Db, limit: number, without: readonly number[]): Promise<Payment[]> {
+  return db
+    .selectFrom('payments')
+    .select(COLUMNS)
+    .where('order_due_at', 'is not', null)
+    .$if(without.length > 0, (query) => query.where('product_id', 'not in', without))
+    .orderBy('order_due_at')
+    .limit(limit)
+    .execute();
+}
+
+/** The payment that paid the order and was not refunded, locked. */
+export async function lockSucceededPayment(tx: Tx, orderNo: string): Promise<Payment | undefined> {
+  return tx
+    .selectFrom('payments')
+    .select(COLUMNS)
+    .where('order_no', '=', orderNo)
+    .where('status', '=', 'succeeded')
+    .where('order_due_at', 'is', null)
+    .forUpdate()
+    .executeTakeFirst();
+}
+
+/** How long an open payment is left to its webhook before its provider is asked. */
+const LOOK_AFTER_MS = 120_000;
+
+/**
+ * Keeps what the provider answered to the start, and when it is to be asked what became of it. The first answer stays, so that there is one place
+ * alone where a shopper can pay.
+ *
+ * @returns where the shopper pays; undefined where nobody is to pay any more
+ */
+export async function updateStartedPayment(
+  db: Db,
+  paymentId: string,
+  ref: string,
+  url: string,
+): Promise<string | undefined> {
+  // A close that came first has its own time; one that comes later sets it. What was given up for want of a name can be ended now.
+  await sql`
+    UPDATE payments
+    SET provider_ref = COALESCE(provider_ref, ${ref}), url = COALESCE(url, ${url}), updated_at = ${LEDGER_NOW},
+      ask_at = CASE status
+        WHEN 'started' THEN COALESCE(ask_at, ${ledgerNowPlus(LOOK_AFTER_MS)})
+        WHEN 'declined' THEN ${LEDGER_NOW}
+        ELSE ask_at END
+    WHERE payment_id = ${paymentId}`.execute(db);
+  const payment = await db
+    .selectFrom('payments')
+    .innerJoin('orders', 'orders.order_no', 'payments.order_no')
+    .select(['payments.status', 'orders.status as order_status', 'url'])
+    .where('payment_id', '=', paymentId)
+    .executeTakeFirstOrThrow();
+  const isOpen = payment.status === 'started' && payment.order_status === 'pending_payment';
+  return isOpen ? payment.url! : undefined;
+}
+
+/** Remembers who asked for the refund, for the order's history. */
+export async function updateRefundBy(tx: Tx, paymentId: string, actor: string): Promise<void> {
+  await tx.updateTable('payments').set({ refund_by: actor }).where('payment_id', '=', paymentId).execute();
+}
+
+/** All payments of an order, the first one first. */
+export async function findPaymentsOfOrder(db: Db, orderNo: string) {
+  return db
+    .selectFrom('payments')
+    .select([...COLUMNS, 'note', 'last_error', 'created_at', 'updated_at'])
+    .where('order_no', '=', orderNo)
+    .orderBy('payment_id')
+    .execute();
+}
+
+/** Moves those of the payments that are in the state `from`; returns how many. */
+export async function movePayments(
+  db: Db | Tx,
+  paymentIds: readonly string[],
+  from: PaymentStatus,
+  to: PaymentStatus,
+): Promise<number> {
+  if (!canMovePayment(from, to)) throw new Error(`A payment cannot move from ${from} to ${to}`);
+  if (paymentIds.length === 0) return 0;
+  const { numUpdatedRows } = await db
+    .updateTable('payments')
+    .set({
+      status: to,
+      updated_at: LEDGER_NOW,
+      // The refund of a refund that failed is another call than that one.
+      ...(to === 'refund_pending' ? { ask_at: LEDGER_NOW, key_no: sql`key_no + 1` } : { ask_at: null }),
+      asks: 0,
+      last_error: null,
+      order_due_at: null,
+    })
+    .where('payment_id', 'in', paymentIds)
+    .where('status', '=', from)
+    .executeTakeFirst();
+  return Number(numUpdatedRows);
+}
+
+/** Ids of those events that were applied before. */
+export async function appliedEvents(tx: Tx, provider: string, eventIds: readonly string[]): Promise<Set<string>> {
+  const rows = await tx
+    .selectFrom('payment_events')
+    .select('event_id')
+    .where('provider', '=', provider)
+    .where('event_id', 'in', eventIds)
+    .execute();
+  return new Set(rows.map(({ event_id }) => event_id));
+}
+
+export async function insertPaymentEvents(tx: Tx, provider: string, events: readonly PaymentEvent[]): Promise<void> {
+  if (events.length === 0) return;
+  const rows = events.map(({ event_id, payment_id, kind }) => ({
+    provider,
+    event_id,
+    payment_id,
+    kind,
+    created_at: LEDGER_NOW,
+  }));
+  await tx.insertInto('payment_events').values(rows).execute();
+}
+
+/** Has the open payments of these orders expired at their provider; in the transaction that moves the orders. */
+export async function expireOpenPayments(tx: Tx, orderNos: readonly string[]): Promise<void> {
+  await sql`
+    UPDATE payments FORCE INDEX (one_open_payment) SET ask_at = ${LEDGER_NOW}
+    WHERE order_no IN (${orderNos}) AND open = 1`.execute(tx);
+}
+
+/** A payment whose provider is to be asked something. */
+export interface DuePayment extends Payment {
+  /** Calls since its last move that left it as it is. */
+  readonly asks: number;
+  /** Whether its order is still to be paid. */
+  readonly payable: boolean;
+}
+
+/** Payments whose provider is to be asked for something now: refunds, open payments of closed orders, and what became of the others. */
+export async function duePayments(db: Db, limit: number): Promise<DuePayment[]> {
+  const rows = await db
+    .selectFrom('payments')
+    .innerJoin('orders', 'orders.order_no', 'payments.order_no')
+    .select(COLUMNS.map((name) => `payments.${name}` as const))
+    .select(['payments.asks', 'orders.status as order_status'])
+    .where('ask_at', '<=', LEDGER_NOW)
+    .orderBy('ask_at')
+    .limit(limit)
+    .execute();
+  return rows.map(({ order_status, ...payment }) => ({ ...payment, payable: order_status === 'pending_payment' }));
+}
+
+const whileAsked = (db: Db, { payment_id, status }: Pick<Payment, 'payment_id' | 'status'>) =>
+  db
+    .updateTable('payments')
+    .where('payment_id', '=', payment_id)
+    .where('status', '=', status)
+    .where('ask_at', 'is not', null);
+
+/** Leaves a payment alone for so long, while its provider works or is away; with `error`, why the call failed. Does nothing once it has moved. */
+export async function askAgain(db: Db, payment: DuePayment, afterMs: number, error: string | null): Promise<void> {
+  await whileAsked(db, payment)
+    .set({
+      ask_at: ledgerNowPlus(afterMs),
+      asks: payment.asks + 1,
+      last_error: error === null ? null : error.slice(0, TEXT_LENGTH_MAX),
+    })
+    .execute();
+}
+
+/** There is nothing left to ask of a payment that its provider has ended. */
+export async function endAsking(db: Db, payment: DuePayment): Promise<void> {
+  await whileAsked(db, payment).set({ ask_at: null, asks: 0, last_error: null }).execute();
+}
+
+/** Makes the next call a new one for the provider, unless somebody else has done that. */
+export async function renewKey(db: Db, { payment_id, key_no }: Pick<Payment, 'payment_id' | 'key_no'>): Promise<void> {
+  await db
+    .updateTable('payments')
+    .set({ key_no: key_no + 1 })
+    .where('payment_id', '=', payment_id)
+    .where('key_no', '=', key_no)
+    .execute();
+}
+
+/** Keeps what operators should know of the payment's money. */
+export async function updateNote(db: Db, paymentId: string, note: string): Promise<void> {
+  await db
+    .updateTable('payments')
+    .set({ note: note.slice(0, TEXT_LENGTH_MAX) })
+    .where('payment_id', '=', paymentId)
+    .execute();
+}
+
+/**
+ * For how long, in seconds, the oldest payment has waited for its refund, and the oldest one that nobody is to pay any more for its provider to say what became
+ * of it, since the calls fail. 0 where none does.
+ */
+export async function oldestWaitsSeconds(db: Db): Promise<{ readonly refund: number; readonly answer: number }> {
+  const age = sql`TIMESTAMPDIFF(MICROSECOND, MIN(payments.updated_at), UTC_TIMESTAMP(3)) / 1000000`;
+  const { rows } = await sql<{ refund: string | null; answer: string | null }>`
+    SELECT
+      (SELECT ${age} FROM payments WHERE status = 'refund_pending') AS refund,
+      (SELECT ${age} FROM payments JOIN orders ON orders.order_no = payments.order_no
+        WHERE payments.status IN ('started', 'declined') AND payments.ask_at IS NOT NULL AND payments.last_error IS NOT NULL
+          AND orders.status <> 'pending_payment') AS answer`.execute(db);
+  return { refund: Math.max(0, Number(rows[0]?.refund ?? 0)), answer: Math.max(0, Number(rows[0]?.answer ?? 0)) };
+}

@@ -1,0 +1,201 @@
+import type { ExpressionBuilder } from 'kysely';
+import type { Db } from '../platform/mysql/client.ts';
+import { LEDGER_NOW, ledgerNowPlus } from '../platform/mysql/clock.ts';
+import { lockSaleRow } from '../order/order-transitions.ts';
+import type { Database } from '../platform/mysql/schema.ts';
+
+/** A sale that is being archived. */
+export interface ArchivingSale {
+  readonly id: number;
+  readonly archiving_at: Date;
+  /** Its archive is complete and on disk. */
+  readonly archived: boolean;
+}
+
+/** Sales on their way out, those that were begun first before the others. */
+export async function archivingSales(db: Db): Promise<ArchivingSale[]> {
+  const rows = await db
+    .selectFrom('products')
+    .select(['id', 'archiving_at', 'archived_at'])
+    .where('archiving_at', 'is not', null)
+    .orderBy('archiving_at')
+    .execute();
+  return rows.map(({ id, archiving_at, archived_at }) => ({
+    id,
+    archiving_at: archiving_at!,
+    archived: archived_at !== null,
+  }));
+}
+
+/** Sales that ended so long ago and of which nothing is open: no key in Redis, unpaid order, unit or money to give back, or event to tell. */
+export async function salesToArchive(db: Db, ended_for_ms: number, limit: number): Promise<number[]> {
+  const rows = await db
+    .selectFrom('products')
+    .select('id')
+    .where('end_time', '<', ledgerNowPlus(-ended_for_ms))
+    .where(isSettled)
+    .orderBy('end_time')
+    .limit(limit)
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
+/**
+ * Begins to archive a sale of which nothing is open: from the commit on no order of it moves.
+ *
+ * @returns false where something of it is open again
+ */
+export function beginArchiving(db: Db, id: number): Promise<boolean> {
+  return db
+    .transaction()
+    .setIsolationLevel('read committed')
+    .execute(async (tx) => {
+      // Whoever moves an order of it has finished, or waits for this row and then finds the sale gone.
+      const now = await lockSaleRow(tx, id);
+      const settled = await tx.selectFrom('products').select('id').where('id', '=', id).where(isSettled).execute();
+      if (now === undefined || settled.length === 0) return false;
+      await tx.updateTable('products').set({ archiving_at: now }).where('id', '=', id).execute();
+      return true;
+    });
+}
+
+function isSettled(where: ExpressionBuilder<Database, 'products'>) {
+  const none = (found: Parameters<typeof where.exists>[0]) => where.not(where.exists(found));
+  return where.and([
+    where('archiving_at', 'is', null),
+    where('cleaned_at', 'is not', null),
+    none(
+      where
+        .selectFrom('orders')
+        .select('order_no')
+        .whereRef('orders.product_id', '=', 'products.id')
+        .where('status', '=', 'pending_payment'),
+    ),
+    none(
+      where
+        .selectFrom('stock_returns')
+        .select('order_no')
+        .whereRef('stock_returns.product_id', '=', 'products.id')
+        .where('applied_at', 'is', null),
+    ),
+    // A provider is to be asked, for a refund or to expire a payment, or an order is to be moved.
+    none(
+      where
+        .selectFrom('payments')
+        .select('payment_id')
+        .whereRef('payments.product_id', '=', 'products.id')
+        .where((either) => either.or([either('ask_at', 'is not', null), either('order_due_at', 'is not', null)])),
+    ),
+    none(where.selectFrom('order_events').select('id').whereRef('order_events.product_id', '=', 'products.id')),
+  ]);
+}
+
+export async function markArchived(db: Db, id: number): Promise<void> {
+  await db.updateTable('products').set({ archived_at: LEDGER_NOW }).where('id', '=', id).execute();
+}
+
+/** The sale's own row, its sums and what the auditor mended. */
+export async function readSaleToArchive(db: Db, id: number) {
+  const sale = await db.selectFrom('products').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
+  const counters = await db
+    .selectFrom('sale_counters')
+    .select(['name', 'bucket', 'value'])
+    .where('product_id', '=', id)
+    .orderBy('name')
+    .orderBy('bucket')
+    .execute();
+  const repairs = await db.selectFrom('repairs').selectAll().where('product_id', '=', id).orderBy('id').execute();
+  return { ...sale, counters, repairs };
+}
+
+/**
+ * The orders of a sale's next shoppers, each with everything that belongs to it: all orders of at most `limit` shoppers who come after `after`, byte
+ * by byte. Along an index that begins with the sale.
+ */
+export async function ordersToArchive(db: Db, productId: number, after: string, limit: number) {
+  const shoppers = await shoppersToArchiveQuery(db, productId, after, limit).execute();
+  const last = shoppers.at(-1)?.user_id;
+  if (last === undefined) return [];
+  const orders = await db
+    .selectFrom('orders')
+    .selectAll()
+    .where('product_id', '=', productId)
+    .where('user_id', '>', after)
+    .where('user_id', '<=', last)
+    .orderBy('user_id')
+    .execute();
+  const orderNos = orders.map(({ order_no }) => order_no);
+  const history = await db.selectFrom('order_history').selectAll().where('order_no', 'in', orderNos).execute();
+  const payments = await db.selectFrom('payments').selectAll().where('order_no', 'in', orderNos).execute();
+  const paymentIds = payments.map(({ payment_id }) => payment_id);
+  const events =
+    paymentIds.length === 0
+      ? []
+      : await db.selectFrom('payment_events').selectAll().where('payment_id', 'in', paymentIds).execute();
+  const returns = await db.selectFrom('stock_returns').selectAll().where('order_no', 'in', orderNos).execute();
+
+  const eventsOf = Map.groupBy(events, ({ payment_id }) => payment_id);
+  const historyOf = Map.groupBy(history, ({ order_no }) => order_no);
+  const paymentsOf = Map.groupBy(payments, ({ order_no }) => order_no);
+  const returnOf = new Map(returns.map((unit) => [unit.order_no, unit]));
+  return orders.map((order) => ({
+    ...order,
+    history: historyOf.get(order.order_no) ?? [],
+    payments: (paymentsOf.get(order.order_no) ?? []).map((payment) => ({
+      ...payment,
+      events: eventsOf.get(payment.payment_id) ?? [],
+    })),
+    stock_return: returnOf.get(order.order_no) ?? null,
+  }));
+}
+
+/** Apart from its execution, so that a test can ask the server for its plan. */
+export function shoppersToArchiveQuery(db: Db, productId: number, after: string, limit: number) {
+  return db
+    .selectFrom('orders')
+    .select('user_id')
+    .where('product_id', '=', productId)
+    .where('user_id', '>', after)
+    .orderBy('user_id')
+    .limit(limit);
+}
+
+/** Deletes up to `limit` orders of an archived sale with everything that belongs to them, in one transaction. Returns how many. */
+export function deleteArchivedOrders(db: Db, productId: number, limit: number): Promise<number> {
+  return db
+    .transaction()
+    .setIsolationLevel('read committed')
+    .execute(async (tx) => {
+      await lockSaleRow(tx, productId);
+      const rows = await tx
+        .selectFrom('orders')
+        .innerJoin('products', 'products.id', 'orders.product_id')
+        .select('order_no')
+        .where('product_id', '=', productId)
+        .where('archived_at', 'is not', null)
+        .limit(limit)
+        .execute();
+      if (rows.length === 0) return 0;
+      const orderNos = rows.map(({ order_no }) => order_no);
+      const payments = tx.selectFrom('payments').select('payment_id').where('order_no', 'in', orderNos);
+      const paymentIds = (await payments.execute()).map(({ payment_id }) => payment_id);
+      if (paymentIds.length > 0) {
+        await tx.deleteFrom('payment_events').where('payment_id', 'in', paymentIds).execute();
+        await tx.deleteFrom('payments').where('payment_id', 'in', paymentIds).execute();
+      }
+      await tx.deleteFrom('order_history').where('order_no', 'in', orderNos).execute();
+      await tx.deleteFrom('stock_returns').where('order_no', 'in', orderNos).execute();
+      await tx.deleteFrom('orders').where('order_no', 'in', orderNos).execute();
+      return orderNos.length;
+    });
+}
+
+/** Deletes the sale itself, after its orders. */
+export function deleteArchivedSale(db: Db, id: number): Promise<void> {
+  return db.transaction().execute(async (tx) => {
+    await lockSaleRow(tx, id);
+    await tx.deleteFrom('sale_counters').where('product_id', '=', id).execute();
+    await tx.deleteFrom('repairs').where('product_id', '=', id).execute();
+    await tx.deleteFrom('products').where('id', '=', id).where('archived_at', 'is not', null).execute();
+  });
+}

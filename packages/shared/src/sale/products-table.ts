@@ -1,0 +1,270 @@
+import { sql, type Selectable } from 'kysely';
+import type { Sale, SaleRef } from './sale.ts';
+import type { Db, Tx } from '../platform/mysql/client.ts';
+import { LEDGER_NOW, LOCKED_AT } from '../platform/mysql/clock.ts';
+import type { ProductsTable } from '../platform/mysql/schema.ts';
+
+/** What an operator gives to open a sale. */
+export type NewSale = Pick<Sale, 'shard' | 'name' | 'price_cents' | 'stock' | 'seckill_stock' | 'start_ms' | 'end_ms'>;
+
+const COLUMNS = [
+  'id',
+  'shard',
+  'name',
+  'price_cents',
+  'stock',
+  'seckill_stock',
+  'start_time',
+  'end_time',
+  'version',
+  'paused',
+  'pause_version',
+  'cleaned_at',
+] as const satisfies readonly (keyof ProductsTable)[];
+
+function saleOf(row: Pick<Selectable<ProductsTable>, (typeof COLUMNS)[number]>): Sale {
+  const { start_time, end_time, paused, cleaned_at, ...same } = row;
+  return {
+    ...same,
+    start_ms: start_time.getTime(),
+    end_ms: end_time.getTime(),
+    paused: paused === 1,
+    cleaned: cleaned_at !== null,
+  };
+}
+
+export async function insertSale(db: Db, sale: NewSale): Promise<Sale> {
+  const { start_ms, end_ms, ...same } = sale;
+  const { insertId } = await db
+    .insertInto('products')
+    .values({
+      ...same,
+      start_time: new Date(start_ms),
+      end_time: new Date(end_ms),
+      created_at: LEDGER_NOW,
+    })
+    .executeTakeFirstOrThrow();
+  return { ...sale, id: Number(insertId), version: 1, paused: false, pause_version: 0, cleaned: false };
+}
+
+/** The sale, unless it is gone: being archived counts as that. */
+export async function findSale(db: Db, id: number): Promise<Sale | undefined> {
+  const row = await db
+    .selectFrom('products')
+    .select(COLUMNS)
+    .where('id', '=', id)
+    .where('archiving_at', 'is', null)
+    .executeTakeFirst();
+  return row && saleOf(row);
+}
+
+/** Sales with an id below `before_id` where given, newest first. */
+export async function listSales(db: Db, limit: number, before_id?: number): Promise<Sale[]> {
+  const rows = await db
+    .selectFrom('products')
+    .select(COLUMNS)
+    .where('archiving_at', 'is', null)
+    .$if(before_id !== undefined, (query) => query.where('id', '<', before_id!))
+    .orderBy('id', 'desc')
+    .limit(limit)
+    .execute();
+  return rows.map(saleOf);
+}
+
+/** Sales that Redis keeps. */
+export async function salesToKeep(db: Db): Promise<Sale[]> {
+  const rows = await db
+    .selectFrom('products')
+    .select(COLUMNS)
+    .where('cleaned_at', 'is', null)
+    .orderBy('start_time')
+    .execute();
+  return rows.map(saleOf);
+}
+
+/** Another one whenever a sale that Redis keeps has come, gone or changed. Answered from one index. */
+export async function keptSalesVersion(db: Db): Promise<string> {
+  const { sales, newest, versions, pauses } = await db
+    .selectFrom('products')
+    .select(({ fn }) => [
+      fn.countAll<number | string>().as('sales'),
+      fn.max('id').as('newest'),
+      fn.sum<number | string | null>('version').as('versions'),
+      fn.sum<number | string | null>('pause_version').as('pauses'),
+    ])
+    .where('cleaned_at', 'is', null)
+    .executeTakeFirstOrThrow();
+  return [sales, newest, versions, pauses].join();
+}
+
+/** Sales that ended before `before_ms`, are still kept in Redis, and have neither an unpaid order nor a unit to give back. */
+function toCleanUp(db: Db, before_ms: number) {
+  return db
+    .selectFrom('products')
+    .select(['id', 'shard'])
+    .where('cleaned_at', 'is', null)
+    .where('end_time', '<', new Date(before_ms))
+    .where((where) =>
+      where.not(
+        where.exists(
+          where
+            .selectFrom('orders')
+            .select('order_no')
+            .whereRef('orders.product_id', '=', 'products.id')
+            .where('status', '=', 'pending_payment'),
+        ),
+      ),
+    )
+    .where((where) =>
+      where.not(
+        where.exists(
+          where
+            .selectFrom('stock_returns')
+            .select('order_no')
+            .whereRef('stock_returns.product_id', '=', 'products.id')
+            .where('applied_at', 'is', null),
+        ),
+      ),
+    );
+}
+
+/** Those of a shard. */
+export function salesToCleanUp(db: Db, shard: number, before_ms: number): Promise<SaleRef[]> {
+  return toCleanUp(db, before_ms).where('shard', '=', shard).execute();
+}
+
+/** Whether one is still to be cleaned up. */
+export async function isToCleanUp(db: Db, id: number, before_ms: number): Promise<boolean> {
+  return (await toCleanUp(db, before_ms).where('id', '=', id).executeTakeFirst()) !== undefined;
+}
+
+/** Marks a sale whose keys are deleted, unless somebody else holds it by now. */
+export async function markCleaned(db: Db, id: number, fence: number): Promise<void> {
+  await db
+    .updateTable('products')
+    .set({ cleaned_at: LEDGER_NOW })
+    .where('id', '=', id)
+    .where('fence', '=', fence)
+    .execute();
+}
+
+/** Units of these sales that the ledger counts as sold, by sale. */
+export async function readSold(db: Db, ids: readonly number[]): Promise<Map<number, number>> {
+  if (ids.length === 0) return new Map();
+  const rows = await db.selectFrom('products').select(['id', 'sold']).where('id', 'in', ids).execute();
+  return new Map(rows.map(({ id, sold }) => [id, sold]));
+}
+
+/** The shards that have sales: workers serve each of them, whatever new sales are spread over. */
+export async function listShards(db: Db): Promise<number[]> {
+  const rows = await db.selectFrom('products').select('shard').distinct().execute();
+  return rows.map(({ shard }) => shard);
+}
+
+/** Pauses or resumes; the sale with its new `pause_version`, or undefined where there is no such sale. */
+export async function updatePaused(db: Db, id: number, paused: boolean): Promise<Sale | undefined> {
+  await db
+    .updateTable('products')
+    .set({ paused: paused ? 1 : 0, pause_version: sql`pause_version + 1` })
+    .where('id', '=', id)
+    .where('archiving_at', 'is', null)
+    .execute();
+  return findSale(db, id);
+}
+
+/**
+ * Whether the fencing token is now the sale's highest; false where one at least as high was stamped before, the sale was cleaned up, or it was
+ * loaded last in another history of Redis than `history_id`, where that is given.
+ */
+export async function stampFence(db: Db | Tx, id: number, fence: number, history_id?: string): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('products')
+    .set({ fence })
+    .where('id', '=', id)
+    .where('fence', '<', fence)
+    .where('cleaned_at', 'is', null)
+    .$if(history_id !== undefined, (query) => query.where('history_id', '=', history_id!))
+    .executeTakeFirst();
+  return numUpdatedRows === 1n;
+}
+
+/** What the ledger knows of a sale's holders. */
+export interface Stamp {
+  /** The highest fencing token that was stamped. */
+  readonly fence: number;
+  /** The history of Redis in which the sale was loaded last; null before the first time. */
+  readonly history_id: string | null;
+}
+
+/** Undefined where there is no such sale or it was cleaned up. */
+export function readStamp(db: Db | Tx, id: number): Promise<Stamp | undefined> {
+  return db
+    .selectFrom('products')
+    .select(['fence', 'history_id'])
+    .where('id', '=', id)
+    .where('cleaned_at', 'is', null)
+    .executeTakeFirst();
+}
+
+/** From now on only this history of Redis has the sale; whether that was written, which it is not where the fence is another's. */
+export async function setHistory(db: Db, id: number, fence: number, history_id: string): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('products')
+    .set({ history_id })
+    .where('id', '=', id)
+    .where('fence', '=', fence)
+    .executeTakeFirst();
+  return numUpdatedRows === 1n;
+}
+
+/** Units and live orders of a sale whose row this transaction now holds, and since when by the ledger's clock; undefined where the fence is another's. */
+export async function lockSale(
+  tx: Tx,
+  id: number,
+  fence: number,
+): Promise<{ seckill_stock: number; sold: number; now: Date } | undefined> {
+  return tx
+    .selectFrom('products')
+    .select(['seckill_stock', 'sold', LOCKED_AT.as('now')])
+    .where('id', '=', id)
+    .where('fence', '=', fence)
+    .forUpdate()
+    .executeTakeFirst();
+}
+
+/** The sale whose row this transaction now holds, or undefined where the fence is another's. */
+export async function lockFacts(tx: Tx, id: number, fence: number): Promise<Sale | undefined> {
+  const row = await tx
+    .selectFrom('products')
+    .select(COLUMNS)
+    .where('id', '=', id)
+    .where('fence', '=', fence)
+    .forUpdate()
+    .executeTakeFirst();
+  return row && saleOf(row);
+}
+
+/** Writes what may change about a sale, in a transaction that holds its row. */
+export async function updateFacts(tx: Tx, sale: Sale): Promise<void> {
+  const { id, stock, seckill_stock, end_ms, version } = sale;
+  await tx
+    .updateTable('products')
+    .set({ stock, seckill_stock, end_time: new Date(end_ms), version })
+    .where('id', '=', id)
+    .execute();
+}
+
+/** Live orders of each of these sales. */
+export async function soldOf(db: Db, ids: readonly number[]): Promise<Map<number, number>> {
+  if (ids.length === 0) return new Map();
+  const rows = await db.selectFrom('products').select(['id', 'sold']).where('id', 'in', ids).execute();
+  return new Map(rows.map(({ id, sold }) => [id, sold]));
+}
+
+export async function addSold(tx: Tx, id: number, count: number): Promise<void> {
+  await tx
+    .updateTable('products')
+    .set({ sold: sql`sold + ${count}` })
+    .where('id', '=', id)
+    .execute();
+}

@@ -1,0 +1,87 @@
+import { sql } from 'kysely';
+import type { Db, Tx } from '../platform/mysql/client.ts';
+
+/** Counters without buckets; the statuses count orders that came to them. */
+export type SaleTotal =
+  | 'pending_payment'
+  | 'failed'
+  | 'paid'
+  | 'cancelled'
+  | 'expired'
+  | 'refunded'
+  | 'revenue_cents'
+  | 'refunded_cents';
+
+/** Buys by outcome, once Redis does not keep the sale any more. */
+export type KeptOutcome = `outcome:${string}`;
+
+/** `accepted_at`: orders by the second they were admitted in. `row_after_ms`: orders by the time from admission to their row, rounded up. */
+export type SaleSeries = 'accepted_at' | 'row_after_ms';
+
+export interface CounterChange {
+  readonly name: SaleTotal | SaleSeries | KeptOutcome;
+  /** 0 for a total. */
+  readonly bucket: number;
+  readonly value: number;
+}
+
+/** Adds to a sale's counters, in the transaction that changes what they count and under the sale's row lock. */
+export async function addToCounters(tx: Tx, productId: number, changes: readonly CounterChange[]): Promise<void> {
+  const rows = changes
+    .filter(({ value }) => value !== 0)
+    .map(({ name, bucket, value }) => [productId, name, bucket, value]);
+  if (rows.length === 0) return;
+  await sql`
+    INSERT INTO sale_counters (product_id, name, bucket, value) VALUES ${rows}
+    ON DUPLICATE KEY UPDATE value = value + VALUES(value)`.execute(tx);
+}
+
+/** The changes for orders that were just written: totals, and the two series. */
+export function changesOfWritten(
+  orders: readonly { readonly status: string; readonly created_at_ms: number }[],
+  now_ms: number,
+): CounterChange[] {
+  const sums = new Map<string, CounterChange & { value: number }>();
+  const add = (name: CounterChange['name'], bucket: number): void => {
+    const key = `${name} ${bucket}`;
+    const change = sums.get(key);
+    if (change === undefined) sums.set(key, { name, bucket, value: 1 });
+    else change.value += 1;
+  };
+  for (const { status, created_at_ms } of orders) {
+    add(status as 'pending_payment' | 'failed', 0);
+    add('accepted_at', Math.floor(created_at_ms / 1_000));
+    add('row_after_ms', latencyBucket_ms(now_ms - created_at_ms));
+  }
+  return [...sums.values()];
+}
+
+/** Rounds a latency up to two significant binary digits' worth of precision: about 25 % apart, so that a series stays short. */
+function latencyBucket_ms(latency_ms: number): number {
+  const positive = Math.max(1, latency_ms);
+  const step = 2 ** Math.max(0, Math.floor(Math.log2(positive)) - 2);
+  return Math.ceil(positive / step) * step;
+}
+
+/** Keeps a sale's buys by outcome beyond its life in Redis. Repeating it changes nothing. */
+export async function keepOutcomes(
+  db: Db,
+  productId: number,
+  outcomes: Readonly<Record<string, number>>,
+): Promise<void> {
+  const rows = Object.entries(outcomes).map(([outcome, count]) => [productId, `outcome:${outcome}`, 0, count]);
+  if (rows.length === 0) return;
+  await sql`
+    INSERT INTO sale_counters (product_id, name, bucket, value) VALUES ${rows}
+    ON DUPLICATE KEY UPDATE value = VALUES(value)`.execute(db);
+}
+
+export async function readCounters(db: Db, productId: number): Promise<CounterChange[]> {
+  const rows = await db
+    .selectFrom('sale_counters')
+    .select(['name', 'bucket', 'value'])
+    .where('product_id', '=', productId)
+    .orderBy('bucket')
+    .execute();
+  return rows as CounterChange[];
+}

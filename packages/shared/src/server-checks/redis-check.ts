@@ -1,0 +1,154 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { Cluster } from 'ioredis';
+import type { RedisClient } from '../platform/redis/client.ts';
+import { redisFault, redisFaultOf } from '../platform/redis/errors.ts';
+import type { Keys } from '../platform/redis/keys.ts';
+
+/** A call that a script tries, by example; `$name` stands for a key of that kind. */
+type Call = readonly [command: string, ...args: string[]];
+
+/**
+ * Every command that our scripts and BullMQ's call, each in a form that succeeds. The keys are of one kind each, and come and go in this
+ * order.
+ */
+export const SCRIPT_CALLS: readonly Call[] = [
+  ['TIME'],
+  ['INFO', 'server'],
+  ['SET', '$string', '1'],
+  ['GET', '$string'],
+  ['MGET', '$string'],
+  ['INCR', '$string'],
+  ['INCRBY', '$string', '1'],
+  ['DECRBY', '$string', '1'],
+  ['PSETEX', '$string', '10000', '1'],
+  ['PEXPIRE', '$string', '10000'],
+  ['PEXPIREAT', '$string', '99999999999999'],
+  ['PTTL', '$string'],
+  ['PERSIST', '$string'],
+  ['TYPE', '$string'],
+  ['EXISTS', '$string'],
+  ['RENAME', '$string', '$renamed'],
+  ['DEL', '$renamed'],
+  ['HSET', '$hash', 'a', '1'],
+  ['HMSET', '$hash', 'b', '1'],
+  ['HINCRBY', '$hash', 'a', '1'],
+  ['HGET', '$hash', 'a'],
+  ['HMGET', '$hash', 'a'],
+  ['HGETALL', '$hash'],
+  ['HLEN', '$hash'],
+  ['HEXISTS', '$hash', 'a'],
+  ['HSCAN', '$hash', '0'],
+  ['HDEL', '$hash', 'a', 'b'],
+  ['RPUSH', '$list', 'a', 'b', 'c'],
+  ['LPUSH', '$list', 'a'],
+  ['LSET', '$list', '0', 'a'],
+  ['LINDEX', '$list', '0'],
+  ['LLEN', '$list'],
+  ['LPOS', '$list', 'a'],
+  ['LRANGE', '$list', '0', '-1'],
+  ['RPOPLPUSH', '$list', '$list'],
+  ['LREM', '$list', '1', 'a'],
+  ['LPOP', '$list'],
+  ['RPOP', '$list'],
+  ['LTRIM', '$list', '1', '0'],
+  ['SADD', '$set', 'a'],
+  ['SCARD', '$set'],
+  ['SISMEMBER', '$set', 'a'],
+  ['SMEMBERS', '$set'],
+  ['SREM', '$set', 'a'],
+  ['ZADD', '$sorted', '1', 'a', '2', 'b'],
+  ['ZCARD', '$sorted'],
+  ['ZCOUNT', '$sorted', '0', '1'],
+  ['ZLEXCOUNT', '$sorted', '-', '+'],
+  ['ZSCORE', '$sorted', 'a'],
+  ['ZRANGE', '$sorted', '0', '-1'],
+  ['ZRANGEBYLEX', '$sorted', '-', '+'],
+  ['ZRANGEBYSCORE', '$sorted', '0', '1'],
+  ['ZREVRANGE', '$sorted', '0', '-1'],
+  ['ZREVRANGEBYSCORE', '$sorted', '1', '0'],
+  ['ZREM', '$sorted', 'c'],
+  ['ZREMRANGEBYRANK', '$sorted', '5', '6'],
+  ['ZREMRANGEBYSCORE', '$sorted', '5', '6'],
+  ['ZPOPMIN', '$sorted'],
+  ['XADD', '$stream', '*', 'a', '1'],
+  ['XLEN', '$stream'],
+  ['XRANGE', '$stream', '-', '+'],
+  ['XREAD', 'STREAMS', '$stream', '0'],
+  ['XTRIM', '$stream', 'MAXLEN', '1'],
+  ['XDEL', '$stream', '0-1'],
+  ['PUBLISH', '$channel', 'a'],
+  ['UNLINK', '$hash', '$list', '$set', '$sorted', '$stream', '$string'],
+];
+
+/** Tries each call, and tells those that were refused with what was said. A key that a refused UNLINK leaves behind goes by itself. */
+const TRY_CALLS = `
+local refused = {}
+for _, call in ipairs(cjson.decode(ARGV[1])) do
+  local reply = redis.pcall(unpack(call))
+  if type(reply) == 'table' and reply.err then
+    refused[#refused + 1] = {call[1], reply.err}
+  end
+end
+for _, key in ipairs(KEYS) do
+  redis.pcall('PEXPIRE', key, 10000)
+end
+return refused`;
+
+/** How scripts are loaded and run; the calls are tried by another one. */
+const SCRIPT = 'return 1';
+const SCRIPT_SHA = createHash('sha1').update(SCRIPT).digest('hex');
+
+const KINDS = ['string', 'renamed', 'hash', 'list', 'set', 'sorted', 'stream'] as const;
+
+/**
+ * Tries in Redis what the service does there, on keys of its own in each shard.
+ *
+ * @param redis a connection of its own: it ends as a subscriber
+ * @returns what is refused, by the right or the command
+ */
+export async function tryRedis(redis: RedisClient, keys: Keys, shards: number): Promise<string[]> {
+  const refused = new Map<string, Set<string>>();
+  const note = (command: string, fault: string): void => {
+    refused.set(fault, (refused.get(fault) ?? new Set()).add(command));
+  };
+  /** Anything else that goes wrong says nothing of rights: the server is away or busy. */
+  const attempt = async <Reply>(command: string, call: () => Promise<Reply>): Promise<Reply | undefined> => {
+    try {
+      return await call();
+    } catch (error) {
+      const fault = redisFault(error);
+      if (fault === undefined) throw error;
+      note(command, fault);
+      return undefined;
+    }
+  };
+
+  await attempt('PING', () => redis.ping());
+  await attempt('INFO', () => redis.info());
+  if (!(redis instanceof Cluster)) {
+    // Of a cluster any server may answer.
+    const loaded = await attempt('SCRIPT LOAD', () => redis.script('LOAD', SCRIPT));
+    await attempt('SCRIPT EXISTS', () => redis.script('EXISTS', SCRIPT_SHA));
+    if (loaded !== undefined) await attempt('EVALSHA', () => redis.evalsha(SCRIPT_SHA, 0));
+  }
+  for (let shard = 0; shard < shards; shard += 1) {
+    const base = keys.startCheck(shard, randomUUID());
+    const names = KINDS.map((kind) => `${base}:${kind}`);
+    const calls = SCRIPT_CALLS.map(([command, ...args]) => [
+      command,
+      ...args.map((arg) => (arg.startsWith('$') ? `${base}:${arg.slice(1)}` : arg)),
+    ]);
+    const answers = await attempt('EVAL', () => redis.eval(TRY_CALLS, names.length, ...names, JSON.stringify(calls)));
+    for (const [command, said] of (answers ?? []) as [string, string][]) {
+      const fault = redisFaultOf(said);
+      if (fault === undefined) throw new Error(`Redis answered ${command} with ${said}`);
+      note(command, fault);
+    }
+    // As workers wait for jobs.
+    await attempt('BZPOPMIN', () => redis.bzpopmin(`${base}:sorted`, 0.01));
+    await attempt('MULTI', () => redis.multi().ping().exec());
+    await attempt('SUBSCRIBE', () => redis.subscribe(`${base}:channel`));
+    await attempt('UNSUBSCRIBE', () => redis.unsubscribe());
+  }
+  return [...refused].map(([fault, commands]) => `${fault}: ${[...commands].join(' ')}`);
+}

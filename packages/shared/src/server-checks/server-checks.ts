@@ -1,0 +1,119 @@
+import { sql } from 'kysely';
+import { ConfigError, type Config } from '../platform/config/config.ts';
+import type { Db } from '../platform/mysql/client.ts';
+import { dbFault, isReadOnly } from '../platform/mysql/errors.ts';
+import type { RedisClient } from '../platform/redis/client.ts';
+import type { ClockCommand } from '../platform/redis/clock-command.ts';
+import { redisFault } from '../platform/redis/errors.ts';
+import type { Keys } from '../platform/redis/keys.ts';
+import { readServerInfo } from '../platform/redis/server-info.ts';
+import type { Logger } from '../platform/telemetry/logger.ts';
+import { clockOffset } from '../platform/process/clock-offsets.ts';
+import { tryMysql } from './mysql-check.ts';
+import { tryRedis } from './redis-check.ts';
+
+const REDIS_VERSION_MIN = [7, 0];
+const MYSQL_VERSION_MIN = [8, 0];
+const MARIADB_VERSION_MIN = [10, 11];
+const CLOCK_OFFSET_MS_MAX = 500;
+const FSYNC = 'Redis appendfsync';
+
+export interface ServerCheckDeps {
+  readonly config: Pick<Config, 'NODE_ENV' | 'SHARDS' | 'ORDER_BATCH_MAX'>;
+  readonly redis: RedisClient;
+  /** Opens a connection to Redis that the check has for itself. */
+  readonly connect: () => RedisClient;
+  readonly keys: Keys;
+  readonly commands: ClockCommand;
+  readonly db: Db;
+  readonly log: Logger;
+}
+
+/**
+ * Checks that the servers are set up to keep what they accept, and tries what the service will do on them: each setting that is wrong and each right
+ * that is missing is named in a warning, and in production refused. A server that cannot be asked, or that takes no writes now, is only
+ * warned about.
+ *
+ * @throws ConfigError in production, naming every problem
+ */
+export async function checkServers(deps: ServerCheckDeps): Promise<void> {
+  const { config, redis, commands, db, log } = deps;
+  const checks = await Promise.allSettled([
+    tryOnRedis(deps),
+    tryMysql(db, config.ORDER_BATCH_MAX),
+    checkRedis(redis),
+    checkMysql(db),
+    checkClock(commands),
+  ]);
+  const problems: string[] = [];
+  for (const check of checks) {
+    if (check.status === 'fulfilled') {
+      problems.push(...check.value);
+      continue;
+    }
+    const fault = redisFault(check.reason) ?? dbFault(check.reason);
+    // What was tried is told in more detail.
+    if (fault !== undefined && problems.some((problem) => problem.startsWith(fault))) continue;
+    if (fault !== undefined && !isReadOnly(check.reason)) problems.push(fault);
+    else log.warn({ err: check.reason as unknown }, 'could not check a server');
+  }
+  const distinct = [...new Set(problems)];
+  // With a sync once a second only a power cut loses what was accepted: told, and left to the operator.
+  const refused = distinct.filter((problem) => !problem.startsWith(FSYNC));
+  if (config.NODE_ENV === 'production' && refused.length > 0) throw new ConfigError(refused);
+  for (const problem of distinct) log.warn(problem);
+}
+
+async function tryOnRedis({ connect, keys, config }: ServerCheckDeps): Promise<string[]> {
+  const redis = connect();
+  let refusal: string | undefined;
+  // A call may only be told that there is no connection, which says nothing of a wrong password.
+  redis.on('error', (error: unknown) => (refusal ??= redisFault(error)));
+  try {
+    return await tryRedis(redis, keys, config.SHARDS);
+  } catch (error) {
+    if (refusal === undefined) throw error;
+    return [refusal];
+  } finally {
+    redis.disconnect();
+  }
+}
+
+async function checkRedis(redis: RedisClient): Promise<string[]> {
+  const problems: string[] = [];
+  for (const server of await readServerInfo(redis)) {
+    if (isOlder(server.version, REDIS_VERSION_MIN)) problems.push(`Redis ${server.version}: 7.0 or newer is needed`);
+    if (server.maxmemory_policy !== 'noeviction') {
+      problems.push(`Redis maxmemory-policy is ${server.maxmemory_policy}: only noeviction keeps every held unit`);
+    }
+    if (!server.aof_enabled) problems.push('Redis appendonly is no: accepted orders would not survive its restart');
+    else if (server.appendfsync !== 'always' && server.appendfsync !== '') {
+      problems.push(`${FSYNC} is ${server.appendfsync}: with always an accepted order survives a power cut`);
+    }
+  }
+  return problems;
+}
+
+async function checkMysql(db: Db): Promise<string[]> {
+  const { rows } = await sql<{ version: string; flush: number }>`
+    SELECT VERSION() AS version, @@innodb_flush_log_at_trx_commit AS flush`.execute(db);
+  const { version, flush } = rows[0]!;
+  const problems: string[] = [];
+  const oldest = /mariadb/i.test(version) ? MARIADB_VERSION_MIN : MYSQL_VERSION_MIN;
+  if (isOlder(version, oldest)) problems.push(`MySQL ${version}: ${oldest.join('.')} or newer is needed`);
+  if (flush !== 1) {
+    problems.push(`MySQL innodb_flush_log_at_trx_commit is ${flush}: with 1 a committed order survives a power cut`);
+  }
+  return problems;
+}
+
+async function checkClock(commands: ClockCommand): Promise<string[]> {
+  const offset_ms = await clockOffset(async () => (await commands.clock(0)).now_ms);
+  if (Math.abs(offset_ms) <= CLOCK_OFFSET_MS_MAX) return [];
+  return [`The clock differs from Redis's by ${offset_ms} ms: keep both in step by NTP; sales open by Redis's`];
+}
+
+function isOlder(version: string, oldest: readonly number[]): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major < oldest[0]! || (major === oldest[0] && minor < oldest[1]!);
+}
