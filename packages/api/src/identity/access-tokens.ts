@@ -12,6 +12,7 @@ export type AccessTokenConfig = Pick<
   | 'JWT_ALGORITHM'
   | 'JWT_ISSUER'
   | 'JWT_AUDIENCE'
+  | 'JWT_CLOCK_TOLERANCE_SECONDS'
   | 'JWT_AUDIENCE_CLAIM'
   | 'JWT_SUBJECT_CLAIM'
 >;
@@ -43,8 +44,6 @@ export class TokenRefused extends Error {
   }
 }
 
-/** How far the clock of the issuer may differ from this machine's. */
-const CLOCK_TOLERANCE_SECONDS = 30;
 const VERIFIED_MAX = 50_000;
 /** Bounds the memory of those that are remembered, which may be long. */
 const VERIFIED_CHARACTERS_MAX = 32_000_000;
@@ -59,6 +58,7 @@ const listOf = (setting: string | undefined): string[] | undefined => setting?.s
 /** Verifies access tokens, and remembers those that it has verified, so that a shopper's next call costs a look-up. */
 export class AccessTokens {
   readonly #subjectClaim: string;
+  readonly #toleranceMs: number;
   /** Checked here only if it is another claim than jose checks. */
   readonly #audience: { readonly claim: string; readonly accepted: readonly string[] } | undefined;
   readonly #verify: (token: string) => Promise<JWTPayload>;
@@ -74,11 +74,12 @@ export class AccessTokens {
     const audience = listOf(config.JWT_AUDIENCE);
     const claim = config.JWT_AUDIENCE_CLAIM;
     this.#subjectClaim = config.JWT_SUBJECT_CLAIM;
+    this.#toleranceMs = config.JWT_CLOCK_TOLERANCE_SECONDS * 1_000;
     this.#audience = audience === undefined || claim === 'aud' ? undefined : { claim, accepted: audience };
     const options: JWTVerifyOptions = {
       algorithms: [keySet === undefined ? 'HS256' : config.JWT_ALGORITHM],
       requiredClaims: ['exp'],
-      clockTolerance: CLOCK_TOLERANCE_SECONDS,
+      clockTolerance: config.JWT_CLOCK_TOLERANCE_SECONDS,
       ...(issuer === undefined ? {} : { issuer }),
       ...(audience === undefined || claim !== 'aud' ? {} : { audience }),
     };
@@ -108,7 +109,7 @@ export class AccessTokens {
         `The subject (${this.#subjectClaim}) of the access token is not a shopper's id`,
       );
     }
-    const lifeMs = Math.min(VERIFIED_MS, payload.exp! * 1_000 + CLOCK_TOLERANCE_SECONDS * 1_000 - Date.now());
+    const lifeMs = Math.min(VERIFIED_MS, payload.exp! * 1_000 + this.#toleranceMs - Date.now());
     if (lifeMs > 0) this.#verified.set(token, subject, { ttl: lifeMs });
     return subject;
   }

@@ -69,8 +69,8 @@ it('one grep by order number tells the whole story of an order, across processes
       'api: orders moved',
       'api: payment started',
       'api: refund requested',
-      'worker: orders written',
       'worker: asked the payment provider',
+      'worker: orders written',
       'worker: units given back',
     ]);
 

@@ -110,6 +110,7 @@ const WRONG: Readonly<Record<string, readonly string[]>> = {
   JWT_AUDIENCE: ['a,', 'a b'],
   JWT_AUDIENCE_CLAIM: ['client id', 'a"b', 'x'.repeat(201)],
   JWT_SUBJECT_CLAIM: ['a\\b', 'ü'],
+  JWT_CLOCK_TOLERANCE_SECONDS: ['301', '-1', '1.5'],
   JWT_SECRET: [SECRET, `${SECRET}${'\n'.repeat(40)}`],
   ADMIN_TOKEN: [` ${SECRET}`, `${SECRET} `, `${SECRET} ${SECRET}`, `${SECRET}ü`, `${SECRET}\t`],
   VIEWER_TOKEN: [` ${SECRET}`, `${SECRET} `],

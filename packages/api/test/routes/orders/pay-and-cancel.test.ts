@@ -241,7 +241,13 @@ describe('POST /api/v1/orders/:orderNo/pay', () => {
     const order = await newOrder();
     const plain = provider.start.bind(provider);
     let starts = 0;
-    provider.start = async (payment) => ({ ...(await plain(payment)), url: `https://pay.test/${(starts += 1)}` });
+    const { promise: severalStart, resolve } = Promise.withResolvers<void>();
+    provider.start = async (payment) => {
+      const url = `https://pay.test/${(starts += 1)}`;
+      if (starts > 1) resolve();
+      await severalStart;
+      return { ...(await plain(payment)), url };
+    };
     const answers = await Promise.all(Array.from({ length: 4 }, () => pay(order)));
     provider.start = plain;
     const urls = answers.map((answer) => answer.json<{ next: { url: string } }>().next.url);

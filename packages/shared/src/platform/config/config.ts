@@ -327,6 +327,12 @@ export const ConfigSchema = Type.Object({
     'sub',
     'oid',
   ),
+  JWT_CLOCK_TOLERANCE_SECONDS: count(
+    'How far the clock of your provider may differ, s. Raise it if valid access tokens are refused as not valid yet',
+    30,
+    0,
+    300,
+  ),
   ADMIN_TOKEN: operatorToken(
     'Operator token that may read and change. Set it to use the operators’ calls, which are closed without it',
   ),
