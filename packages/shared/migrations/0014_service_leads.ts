@@ -7,7 +7,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       service VARCHAR(32) NOT NULL PRIMARY KEY,
       holder VARCHAR(255) NOT NULL,
       leads_until DATETIME(3) NOT NULL
-    )`.execute(db);
+    ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4`.execute(db);
   await sql`
     INSERT INTO service_leads (service, holder, leads_until)
     VALUES ('expiry', '', UTC_TIMESTAMP(3)), ('due_payments', '', UTC_TIMESTAMP(3)), ('payment_calls', '', UTC_TIMESTAMP(3)),

@@ -6,4 +6,7 @@ local mark_key, stopped_key = KEYS[1], KEYS[2]
 local new_mark = ARGV[1]
 
 redis.call('SET', mark_key, new_mark, 'NX')
-return { history_id(), redis.call('GET', mark_key), unpack(redis.call('SMEMBERS', stopped_key)) }
+local answer = { history_id(), redis.call('GET', mark_key) }
+-- One by one: unpack fails at some thousands of them.
+for _, sale in ipairs(redis.call('SMEMBERS', stopped_key)) do answer[#answer + 1] = sale end
+return answer

@@ -3,12 +3,18 @@ import type { Db } from '../platform/mysql/client.ts';
 
 /** How long after its last sign of life a history still counts as one that workers serve. */
 const ALIVE_SECONDS = 10;
+/** How long a history that nobody serves any more is kept, for those who look into what happened. */
+const KEPT_DAYS = 1;
 
-/** A worker serves this history of Redis now. By MySQL's clock, which judges it as well. */
+/** A worker serves this history of Redis now. By MySQL's clock, which judges it as well. A new history takes the place of old ones. */
 export async function noteHistory(db: Db, history_id: string): Promise<void> {
-  await sql`
+  const { numAffectedRows } = await sql`
     INSERT INTO redis_histories (history_id, seen_at) VALUES (${history_id}, UTC_TIMESTAMP(3))
     ON DUPLICATE KEY UPDATE seen_at = UTC_TIMESTAMP(3)`.execute(db);
+  // One row for a new history, two for an update.
+  if (numAffectedRows !== 1n) return;
+  await sql`
+    DELETE FROM redis_histories WHERE seen_at < UTC_TIMESTAMP(3) - INTERVAL ${sql.lit(KEPT_DAYS)} DAY`.execute(db);
 }
 
 export async function isHistoryServed(db: Db, history_id: string): Promise<boolean> {

@@ -26,7 +26,9 @@ export async function repairSale(deps: AuditDeps, shard: number, audit: Audit, w
     .execute();
   const mended = await withLoadedLease(deps, sale, wait_ms, async (lease) => {
     await mendLedger(deps.db, lease);
-    return deps.commands.indexReservations(sale, lease.text);
+    // It blocks Redis for as long as there are reservations to index, so only if the index was found to be wrong.
+    const isIndexWrong = audit.findings.some((finding) => finding.includes('reserved_at'));
+    return isIndexWrong ? deps.commands.indexReservations(sale, lease.text) : true;
   });
   return mended === true && (await rebuildSale(deps, sale, wait_ms)) !== undefined;
 }

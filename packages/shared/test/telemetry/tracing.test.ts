@@ -103,7 +103,7 @@ describe('where traces are off', () => {
       const program = `
         import { createRequire } from 'node:module';
         await import(${JSON.stringify(path)});
-        const { startTracing } = await import(${JSON.stringify(join(import.meta.dirname, '../../src/telemetry/tracing.ts'))});
+        const { startTracing } = await import(${JSON.stringify(join(import.meta.dirname, '../../src/platform/telemetry/tracing.ts'))});
         await startTracing({ TRACING: process.argv[1] === 'on' }, 'api');
         const loaded = Object.keys(createRequire(import.meta.url).cache);
         console.log(loaded.filter((file) => /opentelemetry|bullmq-otel|fastify.otel/.test(file)).length);

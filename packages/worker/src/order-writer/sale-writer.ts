@@ -120,6 +120,8 @@ export class SaleWriter {
     try {
       for (let idle_turns = 0; this.#jobs.size > 0;) {
         if (this.#stopping) throw new NotNow('stopping');
+        // Before the lease: a process that does not reach MySQL must not keep it from one that does.
+        await this.#ledgerHealth.check();
         const lease = await acquireLease(this.#deps.commands, this.#sale, JOBS_WAIT_MS, {
           of: 'loaded',
           metrics: this.#deps.metrics,
@@ -176,7 +178,6 @@ export class SaleWriter {
     const until_ms = performance.now() + LEASE_HOLD_MS;
     let settling: Promise<unknown> = Promise.resolve();
     try {
-      await this.#ledgerHealth.check();
       let next = await this.#read(lease, ledger);
       for (let wrote = false; ; wrote = true) {
         lease.check();

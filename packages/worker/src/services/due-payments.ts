@@ -1,4 +1,5 @@
 import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
+import { codeOfRedisError } from '@flash-sale/shared/platform/redis/errors.ts';
 import { paymentsWithOrdersDue } from '@flash-sale/shared/payment/payments-table.ts';
 import { payDueOrders } from '@flash-sale/shared/order/moves.ts';
 import type { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
@@ -27,21 +28,23 @@ export function duePayments({ db, saleTransactions, log, metrics }: DuePaymentsD
     interval_ms: INTERVAL_MS,
     async round(stopping) {
       /** Sales whose Redis is still away, which must not keep the others waiting. */
-      const stuck = new Set<number>();
+      const stuck = new Map<number, unknown>();
       while (!stopping.aborted) {
-        const due = await paymentsWithOrdersDue(db, BATCH, [...stuck]);
+        const due = await paymentsWithOrdersDue(db, BATCH, [...stuck.keys()]);
         for (const [product_id, payments] of Map.groupBy(due, (payment) => payment.product_id)) {
           const paymentIds = payments.map(({ payment_id }) => payment_id);
           try {
             metrics.due_payments.inc(await payDueOrders({ saleTransactions }, product_id, paymentIds));
           } catch (error) {
-            stuck.add(product_id);
+            stuck.set(product_id, error);
             const facts = { err: error, sale: product_id, payments: paymentIds };
             log.warn(facts, 'could not mark orders as paid; retrying later');
           }
         }
-        if (due.length < BATCH) return;
+        if (due.length < BATCH) break;
       }
+      // It may be this process alone that does not reach Redis: a round that fails gives up the lead.
+      for (const failure of stuck.values()) if (codeOfRedisError(failure) !== undefined) throw failure;
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
+import { codeOfRedisError } from '@flash-sale/shared/platform/redis/errors.ts';
 import { ordersToExpire } from '@flash-sale/shared/order/orders-table.ts';
 import { expireOrders } from '@flash-sale/shared/order/moves.ts';
 import type { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
@@ -28,35 +29,38 @@ export interface ExpiryDeps {
 export function expiry(deps: ExpiryDeps): Rounds<'expiry'> {
   const { db, log, metrics } = deps;
 
-  /** Whether the sale could be swept. */
-  async function expire(product_id: number, orders: readonly { readonly order_no: string }[]): Promise<boolean> {
+  /** Returns what kept the sale from being swept. */
+  async function expire(product_id: number, orders: readonly { readonly order_no: string }[]): Promise<unknown> {
     const orderNos = orders.map(({ order_no }) => order_no);
     try {
       const expired = await expireOrders(deps, product_id, orderNos);
       metrics.orders_expired.inc(expired);
-      return true;
+      return undefined;
     } catch (error) {
       log.warn({ err: error, sale: product_id }, 'could not expire orders; retrying later');
-      return false;
+      return error;
     }
   }
 
   async function sweep(stopping: AbortSignal): Promise<void> {
     const until_ms = performance.now() + ROUND_MS_MAX;
     /** Sales that could not be swept now, which must not keep the others waiting. */
-    const stuck = new Set<number>();
+    const stuck = new Map<number, unknown>();
     while (!stopping.aborted && performance.now() < until_ms) {
-      const due = await ordersToExpire(db, BATCH, [...stuck]);
+      const due = await ordersToExpire(db, BATCH, [...stuck.keys()]);
       const bySale = [...Map.groupBy(due, (order) => order.product_id)];
       const next = async (): Promise<void> => {
         for (let sale = bySale.shift(); sale !== undefined && !stopping.aborted; sale = bySale.shift()) {
           const [product_id, orders] = sale;
-          if (!(await expire(product_id, orders))) stuck.add(product_id);
+          const failure = await expire(product_id, orders);
+          if (failure !== undefined) stuck.set(product_id, failure);
         }
       };
       await Promise.all(Array.from({ length: SALES_AT_ONCE }, next));
-      if (due.length < BATCH) return;
+      if (due.length < BATCH) break;
     }
+    // It may be this process alone that does not reach Redis: a round that fails gives up the lead.
+    for (const failure of stuck.values()) if (codeOfRedisError(failure) !== undefined) throw failure;
   }
 
   return {

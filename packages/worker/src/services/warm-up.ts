@@ -1,3 +1,4 @@
+import { isDbOutage } from '@flash-sale/shared/platform/mysql/errors.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { LEASE_WAIT_MS } from '@flash-sale/shared/sale/lease.ts';
 import { loadSale, needsLoading, type RebuildDeps } from '@flash-sale/shared/sale/rebuild.ts';
@@ -84,6 +85,7 @@ export function warmUp(deps: WarmUpDeps): Rounds {
       const current = await sales.current();
       forgetOthers(current);
       const waiting = choose(current);
+      let outage: unknown;
       const next = async (): Promise<void> => {
         for (let sale = waiting.shift(); sale !== undefined && !stopping.aborted; sale = waiting.shift()) {
           try {
@@ -91,11 +93,14 @@ export function warmUp(deps: WarmUpDeps): Rounds {
             if (loaded !== undefined) seen.set(loaded.id, rowOf(loaded));
           } catch (error) {
             seen.delete(sale.id);
+            if (isDbOutage(error)) outage = error;
             log.warn({ err: error, sale: sale.id }, 'could not load the sale; retrying in the next round');
           }
         }
       };
       await Promise.all(Array.from({ length: AT_ONCE }, next));
+      // It may be this process alone that does not reach MySQL: a round that fails gives up the lead.
+      if (outage !== undefined) throw outage;
     },
   };
 }

@@ -785,7 +785,7 @@ function identityProblems(config: Config): string[] {
       ),
     );
   }
-  if (production && JWKS_URL?.startsWith('http:') === true) {
+  if (production && JWKS_URL !== undefined && new URL(JWKS_URL).protocol === 'http:') {
     problems.push(
       refusal(
         `JWKS_URL is ${shown(JWKS_URL, false)}`,

@@ -17,6 +17,8 @@ interface RedisErrorKind {
   readonly code: Unknown;
   /** What an operator has to mend before the call can succeed, if somebody must. */
   readonly fault?: string;
+  /** It passes while the service runs, which may be what frees it: no reason to refuse to start. */
+  readonly passes?: true;
 }
 
 /**
@@ -24,7 +26,7 @@ interface RedisErrorKind {
  * a server that has done nothing.
  */
 export const REDIS_ERRORS: readonly RedisErrorKind[] = [
-  { reply: /^OOM/, code: 'overloaded', fault: 'maxmemory is reached: raise it' },
+  { reply: /^OOM/, code: 'overloaded', fault: 'maxmemory is reached: raise it', passes: true },
   { reply: /^LOADING/, code: 'not_ready' },
   // A replica, a server that is cut off from its replicas, or a cluster that is changing.
   { reply: /^(READONLY|MASTERDOWN|NOREPLICAS|NOGOODSLAVE|UNBLOCKED)/, code: 'unavailable' },
@@ -35,8 +37,13 @@ export const REDIS_ERRORS: readonly RedisErrorKind[] = [
   { reply: /^EXECABORT/, code: 'unavailable' },
   // The scripts were emptied again between the refusal and the second try.
   { reply: /^NOSCRIPT/, code: 'unavailable' },
-  { reply: /^ERR max number of clients/, code: 'unavailable', fault: 'too many connections: raise maxclients' },
-  { reply: /^MISCONF/, code: 'unavailable', fault: 'it cannot write to its disk' },
+  {
+    reply: /^ERR max number of clients/,
+    code: 'unavailable',
+    fault: 'too many connections: raise maxclients',
+    passes: true,
+  },
+  { reply: /^MISCONF/, code: 'unavailable', fault: 'it cannot write to its disk', passes: true },
   { reply: /^(NOAUTH|WRONGPASS)/, code: 'unavailable', fault: 'the user or the password is wrong' },
   { reply: /^DENIED/, code: 'unavailable', fault: 'protected mode refuses this host' },
   // In a script Redis 7.0 says it in the second way, later ones in the third.
@@ -68,6 +75,11 @@ export function codeOfRedisError(error: unknown): Unknown | undefined {
 /** What an operator has to mend before Redis can do what it was asked to, or undefined. */
 export function redisFault(error: unknown): string | undefined {
   return error instanceof Error && error.name === 'ReplyError' ? redisFaultOf(error.message) : undefined;
+}
+
+/** Whether a fault, as `redisFault` words it, may pass by itself while the service runs. */
+export function isPassingFault(problem: string): boolean {
+  return REDIS_ERRORS.some(({ fault, passes }) => passes === true && problem.startsWith(`Redis: ${fault}`));
 }
 
 /** The same for what Redis said. */

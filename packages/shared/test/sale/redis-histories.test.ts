@@ -1,0 +1,33 @@
+import { sql } from 'kysely';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { isHistoryServed, noteHistory } from '../../src/sale/redis-histories-table.ts';
+import { openTestContext, type TestContext } from '../support.ts';
+
+let context: TestContext;
+beforeAll(async () => {
+  context = await openTestContext();
+});
+afterAll(() => context.close());
+
+const seenAgo = (history_id: string, ago: string) =>
+  sql`UPDATE redis_histories SET seen_at = UTC_TIMESTAMP(3) - INTERVAL ${sql.raw(ago)} WHERE history_id = ${history_id}`.execute(
+    context.db,
+  );
+const known = async (): Promise<string[]> => {
+  const { rows } = await sql<{ history_id: string }>`SELECT history_id FROM redis_histories`.execute(context.db);
+  return rows.map(({ history_id }) => history_id).toSorted();
+};
+
+test('a history counts as served while a worker says so, and is forgotten a day later when a new one begins', async () => {
+  for (const history_id of ['old', 'recent', 'served']) await noteHistory(context.db, history_id);
+  await seenAgo('old', '25 HOUR');
+  await seenAgo('recent', '11 SECOND');
+  // A sign of life of a known history forgets nothing.
+  await noteHistory(context.db, 'served');
+  expect(await known()).toEqual(['old', 'recent', 'served']);
+
+  await noteHistory(context.db, 'new');
+  expect(await known()).toEqual(['new', 'recent', 'served']);
+  expect(await isHistoryServed(context.db, 'recent')).toBe(false);
+  expect(await isHistoryServed(context.db, 'served')).toBe(true);
+});
