@@ -101,10 +101,13 @@ export function createStripe({ secret_key, webhook_secret, public_url, api }: St
         const arrived = standing.filter(({ status }) => status === 'succeeded');
         if (sumOf(arrived) >= intent.amount_received) return { now: 'refunded' };
         if (sumOf(standing) >= intent.amount_received) return { now: 'waiting' };
+        // Stripe answers a key that it knows with what it first answered, also after that refund has failed: each failure needs a new one.
+        const failures = listed.data.length - standing.length;
+        const key = `refund-${payment_id}-${key_no}${failures === 0 ? '' : `-${failures}`}`;
         // Without an amount: the rest, so that Stripe itself refuses to give anything back twice.
         const refund = await stripe.refunds.create(
           { payment_intent: intent.id, metadata: { [OURS]: payment_id } },
-          { idempotencyKey: `refund-${payment_id}-${key_no}` },
+          { idempotencyKey: key },
         );
         return { now: refund.status === 'succeeded' ? 'refunded' : 'waiting' };
       });
