@@ -61,7 +61,14 @@ export async function expectPromisesKept(
   promised: ReadonlyMap<string, string>,
 ): Promise<void> {
   const { db } = context;
-  const { state, owners, ...left } = await readSale(context, { shard: 0, ...sale });
+  // A poll is told of a row as soon as it is committed, which is a moment before Redis has settled it.
+  await expect
+    .poll(async () => {
+      const { state: _state, owners: _owners, ...left } = await readSale(context, { shard: 0, ...sale });
+      return left;
+    })
+    .toEqual({ reservations: 0, reserved_at: 0 });
+  const { state, owners } = await readSale(context, { shard: 0, ...sale });
   const orders = await db.selectFrom('orders').selectAll().where('product_id', '=', sale.id).execute();
   const live = orders.filter((order) => order.live === 1);
   const product = await db.selectFrom('products').selectAll().where('id', '=', sale.id).executeTakeFirstOrThrow();
@@ -70,7 +77,6 @@ export async function expectPromisesKept(
   expect(product.sold).toBe(sale.sold);
   expect(Number(state['available'])).toBe(sale.seckill_stock - sale.sold);
   expect(Object.keys(owners)).toHaveLength(sale.sold);
-  expect(left).toEqual({ reservations: 0, reserved_at: 0 });
   expect(owners).toEqual(Object.fromEntries(live.map(({ user_id, order_no }) => [user_id, order_no])));
   expect(new Set(live.map(({ user_id }) => user_id)).size).toBe(sale.sold);
   // Each number that was promised is the order of the shopper to whom it was promised, at the price of the sale.
