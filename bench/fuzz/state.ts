@@ -7,7 +7,12 @@ import { createConnection, type Connection, type RowDataPacket } from 'mysql2/pr
  */
 const PASSING_KEYS =
   /:queue:|:service:|bucket|limit|challenge|:status:|:backlog:|:(outcomes|lease|fence|lease_waiting|building)$|^v2:(queue|service)/;
-const PASSING_COLUMNS = new Set(['products.fence']);
+const PASSING_COLUMNS = new Set([
+  'products.fence',
+  'service_leads.holder',
+  'service_leads.leads_until',
+  'redis_histories.seen_at',
+]);
 const SCAN_COUNT = 2_000;
 
 export interface StateAddress {
