@@ -13,21 +13,21 @@ export type AdmissionScript = (typeof ADMISSION_SCRIPTS)[number]['name'];
 /** One buy in a micro-batch. */
 export interface AdmitItem {
   readonly user_id: string;
-  /** The number the order gets if it is accepted. */
+  /** The order number that the buy gets if it is accepted. */
   readonly order_no: string;
   readonly token: string;
   readonly request_id: string;
-  /** Where the request is in its trace, if it is traced. */
+  /** The trace context of the request, if it is traced. */
   readonly traceparent?: string | undefined;
 }
 
 export interface AdmitCall {
-  /** The history of Redis that the caller's clock was learned in. */
+  /** The history of Redis in which the caller learned the time. */
   readonly history_id: string;
-  /** When the callers stop waiting, by Redis's clock. */
+  /** The time after which the callers no longer wait, by the clock of Redis. */
   readonly deadline_ms: number;
   readonly job_id: string;
-  /** Reservations that a sale may have, and all the sales of its shard together. */
+  /** The maximum number of reservations of the sale, and of all sales of its shard together. */
   readonly backlog_max: number;
   readonly shard_backlog_max: number;
   readonly limits: {
@@ -38,7 +38,7 @@ export interface AdmitCall {
   };
 }
 
-/** What became of one buy. */
+/** The result of one buy. */
 export type Admission =
   | { readonly outcome: 'accepted' }
   | { readonly outcome: 'replayed'; readonly order_no: string }
@@ -47,7 +47,10 @@ export type Admission =
 
 export function createAdmissionCommands({ redis, run }: RedisCalls<AdmissionScript>, keys: Keys) {
   return {
-    /** Decides a micro-batch, at most a few hundred items; answers in the same order. */
+    /**
+     * Decides a micro-batch of at most a few hundred items. The answers are in the order of the
+     * items.
+     */
     async admit(sale: SaleRef, call: AdmitCall, items: readonly AdmitItem[]): Promise<Admission[]> {
       const { state, pause, owners, reservations, reservedAt, liveTokens } = keys.sale(sale);
       const { shard } = sale;
@@ -82,7 +85,10 @@ export function createAdmissionCommands({ redis, run }: RedisCalls<AdmissionScri
       return (await run<string>('admit', names, args)).split(' ').map(admissionOf);
     },
 
-    /** What the shard's Redis uses and may use; `maxmemory_bytes` is 0 where it has no limit. */
+    /**
+     * The memory that the shard's Redis uses, and its limit. `maxmemory_bytes` is 0 if there is no
+     * limit.
+     */
     async readMemory(shard: number): Promise<{ used_memory_bytes: number; maxmemory_bytes: number }> {
       const [used_memory_bytes, maxmemory_bytes] = await run<[number, number]>(
         'read_memory',
@@ -92,14 +98,14 @@ export function createAdmissionCommands({ redis, run }: RedisCalls<AdmissionScri
       return { used_memory_bytes, maxmemory_bytes };
     },
 
-    /** Puts a process's totals in the place of those it told before. For statistics only. */
+    /** Replaces the totals that this process reported before. For statistics only. */
     async setOutcomes(sale: SaleRef, process_name: string, totals: ReadonlyMap<string, number>): Promise<void> {
       const { outcomes, state } = keys.sale(sale);
       const fields = [...totals].flatMap(([outcome, count]) => [`${process_name} ${outcome}`, count]);
       await run('set_outcomes', [outcomes, state], fields);
     },
 
-    /** Buys by outcome, all processes together. */
+    /** The number of buys by outcome, over all processes. */
     async outcomes(sale: SaleRef): Promise<Record<string, number>> {
       const sums: Record<string, number> = {};
       for (const [field, count] of Object.entries(await redis.hgetall(keys.sale(sale).outcomes))) {
@@ -120,6 +126,8 @@ function admissionOf(reply: string): Admission {
   return { outcome: reply as 'accepted' };
 }
 
-/** A request in a reservation: its id, and behind `~`, which no id contains, its place in its trace. */
+/**
+ * The request in a reservation: its id, then `~` and its trace context. No request id contains `~`.
+ */
 const requestText = ({ request_id, traceparent }: AdmitItem): string =>
   traceparent === undefined ? request_id : `${request_id}~${traceparent}`;

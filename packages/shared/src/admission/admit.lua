@@ -1,6 +1,6 @@
--- Decides a micro-batch of buys of one sale, in order; each item sees what the items before it did.
--- Safe to run twice with the same arguments: an item whose order number already owns a unit, or already consumed
--- the seckill token, is accepted again without effect.
+-- Decides a micro-batch of buys of one sale, in order. Each item sees the effects of the items
+-- before it. Safe to run twice with the same arguments: an item whose order number already owns a
+-- unit, or already consumed the seckill token, is accepted again without effect.
 --
 -- history            the history of Redis in which the caller learned the time
 -- deadline_ms        by this Redis's clock
@@ -8,9 +8,11 @@
 -- shard_backlog_max  reservations that all sales of the shard may have together
 -- The other KEYS: seckill token and user bucket of each item
 -- The other ARGV: user, order number, seckill token and request id of each item
--- Out   one text, a word per item: 'accepted' | 'replayed:<order number>' | 'rate_limited:<global|user>:<wait in ms>' | an error code
+-- Out   one string with a word per item:
+--       'accepted' | 'replayed:<order number>' | 'rate_limited:<global|user>:<wait in ms>' | error
+--       code
 --
--- The buckets are GCRA (ITU-T I.371): one number per bucket, the time at which it is full again, is a token bucket.
+-- The buckets are GCRA (ITU-T I.371): a token bucket is one number, the time at which it is full.
 local state_key, pause_key, owners_key, reservations_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local reserved_at_key, backlog_key, global_bucket_key, live_tokens_key = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local outbox_key = KEYS[9]
@@ -29,7 +31,7 @@ for i = 1, count do
   token_keys[i], bucket_keys[i] = KEYS[key + 1], KEYS[key + 2]
 end
 
--- Everything is read at once; the maps are what the items before changed.
+-- Read everything at once. The items update these maps, so that later items see earlier ones.
 local state = redis.call('HMGET', state_key, 'ready', 'history_id', 'available', 'start_ms', 'end_ms', 'price_cents')
 local owner_of, token_of, full_at = {}, {}, {}
 for i, order_no in ipairs(redis.call('HMGET', owners_key, unpack(users))) do owner_of[users[i]] = order_no end
@@ -46,9 +48,9 @@ local available = tonumber(state[3]) or 0
 local backlog = redis.call('ZCARD', reserved_at_key)
 local shard_backlog = tonumber(redis.call('GET', backlog_key)) or 0
 
--- Why no unit may be taken now, or nil.
+-- The reason why no unit can be taken now, or nil.
 local function refusal_of_state()
-  -- First, since a sale may be ended before it started.
+  -- Check the end first: a sale may be ended before its start.
   if now >= tonumber(state[5]) then return 'ended' end
   if now < tonumber(state[4]) then return 'not_started' end
   if string.sub(redis.call('GET', pause_key) or '', -1) == '1' then return 'paused' end
@@ -62,9 +64,11 @@ local function bucket(capacity, per_second)
 end
 local global_bucket, user_bucket = bucket(global_capacity, global_per_second), bucket(user_capacity, user_per_second)
 
--- When a bucket is full again if one is taken now, and how long (ms) until one can be: 0 is at once.
+-- Returns the time at which the bucket is full again if one is taken now, and the ms until one can
+-- be taken (0: now).
 local function take(limit, time)
-  -- No bucket takes longer than this to fill: the clock was set back since. It begins anew.
+  -- A bucket never takes longer than this to fill. If it seems to, the clock was set back: start
+  -- again.
   if time > us + limit.burst then time = us end
   local next_time = math.max(time, us) + limit.interval
   return next_time, math.max(0, math.ceil((next_time - limit.burst - us) / 1000))
@@ -120,10 +124,10 @@ if #new_owners > 0 then
   redis.call('HSET', reservations_key, unpack(new_reservations))
   redis.call('ZADD', reserved_at_key, unpack(new_times))
   redis.call('INCRBY', backlog_key, #new_times / 2)
-  -- The oldest one stays the oldest.
+  -- NX: keep the time of the oldest reservation.
   redis.call('ZADD', outbox_key, 'NX', now, sale)
   redis.call('ZREM', live_tokens_key, unpack(consumers))
   for key, mark in pairs(consumed) do redis.call('SET', key, mark, 'KEEPTTL') end
 end
--- A text is one reply to read, where a list is one for each item.
+-- One string is one reply for the client to parse; a list would be one reply per item.
 return table.concat(replies, ' ')

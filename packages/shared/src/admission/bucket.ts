@@ -5,9 +5,11 @@ export interface BucketLimit {
 }
 
 /**
- * Takes one from a bucket that is full again at `full_at_ms` (0: it is full). GCRA (ITU-T I.371): that one number is a whole token bucket.
+ * Takes one from a bucket that is full again at `full_at_ms` (0: it is full). GCRA (ITU-T I.371)
+ * stores a token bucket in this one number.
  *
- * @returns when the bucket is full again with this one taken, and how long until one can be taken: only at 0 it may be
+ * @returns when the bucket is full again if one is taken now, and how long until one can be taken;
+ * take one only if that is 0
  */
 export function takeFromBucket(
   { capacity, per_second }: BucketLimit,

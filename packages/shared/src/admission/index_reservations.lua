@@ -1,6 +1,6 @@
--- Makes the order of reservations by time anew from the reservations themselves; a repair, never needed otherwise.
+-- Rebuilds the order of the reservations by time from the reservations. Only a repair needs it.
 --
--- Out   1, or 0 where the lease is lost and nothing was changed
+-- Out   1, or 0 if the lease is lost and nothing was changed
 local lease_key, reservations_key, reserved_at_key, outbox_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local lease, sale = ARGV[1], ARGV[2]
 

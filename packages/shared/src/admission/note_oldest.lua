@@ -1,5 +1,5 @@
--- Puts right since when a sale has a reservation, where the shard's outbox does not know of it: that of an older version, or one that was
--- changed by hand.
+-- Sets the time of a sale's oldest reservation in the shard's outbox, if it is missing there: an
+-- older version did not write it, or it was changed by hand.
 --
 -- Out   1
 local reserved_at_key, outbox_key = KEYS[1], KEYS[2]

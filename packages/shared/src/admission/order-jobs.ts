@@ -6,7 +6,7 @@ export const ORDERS_QUEUE = 'orders';
 /** Name of the jobs: one per micro-batch. */
 export const WRITE_ORDERS = 'write_orders';
 
-/** What a job carries: where to look. The orders themselves are in the reservations. */
+/** The job only names the sale. The orders themselves are in the reservations. */
 export interface WriteOrdersJob {
   readonly shard: number;
   readonly sale_id: number;
@@ -15,14 +15,17 @@ export interface WriteOrdersJob {
 
 const BACKOFF_MS_MAX = 2_000;
 
-/** Backoff of the n-th attempt (ms): doubling, capped, since the cure is MySQL coming back and not patience. */
+/**
+ * Backoff of the n-th attempt in ms. It doubles up to a cap: a job must run soon after MySQL is
+ * back.
+ */
 export function backoff_ms(attempt: number): number {
   return Math.min(BACKOFF_MS_MAX, 50 * 2 ** Math.min(attempt, 10));
 }
 
 /**
- * Options of every add. Jobs retry for as long as it takes, and leave nothing behind: a retained finished job would
- * silently swallow a later add under its id.
+ * Options of every job. A job is retried until it succeeds. A finished job is removed: if it were
+ * kept, BullMQ would ignore a later job with the same id.
  */
 export function writeOrdersOptions(jobId: string): JobsOptions {
   return {

@@ -6,8 +6,9 @@ import type { Tracing } from '../platform/telemetry/tracing.ts';
 import { ORDERS_QUEUE, type WriteOrdersJob } from './order-jobs.ts';
 
 /**
- * The queues of order jobs, one per shard, opened when they are first asked for. Ask again for each use: BullMQ keeps a failed start and rejects
- * every later call of that object with it, so a queue whose start failed is dropped, and the next one to ask gets a new one.
+ * The queues of order jobs, one per shard. A queue is opened at its first use. Call `of` for each
+ * use: if the start of a BullMQ queue fails, every later call of that object fails too, so that
+ * queue is dropped and the next call opens a new one.
  */
 export interface OrderQueues {
   readonly of: (shard: number) => Queue<WriteOrdersJob>;
@@ -15,7 +16,7 @@ export interface OrderQueues {
 }
 
 export function openOrderQueues(deps: {
-  /** A `producer` connection, shared by all of them. */
+  /** A `producer` connection, which all queues share. */
   readonly connection: RedisClient;
   readonly keys: Keys;
   readonly log: Logger;
@@ -33,7 +34,8 @@ export function openOrderQueues(deps: {
     queues.set(shard, queue);
     queue.waitUntilReady().catch(() => {
       if (queues.get(shard) === queue) queues.delete(shard);
-      // It has no connection of its own, so this only takes its listeners off the shared one.
+      // The queue has no connection of its own: this only removes its listeners from the shared
+      // one.
       queue.close().catch(() => undefined);
     });
     return queue;
@@ -46,11 +48,14 @@ export function openOrderQueues(deps: {
   };
 }
 
-/** How many jobs of a queue a worker could take now: those that wait, and those whose delay is over. A paused queue gives none away. */
+/**
+ * The number of jobs that a worker could take now: waiting jobs, and delayed jobs whose delay is
+ * over. It is 0 for a paused queue.
+ */
 export async function jobsToTake(redis: RedisClient, queue: Queue<WriteOrdersJob>, now_ms: number): Promise<number> {
   const [waiting, due, paused] = await Promise.all([
     redis.llen(queue.toKey('wait')),
-    // BullMQ's scores are times in ms with 12 more bits, which number the jobs of one ms.
+    // BullMQ's scores are times in ms, shifted by 12 bits that number the jobs of one ms.
     redis.zcount(queue.toKey('delayed'), '-inf', now_ms * 0x1000),
     redis.hexists(queue.toKey('meta'), 'paused'),
   ]);

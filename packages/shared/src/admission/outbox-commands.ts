@@ -11,17 +11,20 @@ export const OUTBOX_SCRIPTS = readScripts(import.meta.url, {
 });
 export type OutboxScript = (typeof OUTBOX_SCRIPTS)[number]['name'];
 
-/** What pollers are told of an order, by version. */
+/** The status of an order for pollers, with its version. */
 export interface StatusRecord {
   readonly order_no: string;
   readonly version: number;
-  /** Opaque here: the order as JSON. */
+  /** The order as JSON. This module does not read it. */
   readonly status: string;
 }
 
 export function createOutboxCommands({ redis, run }: RedisCalls<OutboxScript>, keys: Keys) {
   return {
-    /** The oldest reservations but for `skip` of them, and whether somebody waits for the lease; undefined where the lease is lost. */
+    /**
+     * The oldest reservations without the first `skip`, and whether another process waits for the
+     * lease; undefined if the lease is lost.
+     */
     async nextReservations(
       sale: SaleRef,
       lease: string,
@@ -38,7 +41,7 @@ export function createOutboxCommands({ redis, run }: RedisCalls<OutboxScript>, k
       return { wanted: held === 2, reservations: lines === '' ? [] : lines.split('\n').map(heldReservationOf) };
     },
 
-    /** Whether the orders were settled; false where the lease is lost. At most a thousand at once. */
+    /** Settles at most a thousand orders. Returns false if the lease is lost. */
     async settle(sale: SaleRef, lease: string, life_ms: number, records: readonly StatusRecord[]): Promise<boolean> {
       const names = keys.sale(sale);
       const reply = await run(
@@ -62,7 +65,7 @@ export function createOutboxCommands({ redis, run }: RedisCalls<OutboxScript>, k
       return reply === 1;
     },
 
-    /** How many reservations of the sale are not in the ledger. */
+    /** The number of reservations of the sale that are not in the ledger. */
     backlog(sale: SaleRef): Promise<number> {
       return redis.zcard(keys.sale(sale).reservedAt);
     },
@@ -77,13 +80,16 @@ export function createOutboxCommands({ redis, run }: RedisCalls<OutboxScript>, k
       return redis.zrange(keys.sale(sale).reservedAt, `(${after_ms}`, '+inf', 'BYSCORE', 'LIMIT', 0, limit);
     },
 
-    /** The reservations among `orderNos`, in their order; undefined for one that is gone. */
+    /** The reservations of `orderNos`, in the same order; undefined for one that does not exist. */
     async reservations(sale: SaleRef, orderNos: readonly string[]): Promise<(Reservation | undefined)[]> {
       const found = await redis.hmget(keys.sale(sale).reservations, ...orderNos);
       return found.map((text, i) => (text === null ? undefined : reservationOf(orderNos[i]!, text)));
     },
 
-    /** All reservations of the sale, in no order. Read in steps: one that comes or goes meanwhile may be in it or not. */
+    /**
+     * All reservations of the sale, unordered. HSCAN reads them in steps: one that is added or
+     * removed meanwhile may be missing or present.
+     */
     async allReservations(sale: SaleRef): Promise<Reservation[]> {
       const found = new Map<string, Reservation>();
       let cursor = '0';
@@ -95,7 +101,10 @@ export function createOutboxCommands({ redis, run }: RedisCalls<OutboxScript>, k
       return [...found.values()];
     },
 
-    /** The sales whose oldest reservation was admitted before `before_ms`, and when that was; the oldest first. */
+    /**
+     * The sales whose oldest reservation was admitted before `before_ms`, with that time; the
+     * oldest first.
+     */
     async outbox(shard: number, before_ms = Infinity, limit = -1): Promise<{ sale_id: number; oldest_ms: number }[]> {
       const below = before_ms === Infinity ? '+inf' : `(${before_ms}`;
       const flat = await redis.zrange(keys.outbox(shard), '-inf', below, 'BYSCORE', 'LIMIT', 0, limit, 'WITHSCORES');
@@ -109,12 +118,14 @@ export function createOutboxCommands({ redis, run }: RedisCalls<OutboxScript>, k
       return (await redis.zrange(keys.outbox(shard), `(${after_ms}`, '+inf', 'BYSCORE')).map(Number);
     },
 
-    /** Puts the shard's outbox right where it does not know since when the sale has a reservation. */
+    /**
+     * Sets the time of the sale's oldest reservation in the shard's outbox, if it is missing there.
+     */
     async noteOldest(sale: SaleRef): Promise<void> {
       await run('note_oldest', [keys.sale(sale).reservedAt, keys.outbox(sale.shard)], [sale.id]);
     },
 
-    /** Whether reservations are in order of time again; false where the lease is lost. */
+    /** Rebuilds the order of the reservations by time. Returns false if the lease is lost. */
     async indexReservations(sale: SaleRef, lease: string): Promise<boolean> {
       const names = keys.sale(sale);
       return (

@@ -7,8 +7,10 @@ import { WRITE_ORDERS, writeOrdersOptions, type WriteOrdersJob } from './order-j
 const ORDERS_MAX = 500;
 
 /**
- * Offers the jobs of a sale's reservations that have waited for longer than `waitedMs` to the queue again, under their own ids, and those of
- * reservations that were admitted in the future: Redis's clock was set back since. BullMQ leaves a job that is still there alone. The oldest are enough: whoever writes one order of a sale writes them all.
+ * Adds the jobs of a sale's reservations that have waited longer than `waitedMs` again, under the
+ * same ids. It does so too for reservations with a time in the future: Redis's clock was set back
+ * after them. BullMQ ignores a job that still exists. The oldest reservations are enough: a worker
+ * that writes one order of a sale writes all of them.
  *
  * @returns the ids of the jobs
  */

@@ -1,23 +1,26 @@
-/** A reservation: the only copy of an accepted order until the ledger has it. */
+/** A reservation is the only copy of an accepted order until the order is in the ledger. */
 export interface Reservation {
   readonly order_no: string;
   readonly user_id: string;
   readonly price_cents: number;
-  /** When it was admitted, milliseconds since the epoch by Redis's clock: the order's `created_at`. */
+  /**
+   * When it was admitted, in ms since the epoch by the clock of Redis. This is the order's
+   * `created_at`.
+   */
   readonly admitted_ms: number;
   readonly job_id: string;
-  /** The request that was admitted, for the logs. */
+  /** The id of the admitted request, for the logs. */
   readonly request_id: string;
-  /** Where that request is in its trace, if it is traced. */
+  /** The trace context of that request, if it is traced. */
   readonly traceparent?: string | undefined;
 }
 
-/** A reservation with the order number that its shopper's owner entry names, if any. */
+/** A reservation with the order number in its shopper's owner entry, if there is one. */
 export interface HeldReservation extends Reservation {
   readonly owner_order_no: string | undefined;
 }
 
-/** @param text what the hash of reservations has under `order_no` */
+/** @param text the value under `order_no` in the hash of reservations */
 export function reservationOf(order_no: string, text: string): Reservation {
   const [admitted_ms, price_cents, job_id, request, user_id] = text.split(' ') as [
     string,
@@ -33,7 +36,7 @@ export function reservationOf(order_no: string, text: string): Reservation {
 
 const HELD_RESERVATION = /^(\S+) ((?:\S+ ){4}\S+) (.+)$/;
 
-/** From `order_no reservation owner_order_no|-`. */
+/** Parses `order_no reservation owner_order_no|-`. */
 export function heldReservationOf(line: string): HeldReservation {
   const [, order_no, text, owner] = HELD_RESERVATION.exec(line)!;
   return { ...reservationOf(order_no!, text!), owner_order_no: owner === '-' ? undefined : owner };

@@ -1,7 +1,8 @@
--- Puts a process's totals of buys by outcome in the place of those that it told before, which are lower. For statistics only.
+-- Replaces the totals of buys by outcome that a process reported before. A total never goes down.
+-- For statistics only.
 --
 -- ARGV: field and total of each outcome
--- Out   1, or 0 where Redis does not keep the sale
+-- Out   1, or 0 if Redis does not keep the sale
 local outcomes_key, state_key = KEYS[1], KEYS[2]
 
 if redis.call('EXISTS', state_key) == 0 then return 0 end

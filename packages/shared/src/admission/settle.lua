@@ -1,11 +1,12 @@
--- Removes the reservations of orders that the ledger has, records their status for pollers and tells the waiting ones.
--- A recorded status of a higher version stays. It names the history of Redis that it was recorded in: in another one (a log that has lost its end,
--- a replica that was promoted) the order may have come to more than this Redis knows.
+-- Removes the reservations of orders that are in the ledger, records their status for pollers and
+-- notifies the order waiters. A recorded status with a higher version stays. A status names the
+-- history of Redis in which it was recorded: in another history (a log that lost its end, a
+-- promoted replica) the order may have changed without this Redis having the change.
 --
 -- life_ms  how long a status is kept
 -- The other KEYS: the status of each order
 -- The other ARGV: order number, version and status of each order
--- Out   1, or 0 where the lease is lost and nothing was changed
+-- Out   1, or 0 if the lease is lost and nothing was changed
 local lease_key, reservations_key, reserved_at_key, backlog_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local outbox_key = KEYS[5]
 local lease, life_ms, channel, sale = ARGV[1], ARGV[2], ARGV[3], ARGV[4]

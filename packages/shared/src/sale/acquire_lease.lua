@@ -1,12 +1,14 @@
--- Takes the lease of a sale if it is free, with the next fencing token. Safe to run twice: the holder's name is in
--- the lease, so the second run finds it taken by itself, and one that comes late takes nothing.
+-- Takes the lease of a sale if it is free, with the next fencing token. Safe to run twice: the
+-- lease contains the holder's name, so the second run finds its own lease. A late run takes
+-- nothing.
 --
--- holder         a name for this acquisition, never used before
+-- holder         a unique name of this acquisition
 -- life_ms        how long the lease is held unless it is renewed
 -- wait_ms        how long a wait is remembered
 -- fence_life_ms  how long the counter is kept
--- may_be_new     '1' if the sale may be one that Redis does not keep yet
--- Out   the fencing token | 0 where somebody else holds the lease | -1 too late | -2 where Redis does not keep the sale
+-- may_be_new     '1' if Redis may not have the sale yet
+-- Out   the fencing token | 0 if another process holds the lease | -1 if it is too late |
+--       -2 if Redis does not keep the sale
 local lease_key, fence_key, waiting_key, state_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local history, deadline_ms, holder, life_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local wait_ms, fence_life_ms, may_be_new = ARGV[5], ARGV[6], ARGV[7]
@@ -24,7 +26,7 @@ if held then
 end
 if may_be_new ~= '1' and redis.call('EXISTS', state_key) == 0 then return -2 end
 local token = redis.call('INCR', fence_key)
--- A lost counter is raised again at the next stamp, so it need not outlive a sale that is gone.
+-- The counter may expire after its sale is gone: the next stamp raises a lost counter again.
 redis.call('PEXPIRE', fence_key, fence_life_ms)
 redis.call('SET', lease_key, token .. ' ' .. holder, 'PX', life_ms)
 return token

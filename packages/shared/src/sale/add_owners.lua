@@ -1,7 +1,7 @@
--- Adds owners to the rebuild that is under way.
+-- Adds owners to the rebuild in progress.
 --
 -- The other ARGV: user and order number of each owner
--- Out   1, or 0 where the lease is lost and nothing was changed
+-- Out   1, or 0 if the lease is lost and nothing was changed
 local lease_key, building_key = KEYS[1], KEYS[2]
 local lease = ARGV[1]
 

@@ -18,14 +18,17 @@ const {
   summary: `Compares every sale that Redis keeps with the ledger, entry by entry.
 Exit code 1: a sale was not clean, or could not be audited.`,
   options: {
-    repair: flag('rebuild from the ledger what drifts'),
+    repair: flag('rebuild sales that drift from the ledger'),
     json: flag('the result as one JSON document'),
   },
 });
 
 const SUMS = ['units', 'available', 'owners', 'reservations', 'live_orders', 'sold', 'unapplied_returns'] as const;
 
-/** Audits every sale that Redis keeps, entry by entry, and prints a table. Exit code 1: a sale drifts, or could not be audited. */
+/**
+ * Audits every sale in Redis, entry by entry, and prints a table. Exit code 1: a sale drifts, or
+ * its audit failed.
+ */
 await startOrExit(async () => {
   const config = loadConfig(process.env);
   const redis = connectRedis(config, 'background');
@@ -50,7 +53,10 @@ await startOrExit(async () => {
   }
 });
 
-/** An audit, or none where the lease was held elsewhere; and whether it was mended. */
+/**
+ * An audit and whether the sale was repaired. The audit is missing if another process held the
+ * lease.
+ */
 type Result = Partial<Omit<Audit, 'verdict'>> & {
   readonly sale_id: number;
   readonly verdict: Audit['verdict'] | 'lease held elsewhere';
@@ -61,7 +67,7 @@ function report(results: readonly Result[], failures: number): string {
   const findings = results.flatMap(({ sale_id, verdict, repaired, findings: found = [] }) => [
     ...found.map((finding) => `sale ${sale_id}: ${finding}`),
     ...(repair && verdict === 'drift'
-      ? [`sale ${sale_id}: ${repaired ? 'repaired' : 'not repaired, its lease is held elsewhere'}`]
+      ? [`sale ${sale_id}: ${repaired ? 'repaired' : 'not repaired: another process holds its lease'}`]
       : []),
   ]);
   const rows = results.map((result) => [

@@ -18,10 +18,13 @@ export interface AuditDeps {
   readonly metrics?: LeaseMetrics;
 }
 
-/** The sums of one sale, and what does not add up. */
+/** The counts of one sale, and the differences that the audit found. */
 export interface Audit {
   readonly sale_id: number;
-  /** `skipped`: Redis does not have the sale under its present process; a rebuild comes first. `late`: all adds up, but an order waits for the ledger for too long. */
+  /**
+   * `skipped`: Redis has not loaded the sale in its present history; a rebuild must come first.
+   * `late`: all counts agree, but an order has waited too long for the ledger.
+   */
   readonly verdict: 'clean' | 'drift' | 'late' | 'skipped';
   readonly units: number;
   readonly available: number;
@@ -30,11 +33,11 @@ export interface Audit {
   readonly live_orders: number;
   readonly sold: number;
   readonly unapplied_returns: number;
-  /** One sentence each; empty where clean. */
+  /** One sentence per finding; empty if the sale is clean. */
   readonly findings: string[];
 }
 
-/** The facts of a sale that Redis sells by, as its state names them. */
+/** The facts of a sale that admission uses, by their names in the sale's state in Redis. */
 const FACTS = ['total', 'price_cents', 'start_ms', 'end_ms'] as const;
 type Facts = Readonly<Record<(typeof FACTS)[number], number>>;
 
@@ -54,12 +57,15 @@ interface LedgerCounts {
 }
 
 /**
- * Checks conservation of one sale under its lease: `available + owners = seckill_stock`, and owners are exactly the live orders, the
- * reservations that are not in the ledger, and the closed or failed orders with an unapplied return that they still name. Sums are compared first;
- * every entry is, where they differ or `thorough` is set. Shoppers buy on meanwhile: an admission adds an owner and a
- * reservation at once, so that it changes no difference that is looked at. The facts that Redis sells by must be those of the row, too. Reads Redis and MySQL by itself and shares no code with admission or the writer.
+ * Checks the conservation of one sale under its lease: `available + owners = seckill_stock`. The
+ * owners must be exactly the live orders, the reservations that are not in the ledger, and the
+ * closed or failed orders with an unapplied return whose owner entry still exists. The facts in
+ * Redis must equal those of the row. Counts are compared first. Entries are compared if counts
+ * differ or `thorough` is set. Shoppers can buy during the audit: an admission adds an owner and a
+ * reservation at once, so it changes none of the compared differences. The audit reads Redis and
+ * MySQL itself and shares no code with admission or the writer.
  *
- * @returns undefined where the lease is held elsewhere for longer than `wait_ms`
+ * @returns undefined if another process holds the lease for longer than `wait_ms`
  * @throws LeaseLost and the errors of the servers
  */
 export function auditSale(
@@ -97,7 +103,7 @@ export function auditSale(
   return withLoadedLease(deps, sale, options.wait_ms, audit);
 }
 
-/** The sums of Redis at one instant. */
+/** The counts in Redis at one instant. */
 async function countRedis({ redis, keys }: AuditDeps, sale: SaleRef): Promise<RedisCounts> {
   const { state, owners, reservations, reservedAt } = keys.sale(sale);
   const replies = await redis.multi().hget(state, 'available').hlen(owners).hlen(reservations).zcard(reservedAt).exec();
@@ -113,7 +119,7 @@ async function readFacts({ redis, keys }: AuditDeps, sale: SaleRef): Promise<Fac
   return Object.fromEntries(FACTS.map((name, i) => [name, Number(found[i])])) as Facts;
 }
 
-/** The sums of the ledger and the facts of the row, in one snapshot. */
+/** The counts in the ledger and the facts of the row, in one snapshot. */
 async function countLedger(db: Db, { id }: SaleRef): Promise<LedgerCounts & { readonly facts: Facts }> {
   const { rows } = await sql<
     Record<keyof LedgerCounts | 'price_cents', number | string> & { readonly start_time: Date; readonly end_time: Date }
@@ -140,8 +146,9 @@ async function countLedger(db: Db, { id }: SaleRef): Promise<LedgerCounts & { re
 }
 
 /**
- * Whether every entry has to be looked at. Sums may differ without a drift: a crash between COMMIT and settle leaves reservations that
- * the ledger has, and a failed order's return may name nobody.
+ * Whether every entry must be compared. Counts can differ without a drift: a crash between COMMIT
+ * and settle leaves reservations that are in the ledger, and the return of a failed order may have
+ * no owner entry.
  */
 function differ(redis: RedisCounts, ledger: LedgerCounts): boolean {
   return (
@@ -150,14 +157,17 @@ function differ(redis: RedisCounts, ledger: LedgerCounts): boolean {
   );
 }
 
-/** What was changed in SQL and not by a call, under the same version: Redis cannot know of it. Calls change facts under the lease. */
+/**
+ * Facts that differ under the same version: the row was changed by SQL and not by an API call, so
+ * Redis does not have the change. API calls change facts under the lease.
+ */
 function findingsOfFacts(redis: Facts, row: Facts): string[] {
   return FACTS.filter((name) => redis[name] !== row[name]).map(
-    (name) => `${name} is ${redis[name]} in Redis and ${row[name]} in the row: a repair takes that of the row`,
+    (name) => `${name} is ${redis[name]} in Redis and ${row[name]} in the row: a repair uses the value of the row`,
   );
 }
 
-/** Sums that have to agree whatever is under way. */
+/** Counts that must agree at any time. */
 function findingsOfCounts(redis: RedisCounts, ledger: LedgerCounts): string[] {
   const findings: string[] = [];
   if (redis.available + redis.owners !== ledger.seckill_stock) {
@@ -173,7 +183,7 @@ function findingsOfCounts(redis: RedisCounts, ledger: LedgerCounts): string[] {
   return findings;
 }
 
-/** Reservations that should have come to the ledger long ago. */
+/** Reservations that should be in the ledger by now. */
 async function findingsOfLate({ redis, keys }: AuditDeps, sale: SaleRef, now_ms: number): Promise<string[]> {
   const below = `(${now_ms - RESERVATION_LATE_MS}`;
   const { reservedAt } = keys.sale(sale);
@@ -182,16 +192,17 @@ async function findingsOfLate({ redis, keys }: AuditDeps, sale: SaleRef, now_ms:
   for (let i = 0; i < flat.length; i += 2) {
     const age_s = Math.round((now_ms - Number(flat[i + 1])) / 1_000);
     findings.push(
-      `reservation ${flat[i]} has waited ${age_s} s for the ledger: a repair hands its job to the workers again`,
+      `reservation ${flat[i]} has waited ${age_s} s for the ledger: a repair adds its job to the queue again`,
     );
   }
   return findings;
 }
 
-/** Every owner entry against the ledger and the reservations, and the other way round. */
+/** Compares every owner entry with the ledger and the reservations, and the reverse. */
 async function findingsOfEntries({ redis, keys, db }: AuditDeps, sale: SaleRef): Promise<string[]> {
   const { owners: ownersKey, reservations: reservationsKey } = keys.sale(sale);
-  // Reservations come and go with their owners: those seen before and after the owners were read frame what an owner may name.
+  // Reservations and their owners come and go. Read the reservations before and after the owners:
+  // an owner may name an order of either reading.
   const before = await readHash(redis, reservationsKey);
   const owners = await readHash(redis, ownersKey);
   const after = await readHash(redis, reservationsKey);
@@ -219,7 +230,10 @@ async function findingsOfEntries({ redis, keys, db }: AuditDeps, sale: SaleRef):
   return findings;
 }
 
-/** The live orders of the sale and those with an unapplied return or one of these numbers, in one snapshot. */
+/**
+ * The live orders of the sale, the orders with an unapplied return, and the orders with these
+ * numbers, in one snapshot.
+ */
 async function readEntries(db: Db, { id }: SaleRef, orderNos: readonly string[]) {
   return db
     .transaction()

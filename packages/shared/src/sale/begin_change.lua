@@ -1,7 +1,8 @@
--- Stops a sale while its facts are changed in the ledger, so that no reading of a ready sale finds old facts beside new ones.
+-- Stops a sale while its facts are changed in the ledger, so that nobody reads old facts in a ready
+-- sale after the change.
 --
--- Out   {name of this history of Redis, now in ms, product version that was on sale, or 0 where the sale was not ready},
---       or {''} where the lease is lost and nothing was changed
+-- Out   {name of this history of Redis, now in ms, product version that was on sale, or 0 if the
+--       sale was not ready}, or {''} if the lease is lost and nothing was changed
 local lease_key, state_key, stopped_key = KEYS[1], KEYS[2], KEYS[3]
 local lease, sale = ARGV[1], ARGV[2]
 

@@ -1,6 +1,6 @@
--- Stops the sale and drops what an earlier rebuild left behind.
+-- Stops the sale and deletes what an earlier rebuild left.
 --
--- Out   the name of this history of Redis, or '' where the lease is lost and nothing was changed
+-- Out   the name of this history of Redis, or '' if the lease is lost and nothing was changed
 local lease_key, state_key, building_key, stopped_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local lease, sale = ARGV[1], ARGV[2]
 

@@ -5,24 +5,29 @@ import { findSale, lockFacts, readStamp, updateFacts } from './products-table.ts
 import { LeaseLost, withStampedLease, type Lease } from './lease.ts';
 import { mayLoad, rebuildUnder, type RebuildDeps } from './rebuild.ts';
 
-/** What may change about a sale once it exists. */
+/** The facts of an existing sale that may change. */
 type Facts = Pick<Sale, 'stock' | 'seckill_stock' | 'end_ms'>;
 
-/** The facts that are to be changed at a time of Redis's clock, or undefined where the sale is as asked for already. Pure. */
+/**
+ * Returns the facts to change at a time by the clock of Redis, or undefined if there is nothing to
+ * change. Pure.
+ */
 type Decide = (sale: Sale, now_ms: number) => Partial<Facts> | undefined;
 
 export interface ChangeOptions {
-  /** How long somebody else may hold the sale's lease. */
+  /** How long to wait if another process holds the sale's lease. */
   readonly wait_ms: number;
-  /** Written in the transaction of the change, where there is one to make. */
+  /** Called in the transaction of the change, if there is a change. */
   readonly record?: (tx: Tx, before: Sale, after: Sale) => Promise<void>;
 }
 
 /**
- * Raises a sale to `seckill_stock` units in all, and its `stock` to what is given or at least that many. A repeat changes nothing.
+ * Raises a sale to a total of `seckill_stock` units. Its `stock` becomes the given value, or at
+ * least that many. A repeat changes nothing.
  *
- * @returns the sale as it is now, or undefined where its lease could not be had
- * @throws Refusal `ended`, or `invalid_request` where that would be fewer units than now or more than `stock`
+ * @returns the sale as it is now, or undefined if its lease was not free in time
+ * @throws Refusal `ended`, or `invalid_request` if that is fewer units than now or more than
+ * `stock`
  */
 export function topUpSale(
   deps: RebuildDeps,
@@ -43,19 +48,22 @@ export function topUpSale(
 }
 
 /**
- * Ends a sale now, by Redis's clock: what was admitted before stands, nothing is admitted after. A sale that is over stays as it is.
+ * Ends a sale now, by the clock of Redis: earlier admissions stay valid, and nothing is admitted
+ * after. An ended sale stays as it is.
  *
- * @returns the sale as it is now, or undefined where its lease could not be had
+ * @returns the sale as it is now, or undefined if its lease was not free in time
  */
 export function endSale(deps: RebuildDeps, ref: SaleRef, options: ChangeOptions): Promise<Sale | undefined> {
-  // The end is outside the sale, and the last buy may have been admitted in the very millisecond that stopped it.
+  // `end_ms` itself is after the end, and the last buy may have been admitted in the same ms in
+  // which the sale was stopped.
   return changeSale(deps, ref, options, (sale, now_ms) => (now_ms >= sale.end_ms ? undefined : { end_ms: now_ms + 1 }));
 }
 
 /**
- * Changes the facts of a sale in MySQL and in Redis, so that a ready sale has the same ones in both at every instant: the sale is stopped, the
- * ledger commits, and one script opens it again with the new facts, which costs buyers one commit of `not_ready`. Whatever dies on
- * the way leaves a stopped sale, which warm-up rebuilds from what the ledger then says.
+ * Changes the facts of a sale in MySQL and in Redis. A ready sale has the same facts in both at
+ * every instant: this stops the sale, commits in the ledger, and opens the sale again with the new
+ * facts in one script. Buyers get `not_ready` for the time of one commit. After a crash the sale
+ * stays stopped, and warm-up rebuilds it from the ledger.
  */
 async function changeSale(
   deps: RebuildDeps,
@@ -65,7 +73,7 @@ async function changeSale(
 ): Promise<Sale | undefined> {
   const known = await findSale(deps.db, ref.id);
   if (known?.cleaned === true) {
-    // Over for long, and nobody holds its lease any more. It stays as it is, or is refused.
+    // The sale ended long ago and has no lease any more. Return it unchanged, or throw the refusal.
     decide(known, known.end_ms);
     return known;
   }
@@ -97,7 +105,7 @@ async function commitChange(
     .execute(async (tx) => {
       const before = await lockFacts(tx, ref.id, fencing_token);
       if (before === undefined) throw new LeaseLost(ref);
-      // Asked before the sale is stopped: what changes nothing must not stop it.
+      // Check before the sale is stopped: a call that changes nothing must not stop it.
       if (decide(before, now_ms) === undefined) return { before, after: before, stopped: undefined };
       const stopped = await commands.beginChange(ref, lease.text);
       if (stopped === undefined) throw new LeaseLost(ref);

@@ -1,7 +1,7 @@
--- Deletes the keys of a sale that is over, unless an order of it still waits for the ledger.
+-- Deletes the keys of an ended sale, unless one of its orders still waits for the ledger.
 --
--- The other KEYS are deleted, too.
--- Out   1, or 0 where the lease is lost or a reservation is left, and nothing was changed
+-- The other KEYS are deleted too.
+-- Out   1, or 0 if the lease is lost or a reservation is left, and nothing was changed
 local lease_key, outbox_key, stopped_key, reserved_at_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local lease, sale = ARGV[1], ARGV[2]
 

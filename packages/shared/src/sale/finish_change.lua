@@ -1,8 +1,9 @@
--- Opens a sale that `begin_change` has stopped, with its changed facts, in one step. Nobody has moved a unit meanwhile: nothing is
--- admitted to a stopped sale, and nothing given back without the lease. Safe to run twice: the second run finds the sale open.
+-- Opens a sale that `begin_change` stopped, with its changed facts, in one step. The number of held
+-- units cannot have changed meanwhile: a stopped sale admits nothing, and giving back needs the
+-- lease. Safe to run twice: the second run finds the sale open.
 --
--- history  in which the sale was stopped
--- Out   1, or 0 where the sale has to be rebuilt instead, and nothing was changed
+-- history  the history in which the sale was stopped
+-- Out   1, or 0 if the sale must be rebuilt instead, and nothing was changed
 local lease_key, state_key, stopped_key = KEYS[1], KEYS[2], KEYS[3]
 local lease, history, version_before, version = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local units_more, end_ms, sale = ARGV[5], ARGV[6], ARGV[7]

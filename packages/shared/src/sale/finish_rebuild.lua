@@ -1,11 +1,11 @@
--- Puts rebuilt owners in place and opens the sale in this history of Redis, in one step. Safe to run twice: the second
--- run finds the sale open, and leaves alone what was sold since the first.
+-- Replaces the owners with the rebuilt ones and opens the sale in this history of Redis, in one
+-- step. Safe to run twice: the second run finds the sale open and does not change later buys.
 --
--- history      in which the rebuild was begun
--- owner_count  owners that were added to it
--- version      of the product
+-- history      the history in which the rebuild began
+-- owner_count  the number of owners that were added to it
+-- version      the version of the product
 -- paused       '1' or '0'
--- Out   1, or 0 where the lease is lost or another history has begun since, and nothing was changed
+-- Out   1, or 0 if the lease is lost or another history has begun, and nothing was changed
 local lease_key, state_key, owners_key, building_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local pause_key, reserved_at_key, outbox_key, stopped_key = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local lease, history, owner_count, total = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -13,14 +13,16 @@ local available, version, start_ms, end_ms = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local price_cents, pause_version, paused, sale = ARGV[9], ARGV[10], ARGV[11], ARGV[12]
 
 if not lease_is_mine(lease_key, lease) or history_id() ~= history then return 0 end
--- The holder of this lease has stopped the sale, and nobody else can have opened it.
+-- The holder of this lease stopped the sale. If it is ready, an earlier run of this script opened
+-- it.
 if redis.call('HGET', state_key, 'ready') == '1' then return 1 end
 if redis.call('HLEN', building_key) ~= tonumber(owner_count) then return 0 end
 
--- Any of the reservations that are left may be in the ledger, also those from before the clock was set back.
+-- Any of the remaining reservations may be in the ledger, also those from before the clock was set
+-- back.
 local newest = redis.call('ZRANGE', reserved_at_key, -1, -1, 'WITHSCORES')
 local taken_until_ms = math.max(now_us() / 1000, tonumber(newest[2]) or 0)
--- Unlinked first, since RENAME would free the old hash at once and block for as long as that takes.
+-- Unlink first: RENAME would free the old hash at once and block Redis for that time.
 redis.call('UNLINK', owners_key)
 if owner_count ~= '0' then redis.call('RENAME', building_key, owners_key) end
 redis.call('HSET', state_key,

@@ -7,22 +7,29 @@ import type { Commands } from '../commands.ts';
 import type { Metrics } from '../platform/telemetry/metrics.ts';
 
 export const LEASE_LIFE_MS = 3_000;
-/** How long services and operators' calls wait for a lease: longer than a holder keeps it once somebody waits. */
+/**
+ * How long services and operators' calls wait for a lease. This is longer than a holder keeps it
+ * after another process begins to wait.
+ */
 export const LEASE_WAIT_MS = 2_000;
-/** How long a try is remembered, so that the holder knows that somebody waits. Longer than the pause between two tries. */
+/**
+ * How long an attempt is remembered, so that the holder sees that another process waits. Longer
+ * than the pause between two attempts.
+ */
 const WAIT_REMEMBERED_MS = 300;
 const RETRY_MS_MIN = 5;
 const RETRY_MS_SPREAD = 20;
 
 /**
- * What a lease is taken for. `loaded`: work on what Redis keeps of a sale, where the ledger says that it was loaded last in this history. `any`: the
- * sale may be one that Redis does not keep yet, or that another history has, as before it is loaded.
+ * The purpose of a lease. `loaded`: work on a sale in Redis that, by the ledger, was last loaded in
+ * this history. `any`: the sale may be new to Redis, or another history may have it, as before it
+ * is loaded.
  */
 export type LeaseOf = 'loaded' | 'any';
 
 export type LeaseMetrics = Pick<Metrics, 'lease_wait_seconds' | 'leases_lost' | 'fencing_refusals'>;
 
-/** The lease is somebody else's, or nobody's: whatever it guards must not be touched. */
+/** The lease belongs to another process or to none: do not touch what it protects. */
 export class LeaseLost extends Error {
   constructor(sale: SaleRef) {
     super(`The lease of sale ${sale.id} is lost`);
@@ -31,23 +38,25 @@ export class LeaseLost extends Error {
 }
 
 /**
- * The sale was loaded last in another history of Redis: this one is its past (a master beside which another server was promoted), or will have it
- * once it is loaded here.
+ * The sale was last loaded in another history of Redis. This history is either older (another
+ * server was promoted beside this master), or it gets the sale when it is loaded here.
  */
 export class LoadedElsewhere extends LeaseLost {}
 
 /**
- * The right to move orders of one sale into the ledger, or to rebuild it. Redis grants it for `LEASE_LIFE_MS`; it is renewed at a
- * third of that until it is released or lost. What it guards is safe even where a holder does not notice the loss: every script
- * compares `text`, and every transaction the fencing token (M. Kleppmann, "How to do distributed locking", 2016).
+ * The right to move orders of one sale into the ledger, or to rebuild the sale. Redis grants it for
+ * `LEASE_LIFE_MS`; it is renewed after each third of that time until it is released or lost. The
+ * data stays safe even if a holder does not notice the loss: every script compares `text`, and
+ * every transaction compares the fencing token (M. Kleppmann, "How to do distributed locking",
+ * 2016).
  */
 export class Lease {
   readonly sale: SaleRef;
-  /** Goes up with every acquisition. */
+  /** Higher with each acquisition. */
   readonly fencing_token: number;
-  /** The history of Redis that granted it. */
+  /** The history of Redis that granted the lease. */
   readonly history_id: string;
-  /** What scripts compare: the fencing token and a name that was never used before. */
+  /** Compared by the scripts: the fencing token and a unique name of this acquisition. */
   readonly text: string;
   readonly #commands: Commands;
   readonly #lost = new AbortController();
@@ -75,13 +84,15 @@ export class Lease {
     return this.#lost.signal;
   }
 
-  /** @throws LeaseLost where the lease is lost or its life has passed unrenewed */
+  /** @throws LeaseLost if the lease is lost, or was not renewed within its life */
   check(): void {
     if (performance.now() - this.#renewed_ms > LEASE_LIFE_MS) this.#lost.abort();
     if (this.#lost.signal.aborted) throw new LeaseLost(this.sale);
   }
 
-  /** Ends the lease. `ledger_fence` is the ledger's fencing token where that turned out to be ahead of ours. */
+  /**
+   * Ends the lease. Pass the ledger's fencing token as `ledger_fence` if it is higher than ours.
+   */
   async release(ledger_fence = 0): Promise<void> {
     clearInterval(this.#timer);
     this.#lost.abort();
@@ -98,16 +109,16 @@ export class Lease {
         this.#lost.abort();
       }
     } catch {
-      // Redis is away: the life that is left decides, in check().
+      // Redis does not answer: check() decides by the remaining life.
     }
   }
 }
 
 /**
- * Takes the lease of a sale, trying again for `wait_ms` where somebody else holds it. Not held in the ledger before it is
- * stamped there.
+ * Takes the lease of a sale. Tries again for `wait_ms` if another process holds it. The ledger does
+ * not know the lease before it is stamped there.
  *
- * @returns undefined where it could not be had in time
+ * @returns undefined if the lease was not free in time
  */
 export async function acquireLease(
   commands: Commands,
@@ -139,11 +150,13 @@ export async function acquireLease(
 }
 
 /**
- * Runs `work` under a lease that is stamped in the ledger: no transaction of an earlier holder can commit any more. Where the ledger's
- * fencing token is not below ours (Redis has lost its counter), the counter is raised and the lease taken anew.
+ * Runs `work` under a lease that is stamped in the ledger: no transaction of an earlier holder can
+ * commit any more. If the ledger's fencing token is not lower than ours (Redis has lost its
+ * counter), this raises the counter and takes the lease again.
  *
- * @returns what `work` returned, or undefined where the lease could not be had in time, the sale was cleaned up, or it is loaded elsewhere
- * @throws LeaseLost where the lease was lost under way, and what `work` throws
+ * @returns the result of `work`, or undefined if the lease was not free in time, the sale was
+ * cleaned up, or it is loaded elsewhere
+ * @throws LeaseLost if the lease was lost meanwhile, and the errors of `work`
  */
 export async function withStampedLease<Result>(
   deps: { readonly commands: Commands; readonly db: Db; readonly metrics?: LeaseMetrics },
@@ -166,7 +179,8 @@ export async function withStampedLease<Result>(
         return undefined;
       }
       ledger_fence = stamp?.fence ?? 0;
-      // Whoever still had the sale in a list: what taking the lease has made must not stay.
+      // The sale is cleaned up, but a list still had it. Delete what acquiring the lease has
+      // created.
       if (ledger_fence === 0) await deps.commands.cleanUp(sale, lease.text);
     } catch (error) {
       if (error instanceof LeaseLost) deps.metrics?.leases_lost.inc();
@@ -180,7 +194,7 @@ export async function withStampedLease<Result>(
   }
 }
 
-/** @see withStampedLease, of a sale that Redis keeps */
+/** Like `withStampedLease`, for a sale that Redis keeps. */
 export function withLoadedLease<Result>(
   deps: Parameters<typeof withStampedLease>[0],
   sale: SaleRef,
@@ -190,7 +204,7 @@ export function withLoadedLease<Result>(
   return withStampedLease(deps, sale, wait_ms, work, 'loaded');
 }
 
-/** Stops a sale that is loaded elsewhere: what is sold here would never be written. */
+/** Stops a sale that is loaded elsewhere: orders accepted here would never be written. */
 export async function stopSale(commands: Commands, { sale, text }: Lease): Promise<void> {
   await commands.beginRebuild(sale, text);
 }

@@ -4,7 +4,7 @@ import type { Db, Tx } from '../platform/mysql/client.ts';
 import { LEDGER_NOW, LOCKED_AT } from '../platform/mysql/clock.ts';
 import type { ProductsTable } from '../platform/mysql/schema.ts';
 
-/** What an operator gives to open a sale. */
+/** What an operator sends to create a sale. */
 export type NewSale = Pick<Sale, 'shard' | 'name' | 'price_cents' | 'stock' | 'seckill_stock' | 'start_ms' | 'end_ms'>;
 
 const COLUMNS = [
@@ -47,7 +47,7 @@ export async function insertSale(db: Db, sale: NewSale): Promise<Sale> {
   return { ...sale, id: Number(insertId), version: 1, paused: false, pause_version: 0, cleaned: false };
 }
 
-/** The sale, unless it is gone: being archived counts as that. */
+/** The sale, or undefined if it does not exist or is being archived. */
 export async function findSale(db: Db, id: number): Promise<Sale | undefined> {
   const row = await db
     .selectFrom('products')
@@ -58,7 +58,7 @@ export async function findSale(db: Db, id: number): Promise<Sale | undefined> {
   return row && saleOf(row);
 }
 
-/** Sales with an id below `before_id` where given, newest first. */
+/** Sales with an id below `before_id`, if it is given; newest first. */
 export async function listSales(db: Db, limit: number, before_id?: number): Promise<Sale[]> {
   const rows = await db
     .selectFrom('products')
@@ -82,7 +82,7 @@ export async function salesToKeep(db: Db): Promise<Sale[]> {
   return rows.map(saleOf);
 }
 
-/** Another one whenever a sale that Redis keeps has come, gone or changed. Answered from one index. */
+/** Changes whenever a sale that Redis keeps is added, removed or changed. Read from one index. */
 export async function keptSalesVersion(db: Db): Promise<string> {
   const { sales, newest, versions, pauses } = await db
     .selectFrom('products')
@@ -97,7 +97,10 @@ export async function keptSalesVersion(db: Db): Promise<string> {
   return [sales, newest, versions, pauses].join();
 }
 
-/** Sales that ended before `before_ms`, are still kept in Redis, and have neither an unpaid order nor a unit to give back. */
+/**
+ * Sales that ended before `before_ms`, are still kept in Redis, and have neither an unpaid order
+ * nor a unit to give back.
+ */
 function toCleanUp(db: Db, before_ms: number) {
   return db
     .selectFrom('products')
@@ -128,17 +131,17 @@ function toCleanUp(db: Db, before_ms: number) {
     );
 }
 
-/** Those of a shard. */
+/** The sales of one shard that must be cleaned up. */
 export function salesToCleanUp(db: Db, shard: number, before_ms: number): Promise<SaleRef[]> {
   return toCleanUp(db, before_ms).where('shard', '=', shard).execute();
 }
 
-/** Whether one is still to be cleaned up. */
+/** Whether the sale must still be cleaned up. */
 export async function isToCleanUp(db: Db, id: number, before_ms: number): Promise<boolean> {
   return (await toCleanUp(db, before_ms).where('id', '=', id).executeTakeFirst()) !== undefined;
 }
 
-/** Marks a sale whose keys are deleted, unless somebody else holds it by now. */
+/** Marks a sale whose keys are deleted, unless a newer lease was stamped. */
 export async function markCleaned(db: Db, id: number, fence: number): Promise<void> {
   await db
     .updateTable('products')
@@ -155,13 +158,16 @@ export async function readSold(db: Db, ids: readonly number[]): Promise<Map<numb
   return new Map(rows.map(({ id, sold }) => [id, sold]));
 }
 
-/** The shards that have sales: workers serve each of them, whatever new sales are spread over. */
+/** The shards that have sales. Workers serve all of them, whatever shards new sales use. */
 export async function listShards(db: Db): Promise<number[]> {
   const rows = await db.selectFrom('products').select('shard').distinct().execute();
   return rows.map(({ shard }) => shard);
 }
 
-/** Pauses or resumes; the sale with its new `pause_version`, or undefined where there is no such sale. */
+/**
+ * Pauses or resumes a sale. Returns it with its new `pause_version`, or undefined if it does not
+ * exist.
+ */
 export async function updatePaused(db: Db, id: number, paused: boolean): Promise<Sale | undefined> {
   await db
     .updateTable('products')
@@ -173,8 +179,9 @@ export async function updatePaused(db: Db, id: number, paused: boolean): Promise
 }
 
 /**
- * Whether the fencing token is now the sale's highest; false where one at least as high was stamped before, the sale was cleaned up, or it was
- * loaded last in another history of Redis than `history_id`, where that is given.
+ * Stamps the fencing token if it is the sale's highest. Returns false if a token at least as high
+ * was stamped before, the sale was cleaned up, or `history_id` is given and the sale was last
+ * loaded in another history of Redis.
  */
 export async function stampFence(db: Db | Tx, id: number, fence: number, history_id?: string): Promise<boolean> {
   const { numUpdatedRows } = await db
@@ -188,7 +195,7 @@ export async function stampFence(db: Db | Tx, id: number, fence: number, history
   return numUpdatedRows === 1n;
 }
 
-/** What the ledger knows of a sale's holders. */
+/** The highest stamp of a sale and its history. */
 export interface Stamp {
   /** The highest fencing token that was stamped. */
   readonly fence: number;
@@ -196,7 +203,7 @@ export interface Stamp {
   readonly history_id: string | null;
 }
 
-/** Undefined where there is no such sale or it was cleaned up. */
+/** Undefined if the sale does not exist or was cleaned up. */
 export function readStamp(db: Db | Tx, id: number): Promise<Stamp | undefined> {
   return db
     .selectFrom('products')
@@ -206,7 +213,10 @@ export function readStamp(db: Db | Tx, id: number): Promise<Stamp | undefined> {
     .executeTakeFirst();
 }
 
-/** From now on only this history of Redis has the sale; whether that was written, which it is not where the fence is another's. */
+/**
+ * Records that only this history of Redis has the sale from now on. Returns false if another
+ * fencing token is stamped.
+ */
 export async function setHistory(db: Db, id: number, fence: number, history_id: string): Promise<boolean> {
   const { numUpdatedRows } = await db
     .updateTable('products')
@@ -217,7 +227,10 @@ export async function setHistory(db: Db, id: number, fence: number, history_id: 
   return numUpdatedRows === 1n;
 }
 
-/** Units and live orders of a sale whose row this transaction now holds, and since when by the ledger's clock; undefined where the fence is another's. */
+/**
+ * Locks the sale's row in this transaction. Returns its units, its live orders and the time by the
+ * ledger's clock; undefined if another fencing token is stamped.
+ */
 export async function lockSale(
   tx: Tx,
   id: number,
@@ -232,7 +245,10 @@ export async function lockSale(
     .executeTakeFirst();
 }
 
-/** The sale whose row this transaction now holds, or undefined where the fence is another's. */
+/**
+ * Locks the sale's row in this transaction and returns the sale; undefined if another fencing token
+ * is stamped.
+ */
 export async function lockFacts(tx: Tx, id: number, fence: number): Promise<Sale | undefined> {
   const row = await tx
     .selectFrom('products')
@@ -244,7 +260,7 @@ export async function lockFacts(tx: Tx, id: number, fence: number): Promise<Sale
   return row && saleOf(row);
 }
 
-/** Writes what may change about a sale, in a transaction that holds its row. */
+/** Writes the facts of a sale that may change, in a transaction that has locked its row. */
 export async function updateFacts(tx: Tx, sale: Sale): Promise<void> {
   const { id, stock, seckill_stock, end_ms, version } = sale;
   await tx
@@ -254,7 +270,7 @@ export async function updateFacts(tx: Tx, sale: Sale): Promise<void> {
     .execute();
 }
 
-/** Live orders of each of these sales. */
+/** The number of live orders of each of these sales. */
 export async function soldOf(db: Db, ids: readonly number[]): Promise<Map<number, number>> {
   if (ids.length === 0) return new Map();
   const rows = await db.selectFrom('products').select(['id', 'sold']).where('id', 'in', ids).execute();

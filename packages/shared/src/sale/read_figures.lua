@@ -1,7 +1,7 @@
--- The figures of one sale for the metrics, at one instant.
+-- The counts of one sale for the metrics, at one instant.
 --
--- Out   {1 if ready in this history of Redis, else 0; available; how many owners; how many reservations;
---       when the oldest was admitted, ms, or 0 where there is none; now in ms}
+-- Out   {1 if ready in this history of Redis, else 0; available; number of owners; number of
+--       reservations; when the oldest was admitted, ms, or 0 if there is none; now in ms}
 local state_key, owners_key, reserved_at_key = KEYS[1], KEYS[2], KEYS[3]
 
 local state = redis.call('HMGET', state_key, 'ready', 'history_id', 'available')

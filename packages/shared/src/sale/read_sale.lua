@@ -1,7 +1,8 @@
--- What Redis knows of one sale, at one instant.
+-- What Redis has of one sale, at one instant.
 --
--- Out   {1 if ready in this history of Redis, else 0; version; available; pause_version; 1 if paused, else 0; now in ms;
---       owners; reservations}
+-- Out   {1 if ready in this history of Redis, else 0; version; available; pause_version; 1 if
+--       paused,
+--       else 0; now in ms; owners; reservations}
 local state_key, pause_key, owners_key, reserved_at_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 
 local state = redis.call('HMGET', state_key, 'ready', 'history_id', 'version', 'available')

@@ -16,23 +16,27 @@ export interface RebuildDeps {
   readonly metrics?: LeaseMetrics;
 }
 
-/** What a rebuild found and made. */
+/** The result of a rebuild. */
 export interface Rebuilt {
   readonly sale: Sale;
   readonly owners: number;
   readonly available: number;
 }
 
-/** Whether Redis does not have the sale as the ledger has it, so that nothing of it can be sold. */
+/**
+ * Whether the sale in Redis differs from the ledger's version, so that nothing of it can be sold.
+ */
 export function needsLoading(live: LiveSale, sale: Sale): boolean {
   return !live.ready || live.version !== sale.version;
 }
 
 /**
- * Rebuilds a sale that needs loading. Redis and the ledger are both asked under the lease: whoever held it may have loaded the sale, or changed it,
- * and a second rebuild would stop one that is selling.
+ * Rebuilds a sale that needs loading. It asks Redis and the ledger again under the lease: an
+ * earlier holder may have loaded or changed the sale, and a second rebuild would stop a sale that
+ * is selling.
  *
- * @returns undefined where somebody else holds the lease for longer than `wait_ms`, or has loaded the sale
+ * @returns undefined if another process holds the lease for longer than `wait_ms`, or has loaded
+ * the sale
  */
 export function loadSale(deps: RebuildDeps, ref: SaleRef, wait_ms: number): Promise<Rebuilt | undefined> {
   return withStampedLease(deps, ref, wait_ms, async (lease) => {
@@ -45,20 +49,24 @@ export function loadSale(deps: RebuildDeps, ref: SaleRef, wait_ms: number): Prom
 }
 
 /**
- * Loads a sale into Redis: the one way it gets there, when it is created, after a restart of Redis, and after a change of
- * the product. The sale is stopped, its owners are worked out from the ledger and the surviving reservations, and one script puts
- * them in place. A rebuild that dies on the way leaves a stopped sale, and the next one starts over.
+ * Loads a sale into Redis. This is the only way to load it: at its creation, after a restart of
+ * Redis, and after a change of the product. It stops the sale, computes the owners from the ledger
+ * and the remaining reservations, and replaces them in one script. A rebuild that crashes leaves a
+ * stopped sale, and the next one starts from the beginning.
  *
- * @returns undefined where somebody else holds the lease for longer than `wait_ms`, the sale was cleaned up, or another history of Redis has it
- * @throws LeaseLost where the lease was lost or Redis restarted under way; the next try starts over
+ * @returns undefined if another process holds the lease for longer than `wait_ms`, the sale was
+ * cleaned up, or another history of Redis has it
+ * @throws LeaseLost if the lease was lost or Redis restarted meanwhile; the next attempt starts
+ * from the beginning
  */
 export function rebuildSale(deps: RebuildDeps, ref: SaleRef, wait_ms: number): Promise<Rebuilt | undefined> {
   return withStampedLease(deps, ref, wait_ms, (lease) => rebuildUnder(deps, ref, lease));
 }
 
 /**
- * Whether the sale may be loaded in the history that granted the lease. Of two masters the one whose history began later has it: the first time it
- * loads the sale, it takes it over. The other one stays stopped for as long as workers serve the later one, since it has only been left behind.
+ * Whether the sale may be loaded in the history that granted the lease. If there are two masters,
+ * the one whose history began later gets the sale when it loads it for the first time. In the other
+ * one the sale stays stopped while workers serve the later history.
  */
 export async function mayLoad({ db, commands }: RebuildDeps, lease: Lease): Promise<boolean> {
   const elsewhere = (await readStamp(db, lease.sale.id))?.history_id ?? lease.history_id;
@@ -73,22 +81,26 @@ export async function rebuildUnder(deps: RebuildDeps, ref: SaleRef, lease: Lease
   const history_id = await deps.commands.beginRebuild(ref, lease.text);
   if (history_id === undefined) throw new LeaseLost(ref);
   if (!isAllowed) return undefined;
-  // From now on no lease of another history is stamped.
+  // From here on, no lease of another history can be stamped.
   await noteHistory(deps.db, history_id);
   if (!(await setHistory(deps.db, ref.id, lease.fencing_token, history_id))) throw new LeaseLost(ref);
-  // Nothing is admitted now and nobody else may settle, so the reservations stand still.
+  // Nothing is admitted now and no other process may settle, so the reservations do not change.
   const reservations = await deps.commands.allReservations(ref);
   const { sale, live, written } = await readLedger(deps.db, ref, reservations);
   const owners = ownersOf(sale, live, reservations, written);
   await addOwners(deps.commands, lease, owners);
-  // Never negative: where the ledger holds more live orders than units, which only an outside hand can cause, nothing is for sale.
+  // Never negative. If the ledger holds more live orders than units, which only a change by hand
+  // can cause, nothing is for sale.
   const available = Math.max(0, sale.seckill_stock - owners.length);
   if (!(await deps.commands.finishRebuild(sale, lease.text, { history_id, owners: owners.length, available })))
     throw new LeaseLost(ref);
   return { sale, owners: owners.length, available };
 }
 
-/** One snapshot of what the ledger says of a sale, and of which reservations it has a row for. */
+/**
+ * Reads from one snapshot of the ledger: the sale, its live orders, and which reservations have a
+ * row.
+ */
 async function readLedger(
   db: Db,
   ref: SaleRef,
@@ -111,8 +123,9 @@ async function readLedger(
 }
 
 /**
- * Who owns a unit: the live orders, then the reservations that the ledger has no row for, oldest first, one per shopper, while units
- * last. A reservation that is left out stays; the writer fails it, since no owner entry names it.
+ * The owners of the units: first the live orders, then the reservations without a row in the
+ * ledger, oldest first, one per shopper, while there are units. The other reservations stay; the
+ * writer fails them, since no owner entry names them.
  */
 export function ownersOf(
   sale: Pick<Sale, 'seckill_stock'>,

@@ -1,17 +1,20 @@
 import { sql } from 'kysely';
 import type { Db } from '../platform/mysql/client.ts';
 
-/** How long after its last sign of life a history still counts as one that workers serve. */
+/** How long a history counts as served after its last sign of life. */
 const ALIVE_SECONDS = 10;
-/** How long a history that nobody serves any more is kept, for those who look into what happened. */
+/** How long a history is kept after its last sign of life, for the analysis of incidents. */
 const KEPT_DAYS = 1;
 
-/** A worker serves this history of Redis now. By MySQL's clock, which judges it as well. A new history takes the place of old ones. */
+/**
+ * Records that a worker serves this history of Redis now. The time is by MySQL's clock, which is
+ * also used to judge it. A new history deletes old ones.
+ */
 export async function noteHistory(db: Db, history_id: string): Promise<void> {
   const { numAffectedRows } = await sql`
     INSERT INTO redis_histories (history_id, seen_at) VALUES (${history_id}, UTC_TIMESTAMP(3))
     ON DUPLICATE KEY UPDATE seen_at = UTC_TIMESTAMP(3)`.execute(db);
-  // One row for a new history, two for an update.
+  // MySQL reports one row for an insert and two for an update.
   if (numAffectedRows !== 1n) return;
   await sql`
     DELETE FROM redis_histories WHERE seen_at < UTC_TIMESTAMP(3) - INTERVAL ${sql.lit(KEPT_DAYS)} DAY`.execute(db);

@@ -1,8 +1,8 @@
 -- Ends the lease, if it is still the caller's.
 --
--- ledger_fence   the ledger's fencing token if it is known to be ahead, else '0': the counter is raised to it
+-- ledger_fence   the ledger's fencing token if it is higher, else '0': raises the counter to it
 -- fence_life_ms  how long the counter is kept
--- Out   1 if released, 0 if it was lost before
+-- Out   1 if released, 0 if it was already lost
 local lease_key, fence_key = KEYS[1], KEYS[2]
 local lease, ledger_fence, fence_life_ms = ARGV[1], ARGV[2], ARGV[3]
 

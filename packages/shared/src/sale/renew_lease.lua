@@ -1,6 +1,6 @@
 -- Gives the lease its full life again.
 --
--- Out   1 renewed | 0 lost
+-- Out   1 if renewed | 0 if lost
 local lease_key = KEYS[1]
 local lease, life_ms = ARGV[1], ARGV[2]
 

@@ -9,10 +9,12 @@ import type { Audit, AuditDeps } from './audit.ts';
 const FINDINGS_LENGTH_MAX = 10_000;
 
 /**
- * Mends a sale that an audit found to drift, and records what was found. In the ledger the orders are right: `sold` is counted again, and the
- * return of a live order is void. Then Redis is rebuilt from it.
+ * Repairs a sale that an audit found to drift, and records the findings. The ledger's orders are
+ * right: this counts `sold` again and cancels the return of a live order. Then it rebuilds Redis
+ * from the ledger.
  *
- * @returns whether it was mended; false where the lease is held elsewhere for longer than `wait_ms`
+ * @returns whether the sale was repaired; false if another process holds the lease for longer than
+ * `wait_ms`
  */
 export async function repairSale(deps: AuditDeps, shard: number, audit: Audit, wait_ms: number): Promise<boolean> {
   const sale = { id: audit.sale_id, shard };
@@ -26,7 +28,8 @@ export async function repairSale(deps: AuditDeps, shard: number, audit: Audit, w
     .execute();
   const mended = await withLoadedLease(deps, sale, wait_ms, async (lease) => {
     await mendLedger(deps.db, lease);
-    // It blocks Redis for as long as there are reservations to index, so only if the index was found to be wrong.
+    // Only if the audit found the index to be wrong: it blocks Redis for a time that grows with the
+    // reservations.
     const isIndexWrong = audit.findings.some((finding) => finding.includes('reserved_at'));
     return isIndexWrong ? deps.commands.indexReservations(sale, lease.text) : true;
   });

@@ -20,16 +20,16 @@ export const SALE_SCRIPTS = readScripts(import.meta.url, {
 });
 export type SaleScript = (typeof SALE_SCRIPTS)[number]['name'];
 
-/** How long the counter of fencing tokens is kept after it was raised last. */
+/** How long the counter of fencing tokens is kept after the last increment. */
 const FENCE_LIFE_MS = 86_400_000;
 
-/** A sale in numbers, at one instant. `available` and `owners` mean nothing where it is not ready. */
+/** The counts of a sale at one instant. `available` and `owners` are only valid if `ready`. */
 export interface SaleFigures {
   readonly ready: boolean;
   readonly available: number;
   readonly owners: number;
   readonly reservations: number;
-  /** Age of the oldest reservation; 0 where there is none. */
+  /** Age of the oldest reservation; 0 if there is none. */
   readonly oldest_reservation_ms: number;
   readonly now_ms: number;
 }
@@ -76,20 +76,20 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
       };
     },
 
-    /** The history in which what Redis has of the sale was loaded. */
+    /** The history in which the sale in Redis was loaded. */
     async historyOf(sale: SaleRef): Promise<string | undefined> {
       return (await redis.hget(keys.sale(sale).state, 'history_id')) ?? undefined;
     },
 
-    /** Whether the pause was set; false where a newer one stands, or Redis does not keep the sale. */
+    /** Sets the pause. Returns false if Redis has a newer one or does not keep the sale. */
     async setPause(sale: SaleRef, pause_version: number, paused: boolean): Promise<boolean> {
       const { pause, state } = keys.sale(sale);
       return (await run('set_pause', [pause, state], [pause_version, paused ? '1' : '0'])) === 1;
     },
 
     /**
-     * The lease with its fencing token, or undefined where somebody else holds it, or Redis does not keep the sale and it is not asked for to
-     * load it (`may_be_new`).
+     * The lease with its fencing token; undefined if another process holds it, or if Redis does not
+     * keep the sale and `may_be_new` is not set.
      */
     async acquireLease(
       sale: SaleRef,
@@ -108,18 +108,18 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
       return fencing_token <= 0 ? undefined : { fencing_token, history_id };
     },
 
-    /** Whether the lease has its full life again; false where it is lost. */
+    /** Gives the lease its full life again. Returns false if it is lost. */
     async renewLease(sale: SaleRef, lease: string, life_ms: number): Promise<boolean> {
       return (await run('renew_lease', [keys.sale(sale).lease], [lease, life_ms])) === 1;
     },
 
-    /** Ends a lease; `ledger_fence` raises the counter where the ledger's fencing token is known to be ahead. */
+    /** Ends a lease. `ledger_fence` raises the counter if the ledger's fencing token is higher. */
     async releaseLease(sale: SaleRef, lease: string, ledger_fence = 0): Promise<void> {
       const names = keys.sale(sale);
       await run('release_lease', [names.lease, names.fence], [lease, ledger_fence, FENCE_LIFE_MS]);
     },
 
-    /** The history of Redis in which the sale is now stopped, or undefined where the lease is lost. */
+    /** Stops the sale. Returns the history of Redis, or undefined if the lease is lost. */
     async beginRebuild(sale: SaleRef, lease: string): Promise<string | undefined> {
       const names = keys.sale(sale);
       const reply = await run<string>(
@@ -130,14 +130,17 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
       return reply === '' ? undefined : reply;
     },
 
-    /** Whether the owners were added; false where the lease is lost. At most a few thousand at once. */
+    /** Adds at most a few thousand owners. Returns false if the lease is lost. */
     async addOwners(sale: SaleRef, lease: string, owners: readonly Owner[]): Promise<boolean> {
       const names = keys.sale(sale);
       const flat = owners.flatMap(({ user_id, order_no }) => [user_id, order_no]);
       return (await run('add_owners', [names.lease, names.building], [lease, ...flat])) === 1;
     },
 
-    /** Whether the sale is open again; false where the lease is lost or another history has begun since `history_id`. */
+    /**
+     * Opens the sale. Returns false if the lease is lost or another history has begun since
+     * `history_id`.
+     */
     async finishRebuild(
       sale: Sale,
       lease: string,
@@ -175,8 +178,8 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
     },
 
     /**
-     * Stops a sale for a change of its facts. `version` is the one that was on sale until now, or 0 where the sale was not ready; undefined
-     * where the lease is lost.
+     * Stops a sale for a change of its facts. `version` is the one that was on sale until now, or 0
+     * if the sale was not ready. Returns undefined if the lease is lost.
      */
     async beginChange(
       sale: SaleRef,
@@ -192,7 +195,7 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
       return history_id === '' ? undefined : { history_id, now_ms, version };
     },
 
-    /** Whether the sale is open with the facts of `after`; false where it has to be rebuilt. */
+    /** Opens the sale with the facts of `after`. Returns false if it must be rebuilt. */
     async finishChange(before: Sale, after: Sale, lease: string, history_id: string): Promise<boolean> {
       const names = keys.sale(before);
       const units = after.seckill_stock - before.seckill_stock;
@@ -200,7 +203,10 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
       return (await run('finish_change', [names.lease, names.state, keys.stopped(after.shard)], args)) === 1;
     },
 
-    /** Whether the sale's keys, but for the lease itself, are deleted; false where the lease is lost or a reservation is left. */
+    /**
+     * Deletes the sale's keys except the lease. Returns false if the lease is lost or a reservation
+     * is left.
+     */
     async cleanUp(sale: SaleRef, lease: string): Promise<boolean> {
       const { lease: leaseKey, reservedAt, ...others } = keys.sale(sale);
       const { state, pause, owners, reservations, building, outcomes, fence } = others;
@@ -220,7 +226,10 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
       return (await run('clean_up', names, [lease, sale.id])) === 1;
     },
 
-    /** Whether this Redis is another one or was emptied (`history` is then another), and the sales that are stopped. */
+    /**
+     * `history` changes if this Redis is another server or was emptied. `stopped` are the sales
+     * that are stopped.
+     */
     async lookAtShard(shard: number): Promise<{ history: string; stopped: number[] }> {
       const names = [keys.mark(shard), keys.stopped(shard)];
       const [history, mark, ...stopped] = await run<[string, string, ...string[]]>('look_at_shard', names, [

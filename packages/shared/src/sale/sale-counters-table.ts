@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { Db, Tx } from '../platform/mysql/client.ts';
 
-/** Counters without buckets; the statuses count orders that came to them. */
+/** Counters without buckets. A status counts the orders that reached it. */
 export type SaleTotal =
   | 'pending_payment'
   | 'failed'
@@ -12,10 +12,13 @@ export type SaleTotal =
   | 'revenue_cents'
   | 'refunded_cents';
 
-/** Buys by outcome, once Redis does not keep the sale any more. */
+/** The number of buys by outcome, kept after Redis has deleted the sale. */
 export type KeptOutcome = `outcome:${string}`;
 
-/** `accepted_at`: orders by the second they were admitted in. `row_after_ms`: orders by the time from admission to their row, rounded up. */
+/**
+ * `accepted_at`: orders by the second of their admission. `row_after_ms`: orders by the time from
+ * admission to their row, rounded up.
+ */
 export type SaleSeries = 'accepted_at' | 'row_after_ms';
 
 export interface CounterChange {
@@ -25,7 +28,10 @@ export interface CounterChange {
   readonly value: number;
 }
 
-/** Adds to a sale's counters, in the transaction that changes what they count and under the sale's row lock. */
+/**
+ * Adds to a sale's counters. Call it in the transaction that changes what they count, under the
+ * lock of the sale's row.
+ */
 export async function addToCounters(tx: Tx, productId: number, changes: readonly CounterChange[]): Promise<void> {
   const rows = changes
     .filter(({ value }) => value !== 0)
@@ -36,7 +42,7 @@ export async function addToCounters(tx: Tx, productId: number, changes: readonly
     ON DUPLICATE KEY UPDATE value = value + VALUES(value)`.execute(tx);
 }
 
-/** The changes for orders that were just written: totals, and the two series. */
+/** The counter changes for orders that were just written: totals and the two series. */
 export function changesOfWritten(
   orders: readonly { readonly status: string; readonly created_at_ms: number }[],
   now_ms: number,
@@ -56,14 +62,17 @@ export function changesOfWritten(
   return [...sums.values()];
 }
 
-/** Rounds a latency up to two significant binary digits' worth of precision: about 25 % apart, so that a series stays short. */
+/** Rounds a latency up to a bucket. Buckets are about 25 % apart, so that a series stays short. */
 function latencyBucket_ms(latency_ms: number): number {
   const positive = Math.max(1, latency_ms);
   const step = 2 ** Math.max(0, Math.floor(Math.log2(positive)) - 2);
   return Math.ceil(positive / step) * step;
 }
 
-/** Keeps a sale's buys by outcome beyond its life in Redis. Repeating it changes nothing. */
+/**
+ * Stores a sale's buys by outcome in the ledger before Redis deletes the sale. A repeat changes
+ * nothing.
+ */
 export async function keepOutcomes(
   db: Db,
   productId: number,

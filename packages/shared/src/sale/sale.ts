@@ -1,50 +1,59 @@
-/** What never changes about a sale but through a new product version. Times are milliseconds since the epoch, UTC. */
+/**
+ * A sale: its facts, and its two states `paused` and `cleaned`. A change of the facts raises
+ * `version`, a pause or resume raises `pause_version`, and the clean-up sets `cleaned`. Times are
+ * milliseconds since the epoch, UTC.
+ */
 export interface Sale {
   readonly id: number;
   readonly shard: number;
   readonly name: string;
   readonly price_cents: number;
-  /** The shop's ordinary stock, untouched by the sale. */
+  /** The shop's ordinary stock. The sale does not change it. */
   readonly stock: number;
   readonly seckill_stock: number;
   readonly start_ms: number;
   readonly end_ms: number;
-  /** Goes up with every change of the facts above; Redis is rebuilt when its copy differs. */
+  /** Raised by every change of the facts above. If the copy in Redis differs, Redis is rebuilt. */
   readonly version: number;
   readonly paused: boolean;
-  /** Goes up with every pause and resume; the higher one wins in Redis. */
+  /** Raised by every pause and resume. Redis keeps the state with the higher version. */
   readonly pause_version: number;
-  /** Its keys are deleted from Redis for good; the ledger alone answers. */
+  /**
+   * Its keys are deleted from Redis and must not be created again. Only the ledger answers for it.
+   */
   readonly cleaned: boolean;
 }
 
-/** Enough of a sale to name its keys. */
+/** The part of a sale that names its keys. */
 export type SaleRef = Pick<Sale, 'id' | 'shard'>;
 
 export const SALE_STATUSES = ['not_ready', 'scheduled', 'open', 'paused', 'sold_out', 'ended'] as const;
 export type SaleStatus = (typeof SALE_STATUSES)[number];
 
-/** What Redis says of a sale at one instant. */
+/** What Redis has of a sale at one instant. */
 export interface LiveSale {
-  /** Loaded in the history of Redis that answered. */
+  /** The sale was loaded in the history of Redis that answered. */
   readonly ready: boolean;
   readonly version: number;
   readonly available: number;
-  /** Units held. */
+  /** The number of units that shoppers hold. */
   readonly owners: number;
-  /** Reservations: orders that the ledger does not have yet. */
+  /** The number of reservations: orders that are not in the ledger yet. */
   readonly backlog: number;
-  /** Of the pause that Redis knows; -1 where it knows none. */
+  /** The version of the pause in Redis; -1 if there is none. */
   readonly pause_version: number;
   readonly paused: boolean;
-  /** Redis `TIME`, the one clock that sales open and close by. */
+  /** Redis `TIME`, the only clock that opens and closes sales. */
   readonly now_ms: number;
 }
 
-/** A sale is kept in Redis for a day after its end; from then on the ledger alone answers. */
+/** A sale stays in Redis for a day after its end. After that only the ledger answers for it. */
 export const KEPT_AFTER_END_MS = 24 * 3_600_000;
 
-/** The status a shopper sees: what a buy would be refused for, but that an end is told even while the sale is not ready. */
+/**
+ * The status that a shopper sees. It is the reason for which a buy would be refused, except that
+ * `ended` is shown even if the sale is not ready.
+ */
 export function saleStatus(sale: Pick<Sale, 'start_ms' | 'end_ms'>, live: LiveSale): SaleStatus {
   if (live.now_ms >= sale.end_ms) return 'ended';
   if (!live.ready) return 'not_ready';

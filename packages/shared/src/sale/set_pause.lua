@@ -1,8 +1,10 @@
--- Pauses or resumes a sale. The higher version wins, so that calls may arrive in any order.
+-- Pauses or resumes a sale. The higher version wins, so calls may arrive in any order.
 --
 -- version  the row's pause_version
 -- paused   '1' to pause, '0' to resume
--- Out   1 if set, 0 if a newer one stands, or Redis does not keep the sale: a rebuild brings the row's pause
+-- Out   1 if set, or 0 if Redis has a newer one or does not keep the sale (a rebuild loads the
+--       pause of
+--       the row)
 local pause_key, state_key = KEYS[1], KEYS[2]
 local version, paused = ARGV[1], ARGV[2]
 
