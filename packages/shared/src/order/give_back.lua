@@ -1,8 +1,8 @@
--- Gives back the units of closed and failed orders. Does nothing for an order that its shopper's owner entry does not
--- name any more, so it is safe to run any number of times.
+-- Gives back the units of closed and failed orders. An order that its shopper's owner entry no
+-- longer names is skipped, so this is safe to run any number of times.
 --
 -- The other ARGV: user and order number of each order
--- Out   how many units were given back, or -1 where the lease is lost and nothing was changed
+-- Out   how many units were given back, or -1 if the lease is lost and nothing was changed
 local lease_key, state_key, owners_key = KEYS[1], KEYS[2], KEYS[3]
 local lease = ARGV[1]
 

@@ -1,9 +1,9 @@
--- Sends pollers of these orders to the ledger: a status of a lower version is not told any more. Run before the change
--- is committed, so that nobody reads the old status after that.
+-- Sends pollers of these orders to the ledger: a status with a lower version is no longer returned.
+-- Run it before the change is committed, so that nobody reads the old status after the commit.
 --
 -- The other KEYS: the status of each order
--- The other ARGV: the version that each order is about to have
--- Out   how many orders; 0 where Redis does not keep the sale: of such a one it tells pollers nothing
+-- The other ARGV: the next version of each order
+-- Out   how many orders; 0 if Redis does not keep the sale: pollers of it ask the ledger anyway
 local state_key = KEYS[1]
 local life_ms = ARGV[1]
 

@@ -41,7 +41,8 @@ const cancelAll: Work<Cancel, Order> = async ({ tx, product_id, now, moved }, ca
   const cancelledBy = await moversTo(tx, orderNos, 'cancelled');
   return cancels.map(({ order_no, mover }) => {
     const order = after.get(order_no);
-    // Now, or before by the same: whoever did not hear of it asks again.
+    // A repeat by the same actor: the caller may have missed the answer, or a call of the same
+    // group cancelled the order.
     if (order !== undefined && cancelledBy.get(order_no) === mover.actor) return order;
     if (order?.status === 'pending_payment') {
       return new Refusal('invalid_state', { detail: 'The payment of the order has arrived' });
@@ -51,9 +52,11 @@ const cancelAll: Work<Cancel, Order> = async ({ tx, product_id, now, moved }, ca
 };
 
 /**
- * Cancels an unpaid order; its unit goes back on sale. Asked again by whoever has cancelled it, the answer is the same.
+ * Cancels an unpaid order; its unit becomes available again. A repeat by the actor that cancelled
+ * it gets the same answer.
  *
- * @throws Refusal `invalid_state` with the state it is in, where it is not `pending_payment`, or where its payment has arrived
+ * @throws Refusal `invalid_state`, with the order's state, if it is not `pending_payment` or its
+ * payment has arrived
  */
 export function cancelOrder(
   { saleTransactions }: Pick<MoveDeps, 'saleTransactions'>,
@@ -76,7 +79,7 @@ const expireAll: Work<readonly string[], number> = async ({ tx, product_id, now,
   return counts;
 };
 
-/** Expires those of a sale's orders that are unpaid still. Returns how many. */
+/** Expires those of a sale's orders that are still unpaid. Returns how many. */
 export function expireOrders(
   { saleTransactions }: Pick<MoveDeps, 'saleTransactions'>,
   productId: number,
@@ -91,7 +94,7 @@ interface Told {
   readonly event: PaymentEvent;
 }
 
-/** Events of one order build on each other, so of each order one is applied at a time. */
+/** Events of one order depend on each other, so apply them one at a time for each order. */
 const applyAll =
   (apply: typeof applyEvents): Work<Told, boolean> =>
   async (transaction, told) => {
@@ -110,11 +113,13 @@ const applyToOrders = applyAll(applyEvents);
 const applyToPayments = applyAll(applyEventsWithoutRedis);
 
 /**
- * Applies what a provider tells of a payment, once. Money that arrives for an order that is closed, or paid already, or that is not its price, goes
- * back: the payment waits for its refund and the order stays as it is. Money that arrives while Redis cannot be told is taken all the same, and its order moved as soon as
- * Redis can be (`payDueOrders`).
+ * Applies a provider's event about a payment once. Money that arrives for an order that is closed
+ * or already paid, or that is not its price, is refunded: the payment waits for its refund and the
+ * order does not change. If Redis does not answer, the money is still recorded, and `payDueOrders`
+ * moves its order later.
  *
- * @returns whether anything changed; false for an event that was applied before or comes too late to matter
+ * @returns whether anything changed; false for an event that was applied before or comes too late
+ * to matter
  * @throws Refusal `not_found` for an unknown payment, or one of a sale that is being archived
  */
 export async function applyPaymentEvent(deps: MoveDeps, provider: string, event: PaymentEvent): Promise<boolean> {
@@ -130,7 +135,10 @@ const payer = ({ provider, payment_id }: Pick<Payment, 'provider' | 'payment_id'
   reason: payment_id,
 });
 
-/** Events of a provider, each about another order of the sale, and what they are to do. Their orders and payments are locked. */
+/**
+ * Locks the orders and payments of a provider's events, each about another order of the sale, and
+ * decides the effect of each event.
+ */
 async function lockEvents(tx: Tx, provider: string, told: readonly Told[]) {
   const events = told.map(({ event }) => event);
   const applied = await appliedEvents(
@@ -153,7 +161,7 @@ async function lockEvents(tx: Tx, provider: string, told: readonly Told[]) {
     events,
     having: (effect: PaymentEffect) =>
       events.filter((event) => effects.get(event) === effect).map(({ payment_id }) => payments.get(payment_id)!),
-    /** Keeps those that were applied, and answers each. */
+    /** Records the events that were applied, and answers each. */
     answer: async (refused?: PaymentEffect): Promise<(boolean | Refusal)[]> => {
       const isRefused = (event: PaymentEvent) => effects.get(event) === refused;
       const news = events.filter((event) => !applied.has(event.event_id) && !isRefused(event));
@@ -163,7 +171,7 @@ async function lockEvents(tx: Tx, provider: string, told: readonly Told[]) {
   };
 }
 
-/** Payments that were declined before may succeed after all. */
+/** A declined payment may still succeed later. */
 async function succeed(tx: Tx, payments: readonly Payment[]): Promise<void> {
   for (const from of ['started', 'declined'] as const) {
     const those = payments.filter(({ status }) => status === from);
@@ -171,13 +179,16 @@ async function succeed(tx: Tx, payments: readonly Payment[]): Promise<void> {
   }
 }
 
-/** Sends money back that pays for nothing, or whose refund failed. */
+/** Refunds money that pays for nothing, or whose refund failed. */
 async function giveBack(tx: Tx, payments: readonly Payment[]): Promise<void> {
   await movePayments(tx, idsOf(payments), 'succeeded', 'refund_pending');
   await movePayments(tx, idsOf(payments), 'refunded', 'refund_pending');
 }
 
-/** Moves the orders that succeeded payments pay for; money for an order that is closed, or paid already, goes back. */
+/**
+ * Moves the orders of succeeded payments to `paid`. Money for an order that is closed or already
+ * paid is refunded.
+ */
 async function payOrders({ tx, product_id, now, moved }: SaleTransaction, payments: readonly Payment[]): Promise<void> {
   const first = new Map(payments.toReversed().map((payment) => [payment.order_no, payment]));
   const payers = new Map([...first].map(([order_no, payment]) => [order_no, payer(payment)]));
@@ -203,11 +214,11 @@ async function applyEvents(
   await giveBack(tx, returning);
 
   if (refunding.length > 0) {
-    // Some are refunded at the provider without our asking.
+    // A provider may refund a payment that we did not ask it to refund.
     const unasked = refunding.filter(({ status }) => status !== 'refund_pending');
     await movePayments(tx, idsOf(unasked), 'succeeded', 'refund_pending');
     await movePayments(tx, idsOf(refunding), 'refund_pending', 'refunded');
-    // An order is refunded with the payment that paid it, not with one that came on top.
+    // An order is refunded with the payment that paid it, not with an additional payment.
     const payerOf = await paymentsThatPaid(
       tx,
       refunding.map(({ order_no }) => order_no),
@@ -222,7 +233,10 @@ async function applyEvents(
   return answer();
 }
 
-/** What events change where no order can be moved: money is taken, and a refund, whose order would be closed, comes again. */
+/**
+ * The part of the events that moves no order: money is recorded. A refund would close its order, so
+ * its event must come again.
+ */
 async function applyEventsWithoutRedis(
   { tx }: SaleTransaction,
   provider: string,
@@ -256,7 +270,7 @@ const payAllDue: Work<readonly string[], number> = async (transaction, lists) =>
     );
     const due = (await lockPayments(tx, paymentIds)).filter(({ order_due_at }) => order_due_at !== null);
     await clearOrdersDue(tx, idsOf(due));
-    // Of two for one order, the one that arrived first.
+    // If two payments are for one order, the one that arrived first pays for it.
     await payOrders(
       transaction,
       due.toSorted((a, b) => a.order_due_at!.getTime() - b.order_due_at!.getTime()),
@@ -266,7 +280,10 @@ const payAllDue: Work<readonly string[], number> = async (transaction, lists) =>
   return counts;
 };
 
-/** Moves the orders of these payments of a sale, which arrived while Redis could not be told. Returns how many payments were due still. */
+/**
+ * Moves the orders of payments that arrived while Redis did not answer. Returns how many payments
+ * were still due.
+ */
 export function payDueOrders(
   { saleTransactions }: Pick<MoveDeps, 'saleTransactions'>,
   productId: number,
@@ -275,7 +292,7 @@ export function payDueOrders(
   return saleTransactions.run(productId, payAllDue, paymentIds);
 }
 
-/** Whether the refund that closed the order was asked for by this actor. */
+/** Whether this actor requested the refund that closed the order. */
 async function wasAskedFor(tx: Tx, order_no: string, actor: string): Promise<boolean> {
   return (await moversTo(tx, [order_no], 'refunded')).get(order_no) === actor;
 }
@@ -298,7 +315,7 @@ const requestAll: Work<Refund, void> = async ({ tx }, refunds) => {
       continue;
     }
     const payment = await lockSucceededPayment(tx, order_no);
-    // None: a refund was asked for before, and is under way.
+    // No payment: the refund was requested before and is in progress.
     if (payment !== undefined) {
       await movePayments(tx, [payment.payment_id], 'succeeded', 'refund_pending');
       await updateRefundBy(tx, payment.payment_id, actor);
@@ -309,10 +326,10 @@ const requestAll: Work<Refund, void> = async ({ tx }, refunds) => {
 };
 
 /**
- * Asks for the refund of a paid order. The order is `refunded`, and its unit back on sale, when the provider has confirmed. Asked again by the
- * same actor, then or after that, it changes nothing.
+ * Requests the refund of a paid order. When the provider has confirmed it, the order is `refunded`
+ * and its unit is available again. A repeat by the same actor changes nothing, also after that.
  *
- * @throws Refusal `invalid_state` where the order is not paid
+ * @throws Refusal `invalid_state` if the order is not paid
  */
 export function requestRefund(
   { saleTransactions }: Pick<MoveDeps, 'saleTransactions'>,

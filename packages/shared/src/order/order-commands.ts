@@ -11,11 +11,14 @@ export const ORDER_SCRIPTS = readScripts(import.meta.url, {
 });
 export type OrderScript = (typeof ORDER_SCRIPTS)[number]['name'];
 
-/** What Redis knows of one order at one instant. */
+/** What Redis has of one order at one instant. */
 export interface OrderInRedis {
   readonly sale_ready: boolean;
   readonly reservation: Reservation | undefined;
-  /** Whether a writer has taken the reservation, so that the order may be in the ledger, settled or not. */
+  /**
+   * Whether a writer has taken the reservation, so that the order may be in the ledger, settled or
+   * not.
+   */
   readonly may_be_written: boolean;
   readonly status: string | undefined;
 }
@@ -29,8 +32,9 @@ export function createOrderCommands({ redis, run }: RedisCalls<OrderScript>, key
         [state, reservations, keys.status(sale, orderNo)],
         [orderNo],
       );
-      // Changed since, or told in an earlier history of Redis, which may have known more. The ledger has the order, even where the writer died
-      // before it could settle the reservation.
+      // The order has changed since, or its status is from an earlier history of Redis, which may
+      // have had a newer one. The ledger has the order, even if the writer crashed before it could
+      // settle the reservation.
       if (status === '-') {
         return { sale_ready: ready === 1, reservation: undefined, may_be_written: true, status: undefined };
       }
@@ -42,12 +46,15 @@ export function createOrderCommands({ redis, run }: RedisCalls<OrderScript>, key
       };
     },
 
-    /** The order number that holds a unit of the sale for this shopper, if any. */
+    /** The number of the order that holds a unit of the sale for this shopper, if there is one. */
     async ownedOrder(sale: SaleRef, userId: string): Promise<string | undefined> {
       return (await redis.hget(keys.sale(sale).owners, userId)) ?? undefined;
     },
 
-    /** Sends pollers of these orders to the ledger, for as long as a status lives. Called before the change is committed. */
+    /**
+     * Sends pollers of these orders to the ledger, for the lifetime of a status. Call it before the
+     * change is committed.
+     */
     async markChanged(
       sale: SaleRef,
       life_ms: number,
@@ -57,7 +64,7 @@ export function createOrderCommands({ redis, run }: RedisCalls<OrderScript>, key
       await run('mark_changed', [keys.sale(sale).state, ...names], [life_ms, ...orders.map(({ version }) => version)]);
     },
 
-    /** How many units went back, or undefined where the lease is lost. */
+    /** Returns how many units were given back, or undefined if the lease is lost. */
     async giveBack(sale: SaleRef, lease: string, owners: readonly Owner[]): Promise<number | undefined> {
       const names = keys.sale(sale);
       const reply = await run<number>(

@@ -14,8 +14,9 @@ const RANDOM_POOL = Buffer.allocUnsafe(RANDOM_CHARS * 512);
 let poolOffset = RANDOM_POOL.length;
 
 /**
- * A new order number: a ULID (48 bits of time, 80 random bits; https://github.com/ulid/spec), then the shard
- * and the sale, so that a poll knows where to look without asking anyone. Numbers sort by time as plain text.
+ * A new order number: a ULID (48 bits of time, 80 random bits; https://github.com/ulid/spec), then
+ * the shard and the sale, so that a poll finds the order without another lookup. Numbers sort by
+ * time as plain text.
  *
  * @param now_ms milliseconds since the epoch, below 2^48
  */
@@ -34,7 +35,10 @@ export function newUlid(now_ms: number): string {
   return time + randomChars();
 }
 
-/** 16 random base-32 characters. Random bytes come from a pool, since a call into OpenSSL per order costs more than the order. */
+/**
+ * 16 random base-32 characters. Random bytes come from a pool: a call to OpenSSL per order would
+ * cost more than the rest of the order.
+ */
 function randomChars(): string {
   if (poolOffset === RANDOM_POOL.length) {
     randomFillSync(RANDOM_POOL);
@@ -47,7 +51,7 @@ function randomChars(): string {
   return chars;
 }
 
-/** The sale that an order number names, or undefined where the text is no order number. */
+/** The sale that an order number names, or undefined if the text is not an order number. */
 export function saleOfOrderNumber(orderNo: string): SaleRef | undefined {
   if (orderNo.length > ORDER_NO_LENGTH_MAX || !ORDER_NO.test(orderNo)) return undefined;
   const [, shard, id] = orderNo.split('-');

@@ -6,13 +6,13 @@ import { expireOpenPayments, IS_NOT_PAID_FOR } from '../payment/payments-table.t
 import { addToCounters } from '../sale/sale-counters-table.ts';
 import { insertStockReturns } from './stock-returns-table.ts';
 
-/** Who moves an order, and why; kept in its history. */
+/** Who moves an order, and why. Stored in the order's history. */
 export interface Mover {
   readonly actor: string;
   readonly reason?: string;
 }
 
-/** An order as it is after a move. */
+/** An order after a move. */
 export interface MovedOrder {
   readonly order_no: string;
   readonly user_id: string;
@@ -23,11 +23,12 @@ export interface MovedOrder {
 }
 
 /**
- * Locks the sale's row: first in every transaction of the project, so that no two can wait for each other. Needs no lease and no fencing
- * token, since a move of an order that exists is guarded by the state it leaves.
+ * Locks the sale's row. Every transaction of the project takes this lock first, so that no two can
+ * deadlock. It needs no lease and no fencing token: the move of an existing order is protected by a
+ * check of its present state.
  *
- * @returns the time by the ledger's clock, by which everything in this transaction happens; undefined where its orders do not move any
- * more, since it is being archived or gone
+ * @returns the time by the ledger's clock, which everything in this transaction uses; undefined if
+ * the sale is being archived or does not exist, so that its orders do not move any more
  */
 export async function lockSaleRow(tx: Tx, productId: number): Promise<Date | undefined> {
   const { rows } = await sql<{ archiving_at: Date | null; now: Date }>`
@@ -36,12 +37,15 @@ export async function lockSaleRow(tx: Tx, productId: number): Promise<Date | und
   return row?.archiving_at === null ? row.now : undefined;
 }
 
-/** Locks orders, before their payments: whoever opens a payment locks them in this order too, so that no two can wait for each other. */
+/**
+ * Locks orders before their payments. Opening a payment takes the locks in the same order, so that
+ * no two transactions can deadlock.
+ */
 export async function lockOrders(tx: Tx, orderNos: readonly string[]): Promise<void> {
   await sql`SELECT order_no FROM orders FORCE INDEX (PRIMARY) WHERE order_no IN (${orderNos}) FOR UPDATE`.execute(tx);
 }
 
-/** Which payment each of the orders was paid by, of those that were paid. */
+/** The payment that paid each of the orders, for those that were paid. */
 export async function paymentsThatPaid(tx: Tx, orderNos: readonly string[]): Promise<Map<string, string | null>> {
   const rows = await tx
     .selectFrom('order_history')
@@ -52,7 +56,7 @@ export async function paymentsThatPaid(tx: Tx, orderNos: readonly string[]): Pro
   return new Map(rows.map(({ order_no, reason }) => [order_no, reason]));
 }
 
-/** Who moved each of the orders to this state, of those that came to it. */
+/** Who moved each of the orders to this state, for those that reached it. */
 export async function moversTo(tx: Tx, orderNos: readonly string[], to: OrderStatus): Promise<Map<string, string>> {
   if (orderNos.length === 0) return new Map();
   const rows = await tx
@@ -65,24 +69,26 @@ export async function moversTo(tx: Tx, orderNos: readonly string[], to: OrderSta
 }
 
 /**
- * Moves those of a sale's orders that are in the state `from`; the others stay as they are. A close lowers `sold` and leaves a
- * return for each unit, in the same transaction. The caller holds the sale's row.
+ * Moves those of a sale's orders that are in the state `from`; the others do not change. A close
+ * lowers `sold` and inserts a return for each unit, in the same transaction. The caller holds the
+ * sale's row.
  *
  * @returns the orders that moved, with their new version
  */
 export async function moveOrders(
   tx: Tx,
   productId: number,
-  /** By order number. */
+  /** Keyed by order number. */
   movers: ReadonlyMap<string, Mover>,
   from: OrderStatus,
   to: 'paid' | ClosedStatus,
-  /** What `lockSaleRow` has answered. */
+  /** The result of `lockSaleRow`. */
   now: Date,
 ): Promise<MovedOrder[]> {
   if (!canMove(from, to)) throw new Error(`An order cannot move from ${from} to ${to}`);
   if (movers.size === 0) return [];
-  // By primary key alone: another index would lock rows of other sales on the way, and wait for those who hold them.
+  // Use the primary key only: another index would lock rows of other sales, and wait for their
+  // holders.
   const { rows: found } = await sql<MovedOrder>`
     SELECT order_no, user_id, product_id, price_cents, status, version FROM orders FORCE INDEX (PRIMARY)
     WHERE order_no IN (${[...movers.keys()]}) AND product_id = ${productId} AND status = ${from}
@@ -111,7 +117,7 @@ export async function moveOrders(
       .execute();
     await insertStockReturns(tx, found, now.getTime());
   }
-  // Closed or paid, there is nothing left to pay.
+  // A closed or paid order needs no further payment.
   await expireOpenPayments(tx, found_nos);
   await addToCounters(tx, productId, [
     { name: to, bucket: 0, value: found.length },
@@ -121,7 +127,7 @@ export async function moveOrders(
   return found.map((order) => ({ ...order, status: to, version: order.version + 1 }));
 }
 
-/** The moves of an order after it was written, in their order. */
+/** The moves of an order after it was written, oldest first. */
 export function historyOfOrder(db: Db, orderNo: string) {
   return db
     .selectFrom('order_history')

@@ -43,12 +43,12 @@ export async function findOrders(db: Db | Tx, orderNos: readonly string[]): Prom
   return rows.map(orderOf);
 }
 
-/** A shopper's orders with a number below `before` where given, newest first. */
+/** A shopper's orders, newest first, with a number below `before` if it is given. */
 export async function listOrdersOfUser(db: Db, userId: string, limit: number, before?: string): Promise<Order[]> {
   return (await ordersOfUserQuery(db, userId, limit, before).execute()).map(orderOf);
 }
 
-/** Apart from its execution, so that a test can ask the server for its plan. */
+/** Separate from its execution, so that a test can read the server's query plan. */
 export function ordersOfUserQuery(db: Db, userId: string, limit: number, before: string | undefined) {
   return db
     .selectFrom('orders')
@@ -59,7 +59,7 @@ export function ordersOfUserQuery(db: Db, userId: string, limit: number, before:
     .limit(limit);
 }
 
-/** Who owns a unit of the sale by the ledger: its live orders. */
+/** The owners of units by the ledger: the live orders of the sale. */
 export function liveOwners(db: Db | Tx, productId: number): Promise<{ user_id: string; order_no: string }[]> {
   return db
     .selectFrom('orders')
@@ -75,8 +75,9 @@ export async function insertOrders(tx: Tx, orders: readonly Order[]): Promise<vo
 }
 
 /**
- * Apart from its execution, so that its size can be known. A plain INSERT: `IGNORE` would hide what MySQL refuses. The rows are one nested value,
- * which spares compiling a placeholder for each of theirs.
+ * Separate from its execution, so that a test can measure its size. A plain INSERT: `IGNORE` would
+ * hide rows that MySQL rejects. All rows are one nested value, so that Kysely does not compile a
+ * placeholder for each field.
  */
 export function insertOrdersQuery(orders: readonly Order[]): RawBuilder<unknown> {
   const dateOf = (time_ms: number | undefined): Date | null => (time_ms === undefined ? null : new Date(time_ms));
@@ -92,7 +93,7 @@ export function insertOrdersQuery(orders: readonly Order[]): RawBuilder<unknown>
     VALUES ${rows}`;
 }
 
-/** The shopper's live order of a sale, of which there is at most one. */
+/** The shopper's live order of a sale. There is at most one. */
 export async function findLiveOrder(db: Db, productId: number, userId: string): Promise<Order | undefined> {
   const row = await db
     .selectFrom('orders')
@@ -104,7 +105,7 @@ export async function findLiveOrder(db: Db, productId: number, userId: string): 
   return row && orderOf(row);
 }
 
-/** Unpaid orders whose time is over, the oldest first, but for those of the sales `without`. */
+/** Unpaid orders after their deadline, oldest first, except those of the sales `without`. */
 export function ordersToExpire(
   db: Db,
   limit: number,
@@ -113,7 +114,7 @@ export function ordersToExpire(
   return ordersToExpireQuery(db, limit, without).execute();
 }
 
-/** Apart from its execution, so that a test can ask the server for its plan. */
+/** Separate from its execution, so that a test can read the server's query plan. */
 export function ordersToExpireQuery(db: Db, limit: number, without: readonly number[]) {
   return (
     db
@@ -121,7 +122,7 @@ export function ordersToExpireQuery(db: Db, limit: number, without: readonly num
       .select(['order_no', 'product_id'])
       .where('status', '=', 'pending_payment')
       .where('expires_at', '<=', LEDGER_NOW)
-      // Swept again and again otherwise, since they do not expire.
+      // Without this, each round would select them again: a paid order does not expire.
       .where(IS_NOT_PAID_FOR)
       .$if(without.length > 0, (query) => query.where('product_id', 'not in', without))
       .orderBy('expires_at')

@@ -7,8 +7,9 @@ import type { Metrics } from '../platform/telemetry/metrics.ts';
 import type { Ignored } from '../payment/provider.ts';
 
 /**
- * What became of something that a provider told. `repeated`: it was known, or too late to matter; `unknown_payment`: nothing here has that id, or its sale is
- * archived; `wrong_amount`: applied, and the money goes back.
+ * The outcome of a provider's event. `repeated`: it was applied before, or came too late to matter;
+ * `unknown_payment`: no payment has that id, or its sale is archived; `wrong_amount`: it was
+ * applied, and the money is refunded.
  */
 export const OUTCOMES = [
   'applied',
@@ -27,7 +28,10 @@ export interface TellDeps extends MoveDeps {
   readonly log: Pick<Logger, 'info' | 'error'>;
 }
 
-/** Applies what a provider told of a payment, once, and counts it. Whatever it is, telling it again would change nothing. */
+/**
+ * Applies a provider's event about a payment once, and counts the outcome. With every outcome, a
+ * repeat of the event would change nothing.
+ */
 export async function tellOfPayment(deps: TellDeps, provider: string, event: PaymentEvent): Promise<TellOutcome> {
   const outcome = await outcomeOf(deps, provider, event);
   deps.metrics.payment_events.inc({ outcome });
@@ -56,7 +60,7 @@ async function outcomeOf(deps: TellDeps, provider: string, event: PaymentEvent):
   }
 }
 
-/** A sentence for operators, where what came is not what the order costs. */
+/** A sentence for operators if the received amount is not the price of the order. */
 function wrongAmountOf({ amount_cents, currency }: Payment, { kind, received }: PaymentEvent): string | undefined {
   if (kind !== 'succeeded' || received === undefined) return undefined;
   if (received.amount === amount_cents && received.currency === currency) return undefined;

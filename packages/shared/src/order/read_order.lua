@@ -1,7 +1,8 @@
--- What Redis knows of one order, at one instant.
+-- What Redis has of one order, at one instant.
 --
--- Out   {1 if the sale is ready in this history of Redis, else 0; its reservation or false; its status, '-' where only the ledger
---       knows it, or false; 1 if the ledger may have the reserved order already, else 0}
+-- Out   {1 if the sale is ready in this history of Redis, else 0; its reservation or false;
+--       its status, '-' if only the ledger has it, or false;
+--       1 if the reserved order may already be in the ledger, else 0}
 local state_key, reservations_key, status_key = KEYS[1], KEYS[2], KEYS[3]
 local order_no = ARGV[1]
 

@@ -13,15 +13,16 @@ import type { Logger } from '../platform/telemetry/logger.ts';
 export interface SaleTransaction {
   readonly tx: Tx;
   readonly product_id: number;
-  /** The time of all that it does, by the ledger's clock. */
+  /** The time of all changes in the transaction, by the ledger's clock. */
   readonly now: Date;
-  /** Takes note of orders that were moved. */
+  /** Reports orders that were moved. */
   readonly moved: (orders: readonly MovedOrder[]) => void;
 }
 
 /**
- * Does what several callers ask for at once, and answers each in its order: a result, or the Refusal of an item that changed nothing. It
- * may run more than once with the same items, in transactions that are rolled back in between.
+ * Does the work of several callers in one transaction and returns a result for each, in order: a
+ * value, or the Refusal of an item that changed nothing. It may run again with the same items after
+ * a rollback.
  */
 export type Work<Item, Result> = (
   transaction: SaleTransaction,
@@ -36,11 +37,15 @@ export interface SaleTransactionsDeps {
   readonly order_events: boolean;
 }
 
-/** How an item is to be treated; without options as a shopper's call is, who would rather ask again than wait. */
+/**
+ * How to treat an item. The defaults suit a shopper's call: an early error is better than a long
+ * wait.
+ */
 export interface RunOptions<Item, Result> {
   /**
-   * Does what can be done while Redis cannot be told of a move, in a transaction that moves no order. Without it the item fails then. What has
-   * it waits for as long as the transactions before it take: who brings it comes back much later, if at all.
+   * The work that is possible while Redis does not answer, in a transaction that moves no order.
+   * Without it, the item fails in that case. An item that has it waits as long as the transactions
+   * before it take: its sender (a provider) repeats a failed call only much later, if at all.
    */
   readonly withoutRedis?: Work<Item, Result>;
 }
@@ -51,42 +56,43 @@ interface Waiting {
   readonly item: unknown;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
-  /** In a transaction of its own, since the data of one of its group was refused. */
+  /** Run it in a transaction of its own: MySQL rejected the data of one item of its group. */
   alone: boolean;
-  /** Redis did not answer when it was tried. */
+  /** Redis did not answer during an attempt. */
   redisIsAway: boolean;
 }
 
-/** What waits for a sale's row in this process. */
+/** The items that wait for a sale's row in this process. */
 interface Line {
   readonly waiting: Waiting[];
-  /** The transaction under way takes so long that something does not answer. */
+  /** The transaction in progress has taken so long that a server seems not to answer. */
   hangs: boolean;
 }
 
-/** Items of one transaction. */
+/** Maximum number of items in one transaction. */
 const GROUP_MAX = 100;
 const TRIES_MAX = 3;
-/** Items that wait for one sale: some seconds of work. */
+/** Maximum number of items that wait for one sale: some seconds of work. */
 const WAITING_MAX = 5_000;
-/** After this long a transaction is taken to hang; the next ones would as well. */
+/** A transaction that takes longer than this counts as hanging. The next ones would hang too. */
 const PATIENCE_MS = 2_000;
 
 /**
- * Group commit of order moves: while a transaction of a sale is under way, what this process is asked to do with that sale waits, and then shares
- * the next one, the same work at once for all. So a hot sale is moved by one connection of a process at a time, payments by the
- * hundred, and its row is free for the order writer in between. The technique is that of a log's group commit (DeWitt et al.,
+ * Group commit of order moves. While a transaction of a sale is in progress, new work for that sale
+ * waits; then all waiting items share the next transaction, with equal work done for all at once.
+ * So a process uses one connection for a hot sale, moves payments by the hundred, and leaves the
+ * row free for the order writer in between. The technique is a log's group commit (DeWitt et al.,
  * "Implementation techniques for main memory database systems", 1984).
  *
- * Whoever waits behind a server that does not answer is told so at once, as in admission: a transaction of their own would keep them as
- * long again.
+ * If a server does not answer, waiting items fail at once, as in admission: a transaction of their
+ * own would only make them wait as long again.
  */
 export class SaleTransactions {
   readonly #db: Db;
   readonly #commands: Commands;
   readonly #log: Logger;
   readonly #order_events: boolean;
-  /** Of each sale that has a transaction under way. */
+  /** One per sale with a transaction in progress. */
   readonly #lines = new Map<number, Line>();
 
   constructor({ db, commands, log, order_events }: SaleTransactionsDeps) {
@@ -97,11 +103,14 @@ export class SaleTransactions {
   }
 
   /**
-   * Does the work for an item in a transaction that holds the sale's row and leaves the moved orders' events, and sends pollers of them to the ledger
-   * before it commits. Where Redis cannot be told, no order is moved. What the server rolls back for another transaction's sake runs again.
+   * Does the work for an item in a transaction that holds the sale's row. It inserts the events of
+   * the moved orders and sends pollers of them to the ledger before it commits. If Redis does not
+   * answer, no order is moved. A transaction that the server rolls back because of another one runs
+   * again.
    *
-   * @throws Refusal what the work answers; `not_found` once the sale is being archived; `overloaded` or `unavailable` where it was not tried,
-   * since too many wait or a server does not answer; any other error where nothing was committed, or the outcome is not known
+   * @throws Refusal the work's own; `not_found` if the sale is being archived; `overloaded` or
+   * `unavailable` if nothing was tried, since too many items wait or a server does not answer; any
+   * other error if nothing was committed, or the outcome is not known
    */
   run<Item, Result>(
     productId: number,
@@ -136,7 +145,10 @@ export class SaleTransactions {
     this.#lines.delete(productId);
   }
 
-  /** Commits a group and answers each of its callers, or puts those back into the line that are tried in another way. Never rejects. */
+  /**
+   * Commits a group and answers its callers. Items that need another kind of attempt go back into
+   * the line. Never rejects.
+   */
   async #settle(productId: number, group: readonly Waiting[], line: Line): Promise<void> {
     for (let tries = 1; ; tries += 1) {
       try {
@@ -153,7 +165,7 @@ export class SaleTransactions {
       } catch (error) {
         if (isRolledBack(error) && tries < TRIES_MAX) continue;
         if (isRefusal(error) && group.length > 1) {
-          // The data of one of them is refused for good, which must not fail the others.
+          // MySQL rejects the data of one item. The other items must not fail with it.
           for (const waiting of group) waiting.alone = true;
           line.waiting.unshift(...group);
         } else if (codeOfRedisError(error) !== undefined && !group[0]!.redisIsAway) {
@@ -167,13 +179,14 @@ export class SaleTransactions {
     }
   }
 
-  /** Fails what needs Redis, and has the rest done without it. */
+  /** Fails the items that need Redis, and runs the others without it. */
   #goOnWithoutRedis(group: readonly Waiting[], line: Line, error: unknown): void {
     giveUp(line, ({ withoutRedis }) => withoutRedis === undefined, error);
     const [able, unable] = parted(group, ({ withoutRedis }) => withoutRedis !== undefined);
     for (const { reject } of unable) reject(error);
     line.waiting.unshift(...able);
-    // Those behind them as well, each of whom would find out by a call that does not answer.
+    // Mark the items behind them as well: each would otherwise wait for a call that does not
+    // answer.
     for (const waiting of line.waiting) waiting.redisIsAway = true;
     this.#log.warn({ err: error, items: line.waiting.length }, 'could not apply order moves to Redis');
   }
@@ -212,7 +225,7 @@ export class SaleTransactions {
 const workOf = ({ work, withoutRedis, redisIsAway }: Waiting): Work<unknown, unknown> =>
   redisIsAway ? withoutRedis! : work;
 
-/** The next of the line that share a transaction. */
+/** The next items of the line that can share a transaction. */
 function takeGroup(waiting: Waiting[]): Waiting[] {
   const { alone, redisIsAway } = waiting[0]!;
   if (alone) return waiting.splice(0, 1);
@@ -220,7 +233,7 @@ function takeGroup(waiting: Waiting[]): Waiting[] {
   return waiting.splice(0, Math.min(GROUP_MAX, other === -1 ? waiting.length : other));
 }
 
-/** Tells those of the line that nothing was done for them, and that they may come back. */
+/** Fails these items of the line: nothing was done for them, and the caller may repeat the call. */
 function giveUp({ waiting }: Line, which: (one: Waiting) => boolean, cause?: unknown): void {
   const [gone, left] = parted(waiting.splice(0), which);
   waiting.push(...left);

@@ -3,13 +3,16 @@ import type { Order } from './order.ts';
 import type { Db, Tx } from '../platform/mysql/client.ts';
 import { LEDGER_NOW } from '../platform/mysql/clock.ts';
 
-/** A unit that has to go back. */
+/** A unit that must be given back. */
 export interface StockReturn {
   readonly order_no: string;
   readonly user_id: string;
 }
 
-/** Records that the units of these orders have to go back; in the transaction that closed or failed them. */
+/**
+ * Records that the units of these orders must be given back. Call it in the transaction that closes
+ * or fails them.
+ */
 export async function insertStockReturns(
   tx: Tx,
   orders: readonly Pick<Order, 'order_no' | 'product_id' | 'user_id'>[],
@@ -20,7 +23,10 @@ export async function insertStockReturns(
   await sql`INSERT INTO stock_returns (order_no, product_id, user_id, created_at) VALUES ${rows}`.execute(tx);
 }
 
-/** The sales of the shard that have units to give back; `cleaned`: Redis keeps nothing of it any more. */
+/**
+ * The sales of the shard that have units to give back. `cleaned`: Redis does not keep the sale any
+ * more.
+ */
 export async function salesWithReturns(
   db: Db,
   shard: number,
@@ -47,7 +53,8 @@ export function unappliedReturns(db: Db, productId: number, limit: number): Prom
 }
 
 export async function markReturnsApplied(db: Db | Tx, orderNos: readonly string[]): Promise<void> {
-  // By primary key alone: along the index of what is not applied it would wait for orders that close meanwhile, and they for it.
+  // Use the primary key only: through the index of unapplied returns, this would deadlock with
+  // orders that close at the same time.
   await sql`
     UPDATE stock_returns FORCE INDEX (PRIMARY) SET applied_at = ${LEDGER_NOW}
     WHERE order_no IN (${orderNos}) AND applied_at IS NULL`.execute(db);

@@ -8,7 +8,10 @@ import { watched, type WatchedDeps } from './watched.ts';
 
 type PaymentConfig = Pick<Config, 'PAYMENT_PROVIDER' | 'PUBLIC_URL' | 'STRIPE_SECRET_KEY' | 'STRIPE_WEBHOOK_SECRET'>;
 
-/** The payment provider that the configuration names. `publicUrl` is asked when it is needed: an api process on any free port learns it late. */
+/**
+ * The payment provider that the configuration names. `publicUrl` is called when it is needed: an
+ * api process on any free port knows its URL only after the start.
+ */
 export async function choosePaymentProvider(
   config: PaymentConfig,
   { db, log, metrics }: WatchedDeps & { readonly db: Db },

@@ -1,12 +1,13 @@
 import { newUlid } from '../order/order-number.ts';
 
 /**
- * The life of a payment, apart from its order's: money can arrive for an order that is closed already, and then goes back. A declined
- * attempt may still succeed, since providers deliver their events in any order and let a shopper try again.
+ * The life of a payment. It is separate from its order's: money can arrive for a closed order, and
+ * is then refunded. A declined payment may still succeed, since providers deliver events in any
+ * order and let a shopper try again.
  *
- *     started → succeeded → refund_pending → refunded
- *     started → declined → succeeded
- *     refunded → refund_pending: the refund did not reach the shopper after all
+ * started → succeeded → refund_pending → refunded
+ * started → declined → succeeded
+ * refunded → refund_pending: the refund did not reach the shopper
  */
 export const PAYMENT_TRANSITIONS = {
   started: ['succeeded', 'declined'],
@@ -25,7 +26,7 @@ export function canMovePayment(from: PaymentStatus, to: PaymentStatus): boolean 
   return (PAYMENT_TRANSITIONS[from] as readonly PaymentStatus[]).includes(to);
 }
 
-/** A payment, as far as providers and callers need it. */
+/** The fields of a payment that providers and callers need. */
 export interface Payment {
   readonly payment_id: string;
   readonly order_no: string;
@@ -41,29 +42,35 @@ export interface Payment {
   readonly key_no: number;
 }
 
-/** An amount as providers count it: in the smallest unit of its currency, which is not always a cent. */
+/**
+ * An amount in the smallest unit of its currency, as providers count it. This unit is not always a
+ * cent.
+ */
 export interface Money {
   readonly amount: number;
   /** ISO 4217. */
   readonly currency: string;
 }
 
-/** What became of a payment. `wrong_amount`: money came, and it is not what the order costs. */
+/**
+ * The kind of a payment event. `wrong_amount`: money arrived, but it is not the price of the order.
+ */
 export type PaymentEventKind = 'succeeded' | 'wrong_amount' | 'declined' | 'refunded' | 'refund_failed';
 
-/** What a provider tells of a payment. */
+/** A provider's event about a payment. */
 export interface PaymentEvent {
-  /** The provider's own id of the event, by which it is applied once. */
+  /** The provider's id of the event. An event is applied once per id. */
   readonly event_id: string;
   readonly payment_id: string;
   readonly kind: PaymentEventKind;
-  /** What came, with `succeeded`. Providers that take money always say it. */
+  /** The amount received, with `succeeded`. Providers of real money always report it. */
   readonly received?: Money;
 }
 
 /**
- * What an event is to do to a payment. `return`: its money goes back, and the order stays as it is. `none`: it is old news. Events come in any order, and
- * one before them may be lost: `refunded` means that money came, and is gone, whatever was known before.
+ * The effect of an event on a payment. `return`: its money is refunded, and the order does not
+ * change. `none`: the event is outdated. Events come in any order, and an earlier one may be lost:
+ * `refunded` means that money arrived and was refunded, whatever was recorded before.
  */
 export type PaymentEffect = 'pay' | 'return' | 'decline' | 'refund' | 'none';
 

@@ -16,26 +16,30 @@ const COLUMNS = [
   'key_no',
 ] as const;
 
-/** What fits into a column for a sentence. */
+/** The length of the columns for a sentence. */
 const TEXT_LENGTH_MAX = 200;
 
 /**
- * Of `orders`: whose payment has not arrived. Where it has, and Redis could not be told, the order is `paid` in all but name: it is neither
- * cancelled nor expires, and nobody pays it again.
+ * A condition on `orders`: no payment has arrived. If one has arrived while Redis did not answer,
+ * the order counts as paid: it is not cancelled, does not expire, and cannot be paid again.
  */
 export const IS_NOT_PAID_FOR = sql<boolean>`
   NOT EXISTS (SELECT 1 FROM payments WHERE payments.order_no = orders.order_no AND order_due_at IS NOT NULL)`;
 
-/** Of `orders`: which are to be paid, and in time. One without a deadline is from before there was one. */
+/**
+ * A condition on `orders`: payable, and before its deadline. An order without a deadline is from an
+ * older version.
+ */
 const IS_IN_TIME = sql<boolean>`
   orders.status = 'pending_payment' AND (expires_at IS NULL OR expires_at > ${LEDGER_NOW})`;
 
 /**
- * Opens a payment, unless the order is not to be paid (any more). Whether one has arrived for it is not asked: this statement would lock what it
- * reads of payments, against others like it. One statement that waits for whoever moves the order: either it sees the
- * move, or the move finds the open payment and has it expired.
+ * Opens a payment if the order can be paid. It does not check whether a payment has arrived: that
+ * read would lock rows of payments against statements like this one. This one statement waits for a
+ * move of the order: it either sees the move, or the move finds the open payment and marks it to be
+ * expired.
  *
- * @throws the database's error for a duplicate, where the order has an open payment
+ * @throws the database's duplicate error if the order has an open payment
  */
 export async function insertPayment(
   db: Db,
@@ -72,7 +76,7 @@ export async function findOpenPayment(db: Db, orderNo: string): Promise<Payment 
     .executeTakeFirst();
 }
 
-/** The payment by which an order is paid, or is about to be. */
+/** The payment that paid the order, or that will when its order is moved. */
 export async function findPaymentThatPaid(db: Db, orderNo: string): Promise<Payment | undefined> {
   const columns = COLUMNS.map((column) => `payments.${column}` as const);
   return db
@@ -93,7 +97,10 @@ export async function findPayments(tx: Tx, paymentIds: readonly string[]): Promi
   return tx.selectFrom('payments').select(COLUMNS).where('payment_id', 'in', paymentIds).execute();
 }
 
-/** The payments as they are now, locked: whoever asks their provider moves them without the sale's row. */
+/**
+ * Locks the payments and reads their present state: the service that asks their provider moves them
+ * without the sale's row.
+ */
 export async function lockPayments(
   tx: Tx,
   paymentIds: readonly string[],
@@ -106,19 +113,22 @@ export async function lockPayments(
     .execute();
 }
 
-/** Leaves it to `payDueOrders` to move the orders of payments that have succeeded. */
+/** Marks payments that have succeeded, so that `payDueOrders` moves their orders. */
 export async function markOrdersDue(tx: Tx, paymentIds: readonly string[]): Promise<void> {
   if (paymentIds.length === 0) return;
   await tx.updateTable('payments').set({ order_due_at: LEDGER_NOW }).where('payment_id', 'in', paymentIds).execute();
 }
 
-/** Their orders are moved, or do not need to be. */
+/** Clears the mark: the orders are moved, or need not be. */
 export async function clearOrdersDue(tx: Tx, paymentIds: readonly string[]): Promise<void> {
   if (paymentIds.length === 0) return;
   await tx.updateTable('payments').set({ order_due_at: null }).where('payment_id', 'in', paymentIds).execute();
 }
 
-/** Payments whose orders are to be moved to `paid`, those that arrived first before the others, but for those of the sales `without`. */
+/**
+ * Payments whose orders must be moved to `paid`, in the order of arrival, except those of the sales
+ * `without`.
+ */
 export async function paymentsWithOrdersDue(db: Db, limit: number, without: readonly number[]): Promise<Payment[]> {
   return db
     .selectFrom('payments')
@@ -130,7 +140,7 @@ export async function paymentsWithOrdersDue(db: Db, limit: number, without: read
     .execute();
 }
 
-/** The payment that paid the order and was not refunded, locked. */
+/** Locks and returns the payment that paid the order and was not refunded. */
 export async function lockSucceededPayment(tx: Tx, orderNo: string): Promise<Payment | undefined> {
   return tx
     .selectFrom('payments')
@@ -142,14 +152,14 @@ export async function lockSucceededPayment(tx: Tx, orderNo: string): Promise<Pay
     .executeTakeFirst();
 }
 
-/** How long an open payment is left to its webhook before its provider is asked. */
+/** How long to wait for the webhook of an open payment before its provider is asked. */
 const LOOK_AFTER_MS = 120_000;
 
 /**
- * Keeps what the provider answered to the start, and when it is to be asked what became of it. The first answer stays, so that there is one place
- * alone where a shopper can pay.
+ * Stores the provider's answer to the start, and when to ask for the outcome. The first answer
+ * stays, so that a shopper can pay in one place only.
  *
- * @returns where the shopper pays; undefined where nobody is to pay any more
+ * @returns the page where the shopper pays; undefined if the payment is no longer needed
  */
 export async function updateStartedPayment(
   db: Db,
@@ -157,7 +167,8 @@ export async function updateStartedPayment(
   ref: string,
   url: string,
 ): Promise<string | undefined> {
-  // A close that came first has its own time; one that comes later sets it. What was given up for want of a name can be ended now.
+  // Keep the time that an earlier close has set; a later close sets its own. A payment that could
+  // not be expired for want of a `provider_ref` can be expired now.
   await sql`
     UPDATE payments
     SET provider_ref = COALESCE(provider_ref, ${ref}), url = COALESCE(url, ${url}), updated_at = ${LEDGER_NOW},
@@ -176,12 +187,12 @@ export async function updateStartedPayment(
   return isOpen ? payment.url! : undefined;
 }
 
-/** Remembers who asked for the refund, for the order's history. */
+/** Stores who requested the refund, for the order's history. */
 export async function updateRefundBy(tx: Tx, paymentId: string, actor: string): Promise<void> {
   await tx.updateTable('payments').set({ refund_by: actor }).where('payment_id', '=', paymentId).execute();
 }
 
-/** All payments of an order, the first one first. */
+/** All payments of an order, oldest first. */
 export async function findPaymentsOfOrder(db: Db, orderNo: string) {
   return db
     .selectFrom('payments')
@@ -191,7 +202,7 @@ export async function findPaymentsOfOrder(db: Db, orderNo: string) {
     .execute();
 }
 
-/** Moves those of the payments that are in the state `from`; returns how many. */
+/** Moves those of the payments that are in the state `from`. Returns how many. */
 export async function movePayments(
   db: Db | Tx,
   paymentIds: readonly string[],
@@ -205,7 +216,7 @@ export async function movePayments(
     .set({
       status: to,
       updated_at: LEDGER_NOW,
-      // The refund of a refund that failed is another call than that one.
+      // A new refund after a failed one needs another idempotency key.
       ...(to === 'refund_pending' ? { ask_at: LEDGER_NOW, key_no: sql`key_no + 1` } : { ask_at: null }),
       asks: 0,
       last_error: null,
@@ -217,7 +228,7 @@ export async function movePayments(
   return Number(numUpdatedRows);
 }
 
-/** Ids of those events that were applied before. */
+/** The ids of those events that were applied before. */
 export async function appliedEvents(tx: Tx, provider: string, eventIds: readonly string[]): Promise<Set<string>> {
   const rows = await tx
     .selectFrom('payment_events')
@@ -240,22 +251,28 @@ export async function insertPaymentEvents(tx: Tx, provider: string, events: read
   await tx.insertInto('payment_events').values(rows).execute();
 }
 
-/** Has the open payments of these orders expired at their provider; in the transaction that moves the orders. */
+/**
+ * Marks the open payments of these orders to be expired at their provider. Call it in the
+ * transaction that moves the orders.
+ */
 export async function expireOpenPayments(tx: Tx, orderNos: readonly string[]): Promise<void> {
   await sql`
     UPDATE payments FORCE INDEX (one_open_payment) SET ask_at = ${LEDGER_NOW}
     WHERE order_no IN (${orderNos}) AND open = 1`.execute(tx);
 }
 
-/** A payment whose provider is to be asked something. */
+/** A payment whose provider must be asked. */
 export interface DuePayment extends Payment {
-  /** Calls since its last move that left it as it is. */
+  /** The number of calls since its last move that did not change it. */
   readonly asks: number;
-  /** Whether its order is still to be paid. */
+  /** Whether its order can still be paid. */
   readonly payable: boolean;
 }
 
-/** Payments whose provider is to be asked for something now: refunds, open payments of closed orders, and what became of the others. */
+/**
+ * Payments whose provider must be asked now: for a refund, to expire an open payment of a closed
+ * order, or for the outcome of another.
+ */
 export async function duePayments(db: Db, limit: number): Promise<DuePayment[]> {
   const rows = await db
     .selectFrom('payments')
@@ -276,7 +293,10 @@ const whileAsked = (db: Db, { payment_id, status }: Pick<Payment, 'payment_id' |
     .where('status', '=', status)
     .where('ask_at', 'is not', null);
 
-/** Leaves a payment alone for so long, while its provider works or is away; with `error`, why the call failed. Does nothing once it has moved. */
+/**
+ * Sets the time of the next call while the provider works or does not answer. `error` is the reason
+ * of a failed call. Does nothing if the payment has moved.
+ */
 export async function askAgain(db: Db, payment: DuePayment, afterMs: number, error: string | null): Promise<void> {
   await whileAsked(db, payment)
     .set({
@@ -287,12 +307,12 @@ export async function askAgain(db: Db, payment: DuePayment, afterMs: number, err
     .execute();
 }
 
-/** There is nothing left to ask of a payment that its provider has ended. */
+/** Records that no call is left for a payment that its provider has ended. */
 export async function endAsking(db: Db, payment: DuePayment): Promise<void> {
   await whileAsked(db, payment).set({ ask_at: null, asks: 0, last_error: null }).execute();
 }
 
-/** Makes the next call a new one for the provider, unless somebody else has done that. */
+/** Gives the next call a new idempotency key, unless another process has already done so. */
 export async function renewKey(db: Db, { payment_id, key_no }: Pick<Payment, 'payment_id' | 'key_no'>): Promise<void> {
   await db
     .updateTable('payments')
@@ -302,7 +322,7 @@ export async function renewKey(db: Db, { payment_id, key_no }: Pick<Payment, 'pa
     .execute();
 }
 
-/** Keeps what operators should know of the payment's money. */
+/** Stores a note for operators about the payment's money. */
 export async function updateNote(db: Db, paymentId: string, note: string): Promise<void> {
   await db
     .updateTable('payments')
@@ -312,8 +332,8 @@ export async function updateNote(db: Db, paymentId: string, note: string): Promi
 }
 
 /**
- * For how long, in seconds, the oldest payment has waited for its refund, and the oldest one that nobody is to pay any more for its provider to say what became
- * of it, since the calls fail. 0 where none does.
+ * The ages in seconds of two payments, 0 if there is none: the oldest that waits for its refund,
+ * and the oldest unneeded one for which the provider has not answered since its calls fail.
  */
 export async function oldestWaitsSeconds(db: Db): Promise<{ readonly refund: number; readonly answer: number }> {
   const age = sql`TIMESTAMPDIFF(MICROSECOND, MIN(payments.updated_at), UTC_TIMESTAMP(3)) / 1000000`;

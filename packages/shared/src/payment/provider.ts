@@ -1,67 +1,75 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Money, Payment, PaymentEvent } from './payment.ts';
 
-/** What a shopper does next to pay. */
+/** How a shopper continues to pay. */
 export interface StartedPayment {
-  /** The provider's own name of the payment. */
+  /** The provider's own id of the payment. */
   readonly provider_ref: string;
-  /** Where the shopper pays. */
+  /** The page where the shopper pays. */
   readonly url: string;
 }
 
-/** How a start is to go; only the sandbox listens. */
+/** How the start of a payment should behave. Only the sandbox reads it. */
 export type SandboxBehaviour = 'pay' | 'decline' | 'late' | 'twice' | 'out_of_order' | 'never';
 
 /**
- * Why a webhook with the right signature tells nothing of a payment, however often it is sent. `other_kind`: of something else; `not_ours`: of a payment that
- * another application made; `no_news`: of a payment of ours to which nothing has happened that counts; `unreadable`: in words that we do not know.
+ * Why a correctly signed webhook contains no payment event, however often it is sent. `other_kind`:
+ * about something else; `not_ours`: about a payment of another application; `no_news`: about our
+ * payment, but without a relevant change; `unreadable`: in a form that we do not know.
  */
 export type Ignored = 'other_kind' | 'not_ours' | 'no_news' | 'unreadable';
 
 export type Webhook = { readonly event: PaymentEvent } | { readonly ignored: Ignored };
 
-/** What the provider says of a payment when it is asked. `open`: it can be paid yet. `waiting`: the provider is at work on it, or the bank. */
+/**
+ * The provider's answer about a payment. `open`: it can still be paid. `waiting`: the provider or
+ * the bank is processing it.
+ */
 export type PaymentAnswer =
   | { readonly now: 'open' | 'waiting' | 'declined' | 'refunded' }
   | { readonly now: 'succeeded'; readonly received: Money };
 
 /**
- * Somebody who takes money. Every call may be repeated with the same payment and has one effect. What became of a payment is told by webhooks, and
- * asked for where they do not come.
+ * A payment provider. Every call may be repeated with the same payment and has one effect. Webhooks
+ * report the outcome of a payment; if they do not arrive, the provider is asked.
  *
- * @throws ProviderFault where a call did not do what it should
+ * @throws ProviderFault if a call failed
  */
 export interface PaymentProvider {
   readonly name: 'sandbox' | 'stripe';
-  /** Starts a payment. Repeated, it answers the same. */
+  /** Starts a payment. A repeat gives the same answer. */
   start(payment: Payment, behaviour?: SandboxBehaviour): Promise<StartedPayment>;
   /**
-   * What a webhook tells.
+   * Reads a webhook.
    *
-   * @throws Refusal `unauthenticated` if the signature is not the provider's; anything else that is signed is never refused, since a provider gives
-   * up an endpoint that refuses what it sends
+   * @throws Refusal `unauthenticated` if the signature is not the provider's. Any other signed
+   * webhook is accepted, since a provider disables an endpoint that refuses its webhooks
    */
   verifyWebhook(body: Buffer, headers: IncomingHttpHeaders): Webhook;
-  /** What became of the payment. */
+  /** Asks for the present state of the payment. */
   look(payment: Payment): Promise<PaymentAnswer>;
-  /** Gives all of the money back that is not on its way back already. */
+  /** Refunds all money that is not being refunded already. */
   refund(payment: Payment): Promise<PaymentAnswer>;
-  /** Makes sure that a payment that was started cannot succeed any more, if it has not; never answers `open`. */
+  /**
+   * Makes sure that a started payment cannot succeed any more, unless it has already. Never returns
+   * `open`.
+   */
   expire(payment: Payment): Promise<PaymentAnswer>;
 }
 
-/** Whether text from elsewhere can be an id: bytes that its column takes. */
+/** Whether a text from outside can be an id: characters that its column accepts. */
 export const isWireId = (text: unknown, lengthMax: number): text is string =>
   typeof text === 'string' && text.length <= lengthMax && /^[!-~]+$/.test(text);
 
 /**
- * A call that the provider did not do. `refused`: it does not let us in, and an operator has to mend that; `busy`: too many calls; `failed`: anything else.
+ * A failed call to the provider. `refused`: the provider denies access, and an operator must fix
+ * that; `busy`: too many calls; `failed`: any other reason.
  */
 export class ProviderFault extends Error {
   readonly kind: 'refused' | 'busy' | 'failed';
-  /** Whether the provider may answer the same for as long as the idempotency key is the same. */
+  /** Whether the provider may repeat the same answer as long as the idempotency key is the same. */
   readonly mayBeKept: boolean;
-  /** How long the provider wants to be left alone, as far as it says so. */
+  /** How long the provider asks us to wait, if it says so. */
   readonly retryAfterMs: number | undefined;
 
   constructor(

@@ -8,7 +8,7 @@ import type { Logger } from '../platform/telemetry/logger.ts';
 import type { PaymentProvider, SandboxBehaviour, Webhook } from './provider.ts';
 
 const SIGNATURE_HEADER = 'x-sandbox-signature';
-/** A signature is believed for this long, so that a recorded webhook cannot be played back later. */
+/** How long a signature is valid, so that a recorded webhook cannot be replayed later. */
 const SIGNATURE_LIFE_MS = 300_000;
 const SOON_MS = 200;
 const LATE_MS = 3_000;
@@ -17,16 +17,16 @@ const TRIES_MAX = 10;
 type Event = Pick<PaymentEvent, 'event_id' | 'kind' | 'received'>;
 
 export interface SandboxOptions {
-  /** Shared by all processes: what webhooks are signed with. */
+  /** The secret that signs webhooks. All processes share it. */
   readonly secret: string;
-  /** Where the API is reached. Read when it is needed. */
+  /** The URL of the API. Read when it is needed. */
   readonly public_url: string;
   readonly log: Logger;
 }
 
 /**
- * A provider without money, for trying the service out: it answers as it is asked to, by the same signed webhooks over HTTP that a real one
- * sends.
+ * A provider without real money, to try out the service. It behaves as requested, and sends the
+ * same signed webhooks over HTTP as a real one.
  */
 export function createSandbox(options: SandboxOptions): PaymentProvider {
   const { secret, log } = options;
@@ -44,13 +44,13 @@ export function createSandbox(options: SandboxOptions): PaymentProvider {
       } catch (error) {
         log.debug({ err: error, payment_id }, 'could not deliver a sandbox webhook');
       }
-      // As a real provider does, later and later.
+      // Retry with growing delays, as a real provider does.
       await delay(SOON_MS * 2 ** tries, undefined, { ref: false });
     }
     log.warn({ payment_id, ...event }, 'sandbox gave up on a webhook');
   }
 
-  /** What is sent, and after how long. */
+  /** The events to send, each with its delay. */
   function eventsOf(behaviour: SandboxBehaviour, received: Money): readonly (readonly [Event, number])[] {
     const succeeded: Event = { event_id: randomUUID(), kind: 'succeeded', received };
     const declined: Event = { event_id: randomUUID(), kind: 'declined' };
@@ -88,10 +88,11 @@ export function createSandbox(options: SandboxOptions): PaymentProvider {
       if (!matches || Math.abs(Date.now() - signed_ms) > SIGNATURE_LIFE_MS) throw new Refusal('unauthenticated');
       return webhookOf(text);
     },
-    // It keeps nothing of a payment: what it was asked for comes by webhook alone.
+    // The sandbox stores nothing about a payment: it reports results by webhook only.
     look: () => Promise.resolve({ now: 'open' }),
     refund({ payment_id, key_no }) {
-      // One event per refund, however often it is asked for. Nobody waits for it: if it is lost, the refund is asked for again.
+      // One event id per refund, however often it is requested. Nothing waits for the webhook: if
+      // it is lost, the refund is requested again.
       void send(payment_id, { event_id: `refund-${payment_id}-${key_no}`, kind: 'refunded' }, 0);
       return Promise.resolve({ now: 'waiting' });
     },

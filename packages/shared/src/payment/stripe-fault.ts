@@ -1,12 +1,13 @@
 import Stripe from 'stripe';
 import { ProviderFault } from './provider.ts';
 
-/** A wait that the provider asks for is kept up to here. */
+/** The longest wait that a provider can ask for. */
 const RETRY_AFTER_MS_MAX = 600_000;
 
 /**
- * What a failed call of Stripe's API means for us. Stripe keeps the first result of an idempotency key for a day, an error 500 included, once it has begun to
- * carry the call out; it keeps none of a call that it did not let in.
+ * What a failed call of Stripe's API means for us. Stripe stores the first result of an idempotency
+ * key for a day, even an error 500, if it has begun to execute the call. It stores nothing of a
+ * call that it rejected before that.
  *
  * @see https://docs.stripe.com/api/idempotent_requests
  */
@@ -22,7 +23,8 @@ export function faultOf(error: unknown): unknown {
     const retryAfterMs = seconds > 0 ? Math.min(seconds * 1_000, RETRY_AFTER_MS_MAX) : undefined;
     return new ProviderFault('busy', message, { retryAfterMs, cause: error });
   }
-  // 409: another call under the same key is under way. Without a status there was no answer of Stripe's, and the call may have been carried out.
+  // 409: another call with the same key is in progress. Without a status, Stripe did not answer,
+  // and may have executed the call.
   const mayBeKept = statusCode !== undefined && statusCode !== 409;
   return new ProviderFault('failed', message, { mayBeKept, cause: error });
 }

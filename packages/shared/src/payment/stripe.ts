@@ -7,15 +7,18 @@ import { faultOf } from './stripe-fault.ts';
 const TIMEOUT_MS = 5_000;
 const RETRIES_MAX = 2;
 
-/** Under this name Stripe keeps the payment's id with what we make there. Other applications of the account have names of their own. */
+/**
+ * The metadata field in which Stripe stores the payment's id. Other applications of the account use
+ * other names.
+ */
 const OURS = 'flash_sale_payment_id';
 
 export interface StripeOptions {
   readonly secret_key: string;
   readonly webhook_secret: string;
-  /** Where shoppers come back to. */
+  /** The page to which shoppers return. */
   readonly public_url: string;
-  /** Where Stripe's API is. Default: Stripe. */
+  /** The address of Stripe's API. Default: Stripe. */
   readonly api?: Pick<Stripe.StripeConfig, 'host' | 'port' | 'protocol' | 'timeout'>;
 }
 
@@ -41,8 +44,9 @@ export function createStripe({ secret_key, webhook_secret, public_url, api }: St
       const back = `${public_url}/api/v1/orders/${order_no}`;
       const metadata = { [OURS]: payment_id };
       return asking(async () => {
-        // Nothing here depends on the time, since Stripe refuses a repeated key with other parameters. A session's own life has a minimum
-        // that may be longer than the time to pay, so it has none of ours: an order that closes has it expired by name.
+        // No parameter may depend on the time: Stripe rejects a repeated key with other parameters.
+        // So the session has no expiry of ours, also because Stripe's minimum may be longer than
+        // the time to pay. When an order closes, its session is expired by an explicit call.
         const session = await stripe.checkout.sessions.create(
           {
             mode: 'payment',
@@ -58,7 +62,7 @@ export function createStripe({ secret_key, webhook_secret, public_url, api }: St
               },
             ],
             metadata,
-            // On the intent as well: refunds tell of that, not of the session.
+            // Put it on the intent as well: events of refunds name the intent, not the session.
             payment_intent_data: { metadata },
             success_url: back,
             cancel_url: back,
@@ -92,19 +96,21 @@ export function createStripe({ secret_key, webhook_secret, public_url, api }: St
       return asking(async () => {
         const session = await retrieve(nameOf(provider_ref));
         const intent = intentOf(session);
-        // Nothing was to be paid.
+        // There was nothing to pay.
         if (intent === undefined) return { now: 'refunded' };
-        // What is on its way back is not sent again, whoever sent it.
+        // Do not refund again what is already being refunded, by us or by anybody else.
         const listed = await stripe.refunds.list({ payment_intent: intent.id, limit: 100 });
         const standing = listed.data.filter(({ status }) => status !== 'failed' && status !== 'canceled');
         const sumOf = (refunds: readonly Stripe.Refund[]) => refunds.reduce((sum, { amount }) => sum + amount, 0);
         const arrived = standing.filter(({ status }) => status === 'succeeded');
         if (sumOf(arrived) >= intent.amount_received) return { now: 'refunded' };
         if (sumOf(standing) >= intent.amount_received) return { now: 'waiting' };
-        // Stripe answers a key that it knows with what it first answered, also after that refund has failed: each failure needs a new one.
+        // Stripe repeats the first answer for a known key, even after that refund has failed. So
+        // each failure needs a new key.
         const failures = listed.data.length - standing.length;
         const key = `refund-${payment_id}-${key_no}${failures === 0 ? '' : `-${failures}`}`;
-        // Without an amount: the rest, so that Stripe itself refuses to give anything back twice.
+        // No amount: Stripe then refunds the rest, and itself rejects a second refund of the same
+        // money.
         const refund = await stripe.refunds.create(
           { payment_intent: intent.id, metadata: { [OURS]: payment_id } },
           { idempotencyKey: key },
@@ -114,7 +120,7 @@ export function createStripe({ secret_key, webhook_secret, public_url, api }: St
     },
 
     expire({ provider_ref }) {
-      // Nobody was ever told where to pay.
+      // The shopper never got a page to pay on.
       if (provider_ref === null) return Promise.resolve({ now: 'declined' });
       return asking(async () => {
         const session = await retrieve(provider_ref);
@@ -122,7 +128,7 @@ export function createStripe({ secret_key, webhook_secret, public_url, api }: St
         try {
           return answerOf(await stripe.checkout.sessions.expire(provider_ref, { expand: ['payment_intent'] }));
         } catch (error) {
-          // Complete since the look, it cannot be expired any more.
+          // The session was completed after we looked, so it cannot be expired any more.
           if (!(error instanceof Stripe.errors.StripeInvalidRequestError)) throw error;
           const now = await retrieve(provider_ref);
           if (now.status === 'open') throw error;
@@ -148,7 +154,8 @@ function answerOf(session: Stripe.Checkout.Session): PaymentAnswer {
   if (session.payment_status !== 'unpaid' && received !== undefined) return { now: 'succeeded', received };
   if (session.status === 'open') return { now: 'open' };
   if (session.status === 'expired') return { now: 'declined' };
-  // Complete before the money is there: some ways to pay take days, and may fail.
+  // A session can be complete before the money arrives: some payment methods take days and may
+  // fail.
   const status = intentOf(session)?.status;
   return { now: status === 'canceled' || status === 'requires_payment_method' ? 'declined' : 'waiting' };
 }
@@ -180,7 +187,7 @@ function webhookOf(event: Stripe.Event): Webhook {
 
   switch (event.type) {
     case 'checkout.session.completed':
-      // Some ways to pay complete the session before the money is there.
+      // With some payment methods the session is complete before the money arrives.
       return unless(event.data.object.payment_status !== 'unpaid', paid(event.data.object));
     case 'checkout.session.async_payment_succeeded':
       return paid(event.data.object);

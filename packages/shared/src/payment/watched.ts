@@ -7,7 +7,10 @@ export interface WatchedDeps {
   readonly metrics: Pick<Metrics, 'payment_calls'>;
 }
 
-/** The same provider, whose calls are counted. What only an operator can mend is said once, and again when it comes back. */
+/**
+ * Wraps a provider and counts its calls. A fault that only an operator can fix is logged once, and
+ * again if it returns.
+ */
 export function watched(provider: PaymentProvider, { log, metrics }: WatchedDeps): PaymentProvider {
   let named = false;
   const watching = async <Result>(call: string, result: Promise<Result>): Promise<Result> => {

@@ -5,19 +5,22 @@ import type { Keys } from '../platform/redis/keys.ts';
 export const SECKILL_TOKEN_SCRIPTS = readScripts(import.meta.url, { issue_token: { needsMemory: true } });
 export type SeckillTokenScript = (typeof SECKILL_TOKEN_SCRIPTS)[number]['name'];
 
-/** What else decides whether a seckill token is issued. */
+/** Further conditions for a seckill token. */
 export interface IssueOptions {
-  /** A recorded one that does not verify any more. */
+  /** A recorded token that does not verify any more. */
   readonly replacing?: string;
-  /** Live ones that the sale may have, per unit; 0: no limit. */
+  /** Maximum number of live tokens per unit of the sale; 0: no limit. */
   readonly tokens_per_unit?: number;
-  /** The challenge that was solved, where one is needed; spent on one seckill token. */
+  /** The solved challenge, if one is needed. It can be used for one seckill token only. */
   readonly challenge?: { readonly id: string; readonly life_ms: number } | undefined;
 }
 
 export function createSeckillTokenCommands({ runInTime }: RedisCalls<SeckillTokenScript>, keys: Keys) {
   return {
-    /** Records `token`, or answers the shopper's live one, or why there is none. */
+    /**
+     * Records `token`. Returns the shopper's live token instead if there is one, or the reason for
+     * a refusal.
+     */
     async issueToken(
       sale: SaleRef,
       userId: string,

@@ -1,13 +1,16 @@
 import { createHash, createHmac, createSecretKey, randomBytes, timingSafeEqual, type KeyObject } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 
-/** `kid.sale.expiry.nonce.mac`: key id, sale id (base 36), expiry in ms (base 36), 72 random bits, HMAC-SHA256. */
+/**
+ * `kid.sale.expiry.nonce.mac`: key id, sale id (base 36), expiry in ms (base 36), 72 random bits,
+ * HMAC-SHA256.
+ */
 export const SECKILL_TOKEN_PATTERN =
   '^[0-9a-f]{8}\\.[0-9a-z]{1,11}\\.[0-9a-z]{8,9}\\.[A-Za-z0-9_-]{12}\\.[A-Za-z0-9_-]{43}$';
 
 const SHAPE = new RegExp(SECKILL_TOKEN_PATTERN);
 const NONCE_BYTES = 9;
-/** Tokens that are remembered as ours, some 200 bytes each. */
+/** Number of tokens whose verification is cached, some 200 bytes each. */
 const KNOWN_MAX = 100_000;
 
 /** What a seckill token is bound to. */
@@ -17,27 +20,31 @@ export interface SeckillClaim {
 }
 
 /**
- * Signs and verifies seckill tokens. A token is bound to one shopper and one sale by its MAC; the shopper's id
- * is not in it, so it tells a thief nothing. Expiry and single use are decided in Redis, where the token is recorded.
+ * Signs and verifies seckill tokens. The MAC binds a token to one shopper and one sale. The token
+ * does not contain the shopper's id, so a thief learns nothing from it. Redis records the token and
+ * decides on its expiry and single use.
  *
- * A token that this process has signed or verified is known from then on: its MAC is not computed again for the buy and each retry of it, which
- * took a tenth of the time of a buy.
+ * A token that this process signed or verified is cached: the buy and each retry do not compute its
+ * MAC again, which took a tenth of the time of a buy.
  */
 export class SeckillTokens {
   #signer!: { readonly kid: string; readonly key: KeyObject };
   #keys!: ReadonlyMap<string, KeyObject>;
   readonly #known = new LRUCache<string, SeckillClaim>({ max: KNOWN_MAX });
 
-  /** @param secrets the first one signs, all of them verify */
+  /** @param secrets the first signs, all verify */
   constructor(secrets: readonly [string, ...string[]]) {
     this.use(secrets);
   }
 
-  /** Goes on with other secrets: a rotation puts the new one first, and drops the old one when no token needs it any more. */
+  /**
+   * Replaces the secrets. A rotation puts the new one first, and removes the old one when no token
+   * needs it any more.
+   */
   use(secrets: readonly [string, ...string[]]): void {
     const keys = secrets.map((secret) => ({
       kid: keyIdOf(secret),
-      // A KeyObject makes a MAC cost 2 µs where raw bytes cost 14.
+      // With a KeyObject a MAC takes 2 µs; with raw bytes it takes 14.
       key: createSecretKey(Buffer.from(secret)),
     }));
     this.#known.clear();
@@ -45,12 +52,15 @@ export class SeckillTokens {
     this.#keys = new Map(keys.map(({ kid, key }) => [kid, key]));
   }
 
-  /** A secret for another purpose from each of the secrets, in their order: known to whoever knows those, and telling nothing of them. */
+  /**
+   * Derives a secret for another purpose from each secret, in the same order. It reveals nothing
+   * about the original secret.
+   */
   derivedSecrets(purpose: string): string[] {
     return [...this.#keys.values()].map((key) => createHmac('sha256', key).update(`purpose:${purpose}`).digest('hex'));
   }
 
-  /** A fresh token that expires at `expires_ms` (milliseconds since the epoch). */
+  /** A new token that expires at `expires_ms` (milliseconds since the epoch). */
   sign(claim: SeckillClaim, expires_ms: number): string {
     const { kid, key } = this.#signer;
     const body = `${kid}.${claim.sale_id.toString(36)}.${expires_ms.toString(36)}.${randomBytes(NONCE_BYTES).toString('base64url')}`;
@@ -59,7 +69,9 @@ export class SeckillTokens {
     return token;
   }
 
-  /** Whether we issued this token to this shopper for this sale; an expired one still verifies. */
+  /**
+   * Whether we issued this token to this shopper for this sale. An expired token still verifies.
+   */
   verify(token: string, claim: SeckillClaim): boolean {
     const known = this.#known.get(token);
     if (known !== undefined) return known.user_id === claim.user_id && known.sale_id === claim.sale_id;
@@ -69,14 +81,14 @@ export class SeckillTokens {
     const [kid, sale] = body.split('.', 2);
     const key = this.#keys.get(kid!);
     if (key === undefined || sale !== claim.sale_id.toString(36)) return false;
-    // The text is compared, not the bytes it decodes to: two texts can decode to the same bytes.
+    // Compare the text, not the decoded bytes: two texts can decode to the same bytes.
     const isOurs = timingSafeEqual(Buffer.from(mac(key, body, claim.user_id)), Buffer.from(token.slice(end + 1)));
     if (isOurs) this.#known.set(token, claim);
     return isOurs;
   }
 }
 
-/** Names a secret in the tokens that it signs, and tells nothing about it. */
+/** The id of a secret in the tokens that it signs. It reveals nothing about the secret. */
 export function keyIdOf(secret: string): string {
   return createHash('sha256').update('kid:').update(secret).digest('hex').slice(0, 8);
 }
@@ -87,6 +99,6 @@ export function expiryOf(token: string): number {
 }
 
 function mac(key: KeyObject, body: string, userId: string): string {
-  // The body has a fixed alphabet without a line feed, so that no two claims share an input.
+  // The body has a fixed alphabet without a line feed, so no two claims have the same input.
   return createHmac('sha256', key).update(`${body}\n${userId}`).digest('base64url');
 }

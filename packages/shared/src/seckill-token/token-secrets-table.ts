@@ -5,17 +5,23 @@ import type { Db, Tx } from '../platform/mysql/client.ts';
 import { isDuplicate } from '../platform/mysql/errors.ts';
 
 const FIRST = 1;
-/** How long a new secret only verifies, so that every api process knows it before the first token comes that it signed. */
+/**
+ * How long a new secret only verifies, so that every api process knows it before it signs the first
+ * token.
+ */
 const SPREAD_MS = 1_500;
-/** How long beyond the life of its last token a secret verifies: a retry that comes late still learns of its order. */
+/**
+ * How long a secret still verifies after the life of its last token, so that a late retry finds its
+ * order.
+ */
 const LATE_RETRY_MS = 600_000;
 
 /** A rotation of the secrets. */
 export interface Rotation {
-  /** What the tokens of the new secret begin with. */
+  /** The prefix of the new secret's tokens. */
   readonly key_id: string;
   readonly signs_from: Date;
-  /** Until when tokens of the secret before it are taken. */
+  /** Until when tokens of the previous secret are accepted. */
   readonly previous_until: Date;
 }
 
@@ -26,8 +32,8 @@ interface Secret {
 }
 
 /**
- * The first secret that all processes share: made by whoever comes first, then kept in MySQL. The payment sandbox signs with it, so it is
- * never deleted.
+ * The first secret that all processes share. The first process creates it in MySQL. The payment
+ * sandbox signs with it, so it is never deleted.
  */
 export async function sharedTokenSecret(db: Db): Promise<string> {
   const read = () => db.selectFrom('token_secrets').select('secret').where('id', '=', FIRST).executeTakeFirst();
@@ -42,8 +48,8 @@ export async function sharedTokenSecret(db: Db): Promise<string> {
 }
 
 /**
- * The secrets of seckill tokens that all api processes share where none are configured, for `SeckillTokens`: the one that signs, then all others
- * that verify.
+ * The seckill token secrets that all api processes share if none are configured, for
+ * `SeckillTokens`: the one that signs, then all others that verify.
  *
  * @param token_life_ms how long seckill tokens live
  */
@@ -51,7 +57,7 @@ export async function sharedTokenSecrets(db: Db, token_life_ms: number): Promise
   return (await readTokenSecrets(db, token_life_ms)).secrets;
 }
 
-/** The same with a version, which each rotation raises. */
+/** Like `sharedTokenSecrets`, with a version that each rotation raises. */
 export async function readTokenSecrets(
   db: Db,
   token_life_ms: number,
@@ -65,17 +71,18 @@ export async function readTokenSecrets(
 }
 
 /**
- * Makes a new secret, which signs in a moment. Asked again until then, it answers the rotation that is under way. `record` writes in the transaction
- * of a rotation that is new.
+ * Creates a new secret, which begins to sign after a short delay. A repeat within that delay
+ * returns the rotation in progress. `record` is called in the transaction of a new rotation.
  */
 export async function rotateTokenSecrets(
   db: Db,
   token_life_ms: number,
   record?: (tx: Tx, rotation: Rotation) => Promise<void>,
 ): Promise<Rotation> {
-  // There is one to follow, also where no token was ever signed.
+  // Create the first secret if no token was signed yet, so that the rotation has one to replace.
   await sharedTokenSecret(db);
-  // Each statement sees what is committed by then, so that whoever waited for the lock finds the other's rotation.
+  // Each statement must see the newest commit, so that a caller that waited for the lock finds the
+  // other's rotation.
   const transaction = db.transaction().setIsolationLevel('read committed');
   return transaction.execute(async (tx) => {
     await tx.selectFrom('token_secrets').select('id').where('id', '=', FIRST).forUpdate().execute();
@@ -99,12 +106,18 @@ function rotationTo({ secret, signs_from_ms }: Secret, token_life_ms: number): R
   };
 }
 
-/** Whether no token of a secret is taken any more: `next`, the one after it, has signed for long enough. */
+/**
+ * Whether no token of a secret is accepted any more: the next secret, `next`, has signed for long
+ * enough.
+ */
 function isRetired(next: Secret | undefined, token_life_ms: number, now_ms: number): boolean {
   return next !== undefined && next.signs_from_ms + token_life_ms + LATE_RETRY_MS < now_ms;
 }
 
-/** All secrets, newest first, and the time by the clock that their times are of. */
+/**
+ * All secrets, newest first, with the present time by the ledger's clock, which also set their
+ * times.
+ */
 async function readSecrets(db: Db | Tx): Promise<{ secrets: Secret[]; now_ms: number }> {
   const rows = await db
     .selectFrom('token_secrets')
