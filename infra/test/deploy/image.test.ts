@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { openTestContext, type TestContext } from '../../../packages/shared/test/support.ts';
+import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 
 /**
  * There may be no container engine where the tests run: the steps of the Dockerfile are taken by hand, from its own text. What that cannot show
@@ -63,7 +63,7 @@ function take(instruction: string): void {
     mkdirSync(dirname(to), { recursive: true });
     // What .dockerignore leaves out.
     const isLeftOut = (path: string): boolean =>
-      /\/node_modules(\/|$)|packages\/\w+\/(test|tsconfig\.json)(\/|$)/.test(path);
+      /\/node_modules(\/|$)|packages\/\w+\/(test|testing|tsconfig\.json)(\/|$)/.test(path);
     cpSync(join(ROOT, source), to, { recursive: true, filter: (path) => !isLeftOut(path.slice(ROOT.length)) });
   }
 }
@@ -111,7 +111,7 @@ function start(entry: keyof typeof ENTRIES): {
 it('holds what production needs and nothing else: no test, no tool', () => {
   const packages = readdirSync(join(app, 'node_modules/.pnpm'));
   expect(packages.filter((name) => /^(vitest|typescript|oxlint|node|dclint)@/.test(name))).toEqual([]);
-  expect(filesIn(app).filter((path) => /^packages\/\w+\/test/.test(path))).toEqual([]);
+  expect(filesIn(app).filter((path) => /^packages\/\w+\/test(ing)?(\/|$)/.test(path))).toEqual([]);
 });
 
 it('migrates, serves and works as a user who can write nothing, and writes nothing', async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { metricRows } from '@flash-sale/shared/platform/telemetry/metrics.ts';
-import { openApp, openTestContext, type TestApp, type TestContext } from '../../../packages/api/test/support.ts';
+import { openApp, openTestContext, type TestApp, type TestContext } from '@flash-sale/api/testing/support.ts';
 import { readAlerts, selectorsOf } from '../../src/monitoring/rules.ts';
 import { PAGES, readPage } from './pages.ts';
 

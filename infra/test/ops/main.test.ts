@@ -10,10 +10,10 @@ import { insertOrderEvents } from '@flash-sale/shared/order-events/order-events-
 import { UsageError } from '@flash-sale/shared/platform/process/command-line.ts';
 import { COMMANDS } from '../../src/ops/commands.ts';
 import { understand } from '../../src/ops/read.ts';
-import { OPERATOR_TOKEN, openTestContext, type TestContext } from '../../../packages/api/test/support.ts';
-import { startService, type Service } from '../../../packages/api/test/end-to-end/service.ts';
-import { placeOrders } from '../../../packages/shared/test/ordering.ts';
-import { Shoppers } from '../../../packages/api/test/end-to-end/shoppers.ts';
+import { OPERATOR_TOKEN, openTestContext, type TestContext } from '@flash-sale/api/testing/support.ts';
+import { startService, type Service } from '@flash-sale/api/testing/service.ts';
+import { placeOrders } from '@flash-sale/shared/testing/ordering.ts';
+import { Shoppers } from '@flash-sale/api/testing/shoppers.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../src/ops/main.ts', import.meta.url));
 const VIEWER_TOKEN = 'the-viewers-own-token';

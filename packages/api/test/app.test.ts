@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, type AddressInfo } from 'node:net';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openApp, openTestContext, type TestApp, type TestContext } from './support.ts';
+import { openApp, openTestContext, type TestApp, type TestContext } from '../testing/support.ts';
 
 let context: TestContext;
 let app: TestApp;

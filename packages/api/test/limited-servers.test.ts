@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadConfig } from '@flash-sale/shared/platform/config/config.ts';
 import { connectDb, type Db } from '@flash-sale/shared/platform/mysql/client.ts';
 import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
-import { startProcess } from './end-to-end/service.ts';
+import { startProcess } from '../testing/service.ts';
 import {
   AS_OPERATOR,
   openApp,
@@ -13,7 +13,7 @@ import {
   type OwnServer,
   type TestApp,
   type TestContext,
-} from './support.ts';
+} from '../testing/support.ts';
 
 const SOON = { timeout: 20_000, interval: 50 };
 /** The rights that `docs/operations.md` asks for. */

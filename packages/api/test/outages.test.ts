@@ -14,8 +14,8 @@ import {
   type OwnServer,
   type TestApp,
   type TestContext,
-} from './support.ts';
-import { startProcess } from './end-to-end/service.ts';
+} from '../testing/support.ts';
+import { startProcess } from '../testing/service.ts';
 
 /** The contract promises an answer within 1 s; here with a shorter time, so that a busy machine has some to spare. */
 const REDIS_TIMEOUT_MS = 500;

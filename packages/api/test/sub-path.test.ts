@@ -13,7 +13,7 @@ import {
   type OwnFolder,
   type TestApp,
   type TestContext,
-} from './support.ts';
+} from '../testing/support.ts';
 
 let context: TestContext;
 let folder: OwnFolder;

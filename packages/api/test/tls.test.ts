@@ -9,9 +9,9 @@ import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
 import { migrate } from '@flash-sale/shared/platform/mysql/migrate.ts';
 import { connectRedis, type ConnectionUse } from '@flash-sale/shared/platform/redis/client.ts';
 import { freePort } from '../../../infra/src/services/ports.ts';
-import { createAuthority, type Certificate } from '../../shared/test/certificates.ts';
-import { startService } from './end-to-end/service.ts';
-import { AS_OPERATOR, openOwnMysql, openOwnRedis, openTestContext, type OwnServer } from './support.ts';
+import { createAuthority, type Certificate } from '@flash-sale/shared/testing/certificates.ts';
+import { startService } from '../testing/service.ts';
+import { AS_OPERATOR, openOwnMysql, openOwnRedis, openTestContext, type OwnServer } from '../testing/support.ts';
 
 const authority = createAuthority('authority of this test');
 const folder = mkdtempSync(join(tmpdir(), 'flash-sale-tls-'));

@@ -7,9 +7,9 @@ import { applyPaymentEvent, cancelOrder, expireOrders, requestRefund } from '@fl
 import { rebuildSale } from '@flash-sale/shared/sale/rebuild.ts';
 import { withStampedLease } from '@flash-sale/shared/sale/lease.ts';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
-import { newAttempt, send, unitsOf } from '../../shared/test/buying.ts';
-import { openPayment } from '../../shared/test/ordering.ts';
-import type { TestContext } from '../../shared/test/support.ts';
+import { newAttempt, send, unitsOf } from '@flash-sale/shared/testing/buying.ts';
+import { openPayment } from '@flash-sale/shared/testing/ordering.ts';
+import type { TestContext } from '@flash-sale/shared/testing/support.ts';
 import { auditSale } from '@flash-sale/shared/sale/audit.ts';
 import { OrderWriter } from '../src/order-writer/order-writer.ts';
 import { returns } from '../src/services/returns.ts';

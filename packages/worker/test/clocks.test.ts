@@ -9,7 +9,7 @@ import {
   type WriteOrdersJob,
 } from '@flash-sale/shared/admission/order-jobs.ts';
 import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
-import { openTestContext } from '../../shared/test/support.ts';
+import { openTestContext } from '@flash-sale/shared/testing/support.ts';
 import { admitAll } from './shoppers.ts';
 import { startWorker } from './worker-process.ts';
 

@@ -7,7 +7,7 @@ import type { Order } from '@flash-sale/shared/order/order.ts';
 import type { SaleRef } from '@flash-sale/shared/sale/sale.ts';
 import { onTestFinished } from 'vitest';
 
-export { aLockIsWaitedFor } from '../../shared/test/row-locks.ts';
+export { aLockIsWaitedFor } from '@flash-sale/shared/testing/row-locks.ts';
 
 /** What the ledger says of a sale, as an outside checker reads it. */
 export interface Ledger {

@@ -11,13 +11,13 @@ import {
   type WriteOrdersJob,
 } from '@flash-sale/shared/admission/order-jobs.ts';
 import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
-import { placeOrders } from '../../shared/test/ordering.ts';
-import { openTestContext } from '../../shared/test/support.ts';
+import { placeOrders } from '@flash-sale/shared/testing/ordering.ts';
+import { openTestContext } from '@flash-sale/shared/testing/support.ts';
 import { aLockIsWaitedFor, holdUpOrdersOf, readLedger, refuseOrdersOf } from './ledger.ts';
-import { startPrivateRedis } from './private-redis.ts';
+import { startPrivateRedis } from '@flash-sale/shared/testing/private-redis.ts';
 import { admitAll, shoppers } from './shoppers.ts';
 import { startWorker, type WorkerProcess } from './worker-process.ts';
-import { SOON } from './soon.ts';
+import { SOON } from '@flash-sale/shared/testing/soon.ts';
 
 /**
  * After a kill everything is finished within 10 s, of which 9 are the worst case of what is waited for: the lock of the job and two

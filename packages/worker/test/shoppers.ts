@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
 import type { SaleRef } from '@flash-sale/shared/sale/sale.ts';
-import type { TestContext } from '../../shared/test/support.ts';
+import type { TestContext } from '@flash-sale/shared/testing/support.ts';
 
 const UNLIMITED = 1_000_000;
 const MICRO_BATCH_MAX = 100;

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { SeckillTokens } from '@flash-sale/shared/seckill-token/seckill-token.ts';
-import { takeLease } from '../../../shared/test/buying.ts';
+import { takeLease } from '@flash-sale/shared/testing/buying.ts';
 import {
   effectsOn,
   openApp,
@@ -14,7 +14,7 @@ import {
   TOKEN_SECRET,
   type TestApp,
   type TestContext,
-} from '../support.ts';
+} from '../../testing/support.ts';
 
 const SECRET = 'a-secret-of-access-tokens-that-is-long';
 

@@ -1,6 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
-import { effectsOn, openApp, openTestContext, settleOrder, type TestApp, type TestContext } from '../support.ts';
+import {
+  effectsOn,
+  openApp,
+  openTestContext,
+  settleOrder,
+  type TestApp,
+  type TestContext,
+} from '../../testing/support.ts';
 
 let context: TestContext;
 let app: TestApp;

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { AppBounds } from '../../src/deps.ts';
-import { openApp, openTestContext, type TestApp, type TestContext } from '../support.ts';
+import { openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
 import { answersIn, connectRaw, listen } from './raw-connection.ts';
 
 const SHORT = { headersTimeoutMs: 200, requestTimeoutMs: 400 };

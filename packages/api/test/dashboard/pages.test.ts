@@ -3,7 +3,7 @@ import type { Browser } from 'playwright-core';
 import { WRITE_ORDERS, writeOrdersOptions } from '@flash-sale/shared/admission/order-jobs.ts';
 import { noiseOf, openChromium } from '../../../../infra/src/services/chromium.ts';
 import { listen } from '../attacks/raw-connection.ts';
-import { OPERATOR_TOKEN, openApp, openTestContext, type TestApp, type TestContext } from '../support.ts';
+import { OPERATOR_TOKEN, openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
 
 let context: TestContext;
 let app: TestApp;

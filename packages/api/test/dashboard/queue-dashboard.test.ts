@@ -3,7 +3,14 @@ import type { LightMyRequestResponse as Response } from 'fastify';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { listActions } from '@flash-sale/shared/operator/operator-actions-table.ts';
 import { WRITE_ORDERS, writeOrdersOptions } from '@flash-sale/shared/admission/order-jobs.ts';
-import { OPERATOR_TOKEN, openApp, openOwnRedis, openTestContext, type TestApp, type TestContext } from '../support.ts';
+import {
+  OPERATOR_TOKEN,
+  openApp,
+  openOwnRedis,
+  openTestContext,
+  type TestApp,
+  type TestContext,
+} from '../../testing/support.ts';
 
 const VIEWER_TOKEN = 'the-viewers-own-token';
 const PATH = '/admin/queues';

@@ -5,10 +5,10 @@ import {
   type ClusterMaster,
   type RedisCluster,
 } from '../../../../infra/src/services/redis-cluster.ts';
-import { openOwnFolder, openTestContext, type OwnFolder, type TestContext } from '../support.ts';
+import { openOwnFolder, openTestContext, type OwnFolder, type TestContext } from '../../testing/support.ts';
 import { expectPromisesKept, watchConservation } from './promises.ts';
-import { startService, type Service } from './service.ts';
-import { each, outcomeOf, Shoppers } from './shoppers.ts';
+import { startService, type Service } from '../../testing/service.ts';
+import { each, outcomeOf, Shoppers } from '../../testing/shoppers.ts';
 
 const UNITS = 40;
 const SHOPPERS = 80;

@@ -3,10 +3,10 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { PrivateServer } from '../../../../infra/src/services/private-server.ts';
 import { startRedis } from '../../../../infra/src/services/redis.ts';
 import { startSentinel } from '../../../../infra/src/services/redis-sentinel.ts';
-import { openOwnFolder, openTestContext, type OwnFolder, type TestContext } from '../support.ts';
+import { openOwnFolder, openTestContext, type OwnFolder, type TestContext } from '../../testing/support.ts';
 import { expectPromisesKept, watchConservation } from './promises.ts';
-import { startService, type Service } from './service.ts';
-import { each, outcomeOf, Shoppers } from './shoppers.ts';
+import { startService, type Service } from '../../testing/service.ts';
+import { each, outcomeOf, Shoppers } from '../../testing/shoppers.ts';
 
 const UNITS = 100;
 const SHOPPERS = 200;

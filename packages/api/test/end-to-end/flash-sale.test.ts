@@ -1,9 +1,9 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { openTestContext, type TestContext } from '../support.ts';
+import { openTestContext, type TestContext } from '../../testing/support.ts';
 import { expectPromisesKept, watchConservation } from './promises.ts';
-import { batchSizes, startService, type LogLine, type Service, type ServiceProcess } from './service.ts';
-import { buyPipelined, each, outcomeOf, Shoppers, type Answer } from './shoppers.ts';
+import { batchSizes, startService, type LogLine, type Service, type ServiceProcess } from '../../testing/service.ts';
+import { buyPipelined, each, outcomeOf, Shoppers, type Answer } from '../../testing/shoppers.ts';
 
 /** Two api and two worker processes, as an operator starts them, on one port. */
 let context: TestContext;

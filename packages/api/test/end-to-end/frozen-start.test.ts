@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { openOwnRedis, openTestContext } from '../support.ts';
-import { startService } from './service.ts';
-import { outcomeOf, Shoppers } from './shoppers.ts';
+import { openOwnRedis, openTestContext } from '../../testing/support.ts';
+import { startService } from '../../testing/service.ts';
+import { outcomeOf, Shoppers } from '../../testing/shoppers.ts';
 
 /** Longer than `REDIS_TIMEOUT_MS`, so that whatever is started meanwhile fails. */
 const FROZEN_MS = 1_600;

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { openOwnRedis, openTestContext, type OwnServer, type TestContext } from '../support.ts';
+import { openOwnRedis, openTestContext, type OwnServer, type TestContext } from '../../testing/support.ts';
 import { expectPromisesKept, watchConservation } from './promises.ts';
-import { startService, type Service } from './service.ts';
-import { each, outcomeOf, Shoppers } from './shoppers.ts';
+import { startService, type Service } from '../../testing/service.ts';
+import { each, outcomeOf, Shoppers } from '../../testing/shoppers.ts';
 
 const UNITS = 300;
 const SHOPPERS = 600;

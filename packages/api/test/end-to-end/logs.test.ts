@@ -1,8 +1,8 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { AS_OPERATOR, openTestContext, OPERATOR_TOKEN, type TestContext } from '../support.ts';
-import { startService, type Service } from './service.ts';
+import { AS_OPERATOR, openTestContext, OPERATOR_TOKEN, type TestContext } from '../../testing/support.ts';
+import { startService, type Service } from '../../testing/service.ts';
 
 const SECRETS = {
   JWT_SECRET: randomBytes(32).toString('hex'),

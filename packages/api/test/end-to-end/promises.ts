@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'vitest';
 import type { SaleRef } from '@flash-sale/shared/sale/sale.ts';
-import type { TestContext } from '../support.ts';
+import type { TestContext } from '../../testing/support.ts';
 
 /** What one atomic read of Redis says of a sale. */
 interface SaleInRedis {

@@ -1,10 +1,10 @@
 import { Agent, get } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { openTestContext, type TestContext } from '../support.ts';
+import { openTestContext, type TestContext } from '../../testing/support.ts';
 import { expectPromisesKept, watchConservation } from './promises.ts';
-import { metricOf, startService, type Service, type ServiceProcess } from './service.ts';
-import { each, outcomeOf, Shoppers, type Answer } from './shoppers.ts';
+import { metricOf, startService, type Service, type ServiceProcess } from '../../testing/service.ts';
+import { each, outcomeOf, Shoppers, type Answer } from '../../testing/shoppers.ts';
 
 /** Several, so that several workers can write at once. */
 const SALES = 2;

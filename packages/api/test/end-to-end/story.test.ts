@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { freePort } from '../../../../infra/src/services/ports.ts';
-import { OPERATOR_TOKEN, openTestContext, type TestContext } from '../support.ts';
-import { startProcess, type ServiceProcess } from './service.ts';
-import { Shoppers } from './shoppers.ts';
+import { OPERATOR_TOKEN, openTestContext, type TestContext } from '../../testing/support.ts';
+import { startProcess, type ServiceProcess } from '../../testing/service.ts';
+import { Shoppers } from '../../testing/shoppers.ts';
 
 let context: TestContext;
 let processes: ServiceProcess[];

@@ -3,9 +3,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ORDERS_QUEUE } from '@flash-sale/shared/admission/order-jobs.ts';
-import { openTestContext, type TestContext } from '../support.ts';
-import { startService, type Service } from './service.ts';
-import { Shoppers } from './shoppers.ts';
+import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { startService, type Service } from '../../testing/service.ts';
+import { Shoppers } from '../../testing/shoppers.ts';
 
 /** A span as OTLP/JSON has it. */
 interface Span {

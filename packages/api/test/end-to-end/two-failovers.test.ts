@@ -3,9 +3,9 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { PrivateServer } from '../../../../infra/src/services/private-server.ts';
 import { startRedis } from '../../../../infra/src/services/redis.ts';
 import { auditSale } from '@flash-sale/shared/sale/audit.ts';
-import { openOwnFolder, openTestContext, type OwnFolder, type TestContext } from '../support.ts';
-import { startService, type Service } from './service.ts';
-import { each, outcomeOf, Shoppers } from './shoppers.ts';
+import { openOwnFolder, openTestContext, type OwnFolder, type TestContext } from '../../testing/support.ts';
+import { startService, type Service } from '../../testing/service.ts';
+import { each, outcomeOf, Shoppers } from '../../testing/shoppers.ts';
 
 const UNITS = 100;
 const AT_ONCE = 10;

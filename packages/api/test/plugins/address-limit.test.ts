@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
-import { openApp, openTestContext, type TestApp, type TestContext } from '../support.ts';
+import { openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
 
 let context: TestContext;
 let sale: Sale;

@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { newKey, openKeyProvider, type KeyProvider } from '../identity/key-provider.ts';
-import { openApp, openTestContext, settleOrder, type TestApp, type TestContext } from '../support.ts';
+import { openApp, openTestContext, settleOrder, type TestApp, type TestContext } from '../../testing/support.ts';
 
 const SECRET = 'a-secret-of-access-tokens-that-is-long';
 const ISSUER = 'https://identity.test/';

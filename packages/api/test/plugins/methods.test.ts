@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openApp, openTestContext, type TestApp, type TestContext } from '../support.ts';
+import { openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
 
 let context: TestContext;
 let app: TestApp;

@@ -1,8 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { listActions } from '@flash-sale/shared/operator/operator-actions-table.ts';
 import { applyPaymentEvent } from '@flash-sale/shared/order/moves.ts';
-import { openPayment, placeOrder } from '../../../shared/test/ordering.ts';
-import { AS_OPERATOR, openApp, openTestContext, settleOrder, type TestApp, type TestContext } from '../support.ts';
+import { openPayment, placeOrder } from '@flash-sale/shared/testing/ordering.ts';
+import {
+  AS_OPERATOR,
+  openApp,
+  openTestContext,
+  settleOrder,
+  type TestApp,
+  type TestContext,
+} from '../../testing/support.ts';
 
 const VIEWER_TOKEN = 'the-viewers-own-token';
 const AS_VIEWER = { authorization: `Bearer ${VIEWER_TOKEN}` };

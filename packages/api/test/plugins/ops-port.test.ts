@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startOpsServer } from '@flash-sale/shared/platform/telemetry/ops-server.ts';
 import { answersIn, connectRaw, listen } from '../attacks/raw-connection.ts';
-import { openApp, openTestContext, type TestApp, type TestContext } from '../support.ts';
+import { openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
 
 let context: TestContext;
 let app: TestApp;

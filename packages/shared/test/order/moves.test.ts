@@ -14,10 +14,10 @@ import { connectRedis } from '../../src/platform/redis/client.ts';
 import { createCommands } from '../../src/commands.ts';
 import { applyPaymentEvent, cancelOrder, expireOrders, requestRefund } from '../../src/order/moves.ts';
 import { SaleTransactions } from '../../src/order/sale-transactions.ts';
-import { shoppers, takeLease } from '../buying.ts';
-import { aLockIsWaitedFor } from '../row-locks.ts';
-import { ledgerOf, openPayment, placeOrder, placeOrders } from '../ordering.ts';
-import { openTestContext, type TestContext } from '../support.ts';
+import { shoppers, takeLease } from '../../testing/buying.ts';
+import { aLockIsWaitedFor } from '../../testing/row-locks.ts';
+import { ledgerOf, openPayment, placeOrder, placeOrders } from '../../testing/ordering.ts';
+import { openTestContext, type TestContext } from '../../testing/support.ts';
 
 let context: TestContext;
 beforeAll(async () => {

@@ -6,10 +6,10 @@ import type { Order } from '../../src/order/order.ts';
 import type { Sale } from '../../src/sale/sale.ts';
 import { applyPaymentEvent, cancelOrder } from '../../src/order/moves.ts';
 import { SaleTransactions, type Work } from '../../src/order/sale-transactions.ts';
-import { shoppers } from '../buying.ts';
-import { openPayment, placeOrder, placeOrders } from '../ordering.ts';
-import { aLockIsWaitedFor } from '../row-locks.ts';
-import { openTestContext, type TestContext } from '../support.ts';
+import { shoppers } from '../../testing/buying.ts';
+import { openPayment, placeOrder, placeOrders } from '../../testing/ordering.ts';
+import { aLockIsWaitedFor } from '../../testing/row-locks.ts';
+import { openTestContext, type TestContext } from '../../testing/support.ts';
 
 let context: TestContext;
 beforeAll(async () => {

@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Payment } from '../../src/payment/payment.ts';
 import type { PaymentProvider } from '../../src/payment/provider.ts';
 import { createStripe } from '../../src/payment/stripe.ts';
-import { FakeStripe, type StripeCall } from './fake-stripe.ts';
-import { signedByStripe } from './stripe-signature.ts';
+import { FakeStripe, type StripeCall } from '../../testing/fake-stripe.ts';
+import { signedByStripe } from '../../testing/stripe-signature.ts';
 
 const WEBHOOK_SECRET = 'whsec_of_this_test';
 const PAYMENT: Payment = {

@@ -10,7 +10,7 @@ import type { Order } from '../../src/order/order.ts';
 import { newOrderNumber } from '../../src/order/order-number.ts';
 import type { Sale } from '../../src/sale/sale.ts';
 import { rebuildSale } from '../../src/sale/rebuild.ts';
-import { openTestContext, type TestContext } from '../support.ts';
+import { openTestContext, type TestContext } from '../../testing/support.ts';
 import { auditSale } from '../../src/sale/audit.ts';
 import { repairSale } from '../../src/sale/repair.ts';
 

@@ -4,8 +4,8 @@ import { Refusal } from '../../src/platform/errors.ts';
 import type { Sale } from '../../src/sale/sale.ts';
 import { endSale, topUpSale } from '../../src/sale/change.ts';
 import { loadSale, rebuildSale } from '../../src/sale/rebuild.ts';
-import { buy, newAttempt, send, shoppers, snapshot, takeLease, unitsOf } from '../buying.ts';
-import { openTestContext, type TestContext } from '../support.ts';
+import { buy, newAttempt, send, shoppers, snapshot, takeLease, unitsOf } from '../../testing/buying.ts';
+import { openTestContext, type TestContext } from '../../testing/support.ts';
 
 const WAIT_MS = 5_000;
 const OPTIONS = { wait_ms: WAIT_MS };

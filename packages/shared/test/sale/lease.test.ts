@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readStamp, stampFence } from '../../src/sale/products-table.ts';
 import type { Sale } from '../../src/sale/sale.ts';
 import { acquireLease, Lease, LEASE_LIFE_MS, LeaseLost, withStampedLease } from '../../src/sale/lease.ts';
-import { openTestContext, type TestContext } from '../support.ts';
+import { openTestContext, type TestContext } from '../../testing/support.ts';
 
 let context: TestContext;
 beforeAll(async () => {

@@ -8,8 +8,18 @@ import type { Reservation } from '../../src/admission/reservation.ts';
 import type { Owner } from '../../src/sale/sale-commands.ts';
 import { LeaseLost } from '../../src/sale/lease.ts';
 import { ownersOf, rebuildSale } from '../../src/sale/rebuild.ts';
-import { buy, newAttempt, newCall, newItem, send, shoppers, snapshot, takeLease, unitsOf } from '../buying.ts';
-import { openTestContext, type TestContext } from '../support.ts';
+import {
+  buy,
+  newAttempt,
+  newCall,
+  newItem,
+  send,
+  shoppers,
+  snapshot,
+  takeLease,
+  unitsOf,
+} from '../../testing/buying.ts';
+import { openTestContext, type TestContext } from '../../testing/support.ts';
 
 let context: TestContext;
 beforeAll(async () => {

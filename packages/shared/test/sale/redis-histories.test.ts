@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { isHistoryServed, noteHistory } from '../../src/sale/redis-histories-table.ts';
-import { openTestContext, type TestContext } from '../support.ts';
+import { openTestContext, type TestContext } from '../../testing/support.ts';
 
 let context: TestContext;
 beforeAll(async () => {

@@ -7,12 +7,12 @@ import type { Sale, SaleRef } from '@flash-sale/shared/sale/sale.ts';
 import type { HeldReservation } from '@flash-sale/shared/admission/reservation.ts';
 import { acquireLease, LeaseLost, type Lease } from '@flash-sale/shared/sale/lease.ts';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
-import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
+import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { FenceBehind, LedgerWriter } from '../../src/order-writer/ledger-writer.ts';
 import { aLockIsWaitedFor, lockSaleRow, readLedger, refuseOrdersOf } from '../ledger.ts';
 import { openMysqlProxy } from '../mysql-proxy.ts';
 import { admitAll, shoppers } from '../shoppers.ts';
-import { SOON } from '../soon.ts';
+import { SOON } from '@flash-sale/shared/testing/soon.ts';
 
 let context: TestContext;
 let ledgerDb: Db;

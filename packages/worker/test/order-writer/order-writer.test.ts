@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
-import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
+import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { OrderWriter } from '../../src/order-writer/order-writer.ts';
 import { NotNow } from '../../src/order-writer/sale-writer.ts';
 import { aLockIsWaitedFor, lockSaleRow, readLedger } from '../ledger.ts';

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
-import { openTestContext } from '../../../shared/test/support.ts';
+import { openTestContext } from '@flash-sale/shared/testing/support.ts';
 import { auditor } from '../../src/services/auditor.ts';
 import { SaleList } from '../../src/services/sale-list.ts';
 

@@ -6,7 +6,7 @@ import { newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
 import { KEPT_AFTER_END_MS, type Sale } from '@flash-sale/shared/sale/sale.ts';
 import { acquireLease } from '@flash-sale/shared/sale/lease.ts';
 import { rebuildSale } from '@flash-sale/shared/sale/rebuild.ts';
-import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
+import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { cleanUp } from '../../src/services/clean-up.ts';
 
 let context: TestContext;

@@ -9,11 +9,11 @@ import { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts'
 import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
 import { createCommands } from '@flash-sale/shared/commands.ts';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
-import { ledgerOf, openPayment, placeOrder } from '../../../shared/test/ordering.ts';
-import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
+import { ledgerOf, openPayment, placeOrder } from '@flash-sale/shared/testing/ordering.ts';
+import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { duePayments } from '../../src/services/due-payments.ts';
 import { expiry } from '../../src/services/expiry.ts';
-import { startPrivateRedis, type PrivateRedis } from '../private-redis.ts';
+import { startPrivateRedis, type PrivateRedis } from '@flash-sale/shared/testing/private-redis.ts';
 
 const NOWHERE = '127.0.0.1:1';
 const GOING_ON = new AbortController().signal;

@@ -3,7 +3,7 @@ import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
 import { openOrderQueues } from '@flash-sale/shared/admission/order-queues.ts';
 import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
 import { createMetrics, type Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
-import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
+import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { SaleWriter } from '../../src/order-writer/sale-writer.ts';
 import { figures } from '../../src/services/figures.ts';
 import { SaleList } from '../../src/services/sale-list.ts';

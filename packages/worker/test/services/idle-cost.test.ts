@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import type { RedisClient } from '@flash-sale/shared/platform/redis/client.ts';
-import { openTestContext } from '../../../shared/test/support.ts';
-import { startPrivateRedis } from '../private-redis.ts';
+import { openTestContext } from '@flash-sale/shared/testing/support.ts';
+import { startPrivateRedis } from '@flash-sale/shared/testing/private-redis.ts';
 import { startWorker } from '../worker-process.ts';
 
 const SALES = 300;

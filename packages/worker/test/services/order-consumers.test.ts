@@ -11,7 +11,7 @@ import {
 import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
 import { acquireLease } from '@flash-sale/shared/sale/lease.ts';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
-import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
+import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { OrderWriter } from '../../src/order-writer/order-writer.ts';
 import { orderConsumers } from '../../src/services/order-consumers.ts';
 import { Progress } from '../../src/services/progress.ts';
@@ -19,7 +19,7 @@ import type { Service } from '@flash-sale/shared/platform/process/service.ts';
 import { aLockIsWaitedFor, lockSaleRow, readLedger } from '../ledger.ts';
 import { openMysqlProxy } from '../mysql-proxy.ts';
 import { admitAll, shoppers } from '../shoppers.ts';
-import { SOON } from '../soon.ts';
+import { SOON } from '@flash-sale/shared/testing/soon.ts';
 
 let context: TestContext;
 beforeAll(async () => {

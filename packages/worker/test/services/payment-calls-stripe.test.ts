@@ -8,10 +8,10 @@ import { createStripe } from '@flash-sale/shared/payment/stripe.ts';
 import { tellOfPayment } from '@flash-sale/shared/order/payment-events.ts';
 import { watched } from '@flash-sale/shared/payment/watched.ts';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
-import { FakeStripe } from '../../../shared/test/payment/fake-stripe.ts';
-import { signedByStripe } from '../../../shared/test/payment/stripe-signature.ts';
-import { ledgerOf, placeOrder } from '../../../shared/test/ordering.ts';
-import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
+import { FakeStripe } from '@flash-sale/shared/testing/fake-stripe.ts';
+import { signedByStripe } from '@flash-sale/shared/testing/stripe-signature.ts';
+import { ledgerOf, placeOrder } from '@flash-sale/shared/testing/ordering.ts';
+import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { paymentCalls } from '../../src/services/payment-calls.ts';
 
 const GOING_ON = new AbortController().signal;

@@ -6,8 +6,8 @@ import { applyPaymentEvent, cancelOrder, requestRefund } from '@flash-sale/share
 import { ProviderFault, type PaymentAnswer, type PaymentProvider } from '@flash-sale/shared/payment/provider.ts';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { findPayment, findPaymentsOfOrder, updateStartedPayment } from '@flash-sale/shared/payment/payments-table.ts';
-import { ledgerOf, openPayment, placeOrder, placeOrders } from '../../../shared/test/ordering.ts';
-import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
+import { ledgerOf, openPayment, placeOrder, placeOrders } from '@flash-sale/shared/testing/ordering.ts';
+import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { paymentCalls } from '../../src/services/payment-calls.ts';
 import { shoppers } from '../shoppers.ts';
 

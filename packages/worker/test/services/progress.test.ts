@@ -12,7 +12,7 @@ import {
 import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
 import { acquireLease } from '@flash-sale/shared/sale/lease.ts';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
-import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
+import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { OrderWriter } from '../../src/order-writer/order-writer.ts';
 import { orderConsumers } from '../../src/services/order-consumers.ts';
 import { Progress, progressWatch } from '../../src/services/progress.ts';
@@ -21,7 +21,7 @@ import { openHangingProxy } from '../hanging-proxy.ts';
 import { readLedger } from '../ledger.ts';
 import { openMysqlProxy } from '../mysql-proxy.ts';
 import { admitAll, shoppers } from '../shoppers.ts';
-import { SOON } from '../soon.ts';
+import { SOON } from '@flash-sale/shared/testing/soon.ts';
 
 const STUCK_AFTER_MS = 1_000;
 

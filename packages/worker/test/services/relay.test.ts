@@ -10,7 +10,7 @@ import {
 } from '@flash-sale/shared/admission/order-jobs.ts';
 import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
-import { openTestContext } from '../../../shared/test/support.ts';
+import { openTestContext } from '@flash-sale/shared/testing/support.ts';
 import { OrderWriter } from '../../src/order-writer/order-writer.ts';
 import { orderConsumers } from '../../src/services/order-consumers.ts';
 import { Progress } from '../../src/services/progress.ts';
@@ -18,7 +18,7 @@ import { relay } from '../../src/services/relay.ts';
 import { repeating } from '@flash-sale/shared/platform/process/service.ts';
 import { readLedger } from '../ledger.ts';
 import { admitAll, shoppers } from '../shoppers.ts';
-import { SOON } from '../soon.ts';
+import { SOON } from '@flash-sale/shared/testing/soon.ts';
 
 const GOING_ON = new AbortController().signal;
 

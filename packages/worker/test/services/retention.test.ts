@@ -16,8 +16,8 @@ import { newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
 import type { Order } from '@flash-sale/shared/order/order.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { applyPaymentEvent, cancelOrder, requestRefund } from '@flash-sale/shared/order/moves.ts';
-import { openPayment, placeOrders } from '../../../shared/test/ordering.ts';
-import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
+import { openPayment, placeOrders } from '@flash-sale/shared/testing/ordering.ts';
+import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { retention } from '../../src/services/retention.ts';
 
 const GOING_ON = new AbortController().signal;

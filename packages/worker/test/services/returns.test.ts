@@ -3,7 +3,7 @@ import { markReturnsApplied } from '@flash-sale/shared/order/stock-returns-table
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { acquireLease, withStampedLease } from '@flash-sale/shared/sale/lease.ts';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
-import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
+import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { SaleWriter } from '../../src/order-writer/sale-writer.ts';
 import { returns } from '../../src/services/returns.ts';
 import { readLedger, refuseOrdersOf } from '../ledger.ts';

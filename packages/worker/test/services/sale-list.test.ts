@@ -3,10 +3,10 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
 import { updatePaused } from '@flash-sale/shared/sale/products-table.ts';
-import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
+import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { SaleList } from '../../src/services/sale-list.ts';
 import { openMysqlProxy } from '../mysql-proxy.ts';
-import { SOON } from '../soon.ts';
+import { SOON } from '@flash-sale/shared/testing/soon.ts';
 
 let context: TestContext;
 beforeAll(async () => {

@@ -2,11 +2,11 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { LedgerService } from '@flash-sale/shared/platform/mysql/service-leads-table.ts';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
-import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
+import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { repeating, type Rounds, type Service } from '@flash-sale/shared/platform/process/service.ts';
 import { led, leadsInLedger, leadsInRedis, type LeadKeeper } from '../../src/services/lead.ts';
 import { forEachShard } from '../../src/services/service.ts';
-import { SOON } from '../soon.ts';
+import { SOON } from '@flash-sale/shared/testing/soon.ts';
 
 let context: TestContext;
 beforeAll(async () => {

@@ -5,14 +5,14 @@ import type { Sale, SaleRef } from '@flash-sale/shared/sale/sale.ts';
 import { topUpSale } from '@flash-sale/shared/sale/change.ts';
 import { acquireLease } from '@flash-sale/shared/sale/lease.ts';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
-import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
+import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { SaleWriter } from '../../src/order-writer/sale-writer.ts';
 import { SaleList } from '../../src/services/sale-list.ts';
 import { warmUp } from '../../src/services/warm-up.ts';
 import { readLedger } from '../ledger.ts';
-import { startPrivateRedis } from '../private-redis.ts';
+import { startPrivateRedis } from '@flash-sale/shared/testing/private-redis.ts';
 import { admitAll, shoppers } from '../shoppers.ts';
-import { SOON } from '../soon.ts';
+import { SOON } from '@flash-sale/shared/testing/soon.ts';
 
 const GOING_ON = new AbortController().signal;
 

@@ -1,0 +1,25 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { BROKEN_BUILDS } from '../../../chaos/broken/table.ts';
+import { patched } from '../../../chaos/broken/tree.ts';
+import { FAULTS } from '../../../chaos/faults/table.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..', '..', '..');
+
+test.each(BROKEN_BUILDS)('the patch of $name fits the code of today exactly once', (build) => {
+  const text = readFileSync(join(ROOT, build.file), 'utf8');
+  expect(patched(text, build)).not.toBe(text);
+});
+
+test('a patch that fits nowhere, or twice, is refused', () => {
+  const build = { ...BROKEN_BUILDS[0]!, find: 'here', replace: 'there' };
+  expect(patched('it is here', build)).toBe('it is there');
+  expect(() => patched('it is gone', build)).toThrow('fits 0 times');
+  expect(() => patched('here and here', build)).toThrow('fits 2 times');
+});
+
+test('every broken build names faults that exist', () => {
+  const names = new Set(FAULTS.map(({ name }) => name));
+  expect(BROKEN_BUILDS.flatMap(({ faults }) => faults).filter((fault) => !names.has(fault))).toEqual([]);
+});

@@ -1,0 +1,210 @@
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { listActions } from '@flash-sale/shared/operator/operator-actions-table.ts';
+import type { Sale } from '@flash-sale/shared/sale/sale.ts';
+import {
+  AS_OPERATOR,
+  openApp,
+  openOwnRedis,
+  openTestContext,
+  type TestApp,
+  type TestContext,
+} from '../../testing/support.ts';
+
+const VIEWER = { authorization: 'Bearer the-viewers-own-token' };
+const PATH = '/api/v1/admin/deny-list';
+
+let context: TestContext;
+let app: TestApp;
+/** Another api process of the same service. */
+let other: TestApp;
+let sale: Sale;
+
+beforeAll(async () => {
+  context = await openTestContext({ VIEWER_TOKEN: 'the-viewers-own-token', TRUSTED_PROXIES: '127.0.0.1' });
+  [app, other] = [await openApp(context), await openApp(context)];
+  sale = await context.openSale({ seckill_stock: 1_000 });
+});
+
+afterAll(async () => {
+  await app.close();
+  await other.close();
+  await context.close();
+});
+
+const deny = (body: object, headers: Record<string, string> = AS_OPERATOR) => app.post(PATH, body, headers);
+const allow = (query: string, headers: Record<string, string> = AS_OPERATOR) =>
+  app.server.inject({ method: 'DELETE', url: `${PATH}?${query}`, headers });
+const askAs = (userId: string, through = app) =>
+  through.post('/api/v1/seckill/token', { user_id: userId, product_id: sale.id });
+const askFrom = (address: string, through = app) =>
+  through.get(`/api/v1/products/${sale.id}`, { 'x-forwarded-for': address });
+const inAnHour = () => new Date(Date.now() + 3_600_000).toISOString();
+const EVERYWHERE = { timeout: 1_000, interval: 20 };
+
+describe('a denied user', () => {
+  it('is refused every shopper’s call at once here, and within a second on every other api process', async () => {
+    const order_no = await app.win(sale, 'bot');
+    const token = await app.tokenOf(sale, 'bot');
+    expect((await deny({ user_id: 'bot', reason: 'many accounts' })).json()).toMatchObject({
+      user_id: 'bot',
+      reason: 'many accounts',
+      expires_at: null,
+    });
+    const named = { user_id: 'bot' };
+    for (const answer of [
+      await askAs('bot'),
+      await app.buy(sale, 'bot', token),
+      await app.get('/api/v1/orders?user_id=bot'),
+      await app.get(`/api/v1/orders/${order_no}?user_id=bot`),
+      await app.post(`/api/v1/orders/${order_no}/pay`, named),
+      await app.post(`/api/v1/orders/${order_no}/cancel`, named),
+    ]) {
+      expect(answer).toBeProblem('forbidden');
+      // It is nobody's business why.
+      expect(answer.body).not.toMatch(/many|deny|denied/);
+    }
+    await expect.poll(async () => (await askAs('bot', other)).statusCode, EVERYWHERE).toBe(403);
+    expect((await askAs('Bot', other)).statusCode).toBe(200);
+  });
+
+  it('is let in again as soon as an operator says so', async () => {
+    await deny({ user_id: 'sorry' });
+    await expect.poll(async () => (await askAs('sorry', other)).statusCode, EVERYWHERE).toBe(403);
+    expect((await allow('user_id=sorry')).statusCode).toBe(204);
+    expect((await askAs('sorry')).statusCode).toBe(200);
+    await expect.poll(async () => (await askAs('sorry', other)).statusCode, EVERYWHERE).toBe(200);
+    expect(await allow('user_id=sorry')).toBeProblem('not_found');
+  });
+
+  it('stays denied until the ledger’s clock says so, by an api process whose own is an hour ahead as well', async () => {
+    const expires_at = new Date(Date.now() + 60_000).toISOString();
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 });
+    onTestFinished(() => void vi.useRealTimers());
+    expect((await deny({ user_id: 'minute', expires_at })).statusCode).toBe(200);
+    expect(await askAs('minute')).toBeProblem('forbidden');
+    await expect.poll(async () => (await askAs('minute', other)).statusCode, EVERYWHERE).toBe(403);
+  });
+
+  it('is let in again by itself when the entry expires', async () => {
+    const expires_at = new Date(Date.now() + 1_500).toISOString();
+    expect((await deny({ user_id: 'brief', expires_at })).json()).toMatchObject({ expires_at });
+    expect(await askAs('brief')).toBeProblem('forbidden');
+    await expect.poll(async () => (await askAs('brief')).statusCode, { timeout: 10_000 }).toBe(200);
+    expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(expires_at));
+    const { items } = (await app.get(`${PATH}?limit=100`, AS_OPERATOR)).json<{ items: { user_id?: string }[] }>();
+    expect(items.map(({ user_id }) => user_id)).not.toContain('brief');
+  });
+});
+
+describe('a denied address', () => {
+  it('is refused with its whole range, before anything else, on every api process', async () => {
+    expect((await deny({ address: '203.0.113.77/24' })).json()).toMatchObject({ address: '203.0.113.0/24' });
+    expect(await askFrom('203.0.113.1')).toBeProblem('forbidden');
+    expect(await app.post('/api/v1/seckill/buy', {}, { 'x-forwarded-for': '203.0.113.2' })).toBeProblem('forbidden');
+    expect((await askFrom('203.0.114.1')).statusCode).toBe(200);
+    await expect.poll(async () => (await askFrom('203.0.113.3', other)).statusCode, EVERYWHERE).toBe(403);
+    await allow('address=203.0.113.0/24');
+    expect((await askFrom('203.0.113.1')).statusCode).toBe(200);
+  });
+
+  it('keeps no operator out, who could not undo it', async () => {
+    await deny({ address: '127.0.0.1' });
+    try {
+      expect(await app.get(`/api/v1/products/${sale.id}`)).toBeProblem('forbidden');
+      expect((await app.get('/healthz')).statusCode).toBe(200);
+    } finally {
+      expect((await allow('address=127.0.0.1')).statusCode).toBe(204);
+    }
+    expect((await app.get(`/api/v1/products/${sale.id}`)).statusCode).toBe(200);
+  });
+});
+
+describe('the deny list', () => {
+  it('outlives its processes, and is in effect before a new one takes its first call', async () => {
+    await deny({ user_id: 'lasting', expires_at: inAnHour() });
+    const later = await openApp(context);
+    try {
+      expect(await askAs('lasting', later)).toBeProblem('forbidden');
+    } finally {
+      await later.close();
+    }
+  });
+
+  it('works while Redis is away, changes included', async () => {
+    const server = await openOwnRedis();
+    const lone = await openTestContext(server.env);
+    const [a, b] = [await openApp(lone), await openApp(lone)];
+    try {
+      lone.redis.on('error', () => undefined);
+      await server.kill();
+      const read = (from: TestApp) => from.get(`/api/v1/orders?user_id=bot`).then(({ statusCode }) => statusCode);
+      expect(await read(a)).toBe(200);
+      expect((await a.post(PATH, { user_id: 'bot' }, AS_OPERATOR)).statusCode).toBe(200);
+      expect(await read(a)).toBe(403);
+      await expect.poll(() => read(b), EVERYWHERE).toBe(403);
+    } finally {
+      await a.close();
+      await b.close();
+      await server.restart();
+      await lone.close();
+      await server.close();
+    }
+  });
+
+  it('is listed a page at a time, and an entry sent again replaces the one before', async () => {
+    const values = ['10.9.0.0/16', '10.10.0.0/16', '2001:db8::/32'];
+    for (const address of values) await deny({ address, reason: 'first' });
+    await deny({ address: '10.9.1.2/16', reason: 'second', expires_at: inAnHour() });
+    const found: { address?: string; reason: string }[] = [];
+    let cursor: string | null = '';
+    do {
+      const query: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+      const page = (await app.get(`${PATH}?limit=2${query}`, VIEWER)).json<{
+        items: typeof found;
+        next_cursor: string | null;
+      }>();
+      found.push(...page.items);
+      cursor = page.next_cursor;
+    } while (cursor !== null);
+    const ours = found.filter(({ address }) => values.includes(address ?? ''));
+    expect(ours.map(({ address, reason }) => [address, reason])).toEqual([
+      ['10.10.0.0/16', 'first'],
+      ['10.9.0.0/16', 'second'],
+      ['2001:db8::/32', 'first'],
+    ]);
+    for (const address of values) await allow(`address=${address}`);
+  });
+
+  it('is changed by admins only, who are recorded', async () => {
+    const recorded = async () =>
+      (await listActions(context.db, { limit: 2 })).map(({ action, subject }) => [action, subject]);
+    await deny({ user_id: 'known', reason: 'why' });
+    await allow('user_id=known');
+    expect(await recorded()).toEqual([
+      ['allow', 'shopper known'],
+      ['deny', 'shopper known'],
+    ]);
+    expect(await deny({ user_id: 'safe' }, VIEWER)).toBeProblem('forbidden');
+    expect(await allow('user_id=safe', VIEWER)).toBeProblem('forbidden');
+    expect(await deny({ user_id: 'safe' }, {})).toBeProblem('unauthenticated');
+    expect(await app.get(PATH)).toBeProblem('unauthenticated');
+    expect((await recorded())[0]).toEqual(['allow', 'shopper known']);
+    expect((await askAs('safe')).statusCode).toBe(200);
+  });
+
+  it.each<[string, object]>([
+    ['nobody', {}],
+    ['a user and an address', { user_id: 'u', address: '203.0.113.1' }],
+    ['everybody', { address: '0.0.0.0/0' }],
+    ['half the world', { address: '2000::/3' }],
+    ['what is no address', { address: '1.2.3' }],
+    ['a range that is none', { address: '10.0.0.0/33' }],
+    ['a user who cannot be', { user_id: 'a b' }],
+    ['a time that is past', { user_id: 'u', expires_at: '2020-01-01T00:00:00Z' }],
+    ['a time that is none', { user_id: 'u', expires_at: 'tomorrow' }],
+    ['a reason of two lines', { user_id: 'u', reason: 'a\nb' }],
+    ['a field that does not exist', { user_id: 'u', forever: true }],
+  ])('refuses an entry for %s', async (_what, body) => {
+    expect(await deny(body)).toBeProblem('invalid_request');
+  });
+});

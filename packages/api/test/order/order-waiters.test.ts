@@ -1,0 +1,203 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Sale } from '@flash-sale/shared/sale/sale.ts';
+import { connectRedis, type RedisClient } from '@flash-sale/shared/platform/redis/client.ts';
+import { createMetrics, type Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
+import { Settlements } from '../../src/order/order-waiters.ts';
+import { openTestContext, type TestContext } from '../../testing/support.ts';
+
+let context: TestContext;
+let subscriber: RedisClient;
+let metrics: Metrics;
+let settlements: Settlements;
+let sale: Sale;
+
+beforeAll(async () => {
+  context = await openTestContext();
+});
+
+afterAll(() => context.close());
+
+beforeEach(async () => {
+  sale = await context.openSale();
+  metrics = createMetrics('api');
+  subscriber = connectRedis(context.config, 'blocking');
+  settlements = new Settlements({ subscriber, keys: context.keys, metrics });
+});
+
+afterEach(() => subscriber.disconnect());
+
+const waiters = async () => (await metrics.poll_waiters.get()).values[0]!.value;
+const channel = () => context.keys.sale(sale).settled;
+const subscribers = async () => ((await context.redis.call('PUBSUB', 'NUMSUB', channel())) as [string, number])[1];
+
+/** A poll whose readings the test sees: when each was made; it is done when `settle` was called. */
+function poll(orderNo: string, wait_ms: number, gone = new AbortController()) {
+  const read_ms: number[] = [];
+  let status = 'queued';
+  const answer = settlements.readUntil(sale, orderNo, {
+    wait_ms,
+    gone: gone.signal,
+    read: async () => {
+      read_ms.push(performance.now());
+      return status;
+    },
+    done: (reading) => reading !== 'queued',
+  });
+  return { answer, read_ms, gone, settle: () => (status = 'settled') };
+}
+
+/** Resolves once a poll has read under a confirmed subscription, and so waits for news. */
+async function untilItWaits({ read_ms }: { read_ms: number[] }): Promise<void> {
+  await vi.waitFor(async () => {
+    expect(await subscribers()).toBe(1);
+    expect(read_ms.length).toBeGreaterThan(0);
+  });
+}
+
+describe('a waiting poll', () => {
+  it('is told by the message itself: it reads long before it would look again', async () => {
+    for (let round = 0; round < 3; round += 1) {
+      const waiting = poll('A', 20_000);
+      await untilItWaits(waiting);
+      waiting.settle();
+      const before = waiting.read_ms.length;
+      await context.redis.publish(channel(), 'X A Y');
+      expect(await waiting.answer).toBe('settled');
+      expect(waiting.read_ms).toHaveLength(before + 1);
+      expect(waiting.read_ms.at(-1)! - waiting.read_ms.at(-2)!).toBeLessThan(900);
+    }
+  });
+
+  it('is not woken by the orders of others', async () => {
+    const waiting = poll('A', 20_000);
+    await untilItWaits(waiting);
+    const before = waiting.read_ms.length;
+    await context.redis.publish(channel(), 'AA B a');
+    const told = poll('B', 20_000);
+    await untilItWaits(told);
+    told.settle();
+    await context.redis.publish(channel(), 'B');
+    await told.answer;
+    // At most the look that is due anyway once a second.
+    expect(waiting.read_ms.length).toBeLessThanOrEqual(before + 1);
+    waiting.gone.abort();
+    await waiting.answer;
+  });
+
+  it('misses no message that comes while it reads', async () => {
+    const reading = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    let reads = 0;
+    const answer = settlements.readUntil(sale, 'A', {
+      wait_ms: 20_000,
+      gone: new AbortController().signal,
+      async read() {
+        reads += 1;
+        if (reads === 1) {
+          reading.resolve();
+          await goOn.promise;
+        }
+        return reads;
+      },
+      done: (read) => read === 2,
+    });
+    await reading.promise;
+    const got = new Promise((resolve) => subscriber.once('message', resolve));
+    await context.redis.publish(channel(), 'A');
+    await got;
+    const went_on_ms = performance.now();
+    goOn.resolve();
+    expect(await answer).toBe(2);
+    expect(performance.now() - went_on_ms).toBeLessThan(900);
+  });
+
+  it('looks again by itself, in case a message was lost', async () => {
+    const waiting = poll('A', 20_000);
+    await untilItWaits(waiting);
+    waiting.settle();
+    expect(await waiting.answer).toBe('settled');
+  });
+
+  it('looks as soon as a lost connection is back, since messages of that time are gone', async () => {
+    const waiting = poll('A', 20_000);
+    await untilItWaits(waiting);
+    const before = waiting.read_ms.length;
+    const back = new Promise((resolve) => subscriber.once('ready', resolve));
+    await context.redis.call('CLIENT', 'KILL', 'ID', String(await idOf(subscriber)));
+    await back;
+    await vi.waitFor(() => expect(waiting.read_ms.length).toBeGreaterThan(before), { timeout: 5_000 });
+    // And it is subscribed again.
+    await vi.waitFor(async () => expect(await subscribers()).toBe(1));
+    waiting.settle();
+    await context.redis.publish(channel(), 'A');
+    expect(await waiting.answer).toBe('settled');
+  });
+
+  it('ends with its last reading at its time, when its client is gone, and when the process drains', async () => {
+    const asked_ms = performance.now();
+    expect(await poll('A', 300).answer).toBe('queued');
+    expect(performance.now() - asked_ms).toBeGreaterThanOrEqual(295);
+
+    const left = poll('B', 20_000);
+    await untilItWaits(left);
+    const left_ms = performance.now();
+    left.gone.abort();
+    expect(await left.answer).toBe('queued');
+    expect(performance.now() - left_ms).toBeLessThan(900);
+
+    const draining = poll('C', 20_000);
+    await untilItWaits(draining);
+    const drained_ms = performance.now();
+    settlements.close();
+    expect(await draining.answer).toBe('queued');
+    expect(performance.now() - drained_ms).toBeLessThan(900);
+    expect(performance.now() - asked_ms).toBeLessThan(10_000);
+  });
+
+  it('leaves nothing behind: no waiter, and no subscription after the last one of a sale', async () => {
+    const polls = ['A', 'A', 'B'].map((orderNo) => poll(orderNo, 20_000));
+    for (const each of polls) await untilItWaits(each);
+    expect(await waiters()).toBe(3);
+    for (const each of polls) {
+      expect(await subscribers()).toBe(1);
+      each.settle();
+      each.gone.abort();
+      await each.answer;
+    }
+    expect(await waiters()).toBe(0);
+    await vi.waitFor(async () => expect(await subscribers()).toBe(0));
+  });
+
+  it('is told even where the one before it has just left the sale', async () => {
+    for (let round = 0; round < 5; round += 1) {
+      const before = poll('A', 20_000);
+      await untilItWaits(before);
+      before.gone.abort();
+      await before.answer;
+      const next = poll('B', 20_000);
+      await untilItWaits(next);
+      next.settle();
+      await context.redis.publish(channel(), 'B');
+      expect(await next.answer).toBe('settled');
+    }
+  });
+
+  it('frees its place where reading fails', async () => {
+    const answer = settlements.readUntil(sale, 'A', {
+      wait_ms: 20_000,
+      gone: new AbortController().signal,
+      read: () => Promise.reject(new Error('away')),
+      done: () => true,
+    });
+    await expect(answer).rejects.toThrow('away');
+    expect(await waiters()).toBe(0);
+  });
+});
+
+/** The connection's id at the server, found by the channel that only it listens to. */
+async function idOf(client: RedisClient): Promise<number> {
+  const name = `settlements-${sale.id}-${process.pid}`;
+  await (client as unknown as { client(...args: string[]): Promise<unknown> }).client('SETNAME', name);
+  const list = String(await context.redis.call('CLIENT', 'LIST'));
+  return Number(new RegExp(`id=(\\d+) .*name=${name} `).exec(list)![1]);
+}

@@ -1,0 +1,354 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { duePayments, findPayment } from '@flash-sale/shared/payment/payments-table.ts';
+import { applyPaymentEvent, cancelOrder, expireOrders } from '@flash-sale/shared/order/moves.ts';
+import {
+  ProviderFault,
+  type PaymentAnswer,
+  type PaymentProvider,
+  type Webhook,
+} from '@flash-sale/shared/payment/provider.ts';
+import type { Order } from '@flash-sale/shared/order/order.ts';
+import { takeLease } from '@flash-sale/shared/testing/buying.ts';
+import { ledgerOf, openPayment, placeOrder } from '@flash-sale/shared/testing/ordering.ts';
+import { openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
+
+/** A provider whose pages and refunds cost nothing, and which may fail or be slow on purpose. */
+class StubProvider implements PaymentProvider {
+  readonly name = 'sandbox';
+  readonly started: string[] = [];
+  meanwhile: () => Promise<void> = () => Promise.resolve();
+
+  async start({ payment_id }: { payment_id: string }) {
+    this.started.push(payment_id);
+    await this.meanwhile();
+    return { provider_ref: `ref-${payment_id}`, url: `https://pay.test/${payment_id}` };
+  }
+  verifyWebhook(): Webhook {
+    return { ignored: 'unreadable' };
+  }
+  look(): Promise<PaymentAnswer> {
+    return Promise.resolve({ now: 'open' });
+  }
+  refund(): Promise<PaymentAnswer> {
+    return Promise.resolve({ now: 'refunded' });
+  }
+  expire(): Promise<PaymentAnswer> {
+    return Promise.resolve({ now: 'declined' });
+  }
+}
+
+let context: TestContext;
+let provider: StubProvider;
+let app: TestApp;
+beforeAll(async () => {
+  context = await openTestContext();
+  provider = new StubProvider();
+  app = await openApp(context, { CURRENCY: 'EUR' }, { provider });
+});
+afterAll(async () => {
+  await app.close();
+  await context.close();
+});
+
+const pay = ({ order_no }: Pick<Order, 'order_no'>, body: object = { user_id: 'alice' }) =>
+  app.post(`/api/v1/orders/${order_no}/pay`, body);
+const cancel = ({ order_no }: Pick<Order, 'order_no'>, body: object = { user_id: 'alice' }) =>
+  app.post(`/api/v1/orders/${order_no}/cancel`, body);
+const poll = async ({ order_no }: Order) => (await app.get(`/api/v1/orders/${order_no}`)).json<{ status: string }>();
+const newOrder = async (): Promise<Order> => placeOrder(context, await context.openSale({ price_cents: 1_050 }));
+let events = 0;
+const tell = (payment_id: string, kind: 'succeeded' | 'declined' | 'refunded') =>
+  applyPaymentEvent(context, 'sandbox', { event_id: `e${(events += 1)}`, payment_id, kind });
+
+/** An order in that state, and what its refusals call it. */
+async function orderIn(status: 'paid' | 'refunded' | 'cancelled' | 'expired'): Promise<Order> {
+  const order = await newOrder();
+  if (status === 'cancelled') await cancelOrder(context, order, { actor: 'shopper' });
+  if (status === 'expired') await expireOrders(context, order.product_id, [order.order_no]);
+  if (status === 'paid' || status === 'refunded') {
+    const payment = await openPayment(context, order.order_no);
+    await tell(payment, 'succeeded');
+    if (status === 'refunded') await tell(payment, 'refunded');
+  }
+  return order;
+}
+
+describe('POST /api/v1/orders/:orderNo/pay', () => {
+  it('answers what the shopper does next, for how much, in which currency and until when', async () => {
+    const order = await newOrder();
+    const answer = await pay(order);
+    expect(answer.statusCode).toBe(200);
+    const { payment_id } = answer.json<{ payment_id: string }>();
+    expect(answer.json()).toEqual({
+      payment_id,
+      provider: 'sandbox',
+      amount: 10.5,
+      currency: 'EUR',
+      next: { action: 'redirect', url: `https://pay.test/${payment_id}` },
+      expires_at: new Date(order.expires_at_ms!).toISOString(),
+    });
+  });
+
+  it('asked again, also by several at once, is one payment that the provider starts once it is known', async () => {
+    const order = await newOrder();
+    const answers = await Promise.all(Array.from({ length: 6 }, () => pay(order)));
+    const ids = new Set(answers.map((answer) => answer.json<{ payment_id: string }>().payment_id));
+    expect({ ids: ids.size, statuses: new Set(answers.map(({ statusCode }) => statusCode)) }).toEqual({
+      ids: 1,
+      statuses: new Set([200]),
+    });
+    const before = provider.started.length;
+    expect((await pay(order)).json()).toEqual(answers[0]!.json());
+    expect(provider.started).toHaveLength(before);
+    expect((await ledgerOf(context, order)).payments).toEqual(['started']);
+  });
+
+  it('opens another payment after one was declined', async () => {
+    const order = await newOrder();
+    const first = (await pay(order)).json<{ payment_id: string }>().payment_id;
+    await tell(first, 'declined');
+    const second = (await pay(order)).json<{ payment_id: string }>().payment_id;
+    expect(second).not.toBe(first);
+    expect((await ledgerOf(context, order)).payments).toEqual(['declined', 'started']);
+  });
+
+  it('opens another payment where the open one is of a provider that the service has left', async () => {
+    const order = await newOrder();
+    await openPayment(context, order.order_no, 'stripe');
+    expect((await pay(order)).json()).toMatchObject({ provider: 'sandbox' });
+    expect((await ledgerOf(context, order)).payments).toEqual(['declined', 'started']);
+  });
+
+  it.each(['refunded', 'cancelled'] as const)('is refused for an order that is %s', async (status) => {
+    const answer = await pay(await orderIn(status));
+    expect(answer).toBeProblem('invalid_state');
+    expect(answer.json()).toMatchObject({ detail: `The order is ${status}` });
+  });
+
+  it('asked again once the order is paid, for whoever did not hear of that, is a success: there is nothing to do (promise 8)', async () => {
+    const order = await newOrder();
+    const { payment_id } = (await pay(order)).json<{ payment_id: string }>();
+    await tell(payment_id, 'succeeded');
+    const again = await pay(order);
+    expect([again.statusCode, again.json()]).toEqual([
+      200,
+      { payment_id, provider: 'sandbox', amount: 10.5, currency: 'EUR', next: { action: 'none' } },
+    ]);
+    expect((await ledgerOf(context, order)).payments).toEqual(['succeeded']);
+    expect(await pay(order, { user_id: 'mallory' })).toBeProblem('not_found');
+  });
+
+  it('is a success where the provider’s event was faster than its answer: it was once refused as paid', async () => {
+    const order = await newOrder();
+    provider.meanwhile = async () => {
+      provider.meanwhile = () => Promise.resolve();
+      await tell(provider.started.at(-1)!, 'succeeded');
+    };
+    const answer = await pay(order);
+    expect([answer.statusCode, answer.json()]).toMatchObject([200, { next: { action: 'none' } }]);
+    expect(await ledgerOf(context, order)).toMatchObject({ status: 'paid', payments: ['succeeded'] });
+  });
+
+  it('says so where the provider declined before it answered, and another payment can be started', async () => {
+    const order = await newOrder();
+    provider.meanwhile = async () => {
+      provider.meanwhile = () => Promise.resolve();
+      await tell(provider.started.at(-1)!, 'declined');
+    };
+    expect((await pay(order)).json()).toMatchObject({
+      code: 'invalid_state',
+      detail: 'The payment was declined. You can start another one',
+    });
+    expect((await pay(order)).statusCode).toBe(200);
+  });
+
+  it.each([
+    ['and is not swept yet', () => Promise.resolve(0)],
+    ['and with an open payment', async ({ order_no }: Order) => openPayment(context, order_no)],
+    ['and is expired', (order: Order) => expireOrders(context, order.product_id, [order.order_no])],
+  ])('that comes too late %s says that the time to pay is over, and since when', async (_, meanwhile) => {
+    const order = await newOrder();
+    await meanwhile(order);
+    const expires_at = new Date(Date.now() - 1_000);
+    await context.db.updateTable('orders').set({ expires_at }).where('order_no', '=', order.order_no).execute();
+    const { payments } = await ledgerOf(context, order);
+    const answer = await pay(order);
+    expect(answer).toBeProblem('invalid_state');
+    expect(answer.json()).toMatchObject({ detail: `The time to pay ended at ${expires_at.toISOString()}` });
+    expect((await ledgerOf(context, order)).payments).toEqual(payments);
+  });
+
+  it('is refused for a closed order even while its payment is still open at the provider', async () => {
+    const order = await newOrder();
+    await pay(order);
+    await cancelOrder(context, order, { actor: 'shopper' });
+    expect((await ledgerOf(context, order)).payments).toEqual(['started']);
+    expect(await pay(order)).toBeProblem('invalid_state');
+  });
+
+  it('is refused for an order that is still queued', async () => {
+    const sale = await context.openSale();
+    const order_no = await app.win(sale, 'alice');
+    const answer = await pay({ order_no });
+    expect(answer).toBeProblem('invalid_state');
+    expect(answer.json()).toMatchObject({ detail: 'The order is queued' });
+  });
+
+  it.each([
+    ['still open', () => Promise.resolve()],
+    ['given up meanwhile, since it had no name yet', (id: string) => tell(id, 'declined')],
+  ])(
+    'leaves a payment to be ended by its name whose order closed while the provider started it: %s',
+    async (_name, do_) => {
+      const order = await newOrder();
+      provider.meanwhile = async () => {
+        provider.meanwhile = () => Promise.resolve();
+        await cancelOrder(context, order, { actor: 'shopper' });
+        await do_(provider.started.at(-1)!);
+      };
+      const answer = await pay(order);
+      expect(answer).toBeProblem('invalid_state');
+      expect(answer.json()).toMatchObject({ detail: 'The order is cancelled' });
+      const payment_id = provider.started.at(-1)!;
+      expect(await duePayments(context.db, 100)).toContainEqual(
+        expect.objectContaining({ payment_id, provider_ref: `ref-${payment_id}` }),
+      );
+    },
+  );
+
+  it.each([
+    ['does not let us in', new ProviderFault('refused', 'Invalid API Key provided: sk_live_1234'), 0],
+    ['has no answer', new ProviderFault('failed', 'timed out: sk_live_1234'), 0],
+    ['may keep its error for a day', new ProviderFault('failed', 'sk_live_1234', { mayBeKept: true }), 1],
+    ['fails as nobody foresaw', new Error('sk_live_1234'), 0],
+  ])('tells nothing of a provider that %s, and answers 503; the next try pays', async (_name, fault, key_no) => {
+    const order = await newOrder();
+    provider.meanwhile = () => {
+      provider.meanwhile = () => Promise.resolve();
+      return Promise.reject(fault);
+    };
+    const answer = await pay(order);
+    expect(answer).toBeProblem('unavailable');
+    expect(answer.headers['retry-after']).toBeDefined();
+    expect(answer.body).not.toContain('sk_live');
+    const failed = provider.started.at(-1);
+    expect((await pay(order)).json()).toMatchObject({ payment_id: failed });
+    // A new call where the old one would be answered the same.
+    expect(await findPayment(context.db, failed!)).toMatchObject({ key_no });
+  });
+
+  it('leads to one place alone, whatever the provider answers to several that start it at once', async () => {
+    const order = await newOrder();
+    const plain = provider.start.bind(provider);
+    let starts = 0;
+    const { promise: severalStart, resolve } = Promise.withResolvers<void>();
+    provider.start = async (payment) => {
+      const url = `https://pay.test/${(starts += 1)}`;
+      if (starts > 1) resolve();
+      await severalStart;
+      return { ...(await plain(payment)), url };
+    };
+    const answers = await Promise.all(Array.from({ length: 4 }, () => pay(order)));
+    provider.start = plain;
+    const urls = answers.map((answer) => answer.json<{ next: { url: string } }>().next.url);
+    expect(new Set(urls).size).toBe(1);
+    expect(starts).toBeGreaterThan(1);
+  });
+
+  it('shows the order to its owner only, and takes well-formed bodies only', async () => {
+    const order = await newOrder();
+    for (const call of [pay, cancel]) {
+      expect(await call(order, { user_id: 'mallory' })).toBeProblem('not_found');
+      expect(await call({ order_no: '01KARYB6S5Q0H9M3T7ZV5W8XCE-0-999999' })).toBeProblem('not_found');
+      expect(await call({ order_no: 'nonsense' })).toBeProblem('not_found');
+      expect(await call(order, {})).toBeProblem('invalid_request');
+      expect(await call(order, { user_id: 'alice', more: 1 })).toBeProblem('invalid_request');
+    }
+    expect(await pay(order, { user_id: 'alice', sandbox: 'steal' })).toBeProblem('invalid_request');
+    expect(await poll(order)).toMatchObject({ status: 'pending_payment' });
+  });
+});
+
+describe('POST /api/v1/orders/:orderNo/cancel', () => {
+  it('answers the order as it is then, and every poll after it does the same', async () => {
+    const order = await newOrder();
+    const answer = await cancel(order);
+    expect(answer.statusCode).toBe(200);
+    expect(answer.json()).toMatchObject({
+      order_no: order.order_no,
+      status: 'cancelled',
+      closed_at: expect.stringMatching(/Z$/),
+    });
+    expect(await poll(order)).toEqual(answer.json());
+    expect(await ledgerOf(context, order)).toMatchObject({ sold: 0, returned: true, history: [{ actor: 'shopper' }] });
+  });
+
+  it('whose answer was lost is a success when it comes again, and changes nothing more (promise 8)', async () => {
+    const order = await newOrder();
+    const first = await cancel(order);
+    const before = await ledgerOf(context, order);
+    const again = await cancel(order);
+    expect([again.statusCode, again.json()]).toEqual([200, first.json()]);
+    expect(await ledgerOf(context, order)).toEqual(before);
+    expect(await cancel(order, { user_id: 'mallory' })).toBeProblem('not_found');
+  });
+
+  it('is refused for an order that somebody else has cancelled', async () => {
+    const order = await newOrder();
+    await cancelOrder(context, order, { actor: 'operator' });
+    expect((await cancel(order)).json()).toMatchObject({ code: 'invalid_state', detail: 'The order is cancelled' });
+  });
+
+  it.each(['paid', 'refunded', 'expired'] as const)('is refused for an order that is %s', async (status) => {
+    const order = await orderIn(status);
+    const before = await ledgerOf(context, order);
+    const answer = await cancel(order);
+    expect(answer).toBeProblem('invalid_state');
+    expect(answer.json()).toMatchObject({ detail: `The order is ${status}` });
+    expect(await ledgerOf(context, order)).toEqual(before);
+  });
+
+  it('is refused for an order that is still queued', async () => {
+    const order_no = await app.win(await context.openSale(), 'alice');
+    const answer = await cancel({ order_no });
+    expect(answer).toBeProblem('invalid_state');
+    expect(answer.json()).toMatchObject({ detail: 'The order is queued' });
+  });
+
+  it('by many at once cancels once, and is a success for each', async () => {
+    const order = await newOrder();
+    const answers = await Promise.all(Array.from({ length: 6 }, () => cancel(order)));
+    expect(answers.map(({ statusCode }) => statusCode)).toEqual(Array(6).fill(200));
+    expect(await ledgerOf(context, order)).toMatchObject({ version: 2, sold: 0, history: { length: 1 } });
+  });
+});
+
+describe('a poll is never behind the ledger', () => {
+  it.each(['paid', 'refunded', 'cancelled', 'expired'] as const)('right after an order is %s', async (status) => {
+    const order = await orderIn(status);
+    expect(await poll(order)).toMatchObject({ status });
+  });
+
+  it('where a worker settles its older status after the move', async () => {
+    const order = await newOrder();
+    await cancel(order);
+    const sale = { id: order.product_id, shard: 0 };
+    const lease = await takeLease(context, sale);
+    const record = { order_no: order.order_no, version: 1, status: JSON.stringify(order) };
+    expect(await context.commands.settle(sale, lease, 600_000, [record])).toBe(true);
+    expect(await poll(order)).toMatchObject({ status: 'cancelled' });
+  });
+
+  it('where the worker died before it could settle the reservation', async () => {
+    const order = await newOrder();
+    const { state, reservations } = context.keys.sale({ id: order.product_id, shard: 0 });
+    await context.redis.hset(reservations, order.order_no, `${Date.now()} ${order.price_cents} job r alice`);
+    await context.redis.hset(state, { taken_until_ms: 0 });
+    expect(await poll(order)).toMatchObject({ status: 'queued' });
+    await context.redis.hset(state, { taken_until_ms: Date.now() });
+    expect(await poll(order)).toMatchObject({ status: 'pending_payment' });
+    await context.redis.hset(state, { taken_until_ms: 0 });
+    await cancelOrder(context, order, { actor: 'shopper' });
+    expect(await poll(order)).toMatchObject({ status: 'cancelled' });
+  });
+});

@@ -1,0 +1,279 @@
+import { request } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Sale } from '@flash-sale/shared/sale/sale.ts';
+import { openApp, openTestContext, settleOrder, type TestApp, type TestContext } from '../../testing/support.ts';
+
+let context: TestContext;
+let app: TestApp;
+
+beforeAll(async () => {
+  context = await openTestContext();
+  app = await openApp(context);
+});
+
+afterAll(async () => {
+  await app.close();
+  await context.close();
+});
+
+const waiters = async (on: TestApp): Promise<number> => (await on.deps.metrics.poll_waiters.get()).values[0]!.value;
+/** Resolves once this many polls wait and Redis has confirmed the subscription to the sale. */
+async function untilWaiting(on: TestApp, sale: Sale, count: number): Promise<void> {
+  const { settled } = context.keys.sale(sale);
+  await expect
+    .poll(async () => [await waiters(on), await context.redis.call('PUBSUB', 'NUMSUB', settled)], { timeout: 10_000 })
+    .toEqual([count, [settled, 1]]);
+}
+
+describe('GET /api/v1/orders/:orderNo', () => {
+  it('shows a queued order and says when to ask again', async () => {
+    const sale = await context.openSale({ price_cents: 1_005 });
+    const before_ms = (await context.commands.clock(0)).now_ms;
+    const order_no = await app.win(sale, 'alice');
+    const answer = await app.get(`/api/v1/orders/${order_no}`);
+    expect(answer.statusCode).toBe(200);
+    expect(answer.headers['retry-after']).toBe('1');
+    const { created_at, ...order } = answer.json<{ created_at: string }>();
+    expect(order).toEqual({ order_no, user_id: 'alice', product_id: sale.id, status: 'queued', price: 10.05 });
+    expect(created_at).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+    expect(Date.parse(created_at)).toBeGreaterThanOrEqual(before_ms);
+  });
+
+  it('shows a settled order, the same from Redis and from the ledger', async () => {
+    const sale = await context.openSale();
+    const order_no = await app.win(sale, 'alice');
+    const queued = (await app.get(`/api/v1/orders/${order_no}`)).json<object>();
+    await settleOrder(context, sale, order_no);
+    const fromRedis = await app.get(`/api/v1/orders/${order_no}`);
+    expect(fromRedis.headers['retry-after']).toBeUndefined();
+    expect(fromRedis.json()).toEqual({ ...queued, status: 'pending_payment' });
+    expect(await context.redis.del(context.keys.status(sale, order_no))).toBe(1);
+    expect((await app.get(`/api/v1/orders/${order_no}`)).json()).toEqual(fromRedis.json());
+  });
+
+  it('shows why an order failed', async () => {
+    const sale = await context.openSale();
+    const order_no = `01KARYB6S5Q0H9M3T7ZV5W8XCE-0-${sale.id}`;
+    const now = new Date();
+    const row = { order_no, product_id: sale.id, user_id: 'bob', status: 'failed', price_cents: 1, reason: 'no_unit' };
+    await context.db
+      .insertInto('orders')
+      .values({ ...row, status: 'failed', created_at: now, updated_at: now })
+      .execute();
+    expect((await app.get(`/api/v1/orders/${order_no}?user_id=bob`)).json()).toMatchObject({
+      status: 'failed',
+      reason: 'no_unit',
+    });
+  });
+
+  it('hides an order from whoever says to be somebody else', async () => {
+    const sale = await context.openSale();
+    const order_no = await app.win(sale, 'alice');
+    expect((await app.get(`/api/v1/orders/${order_no}?user_id=alice`)).statusCode).toBe(200);
+    expect(await app.get(`/api/v1/orders/${order_no}?user_id=Alice`)).toBeProblem('not_found');
+  });
+
+  it('answers 404 for a number that was never given out, at once even with wait', async () => {
+    const sale = await context.openSale();
+    const unknown = `01KARYB6S5Q0H9M3T7ZV5W8XCE-0-${sale.id}`;
+    expect(await app.get(`/api/v1/orders/${unknown}`)).toBeProblem('not_found');
+    const asked_ms = performance.now();
+    expect(await app.get(`/api/v1/orders/${unknown}?wait=20`)).toBeProblem('not_found');
+    expect(performance.now() - asked_ms).toBeLessThan(5_000);
+  });
+
+  it.each([
+    'x',
+    '1',
+    '..',
+    'null',
+    '01KARYB6S5Q0H9M3T7ZV5W8XCE',
+    '01KARYB6S5Q0H9M3T7ZV5W8XCE-0-',
+    '01KARYB6S5Q0H9M3T7ZV5W8XCE-0-0',
+    '01KARYB6S5Q0H9M3T7ZV5W8XCE-0-999999999999999',
+    '01KARYB6S5Q0H9M3T7ZV5W8XCE-0-9999999999999999',
+    '01KARYB6S5Q0H9M3T7ZV5W8XCE-99999-1',
+    '01karyb6s5q0h9m3t7zv5w8xce-0-1',
+    '81KARYB6S5Q0H9M3T7ZV5W8XCE-0-1',
+    '01KARYB6S5Q0H9M3T7ZV5W8XCE-0-1%0A',
+    '%00',
+    "'%20OR%20''='",
+    '%F0%9F%98%80',
+    'x'.repeat(255),
+    'x'.repeat(256),
+    'x'.repeat(2_000),
+  ])('answers 404 for %s', async (orderNo) => {
+    expect(await app.get(`/api/v1/orders/${orderNo}`)).toBeProblem('not_found');
+  });
+
+  it('answers 404 for a number that names another shard than its sale', async () => {
+    const sale = await context.openSale();
+    expect(await app.get(`/api/v1/orders/01KARYB6S5Q0H9M3T7ZV5W8XCE-1-${sale.id}`)).toBeProblem('not_found');
+  });
+
+  it.each(['wait=26', 'wait=-1', 'wait=1.5', 'wait=soon', 'wait=1&wait=2', 'user_id=', 'user_id=a%20b', 'x=1'])(
+    'refuses ?%s',
+    async (query) => {
+      const order_no = await app.win(await context.openSale(), 'alice');
+      expect(await app.get(`/api/v1/orders/${order_no}?${query}`)).toBeProblem('invalid_request');
+    },
+  );
+});
+
+describe('GET /api/v1/orders/:orderNo?wait=', () => {
+  it('answers each of many waiting polls once its order is settled, and no other', async () => {
+    const sale = await context.openSale();
+    const [first, second] = [await app.win(sale, 'first'), await app.win(sale, 'second')];
+    const polls = [first, first, second].map((orderNo) => app.get(`/api/v1/orders/${orderNo}?wait=20`));
+    await untilWaiting(app, sale, 3);
+    await settleOrder(context, sale, first);
+    for (const poll of polls.slice(0, 2)) {
+      expect((await poll).json()).toMatchObject({ order_no: first, status: 'pending_payment' });
+    }
+    expect(await waiters(app)).toBe(1);
+    await settleOrder(context, sale, second);
+    expect((await polls[2]!).json()).toMatchObject({ order_no: second, status: 'pending_payment' });
+    expect(await waiters(app)).toBe(0);
+  });
+
+  it('answers a settled order at once', async () => {
+    const sale = await context.openSale();
+    const order_no = await app.win(sale, 'alice');
+    await settleOrder(context, sale, order_no);
+    const asked_ms = performance.now();
+    expect((await app.get(`/api/v1/orders/${order_no}?wait=25`)).json()).toMatchObject({ status: 'pending_payment' });
+    expect(performance.now() - asked_ms).toBeLessThan(5_000);
+  });
+
+  it('answers queued, and when to ask again, at the end of the wait', async () => {
+    const sale = await context.openSale();
+    const order_no = await app.win(sale, 'alice');
+    const asked_ms = performance.now();
+    const answer = await app.get(`/api/v1/orders/${order_no}?wait=1`);
+    expect(performance.now() - asked_ms).toBeGreaterThanOrEqual(990);
+    expect(answer.statusCode).toBe(200);
+    expect(answer.json()).toMatchObject({ status: 'queued' });
+    expect(answer.headers['retry-after']).toBe('1');
+  });
+
+  it('survives a lost message: an order that settles without a word is seen all the same', async () => {
+    const sale = await context.openSale();
+    const order_no = await app.win(sale, 'alice');
+    const poll = app.get(`/api/v1/orders/${order_no}?wait=20`);
+    await untilWaiting(app, sale, 1);
+    const { reservations, reservedAt } = context.keys.sale(sale);
+    const queued = (await context.commands.readOrder(sale, order_no)).reservation!;
+    const order = { order_no, product_id: sale.id, user_id: 'alice', status: 'pending_payment', version: 1 };
+    const status = JSON.stringify({ ...order, price_cents: queued.price_cents, created_at_ms: queued.admitted_ms });
+    const { history_id } = await context.commands.clock(0);
+    const settled_ms = performance.now();
+    await context.redis
+      .multi()
+      .set(context.keys.status(sale, order_no), `1 ${history_id.slice(0, 8)} ${status}`)
+      .hdel(reservations, order_no)
+      .zrem(reservedAt, order_no)
+      .exec();
+    expect((await poll).json()).toMatchObject({ status: 'pending_payment' });
+    expect(performance.now() - settled_ms).toBeLessThan(5_000);
+  });
+
+  it('frees the place of a client that is gone', async () => {
+    const listening = await openApp(context);
+    try {
+      await listening.server.listen({ host: '127.0.0.1', port: 0 });
+      const { port } = listening.server.server.address() as AddressInfo;
+      const sale = await context.openSale();
+      const order_no = await listening.win(sale, 'alice');
+      const call = request({ host: '127.0.0.1', port, path: `/api/v1/orders/${order_no}?wait=25` }).end();
+      call.on('error', () => undefined);
+      await untilWaiting(listening, sale, 1);
+      const closed = Promise.withResolvers<void>();
+      call.once('close', closed.resolve).destroy();
+      await closed.promise;
+      await expect.poll(() => waiters(listening), { timeout: 5_000 }).toBe(0);
+      const { settled } = context.keys.sale(sale);
+      await expect
+        .poll(() => context.redis.call('PUBSUB', 'NUMSUB', settled), { timeout: 5_000 })
+        .toEqual([settled, 0]);
+    } finally {
+      await listening.close();
+    }
+  });
+
+  it('answers at once if too many others wait', async () => {
+    const full = await openApp(context, {}, { bounds: { pollWaitersMax: 1 } });
+    try {
+      const sale = await context.openSale();
+      const order_no = await full.win(sale, 'alice');
+      const first = full.get(`/api/v1/orders/${order_no}?wait=20`);
+      await untilWaiting(full, sale, 1);
+      expect((await full.get(`/api/v1/orders/${order_no}?wait=20`)).json()).toMatchObject({ status: 'queued' });
+      expect(await waiters(full)).toBe(1);
+      await settleOrder(context, sale, order_no);
+      expect((await first).json()).toMatchObject({ status: 'pending_payment' });
+    } finally {
+      await full.close();
+    }
+  });
+
+  it('answers every waiting poll when the process drains, and ends without waiting for the rest of the wait', async () => {
+    const draining = await openApp(context);
+    await draining.server.listen({ host: '127.0.0.1', port: 0 });
+    const { port } = draining.server.server.address() as AddressInfo;
+    const sale = await context.openSale();
+    const order_no = await draining.win(sale, 'alice');
+    const poll = fetch(`http://127.0.0.1:${port}/api/v1/orders/${order_no}?wait=25`).then((answer) => answer.json());
+    await untilWaiting(draining, sale, 1);
+    const closed_ms = performance.now();
+    await draining.close();
+    expect(await poll).toMatchObject({ status: 'queued' });
+    expect(performance.now() - closed_ms).toBeLessThan(5_000);
+  });
+});
+
+describe('GET /api/v1/orders', () => {
+  it('lists a shopper’s orders of the ledger, newest first, page by page', async () => {
+    const placed: string[] = [];
+    for (let i = 0; i < 3; i += 1) {
+      const sale = await context.openSale();
+      const order_no = await app.win(sale, 'regular');
+      await settleOrder(context, sale, order_no);
+      placed.unshift(order_no);
+      await settleOrder(context, sale, await app.win(sale, 'Regular'));
+    }
+    const newestFirst = placed.toSorted((a, b) => (a < b ? 1 : -1));
+    const whole = (await app.get('/api/v1/orders?user_id=regular')).json<{ items: { order_no: string }[] }>();
+    expect(whole).toMatchObject({ next_cursor: null });
+    expect(whole.items.map(({ order_no }) => order_no)).toEqual(newestFirst);
+    const first = (await app.get('/api/v1/orders?user_id=regular&limit=2')).json();
+    expect(first).toEqual({ items: whole.items.slice(0, 2), next_cursor: newestFirst[1] });
+    const second = await app.get(`/api/v1/orders?user_id=regular&limit=2&cursor=${newestFirst[1]}`);
+    expect(second.json()).toEqual({ items: whole.items.slice(2), next_cursor: null });
+  });
+
+  it('shows each as the order itself is shown', async () => {
+    const sale = await context.openSale();
+    const order_no = await app.win(sale, 'once');
+    await settleOrder(context, sale, order_no);
+    const order = (await app.get(`/api/v1/orders/${order_no}`)).json<object>();
+    expect((await app.get('/api/v1/orders?user_id=once')).json()).toEqual({ items: [order], next_cursor: null });
+  });
+
+  it('is empty for a shopper without orders', async () => {
+    expect((await app.get('/api/v1/orders?user_id=nobody')).json()).toEqual({ items: [], next_cursor: null });
+  });
+
+  it.each([
+    '',
+    'user_id=',
+    'user_id=a%20b',
+    'user_id=a&limit=0',
+    'user_id=a&limit=101',
+    'user_id=a&cursor=1',
+    'user_id=a&x=1',
+    'user_id=a&user_id=b',
+  ])('refuses ?%s', async (query) => {
+    expect(await app.get(`/api/v1/orders?${query}`)).toBeProblem('invalid_request');
+  });
+});

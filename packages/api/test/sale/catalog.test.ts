@@ -1,0 +1,54 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
+import { Catalog } from '../../src/sale/catalog.ts';
+import { openTestContext, type TestContext } from '../../testing/support.ts';
+
+let context: TestContext;
+beforeAll(async () => {
+  context = await openTestContext();
+});
+afterAll(() => context.close());
+
+/** A MySQL that hangs up on everybody, and counts them. */
+async function openBrokenMysql() {
+  let calls = 0;
+  const server = createServer((socket) => {
+    calls += 1;
+    socket.destroy();
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const db = connectDb({ ...context.config, DB_HOST: '127.0.0.1', DB_PORT: port }, 'general');
+  onTestFinished(async () => {
+    await db.destroy();
+    server.close();
+  });
+  return { db, calls: () => calls };
+}
+
+describe('a MySQL that fails is not asked again by every call', () => {
+  it.each<[string, (catalog: Catalog, i: number) => Promise<unknown>]>([
+    ['one sale', (catalog) => catalog.sale(1)],
+    ['a sale each', (catalog, i) => catalog.sale(i)],
+    ['the list', (catalog) => catalog.list({ limit: 10 })],
+    ['pages of the list', (catalog, i) => catalog.list({ limit: 10, before_id: i })],
+  ])('for %s', async (_what, ask) => {
+    const { db, calls } = await openBrokenMysql();
+    const catalog = new Catalog(db, 200);
+    const beganMs = performance.now();
+    for (let i = 1; i <= 200; i += 1) await expect(ask(catalog, i)).rejects.toBeInstanceOf(Error);
+    const windows = Math.ceil((performance.now() - beganMs) / 250);
+    expect(calls()).toBeLessThanOrEqual(windows);
+    expect(calls()).toBeGreaterThan(0);
+  });
+});
+
+it('a sale that is known is answered while MySQL fails', async () => {
+  const sale = await context.insertSale();
+  const { db } = await openBrokenMysql();
+  const catalog = new Catalog(db, 200);
+  catalog.changed(sale);
+  for (let i = 0; i < 20; i += 1) expect(await catalog.saleSince(sale, sale.version + 1)).toEqual(sale);
+});

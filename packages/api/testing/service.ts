@@ -1,0 +1,148 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { expect } from 'vitest';
+import { API_ENV, type TestContext } from './support.ts';
+
+const ROOT = join(import.meta.dirname, '../../..');
+const READY_MS_MAX = 50_000;
+
+/** One line of a process's log. */
+export interface LogLine {
+  readonly msg: string;
+  /** Milliseconds since the epoch. */
+  readonly time: number;
+  readonly port?: number;
+  readonly ops_port?: number;
+  readonly orders?: readonly (readonly string[])[];
+}
+
+/** An api or worker process, started as an operator starts it. */
+export interface ServiceProcess {
+  readonly log: readonly LogLine[];
+  /** What it says when it is ready. */
+  readonly ready: LogLine;
+  readonly wasKilled: boolean;
+  /** SIGKILL; resolves once it is gone. */
+  kill(): Promise<void>;
+  /** SIGTERM; resolves to its exit code. Does nothing to one that has ended. */
+  stop(): Promise<number | null>;
+}
+
+/** Starts a process from nothing but the environment, and waits until it says that it is ready. */
+export async function startProcess(
+  name: 'api' | 'worker',
+  env: Readonly<Record<string, string>>,
+): Promise<ServiceProcess> {
+  const child: ChildProcess = spawn(process.execPath, [join(ROOT, 'packages', name, 'src/main.ts')], {
+    // The tests' own connections are silent; a process says what it does.
+    env: {
+      ...API_ENV,
+      ...env,
+      LOG_LEVEL: env['LOG_LEVEL'] === 'trace' ? 'trace' : 'info',
+      API_OPS_PORT: '0',
+      WORKER_OPS_PORT: '0',
+    },
+    // With the channel it ends when this process does, however that happens.
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
+  const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
+  const log: LogLine[] = [];
+  let complaints = '';
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => (complaints += text));
+  const started = Promise.withResolvers<LogLine>();
+  const timer = setTimeout(() => started.reject(new Error(`${name} is not ready: ${complaints}`)), READY_MS_MAX);
+  createInterface({ input: child.stdout! }).on('line', (text) => {
+    const line = JSON.parse(text) as LogLine;
+    log.push(line);
+    if (line.msg === `${name} ready`) started.resolve(line);
+  });
+  void exited.then(([code]) => started.reject(new Error(`${name} ended with ${code}: ${complaints}`)));
+
+  const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
+  let ready: LogLine;
+  try {
+    ready = await started.promise;
+  } catch (error) {
+    child.kill('SIGKILL');
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+  return {
+    log,
+    ready,
+    get wasKilled() {
+      return child.signalCode === 'SIGKILL';
+    },
+    async kill() {
+      child.kill('SIGKILL');
+      await exited;
+    },
+    async stop() {
+      if (!hasEnded()) child.kill('SIGTERM');
+      const [code] = await exited;
+      return code;
+    },
+  };
+}
+
+/** A whole service: api processes that share a port, and workers. */
+export interface Service {
+  readonly url: URL;
+  readonly apis: ServiceProcess[];
+  readonly workers: ServiceProcess[];
+  /** One more api process on the same port. */
+  addApi(): Promise<void>;
+  addWorker(): Promise<void>;
+  /** Ends all that still run by SIGTERM, and holds each to exit code 0. */
+  stop(): Promise<void>;
+}
+
+export async function startService(
+  context: TestContext,
+  options: { readonly apis: number; readonly workers: number; readonly env?: Readonly<Record<string, string>> },
+): Promise<Service> {
+  const env = { ...context.env, ...options.env };
+  // The first one takes any free port, the others share it.
+  const first = await startProcess('api', { ...env, SERVER_PORT: '0' });
+  const port = first.ready.port!;
+  const apis = [first];
+  const workers: ServiceProcess[] = [];
+  const addApi = async () => void apis.push(await startProcess('api', { ...env, SERVER_PORT: String(port) }));
+  const addWorker = async () => void workers.push(await startProcess('worker', env));
+  await Promise.all([
+    ...Array.from({ length: options.apis - 1 }, addApi),
+    ...Array.from({ length: options.workers }, addWorker),
+  ]);
+  return {
+    url: new URL(`http://127.0.0.1:${port}`),
+    apis,
+    workers,
+    addApi,
+    addWorker,
+    async stop() {
+      const running = [...apis, ...workers].filter((each) => !each.wasKilled);
+      expect(await Promise.all(running.map((each) => each.stop()))).toEqual(running.map(() => 0));
+    },
+  };
+}
+
+/** The value of a metric without labels, by the process's own word. */
+export async function metricOf({ ready }: ServiceProcess, name: string): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${ready.ops_port}/metrics`)).text();
+  return Number(new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`, 'm').exec(text)?.[1]);
+}
+
+/** How often each micro-batch size came up in a process so far: upper bound of the size → count, by its own metrics. */
+export async function batchSizes({ ready }: ServiceProcess): Promise<Map<number, number>> {
+  const text = await (await fetch(`http://127.0.0.1:${ready.ops_port}/metrics`)).text();
+  const sizes = new Map<number, number>();
+  let below = 0;
+  for (const [, bound, count] of text.matchAll(/^seckill_admission_batch_size_bucket\{.*le="([^"]+)".*\} (\d+)$/gm)) {
+    sizes.set(bound === '+Inf' ? Infinity : Number(bound), Number(count) - below);
+    below = Number(count);
+  }
+  return sizes;
+}

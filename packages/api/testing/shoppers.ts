@@ -1,0 +1,197 @@
+import { Agent, request } from 'node:http';
+import { connect } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { OPERATOR_TOKEN } from './support.ts';
+
+/** What a client sees of an answer. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly body: string;
+}
+
+/** An order number that was promised with a 202, or the code of a refusal. */
+export interface Outcome {
+  readonly order_no?: string;
+  readonly code?: string;
+}
+
+const SILENCE_MS_MAX = 35_000;
+const COME_BACK_MS = 100;
+
+/** Calls of the service over real HTTP, on kept-alive connections. */
+export class Shoppers {
+  readonly #url: URL;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1_000 });
+
+  constructor(url: URL) {
+    this.#url = url;
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  /**
+   * @throws where the connection broke before the whole answer was there; `reused` tells of one that was kept alive, which a server may close
+   * just as a request comes
+   */
+  call(method: 'GET' | 'POST', path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const payload = body === undefined ? undefined : JSON.stringify(body);
+      const call = request(
+        new URL(path, this.#url),
+        {
+          method,
+          agent: this.#agent,
+          timeout: SILENCE_MS_MAX,
+          headers: { ...(payload === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+        },
+        (response) => {
+          let text = '';
+          response
+            .setEncoding('utf8')
+            .on('data', (part: string) => (text += part))
+            .on('end', () => resolve({ status: response.statusCode!, headers: response.headers, body: text }))
+            .on('error', reject)
+            .on('aborted', () => reject(new Error('the answer broke off')));
+        },
+      );
+      call
+        .on('error', (error) => reject(Object.assign(error, { reused: call.reusedSocket })))
+        .on('timeout', () => call.destroy(new Error('no answer')));
+      call.end(payload);
+    });
+  }
+
+  /** Opens a sale as an operator does; its product id. */
+  async openSale(seckill_stock: number): Promise<number> {
+    const product = {
+      name: 'One of few',
+      price: 19.99,
+      stock: 1_000_000,
+      seckill_stock,
+      start_time: new Date(Date.now() - 60_000).toISOString(),
+      end_time: new Date(Date.now() + 3_600_000).toISOString(),
+    };
+    const answer = await this.call('POST', '/api/v1/admin/products', product, {
+      authorization: `Bearer ${OPERATOR_TOKEN}`,
+    });
+    if (answer.status !== 201) throw new Error(`no sale: ${answer.body}`);
+    return (JSON.parse(answer.body) as { id: number }).id;
+  }
+
+  /** A seckill token; comes back where a server was too busy to say. A sale that was opened is ready, so that is no excuse. */
+  async token(product_id: number, user_id: string): Promise<string> {
+    for (;;) {
+      const { body } = await this.call('POST', '/api/v1/seckill/token', { user_id, product_id });
+      const { token, code } = JSON.parse(body) as { token?: string; code?: string };
+      if (token !== undefined) return token;
+      if (code !== 'unavailable' && code !== 'overloaded') throw new Error(`no seckill token for ${user_id}: ${body}`);
+      await delay(COME_BACK_MS);
+    }
+  }
+
+  buy(product_id: number, user_id: string, token: string, headers?: Record<string, string>): Promise<Answer> {
+    return this.call('POST', '/api/v1/seckill/buy', { user_id, product_id, token }, headers);
+  }
+
+  /**
+   * Buys as a patient client does: comes back after a broken connection, a 503 or a 429, and is told what it has by its own retry.
+   * `promised` hears of every 202 on the way.
+   */
+  async buyUntilDecided(
+    product_id: number,
+    user_id: string,
+    token: string,
+    promised: (order_no: string) => void,
+  ): Promise<Outcome> {
+    for (;;) {
+      let answer: Answer;
+      try {
+        answer = await this.buy(product_id, user_id, token);
+      } catch {
+        await delay(COME_BACK_MS);
+        continue;
+      }
+      const outcome = outcomeOf(answer);
+      if (outcome.order_no !== undefined) promised(outcome.order_no);
+      if (answer.status !== 503 && answer.status !== 429) return outcome;
+      await delay(COME_BACK_MS);
+    }
+  }
+
+  /** The status that an order ends in, by long polls; comes back after a broken connection or a 503. */
+  async settled(order_no: string): Promise<string> {
+    for (;;) {
+      try {
+        const answer = await this.call('GET', `/api/v1/orders/${order_no}?wait=20`);
+        if (answer.status === 404) return 'not_found';
+        const { status } = JSON.parse(answer.body) as { status: string };
+        if (answer.status === 200 && status !== 'queued') return status;
+      } catch {
+        // Asked again.
+      }
+      await delay(COME_BACK_MS);
+    }
+  }
+}
+
+/**
+ * Sends buys on one connection without waiting for their answers (HTTP pipelining), which costs so little that a test can bring an api
+ * under load; the answers in order.
+ */
+export async function buyPipelined(url: URL, bodies: readonly object[]): Promise<Answer[]> {
+  const socket = connect(Number(url.port), url.hostname).setEncoding('latin1');
+  const done = Promise.withResolvers<void>();
+  const answers: Answer[] = [];
+  let text = '';
+  socket.on('error', done.reject).on('close', () => done.reject(new Error('the service hung up')));
+  socket.on('data', (part: string) => {
+    text += part;
+    for (;;) {
+      const headEnd = text.indexOf('\r\n\r\n');
+      if (headEnd < 0) return;
+      const [statusLine, ...lines] = text.slice(0, headEnd).split('\r\n');
+      const headers = Object.fromEntries(lines.map((line) => line.split(': ', 2) as [string, string]));
+      const bodyEnd = headEnd + 4 + Number(headers['content-length']);
+      if (text.length < bodyEnd) return;
+      const body = text.slice(headEnd + 4, bodyEnd);
+      answers.push({ status: Number(statusLine!.split(' ', 2)[1]), headers, body });
+      text = text.slice(bodyEnd);
+      if (answers.length === bodies.length) done.resolve();
+    }
+  });
+  const head = `POST /api/v1/seckill/buy HTTP/1.1\r\nhost: shop\r\ncontent-type: application/json\r\n`;
+  const requests = bodies.map((body) => {
+    const payload = JSON.stringify(body);
+    return `${head}content-length: ${Buffer.byteLength(payload)}\r\n\r\n${payload}`;
+  });
+  socket.write(requests.join(''));
+  try {
+    await done.promise;
+    return answers;
+  } finally {
+    socket.destroy();
+  }
+}
+
+export function outcomeOf({ body }: Answer): Outcome {
+  const { order_no, code } = JSON.parse(body) as Outcome;
+  return order_no === undefined ? { code: code! } : { order_no };
+}
+
+/** Does `work` for each item, at most `at_once` at a time; the results in order. */
+export async function each<Item, Result>(
+  items: readonly Item[],
+  at_once: number,
+  work: (item: Item, index: number) => Promise<Result>,
+): Promise<Result[]> {
+  const results: Result[] = [];
+  let next = 0;
+  const one = async (): Promise<void> => {
+    for (let i = next++; i < items.length; i = next++) results[i] = await work(items[i]!, i);
+  };
+  await Promise.all(Array.from({ length: at_once }, one));
+  return results;
+}

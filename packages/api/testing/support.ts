@@ -1,0 +1,335 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Queue } from 'bullmq';
+import type { LightMyRequestResponse as Response } from 'fastify';
+import { expect } from 'vitest';
+import { loadConfig } from '@flash-sale/shared/platform/config/config.ts';
+import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
+import { insertOrders } from '@flash-sale/shared/order/orders-table.ts';
+import { addSold } from '@flash-sale/shared/sale/products-table.ts';
+import { ERRORS, type ErrorCode } from '@flash-sale/shared/platform/errors.ts';
+import type { Order } from '@flash-sale/shared/order/order.ts';
+import type { Sale } from '@flash-sale/shared/sale/sale.ts';
+import { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
+import { choosePaymentProvider } from '@flash-sale/shared/payment/choose.ts';
+import { ORDERS_QUEUE, type WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
+import { connectRedis, type ConnectionUse, type RedisClient } from '@flash-sale/shared/platform/redis/client.ts';
+import { RedisClock } from '@flash-sale/shared/platform/redis/clock.ts';
+import { createCommands } from '@flash-sale/shared/commands.ts';
+import { withStampedLease } from '@flash-sale/shared/sale/lease.ts';
+import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
+import { startMysql, privateMysqlUser } from '../../../infra/src/services/mysql.ts';
+import type { PrivateServer } from '../../../infra/src/services/private-server.ts';
+import { startRedis } from '../../../infra/src/services/redis.ts';
+import { buildApp, type App } from '../src/app.ts';
+import { openSeckillTokens } from '../src/seckill/token-secrets.ts';
+import type { AppBounds, AppDeps } from '../src/deps.ts';
+import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
+
+export { openTestContext, type TestContext };
+
+export const OPERATOR_TOKEN = 'the-operators-own-token';
+/** Of seckill tokens, so that a test can sign one that was never issued. */
+export const TOKEN_SECRET = 'a-secret-of-seckill-tokens';
+/**
+ * Settings that every test of this package starts from: a sale that a test puts into MySQL is listed at once, and no limit is
+ * reached by accident.
+ */
+export const API_ENV = {
+  NODE_ENV: 'test',
+  ADMIN_TOKEN: OPERATOR_TOKEN,
+  TOKEN_SECRETS: TOKEN_SECRET,
+  EVENT_LOOP_DELAY_MAX_MS: '60000',
+  RATE_LIMIT_GLOBAL_CAPACITY: '1000000',
+  RATE_LIMIT_GLOBAL_PER_SECOND: '1000000',
+  RATE_LIMIT_USER_CAPACITY: '1000',
+  RATE_LIMIT_USER_PER_SECOND: '1000',
+} as const;
+/** The same for what is no setting. */
+const API_BOUNDS: AppBounds = { productCacheMs: 0, operatorFailures: { capacity: 10_000, per_second: 1 } };
+
+/** The real app on the servers of a context, for `inject`. */
+export interface TestApp extends App {
+  readonly deps: AppDeps;
+  readonly get: (url: string, headers?: Record<string, string>) => Promise<Response>;
+  readonly post: (url: string, payload?: unknown, headers?: Record<string, string>) => Promise<Response>;
+  /** Asks for a seckill token, which must be granted. */
+  readonly tokenOf: (sale: Pick<Sale, 'id'>, userId: string) => Promise<string>;
+  readonly buy: (sale: Pick<Sale, 'id'>, userId: string, token: string) => Promise<Response>;
+  /** Asks for a seckill token and buys with it; the order number of the unit, which must be had. */
+  readonly win: (sale: Pick<Sale, 'id'>, userId: string) => Promise<string>;
+  close(): Promise<void>;
+}
+
+/**
+ * Builds the app as `main` does, from real connections to the context's servers; `env` changes its settings, `parts` what it is made
+ * from, its bounds included.
+ */
+export async function openApp(
+  context: TestContext,
+  env: Readonly<Record<string, string>> = {},
+  parts: Partial<Pick<AppDeps, 'provider' | 'bounds'>> = {},
+): Promise<TestApp> {
+  const config = loadConfig({ ...API_ENV, ...context.env, ...env });
+  const connect = (use: ConnectionUse): RedisClient => connectRedis(config, use).on('error', () => undefined);
+  const [redis, producer, subscriber] = [connect('request'), connect('producer'), connect('blocking')];
+  const operatorRedis = connect('producer');
+  const db = connectDb(config, 'general');
+  const ledger = connectDb({ ...config, DB_POOL_MAX: 2 }, 'ledger');
+  const commands = createCommands(redis, context.keys);
+  const queue = new Queue<WriteOrdersJob>(ORDERS_QUEUE, {
+    connection: producer,
+    prefix: context.keys.queuePrefix(0),
+  });
+  queue.on('error', () => undefined);
+  const clock = new RedisClock(redis, commands, 0);
+  clock.start();
+  const metrics = createMetrics('api');
+  const deps: AppDeps = {
+    config,
+    log: context.log,
+    metrics,
+    db,
+    ledger,
+    redis,
+    subscriber,
+    operatorRedis,
+    keys: context.keys,
+    commands,
+    tokens: await openSeckillTokens(config, db),
+    saleTransactions: new SaleTransactions({
+      db,
+      commands,
+      log: context.log,
+      order_events: config.EVENTS_URL !== undefined,
+    }),
+    provider: parts.provider ?? (await choosePaymentProvider(config, { db, log: context.log, metrics })),
+    clock: () => clock,
+    queue: () => queue,
+    bounds: { ...API_BOUNDS, ...parts.bounds },
+  };
+  const app = await buildApp(deps);
+  await clock.settled(5_000);
+  await queue.waitUntilReady();
+
+  const { server } = app;
+  const post: TestApp['post'] = (url, payload, headers = {}) =>
+    server.inject({ method: 'POST', url, headers, ...(payload === undefined ? {} : { payload: payload as object }) });
+  const buy: TestApp['buy'] = (sale, userId, token) =>
+    post('/api/v1/seckill/buy', { user_id: userId, product_id: sale.id, token });
+  const tokenOf: TestApp['tokenOf'] = async (sale, userId) => {
+    const answer = await post('/api/v1/seckill/token', { user_id: userId, product_id: sale.id });
+    expect(seen(answer)).toMatchObject({ status: 200 });
+    return answer.json<{ token: string }>().token;
+  };
+  return {
+    ...app,
+    deps,
+    get: (url, headers = {}) => server.inject({ method: 'GET', url, headers }),
+    post,
+    tokenOf,
+    buy,
+    async win(sale, userId) {
+      const answer = await buy(sale, userId, await tokenOf(sale, userId));
+      expect(seen(answer)).toMatchObject({ status: 202 });
+      return answer.json<{ order_no: string }>().order_no;
+    },
+    async close() {
+      await server.close();
+      await queue.close();
+      clock.stop();
+      for (const client of [redis, producer, subscriber, operatorRedis]) client.disconnect();
+      await Promise.all([db.destroy(), ledger.destroy()]);
+    },
+  };
+}
+
+/** An answer as a failing test should show it. */
+const seen = (answer: Response) => ({ status: answer.statusCode, body: answer.body });
+
+/** The headers of an operator's call. */
+export const AS_OPERATOR = { authorization: `Bearer ${OPERATOR_TOKEN}` };
+
+/** What any server's answer has in common, injected or fetched. */
+interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly body: string;
+}
+
+/** What a stack trace, a driver or a server would say, and no client may read. */
+const INSIDE_STORY =
+  /\n\s+at |node_modules|\.ts:\d|ECONN|\bER_[A-Z]|\b(SELECT|INSERT|UPDATE)\b|[Rr]edis|MySQL|MariaDB|Bull|ReplyError|Stream isn't|timed out/;
+
+declare module 'vitest' {
+  interface Matchers<R extends void | Promise<void> = void | Promise<void>, T = unknown> {
+    /**
+     * Holds an answer to a row of the error table: status, media type, stable code, request id, when to come back, and nothing of
+     * what goes on inside.
+     */
+    toBeProblem: (code: ErrorCode) => R;
+  }
+}
+
+expect.extend({
+  toBeProblem(answer: Response | Answer, code: ErrorCode) {
+    const problem = problemOf(answer);
+    const { status, title } = ERRORS[code];
+    const comesBack = status === 429 || status === 503;
+    const expected = {
+      status,
+      media_type: 'application/problem+json',
+      retry_after: comesBack ? expect.stringMatching(/^[1-9]\d*$/) : undefined,
+      request_id: expect.stringMatching(/^[\w-]{1,64}$/),
+      body: { type: `urn:flash-sale:problem:${code}`, title, status, code, request_id: problem.request_id },
+      told: null,
+    };
+    return {
+      pass: this.equals(problem, expected),
+      message: () => `expected the problem ${code}`,
+      actual: problem,
+      expected,
+    };
+  },
+});
+
+function problemOf(answer: Response | Answer) {
+  const { headers, body } = answer;
+  const { detail, ...rest } = (body === '' ? {} : JSON.parse(body)) as Record<string, unknown>;
+  const status = 'statusCode' in answer ? answer.statusCode : answer.status;
+  return {
+    status,
+    media_type: headers['content-type'],
+    retry_after: headers['retry-after'],
+    request_id: headers['x-request-id'],
+    body: rest,
+    // What is wrong with a request may be told; what is wrong with the service is nobody's business.
+    told: INSIDE_STORY.exec(body) ?? (status >= 500 ? (detail ?? null) : null),
+  };
+}
+
+/** Brings a queued order to the ledger and settles it, as the worker does. */
+export async function settleOrder(context: TestContext, sale: Sale, orderNo: string): Promise<void> {
+  const { commands, db } = context;
+  const [reservation] = await commands.reservations(sale, [orderNo]);
+  const { order_no, user_id, price_cents, admitted_ms } = reservation!;
+  const order: Order = {
+    order_no,
+    product_id: sale.id,
+    user_id,
+    status: 'pending_payment',
+    price_cents,
+    created_at_ms: admitted_ms,
+    version: 1,
+  };
+  const settled = await withStampedLease(context, sale, 5_000, async ({ text }) => {
+    await db.transaction().execute(async (tx) => {
+      await insertOrders(tx, [order]);
+      await addSold(tx, sale.id, 1);
+    });
+    return commands.settle(sale, text, 600_000, [{ order_no, version: 1, status: JSON.stringify(order) }]);
+  });
+  expect(settled).toBe(true);
+}
+
+/** Everything that a buy or a seckill token of these shoppers could change, at one instant. */
+export async function effectsOn(context: TestContext, sale: Sale, ...userIds: string[]): Promise<unknown> {
+  const { state, owners, reservations, reservedAt } = context.keys.sale(sale);
+  const transaction = context.redis.multi().hgetall(state).hgetall(owners).hgetall(reservations);
+  transaction.zrange(reservedAt, 0, '-1', 'WITHSCORES');
+  for (const userId of userIds) transaction.get(context.keys.seckillToken(sale, userId));
+  return (await transaction.exec())!.map(([, value]) => value);
+}
+
+/** A server of a test's own, which may be frozen, killed and started again. */
+export interface OwnServer {
+  /** Leads a context and its processes to it. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Takes no more calls and keeps its connections open, as a server does whose machine hangs. */
+  freeze(): void;
+  thaw(): void;
+  /** SIGKILL; resolves once it is gone. */
+  kill(): Promise<void>;
+  /** Starts it again on the same port and the same data. */
+  restart(): Promise<void>;
+  /** Ends it and deletes its data. */
+  close(): Promise<void>;
+}
+
+export async function openOwnRedis(flags: string[] = []): Promise<OwnServer> {
+  return ownServer(
+    (dataDir, port) => startRedis({ dataDir, flags, ...port }),
+    ({ host, port }) => ({
+      REDIS_ADDR: `${host}:${port}`,
+      REDIS_PASSWORD: '',
+    }),
+  );
+}
+
+export async function openOwnMysql(flags: string[] = []): Promise<OwnServer> {
+  const password = 'ownMysql';
+  return ownServer(
+    (dataDir, port) => startMysql({ dataDir, password, flags, ...port }),
+    ({ host, port }) => ({
+      DB_HOST: host,
+      DB_PORT: String(port),
+      DB_USER: privateMysqlUser,
+      DB_PASSWORD: password,
+    }),
+  );
+}
+
+const CLEAN_UP_PROGRAM = join(import.meta.dirname, '../../../infra/src/services/clean-up-process.ts');
+
+/** A folder for servers of a test's own. */
+export interface OwnFolder {
+  readonly dataDir: string;
+  /** Ends its servers and deletes it. */
+  close(): Promise<void>;
+}
+
+export async function openOwnFolder(): Promise<OwnFolder> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'flash-sale-own-'));
+  // Ends the servers and deletes their data when its standard input ends, which it also does where this process dies.
+  const cleanUp = spawn(process.execPath, [CLEAN_UP_PROGRAM, dataDir], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'inherit'],
+  });
+  return {
+    dataDir,
+    async close() {
+      const ended = once(cleanUp, 'exit');
+      cleanUp.stdin.end();
+      await ended;
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function ownServer(
+  start: (dataDir: string, port: { port?: number }) => Promise<PrivateServer>,
+  envOf: (server: PrivateServer) => Record<string, string>,
+): Promise<OwnServer> {
+  const folder = await openOwnFolder();
+  const { dataDir } = folder;
+  let server = await start(dataDir, {});
+  return {
+    env: envOf(server),
+    freeze: () => server.kill('SIGSTOP'),
+    thaw: () => server.kill('SIGCONT'),
+    async kill() {
+      server.kill('SIGKILL');
+      await server.exited;
+    },
+    async restart() {
+      server = await start(dataDir, { port: server.port });
+    },
+    async close() {
+      await server.stop();
+      await folder.close();
+    },
+  };
+}

@@ -1,0 +1,541 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { newOrderNumber } from '../../src/order/order-number.ts';
+import type { Sale } from '../../src/sale/sale.ts';
+import type { Admission, AdmitCall, AdmitItem } from '../../src/admission/admission-commands.ts';
+import { connectRedis } from '../../src/platform/redis/client.ts';
+import { createCommands } from '../../src/commands.ts';
+import {
+  buy,
+  issueToken,
+  newAttempt,
+  newCall,
+  newItem,
+  NO_LIMITS,
+  send,
+  shoppers,
+  snapshot,
+  takeLease,
+  unitsOf,
+} from '../../testing/buying.ts';
+import { openTestContext, type TestContext } from '../../testing/support.ts';
+
+let context: TestContext;
+beforeAll(async () => {
+  context = await openTestContext();
+});
+afterAll(() => context.close());
+
+const outcomes = (admissions: readonly Admission[]): string[] => admissions.map(({ outcome }) => outcome);
+const setState = (sale: Sale, fields: Record<string, string | number>) =>
+  context.redis.hset(context.keys.sale(sale).state, fields);
+
+/** Lets one shopper buy with a call and an item changed as given. */
+async function buyWith(
+  sale: Sale,
+  call: Partial<AdmitCall> = {},
+  item: Partial<AdmitItem> = {},
+  user = 'u1',
+): Promise<Admission> {
+  const made = await newItem(context, sale, user, item);
+  const [admission] = await context.commands.admit(sale, await newCall(context, sale, call), [made]);
+  return admission!;
+}
+
+/** Runs `work` and fails where anything of the sale but a bucket is different afterwards. */
+async function changingNothing<Result>(sale: Sale, work: () => Promise<Result>): Promise<Result> {
+  const before = await snapshot(context, sale);
+  const result = await work();
+  expect(await snapshot(context, sale)).toEqual(before);
+  return result;
+}
+
+const HOUR_MS = 3_600_000;
+
+/** Each way to be refused, in the order of the checks; the later ones must not hide the earlier. */
+const REFUSALS = {
+  not_ready: (sale: Sale) => setState(sale, { ready: 0 }),
+  ended: (sale: Sale) => setState(sale, { end_ms: Date.now() - 1_000 }),
+  not_started: (sale: Sale) => setState(sale, { start_ms: Date.now() + HOUR_MS }),
+  paused: (sale: Sale) => context.commands.setPause(sale, 1_000, true),
+  sold_out: (sale: Sale) => setState(sale, { available: 0 }),
+} as const;
+
+describe('an accepted buy', () => {
+  test('takes one unit, with its owner, its reservation and its consumed seckill token in one step', async () => {
+    const sale = await context.openSale({ seckill_stock: 3, price_cents: 1_999 });
+    const { state, owners, reservations, reservedAt } = context.keys.sale(sale);
+    const item = await newItem(context, sale, 'u1', { request_id: 'request-7' });
+    const tokenKey = context.keys.seckillToken(sale, 'u1');
+    const tokenEnds_ms = await context.redis.pexpiretime(tokenKey);
+    const call = await newCall(context, sale, { job_id: 'job-7' });
+    const asked_ms = (await context.commands.clock(0)).now_ms;
+    expect(await context.commands.admit(sale, call, [item])).toEqual([{ outcome: 'accepted' }]);
+    const answered_ms = (await context.commands.clock(0)).now_ms;
+
+    expect(await context.redis.hget(state, 'available')).toBe('2');
+    expect(await context.redis.hgetall(owners)).toEqual({ u1: item.order_no });
+    const text = await context.redis.hget(reservations, item.order_no);
+    const admitted_ms = Number(text!.split(' ')[0]);
+    expect(text).toBe(`${admitted_ms} 1999 job-7 request-7 u1`);
+    expect(admitted_ms).toBeGreaterThanOrEqual(asked_ms);
+    expect(admitted_ms).toBeLessThanOrEqual(answered_ms);
+    expect(await context.redis.zscore(reservedAt, item.order_no)).toBe(String(admitted_ms));
+    // The mark lives as long as the seckill token would have.
+    expect(await context.redis.get(tokenKey)).toBe(`#${item.order_no}`);
+    expect(await context.redis.pexpiretime(tokenKey)).toBe(tokenEnds_ms);
+  });
+
+  test('is told apart by the bytes of the shopper’s id: look-alikes are four shoppers', async () => {
+    const sale = await context.openSale({ seckill_stock: 4 });
+    const users = ['u1', 'U1', 'u1_', "'u1'"];
+    await buy(context, sale, users);
+    expect(Object.keys((await unitsOf(context, sale)).owners).toSorted()).toEqual(users.toSorted());
+  });
+
+  test('survives hostile shopper ids that look like marks, patterns and hash tags', async () => {
+    const users = ['#1', '{1}', '%s', '*', '0', '-1', 'a:b', ':', '""', '\\', 'u'.repeat(255)];
+    const sale = await context.openSale({ seckill_stock: users.length });
+    const owners = await buy(context, sale, users);
+    expect((await unitsOf(context, sale)).owners).toEqual(
+      Object.fromEntries(owners.map(({ user_id, order_no }) => [user_id, order_no])),
+    );
+    const orderNos = owners.map(({ order_no }) => order_no);
+    const reservations = await context.commands.reservations(sale, orderNos);
+    expect(reservations.map((reservation) => reservation?.user_id)).toEqual(users);
+  });
+});
+
+describe('the order of the checks', () => {
+  const codes = Object.keys(REFUSALS) as (keyof typeof REFUSALS)[];
+  // A sale is before its start and after its end at once where it was ended before it started.
+  test.each(codes)('%s is answered whatever comes after it, and changes nothing', async (code) => {
+    const sale = await context.openSale();
+    for (const later of codes.slice(codes.indexOf(code))) await REFUSALS[later](sale);
+    const item = await newItem(context, sale, 'u1', { token: 'nobody issued this' });
+    const call = await newCall(context, sale, {
+      backlog_max: 0,
+      limits: { global_capacity: 0, global_per_second: 1, user_capacity: 0, user_per_second: 1 },
+    });
+    const [admission] = await changingNothing(sale, () => context.commands.admit(sale, call, [item]));
+    expect(admission).toEqual({ outcome: code });
+  });
+
+  test('an owner is told of his order whatever the state of a ready sale, without a unit, a bucket or a seckill token', async () => {
+    const sale = await context.openSale();
+    const [owner] = await buy(context, sale, ['u1']);
+    for (const code of codes.slice(1)) await REFUSALS[code](sale);
+    const limits = { global_capacity: 0, global_per_second: 1, user_capacity: 0, user_per_second: 1 };
+    const admission = await changingNothing(sale, () =>
+      buyWith(sale, { backlog_max: 0, limits }, { token: 'nobody issued this' }),
+    );
+    expect(admission).toEqual({ outcome: 'replayed', order_no: owner!.order_no });
+  });
+
+  test('a full backlog is answered before a bucket is drawn, an empty bucket before the seckill token is read', async () => {
+    const sale = await context.openSale();
+    const empty = { global_capacity: 0, global_per_second: 1, user_capacity: 0, user_per_second: 1 };
+    const wrong = { token: 'nobody issued this' };
+    expect((await buyWith(sale, { backlog_max: 0, limits: empty }, wrong)).outcome).toBe('overloaded');
+    expect((await buyWith(sale, { shard_backlog_max: 0, limits: empty }, wrong)).outcome).toBe('overloaded');
+    expect(await buyWith(sale, { limits: empty }, wrong)).toMatchObject({ outcome: 'rate_limited', limit: 'global' });
+    expect(await buyWith(sale, { limits: { ...empty, global_capacity: 1_000_000 } }, wrong)).toMatchObject({
+      outcome: 'rate_limited',
+      limit: 'user',
+    });
+    expect((await buyWith(sale, {}, wrong)).outcome).toBe('token_invalid');
+  });
+});
+
+describe('a sale', () => {
+  test('sells only inside [start_time, end_time) by Redis’s clock, to the millisecond', async () => {
+    const sale = await context.openSale({ seckill_stock: 100_000 });
+    const soon = async () => (await context.commands.clock(0)).now_ms + 20;
+    let opens_ms = await soon();
+    let closes_ms = Number.MAX_SAFE_INTEGER;
+    await setState(sale, { start_ms: opens_ms, end_ms: closes_ms });
+    const call = await newCall(context, sale);
+    const seen = new Set<string>();
+    for (let i = 0; !seen.has('ended'); i += 1) {
+      const token = 'the same for all';
+      await context.redis.set(context.keys.seckillToken(sale, `u${i}`), token, 'PX', 60_000);
+      const item = await newItem(context, sale, `u${i}`, { token });
+      const { now_ms: before_ms } = await context.commands.clock(0);
+      const [admission] = await context.commands.admit(sale, call, [item]);
+      const { now_ms: after_ms } = await context.commands.clock(0);
+      seen.add(admission!.outcome);
+      // The call was decided somewhere between the two readings, so at a boundary two answers may be right.
+      const right = [before_ms, after_ms].map((ms) =>
+        ms < opens_ms ? 'not_started' : ms < closes_ms ? 'accepted' : 'ended',
+      );
+      expect(right).toContain(admission!.outcome);
+      // However slow the machine, each of the three is seen before the next boundary is set.
+      if (!seen.has('not_started')) opens_ms = await soon();
+      else if (seen.has('accepted') && closes_ms === Number.MAX_SAFE_INTEGER) closes_ms = await soon();
+      await setState(sale, { start_ms: opens_ms, end_ms: closes_ms });
+    }
+    expect(seen).toEqual(new Set(['not_started', 'accepted', 'ended']));
+    const admitted = (await context.commands.allReservations(sale)).map(({ admitted_ms }) => admitted_ms);
+    expect(Math.max(...admitted)).toBeLessThan(closes_ms);
+  });
+
+  test('that starts and ends in this very millisecond is over: the start is inside, the end is not', async () => {
+    const sale = await context.openSale();
+    const { now_ms } = await context.commands.clock(0);
+    await setState(sale, { start_ms: now_ms, end_ms: now_ms });
+    expect((await buyWith(sale)).outcome).toBe('ended');
+  });
+
+  test('sells its last unit once: a batch that crosses the end gives the rest sold_out', async () => {
+    const sale = await context.openSale({ seckill_stock: 3 });
+    const attempt = await newAttempt(context, sale, shoppers(5));
+    expect(outcomes(await send(context, attempt))).toEqual([
+      'accepted',
+      'accepted',
+      'accepted',
+      'sold_out',
+      'sold_out',
+    ]);
+    expect(await unitsOf(context, sale)).toMatchObject({ available: 0, total: 3 });
+    // A sold-out answer left the seckill tokens alone: they buy as soon as a unit comes back.
+    const [first] = attempt.items;
+    const lease = await takeLease(context, sale);
+    expect(await context.commands.giveBack(sale, lease, [first!])).toBe(1);
+    expect(outcomes(await context.commands.admit(sale, attempt.call, attempt.items.slice(3)))).toEqual([
+      'accepted',
+      'sold_out',
+    ]);
+  });
+
+  test('whose units went below zero by an outside hand sells nothing', async () => {
+    const sale = await context.openSale();
+    await setState(sale, { available: -1 });
+    expect((await changingNothing(sale, () => buyWith(sale, {}, { token: 'any' }))).outcome).toBe('sold_out');
+  });
+
+  test('lets exactly as many of 2,000 shoppers on 8 connections in as it has units, each call sent twice', async () => {
+    const sale = await context.openSale({ seckill_stock: 137 });
+    const connections = Array.from({ length: 8 }, () => connectRedis(context.config, 'background'));
+    try {
+      const crowd = connections.map((redis) => createCommands(redis, context.keys));
+      const users = shoppers(2_000);
+      const batches = Array.from({ length: 80 }, (_, i) => users.slice(i * 25, i * 25 + 25));
+      const attempts = await Promise.all(batches.map((batch) => newAttempt(context, sale, batch)));
+      const rounds = await Promise.all(
+        attempts.map(({ call, items }, i) =>
+          Promise.all([0, 3].map((shift) => crowd[(i + shift) % crowd.length]!.admit(sale, call, items))),
+        ),
+      );
+      const accepted = attempts.flatMap(({ items }, i) =>
+        items.filter((_, n) => rounds[i]!.some((admissions) => admissions[n]!.outcome === 'accepted')),
+      );
+      expect(accepted).toHaveLength(137);
+      expect(await unitsOf(context, sale)).toEqual({
+        available: 0,
+        total: 137,
+        owners: Object.fromEntries(accepted.map(({ user_id, order_no }) => [user_id, order_no])),
+      });
+      expect(await context.commands.backlog(sale)).toBe(137);
+    } finally {
+      for (const redis of connections) redis.disconnect();
+    }
+  });
+
+  test('knows nothing of another: two at once, with one shopper in both', async () => {
+    const [a, b] = await Promise.all([context.openSale({ seckill_stock: 1 }), context.openSale({ seckill_stock: 1 })]);
+    const [ownerOfA, ownerOfB] = [await buy(context, a, ['u1']), await buy(context, b, ['u1'])];
+    expect((await unitsOf(context, a)).owners).toEqual({ u1: ownerOfA[0]!.order_no });
+    expect((await unitsOf(context, b)).owners).toEqual({ u1: ownerOfB[0]!.order_no });
+    // A seckill token of one sale buys nothing in the other.
+    const c = await context.openSale();
+    const token = await issueToken(context, a, 'u2');
+    expect((await buyWith(c, {}, { token }, 'u2')).outcome).toBe('token_invalid');
+  });
+
+  test('goes on selling after SCRIPT FLUSH between calls', async () => {
+    const sale = await context.openSale({ seckill_stock: 3 });
+    for (const user of ['u1', 'u2', 'u3']) {
+      await context.redis.call('SCRIPT', 'FLUSH');
+      await buy(context, sale, [user]);
+    }
+    expect(await unitsOf(context, sale)).toMatchObject({ available: 0 });
+  });
+});
+
+describe('one shopper twice in a batch', () => {
+  test('gets one unit, and the first’s order number for both', async () => {
+    const sale = await context.openSale({ seckill_stock: 5 });
+    const token = await issueToken(context, sale, 'u1');
+    const first = await newItem(context, sale, 'u1', { token });
+    const second = await newItem(context, sale, 'u1', { token });
+    const other = await newItem(context, sale, 'u2');
+    const call = await newCall(context, sale);
+    const answers = [
+      { outcome: 'accepted' },
+      { outcome: 'accepted' },
+      { outcome: 'replayed', order_no: first.order_no },
+    ];
+    expect(await context.commands.admit(sale, call, [first, other, second])).toEqual(answers);
+    expect((await unitsOf(context, sale)).owners).toEqual({ u1: first.order_no, u2: other.order_no });
+    expect(await context.commands.backlog(sale)).toBe(2);
+    // The whole batch again, as ioredis re-sends it after a lost reply.
+    expect(await changingNothing(sale, () => context.commands.admit(sale, call, [first, other, second]))).toEqual(
+      answers,
+    );
+  });
+
+  test('is refused twice where the first is refused, and may succeed second where only the seckill token differs', async () => {
+    const sale = await context.openSale();
+    const good = await newItem(context, sale, 'u1');
+    const bad = await newItem(context, sale, 'u1', { token: 'nobody issued this' });
+    const call = await newCall(context, sale);
+    expect(outcomes(await context.commands.admit(sale, call, [bad, bad]))).toEqual(['token_invalid', 'token_invalid']);
+    expect(outcomes(await context.commands.admit(sale, call, [bad, good]))).toEqual(['token_invalid', 'accepted']);
+  });
+
+  test('draws from its bucket once for each item that reaches it', async () => {
+    const sale = await context.openSale();
+    const bad = await newItem(context, sale, 'twice', { token: 'nobody issued this' });
+    const call = await newCall(context, sale, { limits: { ...NO_LIMITS, user_capacity: 2, user_per_second: 0.001 } });
+    expect(outcomes(await context.commands.admit(sale, call, [bad, bad, bad]))).toEqual([
+      'token_invalid',
+      'token_invalid',
+      'rate_limited',
+    ]);
+  });
+});
+
+describe('the same call again, as ioredis sends it after a lost reply', () => {
+  test('is accepted again and takes no second unit', async () => {
+    const sale = await context.openSale({ seckill_stock: 10 });
+    const attempt = await newAttempt(context, sale, shoppers(4));
+    expect(outcomes(await send(context, attempt))).toEqual(Array(4).fill('accepted'));
+    for (let again = 0; again < 3; again += 1) {
+      expect(outcomes(await changingNothing(sale, () => send(context, attempt)))).toEqual(Array(4).fill('accepted'));
+    }
+    expect(await unitsOf(context, sale)).toMatchObject({ available: 6, total: 10 });
+  });
+
+  test('is accepted again once the last unit is gone, the sale is paused, over, and the seckill token expired', async () => {
+    const sale = await context.openSale({ seckill_stock: 1 });
+    const attempt = await newAttempt(context, sale, ['u1']);
+    await send(context, attempt);
+    await REFUSALS.paused(sale);
+    await REFUSALS.ended(sale);
+    await context.redis.del(context.keys.seckillToken(sale, 'u1'));
+    expect(await changingNothing(sale, () => send(context, attempt))).toEqual([{ outcome: 'accepted' }]);
+  });
+
+  test('past its deadline is accepted where its number is, and else answers unavailable and changes nothing', async () => {
+    const sale = await context.openSale();
+    const [accepted, fresh] = [await newItem(context, sale, 'u1'), await newItem(context, sale, 'u2')];
+    const call = await newCall(context, sale);
+    await context.commands.admit(sale, call, [accepted]);
+    const late = { ...call, deadline_ms: (await context.commands.clock(0)).now_ms - 1 };
+    const secondOfU1 = { ...accepted, order_no: newOrderNumber(sale, Date.now()) };
+    const answers = await changingNothing(sale, () =>
+      context.commands.admit(sale, late, [accepted, fresh, secondOfU1]),
+    );
+    // Another number of an owner may be one that was accepted and closed since, so nothing is claimed about it.
+    expect(outcomes(answers)).toEqual(['accepted', 'unavailable', 'unavailable']);
+    expect(outcomes(await context.commands.admit(sale, call, [fresh]))).toEqual(['accepted']);
+  });
+
+  test('in another history of Redis is accepted where its number is, and else answers unavailable and changes nothing', async () => {
+    const sale = await context.openSale();
+    const [accepted, fresh] = [await newItem(context, sale, 'u1'), await newItem(context, sale, 'u2')];
+    const call = await newCall(context, sale);
+    await context.commands.admit(sale, call, [accepted]);
+    for (const history_id of ['', 'f'.repeat(40)]) {
+      const elsewhere = { ...call, history_id };
+      const answers = await changingNothing(sale, () => context.commands.admit(sale, elsewhere, [accepted, fresh]));
+      expect(outcomes(answers)).toEqual(['accepted', 'unavailable']);
+    }
+  });
+
+  test('late or elsewhere answers unavailable rather than any refusal, since its first run may have been accepted', async () => {
+    const sale = await context.openSale();
+    const item = await newItem(context, sale, 'u1');
+    const call = await newCall(context, sale);
+    for (const refuse of Object.values(REFUSALS).toReversed()) {
+      await refuse(sale);
+      for (const unanswerable of [{ deadline_ms: 0 }, { history_id: 'x' }]) {
+        const admissions = await changingNothing(sale, () =>
+          context.commands.admit(sale, { ...call, ...unanswerable }, [item]),
+        );
+        expect(outcomes(admissions)).toEqual(['unavailable']);
+      }
+    }
+  });
+
+  test('is accepted by the consumed seckill token where the unit went back meanwhile, and takes none', async () => {
+    const sale = await context.openSale({ seckill_stock: 2 });
+    const attempt = await newAttempt(context, sale, ['u1']);
+    await send(context, attempt);
+    const lease = await takeLease(context, sale);
+    expect(await context.commands.giveBack(sale, lease, attempt.items)).toBe(1);
+    expect(await changingNothing(sale, () => send(context, attempt))).toEqual([{ outcome: 'accepted' }]);
+    const late = { ...attempt, call: { ...attempt.call, deadline_ms: 0 } };
+    expect(await changingNothing(sale, () => send(context, late))).toEqual([{ outcome: 'accepted' }]);
+    expect(await unitsOf(context, sale)).toMatchObject({ available: 2, owners: {} });
+  });
+
+  test('with a seckill token that another of the shopper’s orders consumed is refused', async () => {
+    const sale = await context.openSale();
+    const attempt = await newAttempt(context, sale, ['u1']);
+    await send(context, attempt);
+    const lease = await takeLease(context, sale);
+    await context.commands.giveBack(sale, lease, attempt.items);
+    const { token } = attempt.items[0]!;
+    expect((await changingNothing(sale, () => buyWith(sale, {}, { token }))).outcome).toBe('token_invalid');
+    // Nor does the mark itself pass for a seckill token.
+    const mark = `#${attempt.items[0]!.order_no}`;
+    const item = await newItem(context, sale, 'u2', { token: mark });
+    const [admission] = await context.commands.admit(sale, attempt.call, [item]);
+    expect(admission).toEqual({ outcome: 'token_invalid' });
+  });
+});
+
+describe('a sale that is not ready', () => {
+  test.each([
+    ['stopped by a rebuild', async (sale: Sale) => void (await setState(sale, { ready: 0 }))],
+    [
+      'loaded in another history of Redis',
+      async (sale: Sale) => void (await setState(sale, { history_id: 'e'.repeat(40) })),
+    ],
+  ])('because it was %s accepts only an owner entry naming this very number', async (_, stop) => {
+    const sale = await context.openSale();
+    const attempt = await newAttempt(context, sale, ['u1']);
+    const [own] = attempt.items;
+    await send(context, attempt);
+    await stop(sale);
+    const again = { ...own!, order_no: newOrderNumber(sale, Date.now()) };
+    const fresh = { ...own!, user_id: 'u2', order_no: newOrderNumber(sale, Date.now()) };
+    const items = [own!, again, fresh];
+    const answers = await changingNothing(sale, () => context.commands.admit(sale, attempt.call, items));
+    expect(outcomes(answers)).toEqual(['accepted', 'not_ready', 'not_ready']);
+    const late = { ...attempt.call, deadline_ms: 0 };
+    expect(outcomes(await changingNothing(sale, () => context.commands.admit(sale, late, items)))).toEqual([
+      'accepted',
+      'unavailable',
+      'unavailable',
+    ]);
+  });
+
+  test('does not believe a consumed seckill token: only the owners were checked', async () => {
+    const sale = await context.openSale();
+    const attempt = await newAttempt(context, sale, ['u1']);
+    await send(context, attempt);
+    await context.redis.del(context.keys.sale(sale).owners);
+    await setState(sale, { ready: 0 });
+    expect(outcomes(await changingNothing(sale, () => send(context, attempt)))).toEqual(['not_ready']);
+    const late = { ...attempt, call: { ...attempt.call, deadline_ms: 0 } };
+    expect(outcomes(await changingNothing(sale, () => send(context, late)))).toEqual(['unavailable']);
+  });
+
+  test('is what an emptied Redis and an unknown sale look like: never sold out', async () => {
+    const sale = await context.insertSale();
+    expect((await changingNothing(sale, () => buyWith(sale, {}, { token: 'any' }))).outcome).toBe('not_ready');
+  });
+});
+
+describe('a seckill token', () => {
+  test.each([
+    ['that was never issued', async () => 'nobody issued this'],
+    ['of another shopper', (sale: Sale) => issueToken(context, sale, 'u2')],
+    [
+      'that expired',
+      async (sale: Sale) => {
+        const token = await issueToken(context, sale, 'u1', 1);
+        await expect.poll(() => context.redis.exists(context.keys.seckillToken(sale, 'u1'))).toBe(0);
+        return token;
+      },
+    ],
+    [
+      'that was replaced',
+      async (sale: Sale) => {
+        const token = await issueToken(context, sale, 'u1');
+        await context.commands.issueToken(sale, 'u1', 'a newer one', 60_000, { replacing: token });
+        return token;
+      },
+    ],
+    ['that is empty', async () => ''],
+    ['that is a part of the recorded one', async (sale: Sale) => (await issueToken(context, sale, 'u1')).slice(0, -1)],
+  ])('%s is refused and changes nothing', async (_, tokenOf) => {
+    const sale = await context.openSale();
+    const token = await tokenOf(sale);
+    expect((await changingNothing(sale, () => buyWith(sale, {}, { token }))).outcome).toBe('token_invalid');
+  });
+});
+
+describe('a batch', () => {
+  test('of 500 shoppers, the most the configuration allows, is decided in one call', async () => {
+    const sale = await context.openSale({ seckill_stock: 400 });
+    const admissions = outcomes(await send(context, await newAttempt(context, sale, shoppers(500))));
+    expect(admissions.filter((outcome) => outcome === 'accepted')).toHaveLength(400);
+    expect(admissions.slice(400)).toEqual(Array(100).fill('sold_out'));
+  });
+
+  test('that mixes every answer leaves the refused ones without effect', async () => {
+    const sale = await context.openSale({ seckill_stock: 3 });
+    const [owner] = await buy(context, sale, ['owner']);
+    const items = [
+      await newItem(context, sale, 'owner', { token: 'any' }),
+      await newItem(context, sale, 'liar', { token: 'nobody issued this' }),
+      await newItem(context, sale, 'u1'),
+      await newItem(context, sale, 'u2'),
+      await newItem(context, sale, 'u3'),
+    ];
+    const before = await snapshot(context, sale);
+    expect(await context.commands.admit(sale, await newCall(context, sale), items)).toEqual([
+      { outcome: 'replayed', order_no: owner!.order_no },
+      { outcome: 'token_invalid' },
+      { outcome: 'accepted' },
+      { outcome: 'accepted' },
+      { outcome: 'sold_out' },
+    ]);
+    const after = await snapshot(context, sale);
+    for (const user of ['owner', 'liar', 'u3']) {
+      const name = context.keys.seckillToken(sale, user);
+      expect(after[name]).toEqual(before[name]);
+    }
+    expect(Object.keys((await unitsOf(context, sale)).owners).toSorted()).toEqual(['owner', 'u1', 'u2']);
+  });
+});
+
+describe('the backlog bound', () => {
+  test('sheds the buy that would exceed it within a batch, and lets buyers in again as orders are settled', async () => {
+    const sale = await context.openSale();
+    const attempt = await newAttempt(context, sale, shoppers(4), { backlog_max: 2 });
+    expect(outcomes(await send(context, attempt))).toEqual(['accepted', 'accepted', 'overloaded', 'overloaded']);
+    expect(outcomes(await changingNothing(sale, () => send(context, attempt)))).toEqual([
+      'accepted',
+      'accepted',
+      'overloaded',
+      'overloaded',
+    ]);
+    const lease = await takeLease(context, sale);
+    const [first] = attempt.items;
+    await context.commands.settle(sale, lease, 60_000, [{ order_no: first!.order_no, version: 1, status: '{}' }]);
+    expect(outcomes(await send(context, attempt))).toEqual(['accepted', 'accepted', 'accepted', 'overloaded']);
+  });
+
+  test('of a shard counts all its sales, and comes down as orders of any of them are settled', async () => {
+    const shard = 7;
+    const [a, b] = [await context.openSale({ shard }), await context.openSale({ shard })];
+    const elsewhere = await context.openSale({ shard: 8 });
+    const bound = { shard_backlog_max: 3 };
+    const ofA = await newAttempt(context, a, shoppers(2), bound);
+    const ofB = await newAttempt(context, b, shoppers(2), bound);
+    expect(outcomes(await send(context, ofA))).toEqual(['accepted', 'accepted']);
+    expect(outcomes(await send(context, ofB))).toEqual(['accepted', 'overloaded']);
+    expect(outcomes(await send(context, await newAttempt(context, elsewhere, ['u1'], bound)))).toEqual(['accepted']);
+
+    const lease = await takeLease(context, a);
+    const records = ofA.items.map(({ order_no }) => ({ order_no, version: 1, status: '{}' }));
+    await context.commands.settle(a, lease, 60_000, records);
+    // Settled twice, counted once.
+    await context.commands.settle(a, lease, 60_000, records);
+    expect(await context.redis.get(context.keys.backlog(shard))).toBe('1');
+    expect(outcomes(await send(context, ofB))).toEqual(['accepted', 'accepted']);
+  });
+});

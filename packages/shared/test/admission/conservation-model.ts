@@ -1,0 +1,346 @@
+import assert from 'node:assert/strict';
+import type { Sale } from '../../src/sale/sale.ts';
+import type { Admission, AdmitCall, AdmitItem } from '../../src/admission/admission-commands.ts';
+import type { Owner } from '../../src/sale/sale-commands.ts';
+import { ownersOf } from '../../src/sale/rebuild.ts';
+import { NO_LIMITS, takeLease, unitsOf, type Shop } from '../../testing/buying.ts';
+
+export const USERS = ['a', 'b', 'c', 'd', 'e'];
+const BACKLOG_MAX = 4;
+const TOKEN_LIFE_MS = 600_000;
+
+/** One thing that happens to a sale. Numbers pick from what was made before. */
+export type Step =
+  | { readonly do: 'issue'; readonly user: string }
+  | {
+      readonly do: 'admit';
+      readonly buys: readonly { user: string; token: 'live' | 'wrong' }[];
+      readonly late: boolean;
+    }
+  | { readonly do: 'resend'; readonly which: number; readonly late: boolean }
+  | { readonly do: 'pause'; readonly version: number; readonly paused: boolean }
+  | { readonly do: 'settle' | 'give_back'; readonly which: readonly number[]; readonly lost: boolean }
+  | {
+      readonly do: 'rebuild';
+      readonly steps: number;
+      readonly lost: boolean;
+      readonly again: boolean;
+      readonly units: number;
+    }
+  | {
+      readonly do: 'change';
+      readonly more: number;
+      readonly dies: boolean;
+      readonly lost: boolean;
+      readonly again: boolean;
+    }
+  | { readonly do: 'lose_lease' | 'empty_redis' | 'flush_scripts' };
+
+/** What Redis and the ledger should hold. */
+class Model {
+  ready = false;
+  version = 0;
+  total = 0;
+  available = 0;
+  paused = { version: -1, paused: false };
+  readonly owners = new Map<string, string>();
+  readonly reservations = new Map<string, string>();
+  /** By shopper: the live seckill token, or the mark of the order that consumed it. */
+  readonly tokens = new Map<string, string>();
+  /** The orders that have a row, and whether it is live. */
+  readonly ledger = new Map<string, boolean>();
+
+  admit(items: readonly AdmitItem[], late: boolean): Admission[] {
+    return items.map((item) => this.#decide(item, late));
+  }
+
+  #decide({ user_id, order_no, token }: AdmitItem, late: boolean): Admission {
+    const owned = this.owners.get(user_id);
+    const recorded = this.tokens.get(user_id);
+    const consumed = this.ready && recorded === `#${order_no}`;
+    if (owned === order_no || (late && consumed)) return { outcome: 'accepted' };
+    if (late) return { outcome: 'unavailable' };
+    if (!this.ready) return { outcome: 'not_ready' };
+    if (owned !== undefined) return { outcome: 'replayed', order_no: owned };
+    if (consumed) return { outcome: 'accepted' };
+    if (this.paused.paused) return { outcome: 'paused' };
+    if (this.available <= 0) return { outcome: 'sold_out' };
+    if (this.reservations.size >= BACKLOG_MAX) return { outcome: 'overloaded' };
+    if (recorded !== token) return { outcome: 'token_invalid' };
+    this.available -= 1;
+    this.owners.set(user_id, order_no);
+    this.reservations.set(order_no, user_id);
+    this.tokens.set(user_id, `#${order_no}`);
+    return { outcome: 'accepted' };
+  }
+
+  /** As the writer does: a reservation that no owner entry names becomes a failed row. */
+  settle(orders: readonly Owner[]): void {
+    for (const { user_id, order_no } of orders) {
+      this.reservations.delete(order_no);
+      if (!this.ledger.has(order_no)) this.ledger.set(order_no, this.owners.get(user_id) === order_no);
+    }
+  }
+
+  /** Whether a writer can come by this order. */
+  knows(order_no: string): boolean {
+    return this.reservations.has(order_no) || this.ledger.has(order_no);
+  }
+
+  giveBack(owners: readonly Owner[]): number {
+    let given_back = 0;
+    for (const { user_id, order_no } of owners) {
+      this.ledger.set(order_no, false);
+      if (this.owners.get(user_id) !== order_no) continue;
+      this.owners.delete(user_id);
+      given_back += 1;
+    }
+    this.available += given_back;
+    return given_back;
+  }
+
+  rebuilt(total: number, owners: readonly Owner[]): void {
+    this.ready = true;
+    this.version = 1;
+    this.total = total;
+    this.available = total - owners.length;
+    this.owners.clear();
+    for (const { user_id, order_no } of owners) this.owners.set(user_id, order_no);
+  }
+
+  /** The sale is open again with so many units more. */
+  changed(more: number): void {
+    this.ready = true;
+    this.version += 1;
+    this.total += more;
+    this.available += more;
+  }
+
+  /** Redis lost its data; the ledger did not. */
+  empty(): void {
+    this.ready = false;
+    this.total = this.available = 0;
+    this.paused = { version: -1, paused: false };
+    for (const lost of [this.owners, this.reservations, this.tokens]) lost.clear();
+  }
+}
+
+/** One run: a sale in a shard of its own, its model, and what was sent before. */
+export class Run {
+  readonly #shop: Shop;
+  readonly #history_id: string;
+  readonly #sale: Sale;
+  readonly #model = new Model();
+  readonly #sent: { readonly call: AdmitCall; readonly items: readonly AdmitItem[] }[] = [];
+  /** Every order that was ever tried, with its shopper. */
+  readonly #tried: Owner[] = [];
+  #lease = '';
+  #lostLease = '0 nobody';
+  #made = 0;
+
+  /** @param history_id names the history of Redis, as `clock` tells it */
+  constructor(shop: Shop, history_id: string, sale: Sale) {
+    this.#shop = shop;
+    this.#history_id = history_id;
+    this.#sale = sale;
+  }
+
+  async begin(): Promise<void> {
+    this.#lease = await takeLease(this.#shop, this.#sale);
+    await this.#rebuild(3, this.#lease, false, 3);
+  }
+
+  async take(next: Step): Promise<void> {
+    switch (next.do) {
+      case 'issue':
+        await this.#issue(next.user);
+        break;
+      case 'admit':
+        await this.#admit(this.#newAttempt(next.buys), next.late);
+        break;
+      case 'resend':
+        if (this.#sent.length > 0) await this.#admit(this.#sent[next.which % this.#sent.length]!, next.late);
+        break;
+      case 'pause':
+        await this.#pause(next.version, next.paused);
+        break;
+      case 'settle':
+        await this.#settle(
+          this.#pick(next.which).filter(({ order_no }) => this.#model.knows(order_no)),
+          next.lost,
+        );
+        break;
+      case 'give_back':
+        await this.#giveBack(this.#pick(next.which), next.lost);
+        break;
+      case 'rebuild':
+        await this.#rebuild(next.steps, next.lost ? this.#lostLease : this.#lease, next.again, next.units);
+        break;
+      case 'change':
+        await this.#change(next);
+        break;
+      case 'lose_lease':
+        await this.#loseLease();
+        break;
+      case 'empty_redis':
+        await this.#empty();
+        break;
+      case 'flush_scripts':
+        await this.#shop.redis.call('SCRIPT', 'FLUSH');
+        break;
+    }
+    await this.#compare();
+  }
+
+  async #issue(userId: string): Promise<void> {
+    this.#made += 1;
+    const token = `token-${this.#made}`;
+    const recorded = this.#model.tokens.get(userId);
+    const live = recorded !== undefined && !recorded.startsWith('#');
+    const answer = await this.#shop.commands.issueToken(this.#sale, userId, token, TOKEN_LIFE_MS);
+    assert.equal(answer, !this.#model.ready ? 'not_ready' : live ? recorded : token);
+    if (answer === token) this.#model.tokens.set(userId, token);
+  }
+
+  #newAttempt(buys: readonly { user: string; token: 'live' | 'wrong' }[]) {
+    const items = buys.map(({ user: user_id, token }) => {
+      this.#made += 1;
+      const order_no = `order-${String(this.#made).padStart(6, '0')}`;
+      // A consumed one stays known to its shopper, who may try it again.
+      const known = this.#model.tokens.get(user_id) ?? 'none';
+      return { user_id, order_no, token: token === 'live' ? known : 'wrong', request_id: 'r' };
+    });
+    this.#tried.push(...items.map(({ user_id, order_no }) => ({ user_id, order_no })));
+    const bounds = { backlog_max: BACKLOG_MAX, shard_backlog_max: 1_000_000, limits: NO_LIMITS };
+    const attempt = {
+      call: { history_id: this.#history_id, deadline_ms: Date.now() + 600_000, job_id: 'job', ...bounds },
+      items,
+    };
+    this.#sent.push(attempt);
+    return attempt;
+  }
+
+  async #admit({ call, items }: { call: AdmitCall; items: readonly AdmitItem[] }, late: boolean): Promise<void> {
+    const sent = late ? { ...call, history_id: 'another process' } : call;
+    assert.deepEqual(await this.#shop.commands.admit(this.#sale, sent, items), this.#model.admit(items, late));
+  }
+
+  async #pause(version: number, paused: boolean): Promise<void> {
+    // Of a sale that Redis does not keep none is set: the next rebuild brings the row's.
+    const isKept = (await this.#shop.redis.exists(this.#shop.keys.sale(this.#sale).state)) === 1;
+    const newer = isKept && version > this.#model.paused.version;
+    assert.equal(await this.#shop.commands.setPause(this.#sale, version, paused), newer);
+    if (newer) this.#model.paused = { version, paused };
+  }
+
+  async #settle(orders: readonly Owner[], lost: boolean): Promise<void> {
+    if (orders.length === 0) return;
+    const records = orders.map(({ order_no }) => ({ order_no, version: 1, status: '{}' }));
+    const lease = lost ? this.#lostLease : this.#lease;
+    assert.equal(await this.#shop.commands.settle(this.#sale, lease, TOKEN_LIFE_MS, records), !lost);
+    if (!lost) this.#model.settle(orders);
+  }
+
+  async #giveBack(orders: readonly Owner[], lost: boolean): Promise<void> {
+    const lease = lost ? this.#lostLease : this.#lease;
+    const expected = lost ? undefined : this.#model.giveBack(orders);
+    assert.equal(await this.#shop.commands.giveBack(this.#sale, lease, orders), expected);
+  }
+
+  /** The first `steps` of a rebuild: fewer than three is one that dies on the way. */
+  async #rebuild(steps: number, lease: string, again: boolean, units: number): Promise<void> {
+    const { commands } = this.#shop;
+    const live = this.#tried.filter(({ order_no }) => this.#model.ledger.get(order_no) === true);
+    // The ledger never holds more live orders than the sale has units: MySQL itself refuses such a row.
+    const sale = { ...this.#sale, seckill_stock: Math.max(units, live.length) };
+    const lost = lease !== this.#lease;
+    assert.equal(await commands.beginRebuild(sale, lease), lost ? undefined : this.#history_id);
+    if (!lost) this.#model.ready = false;
+    if (steps === 1) return;
+    const owners = ownersOf(sale, live, await commands.allReservations(sale), new Set(this.#model.ledger.keys()));
+    if (owners.length > 0) assert.equal(await commands.addOwners(sale, lease, owners), !lost);
+    if (steps === 2) return;
+    const built = {
+      history_id: this.#history_id,
+      owners: owners.length,
+      available: sale.seckill_stock - owners.length,
+    };
+    assert.equal(await commands.finishRebuild(sale, lease, built), !lost);
+    if (!lost) this.#model.rebuilt(sale.seckill_stock, owners);
+    if (!lost && this.#model.paused.version < sale.pause_version) this.#model.paused = { version: 0, paused: false };
+    if (!again || lost) return;
+    // As ioredis sends it after a lost reply, with somebody's buy in between.
+    await this.#admit(this.#newAttempt([{ user: 'a', token: 'live' }]), false);
+    assert.equal(await commands.finishRebuild(sale, lease, built), true);
+  }
+
+  /** Raises the units as an operator does; one that `dies` leaves the sale stopped. */
+  async #change({ more, dies, lost, again }: Extract<Step, { do: 'change' }>): Promise<void> {
+    const { commands } = this.#shop;
+    const { ready, version, total } = this.#model;
+    const lease = lost ? this.#lostLease : this.#lease;
+    const stopped = await commands.beginChange(this.#sale, lease);
+    const was = { history_id: this.#history_id, now_ms: stopped?.now_ms, version: ready ? version : 0 };
+    assert.deepEqual(stopped, lost ? undefined : was);
+    if (lost) return;
+    this.#model.ready = false;
+    // What was not on sale is rebuilt instead.
+    if (dies || !ready) return;
+    const before = { ...this.#sale, seckill_stock: total, version };
+    const after = { ...before, seckill_stock: total + more, version: version + 1 };
+    const finish = () => commands.finishChange(before, after, lease, this.#history_id);
+    assert.equal(await finish(), true);
+    this.#model.changed(more);
+    if (!again) return;
+    // As ioredis sends it after a lost reply, with somebody's buy in between.
+    await this.#admit(this.#newAttempt([{ user: 'a', token: 'live' }]), false);
+    assert.equal(await finish(), true);
+  }
+
+  async #loseLease(): Promise<void> {
+    this.#lostLease = this.#lease;
+    await this.#shop.redis.del(this.#shop.keys.sale(this.#sale).lease);
+    this.#lease = await takeLease(this.#shop, this.#sale);
+  }
+
+  async #empty(): Promise<void> {
+    const { settled: _channel, ...names } = this.#shop.keys.sale(this.#sale);
+    const tokens = USERS.map((one) => this.#shop.keys.seckillToken(this.#sale, one));
+    await this.#shop.redis.del(...Object.values(names), this.#shop.keys.backlog(this.#sale.shard), ...tokens);
+    this.#model.empty();
+    this.#lostLease = this.#lease;
+    this.#lease = await takeLease(this.#shop, this.#sale);
+  }
+
+  #pick(indices: readonly number[]): Owner[] {
+    return this.#tried.length === 0 ? [] : indices.map((index) => this.#tried[index % this.#tried.length]!);
+  }
+
+  async #compare(): Promise<void> {
+    const model = this.#model;
+    const sale = this.#sale;
+    const names = USERS.map((one) => this.#shop.keys.seckillToken(sale, one));
+    const [units, reservations, tokens, backlog, indexed] = await Promise.all([
+      unitsOf(this.#shop, sale),
+      this.#shop.commands.allReservations(sale),
+      this.#shop.redis.mget(names),
+      this.#shop.redis.get(this.#shop.keys.backlog(sale.shard)),
+      this.#shop.commands.backlog(sale),
+    ]);
+    assert.deepEqual(units, {
+      available: model.available,
+      total: model.total,
+      owners: Object.fromEntries(model.owners),
+    });
+    assert.deepEqual(new Map(reservations.map(({ order_no, user_id }) => [order_no, user_id])), model.reservations);
+    assert.deepEqual([Number(backlog), indexed], [model.reservations.size, model.reservations.size]);
+    assert.deepEqual(
+      tokens,
+      USERS.map((one) => model.tokens.get(one) ?? null),
+    );
+    // Promises 1 and 2, not trusting the model.
+    const held = Object.keys(units.owners).length;
+    assert.ok(units.available >= 0);
+    assert.equal(units.available + held, units.total);
+  }
+}

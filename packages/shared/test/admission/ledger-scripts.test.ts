@@ -1,0 +1,327 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Sale } from '../../src/sale/sale.ts';
+import type { Owner } from '../../src/sale/sale-commands.ts';
+import { connectRedis } from '../../src/platform/redis/client.ts';
+import { buy, newAttempt, send, shoppers, snapshot, takeLease, unitsOf } from '../../testing/buying.ts';
+import { openTestContext, type TestContext } from '../../testing/support.ts';
+
+let context: TestContext;
+beforeAll(async () => {
+  context = await openTestContext();
+});
+afterAll(() => context.close());
+
+const LIFE_MS = 60_000;
+
+let sale: Sale;
+/** Five orders that wait for the ledger, in a sale of ten units. */
+let owners: Owner[];
+let lease: string;
+beforeEach(async () => {
+  sale = await context.openSale({ seckill_stock: 10 });
+  owners = await buy(context, sale, shoppers(5));
+  lease = await takeLease(context, sale);
+});
+
+/** Somebody else holds the lease from now on. */
+async function loseLease(): Promise<void> {
+  await context.redis.del(context.keys.sale(sale).lease);
+  await takeLease(context, sale);
+}
+
+const orderNos = (): string[] => owners.map(({ order_no }) => order_no);
+const records = (version: number, status = '{}') => orderNos().map((order_no) => ({ order_no, version, status }));
+
+test.each<[string, (mine: string) => Promise<unknown>, unknown]>([
+  ['nextReservations', (mine) => context.commands.nextReservations(sale, mine, 10), undefined],
+  ['settle', (mine) => context.commands.settle(sale, mine, LIFE_MS, records(1)), false],
+  ['giveBack', (mine) => context.commands.giveBack(sale, mine, owners), undefined],
+  ['beginRebuild', (mine) => context.commands.beginRebuild(sale, mine), undefined],
+  ['addOwners', (mine) => context.commands.addOwners(sale, mine, owners), false],
+  [
+    'finishRebuild',
+    async (mine) => {
+      const { history_id } = await context.commands.clock(0);
+      return context.commands.finishRebuild(sale, mine, { history_id, owners: 0, available: 10 });
+    },
+    false,
+  ],
+  ['beginChange', (mine) => context.commands.beginChange(sale, mine), undefined],
+  [
+    'finishChange',
+    async (mine) => {
+      const { history_id } = await context.commands.clock(0);
+      return context.commands.finishChange(sale, { ...sale, seckill_stock: 20, version: 2 }, mine, history_id);
+    },
+    false,
+  ],
+  ['cleanUp', (mine) => context.commands.cleanUp(sale, mine), false],
+  ['indexReservations', (mine) => context.commands.indexReservations(sale, mine), false],
+])('%s under a lost lease says so and changes nothing, however the lease was lost', async (_, call, answer) => {
+  await loseLease();
+  const before = await snapshot(context, sale);
+  expect(await call(lease)).toBe(answer);
+  const held = (await context.redis.get(context.keys.sale(sale).lease))!;
+  // The same fencing token under another name, the same name under another fencing token, and nothing at all.
+  for (const foreign of [held.replace(/ .*/, ` ${randomUUID()}`), `9${held}`, '']) {
+    expect(await call(foreign)).toBe(answer);
+  }
+  expect(await snapshot(context, sale)).toEqual(before);
+  await context.redis.del(context.keys.sale(sale).lease);
+  const free = await snapshot(context, sale);
+  expect(await call(lease)).toBe(answer);
+  expect(await snapshot(context, sale)).toEqual(free);
+});
+
+describe('the next reservations', () => {
+  test('come oldest first, as many as asked for, with the order that each shopper owns', async () => {
+    const { reservedAt, owners: ownersKey } = context.keys.sale(sale);
+    const aged = owners.toReversed();
+    for (const [age, { order_no }] of aged.entries()) await context.redis.zadd(reservedAt, age, order_no);
+    await context.redis.hset(ownersKey, 'u1', 'another order');
+    await context.redis.hdel(ownersKey, 'u2');
+    const next = await context.commands.nextReservations(sale, lease, 4);
+    expect(next?.reservations.map(({ user_id, order_no }) => ({ user_id, order_no }))).toEqual(aged.slice(0, 4));
+    const later = await context.commands.nextReservations(sale, lease, 2, 1);
+    expect(later?.reservations.map(({ user_id, order_no }) => ({ user_id, order_no }))).toEqual(aged.slice(1, 3));
+    const all = await context.commands.nextReservations(sale, lease, 100);
+    expect(all?.reservations.map(({ user_id, owner_order_no }) => [user_id, owner_order_no])).toEqual([
+      ['u5', aged[0]!.order_no],
+      ['u4', aged[1]!.order_no],
+      ['u3', aged[2]!.order_no],
+      ['u2', undefined],
+      ['u1', 'another order'],
+    ]);
+  });
+
+  test('of one millisecond come in the order of their numbers', async () => {
+    const { reservedAt } = context.keys.sale(sale);
+    for (const { order_no } of owners) await context.redis.zadd(reservedAt, 1, order_no);
+    const next = await context.commands.nextReservations(sale, lease, 100);
+    expect(next?.reservations.map(({ order_no }) => order_no)).toEqual(orderNos().toSorted());
+  });
+
+  test('are none where all are settled', async () => {
+    await context.commands.settle(sale, lease, LIFE_MS, records(1));
+    expect(await context.commands.nextReservations(sale, lease, 10)).toEqual({ wanted: false, reservations: [] });
+  });
+
+  test('of a thousand are read at once', async () => {
+    const big = await context.openSale({ seckill_stock: 1_000 });
+    const users = shoppers(1_000);
+    await buy(context, big, users.slice(0, 500));
+    await buy(context, big, users.slice(500));
+    const next = await context.commands.nextReservations(big, await takeLease(context, big), 1_000);
+    expect(next?.reservations.map(({ user_id }) => user_id).toSorted()).toEqual(users.toSorted());
+  });
+});
+
+describe('to settle', () => {
+  test('takes the reservations out, records the status for a while, and leaves the units alone', async () => {
+    const units = await unitsOf(context, sale);
+    expect(await context.commands.settle(sale, lease, LIFE_MS, records(1, '{"a":1}').slice(0, 3))).toBe(true);
+    const left = await context.commands.allReservations(sale);
+    expect(left.map(({ user_id }) => user_id).toSorted()).toEqual(['u4', 'u5']);
+    expect(await context.commands.backlog(sale)).toBe(2);
+    const status = context.keys.status(sale, owners[0]!.order_no);
+    const { history_id } = await context.commands.clock(0);
+    expect(await context.redis.get(status)).toBe(`1 ${history_id.slice(0, 8)} {"a":1}`);
+    const life_ms = await context.redis.pttl(status);
+    expect(life_ms).toBeGreaterThan(LIFE_MS - 10_000);
+    expect(life_ms).toBeLessThanOrEqual(LIFE_MS);
+    expect(await unitsOf(context, sale)).toEqual(units);
+  });
+
+  test('twice is to settle once', async () => {
+    await context.commands.settle(sale, lease, LIFE_MS, records(1));
+    const { [context.keys.backlog(0)]: backlog } = await snapshot(context, sale);
+    const reservations = await context.commands.allReservations(sale);
+    expect(await context.commands.settle(sale, lease, LIFE_MS, records(1))).toBe(true);
+    expect((await snapshot(context, sale))[context.keys.backlog(0)]).toEqual(backlog);
+    expect(await context.commands.allReservations(sale)).toEqual(reservations);
+  });
+
+  test('late leaves a status of a higher version standing, and still takes the reservation out', async () => {
+    const { order_no } = owners[0]!;
+    const settle = (version: number) =>
+      context.commands.settle(sale, lease, LIFE_MS, [{ order_no, version, status: `v${version}` }]);
+    const status = async () => (await context.commands.readOrder(sale, order_no)).status;
+    // Ten is more than nine, although not as text.
+    await settle(10);
+    for (const older of [9, 1, 10]) {
+      expect(await settle(older)).toBe(true);
+      expect(await status()).toBe('v10');
+    }
+    await settle(11);
+    expect(await status()).toBe('v11');
+    expect((await context.commands.readOrder(sale, order_no)).reservation).toBeUndefined();
+  });
+
+  test('tells whoever waits, on the sale’s channel', async () => {
+    const subscriber = connectRedis(context.config, 'blocking');
+    try {
+      const heard: [string, string][] = [];
+      subscriber.on('message', (channel: string, message: string) => heard.push([channel, message]));
+      const { settled } = context.keys.sale(sale);
+      await subscriber.subscribe(settled);
+      await context.commands.settle(sale, lease, LIFE_MS, records(1));
+      await expect.poll(() => heard).toEqual([[settled, orderNos().join(' ')]]);
+    } finally {
+      subscriber.disconnect();
+    }
+  });
+
+  test('an order that Redis has lost records its status all the same', async () => {
+    await context.redis.del(context.keys.sale(sale).reservations, context.keys.sale(sale).reservedAt);
+    expect(await context.commands.settle(sale, lease, LIFE_MS, records(1, 'kept'))).toBe(true);
+    expect((await context.commands.readOrder(sale, owners[0]!.order_no)).status).toBe('kept');
+  });
+});
+
+describe('to give back', () => {
+  test('frees the unit of each order that its shopper’s owner entry names, once', async () => {
+    expect(await context.commands.giveBack(sale, lease, owners.slice(0, 2))).toBe(2);
+    expect(await unitsOf(context, sale)).toEqual({
+      available: 7,
+      total: 10,
+      owners: Object.fromEntries(owners.slice(2).map(({ user_id, order_no }) => [user_id, order_no])),
+    });
+    expect(await context.commands.giveBack(sale, lease, owners.slice(0, 3))).toBe(1);
+    expect(await context.commands.giveBack(sale, lease, owners.slice(0, 3))).toBe(0);
+    expect(await unitsOf(context, sale)).toMatchObject({ available: 8 });
+  });
+
+  test('does not touch the next order of the same shopper', async () => {
+    const [closed] = owners;
+    await context.commands.giveBack(sale, lease, [closed!]);
+    await context.redis.del(context.keys.seckillToken(sale, 'u1'));
+    const [standing] = await buy(context, sale, ['u1']);
+    expect(await context.commands.giveBack(sale, lease, [closed!, closed!])).toBe(0);
+    expect((await unitsOf(context, sale)).owners['u1']).toBe(standing!.order_no);
+  });
+
+  test('named twice in one call frees one unit', async () => {
+    expect(await context.commands.giveBack(sale, lease, [owners[0]!, owners[0]!])).toBe(1);
+    expect(await unitsOf(context, sale)).toMatchObject({ available: 6 });
+  });
+
+  test('does nothing for somebody else’s order and for one that never was', async () => {
+    const before = await snapshot(context, sale);
+    const mixed = { user_id: 'u1', order_no: owners[1]!.order_no };
+    const strangers = [
+      mixed,
+      { user_id: 'nobody', order_no: 'none' },
+      { user_id: 'U1', order_no: owners[0]!.order_no },
+    ];
+    expect(await context.commands.giveBack(sale, lease, strangers)).toBe(0);
+    expect(await snapshot(context, sale)).toEqual(before);
+  });
+
+  test('puts the last unit back on sale', async () => {
+    const small = await context.openSale({ seckill_stock: 1 });
+    const first = await buy(context, small, ['u1']);
+    const waiting = await newAttempt(context, small, ['u2']);
+    expect(await send(context, waiting)).toEqual([{ outcome: 'sold_out' }]);
+    await context.commands.giveBack(small, await takeLease(context, small), first);
+    expect(await send(context, waiting)).toEqual([{ outcome: 'accepted' }]);
+  });
+});
+
+describe('the reservations', () => {
+  test('that were admitted before a time are found oldest first', async () => {
+    const { reservedAt } = context.keys.sale(sale);
+    for (const [age, { order_no }] of owners.entries()) await context.redis.zadd(reservedAt, 1_000 - age, order_no);
+    expect(await context.commands.reservedBefore(sale, 1_000, 3)).toEqual(orderNos().toReversed().slice(0, 3));
+    expect(await context.commands.reservedBefore(sale, 996, 3)).toEqual([]);
+  });
+
+  test('are found by number, with a gap for one that is gone', async () => {
+    await context.commands.settle(sale, lease, LIFE_MS, records(1).slice(1, 2));
+    const found = await context.commands.reservations(sale, orderNos().slice(0, 3));
+    expect(found.map((reservation) => reservation?.user_id)).toEqual(['u1', undefined, 'u3']);
+  });
+});
+
+describe('to index reservations', () => {
+  test('makes their order of time anew, where entries were lost, invented or misplaced', async () => {
+    const { reservedAt } = context.keys.sale(sale);
+    const before = await snapshot(context, sale);
+    await context.redis.zrem(reservedAt, orderNos()[0]!);
+    await context.redis.zadd(reservedAt, 1, orderNos()[1]!, 2, 'invented');
+    for (let again = 0; again < 2; again += 1) {
+      expect(await context.commands.indexReservations(sale, lease)).toBe(true);
+      expect(await snapshot(context, sale)).toEqual(before);
+    }
+  });
+});
+
+describe('to clean up', () => {
+  test('leaves a sale alone while one order waits for the ledger, then deletes every key of it but those of the lease', async () => {
+    const { [context.keys.backlog(0)]: _backlog, ...before } = await snapshot(context, sale);
+    expect(await context.commands.cleanUp(sale, lease)).toBe(false);
+    const { [context.keys.backlog(0)]: _same, ...after } = await snapshot(context, sale);
+    expect(after).toEqual(before);
+
+    await context.commands.settle(sale, lease, LIFE_MS, records(1));
+    expect(await context.commands.cleanUp(sale, lease)).toBe(true);
+    const { state, pause, owners: ownersKey, reservations, reservedAt, building } = context.keys.sale(sale);
+    expect(await context.redis.exists(state, pause, ownersKey, reservations, reservedAt, building)).toBe(0);
+    expect(await context.commands.renewLease(sale, lease, LIFE_MS)).toBe(true);
+    // Sent again after a lost reply it finds nothing left to delete.
+    expect(await context.commands.cleanUp(sale, lease)).toBe(true);
+    expect(await context.commands.readSale(sale)).toMatchObject({ ready: false });
+  });
+});
+
+describe('to mark orders as changed', () => {
+  const told = (order_no: string) => context.redis.get(context.keys.status(sale, order_no));
+
+  test('hides a status of a lower version, and one that was never told, for its life', async () => {
+    await context.commands.settle(sale, lease, LIFE_MS, records(1));
+    const never = `${orderNos()[0]!}0`;
+    const changed = [orderNos()[0]!, never].map((order_no) => ({ order_no, version: 2 }));
+    for (let again = 0; again < 2; again += 1) await context.commands.markChanged(sale, LIFE_MS, changed);
+    for (const { order_no } of changed) {
+      expect(await told(order_no)).toBe('2 -');
+      expect(await context.redis.pttl(context.keys.status(sale, order_no))).toBeGreaterThan(LIFE_MS / 2);
+      expect((await context.commands.readOrder(sale, order_no)).status).toBeUndefined();
+    }
+  });
+
+  test('leaves a status alone that is as new or newer', async () => {
+    await context.commands.settle(sale, lease, LIFE_MS, records(3));
+    const [first, second] = orderNos() as [string, string];
+    await context.commands.markChanged(sale, LIFE_MS, [
+      { order_no: first, version: 2 },
+      { order_no: second, version: 3 },
+    ]);
+    expect(await told(first)).toMatch(/^3 [^-]/);
+    expect(await told(second)).toMatch(/^3 [^-]/);
+  });
+
+  test('is not undone by a settle that comes late', async () => {
+    await context.commands.markChanged(sale, LIFE_MS, [{ order_no: orderNos()[0]!, version: 2 }]);
+    await context.commands.settle(sale, lease, LIFE_MS, records(1));
+    expect(await told(orderNos()[0]!)).toBe('2 -');
+  });
+
+  test('sends pollers to the ledger even while the reservation stands', async () => {
+    const order_no = orderNos()[0]!;
+    expect((await context.commands.readOrder(sale, order_no)).reservation).toBeDefined();
+    await context.commands.markChanged(sale, LIFE_MS, [{ order_no, version: 2 }]);
+    expect((await context.commands.readOrder(sale, order_no)).reservation).toBeUndefined();
+  });
+});
+
+describe('outcomes', () => {
+  test('are the sum of what the processes told, however often each did', async () => {
+    const tell = (process_name: string, totals: Record<string, number>) =>
+      context.commands.setOutcomes(sale, process_name, new Map(Object.entries(totals)));
+    await tell('one', { accepted: 2, sold_out: 5 });
+    await tell('one', { accepted: 3, sold_out: 5 });
+    await tell('one', { accepted: 3, sold_out: 5 });
+    await tell('two', { accepted: 1, paused: 1 });
+    expect(await context.commands.outcomes(sale)).toEqual({ accepted: 4, sold_out: 5, paused: 1 });
+  });
+});

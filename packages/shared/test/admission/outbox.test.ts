@@ -1,0 +1,133 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Sale } from '../../src/sale/sale.ts';
+import type { Owner } from '../../src/sale/sale-commands.ts';
+import { rebuildSale } from '../../src/sale/rebuild.ts';
+import { buy, newAttempt, send, shoppers, takeLease } from '../../testing/buying.ts';
+import { openTestContext, type TestContext } from '../../testing/support.ts';
+
+const LIFE_MS = 60_000;
+
+let context: TestContext;
+beforeAll(async () => {
+  context = await openTestContext();
+});
+afterAll(() => context.close());
+
+/** Since when the sale has a reservation, by the outbox; undefined where it is not there. */
+async function sinceOf(sale: Sale): Promise<number | undefined> {
+  const found = await context.commands.outbox(sale.shard);
+  return found.find(({ sale_id }) => sale_id === sale.id)?.oldest_ms;
+}
+
+/** The same by the reservations themselves. */
+async function oldestOf(sale: Sale): Promise<number | undefined> {
+  const [, oldest] = await context.redis.zrange(context.keys.sale(sale).reservedAt, '0', '0', 'WITHSCORES');
+  return oldest === undefined ? undefined : Number(oldest);
+}
+
+async function settle(sale: Sale, owners: readonly Owner[]): Promise<void> {
+  const lease = await takeLease(context, sale);
+  const records = owners.map(({ order_no }) => ({ order_no, version: 1, status: '{}' }));
+  expect(await context.commands.settle(sale, lease, LIFE_MS, records)).toBe(true);
+  await context.commands.releaseLease(sale, lease);
+}
+
+describe('the outbox of a shard', () => {
+  test('has a sale from its first reservation to its last, by its oldest one, whatever comes and goes', async () => {
+    const sale = await context.openSale({ seckill_stock: 100 });
+    expect(await sinceOf(sale)).toBeUndefined();
+    const first = await buy(context, sale, ['first']);
+    const since = await sinceOf(sale);
+    expect(since).toBe(await oldestOf(sale));
+    // In a later millisecond.
+    await expect.poll(async () => (await context.commands.clock(0)).now_ms).toBeGreaterThan(since!);
+    const later = await buy(context, sale, shoppers(3));
+    expect(await sinceOf(sale)).toBe(since);
+    await settle(sale, first);
+    expect(await sinceOf(sale)).toBe(await oldestOf(sale));
+    expect(await sinceOf(sale)).toBeGreaterThan(since!);
+    await settle(sale, later);
+    expect([await sinceOf(sale), await oldestOf(sale)]).toEqual([undefined, undefined]);
+  });
+
+  test('has no sale whose buys were all refused, and keeps sales apart', async () => {
+    const [refused, sold] = [await context.openSale({ seckill_stock: 1 }), await context.openSale()];
+    await settle(refused, await buy(context, refused, ['only']));
+    await send(context, await newAttempt(context, refused, shoppers(2)));
+    await buy(context, sold, ['one']);
+    expect(await sinceOf(refused)).toBeUndefined();
+    expect(await sinceOf(sold)).toBeDefined();
+  });
+
+  test.each<[string, (sale: Sale) => Promise<unknown>]>([
+    ['a rebuild', (sale) => rebuildSale(context, sale, 5_000)],
+    [
+      'a repair',
+      async (sale) => {
+        const lease = await takeLease(context, sale);
+        await context.commands.indexReservations(sale, lease);
+        await context.commands.releaseLease(sale, lease);
+      },
+    ],
+    ['a look of warm-up', (sale) => context.commands.noteOldest(sale)],
+  ])('is put right by %s, as after an older version or a change by hand', async (_what, mend) => {
+    const [waits, done] = [await context.openSale(), await context.openSale()];
+    await buy(context, waits, ['one']);
+    await context.redis.zrem(context.keys.outbox(0), waits.id);
+    await context.redis.zadd(context.keys.outbox(0), 1, done.id);
+    await Promise.all([mend(waits), mend(done)]);
+    expect(await sinceOf(waits)).toBe(await oldestOf(waits));
+    expect(await sinceOf(done)).toBeUndefined();
+  });
+
+  test('tells those before a time, the oldest first, as many as are asked for', async () => {
+    const own = await openTestContext();
+    try {
+      const sales = [await own.openSale(), await own.openSale(), await own.openSale()];
+      for (const [i, { id }] of sales.entries()) await own.redis.zadd(own.keys.outbox(0), 1_000 * (3 - i), id);
+      const [third, second, first] = sales.map(({ id }) => id);
+      const ids = async (...limits: number[]) =>
+        (await own.commands.outbox(0, ...limits)).map(({ sale_id }) => sale_id);
+      expect(await ids()).toEqual([first, second, third]);
+      expect(await ids(2_000)).toEqual([first]);
+      expect(await ids(Infinity, 2)).toEqual([first, second]);
+    } finally {
+      await own.close();
+    }
+  });
+});
+
+describe('the stopped sales of a shard', () => {
+  const stopped = async (): Promise<number[]> => (await context.commands.lookAtShard(0)).stopped;
+
+  test('are those of a rebuild or a change that has not ended', async () => {
+    const sale = await context.openSale();
+    const lease = await takeLease(context, sale);
+    expect(await stopped()).not.toContain(sale.id);
+    await context.commands.beginRebuild(sale, lease);
+    expect(await stopped()).toContain(sale.id);
+    const { history_id } = await context.commands.clock(0);
+    expect(await context.commands.finishRebuild(sale, lease, { history_id, owners: 0, available: 10 })).toBe(true);
+    expect(await stopped()).not.toContain(sale.id);
+
+    await context.commands.beginChange(sale, lease);
+    expect(await stopped()).toContain(sale.id);
+    expect(await context.commands.finishChange(sale, { ...sale, version: 2 }, lease, history_id)).toBe(true);
+    expect(await stopped()).not.toContain(sale.id);
+  });
+
+  test('forget one that is cleaned up', async () => {
+    const sale = await context.openSale();
+    const lease = await takeLease(context, sale);
+    await context.commands.beginChange(sale, lease);
+    expect(await context.commands.cleanUp(sale, lease)).toBe(true);
+    expect(await stopped()).not.toContain(sale.id);
+  });
+
+  test('come with a name of the history, which is another one once Redis was emptied', async () => {
+    const { history } = await context.commands.lookAtShard(9);
+    expect((await context.commands.lookAtShard(9)).history).toBe(history);
+    await context.redis.del(context.keys.mark(9));
+    expect((await context.commands.lookAtShard(9)).history).not.toBe(history);
+  });
+});

@@ -1,0 +1,230 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Sale } from '../../src/sale/sale.ts';
+import { connectRedis } from '../../src/platform/redis/client.ts';
+import type { Admission, AdmitCall } from '../../src/admission/admission-commands.ts';
+import { createCommands } from '../../src/commands.ts';
+import { newAttempt, newCall, newItem, NO_LIMITS, send, shoppers } from '../../testing/buying.ts';
+import { openTestContext, type TestContext } from '../../testing/support.ts';
+
+let context: TestContext;
+beforeAll(async () => {
+  context = await openTestContext();
+});
+afterAll(() => context.close());
+
+type Limits = Partial<AdmitCall['limits']>;
+
+const now_ms = async (): Promise<number> => (await context.commands.clock(0)).now_ms;
+const limited = (limits: Limits) => ({ limits: { ...NO_LIMITS, ...limits } });
+
+/** A refill so slow that none happens within a test. */
+const NEVER_PER_SECOND = 0.001;
+
+/** Sends buys for as long as `duration_ms`, several at a time; how many got past the buckets, and how long it took by Redis's clock. */
+async function hammer(
+  sale: Sale,
+  limits: Limits,
+  userOf: (i: number) => string,
+  duration_ms: number,
+): Promise<{ passed: number; refused: number; elapsed_ms: number }> {
+  const connections = Array.from({ length: 4 }, () => connectRedis(context.config, 'background'));
+  try {
+    const call = await newCall(context, sale, limited(limits));
+    const began_ms = await now_ms();
+    const until_ms = performance.now() + duration_ms;
+    const counts = await Promise.all(
+      connections.map(async (redis, n) => {
+        const commands = createCommands(redis, context.keys);
+        const count = { passed: 0, refused: 0 };
+        for (let i = n; performance.now() < until_ms; i += connections.length) {
+          // A wrong seckill token: whoever is told so has passed the buckets, and does not become an owner, who passes none.
+          const item = { user_id: userOf(i), order_no: 'order', token: 'wrong', request_id: 'r' };
+          const admissions = await commands.admit(sale, call, [item, item]);
+          for (const { outcome } of admissions) {
+            expect(['token_invalid', 'rate_limited']).toContain(outcome);
+            count[outcome === 'token_invalid' ? 'passed' : 'refused'] += 1;
+          }
+        }
+        return count;
+      }),
+    );
+    return {
+      passed: counts.reduce((sum, { passed }) => sum + passed, 0),
+      refused: counts.reduce((sum, { refused }) => sum + refused, 0),
+      elapsed_ms: (await now_ms()) - began_ms,
+    };
+  } finally {
+    for (const redis of connections) redis.disconnect();
+  }
+}
+
+describe('a shopper’s bucket', () => {
+  test('lets a burst through and not one more', async () => {
+    const sale = await context.openSale();
+    const item = await newItem(context, sale, 'burst', { token: 'wrong' });
+    const call = await newCall(context, sale, limited({ user_capacity: 5, user_per_second: NEVER_PER_SECOND }));
+    const answers: Admission[] = [];
+    for (let i = 0; i < 12; i += 1) answers.push(...(await context.commands.admit(sale, call, [item])));
+    expect(answers.map(({ outcome }) => outcome)).toEqual([
+      ...Array<string>(5).fill('token_invalid'),
+      ...Array<string>(7).fill('rate_limited'),
+    ]);
+    expect(answers[5]).toMatchObject({ limit: 'user' });
+  });
+
+  test('never lets more than burst + rate × time through under concurrency, nor fewer when hammered', async () => {
+    const sale = await context.openSale();
+    const [burst, per_second] = [5, 50];
+    const limits = { user_capacity: burst, user_per_second: per_second };
+    const { passed, refused, elapsed_ms } = await hammer(sale, limits, () => 'hammer', 600);
+    expect(refused).toBeGreaterThan(0);
+    // The clock is told in whole milliseconds, so one more of them may have passed.
+    expect(passed).toBeLessThanOrEqual(burst + (per_second * (elapsed_ms + 1)) / 1_000);
+    // 600 ms were hammered; more than half of the refill is left for a machine that stalls, since a full bucket fills no further.
+    expect(passed).toBeGreaterThanOrEqual(burst + 0.4 * per_second * 0.6);
+  });
+
+  test('is each shopper’s own', async () => {
+    const sale = await context.openSale();
+    const limits = limited({ user_capacity: 1, user_per_second: NEVER_PER_SECOND });
+    const users = shoppers(50).map((user) => `own-${user}`);
+    const attempt = await newAttempt(context, sale, users, limits);
+    const wrong = attempt.items.map((item) => ({ ...item, token: 'wrong' }));
+    for (const outcome of ['token_invalid', 'rate_limited']) {
+      const admissions = await context.commands.admit(sale, attempt.call, wrong);
+      expect(admissions.map((admission) => admission.outcome)).toEqual(Array(50).fill(outcome));
+    }
+  });
+
+  test('says how long to wait, and lets the shopper through from then on', async () => {
+    const sale = await context.openSale();
+    const item = await newItem(context, sale, 'waiting', { token: 'wrong' });
+    const call = await newCall(context, sale, limited({ user_capacity: 1, user_per_second: 10 }));
+    const began_ms = await now_ms();
+    await context.commands.admit(sale, call, [item]);
+    const [refused] = await context.commands.admit(sale, call, [item]);
+    const refused_ms = await now_ms();
+    if (refused?.outcome !== 'rate_limited') throw new Error(`expected rate_limited, got ${refused?.outcome}`);
+    expect(refused.wait_ms).toBeGreaterThan(0);
+    expect(refused.wait_ms).toBeLessThanOrEqual(100);
+    // Whoever waits as told is let in; whoever does not wait is not, before one interval has passed.
+    for (;;) {
+      const before_ms = await now_ms();
+      const [admission] = await context.commands.admit(sale, call, [item]);
+      if (admission!.outcome === 'token_invalid') break;
+      // Both times are whole milliseconds, rounded down: the refusal was up to one later than it looks.
+      expect(before_ms).toBeLessThanOrEqual(refused_ms + refused.wait_ms);
+    }
+    expect(await now_ms()).toBeGreaterThanOrEqual(began_ms + 99);
+  });
+
+  test('expires once it is full again, so that shoppers who went leave nothing behind', async () => {
+    const sale = await context.openSale();
+    const item = await newItem(context, sale, 'gone', { token: 'wrong' });
+    const call = await newCall(context, sale, limited({ user_capacity: 4, user_per_second: 50 }));
+    const name = context.keys.userBucket(sale.shard, 'gone');
+    await context.commands.admit(sale, call, [item, item]);
+    expect(await context.redis.pttl(name)).toBeLessThanOrEqual(40);
+    await expect.poll(() => context.redis.exists(name)).toBe(0);
+  });
+
+  test('is the same in all sales of a shard', async () => {
+    const [a, b] = [await context.openSale(), await context.openSale()];
+    const limits = limited({ user_capacity: 1, user_per_second: NEVER_PER_SECOND });
+    const item = await newItem(context, a, 'two sales', { user_id: 'two-sales', token: 'wrong' });
+    expect(await context.commands.admit(a, await newCall(context, a, limits), [item])).toMatchObject([
+      { outcome: 'token_invalid' },
+    ]);
+    expect(await context.commands.admit(b, await newCall(context, b, limits), [item])).toMatchObject([
+      { outcome: 'rate_limited' },
+    ]);
+  });
+
+  test('is not drawn by a buy that fails earlier, nor by an owner’s retry', async () => {
+    const sale = await context.openSale({ seckill_stock: 1 });
+    const limits = limited({ user_capacity: 1, user_per_second: NEVER_PER_SECOND });
+    const attempt = await newAttempt(context, sale, ['owner'], limits);
+    for (let i = 0; i < 3; i += 1) expect(await send(context, attempt)).toEqual([{ outcome: 'accepted' }]);
+    const late = await newAttempt(context, sale, ['late'], limits);
+    for (let i = 0; i < 3; i += 1) expect(await send(context, late)).toEqual([{ outcome: 'sold_out' }]);
+    expect(await context.redis.exists(context.keys.userBucket(sale.shard, 'late'))).toBe(0);
+  });
+});
+
+describe('the global bucket', () => {
+  // Each test has a shard, and so a global bucket, of its own.
+  test('lets a burst of different shoppers through and not one more, within one batch', async () => {
+    const sale = await context.openSale({ shard: 11, seckill_stock: 100 });
+    const limits = limited({ global_capacity: 10, global_per_second: NEVER_PER_SECOND });
+    const attempt = await newAttempt(context, sale, shoppers(30), limits);
+    const admissions = await send(context, attempt);
+    expect(admissions.map(({ outcome }) => outcome)).toEqual([
+      ...Array<string>(10).fill('accepted'),
+      ...Array<string>(20).fill('rate_limited'),
+    ]);
+    expect(admissions[10]).toMatchObject({ limit: 'global' });
+  });
+
+  test('never lets more than burst + rate × time through under concurrency, nor fewer when hammered', async () => {
+    const sale = await context.openSale({ shard: 12 });
+    const [burst, per_second] = [20, 200];
+    const limits = { global_capacity: burst, global_per_second: per_second };
+    const { passed, refused, elapsed_ms } = await hammer(sale, limits, (i) => `crowd-${i}`, 600);
+    expect(refused).toBeGreaterThan(0);
+    expect(passed).toBeLessThanOrEqual(burst + (per_second * (elapsed_ms + 1)) / 1_000);
+    expect(passed).toBeGreaterThanOrEqual(burst + 0.4 * per_second * 0.6);
+  });
+
+  test('is not drawn by a shopper whose own bucket is empty: one shopper cannot use up everybody’s', async () => {
+    const sale = await context.openSale({ shard: 13 });
+    const limits = limited({
+      global_capacity: 3,
+      global_per_second: NEVER_PER_SECOND,
+      user_capacity: 1,
+      user_per_second: NEVER_PER_SECOND,
+    });
+    const greedy = await newItem(context, sale, 'greedy', { token: 'wrong' });
+    const [first, second] = [await newItem(context, sale, 'u1'), await newItem(context, sale, 'u2')];
+    const call = await newCall(context, sale, limits);
+    const admissions = await context.commands.admit(sale, call, [greedy, greedy, greedy, greedy, first, second]);
+    expect(admissions.map(({ outcome }) => outcome)).toEqual([
+      'token_invalid',
+      'rate_limited',
+      'rate_limited',
+      'rate_limited',
+      'accepted',
+      'accepted',
+    ]);
+  });
+
+  test('refuses without drawing the shopper’s own', async () => {
+    const sale = await context.openSale({ shard: 14 });
+    const limits = limited({ global_capacity: 0, global_per_second: 1 });
+    const attempt = await newAttempt(context, sale, ['u1'], limits);
+    expect(await send(context, attempt)).toMatchObject([{ outcome: 'rate_limited', limit: 'global' }]);
+    expect(await context.redis.exists(context.keys.userBucket(14, 'u1'))).toBe(0);
+  });
+
+  test('may hold a fraction, as the share of one of several shards does', async () => {
+    const sale = await context.openSale({ shard: 15, seckill_stock: 100 });
+    const limits = limited({ global_capacity: 10 / 3, global_per_second: NEVER_PER_SECOND });
+    const admissions = await send(context, await newAttempt(context, sale, shoppers(10), limits));
+    expect(admissions.filter(({ outcome }) => outcome === 'accepted')).toHaveLength(3);
+  });
+});
+
+test.each(['global', 'user'] as const)(
+  'a clock that was set back by half a minute keeps no buy waiting: its %s bucket begins anew',
+  async (which) => {
+    const sale = await context.openSale();
+    const item = await newItem(context, sale, 'u1');
+    const name = which === 'user' ? context.keys.userBucket(0, 'u1') : context.keys.globalBucket(0);
+    // As buys of the time before the step have left it.
+    await context.redis.set(name, ((await now_ms()) + 30_000) * 1_000, 'PX', 30_000);
+    const limits = { [`${which}_capacity`]: 5, [`${which}_per_second`]: 5 };
+    const call = await newCall(context, sale, limited(limits));
+    expect(await context.commands.admit(sale, call, [item])).toEqual([{ outcome: 'accepted' }]);
+    expect(Number(await context.redis.get(name))).toBeLessThanOrEqual(((await now_ms()) + 1_000) * 1_000);
+    await context.redis.del(name);
+  },
+);

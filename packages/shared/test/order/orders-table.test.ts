@@ -1,0 +1,249 @@
+import { sql } from 'kysely';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { connectDb } from '../../src/platform/mysql/client.ts';
+import {
+  findLiveOrder,
+  findOrder,
+  findOrders,
+  insertOrders,
+  listOrdersOfUser,
+  ordersOfUserQuery,
+  ordersToExpireQuery,
+  liveOwners,
+} from '../../src/order/orders-table.ts';
+import {
+  insertStockReturns,
+  markReturnsApplied,
+  salesWithReturns,
+  unappliedReturns,
+} from '../../src/order/stock-returns-table.ts';
+import { newOrderNumber } from '../../src/order/order-number.ts';
+import { ORDER_STATUSES, type Order } from '../../src/order/order.ts';
+import type { Sale } from '../../src/sale/sale.ts';
+import { openTestContext, type TestContext } from '../../testing/support.ts';
+
+let context: TestContext;
+beforeAll(async () => {
+  context = await openTestContext();
+});
+afterAll(() => context.close());
+
+let made_ms = 1_800_000_000_000;
+/** An order that is newer than every other. */
+function newOrder(sale: Sale, fields: Partial<Order> = {}): Order {
+  made_ms += 1;
+  return {
+    order_no: newOrderNumber(sale, made_ms),
+    product_id: sale.id,
+    user_id: 'u1',
+    status: 'pending_payment',
+    price_cents: 1_999,
+    created_at_ms: made_ms,
+    version: 1,
+    ...fields,
+  };
+}
+
+const insert = (...orders: Order[]) => context.db.transaction().execute((tx) => insertOrders(tx, orders));
+
+describe('an order in the ledger', () => {
+  test('is read as it was written, to the millisecond and the byte', async () => {
+    const sale = await context.insertSale();
+    const order = newOrder(sale, { user_id: `"'\\%_{}#\`;--`, price_cents: 1_000_000_000, created_at_ms: made_ms });
+    const failed = newOrder(sale, { status: 'failed', reason: 'no_unit', user_id: 'u2' });
+    await insert(order, failed);
+    expect(await findOrder(context.db, order.order_no)).toEqual(order);
+    expect(await findOrder(context.db, failed.order_no)).toEqual(failed);
+    const found = await findOrders(context.db, [failed.order_no, 'none', order.order_no]);
+    expect(found).toHaveLength(2);
+    expect(found).toEqual(expect.arrayContaining([order, failed]));
+  });
+
+  test('is found by its exact number only', async () => {
+    const order = newOrder(await context.insertSale());
+    await insert(order);
+    for (const other of [order.order_no.toLowerCase(), `${order.order_no}0`, order.order_no.slice(0, -1), '']) {
+      expect(await findOrder(context.db, other)).toBeUndefined();
+    }
+    expect(await findOrders(context.db, [])).toEqual([]);
+  });
+
+  test('comes with all the others of its batch or not at all', async () => {
+    const sale = await context.insertSale();
+    const good = newOrder(sale, { user_id: 'good' });
+    await expect(insert(good, newOrder(sale), newOrder(sale))).rejects.toThrow('Duplicate');
+    expect(await findOrder(context.db, good.order_no)).toBeUndefined();
+  });
+
+  test('may be one of a thousand in a statement', async () => {
+    const sale = await context.insertSale({ seckill_stock: 1_000 });
+    const orders = Array.from({ length: 1_000 }, (_, i) => newOrder(sale, { user_id: `many-${i}` }));
+    await insert(...orders);
+    expect(await liveOwners(context.db, sale.id)).toHaveLength(1_000);
+  });
+});
+
+describe('one live order per shopper and sale', () => {
+  test('is what the ledger itself enforces, whatever closed ones there are', async () => {
+    const sale = await context.insertSale();
+    for (const status of ['cancelled', 'cancelled', 'expired', 'refunded', 'failed', 'failed'] as const) {
+      await insert(newOrder(sale, { status }));
+    }
+    const live = newOrder(sale);
+    await insert(live);
+    await expect(insert(newOrder(sale))).rejects.toThrow('Duplicate');
+    await expect(insert(newOrder(sale, { status: 'paid' }))).rejects.toThrow('Duplicate');
+    expect(await findLiveOrder(context.db, sale.id, 'u1')).toEqual(live);
+    // Closed, it makes room for the next.
+    await context.db.updateTable('orders').set({ status: 'cancelled' }).where('order_no', '=', live.order_no).execute();
+    expect(await findLiveOrder(context.db, sale.id, 'u1')).toBeUndefined();
+    await insert(newOrder(sale));
+  });
+
+  test('goes by the bytes of the id: look-alikes are different shoppers, in every look-up', async () => {
+    const sale = await context.insertSale();
+    const users = ['u1', 'U1', 'u1 ', 'ú1', ' u1', 'u1\0', 'u'];
+    const orders = users.map((user_id) => newOrder(sale, { user_id }));
+    await insert(...orders);
+    for (const [i, user_id] of users.entries()) {
+      expect((await findLiveOrder(context.db, sale.id, user_id))?.order_no).toBe(orders[i]!.order_no);
+      const listed = await listOrdersOfUser(context.db, user_id, 100);
+      expect(listed.filter(({ product_id }) => product_id === sale.id)).toHaveLength(1);
+    }
+  });
+
+  test('is each sale’s own', async () => {
+    const [a, b] = [await context.insertSale(), await context.insertSale()];
+    await insert(newOrder(a), newOrder(b));
+    expect((await findLiveOrder(context.db, b.id, 'u1'))?.product_id).toBe(b.id);
+  });
+
+  test.each(ORDER_STATUSES.filter((status) => status !== 'queued'))(
+    'counts an order that is %s as it should',
+    async (status) => {
+      const sale = await context.insertSale();
+      await insert(newOrder(sale, { status }));
+      const holdsUnit = status === 'pending_payment' || status === 'paid';
+      expect(await liveOwners(context.db, sale.id)).toHaveLength(holdsUnit ? 1 : 0);
+    },
+  );
+});
+
+describe('a shopper’s orders', () => {
+  test('are listed newest first, page by page, without a gap or an order twice', async () => {
+    const sales = await Promise.all(Array.from({ length: 7 }, () => context.insertSale()));
+    const orders = sales.map((sale) => newOrder(sale, { user_id: 'reader' }));
+    await insert(...orders);
+    const numbers = (page: readonly Order[]) => page.map(({ order_no }) => order_no);
+    const expected = numbers(orders).toReversed();
+    const read: string[] = [];
+    for (let before: string | undefined; ; before = read.at(-1)) {
+      const page = numbers(await listOrdersOfUser(context.db, 'reader', 3, before));
+      read.push(...page);
+      if (page.length < 3) break;
+    }
+    expect(read).toEqual(expected);
+  });
+
+  test('are read along their index: no more rows than are returned, on the first page and on a later one', async () => {
+    const sale = await context.insertSale();
+    const users = Array.from({ length: 50 }, (_, i) => `plan-${i}`);
+    const orders = Array.from({ length: 40 }, () =>
+      users.map((user_id) => newOrder(sale, { user_id, status: 'failed' })),
+    );
+    for (const batch of orders) await insert(...batch);
+    await sql`ANALYZE TABLE orders`.execute(context.db);
+    // One connection, since its server counts what it reads for it.
+    const db = connectDb({ ...context.config, DB_POOL_MAX: 1 }, 'general');
+    try {
+      for (const before of [undefined, orders[20]![7]!.order_no]) {
+        await sql`FLUSH STATUS`.execute(db);
+        expect(await listOrdersOfUser(db, 'plan-7', 10, before)).toHaveLength(10);
+        const { rows } = await sql<{ Variable_name: string; Value: string }>`
+          SHOW SESSION STATUS WHERE Variable_name LIKE 'Handler_read%' OR Variable_name LIKE 'Sort_rows'`.execute(db);
+        const counts = Object.fromEntries(rows.map((row) => [row.Variable_name, Number(row.Value)]));
+        const read = Object.entries(counts).filter(([name]) => name.startsWith('Handler_read'));
+        expect(read.reduce((sum, [, count]) => sum + count, 0)).toBeLessThanOrEqual(12);
+        expect(counts['Sort_rows']).toBe(0);
+      }
+    } finally {
+      await db.destroy();
+    }
+  });
+});
+
+describe('a unit that has to go back', () => {
+  test('is found until it is marked, which only happens once', async () => {
+    const sale = await context.insertSale();
+    const orders = [newOrder(sale, { status: 'failed' }), newOrder(sale, { status: 'failed', user_id: 'U1' })];
+    await context.db.transaction().execute((tx) => insertStockReturns(tx, orders, 1_800_000_000_123));
+    const due = orders.map(({ order_no, user_id }) => ({ order_no, user_id }));
+    const appliedAt = async () => {
+      const rows = await context.db.selectFrom('stock_returns').selectAll().orderBy('order_no').execute();
+      return new Map(rows.map(({ order_no, applied_at }) => [order_no, applied_at]));
+    };
+    expect(await salesWithReturns(context.db, 0)).toEqual([{ id: sale.id, shard: 0, cleaned: false }]);
+    expect(await unappliedReturns(context.db, sale.id, 10)).toEqual(expect.arrayContaining(due));
+    expect(await unappliedReturns(context.db, sale.id, 1)).toHaveLength(1);
+
+    await markReturnsApplied(context.db, [orders[0]!.order_no]);
+    expect(await unappliedReturns(context.db, sale.id, 10)).toEqual([due[1]]);
+    const first = (await appliedAt()).get(orders[0]!.order_no);
+    const numbers = due.map(({ order_no }) => order_no);
+    await markReturnsApplied(context.db, numbers);
+    expect(await salesWithReturns(context.db, 0)).toEqual([]);
+    const applied = await appliedAt();
+    expect(applied.get(orders[0]!.order_no)).toEqual(first);
+    expect(applied.get(orders[1]!.order_no)!.getTime()).toBeGreaterThanOrEqual(first!.getTime());
+  });
+
+  test('is recorded once per order: a second close of it is refused', async () => {
+    const order = newOrder(await context.insertSale(), { status: 'failed' });
+    const record = () => context.db.transaction().execute((tx) => insertStockReturns(tx, [order], made_ms));
+    await record();
+    await expect(record()).rejects.toThrow('Duplicate');
+    await markReturnsApplied(context.db, [order.order_no]);
+  });
+});
+
+describe('by an index, however many orders there are', () => {
+  /** How the server means to run a query, asked with a table that is large enough to matter. */
+  async function planOf(query: { compile(): { readonly sql: string; readonly parameters: readonly unknown[] } }) {
+    const { sql: text, parameters } = query.compile();
+    const parts = text.split('?');
+    const bound = sql.join(
+      parts.map((part, i) => (i < parameters.length ? sql`${sql.raw(part)}${parameters[i]}` : sql.raw(part))),
+      sql.raw(''),
+    );
+    const { rows } = await sql<{ key: string | null; Extra: string | null }>`EXPLAIN ${bound}`.execute(context.db);
+    return rows.map(({ key, Extra }) => ({ key, sorts: /filesort|temporary/i.test(Extra ?? '') }));
+  }
+
+  beforeAll(async () => {
+    const sales = await Promise.all([context.insertSale(), context.insertSale()]);
+    const expires_at_ms = made_ms - 1_000_000;
+    for (const sale of sales) {
+      const rows = Array.from({ length: 3_000 }, (_, i) =>
+        newOrder(sale, { user_id: `reader-${i % 50}`, status: i % 3 === 0 ? 'expired' : 'cancelled', expires_at_ms }),
+      );
+      await insert(...rows);
+    }
+    await sql`ANALYZE TABLE orders`.execute(context.db);
+  });
+
+  test('my orders are read in their order, without sorting', async () => {
+    for (const before of [undefined, newOrderNumber({ id: 1, shard: 0 }, made_ms)]) {
+      const plan = await planOf(ordersOfUserQuery(context.db, 'reader-7', 20, before));
+      expect(plan).toEqual([{ key: 'by_user', sorts: false }]);
+    }
+  });
+
+  test('orders to expire are read oldest first, without sorting', async () => {
+    const plan = await planOf(ordersToExpireQuery(context.db, 500, []));
+    expect(plan).toEqual([
+      { key: 'by_expiry', sorts: false },
+      // Payments whose orders are due: hardly ever any.
+      { key: 'by_order_due_at', sorts: false },
+    ]);
+  });
+});

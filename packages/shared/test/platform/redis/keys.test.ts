@@ -1,0 +1,57 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { newOrderNumber } from '../../../src/order/order-number.ts';
+import { USER_ID_PATTERN } from '../../../src/shopper/shopper.ts';
+import { Keys } from '../../../src/platform/redis/keys.ts';
+
+const keys = new Keys('prefix:');
+const userIds = fc.stringMatching(new RegExp(USER_ID_PATTERN));
+
+/** Every name that an `admit` or `settle` call for one sale can carry. */
+function namesOf(sale: { id: number; shard: number }, userId: string): string[] {
+  return [
+    ...Object.values(keys.sale(sale)),
+    keys.seckillToken(sale, userId),
+    keys.status(sale, newOrderNumber(sale, 1)),
+    keys.userBucket(sale.shard, userId),
+    keys.globalBucket(sale.shard),
+    keys.backlog(sale.shard),
+    keys.queuePrefix(sale.shard),
+  ];
+}
+
+/** What Redis Cluster hashes: https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags */
+const hashTag = (name: string): string | undefined => /\{([^}]*)\}/.exec(name)?.[1];
+
+describe('a key', () => {
+  test('carries the sale’s shard as its hash tag, whatever the shopper’s id, so that scripts run in a cluster', () => {
+    fc.assert(
+      fc.property(fc.nat(1_023), fc.integer({ min: 1 }), userIds, (shard, id, userId) => {
+        for (const name of namesOf({ id, shard }, userId)) expect(hashTag(name)).toBe(String(shard));
+      }),
+    );
+  });
+
+  test('names one thing: no two shoppers, sales or parts share one', () => {
+    fc.assert(
+      fc.property(userIds, userIds, (a, b) => {
+        fc.pre(a !== b);
+        const names = [
+          keys.userBucket(0, a),
+          keys.userBucket(0, b),
+          keys.globalBucket(0),
+          ...[1, 11].flatMap((id) => [a, b].map((user) => keys.seckillToken({ id, shard: 0 }, user))),
+          ...[1, 11].flatMap((id) => Object.values(keys.sale({ id, shard: 0 }))),
+        ];
+        expect(new Set(names).size).toBe(names.length);
+      }),
+    );
+  });
+
+  test('begins with the prefix and the version of the layout', () => {
+    for (const name of [...namesOf({ id: 17, shard: 3 }, 'u1'), keys.service(3, 'relay')]) {
+      expect(name).toMatch(/^prefix:v\d+:/);
+    }
+    expect(keys.sale({ id: 17, shard: 0 }).owners).toBe('prefix:v2:sale:{0}:17:owners');
+  });
+});

@@ -1,0 +1,193 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { rebuildSale } from '../../src/sale/rebuild.ts';
+import { buy, newAttempt, send, takeLease } from '../../testing/buying.ts';
+import { openTestContext, type TestContext } from '../../testing/support.ts';
+
+let context: TestContext;
+beforeAll(async () => {
+  context = await openTestContext();
+});
+afterAll(() => context.close());
+
+describe('the clock', () => {
+  test('is Redis’s, and names the process that told it', async () => {
+    const before = (await context.redis.time()).map(Number);
+    const { now_ms, history_id } = await context.commands.clock(0);
+    const after = (await context.redis.time()).map(Number);
+    const ms = ([seconds, us]: number[]): number => seconds! * 1_000 + Math.floor(us! / 1_000);
+    expect(now_ms).toBeGreaterThanOrEqual(ms(before));
+    expect(now_ms).toBeLessThanOrEqual(ms(after));
+    expect(await context.redis.info('replication')).toContain(`master_replid:${history_id}`);
+  });
+});
+
+describe('reading a sale', () => {
+  test('tells what is available at one instant of Redis’s clock', async () => {
+    const sale = await context.openSale({ seckill_stock: 5 });
+    await buy(context, sale, ['u1', 'u2']);
+    const { now_ms: before_ms } = await context.commands.clock(0);
+    const live = await context.commands.readSale(sale);
+    expect(live).toEqual({
+      ready: true,
+      version: 1,
+      available: 3,
+      owners: 2,
+      backlog: 2,
+      pause_version: 0,
+      paused: false,
+      now_ms: live.now_ms,
+    });
+    expect(live.now_ms).toBeGreaterThanOrEqual(before_ms);
+  });
+
+  test('tells of a pause', async () => {
+    const sale = await context.openSale();
+    await context.commands.setPause(sale, 1, true);
+    expect(await context.commands.readSale(sale)).toMatchObject({ ready: true, paused: true });
+  });
+
+  test('is not ready where it was stopped, where it was loaded in another history, and where it is unknown', async () => {
+    const sale = await context.openSale();
+    const { state } = context.keys.sale(sale);
+    await context.redis.hset(state, { history_id: 'e'.repeat(40) });
+    expect(await context.commands.readSale(sale)).toMatchObject({ ready: false });
+    await context.redis.hset(state, { history_id: (await context.commands.clock(0)).history_id, ready: '0' });
+    expect(await context.commands.readSale(sale)).toMatchObject({ ready: false, version: 1 });
+    const unknown = await context.commands.readSale({ id: 999_999, shard: 0 });
+    expect(unknown).toMatchObject({ ready: false, version: 0, available: 0, paused: false });
+  });
+});
+
+describe('reading an order', () => {
+  test('finds it in its reservation, then in its status, and never in neither', async () => {
+    const sale = await context.openSale({ price_cents: 1_999 });
+    const attempt = await newAttempt(context, sale, ['u1'], { job_id: 'job-1' });
+    const { order_no } = attempt.items[0]!;
+    expect(await context.commands.readOrder(sale, order_no)).toMatchObject({
+      sale_ready: true,
+      reservation: undefined,
+      status: undefined,
+    });
+    await send(context, attempt);
+    const queued = await context.commands.readOrder(sale, order_no);
+    expect(queued).toMatchObject({
+      sale_ready: true,
+      status: undefined,
+      reservation: {
+        order_no,
+        user_id: 'u1',
+        price_cents: 1_999,
+        job_id: 'job-1',
+        request_id: 'request-1',
+        admitted_ms: queued.reservation!.admitted_ms,
+      },
+    });
+    const lease = await takeLease(context, sale);
+    await context.commands.settle(sale, lease, 60_000, [{ order_no, version: 12, status: '{"a": "b c"}' }]);
+    expect(await context.commands.readOrder(sale, order_no)).toMatchObject({
+      sale_ready: true,
+      reservation: undefined,
+      status: '{"a": "b c"}',
+    });
+  });
+
+  test('believes a status only in the history of Redis that recorded it: a restart may have lost what came later', async () => {
+    const sale = await context.openSale();
+    const [order] = await buy(context, sale, ['u1']);
+    const { order_no } = order!;
+    const lease = await takeLease(context, sale);
+    await context.commands.settle(sale, lease, 60_000, [{ order_no, version: 1, status: '{"a":1}' }]);
+    const status = context.keys.status(sale, order_no);
+    await context.redis.set(status, (await context.redis.get(status))!.replace(/ [0-9a-f]{8} /, ' eeeeeeee '));
+    // Nor a reservation that stands beside it: the order was settled, so the ledger has it.
+    await context.redis.hset(context.keys.sale(sale).reservations, order_no, '1000 1999 job request u1');
+    expect(await context.commands.readOrder(sale, order_no)).toEqual({
+      sale_ready: true,
+      reservation: undefined,
+      may_be_written: true,
+      status: undefined,
+    });
+  });
+
+  test('says whether a writer has taken its reservation, since the ledger may have it from then on', async () => {
+    const sale = await context.openSale();
+    const { state, reservations, reservedAt } = context.keys.sale(sale);
+    const [first, second] = await buy(context, sale, ['u1', 'u2']);
+    for (const [{ order_no }, admitted_ms] of [
+      [first!, 1_000],
+      [second!, 2_000],
+    ] as const) {
+      await context.redis.hset(reservations, order_no, `${admitted_ms} 1999 job request u`);
+      await context.redis.zadd(reservedAt, admitted_ms, order_no);
+    }
+    const taken = async () => {
+      const read = [first!, second!].map(({ order_no }) => context.commands.readOrder(sale, order_no));
+      return (await Promise.all(read)).map(({ may_be_written }) => may_be_written);
+    };
+    // Any of what is left by a rebuild may be written.
+    expect(await taken()).toEqual([true, true]);
+    await context.redis.hdel(state, 'taken_until_ms');
+    expect(await taken()).toEqual([false, false]);
+    const lease = await takeLease(context, sale);
+    await context.commands.nextReservations(sale, lease, 1);
+    expect(await taken()).toEqual([true, false]);
+    await context.commands.nextReservations(sale, lease, 2);
+    await context.commands.nextReservations(sale, lease, 1);
+    expect(await taken()).toEqual([true, true]);
+    await context.redis.hset(state, { history_id: 'e'.repeat(40), taken_until_ms: 0 });
+    expect(await taken()).toEqual([true, true]);
+  });
+
+  test('a rebuild under a clock that was set back: what was admitted before the step may be written all the same', async () => {
+    const sale = await context.openSale();
+    const { state, reservations, reservedAt } = context.keys.sale(sale);
+    const [order] = await buy(context, sale, ['u1']);
+    const { order_no } = order!;
+    const { now_ms } = await context.commands.clock(0);
+    const ahead_ms = now_ms + 30_000;
+    await context.redis.hset(reservations, order_no, `${ahead_ms} 1999 job request u1`);
+    await context.redis.zadd(reservedAt, ahead_ms, order_no);
+
+    await rebuildSale(context, sale, 5_000);
+
+    expect(await context.commands.readOrder(sale, order_no)).toMatchObject({ sale_ready: true, may_be_written: true });
+    expect(await context.redis.hget(state, 'taken_until_ms')).toBe(String(ahead_ms));
+  });
+
+  test('says where the sale is not ready, so that a poll answers 503 and never 404', async () => {
+    const sale = await context.openSale();
+    const [owner] = await buy(context, sale, ['u1']);
+    await context.redis.hset(context.keys.sale(sale).state, { history_id: 'e'.repeat(40) });
+    expect(await context.commands.readOrder(sale, owner!.order_no)).toMatchObject({
+      sale_ready: false,
+      reservation: { user_id: 'u1' },
+    });
+    const unknown = await context.commands.readOrder({ id: 999_999, shard: 0 }, owner!.order_no);
+    expect(unknown).toMatchObject({ sale_ready: false, reservation: undefined, status: undefined });
+  });
+});
+
+describe('a pause', () => {
+  test('counts by its version, in whatever order calls arrive', async () => {
+    const sale = await context.openSale();
+    const paused = async () => (await context.commands.readSale(sale)).paused;
+    expect(await context.commands.setPause(sale, 2, true)).toBe(true);
+    expect(await context.commands.setPause(sale, 1, false)).toBe(false);
+    expect(await paused()).toBe(true);
+    // Ten is more than two, although not as text.
+    expect(await context.commands.setPause(sale, 10, false)).toBe(true);
+    expect(await context.commands.setPause(sale, 9, true)).toBe(false);
+    expect(await context.commands.setPause(sale, 10, true)).toBe(false);
+    expect(await paused()).toBe(false);
+  });
+
+  test('is each sale’s own, and is left to the rebuild where Redis does not keep the sale', async () => {
+    const [sale, other] = [await context.openSale(), await context.openSale()];
+    expect(await context.commands.setPause(sale, 1, true)).toBe(true);
+    const unknown = await context.insertSale();
+    expect(await context.commands.setPause(unknown, 1, true)).toBe(false);
+    expect(await context.redis.exists(context.keys.sale(unknown).pause)).toBe(0);
+    expect(await context.commands.readSale(sale)).toMatchObject({ paused: true });
+    expect(await context.commands.readSale(other)).toMatchObject({ paused: false });
+  });
+});

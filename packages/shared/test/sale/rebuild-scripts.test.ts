@@ -1,0 +1,156 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Sale } from '../../src/sale/sale.ts';
+import { buy, newAttempt, send, shoppers, snapshot, takeLease, unitsOf } from '../../testing/buying.ts';
+import { openTestContext, type TestContext } from '../../testing/support.ts';
+
+let context: TestContext;
+beforeAll(async () => {
+  context = await openTestContext();
+});
+afterAll(() => context.close());
+
+let sale: Sale;
+let lease: string;
+let history_id: string;
+beforeEach(async () => {
+  sale = await context.insertSale({ seckill_stock: 10 });
+  lease = await takeLease(context, sale);
+  ({ history_id } = await context.commands.clock(sale.shard));
+});
+
+const owner = (user_id: string) => ({ user_id, order_no: `order of ${user_id}` });
+const finish = (owners: number, fields: Partial<Sale> = {}) =>
+  context.commands.finishRebuild({ ...sale, ...fields }, lease, { history_id, owners, available: 10 - owners });
+
+describe('a rebuild', () => {
+  test('names the history of Redis, stops the sale and drops what an earlier one left', async () => {
+    await context.commands.beginRebuild(sale, lease);
+    await context.commands.addOwners(sale, lease, [owner('left behind')]);
+    expect(await context.commands.beginRebuild(sale, lease)).toBe(history_id);
+    expect(await context.commands.readSale(sale)).toMatchObject({ ready: false });
+    await context.commands.addOwners(sale, lease, [owner('u1')]);
+    expect(await finish(1)).toBe(true);
+    expect(await unitsOf(context, sale)).toEqual({ available: 9, total: 10, owners: { u1: 'order of u1' } });
+  });
+
+  test('opens the sale with every fact of it in one step', async () => {
+    await context.commands.beginRebuild(sale, lease);
+    await context.commands.addOwners(sale, lease, shoppers(4).map(owner));
+    expect(await finish(4, { version: 3 })).toBe(true);
+    const { state, building } = context.keys.sale(sale);
+    expect(await context.redis.hgetall(state)).toEqual({
+      ready: '1',
+      history_id,
+      version: '3',
+      available: '6',
+      total: '10',
+      start_ms: String(sale.start_ms),
+      end_ms: String(sale.end_ms),
+      price_cents: String(sale.price_cents),
+      taken_until_ms: expect.stringMatching(/^\d{13}$/),
+    });
+    expect(await context.redis.exists(building)).toBe(0);
+  });
+
+  test('replaces all owners, also by none', async () => {
+    await context.commands.beginRebuild(sale, lease);
+    await context.commands.addOwners(sale, lease, shoppers(4).map(owner));
+    await finish(4);
+    await context.commands.beginRebuild(sale, lease);
+    expect(await finish(0)).toBe(true);
+    expect(await unitsOf(context, sale)).toEqual({ available: 10, total: 10, owners: {} });
+  });
+
+  test('adds the same owners once, however often the call is sent', async () => {
+    await context.commands.beginRebuild(sale, lease);
+    for (let i = 0; i < 3; i += 1) await context.commands.addOwners(sale, lease, shoppers(3).map(owner));
+    expect(await finish(3)).toBe(true);
+  });
+
+  test('is refused, and the sale stays stopped, where owners are missing or too many', async () => {
+    await context.commands.beginRebuild(sale, lease);
+    await context.commands.addOwners(sale, lease, shoppers(3).map(owner));
+    const before = await snapshot(context, sale);
+    for (const wrong of [0, 2, 4]) expect(await finish(wrong)).toBe(false);
+    expect(await snapshot(context, sale)).toEqual(before);
+    expect(await context.commands.readSale(sale)).toMatchObject({ ready: false });
+  });
+
+  test('is refused where another history of Redis has begun since it did', async () => {
+    await context.commands.beginRebuild(sale, lease);
+    history_id = 'e'.repeat(40);
+    const before = await snapshot(context, sale);
+    expect(await finish(0)).toBe(false);
+    expect(await snapshot(context, sale)).toEqual(before);
+  });
+
+  test('whose last call is sent again after a lost reply keeps what was sold meanwhile: it once emptied the owners', async () => {
+    await context.commands.beginRebuild(sale, lease);
+    expect(await finish(0)).toBe(true);
+    await buy(context, sale, shoppers(3));
+    const sold = await unitsOf(context, sale);
+    expect(await finish(0)).toBe(true);
+    expect(await unitsOf(context, sale)).toEqual(sold);
+  });
+
+  test('whose last call is sent again is told that it succeeded', async () => {
+    await context.commands.beginRebuild(sale, lease);
+    await context.commands.addOwners(sale, lease, shoppers(3).map(owner));
+    expect([await finish(3), await finish(3)]).toEqual([true, true]);
+    expect(await unitsOf(context, sale)).toMatchObject({ available: 7 });
+  });
+
+  test('brings the row’s pause, unless a newer one stands', async () => {
+    const paused = async () => (await context.commands.readSale(sale)).paused;
+    await context.commands.beginRebuild(sale, lease);
+    await finish(0, { paused: true, pause_version: 3 });
+    expect(await paused()).toBe(true);
+    await context.commands.setPause(sale, 10, false);
+    await context.commands.beginRebuild(sale, lease);
+    await finish(0, { paused: true, pause_version: 9 });
+    expect(await paused()).toBe(false);
+    await context.commands.beginRebuild(sale, lease);
+    await finish(0, { paused: true, pause_version: 11 });
+    expect(await paused()).toBe(true);
+  });
+
+  test('leaves reservations, seckill tokens and statuses alone', async () => {
+    await context.commands.beginRebuild(sale, lease);
+    await finish(0);
+    const attempt = await newAttempt(context, sale, shoppers(3));
+    await send(context, attempt);
+    const { state, owners, building, ...others } = context.keys.sale(sale);
+    const kept = async () => {
+      const all = Object.entries(await snapshot(context, sale));
+      return Object.fromEntries(all.filter(([name]) => ![state, owners, building].includes(name)));
+    };
+    const before = await kept();
+    await context.commands.beginRebuild(sale, lease);
+    await context.commands.addOwners(sale, lease, attempt.items);
+    expect(await finish(3)).toBe(true);
+    expect(await kept()).toEqual(before);
+    expect(Object.keys(before)).toContain(others.reservations);
+    expect((await send(context, attempt)).map(({ outcome }) => outcome)).toEqual(Array(3).fill('accepted'));
+  });
+
+  test('that died at any step leaves a stopped sale, which the next one opens', async () => {
+    await context.commands.beginRebuild(sale, lease);
+    await finish(0);
+    const attempt = await newAttempt(context, sale, ['u9']);
+    const steps = [
+      () => context.commands.beginRebuild(sale, lease),
+      () => context.commands.addOwners(sale, lease, shoppers(2).map(owner)),
+      () => context.commands.addOwners(sale, lease, shoppers(4).map(owner)),
+    ];
+    for (let died = 1; died <= steps.length; died += 1) {
+      for (const step of steps.slice(0, died)) await step();
+      expect(await send(context, attempt)).toEqual([{ outcome: 'not_ready' }]);
+      await context.redis.del(context.keys.sale(sale).lease);
+      lease = await takeLease(context, sale);
+      await context.commands.beginRebuild(sale, lease);
+      await context.commands.addOwners(sale, lease, [owner('u1')]);
+      expect(await finish(1)).toBe(true);
+      expect(await unitsOf(context, sale)).toEqual({ available: 9, total: 10, owners: { u1: 'order of u1' } });
+    }
+  });
+});

@@ -1,0 +1,68 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { addToCounters, changesOfWritten, readCounters } from '../../src/sale/sale-counters-table.ts';
+import { openTestContext, type TestContext } from '../../testing/support.ts';
+
+let context: TestContext;
+beforeAll(async () => {
+  context = await openTestContext();
+});
+afterAll(() => context.close());
+
+describe('the changes for orders that were written', () => {
+  const written = (...latencies_ms: number[]) =>
+    changesOfWritten(
+      latencies_ms.map((latency_ms) => ({ status: 'pending_payment', created_at_ms: 50_000 - latency_ms })),
+      50_000,
+    );
+  const bucketOf = (latency_ms: number): number =>
+    written(latency_ms).find(({ name }) => name === 'row_after_ms')!.bucket;
+
+  test('count by status, by the second of admission and by latency', () => {
+    const changes = changesOfWritten(
+      [
+        { status: 'pending_payment', created_at_ms: 1_999 },
+        { status: 'pending_payment', created_at_ms: 2_000 },
+        { status: 'failed', created_at_ms: 2_001 },
+      ],
+      2_004,
+    );
+    expect(changes).toEqual(
+      expect.arrayContaining([
+        { name: 'pending_payment', bucket: 0, value: 2 },
+        { name: 'failed', bucket: 0, value: 1 },
+        { name: 'accepted_at', bucket: 1, value: 1 },
+        { name: 'accepted_at', bucket: 2, value: 2 },
+      ]),
+    );
+  });
+
+  test('never make a latency smaller, nor larger by more than a quarter', () => {
+    for (let latency_ms = 1; latency_ms < 20_000; latency_ms += 1) {
+      const bucket = bucketOf(latency_ms);
+      expect(bucket).toBeGreaterThanOrEqual(latency_ms);
+      expect(bucket).toBeLessThanOrEqual(latency_ms * 1.25);
+    }
+  });
+
+  test('keep the series short: every latency up to a minute falls in one of a few dozen buckets', () => {
+    const buckets = new Set(Array.from({ length: 60_000 }, (_, i) => bucketOf(i)));
+    expect(buckets.size).toBeLessThan(64);
+  });
+
+  test('take a clock that runs behind for no time at all', () => {
+    expect(bucketOf(-500)).toBe(1);
+  });
+});
+
+test('counters add up over transactions, and a transaction that is rolled back counts nothing', async () => {
+  const sale = await context.insertSale();
+  const add = (value: number) => [{ name: 'paid' as const, bucket: 0, value }];
+  await context.db.transaction().execute((tx) => addToCounters(tx, sale.id, add(2)));
+  await context.db.transaction().execute((tx) => addToCounters(tx, sale.id, add(3)));
+  const lost = context.db.transaction().execute(async (tx) => {
+    await addToCounters(tx, sale.id, add(100));
+    throw new Error('rolled back');
+  });
+  await expect(lost).rejects.toThrow('rolled back');
+  expect(await readCounters(context.db, sale.id)).toEqual(add(5));
+});

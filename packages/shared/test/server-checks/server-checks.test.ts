@@ -1,0 +1,123 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { privateMysqlUser, startMysql } from '../../../../infra/src/services/mysql.ts';
+import { startRedis } from '../../../../infra/src/services/redis.ts';
+import { ConfigError, type Config } from '../../src/platform/config/config.ts';
+import type { Db } from '../../src/platform/mysql/client.ts';
+import { checkServers } from '../../src/server-checks/server-checks.ts';
+import { connectRedis, type RedisClient } from '../../src/platform/redis/client.ts';
+import { createCommands, type Commands } from '../../src/commands.ts';
+import { openTestContext, type TestContext } from '../../testing/support.ts';
+
+let context: TestContext;
+let folder: string;
+
+beforeAll(async () => {
+  context = await openTestContext();
+  folder = await mkdtemp(join(tmpdir(), 'server-checks-'));
+});
+afterAll(async () => {
+  await context.close();
+  await rm(folder, { recursive: true });
+});
+
+/** The warnings of a check, with these servers in place of the context's. */
+async function warningsOf(
+  deps: {
+    redis?: RedisClient;
+    commands?: Commands;
+    db?: Db;
+    NODE_ENV?: Config['NODE_ENV'];
+    env?: Partial<Config>;
+  } = {},
+) {
+  const lines: string[] = [];
+  const log = pino({ level: 'warn' }, { write: (line) => void lines.push(line) });
+  const { NODE_ENV = 'development', env = {}, ...servers } = deps;
+  const config = { ...context.config, NODE_ENV, ...env };
+  const connect = () => connectRedis(config, 'background').on('error', () => undefined);
+  await checkServers({ ...context, ...servers, config, connect, log });
+  return lines.map((line) => (JSON.parse(line) as { msg: string }).msg);
+}
+
+it('servers that keep what they accept pass without a word', async () => {
+  await expect(warningsOf()).resolves.toEqual([]);
+  await expect(warningsOf({ NODE_ENV: 'production' })).resolves.toEqual([]);
+});
+
+it('a Redis that may evict or forget is named by its settings, and refused in production', async () => {
+  const server = await startRedis({
+    dataDir: folder,
+    password: 'p',
+    flags: ['--appendonly', 'no', '--maxmemory-policy', 'allkeys-lru'],
+  });
+  const redis = connectRedis(
+    { ...context.config, REDIS_ADDR: `${server.host}:${server.port}`, REDIS_PASSWORD: 'p' },
+    'background',
+  );
+  try {
+    const commands = createCommands(redis, context.keys);
+    const env = { REDIS_ADDR: `${server.host}:${server.port}`, REDIS_PASSWORD: 'p' };
+    const warnings = await warningsOf({ redis, commands, env });
+    expect(warnings.join('\n')).toMatch(/maxmemory-policy is allkeys-lru/);
+    expect(warnings.join('\n')).toMatch(/appendonly is no/);
+    const refused = warningsOf({ redis, commands, env, NODE_ENV: 'production' });
+    await expect(refused).rejects.toThrow(ConfigError);
+    await expect(refused).rejects.toThrow(/maxmemory-policy/);
+  } finally {
+    redis.disconnect();
+    await server.stop();
+  }
+});
+
+it('a MySQL that may lose a commit is named by its setting', async () => {
+  const server = await startMysql({
+    dataDir: folder,
+    password: 'p',
+    flags: ['--innodb-flush-log-at-trx-commit=2'],
+  });
+  const own = await openTestContext({
+    DB_HOST: server.host,
+    DB_PORT: String(server.port),
+    DB_USER: privateMysqlUser,
+    DB_PASSWORD: 'p',
+  });
+  try {
+    const warnings = await warningsOf({ db: own.db });
+    expect(warnings).toEqual([expect.stringMatching(/innodb_flush_log_at_trx_commit is 2/)]);
+  } finally {
+    await own.close();
+    await server.stop();
+  }
+});
+
+it('a clock that differs from Redis’s is named', async () => {
+  const late: Commands = {
+    ...context.commands,
+    clock: async (shard) => {
+      const { now_ms, history_id } = await context.commands.clock(shard);
+      return { now_ms: now_ms + 10_000, history_id };
+    },
+  };
+  const warnings = await warningsOf({ commands: late });
+  expect(warnings.join('\n')).toMatch(/clock differs from Redis's by (9|10)\d{3} ms/);
+});
+
+it('a server that is away is only warned about', async () => {
+  const redis = connectRedis({ ...context.config, REDIS_ADDR: '127.0.0.1:1', REDIS_TIMEOUT_MS: 100 }, 'request');
+  redis.on('error', () => undefined);
+  try {
+    const warnings = await warningsOf({
+      redis,
+      commands: createCommands(redis, context.keys),
+      env: { REDIS_ADDR: '127.0.0.1:1' },
+      NODE_ENV: 'production',
+    });
+    expect(warnings).toContain('could not check a server');
+  } finally {
+    redis.disconnect();
+  }
+});
