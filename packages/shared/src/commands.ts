@@ -20,9 +20,10 @@ const SCRIPTS = [
 ];
 
 /**
- * Every atomic change and every consistent read in Redis, as typed functions: one for each Lua script, and the reads
- * that one command does. All reject with ioredis's errors while Redis is away. Calls under a lease take the lease's
- * text (`fencing_token holder`) and change nothing if it has another holder.
+ * Every atomic change and every consistent read in Redis, as typed functions: one per Lua script,
+ * and reads by one command. All reject with ioredis's errors while Redis is not reachable. Calls
+ * under a lease take the lease's text (`fencing_token holder`) and change nothing if another
+ * process holds the lease.
  */
 export type Commands = ReturnType<typeof createCommands>;
 

@@ -11,12 +11,12 @@ export interface DenyEntry {
   /** A user id, or a CIDR. */
   readonly value: string;
   readonly reason: string | null;
-  /** Null: for ever. */
+  /** Null: does not expire. */
   readonly expires_at: Date | null;
   readonly created_at: Date;
 }
 
-/** Puts an entry into the list, in place of one of the same value. */
+/** Inserts an entry, or replaces the one with the same value. */
 export async function upsertDenyEntry(
   tx: Tx,
   { kind, value, reason, expires_at, created_at }: DenyEntry,
@@ -28,7 +28,7 @@ export async function upsertDenyEntry(
     ON DUPLICATE KEY UPDATE reason = ${reason}, expires_at = ${expires_at}, created_at = ${created_at}`.execute(tx);
 }
 
-/** Whether there was such an entry. */
+/** Deletes an entry. Returns whether it existed. */
 export async function deleteDenyEntry(tx: Tx, kind: DenyKind, value: string): Promise<boolean> {
   await raiseVersion(tx);
   const { numDeletedRows } = await tx
@@ -39,7 +39,10 @@ export async function deleteDenyEntry(tx: Tx, kind: DenyKind, value: string): Pr
   return numDeletedRows === 1n;
 }
 
-/** First in every change, so that changes wait for each other and no reader can take a version for a later one. */
+/**
+ * Called first in every change, so that changes wait for each other and a reader never gets an old
+ * list with a new version.
+ */
 async function raiseVersion(tx: Tx): Promise<void> {
   await tx
     .updateTable('deny_list_version')
@@ -48,7 +51,7 @@ async function raiseVersion(tx: Tx): Promise<void> {
     .execute();
 }
 
-/** The list's version, and the time by the ledger's clock, by which its entries expire. */
+/** The list's version, and the time by the ledger's clock, which decides when entries expire. */
 export async function readDenyListVersion(db: Db): Promise<{ version: number; now_ms: number }> {
   const row = await db
     .selectFrom('deny_list_version')
@@ -58,7 +61,7 @@ export async function readDenyListVersion(db: Db): Promise<{ version: number; no
   return { version: row.version, now_ms: row.now.getTime() };
 }
 
-/** How many entries there are, expired ones included. */
+/** The number of entries, expired ones included. */
 export async function countDenyEntries(tx: Tx): Promise<number> {
   const { count } = await tx
     .selectFrom('deny_list')
@@ -67,7 +70,7 @@ export async function countDenyEntries(tx: Tx): Promise<number> {
   return count;
 }
 
-/** The entries that have not expired, in order; with `after`, those that follow it. */
+/** The entries that have not expired, in order; with `after`, those after it. */
 export async function listDenyEntries(
   db: Db,
   { limit, after }: { readonly limit?: number; readonly after?: Pick<DenyEntry, 'kind' | 'value'> | undefined } = {},
@@ -83,7 +86,7 @@ export async function listDenyEntries(
     .execute();
 }
 
-/** Deletes what has expired. */
+/** Deletes expired entries. */
 export async function deleteExpiredDenyEntries(tx: Tx): Promise<void> {
   await tx
     .deleteFrom('deny_list')

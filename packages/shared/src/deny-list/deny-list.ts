@@ -2,9 +2,12 @@ import { AddressRanges, rangeOf, type AddressRange } from '../platform/address.t
 
 export type DenyKind = 'user' | 'address';
 
-/** Users and ranges of addresses that are refused until they expire. Looking one up takes the same few steps however many there are. */
+/**
+ * Users and address ranges that are denied until they expire. The cost of a lookup does not depend
+ * on the number of entries.
+ */
 export class DenySet {
-  /** What is denied, and until when (ms since the epoch). */
+  /** User id → end of the denial (ms since the epoch). */
   readonly #users = new Map<string, number>();
   readonly #ranges: AddressRanges<number>;
 

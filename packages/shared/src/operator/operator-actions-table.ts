@@ -4,14 +4,14 @@ import type { Db, Tx } from '../platform/mysql/client.ts';
 
 /** One operator's call that changed something. */
 export interface OperatorAction {
-  /** Who: the name that the operator gave, and the role that the operator token proved. */
+  /** The name that the operator gave. The operator token proves only the role. */
   readonly operator: string;
   readonly role: Operator['role'];
   /** What was done, such as `pause`. */
   readonly action: string;
-  /** To what, such as `product 17`. */
+  /** The object, such as `product 17`. */
   readonly subject: string;
-  /** What else is worth knowing; kept as JSON, so without secrets. */
+  /** Further facts, stored as JSON, so without secrets. */
   readonly detail?: unknown;
 }
 
@@ -22,7 +22,10 @@ export interface RecordedAction extends OperatorAction {
   readonly created_at: Date;
 }
 
-/** Records an operator's call: in the transaction of its change where there is one, else before it, so that no change goes unrecorded. */
+/**
+ * Records an operator's call: in the transaction of its change if there is one, else before the
+ * change, so that no change is unrecorded.
+ */
 export async function recordAction(db: Db | Tx, { detail = {}, ...action }: OperatorAction): Promise<void> {
   await db
     .insertInto('operator_actions')
@@ -30,7 +33,7 @@ export async function recordAction(db: Db | Tx, { detail = {}, ...action }: Oper
     .execute();
 }
 
-/** What operators did, newest first; with `before_id`, what they did before that. */
+/** The operators' actions, newest first; with `before_id`, the older ones. */
 export async function listActions(
   db: Db,
   { limit, before_id }: { readonly limit: number; readonly before_id?: number | undefined },

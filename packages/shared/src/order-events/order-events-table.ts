@@ -7,18 +7,19 @@ import type { OrderEventsTable } from '../platform/mysql/schema.ts';
 
 const ERROR_LENGTH_MAX = 200;
 
-/** An order that came to a status. */
+/** An order that reached a status. */
 export interface OrderCame {
   readonly order_no: string;
   readonly status: OrderStatus;
 }
 
 /**
- * Leaves the events of one sale's orders for their receiver, in the transaction that brings the orders to these statuses and under the sale's row
- * lock: so that an order's later event has a higher id. A few rows, however many orders: what else an event tells is read from the
- * ledger when it is sent.
+ * Inserts the events of one sale's orders for their receiver. Call it in the transaction that moves
+ * the orders to these statuses, under the lock of the sale's row, so that a later event of an order
+ * has a higher id. It inserts few rows for any number of orders: the other facts of an event are
+ * read from the ledger when it is sent.
  *
- * @param orders in the order of their moves; those that come to one status are best beside each other
+ * @param orders in the order of their moves; best with equal statuses next to each other
  */
 export async function insertOrderEvents(
   tx: Tx,
@@ -41,7 +42,7 @@ export async function insertOrderEvents(
     )}`.execute(tx);
 }
 
-/** The oldest rows that no message has. */
+/** The oldest rows that belong to no message yet. */
 export async function freshOrderEvents(db: Db, limit: number): Promise<OrderEvents[]> {
   const rows = await db
     .selectFrom('order_events')
@@ -54,7 +55,10 @@ export async function freshOrderEvents(db: Db, limit: number): Promise<OrderEven
   return rows.map(eventsOf);
 }
 
-/** Messages that were begun and are neither delivered nor dead, each with all of its rows: up to `limit`, those that are due before the others. */
+/**
+ * Messages that were begun and are neither delivered nor dead, each with all of its rows. At most
+ * `limit`, due messages first.
+ */
 export async function begunMessages(db: Db, limit: number): Promise<EventMessage[]> {
   const { rows: found } = await sql<{ message_id: string }>`
     SELECT message_id FROM order_events
@@ -80,7 +84,10 @@ export async function begunMessages(db: Db, limit: number): Promise<EventMessage
   }));
 }
 
-/** Since when, in milliseconds, the oldest row waits that is neither delivered nor dead; undefined where none does. */
+/**
+ * The time in ms since the epoch from which the oldest row waits that is neither delivered nor
+ * dead; undefined if there is none.
+ */
 export async function oldestOrderEventMs(db: Db): Promise<number | undefined> {
   const row = await db
     .selectFrom('order_events')
@@ -106,8 +113,8 @@ function eventsOf(row: Selectable<OrderEventsTable>): OrderEvents {
 }
 
 /**
- * Names the message that these rows go into, before it is first sent; false where somebody else has put one of them into another, and nothing was
- * changed.
+ * Assigns these rows to a message before it is first sent. Returns false, and changes nothing, if
+ * another process has assigned one of them already.
  */
 export async function nameMessage(db: Db, ids: readonly number[], message_id: string): Promise<boolean> {
   const tx = await db.startTransaction().execute();
@@ -134,7 +141,7 @@ export async function deleteOrderEvents(db: Db, ids: readonly number[]): Promise
   await db.deleteFrom('order_events').where('id', 'in', ids).execute();
 }
 
-/** Keeps what became of an attempt. With `dead` it was the last one. */
+/** Records a failed attempt. With `dead` it was the last one. */
 export async function recordFailedAttempt(
   db: Db,
   ids: readonly number[],
@@ -152,7 +159,7 @@ export async function recordFailedAttempt(
     .execute();
 }
 
-/** Undelivered rows for operators, the oldest first; with `dead_only`, those that were given up. */
+/** Undelivered rows for operators, oldest first; with `dead_only`, the dead ones only. */
 export function listOrderEvents(
   db: Db,
   { limit, after_id, dead_only }: { readonly limit: number; readonly after_id: number; readonly dead_only: boolean },
@@ -167,7 +174,7 @@ export function listOrderEvents(
     .execute();
 }
 
-/** Has the dead delivered again, under their old message ids. Returns how many rows. */
+/** Queues dead rows for delivery again, with their old message ids. Returns how many rows. */
 export async function reviveOrderEvents(db: Db): Promise<number> {
   const { numUpdatedRows } = await db
     .updateTable('order_events')
@@ -177,16 +184,17 @@ export async function reviveOrderEvents(db: Db): Promise<number> {
   return Number(numUpdatedRows);
 }
 
-/** Gives up the dead for good. Returns how many rows. */
+/** Deletes the dead rows. Returns how many. */
 export async function discardDeadOrderEvents(db: Db): Promise<number> {
   const { numDeletedRows } = await db.deleteFrom('order_events').where('dead_at', 'is not', null).executeTakeFirst();
   return Number(numDeletedRows);
 }
 
 /**
- * Gives up what has waited for so long while nobody delivers, whole messages only. Returns how many rows.
+ * Gives up rows that have waited for `give_up_ms` while delivery is off, whole messages only.
+ * Returns how many rows.
  *
- * @param reason what operators read of it
+ * @param reason the reason that operators see
  */
 export async function giveUpOrderEvents(db: Db, give_up_ms: number, reason: string): Promise<number> {
   const since = ledgerNowPlus(-give_up_ms);
@@ -203,7 +211,10 @@ export async function giveUpOrderEvents(db: Db, give_up_ms: number, reason: stri
   return Number(fresh + begun);
 }
 
-/** Forgets what has been dead for so long: nobody wanted it, and it would keep its sale from being archived. Returns how many rows. */
+/**
+ * Deletes rows that have been dead for `dead_for_ms`: nobody retried them, and they would keep
+ * their sale from being archived. Returns how many.
+ */
 export async function discardOldOrderEvents(db: Db, dead_for_ms: number): Promise<number> {
   const { numDeletedRows } = await db
     .deleteFrom('order_events')

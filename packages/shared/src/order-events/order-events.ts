@@ -1,43 +1,46 @@
 import type { OrderStatus } from '../order/order.ts';
 
-/** Orders that a message tells of, at most, and so orders in a row of the outbox. Keeps a body near 25 KB. */
+/**
+ * Maximum number of orders in a message, and so in a row of the outbox. Keeps a body near 25 KB.
+ */
 export const EVENTS_PER_MESSAGE_MAX = 100;
 
-/** Orders of one sale that came to a status together, as the outbox keeps them. */
+/** Orders of one sale that reached a status together, as the outbox stores them. */
 export interface OrderEvents {
-  /** Grows with the commits of a sale: an order's later event has a higher one. */
+  /** Higher with each commit of a sale: a later event of an order has a higher id. */
   readonly id: number;
   readonly status: OrderStatus;
   readonly order_nos: readonly string[];
   readonly came_ms: number;
-  /** Undefined until it is first tried. */
+  /** Undefined until the first attempt. */
   readonly message_id: string | undefined;
   readonly attempts: number;
   readonly next_attempt_ms: number | undefined;
   readonly waiting_since_ms: number;
 }
 
-/** What is delivered in one request. */
+/** The content of one request to the receiver. */
 export interface EventMessage {
-  /** Undefined where it is put together now. */
+  /** Undefined if the message is new. */
   readonly message_id: string | undefined;
-  /** In the order of their ids. */
+  /** Ordered by their ids. */
   readonly events: readonly OrderEvents[];
 }
 
 /**
- * The messages that can be sent now, side by side, so that each order's events arrive in order: those under way stay as they were put together, and
- * what tells of an order that an undelivered earlier message tells of waits for that. Everything else goes on.
+ * The messages that can be sent now, in parallel, so that the events of each order arrive in order.
+ * Begun messages keep their rows. A row about an order in an undelivered earlier message waits for
+ * that message; all other rows go on.
  *
- * @param begun every message that is under way, each with all of its rows
- * @param fresh the oldest rows that no message has, in the order of their ids
+ * @param begun every begun message, each with all of its rows
+ * @param fresh the oldest rows without a message, ordered by their ids
  */
 export function messagesToSend(
   begun: readonly EventMessage[],
   fresh: readonly OrderEvents[],
   now_ms: number,
 ): EventMessage[] {
-  /** Orders that a message before the one that is open tells of. */
+  /** The orders in messages before the open one. */
   const taken = new Set(begun.flatMap(({ events }) => events.flatMap(({ order_nos }) => order_nos)));
   const made: OrderEvents[][] = [];
   let open: OrderEvents[] = [];
@@ -63,7 +66,10 @@ export function messagesToSend(
 const RETRY_MS_MIN = 1_000;
 const RETRY_MS_MAX = 60_000;
 
-/** How long to wait after so many failed attempts: twice as long each time up to a minute, and up to a quarter less, so that messages spread out. */
+/**
+ * The wait after a number of failed attempts. It doubles each time up to a minute, and is up to a
+ * quarter shorter at random, so that messages spread out.
+ */
 export function retryAfter_ms(attempts: number, random: number): number {
   return Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** (attempts - 1)) * (1 - random / 4);
 }

@@ -3,20 +3,24 @@ import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 const PREFIX = 'whsec_';
 
 /**
- * Signs messages as Standard Webhooks has it, so that receivers verify them with a library of their language. With several secrets a message
- * carries a signature by each, and a receiver believes any one that it knows: so secrets are changed without a gap.
+ * Signs messages by the Standard Webhooks specification, so that receivers can verify them with a
+ * library. With several secrets, a message has a signature by each, and a receiver accepts any one
+ * that it knows: so secrets can be changed without a gap.
  *
  * @see https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
  */
 export class WebhookSigner {
   readonly #keys: readonly KeyObject[];
 
-  /** @param secrets each `whsec_` and the key in base64 */
+  /** @param secrets each is `whsec_` and the key in base64 */
   constructor(secrets: readonly string[]) {
     this.#keys = secrets.map((secret) => createSecretKey(Buffer.from(secret.slice(PREFIX.length), 'base64')));
   }
 
-  /** The headers of an attempt to deliver `body`. The time is the attempt's, so that a recorded request cannot be played back later. */
+  /**
+   * The headers of an attempt to deliver `body`. The time is that of the attempt, so that a
+   * recorded request cannot be replayed later.
+   */
   headers(message_id: string, body: string, now_ms: number): Record<string, string> {
     const timestamp = String(Math.floor(now_ms / 1_000));
     const signatures = this.#keys.map(

@@ -4,22 +4,31 @@ import { LRUCache } from 'lru-cache';
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
-/** Texts whose parsing is remembered: parsing takes microseconds, and a busy caller or proxy is met in every request. */
+/**
+ * Number of cached parsed texts. Parsing takes microseconds, and a busy caller or proxy appears in
+ * every request.
+ */
 const PARSED_MAX = 20_000;
-/** An IPv6 address with IPv4 in it, a zone, brackets and a port. */
+/** The longest text: an IPv6 address that contains IPv4, a zone, brackets and a port. */
 const TEXT_LENGTH_MAX = 80;
 
 const parsed = new LRUCache<string, Address>({ max: PARSED_MAX });
 
-/** A host and the port after it, if there is one: `host`, `host:1`, `1.2.3.4:1`, `[::1]`, `[::1]:1`, `::1`. */
+/**
+ * A host and the port after it, if there is one: `host`, `host:1`, `1.2.3.4:1`, `[::1]`, `[::1]:1`,
+ * `::1`.
+ */
 export interface HostAndPort {
   readonly host: string;
   readonly port?: number;
 }
 
-/** Takes the port off a host. Undefined if the text is neither of these; whether the host is one, it does not say. */
+/**
+ * Splits the port from a host. Undefined if the text has none of these forms. It does not check
+ * that the host is valid.
+ */
 export function splitPort(text: string): HostAndPort | undefined {
-  // More than one colon without brackets: an IPv6 address, which cannot have a port then.
+  // More than one colon without brackets: an IPv6 address, which cannot have a port in this form.
   if (isIP(text) === 6) return { host: text };
   const { v6, host, port } =
     /^(?:\[(?<v6>[^[\]]+)\]|(?<host>[^[\]:]+))(?::(?<port>\d{1,5}))?$/.exec(text)?.groups ?? {};
@@ -30,8 +39,9 @@ export function splitPort(text: string): HostAndPort | undefined {
 }
 
 /**
- * Reads an address however a proxy or the system writes it: with a port, in brackets, with a zone, in any case. IPv4 in IPv6
- * (`::ffff:192.0.2.1`) is the IPv4 address. Undefined for all else, also for IPv4 with leading zeros, which some read as octal.
+ * Parses an address in any form that proxies and systems use: with a port, in brackets, with a
+ * zone, in any case. IPv4 in IPv6 (`::ffff:192.0.2.1`) becomes the IPv4 address. Returns undefined
+ * for any other text, also for IPv4 with leading zeros, which some programs read as octal.
  */
 function parse(text: string): Address | undefined {
   const known = parsed.get(text);
@@ -44,14 +54,14 @@ function parse(text: string): Address | undefined {
   return address;
 }
 
-/** The address in its one spelling, without port, brackets and zone, or undefined if it is none. */
+/** The address in canonical form, without port, brackets and zone; undefined if it is not one. */
 export function canonicalAddress(text: string): string | undefined {
   return parse(text)?.toString();
 }
 
 /**
- * What counts as one caller: an IPv4 address, or the /64 of an IPv6 one, since whoever has one address of a /64 has them all. Text that is no
- * address is a caller of its own.
+ * The unit of the limits per address: an IPv4 address, or the /64 of an IPv6 address, since one
+ * caller usually has a whole /64. Text that is no address counts as a caller too.
  */
 export function callerOfAddress(text: string): string {
   const address = parse(text);
@@ -68,20 +78,20 @@ export function isLoopback(text: string): boolean {
   return parse(text)?.range() === 'loopback';
 }
 
-/** A range of addresses, as it is written and as bits. */
+/** A range of addresses, as text and as bits. */
 export interface AddressRange {
-  /** CIDR, in its one canonical spelling. */
+  /** CIDR in canonical form. */
   readonly cidr: string;
-  /** What the bits of its addresses begin with. */
+  /** The leading bits of its addresses. */
   readonly bits: string;
 }
 
-/** Tells IPv4 from IPv6 at the head of the bits. */
+/** The first character of the bits: it distinguishes IPv4 from IPv6. */
 const FAMILY_LENGTH = 1;
 
 /**
- * Reads an address or a CIDR; bits beyond the prefix are dropped. Undefined if it is neither. Of an IPv4 address that is written as an IPv6
- * one, so is the prefix.
+ * Parses an address or a CIDR and drops the bits after the prefix. Undefined if it is neither. For
+ * an IPv4 address in IPv6 form, the prefix is in IPv6 form too.
  */
 export function rangeOf(text: string): AddressRange | undefined {
   const [host = '', prefix, ...more] = text.split('/');
@@ -98,14 +108,17 @@ export function rangeOf(text: string): AddressRange | undefined {
   return { cidr: `${first.toString()}/${length}`, bits: bitsOfAddress(first).slice(0, length + FAMILY_LENGTH) };
 }
 
-/** Whether a range is wider than any caller can be: an IPv4 prefix below 8 or an IPv6 one below 16 bits. */
+/**
+ * Whether a range is too wide for one caller: an IPv4 prefix below 8 or an IPv6 prefix below 16
+ * bits.
+ */
 export function isTooWide({ bits }: AddressRange): boolean {
   return bits.length - FAMILY_LENGTH < (bits.startsWith('4') ? 8 : 16);
 }
 
 /**
- * An address as text of its family's digit and its bits: an address is in a range if it begins with the range's bits. Empty if the text is no
- * address, and so in no range.
+ * An address as text: the digit of its family and its bits. An address is in a range if it begins
+ * with the range's bits. Empty if the text is no address, and so in no range.
  */
 function bitsOf(text: string): string {
   const address = parse(text);
@@ -117,7 +130,7 @@ function bitsOfAddress(address: Address): string {
   return `${address.kind() === 'ipv4' ? 4 : 6}${bytes.join('')}`;
 }
 
-/** Ranges, each with a value. Looking an address up takes the same few steps however many there are. */
+/** Ranges, each with a value. The cost of a lookup does not depend on their number. */
 export class AddressRanges<Value> {
   readonly #values = new Map<string, Value>();
   readonly #lengths: readonly number[];

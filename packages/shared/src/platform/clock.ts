@@ -1,4 +1,7 @@
-/** Milliseconds since the epoch by the service's one clock, Redis `TIME`, as near as a process knows it. */
+/**
+ * Milliseconds since the epoch by the service's one clock, Redis `TIME`, as well as the process
+ * knows it.
+ */
 export interface Clock {
   now_ms(): number;
 }

@@ -4,13 +4,13 @@ interface ErrorRow {
   readonly status: number;
   /** RFC 9457 `title`: the same for every occurrence. */
   readonly title: string;
-  /** For `docs/errors.md`: when it happens and what the client does next. */
+  /** For `docs/errors.md`: when it happens, and what the client should do next. */
   readonly advice: string;
 }
 
 /**
- * Every error an API answer can carry, in one place. The API renders a row as RFC 9457
- * `application/problem+json`; `docs/errors.md` is written from this table.
+ * Every error code of the API, in one place. The API renders a row as RFC 9457
+ * `application/problem+json`; `docs/errors.md` is generated from this table.
  */
 export const ERRORS = {
   invalid_request: {
@@ -122,18 +122,18 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
-/** What a refusal may add to its row of the table. */
+/** What a refusal adds to its row of the table. */
 export interface RefusalOptions {
   /** One sentence about this occurrence, safe to show to the client. */
   readonly detail?: string;
-  /** Seconds after which the call is worth repeating; 429 and 503 always carry one. */
+  /** Seconds after which to repeat the call. 429 and 503 always have it. */
   readonly retry_after_s?: number;
   /** More response headers, such as `RateLimit-Policy`. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly cause?: unknown;
 }
 
-/** A refused call: thrown anywhere below a route, rendered by the API's error plugin. */
+/** A refused call. Code below a route throws it; the API's error plugin renders it. */
 export class Refusal extends Error {
   readonly code: ErrorCode;
   readonly status: number;

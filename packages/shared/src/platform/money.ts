@@ -1,9 +1,9 @@
-/** The highest price, in cents: keeps every sum of a sale inside a safe integer. */
+/** The highest price in cents. It keeps every sum of a sale a safe integer. */
 export const PRICE_CENTS_MAX = 1_000_000_000;
 
 /**
- * Integer cents of a price given as a JSON number with at most two decimals, or undefined where it has more
- * decimals or is out of bounds. The decimals are read off the number's shortest decimal form, since
+ * Converts a price, a JSON number with at most two decimals, to integer cents. Undefined if it has
+ * more decimals or is out of bounds. The digits come from the number's shortest decimal form, since
  * `19.99 * 100` is not 1999 in binary floating point.
  */
 export function centsOfPrice(price: number): number | undefined {
@@ -13,7 +13,7 @@ export function centsOfPrice(price: number): number | undefined {
   return cents >= 1 && cents <= PRICE_CENTS_MAX ? cents : undefined;
 }
 
-/** The JSON number for integer cents. */
+/** Converts integer cents to a JSON number. */
 export function priceOfCents(cents: number): number {
   return cents / 100;
 }

@@ -12,7 +12,7 @@ export interface ArchivingSale {
   readonly archived: boolean;
 }
 
-/** Sales on their way out, those that were begun first before the others. */
+/** Sales that are being archived, oldest first. */
 export async function archivingSales(db: Db): Promise<ArchivingSale[]> {
   const rows = await db
     .selectFrom('products')
@@ -27,7 +27,10 @@ export async function archivingSales(db: Db): Promise<ArchivingSale[]> {
   }));
 }
 
-/** Sales that ended so long ago and of which nothing is open: no key in Redis, unpaid order, unit or money to give back, or event to tell. */
+/**
+ * Sales that ended at least `ended_for_ms` ago and have nothing open: no key in Redis, no unpaid
+ * order, no unit to give back, no refund, no undelivered event.
+ */
 export async function salesToArchive(db: Db, ended_for_ms: number, limit: number): Promise<number[]> {
   const rows = await db
     .selectFrom('products')
@@ -41,16 +44,17 @@ export async function salesToArchive(db: Db, ended_for_ms: number, limit: number
 }
 
 /**
- * Begins to archive a sale of which nothing is open: from the commit on no order of it moves.
+ * Begins to archive a sale that has nothing open. After the commit none of its orders moves.
  *
- * @returns false where something of it is open again
+ * @returns false if something is open again
  */
 export function beginArchiving(db: Db, id: number): Promise<boolean> {
   return db
     .transaction()
     .setIsolationLevel('read committed')
     .execute(async (tx) => {
-      // Whoever moves an order of it has finished, or waits for this row and then finds the sale gone.
+      // Any move of its orders has finished, or waits for this row and then finds that the sale is
+      // gone.
       const now = await lockSaleRow(tx, id);
       const settled = await tx.selectFrom('products').select('id').where('id', '=', id).where(isSettled).execute();
       if (now === undefined || settled.length === 0) return false;
@@ -78,7 +82,7 @@ function isSettled(where: ExpressionBuilder<Database, 'products'>) {
         .whereRef('stock_returns.product_id', '=', 'products.id')
         .where('applied_at', 'is', null),
     ),
-    // A provider is to be asked, for a refund or to expire a payment, or an order is to be moved.
+    // A provider must be asked for a refund or to expire a payment, or an order must be moved.
     none(
       where
         .selectFrom('payments')
@@ -94,7 +98,7 @@ export async function markArchived(db: Db, id: number): Promise<void> {
   await db.updateTable('products').set({ archived_at: LEDGER_NOW }).where('id', '=', id).execute();
 }
 
-/** The sale's own row, its sums and what the auditor mended. */
+/** The sale's row, its counters and its repairs. */
 export async function readSaleToArchive(db: Db, id: number) {
   const sale = await db.selectFrom('products').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
   const counters = await db
@@ -109,8 +113,8 @@ export async function readSaleToArchive(db: Db, id: number) {
 }
 
 /**
- * The orders of a sale's next shoppers, each with everything that belongs to it: all orders of at most `limit` shoppers who come after `after`, byte
- * by byte. Along an index that begins with the sale.
+ * The orders of a sale's next shoppers, with everything that belongs to them: all orders of at most
+ * `limit` shoppers after `after`, in byte order. Uses an index that begins with the sale.
  */
 export async function ordersToArchive(db: Db, productId: number, after: string, limit: number) {
   const shoppers = await shoppersToArchiveQuery(db, productId, after, limit).execute();
@@ -149,7 +153,7 @@ export async function ordersToArchive(db: Db, productId: number, after: string, 
   }));
 }
 
-/** Apart from its execution, so that a test can ask the server for its plan. */
+/** Separate from its execution, so that a test can read the server's query plan. */
 export function shoppersToArchiveQuery(db: Db, productId: number, after: string, limit: number) {
   return db
     .selectFrom('orders')
@@ -160,7 +164,10 @@ export function shoppersToArchiveQuery(db: Db, productId: number, after: string,
     .limit(limit);
 }
 
-/** Deletes up to `limit` orders of an archived sale with everything that belongs to them, in one transaction. Returns how many. */
+/**
+ * Deletes up to `limit` orders of an archived sale with everything that belongs to them, in one
+ * transaction. Returns how many.
+ */
 export function deleteArchivedOrders(db: Db, productId: number, limit: number): Promise<number> {
   return db
     .transaction()

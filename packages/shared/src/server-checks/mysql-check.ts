@@ -29,17 +29,21 @@ export const TABLES = [
   'redis_histories',
 ] as const;
 
-/** Longest values of an order's row; as a hexadecimal literal a character of an id takes up to twice the room. */
+/**
+ * The longest values in an order's row. In a hexadecimal literal, a character of an id takes up to
+ * twice the space.
+ */
 const USER_ID_CHARS_MAX = 255;
 const ORDER_NO_CHARS_MAX = 47;
-/** What MySQL puts before a statement, and what it needs beside it. */
+/** The bytes that MySQL adds to a statement, and a reserve. */
 const PACKET_SPARE_BYTES = 1_024;
 
 /**
- * Tries in MySQL what the service does there, in a transaction that is rolled back, under a sale that cannot exist.
+ * Tries in MySQL what the service does there, in a transaction that is rolled back, for a sale that
+ * cannot exist.
  *
- * @returns what is missing, each named by the right or the setting. A server that is only read-only now lacks nothing: it may be the old master
- * of a fail-over
+ * @returns the missing rights and wrong settings, by name. A server that is only read-only now has
+ * no problem: it may be the old master of a failover
  */
 export async function tryMysql(db: Db, orderBatchMax: number): Promise<string[]> {
   const problems = await packetProblems(db, orderBatchMax);
@@ -62,7 +66,10 @@ export async function tryMysql(db: Db, orderBatchMax: number): Promise<string[]>
   }
 }
 
-/** The largest statement is a full batch of orders. Too small a packet ends the connection, without a word of why. */
+/**
+ * The largest statement is a full batch of orders. If the packet limit is too small, MySQL closes
+ * the connection without a reason.
+ */
 async function packetProblems(db: Db, orderBatchMax: number): Promise<string[]> {
   const order = { ...orderOf(-1), user_id: "'".repeat(USER_ID_CHARS_MAX), order_no: 'x'.repeat(ORDER_NO_CHARS_MAX) };
   const batch = Array.from({ length: orderBatchMax }, () => order);
@@ -76,7 +83,9 @@ async function packetProblems(db: Db, orderBatchMax: number): Promise<string[]> 
   ];
 }
 
-/** Rights are looked at before rows, so statements that find no row tell which are missing. */
+/**
+ * MySQL checks rights before rows, so statements that find no row show which rights are missing.
+ */
 async function missingRights(tx: Tx): Promise<string[]> {
   const { rows } = await sql<{ table_name: string; column_name: string }>`
     SELECT table_name AS table_name, column_name AS column_name FROM information_schema.columns
@@ -110,7 +119,9 @@ async function missingRights(tx: Tx): Promise<string[]> {
   return [...problems];
 }
 
-/** A sale, an order of it, its payment and its end, by the statements that the service uses. */
+/**
+ * A sale, one of its orders, its payment and its end, with the statements that the service uses.
+ */
 async function sellOne(tx: Tx): Promise<void> {
   const now = new Date();
   const id = -randomInt(1, 2 ** 47);

@@ -4,12 +4,12 @@ import type { RedisClient } from '../platform/redis/client.ts';
 import { redisFault, redisFaultOf } from '../platform/redis/errors.ts';
 import type { Keys } from '../platform/redis/keys.ts';
 
-/** A call that a script tries, by example; `$name` stands for a key of that kind. */
+/** An example of a call that scripts make. `$name` stands for a key of that kind. */
 type Call = readonly [command: string, ...args: string[]];
 
 /**
- * Every command that our scripts and BullMQ's call, each in a form that succeeds. The keys are of one kind each, and come and go in this
- * order.
+ * Every command that our scripts and BullMQ's scripts call, each in a form that succeeds. Each key
+ * is of one type, and is created and deleted in this order.
  */
 export const SCRIPT_CALLS: readonly Call[] = [
   ['TIME'],
@@ -80,7 +80,10 @@ export const SCRIPT_CALLS: readonly Call[] = [
   ['UNLINK', '$hash', '$list', '$set', '$sorted', '$stream', '$string'],
 ];
 
-/** Tries each call, and tells those that were refused with what was said. A key that a refused UNLINK leaves behind goes by itself. */
+/**
+ * Tries each call and returns those that were refused, with the error. If UNLINK is refused, the
+ * key expires by itself.
+ */
 const TRY_CALLS = `
 local refused = {}
 for _, call in ipairs(cjson.decode(ARGV[1])) do
@@ -94,7 +97,7 @@ for _, key in ipairs(KEYS) do
 end
 return refused`;
 
-/** How scripts are loaded and run; the calls are tried by another one. */
+/** A script to test how scripts are loaded and run. Another one tries the calls. */
 const SCRIPT = 'return 1';
 const SCRIPT_SHA = createHash('sha1').update(SCRIPT).digest('hex');
 
@@ -103,15 +106,15 @@ const KINDS = ['string', 'renamed', 'hash', 'list', 'set', 'sorted', 'stream'] a
 /**
  * Tries in Redis what the service does there, on keys of its own in each shard.
  *
- * @param redis a connection of its own: it ends as a subscriber
- * @returns what is refused, by the right or the command
+ * @param redis a connection for this check alone: it becomes a subscriber
+ * @returns the refused commands and missing rights
  */
 export async function tryRedis(redis: RedisClient, keys: Keys, shards: number): Promise<string[]> {
   const refused = new Map<string, Set<string>>();
   const note = (command: string, fault: string): void => {
     refused.set(fault, (refused.get(fault) ?? new Set()).add(command));
   };
-  /** Anything else that goes wrong says nothing of rights: the server is away or busy. */
+  /** Other errors say nothing about rights: the server is down or busy. */
   const attempt = async <Reply>(command: string, call: () => Promise<Reply>): Promise<Reply | undefined> => {
     try {
       return await call();
@@ -126,7 +129,7 @@ export async function tryRedis(redis: RedisClient, keys: Keys, shards: number): 
   await attempt('PING', () => redis.ping());
   await attempt('INFO', () => redis.info());
   if (!(redis instanceof Cluster)) {
-    // Of a cluster any server may answer.
+    // In a cluster any server may answer.
     const loaded = await attempt('SCRIPT LOAD', () => redis.script('LOAD', SCRIPT));
     await attempt('SCRIPT EXISTS', () => redis.script('EXISTS', SCRIPT_SHA));
     if (loaded !== undefined) await attempt('EVALSHA', () => redis.evalsha(SCRIPT_SHA, 0));
@@ -144,7 +147,7 @@ export async function tryRedis(redis: RedisClient, keys: Keys, shards: number): 
       if (fault === undefined) throw new Error(`Redis answered ${command} with ${said}`);
       note(command, fault);
     }
-    // As workers wait for jobs.
+    // The way in which workers wait for jobs.
     await attempt('BZPOPMIN', () => redis.bzpopmin(`${base}:sorted`, 0.01));
     await attempt('MULTI', () => redis.multi().ping().exec());
     await attempt('SUBSCRIBE', () => redis.subscribe(`${base}:channel`));

@@ -21,7 +21,7 @@ const FSYNC = 'Redis appendfsync';
 export interface ServerCheckDeps {
   readonly config: Pick<Config, 'NODE_ENV' | 'SHARDS' | 'ORDER_BATCH_MAX'>;
   readonly redis: RedisClient;
-  /** Opens a connection to Redis that the check has for itself. */
+  /** Opens a connection to Redis for the check alone. */
   readonly connect: () => RedisClient;
   readonly keys: Keys;
   readonly commands: ClockCommand;
@@ -30,11 +30,11 @@ export interface ServerCheckDeps {
 }
 
 /**
- * Checks that the servers are set up to keep what they accept, and tries what the service will do on them: each setting that is wrong and each right
- * that is missing is named in a warning, and in production refused. A server that cannot be asked, or that takes no writes now, is only
- * warned about.
+ * Checks that the servers are configured to keep accepted orders, and tries what the service does
+ * on them. Each wrong setting and each missing right is logged as a warning; in production it is an
+ * error. A server that does not answer, or takes no writes now, only causes a warning.
  *
- * @throws ConfigError in production, naming every problem
+ * @throws ConfigError in production, with every problem
  */
 export async function checkServers(deps: ServerCheckDeps): Promise<void> {
   const { config, redis, commands, db, log } = deps;
@@ -52,13 +52,14 @@ export async function checkServers(deps: ServerCheckDeps): Promise<void> {
       continue;
     }
     const fault = redisFault(check.reason) ?? dbFault(check.reason);
-    // What was tried is told in more detail.
+    // Skip it: the attempts on the server have reported the same problem in more detail.
     if (fault !== undefined && problems.some((problem) => problem.startsWith(fault))) continue;
     if (fault !== undefined && !isReadOnly(check.reason)) problems.push(fault);
     else log.warn({ err: check.reason as unknown }, 'could not check a server');
   }
   const distinct = [...new Set(problems)];
-  // With a sync once a second only a power cut loses what was accepted: told, and left to the operator.
+  // With one sync per second only a power cut loses accepted orders. This is only a warning: the
+  // operator decides.
   const refused = distinct.filter((problem) => !problem.startsWith(FSYNC) && !isPassingFault(problem));
   if (config.NODE_ENV === 'production' && refused.length > 0) throw new ConfigError(refused);
   for (const problem of distinct) log.warn(problem);
@@ -67,7 +68,7 @@ export async function checkServers(deps: ServerCheckDeps): Promise<void> {
 async function tryOnRedis({ connect, keys, config }: ServerCheckDeps): Promise<string[]> {
   const redis = connect();
   let refusal: string | undefined;
-  // A call may only be told that there is no connection, which says nothing of a wrong password.
+  // A call may fail with "no connection" only, which would hide a wrong password.
   redis.on('error', (error: unknown) => (refusal ??= redisFault(error)));
   try {
     return await tryRedis(redis, keys, config.SHARDS);

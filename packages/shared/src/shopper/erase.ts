@@ -26,21 +26,24 @@ const REASONS: Readonly<Record<UnsettledOrder['why'], string>> = {
   archiving: 'belongs to a sale that is being archived',
 };
 
-/** How operators' calls on a shopper are recorded. */
+/** The subject of operators' calls on a shopper, in their record. */
 export const subjectOf = (userId: string): string => `shopper ${userId}`;
 
-/** A name that no shopper can have, since theirs have no spaces, and that says nothing of the one it stands for. */
+/**
+ * A name that no shopper can have, since shoppers' ids contain no spaces, and that reveals nothing
+ * about the shopper.
+ */
 export const newPseudonym = (): string => `erased ${randomBytes(10).toString('hex')}`;
 
 /**
- * Whether nothing knows the shopper by name any more but rows that nothing reads their name from.
+ * Checks that no part of the service still needs the shopper's name.
  *
- * @throws Refusal `invalid_state` that names the order which has to come to an end first
+ * @throws Refusal `invalid_state` with the order that must be closed or finished first
  */
 export async function checkErasable({ db, commands }: EraseDeps, userId: string): Promise<void> {
   const unsettled = await findUnsettledOrder(db, userId);
   if (unsettled !== undefined) throw refusalOf(unsettled);
-  // A unit that is held in Redis may be of an order that the ledger does not have yet.
+  // A unit held in Redis may belong to an order that is not in the ledger yet.
   for (const sale of await salesToKeep(db)) {
     const order_no = await commands.ownedOrder(sale, userId);
     if (order_no !== undefined) throw refusalOf({ order_no, why: 'live' });
@@ -48,11 +51,12 @@ export async function checkErasable({ db, commands }: EraseDeps, userId: string)
 }
 
 /**
- * Puts a pseudonym in the place of a shopper's name, sale by sale: rows, prices, sums and the one live order per shopper stay as they
- * are. Safe to repeat: where it was cut short, the rest goes under the pseudonym of the next call.
+ * Replaces a shopper's id by a pseudonym, sale by sale. Rows, prices, counters and the limit of one
+ * live order per shopper do not change. Safe to repeat: after an interruption the next call renames
+ * the rest, with its own pseudonym.
  *
  * @returns how many orders were renamed
- * @throws Refusal `invalid_state` where an order has come to life since the check; what was renamed before that stays so
+ * @throws Refusal `invalid_state` if an order became live after the check; earlier renames stay
  */
 export async function eraseShopper({ db }: EraseDeps, userId: string, pseudonym: string): Promise<number> {
   let orders = 0;

@@ -3,7 +3,10 @@ import type { Order } from '../order/order.ts';
 import type { Db, Tx } from '../platform/mysql/client.ts';
 import { listOrdersOfUser } from '../order/orders-table.ts';
 
-/** What the ledger has of a shopper: orders below `before` where given, newest first, each with its history and its payments. */
+/**
+ * The shopper's data in the ledger: orders, newest first, below `before` if it is given, each with
+ * its history and its payments.
+ */
 export async function ordersOfShopper(db: Db, userId: string, limit: number, before?: string) {
   const orders = await listOrdersOfUser(db, userId, limit, before);
   const orderNos = orders.map(({ order_no }) => order_no);
@@ -29,7 +32,7 @@ export async function ordersOfShopper(db: Db, userId: string, limit: number, bef
   }));
 }
 
-/** An order that has to keep its shopper's name for now, and why. */
+/** An order that still needs its shopper's name, with the reason. */
 export interface UnsettledOrder {
   readonly order_no: string;
   readonly product_id: number;
@@ -37,8 +40,9 @@ export interface UnsettledOrder {
 }
 
 /**
- * One of the shopper's orders that something still knows them by: it waits for payment; it is live in a sale that Redis keeps; its unit or its
- * money is to go back; its receiver was not told of it, in a message that may have been sent and stays what it was; or its sale is being archived.
+ * One of the shopper's orders for which the name is still needed: it waits for payment; it is live
+ * in a sale that Redis keeps; its unit or its money must be given back; its event is undelivered,
+ * in a message that may have been sent and must not change; or its sale is being archived.
  */
 export async function findUnsettledOrder(
   db: Db | Tx,
@@ -68,7 +72,7 @@ export async function findUnsettledOrder(
   return rows[0];
 }
 
-/** The sales that the shopper has orders of. */
+/** The sales in which the shopper has orders. */
 export async function salesOfShopper(db: Db, userId: string): Promise<number[]> {
   const rows = await db
     .selectFrom('orders')
@@ -80,7 +84,10 @@ export async function salesOfShopper(db: Db, userId: string): Promise<number[]> 
   return rows.map(({ product_id }) => product_id);
 }
 
-/** Puts another name in the place of the shopper's, in all orders of one sale. The caller holds the sale's row. Returns how many orders. */
+/**
+ * Replaces the shopper's id in all orders of one sale. The caller holds the sale's row. Returns how
+ * many orders changed.
+ */
 export async function renameShopper(tx: Tx, productId: number, userId: string, name: string): Promise<number> {
   await tx
     .updateTable('stock_returns')
@@ -98,7 +105,10 @@ export async function renameShopper(tx: Tx, productId: number, userId: string, n
   return Number(numUpdatedRows);
 }
 
-/** The same for what operators did to the shopper. Byte by byte, since the column takes `u1` and `U1` for one. */
+/**
+ * Replaces the shopper's id in the operators' actions. Compared byte by byte, since for the column
+ * `u1` and `U1` are equal.
+ */
 export async function renameSubject(db: Db, subject: string, name: string): Promise<void> {
   await db
     .updateTable('operator_actions')

@@ -7,14 +7,14 @@ type Env = Readonly<Record<string, string | undefined>>;
 const SETTINGS = Object.keys(ConfigSchema.properties);
 /** Read by `npm start` only. */
 const NEIGHBOURS = ['API_PROCESSES', 'WORKER_PROCESSES'];
-/** Settings with one of these heads are nobody else's. */
+/** Names with one of these prefixes can only be meant for this service. */
 const HEADS = /^(?:DB|REDIS|RATE_LIMIT|ADMISSION|EVENTS|STRIPE|JWT|WORKER|ORDER_BATCH|PAYMENT|OPERATOR|CHALLENGE)_/;
 const MISTYPED_DISTANCE_MAX = 2;
 const MISTYPED_LENGTH_MIN = 6;
 
 /**
- * What an operator should know about settings that are accepted: names that are probably mistyped, and values that are probably not meant. No
- * value is told.
+ * Warnings about accepted settings: names that are probably mistyped, and values that are probably
+ * wrong. They show no values.
  */
 export function settingsAdvice(env: Env): string[] {
   return [...mistyped(env), ...unused(env), ...trustsAll(env)];
@@ -23,7 +23,7 @@ export function settingsAdvice(env: Env): string[] {
 function mistyped(env: Env): string[] {
   const known = new Set([...SETTINGS, ...SETTINGS.map((name) => `${name}_FILE`), ...NEIGHBOURS]);
   return Object.entries(env).flatMap(([name, value]) => {
-    // Kubernetes tells of its services by such variables.
+    // Kubernetes sets such variables for its services.
     if (value === undefined || value === '' || known.has(name) || /^tcp:\/\/|^$/.test(value)) return [];
     if (/_SERVICE_(?:HOST|PORT)|_PORT_\d+_(?:TCP|UDP)/.test(name)) return [];
     const upper = name.toUpperCase();

@@ -21,12 +21,15 @@ import { refusal, shown } from './refusal.ts';
 import { withServerUrls } from './server-urls.ts';
 import { tlsProblems } from './tls.ts';
 
-/** What a text must be like. Numbers, switches and choices say that themselves. */
+/** The form of a text setting. Numbers, switches and choices describe their own form. */
 interface Shape {
   /** The form, in words that follow "it must be". */
   readonly wanted: string;
   readonly example: string;
-  /** Brings a text into its one spelling, or refuses it. Left out if every text that is not blank fits. */
+  /**
+   * Returns a text in its canonical form, or undefined if it does not fit. Not set if every
+   * non-blank text fits.
+   */
   readonly read?: Format;
   readonly default?: string;
 }
@@ -36,7 +39,7 @@ const count = (description: string, value: number, minimum: number, maximum: num
   Type.Integer({ description, default: value, minimum, maximum });
 const port = (description: string, value: number) => count(description, value, 0, 65_535);
 const flag = (description: string) => Type.Boolean({ description, default: false });
-/** Text that nobody may read in a log. Its outer blanks belong to it. */
+/** A text that must not appear in a log. Its leading and trailing spaces belong to it. */
 const secret = (description: string, shape: Shape) => Type.String({ description, ...shape, secret: true });
 const host = (description: string, value: string) =>
   text(description, {
@@ -65,7 +68,7 @@ const privateKey = (description: string) =>
       example: '-----BEGIN PRIVATE KEY-----…',
     }),
   );
-/** A text that any server may take as it likes. */
+/** A text that may have any content. */
 const password = (description: string) =>
   secret(description, {
     default: '',
@@ -73,7 +76,7 @@ const password = (description: string) =>
     wanted: 'a password in one line',
     example: 'the output of: openssl rand -hex 32',
   });
-/** Sent in a header, which has no room for blanks and other alphabets. */
+/** Sent in a header, which cannot hold spaces and other alphabets. */
 const operatorToken = (description: string) =>
   Type.Optional(
     secret(description, {
@@ -82,9 +85,9 @@ const operatorToken = (description: string) =>
       example: 'the output of: openssl rand -hex 32',
     }),
   );
-/** Shorter ones can be guessed, by many addresses at once. */
+/** A shorter token could be guessed by many addresses at once. */
 const OPERATOR_TOKEN_LENGTH_MIN = 16;
-/** Text that ends up in key names, where braces would move the hash tag. */
+/** Text for key names. Braces would change the hash tag. */
 const keyText = (description: string) =>
   text(description, {
     default: '',
@@ -92,13 +95,13 @@ const keyText = (description: string) =>
     wanted: 'up to 64 letters, digits and : _ . -',
     example: 'shop:',
   });
-/** Names to the letter, separated by commas. */
+/** Exact names, separated by commas. */
 const names = (example: string) => ({
   read: listOf(matching(/^[^,\s]+$/)),
   wanted: 'one text without blanks, or several separated by commas',
   example,
 });
-/** The name of a claim; providers' own are often URLs. `WWW-Authenticate` quotes it. */
+/** The name of a claim. Providers' own claims are often URLs. `WWW-Authenticate` quotes it. */
 const claim = (description: string, value: string, example: string) =>
   text(description, {
     default: value,
@@ -108,8 +111,8 @@ const claim = (description: string, value: string, example: string) =>
   });
 
 /**
- * Every setting of both processes: the one place where a name, a default and a bound are written. `npm run docs` writes them to
- * docs/configuration.md.
+ * Every setting of both processes: the only place for names, defaults and bounds. `npm run docs`
+ * writes them to docs/configuration.md.
  */
 export const ConfigSchema = Type.Object({
   NODE_ENV: Type.Enum(['development', 'test', 'production'], {
@@ -185,7 +188,7 @@ export const ConfigSchema = Type.Object({
     wanted: 'the name of a database: 1 to 48 letters, digits and _ $ -',
     example: 'flash-sale',
   }),
-  // At least 5: a worker's services work side by side.
+  // At least 5: the services of a worker run in parallel.
   DB_POOL_MAX: count(
     'MySQL connections of a process’s pool, at least 5. Raise it if `seckill_mysql_pool_waits_total` grows, lower it if MySQL runs out of connections',
     10,
@@ -543,12 +546,12 @@ export const ConfigSchema = Type.Object({
 
 type Parsed = Static<typeof ConfigSchema>;
 
-/** The settings of a process, checked. Those whose default depends on others are decided. */
+/** The checked settings of a process. Defaults that depend on other settings are filled in. */
 export type Config = Readonly<
   Parsed & { AUTH_MODE: 'trusted' | 'jwt'; PAYMENT_PROVIDER: 'sandbox' | 'stripe'; PUBLIC_URL: string }
 >;
 
-/** Settings that do not fit: a line each, fit to print without a stack. */
+/** Invalid settings: one line each, to print without a stack. */
 export class ConfigError extends Error {
   constructor(problems: readonly string[]) {
     super(`The configuration is not valid:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
@@ -556,7 +559,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** What the schema says of a setting, as far as reading and explaining it needs. */
+/** The parts of a setting's schema that reading and explaining need. */
 interface SettingSchema extends Partial<Shape> {
   readonly type?: string;
   readonly enum?: readonly string[];
@@ -571,9 +574,12 @@ const SETTINGS = Object.entries(ConfigSchema.properties) as unknown as readonly 
   SettingSchema,
 ])[];
 
-/** A variable's text in the type and the one spelling of its setting, or undefined if it does not fit. */
+/**
+ * A variable's text, converted to its setting's type and canonical form; undefined if it does not
+ * fit.
+ */
 function valueOf(schema: SettingSchema, variable: string): string | number | boolean | undefined {
-  // `echo` and editors end a secret with a line break that is no part of it; blanks may be a part.
+  // `echo` and editors add a line break to a secret. Spaces may be part of it.
   const given = schema.secret === true ? variable.replace(/[\r\n]+$/, '') : variable.trim();
   if (given === '') return undefined;
   switch (schema.type) {
@@ -603,9 +609,10 @@ function exampleOf(schema: SettingSchema): string {
 type Variables = Readonly<Record<string, string | undefined>>;
 
 /**
- * The same variables with the contents of files in place of their paths, such as `DB_PASSWORD` for `DB_PASSWORD_FILE`.
+ * Returns the variables with the contents of files instead of their paths, such as `DB_PASSWORD`
+ * for `DB_PASSWORD_FILE`.
  *
- * @throws ConfigError naming every file that cannot be used
+ * @throws ConfigError with every file that cannot be used
  */
 export function readSettingFiles(variables: Variables): Variables {
   const { env, problems } = withFiles(
@@ -618,10 +625,10 @@ export function readSettingFiles(variables: Variables): Variables {
 }
 
 /**
- * The same variables with every setting under the ancestor's name for it: contents of files for their paths, and the parts of `DB_URL` and
- * `REDIS_URL`.
+ * Returns the variables with every setting under its own name: file contents instead of paths, and
+ * the parts of `DB_URL` and `REDIS_URL`.
  *
- * @throws ConfigError naming every file and URL that cannot be used
+ * @throws ConfigError with every file and URL that cannot be used
  */
 export function readSettingSources(variables: Variables): Variables {
   const { env, problems } = withServerUrls(readSettingFiles(variables));
@@ -630,9 +637,11 @@ export function readSettingSources(variables: Variables): Variables {
 }
 
 /**
- * Reads and checks the settings. An empty variable counts as unset; `NAME_FILE` names a file that holds the value of `NAME`.
+ * Reads and checks the settings. An empty variable counts as not set; `NAME_FILE` names a file that
+ * holds the value of `NAME`.
  *
- * @throws ConfigError naming every variable that does not fit: what was given, what is wanted, and an example
+ * @throws ConfigError with every variable that does not fit: its value, the required form, and an
+ * example
  */
 export function loadConfig(variables: Variables): Config {
   const env = readSettingSources(variables);
@@ -667,17 +676,17 @@ export function loadConfig(variables: Variables): Config {
   return config;
 }
 
-/** Where a program on this machine reaches something that listens on `host`. */
+/** The URL at which a program on this machine reaches a server that listens on `host`. */
 export function ownUrl(serverHost: string, serverPort: number): string {
   const anyHosts: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
   return `http://${bracketed(anyHosts[serverHost] ?? serverHost)}:${serverPort}`;
 }
 
-/** Whether nothing says where the API is reached: it takes any free port. */
+/** Whether the URL of the API is not known from the settings: it listens on any free port. */
 export const hasUnknownUrl = ({ SERVER_HOST, PUBLIC_URL }: Pick<Config, 'SERVER_HOST' | 'PUBLIC_URL'>): boolean =>
   PUBLIC_URL === ownUrl(SERVER_HOST, 0);
 
-/** What is wrong with settings that fit each by itself. */
+/** The problems of settings that are valid alone, but not together. */
 function problemsOf(config: Config, parsed: Parsed): string[] {
   return [
     ...paymentProblems(config, parsed),
@@ -750,7 +759,7 @@ function serverProblems(config: Config): string[] {
       ),
     );
   }
-  // mysql2 checks the certificate of an address against the name localhost.
+  // mysql2 compares the certificate of an address with the name localhost.
   if (config.DB_TLS && isIP(config.DB_HOST) !== 0) {
     problems.push(
       refusal(
@@ -868,7 +877,7 @@ function otherProblems(config: Config): string[] {
   return problems;
 }
 
-/** The names of the settings that nobody may read in a log. */
+/** The names of the settings that must not appear in a log. */
 export const SECRET_SETTINGS: readonly (keyof Parsed)[] = Object.entries(ConfigSchema.properties).flatMap(
   ([name, schema]) => ('secret' in schema && schema.secret === true ? [name as keyof Parsed] : []),
 );
@@ -880,7 +889,7 @@ export interface ConfigRow {
   readonly description: string;
 }
 
-/** The settings as rows, in the order they are declared. */
+/** The settings as rows, in the order of their declaration. */
 export function configRows(): ConfigRow[] {
   return Object.entries(ConfigSchema.properties).map(([name, schema]) => {
     const { default: value, description } = schema as unknown as {

@@ -6,11 +6,13 @@ type Env = Readonly<Record<string, string | undefined>>;
 const UTF_8 = new TextDecoder('utf-8', { fatal: true });
 
 /**
- * Variables whose values are in files, as container platforms hand out secrets: `NAME_FILE` holds the path of a file with the value of
- * `NAME`. Nobody who can list a process's environment then sees a secret.
+ * Reads variables from files, the way in which container platforms pass secrets: `NAME_FILE` is the
+ * path of a file with the value of `NAME`. So the environment of the process contains no secret.
  *
- * @param secrets those of `names` whose values, also where a path should be, must not be told; all of them unless said
- * @returns `env` with the values in place of the paths, and a sentence for each file that cannot be used
+ * @param secrets the `names` whose values must not be shown, even if one is given instead of a
+ * path; all of them by default
+ * @returns `env` with the values instead of the paths, and a sentence for each file that cannot be
+ * used
  */
 export function withFiles(
   env: Env,
@@ -23,7 +25,7 @@ export function withFiles(
     const path = env[`${name}_FILE`] ?? '';
     if (path === '') continue;
     delete read[`${name}_FILE`];
-    // A secret itself may stand where its path should be.
+    // A secret may have been given instead of its path.
     const given = `${name}_FILE is ${shown(path, secrets.includes(name))}`;
     const example = `${name}_FILE=/run/secrets/${name.toLowerCase()}`;
     const refuse = (what: string, wanted: string) => problems.push(refusal(`${given}: ${what}`, wanted, example));
@@ -46,10 +48,13 @@ export function withFiles(
   return { env: read, problems };
 }
 
-/** The text of a file, without what editors put around it: a byte order mark, and line breaks at its end. */
+/**
+ * The text of a file, without a byte order mark and without line breaks at its end, which editors
+ * add.
+ */
 function textOf(path: string): string | Error {
   try {
-    // `TextDecoder` takes the mark of UTF-8 off. UTF-16, as Windows writes it, is not UTF-8.
+    // `TextDecoder` removes the mark of UTF-8. UTF-16, as Windows writes it, is not UTF-8.
     const text = UTF_8.decode(readFileSync(path));
     return text.includes('\0') ? new Error('it is not UTF-8') : text.replace(/[\r\n]+$/, '');
   } catch (error) {

@@ -1,5 +1,6 @@
 /**
- * What is said of a setting that does not fit: what was given, what is wanted, and an example. Secrets are never shown.
+ * The message about a setting that does not fit: the given value, the required form, and an
+ * example. It never shows secrets.
  */
 export function refusal(given: string, wanted: string, example: string): string {
   return `${given}. ${wanted}. Example: ${example}`;
@@ -7,11 +8,11 @@ export function refusal(given: string, wanted: string, example: string): string 
 
 const SHOWN_CHARACTERS_MAX = 80;
 
-/** A value as a message may show it. */
+/** A value in the form in which a message may show it. */
 export function shown(value: string, isHidden: boolean): string {
   if (isHidden) return `hidden (${value.length} characters)`;
   const open = value
-    // Credentials of a URL, also of one that cannot be parsed or has no scheme.
+    // Hide credentials of a URL, also if it cannot be parsed or has no scheme.
     .replace(/^([A-Za-z][\w+.-]*:\/\/)?.*@/s, '$1[hidden]@')
     .replace(/\?.*$/s, '?[hidden]');
   return JSON.stringify(open.length > SHOWN_CHARACTERS_MAX ? `${open.slice(0, SHOWN_CHARACTERS_MAX)}…` : open);

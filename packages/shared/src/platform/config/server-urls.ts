@@ -7,7 +7,7 @@ interface UrlSetting {
   readonly name: 'DB_URL' | 'REDIS_URL';
   readonly schemes: readonly string[];
   readonly example: string;
-  /** The settings that a URL says, or undefined if its path does not fit. */
+  /** The settings in a URL; undefined if its path does not fit. */
   readonly parts: (url: URL, path: string) => Record<string, string> | undefined;
 }
 
@@ -51,10 +51,10 @@ function credentials(userName: string, passwordName: string, { username, passwor
 }
 
 /**
- * The same variables with what `DB_URL` and `REDIS_URL` say in the settings that have names of their own. Neither form wins: what is said twice
- * must be the same.
+ * Returns the variables with the parts of `DB_URL` and `REDIS_URL` under the names of their own
+ * settings. Neither form has priority: if both are set, they must agree.
  *
- * @returns also a sentence for each URL that does not fit, or that another setting contradicts
+ * @returns also a sentence for each URL that does not fit, or that contradicts another setting
  */
 export function withServerUrls(env: Env): { readonly env: Env; readonly problems: string[] } {
   const expanded = { ...env };
@@ -89,7 +89,7 @@ export function withServerUrls(env: Env): { readonly env: Env; readonly problems
   return { env: expanded, problems };
 }
 
-/** Whether a switch says the same in another spelling. */
+/** Whether two texts of a switch mean the same. */
 const isSwitch = (given: string, value: string): boolean =>
   (value === 'true' ? /^\s*(?:true|1)\s*$/i : /^\s*(?:false|0)\s*$/i).test(given);
 
@@ -100,12 +100,13 @@ const wantedOf = ({ schemes }: UrlSetting): string =>
 function partsOf({ schemes, parts }: UrlSetting, text: string): Record<string, string> | undefined {
   const url = URL.parse(text);
   if (url === null || !schemes.includes(url.protocol) || url.hostname === '') return undefined;
-  // An unencoded password with one of these leaves a URL that means something else.
+  // A password with one of these characters, if not percent-encoded, changes the meaning of the
+  // URL.
   if (/[?#]/.test(text) || url.pathname.slice(1).includes('/')) return undefined;
   try {
     return parts(url, decodeURIComponent(url.pathname.slice(1)));
   } catch {
-    // Not percent-encoding.
+    // The text is not valid percent-encoding.
     return undefined;
   }
 }

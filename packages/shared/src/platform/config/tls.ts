@@ -2,7 +2,7 @@ import { createSecureContext } from 'node:tls';
 import type { Config } from './config.ts';
 import { refusal } from './refusal.ts';
 
-/** How a connection by TLS is made: who may have signed the server's certificate, and what we show of ourselves. */
+/** The settings of a TLS connection: the accepted authorities, and our own certificate and key. */
 export interface TlsSettings {
   readonly ca?: string;
   readonly cert?: string;
@@ -12,14 +12,17 @@ export interface TlsSettings {
 type Server = 'DB' | 'REDIS';
 type TlsConfig<S extends Server> = Partial<Pick<Config, `${S}_TLS` | `${S}_TLS_CA` | `${S}_TLS_CERT` | `${S}_TLS_KEY`>>;
 
-/** TLS towards MySQL, or undefined where it is off. Certificates are always verified: there is no setting that would not. */
+/**
+ * TLS for MySQL; undefined if it is off. Certificates are always verified: no setting turns that
+ * off.
+ */
 export function dbTls(config: TlsConfig<'DB'>): TlsSettings | undefined {
   return config.DB_TLS === true
     ? defined({ ca: config.DB_TLS_CA, cert: config.DB_TLS_CERT, key: config.DB_TLS_KEY })
     : undefined;
 }
 
-/** TLS towards Redis, or undefined where it is off. */
+/** TLS for Redis; undefined if it is off. */
 export function redisTls(
   config: TlsConfig<'REDIS'> & Partial<Pick<Config, 'REDIS_TLS_SERVER_NAME'>>,
 ): (TlsSettings & { readonly servername?: string }) | undefined {
@@ -32,7 +35,7 @@ export function redisTls(
   });
 }
 
-/** What is wrong with our own certificates: each fits by itself. */
+/** Problems of our own certificates that each setting alone does not show. */
 export function tlsProblems(config: TlsConfig<'DB'> & TlsConfig<'REDIS'>): string[] {
   return (['DB', 'REDIS'] as const).flatMap((server) => {
     const [certName, keyName] = [`${server}_TLS_CERT`, `${server}_TLS_KEY`] as const;

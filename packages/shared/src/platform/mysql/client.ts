@@ -21,21 +21,22 @@ type DbConfig = Pick<Config, 'DB_HOST' | 'DB_PORT' | 'DB_USER' | 'DB_PASSWORD' |
   Parameters<typeof dbTls>[0];
 
 const CONNECT_TIMEOUT_MS = 3_000;
-/** Queries that wait for a connection of a pool. One more fails at once. */
+/** Maximum number of queries that wait for a connection of a pool. One more fails at once. */
 const WAITING_MAX = 1_000;
 
 /**
- * `general`: reads and small transactions. `ledger`: whoever writes under a lease. The server drops a connection of either 5 s after its process
- * froze, so that its row locks go, and a lock is waited for at most 3 s: together less than the 10 s in which a sale goes on. `schema`: migrations,
- * which may take their time.
+ * `general`: reads and small transactions. `ledger`: writes under a lease. For both, the server
+ * closes a connection 5 s after its process froze, which frees its row locks, and a lock wait takes
+ * at most 3 s: together less than the 10 s in which a sale must continue. `schema`: migrations,
+ * which may take longer.
  */
 export type PoolUse = 'general' | 'ledger' | 'schema';
 
 interface PoolSettings {
   readonly session: SessionLimits;
-  /** A server that takes a query and never answers must not hold its caller longer than this; 0: no limit. */
+  /** How long a query may wait for an answer of the server; 0: no limit. */
   readonly silence_ms_max: number;
-  /** Idle connections are closed here before the server closes them. */
+  /** Close idle connections before the server does. */
   readonly idle_ms_max: number;
 }
 
@@ -48,7 +49,7 @@ const IN_A_SALE: PoolSettings = {
 const SETTINGS: Readonly<Record<PoolUse, PoolSettings>> = {
   general: IN_A_SALE,
   ledger: IN_A_SALE,
-  // A frozen one holds the lock of all migrations, and so every process that starts.
+  // A frozen migration holds the lock of all migrations, and so blocks every process that starts.
   schema: {
     session: { lockWaitSeconds: 60, tableLockWaitSeconds: 3_600, clientSilenceSeconds: 10, statementSeconds: 0 },
     silence_ms_max: 0,
@@ -56,7 +57,7 @@ const SETTINGS: Readonly<Record<PoolUse, PoolSettings>> = {
   },
 };
 
-/** Opens a pool. Nothing is connected before the first query. */
+/** Opens a pool. It connects at the first query. */
 export function connectDb(config: DbConfig, use: PoolUse, metrics?: DbMetrics, waitingMax = WAITING_MAX): Db {
   const { session, silence_ms_max, idle_ms_max } = SETTINGS[use];
   const pool = createPool({
@@ -66,11 +67,11 @@ export function connectDb(config: DbConfig, use: PoolUse, metrics?: DbMetrics, w
     queueLimit: waitingMax,
     maxIdle: 0,
     idleTimeout: idle_ms_max,
-    // VARBINARY holds ASCII here, and is read as text.
+    // VARBINARY columns hold ASCII here. Read them as text.
     typeCast: (field, next) => (field.type === 'VAR_STRING' ? field.string() : next()),
   });
   pool.on('connection', (connection) => {
-    // Destroying the stream fails the query that waits; mysql2's own destroy() would leave it waiting.
+    // Destroying the stream fails the waiting query. mysql2's own destroy() would leave it waiting.
     const { stream } = connection as unknown as { stream: Socket };
     stream.setTimeout(silence_ms_max, () => stream.destroy(new Error('MySQL did not answer in time')));
   });
@@ -86,7 +87,7 @@ export function connectDb(config: DbConfig, use: PoolUse, metrics?: DbMetrics, w
   });
 }
 
-/** Shows how many connections of the pool are in use and idle, and how often somebody has to wait for one. */
+/** Shows how many connections of the pool are in use and idle, and counts the waits for one. */
 function watchPool(pool: Pool, use: PoolUse, metrics: DbMetrics): void {
   const inUse = new Set<unknown>();
   let open = 0;
@@ -95,7 +96,7 @@ function watchPool(pool: Pool, use: PoolUse, metrics: DbMetrics): void {
   pool.on('connection', (connection) => {
     open += 1;
     const { stream } = connection as unknown as { stream: Socket };
-    // Also where it was destroyed in use, and so is never released.
+    // Also if the connection was destroyed in use, and so is never released.
     stream.once('close', () => {
       open -= 1;
       inUse.delete(connection);
@@ -108,7 +109,7 @@ function watchPool(pool: Pool, use: PoolUse, metrics: DbMetrics): void {
   metrics.mysql_query_errors.inc({ pool: use }, 0);
 }
 
-/** Creates the database if it is missing. */
+/** Creates the database if it does not exist. */
 export async function createDatabase(config: DbConfig): Promise<void> {
   const connection = createConnection(connectionOptions(config)).promise();
   try {
@@ -124,7 +125,7 @@ export async function pingDb(db: Db): Promise<void> {
   await sql`SELECT 1`.execute(db);
 }
 
-/** Whether MySQL takes writes, by one that finds no row. */
+/** Whether MySQL accepts writes, tested with an update that finds no row. */
 export async function tryWrite(db: Db): Promise<void> {
   await sql`UPDATE deny_list_version SET version = version WHERE id = 0`.execute(db);
 }
@@ -132,7 +133,7 @@ export async function tryWrite(db: Db): Promise<void> {
 function connectionOptions(config: DbConfig): ConnectionOptions {
   const tls = dbTls(config);
   return {
-    // mysql2 never falls back to plain text where it is told to use TLS.
+    // With `ssl` set, mysql2 never falls back to plain text.
     ...(tls === undefined ? {} : { ssl: { ...tls, rejectUnauthorized: true, verifyIdentity: true } }),
     host: config.DB_HOST,
     port: config.DB_PORT,

@@ -1,6 +1,6 @@
 import { UnsendableValue } from './statement-text.ts';
 
-/** What mysql2 puts on its errors. */
+/** The fields that mysql2 sets on its errors. */
 interface MysqlError {
   readonly code?: string;
   readonly fatal?: boolean;
@@ -9,17 +9,19 @@ interface MysqlError {
 }
 
 /**
- * What an error of the server's means for whoever gets it:
- * - `rolled_back`: the whole transaction was rolled back for another one's sake, and may succeed at once when it runs again;
- * - `away`: the server is full, stopping, blocked or cut off; a retry may succeed;
- * - `read_only`: this server takes no writes (any more); a retry may find another one;
+ * The kind of an error of the server:
+ * - `rolled_back`: the server rolled back the whole transaction because of another one; a retry may
+ *   succeed at once;
+ * - `away`: the server is full, stopping, blocked or not reachable; a retry may succeed;
+ * - `read_only`: this server accepts no writes (any more); a retry may find another one;
  * - `operator`: nothing succeeds before somebody changes a setting, a right or the disk.
  */
 export type MysqlErrorKind = 'rolled_back' | 'away' | 'read_only' | 'operator';
 
 /**
- * The errors that are neither refused data nor a fault of ours, with what they say. Numbers below 2000 are shared by MySQL and MariaDB up to 1900;
- * from there to 1999 they are MariaDB's, from 3000 on MySQL's; those of 2000 to 2999 come from proxies, which pass them on as a client saw them.
+ * The errors that are neither rejected data nor a fault of ours, with their meaning. Numbers up to
+ * 1900 are common to MySQL and MariaDB; 1901 to 1999 are MariaDB's; from 3000 on they are MySQL's;
+ * 2000 to 2999 come from proxies, which pass on what they saw as clients.
  */
 export const MYSQL_ERRORS: ReadonlyMap<number, readonly [kind: MysqlErrorKind, meaning: string]> = new Map([
   [1020, ['rolled_back', 'a row changed since the transaction read it']],
@@ -101,9 +103,10 @@ const DUPLICATE_ENTRY = 1062;
 const UNKNOWN_DATABASE = 1049;
 
 /**
- * Whether MySQL refuses the statement's data for good, so that no retry can succeed: SQLSTATE class 22 (data), 23
- * (constraint) or 45 (raised by a trigger), the two such errors that MySQL files elsewhere, and what cannot even be sent. Everything
- * else, the errors of the table above, lost connections and errors without a code included, is worth a retry.
+ * Whether MySQL rejects the statement's data, so that no retry can succeed: SQLSTATE class 22
+ * (data), 23 (constraint) or 45 (raised by a trigger), the two such errors that MySQL puts in other
+ * classes, and values that cannot be sent. Retry everything else: the errors of the table above,
+ * lost connections and errors without a code.
  */
 export function isRefusal(error: unknown): boolean {
   if (error instanceof UnsendableValue) return true;
@@ -112,14 +115,17 @@ export function isRefusal(error: unknown): boolean {
   return errno === INCORRECT_VALUE || errno === CHECK_VIOLATED || /^(22|23|45)/.test(sqlState ?? '');
 }
 
-/** Whether the server rolled the whole transaction back and running it again may succeed: a deadlock, or a row changed since it was read. */
+/**
+ * Whether the server rolled back the whole transaction and a retry may succeed: a deadlock, or a
+ * row that changed since it was read.
+ */
 export function isRolledBack(error: unknown): boolean {
   return kindOf(error) === 'rolled_back';
 }
 
 /**
- * Whether MySQL was waited for in vain, so that whoever asks next would wait as long: no answer, no connection, or a row that somebody keeps
- * locked (1205).
+ * Whether MySQL did not answer in time, so that the next caller would wait as long: no answer, no
+ * connection, or a row that stays locked (1205).
  */
 export function isSilence(error: unknown): boolean {
   const { code, errno } = (error ?? {}) as MysqlError;
@@ -127,12 +133,15 @@ export function isSilence(error: unknown): boolean {
   return error instanceof Error && /did not answer in time|Queue limit reached/.test(error.message);
 }
 
-/** Whether a unique key refused the row. */
+/** Whether a unique key rejected the row. */
 export function isDuplicate(error: unknown): boolean {
   return fieldsOf(error).errno === DUPLICATE_ENTRY;
 }
 
-/** Whether the server does not take writes: the old master of a fail-over, or one that was set so. */
+/**
+ * Whether the server does not accept writes: it is the old master of a failover, or was set
+ * read-only.
+ */
 export function isReadOnly(error: unknown): boolean {
   return kindOf(error) === 'read_only';
 }
@@ -142,8 +151,8 @@ export function isUnknownDatabase(error: unknown): boolean {
 }
 
 /**
- * Whether MySQL is away, not answering or not in order, as opposed to a fault of ours or refused data. mysql2's fatal errors do not always carry a
- * code.
+ * Whether MySQL is not reachable, does not answer or has a fault, in contrast to a fault of ours or
+ * rejected data. mysql2's fatal errors do not always have a code.
  */
 export function isDbOutage(error: unknown): boolean {
   if (kindOf(error) !== undefined) return true;
@@ -155,7 +164,7 @@ export function isDbOutage(error: unknown): boolean {
   );
 }
 
-/** What an operator has to mend before MySQL can do what it was asked to, or undefined. */
+/** What an operator must fix on MySQL before the statement can succeed; undefined if nothing. */
 export function dbFault(error: unknown): string | undefined {
   const [kind, meaning] = MYSQL_ERRORS.get(fieldsOf(error).errno ?? 0) ?? [];
   return kind === 'operator' || kind === 'read_only' ? `MySQL: ${meaning}` : undefined;

@@ -15,7 +15,7 @@ import type { Config } from '../config/config.ts';
 import { connectDb, createDatabase } from './client.ts';
 import { isUnknownDatabase } from './errors.ts';
 
-/** All migrations, in order. Forward only: a released one never changes. */
+/** All migrations, in order. They only go forward: a released migration never changes. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001_sales_and_orders': salesAndOrders,
   '0002_payments': payments,
@@ -32,9 +32,10 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
 };
 
 /**
- * Brings the database to the newest schema, creating it if it is missing. Any number of processes may do this at once: one
- * works under Kysely's lock, the others wait and find nothing to do. If there is nothing to do, nothing is written: rights on the tables
- * are enough, and the server may be read-only.
+ * Migrates the database to the newest schema, and creates it if it does not exist. Any number of
+ * processes may do this at once: one works under Kysely's lock, the others wait and then find
+ * nothing to do. If there is nothing to do, nothing is written: rights on the tables are enough,
+ * and the server may be read-only.
  *
  * @returns the names of the migrations that this call ran
  */

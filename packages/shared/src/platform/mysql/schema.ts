@@ -3,7 +3,9 @@ import type { OperatorRole } from '../../operator/operator.ts';
 import type { OrderStatus } from '../../order/order.ts';
 import type { PaymentStatus } from '../../payment/payment.ts';
 
-/** The tables as Kysely sees them; the migrations create them. All times are UTC with milliseconds. */
+/**
+ * The tables as Kysely sees them. The migrations create them. All times are UTC with milliseconds.
+ */
 export interface Database {
   products: ProductsTable;
   orders: OrdersTable;
@@ -29,28 +31,30 @@ export interface ProductsTable {
   seckill_stock: number;
   start_time: Date;
   end_time: Date;
-  /** Live orders; raised by the writer, lowered by a close. */
+  /** Number of live orders: raised by the writer, lowered by a close. */
   sold: Generated<number>;
-  /** Highest fencing token that was stamped. */
+  /** The highest stamped fencing token. */
   fence: Generated<number>;
-  /** The history of Redis in which the sale was loaded last; null before the first time. */
+  /** The history of Redis in which the sale was last loaded; null before the first time. */
   history_id: Generated<string | null>;
   version: Generated<number>;
   paused: Generated<number>;
   pause_version: Generated<number>;
   created_at: Date;
-  /** When the sale's keys were deleted from Redis; until then the services look after it. */
+  /** When the sale's keys were deleted from Redis. Until then the services work on it. */
   cleaned_at: Date | null;
-  /** From when on the sale is being archived: nothing of it moves any more, and callers find it gone. */
+  /** When archiving began: from then on none of its orders moves, and callers do not find it. */
   archiving_at: Date | null;
-  /** When its archive was complete and on disk: from then on its rows are deleted, this one last. */
+  /**
+   * When its archive was complete and on disk. From then on its rows are deleted, this one last.
+   */
   archived_at: Date | null;
 }
 
 export interface OrdersTable {
   order_no: string;
   product_id: number;
-  /** `VARBINARY`: compared byte by byte. Read as text through the client's type cast. */
+  /** `VARBINARY`, compared byte by byte. The client's type cast reads it as text. */
   user_id: string;
   status: OrderStatus;
   price_cents: number;
@@ -59,11 +63,13 @@ export interface OrdersTable {
   /** When the order was admitted. */
   created_at: Date;
   updated_at: Date;
-  /** Until when it can be paid. */
+  /** The payment deadline. */
   expires_at: Date | null;
   paid_at: Date | null;
   closed_at: Date | null;
-  /** 1 while the order holds a unit, else NULL: what makes (product, user) unique among live orders. */
+  /**
+   * 1 while the order holds a unit, else NULL. It makes (product, user) unique among live orders.
+   */
   live: GeneratedAlways<number | null>;
 }
 
@@ -82,33 +88,45 @@ export interface PaymentsTable {
   order_no: string;
   product_id: number;
   provider: string;
-  /** The provider's own name of it, once it has one. */
+  /** The provider's own id of the payment, once there is one. */
   provider_ref: string | null;
-  /** Where the shopper pays. */
+  /** The page where the shopper pays. */
   url: string | null;
   status: PaymentStatus;
   amount_cents: number;
   currency: string;
   created_at: Date;
   updated_at: Date;
-  /** When the provider is to be asked, again, to refund or expire it; null while there is nothing to ask. */
+  /**
+   * When to ask the provider next, for the outcome, a refund or an expiry; null if there is nothing
+   * to ask.
+   */
   ask_at: Date | null;
-  /** Who asked for the refund; null where nobody had to: money for an order that was closed or paid already. */
+  /**
+   * Who requested the refund; null if it was automatic: money for an order that was closed or
+   * already paid.
+   */
   refund_by: string | null;
-  /** Calls since its last move that left it as it is, for the time until the next one. */
+  /**
+   * The number of calls since its last move that did not change it. It sets the delay before the
+   * next call.
+   */
   asks: Generated<number>;
-  /** Part of the idempotency keys of its calls: raised when the provider may keep an error as the answer to the present one. */
+  /**
+   * Part of the idempotency keys of its calls. Raised if the provider may repeat an error for the
+   * present key.
+   */
   key_no: Generated<number>;
-  /** Why the last call failed; null when it did not. */
+  /** The reason if the last call failed, else null. */
   last_error: string | null;
-  /** What operators should know of its money. */
+  /** A note for operators about its money. */
   note: string | null;
-  /** When it arrived, where its order is still to be moved to `paid`, since Redis could not be told. */
+  /** When it arrived, if its order must still be moved to `paid` because Redis did not answer. */
   order_due_at: Date | null;
   open: GeneratedAlways<number | null>;
 }
 
-/** Events that were applied, so that none is applied twice. */
+/** The events that were applied. Each is applied only once. */
 export interface PaymentEventsTable {
   provider: string;
   event_id: string;
@@ -117,7 +135,7 @@ export interface PaymentEventsTable {
   created_at: Date;
 }
 
-/** Sums of a sale: `bucket` is 0, or the second or the latency that `value` belongs to. */
+/** Counters of a sale. `bucket` is 0, or the second or the latency of `value`. */
 export interface SaleCountersTable {
   product_id: number;
   name: string;
@@ -125,7 +143,7 @@ export interface SaleCountersTable {
   value: number;
 }
 
-/** A unit that has to go back, written in the transaction that closed or failed its order. */
+/** A unit that must be given back, inserted in the transaction that closed or failed its order. */
 export interface StockReturnsTable {
   order_no: string;
   product_id: number;
@@ -134,7 +152,7 @@ export interface StockReturnsTable {
   applied_at: Date | null;
 }
 
-/** What the auditor found and mended. */
+/** The findings of the auditor and its repairs. */
 export interface RepairsTable {
   id: Generated<number>;
   product_id: number;
@@ -146,7 +164,7 @@ export interface RepairsTable {
 export interface TokenSecretsTable {
   id: number;
   secret: string;
-  /** From when on it signs; null: always has. */
+  /** When it begins to sign; null: always. */
   signs_from: Date | null;
 }
 
@@ -162,13 +180,13 @@ export interface OperatorActionsTable {
   created_at: Date;
 }
 
-/** Users and addresses that are refused. */
+/** Users and addresses that are denied. */
 export interface DenyListTable {
   kind: 'user' | 'address';
   /** A user id, or a CIDR. */
   value: string;
   reason: string | null;
-  /** Null: for ever. */
+  /** Null: does not expire. */
   expires_at: Date | null;
   created_at: Date;
 }
@@ -179,23 +197,26 @@ export interface DenyListVersionTable {
   version: number;
 }
 
-/** Orders of one sale that came to a status together, for the receiver of order events. Deleted when delivered. */
+/**
+ * Orders of one sale that reached a status together, for the receiver of order events. Deleted
+ * after delivery.
+ */
 export interface OrderEventsTable {
   id: Generated<number>;
   product_id: number;
   status: OrderStatus;
   /** Order numbers, separated by spaces. */
   order_nos: string;
-  /** How many. */
+  /** The number of orders. */
   orders: number;
-  /** When they came to it. */
+  /** When they reached the status. */
   created_at: Date;
-  /** The message that tells of it; null until it is first tried. */
+  /** The message that contains it; null until the first attempt. */
   message_id: string | null;
   attempts: Generated<number>;
   next_attempt_at: Date | null;
   last_error: string | null;
-  /** Since when it waits to be delivered; an operator's retry begins anew. */
+  /** When the wait for delivery began; an operator's retry resets it. */
   waiting_since: Date;
   dead_at: Date | null;
 }

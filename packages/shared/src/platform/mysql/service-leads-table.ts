@@ -1,13 +1,16 @@
 import { sql } from 'kysely';
 import type { Db } from './client.ts';
 
-/** The services that serve the whole ledger. Each has its row from the migration on. */
+/** The services that work on the whole ledger. The migration inserts a row for each. */
 export type LedgerService = 'expiry' | 'due_payments' | 'payment_calls' | 'order_events' | 'retention';
 
-/** Makes the caller, or keeps it, the one process that runs the service now, by MySQL's clock. Returns whether it leads. */
+/**
+ * Takes or keeps the lead of a service for this process, by MySQL's clock. Returns whether it
+ * leads.
+ */
 export async function takeLead(db: Db, service: LedgerService, processName: string, lifeMs: number): Promise<boolean> {
   const lifeUs = lifeMs * 1_000;
-  // A time that is more than a whole life away is from before the clock was set back.
+  // A time more than a whole life in the future is from before the clock was set back.
   const { numAffectedRows } = await sql`
     UPDATE service_leads
     SET holder = ${processName}, leads_until = UTC_TIMESTAMP(3) + INTERVAL ${lifeUs} MICROSECOND
@@ -17,7 +20,7 @@ export async function takeLead(db: Db, service: LedgerService, processName: stri
   return numAffectedRows === 1n;
 }
 
-/** Lets another process lead the service at once. */
+/** Gives up the lead, so that another process can take it at once. */
 export async function resignLead(db: Db, service: LedgerService, processName: string): Promise<void> {
   await sql`
     UPDATE service_leads SET leads_until = UTC_TIMESTAMP(3)

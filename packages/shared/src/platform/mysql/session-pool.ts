@@ -2,14 +2,18 @@ import type { MysqlPool, MysqlPoolConnection, MysqlQueryResult, MysqlStream, Mys
 import type { Pool, PoolConnection, QueryValues } from 'mysql2';
 import { isReadOnly } from './errors.ts';
 
-/** All connections are left once a server turns out to be read-only, but not more often: it may stay so for long. */
+/**
+ * How often all connections may be closed because their server is read-only: it may stay so for
+ * long.
+ */
 const LEAVE_INTERVAL_MS = 1_000;
 
 type Callback = Parameters<MysqlPool['getConnection']>[0];
 
 /**
- * The pool as Kysely sees it. A connection is used once its session is set up, and never where that failed. When a server refuses a write since
- * it is read-only, the connections to it are left: after a fail-over its name, or the proxy, leads to another.
+ * The pool as Kysely sees it. A connection is used only after its session is set up without an
+ * error. If a server refuses a write because it is read-only, its connections are closed: after a
+ * failover the name, or the proxy, leads to another server.
  */
 export class SessionPool implements MysqlPool {
   readonly #pool: Pool;
@@ -17,7 +21,7 @@ export class SessionPool implements MysqlPool {
   readonly #sessions = new WeakMap<PoolConnection, Session>();
   #leftMs = Number.NEGATIVE_INFINITY;
 
-  /** @param statements what sets up a session */
+  /** @param statements the statements that set up a session */
   constructor(pool: Pool, statements: readonly string[]) {
     this.#pool = pool;
     this.#statements = statements;
@@ -49,7 +53,7 @@ export class SessionPool implements MysqlPool {
     const openedMs = performance.now();
     const [last, ...before] = this.#statements.toReversed();
     let failure: unknown;
-    // They follow one another on the connection, so the last one's answer comes last.
+    // The statements run in order on the connection, so the last one's answer comes last.
     for (const statement of before.toReversed()) connection.query(statement, (error) => (failure ??= error));
     connection.query(last!, (error) => {
       failure ??= error;
@@ -64,7 +68,7 @@ export class SessionPool implements MysqlPool {
     });
   }
 
-  /** Each connection is left when it is next free or asked for. */
+  /** Closes each connection when it is next free or requested. */
   #leave(): void {
     const nowMs = performance.now();
     if (nowMs - this.#leftMs >= LEAVE_INTERVAL_MS) this.#leftMs = nowMs;

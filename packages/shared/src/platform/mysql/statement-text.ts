@@ -1,8 +1,9 @@
 /**
- * The text of a statement with its values in it. Each value is written in a form that every `sql_mode` and every client character set reads
- * alike, so that what a statement means does not depend on the server's settings: mysql2's own form relies on backslashes, which
- * `NO_BACKSLASH_ESCAPES` turns off. Prepared statements would do as well, but cost a second round trip for each new number of rows, and one of
- * the server's `max_prepared_stmt_count` each.
+ * The text of a statement with its values in it. Each value has a form that every `sql_mode` and
+ * every client character set reads alike, so that the server's settings do not change the meaning
+ * of a statement: mysql2's own form needs backslashes, which `NO_BACKSLASH_ESCAPES` turns off.
+ * Prepared statements would work too, but they cost a second round trip for each new number of
+ * rows, and count towards the server's `max_prepared_stmt_count`.
  */
 export function statementText(sql: string, values: readonly unknown[] = []): string {
   if (values.length === 0) return sql;
@@ -18,7 +19,7 @@ export function statementText(sql: string, values: readonly unknown[] = []): str
   return text + sql.slice(from);
 }
 
-/** A value that has no place in a statement: no retry of it can succeed. */
+/** A value that cannot be put into a statement. No retry can succeed. */
 export class UnsendableValue extends TypeError {
   constructor(problem: string) {
     super(`Not a statement for MySQL: ${problem}`);
@@ -26,7 +27,10 @@ export class UnsendableValue extends TypeError {
   }
 }
 
-/** Printable ASCII but for quotes and the backslash: means itself between single quotes, whatever the server's settings. */
+/**
+ * Printable ASCII except quotes and the backslash. Between single quotes it has the same meaning
+ * with all settings of the server.
+ */
 const PLAIN = /^[ !#-&(-[\]-~]*$/;
 
 function textOf(value: unknown): string {
@@ -47,7 +51,8 @@ function textOf(value: unknown): string {
 }
 
 function stringText(value: string): string {
-  // With its character set named, a hexadecimal literal is text like a quoted one: it compares and converts in the same way.
+  // With its character set named, a hexadecimal literal is text like a quoted one: it compares and
+  // converts in the same way.
   return PLAIN.test(value) ? `'${value}'` : `_utf8mb4 X'${Buffer.from(value, 'utf8').toString('hex')}'`;
 }
 
@@ -60,7 +65,10 @@ function objectText(value: object | null): string {
 }
 
 const DAY_MS = 86_400_000;
-/** The dates of a batch are of one day, or of two: writing the day anew for each of them was half of the cost of a batch. */
+/**
+ * All dates of a batch are of one or two days. Formatting the day for each date took half of the
+ * time of a batch.
+ */
 let lastDay = Number.NaN;
 let lastDayText = '';
 

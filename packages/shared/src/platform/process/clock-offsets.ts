@@ -6,11 +6,12 @@ import type { Rounds } from './service.ts';
 
 const INTERVAL_MS = 5_000;
 
-/** How far a server's clock is ahead of this process's, ms; negative: behind. */
+/** How far a server's clock is ahead of this process's, in ms; negative if it is behind. */
 export async function clockOffset(ask: () => Promise<number>, ownTime: () => number = Date.now): Promise<number> {
   const askedMs = ownTime();
   const serverMs = await ask();
-  // The answer was true somewhere in the round trip, which is not the clock's fault.
+  // The server read its clock at some time within the round trip, so a difference up to that is no
+  // offset.
   return serverMs < askedMs ? serverMs - askedMs : Math.max(0, serverMs - ownTime());
 }
 
@@ -23,9 +24,10 @@ export interface ClockOffsetsDeps {
 }
 
 /**
- * Clock offsets: compares the process's clock with its servers' for as long as it runs, since a clock may step after the check at start. No deadline
- * goes by the process's clock, so nothing is stopped; an alert tells it. Of several shards the one that is off most is shown. A server that
- * does not answer has no figure.
+ * Compares the process's clock with its servers' clocks while the process runs, since a clock may
+ * step after the check at start. No deadline depends on the process's clock, so nothing is stopped;
+ * an alert reports it. With several shards, the largest offset is shown. A server that does not
+ * answer has no value.
  */
 export function clockOffsets({ commands, db, shards, metrics, ownTime }: ClockOffsetsDeps): Rounds {
   const gauge = metrics.clock_offset_seconds;
@@ -35,7 +37,7 @@ export function clockOffsets({ commands, db, shards, metrics, ownTime }: ClockOf
       const worstMs = (await Promise.all(offsets)).reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a));
       gauge.set({ server }, worstMs / 1_000);
     } catch {
-      // That a server is away is told by others.
+      // Other metrics report that a server does not answer.
       gauge.remove({ server });
     }
   }

@@ -1,33 +1,36 @@
 import { parseArgs } from 'node:util';
 
-/** What was typed does not fit: one line, fit to print. The command ends with exit code 2. */
+/**
+ * The command line is not valid: one line, to print without a stack. The command ends with exit
+ * code 2.
+ */
 export class UsageError extends Error {}
 
 const USAGE_EXIT_CODE = 2;
 
 /** One option of a command. */
 export interface Option<Value> {
-  /** Stands for the value in the help, such as `<n>`; a switch has none. */
+  /** The name of the value in the help, such as `<n>`; a switch has none. */
   readonly value?: string;
   readonly summary: string;
-  /** The value of what was typed. @throws UsageError */
+  /** Parses the value. @throws UsageError */
   readonly read?: (text: string, name: string) => NonNullable<Value>;
 }
 
 export type Options = Readonly<Record<string, Option<unknown>>>;
 
-/** What was typed: a switch is true or false, any other option its value or undefined. */
+/** The parsed options: a switch is true or false, any other option is its value or undefined. */
 export type Values<Of extends Options> = {
   readonly [Name in keyof Of]: Of[Name] extends Option<infer Value> ? Value : never;
 };
 
-/** A command as its help describes it. Whatever it does not name is refused. */
+/** A command as its help describes it. Anything else is refused. */
 export interface Program<Of extends Options> {
-  /** How it is typed, such as `npm run audit -- [options]`. */
+  /** The command line, such as `npm run audit -- [options]`. */
   readonly usage: string;
   /** What it does, in whole lines. */
   readonly summary: string;
-  /** Names of the arguments, all required. */
+  /** The names of the arguments. All are required. */
   readonly args?: readonly string[];
   readonly options?: Of;
 }
@@ -35,34 +38,34 @@ export interface Program<Of extends Options> {
 export interface Typed<Of extends Options> {
   readonly values: Values<Of>;
   readonly args: readonly string[];
-  /** Help was asked for: nothing else is to be done. */
+  /** The user asked for help: do nothing else. */
   readonly help: boolean;
 }
 
 export const flag = (summary: string): Option<boolean> => ({ summary });
 
-/** An option that takes any text but none at all. */
+/** An option with any text except an empty one. */
 export const text = (value: string, summary: string): Option<string | undefined> => ({
   value,
   summary,
   read: (typed) => typed,
 });
 
-/** An option that takes a whole number, written in digits. */
+/** An option with a whole number in digits. */
 export const integer = (value: string, summary: string, min: number, max: number): Option<number | undefined> => ({
   value,
   summary,
   read: (typed, name) => readInteger(name, typed, min, max),
 });
 
-/** An option whose value has a form of its own. */
+/** An option with a format of its own. */
 export const option = <Value>(
   value: string,
   summary: string,
   read: (text: string, name: string) => NonNullable<Value>,
 ): Option<Value | undefined> => ({ value, summary, read });
 
-/** @throws UsageError unless the text is digits, and the number within its bounds */
+/** @throws UsageError unless the text consists of digits and the number is within its bounds */
 export function readInteger(name: string, typed: string, min: number, max: number): number {
   if (/^\d{1,15}$/.test(typed) && Number(typed) >= min && Number(typed) <= max) return Number(typed);
   throw new UsageError(`${name} must be a whole number from ${min} to ${max}, not '${typed}'`);
@@ -71,9 +74,10 @@ export function readInteger(name: string, typed: string, min: number, max: numbe
 const HELP = { help: flag('show this help') };
 
 /**
- * Reads a command line. Help comes first, but only of a command line whose options exist.
+ * Parses a command line. A request for help has priority if all options exist.
  *
- * @throws UsageError where an option is unknown, given twice, lacks its value or does not fit, or the arguments are too few or too many
+ * @throws UsageError if an option is unknown, given twice, lacks its value or does not fit, or if
+ * the number of arguments is wrong
  */
 export function parseCommandLine<const Of extends Options>(program: Program<Of>, argv: readonly string[]): Typed<Of> {
   const options: Options = { ...program.options, ...HELP };
@@ -103,7 +107,7 @@ function tokensOf(options: Options, argv: readonly string[]): Given {
     name,
     { type: read === undefined ? ('boolean' as const) : ('string' as const), ...(name === 'help' && { short: 'h' }) },
   ]);
-  // Not strict: our own words say what was wrong.
+  // Not strict, because we write our own error messages.
   const { tokens, positionals } = parseArgs({
     args: [...argv],
     options: Object.fromEntries(known),
@@ -116,7 +120,7 @@ function tokensOf(options: Options, argv: readonly string[]): Given {
     const found = Object.hasOwn(options, name) ? options[name] : undefined;
     if (found === undefined) throw new UsageError(`Unknown option ${rawName}; ${namesOf(options)}`);
     if (found.read === undefined && value !== undefined) throw new UsageError(`${rawName} takes no value`);
-    // `--limit --json`: the next option is no value.
+    // `--limit --json`: the next option is not a value.
     if (found.read !== undefined && (value ?? '') === '') throw missingValue(rawName, found);
     if (found.read !== undefined && inlineValue !== true && value!.startsWith('-')) throw missingValue(rawName, found);
   }
@@ -138,12 +142,12 @@ function checkArguments(names: readonly string[], args: readonly string[]): void
   if (surplus !== undefined) throw new UsageError(`Unexpected argument '${surplus}'`);
 }
 
-/** The help of a command: how it is typed, what it does, and its options. */
+/** The help of a command: its command line, what it does, and its options. */
 export function helpText({ usage, summary, options = {} }: Program<Options>): string {
   return `${usage}\n\n${summary}\n\n${optionsText({ ...options, ...HELP })}\n`;
 }
 
-/** Options, a line each. */
+/** Options, one line each. */
 export function optionsText(options: Options): string {
   const rows = Object.entries(options).map(
     ([name, { value, summary }]) => [value === undefined ? `--${name}` : `--${name} ${value}`, summary] as const,
@@ -152,13 +156,16 @@ export function optionsText(options: Options): string {
   return rows.map(([typed, summary]) => `  ${typed.padEnd(width)}  ${summary}`).join('\n');
 }
 
-/** Says what was wrong with the command line, and ends the process with exit code 2. */
+/** Prints what is wrong with the command line, and ends the process with exit code 2. */
 export function exitWithUsage({ message }: UsageError, usage?: string): never {
   process.stderr.write(`${message}${usage === undefined ? '' : `; usage: ${usage}`}\n`);
   process.exit(USAGE_EXIT_CODE);
 }
 
-/** Reads the command line of this process; ends it where help was asked for, or where it does not fit. */
+/**
+ * Parses the command line of this process. Ends the process if the user asked for help, or if the
+ * command line is not valid.
+ */
 export function readCommandLine<const Of extends Options>(program: Program<Of>): Typed<Of> {
   try {
     const typed = parseCommandLine(program, process.argv.slice(2));

@@ -1,14 +1,15 @@
 import { ConfigError } from '../config/config.ts';
 import type { Logger } from '../telemetry/logger.ts';
 
-/** Whether a parent opened a channel to this process when it started it. */
+/** Whether a parent process opened a channel to this process at its start. */
 const watched = process.channel !== undefined;
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
 /**
- * Runs `stop` once, on the first SIGINT, SIGTERM or loss of the parent process that watches over this one, then exits. Later signals are
- * ignored: a terminal and npm may both deliver one. The process ends by force when `stop` takes longer than `limit_ms`.
+ * Runs `stop` once, on the first SIGINT, SIGTERM or loss of the parent process, then exits. Later
+ * signals are ignored: a terminal and npm may both send one. If `stop` takes longer than
+ * `limit_ms`, the process is ended by force.
  */
 export function stopOnSignal(log: Logger, limit_ms: number, stop: () => Promise<void>): void {
   let stopping = false;
@@ -32,17 +33,17 @@ export function stopOnSignal(log: Logger, limit_ms: number, stop: () => Promise<
     );
   };
   for (const signal of SIGNALS) process.on(signal, () => once(signal));
-  // The channel to a parent that watches over this process; it may be gone already.
+  // The channel to the parent process; it may be closed already.
   if (watched && !process.connected) once('parent gone');
   else if (watched) process.once('disconnect', () => once('parent gone'));
 }
 
-/** Runs a process's start-up; one clear message and exit code 1 where it fails. */
+/** Runs the start of a process. If it fails, prints one clear message and exits with code 1. */
 export async function startOrExit(start: () => Promise<void>): Promise<void> {
   try {
     await start();
   } catch (error) {
-    // Not through a logger: where the configuration is wrong there is none.
+    // Not through a logger: there is none if the configuration is wrong.
     process.stderr.write(
       `${error instanceof ConfigError ? error.message : ((error as Error).stack ?? String(error))}\n`,
     );

@@ -3,7 +3,10 @@ import { isReadOnly } from '../mysql/errors.ts';
 import { pingRedis, type RedisClient } from '../redis/client.ts';
 import { answers, type Readiness } from '../telemetry/ops-server.ts';
 
-/** What is known of a process's servers: how they answer now, and whether each has answered at all since the process started. */
+/**
+ * The state of a process's servers: whether they answer now, and whether each has answered since
+ * the start.
+ */
 export class ServerReadiness {
   readonly #redis: RedisClient;
   readonly #db: Db;
@@ -13,12 +16,15 @@ export class ServerReadiness {
   constructor({ redis, db }: { readonly redis: RedisClient; readonly db: Db }) {
     this.#redis = redis;
     this.#db = db;
-    // A connection is ready once the server has taken our credentials.
+    // A connection is ready after the server has accepted our credentials.
     this.#redisSeen = redis.status === 'ready';
     redis.once('ready', () => (this.#redisSeen = true));
   }
 
-  /** `seen`: each server has answered since the start. With a wrong password or at a wrong address it never does. */
+  /**
+   * `seen`: each server has answered since the start. With a wrong password or address it never
+   * does.
+   */
   async look(): Promise<Pick<Readiness, 'redis' | 'mysql'> & { readonly seen: boolean }> {
     let isWritable = true;
     const writes = async (): Promise<void> => {

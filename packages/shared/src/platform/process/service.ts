@@ -2,31 +2,32 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
-/** Something that runs by itself for as long as the process lives. */
+/** A task that runs by itself while the process lives. */
 export interface Service {
   start(): void;
-  /** Ends after the round that is under way. Safe to call twice, or before `start`. */
+  /** Stops after the present round. Safe to call twice, or before `start`. */
   stop(): Promise<void>;
 }
 
-/** One kind of round of a service. */
+/** A service that works in rounds. */
 export interface Rounds<Name extends string = string> {
   readonly name: Name;
   readonly interval_ms: number;
   /**
-   * Does what there is to do now. What it throws is logged, and the next round tries again. May return how long to pause before the next round
-   * (ms), if that is not `interval_ms`.
+   * Runs one round. An error is logged, and the next round tries again. It may return the pause
+   * before the next round (ms), if that is not `interval_ms`.
    */
   readonly round: (stopping: AbortSignal) => Promise<number | void>;
-  /** Takes back what the last round told, where this process does not lead any more or cannot tell. */
+  /** Clears the gauges after leadership is lost or unknown. */
   readonly rest?: () => void;
 }
 
 /**
- * A service that does a round, pauses for `interval_ms`, and so on. The next round starts only after the one before has ended, however
- * slow a server is: two rounds never overlap, so a late answer can never replace a newer one. Everything that a process does by interval is one of these.
+ * A service that repeats: a round, a pause of `interval_ms`, the next round. A round starts only
+ * after the one before has ended, however slow a server is: two rounds never overlap, so a late
+ * answer cannot replace a newer one. Everything that a process does at intervals is such a service.
  *
- * @param log left out if a round that fails need not be told
+ * @param log omitted if a failed round needs no log line
  */
 export function repeating(
   { name, interval_ms, round, rest }: Rounds,
@@ -47,7 +48,7 @@ export function repeating(
         metrics?.rounds_failed.inc({ service: name });
         log?.warn({ err: error, service: name }, 'round failed');
       }
-      // A pause keeps no process alive: what it serves does.
+      // The pause must not keep the process alive.
       const options = { signal: stopping.signal, ref: false };
       await delay(pauseMs ?? interval_ms, undefined, options).catch(() => undefined);
     }

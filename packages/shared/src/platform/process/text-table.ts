@@ -2,19 +2,22 @@ import stringWidth from 'string-width';
 
 const GAP = '  ';
 const ELLIPSIS = '…';
-/** A column that is cut keeps at least so much. */
+/** The smallest width of a cut column. */
 const CUT_WIDTH_MIN = 12;
 
 export interface Layout {
-  /** Columns that stand to the right, such as numbers. */
+  /** Columns that are aligned to the right, such as numbers. */
   readonly isRight: (column: number) => boolean;
-  /** Columns that may be cut where the table is wider than the terminal. None unless given. */
+  /** Columns that may be cut if the table is wider than the terminal. None by default. */
   readonly isCut?: (column: number) => boolean;
-  /** Columns of the terminal; without it nothing is cut. */
+  /** The width of the terminal; without it nothing is cut. */
   readonly width_max?: number | undefined;
 }
 
-/** Rows in columns, by the columns that a terminal takes for them: two for a Chinese character, none for an accent. */
+/**
+ * Formats rows in columns, by the width that a terminal uses: two columns for a Chinese character,
+ * none for an accent.
+ */
 export function textTable(rows: readonly (readonly string[])[], layout: Layout = FIRST_LEFT): string {
   const { isRight, width_max } = layout;
   const widths = fitted(
@@ -32,10 +35,12 @@ export function textTable(rows: readonly (readonly string[])[], layout: Layout =
     .join('\n');
 }
 
-/** The first column to the left, the others, which are numbers, to the right. */
+/** The first column is aligned to the left, the others, which are numbers, to the right. */
 const FIRST_LEFT: Layout = { isRight: (column) => column > 0 };
 
-/** Takes from the widest column that may be cut, until the table fits or nothing is left to take. */
+/**
+ * Shortens the widest column that may be cut, until the table fits or no column can be cut further.
+ */
 function fitted(widths: readonly number[], { isCut = () => false, width_max }: Layout): number[] {
   const fit = [...widths];
   const cuttable = fit.map((_, column) => column).filter(isCut);
@@ -51,7 +56,7 @@ function fitted(widths: readonly number[], { isCut = () => false, width_max }: L
 
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
-/** The text, or its beginning and an ellipsis where it takes more columns. */
+/** The text, or its beginning and an ellipsis if it is too wide. */
 export function cutTo(text: string, width_max: number): string {
   if (stringWidth(text) <= width_max) return text;
   let cut = '';
@@ -64,10 +69,13 @@ export function cutTo(text: string, width_max: number): string {
   return cut + ELLIPSIS;
 }
 
-/** Padded on the right to so many columns of a terminal. */
+/** Pads on the right to a width in columns of a terminal. */
 export const padTo = (text: string, width: number): string => text + ' '.repeat(Math.max(0, width - stringWidth(text)));
 
-/** How wide the terminal is; undefined where the output goes elsewhere, and nobody says (`COLUMNS`, as `watch` does). */
+/**
+ * The width of the terminal. Undefined if the output goes elsewhere and `COLUMNS` is not set
+ * (`watch` sets it).
+ */
 export function terminalWidth(): number | undefined {
   if (process.stdout.isTTY) return process.stdout.columns || undefined;
   const named = process.env['COLUMNS'] ?? '';

@@ -1,13 +1,19 @@
 import { CallLate } from './errors.ts';
 
-/** How long a call may take on its way. Callers wait for less; what arrives later was sent again, or kept back, and nobody wants it. */
+/**
+ * How long a call may take on its way. Callers wait for less time than this: a later call was sent
+ * again or delayed, and its result is not needed.
+ */
 const CALL_LIFE_MS = 1_000;
-/** How long what is known of a Redis's clock is used. */
+/** How long a measured clock offset of a Redis is used. */
 const KNOWN_MS = 1_000;
-/** In another history, or where Redis was frozen, the time is learned anew once. */
+/** In another history, or if Redis was frozen, the time is measured again once. */
 const TRIES_MAX = 2;
 
-/** What is put before the arguments of a script: the history that the time was told in, and the deadline (ms) by Redis's clock. */
+/**
+ * The first arguments of a script: the history in which the time was measured, and the deadline
+ * (ms) by Redis's clock.
+ */
 export type CallTime = readonly [history_id: string, deadline_ms: number];
 
 interface Known {
@@ -17,8 +23,9 @@ interface Known {
 }
 
 /**
- * Gives calls that change something a time until which they may run, since the driver sends a call again when its reply is lost: a second run
- * must not undo what came after the first. The clock of a shard's Redis is asked at most once a second, and only while calls are made.
+ * Gives a deadline to calls that change something, since the driver repeats a call whose reply is
+ * lost: a second run must not undo what happened after the first. The clock of a shard's Redis is
+ * read at most once a second, and only while calls are made.
  */
 export class CallTimes {
   readonly #ask: (shard: number) => Promise<{ now_ms: number; history_id: string }>;
@@ -29,9 +36,10 @@ export class CallTimes {
   }
 
   /**
-   * Sends a call with its time. One that came too late has changed nothing, and is sent once more with a new time.
+   * Sends a call with its deadline. A call that arrived too late has changed nothing, and is sent
+   * once more with a new deadline.
    *
-   * @throws CallLate where that one came too late as well; and the errors of Redis
+   * @throws CallLate if the second call arrived too late as well; and the errors of Redis
    */
   async send<Reply>(
     shard: number,
@@ -49,19 +57,20 @@ export class CallTimes {
     const learning = this.#known.get(shard);
     let known = await learning;
     if (known === undefined || isAnew || performance.now() - known.learned_ms > KNOWN_MS) {
-      // Whoever else found it old has asked already.
+      // Another call that found the time outdated has asked already.
       const asked = this.#known.get(shard);
       known = await (asked === undefined || asked === learning ? this.#learn(shard) : asked);
     }
     return [known.history_id, Math.floor(performance.now() + known.offset_ms) + CALL_LIFE_MS];
   }
 
-  /** Asks the clock. Calls that come meanwhile wait for the same answer; a failure is not kept. */
+  /** Reads the clock. Calls meanwhile wait for the same answer; a failure is not cached. */
   #learn(shard: number): Promise<Known> {
     const learning = (async () => {
       const learned_ms = performance.now();
       const { now_ms, history_id } = await this.#ask(shard);
-      // The answer was true somewhere in the round trip; its middle is the best guess.
+      // The server read its clock at some time within the round trip. Its middle is the best
+      // estimate.
       return { history_id, learned_ms, offset_ms: now_ms - (learned_ms + performance.now()) / 2 };
     })();
     this.#known.set(shard, learning);

@@ -4,7 +4,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import { endpointOf } from '../config/formats.ts';
 import { redisTls } from '../config/tls.ts';
 
-/** A connection to Redis: one server, or a cluster under the same calls. */
+/** A connection to Redis: to one server or to a cluster, with the same calls. */
 export type RedisClient = Redis | Cluster;
 
 type RedisConfig = Pick<
@@ -22,42 +22,47 @@ type RedisConfig = Pick<
 > &
   Parameters<typeof redisTls>[0];
 
-/** Reconnects within seconds however long Redis was away. */
+/** Reconnects within seconds, however long Redis was down. */
 const retryStrategy = (attempt: number): number => Math.min(50 * attempt, 1_000);
 
 /**
- * How soon a Redis that was loading its data is asked again. By default ioredis believes the time that Redis says is left, up to 10 s: at the
- * start of loading that is a wild guess, and a Redis that was ready after half a second went unused for ten.
+ * How soon a Redis that loads its data is asked again. By default ioredis waits as long as Redis
+ * estimates, up to 10 s. At the start of loading this estimate is poor: a Redis that was ready
+ * after 0.5 s was not used for 10 s.
  */
 const LOADING_RETRY_MS = 100;
 
-/** Tries of a waited-for call in a cluster that is changing, 100 ms apart. */
+/** Attempts of a request's call in a cluster that is changing, 100 ms apart. */
 const REDIRECTIONS_MAX = 4;
 
 const SENTINEL_TIMEOUT_MS = 1_000;
-/** A connection on which a call is unanswered for so long, and nothing else comes, is given up. */
+/** A connection is closed if a call is unanswered for this long and nothing else arrives. */
 const SILENCE_MS_MAX = 5_000;
 
 /**
- * What a connection is for:
- * - `request`: calls of somebody who waits. They fail within `REDIS_TIMEOUT_MS` and are never queued while Redis is
- *   away. A call whose reply was lost is sent again on reconnect, so every script is safe to run twice.
- * - `producer`: the same for BullMQ queues, which must not be pipelined together.
- * - `background`: calls of the worker's own loops, which try again by themselves.
- * - `blocking`: BullMQ workers and subscribers, which wait for as long as it takes.
+ * The purpose of a connection:
+ * - `request`: calls of requests. They fail within `REDIS_TIMEOUT_MS` and are never queued while
+ *   Redis is not reachable. A call whose reply was lost is sent again on reconnect, so every script
+ *   is safe to run twice.
+ * - `producer`: the same for BullMQ queues, whose calls must not be pipelined together.
+ * - `background`: calls of the worker's services, which retry by themselves.
+ * - `blocking`: BullMQ workers and subscribers, which may wait without limit.
  *
- * A server that leaves a call unanswered for `socketTimeout` is left and looked for again: one whose machine is lost ends no connection, and by
- * then its name, or the Sentinels, may lead to another.
+ * If a server leaves a call unanswered for `socketTimeout`, the connection is closed and made
+ * again: a lost machine closes no connection, and by then the name, or the Sentinels, may lead to
+ * another.
  */
 export type ConnectionUse = 'request' | 'producer' | 'background' | 'blocking';
 
 const OPTIONS: Readonly<Record<ConnectionUse, (timeout_ms: number) => CommonRedisOptions & RedisOptions>> = {
   request: (timeout_ms) => ({
     enableAutoPipelining: true,
-    // A micro-batch already is many in one; a pipeline would only keep it until the one before has returned.
+    // A micro-batch already combines many buys. A pipeline would only delay it until the previous
+    // one has returned.
     autoPipeliningIgnoredCommands: ['admit'],
     enableOfflineQueue: false,
-    // Only one pipeline is under way at a time, so a call may first wait for the one before it: each has half of the time.
+    // Only one pipeline is in progress at a time, so a call may have to wait for the one before it.
+    // Each gets half of the time.
     commandTimeout: timeout_ms / 2,
     maxRetriesPerRequest: 1,
     socketTimeout: Math.max(SILENCE_MS_MAX, timeout_ms),
@@ -69,16 +74,16 @@ const OPTIONS: Readonly<Record<ConnectionUse, (timeout_ms: number) => CommonRedi
     socketTimeout: Math.max(SILENCE_MS_MAX, timeout_ms),
   }),
   background: () => ({ commandTimeout: 5_000, maxRetriesPerRequest: 3, socketTimeout: SILENCE_MS_MAX }),
-  // Longer than BullMQ blocks for a job, which is 10 s at the most.
+  // Longer than BullMQ blocks for a job, which is at most 10 s.
   blocking: () => ({ maxRetriesPerRequest: null, socketTimeout: 15_000 }),
 };
 
-/** Whether Redis answers; a cluster does where one of its masters does, since each goes on alone. */
+/** Whether Redis answers. A cluster answers if one of its masters does, since each works alone. */
 export async function pingRedis(redis: RedisClient): Promise<void> {
   await Promise.any((redis instanceof Cluster ? redis.nodes('master') : [redis]).map((server) => server.ping()));
 }
 
-/** Opens a connection. It reconnects by itself; `error` events are the caller's to log. */
+/** Opens a connection. It reconnects by itself. The caller logs `error` events. */
 export function connectRedis(
   config: RedisConfig,
   use: ConnectionUse,
@@ -92,7 +97,7 @@ export function connectRedis(
 function open(config: RedisConfig, use: ConnectionUse): RedisClient {
   const tls = redisTls(config);
   const options: RedisOptions = {
-    // Without the switch ioredis would speak plain text to the master that a Sentinel names.
+    // Without this option ioredis would use plain text for the master that a Sentinel names.
     ...(tls === undefined ? {} : { tls, sentinelTLS: tls, enableTLSForSentinelMode: true }),
     ...OPTIONS[use](config.REDIS_TIMEOUT_MS),
     ...(config.REDIS_USERNAME === '' ? {} : { username: config.REDIS_USERNAME }),
@@ -106,18 +111,20 @@ function open(config: RedisConfig, use: ConnectionUse): RedisClient {
   if (config.REDIS_SENTINELS !== undefined) return new Redis({ ...options, ...underSentinels(config) });
   const nodes = addressesOf(config.REDIS_ADDR);
   if (!config.REDIS_CLUSTER) return new Redis({ ...options, reconnectOnError: isDemoted, ...nodes[0] });
-  // No automatic pipelines: ioredis 6.0.0 takes the number of keys for a script's first key, and so puts calls to different masters into one.
+  // No automatic pipelines: ioredis 6.0.0 uses the number of keys as a script's first key, and so
+  // puts calls for different masters into one pipeline.
   const { enableOfflineQueue, enableAutoPipelining: _, ...redisOptions } = options;
   return new Cluster(nodes, {
     redisOptions,
     clusterRetryStrategy: retryStrategy,
-    // Else a call to a dead master's slots is tried for much longer than somebody waits who was promised an answer.
+    // Without this, a call for a dead master's slots is retried for much longer than the promised
+    // answer time.
     ...(use === 'request' || use === 'producer' ? { maxRedirections: REDIRECTIONS_MAX } : {}),
     ...(enableOfflineQueue === undefined ? {} : { enableOfflineQueue }),
   });
 }
 
-/** The master of a name, wherever the Sentinels say that it is now. */
+/** The master with this name, at the address that the Sentinels give. */
 function underSentinels(config: RedisConfig): RedisOptions {
   return {
     sentinels: addressesOf(config.REDIS_SENTINELS!),
@@ -127,12 +134,14 @@ function underSentinels(config: RedisConfig): RedisOptions {
     sentinelRetryStrategy: retryStrategy,
     sentinelCommandTimeout: SENTINEL_TIMEOUT_MS,
     reconnectOnError: isDemoted,
-    // Not `failoverDetector`: in ioredis 6.0.0 its message, where it comes while a connection is made, ends the client for good.
-    // `socketTimeout` finds a master that hangs, too.
+    // Not `failoverDetector`: in ioredis 6.0.0 its message ends the client permanently if it
+    // arrives while a connection is made. `socketTimeout` detects a hanging master too.
   };
 }
 
-/** The connection leads to a server that is a replica now: the name, or the Sentinels, know a new master. */
+/**
+ * The server of this connection is a replica now. The name, or the Sentinels, lead to a new master.
+ */
 function isDemoted(error: Error): boolean {
   return error.message.startsWith('READONLY');
 }

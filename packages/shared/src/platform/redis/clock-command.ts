@@ -6,7 +6,7 @@ export const CLOCK_SCRIPTS = readScripts(import.meta.url, { clock: {} });
 /** @param keyOf any key of a shard: it routes the call and is not read */
 export function createClockCommand(run: RunScript<ClockScript>, keyOf: (shard: number) => string) {
   return {
-    /** Redis's time (ms) and the history that it was told in. */
+    /** The time of Redis (ms), and its history. */
     async clock(shard: number): Promise<{ now_ms: number; history_id: string }> {
       const [now_ms, history_id] = await run<[number, string]>('clock', [keyOf(shard)], []);
       return { now_ms, history_id };

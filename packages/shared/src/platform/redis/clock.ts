@@ -8,8 +8,8 @@ const LEARN_INTERVAL_MS = 1_000;
 const RETRY_MS = 50;
 
 /**
- * The time of one shard's Redis, as this process knows it: what the server said, carried on by a local clock that
- * never jumps. It is learned again each second and whenever the connection is made anew.
+ * The time of one shard's Redis, as this process knows it: the server's answer plus a local clock
+ * that never jumps. It is measured again each second and after each new connection.
  */
 export class RedisClock implements Clock {
   readonly #commands: ClockCommand;
@@ -27,7 +27,7 @@ export class RedisClock implements Clock {
     this.#shard = shard;
   }
 
-  /** The history of Redis that the time was told in last; '' before the first answer. */
+  /** The history of Redis in the last answer; '' before the first answer. */
   get history_id(): string {
     return this.#history_id;
   }
@@ -36,18 +36,21 @@ export class RedisClock implements Clock {
     return Math.floor(performance.now() + this.#offset_ms);
   }
 
-  /** Asks once. The answer was true somewhere in the round trip; its middle is the best guess. */
+  /**
+   * Reads the clock once. The server read it at some time within the round trip. Its middle is the
+   * best estimate.
+   */
   async learn(): Promise<void> {
     const asked_ms = performance.now();
     const { now_ms, history_id } = await this.#commands.clock(this.#shard);
-    // A connection that is made anew is asked at once, and may answer before the one that was lost.
+    // A new connection is asked at once, and may answer before the lost one.
     if (asked_ms < this.#asked_ms) return;
     this.#asked_ms = asked_ms;
     this.#offset_ms = now_ms - (asked_ms + performance.now()) / 2;
     this.#history_id = history_id;
   }
 
-  /** Resolves once the time is known, at the latest after `limit_ms`. */
+  /** Resolves when the time is known, or after `limit_ms`. */
   async settled(limit_ms: number): Promise<void> {
     const until_ms = performance.now() + limit_ms;
     while (this.#history_id === '' && performance.now() < until_ms) {

@@ -11,31 +11,31 @@ export class CallLate extends Error {
 type Unknown = Extract<ErrorCode, 'overloaded' | 'not_ready' | 'unavailable'>;
 
 interface RedisErrorKind {
-  /** What a reply of this kind begins with; in a script it stands at the beginning as well, or behind `ERR `. */
+  /** The beginning of a reply of this kind. A script's reply may have `ERR ` before it. */
   readonly reply: RegExp;
-  /** What a client is told. */
+  /** The error code for the client. */
   readonly code: Unknown;
-  /** What an operator has to mend before the call can succeed, if somebody must. */
+  /** What an operator must fix before the call can succeed, if there is anything. */
   readonly fault?: string;
-  /** It passes while the service runs, which may be what frees it: no reason to refuse to start. */
+  /** It may end while the service runs, which may even cause that: no reason to refuse to start. */
   readonly passes?: true;
 }
 
 /**
- * What Redis answers when it does not do what it was asked to, and neither the call nor its arguments are wrong. `OOM` and `LOADING` are answers of
- * a server that has done nothing.
+ * The errors of Redis for a correct call that it cannot execute. `OOM` and `LOADING` mean that the
+ * server has done nothing.
  */
 export const REDIS_ERRORS: readonly RedisErrorKind[] = [
   { reply: /^OOM/, code: 'overloaded', fault: 'maxmemory is reached: raise it', passes: true },
   { reply: /^LOADING/, code: 'not_ready' },
-  // A replica, a server that is cut off from its replicas, or a cluster that is changing.
+  // A replica, a server without its replicas, or a cluster that is changing.
   { reply: /^(READONLY|MASTERDOWN|NOREPLICAS|NOGOODSLAVE|UNBLOCKED)/, code: 'unavailable' },
   { reply: /^(CLUSTERDOWN|TRYAGAIN|MOVED|ASK)/, code: 'unavailable' },
-  // A script that takes too long; one that has written cannot be ended.
+  // A script takes too long. A script that has written cannot be killed.
   { reply: /^(BUSY|UNKILLABLE|NOTBUSY)/, code: 'unavailable' },
-  // A transaction of which one command was refused, by one of the others.
+  // One command of the transaction was refused, with one of the other errors.
   { reply: /^EXECABORT/, code: 'unavailable' },
-  // The scripts were emptied again between the refusal and the second try.
+  // The scripts were flushed again between the refusal and the second attempt.
   { reply: /^NOSCRIPT/, code: 'unavailable' },
   {
     reply: /^ERR max number of clients/,
@@ -46,7 +46,7 @@ export const REDIS_ERRORS: readonly RedisErrorKind[] = [
   { reply: /^MISCONF/, code: 'unavailable', fault: 'it cannot write to its disk', passes: true },
   { reply: /^(NOAUTH|WRONGPASS)/, code: 'unavailable', fault: 'the user or the password is wrong' },
   { reply: /^DENIED/, code: 'unavailable', fault: 'protected mode refuses this host' },
-  // In a script Redis 7.0 says it in the second way, later ones in the third.
+  // In a script, Redis 7.0 uses the second form and later versions the third.
   {
     reply: /^NOPERM|^ERR The user executing the script can't|^ERR ACL failure/,
     code: 'unavailable',
@@ -55,13 +55,13 @@ export const REDIS_ERRORS: readonly RedisErrorKind[] = [
   { reply: /^ERR unknown (redis )?command/i, code: 'unavailable', fault: 'a command is renamed or missing' },
 ];
 
-/** What ioredis itself says if it has no server to ask, or no answer from it. */
+/** ioredis's own errors if it has no server to ask, or no answer. */
 const NO_ANSWER =
   /^(Command timed out|Connection is closed|Stream isn't writeable|Cluster isn't ready|Too many Cluster redirections|None of startup nodes)/;
 
 /**
- * What a client is told when a Redis call failed, or undefined if the error is not Redis's. Except for `OOM` and `LOADING` it is open whether the
- * call was carried out.
+ * The error code for the client after a failed call to Redis; undefined if the error is not
+ * Redis's. Except after `OOM` and `LOADING`, it is not known whether the call was executed.
  */
 export function codeOfRedisError(error: unknown): Unknown | undefined {
   if (!(error instanceof Error)) return undefined;
@@ -72,17 +72,17 @@ export function codeOfRedisError(error: unknown): Unknown | undefined {
   return NO_ANSWER.test(message) ? 'unavailable' : undefined;
 }
 
-/** What an operator has to mend before Redis can do what it was asked to, or undefined. */
+/** What an operator must fix on Redis before the call can succeed; undefined if nothing. */
 export function redisFault(error: unknown): string | undefined {
   return error instanceof Error && error.name === 'ReplyError' ? redisFaultOf(error.message) : undefined;
 }
 
-/** Whether a fault, as `redisFault` words it, may pass by itself while the service runs. */
+/** Whether a fault, in the words of `redisFault`, may end by itself while the service runs. */
 export function isPassingFault(problem: string): boolean {
   return REDIS_ERRORS.some(({ fault, passes }) => passes === true && problem.startsWith(`Redis: ${fault}`));
 }
 
-/** The same for what Redis said. */
+/** Like `redisFault`, for the text of a reply. */
 export function redisFaultOf(message: string): string | undefined {
   const fault = kindOf(message)?.fault;
   return fault === undefined ? undefined : `Redis: ${fault}`;

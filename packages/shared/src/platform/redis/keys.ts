@@ -1,37 +1,51 @@
 import type { SaleRef } from '../../sale/sale.ts';
 
-/** Version of the key layout, part of every name: under another one no sale is ready, so that it is rebuilt. */
+/**
+ * Version of the key layout, part of every key. With a new version no sale is ready, so all are
+ * rebuilt.
+ */
 const LAYOUT = 'v2';
 
 /** The keys of one sale. All carry the hash tag of its shard. */
 export interface SaleKeys {
-  /** Hash: `ready history_id version available total start_ms end_ms price_cents taken_until_ms`. */
+  /**
+   * Hash: `ready history_id version available total start_ms end_ms price_cents taken_until_ms`.
+   */
   readonly state: string;
-  /** String `version 0|1`: a pause, by the row's `pause_version`. */
+  /** String `version 0|1`: the pause, with the row's `pause_version`. */
   readonly pause: string;
   /** Hash user → order number: the held units. */
   readonly owners: string;
-  /** Hash order number → `admitted_ms price_cents job_id request_id[~traceparent] user_id`: the outbox. */
+  /**
+   * Hash order number → `admitted_ms price_cents job_id request_id[~traceparent] user_id`: the
+   * outbox.
+   */
   readonly reservations: string;
   /** Sorted set of the same order numbers by admission time. */
   readonly reservedAt: string;
-  /** Sorted set user → when their live seckill token expires, ms; with a TTL, kept only where their number is limited. */
+  /**
+   * Sorted set user → expiry of their live seckill token, ms. It has a TTL, and exists only if the
+   * number of tokens is limited.
+   */
   readonly liveTokens: string;
-  /** Hash `process outcome` → buys: for statistics, told by the api processes. */
+  /** Hash `process outcome` → number of buys, written by the api processes for statistics. */
   readonly outcomes: string;
-  /** String `fencing_token holder`, with a TTL: who may move orders of this sale into the ledger. */
+  /**
+   * String `fencing_token holder`, with a TTL: the holder may move orders of this sale into the
+   * ledger.
+   */
   readonly lease: string;
-  /** Counter: the last fencing token given out. */
+  /** Counter: the last fencing token. */
   readonly fence: string;
-  /** String with a short TTL: somebody waits for the lease. */
+  /** String with a short TTL: another process waits for the lease. */
   readonly leaseWaiting: string;
-  /** Hash: the owners of a rebuild that is under way. */
+  /** Hash: the owners of a rebuild in progress. */
   readonly building: string;
   /** Channel on which settled order numbers are published. */
   readonly settled: string;
 }
 
-/** Builds every name that the service uses in Redis; no other file puts a key together. */
+/** Builds every name that the service uses in Redis. No other file builds keys. */
 export class Keys {
   readonly #root: string;
 
@@ -57,37 +71,46 @@ export class Keys {
     };
   }
 
-  /** String with a TTL: the shopper's live seckill token, or `#order number` once that order consumed it. */
+  /**
+   * String with a TTL: the shopper's live seckill token, or `#order number` once that order
+   * consumed it.
+   */
   seckillToken(sale: SaleRef, userId: string): string {
     return `${this.#root}token:{${sale.shard}}:${sale.id}:${userId}`;
   }
 
-  /** String with a TTL: this challenge was spent on a seckill token. */
+  /** String with a TTL: this challenge was used for a seckill token. */
   challenge(shard: number, id: string): string {
     return `${this.#root}challenge:{${shard}}:${id}`;
   }
 
-  /** String with a TTL: `version order` for pollers, after settling. */
+  /** String with a TTL: `version history order` for pollers, after settling. */
   status(sale: SaleRef, orderNo: string): string {
     return `${this.#root}status:{${sale.shard}}:${orderNo}`;
   }
 
-  /** Counter: reservations of all the shard's sales. Scripts change it together with them. */
+  /** Counter: the reservations of all the shard's sales. Scripts change it together with them. */
   backlog(shard: number): string {
     return `${this.#root}backlog:{${shard}}`;
   }
 
-  /** Sorted set: the sales that have reservations, by when their oldest one was admitted, ms. Scripts change it together with them. */
+  /**
+   * Sorted set: the sales with reservations, by the admission time of their oldest one, ms. Scripts
+   * change it together with the reservations.
+   */
   outbox(shard: number): string {
     return `${this.#root}outbox:{${shard}}`;
   }
 
-  /** Set: the sales that are stopped by a rebuild or a change. Scripts change it together with the sale's state. */
+  /**
+   * Set: the sales that a rebuild or a change has stopped. Scripts change it together with the
+   * sale's state.
+   */
   stopped(shard: number): string {
     return `${this.#root}stopped:{${shard}}`;
   }
 
-  /** String: a random mark, which is gone where this Redis was emptied. */
+  /** String: a random mark. If it is gone, this Redis was emptied. */
   mark(shard: number): string {
     return `${this.#root}mark:{${shard}}`;
   }
@@ -107,12 +130,14 @@ export class Keys {
     return `${this.#root}queue:{${shard}}`;
   }
 
-  /** Prefix of the keys on which a starting process tries what it will do; they are deleted at once. */
+  /**
+   * Prefix of the keys with which a starting process tests its rights. They are deleted at once.
+   */
   startCheck(shard: number, name: string): string {
     return `${this.#root}check:{${shard}}:${name}`;
   }
 
-  /** String with a TTL: which worker process runs this service of the shard now. */
+  /** String with a TTL: the worker process that runs this service of the shard now. */
   service(shard: number, name: string): string {
     return `${this.#root}service:{${shard}}:${name}`;
   }

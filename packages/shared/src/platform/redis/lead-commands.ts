@@ -9,7 +9,7 @@ export function createLeadCommands(
   keyOf: (shard: number, service: string) => string,
 ) {
   return {
-    /** Whether the process `name` runs the service of the shard now. */
+    /** Takes or keeps the lead for the process `name`. Returns whether it leads. */
     async lead(shard: number, service: string, name: string, life_ms: number): Promise<boolean> {
       const isLate = (answer: number): boolean => answer === -1;
       const { reply } = await runInTime<number>(shard, 'lead', [keyOf(shard, service)], [name, life_ms], isLate);

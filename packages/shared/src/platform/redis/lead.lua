@@ -1,6 +1,6 @@
--- Makes the caller, or keeps it, the one process that runs a service of a shard now.
+-- Takes or keeps the lead of a service of a shard for the calling process.
 --
--- Out   1 if the caller leads | 0 | -1 too late
+-- Out   1 if the caller leads | 0 if another process leads | -1 if it is too late
 local leader_key = KEYS[1]
 local history, deadline_ms, process, life_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 

@@ -1,4 +1,4 @@
-/** One of a kind for each shard, made when it is first asked for. */
+/** One value per shard, created at the first use. */
 export function perShard<Value>(make: (shard: number) => Value): {
   readonly of: (shard: number) => Value;
   readonly all: () => Value[];

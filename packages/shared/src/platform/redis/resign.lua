@@ -1,4 +1,4 @@
--- Lets another process lead a service at once.
+-- Gives up the lead of a service, so that another process can take it at once.
 --
 -- Out   1 if the caller led, else 0
 local leader_key = KEYS[1]

@@ -7,9 +7,15 @@ export type Argument = string | number;
 export type ScriptMetrics = Pick<Metrics, 'redis_script_seconds' | 'redis_script_errors' | 'fencing_refusals'>;
 
 interface ScriptOptions {
-  /** The script stores new data. All others free memory, or are needed to do so, and run when Redis is out of memory, too. */
+  /**
+   * The script stores new data. All others free memory, or are needed to do so, and also run when
+   * Redis is out of memory.
+   */
   readonly needsMemory?: boolean;
-  /** Whether a reply says that the lease was lost. Only for a script that refuses for no other reason. */
+  /**
+   * Whether a reply means that the lease was lost. Only for a script with no other reason to
+   * refuse.
+   */
   readonly isFenced?: (reply: unknown) => boolean;
 }
 
@@ -27,8 +33,9 @@ export type RunScript<Name extends string> = <Reply>(
 ) => Promise<Reply>;
 
 /**
- * Runs a script that must not run late. Its first two arguments are the history of Redis and a deadline, which precede
- * `args`. If the reply says that the call arrived late, the script runs once more with a new deadline.
+ * Runs a script that must not run late. Its first two arguments are the history of Redis and a
+ * deadline, which precede `args`. If the reply says that the call arrived late, the script runs
+ * once more with a new deadline.
  *
  * @throws CallLate if the second call arrived late, too
  */
@@ -40,9 +47,9 @@ export type RunScriptInTime<Name extends string> = <Reply>(
   isLate: (reply: Reply) => boolean,
 ) => Promise<{ readonly reply: Reply; readonly history_id: string }>;
 
-/** What the commands of a feature are made of. */
+/** What the commands of a feature need. */
 export interface RedisCalls<Name extends string> {
-  /** For a read that one command does. */
+  /** For reads by one command. */
   readonly redis: RedisClient;
   readonly run: RunScript<Name>;
   readonly runInTime: RunScriptInTime<Name>;
@@ -50,7 +57,7 @@ export interface RedisCalls<Name extends string> {
 
 const PRELUDE = readFileSync(new URL('prelude.lua', import.meta.url), 'utf8');
 
-/** Reads the Lua files that lie beside the module `moduleUrl`. */
+/** Reads the Lua files in the folder of the module `moduleUrl`. */
 export function readScripts<const Options extends Record<string, ScriptOptions>>(
   moduleUrl: string,
   options: Options,
@@ -70,19 +77,22 @@ export function defineScripts<Name extends string>(
 ): RunScript<Name> {
   for (const { name, lua } of scripts) redis.defineCommand(name, { lua });
   const commands = redis as unknown as Record<Name, (...args: Argument[]) => Promise<unknown>>;
-  /** Sent by SHA. ioredis sends the text if the server does not have it (restart, failover, SCRIPT FLUSH). */
+  /**
+   * Sent by SHA. ioredis sends the text if the server does not have the script (restart, failover,
+   * SCRIPT FLUSH).
+   */
   const send: RunScript<Name> = <Reply>(name: Name, keys: readonly string[], args: readonly Argument[]) =>
     commands[name](keys.length, ...keys, ...args) as Promise<Reply>;
   return metrics === undefined ? send : measured(send, scripts, metrics);
 }
 
-/** Times scripts, and counts those that fail and those that were refused because the lease was lost. */
+/** Measures the time of scripts, and counts failures and refusals because of a lost lease. */
 function measured<Name extends string>(
   send: RunScript<Name>,
   scripts: readonly Script<Name>[],
   metrics: ScriptMetrics,
 ): RunScript<Name> {
-  // There from the start, so that the first error counts as an increase.
+  // Initialize at 0, so that the first error counts as an increase.
   for (const { name } of scripts) metrics.redis_script_errors.inc({ script: name }, 0);
   const fenced = new Map(scripts.map(({ name, isFenced }) => [name, isFenced]));
   return async (name, keys, args) => {

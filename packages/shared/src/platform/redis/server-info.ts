@@ -1,12 +1,12 @@
 import { Cluster } from 'ioredis';
 import type { RedisClient } from './client.ts';
 
-/** What a Redis server says of itself. */
+/** The facts that a Redis server reports about itself. */
 export interface RedisServerInfo {
   readonly version: string;
   readonly maxmemory_policy: string;
   readonly aof_enabled: boolean;
-  /** Empty where the server does not tell, as managed ones may not. */
+  /** Empty if the server does not report it, as some managed servers. */
   readonly appendfsync: string;
   readonly used_memory_bytes: number;
   /** 0: no limit. */
@@ -14,9 +14,10 @@ export interface RedisServerInfo {
 }
 
 /**
- * Asks every server that holds keys: the one, or each master of a cluster. Of a cluster those are told that answer.
+ * Asks every server that holds keys: the single one, or each master of a cluster. Masters that do
+ * not answer are left out.
  *
- * @throws the first one's error where none does
+ * @throws the first one's error if none answers
  */
 export async function readServerInfo(redis: RedisClient): Promise<RedisServerInfo[]> {
   const servers = redis instanceof Cluster ? redis.nodes('master') : [redis];

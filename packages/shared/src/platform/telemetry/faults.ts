@@ -4,11 +4,13 @@ import type { Logger } from './logger.ts';
 
 const LOG_INTERVAL_MS = 60_000;
 
-/** Tells operators what only they can mend on a server, once a minute and not with each call that fails. */
+/**
+ * Logs faults that only an operator can fix on a server: once a minute, not with each failed call.
+ */
 export class FaultLog {
   readonly #loggedMs = new Map<string, number>();
 
-  /** Returns whether the error is such a fault. */
+  /** Logs the error if it is such a fault, and returns whether it is. */
   tell(log: Pick<Logger, 'error'>, error: unknown): boolean {
     const fault = redisFault(error) ?? dbFault(error);
     if (fault === undefined) return false;

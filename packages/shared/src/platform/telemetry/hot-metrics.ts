@@ -15,8 +15,9 @@ interface Description<Label extends string> {
 }
 
 /**
- * A counter by two labels for the path of every request. prom-client builds an object and a text of the labels at each count, which takes ten
- * times as long; here a count is two look-ups, and prom-client is told what came since when somebody scrapes.
+ * A counter with two labels for the path of every request. For each count prom-client builds an
+ * object and a text of the labels, which takes ten times as long. Here a count is two lookups;
+ * prom-client gets the sums when the metrics are scraped.
  */
 export class Tally<First extends string, Second extends string> {
   readonly #counter: Counter<First | Second>;
@@ -24,7 +25,10 @@ export class Tally<First extends string, Second extends string> {
   readonly #from_zero: readonly string[];
   readonly #counts = new Map<string, Map<string, { untold: number }>>();
 
-  /** @param options.from_zero second labels that are there, at 0, as soon as a first one is, so that their first count is an increase */
+  /**
+   * @param options.from_zero second labels that exist at 0 as soon as a first label does, so that
+   * their first count is an increase
+   */
   constructor(
     options: Omit<Description<First | Second>, 'labelNames'> & {
       readonly labelNames: [First, Second];
@@ -68,7 +72,7 @@ interface Times {
   sum_s: number;
 }
 
-/** A histogram of seconds by one label, for the same path and the same reason. */
+/** A histogram of seconds with one label, for the same path and the same reason. */
 export class HotTimes<Label extends string> {
   readonly name: string;
   readonly labelNames: readonly Label[];
@@ -81,7 +85,7 @@ export class HotTimes<Label extends string> {
     this.labelNames = options.labelNames;
     this.#help = options.help;
     this.#upper_s = options.buckets;
-    // The registry asks for no more of a metric than its name, its labels and `get`.
+    // The registry only uses the name, the labels and `get` of a metric.
     for (const registry of options.registers) registry.registerMetric(this as unknown as Counter);
   }
 
@@ -118,7 +122,10 @@ export class HotTimes<Label extends string> {
   }
 }
 
-/** A gauge that is asked when somebody scrapes, for what changes too often to be told at each change. */
+/**
+ * A gauge that is read when the metrics are scraped, for a value that changes too often to be set
+ * at each change.
+ */
 export class Polled<Label extends string = never> {
   readonly #gauge: Gauge<Label>;
   readonly #reads: { readonly labels: Record<Label, string>; readonly read: () => number }[] = [];
@@ -138,7 +145,7 @@ export class Polled<Label extends string = never> {
     return this.#gauge.get();
   }
 
-  /** Has `read` answer for these labels from now on. */
+  /** Makes `read` the source for these labels. */
   ask(labels: Record<Label, string>, read: () => number): void {
     this.#reads.push({ labels, read });
   }

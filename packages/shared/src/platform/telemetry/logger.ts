@@ -4,7 +4,7 @@ import { redaction } from './redaction.ts';
 
 export type { Logger };
 
-/** A process's logger: JSON lines on stdout, pretty only in a terminal. Secrets never reach it. */
+/** A process's logger: JSON lines on stdout, pretty only in a terminal. It hides secrets. */
 export function createLogger(config: Pick<Config, 'LOG_LEVEL'> & Partial<Config>, name: 'api' | 'worker'): Logger {
   return pino({
     name,

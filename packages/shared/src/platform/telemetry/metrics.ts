@@ -1,14 +1,17 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry, type Metric } from 'prom-client';
 import { HotTimes, Polled, Tally } from './hot-metrics.ts';
 
-/** Sales of a shard that have figures of their own: each costs Prometheus eight series. */
+/**
+ * Maximum number of sales of a shard with metrics of their own: each costs Prometheus eight series.
+ */
 export const SALES_SHOWN_MAX = 50;
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const BATCH_SIZES = [1, 2, 5, 10, 20, 50, 100, 200, 500];
 
 /**
- * What one process counts, times and shows; served on its ops port in Prometheus's text format. A process serves its own part and what every
- * process has; the other part is there to be written to, so that code shared by both need not ask where it runs.
+ * The metrics of one process, served on its ops port in Prometheus's text format. A process serves
+ * the metrics of its own kind and the common ones. The others exist only so that shared code need
+ * not ask in which process it runs.
  */
 export type Metrics = ReturnType<typeof createMetrics>;
 
@@ -25,7 +28,7 @@ export function createMetrics(name: 'api' | 'worker') {
   };
 }
 
-/** Api processes: requests and admissions. */
+/** Metrics of api processes: requests and admissions. */
 function apiMetrics(registers: Registry[]) {
   return {
     requests: new Tally({
@@ -102,7 +105,7 @@ function apiMetrics(registers: Registry[]) {
   };
 }
 
-/** Worker processes: what they write, and the services beside that. */
+/** Metrics of worker processes: the order writer and the services. */
 function workerMetrics(registers: Registry[]) {
   const metrics = {
     jobs_completed: new Counter({
@@ -203,8 +206,9 @@ function workerMetrics(registers: Registry[]) {
 }
 
 /**
- * Figures of sales and shards, read from Redis and MySQL. For each shard one worker tells them at a time (`worker/src/services/figures.ts`; the
- * gap: the auditor), for a moment two when the lead changes: take `max by`, and sum only what that gives.
+ * Metrics of sales and shards, read from Redis and MySQL. One worker at a time reports them for
+ * each shard (`worker/src/services/figures.ts`; the auditor reports the gap). When the lead
+ * changes, two may do so for a moment: use `max by`, and sum only its result.
  */
 function figures(registers: Registry[]) {
   const ofSale = (name: string, help: string) =>
@@ -260,7 +264,7 @@ function figures(registers: Registry[]) {
   };
 }
 
-/** Every process: leases, payments, and the ways to Redis and MySQL. */
+/** Metrics of every process: leases, payments, and the connections to Redis and MySQL. */
 function connectionMetrics(registers: Registry[]) {
   const metrics = {
     clock_offset_seconds: new Gauge({
@@ -346,7 +350,7 @@ function connectionMetrics(registers: Registry[]) {
   return metrics;
 }
 
-/** One row of the page of metrics. */
+/** One row of the generated metrics page. */
 export interface MetricRow {
   readonly name: string;
   readonly type: string;
@@ -354,7 +358,10 @@ export interface MetricRow {
   readonly help: string;
 }
 
-/** Every metric of the service by who tells it, for the docs. Those of the runtime are prom-client's `collectDefaultMetrics`. */
+/**
+ * Every metric of the service by its source, for the docs. Those of the runtime are prom-client's
+ * `collectDefaultMetrics`.
+ */
 export async function metricRows(): Promise<
   Readonly<Record<'api' | 'worker' | 'figures' | 'every' | 'runtime', MetricRow[]>>
 > {

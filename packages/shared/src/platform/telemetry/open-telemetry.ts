@@ -19,10 +19,10 @@ import type { BatchMember, Tracing } from './tracing.ts';
 const STOP_MS_MAX = 1_000;
 
 /**
- * Sets OpenTelemetry up for this process: exporter, sampler, batching and resource as the standard `OTEL_*` variables say. Only `tracing.ts`
- * loads this file.
+ * Starts OpenTelemetry in this process: the standard `OTEL_*` variables set exporter, sampler,
+ * batching and resource. Only `tracing.ts` loads this file.
  *
- * @param processor where the spans go; an OTLP collector unless said otherwise
+ * @param processor receives the spans; an OTLP collector by default
  */
 export function openTelemetry(
   name: 'api' | 'worker',
@@ -40,7 +40,7 @@ export function openTelemetry(
 
     async batch(span_name, members, attributes, work) {
       const [first, ...others] = members.flatMap(tracedOf);
-      // Whatever context this happens to run in is that of somebody else's request.
+      // The present context belongs to another request.
       if (first === undefined) return context.with(ROOT_CONTEXT, work);
       const startTime = Date.now();
       const startSpan = (member: TracedMember, linked: readonly SpanContext[]): Span => {
@@ -73,7 +73,7 @@ export function openTelemetry(
   };
 }
 
-/** Where a span is in its trace, as text; undefined where its trace is not kept. */
+/** The trace context of a span, as text; undefined if its trace is not sampled. */
 export function traceparentOf(span: Span | null | undefined): string | undefined {
   const at = span?.spanContext();
   if (at === undefined || !isSpanContextValid(at) || (at.traceFlags & TraceFlags.SAMPLED) === 0) return undefined;
@@ -101,7 +101,7 @@ function endAt(span: Span, time_ms: number, error: unknown): void {
   span.end(time_ms);
 }
 
-/** BullMQ has a span for every look at the queue, too, each of which would be a trace of its own. */
+/** BullMQ also creates a span for every poll of the queue. Each would be a trace of its own. */
 function onlyWithinTraces({ tracer, contextManager }: BullMQOtel): Tracing['bullmq'] {
   return {
     contextManager,

@@ -2,18 +2,18 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
 
-/** Whether a process can do its work, with what it says of its servers. */
+/** Whether a process can do its work, with the state of its servers. */
 export interface Readiness {
   readonly ready: boolean;
   readonly redis: boolean;
-  /** `read_only`: it answers, and takes no writes. */
+  /** `read_only`: it answers, but accepts no writes. */
   readonly mysql: boolean | 'read_only';
 }
 
-/** Whether a process gets on with its work; anything but `ok` asks for a restart. */
+/** Whether a process makes progress. Any status except `ok` asks for a restart. */
 export interface Health {
   readonly status: 'ok' | 'stuck';
-  /** The shards whose jobs wait. */
+  /** The shards with waiting jobs. */
   readonly shards?: readonly number[];
 }
 
@@ -25,13 +25,16 @@ interface OpsAnswer {
   readonly body: string;
 }
 
-/** Opens a process's own port for operators: `/healthz`, `/readyz` and `/metrics`. It answers a probe as the API's port does. */
+/**
+ * Opens a process's own port for operators: `/healthz`, `/readyz` and `/metrics`. A probe gets the
+ * same answers as on the API's port.
+ */
 export async function startOpsServer(
   address: { readonly host: string; readonly port: number },
   deps: {
     readonly registry: Registry;
     readonly readiness: () => Promise<Readiness>;
-    /** Left out where a process that answers is healthy. */
+    /** Omitted if every process that answers is healthy. */
     readonly health?: () => Health;
   },
 ): Promise<{ readonly port: number; stop(): Promise<void> }> {
@@ -58,7 +61,7 @@ export async function startOpsServer(
         .then(({ status, type, body }) =>
           response
             .writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body) })
-            // Node.js leaves out the body of an answer to HEAD.
+            // Node.js drops the body of an answer to HEAD.
             .end(body),
         );
     },
@@ -69,7 +72,7 @@ export async function startOpsServer(
   return { port: (server.address() as AddressInfo).port, stop: () => close(server) };
 }
 
-/** Whether a server answers within the time that a readiness probe has. */
+/** Whether a server answers within the time of a readiness probe. */
 export async function answers(ping: () => Promise<unknown>, limit_ms = 1_000): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<false>((resolve) => {
@@ -91,7 +94,10 @@ async function answerOf(route: (() => Promise<OpsAnswer>) | undefined, isRead: b
   return isRead ? route() : json(405, { status: 'method_not_allowed' });
 }
 
-/** The path of a request's target, which may be a whole URL (RFC 9112, 3.2.2), percent-encoded, and have a query. */
+/**
+ * The path of a request target, which may be a whole URL (RFC 9112, 3.2.2), percent-encoded, and
+ * have a query.
+ */
 function pathOf(target: string): string {
   const path = target.replace(/^https?:\/\/[^/?#]*/i, '').split(/[?#]/, 1)[0]!;
   try {

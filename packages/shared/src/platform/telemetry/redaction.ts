@@ -2,11 +2,11 @@ import { pino, type LoggerOptions } from 'pino';
 import { SECRET_SETTINGS, type Config } from '../config/config.ts';
 
 const HIDDEN = '[hidden]';
-/** A shorter one is no secret, and hiding it would make lines unreadable. */
+/** A shorter text is no secret, and hiding it would make log lines unreadable. */
 const SECRET_CHARS_MIN = 4;
 const CAUSES_MAX = 5;
 
-/** Fields that hold a secret wherever they stand in a line. */
+/** Fields that hold a secret at any place in a line. */
 const FIELDS = ['token', 'access_token', 'authorization', 'password', 'secret', 'cookie', 'signature'];
 
 const TEXT = String.raw`"(?:[^"\\]|\\.)*"`;
@@ -15,12 +15,13 @@ const OBJECT = String.raw`\{(?:[^{}"]|${TEXT})*\}`;
 const FIELD = new RegExp(`("(?:${FIELDS.join('|')})":)(?:${TEXT}|${LIST}|${OBJECT}|[^,\\]}]+)`, 'gi');
 
 /**
- * What gives a secret away by its shape. Each expression begins with characters that are rare in a line, and is looked for by itself: one for
- * all of them had to be tried at every character, and took 90 µs for a line of a hundred orders where these take 8.
+ * Secrets that can be recognised by their form. Each expression begins with characters that are
+ * rare in a line, and is searched separately: a single expression for all was tried at every
+ * character, and took 90 µs for a line of a hundred orders; these take 8.
  */
 const SHAPES: readonly (readonly [RegExp, string])[] = [
   [FIELD, `$1"${HIDDEN}"`],
-  // The nonce and the MAC of a seckill token; key id, sale and expiry stay.
+  // The nonce and the MAC of a seckill token. Key id, sale and expiry stay visible.
   [/\.[\w-]{12}\.[\w-]{43}/g, `.${HIDDEN}`],
   // JSON Web Tokens.
   [/eyJ[\w-]+\.[\w-]*\.[\w-]*/g, HIDDEN],
@@ -31,9 +32,10 @@ const SHAPES: readonly (readonly [RegExp, string])[] = [
 ];
 
 /**
- * Keeps secrets out of the log, twice over: of an error only what tells what went wrong is written, since Redis and MySQL clients hang the whole
- * command, with passwords and seckill tokens, on theirs; and in the finished line fields of known names, whatever has the shape of a secret, and
- * the value of every secret setting are hidden, whatever brought them there.
+ * Keeps secrets out of the log in two ways. First, only the useful fields of an error are logged,
+ * since the clients of Redis and MySQL attach the whole command, with passwords and seckill tokens.
+ * Second, the finished line is searched: fields with known names, text with the form of a secret,
+ * and the values of all secret settings are hidden.
  */
 export function redaction(config: Partial<Config>): Pick<LoggerOptions, 'serializers' | 'hooks'> {
   const values = SECRET_SETTINGS.flatMap((name) => secretsOf(config[name]))
@@ -50,7 +52,7 @@ export function redaction(config: Partial<Config>): Pick<LoggerOptions, 'seriali
   return { serializers: { err: errorOf, error: errorOf }, hooks: { streamWrite: hide } };
 }
 
-/** A setting may list several, separated by commas. */
+/** A setting may have several values, separated by commas. */
 function secretsOf(value: unknown): string[] {
   return typeof value === 'string' ? [value, ...value.split(',')] : [];
 }

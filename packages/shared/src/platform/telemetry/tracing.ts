@@ -1,10 +1,12 @@
 import type { Telemetry } from 'bullmq';
 import type { Config } from '../config/config.ts';
 
-/** One of several that are done together, with the span of whoever asked for it where that is traced. */
+/** One member of a batch, with the trace context of its request if that is traced. */
 export interface BatchMember {
   readonly order_no: string;
-  /** W3C trace context (https://www.w3.org/TR/trace-context/#traceparent-header), of a sampled trace. */
+  /**
+   * W3C trace context (https://www.w3.org/TR/trace-context/#traceparent-header) of a sampled trace.
+   */
   readonly traceparent?: string | undefined;
 }
 
@@ -12,11 +14,15 @@ export type SpanAttributes = Readonly<Record<string, string | number>>;
 
 /** Traces of this process. */
 export interface Tracing {
-  /** For BullMQ's queues and workers: a job's span belongs to the trace of whoever added it, and is left out where there is none. */
+  /**
+   * For BullMQ's queues and workers: a job's span belongs to the trace of the request that added
+   * it. Without such a trace there is no span.
+   */
   readonly bullmq: Telemetry;
   /**
-   * Runs the work of a micro-batch in a span. One span cannot be in many traces: it is in that of the first traced member, so that what the
-   * work starts is there as well; every other traced member gets a span of the same name and time in its own trace, linked to it.
+   * Runs the work of a micro-batch in a span. One span cannot be in several traces: it is in the
+   * trace of the first traced member, with everything that the work starts. Every other traced
+   * member gets a span with the same name and time in its own trace, linked to it.
    */
   batch<Result>(
     name: string,
@@ -24,11 +30,11 @@ export interface Tracing {
     attributes: SpanAttributes,
     work: () => Promise<Result>,
   ): Promise<Result>;
-  /** Sends what is not sent yet. Never rejects. */
+  /** Sends the remaining spans. Never rejects. */
   stop(): Promise<void>;
 }
 
-/** Starts the traces of a process, or nothing where they are off: then nothing of OpenTelemetry is even loaded. */
+/** Starts the traces of a process. If they are off, OpenTelemetry is not even loaded. */
 export async function startTracing(
   { TRACING }: Pick<Config, 'TRACING'>,
   name: 'api' | 'worker',
