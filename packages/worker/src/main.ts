@@ -43,10 +43,10 @@ import { warmUp } from './services/warm-up.ts';
 
 readCommandLine({
   usage: 'node packages/worker/src/main.ts',
-  summary: 'A worker process: writes orders and runs the services beside that. Settings come from the environment.',
+  summary: 'A worker process: writes orders and runs the services. Settings come from the environment.',
 });
 
-/** A worker process: moves orders into the ledger, and runs the services beside that. */
+/** A worker process: moves orders into the ledger and runs the services. */
 await startOrExit(async () => {
   const config = loadConfig(process.env);
   const log = createLogger(config, 'worker');
@@ -160,9 +160,9 @@ await startOrExit(async () => {
     await ops.stop();
     redis.disconnect();
     producer.disconnect();
-    // A server that does not answer need not hear that this process leaves it.
+    // End the connections to MySQL without an answer of the server, which may not come.
     await Promise.allSettled([db.destroy(), ledger.destroy(), tracing?.stop()]);
   });
-  // Said last: whoever reads it may send a signal at once.
+  // Log this last: its reader may send a signal at once.
   log.info({ ops_port: ops.port }, 'worker ready');
 });

@@ -5,8 +5,8 @@ import type { OrderEvents } from '@flash-sale/shared/order-events/order-events.t
 const isoOf = (time_ms: number): string => new Date(time_ms).toISOString();
 
 /**
- * The body of a message. An order's row changes after the event, so what is told of it is what does not: who, what, how much; and the status that
- * the event is about.
+ * The body of a message. An order's row changes after the event, so a message contains only facts
+ * that do not change, and the status of the event.
  *
  * @param orders the orders of the events by their numbers
  */

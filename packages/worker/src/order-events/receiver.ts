@@ -1,18 +1,21 @@
 import type { Config } from '@flash-sale/shared/platform/config/config.ts';
 import { WebhookSigner } from '@flash-sale/shared/order-events/webhook-signature.ts';
 
-/** A receiver that takes longer is asked again later. */
+/** If a receiver takes longer, the message is sent again later. */
 const ANSWER_TIMEOUT_MS = 5_000;
 
-/** How much of an answer is read, so that its connection can be used again; one that says more is hung up on. */
+/**
+ * How many bytes of an answer are read so that its connection can be used again. If there are more,
+ * the connection is closed.
+ */
 const ANSWER_BYTES_MAX = 65_536;
 
-/** How long a receiver is left alone at most, whatever it asks for. */
+/** The longest pause that a receiver can ask for. */
 const RETRY_AFTER_MS_MAX = 600_000;
 
-/** A receiver that has not taken a message. The sentence is for operators. */
+/** A failed delivery. Operators read the message. */
 export class ReceiverFault extends Error {
-  /** How long it wants to be left alone, as far as it says so. */
+  /** How long the receiver asks us to wait, if it says so. */
   readonly retryAfterMs: number | undefined;
 
   constructor(message: string, retryAfterMs: number | undefined) {
@@ -24,13 +27,16 @@ export class ReceiverFault extends Error {
 
 /** The receiver of order events. */
 export interface Receiver {
-  /** Delivers a message: resolves when the receiver has taken it, rejects with a sentence for operators where that is not known. */
+  /**
+   * Delivers a message. Resolves when the receiver has accepted it; rejects with a sentence for
+   * operators if that is not known.
+   */
   deliver(message_id: string, body: string): Promise<void>;
 }
 
 /**
- * The receiver at a URL, which operators alone can set: nothing that a shopper sends leads anywhere. Redirects are not followed, since whoever answers
- * there was not named.
+ * The receiver at a URL. Only operators can set it, so no shopper's data leads to another address.
+ * Redirects are not followed, since the operator has not named their target.
  */
 export function httpReceiver(
   url: string,
@@ -59,7 +65,7 @@ export function httpReceiver(
 
 async function readToEnd(response: Response): Promise<void> {
   let bytes = 0;
-  // Leaving the loop early cancels the rest.
+  // Leaving the loop early cancels the rest of the answer.
   for await (const chunk of response.body ?? []) {
     bytes += (chunk as Uint8Array).length;
     if (bytes > ANSWER_BYTES_MAX) return;
@@ -76,7 +82,7 @@ function faultOf({ status, headers }: Response): ReceiverFault {
   return new ReceiverFault(sentence, retryAfterMsOf(headers.get('retry-after')));
 }
 
-/** RFC 9110 has seconds, or a date. */
+/** RFC 9110 allows seconds or a date. */
 function retryAfterMsOf(text: string | null): number | undefined {
   if (text === null) return undefined;
   const ms = /^\d+$/.test(text.trim()) ? Number(text) * 1_000 : Date.parse(text) - Date.now();

@@ -3,8 +3,9 @@ import { LeaseLost } from '@flash-sale/shared/sale/lease.ts';
 import { FenceBehind } from './ledger-writer.ts';
 
 /**
- * Whether MySQL took this process's last transaction. While it is away no reservation is taken for it: polls of what was taken need MySQL's word,
- * and those of all others are told `queued` without it.
+ * Whether MySQL accepted this process's last transaction. While it does not answer, the writer
+ * takes no reservations: polls of taken orders need MySQL, and all other polls are answered
+ * `queued` without it.
  */
 export class LedgerHealth {
   readonly #db: Db;
@@ -14,14 +15,14 @@ export class LedgerHealth {
     this.#db = db;
   }
 
-  /** Asks MySQL whether it is back, if it has failed. */
+  /** If the last transaction failed, asks MySQL whether it answers again. */
   async check(): Promise<void> {
     if (!this.#isDoubtful) return;
     await pingDb(this.#db);
     this.#isDoubtful = false;
   }
 
-  /** Takes note of what becomes of a transaction. */
+  /** Records the result of a transaction. */
   async watch<Result>(transaction: Promise<Result>): Promise<Result> {
     try {
       return await transaction;

@@ -15,7 +15,10 @@ import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 const TRIES_MAX = 3;
 const RETRY_PAUSE_MS = 20;
 
-/** The ledger's fencing token is not below ours: Redis has lost its counter, or our own stamp was committed and its reply lost. */
+/**
+ * The ledger's fencing token is not lower than ours: Redis has lost its counter, or our own stamp
+ * was committed and its reply was lost.
+ */
 export class FenceBehind extends Error {
   readonly ledger_fence: number;
 
@@ -28,7 +31,7 @@ export class FenceBehind extends Error {
 
 export interface LedgerWriterDeps {
   readonly db: Db;
-  /** Time to pay, counted from the commit. */
+  /** The time to pay, counted from the commit. */
   readonly payment_timeout_ms: number;
   /** Whether order events have a receiver. */
   readonly order_events: boolean;
@@ -37,11 +40,12 @@ export interface LedgerWriterDeps {
 }
 
 /**
- * Writes reservations into the ledger for as long as one lease is held. Its first transaction stamps the lease's fencing token, each
- * later one checks it on the locked row, so a holder that lost its lease commits nothing.
+ * Writes reservations into the ledger under one lease. Its first transaction stamps the lease's
+ * fencing token; each later one checks it on the locked row. So a holder that has lost its lease
+ * commits nothing.
  */
 export class LedgerWriter {
-  /** Orders that MySQL refuses even as failed ones, and why. Their reservations stay. */
+  /** Orders that MySQL rejects even as failed orders, with the reason. Their reservations stay. */
   readonly stuck = new Map<string, unknown>();
   readonly #deps: LedgerWriterDeps;
   readonly #lease: Lease;
@@ -53,11 +57,14 @@ export class LedgerWriter {
   }
 
   /**
-   * Brings every reservation to a row: `pending_payment`, or `failed` with its reason where it holds no unit, the sale is full, or
-   * MySQL refuses the row for good. Safe to repeat: what is there already is found by its order number.
+   * Writes a row for every reservation: `pending_payment`, or `failed` with its reason if it holds
+   * no unit, the sale is full, or MySQL rejects its data. Safe to repeat: existing rows are found
+   * by order number.
    *
-   * @returns the orders as the ledger has them now, those that were there before included, and without those that are `stuck`
-   * @throws LeaseLost, FenceBehind, or the database's error after a few tries of the whole transaction
+   * @returns the orders as they are in the ledger now, earlier rows included, without those that
+   * are `stuck`
+   * @throws LeaseLost, FenceBehind, or the database's error after several attempts of the whole
+   * transaction
    */
   async write(batch: readonly HeldReservation[]): Promise<Order[]> {
     try {
@@ -65,13 +72,16 @@ export class LedgerWriter {
     } catch (error) {
       if (!isRefusal(error)) throw error;
       if (batch.length === 1) return this.#writeFailed(batch[0]!, error);
-      // Halve until the refused order is alone; its batch mates are written.
+      // Halve the batch until the rejected order is alone, so that the others are written.
       const middle = batch.length >> 1;
       return [...(await this.write(batch.slice(0, middle))), ...(await this.write(batch.slice(middle)))];
     }
   }
 
-  /** Writes an order that MySQL refuses as `failed`. Where it refuses that as well, the order is stuck and the others go on. */
+  /**
+   * Writes an order that MySQL rejects as `failed`. If MySQL rejects that row too, the order is
+   * stuck and the others go on.
+   */
   async #writeFailed(reservation: HeldReservation, refusal: unknown): Promise<Order[]> {
     const { order_no } = reservation;
     this.#deps.log.error({ err: refusal, order_no, sale: this.#lease.sale.id }, 'MySQL refused the order');
@@ -84,7 +94,7 @@ export class LedgerWriter {
     }
   }
 
-  /** Runs the whole transaction again after errors that may pass. */
+  /** Runs the whole transaction again after a temporary error. */
   async #retrying(transact: () => Promise<Order[]>): Promise<Order[]> {
     for (let tries = 1; ; tries += 1) {
       this.#lease.check();
@@ -100,7 +110,7 @@ export class LedgerWriter {
     }
   }
 
-  /** One transaction: the sale's row first, then the new rows. `verdict` fails them all. */
+  /** One transaction: the sale's row first, then the new rows. With `verdict`, all orders fail. */
   async #transact(batch: readonly HeldReservation[], verdict?: FailureReason): Promise<Order[]> {
     const { id, shard } = this.#lease.sale;
     const { fencing_token: fence, history_id } = this.#lease;
@@ -121,7 +131,7 @@ export class LedgerWriter {
           throw new LeaseLost(this.#lease.sale);
         }
 
-        // The commit is near: only the rows of this batch are between.
+        // The commit follows soon: only the rows of this batch come before it.
         const now_ms = sale.now.getTime();
         const insertAllBut = async (there: readonly Order[]) => {
           const known = new Set(there.map(({ order_no }) => order_no));
@@ -134,8 +144,9 @@ export class LedgerWriter {
           await insertOrders(tx, fresh);
           return { there, fresh };
         };
-        // Rows are there only where a writer died before it settled. They refuse the statement, and only then are they looked for: looking
-        // each time took a tenth of the time of writing an order.
+        // Rows exist already only if a writer crashed before it settled them. They make the INSERT
+        // fail, and only then are they searched: a search in every transaction took a tenth of the
+        // time of writing an order.
         const { there, fresh } = await insertAllBut([]).catch(async (error: unknown) => {
           if (!isDuplicate(error)) throw error;
           const numbers = batch.map(({ order_no }) => order_no);
@@ -159,7 +170,7 @@ export class LedgerWriter {
   }
 }
 
-/** The rows of reservations that the ledger does not have, of which at most `units` fit. */
+/** The rows for reservations that are not in the ledger. At most `units` of them hold a unit. */
 function newOrders(
   product_id: number,
   reservations: readonly HeldReservation[],

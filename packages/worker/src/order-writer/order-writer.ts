@@ -2,7 +2,7 @@ import type { SaleRef } from '@flash-sale/shared/sale/sale.ts';
 import { LedgerHealth } from './ledger-health.ts';
 import { NotNow, SaleWriter, type SaleWriterDeps } from './sale-writer.ts';
 
-/** The writers of all sales that this process has jobs of. */
+/** The writers of all sales that have jobs in this process. */
 export class OrderWriter {
   readonly #deps: SaleWriterDeps;
   readonly #ledgerHealth: LedgerHealth;
@@ -16,7 +16,7 @@ export class OrderWriter {
 
   /** @see SaleWriter.settle */
   async settle(sale: SaleRef, orderNos: readonly string[]): Promise<void> {
-    // A job that was on its way when the process was told to end; a new writer for its sale would not know of that.
+    // This job arrived when the process was told to stop. A new writer for its sale would not stop.
     if (this.#stopping) throw new NotNow('stopping');
     let writer = this.#writers.get(sale.id);
     if (writer === undefined) {
@@ -30,7 +30,7 @@ export class OrderWriter {
     }
   }
 
-  /** Drops a writer once it has nothing to do. */
+  /** Removes a writer when it has nothing to do. */
   async #forgetIdle(sale: SaleRef, writer: SaleWriter): Promise<void> {
     await writer.running;
     if (writer.running === undefined && this.#writers.get(sale.id) === writer) this.#writers.delete(sale.id);

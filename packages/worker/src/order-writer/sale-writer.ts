@@ -8,23 +8,26 @@ import { inBatchSpan, type Tracing } from '@flash-sale/shared/platform/telemetry
 import { LedgerHealth } from './ledger-health.ts';
 import { FenceBehind, LedgerWriter, type LedgerWriterDeps } from './ledger-writer.ts';
 
-/** How long a sale's jobs wait for the lease before they go back to the queue. */
+/** How long a sale's jobs wait for the lease before they return to the queue. */
 const JOBS_WAIT_MS = 100;
-/** After this long a holder lets somebody else have the lease who waits for it. */
+/** After this time a holder releases the lease if another process waits for it. */
 const LEASE_HOLD_MS = 1_000;
-/** Longer than the pause between two tries of `acquireLease`, so that the one who waits gets it. */
+/**
+ * Longer than the pause between two attempts of `acquireLease`, so that the waiting process gets
+ * the lease.
+ */
 const LEASE_YIELD_MS = 30;
 
 /**
- * The least time from one transaction of a sale to the next, unless the first was full: a few large ones cost less than many small ones. An
- * order that comes alone waits for nothing.
+ * The minimum time between two transactions of a sale, unless the first was full: a few large ones
+ * cost less than many small ones. A single order does not wait.
  */
 const WRITE_INTERVAL_MS = 25;
 
-/** A turn may find nothing where a job came just after it; this many in a row mean that something is wrong. */
+/** A turn may find nothing if a job arrived just after it. This many in a row mean a fault. */
 const IDLE_TURNS_MAX = 3;
 
-/** The jobs did nothing and should come back later; no fault. */
+/** The jobs did nothing and should run again later. This is no fault. */
 export class NotNow extends Error {
   constructor(reason: 'lease held elsewhere' | 'stopping') {
     super(reason);
@@ -38,7 +41,7 @@ export interface SaleWriterDeps extends LedgerWriterDeps {
   readonly tracing?: Tracing | undefined;
 }
 
-/** A job of this process whose orders are not all settled. */
+/** A job of this process with orders that are not settled. */
 interface WaitingJob {
   readonly unsettled: Set<string>;
   readonly resolve: () => void;
@@ -46,9 +49,10 @@ interface WaitingJob {
 }
 
 /**
- * Writes one sale's orders for all the jobs of this process together (group commit). Whoever holds the lease writes every reservation of the
- * sale, oldest first, not only those of its own jobs: with several workers on one hot sale that is what keeps batches
- * large. The other jobs find their reservations gone and complete.
+ * Writes one sale's orders for all jobs of this process together (group commit). The holder of the
+ * lease writes every reservation of the sale, oldest first, not only those of its own jobs: so
+ * batches stay large if several workers serve one hot sale. The other jobs find that their
+ * reservations are settled, and complete.
  */
 export class SaleWriter {
   readonly #deps: SaleWriterDeps;
@@ -64,7 +68,7 @@ export class SaleWriter {
     this.#ledgerHealth = ledgerHealth;
   }
 
-  /** What is under way, or undefined. */
+  /** The present run, or undefined. */
   get running(): Promise<void> | undefined {
     return this.#running;
   }
@@ -72,12 +76,14 @@ export class SaleWriter {
   /**
    * Resolves when none of these orders has a reservation any more.
    *
-   * @throws NotNow where the lease is held elsewhere or the process stops; whatever kept the orders from being written
+   * @throws NotNow if another process holds the lease or this process stops; or the error that kept
+   * the orders from being written
    */
   async settle(orderNos: readonly string[]): Promise<void> {
     if (orderNos.length === 0) return;
     const done = new Promise<void>((resolve, reject) => {
-      // Known to the writer before it is checked: orders that are settled meanwhile are crossed off by one or the other.
+      // Add the job before the check: an order that is settled meanwhile is then removed by one or
+      // the other.
       const job = { unsettled: new Set(orderNos), resolve, reject };
       this.#jobs.add(job);
       this.#crossOffSettled([job]).catch((error: unknown) => this.#fail(job, error));
@@ -85,20 +91,24 @@ export class SaleWriter {
     return done;
   }
 
-  /** Ends after the transaction that is under way; the jobs go back to the queue. */
+  /** Stops after the present transaction. The jobs return to the queue. */
   async stop(): Promise<void> {
     this.#stopping = true;
     await this.#running;
   }
 
-  /** Completes jobs whose reservations are gone, and starts to write where one is left. Takes no lease. */
+  /**
+   * Completes jobs without reservations. Starts to write if any reservation is left. Needs no
+   * lease.
+   */
   async #crossOffSettled(jobs: readonly WaitingJob[]): Promise<void> {
     const orderNos = [...new Set(jobs.flatMap(({ unsettled }) => [...unsettled]))];
     if (orderNos.length > 0) {
       const found = await this.#deps.commands.reservations(this.#sale, orderNos);
       this.#crossOff(orderNos.filter((_, i) => found[i] === undefined));
     }
-    // Never run within this assignment: a run that ends before it first waits would clear `#running` before it is set.
+    // Start the run later than this assignment: if it ended before its first wait, it would clear
+    // `#running` before it is set.
     if (this.#jobs.size > 0) this.#running ??= Promise.resolve().then(() => this.#run());
   }
 
@@ -115,12 +125,13 @@ export class SaleWriter {
     if (this.#jobs.delete(job)) job.reject(error);
   }
 
-  /** Writes until no job is left, or something keeps it from writing. */
+  /** Writes until no job is left or an error stops it. */
   async #run(): Promise<void> {
     try {
       for (let idle_turns = 0; this.#jobs.size > 0;) {
         if (this.#stopping) throw new NotNow('stopping');
-        // Before the lease: a process that does not reach MySQL must not keep it from one that does.
+        // Check this before the lease: a process that cannot reach MySQL must not take the lease
+        // from one that can.
         await this.#ledgerHealth.check();
         const lease = await acquireLease(this.#deps.commands, this.#sale, JOBS_WAIT_MS, {
           of: 'loaded',
@@ -143,18 +154,18 @@ export class SaleWriter {
     }
   }
 
-  /** Writes what there is under the lease, and ends it. Returns whether it did anything. */
+  /** Takes one turn: writes under the lease, then releases it. Returns whether it did anything. */
   async #takeTurn(lease: Lease): Promise<boolean> {
     let ledger_fence = 0;
     let turn = { wrote: true, wanted: false };
     try {
-      // Whoever held the lease until now has written most of what our jobs wait for.
+      // The previous holder of the lease has written most of our jobs' orders.
       await this.#crossOffSettled([...this.#jobs]);
       if (this.#jobs.size > 0) turn = await this.#drain(lease);
     } catch (error) {
       if (error instanceof LoadedElsewhere) await stopSale(this.#deps.commands, lease).catch(() => undefined);
       if (!(error instanceof FenceBehind)) throw error;
-      // No such sale in the ledger; else the lease is taken anew, above the ledger's fencing token.
+      // 0: the ledger has no such sale. Else take the lease again, with a token above the ledger's.
       if (error.ledger_fence === 0) throw new LeaseLost(this.#sale);
       ledger_fence = error.ledger_fence;
     } finally {
@@ -165,11 +176,12 @@ export class SaleWriter {
   }
 
   /**
-   * Writes and settles batch after batch until nothing is left that can be written, the process stops, or it is somebody else's turn. While
-   * MySQL writes a full batch, Redis settles the one before it and reads the one after it, so that neither waits for the other; after a
-   * smaller one there is time for more orders to come.
+   * Writes and settles batch after batch, until no writable order is left, the process stops, or
+   * another process waits for the lease. While MySQL writes a full batch, Redis settles the
+   * previous one and reads the next one, so that neither waits for the other. After a smaller batch
+   * there is time for more orders to arrive.
    *
-   * @returns whether anything was written, and whether the lease is given up for somebody else
+   * @returns whether anything was written, and whether the lease is released for another process
    */
   async #drain(lease: Lease): Promise<{ wrote: boolean; wanted: boolean }> {
     const ledger = new LedgerWriter(this.#deps, lease);
@@ -191,7 +203,7 @@ export class SaleWriter {
           settling,
           isFull ? this.#read(lease, ledger, batch.length) : Promise.resolve(undefined),
         ] as const;
-        // Where one fails, the others are over as well before the lease is let go.
+        // If one of them fails, wait for the others before the lease is released.
         await Promise.allSettled(work);
         const [orders, , after] = await Promise.all(work);
         settling = this.#settle(lease, batch, orders).then(() => took());
@@ -202,43 +214,51 @@ export class SaleWriter {
         if (!isLast && !isYielded && next.writable.length > 0) continue;
         await settling;
         if (isLast || isYielded) return { wrote: true, wanted: !isLast };
-        // What came meanwhile, and what stood at another place than was skipped.
+        // Read what arrived meanwhile, and what the skip has missed because positions changed.
         next = await this.#read(lease, ledger);
       }
     } finally {
-      // Where something else has failed, that is the error to tell.
+      // If something else has failed, report that error.
       await settling.catch(() => undefined);
     }
   }
 
-  /** Reads once the batch before is settled; not before `at_ms` where jobs wait, so that a few more come. */
+  /**
+   * Reads after the previous batch is settled. If jobs wait, it reads not before `at_ms`, so that a
+   * few more arrive.
+   */
   async #readLater(lease: Lease, ledger: LedgerWriter, at_ms: number, settling: Promise<unknown>) {
     await settling;
     if (this.#jobs.size > 0) await delay(Math.max(0, at_ms - performance.now()));
     return this.#read(lease, ledger);
   }
 
-  /** The oldest reservations that can be written, but for `skip` of them that are being written. */
+  /**
+   * The oldest reservations that can be written, without the first `skip`, which are being written.
+   */
   async #read(
     lease: Lease,
     { stuck }: LedgerWriter,
     skip = 0,
   ): Promise<{ wanted: boolean; writable: HeldReservation[] }> {
     const { commands, order_batch_max } = this.#deps;
-    // Stuck orders are among the oldest; the others are read past them.
+    // Stuck orders are among the oldest. Read more, so that others follow them.
     const next = await commands.nextReservations(this.#sale, lease.text, order_batch_max + stuck.size, skip);
     if (next === undefined) throw new LeaseLost(this.#sale);
     return { wanted: next.wanted, writable: next.reservations.filter(({ order_no }) => !stuck.has(order_no)) };
   }
 
-  /** Ends the jobs of stuck orders with the reason; they come back. */
+  /** Fails the jobs of stuck orders with the reason. They run again later. */
   #failStuck(stuck: ReadonlyMap<string, unknown>): void {
     for (const [order_no, error] of stuck) {
       for (const job of this.#jobs) if (job.unsettled.has(order_no)) this.#fail(job, error);
     }
   }
 
-  /** After the commit: the reservations go, pollers are told, and jobs without any left complete. */
+  /**
+   * Runs after the commit: removes the reservations, notifies pollers, and completes jobs without
+   * reservations.
+   */
   async #settle(lease: Lease, batch: readonly HeldReservation[], orders: readonly Order[]): Promise<void> {
     if (orders.length === 0) return;
     const { commands, log } = this.#deps;

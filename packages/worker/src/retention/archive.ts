@@ -16,21 +16,26 @@ const BATCH = 1_000;
 
 export interface ArchiveTarget {
   readonly folder: string;
-  /** Keeps apart what services with a common folder write there. */
+  /** Separates the archives of services that share a folder. */
   readonly db_name: string;
 }
 
-/** Named for when the archiving began, so that no archive of a restored or another sale is ever taken for this one or overwritten by it. */
+/**
+ * The name contains the time when archiving began, so that an archive of a restored or another sale
+ * is never mistaken for this one or overwritten by it.
+ */
 export function archiveName({ db_name }: ArchiveTarget, { id, archiving_at }: ArchivingSale): string {
   return `${db_name}-sale-${id}-${archiving_at.toISOString().replaceAll(/[:.]/g, '')}.ndjson.gz`;
 }
 
 /**
- * Writes everything that MySQL has of a sale into one compressed file of JSON lines: the sale, a line for each order with its history and payments, and a
- * last line that counts them. The file has its name only when it is whole and on disk, and keeps it: a process that was frozen and writes after somebody
- * else has begun to delete cannot replace it.
+ * Writes all rows of a sale into one compressed file of JSON lines: the sale, a line for each order
+ * with its history and payments, and a last line with their number. The file gets its name only
+ * when it is complete and on disk, and an existing file is never replaced: a process that was
+ * frozen cannot overwrite it after another one has begun to delete.
  *
- * @param stopping aborted once somebody else archives, or this process ends; looked at before each batch
+ * @param stopping aborted when another process archives the sale, or this process ends; checked
+ * before each batch
  * @returns its path
  */
 export async function writeArchive(
@@ -60,7 +65,8 @@ export async function writeArchive(
     const file = createWriteStream(partial, { mode: 0o600, flush: true });
     await pipeline(Readable.from(lines()), createGzip(), file);
     await link(partial, path).catch((error: NodeJS.ErrnoException) => {
-      // Written before by whoever died before it could say so. Nothing of the sale has changed since.
+      // An earlier process wrote it and crashed before it recorded that. Nothing of the sale has
+      // changed since.
       if (error.code !== 'EEXIST') throw error;
     });
   } finally {

@@ -10,41 +10,47 @@ import { forEachSale } from './service.ts';
 
 /** The pause between two rounds. */
 const INTERVAL_MS = 10_000;
-/** A sale that begins so soon, or is over for no longer, is audited in every round. */
+/**
+ * A sale that begins within this time, or ended less than this time ago, is audited in every round.
+ */
 const AROUND_MS = 3_600_000;
-/** Others that are audited in a round, in turn. */
+/** The number of other sales that are audited in a round, in turn. */
 const OTHERS_MAX = 2;
 
 export interface AuditorDeps extends AuditDeps {
   readonly shard: number;
-  /** Those of the shard. */
+  /** The sales of the shard. */
   readonly sales: SalesToKeep;
-  /** How many sales may have a figure of their own. Tests make it small. */
+  /** Maximum number of sales with a metric of their own. Tests set it lower. */
   readonly salesShownMax?: number;
   readonly log: Logger;
   readonly metrics: Metrics;
 }
 
 /**
- * Auditor: checks conservation of every sale that Redis keeps, tells operators of a drift, and mends it. Sales that are open, or were just now, and
- * those with orders that wait are audited in every round; of the others, which nobody moves, a few in turn.
+ * Auditor: checks the conservation of every sale in Redis, reports a drift to operators, and
+ * repairs it. Sales that are open or ended recently, and those with reservations, are audited in
+ * every round. Of the others, which do not change, a few are audited in turn.
  */
 export function auditor(deps: AuditorDeps): Rounds {
   const { commands, shard, sales, log, metrics, salesShownMax = SALES_SHOWN_MAX } = deps;
   let others = 0;
-  /** Sales with a drift that could not be mended. */
+  /** Sales with a drift that could not be repaired. */
   const unmended = new Set<number>();
   /** Sales whose gap is shown. */
   const shown = new Set<number>();
 
-  /** Every gap is shown, and of the sales without one only as many as a server of metrics takes without harm. */
+  /**
+   * Shows every gap. Of the sales without a gap it shows only a limited number, to limit the load
+   * on the metrics server.
+   */
   function showGap(sale: number, gap: number): void {
     if (gap === 0 && !shown.has(sale) && shown.size >= salesShownMax) return;
     shown.add(sale);
     metrics.conservation_gap.set({ sale }, gap);
   }
 
-  /** Sales that are gone take their figures with them. */
+  /** Removes the metrics of sales that are gone. */
   function forgetOthers(kept: ReadonlySet<number>): void {
     for (const sale of shown) {
       if (kept.has(sale)) continue;
@@ -55,7 +61,7 @@ export function auditor(deps: AuditorDeps): Rounds {
     }
   }
 
-  /** What is shown is what is left after mending: a drift that was mended pages nobody. */
+  /** Shows the gap that is left after the repair: a repaired drift causes no alert. */
   async function audit(sale: Sale): Promise<void> {
     let found = await auditSale(deps, sale, { wait_ms: LEASE_WAIT_MS, thorough: false });
     if (found?.verdict === 'drift') {
@@ -77,7 +83,9 @@ export function auditor(deps: AuditorDeps): Rounds {
     }
   }
 
-  /** The audit after a repair, or undefined where the lease is held elsewhere or the repair failed. */
+  /**
+   * The audit after a repair; undefined if another process holds the lease or the repair failed.
+   */
   async function mend(sale: Sale, found: Audit): Promise<Audit | undefined> {
     try {
       if (!(await repairSale(deps, sale.shard, found, LEASE_WAIT_MS))) return undefined;
@@ -88,7 +96,7 @@ export function auditor(deps: AuditorDeps): Rounds {
     }
   }
 
-  /** The sales of this round. */
+  /** The sales to audit in this round. */
   function choose(current: readonly Sale[], waiting: ReadonlySet<number>, nowMs: number): Sale[] {
     const isNear = ({ id, start_ms, end_ms }: Sale): boolean =>
       waiting.has(id) || unmended.has(id) || (nowMs > start_ms - AROUND_MS && nowMs < end_ms + AROUND_MS);

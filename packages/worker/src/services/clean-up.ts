@@ -19,8 +19,9 @@ export interface CleanUpDeps {
 }
 
 /**
- * Clean-up: deletes a sale's keys a day after its end, once nothing of it is open any more. No key of a sale expires by
- * itself, so that nothing a sale needs can vanish under it. From then on buys and polls are answered from the ledger.
+ * Clean-up: deletes a sale's keys a day after its end, when nothing of it is open. No key of a sale
+ * has a TTL, so that nothing that a sale needs can expire too early. After that the ledger alone
+ * answers buys and polls.
  */
 export function cleanUp(deps: CleanUpDeps): Rounds {
   const { shard, commands, db, log } = deps;
@@ -28,17 +29,17 @@ export function cleanUp(deps: CleanUpDeps): Rounds {
     name: 'clean_up',
     interval_ms: INTERVAL_MS,
     async round(stopping) {
-      // By the clock that the sale ended by, which polls and buys go by as well.
+      // By the clock that ended the sale. Polls and buys use it too.
       const { now_ms } = await commands.clock(shard);
       const before_ms = now_ms - KEPT_AFTER_END_MS;
       const sales = await salesToCleanUp(db, shard, before_ms);
       await forEachSale(sales, { stopping, log, service: 'clean_up' }, (sale) =>
         withLoadedLease(deps, sale, LEASE_WAIT_MS, async (lease) => {
-          // Asked again: a reservation of then may be an unpaid order by now.
+          // Check again: a reservation may have become an unpaid order meanwhile.
           if (!(await isToCleanUp(db, sale.id, before_ms))) return;
           await keepOutcomes(db, sale.id, await commands.outcomes(sale));
           if (!(await commands.cleanUp(sale, lease.text))) return;
-          // Marked under the same lease: a rebuild that comes next sees it.
+          // Mark it under the same lease, so that a later rebuild sees the mark.
           await markCleaned(db, sale.id, lease.fencing_token);
           log.info({ sale: sale.id }, 'sale cleaned up');
         }),

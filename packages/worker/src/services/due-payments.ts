@@ -8,7 +8,7 @@ import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 
 const INTERVAL_MS = 500;
-/** Payments of one transaction at the most. */
+/** Maximum number of payments in one transaction. */
 const BATCH = 500;
 
 export interface DuePaymentsDeps {
@@ -19,15 +19,16 @@ export interface DuePaymentsDeps {
 }
 
 /**
- * Due payments: moves the orders of payments that arrived while Redis could not be told of a move, as soon as it can. What is due is in MySQL, in the
- * transaction that took the money. By one process at a time; two at once move each order once.
+ * Due payments: when Redis answers again, moves the orders of payments that arrived while it did
+ * not. The transaction that recorded the money marked them as due in MySQL. One process at a time;
+ * if two run at once, each order still moves once.
  */
 export function duePayments({ db, saleTransactions, log, metrics }: DuePaymentsDeps): Rounds<'due_payments'> {
   return {
     name: 'due_payments',
     interval_ms: INTERVAL_MS,
     async round(stopping) {
-      /** Sales whose Redis is still away, which must not keep the others waiting. */
+      /** Sales whose Redis still does not answer. They must not delay the others. */
       const stuck = new Map<number, unknown>();
       while (!stopping.aborted) {
         const due = await paymentsWithOrdersDue(db, BATCH, [...stuck.keys()]);
@@ -43,7 +44,7 @@ export function duePayments({ db, saleTransactions, log, metrics }: DuePaymentsD
         }
         if (due.length < BATCH) break;
       }
-      // It may be this process alone that does not reach Redis: a round that fails gives up the lead.
+      // Perhaps only this process cannot reach Redis. The failed round gives up the lead.
       for (const failure of stuck.values()) if (codeOfRedisError(failure) !== undefined) throw failure;
     },
   };

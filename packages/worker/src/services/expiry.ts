@@ -8,11 +8,14 @@ import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
 
 const INTERVAL_MS = 250;
-/** Orders in one transaction: as many as a lock of the sale's row of a few dozen ms allows, since each one costs a dozen round trips. */
+/**
+ * Orders in one transaction: each costs a dozen round trips, and the sale's row may be locked for a
+ * few dozen ms only.
+ */
 const BATCH = 1_000;
-/** One whose Redis hangs takes as long as a call may. */
+/** A sale whose Redis hangs takes as long as a call may take. */
 const SALES_AT_ONCE = 4;
-/** After this long the sales that could not be swept are tried again. */
+/** After this time the sales that failed are tried again. */
 const ROUND_MS_MAX = 10_000;
 
 export interface ExpiryDeps {
@@ -23,13 +26,14 @@ export interface ExpiryDeps {
 }
 
 /**
- * Expiry: closes orders that were not paid in time. Swept from MySQL by an index, by one process at a time. Two at once close each order
- * once, since a move is conditional on the status that it leaves.
+ * Expiry: closes orders that were not paid in time. One process at a time finds them in MySQL by an
+ * index. If two run at once, each order still closes once, since a move checks the status that it
+ * leaves.
  */
 export function expiry(deps: ExpiryDeps): Rounds<'expiry'> {
   const { db, log, metrics } = deps;
 
-  /** Returns what kept the sale from being swept. */
+  /** Returns the error that kept the sale's orders from expiring. */
   async function expire(product_id: number, orders: readonly { readonly order_no: string }[]): Promise<unknown> {
     const orderNos = orders.map(({ order_no }) => order_no);
     try {
@@ -44,7 +48,7 @@ export function expiry(deps: ExpiryDeps): Rounds<'expiry'> {
 
   async function sweep(stopping: AbortSignal): Promise<void> {
     const until_ms = performance.now() + ROUND_MS_MAX;
-    /** Sales that could not be swept now, which must not keep the others waiting. */
+    /** Sales that failed in this round. They must not delay the others. */
     const stuck = new Map<number, unknown>();
     while (!stopping.aborted && performance.now() < until_ms) {
       const due = await ordersToExpire(db, BATCH, [...stuck.keys()]);
@@ -59,7 +63,7 @@ export function expiry(deps: ExpiryDeps): Rounds<'expiry'> {
       await Promise.all(Array.from({ length: SALES_AT_ONCE }, next));
       if (due.length < BATCH) break;
     }
-    // It may be this process alone that does not reach Redis: a round that fails gives up the lead.
+    // Perhaps only this process cannot reach Redis. The failed round gives up the lead.
     for (const failure of stuck.values()) if (codeOfRedisError(failure) !== undefined) throw failure;
   }
 

@@ -11,7 +11,10 @@ import type { SalesToKeep } from './sale-list.ts';
 import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
 
 const INTERVAL_MS = 2_000;
-/** A sale is live from so long before its start to so long after its end, and while an order of it waits. */
+/**
+ * A sale is live from this time before its start until this time after its end, and while it has
+ * reservations.
+ */
 const LIVE_AROUND_MS = 600_000;
 const JOB_STATES = ['waiting', 'active', 'delayed', 'failed'] as const;
 
@@ -19,11 +22,11 @@ export interface FiguresDeps {
   readonly commands: Commands;
   readonly db: Db;
   readonly shard: number;
-  /** Those of the shard. */
+  /** The sales of the shard. */
   readonly sales: SalesToKeep;
   /** The queue of a shard. */
   readonly queue: (shard: number) => Queue<WriteOrdersJob>;
-  /** How many sales may have figures of their own. Tests make it small. */
+  /** Maximum number of sales with metrics of their own. Tests set it lower. */
   readonly salesShownMax?: number;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -35,15 +38,16 @@ interface Found {
 }
 
 /**
- * Figures: reads what Redis and MySQL know of a shard and its sales, for the metrics. One worker does so, and a scrape reads nothing, so that
- * neither replicas nor scrapes multiply the load. Everything is read before anything is shown.
+ * Figures: reads the counts of a shard and its sales from Redis and MySQL, for the metrics. One
+ * worker does this at intervals, and a scrape reads nothing, so that more replicas or scrapes add
+ * no load. Everything is read before anything is shown.
  */
 export function figures(deps: FiguresDeps): Rounds {
   const { commands, db, shard, sales, queue, log, metrics, salesShownMax = SALES_SHOWN_MAX } = deps;
-  /** Sales whose figures are shown. */
+  /** Sales whose metrics are shown. */
   let shown: readonly Found[] = [];
 
-  /** Units that the ledger has sold, by sale; undefined where it cannot be asked. */
+  /** The number of live orders in the ledger, by sale; undefined if MySQL does not answer. */
   async function soldOf(found: readonly Found[]): Promise<Map<number, number> | undefined> {
     try {
       return await readSold(
@@ -56,7 +60,7 @@ export function figures(deps: FiguresDeps): Rounds {
     }
   }
 
-  /** Shows nothing any more: another worker does, or nothing is known. */
+  /** Removes all metrics: another worker shows them, or nothing is known. */
   function clear(): void {
     for (const { sale } of shown) for (const gauge of saleGauges(metrics)) gauge.remove({ sale: sale.id });
     for (const gauge of shardGauges(metrics)) gauge.remove({ shard });
@@ -80,7 +84,7 @@ export function figures(deps: FiguresDeps): Rounds {
       const live = await Promise.all(
         liveSales.map(async (sale) => ({ sale, figures: await commands.readFigures(sale) })),
       );
-      // Where they are too many, those that open last, and the newest of those that open together.
+      // If there are too many, take those that open last; of those with the same start, the newest.
       const chosen = live.slice(-salesShownMax);
       const [sold, jobs, memory] = await Promise.all([
         soldOf(live),
@@ -149,7 +153,7 @@ function showSale(metrics: Metrics, { sale, figures: found }: Found, sold: numbe
   if (sold !== undefined) metrics.sale_sold.set(of, sold);
 }
 
-/** The sums over all live sales, those that are not shown included. */
+/** The sums over all live sales, including those that are not shown. */
 function showShard(
   metrics: Metrics,
   shard: number,

@@ -12,8 +12,9 @@ export interface HistoriesDeps {
 }
 
 /**
- * Histories: tells the ledger which history of Redis this process serves. Of two masters the one that was left behind does not load a sale while
- * the other one is served. In every process, since each may have another master.
+ * Histories: records in the ledger which history of Redis this process serves. If there are two
+ * masters, the older one then does not load a sale while the other is served. Runs in every
+ * process, since each may be connected to another master.
  */
 export function histories({ shard, commands, db }: HistoriesDeps): Rounds {
   return {

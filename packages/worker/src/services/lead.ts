@@ -5,15 +5,18 @@ import type { Commands } from '@flash-sale/shared/commands.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 
-/** How long a process leads after it last asked: so long does a frozen or dead one keep the others from it. */
+/** How long a lead lasts without renewal. A frozen or dead leader blocks the others for so long. */
 const LEAD_LIFE_MS = 3_000;
 const ASK_MS = 1_000;
-/** How long a process whose round failed leaves the lead to others, who ask once in `ASK_MS`. */
+/**
+ * How long a process does not ask for the lead after a failed round. The others ask once per
+ * `ASK_MS`.
+ */
 const STAND_BACK_MS = 1_500;
 
-/** Where it is kept which process leads a service: on the server without which the service can do nothing. */
+/** Stores which process leads a service. It is on the server that the service needs anyway. */
 export interface LeadKeeper<Name extends string = string> {
-  /** Whether the process leads the service, for `lifeMs` from now on. */
+  /** Takes or keeps the lead for `lifeMs` from now on. Returns whether the process leads. */
   readonly take: (service: Name, processName: string, lifeMs: number) => Promise<boolean>;
   readonly resign: (service: Name, processName: string) => Promise<void>;
 }
@@ -26,7 +29,10 @@ export function leadsInRedis(commands: Commands, shard: number): LeadKeeper {
   };
 }
 
-/** The leads of services that serve the whole ledger, in MySQL: the loss of a Redis keeps no order from expiring, and no money back. */
+/**
+ * The leads of services for the whole ledger, in MySQL: orders expire and money is refunded even
+ * without Redis.
+ */
 export function leadsInLedger(db: Db): LeadKeeper<LedgerService> {
   return {
     take: (service, processName, lifeMs) => takeLead(db, service, processName, lifeMs),
@@ -41,7 +47,7 @@ export interface LedDeps<Name extends string> {
   readonly metrics?: Pick<Metrics, 'rounds_failed'>;
 }
 
-/** This process's part in the lead of one service. */
+/** The state of one service's lead in this process. */
 class Lead<Name extends string> {
   readonly #service: Name;
   readonly #deps: LedDeps<Name>;
@@ -55,12 +61,12 @@ class Lead<Name extends string> {
     this.#deps = deps;
   }
 
-  /** By a clock that goes on while the process is frozen. */
+  /** By a clock that also advances while the process is frozen. */
   get isHeld(): boolean {
     return performance.now() < this.#untilMs;
   }
 
-  /** Aborted when the lead is lost, or its life has passed unrenewed. */
+  /** Aborted when the lead is lost or was not renewed in time. */
   get lost(): AbortSignal {
     return this.#lost.signal;
   }
@@ -71,14 +77,14 @@ class Lead<Name extends string> {
     if (askedMs < this.#standsBackUntilMs) return false;
     const { leads, processName } = this.#deps;
     const isMine = await leads.take(this.#service, processName, LEAD_LIFE_MS);
-    // Given up while the answer was on its way.
+    // The lead was given up while this answer was on its way.
     if (askedMs < this.#standsBackUntilMs) return false;
     if (!isMine) this.#lose();
     else this.#holdUntil(askedMs + LEAD_LIFE_MS);
     return this.isHeld;
   }
 
-  /** Lets another process lead. */
+  /** Gives up the lead. */
   async resign(standBackMs = 0): Promise<void> {
     if (!this.isHeld) return;
     this.#standsBackUntilMs = performance.now() + standBackMs;
@@ -101,11 +107,13 @@ class Lead<Name extends string> {
 }
 
 /**
- * A repeating service that one process runs at a time: the one that leads, by a lease that is renewed while a round runs and while it pauses. A round is
- * told by its signal when the lead is lost. A process whose round fails gives up the lead, since what keeps it from the work may be its own.
+ * A repeating service that one process runs at a time: the leader, whose lead is renewed during a
+ * round and during a pause. If the lead is lost, the round's signal is aborted. A process whose
+ * round fails gives up the lead, since the cause may be its own.
  *
- * Two processes may do a round at once: one that was frozen goes on before it notices. So what a round changes is guarded by itself, by a fencing
- * token, a condition in the statement or an id that is used once; two rounds at once cost work and harm nothing.
+ * Two processes may run a round at once: a frozen process continues before it notices the loss. So
+ * every change of a round is protected by a fencing token, a condition in the statement or an id
+ * that is used once. Two rounds at once cost work but do no harm.
  */
 export function led<Name extends string>(rounds: Rounds<Name>, deps: LedDeps<Name>): Service {
   const { log, metrics } = deps;
@@ -136,7 +144,7 @@ export function led<Name extends string>(rounds: Rounds<Name>, deps: LedDeps<Nam
       name: `lead of ${name}`,
       interval_ms: ASK_MS,
       async round() {
-        // Where the server does not answer, the life that is left decides.
+        // If the server does not answer, the lead lasts for the rest of its life.
         if (lead.isHeld) await lead.ask().catch(() => undefined);
       },
     },

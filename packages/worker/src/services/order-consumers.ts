@@ -13,7 +13,7 @@ import type { Progress } from './progress.ts';
 import { repeating, type Service } from '@flash-sale/shared/platform/process/service.ts';
 
 const SHARDS_INTERVAL_MS = 1_000;
-/** BullMQ's defaults take 60 s to run the jobs of a killed worker again. */
+/** With BullMQ's defaults it takes 60 s until the jobs of a killed worker run again. */
 const LOCK_MS = 5_000;
 const STALLED_INTERVAL_MS = 2_000;
 const RUN_RETRY_MS = 500;
@@ -24,7 +24,7 @@ export interface OrderConsumersDeps {
   readonly db: Db;
   readonly keys: Keys;
   readonly writer: OrderWriter;
-  /** A connection for one BullMQ worker, which makes its own copy for blocking calls. */
+  /** A connection for one BullMQ worker, which duplicates it for blocking calls. */
   readonly connect: () => RedisClient;
   readonly concurrency: number;
   readonly progress: Progress;
@@ -36,11 +36,14 @@ export interface OrderConsumersDeps {
 interface Consumer {
   readonly worker: Worker<WriteOrdersJob>;
   readonly connection: RedisClient;
-  /** Its start failed. BullMQ keeps that, and would never take a job. */
+  /** Its start failed. BullMQ keeps that error, so the consumer would never take a job. */
   hasFailed: boolean;
 }
 
-/** Consumes the order jobs of every shard that has sales. A job completes, or comes back for as long as it takes. */
+/**
+ * Consumes the order jobs of every shard that has sales. A job completes, or returns to the queue
+ * until it does.
+ */
 export function orderConsumers(deps: OrderConsumersDeps): Service {
   const { db, keys, writer, connect, concurrency, progress, log, metrics, tracing } = deps;
   const consumers = new Map<number, Consumer>();
@@ -52,7 +55,7 @@ export function orderConsumers(deps: OrderConsumersDeps): Service {
     } catch (error) {
       if (!(error instanceof NotNow)) throw error;
       metrics.jobs_put_off.inc({ shard });
-      // Back to the queue without burning an attempt.
+      // Return it to the queue without counting an attempt.
       await job.moveToDelayed(Date.now() + NOT_NOW_MS_MIN + Math.random() * NOT_NOW_MS_SPREAD, lock);
       throw new DelayedError();
     } finally {
@@ -68,7 +71,7 @@ export function orderConsumers(deps: OrderConsumersDeps): Service {
       concurrency,
       lockDuration: LOCK_MS,
       stalledInterval: STALLED_INTERVAL_MS,
-      // A job whose worker dies is run again however often that happens.
+      // If the worker of a job dies, the job runs again, without a limit.
       maxStalledCount: Number.MAX_SAFE_INTEGER,
       runRetryDelay: RUN_RETRY_MS,
       ...(tracing === undefined ? {} : { telemetry: tracing.bullmq }),
@@ -84,7 +87,7 @@ export function orderConsumers(deps: OrderConsumersDeps): Service {
       metrics.jobs_stalled.inc({ shard });
       log.warn({ shard, job_id }, 'worker of a job was lost; the queue will run the job again');
     });
-    // There from the start, so that the first one counts as an increase.
+    // Initialize at 0, so that the first one counts as an increase.
     for (const counter of [metrics.jobs_completed, metrics.jobs_failed, metrics.jobs_put_off, metrics.jobs_stalled]) {
       counter.inc({ shard }, 0);
     }
@@ -97,14 +100,16 @@ export function orderConsumers(deps: OrderConsumersDeps): Service {
     log.info({ shard, concurrency }, 'consuming orders');
   }
 
-  /** Drops a consumer that will never take a job again, so that the next round makes another. */
+  /**
+   * Removes a consumer that can never take a job again, so that the next round starts a new one.
+   */
   function dropDead(shard: number): void {
     const consumer = consumers.get(shard);
     if (consumer === undefined || (!consumer.hasFailed && consumer.worker.isRunning())) return;
     consumers.delete(shard);
     log.warn({ shard }, 'a consumer ended; starting another one');
     consumer.connection.disconnect();
-    // Whatever it had under way is run again as stalled.
+    // Its active jobs run again as stalled jobs.
     consumer.worker.close(true).catch(() => undefined);
   }
 
@@ -126,11 +131,12 @@ export function orderConsumers(deps: OrderConsumersDeps): Service {
     async stop() {
       await watch.stop();
       const closing = [...consumers.values()].map(async ({ worker, connection }) => {
-        // While Redis is away BullMQ would wait for it, to say goodbye. Whatever was under way is then run again as stalled.
+        // While Redis does not answer, BullMQ would wait for it to close properly. Active jobs then
+        // run again as stalled jobs.
         await worker.close(connection.status !== 'ready');
         connection.disconnect();
       });
-      // The writer ends its transaction and sends the other jobs back, which lets the workers close.
+      // The writer ends its transaction and returns the other jobs, so that the workers can close.
       await Promise.all([writer.stop(), ...closing]);
       consumers.clear();
     },

@@ -20,35 +20,39 @@ import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
 
 const INTERVAL_MS = 200;
 const CONCURRENCY = 8;
-/** Rows, and messages, looked at together. When so many messages wait for their next attempt, no other one is begun. */
+/**
+ * The number of rows, and of messages, read together. If so many messages wait for their next
+ * attempt, no new one is begun.
+ */
 const WINDOW = 200;
 
 export interface OrderEventsDeps {
   readonly db: Db;
   readonly receiver: Receiver;
-  /** Messages in flight at once. Tests make it small. */
+  /** Maximum number of messages in flight. Tests set it lower. */
   readonly concurrency?: number;
-  /** A message that was not delivered for so long is dead. */
+  /** A message that was not delivered in this time is dead. */
   readonly give_up_ms: number;
-  /** Tests make it small. */
+  /** Tests set it lower. */
   readonly window?: number;
   readonly log: Logger;
   readonly metrics: Metrics;
 }
 
 /**
- * Order events: tells the receiver of every status that an order comes to, at least once and in order per order. What there is to tell is in
- * MySQL, in the transaction that made it so, and stays there until the receiver has taken it; a crash in between delivers the same message
- * again. One process at a time; two at once would cost the receiver duplicates and harm nothing.
+ * Order events: reports every status of an order to the receiver, at least once, and in order for
+ * each order. The transaction that changes the status stores the event in MySQL, where it stays
+ * until the receiver has accepted it; after a crash in between, the same message is delivered
+ * again. One process at a time; two at once would send duplicates but do no harm.
  */
 export function orderEvents(deps: OrderEventsDeps): Rounds<'order_events'> {
   const { db, receiver, concurrency = CONCURRENCY, give_up_ms, window = WINDOW, log, metrics } = deps;
-  /** The receiver wants to be left alone until then. */
+  /** The receiver has asked for a pause until then. */
   let restsUntilMs = 0;
-  // There from the start, so that the first one counts as an increase.
+  // Initialize at 0, so that the first one counts as an increase.
   for (const outcome of ['delivered', 'failed', 'dead']) metrics.order_event_attempts.inc({ outcome }, 0);
 
-  /** Whether the message was delivered; undefined where somebody else sends it. */
+  /** Whether the message was delivered; undefined if another process sends it. */
   async function send(message: EventMessage): Promise<boolean | undefined> {
     const { events } = message;
     const ids = events.map(({ id }) => id);
@@ -90,9 +94,13 @@ export function orderEvents(deps: OrderEventsDeps): Rounds<'order_events'> {
     else log.warn(facts, 'could not deliver order events; retrying later');
   }
 
-  /** Sends what can be sent of the oldest rows. Returns whether there may be more to send at once. */
+  /**
+   * Sends the messages that can be sent from the oldest rows. Returns whether there may be more to
+   * send at once.
+   */
   async function pass(stopping: AbortSignal): Promise<boolean> {
-    // Before what is begun: what somebody else names in between is then seen in both, and what comes after it waits.
+    // Read this before the begun messages: a row that another process assigns meanwhile is then in
+    // both lists, and later rows wait for it.
     const fresh = await freshOrderEvents(db, window);
     const begun = await begunMessages(db, window + 1);
     const now_ms = (await ledgerTime(db)).getTime();
@@ -102,7 +110,7 @@ export function orderEvents(deps: OrderEventsDeps): Rounds<'order_events'> {
     let delivered = 0;
     let failed = 0;
     const next = async (): Promise<void> => {
-      // A receiver that takes nothing is left alone until the next round.
+      // If the receiver accepts nothing, wait until the next round.
       while (failed < concurrency && !stopping.aborted && performance.now() >= restsUntilMs) {
         const message = messages.shift();
         if (message === undefined) return;
@@ -121,14 +129,17 @@ export function orderEvents(deps: OrderEventsDeps): Rounds<'order_events'> {
     async round(stopping) {
       while (!stopping.aborted && (await pass(stopping)));
     },
-    // Whoever does not deliver knows nothing of what waits.
+    // A process that does not deliver does not know what waits.
     rest: () => metrics.order_events_oldest_seconds.set(0),
   };
 }
 
 const GIVE_UP_INTERVAL_MS = 60_000;
 
-/** What becomes of order events of a service whose receiver was taken away: they are given up in their time, as any other that nobody takes. */
+/**
+ * For a service without a receiver: events that were stored for an earlier one are given up after
+ * the same time as any undelivered event.
+ */
 export function orderEventsWithoutReceiver({
   db,
   give_up_ms,
@@ -147,7 +158,7 @@ export function orderEventsWithoutReceiver({
   };
 }
 
-/** What went wrong, for operators: fetch tells the cause apart from its own message. */
+/** The error for operators: fetch reports the reason as the cause of its error. */
 function sentenceOf(error: unknown): string {
   const { cause, message } = error as Error;
   return cause instanceof Error && cause.message !== '' ? cause.message : message;

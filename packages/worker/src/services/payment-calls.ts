@@ -15,16 +15,19 @@ import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
 
 const INTERVAL_MS = 500;
-/** A payment whose state did not change is asked about again after this long, then after twice as long, and so on. */
+/**
+ * If a payment's state did not change, its provider is asked again after this time, then after
+ * twice as long, and so on.
+ */
 const ASK_AGAIN_MS = 30_000;
 const ASK_AGAIN_MS_MAX = 600_000;
-/** A call that this process did not live to see answered is made again by another one after this long. */
+/** If this process dies during a call, another one repeats the call after this time. */
 const LOST_CALL_MS = 60_000;
-/** Calls at once: a provider takes its time, and takes only so many. */
+/** The number of parallel calls: a provider is slow and limits them. */
 const BATCH = 10;
-/** How often the ages of what waits are looked up. */
+/** How often the ages of waiting payments are read. */
 const AGES_EVERY_MS = 15_000;
-/** How long a provider is left alone that does not let us in, or says that it is asked too often. */
+/** The pause if the provider denies access or reports too many calls. */
 const REST_MS = 10_000;
 
 export interface PaymentCallsDeps {
@@ -36,9 +39,10 @@ export interface PaymentCallsDeps {
 }
 
 /**
- * Payment calls: asks the provider to give money back, to expire open payments of orders that have closed, and what became of payments of which no
- * webhook came. What is due is in MySQL, in the transaction that made it due, and stays due until the provider has said how the payment ended. By one
- * process at a time; two at once ask twice, which a provider answers as once.
+ * Payment calls: asks the provider to refund money, to expire open payments of closed orders, and
+ * for the outcome of payments without a webhook. The transaction that makes a call due stores that
+ * in MySQL, where it stays until the provider reports the end of the payment. One process at a
+ * time; if two run at once they ask twice, and the provider answers both as one.
  */
 export function paymentCalls(deps: PaymentCallsDeps): Rounds<'payment_calls'> {
   const { db, provider, log, metrics } = deps;
@@ -65,10 +69,10 @@ export function paymentCalls(deps: PaymentCallsDeps): Rounds<'payment_calls'> {
         return;
       }
       const { now, ...rest } = answer;
-      // Its own for each refund, since one may fail after it was confirmed.
+      // A new event id for each refund, since one may fail after it was confirmed.
       const event = { event_id: `asked-${now}-${payment_id}-${payment.key_no}`, payment_id, kind: now, ...rest };
       await tellOfPayment(deps, provider.name, event);
-      // Nothing is left to ask of one that was given up here before.
+      // For a payment that was already declined here, no call is left.
       if (now === 'declined') await endAsking(db, payment);
     } catch (error) {
       const fault = error instanceof ProviderFault ? error : undefined;
@@ -105,7 +109,7 @@ export function paymentCalls(deps: PaymentCallsDeps): Rounds<'payment_calls'> {
         if (due.length < BATCH) return;
       }
     },
-    // Whoever does not ask knows nothing of what waits.
+    // A process that does not ask does not know what waits.
     rest: () => showAges(0, 0),
   };
 }

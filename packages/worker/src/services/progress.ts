@@ -10,29 +10,34 @@ import type { SaleList } from './sale-list.ts';
 import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
 
 const LOOK_MS = 1_000;
-/** Longer than a MySQL that hangs can hold a transaction: three tries of up to 11 s each. */
+/** Longer than a hanging MySQL can delay a transaction: three attempts of up to 11 s each. */
 const STUCK_AFTER_MS = 60_000;
 
 /**
- * Whether this process gets on with order jobs. It is stuck where a shard had jobs to take, or an order that is late and no job for it, for
- * `stuck_after_ms` on end and this process was done with no job: a restart, with new connections, is then the cure. A job that came back to the queue counts as done with: while
- * MySQL is away, or another process holds the lease, this one lives, and a restart would mend nothing.
+ * Whether this process makes progress with order jobs. It is stuck if a shard had jobs to take, or
+ * a late order without a job, for `stuck_after_ms` without a break, and this process finished no
+ * job in that time. A restart, with new connections, then helps. A job that returned to the queue
+ * counts as finished: while MySQL does not answer, or another process holds the lease, a restart
+ * would not help.
  */
 export class Progress {
   readonly #stuck_after_ms: number;
-  /** Shards in which something waits, and since when this process was done with none. */
+  /** Shards with waiting work, and since when this process has finished no job of them. */
   readonly #idle_since_ms = new Map<number, number>();
 
   constructor(stuck_after_ms = STUCK_AFTER_MS) {
     this.#stuck_after_ms = stuck_after_ms;
   }
 
-  /** A job was worked on, and completed or came back. */
+  /** A job was worked on, and completed or returned to the queue. */
   doneWithJob(shard: number): void {
     this.#idle_since_ms.delete(shard);
   }
 
-  /** What a look at the queue has shown; where it could not be looked at, nothing is known to wait. */
+  /**
+   * The result of an inspection of the queue. If the queue cannot be inspected, nothing is known to
+   * wait.
+   */
   looked(shard: number, somethingWaits: boolean, now_ms: number): void {
     if (!somethingWaits) this.#idle_since_ms.delete(shard);
     else if (!this.#idle_since_ms.has(shard)) this.#idle_since_ms.set(shard, now_ms);
@@ -53,20 +58,23 @@ export interface ProgressWatchDeps {
   readonly progress: Progress;
   readonly sales: SaleList;
   readonly commands: Commands;
-  /** Not the connection of a consumer, which may be what hangs. */
+  /** Not the connection of a consumer, which may be the one that hangs. */
   readonly redis: RedisClient;
   /** The queue of a shard. */
   readonly queue: (shard: number) => Queue<WriteOrdersJob>;
   readonly log: Logger;
 }
 
-/** Looks once a second whether jobs or late orders wait, in every process for itself. */
+/** Checks once a second whether jobs or late orders wait. Every process does so for itself. */
 export function progressWatch({ progress, sales, commands, redis, queue, log }: ProgressWatchDeps): Rounds {
   let known: readonly number[] = [];
-  /** When the oldest reservation of each shard was admitted, as it was last seen. */
+  /** The admission time of each shard's oldest reservation, as last read. */
   const oldest = new Map<number, number | undefined>();
 
-  /** Whether the oldest reservation is late, or from before Redis's clock was set back, and still the same: its job is lost, and nobody makes it again. */
+  /**
+   * Whether the oldest reservation is late, or from before Redis's clock was set back, and still
+   * the same as before: its job is lost, and no relay has added it again.
+   */
   async function isLate(shard: number): Promise<boolean> {
     const [{ now_ms }, [first]] = await Promise.all([commands.clock(shard), commands.outbox(shard, Infinity, 1)]);
     const isSame = first !== undefined && first.oldest_ms === oldest.get(shard);

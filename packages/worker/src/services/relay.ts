@@ -9,7 +9,7 @@ import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 
 const INTERVAL_MS = 1_000;
-/** A reservation that is older than this may have lost its job. */
+/** A reservation older than this may have lost its job. */
 const STALE_MS = 2_000;
 
 export interface RelayDeps {
@@ -22,8 +22,10 @@ export interface RelayDeps {
 }
 
 /**
- * Relay: offers the jobs of reservations that have waited too long to the queue again. One that was never added, since the api was killed, or was
- * lost is made again. One from the future, as a step back of Redis's clock leaves it, counts as stale at once. Which sales have such reservations is in the shard's outbox, so that all the others cost nothing.
+ * Relay: adds the jobs of reservations that have waited too long to the queue again. A job that was
+ * never added, because the api process was killed, or that was lost is created again. A reservation
+ * with a time in the future, as after a step back of Redis's clock, counts as too old at once. The
+ * shard's outbox names the sales with such reservations, so that all other sales cost nothing.
  */
 export function relay(deps: RelayDeps): Rounds {
   const { commands, shard, log, metrics } = deps;
@@ -46,7 +48,7 @@ export function relay(deps: RelayDeps): Rounds {
       const relayed = await Promise.allSettled(waiting.map((id) => relayOne({ id, shard }, now_ms)));
       const failed = relayed.filter((outcome) => outcome.status === 'rejected');
       for (const { reason } of failed) log.warn({ err: reason as unknown }, 'could not relay a sale in this round');
-      // So that another process has a try: what keeps this one from relaying may be its own.
+      // Let another process try: the cause may be this process's own.
       if (failed.length > 0) throw new Error(`${failed.length} sales were not relayed`);
     },
   };

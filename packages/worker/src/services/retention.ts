@@ -15,23 +15,24 @@ import { writeArchive, type ArchiveTarget } from '../retention/archive.ts';
 import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
 
 const INTERVAL_MS = 60_000;
-/** Orders deleted in one transaction. */
+/** Maximum number of orders deleted in one transaction. */
 const BATCH = 1_000;
-/** Sales begun in one round. */
+/** Maximum number of sales whose archiving begins in one round. */
 const SALES_MAX = 100;
 
 export interface RetentionDeps {
   readonly db: Db;
   readonly target: ArchiveTarget;
-  /** How long after its end a sale is kept. */
+  /** How long a sale is kept after its end. */
   readonly retention_ms: number;
   readonly log: Logger;
 }
 
 /**
- * Retention: archives sales that ended long ago, then deletes them. Each step is in MySQL before the next one begins (nothing moves any more, the
- * archive is on disk, the rows go, the sale's last), so whoever takes over after a crash goes on where it was. Two at once
- * write the same archive, of which the first one whole stays, and delete the same rows.
+ * Retention: archives sales that ended long ago, then deletes them. MySQL records each step before
+ * the next one begins (no order moves any more, the archive is on disk, the rows are deleted, the
+ * sale's row last), so after a crash another process continues. If two run at once, both write the
+ * same archive, of which the first complete one stays, and delete the same rows.
  */
 export function retention({ db, target, retention_ms, log }: RetentionDeps): Rounds<'retention'> {
   async function archive(sale: ArchivingSale, stopping: AbortSignal): Promise<void> {
@@ -50,7 +51,7 @@ export function retention({ db, target, retention_ms, log }: RetentionDeps): Rou
         log.info({ sale: sale.id, orders: deleted }, 'archived sale deleted');
         return;
       }
-      // Sales that are open have at least every other moment of MySQL's.
+      // Leave at least half of MySQL's time to open sales.
       await delay(performance.now() - began_ms);
     }
   }

@@ -15,7 +15,7 @@ import { forEachSale } from './service.ts';
 
 const INTERVAL_MS = 200;
 const BATCH = 500;
-/** After this long the writer has its turn, however many units are left to give back. */
+/** After this time the writer gets the lease, even if there are more units to give back. */
 const LEASE_HOLD_MS = 1_000;
 
 export interface ReturnsDeps {
@@ -27,13 +27,17 @@ export interface ReturnsDeps {
 }
 
 /**
- * Returns: gives back the units of a shard's closed and failed orders. A unit is given back before its row is marked, so a crash between the two
- * repeats the script, which then finds that the owner entry does not name the order any more.
+ * Returns: gives back the units of a shard's closed and failed orders. A unit is given back before
+ * its row is marked. After a crash in between, the script runs again and finds that the owner entry
+ * no longer names the order.
  */
 export function returns(deps: ReturnsDeps): Rounds {
   const { shard, commands, db, log, metrics } = deps;
 
-  /** For a cleaned sale, which stays so: there is nothing to give the units back to, and a lease would put its counter back into Redis. */
+  /**
+   * For a sale that was cleaned up: Redis has no such sale any more, and a lease would create its
+   * counter in Redis again.
+   */
   async function markAll(sale: SaleRef, stopping: AbortSignal): Promise<void> {
     while (!stopping.aborted) {
       const due = await unappliedReturns(db, sale.id, BATCH);
@@ -44,7 +48,10 @@ export function returns(deps: ReturnsDeps): Rounds {
     }
   }
 
-  /** In the ledger only while the fencing token is the highest: what another holder's Redis has not given back must not be marked. */
+  /**
+   * Marks rows only while the fencing token is the highest: a unit that another holder's Redis has
+   * not given back must not be marked.
+   */
   async function markUnder({ fencing_token }: Lease, sale: SaleRef, orderNos: readonly string[]): Promise<void> {
     await db
       .transaction()

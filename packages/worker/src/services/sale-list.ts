@@ -4,18 +4,22 @@ import { ledgerTime } from '@flash-sale/shared/platform/mysql/clock.ts';
 import { keptSalesVersion, salesToKeep } from '@flash-sale/shared/sale/products-table.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 
-/** How often MySQL is asked whether a sale has come, gone or changed, which it answers from an index. */
+/**
+ * How often MySQL is asked whether a sale was added, removed or changed. It answers from an index.
+ */
 const LOOK_MS = 500;
-/** All of them are read again after this long, in case somebody has changed one by hand and left its version. */
+/**
+ * After this time all sales are read again, in case one was changed by hand without its version.
+ */
 const READ_MS = 10_000;
 
-/** Sales that a service looks after. */
+/** The sales that a service works on. */
 export interface SalesToKeep {
-  /** The sales: those that are not over, in the order in which they open, then the others, the last that was open first. */
+  /** First the sales that have not ended, by start time; then the ended ones, the latest first. */
   readonly current: () => Promise<readonly Sale[]>;
 }
 
-/** All sales that the services look after. While MySQL is away they go on with those that were read last. */
+/** All sales that the services work on. While MySQL does not answer, they use the last list. */
 export class SaleList implements SalesToKeep {
   readonly #db: Db;
   readonly #log: Logger;
@@ -52,7 +56,7 @@ export class SaleList implements SalesToKeep {
   async #look(): Promise<void> {
     try {
       const nowMs = performance.now();
-      // Before the sales: a change in between is read again.
+      // Read this before the sales: a change in between then causes another reading.
       const version = await keptSalesVersion(this.#db);
       if (version !== this.#version || nowMs - this.#readMs > READ_MS) {
         this.#sales = byUrgency(await salesToKeep(this.#db), await ledgerTime(this.#db));
@@ -62,7 +66,7 @@ export class SaleList implements SalesToKeep {
     } catch (error) {
       this.#log.warn({ err: error }, 'could not read the sales; using the last list');
     } finally {
-      // Also after a failure: MySQL is not asked more often because it is away.
+      // Also after a failure: do not ask MySQL more often because it does not answer.
       this.#lookedMs = performance.now();
       this.#looking = undefined;
     }

@@ -8,8 +8,8 @@ import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 const SHARDS_INTERVAL_MS = 1_000;
 
 /**
- * The services of every shard that has sales, started when the shard is first seen. Each shard has rounds of its own, so that one whose
- * Redis is away, or hangs, keeps no other waiting.
+ * The services of every shard that has sales, started when the shard is first seen. Each shard has
+ * its own rounds, so that a shard whose Redis does not answer delays no other.
  */
 export function forEachShard(
   { db, log }: { readonly db: Db; readonly log: Logger },
@@ -39,7 +39,10 @@ export function forEachShard(
   };
 }
 
-/** Does the work of a round for one sale after the other. What one of them throws is logged, and keeps no other waiting. */
+/**
+ * Does the work of a round for each sale in turn. An error of one sale is logged and does not stop
+ * the others.
+ */
 export async function forEachSale<Item extends SaleRef>(
   sales: readonly Item[],
   { stopping, log, service }: { readonly stopping: AbortSignal; readonly log: Logger; readonly service: string },

@@ -8,31 +8,36 @@ import type { SalesToKeep } from './sale-list.ts';
 import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
 
 const INTERVAL_MS = 250;
-/** Sales looked at, or rebuilt, at the same time. */
+/** Maximum number of sales that are checked or rebuilt in parallel. */
 const AT_ONCE = 16;
-/** Sales that need a look and get it in one round; the next one begins with the most urgent again. */
+/**
+ * Maximum number of sales checked in one round. The next round begins with the most urgent sale
+ * again.
+ */
 const DUE_MAX = 500;
-/** The slow look-around: of all the other sales, one is looked at in every so many rounds. */
+/** The slow check: one of the other sales is checked every so many rounds. */
 const LOOK_AROUND_ROUNDS = 2;
 
 export interface WarmUpDeps extends RebuildDeps {
   readonly shard: number;
-  /** Those of the shard. */
+  /** The sales of the shard. */
   readonly sales: SalesToKeep;
   readonly log: Logger;
   readonly metrics: Metrics;
 }
 
 /**
- * Warm-up: loads every sale that Redis does not have as the ledger has it: new ones before they open, all of them after Redis
- * was restarted, emptied or promoted, and one whose product has changed. A pause that Redis was not told of is told.
+ * Warm-up: loads every sale that differs between Redis and the ledger: new ones before they open,
+ * all after Redis was restarted, emptied or promoted, and any whose product has changed. It also
+ * sets a pause that is missing in Redis.
  *
- * A sale is looked at if its row is another than when it was last seen to be loaded, if Redis is another one or was emptied since, or if it is
- * stopped. All that is asked in one call, however many sales there are. Beside that a slow look-around comes to every sale in time.
+ * A sale is checked if its row has changed since it was last seen loaded, if Redis is another
+ * server or was emptied since, or if it is stopped. One call asks all this for any number of sales.
+ * In addition, a slow check visits every sale in turn.
  */
 export function warmUp(deps: WarmUpDeps): Rounds {
   const { commands, sales, shard, log, metrics } = deps;
-  /** The rows as which sales were seen to be loaded in this history of Redis. */
+  /** Sale → its row when it was last seen loaded in this history of Redis. */
   const seen = new Map<number, string>();
   let history = '';
   let rounds = 0;
@@ -46,18 +51,18 @@ export function warmUp(deps: WarmUpDeps): Rounds {
     return rebuilt.sale;
   }
 
-  /** Brings a sale up to date with its row. Returns the row that Redis then has, if it is known. */
+  /** Updates a sale in Redis from its row. Returns the row that Redis then has, if it is known. */
   async function look(sale: Sale): Promise<Sale | undefined> {
     const live = await commands.readSale(sale);
-    // One that an older version left, or whose keys were changed by hand.
+    // For a sale from an older version, or with keys that were changed by hand.
     if (live.backlog > 0) await commands.noteOldest(sale);
     if (needsLoading(live, sale)) return load(sale);
-    // Committed by an api process that died before it could tell Redis.
+    // The api process committed the pause and crashed before it could set it in Redis.
     if (live.pause_version < sale.pause_version) await commands.setPause(sale, sale.pause_version, sale.paused);
     return sale;
   }
 
-  /** The sales to look at now, the most urgent first. */
+  /** The sales to check now, the most urgent first. */
   function choose(current: readonly Sale[]): Sale[] {
     const due = current.filter((sale) => seen.get(sale.id) !== rowOf(sale)).slice(0, DUE_MAX);
     rounds += 1;
@@ -99,7 +104,7 @@ export function warmUp(deps: WarmUpDeps): Rounds {
         }
       };
       await Promise.all(Array.from({ length: AT_ONCE }, next));
-      // It may be this process alone that does not reach MySQL: a round that fails gives up the lead.
+      // Perhaps only this process cannot reach MySQL. The failed round gives up the lead.
       if (outage !== undefined) throw outage;
     },
   };
