@@ -41,18 +41,19 @@ import { TokenSecrets } from './seckill/token-secrets.ts';
 
 const REQUEST_ID = /^[\w-]{1,64}$/;
 
-/** The app, and whether it can take requests. */
+/** The app, and whether it can accept requests. */
 export interface App {
   readonly server: FastifyInstance;
   readonly readiness: () => Promise<Readiness>;
   /**
-   * Says goodbye: not ready any more, waiting polls are answered, and each answer closes its connection. Requests are still taken, so that no
-   * client finds a connection closed that it has just used.
+   * Prepares the stop: the process is not ready any more, waiting polls are answered, and each
+   * answer closes its connection. Requests are still accepted, so that no client finds a connection
+   * closed that it has just used.
    */
   readonly drain: () => void;
 }
 
-/** Builds the HTTP app on open connections. It listens nowhere yet: tests `inject` into it. */
+/** Builds the HTTP app from open connections. It does not listen yet: tests `inject` requests. */
 export async function buildApp(deps: AppDeps): Promise<App> {
   const { config, log, metrics, db, bounds = {} } = deps;
   const loggerInstance: FastifyBaseLogger = log;
@@ -82,7 +83,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   const pressure = new Pressure(deps);
   const secrets = new TokenSecrets(deps);
   const operatorQueues = openOrderQueues({ connection: deps.operatorRedis, keys: deps.keys, log });
-  // On connections that no shopper's call waits for.
+  // Uses the `ledger` connections, for which no shopper's call waits.
   const denyList = new DenyList(deps.ledger, log);
 
   server.addHook('onRequest', (request, reply, done) => {
@@ -90,7 +91,8 @@ export async function buildApp(deps: AppDeps): Promise<App> {
     done();
   });
   server.addHook('onSend', (_request, reply, payload, done) => {
-    // A kept-alive connection whose last request came before the close would hold the process until its client lets go.
+    // A keep-alive connection whose last request came before the close would keep the process alive
+    // until its client closes it.
     if (draining) reply.header('connection', 'close');
     done(null, payload);
   });
@@ -108,9 +110,10 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   };
   server.addHook('preClose', (done) => {
     drain();
-    // What they wait for, a server that hangs maybe, keeps nobody.
+    // Do not wait for these services: a server that hangs may delay them.
     for (const service of [pressure, secrets, denyList]) void service.stop();
-    // Right after a look for new connections, so that as few as can be are known to the system only when the port is closed: it resets those.
+    // Close the port right after accepting new connections: the system resets those that are not
+    // accepted when the port closes.
     setImmediate(done);
   });
 
@@ -153,7 +156,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   return { server: server as unknown as FastifyInstance, readiness, drain };
 }
 
-/** A request's id: the one its sender or gateway gave it, where that is fit to be logged, else one of ours. */
+/** A request's id: the sender's or gateway's if it is safe to log, else a new one. */
 function requestIds(): (request: { headers: Record<string, string | string[] | undefined> }) => string {
   const prefix = randomBytes(6).toString('hex');
   let count = 0;

@@ -15,8 +15,8 @@ import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import type { Tracing } from '@flash-sale/shared/platform/telemetry/tracing.ts';
 
 /**
- * Bounds that no operator has a reason to turn. Each default is a constant beside the code that keeps it; tests pass
- * others.
+ * Limits that no operator needs to change. Each default is a constant beside the code that uses it;
+ * tests pass other values.
  */
 export interface AppBounds {
   readonly headersTimeoutMs?: number;
@@ -28,24 +28,27 @@ export interface AppBounds {
   readonly operatorFailures?: BucketLimit;
 }
 
-/** What the app is built from. `main` makes the real ones; whoever made them closes them. */
+/** The dependencies of the app. `main` creates the real ones; their creator closes them. */
 export interface AppDeps {
   readonly config: Config;
   readonly log: Logger;
   readonly metrics: Metrics;
-  /** Left out where traces are off. */
+  /** Omitted if traces are off. */
   readonly tracing?: Tracing | undefined;
   readonly db: Db;
-  /** For the rebuild of a sale that was just created: its own connections free their locks soon. */
+  /** For the rebuild of a new sale: these connections free their locks soon. */
   readonly ledger: Db;
   readonly redis: RedisClient;
   readonly subscriber: RedisClient;
-  /** A `producer` of its own for what operators look at, which never stands before a shopper's job. */
+  /**
+   * A separate `producer` connection for operators' reads, so that they never delay a shopper's
+   * job.
+   */
   readonly operatorRedis: RedisClient;
   readonly keys: Keys;
   readonly commands: Commands;
   readonly tokens: SeckillTokens;
-  /** Moves of orders that are in the ledger. */
+  /** Moves orders that are in the ledger. */
   readonly saleTransactions: SaleTransactions;
   readonly provider: PaymentProvider;
   /** The clock of a shard's Redis. */

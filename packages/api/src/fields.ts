@@ -9,9 +9,9 @@ export const UserId = Type.String({
   description: `1 to ${USER_ID_LENGTH_MAX} visible ASCII characters`,
   examples: ['alice'],
 });
-/** The longest part of a path that the router takes, decoded: a shopper's id. */
+/** The longest decoded part of a path that the router accepts: a shopper's id. */
 export const PATH_PART_LENGTH_MAX = USER_ID_LENGTH_MAX;
-/** What is no order number names no order, however long it is. */
+/** Any text is accepted here: one that is not an order number just names no order. */
 export const OrderNoInPath = Type.Object({ orderNo: Type.String({ maxLength: PATH_PART_LENGTH_MAX }) });
 export const ProductId = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
 export const SeckillToken = Type.String({ minLength: 1, maxLength: 128 });
@@ -26,7 +26,7 @@ export const NextCursor = Type.Union([Type.String(), Type.Null()], {
   description: 'The `cursor` of the next page; null on the last page',
 });
 
-/** Shopper calls are small; anything larger is refused before it is parsed. */
+/** Shoppers' calls are small. A larger body is refused before it is parsed. */
 export const SHOPPER_BODY_BYTES_MAX = 4_096;
 
 export function isoOf(time_ms: number): string {
@@ -37,8 +37,8 @@ export function isoOf(time_ms: number): string {
 const TIME_MS_MAX = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
 /**
- * Milliseconds since the epoch of an RFC 3339 time, or undefined where it names no time or one that cannot be kept. `Date.parse` alone
- * would make 2 March of 30 February.
+ * Converts an RFC 3339 time to milliseconds since the epoch; undefined if the text is not a valid
+ * time or cannot be stored. `Date.parse` alone would convert 30 February to 2 March.
  */
 export function msOfTime(text: string): number | undefined {
   const time_ms = Date.parse(text);
@@ -48,10 +48,16 @@ export function msOfTime(text: string): number | undefined {
   return time_ms;
 }
 
-/** How a shopper's call is secured, for the OpenAPI document: by an access token in `jwt` mode, by the gateway in `trusted` mode. */
+/**
+ * How shoppers' calls are secured, for the OpenAPI document: by an access token in `jwt` mode, by
+ * the gateway in `trusted` mode.
+ */
 export const SHOPPER_SECURITY: { [scheme: string]: string[] }[] = [{}, { accessToken: [] }];
 
-/** What a call may refuse with, for the OpenAPI document, besides what any call like it may. */
+/**
+ * The errors that a call may return, for the OpenAPI document, in addition to those that all
+ * similar calls may return.
+ */
 export function mayRefuse(...problems: ErrorCode[]): { readonly problems: readonly ErrorCode[] } {
   return { problems };
 }

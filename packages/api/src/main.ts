@@ -29,10 +29,10 @@ const START_WAIT_MS = 2_000;
 
 readCommandLine({
   usage: 'node packages/api/src/main.ts',
-  summary: 'An api process: takes buys and answers polls. Settings come from the environment.',
+  summary: 'An api process: accepts buys and answers polls. Settings come from the environment.',
 });
 
-/** An api process: takes buys and answers polls. */
+/** An api process: accepts buys and answers polls. */
 await startOrExit(async () => {
   const config = loadConfig(process.env);
   const log = createLogger(config, 'api');
@@ -83,14 +83,14 @@ await startOrExit(async () => {
     queue: queues.of,
   });
 
-  // The first buy finds everything connected; where a shard's Redis is away the process starts all the same.
+  // Connect before the first buy. If a shard's Redis does not answer, the process starts anyway.
   const shards = Array.from({ length: config.SHARDS }, (_, shard) => shard);
   for (const shard of shards) queues.of(shard);
   await Promise.all(shards.map((shard) => clock.of(shard).settled(START_WAIT_MS)));
   await checkServers({ config, redis, connect: () => connect('background'), keys, commands, db, log });
   const offsets = repeating(clockOffsets({ commands, db, shards: config.SHARDS, metrics }), log);
   offsets.start();
-  // Several api processes share the port where the system can spread connections over them.
+  // Several api processes share the port if the system can spread connections over them.
   const address = { host: config.SERVER_HOST, port: config.SERVER_PORT, reusePort: process.platform === 'linux' };
   await server.listen(address);
   const ops = await startOpsServer(
@@ -108,9 +108,9 @@ await startOrExit(async () => {
     await offsets.stop();
     await ops.stop();
     for (const client of [redis, producer, subscriber, operatorRedis]) client.disconnect();
-    // A server that does not answer need not hear that this process leaves it.
+    // End the connections to MySQL without an answer of the server, which may not come.
     await Promise.allSettled([db.destroy(), ledger.destroy(), tracing?.stop()]);
   });
-  // Said last: whoever reads it may send a signal at once.
+  // Log this last: its reader may send a signal at once.
   log.info({ port, ops_port: ops.port }, 'api ready');
 });

@@ -3,10 +3,12 @@ import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import type { Queue } from 'bullmq';
 import type { WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
 
-/** Jobs are removed when they are complete, and none fails for good: of what is left out here there is never any. */
+/**
+ * Completed jobs are removed and no job fails permanently, so the other states are always empty.
+ */
 const STATUSES = ['active', 'waiting', 'delayed', 'failed'] as JobStatus[];
 
-/** A shard's queue of order jobs, as the dashboard shows it: small, and in the service's own words. */
+/** A shard's queue of order jobs in the form and words that the dashboard shows. */
 export class OrdersAdapter extends BullMQAdapter {
   readonly #shard: number;
 
@@ -23,7 +25,7 @@ export class OrdersAdapter extends BullMQAdapter {
     this.setFormatter('data', dataOf);
   }
 
-  /** Part of the page's addresses. BullMQ's own name is the same in every shard. */
+  /** Part of the page's URLs. BullMQ's own name is the same in every shard. */
   override getName(): string {
     return `orders-shard-${this.#shard}`;
   }
@@ -37,7 +39,7 @@ export class OrdersAdapter extends BullMQAdapter {
   }
 }
 
-/** What a job is about: `sale 17 · 42 orders · 3 s old · tried 2 times · connect ECONNREFUSED`. */
+/** The title of a job: `sale 17 · 42 orders · 3 s old · tried 2 times · connect ECONNREFUSED`. */
 export function titleOf({ data, timestamp, attemptsMade, failedReason }: QueueJobJson, now_ms: number): string {
   const { sale_id, order_nos } = data as WriteOrdersJob;
   const orders = order_nos.length === 1 ? '1 order' : `${order_nos.length} orders`;

@@ -16,8 +16,9 @@ import { OrdersAdapter } from './orders-adapter.ts';
 export const DASHBOARD_PATH = '/admin/queues';
 
 /**
- * Everything an operator can do here, by the path of the call. Retry and promote only hurry what happens anyway. All else that the page has
- * buttons for (add, edit, remove, pause, obliterate) is refused: jobs are made from reservations, and would come back.
+ * Everything an operator can do here, by the path of the call. Retry and promote only speed up what
+ * happens anyway. All other buttons of the page (add, edit, remove, pause, obliterate) are refused:
+ * jobs are created from reservations, and would be added again.
  */
 const ACTIONS: ReadonlyMap<string, string> = new Map([
   ['/api/queues/:queueName/:jobId/retry', 'retry'],
@@ -26,10 +27,13 @@ const ACTIONS: ReadonlyMap<string, string> = new Map([
   ['/api/queues/:queueName/promote', 'promote_all'],
 ]);
 
-/** More jobs on a page would keep this process, which also serves shoppers, from its work. */
+/** More jobs per page would block this process, which also serves shoppers. */
 const JOBS_PER_PAGE_MAX = 50;
 const POLL_S = 5;
-/** The page would have fonts from Google, which our policy refuses with an error in the console; those of the system serve. */
+/**
+ * The page loads fonts from Google. Our policy refuses that, with an error in the console, so it
+ * uses the system's fonts.
+ */
 const ELSEWHERE = /<link\b[^>]*\bhref="https?:[^>]*>/g;
 const SHARDS_FRESH_MS = 5_000;
 
@@ -38,7 +42,10 @@ type Deps = Pick<AppDeps, 'db' | 'operatorRedis'> & {
   readonly operatorQueues: OrderQueues;
 };
 
-/** The dashboard of the queues, for operators: a viewer sees, an admin also retries and promotes, which is recorded. */
+/**
+ * The dashboard of the queues, for operators. A viewer can read; an admin can also retry and
+ * promote jobs, which is recorded.
+ */
 export const queueDashboard: FastifyPluginAsync<Deps> = async (app, { db, operatorRedis, operatorQueues }) => {
   const adapter = new FastifyAdapter().setBasePath(DASHBOARD_PATH);
   const board = createBullBoard({
@@ -48,7 +55,7 @@ export const queueDashboard: FastifyPluginAsync<Deps> = async (app, { db, operat
       uiConfig: {
         boardTitle: 'Flash sale queues',
         hideDocsLink: true,
-        // Asks Redis for all of its clients at each poll.
+        // It would ask Redis for all of its clients at each poll.
         showWorkers: false,
         pollingInterval: { forceInterval: POLL_S },
         sortQueues: true,
@@ -67,25 +74,25 @@ export const queueDashboard: FastifyPluginAsync<Deps> = async (app, { db, operat
     look_again_ms = performance.now() + SHARDS_FRESH_MS;
   }
 
-  /** One whose start failed has been replaced since. */
+  /** A queue whose start failed has been replaced meanwhile. */
   function show(shard: number): void {
     const queue = operatorQueues.of(shard);
     if (shown.get(shard) === queue) return;
     shown.set(shard, queue);
-    // Of the same name as the one before, which it replaces.
+    // This replaces the earlier adapter with the same name.
     board.addQueue(new OrdersAdapter(queue, shard));
   }
 
   async function prepare(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | void> {
-    // BullMQ would wait for a Redis that is away for as long as that takes.
+    // BullMQ would wait for Redis without a limit.
     if (operatorRedis.status !== 'ready') return reply.refuse('unavailable');
-    // While MySQL is away the shards that are known go on being shown.
+    // If MySQL does not answer, the known shards are still shown.
     await answers(showShards);
     const query = request.query as { jobsPerPage?: string };
     if (Number(query.jobsPerPage) > JOBS_PER_PAGE_MAX) query.jobsPerPage = String(JOBS_PER_PAGE_MAX);
   }
 
-  /** Before it is done: what cannot be recorded is not done. */
+  /** Record the action before it is done: if it cannot be recorded, it is not done. */
   const record = (action: string) => async (request: FastifyRequest) => {
     const { name, role } = request.operator;
     const { queueName, jobId, queueStatus } = request.params as Record<string, string>;
@@ -97,7 +104,7 @@ export const queueDashboard: FastifyPluginAsync<Deps> = async (app, { db, operat
   const refuse = async (_request: FastifyRequest, reply: FastifyReply) =>
     reply.refuse('forbidden', { detail: 'The dashboard can only retry and promote jobs' });
 
-  // Who may call what is decided by path and method as the routes come in, so that none is forgotten.
+  // Set the required role by path and method when the routes are added, so that none is missed.
   app.addHook('onRoute', (route) => {
     const path = route.url.slice(DASHBOARD_PATH.length);
     const isRead = [route.method].flat().every((method) => method === 'GET' || method === 'HEAD');
@@ -108,24 +115,24 @@ export const queueDashboard: FastifyPluginAsync<Deps> = async (app, { db, operat
       ...(path.startsWith('/api/') ? [prepare] : []),
       ...(action === undefined ? [] : [record(action)]),
     ];
-    // The adapter's own would tell what the driver said.
+    // The adapter's own handler would show the driver's error.
     route.errorHandler = app.errorHandler;
   });
   app.addHook('onSend', async (request, reply, payload) => {
     reply.header('content-security-policy', PAGE_POLICY);
     if (typeof payload === 'string' && String(reply.getHeader('content-type')).startsWith('text/html')) {
-      // All that the page loads and calls is relative to its base.
+      // All URLs of the page are relative to its base.
       const base = `<base href="${request.basePath}${DASHBOARD_PATH}`;
       return payload.replace(`<base href="${DASHBOARD_PATH}`, base).replaceAll(ELSEWHERE, '');
     }
     if (reply.getHeader('content-type') !== PROBLEM_JSON) return payload;
-    // These two are what the page shows of a refusal.
+    // The page shows these two fields of a refusal.
     const problem = JSON.parse(payload as string) as { readonly title: string; readonly detail?: string };
     return JSON.stringify({ ...problem, error: problem.title, message: problem.detail });
   });
   app.addHook('preSerialization', async (request, _reply, payload) => {
     if (request.operator?.role !== 'viewer' || !hasQueues(payload)) return payload;
-    // Takes the buttons away; the calls behind them are refused all the same.
+    // Removes the buttons. The calls behind them are refused as well.
     return {
       ...payload,
       queues: payload.queues.map((queue) => ({ ...queue, readOnlyMode: true, allowRetries: false })),

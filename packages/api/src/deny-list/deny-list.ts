@@ -4,19 +4,25 @@ import { DenySet } from '@flash-sale/shared/deny-list/deny-list.ts';
 import { repeating, type Service } from '@flash-sale/shared/platform/process/service.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 
-/** How often each api process asks whether the list has changed: what an operator does is in effect everywhere within a second. */
+/**
+ * How often each api process checks whether the list has changed. A change is in effect everywhere
+ * within a second.
+ */
 const LOOK_MS = 400;
 
 /**
- * The deny list as this process knows it. MySQL keeps it, so it outlives whatever happens to Redis; while MySQL is away the last reading serves,
- * and nobody can change it.
+ * The deny list as this process knows it. It is stored in MySQL, so a loss of Redis does not affect
+ * it. While MySQL does not answer, the last reading is used, and nobody can change the list.
  */
 export class DenyList {
   readonly #db: Db;
   readonly #log: Logger;
   #denied = new DenySet();
   #version: number | undefined;
-  /** From this process's steady clock to the ledger's, by which entries expire. */
+  /**
+   * The difference between this process's steady clock and the ledger's, which decides when entries
+   * expire.
+   */
   #offset_ms = 0;
   #reading: Promise<void> | undefined;
   readonly #service: Service;
@@ -39,7 +45,10 @@ export class DenyList {
     return performance.now() + this.#offset_ms;
   }
 
-  /** Reads the list, then keeps looking. Fails where MySQL is away: an api process that does not know whom to refuse does not start. */
+  /**
+   * Reads the list, then checks it at intervals. Fails if MySQL does not answer: an api process
+   * without the list must not start.
+   */
   async start(): Promise<void> {
     await this.#read();
     this.#service.start();
@@ -49,9 +58,9 @@ export class DenyList {
     return this.#service.stop();
   }
 
-  /** Takes note of a change that this process has committed. */
+  /** Applies a change that this process has committed. */
   async changed(): Promise<void> {
-    // What is being read may be from before it.
+    // The present reading may be older than the change.
     await this.#reading;
     await this.#look();
   }
@@ -67,7 +76,7 @@ export class DenyList {
   }
 
   async #read(): Promise<void> {
-    // Before the list: a change in between is read again.
+    // Read this before the list: a change in between then causes another reading.
     const { version, now_ms } = await readDenyListVersion(this.#db);
     this.#offset_ms = now_ms - performance.now();
     if (version === this.#version) return;

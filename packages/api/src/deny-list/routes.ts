@@ -18,12 +18,12 @@ import type { DenyList } from './deny-list.ts';
 import { isoOf, LIMIT_DEFAULT, msOfTime } from '../fields.ts';
 import { Allow, Deny, ListDenied } from './schema.ts';
 
-/** Each api process keeps them all in memory. */
+/** Each api process keeps all entries in memory. */
 const ENTRIES_MAX = 100_000;
 
 type Deps = Pick<AppDeps, 'db'> & { readonly denyList: DenyList };
 
-/** Operators' calls that say whom the service refuses. */
+/** Operators' calls on the deny list. */
 export const denyListRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, { db, denyList }) => {
   const path = '/api/v1/admin/deny-list';
   const changing = { onRequest: app.requireOperator('admin') };
@@ -57,7 +57,7 @@ export const denyListRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, { db,
       const detail = { reason, expires_at };
       await recordAction(tx, { operator: name, role, action: 'deny', subject: subjectOfEntry(denied), detail });
     });
-    // Here at once; elsewhere when the others look.
+    // In effect here at once; in the other processes after their next check.
     await denyList.changed();
     return entryView({ ...denied, reason, expires_at, created_at });
   });
@@ -65,7 +65,7 @@ export const denyListRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, { db,
   app.delete(path, { schema: Allow, ...changing }, async (request, reply) => {
     const denied = deniedOf(request.query);
     await db.transaction().execute(async (tx) => {
-      // Rolled back: what is refused changes nothing, not even the version of the list.
+      // Roll back: a refused call must change nothing, not even the version of the list.
       if (!(await deleteDenyEntry(tx, denied.kind, denied.value))) throw new Refusal('not_found');
       const { name, role } = request.operator;
       await recordAction(tx, { operator: name, role, action: 'allow', subject: subjectOfEntry(denied) });
@@ -75,7 +75,7 @@ export const denyListRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, { db,
   });
 };
 
-/** Whom a call names, in the one spelling that the list has. */
+/** The user or address of a call, in the canonical form of the list. */
 function deniedOf(who: { user_id?: string; address?: string }): { readonly kind: DenyKind; readonly value: string } {
   const { user_id, address } = who;
   if ((user_id === undefined) === (address === undefined)) {
@@ -91,7 +91,10 @@ function deniedOf(who: { user_id?: string; address?: string }): { readonly kind:
   return { kind: 'address', value: range.cidr };
 }
 
-/** How a change of an entry is recorded: under a shopper's name as everything else that is done to them, so that erasing finds it. */
+/**
+ * The subject of a change in the operators' actions. For a shopper it is the one of all other
+ * actions, so that erasing finds it.
+ */
 function subjectOfEntry({ kind, value }: Pick<DenyEntry, 'kind' | 'value'>): string {
   return kind === 'user' ? subjectOf(value) : `address ${value}`;
 }

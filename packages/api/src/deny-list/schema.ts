@@ -9,7 +9,7 @@ const Address = Type.String({
   description: 'An address, or a CIDR of at least 8 bits (IPv4) or 16 (IPv6)',
   examples: ['203.0.113.0/24'],
 });
-/** Who is denied: one of the two. */
+/** The denied user or address: exactly one of the two. */
 const Who = { user_id: Type.Optional(UserId), address: Type.Optional(Address) };
 
 const DenyEntry = Type.Object({

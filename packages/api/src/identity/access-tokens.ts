@@ -17,7 +17,7 @@ export type AccessTokenConfig = Pick<
   | 'JWT_SUBJECT_CLAIM'
 >;
 
-/** What is wrong with an access token; a label of the metrics. */
+/** The fault of an access token; a label of the metrics. */
 export type TokenFault =
   | 'missing'
   | 'malformed'
@@ -30,10 +30,10 @@ export type TokenFault =
   | 'expiry'
   | 'subject';
 
-/** An access token that nobody is identified by. Its message is fit to be shown to the caller. */
+/** A refused access token. The message may be shown to the caller. */
 export class TokenRefused extends Error {
   readonly fault: TokenFault;
-  /** What stands in the access token in place of what is accepted; for the log. */
+  /** The value in the access token that was not accepted; for the log. */
   readonly got: unknown;
 
   constructor(fault: TokenFault, message: string, options: { readonly got?: unknown; readonly cause?: unknown } = {}) {
@@ -45,21 +45,23 @@ export class TokenRefused extends Error {
 }
 
 const VERIFIED_MAX = 50_000;
-/** Bounds the memory of those that are remembered, which may be long. */
+/** Limits the memory for verified tokens, which may be long. */
 const VERIFIED_CHARACTERS_MAX = 32_000_000;
-/** A verified access token is believed for at most this long without looking again. */
+/** How long a verified access token is accepted without another check. */
 const VERIFIED_MS = 60_000;
-/** Signature checks of one access token that does not say which of several keys has signed it. */
+/**
+ * Maximum number of signature checks for an access token that does not name one of several keys.
+ */
 const KEYS_TRIED_MAX = 8;
 const USER_ID = new RegExp(USER_ID_PATTERN);
 
 const listOf = (setting: string | undefined): string[] | undefined => setting?.split(',');
 
-/** Verifies access tokens, and remembers those that it has verified, so that a shopper's next call costs a look-up. */
+/** Verifies access tokens, and caches them, so that a shopper's next call only costs a lookup. */
 export class AccessTokens {
   readonly #subjectClaim: string;
   readonly #toleranceMs: number;
-  /** Checked here only if it is another claim than jose checks. */
+  /** Checked here only if it is not the claim that jose checks. */
   readonly #audience: { readonly claim: string; readonly accepted: readonly string[] } | undefined;
   readonly #verify: (token: string) => Promise<JWTPayload>;
   readonly #verified = new LRUCache<string, string>({
@@ -68,7 +70,7 @@ export class AccessTokens {
     sizeCalculation: (_subject, token) => token.length,
   });
 
-  /** `keySet`: the keys if there is no `JWT_SECRET`. */
+  /** `keySet`: the keys, if there is no `JWT_SECRET`. */
   constructor(config: AccessTokenConfig, keySet: KeySet | undefined) {
     const issuer = listOf(config.JWT_ISSUER);
     const audience = listOf(config.JWT_AUDIENCE);
@@ -122,7 +124,7 @@ export class AccessTokens {
     throw new TokenRefused('audience', `The access token is not for this service (${claim})`, { got });
   }
 
-  /** What jose's errors mean for the caller. Anything else is a fault of the service. */
+  /** The refusal for an error of jose. Any other error is a fault of the service. */
   #refusalOf(error: unknown, token: string): unknown {
     if (!(error instanceof errors.JOSEError)) return error;
     const refused = (fault: TokenFault, message: string, got?: unknown) =>
@@ -158,7 +160,7 @@ export class AccessTokens {
 }
 
 function bySecret(text: string, options: JWTVerifyOptions): (token: string) => Promise<JWTPayload> {
-  // A KeyObject is made ready once; jose would import raw bytes again for each access token.
+  // A KeyObject is prepared once; jose would import raw bytes again for each access token.
   const secret = createSecretKey(text, 'utf8');
   return async (token) => (await jwtVerify(token, secret, options)).payload;
 }
@@ -166,10 +168,10 @@ function bySecret(text: string, options: JWTVerifyOptions): (token: string) => P
 function byKeySet(keySet: KeySet, options: JWTVerifyOptions): (token: string) => Promise<JWTPayload> {
   const isUnsigned = (error: unknown): boolean => error instanceof errors.JWSSignatureVerificationFailed;
 
-  /** By the keys that fit, in turn. */
+  /** Tries the matching keys in turn. */
   async function verify(token: string): Promise<JWTPayload> {
     let others: readonly CryptoKey[] = [];
-    // Called once jose has found nothing wrong with the header.
+    // jose calls this after it has accepted the header.
     const first = async ({ kid }: { readonly kid?: unknown }): Promise<CryptoKey> => {
       const [key, ...rest] = await keySet.keysFor(kid);
       if (key === undefined) throw new errors.JWKSNoMatchingKey();
@@ -195,7 +197,8 @@ function byKeySet(keySet: KeySet, options: JWTVerifyOptions): (token: string) =>
     try {
       return await verify(token);
     } catch (error) {
-      // A `kid` that is not known had the set fetched again. Without one, a new key shows only by a signature that no key verifies.
+      // An unknown `kid` has already caused another fetch of the set. Without a `kid`, a new key
+      // shows only by a signature that no known key verifies.
       const mayBeNewKey = isUnsigned(error) && decodeProtectedHeader(token).kid === undefined;
       if (!mayBeNewKey || !(await keySet.lookAgain())) throw error;
       return verify(token);

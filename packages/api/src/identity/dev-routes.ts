@@ -17,7 +17,10 @@ const OpenSession = {
   },
 };
 
-/** A login that asks nobody for anything, so that a client can be written before there is an identity provider. */
+/**
+ * A login without a password, so that a client can be developed before there is an identity
+ * provider.
+ */
 export const devRoutes: FastifyPluginAsyncTypebox<{ readonly config: Config }> = async (app, { config }) => {
   const { NODE_ENV, JWT_SECRET, JWT_ISSUER, JWT_AUDIENCE, JWT_AUDIENCE_CLAIM, JWT_SUBJECT_CLAIM } = config;
   if (NODE_ENV === 'production' || JWT_SECRET === undefined) return;
@@ -29,7 +32,7 @@ export const devRoutes: FastifyPluginAsyncTypebox<{ readonly config: Config }> =
     async (request, reply) => {
       const expires_s = Math.floor(Date.now() / 1_000) + LIFE_S;
       const claims: JWTPayload = { [JWT_SUBJECT_CLAIM]: request.body.user_id };
-      // Of several, the first.
+      // The first, if there are several.
       if (JWT_ISSUER !== undefined) claims.iss = JWT_ISSUER.split(',', 1)[0]!;
       if (JWT_AUDIENCE !== undefined) claims[JWT_AUDIENCE_CLAIM] = JWT_AUDIENCE.split(',', 1)[0]!;
       const unsigned = new SignJWT(claims).setProtectedHeader({ alg: 'HS256' });

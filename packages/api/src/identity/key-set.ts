@@ -4,24 +4,24 @@ import { Refusal } from '@flash-sale/shared/platform/errors.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 
-/** The key set is fetched again at this age, so that a withdrawn key is forgotten. */
+/** The key set is fetched again at this age, so that a withdrawn key is no longer used. */
 const REFRESH_MS = 600_000;
 /**
- * At most one fetch starts in this time, whoever asks and whatever the last one brought: neither made-up key ids nor a provider that fails
- * become more requests to it.
+ * At most one fetch starts in this time, whatever the reason and the last result: neither forged
+ * key ids nor a failing provider may cause more requests.
  */
 const COOL_DOWN_MS = 5_000;
-/** For the whole answer. */
+/** The limit for the whole answer. */
 const TIMEOUT_MS = 2_000;
-/** Providers that add certificates and many keys stay below a tenth of it. */
+/** Providers with certificates and many keys use less than a tenth of this. */
 const BYTES_MAX = 1_048_576;
 const KEYS_MAX = 200;
-/** jose refuses to verify with shorter ones. */
+/** jose refuses shorter keys. */
 const RSA_BITS_MIN = 2_048;
 
 export interface KeySetDeps {
   readonly url: string;
-  /** The one algorithm whose keys are used. */
+  /** Only keys of this algorithm are used. */
   readonly algorithm: string;
   readonly log: Logger;
   readonly metrics: Pick<Metrics, 'key_set_age_seconds' | 'key_set_fetches'>;
@@ -33,8 +33,9 @@ interface UsableKey {
 }
 
 /**
- * The public keys of the identity provider. An answer without a usable key is a failure like no answer: the last good set goes on being used,
- * and without one nobody can be identified, which is not the caller's fault.
+ * The public keys of the identity provider. An answer without a usable key counts as a failure: the
+ * last good set stays in use. Without a set nobody can be identified, which is not the caller's
+ * fault.
  */
 export class KeySet {
   readonly #deps: KeySetDeps;
@@ -43,7 +44,7 @@ export class KeySet {
   readonly #timeoutMs: number;
   readonly #ended = new AbortController();
   #keys: readonly UsableKey[] = [];
-  /** When the set was fetched last; before that, since when it is missing. */
+  /** When the set was last fetched; before the first fetch, when the wait for it began. */
   #fetchedAtMs = performance.now();
   #triedAtMs = -Infinity;
   #lastFailed = false;
@@ -58,7 +59,7 @@ export class KeySet {
     for (const outcome of ['ok', 'failed']) deps.metrics.key_set_fetches.inc({ outcome }, 0);
   }
 
-  /** Keeps the set fresh from now on, whether or not anybody calls. */
+  /** Keeps the set fresh from now on, whether or not there are calls. */
   start(): void {
     void this.#keepFresh();
   }
@@ -68,9 +69,10 @@ export class KeySet {
   }
 
   /**
-   * The keys that may have signed an access token with this `kid`; all of them if it names none. None if the provider has no such key.
+   * The keys that may have signed an access token with this `kid`; all keys if there is no `kid`;
+   * none if the provider has no such key.
    *
-   * @throws Refusal `unavailable` if that is not known, because the set cannot be fetched
+   * @throws Refusal `unavailable` if that is not known because the set cannot be fetched
    */
   async keysFor(kid: unknown): Promise<readonly CryptoKey[]> {
     const known = this.#matching(kid);
@@ -85,9 +87,9 @@ export class KeySet {
   }
 
   /**
-   * Fetches the set, unless a fetch started less than the cool-down ago. Waits for one that is under way.
+   * Fetches the set, unless a fetch started within the cool-down. Waits for a fetch in progress.
    *
-   * @returns whether the set is now another reading than before
+   * @returns whether the set has been read again
    */
   lookAgain(): Promise<boolean> {
     if (this.#fetching === undefined && performance.now() - this.#triedAtMs >= this.#coolDownMs) {
@@ -142,7 +144,7 @@ export class KeySet {
 
 async function fetchJson(url: string, signal: AbortSignal): Promise<unknown> {
   const response = await fetch(url, {
-    // Keys are believed from the address that the settings name, and from nowhere else.
+    // Accept keys only from the configured URL.
     redirect: 'manual',
     headers: { accept: 'application/json, application/jwk-set+json' },
     signal,
@@ -161,7 +163,10 @@ async function fetchJson(url: string, signal: AbortSignal): Promise<unknown> {
   return JSON.parse(new TextDecoder().decode(Buffer.concat(parts)));
 }
 
-/** The keys of a set that verify this algorithm. Others, such as those for encryption, may stand beside them. */
+/**
+ * The keys of a set that verify this algorithm. The set may contain others, such as encryption
+ * keys.
+ */
 async function usableKeys(set: unknown, algorithm: string): Promise<UsableKey[]> {
   const { keys } = (set ?? {}) as { readonly keys?: unknown };
   if (!Array.isArray(keys)) return [];
@@ -171,7 +176,8 @@ async function usableKeys(set: unknown, algorithm: string): Promise<UsableKey[]>
 
 async function importKey(jwk: JWK, algorithm: string): Promise<UsableKey | undefined> {
   try {
-    // A set of this key alone: jose decides whether it fits, by its type, curve, use, operations and algorithm.
+    // A set with this key only: jose decides whether it fits by its type, curve, use, operations
+    // and algorithm.
     const key = await createLocalJWKSet({ keys: [jwk] })({ alg: algorithm });
     const { modulusLength = RSA_BITS_MIN } = key.algorithm as { readonly modulusLength?: number };
     return modulusLength < RSA_BITS_MIN ? undefined : { kid: jwk.kid, key };

@@ -4,19 +4,22 @@ import { takeFromBucket, type BucketLimit } from '@flash-sale/shared/admission/b
 import type { RefusalOptions } from '@flash-sale/shared/platform/errors.ts';
 import { rateLimited } from './rate-limited.ts';
 
-/** Callers remembered at once. The one not seen for longest is forgotten first, and so has a full bucket again. */
+/**
+ * Number of callers in memory. The one that has been inactive for longest is removed first, and
+ * then has a full bucket again.
+ */
 const CALLERS_MAX = 100_000;
 
 export interface AddressLimitOptions extends BucketLimit {
-  /** How the limit is named to callers. */
+  /** The name of the limit in answers. */
   readonly policy: string;
-  /** This machine's own programs, such as a load test, have no limit. */
+  /** Programs on this machine, such as a load test, have no limit. */
   readonly exemptsLoopback?: boolean;
 }
 
 /**
- * A token bucket per calling address, in this process: decided before any I/O, so that a flood costs nothing but the refusal. With several api
- * processes an address has a bucket in each.
+ * A token bucket per calling address, in this process. It decides before any I/O, so that a flood
+ * costs only the refusals. With several api processes an address has a bucket in each.
  */
 export class AddressLimit {
   readonly #options: AddressLimitOptions;
@@ -26,12 +29,14 @@ export class AddressLimit {
     this.#options = options;
   }
 
-  /** Takes one, or says with what to refuse the call as `rate_limited`. */
+  /** Takes one from the bucket, or returns the options of the `rate_limited` refusal. */
   take(address: string): RefusalOptions | undefined {
     return this.#decide(address, true);
   }
 
-  /** The same, without taking one: for callers who are charged only if their credential turns out to be wrong. */
+  /**
+   * Like `take`, without taking one: for callers who are charged only if their credential is wrong.
+   */
   look(address: string): RefusalOptions | undefined {
     return this.#decide(address, false);
   }

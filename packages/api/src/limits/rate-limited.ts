@@ -2,9 +2,9 @@ import type { BucketLimit } from '@flash-sale/shared/admission/bucket.ts';
 import type { RefusalOptions } from '@flash-sale/shared/platform/errors.ts';
 
 /**
- * What a `rate_limited` answer tells a caller whose bucket is empty. `policy` names the limit.
+ * The `rate_limited` refusal for a caller whose bucket is empty. `policy` names the limit.
  *
- * @see https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/ whose header fields these are
+ * @see https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/ for the header fields
  */
 export function rateLimited(policy: string, { capacity, per_second }: BucketLimit, wait_ms: number): RefusalOptions {
   const retry_after_s = Math.max(1, Math.ceil(wait_ms / 1_000));

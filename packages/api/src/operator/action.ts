@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import type { OperatorAction } from '@flash-sale/shared/operator/operator-actions-table.ts';
 
-/** Who did what to what, as it is recorded. */
+/** The record of an operator's action. */
 export function actionOf(
   { operator: { name, role } }: FastifyRequest,
   action: string,

@@ -21,7 +21,7 @@ import { orderFile } from '../order/order-file.ts';
 import { CreateProduct, ListActions, OrderFile, PauseProduct, ProductStats, RefundOrder } from './schema.ts';
 import { statsOf } from '../sale/stats.ts';
 
-/** Longer than a holder keeps a lease once somebody waits for it. */
+/** Longer than a holder keeps a lease after another process begins to wait. */
 const LEASE_WAIT_MS = 2_000;
 
 type Deps = Pick<AppDeps, 'config' | 'db' | 'ledger' | 'commands' | 'saleTransactions' | 'clock'> & {
@@ -29,7 +29,7 @@ type Deps = Pick<AppDeps, 'config' | 'db' | 'ledger' | 'commands' | 'saleTransac
   readonly orders: OrderReader;
 };
 
-/** Operators' calls. Each that changes something is recorded. */
+/** Operators' calls. Each change is recorded. */
 export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
   app,
   { config, db, ledger, commands, saleTransactions, clock, catalog, orders },
@@ -49,9 +49,9 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
 
   app.post('/api/v1/admin/products', { schema: CreateProduct, ...changing }, async (request, reply) => {
     const fields = saleFieldsOf(request.body);
-    // Spread by time, which needs no counter that api processes would have to share.
+    // Choose the shard by time: this needs no counter that the api processes share.
     const shard = Date.now() % config.SHARDS;
-    // Asked before anything is written: a sale that cannot be loaded is better not created.
+    // Ask Redis before anything is written: do not create a sale that cannot be loaded.
     await commands.clock(shard);
     const sale = await db.transaction().execute(async (tx) => {
       const inserted = await insertSale(tx, { ...fields, shard });
@@ -62,7 +62,7 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
     try {
       await loadSale({ commands, db: ledger }, sale, LEASE_WAIT_MS);
     } catch (error) {
-      // The sale exists; the workers' warm-up loads it. Its status says so.
+      // The sale exists, and the workers' warm-up loads it. Its status shows that it is not ready.
       request.log.warn({ err: error, sale: sale.id }, 'new sale is not loaded yet');
     }
     request.log.info({ sale: sale.id }, 'sale created');
@@ -98,11 +98,12 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
     const sale = await orders.saleOf(request.params.orderNo);
     const order = sale && (await orders.read(sale, request.params.orderNo));
     if (order === undefined) return reply.refuse('not_found');
-    // Looked at first, so that what is refused is not recorded as done.
+    // Check this first, so that a refused call is not recorded as done.
     if (order.status !== 'paid' && order.status !== 'refunded')
       return reply.refuse('invalid_state', { detail: `The order is ${order.status}` });
     if (order.status === 'paid') await recordAction(db, actionOf(request, 'refund', `order ${order.order_no}`));
-    // Of a refunded order it changes nothing, and answers whether it was refunded for an operator.
+    // For a refunded order this changes nothing, and fails if an operator did not request the
+    // refund.
     await requestRefund({ saleTransactions }, order, 'operator');
     request.log.info({ order_no: order.order_no }, 'refund requested');
     return reply.code(202).send(orderView(order));

@@ -11,7 +11,7 @@ const CountOrNull = Type.Union([Count, Type.Null()], { description: 'Null while 
 const TextOrNull = Type.Union([Type.String(), Type.Null()]);
 const page = Type.Object({ limit: Limit, cursor: Cursor }, { additionalProperties: false });
 
-/** A call that does something to one sale, under its lease. */
+/** A call on one sale, under its lease. */
 const ofSale = {
   ...operators,
   params: Type.Object({ id: ProductId }),

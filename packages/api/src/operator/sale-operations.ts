@@ -40,7 +40,7 @@ type Deps = Pick<AppDeps, 'db' | 'ledger' | 'redis' | 'operatorRedis' | 'keys' |
   readonly secrets: TokenSecrets;
 };
 
-/** Operators' calls that look after running sales. Each that changes something is recorded. */
+/** Operators' calls on running sales. Each change is recorded. */
 export const operationRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) => {
   const { db, ledger, redis, operatorRedis, operatorQueues, keys, commands, clock, catalog, secrets } = deps;
   const reading = { onRequest: app.requireOperator('viewer') };
@@ -50,14 +50,14 @@ export const operationRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps
   const view = async (sale: Sale) =>
     productOf(sale, (await liveOf(commands, sale)) ?? { now_ms: clock(sale.shard).now_ms() });
 
-  /** From MySQL and not from the catalog, which may be a second behind. */
+  /** From MySQL, since the catalog may be a second old. */
   async function saleOf(id: number): Promise<Sale> {
     const sale = await findSale(db, id);
     if (sale === undefined) throw new Refusal('not_found');
     return sale;
   }
 
-  /** How a change of a sale is made and recorded. */
+  /** The options to make and record a change of a sale. */
   const recorded = (
     request: FastifyRequest,
     action: string,
@@ -135,7 +135,7 @@ export const operationRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps
     if (drifts && !(await lost(repairSale(underLedger, sale.shard, audit, LEASE_WAIT_MS)))) {
       throw new Refusal('overloaded');
     }
-    // Whatever keeps the orders from the ledger, it may be that the workers cannot make their jobs again.
+    // Add late jobs again: perhaps the workers' relay cannot do so.
     const { now_ms } = await commands.clock(sale.shard);
     const relayed =
       audit.verdict === 'late'
@@ -146,7 +146,7 @@ export const operationRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps
 
   app.get('/api/v1/admin/jobs', { schema: ListJobs, ...reading }, async (request) => {
     const { limit = LIMIT_DEFAULT } = request.query;
-    // BullMQ would wait for a Redis that is away for as long as that takes.
+    // BullMQ would wait for Redis without a limit.
     if (operatorRedis.status !== 'ready') throw new Refusal('unavailable');
     const shards = await listShards(db);
     const found = await Promise.all(
@@ -179,14 +179,17 @@ export const operationRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps
   });
 };
 
-/** What came of work under a sale's lease. Where the lease is held elsewhere nothing was done, and the call is worth repeating. */
+/**
+ * The result of work under a sale's lease. If another process holds the lease, nothing was done,
+ * and the caller should repeat the call.
+ */
 async function held<Result>(work: Promise<Result | undefined>): Promise<Result> {
   const result = await lost(work);
   if (result === undefined) throw new Refusal('overloaded');
   return result;
 }
 
-/** Work that lost its lease on the way may have been done or not: a repeat finds out. */
+/** Work that lost its lease may or may not be done. A repeat of the call shows which. */
 async function lost<Result>(work: Promise<Result>): Promise<Result> {
   try {
     return await work;

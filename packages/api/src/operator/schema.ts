@@ -7,7 +7,7 @@ import { Stats } from '../sale/stats.ts';
 
 const UNITS_MAX = 10_000_000;
 const PRICE_MAX = 10_000_000;
-/** Nine decimals and an offset. */
+/** The longest form: nine decimals and an offset. */
 const TIME_LENGTH_MAX = 35;
 const RFC_3339 =
   '^[2-9][0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$';

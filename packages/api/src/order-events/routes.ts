@@ -12,7 +12,7 @@ import { DiscardOrderEvents, ListOrderEvents, RetryOrderEvents } from './schema.
 
 const SUBJECT = 'dead order events';
 
-/** Operators' calls on order events that their receiver did not take. */
+/** Operators' calls on order events that were not delivered. */
 export const orderEventRoutes: FastifyPluginAsyncTypebox<Pick<AppDeps, 'db'>> = async (app, { db }) => {
   const reading = { onRequest: app.requireOperator('viewer') };
   const changing = { onRequest: app.requireOperator('admin') };

@@ -7,7 +7,7 @@ import { orderView } from './routes.ts';
 type Moves = Awaited<ReturnType<typeof historyOfOrder>>;
 type Payments = Awaited<ReturnType<typeof findPaymentsOfOrder>>;
 
-/** An order with its history and its payments, as operators see it. */
+/** An order with its history and its payments, for operators. */
 export function orderFile(order: Order, history: Moves, payments: Payments) {
   return {
     ...orderView(order),

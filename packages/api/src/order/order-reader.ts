@@ -11,7 +11,10 @@ import type { OrderInRedis } from '@flash-sale/shared/order/order-commands.ts';
 import { codeOfRedisError } from '@flash-sale/shared/platform/redis/errors.ts';
 import type { Catalog } from '../sale/catalog.ts';
 
-/** How long a poll of an order that a writer has taken waits for the ledger, which alone knows what became of it. */
+/**
+ * How long a poll of an order that a writer has taken waits for the ledger, which alone knows its
+ * state.
+ */
 const LEDGER_WAIT_MS = 500;
 
 export interface OrderReaderDeps {
@@ -21,7 +24,9 @@ export interface OrderReaderDeps {
   readonly clock: (shard: number) => Clock;
 }
 
-/** Reads orders: from Redis while they are queued or freshly settled, else from the ledger. */
+/**
+ * Reads orders: from Redis while they are queued or were settled recently, else from the ledger.
+ */
 export class OrderReader {
   readonly #deps: OrderReaderDeps;
 
@@ -29,7 +34,7 @@ export class OrderReader {
     this.#deps = deps;
   }
 
-  /** The sale that an order number names, or undefined where no such order can exist. */
+  /** The sale that an order number names; undefined if no such order can exist. */
   async saleOf(orderNo: string): Promise<Sale | undefined> {
     const ref = saleOfOrderNumber(orderNo);
     const sale = ref && (await this.#deps.catalog.sale(ref.id));
@@ -37,24 +42,26 @@ export class OrderReader {
   }
 
   /**
-   * The order, or undefined where there is none.
+   * The order, or undefined if it does not exist.
    *
-   * @throws Refusal `not_ready` or `unavailable` where that cannot be known now: the ledger does not have the order, and Redis is
-   * away or not checked against the ledger yet; or a writer has taken the order, and the ledger does not answer
+   * @throws Refusal `not_ready` or `unavailable` if that is not known now: the ledger does not have
+   * the order, and Redis does not answer or is not yet compared with the ledger; or a writer has
+   * taken the order, and the ledger does not answer
    */
   async read(sale: Sale, orderNo: string): Promise<Order | undefined> {
     const { commands, db, clock } = this.#deps;
     let inRedis: OrderInRedis | undefined;
     try {
-      // Before the ledger: an order moves from Redis to there, never back.
+      // Ask Redis before the ledger: an order moves from Redis to the ledger, never back.
       inRedis = await commands.readOrder(sale, orderNo);
     } catch (error) {
       if (codeOfRedisError(error) === undefined) throw error;
     }
     if (inRedis?.reservation !== undefined) {
       const { order_no, user_id, price_cents, admitted_ms } = inRedis.reservation;
-      // Between COMMIT and settling, which may be seconds where the writer dies, the ledger is ahead of Redis. Whoever has been told of the row must
-      // not be told `queued` after that, so `queued` takes the ledger's word that there is none.
+      // Between COMMIT and settling, which may take seconds if the writer crashes, the ledger is
+      // ahead of Redis. A shopper who has seen the row must not get `queued` after that. So return
+      // `queued` only if the ledger has no row.
       const written = inRedis.may_be_written ? await this.#writtenSoon(orderNo) : undefined;
       if (written !== undefined) return written;
       return {
@@ -76,9 +83,9 @@ export class OrderReader {
   }
 
   /**
-   * The order if the ledger has it.
+   * The order, if the ledger has it.
    *
-   * @throws Refusal `unavailable` where the ledger does not say so soon
+   * @throws Refusal `unavailable` if the ledger does not answer soon
    */
   async #writtenSoon(orderNo: string): Promise<Order | undefined> {
     const late = new AbortController();

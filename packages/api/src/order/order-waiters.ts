@@ -3,27 +3,27 @@ import type { RedisClient } from '@flash-sale/shared/platform/redis/client.ts';
 import type { Keys } from '@flash-sale/shared/platform/redis/keys.ts';
 import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 
-/** How long a waiting poll goes without looking, in case a message was lost. */
+/** How often a waiting poll reads without a message, in case a message was lost. */
 const LOOK_AGAIN_MS = 1_000;
 
 /**
- * How long the first reading waits for the subscription. Of a cluster it may be kept by a master that hangs, while the sale's own is well:
- * then reading once a second has to do.
+ * How long the first reading waits for the subscription. In a cluster a hanging master may hold the
+ * subscription while the sale's master works: then the poll reads once a second only.
  */
 const SUBSCRIBED_MS_MAX = 100;
-/** Long polls that one process keeps open. One more is answered at once. */
+/** Maximum number of long polls that one process keeps open. Further ones are answered at once. */
 const WAITERS_MAX = 10_000;
 
 export interface SettlementsDeps {
-  /** A connection of its own: a subscriber can do nothing else. */
+  /** A separate connection: a subscriber can do nothing else. */
   readonly subscriber: RedisClient;
   readonly keys: Keys;
   readonly metrics: Metrics;
-  /** Long polls open at once. Tests make it small. */
+  /** Maximum number of open long polls. Tests set it lower. */
   readonly waitersMax?: number | undefined;
 }
 
-/** One waiting poll. News that comes while it reads is kept until it waits again. */
+/** One waiting poll. A message that arrives while it reads is kept until it waits again. */
 class Listener {
   #news = false;
   #wake: (() => void) | undefined;
@@ -33,12 +33,12 @@ class Listener {
     this.#wake?.();
   }
 
-  /** Forgets what came until now; called before each reading. */
+  /** Drops earlier messages. Called before each reading. */
   forget(): void {
     this.#news = false;
   }
 
-  /** Resolves at the next news, at the latest after `limit_ms`. */
+  /** Resolves at the next message, or after `limit_ms`. */
   async next(limit_ms: number): Promise<void> {
     if (this.#news) return;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -51,13 +51,19 @@ class Listener {
 
 /** The subscription to one sale's channel. */
 interface Channel {
-  /** Resolves once Redis has confirmed it; undefined where Redis has refused, so that the next poll asks again. */
+  /**
+   * Resolves when Redis has confirmed the subscription; undefined after a refusal, so that the next
+   * poll asks again.
+   */
   subscribed: Promise<unknown> | undefined;
   readonly listeners: Map<string, Set<Listener>>;
   polls: number;
 }
 
-/** Tells waiting polls when their order is settled: one subscription per sale, however many wait. */
+/**
+ * Wakes waiting polls when their order is settled: one subscription per sale for any number of
+ * polls.
+ */
 export class Settlements {
   readonly #deps: SettlementsDeps;
   readonly #channels = new Map<string, Channel>();
@@ -71,13 +77,14 @@ export class Settlements {
       if (listeners === undefined) return;
       for (const orderNo of message.split(' ')) listeners.get(orderNo)?.forEach((listener) => listener.tell());
     });
-    // Messages of the time without a connection are lost: everybody looks for themselves.
+    // Messages are lost while there is no connection, so let every poll read again.
     deps.subscriber.on('ready', () => this.#tellAll());
   }
 
   /**
-   * Reads until `done` or until the time is over: subscribes first, so that nothing is missed between a reading and the wait for news
-   * of it; reads at each settlement of the order, at each new connection, and once a second.
+   * Reads until `done` or until the time is over. It subscribes first, so that no message between a
+   * reading and the wait is missed. It reads at each settlement of the order, at each new
+   * connection, and once a second.
    *
    * @returns the last reading
    */
@@ -85,9 +92,9 @@ export class Settlements {
     sale: SaleRef,
     orderNo: string,
     options: {
-      /** How long to wait at the most. */
+      /** The maximum wait. */
       readonly wait_ms: number;
-      /** Aborted when nobody waits for the answer any more. */
+      /** Aborted when the client has gone. */
       readonly gone: AbortSignal;
       readonly read: () => Promise<Reading>;
       readonly done: (reading: Reading) => boolean;

@@ -51,7 +51,7 @@ export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) =>
         done: (reading) => reading?.status !== 'queued',
       });
     }
-    // Somebody else's order looks like one that does not exist.
+    // For another shopper's order the answer is the same as for one that does not exist.
     if (order === undefined || (shopper !== undefined && order.user_id !== shopper)) return reply.refuse('not_found');
     if (order.status === 'queued') reply.header('retry-after', '1');
     return orderView(order);
@@ -64,7 +64,7 @@ export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) =>
     return { items: mine.map(orderView), next_cursor: mine.length === limit ? mine.at(-1)!.order_no : null };
   });
 
-  /** The caller's own order; `body` may be missing where the access token says who calls. */
+  /** The caller's own order. `body` may be missing if the access token identifies the caller. */
   async function ownOrder(request: FastifyRequest, orderNo: string, claimed: string | undefined): Promise<Order> {
     const shopper = await app.shopper(request, claimed);
     const sale = await orders.saleOf(orderNo);
@@ -76,7 +76,7 @@ export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) =>
   const bodyMayBeMissing = {
     bodyLimit: SHOPPER_BODY_BYTES_MAX,
     preValidation: async (request: FastifyRequest): Promise<void> => {
-      // Missing, that is: `null` is a body, and not the one that is asked for.
+      // Only if it is missing: `null` is a body, and not a valid one.
       if (request.body === undefined) request.body = {};
     },
   };
@@ -103,7 +103,7 @@ export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) =>
     return orderView(cancelled);
   });
 
-  /** The payment once its provider has started it, and knows where the shopper pays. */
+  /** The payment after its provider has started it, with the page where the shopper pays. */
   async function started(
     request: FastifyRequest,
     payment: Payment,
@@ -112,14 +112,16 @@ export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) =>
     const { payment_id, order_no } = payment;
     if (payment.url !== null) return { ...payment, url: payment.url };
     const { provider_ref, url } = await provider.start(payment, behaviour).catch(async (error: unknown) => {
-      // What a provider says of its own errors is not for shoppers. An answer that it keeps for a day is not asked for again.
+      // Shoppers must not see a provider's own errors. If the provider repeats the error for a day,
+      // use another key next time.
       if (error instanceof ProviderFault && error.mayBeKept) await renewKey(db, payment);
       throw new Refusal('unavailable', { cause: error });
     });
     request.log.info({ order_no, payment_id }, 'payment started');
     const standing = await updateStartedPayment(db, payment_id, provider_ref, url);
     if (standing !== undefined) return { ...payment, url: standing };
-    // Paid before the provider's answer to the start was here; or closed, and a worker ends it there.
+    // The order was paid before the provider's answer arrived; or it is closed, and a worker
+    // expires the payment.
     return paidPayment(order_no);
   }
 
@@ -128,26 +130,29 @@ export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) =>
     return new Refusal('invalid_state', { detail: whyNotPaid(order, now.getTime()) });
   }
 
-  /** The order's open payment, made where there is none; or the one by which it is paid, for whoever did not hear of that. */
+  /**
+   * The order's open payment, created if there is none; or the payment that paid the order, for a
+   * caller who has missed that.
+   */
   async function payablePayment(order: Order): Promise<Payment | PaidPayment> {
     if (order.status !== 'pending_payment') return paidPayment(order.order_no);
     const standing = await findOpenPayment(db, order.order_no);
     if (standing?.provider === provider.name) return standing;
-    // The service takes its money elsewhere now.
+    // The service uses another provider now.
     if (standing === undefined) {
       const paid = await findPaymentThatPaid(db, order.order_no);
       if (paid !== undefined) return { ...paid, paid: true };
     } else await movePayments(db, [standing.payment_id], 'started', 'declined');
     const payment = { payment_id: newPaymentId(Date.now()), provider: provider.name, currency: config.CURRENCY };
     await insertPayment(db, order.order_no, payment).catch((error: unknown) => {
-      // Somebody was faster: there is an open one now.
+      // Another call was faster: there is an open payment now.
       if (!isDuplicate(error)) throw error;
     });
     const open = await findOpenPayment(db, order.order_no);
     return open ?? paidPayment(order.order_no);
   }
 
-  /** @throws Refusal `invalid_state` where the order is not paid */
+  /** @throws Refusal `invalid_state` if the order is not paid */
   async function paidPayment(orderNo: string): Promise<PaidPayment> {
     const paid = await findPaymentThatPaid(db, orderNo);
     if (paid === undefined) throw await notToBePaid(orderNo);
@@ -155,7 +160,7 @@ export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) =>
   }
 };
 
-/** Why an order without an open payment is not to be paid. */
+/** The reason why an order without an open payment cannot be paid. */
 function whyNotPaid(order: Order | undefined, now_ms: number): string {
   const { status = 'queued', expires_at_ms } = order ?? {};
   const isPending = status === 'pending_payment';
@@ -167,7 +172,7 @@ function whyNotPaid(order: Order | undefined, now_ms: number): string {
 type PaidPayment = Payment & { readonly paid: true };
 type StartedPayment = Payment & { readonly url: string };
 
-/** An order as the contract has it. */
+/** An order in the form of the API. */
 export function orderView(order: Order) {
   const { order_no, user_id, product_id, status, price_cents, created_at_ms, reason } = order;
   const { expires_at_ms, paid_at_ms, closed_at_ms } = order;

@@ -4,10 +4,16 @@ import { OUTCOMES, tellOfPayment } from '@flash-sale/shared/order/payment-events
 import type { AppDeps } from '../deps.ts';
 import { mayRefuse } from '../fields.ts';
 
-/** Events of other applications of the same account are larger than ours, and refusing them would have the provider give up this endpoint. */
+/**
+ * Events of other applications of the same account are larger than ours. If they were refused, the
+ * provider would disable this endpoint.
+ */
 const WEBHOOK_BYTES_MAX = 1_048_576;
 
-/** Webhooks of payment providers. Their bodies are kept as they came, since it is those bytes that are signed. */
+/**
+ * Webhooks of payment providers. Their bodies are kept unchanged, since the signature covers these
+ * bytes.
+ */
 export const paymentRoutes: FastifyPluginAsyncTypebox<
   Pick<AppDeps, 'db' | 'saleTransactions' | 'provider' | 'metrics'>
 > = async (app, deps) => {

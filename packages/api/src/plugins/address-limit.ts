@@ -5,14 +5,14 @@ import { AddressLimit, type AddressLimitOptions } from '../limits/address-limit.
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** An `onRequest` hook for calls that anybody may make as often as they like otherwise. */
+    /** An `onRequest` hook for calls that need no proof of identity, to limit them by address. */
     limitAddress: onRequestHookHandler;
   }
 }
 
 type LimitConfig = Pick<Config, 'NODE_ENV' | 'RATE_LIMIT_IP_CAPACITY' | 'RATE_LIMIT_IP_PER_SECOND'>;
 
-/** The limit of an address, by the settings. */
+/** The limit per address, from the settings. */
 export function addressLimitOf(config: LimitConfig): AddressLimitOptions {
   return {
     policy: 'address',

@@ -7,14 +7,17 @@ import { trusts } from './trusted-proxies.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The path below which a proxy has put the service, as clients see it: `/shop`, or empty. */
+    /** The base path below which clients see the service behind a proxy: `/shop`, or empty. */
     readonly basePath: string;
   }
 }
 
 type BasePathConfig = Pick<Config, 'PUBLIC_URL' | 'TRUSTED_PROXIES'>;
 
-/** The path that a request's client sees the service below: what a trusted proxy says in `X-Forwarded-Prefix`, else the path of `PUBLIC_URL`. */
+/**
+ * The base path of a request as its client sees it: `X-Forwarded-Prefix` of a trusted proxy, else
+ * the path of `PUBLIC_URL`.
+ */
 export function basePathOf({ PUBLIC_URL, TRUSTED_PROXIES }: BasePathConfig): (request: IncomingMessage) => string {
   const usual = new URL(PUBLIC_URL).pathname.replace(/\/$/, '');
   if (TRUSTED_PROXIES === undefined) return () => usual;
@@ -27,7 +30,10 @@ export function basePathOf({ PUBLIC_URL, TRUSTED_PROXIES }: BasePathConfig): (re
   };
 }
 
-/** Takes the base path off requests of proxies that leave it on, before a route is looked for. None of our own paths begins with it. */
+/**
+ * Removes the base path from requests of proxies that leave it on, before routing. None of our own
+ * paths begins with it.
+ */
 export function withoutBasePath(config: BasePathConfig): (request: IncomingMessage) => string {
   const basePath = basePathOf(config);
   return (request) => {
@@ -40,7 +46,7 @@ export function withoutBasePath(config: BasePathConfig): (request: IncomingMessa
   };
 }
 
-/** Addresses in answers, as clients must have them: every `Location` that names a path is below the base path. */
+/** Puts the base path before every path in a `Location` header. */
 export const basePath = fp<{ readonly config: BasePathConfig }>(
   (app, { config }, done) => {
     const of = basePathOf(config);

@@ -4,7 +4,10 @@ import fp from 'fastify-plugin';
 
 const PREFLIGHT_KEPT_S = 600;
 
-/** Which pages of other origins may call the API from a browser. None unless they are named; cookies are never taken. */
+/**
+ * Allows pages of other origins to call the API from a browser. Only configured origins are
+ * allowed; cookies are never accepted.
+ */
 export const crossOrigin = fp<{ readonly origins: string | undefined }>(
   async (app, { origins }) => {
     if (origins === undefined) return;
@@ -18,12 +21,12 @@ export const crossOrigin = fp<{ readonly origins: string | undefined }>(
     await app.register(cors, {
       delegator: (request: FastifyRequest, done) => {
         const { origin, 'access-control-request-method': method } = request.headers;
-        // An OPTIONS that is no preflight is answered as any other method that a path does not have.
+        // An OPTIONS request that is no preflight is answered like any other unsupported method.
         done(null, { ...options, preflight: origin !== undefined && method !== undefined });
       },
     });
     app.addHook('onRequest', (_request, reply, next) => {
-      // Data that a page of another origin may read must not be kept from it by our own header.
+      // Pages of an allowed origin may read the data, so our own header must not prevent it.
       if (reply.hasHeader('access-control-allow-origin')) reply.header('cross-origin-resource-policy', 'cross-origin');
       next();
     });

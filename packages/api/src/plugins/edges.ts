@@ -8,22 +8,24 @@ import { withoutBasePath } from './base-path.ts';
 import { refuseUnread, refuseUnrouted } from './problems.ts';
 import { trusts } from './trusted-proxies.ts';
 
-/** What any body may hold unless its route says otherwise: an operator's. */
+/** The body limit of operators' calls, and of any route without a limit of its own. */
 const BODY_BYTES_MAX = 16_384;
-/** How often Node.js looks for requests that are late; a limit shorter than this is looked for as often as it is long. */
+/**
+ * How often Node.js checks for late requests. A shorter limit is checked as often as it is long.
+ */
 const LATE_CHECK_MS = 500;
 const SAID_AGAIN_MS = 10_000;
-/** A request whose headers take longer to arrive is cut off. */
+/** If the headers of a request take longer to arrive, its connection is closed. */
 const HEADERS_TIMEOUT_MS = 5_000;
-/** A request that takes longer to arrive as a whole is cut off. */
+/** If a whole request takes longer to arrive, its connection is closed. */
 const REQUEST_TIMEOUT_MS = 10_000;
-/** A connection on which nothing moves within a request is cut off. It is longer than a long poll. */
+/** If a connection is idle for longer within a request, it is closed. Longer than a long poll. */
 const IDLE_TIMEOUT_MS = 60_000;
 const HEADER_BYTES_MAX = 16_384;
 
 type EdgeConfig = Pick<Config, 'KEEP_ALIVE_TIMEOUT_MS' | 'TRUSTED_PROXIES' | 'PUBLIC_URL'>;
 
-/** The limits of everything that a client may send, or may take its time for, before a route sees it. */
+/** The limits on what a client may send, and on the time it may take, before a route is called. */
 export function edgeOptions(config: EdgeConfig, bounds: AppBounds) {
   const { headersTimeoutMs = HEADERS_TIMEOUT_MS, requestTimeoutMs = REQUEST_TIMEOUT_MS } = bounds;
   return {
@@ -34,7 +36,8 @@ export function edgeOptions(config: EdgeConfig, bounds: AppBounds) {
     connectionTimeout: IDLE_TIMEOUT_MS,
     http: {
       headersTimeout: headersTimeoutMs,
-      // The runtime looks twice a minute by default, and a slow request would live as long whatever its limit.
+      // By default Node.js checks twice a minute, so a slow request would live as long whatever its
+      // limit is.
       connectionsCheckingInterval: Math.min(LATE_CHECK_MS, headersTimeoutMs),
       maxHeaderSize: HEADER_BYTES_MAX,
     },
@@ -47,7 +50,7 @@ export function edgeOptions(config: EdgeConfig, bounds: AppBounds) {
   } as const satisfies FastifyHttpOptions<Server>;
 }
 
-/** Closes connections above the limit as they come, and says so, now and then. */
+/** Closes new connections above the limit, and logs that at intervals. */
 export function capConnections(app: FastifyInstance, connections_max: number, log: Logger): void {
   const server = app.server;
   server.maxConnections = connections_max;

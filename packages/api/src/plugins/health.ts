@@ -1,7 +1,10 @@
 import fp from 'fastify-plugin';
 import type { Readiness } from '@flash-sale/shared/platform/telemetry/ops-server.ts';
 
-/** `/healthz`: alive. `/readyz`: started and not draining, with what is known of Redis and MySQL. */
+/**
+ * `/healthz`: the process is alive. `/readyz`: it is started and not draining, with the state of
+ * Redis and MySQL.
+ */
 export const health = fp<{ readonly readiness: () => Promise<Readiness> }>(
   (app, { readiness }, done) => {
     const schema = { hide: true };

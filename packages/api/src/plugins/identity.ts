@@ -13,12 +13,16 @@ import { addressLimitOf } from './address-limit.ts';
 declare module 'fastify' {
   interface FastifyInstance {
     /**
-     * The shopper who calls: `claimed` in trusted mode; the subject of the access token otherwise, which `claimed` must equal where it is given.
+     * The calling shopper: `claimed` in trusted mode; otherwise the subject of the access token,
+     * which `claimed` must equal if it is given.
      *
      * @throws Refusal `unauthenticated`, `forbidden`, `rate_limited` or `invalid_request`
      */
     shopper(request: FastifyRequest, claimed: string | undefined): Promise<string>;
-    /** Like `shopper`, where the caller may stay unknown: undefined in trusted mode when nobody is named. */
+    /**
+     * Like `shopper`, if the caller may stay unknown: undefined in trusted mode if no shopper is
+     * named.
+     */
     shopperIfKnown(request: FastifyRequest, claimed: string | undefined): Promise<string | undefined>;
   }
 }
@@ -30,7 +34,10 @@ export interface IdentityDeps {
   readonly metrics: Pick<Metrics, 'access_tokens_refused' | 'key_set_age_seconds' | 'key_set_fetches'>;
 }
 
-/** Who calls. Decided once, here; routes only ask. Shoppers on the deny list are nobody's customers. */
+/**
+ * Identifies the caller. Only this plugin decides; routes only ask. It refuses shoppers on the deny
+ * list.
+ */
 export const identity = fp<IdentityDeps>(
   (app, deps, done) => {
     const { config, denyList } = deps;
@@ -71,8 +78,8 @@ function keySetOf({ config, log, metrics }: IdentityDeps, url: string): KeySet {
 }
 
 /**
- * The subject of a call's access token. Callers without a valid one are limited by their address, since each wrong one costs a check of its
- * signature.
+ * The subject of a call's access token. Callers without a valid one are limited by their address,
+ * since each wrong token costs a signature check.
  */
 function identifier(
   { config, metrics }: IdentityDeps,
@@ -101,7 +108,7 @@ function identifier(
   };
 }
 
-/** RFC 6750: whoever has sent no access token is not told of an error. */
+/** RFC 6750: without an access token in the request, the answer must not contain an error. */
 function refusalOf({ fault, message }: TokenRefused): Refusal {
   const challenge = fault === 'missing' ? 'Bearer' : `Bearer error="invalid_token", error_description="${message}"`;
   return new Refusal('unauthenticated', { detail: message, headers: { 'www-authenticate': challenge } });

@@ -3,8 +3,8 @@ import type { FastifyInstance, HTTPMethods } from 'fastify';
 const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
 /**
- * Answers 405 with `Allow` where a path exists, but not under this method. Called before the routes are registered; the function it
- * returns, after them.
+ * Answers 405 with `Allow` if a path exists, but not with this method. Call this before the routes
+ * are registered, and the returned function after them.
  */
 export function collectMethods(app: FastifyInstance): () => void {
   const allowed = new Map<string, Set<string>>();
@@ -18,14 +18,14 @@ export function collectMethods(app: FastifyInstance): () => void {
   return () => {
     collecting = false;
     for (const [url, known] of allowed) {
-      // Fastify answers HEAD itself wherever there is a GET.
+      // Fastify answers HEAD itself for every GET route.
       const others = METHODS.filter((method) => !known.has(method) && !(method === 'HEAD' && known.has('GET')));
       const allow = [...known].join(', ');
       app.route({
         method: others,
         url,
         schema: { hide: true },
-        // Before the body is read: it does not matter what is in it.
+        // Refuse before the body is read: its content does not matter.
         onRequest: async (_request, reply) => reply.refuse('method_not_allowed', { headers: { allow } }),
         handler: () => undefined,
       });

@@ -7,14 +7,18 @@ import { PAGE_POLICY } from './safe-headers.ts';
 
 declare module 'fastify' {
   interface FastifySchema {
-    /** What the call may refuse with, besides what any call like it may. */
+    /**
+     * The errors that the call may return, in addition to those that all similar calls may return.
+     */
     problems?: readonly ErrorCode[];
   }
 }
 
 const DOCS_PATH = '/docs';
 
-/** The OpenAPI document, made from the routes' schemas (`/docs/json`), and its page (`/docs`). */
+/**
+ * The OpenAPI document, generated from the routes' schemas (`/docs/json`), and its page (`/docs`).
+ */
 export const openapi = fp(
   async (app) => {
     await app.register(swagger, {
@@ -40,7 +44,8 @@ export const openapi = fp(
       staticCSP: PAGE_POLICY,
       transformSpecification: (document, request) => ({ ...document, servers: [{ url: request.basePath || '/' }] }),
       uiHooks: {
-        // Without the slash the page names its files by their paths on this server, which a proxy may have put elsewhere.
+        // Without the slash the page names its files by absolute paths, which a proxy may have
+        // moved.
         onRequest: (request, reply, next) => {
           const isBare = request.url.split('?', 1)[0] === DOCS_PATH;
           if (isBare && request.basePath !== '') reply.redirect(`${DOCS_PATH}/`);
@@ -52,7 +57,9 @@ export const openapi = fp(
   { name: 'openapi' },
 );
 
-/** A route's schema with every refusal among its answers, so that the document leaves out nothing that a client may meet. */
+/**
+ * A route's schema with every possible error among its answers, so that the document is complete.
+ */
 function withProblems(schema: FastifySchema, methods: readonly string[]): FastifySchema {
   const byStatus = Map.groupBy(new Set(problemsOf(schema, methods)), (code) => ERRORS[code].status);
   const problems = Object.fromEntries([...byStatus].map(([status, codes]) => [status, problemAnswer(status, codes)]));

@@ -17,31 +17,32 @@ import { AddressLimit } from '../limits/address-limit.ts';
 declare module 'fastify' {
   interface FastifyInstance {
     /**
-     * An `onRequest` hook that lets operators pass who have this role: an operator token as bearer, or as the password of basic auth. Their name
-     * is the user of basic auth, or the `Operator-Name` header. `admin` passes where `viewer` is asked for.
+     * An `onRequest` hook that requires an operator with this role: an operator token as bearer
+     * token, or as the password of basic auth. The name is the user of basic auth, or the
+     * `Operator-Name` header. `admin` is also allowed if `viewer` is required.
      *
      * @throws Refusal `unauthenticated`, `forbidden`, `rate_limited` or `invalid_request`
      */
     requireOperator(role: OperatorRole): (request: FastifyRequest) => Promise<void>;
   }
   interface FastifyRequest {
-    /** Who makes the call, where `requireOperator` let it pass. */
+    /** The calling operator, set by `requireOperator`. */
     operator: Operator;
   }
 }
 
 type OperatorsConfig = Pick<Config, 'ADMIN_TOKEN' | 'VIEWER_TOKEN'>;
 
-/** Wrong operator tokens that an address may send: 10 in a row, then 10 a minute. */
+/** The limit of wrong operator tokens per address: 10 in a row, then 10 a minute. */
 const FAILURES: BucketLimit = { capacity: 10, per_second: 10 / 60 };
 
-/** Basic, so that a browser asks; a bearer is taken as well. */
+/** Basic, so that a browser asks for the password. A bearer token is accepted too. */
 const CHALLENGE = { 'www-authenticate': 'Basic realm="operators", charset="UTF-8"' };
 const READING = new Set(['GET', 'HEAD']);
 
 const digest = (token: string | Buffer): Buffer => createHash('sha256').update(token).digest();
 
-/** Who may make operators' calls. Without an operator token nobody may. */
+/** Decides who may make operators' calls. If no operator token is configured, nobody may. */
 export const operators = fp<{ readonly config: OperatorsConfig; readonly failures?: BucketLimit | undefined }>(
   (app, { config, failures: failureLimit = FAILURES }, done) => {
     const known = (['admin', 'viewer'] as const).flatMap((role) => {
@@ -50,18 +51,22 @@ export const operators = fp<{ readonly config: OperatorsConfig; readonly failure
     });
     const failures = new AddressLimit({ policy: 'operator', ...failureLimit });
 
-    /** Nobody learns from an answer, or how long it takes, how near a guess was; nor whether it was right once too many were wrong. */
+    /**
+     * Neither the answer nor its time may reveal how near a guess was, nor, after too many wrong
+     * ones, whether it was right.
+     */
     const operatorOf = ({ address, headers, log }: FastifyRequest): Operator => {
       const tooMany = failures.look(address);
       if (tooMany !== undefined) throw new Refusal('rate_limited', tooMany);
       const given = credentialOf(headers.authorization);
-      // No guess at an operator token, and so not counted as one.
+      // A missing token is no guess, so it is not counted.
       if (given === undefined) {
         const detail = 'An operator token is required, as a bearer token or as the password of basic auth';
         throw new Refusal('unauthenticated', { detail, headers: CHALLENGE });
       }
       const hashed = digest(given.token);
-      // Digests have one length, and each is compared, so that this takes the same time whatever was given.
+      // Digests have the same length, and all are compared, so that the time does not depend on the
+      // given token.
       const roles = known.filter((one) => timingSafeEqual(one.digest, hashed)).map(({ role }) => role);
       const [role] = roles;
       if (role === undefined) {
@@ -89,8 +94,9 @@ export const operators = fp<{ readonly config: OperatorsConfig; readonly failure
 );
 
 /**
- * Whether a page of another origin makes a browser send the call, with the credentials that the browser keeps for ours (CSRF). Browsers say so in
- * `Sec-Fetch-Site`, and where the connection is not secure in `Origin`; other clients send neither.
+ * Whether a page of another origin makes the browser send the call, with the credentials that the
+ * browser keeps for ours (CSRF). Browsers report this in `Sec-Fetch-Site`, or in `Origin` if the
+ * connection is not secure; other clients send neither.
  *
  * @see https://words.filippo.io/csrf/
  */
@@ -101,13 +107,13 @@ function isForeign({ headers, host }: FastifyRequest): boolean {
   return origin !== undefined && (!URL.canParse(origin) || new URL(origin).host !== host);
 }
 
-/** The operator token that was given, and the user of basic auth, as bytes. */
+/** The given operator token and the user of basic auth, as bytes. */
 function credentialOf(
   authorization: string | undefined,
 ): { readonly token: Buffer; readonly user?: Buffer } | undefined {
   const [, scheme, value] = /^(basic|bearer) +(\S.*)$/i.exec(authorization ?? '') ?? [];
   if (scheme === undefined || value === undefined) return undefined;
-  // Node.js reads headers as Latin-1: these are the bytes that were sent.
+  // Node.js reads headers as Latin-1, so this gives the bytes that were sent.
   if (scheme.toLowerCase() === 'bearer') return { token: Buffer.from(value, 'latin1') };
   const given = Buffer.from(value, 'base64');
   const colon = given.indexOf(':');
@@ -115,10 +121,10 @@ function credentialOf(
 }
 
 /**
- * The name that an operator gave, as it was given; undefined if none was. The header is taken before the user of basic auth, which can hold no
- * colon and may be empty.
+ * The name that an operator gave, unchanged; undefined if there is none. The header has priority
+ * over the user of basic auth, which cannot contain a colon and may be empty.
  *
- * @throws Refusal `invalid_request` for a name that cannot be recorded as it is
+ * @throws Refusal `invalid_request` for a name that cannot be recorded unchanged
  */
 function nameOf(header: string | string[] | undefined, user: Buffer | undefined): string | undefined {
   if (header === undefined && (user === undefined || user.length === 0)) return undefined;

@@ -11,14 +11,16 @@ import { SAFE_HEADERS } from './safe-headers.ts';
 
 declare module 'fastify' {
   interface FastifyReply {
-    /** `ok`, or the code of the error that is answered; for the metrics. */
+    /** `ok`, or the error code of the answer; for the metrics. */
     outcome: ErrorCode | 'ok';
-    /** Answers with a row of the error table. For refusals of the hot path, which need no exception. */
+    /**
+     * Answers with a row of the error table. For refusals on the hot path, without an exception.
+     */
     refuse(code: ErrorCode, options?: RefusalOptions): FastifyReply;
   }
 }
 
-/** Renders everything that goes wrong as RFC 9457 `application/problem+json`, from the one table of errors. */
+/** Renders all errors as RFC 9457 `application/problem+json`, from the one table of errors. */
 export const problems = fp(
   (app, _options, done) => {
     app.decorateReply('outcome', 'ok');
@@ -41,7 +43,8 @@ export const problems = fp(
     });
 
     app.setNotFoundHandler((_request, reply) => send(reply, 'not_found'));
-    // Fastify would read text/plain as a string, and so call it invalid instead of unsupported.
+    // Fastify would parse text/plain as a string, and then report an invalid body instead of an
+    // unsupported type.
     app.removeContentTypeParser('text/plain');
     done();
   },
@@ -49,9 +52,10 @@ export const problems = fp(
 );
 
 /**
- * Why the body cannot be read, whatever is in it: it is compressed, or in another character set. Read all the same, it would be called "not JSON".
+ * The reason why the body cannot be read at all: it is compressed, or in another character set.
+ * Otherwise it would be reported as "not JSON".
  *
- * @see https://www.rfc-editor.org/rfc/rfc9110#section-15.5.16 415 says what would have been taken
+ * @see https://www.rfc-editor.org/rfc/rfc9110#section-15.5.16 415 names what would be accepted
  */
 function codingProblem({ method, headers }: FastifyRequest): RefusalOptions | undefined {
   const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
@@ -74,7 +78,7 @@ export function send(reply: FastifyReply, code: ErrorCode, options: RefusalOptio
   if (retry_after_s !== undefined) reply.header('retry-after', String(retry_after_s));
   if (status === 401) reply.header('www-authenticate', 'Bearer');
   if (options.headers !== undefined) reply.headers(options.headers);
-  // Already text, so that no schema of a route's answers applies to it.
+  // Already text, so that no response schema of the route applies.
   return reply
     .code(status)
     .type(PROBLEM_JSON)
@@ -82,15 +86,18 @@ export function send(reply: FastifyReply, code: ErrorCode, options: RefusalOptio
     .send(bodyOf(code, reply.request.id, options.detail));
 }
 
-/** Answers what Fastify refuses before it looks for a route: its own answers would have another shape. */
+/** Answers requests that Fastify refuses before routing: its own answers have another form. */
 export function refuseUnrouted(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-  // No hook runs for these.
+  // No hook runs for these requests.
   reply.headers({ ...SAFE_HEADERS, 'x-request-id': request.id });
   // A path that is too long for its route names nothing that exists.
   send(reply, error.code === 'FST_ERR_MAX_PARAM_LENGTH' ? 'not_found' : 'invalid_request');
 }
 
-/** Answers what is not HTTP, too long in its headers or too slow in coming, and so never becomes a request. */
+/**
+ * Answers input that never becomes a request: it is not HTTP, its headers are too long, or it
+ * arrives too slowly.
+ */
 export function refuseUnread(error: Error & { readonly code?: string }, socket: Socket): void {
   if (error.code !== 'ECONNRESET' && socket.writable) {
     const code = error.code === 'HPE_HEADER_OVERFLOW' ? 'payload_too_large' : 'invalid_request';
@@ -114,7 +121,10 @@ export const PROBLEM_JSON = 'application/problem+json';
 
 const asIs = (body: unknown): string => body as string;
 
-/** The row of the table for anything that was thrown. Messages of Fastify's own client errors are fit to show; others are not. */
+/**
+ * The row of the table for any thrown error. Messages of Fastify's own client errors may be shown;
+ * others may not.
+ */
 function refusalOf(error: FastifyError | Refusal): Refusal {
   if (error instanceof Refusal) return error;
   if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new Refusal('payload_too_large');

@@ -1,6 +1,9 @@
 import fp from 'fastify-plugin';
 
-/** Answers are data: nothing in them may run, be framed, be guessed to be something else, or be kept by a cache. */
+/**
+ * Answers are data: nothing in them may be executed, framed, interpreted as another type, or
+ * cached.
+ */
 export const SAFE_HEADERS = {
   'content-security-policy': "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   'cache-control': 'no-store',
@@ -13,12 +16,12 @@ export const SAFE_HEADERS = {
 } as const;
 
 /**
- * The policy of our pages: scripts and styles of their own origin only. Pages that write styles into their elements, as Swagger UI does,
- * need `'unsafe-inline'` for styles; scripts never get it.
+ * The policy of our pages: scripts and styles of their own origin only. Pages with styles in their
+ * elements, such as Swagger UI, need `'unsafe-inline'` for styles; scripts never get it.
  */
 export const PAGE_POLICY = [
   "default-src 'none'",
-  // The dashboard of the queues names its own base.
+  // The dashboard of the queues sets its own base.
   "base-uri 'self'",
   "connect-src 'self'",
   "font-src 'self' data:",
@@ -30,8 +33,8 @@ export const PAGE_POLICY = [
 ].join('; ');
 
 /**
- * Sets what Helmet would, from a constant table: Helmet puts its headers together again for each request, which took twice as long as
- * all the rest of answering one.
+ * Sets the headers that Helmet would set, from a constant table: Helmet builds its headers again
+ * for each request, which took twice as long as the rest of an answer.
  */
 export const safeHeaders = fp(
   (app, _options, done) => {

@@ -3,14 +3,16 @@ import type { Tracing } from '@flash-sale/shared/platform/telemetry/tracing.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Where the request is in its trace (W3C trace context), where it is traced. */
+    /** The trace context of the request (W3C), if it is traced. */
     traceparent: string | undefined;
   }
 }
 
 const UNTRACED = new Set(['/healthz', '/readyz']);
 
-/** A span for each request, in the trace of whoever sent it, where traces are on. Registered before any route. */
+/**
+ * A span for each request, in the sender's trace, if traces are on. Registered before any route.
+ */
 export const tracing = fp<{ readonly tracing: Tracing | undefined }>(
   async (app, options) => {
     app.decorateRequest('traceparent');
@@ -24,7 +26,7 @@ export const tracing = fp<{ readonly tracing: Tracing | undefined }>(
       requestHook: (span, request) => {
         const { method, url, routeOptions } = request;
         span.updateName(`${method} ${routeOptions.url ?? ''}`);
-        // A query may name a shopper.
+        // A query may contain a shopper's id.
         span.setAttribute('url.path', url.split('?', 1)[0]!);
         span.setAttribute('seckill.request_id', request.id);
         request.traceparent = traceparentOf(span);

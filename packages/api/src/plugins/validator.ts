@@ -5,8 +5,9 @@ import { Compile } from 'typebox/compile';
 const INTEGER = /^-?(0|[1-9][0-9]{0,15})$/;
 
 /**
- * Checks what comes with a request. Bodies are checked as they are. Paths and query strings are text, in which an integer is its digits
- * and nothing else: TypeBox's own conversion would make 1 of `1.5`, `1e0` and `true`.
+ * Validates requests. Bodies are validated unchanged. Paths and query strings are text, in which an
+ * integer consists of digits only: TypeBox's own conversion would make 1 of `1.5`, `1e0` and
+ * `true`.
  */
 export const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
   const compiled = Compile(schema);

@@ -8,22 +8,26 @@ export const PRODUCT_CACHE_MS = 200;
 const SALES_MAX = 10_000;
 const SALE_FRESH_MS = 1_000;
 const LISTS_MAX = 1_000;
-/** After MySQL has failed it is not asked for this long: else each call would ask it anew, as fast as it fails. */
+/**
+ * After a failure MySQL is not asked for this time; otherwise each call would ask it again, as fast
+ * as it fails.
+ */
 const FAILURE_KNOWN_MS = 250;
 
-/** In the place of a sale that was known and is gone: of one that is being archived, or was. */
+/** In place of a known sale that does not exist any more: it is being archived, or was. */
 const GONE = 'gone';
 
 /** A page of the list of sales. */
 export interface SalePage {
   readonly limit: number;
-  /** Sales with a lower id follow. */
+  /** Only sales with a lower id. */
   readonly before_id?: number | undefined;
 }
 
 /**
- * The sales as MySQL has them, read at most once a second each, by one query however many ask. A sale that was read once is
- * known until MySQL says that it is gone: while MySQL is away or slow the last reading serves.
+ * The sales in MySQL, each read at most once a second, by one query for any number of callers. A
+ * sale stays in memory until MySQL reports that it is gone: while MySQL does not answer or is slow,
+ * the last reading is used.
  */
 export class Catalog {
   readonly #sales: LRUCache<number, Sale | typeof GONE>;
@@ -34,11 +38,12 @@ export class Catalog {
     this.#sales = new LRUCache<number, Sale | typeof GONE>({
       max: SALES_MAX,
       ttl: SALE_FRESH_MS,
-      // Not `allowStaleOnFetchRejection`: where nothing is known it would make "no such sale" of "MySQL is away".
+      // Not `allowStaleOnFetchRejection`: without an earlier reading, it would turn a MySQL error
+      // into "no such sale".
       allowStale: true,
       noDeleteOnStaleGet: true,
       noDeleteOnFetchRejection: true,
-      // The cache would take `undefined` for no answer, and keep the sale.
+      // The cache would read `undefined` as no answer, and keep the sale.
       fetchMethod: async (id, known) =>
         (await this.#ask(() => findSale(db, id))) ?? (known === undefined ? undefined : GONE),
     });
@@ -60,12 +65,15 @@ export class Catalog {
     });
   }
 
-  /** The sale, or undefined where there is none. */
+  /** The sale, or undefined if it does not exist. */
   async sale(id: number): Promise<Sale | undefined> {
     return saleIn(await this.#sales.fetch(id));
   }
 
-  /** The sale at `version` or later, which Redis has told of; an older one only where MySQL cannot be read. */
+  /**
+   * The sale at `version` or later, which Redis has reported; an older one only if MySQL cannot be
+   * read.
+   */
   async saleSince(known: Sale, version: number): Promise<Sale> {
     if (known.version >= version) return known;
     const cached = saleIn(this.#sales.get(known.id));
@@ -74,7 +82,7 @@ export class Catalog {
     return saleIn(await reading.catch(() => undefined)) ?? known;
   }
 
-  /** The sale as it was read last, or undefined where this process has not read it. Reads nothing. */
+  /** The sale as last read; undefined if this process has not read it. Reads nothing. */
   known(id: number): Sale | undefined {
     return saleIn(this.#sales.peek(id, { allowStale: true }));
   }
@@ -84,7 +92,7 @@ export class Catalog {
     return (await this.#lists.fetch(`${limit}:${before_id ?? ''}`)) ?? [];
   }
 
-  /** Asks MySQL, or fails as it did a moment ago. */
+  /** Asks MySQL, or repeats a failure that is very recent. */
   async #ask<Answer>(query: () => Promise<Answer>): Promise<Answer> {
     if (this.#failure !== undefined && performance.now() - this.#failure.atMs < FAILURE_KNOWN_MS) {
       throw this.#failure.error;
@@ -99,7 +107,7 @@ export class Catalog {
     }
   }
 
-  /** Takes note of a sale that this process has just written. */
+  /** Applies a sale that this process has just written. */
   changed(sale: Sale): void {
     this.#sales.set(sale.id, sale);
     this.#lists.clear();

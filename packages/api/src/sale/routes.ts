@@ -8,19 +8,25 @@ import type { AppDeps } from '../deps.ts';
 import { isoOf, LIMIT_DEFAULT } from '../fields.ts';
 import { GetProduct, ListProducts } from './schema.ts';
 
-/** Sales as shoppers see them. They stay readable while Redis is away, without their live figures. */
+/** Sales for shoppers. They stay readable while Redis does not answer, without live counts. */
 export const productRoutes: FastifyPluginAsyncTypebox<
   Pick<AppDeps, 'commands' | 'clock'> & { readonly catalog: Catalog; readonly cacheMs?: number | undefined }
 > = async (app, { catalog, commands, clock, cacheMs = PRODUCT_CACHE_MS }) => {
   const withLive = async (sale: Sale) => {
     const live = await liveOf(commands, sale);
     if (live === undefined) return productOf(sale, { now_ms: clock(sale.shard).now_ms() });
-    // An operator's change shows in every process, not only in the one that made it.
+    // An operator's change must show in every process, not only in the one that made it.
     return productOf(await catalog.saleSince(sale, live.version), live);
   };
-  /** By the reading of the row, so that a change which this process makes or hears of shows at once. */
+  /**
+   * Keyed by the reading of the row, so that a change by this process, or one that it reads, shows
+   * at once.
+   */
   const answers = new WeakMap<Sale, { readonly until_ms: number; readonly product: Promise<Product> }>();
-  /** A crowd that waits for the start looks again and again: one question to Redis serves all who look within `cacheMs`. */
+  /**
+   * A crowd that waits for the start reads again and again: one call to Redis serves all readers
+   * within `cacheMs`.
+   */
   const answerOf = (sale: Sale): Promise<Product> => {
     const known = answers.get(sale);
     if (known !== undefined && performance.now() < known.until_ms) return known.product;
@@ -43,7 +49,7 @@ export const productRoutes: FastifyPluginAsyncTypebox<
   });
 };
 
-/** What Redis says of a sale, or undefined while Redis is away. */
+/** The state of a sale in Redis; undefined while Redis does not answer. */
 export async function liveOf(commands: Commands, sale: Sale): Promise<LiveSale | undefined> {
   try {
     return await commands.readSale(sale);
@@ -53,7 +59,7 @@ export async function liveOf(commands: Commands, sale: Sale): Promise<LiveSale |
   }
 }
 
-/** What is known of a sale while Redis is away. */
+/** The state of a sale while Redis does not answer. */
 const UNKNOWN = {
   ready: false,
   version: 0,
@@ -66,7 +72,7 @@ const UNKNOWN = {
 
 type Product = ReturnType<typeof productOf>;
 
-/** A product as the contract has it. */
+/** A product in the form of the API. */
 export function productOf(sale: Sale, live: LiveSale | Pick<LiveSale, 'now_ms'>) {
   const known = 'ready' in live ? live : { ...UNKNOWN, ...live };
   return {

@@ -70,7 +70,10 @@ function keptOutcomes(counters: readonly CounterChange[]): Record<string, number
   return Object.fromEntries(kept.map(({ name, value }) => [name.slice(KEPT.length), value]));
 }
 
-/** The upper bound of the bucket that the share falls in; null without any. Buckets come in order. */
+/**
+ * The upper bound of the bucket that contains the share; null without any. Buckets must be in
+ * order.
+ */
 function percentile(buckets: readonly CounterChange[], share: number): number | null {
   const all = buckets.reduce((sum, { value }) => sum + value, 0);
   let seen = 0;

@@ -24,9 +24,14 @@ type AdmissionConfig = Pick<
   | 'BACKLOG_MAX'
 >;
 
-/** Buys that wait for their micro-batch in this process. One more is shed. */
+/**
+ * Maximum number of buys that wait for their micro-batch in this process. Further ones are shed.
+ */
 const WAITING_MAX = 10_000;
-/** Orders of all sales of a shard that wait for the ledger. One sale may have as many as `BACKLOG_MAX` says, also if that is more. */
+/**
+ * Maximum number of orders of a shard that wait for the ledger. One sale may have up to
+ * `BACKLOG_MAX`, even if that is more.
+ */
 const SHARD_BACKLOG_MAX = 1_000_000;
 
 export interface AdmissionsDeps {
@@ -39,21 +44,24 @@ export interface AdmissionsDeps {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly tracing?: Tracing | undefined;
-  /** Buys that wait at once. Tests make it small. */
+  /** Maximum number of waiting buys. Tests set it lower. */
   readonly waitingMax?: number | undefined;
 }
 
 /** A buy that passed every check that needs no I/O. */
 export type Buy = Omit<AdmitItem, 'order_no'>;
 
-/** A decided buy: `order_no` is its number where it was accepted, or the standing one where it was replayed. */
+/**
+ * A decided buy. `order_no` is the new number if it was accepted, or the existing one if it was
+ * replayed.
+ */
 export type Decision = Admission & { readonly order_no: string };
 
 interface WaitingBuy extends AdmitItem {
   readonly decide: (decision: Decision) => void;
 }
 
-/** The buys of one sale: those that wait, and whether a call is in flight. */
+/** The buys of one sale: the waiting ones, and whether a call is in flight. */
 interface Line {
   readonly sale: Sale;
   readonly waiting: WaitingBuy[];
@@ -61,9 +69,10 @@ interface Line {
 }
 
 /**
- * Admission of buys in micro-batches: buys of a sale that arrive while a call is in flight go together in the next one. The batches clock
- * themselves: one buy at low load, as many as `ADMISSION_BATCH_MAX` at high load, and never more than one round trip of waiting
- * for it (the same idea as group commit in databases).
+ * Admission of buys in micro-batches: buys of a sale that arrive while a call is in flight share
+ * the next call. So the batch size follows the load: one buy at low load, up to
+ * `ADMISSION_BATCH_MAX` at high load, and a buy never waits longer than one round trip for it (like
+ * group commit in databases).
  */
 export class Admissions {
   readonly #deps: AdmissionsDeps;
@@ -78,7 +87,7 @@ export class Admissions {
     this.#waitingMax = waitingMax;
     this.#deps = deps;
     deps.metrics.admission_waiting.ask({}, () => this.#waiting);
-    // Each shard has its share of the global bucket; a shopper's bucket is whole in each.
+    // Each shard has its share of the global bucket. A shopper has a full bucket in each shard.
     this.#limits = {
       global_capacity: Math.max(1, config.RATE_LIMIT_GLOBAL_CAPACITY / config.SHARDS),
       global_per_second: config.RATE_LIMIT_GLOBAL_PER_SECOND / config.SHARDS,
@@ -87,7 +96,7 @@ export class Admissions {
     };
   }
 
-  /** Decides a buy. Never rejects: where Redis does not answer, the decision is `unavailable`. */
+  /** Decides a buy. Never rejects: if Redis does not answer, the decision is `unavailable`. */
   admit(sale: Sale, buy: Buy): Promise<Decision> {
     const order_no = newOrderNumber(sale, this.#deps.clock(sale.shard).now_ms());
     if (this.#waiting >= this.#waitingMax) {
@@ -107,7 +116,7 @@ export class Admissions {
     return decision;
   }
 
-  /** Sends the next micro-batch unless a call is in flight. */
+  /** Sends the next micro-batch, unless a call is in flight. */
   #send(line: Line): void {
     if (line.isCalling) return;
     if (line.waiting.length === 0) {
@@ -130,7 +139,8 @@ export class Admissions {
     const { config, commands, clock, log, metrics } = this.#deps;
     const { history_id } = clock(sale.shard);
     const now_ms = clock(sale.shard).now_ms();
-    // A job is a micro-batch, named like its orders: neither all digits nor with a colon, which job ids may not be.
+    // A job is a micro-batch. Its id has the form of an order number, because a BullMQ job id must
+    // not consist of digits only or contain a colon.
     const job_id = newOrderNumber(sale, now_ms);
     const call: AdmitCall = {
       history_id,
@@ -168,7 +178,10 @@ export class Admissions {
     if (accepted.length > 0) this.#handOff(sale, job_id, accepted);
   }
 
-  /** Answers those who wait behind a call that Redis did not answer: a call of their own would keep them as long again. */
+  /**
+   * Answers the buys behind a call that Redis did not answer: a call of their own would make them
+   * wait as long again.
+   */
   #giveUp(waiting: WaitingBuy[]): void {
     this.#waiting -= waiting.length;
     this.#deps.metrics.admissions.inc({ outcome: 'unavailable' }, waiting.length);
@@ -177,7 +190,10 @@ export class Admissions {
     }
   }
 
-  /** Adds the batch's job. Nothing depends on it: the relay adds what is missing, under the same id. */
+  /**
+   * Adds the batch's job. Nothing depends on its success: the relay adds missing jobs with the same
+   * id.
+   */
   #handOff(sale: Sale, job_id: string, accepted: readonly WaitingBuy[]): void {
     const { queue, log, metrics } = this.#deps;
     log.info(

@@ -8,22 +8,26 @@ type ChallengeConfig = Pick<Config, 'CHALLENGE_BITS'>;
 
 /** Long enough for a slow phone. */
 const LIFE_MS = 120_000;
-/** Challenges per second in this process from which the work grows: one bit for each doubling. */
+/**
+ * The rate of challenges per second in this process above which the work grows: one bit for each
+ * doubling.
+ */
 const RAISE_PER_SECOND = 500;
 const RAISE_BITS_MAX = 6;
 const HEX_DIGIT_BITS = 4;
 const WINDOW_MS = 1_000;
 
-/** A challenge that was solved: spent once a seckill token was issued for it. */
+/** A solved challenge. It is spent when a seckill token is issued for it. */
 export interface SolvedChallenge {
   readonly id: string;
-  /** Until when it must be remembered as spent, ms. */
+  /** How long it must be remembered as spent, ms. */
   readonly life_ms: number;
 }
 
 /**
- * Proof of work before a seckill token is issued (ALTCHA, protocol 2): cheap for one shopper, dear for whoever wants thousands of tokens. The
- * challenge carries all that is needed to check it, signed: any api process checks what another gave out, in a few hashes.
+ * Proof of work before a seckill token is issued (ALTCHA, protocol 2): cheap for one shopper,
+ * expensive for thousands of tokens. The challenge contains everything needed to verify it, and is
+ * signed: any api process can verify the challenge of another with a few hashes.
  *
  * @see https://altcha.org
  */
@@ -39,7 +43,10 @@ export class Challenges {
     this.#tokens = tokens;
   }
 
-  /** The first signs, all verify. Asked for each time, since they follow the rotations of the seckill tokens' secrets. */
+  /**
+   * The first signs, all verify. Read at each use, since they follow the rotations of the seckill
+   * tokens' secrets.
+   */
   get #secrets(): readonly string[] {
     return this.#tokens.derivedSecrets('challenge');
   }
@@ -54,7 +61,8 @@ export class Challenges {
     const bits = this.#config.CHALLENGE_BITS + this.#raise();
     return createChallenge({
       algorithm: 'SHA-256',
-      // A hex digit of the prefix is 16 times the work for the solver, and none for who checks; the cost makes the steps between.
+      // A hex digit of the prefix means 16 times the work for the solver and none for the verifier.
+      // The cost makes the steps in between.
       keyPrefix: '0'.repeat(Math.floor(bits / HEX_DIGIT_BITS)),
       cost: 2 ** (bits % HEX_DIGIT_BITS),
       deriveKey,
@@ -65,8 +73,9 @@ export class Challenges {
   }
 
   /**
-   * The challenge that was solved, or undefined where `solution` (what ALTCHA's widget sends: JSON in base64) is not the solution of one that
-   * this service gave this shopper for this sale and that has not expired. Whether it was spent before, Redis knows.
+   * The solved challenge. Undefined unless `solution` (from ALTCHA's widget: JSON in base64) solves
+   * a challenge that this service created for this shopper and this sale, and that has not expired.
+   * Redis knows whether it was spent before.
    */
   async solved(solution: string, claim: SeckillClaim): Promise<SolvedChallenge | undefined> {
     const payload = payloadOf(solution);
@@ -74,14 +83,14 @@ export class Challenges {
     if (payload === undefined || typeof expiresAt !== 'number') return undefined;
     if (data?.['user_id'] !== claim.user_id || data['sale_id'] !== claim.sale_id) return undefined;
     for (const hmacSignatureSecret of this.#secrets) {
-      // Checks the signature first, so that nothing that was made up is worked on.
+      // Checks the signature first, so that a forged challenge causes no work.
       const { verified } = await verifySolution({ ...payload, deriveKey, hmacSignatureSecret }).catch(() => MADE_UP);
       if (verified) return { id: payload.challenge.signature!, life_ms: expiresAt * 1_000 + 1_000 - Date.now() };
     }
     return undefined;
   }
 
-  /** How many bits more than usual the work is now: by how often challenges were asked for in the last full second. */
+  /** How many bits the work is raised now, by the number of challenges in the last full second. */
   #raise(): number {
     const now_ms = performance.now();
     const age_ms = now_ms - this.#window.began_ms;

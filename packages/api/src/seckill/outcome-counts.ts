@@ -13,14 +13,15 @@ interface Totals {
 }
 
 /**
- * Adds up the outcomes of buys per sale, and tells Redis once a second: a crowd that is refused costs no write. Each process tells its own
- * totals, so that telling them twice, or late because Redis was away, changes nothing. What a killed process had not told yet is missing from
- * the statistics, and from nothing else.
+ * Counts the outcomes of buys per sale, and writes them to Redis once a second: a refused crowd
+ * causes no writes of its own. Each process writes its own totals, so that a repeated or late write
+ * changes nothing. If a process is killed, its last counts are missing from the statistics, and
+ * from nothing else.
  */
 export class OutcomeCounts {
   readonly #commands: Commands;
   readonly #log: Logger;
-  /** Tells this process's totals from those of others, and of its own earlier lives. */
+  /** Distinguishes this run's totals from other processes and earlier runs. */
   readonly #process_name = randomBytes(6).toString('hex');
   readonly #totals = new Map<number, Totals>();
   readonly #service: Service;
@@ -50,7 +51,7 @@ export class OutcomeCounts {
     await this.flush();
   }
 
-  /** Tells Redis the totals that changed since it was told last. */
+  /** Writes the totals to Redis that have changed since the last write. */
   async flush(): Promise<void> {
     const changed = [...this.#totals.values()].filter(({ isTold }) => !isTold);
     await Promise.all(changed.map((totals) => this.#tell(totals)));

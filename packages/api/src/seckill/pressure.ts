@@ -6,7 +6,7 @@ import { readServerInfo } from '@flash-sale/shared/platform/redis/server-info.ts
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 
-/** The share of Redis's `maxmemory` from which seckill tokens and buys are shed. */
+/** The share of Redis's `maxmemory` above which seckill tokens and buys are shed. */
 const REDIS_MEMORY_SHARE_MAX = 0.8;
 const LOOK_MS = 500;
 const RESOLUTION_MS = 10;
@@ -19,8 +19,8 @@ export interface PressureDeps {
 }
 
 /**
- * Says when new work is to be shed: when this process cannot keep up, or Redis is close to being full. Polls and product reads go on, since
- * they take nothing and end the waiting of shoppers who have bought.
+ * Decides when to shed load: if this process cannot keep up, or Redis is almost full. Polls and
+ * product reads go on: they take no units, and polls end the waiting of shoppers who have bought.
  */
 export class Pressure {
   readonly #deps: PressureDeps;
@@ -69,7 +69,7 @@ export class Pressure {
           server.maxmemory_bytes > 0 && server.used_memory_bytes > REDIS_MEMORY_SHARE_MAX * server.maxmemory_bytes,
       );
     } catch {
-      // Away: the calls themselves say so.
+      // Redis does not answer: the calls themselves report it.
       return this.#reason === 'redis memory';
     }
   }

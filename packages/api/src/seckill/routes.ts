@@ -15,7 +15,7 @@ import type { OrderReader } from '../order/order-reader.ts';
 import { isoOf, SHOPPER_BODY_BYTES_MAX } from '../fields.ts';
 import { Buy, GetChallenge, IssueToken } from './schema.ts';
 
-/** When a shopper should poll for a queued order, s. */
+/** Seconds after which a shopper should poll a queued order. */
 const POLL_AFTER_S = '1';
 
 const NOT_ISSUED = ['not_ready', 'ended', 'challenge_required', 'tokens_exhausted'] as const;
@@ -32,7 +32,7 @@ type Deps = Pick<AppDeps, 'config' | 'db' | 'commands' | 'clock' | 'tokens' | 'b
 export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) => {
   const { config, db, commands, clock, tokens, catalog, admissions, outcomes, orders, pressure, bounds } = deps;
   const bodyLimit = SHOPPER_BODY_BYTES_MAX;
-  /** Long ended, so that Redis does not keep it any more. */
+  /** The sale ended so long ago that Redis does not keep it any more. */
   const isRetired = (sale: Sale): boolean =>
     sale.cleaned || clock(sale.shard).now_ms() > sale.end_ms + KEPT_AFTER_END_MS;
 
@@ -75,7 +75,7 @@ export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) 
       let recorded = await commands.issueToken(sale, user_id, fresh, life_ms, options);
       if (isRefusal(recorded)) return reply.refuse(recorded);
       if (recorded !== fresh && !tokens.verify(recorded, claim)) {
-        // Signed with a secret that has been rotated out since.
+        // The recorded token was signed with a secret that has been removed by a rotation.
         recorded = await commands.issueToken(sale, user_id, fresh, life_ms, { ...options, replacing: recorded });
         if (isRefusal(recorded)) return reply.refuse(recorded);
       }
@@ -86,11 +86,11 @@ export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) 
   app.post('/api/v1/seckill/buy', { schema: Buy, bodyLimit }, async (request, reply) => {
     const { product_id, token } = request.body;
     const user_id = await app.shopper(request, request.body.user_id);
-    // An expired one goes on: its shopper may own an order.
+    // An expired token is accepted here: its shopper may own an order.
     if (!tokens.verify(token, { user_id, sale_id: product_id })) {
-      // Whoever makes tokens up causes no read.
+      // A forged token must not cause a database read.
       const known = catalog.known(product_id);
-      // What Redis has deleted must not come back, and for good.
+      // Do not recreate the key of a retired sale: it has no TTL.
       if (known !== undefined && !isRetired(known)) outcomes.add(known, 'token_invalid');
       return reply.refuse('token_invalid');
     }
@@ -124,7 +124,7 @@ export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) 
     }
   });
 
-  /** The status of an order that stands, or `queued` where it cannot be read now: polling tells. */
+  /** The status of an existing order, or `queued` if it cannot be read now: a poll will show it. */
   async function statusOf(sale: Sale, orderNo: string): Promise<Order['status']> {
     try {
       return (await orders.read(sale, orderNo))?.status ?? 'queued';
@@ -156,7 +156,7 @@ export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) 
   }
 };
 
-/** Why no seckill token was issued; a token has dots. */
+/** Whether the answer is a refusal. A token contains dots, a refusal does not. */
 function isRefusal(answer: string): answer is (typeof NOT_ISSUED)[number] {
   return (NOT_ISSUED as readonly string[]).includes(answer);
 }

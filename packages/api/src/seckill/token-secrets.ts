@@ -17,7 +17,7 @@ type TokenConfig = Pick<Config, 'TOKEN_SECRETS' | 'TOKEN_TTL_SECONDS'>;
 
 const lifeOf = (config: TokenConfig): number => config.TOKEN_TTL_SECONDS * 1_000;
 
-/** Signs and verifies by the secrets of the environment, else by those that all api processes share in MySQL. */
+/** Uses the secrets from the environment, or else those that all api processes share in MySQL. */
 export async function openSeckillTokens(config: TokenConfig, db: Db): Promise<SeckillTokens> {
   const given = config.TOKEN_SECRETS?.split(',') as [string, ...string[]] | undefined;
   return new SeckillTokens(given ?? (await sharedTokenSecrets(db, lifeOf(config))));
@@ -30,7 +30,10 @@ export interface TokenSecretsDeps {
   readonly log: Logger;
 }
 
-/** Follows the rotations of the secrets in MySQL, whichever api process did them. While MySQL is away the last ones serve. */
+/**
+ * Follows the rotations of the secrets in MySQL by any api process. While MySQL does not answer,
+ * the last secrets are used.
+ */
 export class TokenSecrets {
   readonly #deps: TokenSecretsDeps;
   readonly #service: Service;
@@ -51,7 +54,10 @@ export class TokenSecrets {
     return this.#service.stop();
   }
 
-  /** @throws Refusal `invalid_state` where the secrets are the environment's, and so not ours to change */
+  /**
+   * @throws Refusal `invalid_state` if the secrets come from the environment and so cannot be
+   * changed here
+   */
   async rotate(record: (tx: Tx, rotation: Rotation) => Promise<void>): Promise<Rotation> {
     const { config, db } = this.#deps;
     if (config.TOKEN_SECRETS !== undefined) {
@@ -66,7 +72,8 @@ export class TokenSecrets {
   async #look(): Promise<void> {
     const { config, db, tokens } = this.#deps;
     const { secrets, version } = await readTokenSecrets(db, lifeOf(config));
-    // A replica that lags, or a server that was put in the place of another, must not bring back the secrets from before a rotation.
+    // A replica that lags, or a replaced server, must not restore the secrets from before a
+    // rotation.
     if (version < this.#known.version) return;
     const known = { version, secrets: secrets.join() };
     if (known.secrets !== this.#known.secrets) tokens.use(secrets);

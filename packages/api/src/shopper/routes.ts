@@ -8,7 +8,7 @@ import { actionOf } from '../operator/action.ts';
 import { orderFile } from '../order/order-file.ts';
 import { EraseShopper, ExportShopper } from './schema.ts';
 
-/** Operators' calls on what is kept of a shopper: to be told of it, and to be forgotten. */
+/** Operators' calls on a shopper's data: export and erasure. */
 export const shopperRoutes: FastifyPluginAsyncTypebox<Pick<AppDeps, 'db' | 'commands'>> = async (app, deps) => {
   const { db } = deps;
   const changing = { onRequest: app.requireOperator('admin') };
