@@ -147,7 +147,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     file: 'packages/shared/src/platform/redis/prelude.lua',
     find: `redis.call('INFO', 'replication'), 'master_replid:(%x+)'`,
     replace: `redis.call('INFO', 'server'), 'run_id:(%x+)'`,
-    promises: [1, 2, 3, 8],
+    promises: [1, 2, 3, 5, 8],
     faults: ['redis_failed_over_twice'],
   },
   {
