@@ -1,7 +1,10 @@
 import { readCommandLine } from '@flash-sale/shared/platform/process/command-line.ts';
 import { askForAdvisories } from './supply-chain/advisories.ts';
 
-/** `npm run advisories`: exit code 1 where a package that is used has a known hole of high or critical severity. */
+/**
+ * `npm run advisories`: exits with code 1 if a used package has a known vulnerability of high or
+ * critical severity.
+ */
 readCommandLine({
   usage: 'npm run advisories',
   summary: 'Asks the registry for known vulnerabilities of the packages in use. Exit code 1: at least one is severe.',

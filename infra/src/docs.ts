@@ -7,8 +7,9 @@ import { markdownTable } from './docs/markdown-table.ts';
 import { settingsTables } from './docs/settings-tables.ts';
 
 /**
- * Writes the parts of the docs that the code defines: `docs/errors.md`, the tables of `docs/metrics.md` and the tables
- * of `docs/configuration.md`. With `--check` it writes nothing and fails if a page is out of date, so CI keeps them true.
+ * Writes the generated parts of the docs: `docs/errors.md`, the tables of `docs/metrics.md` and the
+ * tables of `docs/configuration.md`. With `--check` it writes nothing and fails if a page is out of
+ * date, so CI keeps the pages current.
  */
 const ROOT = new URL('../../', import.meta.url);
 const {
@@ -43,7 +44,7 @@ ${markdownTable(['Code', 'Status', 'Title', 'When it happens, and what to do'], 
 `;
 }
 
-/** Replaces what stands between the two markers of a generated part. */
+/** Replaces the text between the two markers of a generated part. */
 function replacePart(text: string, name: string, part: string): string {
   const begin = `<!-- ${name}: written by npm run docs -->`;
   const end = `<!-- end of ${name} -->`;
@@ -61,7 +62,7 @@ function metricsTable(rows: readonly MetricRow[]): string {
   );
 }
 
-/** The page is written by hand around one table for each part of the metrics. */
+/** The page is written by hand, except one table for each group of metrics. */
 async function metricsPage(): Promise<string> {
   let page = readFileSync(new URL('docs/metrics.md', ROOT), 'utf8');
   for (const [part, rows] of Object.entries(await metricRows())) page = replacePart(page, part, metricsTable(rows));

@@ -1,4 +1,7 @@
-/** `npm run reset`: as `npm stop`, then forgets everything that the service has stored on this machine. */
+/**
+ * `npm run reset`: like `npm stop`, then deletes everything that the service has stored on this
+ * machine.
+ */
 import { existsSync } from 'node:fs';
 import { exitWithUsage, flag, readCommandLine, UsageError } from '@flash-sale/shared/platform/process/command-line.ts';
 import { dataDirOfCheckout, print, runCommand } from './stack/command.ts';

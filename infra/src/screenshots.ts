@@ -12,8 +12,9 @@ import { readRunning } from './stack/running.ts';
 import { startStack } from './stack/stack.ts';
 
 /**
- * `npm run screenshots`: starts a service of its own, holds two small sales, and takes the pictures of `docs/images/` with headless Chromium. In one
- * of the sales orders cannot be written, since something holds its row in MySQL, as a forgotten transaction would: so there are jobs to be seen.
+ * `npm run screenshots`: starts its own service, runs two small sales, and takes the pictures of
+ * `docs/images/` with headless Chromium. In one of the sales orders cannot be written, since a
+ * session locks its row in MySQL like a forgotten transaction: so the pictures show waiting jobs.
  */
 const IMAGES = fileURLToPath(new URL('../../docs/images/', import.meta.url));
 const OPERATOR_TOKEN = 'operator-token-of-the-screenshots';
@@ -32,7 +33,7 @@ await runCommand(async () => {
   try {
     await using stack = await startStack({
       dataDir,
-      // Servers that the environment names are not for this.
+      // Do not use servers that the environment names.
       env: {
         PATH: process.env['PATH'],
         HOME: process.env['HOME'],
@@ -81,7 +82,7 @@ async function takePictures(browser: Browser, url: string): Promise<void> {
   page.on('pageerror', (error) => print(`the page fails: ${error.message}`));
 
   await page.goto(`${url}/admin/queues/queue/orders-shard-0?status=delayed`);
-  // A job that has come back carries its error.
+  // A job that was retried shows its error.
   await page
     .getByText(/Lock wait timeout/)
     .first()
@@ -93,12 +94,12 @@ async function takePictures(browser: Browser, url: string): Promise<void> {
 }
 
 async function save(page: Page, name: string): Promise<void> {
-  // What moves is not worth a picture that differs each time.
+  // Without animations, which would change the picture each time.
   await page.screenshot({ path: join(IMAGES, name), animations: 'disabled' });
   print(`wrote docs/images/${name}`);
 }
 
-/** Opens two sales and keeps the orders of one of them from being written until it is disposed of. */
+/** Opens two sales, and prevents the orders of one from being written until it is disposed of. */
 async function holdSale(url: string, settings: Record<string, string>) {
   const [sale_id, other_sale_id] = [await openSale(url, 'Phone'), await openSale(url, 'Headphones')];
   const connection = await createConnection({
@@ -130,7 +131,7 @@ async function openSale(url: string, name: string): Promise<number> {
   return sale.id;
 }
 
-/** Everybody buys, some at a time. */
+/** All shoppers buy, some at a time. */
 async function sellTo(url: string, product_id: number): Promise<void> {
   const waiting = Array.from({ length: SHOPPERS }, (_, i) => `shopper-${i}`);
   const next = async (): Promise<void> => {

@@ -5,8 +5,8 @@ import { dataDirOfCheckout } from './stack/command.ts';
 import { readRunning } from './stack/running.ts';
 
 /**
- * Runs one of the service's programs on the settings of the service that `npm start` has running, where it does; variables of
- * the environment come first. Ends as the program does.
+ * Runs one of the service's programs with the settings of the service that `npm start` runs, if it
+ * runs; variables of the environment have priority. Ends with the exit code of the program.
  */
 const [program, ...args] = process.argv.slice(2);
 const root = join(import.meta.dirname, '../..');
@@ -16,7 +16,10 @@ const child = spawn(process.execPath, [join(root, program!), ...args], {
 });
 child.once('exit', (code, signal) => process.exit(signal === null ? (code ?? 1) : 1));
 
-/** The environment, with what `NAME_FILE` names read; a file that cannot be read ends the command, in one line. */
+/**
+ * The environment, with the contents of the `NAME_FILE` files. If a file cannot be read, prints one
+ * line and ends the command.
+ */
 function environment(): NodeJS.ProcessEnv {
   try {
     return readSettingFiles(process.env);

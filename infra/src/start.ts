@@ -1,4 +1,4 @@
-/** `npm start`: the whole service on this machine, until SIGINT or SIGTERM. */
+/** `npm start`: runs the whole service on this machine until SIGINT or SIGTERM. */
 import { fileURLToPath } from 'node:url';
 import { readCommandLine } from '@flash-sale/shared/platform/process/command-line.ts';
 import { dataDirOfCheckout } from './stack/command.ts';

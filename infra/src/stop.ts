@@ -1,4 +1,4 @@
-/** `npm stop`: ends what `npm start` of this checkout has running, or has left behind. */
+/** `npm stop`: ends what `npm start` of this checkout runs or has left running. */
 import { readCommandLine } from '@flash-sale/shared/platform/process/command-line.ts';
 import { dataDirOfCheckout, print, runCommand } from './stack/command.ts';
 import { stopStack } from './stack/stop-stack.ts';

@@ -1,4 +1,4 @@
-/** How tests reach the servers of their run: the environment variables of the same names. */
+/** How tests reach the servers of their run, by the environment variables of the same names. */
 export interface TestServers {
   DB_HOST: string;
   DB_PORT: string;

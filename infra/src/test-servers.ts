@@ -4,8 +4,8 @@ import { temporaryFolder } from './services/temporary-folder.ts';
 import type { TestServers } from './test-context.ts';
 
 /**
- * One Redis and one MySQL for a whole test run, in a temporary folder; tests find them with
- * `inject("servers")`. Each test file makes a database and a key prefix of its own in them.
+ * One Redis and one MySQL for a whole test run, in a temporary folder. Tests find them with
+ * `inject("servers")`. Each test file uses its own database and key prefix.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const { path: dataDir, close } = temporaryFolder('test');

@@ -1,7 +1,7 @@
 import type { ConfigRow } from '@flash-sale/shared/platform/config/config.ts';
 import { markdownTable } from './markdown-table.ts';
 
-/** The settings that a production deployment decides first. */
+/** The settings to decide first for a production deployment. */
 export const FIRST_SETTINGS = [
   'NODE_ENV',
   'DB_URL',
@@ -31,8 +31,8 @@ const GROUPS: readonly (readonly [title: string, names: RegExp])[] = [
 ];
 
 /**
- * The tables of docs/configuration.md: the ten settings that matter first, then the others by group. Each setting is
- * in one table.
+ * The tables of docs/configuration.md: the ten settings that matter first, then the others by
+ * group. Each setting is in one table.
  *
  * @throws Error if a setting has no group, or if a setting that matters first does not exist
  */

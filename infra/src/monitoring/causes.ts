@@ -7,10 +7,10 @@ import { get, openSale, startCrowd } from './eventful-sale.ts';
 import { REDIS_MEMORY_BYTES, type WatchedProcess, type WatchedService } from './watched-service.ts';
 
 const keys = new Keys('');
-/** As many as an api process has connections to MySQL, and several times more. */
+/** Several times the number of an api process's connections to MySQL. */
 const ASKED_AT_ONCE = 60;
 
-/** Alerts whose cause is not made here, and why. */
+/** Alerts whose cause is not made here, with the reason. */
 export const NOT_CAUSED: Readonly<Record<string, string>> = {
   ClockOffset: 'all processes run on one machine here and share its clock',
   KeySetOld: 'it takes fifteen minutes of a key set that cannot be fetched, longer than everything else together',
@@ -42,7 +42,10 @@ export async function startFailingReceiver(): Promise<{ readonly url: string; cl
 
 type Tell = (line: string) => void;
 
-/** Makes the cause of one alert after the other, each for as long as its rule wants, and takes each back. */
+/**
+ * Makes the cause of each alert in turn, each for as long as its rule requires, and then removes
+ * it.
+ */
 export async function makeCauses(service: WatchedService, tell: Tell): Promise<void> {
   const sale = await openSale(service);
   const other = await openSale(service);
@@ -100,7 +103,7 @@ export async function makeCauses(service: WatchedService, tell: Tell): Promise<v
   }
 }
 
-/** Locks the row of a sale, as a forgotten session would, while `work` runs. */
+/** Locks the row of a sale during `work`, like a forgotten session. */
 async function holdRow({ mysql }: WatchedService, sale: number, work: () => Promise<void>): Promise<void> {
   const session = await mysql.getConnection();
   try {
@@ -113,7 +116,10 @@ async function holdRow({ mysql }: WatchedService, sale: number, work: () => Prom
   }
 }
 
-/** Not more orders than there are, which nobody could write: fewer units than there are orders, which one statement does. */
+/**
+ * Oversells by one statement that lowers the units below the number of orders: the service itself
+ * could not write more orders than units.
+ */
 export async function sellMoreThanThereIs({ mysql }: WatchedService, sale: number): Promise<void> {
   await mysql.query('ALTER TABLE products DROP CONSTRAINT sold_fits');
   await mysql.query('UPDATE products SET seckill_stock = sold - 1 WHERE id = ?', [sale]);

@@ -1,6 +1,7 @@
 /**
- * `npm run alerts:check`: Prometheus's configuration, the alerts, when each of them fires, and the syntax of every query of the dashboards,
- * checked with promtool. Where promtool cannot be had it says so and checks nothing.
+ * `npm run alerts:check`: checks Prometheus's configuration, the alerts, when each of them fires,
+ * and the syntax of every dashboard query, with promtool. If promtool is not available, it says so
+ * and checks nothing.
  */
 import { spawnSync } from 'node:child_process';
 import { readdirSync, writeFileSync } from 'node:fs';
@@ -43,7 +44,7 @@ try {
   await folder.close();
 }
 
-/** A file of rules that record these queries, which is what promtool can parse. JSON is YAML. */
+/** A rules file that records these queries, since promtool can parse that. JSON is valid YAML. */
 function rulesOf(queries: readonly string[]): string {
   const rules = queries.map((expr, i) => ({ record: `query_${i}`, expr }));
   return JSON.stringify({ groups: [{ name: 'dashboards', rules }] });

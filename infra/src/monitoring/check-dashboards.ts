@@ -1,7 +1,8 @@
 /**
- * `npm run dashboards:check`: starts the service and Prometheus on servers of their own, runs a small sale in which everything goes wrong once, and
- * prints what every query of the dashboards found. Exit code 1 where a query found nothing, or nothing but zero, or an alert that had to fire did
- * not. Where Prometheus cannot be had it says so and checks nothing.
+ * `npm run dashboards:check`: starts the service and Prometheus on servers of its own, runs a small
+ * sale with one fault of each kind, and prints the results of every dashboard query. Exits with
+ * code 1 if a query found nothing or only zeros, or an expected alert did not fire. If Prometheus
+ * is not available, it says so and checks nothing.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { readCommandLine } from '@flash-sale/shared/platform/process/command-line.ts';
@@ -18,13 +19,13 @@ readCommandLine({
     'Runs a small sale with faults under a real Prometheus, and checks that every dashboard query returns samples.',
 });
 
-/** Several scrapes: here there is one a second. */
+/** Several scrapes: here the interval is one second. */
 const RATE_INTERVAL = '10s';
-/** Alerts that do not wait before they fire. */
+/** Alerts that fire without a delay. */
 const ALERTS = ['SaleDrift', 'FencingRefusals'];
 const PROCESSES = 3;
 const LIMIT_MS = 30_000;
-/** Panels that show 0 while all is well: a drift that was mended leaves no gap. */
+/** Panels that show 0 without a fault: a repaired drift leaves no gap. */
 const ZERO_IS_WELL = new Set(['Conservation gap']);
 
 interface Sample {
@@ -60,7 +61,7 @@ async function check({ prometheus }: PrometheusPrograms): Promise<void> {
   try {
     await until(async () => (await query(service, 'up == 1')).length === PROCESSES);
     await runEventfulSale(service, tell);
-    // The last scrape has to be over.
+    // Wait for the last scrape.
     await delay(2_000);
     const rows = [];
     for (const one of queriesOf(readDashboards(), RATE_INTERVAL)) rows.push(rowOf(one, await query(service, one.expr)));
@@ -101,7 +102,7 @@ function rowOf({ dashboard, panel, expr }: PanelQuery, samples: readonly Sample[
   return { dashboard, panel, query: expr, series: samples.length, highest: Number(highest.toPrecision(4)) };
 }
 
-/** Every series of an expression since the start, a value for each second. */
+/** All series of an expression since the start, with a value for each second. */
 async function query({ prometheus }: WatchedService, expr: string): Promise<Sample[]> {
   const range = { start: String(started_ms / 1_000), end: String(Date.now() / 1_000), step: '1' };
   const response = await fetch(`${prometheus}/api/v1/query_range`, {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 const FOLDER = join(import.meta.dirname, '../../monitoring/grafana/dashboards');
 
-/** The parts of a Grafana dashboard that are looked at here. */
+/** The parts of a Grafana dashboard that this code reads. */
 export interface Dashboard {
   readonly file: string;
   readonly uid: string;
@@ -21,7 +21,7 @@ export interface Panel {
   readonly targets?: readonly { readonly refId: string; readonly expr: string }[];
 }
 
-/** One query of a panel, as Grafana would send it for all sales and processes. */
+/** One query of a panel, in the form in which Grafana sends it for all sales and processes. */
 export interface PanelQuery {
   readonly dashboard: string;
   readonly panel: string;
@@ -34,7 +34,7 @@ export function readDashboards(): Dashboard[] {
     .map((file) => ({ file, ...(JSON.parse(readFileSync(join(FOLDER, file), 'utf8')) as Omit<Dashboard, 'file'>) }));
 }
 
-/** @param rate_interval what `$__rate_interval` stands for, such as `20s` */
+/** @param rate_interval the value of `$__rate_interval`, such as `20s` */
 export function queriesOf(dashboards: readonly Dashboard[], rate_interval: string): PanelQuery[] {
   return dashboards.flatMap(({ title: dashboard, panels }) =>
     panels.flatMap(({ title: panel, targets = [] }) =>

@@ -9,8 +9,8 @@ const TICK_MS = 40;
 const keys = new Keys('');
 
 /**
- * A small sale in which everything happens that the dashboards can show: orders that are written and expire, and each kind of trouble, brought about
- * by hands from outside. Every trouble is over when this resolves.
+ * A small sale with everything that the dashboards can show: orders that are written and that
+ * expire, and each kind of fault, caused from outside. Every fault is over when this resolves.
  */
 export async function runEventfulSale(service: WatchedService, tell: (line: string) => void): Promise<void> {
   const sale = await openSale(service);
@@ -27,7 +27,7 @@ export async function runEventfulSale(service: WatchedService, tell: (line: stri
     const lock = await mysql.getConnection();
     await lock.beginTransaction();
     await lock.query('SELECT id FROM products WHERE id = ? FOR UPDATE', [sale.id]);
-    // Longer than reservations wait before the relay offers their jobs again.
+    // Longer than the time after which the relay adds a reservation's job again.
     await delay(4_000);
     await workers[1]!.kill();
     await delay(2_000);
@@ -92,7 +92,10 @@ export async function openSale({ api }: WatchedService): Promise<{ id: number; s
   return { id, shard: 0 };
 }
 
-/** Shoppers that come all the time: each gets a seckill token, buys, buys again, and waits for the order. */
+/**
+ * A constant stream of shoppers: each gets a seckill token, buys, buys again, and waits for the
+ * order.
+ */
 export function startCrowd(service: WatchedService, product_id: number): { stop(): Promise<void> } {
   const shopping = new Set<Promise<void>>();
   let count = 0;
@@ -122,7 +125,7 @@ async function shop(service: WatchedService, product_id: number, user_id: string
 
 type Answer = Record<string, string | undefined>;
 
-/** Never rejects: who gets no answer goes home. */
+/** Never rejects: a shopper without an answer leaves. */
 async function call(url: string, init: RequestInit): Promise<Answer> {
   try {
     const response = await fetch(url, { ...init, signal: AbortSignal.timeout(10_000) });
@@ -141,7 +144,7 @@ const post = ({ api }: WatchedService, path: string, body: object): Promise<Answ
     body: JSON.stringify(body),
   });
 
-/** Ends every connection to MySQL that is in the middle of something, but for our own. */
+/** Ends every busy connection to MySQL except our own. */
 async function cutConnections({ mysql }: WatchedService): Promise<void> {
   const [rows] = await mysql.query(
     `SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()`,

@@ -1,6 +1,7 @@
 /**
- * `npm run alerts:fire`: starts the service and Prometheus on servers of their own, makes the cause of every alert for real, at the pace of
- * production, and reports which of them fired. What was scraped becomes their unit tests (`infra/monitoring/prometheus/tests/recorded.yml`).
+ * `npm run alerts:fire`: starts the service and Prometheus on servers of its own, makes the real
+ * cause of every alert, with the intervals of production, and reports which of them fired. The
+ * scraped series become their unit tests (`infra/monitoring/prometheus/tests/recorded.yml`).
  */
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -19,7 +20,7 @@ import { startWatched, type WatchedService } from './watched-service.ts';
 
 const TESTS = join(import.meta.dirname, '../../monitoring/prometheus/tests/recorded.yml');
 const EVENTS_GIVE_UP_S = 420;
-/** After the last try, which comes up to a minute later, and a scrape. */
+/** Includes the last attempt, which may be a minute later, and a scrape. */
 const EVENTS_DEAD_S = EVENTS_GIVE_UP_S + 100;
 const LEAST_S = 20;
 
@@ -52,7 +53,7 @@ async function fire({ prometheus, promtool }: PrometheusPrograms): Promise<void>
       EVENTS_URL: receiver.url,
       EVENTS_SECRET: `whsec_${randomBytes(32).toString('base64')}`,
       EVENTS_GIVE_UP_SECONDS: String(EVENTS_GIVE_UP_S),
-      // So that a sale that is not written for three minutes sheds.
+      // So that a sale without writes for three minutes sheds load.
       BACKLOG_MAX: '300',
       PAYMENT_TIMEOUT_SECONDS: '600',
     },

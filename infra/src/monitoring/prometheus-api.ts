@@ -1,10 +1,10 @@
-/** A series as Prometheus answers it: its labels, and its values by time in seconds. */
+/** A series in Prometheus's answer: its labels, and its values by time in seconds. */
 export interface Series {
   readonly metric: Readonly<Record<string, string>>;
   readonly values: readonly (readonly [number, string])[];
 }
 
-/** The samples of a selector as they were scraped, over the last seconds before a time. */
+/** The scraped samples of a selector in the last seconds before a time. */
 export async function rawSeries(
   prometheus: string,
   selector: string,
@@ -14,7 +14,7 @@ export async function rawSeries(
   return (await ask(prometheus, `${selector}[${Math.ceil(last_s)}s]`, time_s)) as Series[];
 }
 
-/** The labels of what an expression finds at a time. */
+/** The labels of the results of an expression at a time. */
 export async function labelsAt(prometheus: string, expr: string, time_s: number): Promise<Series['metric'][]> {
   return (await ask(prometheus, expr, time_s)).map(({ metric }) => metric);
 }

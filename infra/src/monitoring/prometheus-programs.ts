@@ -3,16 +3,17 @@ import { unpackDebianPackage } from '../services/package-manager.ts';
 import { isExecutable, searchFolders } from '../services/programs.ts';
 import { StartFailure } from '../services/start-failure.ts';
 
-/** Where the two programs are. */
+/** The paths of the two programs. */
 export interface PrometheusPrograms {
   readonly prometheus: string;
   readonly promtool: string;
 }
 
 /**
- * Prometheus and its tool: those of the machine, else those of Debian's package, unpacked under `dataDir`.
+ * Prometheus and promtool: those of the machine, else those of Debian's package, unpacked under
+ * `dataDir`.
  *
- * @throws StartFailure where they cannot be had
+ * @throws StartFailure if they are not available
  */
 export async function findPrometheus(dataDir: string, log: (line: string) => void): Promise<PrometheusPrograms> {
   const folders = searchFolders(process.env);

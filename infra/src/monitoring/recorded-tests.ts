@@ -1,22 +1,28 @@
 import { rawSeries, labelsAt, type Series } from './prometheus-api.ts';
 import { secondsOf, selectorsOf, type Alert } from './rules.ts';
 
-/** The pace of Prometheus in production, and of the recorded series. */
+/** The scrape interval of Prometheus in production, and of the recorded series. */
 export const STEP_S = 5;
-/** Series begin so long before what the alert looks at. */
+/** How long before the range of the alert the series begin. */
 const BEFORE_S = 30;
-/** And end so long after: scrapes and rules were not in step, and by then nothing hangs on that. */
+/**
+ * How long after it the series end: scrapes and rules are not in step, and the last values do not
+ * matter.
+ */
 const AFTER_S = 20;
-/** Longer ranges are for counters that change once; the tests need no more of them. */
+/**
+ * The maximum length. Longer ranges are for counters that change once, and their tests do not need
+ * more.
+ */
 const WINDOW_MAX_S = 480;
 
-/** When an alert fired first. */
+/** The first time that an alert fired. */
 export interface Fired {
   readonly alert: Alert;
   readonly time_s: number;
 }
 
-/** When this alert fired first, if it did. */
+/** The first time that this alert fired, if it did. */
 export async function firstFired(prometheus: string, alert: Alert, since_s: number): Promise<Fired | undefined> {
   const now_s = Date.now() / 1_000;
   const series = await rawSeries(prometheus, firing(alert), now_s - since_s, now_s);
@@ -26,7 +32,10 @@ export async function firstFired(prometheus: string, alert: Alert, since_s: numb
 
 const firing = ({ alert }: Alert): string => `ALERTS{alertname="${alert}",alertstate="firing"}`;
 
-/** A unit test for promtool: the series that were scraped before the alert fired, that it did not fire at their beginning, and that it did then. */
+/**
+ * A unit test for promtool: the series that were scraped before the alert fired. The alert must not
+ * fire at their beginning, and must fire at their end.
+ */
 export async function recordedTest(prometheus: string, { alert, time_s }: Fired): Promise<object> {
   const window_s = Math.min(WINDOW_MAX_S, secondsOf(alert) + BEFORE_S);
   const start_s = time_s - window_s;
@@ -48,23 +57,27 @@ export async function recordedTest(prometheus: string, { alert, time_s }: Fired)
   };
 }
 
-/** Labels as a selector, without those that differ from run to run. */
+/** Labels as a selector, without those that differ between runs. */
 function nameOf({ __name__: name, ...labels }: Series['metric']): string {
   const pairs = Object.entries(labels).filter(([label]) => label !== 'process');
   return `${name}{${pairs.map(([label, value]) => `${label}=${JSON.stringify(value)}`).join(',')}}`;
 }
 
-/** The values on a grid of steps, in promtool's words: `_` before the first and between, `stale` where a series ended. */
+/**
+ * The values on a grid of steps, in promtool's notation: `_` for a missing value, `stale` if a
+ * series ended.
+ */
 export function valuesOf({ values }: Series, start_s: number, steps: number): string {
   const grid: (string | undefined)[] = Array.from({ length: steps + 1 }, () => undefined);
-  // From the first sample on, so that a scrape between two steps is not rounded up once and down the next time.
+  // Count steps from the first sample, so that a scrape between two steps is not rounded up once
+  // and down the next time.
   const [first_s] = values[0]!;
   const firstStep = Math.round((first_s - start_s) / STEP_S);
   for (const [time_s, value] of values) {
     const step = firstStep + Math.round((time_s - first_s) / STEP_S);
     if (step >= 0 && step <= steps) grid[step] = value;
   }
-  // What the last step would have had was not asked for any more: that says nothing.
+  // Nobody asked for the value of the last step, so a missing one means nothing.
   if (grid.at(-1) === undefined) grid.pop();
   const words: { word: string; count: number }[] = [];
   let isThere = false;

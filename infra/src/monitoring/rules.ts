@@ -4,7 +4,7 @@ import { parse } from 'yaml';
 
 const FOLDER = join(import.meta.dirname, '../../monitoring/prometheus/rules');
 
-/** An alert as the rules have it. */
+/** An alert of the rules. */
 export interface Alert {
   readonly alert: string;
   readonly expr: string;
@@ -21,7 +21,7 @@ export function readAlerts(): Alert[] {
     });
 }
 
-/** The metrics that an expression reads, each with the labels that it asks for. */
+/** The metrics in an expression, each with its label selectors. */
 export function selectorsOf(expr: string): string[] {
   const found = expr.match(/\b(?:seckill|nodejs|process)_\w+(?:\{[^}]*\})?|\bup(?:\{[^}]*\})?/g);
   return [...new Set(found)];
@@ -29,7 +29,10 @@ export function selectorsOf(expr: string): string[] {
 
 const UNIT_S: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600 };
 
-/** How many seconds of series it takes to decide an alert: the longest range that it looks back, and what it has to last. */
+/**
+ * The seconds of series that are needed to decide an alert: the longest range in its expression,
+ * plus its `for`.
+ */
 export function secondsOf({ expr, for: lasting = '0s' }: Alert): number {
   const ranges = [...expr.matchAll(/\[(\d+)([smh])\]/g)].map(([, count, unit]) => Number(count) * UNIT_S[unit!]!);
   const [, count, unit] = /^(\d+)([smh])$/.exec(lasting)!;

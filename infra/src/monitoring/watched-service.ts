@@ -15,14 +15,17 @@ const PASSWORD = 'watched';
 const DB_NAME = 'watched';
 
 export const OPERATOR_TOKEN = 'watched-operator';
-/** Redis may use so much, a good deal more than it needs here. */
+/** The memory limit of Redis, well above what it needs here. */
 export const REDIS_MEMORY_BYTES = 64 * 1024 * 1024;
 
-/** The service on servers of its own, with a Prometheus that scrapes it, and hands from outside on its servers. */
+/**
+ * The service on servers of its own, with a Prometheus that scrapes it, and with direct access to
+ * its servers.
+ */
 export interface WatchedService {
-  /** Where the API is. */
+  /** The URL of the API. */
   readonly api: string;
-  /** Where Prometheus is. */
+  /** The URL of Prometheus. */
   readonly prometheus: string;
   readonly redis: Redis;
   readonly mysql: Pool;
@@ -31,7 +34,7 @@ export interface WatchedService {
   readonly workers: readonly WatchedProcess[];
 }
 
-/** A process that can be killed, frozen, and started again where its clients look for it. */
+/** A process that can be killed, frozen, and started again on the same port. */
 export interface WatchedProcess {
   kill(): Promise<void>;
   start(): Promise<void>;
@@ -39,13 +42,16 @@ export interface WatchedProcess {
 }
 
 export interface WatchOptions {
-  /** Pause between two scrapes, and between two rounds of the rules, s. */
+  /** The pause between two scrapes, and between two rounds of the rules, s. */
   readonly scrape_s?: number;
-  /** Settings of the service beside its own. */
+  /** Settings of the service in addition to its own. */
   readonly env?: NodeJS.ProcessEnv;
 }
 
-/** Starts one api and two worker processes, and Prometheus with the configuration of `npm start`, but for the addresses and the pace. */
+/**
+ * Starts one api and two worker processes, and Prometheus with the configuration of `npm start`,
+ * except for addresses and intervals.
+ */
 export async function startWatched(
   dataDir: string,
   prometheusProgram: string,
@@ -67,12 +73,12 @@ export async function startWatched(
     DB_USER: privateMysqlUser,
     DB_PASSWORD: PASSWORD,
     DB_NAME,
-    // As few as may be, so that somebody has to wait for one.
+    // As few as possible, so that some calls wait for one.
     DB_POOL_MAX: '5',
     REDIS_ADDR: `127.0.0.1:${redisServer.port}`,
     REDIS_PASSWORD: PASSWORD,
     ADMIN_TOKEN: OPERATOR_TOKEN,
-    // So short that orders expire while somebody watches.
+    // Short, so that orders expire during the run.
     PAYMENT_TIMEOUT_SECONDS: '3',
     EVENT_LOOP_DELAY_MAX_MS: '60000',
     RATE_LIMIT_GLOBAL_CAPACITY: '1000000',
@@ -102,7 +108,7 @@ export async function startWatched(
   await Promise.all([processOf('api', 'api-1', apiOps!), ...workers].map((one) => one.start()));
   const host = '127.0.0.1';
   const redis = new Redis({ host, port: redisServer.port, password: PASSWORD });
-  // It is taken away on purpose, and the client finds it again.
+  // The run stops Redis on purpose, and the client reconnects.
   redis.on('error', () => undefined);
   return {
     api: `http://127.0.0.1:${port}`,
@@ -117,7 +123,7 @@ export async function startWatched(
 
 const atPort = (port: number | undefined) => (port === undefined ? {} : { port });
 
-/** @param running what runs already, if anything does */
+/** @param running the present process, if there is one */
 function restartable(running: LaunchedProcess | undefined, start: () => Promise<LaunchedProcess>): WatchedProcess {
   let launched = running;
   return {
@@ -158,7 +164,10 @@ async function startPrometheus(
   return address;
 }
 
-/** The configuration with other targets, each under a name that is the same in every run, another pace, and rules by their full path. */
+/**
+ * The configuration with other targets (each under a name that is the same in every run), other
+ * intervals, and rules by their full path.
+ */
 function configFor(text: string, opsPorts: Readonly<Record<string, readonly number[]>>, scrape_s: number): string {
   const paced = text
     .replaceAll(/(scrape_interval|evaluation_interval): \w+/g, `$1: ${scrape_s}s`)

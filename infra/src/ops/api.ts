@@ -3,23 +3,23 @@ import { OPERATOR_NAME_HEADER } from '@flash-sale/shared/operator/operator.ts';
 /** How an operator reaches the service. */
 export interface Access {
   readonly url: string;
-  /** Goes into the record of what operators change. */
+  /** The name in the record of operators' changes. */
   readonly name: string;
   /** The operator token. */
   readonly token: string;
 }
 
-/** A call of the operators' API; its answer's body. */
+/** A call of the operators' API. Returns the body of the answer. */
 export type Call = <Body>(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: object) => Promise<Body>;
 
 const SILENCE_MS_MAX = 120_000;
 
-/** The call was refused or never arrived: one message, fit to print. */
+/** The call was refused or did not reach the service: one message, to print. */
 export class CallFailed extends Error {}
 
-/** Calls the operators' API as the operator's name and operator token say. */
+/** Calls the operators' API with the operator's name and operator token. */
 export function callAs({ url, name, token }: Access): Call {
-  // The user of basic auth cannot hold a colon; the header can.
+  // The user of basic auth cannot contain a colon; the header can.
   const credential = Buffer.from(`:${token}`).toString('base64');
   const access = {
     authorization: `Basic ${credential}`,
@@ -46,7 +46,7 @@ export function callAs({ url, name, token }: Access): Call {
   };
 }
 
-/** What a problem document says, in a line. */
+/** The text of a problem document, in one line. */
 function refusalText(answer: Response, text: string): string {
   const { title, code, detail } = problemOf(text);
   const retry_after_s = answer.headers.get('retry-after');

@@ -11,14 +11,14 @@ import { saleOfOrderNumber } from '@flash-sale/shared/order/order-number.ts';
 import type { Call } from './api.ts';
 import { fields, table, textOf } from './table.ts';
 
-/** What has to be typed after a command. */
+/** An argument of a command. */
 export interface Argument {
   readonly name: string;
-  /** The argument as it goes into the call. @throws UsageError */
+  /** Converts the argument for the call. @throws UsageError */
   readonly read: (text: string) => string;
 }
 
-/** What was typed for a command, checked. */
+/** The checked arguments and options of a command. */
 interface Typed<Of extends Options> {
   readonly args: readonly string[];
   readonly values: Values<Of>;
@@ -30,9 +30,12 @@ interface Definition<Answer, Of extends Options> {
   readonly args?: readonly Argument[];
   readonly options?: Of;
   readonly summary: string;
-  /** What is wrong with these options together. @throws UsageError */
+  /** Checks options that depend on each other. @throws UsageError */
   readonly check?: (values: Values<Of>) => void;
-  /** Of what cannot be undone: a sentence that says what is about to happen. It is asked before, unless `--yes` was typed. */
+  /**
+   * For an action that cannot be undone: a sentence that says what will happen. The command asks
+   * for confirmation, unless `--yes` is given.
+   */
   readonly question?: (call: Call, typed: Typed<Of>) => Promise<string>;
   readonly call: (call: Call, typed: Typed<Of>) => Promise<Answer>;
   readonly show: (answer: Answer) => string;
@@ -108,7 +111,7 @@ interface Page<Item> {
   readonly next_cursor: string | null;
 }
 
-/** Inferred per command, then kept as one list. */
+/** Types are inferred per command; the list has one common type. */
 const command = <Answer, const Of extends Options = Options>(one: Definition<Answer, Of>): Command =>
   ({ args: [], options: {}, ...one }) as unknown as Command;
 
@@ -133,7 +136,7 @@ function nonEmpty(name: string, typed: string): string {
   throw new UsageError(`${name} must not be empty`);
 }
 
-/** Exactly one of the two. */
+/** Exactly one of the two options is required. */
 function checkWho({ user, address }: Values<typeof WHO>): void {
   if ((user === undefined) === (address === undefined)) {
     throw new UsageError('Give exactly one of --user <id> and --address <address>');
@@ -142,11 +145,11 @@ function checkWho({ user, address }: Values<typeof WHO>): void {
 
 const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/;
 
-/** A time in the future, in the form that the API takes. */
+/** Parses a time in the future and returns it in the form of the API. */
 function readTimeToCome(typed: string, name: string): string {
   const example = `such as ${new Date(Date.now() + 86_400_000).toISOString().slice(0, 16)}Z`;
   const time = TIME.test(typed) ? new Date(typed) : undefined;
-  // The 31st of June would become the 1st of July.
+  // JavaScript would convert the 31st of June to the 1st of July.
   if (time === undefined || !dayExists(typed)) {
     throw new UsageError(`${name} takes a date, a time and a zone, ${example}, not '${typed}'`);
   }
@@ -168,7 +171,7 @@ function readState(typed: string, name: string): string {
   throw new UsageError(`${name} takes only 'dead', not '${typed}'`);
 }
 
-/** What was typed of these, as a query. */
+/** The given options as a query string. */
 function queryOf(values: Readonly<Record<string, string | number | undefined>>): string {
   const given = Object.entries(values).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, String(value)] as [string, string]],
@@ -177,17 +180,17 @@ function queryOf(values: Readonly<Record<string, string | number | undefined>>):
 }
 const more = (next_cursor: string | null): string => (next_cursor === null ? '' : `\nmore: --cursor ${next_cursor}`);
 const path = (part: string): string => encodeURIComponent(part);
-/** Without its milliseconds, which say nothing to somebody who looks at a list. */
+/** Without milliseconds, which are not useful in a list. */
 const shortTime = (time: string): string => time.replace(/\.\d+Z$/, 'Z');
 
-/** How a sale is called in a question. */
+/** The name of a sale in a question. */
 async function saleAsked(call: Call, id: string): Promise<{ readonly title: string; readonly sale: Product }> {
-  // Shoppers see it, and so may every operator.
+  // Shoppers can read it, so every operator can too.
   const sale = await call<Product>('GET', `../products/${path(id)}`);
   return { title: `sale ${id} (${textOf(sale.name)}, ${sale.status})`, sale };
 }
 
-/** A command that does one thing to one sale. */
+/** A command for one action on one sale. */
 const onSale = (name: string, summary: string, question?: (call: Call, sale: string) => Promise<string>) =>
   command({
     name,
@@ -200,7 +203,7 @@ const onSale = (name: string, summary: string, question?: (call: Call, sale: str
 
 const DEAD_PAGES_MAX = 10;
 
-/** How many order events are dead, in words; many are not counted to the end. */
+/** The number of dead order events, in words. A large number is not counted completely. */
 async function countDead(call: Call): Promise<string> {
   let count = 0;
   let cursor: string | null = null;
@@ -240,7 +243,7 @@ export const COMMANDS: readonly Command[] = [
     summary: 'statistics of a sale: buys by outcome, orders, revenue, time to the ledger',
     call: (call, { args: [sale] }) =>
       call<{ orders_per_second: { orders: number }[] }>('GET', `products/${path(sale!)}/stats`),
-    // A line for each second would hide the rest; --json has them.
+    // A line for each second would hide the rest. `--json` prints them.
     show: ({ orders_per_second, ...sums }) =>
       fields({ ...sums, orders_per_second_max: Math.max(0, ...orders_per_second.map(({ orders }) => orders)) }),
   }),
@@ -385,7 +388,7 @@ export const COMMANDS: readonly Command[] = [
     summary: 'export the data of a shopper as JSON',
     options: PAGE,
     call: (call, { args: [user], values }) => call<object>('GET', `shoppers/${path(user!)}/export${queryOf(values)}`),
-    // For the shopper, who gets it as it is.
+    // For the shopper, who gets it unchanged.
     show: (answer) => JSON.stringify(answer, null, 2),
   }),
   command({

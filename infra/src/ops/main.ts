@@ -8,7 +8,10 @@ import { reachableHost } from '../stack/settings.ts';
 import { callAs, CallFailed, type Access } from './api.ts';
 import { understand } from './read.ts';
 
-/** Operators' commands: calls of the operators' API, shown as tables. Exit code 1: refused or not reached; 2: typed wrong. */
+/**
+ * Operators' commands: calls of the operators' API, shown as tables. Exit code 1: refused or not
+ * reachable; 2: invalid command line.
+ */
 
 function accessOf(environment: NodeJS.ProcessEnv, values: { readonly url?: string; readonly as?: string }): Access {
   const { env, problems } = withFiles(environment, ['ADMIN_TOKEN', 'VIEWER_TOKEN']);
@@ -17,7 +20,7 @@ function accessOf(environment: NodeJS.ProcessEnv, values: { readonly url?: strin
   if (token === undefined || token === '')
     throw new UsageError('Set ADMIN_TOKEN or VIEWER_TOKEN: no service runs here');
   const url = values.url ?? `http://${reachableHost(env['SERVER_HOST'] || '0.0.0.0')}:${env['SERVER_PORT'] || '8080'}`;
-  // `localhost:8080` is a URL too, of the scheme `localhost`.
+  // `localhost:8080` is also a valid URL, with the scheme `localhost`.
   if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) {
     throw new UsageError(`--url takes an address with a scheme, such as http://localhost:8080, not '${url}'`);
   }

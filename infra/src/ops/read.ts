@@ -25,7 +25,7 @@ const YES = { yes: flag('do not ask for confirmation') };
 const TOKEN_NOTE = `The operator token comes from ADMIN_TOKEN (or the file ADMIN_TOKEN_FILE), else from VIEWER_TOKEN, else from the service that npm start
 runs here.`;
 
-/** What is to be done: a command with what was typed for it, or a text to print. */
+/** The result of reading the command line: a command with its arguments, or a text to print. */
 export type Understood =
   | { readonly help: string }
   | {
@@ -38,9 +38,9 @@ export type Understood =
 export const usageOf = ({ name, args }: Command): string => [name, ...args.map((arg) => `<${arg.name}>`)].join(' ');
 
 /**
- * Reads a command line of `npm run ops`.
+ * Parses a command line of `npm run ops`.
  *
- * @throws UsageError where there is no such command, or where its arguments or options do not fit
+ * @throws UsageError if the command does not exist, or its arguments or options do not fit
  */
 export function understand(argv: readonly string[]): Understood {
   const name = commandNameIn(argv);
@@ -67,7 +67,7 @@ export function understand(argv: readonly string[]): Understood {
   }
 }
 
-/** The first word that is neither an option nor the value of one, wherever options stand. */
+/** The first word that is neither an option nor its value. Options may be anywhere. */
 function commandNameIn(argv: readonly string[]): string | undefined {
   const all: Options = Object.assign({}, COMMON, YES, ...COMMANDS.map(({ options }) => options));
   const known = Object.entries(all).map(([name, { read }]) => [
@@ -83,7 +83,7 @@ function programOf(command: Command): Program<Options> {
   return {
     usage: `npm run ops -- ${usageOf(command)} [options]`,
     summary: command.summary,
-    // The name of the command is the first.
+    // The first argument is the name of the command.
     args: ['command', ...args.map((arg) => arg.name)],
     options: { ...options, ...(question && YES), ...COMMON },
   };

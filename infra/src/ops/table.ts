@@ -1,11 +1,11 @@
 import { padTo, terminalWidth, textTable } from '@flash-sale/shared/platform/process/text-table.ts';
 
-/** A column of a table: its heading, what stands in it, and whether it may be cut to fit the terminal. */
+/** A column of a table: its heading, its cells, and whether it may be cut to fit the terminal. */
 export type Column<Row> = readonly [heading: string, cell: (row: Row) => string | number | null, cut?: 'cut'];
 
 const NOT_KNOWN = '-';
 
-/** Rows as text in columns, numbers to the right; a line that says so where there are none. */
+/** Rows as text in columns, numbers aligned to the right; a message if there are no rows. */
 export function table<Row>(
   rows: readonly Row[],
   columns: readonly Column<Row>[],
@@ -21,7 +21,7 @@ export function table<Row>(
   });
 }
 
-/** The fields of one thing, a line each; what is nested stands under its path. */
+/** The fields of an object, one line each, with nested fields under their path. */
 export function fields(value: object): string {
   const lines = flat(value);
   const width = Math.max(...lines.map(([name]) => name.length));
@@ -39,9 +39,9 @@ function flat(value: object, path = ''): [string, string][] {
 const valueText = (value: unknown): string =>
   typeof value === 'object' && value !== null ? textOf(JSON.stringify(value)) : textOf(value as string | number | null);
 
-/** Characters that move the cursor, end a line or turn the direction of a line round. */
+/** Characters that move the cursor, end a line or change the direction of text. */
 const NOT_SHOWN = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]+/gu;
 
-/** One line that a terminal shows as it is: what came from shoppers or drivers may hold anything. */
+/** One line that is safe for a terminal: texts from shoppers or drivers may contain anything. */
 export const textOf = (value: string | number | boolean | null | undefined): string =>
   value === null || value === undefined ? NOT_KNOWN : String(value).replaceAll(NOT_SHOWN, ' ');

@@ -8,8 +8,8 @@ interface Limits {
 }
 
 /**
- * Resolves once `answers` does. A server tells nobody when it has begun to listen, so it is asked
- * again and again until it answers or `ended` resolves. Rejects with the last reason after its time.
+ * Resolves when `answers` does. A server does not report when it begins to listen, so this asks
+ * until it answers or `ended` resolves. After its time it rejects with the last reason.
  */
 export async function awaitAnswer(
   answers: () => Promise<unknown>,
@@ -35,7 +35,10 @@ export async function awaitAnswer(
   }
 }
 
-/** As `awaitAnswer`, for a launched process; where it fails the process is ended and its last words told. */
+/**
+ * Like `awaitAnswer`, for a launched process. If it fails, the process is ended and the end of its
+ * log shown.
+ */
 export async function awaitReady(
   launched: LaunchedProcess,
   answers: () => Promise<unknown>,

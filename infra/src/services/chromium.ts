@@ -6,7 +6,10 @@ import { StartFailure } from './start-failure.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
-/** It is to ask nobody but the pages' own server for anything; as root, and in containers, it has no sandbox. */
+/**
+ * Chromium must send requests to the pages' own server only. As root, and in containers, it has no
+ * sandbox.
+ */
 const FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
@@ -16,7 +19,8 @@ const FLAGS = [
 ];
 
 /**
- * Opens headless Chromium: the program that `CHROMIUM` names, else one on the machine, else one that its package manager installs.
+ * Opens headless Chromium: the program in `CHROMIUM`, else one on the machine, else one that its
+ * package manager installs.
  *
  * @throws StartFailure if there is none
  */
@@ -43,7 +47,10 @@ async function chromiumProgram(env: NodeJS.ProcessEnv, log: (line: string) => vo
   );
 }
 
-/** Everything on a page that its reader would not want: errors in the console, failed requests, and requests to other origins. */
+/**
+ * Everything that a page should not have: errors in the console, failed requests, and requests to
+ * other origins.
+ */
 export function noiseOf(page: Page, origin: string): string[] {
   const noise: string[] = [];
   page.on('console', (message) => {
@@ -56,7 +63,7 @@ export function noiseOf(page: Page, origin: string): string[] {
   });
   page.on('requestfailed', (request) => {
     const reason = request.failure()?.errorText ?? 'failed';
-    // A page that is left gives its open requests up.
+    // The browser aborts open requests when it leaves a page.
     if (reason !== 'net::ERR_ABORTED') noise.push(`${reason}: ${request.url()}`);
   });
   page.on('response', (response) => {

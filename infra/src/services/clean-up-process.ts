@@ -1,6 +1,7 @@
 /**
- * `node clean-up-process.ts <data folder>`: waits until its standard input ends, which is when whoever
- * started it closes it or dies, then ends every server recorded in the folder and deletes the folder.
+ * `node clean-up-process.ts <data folder>`: waits until its standard input ends, because the
+ * starting process closed it or died. Then it ends every server recorded in the folder and deletes
+ * the folder.
  */
 import { rmSync } from 'node:fs';
 import { finished } from 'node:stream/promises';

@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** Runs the Docker command line; rejects with its own words on stderr. */
+/** Runs the Docker command line. Rejects with its stderr. */
 export async function docker(
   args: string[],
   options: { env?: NodeJS.ProcessEnv; signal?: AbortSignal | undefined } = {},
@@ -11,7 +11,7 @@ export async function docker(
   await run('docker', args, { env: { ...process.env, ...options.env }, signal: options.signal });
 }
 
-/** Whether a container engine answers, not only its command line. */
+/** Whether a container engine answers, not only the command line. */
 export async function dockerAnswers(env: NodeJS.ProcessEnv): Promise<boolean> {
   try {
     await run('docker', ['info'], { timeout: 10_000, env });
@@ -21,7 +21,7 @@ export async function dockerAnswers(env: NodeJS.ProcessEnv): Promise<boolean> {
   }
 }
 
-/** Removes a container, running or not; false where there is none. */
+/** Removes a container, running or not. Returns false if there is none. */
 export async function removeContainer(name: string): Promise<boolean> {
   try {
     await docker(['rm', '--force', name]);

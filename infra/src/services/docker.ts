@@ -22,7 +22,7 @@ export interface Container {
   readonly stop: () => Promise<void>;
 }
 
-/** Redis in a container of our own, with the settings of a private one. */
+/** A Redis in a container of our own, with the settings of a private server. */
 export async function startRedisContainer(options: ContainerOptions): Promise<Container> {
   const { password } = options;
   return startContainer(options, {
@@ -31,7 +31,7 @@ export async function startRedisContainer(options: ContainerOptions): Promise<Co
     port: 6379,
     volume: '/data',
     environment: { REDIS_PASSWORD: password },
-    // Read inside the container, so that the password is in no argument list of this machine.
+    // The container reads the password, so that it is in no argument list on this machine.
     command: [
       'sh',
       '-c',
@@ -41,7 +41,7 @@ export async function startRedisContainer(options: ContainerOptions): Promise<Co
   });
 }
 
-/** MySQL in a container of our own; its user is `root`. */
+/** A MySQL in a container of our own. Its user is `root`. */
 export async function startMysqlContainer(options: ContainerOptions): Promise<Container> {
   const { password } = options;
   return startContainer(options, {
@@ -61,7 +61,7 @@ export async function startMysqlContainer(options: ContainerOptions): Promise<Co
   });
 }
 
-/** Deletes what the containers of a data folder have stored; without any, nothing happens. */
+/** Deletes the volumes of a data folder's containers, if there are any. */
 export async function removeVolumes(dataDir: string): Promise<void> {
   await docker(['volume', 'rm', '--force', volumeName(dataDir, 'redis'), volumeName(dataDir, 'mysql')]);
 }
@@ -96,7 +96,7 @@ async function startContainer(options: ContainerOptions, shape: ContainerShape):
         '--restart=unless-stopped',
         `--publish=127.0.0.1:${port}:${shape.port}`,
         `--volume=${volumeName(dataDir, shape.name)}:${shape.volume}`,
-        // Named only: the values come from the environment of the command line.
+        // Names only: Docker reads the values from the environment of its command line.
         ...Object.keys(shape.environment).map((name) => `--env=${name}`),
         shape.image,
         ...shape.command,
@@ -112,7 +112,7 @@ async function startContainer(options: ContainerOptions, shape: ContainerShape):
   return { host: '127.0.0.1', port, stop };
 }
 
-/** One set of containers for each data folder, so that two checkouts never share or fight. */
+/** One set of containers for each data folder, so that two checkouts never share one. */
 function containerName(dataDir: string, name: string): string {
   const checkout = createHash('sha256').update(dataDir).digest('hex').slice(0, 12);
   return `flash-sale-${checkout}-${name}`;

@@ -5,14 +5,13 @@ import { pingMysql, pingRedis } from './ping.ts';
 import { reasonOf, StartFailure } from './start-failure.ts';
 
 /**
- * Servers whose addresses the environment gives belong to somebody else: they are asked whether they
- * answer and otherwise left alone, never stopped, flushed or reconfigured. One kind may be given
- * without the other.
+ * Servers whose addresses the environment gives belong to somebody else: we check that they answer,
+ * and never stop, flush or reconfigure them. One kind may be given without the other.
  */
 export const redisIsGiven = (env: NodeJS.ProcessEnv): boolean => Boolean(env['REDIS_ADDR'] || env['REDIS_SENTINELS']);
 export const mysqlIsGiven = (env: NodeJS.ProcessEnv): boolean => Boolean(env['DB_HOST'] || env['DB_PORT']);
 
-/** The variables of the given Redis, made complete; fails where it does not answer. */
+/** The complete variables of the given Redis. Fails if it does not answer. */
 export async function givenRedis(env: NodeJS.ProcessEnv): Promise<Record<string, string>> {
   const config = serverSettings(env);
   const [name, userName, passwordName] =
@@ -22,7 +21,7 @@ export async function givenRedis(env: NodeJS.ProcessEnv): Promise<Record<string,
   const addresses = config[name] ?? '';
   const access = { username: config[userName], password: config[passwordName], tls: redisTls(config) };
   const reasons: string[] = [];
-  // Of a cluster, or of Sentinels, any one leads to the others.
+  // Any one address of a cluster, or of Sentinels, leads to the others.
   for (const address of addresses.split(',')) {
     try {
       await pingRedis({ ...endpointOf(address)!, ...access });
@@ -37,7 +36,7 @@ export async function givenRedis(env: NodeJS.ProcessEnv): Promise<Record<string,
   );
 }
 
-/** The variables of the given MySQL, made complete; fails where it does not answer. */
+/** The complete variables of the given MySQL. Fails if it does not answer. */
 export async function givenMysql(env: NodeJS.ProcessEnv): Promise<Record<string, string>> {
   const config = serverSettings(env);
   const { DB_HOST, DB_PORT, DB_USER, DB_PASSWORD } = config;
@@ -52,6 +51,6 @@ export async function givenMysql(env: NodeJS.ProcessEnv): Promise<Record<string,
   return { DB_HOST, DB_PORT: String(DB_PORT), DB_USER, DB_PASSWORD };
 }
 
-/** The settings of the servers alone, since the rest of the environment is not this file's to check. */
+/** Only the settings of the servers: this code does not check the other ones. */
 const serverSettings = (env: NodeJS.ProcessEnv) =>
   loadConfig(Object.fromEntries(Object.entries(env).filter(([name]) => /^(?:DB|REDIS)_/.test(name))));

@@ -4,22 +4,22 @@ import { reasonOf } from './start-failure.ts';
 
 const backoff_ms_min = 1_000;
 const backoff_ms_max = 10_000;
-/** A process that has run for this long is taken to be sound again: the next wait is a short one. */
+/** A process that has run for this long counts as healthy: the next wait is short again. */
 const sound_ms = 30_000;
 
 export interface KeptProcess<Process extends LaunchedProcess> {
-  /** The one that runs now, or ran last. */
+  /** The present process, or the last one. */
   readonly current: Process;
-  /** Ends it for good. Safe to call twice. */
+  /** Ends it permanently. Safe to call twice. */
   readonly stop: (grace_ms?: number) => Promise<void>;
 }
 
 /**
- * Starts a process and, until stopped, starts it again whenever it ends, waiting longer each time that
- * it ends soon. A failure of the first start is the caller's; later ones are logged and tried again.
+ * Starts a process and, until stopped, starts it again whenever it ends, with longer waits if it
+ * ends soon. A failure of the first start is thrown; later ones are logged and tried again.
  *
- * `start` is told what came before it, so that a server can come back on its old port, and resolves
- * once the process is ready.
+ * `start` gets the previous process, so that a server can use its old port again, and resolves when
+ * the process is ready.
  */
 export async function keepRunning<Process extends LaunchedProcess>(options: {
   start: (signal: AbortSignal, previous?: Process) => Promise<Process>;
@@ -50,7 +50,7 @@ export async function keepRunning<Process extends LaunchedProcess>(options: {
   async function startAgain(): Promise<boolean> {
     try {
       current = await start(stopping.signal, current);
-      // It may have become ready in the very moment of the stop, which then knew only the one before.
+      // It may have become ready at the moment of the stop, which only knew the previous one.
       if (stopping.signal.aborted) await current.stop();
       log(`${current.name} is back`);
       return true;

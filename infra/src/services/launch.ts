@@ -8,19 +8,19 @@ import { reasonOf, StartFailure } from './start-failure.ts';
 const logSize_bytes_max = 8 * 1024 * 1024;
 
 export interface LaunchOptions {
-  /** Unique under `dataDir`: names the run record and the log file. */
+  /** Unique under `dataDir`: the name of the run record and the log file. */
   name: string;
   kind: 'service' | 'server';
   dataDir: string;
   program: string;
   args: string[];
-  /** The name the program is run under, for programs that are several in one file. */
+  /** The name under which the program runs, for programs with several functions in one file. */
   argv0?: string;
   cwd?: string;
   env?: NodeJS.ProcessEnv;
   /** An open file to read as standard input. */
   stdin?: number;
-  /** With a channel to this process, which closes when this process is gone, however it went. */
+  /** Opens a channel to this process, which closes when this process ends for any reason. */
   withIpc?: boolean;
 }
 
@@ -33,20 +33,19 @@ export interface LaunchedProcess {
   readonly name: string;
   readonly pid: number;
   readonly logFile: string;
-  /** Resolves when the process has ended, for whatever reason. Never rejects. */
+  /** Resolves when the process has ended for any reason. Never rejects. */
   readonly exited: Promise<ProcessEnd>;
   readonly hasExited: boolean;
-  /** Sends a signal; does nothing once the process has ended. Await `exited` to see the effect. */
+  /** Sends a signal; does nothing if the process has ended. Await `exited` to see the effect. */
   readonly kill: (signal: NodeJS.Signals) => void;
-  /** Asks it to end (SIGTERM), makes it end (SIGKILL) after `grace_ms`. Safe to call twice. */
+  /** Sends SIGTERM, and SIGKILL after `grace_ms`. Safe to call twice. */
   readonly stop: (grace_ms?: number) => Promise<void>;
 }
 
 /**
- * Starts a program in a process group of its own, so that a Ctrl-C in the terminal reaches it only
- * through whoever launched it, in the right order. Its output goes straight to
- * `<data>/logs/<name>.log`, not through a pipe: it must be able to outlive its launcher and must not
- * stall when the launcher does.
+ * Starts a program in its own process group, so that a Ctrl-C in the terminal reaches it only
+ * through its launcher, in the right order. Its output goes directly to `<data>/logs/<name>.log`,
+ * not through a pipe: the program may outlive its launcher, and must not stop if the launcher does.
  */
 export async function launch(options: LaunchOptions): Promise<LaunchedProcess> {
   const { name, dataDir } = options;
@@ -70,7 +69,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchedProcess> {
     const reason = await new Promise((resolve) => child.once('error', resolve));
     throw new StartFailure(`cannot run ${options.program}: ${reasonOf(reason)}`);
   }
-  // Before anything is awaited: were this process killed now, the record would still name the child.
+  // Before any await: if this process is killed now, the record already names the child.
   const identity = processIdentity(pid);
   if (identity !== undefined) writeRunRecord(dataDir, name, { kind: options.kind, pid, identity });
 
@@ -82,7 +81,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchedProcess> {
       resolve({ code, signal });
     });
   });
-  // Failing to deliver a message or a signal ends in `exited`, never in an unhandled event.
+  // A message or signal that cannot be delivered shows in `exited`, never in an unhandled event.
   child.on('error', () => {});
 
   const kill = (signal: NodeJS.Signals) => {
@@ -99,7 +98,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchedProcess> {
     kill,
     async stop(grace_ms = 3_000) {
       kill('SIGTERM');
-      // A stopped (frozen) process cannot act on SIGTERM before it goes on.
+      // A frozen process cannot handle SIGTERM before it continues.
       kill('SIGCONT');
       const escalation = setTimeout(() => kill('SIGKILL'), grace_ms);
       await exited;
@@ -108,7 +107,10 @@ export async function launch(options: LaunchOptions): Promise<LaunchedProcess> {
   };
 }
 
-/** Launches a program that ends by itself and waits for that; an abort ends it early and rejects. */
+/**
+ * Launches a program that ends by itself, and waits for its end. An abort ends it early and
+ * rejects.
+ */
 export async function runToEnd(
   options: LaunchOptions,
   signal: AbortSignal | undefined,
@@ -123,7 +125,7 @@ export async function runToEnd(
   return { end, logFile: launched.logFile };
 }
 
-/** A log goes on where it was, unless it has grown too large: then one earlier file is kept. */
+/** Appends to the log. If it is too large, it is renamed, and one earlier file is kept. */
 function openLog(dataDir: string, name: string): { path: string; descriptor: number } {
   const folder = join(dataDir, 'logs');
   mkdirSync(folder, { recursive: true });

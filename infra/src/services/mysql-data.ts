@@ -15,12 +15,12 @@ import { lastLines, runToEnd } from './launch.ts';
 import type { MysqlProgram } from './programs.ts';
 import { StartFailure } from './start-failure.ts';
 
-/** Both servers refuse to run as root unless told to. */
+/** Both servers refuse to run as root without this option. */
 export const asRoot: string[] = process.getuid?.() === 0 ? ['--user=root'] : [];
 
 /**
- * The argument for a folder of temporary files of the server's own. A server that starts deletes the temporary tables that it finds there,
- * so that in a shared folder one breaks the queries of another.
+ * The argument for a private folder of temporary files. A server deletes the temporary tables in
+ * this folder at its start, so with a shared folder one server would break the queries of another.
  */
 export function temporaryFiles(folder: string): string {
   const path = join(folder, 'tmp');
@@ -38,8 +38,8 @@ interface DataOptions {
 }
 
 /**
- * Makes a server's system tables at its first start and returns the folder they are in. They are made
- * aside and renamed when complete, so that being killed in the middle leaves nothing half made.
+ * Creates a server's system tables at its first start and returns their folder. They are created in
+ * another folder and renamed when complete, so that a kill leaves no partial tables.
  */
 export async function ensureMysqlData(options: DataOptions): Promise<string> {
   const { program, folder } = options;
@@ -92,9 +92,9 @@ async function initialise(options: DataOptions, datadir: string) {
 }
 
 /**
- * What `mariadb-install-db` feeds to the server, without that script: it needs `my_print_defaults`,
- * which Debian's server package lacks, cannot cope with a blank in a path, and as root changes the
- * owner of system files. The accounts without a password that it would leave are taken out at once.
+ * Does what `mariadb-install-db` does, without that script: it needs `my_print_defaults`, which
+ * Debian's server package lacks, fails with a space in a path, and as root changes the owner of
+ * system files. This also deletes its accounts without a password at once.
  */
 function writeMariadbScript(program: MysqlProgram, script: string): void {
   const folder = systemTablesFolder(program);
@@ -111,7 +111,10 @@ function writeMariadbScript(program: MysqlProgram, script: string): void {
   appendFileSync(script, "\nDELETE FROM mysql.global_priv WHERE User IN ('root', '');\n");
 }
 
-/** Beside the program, wherever that was installed: `<prefix>/share/mysql` or `<prefix>/share/mariadb`. */
+/**
+ * Relative to the program, wherever it is installed: `<prefix>/share/mysql` or
+ * `<prefix>/share/mariadb`.
+ */
 function systemTablesFolder(program: MysqlProgram): string {
   const prefix = dirname(dirname(realpathSync(program.path)));
   for (const folder of ['share/mysql', 'share/mariadb', 'share']) {

@@ -8,27 +8,27 @@ import { startOnPort, type PrivateServer } from './private-server.ts';
 import { findMysqlProgram, searchFolders, type MysqlProgram } from './programs.ts';
 import { StartFailure } from './start-failure.ts';
 
-/** The one account of a private server; it may do everything, from loopback only. */
+/** The only account of a private server. It has all rights, from loopback only. */
 export const privateMysqlUser = 'flash_sale';
 
 export interface MysqlOptions {
-  /** The one found on the machine unless given. */
+  /** Default: the program on the machine. */
   program?: MysqlProgram;
-  /** The folder of all servers that belong together; this one keeps its data in `<dataDir>/<name>/`. */
+  /** The common folder of related servers. This one stores its data in `<dataDir>/<name>/`. */
   dataDir: string;
   name?: string;
-  /** Any free one unless given. Give the port of an earlier run to come back where clients look. */
+  /** Default: any free port. Pass the port of an earlier run to keep the address. */
   port?: number;
-  /** Of `privateMysqlUser`; letters and digits. */
+  /** The password of `privateMysqlUser`: letters and digits. */
   password: string;
-  /** More arguments, for example `["--read-only=ON"]`. They win over the usual ones. */
+  /** More arguments, for example `["--read-only=ON"]`. They override the usual ones. */
   flags?: string[];
   signal?: AbortSignal | undefined;
 }
 
 /**
- * Starts a MySQL or MariaDB of our own on loopback, its data made at the first start. Every commit is
- * on disk before its reply (promise 6).
+ * Starts a private MySQL or MariaDB on loopback, and creates its data at the first start. Every
+ * commit is on disk before its reply (promise 6).
  */
 export async function startMysql(options: MysqlOptions): Promise<PrivateServer> {
   const { dataDir, name = 'mysql', password, signal } = options;
@@ -48,17 +48,17 @@ export async function startMysql(options: MysqlOptions): Promise<PrivateServer> 
       dataDir,
       program: program.path,
       args: [
-        // Has to come first: nothing of the machine's own configuration applies.
+        // Must be first: ignore the machine's own configuration.
         '--no-defaults',
         ...asRoot,
         `--datadir=${data}`,
         temporaryFiles(folder),
         `--init-file=${accounts}`,
-        // Some packages build in a folder that only their server package makes.
+        // Some packages have a built-in folder that only their server package creates.
         `--secure-file-priv=${exports}`,
         `--port=${port}`,
         '--bind-address=127.0.0.1',
-        // No socket file: its path could be too long, and TCP is all that the service uses.
+        // No socket file: its path could be too long, and the service uses TCP only.
         '--socket=',
         ...(program.flavour === 'mysql' ? ['--mysqlx=OFF'] : []),
         '--skip-name-resolve',
@@ -78,8 +78,8 @@ export async function startMysql(options: MysqlOptions): Promise<PrivateServer> 
 }
 
 /**
- * The server runs this at every start, so the account is right even where the data is older than the
- * password. A file, since anyone on the machine can read the arguments of a process.
+ * The server runs this at every start, so the account is right even if the data is older than the
+ * password. It is a file, since every user of the machine can read the arguments of a process.
  */
 function writeAccounts(folder: string, password: string): string {
   const path = join(folder, 'accounts.sql');
@@ -88,7 +88,7 @@ function writeAccounts(folder: string, password: string): string {
     `CREATE USER IF NOT EXISTS ${account} IDENTIFIED BY '${password}';`,
     `ALTER USER ${account} IDENTIFIED BY '${password}';`,
     `GRANT ALL PRIVILEGES ON *.* TO ${account} WITH GRANT OPTION;`,
-    // The one that `--initialize-insecure` leaves without a password.
+    // The account that `--initialize-insecure` creates without a password.
     "DROP USER IF EXISTS 'root'@'localhost';",
   ];
   writeFileSync(path, `${statements.join('\n')}\n`, { mode: 0o600 });

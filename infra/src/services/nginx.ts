@@ -5,10 +5,10 @@ import { isExecutable, searchFolders } from './programs.ts';
 import { StartFailure } from './start-failure.ts';
 
 /**
- * The program of nginx: that of the machine, else that of Debian's package, unpacked under `dataDir`, since installing it would start a
- * service of the system.
+ * The program of nginx: that of the machine, else that of Debian's package, unpacked under
+ * `dataDir`, since installing it would start a system service.
  *
- * @throws StartFailure if it cannot be had
+ * @throws StartFailure if it is not available
  */
 export async function findNginx(dataDir: string, log: (line: string) => void): Promise<string> {
   const folders = searchFolders(process.env);
@@ -25,7 +25,10 @@ export async function findNginx(dataDir: string, log: (line: string) => void): P
 const nginxIn = (folders: readonly string[]): string | undefined =>
   folders.map((folder) => join(folder, 'nginx')).find(isExecutable);
 
-/** Writes a configuration whose files are all in `folder`, for `nginx -p folder -c path`; `server` is what stands in its one server. */
+/**
+ * Writes a configuration with all files in `folder`, for `nginx -p folder -c path`. `server` is the
+ * content of its only server block.
+ */
 export function writeNginxConfig(folder: string, server: string): string {
   mkdirSync(folder, { recursive: true });
   const path = join(folder, 'nginx.conf');

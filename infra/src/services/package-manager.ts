@@ -17,9 +17,9 @@ interface RunOptions {
 }
 
 /**
- * Installs the missing programs with the machine's package manager, where there is one that may
- * be used: apt-get as root, Homebrew on macOS. Only packages that start no service of the system.
- * False where there is no such package manager.
+ * Installs the missing programs with the machine's package manager, if it may be used: apt-get as
+ * root, Homebrew on macOS. Only packages that start no system service. Returns false if there is no
+ * such package manager.
  */
 export async function installPrograms(options: InstallOptions): Promise<boolean> {
   const has = (program: string) => options.folders.some((folder) => isExecutable(join(folder, program)));
@@ -34,7 +34,10 @@ export async function installPrograms(options: InstallOptions): Promise<boolean>
   return false;
 }
 
-/** The programs without the packages that would also start them as services; of each the first packages that exist. */
+/**
+ * The programs, without the packages that would also start them as services. For each, the first
+ * packages that exist are used.
+ */
 const aptPackages = {
   redis: [['redis-tools']],
   mysql: [['mariadb-server-core'], ['mysql-server-core-8.0']],
@@ -49,7 +52,7 @@ async function installWithApt(options: InstallOptions): Promise<void> {
   for (const kind of options.missing) await installFirst(options, aptPackages[kind]);
 }
 
-/** Without a network the lists may still be good enough, so a failed update is not the end. */
+/** Without a network the present lists may be sufficient, so continue after a failed update. */
 async function updateLists(options: RunOptions): Promise<void> {
   await run(options, 'apt-get', ['update']).catch((error: unknown) => {
     options.signal?.throwIfAborted();
@@ -58,8 +61,8 @@ async function updateLists(options: RunOptions): Promise<void> {
 }
 
 /**
- * Unpacks one of Debian's packages into a folder: its programs, without installing it, since that would also start it as a service of
- * the system. False where the machine has no apt.
+ * Unpacks a Debian package into a folder without installing it, since that would also start a
+ * system service. Returns false if the machine has no apt.
  */
 export async function unpackDebianPackage(
   name: string,

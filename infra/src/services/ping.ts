@@ -18,7 +18,7 @@ export interface MysqlAddress {
   tls?: TlsSettings | undefined;
 }
 
-/** Resolves with the server's own process number once it answers and has its data loaded. */
+/** Resolves with the server's own process id when it answers and has loaded its data. */
 export async function pingRedis(address: RedisAddress): Promise<number> {
   let reason: unknown;
   const client = new Redis({
@@ -31,11 +31,11 @@ export async function pingRedis(address: RedisAddress): Promise<number> {
     connectTimeout: 5_000,
     commandTimeout: 5_000,
     maxRetriesPerRequest: 0,
-    // By default a server that loads its data is asked again after up to 10 s.
+    // By default a server that loads its data is asked again only after up to 10 s.
     maxLoadingRetryTime: 100,
     retryStrategy: () => null,
   });
-  // `connect()` rejects with "Connection is closed"; what went wrong comes as an event.
+  // `connect()` rejects with "Connection is closed"; the cause comes as an event.
   client.on('error', (error) => (reason ??= error));
   try {
     await client.connect();
@@ -48,7 +48,7 @@ export async function pingRedis(address: RedisAddress): Promise<number> {
   }
 }
 
-/** Resolves once the server answers a query. */
+/** Resolves when the server answers a query. */
 export async function pingMysql({ tls, ...address }: MysqlAddress): Promise<void> {
   const ssl = tls && { ...tls, verifyIdentity: true };
   const connection = await createConnection({ ...address, ...(ssl ? { ssl } : {}), connectTimeout: 5_000 });

@@ -4,8 +4,8 @@ import { createServer, type AddressInfo } from 'node:net';
 const handedOut = new Set<number>();
 
 /**
- * A port that was free a moment ago, never the same one twice. Another process may still take it: be
- * ready to try again.
+ * A port that was free a moment ago, never the same one twice. Another process may still take it,
+ * so be ready to try again.
  */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
@@ -19,8 +19,9 @@ export async function freePort(): Promise<number> {
 }
 
 /**
- * Why nothing could listen on a port at one of these addresses: `EADDRINUSE`, `EACCES` (a privileged
- * port) and so on, or undefined where it could. An address family that the machine lacks is no problem.
+ * The reason why a port cannot be used at one of these addresses: `EADDRINUSE`, `EACCES` (a
+ * privileged port) and so on; undefined if it can. An address family that the machine lacks is no
+ * problem.
  */
 export async function portProblem(port: number, hosts: string[] = ['127.0.0.1']): Promise<string | undefined> {
   for (const host of hosts) {

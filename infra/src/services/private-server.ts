@@ -1,7 +1,7 @@
 import type { LaunchedProcess } from './launch.ts';
 import { freePort, portProblem } from './ports.ts';
 
-/** A server of our own: a launched process that answers on a loopback port. */
+/** A private server: a launched process that answers on a loopback port. */
 export interface PrivateServer extends LaunchedProcess {
   readonly host: string;
   readonly port: number;
@@ -10,8 +10,8 @@ export interface PrivateServer extends LaunchedProcess {
 const tries_max = 3;
 
 /**
- * Starts a server on the given port or, without one, on any that is free. Between finding a free port
- * and listening on it somebody else may take it: only then another one is tried.
+ * Starts a server on the given port or, without one, on any free port. Another process may take the
+ * free port before the server listens on it: only then another port is tried.
  */
 export async function startOnPort(
   port: number | undefined,

@@ -2,9 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
 /**
- * What tells a process from a later one with the same number: when it started, and (on Linux, where
- * that is counted from the boot) in which boot. Undefined where no such process runs; one that has
- * ended and only waits for its parent to notice counts as not running.
+ * Distinguishes a process from a later one with the same id: by its start time and, on Linux, which
+ * counts that from the boot, by the boot. Undefined if no such process runs. A process that has
+ * ended and waits for its parent counts as not running.
  */
 export function processIdentity(pid: number): string | undefined {
   return process.platform === 'linux' ? identityFromProc(pid) : identityFromPs(pid);
@@ -13,7 +13,8 @@ export function processIdentity(pid: number): string | undefined {
 function identityFromProc(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The second field is the program's name in parentheses and may itself hold blanks and parentheses.
+    // The second field is the program's name in parentheses, and may itself contain spaces and
+    // parentheses.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     const [state, startTicks] = [fields[0], fields[19]];
     if (state === 'Z' || state === 'X') return undefined;

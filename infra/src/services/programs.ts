@@ -13,7 +13,7 @@ export interface MysqlProgram {
   version: string;
 }
 
-/** Where server programs are kept that a user's PATH often leaves out. */
+/** Folders of server programs that a user's PATH often lacks. */
 const usualFolders = [
   '/usr/bin',
   '/usr/sbin',
@@ -31,14 +31,14 @@ const usualFolders = [
   '/home/linuxbrew/.linuxbrew/bin',
 ];
 
-/** The folders to look for programs in: those of PATH first. */
+/** The folders to search for programs: those of PATH first. */
 export const searchFolders = (env: NodeJS.ProcessEnv): string[] => [
   ...new Set([...(env['PATH'] ?? '').split(delimiter).filter(Boolean), ...usualFolders]),
 ];
 
 /**
- * The Redis server, 7.0 or later. Debian's `redis-tools` brings no `redis-server`, but its checkers
- * are the same program, which acts as the server when run under that name.
+ * The Redis server, 7.0 or later. Debian's `redis-tools` has no `redis-server`, but its check tools
+ * are the same program, which acts as the server if it runs under that name.
  */
 export function findRedisProgram(folders: string[]): RedisProgram | undefined {
   for (const path of candidates(folders, ['redis-server', 'redis-check-rdb', 'redis-check-aof'])) {
@@ -49,7 +49,7 @@ export function findRedisProgram(folders: string[]): RedisProgram | undefined {
   return undefined;
 }
 
-/** The MySQL (8.0 or later) or MariaDB (10.11 or later) server; `mysqld` may be either. */
+/** The MySQL (8.0 or later) or MariaDB (10.11 or later) server. `mysqld` may be either. */
 export function findMysqlProgram(folders: string[]): MysqlProgram | undefined {
   for (const path of candidates(folders, ['mysqld', 'mariadbd'])) {
     const words = versionWords(path, ['--no-defaults', '--version'], path);
@@ -63,14 +63,14 @@ export function findMysqlProgram(folders: string[]): MysqlProgram | undefined {
   return undefined;
 }
 
-/** The programs that write a dump of MySQL or MariaDB, and that run one. */
+/** The programs that write and restore a dump of MySQL or MariaDB. */
 export function findDumpPrograms(folders: string[]): { dump: string; client: string } | undefined {
   const [dump] = candidates(folders, ['mariadb-dump', 'mysqldump']);
   const [client] = candidates(folders, ['mariadb', 'mysql']);
   return dump === undefined || client === undefined ? undefined : { dump, client };
 }
 
-/** One name in all folders before the next name. */
+/** One name in all folders, then the next name. */
 function candidates(folders: string[], names: string[]): string[] {
   return names.flatMap((name) => folders.map((folder) => join(folder, name))).filter(isExecutable);
 }
@@ -84,7 +84,9 @@ export function isExecutable(path: string): boolean {
   }
 }
 
-/** Told apart by what they say, never by what they are called. A program that cannot run says nothing. */
+/**
+ * The version text decides what a program is, not its name. A program that cannot run has no text.
+ */
 function versionWords(path: string, args: string[], argv0: string): string {
   const { stdout } = spawnSync(path, args, { argv0, encoding: 'utf8', timeout: 10_000 });
   return stdout ?? '';

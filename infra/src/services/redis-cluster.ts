@@ -6,18 +6,21 @@ import { startRedis } from './redis.ts';
 import { StartFailure } from './start-failure.ts';
 
 const SLOTS = 16_384;
-/** Masters that have not heard from another one for so long say that it failed. */
+/** A master that has not answered the others for this long counts as failed. */
 const NODE_TIMEOUT_MS = 1_000;
 const FORMED_MS_MAX = 30_000;
 
 export interface RedisClusterOptions {
-  /** The folder of all servers that belong together. */
+  /** The common folder of related servers. */
   dataDir: string;
   password: string;
   masters?: number;
 }
 
-/** A Redis Cluster of our own on loopback: masters without replicas, which share the slots evenly, in order. */
+/**
+ * A private Redis Cluster on loopback: masters without replicas, which share the slots evenly, in
+ * order.
+ */
 export interface RedisCluster {
   /** `host:port` of every master, separated by commas. */
   readonly address: string;
@@ -26,19 +29,20 @@ export interface RedisCluster {
 
 export interface ClusterMaster {
   readonly port: number;
-  /** The slots that it keeps, both included. */
+  /** The first and the last of its slots. */
   readonly slots: readonly [first: number, last: number];
-  /** SIGKILL; resolves once it is gone. */
+  /** Sends SIGKILL. Resolves when the process is gone. */
   readonly kill: () => Promise<void>;
-  /** Takes no more calls and keeps its connections open, as a server does whose machine hangs. */
+  /** Answers no more calls but keeps its connections open, like a hanging server. */
   readonly freeze: () => void;
   readonly thaw: () => void;
-  /** Starts it again on the same port, data and place in the cluster. */
+  /** Starts it again with the same port, data and slots. */
   readonly restart: () => Promise<void>;
 }
 
 /**
- * Starts a cluster in which each master goes on alone: full coverage is off, so that the slots of a dead master are away and no others.
+ * Starts a cluster in which each master works alone: full coverage is off, so that a dead master
+ * only affects its own slots.
  */
 export async function startRedisCluster(options: RedisClusterOptions): Promise<RedisCluster> {
   const { dataDir, password, masters = 3 } = options;
@@ -81,7 +85,7 @@ interface StartedMaster extends Omit<ClusterMaster, 'slots'> {
 }
 
 async function startMaster(options: { dataDir: string; password: string; name: string }): Promise<StartedMaster> {
-  // By default it is the port plus 10,000, which may not be free, or not be a port at all.
+  // The default is the port plus 10,000, which may not be free, or not be a valid port.
   const bus_port = await freePort();
   const settings = {
     'cluster-enabled': 'yes',

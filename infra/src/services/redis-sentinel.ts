@@ -8,20 +8,23 @@ import { findRedisProgram, searchFolders } from './programs.ts';
 import { StartFailure } from './start-failure.ts';
 
 export interface SentinelOptions {
-  /** The folder of all servers that belong together. */
+  /** The common folder of related servers. */
   dataDir: string;
   name: string;
-  /** What it watches over: name, port on loopback, and the password of master and replicas. */
+  /** The master to watch: name, port on loopback, and the password of master and replicas. */
   master: { name: string; port: number; password: string };
-  /** Sentinels that must agree that the master is down. */
+  /** The number of Sentinels that must agree that the master is down. */
   quorum: number;
-  /** A master that has not answered for so long is down. */
+  /** A master that has not answered for this long is down. */
   down_after_ms: number;
-  /** Its own. Letters and digits. */
+  /** The Sentinel's own password. Letters and digits. */
   password: string;
 }
 
-/** Starts a Redis Sentinel of our own on loopback: it finds the replicas by itself, and promotes one when the master is gone. */
+/**
+ * Starts a private Redis Sentinel on loopback. It finds the replicas by itself, and promotes one if
+ * the master is gone.
+ */
 export async function startSentinel(options: SentinelOptions): Promise<PrivateServer> {
   const { dataDir, name, password } = options;
   const program = findRedisProgram(searchFolders(process.env));
@@ -42,7 +45,7 @@ export async function startSentinel(options: SentinelOptions): Promise<PrivateSe
   });
 }
 
-/** Sentinel keeps what it learns in the same file. */
+/** Sentinel stores its state in the same file. */
 function writeConfiguration(folder: string, port: number, options: SentinelOptions): string {
   const { master, quorum, down_after_ms, password } = options;
   const path = join(folder, 'sentinel.conf');

@@ -8,22 +8,22 @@ import { findRedisProgram, searchFolders, type RedisProgram } from './programs.t
 import { StartFailure } from './start-failure.ts';
 
 export interface RedisOptions {
-  /** The one found on the machine unless given. */
+  /** Default: the program on the machine. */
   program?: RedisProgram;
-  /** The folder of all servers that belong together; this one keeps its data in `<dataDir>/<name>/`. */
+  /** The common folder of related servers. This one stores its data in `<dataDir>/<name>/`. */
   dataDir: string;
   name?: string;
-  /** Any free one unless given. Give the port of an earlier run to come back where clients look. */
+  /** Default: any free port. Pass the port of an earlier run to keep the address. */
   port?: number;
   /** Letters and digits. */
   password?: string;
-  /** More arguments, for example `["--cluster-enabled", "yes"]`. They win over the usual ones. */
+  /** More arguments, for example `["--cluster-enabled", "yes"]`. They override the usual ones. */
   flags?: string[];
   signal?: AbortSignal | undefined;
 }
 
 /**
- * Starts a Redis of our own on loopback. Accepted is durable (promise 6), so every write reaches the
+ * Starts a private Redis on loopback. Accepted orders are durable (promise 6), so every write is on
  * disk before its reply, and nothing is ever evicted.
  */
 export async function startRedis(options: RedisOptions): Promise<PrivateServer> {
@@ -51,7 +51,7 @@ export async function startRedis(options: RedisOptions): Promise<PrivateServer> 
   });
 }
 
-/** In a file, since anyone on the machine can read the arguments of a process. */
+/** A file, since every user of the machine can read the arguments of a process. */
 function writeConfiguration(folder: string, port: number, password: string | undefined): string {
   const path = join(folder, 'redis.conf');
   const settings = [
@@ -62,7 +62,8 @@ function writeConfiguration(folder: string, port: number, password: string | und
     'appendonly yes',
     'appendfsync always',
     'save ""',
-    // A rewrite takes a core for seconds, and by default the first one comes 50,000 buys into a sale. Loading 256 MB takes four seconds.
+    // A rewrite uses a core for seconds, and by default the first one starts 50,000 buys into a
+    // sale. Loading 256 MB takes four seconds.
     'auto-aof-rewrite-min-size 256mb',
     'maxmemory-policy noeviction',
     ...(password ? [`requirepass ${password}`, `masterauth ${password}`] : []),

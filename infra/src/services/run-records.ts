@@ -11,11 +11,12 @@ export interface ProcessRecord {
 }
 
 /**
- * What runs on behalf of a data folder is written down in `<data>/run/<name>.json` as it starts and
- * crossed out when it ends. Whoever finds a record later (the next start after a SIGKILL, `npm stop`)
- * can end what it names, and nothing else: a process is the recorded one only while its identity is.
+ * Each process of a data folder is recorded in `<data>/run/<name>.json` at its start, and the
+ * record is deleted at its end. A later command (the next start after a SIGKILL, `npm stop`) can
+ * end the recorded process, and no other: a process is the recorded one only if its identity is
+ * equal.
  *
- * Services (api, worker) use the servers, so they are always ended first.
+ * Services (api, worker) use the servers, so services are always ended first.
  */
 export type RunRecord = ({ kind: 'service' | 'server' } & ProcessRecord) | { kind: 'container'; container: string };
 
@@ -50,7 +51,7 @@ function filesIn(folder: string): string[] {
   }
 }
 
-/** A record cut short by a full disk names nobody, which is as good as no record. */
+/** A record cut off by a full disk names no process, so it counts as none. */
 function parseRecord(text: string): RunRecord | undefined {
   try {
     return JSON.parse(text) as RunRecord;
@@ -62,8 +63,8 @@ function parseRecord(text: string): RunRecord | undefined {
 export const isRunning = (record: ProcessRecord): boolean => processIdentity(record.pid) === record.identity;
 
 /**
- * Ends everything that the records of a data folder still name, services before servers, each asked
- * first (SIGTERM) and made to (SIGKILL) after `grace_ms`. Returns the names of what it ended.
+ * Ends everything that the records of a data folder name, services before servers: first SIGTERM,
+ * then SIGKILL after `grace_ms`. Returns the names of what it ended.
  */
 export async function endRecorded(dataDir: string, grace_ms = 3_000): Promise<string[]> {
   const ended: string[] = [];
@@ -86,9 +87,9 @@ async function end(record: RunRecord, grace_ms: number): Promise<boolean> {
 }
 
 /**
- * Ends a process that is not a child of this one (or may not be), with the group that it leads: there
- * is no event to await for those, so its identity is looked at until it is gone. False where it did not
- * run any more.
+ * Ends a process that may not be a child of this one, with its process group. There is no event to
+ * await, so this checks the identity until the process is gone. Returns false if it did not run any
+ * more.
  */
 export async function endProcess(
   record: ProcessRecord,
@@ -97,7 +98,7 @@ export async function endProcess(
 ): Promise<boolean> {
   if (!isRunning(record)) return false;
   send(record.pid, 'SIGTERM');
-  // A stopped (frozen) process cannot act on SIGTERM before it goes on.
+  // A frozen process cannot handle SIGTERM before it continues.
   send(record.pid, 'SIGCONT');
   const killAt = performance.now() + grace_ms;
   while (isRunning(record)) {
@@ -107,7 +108,7 @@ export async function endProcess(
   return true;
 }
 
-/** Everything launched leads a process group of its own; one that has just ended is no error. */
+/** Every launched process leads its own group. A process that has just ended is no error. */
 export const signalGroup = (pid: number, signal: NodeJS.Signals): void => signalOne(-pid, signal);
 
 export function signalOne(pid: number, signal: NodeJS.Signals): void {

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { writeWholeFile } from './whole-file.ts';
 
 /**
- * A secret that is made once per data folder and the same ever after: in `<data>/secrets.json`,
- * readable by its owner only.
+ * A secret that is created once per data folder, in `<data>/secrets.json`, which only its owner can
+ * read.
  */
 export function ensureSecret(dataDir: string, name: string): string {
   const path = join(dataDir, 'secrets.json');

@@ -13,28 +13,28 @@ import { ensureSecret } from './secrets.ts';
 import { StartFailure } from './start-failure.ts';
 
 export interface ServersOptions {
-  /** Holds the data, logs, records and passwords of the servers that are started. Must be absolute. */
+  /** The folder for data, logs, records and passwords of the started servers. Must be absolute. */
   dataDir: string;
-  /** Where given addresses and PATH are read from. */
+  /** The source of given addresses and PATH. */
   env: NodeJS.ProcessEnv;
   log: (line: string) => void;
-  /** Gives up a start that is under way; what it had started is ended. */
+  /** Aborts a start in progress. What it started is ended. */
   signal?: AbortSignal | undefined;
-  /** Where programs are looked for, if not in PATH and the usual folders. */
+  /** The folders to search for programs. Default: PATH and the usual folders. */
   folders?: string[];
 }
 
 export interface Servers {
-  /** `DB_HOST DB_PORT DB_USER DB_PASSWORD REDIS_ADDR REDIS_PASSWORD`, to hand to processes. */
+  /** `DB_HOST DB_PORT DB_USER DB_PASSWORD REDIS_ADDR REDIS_PASSWORD`, for the processes. */
   readonly env: Record<string, string>;
-  /** Ends the servers that were started; given ones stay as they are. Safe to call twice. */
+  /** Ends the servers that were started; given ones do not change. Safe to call twice. */
   readonly stop: (grace_ms?: number) => Promise<void>;
 }
 
 /**
- * Has a Redis and a MySQL, from wherever they can be had, in this order: the addresses in the
- * environment, server programs on the machine, Docker, the machine's package manager. Those of our own
- * are started again when they die.
+ * Provides a Redis and a MySQL from the first source that works: the addresses in the environment,
+ * server programs on the machine, Docker, the machine's package manager. Private servers are
+ * started again if they die.
  */
 export async function startServers(options: ServersOptions): Promise<Servers> {
   const env = readSettingSources(options.env);
@@ -62,7 +62,7 @@ export async function startServers(options: ServersOptions): Promise<Servers> {
 
 const givenServer = (env: Record<string, string>): Servers => ({ env, async stop() {} });
 
-/** The programs to run; where a wanted one is missing, it is run in a container. */
+/** The programs to run. If one is missing, the server runs in a container. */
 interface Source {
   redis?: RedisProgram | undefined;
   mysql?: MysqlProgram | undefined;
@@ -142,5 +142,5 @@ async function startOwnMysql(options: ServersOptions, program: MysqlProgram | un
   return { env: variables(kept.current, privateMysqlUser), stop: kept.stop };
 }
 
-/** A server that comes back does so where its clients look for it. */
+/** A restarted server uses its old port, where its clients look for it. */
 const portOf = (previous: PrivateServer | undefined) => (previous ? { port: previous.port } : {});

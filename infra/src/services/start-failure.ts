@@ -1,12 +1,15 @@
 /**
- * A failure that its reader can do something about. The commands print its message alone, without a
- * stack trace, so the message has to say what is wrong and what would help.
+ * A failure that the user can fix. The commands print only its message, without a stack trace, so
+ * the message must say what is wrong and what helps.
  */
 export class StartFailure extends Error {
   override readonly name = 'StartFailure';
 }
 
-/** The words of any thrown value; errors without a message (as aggregated ones have) give their code. */
+/**
+ * The text of any thrown value. An error without a message (such as an aggregated one) gives its
+ * code.
+ */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error instanceof AggregateError && error.message === '') return error.errors.map(reasonOf).join(', ');

@@ -4,7 +4,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A folder under the system's temporary one. */
+/** A folder in the system's temporary folder. */
 export interface TemporaryFolder {
   readonly path: string;
   /** Ends what was started in it, and deletes it. */
@@ -12,15 +12,16 @@ export interface TemporaryFolder {
 }
 
 /**
- * Makes a folder that is deleted, with everything that was started in it ended, once this process is gone, however it went: a process of its own
- * waits for the end of a pipe that only this one holds open.
+ * Creates a folder that is deleted when this process ends for any reason, after everything that was
+ * started in it is ended: a separate process waits for the end of a pipe that only this process
+ * holds open.
  */
 export function temporaryFolder(name: string): TemporaryFolder {
   const path = mkdtempSync(join(tmpdir(), `flash-sale-${name}-`));
   const program = join(import.meta.dirname, 'clean-up-process.ts');
   const child = spawn(process.execPath, [program, path], { detached: true, stdio: ['pipe', 'ignore', 'inherit'] });
   const ended = once(child, 'exit');
-  // A run that ends without closing must not wait for this process, which waits for that end.
+  // Without `close`, this process must still be able to end: the child waits for that.
   child.unref();
   return {
     path,

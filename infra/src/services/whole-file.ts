@@ -1,8 +1,8 @@
 import { renameSync, writeFileSync } from 'node:fs';
 
 /**
- * Writes a file that only its owner can read, aside and then renamed: no reader ever sees half of it,
- * not even after a kill in the middle.
+ * Writes a file that only its owner can read: to another name first, then renamed. So no reader
+ * ever sees a partial file, even after a kill.
  */
 export function writeWholeFile(path: string, text: string): void {
   writeFileSync(`${path}.new`, text, { mode: 0o600 });

@@ -1,13 +1,14 @@
 import { createInterface } from 'node:readline/promises';
 import { UsageError } from '@flash-sale/shared/platform/process/command-line.ts';
 
-/** The person at the terminal said no: nothing was done. */
+/** The user declined: nothing was done. */
 export class Declined extends Error {}
 
 /**
- * Asks before something that cannot be undone. Without a terminal there is nobody to ask: `--yes` has to say it.
+ * Asks for confirmation of an action that cannot be undone. Without a terminal, `--yes` is
+ * required.
  *
- * @param what what is about to be done, as a sentence that names how many or which
+ * @param what a sentence about the action, with the number or the names of what it affects
  */
 export async function confirm(what: string): Promise<void> {
   if (!process.stdin.isTTY || !process.stderr.isTTY) {

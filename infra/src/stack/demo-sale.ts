@@ -13,8 +13,8 @@ interface Product {
 }
 
 /**
- * Makes sure that there is a sale to try the service with and returns its id: the demo sale that is open
- * or will be, or else a new one. Right after a start a sale may not be ready yet; that is waited for.
+ * Returns the id of a sale to try the service with: the demo sale that is open or scheduled, else a
+ * new one. After a start a sale may not be ready yet; this waits for it.
  */
 export async function ensureDemoSale(api: { url: string; adminToken: string; signal: AbortSignal }): Promise<number> {
   const demos = await settledDemoSales(api);

@@ -8,9 +8,9 @@ import { reasonOf, StartFailure } from '../services/start-failure.ts';
 const holderPath = (dataDir: string) => join(dataDir, 'lock-holder.json');
 
 /**
- * Makes this process the only one that works on a data folder, until it ends or disposes of the lock.
- * The lock is that of an SQLite file, which the kernel keeps: it goes with its process even after a
- * SIGKILL, so there is never a stale one to judge. Fails where another process holds it.
+ * Makes this process the only one that works on a data folder, until it ends or disposes of the
+ * lock. It is the lock of an SQLite file, which the kernel releases when its process ends, even
+ * after a SIGKILL: so a lock is never stale. Fails if another process holds it.
  */
 export function takeLock(dataDir: string): Disposable {
   const database = openLockFile(dataDir);
@@ -39,7 +39,7 @@ function openLockFile(dataDir: string): DatabaseSync {
     const path = join(dataDir, 'lock.sqlite');
     // SQLite would open a file that it may not write, and fail later.
     writeFileSync(path, '', { flag: 'a' });
-    // Two that come at the very same moment can be in each other's way for an instant.
+    // Two processes that start at the same moment can block each other for an instant.
     return new DatabaseSync(path, { timeout: 500 });
   } catch (error) {
     throw new StartFailure(`cannot write to ${dataDir}: ${reasonOf(error)}`);

@@ -6,9 +6,9 @@ const lines_max = 20;
 const read_bytes_max = 256 * 1024;
 
 /**
- * Shows the warnings and errors that processes write to their logs, few enough to read: more than
- * `lines_max` in `window_ms` are only pointed to. Lines that are not structured (a crash) count as errors.
- * What was in the logs before the call is never shown.
+ * Shows the warnings and errors in the logs of processes, in a number that can be read: more than
+ * `lines_max` in `window_ms` are only counted. Lines that are not structured (a crash) count as
+ * errors. Earlier lines in the logs are never shown.
  */
 export function watchLogs(options: { folder: string; names: string[]; show: (line: string) => void }): {
   start(): void;
@@ -29,7 +29,7 @@ export function watchLogs(options: { folder: string; names: string[]; show: (lin
   let watcher: ReturnType<typeof watch> | undefined;
   return {
     start() {
-      // The folder and not the files: a log is replaced when it has grown too large.
+      // Watch the folder, not the files: a log is replaced if it is too large.
       watcher = watch(folder, (_event, file) => {
         if (file !== null) showNew(file);
       });
@@ -41,18 +41,18 @@ export function watchLogs(options: { folder: string; names: string[]; show: (lin
   };
 }
 
-/** Returns the whole lines that were written since the call before, or since the file was replaced. */
+/** Returns the complete lines since the last call, or since the file was replaced. */
 function logReader(path: string): () => string[] {
   let offset = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
   let rest = '';
   return () => {
-    // A log that is gone (somebody tidied up) is one without news.
+    // A deleted log has no new lines.
     const size = statSync(path, { throwIfNoEntry: false })?.size;
     if (size === undefined) return [];
     const descriptor = openSync(path, 'r');
     try {
       if (size < offset) offset = 0;
-      // Of a flood only the end is worth reading.
+      // After very many lines, read only the end.
       offset = Math.max(offset, size - read_bytes_max);
       const chunk = Buffer.alloc(size - offset);
       offset += readSync(descriptor, chunk, 0, chunk.length, offset);
@@ -65,7 +65,9 @@ function logReader(path: string): () => string[] {
   };
 }
 
-/** The words of a line worth showing: a warning or worse, or anything that is not a log entry. */
+/**
+ * The text of a line that should be shown: a warning or worse, or a line that is not a log entry.
+ */
 export function noteworthy(line: string): string | undefined {
   if (line.trim() === '') return undefined;
   let entry: { level?: string; msg?: string; err?: { message?: string } } | null;

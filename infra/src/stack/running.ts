@@ -6,8 +6,8 @@ import { writeWholeFile } from '../services/whole-file.ts';
 const runningPath = (dataDir: string) => join(dataDir, 'running.json');
 
 /**
- * Leaves the settings of the running service (ports, addresses, passwords) where commands for operators
- * find them. Readable by its owner only, and gone when the service has ended.
+ * Stores the settings of the running service (ports, addresses, passwords) for operators' commands.
+ * Only the owner can read the file; it is deleted when the service ends.
  */
 export function writeRunning(dataDir: string, env: NodeJS.ProcessEnv): Disposable {
   const settings = Object.keys(ConfigSchema.properties)
@@ -21,7 +21,10 @@ export function writeRunning(dataDir: string, env: NodeJS.ProcessEnv): Disposabl
   };
 }
 
-/** The settings of the service that runs from a data folder, as environment variables; undefined without one. */
+/**
+ * The settings of the service that runs from a data folder, as environment variables; undefined if
+ * none runs.
+ */
 export function readRunning(dataDir: string): Record<string, string> | undefined {
   try {
     return JSON.parse(readFileSync(runningPath(dataDir), 'utf8')) as Record<string, string>;

@@ -6,19 +6,21 @@ const ready_ms_max = 60_000;
 const probe_ms_max = 2_000;
 
 export interface ServiceProcessOptions {
-  /** Such as `api-1`: names its log and its record. */
+  /** The name of its log and its record, such as `api-1`. */
   name: string;
   /** The module to run. */
   main: string;
   dataDir: string;
   env: NodeJS.ProcessEnv;
-  /** Answers 200 once the process can do its work. */
+  /** The URL that answers 200 when the process can do its work. */
   readyUrl: string;
   log: (line: string) => void;
   signal: AbortSignal;
 }
 
-/** Runs an api or worker process, ready when this resolves and started again when it dies. */
+/**
+ * Runs an api or worker process. It is ready when this resolves, and is started again if it dies.
+ */
 export function startServiceProcess(options: ServiceProcessOptions): Promise<KeptProcess<LaunchedProcess>> {
   return keepRunning({
     async start(signal) {

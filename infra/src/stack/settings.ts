@@ -4,7 +4,7 @@ import { StartFailure } from '../services/start-failure.ts';
 
 type OpsPortName = 'API_OPS_PORT' | 'WORKER_OPS_PORT';
 
-/** What `npm start` itself reads from the environment; everything is also handed on to the processes. */
+/** The settings that `npm start` itself reads. The processes get the whole environment. */
 export interface StackSettings {
   config: Config;
   serverPort: number;
@@ -13,8 +13,8 @@ export interface StackSettings {
 }
 
 /**
- * Checks the settings and finds the ports before anything is started. A port that was asked for must be
- * free; of the ops ports' defaults another free one is taken where something else has them.
+ * Checks the settings and finds the ports before anything is started. A configured port must be
+ * free. If a default ops port is not free, another one is used.
  */
 export async function loadStackSettings(env: NodeJS.ProcessEnv): Promise<StackSettings> {
   const config = loadConfig(env);
@@ -59,12 +59,15 @@ async function opsPort(env: NodeJS.ProcessEnv, config: Config, name: OpsPortName
   return freePort();
 }
 
-/** All addresses include loopback, which some systems let another program have beside them. */
+/** All these addresses include loopback, on which some systems still let another program listen. */
 function listeningHosts(host: string): string[] {
   return host === '0.0.0.0' || host === '::' ? ['127.0.0.1', '::1', host] : [host];
 }
 
-/** What to say where a port cannot be had; `problem` is the code that listening on it failed with. */
+/**
+ * The message about a port that cannot be used. `problem` is the error code of the attempt to
+ * listen.
+ */
 export function portMessage(name: string, port: number, problem: string): string {
   const freeOne = `Set ${name} to a free port (0 takes any).`;
   if (problem === 'EADDRINUSE') {
@@ -76,7 +79,7 @@ export function portMessage(name: string, port: number, problem: string): string
   return `cannot listen on port ${port} (${problem}). ${freeOne}`;
 }
 
-/** Where a client on this machine reaches something that listens on `host`. */
+/** The host at which a client on this machine reaches a server that listens on `host`. */
 export function reachableHost(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1';
   if (host === '::') return '[::1]';

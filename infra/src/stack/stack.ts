@@ -14,11 +14,15 @@ import { loadStackSettings, reachableHost, type StackSettings } from './settings
 import { walkThrough } from './walk-through.ts';
 
 /**
- * All that was started has to be gone within 10 s of a SIGTERM: api processes, then workers, then
- * servers. A turn that takes longer than this is ended by force; what is accepted by then is durable.
+ * Everything must have ended within 10 s after a SIGTERM: api processes, then workers, then
+ * servers. A step that takes longer than this is ended by force; accepted orders are durable by
+ * then.
  */
 const turn_ms_max = { service: 3_500, server: 2_500 };
-/** What a process gives its open requests or batches, so that it is done before its turn is over. */
+/**
+ * How long a process waits for its open requests or batches, so that it ends before its step is
+ * over.
+ */
 const drain_ms = 3_000;
 
 type Kind = 'api' | 'worker';
@@ -29,21 +33,23 @@ export interface StackOptions {
   /** The modules that the api and worker processes run. */
   mains: Record<Kind, string>;
   print: (line: string) => void;
-  /** Gives up a start that is under way. */
+  /** Aborts a start in progress. */
   signal: AbortSignal;
 }
 
-/** A service that is ready. Disposing of it ends all that was started for it, and only that. */
+/**
+ * A service that is ready. Disposing of it ends everything that was started for it, and only that.
+ */
 export interface Stack extends AsyncDisposable {
   readonly url: string;
-  /** The operator token, where it was made here and so is ours to show. */
+  /** The operator token, if it was created here and may be shown. */
   readonly adminToken: string | undefined;
   readonly walkThrough: string;
 }
 
 /**
- * Starts the whole service on this machine. A failure or an abort on the way ends what was started so
- * far; the end comes in the opposite order of the start.
+ * Starts the whole service on this machine. After a failure or an abort, everything started so far
+ * is ended. The end is in the opposite order of the start.
  */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const { dataDir, print, signal } = options;
@@ -67,7 +73,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     ...servers.env,
     SERVER_PORT: String(settings.serverPort),
     ADMIN_TOKEN: adminToken,
-    // Where the sandbox of any process reaches the api.
+    // The URL at which the sandbox of each process reaches the api.
     PUBLIC_URL: env['PUBLIC_URL'] || api,
   };
   starting.use(writeRunning(dataDir, { ...processEnv, ...opsPortVariables(settings, 0) }));
@@ -95,7 +101,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   };
 }
 
-/** Starts all api and worker processes at once; the failure of one is the failure of all. */
+/** Starts all api and worker processes at once. If one fails, all fail. */
 async function startServiceProcesses(
   options: StackOptions,
   settings: StackSettings,
@@ -103,7 +109,7 @@ async function startServiceProcesses(
 ): Promise<void> {
   const { dataDir, print } = options;
   const counts = { api: settings.apiOpsPorts.length, worker: settings.workerOpsPorts.length };
-  // Workers first here, so that api processes are the first to end.
+  // Workers first, so that api processes are the first to end.
   const services = (['worker', 'api'] as const).flatMap((kind) =>
     Array.from({ length: counts[kind] }, (_, index) => ({
       kind,
@@ -159,7 +165,10 @@ function startService(
   });
 }
 
-/** The ops ports of the api and the worker process with this number; where there is none, of the first. */
+/**
+ * The ops ports of the api and the worker process with this number, or those of the first if there
+ * is none.
+ */
 const opsPortVariables = (settings: StackSettings, index: number) => ({
   API_OPS_PORT: String(settings.apiOpsPorts[index] ?? settings.apiOpsPorts[0]),
   WORKER_OPS_PORT: String(settings.workerOpsPorts[index] ?? settings.workerOpsPorts[0]),
@@ -169,7 +178,7 @@ async function stopAll(processes: KeptProcess<LaunchedProcess>[]): Promise<void>
   await Promise.all(processes.map((process) => process.stop(turn_ms_max.service)));
 }
 
-/** What a reader on this machine would type. */
+/** The host that a user on this machine would type. */
 function shownHost({ SERVER_HOST }: Config): string {
   const isLoopback = ['0.0.0.0', '::', '127.0.0.1', '::1'].includes(SERVER_HOST);
   return isLoopback ? 'localhost' : reachableHost(SERVER_HOST);

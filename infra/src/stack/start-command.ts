@@ -4,14 +4,14 @@ import { startStack, type StackOptions } from './stack.ts';
 
 type StartOptions = Pick<StackOptions, 'dataDir' | 'mains'>;
 
-/** Runs the service until SIGINT, SIGTERM or the loss of its terminal, and ends the process after it. */
+/** Runs the service until SIGINT, SIGTERM or the loss of its terminal, then ends the process. */
 export async function startCommand(options: StartOptions): Promise<never> {
   const stopping = new AbortController();
-  // As often as they come: npm and the terminal may each deliver one.
+  // Handle every signal: npm and the terminal may both send one.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => stopping.abort());
   }
-  // A mistake in here must not leave servers behind that nobody watches.
+  // An error in this program must not leave servers running without a supervisor.
   let mistake: Error | undefined;
   process.on('uncaughtException', (error) => {
     mistake ??= error;
@@ -21,7 +21,7 @@ export async function startCommand(options: StartOptions): Promise<never> {
     try {
       await runUntilStopped(options, stopping.signal);
     } catch (error) {
-      // Being told to stop before everything was ready is no failure.
+      // A stop before everything is ready is no failure.
       if (!stopping.signal.aborted) throw error;
     }
     if (mistake !== undefined) throw mistake;

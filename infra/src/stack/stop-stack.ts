@@ -5,15 +5,15 @@ import { mysqlIsGiven, redisIsGiven } from '../services/given-servers.ts';
 import { endProcess, endRecorded, signalOne } from '../services/run-records.ts';
 import { lockHolder, takeLock } from './lock.ts';
 
-/** A supervisor ends all that it started within 10 s; one that does not is ended by force. */
+/** A supervisor ends everything it started within 10 s, or is ended by force. */
 const supervisor_ms_max = 12_000;
 
-/** Ends what runs from a data folder or was left behind by a start that was killed. */
+/** Ends what runs from a data folder, or was left by a killed start. */
 export async function stopStack(dataDir: string, print: (line: string) => void): Promise<void> {
   using _lock = await endAll(dataDir, print);
 }
 
-/** As `stopStack`, then deletes the data folder. Servers that the environment gives are never touched. */
+/** Like `stopStack`, then deletes the data folder. Never changes servers from the environment. */
 export async function resetStack(
   dataDir: string,
   env: NodeJS.ProcessEnv,
@@ -27,14 +27,17 @@ export async function resetStack(
   if (mysqlIsGiven(env)) print('the MySQL given by DB_HOST and DB_PORT is left as it is');
 }
 
-/** Ends the supervisor, which ends everything else, and then whatever is left. Returns with the lock. */
+/**
+ * Ends the supervisor, which ends everything else, and then whatever is left. Returns with the lock
+ * held.
+ */
 async function endAll(dataDir: string, print: (line: string) => void): Promise<Disposable> {
   const holder = lockHolder(dataDir);
   if (holder) {
     print(`stopping process ${holder.pid}`);
     await endProcess(holder, supervisor_ms_max, signalOne);
   }
-  // Were another start to win the lock now, what it starts would be its own: this fails then.
+  // If another start gets the lock first, what it starts belongs to it, and this call fails.
   const lock = takeLock(dataDir);
   const ended = await endRecorded(dataDir);
   if (ended.length > 0) print(`ended ${ended.join(', ')}`);

@@ -1,16 +1,16 @@
 /**
- * A tour of the API to paste into any POSIX shell as it stands. Headings are `echo` and not comments,
- * which zsh refuses when typed; fields are cut out with sed, since jq is not everywhere.
+ * A tour of the API to paste into any POSIX shell. Headings use `echo`, because an interactive zsh
+ * rejects comments; fields are extracted with sed, since jq is not always installed.
  */
 export function walkThrough(options: {
   url: string;
   productId: number;
   authMode: 'trusted' | 'jwt';
-  /** The development login gives access tokens; elsewhere the reader has to bring one. */
+  /** The development login issues access tokens. Without it the user must supply one. */
   hasDevLogin: boolean;
-  /** The sandbox pays by itself; elsewhere the reader has to. */
+  /** The sandbox pays by itself. Otherwise the user must. */
   isSandbox: boolean;
-  /** Left out where the reader gave it: what is not ours to show is asked for. */
+  /** Omitted if the user configured it: then the tour asks for it. */
   adminToken?: string | undefined;
   now: Date;
 }): string {
@@ -77,5 +77,5 @@ export function walkThrough(options: {
   ].join('\n');
 }
 
-/** Reads one text field of a JSON object. */
+/** Extracts one text field of a JSON object. */
 const field = (name: string) => `sed -n 's/.*"${name}":"\\([^"]*\\)".*/\\1/p'`;
