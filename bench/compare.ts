@@ -1,6 +1,7 @@
 /**
- * `npm run bench:compare -- a.json b.json [--tolerance 10]`: whether `b` is worse than `a`, by ratios, so that the two may come from
- * different machines. Exit code 1 where one fell by more than the tolerance (percent).
+ * `npm run bench:compare -- a.json b.json [--tolerance 10]`: checks whether `b` is worse than `a`
+ * by ratios, so that the two may come from different machines. Exits with code 1 if a ratio fell by
+ * more than the tolerance (percent).
  */
 import { option, readCommandLine, UsageError } from '@flash-sale/shared/platform/process/command-line.ts';
 import { textTable } from '@flash-sale/shared/platform/process/text-table.ts';

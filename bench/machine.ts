@@ -8,7 +8,7 @@ import type { Machine } from './report/results.ts';
 const ROOT = join(import.meta.dirname, '..');
 const GIB = 1_024 ** 3;
 
-/** What the figures were measured on. */
+/** The machine of the measurement. */
 export function thisMachine(): Machine {
   const folders = searchFolders(process.env);
   const redis = findRedisProgram(folders);
@@ -31,7 +31,7 @@ export function thisMachine(): Machine {
   };
 }
 
-/** The commit that is measured, with a mark where files differ from it. */
+/** The measured commit, with a mark if files differ from it. */
 export function thisCommit(): string {
   try {
     return execFileSync('git', ['describe', '--always', '--dirty', '--exclude', '*'], {

@@ -22,7 +22,7 @@ import { temporaryFolder } from './stage/temporary-folder.ts';
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 const begun_ms = performance.now();
 const took_s = (): number => Math.round((performance.now() - begun_ms) / 100) / 10;
-/** With the time since the start. */
+/** Prints a line with the time since the start. */
 const progress = (line: string): void => print(`${took_s().toFixed(1).padStart(6)} s  ${line}`);
 
 function finish(options: Options, results: Results): number {
@@ -33,7 +33,7 @@ function finish(options: Options, results: Results): number {
   return results.broken.length === 0 && results.repetitions.length > 0 ? 0 : 1;
 }
 
-/** The side-by-side run; where time runs out, what was measured by then is what counts. */
+/** The side-by-side run. If its time runs out, what was measured until then counts. */
 async function sideBySide(options: Options, dataDir: string): Promise<number> {
   const head = { format: 1 as const, date: new Date().toISOString(), commit: thisCommit(), machine: thisMachine() };
   const { cores, load_before } = head.machine;
@@ -111,7 +111,8 @@ async function main(): Promise<number> {
 
   const folder = temporaryFolder('bench');
   let interrupted: number | undefined;
-  // What was started is recorded in the folder and ended with it. A terminal and npm may both deliver a signal.
+  // Everything that was started is recorded in the folder and ended with it. A terminal and npm may
+  // both send a signal.
   const interrupt = (code: number): void => {
     interrupted ??= code;
     void folder.close().then(() => process.exit(interrupted));

@@ -12,14 +12,14 @@ export interface Options {
   readonly mode: 'full' | 'quick' | 'url' | 'growth' | 'soak';
   readonly size: Size;
   readonly repetitions_max: number;
-  /** The run is over by then, whatever the machine does. */
+  /** The run ends within this time on any machine. */
   readonly limit_ms: number;
-  /** The service to measure, in the mode `url`. */
+  /** The URL of the service to measure, in the mode `url`. */
   readonly url: string | undefined;
   readonly soak_ms: number;
-  /** Where everything is written instead of the project's own pages. */
+  /** The folder for all output, instead of the project's own pages. */
   readonly out: string | undefined;
-  /** A result file whose report is to be written again, without a run. */
+  /** A result file whose report is written again, without a run. */
   readonly report: string | undefined;
 }
 
@@ -56,7 +56,7 @@ const UNITS_MS = { s: 1_000, m: 60_000, h: 3_600_000 } as const;
  * Reads the command line.
  *
  * @returns the options, or a text to print instead of a run
- * @throws UsageError where an option is unknown or does not fit
+ * @throws UsageError if an option is unknown or does not fit
  */
 export function readOptions(args: readonly string[]): Options | string {
   const { values, help } = parseCommandLine(PROGRAM, args);

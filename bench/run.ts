@@ -6,13 +6,15 @@ import { sellAndWriteUsual } from './scenarios/usual.ts';
 import { warmUp } from './scenarios/warm-up.ts';
 import { USUAL_CONCURRENCIES, type Stage } from './stage/stage.ts';
 
-/** The middle one of those that are tried; a quick run tries none. */
+/** The middle one of the tried values. A quick run tries none. */
 const USUAL_CONCURRENCY_DEFAULT = 32;
 const TUNING_ORDERS = 1_500;
 
 export type Measured = Pick<Results, 'usual' | 'repetitions' | 'broken'>;
 
-/** A run under way: what it has measured can be read at any time, so that a run that is cut short is not lost. */
+/**
+ * A run in progress. Its results can be read at any time, so that an interrupted run keeps them.
+ */
 export class Run {
   readonly #options: Options;
   readonly #stage: Stage;
@@ -36,7 +38,7 @@ export class Run {
     };
   }
 
-  /** Repeats all scenarios in turn, as often as there is time for. */
+  /** Repeats all scenarios in turn while there is time. */
   async measure(until_ms: number): Promise<void> {
     await this.#step('warm-up', async () => warmUp(this.#context({})));
     if (this.#options.mode === 'full') await this.#tuneUsual();
@@ -65,7 +67,7 @@ export class Run {
     return { stage: this.#stage, size: this.#options.size, figures, usual_concurrency: this.#concurrency };
   }
 
-  /** `usual` is compared with at its best: the setting of its worker that writes most. */
+  /** `usual` is compared at its best: with the setting at which its worker writes most. */
   async #tuneUsual(): Promise<void> {
     for (const concurrency of USUAL_CONCURRENCIES) {
       await this.#step(`usual with ${concurrency} jobs at once`, async () => {

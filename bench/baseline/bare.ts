@@ -2,8 +2,8 @@ import fastify from 'fastify';
 import { Buy } from '@flash-sale/api/src/seckill/schema.ts';
 
 /**
- * `bare`: the ceiling of one api process. A Fastify route with the schema and the answer of a buy, by Fastify's own defaults, that does
- * nothing: no identity, no seckill token, no Redis.
+ * `bare`: the maximum of one api process. A Fastify route with the schema and the answer of a buy
+ * and Fastify's defaults, that does nothing: no identity, no seckill token, no Redis.
  */
 const app = fastify();
 const ORDER_NO = '01KARYB6S5Q0H9M3T7ZV5W8XCE-0-17';

@@ -8,9 +8,10 @@ import { newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
 import { openDb, QUEUE, redisOptions, type OrderJob } from './usual.ts';
 
 /**
- * `usual`: the service as it is usually built, with the same contract. A buy asks Redis for two token buckets, the shopper's seckill token
- * and an earlier order, takes the unit by a script, adds a job of its own and answers. In good faith: what does not depend on each other
- * is asked at once, and ioredis puts the calls of all requests of one turn into one pipeline.
+ * `usual`: the service as it is usually built, with the same API. A buy asks Redis for two token
+ * buckets, the shopper's seckill token and an earlier order, takes the unit by a script, adds a job
+ * of its own and answers. It is built to be fast: independent calls are made at once, and ioredis
+ * puts the calls of all requests of one turn into one pipeline.
  */
 const TOKEN_TTL_S = 300;
 const BUCKET = `

@@ -4,8 +4,9 @@ import type { ResultSetHeader } from 'mysql2';
 import { openDb, QUEUE, redisOptions, type OrderJob } from './usual.ts';
 
 /**
- * The worker of `usual`: one job and one transaction per order. In good faith: the order is inserted before the sale's row is locked, so
- * that the lock is held for one statement and the commit only.
+ * The worker of `usual`: one job and one transaction per order. It is built to be fast: the order
+ * is inserted before the sale's row is locked, so that the lock is held only for one statement and
+ * the commit.
  */
 const concurrency = Number(process.env['WORKER_CONCURRENCY']);
 const db = await openDb(concurrency);

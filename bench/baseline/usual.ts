@@ -1,6 +1,6 @@
 import { createPool, type Pool } from 'mysql2/promise';
 
-/** What api and worker of `usual` share: where everything is, and what a job carries. */
+/** The common part of api and worker of `usual`: addresses, and the content of a job. */
 export const QUEUE = 'usual-orders';
 
 export interface OrderJob {
@@ -18,7 +18,7 @@ export function redisOptions() {
   return { host: host!, port: Number(port), password: setting('REDIS_PASSWORD') };
 }
 
-/** A pool in the database `DB_NAME`, which is made with its tables where it is missing. */
+/** A pool in the database `DB_NAME`, which is created with its tables if it does not exist. */
 export async function openDb(connectionLimit: number): Promise<Pool> {
   const address = {
     host: setting('DB_HOST'),

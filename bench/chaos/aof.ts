@@ -4,11 +4,13 @@ import { join } from 'node:path';
 const CUT_BYTES_MAX = 256 * 1024;
 
 /**
- * Cuts the end off the incremental append-only file of a Redis that is down, as a disk does that acknowledged too early. Most often
- * the cut is inside a command; Redis drops what is incomplete when it loads the file (`aof-load-truncated yes`).
+ * Cuts the end off the incremental append-only file of a stopped Redis, like a disk that
+ * acknowledged too early. The cut is usually inside a command; Redis drops the incomplete part when
+ * it loads the file (`aof-load-truncated yes`).
  *
  * @param folder the `appendonlydir`
- * @param share how much of the file to cut, from 0 to 1; at least a byte, at most a quarter of a megabyte
+ * @param share how much of the file to cut, from 0 to 1; at least a byte, at most a quarter of a
+ * megabyte
  * @returns how many bytes were cut
  */
 export function truncateAof(folder: string, share: number): number {
@@ -19,7 +21,7 @@ export function truncateAof(folder: string, share: number): number {
   return cut_bytes;
 }
 
-/** The file that Redis was appending to: the last incremental one (`type i`) of the manifest. */
+/** The file to which Redis was appending: the last incremental one (`type i`) of the manifest. */
 export function incrementalFile(manifest: string): string {
   const files = [...manifest.matchAll(/^file (\S+) seq \d+ type i/gm)];
   const last = files.at(-1)?.[1];

@@ -12,9 +12,9 @@ export interface CallPlan {
   readonly token?: string;
   readonly order_no?: string;
   readonly headers?: Record<string, string>;
-  /** Which api process, by its place; the next one in turn unless given. */
+  /** The index of the api process to call. Default: the next one in turn. */
   readonly api?: number;
-  /** Gives up waiting for the answer after this long. */
+  /** How long to wait for the answer. */
   readonly patience_ms?: number;
   /** Sends the call and leaves without reading the answer. */
   readonly vanish?: boolean;
@@ -23,8 +23,8 @@ export interface CallPlan {
 const PATIENCE_MS = 3_000;
 
 /**
- * Calls the service over HTTP as any client would, and writes down every call with its answer. It shares no code with the service, and
- * repeats nothing by itself: what is repeated, a shopper decides.
+ * Calls the service over HTTP like any client, and records every call with its answer. It shares no
+ * code with the service and repeats nothing by itself: the shopper decides what to repeat.
  */
 export class Client {
   readonly #history: History;
@@ -44,7 +44,7 @@ export class Client {
     return this.#agents.length;
   }
 
-  /** Buys that were sent and not answered yet. */
+  /** The number of buys without an answer yet. */
   get buysInFlight(): number {
     return this.#buysInFlight;
   }
@@ -53,7 +53,10 @@ export class Client {
     return this.#callsInFlight;
   }
 
-  /** Resolves, within the same tick, when at least this many buys are in flight; false after `limit_ms`. */
+  /**
+   * Resolves, within the same tick, when at least this many buys are in flight; false after
+   * `limit_ms`.
+   */
   async untilBuysInFlight(count: number, limit_ms: number): Promise<boolean> {
     const until_ms = Date.now() + limit_ms;
     while (this.#buysInFlight < count) {
@@ -69,7 +72,7 @@ export class Client {
     return true;
   }
 
-  /** Keeps every call back, as if nobody came, until what it returns is called. */
+  /** Holds back every call until the returned function is called. */
   hold(): () => void {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#held = promise;
@@ -152,7 +155,7 @@ export class Client {
       );
       sent.on('error', lost);
       sent.end(payload);
-      // Long enough that the call is on its way, too short to see every answer.
+      // Long enough for the call to be sent, too short to read every answer.
       if (plan.vanish === true) setTimeout(() => sent.destroy(new Error('the shopper has left')), 2);
     });
   }

@@ -13,13 +13,16 @@ import { Proxy } from './proxy.ts';
 const API_PROCESSES = 2;
 const WORKER_PROCESSES = 2;
 const PASSWORD = 'chaos';
-/** Short, so that orders expire and their units sell again within a round; about as long as a late payment takes. */
+/**
+ * Short, so that orders expire and their units are sold again within a round. About as long as a
+ * late payment takes.
+ */
 const PAYMENT_TIMEOUT_S = 3;
 
 export const DB_NAME = 'chaos';
 export const OPERATOR_TOKEN = 'chaos-operator';
 
-/** A server of the run's own that is killed, frozen and started again on the same port and data. */
+/** A private server that is killed, frozen and started again with the same port and data. */
 export class Server {
   readonly #start: (port?: number) => Promise<PrivateServer>;
   #running: PrivateServer;
@@ -46,7 +49,7 @@ export class Server {
     this.#running.kill('SIGCONT');
   }
 
-  /** Starts it again where it was, and waits until it answers. */
+  /** Starts it again on the same port, and waits until it answers. */
   async start(): Promise<void> {
     this.#running = await this.#start(this.#running.port);
   }
@@ -56,7 +59,10 @@ export class Server {
   }
 }
 
-/** The system under fire: two api and two worker processes, private servers, and a proxy in front of each server. */
+/**
+ * The system under test: two api and two worker processes, private servers, and a proxy in front of
+ * each server.
+ */
 export interface Cluster {
   readonly redis: Server;
   readonly mysql: Server;
@@ -68,22 +74,22 @@ export interface Cluster {
   readonly password: string;
   readonly mysqlUser: string;
   readonly logsFolder: string;
-  /** What ended although nobody wanted it to. */
+  /** Processes that ended unexpectedly. */
   readonly crashes: string[];
-  /** Starts another Redis that holds what the run's Redis holds now, as its replica. */
+  /** Starts another Redis as a replica of the run's Redis, with its present data. */
   startRedisReplica(): Promise<RedisReplica>;
-  /** Deletes Redis's files; while it is down. */
+  /** Deletes the files of a stopped Redis. */
   emptyRedis(): void;
-  /** Cuts the end off Redis's append-only file; while it is down. Returns the bytes cut. */
+  /** Cuts the end off the append-only file of a stopped Redis. Returns the number of bytes cut. */
   truncateRedis(share: number): number;
   /** Ends everything and deletes the files. Safe to call twice. */
   close(): Promise<void>;
 }
 
-/** A replica of the run's Redis, in step with it; disposed of when the fault is over. */
+/** A replica of the run's Redis, in step with it. Dispose of it when the fault is over. */
 export interface RedisReplica extends AsyncDisposable {
   readonly port: number;
-  /** Makes it a master of its own. */
+  /** Promotes it to a master. */
   promote(): Promise<void>;
 }
 
@@ -106,7 +112,7 @@ async function startRedisReplica(dataDir: string, masterPort: number): Promise<R
   };
 }
 
-/** Starts everything, in the tree that is to be tested. */
+/** Starts everything from the source tree under test. */
 export async function startCluster(dataDir: string, tree: string): Promise<Cluster> {
   const redisFolder = join(dataDir, 'redis');
   const startOwnRedis = (port?: number) =>
@@ -123,7 +129,8 @@ export async function startCluster(dataDir: string, tree: string): Promise<Clust
   const apiPorts = await Promise.all(Array.from({ length: API_PROCESSES }, () => freePort()));
   const make = async (kind: 'api' | 'worker', index: number): Promise<ServiceProcess> => {
     const name = `${kind}-${index + 1}`;
-    // A worker has no port of its own: what a provider is asked for there is confirmed to an api process.
+    // A worker has no port of its own: an api process gets the provider's confirmation of its
+    // calls.
     const port = apiPorts[index % API_PROCESSES]!;
     const [opsPort, redisPort, mysqlPort] = await Promise.all([
       freePort(),

@@ -3,13 +3,13 @@ import type { Random } from './random.ts';
 import { mannersOf, plainManners, Shopper, type Manners } from './shopper.ts';
 
 const TICK_MS = 20;
-/** While nothing is answered, shoppers pile up to this number and no more come. */
+/** If no calls are answered, at most this many shoppers are present. */
 const PRESENT_MAX = 400;
 
-/** MySQL can be told to refuse the orders of shoppers whose ids begin like this. */
+/** MySQL can be made to reject the orders of shoppers whose ids begin with this. */
 export const REFUSED_PREFIX = 'refused-';
 
-/** The shoppers of one sale: they come at a pace, or all at once. */
+/** The shoppers of one sale: they arrive at a rate, or all at once. */
 export class Crowd {
   readonly #client: Client;
   readonly #sale: number;
@@ -22,7 +22,7 @@ export class Crowd {
   #due = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  /** `came`: how many came before it, whose names are taken. */
+  /** `came`: the number of earlier shoppers, whose names are used. */
   constructor(client: Client, sale: number, random: Random, came = 0) {
     this.#came = came;
     this.#client = client;
@@ -30,12 +30,12 @@ export class Crowd {
     this.#random = random;
   }
 
-  /** How many have come, with those of the crowd before. */
+  /** The number of shoppers so far, with those of the previous crowd. */
   get came(): number {
     return this.#came;
   }
 
-  /** Shoppers come at this pace from now on; 0 stops them. */
+  /** Sets the rate at which shoppers arrive; 0 stops them. */
   pace(perSecond: number): void {
     this.#perSecond = perSecond;
     this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
@@ -44,14 +44,17 @@ export class Crowd {
     this.#timer = undefined;
   }
 
-  /** So many come at once, each as the seed has them, or all of them plain buyers. */
+  /**
+   * Lets so many shoppers arrive at once, each with the behaviour from the seed, or all with the
+   * same `manners`.
+   */
   surge(count: number, manners?: Manners): Promise<unknown> {
     return Promise.all(Array.from({ length: count }, () => this.#come(manners)));
   }
 
   /**
-   * Buyers, `at_once` at a time. Unless they pay they do not wait for their orders either: orders that are stuck must not
-   * hold up those who come later.
+   * Runs buyers, `at_once` at a time. Unless they pay, they do not wait for their orders: stuck
+   * orders must not delay later buyers.
    */
   async march(count: number, at_once: number, paying = false): Promise<void> {
     let left = count;
@@ -64,7 +67,7 @@ export class Crowd {
     await Promise.all(Array.from({ length: at_once }, next));
   }
 
-  /** Nobody comes any more; those who are here leave after the call that they are in. */
+  /** Stops new arrivals. Present shoppers leave after their present call. */
   async close(): Promise<void> {
     this.pace(0);
     this.#closing.abort();
@@ -95,8 +98,9 @@ export class Crowd {
 }
 
 /**
- * Names that a careless key or collation would mix up: every twentieth shopper has a twin that differs only by case; some end in a
- * space or carry an accent, and have to be refused or told apart; some are the ones that MySQL can be told to refuse.
+ * Names that a careless key or collation would confuse: every twentieth shopper has a twin whose
+ * name differs only in case; some names end in a space or have an accent, and must be refused or
+ * distinguished; some are the ones that MySQL can be made to reject.
  */
 function nameOf(index: number): string {
   const pair = index - (index % 20);

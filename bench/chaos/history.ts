@@ -7,29 +7,29 @@ export type CallKind = 'open' | 'token' | 'buy' | 'poll' | 'pay' | 'cancel' | 'r
 /** One HTTP call with its answer. Times are milliseconds since the epoch. */
 export interface Call {
   readonly kind: CallKind;
-  /** Who called; empty for the run's own calls. */
+  /** The caller; empty for the run's own calls. */
   readonly shopper: string;
   readonly sale: number;
-  /** Which api process was asked. */
+  /** The index of the called api process. */
   readonly api: number;
   /** The seckill token of a buy. */
   readonly token?: string;
-  /** The order that the call was about; of a buy, the answer tells. */
+  /** The order of the call; for a buy, the answer names it. */
   readonly order_no?: string;
   readonly sent_ms: number;
   readonly answered_ms: number;
-  /** Null where no answer came. */
+  /** Null if there was no answer. */
   readonly status: number | null;
   readonly retry_after: string | null;
   readonly body: Record<string, unknown> | null;
 }
 
-/** Everything else worth a line: phases, faults, samples, final readings. */
+/** Other events of the run: phases, faults, samples, final readings. */
 export type HistoryEvent = { readonly event: string; readonly at_ms: number } & Record<string, unknown>;
 
 /**
- * What happened in a round: kept for the checker and written to a JSONL file line by line, so that an interrupted run has a history
- * as well.
+ * The history of a round: kept for the checker, and written to a JSONL file line by line, so that
+ * an interrupted run also has one.
  */
 export class History {
   readonly path: string;

@@ -12,7 +12,8 @@ import { DB_NAME } from './cluster.ts';
 const QUERY_MS_MAX = 3_000;
 
 /**
- * A column of times as milliseconds since the epoch; null stays null. The run's sessions and the service's times are in UTC.
+ * Selects a time column as milliseconds since the epoch; null stays null. The run's sessions and
+ * the service's times are in UTC.
  */
 const epochMs = (column: string, name = column): string =>
   `CAST(ROUND(UNIX_TIMESTAMP(${column}) * 1000) AS CHAR) AS ${name}`;
@@ -23,7 +24,10 @@ export interface LedgerAddress {
   readonly password: string;
 }
 
-/** Reads MySQL itself, past the proxy, in SQL of its own. Rejects while it is away, and connects again at the next call. */
+/**
+ * Reads MySQL directly, not through the proxy, with SQL of its own. Rejects while MySQL is down,
+ * and connects again at the next call.
+ */
 export class LedgerReader {
   readonly #address: LedgerAddress;
   #connecting: Promise<Connection> | undefined;
@@ -32,7 +36,7 @@ export class LedgerReader {
     this.#address = address;
   }
 
-  /** One statement's view of a sale. */
+  /** The state of a sale, read in one statement. */
   async sample(sale: number): Promise<LedgerSample> {
     const [row] = await this.#query(
       `SELECT p.sold, p.fence,
@@ -74,7 +78,7 @@ export class LedgerReader {
       sold,
       orders: orders.map((row): LedgerOrder => ({
         order_no: String(row['order_no']),
-        // Read as bytes, so that no collation makes two shoppers one.
+        // Read as bytes, so that no collation makes two shoppers equal.
         user_id: Buffer.from(String(row['user_hex']), 'hex').toString('utf8'),
         status: String(row['status']),
         price_cents: Number(row['price_cents']),
@@ -111,7 +115,7 @@ export class LedgerReader {
     }));
   }
 
-  /** Whether orders of a sale can still be paid or will expire, or units have to go back. */
+  /** Whether orders of a sale can still be paid or will expire, or units must be given back. */
   async isMoving(sale: number): Promise<boolean> {
     const [row] = await this.#query(
       `SELECT (SELECT COUNT(*) FROM ${DB_NAME}.orders WHERE product_id = ? AND status = 'pending_payment')
@@ -121,7 +125,7 @@ export class LedgerReader {
     return Number(row!['found']) > 0;
   }
 
-  /** How many unpaid orders are past their time to pay by more than `late_ms`. */
+  /** The number of unpaid orders whose deadline was more than `late_ms` ago. */
   async overdue(sale: number, late_ms: number): Promise<number> {
     const [row] = await this.#query(
       `SELECT COUNT(*) AS found FROM ${DB_NAME}.orders WHERE product_id = ? AND status = 'pending_payment'
@@ -131,7 +135,7 @@ export class LedgerReader {
     return Number(row!['found']);
   }
 
-  /** How many units have to go back, or went back already. */
+  /** The number of units that must be or were given back. */
   async returns(sale: number): Promise<number> {
     const [row] = await this.#query(`SELECT COUNT(*) AS found FROM ${DB_NAME}.stock_returns WHERE product_id = ?`, [
       sale,
@@ -139,7 +143,9 @@ export class LedgerReader {
     return Number(row!['found']);
   }
 
-  /** Ends every connection of the service, as an operator's script does. Returns how many there were. */
+  /**
+   * Ends every connection of the service, like an operator's script. Returns how many there were.
+   */
   async killServiceConnections(): Promise<number> {
     // The run's own connections name no database.
     const rows = await this.#query('SELECT id FROM information_schema.processlist WHERE db = ?', [DB_NAME]);
@@ -147,7 +153,10 @@ export class LedgerReader {
     return rows.length;
   }
 
-  /** Makes MySQL refuse, for good, the orders of shoppers whose ids begin with `prefix`; `failed` rows pass. */
+  /**
+   * Makes MySQL reject the orders of shoppers whose ids begin with `prefix`; `failed` rows are
+   * accepted.
+   */
   async refuseOrdersOf(prefix: string): Promise<void> {
     await this.allowAllOrders();
     await this.#query(
@@ -164,7 +173,7 @@ export class LedgerReader {
     await this.#query(`DROP TRIGGER IF EXISTS ${DB_NAME}.chaos_refuses`);
   }
 
-  /** A new version of the product, so that the sale is loaded again. */
+  /** Raises the version of the product, so that the sale is loaded again. */
   async touchProduct(sale: number): Promise<void> {
     await this.#query(`UPDATE ${DB_NAME}.products SET version = version + 1 WHERE id = ?`, [sale]);
   }

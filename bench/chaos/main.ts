@@ -1,5 +1,5 @@
 /**
- * `npm run chaos`: watches the promises hold while things die. See `--help`.
+ * `npm run chaos`: checks that the promises hold while processes and servers fail. See `--help`.
  */
 import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -20,12 +20,12 @@ import { runRound, type RoundResult } from './round.ts';
 const ROOT = join(import.meta.dirname, '..', '..');
 const BROKEN_ROUNDS_MAX = 6;
 const RUNS_KEPT = 20;
-/** A recovery that breaks no promise and is worth looking into all the same. */
+/** A recovery that breaks no promise but should be investigated. */
 const SLOW_MS = 5_000;
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
-/** One run: its own servers, its own folder for histories. */
+/** One run, with its own servers and its own folder for histories. */
 class Run {
   readonly #options: Options;
   readonly #folder: string;
@@ -66,7 +66,7 @@ class Run {
     return this.#report.violations === 0 ? 0 : 1;
   }
 
-  /** Returns 0 where the checker names a promise that the build breaks. */
+  /** Returns 0 if the checker names a promise that the build breaks. */
   async broken(dataDir: string, build: BrokenBuild): Promise<number> {
     const { seed } = this.#options;
     print(`seed ${seed}, broken build ${build.name}: ${build.what}`);
@@ -144,7 +144,7 @@ function roundLine(
   return `round ${round}, ${(took_ms / 1_000).toFixed(1)} s: ${strikes.join(', ')}: ${requests} requests, ${accepted} accepted, ${orders} orders (${fatesOf(record)})${losses}, ${violations.length} violations`;
 }
 
-/** What became of the orders, such as `900 paid, 80 expired`. */
+/** The number of orders by status, such as `900 paid, 80 expired`. */
 function fatesOf({ finals }: RoundRecord): string {
   const byStatus = Map.groupBy(
     finals.flatMap(({ orders }) => orders),
@@ -153,13 +153,13 @@ function fatesOf({ finals }: RoundRecord): string {
   return [...byStatus].map(([status, orders]) => `${orders.length} ${status}`).join(', ');
 }
 
-/** A run writes tens of megabytes; the newest ones stay. */
+/** A run writes tens of megabytes, so only the newest ones are kept. */
 function dropOldRuns(folder: string): void {
   const names = existsSync(folder) ? readdirSync(folder).toSorted() : [];
   for (const name of names.slice(0, -RUNS_KEPT)) rmSync(join(folder, name), { recursive: true, force: true });
 }
 
-/** The line that is being worked on, on a terminal; elsewhere only finished rounds are printed. */
+/** The present step, on a terminal. Otherwise only finished rounds are printed. */
 function showProgress(what: string): void {
   if (process.stdout.isTTY) process.stdout.write(`\r\u001b[K${what}`);
 }
@@ -178,8 +178,8 @@ async function main(): Promise<number> {
   }
   const folder = temporaryFolder('chaos');
   let interrupted: number | undefined;
-  // Everything that was started is recorded in the folder and ended with it, whatever the run was doing. A terminal and npm may
-  // both deliver a signal.
+  // Everything that was started is recorded in the folder and ended with it at any point of the
+  // run. A terminal and npm may both send a signal.
   const interrupt = (code: number): void => {
     interrupted ??= code;
     void folder.close().then(() => process.exit(interrupted));
@@ -192,7 +192,7 @@ async function main(): Promise<number> {
       ? run.normal(folder.path)
       : run.broken(folder.path, brokenBuildOf(options.broken)));
   } catch (error) {
-    // Servers that end under a run make it fail; that is no news.
+    // After an interrupt, servers end and so the run fails: ignore that.
     if (interrupted === undefined) throw error;
     return interrupted;
   } finally {

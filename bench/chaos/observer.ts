@@ -9,7 +9,10 @@ const LEDGER_INTERVAL_MS = 150;
 const PRODUCT_INTERVAL_MS = 250;
 const PAYMENT_INTERVAL_MS = 200;
 
-/** Looks at the sales all the time, in Redis, in MySQL and over HTTP, and keeps what it sees for the checker. */
+/**
+ * Reads the sales continuously, in Redis, in MySQL and over HTTP, and keeps the readings for the
+ * checker.
+ */
 export class Observer {
   readonly samples: RedisSample[] = [];
   readonly ledgerSamples: LedgerSample[] = [];
@@ -39,7 +42,7 @@ export class Observer {
     this.#sales.push(sale);
   }
 
-  /** Units free when Redis was last seen ready. */
+  /** The available units when Redis was last seen ready. */
   unitsLeft(sale: number): number {
     return this.samples.findLast((sample) => sample.sale === sale && sample.ready)?.available ?? 0;
   }
@@ -66,7 +69,7 @@ export class Observer {
   async #repeat(interval_ms: number, look: (sale: number) => Promise<void>): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
-      // A server that is away is no news: what counts is what is seen when it answers.
+      // Ignore a server that is down: only readings of a server that answers count.
       for (const sale of this.#sales) await look(sale).catch(() => undefined);
       await pause(interval_ms, undefined, { signal }).catch(() => undefined);
     }

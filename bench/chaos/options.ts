@@ -12,9 +12,9 @@ import { FAULTS, faultOf } from './faults/table.ts';
 export interface Options {
   readonly seed: number;
   readonly rounds: number;
-  /** Only this round of the plan; every other one is left out. */
+  /** Run only this round of the plan. */
   readonly only: number | undefined;
-  /** Names of the faults to draw from, all of them unless given. */
+  /** The names of the faults to choose from. Default: all. */
   readonly faults: readonly string[] | undefined;
   readonly shoppers: number;
   readonly broken: string | undefined;
@@ -51,7 +51,7 @@ all eleven promises. Exit code 1: a promise was broken.`,
   },
 };
 
-/** What `--list` prints. */
+/** The text for `--list`. */
 export function listing(): string {
   const table = (rows: readonly (readonly [string, string])[]): string => {
     const width = Math.max(...rows.map(([name]) => name.length));
@@ -67,7 +67,7 @@ export function listing(): string {
  * Reads the command line.
  *
  * @returns the options, or a text to print instead of a run
- * @throws UsageError where an option is unknown or out of bounds
+ * @throws UsageError if an option is unknown or out of bounds
  */
 export function readOptions(args: readonly string[]): Options | string {
   const { values, help } = parseCommandLine(PROGRAM, args);
@@ -87,7 +87,7 @@ function faultsOf(typed: string): readonly string[] {
   return typed.split(',').map((name) => named(() => faultOf(name.trim()).name));
 }
 
-/** A name that is not in its table was typed wrong. */
+/** Converts the error for an unknown name to a usage error. */
 function named(find: () => string): string {
   try {
     return find();

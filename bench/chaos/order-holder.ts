@@ -5,31 +5,34 @@ import { retryLater, TRIES_MAX, unlessClosing, type Patience } from './patience.
 import type { Random } from './random.ts';
 
 const POLL_WAIT_S = 4;
-/** Who has heard nothing of an order for this long goes home; the checker asks for it in the end. */
+/**
+ * A shopper without news of an order leaves after this time. The checker asks for the order at the
+ * end.
+ */
 const POLL_MS_MAX = 10_000;
-/** How often somebody looks whether an order has changed. */
+/** How often a shopper checks whether an order has changed. */
 const LOOK_MS = 250;
 const PAID_MS_MAX = 1_500;
 /** Longer than the time to pay, and than a late payment takes. */
 const CLOSED_MS_MAX = 4_500;
 
-/** How the sandbox is asked to treat a payment. */
+/** How the sandbox should treat a payment. */
 export type Paying = 'pay' | 'decline' | 'late' | 'twice' | 'out_of_order';
 
-/** What a shopper does with an order once it has it: decided by the seed before the shopper comes. */
+/** What a shopper does with an order. The seed decides it before the shopper arrives. */
 export interface Plans {
-  /** `leaves` it unpaid and does not look back; `waits` until it has expired. */
+  /** `leaves`: does not pay and does not check; `waits`: waits until it has expired. */
   readonly does: 'pays' | 'cancels' | 'leaves' | 'waits';
   readonly paying: Paying;
-  /** Presses the pay button on both api processes at once. */
+  /** Sends the payment to both api processes at once. */
   readonly paysTwice: boolean;
-  /** Pays and cancels at the same moment: whichever comes first counts. */
+  /** Pays and cancels at the same moment. The first one counts. */
   readonly wavers: boolean;
-  /** Looks what became of the order. */
+  /** Checks the outcome of the order. */
   readonly looksBack: boolean;
-  /** An operator gives the money back once the order is paid. */
+  /** An operator refunds the order after it is paid. */
   readonly isRefunded: boolean;
-  /** Buys again once the order is closed. */
+  /** Buys again after the order is closed. */
   readonly buysAgain: boolean;
 }
 
@@ -46,7 +49,7 @@ export function plansOf(random: Random): Plans {
   };
 }
 
-/** Pays at once and goes home. */
+/** Pays at once and leaves. */
 export const payingPlans: Plans = {
   does: 'pays',
   paying: 'pay',
@@ -63,7 +66,7 @@ export interface HolderDeps extends Patience {
   readonly sale: number;
 }
 
-/** One order in the hands of its shopper: polled, paid, cancelled or left alone. */
+/** A shopper's handling of one order: it is polled, paid, cancelled or ignored. */
 export class OrderHolder {
   readonly #order_no: string;
   readonly #deps: HolderDeps;
@@ -73,19 +76,24 @@ export class OrderHolder {
     this.#deps = deps;
   }
 
-  /** Waits until the order is written; the status it then has, or undefined where that was not seen. */
+  /**
+   * Waits until the order is written. Returns its status then, or undefined if that was not seen.
+   */
   written(): Promise<string | undefined> {
     return this.#pollUntil((status) => status !== 'queued', POLL_MS_MAX, POLL_WAIT_S);
   }
 
-  /** Does what was planned. Returns whether the shopper saw that the order is closed and wants another one. */
+  /**
+   * Carries out the plan. Returns whether the shopper saw that the order is closed and wants
+   * another one.
+   */
   async carryOut(plans: Plans): Promise<boolean> {
     const api = this.#deps.random.integer(0, this.#deps.client.apis - 1);
     if (plans.does === 'leaves') return false;
     if (plans.does === 'pays') await this.#pay(plans, api);
     if (plans.does === 'cancels') await this.#cancel(api);
     if (!plans.looksBack) return false;
-    // A payment that is declined or late leaves the order to expire.
+    // With a declined or late payment the order expires.
     const isSlow = plans.does === 'waits' || plans.paying === 'late' || plans.paying === 'decline';
     const limit_ms = isSlow ? CLOSED_MS_MAX : PAID_MS_MAX;
     let status = await this.#pollUntil((seen) => seen !== 'pending_payment' && seen !== 'queued', limit_ms);
@@ -105,7 +113,7 @@ export class OrderHolder {
     ]);
     if (paying !== 'decline') return;
     const wants = await this.#pollUntil((status) => status !== 'pending_payment', 2 * LOOK_MS);
-    // Declined, and tried with another card by every second.
+    // The payment was declined. Every second shopper tries another card.
     if (wants === undefined && this.#deps.random.chance(0.5)) await this.#ask('pay', api, { sandbox: 'pay' });
   }
 
@@ -113,7 +121,7 @@ export class OrderHolder {
     await this.#ask('cancel', api, {});
   }
 
-  /** Repeats a call until the answer is one to believe, at another api process each time. */
+  /** Repeats a call until the answer is final, each time with another api process. */
   async #ask(kind: 'pay' | 'cancel', api: number, body: Record<string, unknown>): Promise<Call | undefined> {
     const { client, shopper, sale } = this.#deps;
     for (let tries = 0; tries < TRIES_MAX; tries += 1) {
@@ -147,7 +155,7 @@ export class OrderHolder {
     }
   }
 
-  /** The first status that is the wanted one, or undefined where it was not seen in time. */
+  /** The first wanted status, or undefined if it was not seen in time. */
   async #pollUntil(
     isWanted: (status: string) => boolean,
     limit_ms: number,

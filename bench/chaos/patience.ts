@@ -6,14 +6,14 @@ import type { Random } from './random.ts';
 export const TRIES_MAX = 25;
 const RETRY_MS_MAX = 1_000;
 
-/** What decides how long somebody waits. */
+/** Decides how long a shopper waits. */
 export interface Patience {
   readonly random: Random;
-  /** Aborted when the shop closes: everybody leaves after the call they are in. */
+  /** Aborted when the shop closes: all shoppers leave after their present call. */
   readonly closing: AbortSignal;
 }
 
-/** Waits before the next try; false where the answer is final or the shop closes. */
+/** Waits before the next attempt. Returns false if the answer is final or the shop closes. */
 export async function retryLater(answer: Call, { random, closing }: Patience): Promise<boolean> {
   const isOpen = answer.status === null || answer.status === 503 || answer.status === 429;
   if (!isOpen || closing.aborted) return false;

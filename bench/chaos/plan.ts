@@ -2,8 +2,9 @@ import type { Fault } from './faults/fault.ts';
 import type { Random } from './random.ts';
 
 /**
- * Which faults strike in which round. Every fault comes once before any comes twice, as far as the rounds reach; a round has one
- * fault, or two of which at most one is long and neither needs the round for itself; one that outlasts the load comes last.
+ * Assigns faults to rounds. Every fault occurs once before any occurs twice, if there are enough
+ * rounds. A round has one fault, or two, of which at most one is long and neither needs its own
+ * round. A fault that outlasts the load comes last.
  */
 export function planRounds(random: Random, faults: readonly Fault[], rounds: number): Fault[][] {
   const plan: Fault[][] = Array.from({ length: rounds }, () => []);
@@ -12,7 +13,7 @@ export function planRounds(random: Random, faults: readonly Fault[], rounds: num
     const both = [...round, fault];
     return both.length === 2 && both.filter(isLong).length < 2 && !both.some(({ fillsRound }) => fillsRound === true);
   };
-  // Long ones first: each needs a round of its own, and the short ones find room beside them.
+  // Long faults first: each needs its own round, and short ones are added to these.
   const deck = [
     ...random.shuffled(faults.filter(isLong)),
     ...random.shuffled(faults.filter((fault) => !isLong(fault))),

@@ -1,21 +1,26 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
-/** More than a handshake and the first statement of a session take. */
+/** More than a handshake and the first statement of a session. */
 const OPENING_LENGTH_MAX = 800;
 
-/** What a watcher is told: bytes that a client has sent and the server has not seen yet. */
+/** The data for a watcher: bytes that a client has sent and the server has not received yet. */
 export interface Passing {
-  /** Who opened the connection: the name its port was opened under. */
+  /** The client of the connection: the name for which its port was opened. */
   readonly client: string;
-  /** The same number for everything on one connection. */
+  /** The same number for all data of one connection. */
   readonly connection: number;
-  /** How the connection began: what a client says at once tells what it uses the connection for. */
+  /**
+   * The beginning of the connection. A client's first data show what it uses the connection for.
+   */
   readonly opening: string;
   readonly text: string;
 }
 
-/** What becomes of the bytes: they go on, they are lost with their connection, or their reply is. */
+/**
+ * What happens to the bytes: they are forwarded, lost with their connection, or their reply is
+ * lost.
+ */
 export type Verdict = 'pass' | 'cut' | 'drop_reply';
 
 export type Watcher = (passing: Passing) => Verdict;
@@ -30,8 +35,9 @@ interface Pair {
 }
 
 /**
- * A TCP proxy in front of one server that can lose, cut, delay and withhold. Every client process has a port of its own, so that it
- * is known who says what. It forwards bytes and understands nothing of the protocol; watchers may look for text.
+ * A TCP proxy in front of one server that can lose, cut, delay and withhold data. Every client
+ * process has its own port, so that the sender is known. It forwards bytes and does not know the
+ * protocol; watchers may search for text.
  */
 export class Proxy {
   readonly #target_port: number;
@@ -56,19 +62,19 @@ export class Proxy {
     return (server.address() as AddressInfo).port;
   }
 
-  /** Ends every connection, as a broken cable or a restarted gateway does. */
+  /** Ends every connection, like a broken cable or a restarted gateway. */
   cut(): void {
     for (const pair of this.#pairs) end(pair);
   }
 
-  /** Holds up every chunk, in both directions, for this long; 0 ends it. */
+  /** Delays every chunk, in both directions, by this time; 0 ends that. */
   delay(delay_ms: number): void {
     this.#delay_ms = delay_ms;
   }
 
   /**
-   * Withholds everything, in both directions and of new connections too, until called with false. Then it arrives late and in order,
-   * as TCP sees to it after a lost route.
+   * Withholds all data, in both directions and of new connections too, until it is called with
+   * false. Then the data arrive late and in order, as TCP ensures after a lost route.
    */
   blackHole(on: boolean): void {
     if (on) {
@@ -79,7 +85,7 @@ export class Proxy {
     }
   }
 
-  /** Shows what clients send, before it goes on. Returns what ends it. */
+  /** Shows what clients send before it is forwarded. Returns a function that ends that. */
   watch(watcher: Watcher): () => void {
     this.#watchers.add(watcher);
     return () => this.#watchers.delete(watcher);
@@ -98,7 +104,7 @@ export class Proxy {
     for (const socket of [near, far]) {
       socket.on('error', () => end(pair));
       socket.on('close', () => {
-        // The last words of a side that closes are on their way to the other side.
+        // The last data of a closing side are still on their way to the other side.
         if (this.#open === undefined && this.#delay_ms === 0) end(pair);
         else void this.#later().then(() => end(pair));
         this.#pairs.delete(pair);
@@ -127,7 +133,7 @@ export class Proxy {
     return 'pass';
   }
 
-  /** Forwards to a socket in order: at once where nothing is in the way, else behind what waits. */
+  /** Forwards to a socket in order: at once if nothing waits, else after what waits. */
   #line(to: Socket): (chunk: Buffer) => void {
     let last: Promise<void> | undefined;
     return (chunk) => {
@@ -146,7 +152,7 @@ export class Proxy {
     };
   }
 
-  /** Resolves once what comes now may go on. */
+  /** Resolves when data that arrive now may be forwarded. */
   async #later(): Promise<void> {
     const delay_ms = this.#delay_ms;
     if (delay_ms > 0) await new Promise((resolve) => setTimeout(resolve, delay_ms));

@@ -1,6 +1,6 @@
 /**
- * Seeded randomness: everything that a run decides comes from here, so that its seed replays its decisions. Nothing
- * can replay how the machine interleaves them.
+ * Seeded randomness: all decisions of a run come from here, so that its seed repeats them. The
+ * order in which the machine runs them cannot be repeated.
  */
 export class Random {
   readonly #name: string;
@@ -12,14 +12,14 @@ export class Random {
   }
 
   /**
-   * An independent generator for a part of the run. A part draws from its own, so that how often one draws, which timing
-   * decides, changes nothing for another.
+   * An independent generator for a part of the run. Each part has its own, so that the number of
+   * draws in one, which depends on timing, changes nothing in another.
    */
   part(name: string | number): Random {
     return new Random(`${this.#name}/${name}`);
   }
 
-  /** From 0 up to, not including, 1. The generator is mulberry32 by Tommy Ettinger. */
+  /** From 0 (inclusive) to 1 (exclusive). The generator is mulberry32 by Tommy Ettinger. */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) | 0;
     let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);

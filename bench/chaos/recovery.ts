@@ -7,8 +7,9 @@ const LOOK_MS = 25;
 const FINAL_REFUSALS = new Set(['sold_out', 'ended', 'paused']);
 
 /**
- * Milliseconds from a heal until the service is back: a buy sent after the heal was accepted or correctly refused, and no
- * reservation from before the heal is left. Null where that takes longer than `limit_ms`.
+ * Milliseconds from a heal until the service has recovered: a buy sent after the heal was accepted
+ * or correctly refused, and no reservation from before the heal is left. Null if that takes longer
+ * than `limit_ms`.
  */
 export async function recoveryOf(options: {
   readonly history: History;
@@ -36,7 +37,7 @@ export async function recoveryOf(options: {
 const isDecided = (call: Call): boolean =>
   call.kind === 'buy' && (call.status === 202 || FINAL_REFUSALS.has(codeOf(call)));
 
-/** True also where Redis cannot be asked. */
+/** Also true if Redis does not answer. */
 async function hasOldReservations(redis: RedisReader, sale: number, before_ms: number): Promise<boolean> {
   try {
     const oldest_ms = await redis.oldestReservation_ms(sale);

@@ -4,13 +4,16 @@ import { untilInStep } from './replication.ts';
 
 const SCAN_COUNT = 2_000;
 
-/** The names of a sale's keys, written out again from `docs/redis-keys.md`: the checker shares no code with the service. */
+/**
+ * The names of a sale's keys, written again from `docs/redis-keys.md`: the checker shares no code
+ * with the service.
+ */
 const keysOf = (sale: number) => {
   const at = (part: string): string => `v2:sale:{0}:${sale}:${part}`;
   return { state: at('state'), owners: at('owners'), reservations: at('reservations'), reservedAt: at('reserved_at') };
 };
 
-/** Reads Redis itself, past the proxy. Rejects while it is away. */
+/** Reads Redis directly, not through the proxy. Rejects while Redis is down. */
 export class RedisReader {
   readonly #redis: Redis;
 
@@ -27,11 +30,11 @@ export class RedisReader {
       retryStrategy: () => 100,
       maxLoadingRetryTime: 50,
     });
-    // An away Redis is what this run is about; the reads tell.
+    // This run stops Redis on purpose. The reads report it.
     this.#redis.on('error', () => undefined);
   }
 
-  /** What one atomic read shows of a sale. */
+  /** The state of a sale in one atomic read. */
   async sample(sale: number): Promise<RedisSample> {
     const { state, owners, reservations } = keysOf(sale);
     const replies = await this.#redis
@@ -58,7 +61,7 @@ export class RedisReader {
     };
   }
 
-  /** When the oldest reservation was admitted, or undefined where there is none. */
+  /** The admission time of the oldest reservation; undefined if there is none. */
   async oldestReservation_ms(sale: number): Promise<number | undefined> {
     const [, score] = await this.#redis.zrange(keysOf(sale).reservedAt, '0', '0', 'WITHSCORES');
     return score === undefined ? undefined : Number(score);
@@ -76,7 +79,7 @@ export class RedisReader {
     await this.#redis.script('FLUSH');
   }
 
-  /** Makes Redis a replica of another one until it has its data, and then a master again. */
+  /** Makes Redis a replica of another one until it has its data, then a master again. */
   async followAndPromote(port: number): Promise<void> {
     await this.#redis.call('REPLICAOF', '127.0.0.1', String(port));
     await untilInStep(this.#redis);

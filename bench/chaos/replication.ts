@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis';
 const IN_STEP_MS_MAX = 10_000;
 const LOOK_MS = 20;
 
-/** Resolves once a replica has its master's data and follows it. */
+/** Resolves when a replica has its master's data and follows it. */
 export async function untilInStep(replica: Redis): Promise<void> {
   const until_ms = Date.now() + IN_STEP_MS_MAX;
   while (!(await replica.info('replication')).includes('master_link_status:up')) {

@@ -3,7 +3,7 @@ import type { RoundResult } from './round.ts';
 
 const EVIDENCE_MAX = 5;
 
-/** One row of the final table: what a fault did over all rounds. */
+/** One row of the final table: the results of a fault over all rounds. */
 interface FaultRow {
   struck: number;
   counted: number;
@@ -28,7 +28,7 @@ const newRow = (): FaultRow => ({
   allowedLosses: 0,
 });
 
-/** Gathers the rounds and prints what came of them. */
+/** Collects the rounds and prints their results. */
 export class Report {
   readonly #rows = new Map<string, FaultRow>();
   readonly #totals = { requests: 0, accepted: 0, orders: 0, violations: 0, allowedLosses: 0 };
@@ -51,7 +51,7 @@ export class Report {
     }
   }
 
-  /** The table. A round with two faults is in the rows of both. */
+  /** The table. A round with two faults counts in both rows. */
   table(faults: readonly string[]): string {
     const header = [
       'fault',
@@ -101,7 +101,7 @@ function aligned(rows: readonly (readonly string[])[]): string {
     .join('\n');
 }
 
-/** The first pieces of evidence of every broken promise. */
+/** The first evidence for every broken promise. */
 export function evidenceText(violations: readonly Violation[]): string {
   return [...Map.groupBy(violations, ({ promise }) => promise)]
     .map(([promise, found]) => {

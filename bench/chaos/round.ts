@@ -16,7 +16,7 @@ import { RedisReader } from './redis-reader.ts';
 import { recoveryOf } from './recovery.ts';
 
 const UNITS_PER_SHOPPER = 0.75;
-/** How long the whole crowd would take to come if nothing but the pace decided. */
+/** How long all shoppers take to arrive at the planned rate. */
 const CROWD_S = 13;
 const PRICE = 19.99;
 const RECOVERY_MS_MAX = 15_000;
@@ -41,13 +41,16 @@ export interface RoundOptions {
 export interface RoundResult extends Findings {
   readonly record: RoundRecord;
   readonly requests: number;
-  /** Distinct order numbers that buyers were given. */
+  /** Distinct order numbers in answers to buyers. */
   readonly accepted: number;
   readonly orders: number;
   readonly took_ms: number;
 }
 
-/** Opens a sale, sells, lets the faults strike one after the other, sells out, waits until everything is settled, and checks. */
+/**
+ * Opens a sale, sells, applies the faults one after another, sells the rest, waits until everything
+ * is settled, and checks.
+ */
 export async function runRound(options: RoundOptions): Promise<RoundResult> {
   const { cluster, faults, shoppers, random, history, progress } = options;
   const began_ms = Date.now();
@@ -117,16 +120,16 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
         strikes.push(await striking);
         continue;
       }
-      // The load goes on for a while under it.
+      // Continue the load under the fault for a while.
       lasting.push(striking);
       await pause(2_000);
     }
     paceMaker.stop();
     progress('selling out');
-    // A fault that outlasts the load may keep everybody from paying.
+    // A fault that outlasts the load may prevent all payments.
     if (lasting.length > 0) await sellOut(crowd, redis, sale.id);
     loadOver.resolve();
-    // Somebody has to come and see whether the shop answers; sold out is an answer.
+    // Some shoppers must check whether the shop answers. `sold_out` is an answer.
     if (lasting.length > 0) crowd.pace(LATE_PER_SECOND);
     strikes.push(...(await Promise.all(lasting)));
     crowd.pace(0);
@@ -183,7 +186,7 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
   }
 }
 
-/** Opens a sale over HTTP, as an operator does. */
+/** Opens a sale over HTTP, like an operator. */
 async function openSale(
   client: Client,
   { units, start_ms, end_ms }: { units: number; start_ms: number; end_ms: number },
@@ -213,7 +216,7 @@ async function openSale(
   }
 }
 
-/** Shoppers keep coming, fewer of them when units get scarce, so that every fault finds some left. */
+/** Keeps shoppers arriving, fewer when units get scarce, so that every fault finds some units. */
 function keepPace(
   crowd: Crowd,
   unitsLeft: () => number,
@@ -236,13 +239,16 @@ function keepPace(
   };
 }
 
-/** Resolves once the sale goes: before that a fault would strike an empty shop. */
+/** Resolves when the sale has orders. An earlier fault would hit an idle service. */
 async function firstOrders(history: History): Promise<void> {
   const until_ms = Date.now() + OPEN_MS_MAX;
   while (!history.calls.some(({ status }) => status === 202) && Date.now() < until_ms) await pause(20);
 }
 
-/** Sends buyers until nothing is available, or until enough have come that something is wrong. */
+/**
+ * Sends buyers until nothing is available, or until so many have arrived that something must be
+ * wrong.
+ */
 async function sellOut(crowd: Crowd, redis: RedisReader, sale: number): Promise<void> {
   for (let waves = 0; waves < 6; waves += 1) {
     const { ready, available } = await redis.sample(sale);
@@ -252,8 +258,8 @@ async function sellOut(crowd: Crowd, redis: RedisReader, sale: number): Promise<
 }
 
 /**
- * Sells what comes back to buyers who pay, until nothing moves any more: every order is written and paid or closed, every
- * returned unit is back and sold again. False where that takes too long.
+ * Sells returned units to buyers who pay, until nothing changes any more: every order is written
+ * and paid or closed, and every returned unit is sold again. Returns false if that takes too long.
  */
 async function sellForGood(options: {
   readonly crowd: Crowd;
@@ -269,7 +275,7 @@ async function sellForGood(options: {
       const waiting = await Promise.all(
         sales.map(async ({ id, sellsOut }) => {
           const isMoving = await ledger.isMoving(id);
-          // After the ledger: a unit that went back there is available here by now.
+          // Read this after the ledger: a unit that was given back there is available here by now.
           const { ready, reservations, available } = await redis.sample(id);
           if (sellsOut && ready) toSell += available;
           return isMoving || !ready || reservations > 0;
@@ -277,7 +283,7 @@ async function sellForGood(options: {
       );
       if (!waiting.includes(true) && toSell === 0) return true;
     } catch {
-      // A server is away still; looked at again.
+      // A server is still down. Try again.
     }
     if (Date.now() > until_ms) return false;
     if (toSell > 0) await crowd.march(Math.ceil(toSell * 1.1) + 5, PAYING_AT_ONCE, true);
@@ -285,7 +291,7 @@ async function sellForGood(options: {
   }
 }
 
-/** Redis and MySQL as they are together: read again where a refund moved the ledger meanwhile. */
+/** A consistent reading of Redis and MySQL: repeated if a refund changed the ledger meanwhile. */
 async function finalReading(redis: RedisReader, ledger: LedgerReader, sale: number): Promise<FinalReading> {
   for (let tries = 1; ; tries += 1) {
     const began_ms = Date.now();
@@ -296,7 +302,7 @@ async function finalReading(redis: RedisReader, ledger: LedgerReader, sale: numb
   }
 }
 
-/** Asks once more, over HTTP, for some of the accepted orders, and for all that are not in the ledger. */
+/** Polls some of the accepted orders again over HTTP, and all that are not in the ledger. */
 async function pollAgain(
   client: Client,
   history: History,

@@ -4,25 +4,27 @@ import { OrderHolder, payingPlans, plansOf, type Plans } from './order-holder.ts
 import { retryLater, TRIES_MAX, unlessClosing, type Patience } from './patience.ts';
 import type { Random } from './random.ts';
 
-/** Orders that one shopper makes do with, failed and closed ones included. */
+/** The maximum number of orders of one shopper, failed and closed ones included. */
 const ORDERS_MAX = 3;
-/** A unit is buyable again this long after its order closed; who buys earlier is given the same order. */
+/**
+ * How long after an order's close its unit can be bought again. An earlier buy gets the same order.
+ */
 const RETURN_MS = 400;
 
-/** How a shopper behaves: decided by the seed before it comes. */
+/** How a shopper behaves. The seed decides it before the shopper arrives. */
 export interface Manners {
-  /** How many times the button is pressed at once. */
+  /** The number of buys sent at once. */
   readonly clicks: number;
-  /** The clicks go to both api processes and not to the same one. */
+  /** Sends the buys to both api processes, not to the same one. */
   readonly clicksSpread: boolean;
-  /** Leaves right after the first click, without reading its answer. */
+  /** Leaves after the first buy, without reading its answer. */
   readonly vanishes: boolean;
   readonly polls: boolean;
-  /** Buys again after the order is there, to see whether it is the same. */
+  /** Buys again after the order exists, to check whether it is the same. */
   readonly asksAgain: boolean;
-  /** Uses a seckill token that belongs to somebody else. */
+  /** Uses another shopper's seckill token. */
   readonly steals: boolean;
-  /** What becomes of the order, for those who poll. */
+  /** What a shopper who polls does with the order. */
   readonly plans: Plans;
 }
 
@@ -39,7 +41,7 @@ export function mannersOf(random: Random): Manners {
   };
 }
 
-/** Eager to buy and to repeat, with no doubt about anything. */
+/** Buys and repeats calls, without any special behaviour. */
 export const plainManners: Manners = {
   clicks: 1,
   clicksSpread: false,
@@ -52,11 +54,14 @@ export const plainManners: Manners = {
 
 export interface ShopperDeps extends Patience {
   readonly client: Client;
-  /** The last seckill token that somebody else was given. */
+  /** The last seckill token of another shopper. */
   readonly lastToken: { of?: string; token?: string };
 }
 
-/** One shopper at one sale: gets a seckill token, buys, repeats where the outcome is open, polls, and pays or not. */
+/**
+ * One shopper at one sale: gets a seckill token, buys, repeats the call if the outcome is open,
+ * polls, and pays or not.
+ */
 export class Shopper {
   readonly id: string;
   readonly #sale: number;
@@ -91,7 +96,7 @@ export class Shopper {
         Array.from({ length: clicks }, (_, i) => this.buy(token, this.#manners.clicksSpread ? api + i : api)),
       );
       const accepted = answers.find((answer) => answer?.status === 202);
-      // Expired, or forgotten by a Redis that lost its data: another one may do.
+      // The token has expired, or Redis has lost it. Another one may be accepted.
       if (accepted === undefined && answers.some((answer) => answer?.body?.['code'] === 'token_invalid')) continue;
       if (accepted === undefined || !polls) return;
       const holder = new OrderHolder(String(accepted.body?.['order_no']), {
@@ -101,14 +106,14 @@ export class Shopper {
       });
       const outcome = await holder.written();
       if (asksAgain) await this.buy(token, api + 1);
-      // The unit of a failed or closed order goes back, and its shopper may try again.
+      // The unit of a failed or closed order is given back, and its shopper may try again.
       const mayBuyAgain = outcome === 'failed' || (outcome !== undefined && (await holder.carryOut(plans)));
       if (!mayBuyAgain) return;
       await unlessClosing(RETURN_MS, closing);
     }
   }
 
-  /** A seckill token, or undefined where the sale gives none. */
+  /** A seckill token, or undefined if the sale issues none. */
   async token(): Promise<string | undefined> {
     for (let tries = 0; tries < TRIES_MAX; tries += 1) {
       const answer = await this.#deps.client.call({
@@ -125,10 +130,10 @@ export class Shopper {
     return undefined;
   }
 
-  /** Buys until the answer is one to believe; undefined where patience ran out. */
+  /** Buys until the answer is final. Undefined after too many attempts. */
   async buy(token: string, api: number): Promise<Call | undefined> {
     for (let tries = 0; tries < TRIES_MAX; tries += 1) {
-      // Who got no answer tries the other process, as behind any load balancer.
+      // Without an answer, try the other process, as a load balancer does.
       const answer = await this.#buyOnce(token, api + tries);
       if (!(await retryLater(answer, this.#deps))) return answer;
     }

@@ -14,7 +14,9 @@ export interface DumpTarget {
   readonly password: string;
 }
 
-/** The programs that write and run a dump, installed where the machine's package manager has them. */
+/**
+ * The programs that write and restore a dump, installed if the machine's package manager has them.
+ */
 export async function dumpPrograms(dataDir: string, log: (line: string) => void) {
   const folders = searchFolders(process.env);
   const found = findDumpPrograms(folders);
@@ -25,7 +27,9 @@ export async function dumpPrograms(dataDir: string, log: (line: string) => void)
   return installed;
 }
 
-/** Dumps one database as it is at one instant, without a lock that anybody waits for. Returns the file's size. */
+/**
+ * Dumps one database as of one instant, without locks that block others. Returns the file's size.
+ */
 export async function writeDump(program: string, target: DumpTarget, database: string, path: string): Promise<number> {
   const args = ['--single-transaction', '--quick', '--hex-blob', '--databases', database];
   await run(program, [loginOf(target), ...args], { to: path });
@@ -36,7 +40,10 @@ export async function restoreDump(program: string, target: DumpTarget, path: str
   await run(program, [loginOf(target)], { from: path });
 }
 
-/** In a file, since anyone on the machine can read the arguments of a process. Has to be the first argument. */
+/**
+ * A file, since every user of the machine can read the arguments of a process. Must be the first
+ * argument.
+ */
 function loginOf({ dataDir, port, user, password }: DumpTarget): string {
   const path = join(dataDir, 'login.cnf');
   const lines = ['[client]', 'protocol=tcp', 'host=127.0.0.1', `port=${port}`, `user=${user}`, `password=${password}`];

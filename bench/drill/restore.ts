@@ -1,6 +1,7 @@
 /**
- * `npm run drill:restore`: loses MySQL and Redis in the middle of a sale, restores a dump that is a little older, and watches the sale go on.
- * Everything runs on servers of its own, which are deleted afterwards. Exit code 1: something that had to hold did not.
+ * `npm run drill:restore`: loses MySQL and Redis during a sale, restores a slightly older dump, and
+ * checks that the sale goes on. Everything runs on servers of its own, which are deleted
+ * afterwards. Exit code 1: a check failed.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -32,7 +33,7 @@ const PAID = 30;
 const CANCELLED = 10;
 const AFTER_DUMP = 100;
 const AT_ONCE = 20;
-/** The whole drill, however slow the machine. */
+/** The time limit of the whole drill, on any machine. */
 const LIMIT_MS = 120_000;
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -46,7 +47,7 @@ function check(what: string, holds: boolean): void {
   if (!holds) failures.push(what);
 }
 
-/** Order numbers by shopper, of those who got one. */
+/** Order numbers by shopper, for those who got one. */
 type Bought = ReadonlyMap<string, string>;
 
 /** Calls `work` for each item, a few at a time. */
@@ -70,7 +71,7 @@ async function buyAll(shop: Shop, sale: number, users: readonly string[]): Promi
 
 const named = (name: string, count: number): string[] => Array.from({ length: count }, (_, i) => `${name}-${i}`);
 
-/** What polls say of these orders, or `gone`. */
+/** The statuses of these orders by polls, or `gone`. */
 async function statusesOf(shop: Shop, orderNos: Iterable<string>): Promise<Map<string, string>> {
   const statuses = new Map<string, string>();
   await forEach(orderNos, async (orderNo) => {
@@ -86,7 +87,7 @@ async function until(what: string, holds: () => Promise<boolean>): Promise<void>
   }
 }
 
-/** Numbers of one row of SQL. */
+/** The numbers in one row of an SQL result. */
 async function figures(port: number, sql: string): Promise<Record<string, number>> {
   const connection = await createConnection({
     host: '127.0.0.1',

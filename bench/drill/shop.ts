@@ -22,7 +22,7 @@ export class Shop {
     return Number(body['id']);
   }
 
-  /** What the sale says of itself, such as `open`; undefined where nobody answers. */
+  /** The status of the sale, such as `open`; undefined if there is no answer. */
   async saleStatus(sale: number): Promise<unknown> {
     try {
       return (await this.#call('GET', `/api/v1/products/${sale}`)).body['status'];
@@ -31,7 +31,7 @@ export class Shop {
     }
   }
 
-  /** The order number, or undefined where everything is sold. */
+  /** The order number, or undefined if everything is sold. */
   async buy(sale: number, user_id: string): Promise<string | undefined> {
     const asked = await this.#call('POST', '/api/v1/seckill/token', { user_id, product_id: sale });
     const { token } = asked.body;
@@ -42,7 +42,7 @@ export class Shop {
     throw new Error(`A buy answered ${status} ${String(body['code'])}`);
   }
 
-  /** The order once the ledger has it; undefined where there is none. */
+  /** The order after it is in the ledger; undefined if it does not exist. */
   async order(orderNo: string): Promise<{ readonly status: string } | undefined> {
     const { status, body } = await this.#call('GET', `/api/v1/orders/${orderNo}?wait=10`);
     if (status === 404) return undefined;

@@ -4,7 +4,7 @@ import type { Expectation } from './check.ts';
 import { parameterFits, type Operation, type Parameter } from './document.ts';
 import { HOSTILE_TEXTS, STRANGE_VALUES, validValue } from './values.ts';
 
-/** A request with something wrong about it, and what must become of it. */
+/** An invalid request, with the expected result. */
 export interface Broken {
   readonly what: string;
   readonly call: Call;
@@ -13,18 +13,21 @@ export interface Broken {
 
 type Breakage = (call: Call, random: Random, known: Known) => Broken | undefined;
 
-/** What a breakage needs to know besides the call that it breaks. */
+/** What is needed to break a call, in addition to the call. */
 export interface Known {
-  /** Methods of the call's path. */
+  /** The methods of the call's path. */
   readonly methods: ReadonlySet<string>;
-  /** Credentials that do not open this call. */
+  /** Credentials that this call does not accept. */
   readonly wrongCredentials: (operation: Operation) => readonly string[];
 }
 
 const BODY_BYTES_TOO_MANY = 70_000;
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
-/** Breaks a request that succeeded in one of many ways. The document decides whether the result must be refused. */
+/**
+ * Breaks a successful request in one of many ways. The OpenAPI document decides whether the result
+ * must be refused.
+ */
 export function broken(call: Call, random: Random, known: Known): Broken {
   for (;;) {
     const result = random.pick(BREAKAGES)(call, random, known);
@@ -129,10 +132,10 @@ function refusal(what: string, call: Call, change: Partial<Call>, method?: strin
   return { what, call: { ...call, ...change }, expected: 'refusal' };
 }
 
-/** What the document says of a changed body decides what must become of it. */
+/** A call with a changed body. The document's schema of the body decides the expected result. */
 function withBody(what: string, call: Call, body: unknown): Broken {
   const { raw: _, ...rest } = call;
-  // What JSON cannot carry arrives as something else.
+  // Values that JSON cannot represent arrive as other values.
   const arriving: unknown = JSON.parse(JSON.stringify(body));
   const fits = call.operation.body!.fits(arriving);
   return { what, call: { ...rest, body: arriving }, expected: fits ? 'any' : 'refusal' };
@@ -159,7 +162,7 @@ function onRaw(what: string, change: (text: string, random: Random) => string): 
   };
 }
 
-/** The body of a call that takes one and has something in it. */
+/** The body of a call that has one with fields. */
 function objectOf({ operation, body }: Call): Record<string, unknown> | undefined {
   if (operation.body === undefined || typeof body !== 'object' || body === null) return undefined;
   return Object.keys(body).length === 0 ? undefined : (body as Record<string, unknown>);
@@ -179,7 +182,10 @@ function parameter(what: string, value: (random: Random, chosen: Parameter) => s
   };
 }
 
-/** What is not to be changed must not be named by chance: sales are numbered from one. */
+/**
+ * A number that no existing thing has, so that a random one does not name something by chance:
+ * sales are numbered from one.
+ */
 const NUMBER_OF_NOTHING = 1_000_000_000;
 
 function anotherValue(random: Random, { shape, in: place }: Parameter): string {
@@ -187,6 +193,6 @@ function anotherValue(random: Random, { shape, in: place }: Parameter): string {
   return String(place === 'path' && typeof value === 'number' ? value + NUMBER_OF_NOTHING : value);
 }
 
-/** Nothing that exists has the name of a hostile text, but a shopper may have any name that fits. */
+/** Nothing has the name of a hostile text, except that a shopper may have any valid name. */
 const mustBeRefused = (chosen: Parameter, text: string): boolean =>
   (chosen.in === 'path' && chosen.name !== 'userId' && HOSTILE_TEXTS.includes(text)) || !parameterFits(chosen, text);

@@ -4,14 +4,14 @@ import type { Operation } from './document.ts';
 /** One request to make. */
 export interface Call {
   readonly operation: Operation;
-  /** Where it differs from the operation's own, as where a method is tried that the path does not have. */
+  /** Set if it differs from the operation's method, to try one that the path does not have. */
   readonly method?: string;
   readonly params: Readonly<Record<string, string>>;
   readonly query: Readonly<Record<string, string | readonly string[]>>;
   readonly headers: Readonly<Record<string, string>>;
   /** Sent as JSON. */
   readonly body?: unknown;
-  /** Sent as it is, in place of `body`. */
+  /** Sent unchanged, instead of `body`. */
   readonly raw?: string;
 }
 
@@ -33,7 +33,7 @@ export class Client {
     this.#port = port;
   }
 
-  /** Rejects where no answer comes. */
+  /** Rejects if there is no answer. */
   async send(call: Call): Promise<Answer> {
     const payload = call.raw ?? (call.body === undefined ? undefined : JSON.stringify(call.body));
     return new Promise((resolve, reject) => {
@@ -46,7 +46,7 @@ export class Client {
           path: targetOf(call),
           signal: AbortSignal.timeout(PATIENCE_MS),
           headers: {
-            // Each call comes from an address of its own, so that no limit of an address is reached.
+            // Each call has another address, so that the limit per address is never reached.
             'x-forwarded-for': addressOf((this.#calls += 1)),
             ...(payload === undefined
               ? {}
@@ -72,7 +72,7 @@ export class Client {
   }
 }
 
-/** An address of 198.18.0.0/15, which is for measurements. */
+/** An address of 198.18.0.0/15, which is reserved for measurements. */
 const addressOf = (call: number): string => `198.${18 + ((call >> 16) & 1)}.${(call >> 8) & 255}.${call & 255}`;
 
 function targetOf({ operation, params, query }: Call): string {
@@ -83,12 +83,12 @@ function targetOf({ operation, params, query }: Call): string {
   return pairs.length === 0 ? path : `${path}?${pairs.join('&')}`;
 }
 
-/** As a browser does, and where it would throw, as bytes that are no text. */
+/** Encodes like a browser. If that would throw, uses bytes that are not valid UTF-8. */
 function encode(text: string): string {
   return text.isWellFormed() ? encodeURIComponent(text) : '%ff%fe';
 }
 
-/** A call as a finding should show it. */
+/** A call in the form for a finding. */
 export function shown(call: Call): string {
   const { authorization = '', ...headers } = call.headers;
   const parts = [

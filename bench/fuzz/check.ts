@@ -1,7 +1,10 @@
 import type { Answer } from './call.ts';
 import type { Operation } from './document.ts';
 
-/** What of an answer breaks the document, or is nobody's business. Nothing where all is well. */
+/**
+ * What is wrong with an answer: it violates the document or reveals internals. Empty if nothing is
+ * wrong.
+ */
 export function problemsOfAnswer(operation: Operation, answer: Answer, expected: Expectation): string[] {
   const { status } = answer;
   const problems: string[] = [];
@@ -25,12 +28,12 @@ export function problemsOfAnswer(operation: Operation, answer: Answer, expected:
 }
 
 /**
- * `refusal`: the document forbids the request. `success`: everything that it needs is there. `wrong method`: the path has no such method.
- * `any`: nobody knows.
+ * `refusal`: the document forbids the request. `success`: the request has everything that it needs.
+ * `wrong method`: the path has no such method. `any`: not known.
  */
 export type Expectation = 'success' | 'refusal' | 'wrong method' | 'any';
 
-/** What a stack trace or a driver would say. */
+/** Text of a stack trace or of a driver. */
 const INSIDE_STORY =
   /\n\s+at |node_modules|\.ts:\d|ECONN|\bER_[A-Z]+|\b(?:SELECT|INSERT INTO|UPDATE) |ReplyError|MariaDB|WRONGTYPE|Cannot read prop/;
 

@@ -1,9 +1,9 @@
 import Schema from 'typebox/schema';
 
-/** A JSON Schema as the document has it. */
+/** A JSON Schema of the document. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
-/** Whether a value fits a schema; if not, why. */
+/** Checks whether a value fits a schema, and if not, why. */
 export interface Shape {
   readonly schema: JsonSchema;
   readonly fits: (value: unknown) => boolean;
@@ -17,7 +17,7 @@ export interface Parameter {
   readonly shape: Shape;
 }
 
-/** One call of the API, as its own OpenAPI document describes it. */
+/** One call of the API, from its OpenAPI document. */
 export interface Operation {
   /** Such as `POST /api/v1/orders/{orderNo}/pay`. */
   readonly name: string;
@@ -25,9 +25,9 @@ export interface Operation {
   readonly path: string;
   readonly parameters: readonly Parameter[];
   readonly body: Shape | undefined;
-  /** Whose credentials it takes; undefined where anybody may call. */
+  /** The kind of credentials that it requires; undefined if it requires none. */
   readonly caller: 'shopper' | 'operator' | undefined;
-  /** Status → media type → shape of the answer; undefined for an answer without a body. */
+  /** Status → media type → schema of the answer; undefined for an answer without a body. */
   readonly answers: ReadonlyMap<number, ReadonlyMap<string, Shape> | undefined>;
 }
 
@@ -90,7 +90,7 @@ export function shapeOf(schema: JsonSchema): Shape {
   };
 }
 
-/** What a parameter's text means: an integer is its digits and nothing else. */
+/** Whether the text of a parameter fits: an integer consists of digits only. */
 export function parameterFits({ shape }: Parameter, text: string): boolean {
   if (shape.schema['type'] !== 'integer') return shape.fits(text);
   return /^-?(0|[1-9]\d{0,15})$/.test(text) && shape.fits(Number(text));

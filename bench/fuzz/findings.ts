@@ -3,7 +3,7 @@ import type { Operation } from './document.ts';
 const SUCCESSES_MIN = 50;
 const SHOWN_MAX = 5;
 
-/** What went wrong, gathered by what it is, and how often each operation answered what. */
+/** The findings by kind, and the number of answers by operation and status. */
 export class Findings {
   readonly #counts = new Map<string, Map<number, number>>();
   readonly #found = new Map<string, { count: number; readonly examples: string[] }>();
@@ -32,7 +32,7 @@ export class Findings {
     this.#found.set(what, found);
   }
 
-  /** An operation that hardly ever succeeds is not tested, whatever it answers. */
+  /** Reports operations that hardly ever succeed: these are not really tested. */
   addRareSuccesses(): void {
     for (const [name, counts] of this.#counts) {
       const successes = [...counts].reduce((sum, [status, count]) => (status < 300 ? sum + count : sum), 0);

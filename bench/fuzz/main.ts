@@ -1,5 +1,6 @@
 /**
- * `npm run fuzz`: valid and broken requests for every operation of the OpenAPI document. See `--help`.
+ * `npm run fuzz`: valid and broken requests for every operation of the OpenAPI document. See
+ * `--help`.
  */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';

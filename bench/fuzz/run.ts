@@ -10,15 +10,15 @@ import { differences, StateReader } from './state.ts';
 import { RECORDED_READS, REFUSALS, STORIES } from './stories.ts';
 import { World } from './world.ts';
 
-/** Rounds of valid calls; each operation succeeds once a round. */
+/** Rounds of valid calls. Each operation succeeds once a round. */
 const ROUNDS = 60;
-/** Refused calls between two readings of the state. */
+/** The number of refused calls between two readings of the state. */
 const GROUP = 25;
-/** An operation that never succeeded has nothing to break. */
+/** Attempts per operation. One that never succeeded cannot be broken. */
 const TRIES_MAX = 10;
 const QUIET_MS_MAX = 30_000;
 const LOOK_AGAIN_MS = 20;
-/** Of the calls that must be refused, how many have a good shape and ask for what they may not. */
+/** The share of calls to be refused that have a valid form but ask for something forbidden. */
 const GOOD_SHAPE_SHARE = 0.1;
 
 export interface FuzzOptions {
@@ -29,7 +29,10 @@ export interface FuzzOptions {
   readonly progress: (what: string) => void;
 }
 
-/** Sends valid and broken requests to every operation of the service's own document, and checks every answer and every effect. */
+/**
+ * Sends valid and broken requests to every operation of the service's own document, and checks
+ * every answer and every effect.
+ */
 export async function fuzz({ service, credentials, random, requests, progress }: FuzzOptions): Promise<Findings> {
   const document = await fetch(`http://127.0.0.1:${service.port}/docs/json`);
   const operations = operationsOf((await document.json()) as Parameters<typeof operationsOf>[0]);
@@ -96,7 +99,7 @@ export async function fuzz({ service, credentials, random, requests, progress }:
     return call && broken(call, random, { methods: methodsOf(call), wrongCredentials: world.wrongCredentials });
   };
 
-  /** Waits until nothing moves any more, and reads what there is. */
+  /** Waits until nothing changes any more, and reads the state. */
   const quiet = async () => {
     const until_ms = Date.now() + QUIET_MS_MAX;
     while (await state.isMoving()) {
@@ -106,7 +109,7 @@ export async function fuzz({ service, credentials, random, requests, progress }:
     return state.read();
   };
 
-  /** Calls to be refused, and then a look at what they changed. Returns how many it made. */
+  /** Makes calls that must be refused, then checks what they changed. Returns how many it made. */
   const group = async (size: number): Promise<number> => {
     const made: Broken[] = [];
     for (let tries = 0; made.length < size && tries < size * TRIES_MAX; tries += 1) {
@@ -132,7 +135,7 @@ export async function fuzz({ service, credentials, random, requests, progress }:
         continue;
       }
       if (call.operation.method === 'GET' && !RECORDED_READS.has(call.operation.name)) continue;
-      // What a call that was taken changes is its own business; the next ones start from there.
+      // An accepted call may change the state. The next calls start from there.
       before = await quiet();
       refused = [];
     }
@@ -163,7 +166,10 @@ export async function fuzz({ service, credentials, random, requests, progress }:
   }
 }
 
-/** Whether an operation depends on what is there, so that its schema alone does not say how it succeeds. */
+/**
+ * Whether an operation depends on existing data, so that its schema alone does not show how it
+ * succeeds.
+ */
 const needsStory = ({ parameters, body }: Operation): boolean =>
   body !== undefined || parameters.some((each) => each.in === 'path');
 

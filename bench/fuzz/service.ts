@@ -7,25 +7,31 @@ import type { StateAddress } from './state.ts';
 const PASSWORD = 'fuzz';
 const DATABASE = 'fuzz';
 
-/** One api and one worker process on private servers, and where their state is. */
+/** One api and one worker process on private servers, with access to their state. */
 export interface FuzzedService {
   readonly port: number;
   readonly state: StateAddress;
-  /** What ended although nobody wanted it to. */
+  /** Processes that ended unexpectedly. */
   readonly crashes: readonly string[];
-  /** Sales that the auditor found to drift. It mends them, so that they are not seen at the end. */
+  /**
+   * The number of drifts that the auditor found. It repairs them, so that the final state does not
+   * show them.
+   */
   drifts(): Promise<number>;
   close(): Promise<void>;
 }
 
-/** Credentials that the service is started with. */
+/** The credentials in the service's settings. */
 export interface Credentials {
   readonly operatorToken: string;
   readonly viewerToken: string;
   readonly accessTokenSecret: string;
 }
 
-/** Starts the service of the tree with limits that no request of the run reaches, and nothing that happens by the clock alone. */
+/**
+ * Starts the service of the tree with limits that no request of the run reaches, and without
+ * actions that depend on the clock alone.
+ */
 export async function startFuzzedService(
   dataDir: string,
   tree: string,

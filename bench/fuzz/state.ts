@@ -2,8 +2,8 @@ import { Redis } from 'ioredis';
 import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
 
 /**
- * Changes that have nothing to do with a request's effect, or that a refused one may make: fencing tokens and leases of background
- * services, queues, rate limits, statistics, caches.
+ * Changes that are not the effect of a request, or that a refused one may make: fencing tokens and
+ * leases of background services, queues, rate limits, statistics, caches.
  */
 const PASSING_KEYS =
   /:queue:|:service:|bucket|limit|challenge|:status:|:backlog:|:(outcomes|lease|fence|lease_waiting|building)$|^v2:(queue|service)/;
@@ -25,10 +25,13 @@ export interface StateAddress {
   readonly redis: { readonly port: number; readonly password: string };
 }
 
-/** Name of a table or a kind of key → what is in it. */
+/** Name of a table or a kind of key → checksum of its content. */
 export type State = ReadonlyMap<string, string>;
 
-/** Reads everything that a request could change, as one checksum for each table and each kind of key. */
+/**
+ * Reads everything that a request could change, as one checksum for each table and each kind of
+ * key.
+ */
 export class StateReader {
   readonly #connection: Connection;
   readonly #redis: Redis;
@@ -49,7 +52,7 @@ export class StateReader {
     const lasting = columns.filter(({ t, c }) => !PASSING_COLUMNS.has(`${t}.${c}`));
     const tables = new Map(
       [...Map.groupBy(lasting, ({ t }) => String(t))].map(([table, own]) => {
-        // Bytes, so that no collation takes two values for one.
+        // Bytes, so that no collation makes two values equal.
         const row = own.map(({ c }) => `COALESCE(HEX(\`${c}\`), '-')`).join(', ');
         return [table, `SELECT COUNT(*) AS n, BIT_XOR(CRC32(CONCAT_WS('/', ${row}))) AS sum FROM \`${table}\``];
       }),
@@ -69,7 +72,10 @@ export class StateReader {
     return state;
   }
 
-  /** Whether background work is still to be done: sales to load, orders to write, units to give back, refunds to confirm. */
+  /**
+   * Whether background work is left: sales to load, orders to write, units to give back, refunds to
+   * confirm.
+   */
   async isMoving(): Promise<boolean> {
     const [sales] = await this.#connection.query<RowDataPacket[]>('SELECT id, version FROM products');
     for (const { id, version } of sales) {
@@ -86,7 +92,10 @@ export class StateReader {
     return Number(rows[0]!['n']) > 0;
   }
 
-  /** Sales whose units do not add up: available and owners make the stock, and owners are the live orders. Once nothing moves. */
+  /**
+   * Sales that violate conservation: available and owners must equal the units, and the owners must
+   * be the live orders. Call it when nothing changes any more.
+   */
   async unbalancedSales(): Promise<string[]> {
     const [sales] = await this.#connection.query<RowDataPacket[]>(
       `SELECT p.id, p.seckill_stock, p.sold,
@@ -110,7 +119,7 @@ export class StateReader {
     return unbalanced;
   }
 
-  /** The secret that the sandbox signs its webhooks with. */
+  /** The secret that signs the sandbox's webhooks. */
   async sandboxSecret(): Promise<string> {
     const [rows] = await this.#connection.query<RowDataPacket[]>('SELECT secret FROM token_secrets');
     return String(rows[0]!['secret']);
@@ -133,7 +142,7 @@ export class StateReader {
   }
 }
 
-/** What differs between two states, by name. */
+/** The names of what differs between two states. */
 export function differences(before: State, after: State): string[] {
   const names = new Set([...before.keys(), ...after.keys()]);
   return [...names]

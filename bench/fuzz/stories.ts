@@ -2,12 +2,14 @@ import type { Call } from './call.ts';
 import { sandboxWebhook } from './credentials.ts';
 import type { World } from './world.ts';
 
-/** What a call needs besides a valid shape so that it succeeds. Everything else is made up from its schema. */
+/**
+ * What a call needs to succeed, in addition to a valid form. The rest is generated from its schema.
+ */
 export type Needs = Partial<Omit<Call, 'operation' | 'body'>> & { readonly body?: Readonly<Record<string, unknown>> };
 
 /**
- * How each operation that depends on what is there reaches its success. An operation without path parameters and body
- * needs no row; any other without one is a finding.
+ * How each operation that depends on existing data succeeds. An operation without path parameters
+ * and body needs no entry; any other without one is a finding.
  */
 export const STORIES: Readonly<Record<string, (world: World) => Needs | Promise<Needs>>> = {
   'POST /api/v1/admin/products': ({ random }) => {
@@ -37,7 +39,7 @@ export const STORIES: Readonly<Record<string, (world: World) => Needs | Promise<
   'GET /api/v1/admin/products/{id}/stats': ({ sale }) => ({ params: { id: sale } }),
   'GET /api/v1/products/{id}': ({ sale }) => ({ params: { id: sale } }),
 
-  // Their cursors are more than their shape.
+  // A random cursor of the right form is not valid.
   'GET /api/v1/admin/actions': () => ({ query: {} }),
   'GET /api/v1/admin/deny-list': () => ({ query: {} }),
   'POST /api/v1/admin/deny-list': (world) => ({ body: world.newDenied() }),
@@ -64,7 +66,7 @@ export const STORIES: Readonly<Record<string, (world: World) => Needs | Promise<
   },
   'POST /api/v1/orders/{orderNo}/pay': async (world) => {
     const { shopper, order_no } = await world.order('pending_payment');
-    // Webhooks come by an operation of their own.
+    // Webhooks are covered by an operation of their own.
     return { ...world.as(shopper), params: { orderNo: order_no }, body: world.naming(shopper, { sandbox: 'never' }) };
   },
   'POST /api/v1/orders/{orderNo}/cancel': async (world) => {
@@ -80,7 +82,7 @@ export const STORIES: Readonly<Record<string, (world: World) => Needs | Promise<
     const { shopper } = await world.order('pending_payment');
     return { params: { userId: shopper }, query: {} };
   },
-  // Whoever bought has an order in a sale that is not over.
+  // A shopper who has bought has an order in a sale that has not ended, so use a new one.
   'POST /api/v1/admin/shoppers/{userId}/erase': ({ newShopper }) => ({ params: { userId: newShopper() } }),
   'GET /api/v1/admin/orders/{orderNo}': async (world) => {
     const { order_no } = await world.order('pending_payment');
@@ -92,10 +94,10 @@ export const STORIES: Readonly<Record<string, (world: World) => Needs | Promise<
   },
 };
 
-/** Reads that leave a record of who read. */
+/** Reads that are recorded with the reader's name. */
 export const RECORDED_READS: ReadonlySet<string> = new Set(['GET /api/v1/admin/shoppers/{userId}/export']);
 
-/** Requests of a good shape that must be refused for what they ask. */
+/** Requests of a valid form that must be refused because of their content. */
 export const REFUSALS: Readonly<Record<string, readonly ((world: World) => Needs | Promise<Needs>)[]>> = {
   'POST /api/v1/seckill/token': [
     ({ sale, as, shopper }) => ({ ...as(shopper()), body: { user_id: 'somebody-else', product_id: Number(sale) } }),
@@ -103,7 +105,7 @@ export const REFUSALS: Readonly<Record<string, readonly ((world: World) => Needs
   ],
   'POST /api/v1/seckill/buy': [
     ({ as, shopper, sale }) => ({ ...as(shopper()), body: { product_id: Number(sale), token: 'x.y.z' } }),
-    // Somebody else's token, and a token for another sale.
+    // Another shopper's token, and a token for another sale.
     async ({ as, newShopper, sale, seckillToken }) => {
       const token = await seckillToken(newShopper());
       return { ...as(newShopper()), body: { product_id: Number(sale), token } };

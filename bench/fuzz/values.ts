@@ -4,7 +4,7 @@ import { shapeOf, type JsonSchema } from './document.ts';
 
 const TEXT_CHARS_MAX = 40;
 
-/** A value that fits the schema; of what may be missing, about half is there. */
+/** A value that fits the schema. About half of the optional fields are present. */
 export function validValue(schema: JsonSchema, random: Random): unknown {
   if ('const' in schema) return schema['const'];
   if (Array.isArray(schema['enum'])) return random.pick(schema['enum'] as unknown[]);
@@ -42,7 +42,7 @@ function validObject(schema: JsonSchema, random: Random): Record<string, unknown
 
 function validNumber(schema: JsonSchema, random: Random): number {
   const { minimum = 1, maximum = minimum + 1_000 } = schema as { minimum?: number; maximum?: number };
-  // Bounds are where mistakes live.
+  // Use the bounds often: many errors occur there.
   const edge = random.next();
   if (edge < 0.1) return minimum;
   if (edge < 0.2) return maximum;
@@ -70,7 +70,10 @@ function validText(schema: JsonSchema, random: Random): string {
   return found;
 }
 
-/** Texts that break careless code: they end lines, statements, patterns, key names, paths and Unicode. */
+/**
+ * Texts that break careless code: they end lines, statements, patterns, key names, paths and
+ * Unicode.
+ */
 export const HOSTILE_TEXTS: readonly string[] = [
   '',
   ' ',
@@ -117,7 +120,7 @@ export const HOSTILE_TEXTS: readonly string[] = [
   '01KARYB6S5Q0H9M3T7ZV5W8XCE-9999-999999999999999',
 ];
 
-/** Values of every JSON type, at its edges. */
+/** Values of every JSON type, at its limits. */
 export const STRANGE_VALUES: readonly unknown[] = [
   null,
   true,

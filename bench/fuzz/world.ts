@@ -6,7 +6,7 @@ import type { Credentials } from './service.ts';
 import type { Needs } from './stories.ts';
 import { validValue } from './values.ts';
 
-/** Orders of each state that are kept for requests that only look at one. */
+/** Orders of each state that are kept for requests that only read one. */
 const KEPT_MAX = 20;
 
 type OrderState = 'pending_payment' | 'paid' | 'cancelled';
@@ -21,17 +21,17 @@ export interface WorldOptions {
   readonly operations: readonly Operation[];
   readonly credentials: Credentials;
   readonly sandboxSecret: string;
-  /** Makes a call whose success the run needs; throws where it is refused. */
+  /** Makes a call that must succeed for the run. Throws if it is refused. */
   readonly succeed: (call: Call) => Promise<Answer>;
 }
 
-/** What is there: sales, shoppers, orders and payments, made by calls of the service itself. */
+/** The existing data: sales, shoppers, orders and payments, created by calls of the service. */
 export class World {
   readonly random: Random;
   readonly sandboxSecret: string;
-  /** An open sale with units enough for the run. */
+  /** An open sale with enough units for the run. */
   sale = '';
-  /** Another one, which is paused and resumed. */
+  /** A second sale, which is paused and resumed. */
   otherSale = '';
   readonly #options: WorldOptions;
   readonly #orders: Record<OrderState, Bought[]> = { pending_payment: [], paid: [], cancelled: [] };
@@ -49,7 +49,7 @@ export class World {
     this.otherSale = await this.newSale();
   }
 
-  /** Opens a sale; its id. */
+  /** Opens a sale and returns its id. */
   async newSale(): Promise<string> {
     const now_ms = Date.now();
     const body = {
@@ -64,7 +64,7 @@ export class World {
     return String(answer['id']);
   }
 
-  /** A call with everything that its schema asks for; `needs` wins over what was made up. */
+  /** A call with everything that its schema requires. `needs` overrides generated values. */
   callOf(operation: Operation, needs: Needs): Call {
     const { random } = this;
     const parameters = (place: 'path' | 'query') =>
@@ -87,7 +87,7 @@ export class World {
 
   newShopper = (): string => `s${(this.#shoppers += 1)}`;
 
-  /** One that has been there before, or will be. */
+  /** An earlier shopper or a new one. */
   shopper = (): string => `s${this.random.integer(1, this.#shoppers + 1)}`;
 
   as = (shopper: string): { headers: Record<string, string> } => ({
@@ -105,33 +105,33 @@ export class World {
     return String(answer['token']);
   };
 
-  /** An order in this state. `its last`: the caller moves it to another one. */
+  /** An order in this state. `its last`: the caller moves it to another state. */
   async order(state: OrderState, use: 'kept' | 'its last' = 'kept'): Promise<Bought> {
     const orders = this.#orders[state];
     if (orders.length < KEPT_MAX || use === 'its last') orders.push(await this.#newOrder(state));
     return use === 'its last' ? orders.pop()! : this.random.pick(orders);
   }
 
-  /** A started payment. `its last`: the caller decides what becomes of it. */
+  /** A started payment. `its last`: the caller decides its outcome. */
   async payment(use: 'kept' | 'its last' = 'its last'): Promise<{ readonly payment_id: string }> {
     const bought = use === 'kept' ? await this.order('pending_payment') : await this.#newOrder('pending_payment');
     return this.#startPayment(bought);
   }
 
-  /** Somebody to deny, who is none of the shoppers. */
+  /** A user to deny, who is none of the shoppers. */
   newDenied(): { user_id: string; reason: string; expires_at: string } {
     const expires_at = new Date(Date.now() + 86_400_000).toISOString();
     return { user_id: `denied-${(this.#denied += 1)}`, reason: 'fuzzed', expires_at };
   }
 
-  /** Somebody who is denied. */
+  /** A denied user. */
   async denied(): Promise<{ user_id: string }> {
     const body = this.newDenied();
     await this.#make('POST /api/v1/admin/deny-list', { body });
     return { user_id: body.user_id };
   }
 
-  /** Credentials that do not open this call. */
+  /** Credentials that this call does not accept. */
   wrongCredentials = (operation: Operation): readonly string[] => {
     const { credentials } = this.#options;
     const { accessTokenSecret: secret } = credentials;

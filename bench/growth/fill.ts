@@ -9,7 +9,10 @@ const LOOK_MS = 50;
 /** No sale has this id. */
 const NO_SALE = 1_000_000_000;
 
-/** Raises the owners of a sale to `count`, as if so many shoppers had bought; their units are gone. */
+/**
+ * Raises the number of a sale's owners to `count`, as if so many shoppers had bought, and takes
+ * their units.
+ */
 export async function fillOwners(redis: Redis, sale: Sale, count: number): Promise<void> {
   const [owners, state] = [`v2:sale:{0}:${sale.id}:owners`, `v2:sale:{0}:${sale.id}:state`];
   const now_ms = Date.now();
@@ -22,7 +25,9 @@ export async function fillOwners(redis: Redis, sale: Sale, count: number): Promi
   }
 }
 
-/** Raises the rows of the ledger to `count`, with orders of a sale that is none. */
+/**
+ * Raises the number of rows in the ledger to `count`, with orders of a sale that does not exist.
+ */
 export async function fillOrders(sql: Pool, count: number): Promise<void> {
   const [rows] = await sql.query<RowDataPacket[]>('SELECT COUNT(*) AS found FROM orders');
   const now = new Date();
@@ -38,7 +43,10 @@ export async function fillOrders(sql: Pool, count: number): Promise<void> {
   }
 }
 
-/** Lets both servers do now what filling has left them to do, so that it is not taken for the cost of a buy: MySQL's dirty pages, Redis's log. */
+/**
+ * Lets both servers finish the work that filling has caused, so that it does not count as the cost
+ * of a buy: MySQL's dirty pages, Redis's log.
+ */
 export async function untilTidy(redis: Redis, sql: Pool): Promise<void> {
   const connection = await sql.getConnection();
   try {

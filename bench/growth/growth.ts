@@ -12,7 +12,7 @@ import { memory_bytes } from '../stage/cpu.ts';
 import { startStage, type Stage } from '../stage/stage.ts';
 import { fillOrders, fillOwners, untilTidy } from './fill.ts';
 
-/** How far things grow, and how exactly they are measured. */
+/** How large the data get, and how exactly they are measured. */
 export interface GrowthSize {
   readonly owners: readonly number[];
   readonly sales: readonly number[];
@@ -32,7 +32,7 @@ const FULL: GrowthSize = {
 };
 const SALES_AT_ONCE = 16;
 
-/** How the costs of a buy grow, and what everything takes of memory. */
+/** How the costs of a buy grow, and how much memory everything uses. */
 export async function measureGrowth(
   dataDir: string,
   progress: (line: string) => void,
@@ -79,7 +79,10 @@ export async function measureGrowth(
   }
 }
 
-/** What a buy costs now, over several runs; with the worker, also what writing its order costs. */
+/**
+ * The present cost of a buy, over several runs; with the worker, also the cost of writing its
+ * order.
+ */
 async function costsOf(
   stage: Stage,
   { buys, repetitions }: GrowthSize,
@@ -113,7 +116,10 @@ async function costsOf(
   return Object.fromEntries(Object.keys(runs[0]!).map((name) => [name, median(runs.map((costs) => costs[name]!))]));
 }
 
-/** Bytes each, as Redis says of the keys of a sale that was just bought from and whose orders are not written. */
+/**
+ * Bytes per item, as reported by Redis for the keys of a sale with fresh buys whose orders are not
+ * written.
+ */
 async function memoryOf(stage: Stage, sale: Sale, size: GrowthSize): Promise<Record<string, number>> {
   const { redis } = stage;
   const at = (part: string): string => `v2:sale:{0}:${sale.id}:${part}`;

@@ -11,7 +11,10 @@ import { startStage, type Stage } from '../stage/stage.ts';
 const PER_SECOND = 500;
 const SLICES_MAX = 20;
 const SLICE_MS_MIN = 5_000;
-/** Memory and latency of the last quarter against those of the second one: more than this is a drift. */
+/**
+ * The limit for memory and latency of the last quarter, relative to the second one. More is a
+ * drift.
+ */
 const DRIFT = 1.25;
 const MIB = 1_024 ** 2;
 
@@ -24,7 +27,10 @@ interface Slice {
   readonly p99_ms: number;
 }
 
-/** Steady load on api and worker. Returns 0 where neither memory nor latency drifts and every slice conserves. */
+/**
+ * Steady load on api and worker. Returns 0 if neither memory nor latency drifts and every slice
+ * conserves.
+ */
 export async function soak(dataDir: string, soak_ms: number, progress: (line: string) => void): Promise<number> {
   const stage = await startStage({ dataDir, only_api: true });
   try {
@@ -54,7 +60,7 @@ export async function soak(dataDir: string, soak_ms: number, progress: (line: st
   }
 }
 
-/** The second quarter of the slices against the last one; the first is warm-up. */
+/** Compares the second quarter of the slices with the last one. The first is warm-up. */
 export function driftsOf(slices: readonly Slice[]) {
   const quarter = Math.floor(slices.length / 4);
   const mean = (from: number, name: keyof Slice): number =>

@@ -2,12 +2,12 @@ import { Pool } from 'undici';
 import type { PlannedRequest } from './request.ts';
 
 export interface Answer {
-  /** 0 where there was none. */
+  /** 0 if there was no answer. */
   readonly status: number;
   readonly body: string;
 }
 
-/** Keeps connections to one or several processes open, and calls them in turn. */
+/** Keeps connections to one or several processes open, and calls the processes in turn. */
 export class Client {
   readonly #pools: readonly Pool[];
   #turn = 0;
@@ -45,7 +45,7 @@ export class Client {
   }
 }
 
-/** Does `visit` for every index below `count`, `at_once` at a time. */
+/** Calls `visit` for every index below `count`, `at_once` at a time. */
 export async function inParallel(
   count: number,
   at_once: number,

@@ -3,32 +3,33 @@ import type { PlannedRequest } from './request.ts';
 import { ratePerSecond } from './statistics.ts';
 
 export interface ClosedLoop {
-  /** The processes that share the load evenly. */
+  /** The processes, which share the load evenly. */
   readonly urls: readonly string[];
   readonly connections: number;
-  /** Sent in turn, and again from the first where `amount` is larger. */
+  /** Sent in turn, and again from the first if `amount` is larger. */
   readonly requests: readonly PlannedRequest[];
-  /** How many requests to send, all of `requests` once unless given. */
+  /** How many requests to send. Default: all of `requests` once. */
   readonly amount?: number;
   /** The status that every answer should have. */
   readonly expected: number;
-  /** Sees the body of every answer. */
+  /** Called with the body of every answer. */
   readonly onBody?: (body: string) => void;
 }
 
 export interface ClosedLoopResult {
-  /** Expected answers per second, the ends of the run left out. */
+  /** Expected answers per second, without the beginning and the end of the run. */
   readonly per_second: number;
   readonly latencies_ms: Float64Array;
   /** Answers with another status, and calls without an answer. */
   readonly unexpected: number;
-  /** When the first requests were sent, by `performance.now()`: preparing them takes a while. */
+  /** When the first requests were sent, by `performance.now()`. Their preparation takes a while. */
   readonly begun_ms: number;
 }
 
 /**
- * Sends requests as fast as they are answered, one at a time per connection (autocannon). Tells how much a service can take; says nothing
- * of latency at a given rate, since a slow answer holds back the requests behind it.
+ * Sends requests as fast as they are answered, one at a time per connection (autocannon). It shows
+ * the maximum rate of a service, but not the latency at a given rate, since a slow answer delays
+ * the requests after it.
  */
 export async function closedLoop(load: ClosedLoop): Promise<ClosedLoopResult> {
   const { urls, requests, expected, onBody, amount = requests.length } = load;
@@ -49,7 +50,7 @@ export async function closedLoop(load: ClosedLoop): Promise<ClosedLoopResult> {
   await new Promise<void>((resolve, reject) => {
     const running = autocannon(
       {
-        // The types know one address only; several are shared out among the connections.
+        // The types allow one address only. Several are spread over the connections.
         url: [...urls] as unknown as string,
         connections,
         amount,

@@ -13,13 +13,14 @@ export interface OpenLoopResult {
   /** From the time at which each request was due until its answer. */
   readonly latencies_ms: Float64Array;
   readonly answers: readonly number[];
-  /** Requests per second as they were really sent. */
+  /** Requests per second as they were actually sent. */
   readonly sent_per_second: number;
 }
 
 /**
- * Sends requests at a fixed rate, whether or not earlier ones were answered, as shoppers do. A latency counts from the time at which
- * the request was due, so that a stall counts for everyone who would have come during it (no coordinated omission; Gil Tene, "How NOT to Measure Latency").
+ * Sends requests at a fixed rate, whether or not earlier ones were answered, like shoppers. A
+ * latency counts from the time at which the request was due, so that a stall counts for every
+ * request that was due during it (no coordinated omission; Gil Tene, "How NOT to Measure Latency").
  */
 export async function openLoop({ per_second, count, send, onAnswer }: OpenLoop): Promise<OpenLoopResult> {
   const latencies_ms = new Float64Array(count);

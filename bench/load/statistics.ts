@@ -1,4 +1,7 @@
-/** The value below which `share` (0 to 1) of the sorted values lie, by the nearest rank; NaN where there is none. */
+/**
+ * The value below which `share` (0 to 1) of the sorted values are, by the nearest rank; NaN without
+ * values.
+ */
 export function percentile(sorted: ArrayLike<number>, share: number): number {
   const rank = Math.max(1, Math.ceil(share * sorted.length));
   return sorted[rank - 1] ?? Number.NaN;
@@ -17,10 +20,13 @@ export function latencyFigures(latencies_ms: Float64Array): { p50_ms: number; p9
   return { p50_ms: percentile(sorted, 0.5), p90_ms: percentile(sorted, 0.9), p99_ms: percentile(sorted, 0.99) };
 }
 
-/** The ends of a run are left out: connections are still being opened, or have nothing left to send. */
+/**
+ * The beginning and the end of a run do not count: connections are still being opened, or have
+ * nothing left to send.
+ */
 const EDGE = 0.1;
 
-/** Events per second between the first and the last tenth of them, from the times (ms) at which they came. */
+/** Events per second between the first and the last tenth of them, from their times (ms). */
 export function ratePerSecond(times_ms: Float64Array): number {
   const from = Math.floor(times_ms.length * EDGE);
   const to = Math.ceil(times_ms.length * (1 - EDGE)) - 1;

@@ -4,10 +4,10 @@ const WIDTH = 1_400;
 const ROW = 17;
 const TOP = 34;
 const CHAR_WIDTH = 6.6;
-/** Narrower calls could not be seen. */
+/** Narrower calls would not be visible. */
 const WIDTH_MIN = 0.6;
 
-/** A call with all calls below it; equal callees of one caller are one. */
+/** A call with all calls below it. Equal callees of one caller are merged. */
 interface Frame {
   readonly label: string;
   total_us: number;
@@ -15,8 +15,8 @@ interface Frame {
 }
 
 /**
- * A flame graph as SVG that stands alone: width is time, callers are above what they call (Brendan Gregg, "The Flame Graph", 2016).
- * Hovering tells the name and the share. Idle time is left out.
+ * A flame graph as a standalone SVG: width is time, callers are above their callees (Brendan Gregg,
+ * "The Flame Graph", 2016). Hovering shows the name and the share. Idle time is left out.
  */
 export function flameGraph(profile: CpuProfile, title: string, tree: string): string {
   const root = framesOf(profile, tree);
@@ -71,7 +71,7 @@ function rectangle({ label }: Frame, x: number, y: number, width: number, share:
   return `<g><title>${escaped(tip)}</title>${shape}${words}</g>`;
 }
 
-/** Our code, packages, Node itself, and V8 apart. */
+/** Different colours for our code, packages, Node and V8. */
 function colourOf(label: string): string {
   if (/ packages\//.test(label)) return '#93c5fd';
   if (/ node:/.test(label)) return '#fde68a';

@@ -1,6 +1,7 @@
 /**
- * `npm run profile`: where the time goes. Profiles api and worker while they are under load, writes a flame graph of each (SVG, and `.cpuprofile`
- * for a browser's developer tools or speedscope) and prints the functions that take most of the time by themselves.
+ * `npm run profile`: shows where the time goes. Profiles api and worker under load, writes a flame
+ * graph of each (SVG, and `.cpuprofile` for a browser's developer tools or speedscope) and prints
+ * the functions that take the most time themselves.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -35,7 +36,7 @@ const buys = values.buys ?? BUYS;
 const folder = values.out ?? join(TREE, '.data', 'profile');
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
-/** A sale with so many shoppers, and with units for all of them unless told otherwise. */
+/** A sale with so many shoppers, and by default with units for all of them. */
 async function prepare(stage: Stage, count: number, units = count) {
   const sale = await openSale(stage.api, stage.operator_token, units);
   const requests = await planBuys(stage.api, sale, newShoppers(count));
@@ -43,7 +44,7 @@ async function prepare(stage: Stage, count: number, units = count) {
   return { sale, buy };
 }
 
-/** Profiles a process for as long as `load` takes. */
+/** Profiles a process while `load` runs. */
 async function profiled(name: string, port: number, load: () => Promise<unknown>): Promise<void> {
   const profiler = await Profiler.connect(port);
   await profiler.start();
@@ -80,7 +81,8 @@ async function main(): Promise<void> {
       const soldOut = await prepare(stage, buys, 1);
       await soldOut.buy();
       await profiled('api-sold-out', api, soldOut.buy);
-      // The worker is profiled on orders that come while it runs; its start and the backlog warm it up.
+      // The worker is profiled with orders that arrive while it runs. Its start and the backlog
+      // warm it up.
       await stage.worker.start();
       await untilSold(stage, warm.sale, WARM_BUYS);
       await untilSold(stage, accept.sale, buys);

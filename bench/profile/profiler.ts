@@ -2,7 +2,7 @@ import type { CpuProfile } from './self-time.ts';
 
 const INTERVAL_US = 250;
 
-/** The CPU profiler of another Node process, reached over its inspector (`--inspect`). */
+/** The CPU profiler of another Node process, through its inspector (`--inspect`). */
 export class Profiler {
   readonly #socket: WebSocket;
   readonly #waiting = new Map<number, { resolve: (result: unknown) => void; reject: (error: Error) => void }>();

@@ -1,4 +1,4 @@
-/** A profile as V8 writes it: a tree of calls, and which node each sample was in. */
+/** A profile as V8 writes it: a tree of calls, and the node of each sample. */
 export interface CpuProfile {
   readonly nodes: readonly ProfileNode[];
   readonly samples: readonly number[];
@@ -13,7 +13,7 @@ export interface ProfileNode {
 }
 
 const MS_US = 1_000;
-/** Not work: waiting for something to do. */
+/** Nodes that are no work: the process waits. */
 const IDLE: ReadonlySet<string> = new Set(['(idle)', '(root)']);
 
 /** Time spent in each node itself, µs, by node id. */
@@ -25,7 +25,7 @@ export function timeOfNodes({ samples, timeDeltas }: CpuProfile): Map<number, nu
 
 export const isIdle = ({ callFrame }: ProfileNode): boolean => IDLE.has(callFrame.functionName);
 
-/** `name file:line`, with the path of the tree and of packages left out. */
+/** `name file:line`, without the paths of the tree and of packages. */
 export function labelOf({ callFrame }: ProfileNode, tree: string): string {
   const { functionName, url, lineNumber } = callFrame;
   const name = functionName === '' ? '(anonymous)' : functionName;
@@ -37,7 +37,7 @@ export function labelOf({ callFrame }: ProfileNode, tree: string): string {
   return `${name} ${path}:${lineNumber + 1}`;
 }
 
-/** Functions by the time they take themselves, most first; shares are of the time that the process was busy. */
+/** Functions by their own time, longest first. Shares are of the process's busy time. */
 export function selfTimes(profile: CpuProfile, tree: string): { name: string; self_ms: number; share: number }[] {
   const times = timeOfNodes(profile);
   const sums = new Map<string, number>();

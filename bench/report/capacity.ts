@@ -2,19 +2,22 @@ import { figure, type Results } from './results.ts';
 
 const SECOND_US = 1_000_000;
 
-/** What each process costs, and what follows from it. */
+/** The cost of each process, and what follows from it. */
 export interface Capacity {
   readonly cores: Readonly<Record<string, { readonly us_each: number; readonly what: string }>>;
-  /** What Redis's one thread can take for one sale. */
+  /** The maximum of Redis's one thread for one sale. */
   readonly hot_sale_per_second: number;
-  /** From the costs: what the machine of the run could accept with two api processes. */
+  /** The predicted rate with two api processes on the machine of the run, from the costs. */
   readonly predicted_two_per_second: number;
   readonly measured_two_per_second: number;
 }
 
 export const cpusPerTenThousand = (us_each: number): number => (us_each * 10_000) / SECOND_US;
 
-/** The model: CPU time adds up, and one sale has one Redis thread. Undefined where the run's system does not count CPU time. */
+/**
+ * The model: CPU time adds up, and one sale has one Redis thread. Undefined if the system of the
+ * run does not count CPU time.
+ */
 export function capacityOf(results: Results): Capacity | undefined {
   const of = (name: string): number => figure(results, name)?.median ?? Number.NaN;
   const api = of('accept.api_us_per_buy');
@@ -34,7 +37,8 @@ export function capacityOf(results: Results): Capacity | undefined {
   return {
     cores,
     hot_sale_per_second: SECOND_US / whole,
-    // Each api process has a thread of its own, Redis has one, and the load generator another; all of them share the cores.
+    // Each api process has one thread, Redis has one, and the load generator another. All share the
+    // cores.
     predicted_two_per_second: Math.min((2 * SECOND_US) / api, SECOND_US / redis, SECOND_US / client, shared),
     measured_two_per_second: of('accept_two.per_second'),
   };

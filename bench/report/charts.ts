@@ -8,7 +8,7 @@ const FONT = 'system-ui, sans-serif';
 
 function svg(width: number, height: number, option: Option): string {
   const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width, height });
-  // White, so that it can be read on a dark page, too.
+  // White, so that it is readable on a dark page too.
   chart.setOption({
     animation: false,
     backgroundColor: '#ffffff',
@@ -30,7 +30,7 @@ const BARS = [
   { name: 'usual: accepted and written', of: 'usual_end_to_end.per_second', kind: 'compared' },
 ] as const;
 
-/** Rates side by side, with what each is of `bare`. */
+/** Rates side by side, each also as a share of `bare`. */
 export function throughputChart(results: Results): string {
   const rows = BARS.flatMap(({ name, of, kind }) => {
     const spread = figure(results, of);
@@ -71,7 +71,7 @@ const LATENCIES = [
 ] as const;
 const PERCENTILES = ['p50_ms', 'p90_ms', 'p99_ms'] as const;
 
-/** Latency at half of accept's rate. */
+/** Latency at half of the rate of `accept`. */
 export function latencyChart(results: Results): string {
   return svg(820, 320, {
     title: { text: 'Latency at half of the rate of accept, ms', left: 12, top: 8, textStyle: { fontSize: 15 } },
@@ -91,7 +91,7 @@ export function latencyChart(results: Results): string {
 const rounded = (spread: Spread | undefined): number | null =>
   spread === undefined ? null : Math.round(spread.median * 10) / 10;
 
-/** A curve over what grows: `points` of growth and cost, several lines in one chart. */
+/** A curve over a growing size: `points` of size and cost. A chart has several curves. */
 export interface Curve {
   readonly name: string;
   readonly points: readonly (readonly [number, number])[];

@@ -3,13 +3,13 @@ import { growthChart } from './charts.ts';
 import type { Machine } from './results.ts';
 import { markdownTable } from './markdown-table.ts';
 
-/** What a buy costs at one size of what grows: CPU time by process, µs. */
+/** The cost of a buy at one size: CPU time by process, µs. */
 export interface GrowthPoint {
   readonly number: number;
   readonly costs: Readonly<Record<string, number>>;
 }
 
-/** What `npm run bench -- --growth` leaves. */
+/** The results of `npm run bench -- --growth`. */
 export interface Growth {
   readonly format: 1;
   /** ISO-8601, UTC. */
@@ -17,20 +17,23 @@ export interface Growth {
   readonly took_s: number;
   readonly commit: string;
   readonly machine: Machine;
-  /** By what grows. */
+  /** By the growing size. */
   readonly axes: Readonly<Record<string, readonly GrowthPoint[]>>;
-  /** Bytes each: in Redis, and in an api process for a connection. */
+  /** Bytes per item: in Redis, and in an api process for a connection. */
   readonly memory_bytes: Readonly<Record<string, number>>;
 }
 
-/** A cost counts as flat while its last is within this share of its first. */
+/** A cost counts as flat if its last value is within this share of its first. */
 const FLAT = 0.2;
 
 export function readGrowth(path: string): Growth {
   return JSON.parse(readFileSync(path, 'utf8')) as Growth;
 }
 
-/** One row for each thing that grows and each cost: its name, the sizes, the costs, the last cost of the first, and what that means. */
+/**
+ * One row for each growing size and each cost: its name, the sizes, the costs, the last cost
+ * relative to the first, and a verdict.
+ */
 export function growthTable({ axes }: Pick<Growth, 'axes'>): (readonly string[])[] {
   return Object.entries(axes).flatMap(([axis, points]) =>
     Object.keys(points[0]!.costs).map((cost) => {
@@ -50,7 +53,7 @@ export function growthTable({ axes }: Pick<Growth, 'axes'>): (readonly string[])
 
 export const GROWTH_HEAD = ['What grows', 'Number', 'Cost', 'µs', 'Last of first', ''];
 
-/** The part of `docs/performance.md`. */
+/** The growth part of `docs/performance.md`. */
 export function growthPart(growth: Growth): string {
   const memory = Object.entries(growth.memory_bytes).map(([name, bytes]) => [
     name,

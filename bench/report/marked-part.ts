@@ -1,10 +1,13 @@
-/** Replaces what stands between the two markers of a part that `npm run bench` writes. Undefined where the markers are missing. */
+/**
+ * Replaces the text between the two markers of a part that `npm run bench` writes. Undefined if the
+ * markers are missing.
+ */
 export function replaceMarked(text: string, name: string, part: string): string | undefined {
   const found = bounds(text, begin(name), name);
   return found && `${text.slice(0, found.from)}\n\n${part}\n\n${text.slice(found.to)}`;
 }
 
-/** What stands between the markers of a part that is kept by hand; undefined where there is none. */
+/** The text between the markers of a part that is written by hand; undefined if there is none. */
 export function handWritten(text: string, name: string): string | undefined {
   const found = bounds(text, beginOfHandWritten(name), name);
   return found && text.slice(found.from, found.to).trim();

@@ -13,7 +13,7 @@ const number = (value: number): string => {
 };
 const range = ({ min, max }: Spread): string => `${number(min)} – ${number(max)}`;
 
-/** A target with what was measured: a ratio to reach, or a latency to stay below. */
+/** A target with its measured value: a ratio to reach, or a latency to stay below. */
 export interface Verdict {
   readonly what: string;
   readonly target: string;
@@ -47,7 +47,7 @@ const verdictRow = ({ what, target, measured, unit, isReached }: Verdict): strin
   isReached ? 'reached' : 'missed',
 ];
 
-/** What a run prints at its end. */
+/** The text at the end of a run. */
 export function summary(results: Results): string {
   const figures = figureNames(results).map((name) => {
     const spread = figure(results, name)!;
@@ -81,7 +81,10 @@ const WHAT: readonly (readonly [string, string])[] = [
   ['usual_accept, usual_end_to_end', '[the same contract built the usual way](../bench/baseline/usual-api.ts)'],
 ];
 
-/** `docs/performance.md`. `gains` is the part that is kept by hand, `growth` the part of the growth run. */
+/**
+ * `docs/performance.md`. `gains` is the part that is written by hand, `growth` the part of the
+ * growth run.
+ */
 export function performancePage(results: Results, parts: { gains: string; growth: string; file: string }): string {
   const { machine, usual } = results;
   const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`);

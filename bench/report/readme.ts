@@ -6,7 +6,7 @@ import { figure, ratio, type Results } from './results.ts';
 export const READMES = { en: 'README.md', zh: 'README.zh-CN.md' } as const;
 export type Language = keyof typeof READMES;
 
-/** What a reader who has read nothing else calls each target, by its name in targets.ts. */
+/** The name of each target for a reader of the README only, by its name in targets.ts. */
 const TARGET_NAMES: Readonly<Record<string, Readonly<Record<Language, string>>>> = {
   'accepted, of bare': {
     en: 'buys/s accepted, share of an empty Fastify route',
@@ -47,7 +47,9 @@ const rounded = (value: number): string => {
 };
 const percent = (share: number): string => `${Math.round(share * 100)} %`;
 
-/** In the unit that a reader expects: a share as a percentage, a multiple as a factor, a latency in milliseconds. */
+/**
+ * In the usual unit: a share as a percentage, a multiple as a factor, a latency in milliseconds.
+ */
 function inUnit({ unit, what }: Verdict, value: number): string {
   if (unit === 'ms') return `${rounded(value)} ms`;
   return what.includes('times') ? `${rounded(value)} ×` : percent(value);
@@ -72,7 +74,10 @@ function targetTable(results: Results, language: Language): string {
   return markdownTable(words.head, rows);
 }
 
-/** The part of a README that quotes the figures; undefined if the run was cut short before it had them all. */
+/**
+ * The part of a README that quotes the figures; undefined if the run was interrupted before it had
+ * them all.
+ */
 export function readmePart(results: Results, language: Language): string | undefined {
   const accepted = figure(results, 'accept.per_second');
   const written = figure(results, 'end_to_end.per_second');

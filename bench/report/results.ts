@@ -3,7 +3,7 @@ import { median } from '../load/statistics.ts';
 import type { Figures } from '../scenarios/scenario.ts';
 import { RATIOS, type Ratio } from './targets.ts';
 
-/** What a run leaves: every repetition's figures, and where they come from. */
+/** The results of a run: every repetition's figures, and their conditions. */
 export interface Results {
   readonly format: 1;
   /** ISO-8601, UTC. */
@@ -12,11 +12,14 @@ export interface Results {
   readonly took_s: number;
   readonly commit: string;
   readonly machine: Machine;
-  /** Settings of the service that are not its defaults. */
+  /** Settings of the service that differ from its defaults. */
   readonly settings: Readonly<Record<string, string>>;
   readonly usual: { readonly concurrency: number; readonly tried: Readonly<Record<string, number>> };
   readonly repetitions: readonly Figures[];
-  /** Scenarios whose figures were dropped, and why: conservation did not hold, or answers were not as expected. */
+  /**
+   * Scenarios whose figures were dropped, with the reason: conservation did not hold, or answers
+   * were not as expected.
+   */
   readonly broken: readonly { readonly scenario: string; readonly finding: string }[];
 }
 
@@ -26,7 +29,7 @@ export interface Machine {
   readonly memory_gb: number;
   readonly system: string;
   readonly versions: Readonly<Record<string, string>>;
-  /** Load of the machine before the run: above a few tenths, something else was running. */
+  /** The load of the machine before the run. Above a few tenths, something else was running. */
   readonly load_before: number;
 }
 
@@ -53,12 +56,15 @@ export function figure({ repetitions }: Results, name: string): Spread | undefin
   return spreadOf(repetitions.map((figures) => figures[name] ?? Number.NaN));
 }
 
-/** A ratio over all repetitions, taken within each of them: what disturbs a machine for a while disturbs both. */
+/**
+ * A ratio over all repetitions, computed within each of them: a temporary disturbance of the
+ * machine affects both figures.
+ */
 export function ratio({ repetitions }: Results, { of, to }: Pick<Ratio, 'of' | 'to'>): Spread | undefined {
   return spreadOf(repetitions.map((figures) => (figures[of] ?? Number.NaN) / (figures[to] ?? Number.NaN)));
 }
 
-/** Every figure that any repetition has, in the order of measuring. */
+/** Every figure of any repetition, in the order of measurement. */
 export function figureNames({ repetitions }: Results): string[] {
   return [...new Set(repetitions.flatMap((figures) => Object.keys(figures)))];
 }
@@ -71,7 +77,7 @@ export interface Comparison {
   readonly isWorse: boolean;
 }
 
-/** The ratios of two runs beside each other; one is worse where it fell by more than the tolerance. */
+/** The ratios of two runs side by side. One is worse if it fell by more than the tolerance. */
 export function compare(before: Results, after: Results, tolerance_percent: number): Comparison[] {
   return RATIOS.flatMap((pair) => {
     const [a, b] = [ratio(before, pair), ratio(after, pair)];

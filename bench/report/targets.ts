@@ -1,9 +1,12 @@
-/** A figure over another one of the same repetition; what is compared between machines, where figures can't be. */
+/**
+ * A figure relative to another one of the same repetition. Ratios can be compared between machines,
+ * figures cannot.
+ */
 export interface Ratio {
   readonly of: string;
   readonly to: string;
   readonly what: string;
-  /** What is to be reached, where something was promised. */
+  /** The target, if one was promised. */
   readonly at_least?: number;
 }
 

@@ -10,7 +10,7 @@ import type { Results } from './results.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
-/** Where a run writes: the project itself, or a folder of the same shape. */
+/** The output folder of a run: the project itself, or a folder with the same structure. */
 export const outputFolder = (out: string | undefined): string => (out === undefined ? ROOT : out);
 
 /** Writes a result file. Returns its name. */
@@ -20,7 +20,10 @@ export function writeResults(out: string | undefined, kind: string, date: string
   return file;
 }
 
-/** Writes the page, its charts, and the parts of other pages that quote the figures. Returns what was written. */
+/**
+ * Writes the page, its charts, and the parts of other pages that quote the figures. Returns what
+ * was written.
+ */
 export function writeReport(out: string | undefined, results: Results, file: string): string[] {
   const folder = outputFolder(out);
   const page = join(folder, 'docs', 'performance.md');

@@ -6,7 +6,7 @@ import { accessTokens, newShoppers, openSale, orderNoOf, planBuys, type HeadersO
 import { assertExpected, CONNECTIONS, type Figures, type RunContext, type Scenario } from './scenario.ts';
 import { insertRaw } from './raw-insert.ts';
 
-/** Buys of one sale with units for all, while no worker runs. */
+/** Buys in one sale with units for all, without a worker. */
 async function buyAll({ stage, size }: RunContext, urls: readonly string[], headersOf?: HeadersOf) {
   const sale = await openSale(stage.api, stage.operator_token, size.buys + 10);
   const requests = await planBuys(urls[0]!, sale, newShoppers(size.buys), headersOf);
@@ -27,7 +27,10 @@ async function buyAll({ stage, size }: RunContext, urls: readonly string[], head
   return { sale, accepted, costs, ...result };
 }
 
-/** Lets the worker loose on a prepared backlog and waits until all of it is written: orders per second from the first commit. */
+/**
+ * Starts the worker on a prepared backlog and waits until all of it is written: orders per second
+ * from the first commit.
+ */
 async function drain({ stage }: RunContext, sale: Sale, count: number): Promise<Figures> {
   const before = await spent(stage);
   const started = stage.worker.start();
@@ -46,7 +49,10 @@ async function drain({ stage }: RunContext, sale: Sale, count: number): Promise<
 export const prefixed = (name: string, figures: Figures): Figures =>
   Object.fromEntries(Object.entries(figures).map(([key, value]) => [`${name}.${key}`, value]));
 
-/** `accept` and `drain`: one api process takes buys, then the worker alone writes them, beside a raw INSERT of the same rows. */
+/**
+ * `accept` and `drain`: one api process accepts buys, then the worker alone writes them, compared
+ * with a raw INSERT of the same rows.
+ */
 export const accept: Scenario = {
   name: 'accept, drain',
   async run(context) {
@@ -69,7 +75,7 @@ export const accept: Scenario = {
   },
 };
 
-/** Another way to be asked for the same: the rate alone. */
+/** A variant of `accept` that measures only the rate. */
 function acceptVariant(name: string, urlsOf: (context: RunContext) => string[], isJwt: boolean): Scenario {
   return {
     name,
@@ -88,6 +94,6 @@ function acceptVariant(name: string, urlsOf: (context: RunContext) => string[], 
   };
 }
 
-/** Access tokens (HS256), each verified once, when its shopper fetched the seckill token. */
+/** Access tokens (HS256). Each is verified once, when its shopper gets the seckill token. */
 export const acceptJwt = acceptVariant('accept_jwt', ({ stage }) => [stage.api_jwt], true);
 export const acceptTwo = acceptVariant('accept_two', ({ stage }) => [stage.api, stage.api_2], false);

@@ -7,7 +7,7 @@ import { Broken } from './scenario.ts';
 const LOOK_MS = 10;
 const SCAN_COUNT = 5_000;
 
-/** How many units of a sale the ledger has sold. */
+/** The number of units of a sale that are sold by the ledger. */
 export async function soldOf({ sql }: Pick<Stage, 'sql'>, sale: Sale): Promise<number> {
   const [rows] = await sql.query<RowDataPacket[]>('SELECT sold FROM products WHERE id = ?', [sale.id]);
   return Number(rows[0]?.['sold'] ?? 0);
@@ -16,7 +16,7 @@ export async function soldOf({ sql }: Pick<Stage, 'sql'>, sale: Sale): Promise<n
 /**
  * Waits until the ledger has sold that many units.
  *
- * @throws Broken where it does not come to that in time
+ * @throws Broken if that takes too long
  */
 export async function untilSold(
   stage: Pick<Stage, 'sql'>,
@@ -32,15 +32,18 @@ export async function untilSold(
   }
 }
 
-/** The names of a sale's keys, written out again from `docs/redis-keys.md`: the audit shares no code with the service. */
+/**
+ * The names of a sale's keys, written again from `docs/redis-keys.md`: the audit shares no code
+ * with the service.
+ */
 const keyOf = (sale: Sale, part: string): string => `v2:sale:{0}:${sale.id}:${part}`;
 
 /**
- * Checks that nothing was lost or made up: every accepted order number is one live order, there is no other, and what is left of the
- * units is available. Reads Redis and MySQL by itself.
+ * Checks that no order was lost or invented: every accepted order number is one live order, there
+ * is no other, and the rest of the units is available. Reads Redis and MySQL itself.
  *
- * @param accepted the order numbers that were answered
- * @throws Broken with what does not add up
+ * @param accepted the order numbers in the answers
+ * @throws Broken with the differences
  */
 export async function audit(stage: Stage, sale: Sale, accepted: readonly string[]): Promise<void> {
   await untilSold(stage, sale, new Set(accepted).size);
@@ -78,7 +81,7 @@ export interface AuditReading {
   readonly sold: number;
 }
 
-/** What does not add up in a sale that has come to rest; one sentence each. */
+/** The differences in a sale that does not change any more; one sentence each. */
 export function findingsOf({ units, accepted, orders, owners, available, sold }: AuditReading): string[] {
   const findings: string[] = [];
   const answered = new Set(accepted);
@@ -100,7 +103,7 @@ export function findingsOf({ units, accepted, orders, owners, available, sold }:
   return findings;
 }
 
-/** The rows come before the reservations go. */
+/** Rows are written before reservations are removed. */
 async function untilSettled({ redis }: Stage, sale: Sale): Promise<void> {
   const until_ms = performance.now() + 30_000;
   while ((await redis.hlen(keyOf(sale, 'reservations'))) > 0) {

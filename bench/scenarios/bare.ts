@@ -4,10 +4,10 @@ import { cpu_us } from '../stage/cpu.ts';
 import { newShoppers } from './sale.ts';
 import { assertExpected, CONNECTIONS, type Scenario } from './scenario.ts';
 
-/** The shape and the length of a seckill token. */
+/** The form and the length of a seckill token. */
 const TOKEN = `00000000.1.00000000.${'a'.repeat(12)}.${'a'.repeat(43)}`;
 
-/** The ceiling of one api process, asked as `accept` is: a body of its own for every request. */
+/** The maximum of one api process, called like `accept`: with another body for every request. */
 export const bare: Scenario = {
   name: 'bare',
   async run({ stage, size }) {

@@ -1,13 +1,13 @@
 import { cpu_us } from '../stage/cpu.ts';
 import type { Stage } from '../stage/stage.ts';
 
-/** What was used up until now. */
+/** The CPU time used until now. */
 export interface Spent {
   readonly api_us: number;
   readonly redis_us: number;
   readonly mysql_us: number;
   readonly worker_us: number;
-  /** This process, which is the load. */
+  /** This process, which generates the load. */
   readonly client_us: number;
   /** Time in scripts, by Redis's own count. */
   readonly redis_scripts_us: number;
@@ -34,7 +34,10 @@ export async function spent(stage: Stage): Promise<Spent> {
   };
 }
 
-/** What each of `count` took: `{ api_us_per_buy, … }` for `count` buys. Left out where the system does not tell. */
+/**
+ * The cost of each of `count`: `{ api_us_per_buy, … }` for `count` buys. Omitted if the system does
+ * not report it.
+ */
 export function perEach(before: Spent, after: Spent, count: number, each: string): Record<string, number> {
   return Object.fromEntries(
     (Object.keys(after) as (keyof Spent)[])

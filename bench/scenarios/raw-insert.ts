@@ -1,11 +1,14 @@
 import type { Pool, ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import type { Sale } from './sale.ts';
 
-/** Rows of a statement, as many as the order writer has. */
+/** Rows per statement, as many as the order writer has. */
 const ROWS = 500;
 const COLUMNS = 'order_no, product_id, user_id, status, price_cents, version, created_at, updated_at, expires_at';
 
-/** The ceiling of `drain`: the same rows into a table like `orders`, a statement and a commit for each 500. Returns rows per second. */
+/**
+ * The maximum for `drain`: the same rows into a table like `orders`, with a statement and a commit
+ * for each 500. Returns rows per second.
+ */
 export async function insertRaw(sql: Pool, sale: Sale): Promise<number> {
   const [found] = await sql.query<RowDataPacket[]>(`SELECT ${COLUMNS} FROM orders WHERE product_id = ?`, [sale.id]);
   const rows = found.map((row) => Object.values(row));

@@ -12,8 +12,9 @@ const POLLED_MAX = 500;
 const WAIT_S = 20;
 
 /**
- * Measures a service that is already running, by HTTP alone: buys, the crowd after the last unit, a mixed sale, and reads. Without servers of
- * its own there is nothing to compare with, and the audit is what a shopper can see: units left, and what became of the orders.
+ * Measures a running service by HTTP alone: buys, buys after the last unit, a mixed sale, and
+ * reads. Without servers of its own there is nothing to compare with, and the audit covers only
+ * what a shopper can see: the available units, and the outcome of the orders.
  */
 export async function measureRemote(
   service: { readonly url: string; readonly operator_token: string; readonly headersOf?: HeadersOf },
@@ -59,7 +60,7 @@ export async function measureRemote(
   };
 }
 
-/** Every unit that is gone is an accepted order, and every order asked for has come to something. */
+/** Every missing unit is an accepted order, and every polled order has an outcome. */
 async function auditRemote(
   { url, headersOf = () => ({}) }: Pick<Target, 'url' | 'headersOf'>,
   sale: Sale,
@@ -70,7 +71,7 @@ async function auditRemote(
     const orders = [...new Set(accepted)];
     const unsettled: string[] = [];
     await inParallel(Math.min(POLLED_MAX, orders.length), CONNECTIONS, async (i) => {
-      // Whose order it is, only its shopper knows in jwt mode; there the poll is left out.
+      // In jwt mode only its shopper may read an order, so the poll is left out.
       if (Object.keys(headersOf('')).length > 0) return;
       const answer = await client.call(get(`/api/v1/orders/${orders[i]!}?wait=${WAIT_S}`));
       if (!answer.body.includes('"pending_payment"')) unsettled.push(`${orders[i]!} ${answer.status}`);
@@ -86,7 +87,7 @@ async function auditRemote(
   }
 }
 
-/** Read past the time for which the service may reuse its answer. */
+/** Reads again after the time for which the service may reuse its answer. */
 async function availableOf(client: Client, sale: Sale): Promise<number | null> {
   await client.call(get(`/api/v1/products/${sale.id}`));
   await pause(1_000);

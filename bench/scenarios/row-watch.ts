@@ -2,12 +2,15 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Pool, RowDataPacket } from 'mysql2/promise';
 import { Broken } from './scenario.ts';
 
-/** Asking for every row would be a load of its own. */
+/** A query for every row would itself be a load. */
 const SAMPLED_EVERY = 20;
 const LOOK_MS = 10;
 const LEFT_MS_MAX = 30_000;
 
-/** Measures from the 202 until somebody else can read the row in MySQL, for one order in twenty; late by ten milliseconds at most. */
+/**
+ * Measures the time from the 202 until another client can read the row in MySQL, for one order in
+ * twenty; at most ten milliseconds too long.
+ */
 export class RowWatch {
   readonly #sql: Pool;
   readonly #answered_ms = new Map<string, number>();
@@ -18,16 +21,16 @@ export class RowWatch {
   constructor(sql: Pool) {
     this.#sql = sql;
     this.#looking = this.#look();
-    // Told by `finish`, which may be asked much later.
+    // `finish` reports the error, possibly much later.
     this.#looking.catch(() => undefined);
   }
 
-  /** A buy was answered with this order number just now. */
+  /** A buy has just been answered with this order number. */
   answered(index: number, orderNo: string): void {
     if (index % SAMPLED_EVERY === 0) this.#answered_ms.set(orderNo, performance.now());
   }
 
-  /** Waits for the rows that are missing yet. */
+  /** Waits for the rows that are still missing. */
   async finish(): Promise<Float64Array> {
     this.#finishing = true;
     await this.#looking;

@@ -40,12 +40,15 @@ export function newShoppers(count: number): string[] {
   return Array.from({ length: count }, (_, i) => `shopper-${process.pid}-${first + i}`);
 }
 
-/** How the caller says who it is: nothing more than `user_id` in trusted mode, an access token in `jwt` mode. */
+/**
+ * The headers that identify the caller: none in trusted mode, which uses `user_id`; an access token
+ * in `jwt` mode.
+ */
 export type HeadersOf = (user: string) => Readonly<Record<string, string>>;
 
 const NO_HEADERS: HeadersOf = () => ({});
 
-/** Access tokens (HS256) as an identity provider issues them. */
+/** Access tokens (HS256) like an identity provider's. */
 export function accessTokens(secret: string): HeadersOf {
   const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
   const header = part({ alg: 'HS256', typ: 'JWT' });
@@ -56,7 +59,7 @@ export function accessTokens(secret: string): HeadersOf {
   };
 }
 
-/** Has every shopper fetch a seckill token, and plans their buys. */
+/** Gets a seckill token for every shopper, and plans their buys. */
 export async function planBuys(
   url: string,
   sale: Sale,
@@ -71,7 +74,7 @@ export async function planBuys(
     const headers = headersOf(user_id);
     const claim = { user_id, product_id: sale.id };
     let answer = await client.call(post('/api/v1/seckill/token', claim, headers));
-    // Shed because this machine is busy; nothing is measured yet.
+    // The call was shed because this machine is busy. Nothing is measured yet.
     for (let tries = 0; answer.status !== 200 && tries < 20; tries += 1) {
       await new Promise((resolve) => setTimeout(resolve, 100));
       answer = await client.call(post('/api/v1/seckill/token', claim, headers));
@@ -88,5 +91,5 @@ export const tokenOf = (body: string): string => (JSON.parse(body) as { token: s
 
 const ORDER_NO = /"order_no":"([^"]+)"/;
 
-/** The order number in the answer to a buy that was accepted; undefined in any other. */
+/** The order number in the answer to an accepted buy; undefined in any other. */
 export const orderNoOf = (body: string): string | undefined => ORDER_NO.exec(body)?.[1];

@@ -1,9 +1,15 @@
 import type { Stage } from '../stage/stage.ts';
 
-/** What was measured, by name; the unit is last in the name. `accept.per_second`, `open_loop.buy_p99_ms`. */
+/**
+ * The measured values by name, with the unit last in the name: `accept.per_second`,
+ * `open_loop.buy_p99_ms`.
+ */
 export type Figures = Record<string, number>;
 
-/** How much each scenario does. Amounts, not times: a slower machine takes longer and measures the same. */
+/**
+ * The amount of work of each scenario. Amounts, not times: a slower machine takes longer but
+ * measures the same.
+ */
 export interface Size {
   readonly buys: number;
   /** Requests that change nothing: bare, sold out, polls and products. */
@@ -17,23 +23,25 @@ export interface Size {
 export interface RunContext {
   readonly stage: Stage;
   readonly size: Size;
-  /** Figures of this repetition so far. */
+  /** The figures of this repetition so far. */
   readonly figures: Figures;
-  /** How many jobs the worker of `usual` takes at once. */
+  /** The number of parallel jobs of the worker of `usual`. */
   readonly usual_concurrency: number;
 }
 
-/** One thing that is measured. */
+/** One measured scenario. */
 export interface Scenario {
   readonly name: string;
   /**
    * @returns its figures, audited
-   * @throws Broken where the audit finds that they are not worth reporting
+   * @throws Broken if the audit finds that the figures are not valid
    */
   readonly run: (context: RunContext) => Promise<Figures>;
 }
 
-/** A run whose figures do not count: conservation does not hold, or answers were not what they should be. */
+/**
+ * A run whose figures do not count: conservation does not hold, or answers were not as expected.
+ */
 export class Broken extends Error {
   constructor(findings: readonly string[]) {
     super(findings.join('; '));
@@ -41,10 +49,10 @@ export class Broken extends Error {
   }
 }
 
-/** As many connections as fill the micro-batches, for every closed loop alike. */
+/** Enough connections to fill the micro-batches, the same number for every closed loop. */
 export const CONNECTIONS = 200;
 
-/** Answers that were not as expected make the rate meaningless, but for a few that were shed. */
+/** Unexpected answers make the rate meaningless, except for a few that were shed. */
 export function assertExpected(what: string, unexpected: number, amount: number): void {
   if (unexpected > amount * 0.01)
     throw new Broken([`${unexpected} of ${amount} answers of ${what} were not as expected`]);

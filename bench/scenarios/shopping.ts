@@ -5,19 +5,22 @@ import { latencyFigures } from '../load/statistics.ts';
 import { newShoppers, openSale, orderNoOf, tokenOf, type HeadersOf, type Sale } from './sale.ts';
 import { assertExpected, Broken, CONNECTIONS, type Figures, type Size } from './scenario.ts';
 
-/** A service to shop at, known by nothing but its address. */
+/** A service to test, known only by its address. */
 export interface Target {
   readonly url: string;
   readonly operator_token: string;
   readonly headersOf?: HeadersOf;
-  /** Throws `Broken` unless these are the orders of the sale, all of them. */
+  /** Throws `Broken` unless these are exactly the orders of the sale. */
   readonly audit: (sale: Sale, accepted: readonly string[]) => Promise<void>;
 }
 
 const POLL_WAIT_S = 10;
 const DOUBLE_CLICK_EVERY = 10;
 
-/** A sale as shoppers make it: token, buy (one in ten clicks twice), poll until the order is settled; half of them find nothing left. */
+/**
+ * A typical sale: token, buy (one in ten sends it twice), polls until the order is settled. Half of
+ * the shoppers find nothing left.
+ */
 export async function mixed(target: Target, size: Size): Promise<Figures> {
   const { url, operator_token, headersOf = () => ({}) } = target;
   const shoppers = newShoppers(size.mixed_shoppers);
@@ -69,7 +72,7 @@ export async function mixed(target: Target, size: Size): Promise<Figures> {
 
 const POLLED_MAX = 10_000;
 
-/** Settled orders, and products: one in turn with the list of them. */
+/** Reads settled orders and products, one product and the list in turn. */
 export async function reads(target: Target, size: Size, orders: readonly string[]): Promise<Figures> {
   const sale = await openSale(target.url, target.operator_token, 10);
   const planned = {

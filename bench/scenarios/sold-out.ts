@@ -9,7 +9,7 @@ import { assertExpected, Broken, CONNECTIONS, type Scenario } from './scenario.t
 const SHOPPERS = 5_000;
 const UNITS = 10;
 
-/** The crowd after the last unit: everybody has a seckill token and comes again and again. */
+/** The crowd after the last unit: every shopper has a seckill token and buys again and again. */
 export const soldOut: Scenario = {
   name: 'sold_out',
   async run({ stage, size }) {

@@ -8,7 +8,10 @@ import { assertExpected, Broken, CONNECTIONS, type Figures, type Scenario } from
 const LOOK_MS = 10;
 const WRITTEN_MS_MAX = 120_000;
 
-/** Buys at the service built the usual way, and what came of them: accepted per second, and written with nothing left over. */
+/**
+ * Buys at the service built the usual way, with the results: accepted per second, and written with
+ * nothing left over.
+ */
 async function sellUsual(stage: Stage, count: number, begin: () => Promise<unknown>) {
   const sale = await openSale(stage.usual, stage.operator_token, count);
   const requests = await planBuys(stage.usual, sale, newShoppers(count));
@@ -48,7 +51,7 @@ async function auditUsual(stage: Stage, sale: Sale, accepted: ReadonlySet<string
   if (lost !== 0) throw new Broken([`usual has ${rows.length} orders for ${accepted.size} accepted buys`]);
 }
 
-/** Accepted without a worker, and written while everything runs, with its worker at one setting. */
+/** Accepts without a worker, then writes while everything runs, with its worker at one setting. */
 export async function sellAndWriteUsual(stage: Stage, count: number, concurrency: number): Promise<number> {
   const worker = stage.usualWorker(concurrency);
   try {

@@ -6,7 +6,10 @@ import { CONNECTIONS, type RunContext } from './scenario.ts';
 
 const BUYS = 3_000;
 
-/** Runs every process's code until it is compiled, and the servers' caches warm; nothing of it is measured. */
+/**
+ * Runs every process's code until it is compiled, and fills the servers' caches. Nothing of it is
+ * measured.
+ */
 export async function warmUp(context: RunContext): Promise<void> {
   const { stage } = context;
   await bare.run({ ...context, size: { ...context.size, buys: BUYS, reads: BUYS * 2 } });

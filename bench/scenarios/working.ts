@@ -10,7 +10,9 @@ import { mixed, reads, type Target } from './shopping.ts';
 import { newShoppers, openSale, orderNoOf, planBuys } from './sale.ts';
 import { assertExpected, Broken, CONNECTIONS, type Figures, type RunContext, type Scenario } from './scenario.ts';
 
-/** What is measured while api and worker both run: one scenario, so that the worker is started once. */
+/**
+ * The measurements while api and worker both run: one scenario, so that the worker is started once.
+ */
 export const working: Scenario = {
   name: 'end_to_end, open_loop, mixed, poll, products',
   async run(context) {
@@ -60,7 +62,10 @@ async function endToEnd({ stage, size }: RunContext): Promise<{ orders: string[]
   return { orders, figures };
 }
 
-/** Latency at half of the rate that `accept` reached in this repetition: of the buys, and from the 202 until the row can be read. */
+/**
+ * Latency at half of the rate of `accept` in this repetition: of the buys, and from the 202 until
+ * the row can be read.
+ */
 async function atHalfRate({ stage, size, figures }: RunContext): Promise<Figures> {
   const per_second = Math.floor((figures['accept.per_second'] ?? Number.NaN) / 2);
   if (Number.isNaN(per_second)) throw new Broken(['the rate of accept is not known']);

@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs';
 
-/** The kernel counts CPU time in hundredths of a second wherever Linux runs Node. */
+/** On Linux with Node, the kernel counts CPU time in hundredths of a second. */
 const TICK_US = 10_000;
 
-/** CPU time that a process has used, µs; undefined where the system does not tell (Linux does). */
+/** CPU time of a process, µs; undefined if the system does not report it (Linux does). */
 export function cpu_us(pid: number | undefined): number | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name, in parentheses, may hold spaces; user and system time are the 14th and 15th field.
+    // The name, in parentheses, may contain spaces. User and system time are the 14th and 15th
+    // field.
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
     return (Number(fields[11]) + Number(fields[12])) * TICK_US;
   } catch {

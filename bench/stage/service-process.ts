@@ -10,14 +10,14 @@ export interface ServiceProcessOptions {
   readonly name: string;
   /** The program, as a path below `tree`. */
   readonly program: string;
-  /** The tree whose processes are run: the project, or a broken copy of it. */
+  /** The source tree whose processes run: the project, or a broken copy of it. */
   readonly tree: string;
   /** More arguments for Node itself, such as `--cpu-prof`. */
   readonly nodeArgs?: readonly string[];
   readonly dataDir: string;
   readonly env: NodeJS.ProcessEnv;
   readonly readyUrl: string;
-  /** Told when the process ends although nobody wanted it to. */
+  /** Called if the process ends unexpectedly. */
   readonly onCrash: (how: string) => void;
 }
 
@@ -33,7 +33,7 @@ export class ServiceProcess {
     this.#options = options;
   }
 
-  /** Of the process that was started last. */
+  /** The id of the process that was started last. */
   get pid(): number | undefined {
     return this.#launched?.pid;
   }
@@ -67,7 +67,7 @@ export class ServiceProcess {
       onCrash(`${this.name} ended by itself (${signal ?? `exit code ${code}`})`);
   }
 
-  /** Ends it at once, as a crash does. */
+  /** Ends it at once, like a crash. */
   async kill(): Promise<void> {
     this.#isWanted = false;
     this.#launched?.kill('SIGKILL');
@@ -79,12 +79,12 @@ export class ServiceProcess {
     this.#launched?.kill('SIGSTOP');
   }
 
-  /** Lets it go on where it was. */
+  /** Lets it continue. */
   thaw(): void {
     this.#launched?.kill('SIGCONT');
   }
 
-  /** Asks it to end, and makes it end where it takes longer than any orchestrator waits. */
+  /** Sends SIGTERM, and SIGKILL if it takes longer than any orchestrator waits. */
   async stop(grace_ms = 10_000): Promise<void> {
     this.#isWanted = false;
     await this.#launched?.stop(grace_ms);

@@ -12,29 +12,29 @@ const DB_NAME = 'bench';
 const USUAL_DB_NAME = 'bench_usual';
 const secret = (): string => randomBytes(24).toString('hex');
 
-/** Settings of the service under test that are not its defaults, for the report. */
+/** Settings of the tested service that differ from its defaults, for the report. */
 export const SETTINGS = {
   NODE_ENV: 'production',
   LOG_LEVEL: 'info',
   AUTH_MODE: 'trusted',
   TRUSTED_PROXIES: '127.0.0.1',
   PAYMENT_PROVIDER: 'sandbox',
-  // Checked for every buy, and wide enough to refuse nobody.
+  // Checked for every buy, and high enough to refuse none.
   RATE_LIMIT_GLOBAL_CAPACITY: '1000000',
   RATE_LIMIT_GLOBAL_PER_SECOND: '1000000',
   RATE_LIMIT_USER_CAPACITY: '1000',
   RATE_LIMIT_USER_PER_SECOND: '1000',
   RATE_LIMIT_IP_CAPACITY: '1000000',
   RATE_LIMIT_IP_PER_SECOND: '1000000',
-  // Growth and preparation take longer than a sale does.
+  // Growth and preparation take longer than a sale.
   TOKEN_TTL_SECONDS: '3600',
   PAYMENT_TIMEOUT_SECONDS: '86400',
   BACKLOG_MAX: '2000000',
 } as const;
 
 /**
- * A process that is not there all the time. It is frozen meanwhile, not ended: a process that was just started runs code that is not compiled
- * yet, which no service does that has been up for a minute.
+ * A process that does not run all the time. It is frozen meanwhile, not ended: a new process runs
+ * code that is not compiled yet, unlike a service that has been up for a minute.
  */
 export interface OnDemand {
   readonly start: () => Promise<void>;
@@ -42,7 +42,7 @@ export interface OnDemand {
   readonly pid: () => number | undefined;
 }
 
-/** Everything that is measured, on servers of its own, each process by the address where it is called. */
+/** Everything that is measured, on servers of its own, each process by its address. */
 export interface Stage {
   readonly api: string;
   /** A second api process with the same settings. */
@@ -52,7 +52,7 @@ export interface Stage {
   readonly bare: string;
   readonly usual: string;
   readonly worker: OnDemand;
-  /** Its worker takes so many jobs at once. */
+  /** The number of parallel jobs of its worker is the argument. */
   readonly usualWorker: (concurrency: number) => OnDemand;
   readonly redis: Redis;
   /** In the service's database. */
@@ -66,23 +66,23 @@ export interface Stage {
     readonly redis: number;
     readonly mysql: number;
   };
-  /** Processes that ended although nobody wanted them to. */
+  /** Processes that ended unexpectedly. */
   readonly crashes: string[];
   readonly close: () => Promise<void>;
 }
 
 export interface StageOptions {
-  /** Where servers keep their data and everything writes its logs. */
+  /** The folder for the data of servers and for all logs. */
   readonly dataDir: string;
   /** The port on which a process (`api-1`, `worker`) is profiled, if any. */
   readonly inspect?: Readonly<Record<string, number>>;
-  /** The api alone: without a second one, jwt, and the two to compare with. */
+  /** Only the api: without a second one, jwt, and the two services to compare with. */
   readonly only_api?: boolean;
   /** Settings that differ from `SETTINGS`. */
   readonly settings?: Readonly<Record<string, string>>;
 }
 
-/** Starts servers and processes. The workers are started by those who need them. */
+/** Starts servers and processes. Each scenario starts the workers that it needs. */
 export async function startStage(options: StageOptions): Promise<Stage> {
   const { dataDir, inspect = {}, only_api = false } = options;
   const password = secret();
@@ -112,7 +112,7 @@ export async function startStage(options: StageOptions): Promise<Stage> {
   });
   const started: ServiceProcess[] = [];
 
-  /** A process of the service or of `usual`, and the address of its API. */
+  /** A process of the service or of `usual`, with the address of its API. */
   async function make(name: string, program: string, more: Record<string, string> = {}) {
     const [port, opsPort] = [await freePort(), await freePort()];
     const ports = { SERVER_PORT: String(port), API_OPS_PORT: String(opsPort), WORKER_OPS_PORT: String(opsPort) };
@@ -147,7 +147,7 @@ export async function startStage(options: StageOptions): Promise<Stage> {
   const close = async (): Promise<void> => {
     redis.disconnect();
     await Promise.allSettled([sql.end(), usualSql.end()]);
-    // A frozen one hears nothing.
+    // A frozen process does not handle signals.
     for (const process of started) process.thaw();
     await Promise.all(started.map((process) => process.stop(2_000)));
     await Promise.all([redisServer.stop(10_000), mysqlServer.stop(10_000)]);
@@ -161,7 +161,7 @@ export async function startStage(options: StageOptions): Promise<Stage> {
     const usual = await make('usual-api', 'bench/baseline/usual-api.ts', { DB_NAME: USUAL_DB_NAME });
     const worker = await make('worker', 'packages/worker/src/main.ts');
     const usualWorkers = new Map<number, OnDemand>();
-    // The first one migrates; the others find everything done.
+    // The first process migrates the database; the others find it up to date.
     await api.process.start();
     if (!only_api) await Promise.all([api_2, jwt, bare, usual].map(({ process }) => process.start()));
     const usualNames = { DB_NAME: USUAL_DB_NAME };
@@ -194,5 +194,5 @@ export async function startStage(options: StageOptions): Promise<Stage> {
   }
 }
 
-/** How many jobs the worker of `usual` may take at once: the best one of these is its setting. */
+/** The numbers of parallel jobs to try for the worker of `usual`. The best one is used. */
 export const USUAL_CONCURRENCIES = [8, 32, 100] as const;

@@ -1,16 +1,16 @@
 import type { Violation } from '../checker/record.ts';
 
-/** A build that breaks a promise on purpose: one textual patch of one file. */
+/** A build that breaks a promise on purpose, by one text patch of one file. */
 export interface BrokenBuild {
   readonly name: string;
   readonly what: string;
   readonly file: string;
-  /** Has to be in the file exactly once. */
+  /** Must be in the file exactly once. */
   readonly find: string;
   readonly replace: string;
-  /** Any of these has to be reported. */
+  /** At least one of these must be reported. */
   readonly promises: readonly Violation['promise'][];
-  /** The faults that bring it to light; rounds are repeated with them until one does. */
+  /** The faults that reveal it. Rounds with them are repeated until one does. */
   readonly faults: readonly string[];
 }
 

@@ -5,11 +5,12 @@ import type { BrokenBuild } from './table.ts';
 const PACKAGES = ['api', 'worker', 'shared'];
 
 /**
- * Copies what a process of the service runs from, and patches the copy. pnpm's links inside the packages are relative and are copied as they
- * are, so that `@flash-sale/shared` leads to the copy; only the root's `node_modules` is linked back, where nothing of ours is.
+ * Copies the files that a process of the service needs, and patches the copy. pnpm's links inside
+ * the packages are relative and are copied unchanged, so that `@flash-sale/shared` leads to the
+ * copy. Only the root's `node_modules`, which has none of our files, is a link to the original.
  *
  * @returns the root of the copy
- * @throws where the patch does not fit exactly once
+ * @throws if the patch does not fit exactly once
  */
 export function copyBroken(root: string, into: string, build: BrokenBuild): string {
   mkdirSync(into, { recursive: true });

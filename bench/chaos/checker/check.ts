@@ -35,13 +35,16 @@ const CHECKS: readonly (readonly [Violation['promise'], Check])[] = [
 
 export interface Findings {
   readonly violations: readonly Violation[];
-  /** Order numbers that Redis lost with its own data: outside promises 5 and 6, and counted apart. */
+  /**
+   * Order numbers that Redis lost with its own data: promises 5 and 6 do not cover them, so they
+   * are counted separately.
+   */
   readonly allowedLosses: number;
 }
 
 /**
- * Checks the eleven promises, the contract and the money on what was seen of a round from outside. Pure: the same record gives the
- * same findings.
+ * Checks the eleven promises, the contract and the money in the record of a round, which was
+ * observed from outside. Pure: the same record gives the same findings.
  */
 export function check(record: RoundRecord): Findings {
   const views = viewsOf(record);

@@ -2,10 +2,13 @@ import type { Call } from '../history.ts';
 import { isClosed, isOrderMove, orderCanBecome } from './statuses.ts';
 import { isLive, orderNoOf, type SaleView } from './view.ts';
 
-/** What a comparison of two clock readings of one machine may be off by, rounded to a millisecond each. */
+/**
+ * The maximum error of a comparison of two clock readings of one machine, each rounded to a
+ * millisecond.
+ */
 const CLOCK_MS = 2;
 
-/** An order seen in a status by an answer; it was in it at some moment between the two times. */
+/** A status of an order in an answer. The order was in it at some time between the two times. */
 interface Observation {
   readonly from_ms: number;
   readonly to_ms: number;
@@ -13,7 +16,7 @@ interface Observation {
   readonly by: string;
 }
 
-/** The statuses that answers showed of each order, with the ledger's last word. */
+/** The statuses of each order in all answers, with the final one in the ledger. */
 function observationsOf({ calls, final }: SaleView): Map<string, Observation[]> {
   const seen = calls.flatMap((call): (Observation & { readonly order_no: string })[] => {
     const status = statusIn(call);
@@ -24,7 +27,7 @@ function observationsOf({ calls, final }: SaleView): Map<string, Observation[]> 
   const last = final.orders.map(({ order_no, status }) => ({
     order_no,
     status,
-    // It has been so since before the reading, and stays so: nothing moves any more but refunds.
+    // The status was reached before the reading, and stays: only refunds can still change it.
     from_ms: Infinity,
     to_ms: final.began_ms,
     by: 'ledger',
@@ -35,13 +38,14 @@ function observationsOf({ calls, final }: SaleView): Map<string, Observation[]> 
 function statusIn({ kind, status, body }: Call): string | undefined {
   if (status !== 200 && status !== 202) return undefined;
   if (kind === 'poll' || kind === 'cancel' || kind === 'refund') return String(body?.['status']);
-  // Only an unpaid order is given somewhere to pay.
+  // Only an unpaid order gets a page to pay on.
   return kind === 'pay' ? 'pending_payment' : undefined;
 }
 
 /**
- * No answer shows an order in a status that an earlier one rules out: whoever asked later is not told of an older state,
- * and nothing leaves the map. Only answers that cannot have overtaken each other are compared.
+ * No answer shows an order in a status that an earlier answer excludes: a later call never sees an
+ * older state, and every status is known. Only answers that cannot have overtaken each other are
+ * compared.
  */
 export function* staleAnswersOf(view: SaleView): Iterable<string> {
   for (const [order_no, observations] of observationsOf(view)) {
@@ -58,7 +62,10 @@ export function* staleAnswersOf(view: SaleView): Iterable<string> {
   }
 }
 
-/** The history of each order is a way along the map, from the state in which it is written to the one that it is in. */
+/**
+ * The history of each order is a path of allowed moves, from the state in which it is written to
+ * its present state.
+ */
 export function* detoursOf({ final }: SaleView): Iterable<string> {
   const movesOf = Map.groupBy(final.moves, ({ order_no }) => order_no);
   for (const { order_no, status } of final.orders) {
@@ -71,7 +78,7 @@ export function* detoursOf({ final }: SaleView): Iterable<string> {
   }
 }
 
-/** When an order of the ledger was alive: from its admission to its close. */
+/** The time in which an order of the ledger was live: from its admission to its close. */
 interface Life {
   readonly order_no: string;
   readonly user_id: string;
@@ -91,7 +98,7 @@ function livesOf({ final }: SaleView): Life[] {
     }));
 }
 
-/** At no moment does a shopper have two live orders. */
+/** A shopper never has two live orders at the same time. */
 export function* overlapsOf(view: SaleView): Iterable<string> {
   for (const [user, lives] of Map.groupBy(livesOf(view), ({ user_id }) => user_id)) {
     const sorted = lives.toSorted((a, b) => a.from_ms - b.from_ms);
@@ -103,7 +110,7 @@ export function* overlapsOf(view: SaleView): Iterable<string> {
   }
 }
 
-/** While a shopper's order lives, every buy of its shopper is answered with its number. */
+/** While a shopper's order is live, every buy of that shopper is answered with its number. */
 export function* strangersOf(view: SaleView): Iterable<string> {
   const lives = Map.groupBy(livesOf(view), ({ user_id }) => user_id);
   for (const [shopper, calls] of view.buysOf) {
@@ -121,7 +128,7 @@ export function* strangersOf(view: SaleView): Iterable<string> {
   }
 }
 
-/** Every close, and every failure, leaves one return; a live order leaves none. */
+/** Every close and every failure leaves one return; a live order leaves none. */
 export function* returnsOf({ final }: SaleView): Iterable<string> {
   const returns = Map.groupBy(final.returns, ({ order_no }) => order_no);
   for (const { order_no, status } of final.orders) {
@@ -131,7 +138,7 @@ export function* returnsOf({ final }: SaleView): Iterable<string> {
   }
 }
 
-/** How many units of a sale may have gone back between two moments. */
+/** The maximum number of units of a sale that were given back between two times. */
 export const returnsBetween = ({ final }: SaleView, from_ms: number, to_ms: number): number =>
   final.returns.filter(
     ({ created_ms, applied_ms }) =>

@@ -3,8 +3,9 @@ import { paymentCanBecome } from './statuses.ts';
 import type { SaleView } from './view.ts';
 
 /**
- * What becomes of money: a paid order is paid once, and what came on top or for a closed order goes back. A payment that
- * nobody confirmed yet may stay open, since a provider may have died with its message; a refund may still be under way.
+ * Money is accounted for: a paid order is paid once, and additional money or money for a closed
+ * order is refunded. A payment without a confirmation may stay open, since a provider may have
+ * crashed with its message; a refund may still be in progress.
  */
 export const moneyIsKept: Check = function* (record, views) {
   for (const view of views) {

@@ -3,11 +3,14 @@ import { detoursOf, overlapsOf, returnsBetween, returnsOf, staleAnswersOf, stran
 import type { RedisSample, RoundRecord, SaleFacts } from './record.ts';
 import { codeOf, isLive, lostRedisData, orderNoOf, type Accepted, type SaleView } from './view.ts';
 
-/** Evidence, one sentence a finding; none where the promise was kept. */
+/** The evidence, one sentence per finding; none if the promise was kept. */
 export type Check = (record: RoundRecord, views: readonly SaleView[]) => Iterable<string>;
 
 const RECOVERY_MS_MAX = 15_000;
-/** What a buy near an edge of the sale may be off by: two clock readings of one machine, rounded to a millisecond each. */
+/**
+ * The tolerance for a buy near the start or end of the sale: two clock readings of one machine,
+ * each rounded to a millisecond.
+ */
 const CLOCK_MS = 2;
 
 const samplesOf = ({ samples }: RoundRecord, { id }: SaleFacts): RedisSample[] =>
@@ -96,7 +99,7 @@ export const oneLiveOrder: Check = function* (_record, views) {
   }
 };
 
-/** 5. Every 202 ends, and never changes on the way. */
+/** 5. Every 202 has a final outcome, which never changes. */
 export const everyAcceptedEnds: Check = function* (_record, views) {
   for (const view of views) {
     yield* staleAnswersOf(view);
@@ -131,7 +134,7 @@ function* changesOf(view: SaleView, { order_no, shopper }: Accepted, polls: read
     if (Math.round(Number(body?.['price']) * 100) !== facts.price_cents)
       yield `order ${order_no} was shown at ${String(body?.['price'])}`;
   }
-  // Written or failed: one outcome, whatever becomes of a written order later.
+  // Written or failed: one outcome, whatever happens to a written order later.
   const shown = answered.filter(({ status }) => status === 200).map(({ body }) => String(body?.['status']));
   const outcomes = new Set(
     [...shown, orders.get(order_no)?.status ?? 'queued']
@@ -141,7 +144,7 @@ function* changesOf(view: SaleView, { order_no, shopper }: Accepted, polls: read
   if (outcomes.size > 1) yield `order ${order_no} had the outcomes ${[...outcomes].join(' and ')}`;
   for (const earlier of answered) {
     for (const later of answered) {
-      // Only answers that cannot have overtaken each other are compared.
+      // Compare only answers that cannot have overtaken each other.
       if (later.sent_ms <= earlier.answered_ms) continue;
       if (earlier.status === 404 && later.status === 200)
         yield `order ${order_no} was gone at ${earlier.answered_ms} and reappeared at ${later.answered_ms}`;
@@ -191,14 +194,17 @@ export const refusedHasNoEffect: Check = function* (record, views) {
   }
 };
 
-/** Whether the token of this buy was issued to this very shopper. */
+/** Whether the token of this buy was issued to this shopper. */
 const wasIssued = ({ calls }: RoundRecord, buy: Call): boolean =>
   calls.some(
     ({ kind, shopper, sale, body }) =>
       kind === 'token' && shopper === buy.shopper && sale === buy.sale && body?.['token'] === buy.token,
   );
 
-/** 8. A retry is one effect: one seckill token buys one order, and a living order is what its shopper is given. */
+/**
+ * 8. A retry is one effect: one seckill token buys one order, and a shopper with a live order gets
+ * that order.
+ */
 export const retryIsOneEffect: Check = function* (_record, views) {
   for (const view of views) {
     yield* strangersOf(view);
@@ -209,11 +215,11 @@ export const retryIsOneEffect: Check = function* (_record, views) {
         return order_no !== undefined && !allowedLosses.has(order_no);
       });
       const numbers = new Set(given.map((call) => orderNoOf(call)!));
-      // Failed and closed orders hold nothing: their shopper may have bought again.
+      // Failed and closed orders hold no unit: their shopper may have bought again.
       const standing = [...numbers].filter((order_no) => isLive(orders.get(order_no) ?? { status: 'pending_payment' }));
       if (standing.length > 1)
         yield `${shopper} was given ${standing.length} order numbers of sale ${facts.id}: ${standing.join(' ')}`;
-      // A replay names the order of an earlier token; whoever buys anew gets a new order for it.
+      // A replay names the order of an earlier token. A new buy has a new order.
       const bought = given.filter(({ body }) => body?.['replayed'] !== true);
       for (const [token, buys] of Map.groupBy(bought, (call) => call.token)) {
         const ofToken = new Set(buys.map(orderNoOf));
@@ -225,8 +231,9 @@ export const retryIsOneEffect: Check = function* (_record, views) {
 };
 
 /**
- * 9. Fenced. What shows from outside: the ledger's fencing token never falls, `sold` is the number of live orders at every instant, and the
- * owners of a ready sale never become fewer unless units went back.
+ * 9. Fenced. Observed from outside: the ledger's fencing token never falls, `sold` always equals
+ * the number of live orders, and the owners of a ready sale never decrease unless units were given
+ * back.
  */
 export const fenced: Check = function* (record, views) {
   for (const view of views) {
@@ -282,10 +289,10 @@ export const comesBack: Check = function* (record, views) {
   for (const { facts, final } of views) if (!final.ready) yield `sale ${facts.id} is not ready at the end`;
 };
 
-/** How a call about an order may be refused, whatever the state of the order. */
+/** The refusals of a call about an order that are allowed in any state of the order. */
 const ORDER_REFUSALS = ['404 not_found', '503 overloaded', '503 not_ready', '503 unavailable'];
 
-/** What each call may answer, beside 400 for what no valid shopper sends. */
+/** The allowed answers of each call, in addition to 400 for an invalid shopper. */
 const ANSWERS: Readonly<Record<Call['kind'], ReadonlySet<string>>> = {
   open: new Set(['201', '503 unavailable', '503 overloaded', '503 not_ready']),
   product: new Set(['200', '503 unavailable']),
@@ -318,7 +325,7 @@ const ANSWERS: Readonly<Record<Call['kind'], ReadonlySet<string>>> = {
   poll: new Set(['200', ...ORDER_REFUSALS]),
 };
 
-/** The HTTP contract of every answer, and processes that stay up. */
+/** The HTTP contract of every answer, and no crashed process. */
 export const contractIsKept: Check = function* (record) {
   for (const call of record.calls) {
     if (call.status === null) continue;

@@ -7,7 +7,7 @@ export interface SaleFacts {
   readonly price_cents: number;
   readonly start_ms: number;
   readonly end_ms: number;
-  /** More valid buyers came than there were units: nothing may be left. */
+  /** There were more valid buyers than units, so no unit may be left. */
   readonly sellsOut: boolean;
 }
 
@@ -23,7 +23,7 @@ export interface RedisSample {
   readonly reservations: number;
 }
 
-/** One statement's view of a sale in MySQL. */
+/** The state of a sale in MySQL, read in one statement. */
 export interface LedgerSample {
   readonly at_ms: number;
   readonly sale: number;
@@ -43,11 +43,11 @@ export interface LedgerOrder {
 export interface StockReturn {
   readonly order_no: string;
   readonly created_ms: number;
-  /** Null where the unit has not gone back yet, as far as the ledger knows. */
+  /** Null if the ledger has not recorded that the unit was given back. */
   readonly applied_ms: number | null;
 }
 
-/** A line of an order's history, in the order in which they were written. */
+/** A row of an order's history, in the order of writing. */
 export interface LedgerMove {
   readonly order_no: string;
   readonly from: string;
@@ -62,7 +62,7 @@ export interface LedgerPayment {
   readonly amount_cents: number;
 }
 
-/** A payment was seen in another status than before. */
+/** A change of a payment's observed status. */
 export interface PaymentSighting {
   readonly at_ms: number;
   readonly sale: number;
@@ -70,7 +70,7 @@ export interface PaymentSighting {
   readonly status: string;
 }
 
-/** What MySQL holds of a sale. */
+/** The rows of a sale in MySQL. */
 export interface LedgerReading {
   readonly orders: readonly LedgerOrder[];
   readonly returns: readonly StockReturn[];
@@ -79,35 +79,40 @@ export interface LedgerReading {
   readonly sold: number;
 }
 
-/** Everything that Redis and MySQL hold of a sale after the round, when nothing moves any more. */
+/**
+ * The complete state of a sale in Redis and MySQL after the round, when nothing changes any more.
+ */
 export interface FinalReading extends LedgerReading {
   readonly sale: number;
-  /** Whoever asks later is told nothing older. */
+  /** A later call must not see anything older. */
   readonly began_ms: number;
   readonly ready: boolean;
   readonly available: number;
   /** User → order number. */
   readonly owners: ReadonlyMap<string, string>;
-  /** Order numbers of the reservations. */
+  /** The order numbers of the reservations. */
   readonly reservations: ReadonlySet<string>;
 }
 
-/** A fault that struck. */
+/** A fault that occurred. */
 export interface Strike {
   readonly fault: string;
   readonly struck_ms: number;
   readonly healed_ms: number;
-  /** Milliseconds from the heal until buys were answered and what waited had moved on; null where that did not happen in time. */
+  /**
+   * Milliseconds from the heal until buys were answered and the waiting orders had moved; null if
+   * that did not happen in time.
+   */
   readonly recovery_ms: number | null;
-  /** What stood still while the fault lasted, although other processes could have gone on. */
+  /** What stood still during the fault although other processes could have continued. */
   readonly standstills: readonly string[];
   readonly buys_in_flight: number;
   readonly units_left: number;
-  /** Redis lost data of its own: promises 5 and 6 are counted apart. */
+  /** Redis lost its own data: promises 5 and 6 are counted separately. */
   readonly losesRedisData: boolean;
 }
 
-/** All that the checker sees of a round. */
+/** Everything that the checker sees of a round. */
 export interface RoundRecord {
   readonly sales: readonly SaleFacts[];
   readonly calls: readonly Call[];
@@ -116,15 +121,18 @@ export interface RoundRecord {
   readonly paymentSightings: readonly PaymentSighting[];
   readonly finals: readonly FinalReading[];
   readonly strikes: readonly Strike[];
-  /** Shoppers whose orders MySQL was made to refuse while the fault lasted. */
+  /** Shoppers whose orders MySQL rejected during the fault. */
   readonly refusedShoppers: ReadonlySet<string>;
-  /** Processes that ended although nobody wanted it to. */
+  /** Processes that ended unexpectedly. */
   readonly crashes: readonly string[];
-  /** Whether every order was written, and paid or closed, and every unit back and sold again, in time. */
+  /**
+   * Whether in time every order was written and paid or closed, and every returned unit was sold
+   * again.
+   */
   readonly drained: boolean;
 }
 
-/** A broken promise of section 1 of the design, of the HTTP contract, or of what becomes of money. */
+/** A broken promise of section 1 of the design, of the HTTP contract, or about money. */
 export interface Violation {
   readonly promise: number | 'contract' | 'money';
   readonly evidence: string;

@@ -1,4 +1,4 @@
-/** The life of an order, written out again: the checker shares no code with the service. */
+/** The life of an order, written again: the checker shares no code with the service. */
 const ORDER_MOVES: Readonly<Record<string, readonly string[]>> = {
   queued: ['pending_payment', 'failed'],
   pending_payment: ['paid', 'cancelled', 'expired'],
@@ -9,7 +9,7 @@ const ORDER_MOVES: Readonly<Record<string, readonly string[]>> = {
   failed: [],
 };
 
-/** The life of a payment, written out again. */
+/** The life of a payment, written again. */
 const PAYMENT_MOVES: Readonly<Record<string, readonly string[]>> = {
   started: ['succeeded', 'declined'],
   declined: ['succeeded'],
@@ -20,12 +20,12 @@ const PAYMENT_MOVES: Readonly<Record<string, readonly string[]>> = {
 
 const CLOSED = new Set(['cancelled', 'expired', 'refunded']);
 
-/** Was in the ledger as a live order once, and is not any more. */
+/** The order was live in the ledger, and is not any more. */
 export const isClosed = (status: string): boolean => CLOSED.has(status);
 
 export const isOrderMove = (from: string, to: string): boolean => ORDER_MOVES[from]?.includes(to) ?? false;
 
-/** Whether what was in one status can be in the other at any time later; the same one included. */
+/** Whether the one status can lead to the other, directly or later; true for equal ones. */
 const reaches = (moves: Readonly<Record<string, readonly string[]>>, from: string, to: string): boolean =>
   (from === to && from in moves) || (moves[from] ?? []).some((next) => reaches(moves, next, to));
 

@@ -5,28 +5,31 @@ const LIVE = new Set(['pending_payment', 'paid']);
 
 export const isLive = ({ status }: { readonly status: string }): boolean => LIVE.has(status);
 
-/** An order number that a buyer was given. */
+/** An order number in an answer to a buyer. */
 export interface Accepted {
   readonly order_no: string;
   readonly sale: number;
   readonly shopper: string;
-  /** Every 202 that named it, in the order of the answers. */
+  /** Every 202 with this number, in the order of the answers. */
   readonly answers: readonly Call[];
 }
 
-/** One sale of the record with everything that is known of it, looked up by number and by shopper. */
+/** One sale of the record with everything known about it, by order number and by shopper. */
 export interface SaleView {
   readonly facts: SaleFacts;
   readonly final: FinalReading;
   readonly orders: ReadonlyMap<string, LedgerOrder>;
   readonly buys: readonly Call[];
   readonly buysOf: ReadonlyMap<string, readonly Call[]>;
-  /** By order number. A number that was given to two shoppers is in it with the first. */
+  /** By order number. If a number was given to two shoppers, it belongs to the first. */
   readonly accepted: ReadonlyMap<string, Accepted>;
-  /** All of this sale. */
+  /** All calls of this sale. */
   readonly calls: readonly Call[];
   readonly polls: readonly Call[];
-  /** Numbers that Redis lost with its own data, as the design allows; they are not in the ledger, or failed there. */
+  /**
+   * Numbers that Redis lost with its own data, as the design allows. They are not in the ledger, or
+   * failed there.
+   */
   readonly allowedLosses: ReadonlySet<string>;
 }
 
@@ -79,8 +82,8 @@ export function codeOf(call: Call): string {
 }
 
 /**
- * Accepted before Redis came back without its data, and not in the ledger, or failed there because its unit was gone: outside
- * promises 5 and 6.
+ * Accepted before Redis lost its data, and not in the ledger, or failed there because its unit was
+ * gone: promises 5 and 6 do not cover it.
  */
 function isAllowedLoss(
   { strikes }: RoundRecord,
@@ -93,6 +96,6 @@ function isAllowedLoss(
   return strikes.some(({ losesRedisData, healed_ms }) => losesRedisData && first_ms <= healed_ms);
 }
 
-/** Whether Redis lost data of its own in the round. */
+/** Whether Redis lost its own data in the round. */
 export const lostRedisData = ({ strikes }: RoundRecord): boolean =>
   strikes.some(({ losesRedisData }) => losesRedisData);

@@ -7,18 +7,18 @@ import { commitAfter, insertsOrders, movesOrders, readsOwners, says, startsWriti
 
 const TRIGGER_MS_MAX = 6_000;
 const SURGE_INTERVAL_MS = 300;
-/** Enough for a process to do what it had in mind, and much less than a lease lives. */
+/** Enough for a process to finish what it was doing, and much less than the life of a lease. */
 const WAKING_MS = 600;
-/** Longer than any lease, lock or time-out lives. */
+/** Longer than any lease, lock or timeout. */
 const FROZEN_MS = 30_000;
-/** How soon the others have to go on without a frozen process. */
+/** The maximum time until the others continue without a frozen process. */
 const STANDSTILL_MS_MAX = 10_000;
 
 /**
- * Freezes the process whose statement comes by the MySQL proxy and matches, before the server sees the statement: the process
- * sleeps at exactly that place. The proxy is what makes such a moment reachable from outside.
+ * Freezes a process at a matching statement to MySQL, before the server receives the statement: so
+ * the process is frozen at exactly that point. Only the proxy can reach such a moment from outside.
  *
- * @param options.of the kind of process: `worker` unless given
+ * @param options.of the kind of process: `worker` by default
  * @returns the frozen process, or undefined if no such statement came
  */
 async function freezeAt(
@@ -32,7 +32,7 @@ async function freezeAt(
   const { promise, resolve } = Promise.withResolvers<ServiceProcess | undefined>();
   let frozen: ServiceProcess | undefined;
   const unwatch = cluster.mysqlProxy.watch((passing) => {
-    // Also for their memory: a matcher may have to see every statement of a connection.
+    // Call the matcher for every statement: it may need to see all statements of a connection.
     const isTheOne = passing.client.startsWith(kind) && matches(passing);
     if (!isTheOne || frozen !== undefined || (options.whenBusy && !stage.isBusy)) return 'pass';
     frozen = candidates.find(({ name }) => name === passing.client);
@@ -42,7 +42,7 @@ async function freezeAt(
     resolve(frozen);
     return 'pass';
   });
-  // Statements come while buys do: surges see to both.
+  // Statements occur while shoppers buy: surges ensure both.
   const surges = setInterval(() => void crowd.surge(random.integer(15, 40)), SURGE_INTERVAL_MS);
   const timer = setTimeout(() => resolve(undefined), TRIGGER_MS_MAX);
   try {
@@ -66,8 +66,9 @@ const writerAsleepBeforeCommit: Fault = {
 };
 
 /**
- * The rows are there and Redis says `queued` still: for as long as the writer sleeps only MySQL can tell, and for a part of that time it does not
- * answer. Whoever has been told of a row must not be told `queued` again.
+ * The rows exist and Redis still says `queued`: while the writer is frozen only MySQL knows, and
+ * for a part of that time it does not answer. A shopper who has seen the row must not get `queued`
+ * again.
  */
 const writerAsleepAfterCommit: Fault = {
   name: 'writer_asleep_after_commit',
@@ -85,7 +86,10 @@ const writerAsleepAfterCommit: Fault = {
   },
 };
 
-/** The writer has read reservations and checked its lease; when it wakes up, Redis knows neither of them. */
+/**
+ * The writer has read reservations and checked its lease. When it wakes up, Redis has neither of
+ * them.
+ */
 const writerAsleepRedisEmptied: Fault = {
   name: 'writer_asleep_redis_emptied',
   what: 'a worker sleeps just before its transaction, and Redis is emptied meanwhile',
@@ -98,15 +102,17 @@ const writerAsleepRedisEmptied: Fault = {
     await redis.kill();
     stage.deps.cluster.emptyRedis();
     await redis.start();
-    // Long enough for the other worker to rebuild and sell, and shorter than MySQL keeps an idle writer's connection (5 s).
+    // Long enough for the other worker to rebuild and sell, and shorter than MySQL keeps the
+    // connection of an idle writer (5 s).
     await pause(Math.max(0, frozen_ms + stage.deps.random.integer(3_200, 4_400) - Date.now()));
     sleeper?.thaw();
   },
 };
 
 /**
- * Redis is restarted, and whoever rebuilds the sale sleeps on its snapshot until the other has rebuilt and sold. It wakes up while the
- * other rebuilds again, for a changed product: the one moment when the sale is stopped and its old owners could be put in place.
+ * Redis is restarted, and the process that rebuilds the sale is frozen with its snapshot until the
+ * other has rebuilt and sold. It wakes up while the other rebuilds again, for a changed product:
+ * the only moment when the sale is stopped and its old owners could be put in place.
  */
 const rebuilderAsleep: Fault = {
   name: 'rebuilder_asleep',
@@ -128,7 +134,10 @@ const rebuilderAsleep: Fault = {
   },
 };
 
-/** The transactions of a running sale, each at its COMMIT or at its only statement: all locks of the transaction are held. */
+/**
+ * The transactions of a running sale, each at its COMMIT or at its only statement: all locks of the
+ * transaction are held.
+ */
 const API_TRANSACTIONS: Readonly<Record<string, () => (passing: Passing) => boolean>> = {
   move: () => commitAfter(movesOrders),
   payment: () => commitAfter(says('insert into `payment_events`')),
@@ -140,8 +149,9 @@ const WORKER_TRANSACTIONS: Readonly<Record<string, () => (passing: Passing) => b
 };
 
 /**
- * One api and one worker process stop for half a minute, each with the locks of a transaction in its hands. Nobody is told: the servers have to
- * take back what a frozen process holds, and the other processes have to take over what it leads.
+ * One api and one worker process freeze for half a minute, each holding the locks of a transaction.
+ * The servers must release the locks of a frozen process, and the other processes must take over
+ * its leads.
  */
 const frozenInTransaction: Fault = {
   name: 'frozen_in_transaction',

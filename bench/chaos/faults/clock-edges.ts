@@ -5,10 +5,13 @@ import type { Fault } from './fault.ts';
 const SHOPPERS = 160;
 const EARLY_MS = 1_500;
 const OPEN_MS = 2_000;
-/** Buys are spread this far to both sides of an edge. */
+/** Buys are spread by this time to both sides of an edge. */
 const SPREAD_MS = 150;
 
-/** A sale of its own that opens and closes in this round, with everybody buying around the two edges. */
+/**
+ * An additional sale that opens and closes in this round. All shoppers buy around its start and its
+ * end.
+ */
 export const clockEdges: Fault = {
   name: 'clock_edges',
   what: 'bursts of buys just before and after the start and the end of a short sale',

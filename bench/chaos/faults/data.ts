@@ -34,7 +34,7 @@ const connectionsKilled: Fault = {
   },
 };
 
-/** Redis dies and comes back without some or all of its data. */
+/** Redis is killed and starts again without some or all of its data. */
 async function loseRedisData(stage: Stage, lose: () => void): Promise<void> {
   const { redis } = stage.deps.cluster;
   await stage.strikeWhenBusy(() => redis.kill());
@@ -57,8 +57,8 @@ const redisTruncated: Fault = {
 };
 
 /**
- * A backlog builds up while MySQL is away, and Redis is restarted on top of it. Away is either silent, so that what was sent arrives
- * late, or loud, so that everything fails at once and is tried again.
+ * A backlog builds up while MySQL is down, and then Redis is restarted. MySQL is either silent, so
+ * that requests arrive late, or disconnected, so that everything fails at once and is tried again.
  */
 const backlogRedisLost = (emptied: boolean): Fault => ({
   name: emptied ? 'backlog_redis_emptied' : 'backlog_redis_killed',
@@ -68,7 +68,7 @@ const backlogRedisLost = (emptied: boolean): Fault => ({
   async run(stage) {
     const { cluster, crowd, random, unitsLeft } = stage.deps;
     const heal = await stage.strikeWhenBusy(() => loseMysql(cluster.mysqlProxy, random.chance(0.5)));
-    // More than one transaction takes, so that a rebuild finds reservations that are not in the ledger.
+    // More than one transaction, so that a rebuild finds reservations that are not in the ledger.
     void crowd.surge(Math.min(700, Math.floor(unitsLeft() / 2)));
     await stage.pauseBetween(2, 3);
     await cluster.redis.kill();
@@ -82,8 +82,8 @@ const backlogRedisLost = (emptied: boolean): Fault => ({
 });
 
 /**
- * Cuts the writers off while MySQL is back for everybody else, until a rebuild has read the ledger: it has to find the backlog, and not
- * lose the race for it to the writers.
+ * Cuts the writers off while MySQL is back for all others, until a rebuild has read the ledger: it
+ * must find the backlog before the writers write it.
  */
 async function holdWritersUntilRebuilt(proxy: Proxy, sale: number): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -99,7 +99,7 @@ async function holdWritersUntilRebuilt(proxy: Proxy, sale: number): Promise<void
   unwatch();
 }
 
-/** Puts MySQL out of reach; returns what ends that. */
+/** Makes MySQL unreachable. Returns a function that ends that. */
 function loseMysql(proxy: Proxy, silently: boolean): () => void {
   if (silently) {
     proxy.blackHole(true);
@@ -111,8 +111,8 @@ function loseMysql(proxy: Proxy, silently: boolean): () => void {
 }
 
 /**
- * MySQL refuses some orders for good, so they fail and their units go back; and the mark that a unit went back is lost twice, so
- * that it is given back again.
+ * MySQL rejects some orders, so they fail and their units are given back. The mark of a returned
+ * unit is lost twice, so the unit is given back again.
  */
 const rowsRefused: Fault = {
   name: 'rows_refused',
@@ -132,7 +132,7 @@ const rowsRefused: Fault = {
     refuse(REFUSED_PREFIX);
     await stage.strikeWhenBusy(() => undefined);
     await stage.pauseBetween(1, 2);
-    // A writer on a busy machine takes its time to find the refused rows.
+    // On a busy machine a writer takes a while to find the rejected rows.
     const until_ms = Date.now() + REFUSAL_MS_MAX;
     while ((await ledger.returns(sale.id)) === 0 && Date.now() < until_ms) await pause(50);
     await ledger.allowAllOrders();
@@ -142,8 +142,9 @@ const rowsRefused: Fault = {
 };
 
 /**
- * Two fail-overs close together. A replica is cut off and promoted; the master goes on selling, then becomes a replica of the promoted one, and
- * soon a master again: the same process, with another one's data.
+ * Two failovers close together. A replica is cut off and promoted; the master goes on selling, then
+ * becomes a replica of the promoted one, and soon a master again: the same process, with another
+ * server's data.
  */
 const redisFailedOverTwice: Fault = {
   name: 'redis_failed_over_twice',

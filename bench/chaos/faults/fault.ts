@@ -3,16 +3,19 @@ import type { Stage } from './stage.ts';
 /** One kind of fault. */
 export interface Fault {
   readonly name: string;
-  /** What happens, for `--list`. */
+  /** A description, for `--list`. */
   readonly what: string;
-  /** Takes more than about three seconds with its recovery: two of these do not fit into one round. */
+  /**
+   * With its recovery it takes more than about three seconds: two of these do not fit into one
+   * round.
+   */
   readonly isLong?: true;
-  /** Takes a round of its own. */
+  /** Needs its own round. */
   readonly fillsRound?: true;
-  /** Redis loses data of its own, so that promises 5 and 6 are counted apart. */
+  /** Redis loses its own data, so promises 5 and 6 are counted separately. */
   readonly losesRedisData?: true;
-  /** Lasts until the last buyer has come. */
+  /** Lasts until the last buyer has arrived. */
   readonly outlastsLoad?: true;
-  /** Strikes, waits, heals. Resolves in the moment of the heal. */
+  /** Starts the fault, waits, and heals it. Resolves at the moment of the heal. */
   readonly run: (stage: Stage) => Promise<void>;
 }

@@ -5,7 +5,7 @@ import { statementOf } from './statement.ts';
 
 const STRIKE_MS_MAX = 3_000;
 
-/** The one script that an admission runs: it alone names these keys together. */
+/** The script of an admission: only it uses these keys together. */
 const isAdmission = ({ client, text }: Passing): boolean =>
   client.startsWith('api') && /:owners\r[^]*:reserved_at\r[^]*:bucket:/.test(text);
 
@@ -86,7 +86,9 @@ const blackHole = ({ server, proxy }: Line): Fault => ({
   },
 });
 
-/** Every addition of a job fails, so that only the relay brings the orders of the last buyers to a worker. */
+/**
+ * Every addition of a job fails, so that only the relay brings the last buyers' orders to a worker.
+ */
 const jobsLost: Fault = {
   name: 'jobs_lost',
   what: 'the connection breaks whenever an api process adds a job, until the last buyer has come',

@@ -8,7 +8,7 @@ import type { ServiceProcess } from '../../stage/service-process.ts';
 import type { Fault } from './fault.ts';
 import type { Stage } from './stage.ts';
 
-/** What can be killed, frozen and started: a process of the service or a server. */
+/** A process of the service or a server, which can be killed, frozen and started. */
 type Mortal = Pick<Server | ServiceProcess, 'kill' | 'start' | 'freeze' | 'thaw'>;
 type Victim = (stage: Stage) => Mortal;
 
@@ -58,12 +58,15 @@ const rollingRestart: Fault = {
   },
 };
 
-/** More than any lease, stalled-job check and relay round need to move on what is left when nobody buys. */
+/**
+ * More than any lease, stalled-job check and relay round need to process the rest when nobody buys.
+ */
 const QUIET_MS_MAX = 12_000;
 
 /**
- * Matches the first thing that BullMQ asks for a new queue: an INFO on a connection that is in use already. A connection's own INFO, by which it
- * finds the server ready, is its first; and the first connection of a client that asks again does so to check the server at start.
+ * Matches BullMQ's first command for a new queue: an INFO on a connection that is already in use. A
+ * connection's own INFO, which tests whether the server is ready, is its first command. The first
+ * connection of a client that sends another INFO is the one of the check at start.
  */
 function opensQueue(): (passing: Passing) => boolean {
   const asked = new Set<number>();
@@ -81,8 +84,8 @@ function opensQueue(): (passing: Passing) => boolean {
 }
 
 /**
- * Redis freezes when a process that has just started opens its queue, or at the first buys: what is made then meets a server that does not answer
- * in time.
+ * Redis freezes when a process that has just started opens its queue, or at the first buys: new
+ * connections then meet a server that does not answer in time.
  */
 const frozenAtFirstUse: Fault = {
   name: 'frozen_at_first_use',
@@ -103,7 +106,8 @@ const frozenAtFirstUse: Fault = {
     const open = client.hold();
     let unwatch = (): void => undefined;
     try {
-      // Nothing is left to move when the processes start, or they would use everything at once.
+      // Wait until nothing is left to process; otherwise the new processes would use everything at
+      // once.
       const until_ms = Date.now() + QUIET_MS_MAX;
       while ((await redis.oldestReservation_ms(sale.id)) !== undefined && Date.now() < until_ms) await pause(50);
       await Promise.all([...apis, ...workers].map((process) => process.kill()));
@@ -122,7 +126,7 @@ const frozenAtFirstUse: Fault = {
   },
 };
 
-/** Busy loops for each core: every process gets a fraction of what it needs. */
+/** Busy loops per core: every process gets a fraction of the CPU time that it needs. */
 const LOOPS_PER_CORE = 2;
 
 const cpuStarved: Fault = {
@@ -132,7 +136,7 @@ const cpuStarved: Fault = {
   async run(stage) {
     const loops = await stage.strikeWhenBusy(() =>
       Array.from({ length: LOOPS_PER_CORE * availableParallelism() }, () =>
-        // It ends by itself should this process be killed.
+        // It ends by itself if this process is killed.
         spawn(process.execPath, ['-e', 'const end = Date.now() + 15e3; while (Date.now() < end);'], {
           stdio: 'ignore',
         }),
@@ -152,7 +156,8 @@ export const processFaults: readonly Fault[] = [
   kill('redis'),
   kill('mysql'),
   freeze('api', 1, 4),
-  // Longer and shorter than a lease lives (3 s) and than the locks of its transaction do (5 s).
+  // Both longer and shorter than the life of a lease (3 s) and than the locks of its transaction (5
+  // s).
   freeze('worker', 2, 6),
   freeze('redis', 1, 4),
   freeze('mysql', 1, 4),

@@ -9,7 +9,7 @@ import type { SaleFacts } from '../checker/record.ts';
 
 const BUSY_MS_MAX = 3_000;
 
-/** What a fault has at hand. */
+/** What a fault can use. */
 export interface StageDeps {
   readonly cluster: Cluster;
   readonly client: Client;
@@ -18,26 +18,29 @@ export interface StageDeps {
   readonly ledger: LedgerReader;
   readonly random: Random;
   readonly sale: SaleFacts;
-  /** Opens another sale in this round; it is checked like the first. */
+  /** Opens another sale in this round. It is checked like the first. */
   readonly openSale: (fields: { units: number; start_ms: number; end_ms: number }) => Promise<SaleFacts>;
   readonly unitsLeft: () => number;
-  /** Resolves when the last buyer of the round has come. */
+  /** Resolves when the last buyer of the round has arrived. */
   readonly loadOver: Promise<void>;
-  /** Shoppers whose orders MySQL refuses for a while are told to the checker by the beginning of their id. */
+  /**
+   * Reports to the checker the beginning of the ids of shoppers whose orders MySQL rejects for a
+   * while.
+   */
   readonly refuse: (prefix: string) => void;
-  /** How long after a moment the sale went on; null if it had not within `limit_ms`. */
+  /** The time from a moment until the sale went on; null if it did not within `limit_ms`. */
   readonly recoveredSince: (moment_ms: number, limit_ms: number) => Promise<number | null>;
   /** Writes a line into the history. */
   readonly note: (event: string, fields: Record<string, unknown>) => void;
 }
 
-/** The place where a fault strikes; it notes when, and how busy the service was. */
+/** The environment of a fault. It records when the fault occurred, and how busy the service was. */
 export class Stage {
   readonly deps: StageDeps;
   struck_ms = 0;
   buys_in_flight = 0;
   units_left = 0;
-  /** What stood still although only some processes were struck. */
+  /** What stood still although only some processes were affected. */
   readonly standstills: string[] = [];
 
   constructor(deps: StageDeps) {
@@ -48,12 +51,12 @@ export class Stage {
     return this.struck_ms > 0;
   }
 
-  /** Whether a strike would count now: buys are in flight and units are left. */
+  /** Whether a fault would have an effect now: buys are in flight and units are left. */
   get isBusy(): boolean {
     return this.deps.client.buysInFlight > 0 && this.deps.unitsLeft() > 0;
   }
 
-  /** Notes the strike. Called in the very tick of it; later calls change nothing. */
+  /** Records the fault. Call it in the same tick; later calls change nothing. */
   strikes(): void {
     if (this.hasStruck) return;
     this.struck_ms = Date.now();
@@ -61,7 +64,7 @@ export class Stage {
     this.units_left = this.deps.unitsLeft();
   }
 
-  /** Sends a surge of shoppers and strikes in the middle of their buys. */
+  /** Sends a surge of shoppers and starts the fault during their buys. */
   async strikeWhenBusy<Result>(strike: () => Result): Promise<Result> {
     const { crowd, client, random } = this.deps;
     void crowd.surge(random.integer(15, 50));
@@ -70,20 +73,20 @@ export class Stage {
     return strike();
   }
 
-  /** While a fault lasts: the processes that it did not strike have to sell and write within `limit_ms`. */
+  /** During a fault: the unaffected processes must sell and write within `limit_ms`. */
   async expectNoStandstill(since_ms: number, limit_ms: number): Promise<void> {
     if ((await this.deps.recoveredSince(since_ms, limit_ms)) === null)
       this.standstills.push(`the sale did not go on within ${limit_ms} ms of ${since_ms}`);
   }
 
-  /** While a fault lasts: no order stays unpaid for longer than `limit_ms` beyond its time. */
+  /** During a fault: no order stays unpaid for longer than `limit_ms` after its deadline. */
   async expectNoOverdue(limit_ms: number): Promise<void> {
     const overdue = await this.deps.ledger.overdue(this.deps.sale.id, limit_ms);
     if (overdue > 0)
       this.standstills.push(`${overdue} orders were overdue by more than ${limit_ms} ms at ${Date.now()}`);
   }
 
-  /** Waits a time that the seed decides, s. */
+  /** Waits for a time that the seed decides, s. */
   async pauseBetween(min_s: number, max_s: number): Promise<void> {
     await pause((min_s + (max_s - min_s) * this.deps.random.next()) * 1_000);
   }

@@ -1,17 +1,20 @@
 import type { Passing } from '../proxy.ts';
 
-/** Length of a packet (3 bytes), its sequence number (1) and the command (1), before the text of a query. */
+/**
+ * Length of a packet (3 bytes), its sequence number (1) and the command (1), before the text of a
+ * query.
+ */
 const HEADER_BYTES = 5;
 
 /**
- * The SQL that a client sends to MySQL, in lower case. The driver sends one statement at a time, so that one chunk begins with one; of a
- * statement that is longer than a chunk this is the beginning.
+ * The SQL that a client sends to MySQL, in lower case. The driver sends one statement at a time, so
+ * a chunk begins with one. For a statement longer than a chunk, this is its beginning.
  */
 export function statementOf({ text }: Passing): string {
   return text.slice(HEADER_BYTES).trimStart().toLowerCase();
 }
 
-/** Matches statements by how they begin. */
+/** Matches statements by their beginning. */
 export const says =
   (beginning: string) =>
   (passing: Passing): boolean =>
@@ -19,14 +22,20 @@ export const says =
 
 export const insertsOrders = says('insert into orders ');
 
-/** Moves orders that exist: a payment, a cancel, an expiry, a refund. */
+/** Moves existing orders: a payment, a cancel, an expiry, a refund. */
 export const movesOrders = says('update orders force index (primary)');
 
-/** What a writer says first of a sale's row: the stamp of its lease in its first transaction, a locked read under its fencing token later. */
+/**
+ * A writer's first statement on a sale's row: the stamp of its lease in its first transaction, a
+ * locking read with its fencing token later.
+ */
 const BEGINS_WRITING =
   /^update `products` set `fence` = |^select .* from `products` where .*`fence` = \d+ for update$/s;
 
-/** Matches the first statement on the sale's row of a writer's transaction, before the server has seen it. */
+/**
+ * Matches the first statement on the sale's row in a writer's transaction, before the server has
+ * received it.
+ */
 export function startsWriting(): (passing: Passing) => boolean {
   const open = new Set<number>();
   return (passing) => {
@@ -37,7 +46,7 @@ export function startsWriting(): (passing: Passing) => boolean {
   };
 }
 
-/** Reads the live orders of a sale, which whoever rebuilds it does in its snapshot. */
+/** Reads the live orders of a sale, as a rebuild does in its snapshot. */
 export const readsOwners =
   (sale: number) =>
   (passing: Passing): boolean =>

@@ -29,7 +29,8 @@ test('a stall counts for everybody who would have come during it', async () => {
   const { latencies_ms } = await openLoop({
     per_second: 1_000,
     count: 300,
-    // The sender itself is held up once, for as long as 150 requests are due: a closed loop would see one slow call.
+    // The sender itself is held up once, for as long as 150 requests are due: a closed loop would
+    // see one slow call.
     send: (index) => {
       if (index === 50) {
         const until_ms = performance.now() + 150;

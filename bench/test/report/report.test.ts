@@ -27,7 +27,10 @@ const FIGURES = {
   'open_loop_row.p99_ms': 300,
 };
 
-/** Results of several repetitions, each `factor` times as fast: a machine that is slower for a while. */
+/**
+ * Results of several repetitions, each `factor` times as fast: a machine that is slower for a
+ * while.
+ */
 function results(factors: readonly number[], changes: Record<string, number> = {}): Results {
   return {
     format: 1,

@@ -54,8 +54,9 @@ const cancel = (shopper: string, order_no: string, at_ms: number): Call =>
   call('cancel', shopper, order_no, at_ms, { body: { order_no, user_id: shopper, price: 19.99, status: 'cancelled' } });
 
 /**
- * Alice pays A, and money that came on top goes back. Bob cancels B and buys C, which expires before his money comes. Carol
- * buys that unit as D, pays and is refunded; Dora buys it as E and pays.
+ * Alice pays A, and money that came on top goes back. Bob cancels B and buys C, which expires
+ * before his money comes. Carol buys that unit as D, pays and is refunded; Dora buys it as E and
+ * pays.
  */
 const CALLS: readonly Call[] = [
   buy('alice', 'A', 2_000, 't1'),
