@@ -228,7 +228,7 @@ async function drill(dataDir: string): Promise<void> {
     const losers = [...late, ...after].filter(([, no]) => lost.includes(no)).map(([user]) => user);
     const regained = await buyAll(shop, sale, losers);
     check(
-      'whoever lost an order buys again, under a new number',
+      'shoppers who lost an order buy again, with a new number',
       losers.every((user) => !lost.includes(regained.get(user) ?? lost[0]!)),
     );
     const rest = await buyAll(shop, sale, named('rest', UNITS));

@@ -125,7 +125,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
   },
   {
     name: 'queue_kept_after_failed_start',
-    what: 'a queue that could not be opened is kept, and rejects everything for good',
+    what: 'a queue that could not be opened is kept, and rejects every later call',
     file: 'packages/shared/src/admission/order-queues.ts',
     find: `      if (queues.get(shard) === queue) queues.delete(shard);\n`,
     replace: '',
@@ -161,7 +161,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
   },
   {
     name: 'written_is_told_queued',
-    what: 'a poll that the ledger does not answer is told that the order is queued, written or not',
+    what: 'if the ledger does not answer, a poll gets `queued`, whether the order is written or not',
     file: 'packages/api/src/order/order-reader.ts',
     find: `inRedis.may_be_written ? await this.#writtenSoon(orderNo) : undefined`,
     replace: `inRedis.may_be_written ? await this.#writtenSoon(orderNo).catch(() => undefined) : undefined`,

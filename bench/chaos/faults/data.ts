@@ -116,7 +116,7 @@ function loseMysql(proxy: Proxy, silently: boolean): () => void {
  */
 const rowsRefused: Fault = {
   name: 'rows_refused',
-  what: 'MySQL refuses some orders for good, and the mark of a returned unit is lost twice',
+  what: 'MySQL rejects some orders, and the mark of a returned unit is lost twice',
   isLong: true,
   async run(stage) {
     const { ledger, cluster, refuse, sale } = stage.deps;

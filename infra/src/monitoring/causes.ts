@@ -13,13 +13,13 @@ const ASKED_AT_ONCE = 60;
 /** Alerts whose cause is not made here, with the reason. */
 export const NOT_CAUSED: Readonly<Record<string, string>> = {
   ClockOffset: 'all processes run on one machine here and share its clock',
-  KeySetOld: 'it takes fifteen minutes of a key set that cannot be fetched, longer than everything else together',
-  DriftNotMended: 'the auditor mends whatever is made to drift here',
-  SalesNotReady: 'it has the cause of SaleNotReady, which is recorded',
-  SalesWithoutFigures: 'it takes more live sales than the fifty that have figures',
-  PaymentOverdue: 'it takes an hour of a payment that is not decided',
-  PaymentWrongAmount: 'the sandbox that takes the money here is never wrong about an amount',
-  PaymentProviderRefuses: 'the sandbox that takes the money here lets everybody in',
+  KeySetOld: 'the key set must be unavailable for fifteen minutes, longer than everything else together',
+  DriftNotMended: 'the auditor repairs every drift that is made here',
+  SalesNotReady: 'it has the same cause as SaleNotReady, which is recorded',
+  SalesWithoutFigures: 'it needs more than the fifty live sales that have metrics',
+  PaymentOverdue: 'a payment must be undecided for an hour',
+  PaymentWrongAmount: 'the sandbox never reports a wrong amount',
+  PaymentProviderRefuses: 'the sandbox never denies access',
 };
 
 /** A receiver of order events that refuses all of them. */
@@ -61,7 +61,7 @@ export async function makeCauses(service: WatchedService, tell: Tell): Promise<v
     });
     await delay(15_000);
 
-    tell('leases are taken away while orders are written');
+    tell('leases are deleted while orders are written');
     await repeatFor(6_000, 10, () => service.redis.del(keys.sale(sale).lease));
     await service.mysql.query('UPDATE products SET fence = fence + 1000 WHERE id = ?', [sale.id]);
 
@@ -75,7 +75,7 @@ export async function makeCauses(service: WatchedService, tell: Tell): Promise<v
     await service.redis.config('SET', 'maxmemory', String(REDIS_MEMORY_BYTES));
 
     tell(
-      'units are taken away by hand that are sold already; a sale that is open is not in Redis, and its row is locked',
+      'sold units are removed by hand; an open sale is not in Redis, and its row is locked',
     );
     await sellMoreThanThereIs(service, sale.id);
     await holdRow(service, other.id, async () => {
@@ -86,11 +86,11 @@ export async function makeCauses(service: WatchedService, tell: Tell): Promise<v
     tell('Redis answers slowly');
     await repeatFor(60_000, 400, () => service.redis.call('CLIENT', 'PAUSE', '400', 'ALL'));
 
-    tell('Redis is away');
+    tell('Redis is down');
     await outage(service.redisServer, 50_000);
     await delay(20_000);
 
-    tell('MySQL is away');
+    tell('MySQL is down');
     await outage(service.mysqlServer, 60_000);
     await delay(20_000);
 

@@ -23,7 +23,7 @@ export async function runEventfulSale(service: WatchedService, tell: (line: stri
     await Promise.all(Array.from({ length: 80 }, (_, i) => get(service, `/api/v1/orders?user_id=asks-${i}`)));
     await delay(2_000);
 
-    tell('somebody holds the row of the sale, and a worker is killed');
+    tell('a session locks the row of the sale, and a worker is killed');
     const lock = await mysql.getConnection();
     await lock.beginTransaction();
     await lock.query('SELECT id FROM products WHERE id = ? FOR UPDATE', [sale.id]);
@@ -34,7 +34,7 @@ export async function runEventfulSale(service: WatchedService, tell: (line: stri
     await lock.rollback();
     lock.release();
 
-    tell('leases are taken away');
+    tell('leases are deleted');
     await repeatFor(1_500, 10, () => redis.del(names.lease));
 
     tell('the ledger’s fencing token is ahead');

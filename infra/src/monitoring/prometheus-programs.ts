@@ -24,7 +24,7 @@ export async function findPrometheus(dataDir: string, log: (line: string) => voi
     (await unpackDebianPackage('prometheus', folder, { folders, dataDir, env: process.env, log })) &&
     programsIn([join(folder, 'usr/bin')]);
   if (!unpacked) {
-    throw new StartFailure('there is no prometheus and promtool to be had: install them, or run this where apt-get is');
+    throw new StartFailure('prometheus and promtool were not found. Install them, or run this on a machine with apt-get');
   }
   return unpacked;
 }

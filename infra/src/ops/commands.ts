@@ -251,7 +251,7 @@ export const COMMANDS: readonly Command[] = [
   onSale('resume', 'resume a paused sale'),
   onSale('end', 'end a sale now; this is final', async (call, id) => {
     const { title, sale } = await saleAsked(call, id);
-    return `This ends ${title} for good, with ${sale.available ?? 'an unknown number of'} of ${sale.seckill_stock} units not sold.`;
+    return `This ends ${title}, with ${sale.available ?? 'an unknown number of'} of ${sale.seckill_stock} units not sold.`;
   }),
   command({
     name: 'top-up',
@@ -376,7 +376,7 @@ export const COMMANDS: readonly Command[] = [
   }),
   command({
     name: 'events-discard',
-    summary: 'discard all dead order events for good',
+    summary: 'discard all dead order events; this is final',
     question: async (call) =>
       `This discards ${await countDead(call)} dead order events. Their receiver will never get them.`,
     call: (call) => call<object>('POST', 'order-events/discard'),

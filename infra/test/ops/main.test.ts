@@ -167,7 +167,7 @@ describe('npm run ops', () => {
     const order = await shoppers.buyUntilDecided(id, 'dora', await shoppers.token(id, 'dora'), () => undefined);
     await shoppers.settled(order.order_no!);
     for (const [args, what] of [
-      [`end ${id}`, `This ends sale ${id} (One of few, open) for good, with 4 of 5 units not sold.`],
+      [`end ${id}`, `This ends sale ${id} (One of few, open), with 4 of 5 units not sold.`],
       [`top-up ${id} 500`, `This raises sale ${id} (One of few, open) from 5 to 500 units in total.`],
       [`refund ${order.order_no}`, `This refunds order ${order.order_no} of dora (`],
       ['erase dora', 'This erases the shopper dora.'],

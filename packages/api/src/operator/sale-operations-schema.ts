@@ -42,7 +42,7 @@ export const ListSales = {
 
 export const EndSale = {
   ...ofSale,
-  summary: 'End a sale now, for good',
+  summary: 'End a sale now; this is final',
   description:
     'The end goes by the clock of Redis. Orders admitted before it stay valid; every later buy is answered `ended`. A sale that is already over does not change.',
   response: { 200: Product },

@@ -46,6 +46,6 @@ export const RetryOrderEvents = {
 
 export const DiscardOrderEvents = {
   ...operators,
-  summary: 'Discard all dead order events for good',
+  summary: 'Discard all dead order events; this is final',
   response: { 200: Type.Object({ discarded: Type.Integer() }) },
 };

@@ -798,7 +798,7 @@ function identityProblems(config: Config): string[] {
     problems.push(
       refusal(
         `JWKS_URL is ${shown(JWKS_URL, false)}`,
-        'JWKS_URL in production must be https: whoever can change it in transit signs access tokens',
+        'JWKS_URL in production must be https: an attacker who changes the answer can sign access tokens',
         'JWKS_URL=https://identity.example.com/.well-known/jwks.json',
       ),
     );

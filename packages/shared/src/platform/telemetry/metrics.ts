@@ -40,7 +40,7 @@ function apiMetrics(registers: Registry[]) {
     }),
     request_seconds: new HotTimes({
       name: 'seckill_request_seconds',
-      help: 'Time to answer a request, by route. Long polls wait in it.',
+      help: 'Time to answer a request, by route. Includes the wait of long polls.',
       labelNames: ['route'],
       buckets: SECONDS,
       registers,
@@ -59,7 +59,7 @@ function apiMetrics(registers: Registry[]) {
     }),
     admission_seconds: new Histogram({
       name: 'seckill_admission_seconds',
-      help: 'Time of an admit call: the script and the way there and back.',
+      help: 'Time of an admit call: the round trip to Redis and the script.',
       buckets: SECONDS,
       registers,
     }),
@@ -92,12 +92,12 @@ function apiMetrics(registers: Registry[]) {
     }),
     key_set_age_seconds: new Polled({
       name: 'seckill_key_set_age_seconds',
-      help: 'Time since the key set of `JWKS_URL` was fetched; before that, since it is missing. Fetched again at 600 s.',
+      help: 'Time since the key set of `JWKS_URL` was fetched; before the first fetch, since the process started. The next fetch is at 600 s.',
       registers,
     }),
     key_set_fetches: new Counter({
       name: 'seckill_key_set_fetches_total',
-      help: 'Fetches of the key set, by outcome: `ok` or `failed`. While they fail the last good set serves.',
+      help: 'Fetches of the key set, by outcome: `ok` or `failed`. While fetches fail, the last good set is used.',
       labelNames: ['outcome'],
       registers,
     }),
@@ -122,13 +122,13 @@ function workerMetrics(registers: Registry[]) {
     }),
     jobs_put_off: new Counter({
       name: 'seckill_jobs_put_off_total',
-      help: 'Jobs that went back because somebody else held the lease or the process was ending, by shard.',
+      help: 'Jobs that returned to the queue because another process held the lease or this one was stopping, by shard.',
       labelNames: ['shard'],
       registers,
     }),
     jobs_stalled: new Counter({
       name: 'seckill_jobs_stalled_total',
-      help: 'Jobs of a lost worker that came back, by shard.',
+      help: 'Jobs of a lost worker that returned to the queue, by shard.',
       labelNames: ['shard'],
       registers,
     }),
@@ -153,27 +153,27 @@ function workerMetrics(registers: Registry[]) {
     orders_expired: new Counter({ name: 'seckill_orders_expired_total', help: 'Orders not paid in time.', registers }),
     due_payments: new Counter({
       name: 'seckill_due_payments_total',
-      help: 'Payments that arrived while Redis was away, and whose orders were moved later.',
+      help: 'Payments that arrived while Redis did not answer and whose orders were moved later.',
       registers,
     }),
     write_retries: new Counter({
       name: 'seckill_write_retries_total',
-      help: 'Transactions that were run again.',
+      help: 'Retries of transactions.',
       registers,
     }),
     jobs_relayed: new Counter({
       name: 'seckill_jobs_relayed_total',
-      help: 'Jobs that the relay offered to the queue again.',
+      help: 'Jobs that the relay added to the queue again.',
       registers,
     }),
     units_given_back: new Counter({
       name: 'seckill_units_given_back_total',
-      help: 'Units of closed and failed orders that went back on sale.',
+      help: 'Units of closed and failed orders that were given back.',
       registers,
     }),
     order_events_delivered: new Counter({
       name: 'seckill_order_events_delivered_total',
-      help: 'Order events that their receiver took.',
+      help: 'Order events that the receiver accepted.',
       registers,
     }),
     order_event_attempts: new Counter({
@@ -184,12 +184,12 @@ function workerMetrics(registers: Registry[]) {
     }),
     order_events_oldest_seconds: new Gauge({
       name: 'seckill_order_events_oldest_seconds',
-      help: 'Age of the oldest order event that is neither delivered nor dead, as the process that delivers sees it.',
+      help: 'Age of the oldest order event that is neither delivered nor dead, reported by the process that delivers.',
       registers,
     }),
     payment_oldest_seconds: new Gauge({
       name: 'seckill_payment_oldest_seconds',
-      help: 'For how long the oldest payment waits, as the process that asks the provider sees it, by what for: its `refund`, or the `answer` of a provider whose calls fail.',
+      help: 'Wait of the oldest payment, reported by the process that asks the provider, by kind: for its `refund`, or for the `answer` of a provider whose calls fail.',
       labelNames: ['waits_for'],
       registers,
     }),
@@ -197,7 +197,7 @@ function workerMetrics(registers: Registry[]) {
     drifts: new Counter({ name: 'seckill_drifts_total', help: 'Audits that found a sale to drift.', registers }),
     rounds_failed: new Counter({
       name: 'seckill_service_rounds_failed_total',
-      help: 'Rounds of a service that failed, by service; the next one tries again.',
+      help: 'Failed rounds of a service, by service. The next round tries again.',
       labelNames: ['service'],
       registers,
     }),
@@ -217,44 +217,44 @@ function figures(registers: Registry[]) {
     new Gauge({ name: `seckill_${name}`, help, labelNames: ['shard'], registers });
   return {
     sale_units: ofSale('sale_units', 'Units that the sale has: `seckill_stock`.'),
-    sale_available: ofSale('sale_available', 'Units free.'),
-    sale_owners: ofSale('sale_owners', 'Units held.'),
+    sale_available: ofSale('sale_available', 'Available units.'),
+    sale_owners: ofSale('sale_owners', 'Units that shoppers hold: the number of owners.'),
     sale_reservations: ofSale('sale_reservations', 'Accepted orders that wait for the ledger.'),
-    sale_oldest_reservation_seconds: ofSale('sale_oldest_reservation_seconds', 'Age of the oldest of them, else 0.'),
-    sale_sold: ofSale('sale_sold', 'Live orders that the ledger counts.'),
+    sale_oldest_reservation_seconds: ofSale('sale_oldest_reservation_seconds', 'Age of the oldest reservation, else 0.'),
+    sale_sold: ofSale('sale_sold', 'Live orders in the ledger.'),
     sale_open: ofSale('sale_open', "1 from the start of the sale to its end, by Redis's clock, paused or not; else 0."),
     sale_ready: ofSale('sale_ready', '1 while the sale is loaded in this history of Redis; else 0.'),
     conservation_gap: ofSale(
       'conservation_gap',
-      'available + owners - seckill_stock after the last audit of the sale, which mends a drift where it can.',
+      'available + owners - seckill_stock after the last audit of the sale and its repair, if one was needed.',
     ),
     unmended_drift: ofSale(
       'unmended_drift',
-      '1 if the last audit found the sale to drift and could not mend it; else missing.',
+      '1 if the last audit found a drift and could not repair it; else missing.',
     ),
     shard_live_sales: ofShard(
       'shard_live_sales',
-      `Sales that are about to open, open, just over, or have orders that wait. ${SALES_SHOWN_MAX} of a shard have figures.`,
+      `Sales that open soon, are open, ended recently, or have reservations. At most ${SALES_SHOWN_MAX} of a shard have metrics.`,
     ),
     shard_shown_sales: ofShard(
       'shard_shown_sales',
-      `Those of them that have figures of their own, at most ${SALES_SHOWN_MAX}.`,
+      `Live sales with metrics of their own, at most ${SALES_SHOWN_MAX}.`,
     ),
     shard_unready_sales: ofShard(
       'shard_unready_sales',
       'Sales that should sell and are not loaded in this history of Redis.',
     ),
     shard_units: ofShard('shard_units', 'Units of all live sales of a shard.'),
-    shard_available: ofShard('shard_available', 'Units free of all live sales of a shard that are ready.'),
-    shard_owners: ofShard('shard_owners', 'Units held of all live sales of a shard that are ready.'),
-    shard_sold: ofShard('shard_sold', 'Live orders that the ledger counts, of all live sales of a shard.'),
+    shard_available: ofShard('shard_available', 'Available units of all live sales of a shard that are ready.'),
+    shard_owners: ofShard('shard_owners', 'Held units of all live sales of a shard that are ready.'),
+    shard_sold: ofShard('shard_sold', 'Live orders in the ledger, of all live sales of a shard.'),
     shard_reservations: ofShard(
       'shard_reservations',
       'Accepted orders that wait for the ledger: the backlog of all sales of a shard.',
     ),
-    shard_oldest_reservation_seconds: ofShard('shard_oldest_reservation_seconds', 'Age of the oldest of them, else 0.'),
+    shard_oldest_reservation_seconds: ofShard('shard_oldest_reservation_seconds', 'Age of the oldest reservation, else 0.'),
     shard_redis_used_bytes: ofShard('shard_redis_used_bytes', 'Memory that the Redis of a shard uses.'),
-    shard_redis_max_bytes: ofShard('shard_redis_max_bytes', 'Its `maxmemory`; 0 where it has no limit.'),
+    shard_redis_max_bytes: ofShard('shard_redis_max_bytes', 'The `maxmemory` of the Redis of a shard; 0 if there is no limit.'),
     shard_jobs: new Gauge({
       name: 'seckill_shard_jobs',
       help: 'Jobs in the queue of a shard, by state: `waiting`, `active`, `delayed` or `failed`.',
@@ -269,13 +269,13 @@ function connectionMetrics(registers: Registry[]) {
   const metrics = {
     clock_offset_seconds: new Gauge({
       name: 'seckill_clock_offset_seconds',
-      help: 'How far the clock of a server (`redis` or `mysql`) is ahead of this process’s; negative: behind. Of several shards the worst.',
+      help: 'How far the clock of a server (`redis` or `mysql`) is ahead of this process’s; negative: behind. With several shards, the largest.',
       labelNames: ['server'],
       registers,
     }),
     lease_wait_seconds: new Histogram({
       name: 'seckill_lease_wait_seconds',
-      help: 'Time until a lease was `taken`, or given up since it was `held_elsewhere`.',
+      help: 'Time until a lease was `taken`, or until the wait ended because it was `held_elsewhere`.',
       labelNames: ['outcome'],
       buckets: SECONDS,
       registers,
@@ -283,25 +283,25 @@ function connectionMetrics(registers: Registry[]) {
     leases_lost: new Counter({ name: 'seckill_leases_lost_total', help: 'Leases lost while held.', registers }),
     fencing_refusals: new Counter({
       name: 'seckill_fencing_refusals_total',
-      help: 'Calls under a lease that were refused since it was not, or not yet, the caller’s, by who refused: `redis` or `mysql`.',
+      help: 'Calls under a lease that `redis` or `mysql` refused because the caller did not hold the lease.',
       labelNames: ['at'],
       registers,
     }),
     payment_events: new Counter({
       name: 'seckill_payment_events_total',
-      help: 'What the payment provider told, by webhook or when asked, by outcome: `applied`, `repeated`, `wrong_amount`, or why it changed nothing.',
+      help: 'Events of the payment provider, from webhooks and answers, by outcome: `applied`, `repeated`, `wrong_amount`, or the reason why it changed nothing.',
       labelNames: ['outcome'],
       registers,
     }),
     payment_calls: new Counter({
       name: 'seckill_payment_calls_total',
-      help: 'Calls to the payment provider by call and outcome: `ok`, `refused` (it does not let us in), `busy` or `failed`.',
+      help: 'Calls to the payment provider by call and outcome: `ok`, `refused` (access denied), `busy` or `failed`.',
       labelNames: ['call', 'outcome'],
       registers,
     }),
     redis_script_seconds: new HotTimes({
       name: 'seckill_redis_script_seconds',
-      help: 'Time of a script in Redis, and the way there and back.',
+      help: 'Time of a script: the round trip to Redis and the script.',
       labelNames: ['script'],
       buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1],
       registers,
@@ -314,7 +314,7 @@ function connectionMetrics(registers: Registry[]) {
     }),
     redis_connections: new Gauge({
       name: 'seckill_redis_connections',
-      help: 'Connections to Redis that work now, by what they are for.',
+      help: 'Working connections to Redis, by purpose.',
       labelNames: ['use'],
       registers,
     }),
@@ -339,7 +339,7 @@ function connectionMetrics(registers: Registry[]) {
     }),
     mysql_pool_waits: new Counter({
       name: 'seckill_mysql_pool_waits_total',
-      help: 'Times that somebody had to wait for a connection of a pool.',
+      help: 'Waits for a connection of a pool.',
       labelNames: ['pool'],
       registers,
     }),
