@@ -121,7 +121,7 @@ describe('a worker process that is killed', () => {
 });
 
 describe('a worker process that is asked to end', () => {
-  test('finishes the transaction that is under way, sends the rest back and exits 0 within its grace time', async () => {
+  test('finishes the present transaction, returns the other jobs and exits with code 0 within its grace time', async () => {
     const { context, queue, buy } = await openWorld({ ORDER_BATCH_MAX: '1' });
     const sale = await context.openSale();
     const letGo = await holdUpOrdersOf(context.config, sale, shoppers(3));
@@ -145,7 +145,7 @@ describe('a worker process that is asked to end', () => {
     expect(job?.failedReason).toBeUndefined();
   });
 
-  test('while Redis is away exits 0 within its grace time, with a job under way', async () => {
+  test('while Redis is down exits with code 0 within its grace time, during a job', async () => {
     const redis = await startPrivateRedis();
     const { context, buy } = await openWorld(redis.env);
     const sale = await context.openSale();
@@ -166,7 +166,7 @@ describe('a worker process that is asked to end', () => {
     await expect.poll(() => context.commands.backlog(sale), RECOVERY).toBe(0);
   });
 
-  test('twice, in the moment it is ready, exits 0 as well', async () => {
+  test('twice, at the moment it is ready, exits with code 0 too', async () => {
     const { context } = await openWorld();
     await context.openSale();
     const worker = await startWorker(context.env);
@@ -246,7 +246,7 @@ test('a worker process is ready while both servers answer, and counts what it wr
     .toMatch(/seckill_orders_written_total\{shard="0",status="pending_payment",process="worker"\} 2/);
 });
 
-test('a worker process that is done with no job while others wait says so at /healthz, until it goes on', async () => {
+test('a worker process that finishes no job while others wait reports that at /healthz, until it continues', async () => {
   const { context, buy } = await openWorld({ WORKER_CONCURRENCY: '1' });
   const sale = await context.openSale();
   const letGo = await holdUpOrdersOf(context.config, sale, shoppers(1));
@@ -267,7 +267,7 @@ test('a worker process that is done with no job while others wait says so at /he
   await expect.poll(() => statusOf(worker, '/healthz'), SOON).toBe(200);
 });
 
-test('after Redis was killed and came back, the worker writes again by itself: what was accepted before, and what is bought later', async () => {
+test('after Redis was killed and is back, the worker writes again by itself: earlier accepted orders and later ones', async () => {
   const redis = await startPrivateRedis();
   const { context, buy } = await openWorld(redis.env);
   const sale = await context.openSale();
@@ -288,7 +288,7 @@ test('after Redis was killed and came back, the worker writes again by itself: w
   await expect.poll(() => statusOf(worker, '/readyz'), SOON).toBe(200);
 });
 
-test('units of failed orders are on sale again while the worker runs: nothing leaks', async () => {
+test('units of failed orders become available again while the worker runs: nothing leaks', async () => {
   const { context, buy } = await openWorld();
   const sale = await context.openSale({ seckill_stock: 3 });
   await refuseOrdersOf(context.db, 'unlucky');

@@ -85,7 +85,7 @@ describe('an accepted buy', () => {
     expect(await context.redis.pexpiretime(tokenKey)).toBe(tokenEnds_ms);
   });
 
-  test('is told apart by the bytes of the shopper’s id: look-alikes are four shoppers', async () => {
+  test('distinguishes shoppers by the bytes of their ids: four look-alikes are four shoppers', async () => {
     const sale = await context.openSale({ seckill_stock: 4 });
     const users = ['u1', 'U1', 'u1_', "'u1'"];
     await buy(context, sale, users);
@@ -108,7 +108,7 @@ describe('an accepted buy', () => {
 describe('the order of the checks', () => {
   const codes = Object.keys(REFUSALS) as (keyof typeof REFUSALS)[];
   // A sale is before its start and after its end at once where it was ended before it started.
-  test.each(codes)('%s is answered whatever comes after it, and changes nothing', async (code) => {
+  test.each(codes)('%s has priority over later checks, and changes nothing', async (code) => {
     const sale = await context.openSale();
     for (const later of codes.slice(codes.indexOf(code))) await REFUSALS[later](sale);
     const item = await newItem(context, sale, 'u1', { token: 'nobody issued this' });
@@ -120,7 +120,7 @@ describe('the order of the checks', () => {
     expect(admission).toEqual({ outcome: code });
   });
 
-  test('an owner is told of his order whatever the state of a ready sale, without a unit, a bucket or a seckill token', async () => {
+  test('an owner gets their order in any state of a ready sale, without a unit, a bucket or a seckill token', async () => {
     const sale = await context.openSale();
     const [owner] = await buy(context, sale, ['u1']);
     for (const code of codes.slice(1)) await REFUSALS[code](sale);
@@ -131,7 +131,7 @@ describe('the order of the checks', () => {
     expect(admission).toEqual({ outcome: 'replayed', order_no: owner!.order_no });
   });
 
-  test('a full backlog is answered before a bucket is drawn, an empty bucket before the seckill token is read', async () => {
+  test('a full backlog is checked before a bucket, and an empty bucket before the seckill token', async () => {
     const sale = await context.openSale();
     const empty = { global_capacity: 0, global_per_second: 1, user_capacity: 0, user_per_second: 1 };
     const wrong = { token: 'nobody issued this' };
@@ -178,14 +178,14 @@ describe('a sale', () => {
     expect(Math.max(...admitted)).toBeLessThan(closes_ms);
   });
 
-  test('that starts and ends in this very millisecond is over: the start is inside, the end is not', async () => {
+  test('that starts and ends in the same millisecond has ended: the start is inside, the end is not', async () => {
     const sale = await context.openSale();
     const { now_ms } = await context.commands.clock(0);
     await setState(sale, { start_ms: now_ms, end_ms: now_ms });
     expect((await buyWith(sale)).outcome).toBe('ended');
   });
 
-  test('sells its last unit once: a batch that crosses the end gives the rest sold_out', async () => {
+  test('sells its last unit once: the rest of the batch gets sold_out', async () => {
     const sale = await context.openSale({ seckill_stock: 3 });
     const attempt = await newAttempt(context, sale, shoppers(5));
     expect(outcomes(await send(context, attempt))).toEqual([
@@ -206,13 +206,13 @@ describe('a sale', () => {
     ]);
   });
 
-  test('whose units went below zero by an outside hand sells nothing', async () => {
+  test('with fewer than zero units, after a change by hand, sells nothing', async () => {
     const sale = await context.openSale();
     await setState(sale, { available: -1 });
     expect((await changingNothing(sale, () => buyWith(sale, {}, { token: 'any' }))).outcome).toBe('sold_out');
   });
 
-  test('lets exactly as many of 2,000 shoppers on 8 connections in as it has units, each call sent twice', async () => {
+  test('admits exactly as many of 2,000 shoppers on 8 connections as it has units, with each call sent twice', async () => {
     const sale = await context.openSale({ seckill_stock: 137 });
     const connections = Array.from({ length: 8 }, () => connectRedis(context.config, 'background'));
     try {
@@ -240,7 +240,7 @@ describe('a sale', () => {
     }
   });
 
-  test('knows nothing of another: two at once, with one shopper in both', async () => {
+  test('is independent of another: two at once, with one shopper in both', async () => {
     const [a, b] = await Promise.all([context.openSale({ seckill_stock: 1 }), context.openSale({ seckill_stock: 1 })]);
     const [ownerOfA, ownerOfB] = [await buy(context, a, ['u1']), await buy(context, b, ['u1'])];
     expect((await unitsOf(context, a)).owners).toEqual({ u1: ownerOfA[0]!.order_no });
@@ -251,7 +251,7 @@ describe('a sale', () => {
     expect((await buyWith(c, {}, { token }, 'u2')).outcome).toBe('token_invalid');
   });
 
-  test('goes on selling after SCRIPT FLUSH between calls', async () => {
+  test('continues after SCRIPT FLUSH between calls', async () => {
     const sale = await context.openSale({ seckill_stock: 3 });
     for (const user of ['u1', 'u2', 'u3']) {
       await context.redis.call('SCRIPT', 'FLUSH');
@@ -262,7 +262,7 @@ describe('a sale', () => {
 });
 
 describe('one shopper twice in a batch', () => {
-  test('gets one unit, and the first’s order number for both', async () => {
+  test('gets one unit, and the order number of the first buy for both', async () => {
     const sale = await context.openSale({ seckill_stock: 5 });
     const token = await issueToken(context, sale, 'u1');
     const first = await newItem(context, sale, 'u1', { token });
@@ -283,7 +283,7 @@ describe('one shopper twice in a batch', () => {
     );
   });
 
-  test('is refused twice where the first is refused, and may succeed second where only the seckill token differs', async () => {
+  test('is refused twice if the first is refused; the second may succeed if only the seckill token differs', async () => {
     const sale = await context.openSale();
     const good = await newItem(context, sale, 'u1');
     const bad = await newItem(context, sale, 'u1', { token: 'nobody issued this' });
@@ -315,7 +315,7 @@ describe('the same call again, as ioredis sends it after a lost reply', () => {
     expect(await unitsOf(context, sale)).toMatchObject({ available: 6, total: 10 });
   });
 
-  test('is accepted again once the last unit is gone, the sale is paused, over, and the seckill token expired', async () => {
+  test('is accepted again after the last unit is sold, the sale is paused or ended, or the seckill token has expired', async () => {
     const sale = await context.openSale({ seckill_stock: 1 });
     const attempt = await newAttempt(context, sale, ['u1']);
     await send(context, attempt);
@@ -325,7 +325,7 @@ describe('the same call again, as ioredis sends it after a lost reply', () => {
     expect(await changingNothing(sale, () => send(context, attempt))).toEqual([{ outcome: 'accepted' }]);
   });
 
-  test('past its deadline is accepted where its number is, and else answers unavailable and changes nothing', async () => {
+  test('after its deadline is accepted if its order exists, else answers unavailable and changes nothing', async () => {
     const sale = await context.openSale();
     const [accepted, fresh] = [await newItem(context, sale, 'u1'), await newItem(context, sale, 'u2')];
     const call = await newCall(context, sale);
@@ -340,7 +340,7 @@ describe('the same call again, as ioredis sends it after a lost reply', () => {
     expect(outcomes(await context.commands.admit(sale, call, [fresh]))).toEqual(['accepted']);
   });
 
-  test('in another history of Redis is accepted where its number is, and else answers unavailable and changes nothing', async () => {
+  test('in another history of Redis is accepted if its order exists, else answers unavailable and changes nothing', async () => {
     const sale = await context.openSale();
     const [accepted, fresh] = [await newItem(context, sale, 'u1'), await newItem(context, sale, 'u2')];
     const call = await newCall(context, sale);
@@ -352,7 +352,7 @@ describe('the same call again, as ioredis sends it after a lost reply', () => {
     }
   });
 
-  test('late or elsewhere answers unavailable rather than any refusal, since its first run may have been accepted', async () => {
+  test('late or in another history answers unavailable before any refusal, since its first run may have been accepted', async () => {
     const sale = await context.openSale();
     const item = await newItem(context, sale, 'u1');
     const call = await newCall(context, sale);
@@ -367,7 +367,7 @@ describe('the same call again, as ioredis sends it after a lost reply', () => {
     }
   });
 
-  test('is accepted by the consumed seckill token where the unit went back meanwhile, and takes none', async () => {
+  test('is accepted by the consumed seckill token if the unit was given back meanwhile, and takes no unit', async () => {
     const sale = await context.openSale({ seckill_stock: 2 });
     const attempt = await newAttempt(context, sale, ['u1']);
     await send(context, attempt);
@@ -421,7 +421,7 @@ describe('a sale that is not ready', () => {
     ]);
   });
 
-  test('does not believe a consumed seckill token: only the owners were checked', async () => {
+  test('ignores a consumed seckill token: only the owners were checked', async () => {
     const sale = await context.openSale();
     const attempt = await newAttempt(context, sale, ['u1']);
     await send(context, attempt);
@@ -432,7 +432,7 @@ describe('a sale that is not ready', () => {
     expect(outcomes(await changingNothing(sale, () => send(context, late)))).toEqual(['unavailable']);
   });
 
-  test('is what an emptied Redis and an unknown sale look like: never sold out', async () => {
+  test('is the state of an emptied Redis and of an unknown sale: never sold out', async () => {
     const sale = await context.insertSale();
     expect((await changingNothing(sale, () => buyWith(sale, {}, { token: 'any' }))).outcome).toBe('not_ready');
   });
@@ -475,7 +475,7 @@ describe('a batch', () => {
     expect(admissions.slice(400)).toEqual(Array(100).fill('sold_out'));
   });
 
-  test('that mixes every answer leaves the refused ones without effect', async () => {
+  test('with every kind of answer leaves the refused items without effect', async () => {
     const sale = await context.openSale({ seckill_stock: 3 });
     const [owner] = await buy(context, sale, ['owner']);
     const items = [
@@ -519,7 +519,7 @@ describe('the backlog bound', () => {
     expect(outcomes(await send(context, attempt))).toEqual(['accepted', 'accepted', 'accepted', 'overloaded']);
   });
 
-  test('of a shard counts all its sales, and comes down as orders of any of them are settled', async () => {
+  test('of a shard counts all its sales, and falls as orders of any of them are settled', async () => {
     const shard = 7;
     const [a, b] = [await context.openSale({ shard }), await context.openSale({ shard })];
     const elsewhere = await context.openSale({ shard: 8 });

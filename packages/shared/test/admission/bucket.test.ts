@@ -11,7 +11,7 @@ function passed(limit: BucketLimit, times_ms: readonly number[]): number {
   }).length;
 }
 
-test('a bucket lets its capacity pass at once, then its refill, and never more', () => {
+test('a bucket allows its capacity at once, then its refill, and never more', () => {
   const limit = { capacity: 5, per_second: 2 };
   const burst = Array.from({ length: 1_000 }, () => 10_000);
   expect(passed(limit, burst)).toBe(5);
@@ -19,7 +19,7 @@ test('a bucket lets its capacity pass at once, then its refill, and never more',
   expect(passed(limit, tenSeconds)).toBe(5 + 20);
 });
 
-test('an empty bucket says how long until the next one, to the millisecond', () => {
+test('an empty bucket returns the time until the next one, to the millisecond', () => {
   const limit = { capacity: 1, per_second: 4 };
   const { full_at_ms } = takeFromBucket(limit, 0, 1_000);
   expect(takeFromBucket(limit, full_at_ms, 1_000).wait_ms).toBe(250);

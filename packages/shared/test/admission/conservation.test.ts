@@ -68,7 +68,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
  * agree on each owner, each reservation, each seckill token and the number of free units. A failure prints its seed and path, which
  * `fc.assert` takes to run it again.
  */
-test('available + owners = total at every step, whatever comes in whatever order', { timeout: 60_000 }, async () => {
+test('available + owners = total after every step, for any steps in any order', { timeout: 60_000 }, async () => {
   let shard = 100;
   // On a machine with much else to do fewer runs are made rather than a longer test.
   const until_ms = performance.now() + 8_000;

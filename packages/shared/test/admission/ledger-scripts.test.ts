@@ -75,7 +75,7 @@ test.each<[string, (mine: string) => Promise<unknown>, unknown]>([
 });
 
 describe('the next reservations', () => {
-  test('come oldest first, as many as asked for, with the order that each shopper owns', async () => {
+  test('are the oldest ones, up to the limit, with the order that each shopper owns', async () => {
     const { reservedAt, owners: ownersKey } = context.keys.sale(sale);
     const aged = owners.toReversed();
     for (const [age, { order_no }] of aged.entries()) await context.redis.zadd(reservedAt, age, order_no);
@@ -102,7 +102,7 @@ describe('the next reservations', () => {
     expect(next?.reservations.map(({ order_no }) => order_no)).toEqual(orderNos().toSorted());
   });
 
-  test('are none where all are settled', async () => {
+  test('are none if all are settled', async () => {
     await context.commands.settle(sale, lease, LIFE_MS, records(1));
     expect(await context.commands.nextReservations(sale, lease, 10)).toEqual({ wanted: false, reservations: [] });
   });
@@ -118,7 +118,7 @@ describe('the next reservations', () => {
 });
 
 describe('to settle', () => {
-  test('takes the reservations out, records the status for a while, and leaves the units alone', async () => {
+  test('removes the reservations, records the status for a while, and does not change the units', async () => {
     const units = await unitsOf(context, sale);
     expect(await context.commands.settle(sale, lease, LIFE_MS, records(1, '{"a":1}').slice(0, 3))).toBe(true);
     const left = await context.commands.allReservations(sale);
@@ -133,7 +133,7 @@ describe('to settle', () => {
     expect(await unitsOf(context, sale)).toEqual(units);
   });
 
-  test('twice is to settle once', async () => {
+  test('twice has the effect of once', async () => {
     await context.commands.settle(sale, lease, LIFE_MS, records(1));
     const { [context.keys.backlog(0)]: backlog } = await snapshot(context, sale);
     const reservations = await context.commands.allReservations(sale);
@@ -142,7 +142,7 @@ describe('to settle', () => {
     expect(await context.commands.allReservations(sale)).toEqual(reservations);
   });
 
-  test('late leaves a status of a higher version standing, and still takes the reservation out', async () => {
+  test('late keeps a status with a higher version, and still removes the reservation', async () => {
     const { order_no } = owners[0]!;
     const settle = (version: number) =>
       context.commands.settle(sale, lease, LIFE_MS, [{ order_no, version, status: `v${version}` }]);
@@ -158,7 +158,7 @@ describe('to settle', () => {
     expect((await context.commands.readOrder(sale, order_no)).reservation).toBeUndefined();
   });
 
-  test('tells whoever waits, on the sale’s channel', async () => {
+  test('notifies the order waiters on the sale’s channel', async () => {
     const subscriber = connectRedis(context.config, 'blocking');
     try {
       const heard: [string, string][] = [];
@@ -172,7 +172,7 @@ describe('to settle', () => {
     }
   });
 
-  test('an order that Redis has lost records its status all the same', async () => {
+  test('records the status of an order that Redis has lost too', async () => {
     await context.redis.del(context.keys.sale(sale).reservations, context.keys.sale(sale).reservedAt);
     expect(await context.commands.settle(sale, lease, LIFE_MS, records(1, 'kept'))).toBe(true);
     expect((await context.commands.readOrder(sale, owners[0]!.order_no)).status).toBe('kept');
@@ -180,7 +180,7 @@ describe('to settle', () => {
 });
 
 describe('to give back', () => {
-  test('frees the unit of each order that its shopper’s owner entry names, once', async () => {
+  test('frees the unit of each order that its shopper’s owner entry names, only once', async () => {
     expect(await context.commands.giveBack(sale, lease, owners.slice(0, 2))).toBe(2);
     expect(await unitsOf(context, sale)).toEqual({
       available: 7,
@@ -206,7 +206,7 @@ describe('to give back', () => {
     expect(await unitsOf(context, sale)).toMatchObject({ available: 6 });
   });
 
-  test('does nothing for somebody else’s order and for one that never was', async () => {
+  test('does nothing for another shopper’s order and for an unknown one', async () => {
     const before = await snapshot(context, sale);
     const mixed = { user_id: 'u1', order_no: owners[1]!.order_no };
     const strangers = [
@@ -218,7 +218,7 @@ describe('to give back', () => {
     expect(await snapshot(context, sale)).toEqual(before);
   });
 
-  test('puts the last unit back on sale', async () => {
+  test('makes the last unit available again', async () => {
     const small = await context.openSale({ seckill_stock: 1 });
     const first = await buy(context, small, ['u1']);
     const waiting = await newAttempt(context, small, ['u2']);
@@ -236,7 +236,7 @@ describe('the reservations', () => {
     expect(await context.commands.reservedBefore(sale, 996, 3)).toEqual([]);
   });
 
-  test('are found by number, with a gap for one that is gone', async () => {
+  test('are found by number, with a gap for a missing one', async () => {
     await context.commands.settle(sale, lease, LIFE_MS, records(1).slice(1, 2));
     const found = await context.commands.reservations(sale, orderNos().slice(0, 3));
     expect(found.map((reservation) => reservation?.user_id)).toEqual(['u1', undefined, 'u3']);
@@ -244,7 +244,7 @@ describe('the reservations', () => {
 });
 
 describe('to index reservations', () => {
-  test('makes their order of time anew, where entries were lost, invented or misplaced', async () => {
+  test('rebuilds their order by time after entries were lost, added or changed', async () => {
     const { reservedAt } = context.keys.sale(sale);
     const before = await snapshot(context, sale);
     await context.redis.zrem(reservedAt, orderNos()[0]!);
@@ -257,7 +257,7 @@ describe('to index reservations', () => {
 });
 
 describe('to clean up', () => {
-  test('leaves a sale alone while one order waits for the ledger, then deletes every key of it but those of the lease', async () => {
+  test('keeps a sale while one order waits for the ledger, then deletes every key except those of the lease', async () => {
     const { [context.keys.backlog(0)]: _backlog, ...before } = await snapshot(context, sale);
     expect(await context.commands.cleanUp(sale, lease)).toBe(false);
     const { [context.keys.backlog(0)]: _same, ...after } = await snapshot(context, sale);
@@ -277,7 +277,7 @@ describe('to clean up', () => {
 describe('to mark orders as changed', () => {
   const told = (order_no: string) => context.redis.get(context.keys.status(sale, order_no));
 
-  test('hides a status of a lower version, and one that was never told, for its life', async () => {
+  test('hides a status with a lower version, and one that was never recorded, for its life', async () => {
     await context.commands.settle(sale, lease, LIFE_MS, records(1));
     const never = `${orderNos()[0]!}0`;
     const changed = [orderNos()[0]!, never].map((order_no) => ({ order_no, version: 2 }));
@@ -289,7 +289,7 @@ describe('to mark orders as changed', () => {
     }
   });
 
-  test('leaves a status alone that is as new or newer', async () => {
+  test('keeps a status that is as new or newer', async () => {
     await context.commands.settle(sale, lease, LIFE_MS, records(3));
     const [first, second] = orderNos() as [string, string];
     await context.commands.markChanged(sale, LIFE_MS, [
@@ -300,13 +300,13 @@ describe('to mark orders as changed', () => {
     expect(await told(second)).toMatch(/^3 [^-]/);
   });
 
-  test('is not undone by a settle that comes late', async () => {
+  test('is not undone by a late settle', async () => {
     await context.commands.markChanged(sale, LIFE_MS, [{ order_no: orderNos()[0]!, version: 2 }]);
     await context.commands.settle(sale, lease, LIFE_MS, records(1));
     expect(await told(orderNos()[0]!)).toBe('2 -');
   });
 
-  test('sends pollers to the ledger even while the reservation stands', async () => {
+  test('sends pollers to the ledger even while there is a reservation', async () => {
     const order_no = orderNos()[0]!;
     expect((await context.commands.readOrder(sale, order_no)).reservation).toBeDefined();
     await context.commands.markChanged(sale, LIFE_MS, [{ order_no, version: 2 }]);
@@ -315,7 +315,7 @@ describe('to mark orders as changed', () => {
 });
 
 describe('outcomes', () => {
-  test('are the sum of what the processes told, however often each did', async () => {
+  test('are the sum of the processes’ totals, however often each reports', async () => {
     const tell = (process_name: string, totals: Record<string, number>) =>
       context.commands.setOutcomes(sale, process_name, new Map(Object.entries(totals)));
     await tell('one', { accepted: 2, sold_out: 5 });

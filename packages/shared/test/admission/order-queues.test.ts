@@ -6,7 +6,7 @@ import { openTestContext } from '../../testing/support.ts';
 import { startPrivateRedis } from '../../testing/private-redis.ts';
 import { SOON } from '../../testing/soon.ts';
 
-test('a queue whose start failed, since Redis was frozen at its first use, is made anew: jobs are added again', async () => {
+test('a queue whose start failed, since Redis was frozen at its first use, is replaced: jobs are added again', async () => {
   const redis = await startPrivateRedis();
   const context = await openTestContext({ ...redis.env, REDIS_TIMEOUT_MS: '300' });
   onTestFinished(() => context.close());

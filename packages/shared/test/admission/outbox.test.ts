@@ -33,7 +33,7 @@ async function settle(sale: Sale, owners: readonly Owner[]): Promise<void> {
 }
 
 describe('the outbox of a shard', () => {
-  test('has a sale from its first reservation to its last, by its oldest one, whatever comes and goes', async () => {
+  test('has a sale from its first reservation to its last, with the time of its oldest one', async () => {
     const sale = await context.openSale({ seckill_stock: 100 });
     expect(await sinceOf(sale)).toBeUndefined();
     const first = await buy(context, sale, ['first']);
@@ -50,7 +50,7 @@ describe('the outbox of a shard', () => {
     expect([await sinceOf(sale), await oldestOf(sale)]).toEqual([undefined, undefined]);
   });
 
-  test('has no sale whose buys were all refused, and keeps sales apart', async () => {
+  test('has no sale whose buys were all refused, and keeps sales separate', async () => {
     const [refused, sold] = [await context.openSale({ seckill_stock: 1 }), await context.openSale()];
     await settle(refused, await buy(context, refused, ['only']));
     await send(context, await newAttempt(context, refused, shoppers(2)));
@@ -80,7 +80,7 @@ describe('the outbox of a shard', () => {
     expect(await sinceOf(done)).toBeUndefined();
   });
 
-  test('tells those before a time, the oldest first, as many as are asked for', async () => {
+  test('returns the sales before a time, oldest first, up to the limit', async () => {
     const own = await openTestContext();
     try {
       const sales = [await own.openSale(), await own.openSale(), await own.openSale()];
@@ -116,7 +116,7 @@ describe('the stopped sales of a shard', () => {
     expect(await stopped()).not.toContain(sale.id);
   });
 
-  test('forget one that is cleaned up', async () => {
+  test('do not include a sale that is cleaned up', async () => {
     const sale = await context.openSale();
     const lease = await takeLease(context, sale);
     await context.commands.beginChange(sale, lease);
@@ -124,7 +124,7 @@ describe('the stopped sales of a shard', () => {
     expect(await stopped()).not.toContain(sale.id);
   });
 
-  test('come with a name of the history, which is another one once Redis was emptied', async () => {
+  test('come with the name of the history, which changes if Redis is emptied', async () => {
     const { history } = await context.commands.lookAtShard(9);
     expect((await context.commands.lookAtShard(9)).history).toBe(history);
     await context.redis.del(context.keys.mark(9));

@@ -59,7 +59,7 @@ async function hammer(
 }
 
 describe('a shopper’s bucket', () => {
-  test('lets a burst through and not one more', async () => {
+  test('allows a burst and not one more', async () => {
     const sale = await context.openSale();
     const item = await newItem(context, sale, 'burst', { token: 'wrong' });
     const call = await newCall(context, sale, limited({ user_capacity: 5, user_per_second: NEVER_PER_SECOND }));
@@ -72,7 +72,7 @@ describe('a shopper’s bucket', () => {
     expect(answers[5]).toMatchObject({ limit: 'user' });
   });
 
-  test('never lets more than burst + rate × time through under concurrency, nor fewer when hammered', async () => {
+  test('never allows more than burst + rate × time under concurrency, nor fewer', async () => {
     const sale = await context.openSale();
     const [burst, per_second] = [5, 50];
     const limits = { user_capacity: burst, user_per_second: per_second };
@@ -84,7 +84,7 @@ describe('a shopper’s bucket', () => {
     expect(passed).toBeGreaterThanOrEqual(burst + 0.4 * per_second * 0.6);
   });
 
-  test('is each shopper’s own', async () => {
+  test('is separate for each shopper', async () => {
     const sale = await context.openSale();
     const limits = limited({ user_capacity: 1, user_per_second: NEVER_PER_SECOND });
     const users = shoppers(50).map((user) => `own-${user}`);
@@ -96,7 +96,7 @@ describe('a shopper’s bucket', () => {
     }
   });
 
-  test('says how long to wait, and lets the shopper through from then on', async () => {
+  test('returns the wait, and allows the shopper after it', async () => {
     const sale = await context.openSale();
     const item = await newItem(context, sale, 'waiting', { token: 'wrong' });
     const call = await newCall(context, sale, limited({ user_capacity: 1, user_per_second: 10 }));
@@ -118,7 +118,7 @@ describe('a shopper’s bucket', () => {
     expect(await now_ms()).toBeGreaterThanOrEqual(began_ms + 99);
   });
 
-  test('expires once it is full again, so that shoppers who went leave nothing behind', async () => {
+  test('expires when it is full again, so that inactive shoppers use no memory', async () => {
     const sale = await context.openSale();
     const item = await newItem(context, sale, 'gone', { token: 'wrong' });
     const call = await newCall(context, sale, limited({ user_capacity: 4, user_per_second: 50 }));
@@ -140,7 +140,7 @@ describe('a shopper’s bucket', () => {
     ]);
   });
 
-  test('is not drawn by a buy that fails earlier, nor by an owner’s retry', async () => {
+  test('is not used by a buy that fails earlier, nor by an owner’s retry', async () => {
     const sale = await context.openSale({ seckill_stock: 1 });
     const limits = limited({ user_capacity: 1, user_per_second: NEVER_PER_SECOND });
     const attempt = await newAttempt(context, sale, ['owner'], limits);
@@ -153,7 +153,7 @@ describe('a shopper’s bucket', () => {
 
 describe('the global bucket', () => {
   // Each test has a shard, and so a global bucket, of its own.
-  test('lets a burst of different shoppers through and not one more, within one batch', async () => {
+  test('allows a burst of different shoppers and not one more, within one batch', async () => {
     const sale = await context.openSale({ shard: 11, seckill_stock: 100 });
     const limits = limited({ global_capacity: 10, global_per_second: NEVER_PER_SECOND });
     const attempt = await newAttempt(context, sale, shoppers(30), limits);
@@ -165,7 +165,7 @@ describe('the global bucket', () => {
     expect(admissions[10]).toMatchObject({ limit: 'global' });
   });
 
-  test('never lets more than burst + rate × time through under concurrency, nor fewer when hammered', async () => {
+  test('never allows more than burst + rate × time under concurrency, nor fewer', async () => {
     const sale = await context.openSale({ shard: 12 });
     const [burst, per_second] = [20, 200];
     const limits = { global_capacity: burst, global_per_second: per_second };
@@ -175,7 +175,7 @@ describe('the global bucket', () => {
     expect(passed).toBeGreaterThanOrEqual(burst + 0.4 * per_second * 0.6);
   });
 
-  test('is not drawn by a shopper whose own bucket is empty: one shopper cannot use up everybody’s', async () => {
+  test('is not used by a shopper whose own bucket is empty: one shopper cannot use up the limit of all', async () => {
     const sale = await context.openSale({ shard: 13 });
     const limits = limited({
       global_capacity: 3,
@@ -197,7 +197,7 @@ describe('the global bucket', () => {
     ]);
   });
 
-  test('refuses without drawing the shopper’s own', async () => {
+  test('refuses without using the shopper’s own', async () => {
     const sale = await context.openSale({ shard: 14 });
     const limits = limited({ global_capacity: 0, global_per_second: 1 });
     const attempt = await newAttempt(context, sale, ['u1'], limits);

@@ -35,7 +35,7 @@ function plan(waiting: readonly OrderEvents[]) {
 const numbers = (from: number, count: number): string[] => Array.from({ length: count }, (_, i) => `o${from + i}`);
 
 describe('messages to send', () => {
-  test('are put together of as many rows as fit, in their order', () => {
+  test('contain as many rows as fit, in their order', () => {
     const [half, rest] = [EVENTS_PER_MESSAGE_MAX / 2, EVENTS_PER_MESSAGE_MAX / 2 + 1];
     const waiting = rows(
       { order_nos: numbers(0, half) },
@@ -50,11 +50,11 @@ describe('messages to send', () => {
     ]);
   });
 
-  test('tell of an order twice only in one message, where the later event comes later', () => {
+  test('contain an order twice only in one message, with the later event later', () => {
     expect(plan(rows({ order_nos: ['a'] }, { order_nos: ['a', 'b'], status: 'paid' }))).toEqual([[undefined, [1, 2]]]);
   });
 
-  test('leave out what an undelivered earlier message tells of, and what comes after that, and nothing else', () => {
+  test('do not contain an order of an undelivered earlier message, nor its later events; all others are sent', () => {
     const waiting = rows(
       { order_nos: ['a', 'b'], message_id: 'first', next_attempt_ms: NOW_MS + 1 },
       { order_nos: ['a', 'c'], status: 'paid' },
@@ -64,7 +64,7 @@ describe('messages to send', () => {
     expect(plan(waiting)).toEqual([[undefined, [4]]]);
   });
 
-  test('leave out what a full message before them in the same plan tells of', () => {
+  test('do not contain an order of a full message before them in the same plan', () => {
     const full = numbers(0, EVENTS_PER_MESSAGE_MAX);
     expect(plan(rows({ order_nos: full }, { order_nos: ['o7'] }, { order_nos: ['x'] }))).toEqual([
       [undefined, [1]],
@@ -72,7 +72,7 @@ describe('messages to send', () => {
     ]);
   });
 
-  test('stay as they were put together, and wait for their time', () => {
+  test('keep their rows, and wait for their time', () => {
     const waiting = rows(
       { order_nos: ['a'], message_id: 'due', next_attempt_ms: NOW_MS },
       { order_nos: ['b'], message_id: 'early', next_attempt_ms: NOW_MS + 1 },
@@ -86,7 +86,7 @@ describe('messages to send', () => {
   });
 });
 
-test('attempts come later and later, at most a minute apart', () => {
+test('are retried less and less often, at most a minute apart', () => {
   expect([1, 2, 3, 7, 40].map((attempts) => retryAfter_ms(attempts, 0))).toEqual([1_000, 2_000, 4_000, 60_000, 60_000]);
   expect(retryAfter_ms(1, 1)).toBe(750);
 });

@@ -104,7 +104,7 @@ describe('an order', () => {
     expect(after.history.at(-1)).toMatchObject({ from_status: from, to_status: to });
   });
 
-  test.each(MOVES.filter(({ from, to }) => !canMove(from, to)))('stays $from where it is to be $to', async (move) => {
+  test.each(MOVES.filter(({ from, to }) => !canMove(from, to)))('stays $from if $to is not allowed', async (move) => {
     const order = await orderIn(move.from);
     const before = await ledgerOf(context, order);
     await expect(CALLS[move.to](order)).rejects.toThrow(/^The order is|^The payment is|^not (paid|expired)|no result/);
@@ -112,7 +112,7 @@ describe('an order', () => {
     expect({ ...after, payments: [] }).toEqual({ ...before, payments: [] });
   });
 
-  test('is refused by the state it is in, and the refusal names that', async () => {
+  test('is refused because of its state, and the refusal names that state', async () => {
     for (const status of ['paid', 'refunded', 'cancelled', 'expired', 'failed'] as const) {
       const order = await orderIn(status);
       const refusal = { code: 'invalid_state', detail: `The order is ${status}` };
@@ -132,7 +132,7 @@ describe('an order', () => {
     await expect(requestRefund(context, order, 'operator')).rejects.toMatchObject(refusal);
   });
 
-  test('makes no move that its map does not have, whoever asks', async () => {
+  test('makes only the moves of its map, for any actor', async () => {
     const order = await placeOrder(context, await context.openSale());
     const illegal = ORDER_STATUSES.flatMap((from) =>
       (['paid', 'cancelled', 'expired', 'refunded'] as const)
@@ -161,7 +161,7 @@ describe('an order', () => {
     ]);
   });
 
-  test('of another sale is not touched, even where its number is among those to move', async () => {
+  test('of another sale does not move, even if its number is among those to move', async () => {
     const [one, other] = [await context.openSale(), await context.openSale()];
     const order = await placeOrder(context, other);
     expect(await expireOrders(context, one.id, [order.order_no])).toBe(0);
@@ -253,12 +253,12 @@ describe('a payment', () => {
       payment: 'refunded',
     },
   ];
-  test.each(EVERY)('told $events of, in this order, is $payment and its order $status', async (expected) => {
+  test.each(EVERY)('with the events $events, in this order, is $payment and its order $status', async (expected) => {
     const { events: kinds, ...rest } = expected;
     expect(await after(...kinds)).toEqual(rest);
   });
 
-  test('is told of by the same event as often as its provider likes, all at once included', async () => {
+  test('applies the same event once, however often the provider sends it, also in parallel', async () => {
     const order = await placeOrder(context, await context.openSale());
     const event = eventOf(await openPayment(context, order.order_no), 'succeeded');
     const applied = await Promise.all(Array.from({ length: 8 }, () => apply(event)));
@@ -266,7 +266,7 @@ describe('a payment', () => {
     expect(await ledgerOf(context, order)).toMatchObject({ status: 'paid', version: 2, history: { length: 1 } });
   });
 
-  test('that nobody knows, or that another provider has, is not found', async () => {
+  test('that is unknown, or of another provider, is not found', async () => {
     const order = await placeOrder(context, await context.openSale());
     const payment = await openPayment(context, order.order_no, 'stripe');
     await expect(tell('pay_unknown', 'succeeded')).rejects.toMatchObject({ code: 'not_found' });
@@ -299,7 +299,7 @@ describe('a payment', () => {
     },
   );
 
-  test('that comes on top of another one goes back, and the order stays paid', async () => {
+  test('in addition to another one is refunded, and the order stays paid', async () => {
     const order = await placeOrder(context, await context.openSale());
     const first = await openPayment(context, order.order_no);
     await tell(first, 'declined');
@@ -314,7 +314,7 @@ describe('a payment', () => {
     expect(await ledgerOf(context, order)).toMatchObject({ status: 'paid', version: 2, returned: false });
   });
 
-  test('is given back even where it was given up at the very moment at which it succeeded', async () => {
+  test('is refunded even if it was given up at the moment at which it succeeded', async () => {
     const order = await placeOrder(context, await context.openSale());
     const payment = await openPayment(context, order.order_no);
     await cancelOrder(context, order, { actor: 'shopper' });
@@ -331,7 +331,7 @@ describe('a payment', () => {
     expect((await ledgerOf(context, order)).payments).toEqual(['refund_pending']);
   });
 
-  test('is not opened for an order that is not to be paid, nor twice for one that is', async () => {
+  test('is not opened for an order that cannot be paid, nor twice for one that can', async () => {
     const order = await placeOrder(context, await context.openSale());
     await openPayment(context, order.order_no);
     await expect(openPayment(context, order.order_no)).rejects.toMatchObject({ errno: 1062 });
@@ -357,7 +357,7 @@ describe('a payment', () => {
 });
 
 describe('at the same moment', () => {
-  test('cancel, expiry and payment: one of them wins, and money that lost goes back', async () => {
+  test('cancel, expiry and payment: one of them wins, and money that lost is refunded', async () => {
     const sale = await context.openSale({ seckill_stock: 30 });
     const orders = await placeOrders(context, sale, shoppers(20));
     const payments = await Promise.all(orders.map(({ order_no }) => openPayment(context, order_no)));
@@ -380,7 +380,7 @@ describe('at the same moment', () => {
     expect((await ledgerOf(context, orders[0]!)).sold).toBe(live);
   });
 
-  test('moves of two sales at once wait for no rows of each other', async () => {
+  test('moves of two sales at once do not wait for each other’s rows', async () => {
     const [one, other] = [await context.openSale(), await context.openSale()];
     const held = await placeOrders(context, one, shoppers(5));
     const free = await placeOrders(context, other, shoppers(5));
@@ -397,7 +397,7 @@ describe('at the same moment', () => {
 });
 
 describe('pollers', () => {
-  test('are sent to the ledger before a move is committed, and nobody can tell them the older status after', async () => {
+  test('are sent to the ledger before a move is committed, and never see the older status after it', async () => {
     const sale = await context.openSale();
     const order = await placeOrder(context, sale);
     expect(await statusInRedis(order)).toMatch(/^1 [0-9a-f]{8} \{/);
@@ -409,7 +409,7 @@ describe('pollers', () => {
     expect(await statusInRedis(order)).toBe('2 -');
   });
 
-  test('learn of a move even where the writer died before it settled the reservation', async () => {
+  test('see a move even if the writer crashed before it settled the reservation', async () => {
     const sale = await context.openSale();
     const order = await placeOrder(context, sale);
     // The reservation as it was before settling.
@@ -421,7 +421,7 @@ describe('pollers', () => {
     expect(seen).toMatchObject({ sale_ready: true, reservation: undefined, status: undefined });
   });
 
-  test('that cannot be told keep the move from being committed', async () => {
+  test('if Redis does not answer, the move is not committed', async () => {
     const sale = await context.openSale();
     const order = await placeOrder(context, sale);
     const gone = connectRedis(context.config, 'request');
@@ -455,7 +455,7 @@ test('a price change never touches accepted orders, their payments or the revenu
   expect(counters.find(({ name }) => name === 'revenue_cents')?.value).toBe(1_999);
 });
 
-test('counters are what the rows are, whatever was tried in vain', async () => {
+test('counters equal the rows, also after failed attempts', async () => {
   const sale = await context.openSale({ seckill_stock: 20 });
   const orders = await placeOrders(context, sale, shoppers(10));
   const payments = await Promise.all(orders.slice(0, 5).map(({ order_no }) => openPayment(context, order_no)));

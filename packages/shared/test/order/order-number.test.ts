@@ -16,7 +16,7 @@ const sales = fc.record({ shard: fc.nat(9_999), id: fc.integer({ min: 1, max: 99
 const times = fc.integer({ min: 0, max: TIME_MAX_MS });
 
 describe('an order number', () => {
-  test('has the published shape and length, whatever the sale and the time', () => {
+  test('has the published form and length for any sale and time', () => {
     fc.assert(
       fc.property(sales, times, (sale, now_ms) => {
         const orderNo = newOrderNumber(sale, now_ms);
@@ -26,7 +26,7 @@ describe('an order number', () => {
     );
   });
 
-  test('names its shard and sale, so that a poll needs no look-up', () => {
+  test('names its shard and sale, so that a poll needs no lookup', () => {
     fc.assert(
       fc.property(sales, times, (sale, now_ms) => {
         expect(saleOfOrderNumber(newOrderNumber(sale, now_ms))).toEqual(sale);
@@ -101,7 +101,7 @@ describe('saleOfOrderNumber', () => {
     expect(saleOfOrderNumber(text)).toBeUndefined();
   });
 
-  test('refuses whatever is not exactly of the shape', () => {
+  test('refuses everything that does not have exactly this form', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
         expect(saleOfOrderNumber(text) !== undefined).toBe(SHAPE.test(text));

@@ -47,7 +47,7 @@ function newOrder(sale: Sale, fields: Partial<Order> = {}): Order {
 const insert = (...orders: Order[]) => context.db.transaction().execute((tx) => insertOrders(tx, orders));
 
 describe('an order in the ledger', () => {
-  test('is read as it was written, to the millisecond and the byte', async () => {
+  test('is read exactly as it was written, to the millisecond and the byte', async () => {
     const sale = await context.insertSale();
     const order = newOrder(sale, { user_id: `"'\\%_{}#\`;--`, price_cents: 1_000_000_000, created_at_ms: made_ms });
     const failed = newOrder(sale, { status: 'failed', reason: 'no_unit', user_id: 'u2' });
@@ -68,14 +68,14 @@ describe('an order in the ledger', () => {
     expect(await findOrders(context.db, [])).toEqual([]);
   });
 
-  test('comes with all the others of its batch or not at all', async () => {
+  test('is inserted with all others of its batch or not at all', async () => {
     const sale = await context.insertSale();
     const good = newOrder(sale, { user_id: 'good' });
     await expect(insert(good, newOrder(sale), newOrder(sale))).rejects.toThrow('Duplicate');
     expect(await findOrder(context.db, good.order_no)).toBeUndefined();
   });
 
-  test('may be one of a thousand in a statement', async () => {
+  test('can be one of a thousand in a statement', async () => {
     const sale = await context.insertSale({ seckill_stock: 1_000 });
     const orders = Array.from({ length: 1_000 }, (_, i) => newOrder(sale, { user_id: `many-${i}` }));
     await insert(...orders);
@@ -84,7 +84,7 @@ describe('an order in the ledger', () => {
 });
 
 describe('one live order per shopper and sale', () => {
-  test('is what the ledger itself enforces, whatever closed ones there are', async () => {
+  test('is enforced by the ledger itself, for any number of closed orders', async () => {
     const sale = await context.insertSale();
     for (const status of ['cancelled', 'cancelled', 'expired', 'refunded', 'failed', 'failed'] as const) {
       await insert(newOrder(sale, { status }));
@@ -100,7 +100,7 @@ describe('one live order per shopper and sale', () => {
     await insert(newOrder(sale));
   });
 
-  test('goes by the bytes of the id: look-alikes are different shoppers, in every look-up', async () => {
+  test('compares the bytes of the id: look-alikes are different shoppers in every lookup', async () => {
     const sale = await context.insertSale();
     const users = ['u1', 'U1', 'u1 ', 'ú1', ' u1', 'u1\0', 'u'];
     const orders = users.map((user_id) => newOrder(sale, { user_id }));
@@ -112,7 +112,7 @@ describe('one live order per shopper and sale', () => {
     }
   });
 
-  test('is each sale’s own', async () => {
+  test('is separate for each sale', async () => {
     const [a, b] = [await context.insertSale(), await context.insertSale()];
     await insert(newOrder(a), newOrder(b));
     expect((await findLiveOrder(context.db, b.id, 'u1'))?.product_id).toBe(b.id);
@@ -145,7 +145,7 @@ describe('a shopper’s orders', () => {
     expect(read).toEqual(expected);
   });
 
-  test('are read along their index: no more rows than are returned, on the first page and on a later one', async () => {
+  test('are read by their index: no more rows than are returned, on the first page and on a later one', async () => {
     const sale = await context.insertSale();
     const users = Array.from({ length: 50 }, (_, i) => `plan-${i}`);
     const orders = Array.from({ length: 40 }, () =>

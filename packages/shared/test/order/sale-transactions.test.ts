@@ -50,7 +50,7 @@ const statusesOf = async (sale: Sale): Promise<string[]> => {
 };
 
 describe('moves of one sale that come at once', () => {
-  test('leave the pool to others: payments of a hot sale once used up every connection while they waited for its row', async () => {
+  test('leave connections of the pool to others: payments of a hot sale once used every connection while they waited for its row', async () => {
     const sale = await context.openSale({ seckill_stock: 60 });
     const orders = await placeOrders(context, sale, shoppers(60));
     const { db, saleTransactions } = openTransactions(2);
@@ -84,7 +84,7 @@ describe('moves of one sale that come at once', () => {
     expect(transactions.size).toBe(2);
   });
 
-  test('are refused one by one: the others are committed', async () => {
+  test('are refused separately: the others are committed', async () => {
     const sale = await context.openSale({ seckill_stock: 3 });
     const orders = await placeOrders(context, sale, shoppers(3));
     await cancelOrder(context, orders[1]!, { actor: 'operator' });
@@ -96,7 +96,7 @@ describe('moves of one sale that come at once', () => {
     expect(await statusesOf(sale)).toEqual(['cancelled', 'cancelled', 'cancelled']);
   });
 
-  test('do not fail with one whose data MySQL refuses', async () => {
+  test('do not fail with one whose data MySQL rejects', async () => {
     const sale = await context.openSale({ seckill_stock: 3 });
     const orders = await placeOrders(context, sale, shoppers(3));
     const oversell: Work<undefined, undefined> = async ({ tx }) => {
@@ -114,7 +114,7 @@ describe('moves of one sale that come at once', () => {
     expect(await statusesOf(sale)).toEqual(['cancelled', 'cancelled', 'cancelled']);
   });
 
-  test('fail with the connection that they ran on; those that waited are done on the next one', async () => {
+  test('fail with the connection that they used; the waiting ones run on the next one', async () => {
     const sale = await context.openSale({ seckill_stock: 3 });
     const orders = await placeOrders(context, sale, shoppers(3));
     const { saleTransactions } = openTransactions(2);

@@ -33,14 +33,14 @@ describe('the life of a payment', () => {
     }
   });
 
-  test('money that came is never forgotten: from `succeeded` every way leads to `refunded`', () => {
+  test('received money is never lost: from `succeeded` every path leads to `refunded`', () => {
     expect(PAYMENT_TRANSITIONS.succeeded).toEqual(['refund_pending']);
     expect(PAYMENT_TRANSITIONS.refund_pending).toEqual(['refunded']);
     expect(PAYMENT_TRANSITIONS.refunded).toEqual(['refund_pending']);
   });
 });
 
-test('payment ids are unlike each other, sort by time and fit their column', () => {
+test('payment ids are unique, sort by time and fit their column', () => {
   const ids = Array.from({ length: 1_000 }, (_, i) => newPaymentId(1_700_000_000_000 + i));
   expect(new Set(ids).size).toBe(1_000);
   expect(ids.toSorted()).toEqual(ids);

@@ -83,7 +83,7 @@ describe('asked to', () => {
     expect(new Set(events.map((event) => event?.event_id)).size).toBe(behaviour === 'twice' ? 1 : kinds.length);
   });
 
-  test('refund, it says so by one event, however often it is asked', async () => {
+  test('refund, it sends one event, however often it is asked', async () => {
     expect(await sandbox.refund(PAYMENT)).toEqual({ now: 'waiting' });
     await sandbox.refund(PAYMENT);
     await vi.waitFor(() => expect(received).toHaveLength(2));
@@ -93,14 +93,14 @@ describe('asked to', () => {
   });
 });
 
-test('a webhook that is not taken is sent again, as a real provider does', async () => {
+test('a webhook that is not accepted is sent again, as a real provider does', async () => {
   answers = [503, 409];
   await sandbox.start(PAYMENT, 'pay');
   await vi.waitFor(() => expect(received).toHaveLength(3), { timeout: 10_000 });
   expect(new Set(eventsReceived().map((event) => event?.event_id)).size).toBe(1);
 });
 
-test('nobody waits for a refund whose webhook cannot be delivered', async () => {
+test('nothing waits for a refund whose webhook cannot be delivered', async () => {
   const log = pino({ level: 'silent' });
   const unreachable = createSandbox({ secret: SECRET, public_url: 'http://127.0.0.1:1', log });
   expect(await unreachable.refund(PAYMENT)).toEqual({ now: 'waiting' });
@@ -125,7 +125,7 @@ describe('a webhook', () => {
     expect(() => verify(EVENT, headers)).toThrow(expect.objectContaining({ code: 'unauthenticated' }));
   });
 
-  test('whose signature has the right length and other bytes is forged, and no fault of ours', () => {
+  test('whose signature has the right length and other bytes is forged, and causes no error', () => {
     const { 'x-sandbox-signature': right } = sign(EVENT);
     const wrong = `${String(right).slice(0, -1)}é`;
     expect(() => verify(EVENT, header(wrong))).toThrow(expect.objectContaining({ code: 'unauthenticated' }));

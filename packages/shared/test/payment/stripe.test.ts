@@ -64,20 +64,20 @@ describe('a start', () => {
     });
   });
 
-  test('that is repeated says the very same, so that Stripe answers the same session', async () => {
+  test('that is repeated sends the same request, so that Stripe answers with the same session', async () => {
     const first = await stripe.start(PAYMENT);
     expect(await stripe.start(PAYMENT)).toEqual(first);
     expect(fake.sessions).toHaveLength(1);
   });
 
-  test('whose answer is lost is made again under the same key', async () => {
+  test('without an answer is repeated with the same key', async () => {
     fake.fail('create session', 'hang up after', 'hang up');
     await stripe.start(PAYMENT);
     expect(new Set(keysOf('create session'))).toEqual(new Set(['start-pay_1-0']));
     expect(fake.sessions).toHaveLength(1);
   });
 
-  test('whose error Stripe keeps fails again under its key, says so, and works under the next one', async () => {
+  test('whose error Stripe keeps fails again with its key, reports that, and succeeds with the next one', async () => {
     fake.fail('create session', { status: 500, kept: true });
     const fault = { kind: 'failed', mayBeKept: true };
     await expect(stripe.start(PAYMENT)).rejects.toMatchObject(fault);
@@ -85,7 +85,7 @@ describe('a start', () => {
     expect(await stripe.start({ ...PAYMENT, key_no: 1 })).toMatchObject({ provider_ref: 'cs_1' });
   });
 
-  test('whose key was used with other words (PUBLIC_URL has changed) works under the next one', async () => {
+  test('whose key was used with other parameters (PUBLIC_URL has changed) succeeds with the next one', async () => {
     await stripe.start(PAYMENT);
     const dearer = { ...PAYMENT, amount_cents: 2_000 };
     await expect(stripe.start(dearer)).rejects.toMatchObject({ kind: 'failed', mayBeKept: true });
@@ -110,7 +110,7 @@ describe('a call that Stripe does not do', () => {
     await expect(stripe.start(PAYMENT)).rejects.toMatchObject({ name: 'ProviderFault', ...expected });
   });
 
-  test('hangs no longer than its time-outs', async () => {
+  test('hangs no longer than its timeouts', async () => {
     const hanging = new FakeStripe();
     const api = { ...(await hanging.listen()), timeout: 50 };
     hanging.fail('create session', 'hang', 'hang', 'hang');
@@ -121,7 +121,7 @@ describe('a call that Stripe does not do', () => {
 });
 
 describe('asked what became of it, a payment', () => {
-  test('that nobody paid is open, and one that was paid says what came', async () => {
+  test('without money is open, and with money returns the received amount', async () => {
     const payment = await started();
     expect(await stripe.look(payment)).toEqual({ now: 'open' });
     fake.pay(payment.provider_ref, { amount: 1_998 });
@@ -141,18 +141,18 @@ describe('asked what became of it, a payment', () => {
 });
 
 describe('a close', () => {
-  test('expires an open session, and after that nobody can pay', async () => {
+  test('expires an open session, so that it cannot be paid any more', async () => {
     const payment = await started();
     expect(await stripe.expire(payment)).toEqual({ now: 'declined' });
     expect(fake.pay(payment.provider_ref)).toBe(false);
     expect(await stripe.expire(payment)).toEqual({ now: 'declined' });
   });
 
-  test('finds the money of a session that is complete, though no webhook ever came', async () => {
+  test('finds the money of a complete session without a webhook', async () => {
     expect(await stripe.expire(await paid())).toEqual(SUCCEEDED);
   });
 
-  test('finds the money of a session that completes between the look and the call', async () => {
+  test('finds the money of a session that completes between the check and the call', async () => {
     const payment = await started();
     fake.meanwhile = (call) => {
       if (call === 'expire session') fake.pay(payment.provider_ref);
@@ -161,33 +161,33 @@ describe('a close', () => {
     expect(asked().slice(1)).toEqual(['retrieve session', 'expire session', 'retrieve session']);
   });
 
-  test('waits for money that takes days, which cannot be stopped any more', async () => {
+  test('waits for money that takes days and cannot be stopped any more', async () => {
     const payment = await started();
     fake.pay(payment.provider_ref, { takesDays: true });
     expect(await stripe.expire(payment)).toEqual({ now: 'waiting' });
   });
 
-  test('that Stripe refuses while the session is open has failed', async () => {
+  test('that Stripe refuses while the session is open fails', async () => {
     const payment = await started();
     fake.fail('expire session', { status: 400 });
     await expect(stripe.expire(payment)).rejects.toMatchObject({ kind: 'failed' });
   });
 
-  test('asks nothing for a payment that nobody was told where to pay', async () => {
+  test('calls nothing for a payment whose page the shopper never got', async () => {
     expect(await stripe.expire(PAYMENT)).toEqual({ now: 'declined' });
     expect(asked()).toEqual([]);
   });
 });
 
 describe('a refund', () => {
-  test('gives the whole payment back, under a key of its own, and says when it has', async () => {
+  test('refunds the whole payment, with its own key, and reports when it is done', async () => {
     const payment = await paid();
     expect(await stripe.refund(payment)).toEqual({ now: 'refunded' });
     expect(keysOf('create refund')).toEqual(['refund-pay_1-0']);
     expect(fake.calls.at(-1)!.form).toEqual({ payment_intent: 'pi_2', 'metadata[flash_sale_payment_id]': 'pay_1' });
   });
 
-  test('that takes days is waited for, and not made again', async () => {
+  test('that takes days is awaited, and not repeated', async () => {
     const payment = await paid();
     fake.refundsTakeTime = true;
     expect(await stripe.refund(payment)).toEqual({ now: 'waiting' });
@@ -197,7 +197,7 @@ describe('a refund', () => {
     expect(keysOf('create refund')).toHaveLength(1);
   });
 
-  test('that comes back from the bank is made again, also under a key that Stripe knows', async () => {
+  test('that the bank returns is made again, also with a key that Stripe knows', async () => {
     const payment = await paid();
     await stripe.refund(payment);
     fake.settleRefunds(false);
@@ -217,7 +217,7 @@ describe('a refund', () => {
     expect(fake.paidBack(payment.provider_ref)).toBe(1_999);
   });
 
-  test('by hand at the same moment is found when it is asked again', async () => {
+  test('made by hand at the same moment is found at the next call', async () => {
     const payment = await paid();
     fake.meanwhile = (call) => {
       if (call === 'create refund') fake.refundByHand(payment.provider_ref);
@@ -238,7 +238,7 @@ describe('a refund', () => {
     expect(fake.paidBack(payment.provider_ref)).toBe(1_999);
   });
 
-  test('that Stripe refuses for another reason is to be made again', async () => {
+  test('that Stripe refuses for another reason must be repeated', async () => {
     const payment = await paid();
     fake.fail('create refund', { status: 400, code: 'charge_disputed', kept: true });
     await expect(stripe.refund(payment)).rejects.toThrow('Stripe answers 400');

@@ -31,14 +31,14 @@ describe('the error table', () => {
     expect(Object.fromEntries(Object.entries(ERRORS).map(([code, { status }]) => [code, status]))).toEqual(CONTRACT);
   });
 
-  test.each(CODES)('says of %s what happened and what to do next', (code) => {
+  test.each(CODES)('says for %s what happened and what to do next', (code) => {
     expect(ERRORS[code].title).not.toBe('');
     expect(ERRORS[code].advice).toMatch(/\.$/);
   });
 });
 
 describe('a refusal', () => {
-  test.each(CODES)('%s carries its status, and a time to come back where its status promises one', (code) => {
+  test.each(CODES)('%s has its status, and a retry time if its status requires one', (code) => {
     const refusal = new Refusal(code);
     expect(refusal).toMatchObject({
       code,
@@ -49,7 +49,7 @@ describe('a refusal', () => {
     expect(refusal.headers).toEqual({});
   });
 
-  test('keeps what its thrower adds, and its cause out of the detail', () => {
+  test('keeps the options of its thrower, and does not show its cause in the detail', () => {
     const cause = new Error('ER_SECRET');
     const refusal = new Refusal('overloaded', { detail: 'Try later.', retry_after_s: 7, headers: { a: 'b' }, cause });
     expect(refusal).toMatchObject({

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { centsOfPrice, PRICE_CENTS_MAX, priceOfCents } from '../../src/platform/money.ts';
 
 describe('money', () => {
-  test('every number of cents survives the way to JSON and back', () => {
+  test('every number of cents survives the conversion to JSON and back', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: PRICE_CENTS_MAX }), (cents) => {
         const json = JSON.stringify(priceOfCents(cents));
@@ -51,7 +51,7 @@ describe('money', () => {
     expect(centsOfPrice(price)).toBeUndefined();
   });
 
-  test('a price is whole cents within bounds, or refused', () => {
+  test('a price is a whole number of cents within bounds, or is refused', () => {
     fc.assert(
       fc.property(fc.double(), (price) => {
         const cents = centsOfPrice(price);

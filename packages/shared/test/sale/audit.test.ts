@@ -80,7 +80,7 @@ it('a sale in order is clean, thoroughly or not', async () => {
   await expect(audit(true)).resolves.toMatchObject({ verdict: 'clean', findings: [] });
 });
 
-it('an order that has waited for the ledger for more than 30 s is late, with a word of what to do', async () => {
+it('an order that has waited for the ledger for more than 30 s is late, with advice', async () => {
   const { reservedAt } = context.keys.sale(sale);
   const [waiting] = await context.redis.zrange(reservedAt, '0', '-1');
   await context.redis.zincrby(reservedAt, -29_000, waiting!);
@@ -93,7 +93,7 @@ it('an order that has waited for the ledger for more than 30 s is late, with a w
   expect(found?.findings).toEqual([expect.stringMatching(new RegExp(`${waiting} has waited 4\\d s .* repair`))]);
 });
 
-it('a reservation that the ledger has already, as a crash before settling leaves it, is no drift', async () => {
+it('a reservation that is already in the ledger, after a crash before settling, is no drift', async () => {
   const order_no = await reserve('fay');
   await context.db.transaction().execute(async (tx) => {
     await insertOrders(tx, [{ ...orderOf('fay', 'pending_payment'), order_no }]);
@@ -103,7 +103,7 @@ it('a reservation that the ledger has already, as a crash before settling leaves
   await expect(audit()).resolves.toMatchObject({ verdict: 'clean', reservations: 2, live_orders: 4 });
 });
 
-it('a failed order that never held a unit is no drift though its return is due', async () => {
+it('a failed order that never held a unit is no drift although its return is due', async () => {
   const failed = { ...orderOf('gus', 'failed'), reason: 'not_owner' };
   await context.db.transaction().execute(async (tx) => {
     await insertOrders(tx, [failed]);
@@ -113,13 +113,13 @@ it('a failed order that never held a unit is no drift though its return is due',
   await expect(audit()).resolves.toMatchObject({ verdict: 'clean', unapplied_returns: 2 });
 });
 
-it('a sale that is not ready is skipped: a rebuild comes first', async () => {
+it('a sale that is not ready is skipped: a rebuild must come first', async () => {
   await context.redis.hset(context.keys.sale(sale).state, 'history_id', 'another');
 
   await expect(audit()).resolves.toMatchObject({ verdict: 'skipped', findings: [] });
 });
 
-it('shoppers who buy during an audit make no drift', async () => {
+it('shoppers who buy during an audit cause no drift', async () => {
   const buying = new AbortController();
   const buys = (async () => {
     await context.redis.hset(context.keys.sale(sale).state, 'available', '5');
@@ -141,7 +141,7 @@ it('shoppers who buy during an audit make no drift', async () => {
   await buys;
 });
 
-describe('a planted drift is found and mended', () => {
+describe('a drift is found and repaired', () => {
   const drifts: readonly { name: string; plant: () => Promise<unknown>; finding: RegExp }[] = [
     {
       name: 'a unit too many',
@@ -221,7 +221,7 @@ describe('a planted drift is found and mended', () => {
   });
 });
 
-describe('a fact that was changed in SQL, under the same version, is found; a repair takes it from the row', () => {
+describe('a fact that was changed by SQL, with the same version, is found; a repair uses the value of the row', () => {
   const edits: readonly [column: string, assignment: string, field: string, changed: (before: Sale) => number][] = [
     ['price_cents', 'price_cents = 2499', 'price_cents', () => 2_499],
     ['start_time', 'start_time = start_time - INTERVAL 1 SECOND', 'start_ms', ({ start_ms }) => start_ms - 1_000],
@@ -252,7 +252,7 @@ describe('npm run audit', () => {
     return { output, code: code as number };
   };
 
-  it('prints a row per sale; exit code 1 on drift, 0 once it is repaired', async () => {
+  it('prints a row per sale; exit code 1 if a sale drifts, 0 after its repair', async () => {
     // Other tests of this file leave their sales as they are.
     await sql`UPDATE products SET cleaned_at = created_at WHERE id <> ${sale.id}`.execute(context.db);
     await expect(run()).resolves.toMatchObject({ code: 0 });

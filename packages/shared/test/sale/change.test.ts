@@ -64,7 +64,7 @@ function watchFacts(sale: Sale) {
 }
 
 describe('a top-up', () => {
-  test('puts the units more on sale, in the ledger and in Redis; a sold-out sale sells again', async () => {
+  test('adds the units in the ledger and in Redis; a sold-out sale sells again', async () => {
     const sale = await context.openSale({ seckill_stock: 3, stock: 100 });
     await buy(context, sale, shoppers(3));
     expect(await outcomesOf(sale, ['late'])).toEqual(['sold_out']);
@@ -77,7 +77,7 @@ describe('a top-up', () => {
     expect(await unitsOf(context, sale)).toMatchObject({ available: 0, total: 5 });
   });
 
-  test('while everybody buys keeps every unit: Redis and the ledger agree whenever the sale is ready (promise 2)', async () => {
+  test('while shoppers buy keeps every unit: Redis and the ledger agree whenever the sale is ready (promise 2)', async () => {
     const sale = await context.openSale({ seckill_stock: 20 });
     const stopWatch = watchFacts(sale);
     const accepted: string[] = [];
@@ -104,7 +104,7 @@ describe('a top-up', () => {
     expect([available, total, Object.keys(owners).length]).toEqual([0, 120, 120]);
   });
 
-  test('that is asked for again changes nothing and does not stop the sale', async () => {
+  test('that is repeated changes nothing and does not stop the sale', async () => {
     const sale = await context.openSale({ seckill_stock: 5 });
     await topUp(sale, 8);
     const before = await snapshot(context, sale);
@@ -114,7 +114,7 @@ describe('a top-up', () => {
     expect(await inLedger(sale)).toMatchObject({ version: 2 });
   });
 
-  test('raises the stock where it is told that there is more, and never beyond it otherwise', async () => {
+  test('raises the stock if a higher one is given, and never sells more than the stock otherwise', async () => {
     const sale = await context.openSale({ seckill_stock: 5, stock: 6 });
     await expect(topUp(sale, 7)).rejects.toThrow('at most stock, which is 6');
     expect(await topUp(sale, 7, 10)).toMatchObject({ seckill_stock: 7, stock: 10 });
@@ -141,7 +141,7 @@ describe('a top-up', () => {
     expect(await context.commands.readSale(sale)).toMatchObject({ ready: true, version: 2, available: 4, owners: 2 });
   });
 
-  test('waits for whoever holds the sale, and does nothing where that takes too long', async () => {
+  test('waits for the holder of the lease, and does nothing if that takes too long', async () => {
     const sale = await context.openSale({ seckill_stock: 5 });
     await takeLease(context, sale);
     expect(await topUpSale(context, sale, { seckill_stock: 6 }, { wait_ms: 50 })).toBeUndefined();
@@ -197,7 +197,7 @@ describe('whose process dies on the way, a change', () => {
     expect(await unitsOf(context, sale)).toMatchObject({ available: 7, total: 8 });
   });
 
-  test('that lost its lease while the ledger committed leaves the opening to whoever has the lease now', async () => {
+  test('that lost its lease while the ledger committed leaves the opening to the new holder', async () => {
     const sale = await context.openSale({ seckill_stock: 5 });
     const commands: TestContext['commands'] = {
       ...context.commands,
@@ -236,19 +236,19 @@ describe('an early end', () => {
     expect(await context.commands.readSale(sale)).toMatchObject({ ready: true, version: 2 });
   });
 
-  test('again stays where it was', async () => {
+  test('is final: a repeat changes nothing', async () => {
     const sale = await context.openSale();
     const first = await end(sale);
     expect(await end(sale)).toEqual(first);
   });
 
-  test('of a sale that has not started is final as well: its start does not open it', async () => {
+  test('of a sale that has not started is final too: its start does not open it', async () => {
     const sale = await context.openSale({ start_ms: Date.now() + 3_600_000, end_ms: Date.now() + 7_200_000 });
     await end(sale);
     expect(await outcomesOf(sale, ['early'])).toEqual(['ended']);
   });
 
-  test('of a sale that Redis does not keep any more is none', async () => {
+  test('of a sale that Redis does not keep any more changes nothing', async () => {
     const sale = await context.insertSale({ end_ms: Date.now() - 1_000 });
     await markCleaned(context.db, sale.id, 0);
     expect(await end(sale)).toMatchObject({ cleaned: true, end_ms: sale.end_ms, version: 1 });

@@ -22,13 +22,13 @@ const acquire = async (sale: SaleRef, holder: string, life_ms = LIFE_MS, wait_ms
 const expire = (sale: SaleRef) => context.redis.del(context.keys.sale(sale).lease);
 
 describe('the lease of a sale', () => {
-  test('is given to one of many who ask at once', async () => {
+  test('is given to one of many processes that ask at once', async () => {
     const sale = newSale();
     const tokens = await Promise.all(Array.from({ length: 30 }, () => acquire(sale, randomUUID())));
     expect(tokens.filter((token) => token !== undefined)).toEqual([1]);
   });
 
-  test('comes with a fencing token that goes up with every holder', async () => {
+  test('has a fencing token that rises with every holder', async () => {
     const sale = newSale();
     for (const expected of [1, 2, 3]) {
       const holder = randomUUID();
@@ -40,7 +40,7 @@ describe('the lease of a sale', () => {
     expect(await acquire(sale, randomUUID())).toBe(lost! + 1);
   });
 
-  test('is the same when the call that took it is sent again after a lost reply, and its life does not begin anew', async () => {
+  test('is the same if the call that took it is sent again after a lost reply, and its life does not start again', async () => {
     const sale = newSale();
     const { lease } = context.keys.sale(sale);
     expect(await acquire(sale, 'me')).toBe(1);
@@ -50,7 +50,7 @@ describe('the lease of a sale', () => {
     expect(await context.redis.get(context.keys.sale(sale).fence)).toBe('1');
   });
 
-  test('ends by itself after its life', async () => {
+  test('ends after its life', async () => {
     const sale = newSale();
     await acquire(sale, 'frozen', 20);
     await expect.poll(() => acquire(sale, 'next')).toBe(2);
@@ -68,7 +68,7 @@ describe('the lease of a sale', () => {
     expect(await context.redis.pttl(lease)).toBeLessThanOrEqual(LIFE_MS);
   });
 
-  test('is not renewed once it has expired, even where nobody has taken it since', async () => {
+  test('is not renewed after it has expired, even if no other process has taken it', async () => {
     const sale = newSale();
     const mine = await takeLease(context, sale);
     await expire(sale);
@@ -100,7 +100,7 @@ describe('the lease of a sale', () => {
     expect(await takeLease(context, sale)).toMatch(/^101 /);
   });
 
-  test('lost before its release raises nothing', async () => {
+  test('that was lost before its release raises nothing', async () => {
     const sale = newSale();
     const mine = await takeLease(context, sale);
     await expire(sale);
@@ -108,7 +108,7 @@ describe('the lease of a sale', () => {
     expect(await context.redis.get(context.keys.sale(sale).fence)).toBe('1');
   });
 
-  test('tells its holder that somebody waits, for as long as that is remembered', async () => {
+  test('shows its holder that another process waits, for as long as the wait is remembered', async () => {
     const sale = newSale();
     const { leaseWaiting } = context.keys.sale(sale);
     const mine = await takeLease(context, sale);
@@ -124,7 +124,7 @@ describe('the lease of a sale', () => {
     await expect.poll(wanted).toBe(false);
   });
 
-  test('is each sale’s own', async () => {
+  test('is separate for each sale', async () => {
     const [a, b] = [newSale(), newSale()];
     await takeLease(context, a);
     const ofB = await takeLease(context, b);
@@ -133,7 +133,7 @@ describe('the lease of a sale', () => {
 });
 
 describe('a service', () => {
-  test('is led by one process of many who ask at once, for as long as it asks again', async () => {
+  test('is led by one of many processes that ask at once, for as long as it renews the lead', async () => {
     const asked = Array.from({ length: 20 }, (_, i) => context.commands.lead(0, 'relay', `worker-${i}`, LIFE_MS));
     const answers = await Promise.all(asked);
     expect(answers.filter(Boolean)).toHaveLength(1);
@@ -144,7 +144,7 @@ describe('a service', () => {
     expect(await context.commands.lead(0, 'returns', 'somebody else', LIFE_MS)).toBe(true);
   });
 
-  test('goes to another when its leader is gone, or resigns; nobody else can resign for it', async () => {
+  test('moves to another process if its leader is gone or resigns; no other process can resign for it', async () => {
     await context.commands.lead(0, 'audit', 'killed', 20);
     await expect.poll(() => context.commands.lead(0, 'audit', 'next', LIFE_MS)).toBe(true);
     await context.commands.resign(0, 'audit', 'killed');
@@ -157,7 +157,7 @@ describe('a service', () => {
 describe('a clock that was set back by half a minute', () => {
   const STEP_MS = 30_000;
 
-  test('keeps a lease whose holder is gone for its life, and not for that and the step', async () => {
+  test('keeps a lease whose holder is gone for its life, not for its life and the step', async () => {
     const sale = newSale();
     const { lease } = context.keys.sale(sale);
     await context.redis.set(lease, '7 gone', 'PX', 3_000 + STEP_MS);
@@ -176,7 +176,7 @@ describe('a clock that was set back by half a minute', () => {
     expect(await context.redis.pttl(name)).toBeLessThanOrEqual(3_000);
   });
 
-  test('makes no holder give way to somebody who waited before it', async () => {
+  test('makes no holder release a lease for a process that waited before it', async () => {
     const sale = newSale();
     const mine = await takeLease(context, sale);
     await context.redis.set(context.keys.sale(sale).leaseWaiting, '1', 'PX', WAIT_MS + STEP_MS);
@@ -184,7 +184,7 @@ describe('a clock that was set back by half a minute', () => {
   });
 });
 
-test('the counter of fencing tokens is not kept for ever: a lost one is raised again from the ledger’s stamp', async () => {
+test('the counter of fencing tokens expires: a lost one is raised again from the ledger’s stamp', async () => {
   const sale = newSale();
   const { fence } = context.keys.sale(sale);
   const mine = await takeLease(context, sale);

@@ -20,7 +20,7 @@ async function take(sale: Sale, wait_ms = 1_000): Promise<Lease> {
 }
 
 describe('a lease', () => {
-  test('is somebody else’s until it is released: asking ends undefined after the wait, and not before', async () => {
+  test('belongs to another process until it is released: a request returns undefined after the wait, and not before', async () => {
     const sale = await context.insertSale();
     const held = await take(sale);
     const asked_ms = performance.now();
@@ -37,7 +37,7 @@ describe('a lease', () => {
     await next.release();
   });
 
-  test('goes to whoever waits as soon as it is released', async () => {
+  test('goes to a waiting process as soon as it is released', async () => {
     const sale = await context.insertSale();
     const held = await take(sale);
     const waiting = take(sale, 2_000);
@@ -48,7 +48,7 @@ describe('a lease', () => {
     await next.release();
   });
 
-  test('has its full life again after a renewal, which comes at a third of it', async () => {
+  test('has its full life again after a renewal, which occurs after a third of it', async () => {
     const sale = await context.insertSale();
     const lease = await take(sale);
     // As if a part of its life had passed: without a renewal it would be gone within the poll.
@@ -61,7 +61,7 @@ describe('a lease', () => {
     await lease.release();
   });
 
-  test('that somebody else took is known to be lost at the next renewal', async () => {
+  test('that another process took is known to be lost at the next renewal', async () => {
     const sale = await context.insertSale();
     const lease = await take(sale);
     const lost = once(lease.lost, 'abort', { signal: AbortSignal.timeout(LEASE_LIFE_MS) });
@@ -74,7 +74,7 @@ describe('a lease', () => {
     expect(await context.redis.get(leaseKey(sale))).toBe('99 somebody else');
   });
 
-  test('whose holder slept through its life is lost to it without asking Redis', async () => {
+  test('whose holder was frozen for its life is lost without a call to Redis', async () => {
     const sale = await context.insertSale();
     const granted = { fencing_token: 1, history_id: 'a' };
     const asleep = new Lease(context.commands, sale, granted, 'sleeper', performance.now() - LEASE_LIFE_MS - 1);
@@ -96,7 +96,7 @@ describe('a stamped lease', () => {
   const run = <Result>(sale: Sale, work: (lease: Lease) => Promise<Result>, wait_ms = 1_000) =>
     withStampedLease(context, sale, wait_ms, work);
 
-  test('is in the ledger before the work begins, and released after it', async () => {
+  test('is in the ledger before the work begins, and is released after it', async () => {
     const sale = await context.insertSale();
     const seen = await run(sale, async (lease) => {
       expect(await context.redis.get(leaseKey(sale))).toBe(lease.text);
@@ -117,7 +117,7 @@ describe('a stamped lease', () => {
     },
   );
 
-  test('is not had while somebody else holds it, and the work does not run', async () => {
+  test('is not taken while another process holds it, and the work does not run', async () => {
     const sale = await context.insertSale();
     const held = await take(sale);
     const work = () => Promise.reject(new Error('the work ran'));
@@ -126,7 +126,7 @@ describe('a stamped lease', () => {
     await held.release();
   });
 
-  test('is released where the work fails, and the failure is told', async () => {
+  test('is released if the work fails, and the error is thrown', async () => {
     const sale = await context.insertSale();
     await expect(run(sale, () => Promise.reject(new Error('boom')))).rejects.toThrow('boom');
     expect(await context.redis.exists(leaseKey(sale))).toBe(0);
@@ -139,7 +139,7 @@ describe('a stamped lease', () => {
     expect(await context.redis.exists(leaseKey(sale))).toBe(0);
   });
 
-  test('lets many who ask at once work one after the other, each above the last', async () => {
+  test('lets many processes that ask at once work one after another, each with a higher token', async () => {
     const sale = await context.insertSale();
     let working = 0;
     const tokens: number[] = [];
@@ -158,7 +158,7 @@ describe('a stamped lease', () => {
 });
 
 describe('the stamp', () => {
-  test('is strict: it must be above the last, so that no two holders can have the same', async () => {
+  test('is strict: it must be higher than the last, so that no two holders have the same', async () => {
     const sale = await context.insertSale();
     expect(await stampFence(context.db, sale.id, 5)).toBe(true);
     for (const behind of [5, 4, 0]) expect(await stampFence(context.db, sale.id, behind)).toBe(false);

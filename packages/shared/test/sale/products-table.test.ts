@@ -29,7 +29,7 @@ beforeAll(async () => {
 afterAll(() => context.close());
 
 describe('a sale in the ledger', () => {
-  test('is read as it was written, to the millisecond', async () => {
+  test('is read exactly as it was written, to the millisecond', async () => {
     const sale = await context.insertSale({
       start_ms: 1_800_000_000_123,
       end_ms: 1_800_000_000_124,
@@ -39,7 +39,7 @@ describe('a sale in the ledger', () => {
     expect(await findSale(context.db, 999_999)).toBeUndefined();
   });
 
-  test('is paused under a version that goes up with every pause and resume, by any number at once', async () => {
+  test('is paused with a version that rises with every pause and resume, also in parallel', async () => {
     const sale = await context.insertSale();
     await Promise.all([true, false, true, false].map((paused) => updatePaused(context.db, sale.id, paused)));
     const last = await updatePaused(context.db, sale.id, true);
@@ -47,7 +47,7 @@ describe('a sale in the ledger', () => {
     expect(await updatePaused(context.db, 999_999, true)).toBeUndefined();
   });
 
-  test('is not paused any more once it is being archived: what is refused changes nothing', async () => {
+  test('cannot be paused while it is being archived: a refused call changes nothing', async () => {
     const sale = await context.insertSale();
     await context.db.updateTable('products').set({ archiving_at: new Date() }).where('id', '=', sale.id).execute();
     expect(await updatePaused(context.db, sale.id, true)).toBeUndefined();
@@ -62,7 +62,7 @@ describe('a sale in the ledger', () => {
     expect((await listSales(context.db, 1, made[1]!.id))[0]).toEqual(made[0]);
   });
 
-  test('names its shard, which workers go by', async () => {
+  test('names its shard, which workers use', async () => {
     await context.insertSale({ shard: 3 });
     await context.insertSale({ shard: 3 });
     expect((await listShards(context.db)).filter((shard) => shard === 3)).toEqual([3]);
@@ -99,7 +99,7 @@ describe('a sale that is over', () => {
     expect(await findSale(context.db, sale.id)).toEqual({ ...sale, cleaned: true });
   });
 
-  test('is not cleaned up while an order waits for its payment, whatever other orders it has', async () => {
+  test('is not cleaned up while an order waits for its payment, with any other orders', async () => {
     const [waiting, done] = [await insertEnded(), await insertEnded()];
     const orders = [newOrder(waiting, 'pending_payment'), newOrder(done, 'paid'), newOrder(done, 'expired')];
     await context.db.transaction().execute((tx) => insertOrders(tx, orders));
@@ -108,7 +108,7 @@ describe('a sale that is over', () => {
     expect(found).not.toContain(waiting.id);
   });
 
-  test('is not cleaned up while a unit of it has to go back', async () => {
+  test('is not cleaned up while a unit of it must be given back', async () => {
     const sale = await insertEnded();
     const order = newOrder(sale, 'expired');
     await context.db.transaction().execute((tx) => insertStockReturns(tx, [order], ended_ms));
@@ -119,7 +119,7 @@ describe('a sale that is over', () => {
 });
 
 describe('the row of a sale', () => {
-  test('is locked only for the holder of the highest stamp: one that slept through its lease writes nothing', async () => {
+  test('is locked only for the holder of the highest stamp: a holder that was frozen longer than its lease writes nothing', async () => {
     const sale = await context.insertSale({ seckill_stock: 8 });
     await stampFence(context.db, sale.id, 1);
     const lock = (fence: number) => context.db.transaction().execute((tx) => lockSale(tx, sale.id, fence));
@@ -129,7 +129,7 @@ describe('the row of a sale', () => {
     expect(await lock(2)).toMatchObject({ seckill_stock: 8, sold: 0 });
   });
 
-  test('makes a stamp wait for the transaction that holds it, so that its writes come first', async () => {
+  test('makes a stamp wait for the transaction that holds it, so that earlier writes come first', async () => {
     const sale = await context.insertSale();
     await stampFence(context.db, sale.id, 1);
     const order: string[] = [];
@@ -161,7 +161,7 @@ describe('the connections of a writer', () => {
 });
 
 describe('the shared secret of seckill tokens', () => {
-  test('is one for all processes that race to make it, and stays', async () => {
+  test('is the same for all processes that race to create it, and stays', async () => {
     const made = new Set(await Promise.all(Array.from({ length: 12 }, () => sharedTokenSecret(context.db))));
     expect(made.size).toBe(1);
     const [secret] = made;

@@ -10,7 +10,7 @@ beforeAll(async () => {
 afterAll(() => context.close());
 
 describe('the clock', () => {
-  test('is Redis’s, and names the process that told it', async () => {
+  test('is Redis’s, with the name of its history', async () => {
     const before = (await context.redis.time()).map(Number);
     const { now_ms, history_id } = await context.commands.clock(0);
     const after = (await context.redis.time()).map(Number);
@@ -22,7 +22,7 @@ describe('the clock', () => {
 });
 
 describe('reading a sale', () => {
-  test('tells what is available at one instant of Redis’s clock', async () => {
+  test('returns what is available at one instant of Redis’s clock', async () => {
     const sale = await context.openSale({ seckill_stock: 5 });
     await buy(context, sale, ['u1', 'u2']);
     const { now_ms: before_ms } = await context.commands.clock(0);
@@ -40,13 +40,13 @@ describe('reading a sale', () => {
     expect(live.now_ms).toBeGreaterThanOrEqual(before_ms);
   });
 
-  test('tells of a pause', async () => {
+  test('returns a pause', async () => {
     const sale = await context.openSale();
     await context.commands.setPause(sale, 1, true);
     expect(await context.commands.readSale(sale)).toMatchObject({ ready: true, paused: true });
   });
 
-  test('is not ready where it was stopped, where it was loaded in another history, and where it is unknown', async () => {
+  test('is not ready if it was stopped, was loaded in another history, or is unknown', async () => {
     const sale = await context.openSale();
     const { state } = context.keys.sale(sale);
     await context.redis.hset(state, { history_id: 'e'.repeat(40) });
@@ -59,7 +59,7 @@ describe('reading a sale', () => {
 });
 
 describe('reading an order', () => {
-  test('finds it in its reservation, then in its status, and never in neither', async () => {
+  test('finds it in its reservation, then in its status, and always in one of them', async () => {
     const sale = await context.openSale({ price_cents: 1_999 });
     const attempt = await newAttempt(context, sale, ['u1'], { job_id: 'job-1' });
     const { order_no } = attempt.items[0]!;
@@ -91,7 +91,7 @@ describe('reading an order', () => {
     });
   });
 
-  test('believes a status only in the history of Redis that recorded it: a restart may have lost what came later', async () => {
+  test('accepts a status only in the history of Redis that recorded it: a restart may have lost a later one', async () => {
     const sale = await context.openSale();
     const [order] = await buy(context, sale, ['u1']);
     const { order_no } = order!;
@@ -109,7 +109,7 @@ describe('reading an order', () => {
     });
   });
 
-  test('says whether a writer has taken its reservation, since the ledger may have it from then on', async () => {
+  test('returns whether a writer has taken its reservation, since the ledger may have it from then on', async () => {
     const sale = await context.openSale();
     const { state, reservations, reservedAt } = context.keys.sale(sale);
     const [first, second] = await buy(context, sale, ['u1', 'u2']);
@@ -138,7 +138,7 @@ describe('reading an order', () => {
     expect(await taken()).toEqual([true, true]);
   });
 
-  test('a rebuild under a clock that was set back: what was admitted before the step may be written all the same', async () => {
+  test('after a rebuild with a clock that was set back, earlier admissions may be written too', async () => {
     const sale = await context.openSale();
     const { state, reservations, reservedAt } = context.keys.sale(sale);
     const [order] = await buy(context, sale, ['u1']);
@@ -154,7 +154,7 @@ describe('reading an order', () => {
     expect(await context.redis.hget(state, 'taken_until_ms')).toBe(String(ahead_ms));
   });
 
-  test('says where the sale is not ready, so that a poll answers 503 and never 404', async () => {
+  test('returns that the sale is not ready, so that a poll answers 503 and never 404', async () => {
     const sale = await context.openSale();
     const [owner] = await buy(context, sale, ['u1']);
     await context.redis.hset(context.keys.sale(sale).state, { history_id: 'e'.repeat(40) });
@@ -168,7 +168,7 @@ describe('reading an order', () => {
 });
 
 describe('a pause', () => {
-  test('counts by its version, in whatever order calls arrive', async () => {
+  test('counts by its version, in any order of calls', async () => {
     const sale = await context.openSale();
     const paused = async () => (await context.commands.readSale(sale)).paused;
     expect(await context.commands.setPause(sale, 2, true)).toBe(true);
@@ -181,7 +181,7 @@ describe('a pause', () => {
     expect(await paused()).toBe(false);
   });
 
-  test('is each sale’s own, and is left to the rebuild where Redis does not keep the sale', async () => {
+  test('is separate for each sale, and is left to the rebuild if Redis does not keep the sale', async () => {
     const [sale, other] = [await context.openSale(), await context.openSale()];
     expect(await context.commands.setPause(sale, 1, true)).toBe(true);
     const unknown = await context.insertSale();

@@ -23,7 +23,7 @@ const finish = (owners: number, fields: Partial<Sale> = {}) =>
   context.commands.finishRebuild({ ...sale, ...fields }, lease, { history_id, owners, available: 10 - owners });
 
 describe('a rebuild', () => {
-  test('names the history of Redis, stops the sale and drops what an earlier one left', async () => {
+  test('returns the history of Redis, stops the sale and deletes what an earlier rebuild left', async () => {
     await context.commands.beginRebuild(sale, lease);
     await context.commands.addOwners(sale, lease, [owner('left behind')]);
     expect(await context.commands.beginRebuild(sale, lease)).toBe(history_id);
@@ -52,7 +52,7 @@ describe('a rebuild', () => {
     expect(await context.redis.exists(building)).toBe(0);
   });
 
-  test('replaces all owners, also by none', async () => {
+  test('replaces all owners, also with none', async () => {
     await context.commands.beginRebuild(sale, lease);
     await context.commands.addOwners(sale, lease, shoppers(4).map(owner));
     await finish(4);
@@ -67,7 +67,7 @@ describe('a rebuild', () => {
     expect(await finish(3)).toBe(true);
   });
 
-  test('is refused, and the sale stays stopped, where owners are missing or too many', async () => {
+  test('is refused, and the sale stays stopped, if owners are missing or too many', async () => {
     await context.commands.beginRebuild(sale, lease);
     await context.commands.addOwners(sale, lease, shoppers(3).map(owner));
     const before = await snapshot(context, sale);
@@ -76,7 +76,7 @@ describe('a rebuild', () => {
     expect(await context.commands.readSale(sale)).toMatchObject({ ready: false });
   });
 
-  test('is refused where another history of Redis has begun since it did', async () => {
+  test('is refused if another history of Redis has begun since its start', async () => {
     await context.commands.beginRebuild(sale, lease);
     history_id = 'e'.repeat(40);
     const before = await snapshot(context, sale);
@@ -84,7 +84,7 @@ describe('a rebuild', () => {
     expect(await snapshot(context, sale)).toEqual(before);
   });
 
-  test('whose last call is sent again after a lost reply keeps what was sold meanwhile: it once emptied the owners', async () => {
+  test('whose last call is sent again after a lost reply keeps later buys: it once deleted the owners', async () => {
     await context.commands.beginRebuild(sale, lease);
     expect(await finish(0)).toBe(true);
     await buy(context, sale, shoppers(3));
@@ -93,14 +93,14 @@ describe('a rebuild', () => {
     expect(await unitsOf(context, sale)).toEqual(sold);
   });
 
-  test('whose last call is sent again is told that it succeeded', async () => {
+  test('whose last call is sent again succeeds', async () => {
     await context.commands.beginRebuild(sale, lease);
     await context.commands.addOwners(sale, lease, shoppers(3).map(owner));
     expect([await finish(3), await finish(3)]).toEqual([true, true]);
     expect(await unitsOf(context, sale)).toMatchObject({ available: 7 });
   });
 
-  test('brings the row’s pause, unless a newer one stands', async () => {
+  test('loads the row’s pause, unless Redis has a newer one', async () => {
     const paused = async () => (await context.commands.readSale(sale)).paused;
     await context.commands.beginRebuild(sale, lease);
     await finish(0, { paused: true, pause_version: 3 });
@@ -114,7 +114,7 @@ describe('a rebuild', () => {
     expect(await paused()).toBe(true);
   });
 
-  test('leaves reservations, seckill tokens and statuses alone', async () => {
+  test('does not change reservations, seckill tokens and statuses', async () => {
     await context.commands.beginRebuild(sale, lease);
     await finish(0);
     const attempt = await newAttempt(context, sale, shoppers(3));
@@ -133,7 +133,7 @@ describe('a rebuild', () => {
     expect((await send(context, attempt)).map(({ outcome }) => outcome)).toEqual(Array(3).fill('accepted'));
   });
 
-  test('that died at any step leaves a stopped sale, which the next one opens', async () => {
+  test('that crashed at any step leaves a stopped sale, which the next one opens', async () => {
     await context.commands.beginRebuild(sale, lease);
     await finish(0);
     const attempt = await newAttempt(context, sale, ['u9']);

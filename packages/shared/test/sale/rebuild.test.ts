@@ -78,13 +78,13 @@ describe('from an empty Redis', () => {
     expect(await unitsOf(context, sale)).toEqual({ available: 7, total: 10, owners: byUser([...pending, ...paid]) });
   });
 
-  test('another sale’s orders count for nothing', async () => {
+  test('another sale’s orders do not count', async () => {
     const [sale, other] = [await context.insertSale({ seckill_stock: 5 }), await context.insertSale()];
     await writeOrders(other, newOwners(other, shoppers(3)));
     expect(await rebuild(sale)).toMatchObject({ owners: 0, available: 5 });
   });
 
-  test('the row’s pause comes along', async () => {
+  test('the row’s pause is loaded too', async () => {
     const sale = await context.insertSale();
     await context.db.updateTable('products').set({ paused: 1, pause_version: 4 }).where('id', '=', sale.id).execute();
     await rebuild(sale);
@@ -92,7 +92,7 @@ describe('from an empty Redis', () => {
     expect(await context.redis.get(context.keys.sale(sale).pause)).toBe('4 1');
   });
 
-  test('20,000 owners are back in seconds, the sale stopped no longer than that', async () => {
+  test('20,000 owners are loaded in seconds, and the sale is stopped no longer than that', async () => {
     const sale = await context.insertSale({ seckill_stock: 25_000 });
     await writeOrders(sale, newOwners(sale, shoppers(20_000)));
     const began_ms = performance.now();
@@ -101,7 +101,7 @@ describe('from an empty Redis', () => {
     expect(await context.redis.hlen(context.keys.sale(sale).owners)).toBe(20_000);
   });
 
-  test('ids that differ in case and order numbers come back byte by byte', async () => {
+  test('ids that differ in case and order numbers are loaded byte by byte', async () => {
     const sale = await context.insertSale();
     const owners = newOwners(sale, ['u1', 'U1', '{0}', "'", '\\', '%', 'x'.repeat(255)]);
     await writeOrders(sale, owners);
@@ -122,7 +122,7 @@ describe('with reservations that survived', () => {
     expect(await unitsOf(context, sale)).toMatchObject({ available: 6 });
   });
 
-  test('one that is in the ledger already is counted once', async () => {
+  test('one that is already in the ledger counts once', async () => {
     const sale = await context.openSale({ seckill_stock: 10 });
     const owners = await buy(context, sale, shoppers(3));
     await writeOrders(sale, owners.slice(0, 2));
@@ -142,7 +142,7 @@ describe('with reservations that survived', () => {
     expect(await context.commands.giveBack(sale, await takeLease(context, sale), owners.slice(0, 2))).toBe(0);
   });
 
-  test('the oldest get the units that are left', async () => {
+  test('the oldest get the remaining units', async () => {
     const sale = await context.openSale({ seckill_stock: 5 });
     const owners = await buy(context, sale, shoppers(5));
     const { reservations } = context.keys.sale(sale);
@@ -159,7 +159,7 @@ describe('with reservations that survived', () => {
     expect(await context.commands.backlog(sale)).toBe(5);
   });
 
-  test('a shopper who has a live order owns that one', async () => {
+  test('a shopper with a live order owns that one', async () => {
     const sale = await context.openSale();
     await buy(context, sale, ['u1']);
     const live = newOwners(sale, ['u1']);
@@ -207,7 +207,7 @@ describe('the owners', () => {
 });
 
 describe('a changed product', () => {
-  test('is sold by its new facts, and those who own a unit keep it', async () => {
+  test('sells with its new facts, and owners keep their units', async () => {
     const sale = await context.openSale({ seckill_stock: 3, price_cents: 1_999 });
     const owners = await buy(context, sale, ['u1', 'u2']);
     await context.db
@@ -226,7 +226,7 @@ describe('a changed product', () => {
 });
 
 describe('a rebuild', () => {
-  test('is not done while somebody else holds the lease, and the sale goes on selling', async () => {
+  test('is not done while another process holds the lease, and the sale continues to sell', async () => {
     const sale = await context.openSale();
     await takeLease(context, sale);
     expect(await rebuild(sale, 50)).toBeUndefined();
@@ -240,7 +240,7 @@ describe('a rebuild', () => {
     expect((await readStamp(context.db, sale.id))!.fence).toBe(before + 1);
   });
 
-  test('again changes nothing, however often', async () => {
+  test('repeated changes nothing', async () => {
     const sale = await context.openSale();
     const owners = await buy(context, sale, shoppers(3));
     await writeOrders(sale, owners.slice(0, 1));
@@ -251,7 +251,7 @@ describe('a rebuild', () => {
     }
   });
 
-  test('by several at once is done by one after the other', async () => {
+  test('by several processes at once is done by one after another', async () => {
     const sale = await context.insertSale({ seckill_stock: 5 });
     const owners = newOwners(sale, shoppers(2));
     await writeOrders(sale, owners);
@@ -283,7 +283,7 @@ describe('a rebuild', () => {
     expect(await unitsOf(context, sale)).toMatchObject({ available: 2 });
   });
 
-  test('that loses its lease on the way says so and leaves the sale stopped', async () => {
+  test('that loses its lease reports that and leaves the sale stopped', async () => {
     const sale = await context.openSale();
     await buy(context, sale, shoppers(3));
     const commands = {
@@ -298,7 +298,7 @@ describe('a rebuild', () => {
     expect(await rebuild(sale)).toMatchObject({ owners: 3, available: 7 });
   });
 
-  test('of a sale that was cleaned up leaves it out of Redis', async () => {
+  test('of a sale that was cleaned up does not load it into Redis', async () => {
     const sale = await context.insertSale();
     await markCleaned(context.db, sale.id, 0);
     expect(await rebuild(sale)).toBeUndefined();
@@ -311,7 +311,7 @@ describe('a rebuild', () => {
     expect(await context.commands.readSale(sale)).toMatchObject({ ready: false });
   });
 
-  test('while buyers keep clicking answers not_ready, never sold out, and then sells on without an oversell', async () => {
+  test('while shoppers buy answers not_ready, never sold out, and then sells on without an oversell', async () => {
     const sale = await context.openSale({ seckill_stock: 40 });
     const before = await buy(context, sale, shoppers(10));
     await writeOrders(sale, before);

@@ -18,7 +18,7 @@ const known = async (): Promise<string[]> => {
   return rows.map(({ history_id }) => history_id).toSorted();
 };
 
-test('a history counts as served while a worker says so, and is forgotten a day later when a new one begins', async () => {
+test('a history counts as served while a worker reports it, and is deleted a day later when a new one begins', async () => {
   for (const history_id of ['old', 'recent', 'served']) await noteHistory(context.db, history_id);
   await seenAgo('old', '25 HOUR');
   await seenAgo('recent', '11 SECOND');

@@ -44,12 +44,12 @@ describe('the changes for orders that were written', () => {
     }
   });
 
-  test('keep the series short: every latency up to a minute falls in one of a few dozen buckets', () => {
+  test('keep the series short: all latencies up to a minute need only a few dozen buckets', () => {
     const buckets = new Set(Array.from({ length: 60_000 }, (_, i) => bucketOf(i)));
     expect(buckets.size).toBeLessThan(64);
   });
 
-  test('take a clock that runs behind for no time at all', () => {
+  test('count a latency from a clock that runs behind as none', () => {
     expect(bucketOf(-500)).toBe(1);
   });
 });

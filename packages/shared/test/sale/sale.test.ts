@@ -24,11 +24,11 @@ describe('the status of a sale', () => {
     ]);
   });
 
-  test('is final once the sale has ended, whatever Redis still knows', () => {
+  test('is final after the sale has ended, with any state in Redis', () => {
     expect(status({ now_ms: 2_000, ready: false, paused: true, available: 0 })).toBe('ended');
   });
 
-  test('is not_ready rather than anything read from memory that was not checked', () => {
+  test('is not_ready if Redis was not compared with the ledger', () => {
     expect(status({ ready: false })).toBe('not_ready');
     expect(status({ ready: false, now_ms: 1, paused: true, available: 0 })).toBe('not_ready');
   });

@@ -12,7 +12,7 @@ afterAll(() => context.close());
 const LIFE_MS = 60_000;
 
 describe('a seckill token is issued', () => {
-  test('once: asked again, or by racing requests, it is the same while it lives', async () => {
+  test('once: a repeat, or a parallel request, gets the same one while it lives', async () => {
     const sale = await context.openSale();
     const asked = Array.from({ length: 20 }, (_, i) => context.commands.issueToken(sale, 'u1', `token-${i}`, LIFE_MS));
     const issued = new Set(await Promise.all(asked));
@@ -24,7 +24,7 @@ describe('a seckill token is issued', () => {
     expect(await context.redis.pexpiretime(context.keys.seckillToken(sale, 'u1'))).toBe(expires_ms);
   });
 
-  test('to each shopper and each sale apart', async () => {
+  test('separately for each shopper and each sale', async () => {
     const [a, b] = [await context.openSale(), await context.openSale()];
     expect(await context.commands.issueToken(a, 'u1', 'a1', LIFE_MS)).toBe('a1');
     expect(await context.commands.issueToken(a, 'u2', 'a2', LIFE_MS)).toBe('a2');
@@ -32,7 +32,7 @@ describe('a seckill token is issued', () => {
     expect(await context.commands.issueToken(b, 'u1', 'b1', LIFE_MS)).toBe('b1');
   });
 
-  test('with the life it was given, and anew after that', async () => {
+  test('with the given life, and a new one after that', async () => {
     const sale = await context.openSale();
     expect(await context.commands.issueToken(sale, 'u1', 'short', 5)).toBe('short');
     await expect.poll(() => context.redis.exists(context.keys.seckillToken(sale, 'u1'))).toBe(0);
@@ -42,7 +42,7 @@ describe('a seckill token is issued', () => {
     expect(life_ms).toBeLessThanOrEqual(LIFE_MS);
   });
 
-  test('anew once it was consumed, which lets a shopper whose order was closed buy again', async () => {
+  test('again after it was consumed, so that a shopper whose order was closed can buy again', async () => {
     const sale = await context.openSale();
     const owners = await buy(context, sale, ['u1']);
     expect(await context.commands.issueToken(sale, 'u1', 'after', LIFE_MS)).toBe('after');
@@ -53,7 +53,7 @@ describe('a seckill token is issued', () => {
     expect(await send(context, attempt)).toEqual([{ outcome: 'accepted' }]);
   });
 
-  test('anew in place of one that does not verify any more, and only of that one', async () => {
+  test('again in place of one that does not verify any more, and only of that one', async () => {
     const sale = await context.openSale();
     await context.commands.issueToken(sale, 'u1', 'old', LIFE_MS);
     expect(await context.commands.issueToken(sale, 'u1', 'new', LIFE_MS, { replacing: 'old' })).toBe('new');
@@ -74,7 +74,7 @@ describe('a seckill token is issued', () => {
 });
 
 describe('no seckill token is issued', () => {
-  test('by a sale that is over', async () => {
+  test('by a sale that has ended', async () => {
     const sale = await context.openSale();
     const { now_ms } = await context.commands.clock(0);
     await context.redis.hset(context.keys.sale(sale).state, { end_ms: now_ms });
@@ -94,18 +94,18 @@ describe('no seckill token is issued', () => {
     expect(await snapshot(context, sale)).toEqual(before);
   });
 
-  test('by a sale that Redis does not know', async () => {
+  test('by a sale that Redis does not have', async () => {
     const sale = await context.insertSale();
     expect(await context.commands.issueToken(sale, 'u1', 'unknown', LIFE_MS)).toBe('not_ready');
   });
 });
 
-describe('where a sale may have so many live seckill tokens per unit', () => {
+describe('with a limit of live seckill tokens per unit of a sale', () => {
   const ask = (sale: Sale, userId: string, life_ms = LIFE_MS) =>
     context.commands.issueToken(sale, userId, `token-of-${userId}`, life_ms, { tokens_per_unit: 2 });
   const users = (count: number, name = 'u') => Array.from({ length: count }, (_, i) => `${name}${i}`);
 
-  test('exactly as many are issued, however many ask at once; who has one is answered it again', async () => {
+  test('exactly as many are issued, however many shoppers ask at once; a shopper with one gets it again', async () => {
     const sale = await context.openSale({ seckill_stock: 5 });
     const answers = await Promise.all(users(200).map((user) => ask(sale, user)));
     const issued = answers.filter((answer) => answer.startsWith('token-of-'));
@@ -128,7 +128,7 @@ describe('where a sale may have so many live seckill tokens per unit', () => {
     expect(await context.redis.exists(context.keys.seckillToken(sale, 'late'))).toBe(0);
   });
 
-  test('one that was used makes room, and so does one that expired, however many there are', async () => {
+  test('a used one makes room, and so does an expired one, in any number', async () => {
     const sale = await context.openSale({ seckill_stock: 150 });
     await Promise.all(users(300, 'brief').map((user) => ask(sale, user)));
     expect(await ask(sale, 'early')).toBe('tokens_exhausted');
@@ -150,7 +150,7 @@ describe('where a sale may have so many live seckill tokens per unit', () => {
     expect(await ask(sale, 'later')).toBe('tokens_exhausted');
   });
 
-  test('what is kept for it goes by itself', async () => {
+  test('its keys expire', async () => {
     const sale = await context.openSale({ seckill_stock: 1 });
     await ask(sale, 'u0', 60_000);
     await ask(sale, 'u1', 1_000);
@@ -160,11 +160,11 @@ describe('where a sale may have so many live seckill tokens per unit', () => {
   });
 });
 
-describe('where a challenge was solved for it', () => {
+describe('after its challenge was solved', () => {
   const ask = (sale: Sale, userId: string, token: string, id = 'c1') =>
     context.commands.issueToken(sale, userId, token, LIFE_MS, { challenge: { id, life_ms: 60_000 } });
 
-  test('it buys one seckill token; sent again for a lost answer, that one', async () => {
+  test('it buys one seckill token; a repeat after a lost answer gets that one', async () => {
     const sale = await context.openSale();
     expect(await ask(sale, 'u1', 'first')).toBe('first');
     expect(await ask(sale, 'u1', 'again')).toBe('first');

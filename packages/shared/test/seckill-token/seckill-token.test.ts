@@ -16,7 +16,7 @@ const userIds = fc.stringMatching(new RegExp(USER_ID_PATTERN));
 const saleIds = fc.integer({ min: 1, max: 999_999_999_999_999 });
 
 describe('a seckill token', () => {
-  test('verifies for the shopper and sale it was issued to, whoever they are, and tells its expiry', () => {
+  test('verifies for the shopper and sale it was issued to, for any id, and shows its expiry', () => {
     const expiries = fc.integer({ min: 1_600_000_000_000, max: 4_000_000_000_000 });
     fc.assert(
       fc.property(userIds, saleIds, expiries, (user_id, sale_id, expires_ms) => {
@@ -33,7 +33,7 @@ describe('a seckill token', () => {
     );
   });
 
-  test('still verifies once it has expired, since a retry may own an order', () => {
+  test('still verifies after it has expired, since a retry may own an order', () => {
     expect(tokens.verify(tokens.sign(CLAIM, 1_000_000_000_000), CLAIM)).toBe(true);
   });
 
@@ -42,7 +42,7 @@ describe('a seckill token', () => {
     expect(new Set(made).size).toBe(made.length);
   });
 
-  test('does not carry the shopper’s id', () => {
+  test('does not contain the shopper’s id', () => {
     expect(tokens.sign({ user_id: 'alice-in-wonderland', sale_id: 1 }, EXPIRES_MS)).not.toContain('alice');
   });
 
@@ -93,7 +93,7 @@ describe('a seckill token', () => {
     }
   });
 
-  test('is refused when cut short, stretched, or put together from two', () => {
+  test('is refused if it is cut, extended, or combined from two', () => {
     const token = tokens.sign(CLAIM, EXPIRES_MS);
     for (let length = 0; length < token.length; length += 1) {
       expect(tokens.verify(token.slice(0, length), CLAIM)).toBe(false);
@@ -104,7 +104,7 @@ describe('a seckill token', () => {
     expect(tokens.verify(token.slice(0, end) + other.slice(other.lastIndexOf('.')), CLAIM)).toBe(false);
   });
 
-  test('is refused where only the unused bits of the last base64 character differ', () => {
+  test('is refused if only the unused bits of the last base64 character differ', () => {
     const token = tokens.sign(CLAIM, EXPIRES_MS);
     const macOf = (text: string): Buffer => Buffer.from(text.slice(text.lastIndexOf('.') + 1), 'base64url');
     const last = BASE64URL.indexOf(token.at(-1)!);
@@ -115,7 +115,7 @@ describe('a seckill token', () => {
     }
   });
 
-  test('is refused when somebody else signed it', () => {
+  test('is refused if it has another signer', () => {
     const stranger = new SeckillTokens(['a secret that is not ours at all']);
     const forged = stranger.sign(CLAIM, EXPIRES_MS);
     expect(tokens.verify(forged, CLAIM)).toBe(false);
@@ -141,7 +141,7 @@ describe('a seckill token', () => {
     expect([during.verify(old, CLAIM), during.verify(fresh, CLAIM)]).toEqual([false, true]);
   });
 
-  test('is refused where it is garbage, without an error', () => {
+  test('is refused without an error if it is no token at all', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
         expect(tokens.verify(text, CLAIM)).toBe(false);

@@ -27,13 +27,13 @@ async function pass(seconds: number): Promise<void> {
   await sql`UPDATE token_secrets SET signs_from = signs_from - INTERVAL ${seconds} SECOND`.execute(context.db);
 }
 
-it('the first is made by whoever comes first, and one for all', async () => {
+it('the first process creates the first one, for all processes', async () => {
   const read = await Promise.all(Array.from({ length: 12 }, secrets));
   expect(new Set(read.flat()).size).toBe(1);
   expect(Buffer.from(read[0]![0], 'base64url')).toHaveLength(32);
 });
 
-it('a new one verifies before it signs, so that each process knows it when its first token comes', async () => {
+it('a new one verifies before it signs, so that each process knows it before its first token', async () => {
   const [old] = await secrets();
   const { key_id, signs_from } = await rotate();
   const [signer, next, ...none] = await secrets();
@@ -44,7 +44,7 @@ it('a new one verifies before it signs, so that each process knows it when its f
   expect([keyIdOf(now), previous]).toEqual([key_id, old]);
 });
 
-it('the one before is taken for as long as a token lives, and ten minutes more for late retries', async () => {
+it('the previous one is accepted for the life of a token, and ten minutes more for late retries', async () => {
   const [old] = await secrets();
   await rotate();
   await pass(LIFE_MS / 1_000 + 600);
@@ -53,7 +53,7 @@ it('the one before is taken for as long as a token lives, and ten minutes more f
   expect(await secrets()).not.toContain(old);
 });
 
-it('retired ones are deleted by the next rotation, but for the first, which the payment sandbox signs with', async () => {
+it('retired ones are deleted by the next rotation, except the first, which the payment sandbox signs with', async () => {
   const first = await sharedTokenSecret(context.db);
   for (let i = 0; i < 3; i += 1) {
     await rotate();
@@ -65,13 +65,13 @@ it('retired ones are deleted by the next rotation, but for the first, which the 
   expect(await secrets()).toHaveLength(1);
 });
 
-it('rotations at once are one rotation', async () => {
+it('parallel rotations are one rotation', async () => {
   const rotations = await Promise.all(Array.from({ length: 6 }, rotate));
   expect(new Set(rotations.map(({ key_id }) => key_id)).size).toBe(1);
   expect(await secrets()).toHaveLength(2);
 });
 
-it('code that knows the first secret only goes on while rotations come', async () => {
+it('code that knows the first secret only works on while rotations occur', async () => {
   // What it does at its start.
   await sql`INSERT INTO token_secrets (id, secret) VALUES (1, 'made by code of before')`.execute(context.db);
   await rotate();

@@ -43,12 +43,12 @@ async function warningsOf(
   return lines.map((line) => (JSON.parse(line) as { msg: string }).msg);
 }
 
-it('servers that keep what they accept pass without a word', async () => {
+it('servers that keep accepted orders pass without a message', async () => {
   await expect(warningsOf()).resolves.toEqual([]);
   await expect(warningsOf({ NODE_ENV: 'production' })).resolves.toEqual([]);
 });
 
-it('a Redis that may evict or forget is named by its settings, and refused in production', async () => {
+it('a Redis that may evict or lose keys is named by its settings, and refused in production', async () => {
   const server = await startRedis({
     dataDir: folder,
     password: 'p',
@@ -106,7 +106,7 @@ it('a clock that differs from Redis’s is named', async () => {
   expect(warnings.join('\n')).toMatch(/clock differs from Redis's by (9|10)\d{3} ms/);
 });
 
-it('a server that is away is only warned about', async () => {
+it('a server that does not answer only causes a warning', async () => {
   const redis = connectRedis({ ...context.config, REDIS_ADDR: '127.0.0.1:1', REDIS_TIMEOUT_MS: 100 }, 'request');
   redis.on('error', () => undefined);
   try {

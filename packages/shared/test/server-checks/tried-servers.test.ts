@@ -82,7 +82,7 @@ async function ownRedis(flags: readonly string[], rights?: readonly string[]): P
   return env;
 }
 
-describe('a Redis that does not do what the service needs is named by what it refuses', () => {
+describe('a Redis that refuses what the service needs is reported with the refusal', () => {
   test('a user without INFO', async () => {
     const env = await ownRedis([], ['~*', '&*', '+@all', '-@dangerous']);
     expect((await problemsOf(env)).join('\n')).toMatch(/in the ACL: INFO$/m);
@@ -95,7 +95,7 @@ describe('a Redis that does not do what the service needs is named by what it re
     expect((await problemsOf(silent)).join('\n')).toMatch(/in the ACL: PUBLISH SUBSCRIBE/);
   });
 
-  test('a user without scripts, and one that may not wait', async () => {
+  test('a user without scripts, and one without blocking calls', async () => {
     const unscripted = await ownRedis([], ['~*', '&*', '+@all', '-@scripting']);
     expect((await problemsOf(unscripted)).join('\n')).toMatch(/in the ACL: .*\bEVAL\b/);
     const impatient = await ownRedis([], ['~*', '&*', '+@all', '-@blocking']);
@@ -107,7 +107,7 @@ describe('a Redis that does not do what the service needs is named by what it re
     expect((await problemsOf(env)).join('\n')).toMatch(/a command is renamed or missing: ZREMRANGEBYRANK$/m);
   });
 
-  test('a wrong password, with which no process is ever ready', async () => {
+  test('a wrong password, with which a process never becomes ready', async () => {
     const env = await ownRedis([], ['~*', '&*', '+@all', 'resetpass', '>right']);
     const wrong = { ...env, REDIS_PASSWORD: 'wrong' };
     expect((await problemsOf(wrong)).join('\n')).toMatch(/the user or the password is wrong/);
@@ -134,13 +134,13 @@ describe('a Redis that does not do what the service needs is named by what it re
     expect([...called].filter((command) => !tried.has(command))).toEqual([]);
   });
 
-  test('and leaves nothing behind where nothing is refused', async () => {
+  test('and leaves nothing if nothing is refused', async () => {
     expect(await problemsOf({})).toEqual([]);
     expect(await context.redis.keys(`${context.config.REDIS_PREFIX}*check*`)).toEqual([]);
   });
 });
 
-describe('a MySQL that does not do what the service needs is named by the setting or the right', () => {
+describe('a MySQL that refuses what the service needs is reported with the setting or the right', () => {
   let env: Partial<Config>;
   let root: Db;
   beforeAll(async () => {
@@ -208,19 +208,19 @@ describe('a MySQL that does not do what the service needs is named by the settin
     );
   });
 
-  test('a user that does not see a table', async () => {
+  test('a user that cannot see a table', async () => {
     const { db } = await openAs(...ON_TABLES.filter((each) => !each.endsWith('.payments')));
     expect((await problemsOf({}, db)).join('\n')).toMatch(/no right on the table payments/);
   });
 
-  test('the tables are all that there are', async () => {
+  test('the list has all tables', async () => {
     const { rows } = await sql<{ name: string }>`
       SELECT table_name AS name FROM information_schema.tables WHERE table_schema = DATABASE()`.execute(root);
     const own = rows.map(({ name }) => name).filter((name) => !name.startsWith('kysely_'));
     expect(own.toSorted()).toEqual([...TABLES].toSorted());
   });
 
-  test('a user with rights on the tables only may start, also while the server is read-only', async () => {
+  test('a user with rights on the tables only can start, also while the server is read-only', async () => {
     const { db, config } = await openAs(
       ...ON_TABLES,
       'SELECT ON tried.kysely_migration',
@@ -239,7 +239,7 @@ describe('a MySQL that does not do what the service needs is named by the settin
     expect(await servers.look()).toEqual({ redis: true, mysql: true, seen: true });
   });
 
-  test('a user with the rights that migrations need makes the database and its tables', async () => {
+  test('a user with the rights for migrations creates the database and its tables', async () => {
     await run(`CREATE USER migrator@'127.0.0.1' IDENTIFIED BY 'p'`);
     onTestFinished(() => run(`DROP USER migrator@'127.0.0.1'`, 'DROP DATABASE fresh'));
     await run(`GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON fresh.* TO migrator@'127.0.0.1'`);
@@ -248,7 +248,7 @@ describe('a MySQL that does not do what the service needs is named by the settin
     expect(await migrate(config)).toEqual([]);
   });
 
-  test('nothing of what was tried is there afterwards', async () => {
+  test('nothing is left of what was tried', async () => {
     const { db } = await openAs('SELECT, INSERT, UPDATE, DELETE ON tried.*');
     expect(await problemsOf({}, db)).toEqual([]);
     for (const table of ['products', 'orders', 'stock_returns', 'order_history', 'payments', 'order_events'] as const)

@@ -66,7 +66,7 @@ async function setSold(sale: Sale, sold: number): Promise<void> {
 const statusesOf = (orders: readonly { status: string }[]): string[] => orders.map(({ status }) => status);
 
 describe('a batch of reservations', () => {
-  test('becomes rows that carry what was admitted, and sold goes up by as many', async () => {
+  test('becomes rows with the admitted facts, and sold rises by their number', async () => {
     const sale = await context.openSale();
     const orderNos = await admitAll(context, sale, shoppers(4));
     const { writer, lease, metrics } = await writerOf(sale);
@@ -93,7 +93,7 @@ describe('a batch of reservations', () => {
     }
   });
 
-  test('is written once however often it comes, and answers the orders as they are now', async () => {
+  test('is written once however often it is sent, and returns the orders as they are now', async () => {
     const sale = await context.openSale();
     await admitAll(context, sale, shoppers(3));
     const { writer, lease } = await writerOf(sale);
@@ -123,7 +123,7 @@ describe('a batch of reservations', () => {
 });
 
 describe('a reservation that holds no unit', () => {
-  test('fails as not_owner where its owner entry names another order or none, and its unit is put down to go back', async () => {
+  test('fails as not_owner if its owner entry is missing or names another order, and its unit is recorded as a return', async () => {
     const sale = await context.openSale();
     const [robbed, freed, sound] = await admitAll(context, sale, ['robbed', 'freed', 'sound']);
     const { owners } = context.keys.sale(sale);
@@ -143,7 +143,7 @@ describe('a reservation that holds no unit', () => {
     expect(returns.map(({ order_no }) => order_no)).toEqual([robbed!, freed!].toSorted());
   });
 
-  test('fails as no_unit where the ledger fills up in mid-batch: no oversell, oldest first', async () => {
+  test('fails as no_unit if the ledger is full in mid-batch: no oversell, oldest first', async () => {
     const sale = await context.openSale({ seckill_stock: 10 });
     await admitAll(context, sale, shoppers(5));
     await setSold(sale, 8);
@@ -160,7 +160,7 @@ describe('a reservation that holds no unit', () => {
     expect(returns.map(({ order_no }) => order_no)).toEqual(failed.map(({ order_no }) => order_no));
   });
 
-  test('that failed once is never written later, although a unit has become free', async () => {
+  test('that failed once is never written later, even if a unit is free', async () => {
     const sale = await context.openSale();
     await admitAll(context, sale, ['late']);
     await setSold(sale, 10);
@@ -181,7 +181,7 @@ describe('a reservation that holds no unit', () => {
 });
 
 describe('a poison order', () => {
-  test('that MySQL refuses becomes failed, and every batch mate is written', async () => {
+  test('that MySQL rejects becomes failed, and the rest of its batch is written', async () => {
     const sale = await context.openSale({ seckill_stock: 20 });
     await admitAll(context, sale, [...shoppers(6), 'poison', ...shoppers(6, 'other')]);
     await refuseOrdersOf(context.db, 'poison');
@@ -198,7 +198,7 @@ describe('a poison order', () => {
     expect(await retries()).toBe(0);
   });
 
-  test('of a shopper who has a live order already becomes failed: one live order per shopper, whatever Redis says', async () => {
+  test('of a shopper with a live order becomes failed: one live order per shopper, in any state of Redis', async () => {
     const sale = await context.openSale();
     await admitAll(context, sale, [...shoppers(3), 'twice']);
     await context.db.transaction().execute((tx) =>
@@ -230,7 +230,7 @@ describe('a poison order', () => {
 });
 
 describe('fencing', () => {
-  test('a writer whose fence another holder has overtaken writes nothing', async () => {
+  test('a writer with a lower fencing token than another holder writes nothing', async () => {
     const sale = await context.openSale();
     await admitAll(context, sale, shoppers(2));
     const { writer, lease, refusals } = await writerOf(sale);
@@ -248,7 +248,7 @@ describe('fencing', () => {
     expect(await refusals()).toBe(1);
   });
 
-  test('a writer that finds a fence as high as its own at its first transaction writes nothing and says how high', async () => {
+  test('a writer that finds a fencing token as high as its own at its first transaction writes nothing and reports the token', async () => {
     const sale = await context.openSale();
     await admitAll(context, sale, shoppers(1));
     const { writer, lease, refusals } = await writerOf(sale);
@@ -275,8 +275,8 @@ describe('fencing', () => {
   });
 });
 
-describe('a transaction that MySQL breaks off is run again as a whole', () => {
-  test('when another transaction holds the row for a moment', async () => {
+describe('a transaction that MySQL aborts is run again as a whole', () => {
+  test('if another transaction holds the row for a moment', async () => {
     const sale = await context.openSale();
     await admitAll(context, sale, shoppers(2));
     const { writer, lease } = await writerOf(sale);
@@ -291,7 +291,7 @@ describe('a transaction that MySQL breaks off is run again as a whole', () => {
     expect(await readLedger(context.db, sale)).toMatchObject({ sold: 2, orders: { length: 2 } });
   });
 
-  test('when the row is held for longer than a lock is waited for (1205)', async () => {
+  test('if the row is held for longer than the lock wait (1205)', async () => {
     const sale = await context.openSale();
     await admitAll(context, sale, shoppers(2));
     const { writer, lease, retries } = await writerOf(sale);
@@ -306,7 +306,7 @@ describe('a transaction that MySQL breaks off is run again as a whole', () => {
     expect(await readLedger(context.db, sale)).toMatchObject({ sold: 2, orders: { length: 2 } });
   });
 
-  test('when it is the victim of a deadlock (1213)', async () => {
+  test('if it is the victim of a deadlock (1213)', async () => {
     const sale = await context.openSale({ seckill_stock: 20 });
     await admitAll(context, sale, [...shoppers(3), 'contested']);
     const { writer, lease, retries } = await writerOf(sale);
@@ -338,7 +338,7 @@ describe('a transaction that MySQL breaks off is run again as a whole', () => {
     expect(await readLedger(context.db, sale)).toMatchObject({ sold: 4, orders: { length: 4 } });
   });
 
-  test('when its connection is killed before COMMIT', async () => {
+  test('if its connection is killed before COMMIT', async () => {
     const sale = await context.openSale();
     await admitAll(context, sale, shoppers(3));
     const { writer, lease, retries } = await writerOf(sale);

@@ -28,7 +28,7 @@ function openWriter(): OrderWriter {
   });
 }
 
-test('a sale whose row is held up does not hold up the others', async () => {
+test('a sale whose row is locked does not delay the others', async () => {
   const [stuck, free] = [await context.openSale(), await context.openSale()];
   const writer = openWriter();
   const lock = await lockSaleRow(context.config, stuck);
@@ -44,7 +44,7 @@ test('a sale whose row is held up does not hold up the others', async () => {
   expect(await readLedger(context.db, stuck)).toMatchObject({ sold: 2 });
 });
 
-test('once stopped, a job that still arrives goes back: a process that ends begins nothing new', async () => {
+test('after a stop, a new job returns to the queue: a stopping process begins nothing new', async () => {
   const sale = await context.openSale();
   const writer = openWriter();
   await writer.stop();

@@ -99,7 +99,7 @@ const onceEach = (orderNos: readonly string[]) => ({
 });
 
 describe('a job', () => {
-  test('completes when its orders are in the ledger, its reservations gone and its pollers told', async () => {
+  test('completes when its orders are in the ledger, its reservations removed and its pollers notified', async () => {
     const sale = await context.openSale();
     const orderNos = await admitAll(context, sale, shoppers(3));
     const listener = connectRedis(context.config, 'blocking');
@@ -119,7 +119,7 @@ describe('a job', () => {
     expect(await context.redis.exists(context.keys.sale(sale).lease)).toBe(0);
   });
 
-  test('whose reservations are all gone completes without taking the lease', async () => {
+  test('without reservations completes without taking the lease', async () => {
     const sale = await context.openSale();
     const orderNos = await admitAll(context, sale, shoppers(2));
     const deps = openProcess();
@@ -132,7 +132,7 @@ describe('a job', () => {
     expect(await transactionsOf(deps.metrics)).toBe(1);
   });
 
-  test('of orders that were never reserved completes and writes nothing: no reservation, no write', async () => {
+  test('of orders without reservations completes and writes nothing: no reservation, no write', async () => {
     const sale = await context.openSale();
     const deps = openProcess();
 
@@ -152,7 +152,7 @@ describe('a job', () => {
     expect(await outcomeOf(sale)).toEqual(onceEach(orderNos));
   });
 
-  test('says NotNow where the lease is held elsewhere, and nothing is written', async () => {
+  test('returns NotNow if another process holds the lease, and nothing is written', async () => {
     const sale = await context.openSale();
     const orderNos = await admitAll(context, sale, shoppers(1));
     await holdLease(sale);
@@ -177,7 +177,7 @@ describe('group commit', () => {
     expect(await transactionsOf(deps.metrics)).toBe(2);
   });
 
-  test('orders that come one after another are written a few at a time', async () => {
+  test('orders that arrive one after another are written a few at a time', async () => {
     const sale = await context.openSale({ seckill_stock: 60 });
     const deps = openProcess();
     const writer = new SaleWriter(deps, sale);
@@ -194,7 +194,7 @@ describe('group commit', () => {
     expect(await transactionsOf(deps.metrics)).toBeLessThanOrEqual(took_ms / 25 + 2);
   });
 
-  test('the batch that is read while another one is written neither repeats an order nor leaves one out', async () => {
+  test('the batch that is read during the write of another neither repeats an order nor misses one', async () => {
     const sale = await context.openSale({ seckill_stock: 95 });
     const orderNos = await admitAll(context, sale, shoppers(95));
     const deps = openProcess(10);
@@ -205,7 +205,7 @@ describe('group commit', () => {
     expect(await transactionsOf(deps.metrics)).toBe(10);
   });
 
-  test('the holder writes the reservations of other processes as well, whose jobs then complete without a lease', async () => {
+  test('the holder writes the reservations of other processes too, whose jobs then complete without a lease', async () => {
     const sale = await context.openSale({ seckill_stock: 50 });
     const mine = await admitAll(context, sale, shoppers(20, 'mine'));
     const theirs = await admitAll(context, sale, shoppers(20, 'theirs'));
@@ -230,7 +230,7 @@ describe('group commit', () => {
   });
 });
 
-test('an order that MySQL refuses even as a failed one keeps no other waiting, its job ends with the reason, and it is written once it can be', async () => {
+test('an order that MySQL rejects even as a failed one delays no other; its job ends with the reason, and it is written when that is possible', async () => {
   const sale = await context.openSale({ seckill_stock: 100 });
   const [poison] = await admitAll(context, sale, ['poison']);
   const others = await admitAll(context, sale, shoppers(20));
@@ -251,7 +251,7 @@ test('an order that MySQL refuses even as a failed one keeps no other waiting, i
   expect(await outcomeOf(sale)).toEqual(onceEach([poison!, ...others]));
 });
 
-test('a lease whose holder fails before it writes is let go, and not renewed for ever', async () => {
+test('a lease whose holder fails before it writes is released, and not renewed without end', async () => {
   const sale = await context.openSale();
   const orderNos = await admitAll(context, sale, shoppers(1));
   const deps = openProcess();
@@ -268,7 +268,7 @@ test('a lease whose holder fails before it writes is let go, and not renewed for
   expect(await context.redis.exists(context.keys.sale(sale).lease)).toBe(0);
 });
 
-test('reservations that are out of the order of time fail their jobs instead of turning for ever', async () => {
+test('an inconsistent reservation index fails the jobs instead of causing an endless loop', async () => {
   const sale = await context.openSale();
   const orderNos = await admitAll(context, sale, shoppers(3));
   await context.redis.del(context.keys.sale(sale).reservedAt);
@@ -279,7 +279,7 @@ test('reservations that are out of the order of time fail their jobs instead of 
 });
 
 describe('the fencing token', () => {
-  test('is taken anew above the ledger’s where Redis has lost its counter', async () => {
+  test('is taken again above the ledger’s if Redis has lost its counter', async () => {
     const sale = await context.openSale();
     const orderNos = await admitAll(context, sale, shoppers(3));
     // Far ahead, so that asking for one token after the other would take all day.
@@ -293,7 +293,7 @@ describe('the fencing token', () => {
     expect(await fenceCounter(sale)).toBe('1000001');
   });
 
-  test('a holder whose lease was lost between COMMIT and settle settles nothing; the next one does, and writes nothing', async () => {
+  test('a holder that lost its lease between COMMIT and settle settles nothing; the next one does, and writes nothing', async () => {
     const sale = await context.openSale();
     const orderNos = await admitAll(context, sale, shoppers(3));
     const mysql = await openMysql();
@@ -319,7 +319,7 @@ describe('the fencing token', () => {
     expect(await outcomeOf(sale)).toEqual(onceEach(orderNos));
   });
 
-  test('a holder that wakes up before its transaction, its lease taken and stamped by another, writes nothing', async () => {
+  test('a holder that wakes up before its transaction, after another took and stamped the lease, writes nothing', async () => {
     const sale = await context.openSale();
     const orderNos = await admitAll(context, sale, shoppers(2));
     const lock = await lockSaleRow(context.config, sale);
@@ -354,7 +354,7 @@ describe('a lost connection', () => {
     },
   );
 
-  test('that stays lost fails the jobs with the database’s error and lets the lease go', async () => {
+  test('that stays lost fails the jobs with the database’s error and releases the lease', async () => {
     const sale = await context.openSale();
     const orderNos = await admitAll(context, sale, shoppers(2));
     const mysql = await openMysql();
@@ -372,7 +372,7 @@ describe('a lost connection', () => {
   });
 });
 
-test('the lease is yielded to a process that waits, although there is always more to write', async () => {
+test('the lease is released for a waiting process, although there is always more to write', async () => {
   const sale = await context.openSale({ seckill_stock: 100_000 });
   // One order a transaction, and always some hundred of them: a holder that never yields would never be done.
   const writer = new SaleWriter(openProcess(1), sale);
@@ -405,7 +405,7 @@ test('the lease is yielded to a process that waits, although there is always mor
 });
 
 describe('stop', () => {
-  test('ends after the transaction that is under way; the other jobs go back with NotNow', async () => {
+  test('ends after the present transaction; the other jobs return with NotNow', async () => {
     const sale = await context.openSale();
     const orderNos = await admitAll(context, sale, shoppers(3));
     const oldest = (await context.commands.reservedBefore(sale, Date.now() + 60_000, 1))[0]!;
@@ -430,7 +430,7 @@ describe('stop', () => {
     expect(writer.running).toBeUndefined();
   });
 
-  test('every job that comes afterwards goes back, none of them hangs', async () => {
+  test('every later job returns, none of them hangs', async () => {
     const sale = await context.openSale();
     const orderNos = await admitAll(context, sale, shoppers(1));
     const writer = new SaleWriter(openProcess(), sale);

@@ -33,7 +33,7 @@ async function openAuditor(salesShownMax?: number) {
   return { context, metrics, gaps, unmended, round: () => rounds.round(GOING_ON), rest: () => rounds.rest!() };
 }
 
-test('a drift that is mended counts for good, and its gap is shown to nobody', async () => {
+test('a repaired drift stays counted, and its gap is not shown', async () => {
   const { context, metrics, gaps, unmended, round } = await openAuditor();
   const sale = await context.openSale();
   await round();
@@ -54,7 +54,7 @@ test('a drift that is mended counts for good, and its gap is shown to nobody', a
   expect((await context.commands.readSale(sale)).available).toBe(10);
 });
 
-test('a drift that cannot be mended is shown with its gap, until it is', async () => {
+test('a drift that cannot be repaired is shown with its gap until it can', async () => {
   const { context, gaps, unmended, round } = await openAuditor();
   const sale = await context.openSale();
   await context.redis.hincrby(context.keys.sale(sale).state, 'available', 2);
@@ -68,7 +68,7 @@ test('a drift that cannot be mended is shown with its gap, until it is', async (
   expect([await gaps(), await unmended()]).toEqual([{ [sale.id]: 0 }, []]);
 });
 
-test('sales that are over are audited in turn, a few in a round, and all of them in time', async () => {
+test('ended sales are audited in turn, a few in a round, and all of them in time', async () => {
   const { context, gaps, round } = await openAuditor();
   const past = { start_ms: Date.now() - 20_000_000, end_ms: Date.now() - 10_000_000 };
   const over = await Promise.all(Array.from({ length: 6 }, () => context.openSale(past)));
@@ -81,7 +81,7 @@ test('sales that are over are audited in turn, a few in a round, and all of them
   expect(Object.keys(await gaps()).toSorted()).toEqual([...over, open].map(({ id }) => String(id)).toSorted());
 });
 
-test('a sale that is cleaned up takes its gap with it', async () => {
+test('the gap of a sale is removed when the sale is cleaned up', async () => {
   const { context, gaps, round } = await openAuditor();
   const [gone, stays] = [await context.openSale(), await context.openSale()];
   await round();
@@ -90,7 +90,7 @@ test('a sale that is cleaned up takes its gap with it', async () => {
   expect(await gaps()).toEqual({ [stays.id]: 0 });
 });
 
-test('however many sales are shown, one with a gap is', async () => {
+test('a sale with a gap is always shown, for any number of shown sales', async () => {
   const { context, gaps, round } = await openAuditor(1);
   const [first, , drifts] = [await context.openSale(), await context.openSale(), await context.openSale()];
   await context.redis.hincrby(context.keys.sale(drifts).state, 'available', 1);

@@ -23,7 +23,7 @@ const longEnded = (): Promise<Sale> => {
 const cleanUpOnce = () => cleanUp({ ...context, shard: 0 }).round(new AbortController().signal);
 const keysOf = (sale: Sale) => context.redis.exists(context.keys.sale(sale).state, context.keys.sale(sale).owners);
 
-it('a day after the end the keys of a sale go, and it is not rebuilt', async () => {
+it('a day after the end the keys of a sale are deleted, and it is not rebuilt', async () => {
   const sale = await longEnded();
   await context.commands.setOutcomes(sale, 'api', new Map([['sold_out', 7]]));
 
@@ -47,7 +47,7 @@ it('a sale that ended less than a day ago stays', async () => {
   await expect(keysOf(sale)).resolves.toBe(1);
 });
 
-it('a sale with a reservation, an unpaid order or a due return stays until that is gone', async () => {
+it('a sale with a reservation, an unpaid order or a due return stays until that is done', async () => {
   const reserved = await longEnded();
   const { reservedAt } = context.keys.sale(reserved);
   await context.redis.zadd(reservedAt, 1, newOrderNumber(reserved, 1));
@@ -70,7 +70,7 @@ it('a sale with a reservation, an unpaid order or a due return stays until that 
   for (const sale of [reserved, unpaid, due]) await expect(keysOf(sale)).resolves.toBe(0);
 });
 
-it('a reservation that became an unpaid order while the lease was waited for keeps its sale', async () => {
+it('a sale stays if a reservation became an unpaid order during the wait for the lease', async () => {
   const sale = await longEnded();
   const lease = (await acquireLease(context.commands, sale, 1_000))!;
   const cleaning = cleanUpOnce();

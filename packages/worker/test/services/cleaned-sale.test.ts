@@ -118,7 +118,7 @@ test.each<[string, () => Promise<unknown>]>([
   expect(await keysOfSale()).toEqual([]);
 });
 
-test('of those that wait for its lease while it is cleaned up none brings anything back', async () => {
+test('processes that wait for its lease during the clean-up do not create any of its keys again', async () => {
   const end_ms = Date.now() - KEPT_AFTER_END_MS - 1_000;
   sale = await context.openSale({ start_ms: end_ms - 1_000, end_ms });
   const held = (await acquireLease(context.commands, sale, 1_000))!;

@@ -110,7 +110,7 @@ describe('money that arrives in time while Redis is away', () => {
     },
   );
 
-  test('shows no status that goes back: pollers who reach Redis see what the ledger says at every moment (promise 5)', async () => {
+  test('never shows an earlier status again: pollers who reach Redis always see the ledger’s status (promise 5)', async () => {
     const context = await openContext();
     const { order, payment_id } = await payingOrder(context);
     const sale = { id: order.product_id, shard: 0 };
@@ -125,7 +125,7 @@ describe('money that arrives in time while Redis is away', () => {
     expect(await seen()).toEqual(['as the ledger', 'paid']);
   });
 
-  test('is told of by an event once the order is paid', async () => {
+  test('causes an event after the order is paid', async () => {
     const context = await openContext();
     const { payment_id } = await payingOrder(context);
     await (await cutOff(context)).tell(payment_id, 'succeeded');
@@ -135,7 +135,7 @@ describe('money that arrives in time while Redis is away', () => {
     expect(await events()).toEqual([{ status: 'paid' }]);
   });
 
-  test('keeps its order from being cancelled, and from being paid again', async () => {
+  test('protects its order from a cancel and from a second payment', async () => {
     const context = await openContext();
     const { order, payment_id } = await payingOrder(context);
     await (await cutOff(context)).tell(payment_id, 'succeeded');
@@ -148,7 +148,7 @@ describe('money that arrives in time while Redis is away', () => {
     expect(await findOpenPayment(context.db, order.order_no)).toBeUndefined();
   });
 
-  test('goes back where it is the second for the order, whichever of them Redis was told of', async () => {
+  test('is refunded if it is the second payment of the order, in any order of their arrival', async () => {
     const context = await openContext();
     const away = await cutOff(context);
     const { order, payment_id: first } = await payingOrder(context);
@@ -172,7 +172,7 @@ describe('money that arrives in time while Redis is away', () => {
     expect(after.payments.toSorted()).toEqual(['refund_pending', 'succeeded']);
   });
 
-  test('goes back where its order was closed before', async () => {
+  test('is refunded if its order was closed before', async () => {
     const context = await openContext();
     const { order, payment_id } = await payingOrder(context);
     await cancelOrder(context, order, { actor: 'shopper' });
@@ -180,7 +180,7 @@ describe('money that arrives in time while Redis is away', () => {
     expect(await ledgerOf(context, order)).toMatchObject({ status: 'cancelled', payments: ['refund_pending'] });
   });
 
-  test('is not paid with once its provider has refunded it: the order can be paid again or expires', async () => {
+  test('does not pay the order after its provider has refunded it: the order can be paid again or expires', async () => {
     const context = await openContext();
     const { order, payment_id } = await payingOrder(context);
     const away = await cutOff(context);
@@ -194,7 +194,7 @@ describe('money that arrives in time while Redis is away', () => {
     expect(await ledgerOf(context, order)).toMatchObject({ status: 'expired' });
   });
 
-  test('is refunded by an event that comes again, since that closes its order, for which Redis is needed', async () => {
+  test('is refunded by a repeated event, since that closes its order, for which Redis is needed', async () => {
     const context = await openContext();
     const { order, payment_id } = await payingOrder(context);
     const [away, here] = [await cutOff(context), await openApi(context)];
@@ -205,7 +205,7 @@ describe('money that arrives in time while Redis is away', () => {
     expect(await ledgerOf(context, order)).toMatchObject({ status: 'refunded', payments: ['refunded'] });
   });
 
-  test('of a sale whose Redis stays away keeps no other order from being paid', async () => {
+  test('of a sale whose Redis stays down does not delay the payment of other orders', async () => {
     const context = await openContext();
     const [stuck, free] = [await payingOrder(context), await payingOrder(context)];
     const away = await cutOff(context);

@@ -66,7 +66,7 @@ async function plantOrders(sale: Sale, count: number): Promise<void> {
 }
 
 describe('an order', () => {
-  test('whose time to pay is over expires; one that has time left or is paid does not', async () => {
+  test('after its deadline expires; one that has time left or is paid does not', async () => {
     const sale = await context.openSale();
     const [late] = await placeOrders(context, sale, ['late'], past());
     const intime = await placeOrder(context, sale, 'intime');
@@ -112,7 +112,7 @@ describe('an order', () => {
     expect(expires_at!.getTime()).toBeLessThanOrEqual(Date.now() + 60_000);
   });
 
-  test('has its open payment expired at the provider', async () => {
+  test('causes the expiry of its open payment at the provider', async () => {
     const order = await placeOrder(context, await context.openSale());
     const payment_id = await openPayment(context, order.order_no);
     const expires_at = new Date(Date.now() - 1);
@@ -126,7 +126,7 @@ describe('an order', () => {
     expect(ask_at).not.toBeNull();
   });
 
-  test('that is expired frees its unit, for its shopper as well', async () => {
+  test('that is expired frees its unit, also for the same shopper', async () => {
     const sale = await context.openSale({ seckill_stock: 1 });
     const [first] = await placeOrders(context, sale, ['alice'], past());
     await openExpiry().sweep();
@@ -171,7 +171,7 @@ test('two workers that sweep at once, as after a freeze, close each order once',
   });
 });
 
-test('a worker that lost the lead in the middle of a sweep begins no other sale', async () => {
+test('a worker that lost the lead during a round begins no other sale', async () => {
   for (let i = 0; i < 6; i += 1) await placeOrders(context, await context.openSale(), ['alice'], past());
   const begun: number[] = [];
   const leads = new AbortController();
@@ -189,7 +189,7 @@ test('a worker that lost the lead in the middle of a sweep begins no other sale'
   expect(begun.length).toBeLessThanOrEqual(4);
 });
 
-test('a sale whose row is locked by somebody keeps no other sale waiting for its turn', async () => {
+test('a sale whose row is locked does not delay other sales', async () => {
   const [stuck, free] = [await context.openSale(), await context.openSale()];
   const [first] = await placeOrders(context, stuck, ['alice'], past(10_000));
   const [second] = await placeOrders(context, free, ['alice'], past());
@@ -204,7 +204,7 @@ test('a sale whose row is locked by somebody keeps no other sale waiting for its
   expect(await ledgerOf(context, first!)).toMatchObject({ status: 'expired' });
 });
 
-test('orders expire that Redis has lost, since MySQL alone is swept', async () => {
+test('orders that Redis has lost expire, since the service reads only MySQL', async () => {
   const sale = await context.openSale({ seckill_stock: 100 });
   await plantOrders(sale, 20);
   const { settled: _channel, ...names } = context.keys.sale(sale);
@@ -222,7 +222,7 @@ test('orders expire that Redis has lost, since MySQL alone is swept', async () =
   expect(waiting).toBe(0);
 });
 
-test('a close of 10,000 orders at once stalls nobody: buys go on being accepted and written', async () => {
+test('a close of 10,000 orders at once does not stop buys from being accepted and written', async () => {
   const sale = await context.insertSale({ seckill_stock: 11_000 });
   await plantOrders(sale, 10_000);
   // Their units are held.

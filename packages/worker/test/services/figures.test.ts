@@ -69,7 +69,7 @@ async function shown(metrics: Metrics, sale: { id: number }): Promise<Record<str
 const valuesOf = async (gauge: { get(): Promise<{ values: { value: number }[] }> }): Promise<number[]> =>
   (await gauge.get()).values.map(({ value }) => value);
 
-test('a sale is shown as Redis and the ledger have it', async () => {
+test('a sale is shown with the values of Redis and the ledger', async () => {
   const { context, metrics, round } = await openFigures();
   const sale = await context.openSale({ seckill_stock: 10 });
   await settle(context, sale, await admitAll(context, sale, shoppers(4)));
@@ -91,7 +91,7 @@ test('a sale is shown as Redis and the ledger have it', async () => {
   ]);
 });
 
-test('the age of the oldest reservation is told by sale and by shard', async () => {
+test('the age of the oldest reservation is shown by sale and by shard', async () => {
   const { context, metrics, round } = await openFigures();
   const sale = await context.openSale();
   const [order_no] = await admitAll(context, sale, ['patient']);
@@ -104,7 +104,7 @@ test('the age of the oldest reservation is told by sale and by shard', async () 
   expect((await valuesOf(metrics.shard_oldest_reservation_seconds))[0]).toBeGreaterThanOrEqual(60);
 });
 
-test('of a sale that is not ready nothing is told that Redis cannot know', async () => {
+test('a sale that is not ready has no metrics that Redis cannot know', async () => {
   const { context, metrics, round } = await openFigures();
   const sale = await context.insertSale();
   await round();
@@ -118,7 +118,7 @@ test('of a sale that is not ready nothing is told that Redis cannot know', async
   });
 });
 
-test('sales that are long over or far off are not shown, unless an order of theirs waits', async () => {
+test('sales that ended long ago or start much later are not shown, unless they have a reservation', async () => {
   const { context, metrics, round } = await openFigures();
   const now_ms = Date.now();
   const over = await context.openSale({ start_ms: now_ms - 2 * HOUR_MS, end_ms: now_ms - HOUR_MS });
@@ -138,7 +138,7 @@ test('sales that are long over or far off are not shown, unless an order of thei
   expect(await shown(metrics, late)).toMatchObject({ reservations: 1, open: 0 });
 });
 
-test('a sale that is over takes its figures with it', async () => {
+test('the metrics of a sale are removed after its end', async () => {
   const { context, metrics, round } = await openFigures();
   const sale = await context.openSale();
   await round();
@@ -149,7 +149,7 @@ test('a sale that is over takes its figures with it', async () => {
   expect(await shown(metrics, sale)).toEqual({});
 });
 
-test('there are never more sales than allowed, and their reservations count all the same', async () => {
+test('never more than the maximum number of sales is shown, and all reservations count', async () => {
   const { context, metrics, round } = await openFigures({ salesShownMax: 1 });
   const now_ms = Date.now();
   const first = await context.openSale({ start_ms: now_ms - 60_000 });
@@ -163,7 +163,7 @@ test('there are never more sales than allowed, and their reservations count all 
   expect(await valuesOf(metrics.shard_reservations)).toEqual([2]);
 });
 
-test('of sales that start together the newest have figures, and the sums of the shard are those of all', async () => {
+test('of sales with the same start the newest are shown, and the sums of the shard cover all', async () => {
   const { context, metrics, round } = await openFigures({ salesShownMax: 2 });
   const times = { start_ms: Date.now() - 60_000 };
   const sales = [];
@@ -181,7 +181,7 @@ test('of sales that start together the newest have figures, and the sums of the 
   expect(sums.flat()).toEqual([6, 2, 1, 60, 47, 3, 3]);
 });
 
-test('while MySQL is away the figures of Redis go on', async () => {
+test('while MySQL is down the metrics from Redis are still shown', async () => {
   const { context, metrics, round } = await openFigures({ mysqlIsAway: true });
   const sale = await context.openSale();
   await round();
@@ -190,7 +190,7 @@ test('while MySQL is away the figures of Redis go on', async () => {
   expect(figuresShown).not.toHaveProperty('sold');
 });
 
-test('a worker that does not lead any more tells nothing', async () => {
+test('a worker that does not lead any more shows nothing', async () => {
   const { context, metrics, round, rest } = await openFigures();
   const sale = await context.openSale();
   await round();

@@ -16,7 +16,7 @@ async function commandsRun(redis: RedisClient): Promise<number> {
   return [...stats.matchAll(/calls=(\d+)/g)].reduce((sum, [, calls]) => sum + Number(calls), 0);
 }
 
-test('a worker costs Redis at most 100 commands a second while nothing is open, however many sales are kept', async () => {
+test('a worker costs Redis at most 100 commands a second while no sale is open, for any number of sales', async () => {
   const redis = await startPrivateRedis();
   const context = await openTestContext(redis.env);
   onTestFinished(() => context.close());

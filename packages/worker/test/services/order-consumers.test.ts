@@ -81,7 +81,7 @@ const countOf = async (counter: { get(): Promise<{ values: { value: number }[] }
 
 const soldOf = async (sale: SaleRef): Promise<number> => (await readLedger(context.db, sale)).sold;
 
-test('a job completes and nothing of it is left in Redis', async () => {
+test('a job completes and leaves nothing in Redis', async () => {
   const sale = await context.openSale();
   const queue = openQueue();
   const orderNos = await admitAll(context, sale, shoppers(3), 'job-complete');
@@ -94,7 +94,7 @@ test('a job completes and nothing of it is left in Redis', async () => {
   expect(await context.redis.keys(`${context.keys.queuePrefix(0)}*job-complete*`)).toEqual([]);
 });
 
-test('a job whose id was used before is not swallowed: it runs again', async () => {
+test('a job whose id was used before runs again', async () => {
   const sale = await context.openSale();
   const queue = openQueue();
   startConsumers();
@@ -107,7 +107,7 @@ test('a job whose id was used before is not swallowed: it runs again', async () 
   await expect.poll(() => soldOf(sale), SOON).toBe(2);
 });
 
-test('while MySQL is away a job retries with its error recorded, and completes by itself when MySQL is back', async () => {
+test('while MySQL is down a job retries with its error recorded, and completes by itself when MySQL is back', async () => {
   const sale = await context.openSale();
   const queue = openQueue();
   const mysql = await openMysqlProxy({ host: context.config.DB_HOST, port: context.config.DB_PORT });
@@ -128,7 +128,7 @@ test('while MySQL is away a job retries with its error recorded, and completes b
   await expect.poll(() => queue.getJob('job-outage'), SOON).toBeUndefined();
 });
 
-test('a job whose sale is held elsewhere comes back without burning an attempt', async () => {
+test('a job returns without counting an attempt if another process holds its sale’s lease', async () => {
   const sale = await context.openSale();
   const queue = openQueue();
   const lease = (await acquireLease(context.commands, sale, 5_000))!;
@@ -150,7 +150,7 @@ test('a job whose sale is held elsewhere comes back without burning an attempt',
   expect(await countOf(metrics.jobs_failed)).toBe(0);
 });
 
-test('stop lets the transaction that is under way end, sends the other jobs back and leaves none of them locked', async () => {
+test('stop lets the present transaction end, returns the other jobs and leaves none of them locked', async () => {
   const sale = await context.openSale();
   const queue = openQueue();
   const lock = await lockSaleRow(context.config, sale);
@@ -172,7 +172,7 @@ test('stop lets the transaction that is under way end, sends the other jobs back
   expect((await queue.getJob('job-second'))?.attemptsMade).toBe(0);
 });
 
-test('a shard that gets its first sale while the worker runs is consumed as well', async () => {
+test('a shard that gets its first sale while the worker runs is served too', async () => {
   startConsumers();
   const sale = await context.openSale({ shard: 7 });
   const queue = openQueue(7);
@@ -181,7 +181,7 @@ test('a shard that gets its first sale while the worker runs is consumed as well
   await expect.poll(() => soldOf(sale), SOON).toBe(2);
 });
 
-test('no job is ever failed for good: not by errors, not by stalls', async () => {
+test('no job ever fails permanently: not by errors, not by stalls', async () => {
   const sale = await context.openSale();
   const queue = openQueue();
   const connection = connectRedis(context.config, 'blocking');

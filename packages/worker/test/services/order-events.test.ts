@@ -75,8 +75,8 @@ const toldOf = (messages: readonly Received[], order: Order): string[] =>
     events.filter(({ data }) => data.order_no === order.order_no).map(({ type }) => type),
   );
 
-describe('every status that an order comes to', () => {
-  test('is told, in order, with what the order is', async () => {
+describe('every new status of an order', () => {
+  test('is reported, in order, with the facts of the order', async () => {
     const sale = await context.openSale();
     const [paid, cancelled, expired] = await write(sale, ['alice', 'bob', 'carol']);
     await pay(paid!, ['succeeded', 'refunded']);
@@ -108,7 +108,7 @@ describe('every status that an order comes to', () => {
     expect((await metrics.order_events_delivered.get()).values[0]?.value).toBe(7);
   });
 
-  test('is told of a failed order with its reason', async () => {
+  test('is reported for a failed order with its reason', async () => {
     const sale = await context.openSale({ seckill_stock: 1 });
     await context.db.updateTable('products').set({ sold: 1 }).where('id', '=', sale.id).execute();
     await write(sale, ['late']);
@@ -118,7 +118,7 @@ describe('every status that an order comes to', () => {
     ]);
   });
 
-  test('is told at the time that the order says', async () => {
+  test('is reported with the time of the order', async () => {
     const [order] = await write(await context.openSale(), ['alice']);
     const { closed_at_ms } = await cancel(order!);
     await openDelivery().round();
@@ -126,7 +126,7 @@ describe('every status that an order comes to', () => {
     expect(last.timestamp).toBe(new Date(closed_at_ms!).toISOString());
   });
 
-  test('is told of 500 orders of one commit in five messages, from five rows', async () => {
+  test('is reported for 500 orders of one commit in five messages, from five rows', async () => {
     const orders = await write(await context.openSale({ seckill_stock: 500 }), shoppers(500));
     expect(await waiting()).toHaveLength(5);
     await openDelivery().round();
@@ -136,7 +136,7 @@ describe('every status that an order comes to', () => {
     );
   });
 
-  test('leaves nothing where the move is rolled back, or where events have no receiver', async () => {
+  test('leaves nothing if the move is rolled back, or if events have no receiver', async () => {
     const [order] = await write(await context.openSale(), ['alice']);
     await openDelivery().round();
     const { db, log } = context;
@@ -218,7 +218,7 @@ describe('a message', () => {
     ]);
   });
 
-  test('stays where nobody listens', async () => {
+  test('stays if there is no receiver', async () => {
     await write(await context.openSale(), ['alice']);
     await web.close();
     await openDelivery().round();
@@ -226,7 +226,7 @@ describe('a message', () => {
     expect((await waiting())[0]!.last_error).toContain('ECONNREFUSED');
   });
 
-  test('that was taken by the receiver before a crash is delivered again under the same id', async () => {
+  test('that the receiver accepted before a crash is delivered again with the same id', async () => {
     await write(await context.openSale(), ['alice']);
     // Taken, and then the process that delivered it dies before it can say so in MySQL.
     const http = httpReceiver(web.url, context.config);
@@ -257,7 +257,7 @@ describe('a message', () => {
 });
 
 describe('order', () => {
-  test('is kept per order number however its messages fail, and others are not held up', async () => {
+  test('is kept per order number for any failures of its messages, and others are not delayed', async () => {
     const sale = await context.openSale({ seckill_stock: 400 });
     const [unlucky, ...lucky] = await write(sale, shoppers(3));
     let refusals = 3;
@@ -296,7 +296,7 @@ describe('order', () => {
     for (const [order, end] of ends) expect(toldOf(web.received, order)).toEqual(['order.pending_payment', end]);
   });
 
-  test('holds with two processes that deliver at once, as after a freeze, for a receiver that takes each message once', async () => {
+  test('holds with two processes that deliver at once, as after a freeze, for a receiver that accepts each message once', async () => {
     const orders = await write(await context.openSale({ seckill_stock: 300 }), shoppers(300));
     const done = new AbortController();
     const delivering = [openDelivery(), openDelivery()].map(async ({ round }) => {
@@ -330,7 +330,7 @@ function expectWhole(received: readonly Received[], taken: readonly Received[], 
   expect(told.toSorted()).toEqual(orders.map(({ order_no }) => `${order_no} cancelled`).toSorted());
 }
 
-test('a message stays what it was: 120 single cancels dead, 150 begun, then retried, once told two of them in two parts', async () => {
+test('a message keeps its content: 120 single cancels dead, 150 begun, then retried, once sent two of them in two parts', async () => {
   const sale = await context.openSale({ seckill_stock: 270 });
   const orders = await write(sale, shoppers(270));
   await openDelivery().round();
@@ -413,7 +413,7 @@ test(
 );
 
 describe('a receiver that takes nothing', () => {
-  test('is asked only so often in a round', async () => {
+  test('is called only a limited number of times in a round', async () => {
     await write(await context.openSale({ seckill_stock: 2_000 }), shoppers(2_000));
     web.answer(() => 500);
     await openDelivery({ concurrency: 4 }).round();
@@ -421,7 +421,7 @@ describe('a receiver that takes nothing', () => {
     expect(await waiting()).toHaveLength(20);
   });
 
-  test('neither keeps orders from being written nor from moving, and gets everything when it is back', async () => {
+  test('delays neither the writing nor the moves of orders, and gets everything when it is back', async () => {
     const sale = await context.openSale({ seckill_stock: 1_000 });
     const held = Promise.withResolvers<void>();
     web.answer(() => (response) => {
@@ -444,7 +444,7 @@ describe('a receiver that takes nothing', () => {
     expect(toldOf(web.received, orders[0]!)).toEqual(['order.pending_payment', 'order.paid']);
   });
 
-  test('is tried again in time and not given up, though a worker with a clock that is an hour ahead tried first', async () => {
+  test('is tried again in time and not given up, although a worker with a clock that is an hour ahead tried first', async () => {
     const [order] = await write(await context.openSale(), ['alice']);
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 });
     onTestFinished(() => void vi.useRealTimers());
@@ -459,7 +459,7 @@ describe('a receiver that takes nothing', () => {
     await expect.poll(toldInTime, { timeout: 10_000 }).toEqual(['order.pending_payment']);
   });
 
-  test('is given up at last: the message is dead, shown to operators, and does not hold up later ones', async () => {
+  test('is given up at last: the message is dead, shown to operators, and does not delay later ones', async () => {
     const [order] = await write(await context.openSale(), ['alice']);
     web.answer(() => 500);
     const { round, metrics } = openDelivery({ give_up_ms: 0 });
@@ -555,7 +555,7 @@ describe('a receiver that answers', () => {
   );
 });
 
-test('events of a service whose EVENTS_URL was taken away are given up in their time, whole messages at once', async () => {
+test('events of a service whose EVENTS_URL was removed are given up after the same time, whole messages at once', async () => {
   const sale = await context.openSale();
   const [order] = await write(sale, ['alice', 'bob']);
   web.answer(() => 500);
@@ -579,7 +579,7 @@ test('events of a service whose EVENTS_URL was taken away are given up in their 
   expect(web.received[1]!.text).toBe(web.received[0]!.text);
 });
 
-test('a receiver that never stops answering is hung up on', async () => {
+test('a receiver whose answer never ends is disconnected', async () => {
   await write(await context.openSale(), ['alice']);
   const ended = Promise.withResolvers<void>();
   web.answer(() => (response) => {
@@ -595,7 +595,7 @@ test('a receiver that never stops answering is hung up on', async () => {
   expect(await waiting()).toEqual([]);
 });
 
-test('the age of the oldest event is told by whoever delivers, and 0 by the others', async () => {
+test('the delivering process reports the age of the oldest event, and the others report 0', async () => {
   await write(await context.openSale(), ['alice']);
   await context.db
     .updateTable('order_events')

@@ -67,14 +67,14 @@ async function deliver(from = 0): Promise<void> {
 const cancel = (order: Order) => cancelOrder(context, order, { actor: 'shopper' });
 
 /** All webhooks are lost. */
-test('money that came for an order that is paid in time pays it', async () => {
+test('money that arrives in time for an order pays it', async () => {
   const { order, session } = await begin();
   fake.pay(session);
   await rounds(1);
   expect(await ledgerOf(context, order)).toMatchObject({ status: 'paid', payments: ['succeeded'] });
 });
 
-test('money that came at the very moment at which its session is expired goes back', async () => {
+test('money that arrives at the moment at which its session is expired is refunded', async () => {
   const { order, session } = await begin();
   await cancel(order);
   fake.meanwhile = (call) => {
@@ -85,7 +85,7 @@ test('money that came at the very moment at which its session is expired goes ba
   expect(await ledgerOf(context, order)).toMatchObject({ status: 'cancelled', payments: ['refunded'] });
 });
 
-test('money of a session that was complete before its order closed goes back', async () => {
+test('money of a session that was complete before its order closed is refunded', async () => {
   const { order, session } = await begin();
   fake.pay(session);
   await cancel(order);
@@ -94,7 +94,7 @@ test('money of a session that was complete before its order closed goes back', a
   expect(await ledgerOf(context, order)).toMatchObject({ payments: ['refunded'] });
 });
 
-test('money that takes days to come for a closed order is waited for, and goes back when it is there', async () => {
+test('money that takes days to arrive for a closed order is awaited, and refunded when it is there', async () => {
   const { order, session } = await begin();
   fake.pay(session, { takesDays: true });
   await cancel(order);
@@ -105,7 +105,7 @@ test('money that takes days to come for a closed order is waited for, and goes b
   expect(fake.paidBack(session)).toBe(order.price_cents);
 });
 
-test('a refund is confirmed though it was made by hand and its webhook is lost', async () => {
+test('a refund is confirmed although it was made by hand and its webhook is lost', async () => {
   const { order, session } = await begin();
   fake.pay(session);
   await rounds(1);
@@ -140,7 +140,7 @@ test.each([
   expect(await ledgerOf(context, order)).toMatchObject({ payments: ['refunded'] });
 });
 
-test('a refund that the bank sends back is made again, and its order stays as it is', async () => {
+test('a refund that the bank returns is made again, and its order does not change', async () => {
   const { order, session } = await begin();
   fake.pay(session);
   await rounds(1);
@@ -155,7 +155,7 @@ test('a refund that the bank sends back is made again, and its order stays as it
   expect(await ledgerOf(context, order)).toMatchObject({ status: 'refunded', payments: ['refunded'] });
 });
 
-test('a payment of another amount goes back whole, and the order can be paid anew', async () => {
+test('a payment of another amount is refunded completely, and the order can be paid again', async () => {
   const { order, session } = await begin();
   fake.pay(session, { amount: order.price_cents - 1 });
   await deliver();
@@ -164,7 +164,7 @@ test('a payment of another amount goes back whole, and the order can be paid ane
   expect(await ledgerOf(context, order)).toMatchObject({ status: 'pending_payment', payments: ['refunded'] });
 });
 
-test('a key that Stripe does not take is named once, until it is mended and fails again', async () => {
+test('a key that Stripe does not accept is logged once, until it is fixed and fails again', async () => {
   const { order, payment_id, session } = await begin();
   fake.pay(session);
   await cancel(order);

@@ -60,7 +60,7 @@ const later = () =>
   context.db.updateTable('payments').set({ ask_at: new Date() }).where('ask_at', 'is not', null).execute();
 
 describe('a refund', () => {
-  test('of a late payment is asked for once, and confirmed by the provider’s event alone', async () => {
+  test('of a late payment is requested once, and confirmed by the provider’s event alone', async () => {
     const { order, payment_id } = await latePayment();
     const { round, asked } = openCalls();
     await round();
@@ -73,7 +73,7 @@ describe('a refund', () => {
     expect(asked).toHaveLength(1);
   });
 
-  test('of money that came through an api process whose clock is 4 min fast is asked for at once: it once waited 229 s', async () => {
+  test('of money that arrived through an api process whose clock is 4 min fast is requested at once: it once waited 229 s', async () => {
     const order = await placeOrder(context, await context.openSale());
     const payment_id = await openPayment(context, order.order_no);
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 240_000 });
@@ -86,7 +86,7 @@ describe('a refund', () => {
     expect(asked).toEqual([`refund ${payment_id}`]);
   });
 
-  test('that was not confirmed is asked for again later', async () => {
+  test('that was not confirmed is requested again later', async () => {
     const { payment_id } = await latePayment();
     const { round, asked } = openCalls();
     await round();
@@ -95,7 +95,7 @@ describe('a refund', () => {
     expect(asked).toEqual([`refund ${payment_id}`, `refund ${payment_id}`]);
   });
 
-  test('that an operator asked for is made, and one that the provider refuses stays due', async () => {
+  test('that an operator requested is made, and one that the provider refuses stays due', async () => {
     const order = await placeOrder(context, await context.openSale());
     const payment_id = await openPayment(context, order.order_no);
     await tell(payment_id, 'succeeded');
@@ -110,7 +110,7 @@ describe('a refund', () => {
 });
 
 describe('a refund whose answer says that it has arrived', () => {
-  test('is done, though no webhook comes', async () => {
+  test('is done without a webhook', async () => {
     const { order, payment_id } = await latePayment();
     const { round, asked } = openCalls(() => Promise.resolve({ now: 'refunded' }));
     await round();
@@ -120,7 +120,7 @@ describe('a refund whose answer says that it has arrived', () => {
     expect(await ledgerOf(context, order)).toMatchObject({ status: 'cancelled', payments: ['refunded'] });
   });
 
-  test('and is told to have failed afterwards is made again, as another call', async () => {
+  test('and fails afterwards is made again, as another call', async () => {
     const { order, payment_id } = await latePayment();
     const keys: number[] = [];
     const { round } = openCalls(({ key_no }) => {
@@ -161,7 +161,7 @@ describe('an open payment', () => {
     expect(asked.slice(1)).toEqual(next[status]);
   });
 
-  test('that is paid while its provider is asked to expire it goes back', async () => {
+  test('that is paid while its provider is asked to expire it is refunded', async () => {
     const { order, payment_id } = await openOrder();
     await cancelOrder(context, order, { actor: 'shopper' });
     const { round, asked } = openCalls(async () => {
@@ -176,7 +176,7 @@ describe('an open payment', () => {
     expect(asked).toEqual([`expire ${payment_id}`, `refund ${payment_id}`]);
   });
 
-  test('whose webhook was lost pays its order, in time', async () => {
+  test('whose webhook was lost pays its order in time', async () => {
     const { order, payment_id } = await openOrder();
     await updateStartedPayment(context.db, payment_id, 'ref', 'http://pay.test/');
     const answers: PaymentAnswer[] = [
@@ -198,7 +198,7 @@ describe('an open payment', () => {
     expect(asked).toHaveLength(2);
   });
 
-  test('that was paid with another amount is not taken for paid: noted, counted, and given back', async () => {
+  test('that was paid with another amount does not count as paid: it is noted, counted, and refunded', async () => {
     const { order, payment_id } = await openOrder();
     await updateStartedPayment(context.db, payment_id, 'ref', 'http://pay.test/');
     await later();
@@ -239,7 +239,7 @@ describe('a provider that does not do it', () => {
     expect(await askAtOf(ids[0]!)).toMatchObject({ last_error: 'not now' });
   });
 
-  test('is asked later and later, at most ten minutes apart, and not before it wants to be', async () => {
+  test('is asked less and less often, at most ten minutes apart, and not before the requested pause is over', async () => {
     const { payment_id } = await latePayment();
     let retryAfterMs: number | undefined;
     const { round } = openCalls(() => Promise.reject(new ProviderFault('failed', 'away', { retryAfterMs })));
@@ -256,7 +256,7 @@ describe('a provider that does not do it', () => {
     expect((await askAtOf(payment_id)).seconds).toBeGreaterThan(890);
   });
 
-  test('and may keep its answer is asked by a new call; one of which nothing is known, by the same', async () => {
+  test('and may repeat its answer is asked with a new key; one without an answer, with the same key', async () => {
     const { payment_id } = await latePayment();
     const before = await keyOf(payment_id);
     const faults = [new ProviderFault('failed', 'lost'), new ProviderFault('failed', '500', { mayBeKept: true })];
@@ -268,7 +268,7 @@ describe('a provider that does not do it', () => {
     expect(await keyOf(payment_id)).toBe(before + 1);
   });
 
-  test('is asked again by another process where this one died meanwhile', async () => {
+  test('is asked again by another process if this one died meanwhile', async () => {
     const { payment_id } = await latePayment();
     const { promise, resolve } = Promise.withResolvers<PaymentAnswer>();
     const { round, asked } = openCalls(() => promise);
@@ -280,7 +280,7 @@ describe('a provider that does not do it', () => {
   });
 });
 
-test('the age of what waits longest for its refund, or for an answer, is told by whoever asks', async () => {
+test('the asking process reports the ages of the payments that wait longest for a refund or for an answer', async () => {
   const twoHoursPass = () =>
     context.db
       .updateTable('payments')
@@ -311,7 +311,7 @@ test('the age of what waits longest for its refund, or for an answer, is told by
   expect(await agesShown(calls)).toEqual({ refund: 0, answer: 0 });
 });
 
-test('a payment of another provider is left to a worker that has that one', async () => {
+test('a payment of another provider is left to a worker with that provider', async () => {
   const order = await placeOrder(context, await context.openSale());
   await openPayment(context, order.order_no, 'stripe');
   await cancelOrder(context, order, { actor: 'shopper' });
@@ -321,7 +321,7 @@ test('a payment of another provider is left to a worker that has that one', asyn
   expect(await ledgerOf(context, order)).toMatchObject({ payments: ['started'] });
 });
 
-test('all that is due is asked in one round, several at once and never more than ten', async () => {
+test('all due payments are asked in one round, several at once and never more than ten', async () => {
   const sale = await context.openSale({ seckill_stock: 50 });
   const orders = await placeOrders(context, sale, shoppers(35));
   for (const order of orders) {

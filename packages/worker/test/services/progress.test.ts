@@ -26,7 +26,7 @@ import { SOON } from '@flash-sale/shared/testing/soon.ts';
 const STUCK_AFTER_MS = 1_000;
 
 describe('a process is stuck', () => {
-  test('once jobs have waited for the whole time and it was done with none', () => {
+  test('if jobs have waited for the whole time and it finished none', () => {
     const progress = new Progress(STUCK_AFTER_MS);
     progress.looked(3, true, 500);
     progress.looked(3, true, 1_400);
@@ -46,7 +46,7 @@ describe('a process is stuck', () => {
     expect(progress.stuckShards(2_450)).toEqual([3]);
   });
 
-  test('where one shard is, however busy it is with another', () => {
+  test('if one shard is, however busy it is with another', () => {
     const progress = new Progress(STUCK_AFTER_MS);
     progress.looked(0, true, 0);
     progress.looked(1, true, 0);
@@ -149,14 +149,14 @@ test('a consumer whose connection hangs while jobs wait makes its process stuck;
   await expect.poll(() => soldOf(sale), SOON).toBe(2);
 });
 
-test('a process without work is not stuck, however long that lasts', async () => {
+test('a process without work is never stuck', async () => {
   await context.openSale();
   const process = startConsumers(openQueue());
   expect(await process.look()).toBe(false);
   expect(process.stuckIn(3_600_000)).toEqual([]);
 });
 
-test('a process whose jobs have to wait for another holder of the lease is not stuck: they come back', async () => {
+test('a process whose jobs must wait for another holder of the lease is not stuck: they return to the queue', async () => {
   const sale = await context.openSale();
   const queue = openQueue();
   const lease = (await acquireLease(context.commands, sale, 5_000))!;
@@ -167,7 +167,7 @@ test('a process whose jobs have to wait for another holder of the lease is not s
   await vi.waitFor(() => expect(process.doneWithJob.mock.calls.length).toBeGreaterThanOrEqual(3), SOON);
 });
 
-test('a process is not stuck while MySQL is away: its jobs come back, and a restart would not bring MySQL', async () => {
+test('a process is not stuck while MySQL is down: its jobs return, and a restart would not help', async () => {
   const sale = await context.openSale();
   const queue = openQueue();
   const mysql = await openMysqlProxy({ host: context.config.DB_HOST, port: context.config.DB_PORT });
@@ -178,7 +178,7 @@ test('a process is not stuck while MySQL is away: its jobs come back, and a rest
   await vi.waitFor(() => expect(process.doneWithJob.mock.calls.length).toBeGreaterThanOrEqual(3), SOON);
 });
 
-test('where Redis cannot be asked, nothing is known to wait', async () => {
+test('if Redis does not answer, nothing is known to wait', async () => {
   await context.openSale();
   const closed = connectRedis(context.config, 'background');
   closed.disconnect();
@@ -198,7 +198,7 @@ test('where Redis cannot be asked, nothing is known to wait', async () => {
   expect(progress.stuckShards(Infinity)).toEqual([]);
 });
 
-test('a process is stuck where an order is late that no job is there for; not while the oldest one goes on changing', async () => {
+test('a process is stuck if an order is late without a job; not while the oldest one keeps changing', async () => {
   const sale = await context.openSale();
   const process = startConsumers(openQueue());
   const [first] = await admitAll(context, sale, ['without-a-job']);
@@ -216,7 +216,7 @@ test('a process is stuck where an order is late that no job is there for; not wh
   expect(process.stuckIn(STUCK_AFTER_MS)).toEqual([0]);
 });
 
-test('a process is stuck where the oldest order stays one of before Redis’s clock was set back', async () => {
+test('a process is stuck if the oldest order stays one from before Redis’s clock was set back', async () => {
   const sale = await context.openSale();
   const process = startConsumers(openQueue());
   const [first] = await admitAll(context, sale, ['from-the-future']);
@@ -225,7 +225,7 @@ test('a process is stuck where the oldest order stays one of before Redis’s cl
   expect([await process.look(), await process.look()]).toEqual([false, true]);
 });
 
-test('jobs to take are those that wait and those whose delay is over; of a paused queue there are none', async () => {
+test('jobs to take are waiting ones and those whose delay is over; a paused queue has none', async () => {
   const queue = openQueue();
   const add = (jobId: string, delay = 0) =>
     queue.add(WRITE_ORDERS, { shard: 0, sale_id: 1, order_nos: [] }, { ...writeOrdersOptions(jobId), delay });

@@ -85,7 +85,7 @@ test('a reservation whose job was never added is written within seconds', async 
   await expect.poll(() => commands.backlog(sale), SOON).toBe(0);
 });
 
-test('a lost job is made again under its own id, with the orders that still wait for it', async () => {
+test('a lost job is added again with its own id, and the orders that still wait for it', async () => {
   const { context, queue, rounds, relayed, age } = await openRelay();
   const sale = await context.openSale();
   const one = await admitAll(context, sale, shoppers(2, 'one'), 'job-one');
@@ -105,7 +105,7 @@ test('a lost job is made again under its own id, with the orders that still wait
   expect(await relayed()).toBe(2);
 });
 
-test('a job that is still there is not multiplied, whatever state it is in', async () => {
+test('an existing job is not duplicated, in any state', async () => {
   const { context, queue, rounds, age } = await openRelay();
   const sale = await context.openSale();
   const waiting = await admitAll(context, sale, ['waiting'], 'job-waiting');
@@ -126,7 +126,7 @@ test('a job that is still there is not multiplied, whatever state it is in', asy
   expect(await queue.getJobCounts()).toMatchObject({ waiting: 1, delayed: 1, active: 0 });
 });
 
-test('fresh reservations are left to their jobs', async () => {
+test('new reservations are left to their jobs', async () => {
   const { context, queue, rounds, relayed } = await openRelay();
   const sale = await context.openSale();
   await admitAll(context, sale, shoppers(3));
@@ -137,7 +137,7 @@ test('fresh reservations are left to their jobs', async () => {
   expect(await relayed()).toBe(0);
 });
 
-test('a reservation from the future, as a step back of Redis’s clock leaves it, is relayed at once; not one that is ahead by a moment', async () => {
+test('a reservation from the future, as after a step back of Redis’s clock, is relayed at once; one that is slightly ahead is not', async () => {
   const { context, queue, rounds, relayed, age } = await openRelay();
   const [behind, moment] = [await context.openSale(), await context.openSale()];
   const lost = await admitAll(context, behind, shoppers(2, 'lost'), 'job-lost');

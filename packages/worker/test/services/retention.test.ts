@@ -118,7 +118,7 @@ async function readArchive(): Promise<{ path: string; lines: ArchiveLine[] }> {
 }
 
 describe('a sale that ended long ago', () => {
-  test('is archived whole, then deleted whole', async () => {
+  test('is archived completely, then deleted completely', async () => {
     const { sale, orders } = await oldSale();
     const recent = await oldSale(29);
     const before = await rowCounts();
@@ -146,7 +146,7 @@ describe('a sale that ended long ago', () => {
     expect(await findSale(context.db, recent.sale.id)).toBeDefined();
   });
 
-  test('with thousands of orders is archived along an index, each order once, shoppers with many orders included', async () => {
+  test('with thousands of orders is archived by an index, each order once, shoppers with many orders included', async () => {
     const sale = await context.insertSale({ seckill_stock: 5_000 });
     const now_ms = Date.now();
     const order = (user_id: string, status: Order['status']): Order => {
@@ -217,7 +217,7 @@ describe('a sale that ended long ago', () => {
   });
 });
 
-test('an event that has been dead for as long as sales are kept no longer keeps its sale', async () => {
+test('an event that has been dead for the retention time does not keep its sale any more', async () => {
   const { sale, orders } = await oldSale();
   const { db } = context;
   await db.transaction().execute((tx) => insertOrderEvents(tx, sale.id, [orders[0]!], Date.now()));
@@ -234,8 +234,8 @@ test('an event that has been dead for as long as sales are kept no longer keeps 
   expect(await rowCounts()).toEqual(NOTHING);
 });
 
-describe('from the moment that its archiving begins', () => {
-  test('no order of a sale moves, and it is found no more', async () => {
+describe('after its archiving begins', () => {
+  test('no order of a sale moves, and it is not found any more', async () => {
     const { sale, orders } = await oldSale();
     expect(await beginArchiving(context.db, sale.id)).toBe(true);
     await expect(requestRefund(context, orders[0]!, 'operator')).rejects.toMatchObject({ code: 'not_found' });
@@ -257,7 +257,7 @@ async function crashAt(when: string, table: string, condition: string): Promise<
 }
 
 describe('after a crash', () => {
-  test('before the archive was on disk it is written anew', async () => {
+  test('before the archive was on disk it is written again', async () => {
     const { sale } = await oldSale();
     const file = join(folder, 'not-a-folder');
     await writeFile(file, '');
@@ -270,7 +270,7 @@ describe('after a crash', () => {
     expect(await rowCounts()).toEqual(NOTHING);
   });
 
-  test('between the archive and the word of it in MySQL, the archive that is there is kept', async () => {
+  test('between the archive and its record in MySQL, the existing archive is kept', async () => {
     await oldSale();
     const mend = await crashAt('UPDATE', 'products', 'NEW.archived_at IS NOT NULL');
     await round();
@@ -299,7 +299,7 @@ describe('after a crash', () => {
     expect(await readArchive()).toEqual(whole);
   });
 
-  test('somebody who was frozen while writing cannot replace the archive by one of what is left', async () => {
+  test('a process that was frozen while writing cannot replace the archive by a partial one', async () => {
     const { sale } = await oldSale();
     await beginArchiving(context.db, sale.id);
     const [archiving] = await archivingSales(context.db);

@@ -51,7 +51,7 @@ async function failedOrder(sale: Sale, userId: string): Promise<string> {
 const availableOf = async (sale: Sale): Promise<number> => (await context.commands.readSale(sale)).available;
 const ownerOf = (sale: Sale, userId: string) => context.redis.hget(context.keys.sale(sale).owners, userId);
 
-test('the unit of a failed order is back on sale, its row marked, and its shopper can buy again', async () => {
+test('the unit of a failed order is available again, its row marked, and its shopper can buy again', async () => {
   const sale = await context.openSale({ seckill_stock: 5 });
   const order_no = await failedOrder(sale, 'unlucky');
   expect(await availableOf(sale)).toBe(4);
@@ -67,7 +67,7 @@ test('the unit of a failed order is back on sale, its row marked, and its shoppe
 });
 
 describe('no double unit', () => {
-  test('where the process died between giving back and marking the row', async () => {
+  test('if the process crashed between giving back and marking the row', async () => {
     const sale = await context.openSale({ seckill_stock: 5 });
     const order_no = await failedOrder(sale, 'unlucky');
     await withStampedLease(context, sale, 5_000, (lease) =>
@@ -83,7 +83,7 @@ describe('no double unit', () => {
     expect(await givenBack()).toBe(0);
   });
 
-  test('where the shopper has bought again since: the new order keeps its unit', async () => {
+  test('if the shopper has bought again since: the new order keeps its unit', async () => {
     const sale = await context.openSale({ seckill_stock: 5 });
     const order_no = await failedOrder(sale, 'again');
     await openReturns().round();
@@ -98,7 +98,7 @@ describe('no double unit', () => {
     expect((await readLedger(context.db, sale)).returns).toEqual([{ order_no, applied: true }]);
   });
 
-  test('where two processes return at once', async () => {
+  test('if two processes give back at once', async () => {
     const sale = await context.openSale({ seckill_stock: 5 });
     await failedOrder(sale, 'unlucky');
 
@@ -130,7 +130,7 @@ test('every return of every sale is applied, more than one batch of them include
   }
 });
 
-test('a return of a sale that Redis does not keep any more is marked, and brings nothing of the sale back', async () => {
+test('a return of a sale that Redis does not keep any more is marked, and creates no key of the sale', async () => {
   const sale = await context.openSale({ seckill_stock: 5 });
   const order_no = await failedOrder(sale, 'unlucky');
   await context.db.updateTable('products').set({ cleaned_at: new Date() }).where('id', '=', sale.id).execute();
@@ -144,7 +144,7 @@ test('a return of a sale that Redis does not keep any more is marked, and brings
   expect(await context.redis.exists(...Object.values(context.keys.sale(sale)))).toBe(0);
 });
 
-test('a sale that is held elsewhere keeps its returns for a later round', async () => {
+test('a sale whose lease another process holds keeps its returns for a later round', async () => {
   const sale = await context.openSale({ seckill_stock: 5 });
   const order_no = await failedOrder(sale, 'unlucky');
   const lease = (await acquireLease(context.commands, sale, 5_000))!;
@@ -183,7 +183,7 @@ test('rows are marked without waiting for orders of the same sale that close mea
   expect(marked.filter(({ applied }) => applied)).toHaveLength(500);
 });
 
-test('a row that is marked keeps the time at which it was', async () => {
+test('a marked row keeps its first time', async () => {
   const sale = await context.openSale();
   const order_no = await failedOrder(sale, 'unlucky');
   await openReturns().round();

@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => context.close());
 
-test('while MySQL is away the services go on with the sales read last, and learn of new ones when it is back', async () => {
+test('while MySQL is down the services use the last list of sales, and see new ones when it is back', async () => {
   const mysql = await openMysqlProxy({ host: context.config.DB_HOST, port: context.config.DB_PORT });
   const db = connectDb({ ...context.config, DB_HOST: mysql.host, DB_PORT: mysql.port }, 'general');
   onTestFinished(() => db.destroy());
@@ -47,7 +47,7 @@ test('while MySQL is away the services go on with the sales read last, and learn
   await expect.poll(ids, SOON).toEqual(expect.arrayContaining([known.id, later.id]));
 });
 
-test('a MySQL that fails is asked no more often than one that answers, whatever the number of services', async () => {
+test('a MySQL that fails is asked no more often than one that answers, for any number of services', async () => {
   const mysql = await openMysqlProxy({ host: context.config.DB_HOST, port: context.config.DB_PORT });
   const db = connectDb({ ...context.config, DB_HOST: mysql.host, DB_PORT: mysql.port }, 'general');
   onTestFinished(() => db.destroy());
@@ -61,7 +61,7 @@ test('a MySQL that fails is asked no more often than one that answers, whatever 
   expect(failures).toBeLessThanOrEqual(Math.ceil((performance.now() - beganMs) / 250));
 });
 
-test('the sales that open first come first, and those that are over come last', async () => {
+test('the sales that open first come first, and ended ones come last', async () => {
   const now_ms = Date.now();
   const second = await context.insertSale({ start_ms: now_ms + 120_000 });
   const first = await context.insertSale({ start_ms: now_ms + 60_000 });
@@ -73,7 +73,7 @@ test('the sales that open first come first, and those that are over come last', 
   expect(ids.filter((id) => [first.id, second.id, over.id].includes(id))).toEqual([first.id, second.id, over.id]);
 });
 
-test('the sales are not read again while none has changed; one that was cleaned, added or paused is known soon', async () => {
+test('the sales are not read again without a change; a cleaned, added or paused one is known soon', async () => {
   const sales = new SaleList(context.db, context.log);
   const [gone, paused] = [await context.insertSale(), await context.insertSale()];
   const first = await sales.current();

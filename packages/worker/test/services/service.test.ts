@@ -37,7 +37,7 @@ describe('a repeating service', () => {
   const service = (round: Rounds['round']): Service =>
     untilFinished(repeating({ name: 'tested', interval_ms: 5, round }, context.log));
 
-  test('goes on with rounds until it is stopped, and then does none', async () => {
+  test('repeats rounds until it is stopped, and then does none', async () => {
     let rounds = 0;
     const counting = service(async () => void (rounds += 1));
     counting.start();
@@ -65,7 +65,7 @@ describe('a repeating service', () => {
     await twice.stop();
   });
 
-  test('stop waits for the round that is under way, both times it is called', async () => {
+  test('stop waits for the present round, both times it is called', async () => {
     const { rounds, round } = heldRounds();
     const stopped = service(round);
     stopped.start();
@@ -91,7 +91,7 @@ describe('a repeating service', () => {
     expect(rounds).toBe(0);
   });
 
-  test('outlives the errors of its rounds', async () => {
+  test('survives the errors of its rounds', async () => {
     let rounds = 0;
     const failing = service(async () => {
       rounds += 1;
@@ -103,7 +103,7 @@ describe('a repeating service', () => {
     await expect.poll(() => rounds, SOON).toBeGreaterThan(2);
   });
 
-  test('counts the rounds that fail, and takes back what it told before', async () => {
+  test('counts the rounds that fail, and clears its gauges', async () => {
     const metrics = createMetrics('worker');
     const failed = async () => (await metrics.rounds_failed.get()).values;
     let rests = 0;
@@ -119,7 +119,7 @@ describe('a repeating service', () => {
     expect(rests).toBeGreaterThan(2);
   });
 
-  test('tells a round that it is being stopped', async () => {
+  test('aborts the signal of a round when it is stopped', async () => {
     const told: boolean[] = [];
     const long = service(
       (stopping) =>
@@ -171,7 +171,7 @@ describe('a service that one process runs at a time', () => {
     expect(new Set(acted)).toEqual(new Set(['a']));
   });
 
-  test('takes back what it told where another one runs it by now', async () => {
+  test('clears its gauges if another process runs it now', async () => {
     await context.commands.lead(0, 'told_elsewhere', 'other', 3_000);
     let rests = 0;
     let rounds = 0;
@@ -187,7 +187,7 @@ describe('a service that one process runs at a time', () => {
     expect(rounds).toBe(0);
   });
 
-  test('goes over at once when the one that ran it stops', async () => {
+  test('moves at once when the process that ran it stops', async () => {
     const { acted, started } = processes('resigned', ['a', 'b']);
     started[0]!.start();
     await expect.poll(() => acted, SOON).toContain('a');
@@ -200,7 +200,7 @@ describe('a service that one process runs at a time', () => {
     await expect.poll(() => acted, SOON).toContain('b');
   });
 
-  test('goes over within seconds when the one that ran it dies', async () => {
+  test('moves within seconds when the process that ran it dies', async () => {
     // What a dead process leaves: a lead that nobody renews.
     expect(await context.commands.lead(0, 'widowed', 'dead', 3_000)).toBe(true);
     const { acted, started } = processes('widowed', ['b']);
@@ -210,7 +210,7 @@ describe('a service that one process runs at a time', () => {
     await expect.poll(() => acted, SOON).toContain('b');
   });
 
-  test('stopping one that does not run it leaves the other in charge', async () => {
+  test('is not affected by the stop of a process that does not run it', async () => {
     const { acted, started } = processes('in_charge', ['a', 'b']);
     started[0]!.start();
     await expect.poll(() => acted, SOON).toContain('a');
@@ -231,7 +231,7 @@ const keepers: [string, () => LeadKeeper<LedgerService>][] = [
 describe.each(keepers)('a lead that is kept in %s', (_where, open) => {
   const LIFE_MS = 3_000;
 
-  test('is one process’s at a time, is renewed by it, and is free once it resigns', async () => {
+  test('belongs to one process at a time, is renewed by it, and is free after it resigns', async () => {
     const leads = open();
     expect(await leads.take('expiry', 'a', LIFE_MS)).toBe(true);
     expect(await leads.take('expiry', 'b', LIFE_MS)).toBe(false);
@@ -243,7 +243,7 @@ describe.each(keepers)('a lead that is kept in %s', (_where, open) => {
     expect(await leads.take('expiry', 'b', LIFE_MS)).toBe(true);
   });
 
-  test('of each service is kept apart from the others', async () => {
+  test('of each service is separate from the others', async () => {
     const leads = open();
     const services = ['expiry', 'due_payments', 'payment_calls', 'order_events', 'retention'] as const;
     for (const service of services) await leads.resign(service, 'b');
@@ -251,7 +251,7 @@ describe.each(keepers)('a lead that is kept in %s', (_where, open) => {
     for (const service of services) await leads.resign(service, `of ${service}`);
   });
 
-  test('ends with its life where nobody renews it', async () => {
+  test('ends with its life if it is not renewed', async () => {
     const leads = open();
     expect(await leads.take('retention', 'dead', 200)).toBe(true);
     await expect.poll(() => leads.take('retention', 'b', LIFE_MS), SOON).toBe(true);
@@ -259,7 +259,7 @@ describe.each(keepers)('a lead that is kept in %s', (_where, open) => {
   });
 });
 
-test('a lead in MySQL that a clock which was set back has put far into the future is taken all the same', async () => {
+test('a lead in MySQL with a time far in the future, after the clock was set back, can be taken', async () => {
   const leads = leadsInLedger(context.db);
   await leads.take('expiry', 'early', 3_000);
   await sql`UPDATE service_leads SET leads_until = UTC_TIMESTAMP(3) + INTERVAL 1 HOUR`.execute(context.db);
@@ -277,7 +277,7 @@ describe('a process that leads', () => {
       ),
     );
 
-  test('gives up the lead when its round fails, so that another does the work', async () => {
+  test('gives up the lead if its round fails, so that another does the work', async () => {
     let failed = 0;
     open('poisoned', 'ill', async () => {
       failed += 1;
@@ -304,7 +304,7 @@ describe('a process that leads', () => {
     expect(others).toBe(0);
   });
 
-  test('tells its round when the lead has gone to somebody else', async () => {
+  test('aborts its round’s signal when another process has the lead', async () => {
     const told = Promise.withResolvers<void>();
     open('taken_away', 'loser', async (stopping) => {
       if (stopping.aborted) told.resolve();
@@ -320,7 +320,7 @@ describe('a process that leads', () => {
 });
 
 describe('the services of every shard', () => {
-  test('start when the shard has its first sale, and one that hangs keeps no other waiting', async () => {
+  test('start when the shard has its first sale, and one that hangs delays no other', async () => {
     const rounds = new Map<number, number>();
     const hang = Promise.withResolvers<void>();
     onTestFinished(() => hang.resolve());

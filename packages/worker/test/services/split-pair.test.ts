@@ -72,7 +72,7 @@ const leave = async (worker: TestContext): Promise<void> => {
 };
 
 describe('beside a promoted server', () => {
-  test('a worker on the old master marks no return that the new master never saw', async () => {
+  test('a worker on the old master marks no return that the new master never had', async () => {
     await load(promoted);
     const [order] = await placeOrders(promoted, sale, ['alice', 'bob']);
     await cancelOrder(promoted, order!, { actor: 'shopper' });
@@ -86,7 +86,7 @@ describe('beside a promoted server', () => {
     expect(audit).toMatchObject({ verdict: 'clean' });
   });
 
-  test('a worker on the old master that was asleep while the other one was loaded marks none either', async () => {
+  test('a worker on the old master that was frozen while the other one was loaded marks none either', async () => {
     const [closed, other] = await placeOrders(old, sale, ['alice', 'bob']);
     await cancelOrder(old, closed!, { actor: 'shopper' });
     const deps = serviceDeps(old);
@@ -108,7 +108,7 @@ describe('beside a promoted server', () => {
     expect(await live(promoted)).toMatchObject({ ready: true, available: 10, owners: 0 });
   });
 
-  test('a worker on the old master writes no order, and stops the sale there, which nobody would write', async () => {
+  test('a worker on the old master writes no order, and stops the sale there, whose orders would never be written', async () => {
     await load(promoted);
     const orderNos = await admitAll(old, sale, shoppers(3));
     await expect(writer(old).settle(orderNos)).rejects.toThrow(LeaseLost);
@@ -135,7 +135,7 @@ describe('beside a promoted server', () => {
     expect(row).toMatchObject({ seckill_stock: 10, history_id: (await promoted.commands.clock(0)).history_id });
   });
 
-  test('the one that was left behind has the sale again once nobody serves the other one, rebuilt from the ledger', async () => {
+  test('the old master gets the sale again, rebuilt from the ledger, when no worker serves the other one', async () => {
     await load(promoted);
     const kept = await admitAll(promoted, sale, shoppers(2));
     await writer(promoted).settle(kept);

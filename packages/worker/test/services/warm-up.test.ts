@@ -43,7 +43,7 @@ test('a sale that Redis does not have is loaded before it opens', async () => {
   expect(await context.commands.readSale(sale)).toMatchObject({ ready: true, available: 7, version: 1 });
 });
 
-test('a sale that was written to MySQL by hand is loaded as well', async () => {
+test('a sale that was inserted into MySQL by hand is loaded too', async () => {
   const { context, round } = await openWarmUp();
   await sql`
     INSERT INTO products (shard, name, price_cents, stock, seckill_stock, start_time, end_time, created_at)
@@ -57,7 +57,7 @@ test('a sale that was written to MySQL by hand is loaded as well', async () => {
   await admitAll(context, { shard: 0, id }, shoppers(9));
 });
 
-test('a pause that an api process committed and died before telling Redis is told, without a rebuild', async () => {
+test('a pause is set without a rebuild if the api process committed it and crashed before it could set it in Redis', async () => {
   const { context, round, rebuilds } = await openWarmUp();
   const sale = await context.openSale();
   await updatePaused(context.db, sale.id, true);
@@ -69,7 +69,7 @@ test('a pause that an api process committed and died before telling Redis is tol
   expect(await rebuilds()).toBe(0);
 });
 
-test('a sale that is ready and unchanged is left alone', async () => {
+test('a ready and unchanged sale is not changed', async () => {
   const { context, round, rebuilds } = await openWarmUp();
   const sale = await context.openSale();
   const counter = await context.redis.get(context.keys.sale(sale).fence);
@@ -80,7 +80,7 @@ test('a sale that is ready and unchanged is left alone', async () => {
   expect(await context.redis.get(context.keys.sale(sale).fence)).toBe(counter);
 });
 
-test('a sale that was raised after the round read its row is left alone: it was stopped and rebuilt once for each top-up', async () => {
+test('a sale that was raised after the round read its row is not changed: it was once stopped and rebuilt for each top-up', async () => {
   const { context, rebuilds, metrics } = await openWarmUp();
   const { commands, db, log } = context;
   const sale = await context.openSale({ seckill_stock: 10 });
@@ -95,7 +95,7 @@ test('a sale that was raised after the round read its row is left alone: it was 
   expect(await context.redis.hgetall(context.keys.sale(sale).state)).toEqual(before);
 });
 
-test('a changed product is rebuilt with the units that are sold already', async () => {
+test('a changed product is rebuilt with the sold units', async () => {
   const { context, round } = await openWarmUp();
   const sale = await context.openSale({ seckill_stock: 10 });
   await admitAll(context, sale, shoppers(4));
@@ -107,7 +107,7 @@ test('a changed product is rebuilt with the units that are sold already', async 
   expect(await context.redis.hlen(context.keys.sale(sale).owners)).toBe(4);
 });
 
-test('a sale whose lease is held elsewhere does not keep the others from being loaded', async () => {
+test('a sale whose lease another process holds does not delay the loading of others', async () => {
   const { context, round } = await openWarmUp();
   const held = await context.insertSale();
   const lease = (await acquireLease(context.commands, held, 1_000))!;
@@ -157,7 +157,7 @@ describe('in another history of Redis', () => {
     expect(await readLedger(db, sale)).toMatchObject({ sold: 5, returns: [] });
   });
 
-  test('an emptied Redis is loaded from the ledger: what was written is owned, the rest is on sale, nothing is sold twice', async () => {
+  test('an emptied Redis is loaded from the ledger: written orders own units, the rest is available, nothing is sold twice', async () => {
     const redis = await startPrivateRedis();
     const { context, round } = await openWarmUp(redis.env);
     const { commands, db, log } = context;
@@ -210,12 +210,12 @@ describe('with sales that were seen to be loaded', () => {
     return { context, kept, round };
   }
 
-  test('rounds look at no more than one of them each', async () => {
+  test('a round checks at most one of them', async () => {
     const { round } = await openKept(30);
     for (let i = 0; i < 5; i += 1) expect(await round()).toBeLessThanOrEqual(1);
   });
 
-  test('the slow look-around comes to each of them in time', async () => {
+  test('the slow check reaches each of them in time', async () => {
     const { context, kept, round } = await openKept(5);
     await context.redis.del(context.keys.sale(kept[3]!).state);
     for (let i = 0; i < 2 * 5; i += 1) await round();
@@ -251,7 +251,7 @@ describe('with sales that were seen to be loaded', () => {
     expect(await context.commands.readSale(added)).toMatchObject({ ready: true });
   });
 
-  test('all of them are loaded again in the next round when Redis was emptied', async () => {
+  test('all of them are loaded again in the next round after Redis was emptied', async () => {
     const redis = await startPrivateRedis();
     const context = await openTestContext(redis.env);
     onTestFinished(() => context.close());

@@ -42,16 +42,16 @@ describe('the configuration', () => {
     expect(config.TOKEN_SECRETS).toBeUndefined();
   });
 
-  test('counts an empty variable as unset', () => {
+  test('treats an empty variable as not set', () => {
     const empty = Object.fromEntries(Object.keys(ConfigSchema.properties).map((name) => [name, '']));
     expect(loadConfig(empty)).toEqual(loadConfig({}));
   });
 
-  test('leaves the rest of the environment alone', () => {
+  test('ignores the rest of the environment', () => {
     expect(loadConfig({ PATH: '/bin', server_port: 'no' })).toEqual(loadConfig({}));
   });
 
-  test('reads numbers and switches as such, and text that looks like a number as text', () => {
+  test('reads numbers and switches by their type, and text that looks like a number as text', () => {
     const config = loadConfig({
       SERVER_PORT: '0',
       DB_PASSWORD: '0123',
@@ -70,7 +70,7 @@ describe('the configuration', () => {
     expect(loadConfig({ REDIS_CLUSTER: '0' }).REDIS_CLUSTER).toBe(false);
   });
 
-  test('takes several Redis addresses, proxies and secrets', () => {
+  test('accepts several Redis addresses, proxies and secrets', () => {
     const several = {
       REDIS_ADDR: 'a:1,b.example:6379',
       REDIS_CLUSTER: 'true',
@@ -129,13 +129,13 @@ describe('the configuration', () => {
     expect(problemsOf({ [name]: value })).toMatch(new RegExp(`^  ${name} `, 'm'));
   });
 
-  test('names every variable that does not fit at once, each once', () => {
+  test('names every variable that does not fit in one error, each once', () => {
     const message = problemsOf({ SERVER_PORT: 'x', DB_PORT: 'y', LOG_LEVEL: 'z' });
     const named = message.split('\n').map((line) => line.trim().split(' ', 1)[0]);
     expect(named.slice(1)).toEqual(['LOG_LEVEL', 'SERVER_PORT', 'DB_PORT']);
   });
 
-  test('takes Sentinels, which are not for a cluster', () => {
+  test('accepts Sentinels, but not together with a cluster', () => {
     const sentinels = { REDIS_SENTINELS: 'a:26379,b.example:26379' };
     expect(loadConfig(sentinels)).toMatchObject({ ...sentinels, REDIS_SENTINEL_MASTER: 'mymaster' });
     expect(problemsOf({ ...sentinels, REDIS_CLUSTER: 'true' })).toContain('REDIS_CLUSTER and REDIS_SENTINELS');
@@ -162,7 +162,7 @@ describe('AUTH_MODE', () => {
     expect(loadConfig({ ...jwt, JWKS_URL: 'https://keys' }).JWT_ALGORITHM).toBe('RS256');
   });
 
-  test('jwt with a key set in production is fetched safely, and is for this service only', () => {
+  test('jwt with a key set in production needs https, and tokens for this service only', () => {
     const safe = {
       ...PRODUCTION,
       JWKS_URL: 'https://identity.example/keys',
@@ -186,7 +186,7 @@ describe('AUTH_MODE', () => {
 });
 
 describe('operator tokens', () => {
-  test('are told apart, and are too long to be guessed in production', () => {
+  test('must differ, and must be too long to guess in production', () => {
     const production = { ...PRODUCTION, JWT_SECRET: SECRET };
     const long = 'x'.repeat(16);
     expect(problemsOf({ ADMIN_TOKEN: 'same', VIEWER_TOKEN: 'same' })).toContain('VIEWER_TOKEN');
@@ -221,19 +221,19 @@ describe('payment', () => {
   const LIVE = { NODE_ENV: 'production', JWT_SECRET: SECRET };
   const KEYS = { STRIPE_SECRET_KEY: 'sk_live_1', STRIPE_WEBHOOK_SECRET: 'whsec_1' };
 
-  test('works out of the box with the sandbox, for a quarter of an hour an order, on this machine', () => {
+  test('works by default with the sandbox, with a quarter of an hour per order, on this machine', () => {
     const PUBLIC_URL = 'http://127.0.0.1:8080';
     const defaults = { PAYMENT_PROVIDER: 'sandbox', PAYMENT_TIMEOUT_SECONDS: 900, CURRENCY: 'CNY', PUBLIC_URL };
     expect(loadConfig({})).toMatchObject(defaults);
     expect(loadConfig({ SERVER_PORT: '9000' }).PUBLIC_URL).toBe('http://127.0.0.1:9000');
   });
 
-  test('in production names who takes the money, since the sandbox takes none', () => {
+  test('in production must name the provider, since the sandbox takes no money', () => {
     expect(problemsOf(LIVE)).toMatch(/PAYMENT_PROVIDER must be named in production/);
     expect(loadConfig({ ...LIVE, PAYMENT_PROVIDER: 'sandbox' }).PAYMENT_PROVIDER).toBe('sandbox');
   });
 
-  test('by stripe needs both of its secrets, and in production the address that shoppers come back to', () => {
+  test('by stripe needs both of its secrets, and in production the URL to which shoppers return', () => {
     const stripe = { PAYMENT_PROVIDER: 'stripe' };
     for (const one of [{}, { STRIPE_SECRET_KEY: 'sk' }, { STRIPE_WEBHOOK_SECRET: 'whsec' }]) {
       expect(problemsOf({ ...stripe, ...one })).toMatch(/needs STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET/);

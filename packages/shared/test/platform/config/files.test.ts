@@ -53,13 +53,13 @@ describe('a setting from a file', () => {
     expect(() => loadConfig({ DB_PASSWORD_FILE: fileOf(content) })).toThrow(/it is not UTF-8\. It must be .* in UTF-8/);
   });
 
-  test('is refused if the secret itself stands where its path should be, and is not told', () => {
+  test('is refused and not shown if the secret is given instead of its path', () => {
     const given = { DB_PASSWORD_FILE: 'hunter2' };
     expect(() => loadConfig(given)).toThrow(/DB_PASSWORD_FILE is hidden.*Example: DB_PASSWORD_FILE=/);
     expect(() => loadConfig(given)).not.toThrow(/hunter2/);
   });
 
-  test('is refused where it cannot be read, is empty, or is given twice, and its content is not told', () => {
+  test('is refused if it cannot be read, is empty, or is given twice, and its content is not shown', () => {
     expect(() => loadConfig({ ADMIN_TOKEN_FILE: join(folder, 'nowhere') })).toThrow(
       /ADMIN_TOKEN_FILE cannot be read: ENOENT.*Example: ADMIN_TOKEN_FILE=/,
     );
@@ -71,7 +71,7 @@ describe('a setting from a file', () => {
     expect(() => loadConfig(short)).not.toThrow(/hunter2/);
   });
 
-  test('takes the place of its path for the processes that are started', () => {
+  test('replaces its path in the environment of started processes', () => {
     const path = fileOf('from a file');
     expect(readSettingFiles({ DB_PASSWORD_FILE: path, OTHER_FILE: path })).toEqual({
       DB_PASSWORD: 'from a file',
@@ -88,7 +88,7 @@ describe('a setting from a file', () => {
 describe('TLS', () => {
   const { cert: PEM } = createAuthority('settings').issue('mysql.test');
 
-  test('is off unless asked for, and then always verified: no setting turns that off', () => {
+  test('is off by default, and always verified if on: no setting turns that off', () => {
     expect(loadConfig({})).toMatchObject({ REDIS_TLS: false, DB_TLS: false });
     const names = Object.keys(ConfigSchema.properties).filter((name) => name.includes('TLS'));
     expect(names.filter((name) => /VERIFY|INSECURE|UNAUTHORIZED/.test(name))).toEqual([]);

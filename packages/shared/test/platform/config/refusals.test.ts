@@ -190,7 +190,7 @@ describe('a setting that does not fit', () => {
     expect(problemsOf({ [name]: example }).filter((line) => line.includes('It must be'))).toEqual([]);
   });
 
-  test('shows no secret that stands under another name', () => {
+  test('shows no secret under another name', () => {
     const lines = problemsOf({ DB_PASSWORD: SECRET, DB_PORT: SECRET, REDIS_ADDR: `${SECRET}!` });
     expect(lines).toHaveLength(2);
     expect(lines.join('\n')).not.toContain(SECRET);
@@ -312,7 +312,7 @@ describe('the URL of a server', () => {
     expect(lines[0]).not.toContain(SECRET);
   });
 
-  test('may stand beside the settings that say the same', () => {
+  test('may be set together with settings of the same value', () => {
     const same = {
       DB_URL: 'mysql://u:p@a/n',
       DB_HOST: 'a',
@@ -356,7 +356,7 @@ describe('advice on settings', () => {
     expect(advice[0]).not.toContain(SECRET);
   });
 
-  test('has nothing to say of what is right, and of what is somebody else’s', () => {
+  test('gives no warning about correct settings, and about variables of other programs', () => {
     const all = Object.fromEntries(SETTINGS.map(([name]) => [name, 'x']));
     const files = Object.fromEntries(SETTINGS.map(([name]) => [`${name}_FILE`, 'x']));
     const kubernetes = {
@@ -376,12 +376,12 @@ describe('advice on settings', () => {
     expect(settingsAdvice(files)).toEqual([]);
   });
 
-  test('tells that a certificate is not used where TLS is off', () => {
+  test('warns that a certificate is not used if TLS is off', () => {
     expect(settingsAdvice({ DB_TLS_CA: 'x' }).join()).toContain('DB_TLS=true');
     expect(settingsAdvice({ REDIS_TLS_CA: 'x', REDIS_URL: 'rediss://a' })).toEqual([]);
   });
 
-  test('tells that everybody is trusted', () => {
+  test('warns that every address is trusted', () => {
     expect(settingsAdvice({ TRUSTED_PROXIES: '10.0.0.0/8, ::/0' }).join()).toContain('TRUSTED_PROXIES');
     expect(settingsAdvice({ TRUSTED_PROXIES: '10.0.0.0/8' })).toEqual([]);
   });

@@ -93,7 +93,7 @@ async function holdRow(db: Db, sale: Sale): Promise<{ release(): Promise<unknown
 }
 
 describe('MySQL refuses for good, and no retry can help', () => {
-  test('an order number that is there already', async () => {
+  test('an existing order number', async () => {
     const order = newOrder(await context.insertSale());
     await insert(order);
     const error = await failureOf(insert({ ...order, user_id: 'u2' }));
@@ -120,14 +120,14 @@ describe('MySQL refuses for good, and no retry can help', () => {
     expect(verdicts(error)).toEqual(REFUSED);
   });
 
-  test('more sold than the sale has units: the ledger’s own guard against an oversell', async () => {
+  test('more sold than the sale has units: the ledger’s own check against an oversell', async () => {
     const sale = await context.insertSale({ seckill_stock: 3 });
     const sell = (sold: number) => context.db.updateTable('products').set({ sold }).where('id', '=', sale.id).execute();
     await sell(3);
     expect(verdicts(await failureOf(sell(4)))).toEqual(REFUSED);
   });
 
-  test('fewer sold than none', async () => {
+  test('fewer sold than zero', async () => {
     const sale = await context.insertSale();
     const less = context.db
       .updateTable('products')
@@ -137,7 +137,7 @@ describe('MySQL refuses for good, and no retry can help', () => {
     expect(verdicts(await failureOf(less))).toEqual(REFUSED);
   });
 
-  test('what a trigger raises', async () => {
+  test('an error of a trigger', async () => {
     const signal = sql`SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no'`.execute(context.db);
     expect(verdicts(await failureOf(signal))).toEqual(REFUSED);
   });
@@ -157,7 +157,7 @@ describe('worth a retry', () => {
     expect(verdicts(failed[0])).toEqual(OUTAGE);
   });
 
-  test('a lock that is not had in time', async () => {
+  test('a lock that is not free in time', async () => {
     const sale = await context.insertSale();
     const held = await holdRow(openDb(), sale);
     const waiting = context.db.transaction().execute(async (tx) => {
@@ -170,7 +170,7 @@ describe('worth a retry', () => {
     expect(verdicts(error)).toEqual(OUTAGE);
   });
 
-  test('a query that finds too many others waiting for a connection, which fails at once', async () => {
+  test('a query with too many others waiting for a connection, which fails at once', async () => {
     const db = openDb({ DB_POOL_MAX: 1 }, 2);
     const held = await holdRow(db, await context.insertSale());
     const waiting = [pingDb(db), pingDb(db)];
@@ -211,7 +211,7 @@ describe('worth a retry', () => {
     expect(row).toEqual({ sold: 0 });
   });
 
-  test('a server that is not there', async () => {
+  test('a server that does not exist', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
     const { port } = server.address() as AddressInfo;
@@ -220,7 +220,7 @@ describe('worth a retry', () => {
     expect(verdicts(error)).toEqual(OUTAGE);
   });
 
-  test('a server that hangs up, and one that takes the connection and says nothing', async () => {
+  test('a server that closes the connection, and one that accepts it and never answers', async () => {
     const sockets: Socket[] = [];
     let rude = true;
     const server = createServer((socket) => (rude ? socket.destroy() : sockets.push(socket))).listen(0, '127.0.0.1');
@@ -254,7 +254,7 @@ describe('an error of the table', () => {
 });
 
 describe('a server that turns out to be read-only', () => {
-  test('is left by every connection of the pool, so that the next ones find another', async () => {
+  test('is no longer used by any connection of the pool, so that the next ones find another', async () => {
     const db = openDb({ DB_POOL_MAX: 2 });
     const connections = async () => {
       const asked = sql<{ id: number }>`SELECT CONNECTION_ID() AS id, SLEEP(0.05)`;
@@ -272,7 +272,7 @@ describe('a server that turns out to be read-only', () => {
 });
 
 describe('a fault of ours', () => {
-  test('is neither a refusal nor an outage', async () => {
+  test('is neither rejected data nor an outage', async () => {
     const wrong = await failureOf(sql`SELEKT 1`.execute(context.db));
     const unknown = await failureOf(sql`SELECT * FROM nowhere`.execute(context.db));
     for (const error of [wrong, unknown, new Error('other'), new TypeError('x'), null, undefined, 'text', {}]) {

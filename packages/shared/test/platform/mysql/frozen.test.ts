@@ -43,7 +43,7 @@ async function timeToLock(saleId: number): Promise<number> {
 }
 
 describe.each<PoolUse>(['general', 'ledger'])('a process that is frozen in a transaction of the pool %s', (use) => {
-  test('loses its row locks within seconds, and nothing of it is committed', { timeout: 40_000 }, async () => {
+  test('loses its row locks within seconds, and commits nothing', { timeout: 40_000 }, async () => {
     const { id } = await context.insertSale();
     await freezeInTransaction(use, id);
     expect(await timeToLock(id)).toBeLessThan(FREED_MS_MAX);
@@ -61,7 +61,7 @@ async function variablesOf(use: PoolUse, ...names: string[]): Promise<Record<str
   return Object.fromEntries(rows.map((row) => [row.Variable_name, Number(row.Value)]));
 }
 
-test('a process that is frozen while it sends a statement, or reads an answer, is dropped as soon', async () => {
+test('a process that freezes while it sends a statement, or reads an answer, is disconnected as soon', async () => {
   // The server waits for the rest of a statement for `net_read_timeout`, which is 30 s by default, and to be read for 60 s.
   for (const use of ['general', 'ledger'] as const) {
     expect(await variablesOf(use, 'wait_timeout', 'net_read_timeout', 'net_write_timeout')).toEqual({
@@ -72,7 +72,7 @@ test('a process that is frozen while it sends a statement, or reads an answer, i
   }
 });
 
-test('a process that is frozen while it migrates does not keep the others from starting', async () => {
+test('a process that freezes during a migration does not stop others from starting', async () => {
   expect(await variablesOf('schema', 'wait_timeout', 'net_read_timeout')).toEqual({
     wait_timeout: 10,
     net_read_timeout: 10,
@@ -80,7 +80,7 @@ test('a process that is frozen while it migrates does not keep the others from s
 });
 
 describe('a pool that was quiet for longer than the server keeps its connections', () => {
-  test('goes on with new ones, and nobody sees an error', { timeout: 30_000 }, async () => {
+  test('opens new ones without an error', { timeout: 30_000 }, async () => {
     const db = connectDb(context.config, 'general');
     onTestFinished(() => db.destroy());
     const connections = () =>

@@ -11,7 +11,7 @@ beforeAll(async () => {
 afterAll(() => context.close());
 
 describe('migrating', () => {
-  test('a database that does not exist, by six processes at once: one does it, all come back', async () => {
+  test('a new database, by six processes at once: one does it, all succeed', async () => {
     const config = { ...context.config, DB_NAME: `${context.config.DB_NAME}_race` };
     const db = connectDb(config, 'general');
     try {
@@ -28,7 +28,7 @@ describe('migrating', () => {
     }
   });
 
-  test('again runs nothing and keeps what is there', async () => {
+  test('again runs nothing and keeps the data', async () => {
     const sale = await context.insertSale();
     expect(await migrate(context.config)).toEqual([]);
     expect(await context.db.selectFrom('products').select('id').execute()).toContainEqual({ id: sale.id });

@@ -52,7 +52,7 @@ const MODES = [
 describe.each(MODES)('under sql_mode %j', (mode) => {
   beforeAll(() => connection.query(`SET SESSION sql_mode = '${mode}'`));
 
-  test.each(HOSTILE)('the text %j arrives as it was, alone and in a row', async (value) => {
+  test.each(HOSTILE)('the text %j arrives unchanged, alone and in a row', async (value) => {
     const [alone] = await connection.query<RowDataPacket[]>('SELECT ? AS text, 1 AS rest', [value]);
     expect(alone).toEqual([{ text: value, rest: 1 }]);
     const [listed] = await connection.query<RowDataPacket[]>('SELECT 1 AS found WHERE ? IN (?)', [value, ['x', value]]);
@@ -68,7 +68,7 @@ describe.each(MODES)('under sql_mode %j', (mode) => {
     await connection.query('SET SESSION character_set_client = utf8mb4');
   });
 
-  test('a shopper’s id is found in VARBINARY, and other text in columns of any character set, along their indexes', async () => {
+  test('a shopper’s id is found in VARBINARY, and other text in columns of any character set, by their indexes', async () => {
     const id = `o'brien-${MODES.indexOf(mode)}`;
     const sale = await context.insertSale({ name: `${id} \\ jürgen 🍀` });
     const insert = 'INSERT INTO deny_list (kind, value, reason, created_at) VALUES ?';
@@ -87,7 +87,7 @@ describe.each(MODES)('under sql_mode %j', (mode) => {
     expect(plan.map(({ key, rows }) => [key, Number(rows)])).toEqual([['PRIMARY', 1]]);
   });
 
-  test('numbers, times, bytes and nothing arrive as they were', async () => {
+  test('numbers, times, bytes and null arrive unchanged', async () => {
     const bytes = Buffer.from([0, 39, 92, 255]);
     const [rows] = await connection.query<RowDataPacket[]>(
       'SELECT ? AS whole, ? AS negative, CAST(? AS CHAR) AS big, ? AS yes, ? AS nothing, CAST(? AS DATETIME(3)) = ? AS time, HEX(?) AS bytes',
@@ -108,7 +108,7 @@ describe.each(MODES)('under sql_mode %j', (mode) => {
   });
 });
 
-test('a time is written with its milliseconds, in UTC, whichever came before it', () => {
+test('a time is written with its milliseconds, in UTC, after any other time', () => {
   const times = [
     0, -1, 1_795_980_000_007, 1_795_996_799_999, 1_795_996_800_000, 253_402_300_799_999, 59_999, 3_600_000,
   ];

@@ -22,7 +22,7 @@ function openOffsets(deps: Partial<ClockOffsetsDeps> = {}) {
   };
 }
 
-test('a clock that steps while the process runs is seen against both servers, and so is its way back', async () => {
+test('a clock that steps while the process runs, or steps back, shows against both servers', async () => {
   let stepMs = 0;
   const offsets = openOffsets({ ownTime: () => Date.now() + stepMs });
   const expectAhead = async (seconds: number): Promise<void> => {
@@ -40,7 +40,7 @@ test('a clock that steps while the process runs is seen against both servers, an
   await expectAhead(0);
 });
 
-test('of several shards the clock that is off most is shown', async () => {
+test('with several shards the largest offset is shown', async () => {
   const aheadMs = [1_000, -30_000, 20_000];
   const clock: TestContext['commands']['clock'] = async (shard) => {
     const { now_ms, history_id } = await context.commands.clock(0);
@@ -50,7 +50,7 @@ test('of several shards the clock that is off most is shown', async () => {
   expect(redis).toBeCloseTo(-30, 0);
 });
 
-test('a server that does not answer takes its figure with it, and leaves the other’s', async () => {
+test('a server that does not answer has no value; the other one keeps its own', async () => {
   let isAway = false;
   const clock: TestContext['commands']['clock'] = (shard) =>
     isAway ? Promise.reject(new Error('Connection is closed.')) : context.commands.clock(shard);
@@ -66,7 +66,7 @@ test('a server that does not answer takes its figure with it, and leaves the oth
   expect(Object.keys(await offsets())).toEqual(['redis']);
 });
 
-test('a slow answer is not taken for a wrong clock', async () => {
+test('a slow answer does not count as a wrong clock', async () => {
   let nowMs = 1_000;
   const answering = (serverMs: number) => async (): Promise<number> => {
     nowMs += 900;

@@ -27,7 +27,7 @@ const PROGRAM = {
 const read = (...argv: string[]) => parseCommandLine(PROGRAM, argv);
 
 describe('a command line', () => {
-  it('is read into values, wherever options stand', () => {
+  it('is read into values, with options at any place', () => {
     expect(read('--fast', 'a.json', '--times', '7', '--name=-x', '--side', 'left')).toEqual({
       values: { fast: true, name: '-x', times: 7, side: 'left' },
       args: ['a.json'],
@@ -65,7 +65,7 @@ describe('a command line', () => {
     expect(() => read('--help', '--slow')).toThrow('Unknown option --slow');
   });
 
-  it('has a help that names every option', () => {
+  it('has help that names every option', () => {
     expect(helpText(PROGRAM)).toBe(`npm run try -- <file> [options]
 
 Tries.

@@ -67,14 +67,14 @@ const REFUSED: [message: string, code: string | undefined, fault: boolean][] = [
 ];
 
 describe('a call that Redis refuses', () => {
-  test.each(REFUSED)('with %j is answered %s, and is an operator’s to mend: %s', async (message, code, fault) => {
+  test.each(REFUSED)('with %j is answered %s, and needs an operator: %s', async (message, code, fault) => {
     const raised = context.redis.eval('return redis.error_reply(ARGV[1])', 0, message);
     const error = await raised.catch((thrown: unknown) => thrown);
     expect(codeOfRedisError(error)).toBe(code);
     expect(redisFault(error)?.startsWith('Redis: ') ?? false).toBe(fault);
   });
 
-  test('in every way of the table is in the list above', () => {
+  test('for every entry of the table is in the list above', () => {
     const untold = REDIS_ERRORS.filter(({ reply }) => !REFUSED.some(([message]) => reply.test(message)));
     expect(untold).toEqual([]);
   });
@@ -89,7 +89,7 @@ test.each([
 });
 
 describe('a call of a request', () => {
-  test('to a Redis that is away answers unavailable at once: nothing waits in a queue', async () => {
+  test('to a Redis that is down answers unavailable at once: nothing waits in a queue', async () => {
     const redis = connectRedis({ ...context.config, REDIS_ADDR: await nobodysAddress() }, 'request');
     redis.on('error', () => undefined);
     try {
@@ -119,14 +119,14 @@ describe('a call of a request', () => {
   });
 });
 
-test('what is not Redis’s error has no code of Redis’s', () => {
+test('an error that is not Redis’s has no code', () => {
   for (const error of [new Error('other'), new TypeError('x is undefined'), null, undefined, 'OOM', {}]) {
     expect(codeOfRedisError(error)).toBeUndefined();
   }
 });
 
 describe('the clock of a process', () => {
-  test('tells Redis’s time and process once it has learned them, and never jumps back', async () => {
+  test('returns Redis’s time and history after it has read them, and never jumps back', async () => {
     const clock = new RedisClock(context.redis, context.commands, 0);
     expect(clock.history_id).toBe('');
     const { now_ms: before_ms, history_id } = await context.commands.clock(0);
@@ -141,7 +141,7 @@ describe('the clock of a process', () => {
     expect(clock.now_ms()).toBeGreaterThanOrEqual(told_ms);
   });
 
-  test('is learned by itself once started, again after a new connection, and no more after its stop', async () => {
+  test('reads the time by itself after its start and after a new connection, and no more after its stop', async () => {
     const redis = connectRedis(context.config, 'background');
     let asked = 0;
     const real = createCommands(redis, context.keys);
@@ -174,7 +174,7 @@ describe('the clock of a process', () => {
     }
   });
 
-  test('does not wait for a Redis that is away longer than it is told to', async () => {
+  test('does not wait for a Redis that is down longer than its limit', async () => {
     const redis = connectRedis({ ...context.config, REDIS_ADDR: await nobodysAddress() }, 'request');
     redis.on('error', () => undefined);
     try {

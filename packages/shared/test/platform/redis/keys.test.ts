@@ -24,7 +24,7 @@ function namesOf(sale: { id: number; shard: number }, userId: string): string[] 
 const hashTag = (name: string): string | undefined => /\{([^}]*)\}/.exec(name)?.[1];
 
 describe('a key', () => {
-  test('carries the sale’s shard as its hash tag, whatever the shopper’s id, so that scripts run in a cluster', () => {
+  test('has the sale’s shard as its hash tag for any shopper’s id, so that scripts run in a cluster', () => {
     fc.assert(
       fc.property(fc.nat(1_023), fc.integer({ min: 1 }), userIds, (shard, id, userId) => {
         for (const name of namesOf({ id, shard }, userId)) expect(hashTag(name)).toBe(String(shard));
@@ -32,7 +32,7 @@ describe('a key', () => {
     );
   });
 
-  test('names one thing: no two shoppers, sales or parts share one', () => {
+  test('is unique: no two shoppers, sales or parts share one', () => {
     fc.assert(
       fc.property(userIds, userIds, (a, b) => {
         fc.pre(a !== b);

@@ -12,7 +12,7 @@ async function textOf(make: (registers: Registry[]) => void): Promise<string> {
   return registry.metrics();
 }
 
-test('a tally is scraped as the counter of prom-client that it spares', async () => {
+test('a tally is scraped like the counter of prom-client that it replaces', async () => {
   const options = { name: 'requests_total', help: 'Requests.', labelNames: ['route', 'outcome'] as const };
   const counts: [string, string][] = [
     ['/buy', 'ok'],
@@ -32,7 +32,7 @@ test('a tally is scraped as the counter of prom-client that it spares', async ()
   expect(tallied).toContain('requests_total{route="/buy",outcome="ok",process="api"} 2');
 });
 
-test('a tally goes on where the last scrape was', async () => {
+test('a tally continues after the last scrape', async () => {
   const tally = new Tally({ name: 't', help: 't', labelNames: ['a', 'b'], registers: [] });
   tally.add('x', 'y');
   expect((await tally.get()).values.map(({ value }) => value)).toEqual([1]);
@@ -41,7 +41,7 @@ test('a tally goes on where the last scrape was', async () => {
   expect((await tally.get()).values.map(({ value }) => value)).toEqual([2]);
 });
 
-test('a tally has what is looked for from zero, so that the first count is an increase', async () => {
+test('a tally exposes its expected labels at zero, so that the first count is an increase', async () => {
   const tally = new Tally({ name: 't', help: 't', labelNames: ['a', 'b'], from_zero: ['bad'], registers: [] });
   tally.add('x', 'good');
   const { values } = await tally.get();
@@ -51,7 +51,7 @@ test('a tally has what is looked for from zero, so that the first count is an in
   ]);
 });
 
-test('hot times are scraped as the histogram of prom-client that they spare, edges of buckets included', async () => {
+test('hot times are scraped like the histogram of prom-client that they replace, bucket bounds included', async () => {
   const seconds = [0, 0.001, 0.0011, 0.01, 0.05, 0.1, 7];
   const hot = await textOf((registers) => {
     const times = new HotTimes({ name: 'took', help: 'Time.', labelNames: ['route'], buckets: BUCKETS, registers });
@@ -71,7 +71,7 @@ const linesOf = (text: string): string[] =>
     .map((line) => line.replace(/\{(.*)\}/, (_, labels: string) => `{${labels.split(',').toSorted().join(',')}}`))
     .toSorted();
 
-test('a polled gauge is asked at each scrape', async () => {
+test('a polled gauge is read at each scrape', async () => {
   const gauge = new Polled({ name: 'waiting', help: 'Waiting.', registers: [] });
   let waiting = 3;
   gauge.ask({}, () => waiting);

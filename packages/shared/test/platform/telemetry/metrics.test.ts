@@ -31,7 +31,7 @@ async function countsOf(metric: Readable): Promise<Record<string, number>> {
   return Object.fromEntries(values.map(({ labels, value }) => [Object.values(labels).join(' '), value]));
 }
 
-test('a process serves its own part and what every process has', async () => {
+test('a process serves its own metrics and the common ones', async () => {
   const [api, worker] = [
     await createMetrics('api').registry.metrics(),
     await createMetrics('worker').registry.metrics(),
@@ -46,13 +46,13 @@ test('a process serves its own part and what every process has', async () => {
   expect(api).not.toContain('seckill_sale_available');
 });
 
-test('what is rare is there from the start, and a figure that nobody has read is not', async () => {
+test('a rare counter exists from the start, and a gauge without a reading does not', async () => {
   const text = await createMetrics('worker').registry.metrics();
   expect(text).toContain('seckill_fencing_refusals_total{at="mysql",process="worker"} 0');
   expect(text).not.toMatch(/^seckill_(sale|shard)_/m);
 });
 
-test('statements, failed ones, connections in use and those who wait for one are told by pool', async () => {
+test('statements, failed ones, connections in use and waits for one are counted by pool', async () => {
   const metrics = createMetrics('worker');
   const db = connectDb({ ...context.config, DB_POOL_MAX: 1 }, 'ledger', metrics);
   onTestFinished(() => db.destroy());
@@ -81,7 +81,7 @@ test('a connection that broke while it was in use is neither in use nor idle', a
     .toEqual({ 'general in_use': 0, 'general idle': 0 });
 });
 
-test('connections to Redis are told while they work', async () => {
+test('connections to Redis are counted while they work', async () => {
   const metrics = createMetrics('worker');
   const redis = connectRedis(context.config, 'background', metrics).on('error', () => undefined);
   onTestFinished(() => redis.disconnect());
@@ -92,7 +92,7 @@ test('connections to Redis are told while they work', async () => {
   await expect.poll(() => samplesOf(metrics.redis_connections)).toEqual({ background: 0 });
 });
 
-test('scripts are timed, those that fail counted, and those that the lease does not allow any more as well', async () => {
+test('scripts are timed; failed ones, and those refused because of a lost lease, are counted', async () => {
   const metrics = createMetrics('worker');
   const redis = connectRedis(context.config, 'background');
   onTestFinished(() => redis.disconnect());
@@ -117,7 +117,7 @@ test('scripts are timed, those that fail counted, and those that the lease does 
   });
 });
 
-test('the wait for a lease is told, and a fencing token that the ledger refuses', async () => {
+test('the wait for a lease is measured, and a refused fencing token counted', async () => {
   const metrics = createMetrics('worker');
   const { commands, db } = context;
   const sale = await context.openSale();

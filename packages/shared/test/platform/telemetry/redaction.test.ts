@@ -26,7 +26,7 @@ const SECRETS = {
 };
 
 describe('the log', () => {
-  test('never shows the value of a secret setting, whatever brought it there', () => {
+  test('never shows the value of a secret setting, from any source', () => {
     const { log, lines } = loggerOf(loadConfig(SECRETS));
     for (const value of Object.values(SECRETS).flatMap((each) => [each, ...each.split(',')])) {
       log.info({ value, deep: { er: { still: [value] } } }, `said: ${value}`);
@@ -43,7 +43,7 @@ describe('the log', () => {
     }
   });
 
-  test('never shows access tokens, seckill tokens and credentials, wherever in a line they stand', () => {
+  test('never shows access tokens, seckill tokens and credentials, anywhere in a line', () => {
     const seckill = new SeckillTokens(['x'.repeat(16)]).sign({ user_id: 'alice', sale_id: 17 }, Date.now());
     const access = `eyJhbGciOiJIUzI1NiJ9.${randomBytes(30).toString('base64url')}.${randomBytes(32).toString('base64url')}`;
     const basic = Buffer.from('operator:secret-of-an-operator').toString('base64');
@@ -58,7 +58,7 @@ describe('the log', () => {
     for (const hidden of [seckill, access, basic, 'abc']) expect(written).not.toContain(hidden);
   });
 
-  test('never shows fields that are named like a secret, however deep they are and whatever is in them', () => {
+  test('never shows fields with the name of a secret, at any depth and with any content', () => {
     const { log, lines } = loggerOf();
     const values = ['abc"abc', 4711, ['abc', 'x]abc'], { of: 'abc', and: 'x}abc' }, null];
     for (const value of values) {
@@ -69,7 +69,7 @@ describe('the log', () => {
     }
   });
 
-  test('is readable all the same', () => {
+  test('stays readable', () => {
     const { log, lines } = loggerOf(loadConfig({ DB_PASSWORD: 'x' }));
     log.info({ order_no: '01KARYB6S5Q0H9M3T7ZV5W8XCE-0-17', sale: 17 }, 'expected');
     expect(JSON.parse(lines[0]!)).toMatchObject({
@@ -80,7 +80,7 @@ describe('the log', () => {
   });
 });
 
-test('every setting that sounds like a secret is marked as one', () => {
+test('every setting with a name like a secret is marked as one', () => {
   const named = Object.keys(ConfigSchema.properties).filter((name) => /SECRET|PASSWORD|TOKEN$|_KEY$/.test(name));
   expect(named.filter((name) => !SECRET_SETTINGS.includes(name as keyof Config))).toEqual([]);
 });

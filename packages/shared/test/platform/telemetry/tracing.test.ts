@@ -22,7 +22,7 @@ function tracedBuy(order_no: string) {
 const spans = (name: string) => exporter.getFinishedSpans().filter((span) => span.name === name);
 
 describe('the span of a micro-batch', () => {
-  test('is in the trace of its first traced member, and so is what the work starts', async () => {
+  test('is in the trace of its first traced member, with everything that the work starts', async () => {
     const buy = tracedBuy('order-1');
     await tracing.batch('admit', [{ order_no: 'order-0' }, buy], { 'seckill.sale': 7 }, async () => {
       tracer.startSpan('inner').end();
@@ -34,7 +34,7 @@ describe('the span of a micro-batch', () => {
     expect(spans('inner')[0]!.parentSpanContext?.spanId).toBe(admit!.spanContext().spanId);
   });
 
-  test('has a twin in the trace of every other traced member, linked both ways', async () => {
+  test('has a twin in the trace of every other traced member, with links in both directions', async () => {
     const [one, two, three] = ['order-1', 'order-2', 'order-3'].map(tracedBuy);
     await tracing.batch('commit', [one!, two!, { order_no: 'untraced' }, three!], {}, async () => undefined);
     const of = (buy: typeof one) => spans('commit').find((span) => span.spanContext().traceId === buy!.at.traceId)!;
@@ -51,7 +51,7 @@ describe('the span of a micro-batch', () => {
     }
   });
 
-  test('does not exist where no member is traced, and never adopts the request that happens to be under way', async () => {
+  test('does not exist without a traced member, and is never part of another request’s trace', async () => {
     const stranger = tracer.startSpan('stranger', {}, ROOT_CONTEXT);
     await context.with(trace.setSpan(ROOT_CONTEXT, stranger), () =>
       tracing.batch('admit', [{ order_no: 'order-1' }], {}, async () => {
@@ -69,7 +69,7 @@ describe('the span of a micro-batch', () => {
     },
   );
 
-  test('records why the work failed, in every trace, and fails like it', async () => {
+  test('records the error of the work in every trace, and throws it', async () => {
     const buys = ['order-1', 'order-2'].map(tracedBuy);
     const failing = tracing.batch('commit', buys, {}, () => Promise.reject(new Error('MySQL is away')));
     await expect(failing).rejects.toThrow('MySQL is away');
@@ -81,7 +81,7 @@ describe('the span of a micro-batch', () => {
   });
 });
 
-test('BullMQ has spans within traces only, or each of its looks at a queue would be a trace', () => {
+test('BullMQ has spans within traces only; otherwise each poll of a queue would be a trace', () => {
   tracing.bullmq.tracer.startSpan('getNextJob', { kind: SpanKind.INTERNAL }, ROOT_CONTEXT).end();
   expect(exporter.getFinishedSpans()).toEqual([]);
   const buy = tracer.startSpan('buy', {}, ROOT_CONTEXT);
@@ -90,7 +90,7 @@ test('BullMQ has spans within traces only, or each of its looks at a queue would
 });
 
 describe('where traces are off', () => {
-  test('there are none, and work is done as it is', async () => {
+  test('there are no spans, and the work is done', async () => {
     expect(await startTracing({ TRACING: false }, 'api')).toBeUndefined();
     expect(await inBatchSpan(undefined, 'admit', [tracedBuy('order-1')], {}, async () => 'done')).toBe('done');
     expect(spans('admit')).toEqual([]);
