@@ -74,9 +74,7 @@ export async function makeCauses(service: WatchedService, tell: Tell): Promise<v
     ]);
     await service.redis.config('SET', 'maxmemory', String(REDIS_MEMORY_BYTES));
 
-    tell(
-      'sold units are removed by hand; an open sale is not in Redis, and its row is locked',
-    );
+    tell('sold units are removed by hand; an open sale is not in Redis, and its row is locked');
     await sellMoreThanThereIs(service, sale.id);
     await holdRow(service, other.id, async () => {
       await service.redis.del(keys.sale(other).state);

@@ -24,7 +24,9 @@ export async function findPrometheus(dataDir: string, log: (line: string) => voi
     (await unpackDebianPackage('prometheus', folder, { folders, dataDir, env: process.env, log })) &&
     programsIn([join(folder, 'usr/bin')]);
   if (!unpacked) {
-    throw new StartFailure('prometheus and promtool were not found. Install them, or run this on a machine with apt-get');
+    throw new StartFailure(
+      'prometheus and promtool were not found. Install them, or run this on a machine with apt-get',
+    );
   }
   return unpacked;
 }

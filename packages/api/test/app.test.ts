@@ -25,7 +25,7 @@ const send = (payload: string, contentType?: string, url = '/api/v1/seckill/toke
     headers: contentType === undefined ? {} : { 'content-type': contentType },
   });
 
-describe('what is no call of the contract', () => {
+describe('a request that is no call of the contract', () => {
   it.each([
     '/',
     '/nope',
@@ -93,14 +93,14 @@ describe('bodies', () => {
     );
   });
 
-  it('says what is wrong with which field', async () => {
+  it('names the wrong field and the reason', async () => {
     const answer = await send('{"user_id":"alice","product_id":"one"}', 'application/json');
     expect(answer.json()).toMatchObject({ detail: expect.stringContaining('product_id') });
   });
 });
 
 describe('request ids', () => {
-  it('keeps the one that a gateway gave, in the header and in the body', async () => {
+  it('keeps the id of a gateway, in the header and in the body', async () => {
     const answer = await app.get('/nope', { 'x-request-id': 'gateway-17_a' });
     expect(answer.headers['x-request-id']).toBe('gateway-17_a');
     expect(answer.json()).toMatchObject({ request_id: 'gateway-17_a' });
@@ -112,7 +112,7 @@ describe('request ids', () => {
     expect(answer).toBeProblem('not_found');
   });
 
-  it('gives every request another one, on good answers too', async () => {
+  it('gives every request a different one, also on successful answers', async () => {
     const ids = await Promise.all([1, 2, 3].map(async () => (await app.get('/healthz')).headers['x-request-id']));
     expect(new Set(ids).size).toBe(3);
     expect(ids).not.toContain(undefined);
@@ -120,7 +120,7 @@ describe('request ids', () => {
 });
 
 describe('health', () => {
-  it('says that it is alive and ready, and what it knows of its servers', async () => {
+  it('reports that it is alive and ready, and the state of its servers', async () => {
     const alive = await app.get('/healthz');
     expect([alive.statusCode, alive.json()]).toEqual([200, { status: 'ok' }]);
     const ready = await app.get('/readyz');
@@ -152,7 +152,7 @@ describe('health', () => {
 });
 
 describe('faults of the service', () => {
-  it('answers internal, under a request id and without a word of what broke', async () => {
+  it('answers internal, with a request id and without the cause', async () => {
     // A context of its own, since its database is broken for good.
     const broken = await openTestContext();
     const faulty = await openApp(broken);

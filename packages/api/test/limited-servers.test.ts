@@ -50,7 +50,7 @@ const PRODUCT = {
   end_time: '2099-12-31T00:00:00Z',
 };
 
-describe('with the rights of the documentation, and no more', () => {
+describe('with exactly the rights of the documentation', () => {
   beforeAll(async () => {
     const admin = connectRedis(context.config, 'background');
     const { REDIS_PREFIX } = context.config;
@@ -109,7 +109,7 @@ describe('with the rights of the documentation, and no more', () => {
   );
 });
 
-describe('a MySQL that turns read-only in mid-sale, as the old master of a fail-over does', () => {
+describe('a MySQL that becomes read-only in mid-sale, like the old master of a failover', () => {
   const setReadOnly = (on: boolean) => sql.raw(`SET GLOBAL read_only = ${on ? 1 : 0}`).execute(root);
 
   it(

@@ -122,7 +122,7 @@ async function sellTo(context: TestContext, app: TestApp): Promise<number | unde
   return (await readSold(context.db, [sale.id])).get(sale.id);
 }
 
-describe('a server whose defaults are odd sells as any other, to shoppers with hostile ids', () => {
+describe('a server with unusual defaults sells like any other, to shoppers with hostile ids', () => {
   it.each(Object.entries(ODD))('%s', { timeout: 60_000 }, async (_, settings) => {
     await setGlobal(settings);
     let context: TestContext | undefined;
@@ -138,7 +138,7 @@ describe('a server whose defaults are odd sells as any other, to shoppers with h
     }
   });
 
-  it('a time limit of statements that no statement keeps', async () => {
+  it('a time limit of statements that every statement exceeds', async () => {
     const limit = isMariadb ? 'max_statement_time' : 'max_execution_time';
     await setGlobal([`${limit} = ${isMariadb ? '0.000001' : '1'}`]);
     try {
@@ -151,7 +151,7 @@ describe('a server whose defaults are odd sells as any other, to shoppers with h
     }
   });
 
-  it('and all of it at once, to the processes that operators start', { timeout: 120_000 }, async () => {
+  it('all of it at once, for the processes that operators start', { timeout: 120_000 }, async () => {
     const all = Object.entries(ODD)
       .filter(
         ([name]) => !['the quotes and operators of another SQL', 'wrong data changed into other data'].includes(name),

@@ -37,7 +37,7 @@ async function timed(call: Promise<Response>): Promise<{ answer: Response; took_
   return { answer, took_ms: performance.now() - asked_ms };
 }
 
-describe('while Redis is away', () => {
+describe('while Redis is down', () => {
   let redis: OwnServer;
   let context: TestContext;
   let app: TestApp;
@@ -104,7 +104,7 @@ describe('while Redis is away', () => {
     expect([ready.statusCode, ready.json()]).toEqual([200, { status: 'ready', redis: false, mysql: true }]);
   }
 
-  it('answers buys and seckill tokens with unavailable in time, and reads what the ledger has: Redis killed', async () => {
+  it('answers buys and seckill tokens with unavailable in time, and reads from the ledger: Redis killed', async () => {
     const salesBefore = await context.db.selectFrom('products').select('id').execute();
     await redis.kill();
     try {
@@ -116,7 +116,7 @@ describe('while Redis is away', () => {
     }
   });
 
-  it('answers the same way where Redis hangs, and what it was sent has no effect when it goes on (promise 7)', async () => {
+  it('answers the same if Redis hangs, and calls sent to it have no effect when it continues (promise 7)', async () => {
     const before = await effectsOn(context, sale, 'shopper');
     redis.freeze();
     try {
@@ -134,7 +134,7 @@ describe('while Redis is away', () => {
     expect(loadConfig({}).REDIS_TIMEOUT_MS).toBeLessThan(1_000);
   });
 
-  it('lets no buy wait longer than one call may take behind another one that hangs', async () => {
+  it('lets no buy wait longer than one call behind another one that hangs', async () => {
     redis.freeze();
     try {
       const first = timed(app.buy(sale, 'shopper', token));
@@ -199,7 +199,7 @@ describe('while Redis is away', () => {
     await app.win(sale, 'next');
   });
 
-  it('is not_ready where Redis was emptied: a number that is lost is not called unknown before the rebuild', async () => {
+  it('is not_ready if Redis was emptied: a lost number does not get 404 before the rebuild', async () => {
     await context.redis.flushall();
     expect(await app.buy(sale, 'shopper', token)).toBeProblem('not_ready');
     expect(await app.get(`/api/v1/orders/${queued}`)).toBeProblem('not_ready');
@@ -209,13 +209,13 @@ describe('while Redis is away', () => {
     await app.win(sale, 'shopper');
   });
 
-  it('buys on over SCRIPT FLUSH: the scripts are sent again', async () => {
+  it('continues to sell after SCRIPT FLUSH: the scripts are sent again', async () => {
     await context.redis.call('SCRIPT', 'FLUSH');
     expect((await app.buy(sale, 'shopper', token)).statusCode).toBe(202);
   });
 });
 
-it('answers all of an operator’s calls where it was started while Redis was away', async () => {
+it('answers all of an operator’s calls if it was started while Redis was down', async () => {
   const context = await openTestContext();
   await context.insertSale();
   const api = await startProcess('api', { ...context.env, REDIS_ADDR: '127.0.0.1:1', SERVER_PORT: '0' });
@@ -233,7 +233,7 @@ it('answers all of an operator’s calls where it was started while Redis was aw
   }
 }, 30_000);
 
-describe('while MySQL is away', () => {
+describe('while MySQL is down', () => {
   let mysql: OwnServer;
   let context: TestContext;
   let app: TestApp;
@@ -295,7 +295,7 @@ describe('while MySQL is away', () => {
     }, 15_000);
   });
 
-  it('never says that a sale or an order does not exist because the process has not read it yet', async () => {
+  it('never answers not_found for a sale or an order only because the process has not read it yet', async () => {
     const sale = await context.openSale();
     const order_no = await app.win(sale, 'alice');
     const token = await app.tokenOf(sale, 'bob');
@@ -312,7 +312,7 @@ describe('while MySQL is away', () => {
     await fresh.close();
   });
 
-  it('ends cleanly where MySQL hangs, a connection to it being made', async () => {
+  it('stops cleanly if MySQL hangs during a connection attempt', async () => {
     const api = await startProcess('api', { ...context.env, SERVER_PORT: '0' });
     const readiness = async () =>
       (await fetch(`http://127.0.0.1:${api.ready.port}/readyz`)).json() as Promise<{ mysql: boolean }>;
@@ -326,7 +326,7 @@ describe('while MySQL is away', () => {
     }
   }, 40_000);
 
-  it('answers unavailable where only MySQL could know, and lists what it listed last', async () => {
+  it('answers unavailable if only MySQL could know, and returns its last list', async () => {
     const sale = await context.openSale();
     const list = (await app.get('/api/v1/products')).json<{ items: object[] }>();
     await mysql.kill();

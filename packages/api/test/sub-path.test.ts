@@ -91,7 +91,7 @@ describe.each(PREFIXES)('behind a proxy at %s', (prefix) => {
     },
   );
 
-  it('the dashboard of the queues has all of its files, and its calls', async () => {
+  it('the dashboard of the queues gets all of its files and calls', async () => {
     const { page, base, files } = await openPage(`${prefix}/admin/queues`, AS_ADMIN);
     expect([page.status, base]).toEqual([200, `${prefix}/admin/queues/`]);
     expect(files.length).toBeGreaterThan(2);
@@ -100,7 +100,7 @@ describe.each(PREFIXES)('behind a proxy at %s', (prefix) => {
     expect(page.headers.get('content-security-policy')).toContain("base-uri 'self'");
   });
 
-  it('a buy leads to its order, and its payment to where PUBLIC_URL is', async () => {
+  it('a buy has the URL of its order, and its payment the PUBLIC_URL', async () => {
     const user_id = `u-${prefix.length}`;
     const post = async (path: string, body: object) =>
       fetch(`${proxy}${prefix}${path}`, {
@@ -117,20 +117,20 @@ describe.each(PREFIXES)('behind a proxy at %s', (prefix) => {
     expect([order.status, order.headers.get('content-type')]).toEqual([200, 'application/json; charset=utf-8']);
   });
 
-  it('an unknown path is not found, and no way round the door of operators', async () => {
+  it('an unknown path is not found, and does not bypass the check of operators', async () => {
     expect((await fetch(`${proxy}${prefix}/nothing`)).status).toBe(404);
     expect((await fetch(`${proxy}${prefix}${prefix}/admin/queues`)).status).not.toBe(200);
     expect((await fetch(`${proxy}${prefix}/admin/queues`)).status).toBe(401);
   });
 });
 
-it('a proxy that leaves the path of PUBLIC_URL on is understood without a header', async () => {
+it('a proxy that leaves the path of PUBLIC_URL on works without a header', async () => {
   const { page, files } = await openPage('/kept/docs/');
   expect(page.status).toBe(200);
   expect(files.filter(([, status]) => status !== 200)).toEqual([]);
 });
 
-describe('attack: a made-up X-Forwarded-Prefix', () => {
+describe('attack: a forged X-Forwarded-Prefix', () => {
   it.each(['//evil.example', '/a//b', '/../x', 'evil', '/a?b', '/a"><script>', '/a, /b', '/admin', '/%2e%2e'])(
     '%s is not written into an answer',
     async (prefix) => {
@@ -141,7 +141,7 @@ describe('attack: a made-up X-Forwarded-Prefix', () => {
     },
   );
 
-  it('counts for nothing from anybody but a trusted proxy', async () => {
+  it('is ignored from every address but a trusted proxy', async () => {
     const answer = await app.server.inject({
       url: '/docs',
       headers: { 'x-forwarded-prefix': '/evil' },

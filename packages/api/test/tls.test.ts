@@ -100,30 +100,30 @@ describe('Redis by TLS', () => {
     expect(await redisProblem({}, use)).toBeUndefined();
   });
 
-  it('is refused where another authority signed its certificate', async () => {
+  it('is refused if another authority signed its certificate', async () => {
     expect(await redisProblem({ REDIS_TLS_CA: createAuthority('another').cert })).toMatch(/certificate/i);
   });
 
-  it('is refused where no authority is named and the machine knows none for it', async () => {
+  it('is refused if no authority is configured and the machine knows none for it', async () => {
     expect(await redisProblem({ REDIS_TLS_CA: '' })).toMatch(/certificate/i);
   });
 
-  it('is refused where its certificate is for another host', async () => {
+  it('is refused if its certificate is for another host', async () => {
     expect(await redisProblem({ REDIS_ADDR: `127.0.0.1:${redisPort}` })).toMatch(/does not match certificate/);
     expect(await redisProblem({ REDIS_TLS_SERVER_NAME: 'redis.elsewhere.test' })).toMatch(/does not match certificate/);
   });
 
-  it('is taken at an address where its name is given', async () => {
+  it('is accepted at an address if its name is configured', async () => {
     const env = { REDIS_ADDR: `127.0.0.1:${redisPort}`, REDIS_TLS_SERVER_NAME: 'localhost' };
     expect(await redisProblem(env)).toBeUndefined();
   });
 
-  it('is not spoken to in plain text', async () => {
+  it('is not used in plain text', async () => {
     // It waits for a command that it understands, until the attempt is given up.
     expect(await redisProblem({ REDIS_ADDR: redis.env['REDIS_ADDR']! })).toBeDefined();
   });
 
-  it('is shown our certificate where it asks for one, and refuses us without', async () => {
+  it('gets our certificate if it asks for one, and refuses us without', async () => {
     const own = new Redis({ host: '127.0.0.1', port: Number(redis.env['REDIS_ADDR']!.split(':')[1]) });
     try {
       await own.config('SET', 'tls-auth-clients', 'yes');
@@ -138,22 +138,22 @@ describe('Redis by TLS', () => {
 });
 
 describe('MySQL by TLS', () => {
-  it('answers, encrypted', async () => {
+  it('answers over an encrypted connection', async () => {
     const db = connectDb(loadConfig({ ...tlsEnv(), DB_NAME: 'mysql' }), 'general');
     const { rows } = await sql<{ Value: string }>`SHOW SESSION STATUS LIKE 'Ssl_cipher'`.execute(db);
     await db.destroy();
     expect(rows[0]!.Value).toMatch(/^TLS_|GCM|CHACHA/);
   });
 
-  it('is refused where another authority signed its certificate', async () => {
+  it('is refused if another authority signed its certificate', async () => {
     expect(await mysqlProblem({ DB_TLS_CA: createAuthority('another').cert })).toMatch(/certificate/i);
   });
 
-  it('is refused where its certificate is for another host', async () => {
+  it('is refused if its certificate is for another host', async () => {
     expect(await mysqlProblem({ DB_PORT: mysqlOfOtherName.env['DB_PORT']! })).toMatch(/does not match certificate/);
   });
 
-  it('is not spoken to in plain text where it has no TLS', async () => {
+  it('is not used in plain text if it has no TLS', async () => {
     const { DB_PORT, DB_USER, DB_PASSWORD } = inject('servers');
     const plain = { DB_PORT, DB_USER, DB_PASSWORD };
     // Newer servers make a certificate of their own, which nobody signed for us.
@@ -161,7 +161,7 @@ describe('MySQL by TLS', () => {
   });
 });
 
-it('a whole service sells by TLS alone: api, worker, queues and migrations', async () => {
+it('a whole service sells with TLS only: api, worker, queues and migrations', async () => {
   await migrate(loadConfig({ ...tlsEnv(), DB_NAME: 'tls' }));
   const context = await openTestContext({ ...tlsEnv(), DB_NAME: 'tls' });
   // Nothing is left that would answer in plain text.

@@ -92,7 +92,7 @@ describe.each(CALLS)('%s', (url, headers) => {
     ]);
   });
 
-  it('a property too many is refused, and not silently dropped', async () => {
+  it('an extra property is refused, and not silently dropped', async () => {
     for (const name of ['price', 'status', 'isAdmin', 'toString', 'hasOwnProperty', '']) {
       expect(await send(url, JSON.stringify({ ...valid(), [name]: 1 }), headers)).toBeProblem('invalid_request');
     }
@@ -123,7 +123,7 @@ describe('wrong-typed fields of a buy', () => {
     );
   });
 
-  it('a key twice: the last one counts, as everywhere else in the request', async () => {
+  it('a duplicate key: the last one counts, as in all other parts of the request', async () => {
     const twice = `{"user_id":"mallory","user_id":"alice","product_id":${sale.id},"token":"${token}"}`;
     const answer = await send('/api/v1/seckill/buy', twice);
     expect(answer.statusCode).toBe(202);
@@ -132,7 +132,7 @@ describe('wrong-typed fields of a buy', () => {
   });
 });
 
-describe('a body in a coding that is not read', () => {
+describe('a body in an unsupported encoding', () => {
   const buy = () => JSON.stringify(valid());
 
   it.each(['gzip', 'br', 'deflate', 'zstd', 'gzip, identity', 'x'])(
@@ -151,7 +151,7 @@ describe('a body in a coding that is not read', () => {
     expect(answer.headers['accept']).toBe('application/json');
   });
 
-  it('is refused on every call alike, before anything is done with it', async () => {
+  it('is refused on every call, before any effect', async () => {
     for (const [url, headers] of CALLS) {
       const answer = await send(url, '\u001f\u008b', { ...headers, 'content-encoding': 'gzip' });
       expect(answer).toBeProblem('unsupported_media_type');
@@ -165,7 +165,7 @@ describe('a body in a coding that is not read', () => {
     expect((await send('/api/v1/seckill/token', '{"user_id":"alice","product_id":0}', headers)).statusCode).toBe(400);
   });
 
-  it('says of another media type what would have been taken', async () => {
+  it('with another media type names the accepted ones', async () => {
     const answer = await send('/api/v1/seckill/buy', 'a=b', { 'content-type': 'application/x-www-form-urlencoded' });
     expect(answer).toBeProblem('unsupported_media_type');
     expect(answer.headers['accept']).toBe('application/json');

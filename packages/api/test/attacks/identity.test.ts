@@ -51,7 +51,7 @@ const buy = (headers: Headers, token: string, of: Sale = sale, through = app) =>
 const win = async (headers: Headers) =>
   (await buy(headers, await tokenFor(headers))).json<{ order_no: string }>().order_no;
 
-describe('attack: an access token that nobody signed for the caller', () => {
+describe('attack: an access token that the provider did not sign for the caller', () => {
   it.each<[string, () => Promise<string>]>([
     ['forged with a key of the attacker’s', () => sign({ sub: 'victim' }, 'x'.repeat(32))],
     ['forged with the secret in capitals', () => sign({ sub: 'victim' }, SECRET.toUpperCase())],
@@ -104,13 +104,13 @@ describe('attack: an access token that nobody signed for the caller', () => {
     expect(await app.post('/api/v1/orders/x/cancel', {}, headers)).toBeProblem('unauthenticated');
   });
 
-  it('is no operator’s either: an access token opens no operator’s call', async () => {
+  it('is not accepted for operators’ calls either', async () => {
     expect(await app.get('/api/v1/admin/actions', await as('admin'))).toBeProblem('unauthenticated');
   });
 });
 
-describe('attack: somebody else’s order', () => {
-  it('looks like one that does not exist, to the letter, for reading, waiting, paying and cancelling', async () => {
+describe('attack: another shopper’s order', () => {
+  it('looks exactly like one that does not exist: for reading, waiting, paying and cancelling', async () => {
     const [owner, thief] = [await as('owner'), await as('thief')];
     const order_no = await win(owner);
     // As well formed as the real one, and of nobody.
@@ -140,7 +140,7 @@ describe('attack: somebody else’s order', () => {
     expect((await app.get('/api/v1/orders', thief)).json()).toEqual({ items: [], next_cursor: null });
   });
 
-  it('is not listed by a cursor that comes right after it', async () => {
+  it('is not listed by a cursor directly after it', async () => {
     await settleOrder(context, sale, await win(await as('listed')));
     const cursor = newOrderNumber(sale, Date.now() + 60_000);
     const answer = await app.get(`/api/v1/orders?cursor=${cursor}`, await as('curious'));
@@ -150,7 +150,7 @@ describe('attack: somebody else’s order', () => {
     });
   });
 
-  it('shows its payment to its owner only, whoever knows the number', async () => {
+  it('shows its payment to its owner only, even to a caller who knows the number', async () => {
     const [owner, thief] = [await as('payer'), await as('peeker')];
     const order_no = await win(owner);
     await settleOrder(context, sale, order_no);
@@ -163,7 +163,7 @@ describe('attack: somebody else’s order', () => {
   });
 });
 
-describe('attack: a seckill token that is not the caller’s to use', () => {
+describe('attack: a seckill token that the caller may not use', () => {
   /** What a buy is answered, and whether it left everything as it was. */
   const attempt = async (headers: Headers, token: string, of: Sale, users: string[]) => {
     const before = await effectsOn(context, of, ...users);
@@ -172,7 +172,7 @@ describe('attack: a seckill token that is not the caller’s to use', () => {
   };
   const NOTHING = { code: 'token_invalid', leavesAll: true };
 
-  it('stolen from another shopper buys nothing, and leaves it to its owner', async () => {
+  it('stolen from another shopper buys nothing, and stays usable for its owner', async () => {
     const [victim, thief] = [await as('robbed'), await as('robber')];
     const token = await tokenFor(victim);
     expect(await attempt(thief, token, sale, ['robbed', 'robber'])).toEqual(NOTHING);
@@ -185,7 +185,7 @@ describe('attack: a seckill token that is not the caller’s to use', () => {
     expect(await attempt(headers, await tokenFor(headers, elsewhere), sale, ['crosser'])).toEqual(NOTHING);
   });
 
-  it('cut short at any place, or with any one bit flipped, buys nothing', async () => {
+  it('cut at any place, or with any one bit flipped, buys nothing', async () => {
     const headers = await as('flipper');
     const token = await tokenFor(headers);
     const bytes = Buffer.from(token);
@@ -206,7 +206,7 @@ describe('attack: a seckill token that is not the caller’s to use', () => {
     expect((await buy(headers, token)).statusCode).toBe(202);
   });
 
-  it('signed by us but never issued, or replaced by a newer one, buys nothing', async () => {
+  it('that we signed but never issued, or that was replaced by a newer one, buys nothing', async () => {
     const headers = await as('hoarder');
     const never = new SeckillTokens([TOKEN_SECRET]).sign({ user_id: 'hoarder', sale_id: sale.id }, Date.now() + 60_000);
     expect(await attempt(headers, never, sale, ['hoarder'])).toEqual(NOTHING);
@@ -216,7 +216,7 @@ describe('attack: a seckill token that is not the caller’s to use', () => {
     expect(await attempt(headers, old, sale, ['hoarder'])).toEqual(NOTHING);
   });
 
-  it('forged with a secret of the attacker’s buys nothing', async () => {
+  it('forged with the attacker’s own secret buys nothing', async () => {
     const forger = new SeckillTokens(['a-secret-of-the-attackers-own']);
     const forged = forger.sign({ user_id: 'forger', sale_id: sale.id }, Date.now() + 60_000);
     expect(await attempt(await as('forger'), forged, sale, ['forger'])).toEqual(NOTHING);
@@ -284,7 +284,7 @@ describe('attack: more calls than the limits allow, on several api processes at 
     }
   }
 
-  it('lets 1,000 parallel calls of one user pass at most burst + rate × time', async () => {
+  it('of 1,000 parallel calls of one user at most burst + rate × time pass', async () => {
     const env = { RATE_LIMIT_USER_CAPACITY: '5', RATE_LIMIT_USER_PER_SECOND: '5' };
     const { passed, elapsed_s, refusal } = await hammer(env, () => 'greedy');
     expect(passed).toBeGreaterThanOrEqual(5);
@@ -292,7 +292,7 @@ describe('attack: more calls than the limits allow, on several api processes at 
     expect(refusal.headers).toMatchObject({ 'ratelimit-policy': '"user";q=5;w=1', ratelimit: '"user";r=0;t=1' });
   });
 
-  it('lets 1,000 parallel calls of 1,000 users pass at most the global burst + rate × time', async () => {
+  it('of 1,000 parallel calls of 1,000 users at most the global burst + rate × time pass', async () => {
     const env = { RATE_LIMIT_GLOBAL_CAPACITY: '50', RATE_LIMIT_GLOBAL_PER_SECOND: '10' };
     const { passed, elapsed_s, refusal } = await hammer(env, (i) => `crowd-${i}`);
     expect(passed).toBeGreaterThanOrEqual(50);

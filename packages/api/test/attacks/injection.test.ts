@@ -55,7 +55,7 @@ const METACHARACTERS: readonly string[] = [
 ];
 
 describe('an id made of metacharacters', () => {
-  it.each(METACHARACTERS)('%s is a shopper like any other: one order, under exactly this id', async (userId) => {
+  it.each(METACHARACTERS)('%s is a normal shopper: one order, with exactly this id', async (userId) => {
     const orderNo = await app.win(sale, userId);
     await settleOrder(context, sale, orderNo);
     const list = await app.get(`/api/v1/orders?user_id=${encodeURIComponent(userId)}`);
@@ -63,7 +63,7 @@ describe('an id made of metacharacters', () => {
     expect(await context.redis.hget(context.keys.sale(sale).owners, userId)).toBe(orderNo);
   });
 
-  it('leaves every key with a name of its kind, and the sale in balance', async () => {
+  it('leaves only keys with valid names, and the sale conserves its units', async () => {
     const { state, owners } = context.keys.sale(sale);
     const held = await context.redis.hlen(owners);
     expect(held).toBe(METACHARACTERS.length);
@@ -113,7 +113,7 @@ describe('CRLF, Unicode and control characters in an id', () => {
     }
   });
 
-  it('in a request id is replaced, so that no line of the log can be forged', async () => {
+  it('in a request id is replaced, so that no log line can be forged', async () => {
     const answer = await app.get('/nope', { 'x-request-id': 'a"},{"level":"fatal"' });
     expect(answer.headers['x-request-id']).toMatch(/^[\w-]{1,64}$/);
   });

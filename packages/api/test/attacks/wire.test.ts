@@ -26,7 +26,7 @@ const HEAD = 'POST /api/v1/seckill/token HTTP/1.1\r\nhost: a\r\ncontent-type: ap
 const HEALTH = 'GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n';
 
 describe('slowness', () => {
-  it('slow headers: a request whose headers do not end is cut off', async () => {
+  it('slow headers: the connection of a request whose headers do not end is closed', async () => {
     const connection = await connectRaw(await serveBriefly());
     connection.send('GET /healthz HTTP/1.1\r\nhost: a\r\n');
     expect(answersIn(await connection.closed)).toEqual([
@@ -34,7 +34,7 @@ describe('slowness', () => {
     ]);
   });
 
-  it('headers that trickle: a line now and then does not buy more time', async () => {
+  it('slow headers: a line at intervals does not extend the limit', async () => {
     const connection = await connectRaw(await serveBriefly());
     connection.send('GET /healthz HTTP/1.1\r\nhost: a\r\n');
     const trickle = setInterval(() => connection.send('x: y\r\n'), 20);
@@ -45,13 +45,13 @@ describe('slowness', () => {
     }
   });
 
-  it('a slow body: a request whose body does not come is cut off', async () => {
+  it('a slow body: the connection of a request whose body does not arrive is closed', async () => {
     const connection = await connectRaw(await serveBriefly());
     connection.send(`${HEAD}content-length: 50\r\n\r\n{"user_id":`);
     expect(answersIn(await connection.closed).map(({ status }) => status)).toEqual([400]);
   });
 
-  it('a body that trickles: a byte now and then does not buy more time', async () => {
+  it('a slow body: a byte at intervals does not extend the limit', async () => {
     const connection = await connectRaw(await serveBriefly());
     connection.send(`${HEAD}content-length: 4000\r\n\r\n`);
     const trickle = setInterval(() => connection.send(' '), 20);
@@ -62,7 +62,7 @@ describe('slowness', () => {
     }
   });
 
-  it('a connection that says nothing after its request is closed, and one that says nothing at all', async () => {
+  it('a connection that is idle after its request is closed, and one that never sends anything', async () => {
     const port = await serveBriefly();
     const [used, silent] = [await connectRaw(port), await connectRaw(port)];
     used.send(HEALTH);
@@ -70,7 +70,7 @@ describe('slowness', () => {
     await silent.closed;
   });
 
-  it('a client that does not read: its connection has an end, above that of a long poll', async () => {
+  it('a client that does not read: its connection is closed after a time longer than a long poll', async () => {
     await serve();
     expect(app.server.server.timeout).toBe(60_000);
     expect(app.server.server.headersTimeout).toBe(5_000);
@@ -78,7 +78,7 @@ describe('slowness', () => {
     expect(app.server.server.keepAliveTimeout).toBe(65_000);
   });
 
-  it('does not hit a long poll, which waits longer than a request may take to come', async () => {
+  it('does not affect a long poll, which waits longer than a request may take to arrive', async () => {
     const port = await serveBriefly();
     const sale = await context.openSale();
     const orderNo = await app.win(sale, 'patient');
@@ -89,7 +89,7 @@ describe('slowness', () => {
 });
 
 describe('too many connections', () => {
-  it('are closed as they come, and those that stand go on', async () => {
+  it('are closed at once, and open ones continue', async () => {
     const port = await serve({ CONNECTIONS_MAX: '2' });
     const standing = [await connectRaw(port), await connectRaw(port)];
     // Both are known to the server once they have been answered.
@@ -162,7 +162,7 @@ describe('header spoofing', () => {
     expect(await connectionOfDocs.closed).not.toContain('evil.test');
   });
 
-  it('of the method: an override is not listened to', async () => {
+  it('of the method: an override is ignored', async () => {
     await serve();
     const sale = await context.openSale();
     for (const name of ['x-http-method-override', 'x-method-override', 'x-http-method']) {
@@ -171,7 +171,7 @@ describe('header spoofing', () => {
     }
   });
 
-  it('of the path: what a gateway might have rewritten is not believed', async () => {
+  it('of the path: a possible rewrite of a gateway is ignored', async () => {
     await serve();
     for (const name of ['x-original-url', 'x-rewrite-url', 'x-forwarded-prefix']) {
       expect(await app.get('/nope', { [name]: '/healthz' })).toBeProblem('not_found');

@@ -14,7 +14,7 @@ const job = {
   opts: {},
 };
 
-describe('the title of a job says what it is about', () => {
+describe('the title of a job describes it', () => {
   it.each([
     ['sale, orders and age', {}, 'sale 17 · 2 orders · 0 s old'],
     ['one order', { data: { ...job.data, order_nos: ['a'] } }, 'sale 17 · 1 order · 0 s old'],

@@ -44,7 +44,7 @@ async function visit(path: string, texts: readonly (string | RegExp)[]): Promise
   }
 }
 
-describe('a page in a browser asks no other site for anything, and has no error in its console', () => {
+describe('a page in a browser sends no request to other sites, and has no error in its console', () => {
   it.each([
     ['/docs', ['/api/v1/seckill/buy']],
     ['/admin/queues', ['Orders, shard 0']],

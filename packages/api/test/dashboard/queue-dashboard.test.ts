@@ -67,7 +67,7 @@ const see = async (headers = AS_ADMIN, query = ''): Promise<Seen['queues'][numbe
 describe('who may see the dashboard', () => {
   const pages = [PATH, `${PATH}/`, `${PATH}/queue/orders-shard-0`, `${PATH}/api/queues`, `${PATH}/static/favicon.ico`];
 
-  it.each(pages)('%s: a browser without credentials is asked for them', async (url) => {
+  it.each(pages)('%s: a browser without credentials has to log in', async (url) => {
     for (const headers of [{}, basic('wrong')]) {
       const answer = await app.get(url, headers);
       expect(answer).toMatchObject({ statusCode: 401 });
@@ -79,7 +79,7 @@ describe('who may see the dashboard', () => {
     for (const headers of [AS_ADMIN, AS_VIEWER]) expect((await app.get(url, headers)).statusCode).toBe(200);
   });
 
-  it('nobody where there is no operator token', async () => {
+  it('no one can without an operator token in the settings', async () => {
     const closed = await openApp(context, { ADMIN_TOKEN: '', VIEWER_TOKEN: '' });
     try {
       expect((await closed.get(PATH, AS_ADMIN)).statusCode).toBe(401);
@@ -90,7 +90,7 @@ describe('who may see the dashboard', () => {
 });
 
 describe('what the dashboard shows', () => {
-  it('is the queue of every shard that has sales, under a name that says so', async () => {
+  it('is the queue of every shard that has sales, with a clear name', async () => {
     const other = await openApp(context);
     await context.insertSale({ shard: 3 });
     try {
@@ -105,7 +105,7 @@ describe('what the dashboard shows', () => {
     }
   });
 
-  it('is jobs in the service’s own words, and counts of what waits: a finished job is removed', async () => {
+  it('is jobs in the service’s own words, and the number of waiting ones: a finished job is removed', async () => {
     await addJob('job-seen');
     await addJob('job-later', 60_000, 1);
     const { jobs, counts, statuses } = await see();
@@ -117,7 +117,7 @@ describe('what the dashboard shows', () => {
     expect(seen.data).toEqual({ sale: 1, shard: 0, orders: 2, order_nos: ['job-seen-0', 'job-seen-1'] });
   });
 
-  it('is at most 50 jobs at once, whatever is asked for', async () => {
+  it('is at most 50 jobs at once, for any requested number', async () => {
     await Promise.all(Array.from({ length: 60 }, (_, i) => addJob(`job-${i}`)));
     expect((await see(AS_ADMIN, '&status=waiting&jobsPerPage=1000000')).jobs).toHaveLength(50);
     expect((await see(AS_ADMIN, '&status=waiting&jobsPerPage=20')).jobs).toHaveLength(20);
@@ -159,7 +159,7 @@ describe('an admin', () => {
     ]);
   });
 
-  it('does not do what cannot be recorded', async () => {
+  it('does nothing that cannot be recorded', async () => {
     await addJob('job-unrecorded', 60_000);
     await context.db.schema.alterTable('operator_actions').renameTo('operator_actions_away').execute();
     try {
@@ -214,7 +214,7 @@ describe('nothing else can be changed', () => {
     expect(await recorded()).toEqual(before);
   });
 
-  it('and there is something to refuse, and to allow', () => {
+  it('there are calls to refuse and calls to allow', () => {
     expect(CHANGES.filter(([, path]) => ALLOWED.test(path))).toHaveLength(4);
     expect(CHANGES.length).toBeGreaterThan(15);
   });
@@ -235,7 +235,7 @@ describe('nothing else can be changed', () => {
     expect(await queue().getDelayedCount()).toBe(1);
   });
 
-  it('and the page’s own calls pass', async () => {
+  it('the page’s own calls pass', async () => {
     await addJob('job-own', 60_000);
     const own = { 'sec-fetch-site': 'same-origin', origin: 'http://localhost:80', host: 'localhost:80' };
     expect((await change('/job-own/promote', { ...AS_ADMIN, ...own })).statusCode).toBeLessThan(300);
@@ -243,7 +243,7 @@ describe('nothing else can be changed', () => {
 });
 
 describe('the page', () => {
-  it('may load and call nothing but what this service serves, and may be framed by nobody', async () => {
+  it('may load and call only what this service serves, and may not be framed', async () => {
     const page = await app.get(PATH, AS_ADMIN);
     const policy = String(page.headers['content-security-policy']);
     expect(policy).toContain("default-src 'none'");
@@ -255,17 +255,17 @@ describe('the page', () => {
     expect(shoppers.headers['content-security-policy']).not.toBe(policy);
   });
 
-  it('is not in the contract: the API’s document says nothing of it', async () => {
+  it('is not in the contract: the OpenAPI document does not contain it', async () => {
     expect((await app.get('/docs/json')).body).not.toContain(PATH);
   });
 
-  it('answers 404 for what it does not have, as a problem and without what a driver says', async () => {
+  it('answers 404 for unknown paths, as a problem and without a driver’s error', async () => {
     expect((await app.get(`${PATH}/api/queues/no-such-queue/job`, AS_ADMIN)).statusCode).toBe(404);
     expect(await app.get(`${PATH}/api/no-such-call`, AS_ADMIN)).toBeProblem('not_found');
   });
 });
 
-it('while Redis is away the dashboard answers 503 at once and comes back with it', async () => {
+it('while Redis is down the dashboard answers 503 at once and works again after it', async () => {
   const redis = await openOwnRedis();
   const away = await openTestContext({ ...redis.env, VIEWER_TOKEN });
   away.redis.on('error', () => undefined);

@@ -42,7 +42,7 @@ const inAnHour = () => new Date(Date.now() + 3_600_000).toISOString();
 const EVERYWHERE = { timeout: 1_000, interval: 20 };
 
 describe('a denied user', () => {
-  it('is refused every shopper’s call at once here, and within a second on every other api process', async () => {
+  it('is refused for every shopper’s call at once here, and within a second on every other api process', async () => {
     const order_no = await app.win(sale, 'bot');
     const token = await app.tokenOf(sale, 'bot');
     expect((await deny({ user_id: 'bot', reason: 'many accounts' })).json()).toMatchObject({
@@ -67,7 +67,7 @@ describe('a denied user', () => {
     expect((await askAs('Bot', other)).statusCode).toBe(200);
   });
 
-  it('is let in again as soon as an operator says so', async () => {
+  it('is allowed again as soon as an operator removes the entry', async () => {
     await deny({ user_id: 'sorry' });
     await expect.poll(async () => (await askAs('sorry', other)).statusCode, EVERYWHERE).toBe(403);
     expect((await allow('user_id=sorry')).statusCode).toBe(204);
@@ -76,7 +76,7 @@ describe('a denied user', () => {
     expect(await allow('user_id=sorry')).toBeProblem('not_found');
   });
 
-  it('stays denied until the ledger’s clock says so, by an api process whose own is an hour ahead as well', async () => {
+  it('stays denied by the ledger’s clock, also on an api process whose own clock is an hour ahead', async () => {
     const expires_at = new Date(Date.now() + 60_000).toISOString();
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 });
     onTestFinished(() => void vi.useRealTimers());
@@ -85,7 +85,7 @@ describe('a denied user', () => {
     await expect.poll(async () => (await askAs('minute', other)).statusCode, EVERYWHERE).toBe(403);
   });
 
-  it('is let in again by itself when the entry expires', async () => {
+  it('is allowed again by itself when the entry expires', async () => {
     const expires_at = new Date(Date.now() + 1_500).toISOString();
     expect((await deny({ user_id: 'brief', expires_at })).json()).toMatchObject({ expires_at });
     expect(await askAs('brief')).toBeProblem('forbidden');
@@ -107,7 +107,7 @@ describe('a denied address', () => {
     expect((await askFrom('203.0.113.1')).statusCode).toBe(200);
   });
 
-  it('keeps no operator out, who could not undo it', async () => {
+  it('does not affect operators, who could otherwise not remove it', async () => {
     await deny({ address: '127.0.0.1' });
     try {
       expect(await app.get(`/api/v1/products/${sale.id}`)).toBeProblem('forbidden');
@@ -120,7 +120,7 @@ describe('a denied address', () => {
 });
 
 describe('the deny list', () => {
-  it('outlives its processes, and is in effect before a new one takes its first call', async () => {
+  it('survives its processes, and is in effect before the first call of a new one', async () => {
     await deny({ user_id: 'lasting', expires_at: inAnHour() });
     const later = await openApp(context);
     try {
@@ -130,7 +130,7 @@ describe('the deny list', () => {
     }
   });
 
-  it('works while Redis is away, changes included', async () => {
+  it('works while Redis is down, changes included', async () => {
     const server = await openOwnRedis();
     const lone = await openTestContext(server.env);
     const [a, b] = [await openApp(lone), await openApp(lone)];
@@ -151,7 +151,7 @@ describe('the deny list', () => {
     }
   });
 
-  it('is listed a page at a time, and an entry sent again replaces the one before', async () => {
+  it('is listed a page at a time, and a repeated entry replaces the earlier one', async () => {
     const values = ['10.9.0.0/16', '10.10.0.0/16', '2001:db8::/32'];
     for (const address of values) await deny({ address, reason: 'first' });
     await deny({ address: '10.9.1.2/16', reason: 'second', expires_at: inAnHour() });
@@ -175,7 +175,7 @@ describe('the deny list', () => {
     for (const address of values) await allow(`address=${address}`);
   });
 
-  it('is changed by admins only, who are recorded', async () => {
+  it('is changed by admins only, and the changes are recorded', async () => {
     const recorded = async () =>
       (await listActions(context.db, { limit: 2 })).map(({ action, subject }) => [action, subject]);
     await deny({ user_id: 'known', reason: 'why' });

@@ -96,7 +96,7 @@ async function openCrowd(sale: Sale) {
 
 const answersReady = async (port: number): Promise<number> => (await fetch(`http://127.0.0.1:${port}/readyz`)).status;
 
-describe('sales on three masters of a cluster, of which one is lost', () => {
+describe('sales on three masters of a cluster, one of which is lost', () => {
   let sales: Sale[];
 
   beforeEach(async () => {

@@ -133,7 +133,7 @@ describe('Sentinel promotes the replica in mid-sale', () => {
     90_000,
   );
 
-  it('and keeps what the ledger or the replica had; what neither had answers 503 until that is certain, then 404', async () => {
+  it('orders of the ledger or the replica are kept; a lost one answers 503 until that is certain, then 404', async () => {
     const buyers = (name: string) => Array.from({ length: 10 }, (_, i) => `${name}${i}`);
     const id = await shoppers.openSale(50);
     const buyAll = (users: readonly string[]) =>

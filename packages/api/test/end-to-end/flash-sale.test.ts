@@ -31,7 +31,7 @@ describe('a sale of 100 units and 3,000 shoppers', () => {
   const SHOPPERS = 3_000;
   const AT_ONCE = 400;
 
-  it('ends with exactly 100 orders, whoever clicks twice, and keeps promises 1 to 8', async () => {
+  it('ends with exactly 100 orders, also with double clicks, and keeps promises 1 to 8', async () => {
     const id = await shoppers.openSale(UNITS);
     const crowd = Array.from({ length: SHOPPERS }, (_, i) => (i % 2 === 0 ? `shopper${i}` : `SHOPPER${i - 1}`));
     const tokens = await each(crowd, 200, (user) => shoppers.token(id, user));
@@ -128,8 +128,8 @@ function medianBatchBound(before: Map<number, number>[], after: Map<number, numb
   throw new Error('no micro-batch came');
 }
 
-describe('who a shopper is, from outside', () => {
-  it('sells to u1 and U1 as to two shoppers, and to nobody whose id could be taken for another’s (promise 4)', async () => {
+describe('the identity of a shopper', () => {
+  it('sells to u1 and U1 as two shoppers, and refuses ids that could be confused with another’s (promise 4)', async () => {
     const id = await shoppers.openSale(10);
     const promised = new Map<string, string>();
     for (const user of ['u1', 'U1']) {
@@ -174,7 +174,7 @@ describe('a lost reply', () => {
     });
   }
 
-  it('costs nothing: the retry gets the number of the unit, though the last unit is gone and the seckill token has expired (promise 8)', async () => {
+  it('has no effect: the retry gets the order number, although the last unit is sold and the seckill token has expired (promise 8)', async () => {
     const brief = await startService(context, {
       apis: 1,
       workers: 0,
@@ -210,13 +210,13 @@ describe('a lost reply', () => {
   });
 });
 
-describe('what is logged', () => {
+describe('the logs', () => {
   const linesOf = (processes: ServiceProcess[], msg: string, order_no: string): LogLine[] =>
     processes
       .flatMap(({ log }) => log)
       .filter((line) => line.msg === msg && line.orders?.some(([named]) => named === order_no));
 
-  it('leads from the request to the row by one request id', async () => {
+  it('lead from the request to the row by one request id', async () => {
     const id = await shoppers.openSale(1);
     const token = await shoppers.token(id, 'traced');
     const answer: Answer = await shoppers.buy(id, 'traced', token, { 'x-request-id': 'the-trace-of-one-buy' });

@@ -8,7 +8,7 @@ import { outcomeOf, Shoppers } from '../../testing/shoppers.ts';
 const FROZEN_MS = 1_600;
 const WRITTEN_MS_MAX = 10_000;
 
-it('a Redis that was frozen when every process first used it: the first buy is written within 10 s (promise 11)', async () => {
+it('if Redis was frozen when every process first used it, the first buy is written within 10 s (promise 11)', async () => {
   const redis = await openOwnRedis();
   onTestFinished(() => redis.close());
   const context = await openTestContext(redis.env);

@@ -80,7 +80,7 @@ describe('kill -9 in mid-sale loses nothing that was accepted (promises 3, 5, 6,
     expect(sold).toBe(UNITS);
   }, 60_000);
 
-  it('of every process, with no job of what was accepted in the queue: the relay finds the reservations', async () => {
+  it('of every process, with no job of the accepted orders in the queue: the relay finds the reservations', async () => {
     const id = await shoppers.openSale(UNITS);
     await Promise.all(service.workers.map((worker) => worker.kill()));
     const crowd = Array.from({ length: 50 }, (_, i) => `shopper${i}`);
@@ -99,7 +99,7 @@ describe('kill -9 in mid-sale loses nothing that was accepted (promises 3, 5, 6,
     await expectPromisesKept(context, { id, seckill_stock: UNITS, sold: crowd.length }, promised);
   }, 60_000);
 
-  it('of both worker processes, with nobody to write until another one comes', async () => {
+  it('of both worker processes: orders are written when another one starts', async () => {
     const sold = await sellThrough(async () => {
       await Promise.all(service.workers.map((worker) => worker.kill()));
       await service.addWorker();
@@ -107,7 +107,7 @@ describe('kill -9 in mid-sale loses nothing that was accepted (promises 3, 5, 6,
     expect(sold).toBe(UNITS);
   }, 60_000);
 
-  it('of Redis, which comes back on the same data: the sale is open again within 10 s, by itself (promise 11)', async () => {
+  it('of Redis, which restarts with the same data: the sale opens again within 10 s by itself (promise 11)', async () => {
     const sold = await sellThrough(async () => {
       await redis.kill();
       await redis.restart();
@@ -126,7 +126,7 @@ describe('kill -9 in mid-sale loses nothing that was accepted (promises 3, 5, 6,
   }, 60_000);
 });
 
-it('an api process that is told to stop in mid-sale answers what it has taken, and ends with code 0', async () => {
+it('an api process that is stopped in mid-sale answers its open requests, and ends with code 0', async () => {
   let code: number | null | undefined;
   const sold = await sellThrough(async () => {
     code = await service.apis[0]!.stop();

@@ -127,7 +127,7 @@ async function notInLedger(orderNos: readonly string[]): Promise<string[]> {
   return orderNos.filter((order_no) => !written.has(order_no));
 }
 
-it('workers go from 1 to 4 and back to 1 in mid-sale, by SIGTERM and by SIGKILL: each takes work at once, no order is lost or doubled', async () => {
+it('workers go from 1 to 4 and back to 1 in mid-sale, by SIGTERM and by SIGKILL: each gets work at once, no order is lost or duplicated', async () => {
   await start({ apis: 1, workers: 1 });
   const crowd = await startCrowd();
   await crowd.goesOn();
@@ -156,7 +156,7 @@ it('workers go from 1 to 4 and back to 1 in mid-sale, by SIGTERM and by SIGKILL:
   await crowd.stop();
 }, 300_000);
 
-it('every process is replaced one by one in mid-sale: no shopper sees anything but answers and 503 with Retry-After', async () => {
+it('every process is replaced one by one in mid-sale: shoppers see only answers and 503 with Retry-After', async () => {
   await start({ apis: 2, workers: 2 });
   const crowd = await startCrowd();
   for (const [i, api] of [...service.apis].entries()) {
@@ -168,8 +168,8 @@ it('every process is replaced one by one in mid-sale: no shopper sees anything b
   await crowd.stop();
 }, 300_000);
 
-describe('an api process that is told to stop', () => {
-  it('answers the request that is in flight, and says goodbye on a connection that was kept alive', async () => {
+describe('an api process that is stopped', () => {
+  it('answers the request in flight, and closes a keep-alive connection with its last answer', async () => {
     // Long enough for a slow machine.
     await start({ apis: 1, workers: 0 }, { DRAIN_MS: '3000' });
     const [api] = service.apis;

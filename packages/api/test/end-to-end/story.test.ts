@@ -37,7 +37,7 @@ async function buy(product_id: number, user_id: string): Promise<string> {
   return order_no;
 }
 
-it('one grep by order number tells the whole story of an order, across processes', async () => {
+it('one grep by order number shows the whole history of an order, across processes', async () => {
   const sale = await shoppers.openSale(10);
   const [cancelled, refunded, expired] = [await buy(sale, 'ann'), await buy(sale, 'ben'), await buy(sale, 'cem')];
   const BOUGHT = ['api: buys accepted', 'worker: orders written'];
@@ -85,7 +85,7 @@ it('one grep by order number tells the whole story of an order, across processes
     .toEqual(['api: buys accepted', 'worker: orders moved', 'worker: orders written', 'worker: units given back']);
 });
 
-it('the lines say what became of the order, and name the request that bought it', async () => {
+it('the lines show the outcome of the order, and the request that bought it', async () => {
   const sale = await shoppers.openSale(1);
   const token = await shoppers.token(sale, 'dan');
   const { body } = await shoppers.buy(sale, 'dan', token, { 'x-request-id': 'the-buy-of-dan' });

@@ -46,7 +46,7 @@ afterAll(async () => {
 const isInStep = (replica: Redis) =>
   vi.waitFor(async () => expect(await replica.info('replication')).toContain('master_link_status:up'), SEEN);
 
-it('a master that another one was promoted beside, and that comes back with that one’s data, sells nothing from it', async () => {
+it('a master that comes back with the data of the server that was promoted beside it sells nothing from them', async () => {
   const id = await shoppers.openSale(UNITS);
   const sale = { id, shard: 0 };
   const buyAll = (users: readonly string[]) =>

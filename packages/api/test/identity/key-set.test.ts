@@ -78,7 +78,7 @@ const FAILURES: readonly (readonly [string, () => Answer])[] = [
 ];
 
 describe('an answer that is no key set is a failure', () => {
-  it.each(FAILURES)('%s: unavailable without a set, and no reason to forget the last one', async (_what, answerOf) => {
+  it.each(FAILURES)('%s: unavailable without a set, and the last set stays in use', async (_what, answerOf) => {
     provider.answerWith(answerOf());
     const refusal = await keySet.keysFor('good').catch((error: unknown) => error);
     expect(refusal).toBeInstanceOf(Refusal);
@@ -97,7 +97,7 @@ describe('an answer that is no key set is a failure', () => {
     await expect(keySet.keysFor('other')).rejects.toMatchObject({ code: 'unavailable' });
   });
 
-  it('leaves out what cannot be used of a set, and takes the rest', async () => {
+  it('skips unusable keys of a set, and uses the others', async () => {
     const bare: JWK = { kty: good.jwk.kty!, n: good.jwk.n!, e: good.jwk.e! };
     provider.answerWith(
       keysOf(null, { ...good.jwk, use: 'enc' }, { ...shortRsa, kid: 'short' }, { ...bare, kid: 'bare' }),
@@ -110,7 +110,7 @@ describe('an answer that is no key set is a failure', () => {
 });
 
 describe('the provider is asked at most once in the cool-down', () => {
-  it('whatever the number of calls while it fails, in a row or at once; and the answer says when to come back', async () => {
+  it('for any number of calls while it fails, in a row or at once; and the answer has a retry time', async () => {
     keySet = open({ coolDownMs: 5_000 });
     provider.answerWith(status(500));
     const before = provider.fetches;
@@ -121,7 +121,7 @@ describe('the provider is asked at most once in the cool-down', () => {
     for (const refusal of refusals) expect(refusal).toMatchObject({ code: 'unavailable', retry_after_s: 5 });
   });
 
-  it('whatever key ids are made up, at once or in a row', async () => {
+  it('for any forged key ids, at once or in a row', async () => {
     keySet = open({ coolDownMs: 5_000 });
     provider.serve(good.jwk);
     const before = provider.fetches;
@@ -130,7 +130,7 @@ describe('the provider is asked at most once in the cool-down', () => {
     expect(provider.fetches).toBe(before + 1);
   });
 
-  it('whatever calls come while it is kept fresh', async () => {
+  it('for any calls while it is kept fresh', async () => {
     provider.answerWith(status(500));
     const asked: number[] = [];
     provider.answerWith((_request, response) => {
@@ -154,7 +154,7 @@ describe('the provider is asked at most once in the cool-down', () => {
 });
 
 describe('a key set is kept fresh without any call', () => {
-  it('finds a rotated key and forgets the one that is gone', async () => {
+  it('finds a rotated key and removes the old one', async () => {
     const next = await newKey('next');
     keySet = open({ refreshMs: COOL_DOWN_MS });
     provider.serve(good.jwk);
@@ -166,7 +166,7 @@ describe('a key set is kept fresh without any call', () => {
     expect(await keySet.keysFor('good')).toEqual([]);
   });
 
-  it('tells its age, which grows while the provider fails and falls once it is back', async () => {
+  it('reports its age, which grows while the provider fails and falls after it is back', async () => {
     provider.answerWith(status(500));
     keySet.start();
     await expect.poll(() => numberOf('key_set_fetches', 'failed')).toBeGreaterThanOrEqual(2);
@@ -176,7 +176,7 @@ describe('a key set is kept fresh without any call', () => {
     expect(await numberOf('key_set_age_seconds')).toBeLessThan(COOL_DOWN_MS / 1_000);
   });
 
-  it('asks no more once it is stopped, and waits for no answer', async () => {
+  it('asks no more after its stop, and does not wait for an answer', async () => {
     provider.answerWith(() => undefined);
     const before = provider.fetches;
     keySet.start();

@@ -220,7 +220,10 @@ function figures(registers: Registry[]) {
     sale_available: ofSale('sale_available', 'Available units.'),
     sale_owners: ofSale('sale_owners', 'Units that shoppers hold: the number of owners.'),
     sale_reservations: ofSale('sale_reservations', 'Accepted orders that wait for the ledger.'),
-    sale_oldest_reservation_seconds: ofSale('sale_oldest_reservation_seconds', 'Age of the oldest reservation, else 0.'),
+    sale_oldest_reservation_seconds: ofSale(
+      'sale_oldest_reservation_seconds',
+      'Age of the oldest reservation, else 0.',
+    ),
     sale_sold: ofSale('sale_sold', 'Live orders in the ledger.'),
     sale_open: ofSale('sale_open', "1 from the start of the sale to its end, by Redis's clock, paused or not; else 0."),
     sale_ready: ofSale('sale_ready', '1 while the sale is loaded in this history of Redis; else 0.'),
@@ -252,9 +255,15 @@ function figures(registers: Registry[]) {
       'shard_reservations',
       'Accepted orders that wait for the ledger: the backlog of all sales of a shard.',
     ),
-    shard_oldest_reservation_seconds: ofShard('shard_oldest_reservation_seconds', 'Age of the oldest reservation, else 0.'),
+    shard_oldest_reservation_seconds: ofShard(
+      'shard_oldest_reservation_seconds',
+      'Age of the oldest reservation, else 0.',
+    ),
     shard_redis_used_bytes: ofShard('shard_redis_used_bytes', 'Memory that the Redis of a shard uses.'),
-    shard_redis_max_bytes: ofShard('shard_redis_max_bytes', 'The `maxmemory` of the Redis of a shard; 0 if there is no limit.'),
+    shard_redis_max_bytes: ofShard(
+      'shard_redis_max_bytes',
+      'The `maxmemory` of the Redis of a shard; 0 if there is no limit.',
+    ),
     shard_jobs: new Gauge({
       name: 'seckill_shard_jobs',
       help: 'Jobs in the queue of a shard, by state: `waiting`, `active`, `delayed` or `failed`.',
