@@ -39,7 +39,7 @@ const basic = (password: string, user = 'anyone') => ({
 });
 
 describe('POST /api/v1/admin/products', () => {
-  it('opens a sale that sells at once: 201, and the very next buy is accepted', async () => {
+  it('creates a sale that sells at once: 201, and the next buy is accepted', async () => {
     const answer = await create(VALID);
     expect(answer.statusCode).toBe(201);
     const product = answer.json<{ id: number }>();
@@ -55,7 +55,7 @@ describe('POST /api/v1/admin/products', () => {
     expect((await app.get(`/api/v1/products/${product.id}`)).json()).toMatchObject({ available: 4 });
   });
 
-  it('is not stopped again by a worker that wanted to load the sale as well and had to wait for it', async () => {
+  it('is not stopped again by a worker that also waited to load the sale', async () => {
     const sale = await context.insertSale();
     const lease = (await acquireLease(context.commands, sale, 5_000))!;
     const loads = Promise.all([loadSale(context, sale, 10_000), loadSale(context, sale, 10_000)]);
@@ -147,7 +147,7 @@ describe('POST /api/v1/admin/products', () => {
     expect(await countSales()).toBe(before);
   });
 
-  it('refuses numbers that JSON can write and no machine can hold', async () => {
+  it('refuses numbers that are valid JSON but too large', async () => {
     const payload = JSON.stringify(VALID).replace('"stock":100', '"stock":1e400');
     const headers = { ...AS_OPERATOR, 'content-type': 'application/json' };
     expect(await app.server.inject({ method: 'POST', url: '/api/v1/admin/products', headers, payload })).toBeProblem(
@@ -191,7 +191,7 @@ describe('who is an operator', () => {
     expect(await countSales()).toBe(before);
   });
 
-  it('lets nobody in where no operator token is set', async () => {
+  it('refuses every call if no operator token is set', async () => {
     const closed = await openApp(context, { ADMIN_TOKEN: '' });
     try {
       for (const authorization of ['Bearer ', 'Bearer undefined', 'Basic Og==', `Bearer ${OPERATOR_TOKEN}`]) {
@@ -207,7 +207,7 @@ describe('POST /api/v1/admin/products/:id/pause and …/resume', () => {
   const act = (id: number | string, action: string, headers: Record<string, string> = AS_OPERATOR) =>
     app.post(`/api/v1/admin/products/${id}/${action}`, undefined, headers);
 
-  it('stops a sale and goes on with it, twice each without harm', async () => {
+  it('stops a sale and continues it; a repeat changes nothing', async () => {
     const sale = await context.openSale();
     const token = await app.tokenOf(sale, 'patient');
     for (let i = 0; i < 2; i += 1) {
@@ -220,13 +220,13 @@ describe('POST /api/v1/admin/products/:id/pause and …/resume', () => {
     expect((await app.buy(sale, 'patient', token)).statusCode).toBe(202);
   });
 
-  it('gives out seckill tokens while a sale is paused', async () => {
+  it('issues seckill tokens while a sale is paused', async () => {
     const sale = await context.openSale();
     await act(sale.id, 'pause');
     expect(await app.tokenOf(sale, 'early')).toBeTypeOf('string');
   });
 
-  it('leaves no key behind of a sale that Redis does not keep any more, which nothing would delete', async () => {
+  it('creates no key for a sale that Redis does not keep any more, since nothing would delete it', async () => {
     const sale = await context.insertSale();
     await context.db.updateTable('products').set({ cleaned_at: new Date() }).where('id', '=', sale.id).execute();
     expect((await act(sale.id, 'pause')).statusCode).toBe(200);

@@ -45,7 +45,7 @@ async function actionsOn({ id }: Pick<Sale, 'id'>): Promise<{ action: string; de
 }
 
 describe('GET /api/v1/admin/products', () => {
-  it('lists sales with the units, reservations and orders that they have now', async () => {
+  it('lists sales with their present units, reservations and orders', async () => {
     const sale = await context.openSale({ seckill_stock: 5 });
     await settleOrder(context, sale, await app.win(sale, 'written'));
     await app.win(sale, 'queued');
@@ -60,7 +60,7 @@ describe('GET /api/v1/admin/products', () => {
 });
 
 describe('a pause', () => {
-  it('holds in every replica with its answer: the very next buy at another one is refused, and a resume likewise', async () => {
+  it('is in effect in every replica when it is answered: the next buy at another one is refused; the same for a resume', async () => {
     const sale = await context.openSale();
     const token = await other.tokenOf(sale, 'patient');
     for (let i = 0; i < 3; i += 1) {
@@ -75,7 +75,7 @@ describe('a pause', () => {
 });
 
 describe('POST /api/v1/admin/products/:id/end', () => {
-  it('ends the sale at once in every replica; what was admitted before stands', async () => {
+  it('ends the sale at once in every replica; earlier admissions stay valid', async () => {
     const sale = await context.openSale();
     await productAt(other, sale);
     const order_no = await other.win(sale, 'in_time');
@@ -91,7 +91,7 @@ describe('POST /api/v1/admin/products/:id/end', () => {
     expect((await other.get(`/api/v1/orders/${order_no}`)).json()).toMatchObject({ status: 'queued' });
   });
 
-  it('a second time changes nothing and records nothing', async () => {
+  it('repeated changes nothing and records nothing', async () => {
     const sale = await context.openSale();
     const first = await act(sale, 'end');
     const second = await act(sale, 'end');
@@ -103,7 +103,7 @@ describe('POST /api/v1/admin/products/:id/end', () => {
 });
 
 describe('POST /api/v1/admin/products/:id/top-up', () => {
-  it('puts the units more on sale at once in every replica, and records it once however often it is asked for', async () => {
+  it('adds the units at once in every replica, and records it once, however often it is requested', async () => {
     const sale = await context.openSale({ seckill_stock: 1 });
     await other.win(sale, 'first');
     const token = await other.tokenOf(sale, 'second');
@@ -137,7 +137,7 @@ describe('POST /api/v1/admin/products/:id/top-up', () => {
     expect(await actionsOn(sale)).toEqual([]);
   });
 
-  it('refuses a sale that is over', async () => {
+  it('refuses a sale that has ended', async () => {
     const sale = await context.openSale();
     await act(sale, 'end');
     expect(await act(sale, 'top-up', { seckill_stock: 20 })).toBeProblem('ended');
@@ -155,14 +155,14 @@ describe('rebuild, audit and repair', () => {
     expect(await actionsOn(sale)).toMatchObject([{ action: 'rebuild' }]);
   });
 
-  it('a sale that Redis does not keep any more is not brought back', async () => {
+  it('a sale that Redis does not keep any more is not loaded again', async () => {
     const sale = await context.insertSale();
     await markCleaned(context.db, sale.id, 0);
     expect(await act(sale, 'rebuild')).toBeProblem('ended');
     expect(await context.redis.exists(context.keys.sale(sale).state)).toBe(0);
   });
 
-  it('an audit names a drift, a repair mends it, and a sale in order is left alone', async () => {
+  it('an audit names a drift, a repair repairs it, and a clean sale is not changed', async () => {
     const sale = await context.openSale({ seckill_stock: 5 });
     await context.redis.hincrby(context.keys.sale(sale).state, 'available', 1);
     const audit = await act(sale, 'audit');
@@ -174,7 +174,7 @@ describe('rebuild, audit and repair', () => {
     expect((await actionsOn(sale)).map(({ action }) => action)).toEqual(['audit', 'repair', 'repair']);
   });
 
-  it('a repair hands the jobs of orders that are late to the workers again', async () => {
+  it('a repair adds the jobs of late orders to the queue again', async () => {
     const sale = await context.openSale({ seckill_stock: 5 });
     const order_no = await app.win(sale, 'patient');
     await context.redis.zincrby(context.keys.sale(sale).reservedAt, -60_000, order_no);
@@ -198,7 +198,7 @@ describe('rebuild, audit and repair', () => {
 });
 
 describe('GET /api/v1/admin/jobs', () => {
-  it('lists what waits, first what failed before, with its error', async () => {
+  it('lists what waits, jobs that failed before first, with their error', async () => {
     const queue = app.deps.queue(0);
     // Buys of other tests left theirs.
     await queue.obliterate({ force: true });
@@ -262,7 +262,7 @@ describe('who may', () => {
     expect(await app.post(url, body, AS_OPERATOR)).toBeProblem('not_found');
   });
 
-  it('each call is in the OpenAPI document with everything that it may answer', async () => {
+  it('each call is in the OpenAPI document with all of its possible answers', async () => {
     const { paths } = (await app.get('/docs/json')).json<{
       paths: Record<string, Record<string, { responses: object }>>;
     }>();

@@ -48,7 +48,7 @@ const list = async (query = ''): Promise<Page> =>
 const idsOf = ({ items }: Page) => items.map(({ message_id }) => message_id);
 
 describe('order events that are not delivered', () => {
-  it('are shown to operators, page by page, or only the dead', async () => {
+  it('are shown to operators, page by page, or only the dead ones', async () => {
     const first = await list('?limit=2');
     expect(idsOf(first)).toEqual(['msg_dead', 'msg_retried']);
     expect(idsOf(await list(`?limit=2&cursor=${first.next_cursor}`))).toEqual([null]);
@@ -64,7 +64,7 @@ describe('order events that are not delivered', () => {
     ]);
   });
 
-  it('are delivered again at an operator’s word, where they are dead', async () => {
+  it('are delivered again on an operator’s call if they are dead', async () => {
     const answer = await app.post('/api/v1/admin/order-events/retry', undefined, AS_OPERATOR);
     expect(answer.json()).toEqual({ retried: 1 });
     expect((await list('?state=dead')).items).toEqual([]);
@@ -74,7 +74,7 @@ describe('order events that are not delivered', () => {
     ]);
   });
 
-  it('are given up at an operator’s word, where they are dead', async () => {
+  it('are deleted on an operator’s call if they are dead', async () => {
     const answer = await app.post('/api/v1/admin/order-events/discard', undefined, AS_OPERATOR);
     expect(answer.json()).toEqual({ discarded: 1 });
     expect(idsOf(await list())).toEqual(['msg_retried', null]);

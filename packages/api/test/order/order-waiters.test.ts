@@ -55,7 +55,7 @@ async function untilItWaits({ read_ms }: { read_ms: number[] }): Promise<void> {
 }
 
 describe('a waiting poll', () => {
-  it('is told by the message itself: it reads long before it would look again', async () => {
+  it('is woken by the message: it reads long before its next regular read', async () => {
     for (let round = 0; round < 3; round += 1) {
       const waiting = poll('A', 20_000);
       await untilItWaits(waiting);
@@ -84,7 +84,7 @@ describe('a waiting poll', () => {
     await waiting.answer;
   });
 
-  it('misses no message that comes while it reads', async () => {
+  it('misses no message that arrives while it reads', async () => {
     const reading = Promise.withResolvers<void>();
     const goOn = Promise.withResolvers<void>();
     let reads = 0;
@@ -111,14 +111,14 @@ describe('a waiting poll', () => {
     expect(performance.now() - went_on_ms).toBeLessThan(900);
   });
 
-  it('looks again by itself, in case a message was lost', async () => {
+  it('reads again by itself, in case a message was lost', async () => {
     const waiting = poll('A', 20_000);
     await untilItWaits(waiting);
     waiting.settle();
     expect(await waiting.answer).toBe('settled');
   });
 
-  it('looks as soon as a lost connection is back, since messages of that time are gone', async () => {
+  it('reads as soon as a lost connection is back, since the messages of that time are lost', async () => {
     const waiting = poll('A', 20_000);
     await untilItWaits(waiting);
     const before = waiting.read_ms.length;
@@ -154,7 +154,7 @@ describe('a waiting poll', () => {
     expect(performance.now() - asked_ms).toBeLessThan(10_000);
   });
 
-  it('leaves nothing behind: no waiter, and no subscription after the last one of a sale', async () => {
+  it('leaves nothing: no waiter, and no subscription after the last one of a sale', async () => {
     const polls = ['A', 'A', 'B'].map((orderNo) => poll(orderNo, 20_000));
     for (const each of polls) await untilItWaits(each);
     expect(await waiters()).toBe(3);
@@ -168,7 +168,7 @@ describe('a waiting poll', () => {
     await vi.waitFor(async () => expect(await subscribers()).toBe(0));
   });
 
-  it('is told even where the one before it has just left the sale', async () => {
+  it('is woken even if the previous waiter has just left the sale', async () => {
     for (let round = 0; round < 5; round += 1) {
       const before = poll('A', 20_000);
       await untilItWaits(before);
@@ -182,7 +182,7 @@ describe('a waiting poll', () => {
     }
   });
 
-  it('frees its place where reading fails', async () => {
+  it('frees its place if reading fails', async () => {
     const answer = settlements.readUntil(sale, 'A', {
       wait_ms: 20_000,
       gone: new AbortController().signal,

@@ -74,7 +74,7 @@ async function orderIn(status: 'paid' | 'refunded' | 'cancelled' | 'expired'): P
 }
 
 describe('POST /api/v1/orders/:orderNo/pay', () => {
-  it('answers what the shopper does next, for how much, in which currency and until when', async () => {
+  it('returns the next step for the shopper, the amount, the currency and the deadline', async () => {
     const order = await newOrder();
     const answer = await pay(order);
     expect(answer.statusCode).toBe(200);
@@ -89,7 +89,7 @@ describe('POST /api/v1/orders/:orderNo/pay', () => {
     });
   });
 
-  it('asked again, also by several at once, is one payment that the provider starts once it is known', async () => {
+  it('repeated, also in parallel, is one payment, which the provider starts after it is stored', async () => {
     const order = await newOrder();
     const answers = await Promise.all(Array.from({ length: 6 }, () => pay(order)));
     const ids = new Set(answers.map((answer) => answer.json<{ payment_id: string }>().payment_id));
@@ -112,7 +112,7 @@ describe('POST /api/v1/orders/:orderNo/pay', () => {
     expect((await ledgerOf(context, order)).payments).toEqual(['declined', 'started']);
   });
 
-  it('opens another payment where the open one is of a provider that the service has left', async () => {
+  it('opens another payment if the open one belongs to a provider that the service no longer uses', async () => {
     const order = await newOrder();
     await openPayment(context, order.order_no, 'stripe');
     expect((await pay(order)).json()).toMatchObject({ provider: 'sandbox' });
@@ -125,7 +125,7 @@ describe('POST /api/v1/orders/:orderNo/pay', () => {
     expect(answer.json()).toMatchObject({ detail: `The order is ${status}` });
   });
 
-  it('asked again once the order is paid, for whoever did not hear of that, is a success: there is nothing to do (promise 8)', async () => {
+  it('repeated after the order is paid is a success for a caller who missed that: there is nothing to do (promise 8)', async () => {
     const order = await newOrder();
     const { payment_id } = (await pay(order)).json<{ payment_id: string }>();
     await tell(payment_id, 'succeeded');
@@ -138,7 +138,7 @@ describe('POST /api/v1/orders/:orderNo/pay', () => {
     expect(await pay(order, { user_id: 'mallory' })).toBeProblem('not_found');
   });
 
-  it('is a success where the provider’s event was faster than its answer: it was once refused as paid', async () => {
+  it('is a success if the provider’s event is faster than its answer: it was once refused as paid', async () => {
     const order = await newOrder();
     provider.meanwhile = async () => {
       provider.meanwhile = () => Promise.resolve();
@@ -149,7 +149,7 @@ describe('POST /api/v1/orders/:orderNo/pay', () => {
     expect(await ledgerOf(context, order)).toMatchObject({ status: 'paid', payments: ['succeeded'] });
   });
 
-  it('says so where the provider declined before it answered, and another payment can be started', async () => {
+  it('reports it if the provider declined before it answered, and another payment can be started', async () => {
     const order = await newOrder();
     provider.meanwhile = async () => {
       provider.meanwhile = () => Promise.resolve();
@@ -237,7 +237,7 @@ describe('POST /api/v1/orders/:orderNo/pay', () => {
     expect(await findPayment(context.db, failed!)).toMatchObject({ key_no });
   });
 
-  it('leads to one place alone, whatever the provider answers to several that start it at once', async () => {
+  it('leads to one page only, whatever the provider answers to parallel starts', async () => {
     const order = await newOrder();
     const plain = provider.start.bind(provider);
     let starts = 0;
@@ -255,7 +255,7 @@ describe('POST /api/v1/orders/:orderNo/pay', () => {
     expect(starts).toBeGreaterThan(1);
   });
 
-  it('shows the order to its owner only, and takes well-formed bodies only', async () => {
+  it('shows the order to its owner only, and accepts valid bodies only', async () => {
     const order = await newOrder();
     for (const call of [pay, cancel]) {
       expect(await call(order, { user_id: 'mallory' })).toBeProblem('not_found');
@@ -270,7 +270,7 @@ describe('POST /api/v1/orders/:orderNo/pay', () => {
 });
 
 describe('POST /api/v1/orders/:orderNo/cancel', () => {
-  it('answers the order as it is then, and every poll after it does the same', async () => {
+  it('returns the order after the cancel, and so does every later poll', async () => {
     const order = await newOrder();
     const answer = await cancel(order);
     expect(answer.statusCode).toBe(200);
@@ -283,7 +283,7 @@ describe('POST /api/v1/orders/:orderNo/cancel', () => {
     expect(await ledgerOf(context, order)).toMatchObject({ sold: 0, returned: true, history: [{ actor: 'shopper' }] });
   });
 
-  it('whose answer was lost is a success when it comes again, and changes nothing more (promise 8)', async () => {
+  it('repeated after a lost answer is a success, and changes nothing more (promise 8)', async () => {
     const order = await newOrder();
     const first = await cancel(order);
     const before = await ledgerOf(context, order);
@@ -293,7 +293,7 @@ describe('POST /api/v1/orders/:orderNo/cancel', () => {
     expect(await cancel(order, { user_id: 'mallory' })).toBeProblem('not_found');
   });
 
-  it('is refused for an order that somebody else has cancelled', async () => {
+  it('is refused for an order that another actor has cancelled', async () => {
     const order = await newOrder();
     await cancelOrder(context, order, { actor: 'operator' });
     expect((await cancel(order)).json()).toMatchObject({ code: 'invalid_state', detail: 'The order is cancelled' });
@@ -315,7 +315,7 @@ describe('POST /api/v1/orders/:orderNo/cancel', () => {
     expect(answer.json()).toMatchObject({ detail: 'The order is queued' });
   });
 
-  it('by many at once cancels once, and is a success for each', async () => {
+  it('in parallel cancels once, and is a success for each caller', async () => {
     const order = await newOrder();
     const answers = await Promise.all(Array.from({ length: 6 }, () => cancel(order)));
     expect(answers.map(({ statusCode }) => statusCode)).toEqual(Array(6).fill(200));
@@ -329,7 +329,7 @@ describe('a poll is never behind the ledger', () => {
     expect(await poll(order)).toMatchObject({ status });
   });
 
-  it('where a worker settles its older status after the move', async () => {
+  it('if a worker settles the older status after the move', async () => {
     const order = await newOrder();
     await cancel(order);
     const sale = { id: order.product_id, shard: 0 };
@@ -339,7 +339,7 @@ describe('a poll is never behind the ledger', () => {
     expect(await poll(order)).toMatchObject({ status: 'cancelled' });
   });
 
-  it('where the worker died before it could settle the reservation', async () => {
+  it('if the worker crashed before it could settle the reservation', async () => {
     const order = await newOrder();
     const { state, reservations } = context.keys.sale({ id: order.product_id, shard: 0 });
     await context.redis.hset(reservations, order.order_no, `${Date.now()} ${order.price_cents} job r alice`);

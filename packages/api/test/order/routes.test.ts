@@ -27,7 +27,7 @@ async function untilWaiting(on: TestApp, sale: Sale, count: number): Promise<voi
 }
 
 describe('GET /api/v1/orders/:orderNo', () => {
-  it('shows a queued order and says when to ask again', async () => {
+  it('shows a queued order and the retry time', async () => {
     const sale = await context.openSale({ price_cents: 1_005 });
     const before_ms = (await context.commands.clock(0)).now_ms;
     const order_no = await app.win(sale, 'alice');
@@ -67,14 +67,14 @@ describe('GET /api/v1/orders/:orderNo', () => {
     });
   });
 
-  it('hides an order from whoever says to be somebody else', async () => {
+  it('hides an order from another shopper', async () => {
     const sale = await context.openSale();
     const order_no = await app.win(sale, 'alice');
     expect((await app.get(`/api/v1/orders/${order_no}?user_id=alice`)).statusCode).toBe(200);
     expect(await app.get(`/api/v1/orders/${order_no}?user_id=Alice`)).toBeProblem('not_found');
   });
 
-  it('answers 404 for a number that was never given out, at once even with wait', async () => {
+  it('answers 404 for a number that was never issued, at once even with wait', async () => {
     const sale = await context.openSale();
     const unknown = `01KARYB6S5Q0H9M3T7ZV5W8XCE-0-${sale.id}`;
     expect(await app.get(`/api/v1/orders/${unknown}`)).toBeProblem('not_found');
@@ -122,7 +122,7 @@ describe('GET /api/v1/orders/:orderNo', () => {
 });
 
 describe('GET /api/v1/orders/:orderNo?wait=', () => {
-  it('answers each of many waiting polls once its order is settled, and no other', async () => {
+  it('answers each of many waiting polls when its order is settled, and no other', async () => {
     const sale = await context.openSale();
     const [first, second] = [await app.win(sale, 'first'), await app.win(sale, 'second')];
     const polls = [first, first, second].map((orderNo) => app.get(`/api/v1/orders/${orderNo}?wait=20`));
@@ -146,7 +146,7 @@ describe('GET /api/v1/orders/:orderNo?wait=', () => {
     expect(performance.now() - asked_ms).toBeLessThan(5_000);
   });
 
-  it('answers queued, and when to ask again, at the end of the wait', async () => {
+  it('answers queued with the retry time at the end of the wait', async () => {
     const sale = await context.openSale();
     const order_no = await app.win(sale, 'alice');
     const asked_ms = performance.now();
@@ -157,7 +157,7 @@ describe('GET /api/v1/orders/:orderNo?wait=', () => {
     expect(answer.headers['retry-after']).toBe('1');
   });
 
-  it('survives a lost message: an order that settles without a word is seen all the same', async () => {
+  it('survives a lost message: the poll sees an order that settles without one', async () => {
     const sale = await context.openSale();
     const order_no = await app.win(sale, 'alice');
     const poll = app.get(`/api/v1/orders/${order_no}?wait=20`);
@@ -217,7 +217,7 @@ describe('GET /api/v1/orders/:orderNo?wait=', () => {
     }
   });
 
-  it('answers every waiting poll when the process drains, and ends without waiting for the rest of the wait', async () => {
+  it('answers every waiting poll when the process drains, and ends without the rest of the wait', async () => {
     const draining = await openApp(context);
     await draining.server.listen({ host: '127.0.0.1', port: 0 });
     const { port } = draining.server.server.address() as AddressInfo;

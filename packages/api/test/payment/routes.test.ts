@@ -42,7 +42,7 @@ const sendEvent = (body: string, headers: Record<string, string> = { 'x-sandbox-
 const ledger = (order: Order) => ledgerOf(context, order);
 
 describe('POST /api/v1/payments/webhook/:provider', () => {
-  it('applies an event once, however often it comes', async () => {
+  it('applies an event once, however often it is sent', async () => {
     const order = await newOrder();
     const body = bodyOf(await openPayment(context, order.order_no), 'succeeded');
     expect((await sendEvent(body)).json()).toEqual({ applied: true, outcome: 'applied' });
@@ -62,7 +62,7 @@ describe('POST /api/v1/payments/webhook/:provider', () => {
     expect(await ledger(order)).toMatchObject({ status: 'pending_payment', payments: ['started'] });
   });
 
-  it('takes a refund that comes before its payment for the end of it: the order can be paid anew', async () => {
+  it('accepts a refund that arrives before its payment as the end of it: the order can be paid again', async () => {
     const order = await newOrder();
     const payment = await openPayment(context, order.order_no);
     expect((await sendEvent(bodyOf(payment, 'refunded'))).json()).toEqual({ applied: true, outcome: 'applied' });
@@ -72,7 +72,7 @@ describe('POST /api/v1/payments/webhook/:provider', () => {
     expect(await ledger(order)).toMatchObject({ status: 'paid' });
   });
 
-  it('takes a decline that comes after the success as old news', async () => {
+  it('ignores a decline that arrives after the success', async () => {
     const order = await newOrder();
     const payment = await openPayment(context, order.order_no);
     await sendEvent(bodyOf(payment, 'succeeded'));
@@ -80,7 +80,7 @@ describe('POST /api/v1/payments/webhook/:provider', () => {
     expect(await ledger(order)).toMatchObject({ status: 'paid', payments: ['succeeded'] });
   });
 
-  it('has money given back that comes for a cancelled order, which stays cancelled', async () => {
+  it('refunds money that arrives for a cancelled order, which stays cancelled', async () => {
     const order = await newOrder();
     const payment = await openPayment(context, order.order_no);
     await cancelOrder(context, order, { actor: 'shopper' });
@@ -144,12 +144,12 @@ describe('POST /api/v1/payments/webhook/:provider', () => {
     });
   });
 
-  it('says 404 of a provider that is not ours', async () => {
+  it('answers 404 for a provider that is not ours', async () => {
     expect(await app.post('/api/v1/payments/webhook/stripe', {})).toBeProblem('not_found');
     expect(await app.post('/api/v1/payments/webhook/other', {})).toBeProblem('not_found');
   });
 
-  it('refuses a missing body and one that is too large, whatever it claims to be', async () => {
+  it('refuses a missing body and one that is too large, for any stated type', async () => {
     expect(await app.post('/api/v1/payments/webhook/sandbox')).toBeProblem('invalid_request');
     for (const type of ['application/json', 'text/plain', 'application/x-www-form-urlencoded']) {
       expect(await sendEvent('x'.repeat(1_100_000), { 'content-type': type })).toBeProblem('payload_too_large');
@@ -160,7 +160,7 @@ describe('POST /api/v1/payments/webhook/:provider', () => {
     }
   });
 
-  it('takes the bytes as they came, under any media type and none', async () => {
+  it('accepts the bytes unchanged, with any media type and none', async () => {
     const order = await newOrder();
     const body = `  ${bodyOf(await openPayment(context, order.order_no), 'succeeded')}\n`;
     const headers = { 'x-sandbox-signature': signature(body), 'content-type': 'text/plain; charset=utf-8' };
@@ -173,7 +173,7 @@ describe('POST /api/v1/payments/webhook/:provider', () => {
     expect(await again.json()).toMatchObject({ outcome: 'repeated' });
   });
 
-  it('is answered 405 under another method', async () => {
+  it('is answered 405 with another method', async () => {
     expect(await app.get('/api/v1/payments/webhook/sandbox')).toBeProblem('method_not_allowed');
   });
 });
@@ -211,7 +211,7 @@ describe('the sandbox over HTTP', () => {
     expect(await answer.json()).toMatchObject({ status });
   });
 
-  it('asked to be late pays an order that is closed by then: the money goes back, the order stays closed', async () => {
+  it('that is late pays an order that is closed by then: the money is refunded, and the order stays closed', async () => {
     const order = await newOrder();
     await pay(order, 'late');
     expect(await app.post(`/api/v1/orders/${order.order_no}/cancel`, { user_id: 'alice' })).toMatchObject({

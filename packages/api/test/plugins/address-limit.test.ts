@@ -39,7 +39,7 @@ const granted = async (app: TestApp, addressOf: (i: number) => string, count = 1
 };
 
 describe('the limit of an address', () => {
-  it('is for seckill tokens and products alike, says when to come back, and is each address’s own', () =>
+  it('counts seckill tokens and products together, returns a retry time, and is separate for each address', () =>
     within(PROXY, async (app) => {
       for (let i = 0; i < 3; i += 1) expect((await ask(app, '192.0.2.1')).statusCode).toBe(200);
       const read = (path: string, address: string) => app.get(path, { 'x-forwarded-for': address });
@@ -68,7 +68,7 @@ describe('the limit of an address', () => {
       expect(answer).toBeProblem('rate_limited');
     }));
 
-  it('stops no buy and no poll, which have limits of their own', () =>
+  it('affects no buy and no poll, which have limits of their own', () =>
     within(PROXY, async (app) => {
       const forwarded = { 'x-forwarded-for': '192.0.2.4' };
       const token = (await ask(app, '192.0.2.4')).json<{ token: string }>().token;
@@ -79,7 +79,7 @@ describe('the limit of an address', () => {
       expect((await app.get(String(bought.headers.location), forwarded)).statusCode).toBe(200);
     }));
 
-  it('does not hold programs of this machine up, but in production', async () => {
+  it('does not apply to programs of this machine, except in production', async () => {
     await within({}, async (app) => expect(await granted(app, () => '', 20)).toBe(20));
     const production = { NODE_ENV: 'production', PAYMENT_PROVIDER: 'sandbox', AUTH_MODE: 'trusted', ...PROXY };
     await within(production, async (app) => {
@@ -89,8 +89,8 @@ describe('the limit of an address', () => {
   });
 });
 
-describe('attack: an address made up in X-Forwarded-For', () => {
-  it('counts for nothing without trusted proxies: whoever connects is the caller', () =>
+describe('attack: a forged address in X-Forwarded-For', () => {
+  it('is ignored without trusted proxies: the connecting address is the caller', () =>
     within(
       { NODE_ENV: 'production', PAYMENT_PROVIDER: 'sandbox', AUTH_MODE: 'trusted', TRUSTED_PROXIES: '10.0.0.0/8' },
       async (app) => {
@@ -98,13 +98,13 @@ describe('attack: an address made up in X-Forwarded-For', () => {
       },
     ));
 
-  it('counts for nothing in front of the one that the trusted proxy saw', () =>
+  it('is ignored before the address that the trusted proxy saw', () =>
     within(PROXY, async (app) => {
       expect(await granted(app, (i) => `198.51.100.${i}, 192.0.2.5`)).toBe(5);
       expect(await granted(app, (i) => `127.0.0.1, 198.51.100.${i}, 192.0.2.6, 10.0.0.1`)).toBe(5);
     }));
 
-  it('is one caller in every spelling, and in every address of an IPv6 /64', () =>
+  it('is one caller in every spelling, and for every address of an IPv6 /64', () =>
     within(PROXY, async (app) => {
       const spellings = ['192.0.2.7', '::ffff:192.0.2.7', '::FFFF:192.0.2.7'];
       expect(await granted(app, (i) => spellings[i % 3]!)).toBe(5);
@@ -112,7 +112,7 @@ describe('attack: an address made up in X-Forwarded-For', () => {
       expect(await granted(app, (i) => `2001:db8:7:${i + 8}::1`)).toBe(10);
     }));
 
-  it('that is no address at all does no harm', () =>
+  it('that is no address has no effect', () =>
     within(PROXY, async (app) => {
       for (const forwarded of ['', ',', 'unknown', '1.2.3.4.5', ':::', '%', 'x'.repeat(8_000), "'; DROP TABLE"]) {
         expect([200, 429]).toContain((await ask(app, forwarded)).statusCode);
@@ -120,7 +120,7 @@ describe('attack: an address made up in X-Forwarded-For', () => {
     }));
 });
 
-describe('attack: an address written in another way', () => {
+describe('attack: an address in another spelling', () => {
   const spellings = (i: number): string =>
     [
       `203.0.113.9:${50_000 + i}`,
@@ -130,17 +130,17 @@ describe('attack: an address written in another way', () => {
       `[::ffff:203.0.113.9%eth${i}]`,
     ][i % 5]!;
 
-  it('has one limit with all of its spellings, as proxies add ports', () =>
+  it('has one limit with all of its spellings, such as with a port', () =>
     within(PROXY, async (app) => {
       expect(await granted(app, spellings)).toBe(5);
     }));
 
-  it('is behind proxies that add their ports, too', () =>
+  it('can be behind proxies that add their ports', () =>
     within(PROXY, async (app) => {
       expect(await granted(app, (i) => `203.0.113.${i}, 203.0.113.9:${i + 1}, [::ffff:10.0.0.1]:443`)).toBe(5);
     }));
 
-  it('is the address of the proxy that named something else than an address', () =>
+  it('is the address of the proxy that named something other than an address', () =>
     within(PROXY, async (app) => {
       const nonsense = ['unknown', '_x7', '203.0.113.010', '1.2.3.4/0', '"', ':', 'localhost:80'];
       expect(await granted(app, (i) => `${nonsense[i % 7]}${i}, 10.0.0.7`)).toBe(5);

@@ -34,14 +34,14 @@ const permissions = (headers: Record<string, unknown>) =>
   Object.keys(headers).filter((name) => name.startsWith('access-control-'));
 
 describe('pages of other origins', () => {
-  it('may call nothing unless they are named', async () => {
+  it('may call nothing unless they are configured', async () => {
     const answer = await preflight(closed, SHOP);
     expect(answer).toBeProblem('method_not_allowed');
     expect(permissions(answer.headers)).toEqual([]);
     expect(permissions((await closed.get('/api/v1/products', { origin: SHOP })).headers)).toEqual([]);
   });
 
-  it('may call where they are named, without cookies, and read what they need', async () => {
+  it('may call if they are configured, without cookies, and read what they need', async () => {
     const answer = await preflight(open, SHOP);
     expect([answer.statusCode, answer.body]).toEqual([204, '']);
     expect(answer.headers).toMatchObject({
@@ -73,7 +73,7 @@ describe('pages of other origins', () => {
     expect(call.headers['cross-origin-resource-policy']).toBe('same-origin');
   });
 
-  it('get an OPTIONS that is no preflight answered as ever', async () => {
+  it('get the usual answer to an OPTIONS that is no preflight', async () => {
     expect(await open.server.inject({ method: 'OPTIONS', url: '/api/v1/products' })).toBeProblem('method_not_allowed');
     expect(await open.server.inject({ method: 'OPTIONS', url: '/nope' })).toBeProblem('not_found');
   });

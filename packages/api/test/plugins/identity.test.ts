@@ -44,7 +44,7 @@ describe('jwt mode with a secret', () => {
 
   afterAll(() => app.close());
 
-  it('takes the shopper from the access token: token, buy, poll and list need no user_id', async () => {
+  it('uses the shopper of the access token: token, buy, poll and list need no user_id', async () => {
     const headers = as(await valid('alice'));
     const token = (await askToken(app, sale, headers)).json<{ token: string }>().token;
     const bought = await app.post('/api/v1/seckill/buy', { product_id: sale.id, token }, headers);
@@ -55,11 +55,11 @@ describe('jwt mode with a secret', () => {
     expect((await app.get('/api/v1/orders', headers)).json()).toMatchObject({ items: [{ order_no }] });
   });
 
-  it('takes a user_id that is the subject', async () => {
+  it('accepts a user_id that is the subject', async () => {
     expect((await askToken(app, sale, as(await valid('bob')), 'bob')).statusCode).toBe(200);
   });
 
-  it('forbids every call in somebody else’s name', async () => {
+  it('forbids every call for another shopper', async () => {
     const headers = as(await valid('mallory'));
     expect(await askToken(app, sale, headers, 'alice')).toBeProblem('forbidden');
     const buy = { product_id: sale.id, user_id: 'alice', token: 'x' };
@@ -71,7 +71,7 @@ describe('jwt mode with a secret', () => {
     expect(await askToken(app, sale, headers, 'Mallory')).toBeProblem('forbidden');
   });
 
-  it('shows an order to its owner only: to others it does not exist, queued or settled, waiting or not', async () => {
+  it('shows an order to its owner only: for others it does not exist, queued or settled, waiting or not', async () => {
     const owner = as(await valid('owner'));
     const token = (await askToken(app, sale, owner)).json<{ token: string }>().token;
     const { order_no } = (await app.post('/api/v1/seckill/buy', { product_id: sale.id, token }, owner)).json<{
@@ -91,7 +91,7 @@ describe('jwt mode with a secret', () => {
     expect(await app.post('/api/v1/seckill/buy', { product_id: sale.id, token }, thief)).toBeProblem('token_invalid');
   });
 
-  it('leaves products open to everybody', async () => {
+  it('leaves products readable for everybody', async () => {
     expect((await app.get(`/api/v1/products/${sale.id}`)).statusCode).toBe(200);
   });
 
@@ -172,21 +172,21 @@ describe('jwt mode with a secret', () => {
     expect(await refusedFor(app, reason)).toBe(before + answers.length);
   });
 
-  it('takes an access token that is as long as the headers of a request may be', async () => {
+  it('accepts an access token as long as the headers of a request may be', async () => {
     const pad = 'x'.repeat(11_000);
     const headers = as(await valid('roles', { pad }));
     expect(headers.authorization.length).toBeGreaterThan(14_000);
     expect((await askToken(app, sale, headers)).statusCode).toBe(200);
   });
 
-  it('takes it after more than one space, and whatever the case of the scheme', async () => {
+  it('accepts it after more than one space, and with any case of the scheme', async () => {
     const accessToken = await valid('spaced');
     for (const authorization of [`Bearer   ${accessToken}`, `bearer ${accessToken}`, `BEARER ${accessToken}`]) {
       expect((await askToken(app, sale, { authorization })).statusCode).toBe(200);
     }
   });
 
-  it('tells an integrator in the debug log what stands in the access token, and never the token itself', async () => {
+  it('logs for an integrator, at debug level, what is in the access token, and never the token itself', async () => {
     const lines: string[] = [];
     const { server } = app;
     const accessToken = await valid('alice', { nbf: inOneHour() });
@@ -207,7 +207,7 @@ describe('jwt mode with a secret', () => {
     expect(lines.join('')).not.toContain(accessToken.split('.')[2]!);
   });
 
-  it('allows for clocks that differ by JWT_CLOCK_TOLERANCE_SECONDS, 30 unless it is set', async () => {
+  it('allows for clocks that differ by JWT_CLOCK_TOLERANCE_SECONDS, 30 by default', async () => {
     const now_s = Math.floor(Date.now() / 1_000);
     const strict = await openApp(context, { JWT_CLOCK_TOLERANCE_SECONDS: '0' });
     try {
@@ -225,7 +225,7 @@ describe('jwt mode with a secret', () => {
     }
   });
 
-  it('does not believe an access token past its expiry and the tolerance because it was verified before', async () => {
+  it('does not accept an access token after its expiry and the tolerance because it was verified before', async () => {
     const exp = Math.floor(Date.now() / 1_000) - 28;
     const headers = as(await hs256({ sub: 'brief', exp }));
     expect((await askToken(app, sale, headers)).statusCode).toBe(200);
@@ -237,7 +237,7 @@ describe('jwt mode with a secret', () => {
 describe('callers without a valid access token', () => {
   const from = (address: string, headers: Record<string, string>) => ({ ...headers, 'x-forwarded-for': address });
 
-  it('are refused by their address after a few, before another signature is checked; who has one goes on', async () => {
+  it('are refused by their address after a few, before another signature is checked; a caller with one is accepted', async () => {
     const app = await openApp(context, {
       RATE_LIMIT_IP_CAPACITY: '3',
       RATE_LIMIT_IP_PER_SECOND: '1',
@@ -269,7 +269,7 @@ describe('callers without a valid access token', () => {
 describe('the development login', () => {
   const logIn = (app: TestApp, userId: string) => app.post('/api/v1/dev/session', { user_id: userId });
 
-  it('gives an access token that the service takes, issuer and audience included', async () => {
+  it('returns an access token that the service accepts, issuer and audience included', async () => {
     const app = await openApp(context, { JWT_ISSUER: ISSUER, JWT_AUDIENCE: AUDIENCE });
     try {
       const answer = await logIn(app, 'dev');
@@ -312,7 +312,7 @@ describe('jwt mode with an issuer and an audience', () => {
 
   afterAll(() => app.close());
 
-  it('takes the right ones', async () => {
+  it('accepts the right ones', async () => {
     expect((await askToken(app, sale, as(await valid('a', { iss: ISSUER, aud: AUDIENCE })))).statusCode).toBe(200);
     const among = await valid('b', { iss: ISSUER, aud: ['other', AUDIENCE] });
     expect((await askToken(app, sale, as(among))).statusCode).toBe(200);
@@ -364,7 +364,7 @@ describe('jwt mode with a key set', () => {
   const openKeyed = (env: Record<string, string> = {}) =>
     openApp(context, { JWT_SECRET: '', JWKS_URL: provider.url, ...env });
 
-  it('takes what a key of the set has signed, and asks for the set once', async () => {
+  it('accepts tokens signed by a key of the set, and fetches the set once', async () => {
     const key = await newKey('one');
     provider.serve(key.jwk);
     const before = provider.fetches;
@@ -379,7 +379,7 @@ describe('jwt mode with a key set', () => {
     }
   });
 
-  it('picks up a rotated key within 5 s without a restart, and then refuses the one that is gone', async () => {
+  it('uses a rotated key within 5 s without a restart, and then refuses the old one', async () => {
     const [first, second] = [await newKey('first'), await newKey('second')];
     provider.serve(first.jwk);
     const app = await openKeyed();
@@ -400,7 +400,7 @@ describe('jwt mode with a key set', () => {
     }
   }, 10_000);
 
-  it('tries the keys that fit in turn if an access token does not say which, and finds one that is new', async () => {
+  it('tries the matching keys in turn if an access token names none, and finds a new one', async () => {
     const [first, second, third] = [await newKey('first'), await newKey(undefined), await newKey('third')];
     provider.serve(first.jwk, second.jwk);
     const app = await openKeyed();
@@ -432,7 +432,7 @@ describe('jwt mode with a key set', () => {
     }
   });
 
-  it('checks no more than eight signatures of an access token that does not say by which key', async () => {
+  it('checks at most eight signatures of an access token that names no key', async () => {
     const keys = await Promise.all(Array.from({ length: 9 }, (_, i) => newKey(`k${i}`, 'ES256')));
     provider.serve(...keys.map(({ jwk }) => jwk));
     const app = await openKeyed({ JWT_ALGORITHM: 'ES256' });
@@ -469,7 +469,7 @@ describe('jwt mode with a key set', () => {
     }
   });
 
-  it('answers unavailable while there is no key set, which takes nothing from the caller’s bucket; and comes back by itself', async () => {
+  it('answers unavailable while there is no key set, without using the caller’s bucket, and works again by itself', async () => {
     const key = await newKey('one');
     provider.answerText('{"error":"maintenance"}');
     const env = { RATE_LIMIT_IP_CAPACITY: '3', RATE_LIMIT_IP_PER_SECOND: '1', TRUSTED_PROXIES: '127.0.0.1' };

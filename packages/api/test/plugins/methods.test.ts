@@ -43,12 +43,12 @@ it.each([
   }
 });
 
-it('answers a HEAD that is not allowed with 405 as well, without the body', async () => {
+it('answers a HEAD that is not allowed with 405 too, without the body', async () => {
   const answer = await app.server.inject({ method: 'HEAD', url: '/api/v1/seckill/buy' });
   expect([answer.statusCode, answer.headers.allow, answer.body]).toEqual([405, 'POST', '']);
 });
 
-it('answers HEAD as GET, without the body', async () => {
+it('answers HEAD like GET, without the body', async () => {
   const answer = await app.server.inject({ method: 'HEAD', url: '/api/v1/products' });
   expect([answer.statusCode, answer.body]).toEqual([200, '']);
 });

@@ -69,7 +69,7 @@ describe('a viewer', () => {
     expect((await app.get(`/api/v1/admin/orders/${order_no}`, AS_VIEWER)).statusCode).toBe(200);
   });
 
-  it('is forbidden every call that changes something, which changes nothing and is not recorded', async () => {
+  it('is forbidden every call that changes something; such a call changes nothing and is not recorded', async () => {
     const sale = await context.openSale();
     const order_no = await app.win(sale, 'safe');
     await settleOrder(context, sale, order_no);
@@ -88,7 +88,7 @@ describe('a viewer', () => {
 });
 
 describe('what operators change is recorded: who, what and when', () => {
-  it('is one row for each change, in the transaction of the change, under the name that basic auth gave', async () => {
+  it('as one row for each change, in the transaction of the change, with the name from basic auth', async () => {
     const before = Date.now();
     const name = { authorization: `Basic ${Buffer.from('lin:the-operators-own-token').toString('base64')}` };
     const { id } = (await app.post('/api/v1/admin/products', SALE, name)).json<{ id: number }>();
@@ -112,7 +112,7 @@ describe('what operators change is recorded: who, what and when', () => {
     expect(earlier.json()).toEqual({ items: [paused], next_cursor: String(paused!.id) });
   });
 
-  it('holds a refund as well, and nothing that was refused', async () => {
+  it('refunds too, but no refused calls', async () => {
     const order = await placeOrder(context, await context.openSale());
     const refund = (headers: Record<string, string>) =>
       app.post(`/api/v1/admin/orders/${order.order_no}/refund`, undefined, headers);
@@ -128,7 +128,7 @@ describe('what operators change is recorded: who, what and when', () => {
     expect((await recorded())[0]).toMatchObject({ action: 'refund', subject: `order ${order.order_no}` });
   });
 
-  it.each(NAMES)('keeps the name %s as it is, from basic auth and from the header', async (name) => {
+  it.each(NAMES)('with the name %s unchanged, from basic auth and from the header', async (name) => {
     const sale = await context.openSale();
     for (const headers of [
       ...(name.includes(':') ? [] : [basic(name)]),
@@ -143,7 +143,7 @@ describe('what operators change is recorded: who, what and when', () => {
     }
   });
 
-  it('is under the role where no name was given', async () => {
+  it('with the role if no name was given', async () => {
     const sale = await context.openSale();
     for (const headers of [AS_OPERATOR, basic('')]) {
       expect((await pause(sale.id, headers)).statusCode).toBe(200);
@@ -178,7 +178,7 @@ describe('what operators change is recorded: who, what and when', () => {
   });
 });
 
-describe('brute force on the admin door', () => {
+describe('brute force on operators’ calls', () => {
   const guarded = () =>
     openApp(
       context,
@@ -187,7 +187,7 @@ describe('brute force on the admin door', () => {
     );
   const from = (address: string, headers: Record<string, string>) => ({ ...headers, 'x-forwarded-for': address });
 
-  it('is refused after a few wrong operator tokens, even where the next one is right', async () => {
+  it('is refused after a few wrong operator tokens, even if the next one is right', async () => {
     const own = await guarded();
     try {
       const sale = await context.openSale();
@@ -208,7 +208,7 @@ describe('brute force on the admin door', () => {
     }
   });
 
-  it('is one guesser, whichever address of a /64 it comes from', async () => {
+  it('counts as one caller, from any address of a /64', async () => {
     const own = await guarded();
     try {
       const sale = await context.openSale();
@@ -245,7 +245,7 @@ describe('brute force on the admin door', () => {
     }
   });
 
-  it('is what a wrong operator token is, whatever its name', async () => {
+  it('includes wrong operator tokens with any name', async () => {
     const own = await guarded();
     try {
       const sale = await context.openSale();
@@ -258,7 +258,7 @@ describe('brute force on the admin door', () => {
     }
   });
 
-  it('is not what operators do whose tokens are right, or who were not asked yet', async () => {
+  it('does not include calls with a right token, or without any', async () => {
     const own = await guarded();
     try {
       const sale = await context.openSale();
@@ -273,7 +273,7 @@ describe('brute force on the admin door', () => {
 });
 
 describe('an operator token', () => {
-  it('may hold a colon, by basic auth and as a bearer', async () => {
+  it('may contain a colon, in basic auth and as a bearer token', async () => {
     const ADMIN_TOKEN = 'password:of-the-operators';
     const own = await openApp(context, { ADMIN_TOKEN });
     try {
@@ -287,7 +287,7 @@ describe('an operator token', () => {
     }
   });
 
-  it('is not taken with anything after it', async () => {
+  it('is not accepted with anything after it', async () => {
     const sale = await context.openSale();
     const authorization = `${AS_OPERATOR.authorization} junk`;
     expect(await statsOf(sale.id, { authorization })).toBeProblem('unauthenticated');

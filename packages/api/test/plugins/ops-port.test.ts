@@ -52,7 +52,7 @@ const TARGETS = [
   '/constructor',
 ];
 
-it.each(TARGETS)('%s is answered by the ops port as by the API’s port, under every method', async (target) => {
+it.each(TARGETS)('%s is answered by the ops port like by the API’s port, with every method', async (target) => {
   for (const method of METHODS) {
     const [theirs, ours] = [
       await answer(apiPort, `${method} ${target} HTTP/1.1`),
@@ -76,7 +76,7 @@ it.each(['/healthz', '/readyz', '/metrics'])('HEAD %s says what GET would, witho
   expect(Number(head.length)).toBeGreaterThan(10);
 });
 
-it('/metrics names what it allows', async () => {
+it('/metrics names its allowed methods', async () => {
   expect(await answer(ops.port, 'POST /metrics HTTP/1.1', 'content-length: 0\r\n')).toMatchObject({
     status: 405,
     allow: 'GET, HEAD',

@@ -42,7 +42,7 @@ describe('every answer', () => {
     },
   );
 
-  it('of the API runs nothing, whatever is in it', async () => {
+  it('of the API executes nothing, with any content', async () => {
     const { headers } = await app.get('/api/v1/products');
     expect(policyOf(headers).get('default-src')).toBe("'none'");
     expect(policyOf(headers).get('script-src')).toBeUndefined();
@@ -50,7 +50,7 @@ describe('every answer', () => {
 });
 
 describe('a page', () => {
-  it('runs scripts of its own origin only, none that stand in it, and loads nothing from elsewhere', async () => {
+  it('runs scripts of its own origin only, no inline ones, and loads nothing from other origins', async () => {
     const policy = policyOf((await app.get('/docs')).headers);
     expect(policy.get('default-src')).toBe("'none'");
     expect(policy.get('script-src')).toBe("'self'");
@@ -58,7 +58,7 @@ describe('a page', () => {
     for (const sources of policy.values()) expect(sources).not.toMatch(/\*|https?:|unsafe-eval/);
   });
 
-  it('has no script in its markup that the policy would stop', async () => {
+  it('has no inline script that the policy would block', async () => {
     const { body } = await app.get('/docs');
     expect([...body.matchAll(/<script(?![^>]*\bsrc=)/g)]).toEqual([]);
     expect(body).not.toMatch(/\son\w+=|javascript:/);

@@ -45,7 +45,7 @@ describe('a MySQL that fails is not asked again by every call', () => {
   });
 });
 
-it('a sale that is known is answered while MySQL fails', async () => {
+it('a known sale is answered while MySQL fails', async () => {
   const sale = await context.insertSale();
   const { db } = await openBrokenMysql();
   const catalog = new Catalog(db, 200);

@@ -18,7 +18,7 @@ afterAll(async () => {
 const HOUR_MS = 3_600_000;
 
 describe('GET /api/v1/products/:id', () => {
-  it('is not_found for a sale that is archived, and so are its orders, in a process that has read it before, too', async () => {
+  it('is not_found for an archived sale, and so are its orders, also in a process that has read it before', async () => {
     const sale = await context.openSale();
     const orderNo = await app.win(sale, 'long-ago');
     const token = await app.tokenOf(sale, 'too-late');
@@ -49,7 +49,7 @@ describe('GET /api/v1/products/:id', () => {
     });
   });
 
-  it('counts the free units as they are now, and becomes sold_out with the last one', async () => {
+  it('shows the present available units, and becomes sold_out with the last one', async () => {
     const sale = await context.openSale({ seckill_stock: 2, stock: 50 });
     const read = async () => (await app.get(`/api/v1/products/${sale.id}`)).json<object>();
     await app.win(sale, 'first');
@@ -76,7 +76,7 @@ describe('GET /api/v1/products/:id', () => {
     expect((await app.get(`/api/v1/products/${sale.id}`)).json()).toMatchObject({ id: sale.id, status, ...rest });
   });
 
-  it('says paused from the pause to the resume', async () => {
+  it('shows paused from the pause to the resume', async () => {
     const sale = await context.openSale();
     const url = `/api/v1/products/${sale.id}`;
     await app.post(`/api/v1/admin/products/${sale.id}/pause`, undefined, AS_OPERATOR);
@@ -85,7 +85,7 @@ describe('GET /api/v1/products/:id', () => {
     expect((await app.get(url)).json()).toMatchObject({ status: 'open', available: 10 });
   });
 
-  it('gives the answer again for a while, but shows at once what an operator changes here', async () => {
+  it('repeats the answer for a while, but shows at once what an operator changes here', async () => {
     const busy = await openApp(context, {}, { bounds: { productCacheMs: 60_000 } });
     try {
       const sale = await context.openSale({ seckill_stock: 3 });
@@ -138,7 +138,7 @@ describe('GET /api/v1/products', () => {
     expect(seen).toEqual(expect.arrayContaining(made));
   });
 
-  it('shows the items as the product itself is shown, with their live figures', async () => {
+  it('shows the items like the product itself, with their live counts', async () => {
     const sale = await context.openSale({ seckill_stock: 3 });
     await app.win(sale, 'buyer');
     const [item] = (await app.get(`/api/v1/products?limit=1&cursor=${sale.id + 1}`)).json<{ items: object[] }>().items;

@@ -89,7 +89,7 @@ describe('GET /api/v1/admin/products/:id/stats', () => {
     expect((await statsFrom(app, sale.id)).requests).toEqual({ accepted: 2, sold_out: 7 });
   });
 
-  it('is not changed by made-up seckill tokens for a sale that Redis does not keep any more, nor is Redis', async () => {
+  it('is not changed by forged seckill tokens for a sale that Redis does not keep any more, nor is Redis', async () => {
     const DAY_MS = 86_400_000;
     const end_ms = Date.now() - 2 * DAY_MS;
     const sale = await context.insertSale({ start_ms: end_ms - DAY_MS, end_ms });
@@ -104,7 +104,7 @@ describe('GET /api/v1/admin/products/:id/stats', () => {
     expect(await context.redis.exists(context.keys.sale(sale).outcomes)).toBe(0);
   });
 
-  it('is empty for a sale that nobody came to', async () => {
+  it('is empty for a sale without buys', async () => {
     const sale = await context.openSale();
     expect(await statsFrom(app, sale.id)).toEqual({
       product_id: sale.id,
@@ -123,7 +123,7 @@ describe('GET /api/v1/admin/products/:id/stats', () => {
     });
   });
 
-  it('is for operators, and for sales that exist', async () => {
+  it('is for operators, and for existing sales', async () => {
     const sale = await context.openSale();
     expect(await app.get(`/api/v1/admin/products/${sale.id}/stats`)).toBeProblem('unauthenticated');
     expect(await app.get('/api/v1/admin/products/999999/stats', AS_OPERATOR)).toBeProblem('not_found');

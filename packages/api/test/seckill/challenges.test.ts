@@ -47,7 +47,7 @@ const ask = (userId: string, solution?: string, from = app, of: Sale = sale) =>
 /** Has the shopper's seckill token expire. */
 const expireToken = (userId: string) => context.redis.del(context.keys.seckillToken(sale, userId));
 
-describe('where work is asked for before a seckill token', () => {
+describe('if work is required for a seckill token', () => {
   it('is challenge_required without a solution, and a seckill token with one', async () => {
     expect(await ask('ann')).toBeProblem('challenge_required');
     const answer = await ask('ann', await solve('ann'));
@@ -56,17 +56,17 @@ describe('where work is asked for before a seckill token', () => {
     expect((await app.buy(sale, 'ann', token)).statusCode).toBe(202);
   });
 
-  it('takes a solution of the longest id there may be, each of its characters escaped', async () => {
+  it('accepts a solution with the longest possible id, with all of its characters escaped', async () => {
     const user = '"'.repeat(255);
     const answer = await ask(user, await solve(user));
     expect([answer.statusCode, answer.body]).toEqual([200, expect.stringContaining('"token"')]);
   });
 
-  it('takes a solution on another api process than the one that asked', async () => {
+  it('accepts a solution on another api process than the one that issued the challenge', async () => {
     expect((await ask('bea', await solve('bea'), other)).statusCode).toBe(200);
   });
 
-  it('answers the same seckill token to the same solution, for whoever lost the answer', async () => {
+  it('returns the same seckill token for the same solution, for a shopper who lost the answer', async () => {
     const solution = await solve('cyd');
     const first = await ask('cyd', solution);
     expect((await ask('cyd', solution, other)).json()).toEqual(first.json());
@@ -132,7 +132,7 @@ describe('where work is asked for before a seckill token', () => {
   });
 });
 
-it('a rotation of the token secrets keeps no api process from taking what another gave out, however old they are', async () => {
+it('after a rotation of the token secrets every api process still accepts challenges of another, of any age', async () => {
   const own = await openTestContext({ CHALLENGE_BITS: '4', TOKEN_SECRETS: '' });
   const apps = [await openApp(own, { TOKEN_SECRETS: '' })];
   try {
@@ -160,7 +160,7 @@ it('a rotation of the token secrets keeps no api process from taking what anothe
 }, 30_000);
 
 describe('attack: a solution is replayed', () => {
-  it('buys no second seckill token, on no api process', async () => {
+  it('buys no second seckill token, on any api process', async () => {
     const solution = await solve('eve');
     expect((await ask('eve', solution)).statusCode).toBe(200);
     await expireToken('eve');
@@ -181,7 +181,7 @@ describe('attack: a solution is replayed', () => {
 });
 
 describe('the work', () => {
-  it('grows with how often it is asked for, and shrinks again', async () => {
+  it('grows with the number of requests, and shrinks again', async () => {
     const busy = await openApp(context, {}, { bounds: { challengesRaisePerSecond: 10 } });
     vi.useFakeTimers({ toFake: ['performance'], now: 0 });
     const bitsOf = ({ parameters: { keyPrefix, cost } }: Challenge) => keyPrefix.length * 4 + Math.log2(cost);
@@ -204,7 +204,7 @@ describe('the work', () => {
     }
   });
 
-  it('is not asked for where it is not configured', async () => {
+  it('is not required if it is not configured', async () => {
     const open = await openApp(context, { CHALLENGE_BITS: '0' });
     try {
       expect((await ask('gus', undefined, open)).statusCode).toBe(200);

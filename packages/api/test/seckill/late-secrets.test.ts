@@ -28,7 +28,7 @@ function withLateAnswers(db: Db, isLate: () => boolean): { late: Db; asked: { no
   return { late, asked };
 }
 
-it('an answer that comes 2.2 s late, after another api has rotated, brings no old secret back: tokens of the new one go on being taken', async () => {
+it('an answer that arrives 2.2 s late, after a rotation by another api, does not restore an old secret: tokens of the new one are still accepted', async () => {
   const context = await openTestContext();
   const db = connectDb(context.config, 'general');
   onTestFinished(async () => {

@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => context.close());
 
-it('counts of several processes add up, and one that tells twice is counted once', async () => {
+it('counts of several processes add up, and a repeated write counts once', async () => {
   const sale = await context.openSale();
   const counts = [0, 1].map(() => new OutcomeCounts(context.commands, context.log));
   for (const one of counts) {
@@ -22,7 +22,7 @@ it('counts of several processes add up, and one that tells twice is counted once
   expect(await context.commands.outcomes(sale)).toEqual({ accepted: 2, sold_out: 2 });
 });
 
-it('what Redis did not hear is told when it is back', async () => {
+it('counts that Redis missed are written when it is back', async () => {
   const sale = await context.openSale();
   const client = connectRedis(context.config, 'request');
   client.on('error', () => undefined);

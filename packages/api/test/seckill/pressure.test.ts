@@ -34,7 +34,7 @@ function pressureOf(config: typeof QUIET, redis: Redis): Pressure {
   return new Pressure({ config, redis, log: pino({ level: 'silent' }), metrics });
 }
 
-it('sheds while Redis is over its share of memory, and stops when there is room again', async () => {
+it('sheds while Redis uses more than its share of memory, and stops when there is room again', async () => {
   const memory = { used: 81, max: 100 };
   const pressure = pressureOf(QUIET, withMemory(memory));
   pressure.start();
@@ -69,7 +69,7 @@ it('sheds while the event loop lags, and stops when it keeps up again', async ()
   }
 });
 
-it('does not shed a Redis without a memory limit', async () => {
+it('does not shed if Redis has no memory limit', async () => {
   const redis = withMemory({ used: 1e12, max: 0 });
   const looked = vi.spyOn(context.redis as Redis, 'info');
   const pressure = pressureOf(QUIET, redis);

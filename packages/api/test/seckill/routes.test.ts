@@ -39,7 +39,7 @@ const signed = (saleId: number, userId: string, secret = TOKEN_SECRET) =>
   new SeckillTokens([secret]).sign({ user_id: userId, sale_id: saleId }, Date.now() + HOUR_MS);
 
 describe('POST /api/v1/seckill/token', () => {
-  it('gives a seckill token that lives as long as the settings say', async () => {
+  it('returns a seckill token that lives as long as configured', async () => {
     const sale = await context.openSale();
     const before_ms = Date.now();
     const answer = await askToken(app, 'alice', sale.id);
@@ -54,7 +54,7 @@ describe('POST /api/v1/seckill/token', () => {
     expect(token).not.toContain('alice');
   });
 
-  it('gives the same one while it lives, whoever of the api processes is asked', async () => {
+  it('returns the same one while it lives, on every api process', async () => {
     const sale = await context.openSale();
     const second = await openApp(context);
     try {
@@ -66,7 +66,7 @@ describe('POST /api/v1/seckill/token', () => {
     }
   });
 
-  it('gives each shopper, and each sale, another one', async () => {
+  it('returns a different one for each shopper and each sale', async () => {
     const [one, two] = [await context.openSale(), await context.openSale()];
     const tokens = [
       await app.tokenOf(one, 'alice'),
@@ -77,7 +77,7 @@ describe('POST /api/v1/seckill/token', () => {
     expect(new Set(tokens).size).toBe(4);
   });
 
-  it('gives one before the start, and that one buys after it', async () => {
+  it('returns one before the start, which can buy after it', async () => {
     const sale = await context.openSale(scheduled());
     const token = await app.tokenOf(sale, 'early');
     expect(await app.buy(sale, 'early', token)).toBeProblem('not_started');
@@ -86,7 +86,7 @@ describe('POST /api/v1/seckill/token', () => {
     expect((await app.buy(sale, 'early', token)).statusCode).toBe(202);
   });
 
-  it('gives a new one when the old one is over', async () => {
+  it('returns a new one after the old one has expired', async () => {
     const brief = await openApp(context, { TOKEN_TTL_SECONDS: '1' });
     try {
       const sale = await context.openSale();
@@ -116,7 +116,7 @@ describe('POST /api/v1/seckill/token', () => {
     expect(await askToken(app, 'alice', 999_999)).toBeProblem('not_found');
   });
 
-  it('keeps a living seckill token over a rotation of secrets, and replaces one whose secret is gone', async () => {
+  it('keeps a live seckill token over a rotation of secrets, and replaces one whose secret is removed', async () => {
     const sale = await context.openSale();
     const oldSecret = 'the-old-secret-of-seckill-tokens';
     const newSecret = 'the-new-secret-of-seckill-tokens';
@@ -138,7 +138,7 @@ describe('POST /api/v1/seckill/token', () => {
 });
 
 describe('POST /api/v1/seckill/buy', () => {
-  it('accepts with 202, the order number, where to poll and when', async () => {
+  it('accepts with 202, the order number, and where and when to poll', async () => {
     const sale = await context.openSale();
     const answer = await app.buy(sale, 'alice', await app.tokenOf(sale, 'alice'));
     expect(answer.statusCode).toBe(202);
@@ -163,7 +163,7 @@ describe('POST /api/v1/seckill/buy', () => {
     expect(await effectsOn(context, sale, 'alice')).toEqual(before);
   });
 
-  it('tells the status that the order has by then', async () => {
+  it('returns the present status of the order', async () => {
     const sale = await context.openSale();
     const order_no = await app.win(sale, 'alice');
     await settleOrder(context, sale, order_no);
@@ -171,7 +171,7 @@ describe('POST /api/v1/seckill/buy', () => {
     expect(retry.json()).toEqual({ order_no, status: 'pending_payment', replayed: true });
   });
 
-  it('takes ten clicks at once, in one micro-batch or several, for one buy (promises 4 and 8)', async () => {
+  it('treats ten clicks at once, in one micro-batch or several, as one buy (promises 4 and 8)', async () => {
     const sale = await context.openSale();
     const token = await app.tokenOf(sale, 'alice');
     const clicks = await Promise.all(Array.from({ length: 10 }, () => app.buy(sale, 'alice', token)));
@@ -182,7 +182,7 @@ describe('POST /api/v1/seckill/buy', () => {
     expect(await context.redis.hget(context.keys.sale(sale).state, 'available')).toBe('9');
   });
 
-  it('still answers the winner after the last unit is gone and the seckill token has expired (promise 8)', async () => {
+  it('still answers a shopper with an order after the last unit is gone and the seckill token has expired (promise 8)', async () => {
     const brief = await openApp(context, { TOKEN_TTL_SECONDS: '1' });
     try {
       const sale = await context.openSale({ seckill_stock: 1 });
@@ -199,7 +199,7 @@ describe('POST /api/v1/seckill/buy', () => {
     }
   });
 
-  it('still answers the winner while the sale is paused, and after its end', async () => {
+  it('still answers a shopper with an order while the sale is paused, and after its end', async () => {
     const sale = await context.openSale();
     const token = await app.tokenOf(sale, 'winner');
     const order_no = (await app.buy(sale, 'winner', token)).json<{ order_no: string }>().order_no;
@@ -266,7 +266,7 @@ describe('POST /api/v1/seckill/buy', () => {
       }
     });
 
-    it('token_invalid: used for an order whose unit went back; a new seckill token buys again', async () => {
+    it('token_invalid: used for an order whose unit was given back; a new seckill token buys again', async () => {
       const sale = await context.openSale();
       const token = await app.tokenOf(sale, 'alice');
       const order_no = (await app.buy(sale, 'alice', token)).json<{ order_no: string }>().order_no;
@@ -282,7 +282,7 @@ describe('POST /api/v1/seckill/buy', () => {
       expect(again.order_no).not.toBe(order_no);
     });
 
-    it('not_started, and the seckill token stays good', async () => {
+    it('not_started, and the seckill token stays valid', async () => {
       const sale = await context.openSale(scheduled());
       const token = await app.tokenOf(sale, 'early');
       const before = await effectsOn(context, sale, 'early');
@@ -290,7 +290,7 @@ describe('POST /api/v1/seckill/buy', () => {
       expect(await effectsOn(context, sale, 'early')).toEqual(before);
     });
 
-    it('ended, from the very millisecond of end_time on by the clock of Redis (promise 10)', async () => {
+    it('ended, from the exact millisecond of end_time by the clock of Redis (promise 10)', async () => {
       const sale = await context.openSale();
       const token = await app.tokenOf(sale, 'late');
       const { now_ms } = await context.commands.clock(0);
@@ -324,7 +324,7 @@ describe('POST /api/v1/seckill/buy', () => {
       expect(await context.redis.keys(`*:${sale.id}:*`)).toEqual([]);
     });
 
-    it('not_found: a seckill token of ours for a product that does not exist', async () => {
+    it('not_found: our seckill token for a product that does not exist', async () => {
       expect(await app.buy({ id: 999_999 }, 'alice', signed(999_999, 'alice'))).toBeProblem('not_found');
     });
 
@@ -346,7 +346,7 @@ describe('POST /api/v1/seckill/buy', () => {
   });
 
   describe('rate limits', () => {
-    it('rate_limited by the shopper’s own bucket: RateLimit headers, nothing taken, nobody else held up', async () => {
+    it('rate_limited by the shopper’s own bucket: RateLimit headers, nothing taken, no other shopper delayed', async () => {
       const limited = await openApp(context, { RATE_LIMIT_USER_CAPACITY: '2', RATE_LIMIT_USER_PER_SECOND: '1' });
       try {
         const sale = await context.openSale();
@@ -399,7 +399,7 @@ describe('POST /api/v1/seckill/buy', () => {
       }
     });
 
-    it('holds the retry of a winner to no limit: it takes nothing (promise 8)', async () => {
+    it('does not apply to the retry of an accepted buy: it takes nothing (promise 8)', async () => {
       const limited = await openApp(context, { RATE_LIMIT_USER_CAPACITY: '1', RATE_LIMIT_USER_PER_SECOND: '1' });
       try {
         const sale = await context.openSale();
@@ -413,8 +413,8 @@ describe('POST /api/v1/seckill/buy', () => {
   });
 });
 
-describe('who a shopper is', () => {
-  it('keeps ids apart that look alike to a database: u1 and U1 are two shoppers (promise 4)', async () => {
+describe('the identity of a shopper', () => {
+  it('distinguishes ids that look alike to a database: u1 and U1 are two shoppers (promise 4)', async () => {
     const sale = await context.openSale();
     expect(await app.win(sale, 'u1')).not.toBe(await app.win(sale, 'U1'));
   });
@@ -477,7 +477,7 @@ describe('who a shopper is', () => {
   });
 });
 
-describe('what a body may be', () => {
+describe('the allowed bodies', () => {
   it.each<[string, (saleId: number) => unknown]>([
     ['no user_id', (id) => ({ product_id: id, token: 'x' })],
     ['no product_id', () => ({ user_id: 'alice', token: 'x' })],

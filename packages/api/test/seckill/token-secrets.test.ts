@@ -18,7 +18,7 @@ afterAll(async () => {
 
 const rotate = (replica: TestApp) => replica.post('/api/v1/admin/token-secrets/rotate', undefined, AS_OPERATOR);
 
-it('a rotation reaches every replica by itself, and no token is refused on the way, whoever signed it', async () => {
+it('a rotation reaches every replica by itself, and no token is refused meanwhile, with either secret', async () => {
   const sale = await context.openSale({ seckill_stock: 1_000_000 });
   const [signing, taking] = replicas;
   const before = await signing.tokenOf(sale, 'before');
@@ -41,7 +41,7 @@ it('a rotation reaches every replica by itself, and no token is refused on the w
   expect(answer.body).not.toContain('secret');
 });
 
-it('asked for twice at once it is one rotation, recorded once and without the secret', async () => {
+it('two requests at once are one rotation, recorded once and without the secret', async () => {
   const answers = await Promise.all([...replicas, ...replicas].map(rotate));
   const key_ids = new Set(answers.map((answer) => answer.json<{ key_id: string }>().key_id));
   expect([answers.map(({ statusCode }) => statusCode), key_ids.size]).toEqual([[200, 200, 200, 200], 1]);
@@ -53,7 +53,7 @@ it('asked for twice at once it is one rotation, recorded once and without the se
   }
 });
 
-it('is refused where the environment gives the secrets', async () => {
+it('is refused if the secrets come from the environment', async () => {
   const given = await openApp(context);
   try {
     const answer = await rotate(given);

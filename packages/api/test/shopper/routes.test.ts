@@ -47,7 +47,7 @@ const namesIn = async (sale: Sale): Promise<string[]> => {
 const actions = () => listActions(context.db, { limit: 5 });
 
 describe('GET /api/v1/admin/shoppers/:userId/export', () => {
-  it('answers every order of the shopper with its history and payments, page by page, and nobody else’s', async () => {
+  it('returns every order of the shopper with its history and payments, page by page, and no other’s', async () => {
     const orders: Order[] = [];
     for (let i = 0; i < 3; i += 1) orders.push(await placeOrder(context, await context.openSale(), 'exported'));
     await pay(orders[0]!);
@@ -87,7 +87,7 @@ it.each(['%', '/', '"'])('takes the longest id there may be, of %s', async (char
 });
 
 describe('POST /api/v1/admin/shoppers/:userId/erase', () => {
-  it('puts a pseudonym in the place of the name that no shopper can have; orders and sums stay', async () => {
+  it('replaces the name by a pseudonym that no shopper can have; orders and sums stay', async () => {
     const sale = await context.openSale();
     const orders = await placeOrders(context, sale, ['forget', 'stay']);
     await pay(orders[0]!);
@@ -129,7 +129,7 @@ describe('POST /api/v1/admin/shoppers/:userId/erase', () => {
     expect(subjects.filter((subject) => subject.endsWith('shopper forget'))).toEqual([]);
   });
 
-  it('keeps the one live order per shopper: who comes back under the name buys where the erased one has none', async () => {
+  it('keeps the one live order per shopper: the old name can buy in a sale in which the erased shopper has none', async () => {
     const sale = await context.openSale();
     const order = await placeOrder(context, sale, 'again');
     await cancelOrder(context, order, { actor: 'shopper' });
@@ -216,7 +216,7 @@ describe('POST /api/v1/admin/shoppers/:userId/erase', () => {
     await app.server.inject({ method: 'DELETE', url: `${path}?user_id=denied`, headers: AS_OPERATOR });
   });
 
-  it('touches nothing of a shopper whose name differs in case only, who is another one', async () => {
+  it('changes nothing of a shopper whose name differs in case only', async () => {
     await placeOrder(context, await context.openSale(), 'CASE');
     await exportOf('CASE');
     await exportOf('case');
@@ -231,7 +231,7 @@ describe('POST /api/v1/admin/shoppers/:userId/erase', () => {
     ]);
   });
 
-  it('answers for a shopper nobody knows as well', async () => {
+  it('also answers for an unknown shopper', async () => {
     expect((await erase('nobody')).json()).toMatchObject({ orders: 0 });
   });
 });
