@@ -2,7 +2,14 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 
 /** A call that the fake was asked, as its API's documentation names it. */
-export type StripeCall = 'create session' | 'retrieve session' | 'expire session' | 'list refunds' | 'create refund';
+export type StripeCall =
+  | 'create session'
+  | 'retrieve session'
+  | 'expire session'
+  | 'retrieve intent'
+  | 'list refunds'
+  | 'create refund'
+  | 'list events';
 
 /**
  * What the next call of a kind gets instead of its answer. `kept`: Stripe had begun to carry it out, so that its key answers the same for a day; with
@@ -155,7 +162,8 @@ export class FakeStripe {
   }
 
   #send(type: string, object: object): void {
-    this.events.push(JSON.stringify({ id: this.#newId('evt'), object: 'event', type, data: { object } }));
+    const created = Math.floor(Date.now() / 1_000);
+    this.events.push(JSON.stringify({ id: this.#newId('evt'), object: 'event', created, type, data: { object } }));
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -221,6 +229,21 @@ export class FakeStripe {
   #carryOut(call: StripeCall, id: string, form: Form): Answer {
     if (call === 'create session') return this.#createSession(form);
     if (call === 'create refund') return this.#refund(form);
+    if (call === 'list events') {
+      const since = Number(form['created[gte]'] ?? 0);
+      const types = Object.entries(form)
+        .filter(([name]) => name.startsWith('types'))
+        .map(([, type]) => type);
+      const data = this.events
+        .map((text) => JSON.parse(text) as { type: string; created: number })
+        .filter(({ type, created }) => types.includes(type) && created >= since);
+      return { status: 200, body: { object: 'list', has_more: false, data: data.toReversed() } };
+    }
+    if (call === 'retrieve intent') {
+      const session = this.sessions.find(({ intent }) => intent?.id === id);
+      if (session === undefined) return errorOf(404, 'No such payment_intent', 'resource_missing');
+      return { status: 200, body: { object: 'payment_intent', ...session.intent, metadata: session.metadata } };
+    }
     if (call === 'list refunds') {
       const data = this.#refunds.filter(({ payment_intent }) => payment_intent === form['payment_intent']).toReversed();
       return { status: 200, body: { object: 'list', has_more: false, data } };
@@ -274,6 +297,9 @@ export class FakeStripe {
 function callOf(method: string, path: string): readonly [StripeCall, string] {
   if (path === '/v1/checkout/sessions' && method === 'POST') return ['create session', ''];
   if (path === '/v1/refunds') return [method === 'POST' ? 'create refund' : 'list refunds', ''];
+  if (path === '/v1/events') return ['list events', ''];
+  const [, intent] = /^\/v1\/payment_intents\/(\w+)$/.exec(path) ?? [];
+  if (intent !== undefined) return ['retrieve intent', intent];
   const [, id, verb] = /^\/v1\/checkout\/sessions\/(\w+)(\/expire)?$/.exec(path) ?? [];
   if (id === undefined) throw new Error(`not a call of this fake: ${method} ${path}`);
   return [verb === undefined ? 'retrieve session' : 'expire session', id];

@@ -1,6 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import Type from 'typebox';
 import { OUTCOMES, tellOfPayment } from '@flash-sale/shared/order/payment-events.ts';
+import { ProviderFault } from '@flash-sale/shared/payment/provider.ts';
+import { Refusal } from '@flash-sale/shared/platform/errors.ts';
 import type { AppDeps } from '../deps.ts';
 import { mayRefuse } from '../fields.ts';
 
@@ -39,7 +41,10 @@ export const paymentRoutes: FastifyPluginAsyncTypebox<
       const { provider } = deps;
       if (request.params.provider !== provider.name) return reply.refuse('not_found');
       if (!Buffer.isBuffer(request.body)) return reply.refuse('invalid_request', { detail: 'body is missing' });
-      const webhook = provider.verifyWebhook(request.body, request.headers);
+      // It comes again if the provider could not say whose event it is.
+      const webhook = await provider.verifyWebhook(request.body, request.headers).catch((error: unknown) => {
+        throw error instanceof ProviderFault ? new Refusal('unavailable', { cause: error }) : error;
+      });
       if ('ignored' in webhook) {
         deps.metrics.payment_events.inc({ outcome: webhook.ignored });
         return { applied: false, outcome: webhook.ignored };

@@ -23,8 +23,8 @@ class StubProvider implements PaymentProvider {
     await this.meanwhile();
     return { provider_ref: `ref-${payment_id}`, url: `https://pay.test/${payment_id}` };
   }
-  verifyWebhook(): Webhook {
-    return { ignored: 'unreadable' };
+  verifyWebhook(): Promise<Webhook> {
+    return Promise.resolve({ ignored: 'unreadable' });
   }
   look(): Promise<PaymentAnswer> {
     return Promise.resolve({ now: 'open' });

@@ -6,6 +6,7 @@ import { lockOrders, moveOrders, moversTo, paymentsThatPaid, type Mover } from '
 import { findOrders } from './orders-table.ts';
 import {
   appliedEvents,
+  askAtOnce,
   clearOrdersDue,
   findPayment,
   findPayments,
@@ -207,6 +208,7 @@ async function applyEvents(
   const { tx, product_id, now, moved } = transaction;
   const { having, answer } = await lockEvents(tx, provider, told);
   await movePayments(tx, idsOf(having('decline')), 'started', 'declined');
+  await askAtOnce(tx, idsOf(having('ask')));
 
   const [paying, returning, refunding] = [having('pay'), having('return'), having('refund')];
   await succeed(tx, [...paying, ...returning, ...refunding]);
@@ -244,6 +246,7 @@ async function applyEventsWithoutRedis(
 ): Promise<(boolean | Refusal)[]> {
   const { having, answer } = await lockEvents(tx, provider, told);
   await movePayments(tx, idsOf(having('decline')), 'started', 'declined');
+  await askAtOnce(tx, idsOf(having('ask')));
 
   const [paying, returning] = [having('pay'), having('return')];
   await succeed(tx, [...paying, ...returning]);

@@ -54,8 +54,16 @@ export interface Money {
 
 /**
  * The kind of a payment event. `wrong_amount`: money arrived, but it is not the price of the order.
+ * `refund_changed`: something happened to a refund. The provider must be asked for the present state,
+ * since events come in any order and a refund that has arrived may fail later.
  */
-export type PaymentEventKind = 'succeeded' | 'wrong_amount' | 'declined' | 'refunded' | 'refund_failed';
+export type PaymentEventKind =
+  | 'succeeded'
+  | 'wrong_amount'
+  | 'declined'
+  | 'refunded'
+  | 'refund_failed'
+  | 'refund_changed';
 
 /** A provider's event about a payment. */
 export interface PaymentEvent {
@@ -69,10 +77,11 @@ export interface PaymentEvent {
 
 /**
  * The effect of an event on a payment. `return`: its money is refunded, and the order does not
- * change. `none`: the event is outdated. Events come in any order, and an earlier one may be lost:
- * `refunded` means that money arrived and was refunded, whatever was recorded before.
+ * change. `ask`: its provider is asked. `none`: the event is outdated. Events come in any order, and
+ * an earlier one may be lost: `refunded` means that money arrived and was refunded, whatever was
+ * recorded before.
  */
-export type PaymentEffect = 'pay' | 'return' | 'decline' | 'refund' | 'none';
+export type PaymentEffect = 'pay' | 'return' | 'decline' | 'refund' | 'ask' | 'none';
 
 export function effectOf(kind: PaymentEventKind, status: PaymentStatus): PaymentEffect {
   const unpaid = status === 'started' || status === 'declined';
@@ -87,6 +96,8 @@ export function effectOf(kind: PaymentEventKind, status: PaymentStatus): Payment
       return status === 'refunded' ? 'none' : 'refund';
     case 'refund_failed':
       return status === 'refunded' ? 'return' : 'none';
+    case 'refund_changed':
+      return 'ask';
   }
 }
 

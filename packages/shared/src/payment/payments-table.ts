@@ -229,8 +229,8 @@ export async function movePayments(
 }
 
 /** The ids of those events that were applied before. */
-export async function appliedEvents(tx: Tx, provider: string, eventIds: readonly string[]): Promise<Set<string>> {
-  const rows = await tx
+export async function appliedEvents(db: Db | Tx, provider: string, eventIds: readonly string[]): Promise<Set<string>> {
+  const rows = await db
     .selectFrom('payment_events')
     .select('event_id')
     .where('provider', '=', provider)
@@ -249,6 +249,12 @@ export async function insertPaymentEvents(tx: Tx, provider: string, events: read
     created_at: LEDGER_NOW,
   }));
   await tx.insertInto('payment_events').values(rows).execute();
+}
+
+/** Marks these payments to be asked about at once, including those that have ended. */
+export async function askAtOnce(tx: Tx, paymentIds: readonly string[]): Promise<void> {
+  if (paymentIds.length === 0) return;
+  await tx.updateTable('payments').set({ ask_at: LEDGER_NOW, asks: 0 }).where('payment_id', 'in', paymentIds).execute();
 }
 
 /**
@@ -293,23 +299,29 @@ const whileAsked = (db: Db, { payment_id, status }: Pick<Payment, 'payment_id' |
     .where('status', '=', status)
     .where('ask_at', 'is not', null);
 
+/** Begins a call. Another process repeats it after `afterMs` if this process dies before the answer. */
+export async function beginAsking(db: Db, payment: DuePayment, afterMs: number): Promise<void> {
+  await whileAsked(db, payment)
+    .set({ ask_at: ledgerNowPlus(afterMs), asks: payment.asks + 1, last_error: null })
+    .execute();
+}
+
+/** Matches nothing if the payment has moved, or was marked to be asked about, since the call began. */
+const sinceBegun = (db: Db, payment: DuePayment) => whileAsked(db, payment).where('asks', '=', payment.asks + 1);
+
 /**
  * Sets the time of the next call while the provider works or does not answer. `error` is the reason
- * of a failed call. Does nothing if the payment has moved.
+ * of a failed call.
  */
 export async function askAgain(db: Db, payment: DuePayment, afterMs: number, error: string | null): Promise<void> {
-  await whileAsked(db, payment)
-    .set({
-      ask_at: ledgerNowPlus(afterMs),
-      asks: payment.asks + 1,
-      last_error: error === null ? null : error.slice(0, TEXT_LENGTH_MAX),
-    })
+  await sinceBegun(db, payment)
+    .set({ ask_at: ledgerNowPlus(afterMs), last_error: error === null ? null : error.slice(0, TEXT_LENGTH_MAX) })
     .execute();
 }
 
 /** Records that no call is left for a payment that its provider has ended. */
 export async function endAsking(db: Db, payment: DuePayment): Promise<void> {
-  await whileAsked(db, payment).set({ ask_at: null, asks: 0, last_error: null }).execute();
+  await sinceBegun(db, payment).set({ ask_at: null, asks: 0, last_error: null }).execute();
 }
 
 /** Gives the next call a new idempotency key, unless another process has already done so. */

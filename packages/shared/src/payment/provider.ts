@@ -19,6 +19,12 @@ export type SandboxBehaviour = 'pay' | 'decline' | 'late' | 'twice' | 'out_of_or
  */
 export type Ignored = 'other_kind' | 'not_ours' | 'no_news' | 'unreadable';
 
+export interface RefundEvents {
+  readonly events: readonly PaymentEvent[];
+  /** Where the next reading begins. */
+  readonly cursor: string | undefined;
+}
+
 export type Webhook = { readonly event: PaymentEvent } | { readonly ignored: Ignored };
 
 /**
@@ -44,10 +50,20 @@ export interface PaymentProvider {
    *
    * @throws Refusal `unauthenticated` if the signature is not the provider's. Any other signed
    * webhook is accepted, since a provider disables an endpoint that refuses its webhooks
+   * @throws ProviderFault if the provider had to be asked whose event it is and did not answer. It
+   * then sends the event again
    */
-  verifyWebhook(body: Buffer, headers: IncomingHttpHeaders): Webhook;
-  /** Asks for the present state of the payment. */
+  verifyWebhook(body: Buffer, headers: IncomingHttpHeaders): Promise<Webhook>;
+  /**
+   * Asks for the present state of the payment. If all of its money was refunded, by whomever, the
+   * answer is `refunded`, or `waiting` while a refund is under way.
+   */
   look(payment: Payment): Promise<PaymentAnswer>;
+  /**
+   * Reads the provider's events about refunds since `cursor`, or all that it keeps, in case their
+   * webhooks were lost. An event may be returned again. Absent if the provider keeps no events.
+   */
+  refundEvents?(cursor: string | undefined): Promise<RefundEvents>;
   /** Refunds all money that is not being refunded already. */
   refund(payment: Payment): Promise<PaymentAnswer>;
   /**

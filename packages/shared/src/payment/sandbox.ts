@@ -79,7 +79,7 @@ export function createSandbox(options: SandboxOptions): PaymentProvider {
       const url = `${options.public_url}/api/v1/orders/${payment.order_no}`;
       return Promise.resolve({ provider_ref: `sandbox-${payment.payment_id}`, url });
     },
-    verifyWebhook(body, headers) {
+    async verifyWebhook(body, headers) {
       const text = body.toString();
       const given = Buffer.from(String(headers[SIGNATURE_HEADER]));
       const signed_ms = Number.parseInt(given.toString(), 10);

@@ -1,7 +1,7 @@
 import Stripe from 'stripe';
 import { Refusal } from '../platform/errors.ts';
 import type { Money, Payment, PaymentEvent, PaymentEventKind } from './payment.ts';
-import { isWireId, type PaymentAnswer, type PaymentProvider, type Webhook } from './provider.ts';
+import { isWireId, ProviderFault, type PaymentAnswer, type PaymentProvider, type Webhook } from './provider.ts';
 import { faultOf } from './stripe-fault.ts';
 
 const TIMEOUT_MS = 5_000;
@@ -12,6 +12,11 @@ const RETRIES_MAX = 2;
  * other names.
  */
 const OURS = 'flash_sale_payment_id';
+
+/** Events about refunds. Stripe keeps them for 30 days. */
+const REFUND_EVENTS = ['charge.refunded', 'refund.failed'];
+/** Each reading begins this long before the newest event: events may be listed out of order. */
+const EVENTS_OVERLAP_SECONDS = 3_600;
 
 export interface StripeOptions {
   readonly secret_key: string;
@@ -31,6 +36,44 @@ export function createStripe({ secret_key, webhook_secret, public_url, api }: St
       return await call();
     } catch (error) {
       throw faultOf(error);
+    }
+  }
+
+  /** `succeeded` while any of the money is still with us. */
+  async function answerOf(session: Stripe.Checkout.Session): Promise<PaymentAnswer> {
+    const received = receivedOf(session);
+    if (session.payment_status === 'unpaid' || received === undefined) return unpaidAnswerOf(session);
+    const intent = intentOf(session);
+    if (intent === undefined || intent.amount_received === 0) return { now: 'succeeded', received };
+    const back = backOf(intent, await refundsOf(intent));
+    return back === 'none' ? { now: 'succeeded', received } : { now: back };
+  }
+
+  async function refundsOf({ id }: Stripe.PaymentIntent): Promise<readonly Stripe.Refund[]> {
+    return (await stripe.refunds.list({ payment_intent: id, limit: 100 })).data;
+  }
+
+  /** The metadata of a refund. One made by hand has none of ours, but its payment intent has. */
+  async function namedOf(refund: Stripe.Refund): Promise<Stripe.Metadata | null> {
+    const { metadata, payment_intent } = refund;
+    if (metadata?.[OURS] !== undefined || payment_intent === null || payment_intent === undefined) return metadata;
+    if (typeof payment_intent !== 'string') return payment_intent.metadata;
+    try {
+      return (await stripe.paymentIntents.retrieve(payment_intent)).metadata;
+    } catch (error) {
+      if (error instanceof Stripe.errors.StripeInvalidRequestError && error.code === 'resource_missing') return null;
+      throw faultOf(error);
+    }
+  }
+
+  async function webhookOf(event: Stripe.Event): Promise<Webhook> {
+    try {
+      return event.type === 'refund.failed'
+        ? told(event, 'refund_changed', await namedOf(event.data.object))
+        : plainWebhookOf(event);
+    } catch (error) {
+      if (error instanceof ProviderFault) throw error;
+      return { ignored: 'unreadable' };
     }
   }
 
@@ -73,7 +116,7 @@ export function createStripe({ secret_key, webhook_secret, public_url, api }: St
       });
     },
 
-    verifyWebhook(body, headers) {
+    async verifyWebhook(body, headers) {
       let event: Stripe.Event;
       try {
         event = stripe.webhooks.constructEvent(body, headers['stripe-signature'] ?? '', webhook_secret);
@@ -82,14 +125,24 @@ export function createStripe({ secret_key, webhook_secret, public_url, api }: St
         if (isForged) throw new Refusal('unauthenticated', { cause: error });
         return { ignored: 'unreadable' };
       }
-      try {
-        return webhookOf(event);
-      } catch {
-        return { ignored: 'unreadable' };
-      }
+      return webhookOf(event);
     },
 
     look: ({ provider_ref }) => asking(async () => answerOf(await retrieve(nameOf(provider_ref)))),
+
+    refundEvents(cursor) {
+      return asking(async () => {
+        const events: PaymentEvent[] = [];
+        let newest = cursor === undefined ? undefined : Number(cursor);
+        const created = newest === undefined ? {} : { created: { gte: newest - EVENTS_OVERLAP_SECONDS } };
+        for await (const event of stripe.events.list({ types: REFUND_EVENTS, limit: 100, ...created })) {
+          newest = Math.max(newest ?? 0, event.created);
+          const webhook = await webhookOf(event);
+          if ('event' in webhook) events.push(webhook.event);
+        }
+        return { events, cursor: newest === undefined ? undefined : String(newest) };
+      });
+    },
 
     refund(payment) {
       const { payment_id, provider_ref, key_no } = payment;
@@ -99,15 +152,12 @@ export function createStripe({ secret_key, webhook_secret, public_url, api }: St
         // There was nothing to pay.
         if (intent === undefined) return { now: 'refunded' };
         // Do not refund again what is already being refunded, by us or by anybody else.
-        const listed = await stripe.refunds.list({ payment_intent: intent.id, limit: 100 });
-        const standing = listed.data.filter(({ status }) => status !== 'failed' && status !== 'canceled');
-        const sumOf = (refunds: readonly Stripe.Refund[]) => refunds.reduce((sum, { amount }) => sum + amount, 0);
-        const arrived = standing.filter(({ status }) => status === 'succeeded');
-        if (sumOf(arrived) >= intent.amount_received) return { now: 'refunded' };
-        if (sumOf(standing) >= intent.amount_received) return { now: 'waiting' };
+        const listed = await refundsOf(intent);
+        const back = backOf(intent, listed);
+        if (back !== 'none') return { now: back };
         // Stripe repeats the first answer for a known key, even after that refund has failed. So
         // each failure needs a new key.
-        const failures = listed.data.length - standing.length;
+        const failures = listed.filter((refund) => !isStanding(refund)).length;
         const key = `refund-${payment_id}-${key_no}${failures === 0 ? '' : `-${failures}`}`;
         // No amount: Stripe then refunds the rest, and itself rejects a second refund of the same
         // money.
@@ -149,9 +199,19 @@ function intentOf({ payment_intent }: Stripe.Checkout.Session): Stripe.PaymentIn
   return typeof payment_intent === 'string' ? undefined : (payment_intent ?? undefined);
 }
 
-function answerOf(session: Stripe.Checkout.Session): PaymentAnswer {
-  const received = receivedOf(session);
-  if (session.payment_status !== 'unpaid' && received !== undefined) return { now: 'succeeded', received };
+const isStanding = ({ status }: Stripe.Refund): boolean => status !== 'failed' && status !== 'canceled';
+
+/**
+ * Whether all that an intent received was refunded, or is being refunded. Only the present state of
+ * the refunds counts: one that has arrived may fail later.
+ */
+function backOf({ amount_received }: Stripe.PaymentIntent, refunds: readonly Stripe.Refund[]) {
+  const sumOf = (some: readonly Stripe.Refund[]): number => some.reduce((sum, { amount }) => sum + amount, 0);
+  if (sumOf(refunds.filter(({ status }) => status === 'succeeded')) >= amount_received) return 'refunded';
+  return sumOf(refunds.filter(isStanding)) >= amount_received ? 'waiting' : 'none';
+}
+
+function unpaidAnswerOf(session: Stripe.Checkout.Session): PaymentAnswer {
   if (session.status === 'open') return { now: 'open' };
   if (session.status === 'expired') return { now: 'declined' };
   // A session can be complete before the money arrives: some payment methods take days and may
@@ -165,21 +225,23 @@ function receivedOf({ amount_total, currency }: Stripe.Checkout.Session): Money 
   return { amount: amount_total, currency: currency.toUpperCase() };
 }
 
-/** @see https://docs.stripe.com/api/events/types */
-function webhookOf(event: Stripe.Event): Webhook {
-  const told = (
-    kind: PaymentEventKind,
-    metadata: Stripe.Metadata | null,
-    rest: Pick<PaymentEvent, 'received'> = {},
-  ) => {
-    const payment_id = metadata?.[OURS];
-    if (payment_id === undefined) return { ignored: 'not_ours' } as const;
-    if (!isWireId(payment_id, 32) || !isWireId(event.id, 255)) return { ignored: 'unreadable' } as const;
-    return { event: { event_id: event.id, payment_id, kind, ...rest } };
-  };
+function told(
+  { id }: Pick<Stripe.Event, 'id'>,
+  kind: PaymentEventKind,
+  metadata: Stripe.Metadata | null,
+  rest: Pick<PaymentEvent, 'received'> = {},
+): Webhook {
+  const payment_id = metadata?.[OURS];
+  if (payment_id === undefined) return { ignored: 'not_ours' };
+  if (!isWireId(payment_id, 32) || !isWireId(id, 255)) return { ignored: 'unreadable' };
+  return { event: { event_id: id, payment_id, kind, ...rest } };
+}
+
+/** What an event tells that says itself whose it is. @see https://docs.stripe.com/api/events/types */
+function plainWebhookOf(event: Stripe.Event): Webhook {
   const paid = (session: Stripe.Checkout.Session): Webhook => {
     const received = receivedOf(session);
-    const webhook = told('succeeded', session.metadata, received && { received });
+    const webhook = told(event, 'succeeded', session.metadata, received && { received });
     return 'event' in webhook && received === undefined ? { ignored: 'unreadable' } : webhook;
   };
   const unless = (isNews: boolean, webhook: Webhook): Webhook =>
@@ -193,11 +255,9 @@ function webhookOf(event: Stripe.Event): Webhook {
       return paid(event.data.object);
     case 'checkout.session.async_payment_failed':
     case 'checkout.session.expired':
-      return told('declined', event.data.object.metadata);
+      return told(event, 'declined', event.data.object.metadata);
     case 'charge.refunded':
-      return unless(event.data.object.refunded, told('refunded', event.data.object.metadata));
-    case 'refund.failed':
-      return told('refund_failed', event.data.object.metadata);
+      return unless(event.data.object.refunded, told(event, 'refund_changed', event.data.object.metadata));
     default:
       return { ignored: typeof (event as { type: unknown }).type === 'string' ? 'other_kind' : 'unreadable' };
   }

@@ -8,22 +8,23 @@ export interface WatchedDeps {
 }
 
 /**
- * Wraps a provider and counts its calls. A fault that only an operator can fix is logged once, and
- * again if it returns.
+ * Wraps a provider and counts its calls. A fault that only an operator can fix is logged once per
+ * kind of call, and again if it returns.
  */
 export function watched(provider: PaymentProvider, { log, metrics }: WatchedDeps): PaymentProvider {
-  let named = false;
+  /** Kinds of calls that were refused and have not succeeded since: a key may lack some rights only. */
+  const refused = new Set<string>();
   const watching = async <Result>(call: string, result: Promise<Result>): Promise<Result> => {
     try {
       const answer = await result;
-      named = false;
+      refused.delete(call);
       metrics.payment_calls.inc({ call, outcome: 'ok' });
       return answer;
     } catch (error) {
       const kind = error instanceof ProviderFault ? error.kind : 'failed';
       metrics.payment_calls.inc({ call, outcome: kind });
-      if (kind === 'refused' && !named) {
-        named = true;
+      if (kind === 'refused' && !refused.has(call)) {
+        refused.add(call);
         log.error({ err: error, provider: provider.name }, 'the payment provider denies access');
       }
       throw error;
@@ -34,6 +35,9 @@ export function watched(provider: PaymentProvider, { log, metrics }: WatchedDeps
     verifyWebhook: (body, headers) => provider.verifyWebhook(body, headers),
     start: (payment, behaviour) => watching('start', provider.start(payment, behaviour)),
     look: (payment) => watching('look', provider.look(payment)),
+    ...(provider.refundEvents && {
+      refundEvents: (cursor) => watching('refund_events', provider.refundEvents!(cursor)),
+    }),
     refund: (payment) => watching('refund', provider.refund(payment)),
     expire: (payment) => watching('expire', provider.expire(payment)),
   };

@@ -1,6 +1,8 @@
 import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
 import {
+  appliedEvents,
   askAgain,
+  beginAsking,
   duePayments,
   endAsking,
   oldestWaitsSeconds,
@@ -8,6 +10,7 @@ import {
   type DuePayment,
 } from '@flash-sale/shared/payment/payments-table.ts';
 import type { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
+import type { PaymentEvent } from '@flash-sale/shared/payment/payment.ts';
 import { ProviderFault, type PaymentAnswer, type PaymentProvider } from '@flash-sale/shared/payment/provider.ts';
 import { tellOfPayment } from '@flash-sale/shared/order/payment-events.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
@@ -27,6 +30,9 @@ const LOST_CALL_MS = 60_000;
 const BATCH = 10;
 /** How often the ages of waiting payments are read. */
 const AGES_EVERY_MS = 15_000;
+/** How often the provider's own list of events is read, in case a webhook about a refund was lost. */
+const READ_REFUNDS_EVERY_MS = 600_000;
+const EVENTS_AT_ONCE = 500;
 /** The pause if the provider denies access or reports too many calls. */
 const REST_MS = 10_000;
 
@@ -48,19 +54,24 @@ export function paymentCalls(deps: PaymentCallsDeps): Rounds<'payment_calls'> {
   const { db, provider, log, metrics } = deps;
   let restsUntilMs = 0;
   let agesDueMs = 0;
+  let refundsDueMs = 0;
+  /** Up to where its events of refunds were read. */
+  let refundsCursor: string | undefined;
 
   function ask(payment: DuePayment): Promise<PaymentAnswer> {
     if (payment.provider !== provider.name) {
       throw new Error(`The payment belongs to ${payment.provider}, but PAYMENT_PROVIDER is ${provider.name}`);
     }
     if (payment.status === 'refund_pending') return provider.refund(payment);
-    return payment.status === 'started' && payment.payable ? provider.look(payment) : provider.expire(payment);
+    const mayBePaid = payment.status === 'started' || payment.status === 'declined';
+    const isToEnd = mayBePaid && !(payment.status === 'started' && payment.payable);
+    return isToEnd ? provider.expire(payment) : provider.look(payment);
   }
 
   async function call(payment: DuePayment): Promise<void> {
     const { payment_id, order_no, status, asks } = payment;
     const nextMs = Math.min(ASK_AGAIN_MS * 2 ** asks, ASK_AGAIN_MS_MAX);
-    await askAgain(db, payment, Math.max(nextMs, LOST_CALL_MS), null);
+    await beginAsking(db, payment, Math.max(nextMs, LOST_CALL_MS));
     try {
       const answer = await ask(payment);
       log.info({ payment_id, order_no, status, answer }, 'asked the payment provider');
@@ -68,12 +79,10 @@ export function paymentCalls(deps: PaymentCallsDeps): Rounds<'payment_calls'> {
         await askAgain(db, payment, nextMs, null);
         return;
       }
-      const { now, ...rest } = answer;
-      // A new event id for each refund, since one may fail after it was confirmed.
-      const event = { event_id: `asked-${now}-${payment_id}-${payment.key_no}`, payment_id, kind: now, ...rest };
-      await tellOfPayment(deps, provider.name, event);
-      // For a payment that was already declined here, no call is left.
-      if (now === 'declined') await endAsking(db, payment);
+      const event = newsOf(payment, answer);
+      if (event !== undefined) await tellOfPayment(deps, provider.name, event);
+      // No call is left for a payment that has not changed, or that was already declined here.
+      if (event === undefined || event.kind === 'declined') await endAsking(db, payment);
     } catch (error) {
       const fault = error instanceof ProviderFault ? error : undefined;
       if (fault !== undefined && fault.kind !== 'failed') {
@@ -82,6 +91,24 @@ export function paymentCalls(deps: PaymentCallsDeps): Rounds<'payment_calls'> {
       if (fault?.mayBeKept === true) await renewKey(db, payment);
       await askAgain(db, payment, Math.max(nextMs, fault?.retryAfterMs ?? 0), (error as Error).message);
       log.warn({ err: error, payment_id, order_no, status }, 'call to the payment provider failed; retrying later');
+    }
+  }
+
+  /** Applies what the provider tells of refunds and no webhook told. What is known already changes nothing. */
+  async function readRefunds(): Promise<void> {
+    if (provider.refundEvents === undefined || performance.now() < refundsDueMs) return;
+    refundsDueMs = performance.now() + READ_REFUNDS_EVERY_MS;
+    try {
+      const { events, cursor } = await provider.refundEvents(refundsCursor);
+      for (let from = 0; from < events.length; from += EVENTS_AT_ONCE) {
+        const some = events.slice(from, from + EVENTS_AT_ONCE);
+        const ids = some.map(({ event_id }) => event_id);
+        const known = await appliedEvents(db, provider.name, ids);
+        for (const event of some) if (!known.has(event.event_id)) await tellOfPayment(deps, provider.name, event);
+      }
+      refundsCursor = cursor;
+    } catch (error) {
+      log.warn({ err: error }, 'could not read the refunds of the payment provider; retrying later');
     }
   }
 
@@ -103,6 +130,7 @@ export function paymentCalls(deps: PaymentCallsDeps): Rounds<'payment_calls'> {
     interval_ms: INTERVAL_MS,
     async round(stopping) {
       await tellAges();
+      await readRefunds();
       while (!stopping.aborted && performance.now() >= restsUntilMs) {
         const due = await duePayments(db, BATCH);
         await Promise.all(due.map(call));
@@ -112,4 +140,14 @@ export function paymentCalls(deps: PaymentCallsDeps): Rounds<'payment_calls'> {
     // A process that does not ask does not know what waits.
     rest: () => showAges(0, 0),
   };
+}
+
+/** The event that an answer stands for, if it says anything new. */
+function newsOf({ payment_id, status, key_no }: DuePayment, answer: PaymentAnswer): PaymentEvent | undefined {
+  const { now, ...rest } = answer;
+  if (now === status || now === 'open' || now === 'waiting') return undefined;
+  // A refund that had arrived has failed since.
+  const kind = status === 'refunded' && now === 'succeeded' ? 'refund_failed' : now;
+  // A new event id for each refund, since one may fail after it was confirmed.
+  return { event_id: `asked-${kind}-${payment_id}-${key_no}`, payment_id, kind, ...(kind === now ? rest : {}) };
 }

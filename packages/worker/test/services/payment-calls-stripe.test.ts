@@ -1,4 +1,4 @@
-import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import type { Order } from '@flash-sale/shared/order/order.ts';
 import { newPaymentId } from '@flash-sale/shared/payment/payment.ts';
 import { findPayment, insertPayment, updateStartedPayment } from '@flash-sale/shared/payment/payments-table.ts';
@@ -60,7 +60,7 @@ async function rounds(count: number): Promise<void> {
 /** Delivers the webhooks from here on; the earlier ones are lost. */
 async function deliver(from = 0): Promise<void> {
   for (const payload of fake.events.slice(from)) {
-    const webhook = stripe.verifyWebhook(Buffer.from(payload), signedByStripe(payload, SECRET));
+    const webhook = await stripe.verifyWebhook(Buffer.from(payload), signedByStripe(payload, SECRET));
     if ('event' in webhook) await tellOfPayment({ ...context, metrics }, 'stripe', webhook.event);
   }
 }
@@ -149,10 +149,88 @@ test('a refund that the bank returns is made again, and its order does not chang
   const before = fake.events.length;
   fake.settleRefunds(false);
   await deliver(before);
-  expect(await ledgerOf(context, order)).toMatchObject({ status: 'refunded', payments: ['refund_pending'] });
+  await rounds(2);
+  expect(fake.paidBack(session)).toBe(order.price_cents);
+  expect(await ledgerOf(context, order)).toMatchObject({ status: 'refunded', payments: ['refunded'] });
+});
+
+test('a refund that fails is made again, though the webhook that it arrived comes after the one that it failed', async () => {
+  const { order, session } = await begin();
+  fake.pay(session);
+  await rounds(1);
+  await requestRefund(context, order, 'operator');
+  fake.refundsTakeTime = true;
+  const before = fake.events.length;
+  await rounds(1);
+  fake.settleRefunds(false);
+  fake.events.splice(before, 2, ...fake.events.slice(before).toReversed());
+  fake.refundsTakeTime = false;
+  await deliver(before);
+  expect(await ledgerOf(context, order)).toMatchObject({ status: 'paid', payments: ['refund_pending'] });
   await rounds(1);
   expect(fake.paidBack(session)).toBe(order.price_cents);
   expect(await ledgerOf(context, order)).toMatchObject({ status: 'refunded', payments: ['refunded'] });
+  // All that was told once more, as Stripe may: it is refunded once.
+  await deliver(before);
+  await rounds(2);
+  expect(fake.calls.filter(({ call }) => call === 'create refund')).toHaveLength(2);
+  expect(await ledgerOf(context, order)).toMatchObject({ status: 'refunded', payments: ['refunded'] });
+});
+
+test('a paid order whose money was refunded by hand is refunded, though no webhook of it came', async () => {
+  const { order, session } = await begin();
+  fake.pay(session);
+  await rounds(1);
+  expect(await ledgerOf(context, order)).toMatchObject({ status: 'paid' });
+  fake.refundByHand(session);
+  await rounds(1);
+  expect(await ledgerOf(context, order)).toMatchObject({ status: 'refunded', payments: ['refunded'], sold: 0 });
+  const asked = () => fake.calls.filter(({ call }) => call === 'retrieve session').length;
+  const before = asked();
+  await rounds(3);
+  expect(asked()).toBe(before);
+});
+
+test.each(['webhooks come', 'all webhooks are lost'])(
+  'a refund that was made by hand and fails later goes back to the shopper: %s',
+  async (how) => {
+    const { order, session } = await begin();
+    fake.pay(session);
+    await rounds(1);
+    const before = fake.events.length;
+    fake.refundByHand(session);
+    if (how === 'webhooks come') await deliver(before);
+    await rounds(1);
+    const after = fake.events.length;
+    fake.settleRefunds(false);
+    if (how === 'webhooks come') await deliver(after);
+    await rounds(2);
+    expect(fake.paidBack(session)).toBe(order.price_cents);
+    expect(await ledgerOf(context, order)).toMatchObject({ status: 'refunded', payments: ['refunded'] });
+  },
+);
+
+test('news of a refund that comes while its provider is asked is not lost with the older answer', async () => {
+  const { order, payment_id, session } = await begin();
+  fake.pay(session);
+  await rounds(1);
+  fake.refundByHand(session);
+  await rounds(1);
+  expect(await ledgerOf(context, order)).toMatchObject({ status: 'refunded' });
+  // Its bank sends it back, and Stripe tells of that, just after it was listed.
+  const looked = stripe.look;
+  const spied = vi.spyOn(stripe, 'look').mockImplementationOnce(async (payment) => {
+    const answer = await looked(payment);
+    const before = fake.events.length;
+    fake.settleRefunds(false);
+    await deliver(before);
+    return answer;
+  });
+  onTestFinished(() => spied.mockRestore());
+  const again = { event_id: 'evt_again', payment_id, kind: 'refund_changed' } as const;
+  await tellOfPayment({ ...context, metrics }, 'stripe', again);
+  await rounds(3);
+  expect(fake.paidBack(session)).toBe(order.price_cents);
 });
 
 test('a payment of another amount is refunded completely, and the order can be paid again', async () => {
