@@ -179,9 +179,8 @@ export async function withStampedLease<Result>(
         return undefined;
       }
       ledger_fence = stamp?.fence ?? 0;
-      // The sale is cleaned up, but a list still had it. Delete what acquiring the lease has
-      // created.
-      if (ledger_fence === 0) await deps.commands.cleanUp(sale, lease.text);
+      // The sale is cleaned up, but a list still had it, or it came back with old data.
+      if (ledger_fence === 0 && stamp === undefined) await dropOld(deps, lease);
     } catch (error) {
       if (error instanceof LeaseLost) deps.metrics?.leases_lost.inc();
       throw error;
@@ -192,6 +191,22 @@ export async function withStampedLease<Result>(
     if ((await findSale(deps.db, sale.id))?.cleaned === true) return undefined;
     throw new LeaseLost(sale);
   }
+}
+
+/** Deletes what Redis has of a cleaned sale: what acquiring a lease has created, or old data. */
+async function dropOld({ commands, db }: Parameters<typeof withStampedLease>[0], { sale, text }: Lease): Promise<void> {
+  const isOld = (await findSale(db, sale.id))?.cleaned === true;
+  await commands.cleanUp(sale, text, { isOld });
+}
+
+/** Cleans a cleaned sale again that came back with old data (an older AOF, or a promoted replica). */
+export async function cleanAgain(
+  deps: Parameters<typeof withStampedLease>[0],
+  sale: SaleRef,
+  waitMs: number,
+): Promise<void> {
+  // A lease of a cleaned sale is never stamped. Instead, the sale's keys are deleted.
+  await withStampedLease(deps, sale, waitMs, () => Promise.resolve());
 }
 
 /** Like `withStampedLease`, for a sale that Redis keeps. */

@@ -141,6 +141,30 @@ export async function isToCleanUp(db: Db, id: number, before_ms: number): Promis
   return (await toCleanUp(db, before_ms).where('id', '=', id).executeTakeFirst()) !== undefined;
 }
 
+/** The ids of a shard's cleaned sales after `afterId`. `among` limits the answer to these ids. */
+export async function cleanedSales(
+  db: Db,
+  shard: number,
+  {
+    afterId = 0,
+    among,
+    limit,
+  }: { readonly afterId?: number; readonly among?: readonly number[]; readonly limit: number },
+): Promise<number[]> {
+  if (among?.length === 0) return [];
+  const rows = await db
+    .selectFrom('products')
+    .select('id')
+    .where('shard', '=', shard)
+    .where('cleaned_at', 'is not', null)
+    .where('id', '>', afterId)
+    .$if(among !== undefined, (query) => query.where('id', 'in', among!))
+    .orderBy('id')
+    .limit(limit)
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
 /** Marks a sale whose keys are deleted, unless a newer lease was stamped. */
 export async function markCleaned(db: Db, id: number, fence: number): Promise<void> {
   await db

@@ -205,9 +205,9 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
 
     /**
      * Deletes the sale's keys except the lease. Returns false if the lease is lost or a reservation
-     * is left.
+     * is left. `isOld`: the sale was cleaned before, so its reservations are deleted as well.
      */
-    async cleanUp(sale: SaleRef, lease: string): Promise<boolean> {
+    async cleanUp(sale: SaleRef, lease: string, { isOld = false } = {}): Promise<boolean> {
       const { lease: leaseKey, reservedAt, ...others } = keys.sale(sale);
       const { state, pause, owners, reservations, building, outcomes, fence } = others;
       const names = [
@@ -223,7 +223,13 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
         outcomes,
         fence,
       ];
-      return (await run('clean_up', names, [lease, sale.id])) === 1;
+      return (await run('clean_up', names, [lease, sale.id, isOld ? '1' : '0'])) === 1;
+    },
+
+    /** Which of these sales have a state in Redis. */
+    async whichAreKept(shard: number, saleIds: readonly number[]): Promise<number[]> {
+      const found = await Promise.all(saleIds.map((id) => redis.exists(keys.sale({ id, shard }).state)));
+      return saleIds.filter((_, i) => found[i] === 1);
     },
 
     /**

@@ -6,6 +6,7 @@ import { LEASE_WAIT_MS } from '@flash-sale/shared/sale/lease.ts';
 import { repairSale } from '@flash-sale/shared/sale/repair.ts';
 import type { SalesToKeep } from './sale-list.ts';
 import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
+import { isOutage } from './outage.ts';
 import { forEachSale } from './service.ts';
 
 /** The pause between two rounds. */
@@ -52,7 +53,7 @@ export function auditor(deps: AuditorDeps): Rounds {
 
   /** Removes the metrics of sales that are gone. */
   function forgetOthers(kept: ReadonlySet<number>): void {
-    for (const sale of shown) {
+    for (const sale of [...shown, ...unmended]) {
       if (kept.has(sale)) continue;
       shown.delete(sale);
       unmended.delete(sale);
@@ -91,6 +92,7 @@ export function auditor(deps: AuditorDeps): Rounds {
       if (!(await repairSale(deps, sale.shard, found, LEASE_WAIT_MS))) return undefined;
       return await auditSale(deps, sale, { wait_ms: LEASE_WAIT_MS, thorough: true });
     } catch (error) {
+      if (isOutage(error)) throw error;
       log.error({ err: error, sale: sale.id }, 'could not repair the sale');
       return undefined;
     }

@@ -1,14 +1,16 @@
 import { KEPT_AFTER_END_MS } from '@flash-sale/shared/sale/sale.ts';
 import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
-import { isToCleanUp, markCleaned, salesToCleanUp } from '@flash-sale/shared/sale/products-table.ts';
+import { cleanedSales, isToCleanUp, markCleaned, salesToCleanUp } from '@flash-sale/shared/sale/products-table.ts';
 import { keepOutcomes } from '@flash-sale/shared/sale/sale-counters-table.ts';
 import type { Commands } from '@flash-sale/shared/commands.ts';
-import { LEASE_WAIT_MS, withLoadedLease, type LeaseMetrics } from '@flash-sale/shared/sale/lease.ts';
+import { cleanAgain, LEASE_WAIT_MS, withLoadedLease, type LeaseMetrics } from '@flash-sale/shared/sale/lease.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
 import { forEachSale } from './service.ts';
 
 const INTERVAL_MS = 60_000;
+/** Cleaned sales that are looked up together. */
+const CLEANED_AT_ONCE = 500;
 
 export interface CleanUpDeps {
   readonly shard: number;
@@ -22,9 +24,40 @@ export interface CleanUpDeps {
  * Clean-up: deletes a sale's keys a day after its end, when nothing of it is open. No key of a sale
  * has a TTL, so that nothing that a sale needs can expire too early. After that the ledger alone
  * answers buys and polls.
+ *
+ * A Redis that comes back with old data may bring back cleaned sales. Clean-up looks for all of them
+ * once per history of Redis, and in every round for those with reservations, which the relay would
+ * otherwise offer to the writers for ever.
  */
 export function cleanUp(deps: CleanUpDeps): Rounds {
   const { shard, commands, db, log } = deps;
+  /** The history of Redis in which no cleaned sale was left. */
+  let lookedThrough = '';
+
+  async function comeBack(stopping: AbortSignal): Promise<void> {
+    const { history } = await commands.lookAtShard(shard);
+    const clean = async (ids: readonly number[]): Promise<void> => {
+      const kept = (await commands.whichAreKept(shard, ids)).map((id) => ({ id, shard }));
+      await forEachSale(kept, { stopping, log, service: 'clean_up' }, async (sale) => {
+        await cleanAgain(deps, sale, LEASE_WAIT_MS);
+        log.warn({ sale: sale.id }, 'a cleaned sale came back with old data of Redis and was cleaned again');
+      });
+    };
+    if (history === lookedThrough) {
+      const among = (await commands.outbox(shard)).map(({ sale_id }) => sale_id);
+      await clean(await cleanedSales(db, shard, { among, limit: CLEANED_AT_ONCE }));
+      return;
+    }
+    let ids: number[];
+    let afterId = 0;
+    do {
+      ids = await cleanedSales(db, shard, { afterId, limit: CLEANED_AT_ONCE });
+      await clean(ids);
+      afterId = ids.at(-1) ?? afterId;
+    } while (ids.length === CLEANED_AT_ONCE && !stopping.aborted);
+    if (!stopping.aborted) lookedThrough = history;
+  }
+
   return {
     name: 'clean_up',
     interval_ms: INTERVAL_MS,
@@ -44,6 +77,7 @@ export function cleanUp(deps: CleanUpDeps): Rounds {
           log.info({ sale: sale.id }, 'sale cleaned up');
         }),
       );
+      await comeBack(stopping);
     },
   };
 }

@@ -1,11 +1,11 @@
 import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
-import { codeOfRedisError } from '@flash-sale/shared/platform/redis/errors.ts';
 import { paymentsWithOrdersDue } from '@flash-sale/shared/payment/payments-table.ts';
 import { payDueOrders } from '@flash-sale/shared/order/moves.ts';
 import type { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
 import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
+import { Failures } from './outage.ts';
 
 const INTERVAL_MS = 500;
 /** Maximum number of payments in one transaction. */
@@ -29,23 +29,24 @@ export function duePayments({ db, saleTransactions, log, metrics }: DuePaymentsD
     interval_ms: INTERVAL_MS,
     async round(stopping) {
       /** Sales whose Redis still does not answer. They must not delay the others. */
-      const stuck = new Map<number, unknown>();
+      const stuck = new Set<number>();
+      const failures = new Failures();
       while (!stopping.aborted) {
-        const due = await paymentsWithOrdersDue(db, BATCH, [...stuck.keys()]);
+        const due = await paymentsWithOrdersDue(db, BATCH, [...stuck]);
         for (const [product_id, payments] of Map.groupBy(due, (payment) => payment.product_id)) {
           const paymentIds = payments.map(({ payment_id }) => payment_id);
           try {
             metrics.due_payments.inc(await payDueOrders({ saleTransactions }, product_id, paymentIds));
           } catch (error) {
-            stuck.set(product_id, error);
+            stuck.add(product_id);
+            failures.note(error);
             const facts = { err: error, sale: product_id, payments: paymentIds };
             log.warn(facts, 'could not mark orders as paid; retrying later');
           }
         }
         if (due.length < BATCH) break;
       }
-      // Perhaps only this process cannot reach Redis. The failed round gives up the lead.
-      for (const failure of stuck.values()) if (codeOfRedisError(failure) !== undefined) throw failure;
+      failures.endRound();
     },
   };
 }

@@ -1,11 +1,11 @@
 import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
-import { codeOfRedisError } from '@flash-sale/shared/platform/redis/errors.ts';
 import { ordersToExpire } from '@flash-sale/shared/order/orders-table.ts';
 import { expireOrders } from '@flash-sale/shared/order/moves.ts';
 import type { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
+import { Failures } from './outage.ts';
 
 const INTERVAL_MS = 250;
 /**
@@ -49,22 +49,24 @@ export function expiry(deps: ExpiryDeps): Rounds<'expiry'> {
   async function sweep(stopping: AbortSignal): Promise<void> {
     const until_ms = performance.now() + ROUND_MS_MAX;
     /** Sales that failed in this round. They must not delay the others. */
-    const stuck = new Map<number, unknown>();
+    const stuck = new Set<number>();
+    const failures = new Failures();
     while (!stopping.aborted && performance.now() < until_ms) {
-      const due = await ordersToExpire(db, BATCH, [...stuck.keys()]);
+      const due = await ordersToExpire(db, BATCH, [...stuck]);
       const bySale = [...Map.groupBy(due, (order) => order.product_id)];
       const next = async (): Promise<void> => {
         for (let sale = bySale.shift(); sale !== undefined && !stopping.aborted; sale = bySale.shift()) {
           const [product_id, orders] = sale;
           const failure = await expire(product_id, orders);
-          if (failure !== undefined) stuck.set(product_id, failure);
+          if (failure === undefined) continue;
+          stuck.add(product_id);
+          failures.note(failure);
         }
       };
       await Promise.all(Array.from({ length: SALES_AT_ONCE }, next));
       if (due.length < BATCH) break;
     }
-    // Perhaps only this process cannot reach Redis. The failed round gives up the lead.
-    for (const failure of stuck.values()) if (codeOfRedisError(failure) !== undefined) throw failure;
+    failures.endRound();
   }
 
   return {

@@ -66,12 +66,16 @@ export function retention({ db, target, retention_ms, log }: RetentionDeps): Rou
         if (stopping.aborted) return;
         await beginArchiving(db, id);
       }
+      let failed: Error | undefined;
       for (const sale of await archivingSales(db)) {
-        if (stopping.aborted) return;
-        await archive(sale, stopping).catch((error: unknown) => {
+        if (stopping.aborted) break;
+        await archive(sale, stopping).catch((error: Error) => {
+          failed ??= error;
           log.error({ err: error, sale: sale.id }, 'could not archive the sale; retrying in the next round');
         });
       }
+      // It may be this process alone that cannot write there: a round that fails gives up the lead.
+      if (failed !== undefined) throw failed;
     },
   };
 }

@@ -4,6 +4,7 @@ import { listShards } from '@flash-sale/shared/sale/products-table.ts';
 import { repeating, type Service } from '@flash-sale/shared/platform/process/service.ts';
 import { perShard } from '@flash-sale/shared/platform/redis/per-shard.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
+import { Failures } from './outage.ts';
 
 const SHARDS_INTERVAL_MS = 1_000;
 
@@ -39,21 +40,29 @@ export function forEachShard(
   };
 }
 
+/** After so many outages a round ends: each further sale would wait for the same time-outs. */
+const OUTAGES_MAX = 3;
+
 /**
  * Does the work of a round for each sale in turn. An error of one sale is logged and does not stop
  * the others.
+ *
+ * @throws the first outage, at the end of the round
  */
 export async function forEachSale<Item extends SaleRef>(
   sales: readonly Item[],
   { stopping, log, service }: { readonly stopping: AbortSignal; readonly log: Logger; readonly service: string },
   work: (sale: Item) => Promise<unknown>,
 ): Promise<void> {
+  const failures = new Failures();
   for (const sale of sales) {
-    if (stopping.aborted) return;
+    if (stopping.aborted || failures.outages >= OUTAGES_MAX) break;
     try {
       await work(sale);
     } catch (error) {
+      failures.note(error);
       log.warn({ err: error, service, sale: sale.id }, 'skipped the sale in this round');
     }
   }
+  failures.endRound();
 }

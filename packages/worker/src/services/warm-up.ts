@@ -1,9 +1,9 @@
-import { isDbOutage } from '@flash-sale/shared/platform/mysql/errors.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { LEASE_WAIT_MS } from '@flash-sale/shared/sale/lease.ts';
 import { loadSale, needsLoading, type RebuildDeps } from '@flash-sale/shared/sale/rebuild.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
+import { Failures } from './outage.ts';
 import type { SalesToKeep } from './sale-list.ts';
 import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
 
@@ -90,7 +90,7 @@ export function warmUp(deps: WarmUpDeps): Rounds {
       const current = await sales.current();
       forgetOthers(current);
       const waiting = choose(current);
-      let outage: unknown;
+      const failures = new Failures();
       const next = async (): Promise<void> => {
         for (let sale = waiting.shift(); sale !== undefined && !stopping.aborted; sale = waiting.shift()) {
           try {
@@ -98,14 +98,13 @@ export function warmUp(deps: WarmUpDeps): Rounds {
             if (loaded !== undefined) seen.set(loaded.id, rowOf(loaded));
           } catch (error) {
             seen.delete(sale.id);
-            if (isDbOutage(error)) outage = error;
+            failures.note(error);
             log.warn({ err: error, sale: sale.id }, 'could not load the sale; retrying in the next round');
           }
         }
       };
       await Promise.all(Array.from({ length: AT_ONCE }, next));
-      // Perhaps only this process cannot reach MySQL. The failed round gives up the lead.
-      if (outage !== undefined) throw outage;
+      failures.endRound();
     },
   };
 }

@@ -38,6 +38,42 @@ it('a day after the end the keys of a sale are deleted, and it is not rebuilt', 
   await expect(keysOf(sale)).resolves.toBe(0);
 });
 
+it('a cleaned sale that comes back with old data of Redis is cleaned again, with its reservations: the relay offered them for ever', async () => {
+  const clean = cleanUp({ ...context, shard: 0 });
+  const round = () => clean.round(new AbortController().signal);
+  const [sale, reserved] = [await longEnded(), await longEnded()];
+  const names = (of: Sale) => Object.values(context.keys.sale(of));
+  const dumpOf = async (of: Sale) => {
+    const found = await Promise.all(
+      names(of).map(async (name) => [name, await context.redis.dumpBuffer(name)] as const),
+    );
+    return found.filter(([, dump]) => dump !== null);
+  };
+  const order_no = newOrderNumber(reserved, 1);
+  const { reservedAt, reservations } = context.keys.sale(reserved);
+  await context.redis.zadd(reservedAt, 1, order_no);
+  await context.redis.hset(reservations, order_no, '1999 1 j-1 ann');
+  const dumps = [...(await dumpOf(sale)), ...(await dumpOf(reserved))];
+  await context.redis.del(reservedAt, reservations);
+  await round();
+  for (const of of [sale, reserved]) await expect(context.redis.exists(...names(of))).resolves.toBe(0);
+
+  // An older AOF, or a replica that was behind.
+  for (const [name, dump] of dumps) await context.redis.restore(name, 0, dump!);
+  await context.redis.zadd(context.keys.outbox(0), 1, reserved.id);
+  await context.redis.del(context.keys.mark(0));
+  await round();
+  for (const of of [sale, reserved]) await expect(context.redis.exists(...names(of))).resolves.toBe(0);
+  await expect(context.commands.outbox(0)).resolves.toEqual([]);
+
+  // Reservations are found in the same history as well.
+  for (const [name, dump] of dumps) await context.redis.restore(name, 0, dump!);
+  await context.redis.zadd(context.keys.outbox(0), 1, reserved.id);
+  await round();
+  await expect(context.redis.exists(...names(reserved))).resolves.toBe(0);
+  await expect(context.commands.outbox(0)).resolves.toEqual([]);
+});
+
 it('a sale that ended less than a day ago stays', async () => {
   const end_ms = Date.now() - KEPT_AFTER_END_MS + 60_000;
   const sale = await context.openSale({ start_ms: end_ms - 1_000, end_ms });

@@ -133,6 +133,12 @@ export function isSilence(error: unknown): boolean {
   return error instanceof Error && /did not answer in time|Queue limit reached/.test(error.message);
 }
 
+/** Whether a row stayed locked for too long (1205), or was locked and the statement does not wait (3572). */
+export function isLockTaken(error: unknown): boolean {
+  const { errno } = fieldsOf(error);
+  return errno === 1205 || errno === 3572;
+}
+
 /** Whether a unique key rejected the row. */
 export function isDuplicate(error: unknown): boolean {
   return fieldsOf(error).errno === DUPLICATE_ENTRY;

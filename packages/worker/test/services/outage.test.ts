@@ -1,0 +1,137 @@
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { createCommands, type Commands } from '@flash-sale/shared/commands.ts';
+import { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
+import { connectDb, type Db } from '@flash-sale/shared/platform/mysql/client.ts';
+import type { LedgerService } from '@flash-sale/shared/platform/mysql/service-leads-table.ts';
+import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
+import { connectRedis, type RedisClient } from '@flash-sale/shared/platform/redis/client.ts';
+import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
+import { ledgerOf, openPayment, placeOrder } from '../../../shared/test/ordering.ts';
+import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
+import { auditor } from '../../src/services/auditor.ts';
+import { duePayments } from '../../src/services/due-payments.ts';
+import { expiry } from '../../src/services/expiry.ts';
+import { led, leadsInLedger, leadsInRedis } from '../../src/services/lead.ts';
+import { forEachSale } from '../../src/services/service.ts';
+import { warmUp } from '../../src/services/warm-up.ts';
+import { openMysqlProxy } from '../mysql-proxy.ts';
+import { SOON } from '../soon.ts';
+
+const NOWHERE = '127.0.0.1:1';
+
+let context: TestContext;
+beforeEach(async () => {
+  context = await openTestContext();
+  onTestFinished(() => context.close());
+});
+
+interface Process {
+  readonly db: Db;
+  readonly redis: RedisClient;
+  readonly commands: Commands;
+  readonly saleTransactions: SaleTransactions;
+  readonly metrics: ReturnType<typeof createMetrics>;
+}
+
+function processOf(db: Db, redis: RedisClient): Process {
+  const commands = createCommands(redis, context.keys);
+  const saleTransactions = new SaleTransactions({ db, commands, log: context.log, order_events: false });
+  return { db, redis, commands, saleTransactions, metrics: createMetrics('worker') };
+}
+const whole = (): Process => processOf(context.db, context.redis);
+
+/** A process that has its own way to Redis alone; there is none to MySQL. */
+async function withoutMysql(): Promise<Process> {
+  const proxy = await openMysqlProxy({ host: context.config.DB_HOST, port: context.config.DB_PORT });
+  proxy.cut();
+  const db = connectDb({ ...context.config, DB_HOST: proxy.host, DB_PORT: proxy.port }, 'general');
+  onTestFinished(() => db.destroy());
+  return processOf(db, context.redis);
+}
+
+function withoutRedis(): Process {
+  const redis = connectRedis({ ...context.config, REDIS_ADDR: NOWHERE }, 'request').on('error', () => undefined);
+  onTestFinished(() => redis.disconnect());
+  return processOf(context.db, redis);
+}
+
+/** Lets a process lead that does not reach a server, until another one has done the work. */
+async function leadFirst<Name extends string>(
+  leads: Parameters<typeof led<Name>>[1]['leads'],
+  roundsOf: (process: Process) => Rounds<Name>,
+  [cutOff, other]: readonly [Process, Process],
+): Promise<void> {
+  const [first, second] = [cutOff, other].map((process, i) =>
+    led(roundsOf(process), { leads, processName: `process ${i}`, log: context.log, metrics: process.metrics }),
+  );
+  onTestFinished(async () => {
+    await Promise.all([first!.stop(), second!.stop()]);
+  });
+  first!.start();
+  const failures = async () => (await cutOff.metrics.rounds_failed.get()).values.map(({ value }) => value);
+  await expect.poll(failures, SOON).not.toEqual([0]);
+  second!.start();
+}
+
+test('a sale is audited, though the process that leads the auditor does not reach MySQL: it once kept the lead for good', async () => {
+  const sale = await context.openSale();
+  await context.redis.hincrby(context.keys.sale(sale).state, 'available', 2);
+  const sales = { current: () => Promise.resolve([sale]) };
+  const { keys, log } = context;
+  const processes = [await withoutMysql(), whole()] as const;
+  const rounds = (process: Process) => auditor({ ...process, keys, log, shard: 0, sales });
+  await leadFirst(leadsInRedis(context.commands, 0), rounds, processes);
+  await expect.poll(async () => (await context.commands.readSale(sale)).available, SOON).toBe(10);
+});
+
+test('a sale is loaded, though the process that leads the warm-up does not reach MySQL', async () => {
+  const sale = await context.insertSale();
+  const sales = { current: () => Promise.resolve([sale]) };
+  const processes = [await withoutMysql(), whole()] as const;
+  const rounds = (process: Process) => warmUp({ ...process, log: context.log, shard: 0, sales });
+  await leadFirst(leadsInRedis(context.commands, 0), rounds, processes);
+  await expect.poll(async () => (await context.commands.readSale(sale)).ready, SOON).toBe(true);
+});
+
+test('an order expires, though the process that leads the expiry does not reach Redis', async () => {
+  const order = await placeOrder(context, await context.openSale());
+  const past = new Date(Date.now() - 60_000);
+  await context.db.updateTable('orders').set({ expires_at: past }).execute();
+  const rounds = (process: Process) => expiry({ ...process, log: context.log });
+  await leadFirst<LedgerService>(leadsInLedger(context.db), rounds, [withoutRedis(), whole()]);
+  await expect.poll(async () => (await ledgerOf(context, order)).status, SOON).toBe('expired');
+});
+
+test('an order is paid, though the process that leads the due payments does not reach Redis', async () => {
+  const order = await placeOrder(context, await context.openSale());
+  const payment_id = await openPayment(context, order.order_no);
+  await context.db
+    .updateTable('payments')
+    .set({ status: 'succeeded', order_due_at: new Date() })
+    .where('payment_id', '=', payment_id)
+    .execute();
+  const rounds = (process: Process) => duePayments({ ...process, log: context.log });
+  await leadFirst<LedgerService>(leadsInLedger(context.db), rounds, [withoutRedis(), whole()]);
+  await expect.poll(async () => (await ledgerOf(context, order)).status, SOON).toBe('paid');
+});
+
+test('a server that is away ends a round after a few sales; a fault of one sale, or a locked row, keeps no other waiting', async () => {
+  const sales = Array.from({ length: 10 }, (_, id) => ({ id, shard: 0 }));
+  const doAll = async (work: (id: number) => unknown) => {
+    const done: number[] = [];
+    const deps = { stopping: new AbortController().signal, log: context.log, service: 'tested' };
+    const round = forEachSale(sales, deps, async ({ id }) => {
+      done.push(id);
+      await work(id);
+    });
+    return { done, failure: await round.catch((error: unknown) => error) };
+  };
+  const lost = Object.assign(new Error('lost'), { code: 'ECONNRESET' });
+  expect(await doAll(() => Promise.reject(lost))).toEqual({ done: [0, 1, 2], failure: lost });
+  const all = sales.map(({ id }) => id);
+  const once = await doAll((id) => (id === 0 ? Promise.reject(lost) : undefined));
+  expect(once).toEqual({ done: all, failure: lost });
+  for (const fault of [new Error('a fault of ours'), { errno: 1205 }, { errno: 1213 }]) {
+    expect(await doAll(() => Promise.reject(fault as Error))).toEqual({ done: all, failure: undefined });
+  }
+});
