@@ -1,4 +1,5 @@
 import type { Queue } from 'bullmq';
+import { RESERVATION_AHEAD_MS } from '@flash-sale/shared/order/order.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
 import { readSold } from '@flash-sale/shared/sale/products-table.ts';
@@ -46,6 +47,19 @@ export function figures(deps: FiguresDeps): Rounds {
   const { commands, db, shard, sales, queue, log, metrics, salesShownMax = SALES_SHOWN_MAX } = deps;
   /** Sales whose metrics are shown. */
   let shown: readonly Found[] = [];
+  /** When each sale was first seen whose oldest reservation is in the future. */
+  let aheadSinceMs = new Map<number, number>();
+
+  /**
+   * The age of the shard's oldest reservation. One from the future (Redis's clock was set back) has no
+   * age: it counts from when it was first seen.
+   */
+  async function oldestMs(nowMs: number, oldest: number | undefined): Promise<number> {
+    const seenMs = performance.now();
+    const ahead = await commands.outboxAfter(shard, nowMs + RESERVATION_AHEAD_MS);
+    aheadSinceMs = new Map(ahead.map((id) => [id, aheadSinceMs.get(id) ?? seenMs]));
+    return Math.max(nowMs - (oldest ?? nowMs), ...[...aheadSinceMs.values()].map((sinceMs) => seenMs - sinceMs), 0);
+  }
 
   /** The number of live orders in the ledger, by sale; undefined if MySQL does not answer. */
   async function soldOf(found: readonly Found[]): Promise<Map<number, number> | undefined> {
@@ -86,20 +100,18 @@ export function figures(deps: FiguresDeps): Rounds {
       );
       // If there are too many, take those that open last; of those with the same start, the newest.
       const chosen = live.slice(-salesShownMax);
-      const [sold, jobs, memory] = await Promise.all([
+      const [sold, jobs, memory, oldest_ms] = await Promise.all([
         soldOf(live),
         queue(shard).getJobCounts(...JOB_STATES),
         commands.readMemory(shard),
+        oldestMs(now_ms, outbox[0]?.oldest_ms),
       ]);
 
       clear();
       shown = chosen;
       for (const one of shown) showSale(metrics, one, sold?.get(one.sale.id));
       showShard(metrics, shard, live, { shown: shown.length, sold });
-      metrics.shard_oldest_reservation_seconds.set(
-        { shard },
-        Math.max(0, now_ms - (outbox[0]?.oldest_ms ?? now_ms)) / 1_000,
-      );
+      metrics.shard_oldest_reservation_seconds.set({ shard }, oldest_ms / 1_000);
       metrics.shard_redis_used_bytes.set({ shard }, memory.used_memory_bytes);
       metrics.shard_redis_max_bytes.set({ shard }, memory.maxmemory_bytes);
       for (const state of JOB_STATES) metrics.shard_jobs.set({ shard, state }, jobs[state] ?? 0);

@@ -91,6 +91,21 @@ test('a sale is shown with the values of Redis and the ledger', async () => {
   ]);
 });
 
+test('a reservation from the future, as a step back of Redis’s clock leaves it, grows old from when it is first seen', async () => {
+  const { context, metrics, round } = await openFigures();
+  const sale = await context.openSale();
+  await context.redis.zadd(context.keys.outbox(0), Date.now() + HOUR_MS, sale.id);
+  const age = async () => {
+    await round();
+    return (await valuesOf(metrics.shard_oldest_reservation_seconds))[0]!;
+  };
+  const first = await age();
+  expect(first).toBe(0);
+  await expect.poll(age).toBeGreaterThan(0.1);
+  await context.redis.del(context.keys.outbox(0));
+  expect(await age()).toBe(0);
+});
+
 test('the age of the oldest reservation is shown by sale and by shard', async () => {
   const { context, metrics, round } = await openFigures();
   const sale = await context.openSale();

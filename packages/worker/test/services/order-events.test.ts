@@ -5,7 +5,12 @@ import { Webhook } from 'standardwebhooks';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Order } from '@flash-sale/shared/order/order.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
-import { discardDeadOrderEvents, reviveOrderEvents } from '@flash-sale/shared/order-events/order-events-table.ts';
+import {
+  discardDeadOrderEvents,
+  discardOldOrderEvents,
+  giveUpOrderEvents,
+  reviveOrderEvents,
+} from '@flash-sale/shared/order-events/order-events-table.ts';
 import { findOrders } from '@flash-sale/shared/order/orders-table.ts';
 import { applyPaymentEvent, cancelOrder, expireOrders } from '@flash-sale/shared/order/moves.ts';
 import { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
@@ -17,6 +22,7 @@ import { OrderWriter } from '../../src/order-writer/order-writer.ts';
 import { led, leadsInLedger } from '../../src/services/lead.ts';
 import { orderEvents, orderEventsWithoutReceiver } from '../../src/services/order-events.ts';
 import { admitAll, shoppers } from '../shoppers.ts';
+import { aLockIsWaitedFor } from '@flash-sale/shared/testing/row-locks.ts';
 import { openWebhookReceiver, type Received, type WebhookReceiver } from '../webhook-receiver.ts';
 
 const GOING_ON = new AbortController().signal;
@@ -494,6 +500,59 @@ describe('a receiver that takes nothing', () => {
     await write(sale, ['bob']);
     expect(await discardDeadOrderEvents(context.db)).toBe(1);
     expect(await waiting()).toHaveLength(1);
+  });
+});
+
+describe('many rows', () => {
+  const ROWS = 1_299;
+  /** Written long ago, each three of one message, so that messages lie across the ends of batches; the dead died together. */
+  async function fill(isDead: boolean): Promise<number[]> {
+    const old = new Date(Date.now() - 3_600_000);
+    const rows = Array.from({ length: ROWS }, (_, i) => ({
+      product_id: 1,
+      status: 'cancelled' as const,
+      order_nos: `order-${i}`,
+      orders: 1,
+      created_at: old,
+      waiting_since: old,
+      message_id: `msg_${Math.floor(i / 3)}`,
+      dead_at: isDead ? old : null,
+    }));
+    await context.db.insertInto('order_events').values(rows).execute();
+    return (await waiting()).map(({ id }) => id);
+  }
+
+  test.each([
+    ['are tried again', true, () => reviveOrderEvents(context.db)],
+    ['are discarded', true, () => discardDeadOrderEvents(context.db)],
+    ['are forgotten', true, () => discardOldOrderEvents(context.db, 60_000)],
+    ['are given up', false, () => giveUpOrderEvents(context.db, 60_000, 'nobody')],
+  ] as const)('%s a few at a time, whole messages, and keep no writer waiting', async (_name, isDead, change) => {
+    const ids = await fill(isDead);
+    const untouched = async () => (await waiting()).filter(({ dead_at }) => (dead_at !== null) === isDead);
+    const holder = await context.db.startTransaction().execute();
+    await holder.selectFrom('order_events').select('id').where('id', '=', ids[1_200]!).forUpdate().execute();
+    const changing = change();
+    await aLockIsWaitedFor(context.db);
+
+    // What was changed so far is committed, and no message is divided.
+    const left = await untouched();
+    expect(left.length).toBeGreaterThan(0);
+    expect(left.length).toBeLessThan(ROWS);
+    for (const of of Map.groupBy(left, ({ message_id }) => message_id).values()) expect(of).toHaveLength(3);
+    const { id: _id, ...row } = left[0]!;
+    await context.db.transaction().execute(async (tx) => {
+      await sql`SET SESSION innodb_lock_wait_timeout = 1`.execute(tx);
+      await tx
+        .insertInto('order_events')
+        .values({ ...row, message_id: null, dead_at: null, waiting_since: new Date() })
+        .execute();
+      await sql`SET SESSION innodb_lock_wait_timeout = DEFAULT`.execute(tx);
+    });
+
+    await holder.rollback().execute();
+    expect(await changing).toBe(ROWS);
+    expect((await untouched()).length).toBe(isDead ? 0 : 1);
   });
 });
 

@@ -6,8 +6,8 @@ import type { LedgerService } from '@flash-sale/shared/platform/mysql/service-le
 import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
 import { connectRedis, type RedisClient } from '@flash-sale/shared/platform/redis/client.ts';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
-import { ledgerOf, openPayment, placeOrder } from '../../../shared/test/ordering.ts';
-import { openTestContext, type TestContext } from '../../../shared/test/support.ts';
+import { ledgerOf, openPayment, placeOrder } from '@flash-sale/shared/testing/ordering.ts';
+import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { auditor } from '../../src/services/auditor.ts';
 import { duePayments } from '../../src/services/due-payments.ts';
 import { expiry } from '../../src/services/expiry.ts';
@@ -15,7 +15,7 @@ import { led, leadsInLedger, leadsInRedis } from '../../src/services/lead.ts';
 import { forEachSale } from '../../src/services/service.ts';
 import { warmUp } from '../../src/services/warm-up.ts';
 import { openMysqlProxy } from '../mysql-proxy.ts';
-import { SOON } from '../soon.ts';
+import { SOON } from '@flash-sale/shared/testing/soon.ts';
 
 const NOWHERE = '127.0.0.1:1';
 
