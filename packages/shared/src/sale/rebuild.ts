@@ -6,7 +6,7 @@ import { isHistoryServed, noteHistory } from './redis-histories-table.ts';
 import type { Reservation } from '../admission/reservation.ts';
 import type { Commands } from '../commands.ts';
 import type { Owner } from './sale-commands.ts';
-import { LeaseLost, withStampedLease, type Lease, type LeaseMetrics } from './lease.ts';
+import { acquireLease, LeaseLost, stopSale, withStampedLease, type Lease, type LeaseMetrics } from './lease.ts';
 
 const CHUNK = 1_000;
 
@@ -38,7 +38,13 @@ export function needsLoading(live: LiveSale, sale: Sale): boolean {
  * @returns undefined if another process holds the lease for longer than `wait_ms`, or has loaded
  * the sale
  */
-export function loadSale(deps: RebuildDeps, ref: SaleRef, wait_ms: number): Promise<Rebuilt | undefined> {
+export async function loadSale(deps: RebuildDeps, ref: SaleRef, wait_ms: number): Promise<Rebuilt | undefined> {
+  // A master that was left behind must not stamp over the holder of the one that is served.
+  const { history_id } = await deps.commands.clock(ref.shard);
+  if (!(await mayLoad(deps, { sale: ref, history_id }))) {
+    await stopLeftBehind(deps, ref, wait_ms);
+    return undefined;
+  }
   return withStampedLease(deps, ref, wait_ms, async (lease) => {
     const sale = await findSale(deps.db, ref.id);
     if (sale === undefined) return undefined;
@@ -46,6 +52,18 @@ export function loadSale(deps: RebuildDeps, ref: SaleRef, wait_ms: number): Prom
     const isNeeded = isElsewhere || needsLoading(await deps.commands.readSale(ref), sale);
     return isNeeded ? rebuildUnder(deps, ref, lease) : undefined;
   });
+}
+
+/** Stops a sale that another history has, under a lease that is not stamped. */
+async function stopLeftBehind({ commands, metrics }: RebuildDeps, ref: SaleRef, wait_ms: number): Promise<void> {
+  if (!(await commands.readSale(ref)).ready) return;
+  const lease = await acquireLease(commands, ref, wait_ms, { metrics });
+  if (lease === undefined) return;
+  try {
+    await stopSale(commands, lease);
+  } finally {
+    await lease.release().catch(() => undefined);
+  }
 }
 
 /**
@@ -68,7 +86,10 @@ export function rebuildSale(deps: RebuildDeps, ref: SaleRef, wait_ms: number): P
  * the one whose history began later gets the sale when it loads it for the first time. In the other
  * one the sale stays stopped while workers serve the later history.
  */
-export async function mayLoad({ db, commands }: RebuildDeps, lease: Lease): Promise<boolean> {
+export async function mayLoad(
+  { db, commands }: RebuildDeps,
+  lease: Pick<Lease, 'sale' | 'history_id'>,
+): Promise<boolean> {
   const elsewhere = (await readStamp(db, lease.sale.id))?.history_id ?? lease.history_id;
   if (elsewhere === lease.history_id) return true;
   const isLeftBehind = (await commands.historyOf(lease.sale)) === lease.history_id;

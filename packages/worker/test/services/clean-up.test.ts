@@ -59,7 +59,7 @@ it('a cleaned sale that comes back with old data of Redis is cleaned again, with
   for (const of of [sale, reserved]) await expect(context.redis.exists(...names(of))).resolves.toBe(0);
 
   // An older AOF, or a replica that was behind.
-  for (const [name, dump] of dumps) await context.redis.restore(name, 0, dump!);
+  for (const [name, dump] of dumps) await context.redis.restore(name, 0, dump);
   await context.redis.zadd(context.keys.outbox(0), 1, reserved.id);
   await context.redis.del(context.keys.mark(0));
   await round();
@@ -67,7 +67,7 @@ it('a cleaned sale that comes back with old data of Redis is cleaned again, with
   await expect(context.commands.outbox(0)).resolves.toEqual([]);
 
   // Reservations are found in the same history as well.
-  for (const [name, dump] of dumps) await context.redis.restore(name, 0, dump!);
+  for (const [name, dump] of dumps) await context.redis.restore(name, 0, dump);
   await context.redis.zadd(context.keys.outbox(0), 1, reserved.id);
   await round();
   await expect(context.redis.exists(...names(reserved))).resolves.toBe(0);

@@ -218,7 +218,7 @@ test('news of a refund that comes while its provider is asked is not lost with t
   await rounds(1);
   expect(await ledgerOf(context, order)).toMatchObject({ status: 'refunded' });
   // Its bank sends it back, and Stripe tells of that, just after it was listed.
-  const looked = stripe.look;
+  const looked = stripe.look.bind(stripe);
   const spied = vi.spyOn(stripe, 'look').mockImplementationOnce(async (payment) => {
     const answer = await looked(payment);
     const before = fake.events.length;

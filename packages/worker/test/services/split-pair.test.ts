@@ -114,13 +114,34 @@ describe('beside a promoted server', () => {
     await expect(writer(old).settle(orderNos)).rejects.toThrow(LeaseLost);
     expect((await readLedger(old.db, sale)).orders).toEqual([]);
     expect(await live(old)).toMatchObject({ ready: false });
-    // The next rounds there leave it stopped, and leave the other one alone.
+    // The next rounds there leave it stopped, and leave the other one alone: they once stamped over it four times a second.
+    const fence = async () => (await readLedger(old.db, sale)).fence;
+    const before = await fence();
     for (let i = 0; i < 3; i += 1) await load(old);
+    expect(await fence()).toBe(before);
     expect(await live(old)).toMatchObject({ ready: false });
     expect(await live(promoted)).toMatchObject({ ready: true, available: 10 });
     const kept = await admitAll(promoted, sale, shoppers(2));
     await writer(promoted).settle(kept);
     expect(await readLedger(old.db, sale)).toMatchObject({ sold: 2 });
+  });
+
+  test('a sale that is still sold on the old master is stopped there, without a stamp', async () => {
+    await load(promoted);
+    const { fence } = await old.db
+      .selectFrom('products')
+      .select('fence')
+      .where('id', '=', sale.id)
+      .executeTakeFirstOrThrow();
+    expect(await live(old)).toMatchObject({ ready: true });
+    // Its row changes, so that it is to be loaded.
+    await old.db
+      .updateTable('products')
+      .set({ version: sql`version + 1` })
+      .execute();
+    await loadSale(old, sale, 1_000);
+    expect(await live(old)).toMatchObject({ ready: false });
+    expect(await old.db.selectFrom('products').select('fence').executeTakeFirstOrThrow()).toEqual({ fence });
   });
 
   test.each<[string, () => Promise<unknown>]>([

@@ -355,7 +355,8 @@ function connectionMetrics(registers: Registry[]) {
   };
   for (const at of ['redis', 'mysql']) metrics.fencing_refusals.inc({ at }, 0);
   metrics.payment_events.inc({ outcome: 'wrong_amount' }, 0);
-  for (const call of ['start', 'look', 'refund', 'expire']) metrics.payment_calls.inc({ call, outcome: 'refused' }, 0);
+  for (const call of ['start', 'look', 'refund', 'expire', 'refund_events'])
+    metrics.payment_calls.inc({ call, outcome: 'refused' }, 0);
   return metrics;
 }
 
