@@ -3,7 +3,11 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Keys } from '@flash-sale/shared/platform/redis/keys.ts';
+import { SALES_SHOWN_MAX } from '@flash-sale/shared/platform/telemetry/metrics.ts';
+import type { FakeStripe } from '@flash-sale/shared/testing/fake-stripe.ts';
 import { get, openSale, startCrowd } from './eventful-sale.ts';
+import type { OtherApi } from './other-api.ts';
+import { payWrongly } from './payment-causes.ts';
 import { REDIS_MEMORY_BYTES, type WatchedProcess, type WatchedService } from './watched-service.ts';
 
 const keys = new Keys('');
@@ -11,16 +15,7 @@ const keys = new Keys('');
 const ASKED_AT_ONCE = 60;
 
 /** Alerts whose cause is not made here, with the reason. */
-export const NOT_CAUSED: Readonly<Record<string, string>> = {
-  ClockOffset: 'all processes run on one machine here and share its clock',
-  KeySetOld: 'the key set must be unavailable for fifteen minutes, longer than everything else together',
-  DriftNotMended: 'the auditor repairs every drift that is made here',
-  SalesNotReady: 'it has the same cause as SaleNotReady, which is recorded',
-  SalesWithoutFigures: 'it needs more than the fifty live sales that have metrics',
-  PaymentOverdue: 'a payment must be undecided for an hour',
-  PaymentWrongAmount: 'the sandbox never reports a wrong amount',
-  PaymentProviderRefuses: 'the sandbox never denies access',
-};
+export const NOT_CAUSED: Readonly<Record<string, string>> = {};
 
 /** A receiver of order events that refuses all of them. */
 export async function startFailingReceiver(): Promise<{ readonly url: string; close(): void }> {
@@ -42,17 +37,26 @@ export async function startFailingReceiver(): Promise<{ readonly url: string; cl
 
 type Tell = (line: string) => void;
 
+/** What the service talks to besides its servers. */
+export interface Neighbours {
+  readonly stripe: FakeStripe;
+  readonly otherApi: Pick<OtherApi, 'breakKeySet'>;
+}
+
 /**
  * Makes the cause of each alert in turn, each for as long as its rule requires, and then removes
  * it.
  */
-export async function makeCauses(service: WatchedService, tell: Tell): Promise<void> {
+export async function makeCauses(service: WatchedService, { stripe, otherApi }: Neighbours, tell: Tell): Promise<void> {
   const sale = await openSale(service);
   const other = await openSale(service);
   const crowd = startCrowd(service, sale.id);
   try {
     // Events of orders that are written now wait for their receiver until the end.
     await delay(20_000);
+    tell('the identity provider of one process answers without keys from now on; a shopper pays a wrong amount');
+    otherApi.breakKeySet();
+    await payWrongly(service, stripe, other.id);
     tell('the row of a sale is locked, a table that a service reads is gone, and many ask for their orders at once');
     await holdRow(service, sale.id, async () => {
       await service.mysql.query('RENAME TABLE stock_returns TO stock_returns_gone');
@@ -99,6 +103,9 @@ export async function makeCauses(service: WatchedService, tell: Tell): Promise<v
   } finally {
     await crowd.stop();
   }
+  tell('more sales are live than may have figures of their own');
+  for (let i = 0; i < SALES_SHOWN_MAX; i += 1) await openSale(service);
+  await delay(90_000);
 }
 
 /** Locks the row of a sale during `work`, like a forgotten session. */
@@ -121,7 +128,8 @@ async function holdRow({ mysql }: WatchedService, sale: number, work: () => Prom
 export async function sellMoreThanThereIs({ mysql }: WatchedService, sale: number): Promise<void> {
   await mysql.query('ALTER TABLE products DROP CONSTRAINT sold_fits');
   await mysql.query('UPDATE products SET seckill_stock = sold - 1 WHERE id = ?', [sale]);
-  await delay(30_000);
+  // Four rounds of the auditor, which cannot repair this, and what the rule wants.
+  await delay(75_000);
   await mysql.query('UPDATE products SET seckill_stock = stock WHERE id = ?', [sale]);
   await mysql.query('ALTER TABLE products ADD CONSTRAINT sold_fits CHECK (sold <= seckill_stock)');
 }

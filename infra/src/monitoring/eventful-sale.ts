@@ -114,9 +114,20 @@ export function startCrowd(service: WatchedService, product_id: number): { stop(
   };
 }
 
-async function shop(service: WatchedService, product_id: number, user_id: string): Promise<void> {
+/** One unit. @throws if the buy is refused */
+export async function buy(service: WatchedService, product_id: number, user_id: string): Promise<string> {
+  const { order_no, code } = await post(service, '/api/v1/seckill/buy', await bodyOf(service, product_id, user_id));
+  if (order_no === undefined) throw new Error(`the buy was refused: ${code}`);
+  return order_no;
+}
+
+async function bodyOf(service: WatchedService, product_id: number, user_id: string): Promise<object> {
   const { token } = await post(service, '/api/v1/seckill/token', { user_id, product_id });
-  const body = { user_id, product_id, token: token ?? 'none' };
+  return { user_id, product_id, token: token ?? 'none' };
+}
+
+async function shop(service: WatchedService, product_id: number, user_id: string): Promise<void> {
+  const body = await bodyOf(service, product_id, user_id);
   const { order_no } = await post(service, '/api/v1/seckill/buy', body);
   if (order_no === undefined) return;
   await post(service, '/api/v1/seckill/buy', body);
@@ -137,7 +148,7 @@ async function call(url: string, init: RequestInit): Promise<Answer> {
 
 export const get = ({ api }: WatchedService, path: string): Promise<Answer> => call(`${api}${path}`, {});
 
-const post = ({ api }: WatchedService, path: string, body: object): Promise<Answer> =>
+export const post = ({ api }: WatchedService, path: string, body: object): Promise<Answer> =>
   call(`${api}${path}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },

@@ -46,28 +46,33 @@ export interface WatchOptions {
   readonly scrape_s?: number;
   /** Settings of the service in addition to its own. */
   readonly env?: NodeJS.ProcessEnv;
+  /** Modules that each process loads before its own. */
+  readonly imports?: readonly string[];
+  /** A second api process, on another port of the API, with what differs for it. */
+  readonly otherApi?: { readonly env: NodeJS.ProcessEnv; readonly imports: readonly string[] };
 }
 
 /**
- * Starts one api and two worker processes, and Prometheus with the configuration of `npm start`,
- * except for addresses and intervals.
+ * Starts one or two api and two worker processes, and Prometheus with the configuration of
+ * `npm start`, except for addresses and intervals.
  */
 export async function startWatched(
   dataDir: string,
   prometheusProgram: string,
-  { scrape_s = 1, env: more = {} }: WatchOptions = {},
+  { scrape_s = 1, env: more = {}, imports = [], otherApi }: WatchOptions = {},
 ): Promise<WatchedService> {
   const startOwnRedis = (port?: number) =>
     startRedis({ dataDir, password: PASSWORD, flags: ['--maxmemory', String(REDIS_MEMORY_BYTES)], ...atPort(port) });
   const startOwnMysql = (port?: number) => startMysql({ dataDir, password: PASSWORD, ...atPort(port) });
   const [redisServer, mysqlServer] = await Promise.all([startOwnRedis(), startOwnMysql()]);
-  const [port, apiOps, ...workerOps] = await Promise.all(Array.from({ length: 4 }, () => freePort()));
+  const [port, otherPort, apiOps, otherApiOps, ...workerOps] = await Promise.all(
+    Array.from({ length: 6 }, () => freePort()),
+  );
   const env = {
     PATH: process.env['PATH'],
     NODE_ENV: 'test',
     SERVER_HOST: '127.0.0.1',
     SERVER_PORT: String(port),
-    API_OPS_PORT: String(apiOps),
     DB_HOST: '127.0.0.1',
     DB_PORT: String(mysqlServer.port),
     DB_USER: privateMysqlUser,
@@ -87,25 +92,39 @@ export async function startWatched(
     RATE_LIMIT_USER_PER_SECOND: '1000',
     ...more,
   };
-  const processOf = (kind: 'api' | 'worker', name: string, opsPort: number): WatchedProcess => {
+  const processOf = (
+    kind: 'api' | 'worker',
+    name: string,
+    opsPort: number,
+    { env: own, imports: ownImports } = { env: {} as NodeJS.ProcessEnv, imports: [] as readonly string[] },
+  ): WatchedProcess => {
     return restartable(undefined, async () => {
       const launched = await launch({
         name,
         kind: 'service',
         dataDir,
         program: process.execPath,
-        args: [join(ROOT, 'packages', kind, 'src/main.ts')],
+        args: [
+          ...[...imports, ...ownImports].map((file) => `--import=${file}`),
+          join(ROOT, 'packages', kind, 'src/main.ts'),
+        ],
         cwd: ROOT,
-        env: { ...env, WORKER_OPS_PORT: String(opsPort) },
+        env: { ...env, API_OPS_PORT: String(opsPort), WORKER_OPS_PORT: String(opsPort), ...own },
       });
       await awaitReady(launched, () => answers(`http://127.0.0.1:${opsPort}/readyz`), { limit_ms: READY_MS_MAX });
       return launched;
     });
   };
   const workers = workerOps.map((opsPort, i) => processOf('worker', `worker-${i + 1}`, opsPort));
-  const opsPorts = { api: [apiOps!], worker: workerOps };
+  const apis = [processOf('api', 'api-1', apiOps!)];
+  if (otherApi !== undefined) {
+    const { env: own, imports: ownImports } = otherApi;
+    const otherEnv = { SERVER_PORT: String(otherPort), ...own };
+    apis.push(processOf('api', 'api-2', otherApiOps!, { env: otherEnv, imports: ownImports }));
+  }
+  const opsPorts = { api: [apiOps!, otherApiOps!].slice(0, apis.length), worker: workerOps };
   const prometheus = await startPrometheus(dataDir, prometheusProgram, opsPorts, scrape_s);
-  await Promise.all([processOf('api', 'api-1', apiOps!), ...workers].map((one) => one.start()));
+  await Promise.all([...apis, ...workers].map((one) => one.start()));
   const host = '127.0.0.1';
   const redis = new Redis({ host, port: redisServer.port, password: PASSWORD });
   // The run stops Redis on purpose, and the client reconnects.

@@ -87,7 +87,7 @@ await startOrExit(async () => {
   const shards = Array.from({ length: config.SHARDS }, (_, shard) => shard);
   for (const shard of shards) queues.of(shard);
   await Promise.all(shards.map((shard) => clock.of(shard).settled(START_WAIT_MS)));
-  await checkServers({ config, redis, connect: () => connect('background'), keys, commands, db, log });
+  await checkServers({ config, redis, connect: () => connectRedis(config, 'background'), keys, commands, db, log });
   const offsets = repeating(clockOffsets({ commands, db, shards: config.SHARDS, metrics }), log);
   offsets.start();
   // Several api processes share the port if the system can spread connections over them.

@@ -67,7 +67,7 @@ await startOrExit(async () => {
   const keys = new Keys(config.REDIS_PREFIX);
   const commands = createCommands(redis, keys, metrics);
   const producer = connect('producer');
-  await checkServers({ config, redis, connect: () => connect('background'), keys, commands, db, log });
+  await checkServers({ config, redis, connect: () => connectRedis(config, 'background'), keys, commands, db, log });
   const queues = openOrderQueues({ connection: producer, keys, log });
 
   const order_events = config.EVENTS_URL !== undefined;

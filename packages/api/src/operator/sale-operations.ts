@@ -6,14 +6,12 @@ import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { recordAction } from '@flash-sale/shared/operator/operator-actions-table.ts';
 import { findSale, listSales, listShards, soldOf } from '@flash-sale/shared/sale/products-table.ts';
 import type { OrderQueues } from '@flash-sale/shared/admission/order-queues.ts';
+import { mendSale } from '@flash-sale/shared/admission/mend-sale.ts';
 import type { WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
-import { RESERVATION_LATE_MS } from '@flash-sale/shared/order/order.ts';
-import { relaySale } from '@flash-sale/shared/admission/relay-sale.ts';
 import { auditSale } from '@flash-sale/shared/sale/audit.ts';
 import { endSale, topUpSale, type ChangeOptions } from '@flash-sale/shared/sale/change.ts';
 import { LEASE_WAIT_MS, LeaseLost } from '@flash-sale/shared/sale/lease.ts';
 import { rebuildSale } from '@flash-sale/shared/sale/rebuild.ts';
-import { repairSale } from '@flash-sale/shared/sale/repair.ts';
 import type { Catalog } from '../sale/catalog.ts';
 import type { AppDeps } from '../deps.ts';
 import type { TokenSecrets } from '../seckill/token-secrets.ts';
@@ -130,18 +128,9 @@ export const operationRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps
   app.post('/api/v1/admin/products/:id/repair', { schema: RepairSale, ...changing }, async (request) => {
     const sale = await saleOf(request.params.id);
     await recordAction(db, actionOf(request, 'repair', `product ${sale.id}`));
-    const audit = await held(auditSale(underLedger, sale, { wait_ms: LEASE_WAIT_MS, thorough: true }));
-    const drifts = audit.verdict === 'drift';
-    if (drifts && !(await lost(repairSale(underLedger, sale.shard, audit, LEASE_WAIT_MS)))) {
-      throw new Refusal('overloaded');
-    }
-    // Add late jobs again: perhaps the workers' relay cannot do so.
-    const { now_ms } = await commands.clock(sale.shard);
-    const relayed =
-      audit.verdict === 'late'
-        ? await relaySale({ commands, queue: operatorQueues.of }, sale, now_ms, RESERVATION_LATE_MS)
-        : [];
-    return { ...audit, repaired: drifts || relayed.length > 0 };
+    const { audit, outcome } = await held(mendSale({ ...underLedger, queue: operatorQueues.of }, sale));
+    if (outcome === 'lease held elsewhere') throw new Refusal('overloaded');
+    return { ...audit, repaired: outcome === 'repaired' };
   });
 
   app.get('/api/v1/admin/jobs', { schema: ListJobs, ...reading }, async (request) => {

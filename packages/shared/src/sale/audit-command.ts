@@ -1,15 +1,19 @@
+import { pino } from 'pino';
+import { mendSale, type MendDeps, type Mended } from '../admission/mend-sale.ts';
+import { openOrderQueues } from '../admission/order-queues.ts';
+import { createCommands } from '../commands.ts';
 import { loadConfig } from '../platform/config/config.ts';
 import { connectDb } from '../platform/mysql/client.ts';
-import { salesToKeep } from './products-table.ts';
 import { flag, readCommandLine } from '../platform/process/command-line.ts';
 import { startOrExit } from '../platform/process/lifecycle.ts';
 import { terminalWidth, textTable } from '../platform/process/text-table.ts';
-import { connectRedis } from '../platform/redis/client.ts';
-import { createCommands } from '../commands.ts';
+import { connectRedis, type ConnectionUse, type RedisClient } from '../platform/redis/client.ts';
+import { RedisAway, redisFault } from '../platform/redis/errors.ts';
 import { Keys } from '../platform/redis/keys.ts';
 import { auditSale, type Audit } from './audit.ts';
-import { LEASE_WAIT_MS } from './lease.ts';
-import { repairSale } from './repair.ts';
+import { LEASE_WAIT_MS, LeaseLost } from './lease.ts';
+import { salesToKeep } from './products-table.ts';
+import type { Sale } from './sale.ts';
 
 const {
   values: { repair, json },
@@ -18,7 +22,7 @@ const {
   summary: `Compares every sale that Redis keeps with the ledger, entry by entry.
 Exit code 1: a sale was not clean, or could not be audited.`,
   options: {
-    repair: flag('rebuild sales that drift from the ledger'),
+    repair: flag('rebuild sales that drift from the ledger, and add late orders to the queue again'),
     json: flag('the result as one JSON document'),
   },
 });
@@ -31,30 +35,37 @@ const SUMS = ['units', 'available', 'owners', 'reservations', 'live_orders', 'so
  */
 await startOrExit(async () => {
   const config = loadConfig(process.env);
-  const redis = connectRedis(config, 'background');
-  redis.on('error', () => undefined);
+  let redisError: Error | undefined;
+  const connect = (use: ConnectionUse): RedisClient =>
+    connectRedis(config, use).on('error', (error: Error) => (redisError = error));
+  const redis = connect('background');
+  // Its calls are not queued, so it must be connected before the first sale is repaired.
+  const producer = connect('producer');
   const db = connectDb(config, 'ledger');
   const keys = new Keys(config.REDIS_PREFIX);
-  const deps = { redis, db, keys, commands: createCommands(redis, keys) };
+  const queues = openOrderQueues({ connection: producer, keys, log: pino({ level: 'silent' }) });
+  const deps = { redis, db, keys, commands: createCommands(redis, keys), queue: queues.of };
   try {
+    const sales = await salesToKeep(db);
+    await redis.ping().catch((error: unknown) => {
+      // The call only says that it was given up; the connection knows why.
+      throw redisFault(error) === undefined && redisError !== undefined ? new RedisAway(redisError.message) : error;
+    });
     const results: Result[] = [];
-    for (const sale of await salesToKeep(db)) {
-      const audit = await auditSale(deps, sale, { wait_ms: LEASE_WAIT_MS, thorough: true });
-      const repaired =
-        repair && audit?.verdict === 'drift' && (await repairSale(deps, sale.shard, audit, LEASE_WAIT_MS));
-      results.push({ sale_id: sale.id, verdict: 'lease held elsewhere', ...audit, repaired });
-    }
+    for (const sale of sales) results.push(await resultOf(deps, sale));
     const failures = results.filter(({ verdict }) => verdict !== 'clean').length;
     console.log(json ? JSON.stringify({ clean: failures === 0, sales: results }, null, 2) : report(results, failures));
     process.exitCode = failures === 0 ? 0 : 1;
   } finally {
+    await queues.close();
+    producer.disconnect();
     redis.disconnect();
     await db.destroy();
   }
 });
 
 /**
- * An audit and whether the sale was repaired. The audit is missing if another process held the
+ * An audit and whether something was repaired. The audit is missing if another process held the
  * lease.
  */
 type Result = Partial<Omit<Audit, 'verdict'>> & {
@@ -63,11 +74,27 @@ type Result = Partial<Omit<Audit, 'verdict'>> & {
   readonly repaired: boolean;
 };
 
+async function resultOf(deps: MendDeps, sale: Sale): Promise<Result> {
+  const { audit, outcome } = (await lookedAt(deps, sale)) ?? {};
+  return { sale_id: sale.id, verdict: 'lease held elsewhere', ...audit, repaired: outcome === 'repaired' };
+}
+
+async function lookedAt(deps: MendDeps, sale: Sale): Promise<Partial<Mended> | undefined> {
+  try {
+    if (repair) return await mendSale(deps, sale);
+    return { audit: await auditSale(deps, sale, { wait_ms: LEASE_WAIT_MS, thorough: true }) };
+  } catch (error) {
+    if (error instanceof LeaseLost) return undefined;
+    throw error;
+  }
+}
+
 function report(results: readonly Result[], failures: number): string {
   const findings = results.flatMap(({ sale_id, verdict, repaired, findings: found = [] }) => [
     ...found.map((finding) => `sale ${sale_id}: ${finding}`),
-    ...(repair && verdict === 'drift'
-      ? [`sale ${sale_id}: ${repaired ? 'repaired' : 'not repaired: another process holds its lease'}`]
+    ...(repaired ? [`sale ${sale_id}: ${verdict === 'late' ? 'its orders are in the queue again' : 'repaired'}`] : []),
+    ...(repair && verdict === 'drift' && !repaired
+      ? [`sale ${sale_id}: not repaired: another process holds its lease`]
       : []),
   ]);
   const rows = results.map((result) => [

@@ -1,5 +1,6 @@
 import { ConfigError } from '../config/config.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { serverFault } from './server-fault.ts';
 
 /** Whether a parent process opened a channel to this process at its start. */
 const watched = process.channel !== undefined;
@@ -38,15 +39,21 @@ export function stopOnSignal(log: Logger, limit_ms: number, stop: () => Promise<
   else if (watched) process.once('disconnect', () => once('parent gone'));
 }
 
-/** Runs the start of a process. If it fails, prints one clear message and exits with code 1. */
+/**
+ * Runs the start of a process, or a command. If it fails, exits with code 1 and prints one clear
+ * message. Only an error that is no fault of a setting or a server has a stack trace.
+ */
 export async function startOrExit(start: () => Promise<void>): Promise<void> {
   try {
     await start();
   } catch (error) {
     // Not through a logger: there is none if the configuration is wrong.
-    process.stderr.write(
-      `${error instanceof ConfigError ? error.message : ((error as Error).stack ?? String(error))}\n`,
-    );
+    process.stderr.write(`${reasonOf(error)}\n`);
     process.exit(1);
   }
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof ConfigError) return error.message;
+  return serverFault(error) ?? (error as Error).stack ?? String(error);
 }

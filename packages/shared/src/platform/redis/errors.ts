@@ -8,6 +8,14 @@ export class CallLate extends Error {
   }
 }
 
+/** No connection could be made, and why. */
+export class RedisAway extends Error {
+  constructor(reason: string) {
+    super(reason);
+    this.name = 'RedisAway';
+  }
+}
+
 type Unknown = Extract<ErrorCode, 'overloaded' | 'not_ready' | 'unavailable'>;
 
 interface RedisErrorKind {
@@ -67,7 +75,7 @@ export function codeOfRedisError(error: unknown): Unknown | undefined {
   if (!(error instanceof Error)) return undefined;
   const { name, message } = error;
   if (name === 'ReplyError') return kindOf(message)?.code;
-  if (error instanceof CallLate) return 'unavailable';
+  if (error instanceof CallLate || error instanceof RedisAway) return 'unavailable';
   if (name === 'MaxRetriesPerRequestError' || name === 'ClusterAllFailedError') return 'unavailable';
   return NO_ANSWER.test(message) ? 'unavailable' : undefined;
 }
