@@ -3,34 +3,67 @@
  * by ratios, so that the two may come from different machines. Exits with code 1 if a ratio fell by
  * more than the tolerance (percent).
  */
-import { option, readCommandLine, UsageError } from '@flash-sale/shared/platform/process/command-line.ts';
+import {
+  exitWithUsage,
+  flag,
+  option,
+  readCommandLine,
+  UsageError,
+} from '@flash-sale/shared/platform/process/command-line.ts';
 import { textTable } from '@flash-sale/shared/platform/process/text-table.ts';
-import { compare, readResults } from './report/results.ts';
+import { compare, readResults, type Comparison } from './report/results.ts';
 
 const TOLERANCE_PERCENT = 10;
 
+const USAGE = 'npm run bench:compare -- <before.json> <after.json> [options]';
+
 const { values, args } = readCommandLine({
-  usage: 'npm run bench:compare -- <before.json> <after.json> [options]',
+  usage: USAGE,
   summary: 'Compares the ratios of two result files. Exit code 1: a ratio fell by more than the tolerance.',
   args: ['before.json', 'after.json'],
-  options: { tolerance: option('<percent>', `how much a ratio may fall (default ${TOLERANCE_PERCENT})`, readPercent) },
+  options: {
+    tolerance: option('<percent>', `how much a ratio may fall (default ${TOLERANCE_PERCENT})`, readPercent),
+    json: flag('the comparison as one JSON document'),
+  },
 });
-const [before, after] = args as [string, string];
 const tolerance = values.tolerance ?? TOLERANCE_PERCENT;
-const rows = compare(readResults(before), readResults(after), tolerance);
-const cells = rows.map(({ what, before: a, after: b, change_percent, isWorse }) => [
-  what,
-  a.toFixed(2),
-  b.toFixed(2),
-  `${change_percent >= 0 ? '+' : ''}${change_percent.toFixed(1)} %`,
-  isWorse ? 'worse' : '',
-]);
-process.stdout.write(`${textTable([['ratio', 'before', 'after', 'change', ''], ...cells])}\n`);
+const rows = compareFiles(args as [string, string]);
 const worse = rows.filter(({ isWorse }) => isWorse).length;
-process.stdout.write(
-  `${worse === 0 ? 'no ratio' : `${worse} of ${rows.length} ratios`} fell by more than ${tolerance} %\n`,
-);
+process.stdout.write(values.json ? documentOf(rows) : textOf(rows));
 process.exitCode = worse === 0 && rows.length > 0 ? 0 : 1;
+
+function compareFiles([before, after]: readonly [string, string]): Comparison[] {
+  try {
+    return compare(readResults(before), readResults(after), tolerance);
+  } catch (error) {
+    if (error instanceof UsageError) exitWithUsage(error, USAGE);
+    throw error;
+  }
+}
+
+function documentOf(ratios: readonly Comparison[]): string {
+  const listed = ratios.map(({ what, before, after, change_percent, isWorse }) => ({
+    ratio: what,
+    before,
+    after,
+    change_percent,
+    worse: isWorse,
+  }));
+  return `${JSON.stringify({ tolerance_percent: tolerance, worse, ratios: listed }, null, 2)}\n`;
+}
+
+function textOf(ratios: readonly Comparison[]): string {
+  const cells = ratios.map(({ what, before, after, change_percent, isWorse }) => [
+    what,
+    before.toFixed(2),
+    after.toFixed(2),
+    `${change_percent >= 0 ? '+' : ''}${change_percent.toFixed(1)} %`,
+    isWorse ? 'worse' : '',
+  ]);
+  const table = textTable([['ratio', 'before', 'after', 'change', ''], ...cells]);
+  const summary = worse === 0 ? 'no ratio' : `${worse} of ${ratios.length} ratios`;
+  return `${table}\n${summary} fell by more than ${tolerance} %\n`;
+}
 
 function readPercent(text: string, name: string): number {
   if (/^\d{1,3}(\.\d{1,3})?$/.test(text)) return Number(text);

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { UsageError } from '@flash-sale/shared/platform/process/command-line.ts';
 import { median } from '../load/statistics.ts';
 import type { Figures } from '../scenarios/scenario.ts';
 import { RATIOS, type Ratio } from './targets.ts';
@@ -39,10 +40,25 @@ export interface Spread {
   readonly max: number;
 }
 
+/** @throws UsageError if the file cannot be read, or is no result file of this version */
 export function readResults(path: string): Results {
-  const results = JSON.parse(readFileSync(path, 'utf8')) as Results;
-  if (results.format !== 1) throw new Error(`${path} is not a result file of this version`);
+  const results = contentOf(path) as Results | null;
+  if (results?.format !== 1) throw new UsageError(`${path} is not a result file of this version`);
   return results;
+}
+
+function contentOf(path: string): unknown {
+  let content: string;
+  try {
+    content = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new UsageError(`${path} cannot be read: ${(error as NodeJS.ErrnoException).code}`);
+  }
+  try {
+    return JSON.parse(content);
+  } catch {
+    throw new UsageError(`${path} is not JSON`);
+  }
 }
 
 export function spreadOf(values: readonly number[]): Spread | undefined {

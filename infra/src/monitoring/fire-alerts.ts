@@ -37,12 +37,15 @@ const { values } = readCommandLine({
 Exit code 1: an alert did not fire although its cause was there, or fired before it.`,
   options: {
     record: flag('write the scraped samples to infra/monitoring/prometheus/tests/recorded.yml as unit tests'),
+    json: flag('the result as one JSON document; progress goes to standard error'),
   },
 });
 
 const started_ms = Date.now();
 const tell = (line: string): void =>
-  console.log(`${((Date.now() - started_ms) / 1_000).toFixed(0).padStart(5)} s  ${line}`);
+  (values.json ? console.error : console.log)(
+    `${((Date.now() - started_ms) / 1_000).toFixed(0).padStart(5)} s  ${line}`,
+  );
 
 const folder = temporaryFolder('alerts-fire');
 try {
@@ -100,21 +103,32 @@ async function expectSilence({ prometheus }: WatchedService): Promise<void> {
 async function report(service: WatchedService, promtool: string): Promise<void> {
   const since_s = started_ms / 1_000;
   const fired: Fired[] = [];
-  const rows: string[][] = [];
+  const results: AlertResult[] = [];
   for (const alert of readAlerts()) {
     const found = await firstFired(service.prometheus, alert, since_s);
     if (found !== undefined) fired.push(found);
-    const why = NOT_CAUSED[alert.alert];
-    const after = found === undefined ? '' : `after ${Math.round(found.time_s - since_s)} s`;
-    rows.push([
-      alert.alert,
-      found === undefined ? (why === undefined ? 'NOT FIRED' : 'not caused') : 'fired',
-      why ?? after,
-    ]);
-    if (found === undefined && why === undefined) process.exitCode = 1;
+    const reason = NOT_CAUSED[alert.alert] ?? null;
+    const after_s = found === undefined ? null : Math.round(found.time_s - since_s);
+    results.push({ alert: alert.alert, fired: found !== undefined, after_s, not_caused: reason });
+    if (found === undefined && reason === null) process.exitCode = 1;
   }
-  console.log(`\n${textTable([['alert', '', ''], ...rows], { isRight: () => false })}\n`);
+  if (values.json) console.log(JSON.stringify({ alerts: results }, null, 2));
+  else console.log(`\n${textTable([['alert', '', ''], ...results.map(rowOf)], { isRight: () => false })}\n`);
   if (values.record) await record(service, fired, promtool);
+}
+
+interface AlertResult {
+  readonly alert: string;
+  readonly fired: boolean;
+  /** Since the start. */
+  readonly after_s: number | null;
+  /** Why its cause is not made here. */
+  readonly not_caused: string | null;
+}
+
+function rowOf({ alert, fired, after_s, not_caused }: AlertResult): string[] {
+  const missing = not_caused === null ? 'NOT FIRED' : 'not caused';
+  return [alert, fired ? 'fired' : missing, not_caused ?? (fired ? `after ${after_s} s` : '')];
 }
 
 async function record(service: WatchedService, fired: readonly Fired[], promtool: string): Promise<void> {

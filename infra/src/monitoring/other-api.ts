@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-const SHIFTED_CLOCK = new URL('../../../packages/worker/test/shifted-clock.ts', import.meta.url).pathname;
+const SHIFTED_CLOCK = new URL('../../../packages/shared/testing/shifted-clock.ts', import.meta.url).pathname;
 const CLOCK_SHIFT_MS = 2_000;
 
 /** What is wrong around the second api process: its machine's clock, and its identity provider. */

@@ -42,8 +42,17 @@ export function callAs({ url, name, token }: Access): Call {
       throw new CallFailed(`${url} does not answer (${cause?.code ?? message}); use --url for another address`);
     }
     if (!answer.ok) throw new CallFailed(refusalText(answer, text));
-    return (text === '' ? {} : JSON.parse(text)) as Body;
+    return bodyOf(url, text) as Body;
   };
+}
+
+/** The body of an answer. Anything but JSON is from another server, such as a login page. */
+function bodyOf(url: string, text: string): unknown {
+  try {
+    return text === '' ? {} : JSON.parse(text);
+  } catch {
+    throw new CallFailed(`${url} answers, but not as the API of this service does; use --url for another address`);
+  }
 }
 
 /** The text of a problem document, in one line. */

@@ -7,6 +7,7 @@ import {
   type Options,
   type Values,
 } from '@flash-sale/shared/platform/process/command-line.ts';
+import { PAYMENT_PROBLEMS } from '@flash-sale/shared/payment/payment-problems.ts';
 import { saleOfOrderNumber } from '@flash-sale/shared/order/order-number.ts';
 import type { Call } from './api.ts';
 import { fields, table, textOf } from './table.ts';
@@ -106,6 +107,20 @@ interface OrderEvents {
   readonly dead_at: string | null;
 }
 
+interface Payment {
+  readonly payment_id: string;
+  readonly order_no: string;
+  readonly problems: readonly string[];
+  readonly status: string;
+  readonly amount: number;
+  readonly currency: string;
+  readonly note: string | null;
+  readonly attempts: number;
+  readonly last_error: string | null;
+  readonly next_attempt_at: string | null;
+  readonly updated_at: string;
+}
+
 interface Page<Item> {
   readonly items: readonly Item[];
   readonly next_cursor: string | null;
@@ -166,10 +181,13 @@ function dayExists(typed: string): boolean {
   );
 }
 
-function readState(typed: string, name: string): string {
-  if (typed === 'dead') return typed;
-  throw new UsageError(`${name} takes only 'dead', not '${typed}'`);
-}
+/** An option that takes one of these words. */
+const oneOf =
+  (...words: readonly string[]) =>
+  (typed: string, name: string): string => {
+    if (words.includes(typed)) return typed;
+    throw new UsageError(`${name} takes ${words.map((word) => `'${word}'`).join(' or ')}, not '${typed}'`);
+  };
 
 /** The given options as a query string. */
 function queryOf(values: Readonly<Record<string, string | number | undefined>>): string {
@@ -307,6 +325,27 @@ export const COMMANDS: readonly Command[] = [
     show: fields,
   }),
   command({
+    name: 'payments',
+    summary: 'payments with a problem, oldest first: overdue, of a wrong amount, or failing at the provider',
+    options: {
+      ...PAGE,
+      state: option('<state>', `only these: ${PAYMENT_PROBLEMS.join(', ')}`, oneOf(...PAYMENT_PROBLEMS)),
+    },
+    call: (call, { values }) => call<Page<Payment>>('GET', `payments${queryOf(values)}`),
+    show: ({ items, next_cursor }) =>
+      table(items, [
+        ['order', ({ order_no }) => order_no],
+        ['problem', ({ problems }) => problems.join(', ')],
+        ['status', ({ status }) => status],
+        ['amount', ({ amount }) => amount],
+        ['', ({ currency }) => currency],
+        ['since', ({ updated_at }) => shortTime(updated_at)],
+        ['attempts', ({ attempts }) => attempts],
+        ['next attempt', ({ next_attempt_at: next }) => next && shortTime(next)],
+        ['remark', ({ note, last_error }) => [note, last_error].filter((part) => part !== null).join('; '), 'cut'],
+      ]) + more(next_cursor),
+  }),
+  command({
     name: 'denied',
     summary: 'the deny list: shoppers and addresses',
     options: PAGE,
@@ -353,7 +392,7 @@ export const COMMANDS: readonly Command[] = [
     summary: 'order events that are not delivered, oldest first',
     options: {
       ...PAGE,
-      state: option('<state>', 'dead: only events that the service has stopped trying to deliver', readState),
+      state: option('<state>', 'dead: only events that the service has stopped trying to deliver', oneOf('dead')),
     },
     call: (call, { values }) => call<Page<OrderEvents>>('GET', `order-events${queryOf(values)}`),
     show: ({ items, next_cursor }) =>

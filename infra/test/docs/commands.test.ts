@@ -109,3 +109,28 @@ describe.each([...PROGRAMS, ...MAINS.map((main) => [main, [main]] as const)])('%
     expect(answer.complained).toMatch(/^[^\n]+\n$/);
   });
 });
+
+describe.each(['audit', 'migrate', 'bench:compare', 'alerts:fire'])('npm run %s', (name) => {
+  it('prints one JSON document with --json', async () => {
+    expect(await run(PROGRAMS.get(name)!, '--json', '--help')).toMatchObject({ code: 0, complained: '' });
+  });
+});
+
+it.each([
+  ['is not there', '/nowhere.json', 'cannot be read: ENOENT'],
+  ['is not JSON', 'README.md', 'is not JSON'],
+  ['is no result', 'package.json', 'is not a result file of this version'],
+])('npm run bench:compare names a file that %s in one line: it printed a stack trace', async (_, file, wrong) => {
+  const answer = await run(PROGRAMS.get('bench:compare')!, file, file);
+  expect(answer).toMatchObject({ code: 2, said: '' });
+  expect(answer.complained).toMatch(new RegExp(`^${file} ${wrong}; usage: npm run bench:compare [^\\n]+\\n$`));
+});
+
+it('npm run migrate reports a MySQL that is away in one line', async () => {
+  const child = spawn(process.execPath, [...PROGRAMS.get('migrate')!], {
+    cwd: ROOT,
+    env: { PATH: process.env['PATH'], DB_HOST: '127.0.0.1', DB_PORT: '1' },
+  });
+  const [complained, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
+  expect([complained, code]).toEqual(['MySQL does not do what it was asked to: connect ECONNREFUSED 127.0.0.1:1\n', 1]);
+});

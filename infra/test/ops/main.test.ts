@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +14,7 @@ import { COMMANDS } from '../../src/ops/commands.ts';
 import { understand } from '../../src/ops/read.ts';
 import { OPERATOR_TOKEN, openTestContext, type TestContext } from '@flash-sale/api/testing/support.ts';
 import { startService, type Service } from '@flash-sale/api/testing/service.ts';
-import { placeOrders } from '@flash-sale/shared/testing/ordering.ts';
+import { openPayment, placeOrders } from '@flash-sale/shared/testing/ordering.ts';
 import { Shoppers } from '@flash-sale/api/testing/shoppers.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../src/ops/main.ts', import.meta.url));
@@ -102,6 +104,37 @@ describe('npm run ops', () => {
       expect([code, complained]).toEqual([2, expect.stringMatching(/^--as(:| needs)/)]);
     },
   );
+
+  it('lists payments with a problem, by state', async () => {
+    const sale = await context.openSale();
+    const [order] = await placeOrders(context, sale, ['overpaid']);
+    const payment_id = await openPayment(context, order!.order_no);
+    await context.db
+      .updateTable('payments')
+      .set({ status: 'refund_pending', note: 'Received 1 USD instead of 2' })
+      .where('payment_id', '=', payment_id)
+      .execute();
+    const [heading, row] = (await said('payments --state wrong_amount')).split('\n');
+    expect(heading).toMatch(/^order +problem +status +amount +since +attempts +next attempt +remark$/);
+    expect(row).toMatch(
+      new RegExp(`^${order!.order_no} +wrong_amount +refund_pending +.+Received 1 USD instead of 2$`),
+    );
+    expect(await jsonOf('payments --state wrong_amount')).toMatchObject({ items: [{ payment_id }] });
+    expect(await said('payments --state overdue')).toBe('none\n');
+    expect(await ops('payments --state lost')).toMatchObject({ code: 2 });
+  });
+
+  it('says in one line that something else answers at the address', async () => {
+    const other = createServer((_request, response) => response.end('<html>sign in</html>'));
+    await once(other.listen(0, '127.0.0.1'), 'listening');
+    onTestFinished(() => void other.close());
+    const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+    expect(await ops(`sales --url ${url}`)).toEqual({
+      said: '',
+      complained: `${url} answers, but not as the API of this service does; use --url for another address\n`,
+      code: 1,
+    });
+  });
 
   it('lists jobs, and rotates the secret of seckill tokens without showing it', async () => {
     expect(await said('jobs')).toMatch(/^active \d+, waiting \d+, delayed \d+\n/);

@@ -34,6 +34,7 @@ import { shopperRoutes } from './shopper/routes.ts';
 import { denyListRoutes } from './deny-list/routes.ts';
 import { devRoutes } from './identity/dev-routes.ts';
 import { orderRoutes } from './order/routes.ts';
+import { paymentOperatorRoutes } from './payment/operator-routes.ts';
 import { paymentRoutes } from './payment/routes.ts';
 import { productRoutes } from './sale/routes.ts';
 import { seckillRoutes } from './seckill/routes.ts';
@@ -141,6 +142,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
     await shoppers.register(devRoutes, { config });
   });
   await server.register(paymentRoutes, deps);
+  await server.register(paymentOperatorRoutes, deps);
   await server.register(adminRoutes, { ...deps, catalog, orders });
   await server.register(orderEventRoutes, deps);
   await server.register(shopperRoutes, deps);

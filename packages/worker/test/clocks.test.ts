@@ -13,7 +13,7 @@ import { openTestContext } from '@flash-sale/shared/testing/support.ts';
 import { admitAll } from './shoppers.ts';
 import { startWorker } from './worker-process.ts';
 
-const SHIFTED = new URL('shifted-clock.ts', import.meta.url).pathname;
+const SHIFTED = new URL('../../shared/testing/shifted-clock.ts', import.meta.url).pathname;
 const TIME_TO_PAY_MS = 3_000;
 
 test.each([

@@ -343,6 +343,11 @@ export async function updateNote(db: Db, paymentId: string, note: string): Promi
     .execute();
 }
 
+/** Of `payments` joined with `orders`: nobody is to pay any more, and the provider does not say what became of it. */
+export const CLOSED_BUT_OPEN_AT_PROVIDER = sql<boolean>`
+  payments.status IN ('started', 'declined') AND payments.ask_at IS NOT NULL AND payments.last_error IS NOT NULL
+  AND orders.status <> 'pending_payment'`;
+
 /**
  * The ages in seconds of two payments, 0 if there is none: the oldest that waits for its refund,
  * and the oldest unneeded one for which the provider has not answered since its calls fail.
@@ -353,7 +358,6 @@ export async function oldestWaitsSeconds(db: Db): Promise<{ readonly refund: num
     SELECT
       (SELECT ${age} FROM payments WHERE status = 'refund_pending') AS refund,
       (SELECT ${age} FROM payments JOIN orders ON orders.order_no = payments.order_no
-        WHERE payments.status IN ('started', 'declined') AND payments.ask_at IS NOT NULL AND payments.last_error IS NOT NULL
-          AND orders.status <> 'pending_payment') AS answer`.execute(db);
+        WHERE ${CLOSED_BUT_OPEN_AT_PROVIDER}) AS answer`.execute(db);
   return { refund: Math.max(0, Number(rows[0]?.refund ?? 0)), answer: Math.max(0, Number(rows[0]?.answer ?? 0)) };
 }

@@ -245,12 +245,19 @@ describe('a fact that was changed by SQL, with the same version, is found; a rep
 });
 
 describe('npm run audit', () => {
-  const run = async (...args: string[]) => {
+  const runWith = async (env: Record<string, string>, ...args: string[]) => {
     const program = new URL('../../src/sale/audit-command.ts', import.meta.url);
-    const child = spawn(process.execPath, [program.pathname, ...args], { env: { ...process.env, ...context.env } });
-    const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')]);
-    return { output, code: code as number };
+    const child = spawn(process.execPath, [program.pathname, ...args], {
+      env: { ...process.env, ...context.env, ...env },
+    });
+    const [output, complained, [code]] = await Promise.all([
+      text(child.stdout),
+      text(child.stderr),
+      once(child, 'exit'),
+    ]);
+    return { output, complained, code: code as number };
   };
+  const run = (...args: string[]) => runWith({}, ...args);
 
   it('prints a row per sale; exit code 1 if a sale drifts, 0 after its repair', async () => {
     // Other tests of this file leave their sales as they are.
@@ -264,5 +271,31 @@ describe('npm run audit', () => {
 
     await expect(run('--repair')).resolves.toMatchObject({ code: 1 });
     await expect(run()).resolves.toMatchObject({ code: 0 });
+  });
+
+  it('--repair adds late orders to the queue again, as the repair of the API does: it left them', async () => {
+    await sql`UPDATE products SET cleaned_at = created_at WHERE id <> ${sale.id}`.execute(context.db);
+    const { reservations, reservedAt } = context.keys.sale(sale);
+    const [order_no] = await context.redis.hkeys(reservations);
+    await context.redis.zincrby(reservedAt, -60_000, order_no!);
+    const waiting = `${context.keys.queuePrefix(sale.shard)}:orders:wait`;
+    await expect(run()).resolves.toMatchObject({ code: 1 });
+    expect(await context.redis.llen(waiting)).toBe(0);
+    const { output, complained } = await run('--repair');
+    expect([output, complained]).toEqual([expect.stringContaining('its orders are in the queue again'), '']);
+    expect(await context.redis.llen(waiting)).toBe(1);
+  });
+
+  it.each([
+    ['MySQL', { DB_HOST: '127.0.0.1', DB_PORT: '1' }],
+    ['Redis', { REDIS_ADDR: '127.0.0.1:1' }],
+  ])('reports a %s that is away in one line: it printed a stack trace', async (server, env) => {
+    for (const args of [[], ['--repair']]) {
+      await expect(runWith(env, ...args)).resolves.toEqual({
+        output: '',
+        complained: `${server} does not do what it was asked to: connect ECONNREFUSED 127.0.0.1:1\n`,
+        code: 1,
+      });
+    }
   });
 });

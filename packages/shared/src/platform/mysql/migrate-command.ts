@@ -1,9 +1,15 @@
 import { loadConfig } from '../config/config.ts';
-import { readCommandLine } from '../process/command-line.ts';
+import { flag, readCommandLine } from '../process/command-line.ts';
 import { startOrExit } from '../process/lifecycle.ts';
 import { migrate } from './migrate.ts';
 
-readCommandLine({ usage: 'npm run migrate', summary: 'Migrates the database and ends.' });
+const {
+  values: { json },
+} = readCommandLine({
+  usage: 'npm run migrate -- [options]',
+  summary: 'Migrates the database and ends.',
+  options: { json: flag('the names of the migrations that ran, as one JSON document') },
+});
 
 /**
  * Migrates the database and ends, for deployments that do this separately from the start of a
@@ -11,5 +17,6 @@ readCommandLine({ usage: 'npm run migrate', summary: 'Migrates the database and 
  */
 await startOrExit(async () => {
   const migrations = await migrate(loadConfig(process.env));
-  console.log(migrations.length === 0 ? 'the database is up to date' : `migrated: ${migrations.join(', ')}`);
+  if (json) console.log(JSON.stringify({ migrations }, null, 2));
+  else console.log(migrations.length === 0 ? 'the database is up to date' : `migrated: ${migrations.join(', ')}`);
 });

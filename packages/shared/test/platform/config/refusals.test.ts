@@ -356,6 +356,14 @@ describe('advice on settings', () => {
     expect(advice[0]).not.toContain(SECRET);
   });
 
+  test.each(['REQUEST_TIMEOUT_MS', 'AUDIT_INTERVAL_MS', 'EVENTS_CONCURRENCY', 'SHARD_BACKLOG_MAX'])(
+    'warns that %s, a setting of the last version, is now a constant',
+    (name) => {
+      expect(settingsAdvice({ [name]: '1' })).toEqual([`${name} is now a constant and is not read: remove it`]);
+      expect(settingsAdvice({ [name]: '' })).toEqual([]);
+    },
+  );
+
   test('gives no warning about correct settings, and about variables of other programs', () => {
     const all = Object.fromEntries(SETTINGS.map(([name]) => [name, 'x']));
     const files = Object.fromEntries(SETTINGS.map(([name]) => [`${name}_FILE`, 'x']));

@@ -1,0 +1,97 @@
+import { sql, type RawBuilder } from 'kysely';
+import type { Db } from '../platform/mysql/client.ts';
+import { ledgerNowPlus } from '../platform/mysql/clock.ts';
+import type { PaymentStatus } from './payment.ts';
+import { CLOSED_BUT_OPEN_AT_PROVIDER } from './payments-table.ts';
+
+/** As the alert PaymentOverdue has it. */
+const OVERDUE_MS = 3_600_000;
+
+/**
+ * What can be wrong with a payment:
+ * - `overdue`: for more than an hour it has waited for its refund, or its order has closed and the provider does not say what
+ *   became of it;
+ * - `wrong_amount`: what came is not what the order costs, and is refunded;
+ * - `failing`: the last call to the provider failed, and is repeated.
+ */
+export const PAYMENT_PROBLEMS = ['overdue', 'wrong_amount', 'failing'] as const;
+export type PaymentProblem = (typeof PAYMENT_PROBLEMS)[number];
+
+/** Each begins with what an index has, so that payments without a problem are not read. */
+const CONDITIONS: Readonly<Record<PaymentProblem, RawBuilder<boolean>>> = {
+  overdue: sql`(payments.updated_at < ${ledgerNowPlus(-OVERDUE_MS)}
+    AND (payments.status = 'refund_pending' OR (${CLOSED_BUT_OPEN_AT_PROVIDER})))`,
+  wrong_amount: sql`(payments.status IN ('refund_pending', 'refunded') AND payments.note IS NOT NULL)`,
+  failing: sql`(payments.ask_at IS NOT NULL AND payments.last_error IS NOT NULL)`,
+};
+
+export interface PaymentProblemsQuery {
+  /** Any of them unless given. */
+  readonly problem?: PaymentProblem | undefined;
+  /** Payments after this one; empty: from the first. */
+  readonly after: string;
+  readonly limit: number;
+}
+
+export interface PaymentWithProblems {
+  readonly payment_id: string;
+  readonly order_no: string;
+  readonly product_id: number;
+  readonly provider: string;
+  readonly provider_ref: string | null;
+  readonly status: PaymentStatus;
+  readonly amount_cents: number;
+  readonly currency: string;
+  readonly note: string | null;
+  readonly last_error: string | null;
+  readonly asks: number;
+  readonly ask_at: Date | null;
+  readonly created_at: Date;
+  readonly updated_at: Date;
+  readonly problems: readonly PaymentProblem[];
+}
+
+/** Payments that an operator should look at, the oldest first. */
+export async function listPaymentProblems(
+  db: Db,
+  { problem, after, limit }: PaymentProblemsQuery,
+): Promise<PaymentWithProblems[]> {
+  const asked = problem === undefined ? PAYMENT_PROBLEMS : [problem];
+  const ids = sql.join(
+    asked.map(
+      (name) => sql`
+        (SELECT payments.payment_id FROM payments JOIN orders ON orders.order_no = payments.order_no
+        WHERE ${CONDITIONS[name]} AND payments.payment_id > ${after}
+        ORDER BY payments.payment_id LIMIT ${sql.lit(limit)})`,
+    ),
+    sql` UNION `,
+  );
+  const rows = await db
+    .selectFrom('payments')
+    .innerJoin('orders', 'orders.order_no', 'payments.order_no')
+    .select([
+      'payments.payment_id',
+      'payments.order_no',
+      'payments.product_id',
+      'provider',
+      'provider_ref',
+      'payments.status',
+      'amount_cents',
+      'currency',
+      'note',
+      'last_error',
+      'asks',
+      'ask_at',
+      'payments.created_at',
+      'payments.updated_at',
+    ])
+    .select(PAYMENT_PROBLEMS.map((name) => CONDITIONS[name].as(name)))
+    .where('payments.payment_id', 'in', sql<string>`(SELECT payment_id FROM (${ids}) AS found)`)
+    .orderBy('payments.payment_id')
+    .limit(limit)
+    .execute();
+  return rows.map(({ overdue, wrong_amount, failing, ...payment }) => {
+    const is = { overdue, wrong_amount, failing };
+    return { ...payment, problems: PAYMENT_PROBLEMS.filter((name) => Boolean(Number(is[name]))) };
+  });
+}
