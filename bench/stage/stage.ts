@@ -24,9 +24,8 @@ export const SETTINGS = {
   RATE_LIMIT_GLOBAL_PER_SECOND: '1000000',
   RATE_LIMIT_USER_CAPACITY: '1000',
   RATE_LIMIT_USER_PER_SECOND: '1000',
-  RATE_LIMIT_IP_CAPACITY: '1000000',
-  RATE_LIMIT_IP_PER_SECOND: '1000000',
-  // Growth and preparation take longer than a sale.
+  RATE_LIMIT_IP: '1000000/1000000',
+  // Growth and preparation take longer than a sale does.
   TOKEN_TTL_SECONDS: '3600',
   PAYMENT_TIMEOUT_SECONDS: '86400',
   BACKLOG_MAX: '2000000',

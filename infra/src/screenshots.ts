@@ -42,7 +42,6 @@ await runCommand(async () => {
         API_OPS_PORT: '0',
         WORKER_OPS_PORT: '0',
         ADMIN_TOKEN: OPERATOR_TOKEN,
-        ADMISSION_BATCH_MAX: '20',
         WORKER_CONCURRENCY: '4',
         EVENT_LOOP_DELAY_MAX_MS: '60000',
       },

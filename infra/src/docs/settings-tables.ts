@@ -16,18 +16,18 @@ export const FIRST_SETTINGS = [
 ] as const;
 
 const GROUPS: readonly (readonly [title: string, names: RegExp])[] = [
-  ['HTTP', /^(SERVER_|PUBLIC_URL$|TRUSTED_PROXIES$|CORS_|KEEP_ALIVE_|CONNECTIONS_)/],
+  ['HTTP', /^(SERVER_|PUBLIC_URL$|TRUSTED_PROXIES$|CORS_|KEEP_ALIVE_)/],
   ['MySQL', /^DB_/],
   ['Redis', /^(REDIS_|SHARDS$)/],
   ['Shoppers and access tokens', /^(AUTH_|JWT_|JWKS_)/],
   ['Operators', /^(ADMIN_|VIEWER_)/],
   ['Payment', /^(PAYMENT_|CURRENCY$|STRIPE_)/],
   ['Seckill tokens, rate limits and proof of work', /^(TOKEN_|TOKENS_|RATE_LIMIT_|CHALLENGE_)/],
-  ['Admission and overload', /^(ADMISSION_|BACKLOG_|EVENT_LOOP_)/],
-  ['Worker', /^(WORKER_(?!OPS_)|ORDER_BATCH_)/],
+  ['Admission and overload', /^(BACKLOG_|EVENT_LOOP_)/],
+  ['Worker', /^WORKER_(?!OPS_)/],
   ['Order events', /^EVENTS_/],
   ['Retention', /^(RETENTION_|ARCHIVE_)/],
-  ['Process, logs and ops ports', /^(NODE_ENV$|LOG_|TRACING$|OPS_|API_OPS_|WORKER_OPS_|DRAIN_|SHUTDOWN_)/],
+  ['Process, logs and ops ports', /^(NODE_ENV$|LOG_|OPS_|API_OPS_|WORKER_OPS_|SHUTDOWN_)/],
 ];
 
 /**

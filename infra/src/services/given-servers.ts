@@ -14,25 +14,26 @@ export const mysqlIsGiven = (env: NodeJS.ProcessEnv): boolean => Boolean(env['DB
 /** The complete variables of the given Redis. Fails if it does not answer. */
 export async function givenRedis(env: NodeJS.ProcessEnv): Promise<Record<string, string>> {
   const config = serverSettings(env);
-  const [name, userName, passwordName] =
-    config.REDIS_SENTINELS === undefined
-      ? (['REDIS_ADDR', 'REDIS_USERNAME', 'REDIS_PASSWORD'] as const)
-      : (['REDIS_SENTINELS', 'REDIS_SENTINEL_USERNAME', 'REDIS_SENTINEL_PASSWORD'] as const);
+  const isUnderSentinels = config.REDIS_SENTINELS !== undefined;
+  const name = isUnderSentinels ? 'REDIS_SENTINELS' : 'REDIS_ADDR';
   const addresses = config[name] ?? '';
-  const access = { username: config[userName], password: config[passwordName], tls: redisTls(config) };
+  const access = isUnderSentinels
+    ? { username: config.REDIS_SENTINEL_USERNAME, password: config.REDIS_SENTINEL_PASSWORD }
+    : { username: config.REDIS_USERNAME, password: config.REDIS_PASSWORD };
+  const tls = redisTls(config);
   const reasons: string[] = [];
   // Any one address of a cluster, or of Sentinels, leads to the others.
   for (const address of addresses.split(',')) {
     try {
-      await pingRedis({ ...endpointOf(address)!, ...access });
-      return { [name]: addresses, REDIS_PASSWORD: config.REDIS_PASSWORD };
+      await pingRedis({ ...endpointOf(address)!, ...access, tls });
+      return { ...(isUnderSentinels ? {} : { REDIS_ADDR: addresses }), REDIS_PASSWORD: config.REDIS_PASSWORD };
     } catch (error) {
       reasons.push(reasonOf(error));
     }
   }
   throw new StartFailure(
     `the Redis given by ${name}=${addresses} does not answer: ${reasons.join('; ')}\n` +
-      `Start it, correct ${name}, ${userName} and ${passwordName}, or unset ${name} to have a private one started.`,
+      `Start it, correct ${name}, REDIS_PASSWORD and REDIS_URL, or unset ${name} to have a private one started.`,
   );
 }
 

@@ -19,11 +19,9 @@ import { walkThrough } from './walk-through.ts';
  * then.
  */
 const turn_ms_max = { service: 3_500, server: 2_500 };
-/**
- * How long a process waits for its open requests or batches, so that it ends before its step is
- * over.
- */
-const drain_ms = 3_000;
+/** What a process gives its open requests or batches, so that it is done before its turn is over. */
+const drain_ms = 500;
+const grace_ms = 3_000;
 
 type Kind = 'api' | 'worker';
 
@@ -68,7 +66,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const adminToken = ownAdminToken ?? env['ADMIN_TOKEN'] ?? '';
   const api = `http://${reachableHost(settings.config.SERVER_HOST)}:${settings.serverPort}`;
   const processEnv: NodeJS.ProcessEnv = {
-    SHUTDOWN_GRACE_MS: String(drain_ms),
+    SHUTDOWN_MS: `${drain_ms}/${grace_ms}`,
     ...env,
     ...servers.env,
     SERVER_PORT: String(settings.serverPort),

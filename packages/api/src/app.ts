@@ -119,7 +119,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   });
 
   await server.register(tracing, { tracing: deps.tracing });
-  capConnections(server, config.CONNECTIONS_MAX, log);
+  capConnections(server, bounds.connectionsMax, log);
   await server.register(callerAddress);
   await server.register(basePath, { config });
   await server.register(safeHeaders);

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { loadConfig } from '@flash-sale/shared/platform/config/config.ts';
 import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
 import { migrate } from '@flash-sale/shared/platform/mysql/migrate.ts';
+import { redisTls } from '@flash-sale/shared/platform/config/tls.ts';
 import { connectRedis, type ConnectionUse } from '@flash-sale/shared/platform/redis/client.ts';
 import { freePort } from '../../../infra/src/services/ports.ts';
 import { createAuthority, type Certificate } from '@flash-sale/shared/testing/certificates.ts';
@@ -36,11 +37,9 @@ const tlsEnv = () => ({
   ...redis.env,
   ...mysql.env,
   REDIS_ADDR: `localhost:${redisPort}`,
-  REDIS_TLS: 'true',
-  REDIS_TLS_CA: authority.cert,
+  REDIS_TLS: authority.cert,
   DB_HOST: 'localhost',
-  DB_TLS: 'true',
-  DB_TLS_CA: authority.cert,
+  DB_TLS: authority.cert,
 });
 
 beforeAll(async () => {
@@ -100,22 +99,32 @@ describe('Redis by TLS', () => {
     expect(await redisProblem({}, use)).toBeUndefined();
   });
 
-  it('is refused if another authority signed its certificate', async () => {
-    expect(await redisProblem({ REDIS_TLS_CA: createAuthority('another').cert })).toMatch(/certificate/i);
+  it('is refused where another authority signed its certificate', async () => {
+    expect(await redisProblem({ REDIS_TLS: createAuthority('another').cert })).toMatch(/certificate/i);
   });
 
-  it('is refused if no authority is configured and the machine knows none for it', async () => {
-    expect(await redisProblem({ REDIS_TLS_CA: '' })).toMatch(/certificate/i);
+  it('is refused where no authority is named and the machine knows none for it', async () => {
+    expect(await redisProblem({ REDIS_TLS: 'true' })).toMatch(/certificate/i);
   });
 
   it('is refused if its certificate is for another host', async () => {
     expect(await redisProblem({ REDIS_ADDR: `127.0.0.1:${redisPort}` })).toMatch(/does not match certificate/);
-    expect(await redisProblem({ REDIS_TLS_SERVER_NAME: 'redis.elsewhere.test' })).toMatch(/does not match certificate/);
   });
 
-  it('is accepted at an address if its name is configured', async () => {
-    const env = { REDIS_ADDR: `127.0.0.1:${redisPort}`, REDIS_TLS_SERVER_NAME: 'localhost' };
-    expect(await redisProblem(env)).toBeUndefined();
+  it('is accepted at an address that a cluster announces if its certificate has a name that was given', async () => {
+    const problemAtAddress = (REDIS_ADDR: string) =>
+      new Promise<string | undefined>((resolve) => {
+        const tls = redisTls(loadConfig({ ...tlsEnv(), REDIS_ADDR, REDIS_CLUSTER: 'true' }))!;
+        const client = new Redis({ host: '127.0.0.1', port: redisPort, tls, maxRetriesPerRequest: 0 });
+        const settle = (problem?: string): void => {
+          client.disconnect();
+          resolve(problem);
+        };
+        client.once('error', ({ message }) => settle(message));
+        client.once('connect', () => settle());
+      });
+    expect(await problemAtAddress(`elsewhere.test:1,localhost:${redisPort}`)).toBeUndefined();
+    expect(await problemAtAddress('elsewhere.test:1,127.0.0.1:2')).toMatch(/does not match certificate/);
   });
 
   it('is not used in plain text', async () => {
@@ -129,7 +138,7 @@ describe('Redis by TLS', () => {
       await own.config('SET', 'tls-auth-clients', 'yes');
       expect(await redisProblem({})).toMatch(/certificate required|alert|ECONNRESET|closed/i);
       const { cert, key } = authority.issue('our-own-name');
-      expect(await redisProblem({ REDIS_TLS_CERT: cert, REDIS_TLS_KEY: key })).toBeUndefined();
+      expect(await redisProblem({ REDIS_TLS_CERT: `${cert}\n${key}` })).toBeUndefined();
     } finally {
       await own.config('SET', 'tls-auth-clients', 'optional');
       own.disconnect();
@@ -145,8 +154,8 @@ describe('MySQL by TLS', () => {
     expect(rows[0]!.Value).toMatch(/^TLS_|GCM|CHACHA/);
   });
 
-  it('is refused if another authority signed its certificate', async () => {
-    expect(await mysqlProblem({ DB_TLS_CA: createAuthority('another').cert })).toMatch(/certificate/i);
+  it('is refused where another authority signed its certificate', async () => {
+    expect(await mysqlProblem({ DB_TLS: createAuthority('another').cert })).toMatch(/certificate/i);
   });
 
   it('is refused if its certificate is for another host', async () => {

@@ -5,6 +5,7 @@ import { hasUnknownUrl, loadConfig } from '@flash-sale/shared/platform/config/co
 import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
 import { migrate } from '@flash-sale/shared/platform/mysql/migrate.ts';
 import type { LedgerService } from '@flash-sale/shared/platform/mysql/service-leads-table.ts';
+import { ORDER_BATCH_MAX } from '@flash-sale/shared/order/orders-table.ts';
 import { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
 import { choosePaymentProvider } from '@flash-sale/shared/payment/choose.ts';
 import { clockOffsets } from '@flash-sale/shared/platform/process/clock-offsets.ts';
@@ -46,7 +47,10 @@ readCommandLine({
   summary: 'A worker process: writes orders and runs the services. Settings come from the environment.',
 });
 
-/** A worker process: moves orders into the ledger and runs the services. */
+/** An order event that was not delivered for a day is given up. */
+const EVENTS_GIVE_UP_MS = 86_400_000;
+
+/** A worker process: moves orders into the ledger, and runs the services beside that. */
 await startOrExit(async () => {
   const config = loadConfig(process.env);
   const log = createLogger(config, 'worker');
@@ -77,7 +81,7 @@ await startOrExit(async () => {
     log,
     metrics,
     tracing,
-    order_batch_max: config.ORDER_BATCH_MAX,
+    order_batch_max: ORDER_BATCH_MAX,
     payment_timeout_ms: config.PAYMENT_TIMEOUT_SECONDS * 1_000,
     order_events,
   });
@@ -128,7 +132,7 @@ await startOrExit(async () => {
     ledByLedger(duePayments({ db, saleTransactions, log, metrics })),
     ledByLedger(paymentCalls({ db, provider, saleTransactions, log, metrics })),
   ];
-  const delivery = { db, give_up_ms: config.EVENTS_GIVE_UP_SECONDS * 1_000, log, metrics };
+  const delivery = { db, give_up_ms: EVENTS_GIVE_UP_MS, log, metrics };
   if (config.EVENTS_URL === undefined) {
     services.push(ledByLedger(orderEventsWithoutReceiver(delivery)));
   } else {

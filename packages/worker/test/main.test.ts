@@ -3,6 +3,7 @@ import { Queue, QueueEvents } from 'bullmq';
 import { sql } from 'kysely';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { OrderStatus } from '@flash-sale/shared/order/order.ts';
+import { ORDER_BATCH_MAX } from '@flash-sale/shared/order/orders-table.ts';
 import type { SaleRef } from '@flash-sale/shared/sale/sale.ts';
 import {
   ORDERS_QUEUE,
@@ -121,12 +122,13 @@ describe('a worker process that is killed', () => {
 });
 
 describe('a worker process that is asked to end', () => {
-  test('finishes the present transaction, returns the other jobs and exits with code 0 within its grace time', async () => {
-    const { context, queue, buy } = await openWorld({ ORDER_BATCH_MAX: '1' });
-    const sale = await context.openSale();
-    const letGo = await holdUpOrdersOf(context.config, sale, shoppers(3));
+  test('finishes the transaction that is under way, sends the rest back and exits 0 within its grace time', async () => {
+    const { context, queue, buy } = await openWorld();
+    const crowd = shoppers(ORDER_BATCH_MAX + 2);
+    const sale = await context.openSale({ seckill_stock: crowd.length });
+    const letGo = await holdUpOrdersOf(context.config, sale, crowd.slice(0, 1));
     const worker = await startWorker(context.env);
-    await buy(sale, shoppers(3), 'job-interrupted');
+    await buy(sale, crowd, 'job-interrupted');
     await aLockIsWaitedFor(context.db);
 
     worker.kill('SIGTERM');
@@ -137,7 +139,7 @@ describe('a worker process that is asked to end', () => {
     // Nothing of the process is left that others would have to wait for.
     expect(await context.redis.exists(context.keys.sale(sale).lease)).toBe(0);
     const { orders } = await readLedger(context.db, sale);
-    expect(orders).toHaveLength(1);
+    expect(orders).toHaveLength(ORDER_BATCH_MAX);
     expect(await context.commands.backlog(sale)).toBe(2);
     const job = await queue.getJob('job-interrupted');
     expect(await job?.getState()).toBe('delayed');

@@ -22,6 +22,8 @@ const REQUEST_TIMEOUT_MS = 10_000;
 /** If a connection is idle for longer within a request, it is closed. Longer than a long poll. */
 const IDLE_TIMEOUT_MS = 60_000;
 const HEADER_BYTES_MAX = 16_384;
+/** Open connections of a process. */
+const CONNECTIONS_MAX = 20_000;
 
 type EdgeConfig = Pick<Config, 'KEEP_ALIVE_TIMEOUT_MS' | 'TRUSTED_PROXIES' | 'PUBLIC_URL'>;
 
@@ -50,8 +52,8 @@ export function edgeOptions(config: EdgeConfig, bounds: AppBounds) {
   } as const satisfies FastifyHttpOptions<Server>;
 }
 
-/** Closes new connections above the limit, and logs that at intervals. */
-export function capConnections(app: FastifyInstance, connections_max: number, log: Logger): void {
+/** Closes connections above the limit as they come, and says so, now and then. */
+export function capConnections(app: FastifyInstance, connections_max = CONNECTIONS_MAX, log: Logger): void {
   const server = app.server;
   server.maxConnections = connections_max;
   let said_ms = -Infinity;

@@ -20,13 +20,12 @@ type AdmissionConfig = Pick<
   | 'RATE_LIMIT_GLOBAL_PER_SECOND'
   | 'RATE_LIMIT_USER_CAPACITY'
   | 'RATE_LIMIT_USER_PER_SECOND'
-  | 'ADMISSION_BATCH_MAX'
   | 'BACKLOG_MAX'
 >;
 
-/**
- * Maximum number of buys that wait for their micro-batch in this process. Further ones are shed.
- */
+/** Buys in one micro-batch, and so orders in one job. */
+const BATCH_MAX = 100;
+/** Buys that wait for their micro-batch in this process. One more is shed. */
 const WAITING_MAX = 10_000;
 /**
  * Maximum number of orders of a shard that wait for the ledger. One sale may have up to
@@ -69,10 +68,9 @@ interface Line {
 }
 
 /**
- * Admission of buys in micro-batches: buys of a sale that arrive while a call is in flight share
- * the next call. So the batch size follows the load: one buy at low load, up to
- * `ADMISSION_BATCH_MAX` at high load, and a buy never waits longer than one round trip for it (like
- * group commit in databases).
+ * Admission of buys in micro-batches: buys of a sale that arrive while a call is in flight go together in the next one. The batches clock
+ * themselves: one buy at low load, as many as `BATCH_MAX` at high load, and never more than one round trip of waiting
+ * for it (the same idea as group commit in databases).
  */
 export class Admissions {
   readonly #deps: AdmissionsDeps;
@@ -123,7 +121,7 @@ export class Admissions {
       this.#lines.delete(line.sale.id);
       return;
     }
-    const batch = line.waiting.splice(0, this.#deps.config.ADMISSION_BATCH_MAX);
+    const batch = line.waiting.splice(0, BATCH_MAX);
     this.#waiting -= batch.length;
     line.isCalling = true;
     this.#deps.metrics.admission_calls.inc();

@@ -66,9 +66,8 @@ beforeEach(async () => {
     // Nobody may go there.
     REDIS_ADDR: '127.0.0.1:1',
     REDIS_PASSWORD: PASSWORD,
-    REDIS_SENTINELS: `127.0.0.1:${sentinel.port}`,
-    REDIS_SENTINEL_MASTER: MASTER_NAME,
-    REDIS_SENTINEL_PASSWORD: SENTINEL_PASSWORD,
+    REDIS_URL: `redis://${MASTER_NAME}`,
+    REDIS_SENTINELS: `:${SENTINEL_PASSWORD}@127.0.0.1:${sentinel.port}`,
   });
   context.redis.on('error', () => undefined);
   service = await startService(context, { apis: 1, workers: 1 });

@@ -171,7 +171,7 @@ it('every process is replaced one by one in mid-sale: shoppers see only answers 
 describe('an api process that is stopped', () => {
   it('answers the request in flight, and closes a keep-alive connection with its last answer', async () => {
     // Long enough for a slow machine.
-    await start({ apis: 1, workers: 0 }, { DRAIN_MS: '3000' });
+    await start({ apis: 1, workers: 0 }, { SHUTDOWN_MS: '3000/7000' });
     const [api] = service.apis;
     const id = await shoppers.openSale(1);
     const { order_no } = outcomeOf(await shoppers.buy(id, 'patient', await shoppers.token(id, 'patient')));

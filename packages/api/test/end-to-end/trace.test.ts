@@ -60,7 +60,6 @@ beforeAll(async () => {
     apis: 1,
     workers: 1,
     env: {
-      TRACING: 'true',
       OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${(collector.address() as AddressInfo).port}`,
       OTEL_BSP_SCHEDULE_DELAY: '50',
       // Whoever sends a trace with a request decides; nobody else's is kept.

@@ -233,7 +233,7 @@ it.each(['RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512',
   async (algorithm) => {
     const key = await newKey('one', algorithm);
     provider.serve(key.jwk);
-    const accessTokens = await accessTokensOf({ ...settingsOf('Any other'), JWT_ALGORITHM: algorithm });
+    const accessTokens = await accessTokensOf({ ...settingsOf('Any other'), JWT_FORMAT: `alg=${algorithm}` });
     const claims = { iss: 'https://identity.example.com/', aud: 'flash-sale', sub: 'lin' };
     expect(await accessTokens.subjectOf(await key.sign(claims))).toBe('lin');
     const other = await newKey('one', algorithm === 'RS512' ? 'RS256' : 'RS512');
@@ -245,10 +245,10 @@ it('takes a claim of a provider’s own as the subject, and nothing that is inhe
   const key = await newKey('one');
   provider.serve(key.jwk);
   const claims = { iss: 'https://identity.example.com/', aud: 'flash-sale', 'https://shop.example/user_id': 'lin' };
-  const env = { ...settingsOf('Any other'), JWT_ALGORITHM: 'RS256' };
-  const named = await accessTokensOf({ ...env, JWT_SUBJECT_CLAIM: 'https://shop.example/user_id' });
+  const env = settingsOf('Any other');
+  const named = await accessTokensOf({ ...env, JWT_FORMAT: 'sub=https://shop.example/user_id' });
   expect(await named.subjectOf(await key.sign(claims))).toBe('lin');
-  const inherited = await accessTokensOf({ ...env, JWT_SUBJECT_CLAIM: 'constructor' });
+  const inherited = await accessTokensOf({ ...env, JWT_FORMAT: 'sub=constructor' });
   await expect(inherited.subjectOf(await key.sign({ ...claims, sub: 'lin' }))).rejects.toMatchObject({
     fault: 'subject',
   });

@@ -6,7 +6,7 @@ let context: TestContext;
 let sale: Sale;
 
 beforeAll(async () => {
-  context = await openTestContext({ RATE_LIMIT_IP_CAPACITY: '5', RATE_LIMIT_IP_PER_SECOND: '1' });
+  context = await openTestContext({ RATE_LIMIT_IP: '1/5' });
   sale = await context.openSale({ seckill_stock: 100 });
 });
 

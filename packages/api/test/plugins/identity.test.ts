@@ -207,9 +207,9 @@ describe('jwt mode with a secret', () => {
     expect(lines.join('')).not.toContain(accessToken.split('.')[2]!);
   });
 
-  it('allows for clocks that differ by JWT_CLOCK_TOLERANCE_SECONDS, 30 by default', async () => {
+  it('allows for clocks that differ by the tolerance of JWT_FORMAT, 30 s unless it is set', async () => {
     const now_s = Math.floor(Date.now() / 1_000);
-    const strict = await openApp(context, { JWT_CLOCK_TOLERANCE_SECONDS: '0' });
+    const strict = await openApp(context, { JWT_FORMAT: 'tolerance=0' });
     try {
       for (const claims of [{ exp: now_s - 20 }, { nbf: now_s + 20 }, { iat: now_s + 20 }]) {
         expect((await askToken(app, sale, as(await valid('clock', claims)))).statusCode).toBe(200);
@@ -239,8 +239,7 @@ describe('callers without a valid access token', () => {
 
   it('are refused by their address after a few, before another signature is checked; a caller with one is accepted', async () => {
     const app = await openApp(context, {
-      RATE_LIMIT_IP_CAPACITY: '3',
-      RATE_LIMIT_IP_PER_SECOND: '1',
+      RATE_LIMIT_IP: '1/3',
       TRUSTED_PROXIES: '127.0.0.1',
     });
     try {
@@ -435,7 +434,7 @@ describe('jwt mode with a key set', () => {
   it('checks at most eight signatures of an access token that names no key', async () => {
     const keys = await Promise.all(Array.from({ length: 9 }, (_, i) => newKey(`k${i}`, 'ES256')));
     provider.serve(...keys.map(({ jwk }) => jwk));
-    const app = await openKeyed({ JWT_ALGORITHM: 'ES256' });
+    const app = await openKeyed({ JWT_FORMAT: 'alg=ES256' });
     try {
       expect((await askToken(app, sale, as(await keys[7]!.sign({ sub: 'a' }, {})))).statusCode).toBe(200);
       expect(await askToken(app, sale, as(await keys[8]!.sign({ sub: 'a' }, {})))).toBeProblem('unauthenticated');
@@ -472,7 +471,7 @@ describe('jwt mode with a key set', () => {
   it('answers unavailable while there is no key set, without using the caller’s bucket, and works again by itself', async () => {
     const key = await newKey('one');
     provider.answerText('{"error":"maintenance"}');
-    const env = { RATE_LIMIT_IP_CAPACITY: '3', RATE_LIMIT_IP_PER_SECOND: '1', TRUSTED_PROXIES: '127.0.0.1' };
+    const env = { RATE_LIMIT_IP: '1/3', TRUSTED_PROXIES: '127.0.0.1' };
     const app = await openKeyed(env);
     const nowhere = await openKeyed({ ...env, JWKS_URL: 'http://127.0.0.1:9/keys' });
     try {

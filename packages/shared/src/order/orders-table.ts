@@ -31,6 +31,9 @@ function orderOf(row: Pick<Selectable<OrdersTable>, (typeof COLUMNS)[number]>): 
   };
 }
 
+/** Orders in one transaction: more would hold the locks of a sale for longer and save few commits. */
+export const ORDER_BATCH_MAX = 500;
+
 export async function findOrder(db: Db, orderNo: string): Promise<Order | undefined> {
   const row = await db.selectFrom('orders').select(COLUMNS).where('order_no', '=', orderNo).executeTakeFirst();
   return row && orderOf(row);

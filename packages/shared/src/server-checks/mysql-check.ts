@@ -5,7 +5,7 @@ import type { Db, Tx } from '../platform/mysql/client.ts';
 import { dbFault, isReadOnly } from '../platform/mysql/errors.ts';
 import { insertOrderEvents } from '../order-events/order-events-table.ts';
 import { moveOrders } from '../order/order-transitions.ts';
-import { insertOrders, insertOrdersQuery } from '../order/orders-table.ts';
+import { insertOrders, insertOrdersQuery, ORDER_BATCH_MAX } from '../order/orders-table.ts';
 import { insertPayment } from '../payment/payments-table.ts';
 import { addSold, lockSale, stampFence } from '../sale/products-table.ts';
 import { statementText } from '../platform/mysql/statement-text.ts';
@@ -45,7 +45,7 @@ const PACKET_SPARE_BYTES = 1_024;
  * @returns the missing rights and wrong settings, by name. A server that is only read-only now has
  * no problem: it may be the old master of a failover
  */
-export async function tryMysql(db: Db, orderBatchMax: number): Promise<string[]> {
+export async function tryMysql(db: Db, orderBatchMax = ORDER_BATCH_MAX): Promise<string[]> {
   const problems = await packetProblems(db, orderBatchMax);
   const tx = await db.startTransaction().setIsolationLevel('read committed').execute();
   try {
@@ -78,9 +78,7 @@ async function packetProblems(db: Db, orderBatchMax: number): Promise<string[]> 
   const { rows } = await sql<{ bytes: number }>`SELECT @@max_allowed_packet AS bytes`.execute(db);
   const { bytes } = rows[0]!;
   if (bytes >= neededBytes) return [];
-  return [
-    `MySQL max_allowed_packet is ${bytes}: a batch of ORDER_BATCH_MAX=${orderBatchMax} orders needs ${neededBytes}`,
-  ];
+  return [`MySQL max_allowed_packet is ${bytes}: a batch of ${orderBatchMax} orders needs ${neededBytes}`];
 }
 
 /**

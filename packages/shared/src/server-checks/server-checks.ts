@@ -19,7 +19,9 @@ const CLOCK_OFFSET_MS_MAX = 500;
 const FSYNC = 'Redis appendfsync';
 
 export interface ServerCheckDeps {
-  readonly config: Pick<Config, 'NODE_ENV' | 'SHARDS' | 'ORDER_BATCH_MAX'>;
+  readonly config: Pick<Config, 'NODE_ENV' | 'SHARDS'>;
+  /** Orders in one transaction. Tests make it small. */
+  readonly orderBatchMax?: number;
   readonly redis: RedisClient;
   /** Opens a connection to Redis for the check alone. */
   readonly connect: () => RedisClient;
@@ -40,7 +42,7 @@ export async function checkServers(deps: ServerCheckDeps): Promise<void> {
   const { config, redis, commands, db, log } = deps;
   const checks = await Promise.allSettled([
     tryOnRedis(deps),
-    tryMysql(db, config.ORDER_BATCH_MAX),
+    tryMysql(db, deps.orderBatchMax),
     checkRedis(redis),
     checkMysql(db),
     checkClock(commands),

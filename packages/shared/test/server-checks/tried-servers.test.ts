@@ -31,7 +31,7 @@ afterAll(async () => {
 });
 
 /** What the check at start says of the context's servers, with these settings in place of the context's. */
-async function problemsOf(env: Partial<Config>, db: Db = context.db): Promise<string[]> {
+async function problemsOf(env: Partial<Config>, db: Db = context.db, orderBatchMax?: number): Promise<string[]> {
   const config = { ...context.config, ...env };
   const lines: string[] = [];
   const log = pino({ level: 'warn' }, { write: (line) => void lines.push(line) });
@@ -40,6 +40,7 @@ async function problemsOf(env: Partial<Config>, db: Db = context.db): Promise<st
   const check = (NODE_ENV: Config['NODE_ENV']) =>
     checkServers({
       config: { ...config, NODE_ENV },
+      ...(orderBatchMax === undefined ? {} : { orderBatchMax }),
       redis,
       connect,
       keys: context.keys,
@@ -193,9 +194,9 @@ describe('a MySQL that refuses what the service needs is reported with the setti
     onTestFinished(() => run('SET GLOBAL max_allowed_packet = 16777216'));
     const { db } = await openAs('SELECT, INSERT, UPDATE, DELETE ON tried.*');
     expect((await problemsOf({}, db)).join('\n')).toMatch(
-      /max_allowed_packet is 32768: a batch of ORDER_BATCH_MAX=500 orders needs \d{6}$/m,
+      /max_allowed_packet is 32768: a batch of 500 orders needs \d{6}$/m,
     );
-    expect(await problemsOf({ ORDER_BATCH_MAX: 10 }, db)).toEqual([]);
+    expect(await problemsOf({}, db, 10)).toEqual([]);
   });
 
   test.each(['SELECT', 'INSERT', 'UPDATE', 'DELETE'])('a user that lacks %s on one table', async (right) => {

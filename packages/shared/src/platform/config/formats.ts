@@ -108,7 +108,59 @@ export const privateKeyFormat: Format = (text) => {
   return reads(() => createPrivateKey(pem)) ? pem : undefined;
 };
 
-/** Many tools can only pass one line, with line breaks written as `\n`. */
+const PRIVATE_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]+-----END [A-Z ]*PRIVATE KEY-----/;
+
+/** The certificates and the key of a PEM text that has both, or undefined if either is missing or wrong. */
+export function ownCertificateOf(text: string): { readonly cert: string; readonly key: string } | undefined {
+  const pem = lines(text);
+  const cert = certificatesFormat(pem.replace(PRIVATE_KEY, ''));
+  const key = privateKeyFormat(PRIVATE_KEY.exec(pem)?.[0] ?? '');
+  return cert === undefined || key === undefined ? undefined : { cert, key };
+}
+
+export const ownCertificateFormat: Format = (text) => (ownCertificateOf(text) === undefined ? undefined : lines(text));
+
+/** `true`, `false`, or certificates. */
+export const tlsFormat: Format = (text) => {
+  if (/^(?:true|1)$/i.test(text)) return 'true';
+  return /^(?:false|0)$/i.test(text) ? 'false' : certificatesFormat(text);
+};
+
+export type Range = readonly [minimum: number, maximum: number];
+
+/** The two numbers of `1/2`. */
+export const pairOf = (text: string): [number, number] => text.split('/').map(Number) as [number, number];
+
+export const pairFormat =
+  (...ranges: readonly [Range, Range]): Format =>
+  (text) => {
+    if (!/^\d{1,15}\s*\/\s*\d{1,15}$/.test(text)) return undefined;
+    const numbers = pairOf(text);
+    const fits = numbers.every((number, i) => number >= ranges[i]![0] && number <= ranges[i]![1]);
+    return fits ? numbers.join('/') : undefined;
+  };
+
+/** The parts of `user:password@host:port,host:port`. */
+export function sentinelsOf(text: string): { addresses: string; username: string; password: string } | undefined {
+  const at = text.lastIndexOf('@');
+  const addresses = endpointsFormat(text.slice(at + 1));
+  const access = /^([^:@/\s]*)(?::([^:@/\s]*))?$/.exec(text.slice(0, Math.max(at, 0)));
+  if (addresses === undefined || access === null) return undefined;
+  try {
+    const [username, password] = [access[1] ?? '', access[2] ?? ''].map(decodeURIComponent) as [string, string];
+    return { addresses, username, password };
+  } catch {
+    // Not percent-encoding.
+    return undefined;
+  }
+}
+
+export const sentinelsFormat: Format = (text) => {
+  const sentinels = sentinelsOf(text);
+  return sentinels && `${text.slice(0, text.lastIndexOf('@') + 1)}${sentinels.addresses}`;
+};
+
+/** Many tools can only pass one line on, and write line breaks as `\n`. */
 const lines = (pem: string): string => (pem.includes('\n') ? pem : pem.replaceAll('\\n', '\n'));
 
 function reads(read: () => unknown): boolean {

@@ -7,8 +7,8 @@ interface UrlSetting {
   readonly name: 'DB_URL' | 'REDIS_URL';
   readonly schemes: readonly string[];
   readonly example: string;
-  /** The settings in a URL; undefined if its path does not fit. */
-  readonly parts: (url: URL, path: string) => Record<string, string> | undefined;
+  /** The settings that a URL says. */
+  readonly parts: (text: string) => Record<string, string> | undefined;
 }
 
 const PORT_DEFAULTS = { DB_URL: '3306', REDIS_URL: '6379' };
@@ -18,37 +18,82 @@ const URL_SETTINGS: readonly UrlSetting[] = [
     name: 'DB_URL',
     schemes: ['mysql:', 'mariadb:'],
     example: 'DB_URL=mysql://seckill:p%40ss@mysql.internal:3306/seckill',
-    parts: (url, path) => ({
-      DB_HOST: hostOf(url),
-      DB_PORT: url.port || PORT_DEFAULTS.DB_URL,
-      ...credentials('DB_USER', 'DB_PASSWORD', url),
-      ...(path === '' ? {} : { DB_NAME: path }),
-    }),
+    parts: (text) => {
+      const url = URL.parse(text);
+      const path = url === null || url.hostname === '' ? undefined : pathOf(url);
+      if (url === null || path === undefined) return undefined;
+      return {
+        DB_HOST: hostOf(url),
+        DB_PORT: url.port || PORT_DEFAULTS.DB_URL,
+        ...(url.username === '' ? {} : { DB_USER: decodeURIComponent(url.username) }),
+        ...(url.password === '' ? {} : { DB_PASSWORD: decodeURIComponent(url.password) }),
+        ...(path === '' ? {} : { DB_NAME: path }),
+      };
+    },
   },
   {
     name: 'REDIS_URL',
     schemes: ['redis:', 'rediss:'],
     example: 'REDIS_URL=rediss://default:p%40ss@redis.internal:6379/0',
-    parts: (url, path) =>
-      /^\d{0,4}$/.test(path)
-        ? {
-            REDIS_ADDR: `${bracketed(hostOf(url))}:${url.port || PORT_DEFAULTS.REDIS_URL}`,
-            REDIS_TLS: String(url.protocol === 'rediss:'),
-            ...credentials('REDIS_USERNAME', 'REDIS_PASSWORD', url),
-            ...(path === '' ? {} : { REDIS_DB: path }),
-          }
-        : undefined,
+    parts: (text) => {
+      const { hosts, password, tls } = redisUrlOf(text) ?? {};
+      if (hosts === undefined) return undefined;
+      return {
+        REDIS_ADDR: hosts.map(({ host, port }) => `${bracketed(host)}:${port || PORT_DEFAULTS.REDIS_URL}`).join(','),
+        REDIS_TLS: String(tls),
+        ...(password === '' ? {} : { REDIS_PASSWORD: password! }),
+      };
+    },
   },
 ];
 
 const hostOf = (url: URL): string => decodeURIComponent(url.hostname).replace(/^\[(.*)\]$/, '$1');
 
-function credentials(userName: string, passwordName: string, { username, password }: URL): Record<string, string> {
+function pathOf(url: URL): string | undefined {
+  const path = url.pathname.slice(1);
+  return path.includes('/') ? undefined : decodeURIComponent(path);
+}
+
+interface RedisUrl {
+  readonly hosts: readonly { readonly host: string; readonly port: string }[];
+  readonly username: string;
+  readonly password: string;
+  readonly db: number;
+  readonly tls: boolean;
+}
+
+/** What a `REDIS_URL` says, which may name several hosts, or undefined if it does not fit. */
+function redisUrlOf(text: string): RedisUrl | undefined {
+  const [, head = '', access = '', hosts = '', tail = ''] = /^([a-z]+:\/\/)(.*@)?([^/@]*)(.*)$/is.exec(text) ?? [];
+  const urls = hosts.split(',').map((host) => URL.parse(`${head}${access}${host}${tail}`));
+  const [first] = urls;
+  if (first === undefined || first === null || urls.some((url) => url === null || url.hostname === ''))
+    return undefined;
+  const db = pathOf(first);
+  if (db === undefined || !/^\d{0,4}$/.test(db)) return undefined;
   return {
-    ...(username === '' ? {} : { [userName]: decodeURIComponent(username) }),
-    ...(password === '' ? {} : { [passwordName]: decodeURIComponent(password) }),
+    hosts: urls.map((url) => ({ host: hostOf(url!), port: url!.port })),
+    username: decodeURIComponent(first.username),
+    password: decodeURIComponent(first.password),
+    db: Number(db),
+    tls: first.protocol === 'rediss:',
   };
 }
+
+const MASTER_DEFAULT = 'mymaster';
+
+/** What only `REDIS_URL` says. Under Sentinels its host is the name of the master. */
+export function redisAccessOf(env: Env): {
+  readonly REDIS_USERNAME: string;
+  readonly REDIS_DB: number;
+  readonly REDIS_SENTINEL_MASTER: string;
+} {
+  const { username = '', db = 0, hosts = [] } = redisUrlOf((env['REDIS_URL'] ?? '').trim()) ?? {};
+  const master = isUnderSentinels(env) ? hosts[0]?.host : undefined;
+  return { REDIS_USERNAME: username, REDIS_DB: db, REDIS_SENTINEL_MASTER: master ?? MASTER_DEFAULT };
+}
+
+const isUnderSentinels = (env: Env): boolean => (env['REDIS_SENTINELS'] ?? '').trim() !== '';
 
 /**
  * Returns the variables with the parts of `DB_URL` and `REDIS_URL` under the names of their own
@@ -68,22 +113,27 @@ export function withServerUrls(env: Env): { readonly env: Env; readonly problems
       problems.push(refusal(`${name} is hidden (${text.length} characters)`, wantedOf(setting), example));
       continue;
     }
+    if (name === 'REDIS_URL' && isUnderSentinels(env)) {
+      if (redisUrlOf(text)!.hosts.some(({ port }, i) => port !== '' || i > 0)) {
+        problems.push(
+          refusal(
+            'REDIS_URL and REDIS_SENTINELS are both set, and REDIS_URL has a port or several hosts',
+            'With REDIS_SENTINELS the host of REDIS_URL is the name of the master, which has no port',
+            'REDIS_URL=redis://user@mymaster',
+          ),
+        );
+      }
+      delete parts['REDIS_ADDR'];
+    }
     for (const [part, value] of Object.entries(parts)) {
       const given = env[part] ?? '';
-      if (given !== '' && given !== value && !(part === 'REDIS_TLS' && isSwitch(given, value))) {
+      // Certificates stand for `true`.
+      const isTls = part === 'REDIS_TLS' && given.includes('-----BEGIN');
+      if (given !== '' && given !== value && !(part === 'REDIS_TLS' && isSwitch(isTls ? 'true' : given, value))) {
         const wanted = `Unset ${part}, or make it the same`;
         problems.push(refusal(`${name} and ${part} are both set, and say different things`, wanted, example));
       }
-      expanded[part] = value;
-    }
-    if (name === 'REDIS_URL' && (env['REDIS_SENTINELS'] ?? '') !== '') {
-      problems.push(
-        refusal(
-          'REDIS_URL and REDIS_SENTINELS are both set',
-          'Sentinels name the server themselves: unset REDIS_URL, and set REDIS_USERNAME and REDIS_PASSWORD',
-          'REDIS_SENTINELS=sentinel-0:26379,sentinel-1:26379',
-        ),
-      );
+      if (!isTls) expanded[part] = value;
     }
   }
   return { env: expanded, problems };
@@ -98,13 +148,11 @@ const wantedOf = ({ schemes }: UrlSetting): string =>
   'without ? or #; what is not a letter or digit in user and password is percent-encoded, @ as %40';
 
 function partsOf({ schemes, parts }: UrlSetting, text: string): Record<string, string> | undefined {
-  const url = URL.parse(text);
-  if (url === null || !schemes.includes(url.protocol) || url.hostname === '') return undefined;
-  // A password with one of these characters, if not percent-encoded, changes the meaning of the
-  // URL.
-  if (/[?#]/.test(text) || url.pathname.slice(1).includes('/')) return undefined;
+  if (!schemes.some((scheme) => text.toLowerCase().startsWith(`${scheme}//`))) return undefined;
+  // An unencoded password with one of these leaves a URL that means something else.
+  if (/[?#]/.test(text)) return undefined;
   try {
-    return parts(url, decodeURIComponent(url.pathname.slice(1)));
+    return parts(text);
   } catch {
     // The text is not valid percent-encoding.
     return undefined;

@@ -1,5 +1,7 @@
-import { createSecureContext } from 'node:tls';
+import { isIP } from 'node:net';
+import { checkServerIdentity, createSecureContext, type PeerCertificate } from 'node:tls';
 import type { Config } from './config.ts';
+import { endpointOf, ownCertificateOf } from './formats.ts';
 import { refusal } from './refusal.ts';
 
 /** The settings of a TLS connection: the accepted authorities, and our own certificate and key. */
@@ -10,53 +12,50 @@ export interface TlsSettings {
 }
 
 type Server = 'DB' | 'REDIS';
-type TlsConfig<S extends Server> = Partial<Pick<Config, `${S}_TLS` | `${S}_TLS_CA` | `${S}_TLS_CERT` | `${S}_TLS_KEY`>>;
+type TlsConfig<S extends Server> = Partial<Pick<Config, `${S}_TLS` | `${S}_TLS_CA` | `${S}_TLS_CERT`>>;
 
-/**
- * TLS for MySQL; undefined if it is off. Certificates are always verified: no setting turns that
- * off.
- */
+/** TLS towards MySQL, or undefined if it is off. Certificates are always verified: there is no setting that would not. */
 export function dbTls(config: TlsConfig<'DB'>): TlsSettings | undefined {
-  return config.DB_TLS === true
-    ? defined({ ca: config.DB_TLS_CA, cert: config.DB_TLS_CERT, key: config.DB_TLS_KEY })
-    : undefined;
+  return config.DB_TLS === true ? tlsSettings(config.DB_TLS_CA, config.DB_TLS_CERT) : undefined;
 }
 
-/** TLS for Redis; undefined if it is off. */
+type CheckServerIdentity = (host: string, cert: PeerCertificate) => Error | undefined;
+
+/** TLS towards Redis, or undefined if it is off. */
 export function redisTls(
-  config: TlsConfig<'REDIS'> & Partial<Pick<Config, 'REDIS_TLS_SERVER_NAME'>>,
-): (TlsSettings & { readonly servername?: string }) | undefined {
+  config: TlsConfig<'REDIS'> & Partial<Pick<Config, 'REDIS_ADDR' | 'REDIS_SENTINELS'>>,
+): (TlsSettings & { readonly checkServerIdentity: CheckServerIdentity }) | undefined {
   if (config.REDIS_TLS !== true) return undefined;
-  return defined({
-    ca: config.REDIS_TLS_CA,
-    cert: config.REDIS_TLS_CERT,
-    key: config.REDIS_TLS_KEY,
-    servername: config.REDIS_TLS_SERVER_NAME,
-  });
+  const names = [config.REDIS_ADDR, config.REDIS_SENTINELS]
+    .flatMap((addresses) => addresses?.split(',') ?? [])
+    .flatMap((address) => endpointOf(address)?.host ?? [])
+    .filter((host) => isIP(host) === 0);
+  return {
+    ...tlsSettings(config.REDIS_TLS_CA, config.REDIS_TLS_CERT),
+    // Clusters and Sentinels may announce the addresses of servers whose certificates have one of the names that we were given.
+    checkServerIdentity: (host, cert) => {
+      const error = checkServerIdentity(host, cert);
+      if (error === undefined || isIP(host) === 0) return error;
+      return names.some((name) => checkServerIdentity(name, cert) === undefined) ? undefined : error;
+    },
+  };
+}
+
+function tlsSettings(ca: string | undefined, own: string | undefined): TlsSettings {
+  return { ...(ca === undefined ? {} : { ca }), ...(own === undefined ? {} : ownCertificateOf(own)) };
 }
 
 /** Problems of our own certificates that each setting alone does not show. */
 export function tlsProblems(config: TlsConfig<'DB'> & TlsConfig<'REDIS'>): string[] {
-  return (['DB', 'REDIS'] as const).flatMap((server) => {
-    const [certName, keyName] = [`${server}_TLS_CERT`, `${server}_TLS_KEY`] as const;
-    const [cert, key] = [config[certName], config[keyName]];
-    const example = `${certName}_FILE=/run/secrets/tls.crt ${keyName}_FILE=/run/secrets/tls.key`;
-    if (cert === undefined && key === undefined) return [];
-    if (cert === undefined || key === undefined) {
-      const [set, missing] = cert === undefined ? [keyName, certName] : [certName, keyName];
-      return [refusal(`${set} is set, and ${missing} is not`, `${certName} and ${keyName} go together`, example)];
-    }
+  return (['DB_TLS_CERT', 'REDIS_TLS_CERT'] as const).flatMap((name) => {
+    const own = config[name];
+    if (own === undefined) return [];
     try {
-      createSecureContext({ cert, key });
+      createSecureContext({ ...ownCertificateOf(own) });
       return [];
     } catch {
-      return [refusal(`${certName} and ${keyName} are both set`, 'The key must be that of the certificate', example)];
+      const wanted = 'The key must be that of the certificate';
+      return [refusal(`${name} is hidden (${own.length} characters)`, wanted, `${name}_FILE=/run/secrets/tls.pem`)];
     }
   });
-}
-
-function defined(settings: Record<string, string | undefined>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(settings).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
-  );
 }

@@ -1,5 +1,6 @@
 import { pino, type LoggerOptions } from 'pino';
 import { SECRET_SETTINGS, type Config } from '../config/config.ts';
+import { ownCertificateOf } from '../config/formats.ts';
 
 const HIDDEN = '[hidden]';
 /** A shorter text is no secret, and hiding it would make log lines unreadable. */
@@ -38,7 +39,8 @@ const SHAPES: readonly (readonly [RegExp, string])[] = [
  * and the values of all secret settings are hidden.
  */
 export function redaction(config: Partial<Config>): Pick<LoggerOptions, 'serializers' | 'hooks'> {
-  const values = SECRET_SETTINGS.flatMap((name) => secretsOf(config[name]))
+  const values = [...SECRET_SETTINGS, 'REDIS_SENTINEL_PASSWORD' as const]
+    .flatMap((name) => secretsOf(config[name]))
     .filter((value) => value.length >= SECRET_CHARS_MIN)
     .map((value) => JSON.stringify(value).slice(1, -1))
     // A list before its parts.
@@ -52,9 +54,11 @@ export function redaction(config: Partial<Config>): Pick<LoggerOptions, 'seriali
   return { serializers: { err: errorOf, error: errorOf }, hooks: { streamWrite: hide } };
 }
 
-/** A setting may have several values, separated by commas. */
+/** A setting may list several, separated by commas, or hold a certificate with its key. */
 function secretsOf(value: unknown): string[] {
-  return typeof value === 'string' ? [value, ...value.split(',')] : [];
+  if (typeof value !== 'string') return [];
+  const key = ownCertificateOf(value)?.key;
+  return [value, ...value.split(','), ...(key === undefined ? [] : [key])];
 }
 
 interface LoggedError {

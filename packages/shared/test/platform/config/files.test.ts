@@ -24,10 +24,12 @@ describe('a setting from a file', () => {
     const value = `whsec_${'s'.repeat(40)}`;
     const { cert, key } = createAuthority('settings').issue('redis.test');
     for (const name of SECRET_SETTINGS) {
-      const isPem = name.endsWith('_TLS_KEY');
-      const tls = isPem ? { [name.replace('_KEY', '_CERT')]: cert } : {};
-      const text = isPem ? key.trim() : name.endsWith('_URL') ? SERVER_URLS[name]! : value;
-      const config = loadConfig({ ...tls, [`${name}_FILE`]: fileOf(`${text}\n`) });
+      const text = name.endsWith('_TLS_CERT')
+        ? `${cert.trim()}\n${key.trim()}`
+        : name.endsWith('_URL')
+          ? SERVER_URLS[name]!
+          : value;
+      const config = loadConfig({ [`${name}_FILE`]: fileOf(`${text}\n`) });
       expect({ name, value: config[name] }).toEqual({ name, value: text });
     }
   });
@@ -97,12 +99,10 @@ describe('TLS', () => {
   test.each(['REDIS', 'DB'])(
     'takes the certificates of %s as text, and a certificate of our own with its key',
     (server) => {
-      const given = { DB_HOST: 'mysql.test', [`${server}_TLS`]: 'true', [`${server}_TLS_CA`]: PEM };
+      const given = { DB_HOST: 'mysql.test', [`${server}_TLS`]: PEM };
       expect(loadConfig(given)).toMatchObject({ [`${server}_TLS`]: true, [`${server}_TLS_CA`]: PEM.trim() });
-      expect(() => loadConfig({ ...given, [`${server}_TLS_CERT`]: PEM })).toThrow(/go together/);
-      expect(() => loadConfig({ ...given, [`${server}_TLS_CA`]: '/etc/ca.pem' })).toThrow(
-        new RegExp(`${server}_TLS_CA`),
-      );
+      expect(() => loadConfig({ ...given, [`${server}_TLS_CERT`]: PEM })).toThrow(/and its private key/);
+      expect(() => loadConfig({ ...given, [`${server}_TLS`]: '/etc/ca.pem' })).toThrow(new RegExp(`${server}_TLS is`));
     },
   );
 

@@ -28,13 +28,8 @@ describe('Redis', () => {
   it.each([
     ['REDIS_URL', () => ({ REDIS_URL: redisUrl() })],
     [
-      'REDIS_USERNAME and REDIS_PASSWORD',
-      () => ({
-        REDIS_ADDR: context.config.REDIS_ADDR,
-        REDIS_USERNAME: user,
-        REDIS_PASSWORD: PASSWORD,
-        REDIS_DB: '3',
-      }),
+      'REDIS_URL and REDIS_PASSWORD',
+      () => ({ REDIS_URL: `redis://${user}@${context.config.REDIS_ADDR}/3`, REDIS_PASSWORD: PASSWORD }),
     ],
   ])('is reached as the user of an ACL, in the database that is named: %s', async (_, env) => {
     const redis = connectRedis(loadConfig(env()), 'background');

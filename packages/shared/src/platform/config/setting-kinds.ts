@@ -1,0 +1,112 @@
+import Type from 'typebox';
+import {
+  endpointsFormat,
+  hostFormat,
+  listOf,
+  matching,
+  ownCertificateFormat,
+  pairFormat,
+  tlsFormat,
+  type Format,
+  type Range,
+} from './formats.ts';
+
+/** What a text must be like. Numbers, switches and choices say that themselves. */
+export interface Shape {
+  /** The form, in words that follow "it must be". */
+  readonly wanted: string;
+  readonly example: string;
+  /** Brings a text into its one spelling, or refuses it. Left out if every text that is not blank fits. */
+  readonly read?: Format;
+  readonly default?: string;
+}
+
+export const text = (description: string, shape: Shape) => Type.String({ description, ...shape });
+export const count = (description: string, value: number, minimum: number, maximum: number) =>
+  Type.Integer({ description, default: value, minimum, maximum });
+export const port = (description: string, value: number) => count(description, value, 0, 65_535);
+export const flag = (description: string) => Type.Boolean({ description, default: false });
+/** Text that nobody may read in a log. Its outer blanks belong to it. */
+export const secret = (description: string, shape: Shape) => Type.String({ description, ...shape, secret: true });
+export const host = (description: string, value: string) =>
+  text(description, {
+    default: value,
+    read: hostFormat,
+    wanted: 'a host name or an address alone: no scheme, port, path or socket (the port is a setting of its own)',
+    example: value,
+  });
+export const endpoints = {
+  read: endpointsFormat,
+  wanted: 'host:port, or several separated by commas; IPv6 in brackets',
+};
+/** Whether a server is connected to by TLS: a switch, or the certificates that must have signed the server's. */
+export const tls = (description: string) =>
+  Type.String({
+    description,
+    default: 'false',
+    read: tlsFormat,
+    isHidden: true,
+    wanted:
+      'true, false, or certificates in PEM, not the path of a file with them: that goes into the same name with _FILE',
+    example: 'true',
+  });
+export const ownCertificate = (description: string) =>
+  Type.Optional(
+    secret(description, {
+      read: ownCertificateFormat,
+      wanted:
+        'a certificate and its private key without a passphrase, in PEM, not the path of a file with them: that goes into the same name with _FILE',
+      example: 'the output of: cat tls.crt tls.key',
+    }),
+  );
+/** Two numbers that belong together. */
+export const pair = (
+  description: string,
+  { first, second, default: value }: { readonly first: Range; readonly second: Range; readonly default: string },
+) =>
+  text(description, {
+    default: value,
+    read: pairFormat(first, second),
+    wanted: `two whole numbers with a slash between them, from ${first.join(' to ')} and from ${second.join(' to ')}`,
+    example: value,
+  });
+/** A text that any server may take as it likes. */
+export const password = (description: string) =>
+  secret(description, {
+    default: '',
+    read: matching(/^[^\r\n]+$/),
+    wanted: 'a password in one line',
+    example: 'the output of: openssl rand -hex 32',
+  });
+/** Sent in a header, which has no room for blanks and other alphabets. */
+export const operatorToken = (description: string) =>
+  Type.Optional(
+    secret(description, {
+      read: matching(/^[\x21-\x7e]+$/),
+      wanted: 'visible ASCII characters without blanks, also at its ends',
+      example: 'the output of: openssl rand -hex 32',
+    }),
+  );
+/** Text that ends up in key names, where braces would move the hash tag. */
+export const keyText = (description: string) =>
+  text(description, {
+    default: '',
+    read: matching(/^[A-Za-z0-9:_.-]{0,64}$/),
+    wanted: 'up to 64 letters, digits and : _ . -',
+    example: 'shop:',
+  });
+/** Names to the letter, separated by commas. */
+export const names = (example: string) => ({
+  read: listOf(matching(/^[^,\s]+$/)),
+  wanted: 'one text without blanks, or several separated by commas',
+  example,
+});
+/** What the schema says of a setting, as far as reading and explaining it needs. */
+export interface SettingSchema extends Partial<Shape> {
+  readonly type?: string;
+  readonly enum?: readonly string[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly secret?: boolean;
+  readonly isHidden?: boolean;
+}

@@ -1,0 +1,49 @@
+import Type from 'typebox';
+import { listOf, originFormat, publicUrlFormat, rangesFormat } from '../formats.ts';
+import { text, count, port, host } from '../setting-kinds.ts';
+
+/** Settings of the API server. */
+export const httpSettings = {
+  SERVER_HOST: host('Address that the API listens on. Set it to listen on one network only', '0.0.0.0'),
+  SERVER_PORT: port(
+    'Port of the API, shared by all api processes of a machine; 0: any free one. Set it if the port is taken',
+    8080,
+  ),
+  PUBLIC_URL: Type.Optional(
+    text(
+      'URL at which shoppers and payment providers reach the API. Set it if a proxy is in front; its path is the one that the proxy adds. Default: this machine',
+      {
+        read: publicUrlFormat,
+        wanted:
+          'an http or https URL without credentials, ? and #, whose path is not /api, /docs, /admin, /healthz or /readyz',
+        example: 'https://shop.example.com/sale',
+      },
+    ),
+  ),
+  TRUSTED_PROXIES: Type.Optional(
+    text(
+      'Addresses or CIDRs, separated by commas, whose `X-Forwarded-For` is believed. Set it if a proxy or load balancer is in front',
+      {
+        read: rangesFormat,
+        wanted: 'addresses, or CIDRs with a prefix of up to 32 (IPv4) or 128 (IPv6), separated by commas',
+        example: '10.0.0.0/8,fd00::/8',
+      },
+    ),
+  ),
+  CORS_ORIGINS: Type.Optional(
+    text(
+      'Origins, separated by commas, whose pages may call the API from a browser. Set it if the shop has another origin than the API. Default: none',
+      {
+        read: listOf(originFormat),
+        wanted: 'origins with their scheme and without a path, separated by commas; * is not taken',
+        example: 'https://shop.example.com',
+      },
+    ),
+  ),
+  KEEP_ALIVE_TIMEOUT_MS: count(
+    'How long a connection waits for its next request, ms. Raise it above the idle time-out of your load balancer',
+    65_000,
+    100,
+    3_600_000,
+  ),
+};

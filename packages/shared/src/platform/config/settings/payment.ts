@@ -1,0 +1,39 @@
+import Type from 'typebox';
+import { currencyFormat, matching } from '../formats.ts';
+import { text, count, secret } from '../setting-kinds.ts';
+
+/** Settings of payments. */
+export const paymentSettings = {
+  PAYMENT_PROVIDER: Type.Optional(
+    Type.Enum(['sandbox', 'stripe'], {
+      description:
+        'Who takes the money. Set `stripe` to take real money. Default: `sandbox`, which takes none; production must name one',
+    }),
+  ),
+  PAYMENT_TIMEOUT_SECONDS: count(
+    'Time to pay after the order is written, s. Lower it to sell unpaid units again sooner',
+    900,
+    1,
+    604_800,
+  ),
+  CURRENCY: text('ISO 4217 code of all prices, of a currency with two decimals. Set it to the currency of your shop', {
+    default: 'CNY',
+    read: currencyFormat,
+    wanted: 'three capital letters of ISO 4217, of a currency that is divided into a hundred',
+    example: 'EUR',
+  }),
+  STRIPE_SECRET_KEY: Type.Optional(
+    secret('API key of Stripe. Set it if Stripe takes the money', {
+      read: matching(/^[\x21-\x7e]+$/),
+      wanted: 'visible ASCII characters without blanks',
+      example: 'sk_live_…, from Stripe’s dashboard',
+    }),
+  ),
+  STRIPE_WEBHOOK_SECRET: Type.Optional(
+    secret('Signing secret of the webhooks of Stripe. Set it if Stripe takes the money', {
+      read: matching(/^[\x21-\x7e]+$/),
+      wanted: 'visible ASCII characters without blanks',
+      example: 'whsec_…, from Stripe’s dashboard',
+    }),
+  ),
+};
