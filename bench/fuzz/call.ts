@@ -15,6 +15,11 @@ export interface Call {
   readonly raw?: string;
 }
 
+/**
+ * What a call needs to succeed, in addition to a valid form. The rest is generated from its schema.
+ */
+export type Needs = Partial<Omit<Call, 'operation' | 'body'>> & { readonly body?: Readonly<Record<string, unknown>> };
+
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;

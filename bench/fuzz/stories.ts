@@ -1,11 +1,6 @@
-import type { Call } from './call.ts';
+import type { Needs } from './call.ts';
 import { sandboxWebhook } from './credentials.ts';
 import type { World } from './world.ts';
-
-/**
- * What a call needs to succeed, in addition to a valid form. The rest is generated from its schema.
- */
-export type Needs = Partial<Omit<Call, 'operation' | 'body'>> & { readonly body?: Readonly<Record<string, unknown>> };
 
 /**
  * How each operation that depends on existing data succeeds. An operation without path parameters

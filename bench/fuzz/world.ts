@@ -1,9 +1,8 @@
 import type { Random } from '../chaos/random.ts';
-import type { Answer, Call } from './call.ts';
+import type { Answer, Call, Needs } from './call.ts';
 import { accessToken, sandboxWebhook } from './credentials.ts';
 import type { Operation } from './document.ts';
 import type { Credentials } from './service.ts';
-import type { Needs } from './stories.ts';
 import { validValue } from './values.ts';
 
 /** Orders of each state that are kept for requests that only read one. */

@@ -108,7 +108,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
   {
     name: 'rebuild_ignores_reservations',
     what: 'a rebuild knows the ledger only',
-    file: 'packages/shared/src/sale/rebuild.ts',
+    file: 'packages/shared/src/reconciliation/rebuild.ts',
     find: `.filter(({ order_no }) => !written.has(order_no))`,
     replace: `.filter(({ order_no }) => order_no === '' && !written.has(order_no))`,
     promises: [6, 8],
@@ -117,7 +117,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
   {
     name: 'close_without_return',
     what: 'a cancelled, expired or refunded order leaves no return, so that nobody gives its unit back',
-    file: 'packages/shared/src/order/order-transitions.ts',
+    file: 'packages/shared/src/order-moves/order-transitions.ts',
     find: `    await insertStockReturns(tx, found, now.getTime());\n`,
     replace: `    void insertStockReturns;\n`,
     promises: [3],
@@ -153,7 +153,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
   {
     name: 'lead_outlives_its_leader',
     what: 'a process that froze leads the services of the ledger for an hour more',
-    file: 'packages/shared/src/platform/mysql/service-leads-table.ts',
+    file: 'packages/worker/src/services/service-leads-table.ts',
     find: `const lifeUs = lifeMs * 1_000;`,
     replace: `const lifeUs = lifeMs * 1_000 * 1_200;`,
     promises: [11],

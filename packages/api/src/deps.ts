@@ -1,9 +1,9 @@
 import type { Queue } from 'bullmq';
 import type { Config } from '@flash-sale/shared/platform/config/config.ts';
 import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
-import type { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
+import type { SaleTransactions } from '@flash-sale/shared/order-moves/sale-transactions.ts';
 import type { PaymentProvider } from '@flash-sale/shared/payment/provider.ts';
-import type { BucketLimit } from '@flash-sale/shared/admission/bucket.ts';
+import type { BucketLimit } from './limits/bucket.ts';
 import type { SeckillTokens } from '@flash-sale/shared/seckill-token/seckill-token.ts';
 import type { WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
 import type { RedisClient } from '@flash-sale/shared/platform/redis/client.ts';
@@ -12,7 +12,7 @@ import type { Commands } from '@flash-sale/shared/commands.ts';
 import type { Keys } from '@flash-sale/shared/platform/redis/keys.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
-import type { Tracing } from '@flash-sale/shared/platform/telemetry/tracing.ts';
+import type { Tracing } from '@flash-sale/shared/platform/telemetry/tracing-types.ts';
 
 /**
  * Limits that no operator needs to change. Each default is a constant beside the code that uses it;

@@ -4,7 +4,7 @@ import { settingsAdvice } from '@flash-sale/shared/platform/config/advice.ts';
 import { hasUnknownUrl, loadConfig, ownUrl } from '@flash-sale/shared/platform/config/config.ts';
 import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
 import { migrate } from '@flash-sale/shared/platform/mysql/migrate.ts';
-import { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
+import { SaleTransactions } from '@flash-sale/shared/order-moves/sale-transactions.ts';
 import { choosePaymentProvider } from '@flash-sale/shared/payment/choose.ts';
 import { clockOffsets } from '@flash-sale/shared/platform/process/clock-offsets.ts';
 import { readCommandLine } from '@flash-sale/shared/platform/process/command-line.ts';

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import type { LightMyRequestResponse as Response } from 'fastify';
 import { loadConfig } from '@flash-sale/shared/platform/config/config.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
-import { rebuildSale } from '@flash-sale/shared/sale/rebuild.ts';
+import { rebuildSale } from '@flash-sale/shared/reconciliation/rebuild.ts';
 import {
   AS_OPERATOR,
   effectsOn,

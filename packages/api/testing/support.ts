@@ -13,7 +13,7 @@ import { addSold } from '@flash-sale/shared/sale/products-table.ts';
 import { ERRORS, type ErrorCode } from '@flash-sale/shared/platform/errors.ts';
 import type { Order } from '@flash-sale/shared/order/order.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
-import { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
+import { SaleTransactions } from '@flash-sale/shared/order-moves/sale-transactions.ts';
 import { choosePaymentProvider } from '@flash-sale/shared/payment/choose.ts';
 import { ORDERS_QUEUE, type WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
 import { connectRedis, type ConnectionUse, type RedisClient } from '@flash-sale/shared/platform/redis/client.ts';

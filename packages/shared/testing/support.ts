@@ -9,11 +9,11 @@ import { connectDb, type Db } from '../src/platform/mysql/client.ts';
 import { migrate } from '../src/platform/mysql/migrate.ts';
 import { insertSale, type NewSale } from '../src/sale/products-table.ts';
 import type { Sale } from '../src/sale/sale.ts';
-import { SaleTransactions } from '../src/order/sale-transactions.ts';
+import { SaleTransactions } from '../src/order-moves/sale-transactions.ts';
 import { connectRedis, type RedisClient } from '../src/platform/redis/client.ts';
 import { createCommands, type Commands } from '../src/commands.ts';
 import { Keys } from '../src/platform/redis/keys.ts';
-import { rebuildSale } from '../src/sale/rebuild.ts';
+import { rebuildSale } from '../src/reconciliation/rebuild.ts';
 import { createMetrics, type Metrics } from '../src/platform/telemetry/metrics.ts';
 import type { Logger } from '../src/platform/telemetry/logger.ts';
 

@@ -3,14 +3,14 @@ import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { canMove, type Order, type OrderStatus } from '@flash-sale/shared/order/order.ts';
 import type { PaymentEvent, PaymentStatus } from '@flash-sale/shared/payment/payment.ts';
 import { unappliedReturns } from '@flash-sale/shared/order/stock-returns-table.ts';
-import { applyPaymentEvent, cancelOrder, expireOrders, requestRefund } from '@flash-sale/shared/order/moves.ts';
-import { rebuildSale } from '@flash-sale/shared/sale/rebuild.ts';
+import { applyPaymentEvent, cancelOrder, expireOrders, requestRefund } from '@flash-sale/shared/order-moves/moves.ts';
+import { rebuildSale } from '@flash-sale/shared/reconciliation/rebuild.ts';
 import { withStampedLease } from '@flash-sale/shared/sale/lease.ts';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { newAttempt, send, unitsOf } from '@flash-sale/shared/testing/buying.ts';
 import { openPayment } from '@flash-sale/shared/testing/ordering.ts';
 import type { TestContext } from '@flash-sale/shared/testing/support.ts';
-import { auditSale } from '@flash-sale/shared/sale/audit.ts';
+import { auditSale } from '@flash-sale/shared/reconciliation/audit.ts';
 import { OrderWriter } from '../src/order-writer/order-writer.ts';
 import { returns } from '../src/services/returns.ts';
 

@@ -3,7 +3,7 @@ import type { Queue } from 'bullmq';
 import type { AppQueue } from '@bull-board/api/typings/app';
 import { FastifyAdapter } from '@bull-board/fastify';
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
-import { recordAction } from '@flash-sale/shared/operator/operator-actions-table.ts';
+import { recordAction } from '../operator/operator-actions-table.ts';
 import { listShards } from '@flash-sale/shared/sale/products-table.ts';
 import type { OrderQueues } from '@flash-sale/shared/admission/order-queues.ts';
 import type { WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';

@@ -1,6 +1,6 @@
 import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
-import { listDenyEntries, readDenyListVersion } from '@flash-sale/shared/deny-list/deny-list-table.ts';
-import { DenySet } from '@flash-sale/shared/deny-list/deny-list.ts';
+import { listDenyEntries, readDenyListVersion } from './deny-list-table.ts';
+import { DenySet } from './deny-set.ts';
 import { repeating, type Service } from '@flash-sale/shared/platform/process/service.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 

@@ -7,12 +7,12 @@ import {
   listDenyEntries,
   upsertDenyEntry,
   type DenyEntry,
-} from '@flash-sale/shared/deny-list/deny-list-table.ts';
-import { recordAction } from '@flash-sale/shared/operator/operator-actions-table.ts';
+} from './deny-list-table.ts';
+import { recordAction } from '../operator/operator-actions-table.ts';
 import { isTooWide, rangeOf } from '@flash-sale/shared/platform/address.ts';
-import type { DenyKind } from '@flash-sale/shared/deny-list/deny-list.ts';
+import type { DenyKind } from './deny-set.ts';
 import { Refusal } from '@flash-sale/shared/platform/errors.ts';
-import { subjectOf } from '@flash-sale/shared/shopper/erase.ts';
+import { subjectOf } from '../shopper/erase.ts';
 import type { AppDeps } from '../deps.ts';
 import type { DenyList } from './deny-list.ts';
 import { isoOf, LIMIT_DEFAULT, msOfTime } from '../fields.ts';

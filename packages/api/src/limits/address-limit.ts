@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { callerOfAddress, isLoopback } from '@flash-sale/shared/platform/address.ts';
-import { takeFromBucket, type BucketLimit } from '@flash-sale/shared/admission/bucket.ts';
+import { takeFromBucket, type BucketLimit } from './bucket.ts';
 import type { RefusalOptions } from '@flash-sale/shared/platform/errors.ts';
 import { rateLimited } from './rate-limited.ts';
 

@@ -1,4 +1,4 @@
-import type { BucketLimit } from '@flash-sale/shared/admission/bucket.ts';
+import type { BucketLimit } from './bucket.ts';
 import type { RefusalOptions } from '@flash-sale/shared/platform/errors.ts';
 
 /**

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import type { OperatorAction } from '@flash-sale/shared/operator/operator-actions-table.ts';
+import type { OperatorAction } from './operator-actions-table.ts';
 
 /** The record of an operator's action. */
 export function actionOf(

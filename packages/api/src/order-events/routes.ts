@@ -4,7 +4,7 @@ import {
   listOrderEvents,
   reviveOrderEvents,
 } from '@flash-sale/shared/order-events/order-events-table.ts';
-import { recordAction } from '@flash-sale/shared/operator/operator-actions-table.ts';
+import { recordAction } from '../operator/operator-actions-table.ts';
 import type { AppDeps } from '../deps.ts';
 import { isoOf, LIMIT_DEFAULT } from '../fields.ts';
 import { actionOf } from '../operator/action.ts';

@@ -1,6 +1,6 @@
 import { priceOfCents } from '@flash-sale/shared/platform/money.ts';
 import type { Order } from '@flash-sale/shared/order/order.ts';
-import type { historyOfOrder } from '@flash-sale/shared/order/order-transitions.ts';
+import type { historyOfOrder } from '@flash-sale/shared/order-moves/order-transitions.ts';
 import type { findPaymentsOfOrder } from '@flash-sale/shared/payment/payments-table.ts';
 import { orderView } from './routes.ts';
 

@@ -14,7 +14,7 @@ import {
 } from '@flash-sale/shared/payment/payments-table.ts';
 import { Refusal } from '@flash-sale/shared/platform/errors.ts';
 import { newPaymentId, type Payment } from '@flash-sale/shared/payment/payment.ts';
-import { cancelOrder } from '@flash-sale/shared/order/moves.ts';
+import { cancelOrder } from '@flash-sale/shared/order-moves/moves.ts';
 import { ProviderFault, type SandboxBehaviour } from '@flash-sale/shared/payment/provider.ts';
 import type { FastifyRequest } from 'fastify';
 import type { AppDeps } from '../deps.ts';

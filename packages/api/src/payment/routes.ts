@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import Type from 'typebox';
-import { OUTCOMES, tellOfPayment } from '@flash-sale/shared/order/payment-events.ts';
+import { OUTCOMES, tellOfPayment } from '@flash-sale/shared/order-moves/payment-events.ts';
 import { ProviderFault } from '@flash-sale/shared/payment/provider.ts';
 import { Refusal } from '@flash-sale/shared/platform/errors.ts';
 import type { AppDeps } from '../deps.ts';

@@ -3,7 +3,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { Config } from '@flash-sale/shared/platform/config/config.ts';
-import type { BucketLimit } from '@flash-sale/shared/admission/bucket.ts';
+import type { BucketLimit } from '../limits/bucket.ts';
 import { Refusal } from '@flash-sale/shared/platform/errors.ts';
 import {
   isOperatorName,

@@ -6,7 +6,7 @@ import fp from 'fastify-plugin';
 import { ERRORS, Refusal, type ErrorCode, type RefusalOptions } from '@flash-sale/shared/platform/errors.ts';
 import { isDbOutage } from '@flash-sale/shared/platform/mysql/errors.ts';
 import { codeOfRedisError } from '@flash-sale/shared/platform/redis/errors.ts';
-import { FaultLog } from '@flash-sale/shared/platform/telemetry/faults.ts';
+import { FaultLog } from '../fault-log.ts';
 import { SAFE_HEADERS } from './safe-headers.ts';
 
 declare module 'fastify' {

@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin';
-import type { Tracing } from '@flash-sale/shared/platform/telemetry/tracing.ts';
+import type { Tracing } from '@flash-sale/shared/platform/telemetry/tracing-types.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {

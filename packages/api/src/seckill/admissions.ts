@@ -7,10 +7,11 @@ import type { RedisClock } from '@flash-sale/shared/platform/redis/clock.ts';
 import type { AdmitItem, Admission, AdmitCall } from '@flash-sale/shared/admission/admission-commands.ts';
 import type { Commands } from '@flash-sale/shared/commands.ts';
 import { codeOfRedisError } from '@flash-sale/shared/platform/redis/errors.ts';
-import { FaultLog } from '@flash-sale/shared/platform/telemetry/faults.ts';
+import { FaultLog } from '../fault-log.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
-import { inBatchSpan, type Tracing } from '@flash-sale/shared/platform/telemetry/tracing.ts';
+import { inBatchSpan } from '@flash-sale/shared/platform/telemetry/tracing.ts';
+import type { Tracing } from '@flash-sale/shared/platform/telemetry/tracing-types.ts';
 
 type AdmissionConfig = Pick<
   Config,

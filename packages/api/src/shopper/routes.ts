@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { recordAction } from '@flash-sale/shared/operator/operator-actions-table.ts';
-import { ordersOfShopper } from '@flash-sale/shared/shopper/shoppers-table.ts';
-import { checkErasable, eraseShopper, newPseudonym, subjectOf } from '@flash-sale/shared/shopper/erase.ts';
+import { recordAction } from '../operator/operator-actions-table.ts';
+import { ordersOfShopper } from './shoppers-table.ts';
+import { checkErasable, eraseShopper, newPseudonym, subjectOf } from './erase.ts';
 import type { AppDeps } from '../deps.ts';
 import { LIMIT_DEFAULT } from '../fields.ts';
 import { actionOf } from '../operator/action.ts';

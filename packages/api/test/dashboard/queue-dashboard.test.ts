@@ -1,7 +1,7 @@
 import { appRoutes } from '@bull-board/api/dist/routes.js';
 import type { LightMyRequestResponse as Response } from 'fastify';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { listActions } from '@flash-sale/shared/operator/operator-actions-table.ts';
+import { listActions } from '../../src/operator/operator-actions-table.ts';
 import { WRITE_ORDERS, writeOrdersOptions } from '@flash-sale/shared/admission/order-jobs.ts';
 import {
   OPERATOR_TOKEN,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { listActions } from '@flash-sale/shared/operator/operator-actions-table.ts';
+import { listActions } from '../../src/operator/operator-actions-table.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import {
   AS_OPERATOR,

@@ -2,7 +2,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { PrivateServer } from '../../../../infra/src/services/private-server.ts';
 import { startRedis } from '../../../../infra/src/services/redis.ts';
-import { auditSale } from '@flash-sale/shared/sale/audit.ts';
+import { auditSale } from '@flash-sale/shared/reconciliation/audit.ts';
 import { openOwnFolder, openTestContext, type OwnFolder, type TestContext } from '../../testing/support.ts';
 import { startService, type Service } from '../../testing/service.ts';
 import { each, outcomeOf, Shoppers } from '../../testing/shoppers.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { cancelOrder } from '@flash-sale/shared/order/moves.ts';
-import { tellOfPayment } from '@flash-sale/shared/order/payment-events.ts';
+import { cancelOrder } from '@flash-sale/shared/order-moves/moves.ts';
+import { tellOfPayment } from '@flash-sale/shared/order-moves/payment-events.ts';
 import { duePayments, askAgain } from '@flash-sale/shared/payment/payments-table.ts';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { openPayment, placeOrder } from '@flash-sale/shared/testing/ordering.ts';

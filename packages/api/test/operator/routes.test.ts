@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { acquireLease } from '@flash-sale/shared/sale/lease.ts';
-import { loadSale } from '@flash-sale/shared/sale/rebuild.ts';
+import { loadSale } from '@flash-sale/shared/reconciliation/rebuild.ts';
 import {
   AS_OPERATOR,
   openApp,

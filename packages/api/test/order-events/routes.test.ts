@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { insertOrderEvents } from '@flash-sale/shared/order-events/order-events-table.ts';
-import { listActions } from '@flash-sale/shared/operator/operator-actions-table.ts';
+import { listActions } from '../../src/operator/operator-actions-table.ts';
 import { placeOrders } from '@flash-sale/shared/testing/ordering.ts';
 import { AS_OPERATOR, openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { duePayments, findPayment } from '@flash-sale/shared/payment/payments-table.ts';
-import { applyPaymentEvent, cancelOrder, expireOrders } from '@flash-sale/shared/order/moves.ts';
+import { applyPaymentEvent, cancelOrder, expireOrders } from '@flash-sale/shared/order-moves/moves.ts';
 import {
   ProviderFault,
   type PaymentAnswer,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { keepOutcomes, type CounterChange } from '@flash-sale/shared/sale/sale-counters-table.ts';
-import { applyPaymentEvent, cancelOrder, expireOrders } from '@flash-sale/shared/order/moves.ts';
+import { applyPaymentEvent, cancelOrder, expireOrders } from '@flash-sale/shared/order-moves/moves.ts';
 import { shoppers } from '@flash-sale/shared/testing/buying.ts';
 import { openPayment, placeOrders } from '@flash-sale/shared/testing/ordering.ts';
 import { statsOf } from '../../src/sale/stats.ts';

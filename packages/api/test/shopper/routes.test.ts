@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { listActions } from '@flash-sale/shared/operator/operator-actions-table.ts';
+import { listActions } from '../../src/operator/operator-actions-table.ts';
 import { readCounters } from '@flash-sale/shared/sale/sale-counters-table.ts';
 import type { Order } from '@flash-sale/shared/order/order.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { insertOrderEvents } from '@flash-sale/shared/order-events/order-events-table.ts';
-import { applyPaymentEvent, cancelOrder, requestRefund } from '@flash-sale/shared/order/moves.ts';
-import { auditSale } from '@flash-sale/shared/sale/audit.ts';
+import { applyPaymentEvent, cancelOrder, requestRefund } from '@flash-sale/shared/order-moves/moves.ts';
+import { auditSale } from '@flash-sale/shared/reconciliation/audit.ts';
 import { buy, takeLease } from '@flash-sale/shared/testing/buying.ts';
 import { openPayment, placeOrder, placeOrders } from '@flash-sale/shared/testing/ordering.ts';
 import { AS_OPERATOR, openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';

@@ -2,7 +2,7 @@ import { Queue } from 'bullmq';
 import type { RedisClient } from '../platform/redis/client.ts';
 import type { Keys } from '../platform/redis/keys.ts';
 import type { Logger } from '../platform/telemetry/logger.ts';
-import type { Tracing } from '../platform/telemetry/tracing.ts';
+import type { Tracing } from '../platform/telemetry/tracing-types.ts';
 import { ORDERS_QUEUE, type WriteOrdersJob } from './order-jobs.ts';
 
 /**

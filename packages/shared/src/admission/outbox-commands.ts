@@ -19,6 +19,9 @@ export interface StatusRecord {
   readonly status: string;
 }
 
+/** The calls on the reservations in Redis, which wait for the ledger. */
+export type OutboxCommands = ReturnType<typeof createOutboxCommands>;
+
 export function createOutboxCommands({ redis, run }: RedisCalls<OutboxScript>, keys: Keys) {
   return {
     /**

@@ -1,7 +1,7 @@
 import type { Queue } from 'bullmq';
-import { RESERVATION_AHEAD_MS } from '../order/order.ts';
+import { RESERVATION_AHEAD_MS } from './reservation.ts';
 import type { SaleRef } from '../sale/sale.ts';
-import type { Commands } from '../commands.ts';
+import type { OutboxCommands } from './outbox-commands.ts';
 import { WRITE_ORDERS, writeOrdersOptions, type WriteOrdersJob } from './order-jobs.ts';
 
 const ORDERS_MAX = 500;
@@ -15,7 +15,7 @@ const ORDERS_MAX = 500;
  * @returns the ids of the jobs
  */
 export async function relaySale(
-  deps: { readonly commands: Commands; readonly queue: (shard: number) => Queue<WriteOrdersJob> },
+  deps: { readonly commands: OutboxCommands; readonly queue: (shard: number) => Queue<WriteOrdersJob> },
   sale: SaleRef,
   nowMs: number,
   waitedMs: number,

@@ -41,3 +41,12 @@ export function heldReservationOf(line: string): HeldReservation {
   const [, order_no, text, owner] = HELD_RESERVATION.exec(line)!;
   return { ...reservationOf(order_no!, text!), owner_order_no: owner === '-' ? undefined : owner };
 }
+
+/** An order that waits longer than this for the ledger is late: something is wrong. */
+export const RESERVATION_LATE_MS = 30_000;
+
+/**
+ * A reservation with a time further in the future than this was admitted before Redis's clock was
+ * set back. How long it has waited is not known.
+ */
+export const RESERVATION_AHEAD_MS = 1_000;

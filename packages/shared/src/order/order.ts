@@ -68,12 +68,3 @@ export interface Order {
   /** When it was cancelled, expired, refunded or failed. */
   readonly closed_at_ms?: number;
 }
-
-/** An order that waits longer than this for the ledger is late: something is wrong. */
-export const RESERVATION_LATE_MS = 30_000;
-
-/**
- * A reservation with a time further in the future than this was admitted before Redis's clock was
- * set back. How long it has waited is not known.
- */
-export const RESERVATION_AHEAD_MS = 1_000;

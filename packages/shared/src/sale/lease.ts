@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { SaleRef } from './sale.ts';
 import type { Db } from '../platform/mysql/client.ts';
 import { findSale, readStamp, stampFence } from './products-table.ts';
-import type { Commands } from '../commands.ts';
+import type { SaleCommands } from './sale-commands.ts';
 import type { Metrics } from '../platform/telemetry/metrics.ts';
 
 export const LEASE_LIFE_MS = 3_000;
@@ -58,13 +58,13 @@ export class Lease {
   readonly history_id: string;
   /** Compared by the scripts: the fencing token and a unique name of this acquisition. */
   readonly text: string;
-  readonly #commands: Commands;
+  readonly #commands: SaleCommands;
   readonly #lost = new AbortController();
   readonly #timer: NodeJS.Timeout;
   #renewed_ms: number;
 
   constructor(
-    commands: Commands,
+    commands: SaleCommands,
     sale: SaleRef,
     { fencing_token, history_id }: Pick<Lease, 'fencing_token' | 'history_id'>,
     holder: string,
@@ -121,7 +121,7 @@ export class Lease {
  * @returns undefined if the lease was not free in time
  */
 export async function acquireLease(
-  commands: Commands,
+  commands: SaleCommands,
   sale: SaleRef,
   wait_ms: number,
   { of = 'any', metrics }: { readonly of?: LeaseOf; readonly metrics?: LeaseMetrics | undefined } = {},
@@ -159,7 +159,7 @@ export async function acquireLease(
  * @throws LeaseLost if the lease was lost meanwhile, and the errors of `work`
  */
 export async function withStampedLease<Result>(
-  deps: { readonly commands: Commands; readonly db: Db; readonly metrics?: LeaseMetrics },
+  deps: { readonly commands: SaleCommands; readonly db: Db; readonly metrics?: LeaseMetrics },
   sale: SaleRef,
   wait_ms: number,
   work: (lease: Lease) => Promise<Result>,
@@ -220,6 +220,6 @@ export function withLoadedLease<Result>(
 }
 
 /** Stops a sale that is loaded elsewhere: orders accepted here would never be written. */
-export async function stopSale(commands: Commands, { sale, text }: Lease): Promise<void> {
+export async function stopSale(commands: SaleCommands, { sale, text }: Lease): Promise<void> {
   await commands.beginRebuild(sale, text);
 }

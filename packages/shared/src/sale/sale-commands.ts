@@ -40,6 +40,9 @@ export interface Owner {
   readonly order_no: string;
 }
 
+/** The calls on the state and the lease of a sale in Redis. */
+export type SaleCommands = ReturnType<typeof createSaleCommands>;
+
 export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScript>, keys: Keys) {
   return {
     async readSale(sale: SaleRef): Promise<LiveSale> {

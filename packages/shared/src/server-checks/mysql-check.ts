@@ -4,7 +4,7 @@ import type { Order } from '../order/order.ts';
 import type { Db, Tx } from '../platform/mysql/client.ts';
 import { dbFault, isReadOnly } from '../platform/mysql/errors.ts';
 import { insertOrderEvents } from '../order-events/order-events-table.ts';
-import { moveOrders } from '../order/order-transitions.ts';
+import { moveOrders } from '../order-moves/order-transitions.ts';
 import { insertOrders, insertOrdersQuery, ORDER_BATCH_MAX } from '../order/orders-table.ts';
 import { insertPayment } from '../payment/payments-table.ts';
 import { addSold, lockSale, stampFence } from '../sale/products-table.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Sale } from '../../src/sale/sale.ts';
 import type { Admission, AdmitCall, AdmitItem } from '../../src/admission/admission-commands.ts';
 import type { Owner } from '../../src/sale/sale-commands.ts';
-import { ownersOf } from '../../src/sale/rebuild.ts';
+import { ownersOf } from '../../src/reconciliation/rebuild.ts';
 import { NO_LIMITS, takeLease, unitsOf, type Shop } from '../../testing/buying.ts';
 
 export const USERS = ['a', 'b', 'c', 'd', 'e'];

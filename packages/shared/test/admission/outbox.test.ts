@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Sale } from '../../src/sale/sale.ts';
 import type { Owner } from '../../src/sale/sale-commands.ts';
-import { rebuildSale } from '../../src/sale/rebuild.ts';
+import { rebuildSale } from '../../src/reconciliation/rebuild.ts';
 import { buy, newAttempt, send, shoppers, takeLease } from '../../testing/buying.ts';
 import { openTestContext, type TestContext } from '../../testing/support.ts';
 

@@ -8,7 +8,6 @@ import {
   insertOrders,
   listOrdersOfUser,
   ordersOfUserQuery,
-  ordersToExpireQuery,
   liveOwners,
 } from '../../src/order/orders-table.ts';
 import {
@@ -18,6 +17,7 @@ import {
   unappliedReturns,
 } from '../../src/order/stock-returns-table.ts';
 import { newOrderNumber } from '../../src/order/order-number.ts';
+import { ordersToExpireQuery } from '../../src/order-moves/orders-to-expire.ts';
 import { ORDER_STATUSES, type Order } from '../../src/order/order.ts';
 import type { Sale } from '../../src/sale/sale.ts';
 import { openTestContext, type TestContext } from '../../testing/support.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { rebuildSale } from '../../src/sale/rebuild.ts';
+import { rebuildSale } from '../../src/reconciliation/rebuild.ts';
 import { buy, newAttempt, send, takeLease } from '../../testing/buying.ts';
 import { openTestContext, type TestContext } from '../../testing/support.ts';
 

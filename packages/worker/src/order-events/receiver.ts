@@ -1,5 +1,5 @@
 import type { Config } from '@flash-sale/shared/platform/config/config.ts';
-import { WebhookSigner } from '@flash-sale/shared/order-events/webhook-signature.ts';
+import { WebhookSigner } from './webhook-signature.ts';
 
 /** If a receiver takes longer, the message is sent again later. */
 const ANSWER_TIMEOUT_MS = 5_000;

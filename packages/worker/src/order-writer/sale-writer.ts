@@ -4,7 +4,8 @@ import type { SaleRef } from '@flash-sale/shared/sale/sale.ts';
 import type { HeldReservation } from '@flash-sale/shared/admission/reservation.ts';
 import type { Commands } from '@flash-sale/shared/commands.ts';
 import { acquireLease, LeaseLost, LoadedElsewhere, stopSale, type Lease } from '@flash-sale/shared/sale/lease.ts';
-import { inBatchSpan, type Tracing } from '@flash-sale/shared/platform/telemetry/tracing.ts';
+import { inBatchSpan } from '@flash-sale/shared/platform/telemetry/tracing.ts';
+import type { Tracing } from '@flash-sale/shared/platform/telemetry/tracing-types.ts';
 import { LedgerHealth } from './ledger-health.ts';
 import { FenceBehind, LedgerWriter, type LedgerWriterDeps } from './ledger-writer.ts';
 

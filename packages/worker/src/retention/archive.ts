@@ -6,11 +6,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
-import {
-  ordersToArchive,
-  readSaleToArchive,
-  type ArchivingSale,
-} from '@flash-sale/shared/retention/retention-table.ts';
+import { ordersToArchive, readSaleToArchive, type ArchivingSale } from './retention-table.ts';
 
 const BATCH = 1_000;
 

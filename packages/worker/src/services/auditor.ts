@@ -1,9 +1,9 @@
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import { SALES_SHOWN_MAX, type Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
-import { auditSale, type Audit, type AuditDeps } from '@flash-sale/shared/sale/audit.ts';
+import { auditSale, type Audit, type AuditDeps } from '@flash-sale/shared/reconciliation/audit.ts';
 import { LEASE_WAIT_MS } from '@flash-sale/shared/sale/lease.ts';
-import { repairSale } from '@flash-sale/shared/sale/repair.ts';
+import { repairSale } from '@flash-sale/shared/reconciliation/repair.ts';
 import type { SalesToKeep } from './sale-list.ts';
 import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
 import { isOutage } from './outage.ts';

@@ -1,7 +1,7 @@
 import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
-import { ordersToExpire } from '@flash-sale/shared/order/orders-table.ts';
-import { expireOrders } from '@flash-sale/shared/order/moves.ts';
-import type { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
+import { ordersToExpire } from '@flash-sale/shared/order-moves/orders-to-expire.ts';
+import { expireOrders } from '@flash-sale/shared/order-moves/moves.ts';
+import type { SaleTransactions } from '@flash-sale/shared/order-moves/sale-transactions.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';

@@ -1,5 +1,5 @@
 import type { Queue } from 'bullmq';
-import { RESERVATION_AHEAD_MS } from '@flash-sale/shared/order/order.ts';
+import { RESERVATION_AHEAD_MS } from '@flash-sale/shared/admission/reservation.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
 import { readSold } from '@flash-sale/shared/sale/products-table.ts';

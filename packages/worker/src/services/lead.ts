@@ -1,5 +1,5 @@
 import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
-import { resignLead, takeLead, type LedgerService } from '@flash-sale/shared/platform/mysql/service-leads-table.ts';
+import { resignLead, takeLead, type LedgerService } from './service-leads-table.ts';
 import { repeating, type Rounds, type Service } from '@flash-sale/shared/platform/process/service.ts';
 import type { Commands } from '@flash-sale/shared/commands.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';

@@ -6,7 +6,7 @@ import type { RedisClient } from '@flash-sale/shared/platform/redis/client.ts';
 import type { Keys } from '@flash-sale/shared/platform/redis/keys.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
-import type { Tracing } from '@flash-sale/shared/platform/telemetry/tracing.ts';
+import type { Tracing } from '@flash-sale/shared/platform/telemetry/tracing-types.ts';
 import { NotNow } from '../order-writer/sale-writer.ts';
 import type { OrderWriter } from '../order-writer/order-writer.ts';
 import type { Progress } from './progress.ts';

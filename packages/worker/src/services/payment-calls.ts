@@ -9,10 +9,10 @@ import {
   renewKey,
   type DuePayment,
 } from '@flash-sale/shared/payment/payments-table.ts';
-import type { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
+import type { SaleTransactions } from '@flash-sale/shared/order-moves/sale-transactions.ts';
 import type { PaymentEvent } from '@flash-sale/shared/payment/payment.ts';
 import { ProviderFault, type PaymentAnswer, type PaymentProvider } from '@flash-sale/shared/payment/provider.ts';
-import { tellOfPayment } from '@flash-sale/shared/order/payment-events.ts';
+import { tellOfPayment } from '@flash-sale/shared/order-moves/payment-events.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';

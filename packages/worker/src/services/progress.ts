@@ -1,5 +1,5 @@
 import type { Queue } from 'bullmq';
-import { RESERVATION_AHEAD_MS, RESERVATION_LATE_MS } from '@flash-sale/shared/order/order.ts';
+import { RESERVATION_AHEAD_MS, RESERVATION_LATE_MS } from '@flash-sale/shared/admission/reservation.ts';
 import { jobsToTake } from '@flash-sale/shared/admission/order-queues.ts';
 import type { WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
 import type { Commands } from '@flash-sale/shared/commands.ts';

@@ -1,5 +1,5 @@
 import type { Queue } from 'bullmq';
-import { RESERVATION_AHEAD_MS } from '@flash-sale/shared/order/order.ts';
+import { RESERVATION_AHEAD_MS } from '@flash-sale/shared/admission/reservation.ts';
 import type { SaleRef } from '@flash-sale/shared/sale/sale.ts';
 import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
 import type { WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';

@@ -9,7 +9,7 @@ import {
   markArchived,
   salesToArchive,
   type ArchivingSale,
-} from '@flash-sale/shared/retention/retention-table.ts';
+} from '../retention/retention-table.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import { writeArchive, type ArchiveTarget } from '../retention/archive.ts';
 import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';

@@ -1,6 +1,6 @@
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { LEASE_WAIT_MS } from '@flash-sale/shared/sale/lease.ts';
-import { loadSale, needsLoading, type RebuildDeps } from '@flash-sale/shared/sale/rebuild.ts';
+import { loadSale, needsLoading, type RebuildDeps } from '@flash-sale/shared/reconciliation/rebuild.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { Failures } from './outage.ts';

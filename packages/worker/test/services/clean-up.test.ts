@@ -5,7 +5,7 @@ import { readCounters } from '@flash-sale/shared/sale/sale-counters-table.ts';
 import { newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
 import { KEPT_AFTER_END_MS, type Sale } from '@flash-sale/shared/sale/sale.ts';
 import { acquireLease } from '@flash-sale/shared/sale/lease.ts';
-import { rebuildSale } from '@flash-sale/shared/sale/rebuild.ts';
+import { rebuildSale } from '@flash-sale/shared/reconciliation/rebuild.ts';
 import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { cleanUp } from '../../src/services/clean-up.ts';
 

@@ -1,8 +1,8 @@
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { createCommands, type Commands } from '@flash-sale/shared/commands.ts';
-import { SaleTransactions } from '@flash-sale/shared/order/sale-transactions.ts';
+import { SaleTransactions } from '@flash-sale/shared/order-moves/sale-transactions.ts';
 import { connectDb, type Db } from '@flash-sale/shared/platform/mysql/client.ts';
-import type { LedgerService } from '@flash-sale/shared/platform/mysql/service-leads-table.ts';
+import type { LedgerService } from '../../src/services/service-leads-table.ts';
 import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
 import { connectRedis, type RedisClient } from '@flash-sale/shared/platform/redis/client.ts';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';

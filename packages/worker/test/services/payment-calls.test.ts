@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Payment, PaymentEventKind } from '@flash-sale/shared/payment/payment.ts';
 import type { Order } from '@flash-sale/shared/order/order.ts';
-import { applyPaymentEvent, cancelOrder, requestRefund } from '@flash-sale/shared/order/moves.ts';
+import { applyPaymentEvent, cancelOrder, requestRefund } from '@flash-sale/shared/order-moves/moves.ts';
 import { ProviderFault, type PaymentAnswer, type PaymentProvider } from '@flash-sale/shared/payment/provider.ts';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { findPayment, findPaymentsOfOrder, updateStartedPayment } from '@flash-sale/shared/payment/payments-table.ts';

@@ -7,15 +7,11 @@ import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { insertOrderEvents } from '@flash-sale/shared/order-events/order-events-table.ts';
 import { insertOrders } from '@flash-sale/shared/order/orders-table.ts';
 import { findSale, listSales } from '@flash-sale/shared/sale/products-table.ts';
-import {
-  archivingSales,
-  beginArchiving,
-  shoppersToArchiveQuery,
-} from '@flash-sale/shared/retention/retention-table.ts';
+import { archivingSales, beginArchiving, shoppersToArchiveQuery } from '../../src/retention/retention-table.ts';
 import { newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
 import type { Order } from '@flash-sale/shared/order/order.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
-import { applyPaymentEvent, cancelOrder, requestRefund } from '@flash-sale/shared/order/moves.ts';
+import { applyPaymentEvent, cancelOrder, requestRefund } from '@flash-sale/shared/order-moves/moves.ts';
 import { openPayment, placeOrders } from '@flash-sale/shared/testing/ordering.ts';
 import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { retention } from '../../src/services/retention.ts';

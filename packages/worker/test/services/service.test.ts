@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import type { LedgerService } from '@flash-sale/shared/platform/mysql/service-leads-table.ts';
+import type { LedgerService } from '../../src/services/service-leads-table.ts';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { repeating, type Rounds, type Service } from '@flash-sale/shared/platform/process/service.ts';

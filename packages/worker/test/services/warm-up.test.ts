@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { updatePaused } from '@flash-sale/shared/sale/products-table.ts';
 import type { Sale, SaleRef } from '@flash-sale/shared/sale/sale.ts';
-import { topUpSale } from '@flash-sale/shared/sale/change.ts';
+import { topUpSale } from '@flash-sale/shared/reconciliation/change.ts';
 import { acquireLease } from '@flash-sale/shared/sale/lease.ts';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';

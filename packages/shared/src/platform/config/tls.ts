@@ -1,6 +1,5 @@
 import { isIP } from 'node:net';
 import { checkServerIdentity, createSecureContext, type PeerCertificate } from 'node:tls';
-import type { Config } from './config.ts';
 import { endpointOf, ownCertificateOf } from './formats.ts';
 import { refusal } from './refusal.ts';
 
@@ -12,7 +11,10 @@ export interface TlsSettings {
 }
 
 type Server = 'DB' | 'REDIS';
-type TlsConfig<S extends Server> = Partial<Pick<Config, `${S}_TLS` | `${S}_TLS_CA` | `${S}_TLS_CERT`>>;
+/** The settings of one server that this file reads. */
+type TlsConfig<S extends Server> = { readonly [Setting in `${S}_TLS`]?: boolean } & {
+  readonly [Setting in `${S}_TLS_CA` | `${S}_TLS_CERT`]?: string | undefined;
+};
 
 /** TLS towards MySQL, or undefined if it is off. Certificates are always verified: there is no setting that would not. */
 export function dbTls(config: TlsConfig<'DB'>): TlsSettings | undefined {
@@ -23,7 +25,10 @@ type CheckServerIdentity = (host: string, cert: PeerCertificate) => Error | unde
 
 /** TLS towards Redis, or undefined if it is off. */
 export function redisTls(
-  config: TlsConfig<'REDIS'> & Partial<Pick<Config, 'REDIS_ADDR' | 'REDIS_SENTINELS'>>,
+  config: TlsConfig<'REDIS'> & {
+    readonly REDIS_ADDR?: string | undefined;
+    readonly REDIS_SENTINELS?: string | undefined;
+  },
 ): (TlsSettings & { readonly checkServerIdentity: CheckServerIdentity }) | undefined {
   if (config.REDIS_TLS !== true) return undefined;
   const names = [config.REDIS_ADDR, config.REDIS_SENTINELS]

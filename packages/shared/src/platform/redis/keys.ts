@@ -1,4 +1,8 @@
-import type { SaleRef } from '../../sale/sale.ts';
+/** What the keys of a sale are named by. */
+interface SaleRef {
+  readonly id: number;
+  readonly shard: number;
+}
 
 /**
  * Version of the key layout, part of every key. With a new version no sale is ready, so all are

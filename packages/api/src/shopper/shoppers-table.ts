@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
-import type { Order } from '../order/order.ts';
-import type { Db, Tx } from '../platform/mysql/client.ts';
-import { listOrdersOfUser } from '../order/orders-table.ts';
+import type { Order } from '@flash-sale/shared/order/order.ts';
+import type { Db, Tx } from '@flash-sale/shared/platform/mysql/client.ts';
+import { listOrdersOfUser } from '@flash-sale/shared/order/orders-table.ts';
 
 /**
  * The shopper's data in the ledger: orders, newest first, below `before` if it is given, each with

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { isTooWide, rangeOf } from '../../src/platform/address.ts';
-import { DenySet } from '../../src/deny-list/deny-list.ts';
+import { isTooWide, rangeOf } from '@flash-sale/shared/platform/address.ts';
+import { DenySet } from '../../src/deny-list/deny-set.ts';
 
 describe('a range of addresses', () => {
   test.each([

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { Db } from './client.ts';
+import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
 
 /** The services that work on the whole ledger. The migration inserts a row for each. */
 export type LedgerService = 'expiry' | 'due_payments' | 'payment_calls' | 'order_events' | 'retention';

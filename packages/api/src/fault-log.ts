@@ -1,6 +1,6 @@
-import { dbFault } from '../mysql/errors.ts';
-import { redisFault } from '../redis/errors.ts';
-import type { Logger } from './logger.ts';
+import { dbFault } from '@flash-sale/shared/platform/mysql/errors.ts';
+import { redisFault } from '@flash-sale/shared/platform/redis/errors.ts';
+import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 
 const LOG_INTERVAL_MS = 60_000;
 

@@ -1,4 +1,4 @@
-import { AddressRanges, rangeOf, type AddressRange } from '../platform/address.ts';
+import { AddressRanges, rangeOf, type AddressRange } from '@flash-sale/shared/platform/address.ts';
 
 export type DenyKind = 'user' | 'address';
 

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
-import type { Operator } from './operator.ts';
-import type { Db, Tx } from '../platform/mysql/client.ts';
+import type { Operator } from '@flash-sale/shared/operator/operator.ts';
+import type { Db, Tx } from '@flash-sale/shared/platform/mysql/client.ts';
 
 /** One operator's call that changed something. */
 export interface OperatorAction {

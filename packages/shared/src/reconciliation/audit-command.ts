@@ -1,9 +1,11 @@
 import { pino } from 'pino';
-import { mendSale, type MendDeps, type Mended } from '../admission/mend-sale.ts';
+import { mendSale, type MendDeps, type Mended } from './mend-sale.ts';
 import { openOrderQueues } from '../admission/order-queues.ts';
 import { createCommands } from '../commands.ts';
 import { loadConfig } from '../platform/config/config.ts';
 import { connectDb } from '../platform/mysql/client.ts';
+import { salesToKeep } from '../sale/products-table.ts';
+import type { Sale } from '../sale/sale.ts';
 import { flag, readCommandLine } from '../platform/process/command-line.ts';
 import { startOrExit } from '../platform/process/lifecycle.ts';
 import { terminalWidth, textTable } from '../platform/process/text-table.ts';
@@ -11,9 +13,7 @@ import { connectRedis, type ConnectionUse, type RedisClient } from '../platform/
 import { RedisAway, redisFault } from '../platform/redis/errors.ts';
 import { Keys } from '../platform/redis/keys.ts';
 import { auditSale, type Audit } from './audit.ts';
-import { LEASE_WAIT_MS, LeaseLost } from './lease.ts';
-import { salesToKeep } from './products-table.ts';
-import type { Sale } from './sale.ts';
+import { LEASE_WAIT_MS, LeaseLost } from '../sale/lease.ts';
 
 const {
   values: { repair, json },

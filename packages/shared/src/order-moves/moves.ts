@@ -1,9 +1,9 @@
 import { Refusal } from '../platform/errors.ts';
-import type { Order } from './order.ts';
+import type { Order } from '../order/order.ts';
 import { effectOf, type Payment, type PaymentEffect, type PaymentEvent } from '../payment/payment.ts';
 import type { Db, Tx } from '../platform/mysql/client.ts';
 import { lockOrders, moveOrders, moversTo, paymentsThatPaid, type Mover } from './order-transitions.ts';
-import { findOrders } from './orders-table.ts';
+import { findOrders } from '../order/orders-table.ts';
 import {
   appliedEvents,
   askAtOnce,

@@ -1,12 +1,12 @@
-import type { LiveSale, Sale, SaleRef } from './sale.ts';
+import type { LiveSale, Sale, SaleRef } from '../sale/sale.ts';
 import type { Db, Tx } from '../platform/mysql/client.ts';
 import { findOrders, liveOwners } from '../order/orders-table.ts';
-import { findSale, readStamp, setHistory } from './products-table.ts';
-import { isHistoryServed, noteHistory } from './redis-histories-table.ts';
+import { findSale, readStamp, setHistory } from '../sale/products-table.ts';
+import { isHistoryServed, noteHistory } from '../sale/redis-histories-table.ts';
 import type { Reservation } from '../admission/reservation.ts';
 import type { Commands } from '../commands.ts';
-import type { Owner } from './sale-commands.ts';
-import { acquireLease, LeaseLost, stopSale, withStampedLease, type Lease, type LeaseMetrics } from './lease.ts';
+import type { Owner } from '../sale/sale-commands.ts';
+import { acquireLease, LeaseLost, stopSale, withStampedLease, type Lease, type LeaseMetrics } from '../sale/lease.ts';
 
 const CHUNK = 1_000;
 

@@ -1,11 +1,11 @@
 import type { Queue } from 'bullmq';
-import { RESERVATION_LATE_MS } from '../order/order.ts';
-import { auditSale, type Audit, type AuditDeps } from '../sale/audit.ts';
+import { RESERVATION_LATE_MS } from '../admission/reservation.ts';
+import { auditSale, type Audit, type AuditDeps } from './audit.ts';
 import { LEASE_WAIT_MS } from '../sale/lease.ts';
-import { repairSale } from '../sale/repair.ts';
+import { repairSale } from './repair.ts';
 import type { SaleRef } from '../sale/sale.ts';
-import type { WriteOrdersJob } from './order-jobs.ts';
-import { relaySale } from './relay-sale.ts';
+import type { WriteOrdersJob } from '../admission/order-jobs.ts';
+import { relaySale } from '../admission/relay-sale.ts';
 
 export interface MendDeps extends AuditDeps {
   /** The queue of a shard. */

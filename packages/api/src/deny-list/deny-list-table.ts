@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
-import type { DenyKind } from './deny-list.ts';
-import type { Db, Tx } from '../platform/mysql/client.ts';
-import { LEDGER_NOW } from '../platform/mysql/clock.ts';
+import type { DenyKind } from './deny-set.ts';
+import type { Db, Tx } from '@flash-sale/shared/platform/mysql/client.ts';
+import { LEDGER_NOW } from '@flash-sale/shared/platform/mysql/clock.ts';
 
 const ONLY_ROW = 1;
 

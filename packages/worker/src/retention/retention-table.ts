@@ -1,8 +1,8 @@
 import type { ExpressionBuilder } from 'kysely';
-import type { Db } from '../platform/mysql/client.ts';
-import { LEDGER_NOW, ledgerNowPlus } from '../platform/mysql/clock.ts';
-import { lockSaleRow } from '../order/order-transitions.ts';
-import type { Database } from '../platform/mysql/schema.ts';
+import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
+import { LEDGER_NOW, ledgerNowPlus } from '@flash-sale/shared/platform/mysql/clock.ts';
+import { lockSaleRow } from '@flash-sale/shared/sale/lock-sale-row.ts';
+import type { Database } from '@flash-sale/shared/platform/mysql/schema.ts';
 
 /** A sale that is being archived. */
 export interface ArchivingSale {

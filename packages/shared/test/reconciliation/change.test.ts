@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findSale, markCleaned } from '../../src/sale/products-table.ts';
 import { Refusal } from '../../src/platform/errors.ts';
 import type { Sale } from '../../src/sale/sale.ts';
-import { endSale, topUpSale } from '../../src/sale/change.ts';
-import { loadSale, rebuildSale } from '../../src/sale/rebuild.ts';
+import { endSale, topUpSale } from '../../src/reconciliation/change.ts';
+import { loadSale, rebuildSale } from '../../src/reconciliation/rebuild.ts';
 import { buy, newAttempt, send, shoppers, snapshot, takeLease, unitsOf } from '../../testing/buying.ts';
 import { openTestContext, type TestContext } from '../../testing/support.ts';
 

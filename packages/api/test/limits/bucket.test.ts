@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { takeFromBucket, type BucketLimit } from '../../src/admission/bucket.ts';
+import { takeFromBucket, type BucketLimit } from '../../src/limits/bucket.ts';
 
 /** How many of these takes are let pass. */
 function passed(limit: BucketLimit, times_ms: readonly number[]): number {

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { Refusal } from '../platform/errors.ts';
-import type { Db } from '../platform/mysql/client.ts';
-import { lockSaleRow } from '../order/order-transitions.ts';
-import { salesToKeep } from '../sale/products-table.ts';
+import { Refusal } from '@flash-sale/shared/platform/errors.ts';
+import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
+import { lockSaleRow } from '@flash-sale/shared/sale/lock-sale-row.ts';
+import { salesToKeep } from '@flash-sale/shared/sale/products-table.ts';
 import {
   findUnsettledOrder,
   renameShopper,
@@ -10,7 +10,7 @@ import {
   salesOfShopper,
   type UnsettledOrder,
 } from './shoppers-table.ts';
-import type { Commands } from '../commands.ts';
+import type { Commands } from '@flash-sale/shared/commands.ts';
 
 export interface EraseDeps {
   readonly db: Db;

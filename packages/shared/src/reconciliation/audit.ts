@@ -1,11 +1,11 @@
 import { sql } from 'kysely';
-import { RESERVATION_LATE_MS } from '../order/order.ts';
-import type { SaleRef } from './sale.ts';
+import { RESERVATION_LATE_MS } from '../admission/reservation.ts';
+import type { SaleRef } from '../sale/sale.ts';
 import type { Db } from '../platform/mysql/client.ts';
 import type { RedisClient } from '../platform/redis/client.ts';
 import type { Commands } from '../commands.ts';
 import type { Keys } from '../platform/redis/keys.ts';
-import { withLoadedLease, type Lease, type LeaseMetrics } from './lease.ts';
+import { withLoadedLease, type Lease, type LeaseMetrics } from '../sale/lease.ts';
 
 const SCAN_COUNT = 1_000;
 const FINDINGS_MAX = 20;

@@ -7,7 +7,7 @@ import type { Sale } from '../../src/sale/sale.ts';
 import type { Reservation } from '../../src/admission/reservation.ts';
 import type { Owner } from '../../src/sale/sale-commands.ts';
 import { LeaseLost } from '../../src/sale/lease.ts';
-import { ownersOf, rebuildSale } from '../../src/sale/rebuild.ts';
+import { ownersOf, rebuildSale } from '../../src/reconciliation/rebuild.ts';
 import {
   buy,
   newAttempt,

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { moveOrders, lockSaleRow } from '../../src/order/order-transitions.ts';
+import { moveOrders } from '../../src/order-moves/order-transitions.ts';
+import { lockSaleRow } from '../../src/sale/lock-sale-row.ts';
 import { insertPayment, movePayments } from '../../src/payment/payments-table.ts';
 import { readCounters } from '../../src/sale/sale-counters-table.ts';
 import { canMove, ORDER_STATUSES, type Order, type OrderStatus } from '../../src/order/order.ts';
@@ -12,8 +13,8 @@ import {
 } from '../../src/payment/payment.ts';
 import { connectRedis } from '../../src/platform/redis/client.ts';
 import { createCommands } from '../../src/commands.ts';
-import { applyPaymentEvent, cancelOrder, expireOrders, requestRefund } from '../../src/order/moves.ts';
-import { SaleTransactions } from '../../src/order/sale-transactions.ts';
+import { applyPaymentEvent, cancelOrder, expireOrders, requestRefund } from '../../src/order-moves/moves.ts';
+import { SaleTransactions } from '../../src/order-moves/sale-transactions.ts';
 import { shoppers, takeLease } from '../../testing/buying.ts';
 import { aLockIsWaitedFor } from '../../testing/row-locks.ts';
 import { ledgerOf, openPayment, placeOrder, placeOrders } from '../../testing/ordering.ts';

@@ -9,10 +9,10 @@ import { insertStockReturns } from '../../src/order/stock-returns-table.ts';
 import type { Order } from '../../src/order/order.ts';
 import { newOrderNumber } from '../../src/order/order-number.ts';
 import type { Sale } from '../../src/sale/sale.ts';
-import { rebuildSale } from '../../src/sale/rebuild.ts';
+import { rebuildSale } from '../../src/reconciliation/rebuild.ts';
 import { openTestContext, type TestContext } from '../../testing/support.ts';
-import { auditSale } from '../../src/sale/audit.ts';
-import { repairSale } from '../../src/sale/repair.ts';
+import { auditSale } from '../../src/reconciliation/audit.ts';
+import { repairSale } from '../../src/reconciliation/repair.ts';
 
 const WAIT_MS = 5_000;
 

@@ -1,11 +1,11 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { connectDb, type Tx } from '../../src/platform/mysql/client.ts';
-import { lockSaleRow } from '../../src/order/order-transitions.ts';
+import { lockSaleRow } from '../../src/sale/lock-sale-row.ts';
 import type { Order } from '../../src/order/order.ts';
 import type { Sale } from '../../src/sale/sale.ts';
-import { applyPaymentEvent, cancelOrder } from '../../src/order/moves.ts';
-import { SaleTransactions, type Work } from '../../src/order/sale-transactions.ts';
+import { applyPaymentEvent, cancelOrder } from '../../src/order-moves/moves.ts';
+import { SaleTransactions, type Work } from '../../src/order-moves/sale-transactions.ts';
 import { shoppers } from '../../testing/buying.ts';
 import { openPayment, placeOrder, placeOrders } from '../../testing/ordering.ts';
 import { aLockIsWaitedFor } from '../../testing/row-locks.ts';

@@ -1,8 +1,8 @@
 import type { Tx } from '../platform/mysql/client.ts';
 import { Refusal } from '../platform/errors.ts';
-import type { Sale, SaleRef } from './sale.ts';
-import { findSale, lockFacts, readStamp, updateFacts } from './products-table.ts';
-import { LeaseLost, withStampedLease, type Lease } from './lease.ts';
+import type { Sale, SaleRef } from '../sale/sale.ts';
+import { findSale, lockFacts, readStamp, updateFacts } from '../sale/products-table.ts';
+import { LeaseLost, withStampedLease, type Lease } from '../sale/lease.ts';
 import { mayLoad, rebuildUnder, type RebuildDeps } from './rebuild.ts';
 
 /** The facts of an existing sale that may change. */

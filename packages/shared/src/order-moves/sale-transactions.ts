@@ -1,10 +1,11 @@
 import { Refusal } from '../platform/errors.ts';
-import { STATUS_LIFE_MS } from './order.ts';
-import { saleOfOrderNumber } from './order-number.ts';
+import { STATUS_LIFE_MS } from '../order/order.ts';
+import { saleOfOrderNumber } from '../order/order-number.ts';
 import type { Db, Tx } from '../platform/mysql/client.ts';
 import { isRefusal, isRolledBack, isSilence } from '../platform/mysql/errors.ts';
 import { insertOrderEvents } from '../order-events/order-events-table.ts';
-import { lockSaleRow, type MovedOrder } from './order-transitions.ts';
+import { lockSaleRow } from '../sale/lock-sale-row.ts';
+import type { MovedOrder } from './order-transitions.ts';
 import type { Commands } from '../commands.ts';
 import { codeOfRedisError } from '../platform/redis/errors.ts';
 import type { Logger } from '../platform/telemetry/logger.ts';

@@ -1,9 +1,9 @@
 import { sql } from 'kysely';
 import type { Db } from '../platform/mysql/client.ts';
 import { LEDGER_NOW } from '../platform/mysql/clock.ts';
-import { lockSale } from './products-table.ts';
+import { lockSale } from '../sale/products-table.ts';
 import { rebuildSale } from './rebuild.ts';
-import { LeaseLost, withLoadedLease, type Lease } from './lease.ts';
+import { LeaseLost, withLoadedLease, type Lease } from '../sale/lease.ts';
 import type { Audit, AuditDeps } from './audit.ts';
 
 const FINDINGS_LENGTH_MAX = 10_000;
