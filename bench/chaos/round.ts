@@ -4,7 +4,7 @@ import { check, type Findings } from './checker/check.ts';
 import type { FinalReading, RoundRecord, SaleFacts, Strike } from './checker/record.ts';
 import { orderNoOf } from './checker/view.ts';
 import { Client } from './client.ts';
-import { OPERATOR_TOKEN, type Cluster } from './cluster.ts';
+import { type Cluster } from './cluster.ts';
 import { Crowd } from './crowd.ts';
 import type { Fault } from './faults/fault.ts';
 import { Stage } from './faults/stage.ts';
@@ -14,18 +14,14 @@ import { Observer } from './observer.ts';
 import type { Random } from './random.ts';
 import { RedisReader } from './redis-reader.ts';
 import { recoveryOf } from './recovery.ts';
+import { firstOrders, keepPace, openSale, sellForGood, sellOut, PRICE } from './selling.ts';
 
 const UNITS_PER_SHOPPER = 0.75;
 /** How long all shoppers take to arrive at the planned rate. */
 const CROWD_S = 13;
-const PRICE = 19.99;
 const RECOVERY_MS_MAX = 15_000;
-const DRAIN_MS_MAX = 15_000;
-const OPEN_MS_MAX = 15_000;
 const READINGS_MAX = 5;
 const FINAL_POLLS = 150;
-const AT_ONCE = 60;
-const PAYING_AT_ONCE = 120;
 const LATE_PER_SECOND = 15;
 const SALE_MS = 3_600_000;
 
@@ -183,111 +179,6 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
     client.close();
     redis.close();
     await ledger.close();
-  }
-}
-
-/** Opens a sale over HTTP, like an operator. */
-async function openSale(
-  client: Client,
-  { units, start_ms, end_ms }: { units: number; start_ms: number; end_ms: number },
-): Promise<number> {
-  const until_ms = Date.now() + OPEN_MS_MAX;
-  for (;;) {
-    const { status, body } = await client.call({
-      kind: 'open',
-      shopper: '',
-      sale: 0,
-      method: 'POST',
-      path: '/api/v1/admin/products',
-      headers: { authorization: `Bearer ${OPERATOR_TOKEN}` },
-      body: {
-        name: 'chaos',
-        price: PRICE,
-        stock: units,
-        seckill_stock: units,
-        start_time: new Date(start_ms).toISOString(),
-        end_time: new Date(end_ms).toISOString(),
-      },
-    });
-    if (status === 201) return Number(body?.['id']);
-    if (Date.now() > until_ms)
-      throw new Error(`the sale could not be opened: ${status ?? 'no answer'} ${JSON.stringify(body)}`);
-    await pause(200);
-  }
-}
-
-/** Keeps shoppers arriving, fewer when units get scarce, so that every fault finds some units. */
-function keepPace(
-  crowd: Crowd,
-  unitsLeft: () => number,
-  units: number,
-  perSecond: number,
-): { readonly stop: () => void } {
-  crowd.pace(perSecond);
-  let isStopped = false;
-  const timer = setInterval(() => {
-    const share = unitsLeft() / units;
-    crowd.pace(share > 0.5 ? perSecond : share > 0.25 ? perSecond / 3 : perSecond / 12);
-  }, 200);
-  return {
-    stop() {
-      if (isStopped) return;
-      isStopped = true;
-      clearInterval(timer);
-      crowd.pace(0);
-    },
-  };
-}
-
-/** Resolves when the sale has orders. An earlier fault would hit an idle service. */
-async function firstOrders(history: History): Promise<void> {
-  const until_ms = Date.now() + OPEN_MS_MAX;
-  while (!history.calls.some(({ status }) => status === 202) && Date.now() < until_ms) await pause(20);
-}
-
-/**
- * Sends buyers until nothing is available, or until so many have arrived that something must be
- * wrong.
- */
-async function sellOut(crowd: Crowd, redis: RedisReader, sale: number): Promise<void> {
-  for (let waves = 0; waves < 6; waves += 1) {
-    const { ready, available } = await redis.sample(sale);
-    if (ready && available <= 0) return;
-    await crowd.march(Math.ceil(available * 1.1) + 30, AT_ONCE);
-  }
-}
-
-/**
- * Sells returned units to buyers who pay, until nothing changes any more: every order is written
- * and paid or closed, and every returned unit is sold again. Returns false if that takes too long.
- */
-async function sellForGood(options: {
-  readonly crowd: Crowd;
-  readonly redis: RedisReader;
-  readonly ledger: LedgerReader;
-  readonly sales: readonly SaleFacts[];
-}): Promise<boolean> {
-  const { crowd, redis, ledger, sales } = options;
-  const until_ms = Date.now() + DRAIN_MS_MAX;
-  for (;;) {
-    let toSell = 0;
-    try {
-      const waiting = await Promise.all(
-        sales.map(async ({ id, sellsOut }) => {
-          const isMoving = await ledger.isMoving(id);
-          // Read this after the ledger: a unit that was given back there is available here by now.
-          const { ready, reservations, available } = await redis.sample(id);
-          if (sellsOut && ready) toSell += available;
-          return isMoving || !ready || reservations > 0;
-        }),
-      );
-      if (!waiting.includes(true) && toSell === 0) return true;
-    } catch {
-      // A server is still down. Try again.
-    }
-    if (Date.now() > until_ms) return false;
-    if (toSell > 0) await crowd.march(Math.ceil(toSell * 1.1) + 5, PAYING_AT_ONCE, true);
-    else await pause(50);
   }
 }
 

@@ -2,7 +2,6 @@ import {
   acceptedIsDurable,
   comesBack,
   conservation,
-  contractIsKept,
   everyAcceptedEnds,
   fenced,
   noLeak,
@@ -13,6 +12,7 @@ import {
   retryIsOneEffect,
   type Check,
 } from './promises.ts';
+import { contractIsKept } from './contract.ts';
 import { moneyIsKept } from './money.ts';
 import type { RoundRecord, Violation } from './record.ts';
 import { viewsOf } from './view.ts';

@@ -1,23 +1,22 @@
-import {
-  integer,
-  option,
-  readInteger,
-  text,
-  UsageError,
-  type Options,
-  type Values,
-} from '@flash-sale/shared/platform/process/command-line.ts';
+import { integer, option, text, type Options, type Values } from '@flash-sale/shared/platform/process/command-line.ts';
 import { PAYMENT_PROBLEMS } from '@flash-sale/shared/payment/payment-problems.ts';
-import { saleOfOrderNumber } from '@flash-sale/shared/order/order-number.ts';
+import type { Sale, Product, Order, Payment, Job, Action, Denied, OrderEvents, Page } from './answers.ts';
 import type { Call } from './api.ts';
+import {
+  ID_MAX,
+  SALE,
+  UNITS,
+  USER,
+  ORDER_NO,
+  LIMIT,
+  PAGE,
+  WHO,
+  checkWho,
+  readTimeToCome,
+  oneOf,
+  type Argument,
+} from './arguments.ts';
 import { fields, table, textOf } from './table.ts';
-
-/** An argument of a command. */
-export interface Argument {
-  readonly name: string;
-  /** Converts the argument for the call. @throws UsageError */
-  readonly read: (text: string) => string;
-}
 
 /** The checked arguments and options of a command. */
 interface Typed<Of extends Options> {
@@ -45,149 +44,9 @@ interface Definition<Answer, Of extends Options> {
 export type Command = Required<Pick<Definition<never, Options>, 'name' | 'args' | 'options'>> &
   Omit<Definition<never, Options>, 'name' | 'args' | 'options'>;
 
-interface Sale {
-  readonly id: number;
-  readonly name: string;
-  readonly status: string;
-  readonly seckill_stock: number;
-  readonly available: number | null;
-  readonly owners: number | null;
-  readonly backlog: number | null;
-  readonly sold: number;
-  readonly start_time: string;
-  readonly end_time: string;
-}
-
-/** A sale as shoppers see it. */
-type Product = Pick<Sale, 'name' | 'status' | 'seckill_stock' | 'available'>;
-
-interface Order {
-  readonly user_id: string;
-  readonly status: string;
-  readonly price: number;
-}
-
-interface Job {
-  readonly job_id: string;
-  readonly state: string;
-  readonly sale_id: number;
-  readonly orders: number;
-  readonly attempts: number;
-  readonly added_at: string;
-  readonly error: string | null;
-}
-
-interface Action {
-  readonly id: number;
-  readonly time: string;
-  readonly operator: string;
-  readonly role: string;
-  readonly action: string;
-  readonly subject: string;
-  readonly detail: unknown;
-}
-
-interface Denied {
-  readonly user_id?: string;
-  readonly address?: string;
-  readonly reason: string | null;
-  readonly expires_at: string | null;
-  readonly created_at: string;
-}
-
-interface OrderEvents {
-  readonly id: number;
-  readonly product_id: number;
-  readonly status: string;
-  readonly orders: number;
-  readonly time: string;
-  readonly attempts: number;
-  readonly last_error: string | null;
-  readonly next_attempt_at: string | null;
-  readonly dead_at: string | null;
-}
-
-interface Payment {
-  readonly payment_id: string;
-  readonly order_no: string;
-  readonly problems: readonly string[];
-  readonly status: string;
-  readonly amount: number;
-  readonly currency: string;
-  readonly note: string | null;
-  readonly attempts: number;
-  readonly last_error: string | null;
-  readonly next_attempt_at: string | null;
-  readonly updated_at: string;
-}
-
-interface Page<Item> {
-  readonly items: readonly Item[];
-  readonly next_cursor: string | null;
-}
-
 /** Types are inferred per command; the list has one common type. */
 const command = <Answer, const Of extends Options = Options>(one: Definition<Answer, Of>): Command =>
   ({ args: [], options: {}, ...one }) as unknown as Command;
-
-const ID_MAX = 999_999_999_999_999;
-const SALE: Argument = { name: 'sale', read: (typed) => String(readInteger('<sale>', typed, 1, ID_MAX)) };
-const UNITS: Argument = { name: 'units', read: (typed) => String(readInteger('<units>', typed, 1, ID_MAX)) };
-const USER: Argument = { name: 'user', read: (typed) => nonEmpty('<user>', typed) };
-const ORDER_NO: Argument = {
-  name: 'order number',
-  read(typed) {
-    if (saleOfOrderNumber(typed) !== undefined) return typed;
-    throw new UsageError(`<order number> must look like 01KARYB6S5Q0H9M3T7ZV5W8XCE-0-17, not '${typed}'`);
-  },
-};
-
-const LIMIT = integer('<n>', 'rows of the list (default 20, at most 100)', 1, 100);
-const PAGE = { limit: LIMIT, cursor: text('<text>', 'continue the list: the cursor that the last page printed') };
-const WHO = { user: text('<id>', 'a shopper'), address: text('<address>', 'an address or CIDR') };
-
-function nonEmpty(name: string, typed: string): string {
-  if (typed !== '') return typed;
-  throw new UsageError(`${name} must not be empty`);
-}
-
-/** Exactly one of the two options is required. */
-function checkWho({ user, address }: Values<typeof WHO>): void {
-  if ((user === undefined) === (address === undefined)) {
-    throw new UsageError('Give exactly one of --user <id> and --address <address>');
-  }
-}
-
-const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/;
-
-/** Parses a time in the future and returns it in the form of the API. */
-function readTimeToCome(typed: string, name: string): string {
-  const example = `such as ${new Date(Date.now() + 86_400_000).toISOString().slice(0, 16)}Z`;
-  const time = TIME.test(typed) ? new Date(typed) : undefined;
-  // JavaScript would convert the 31st of June to the 1st of July.
-  if (time === undefined || !dayExists(typed)) {
-    throw new UsageError(`${name} takes a date, a time and a zone, ${example}, not '${typed}'`);
-  }
-  if (time.getTime() <= Date.now())
-    throw new UsageError(`${name} ${typed} is in the past: give a time in the future, ${example}`);
-  return time.toISOString();
-}
-
-function dayExists(typed: string): boolean {
-  const day = typed.slice(0, 10);
-  const midnight = new Date(`${day}T00:00:00Z`);
-  return (
-    !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(day) && !Number.isNaN(Date.parse(typed))
-  );
-}
-
-/** An option that takes one of these words. */
-const oneOf =
-  (...words: readonly string[]) =>
-  (typed: string, name: string): string => {
-    if (words.includes(typed)) return typed;
-    throw new UsageError(`${name} takes ${words.map((word) => `'${word}'`).join(' or ')}, not '${typed}'`);
-  };
 
 /** The given options as a query string. */
 function queryOf(values: Readonly<Record<string, string | number | undefined>>): string {

@@ -7,7 +7,7 @@ import { listActions, recordAction } from './operator-actions-table.ts';
 import { historyOfOrder } from '@flash-sale/shared/order-moves/order-transitions.ts';
 import { findPaymentsOfOrder } from '@flash-sale/shared/payment/payments-table.ts';
 import { readCounters } from '@flash-sale/shared/sale/sale-counters-table.ts';
-import { requestRefund } from '@flash-sale/shared/order-moves/moves.ts';
+import { requestRefund } from '@flash-sale/shared/order-moves/request-refund.ts';
 import { insertSale, updatePaused, type NewSale } from '@flash-sale/shared/sale/products-table.ts';
 import { loadSale } from '@flash-sale/shared/reconciliation/rebuild.ts';
 import type { Catalog } from '../sale/catalog.ts';

@@ -9,12 +9,12 @@ import {
   findPaymentThatPaid,
   insertPayment,
   movePayments,
-  renewKey,
   updateStartedPayment,
 } from '@flash-sale/shared/payment/payments-table.ts';
+import { renewKey } from '@flash-sale/shared/payment/payment-calls-table.ts';
 import { Refusal } from '@flash-sale/shared/platform/errors.ts';
 import { newPaymentId, type Payment } from '@flash-sale/shared/payment/payment.ts';
-import { cancelOrder } from '@flash-sale/shared/order-moves/moves.ts';
+import { cancelOrder } from '@flash-sale/shared/order-moves/cancel-and-expire.ts';
 import { ProviderFault, type SandboxBehaviour } from '@flash-sale/shared/payment/provider.ts';
 import type { FastifyRequest } from 'fastify';
 import type { AppDeps } from '../deps.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { cancelOrder } from '@flash-sale/shared/order-moves/moves.ts';
+import { cancelOrder } from '@flash-sale/shared/order-moves/cancel-and-expire.ts';
 import { tellOfPayment } from '@flash-sale/shared/order-moves/payment-events.ts';
-import { duePayments, askAgain } from '@flash-sale/shared/payment/payments-table.ts';
+import { askAgain, beginAsking, duePayments } from '@flash-sale/shared/payment/payment-calls-table.ts';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { openPayment, placeOrder } from '@flash-sale/shared/testing/ordering.ts';
 import { AS_OPERATOR, openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
@@ -48,6 +48,7 @@ beforeAll(async () => {
       .execute();
   const fail = async (payment_id: string, error: string | null) => {
     const due = (await duePayments(context.db, 100)).find((one) => one.payment_id === payment_id)!;
+    await beginAsking(context.db, due, 1_000_000);
     await askAgain(context.db, due, 1_000_000, error);
   };
 

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../../../infra/src/services/ports.ts';
 import type { Order } from '@flash-sale/shared/order/order.ts';
-import { applyPaymentEvent, cancelOrder, expireOrders } from '@flash-sale/shared/order-moves/moves.ts';
+import { applyPaymentEvent } from '@flash-sale/shared/order-moves/apply-payment-event.ts';
+import { cancelOrder, expireOrders } from '@flash-sale/shared/order-moves/cancel-and-expire.ts';
 import { ledgerOf, openPayment, placeOrder } from '@flash-sale/shared/testing/ordering.ts';
 import { AS_OPERATOR, openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
 

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { duePayments, findPayment } from '@flash-sale/shared/payment/payments-table.ts';
-import { applyPaymentEvent, cancelOrder, expireOrders } from '@flash-sale/shared/order-moves/moves.ts';
+import { duePayments } from '@flash-sale/shared/payment/payment-calls-table.ts';
+import { findPayment } from '@flash-sale/shared/payment/payments-table.ts';
+import { applyPaymentEvent } from '@flash-sale/shared/order-moves/apply-payment-event.ts';
+import { cancelOrder, expireOrders } from '@flash-sale/shared/order-moves/cancel-and-expire.ts';
 import {
   ProviderFault,
   type PaymentAnswer,

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { freePort } from '../../../../infra/src/services/ports.ts';
 import { sharedTokenSecret } from '@flash-sale/shared/seckill-token/token-secrets-table.ts';
 import type { Order } from '@flash-sale/shared/order/order.ts';
-import { cancelOrder } from '@flash-sale/shared/order-moves/moves.ts';
+import { cancelOrder } from '@flash-sale/shared/order-moves/cancel-and-expire.ts';
 import { signedByStripe } from '@flash-sale/shared/testing/stripe-signature.ts';
 import { ledgerOf, openPayment, placeOrder } from '@flash-sale/shared/testing/ordering.ts';
 import { AS_OPERATOR, openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { listActions } from '../../src/operator/operator-actions-table.ts';
-import { applyPaymentEvent } from '@flash-sale/shared/order-moves/moves.ts';
+import { applyPaymentEvent } from '@flash-sale/shared/order-moves/apply-payment-event.ts';
 import { openPayment, placeOrder } from '@flash-sale/shared/testing/ordering.ts';
 import {
   AS_OPERATOR,

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { keepOutcomes, type CounterChange } from '@flash-sale/shared/sale/sale-counters-table.ts';
-import { applyPaymentEvent, cancelOrder, expireOrders } from '@flash-sale/shared/order-moves/moves.ts';
+import { applyPaymentEvent } from '@flash-sale/shared/order-moves/apply-payment-event.ts';
+import { cancelOrder, expireOrders } from '@flash-sale/shared/order-moves/cancel-and-expire.ts';
 import { shoppers } from '@flash-sale/shared/testing/buying.ts';
 import { openPayment, placeOrders } from '@flash-sale/shared/testing/ordering.ts';
 import { statsOf } from '../../src/sale/stats.ts';

@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { Refusal } from '../platform/errors.ts';
 import { canMove, type ClosedStatus, type OrderStatus } from '../order/order.ts';
 import type { Db, Tx } from '../platform/mysql/client.ts';
 import { expireOpenPayments, IS_NOT_PAID_FOR } from '../payment/payments-table.ts';
@@ -121,3 +122,7 @@ export function historyOfOrder(db: Db, orderNo: string) {
     .orderBy('to_status')
     .execute();
 }
+
+/** The refusal of a move that the order's state does not allow. */
+export const wrongState = (status: string): Refusal =>
+  new Refusal('invalid_state', { detail: `The order is ${status}` });

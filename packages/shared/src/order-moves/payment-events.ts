@@ -1,7 +1,7 @@
 import { Refusal } from '../platform/errors.ts';
 import type { Payment, PaymentEvent } from '../payment/payment.ts';
 import { findPayment, updateNote } from '../payment/payments-table.ts';
-import { applyPaymentEvent, type MoveDeps } from './moves.ts';
+import { applyPaymentEvent, type MoveDeps } from './apply-payment-event.ts';
 import type { Logger } from '../platform/telemetry/logger.ts';
 import type { Metrics } from '../platform/telemetry/metrics.ts';
 import type { Ignored } from '../payment/provider.ts';

@@ -2,7 +2,7 @@ import { sql, type RawBuilder } from 'kysely';
 import type { Db } from '../platform/mysql/client.ts';
 import { ledgerNowPlus } from '../platform/mysql/clock.ts';
 import type { PaymentStatus } from './payment.ts';
-import { CLOSED_BUT_OPEN_AT_PROVIDER } from './payments-table.ts';
+import { CLOSED_BUT_OPEN_AT_PROVIDER } from './payment-calls-table.ts';
 
 /** As the alert PaymentOverdue has it. */
 const OVERDUE_MS = 3_600_000;

@@ -1,9 +1,10 @@
 import { sql } from 'kysely';
-import { canMovePayment, type Payment, type PaymentEvent, type PaymentStatus } from './payment.ts';
+import { canMovePayment, type Payment, type PaymentStatus } from './payment.ts';
 import type { Db, Tx } from '../platform/mysql/client.ts';
 import { LEDGER_NOW, ledgerNowPlus } from '../platform/mysql/clock.ts';
 
-const COLUMNS = [
+/** The columns of a `Payment`. */
+export const PAYMENT_COLUMNS = [
   'payment_id',
   'order_no',
   'product_id',
@@ -17,7 +18,7 @@ const COLUMNS = [
 ] as const;
 
 /** The length of the columns for a sentence. */
-const TEXT_LENGTH_MAX = 200;
+export const PAYMENT_TEXT_LENGTH_MAX = 200;
 
 /**
  * A condition on `orders`: no payment has arrived. If one has arrived while Redis did not answer,
@@ -60,7 +61,7 @@ export async function insertPayment(
 export async function findOpenPayment(db: Db, orderNo: string): Promise<Payment | undefined> {
   return db
     .selectFrom('payments')
-    .select(COLUMNS)
+    .select(PAYMENT_COLUMNS)
     .where('order_no', '=', orderNo)
     .where('open', '=', 1)
     .where((where) =>
@@ -78,7 +79,7 @@ export async function findOpenPayment(db: Db, orderNo: string): Promise<Payment 
 
 /** The payment that paid the order, or that will when its order is moved. */
 export async function findPaymentThatPaid(db: Db, orderNo: string): Promise<Payment | undefined> {
-  const columns = COLUMNS.map((column) => `payments.${column}` as const);
+  const columns = PAYMENT_COLUMNS.map((column) => `payments.${column}` as const);
   return db
     .selectFrom('payments')
     .innerJoin('orders', 'orders.order_no', 'payments.order_no')
@@ -90,11 +91,11 @@ export async function findPaymentThatPaid(db: Db, orderNo: string): Promise<Paym
 }
 
 export async function findPayment(db: Db, paymentId: string): Promise<Payment | undefined> {
-  return db.selectFrom('payments').select(COLUMNS).where('payment_id', '=', paymentId).executeTakeFirst();
+  return db.selectFrom('payments').select(PAYMENT_COLUMNS).where('payment_id', '=', paymentId).executeTakeFirst();
 }
 
 export async function findPayments(tx: Tx, paymentIds: readonly string[]): Promise<Payment[]> {
-  return tx.selectFrom('payments').select(COLUMNS).where('payment_id', 'in', paymentIds).execute();
+  return tx.selectFrom('payments').select(PAYMENT_COLUMNS).where('payment_id', 'in', paymentIds).execute();
 }
 
 /**
@@ -107,7 +108,7 @@ export async function lockPayments(
 ): Promise<(Payment & { readonly refund_by: string | null; readonly order_due_at: Date | null })[]> {
   return tx
     .selectFrom('payments')
-    .select([...COLUMNS, 'refund_by', 'order_due_at'])
+    .select([...PAYMENT_COLUMNS, 'refund_by', 'order_due_at'])
     .where('payment_id', 'in', paymentIds)
     .forUpdate()
     .execute();
@@ -132,7 +133,7 @@ export async function clearOrdersDue(tx: Tx, paymentIds: readonly string[]): Pro
 export async function paymentsWithOrdersDue(db: Db, limit: number, without: readonly number[]): Promise<Payment[]> {
   return db
     .selectFrom('payments')
-    .select(COLUMNS)
+    .select(PAYMENT_COLUMNS)
     .where('order_due_at', 'is not', null)
     .$if(without.length > 0, (query) => query.where('product_id', 'not in', without))
     .orderBy('order_due_at')
@@ -144,7 +145,7 @@ export async function paymentsWithOrdersDue(db: Db, limit: number, without: read
 export async function lockSucceededPayment(tx: Tx, orderNo: string): Promise<Payment | undefined> {
   return tx
     .selectFrom('payments')
-    .select(COLUMNS)
+    .select(PAYMENT_COLUMNS)
     .where('order_no', '=', orderNo)
     .where('status', '=', 'succeeded')
     .where('order_due_at', 'is', null)
@@ -196,7 +197,7 @@ export async function updateRefundBy(tx: Tx, paymentId: string, actor: string): 
 export async function findPaymentsOfOrder(db: Db, orderNo: string) {
   return db
     .selectFrom('payments')
-    .select([...COLUMNS, 'note', 'last_error', 'created_at', 'updated_at'])
+    .select([...PAYMENT_COLUMNS, 'note', 'last_error', 'created_at', 'updated_at'])
     .where('order_no', '=', orderNo)
     .orderBy('payment_id')
     .execute();
@@ -228,35 +229,6 @@ export async function movePayments(
   return Number(numUpdatedRows);
 }
 
-/** The ids of those events that were applied before. */
-export async function appliedEvents(db: Db | Tx, provider: string, eventIds: readonly string[]): Promise<Set<string>> {
-  const rows = await db
-    .selectFrom('payment_events')
-    .select('event_id')
-    .where('provider', '=', provider)
-    .where('event_id', 'in', eventIds)
-    .execute();
-  return new Set(rows.map(({ event_id }) => event_id));
-}
-
-export async function insertPaymentEvents(tx: Tx, provider: string, events: readonly PaymentEvent[]): Promise<void> {
-  if (events.length === 0) return;
-  const rows = events.map(({ event_id, payment_id, kind }) => ({
-    provider,
-    event_id,
-    payment_id,
-    kind,
-    created_at: LEDGER_NOW,
-  }));
-  await tx.insertInto('payment_events').values(rows).execute();
-}
-
-/** Marks these payments to be asked about at once, including those that have ended. */
-export async function askAtOnce(tx: Tx, paymentIds: readonly string[]): Promise<void> {
-  if (paymentIds.length === 0) return;
-  await tx.updateTable('payments').set({ ask_at: LEDGER_NOW, asks: 0 }).where('payment_id', 'in', paymentIds).execute();
-}
-
 /**
  * Marks the open payments of these orders to be expired at their provider. Call it in the
  * transaction that moves the orders.
@@ -267,97 +239,11 @@ export async function expireOpenPayments(tx: Tx, orderNos: readonly string[]): P
     WHERE order_no IN (${orderNos}) AND open = 1`.execute(tx);
 }
 
-/** A payment whose provider must be asked. */
-export interface DuePayment extends Payment {
-  /** The number of calls since its last move that did not change it. */
-  readonly asks: number;
-  /** Whether its order can still be paid. */
-  readonly payable: boolean;
-}
-
-/**
- * Payments whose provider must be asked now: for a refund, to expire an open payment of a closed
- * order, or for the outcome of another.
- */
-export async function duePayments(db: Db, limit: number): Promise<DuePayment[]> {
-  const rows = await db
-    .selectFrom('payments')
-    .innerJoin('orders', 'orders.order_no', 'payments.order_no')
-    .select(COLUMNS.map((name) => `payments.${name}` as const))
-    .select(['payments.asks', 'orders.status as order_status'])
-    .where('ask_at', '<=', LEDGER_NOW)
-    .orderBy('ask_at')
-    .limit(limit)
-    .execute();
-  return rows.map(({ order_status, ...payment }) => ({ ...payment, payable: order_status === 'pending_payment' }));
-}
-
-const whileAsked = (db: Db, { payment_id, status }: Pick<Payment, 'payment_id' | 'status'>) =>
-  db
-    .updateTable('payments')
-    .where('payment_id', '=', payment_id)
-    .where('status', '=', status)
-    .where('ask_at', 'is not', null);
-
-/** Begins a call. Another process repeats it after `afterMs` if this process dies before the answer. */
-export async function beginAsking(db: Db, payment: DuePayment, afterMs: number): Promise<void> {
-  await whileAsked(db, payment)
-    .set({ ask_at: ledgerNowPlus(afterMs), asks: payment.asks + 1, last_error: null })
-    .execute();
-}
-
-/** Matches nothing if the payment has moved, or was marked to be asked about, since the call began. */
-const sinceBegun = (db: Db, payment: DuePayment) => whileAsked(db, payment).where('asks', '=', payment.asks + 1);
-
-/**
- * Sets the time of the next call while the provider works or does not answer. `error` is the reason
- * of a failed call.
- */
-export async function askAgain(db: Db, payment: DuePayment, afterMs: number, error: string | null): Promise<void> {
-  await sinceBegun(db, payment)
-    .set({ ask_at: ledgerNowPlus(afterMs), last_error: error === null ? null : error.slice(0, TEXT_LENGTH_MAX) })
-    .execute();
-}
-
-/** Records that no call is left for a payment that its provider has ended. */
-export async function endAsking(db: Db, payment: DuePayment): Promise<void> {
-  await sinceBegun(db, payment).set({ ask_at: null, asks: 0, last_error: null }).execute();
-}
-
-/** Gives the next call a new idempotency key, unless another process has already done so. */
-export async function renewKey(db: Db, { payment_id, key_no }: Pick<Payment, 'payment_id' | 'key_no'>): Promise<void> {
-  await db
-    .updateTable('payments')
-    .set({ key_no: key_no + 1 })
-    .where('payment_id', '=', payment_id)
-    .where('key_no', '=', key_no)
-    .execute();
-}
-
 /** Stores a note for operators about the payment's money. */
 export async function updateNote(db: Db, paymentId: string, note: string): Promise<void> {
   await db
     .updateTable('payments')
-    .set({ note: note.slice(0, TEXT_LENGTH_MAX) })
+    .set({ note: note.slice(0, PAYMENT_TEXT_LENGTH_MAX) })
     .where('payment_id', '=', paymentId)
     .execute();
-}
-
-/** Of `payments` joined with `orders`: nobody is to pay any more, and the provider does not say what became of it. */
-export const CLOSED_BUT_OPEN_AT_PROVIDER = sql<boolean>`
-  payments.status IN ('started', 'declined') AND payments.ask_at IS NOT NULL AND payments.last_error IS NOT NULL
-  AND orders.status <> 'pending_payment'`;
-
-/**
- * The ages in seconds of two payments, 0 if there is none: the oldest that waits for its refund,
- * and the oldest unneeded one for which the provider has not answered since its calls fail.
- */
-export async function oldestWaitsSeconds(db: Db): Promise<{ readonly refund: number; readonly answer: number }> {
-  const age = sql`TIMESTAMPDIFF(MICROSECOND, MIN(payments.updated_at), UTC_TIMESTAMP(3)) / 1000000`;
-  const { rows } = await sql<{ refund: string | null; answer: string | null }>`
-    SELECT
-      (SELECT ${age} FROM payments WHERE status = 'refund_pending') AS refund,
-      (SELECT ${age} FROM payments JOIN orders ON orders.order_no = payments.order_no
-        WHERE ${CLOSED_BUT_OPEN_AT_PROVIDER}) AS answer`.execute(db);
-  return { refund: Math.max(0, Number(rows[0]?.refund ?? 0)), answer: Math.max(0, Number(rows[0]?.answer ?? 0)) };
 }

@@ -13,7 +13,9 @@ import {
 } from '../../src/payment/payment.ts';
 import { connectRedis } from '../../src/platform/redis/client.ts';
 import { createCommands } from '../../src/commands.ts';
-import { applyPaymentEvent, cancelOrder, expireOrders, requestRefund } from '../../src/order-moves/moves.ts';
+import { applyPaymentEvent } from '../../src/order-moves/apply-payment-event.ts';
+import { cancelOrder, expireOrders } from '../../src/order-moves/cancel-and-expire.ts';
+import { requestRefund } from '../../src/order-moves/request-refund.ts';
 import { SaleTransactions } from '../../src/order-moves/sale-transactions.ts';
 import { shoppers, takeLease } from '../../testing/buying.ts';
 import { aLockIsWaitedFor } from '../../testing/row-locks.ts';

@@ -1,6 +1,6 @@
 import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
 import { paymentsWithOrdersDue } from '@flash-sale/shared/payment/payments-table.ts';
-import { payDueOrders } from '@flash-sale/shared/order-moves/moves.ts';
+import { payDueOrders } from '@flash-sale/shared/order-moves/apply-payment-event.ts';
 import type { SaleTransactions } from '@flash-sale/shared/order-moves/sale-transactions.ts';
 import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';

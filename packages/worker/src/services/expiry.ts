@@ -1,6 +1,6 @@
 import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
 import { ordersToExpire } from '@flash-sale/shared/order-moves/orders-to-expire.ts';
-import { expireOrders } from '@flash-sale/shared/order-moves/moves.ts';
+import { expireOrders } from '@flash-sale/shared/order-moves/cancel-and-expire.ts';
 import type { SaleTransactions } from '@flash-sale/shared/order-moves/sale-transactions.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';

@@ -1,6 +1,6 @@
 import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
+import { appliedEvents } from '@flash-sale/shared/payment/payment-events-table.ts';
 import {
-  appliedEvents,
   askAgain,
   beginAsking,
   duePayments,
@@ -8,7 +8,7 @@ import {
   oldestWaitsSeconds,
   renewKey,
   type DuePayment,
-} from '@flash-sale/shared/payment/payments-table.ts';
+} from '@flash-sale/shared/payment/payment-calls-table.ts';
 import type { SaleTransactions } from '@flash-sale/shared/order-moves/sale-transactions.ts';
 import type { PaymentEvent } from '@flash-sale/shared/payment/payment.ts';
 import { ProviderFault, type PaymentAnswer, type PaymentProvider } from '@flash-sale/shared/payment/provider.ts';

@@ -12,7 +12,8 @@ import {
   reviveOrderEvents,
 } from '@flash-sale/shared/order-events/order-events-table.ts';
 import { findOrders } from '@flash-sale/shared/order/orders-table.ts';
-import { applyPaymentEvent, cancelOrder, expireOrders } from '@flash-sale/shared/order-moves/moves.ts';
+import { applyPaymentEvent } from '@flash-sale/shared/order-moves/apply-payment-event.ts';
+import { cancelOrder, expireOrders } from '@flash-sale/shared/order-moves/cancel-and-expire.ts';
 import { SaleTransactions } from '@flash-sale/shared/order-moves/sale-transactions.ts';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { openPayment } from '@flash-sale/shared/testing/ordering.ts';

@@ -11,7 +11,9 @@ import { archivingSales, beginArchiving, shoppersToArchiveQuery } from '../../sr
 import { newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
 import type { Order } from '@flash-sale/shared/order/order.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
-import { applyPaymentEvent, cancelOrder, requestRefund } from '@flash-sale/shared/order-moves/moves.ts';
+import { applyPaymentEvent } from '@flash-sale/shared/order-moves/apply-payment-event.ts';
+import { cancelOrder } from '@flash-sale/shared/order-moves/cancel-and-expire.ts';
+import { requestRefund } from '@flash-sale/shared/order-moves/request-refund.ts';
 import { openPayment, placeOrders } from '@flash-sale/shared/testing/ordering.ts';
 import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { retention } from '../../src/services/retention.ts';

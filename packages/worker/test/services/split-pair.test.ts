@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { connectRedis, type RedisClient } from '@flash-sale/shared/platform/redis/client.ts';
 import { createCommands } from '@flash-sale/shared/commands.ts';
-import { cancelOrder } from '@flash-sale/shared/order-moves/moves.ts';
+import { cancelOrder } from '@flash-sale/shared/order-moves/cancel-and-expire.ts';
 import { auditSale } from '@flash-sale/shared/reconciliation/audit.ts';
 import { topUpSale } from '@flash-sale/shared/reconciliation/change.ts';
 import { LeaseLost } from '@flash-sale/shared/sale/lease.ts';

@@ -1,21 +1,17 @@
 import { Refusal } from '../platform/errors.ts';
-import type { Order } from '../order/order.ts';
 import { effectOf, type Payment, type PaymentEffect, type PaymentEvent } from '../payment/payment.ts';
 import type { Db, Tx } from '../platform/mysql/client.ts';
-import { lockOrders, moveOrders, moversTo, paymentsThatPaid, type Mover } from './order-transitions.ts';
+import { lockOrders, moveOrders, paymentsThatPaid, type Mover } from './order-transitions.ts';
 import { findOrders } from '../order/orders-table.ts';
+import { askAtOnce } from '../payment/payment-calls-table.ts';
+import { appliedEvents, insertPaymentEvents } from '../payment/payment-events-table.ts';
 import {
-  appliedEvents,
-  askAtOnce,
   clearOrdersDue,
   findPayment,
   findPayments,
-  insertPaymentEvents,
   lockPayments,
-  lockSucceededPayment,
   markOrdersDue,
   movePayments,
-  updateRefundBy,
 } from '../payment/payments-table.ts';
 import type { SaleTransaction, SaleTransactions, Work } from './sale-transactions.ts';
 
@@ -24,70 +20,7 @@ export interface MoveDeps {
   readonly saleTransactions: SaleTransactions;
 }
 
-const illegal = (what: 'order', status: string): Refusal =>
-  new Refusal('invalid_state', { detail: `The ${what} is ${status}` });
-
 const idsOf = (some: readonly { readonly payment_id: string }[]): string[] => some.map(({ payment_id }) => payment_id);
-
-interface Cancel {
-  readonly order_no: string;
-  readonly mover: Mover;
-}
-
-const cancelAll: Work<Cancel, Order> = async ({ tx, product_id, now, moved }, cancels) => {
-  const movers = new Map(cancels.map(({ order_no, mover }) => [order_no, mover]));
-  moved(await moveOrders(tx, product_id, movers, 'pending_payment', 'cancelled', now));
-  const orderNos = [...movers.keys()];
-  const after = new Map((await findOrders(tx, orderNos)).map((order) => [order.order_no, order]));
-  const cancelledBy = await moversTo(tx, orderNos, 'cancelled');
-  return cancels.map(({ order_no, mover }) => {
-    const order = after.get(order_no);
-    // A repeat by the same actor: the caller may have missed the answer, or a call of the same
-    // group cancelled the order.
-    if (order !== undefined && cancelledBy.get(order_no) === mover.actor) return order;
-    if (order?.status === 'pending_payment') {
-      return new Refusal('invalid_state', { detail: 'The payment of the order has arrived' });
-    }
-    return illegal('order', order?.status ?? 'queued');
-  });
-};
-
-/**
- * Cancels an unpaid order; its unit becomes available again. A repeat by the actor that cancelled
- * it gets the same answer.
- *
- * @throws Refusal `invalid_state`, with the order's state, if it is not `pending_payment` or its
- * payment has arrived
- */
-export function cancelOrder(
-  { saleTransactions }: Pick<MoveDeps, 'saleTransactions'>,
-  { product_id, order_no }: Order,
-  mover: Mover,
-): Promise<Order> {
-  return saleTransactions.run(product_id, cancelAll, { order_no, mover });
-}
-
-const EXPIRY: Mover = { actor: 'expiry', reason: 'not paid in time' };
-
-const expireAll: Work<readonly string[], number> = async ({ tx, product_id, now, moved }, lists) => {
-  const counts = [];
-  for (const orderNos of lists) {
-    const movers = new Map(orderNos.map((order_no) => [order_no, EXPIRY]));
-    const expired = await moveOrders(tx, product_id, movers, 'pending_payment', 'expired', now);
-    moved(expired);
-    counts.push(expired.length);
-  }
-  return counts;
-};
-
-/** Expires those of a sale's orders that are still unpaid. Returns how many. */
-export function expireOrders(
-  { saleTransactions }: Pick<MoveDeps, 'saleTransactions'>,
-  productId: number,
-  orderNos: readonly string[],
-): Promise<number> {
-  return saleTransactions.run(productId, expireAll, orderNos);
-}
 
 interface Told {
   readonly provider: string;
@@ -288,56 +221,9 @@ const payAllDue: Work<readonly string[], number> = async (transaction, lists) =>
  * were still due.
  */
 export function payDueOrders(
-  { saleTransactions }: Pick<MoveDeps, 'saleTransactions'>,
+  { saleTransactions }: { readonly saleTransactions: SaleTransactions },
   productId: number,
   paymentIds: readonly string[],
 ): Promise<number> {
   return saleTransactions.run(productId, payAllDue, paymentIds);
-}
-
-/** Whether this actor requested the refund that closed the order. */
-async function wasAskedFor(tx: Tx, order_no: string, actor: string): Promise<boolean> {
-  return (await moversTo(tx, [order_no], 'refunded')).get(order_no) === actor;
-}
-
-interface Refund {
-  readonly order_no: string;
-  readonly actor: string;
-}
-
-const requestAll: Work<Refund, void> = async ({ tx }, refunds) => {
-  const answers: (Refusal | undefined)[] = [];
-  for (const { order_no, actor } of refunds) {
-    const [now] = await findOrders(tx, [order_no]);
-    if (now?.status === 'refunded' && (await wasAskedFor(tx, order_no, actor))) {
-      answers.push(undefined);
-      continue;
-    }
-    if (now?.status !== 'paid') {
-      answers.push(illegal('order', now?.status ?? 'queued'));
-      continue;
-    }
-    const payment = await lockSucceededPayment(tx, order_no);
-    // No payment: the refund was requested before and is in progress.
-    if (payment !== undefined) {
-      await movePayments(tx, [payment.payment_id], 'succeeded', 'refund_pending');
-      await updateRefundBy(tx, payment.payment_id, actor);
-    }
-    answers.push(undefined);
-  }
-  return answers;
-};
-
-/**
- * Requests the refund of a paid order. When the provider has confirmed it, the order is `refunded`
- * and its unit is available again. A repeat by the same actor changes nothing, also after that.
- *
- * @throws Refusal `invalid_state` if the order is not paid
- */
-export function requestRefund(
-  { saleTransactions }: Pick<MoveDeps, 'saleTransactions'>,
-  { product_id, order_no }: Order,
-  actor: string,
-): Promise<void> {
-  return saleTransactions.run(product_id, requestAll, { order_no, actor });
 }
