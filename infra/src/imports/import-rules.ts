@@ -53,7 +53,7 @@ export function wrongImports(imports: readonly Import[], rooms: readonly string[
     if (!from.startsWith(SHARED)) continue;
     const own = rooms.indexOf(roomOf(from));
     if (own === -1) problems.add(`${from} is in no declared room`);
-    if (!to.startsWith(SHARED) || from === ROW_TYPES) continue;
+    if (own === -1 || !to.startsWith(SHARED) || from === ROW_TYPES) continue;
     const other = rooms.indexOf(roomOf(to));
     if (other === -1 || other > own) problems.add(`${from} imports ${to}, whose room is not declared before its own`);
   }
