@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { installArguments } from '../../src/setup/plan.mjs';
 
 const ROOT = join(import.meta.dirname, '../../..');
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
@@ -44,12 +45,75 @@ test('no package may run a script at installation but node, which unpacks itself
   expect(hooks).toEqual([]);
 });
 
-test('the lock file is what is installed: every way in is frozen', () => {
+test('only setup installs packages, and exactly what the lock file says', () => {
   const { scripts = {} } = JSON.parse(read('package.json')) as Package;
-  const installing = Object.values(scripts).filter((script) => /\b(install|add|update)\b/.test(script));
-  expect(installing.length).toBeGreaterThan(0);
-  for (const script of installing) expect(script).toContain('--frozen-lockfile');
+  expect(Object.values(scripts).filter((script) => /\b(install|add|update)\b/.test(script))).toEqual([]);
+  for (const scope of ['start', 'all'] as const) expect(installArguments(scope)).toContain('--frozen-lockfile');
 });
+
+test('every script installs what it needs before it runs', () => {
+  const { scripts = {} } = JSON.parse(read('package.json')) as Package;
+  const setup = 'exec "$npm_node_execpath" infra/src/setup/main.mjs';
+  expect(scripts['setup']).toBe(setup);
+  const needed = Object.keys(scripts).filter((name) => name !== 'setup' && !name.startsWith('pre'));
+  expect(needed.filter((name) => ![`${setup} start`, `${setup} all`].includes(scripts[`pre${name}`] ?? ''))).toEqual(
+    [],
+  );
+});
+
+test('engines are checked against the Node.js that runs the packages', () => {
+  const { dependencies } = JSON.parse(read('package.json')) as Package;
+  expect(read('pnpm-workspace.yaml')).toContain(`\nnodeVersion: ${dependencies!['node']}\n`);
+});
+
+/** Also declared: what a package names only in a string, or as the plug-in of another one. */
+const NAMED_IN_TEXT = ['pino-pretty'];
+
+test('a package imports each of its dependencies, and src imports no development dependency', () => {
+  const wrong = PACKAGES.filter(([path]) => path !== '.').flatMap(
+    ([path, { dependencies = {}, devDependencies = {} }]) => {
+      const inSrc = importsOf(path === 'bench' ? path : `${path}/src`);
+      const anywhere = importsOf(path);
+      const unused = Object.keys(dependencies).filter((name) => !inSrc.has(name) && !NAMED_IN_TEXT.includes(name));
+      const unusedTools = Object.keys(devDependencies).filter((name) => !anywhere.has(name.replace(/^@types\//, '')));
+      return [...unused, ...unusedTools].map((name) => `${path}: ${name}`);
+    },
+  );
+  expect(wrong).toEqual([]);
+});
+
+/** For screenshots and page tests; `npm start` does not load it. */
+const PICTURES = 'playwright-core';
+
+test('what runs the service imports no development dependency', () => {
+  const started = [
+    'packages/api/src',
+    'packages/worker/src',
+    'packages/shared/src',
+    'infra/src/stack',
+    'infra/src/services',
+    'infra/src/ops',
+  ];
+  const wrong = started.flatMap((folder) => {
+    const [, { dependencies = {} }] = PACKAGES.find(([path]) => path !== '.' && folder.startsWith(`${path}/`))!;
+    return [...importsOf(folder)]
+      .filter((name) => !(name in dependencies) && name !== PICTURES)
+      .map((name) => `${folder}: ${name}`);
+  });
+  expect(wrong).toEqual([]);
+});
+
+/** The packages that the TypeScript of a folder imports. */
+function importsOf(folder: string): Set<string> {
+  const names = readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : [...importsOf(path)];
+    if (!entry.name.endsWith('.ts')) return [];
+    const imports = read(path).matchAll(/(?:^import |\bfrom |\bimport\()'(?!node:)(@[\w.-]+\/[\w.-]+|\w[\w.-]*)/gm);
+    return [...imports].map(([, name]) => name!);
+  });
+  return new Set(names);
+}
 
 test('the processes that shoppers reach use few packages of others', () => {
   const own = (path: string): string[] =>

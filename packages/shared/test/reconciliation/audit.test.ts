@@ -245,11 +245,17 @@ describe('a fact that was changed by SQL, with the same version, is found; a rep
 });
 
 describe('npm run audit', () => {
-  const run = async (...args: string[]) => {
+  const runWith = async (env: Record<string, string>, ...args: string[]) => {
     const program = new URL('../../src/reconciliation/audit-command.ts', import.meta.url);
-    const child = spawn(process.execPath, [program.pathname, ...args], { env: { ...process.env, ...context.env } });
-    const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')]);
-    return { output, code: code as number };
+    const child = spawn(process.execPath, [program.pathname, ...args], {
+      env: { ...process.env, ...context.env, ...env },
+    });
+    const [output, complained, [code]] = await Promise.all([
+      text(child.stdout),
+      text(child.stderr),
+      once(child, 'exit'),
+    ]);
+    return { output, complained, code: code as number };
   };
   const run = (...args: string[]) => runWith({}, ...args);
 
