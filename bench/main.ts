@@ -3,7 +3,6 @@
  */
 import { basename } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { exitWithUsage, UsageError } from '@flash-sale/shared/platform/process/command-line.ts';
 import { textTable } from '@flash-sale/shared/platform/process/text-table.ts';
 import { measureGrowth } from './growth/growth.ts';
 import { soak } from './growth/soak.ts';
@@ -17,7 +16,7 @@ import { Run } from './run.ts';
 import { accessTokens } from './scenarios/sale.ts';
 import { measureRemote } from './scenarios/remote.ts';
 import { SETTINGS, startStage } from './stage/stage.ts';
-import { temporaryFolder } from './stage/temporary-folder.ts';
+import { optionsOrExit, runInFolder } from './stage/program.ts';
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 const begun_ms = performance.now();
@@ -91,17 +90,7 @@ async function growth(options: Options, dataDir: string): Promise<number> {
 }
 
 async function main(): Promise<number> {
-  let options: Options | string;
-  try {
-    options = readOptions(process.argv.slice(2));
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    exitWithUsage(error, PROGRAM.usage);
-  }
-  if (typeof options === 'string') {
-    process.stdout.write(options);
-    return 0;
-  }
+  const options = optionsOrExit(readOptions, PROGRAM.usage);
   if (options.report !== undefined) {
     const pages = writeReport(options.out, readResults(options.report), basename(options.report));
     for (const path of pages) print(`wrote ${path}`);
@@ -109,31 +98,16 @@ async function main(): Promise<number> {
   }
   if (options.url !== undefined) return remote(options, options.url);
 
-  const folder = temporaryFolder('bench');
-  let interrupted: number | undefined;
-  // Everything that was started is recorded in the folder and ended with it. A terminal and npm may
-  // both send a signal.
-  const interrupt = (code: number): void => {
-    interrupted ??= code;
-    void folder.close().then(() => process.exit(interrupted));
-  };
-  process.on('SIGINT', () => interrupt(130));
-  process.on('SIGTERM', () => interrupt(143));
-  try {
+  return runInFolder('bench', async (folder) => {
     switch (options.mode) {
       case 'growth':
-        return await growth(options, folder.path);
+        return growth(options, folder);
       case 'soak':
-        return await soak(folder.path, options.soak_ms, progress);
+        return soak(folder, options.soak_ms, progress);
       default:
-        return await sideBySide(options, folder.path);
+        return sideBySide(options, folder);
     }
-  } catch (error) {
-    if (interrupted === undefined) throw error;
-    return interrupted;
-  } finally {
-    await folder.close();
-  }
+  });
 }
 
 process.exit(await main());

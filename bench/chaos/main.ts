@@ -3,11 +3,10 @@
  */
 import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { exitWithUsage, UsageError } from '@flash-sale/shared/platform/process/command-line.ts';
 import { brokenBuildOf, type BrokenBuild } from './broken/table.ts';
 import { copyBroken } from './broken/tree.ts';
 import type { RoundRecord, Violation } from './checker/record.ts';
-import { temporaryFolder } from '../stage/temporary-folder.ts';
+import { optionsOrExit, runInFolder } from '../stage/program.ts';
 import { startCluster, type Cluster } from './cluster.ts';
 import { FAULTS, faultOf } from './faults/table.ts';
 import { History } from './history.ts';
@@ -164,40 +163,9 @@ function showProgress(what: string): void {
   if (process.stdout.isTTY) process.stdout.write(`\r\u001b[K${what}`);
 }
 
-async function main(): Promise<number> {
-  let options: Options | string;
-  try {
-    options = readOptions(process.argv.slice(2));
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    exitWithUsage(error, PROGRAM.usage);
-  }
-  if (typeof options === 'string') {
-    process.stdout.write(options);
-    return 0;
-  }
-  const folder = temporaryFolder('chaos');
-  let interrupted: number | undefined;
-  // Everything that was started is recorded in the folder and ended with it at any point of the
-  // run. A terminal and npm may both send a signal.
-  const interrupt = (code: number): void => {
-    interrupted ??= code;
-    void folder.close().then(() => process.exit(interrupted));
-  };
-  process.on('SIGINT', () => interrupt(130));
-  process.on('SIGTERM', () => interrupt(143));
-  try {
-    const run = new Run(options);
-    return await (options.broken === undefined
-      ? run.normal(folder.path)
-      : run.broken(folder.path, brokenBuildOf(options.broken)));
-  } catch (error) {
-    // After an interrupt, servers end and so the run fails: ignore that.
-    if (interrupted === undefined) throw error;
-    return interrupted;
-  } finally {
-    await folder.close();
-  }
-}
-
-process.exit(await main());
+const options = optionsOrExit(readOptions, PROGRAM.usage);
+const code = await runInFolder('chaos', (folder) => {
+  const run = new Run(options);
+  return options.broken === undefined ? run.normal(folder) : run.broken(folder, brokenBuildOf(options.broken));
+});
+process.exit(code);

@@ -20,7 +20,7 @@ export interface Options {
   readonly broken: string | undefined;
 }
 
-export const SHOPPERS_DEFAULT = 1_400;
+const SHOPPERS_DEFAULT = 1_400;
 
 export const PROGRAM = {
   usage: 'npm run chaos -- [options]',
@@ -52,7 +52,7 @@ all eleven promises. Exit code 1: a promise was broken.`,
 };
 
 /** The text for `--list`. */
-export function listing(): string {
+function listing(): string {
   const table = (rows: readonly (readonly [string, string])[]): string => {
     const width = Math.max(...rows.map(([name]) => name.length));
     return rows.map(([name, what]) => `  ${name.padEnd(width)}  ${what}`).join('\n');

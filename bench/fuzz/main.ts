@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { integer, readCommandLine } from '@flash-sale/shared/platform/process/command-line.ts';
 import { Random } from '../chaos/random.ts';
-import { temporaryFolder } from '../stage/temporary-folder.ts';
+import { runInFolder } from '../stage/program.ts';
 import { fuzz } from './run.ts';
 import { startFuzzedService } from './service.ts';
 
@@ -30,51 +30,36 @@ times.`,
   },
 });
 
-async function main(): Promise<number> {
+async function fuzzIn(folder: string): Promise<number> {
   const requests = values.requests ?? REQUESTS_DEFAULT;
   const seed = values.seed ?? Date.now() % 2 ** 31;
-  const folder = temporaryFolder('fuzz');
-  let interrupted: number | undefined;
-  const interrupt = (code: number): void => {
-    interrupted ??= code;
-    void folder.close().then(() => process.exit(interrupted));
-  };
-  process.on('SIGINT', () => interrupt(130));
-  process.on('SIGTERM', () => interrupt(143));
   const credentials = {
     operatorToken: randomBytes(16).toString('hex'),
     viewerToken: randomBytes(16).toString('hex'),
     accessTokenSecret: randomBytes(32).toString('hex'),
   };
+  const began_ms = Date.now();
+  const service = await startFuzzedService(folder, ROOT, credentials);
   try {
-    const began_ms = Date.now();
-    const service = await startFuzzedService(folder.path, ROOT, credentials);
-    try {
-      const findings = await fuzz({
-        service,
-        credentials,
-        random: new Random(seed),
-        requests,
-        progress: (what) => void (process.stdout.isTTY && process.stdout.write(`\r\u001b[K${what}`)),
-      });
-      const took_s = ((Date.now() - began_ms) / 1_000).toFixed(1);
-      const lines = [
-        findings.table(),
-        '',
-        `seed ${seed}: ${findings.requests} requests in ${took_s} s, ${findings.count} findings`,
-        ...(findings.count === 0 ? [] : [findings.text()]),
-      ];
-      process.stdout.write(`${process.stdout.isTTY ? '\r\u001b[K' : ''}${lines.join('\n')}\n`);
-      return findings.count === 0 ? 0 : 1;
-    } finally {
-      await service.close();
-    }
-  } catch (error) {
-    if (interrupted === undefined) throw error;
-    return interrupted;
+    const findings = await fuzz({
+      service,
+      credentials,
+      random: new Random(seed),
+      requests,
+      progress: (what) => void (process.stdout.isTTY && process.stdout.write(`\r\u001b[K${what}`)),
+    });
+    const took_s = ((Date.now() - began_ms) / 1_000).toFixed(1);
+    const lines = [
+      findings.table(),
+      '',
+      `seed ${seed}: ${findings.requests} requests in ${took_s} s, ${findings.count} findings`,
+      ...(findings.count === 0 ? [] : [findings.text()]),
+    ];
+    process.stdout.write(`${process.stdout.isTTY ? '\r\u001b[K' : ''}${lines.join('\n')}\n`);
+    return findings.count === 0 ? 0 : 1;
   } finally {
-    await folder.close();
+    await service.close();
   }
 }
 
-process.exit(await main());
+process.exit(await runInFolder('fuzz', fuzzIn));

@@ -13,7 +13,7 @@ import { untilSold } from '../scenarios/audit.ts';
 import { newShoppers, openSale, planBuys } from '../scenarios/sale.ts';
 import { CONNECTIONS } from '../scenarios/scenario.ts';
 import { startStage, type Stage } from '../stage/stage.ts';
-import { temporaryFolder } from '../stage/temporary-folder.ts';
+import { runInFolder } from '../stage/program.ts';
 import { flameGraph } from './flame-graph.ts';
 import { Profiler } from './profiler.ts';
 import { selfTimes, type CpuProfile } from './self-time.ts';
@@ -66,38 +66,31 @@ function report(name: string, profile: CpuProfile): void {
   for (const path of paths) print(`wrote ${relative(process.cwd(), path)}`);
 }
 
-async function main(): Promise<void> {
-  const temporary = temporaryFolder('profile');
-  process.on('SIGINT', () => void temporary.close().then(() => process.exit(130)));
-  process.on('SIGTERM', () => void temporary.close().then(() => process.exit(143)));
+async function profileAll(dataDir: string): Promise<number> {
+  const [api, worker] = [await freePort(), await freePort()];
+  const stage = await startStage({ dataDir, only_api: true, inspect: { 'api-1': api, worker } });
   try {
-    const [api, worker] = [await freePort(), await freePort()];
-    const stage = await startStage({ dataDir: temporary.path, only_api: true, inspect: { 'api-1': api, worker } });
-    try {
-      const warm = await prepare(stage, WARM_BUYS);
-      await warm.buy();
-      const accept = await prepare(stage, buys);
-      await profiled('api', api, accept.buy);
-      const soldOut = await prepare(stage, buys, 1);
-      await soldOut.buy();
-      await profiled('api-sold-out', api, soldOut.buy);
-      // The worker is profiled with orders that arrive while it runs. Its start and the backlog
-      // warm it up.
-      await stage.worker.start();
-      await untilSold(stage, warm.sale, WARM_BUYS);
-      await untilSold(stage, accept.sale, buys);
-      const more = await prepare(stage, buys);
-      await profiled('worker', worker, async () => {
-        await more.buy();
-        await untilSold(stage, more.sale, buys);
-      });
-    } finally {
-      await stage.close();
-    }
+    const warm = await prepare(stage, WARM_BUYS);
+    await warm.buy();
+    const accept = await prepare(stage, buys);
+    await profiled('api', api, accept.buy);
+    const soldOut = await prepare(stage, buys, 1);
+    await soldOut.buy();
+    await profiled('api-sold-out', api, soldOut.buy);
+    // The worker is profiled with orders that arrive while it runs. Its start and the backlog
+    // warm it up.
+    await stage.worker.start();
+    await untilSold(stage, warm.sale, WARM_BUYS);
+    await untilSold(stage, accept.sale, buys);
+    const more = await prepare(stage, buys);
+    await profiled('worker', worker, async () => {
+      await more.buy();
+      await untilSold(stage, more.sale, buys);
+    });
   } finally {
-    await temporary.close();
+    await stage.close();
   }
+  return 0;
 }
 
-await main();
-process.exit(0);
+process.exit(await runInFolder('profile', profileAll));

@@ -61,7 +61,7 @@ function contentOf(path: string): unknown {
   }
 }
 
-export function spreadOf(values: readonly number[]): Spread | undefined {
+function spreadOf(values: readonly number[]): Spread | undefined {
   const finite = values.filter(Number.isFinite);
   if (finite.length === 0) return undefined;
   return { median: median(finite), min: Math.min(...finite), max: Math.max(...finite) };

@@ -11,7 +11,7 @@ import type { Results } from './results.ts';
 const ROOT = join(import.meta.dirname, '..', '..');
 
 /** The output folder of a run: the project itself, or a folder with the same structure. */
-export const outputFolder = (out: string | undefined): string => (out === undefined ? ROOT : out);
+const outputFolder = (out: string | undefined): string => (out === undefined ? ROOT : out);
 
 /** Writes a result file. Returns its name. */
 export function writeResults(out: string | undefined, kind: string, date: string, results: object): string {

@@ -4,7 +4,7 @@ import type { Stage } from '../stage/stage.ts';
 import type { Sale } from './sale.ts';
 import { Broken } from './scenario.ts';
 
-const LOOK_MS = 10;
+const POLL_MS = 10;
 const SCAN_COUNT = 5_000;
 
 /** The number of units of a sale that are sold by the ledger. */
@@ -28,7 +28,7 @@ export async function untilSold(
   while ((await soldOf(stage, sale)) < count) {
     if (performance.now() > until_ms)
       throw new Broken([`sale ${sale.id}: fewer than ${count} orders after ${limit_ms} ms`]);
-    await pause(LOOK_MS);
+    await pause(POLL_MS);
   }
 }
 
@@ -108,7 +108,7 @@ async function untilSettled({ redis }: Stage, sale: Sale): Promise<void> {
   const until_ms = performance.now() + 30_000;
   while ((await redis.hlen(keyOf(sale, 'reservations'))) > 0) {
     if (performance.now() > until_ms) throw new Broken([`sale ${sale.id}: reservations are left`]);
-    await pause(LOOK_MS);
+    await pause(POLL_MS);
   }
 }
 

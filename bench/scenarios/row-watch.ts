@@ -15,14 +15,14 @@ export class RowWatch {
   readonly #sql: Pool;
   readonly #answered_ms = new Map<string, number>();
   readonly #latencies_ms: number[] = [];
-  readonly #looking: Promise<void>;
+  readonly #watching: Promise<void>;
   #finishing = false;
 
   constructor(sql: Pool) {
     this.#sql = sql;
-    this.#looking = this.#look();
+    this.#watching = this.#watch();
     // `finish` reports the error, possibly much later.
-    this.#looking.catch(() => undefined);
+    this.#watching.catch(() => undefined);
   }
 
   /** A buy has just been answered with this order number. */
@@ -33,11 +33,11 @@ export class RowWatch {
   /** Waits for the rows that are still missing. */
   async finish(): Promise<Float64Array> {
     this.#finishing = true;
-    await this.#looking;
+    await this.#watching;
     return Float64Array.from(this.#latencies_ms);
   }
 
-  async #look(): Promise<void> {
+  async #watch(): Promise<void> {
     let until_ms = Number.POSITIVE_INFINITY;
     while (!this.#finishing || this.#answered_ms.size > 0) {
       if (this.#finishing && until_ms === Number.POSITIVE_INFINITY) until_ms = performance.now() + LEFT_MS_MAX;

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { awaitReady } from '@flash-sale/infra/services/await-ready.ts';
-import { launch, type LaunchedProcess } from '@flash-sale/infra/services/launch.ts';
+import type { LaunchedProcess } from '@flash-sale/infra/services/launch.ts';
+import { awaitServiceReady, launchService } from '@flash-sale/infra/services/launch-service.ts';
 
 const READY_MS_MAX = 30_000;
 const PROBE_MS_MAX = 1_000;
@@ -41,15 +41,7 @@ export class ServiceProcess {
   /** Starts it and waits until it can do its work. */
   async start(): Promise<void> {
     const { name, program, tree, nodeArgs = [], dataDir, env, onCrash } = this.#options;
-    const launched = await launch({
-      name,
-      kind: 'service',
-      dataDir,
-      program: process.execPath,
-      args: [...nodeArgs, join(tree, program)],
-      cwd: tree,
-      env,
-    });
+    const launched = await launchService({ name, main: join(tree, program), nodeArgs, dataDir, cwd: tree, env });
     this.#launched = launched;
     this.#isWanted = true;
     void this.#watch(launched, onCrash);
@@ -58,7 +50,8 @@ export class ServiceProcess {
 
   /** Waits until it can do its work, after its start or a thaw. */
   async untilReady(): Promise<void> {
-    await awaitReady(this.#launched!, () => probe(this.#options.readyUrl), { limit_ms: READY_MS_MAX });
+    const limits = { limit_ms: READY_MS_MAX, probe_ms_max: PROBE_MS_MAX };
+    await awaitServiceReady(this.#launched!, this.#options.readyUrl, limits);
   }
 
   async #watch(launched: LaunchedProcess, onCrash: (how: string) => void): Promise<void> {
@@ -89,10 +82,4 @@ export class ServiceProcess {
     this.#isWanted = false;
     await this.#launched?.stop(grace_ms);
   }
-}
-
-async function probe(url: string): Promise<void> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(PROBE_MS_MAX) });
-  await response.arrayBuffer();
-  if (response.status !== 200) throw new Error(`${url} answers ${response.status}`);
 }

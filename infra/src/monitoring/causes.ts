@@ -35,7 +35,7 @@ export async function startFailingReceiver(): Promise<{ readonly url: string; cl
   };
 }
 
-type Tell = (line: string) => void;
+type Progress = (line: string) => void;
 
 /** What the service talks to besides its servers. */
 export interface Neighbours {
@@ -47,17 +47,23 @@ export interface Neighbours {
  * Makes the cause of each alert in turn, each for as long as its rule requires, and then removes
  * it.
  */
-export async function makeCauses(service: WatchedService, { stripe, otherApi }: Neighbours, tell: Tell): Promise<void> {
+export async function makeCauses(
+  service: WatchedService,
+  { stripe, otherApi }: Neighbours,
+  progress: Progress,
+): Promise<void> {
   const sale = await openSale(service);
   const other = await openSale(service);
   const crowd = startCrowd(service, sale.id);
   try {
     // Events of orders that are written now wait for their receiver until the end.
     await delay(20_000);
-    tell('the identity provider of one process answers without keys from now on; a shopper pays a wrong amount');
+    progress('the identity provider of one process answers without keys from now on; a shopper pays a wrong amount');
     otherApi.breakKeySet();
     await payWrongly(service, stripe, other.id);
-    tell('the row of a sale is locked, a table that a service reads is gone, and many ask for their orders at once');
+    progress(
+      'the row of a sale is locked, a table that a service reads is gone, and many ask for their orders at once',
+    );
     await holdRow(service, sale.id, async () => {
       await service.mysql.query('RENAME TABLE stock_returns TO stock_returns_gone');
       await repeatFor(180_000, 700, () => askAtOnce(service));
@@ -65,11 +71,11 @@ export async function makeCauses(service: WatchedService, { stripe, otherApi }: 
     });
     await delay(15_000);
 
-    tell('leases are deleted while orders are written');
+    progress('leases are deleted while orders are written');
     await repeatFor(6_000, 10, () => service.redis.del(keys.sale(sale).lease));
     await service.mysql.query('UPDATE products SET fence = fence + 1000 WHERE id = ?', [sale.id]);
 
-    tell('a unit is added by hand, again and again; a process is frozen half of the time; Redis is nearly full');
+    progress('a unit is added by hand, again and again; a process is frozen half of the time; Redis is nearly full');
     const used = Number(/used_memory:(\d+)/.exec(await service.redis.info('memory'))![1]);
     await service.redis.config('SET', 'maxmemory', String(Math.ceil(used * 1.3)));
     await Promise.all([
@@ -78,32 +84,32 @@ export async function makeCauses(service: WatchedService, { stripe, otherApi }: 
     ]);
     await service.redis.config('SET', 'maxmemory', String(REDIS_MEMORY_BYTES));
 
-    tell('sold units are removed by hand; an open sale is not in Redis, and its row is locked');
+    progress('sold units are removed by hand; an open sale is not in Redis, and its row is locked');
     await sellMoreThanThereIs(service, sale.id);
     await holdRow(service, other.id, async () => {
       await service.redis.del(keys.sale(other).state);
       await delay(30_000);
     });
 
-    tell('Redis answers slowly');
+    progress('Redis answers slowly');
     await repeatFor(60_000, 400, () => service.redis.call('CLIENT', 'PAUSE', '400', 'ALL'));
 
-    tell('Redis is down');
+    progress('Redis is down');
     await outage(service.redisServer, 50_000);
     await delay(20_000);
 
-    tell('MySQL is down');
+    progress('MySQL is down');
     await outage(service.mysqlServer, 60_000);
     await delay(20_000);
 
-    tell('both workers are killed');
+    progress('both workers are killed');
     await Promise.all(service.workers.map((worker) => worker.kill()));
     await delay(90_000);
     await Promise.all(service.workers.map((worker) => worker.start()));
   } finally {
     await crowd.stop();
   }
-  tell('more sales are live than may have figures of their own');
+  progress('more sales are live than may have figures of their own');
   for (let i = 0; i < SALES_SHOWN_MAX; i += 1) await openSale(service);
   await delay(90_000);
 }
@@ -125,7 +131,7 @@ async function holdRow({ mysql }: WatchedService, sale: number, work: () => Prom
  * Oversells by one statement that lowers the units below the number of orders: the service itself
  * could not write more orders than units.
  */
-export async function sellMoreThanThereIs({ mysql }: WatchedService, sale: number): Promise<void> {
+async function sellMoreThanThereIs({ mysql }: WatchedService, sale: number): Promise<void> {
   await mysql.query('ALTER TABLE products DROP CONSTRAINT sold_fits');
   await mysql.query('UPDATE products SET seckill_stock = sold - 1 WHERE id = ?', [sale]);
   // Four rounds of the auditor, which cannot repair this, and what the rule wants.

@@ -34,7 +34,7 @@ interface Sample {
 }
 
 const started_ms = Date.now();
-const tell = (line: string): void =>
+const progress = (line: string): void =>
   console.log(`${((Date.now() - started_ms) / 1_000).toFixed(1).padStart(5)} s  ${line}`);
 
 const folder = temporaryFolder('dashboards');
@@ -47,7 +47,7 @@ try {
 
 async function programsOrNone(): Promise<PrometheusPrograms | undefined> {
   try {
-    return await findPrometheus(folder.path, tell);
+    return await findPrometheus(folder.path, progress);
   } catch (error) {
     if (!(error instanceof StartFailure)) throw error;
     console.log(`NOT CHECKED: ${error.message}`);
@@ -56,11 +56,11 @@ async function programsOrNone(): Promise<PrometheusPrograms | undefined> {
 }
 
 async function check({ prometheus }: PrometheusPrograms): Promise<void> {
-  tell('starting the service and Prometheus');
+  progress('starting the service and Prometheus');
   const service = await startWatched(folder.path, prometheus);
   try {
     await until(async () => (await query(service, 'up == 1')).length === PROCESSES);
-    await runEventfulSale(service, tell);
+    await runEventfulSale(service, progress);
     // Wait for the last scrape.
     await delay(2_000);
     const rows = [];
@@ -72,10 +72,10 @@ async function check({ prometheus }: PrometheusPrograms): Promise<void> {
     const fired = new Set(
       (await query(service, 'ALERTS{alertstate="firing"}')).map(({ metric }) => metric['alertname']!),
     );
-    tell(`alerts that fired: ${[...fired].toSorted().join(', ')}`);
+    progress(`alerts that fired: ${[...fired].toSorted().join(', ')}`);
     const silent = ALERTS.filter((alert) => !fired.has(alert));
-    if (silent.length > 0) tell(`alerts that did not: ${silent.join(', ')}`);
-    tell(
+    if (silent.length > 0) progress(`alerts that did not: ${silent.join(', ')}`);
+    progress(
       empty.length === 0 ? `all ${rows.length} queries have samples` : `${empty.length} queries have no sample but 0`,
     );
     for (const { dashboard, panel, query: expr } of empty) console.log(`  ${dashboard}, ${panel}: ${expr}`);

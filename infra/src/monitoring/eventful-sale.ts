@@ -12,18 +12,18 @@ const keys = new Keys('');
  * A small sale with everything that the dashboards can show: orders that are written and that
  * expire, and each kind of fault, caused from outside. Every fault is over when this resolves.
  */
-export async function runEventfulSale(service: WatchedService, tell: (line: string) => void): Promise<void> {
+export async function runEventfulSale(service: WatchedService, progress: (line: string) => void): Promise<void> {
   const sale = await openSale(service);
   const names = keys.sale(sale);
   const crowd = startCrowd(service, sale.id);
   const { redis, mysql, workers } = service;
   try {
-    tell('shoppers buy; some ask for their orders all at once');
+    progress('shoppers buy; some ask for their orders all at once');
     await delay(2_000);
     await Promise.all(Array.from({ length: 80 }, (_, i) => get(service, `/api/v1/orders?user_id=asks-${i}`)));
     await delay(2_000);
 
-    tell('a session locks the row of the sale, and a worker is killed');
+    progress('a session locks the row of the sale, and a worker is killed');
     const lock = await mysql.getConnection();
     await lock.beginTransaction();
     await lock.query('SELECT id FROM products WHERE id = ? FOR UPDATE', [sale.id]);
@@ -34,32 +34,32 @@ export async function runEventfulSale(service: WatchedService, tell: (line: stri
     await lock.rollback();
     lock.release();
 
-    tell('leases are deleted');
+    progress('leases are deleted');
     await repeatFor(1_500, 10, () => redis.del(names.lease));
 
-    tell('the ledger’s fencing token is ahead');
+    progress('the ledger’s fencing token is ahead');
     await mysql.query('UPDATE products SET fence = fence + 1000 WHERE id = ?', [sale.id]);
 
-    tell('connections to MySQL are cut');
+    progress('connections to MySQL are cut');
     await repeatFor(2_000, 15, () => cutConnections(service));
 
-    tell('jobs cannot be added');
+    progress('jobs cannot be added');
     const queue = `${keys.queuePrefix(sale.shard)}:${ORDERS_QUEUE}:wait`;
     await repeatFor(1_500, 5, () => redis.set(queue, 'in the way', 'NX'));
     if ((await redis.type(queue)) === 'string') await redis.del(queue);
     await workers[1]!.start();
 
-    tell('Redis does not answer');
+    progress('Redis does not answer');
     await redis.call('CLIENT', 'PAUSE', '1500', 'ALL');
     await delay(2_000);
 
-    tell('Redis is nearly full');
+    progress('Redis is nearly full');
     const used = Number(/used_memory:(\d+)/.exec(await redis.info('memory'))![1]);
     await redis.config('SET', 'maxmemory', String(Math.ceil(used * 1.15)));
     await delay(3_500);
     await redis.config('SET', 'maxmemory', String(REDIS_MEMORY_BYTES));
 
-    tell('a unit is added by hand, and a sale by SQL');
+    progress('a unit is added by hand, and a sale by SQL');
     await redis.hincrby(names.state, 'available', 1);
     await mysql.query(
       `INSERT INTO products (shard, name, price_cents, stock, seckill_stock, start_time, end_time, created_at)

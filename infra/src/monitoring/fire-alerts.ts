@@ -43,14 +43,14 @@ Exit code 1: an alert did not fire although its cause was there, or fired before
 });
 
 const started_ms = Date.now();
-const tell = (line: string): void =>
+const progress = (line: string): void =>
   (values.json ? console.error : console.log)(
     `${((Date.now() - started_ms) / 1_000).toFixed(0).padStart(5)} s  ${line}`,
   );
 
 const folder = temporaryFolder('alerts-fire');
 try {
-  await fire(await findPrometheus(folder.path, tell));
+  await fire(await findPrometheus(folder.path, progress));
 } finally {
   await folder.close();
 }
@@ -59,7 +59,7 @@ async function fire({ prometheus, promtool }: PrometheusPrograms): Promise<void>
   const receiver = await startFailingReceiver();
   const { stripe, env: stripeEnv, imports } = await startStripe();
   const otherApi = await startOtherApi();
-  tell('starting the service and Prometheus');
+  progress('starting the service and Prometheus');
   const service = await startWatched(folder.path, prometheus, {
     scrape_s: STEP_S,
     env: {
@@ -76,14 +76,14 @@ async function fire({ prometheus, promtool }: PrometheusPrograms): Promise<void>
   const serviceStarted_ms = Date.now();
   try {
     await expectSilence(service);
-    await makeCauses(service, { stripe, otherApi }, tell);
+    await makeCauses(service, { stripe, otherApi }, progress);
     const secondsTo = (atS: number): number => atS - (Date.now() - serviceStarted_ms) / 1_000;
     await delay(Math.max(0, secondsTo(EVENTS_AGED_S)) * 1_000);
     await service.mysql.query(
       'UPDATE order_events SET waiting_since = waiting_since - INTERVAL 1 DAY WHERE dead_at IS NULL',
     );
     const leftS = Math.max(LEAST_S, secondsTo(Math.max(EVENTS_DEAD_S, KEY_SET_OLD_S)));
-    tell(`waiting for what takes its time: ${leftS.toFixed(0)} s`);
+    progress(`waiting for what takes its time: ${leftS.toFixed(0)} s`);
     await delay(leftS * 1_000);
     await report(service, promtool);
   } finally {
@@ -97,10 +97,10 @@ async function fire({ prometheus, promtool }: PrometheusPrograms): Promise<void>
 
 /** An alert that fires while nothing is wrong is as bad as one that never does. */
 async function expectSilence({ prometheus }: WatchedService): Promise<void> {
-  tell('nothing is wrong yet: no alert may fire');
+  progress('nothing is wrong yet: no alert may fire');
   await delay(QUIET_S * 1_000);
   for (const labels of await labelsAt(prometheus, 'ALERTS{alertstate="firing"}', Date.now() / 1_000)) {
-    tell(`FIRES WITHOUT A CAUSE: ${JSON.stringify(labels)}`);
+    progress(`FIRES WITHOUT A CAUSE: ${JSON.stringify(labels)}`);
     process.exitCode = 1;
   }
 }
@@ -143,6 +143,6 @@ async function record(service: WatchedService, fired: readonly Fired[], promtool
   const content = { rule_files: ['../rules/alerts.yml'], evaluation_interval: `${STEP_S}s`, tests };
   writeFileSync(TESTS, head + stringify(content, { lineWidth: 0 }));
   const { status, stdout, stderr } = spawnSync(promtool, ['test', 'rules', TESTS], { encoding: 'utf8' });
-  tell(status === 0 ? 'the rules fire on what was recorded, too' : `promtool: ${stdout}${stderr}`);
+  progress(status === 0 ? 'the rules fire on what was recorded, too' : `promtool: ${stdout}${stderr}`);
   if (status !== 0) process.exitCode = 1;
 }

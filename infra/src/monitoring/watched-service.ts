@@ -2,9 +2,10 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { createPool, type Pool } from 'mysql2/promise';
-import { awaitAnswer, awaitReady } from '../services/await-ready.ts';
+import { awaitAnswer } from '../services/await-ready.ts';
 import { launch, type LaunchedProcess } from '../services/launch.ts';
 import { privateMysqlUser, startMysql } from '../services/mysql.ts';
+import { awaitServiceReady, launchService, probe } from '../services/launch-service.ts';
 import { freePort } from '../services/ports.ts';
 import { startOnPort } from '../services/private-server.ts';
 import { startRedis } from '../services/redis.ts';
@@ -99,19 +100,15 @@ export async function startWatched(
     { env: own, imports: ownImports } = { env: {} as NodeJS.ProcessEnv, imports: [] as readonly string[] },
   ): WatchedProcess => {
     return restartable(undefined, async () => {
-      const launched = await launch({
+      const launched = await launchService({
         name,
-        kind: 'service',
+        main: join(ROOT, 'packages', kind, 'src/main.ts'),
         dataDir,
-        program: process.execPath,
-        args: [
-          ...[...imports, ...ownImports].map((file) => `--import=${file}`),
-          join(ROOT, 'packages', kind, 'src/main.ts'),
-        ],
+        nodeArgs: [...imports, ...ownImports].map((file) => `--import=${file}`),
         cwd: ROOT,
         env: { ...env, API_OPS_PORT: String(opsPort), WORKER_OPS_PORT: String(opsPort), ...own },
       });
-      await awaitReady(launched, () => answers(`http://127.0.0.1:${opsPort}/readyz`), { limit_ms: READY_MS_MAX });
+      await awaitServiceReady(launched, `http://127.0.0.1:${opsPort}/readyz`, { limit_ms: READY_MS_MAX });
       return launched;
     });
   };
@@ -179,7 +176,7 @@ async function startPrometheus(
     }),
   );
   const address = `http://127.0.0.1:${server.port}`;
-  await awaitAnswer(() => answers(`${address}/-/ready`), { limit_ms: READY_MS_MAX, ended: server.exited });
+  await awaitAnswer(() => probe(`${address}/-/ready`), { limit_ms: READY_MS_MAX, ended: server.exited });
   return address;
 }
 
@@ -198,10 +195,4 @@ function configFor(text: string, opsPorts: Readonly<Record<string, readonly numb
     );
     return `${head}[${targets.join(', ')}]`;
   });
-}
-
-async function answers(url: string): Promise<void> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(1_000) });
-  await response.arrayBuffer();
-  if (!response.ok) throw new Error(`${url} answers ${response.status}`);
 }

@@ -35,7 +35,7 @@ export type Understood =
       readonly common: Values<typeof COMMON> & { readonly yes: boolean };
     };
 
-export const usageOf = ({ name, args }: Command): string => [name, ...args.map((arg) => `<${arg.name}>`)].join(' ');
+const usageOf = ({ name, args }: Command): string => [name, ...args.map((arg) => `<${arg.name}>`)].join(' ');
 
 /**
  * Parses a command line of `npm run ops`.

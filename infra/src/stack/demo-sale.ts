@@ -17,17 +17,17 @@ interface Product {
  * new one. After a start a sale may not be ready yet; this waits for it.
  */
 export async function ensureDemoSale(api: { url: string; adminToken: string; signal: AbortSignal }): Promise<number> {
-  const demos = await settledDemoSales(api);
+  const demos = await loadedDemoSales(api);
   const running = demos.find(({ status }) => ['open', 'scheduled', 'paused'].includes(status));
   return running ? running.id : createDemoSale(api);
 }
 
-async function settledDemoSales(api: { url: string; signal: AbortSignal }): Promise<Product[]> {
+async function loadedDemoSales(api: { url: string; signal: AbortSignal }): Promise<Product[]> {
   const giveUpAt = performance.now() + call_ms_max;
   for (;;) {
     const demos = await demoSales(api);
-    const isSettled = demos.every(({ status }) => status !== 'not_ready');
-    if (isSettled || performance.now() > giveUpAt) return demos;
+    const areLoaded = demos.every(({ status }) => status !== 'not_ready');
+    if (areLoaded || performance.now() > giveUpAt) return demos;
     await pause(250, undefined, { signal: api.signal });
   }
 }

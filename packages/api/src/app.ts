@@ -11,7 +11,7 @@ import { Catalog } from './sale/catalog.ts';
 import { DASHBOARD_PATH, queueDashboard } from './dashboard/queue-dashboard.ts';
 import type { AppDeps } from './deps.ts';
 import { OrderReader } from './order/order-reader.ts';
-import { Settlements } from './order/order-waiters.ts';
+import { OrderWaiters } from './order/order-waiters.ts';
 import { crossOrigin } from './plugins/cross-origin.ts';
 import { basePath } from './plugins/base-path.ts';
 import { callerAddress } from './plugins/caller-address.ts';
@@ -72,20 +72,20 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   const servers = new ServerReadiness(deps);
   let draining = false;
   const readiness = async (): Promise<Readiness> => {
-    const { seen, ...answering } = await servers.look();
+    const { seen, ...answering } = await servers.check();
     return { ready: seen && !draining, ...answering };
   };
 
   const catalog = new Catalog(db, bounds.productCacheMs);
   const orders = new OrderReader({ ...deps, catalog });
-  const settlements = new Settlements({ ...deps, waitersMax: bounds.pollWaitersMax });
+  const orderWaiters = new OrderWaiters({ ...deps, waitersMax: bounds.pollWaitersMax });
   const outcomes = new OutcomeCounts(deps.commands, log);
   const admissions = new Admissions({ ...deps, waitingMax: bounds.buysWaitingMax });
   const pressure = new Pressure(deps);
   const secrets = new TokenSecrets(deps);
   const operatorQueues = openOrderQueues({ connection: deps.operatorRedis, keys: deps.keys, log });
-  // Uses the `ledger` connections, for which no shopper's call waits.
-  const denyList = new DenyList(deps.ledger, log);
+  // Uses the pool for leases, for which no shopper's call waits.
+  const denyList = new DenyList(deps.leaseDb, log);
 
   server.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
@@ -107,7 +107,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   server.addHook('onClose', () => operatorQueues.close());
   const drain = (): void => {
     draining = true;
-    settlements.close();
+    orderWaiters.close();
   };
   server.addHook('preClose', (done) => {
     drain();
@@ -138,7 +138,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
     });
     await shoppers.register(productRoutes, { ...deps, catalog, cacheMs: bounds.productCacheMs });
     await shoppers.register(seckillRoutes, { ...deps, catalog, admissions, outcomes, orders, pressure });
-    await shoppers.register(orderRoutes, { ...deps, orders, settlements });
+    await shoppers.register(orderRoutes, { ...deps, orders, orderWaiters });
     await shoppers.register(devRoutes, { config });
   });
   await server.register(paymentRoutes, deps);
@@ -154,7 +154,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   pressure.start();
   secrets.start();
   outcomes.start();
-  await Promise.all([server.ready(), servers.look()]);
+  await Promise.all([server.ready(), servers.check()]);
   return { server: server as unknown as FastifyInstance, readiness, drain };
 }
 

@@ -38,7 +38,7 @@ export interface AppDeps {
   readonly tracing?: Tracing | undefined;
   readonly db: Db;
   /** For the rebuild of a new sale: these connections free their locks soon. */
-  readonly ledger: Db;
+  readonly leaseDb: Db;
   readonly redis: RedisClient;
   readonly subscriber: RedisClient;
   /**

@@ -11,7 +11,7 @@ export class FaultLog {
   readonly #loggedMs = new Map<string, number>();
 
   /** Logs the error if it is such a fault, and returns whether it is. */
-  tell(log: Pick<Logger, 'error'>, error: unknown): boolean {
+  report(log: Pick<Logger, 'error'>, error: unknown): boolean {
     const fault = redisFault(error) ?? dbFault(error);
     if (fault === undefined) return false;
     const nowMs = performance.now();

@@ -1,5 +1,6 @@
 import Type from 'typebox';
 import type { ErrorCode } from '@flash-sale/shared/platform/errors.ts';
+import { ORDER_NO_LENGTH_MAX, ORDER_NO_PATTERN } from '@flash-sale/shared/order/order-number.ts';
 import { USER_ID_LENGTH_MAX, USER_ID_PATTERN } from '@flash-sale/shared/shopper/shopper.ts';
 
 /** Fields that several calls share. */
@@ -17,7 +18,11 @@ export const ProductId = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INT
 export const SeckillToken = Type.String({ minLength: 1, maxLength: 128 });
 export const Time = Type.String({ description: 'ISO-8601, UTC', examples: ['2026-11-27T20:00:00.000Z'] });
 export const Price = Type.Number({ description: 'At most two decimals', examples: [19.99] });
-export const Cursor = Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,14}$' }));
+export const ProductIdInPath = Type.Object({ id: ProductId });
+/** The cursor of a list that is sorted by a numeric id. */
+export const IdCursor = Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,14}$' }));
+/** The cursor of a list that is sorted by order number. */
+export const OrderNoCursor = Type.Optional(Type.String({ maxLength: ORDER_NO_LENGTH_MAX, pattern: ORDER_NO_PATTERN }));
 export const Limit = Type.Optional(
   Type.Integer({ minimum: 1, maximum: 100, description: 'Rows per page, 20 by default' }),
 );
@@ -25,6 +30,16 @@ export const LIMIT_DEFAULT = 20;
 export const NextCursor = Type.Union([Type.String(), Type.Null()], {
   description: 'The `cursor` of the next page; null on the last page',
 });
+
+/** The `next_cursor` of a page of at most `limit` rows: null if the page is the last one. */
+export function nextCursor<Row>(rows: readonly Row[], limit: number, cursorOf: (last: Row) => string): string | null {
+  return rows.length === limit ? cursorOf(rows.at(-1)!) : null;
+}
+
+/** The id that an `IdCursor` names. */
+export function idOfCursor(cursor: string | undefined): number | undefined {
+  return cursor === undefined ? undefined : Number(cursor);
+}
 
 /** Shoppers' calls are small. A larger body is refused before it is parsed. */
 export const SHOPPER_BODY_BYTES_MAX = 4_096;
@@ -53,6 +68,9 @@ export function msOfTime(text: string): number | undefined {
  * the gateway in `trusted` mode.
  */
 export const SHOPPER_SECURITY: { [scheme: string]: string[] }[] = [{}, { accessToken: [] }];
+
+/** How an operator's call is listed and secured, for the OpenAPI document. */
+export const OPERATOR_CALL = { tags: ['operators'], security: [{ operatorToken: [] as string[] }] };
 
 /**
  * The errors that a call may return, for the OpenAPI document, in addition to those that all

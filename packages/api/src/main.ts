@@ -1,26 +1,22 @@
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { settingsAdvice } from '@flash-sale/shared/platform/config/advice.ts';
-import { hasUnknownUrl, loadConfig, ownUrl } from '@flash-sale/shared/platform/config/config.ts';
+import { hasUnknownUrl, ownUrl } from '@flash-sale/shared/platform/config/config.ts';
 import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
-import { migrate } from '@flash-sale/shared/platform/mysql/migrate.ts';
 import { SaleTransactions } from '@flash-sale/shared/order-moves/sale-transactions.ts';
 import { choosePaymentProvider } from '@flash-sale/shared/payment/choose.ts';
 import { clockOffsets } from '@flash-sale/shared/platform/process/clock-offsets.ts';
 import { readCommandLine } from '@flash-sale/shared/platform/process/command-line.ts';
 import { startOrExit, stopOnSignal } from '@flash-sale/shared/platform/process/lifecycle.ts';
+import { prepareProcess } from '@flash-sale/shared/platform/process/prepare.ts';
 import { checkServers } from '@flash-sale/shared/server-checks/server-checks.ts';
 import { repeating } from '@flash-sale/shared/platform/process/service.ts';
 import { openOrderQueues } from '@flash-sale/shared/admission/order-queues.ts';
-import { connectRedis, type ConnectionUse, type RedisClient } from '@flash-sale/shared/platform/redis/client.ts';
 import { RedisClock } from '@flash-sale/shared/platform/redis/clock.ts';
 import { createCommands } from '@flash-sale/shared/commands.ts';
+import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
 import { Keys } from '@flash-sale/shared/platform/redis/keys.ts';
 import { perShard } from '@flash-sale/shared/platform/redis/per-shard.ts';
-import { createLogger } from '@flash-sale/shared/platform/telemetry/logger.ts';
-import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { startOpsServer } from '@flash-sale/shared/platform/telemetry/ops-server.ts';
-import { startTracing } from '@flash-sale/shared/platform/telemetry/tracing.ts';
 import { buildApp } from './app.ts';
 import { openSeckillTokens } from './seckill/token-secrets.ts';
 
@@ -34,26 +30,15 @@ readCommandLine({
 
 /** An api process: accepts buys and answers polls. */
 await startOrExit(async () => {
-  const config = loadConfig(process.env);
-  const log = createLogger(config, 'api');
-  for (const advice of settingsAdvice(process.env)) log.warn(advice);
-  const metrics = createMetrics('api');
-  const tracing = await startTracing(config, 'api');
-  const migrations = await migrate(config);
-  if (migrations.length > 0) log.info({ migrations }, 'database migrated');
+  const { config, log, metrics, tracing, connect } = await prepareProcess('api');
   if (config.ADMIN_TOKEN === undefined) log.warn('ADMIN_TOKEN is not set: operator calls are disabled');
 
-  const connect = (use: ConnectionUse): RedisClient => {
-    const client = connectRedis(config, use, metrics);
-    client.on('error', (error) => log.warn({ err: error, use }, 'Redis connection error'));
-    return client;
-  };
   const redis = connect('request');
   const producer = connect('producer');
   const subscriber = connect('blocking');
   const operatorRedis = connect('producer');
   const db = connectDb(config, 'general', metrics);
-  const ledger = connectDb({ ...config, DB_POOL_MAX: 2 }, 'ledger', metrics);
+  const leaseDb = connectDb({ ...config, DB_POOL_MAX: 2 }, 'ledger', metrics);
   const keys = new Keys(config.REDIS_PREFIX);
   let publicUrl = config.PUBLIC_URL;
   const commands = createCommands(redis, keys, metrics);
@@ -70,7 +55,7 @@ await startOrExit(async () => {
     metrics,
     tracing,
     db,
-    ledger,
+    leaseDb,
     redis,
     subscriber,
     operatorRedis,
@@ -86,7 +71,7 @@ await startOrExit(async () => {
   // Connect before the first buy. If a shard's Redis does not answer, the process starts anyway.
   const shards = Array.from({ length: config.SHARDS }, (_, shard) => shard);
   for (const shard of shards) queues.of(shard);
-  await Promise.all(shards.map((shard) => clock.of(shard).settled(START_WAIT_MS)));
+  await Promise.all(shards.map((shard) => clock.of(shard).untilKnown(START_WAIT_MS)));
   await checkServers({ config, redis, connect: () => connectRedis(config, 'background'), keys, commands, db, log });
   const offsets = repeating(clockOffsets({ commands, db, shards: config.SHARDS, metrics }), log);
   offsets.start();
@@ -109,7 +94,7 @@ await startOrExit(async () => {
     await ops.stop();
     for (const client of [redis, producer, subscriber, operatorRedis]) client.disconnect();
     // End the connections to MySQL without an answer of the server, which may not come.
-    await Promise.allSettled([db.destroy(), ledger.destroy(), tracing?.stop()]);
+    await Promise.allSettled([db.destroy(), leaseDb.destroy(), tracing?.stop()]);
   });
   // Log this last: its reader may send a signal at once.
   log.info({ port, ops_port: ops.port }, 'api ready');

@@ -78,7 +78,7 @@ export async function openApp(
   const [redis, producer, subscriber] = [connect('request'), connect('producer'), connect('blocking')];
   const operatorRedis = connect('producer');
   const db = connectDb(config, 'general');
-  const ledger = connectDb({ ...config, DB_POOL_MAX: 2 }, 'ledger');
+  const leaseDb = connectDb({ ...config, DB_POOL_MAX: 2 }, 'ledger');
   const commands = createCommands(redis, context.keys);
   const queue = new Queue<WriteOrdersJob>(ORDERS_QUEUE, {
     connection: producer,
@@ -93,7 +93,7 @@ export async function openApp(
     log: context.log,
     metrics,
     db,
-    ledger,
+    leaseDb,
     redis,
     subscriber,
     operatorRedis,
@@ -112,7 +112,7 @@ export async function openApp(
     bounds: { ...API_BOUNDS, ...parts.bounds },
   };
   const app = await buildApp(deps);
-  await clock.settled(5_000);
+  await clock.untilKnown(5_000);
   await queue.waitUntilReady();
 
   const { server } = app;
@@ -142,7 +142,7 @@ export async function openApp(
       await queue.close();
       clock.stop();
       for (const client of [redis, producer, subscriber, operatorRedis]) client.disconnect();
-      await Promise.all([db.destroy(), ledger.destroy()]);
+      await Promise.all([db.destroy(), leaseDb.destroy()]);
     },
   };
 }

@@ -1,9 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { settingsAdvice } from '@flash-sale/shared/platform/config/advice.ts';
-import { hasUnknownUrl, loadConfig } from '@flash-sale/shared/platform/config/config.ts';
+import { hasUnknownUrl } from '@flash-sale/shared/platform/config/config.ts';
 import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
-import { migrate } from '@flash-sale/shared/platform/mysql/migrate.ts';
 import type { LedgerService } from './services/service-leads-table.ts';
 import { ORDER_BATCH_MAX } from '@flash-sale/shared/order/orders-table.ts';
 import { SaleTransactions } from '@flash-sale/shared/order-moves/sale-transactions.ts';
@@ -11,24 +9,22 @@ import { choosePaymentProvider } from '@flash-sale/shared/payment/choose.ts';
 import { clockOffsets } from '@flash-sale/shared/platform/process/clock-offsets.ts';
 import { readCommandLine } from '@flash-sale/shared/platform/process/command-line.ts';
 import { startOrExit, stopOnSignal } from '@flash-sale/shared/platform/process/lifecycle.ts';
+import { prepareProcess } from '@flash-sale/shared/platform/process/prepare.ts';
 import { ServerReadiness } from '@flash-sale/shared/platform/process/readiness.ts';
 import { checkServers } from '@flash-sale/shared/server-checks/server-checks.ts';
 import { repeating, type Rounds, type Service } from '@flash-sale/shared/platform/process/service.ts';
 import { openOrderQueues } from '@flash-sale/shared/admission/order-queues.ts';
-import { connectRedis, type ConnectionUse, type RedisClient } from '@flash-sale/shared/platform/redis/client.ts';
 import { createCommands } from '@flash-sale/shared/commands.ts';
+import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
 import { Keys } from '@flash-sale/shared/platform/redis/keys.ts';
-import { createLogger } from '@flash-sale/shared/platform/telemetry/logger.ts';
-import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { startOpsServer } from '@flash-sale/shared/platform/telemetry/ops-server.ts';
 import { httpReceiver } from './order-events/receiver.ts';
-import { startTracing } from '@flash-sale/shared/platform/telemetry/tracing.ts';
 import { OrderWriter } from './order-writer/order-writer.ts';
 import { auditor } from './services/auditor.ts';
 import { cleanUp } from './services/clean-up.ts';
 import { duePayments } from './services/due-payments.ts';
 import { expiry } from './services/expiry.ts';
-import { figures } from './services/figures.ts';
+import { saleMetrics } from './services/sale-metrics.ts';
 import { histories } from './services/histories.ts';
 import { orderConsumers } from './services/order-consumers.ts';
 import { orderEvents, orderEventsWithoutReceiver } from './services/order-events.ts';
@@ -36,9 +32,9 @@ import { paymentCalls } from './services/payment-calls.ts';
 import { Progress, progressWatch } from './services/progress.ts';
 import { relay } from './services/relay.ts';
 import { retention } from './services/retention.ts';
-import { returns } from './services/returns.ts';
+import { stockReturns } from './services/stock-returns.ts';
 import { SaleList } from './services/sale-list.ts';
-import { led, leadsInLedger, leadsInRedis } from './services/lead.ts';
+import { underLead, leadsInLedger, leadsInRedis } from './services/lead.ts';
 import { forEachShard } from './services/service.ts';
 import { warmUp } from './services/warm-up.ts';
 
@@ -52,22 +48,10 @@ const EVENTS_GIVE_UP_MS = 86_400_000;
 
 /** A worker process: moves orders into the ledger, and runs the services beside that. */
 await startOrExit(async () => {
-  const config = loadConfig(process.env);
-  const log = createLogger(config, 'worker');
-  for (const advice of settingsAdvice(process.env)) log.warn(advice);
-  const metrics = createMetrics('worker');
-  const tracing = await startTracing(config, 'worker');
-  const migrations = await migrate(config);
-  if (migrations.length > 0) log.info({ migrations }, 'database migrated');
-
-  const connect = (use: ConnectionUse): RedisClient => {
-    const client = connectRedis(config, use, metrics);
-    client.on('error', (error) => log.warn({ err: error, use }, 'Redis connection error'));
-    return client;
-  };
+  const { config, log, metrics, tracing, connect } = await prepareProcess('worker');
   const redis = connect('background');
   const db = connectDb(config, 'general', metrics);
-  const ledger = connectDb(config, 'ledger', metrics);
+  const leaseDb = connectDb(config, 'ledger', metrics);
   const keys = new Keys(config.REDIS_PREFIX);
   const commands = createCommands(redis, keys, metrics);
   const producer = connect('producer');
@@ -76,7 +60,7 @@ await startOrExit(async () => {
 
   const order_events = config.EVENTS_URL !== undefined;
   const writer = new OrderWriter({
-    db: ledger,
+    db: leaseDb,
     commands,
     log,
     metrics,
@@ -96,23 +80,24 @@ await startOrExit(async () => {
   const progress = new Progress();
   const processName = `${hostname()}:${process.pid}:${randomUUID()}`;
   const servicesOf = (shard: number) => {
-    const ofShard = { commands, db: ledger, sales: sales.of(shard), shard, log, metrics };
+    const ofShard = { commands, db: leaseDb, sales: sales.of(shard), shard, log, metrics };
     const services: Rounds[] = [
       relay({ ...ofShard, queue: queues.of }),
       warmUp(ofShard),
-      returns(ofShard),
+      stockReturns(ofShard),
       auditor({ ...ofShard, redis, keys }),
-      figures({ ...ofShard, db, queue: queues.of }),
+      saleMetrics({ ...ofShard, db, queue: queues.of }),
       cleanUp(ofShard),
     ];
     const leads = leadsInRedis(commands, shard);
     return [
-      ...services.map((rounds) => led(rounds, { leads, processName, log, metrics })),
+      ...services.map((rounds) => underLead(rounds, { leads, processName, log, metrics })),
       repeating(histories(ofShard), log, metrics),
     ];
   };
   const leads = leadsInLedger(db);
-  const ledByLedger = (rounds: Rounds<LedgerService>): Service => led(rounds, { leads, processName, log, metrics });
+  const underLedgerLead = (rounds: Rounds<LedgerService>): Service =>
+    underLead(rounds, { leads, processName, log, metrics });
   const services = [
     orderConsumers({
       db,
@@ -128,21 +113,21 @@ await startOrExit(async () => {
     repeating(clockOffsets({ commands, db, shards: config.SHARDS, metrics }), log),
     repeating(progressWatch({ progress, sales, commands, redis, queue: queues.of, log }), log, metrics),
     forEachShard({ db, log }, servicesOf),
-    ledByLedger(expiry({ db, saleTransactions, log, metrics })),
-    ledByLedger(duePayments({ db, saleTransactions, log, metrics })),
-    ledByLedger(paymentCalls({ db, provider, saleTransactions, log, metrics })),
+    underLedgerLead(expiry({ db, saleTransactions, log, metrics })),
+    underLedgerLead(duePayments({ db, saleTransactions, log, metrics })),
+    underLedgerLead(paymentCalls({ db, provider, saleTransactions, log, metrics })),
   ];
   const delivery = { db, give_up_ms: EVENTS_GIVE_UP_MS, log, metrics };
   if (config.EVENTS_URL === undefined) {
-    services.push(ledByLedger(orderEventsWithoutReceiver(delivery)));
+    services.push(underLedgerLead(orderEventsWithoutReceiver(delivery)));
   } else {
     const receiver = httpReceiver(config.EVENTS_URL, config);
-    services.push(ledByLedger(orderEvents({ ...delivery, receiver })));
+    services.push(underLedgerLead(orderEvents({ ...delivery, receiver })));
   }
   if (config.RETENTION_DAYS !== undefined && config.ARCHIVE_DIR !== undefined) {
     const target = { folder: config.ARCHIVE_DIR, db_name: config.DB_NAME };
     const retention_ms = config.RETENTION_DAYS * 86_400_000;
-    services.push(ledByLedger(retention({ db, target, retention_ms, log })));
+    services.push(underLedgerLead(retention({ db, target, retention_ms, log })));
   }
   for (const service of services) service.start();
 
@@ -153,7 +138,7 @@ await startOrExit(async () => {
       registry: metrics.registry,
       health: () => progress.health(),
       readiness: async () => {
-        const { redis: redisAnswers, mysql } = await servers.look();
+        const { redis: redisAnswers, mysql } = await servers.check();
         return { ready: redisAnswers && mysql === true, redis: redisAnswers, mysql };
       },
     },
@@ -165,7 +150,7 @@ await startOrExit(async () => {
     redis.disconnect();
     producer.disconnect();
     // End the connections to MySQL without an answer of the server, which may not come.
-    await Promise.allSettled([db.destroy(), ledger.destroy(), tracing?.stop()]);
+    await Promise.allSettled([db.destroy(), leaseDb.destroy(), tracing?.stop()]);
   });
   // Log this last: its reader may send a signal at once.
   log.info({ ops_port: ops.port }, 'worker ready');

@@ -14,7 +14,7 @@ import { openPayment } from '@flash-sale/shared/testing/ordering.ts';
 import type { TestContext } from '@flash-sale/shared/testing/support.ts';
 import { auditSale } from '@flash-sale/shared/reconciliation/audit.ts';
 import { OrderWriter } from '../src/order-writer/order-writer.ts';
-import { returns } from '../src/services/returns.ts';
+import { stockReturns } from '../src/services/stock-returns.ts';
 
 export const USERS = ['a', 'b', 'c', 'd'];
 export const UNITS = 2;
@@ -142,7 +142,7 @@ export class Run {
         await this.#replay(step.which);
         break;
       case 'returns':
-        await this.#returns();
+        await this.#stockReturns();
         break;
       case 'give_back':
         await this.#giveBackUnmarked();
@@ -221,9 +221,9 @@ export class Run {
     if (event !== undefined) assert.equal(await applyPaymentEvent(this.#context, 'sandbox', event), false);
   }
 
-  async #returns(): Promise<void> {
+  async #stockReturns(): Promise<void> {
     const { commands, db, log } = this.#context;
-    await returns({ shard: 0, commands, db, log, metrics: createMetrics('worker') }).round(
+    await stockReturns({ shard: 0, commands, db, log, metrics: createMetrics('worker') }).round(
       new AbortController().signal,
     );
     this.#model.giveBack();

@@ -64,14 +64,14 @@ export const queueDashboard: FastifyPluginAsync<Deps> = async (app, { db, operat
   });
 
   const shown = new Map<number, Queue<WriteOrdersJob>>();
-  let look_again_ms = -Infinity;
+  let ask_again_ms = -Infinity;
 
   /** Shows the queue of every shard that has sales. */
   async function showShards(): Promise<void> {
     for (const shard of shown.keys()) show(shard);
-    if (performance.now() < look_again_ms) return;
+    if (performance.now() < ask_again_ms) return;
     for (const shard of await listShards(db)) show(shard);
-    look_again_ms = performance.now() + SHARDS_FRESH_MS;
+    ask_again_ms = performance.now() + SHARDS_FRESH_MS;
   }
 
   /** A queue whose start failed has been replaced meanwhile. */

@@ -8,7 +8,7 @@ import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
  * How often each api process checks whether the list has changed. A change is in effect everywhere
  * within a second.
  */
-const LOOK_MS = 400;
+const REFRESH_MS = 400;
 
 /**
  * The deny list as this process knows it. It is stored in MySQL, so a loss of Redis does not affect
@@ -30,7 +30,7 @@ export class DenyList {
   constructor(db: Db, log: Logger) {
     this.#db = db;
     this.#log = log;
-    this.#service = repeating({ name: 'deny_list', interval_ms: LOOK_MS, round: () => this.#look() }, log);
+    this.#service = repeating({ name: 'deny_list', interval_ms: REFRESH_MS, round: () => this.#refresh() }, log);
   }
 
   deniesUser(userId: string): boolean {
@@ -62,11 +62,11 @@ export class DenyList {
   async changed(): Promise<void> {
     // The present reading may be older than the change.
     await this.#reading;
-    await this.#look();
+    await this.#refresh();
   }
 
   /** Reads the list if it has changed. A slow MySQL is not asked again before it has answered. */
-  #look(): Promise<void> {
+  #refresh(): Promise<void> {
     this.#reading ??= this.#read()
       .catch((error: unknown) => this.#log.warn({ err: error }, 'could not read the deny list; using the last one'))
       .finally(() => {

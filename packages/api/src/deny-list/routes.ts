@@ -15,7 +15,8 @@ import { Refusal } from '@flash-sale/shared/platform/errors.ts';
 import { subjectOf } from '../shopper/erase.ts';
 import type { AppDeps } from '../deps.ts';
 import type { DenyList } from './deny-list.ts';
-import { isoOf, LIMIT_DEFAULT, msOfTime } from '../fields.ts';
+import { isoOf, LIMIT_DEFAULT, msOfTime, nextCursor } from '../fields.ts';
+import { actionOf } from '../operator/action.ts';
 import { Allow, Deny, ListDenied } from './schema.ts';
 
 /** Each api process keeps all entries in memory. */
@@ -31,10 +32,9 @@ export const denyListRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, { db,
   app.get(path, { schema: ListDenied, onRequest: app.requireOperator('viewer') }, async (request) => {
     const { limit = LIMIT_DEFAULT, cursor } = request.query;
     const entries = await listDenyEntries(db, { limit, after: cursor === undefined ? undefined : entryOf(cursor) });
-    const last = entries.at(-1);
     return {
       items: entries.map(entryView),
-      next_cursor: last !== undefined && entries.length === limit ? `${last.kind}:${last.value}` : null,
+      next_cursor: nextCursor(entries, limit, ({ kind, value }) => `${kind}:${value}`),
     };
   });
 
@@ -53,9 +53,7 @@ export const denyListRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, { db,
       if ((await countDenyEntries(tx)) > ENTRIES_MAX) {
         throw new Refusal('invalid_request', { detail: `The deny list is full: ${ENTRIES_MAX} entries` });
       }
-      const { name, role } = request.operator;
-      const detail = { reason, expires_at };
-      await recordAction(tx, { operator: name, role, action: 'deny', subject: subjectOfEntry(denied), detail });
+      await recordAction(tx, actionOf(request, 'deny', subjectOfEntry(denied), { reason, expires_at }));
     });
     // In effect here at once; in the other processes after their next check.
     await denyList.changed();
@@ -67,8 +65,7 @@ export const denyListRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, { db,
     await db.transaction().execute(async (tx) => {
       // Roll back: a refused call must change nothing, not even the version of the list.
       if (!(await deleteDenyEntry(tx, denied.kind, denied.value))) throw new Refusal('not_found');
-      const { name, role } = request.operator;
-      await recordAction(tx, { operator: name, role, action: 'allow', subject: subjectOfEntry(denied) });
+      await recordAction(tx, actionOf(request, 'allow', subjectOfEntry(denied)));
     });
     await denyList.changed();
     return reply.code(204).send(null);

@@ -1,8 +1,6 @@
 import Type from 'typebox';
 import { USER_ID_LENGTH_MAX } from '@flash-sale/shared/shopper/shopper.ts';
-import { Limit, mayRefuse, NextCursor, Time, UserId } from '../fields.ts';
-
-const operators = { tags: ['operators'], security: [{ operatorToken: [] }] };
+import { Limit, mayRefuse, NextCursor, OPERATOR_CALL, Time, UserId } from '../fields.ts';
 
 const Address = Type.String({
   pattern: '^[0-9a-fA-F.:]{2,45}(/[0-9]{1,3})?$',
@@ -21,7 +19,7 @@ const DenyEntry = Type.Object({
 });
 
 export const ListDenied = {
-  ...operators,
+  ...OPERATOR_CALL,
   summary: 'The deny list',
   querystring: Type.Object(
     {
@@ -34,7 +32,7 @@ export const ListDenied = {
 };
 
 export const Deny = {
-  ...operators,
+  ...OPERATOR_CALL,
   summary: 'Deny a user or an address',
   description: 'Takes effect in every api process within one second. A repeated call replaces the entry.',
   body: Type.Object(
@@ -51,7 +49,7 @@ export const Deny = {
 };
 
 export const Allow = {
-  ...operators,
+  ...OPERATOR_CALL,
   summary: 'Remove an entry from the deny list',
   querystring: Type.Object(Who, { additionalProperties: false }),
   ...mayRefuse('not_found'),

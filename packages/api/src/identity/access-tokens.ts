@@ -200,7 +200,7 @@ function byKeySet(keySet: KeySet, options: JWTVerifyOptions): (token: string) =>
       // An unknown `kid` has already caused another fetch of the set. Without a `kid`, a new key
       // shows only by a signature that no known key verifies.
       const mayBeNewKey = isUnsigned(error) && decodeProtectedHeader(token).kid === undefined;
-      if (!mayBeNewKey || !(await keySet.lookAgain())) throw error;
+      if (!mayBeNewKey || !(await keySet.refetch())) throw error;
       return verify(token);
     }
   };

@@ -77,7 +77,7 @@ export class KeySet {
   async keysFor(kid: unknown): Promise<readonly CryptoKey[]> {
     const known = this.#matching(kid);
     if (known.length > 0) return known;
-    await this.lookAgain();
+    await this.refetch();
     const found = this.#matching(kid);
     if (found.length === 0 && (this.#keys.length === 0 || this.#lastFailed)) {
       const retry_after_s = Math.max(1, Math.ceil((this.#triedAtMs + this.#coolDownMs - performance.now()) / 1_000));
@@ -91,7 +91,7 @@ export class KeySet {
    *
    * @returns whether the set has been read again
    */
-  lookAgain(): Promise<boolean> {
+  refetch(): Promise<boolean> {
     if (this.#fetching === undefined && performance.now() - this.#triedAtMs >= this.#coolDownMs) {
       this.#triedAtMs = performance.now();
       this.#fetching = this.#fetch().finally(() => {
@@ -113,7 +113,7 @@ export class KeySet {
   async #keepFresh(): Promise<void> {
     const { signal } = this.#ended;
     while (!signal.aborted) {
-      await this.lookAgain();
+      await this.refetch();
       const waitMs = this.#lastFailed ? this.#coolDownMs : Math.max(this.#coolDownMs, this.#refreshMs - this.#ageMs);
       await delay(waitMs, undefined, { signal, ref: false }).catch(() => undefined);
     }

@@ -37,7 +37,7 @@ export class AddressLimit {
   /**
    * Like `take`, without taking one: for callers who are charged only if their credential is wrong.
    */
-  look(address: string): RefusalOptions | undefined {
+  peek(address: string): RefusalOptions | undefined {
     return this.#decide(address, false);
   }
 

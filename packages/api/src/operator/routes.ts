@@ -2,7 +2,6 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { Static } from 'typebox';
 import { Refusal } from '@flash-sale/shared/platform/errors.ts';
 import { centsOfPrice } from '@flash-sale/shared/platform/money.ts';
-import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { listActions, recordAction } from './operator-actions-table.ts';
 import { historyOfOrder } from '@flash-sale/shared/order-moves/order-transitions.ts';
 import { findPaymentsOfOrder } from '@flash-sale/shared/payment/payments-table.ts';
@@ -13,8 +12,8 @@ import { loadSale } from '@flash-sale/shared/reconciliation/rebuild.ts';
 import type { Catalog } from '../sale/catalog.ts';
 import type { AppDeps } from '../deps.ts';
 import type { OrderReader } from '../order/order-reader.ts';
-import { isoOf, LIMIT_DEFAULT, msOfTime } from '../fields.ts';
-import { liveOf, productOf } from '../sale/routes.ts';
+import { idOfCursor, isoOf, LIMIT_DEFAULT, msOfTime, nextCursor } from '../fields.ts';
+import { liveProduct } from '../sale/product-view.ts';
 import { orderView } from '../order/routes.ts';
 import { actionOf } from './action.ts';
 import { orderFile } from '../order/order-file.ts';
@@ -24,7 +23,7 @@ import { statsOf } from '../sale/stats.ts';
 /** Longer than a holder keeps a lease after another process begins to wait. */
 const LEASE_WAIT_MS = 2_000;
 
-type Deps = Pick<AppDeps, 'config' | 'db' | 'ledger' | 'commands' | 'saleTransactions' | 'clock'> & {
+type Deps = Pick<AppDeps, 'config' | 'db' | 'leaseDb' | 'commands' | 'saleTransactions' | 'clock'> & {
   readonly catalog: Catalog;
   readonly orders: OrderReader;
 };
@@ -32,19 +31,16 @@ type Deps = Pick<AppDeps, 'config' | 'db' | 'ledger' | 'commands' | 'saleTransac
 /** Operators' calls. Each change is recorded. */
 export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
   app,
-  { config, db, ledger, commands, saleTransactions, clock, catalog, orders },
+  { config, db, leaseDb, commands, saleTransactions, clock, catalog, orders },
 ) => {
   const reading = { onRequest: app.requireOperator('viewer') };
   const changing = { onRequest: app.requireOperator('admin') };
 
-  const view = async (sale: Sale) =>
-    productOf(sale, (await liveOf(commands, sale)) ?? { now_ms: clock(sale.shard).now_ms() });
-
   app.get('/api/v1/admin/actions', { schema: ListActions, ...reading }, async (request) => {
     const { limit = LIMIT_DEFAULT, cursor } = request.query;
-    const actions = await listActions(db, { limit, before_id: cursor === undefined ? undefined : Number(cursor) });
+    const actions = await listActions(db, { limit, before_id: idOfCursor(cursor) });
     const items = actions.map(({ created_at, ...action }) => ({ ...action, time: isoOf(created_at.getTime()) }));
-    return { items, next_cursor: actions.length === limit ? String(actions.at(-1)!.id) : null };
+    return { items, next_cursor: nextCursor(actions, limit, ({ id }) => String(id)) };
   });
 
   app.post('/api/v1/admin/products', { schema: CreateProduct, ...changing }, async (request, reply) => {
@@ -60,7 +56,7 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
     });
     catalog.changed(sale);
     try {
-      await loadSale({ commands, db: ledger }, sale, LEASE_WAIT_MS);
+      await loadSale({ commands, db: leaseDb }, sale, LEASE_WAIT_MS);
     } catch (error) {
       // The sale exists, and the workers' warm-up loads it. Its status shows that it is not ready.
       request.log.warn({ err: error, sale: sale.id }, 'new sale is not loaded yet');
@@ -69,7 +65,7 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
     return reply
       .code(201)
       .header('location', `/api/v1/products/${sale.id}`)
-      .send(await view(sale));
+      .send(await liveProduct({ commands, clock }, sale));
   });
 
   app.get('/api/v1/admin/products/:id/stats', { schema: ProductStats, ...reading }, async (request, reply) => {
@@ -128,7 +124,7 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
         if (!sale.cleaned) await commands.setPause(sale, sale.pause_version, sale.paused);
         catalog.changed(sale);
         request.log.info({ sale: sale.id, paused }, 'sale paused or resumed');
-        return view(sale);
+        return liveProduct({ commands, clock }, sale);
       },
     );
   }

@@ -1,25 +1,24 @@
 import Type from 'typebox';
-import { Cursor, Limit, mayRefuse, NextCursor, ProductId, Time } from '../fields.ts';
+import { IdCursor, ProductIdInPath, Limit, mayRefuse, NextCursor, OPERATOR_CALL, ProductId, Time } from '../fields.ts';
 import { Product } from '../sale/schema.ts';
 
 const UNITS_MAX = 10_000_000;
 const STOCK_MAX = 1_000_000_000;
 
-const operators = { tags: ['operators'], security: [{ operatorToken: [] }] };
 const Count = Type.Integer({ minimum: 0 });
 const CountOrNull = Type.Union([Count, Type.Null()], { description: 'Null while Redis does not answer' });
 const TextOrNull = Type.Union([Type.String(), Type.Null()]);
-const page = Type.Object({ limit: Limit, cursor: Cursor }, { additionalProperties: false });
+const page = Type.Object({ limit: Limit, cursor: IdCursor }, { additionalProperties: false });
 
 /** A call on one sale, under its lease. */
 const ofSale = {
-  ...operators,
-  params: Type.Object({ id: ProductId }),
+  ...OPERATOR_CALL,
+  params: ProductIdInPath,
   ...mayRefuse('ended', 'overloaded'),
 };
 
 export const ListSales = {
-  ...operators,
+  ...OPERATOR_CALL,
   summary: 'Sales with their live figures, newest first',
   description:
     'The units and the reservations of a sale are read at the same instant, so `available` + `owners` = `seckill_stock`.',
@@ -121,7 +120,7 @@ export const RepairSale = {
 };
 
 export const ListJobs = {
-  ...operators,
+  ...OPERATOR_CALL,
   summary: 'Waiting order jobs with their errors',
   description: 'Jobs that failed before come first, with the error of the last attempt.',
   querystring: Type.Object({ limit: Limit }, { additionalProperties: false }),
@@ -145,7 +144,7 @@ export const ListJobs = {
 };
 
 export const RotateTokenSecret = {
-  ...operators,
+  ...OPERATOR_CALL,
   summary: 'Rotate the secret of seckill tokens',
   description:
     'Every api process signs with the new secret within two seconds. Tokens of the old secret are accepted until they expire and for ten ' +

@@ -4,7 +4,7 @@ import type { Job } from 'bullmq';
 import { Refusal } from '@flash-sale/shared/platform/errors.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { recordAction } from './operator-actions-table.ts';
-import { findSale, listSales, listShards, soldOf } from '@flash-sale/shared/sale/products-table.ts';
+import { findSale, listSales, listShards, readSold } from '@flash-sale/shared/sale/products-table.ts';
 import type { OrderQueues } from '@flash-sale/shared/admission/order-queues.ts';
 import { mendSale } from '@flash-sale/shared/reconciliation/mend-sale.ts';
 import type { WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
@@ -15,8 +15,8 @@ import { rebuildSale } from '@flash-sale/shared/reconciliation/rebuild.ts';
 import type { Catalog } from '../sale/catalog.ts';
 import type { AppDeps } from '../deps.ts';
 import type { TokenSecrets } from '../seckill/token-secrets.ts';
-import { isoOf, LIMIT_DEFAULT } from '../fields.ts';
-import { liveOf, productOf } from '../sale/routes.ts';
+import { idOfCursor, isoOf, LIMIT_DEFAULT, nextCursor } from '../fields.ts';
+import { liveOf, liveProduct, productOf } from '../sale/product-view.ts';
 import { actionOf } from './action.ts';
 import {
   AuditSale,
@@ -31,7 +31,7 @@ import {
 
 const JOB_STATES = ['active', 'delayed', 'waiting'] as const;
 
-type Deps = Pick<AppDeps, 'db' | 'ledger' | 'redis' | 'operatorRedis' | 'keys' | 'commands' | 'clock'> & {
+type Deps = Pick<AppDeps, 'db' | 'leaseDb' | 'redis' | 'operatorRedis' | 'keys' | 'commands' | 'clock'> & {
   /** On the operators' own connection. */
   readonly operatorQueues: OrderQueues;
   readonly catalog: Catalog;
@@ -40,13 +40,10 @@ type Deps = Pick<AppDeps, 'db' | 'ledger' | 'redis' | 'operatorRedis' | 'keys' |
 
 /** Operators' calls on running sales. Each change is recorded. */
 export const operationRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) => {
-  const { db, ledger, redis, operatorRedis, operatorQueues, keys, commands, clock, catalog, secrets } = deps;
+  const { db, leaseDb, redis, operatorRedis, operatorQueues, keys, commands, clock, catalog, secrets } = deps;
   const reading = { onRequest: app.requireOperator('viewer') };
   const changing = { onRequest: app.requireOperator('admin') };
-  const underLedger = { commands, db: ledger, redis, keys };
-
-  const view = async (sale: Sale) =>
-    productOf(sale, (await liveOf(commands, sale)) ?? { now_ms: clock(sale.shard).now_ms() });
+  const underLease = { commands, db: leaseDb, redis, keys };
 
   /** From MySQL, since the catalog may be a second old. */
   async function saleOf(id: number): Promise<Sale> {
@@ -68,8 +65,8 @@ export const operationRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps
 
   app.get('/api/v1/admin/products', { schema: ListSales, ...reading }, async (request) => {
     const { limit = LIMIT_DEFAULT, cursor } = request.query;
-    const sales = await listSales(db, limit, cursor === undefined ? undefined : Number(cursor));
-    const sold = await soldOf(
+    const sales = await listSales(db, limit, idOfCursor(cursor));
+    const sold = await readSold(
       db,
       sales.map(({ id }) => id),
     );
@@ -85,7 +82,7 @@ export const operationRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps
         };
       }),
     );
-    return { items, next_cursor: sales.length === limit ? String(sales.at(-1)!.id) : null };
+    return { items, next_cursor: nextCursor(sales, limit, ({ id }) => String(id)) };
   });
 
   app.post('/api/v1/admin/products/:id/end', { schema: EndSale, ...changing }, async (request) => {
@@ -94,9 +91,9 @@ export const operationRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps
       end_time: isoOf(after.end_ms),
       instead_of: isoOf(before.end_ms),
     }));
-    const ended = await held(endSale(underLedger, sale, options));
+    const ended = await held(endSale(underLease, sale, options));
     catalog.changed(ended);
-    return view(ended);
+    return liveProduct(deps, ended);
   });
 
   app.post('/api/v1/admin/products/:id/top-up', { schema: TopUpSale, ...changing }, async (request) => {
@@ -105,9 +102,9 @@ export const operationRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps
       seckill_stock: after.seckill_stock,
       instead_of: before.seckill_stock,
     }));
-    const raised = await held(topUpSale(underLedger, sale, request.body, options));
+    const raised = await held(topUpSale(underLease, sale, request.body, options));
     catalog.changed(raised);
-    return view(raised);
+    return liveProduct(deps, raised);
   });
 
   app.post('/api/v1/admin/products/:id/rebuild', { schema: RebuildSale, ...changing }, async (request) => {
@@ -115,20 +112,20 @@ export const operationRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps
     if (sale.cleaned)
       throw new Refusal('ended', { detail: 'The sale ended more than 24 hours ago and cannot be rebuilt any more' });
     await recordAction(db, actionOf(request, 'rebuild', `product ${sale.id}`));
-    const rebuilt = await held(rebuildSale(underLedger, sale, LEASE_WAIT_MS));
-    return { ...(await view(rebuilt.sale)), owners: rebuilt.owners };
+    const rebuilt = await held(rebuildSale(underLease, sale, LEASE_WAIT_MS));
+    return { ...(await liveProduct(deps, rebuilt.sale)), owners: rebuilt.owners };
   });
 
   app.post('/api/v1/admin/products/:id/audit', { schema: AuditSale, ...changing }, async (request) => {
     const sale = await saleOf(request.params.id);
     await recordAction(db, actionOf(request, 'audit', `product ${sale.id}`));
-    return held(auditSale(underLedger, sale, { wait_ms: LEASE_WAIT_MS, thorough: true }));
+    return held(auditSale(underLease, sale, { wait_ms: LEASE_WAIT_MS, thorough: true }));
   });
 
   app.post('/api/v1/admin/products/:id/repair', { schema: RepairSale, ...changing }, async (request) => {
     const sale = await saleOf(request.params.id);
     await recordAction(db, actionOf(request, 'repair', `product ${sale.id}`));
-    const { audit, outcome } = await held(mendSale({ ...underLedger, queue: operatorQueues.of }, sale));
+    const { audit, outcome } = await held(mendSale({ ...underLease, queue: operatorQueues.of }, sale));
     if (outcome === 'lease held elsewhere') throw new Refusal('overloaded');
     return { ...audit, repaired: outcome === 'repaired' };
   });

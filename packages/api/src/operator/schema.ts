@@ -1,6 +1,16 @@
 import Type from 'typebox';
 import { PAYMENT_STATUSES } from '@flash-sale/shared/payment/payment.ts';
-import { Limit, mayRefuse, NextCursor, OrderNoInPath, Price, Time } from '../fields.ts';
+import {
+  IdCursor,
+  Limit,
+  ProductIdInPath,
+  mayRefuse,
+  NextCursor,
+  OPERATOR_CALL,
+  OrderNoInPath,
+  Price,
+  Time,
+} from '../fields.ts';
 import { Order } from '../order/schema.ts';
 import { Product } from '../sale/schema.ts';
 import { Stats } from '../sale/stats.ts';
@@ -12,10 +22,8 @@ const TIME_LENGTH_MAX = 35;
 const RFC_3339 =
   '^[2-9][0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$';
 
-const operators = { tags: ['operators'], security: [{ operatorToken: [] }] };
-
 export const CreateProduct = {
-  ...operators,
+  ...OPERATOR_CALL,
   summary: 'Open a sale',
   description: 'The service loads the sale into Redis before it answers. The sale sells from `start_time` on.',
   body: Type.Object(
@@ -38,25 +46,22 @@ export const CreateProduct = {
 };
 
 export const PauseProduct = {
-  ...operators,
-  params: Type.Object({ id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }) }),
+  ...OPERATOR_CALL,
+  params: ProductIdInPath,
   response: { 200: Product },
 };
 
 export const ProductStats = {
-  ...operators,
+  ...OPERATOR_CALL,
   summary: 'The statistics of a sale',
-  params: Type.Object({ id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }) }),
+  params: ProductIdInPath,
   response: { 200: Stats },
 };
 
 export const ListActions = {
-  ...operators,
+  ...OPERATOR_CALL,
   summary: 'Changes made by operators, newest first',
-  querystring: Type.Object(
-    { limit: Limit, cursor: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,14}$' })) },
-    { additionalProperties: false },
-  ),
+  querystring: Type.Object({ limit: Limit, cursor: IdCursor }, { additionalProperties: false }),
   response: {
     200: Type.Object({
       items: Type.Array(
@@ -78,7 +83,7 @@ export const ListActions = {
 const TextOrNull = Type.Union([Type.String(), Type.Null()]);
 
 export const OrderFile = {
-  ...operators,
+  ...OPERATOR_CALL,
   summary: 'An order with its history and its payments',
   description: 'Also shows payments that came for a closed order or after another payment, with their refunds.',
   params: OrderNoInPath,
@@ -117,7 +122,7 @@ export const OrderFile = {
 };
 
 export const RefundOrder = {
-  ...operators,
+  ...OPERATOR_CALL,
   summary: 'Refund a paid order',
   description:
     'The order becomes `refunded`, and its unit goes back on sale, when the payment provider has confirmed the refund.',

@@ -6,7 +6,7 @@ import {
 } from '@flash-sale/shared/order-events/order-events-table.ts';
 import { recordAction } from '../operator/operator-actions-table.ts';
 import type { AppDeps } from '../deps.ts';
-import { isoOf, LIMIT_DEFAULT } from '../fields.ts';
+import { isoOf, LIMIT_DEFAULT, nextCursor } from '../fields.ts';
 import { actionOf } from '../operator/action.ts';
 import { DiscardOrderEvents, ListOrderEvents, RetryOrderEvents } from './schema.ts';
 
@@ -27,7 +27,7 @@ export const orderEventRoutes: FastifyPluginAsyncTypebox<Pick<AppDeps, 'db'>> = 
       next_attempt_at: timeOf(next_attempt_at),
       dead_at: timeOf(dead_at),
     }));
-    return { items, next_cursor: rows.length === limit ? String(rows.at(-1)!.id) : null };
+    return { items, next_cursor: nextCursor(rows, limit, ({ id }) => String(id)) };
   });
 
   app.post('/api/v1/admin/order-events/retry', { schema: RetryOrderEvents, ...changing }, async (request) => {

@@ -1,11 +1,10 @@
 import Type from 'typebox';
-import { Limit, NextCursor, ProductId, Time } from '../fields.ts';
+import { IdCursor, Limit, NextCursor, OPERATOR_CALL, ProductId, Time } from '../fields.ts';
 
-const operators = { tags: ['operators'], security: [{ operatorToken: [] }] };
 const TimeOrNull = Type.Union([Time, Type.Null()]);
 
 export const ListOrderEvents = {
-  ...operators,
+  ...OPERATOR_CALL,
   summary: 'Order events that are not delivered, oldest first',
   querystring: Type.Object(
     {
@@ -13,7 +12,7 @@ export const ListOrderEvents = {
         Type.Enum(['dead'], { description: 'Only dead events: the service has stopped trying to deliver them' }),
       ),
       limit: Limit,
-      cursor: Type.Optional(Type.String({ pattern: '^[0-9]{1,15}$' })),
+      cursor: IdCursor,
     },
     { additionalProperties: false },
   ),
@@ -39,13 +38,13 @@ export const ListOrderEvents = {
 };
 
 export const RetryOrderEvents = {
-  ...operators,
+  ...OPERATOR_CALL,
   summary: 'Deliver all dead order events again',
   response: { 200: Type.Object({ retried: Type.Integer() }) },
 };
 
 export const DiscardOrderEvents = {
-  ...operators,
+  ...OPERATOR_CALL,
   summary: 'Discard all dead order events; this is final',
   response: { 200: Type.Object({ discarded: Type.Integer() }) },
 };

@@ -4,7 +4,7 @@ import type { Keys } from '@flash-sale/shared/platform/redis/keys.ts';
 import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 
 /** How often a waiting poll reads without a message, in case a message was lost. */
-const LOOK_AGAIN_MS = 1_000;
+const READ_AGAIN_MS = 1_000;
 
 /**
  * How long the first reading waits for the subscription. In a cluster a hanging master may hold the
@@ -14,7 +14,7 @@ const SUBSCRIBED_MS_MAX = 100;
 /** Maximum number of long polls that one process keeps open. Further ones are answered at once. */
 const WAITERS_MAX = 10_000;
 
-export interface SettlementsDeps {
+export interface OrderWaitersDeps {
   /** A separate connection: a subscriber can do nothing else. */
   readonly subscriber: RedisClient;
   readonly keys: Keys;
@@ -25,22 +25,22 @@ export interface SettlementsDeps {
 
 /** One waiting poll. A message that arrives while it reads is kept until it waits again. */
 class Listener {
-  #news = false;
+  #isNotified = false;
   #wake: (() => void) | undefined;
 
-  tell(): void {
-    this.#news = true;
+  notify(): void {
+    this.#isNotified = true;
     this.#wake?.();
   }
 
   /** Drops earlier messages. Called before each reading. */
   forget(): void {
-    this.#news = false;
+    this.#isNotified = false;
   }
 
   /** Resolves at the next message, or after `limit_ms`. */
   async next(limit_ms: number): Promise<void> {
-    if (this.#news) return;
+    if (this.#isNotified) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, limit_ms);
     this.#wake = resolve;
@@ -64,21 +64,21 @@ interface Channel {
  * Wakes waiting polls when their order is settled: one subscription per sale for any number of
  * polls.
  */
-export class Settlements {
-  readonly #deps: SettlementsDeps;
+export class OrderWaiters {
+  readonly #deps: OrderWaitersDeps;
   readonly #channels = new Map<string, Channel>();
   #waiting = 0;
   #closed = false;
 
-  constructor(deps: SettlementsDeps) {
+  constructor(deps: OrderWaitersDeps) {
     this.#deps = deps;
     deps.subscriber.on('message', (name: string, message: string) => {
       const listeners = this.#channels.get(name)?.listeners;
       if (listeners === undefined) return;
-      for (const orderNo of message.split(' ')) listeners.get(orderNo)?.forEach((listener) => listener.tell());
+      for (const orderNo of message.split(' ')) listeners.get(orderNo)?.forEach((listener) => listener.notify());
     });
     // Messages are lost while there is no connection, so let every poll read again.
-    deps.subscriber.on('ready', () => this.#tellAll());
+    deps.subscriber.on('ready', () => this.#notifyAll());
   }
 
   /**
@@ -104,20 +104,20 @@ export class Settlements {
     if (this.#waiting >= (this.#deps.waitersMax ?? WAITERS_MAX)) return read();
     const until_ms = performance.now() + wait_ms;
     const listener = new Listener();
-    const tell = () => listener.tell();
+    const notify = () => listener.notify();
     const { subscribed, leave } = this.#join(sale, orderNo, listener);
-    gone.addEventListener('abort', tell);
+    gone.addEventListener('abort', notify);
     try {
-      await Promise.race([subscribed.then(tell), listener.next(Math.min(wait_ms, SUBSCRIBED_MS_MAX))]);
+      await Promise.race([subscribed.then(notify), listener.next(Math.min(wait_ms, SUBSCRIBED_MS_MAX))]);
       for (;;) {
         listener.forget();
         const reading = await read();
         const left_ms = until_ms - performance.now();
         if (done(reading) || left_ms <= 0 || gone.aborted || this.#closed) return reading;
-        await listener.next(Math.min(left_ms, LOOK_AGAIN_MS));
+        await listener.next(Math.min(left_ms, READ_AGAIN_MS));
       }
     } finally {
-      gone.removeEventListener('abort', tell);
+      gone.removeEventListener('abort', notify);
       leave();
     }
   }
@@ -125,7 +125,7 @@ export class Settlements {
   /** Answers every waiting poll now, with one last reading. */
   close(): void {
     this.#closed = true;
-    this.#tellAll();
+    this.#notifyAll();
   }
 
   #join(sale: SaleRef, orderNo: string, listener: Listener): { subscribed: Promise<unknown>; leave: () => void } {
@@ -161,9 +161,9 @@ export class Settlements {
     });
   }
 
-  #tellAll(): void {
+  #notifyAll(): void {
     for (const { listeners } of this.#channels.values()) {
-      for (const ofOrder of listeners.values()) for (const listener of ofOrder) listener.tell();
+      for (const ofOrder of listeners.values()) for (const listener of ofOrder) listener.notify();
     }
   }
 }

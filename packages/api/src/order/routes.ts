@@ -19,18 +19,18 @@ import { ProviderFault, type SandboxBehaviour } from '@flash-sale/shared/payment
 import type { FastifyRequest } from 'fastify';
 import type { AppDeps } from '../deps.ts';
 import type { OrderReader } from './order-reader.ts';
-import type { Settlements } from './order-waiters.ts';
-import { isoOf, LIMIT_DEFAULT, SHOPPER_BODY_BYTES_MAX } from '../fields.ts';
+import type { OrderWaiters } from './order-waiters.ts';
+import { isoOf, LIMIT_DEFAULT, nextCursor, SHOPPER_BODY_BYTES_MAX } from '../fields.ts';
 import { CancelOrder, GetOrder, ListOrders, PayOrder } from './schema.ts';
 
 type Deps = Pick<AppDeps, 'config' | 'db' | 'saleTransactions' | 'provider'> & {
   readonly orders: OrderReader;
-  readonly settlements: Settlements;
+  readonly orderWaiters: OrderWaiters;
 };
 
 /** A shopper's orders. */
 export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) => {
-  const { config, db, provider, orders, settlements } = deps;
+  const { config, db, provider, orders, orderWaiters } = deps;
 
   app.get('/api/v1/orders/:orderNo', { schema: GetOrder }, async (request, reply) => {
     const { orderNo } = request.params;
@@ -44,7 +44,7 @@ export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) =>
     if (wait === 0) {
       order = await read();
     } else {
-      order = await settlements.readUntil(sale, orderNo, {
+      order = await orderWaiters.readUntil(sale, orderNo, {
         wait_ms: wait * 1_000,
         gone: request.signal,
         read,
@@ -61,7 +61,7 @@ export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) =>
     const { limit = LIMIT_DEFAULT, cursor, user_id } = request.query;
     const shopper = await app.shopper(request, user_id);
     const mine = await listOrdersOfUser(db, shopper, limit, cursor);
-    return { items: mine.map(orderView), next_cursor: mine.length === limit ? mine.at(-1)!.order_no : null };
+    return { items: mine.map(orderView), next_cursor: nextCursor(mine, limit, ({ order_no }) => order_no) };
   });
 
   /** The caller's own order. `body` may be missing if the access token identifies the caller. */

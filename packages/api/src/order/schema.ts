@@ -1,10 +1,10 @@
 import Type from 'typebox';
 import { ORDER_STATUSES } from '@flash-sale/shared/order/order.ts';
-import { ORDER_NO_LENGTH_MAX, ORDER_NO_PATTERN } from '@flash-sale/shared/order/order-number.ts';
 import {
   Limit,
   mayRefuse,
   NextCursor,
+  OrderNoCursor,
   OrderNoInPath,
   Price,
   ProductId,
@@ -14,7 +14,7 @@ import {
 } from '../fields.ts';
 
 const shoppers = { tags: ['orders'], security: SHOPPER_SECURITY };
-export const WAIT_S_MAX = 25;
+const WAIT_S_MAX = 25;
 
 export const Order = Type.Object(
   {
@@ -56,7 +56,7 @@ export const ListOrders = {
   querystring: Type.Object(
     {
       limit: Limit,
-      cursor: Type.Optional(Type.String({ maxLength: ORDER_NO_LENGTH_MAX, pattern: ORDER_NO_PATTERN })),
+      cursor: OrderNoCursor,
       user_id: Type.Optional(UserId),
     },
     { additionalProperties: false },

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import Type from 'typebox';
-import { OUTCOMES, tellOfPayment } from '@flash-sale/shared/order-moves/payment-events.ts';
+import { OUTCOMES, receivePaymentEvent } from '@flash-sale/shared/order-moves/payment-events.ts';
 import { ProviderFault } from '@flash-sale/shared/payment/provider.ts';
 import { Refusal } from '@flash-sale/shared/platform/errors.ts';
 import type { AppDeps } from '../deps.ts';
@@ -49,7 +49,7 @@ export const paymentRoutes: FastifyPluginAsyncTypebox<
         deps.metrics.payment_events.inc({ outcome: webhook.ignored });
         return { applied: false, outcome: webhook.ignored };
       }
-      const outcome = await tellOfPayment({ ...deps, log: request.log }, provider.name, webhook.event);
+      const outcome = await receivePaymentEvent({ ...deps, log: request.log }, provider.name, webhook.event);
       return { applied: outcome === 'applied' || outcome === 'wrong_amount', outcome };
     },
   );

@@ -18,7 +18,7 @@ type BasePathConfig = Pick<Config, 'PUBLIC_URL' | 'TRUSTED_PROXIES'>;
  * The base path of a request as its client sees it: `X-Forwarded-Prefix` of a trusted proxy, else
  * the path of `PUBLIC_URL`.
  */
-export function basePathOf({ PUBLIC_URL, TRUSTED_PROXIES }: BasePathConfig): (request: IncomingMessage) => string {
+function basePathOf({ PUBLIC_URL, TRUSTED_PROXIES }: BasePathConfig): (request: IncomingMessage) => string {
   const usual = new URL(PUBLIC_URL).pathname.replace(/\/$/, '');
   if (TRUSTED_PROXIES === undefined) return () => usual;
   const trusted = trusts(TRUSTED_PROXIES);

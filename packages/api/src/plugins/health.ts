@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin';
-import type { Readiness } from '@flash-sale/shared/platform/telemetry/ops-server.ts';
+import { readyzAnswer, type Readiness } from '@flash-sale/shared/platform/telemetry/ops-server.ts';
 
 /**
  * `/healthz`: the process is alive. `/readyz`: it is started and not draining, with the state of
@@ -10,8 +10,8 @@ export const health = fp<{ readonly readiness: () => Promise<Readiness> }>(
     const schema = { hide: true };
     app.get('/healthz', { schema }, () => ({ status: 'ok' }));
     app.get('/readyz', { schema }, async (_request, reply) => {
-      const { ready, ...servers } = await readiness();
-      return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not_ready', ...servers });
+      const { status, body } = readyzAnswer(await readiness());
+      return reply.code(status).send(body);
     });
     done();
   },

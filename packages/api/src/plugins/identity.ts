@@ -92,7 +92,7 @@ function identifier(
     const token = /^Bearer +(\S.*)$/i.exec(headers.authorization ?? '')?.[1];
     const known = token === undefined ? undefined : accessTokens.known(token);
     if (known !== undefined) return known;
-    const tooMany = failures.look(address);
+    const tooMany = failures.peek(address);
     if (tooMany !== undefined) throw new Refusal('rate_limited', tooMany);
     try {
       if (token === undefined) throw new TokenRefused('missing', 'A bearer access token is required');

@@ -56,7 +56,7 @@ export const operators = fp<{ readonly config: OperatorsConfig; readonly failure
      * ones, whether it was right.
      */
     const operatorOf = ({ address, headers, log }: FastifyRequest): Operator => {
-      const tooMany = failures.look(address);
+      const tooMany = failures.peek(address);
       if (tooMany !== undefined) throw new Refusal('rate_limited', tooMany);
       const given = credentialOf(headers.authorization);
       // A missing token is no guess, so it is not counted.

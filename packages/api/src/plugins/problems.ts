@@ -31,7 +31,7 @@ export const problems = fp(
     const faults = new FaultLog();
     app.setErrorHandler<FastifyError>((error, request, reply) => {
       const refusal = refusalOf(error);
-      if (refusal.status >= 500 && !faults.tell(request.log, error))
+      if (refusal.status >= 500 && !faults.report(request.log, error))
         request.log[refusal.code === 'internal' ? 'error' : 'warn']({ err: error }, 'request failed');
       return send(reply, refusal.code, refusal);
     });

@@ -1,11 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { priceOfCents } from '@flash-sale/shared/platform/money.ts';
-import { saleStatus, type LiveSale, type Sale } from '@flash-sale/shared/sale/sale.ts';
-import type { Commands } from '@flash-sale/shared/commands.ts';
-import { codeOfRedisError } from '@flash-sale/shared/platform/redis/errors.ts';
+import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { PRODUCT_CACHE_MS, type Catalog } from './catalog.ts';
 import type { AppDeps } from '../deps.ts';
-import { isoOf, LIMIT_DEFAULT } from '../fields.ts';
+import { idOfCursor, LIMIT_DEFAULT, nextCursor } from '../fields.ts';
+import { liveOf, productOf, type Product } from './product-view.ts';
 import { GetProduct, ListProducts } from './schema.ts';
 
 /** Sales for shoppers. They stay readable while Redis does not answer, without live counts. */
@@ -38,9 +36,9 @@ export const productRoutes: FastifyPluginAsyncTypebox<
 
   app.get('/api/v1/products', { schema: ListProducts, onRequest: app.limitAddress }, async (request) => {
     const { limit = LIMIT_DEFAULT, cursor } = request.query;
-    const sales = await catalog.list({ limit, before_id: cursor === undefined ? undefined : Number(cursor) });
+    const sales = await catalog.list({ limit, before_id: idOfCursor(cursor) });
     const items = await Promise.all(sales.map(answerOf));
-    return { items, next_cursor: sales.length === limit ? String(sales.at(-1)!.id) : null };
+    return { items, next_cursor: nextCursor(sales, limit, ({ id }) => String(id)) };
   });
 
   app.get('/api/v1/products/:id', { schema: GetProduct, onRequest: app.limitAddress }, async (request, reply) => {
@@ -48,42 +46,3 @@ export const productRoutes: FastifyPluginAsyncTypebox<
     return sale === undefined ? reply.refuse('not_found') : answerOf(sale);
   });
 };
-
-/** The state of a sale in Redis; undefined while Redis does not answer. */
-export async function liveOf(commands: Commands, sale: Sale): Promise<LiveSale | undefined> {
-  try {
-    return await commands.readSale(sale);
-  } catch (error) {
-    if (codeOfRedisError(error) === undefined) throw error;
-    return undefined;
-  }
-}
-
-/** The state of a sale while Redis does not answer. */
-const UNKNOWN = {
-  ready: false,
-  version: 0,
-  available: 0,
-  owners: 0,
-  backlog: 0,
-  pause_version: -1,
-  paused: false,
-};
-
-type Product = ReturnType<typeof productOf>;
-
-/** A product in the form of the API. */
-export function productOf(sale: Sale, live: LiveSale | Pick<LiveSale, 'now_ms'>) {
-  const known = 'ready' in live ? live : { ...UNKNOWN, ...live };
-  return {
-    id: sale.id,
-    name: sale.name,
-    price: priceOfCents(sale.price_cents),
-    stock: sale.stock,
-    seckill_stock: sale.seckill_stock,
-    start_time: isoOf(sale.start_ms),
-    end_time: isoOf(sale.end_ms),
-    status: saleStatus(sale, known),
-    available: known.ready ? known.available : null,
-  };
-}

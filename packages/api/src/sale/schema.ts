@@ -1,6 +1,6 @@
 import Type from 'typebox';
 import { SALE_STATUSES } from '@flash-sale/shared/sale/sale.ts';
-import { Limit, mayRefuse, NextCursor, Price, ProductId, Time } from '../fields.ts';
+import { IdCursor, Limit, ProductIdInPath, mayRefuse, NextCursor, Price, ProductId, Time } from '../fields.ts';
 
 export const Product = Type.Object(
   {
@@ -22,10 +22,7 @@ export const Product = Type.Object(
 export const ListProducts = {
   summary: 'Sales, newest first',
   tags: ['products'],
-  querystring: Type.Object(
-    { limit: Limit, cursor: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,15}$' })) },
-    { additionalProperties: false },
-  ),
+  querystring: Type.Object({ limit: Limit, cursor: IdCursor }, { additionalProperties: false }),
   ...mayRefuse('forbidden'),
   response: { 200: Type.Object({ items: Type.Array(Product), next_cursor: NextCursor }) },
 };
@@ -33,7 +30,7 @@ export const ListProducts = {
 export const GetProduct = {
   summary: 'A sale with its live status and free units',
   tags: ['products'],
-  params: Type.Object({ id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }) }),
+  params: ProductIdInPath,
   ...mayRefuse('forbidden'),
   response: { 200: Product },
 };

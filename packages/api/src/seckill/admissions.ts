@@ -156,7 +156,7 @@ export class Admissions {
       admissions = await commands.admit(sale, call, batch);
     } catch (error) {
       const outcome = codeOfRedisError(error);
-      if (!this.#faults.tell(log, error))
+      if (!this.#faults.report(log, error))
         log[outcome === undefined ? 'error' : 'warn'](
           { err: error, sale: sale.id, buys: batch.length },
           'admit call failed',

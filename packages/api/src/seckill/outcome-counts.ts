@@ -9,7 +9,7 @@ const FLUSH_MS = 1_000;
 interface Totals {
   readonly sale: SaleRef;
   readonly outcomes: Map<string, number>;
-  isTold: boolean;
+  isSaved: boolean;
 }
 
 /**
@@ -35,11 +35,11 @@ export class OutcomeCounts {
   add(sale: SaleRef, outcome: string): void {
     let totals = this.#totals.get(sale.id);
     if (totals === undefined) {
-      totals = { sale, outcomes: new Map(), isTold: false };
+      totals = { sale, outcomes: new Map(), isSaved: false };
       this.#totals.set(sale.id, totals);
     }
     totals.outcomes.set(outcome, (totals.outcomes.get(outcome) ?? 0) + 1);
-    totals.isTold = false;
+    totals.isSaved = false;
   }
 
   start(): void {
@@ -53,16 +53,16 @@ export class OutcomeCounts {
 
   /** Writes the totals to Redis that have changed since the last write. */
   async flush(): Promise<void> {
-    const changed = [...this.#totals.values()].filter(({ isTold }) => !isTold);
-    await Promise.all(changed.map((totals) => this.#tell(totals)));
+    const changed = [...this.#totals.values()].filter(({ isSaved }) => !isSaved);
+    await Promise.all(changed.map((totals) => this.#save(totals)));
   }
 
-  async #tell(totals: Totals): Promise<void> {
-    totals.isTold = true;
+  async #save(totals: Totals): Promise<void> {
+    totals.isSaved = true;
     try {
       await this.#commands.setOutcomes(totals.sale, this.#process_name, totals.outcomes);
     } catch (error) {
-      totals.isTold = false;
+      totals.isSaved = false;
       this.#log.warn({ err: error, sale: totals.sale.id }, 'could not save outcome counts; retrying later');
     }
   }

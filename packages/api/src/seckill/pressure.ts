@@ -8,7 +8,7 @@ import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 
 /** The share of Redis's `maxmemory` above which seckill tokens and buys are shed. */
 const REDIS_MEMORY_SHARE_MAX = 0.8;
-const LOOK_MS = 500;
+const MEASURE_MS = 500;
 const RESOLUTION_MS = 10;
 
 export interface PressureDeps {
@@ -30,7 +30,7 @@ export class Pressure {
 
   constructor(deps: PressureDeps) {
     this.#deps = deps;
-    this.#service = repeating({ name: 'pressure', interval_ms: LOOK_MS, round: () => this.#look() }, deps.log);
+    this.#service = repeating({ name: 'pressure', interval_ms: MEASURE_MS, round: () => this.#measure() }, deps.log);
   }
 
   /** Whether seckill tokens and buys are shed now. */
@@ -48,7 +48,7 @@ export class Pressure {
     this.#delay.disable();
   }
 
-  async #look(): Promise<void> {
+  async #measure(): Promise<void> {
     const { config, log, metrics } = this.#deps;
     const delay_ms = this.#delay.mean / 1e6 - RESOLUTION_MS;
     this.#delay.reset();

@@ -73,11 +73,11 @@ export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) 
       const fresh = tokens.sign(claim, clock(sale.shard).now_ms() + life_ms);
       const options = { tokens_per_unit: config.TOKENS_PER_UNIT, challenge };
       let recorded = await commands.issueToken(sale, user_id, fresh, life_ms, options);
-      if (isRefusal(recorded)) return reply.refuse(recorded);
+      if (isNotIssued(recorded)) return reply.refuse(recorded);
       if (recorded !== fresh && !tokens.verify(recorded, claim)) {
         // The recorded token was signed with a secret that has been removed by a rotation.
         recorded = await commands.issueToken(sale, user_id, fresh, life_ms, { ...options, replacing: recorded });
-        if (isRefusal(recorded)) return reply.refuse(recorded);
+        if (isNotIssued(recorded)) return reply.refuse(recorded);
       }
       return { token: recorded, expires_at: isoOf(expiryOf(recorded)) };
     },
@@ -156,7 +156,7 @@ export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) 
   }
 };
 
-/** Whether the answer is a refusal. A token contains dots, a refusal does not. */
-function isRefusal(answer: string): answer is (typeof NOT_ISSUED)[number] {
+/** Whether no token was issued. A token contains dots, an error code does not. */
+function isNotIssued(answer: string): answer is (typeof NOT_ISSUED)[number] {
   return (NOT_ISSUED as readonly string[]).includes(answer);
 }

@@ -11,7 +11,7 @@ import { SeckillTokens } from '@flash-sale/shared/seckill-token/seckill-token.ts
 import { repeating, type Service } from '@flash-sale/shared/platform/process/service.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 
-const LOOK_MS = 500;
+const REFRESH_MS = 500;
 
 type TokenConfig = Pick<Config, 'TOKEN_SECRETS' | 'TOKEN_TTL_SECONDS'>;
 
@@ -41,8 +41,8 @@ export class TokenSecrets {
 
   constructor(deps: TokenSecretsDeps) {
     this.#deps = deps;
-    const round = () => this.#look();
-    this.#service = repeating({ name: 'token_secrets', interval_ms: LOOK_MS, round }, deps.log);
+    const round = () => this.#refresh();
+    this.#service = repeating({ name: 'token_secrets', interval_ms: REFRESH_MS, round }, deps.log);
   }
 
   start(): void {
@@ -69,7 +69,7 @@ export class TokenSecrets {
     return rotateTokenSecrets(db, lifeOf(config), record);
   }
 
-  async #look(): Promise<void> {
+  async #refresh(): Promise<void> {
     const { config, db, tokens } = this.#deps;
     const { secrets, version } = await readTokenSecrets(db, lifeOf(config));
     // A replica that lags, or a replaced server, must not restore the secrets from before a

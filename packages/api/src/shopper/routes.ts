@@ -3,7 +3,7 @@ import { recordAction } from '../operator/operator-actions-table.ts';
 import { ordersOfShopper } from './shoppers-table.ts';
 import { checkErasable, eraseShopper, newPseudonym, subjectOf } from './erase.ts';
 import type { AppDeps } from '../deps.ts';
-import { LIMIT_DEFAULT } from '../fields.ts';
+import { LIMIT_DEFAULT, nextCursor } from '../fields.ts';
 import { actionOf } from '../operator/action.ts';
 import { orderFile } from '../order/order-file.ts';
 import { EraseShopper, ExportShopper } from './schema.ts';
@@ -21,7 +21,7 @@ export const shopperRoutes: FastifyPluginAsyncTypebox<Pick<AppDeps, 'db' | 'comm
     return {
       user_id: userId,
       orders: files.map(({ order, history, payments }) => orderFile(order, history, payments)),
-      next_cursor: files.length === limit ? files.at(-1)!.order.order_no : null,
+      next_cursor: nextCursor(files, limit, ({ order }) => order.order_no),
     };
   });
 

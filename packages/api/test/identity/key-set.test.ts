@@ -90,7 +90,7 @@ describe('an answer that is no key set is a failure', () => {
     expect(await keySet.keysFor('good')).toHaveLength(1);
     provider.answerWith(answerOf());
     await cooledDown();
-    expect(await keySet.lookAgain()).toBe(false);
+    expect(await keySet.refetch()).toBe(false);
     expect(await numberOf('key_set_fetches', 'failed')).toBe(2);
     expect(await keySet.keysFor('good')).toHaveLength(1);
     // It may be of a key that was added since: not known, and so not refused.
@@ -181,7 +181,7 @@ describe('a key set is kept fresh without any call', () => {
     const before = provider.fetches;
     keySet.start();
     await expect.poll(() => provider.fetches).toBe(before + 1);
-    const under_way = keySet.lookAgain();
+    const under_way = keySet.refetch();
     keySet.stop();
     expect(await under_way).toBe(false);
     expect(await numberOf('key_set_fetches', 'failed')).toBe(0);

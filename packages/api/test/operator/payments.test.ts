@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { cancelOrder } from '@flash-sale/shared/order-moves/cancel-and-expire.ts';
-import { tellOfPayment } from '@flash-sale/shared/order-moves/payment-events.ts';
+import { receivePaymentEvent } from '@flash-sale/shared/order-moves/payment-events.ts';
 import { askAgain, beginAsking, duePayments } from '@flash-sale/shared/payment/payment-calls-table.ts';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { openPayment, placeOrder } from '@flash-sale/shared/testing/ordering.ts';
@@ -34,7 +34,7 @@ beforeAll(async () => {
   };
   const metrics = createMetrics('api');
   const tell = (payment_id: string, amount: number) =>
-    tellOfPayment({ ...context, metrics }, 'sandbox', {
+    receivePaymentEvent({ ...context, metrics }, 'sandbox', {
       event_id: `paid-${payment_id}`,
       payment_id,
       kind: 'succeeded',

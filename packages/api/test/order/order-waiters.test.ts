@@ -2,13 +2,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { connectRedis, type RedisClient } from '@flash-sale/shared/platform/redis/client.ts';
 import { createMetrics, type Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
-import { Settlements } from '../../src/order/order-waiters.ts';
+import { OrderWaiters } from '../../src/order/order-waiters.ts';
 import { openTestContext, type TestContext } from '../../testing/support.ts';
 
 let context: TestContext;
 let subscriber: RedisClient;
 let metrics: Metrics;
-let settlements: Settlements;
+let orderWaiters: OrderWaiters;
 let sale: Sale;
 
 beforeAll(async () => {
@@ -21,7 +21,7 @@ beforeEach(async () => {
   sale = await context.openSale();
   metrics = createMetrics('api');
   subscriber = connectRedis(context.config, 'blocking');
-  settlements = new Settlements({ subscriber, keys: context.keys, metrics });
+  orderWaiters = new OrderWaiters({ subscriber, keys: context.keys, metrics });
 });
 
 afterEach(() => subscriber.disconnect());
@@ -34,7 +34,7 @@ const subscribers = async () => ((await context.redis.call('PUBSUB', 'NUMSUB', c
 function poll(orderNo: string, wait_ms: number, gone = new AbortController()) {
   const read_ms: number[] = [];
   let status = 'queued';
-  const answer = settlements.readUntil(sale, orderNo, {
+  const answer = orderWaiters.readUntil(sale, orderNo, {
     wait_ms,
     gone: gone.signal,
     read: async () => {
@@ -88,7 +88,7 @@ describe('a waiting poll', () => {
     const reading = Promise.withResolvers<void>();
     const goOn = Promise.withResolvers<void>();
     let reads = 0;
-    const answer = settlements.readUntil(sale, 'A', {
+    const answer = orderWaiters.readUntil(sale, 'A', {
       wait_ms: 20_000,
       gone: new AbortController().signal,
       async read() {
@@ -148,7 +148,7 @@ describe('a waiting poll', () => {
     const draining = poll('C', 20_000);
     await untilItWaits(draining);
     const drained_ms = performance.now();
-    settlements.close();
+    orderWaiters.close();
     expect(await draining.answer).toBe('queued');
     expect(performance.now() - drained_ms).toBeLessThan(900);
     expect(performance.now() - asked_ms).toBeLessThan(10_000);
@@ -183,7 +183,7 @@ describe('a waiting poll', () => {
   });
 
   it('frees its place if reading fails', async () => {
-    const answer = settlements.readUntil(sale, 'A', {
+    const answer = orderWaiters.readUntil(sale, 'A', {
       wait_ms: 20_000,
       gone: new AbortController().signal,
       read: () => Promise.reject(new Error('away')),
@@ -196,7 +196,7 @@ describe('a waiting poll', () => {
 
 /** The connection's id at the server, found by the channel that only it listens to. */
 async function idOf(client: RedisClient): Promise<number> {
-  const name = `settlements-${sale.id}-${process.pid}`;
+  const name = `order-waiters-${sale.id}-${process.pid}`;
   await (client as unknown as { client(...args: string[]): Promise<unknown> }).client('SETNAME', name);
   const list = String(await context.redis.call('CLIENT', 'LIST'));
   return Number(new RegExp(`id=(\\d+) .*name=${name} `).exec(list)![1]);

@@ -28,7 +28,7 @@ class StubProvider implements PaymentProvider {
   verifyWebhook(): Promise<Webhook> {
     return Promise.resolve({ ignored: 'unreadable' });
   }
-  look(): Promise<PaymentAnswer> {
+  read(): Promise<PaymentAnswer> {
     return Promise.resolve({ now: 'open' });
   }
   refund(): Promise<PaymentAnswer> {

@@ -21,9 +21,9 @@ export const OUTCOMES = [
   'no_news',
   'unreadable',
 ] as const;
-export type TellOutcome = Exclude<(typeof OUTCOMES)[number], Ignored>;
+export type PaymentEventOutcome = Exclude<(typeof OUTCOMES)[number], Ignored>;
 
-export interface TellDeps extends MoveDeps {
+export interface PaymentEventDeps extends MoveDeps {
   readonly metrics: Pick<Metrics, 'payment_events'>;
   readonly log: Pick<Logger, 'info' | 'error'>;
 }
@@ -32,7 +32,11 @@ export interface TellDeps extends MoveDeps {
  * Applies a provider's event about a payment once, and counts the outcome. With every outcome, a
  * repeat of the event would change nothing.
  */
-export async function tellOfPayment(deps: TellDeps, provider: string, event: PaymentEvent): Promise<TellOutcome> {
+export async function receivePaymentEvent(
+  deps: PaymentEventDeps,
+  provider: string,
+  event: PaymentEvent,
+): Promise<PaymentEventOutcome> {
   const outcome = await outcomeOf(deps, provider, event);
   deps.metrics.payment_events.inc({ outcome });
   const { payment_id, kind, received } = event;
@@ -40,7 +44,7 @@ export async function tellOfPayment(deps: TellDeps, provider: string, event: Pay
   return outcome;
 }
 
-async function outcomeOf(deps: TellDeps, provider: string, event: PaymentEvent): Promise<TellOutcome> {
+async function outcomeOf(deps: PaymentEventDeps, provider: string, event: PaymentEvent): Promise<PaymentEventOutcome> {
   const payment = await findPayment(deps.db, event.payment_id);
   if (payment === undefined) return 'unknown_payment';
   const { payment_id } = payment;
@@ -50,8 +54,8 @@ async function outcomeOf(deps: TellDeps, provider: string, event: PaymentEvent):
     deps.log.error({ payment_id, order_no: payment.order_no }, `${wrong}: refunding it`);
   }
   try {
-    const told = wrong === undefined ? event : ({ ...event, kind: 'wrong_amount' } as const);
-    const applied = await applyPaymentEvent(deps, provider, told);
+    const applicable = wrong === undefined ? event : ({ ...event, kind: 'wrong_amount' } as const);
+    const applied = await applyPaymentEvent(deps, provider, applicable);
     if (!applied) return 'repeated';
     return wrong === undefined ? 'applied' : 'wrong_amount';
   } catch (error) {

@@ -2,7 +2,7 @@ import { Refusal } from '../platform/errors.ts';
 import { STATUS_LIFE_MS } from '../order/order.ts';
 import { saleOfOrderNumber } from '../order/order-number.ts';
 import type { Db, Tx } from '../platform/mysql/client.ts';
-import { isRefusal, isRolledBack, isSilence } from '../platform/mysql/errors.ts';
+import { isRejectedByMysql, isRolledBack, isSilence } from '../platform/mysql/errors.ts';
 import { insertOrderEvents } from '../order-events/order-events-table.ts';
 import { lockSaleRow } from '../sale/lock-sale-row.ts';
 import type { MovedOrder } from './order-transitions.ts';
@@ -139,7 +139,7 @@ export class SaleTransactions {
         line.hangs = true;
         giveUp(line, ({ withoutRedis }) => withoutRedis === undefined);
       }, PATIENCE_MS);
-      await this.#settle(productId, takeGroup(line.waiting), line);
+      await this.#finish(productId, takeGroup(line.waiting), line);
       clearTimeout(impatience);
       line.hangs = false;
     }
@@ -150,7 +150,7 @@ export class SaleTransactions {
    * Commits a group and answers its callers. Items that need another kind of attempt go back into
    * the line. Never rejects.
    */
-  async #settle(productId: number, group: readonly Waiting[], line: Line): Promise<void> {
+  async #finish(productId: number, group: readonly Waiting[], line: Line): Promise<void> {
     for (let tries = 1; ; tries += 1) {
       try {
         const { answers, moved } = await this.#commit(productId, group);
@@ -165,7 +165,7 @@ export class SaleTransactions {
         return;
       } catch (error) {
         if (isRolledBack(error) && tries < TRIES_MAX) continue;
-        if (isRefusal(error) && group.length > 1) {
+        if (isRejectedByMysql(error) && group.length > 1) {
           // MySQL rejects the data of one item. The other items must not fail with it.
           for (const waiting of group) waiting.alone = true;
           line.waiting.unshift(...group);

@@ -58,7 +58,7 @@ export interface PaymentProvider {
    * Asks for the present state of the payment. If all of its money was refunded, by whomever, the
    * answer is `refunded`, or `waiting` while a refund is under way.
    */
-  look(payment: Payment): Promise<PaymentAnswer>;
+  read(payment: Payment): Promise<PaymentAnswer>;
   /**
    * Reads the provider's events about refunds since `cursor`, or all that it keeps, in case their
    * webhooks were lost. An event may be returned again. Absent if the provider keeps no events.

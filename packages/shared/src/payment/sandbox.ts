@@ -89,7 +89,7 @@ export function createSandbox(options: SandboxOptions): PaymentProvider {
       return webhookOf(text);
     },
     // The sandbox stores nothing about a payment: it reports results by webhook only.
-    look: () => Promise.resolve({ now: 'open' }),
+    read: () => Promise.resolve({ now: 'open' }),
     refund({ payment_id, key_no }) {
       // One event id per refund, however often it is requested. Nothing waits for the webhook: if
       // it is lost, the refund is requested again.
@@ -109,16 +109,16 @@ const EventSchema = Type.Object({
 });
 
 function webhookOf(text: string): Webhook {
-  let told: unknown;
+  let body: unknown;
   try {
-    told = JSON.parse(text);
+    body = JSON.parse(text);
   } catch {
     return { ignored: 'unreadable' };
   }
-  const { kind, payment_id } = (told ?? {}) as { kind?: unknown; payment_id?: unknown };
+  const { kind, payment_id } = (body ?? {}) as { kind?: unknown; payment_id?: unknown };
   if (typeof kind === 'string' && !(KINDS as readonly string[]).includes(kind)) return { ignored: 'other_kind' };
   if (typeof kind === 'string' && payment_id === undefined) return { ignored: 'not_ours' };
-  return Value.Check(EventSchema, told) ? { event: told } : { ignored: 'unreadable' };
+  return Value.Check(EventSchema, body) ? { event: body } : { ignored: 'unreadable' };
 }
 
 function sign(secret: string, body: string, now_ms: number): string {

@@ -69,7 +69,7 @@ export function createStripe({ secret_key, webhook_secret, public_url, api }: St
   async function webhookOf(event: Stripe.Event): Promise<Webhook> {
     try {
       return event.type === 'refund.failed'
-        ? told(event, 'refund_changed', await namedOf(event.data.object))
+        ? eventOf(event, 'refund_changed', await namedOf(event.data.object))
         : plainWebhookOf(event);
     } catch (error) {
       if (error instanceof ProviderFault) throw error;
@@ -128,7 +128,7 @@ export function createStripe({ secret_key, webhook_secret, public_url, api }: St
       return webhookOf(event);
     },
 
-    look: ({ provider_ref }) => asking(async () => answerOf(await retrieve(nameOf(provider_ref)))),
+    read: ({ provider_ref }) => asking(async () => answerOf(await retrieve(nameOf(provider_ref)))),
 
     refundEvents(cursor) {
       return asking(async () => {
@@ -178,7 +178,7 @@ export function createStripe({ secret_key, webhook_secret, public_url, api }: St
         try {
           return answerOf(await stripe.checkout.sessions.expire(provider_ref, { expand: ['payment_intent'] }));
         } catch (error) {
-          // The session was completed after we looked, so it cannot be expired any more.
+          // The session was completed after we read it, so it cannot be expired any more.
           if (!(error instanceof Stripe.errors.StripeInvalidRequestError)) throw error;
           const now = await retrieve(provider_ref);
           if (now.status === 'open') throw error;
@@ -225,7 +225,7 @@ function receivedOf({ amount_total, currency }: Stripe.Checkout.Session): Money 
   return { amount: amount_total, currency: currency.toUpperCase() };
 }
 
-function told(
+function eventOf(
   { id }: Pick<Stripe.Event, 'id'>,
   kind: PaymentEventKind,
   metadata: Stripe.Metadata | null,
@@ -241,7 +241,7 @@ function told(
 function plainWebhookOf(event: Stripe.Event): Webhook {
   const paid = (session: Stripe.Checkout.Session): Webhook => {
     const received = receivedOf(session);
-    const webhook = told(event, 'succeeded', session.metadata, received && { received });
+    const webhook = eventOf(event, 'succeeded', session.metadata, received && { received });
     return 'event' in webhook && received === undefined ? { ignored: 'unreadable' } : webhook;
   };
   const unless = (isNews: boolean, webhook: Webhook): Webhook =>
@@ -255,9 +255,9 @@ function plainWebhookOf(event: Stripe.Event): Webhook {
       return paid(event.data.object);
     case 'checkout.session.async_payment_failed':
     case 'checkout.session.expired':
-      return told(event, 'declined', event.data.object.metadata);
+      return eventOf(event, 'declined', event.data.object.metadata);
     case 'charge.refunded':
-      return unless(event.data.object.refunded, told(event, 'refund_changed', event.data.object.metadata));
+      return unless(event.data.object.refunded, eventOf(event, 'refund_changed', event.data.object.metadata));
     default:
       return { ignored: typeof (event as { type: unknown }).type === 'string' ? 'other_kind' : 'unreadable' };
   }

@@ -34,7 +34,7 @@ export function watched(provider: PaymentProvider, { log, metrics }: WatchedDeps
     name: provider.name,
     verifyWebhook: (body, headers) => provider.verifyWebhook(body, headers),
     start: (payment, behaviour) => watching('start', provider.start(payment, behaviour)),
-    look: (payment) => watching('look', provider.look(payment)),
+    read: (payment) => watching('look', provider.read(payment)),
     ...(provider.refundEvents && {
       refundEvents: (cursor) => watching('refund_events', provider.refundEvents!(cursor)),
     }),

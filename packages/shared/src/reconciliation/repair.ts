@@ -26,17 +26,17 @@ export async function repairSale(deps: AuditDeps, shard: number, audit: Audit, w
       created_at: LEDGER_NOW,
     })
     .execute();
-  const mended = await withLoadedLease(deps, sale, wait_ms, async (lease) => {
-    await mendLedger(deps.db, lease);
+  const repaired = await withLoadedLease(deps, sale, wait_ms, async (lease) => {
+    await repairLedger(deps.db, lease);
     // Only if the audit found the index to be wrong: it blocks Redis for a time that grows with the
     // reservations.
     const isIndexWrong = audit.findings.some((finding) => finding.includes('reserved_at'));
     return isIndexWrong ? deps.commands.indexReservations(sale, lease.text) : true;
   });
-  return mended === true && (await rebuildSale(deps, sale, wait_ms)) !== undefined;
+  return repaired === true && (await rebuildSale(deps, sale, wait_ms)) !== undefined;
 }
 
-async function mendLedger(db: Db, { sale, fencing_token }: Lease): Promise<void> {
+async function repairLedger(db: Db, { sale, fencing_token }: Lease): Promise<void> {
   const { id } = sale;
   await db.transaction().execute(async (tx) => {
     if ((await lockSale(tx, id, fencing_token)) === undefined) throw new LeaseLost(sale);

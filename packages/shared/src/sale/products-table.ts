@@ -1,8 +1,8 @@
-import { sql, type Selectable } from 'kysely';
+import { sql, type ExpressionBuilder, type Selectable } from 'kysely';
 import type { Sale, SaleRef } from './sale.ts';
 import type { Db, Tx } from '../platform/mysql/client.ts';
 import { LEDGER_NOW, LOCKED_AT } from '../platform/mysql/clock.ts';
-import type { ProductsTable } from '../platform/mysql/schema.ts';
+import type { Database, ProductsTable } from '../platform/mysql/schema.ts';
 
 /** What an operator sends to create a sale. */
 export type NewSale = Pick<Sale, 'shard' | 'name' | 'price_cents' | 'stock' | 'seckill_stock' | 'start_ms' | 'end_ms'>;
@@ -107,28 +107,31 @@ function toCleanUp(db: Db, before_ms: number) {
     .select(['id', 'shard'])
     .where('cleaned_at', 'is', null)
     .where('end_time', '<', new Date(before_ms))
-    .where((where) =>
-      where.not(
-        where.exists(
-          where
-            .selectFrom('orders')
-            .select('order_no')
-            .whereRef('orders.product_id', '=', 'products.id')
-            .where('status', '=', 'pending_payment'),
-        ),
+    .where(hasNoOpenOrder);
+}
+
+/** A condition on a sale: it has neither an unpaid order nor a unit to give back. */
+export function hasNoOpenOrder(where: ExpressionBuilder<Database, 'products'>) {
+  return where.and([
+    where.not(
+      where.exists(
+        where
+          .selectFrom('orders')
+          .select('order_no')
+          .whereRef('orders.product_id', '=', 'products.id')
+          .where('status', '=', 'pending_payment'),
       ),
-    )
-    .where((where) =>
-      where.not(
-        where.exists(
-          where
-            .selectFrom('stock_returns')
-            .select('order_no')
-            .whereRef('stock_returns.product_id', '=', 'products.id')
-            .where('applied_at', 'is', null),
-        ),
+    ),
+    where.not(
+      where.exists(
+        where
+          .selectFrom('stock_returns')
+          .select('order_no')
+          .whereRef('stock_returns.product_id', '=', 'products.id')
+          .where('applied_at', 'is', null),
       ),
-    );
+    ),
+  ]);
 }
 
 /** The sales of one shard that must be cleaned up. */
@@ -175,7 +178,7 @@ export async function markCleaned(db: Db, id: number, fence: number): Promise<vo
     .execute();
 }
 
-/** Units of these sales that the ledger counts as sold, by sale. */
+/** The number of live orders that the ledger counts, for each of these sales. */
 export async function readSold(db: Db, ids: readonly number[]): Promise<Map<number, number>> {
   if (ids.length === 0) return new Map();
   const rows = await db.selectFrom('products').select(['id', 'sold']).where('id', 'in', ids).execute();
@@ -292,13 +295,6 @@ export async function updateFacts(tx: Tx, sale: Sale): Promise<void> {
     .set({ stock, seckill_stock, end_time: new Date(end_ms), version })
     .where('id', '=', id)
     .execute();
-}
-
-/** The number of live orders of each of these sales. */
-export async function soldOf(db: Db, ids: readonly number[]): Promise<Map<number, number>> {
-  if (ids.length === 0) return new Map();
-  const rows = await db.selectFrom('products').select(['id', 'sold']).where('id', 'in', ids).execute();
-  return new Map(rows.map(({ id, sold }) => [id, sold]));
 }
 
 export async function addSold(tx: Tx, id: number, count: number): Promise<void> {

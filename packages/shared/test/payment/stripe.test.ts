@@ -123,9 +123,9 @@ describe('a call that Stripe does not do', () => {
 describe('asked what became of it, a payment', () => {
   test('without money is open, and with money returns the received amount', async () => {
     const payment = await started();
-    expect(await stripe.look(payment)).toEqual({ now: 'open' });
+    expect(await stripe.read(payment)).toEqual({ now: 'open' });
     fake.pay(payment.provider_ref, { amount: 1_998 });
-    expect(await stripe.look(payment)).toEqual({ now: 'succeeded', received: { amount: 1_998, currency: 'EUR' } });
+    expect(await stripe.read(payment)).toEqual({ now: 'succeeded', received: { amount: 1_998, currency: 'EUR' } });
   });
 
   test.each([
@@ -134,9 +134,9 @@ describe('asked what became of it, a payment', () => {
   ])('whose money takes days is waited for, and then came or did not: %j', async (comes, answer) => {
     const payment = await started();
     fake.pay(payment.provider_ref, { takesDays: true });
-    expect(await stripe.look(payment)).toEqual({ now: 'waiting' });
+    expect(await stripe.read(payment)).toEqual({ now: 'waiting' });
     fake.settle(payment.provider_ref, comes);
-    expect(await stripe.look(payment)).toEqual(answer);
+    expect(await stripe.read(payment)).toEqual(answer);
   });
 });
 
@@ -144,14 +144,14 @@ describe('a payment whose money went back', () => {
   test('is refunded only while the refunds stand at Stripe, whoever made them and whatever events said', async () => {
     const payment = await paid();
     fake.refundByHand(payment.provider_ref, 500);
-    expect(await stripe.look(payment)).toEqual(SUCCEEDED);
+    expect(await stripe.read(payment)).toEqual(SUCCEEDED);
     fake.refundByHand(payment.provider_ref);
-    expect(await stripe.look(payment)).toEqual({ now: 'refunded' });
+    expect(await stripe.read(payment)).toEqual({ now: 'refunded' });
     fake.settleRefunds(false);
-    expect(await stripe.look(payment)).toEqual(SUCCEEDED);
+    expect(await stripe.read(payment)).toEqual(SUCCEEDED);
     fake.refundsTakeTime = true;
     fake.refundByHand(payment.provider_ref);
-    expect(await stripe.look(payment)).toEqual({ now: 'waiting' });
+    expect(await stripe.read(payment)).toEqual({ now: 'waiting' });
     expect(await stripe.expire(payment)).toEqual({ now: 'waiting' });
   });
 

@@ -118,7 +118,7 @@ describe('a Redis that refuses what the service needs is reported with the refus
     const redis = connectRedis({ ...context.config, ...wrong }, 'request').on('error', () => undefined);
     onTestFinished(() => redis.disconnect());
     const servers = new ServerReadiness({ redis, db: context.db });
-    expect(await servers.look()).toEqual({ redis: false, mysql: true, seen: false });
+    expect(await servers.check()).toEqual({ redis: false, mysql: true, seen: false });
   });
 
   test('every command of our scripts and of BullMQ’s is tried', async () => {
@@ -235,9 +235,9 @@ describe('a MySQL that refuses what the service needs is reported with the setti
     expect(await migrate(config)).toEqual([]);
     expect(await problemsOf({}, db)).toEqual([]);
     const servers = new ServerReadiness({ redis: context.redis, db });
-    expect(await servers.look()).toEqual({ redis: true, mysql: 'read_only', seen: true });
+    expect(await servers.check()).toEqual({ redis: true, mysql: 'read_only', seen: true });
     await run('SET GLOBAL read_only = 0');
-    expect(await servers.look()).toEqual({ redis: true, mysql: true, seen: true });
+    expect(await servers.check()).toEqual({ redis: true, mysql: true, seen: true });
   });
 
   test('a user with the rights for migrations creates the database and its tables', async () => {

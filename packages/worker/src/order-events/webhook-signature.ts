@@ -7,6 +7,9 @@ const PREFIX = 'whsec_';
  * library. With several secrets, a message has a signature by each, and a receiver accepts any one
  * that it knows: so secrets can be changed without a gap.
  *
+ * The library `standardwebhooks` makes the same signatures, which a test checks, but its SHA-256 is
+ * JavaScript: it takes 3 to 7 times the CPU.
+ *
  * @see https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
  */
 export class WebhookSigner {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FailureReason, Order } from '@flash-sale/shared/order/order.ts';
 import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
-import { isDuplicate, isRefusal } from '@flash-sale/shared/platform/mysql/errors.ts';
+import { isDuplicate, isRejectedByMysql } from '@flash-sale/shared/platform/mysql/errors.ts';
 import { insertOrderEvents } from '@flash-sale/shared/order-events/order-events-table.ts';
 import { findOrders, insertOrders } from '@flash-sale/shared/order/orders-table.ts';
 import { addSold, lockSale, readStamp, stampFence } from '@flash-sale/shared/sale/products-table.ts';
@@ -70,7 +70,7 @@ export class LedgerWriter {
     try {
       return await this.#retrying(() => this.#transact(batch));
     } catch (error) {
-      if (!isRefusal(error)) throw error;
+      if (!isRejectedByMysql(error)) throw error;
       if (batch.length === 1) return this.#writeFailed(batch[0]!, error);
       // Halve the batch until the rejected order is alone, so that the others are written.
       const middle = batch.length >> 1;
@@ -88,7 +88,7 @@ export class LedgerWriter {
     try {
       return await this.#retrying(() => this.#transact([reservation], 'refused'));
     } catch (error) {
-      if (!isRefusal(error)) throw error;
+      if (!isRejectedByMysql(error)) throw error;
       this.stuck.set(order_no, error);
       return [];
     }
@@ -101,7 +101,7 @@ export class LedgerWriter {
       try {
         return await transact();
       } catch (error) {
-        const final = isRefusal(error) || error instanceof LeaseLost || error instanceof FenceBehind;
+        const final = isRejectedByMysql(error) || error instanceof LeaseLost || error instanceof FenceBehind;
         if (final || tries === TRIES_MAX) throw error;
         this.#deps.metrics.write_retries.inc();
         this.#deps.log.warn({ err: error, sale: this.#lease.sale.id, tries }, 'retrying the transaction');

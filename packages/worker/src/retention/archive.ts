@@ -20,7 +20,7 @@ export interface ArchiveTarget {
  * The name contains the time when archiving began, so that an archive of a restored or another sale
  * is never mistaken for this one or overwritten by it.
  */
-export function archiveName({ db_name }: ArchiveTarget, { id, archiving_at }: ArchivingSale): string {
+function archiveName({ db_name }: ArchiveTarget, { id, archiving_at }: ArchivingSale): string {
   return `${db_name}-sale-${id}-${archiving_at.toISOString().replaceAll(/[:.]/g, '')}.ndjson.gz`;
 }
 

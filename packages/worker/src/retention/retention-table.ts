@@ -3,6 +3,7 @@ import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
 import { LEDGER_NOW, ledgerNowPlus } from '@flash-sale/shared/platform/mysql/clock.ts';
 import { lockSaleRow } from '@flash-sale/shared/sale/lock-sale-row.ts';
 import type { Database } from '@flash-sale/shared/platform/mysql/schema.ts';
+import { hasNoOpenOrder } from '@flash-sale/shared/sale/products-table.ts';
 
 /** A sale that is being archived. */
 export interface ArchivingSale {
@@ -36,7 +37,7 @@ export async function salesToArchive(db: Db, ended_for_ms: number, limit: number
     .selectFrom('products')
     .select('id')
     .where('end_time', '<', ledgerNowPlus(-ended_for_ms))
-    .where(isSettled)
+    .where(hasNothingOpen)
     .orderBy('end_time')
     .limit(limit)
     .execute();
@@ -56,32 +57,19 @@ export function beginArchiving(db: Db, id: number): Promise<boolean> {
       // Any move of its orders has finished, or waits for this row and then finds that the sale is
       // gone.
       const now = await lockSaleRow(tx, id);
-      const settled = await tx.selectFrom('products').select('id').where('id', '=', id).where(isSettled).execute();
-      if (now === undefined || settled.length === 0) return false;
+      const found = await tx.selectFrom('products').select('id').where('id', '=', id).where(hasNothingOpen).execute();
+      if (now === undefined || found.length === 0) return false;
       await tx.updateTable('products').set({ archiving_at: now }).where('id', '=', id).execute();
       return true;
     });
 }
 
-function isSettled(where: ExpressionBuilder<Database, 'products'>) {
+function hasNothingOpen(where: ExpressionBuilder<Database, 'products'>) {
   const none = (found: Parameters<typeof where.exists>[0]) => where.not(where.exists(found));
   return where.and([
     where('archiving_at', 'is', null),
     where('cleaned_at', 'is not', null),
-    none(
-      where
-        .selectFrom('orders')
-        .select('order_no')
-        .whereRef('orders.product_id', '=', 'products.id')
-        .where('status', '=', 'pending_payment'),
-    ),
-    none(
-      where
-        .selectFrom('stock_returns')
-        .select('order_no')
-        .whereRef('stock_returns.product_id', '=', 'products.id')
-        .where('applied_at', 'is', null),
-    ),
+    hasNoOpenOrder(where),
     // A provider must be asked for a refund or to expire a payment, or an order must be moved.
     none(
       where

@@ -37,7 +37,7 @@ export function auditor(deps: AuditorDeps): Rounds {
   const { commands, shard, sales, log, metrics, salesShownMax = SALES_SHOWN_MAX } = deps;
   let others = 0;
   /** Sales with a drift that could not be repaired. */
-  const unmended = new Set<number>();
+  const notRepaired = new Set<number>();
   /** Sales whose gap is shown. */
   const shown = new Set<number>();
 
@@ -53,10 +53,10 @@ export function auditor(deps: AuditorDeps): Rounds {
 
   /** Removes the metrics of sales that are gone. */
   function forgetOthers(kept: ReadonlySet<number>): void {
-    for (const sale of [...shown, ...unmended]) {
+    for (const sale of [...shown, ...notRepaired]) {
       if (kept.has(sale)) continue;
       shown.delete(sale);
-      unmended.delete(sale);
+      notRepaired.delete(sale);
       metrics.conservation_gap.remove({ sale });
       metrics.unmended_drift.remove({ sale });
     }
@@ -68,18 +68,18 @@ export function auditor(deps: AuditorDeps): Rounds {
     if (found?.verdict === 'drift') {
       metrics.drifts.inc();
       log.error({ sale: sale.id, findings: found.findings }, 'sale drifts');
-      const mended = await mend(sale, found);
-      log.warn({ sale: sale.id, mended: mended?.verdict === 'clean' }, 'sale repaired');
-      found = mended ?? found;
+      const repaired = await repair(sale, found);
+      log.warn({ sale: sale.id, mended: repaired?.verdict === 'clean' }, 'sale repaired');
+      found = repaired ?? found;
     }
     if (found === undefined || found.verdict === 'skipped') return;
     if (found.verdict === 'late') log.error({ sale: sale.id, findings: found.findings }, 'orders are late');
     showGap(sale.id, found.available + found.owners - found.units);
     if (found.verdict === 'drift') {
-      unmended.add(sale.id);
+      notRepaired.add(sale.id);
       metrics.unmended_drift.set({ sale: sale.id }, 1);
     } else {
-      unmended.delete(sale.id);
+      notRepaired.delete(sale.id);
       metrics.unmended_drift.remove({ sale: sale.id });
     }
   }
@@ -87,7 +87,7 @@ export function auditor(deps: AuditorDeps): Rounds {
   /**
    * The audit after a repair; undefined if another process holds the lease or the repair failed.
    */
-  async function mend(sale: Sale, found: Audit): Promise<Audit | undefined> {
+  async function repair(sale: Sale, found: Audit): Promise<Audit | undefined> {
     try {
       if (!(await repairSale(deps, sale.shard, found, LEASE_WAIT_MS))) return undefined;
       return await auditSale(deps, sale, { wait_ms: LEASE_WAIT_MS, thorough: true });
@@ -101,7 +101,7 @@ export function auditor(deps: AuditorDeps): Rounds {
   /** The sales to audit in this round. */
   function choose(current: readonly Sale[], waiting: ReadonlySet<number>, nowMs: number): Sale[] {
     const isNear = ({ id, start_ms, end_ms }: Sale): boolean =>
-      waiting.has(id) || unmended.has(id) || (nowMs > start_ms - AROUND_MS && nowMs < end_ms + AROUND_MS);
+      waiting.has(id) || notRepaired.has(id) || (nowMs > start_ms - AROUND_MS && nowMs < end_ms + AROUND_MS);
     const chosen = current.filter(isNear);
     const far = current.filter((sale) => !isNear(sale));
     for (let i = 0; i < Math.min(OTHERS_MAX, far.length); i += 1) {

@@ -40,7 +40,7 @@ export function leadsInLedger(db: Db): LeadKeeper<LedgerService> {
   };
 }
 
-export interface LedDeps<Name extends string> {
+export interface LeadDeps<Name extends string> {
   readonly leads: LeadKeeper<Name>;
   readonly processName: string;
   readonly log: Logger;
@@ -50,13 +50,13 @@ export interface LedDeps<Name extends string> {
 /** The state of one service's lead in this process. */
 class Lead<Name extends string> {
   readonly #service: Name;
-  readonly #deps: LedDeps<Name>;
+  readonly #deps: LeadDeps<Name>;
   #untilMs = -Infinity;
   #standsBackUntilMs = -Infinity;
   #lost = new AbortController();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(service: Name, deps: LedDeps<Name>) {
+  constructor(service: Name, deps: LeadDeps<Name>) {
     this.#service = service;
     this.#deps = deps;
   }
@@ -115,7 +115,7 @@ class Lead<Name extends string> {
  * every change of a round is protected by a fencing token, a condition in the statement or an id
  * that is used once. Two rounds at once cost work but do no harm.
  */
-export function led<Name extends string>(rounds: Rounds<Name>, deps: LedDeps<Name>): Service {
+export function underLead<Name extends string>(rounds: Rounds<Name>, deps: LeadDeps<Name>): Service {
   const { log, metrics } = deps;
   const { name, rest } = rounds;
   const lead = new Lead(name, deps);

@@ -12,7 +12,7 @@ import {
 import type { SaleTransactions } from '@flash-sale/shared/order-moves/sale-transactions.ts';
 import type { PaymentEvent } from '@flash-sale/shared/payment/payment.ts';
 import { ProviderFault, type PaymentAnswer, type PaymentProvider } from '@flash-sale/shared/payment/provider.ts';
-import { tellOfPayment } from '@flash-sale/shared/order-moves/payment-events.ts';
+import { receivePaymentEvent } from '@flash-sale/shared/order-moves/payment-events.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
@@ -65,7 +65,7 @@ export function paymentCalls(deps: PaymentCallsDeps): Rounds<'payment_calls'> {
     if (payment.status === 'refund_pending') return provider.refund(payment);
     const mayBePaid = payment.status === 'started' || payment.status === 'declined';
     const isToEnd = mayBePaid && !(payment.status === 'started' && payment.payable);
-    return isToEnd ? provider.expire(payment) : provider.look(payment);
+    return isToEnd ? provider.expire(payment) : provider.read(payment);
   }
 
   async function call(payment: DuePayment): Promise<void> {
@@ -80,7 +80,7 @@ export function paymentCalls(deps: PaymentCallsDeps): Rounds<'payment_calls'> {
         return;
       }
       const event = newsOf(payment, answer);
-      if (event !== undefined) await tellOfPayment(deps, provider.name, event);
+      if (event !== undefined) await receivePaymentEvent(deps, provider.name, event);
       // No call is left for a payment that has not changed, or that was already declined here.
       if (event === undefined || event.kind === 'declined') await endAsking(db, payment);
     } catch (error) {
@@ -104,7 +104,7 @@ export function paymentCalls(deps: PaymentCallsDeps): Rounds<'payment_calls'> {
         const some = events.slice(from, from + EVENTS_AT_ONCE);
         const ids = some.map(({ event_id }) => event_id);
         const known = await appliedEvents(db, provider.name, ids);
-        for (const event of some) if (!known.has(event.event_id)) await tellOfPayment(deps, provider.name, event);
+        for (const event of some) if (!known.has(event.event_id)) await receivePaymentEvent(deps, provider.name, event);
       }
       refundsCursor = cursor;
     } catch (error) {
@@ -112,7 +112,7 @@ export function paymentCalls(deps: PaymentCallsDeps): Rounds<'payment_calls'> {
     }
   }
 
-  async function tellAges(): Promise<void> {
+  async function refreshAges(): Promise<void> {
     if (performance.now() < agesDueMs) return;
     const { refund, answer } = await oldestWaitsSeconds(db);
     showAges(refund, answer);
@@ -129,7 +129,7 @@ export function paymentCalls(deps: PaymentCallsDeps): Rounds<'payment_calls'> {
     name: 'payment_calls',
     interval_ms: INTERVAL_MS,
     async round(stopping) {
-      await tellAges();
+      await refreshAges();
       await readRefunds();
       while (!stopping.aborted && performance.now() >= restsUntilMs) {
         const due = await duePayments(db, BATCH);

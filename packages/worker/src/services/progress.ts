@@ -9,7 +9,7 @@ import type { Health } from '@flash-sale/shared/platform/telemetry/ops-server.ts
 import type { SaleList } from './sale-list.ts';
 import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
 
-const LOOK_MS = 1_000;
+const INSPECT_MS = 1_000;
 /** Longer than a hanging MySQL can delay a transaction: three attempts of up to 11 s each. */
 const STUCK_AFTER_MS = 60_000;
 
@@ -38,7 +38,7 @@ export class Progress {
    * The result of an inspection of the queue. If the queue cannot be inspected, nothing is known to
    * wait.
    */
-  looked(shard: number, somethingWaits: boolean, now_ms: number): void {
+  inspected(shard: number, somethingWaits: boolean, now_ms: number): void {
     if (!somethingWaits) this.#idle_since_ms.delete(shard);
     else if (!this.#idle_since_ms.has(shard)) this.#idle_since_ms.set(shard, now_ms);
   }
@@ -84,7 +84,7 @@ export function progressWatch({ progress, sales, commands, redis, queue, log }: 
     return waitedMs > RESERVATION_LATE_MS || waitedMs < -RESERVATION_AHEAD_MS;
   }
 
-  async function look(shard: number): Promise<void> {
+  async function inspect(shard: number): Promise<void> {
     let somethingWaits = false;
     try {
       const jobs = await jobsToTake(redis, queue(shard), Date.now());
@@ -92,14 +92,14 @@ export function progressWatch({ progress, sales, commands, redis, queue, log }: 
     } catch (error) {
       log.warn({ err: error, shard }, 'could not inspect a queue');
     }
-    progress.looked(shard, somethingWaits, performance.now());
+    progress.inspected(shard, somethingWaits, performance.now());
   }
 
   return {
     name: 'progress',
-    interval_ms: LOOK_MS,
+    interval_ms: INSPECT_MS,
     async round() {
-      await Promise.all([...new Set((await sales.current()).map(({ shard }) => shard))].map(look));
+      await Promise.all([...new Set((await sales.current()).map(({ shard }) => shard))].map(inspect));
       const stuck = progress.stuckShards(performance.now());
       if (stuck.length > 0 && known.length === 0)
         log.error({ shards: stuck }, 'orders are waiting and no job completes');

@@ -7,7 +7,7 @@ import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 /**
  * How often MySQL is asked whether a sale was added, removed or changed. It answers from an index.
  */
-const LOOK_MS = 500;
+const REFRESH_MS = 500;
 /**
  * After this time all sales are read again, in case one was changed by hand without its version.
  */
@@ -25,9 +25,9 @@ export class SaleList implements SalesToKeep {
   readonly #log: Logger;
   #sales: readonly Sale[] = [];
   #version = '';
-  #lookedMs = -Infinity;
+  #refreshedMs = -Infinity;
   #readMs = -Infinity;
-  #looking: Promise<void> | undefined;
+  #refreshing: Promise<void> | undefined;
 
   constructor(db: Db, log: Logger) {
     this.#db = db;
@@ -49,11 +49,11 @@ export class SaleList implements SalesToKeep {
   }
 
   async current(): Promise<readonly Sale[]> {
-    if (performance.now() - this.#lookedMs > LOOK_MS) await (this.#looking ??= this.#look());
+    if (performance.now() - this.#refreshedMs > REFRESH_MS) await (this.#refreshing ??= this.#refresh());
     return this.#sales;
   }
 
-  async #look(): Promise<void> {
+  async #refresh(): Promise<void> {
     try {
       const nowMs = performance.now();
       // Read this before the sales: a change in between then causes another reading.
@@ -67,8 +67,8 @@ export class SaleList implements SalesToKeep {
       this.#log.warn({ err: error }, 'could not read the sales; using the last list');
     } finally {
       // Also after a failure: do not ask MySQL more often because it does not answer.
-      this.#lookedMs = performance.now();
-      this.#looking = undefined;
+      this.#refreshedMs = performance.now();
+      this.#refreshing = undefined;
     }
   }
 }

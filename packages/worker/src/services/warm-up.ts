@@ -16,7 +16,7 @@ const AT_ONCE = 16;
  */
 const DUE_MAX = 500;
 /** The slow check: one of the other sales is checked every so many rounds. */
-const LOOK_AROUND_ROUNDS = 2;
+const OTHERS_EVERY_ROUNDS = 2;
 
 export interface WarmUpDeps extends RebuildDeps {
   readonly shard: number;
@@ -41,7 +41,7 @@ export function warmUp(deps: WarmUpDeps): Rounds {
   const seen = new Map<number, string>();
   let history = '';
   let rounds = 0;
-  let lastAround = 0;
+  let lastOther = 0;
 
   async function load(sale: Sale): Promise<Sale | undefined> {
     const rebuilt = await loadSale(deps, sale, LEASE_WAIT_MS);
@@ -52,7 +52,7 @@ export function warmUp(deps: WarmUpDeps): Rounds {
   }
 
   /** Updates a sale in Redis from its row. Returns the row that Redis then has, if it is known. */
-  async function look(sale: Sale): Promise<Sale | undefined> {
+  async function bringUpToDate(sale: Sale): Promise<Sale | undefined> {
     const live = await commands.readSale(sale);
     // For a sale from an older version, or with keys that were changed by hand.
     if (live.backlog > 0) await commands.noteOldest(sale);
@@ -66,9 +66,9 @@ export function warmUp(deps: WarmUpDeps): Rounds {
   function choose(current: readonly Sale[]): Sale[] {
     const due = current.filter((sale) => seen.get(sale.id) !== rowOf(sale)).slice(0, DUE_MAX);
     rounds += 1;
-    if (due.length === 0 && rounds % LOOK_AROUND_ROUNDS === 0 && current.length > 0) {
-      lastAround = (lastAround + 1) % current.length;
-      due.push(current[lastAround]!);
+    if (due.length === 0 && rounds % OTHERS_EVERY_ROUNDS === 0 && current.length > 0) {
+      lastOther = (lastOther + 1) % current.length;
+      due.push(current[lastOther]!);
     }
     return due;
   }
@@ -94,7 +94,7 @@ export function warmUp(deps: WarmUpDeps): Rounds {
       const next = async (): Promise<void> => {
         for (let sale = waiting.shift(); sale !== undefined && !stopping.aborted; sale = waiting.shift()) {
           try {
-            const loaded = await look(sale);
+            const loaded = await bringUpToDate(sale);
             if (loaded !== undefined) seen.set(loaded.id, rowOf(loaded));
           } catch (error) {
             seen.delete(sale.id);

@@ -13,7 +13,7 @@ import { OrderWriter } from '../../src/order-writer/order-writer.ts';
 import { NotNow } from '../../src/order-writer/sale-writer.ts';
 import { expiry } from '../../src/services/expiry.ts';
 import { SaleTransactions } from '@flash-sale/shared/order-moves/sale-transactions.ts';
-import { returns } from '../../src/services/returns.ts';
+import { stockReturns } from '../../src/services/stock-returns.ts';
 import { lockSaleRow } from '../ledger.ts';
 import { admitAll } from '../shoppers.ts';
 
@@ -38,7 +38,7 @@ function openExpiry(db = context.db) {
 }
 const giveBack = () => {
   const { commands, db, log } = context;
-  return returns({ shard: 0, commands, db, log, metrics: createMetrics('worker') }).round(GOING_ON);
+  return stockReturns({ shard: 0, commands, db, log, metrics: createMetrics('worker') }).round(GOING_ON);
 };
 const past = (ms = 1): { expires_at_ms: number } => ({ expires_at_ms: Date.now() - ms });
 const statuses = async (sale: Sale): Promise<Record<string, number>> => {

@@ -20,7 +20,7 @@ import { openPayment } from '@flash-sale/shared/testing/ordering.ts';
 import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { httpReceiver, type Receiver } from '../../src/order-events/receiver.ts';
 import { OrderWriter } from '../../src/order-writer/order-writer.ts';
-import { led, leadsInLedger } from '../../src/services/lead.ts';
+import { underLead, leadsInLedger } from '../../src/services/lead.ts';
 import { orderEvents, orderEventsWithoutReceiver } from '../../src/services/order-events.ts';
 import { admitAll, shoppers } from '../shoppers.ts';
 import { aLockIsWaitedFor } from '@flash-sale/shared/testing/row-locks.ts';
@@ -295,7 +295,7 @@ describe('order', () => {
     const orders = await write(await context.openSale({ seckill_stock: 300 }), shoppers(300));
     const deliveries = ['one', 'two'].map((processName) => {
       const { rounds } = openDelivery();
-      return led(rounds, { leads: leadsInLedger(context.db), processName, log: context.log });
+      return underLead(rounds, { leads: leadsInLedger(context.db), processName, log: context.log });
     });
     onTestFinished(async () => void (await Promise.all(deliveries.map((delivery) => delivery.stop()))));
     for (const delivery of deliveries) delivery.start();

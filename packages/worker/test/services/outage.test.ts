@@ -11,7 +11,7 @@ import { openTestContext, type TestContext } from '@flash-sale/shared/testing/su
 import { auditor } from '../../src/services/auditor.ts';
 import { duePayments } from '../../src/services/due-payments.ts';
 import { expiry } from '../../src/services/expiry.ts';
-import { led, leadsInLedger, leadsInRedis } from '../../src/services/lead.ts';
+import { underLead, leadsInLedger, leadsInRedis } from '../../src/services/lead.ts';
 import { forEachSale } from '../../src/services/service.ts';
 import { warmUp } from '../../src/services/warm-up.ts';
 import { openMysqlProxy } from '../mysql-proxy.ts';
@@ -57,12 +57,12 @@ function withoutRedis(): Process {
 
 /** Lets a process lead that does not reach a server, until another one has done the work. */
 async function leadFirst<Name extends string>(
-  leads: Parameters<typeof led<Name>>[1]['leads'],
+  leads: Parameters<typeof underLead<Name>>[1]['leads'],
   roundsOf: (process: Process) => Rounds<Name>,
   [cutOff, other]: readonly [Process, Process],
 ): Promise<void> {
   const [first, second] = [cutOff, other].map((process, i) =>
-    led(roundsOf(process), { leads, processName: `process ${i}`, log: context.log, metrics: process.metrics }),
+    underLead(roundsOf(process), { leads, processName: `process ${i}`, log: context.log, metrics: process.metrics }),
   );
   onTestFinished(async () => {
     await Promise.all([first!.stop(), second!.stop()]);

@@ -6,7 +6,7 @@ import { cancelOrder } from '@flash-sale/shared/order-moves/cancel-and-expire.ts
 import { requestRefund } from '@flash-sale/shared/order-moves/request-refund.ts';
 import type { PaymentProvider } from '@flash-sale/shared/payment/provider.ts';
 import { createStripe } from '@flash-sale/shared/payment/stripe.ts';
-import { tellOfPayment } from '@flash-sale/shared/order-moves/payment-events.ts';
+import { receivePaymentEvent } from '@flash-sale/shared/order-moves/payment-events.ts';
 import { watched } from '@flash-sale/shared/payment/watched.ts';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { FakeStripe } from '@flash-sale/shared/testing/fake-stripe.ts';
@@ -62,7 +62,7 @@ async function rounds(count: number): Promise<void> {
 async function deliver(from = 0): Promise<void> {
   for (const payload of fake.events.slice(from)) {
     const webhook = await stripe.verifyWebhook(Buffer.from(payload), signedByStripe(payload, SECRET));
-    if ('event' in webhook) await tellOfPayment({ ...context, metrics }, 'stripe', webhook.event);
+    if ('event' in webhook) await receivePaymentEvent({ ...context, metrics }, 'stripe', webhook.event);
   }
 }
 const cancel = (order: Order) => cancelOrder(context, order, { actor: 'shopper' });
@@ -219,9 +219,9 @@ test('news of a refund that comes while its provider is asked is not lost with t
   await rounds(1);
   expect(await ledgerOf(context, order)).toMatchObject({ status: 'refunded' });
   // Its bank sends it back, and Stripe tells of that, just after it was listed.
-  const looked = stripe.look.bind(stripe);
-  const spied = vi.spyOn(stripe, 'look').mockImplementationOnce(async (payment) => {
-    const answer = await looked(payment);
+  const read = stripe.read.bind(stripe);
+  const spied = vi.spyOn(stripe, 'read').mockImplementationOnce(async (payment) => {
+    const answer = await read(payment);
     const before = fake.events.length;
     fake.settleRefunds(false);
     await deliver(before);
@@ -229,7 +229,7 @@ test('news of a refund that comes while its provider is asked is not lost with t
   });
   onTestFinished(() => spied.mockRestore());
   const again = { event_id: 'evt_again', payment_id, kind: 'refund_changed' } as const;
-  await tellOfPayment({ ...context, metrics }, 'stripe', again);
+  await receivePaymentEvent({ ...context, metrics }, 'stripe', again);
   await rounds(3);
   expect(fake.paidBack(session)).toBe(order.price_cents);
 });
@@ -256,6 +256,6 @@ test('a key that Stripe does not accept is logged once, until it is fixed and fa
   const counted = (await metrics.payment_calls.get()).values;
   expect(counted).toContainEqual({ labels: { call: 'expire', outcome: 'refused' }, value: 3 });
   fake.fail('retrieve session', { status: 401 });
-  await expect(stripe.look((await findPayment(context.db, payment_id))!)).rejects.toMatchObject({ kind: 'refused' });
+  await expect(stripe.read((await findPayment(context.db, payment_id))!)).rejects.toMatchObject({ kind: 'refused' });
   expect(errors).toHaveLength(2);
 });

@@ -35,7 +35,7 @@ function openCalls(answer: (payment: Payment) => Promise<PaymentAnswer> = () => 
     name: 'sandbox',
     start: () => Promise.reject(new Error('nobody starts a payment here')),
     verifyWebhook: () => Promise.resolve({ ignored: 'unreadable' }),
-    look: ask('look'),
+    read: ask('read'),
     refund: ask('refund'),
     expire: ask('expire'),
   };
@@ -193,7 +193,7 @@ describe('an open payment', () => {
       await later();
       await round();
     }
-    expect(asked).toEqual([`look ${payment_id}`, `look ${payment_id}`]);
+    expect(asked).toEqual([`read ${payment_id}`, `read ${payment_id}`]);
     expect(await ledgerOf(context, order)).toMatchObject({ status: 'paid', payments: ['succeeded'] });
     await later();
     await round();

@@ -28,28 +28,28 @@ const STUCK_AFTER_MS = 1_000;
 describe('a process is stuck', () => {
   test('if jobs have waited for the whole time and it finished none', () => {
     const progress = new Progress(STUCK_AFTER_MS);
-    progress.looked(3, true, 500);
-    progress.looked(3, true, 1_400);
+    progress.inspected(3, true, 500);
+    progress.inspected(3, true, 1_400);
     expect(progress.stuckShards(1_499)).toEqual([]);
     expect(progress.stuckShards(1_500)).toEqual([3]);
   });
 
   test.each<[string, (progress: Progress) => void]>([
     ['a job was done with', (progress) => progress.doneWithJob(3)],
-    ['nothing waited any more', (progress) => progress.looked(3, false, 1_400)],
+    ['nothing waited any more', (progress) => progress.inspected(3, false, 1_400)],
   ])('not where in between %s: the time starts over', (_what, happen) => {
     const progress = new Progress(STUCK_AFTER_MS);
-    progress.looked(3, true, 500);
+    progress.inspected(3, true, 500);
     happen(progress);
-    progress.looked(3, true, 1_450);
+    progress.inspected(3, true, 1_450);
     expect(progress.stuckShards(2_449)).toEqual([]);
     expect(progress.stuckShards(2_450)).toEqual([3]);
   });
 
   test('if one shard is, however busy it is with another', () => {
     const progress = new Progress(STUCK_AFTER_MS);
-    progress.looked(0, true, 0);
-    progress.looked(1, true, 0);
+    progress.inspected(0, true, 0);
+    progress.inspected(1, true, 0);
     progress.doneWithJob(1);
     expect(progress.stuckShards(STUCK_AFTER_MS)).toEqual([0]);
   });
@@ -84,7 +84,7 @@ function startConsumers(queue: Queue<WriteOrdersJob>, servers: { redis?: string;
   const { commands, log, db, keys, config, redis } = context;
   const progress = new Progress(STUCK_AFTER_MS);
   const doneWithJob = vi.spyOn(progress, 'doneWithJob');
-  const looked = vi.spyOn(progress, 'looked');
+  const inspected = vi.spyOn(progress, 'inspected');
   const ledger = connectDb({ ...config, DB_PORT: servers.mysql?.port ?? config.DB_PORT }, 'ledger');
   const writer = new OrderWriter({
     db: ledger,
@@ -120,7 +120,7 @@ function startConsumers(queue: Queue<WriteOrdersJob>, servers: { redis?: string;
     /** What a look at the queue shows: whether jobs wait. */
     async look(): Promise<boolean | undefined> {
       await watch.round(new AbortController().signal);
-      return looked.mock.lastCall?.[1];
+      return inspected.mock.lastCall?.[1];
     },
     /** The shards that are stuck when so much time has passed since the last look. */
     stuckIn: (passed_ms: number) => progress.stuckShards(performance.now() + passed_ms),
@@ -185,7 +185,7 @@ test('if Redis does not answer, nothing is known to wait', async () => {
   const progress = new Progress(STUCK_AFTER_MS);
   const { db, log } = context;
   const queue = openQueue();
-  progress.looked(0, true, 0);
+  progress.inspected(0, true, 0);
   const watch = progressWatch({
     progress,
     sales: new SaleList(db, log),

@@ -4,7 +4,7 @@ import type { LedgerService } from '../../src/services/service-leads-table.ts';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { repeating, type Rounds, type Service } from '@flash-sale/shared/platform/process/service.ts';
-import { led, leadsInLedger, leadsInRedis, type LeadKeeper } from '../../src/services/lead.ts';
+import { underLead, leadsInLedger, leadsInRedis, type LeadKeeper } from '../../src/services/lead.ts';
 import { forEachShard } from '../../src/services/service.ts';
 import { SOON } from '@flash-sale/shared/testing/soon.ts';
 
@@ -144,7 +144,7 @@ describe('a service that one process runs at a time', () => {
     const acted: string[] = [];
     const started = names.map((processName) =>
       untilFinished(
-        led(
+        underLead(
           { name: service, interval_ms: 10, round: async () => void acted.push(processName) },
           { leads: leadsInRedis(context.commands, 0), log: context.log, processName },
         ),
@@ -159,7 +159,7 @@ describe('a service that one process runs at a time', () => {
     await expect.poll(() => acted.length, SOON).toBeGreaterThan(0);
     let asked = 0;
     untilFinished(
-      led(
+      underLead(
         { name: 'one_acts_clock', interval_ms: 10, round: async () => void (asked += 1) },
         { leads: leadsInRedis(context.commands, 0), log: context.log, processName: 'clock' },
       ),
@@ -180,7 +180,7 @@ describe('a service that one process runs at a time', () => {
     const { commands, log } = context;
     const leads = leadsInRedis(commands, 0);
     untilFinished(
-      led({ name: 'told_elsewhere', interval_ms: 5, round, rest }, { leads, log, processName: 'mine' }),
+      underLead({ name: 'told_elsewhere', interval_ms: 5, round, rest }, { leads, log, processName: 'mine' }),
     ).start();
 
     await expect.poll(() => rests, SOON).toBeGreaterThan(2);
@@ -271,7 +271,7 @@ test('a lead in MySQL with a time far in the future, after the clock was set bac
 describe('a process that leads', () => {
   const open = (name: string, processName: string, round: Rounds['round']): Service =>
     untilFinished(
-      led(
+      underLead(
         { name, interval_ms: 10, round },
         { leads: leadsInRedis(context.commands, 0), log: context.log, processName },
       ),

@@ -24,7 +24,7 @@ export function endpointOf(text: string): Required<HostAndPort> | undefined {
 }
 
 /** `host:port`, in brackets if the host is an IPv6 address. */
-export const endpointText = ({ host, port }: Required<HostAndPort>): string => `${bracketed(host)}:${port}`;
+const endpointText = ({ host, port }: Required<HostAndPort>): string => `${bracketed(host)}:${port}`;
 
 /** A host as it appears in a URL. */
 export const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host);

@@ -108,7 +108,7 @@ const UNKNOWN_DATABASE = 1049;
  * classes, and values that cannot be sent. Retry everything else: the errors of the table above,
  * lost connections and errors without a code.
  */
-export function isRefusal(error: unknown): boolean {
+export function isRejectedByMysql(error: unknown): boolean {
   if (error instanceof UnsendableValue) return true;
   const { errno, sqlState } = fieldsOf(error);
   if (MYSQL_ERRORS.has(errno ?? 0)) return false;

@@ -25,7 +25,7 @@ export class ServerReadiness {
    * `seen`: each server has answered since the start. With a wrong password or address it never
    * does.
    */
-  async look(): Promise<Pick<Readiness, 'redis' | 'mysql'> & { readonly seen: boolean }> {
+  async check(): Promise<Pick<Readiness, 'redis' | 'mysql'> & { readonly seen: boolean }> {
     let isWritable = true;
     const writes = async (): Promise<void> => {
       try {

@@ -57,7 +57,7 @@ function fitted(widths: readonly number[], { isCut = () => false, width_max }: L
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 /** The text, or its beginning and an ellipsis if it is too wide. */
-export function cutTo(text: string, width_max: number): string {
+function cutTo(text: string, width_max: number): string {
   if (stringWidth(text) <= width_max) return text;
   let cut = '';
   let width = stringWidth(ELLIPSIS);

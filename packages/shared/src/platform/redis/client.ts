@@ -152,10 +152,10 @@ function addressesOf(addresses: string): { host: string; port: number }[] {
 
 function watch(client: RedisClient, use: ConnectionUse, metrics: Pick<Metrics, 'redis_connections'>): void {
   let works = false;
-  const tell = (now: boolean): void => {
+  const show = (now: boolean): void => {
     if (now !== works) metrics.redis_connections.inc({ use }, now ? 1 : -1);
     works = now;
   };
   metrics.redis_connections.inc({ use }, 0);
-  client.on('ready', () => tell(true)).on('close', () => tell(false));
+  client.on('ready', () => show(true)).on('close', () => show(false));
 }

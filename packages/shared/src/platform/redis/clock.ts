@@ -51,7 +51,7 @@ export class RedisClock implements Clock {
   }
 
   /** Resolves when the time is known, or after `limit_ms`. */
-  async settled(limit_ms: number): Promise<void> {
+  async untilKnown(limit_ms: number): Promise<void> {
     const until_ms = performance.now() + limit_ms;
     while (this.#history_id === '' && performance.now() < until_ms) {
       await this.learn().catch(() => delay(RETRY_MS));

@@ -27,10 +27,10 @@ export async function readServerInfo(redis: RedisClient): Promise<RedisServerInf
       return serverInfoOf(info, (setting as string[])[1] ?? '');
     }),
   );
-  const told = asked.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+  const answered = asked.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
   const failed = asked.find((outcome) => outcome.status === 'rejected');
-  if (told.length === 0 && failed !== undefined) throw failed.reason;
-  return told;
+  if (answered.length === 0 && failed !== undefined) throw failed.reason;
+  return answered;
 }
 
 function serverInfoOf(info: string, appendfsync: string): RedisServerInfo {

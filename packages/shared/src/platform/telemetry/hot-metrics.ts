@@ -23,7 +23,7 @@ export class Tally<First extends string, Second extends string> {
   readonly #counter: Counter<First | Second>;
   readonly #names: readonly [First, Second];
   readonly #from_zero: readonly string[];
-  readonly #counts = new Map<string, Map<string, { untold: number }>>();
+  readonly #counts = new Map<string, Map<string, { uncollected: number }>>();
 
   /**
    * @param options.from_zero second labels that exist at 0 as soon as a first label does, so that
@@ -38,30 +38,33 @@ export class Tally<First extends string, Second extends string> {
     this.#names = options.labelNames;
     this.#from_zero = options.from_zero ?? [];
     const { from_zero: _, ...rest } = options;
-    this.#counter = new Counter({ ...rest, registers: [...options.registers], collect: () => this.#tell() });
+    this.#counter = new Counter({ ...rest, registers: [...options.registers], collect: () => this.#collect() });
   }
 
   add(first: string, second: string): void {
     let bySecond = this.#counts.get(first);
     if (bySecond === undefined) {
-      bySecond = new Map(this.#from_zero.map((known) => [known, { untold: 0 }]));
+      bySecond = new Map(this.#from_zero.map((known) => [known, { uncollected: 0 }]));
       this.#counts.set(first, bySecond);
     }
     const count = bySecond.get(second);
-    if (count === undefined) bySecond.set(second, { untold: 1 });
-    else count.untold += 1;
+    if (count === undefined) bySecond.set(second, { uncollected: 1 });
+    else count.uncollected += 1;
   }
 
   get(): ReturnType<Counter<First | Second>['get']> {
     return this.#counter.get();
   }
 
-  #tell(): void {
+  #collect(): void {
     const [firstName, secondName] = this.#names;
     for (const [first, bySecond] of this.#counts) {
       for (const [second, count] of bySecond) {
-        this.#counter.inc({ [firstName]: first, [secondName]: second } as Record<First | Second, string>, count.untold);
-        count.untold = 0;
+        this.#counter.inc(
+          { [firstName]: first, [secondName]: second } as Record<First | Second, string>,
+          count.uncollected,
+        );
+        count.uncollected = 0;
       }
     }
   }

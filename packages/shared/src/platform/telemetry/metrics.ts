@@ -23,7 +23,7 @@ export function createMetrics(name: 'api' | 'worker') {
     registry,
     ...apiMetrics(name === 'api' ? [registry] : []),
     ...workerMetrics(name === 'worker' ? [registry] : []),
-    ...figures(name === 'worker' ? [registry] : []),
+    ...saleAndShardMetrics(name === 'worker' ? [registry] : []),
     ...connectionMetrics([registry]),
   };
 }
@@ -207,10 +207,10 @@ function workerMetrics(registers: Registry[]) {
 
 /**
  * Metrics of sales and shards, read from Redis and MySQL. One worker at a time reports them for
- * each shard (`worker/src/services/figures.ts`; the auditor reports the gap). When the lead
+ * each shard (`worker/src/services/sale-metrics.ts`; the auditor reports the gap). When the lead
  * changes, two may do so for a moment: use `max by`, and sum only its result.
  */
-function figures(registers: Registry[]) {
+function saleAndShardMetrics(registers: Registry[]) {
   const ofSale = (name: string, help: string) =>
     new Gauge({ name: `seckill_${name}`, help, labelNames: ['sale'], registers });
   const ofShard = (name: string, help: string) =>
@@ -373,7 +373,7 @@ export interface MetricRow {
  * `collectDefaultMetrics`.
  */
 export async function metricRows(): Promise<
-  Readonly<Record<'api' | 'worker' | 'figures' | 'every' | 'runtime', MetricRow[]>>
+  Readonly<Record<'api' | 'worker' | 'sales' | 'every' | 'runtime', MetricRow[]>>
 > {
   const rowsOf = async (fill: (registry: Registry) => unknown): Promise<MetricRow[]> => {
     const registry = new Registry();
@@ -389,7 +389,7 @@ export async function metricRows(): Promise<
   return {
     api: await rowsOf((registry) => apiMetrics([registry])),
     worker: await rowsOf((registry) => workerMetrics([registry])),
-    figures: await rowsOf((registry) => figures([registry])),
+    sales: await rowsOf((registry) => saleAndShardMetrics([registry])),
     every: await rowsOf((registry) => connectionMetrics([registry])),
     runtime: await rowsOf((registry) => collectDefaultMetrics({ register: registry })),
   };

@@ -44,8 +44,8 @@ export async function startOpsServer(
       return Promise.resolve(json(health.status === 'ok' ? 200 : 503, health));
     },
     '/readyz': async () => {
-      const { ready, ...servers } = await deps.readiness();
-      return json(ready ? 200 : 503, { status: ready ? 'ready' : 'not_ready', ...servers });
+      const { status, body } = readyzAnswer(await deps.readiness());
+      return json(status, body);
     },
     '/metrics': async () => ({ status: 200, type: deps.registry.contentType, body: await deps.registry.metrics() }),
   };
@@ -70,6 +70,11 @@ export async function startOpsServer(
     server.once('error', reject).listen(address.port, address.host, resolve);
   });
   return { port: (server.address() as AddressInfo).port, stop: () => close(server) };
+}
+
+/** The answer of `/readyz`, on the ops port and on the API's. */
+export function readyzAnswer({ ready, ...servers }: Readiness): { readonly status: 200 | 503; readonly body: object } {
+  return { status: ready ? 200 : 503, body: { status: ready ? 'ready' : 'not_ready', ...servers } };
 }
 
 /** Whether a server answers within the time of a readiness probe. */

@@ -7,7 +7,7 @@ import {
   dbFault,
   isDbOutage,
   isDuplicate,
-  isRefusal,
+  isRejectedByMysql,
   isRolledBack,
   MYSQL_ERRORS,
 } from '../../../src/platform/mysql/errors.ts';
@@ -35,7 +35,7 @@ function openDb(fields: Partial<TestContext['config']> = {}, waitingMax?: number
 }
 
 const verdicts = (error: unknown) => ({
-  refusal: isRefusal(error),
+  refusal: isRejectedByMysql(error),
   duplicate: isDuplicate(error),
   outage: isDbOutage(error),
 });

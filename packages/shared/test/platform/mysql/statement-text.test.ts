@@ -1,6 +1,6 @@
 import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { isDbOutage, isRefusal } from '../../../src/platform/mysql/errors.ts';
+import { isDbOutage, isRejectedByMysql } from '../../../src/platform/mysql/errors.ts';
 import { statementText, UnsendableValue } from '../../../src/platform/mysql/statement-text.ts';
 import { openTestContext, type TestContext } from '../../../testing/support.ts';
 
@@ -135,5 +135,5 @@ test.each<[string, string, unknown[]]>([
     error = thrown;
   }
   expect(error).toBeInstanceOf(UnsendableValue);
-  expect({ refusal: isRefusal(error), outage: isDbOutage(error) }).toEqual({ refusal: true, outage: false });
+  expect({ refusal: isRejectedByMysql(error), outage: isDbOutage(error) }).toEqual({ refusal: true, outage: false });
 });

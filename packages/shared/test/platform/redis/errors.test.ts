@@ -130,7 +130,7 @@ describe('the clock of a process', () => {
     const clock = new RedisClock(context.redis, context.commands, 0);
     expect(clock.history_id).toBe('');
     const { now_ms: before_ms, history_id } = await context.commands.clock(0);
-    await clock.settled(5_000);
+    await clock.untilKnown(5_000);
     expect(clock.history_id).toBe(history_id);
     const told_ms = clock.now_ms();
     const { now_ms: after_ms } = await context.commands.clock(0);
@@ -179,7 +179,7 @@ describe('the clock of a process', () => {
     redis.on('error', () => undefined);
     try {
       const clock = new RedisClock(redis, createCommands(redis, context.keys), 0);
-      await clock.settled(120);
+      await clock.untilKnown(120);
       expect(clock.history_id).toBe('');
       // Not knowing better, it tells the machine's own time.
       expect(Math.abs(clock.now_ms() - Date.now())).toBeLessThan(1_000);

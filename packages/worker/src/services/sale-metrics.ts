@@ -19,7 +19,7 @@ const INTERVAL_MS = 2_000;
 const LIVE_AROUND_MS = 600_000;
 const JOB_STATES = ['waiting', 'active', 'delayed', 'failed'] as const;
 
-export interface FiguresDeps {
+export interface SaleMetricsDeps {
   readonly commands: Commands;
   readonly db: Db;
   readonly shard: number;
@@ -39,11 +39,11 @@ interface Found {
 }
 
 /**
- * Figures: reads the counts of a shard and its sales from Redis and MySQL, for the metrics. One
+ * Sale metrics: reads the counts of a shard and its sales from Redis and MySQL, for the metrics. One
  * worker does this at intervals, and a scrape reads nothing, so that more replicas or scrapes add
  * no load. Everything is read before anything is shown.
  */
-export function figures(deps: FiguresDeps): Rounds {
+export function saleMetrics(deps: SaleMetricsDeps): Rounds {
   const { commands, db, shard, sales, queue, log, metrics, salesShownMax = SALES_SHOWN_MAX } = deps;
   /** Sales whose metrics are shown. */
   let shown: readonly Found[] = [];
@@ -62,7 +62,7 @@ export function figures(deps: FiguresDeps): Rounds {
   }
 
   /** The number of live orders in the ledger, by sale; undefined if MySQL does not answer. */
-  async function soldOf(found: readonly Found[]): Promise<Map<number, number> | undefined> {
+  async function soldIfKnown(found: readonly Found[]): Promise<Map<number, number> | undefined> {
     try {
       return await readSold(
         db,
@@ -101,7 +101,7 @@ export function figures(deps: FiguresDeps): Rounds {
       // If there are too many, take those that open last; of those with the same start, the newest.
       const chosen = live.slice(-salesShownMax);
       const [sold, jobs, memory, oldest_ms] = await Promise.all([
-        soldOf(live),
+        soldIfKnown(live),
         queue(shard).getJobCounts(...JOB_STATES),
         commands.readMemory(shard),
         oldestMs(now_ms, outbox[0]?.oldest_ms),

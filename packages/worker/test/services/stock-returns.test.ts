@@ -5,7 +5,7 @@ import { acquireLease, withStampedLease } from '@flash-sale/shared/sale/lease.ts
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { SaleWriter } from '../../src/order-writer/sale-writer.ts';
-import { returns } from '../../src/services/returns.ts';
+import { stockReturns } from '../../src/services/stock-returns.ts';
 import { readLedger, refuseOrdersOf } from '../ledger.ts';
 import { admitAll, shoppers } from '../shoppers.ts';
 
@@ -22,7 +22,7 @@ function openReturns() {
   const metrics = createMetrics('worker');
   const { commands, db, log } = context;
   return {
-    round: () => returns({ shard: 0, commands, db, log, metrics }).round(GOING_ON),
+    round: () => stockReturns({ shard: 0, commands, db, log, metrics }).round(GOING_ON),
     givenBack: async (): Promise<number> => (await metrics.units_given_back.get()).values[0]!.value,
   };
 }

@@ -18,7 +18,7 @@ const BATCH = 500;
 /** After this time the writer gets the lease, even if there are more units to give back. */
 const LEASE_HOLD_MS = 1_000;
 
-export interface ReturnsDeps {
+export interface StockReturnsDeps {
   readonly shard: number;
   readonly commands: Commands;
   readonly db: Db;
@@ -27,11 +27,11 @@ export interface ReturnsDeps {
 }
 
 /**
- * Returns: gives back the units of a shard's closed and failed orders. A unit is given back before
+ * Stock returns: gives back the units of a shard's closed and failed orders. A unit is given back before
  * its row is marked. After a crash in between, the script runs again and finds that the owner entry
  * no longer names the order.
  */
-export function returns(deps: ReturnsDeps): Rounds {
+export function stockReturns(deps: StockReturnsDeps): Rounds {
   const { shard, commands, db, log, metrics } = deps;
 
   /**

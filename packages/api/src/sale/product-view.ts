@@ -1,0 +1,53 @@
+import { priceOfCents } from '@flash-sale/shared/platform/money.ts';
+import { saleStatus, type LiveSale, type Sale } from '@flash-sale/shared/sale/sale.ts';
+import type { Commands } from '@flash-sale/shared/commands.ts';
+import { codeOfRedisError } from '@flash-sale/shared/platform/redis/errors.ts';
+import type { AppDeps } from '../deps.ts';
+import { isoOf } from '../fields.ts';
+
+/** The state of a sale in Redis; undefined while Redis does not answer. */
+export async function liveOf(commands: Commands, sale: Sale): Promise<LiveSale | undefined> {
+  try {
+    return await commands.readSale(sale);
+  } catch (error) {
+    if (codeOfRedisError(error) === undefined) throw error;
+    return undefined;
+  }
+}
+
+/** A product in the form of the API, with the present state of its sale. */
+export async function liveProduct(
+  { commands, clock }: Pick<AppDeps, 'commands' | 'clock'>,
+  sale: Sale,
+): Promise<Product> {
+  return productOf(sale, (await liveOf(commands, sale)) ?? { now_ms: clock(sale.shard).now_ms() });
+}
+
+/** The state of a sale while Redis does not answer. */
+const UNKNOWN = {
+  ready: false,
+  version: 0,
+  available: 0,
+  owners: 0,
+  backlog: 0,
+  pause_version: -1,
+  paused: false,
+};
+
+export type Product = ReturnType<typeof productOf>;
+
+/** A product in the form of the API. */
+export function productOf(sale: Sale, live: LiveSale | Pick<LiveSale, 'now_ms'>) {
+  const known = 'ready' in live ? live : { ...UNKNOWN, ...live };
+  return {
+    id: sale.id,
+    name: sale.name,
+    price: priceOfCents(sale.price_cents),
+    stock: sale.stock,
+    seckill_stock: sale.seckill_stock,
+    start_time: isoOf(sale.start_ms),
+    end_time: isoOf(sale.end_ms),
+    status: saleStatus(sale, known),
+    available: known.ready ? known.available : null,
+  };
+}
