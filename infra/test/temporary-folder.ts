@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { endRecorded } from '../src/services/run-records.ts';
 
-/** A data folder of a test's own; whatever still runs from it when the test is over is ended. */
+/** A data folder for one test. Whatever still runs from it after the test is ended. */
 export function temporaryFolder(): string {
   // A blank in the name, as people have them in their paths.
   const folder = mkdtempSync(join(tmpdir(), 'flash-sale test-'));

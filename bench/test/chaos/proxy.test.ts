@@ -3,7 +3,7 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Proxy } from '../../chaos/proxy.ts';
 
-/** A server that answers everything in capitals, and keeps what it was told. */
+/** A server that answers everything in capitals, and records what it receives. */
 const heard: string[] = [];
 const server = createServer((socket) => {
   socket.on('error', () => undefined);

@@ -20,7 +20,7 @@ test('a median of an even number is the mean of the two in the middle', () => {
 });
 
 test('a rate leaves out a slow start and a slow end', () => {
-  // A thousand a second, but for the first and the last of the answers.
+  // A thousand a second, without the first and the last of the answers.
   const times_ms = Float64Array.from({ length: 101 }, (_, i) => 5_000 + i);
   times_ms[0] = 0;
   times_ms[100] = 60_000;

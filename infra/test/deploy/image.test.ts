@@ -8,8 +8,9 @@ import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 
 /**
- * There may be no container engine where the tests run: the steps of the Dockerfile are taken by hand, from its own text. What that cannot show
- * is the base image, and that the engine reads the file as it is read here.
+ * There may be no container engine where the tests run: the steps of the Dockerfile are taken by
+ * hand, from its own text. What that cannot show is the base image, and that the engine reads the
+ * file as it is read here.
  */
 const ROOT = join(import.meta.dirname, '../../..');
 const USER = 1000;
@@ -31,7 +32,7 @@ beforeAll(async () => {
   mkdirSync(app);
   for (const instruction of instructionsOf(readFileSync(join(ROOT, 'infra/deploy/Dockerfile'), 'utf8')))
     take(instruction);
-  // The base image's own; this one may be where the other user cannot read.
+  // The base image has its own; the present one may not be readable for the other user.
   node = join(folder, 'node');
   cpSync(process.execPath, node);
   chmodSync(folder, 0o755);
@@ -95,7 +96,7 @@ function start(entry: keyof typeof ENTRIES): {
       WORKER_OPS_PORT: '0',
     },
     stdio: ['ignore', 'pipe', 'pipe'],
-    // Only root can become somebody else; anybody else is no root already.
+    // Only root can become another user; any other user is not root anyway.
     ...(process.getuid?.() === 0 ? { uid: USER, gid: USER } : {}),
   });
   const exited = once(child, 'exit') as Promise<[number | null, string | null]>;

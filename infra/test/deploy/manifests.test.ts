@@ -19,7 +19,7 @@ import { mysqlImage, redisImage } from '../../src/services/docker.ts';
 const DEPLOY = join(import.meta.dirname, '../../deploy');
 const read = (path: string): string => readFileSync(join(DEPLOY, path), 'utf8');
 
-/** Variables that are settings of the service, but for those that no setting has. */
+/** Variables that look like settings of the service and are none. */
 const notSettings = (names: readonly string[]): string[] => names.filter((name) => !(name in ConfigSchema.properties));
 
 describe('Dockerfile', () => {

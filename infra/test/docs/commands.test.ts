@@ -41,7 +41,10 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   N: '7',
 };
 
-/** The commands of a page with their options, up to whatever ends them in running text or in a code block. */
+/**
+ * The commands of a page with their options, up to whatever ends them in running text or in a code
+ * block.
+ */
 function commandsOf(page: string): Typed[] {
   const blocks = [...readPage(page).matchAll(/```sh\n([^]*?)```/g)].flatMap(([, block]) => block!.split('\n'));
   // A command may begin at the end of a line of running text.

@@ -6,7 +6,7 @@ const PACKAGES = new Set(['api', 'shared', 'worker']);
 
 interface Quote {
   readonly file: string;
-  /** Titles of its tests, or none where the file as a whole is meant. */
+  /** The quoted titles of its tests; none if the whole file is meant. */
   readonly titles: readonly string[];
 }
 

@@ -38,7 +38,7 @@ describe.each(PAGES)('the settings that %s names', (page) => {
   });
 });
 
-/** What stands for a value that a reader fills in. */
+/** A placeholder that the reader replaces. */
 const FILLED_IN = `whsec_${'A'.repeat(43)}=`;
 
 /** The variables that a block of code sets, if it sets nothing but settings. */

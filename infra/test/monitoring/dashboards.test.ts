@@ -8,7 +8,10 @@ const INFRA = join(import.meta.dirname, '../..');
 const read = (path: string): string => readFileSync(join(INFRA, path), 'utf8');
 const PAGE = read('../docs/metrics.md');
 
-/** Every name that may stand in a query: those of the page, and what Prometheus makes of a histogram. */
+/**
+ * Every name that may stand in a query: those of the page, and what Prometheus makes of a
+ * histogram.
+ */
 const KNOWN = new Set([
   // Prometheus's own.
   'up',

@@ -11,8 +11,8 @@ const redisProgram = findRedisProgram(searchFolders(process.env));
 
 /**
  * Puts a `docker` first in PATH that writes down its calls and, told to run a container, runs the
- * machine's own Redis on the published port. It shows that the right thing is asked for; whether the
- * image then does it takes a real engine.
+ * machine's own Redis on the published port. It shows that the right thing is asked for; whether
+ * the image then does it takes a real engine.
  */
 function standInForDocker(): string {
   const folder = join(temporaryFolder(), 'bin');
@@ -51,7 +51,7 @@ test.runIf(redisProgram)('where an engine answers, a missing server runs in a co
   expect(run).not.toContain(servers.env['REDIS_PASSWORD']);
   expect([...readRunRecords(dataDir).values()]).toMatchObject([{ kind: 'container' }]);
 
-  // As after a SIGKILL of whoever started it: the record is all there is.
+  // As after a SIGKILL of the starting process: only the record is left.
   expect(await endRecorded(dataDir)).toEqual(['redis']);
   // A server that is being ended may still take the connection, and resets it.
   await expect(pingRedis({ host: '127.0.0.1', port })).rejects.toThrow(/REFUSED|RESET/);

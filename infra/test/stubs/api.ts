@@ -1,4 +1,7 @@
-/** Stands in for the api: an ops port and the few calls that the start command and its walk-through make. */
+/**
+ * Stands in for the api: an ops port and the few calls that the start command and its walk-through
+ * make.
+ */
 import { createServer, type IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { endWhenAsked, trace } from './trace.ts';

@@ -1,4 +1,7 @@
-/** `node start-servers.ts <data folder>`: private servers, told on standard output once they answer. */
+/**
+ * `node start-servers.ts <data folder>`: starts private servers and reports on standard output when
+ * they answer.
+ */
 import { startServers } from '../../src/services/servers.ts';
 
 const [dataDir = ''] = process.argv.slice(2);

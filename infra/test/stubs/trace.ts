@@ -6,7 +6,10 @@ export function trace(line: string): void {
   if (file) appendFileSync(file, `${line}\n`);
 }
 
-/** Ends on SIGTERM, or with whoever started it, as the real processes do; `STUB_IS_STUBBORN` only notes it. */
+/**
+ * Ends on SIGTERM, or with whoever started it, as the real processes do; `STUB_IS_STUBBORN` only
+ * notes it.
+ */
 export function endWhenAsked(name: string): void {
   const end = (why: string) => {
     trace(`${name} ended by ${why}`);

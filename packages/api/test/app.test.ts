@@ -153,7 +153,7 @@ describe('health', () => {
 
 describe('faults of the service', () => {
   it('answers internal, with a request id and without the cause', async () => {
-    // A context of its own, since its database is broken for good.
+    // A separate context, since its database stays broken.
     const broken = await openTestContext();
     const faulty = await openApp(broken);
     try {

@@ -24,7 +24,7 @@ let mysql: OwnServer;
 let redis: OwnServer;
 let root: Db;
 let context: TestContext;
-/** Leads a process to the servers as a user who may do no more than it has to. */
+/** Connects a process to the servers as a user with only the rights that it needs. */
 let limited: Record<string, string>;
 
 beforeAll(async () => {

@@ -31,7 +31,10 @@ afterAll(async () => {
   await server.close();
 });
 
-/** Settings of a server that change what SQL means, whether it is committed, what it sees or whether it runs at all. */
+/**
+ * Settings of a server that change what SQL means, whether it is committed, what it sees or whether
+ * it runs at all.
+ */
 const ODD: Readonly<Record<string, readonly string[]>> = {
   'no backslash escapes': [`sql_mode = 'STRICT_TRANS_TABLES,NO_BACKSLASH_ESCAPES'`],
   'the quotes and operators of another SQL': [
@@ -66,7 +69,10 @@ const setGlobal = async (settings: readonly string[]): Promise<void> => {
   for (const setting of settings) await sql`SET GLOBAL ${sql.raw(setting)}`.execute(root);
 };
 
-/** Ids that the contract allows, and that end a literal, a statement or a comment under one setting or another. */
+/**
+ * Ids that the contract allows, and that end a literal, a statement or a comment under one setting
+ * or another.
+ */
 const HOSTILE = [
   "o'brien",
   "',0x70616964,1,1,NULL,NOW(),NOW(),NOW(),NULL)#",
@@ -79,7 +85,8 @@ const HOSTILE = [
 const EVERYBODY = "'OR/**/1=1#";
 
 /**
- * Opens a sale, and has each shopper buy, the first pay and the second cancel; holds every answer to what it is elsewhere.
+ * Opens a sale, and has each shopper buy, the first pay and the second cancel; holds every answer
+ * to what it is elsewhere.
  *
  * @returns the units that the ledger counts as sold
  */

@@ -17,10 +17,13 @@ import {
 } from '../testing/support.ts';
 import { startProcess } from '../testing/service.ts';
 
-/** The contract promises an answer within 1 s; here with a shorter time, so that a busy machine has some to spare. */
+/**
+ * The contract promises an answer within 1 s; here with a shorter time, so that a busy machine has
+ * some to spare.
+ */
 const REDIS_TIMEOUT_MS = 500;
 const ANSWER_MS_MAX = 900;
-/** Until a Redis that has hung answers: a connection on which it was silent for seconds is made anew. */
+/** Until a Redis that has hung answers: a connection that was silent for seconds is made again. */
 const ANSWERED = { timeout: 15_000, interval: 20 };
 const PRODUCT = {
   name: 'Lamp',
@@ -73,7 +76,7 @@ describe('while Redis is down', () => {
 
   afterEach(() => app.close());
 
-  /** Every call, as the contract has it for this time. */
+  /** Every call with its answer during this time, by the contract. */
   async function expectOutageAnswers(): Promise<void> {
     const calls = [
       await timed(app.buy(sale, 'shopper', token)),
@@ -124,7 +127,8 @@ describe('while Redis is down', () => {
     } finally {
       redis.thaw();
     }
-    // Comes after the calls, on their connection or a newer one: once this is answered, they have been run.
+    // Comes after the calls, on their connection or a newer one: once this is answered, they have
+    // been run.
     await vi.waitFor(() => app.deps.redis.ping(), ANSWERED);
     expect(await effectsOn(context, sale, 'shopper')).toEqual(before);
     expect((await app.buy(sale, 'shopper', token)).statusCode).toBe(202);
@@ -168,7 +172,8 @@ describe('while Redis is down', () => {
       redis.thaw();
     }
     await vi.waitFor(() => narrow.deps.redis.ping(), ANSWERED);
-    // Those that were never sent have no effect; the first one's outcome is not known, and its retry finds out.
+    // Those that were never sent have no effect; the first one's outcome is not known, and its
+    // retry finds out.
     const { owners } = context.keys.sale(sale);
     expect(await context.redis.hmget(owners, 'w2', 'w3', 'w4')).toEqual([null, null, null]);
     const numberOfFirst = await context.redis.hget(owners, 'w1');
@@ -189,7 +194,7 @@ describe('while Redis is down', () => {
       status: 'not_ready',
       available: null,
     });
-    // Accepted is durable (promise 6): the reservations are where they were.
+    // Accepted is durable (promise 6): the reservations still exist.
     expect((await app.get(`/api/v1/orders/${winner}`)).json()).toMatchObject({ status: 'queued' });
     expect((await app.get(`/api/v1/orders/${settled}`)).json()).toMatchObject({ status: 'pending_payment' });
 

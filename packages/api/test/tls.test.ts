@@ -69,7 +69,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Why a connection to Redis was refused, or undefined where it answers. */
+/** The reason why a connection to Redis was refused; undefined if it answers. */
 async function redisProblem(env: Record<string, string>, use: ConnectionUse = 'request'): Promise<string | undefined> {
   const client = connectRedis(loadConfig({ ...tlsEnv(), ...env }), use);
   try {
@@ -128,7 +128,7 @@ describe('Redis by TLS', () => {
   });
 
   it('is not used in plain text', async () => {
-    // It waits for a command that it understands, until the attempt is given up.
+    // It waits for a command that it understands, until the client gives up.
     expect(await redisProblem({ REDIS_ADDR: redis.env['REDIS_ADDR']! })).toBeDefined();
   });
 
@@ -165,7 +165,7 @@ describe('MySQL by TLS', () => {
   it('is not used in plain text if it has no TLS', async () => {
     const { DB_PORT, DB_USER, DB_PASSWORD } = inject('servers');
     const plain = { DB_PORT, DB_USER, DB_PASSWORD };
-    // Newer servers make a certificate of their own, which nobody signed for us.
+    // Newer servers create their own certificate, which our authority has not signed.
     expect(await mysqlProblem(plain)).toMatch(/does not support secure connection|certificate/i);
   });
 });

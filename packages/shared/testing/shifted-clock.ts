@@ -1,6 +1,6 @@
 /**
- * Loaded before a process (`--import`): its own clock is off by `CLOCK_SHIFT_MS`, as that of a machine which lost its NTP is. The steady clock,
- * `performance.now()`, goes on as it was.
+ * Loaded before a process (`--import`): its own clock is off by `CLOCK_SHIFT_MS`, as that of a
+ * machine which lost its NTP is. The steady clock, `performance.now()`, goes on as it was.
  */
 const shift_ms = Number(process.env['CLOCK_SHIFT_MS']);
 const RealDate = Date;

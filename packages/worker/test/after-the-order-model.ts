@@ -24,7 +24,10 @@ export type Step =
   | { readonly do: 'buy'; readonly user: string }
   | { readonly do: 'pay' | 'cancel' | 'expire' | 'refund' | 'replay'; readonly which: number }
   | { readonly do: 'tell'; readonly which: number; readonly kind: PaymentEvent['kind'] }
-  /** `give_back`: the process dies before it marks the returns; what never runs `returns` died before that. */
+  /**
+   * `give_back`: the process dies before it marks the returns; what never runs `returns` died
+   * before that.
+   */
   | { readonly do: 'returns' | 'give_back' | 'rebuild' };
 
 interface ModelOrder {
@@ -183,7 +186,7 @@ export class Run {
   async #close(order: ModelOrder, to: 'cancelled' | 'expired'): Promise<void> {
     const { status, order_no } = order;
     const moves = this.#model.move(order, to);
-    // Whoever has cancelled it may ask again.
+    // The actor that cancelled it may repeat the call.
     const isAgain = status === 'cancelled';
     if (to === 'expired') {
       assert.equal(await expireOrders(this.#context, this.#sale.id, [order_no]), moves ? 1 : 0);
@@ -265,7 +268,7 @@ export class Run {
     assert.deepEqual({ verdict: audit?.verdict, findings: audit?.findings }, { verdict: 'clean', findings: [] });
     assert.equal(audit!.available + audit!.owners, UNITS);
     assert.equal(audit!.sold, model.live.length);
-    // Money is where its order says, or on its way back.
+    // Money is where its order says, or is being refunded.
     for (const { order, status, payment_id } of model.payments) {
       if (status === 'succeeded') assert.deepEqual([order.status, order.paid_by], ['paid', payment_id]);
     }

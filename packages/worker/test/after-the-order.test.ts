@@ -39,9 +39,11 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 
 /**
- * Random lives of a few orders against a model of a few maps, each step of them atomic as it is in the service; a crash between the commit
- * of a close and `give_back`, or between that and its mark, is a step that does not come. After every step MySQL, Redis and the model agree, and
- * the auditor, which shares no code with any of them, finds conservation. A failure prints its seed and path, to be run again by `fc.assert`.
+ * Random lives of a few orders against a model of a few maps, each step of them atomic as it is in
+ * the service; a crash between the commit of a close and `give_back`, or between that and its mark,
+ * is a step that does not come. After every step MySQL, Redis and the model agree, and the auditor,
+ * which shares no code with any of them, finds conservation. A failure prints its seed and path, to
+ * be run again by `fc.assert`.
  */
 test('units and money match the orders, after any steps in any order', { timeout: 60_000 }, async () => {
   let taken = 0;

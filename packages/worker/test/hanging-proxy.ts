@@ -2,7 +2,10 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 
-/** A TCP proxy that can stop forwarding while its connections stay open, as a network does that loses every packet. */
+/**
+ * A TCP proxy that can stop forwarding while its connections stay open, as a network does that
+ * loses every packet.
+ */
 export interface HangingProxy {
   /** `host:port` */
   readonly address: string;

@@ -1,6 +1,6 @@
 /**
- * Loaded before a process (`--import`): at each SIGUSR2 its steady clock jumps a minute ahead, so that a test need not wait for
- * it.
+ * Loaded before a process (`--import`): at each SIGUSR2 its steady clock jumps a minute ahead, so
+ * that a test need not wait for it.
  */
 const JUMP_MS = 60_000;
 const steady = performance.now.bind(performance);

@@ -45,9 +45,12 @@ export async function readLedger(db: Db, sale: SaleRef): Promise<Ledger> {
   };
 }
 
-/** Somebody else's transaction that holds a sale's row until it is let go. */
+/** A foreign transaction that holds a sale's row until it is released. */
 export interface RowLock {
-  /** Stamps a fencing token, as the holder of a lease does before it writes; it stands once the row is let go. */
+  /**
+   * Stamps a fencing token, as the holder of a lease does before it writes. It is committed when
+   * the row is released.
+   */
   stamp(fence: number): Promise<void>;
   release(): Promise<void>;
 }
@@ -82,7 +85,8 @@ export async function lockSaleRow(config: Config, sale: SaleRef): Promise<RowLoc
 }
 
 /**
- * Holds up a writer, and nobody else, at its INSERT: another transaction has live orders of these shoppers that are not committed.
+ * Holds up a writer, and nobody else, at its INSERT: another transaction has live orders of these
+ * shoppers that are not committed.
  *
  * @returns what takes them back, and so lets the writer go on
  */
@@ -104,8 +108,8 @@ export async function holdUpOrdersOf(
 }
 
 /**
- * Makes MySQL refuse an order of this shopper for good, as a constraint that a later release adds would. The `failed` row of it is
- * let through, unless `even_failed`.
+ * Makes MySQL refuse an order of this shopper for good, as a constraint that a later release adds
+ * would. The `failed` row of it is let through, unless `even_failed`.
  *
  * @returns what lets them through again
  */

@@ -21,14 +21,15 @@ import { startWorker, type WorkerProcess } from './worker-process.ts';
 import { SOON } from '@flash-sale/shared/testing/soon.ts';
 
 /**
- * After a kill everything is finished within 10 s, of which 9 are the worst case of what is waited for: the lock of the job and two
- * checks for stalled ones. The rest is for a machine that is busy with other things; BullMQ's defaults take 60 s.
+ * After a kill everything is finished within 10 s, of which 9 are the worst case of what is waited
+ * for: the lock of the job and two checks for stalled ones. The rest is for a machine that is busy
+ * with other things; BullMQ's defaults take 60 s.
  */
 const RECOVERY = { timeout: 15_000, interval: 20 };
 const TEST_MS_MAX = 90_000;
 const JUMPING = new URL('jumping-clock.ts', import.meta.url).pathname;
 
-/** A context of the test's own, since processes do whatever work they find in theirs. */
+/** A separate context, since processes do any work that they find in theirs. */
 async function openWorld(env: Readonly<Record<string, string>> = {}) {
   const context = await openTestContext(env);
   const connection = connectRedis(context.config, 'producer');
@@ -106,7 +107,8 @@ describe('a worker process that is killed', () => {
         worker.kill('SIGKILL');
         await worker.exited;
         await letGo();
-        // The lock of a dead worker's job is gone after 5 s; the test does not wait for that three times.
+        // The lock of a dead worker's job is gone after 5 s; the test does not wait for that three
+        // times.
         await context.redis.del(`${context.keys.queuePrefix(0)}:${ORDERS_QUEUE}:job-unlucky:lock`);
         await context.redis.del(context.keys.sale(sale).lease);
       }
@@ -136,7 +138,7 @@ describe('a worker process that is asked to end', () => {
 
     // One that takes longer than its grace time ends with 1.
     expect(await worker.exited).toEqual({ code: 0, signal: null });
-    // Nothing of the process is left that others would have to wait for.
+    // The process has left nothing for which others would have to wait.
     expect(await context.redis.exists(context.keys.sale(sale).lease)).toBe(0);
     const { orders } = await readLedger(context.db, sale);
     expect(orders).toHaveLength(ORDER_BATCH_MAX);

@@ -9,7 +9,7 @@ type CommitFault =
   /** The server commits and the client never hears of it. */
   | 'lose_reply';
 
-/** A COMMIT whose reply is kept back: it stands in MySQL while the client still waits. */
+/** A COMMIT whose reply is held back: MySQL has committed while the client still waits. */
 export interface HeldReply {
   /** Resolves when the server has answered. */
   readonly committed: Promise<void>;
@@ -42,7 +42,7 @@ export async function openMysqlProxy(server: { host: string; port: number }): Pr
   const track = (socket: Socket): void => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
-    // A cut connection is what the test wants; whoever uses it sees the end of it.
+    // The test wants a cut connection. Its user sees the end of it.
     socket.on('error', () => undefined);
   };
 

@@ -6,14 +6,15 @@ import type { TestContext } from '@flash-sale/shared/testing/support.ts';
 const UNLIMITED = 1_000_000;
 const MICRO_BATCH_MAX = 100;
 
-/** `count` shoppers of one test; `name` tells them from another test's. */
+/** `count` shoppers of one test; `name` distinguishes them from another test's. */
 export function shoppers(count: number, name = 'shopper'): string[] {
   return Array.from({ length: count }, (_, i) => `${name}-${i}`);
 }
 
 /**
- * Buys a unit for each shopper through the real admission script, so that owner entries, reservations and `available` are what the api
- * leaves behind when it is killed before it adds the job.
+ * Buys a unit for each shopper through the real admission script, so that owner entries,
+ * reservations and `available` are what the api leaves behind when it is killed before it adds the
+ * job.
  *
  * @returns the order numbers, in the order of the shoppers
  */

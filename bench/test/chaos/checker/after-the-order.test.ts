@@ -197,7 +197,7 @@ test('8: one seckill token bought two orders, one after the other', () => {
 
 test('8: a buy got another number while the order lived', () => {
   expect(broken({}, [buy('alice', 'X', 3_000, 't9')])).toContain(8);
-  // After it closed, its shopper buys anew.
+  // After the close, its shopper buys again.
   expect(broken()).toEqual([]);
 });
 

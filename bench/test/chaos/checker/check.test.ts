@@ -221,7 +221,7 @@ test('6: an accepted order is nowhere', () => {
   const { record, final, calls } = soundRound();
   const withLost = [...calls, buy('dora', 2_300, accepted('D'))];
   expect(promisesOf(record({ calls: withLost }))).toEqual([6]);
-  // Not even where Redis lost data: this one was in the ledger.
+  // Also if Redis lost data: this one was in the ledger.
   const strikes = [strike({ losesRedisData: true })];
   const finals = [
     { ...final, orders: final.orders.slice(0, 1), sold: 1, available: 1, owners: new Map([['alice', 'A']]) },

@@ -113,7 +113,7 @@ describe('attack: another shopper’s order', () => {
   it('looks exactly like one that does not exist: for reading, waiting, paying and cancelling', async () => {
     const [owner, thief] = [await as('owner'), await as('thief')];
     const order_no = await win(owner);
-    // As well formed as the real one, and of nobody.
+    // As well formed as the real one, but forged.
     const unknown = `${order_no.startsWith('0') ? '1' : '0'}${order_no.slice(1)}`;
     const calls = [
       (no: string) => app.get(`/api/v1/orders/${no}`, thief),
@@ -164,7 +164,7 @@ describe('attack: another shopper’s order', () => {
 });
 
 describe('attack: a seckill token that the caller may not use', () => {
-  /** What a buy is answered, and whether it left everything as it was. */
+  /** The answer to a buy, and whether it changed nothing. */
   const attempt = async (headers: Headers, token: string, of: Sale, users: string[]) => {
     const before = await effectsOn(context, of, ...users);
     const { code } = (await buy(headers, token, of)).json<{ code?: string }>();
@@ -255,7 +255,10 @@ describe('attack: a seckill token that the caller may not use', () => {
 });
 
 describe('attack: more calls than the limits allow, on several api processes at once', () => {
-  /** Seckill tokens that we signed and never issued: whoever is told so has passed the limits, and owns nothing. */
+  /**
+   * Seckill tokens that we signed and never issued: this answer means that the call has passed the
+   * limits, and owns nothing.
+   */
   const signer = new SeckillTokens([TOKEN_SECRET]);
 
   async function hammer(env: Record<string, string>, userOf: (i: number) => string) {

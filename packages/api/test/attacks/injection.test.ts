@@ -24,7 +24,10 @@ afterAll(async () => {
   await context.close();
 });
 
-/** Ids that the contract allows and that mean something elsewhere: to Redis, to Lua, to SQL, to a shell, to a URL, to JavaScript. */
+/**
+ * Ids that the contract allows and that have a meaning for Redis, Lua, SQL, a shell, a URL or
+ * JavaScript.
+ */
 const METACHARACTERS: readonly string[] = [
   '{0}:1:owners',
   'a}:{b',

@@ -27,7 +27,7 @@ afterAll(async () => {
   await context.close();
 });
 
-/** Opens a page as an operator does, looks at it, and tells what it complained of. */
+/** Opens a page like an operator, reads it, and returns its errors. */
 async function visit(path: string, texts: readonly (string | RegExp)[]): Promise<string[]> {
   const tab = await browser.newContext({
     httpCredentials: { username: 'lin', password: OPERATOR_TOKEN, send: 'always' },

@@ -47,7 +47,7 @@ const change = (path: string, headers: Record<string, string>) =>
 const recorded = async () =>
   (await listActions(context.db, { limit: 100 })).map(({ action, subject }) => [action, subject]);
 
-/** What the page is told of a queue. */
+/** The page's data about a queue. */
 interface Seen {
   readonly queues: {
     readonly name: string;
@@ -177,7 +177,10 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   queueStatus: 'failed',
   schedulerId: 'scheduler',
 };
-/** Every call of bull-board's that changes something, as it lists them itself: one that a new version brings is among them. */
+/**
+ * Every call of bull-board that changes something, from its own list, so that those of a new
+ * version are included.
+ */
 const CHANGES = appRoutes.api
   .flatMap(({ method, route }) => [method].flat().map((each) => [each.toUpperCase(), [route].flat()[0]!] as const))
   .filter(([method]) => method !== 'GET')

@@ -60,7 +60,7 @@ describe('a denied user', () => {
       await app.post(`/api/v1/orders/${order_no}/cancel`, named),
     ]) {
       expect(answer).toBeProblem('forbidden');
-      // It is nobody's business why.
+      // The reason must not be shown.
       expect(answer.body).not.toMatch(/many|deny|denied/);
     }
     await expect.poll(async () => (await askAs('bot', other)).statusCode, EVERYWHERE).toBe(403);

@@ -49,7 +49,8 @@ beforeAll(async () => {
 }, 120_000);
 
 afterAll(async () => {
-  // How a process ends is another test's; here one may have its jobs on a master that was away a moment ago.
+  // How a process ends is another test's; here one may have its jobs on a master that was away a
+  // moment ago.
   await Promise.all([...service.apis, ...service.workers].map((started) => started.kill()));
   shoppers.close();
   await context.close();
@@ -125,7 +126,7 @@ describe('sales on three masters of a cluster, one of which is lost', () => {
 
         for (const crowd of ofOthers) {
           await crowd.untilSoldOut();
-          // What runs by itself runs there: warm-up loads a sale, returns puts a unit back on sale.
+          // Background services run there: warm-up loads a sale, returns gives a unit back.
           await untilOpen(await context.insertSale({ shard: crowd.sale.shard }));
           const orders = await context.db
             .selectFrom('orders')

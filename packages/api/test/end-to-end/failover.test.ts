@@ -16,7 +16,7 @@ const STRUCK_AFTER = 40;
 const MASTER_NAME = 'flash';
 const PASSWORD = 'ownRedis';
 const SENTINEL_PASSWORD = 'ownSentinel';
-/** A machine that is busy with other tests stalls for a while, too. */
+/** A machine that is busy with other tests also stalls for a while. */
 const DOWN_AFTER_MS = 3_000;
 /** Until a Sentinel has seen what it needs to see, on a machine that is busy with other tests. */
 const SEEN = { timeout: 40_000, interval: 50 };
@@ -30,12 +30,12 @@ let context: TestContext;
 let service: Service;
 let shoppers: Shoppers;
 
-/** A connection of the test's own to one server, whatever its part is now. */
+/** A separate connection to one server, in any role. */
 function connectTo({ port }: PrivateServer, password = PASSWORD): Redis {
   return new Redis({ port, password, commandTimeout: 5_000 }).on('error', () => undefined);
 }
 
-/** Resolves when the replica follows its master, and the Sentinel knows of it. */
+/** Resolves when the replica follows its master, and the Sentinel knows it. */
 async function inStep(toSentinel: Redis): Promise<void> {
   await vi.waitFor(async () => expect(await toReplica.info('replication')).toContain('master_link_status:up'), SEEN);
   await vi.waitFor(async () => {
@@ -111,7 +111,7 @@ describe('Sentinel promotes the replica in mid-sale', () => {
       const refused = new Set(outcomes.filter(({ order_no }) => order_no === undefined).map(({ code }) => code));
       expect(refused).toEqual(new Set(['sold_out']));
 
-      // What was accepted and had not reached the replica is gone for good, and counted apart.
+      // Accepted orders that had not reached the replica are lost, and counted separately.
       const kept = new Map<string, string>();
       await each([...accepted], AT_ONCE, async ([order_no, user]) => {
         const end = await shoppers.settled(order_no);

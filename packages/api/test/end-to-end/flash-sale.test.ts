@@ -12,13 +12,13 @@ let shoppers: Shoppers;
 
 beforeAll(async () => {
   context = await openTestContext();
-  // Promises are kept on a busy machine as well, where Redis may take its time.
+  // Promises are kept on a busy machine too, where Redis may be slow.
   service = await startService(context, { apis: 2, workers: 2, env: { REDIS_TIMEOUT_MS: '10000' } });
   shoppers = new Shoppers(service.url);
 }, 60_000);
 
 afterAll(async () => {
-  // Connections are kept alive, and nobody closes them first: the service ends all the same.
+  // Connections are kept alive, and clients do not close them first: the service ends anyway.
   await service.stop();
   shoppers.close();
   await context.close();
@@ -87,7 +87,8 @@ describe('a burst', () => {
     const crowd = Array.from({ length: SHOPPERS }, (_, i) => `clicker${i}`);
     const tokens = await each(crowd, 100, (user) => shoppers.token(id, user));
     const buys = crowd.map((user_id, i) => ({ user_id, product_id: id, token: tokens[i]! }));
-    // Click by click through the crowd, so that the clicks of one shopper go over different connections and to different processes.
+    // Click by click through the crowd, so that the clicks of one shopper go over different
+    // connections and to different processes.
     const clicks = Array.from({ length: CLICKS }, () => buys).flat();
     const shares = Array.from({ length: CONNECTIONS }, (_, share) =>
       clicks.filter((_buy, i) => i % CONNECTIONS === share),

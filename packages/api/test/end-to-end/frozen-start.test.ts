@@ -4,7 +4,7 @@ import { openOwnRedis, openTestContext } from '../../testing/support.ts';
 import { startService } from '../../testing/service.ts';
 import { outcomeOf, Shoppers } from '../../testing/shoppers.ts';
 
-/** Longer than `REDIS_TIMEOUT_MS`, so that whatever is started meanwhile fails. */
+/** Longer than `REDIS_TIMEOUT_MS`, so that everything started meanwhile fails. */
 const FROZEN_MS = 1_600;
 const WRITTEN_MS_MAX = 10_000;
 
@@ -19,7 +19,8 @@ it('if Redis was frozen when every process first used it, the first buy is writt
   onTestFinished(() => shoppers.close());
 
   redis.freeze();
-  // The first sale of its shard: only now do the worker's services start, and does the api have anything to do with that shard.
+  // The first sale of its shard: only now do the worker's services start, and does the api have
+  // anything to do with that shard.
   const sale = await context.insertSale({ shard: 3 });
   const seen = () => service.workers[0]!.log.some(({ msg }) => msg === 'consuming orders');
   await vi.waitFor(() => expect(seen()).toBe(true), { timeout: 10_000 });

@@ -38,8 +38,8 @@ afterEach(async () => {
 }, 60_000);
 
 /**
- * A sale in which `strike` happens once `KILLED_AFTER` buys were accepted. All shoppers come back until they know. Every number that anybody
- * was ever promised must end as that shopper's order.
+ * A sale in which `strike` happens once `KILLED_AFTER` buys were accepted. All shoppers come back
+ * until they know. Every number that anybody was ever promised must end as that shopper's order.
  *
  * @returns how many units were sold
  */

@@ -58,7 +58,8 @@ it('no log line of any process shows a secret, at the lowest log level and with 
   await call('/api/v1/admin/actions', `Bearer ${SECRETS.VIEWER_TOKEN}`);
   await call(`/api/v1/admin/products/${sale.id}/pause`, AS_OPERATOR.authorization, {});
 
-  // Redis refuses a script, and its client hangs the arguments, the seckill token among them, on the error.
+  // Redis refuses a script, and its client hangs the arguments, the seckill token among them, on
+  // the error.
   const broken = await context.openSale();
   const other = (await call('/api/v1/seckill/token', bearer, { product_id: broken.id })).body['token']!;
   const { owners } = context.keys.sale(broken);

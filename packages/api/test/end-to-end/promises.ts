@@ -19,7 +19,10 @@ async function readSale(context: TestContext, sale: SaleRef): Promise<SaleInRedi
   return { state, owners, reservations, reserved_at } as SaleInRedis;
 }
 
-/** Reads a sale over and over, from outside; `stop` tells how often, and what was ever wrong with it (promises 1 and 2). */
+/**
+ * Reads a sale repeatedly from outside; `stop` returns how often, and everything that was wrong
+ * (promises 1 and 2).
+ */
 export function watchConservation(context: TestContext, id: number, shard = 0) {
   const stopping = new AbortController();
   let reads = 0;
@@ -30,7 +33,7 @@ export function watchConservation(context: TestContext, id: number, shard = 0) {
       try {
         read = await readSale(context, { id, shard });
       } catch {
-        // Redis is away, which a test may want it to be.
+        // Redis is down, which a test may want.
         await nextTurn();
         continue;
       }
@@ -52,8 +55,9 @@ export function watchConservation(context: TestContext, id: number, shard = 0) {
 }
 
 /**
- * Checks the promises on a drained sale by SQL and Redis, from outside: no oversell (1), conservation (2), no leak (3), one live order
- * per shopper (4), every 202 ended, under its own number and owner (5, 6), and nothing beside them (7).
+ * Checks the promises on a drained sale by SQL and Redis, from outside: no oversell (1),
+ * conservation (2), no leak (3), one live order per shopper (4), every 202 ended, under its own
+ * number and owner (5, 6), and nothing beside them (7).
  */
 export async function expectPromisesKept(
   context: TestContext,
@@ -61,7 +65,7 @@ export async function expectPromisesKept(
   promised: ReadonlyMap<string, string>,
 ): Promise<void> {
   const { db } = context;
-  // A poll is told of a row as soon as it is committed, which is a moment before Redis has settled it.
+  // A poll returns a row as soon as it is committed, which is a moment before Redis has settled it.
   await expect
     .poll(async () => {
       const { state: _state, owners: _owners, ...left } = await readSale(context, { shard: 0, ...sale });
@@ -79,7 +83,8 @@ export async function expectPromisesKept(
   expect(Object.keys(owners)).toHaveLength(sale.sold);
   expect(owners).toEqual(Object.fromEntries(live.map(({ user_id, order_no }) => [user_id, order_no])));
   expect(new Set(live.map(({ user_id }) => user_id)).size).toBe(sale.sold);
-  // Each number that was promised is the order of the shopper to whom it was promised, at the price of the sale.
+  // Each number that was promised is the order of the shopper to whom it was promised, at the price
+  // of the sale.
   const owner = new Map(orders.map(({ order_no, user_id }) => [order_no, user_id]));
   expect([...promised].filter(([order_no, user_id]) => owner.get(order_no) !== user_id)).toEqual([]);
   expect(new Set(orders.map(({ price_cents }) => price_cents))).toEqual(new Set([1_999]));

@@ -45,13 +45,16 @@ interface Sale {
   readonly watch: ReturnType<typeof watchConservation>;
 }
 
-/** What a shopper may see while processes come and go: an answer of the contract, and nothing worse than "come back in a second". */
+/**
+ * What a shopper may see while processes come and go: an answer of the contract, and nothing worse
+ * than "come back in a second".
+ */
 function complaintsAbout(answer: Answer): string[] {
   const comesBack = answer.status === 503 && /^[1-9]\d*$/.test(String(answer.headers['retry-after']));
   return answer.status < 400 || comesBack ? [] : [`${answer.status} ${answer.body}`];
 }
 
-/** Shoppers who buy and poll without end, until told to stop. */
+/** Shoppers who buy and poll until they are stopped. */
 async function startCrowd() {
   const sales: Sale[] = [];
   for (let i = 0; i < SALES; i += 1) {
@@ -63,8 +66,9 @@ async function startCrowd() {
   let users = 0;
 
   /**
-   * A call as browsers and proxies make it: again where the connection turns out to be closed before anything was answered, which no server can
-   * rule out for one that was kept alive, or not accepted yet.
+   * A call as browsers and proxies make it: again where the connection turns out to be closed
+   * before anything was answered, which no server can rule out for one that was kept alive, or not
+   * accepted yet.
    */
   async function call(ask: () => Promise<Answer>): Promise<Answer> {
     for (;;) {
@@ -134,7 +138,7 @@ it('workers go from 1 to 4 and back to 1 in mid-sale, by SIGTERM and by SIGKILL:
 
   await Promise.all([service.addWorker(), service.addWorker(), service.addWorker()]);
   const [first, killed, third] = service.workers;
-  // Nobody tells a new replica of the sale; that it writes is all there is to see.
+  // The only visible sign is that a new replica writes: nothing notifies it of the sale.
   await vi.waitFor(() => expect(service.workers.map(hasWritten)).toEqual([true, true, true, true]), PATIENCE);
   await crowd.goesOn();
 

@@ -62,7 +62,7 @@ beforeAll(async () => {
     env: {
       OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${(collector.address() as AddressInfo).port}`,
       OTEL_BSP_SCHEDULE_DELAY: '50',
-      // Whoever sends a trace with a request decides; nobody else's is kept.
+      // The trace context of the request decides; another one is not kept.
       OTEL_TRACES_SAMPLER: 'parentbased_always_off',
     },
   });

@@ -5,7 +5,7 @@ import { exportJWK, generateKeyPair, SignJWT, type JWK, type JWTPayload } from '
 
 export type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** An identity provider's server of keys, which answers as it is told to just now. */
+/** An identity provider's key server with configurable answers. */
 export interface KeyProvider {
   readonly url: string;
   /** How often it was asked. */
@@ -55,7 +55,10 @@ export async function openKeyProvider(): Promise<KeyProvider> {
   return provider;
 }
 
-/** A pair of keys: its public one as a provider publishes it, and access tokens that are signed by it. */
+/**
+ * A pair of keys: its public one as a provider publishes it, and access tokens that are signed by
+ * it.
+ */
 export async function newKey(kid: string | undefined, algorithm = 'RS256') {
   const { publicKey, privateKey } = await generateKeyPair(algorithm, { extractable: true });
   const named = kid === undefined ? {} : { kid };

@@ -8,8 +8,9 @@ import { KeySet } from '../../src/identity/key-set.ts';
 import { newKey, openKeyProvider, type KeyProvider } from './key-provider.ts';
 
 /**
- * Access tokens and key sets in the shape that each provider documents, against the settings of docs/identity-providers.md, which are read from
- * that page: what it tells an integrator to set is what is tried here.
+ * Access tokens and key sets in the shape that each provider documents, against the settings of
+ * docs/identity-providers.md, which are read from that page: what it tells an integrator to set is
+ * what is tried here.
  */
 const PAGE = readFileSync(new URL('../../../../docs/identity-providers.md', import.meta.url), 'utf8');
 

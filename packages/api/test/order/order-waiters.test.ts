@@ -78,7 +78,7 @@ describe('a waiting poll', () => {
     told.settle();
     await context.redis.publish(channel(), 'B');
     await told.answer;
-    // At most the look that is due anyway once a second.
+    // At most the regular read once a second.
     expect(waiting.read_ms.length).toBeLessThanOrEqual(before + 1);
     waiting.gone.abort();
     await waiting.answer;

@@ -235,7 +235,7 @@ describe('POST /api/v1/orders/:orderNo/pay', () => {
     expect(answer.body).not.toContain('sk_live');
     const failed = provider.started.at(-1);
     expect((await pay(order)).json()).toMatchObject({ payment_id: failed });
-    // A new call where the old one would be answered the same.
+    // A new call, if the old one would get the same answer.
     expect(await findPayment(context.db, failed!)).toMatchObject({ key_no });
   });
 

@@ -256,7 +256,8 @@ describe('callers without a valid access token', () => {
         'ratelimit-policy': '"address";q=3;w=3',
         ratelimit: '"address";r=0;t=1',
       });
-      // An access token that was verified before costs nothing, nor does another address pay for this one.
+      // An access token that was verified before costs nothing, nor does another address pay for
+      // this one.
       expect((await list(from(attacker, good))).statusCode).toBe(200);
       expect(await list(from('198.51.100.10', {}))).toBeProblem('unauthenticated');
     } finally {

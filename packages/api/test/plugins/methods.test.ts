@@ -31,7 +31,7 @@ it.each([
   ['/api/v1/admin/products/1/resume', ['POST']],
 ])('%s answers every other method with 405 and says which it allows', async (url, allowed) => {
   for (const method of ALL.filter((each) => !allowed.includes(each))) {
-    // Whatever is in the body, and whoever calls.
+    // With any body, and for any caller.
     const answer = await app.server.inject({
       method,
       url,

@@ -119,7 +119,7 @@ function unlimited(schema: Limited, at: string): string[] {
         ...unlimited(schema.items ?? {}, `${at}/*`),
       ];
     case 'string': {
-      // A pattern without `*`, `+` and an open count is as long as it says.
+      // The pattern limits the length, unless it has `*`, `+` or an open count.
       const isBounded = schema.pattern !== undefined && !/[*+]|,\}/.test(schema.pattern);
       return schema.maxLength === undefined && !isBounded ? [`${at} takes any length`] : [];
     }

@@ -201,7 +201,7 @@ describe('brute force on operators’ calls', () => {
         expect(Number(answer.headers['retry-after'])).toBeGreaterThan(50);
         expect(answer.headers['ratelimit-policy']).toBe('"operator";q=3;w=180');
       }
-      // Elsewhere the door is as it was.
+      // In other places nothing changes.
       expect((await statsOf(sale.id, from('198.51.100.2', AS_OPERATOR), own)).statusCode).toBe(200);
     } finally {
       await own.close();

@@ -22,7 +22,7 @@ afterAll(async () => {
   await context.close();
 });
 
-/** What a port answers to a request as it is written: status, what it allows, and its body. */
+/** The answer of a port to a raw request: status, allowed methods, and body. */
 async function answer(port: number, line: string, more = '') {
   const connection = await connectRaw(port);
   connection.send(`${line}\r\nhost: 127.0.0.1\r\nconnection: close\r\n${more}\r\n`);

@@ -42,7 +42,8 @@ describe('GET /api/v1/admin/products/:id/stats', () => {
     await cancelOrder(context, orders[0]!, { actor: 'shopper' });
     const rest = orders.slice(1).map(({ order_no }) => order_no);
     await expireOrders(context, sale.id, rest.slice(0, 2));
-    // Buys by HTTP, whose outcomes are counted: three units are left, and one of the winners comes twice.
+    // Buys by HTTP, whose outcomes are counted: three units are left, and one of the winners comes
+    // twice.
     const outcomes = [];
     for (const user of ['w1', 'w2', 'w3', 'late-1', 'late-2']) {
       outcomes.push((await app.buy(sale, user, await app.tokenOf(sale, user))).statusCode);

@@ -10,7 +10,10 @@ const CLAIM = { user_id: 'alice', sale_id: 1 };
 const LATE_MS = 2_200;
 const TOKEN_TTL_SECONDS = 300;
 
-/** The database, whose first answers come late; `asked` counts the calls that are under way, and the most there ever were. */
+/**
+ * The database, whose first answers come late; `asked` counts the calls in progress, and their
+ * maximum.
+ */
 function withLateAnswers(db: Db, isLate: () => boolean): { late: Db; asked: { now: number; max: number } } {
   const asked = { now: 0, max: 0 };
   const late = db.withPlugin({

@@ -17,7 +17,10 @@ beforeAll(async () => {
 });
 afterAll(() => context.close());
 
-/** Redis as it is, but for what it says of its memory: the limit of the test run's server is not this file's to set. */
+/**
+ * The real Redis, except for its reported memory: this test must not change the limit of the shared
+ * server.
+ */
 function withMemory(memory: { used: number; max: number }): Redis {
   return new Proxy(context.redis as Redis, {
     get: (redis, name) =>

@@ -352,7 +352,8 @@ describe('POST /api/v1/seckill/buy', () => {
         const sale = await context.openSale();
         const token = await limited.tokenOf(sale, 'greedy');
         const forged = signed(sale.id, 'greedy');
-        // Two tries that draw from the bucket without a unit, and one that finds it empty, in one micro-batch.
+        // Two tries that draw from the bucket without a unit, and one that finds it empty, in one
+        // micro-batch.
         const answers = await Promise.all([forged, forged, token].map((each) => limited.buy(sale, 'greedy', each)));
         expect(answers.map((answer) => answer.json<{ code: string }>().code)).toEqual([
           'token_invalid',

@@ -127,7 +127,8 @@ describe('POST /api/v1/admin/shoppers/:userId/erase', () => {
     const subjects = (await actions()).map(({ action, subject }) => `${action} ${subject}`);
     expect(subjects).toContain(`export shopper ${pseudonym}`);
     expect(subjects).toContain(`erase shopper ${pseudonym}`);
-    // The export that was asked for after the erasure is the last word of the name, and goes with the next one.
+    // The export that was asked for after the erasure is the last word of the name, and goes with
+    // the next one.
     expect(subjects.filter((subject) => subject.endsWith('shopper forget'))).toEqual([]);
   });
 

@@ -41,7 +41,7 @@ async function buyWith(
   return admission!;
 }
 
-/** Runs `work` and fails where anything of the sale but a bucket is different afterwards. */
+/** Runs `work` and fails if anything of the sale except a bucket has changed. */
 async function changingNothing<Result>(sale: Sale, work: () => Promise<Result>): Promise<Result> {
   const before = await snapshot(context, sale);
   const result = await work();
@@ -107,7 +107,7 @@ describe('an accepted buy', () => {
 
 describe('the order of the checks', () => {
   const codes = Object.keys(REFUSALS) as (keyof typeof REFUSALS)[];
-  // A sale is before its start and after its end at once where it was ended before it started.
+  // A sale can be before its start and after its end, if it was ended before it started.
   test.each(codes)('%s has priority over later checks, and changes nothing', async (code) => {
     const sale = await context.openSale();
     for (const later of codes.slice(codes.indexOf(code))) await REFUSALS[later](sale);
@@ -163,7 +163,8 @@ describe('a sale', () => {
       const [admission] = await context.commands.admit(sale, call, [item]);
       const { now_ms: after_ms } = await context.commands.clock(0);
       seen.add(admission!.outcome);
-      // The call was decided somewhere between the two readings, so at a boundary two answers may be right.
+      // The call was decided at some time between the two readings, so at a boundary two answers
+      // may be right.
       const right = [before_ms, after_ms].map((ms) =>
         ms < opens_ms ? 'not_started' : ms < closes_ms ? 'accepted' : 'ended',
       );
@@ -335,7 +336,8 @@ describe('the same call again, as ioredis sends it after a lost reply', () => {
     const answers = await changingNothing(sale, () =>
       context.commands.admit(sale, late, [accepted, fresh, secondOfU1]),
     );
-    // Another number of an owner may be one that was accepted and closed since, so nothing is claimed about it.
+    // Another number of an owner may be one that was accepted and closed since, so nothing is
+    // claimed about it.
     expect(outcomes(answers)).toEqual(['accepted', 'unavailable', 'unavailable']);
     expect(outcomes(await context.commands.admit(sale, call, [fresh]))).toEqual(['accepted']);
   });
@@ -387,7 +389,7 @@ describe('the same call again, as ioredis sends it after a lost reply', () => {
     await context.commands.giveBack(sale, lease, attempt.items);
     const { token } = attempt.items[0]!;
     expect((await changingNothing(sale, () => buyWith(sale, {}, { token }))).outcome).toBe('token_invalid');
-    // Nor does the mark itself pass for a seckill token.
+    // The mark itself is not accepted as a seckill token either.
     const mark = `#${attempt.items[0]!.order_no}`;
     const item = await newItem(context, sale, 'u2', { token: mark });
     const [admission] = await context.commands.admit(sale, attempt.call, [item]);

@@ -138,7 +138,7 @@ export class Run {
   #lostLease = '0 nobody';
   #made = 0;
 
-  /** @param history_id names the history of Redis, as `clock` tells it */
+  /** @param history_id the name of the history of Redis, as `clock` returns it */
   constructor(shop: Shop, history_id: string, sale: Sale) {
     this.#shop = shop;
     this.#history_id = history_id;
@@ -226,7 +226,7 @@ export class Run {
   }
 
   async #pause(version: number, paused: boolean): Promise<void> {
-    // Of a sale that Redis does not keep none is set: the next rebuild brings the row's.
+    // If Redis does not keep the sale, no pause is set: the next rebuild loads that of the row.
     const isKept = (await this.#shop.redis.exists(this.#shop.keys.sale(this.#sale).state)) === 1;
     const newer = isKept && version > this.#model.paused.version;
     assert.equal(await this.#shop.commands.setPause(this.#sale, version, paused), newer);
@@ -251,7 +251,8 @@ export class Run {
   async #rebuild(steps: number, lease: string, again: boolean, units: number): Promise<void> {
     const { commands } = this.#shop;
     const live = this.#tried.filter(({ order_no }) => this.#model.ledger.get(order_no) === true);
-    // The ledger never holds more live orders than the sale has units: MySQL itself refuses such a row.
+    // The ledger never holds more live orders than the sale has units: MySQL itself refuses such a
+    // row.
     const sale = { ...this.#sale, seckill_stock: Math.max(units, live.length) };
     const lost = lease !== this.#lease;
     assert.equal(await commands.beginRebuild(sale, lease), lost ? undefined : this.#history_id);
@@ -269,7 +270,7 @@ export class Run {
     if (!lost) this.#model.rebuilt(sale.seckill_stock, owners);
     if (!lost && this.#model.paused.version < sale.pause_version) this.#model.paused = { version: 0, paused: false };
     if (!again || lost) return;
-    // As ioredis sends it after a lost reply, with somebody's buy in between.
+    // Sent again by ioredis after a lost reply, with another shopper's buy in between.
     await this.#admit(this.#newAttempt([{ user: 'a', token: 'live' }]), false);
     assert.equal(await commands.finishRebuild(sale, lease, built), true);
   }
@@ -292,7 +293,7 @@ export class Run {
     assert.equal(await finish(), true);
     this.#model.changed(more);
     if (!again) return;
-    // As ioredis sends it after a lost reply, with somebody's buy in between.
+    // Sent again by ioredis after a lost reply, with another shopper's buy in between.
     await this.#admit(this.#newAttempt([{ user: 'a', token: 'live' }]), false);
     assert.equal(await finish(), true);
   }

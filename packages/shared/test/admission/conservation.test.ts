@@ -64,9 +64,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 
 /**
- * Random interleavings of everything that moves a unit, against a model of a few lines. After every step Redis and the model must
- * agree on each owner, each reservation, each seckill token and the number of free units. A failure prints its seed and path, which
- * `fc.assert` takes to run it again.
+ * Random interleavings of everything that moves a unit, against a model of a few lines. After every
+ * step Redis and the model must agree on each owner, each reservation, each seckill token and the
+ * number of free units. A failure prints its seed and path, which `fc.assert` takes to run it
+ * again.
  */
 test('available + owners = total after every step, for any steps in any order', { timeout: 60_000 }, async () => {
   let shard = 100;

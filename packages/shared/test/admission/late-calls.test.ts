@@ -12,7 +12,10 @@ afterAll(() => context.close());
 type Sent = (string | number)[];
 type Script = (...sent: Sent) => Promise<unknown>;
 
-/** Does `call`, and returns what its script was sent, so that it can be sent again as the driver does. */
+/**
+ * Does `call`, and returns what its script was sent, so that it can be sent again as the driver
+ * does.
+ */
 async function sentBy(script: string, call: () => Promise<unknown>): Promise<{ run: Script; sent: Sent }> {
   const scripts = context.redis as unknown as Record<string, Script>;
   const run = scripts[script]!.bind(context.redis);
@@ -25,7 +28,9 @@ async function sentBy(script: string, call: () => Promise<unknown>): Promise<{ r
   }
 }
 
-/** The place of the deadline, and of the history before it, behind the number of keys and the keys. */
+/**
+ * The place of the deadline, and of the history before it, behind the number of keys and the keys.
+ */
 const deadlineAt = (sent: Sent): number => Number(sent[0]) + 2;
 const pass = async (deadline_ms: number): Promise<void> => {
   await expect

@@ -24,7 +24,7 @@ beforeEach(async () => {
   lease = await takeLease(context, sale);
 });
 
-/** Somebody else holds the lease from now on. */
+/** From now on another process holds the lease. */
 async function loseLease(): Promise<void> {
   await context.redis.del(context.keys.sale(sale).lease);
   await takeLease(context, sale);
@@ -63,7 +63,8 @@ test.each<[string, (mine: string) => Promise<unknown>, unknown]>([
   const before = await snapshot(context, sale);
   expect(await call(lease)).toBe(answer);
   const held = (await context.redis.get(context.keys.sale(sale).lease))!;
-  // The same fencing token under another name, the same name under another fencing token, and nothing at all.
+  // The same fencing token under another name, the same name under another fencing token, and
+  // nothing at all.
   for (const foreign of [held.replace(/ .*/, ` ${randomUUID()}`), `9${held}`, '']) {
     expect(await call(foreign)).toBe(answer);
   }

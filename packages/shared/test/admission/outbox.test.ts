@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => context.close());
 
-/** Since when the sale has a reservation, by the outbox; undefined where it is not there. */
+/** The time of the sale's oldest reservation in the outbox; undefined if it is not there. */
 async function sinceOf(sale: Sale): Promise<number | undefined> {
   const found = await context.commands.outbox(sale.shard);
   return found.find(({ sale_id }) => sale_id === sale.id)?.oldest_ms;

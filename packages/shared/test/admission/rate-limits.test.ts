@@ -20,7 +20,10 @@ const limited = (limits: Limits) => ({ limits: { ...NO_LIMITS, ...limits } });
 /** A refill so slow that none happens within a test. */
 const NEVER_PER_SECOND = 0.001;
 
-/** Sends buys for as long as `duration_ms`, several at a time; how many got past the buckets, and how long it took by Redis's clock. */
+/**
+ * Sends buys for as long as `duration_ms`, several at a time; how many got past the buckets, and
+ * how long it took by Redis's clock.
+ */
 async function hammer(
   sale: Sale,
   limits: Limits,
@@ -37,7 +40,8 @@ async function hammer(
         const commands = createCommands(redis, context.keys);
         const count = { passed: 0, refused: 0 };
         for (let i = n; performance.now() < until_ms; i += connections.length) {
-          // A wrong seckill token: whoever is told so has passed the buckets, and does not become an owner, who passes none.
+          // With a wrong seckill token: this answer means that the shopper has passed the buckets,
+          // and does not become an owner, who skips them.
           const item = { user_id: userOf(i), order_no: 'order', token: 'wrong', request_id: 'r' };
           const admissions = await commands.admit(sale, call, [item, item]);
           for (const { outcome } of admissions) {
@@ -78,9 +82,10 @@ describe('a shopper’s bucket', () => {
     const limits = { user_capacity: burst, user_per_second: per_second };
     const { passed, refused, elapsed_ms } = await hammer(sale, limits, () => 'hammer', 600);
     expect(refused).toBeGreaterThan(0);
-    // The clock is told in whole milliseconds, so one more of them may have passed.
+    // The clock is read in whole milliseconds, so one more of them may have passed.
     expect(passed).toBeLessThanOrEqual(burst + (per_second * (elapsed_ms + 1)) / 1_000);
-    // 600 ms were hammered; more than half of the refill is left for a machine that stalls, since a full bucket fills no further.
+    // 600 ms were hammered; more than half of the refill is left for a machine that stalls, since a
+    // full bucket fills no further.
     expect(passed).toBeGreaterThanOrEqual(burst + 0.4 * per_second * 0.6);
   });
 
@@ -107,12 +112,14 @@ describe('a shopper’s bucket', () => {
     if (refused?.outcome !== 'rate_limited') throw new Error(`expected rate_limited, got ${refused?.outcome}`);
     expect(refused.wait_ms).toBeGreaterThan(0);
     expect(refused.wait_ms).toBeLessThanOrEqual(100);
-    // Whoever waits as told is let in; whoever does not wait is not, before one interval has passed.
+    // A shopper who waits as long as returned is allowed; one who does not wait is not, before one
+    // interval has passed.
     for (;;) {
       const before_ms = await now_ms();
       const [admission] = await context.commands.admit(sale, call, [item]);
       if (admission!.outcome === 'token_invalid') break;
-      // Both times are whole milliseconds, rounded down: the refusal was up to one later than it looks.
+      // Both times are whole milliseconds, rounded down: the refusal was up to one later than it
+      // looks.
       expect(before_ms).toBeLessThanOrEqual(refused_ms + refused.wait_ms);
     }
     expect(await now_ms()).toBeGreaterThanOrEqual(began_ms + 99);

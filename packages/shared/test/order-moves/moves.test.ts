@@ -57,7 +57,7 @@ async function orderIn(status: OrderStatus): Promise<Order> {
 
 describe('an order', () => {
   const CALLS: Readonly<Record<'cancelled' | 'expired' | 'paid' | 'refunded', (order: Order) => Promise<unknown>>> = {
-    // By somebody else than whoever has cancelled it, who may ask again.
+    // By another actor than the one that cancelled it, which may repeat its call.
     cancelled: (order) => cancelOrder(context, order, { actor: 'operator' }),
     expired: async (order) => {
       if ((await expireOrders(context, order.product_id, [order.order_no])) === 0) throw new Error('not expired');
@@ -203,7 +203,7 @@ describe('a payment', () => {
   }[] = [
     { events: ['succeeded'], applied: [true], status: 'paid', payment: 'succeeded' },
     { events: ['declined'], applied: [true], status: 'pending_payment', payment: 'declined' },
-    // Its success was lost, or comes later: the money is gone, and the order can be paid anew.
+    // Its success was lost, or comes later: the money is refunded, and the order can be paid again.
     { events: ['refunded'], applied: [true], status: 'pending_payment', payment: 'refunded' },
     { events: ['wrong_amount'], applied: [true], status: 'pending_payment', payment: 'refund_pending' },
     {
@@ -321,7 +321,8 @@ describe('a payment', () => {
     const order = await placeOrder(context, await context.openSale());
     const payment = await openPayment(context, order.order_no);
     await cancelOrder(context, order, { actor: 'shopper' });
-    // As the caller of the provider does, who holds no lock of the sale: not committed yet when the event comes.
+    // As the caller of the provider does, who holds no lock of the sale: not committed yet when the
+    // event comes.
     const givingUp = await context.db.startTransaction().execute();
     onTestFinished(async () => {
       if (!givingUp.isCommitted) await givingUp.rollback().execute();

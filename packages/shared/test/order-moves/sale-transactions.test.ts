@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => context.close());
 
-/** Keeps the sale's row until it is released, so that what comes meanwhile has to wait. */
+/** Holds the sale's row until it is released, so that new work must wait. */
 async function holdRow(sale: Sale): Promise<() => Promise<void>> {
   let release = (): void => undefined;
   const released = new Promise<void>((resolve) => (release = resolve));
@@ -156,7 +156,7 @@ describe('behind a server that does not answer', () => {
       const told = await Promise.all(behind);
       expect(new Set(told.map(({ outcome }) => outcome))).toEqual(new Set(['unavailable']));
       expect(Math.max(...told.map(({ took_ms }) => took_ms))).toBeLessThan(IMPATIENT_MS);
-      // Whoever comes while it still hangs does not wait at all.
+      // Work that arrives while it still hangs does not wait at all.
       const late = await timed(cancelOrder({ saleTransactions }, orders[1]!, { actor: 'shopper' }));
       expect(late).toMatchObject({ outcome: 'unavailable', took_ms: expect.toSatisfy((ms: number) => ms < 500) });
       await release();

@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { ERRORS, Refusal, type ErrorCode } from '../../src/platform/errors.ts';
 
-/** The contract's table, code by code. A client may rely on each line, so a change here is a breaking one. */
+/**
+ * The contract's table, code by code. A client may rely on each line, so a change here is a
+ * breaking one.
+ */
 const CONTRACT = {
   invalid_request: 400,
   unauthenticated: 401,

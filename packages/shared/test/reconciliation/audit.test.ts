@@ -24,7 +24,10 @@ beforeAll(async () => {
 });
 afterAll(() => context.close());
 
-/** A sale of 10 units with three live orders, one reservation, and one closed order whose unit has to go back. */
+/**
+ * A sale of 10 units with three live orders, one reservation, and one closed order whose unit must
+ * be given back.
+ */
 beforeEach(async () => {
   sale = await context.insertSale();
   const orders = ['ann', 'ben', 'cat'].map((user) => orderOf(user, 'pending_payment'));
@@ -36,7 +39,7 @@ beforeEach(async () => {
   });
   await rebuildSale(context, sale, WAIT_MS);
   const { owners, state } = context.keys.sale(sale);
-  // Closed after the rebuild, as it were: the owner entry is still there.
+  // As if it was closed after the rebuild: the owner entry still exists.
   await context.redis.hset(owners, 'dan', closed.order_no);
   await context.redis.hincrby(state, 'available', -1);
   await reserve('eve');

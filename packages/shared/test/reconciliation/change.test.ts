@@ -36,8 +36,8 @@ async function admittedAt(sale: Sale): Promise<number[]> {
 }
 
 /**
- * Compares a sale in Redis with its row, over and over, until stopped: wherever the row did not change around an atomic read of a ready sale, both
- * say the same (promise 2).
+ * Compares a sale in Redis with its row repeatedly, until stopped: if the row did not change around
+ * an atomic read of a ready sale, both are equal (promise 2).
  */
 function watchFacts(sale: Sale) {
   const stopping = new AbortController();
@@ -190,7 +190,8 @@ describe('whose process dies on the way, a change', () => {
         await buy(context, sale, ['between']);
         return context.commands.finishChange(...args);
       },
-      // The second run is told of the first, so that nothing is rebuilt while everybody buys.
+      // The second run finds the result of the first, so that nothing is rebuilt while shoppers
+      // buy.
       beginRebuild: die,
     };
     await topUpSale({ ...context, commands }, sale, { seckill_stock: 8 }, OPTIONS);

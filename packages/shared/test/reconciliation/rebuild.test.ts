@@ -51,7 +51,7 @@ async function writeOrders(
 const newOwners = (sale: Sale, users: readonly string[]): Owner[] =>
   users.map((user_id) => ({ user_id, order_no: newOrderNumber(sale, Date.now()) }));
 
-/** Deletes everything that Redis knows of a sale. */
+/** Deletes everything that Redis has of a sale. */
 async function empty(sale: Sale): Promise<void> {
   await context.redis.del(...Object.keys(await snapshot(context, sale)));
 }

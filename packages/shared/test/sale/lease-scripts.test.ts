@@ -11,7 +11,7 @@ beforeAll(async () => {
 afterAll(() => context.close());
 
 let nextId = 1;
-/** A sale that nobody loaded: leases need none. */
+/** A sale that is not loaded: leases do not need it to be. */
 const newSale = (): SaleRef => ({ id: nextId++, shard: 0 });
 const LIFE_MS = 60_000;
 const WAIT_MS = 300;
@@ -114,7 +114,7 @@ describe('the lease of a sale', () => {
     const mine = await takeLease(context, sale);
     const wanted = async () => (await context.commands.nextReservations(sale, mine, 10))?.wanted;
     expect(await wanted()).toBe(false);
-    // Its own call, sent again, is nobody who waits.
+    // Its own repeated call does not count as a waiting process.
     await acquire(sale, mine.slice(2));
     expect(await wanted()).toBe(false);
     expect(await acquire(sale, 'another', LIFE_MS, 900)).toBeUndefined();
@@ -163,7 +163,7 @@ describe('a clock that was set back by half a minute', () => {
     await context.redis.set(lease, '7 gone', 'PX', 3_000 + STEP_MS);
     expect(await acquire(sale, 'next', 3_000)).toBeUndefined();
     expect(await context.redis.pttl(lease)).toBeLessThanOrEqual(3_000);
-    // Whoever asks later does not make it longer.
+    // A later request does not extend it.
     await context.redis.pexpire(lease, 50);
     await acquire(sale, 'next', 3_000);
     await expect.poll(() => acquire(sale, 'next', 3_000)).toBe(1);

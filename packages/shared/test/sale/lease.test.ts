@@ -26,7 +26,7 @@ describe('a lease', () => {
     const asked_ms = performance.now();
     expect(await acquireLease(context.commands, sale, 60)).toBeUndefined();
     const waited_ms = performance.now() - asked_ms;
-    // It gives up when the next try, 25 ms later at most, would come too late.
+    // It gives up if the next attempt, after at most 25 ms, would be too late.
     expect(waited_ms).toBeGreaterThanOrEqual(60 - 25);
     expect(waited_ms).toBeLessThan(LEASE_LIFE_MS);
     // Asked without patience it answers at once.

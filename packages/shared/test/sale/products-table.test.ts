@@ -90,7 +90,7 @@ describe('a sale that is over', () => {
     expect(await toCleanUp(ended_ms)).not.toContain(sale.id);
     expect(await toCleanUp(ended_ms + 1)).toContain(sale.id);
     expect(await kept()).toContain(sale.id);
-    // Somebody else holds the sale by now.
+    // Another process holds the sale by now.
     await markCleaned(context.db, sale.id, 7);
     expect(await kept()).toContain(sale.id);
     await markCleaned(context.db, sale.id, 0);

@@ -99,7 +99,7 @@ describe('reading an order', () => {
     await context.commands.settle(sale, lease, 60_000, [{ order_no, version: 1, status: '{"a":1}' }]);
     const status = context.keys.status(sale, order_no);
     await context.redis.set(status, (await context.redis.get(status))!.replace(/ [0-9a-f]{8} /, ' eeeeeeee '));
-    // Nor a reservation that stands beside it: the order was settled, so the ledger has it.
+    // A remaining reservation is ignored too: the order was settled, so the ledger has it.
     await context.redis.hset(context.keys.sale(sale).reservations, order_no, '1000 1999 job request u1');
     expect(await context.commands.readOrder(sale, order_no)).toEqual({
       sale_ready: true,

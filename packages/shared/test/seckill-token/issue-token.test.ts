@@ -57,7 +57,8 @@ describe('a seckill token is issued', () => {
     const sale = await context.openSale();
     await context.commands.issueToken(sale, 'u1', 'old', LIFE_MS);
     expect(await context.commands.issueToken(sale, 'u1', 'new', LIFE_MS, { replacing: 'old' })).toBe('new');
-    // A racing request that saw the old one does not replace its successor, nor does the same call sent twice.
+    // A racing request that saw the old one does not replace its successor, nor does the same call
+    // sent twice.
     expect(await context.commands.issueToken(sale, 'u1', 'newer', LIFE_MS, { replacing: 'old' })).toBe('new');
     expect(await context.commands.issueToken(sale, 'u1', 'new', LIFE_MS, { replacing: 'old' })).toBe('new');
   });

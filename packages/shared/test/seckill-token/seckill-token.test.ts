@@ -9,7 +9,7 @@ const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345678
 const SECRET = 'the first secret of the test';
 /** The process that signs, and so knows its tokens. */
 const tokens = new SeckillTokens([SECRET]);
-/** Another one, that has to verify them. */
+/** Another one, which must verify them. */
 const elsewhere = (): SeckillTokens => new SeckillTokens([SECRET]);
 
 const userIds = fc.stringMatching(new RegExp(USER_ID_PATTERN));

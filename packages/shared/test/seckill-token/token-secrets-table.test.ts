@@ -22,7 +22,7 @@ beforeEach(async () => {
 const secrets = () => sharedTokenSecrets(context.db, LIFE_MS);
 const rotate = () => rotateTokenSecrets(context.db, LIFE_MS);
 
-/** Lets time go by: whatever was to come is so much nearer. */
+/** Advances the time by moving all stored times back. */
 async function pass(seconds: number): Promise<void> {
   await sql`UPDATE token_secrets SET signs_from = signs_from - INTERVAL ${seconds} SECOND`.execute(context.db);
 }

@@ -145,8 +145,8 @@ export class LedgerWriter {
           return { there, fresh };
         };
         // Rows exist already only if a writer crashed before it settled them. They make the INSERT
-        // fail, and only then are they searched: a search in every transaction took a tenth of the
-        // time of writing an order.
+        // fail, and the writer searches for them after that failure. A search in every transaction
+        // took a tenth of the time of writing an order.
         const { there, fresh } = await insertAllBut([]).catch(async (error: unknown) => {
           if (!isDuplicate(error)) throw error;
           const numbers = batch.map(({ order_no }) => order_no);

@@ -311,8 +311,8 @@ describe('a transaction that MySQL aborts is run again as a whole', () => {
     await admitAll(context, sale, [...shoppers(3), 'contested']);
     const { writer, lease, retries } = await writerOf(sale);
     const reservations = await reservationsOf(sale, lease);
-    // A transaction that takes its locks in the wrong order, and has changed more rows than the writer, which makes InnoDB pick
-    // the writer.
+    // A transaction that takes its locks in the wrong order, and has changed more rows than the
+    // writer, which makes InnoDB pick the writer.
     const other = await context.db.startTransaction().execute();
     const planted = [...shoppers(200, 'planted'), 'contested'];
     await insertOrders(

@@ -19,7 +19,10 @@ beforeAll(async () => {
 });
 afterAll(() => context.close());
 
-/** What a worker process brings to its writers: connections and metrics of its own. `server` is where its ledger is. */
+/**
+ * What a worker process brings to its writers: connections and metrics of its own. `server` is
+ * where its ledger is.
+ */
 function openProcess(
   order_batch_max = 500,
   server: { host: string; port: number } = { host: context.config.DB_HOST, port: context.config.DB_PORT },
@@ -115,7 +118,7 @@ describe('a job', () => {
     const { status } = await context.commands.readOrder(sale, orderNos[0]!);
     expect(JSON.parse(status!)).toMatchObject({ order_no: orderNos[0], status: 'pending_payment', version: 1 });
     await expect.poll(() => published.toSorted(), SOON).toEqual(orderNos.toSorted());
-    // Nobody has to wait for the lease to run out.
+    // No process must wait until the lease expires.
     expect(await context.redis.exists(context.keys.sale(sale).lease)).toBe(0);
   });
 
@@ -235,7 +238,8 @@ test('an order that MySQL rejects even as a failed one delays no other; its job 
   const [poison] = await admitAll(context, sale, ['poison']);
   const others = await admitAll(context, sale, shoppers(20));
   const relent = await refuseOrdersOf(context.db, 'poison', true);
-  // Batches that the stuck order, the oldest, would fill after a few rounds if it were read each time in place of another.
+  // Batches that the stuck order, the oldest, would fill after a few rounds if it were read each
+  // time in place of another.
   const writer = new SaleWriter(openProcess(2), sale);
 
   const jobs = await Promise.allSettled([writer.settle([poison!]), writer.settle(others)]);
@@ -374,7 +378,8 @@ describe('a lost connection', () => {
 
 test('the lease is released for a waiting process, although there is always more to write', async () => {
   const sale = await context.openSale({ seckill_stock: 100_000 });
-  // One order a transaction, and always some hundred of them: a holder that never yields would never be done.
+  // One order a transaction, and always some hundred of them: a holder that never yields would
+  // never be done.
   const writer = new SaleWriter(openProcess(1), sale);
   const jobs: Promise<void>[] = [];
   const yielded = new AbortController();

@@ -45,7 +45,10 @@ beforeEach(async () => {
 
 const keysOfSale = () => context.redis.keys(`${context.config.REDIS_PREFIX}*:${sale.id}:*`);
 
-/** What a service works with: the list in which the sale still is, so that it is new to it that the sale is gone. */
+/**
+ * What a service works with: the list in which the sale still is, so that it is new to it that the
+ * sale is gone.
+ */
 const older = () => {
   const { commands, db, log, redis, keys, metrics } = context;
   const sales = { current: () => Promise.resolve([sale]) };
@@ -128,6 +131,6 @@ test('processes that wait for its lease during the clean-up do not create any of
   await held.release();
   await Promise.all([cleaning, ...loading]);
   await cleanUp({ ...context, shard: 0 }).round(GOING_ON);
-  // That somebody waited is forgotten within a moment.
+  // A wait is forgotten within a moment.
   await expect.poll(keysOfSale).toEqual([]);
 });

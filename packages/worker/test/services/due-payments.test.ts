@@ -28,7 +28,10 @@ async function openContext(env: Readonly<Record<string, string>> = {}): Promise<
   return context;
 }
 
-/** The transactions of an api process, on a Redis connection like its own: to the context's Redis, or to where none is. */
+/**
+ * The transactions of an api process, on a Redis connection like its own: to the context's Redis,
+ * or to an address without one.
+ */
 async function openApi(context: TestContext, REDIS_ADDR = context.config.REDIS_ADDR) {
   const redis = connectRedis({ ...context.config, REDIS_ADDR }, 'request').on('error', () => undefined);
   onTestFinished(() => redis.disconnect());
@@ -85,7 +88,8 @@ describe('money that arrives in time while Redis is away', () => {
       expect(await api.tell(payment_id, 'succeeded', 'evt_1')).toBe(true);
       expect(performance.now() - told_ms).toBeLessThan(WEBHOOK_MS_MAX);
       await endTimeToPay(context, order);
-      // The round fails, so that another process may lead: it may be this one alone that does not reach Redis.
+      // The round fails, so that another process may lead: it may be this one alone that does not
+      // reach Redis.
       await expect(worker.pay()).rejects.toSatisfy((error) => codeOfRedisError(error) !== undefined);
       await worker.expire();
       expect(await ledgerOf(context, order)).toMatchObject({ status: 'pending_payment', payments: ['succeeded'] });

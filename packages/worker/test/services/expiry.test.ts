@@ -19,7 +19,7 @@ import { admitAll } from '../shoppers.ts';
 
 const GOING_ON = new AbortController().signal;
 
-// A context for each test: a sweep looks after every sale there is.
+// A context for each test: the service works on every sale in it.
 let context: TestContext;
 beforeEach(async () => {
   context = await openTestContext();
@@ -51,7 +51,7 @@ const statuses = async (sale: Sale): Promise<Record<string, number>> => {
   return Object.fromEntries(rows.map(({ status, orders }) => [status, orders]));
 };
 
-/** Rows of orders that wait for payment, as many as a large sale leaves; MySQL alone knows of them. */
+/** Rows of orders that wait for payment, as many as a large sale leaves. Only MySQL has them. */
 async function plantOrders(sale: Sale, count: number): Promise<void> {
   const now_ms = Date.now();
   for (let from = 0; from < count; from += 1_000) {
@@ -142,7 +142,7 @@ test('two workers that sweep at once expire each order once', async () => {
   await plantOrders(sale, 1_500);
   const sweepers = [openExpiry(), openExpiry(), openExpiry()];
   await Promise.all(sweepers.map(({ sweep }) => sweep()));
-  // Whoever found the lock taken did nothing.
+  // The process that found the lock taken did nothing.
   await sweepers[0]!.sweep();
 
   expect(await statuses(sale)).toEqual({ expired: 1_500 });
@@ -270,7 +270,9 @@ test('a close of 10,000 orders at once does not stop buys from being accepted an
   });
 });
 
-/** Writes what was accepted until now, unless somebody else holds the lease. How many orders wait. */
+/**
+ * Writes all accepted orders, unless another process holds the lease. Returns how many orders wait.
+ */
 async function writeWaiting(writer: OrderWriter, sale: Sale): Promise<number> {
   const waiting = (await context.commands.allReservations(sale)).map(({ order_no }) => order_no);
   if (waiting.length > 0) {

@@ -195,7 +195,8 @@ test('no job ever fails permanently: not by errors, not by stalls', async () => 
   await events.waitUntilReady();
   const job = await addJob(queue, sale, await admitAll(context, sale, ['stalled'], 'job-stalled'), 'job-stalled');
   const completed = job.waitUntilFinished(events);
-  // As a job is left behind by a worker that died, many times over: active, stalled before, and locked by nobody.
+  // A job of a worker that died, in its worst state: active, stalled many times before, and not
+  // locked.
   const prefix = `${context.keys.queuePrefix(0)}:${ORDERS_QUEUE}`;
   await context.redis.hset(`${prefix}:job-stalled`, 'stc', '50');
   await context.redis.lmove(`${prefix}:wait`, `${prefix}:active`, 'RIGHT', 'LEFT');

@@ -253,7 +253,7 @@ describe('a message', () => {
     await sql`DROP TRIGGER crash`.execute(db);
     expect(await waiting()).toMatchObject([{ attempts: 0, message_id: web.received[0]!.id }]);
 
-    // More has happened since; the message stays as it was.
+    // More has happened since; the message did not change.
     await write(await context.openSale(), ['bob']);
     await openDelivery().round();
     expect(web.received.map(({ id }) => id).filter((id) => id === web.received[0]!.id)).toHaveLength(2);
@@ -328,7 +328,10 @@ describe('order', () => {
   }
 });
 
-/** That no message changed, and that each order was told what it came to, once if it was taken once, in `taken`. */
+/**
+ * That no message changed, and that each order was told what it came to, once if it was taken once,
+ * in `taken`.
+ */
 function expectWhole(received: readonly Received[], taken: readonly Received[], orders: readonly Order[]): void {
   const bodies = Map.groupBy(received, ({ id }) => id);
   const changed = [...bodies].filter(([, messages]) => new Set(messages.map(({ text }) => text)).size > 1);
@@ -481,7 +484,7 @@ describe('a receiver that takes nothing', () => {
     expect(toldOf(web.received.slice(1), order!)).toEqual(['order.cancelled']);
     expect((await metrics.order_event_attempts.get()).values).toContainEqual({ labels: { outcome: 'dead' }, value: 1 });
 
-    // An operator has it tried again, for as long as a fresh one.
+    // An operator retries it, for the full time again.
     expect(await reviveOrderEvents(context.db)).toBe(1);
     web.answer(() => 500);
     const patient = openDelivery();
@@ -603,7 +606,7 @@ describe('a receiver that answers', () => {
       await makeDue();
       await round();
       expect(web.received).toHaveLength(1);
-      // Another process, which does not know of it, is told the same.
+      // Another process, without knowledge of it, gets the same.
       await openDelivery({ concurrency: 1 }).round();
       const { rows } = await sql<{ wait: number }>`
       SELECT MAX(TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(3), next_attempt_at)) AS wait FROM order_events`.execute(
@@ -631,7 +634,7 @@ test('events of a service whose EVENTS_URL was removed are given up after the sa
   expect(dead).toHaveLength(2);
   for (const row of dead)
     expect(row).toMatchObject({ last_error: 'EVENTS_URL is not set', dead_at: expect.any(Date) as Date });
-  // With a receiver again, they are told as they were.
+  // With a receiver again, they are sent unchanged.
   await reviveOrderEvents(db);
   web.answer(() => 204);
   await openDelivery().round();

@@ -48,7 +48,9 @@ async function begin(): Promise<{ order: Order; payment_id: string; session: str
   return { order, payment_id, session: provider_ref };
 }
 
-/** Rounds of the payment calls, far enough apart that everything that waits is asked about in each. */
+/**
+ * Rounds of the payment calls, far enough apart that everything that waits is asked about in each.
+ */
 async function rounds(count: number): Promise<void> {
   const { db, log, saleTransactions } = context;
   for (let i = 0; i < count; i += 1) {

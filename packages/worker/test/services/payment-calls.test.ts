@@ -308,7 +308,7 @@ test('the asking process reports the ages of the payments that wait longest for 
   await twoHoursPass();
   const calls = openCalls();
   expect(await agesOf(calls)).toEqual({ refund: 0, answer: 120 });
-  // Once somebody else leads.
+  // After another process has the lead.
   calls.rest();
   expect(await agesShown(calls)).toEqual({ refund: 0, answer: 0 });
 });

@@ -117,7 +117,7 @@ function startConsumers(queue: Queue<WriteOrdersJob>, servers: { redis?: string;
   const watch = progressWatch({ progress, sales: new SaleList(db, log), commands, redis, queue: () => queue, log });
   return {
     doneWithJob,
-    /** What a look at the queue shows: whether jobs wait. */
+    /** The result of an inspection of the queue: whether jobs wait. */
     async look(): Promise<boolean | undefined> {
       await watch.round(new AbortController().signal);
       return inspected.mock.lastCall?.[1];

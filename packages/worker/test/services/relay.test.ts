@@ -22,7 +22,7 @@ import { SOON } from '@flash-sale/shared/testing/soon.ts';
 
 const GOING_ON = new AbortController().signal;
 
-// A context for each test: a round looks after every sale there is.
+// A context for each test: a round works on every sale in it.
 async function openRelay() {
   const context = await openTestContext();
   const connection = connectRedis(context.config, 'producer');

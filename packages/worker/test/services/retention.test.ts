@@ -243,7 +243,9 @@ describe('after its archiving begins', () => {
   });
 });
 
-/** Makes the next such statement fail, as a crash there does: what was not committed is rolled back. */
+/**
+ * Makes the next such statement fail, as a crash there does: what was not committed is rolled back.
+ */
 async function crashAt(when: string, table: string, condition: string): Promise<() => Promise<void>> {
   const { db } = context;
   await sql`

@@ -16,7 +16,7 @@ afterEach(async () => {
   for (const context of opened.splice(0)) await context.close();
 });
 
-// A context for each test: a round looks at every sale there is.
+// A context for each test: a round works on every sale in it.
 async function openFigures(options: { salesShownMax?: number; mysqlIsAway?: boolean } = {}) {
   const context = await openTestContext();
   opened.push(context);
@@ -35,7 +35,7 @@ async function openFigures(options: { salesShownMax?: number; mysqlIsAway?: bool
     commands,
     db: options.mysqlIsAway === true ? away : db,
     shard: 0,
-    // Read anew, as for a round that comes two seconds later.
+    // Read again, as in a round two seconds later.
     sales: { current: () => new SaleList(db, log).of(0).current() },
     queue: queues.of,
     ...(options.salesShownMax && { salesShownMax: options.salesShownMax }),

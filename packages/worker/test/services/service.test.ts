@@ -195,13 +195,13 @@ describe('a service that one process runs at a time', () => {
 
     await started[0]!.stop();
 
-    // Nobody has to wait for the three seconds that the lead would last.
+    // No process must wait for the three seconds of the lead.
     expect(await context.redis.get(context.keys.service(0, 'resigned'))).not.toBe('a');
     await expect.poll(() => acted, SOON).toContain('b');
   });
 
   test('moves within seconds when the process that ran it dies', async () => {
-    // What a dead process leaves: a lead that nobody renews.
+    // The state after a crash: a lead that is not renewed.
     expect(await context.commands.lead(0, 'widowed', 'dead', 3_000)).toBe(true);
     const { acted, started } = processes('widowed', ['b']);
 
@@ -236,7 +236,7 @@ describe.each(keepers)('a lead that is kept in %s', (_where, open) => {
     expect(await leads.take('expiry', 'a', LIFE_MS)).toBe(true);
     expect(await leads.take('expiry', 'b', LIFE_MS)).toBe(false);
     expect(await leads.take('expiry', 'a', LIFE_MS)).toBe(true);
-    // Somebody else's lead is not given up.
+    // Another process's lead is not given up.
     await leads.resign('expiry', 'b');
     expect(await leads.take('expiry', 'b', LIFE_MS)).toBe(false);
     await leads.resign('expiry', 'a');

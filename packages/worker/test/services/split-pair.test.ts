@@ -63,7 +63,7 @@ const writer = (worker: TestContext) =>
     { ...serviceDeps(worker), order_batch_max: 500, payment_timeout_ms: 900_000, order_events: false },
     sale,
   );
-/** As if nobody had served this worker's Redis for a while. */
+/** As if no worker had served this worker's Redis for a while. */
 const leave = async (worker: TestContext): Promise<void> => {
   const { history_id } = await worker.commands.clock(0);
   await sql`UPDATE redis_histories SET seen_at = seen_at - INTERVAL 1 MINUTE WHERE history_id = ${history_id}`.execute(
@@ -93,7 +93,8 @@ describe('beside a promoted server', () => {
     const asleep = {
       ...deps.commands,
       async giveBack(...args: Parameters<typeof deps.commands.giveBack>) {
-        // Its lease is stamped; the other server is loaded meanwhile, and another order closes there.
+        // Its lease is stamped; the other server is loaded meanwhile, and another order closes
+        // there.
         await rebuildSale(promoted, sale, 5_000);
         await cancelOrder(promoted, other!, { actor: 'shopper' });
         return deps.commands.giveBack(...args);

@@ -11,7 +11,7 @@ import { admitAll, shoppers } from '../shoppers.ts';
 
 const GOING_ON = new AbortController().signal;
 
-// A context for each test: a round looks after every sale there is.
+// A context for each test: a round works on every sale in it.
 let context: TestContext;
 beforeEach(async () => {
   context = await openTestContext();
@@ -125,7 +125,7 @@ test('every return of every sale is applied, more than one batch of them include
   for (const sale of sales) {
     const { returns: rows } = await readLedger(context.db, sale);
     expect(rows.every(({ applied }) => applied)).toBe(true);
-    // Their owner entries named nobody.
+    // There were no owner entries for them.
     expect(await availableOf(sale)).toBe(sale.seckill_stock);
   }
 });
@@ -161,7 +161,8 @@ test('a sale whose lease another process holds keeps its returns for a later rou
 });
 
 test('rows are marked without waiting for orders of the same sale that close meanwhile', async () => {
-  // Two workers deadlocked here in a close of 100,000 orders: the rows were looked for by what is not applied.
+  // Two workers deadlocked here in a close of 100,000 orders: the rows were looked for by what is
+  // not applied.
   const sale = await context.openSale({ seckill_stock: 1_000 });
   const rows = Array.from({ length: 500 }, (_, i) => ({
     order_no: `planted-${String(i).padStart(3, '0')}`,

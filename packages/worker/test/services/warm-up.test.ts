@@ -16,7 +16,7 @@ import { SOON } from '@flash-sale/shared/testing/soon.ts';
 
 const GOING_ON = new AbortController().signal;
 
-// A context for each test: a round looks after every sale there is.
+// A context for each test: a round works on every sale in it.
 async function openWarmUp(env: Readonly<Record<string, string>> = {}) {
   const context = await openTestContext(env);
   onTestFinished(() => context.close());
@@ -27,7 +27,7 @@ async function openWarmUp(env: Readonly<Record<string, string>> = {}) {
   return {
     context,
     metrics,
-    /** A round that reads the sales anew, as one that comes a quarter of a second later does. */
+    /** A round that reads the sales again, as one a quarter of a second later does. */
     round: () => warmUp({ shard: 0, commands, db, sales: new SaleList(db, log), log, metrics }).round(GOING_ON),
     rebuilds: async (): Promise<number> => (await metrics.rebuilds.get()).values[0]!.value,
   };

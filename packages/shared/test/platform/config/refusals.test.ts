@@ -28,7 +28,7 @@ function problemsOf(env: Env): string[] {
   }
 }
 
-/** Must be told in no message. */
+/** Must not appear in any message. */
 const SECRET = 'hunter2';
 const BLANK = ' \t';
 const NOT_PEM = ['/etc/tls.pem', SECRET, `-----BEGIN CERTIFICATE-----\n${SECRET}\n-----END CERTIFICATE-----`];

@@ -242,7 +242,7 @@ describe('an error of the table', () => {
   test.each([...MYSQL_ERRORS].map(([errno, [kind, meaning]]) => [errno, kind, meaning] as const))(
     '%i is never refused data, and a client may repeat the call: %s (%s)',
     async (errno, kind) => {
-      // By its number, whatever SQLSTATE it comes with.
+      // Recognised by its number, with any SQLSTATE.
       const raised = sql`SIGNAL SQLSTATE '23000' SET MYSQL_ERRNO = ${sql.lit(errno)}`.execute(openDb());
       const error = await failureOf(raised);
       expect(error).toMatchObject({ errno });

@@ -9,10 +9,16 @@ beforeAll(async () => {
 });
 afterAll(() => context.close());
 
-/** A sale goes on within 10 s (promise 11); the server needs half of that to notice, and somebody has to try again. */
+/**
+ * A sale continues within 10 s (promise 11). The server needs half of that to notice, and then
+ * another process must try again.
+ */
 const FREED_MS_MAX = 8_000;
 
-/** Locks and changes the sale's row and then says nothing any more, as a process does that is frozen or whose machine is lost. */
+/**
+ * Locks and changes the sale's row and then says nothing any more, as a process does that is frozen
+ * or whose machine is lost.
+ */
 async function freezeInTransaction(use: PoolUse, saleId: number): Promise<void> {
   const frozen = connectDb({ ...context.config, DB_POOL_MAX: 1 }, use);
   const tx = await frozen.startTransaction().execute();
@@ -26,7 +32,7 @@ async function freezeInTransaction(use: PoolUse, saleId: number): Promise<void> 
   await tx.updateTable('products').set({ sold: 1 }).where('id', '=', saleId).execute();
 }
 
-/** How long somebody who tries again and again waits for the sale's row. */
+/** How long repeated attempts wait for the sale's row. */
 async function timeToLock(saleId: number): Promise<number> {
   const beganMs = performance.now();
   const db = connectDb({ ...context.config, DB_POOL_MAX: 1 }, 'ledger');
@@ -62,7 +68,8 @@ async function variablesOf(use: PoolUse, ...names: string[]): Promise<Record<str
 }
 
 test('a process that freezes while it sends a statement, or reads an answer, is disconnected as soon', async () => {
-  // The server waits for the rest of a statement for `net_read_timeout`, which is 30 s by default, and to be read for 60 s.
+  // The server waits for the rest of a statement for `net_read_timeout`, which is 30 s by default,
+  // and to be read for 60 s.
   for (const use of ['general', 'ledger'] as const) {
     expect(await variablesOf(use, 'wait_timeout', 'net_read_timeout', 'net_write_timeout')).toEqual({
       wait_timeout: 5,

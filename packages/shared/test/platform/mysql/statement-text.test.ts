@@ -18,7 +18,10 @@ afterAll(async () => {
   await context.close();
 });
 
-/** Texts that end a literal, a statement or a comment somewhere, or are mangled by some character set. */
+/**
+ * Texts that end a literal, a statement or a comment somewhere, or are mangled by some character
+ * set.
+ */
 const HOSTILE = [
   "o'brien",
   "',0x70616964,1,1,NULL,NOW(),NOW(),NOW(),NULL)#",

@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => context.close());
 
-/** An address at which nobody listens. */
+/** An address without a server. */
 async function nobodysAddress(): Promise<string> {
   const server = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
@@ -22,14 +22,14 @@ async function nobodysAddress(): Promise<string> {
   return `127.0.0.1:${port}`;
 }
 
-/** The code of what a call fails with; 'no error' where it does not. */
+/** The code of a failed call; 'no error' if it succeeds. */
 const codeOf = (call: Promise<unknown>): Promise<string | undefined> =>
   call.then(
     () => 'no error',
     (error: unknown) => codeOfRedisError(error),
   );
 
-/** What Redis says, what a client is told, and whether only an operator can mend it. */
+/** The reply of Redis, the code for a client, and whether only an operator can fix it. */
 const REFUSED: [message: string, code: string | undefined, fault: boolean][] = [
   ["OOM command not allowed when used memory > 'maxmemory'.", 'overloaded', true],
   ['LOADING Redis is loading the dataset in memory', 'not_ready', false],
@@ -181,7 +181,7 @@ describe('the clock of a process', () => {
       const clock = new RedisClock(redis, createCommands(redis, context.keys), 0);
       await clock.untilKnown(120);
       expect(clock.history_id).toBe('');
-      // Not knowing better, it tells the machine's own time.
+      // Before its first reading it returns the machine's own time.
       expect(Math.abs(clock.now_ms() - Date.now())).toBeLessThan(1_000);
     } finally {
       redis.disconnect();

@@ -20,7 +20,10 @@ function namesOf(sale: { id: number; shard: number }, userId: string): string[] 
   ];
 }
 
-/** What Redis Cluster hashes: https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags */
+/**
+ * What Redis Cluster hashes:
+ * https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags
+ */
 const hashTag = (name: string): string | undefined => /\{([^}]*)\}/.exec(name)?.[1];
 
 describe('a key', () => {
