@@ -42,22 +42,22 @@ function compareFiles([before, after]: readonly [string, string]): Comparison[] 
 }
 
 function documentOf(ratios: readonly Comparison[]): string {
-  const listed = ratios.map(({ what, before, after, change_percent, isWorse }) => ({
+  const listed = ratios.map(({ what, before, after, change_percent: changePercent, isWorse }) => ({
     ratio: what,
     before,
     after,
-    change_percent,
+    change_percent: changePercent,
     worse: isWorse,
   }));
   return `${JSON.stringify({ tolerance_percent: tolerance, worse, ratios: listed }, null, 2)}\n`;
 }
 
 function textOf(ratios: readonly Comparison[]): string {
-  const cells = ratios.map(({ what, before, after, change_percent, isWorse }) => [
+  const cells = ratios.map(({ what, before, after, change_percent: changePercent, isWorse }) => [
     what,
     before.toFixed(2),
     after.toFixed(2),
-    `${change_percent >= 0 ? '+' : ''}${change_percent.toFixed(1)} %`,
+    `${changePercent >= 0 ? '+' : ''}${changePercent.toFixed(1)} %`,
     isWorse ? 'worse' : '',
   ]);
   const table = textTable([['ratio', 'before', 'after', 'change', ''], ...cells]);

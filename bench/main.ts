@@ -19,10 +19,10 @@ import { SETTINGS, startStage } from './stage/stage.ts';
 import { optionsOrExit, runInFolder } from './stage/program.ts';
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
-const begun_ms = performance.now();
-const took_s = (): number => Math.round((performance.now() - begun_ms) / 100) / 10;
+const begunMs = performance.now();
+const tookS = (): number => Math.round((performance.now() - begunMs) / 100) / 10;
 /** Prints a line with the time since the start. */
-const progress = (line: string): void => print(`${took_s().toFixed(1).padStart(6)} s  ${line}`);
+const progress = (line: string): void => print(`${tookS().toFixed(1).padStart(6)} s  ${line}`);
 
 function finish(options: Options, results: Results): number {
   print(`\n${summary(results)}\n`);
@@ -35,8 +35,8 @@ function finish(options: Options, results: Results): number {
 /** The side-by-side run. If its time runs out, what was measured until then counts. */
 async function sideBySide(options: Options, dataDir: string): Promise<number> {
   const head = { format: 1 as const, date: new Date().toISOString(), commit: thisCommit(), machine: thisMachine() };
-  const { cores, load_before } = head.machine;
-  if (load_before > cores / 4) progress(`the load is ${load_before} on ${cores} cores: figures will be noisy`);
+  const { cores, load_before: loadBefore } = head.machine;
+  if (loadBefore > cores / 4) progress(`the load is ${loadBefore} on ${cores} cores: figures will be noisy`);
   const stage = await startStage({ dataDir });
   progress('servers and processes are up');
   try {
@@ -44,12 +44,12 @@ async function sideBySide(options: Options, dataDir: string): Promise<number> {
     const limit = new AbortController();
     const isCutShort = await Promise.race([
       run.measure(options.limit_ms).then(() => false),
-      pause(options.limit_ms - performance.now() + begun_ms, true, { signal: limit.signal }),
+      pause(options.limit_ms - performance.now() + begunMs, true, { signal: limit.signal }),
     ]);
     limit.abort();
     if (isCutShort) progress('out of time: what was measured until now is reported');
     const mode = options.mode === 'quick' ? 'quick' : 'full';
-    return finish(options, { ...head, mode, took_s: took_s(), settings: SETTINGS, ...run.measured });
+    return finish(options, { ...head, mode, took_s: tookS(), settings: SETTINGS, ...run.measured });
   } finally {
     await stage.close();
   }
@@ -68,7 +68,7 @@ async function remote(options: Options, url: string): Promise<number> {
     format: 1,
     date: new Date().toISOString(),
     mode: 'url',
-    took_s: took_s(),
+    took_s: tookS(),
     commit: thisCommit(),
     machine: thisMachine(),
     settings: {},
@@ -81,7 +81,7 @@ async function remote(options: Options, url: string): Promise<number> {
 async function growth(options: Options, dataDir: string): Promise<number> {
   const [commit, machine] = [thisCommit(), thisMachine()];
   const measured = await measureGrowth(dataDir, progress);
-  const results: Growth = { format: 1, date: new Date().toISOString(), took_s: took_s(), commit, machine, ...measured };
+  const results: Growth = { format: 1, date: new Date().toISOString(), took_s: tookS(), commit, machine, ...measured };
   print(`\n${textTable([GROWTH_HEAD, ...growthTable(results)])}\n`);
   const memory = Object.entries(results.memory_bytes).map(([name, bytes]) => [name, bytes.toFixed(0)]);
   print(`${textTable([['memory of', 'bytes each'], ...memory])}\n`);

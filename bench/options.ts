@@ -36,7 +36,7 @@ npm run bench:compare compares two result files; npm run profile shows where the
     soak: option(
       '<time>',
       'run a steady load for this time, such as 90s, 10m or 1h: memory and latency must not grow',
-      duration_ms,
+      durationMs,
     ),
     url: option(
       '<url>',
@@ -77,7 +77,7 @@ export function readOptions(args: readonly string[]): Options | string {
   };
 }
 
-function duration_ms(typed: string, name: string): number {
+function durationMs(typed: string, name: string): number {
   const found = /^(\d{1,5})([smh])$/.exec(typed);
   if (found === null) throw new UsageError(`${name} takes a time such as 90s or 10m, not '${typed}'`);
   return Number(found[1]) * UNITS_MS[found[2] as keyof typeof UNITS_MS];

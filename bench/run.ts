@@ -39,13 +39,13 @@ export class Run {
   }
 
   /** Repeats all scenarios in turn while there is time. */
-  async measure(until_ms: number): Promise<void> {
+  async measure(untilMs: number): Promise<void> {
     await this.#step('warm-up', async () => warmUp(this.#context({})));
     if (this.#options.mode === 'full') await this.#tuneUsual();
-    let longest_ms = 0;
+    let longestMs = 0;
     for (let r = 0; r < this.#options.repetitions_max; r += 1) {
-      const begun_ms = performance.now();
-      if (r > 0 && begun_ms + longest_ms > until_ms) return;
+      const begunMs = performance.now();
+      if (r > 0 && begunMs + longestMs > untilMs) return;
       const figures: Figures = {};
       this.#repetitions.push(figures);
       for (const scenario of SCENARIOS) {
@@ -59,7 +59,7 @@ export class Run {
           }
         });
       }
-      longest_ms = Math.max(longest_ms, performance.now() - begun_ms);
+      longestMs = Math.max(longestMs, performance.now() - begunMs);
     }
   }
 
@@ -79,8 +79,8 @@ export class Run {
   }
 
   async #step(what: string, act: () => Promise<void>): Promise<void> {
-    const begun_ms = performance.now();
+    const begunMs = performance.now();
     await act();
-    this.#progress(`${what}: ${((performance.now() - begun_ms) / 1_000).toFixed(1)} s`);
+    this.#progress(`${what}: ${((performance.now() - begunMs) / 1_000).toFixed(1)} s`);
   }
 }

@@ -54,12 +54,12 @@ app.get('/healthz', async () => ({ status: 'ok' }));
 app.post<{ Body: { name: string; price: number; seckill_stock: number } }>(
   '/api/v1/admin/products',
   async ({ body }, reply) => {
-    const price_cents = Math.round(body.price * 100);
+    const priceCents = Math.round(body.price * 100);
     const [{ insertId: id }] = await db.query<ResultSetHeader>(
       'INSERT INTO products (name, price_cents, seckill_stock) VALUES (?, ?, ?)',
-      [body.name, price_cents, body.seckill_stock],
+      [body.name, priceCents, body.seckill_stock],
     );
-    prices.set(id, price_cents);
+    prices.set(id, priceCents);
     await redis.set(keys(id).stock, body.seckill_stock);
     return reply.code(201).send({ id });
   },
@@ -79,30 +79,30 @@ app.post<{ Body: { user_id: string; product_id: number; token: string } }>(
   '/api/v1/seckill/buy',
   { schema: Buy },
   async ({ body }, reply) => {
-    const { user_id, product_id, token } = body;
-    const { stock, owners } = keys(product_id);
-    const ownToken = tokenKey(product_id, user_id);
+    const { user_id: userId, product_id: productId, token } = body;
+    const { stock, owners } = keys(productId);
+    const ownToken = tokenKey(productId, userId);
     const [global, own, recorded, bought] = await Promise.all([
       scripts.bucket('usual:bucket:global', 1_000_000, 1_000_000),
-      scripts.bucket(`usual:bucket:${user_id}`, 1_000, 1_000),
+      scripts.bucket(`usual:bucket:${userId}`, 1_000, 1_000),
       redis.get(ownToken),
-      redis.sismember(owners, user_id),
+      redis.sismember(owners, userId),
     ]);
     if (global === 0 || own === 0) return reply.code(429).send();
     if (bought === 1) return reply.code(409).send();
     if (recorded !== token) return reply.code(403).send();
-    const price_cents = prices.get(product_id);
-    if (price_cents === undefined) return reply.code(404).send();
-    if ((await scripts.take(stock, owners, ownToken, user_id)) !== 1) return reply.code(409).send();
+    const priceCents = prices.get(productId);
+    if (priceCents === undefined) return reply.code(404).send();
+    if ((await scripts.take(stock, owners, ownToken, userId)) !== 1) return reply.code(409).send();
 
-    const created_at_ms = Date.now();
-    const order_no = newOrderNumber({ id: product_id, shard: 0 }, created_at_ms);
-    const job = { order_no, product_id, user_id, price_cents, created_at_ms };
-    await queue.add('order', job, { jobId: order_no, attempts: 10, removeOnComplete: true });
+    const createdAtMs = Date.now();
+    const orderNo = newOrderNumber({ id: productId, shard: 0 }, createdAtMs);
+    const job = { order_no: orderNo, product_id: productId, user_id: userId, price_cents: priceCents, created_at_ms: createdAtMs };
+    await queue.add('order', job, { jobId: orderNo, attempts: 10, removeOnComplete: true });
     return reply
       .code(202)
-      .headers({ location: `/api/v1/orders/${order_no}`, 'retry-after': '1' })
-      .send({ order_no, status: 'queued' });
+      .headers({ location: `/api/v1/orders/${orderNo}`, 'retry-after': '1' })
+      .send({ order_no: orderNo, status: 'queued' });
   },
 );
 await app.listen({ host: '127.0.0.1', port: Number(process.env['SERVER_PORT']) });

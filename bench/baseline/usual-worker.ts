@@ -13,18 +13,18 @@ const db = await openDb(concurrency);
 
 const worker = new Worker<OrderJob>(
   QUEUE,
-  async ({ data: { order_no, product_id, user_id, price_cents, created_at_ms } }) => {
+  async ({ data: { order_no: orderNo, product_id: productId, user_id: userId, price_cents: priceCents, created_at_ms: createdAtMs } }) => {
     const connection = await db.getConnection();
     try {
       await connection.beginTransaction();
       await connection.query(
         `INSERT INTO orders (order_no, product_id, user_id, status, price_cents, created_at)
          VALUES (?, ?, ?, 'pending_payment', ?, ?)`,
-        [order_no, product_id, user_id, price_cents, new Date(created_at_ms)],
+        [orderNo, productId, userId, priceCents, new Date(createdAtMs)],
       );
       const [{ affectedRows }] = await connection.query<ResultSetHeader>(
         'UPDATE products SET sold = sold + 1 WHERE id = ? AND sold < seckill_stock',
-        [product_id],
+        [productId],
       );
       if (affectedRows !== 1) throw new Error('no unit left');
       await connection.commit();

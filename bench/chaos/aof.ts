@@ -16,9 +16,9 @@ const CUT_BYTES_MAX = 256 * 1024;
 export function truncateAof(folder: string, share: number): number {
   const path = join(folder, incrementalFile(readFileSync(join(folder, 'appendonly.aof.manifest'), 'utf8')));
   const { size } = statSync(path);
-  const cut_bytes = Math.min(size, Math.max(1, Math.min(CUT_BYTES_MAX, Math.round(size * share))));
-  truncateSync(path, size - cut_bytes);
-  return cut_bytes;
+  const cutBytes = Math.min(size, Math.max(1, Math.min(CUT_BYTES_MAX, Math.round(size * share))));
+  truncateSync(path, size - cutBytes);
+  return cutBytes;
 }
 
 /** The file to which Redis was appending: the last incremental one (`type i`) of the manifest. */

@@ -57,13 +57,13 @@ export class Client {
    * Resolves, within the same tick, when at least this many buys are in flight; false after
    * `limit_ms`.
    */
-  async untilBuysInFlight(count: number, limit_ms: number): Promise<boolean> {
-    const until_ms = Date.now() + limit_ms;
+  async untilBuysInFlight(count: number, limitMs: number): Promise<boolean> {
+    const untilMs = Date.now() + limitMs;
     while (this.#buysInFlight < count) {
-      const left_ms = until_ms - Date.now();
-      if (left_ms <= 0) return false;
+      const leftMs = untilMs - Date.now();
+      if (leftMs <= 0) return false;
       const { promise, resolve } = Promise.withResolvers<void>();
-      const timer = setTimeout(resolve, left_ms);
+      const timer = setTimeout(resolve, leftMs);
       this.#waitingForBuys.add(resolve);
       await promise;
       clearTimeout(timer);
@@ -88,13 +88,13 @@ export class Client {
     const api = plan.api ?? (this.#turn += 1) % this.#agents.length;
     const isBuy = plan.kind === 'buy';
     this.#callsInFlight += 1;
-    const sent_ms = Date.now();
+    const sentMs = Date.now();
     const answering = this.#exchange(plan, api);
     if (isBuy) {
       this.#buysInFlight += 1;
       for (const wake of this.#waitingForBuys) wake();
     }
-    const { status, retry_after, body } = await answering;
+    const { status, retry_after: retryAfter, body } = await answering;
     this.#callsInFlight -= 1;
     if (isBuy) this.#buysInFlight -= 1;
     const call: Call = {
@@ -104,10 +104,10 @@ export class Client {
       api,
       ...(plan.token === undefined ? {} : { token: plan.token }),
       ...(plan.order_no === undefined ? {} : { order_no: plan.order_no }),
-      sent_ms,
+      sent_ms: sentMs,
       answered_ms: Date.now(),
       status,
-      retry_after,
+      retry_after: retryAfter,
       body,
     };
     this.#history.add(call);

@@ -56,7 +56,7 @@ export class Crowd {
    * Runs buyers, `at_once` at a time. Unless they pay, they do not wait for their orders: stuck
    * orders must not delay later buyers.
    */
-  async march(count: number, at_once: number, paying = false): Promise<void> {
+  async march(count: number, atOnce: number, paying = false): Promise<void> {
     let left = count;
     const next = async (): Promise<void> => {
       while (left > 0) {
@@ -64,7 +64,7 @@ export class Crowd {
         await this.#come({ ...plainManners, polls: paying });
       }
     };
-    await Promise.all(Array.from({ length: at_once }, next));
+    await Promise.all(Array.from({ length: atOnce }, next));
   }
 
   /** Stops new arrivals. Present shoppers leave after their present call. */

@@ -126,11 +126,11 @@ export class LedgerReader {
   }
 
   /** The number of unpaid orders whose deadline was more than `late_ms` ago. */
-  async overdue(sale: number, late_ms: number): Promise<number> {
+  async overdue(sale: number, lateMs: number): Promise<number> {
     const [row] = await this.#query(
       `SELECT COUNT(*) AS found FROM ${DB_NAME}.orders WHERE product_id = ? AND status = 'pending_payment'
           AND expires_at < UTC_TIMESTAMP(3) - INTERVAL ? SECOND`,
-      [sale, late_ms / 1_000],
+      [sale, lateMs / 1_000],
     );
     return Number(row!['found']);
   }

@@ -106,7 +106,7 @@ class Run {
       this.#report.add(result);
       showProgress('');
       print(roundLine(round, result));
-      const isSlow = result.record.strikes.some(({ recovery_ms }) => (recovery_ms ?? 0) > SLOW_MS);
+      const isSlow = result.record.strikes.some(({ recovery_ms: recoveryMs }) => (recoveryMs ?? 0) > SLOW_MS);
       if (result.violations.length > 0 || isSlow) this.#explain(cluster, round, history, result.violations);
       return result;
     } finally {
@@ -132,15 +132,15 @@ const list = (promises: readonly Violation['promise'][]): string => promises.map
 
 function roundLine(
   round: number,
-  { record, requests, accepted, orders, violations, allowedLosses, took_ms }: RoundResult,
+  { record, requests, accepted, orders, violations, allowedLosses, took_ms: tookMs }: RoundResult,
 ): string {
-  const strikes = record.strikes.map(({ fault, struck_ms, buys_in_flight, units_left, recovery_ms }) => {
-    if (struck_ms === 0) return `${fault} did not strike`;
-    const recovery = recovery_ms === null ? 'no recovery' : `back in ${(recovery_ms / 1_000).toFixed(2)} s`;
-    return `${fault} (${buys_in_flight} buys in flight, ${units_left} units left, ${recovery})`;
+  const strikes = record.strikes.map(({ fault, struck_ms: struckMs, buys_in_flight: buysInFlight, units_left: unitsLeft, recovery_ms: recoveryMs }) => {
+    if (struckMs === 0) return `${fault} did not strike`;
+    const recovery = recoveryMs === null ? 'no recovery' : `back in ${(recoveryMs / 1_000).toFixed(2)} s`;
+    return `${fault} (${buysInFlight} buys in flight, ${unitsLeft} units left, ${recovery})`;
   });
   const losses = allowedLosses > 0 ? `, ${allowedLosses} allowed losses` : '';
-  return `round ${round}, ${(took_ms / 1_000).toFixed(1)} s: ${strikes.join(', ')}: ${requests} requests, ${accepted} accepted, ${orders} orders (${fatesOf(record)})${losses}, ${violations.length} violations`;
+  return `round ${round}, ${(tookMs / 1_000).toFixed(1)} s: ${strikes.join(', ')}: ${requests} requests, ${accepted} accepted, ${orders} orders (${fatesOf(record)})${losses}, ${violations.length} violations`;
 }
 
 /** The number of orders by status, such as `900 paid, 80 expired`. */

@@ -58,20 +58,20 @@ export class Observer {
 
   async #readPayments(sale: number): Promise<void> {
     const payments = await this.#ledger.payments(sale);
-    const at_ms = Date.now();
-    for (const { payment_id, status } of payments) {
-      if (this.#paymentStatus.get(payment_id) === status) continue;
-      this.#paymentStatus.set(payment_id, status);
-      this.paymentSightings.push({ at_ms, sale, payment_id, status });
+    const atMs = Date.now();
+    for (const { payment_id: paymentId, status } of payments) {
+      if (this.#paymentStatus.get(paymentId) === status) continue;
+      this.#paymentStatus.set(paymentId, status);
+      this.paymentSightings.push({ at_ms: atMs, sale, payment_id: paymentId, status });
     }
   }
 
-  async #repeat(interval_ms: number, look: (sale: number) => Promise<void>): Promise<void> {
+  async #repeat(intervalMs: number, look: (sale: number) => Promise<void>): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       // Ignore a server that is down: only readings of a server that answers count.
       for (const sale of this.#sales) await look(sale).catch(() => undefined);
-      await pause(interval_ms, undefined, { signal }).catch(() => undefined);
+      await pause(intervalMs, undefined, { signal }).catch(() => undefined);
     }
   }
 }

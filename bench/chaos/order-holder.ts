@@ -68,11 +68,11 @@ export interface HolderDeps extends Patience {
 
 /** A shopper's handling of one order: it is polled, paid, cancelled or ignored. */
 export class OrderHolder {
-  readonly #order_no: string;
+  readonly #orderNo: string;
   readonly #deps: HolderDeps;
 
-  constructor(order_no: string, deps: HolderDeps) {
-    this.#order_no = order_no;
+  constructor(orderNo: string, deps: HolderDeps) {
+    this.#orderNo = orderNo;
     this.#deps = deps;
   }
 
@@ -95,8 +95,8 @@ export class OrderHolder {
     if (!plans.looksBack) return false;
     // With a declined or late payment the order expires.
     const isSlow = plans.does === 'waits' || plans.paying === 'late' || plans.paying === 'decline';
-    const limit_ms = isSlow ? CLOSED_MS_MAX : PAID_MS_MAX;
-    let status = await this.#pollUntil((seen) => seen !== 'pending_payment' && seen !== 'queued', limit_ms);
+    const limitMs = isSlow ? CLOSED_MS_MAX : PAID_MS_MAX;
+    let status = await this.#pollUntil((seen) => seen !== 'pending_payment' && seen !== 'queued', limitMs);
     if (status === 'paid' && plans.isRefunded) {
       await this.#refund();
       status = await this.#pollUntil((seen) => seen === 'refunded', PAID_MS_MAX);
@@ -130,9 +130,9 @@ export class OrderHolder {
         shopper,
         sale,
         method: 'POST',
-        path: `/api/v1/orders/${this.#order_no}/${kind}`,
+        path: `/api/v1/orders/${this.#orderNo}/${kind}`,
         body: { user_id: shopper, ...body },
-        order_no: this.#order_no,
+        order_no: this.#orderNo,
         api: api + tries,
       });
       if (!(await retryLater(answer, this.#deps))) return answer;
@@ -147,9 +147,9 @@ export class OrderHolder {
         shopper: '',
         sale: this.#deps.sale,
         method: 'POST',
-        path: `/api/v1/admin/orders/${this.#order_no}/refund`,
+        path: `/api/v1/admin/orders/${this.#orderNo}/refund`,
         headers: { authorization: `Bearer ${OPERATOR_TOKEN}` },
-        order_no: this.#order_no,
+        order_no: this.#orderNo,
       });
       if (!(await retryLater(answer, this.#deps))) return;
     }
@@ -158,25 +158,25 @@ export class OrderHolder {
   /** The first wanted status, or undefined if it was not seen in time. */
   async #pollUntil(
     isWanted: (status: string) => boolean,
-    limit_ms: number,
-    wait_s?: number,
+    limitMs: number,
+    waitS?: number,
   ): Promise<string | undefined> {
     const { client, shopper, sale, closing } = this.#deps;
-    const until_ms = Date.now() + limit_ms;
-    while (Date.now() < until_ms && !closing.aborted) {
+    const untilMs = Date.now() + limitMs;
+    while (Date.now() < untilMs && !closing.aborted) {
       const answer = await client.call({
         kind: 'poll',
         shopper,
         sale,
         method: 'GET',
-        path: `/api/v1/orders/${this.#order_no}${wait_s === undefined ? '' : `?wait=${wait_s}`}`,
-        order_no: this.#order_no,
-        ...(wait_s === undefined ? {} : { patience_ms: wait_s * 1_000 + 2_000 }),
+        path: `/api/v1/orders/${this.#orderNo}${waitS === undefined ? '' : `?wait=${waitS}`}`,
+        order_no: this.#orderNo,
+        ...(waitS === undefined ? {} : { patience_ms: waitS * 1_000 + 2_000 }),
       });
       const status = String(answer.body?.['status']);
       if (answer.status === 200 && isWanted(status)) return status;
       if (answer.status !== 200 && !(await retryLater(answer, this.#deps))) return undefined;
-      if (answer.status === 200 && wait_s === undefined) await unlessClosing(LOOK_MS, closing);
+      if (answer.status === 200 && waitS === undefined) await unlessClosing(LOOK_MS, closing);
     }
     return undefined;
   }

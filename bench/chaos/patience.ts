@@ -17,12 +17,12 @@ export interface Patience {
 export async function retryLater(answer: Call, { random, closing }: Patience): Promise<boolean> {
   const isOpen = answer.status === null || answer.status === 503 || answer.status === 429;
   if (!isOpen || closing.aborted) return false;
-  const asked_ms = answer.retry_after === null ? RETRY_MS_MAX / 4 : Number(answer.retry_after) * 1_000;
-  await unlessClosing(Math.min(RETRY_MS_MAX, asked_ms) * (0.3 + 0.7 * random.next()), closing);
+  const askedMs = answer.retry_after === null ? RETRY_MS_MAX / 4 : Number(answer.retry_after) * 1_000;
+  await unlessClosing(Math.min(RETRY_MS_MAX, askedMs) * (0.3 + 0.7 * random.next()), closing);
   return !closing.aborted;
 }
 
 /** Waits, but not longer than the shop is open. */
-export async function unlessClosing(wait_ms: number, closing: AbortSignal): Promise<void> {
-  await pause(wait_ms, undefined, { signal: closing }).catch(() => undefined);
+export async function unlessClosing(waitMs: number, closing: AbortSignal): Promise<void> {
+  await pause(waitMs, undefined, { signal: closing }).catch(() => undefined);
 }

@@ -40,17 +40,17 @@ interface Pair {
  * protocol; watchers may search for text.
  */
 export class Proxy {
-  readonly #target_port: number;
+  readonly #targetPort: number;
   readonly #servers: Server[] = [];
   readonly #pairs = new Set<Pair>();
   readonly #watchers = new Set<Watcher>();
   #connections = 0;
-  #delay_ms = 0;
+  #delayMs = 0;
   #open: Promise<void> | undefined;
   #reopen: (() => void) | undefined;
 
-  constructor(target_port: number) {
-    this.#target_port = target_port;
+  constructor(targetPort: number) {
+    this.#targetPort = targetPort;
   }
 
   /** Opens a port for a client, and returns it. */
@@ -68,8 +68,8 @@ export class Proxy {
   }
 
   /** Delays every chunk, in both directions, by this time; 0 ends that. */
-  delay(delay_ms: number): void {
-    this.#delay_ms = delay_ms;
+  delay(delayMs: number): void {
+    this.#delayMs = delayMs;
   }
 
   /**
@@ -98,14 +98,14 @@ export class Proxy {
   }
 
   #accept(client: string, near: Socket): void {
-    const far = connect({ port: this.#target_port, host: '127.0.0.1', noDelay: true });
+    const far = connect({ port: this.#targetPort, host: '127.0.0.1', noDelay: true });
     const pair: Pair = { id: (this.#connections += 1), client, near, far, opening: '', dropReply: false };
     this.#pairs.add(pair);
     for (const socket of [near, far]) {
       socket.on('error', () => end(pair));
       socket.on('close', () => {
         // The last data of a closing side are still on their way to the other side.
-        if (this.#open === undefined && this.#delay_ms === 0) end(pair);
+        if (this.#open === undefined && this.#delayMs === 0) end(pair);
         else void this.#later().then(() => end(pair));
         this.#pairs.delete(pair);
       });
@@ -137,7 +137,7 @@ export class Proxy {
   #line(to: Socket): (chunk: Buffer) => void {
     let last: Promise<void> | undefined;
     return (chunk) => {
-      if (last === undefined && this.#open === undefined && this.#delay_ms === 0) {
+      if (last === undefined && this.#open === undefined && this.#delayMs === 0) {
         to.write(chunk);
         return;
       }
@@ -154,8 +154,8 @@ export class Proxy {
 
   /** Resolves when data that arrive now may be forwarded. */
   async #later(): Promise<void> {
-    const delay_ms = this.#delay_ms;
-    if (delay_ms > 0) await new Promise((resolve) => setTimeout(resolve, delay_ms));
+    const delayMs = this.#delayMs;
+    if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
     await this.#open;
   }
 }

@@ -18,17 +18,17 @@ export async function recoveryOf(options: {
   readonly healed_ms: number;
   readonly limit_ms: number;
 }): Promise<number | null> {
-  const { history, redis, sale, healed_ms, limit_ms } = options;
-  let answered_ms: number | undefined;
-  let moved_ms: number | undefined;
+  const { history, redis, sale, healed_ms: healedMs, limit_ms: limitMs } = options;
+  let answeredMs: number | undefined;
+  let movedMs: number | undefined;
   let seen = 0;
-  while (Date.now() - healed_ms < limit_ms) {
-    for (; seen < history.calls.length && answered_ms === undefined; seen += 1) {
+  while (Date.now() - healedMs < limitMs) {
+    for (; seen < history.calls.length && answeredMs === undefined; seen += 1) {
       const call = history.calls[seen]!;
-      if (call.sale === sale && call.sent_ms >= healed_ms && isDecided(call)) answered_ms = call.answered_ms;
+      if (call.sale === sale && call.sent_ms >= healedMs && isDecided(call)) answeredMs = call.answered_ms;
     }
-    if (moved_ms === undefined && !(await hasOldReservations(redis, sale, healed_ms))) moved_ms = Date.now();
-    if (answered_ms !== undefined && moved_ms !== undefined) return Math.max(answered_ms, moved_ms) - healed_ms;
+    if (movedMs === undefined && !(await hasOldReservations(redis, sale, healedMs))) movedMs = Date.now();
+    if (answeredMs !== undefined && movedMs !== undefined) return Math.max(answeredMs, movedMs) - healedMs;
     await pause(LOOK_MS);
   }
   return null;
@@ -38,10 +38,10 @@ const isDecided = (call: Call): boolean =>
   call.kind === 'buy' && (call.status === 202 || FINAL_REFUSALS.has(codeOf(call)));
 
 /** Also true if Redis does not answer. */
-async function hasOldReservations(redis: RedisReader, sale: number, before_ms: number): Promise<boolean> {
+async function hasOldReservations(redis: RedisReader, sale: number, beforeMs: number): Promise<boolean> {
   try {
-    const oldest_ms = await redis.oldestReservation_ms(sale);
-    return oldest_ms !== undefined && oldest_ms < before_ms;
+    const oldestMs = await redis.oldestReservationMs(sale);
+    return oldestMs !== undefined && oldestMs < beforeMs;
   } catch {
     return true;
   }

@@ -44,17 +44,17 @@ export class RedisReader {
       .hlen(reservations)
       .info('replication')
       .exec();
-    const at_ms = Date.now();
+    const atMs = Date.now();
     const [fields, ownerCount, reservationCount, info] = (replies ?? []).map(([error, value]) => {
       if (error) throw error;
       return value;
     }) as [(string | null)[], number, number, string];
-    const history_id = /master_replid:([0-9a-f]+)/.exec(info)?.[1] ?? '';
+    const historyId = /master_replid:([0-9a-f]+)/.exec(info)?.[1] ?? '';
     return {
-      at_ms,
+      at_ms: atMs,
       sale,
-      ready: fields[0] === '1' && fields[1] === history_id,
-      history_id,
+      ready: fields[0] === '1' && fields[1] === historyId,
+      history_id: historyId,
       available: Number(fields[2] ?? 0),
       owners: ownerCount,
       reservations: reservationCount,
@@ -62,7 +62,7 @@ export class RedisReader {
   }
 
   /** The admission time of the oldest reservation; undefined if there is none. */
-  async oldestReservation_ms(sale: number): Promise<number | undefined> {
+  async oldestReservationMs(sale: number): Promise<number | undefined> {
     const [, score] = await this.#redis.zrange(keysOf(sale).reservedAt, '0', '0', 'WITHSCORES');
     return score === undefined ? undefined : Number(score);
   }

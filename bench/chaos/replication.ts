@@ -6,9 +6,9 @@ const LOOK_MS = 20;
 
 /** Resolves when a replica has its master's data and follows it. */
 export async function untilInStep(replica: Redis): Promise<void> {
-  const until_ms = Date.now() + IN_STEP_MS_MAX;
+  const untilMs = Date.now() + IN_STEP_MS_MAX;
   while (!(await replica.info('replication')).includes('master_link_status:up')) {
-    if (Date.now() > until_ms) throw new Error(`a replica was not in step within ${IN_STEP_MS_MAX} ms`);
+    if (Date.now() > untilMs) throw new Error(`a replica was not in step within ${IN_STEP_MS_MAX} ms`);
     await pause(LOOK_MS);
   }
 }

@@ -40,13 +40,13 @@ export class Report {
   add({ record, requests, accepted, orders, violations, allowedLosses }: RoundResult): void {
     const sums = { requests, accepted, orders, violations: violations.length, allowedLosses };
     for (const key of Object.keys(sums) as (keyof typeof sums)[]) this.#totals[key] += sums[key];
-    for (const { fault, struck_ms, buys_in_flight, units_left, recovery_ms } of record.strikes) {
+    for (const { fault, struck_ms: struckMs, buys_in_flight: buysInFlight, units_left: unitsLeft, recovery_ms: recoveryMs } of record.strikes) {
       const row = this.#rows.get(fault) ?? newRow();
       this.#rows.set(fault, row);
-      row.struck += struck_ms > 0 ? 1 : 0;
-      row.counted += struck_ms > 0 && buys_in_flight > 0 && units_left > 0 ? 1 : 0;
-      row.inFlight += buys_in_flight;
-      if (recovery_ms !== null) row.recoveries_ms.push(recovery_ms);
+      row.struck += struckMs > 0 ? 1 : 0;
+      row.counted += struckMs > 0 && buysInFlight > 0 && unitsLeft > 0 ? 1 : 0;
+      row.inFlight += buysInFlight;
+      if (recoveryMs !== null) row.recoveries_ms.push(recoveryMs);
       for (const key of Object.keys(sums) as (keyof typeof sums)[]) row[key] += sums[key];
     }
   }
@@ -88,8 +88,8 @@ export class Report {
   }
 }
 
-function recoveryText(recoveries_ms: readonly number[]): string {
-  const sorted = recoveries_ms.toSorted((a, b) => a - b);
+function recoveryText(recoveriesMs: readonly number[]): string {
+  const sorted = recoveriesMs.toSorted((a, b) => a - b);
   const middle = sorted[Math.floor((sorted.length - 1) / 2)];
   return middle === undefined ? 'never' : `${(middle / 1_000).toFixed(2)} / ${(sorted.at(-1)! / 1_000).toFixed(2)}`;
 }

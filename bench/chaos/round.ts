@@ -49,7 +49,7 @@ export interface RoundResult extends Findings {
  */
 export async function runRound(options: RoundOptions): Promise<RoundResult> {
   const { cluster, faults, shoppers, random, history, progress } = options;
-  const began_ms = Date.now();
+  const beganMs = Date.now();
   const client = new Client(history, cluster.apiPorts);
   const redis = new RedisReader(cluster.redis.port, cluster.password);
   const ledger = new LedgerReader({ port: cluster.mysql.port, user: cluster.mysqlUser, password: cluster.password });
@@ -69,9 +69,9 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
     return sale;
   };
 
-  const now_ms = Date.now();
+  const nowMs = Date.now();
   const units = Math.floor(shoppers * UNITS_PER_SHOPPER);
-  const sale = await open({ units, start_ms: now_ms - 1_000, end_ms: now_ms + SALE_MS }, true);
+  const sale = await open({ units, start_ms: nowMs - 1_000, end_ms: nowMs + SALE_MS }, true);
   const crowd = new Crowd(client, sale.id, random.part('crowd'));
   const unitsLeft = (): number => observer.unitsLeft(sale.id);
   const loadOver = Promise.withResolvers<void>();
@@ -89,18 +89,18 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
       unitsLeft,
       loadOver: loadOver.promise,
       refuse: (prefix) => refusedPrefixes.push(prefix),
-      recoveredSince: (healed_ms, limit_ms) => recoveryOf({ history, redis, sale: sale.id, healed_ms, limit_ms }),
+      recoveredSince: (healedMs, limitMs) => recoveryOf({ history, redis, sale: sale.id, healed_ms: healedMs, limit_ms: limitMs }),
       note: (event, fields) => history.note(event, fields),
     });
     await stage.pauseBetween(0.2, 0.8);
     progress(fault.name);
     await fault.run(stage);
-    const healed_ms = Date.now();
-    const recovery_ms = await recoveryOf({ history, redis, sale: sale.id, healed_ms, limit_ms: RECOVERY_MS_MAX });
-    const { struck_ms, buys_in_flight, units_left, standstills } = stage;
+    const healedMs = Date.now();
+    const recoveryMs = await recoveryOf({ history, redis, sale: sale.id, healed_ms: healedMs, limit_ms: RECOVERY_MS_MAX });
+    const { struckMs, buysInFlight, unitsLeft, standstills } = stage;
     const losesRedisData = fault.losesRedisData ?? false;
-    const when = { struck_ms, healed_ms, recovery_ms };
-    const struck = { fault: fault.name, ...when, standstills, buys_in_flight, units_left, losesRedisData };
+    const when = { struck_ms: struckMs, healed_ms: healedMs, recovery_ms: recoveryMs };
+    const struck = { fault: fault.name, ...when, standstills, buys_in_flight: buysInFlight, units_left: unitsLeft, losesRedisData };
     history.note('strike', struck);
     return struck;
   };
@@ -168,9 +168,9 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
       ...findings,
       record,
       requests: history.calls.length,
-      accepted: new Set(history.calls.map(orderNoOf).filter((order_no) => order_no !== undefined)).size,
+      accepted: new Set(history.calls.map(orderNoOf).filter((orderNo) => orderNo !== undefined)).size,
       orders: finals.reduce((sum, { orders }) => sum + orders.length, 0),
-      took_ms: Date.now() - began_ms,
+      took_ms: Date.now() - beganMs,
     };
   } finally {
     paceMaker.stop();
@@ -185,11 +185,11 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
 /** A consistent reading of Redis and MySQL: repeated if a refund changed the ledger meanwhile. */
 async function finalReading(redis: RedisReader, ledger: LedgerReader, sale: number): Promise<FinalReading> {
   for (let tries = 1; ; tries += 1) {
-    const began_ms = Date.now();
+    const beganMs = Date.now();
     const before = await ledger.final(sale);
     const inRedis = await redis.final(sale);
     const after = await ledger.final(sale);
-    if (tries === READINGS_MAX || isDeepStrictEqual(before, after)) return { sale, began_ms, ...inRedis, ...after };
+    if (tries === READINGS_MAX || isDeepStrictEqual(before, after)) return { sale, began_ms: beganMs, ...inRedis, ...after };
   }
 }
 
@@ -201,25 +201,25 @@ async function pollAgain(
   random: Random,
 ): Promise<void> {
   const written = new Set(
-    finals.flatMap(({ orders }) => orders.filter(({ status }) => status !== 'failed').map(({ order_no }) => order_no)),
+    finals.flatMap(({ orders }) => orders.filter(({ status }) => status !== 'failed').map(({ order_no: orderNo }) => orderNo)),
   );
   const accepted = new Map<string, number>();
   for (const call of history.calls) {
-    const order_no = orderNoOf(call);
-    if (order_no !== undefined) accepted.set(order_no, call.sale);
+    const orderNo = orderNoOf(call);
+    if (orderNo !== undefined) accepted.set(orderNo, call.sale);
   }
-  const missing = [...accepted.keys()].filter((order_no) => !written.has(order_no)).slice(0, 1_000);
+  const missing = [...accepted.keys()].filter((orderNo) => !written.has(orderNo)).slice(0, 1_000);
   const some = random.shuffled([...accepted.keys()]).slice(0, FINAL_POLLS);
   const queue = [...new Set([...missing, ...some])];
   const next = async (): Promise<void> => {
-    for (let order_no = queue.pop(); order_no !== undefined; order_no = queue.pop()) {
+    for (let orderNo = queue.pop(); orderNo !== undefined; orderNo = queue.pop()) {
       await client.call({
         kind: 'poll',
         shopper: '',
-        sale: accepted.get(order_no)!,
+        sale: accepted.get(orderNo)!,
         method: 'GET',
-        path: `/api/v1/orders/${order_no}`,
-        order_no,
+        path: `/api/v1/orders/${orderNo}`,
+        order_no: orderNo,
       });
     }
   };

@@ -19,9 +19,9 @@ const PAYING_AT_ONCE = 120;
 /** Opens a sale over HTTP, like an operator. */
 export async function openSale(
   client: Client,
-  { units, start_ms, end_ms }: { units: number; start_ms: number; end_ms: number },
+  { units, start_ms: startMs, end_ms: endMs }: { units: number; start_ms: number; end_ms: number },
 ): Promise<number> {
-  const until_ms = Date.now() + OPEN_MS_MAX;
+  const untilMs = Date.now() + OPEN_MS_MAX;
   for (;;) {
     const { status, body } = await client.call({
       kind: 'open',
@@ -35,12 +35,12 @@ export async function openSale(
         price: PRICE,
         stock: units,
         seckill_stock: units,
-        start_time: new Date(start_ms).toISOString(),
-        end_time: new Date(end_ms).toISOString(),
+        start_time: new Date(startMs).toISOString(),
+        end_time: new Date(endMs).toISOString(),
       },
     });
     if (status === 201) return Number(body?.['id']);
-    if (Date.now() > until_ms)
+    if (Date.now() > untilMs)
       throw new Error(`the sale could not be opened: ${status ?? 'no answer'} ${JSON.stringify(body)}`);
     await pause(200);
   }
@@ -71,8 +71,8 @@ export function keepPace(
 
 /** Resolves when the sale has orders. An earlier fault would hit an idle service. */
 export async function firstOrders(history: History): Promise<void> {
-  const until_ms = Date.now() + OPEN_MS_MAX;
-  while (!history.calls.some(({ status }) => status === 202) && Date.now() < until_ms) await pause(20);
+  const untilMs = Date.now() + OPEN_MS_MAX;
+  while (!history.calls.some(({ status }) => status === 202) && Date.now() < untilMs) await pause(20);
 }
 
 /**
@@ -98,7 +98,7 @@ export async function sellForGood(options: {
   readonly sales: readonly SaleFacts[];
 }): Promise<boolean> {
   const { crowd, redis, ledger, sales } = options;
-  const until_ms = Date.now() + DRAIN_MS_MAX;
+  const untilMs = Date.now() + DRAIN_MS_MAX;
   for (;;) {
     let toSell = 0;
     try {
@@ -115,7 +115,7 @@ export async function sellForGood(options: {
     } catch {
       // A server is still down. Try again.
     }
-    if (Date.now() > until_ms) return false;
+    if (Date.now() > untilMs) return false;
     if (toSell > 0) await crowd.march(Math.ceil(toSell * 1.1) + 5, PAYING_AT_ONCE, true);
     else await pause(50);
   }

@@ -37,9 +37,9 @@ const AT_ONCE = 20;
 const LIMIT_MS = 120_000;
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
-const began_ms = performance.now();
+const beganMs = performance.now();
 const step = (line: string): void =>
-  print(`${((performance.now() - began_ms) / 1_000).toFixed(1).padStart(6)} s  ${line}`);
+  print(`${((performance.now() - beganMs) / 1_000).toFixed(1).padStart(6)} s  ${line}`);
 
 const failures: string[] = [];
 function check(what: string, holds: boolean): void {
@@ -82,7 +82,7 @@ async function statusesOf(shop: Shop, orderNos: Iterable<string>): Promise<Map<s
 
 async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
   while (!(await holds())) {
-    if (performance.now() - began_ms > LIMIT_MS) throw new Error(`Waited too long: ${what}`);
+    if (performance.now() - beganMs > LIMIT_MS) throw new Error(`Waited too long: ${what}`);
     await delay(50);
   }
 }
@@ -186,14 +186,14 @@ async function drill(dataDir: string): Promise<void> {
     for (const name of ['mysql-1', 'redis-1']) rmSync(join(dataDir, name), { recursive: true, force: true });
     step('everything is killed; the data of MySQL and Redis is deleted');
 
-    const lost_ms = performance.now();
+    const lostMs = performance.now();
     mysql = await startMysql({ dataDir, name: 'mysql-2', password: PASSWORD });
     redis = await startRedis({ dataDir, name: 'redis-2', password: PASSWORD });
     await restoreDump(programs.client, { ...login, port: mysql.port }, dump);
     step('a fresh MySQL has the dump; Redis is empty');
     processes = await startProcesses();
     await until('the sale', async () => (await shop.saleStatus(sale)) === 'open');
-    step(`the sale is rebuilt and open, ${((performance.now() - lost_ms) / 1_000).toFixed(1)} s after the loss`);
+    step(`the sale is rebuilt and open, ${((performance.now() - lostMs) / 1_000).toFixed(1)} s after the loss`);
 
     const now = await statusesOf(shop, before.keys());
     const lost = [...now].filter(([, status]) => status === 'gone').map(([orderNo]) => orderNo);

@@ -9,14 +9,14 @@ export class Shop {
   }
 
   async openSale(units: number): Promise<number> {
-    const now_ms = Date.now();
+    const nowMs = Date.now();
     const { status, body } = await this.#call('POST', '/api/v1/admin/products', {
       name: 'drill',
       price: 9.99,
       stock: units,
       seckill_stock: units,
-      start_time: new Date(now_ms - 1_000).toISOString(),
-      end_time: new Date(now_ms + 3_600_000).toISOString(),
+      start_time: new Date(nowMs - 1_000).toISOString(),
+      end_time: new Date(nowMs + 3_600_000).toISOString(),
     });
     if (status !== 201) throw new Error(`The sale could not be opened: ${status}`);
     return Number(body['id']);
@@ -32,11 +32,11 @@ export class Shop {
   }
 
   /** The order number, or undefined if everything is sold. */
-  async buy(sale: number, user_id: string): Promise<string | undefined> {
-    const asked = await this.#call('POST', '/api/v1/seckill/token', { user_id, product_id: sale });
+  async buy(sale: number, userId: string): Promise<string | undefined> {
+    const asked = await this.#call('POST', '/api/v1/seckill/token', { user_id: userId, product_id: sale });
     const { token } = asked.body;
     if (asked.status === 409) return undefined;
-    const { status, body } = await this.#call('POST', '/api/v1/seckill/buy', { user_id, product_id: sale, token });
+    const { status, body } = await this.#call('POST', '/api/v1/seckill/buy', { user_id: userId, product_id: sale, token });
     if (status === 202) return String(body['order_no']);
     if (body['code'] === 'sold_out') return undefined;
     throw new Error(`A buy answered ${status} ${String(body['code'])}`);
@@ -50,13 +50,13 @@ export class Shop {
     return { status: body['status'] as string };
   }
 
-  async pay(orderNo: string, user_id: string): Promise<void> {
-    const { status } = await this.#call('POST', `/api/v1/orders/${orderNo}/pay`, { user_id });
+  async pay(orderNo: string, userId: string): Promise<void> {
+    const { status } = await this.#call('POST', `/api/v1/orders/${orderNo}/pay`, { user_id: userId });
     if (status !== 200) throw new Error(`A payment answered ${status}`);
   }
 
-  async cancel(orderNo: string, user_id: string): Promise<void> {
-    const { status } = await this.#call('POST', `/api/v1/orders/${orderNo}/cancel`, { user_id });
+  async cancel(orderNo: string, userId: string): Promise<void> {
+    const { status } = await this.#call('POST', `/api/v1/orders/${orderNo}/cancel`, { user_id: userId });
     if (status !== 200) throw new Error(`A cancel answered ${status}`);
   }
 

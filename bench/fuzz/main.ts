@@ -38,7 +38,7 @@ async function fuzzIn(folder: string): Promise<number> {
     viewerToken: randomBytes(16).toString('hex'),
     accessTokenSecret: randomBytes(32).toString('hex'),
   };
-  const began_ms = Date.now();
+  const beganMs = Date.now();
   const service = await startFuzzedService(folder, ROOT, credentials);
   try {
     const findings = await fuzz({
@@ -48,11 +48,11 @@ async function fuzzIn(folder: string): Promise<number> {
       requests,
       progress: (what) => void (process.stdout.isTTY && process.stdout.write(`\r\u001b[K${what}`)),
     });
-    const took_s = ((Date.now() - began_ms) / 1_000).toFixed(1);
+    const tookS = ((Date.now() - beganMs) / 1_000).toFixed(1);
     const lines = [
       findings.table(),
       '',
-      `seed ${seed}: ${findings.requests} requests in ${took_s} s, ${findings.count} findings`,
+      `seed ${seed}: ${findings.requests} requests in ${tookS} s, ${findings.count} findings`,
       ...(findings.count === 0 ? [] : [findings.text()]),
     ];
     process.stdout.write(`${process.stdout.isTTY ? '\r\u001b[K' : ''}${lines.join('\n')}\n`);

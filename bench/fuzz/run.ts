@@ -101,9 +101,9 @@ export async function fuzz({ service, credentials, random, requests, progress }:
 
   /** Waits until nothing changes any more, and reads the state. */
   const quiet = async () => {
-    const until_ms = Date.now() + QUIET_MS_MAX;
+    const untilMs = Date.now() + QUIET_MS_MAX;
     while (await state.isMoving()) {
-      if (Date.now() > until_ms) throw new Error('the background work does not end');
+      if (Date.now() > untilMs) throw new Error('the background work does not end');
       await pause(LOOK_AGAIN_MS);
     }
     return state.read();

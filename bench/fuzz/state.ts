@@ -103,16 +103,16 @@ export class StateReader {
          FROM products p`,
     );
     const unbalanced: string[] = [];
-    for (const { id, seckill_stock, sold, live } of sales as { [column: string]: number }[]) {
+    for (const { id, seckill_stock: seckillStock, sold, live } of sales as { [column: string]: number }[]) {
       const at = `v2:sale:{0}:${id}`;
       const [available, owners] = await Promise.all([
         this.#redis.hget(`${at}:state`, 'available'),
         this.#redis.hlen(`${at}:owners`),
       ]);
       const isLoaded = available !== null;
-      if (sold !== live || (isLoaded && (Number(available) + owners !== seckill_stock || owners !== live))) {
+      if (sold !== live || (isLoaded && (Number(available) + owners !== seckillStock || owners !== live))) {
         unbalanced.push(
-          `sale ${id}: stock ${seckill_stock}, sold ${sold}, live ${live}, owners ${owners}, available ${available}`,
+          `sale ${id}: stock ${seckillStock}, sold ${sold}, live ${live}, owners ${owners}, available ${available}`,
         );
       }
     }

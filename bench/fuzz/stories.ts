@@ -8,16 +8,16 @@ import type { World } from './world.ts';
  */
 export const STORIES: Readonly<Record<string, (world: World) => Needs | Promise<Needs>>> = {
   'POST /api/v1/admin/products': ({ random }) => {
-    const seckill_stock = random.integer(1, 1_000);
-    const start_ms = Date.now() + random.integer(-1_000_000, 1_000_000);
+    const seckillStock = random.integer(1, 1_000);
+    const startMs = Date.now() + random.integer(-1_000_000, 1_000_000);
     return {
       body: {
         name: `sale ${random.integer(1, 1_000)}`,
         price: random.integer(1, 1_000_000) / 100,
-        seckill_stock,
-        stock: seckill_stock + random.integer(0, 1_000),
-        start_time: new Date(start_ms).toISOString(),
-        end_time: new Date(start_ms + random.integer(1, 1_000_000_000)).toISOString(),
+        seckill_stock: seckillStock,
+        stock: seckillStock + random.integer(0, 1_000),
+        start_time: new Date(startMs).toISOString(),
+        end_time: new Date(startMs + random.integer(1, 1_000_000_000)).toISOString(),
       },
     };
   },
@@ -56,21 +56,21 @@ export const STORIES: Readonly<Record<string, (world: World) => Needs | Promise<
     return { ...world.as(shopper), query: {} };
   },
   'GET /api/v1/orders/{orderNo}': async (world) => {
-    const { shopper, order_no } = await world.order('pending_payment');
-    return { ...world.as(shopper), params: { orderNo: order_no }, query: {} };
+    const { shopper, order_no: orderNo } = await world.order('pending_payment');
+    return { ...world.as(shopper), params: { orderNo: orderNo }, query: {} };
   },
   'POST /api/v1/orders/{orderNo}/pay': async (world) => {
-    const { shopper, order_no } = await world.order('pending_payment');
+    const { shopper, order_no: orderNo } = await world.order('pending_payment');
     // Webhooks are covered by an operation of their own.
-    return { ...world.as(shopper), params: { orderNo: order_no }, body: world.naming(shopper, { sandbox: 'never' }) };
+    return { ...world.as(shopper), params: { orderNo: orderNo }, body: world.naming(shopper, { sandbox: 'never' }) };
   },
   'POST /api/v1/orders/{orderNo}/cancel': async (world) => {
-    const { shopper, order_no } = await world.order('pending_payment', 'its last');
-    return { ...world.as(shopper), params: { orderNo: order_no }, body: world.naming(shopper, {}) };
+    const { shopper, order_no: orderNo } = await world.order('pending_payment', 'its last');
+    return { ...world.as(shopper), params: { orderNo: orderNo }, body: world.naming(shopper, {}) };
   },
   'POST /api/v1/payments/webhook/{provider}': async (world) => {
-    const { payment_id } = await world.payment();
-    return sandboxWebhook({ event_id: `fuzz-${payment_id}`, payment_id, kind: 'succeeded' }, world.sandboxSecret);
+    const { payment_id: paymentId } = await world.payment();
+    return sandboxWebhook({ event_id: `fuzz-${paymentId}`, payment_id: paymentId, kind: 'succeeded' }, world.sandboxSecret);
   },
 
   'GET /api/v1/admin/shoppers/{userId}/export': async (world) => {
@@ -80,12 +80,12 @@ export const STORIES: Readonly<Record<string, (world: World) => Needs | Promise<
   // A shopper who has bought has an order in a sale that has not ended, so use a new one.
   'POST /api/v1/admin/shoppers/{userId}/erase': ({ newShopper }) => ({ params: { userId: newShopper() } }),
   'GET /api/v1/admin/orders/{orderNo}': async (world) => {
-    const { order_no } = await world.order('pending_payment');
-    return { params: { orderNo: order_no } };
+    const { order_no: orderNo } = await world.order('pending_payment');
+    return { params: { orderNo: orderNo } };
   },
   'POST /api/v1/admin/orders/{orderNo}/refund': async (world) => {
-    const { order_no } = await world.order('paid', 'its last');
-    return { params: { orderNo: order_no } };
+    const { order_no: orderNo } = await world.order('paid', 'its last');
+    return { params: { orderNo: orderNo } };
   },
 };
 
@@ -121,18 +121,18 @@ export const REFUSALS: Readonly<Record<string, readonly ((world: World) => Needs
   ],
   'POST /api/v1/payments/webhook/{provider}': [
     async (world) => {
-      const { payment_id } = await world.payment('kept');
-      return sandboxWebhook({ event_id: 'forged', payment_id, kind: 'succeeded' }, 'another secret');
+      const { payment_id: paymentId } = await world.payment('kept');
+      return sandboxWebhook({ event_id: 'forged', payment_id: paymentId, kind: 'succeeded' }, 'another secret');
     },
   ],
 };
 
 async function strangersOrder(world: World): Promise<Needs> {
-  const { order_no } = await world.order('pending_payment');
-  return { ...world.as(world.newShopper()), params: { orderNo: order_no }, body: {}, query: {} };
+  const { order_no: orderNo } = await world.order('pending_payment');
+  return { ...world.as(world.newShopper()), params: { orderNo: orderNo }, body: {}, query: {} };
 }
 
 async function cancelledOrder(world: World): Promise<Needs> {
-  const { shopper, order_no } = await world.order('cancelled');
-  return { ...world.as(shopper), params: { orderNo: order_no }, body: {} };
+  const { shopper, order_no: orderNo } = await world.order('cancelled');
+  return { ...world.as(shopper), params: { orderNo: orderNo }, body: {} };
 }

@@ -50,14 +50,14 @@ export class World {
 
   /** Opens a sale and returns its id. */
   async newSale(): Promise<string> {
-    const now_ms = Date.now();
+    const nowMs = Date.now();
     const body = {
       name: 'fuzzed',
       price: 19.99,
       stock: 1_000_000,
       seckill_stock: 1_000_000,
-      start_time: new Date(now_ms - 60_000).toISOString(),
-      end_time: new Date(now_ms + 86_400_000).toISOString(),
+      start_time: new Date(nowMs - 60_000).toISOString(),
+      end_time: new Date(nowMs + 86_400_000).toISOString(),
     };
     const answer = await this.#make('POST /api/v1/admin/products', { body });
     return String(answer['id']);
@@ -119,8 +119,8 @@ export class World {
 
   /** A user to deny, who is none of the shoppers. */
   newDenied(): { user_id: string; reason: string; expires_at: string } {
-    const expires_at = new Date(Date.now() + 86_400_000).toISOString();
-    return { user_id: `denied-${(this.#denied += 1)}`, reason: 'fuzzed', expires_at };
+    const expiresAt = new Date(Date.now() + 86_400_000).toISOString();
+    return { user_id: `denied-${(this.#denied += 1)}`, reason: 'fuzzed', expires_at: expiresAt };
   }
 
   /** A denied user. */
@@ -153,15 +153,15 @@ export class World {
     const shopper = this.newShopper();
     const token = await this.seckillToken(shopper);
     const body = { product_id: Number(this.sale), token };
-    const { order_no } = (await this.#make('POST /api/v1/seckill/buy', { ...this.as(shopper), body })) as {
+    const { order_no: orderNo } = (await this.#make('POST /api/v1/seckill/buy', { ...this.as(shopper), body })) as {
       order_no: string;
     };
-    const bought = { shopper, order_no };
+    const bought = { shopper, order_no: orderNo };
     await this.#until(bought, 'pending_payment');
     if (state === 'cancelled') {
       await this.#make('POST /api/v1/orders/{orderNo}/cancel', {
         ...this.as(shopper),
-        params: { orderNo: order_no },
+        params: { orderNo: orderNo },
         body: {},
       });
     }
@@ -170,24 +170,24 @@ export class World {
   }
 
   async #pay(bought: Bought): Promise<void> {
-    const { payment_id } = await this.#startPayment(bought);
-    const event = { event_id: `paid-${payment_id}`, payment_id, kind: 'succeeded' };
+    const { payment_id: paymentId } = await this.#startPayment(bought);
+    const event = { event_id: `paid-${paymentId}`, payment_id: paymentId, kind: 'succeeded' };
     await this.#make('POST /api/v1/payments/webhook/{provider}', sandboxWebhook(event, this.sandboxSecret));
     await this.#until(bought, 'paid');
   }
 
-  async #startPayment({ shopper, order_no }: Bought): Promise<{ payment_id: string }> {
+  async #startPayment({ shopper, order_no: orderNo }: Bought): Promise<{ payment_id: string }> {
     return (await this.#make('POST /api/v1/orders/{orderNo}/pay', {
       ...this.as(shopper),
-      params: { orderNo: order_no },
+      params: { orderNo: orderNo },
       body: { sandbox: 'never' },
     })) as { payment_id: string };
   }
 
-  async #until({ shopper, order_no }: Bought, status: string): Promise<void> {
-    const needs = { ...this.as(shopper), params: { orderNo: order_no }, query: { wait: '20' } };
+  async #until({ shopper, order_no: orderNo }: Bought, status: string): Promise<void> {
+    const needs = { ...this.as(shopper), params: { orderNo: orderNo }, query: { wait: '20' } };
     const order = await this.#make('GET /api/v1/orders/{orderNo}', needs);
-    if (order['status'] !== status) throw new Error(`order ${order_no} is ${String(order['status'])}, not ${status}`);
+    if (order['status'] !== status) throw new Error(`order ${orderNo} is ${String(order['status'])}, not ${status}`);
   }
 
   async #make(name: string, needs: Needs): Promise<Record<string, unknown>> {

@@ -15,11 +15,11 @@ const NO_SALE = 1_000_000_000;
  */
 export async function fillOwners(redis: Redis, sale: Sale, count: number): Promise<void> {
   const [owners, state] = [`v2:sale:{0}:${sale.id}:owners`, `v2:sale:{0}:${sale.id}:state`];
-  const now_ms = Date.now();
+  const nowMs = Date.now();
   for (let have = await redis.hlen(owners); have < count; have += STEP) {
     const step = Math.min(STEP, count - have);
     const fields = new Map(
-      Array.from({ length: step }, (_, i) => [`owner-${have + i}`, newOrderNumber({ id: sale.id, shard: 0 }, now_ms)]),
+      Array.from({ length: step }, (_, i) => [`owner-${have + i}`, newOrderNumber({ id: sale.id, shard: 0 }, nowMs)]),
     );
     await redis.multi().hset(owners, fields).hincrby(state, 'available', -step).exec();
   }
@@ -33,8 +33,8 @@ export async function fillOrders(sql: Pool, count: number): Promise<void> {
   const now = new Date();
   for (let have = Number(rows[0]!['found']); have < count; have += STEP) {
     const values = Array.from({ length: Math.min(STEP, count - have) }, (_, i) => {
-      const order_no = newOrderNumber({ id: NO_SALE, shard: 0 }, now.getTime());
-      return [order_no, NO_SALE, `owner-${have + i}`, 'paid', 1_999, now, now];
+      const orderNo = newOrderNumber({ id: NO_SALE, shard: 0 }, now.getTime());
+      return [orderNo, NO_SALE, `owner-${have + i}`, 'paid', 1_999, now, now];
     });
     await sql.query<ResultSetHeader>(
       'INSERT INTO orders (order_no, product_id, user_id, status, price_cents, created_at, updated_at) VALUES ?',

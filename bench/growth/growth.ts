@@ -8,7 +8,7 @@ import { untilSold } from '../scenarios/audit.ts';
 import { perEach, spent } from '../scenarios/costs.ts';
 import { newShoppers, openSale, planBuys, type Sale } from '../scenarios/sale.ts';
 import { assertExpected, CONNECTIONS } from '../scenarios/scenario.ts';
-import { memory_bytes } from '../stage/cpu.ts';
+import { memoryBytes } from '../stage/cpu.ts';
 import { startStage, type Stage } from '../stage/stage.ts';
 import { fillOrders, fillOwners, untilTidy } from './fill.ts';
 
@@ -102,13 +102,13 @@ async function costsOf(
     const { unexpected } = await closedLoop({ urls: [stage.api], connections: CONNECTIONS, requests, expected: 202 });
     const bought = await spent(stage);
     assertExpected('buys', unexpected, requests.length);
-    const { redis_us_per_buy, api_us_per_buy } = perEach(before, bought, requests.length, 'buy');
-    const costs: Record<string, number> = { redis_us_per_buy: redis_us_per_buy!, api_us_per_buy: api_us_per_buy! };
+    const { redis_us_per_buy: redisUsPerBuy, api_us_per_buy: apiUsPerBuy } = perEach(before, bought, requests.length, 'buy');
+    const costs: Record<string, number> = { redis_us_per_buy: redisUsPerBuy!, api_us_per_buy: apiUsPerBuy! };
     if (withWorker) {
       await stage.worker.start();
       for (const sale of sales) await untilSold(stage, sale, (r + 1) * each);
-      const { mysql_us_per_order } = perEach(bought, await spent(stage), requests.length, 'order');
-      costs['mysql_us_per_order'] = mysql_us_per_order!;
+      const { mysql_us_per_order: mysqlUsPerOrder } = perEach(bought, await spent(stage), requests.length, 'order');
+      costs['mysql_us_per_order'] = mysqlUsPerOrder!;
       await stage.worker.stop();
     }
     runs.push(costs);
@@ -147,11 +147,11 @@ async function memoryOf(stage: Stage, sale: Sale, size: GrowthSize): Promise<Rec
 }
 
 async function connectionBytes({ api, pids }: Stage, count: number): Promise<number> {
-  const before = memory_bytes(pids.api) ?? Number.NaN;
+  const before = memoryBytes(pids.api) ?? Number.NaN;
   const client = new Client([api], count);
   await Promise.all(Array.from({ length: count }, () => client.call(get('/healthz'))));
   await pause(500);
-  const after = memory_bytes(pids.api) ?? Number.NaN;
+  const after = memoryBytes(pids.api) ?? Number.NaN;
   await client.close();
   return Math.max(0, after - before) / count;
 }

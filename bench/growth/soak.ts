@@ -5,7 +5,7 @@ import { textTable } from '@flash-sale/shared/platform/process/text-table.ts';
 import { audit } from '../scenarios/audit.ts';
 import { newShoppers, openSale, orderNoOf, planBuys } from '../scenarios/sale.ts';
 import { CONNECTIONS } from '../scenarios/scenario.ts';
-import { memory_bytes } from '../stage/cpu.ts';
+import { memoryBytes } from '../stage/cpu.ts';
 import { startStage, type Stage } from '../stage/stage.ts';
 
 const PER_SECOND = 500;
@@ -31,14 +31,14 @@ interface Slice {
  * Steady load on api and worker. Returns 0 if neither memory nor latency drifts and every slice
  * conserves.
  */
-export async function soak(dataDir: string, soak_ms: number, progress: (line: string) => void): Promise<number> {
+export async function soak(dataDir: string, soakMs: number, progress: (line: string) => void): Promise<number> {
   const stage = await startStage({ dataDir, only_api: true });
   try {
     await stage.worker.start();
-    const count = Math.max(4, Math.min(SLICES_MAX, Math.floor(soak_ms / SLICE_MS_MIN)));
+    const count = Math.max(4, Math.min(SLICES_MAX, Math.floor(soakMs / SLICE_MS_MIN)));
     const slices: Slice[] = [];
     for (let i = 0; i < count; i += 1) {
-      const slice = await takeSlice(stage, soak_ms / count);
+      const slice = await takeSlice(stage, soakMs / count);
       slices.push(slice);
       progress(
         `${slice.orders} orders, ${Object.entries(slice)
@@ -71,13 +71,13 @@ export function driftsOf(slices: readonly Slice[]) {
   });
 }
 
-async function takeSlice(stage: Stage, slice_ms: number): Promise<Slice> {
-  const count = Math.ceil((PER_SECOND * slice_ms) / 1_000);
+async function takeSlice(stage: Stage, sliceMs: number): Promise<Slice> {
+  const count = Math.ceil((PER_SECOND * sliceMs) / 1_000);
   const sale = await openSale(stage.api, stage.operator_token, count);
   const requests = await planBuys(stage.api, sale, newShoppers(count));
   const client = new Client([stage.api], CONNECTIONS);
   const accepted: string[] = [];
-  const { latencies_ms } = await openLoop({
+  const { latencies_ms: latenciesMs } = await openLoop({
     per_second: PER_SECOND,
     count,
     send: (index) => client.call(requests[index]!),
@@ -88,13 +88,13 @@ async function takeSlice(stage: Stage, slice_ms: number): Promise<Slice> {
   });
   await client.close();
   await audit(stage, sale, accepted);
-  const { p50_ms, p99_ms } = latencyFigures(latencies_ms);
-  const mib = (pid: number | undefined): number => Math.round((memory_bytes(pid) ?? Number.NaN) / MIB);
+  const { p50_ms: p50Ms, p99_ms: p99Ms } = latencyFigures(latenciesMs);
+  const mib = (pid: number | undefined): number => Math.round((memoryBytes(pid) ?? Number.NaN) / MIB);
   return {
     orders: accepted.length,
     api_mib: mib(stage.pids.api),
     worker_mib: mib(stage.worker.pid()),
-    p50_ms: Math.round(p50_ms * 10) / 10,
-    p99_ms: Math.round(p99_ms * 10) / 10,
+    p50_ms: Math.round(p50Ms * 10) / 10,
+    p99_ms: Math.round(p99Ms * 10) / 10,
   };
 }

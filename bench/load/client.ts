@@ -48,7 +48,7 @@ export class Client {
 /** Calls `visit` for every index below `count`, `at_once` at a time. */
 export async function inParallel(
   count: number,
-  at_once: number,
+  atOnce: number,
   visit: (index: number) => Promise<void>,
 ): Promise<void> {
   let next = 0;
@@ -59,5 +59,5 @@ export async function inParallel(
       await visit(index);
     }
   };
-  await Promise.all(Array.from({ length: Math.min(count, at_once) }, line));
+  await Promise.all(Array.from({ length: Math.min(count, atOnce) }, line));
 }

@@ -34,17 +34,17 @@ export interface ClosedLoopResult {
 export async function closedLoop(load: ClosedLoop): Promise<ClosedLoopResult> {
   const { urls, requests, expected, onBody, amount = requests.length } = load;
   const connections = Math.min(load.connections, amount);
-  const latencies_ms = new Float64Array(amount);
-  const times_ms = new Float64Array(amount);
+  const latenciesMs = new Float64Array(amount);
+  const timesMs = new Float64Array(amount);
   let answered = 0;
   let asExpected = 0;
   let opened = 0;
-  let begun_ms = Number.NaN;
-  const onResponse = (took_ms: number, status: number): void => {
+  let begunMs = Number.NaN;
+  const onResponse = (tookMs: number, status: number): void => {
     if (status === expected) asExpected += 1;
     if (answered === amount) return;
-    times_ms[answered] = performance.now();
-    latencies_ms[answered] = took_ms;
+    timesMs[answered] = performance.now();
+    latenciesMs[answered] = tookMs;
     answered += 1;
   };
   await new Promise<void>((resolve, reject) => {
@@ -64,7 +64,7 @@ export async function closedLoop(load: ClosedLoop): Promise<ClosedLoopResult> {
           opened += 1;
           client.setRequests(share);
           // Nothing is sent before the last connection is set up.
-          begun_ms = performance.now();
+          begunMs = performance.now();
         },
         verifyBody(body: unknown) {
           onBody?.(String(body));
@@ -73,12 +73,12 @@ export async function closedLoop(load: ClosedLoop): Promise<ClosedLoopResult> {
       },
       (error: unknown) => (error instanceof Error ? reject(error) : resolve()),
     );
-    running.on('response', (_client, status, _bytes, took_ms) => onResponse(took_ms, status));
+    running.on('response', (_client, status, _bytes, tookMs) => onResponse(tookMs, status));
   });
   return {
-    per_second: ratePerSecond(times_ms.subarray(0, answered)) * (asExpected / Math.max(1, answered)),
-    latencies_ms: latencies_ms.subarray(0, answered),
+    per_second: ratePerSecond(timesMs.subarray(0, answered)) * (asExpected / Math.max(1, answered)),
+    latencies_ms: latenciesMs.subarray(0, answered),
     unexpected: amount - asExpected,
-    begun_ms,
+    begun_ms: begunMs,
   };
 }

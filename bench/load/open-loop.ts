@@ -22,28 +22,28 @@ export interface OpenLoopResult {
  * latency counts from the time at which the request was due, so that a stall counts for every
  * request that was due during it (no coordinated omission; Gil Tene, "How NOT to Measure Latency").
  */
-export async function openLoop({ per_second, count, send, onAnswer }: OpenLoop): Promise<OpenLoopResult> {
-  const latencies_ms = new Float64Array(count);
+export async function openLoop({ per_second: perSecond, count, send, onAnswer }: OpenLoop): Promise<OpenLoopResult> {
+  const latenciesMs = new Float64Array(count);
   const answers: number[] = Array.from({ length: count }, () => 0);
   const underWay: Promise<void>[] = [];
-  const begun_ms = performance.now();
-  const due_ms = (index: number): number => begun_ms + (index * 1_000) / per_second;
+  const begunMs = performance.now();
+  const dueMs = (index: number): number => begunMs + (index * 1_000) / perSecond;
 
   const go = async (index: number): Promise<void> => {
     const answer = await send(index);
-    latencies_ms[index] = performance.now() - due_ms(index);
+    latenciesMs[index] = performance.now() - dueMs(index);
     answers[index] = answer.status;
     onAnswer?.(index, answer);
   };
   for (let next = 0; next < count;) {
-    const now_ms = performance.now();
-    while (next < count && due_ms(next) <= now_ms) {
+    const nowMs = performance.now();
+    while (next < count && dueMs(next) <= nowMs) {
       underWay.push(go(next));
       next += 1;
     }
     await pause(1);
   }
-  const sent_per_second = (count * 1_000) / (performance.now() - begun_ms);
+  const sentPerSecond = (count * 1_000) / (performance.now() - begunMs);
   await Promise.all(underWay);
-  return { latencies_ms, answers, sent_per_second };
+  return { latencies_ms: latenciesMs, answers, sent_per_second: sentPerSecond };
 }

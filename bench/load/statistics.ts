@@ -15,8 +15,8 @@ export function median(values: readonly number[]): number {
 }
 
 /** Percentiles of latencies as figures, such as `p99_ms`. */
-export function latencyFigures(latencies_ms: Float64Array): { p50_ms: number; p90_ms: number; p99_ms: number } {
-  const sorted = latencies_ms.toSorted();
+export function latencyFigures(latenciesMs: Float64Array): { p50_ms: number; p90_ms: number; p99_ms: number } {
+  const sorted = latenciesMs.toSorted();
   return { p50_ms: percentile(sorted, 0.5), p90_ms: percentile(sorted, 0.9), p99_ms: percentile(sorted, 0.99) };
 }
 
@@ -27,8 +27,8 @@ export function latencyFigures(latencies_ms: Float64Array): { p50_ms: number; p9
 const EDGE = 0.1;
 
 /** Events per second between the first and the last tenth of them, from their times (ms). */
-export function ratePerSecond(times_ms: Float64Array): number {
-  const from = Math.floor(times_ms.length * EDGE);
-  const to = Math.ceil(times_ms.length * (1 - EDGE)) - 1;
-  return ((to - from) * 1_000) / (times_ms[to]! - times_ms[from]!);
+export function ratePerSecond(timesMs: Float64Array): number {
+  const from = Math.floor(timesMs.length * EDGE);
+  const to = Math.ceil(timesMs.length * (1 - EDGE)) - 1;
+  return ((to - from) * 1_000) / (timesMs[to]! - timesMs[from]!);
 }

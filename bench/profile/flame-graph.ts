@@ -21,11 +21,11 @@ interface Frame {
 export function flameGraph(profile: CpuProfile, title: string, tree: string): string {
   const root = framesOf(profile, tree);
   const rects: string[] = [];
-  let depth_max = 0;
+  let depthMax = 0;
   const draw = (frame: Frame, x: number, depth: number): void => {
     const width = (frame.total_us / root.total_us) * WIDTH;
     if (width < WIDTH_MIN) return;
-    depth_max = Math.max(depth_max, depth);
+    depthMax = Math.max(depthMax, depth);
     rects.push(rectangle(frame, x, TOP + depth * ROW, width, frame.total_us / root.total_us));
     let next = x;
     const widestFirst = [...frame.below.values()].toSorted((a, b) => b.total_us - a.total_us);
@@ -35,7 +35,7 @@ export function flameGraph(profile: CpuProfile, title: string, tree: string): st
     }
   };
   draw(root, 0, 0);
-  const height = TOP + (depth_max + 2) * ROW;
+  const height = TOP + (depthMax + 2) * ROW;
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" font-family="ui-monospace, monospace" font-size="11">
 <rect width="100%" height="100%" fill="#fff"/>
 <text x="8" y="21" font-size="15" font-family="system-ui, sans-serif">${escaped(title)}</text>
@@ -51,11 +51,11 @@ function framesOf(profile: CpuProfile, tree: string): Frame {
     if (isIdle(node) && node.callFrame.functionName !== '(root)') return 0;
     const label = labelOf(node, tree);
     const frame = into.below.get(label) ?? { label, total_us: 0, below: new Map() };
-    let total_us = times.get(node.id) ?? 0;
-    for (const child of node.children ?? []) total_us += add(frame, byId.get(child)!);
-    frame.total_us += total_us;
+    let totalUs = times.get(node.id) ?? 0;
+    for (const child of node.children ?? []) totalUs += add(frame, byId.get(child)!);
+    frame.total_us += totalUs;
     into.below.set(label, frame);
-    return total_us;
+    return totalUs;
   };
   const all: Frame = { label: '', total_us: 0, below: new Map() };
   add(all, profile.nodes[0]!);

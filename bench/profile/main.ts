@@ -61,7 +61,7 @@ function report(name: string, profile: CpuProfile): void {
   writeFileSync(paths[1], JSON.stringify(profile));
   const rows = selfTimes(profile, `${TREE}/`)
     .slice(0, SHOWN)
-    .map(({ name: of, self_ms, share }) => [of, self_ms.toFixed(0), `${(share * 100).toFixed(1)} %`]);
+    .map(({ name: of, self_ms: selfMs, share }) => [of, selfMs.toFixed(0), `${(share * 100).toFixed(1)} %`]);
   print(`\n${textTable([[`${name}: function`, 'self ms', 'of busy time'], ...rows])}`);
   for (const path of paths) print(`wrote ${relative(process.cwd(), path)}`);
 }

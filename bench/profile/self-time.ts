@@ -41,15 +41,15 @@ export function labelOf({ callFrame }: ProfileNode, tree: string): string {
 export function selfTimes(profile: CpuProfile, tree: string): { name: string; self_ms: number; share: number }[] {
   const times = timeOfNodes(profile);
   const sums = new Map<string, number>();
-  let busy_us = 0;
+  let busyUs = 0;
   for (const node of profile.nodes) {
-    const time_us = times.get(node.id) ?? 0;
-    if (isIdle(node) || time_us === 0) continue;
-    busy_us += time_us;
+    const timeUs = times.get(node.id) ?? 0;
+    if (isIdle(node) || timeUs === 0) continue;
+    busyUs += timeUs;
     const label = labelOf(node, tree);
-    sums.set(label, (sums.get(label) ?? 0) + time_us);
+    sums.set(label, (sums.get(label) ?? 0) + timeUs);
   }
   return [...sums]
-    .map(([name, self_us]) => ({ name, self_ms: self_us / MS_US, share: self_us / busy_us }))
+    .map(([name, selfUs]) => ({ name, self_ms: selfUs / MS_US, share: selfUs / busyUs }))
     .toSorted((a, b) => b.self_ms - a.self_ms);
 }

@@ -12,7 +12,7 @@ export interface Capacity {
   readonly measured_two_per_second: number;
 }
 
-export const cpusPerTenThousand = (us_each: number): number => (us_each * 10_000) / SECOND_US;
+export const cpusPerTenThousand = (usEach: number): number => (usEach * 10_000) / SECOND_US;
 
 /**
  * The model: CPU time adds up, and one sale has one Redis thread. Undefined if the system of the
@@ -32,7 +32,7 @@ export function capacityOf(results: Results): Capacity | undefined {
     worker: { us_each: of('end_to_end.worker_us_per_order'), what: '`end_to_end`, an order' },
     MySQL: { us_each: of('end_to_end.mysql_us_per_order'), what: '`end_to_end`, an order' },
   };
-  if (Object.values(cores).some(({ us_each }) => Number.isNaN(us_each))) return undefined;
+  if (Object.values(cores).some(({ us_each: usEach }) => Number.isNaN(usEach))) return undefined;
   const shared = (results.machine.cores * SECOND_US) / (api + redis + client);
   return {
     cores,

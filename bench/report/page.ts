@@ -25,16 +25,16 @@ export interface Verdict {
 }
 
 export function verdicts(results: Results): Verdict[] {
-  const ratios = RATIOS.flatMap(({ at_least, ...pair }) => {
-    if (at_least === undefined) return [];
+  const ratios = RATIOS.flatMap(({ at_least: atLeast, ...pair }) => {
+    if (atLeast === undefined) return [];
     const measured = ratio(results, pair);
-    const isReached = (measured?.median ?? 0) >= at_least;
-    return [{ what: pair.what, target: `≥ ${at_least}`, limit: at_least, measured, unit: '×', isReached }];
+    const isReached = (measured?.median ?? 0) >= atLeast;
+    return [{ what: pair.what, target: `≥ ${atLeast}`, limit: atLeast, measured, unit: '×', isReached }];
   });
-  const limits = LIMITS.map(({ of, what, at_most }) => {
+  const limits = LIMITS.map(({ of, what, at_most: atMost }) => {
     const measured = figure(results, of);
-    const isReached = (measured?.median ?? Number.POSITIVE_INFINITY) <= at_most;
-    return { what, target: `≤ ${at_most} ms`, limit: at_most, measured, unit: 'ms', isReached };
+    const isReached = (measured?.median ?? Number.POSITIVE_INFINITY) <= atMost;
+    return { what, target: `≤ ${atMost} ms`, limit: atMost, measured, unit: 'ms', isReached };
   });
   return [...ratios, ...limits];
 }
@@ -149,16 +149,16 @@ ${end(GAINS)}
 
 /** The capacity model's table for `docs/scaling.md`. */
 export function capacityPart(results: Results, capacity: Capacity): string {
-  const { cores, hot_sale_per_second, predicted_two_per_second, measured_two_per_second } = capacity;
-  const rows = Object.entries(cores).map(([process, { us_each, what }]) => [
+  const { cores, hot_sale_per_second: hotSalePerSecond, predicted_two_per_second: predictedTwoPerSecond, measured_two_per_second: measuredTwoPerSecond } = capacity;
+  const rows = Object.entries(cores).map(([process, { us_each: usEach, what }]) => [
     process,
     what,
-    number(us_each),
-    number(cpusPerTenThousand(us_each)),
+    number(usEach),
+    number(cpusPerTenThousand(usEach)),
   ]);
   return `${markdownTable(['Process', 'Measured in', 'CPU µs each', 'Cores per 10,000/s'], rows)}
 
-- One hot sale lives in one Redis process: about **${number(hot_sale_per_second)} orders/s**, admission, queue and settling together.
+- One hot sale lives in one Redis process: about **${number(hotSalePerSecond)} orders/s**, admission, queue and settling together.
 - Check: two api processes on these ${results.machine.cores} cores, where the load generator takes its share, should come to
-  ${number(predicted_two_per_second)} buys/s and were measured at ${number(measured_two_per_second)}.`;
+  ${number(predictedTwoPerSecond)} buys/s and were measured at ${number(measuredTwoPerSecond)}.`;
 }

@@ -94,12 +94,12 @@ export interface Comparison {
 }
 
 /** The ratios of two runs side by side. One is worse if it fell by more than the tolerance. */
-export function compare(before: Results, after: Results, tolerance_percent: number): Comparison[] {
+export function compare(before: Results, after: Results, tolerancePercent: number): Comparison[] {
   return RATIOS.flatMap((pair) => {
     const [a, b] = [ratio(before, pair), ratio(after, pair)];
     if (a === undefined || b === undefined) return [];
-    const change_percent = (b.median / a.median - 1) * 100;
-    const isWorse = change_percent < -tolerance_percent;
-    return [{ what: pair.what, before: a.median, after: b.median, change_percent, isWorse }];
+    const changePercent = (b.median / a.median - 1) * 100;
+    const isWorse = changePercent < -tolerancePercent;
+    return [{ what: pair.what, before: a.median, after: b.median, change_percent: changePercent, isWorse }];
   });
 }

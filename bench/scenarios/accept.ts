@@ -35,13 +35,13 @@ async function drain({ stage }: RunContext, sale: Sale, count: number): Promise<
   const before = await spent(stage);
   const started = stage.worker.start();
   await untilSold(stage, sale, 1);
-  const [from_ms, written] = [performance.now(), await soldOf(stage, sale)];
+  const [fromMs, written] = [performance.now(), await soldOf(stage, sale)];
   await untilSold(stage, sale, count);
-  const took_ms = performance.now() - from_ms;
+  const tookMs = performance.now() - fromMs;
   await started;
   const after = await spent(stage);
   return {
-    'drain.per_second': ((count - written) * 1_000) / took_ms,
+    'drain.per_second': ((count - written) * 1_000) / tookMs,
     ...prefixed('drain', perEach(before, after, count, 'order')),
   };
 }
@@ -57,14 +57,14 @@ export const accept: Scenario = {
   name: 'accept, drain',
   async run(context) {
     const { stage } = context;
-    const { sale, accepted, per_second, latencies_ms, costs } = await buyAll(context, [stage.api]);
+    const { sale, accepted, per_second: perSecond, latencies_ms: latenciesMs, costs } = await buyAll(context, [stage.api]);
     try {
       const drained = await drain(context, sale, accepted.length);
       await audit(stage, sale, accepted);
       await stage.worker.stop();
       return {
-        'accept.per_second': per_second,
-        ...prefixed('accept', latencyFigures(latencies_ms)),
+        'accept.per_second': perSecond,
+        ...prefixed('accept', latencyFigures(latenciesMs)),
         ...prefixed('accept', costs),
         ...drained,
         'raw_insert.per_second': await insertRaw(stage.sql, sale),
@@ -82,14 +82,14 @@ function acceptVariant(name: string, urlsOf: (context: RunContext) => string[], 
     async run(context) {
       const { stage } = context;
       const headersOf = isJwt ? accessTokens(stage.jwt_secret) : undefined;
-      const { sale, accepted, per_second } = await buyAll(context, urlsOf(context), headersOf);
+      const { sale, accepted, per_second: perSecond } = await buyAll(context, urlsOf(context), headersOf);
       try {
         await stage.worker.start();
         await audit(stage, sale, accepted);
       } finally {
         await stage.worker.stop();
       }
-      return { [`${name}.per_second`]: per_second };
+      return { [`${name}.per_second`]: perSecond };
     },
   };
 }

@@ -22,12 +22,12 @@ export async function untilSold(
   stage: Pick<Stage, 'sql'>,
   sale: Sale,
   count: number,
-  limit_ms = 120_000,
+  limitMs = 120_000,
 ): Promise<void> {
-  const until_ms = performance.now() + limit_ms;
+  const untilMs = performance.now() + limitMs;
   while ((await soldOf(stage, sale)) < count) {
-    if (performance.now() > until_ms)
-      throw new Broken([`sale ${sale.id}: fewer than ${count} orders after ${limit_ms} ms`]);
+    if (performance.now() > untilMs)
+      throw new Broken([`sale ${sale.id}: fewer than ${count} orders after ${limitMs} ms`]);
     await pause(POLL_MS);
   }
 }
@@ -86,17 +86,17 @@ export function findingsOf({ units, accepted, orders, owners, available, sold }:
   const findings: string[] = [];
   const answered = new Set(accepted);
   const live = orders.filter(({ status }) => status === 'pending_payment');
-  const written = new Set(live.map(({ order_no }) => order_no));
-  const lost = [...answered].filter((order_no) => !written.has(order_no));
+  const written = new Set(live.map(({ order_no: orderNo }) => orderNo));
+  const lost = [...answered].filter((orderNo) => !written.has(orderNo));
   if (lost.length > 0) findings.push(`${lost.length} accepted orders are not in the ledger, such as ${lost[0]}`);
-  const unasked = live.filter(({ order_no }) => !answered.has(order_no));
+  const unasked = live.filter(({ order_no: orderNo }) => !answered.has(orderNo));
   if (unasked.length > 0)
     findings.push(`${unasked.length} orders were never answered, such as ${unasked[0]!.order_no}`);
   if (live.length > units) findings.push(`${live.length} live orders for ${units} units`);
   if (sold !== live.length) findings.push(`sold is ${sold} and there are ${live.length} live orders`);
   if (available + owners.size !== units)
     findings.push(`available ${available} + owners ${owners.size} is not ${units}`);
-  const strangers = live.filter(({ order_no, user_id }) => owners.get(user_id) !== order_no);
+  const strangers = live.filter(({ order_no: orderNo, user_id: userId }) => owners.get(userId) !== orderNo);
   if (strangers.length > 0 || owners.size !== live.length) {
     findings.push(`${owners.size} owners do not name the ${live.length} live orders`);
   }
@@ -105,9 +105,9 @@ export function findingsOf({ units, accepted, orders, owners, available, sold }:
 
 /** Rows are written before reservations are removed. */
 async function untilSettled({ redis }: Stage, sale: Sale): Promise<void> {
-  const until_ms = performance.now() + 30_000;
+  const untilMs = performance.now() + 30_000;
   while ((await redis.hlen(keyOf(sale, 'reservations'))) > 0) {
-    if (performance.now() > until_ms) throw new Broken([`sale ${sale.id}: reservations are left`]);
+    if (performance.now() > untilMs) throw new Broken([`sale ${sale.id}: reservations are left`]);
     await pause(POLL_MS);
   }
 }

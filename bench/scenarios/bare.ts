@@ -1,6 +1,6 @@
 import { closedLoop } from '../load/closed-loop.ts';
 import { post } from '../load/request.ts';
-import { cpu_us } from '../stage/cpu.ts';
+import { cpuUs } from '../stage/cpu.ts';
 import { newShoppers } from './sale.ts';
 import { assertExpected, CONNECTIONS, type Scenario } from './scenario.ts';
 
@@ -11,13 +11,13 @@ const TOKEN = `00000000.1.00000000.${'a'.repeat(12)}.${'a'.repeat(43)}`;
 export const bare: Scenario = {
   name: 'bare',
   async run({ stage, size }) {
-    const requests = newShoppers(size.buys).map((user_id) =>
-      post('/api/v1/seckill/buy', { user_id, product_id: 17, token: TOKEN }),
+    const requests = newShoppers(size.buys).map((userId) =>
+      post('/api/v1/seckill/buy', { user_id: userId, product_id: 17, token: TOKEN }),
     );
     let bodies = 0;
     const onBody = (): void => void (bodies += 1);
-    const before_us = cpu_us(stage.pids.bare) ?? Number.NaN;
-    const { per_second, unexpected } = await closedLoop({
+    const beforeUs = cpuUs(stage.pids.bare) ?? Number.NaN;
+    const { per_second: perSecond, unexpected } = await closedLoop({
       urls: [stage.bare],
       connections: CONNECTIONS,
       requests,
@@ -26,7 +26,7 @@ export const bare: Scenario = {
       onBody,
     });
     assertExpected('bare', unexpected, size.reads);
-    const used_us = (cpu_us(stage.pids.bare) ?? Number.NaN) - before_us;
-    return { 'bare.per_second': per_second, 'bare.us_per_request': used_us / size.reads };
+    const usedUs = (cpuUs(stage.pids.bare) ?? Number.NaN) - beforeUs;
+    return { 'bare.per_second': perSecond, 'bare.us_per_request': usedUs / size.reads };
   },
 };

@@ -1,4 +1,4 @@
-import { cpu_us } from '../stage/cpu.ts';
+import { cpuUs } from '../stage/cpu.ts';
 import type { Stage } from '../stage/stage.ts';
 
 /** The CPU time used until now. */
@@ -17,20 +17,20 @@ export interface Spent {
 export async function spent(stage: Stage): Promise<Spent> {
   const { pids, worker, redis } = stage;
   const statistics = await redis.info('commandstats');
-  let redis_scripts_us = 0;
-  let redis_commands = 0;
+  let redisScriptsUs = 0;
+  let redisCommands = 0;
   for (const [, name, calls, usec] of statistics.matchAll(/^cmdstat_([^:]+):calls=(\d+),usec=(\d+)/gm)) {
-    redis_commands += Number(calls);
-    if (name === 'evalsha' || name === 'eval') redis_scripts_us += Number(usec);
+    redisCommands += Number(calls);
+    if (name === 'evalsha' || name === 'eval') redisScriptsUs += Number(usec);
   }
   return {
-    api_us: cpu_us(pids.api) ?? Number.NaN,
-    redis_us: cpu_us(pids.redis) ?? Number.NaN,
-    mysql_us: cpu_us(pids.mysql) ?? Number.NaN,
-    worker_us: cpu_us(worker.pid()) ?? Number.NaN,
+    api_us: cpuUs(pids.api) ?? Number.NaN,
+    redis_us: cpuUs(pids.redis) ?? Number.NaN,
+    mysql_us: cpuUs(pids.mysql) ?? Number.NaN,
+    worker_us: cpuUs(worker.pid()) ?? Number.NaN,
     client_us: process.cpuUsage().user + process.cpuUsage().system,
-    redis_scripts_us,
-    redis_commands,
+    redis_scripts_us: redisScriptsUs,
+    redis_commands: redisCommands,
   };
 }
 

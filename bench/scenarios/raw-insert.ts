@@ -16,13 +16,13 @@ export async function insertRaw(sql: Pool, sale: Sale): Promise<number> {
   await sql.query('CREATE TABLE bench_orders LIKE orders');
   const connection = await sql.getConnection();
   try {
-    const begun_ms = performance.now();
+    const begunMs = performance.now();
     for (let from = 0; from < rows.length; from += ROWS) {
       await connection.query<ResultSetHeader>(`INSERT INTO bench_orders (${COLUMNS}) VALUES ?`, [
         rows.slice(from, from + ROWS),
       ]);
     }
-    return (rows.length * 1_000) / (performance.now() - begun_ms);
+    return (rows.length * 1_000) / (performance.now() - begunMs);
   } finally {
     connection.release();
     await sql.query('DROP TABLE bench_orders');

@@ -22,9 +22,9 @@ export async function measureRemote(
   progress: (what: string) => void,
 ): Promise<Figures> {
   const target: Target = { ...service, audit: (sale, accepted) => auditRemote(service, sale, accepted) };
-  const { url, operator_token, headersOf } = service;
+  const { url, operator_token: operatorToken, headersOf } = service;
   progress('accept');
-  const sale = await openSale(url, operator_token, size.buys);
+  const sale = await openSale(url, operatorToken, size.buys);
   const requests = await planBuys(url, sale, newShoppers(size.buys + POLLED_MAX), headersOf);
   const orders: string[] = [];
   const accept = await closedLoop({

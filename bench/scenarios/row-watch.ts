@@ -13,8 +13,8 @@ const LEFT_MS_MAX = 30_000;
  */
 export class RowWatch {
   readonly #sql: Pool;
-  readonly #answered_ms = new Map<string, number>();
-  readonly #latencies_ms: number[] = [];
+  readonly #answeredMs = new Map<string, number>();
+  readonly #latenciesMs: number[] = [];
   readonly #watching: Promise<void>;
   #finishing = false;
 
@@ -27,35 +27,35 @@ export class RowWatch {
 
   /** A buy has just been answered with this order number. */
   answered(index: number, orderNo: string): void {
-    if (index % SAMPLED_EVERY === 0) this.#answered_ms.set(orderNo, performance.now());
+    if (index % SAMPLED_EVERY === 0) this.#answeredMs.set(orderNo, performance.now());
   }
 
   /** Waits for the rows that are still missing. */
   async finish(): Promise<Float64Array> {
     this.#finishing = true;
     await this.#watching;
-    return Float64Array.from(this.#latencies_ms);
+    return Float64Array.from(this.#latenciesMs);
   }
 
   async #watch(): Promise<void> {
-    let until_ms = Number.POSITIVE_INFINITY;
-    while (!this.#finishing || this.#answered_ms.size > 0) {
-      if (this.#finishing && until_ms === Number.POSITIVE_INFINITY) until_ms = performance.now() + LEFT_MS_MAX;
-      if (performance.now() > until_ms) throw new Broken([`${this.#answered_ms.size} orders have no row`]);
-      if (this.#answered_ms.size > 0) await this.#ask();
+    let untilMs = Number.POSITIVE_INFINITY;
+    while (!this.#finishing || this.#answeredMs.size > 0) {
+      if (this.#finishing && untilMs === Number.POSITIVE_INFINITY) untilMs = performance.now() + LEFT_MS_MAX;
+      if (performance.now() > untilMs) throw new Broken([`${this.#answeredMs.size} orders have no row`]);
+      if (this.#answeredMs.size > 0) await this.#ask();
       await pause(LOOK_MS);
     }
   }
 
   async #ask(): Promise<void> {
     const [rows] = await this.#sql.query<RowDataPacket[]>('SELECT order_no FROM orders WHERE order_no IN (?)', [
-      [...this.#answered_ms.keys()],
+      [...this.#answeredMs.keys()],
     ]);
-    const now_ms = performance.now();
+    const nowMs = performance.now();
     for (const row of rows) {
       const orderNo = String(row['order_no']);
-      this.#latencies_ms.push(now_ms - this.#answered_ms.get(orderNo)!);
-      this.#answered_ms.delete(orderNo);
+      this.#latenciesMs.push(nowMs - this.#answeredMs.get(orderNo)!);
+      this.#answeredMs.delete(orderNo);
     }
   }
 }

@@ -12,9 +12,9 @@ export interface Sale {
 const DAY_MS = 24 * 3_600_000;
 
 /** Opens a sale over the API. */
-export async function openSale(url: string, operator_token: string, units: number): Promise<Sale> {
+export async function openSale(url: string, operatorToken: string, units: number): Promise<Sale> {
   const client = new Client([url], 1);
-  const at = (offset_ms: number): string => new Date(Date.now() + offset_ms).toISOString();
+  const at = (offsetMs: number): string => new Date(Date.now() + offsetMs).toISOString();
   const product = {
     name: 'bench',
     price: 19.99,
@@ -24,7 +24,7 @@ export async function openSale(url: string, operator_token: string, units: numbe
     end_time: at(DAY_MS),
   };
   const answer = await client.call(
-    post('/api/v1/admin/products', product, { authorization: `Bearer ${operator_token}` }),
+    post('/api/v1/admin/products', product, { authorization: `Bearer ${operatorToken}` }),
   );
   await client.close();
   if (answer.status !== 201) throw new Error(`no sale was opened: ${answer.status} ${answer.body}`);
@@ -70,9 +70,9 @@ export async function planBuys(
   const buys: PlannedRequest[] = [];
   const failures: string[] = [];
   await inParallel(users.length, CONNECTIONS, async (i) => {
-    const user_id = users[i]!;
-    const headers = headersOf(user_id);
-    const claim = { user_id, product_id: sale.id };
+    const userId = users[i]!;
+    const headers = headersOf(userId);
+    const claim = { user_id: userId, product_id: sale.id };
     let answer = await client.call(post('/api/v1/seckill/token', claim, headers));
     // The call was shed because this machine is busy. Nothing is measured yet.
     for (let tries = 0; answer.status !== 200 && tries < 20; tries += 1) {

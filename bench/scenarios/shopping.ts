@@ -22,25 +22,25 @@ const DOUBLE_CLICK_EVERY = 10;
  * the shoppers find nothing left.
  */
 export async function mixed(target: Target, size: Size): Promise<Figures> {
-  const { url, operator_token, headersOf = () => ({}) } = target;
+  const { url, operator_token: operatorToken, headersOf = () => ({}) } = target;
   const shoppers = newShoppers(size.mixed_shoppers);
-  const sale = await openSale(url, operator_token, Math.ceil(shoppers.length / 2));
+  const sale = await openSale(url, operatorToken, Math.ceil(shoppers.length / 2));
   const client = new Client([url], CONNECTIONS + 20);
   const accepted = new Set<string>();
   const findings: string[] = [];
   const latencies = { token: [] as number[], buy: [] as number[], poll: [] as number[] };
   const timed = async (kind: keyof typeof latencies, request: Parameters<Client['call']>[0]): Promise<Answer> => {
-    const sent_ms = performance.now();
+    const sentMs = performance.now();
     const answer = await client.call(request);
-    latencies[kind].push(performance.now() - sent_ms);
+    latencies[kind].push(performance.now() - sentMs);
     return answer;
   };
 
-  const begun_ms = performance.now();
+  const begunMs = performance.now();
   await inParallel(shoppers.length, CONNECTIONS, async (i) => {
-    const user_id = shoppers[i]!;
-    const headers = headersOf(user_id);
-    const claim = { user_id, product_id: sale.id };
+    const userId = shoppers[i]!;
+    const headers = headersOf(userId);
+    const claim = { user_id: userId, product_id: sale.id };
     const issued = await timed('token', post('/api/v1/seckill/token', claim, headers));
     if (issued.status !== 200) return void findings.push(`a seckill token was refused: ${issued.status}`);
     const buy = post('/api/v1/seckill/buy', { ...claim, token: tokenOf(issued.body) }, headers);
@@ -57,13 +57,13 @@ export async function mixed(target: Target, size: Size): Promise<Figures> {
     const order = await timed('poll', get(`/api/v1/orders/${orderNo}?wait=${POLL_WAIT_S}`, headers));
     if (!order.body.includes('"pending_payment"')) findings.push(`a poll was answered ${order.status} ${order.body}`);
   });
-  const took_ms = performance.now() - begun_ms;
+  const tookMs = performance.now() - begunMs;
   await client.close();
   if (findings.length > shoppers.length * 0.01) throw new Broken(findings.slice(0, 3));
   await target.audit(sale, [...accepted]);
   const p99 = (values: readonly number[]): number => latencyFigures(Float64Array.from(values)).p99_ms;
   return {
-    'mixed.shoppers_per_second': (shoppers.length * 1_000) / took_ms,
+    'mixed.shoppers_per_second': (shoppers.length * 1_000) / tookMs,
     'mixed.token_p99_ms': p99(latencies.token),
     'mixed.buy_p99_ms': p99(latencies.buy),
     'mixed.poll_p99_ms': p99(latencies.poll),
@@ -81,7 +81,7 @@ export async function reads(target: Target, size: Size, orders: readonly string[
   };
   const figures: Figures = {};
   for (const [name, requests] of Object.entries(planned)) {
-    const { per_second, unexpected } = await closedLoop({
+    const { per_second: perSecond, unexpected } = await closedLoop({
       urls: [target.url],
       connections: CONNECTIONS,
       requests,
@@ -89,7 +89,7 @@ export async function reads(target: Target, size: Size, orders: readonly string[
       expected: 200,
     });
     assertExpected(name, unexpected, size.reads);
-    figures[`${name}.per_second`] = per_second;
+    figures[`${name}.per_second`] = perSecond;
   }
   return figures;
 }

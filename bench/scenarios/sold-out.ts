@@ -25,7 +25,7 @@ export const soldOut: Scenario = {
     });
     let refused = 0;
     const before = await spent(stage);
-    const { per_second, unexpected, latencies_ms } = await closedLoop({
+    const { per_second: perSecond, unexpected, latencies_ms: latenciesMs } = await closedLoop({
       urls: [stage.api],
       connections: CONNECTIONS,
       requests,
@@ -43,8 +43,8 @@ export const soldOut: Scenario = {
       await stage.worker.stop();
     }
     return {
-      'sold_out.per_second': per_second,
-      ...prefixed('sold_out', latencyFigures(latencies_ms)),
+      'sold_out.per_second': perSecond,
+      ...prefixed('sold_out', latencyFigures(latenciesMs)),
       ...prefixed('sold_out', costs),
     };
   },

@@ -32,13 +32,13 @@ async function sellUsual(stage: Stage, count: number, begin: () => Promise<unkno
 }
 
 async function untilWritten(stage: Stage, sale: Sale, accepted: ReadonlySet<string>): Promise<void> {
-  const until_ms = performance.now() + WRITTEN_MS_MAX;
+  const untilMs = performance.now() + WRITTEN_MS_MAX;
   const sold = async (): Promise<number> => {
     const [rows] = await stage.usualSql.query<RowDataPacket[]>('SELECT sold FROM products WHERE id = ?', [sale.id]);
     return Number(rows[0]!['sold']);
   };
   while ((await sold()) < accepted.size) {
-    if (performance.now() > until_ms) throw new Broken(['usual did not write its orders']);
+    if (performance.now() > untilMs) throw new Broken(['usual did not write its orders']);
     await pause(LOOK_MS);
   }
 }
@@ -55,11 +55,11 @@ async function auditUsual(stage: Stage, sale: Sale, accepted: ReadonlySet<string
 export async function sellAndWriteUsual(stage: Stage, count: number, concurrency: number): Promise<number> {
   const worker = stage.usualWorker(concurrency);
   try {
-    const { sale, accepted, begun_ms } = await sellUsual(stage, count, () => worker.start());
+    const { sale, accepted, begun_ms: begunMs } = await sellUsual(stage, count, () => worker.start());
     await untilWritten(stage, sale, accepted);
-    const took_ms = performance.now() - begun_ms;
+    const tookMs = performance.now() - begunMs;
     await auditUsual(stage, sale, accepted);
-    return (accepted.size * 1_000) / took_ms;
+    return (accepted.size * 1_000) / tookMs;
   } finally {
     await worker.stop();
   }
@@ -67,9 +67,9 @@ export async function sellAndWriteUsual(stage: Stage, count: number, concurrency
 
 export const usual: Scenario = {
   name: 'usual',
-  async run({ stage, size, usual_concurrency }): Promise<Figures> {
-    const worker = stage.usualWorker(usual_concurrency);
-    const { sale, accepted, per_second } = await sellUsual(stage, size.usual_buys, () => Promise.resolve());
+  async run({ stage, size, usual_concurrency: usualConcurrency }): Promise<Figures> {
+    const worker = stage.usualWorker(usualConcurrency);
+    const { sale, accepted, per_second: perSecond } = await sellUsual(stage, size.usual_buys, () => Promise.resolve());
     try {
       await worker.start();
       await untilWritten(stage, sale, accepted);
@@ -78,8 +78,8 @@ export const usual: Scenario = {
       await worker.stop();
     }
     return {
-      'usual_accept.per_second': per_second,
-      'usual_end_to_end.per_second': await sellAndWriteUsual(stage, size.usual_buys, usual_concurrency),
+      'usual_accept.per_second': perSecond,
+      'usual_end_to_end.per_second': await sellAndWriteUsual(stage, size.usual_buys, usualConcurrency),
     };
   },
 };

@@ -43,7 +43,7 @@ async function endToEnd({ stage, size }: RunContext): Promise<{ orders: string[]
   const requests = await planBuys(stage.api, sale, newShoppers(size.buys));
   const orders: string[] = [];
   const before = await spent(stage);
-  const { unexpected, begun_ms } = await closedLoop({
+  const { unexpected, begun_ms: begunMs } = await closedLoop({
     urls: [stage.api],
     connections: CONNECTIONS,
     requests,
@@ -54,11 +54,11 @@ async function endToEnd({ stage, size }: RunContext): Promise<{ orders: string[]
     },
   });
   await untilSold(stage, sale, orders.length);
-  const took_ms = performance.now() - begun_ms;
+  const tookMs = performance.now() - begunMs;
   const costs = perEach(before, await spent(stage), size.buys, 'order');
   assertExpected('buys', unexpected, size.buys);
   await audit(stage, sale, orders);
-  const figures = { 'end_to_end.per_second': (orders.length * 1_000) / took_ms, ...prefixed('end_to_end', costs) };
+  const figures = { 'end_to_end.per_second': (orders.length * 1_000) / tookMs, ...prefixed('end_to_end', costs) };
   return { orders, figures };
 }
 
@@ -67,16 +67,16 @@ async function endToEnd({ stage, size }: RunContext): Promise<{ orders: string[]
  * the row can be read.
  */
 async function atHalfRate({ stage, size, figures }: RunContext): Promise<Figures> {
-  const per_second = Math.floor((figures['accept.per_second'] ?? Number.NaN) / 2);
-  if (Number.isNaN(per_second)) throw new Broken(['the rate of accept is not known']);
-  const count = per_second * size.open_loop_s;
+  const perSecond = Math.floor((figures['accept.per_second'] ?? Number.NaN) / 2);
+  if (Number.isNaN(perSecond)) throw new Broken(['the rate of accept is not known']);
+  const count = perSecond * size.open_loop_s;
   const sale = await openSale(stage.api, stage.operator_token, count);
   const requests = await planBuys(stage.api, sale, newShoppers(count));
   const client = new Client([stage.api], CONNECTIONS);
   const watch = new RowWatch(stage.sql);
   const accepted: string[] = [];
   const result = await openLoop({
-    per_second,
+    per_second: perSecond,
     count,
     send: (index) => client.call(requests[index]!),
     onAnswer: (index, { body }) => {
@@ -87,12 +87,12 @@ async function atHalfRate({ stage, size, figures }: RunContext): Promise<Figures
     },
   });
   await client.close();
-  const rows_ms = await watch.finish();
+  const rowsMs = await watch.finish();
   assertExpected('buys at half rate', count - accepted.length, count);
   await audit(stage, sale, accepted);
   return {
     'open_loop.per_second': result.sent_per_second,
     ...prefixed('open_loop_buy', latencyFigures(result.latencies_ms)),
-    ...prefixed('open_loop_row', latencyFigures(rows_ms)),
+    ...prefixed('open_loop_row', latencyFigures(rowsMs)),
   };
 }

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 const TICK_US = 10_000;
 
 /** CPU time of a process, µs; undefined if the system does not report it (Linux does). */
-export function cpu_us(pid: number | undefined): number | undefined {
+export function cpuUs(pid: number | undefined): number | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The name, in parentheses, may contain spaces. User and system time are the 14th and 15th
@@ -17,7 +17,7 @@ export function cpu_us(pid: number | undefined): number | undefined {
 }
 
 /** Resident memory of a process, bytes. */
-export function memory_bytes(pid: number | undefined): number | undefined {
+export function memoryBytes(pid: number | undefined): number | undefined {
   try {
     const found = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
     return found === null ? undefined : Number(found[1]) * 1_024;

@@ -78,8 +78,8 @@ export class ServiceProcess {
   }
 
   /** Sends SIGTERM, and SIGKILL if it takes longer than any orchestrator waits. */
-  async stop(grace_ms = 10_000): Promise<void> {
+  async stop(graceMs = 10_000): Promise<void> {
     this.#isWanted = false;
-    await this.#launched?.stop(grace_ms);
+    await this.#launched?.stop(graceMs);
   }
 }

@@ -83,10 +83,10 @@ export interface StageOptions {
 
 /** Starts servers and processes. Each scenario starts the workers that it needs. */
 export async function startStage(options: StageOptions): Promise<Stage> {
-  const { dataDir, inspect = {}, only_api = false } = options;
+  const { dataDir, inspect = {}, only_api: onlyApi = false } = options;
   const password = secret();
-  const operator_token = secret();
-  const jwt_secret = secret();
+  const operatorToken = secret();
+  const jwtSecret = secret();
   const crashes: string[] = [];
   const [redisServer, mysqlServer] = await Promise.all([
     startRedis({ dataDir, password }),
@@ -105,7 +105,7 @@ export async function startStage(options: StageOptions): Promise<Stage> {
     DB_NAME,
     REDIS_ADDR: `127.0.0.1:${redisServer.port}`,
     REDIS_PASSWORD: password,
-    ADMIN_TOKEN: operator_token,
+    ADMIN_TOKEN: operatorToken,
     PUBLIC_URL: 'http://127.0.0.1',
     ...more,
   });
@@ -154,17 +154,17 @@ export async function startStage(options: StageOptions): Promise<Stage> {
   try {
     const API = 'packages/api/src/main.ts';
     const api = await make('api-1', API);
-    const api_2 = await make('api-2', API);
-    const jwt = await make('api-jwt', API, { AUTH_MODE: 'jwt', JWT_SECRET: jwt_secret });
+    const api2 = await make('api-2', API);
+    const jwt = await make('api-jwt', API, { AUTH_MODE: 'jwt', JWT_SECRET: jwtSecret });
     const bare = await make('bare', 'bench/baseline/bare.ts');
     const usual = await make('usual-api', 'bench/baseline/usual-api.ts', { DB_NAME: USUAL_DB_NAME });
     const worker = await make('worker', 'packages/worker/src/main.ts');
     const usualWorkers = new Map<number, OnDemand>();
     // The first process migrates the database; the others find it up to date.
     await api.process.start();
-    if (!only_api) await Promise.all([api_2, jwt, bare, usual].map(({ process }) => process.start()));
+    if (!onlyApi) await Promise.all([api2, jwt, bare, usual].map(({ process }) => process.start()));
     const usualNames = { DB_NAME: USUAL_DB_NAME };
-    const concurrencies = only_api ? [] : USUAL_CONCURRENCIES;
+    const concurrencies = onlyApi ? [] : USUAL_CONCURRENCIES;
     for (const concurrency of concurrencies) {
       const more = { ...usualNames, WORKER_CONCURRENCY: String(concurrency) };
       const { process } = await make(`usual-worker-${concurrency}`, 'bench/baseline/usual-worker.ts', more);
@@ -172,7 +172,7 @@ export async function startStage(options: StageOptions): Promise<Stage> {
     }
     return {
       api: api.url,
-      api_2: api_2.url,
+      api_2: api2.url,
       api_jwt: jwt.url,
       bare: bare.url,
       usual: usual.url,
@@ -181,8 +181,8 @@ export async function startStage(options: StageOptions): Promise<Stage> {
       redis,
       sql,
       usualSql,
-      operator_token,
-      jwt_secret,
+      operator_token: operatorToken,
+      jwt_secret: jwtSecret,
       pids: { api: api.process.pid!, bare: bare.process.pid, redis: redisServer.pid, mysql: mysqlServer.pid },
       crashes,
       close,

@@ -100,7 +100,7 @@ async function save(page: Page, name: string): Promise<void> {
 
 /** Opens two sales, and prevents the orders of one from being written until it is disposed of. */
 async function holdSale(url: string, settings: Record<string, string>) {
-  const [sale_id, other_sale_id] = [await openSale(url, 'Phone'), await openSale(url, 'Headphones')];
+  const [saleId, otherSaleId] = [await openSale(url, 'Phone'), await openSale(url, 'Headphones')];
   const connection = await createConnection({
     host: settings['DB_HOST'] ?? '127.0.0.1',
     port: Number(settings['DB_PORT'] ?? 3_306),
@@ -109,34 +109,34 @@ async function holdSale(url: string, settings: Record<string, string>) {
     database: settings['DB_NAME'] ?? 'seckill',
   });
   await connection.beginTransaction();
-  await connection.query('SELECT id FROM products WHERE id = ? FOR UPDATE', [sale_id]);
+  await connection.query('SELECT id FROM products WHERE id = ? FOR UPDATE', [saleId]);
   return {
-    sale_id,
-    other_sale_id,
+    sale_id: saleId,
+    other_sale_id: otherSaleId,
     [Symbol.asyncDispose]: () => connection.end(),
   };
 }
 
 async function openSale(url: string, name: string): Promise<number> {
-  const now_ms = Date.now();
+  const nowMs = Date.now();
   const sale = await call<{ id: number }>(`${url}/api/v1/admin/products`, {
     name,
     price: 199.99,
     stock: 10_000,
     seckill_stock: 10_000,
-    start_time: new Date(now_ms).toISOString(),
-    end_time: new Date(now_ms + 3_600_000).toISOString(),
+    start_time: new Date(nowMs).toISOString(),
+    end_time: new Date(nowMs + 3_600_000).toISOString(),
   });
   return sale.id;
 }
 
 /** All shoppers buy, some at a time. */
-async function sellTo(url: string, product_id: number): Promise<void> {
+async function sellTo(url: string, productId: number): Promise<void> {
   const waiting = Array.from({ length: SHOPPERS }, (_, i) => `shopper-${i}`);
   const next = async (): Promise<void> => {
-    for (let user_id = waiting.pop(); user_id !== undefined; user_id = waiting.pop()) {
-      const { token } = await call<{ token: string }>(`${url}/api/v1/seckill/token`, { user_id, product_id });
-      await call(`${url}/api/v1/seckill/buy`, { user_id, product_id, token });
+    for (let userId = waiting.pop(); userId !== undefined; userId = waiting.pop()) {
+      const { token } = await call<{ token: string }>(`${url}/api/v1/seckill/token`, { user_id: userId, product_id: productId });
+      await call(`${url}/api/v1/seckill/buy`, { user_id: userId, product_id: productId, token });
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, next));

@@ -21,18 +21,18 @@ function observationsOf({ calls, final }: SaleView): Map<string, Observation[]> 
   const seen = calls.flatMap((call): (Observation & { readonly order_no: string })[] => {
     const status = statusIn(call);
     if (status === undefined || call.order_no === undefined) return [];
-    const { order_no, sent_ms: from_ms, answered_ms: to_ms, kind: by } = call;
-    return [{ order_no, status, from_ms, to_ms, by }];
+    const { order_no: orderNo, sent_ms: fromMs, answered_ms: toMs, kind: by } = call;
+    return [{ order_no: orderNo, status, from_ms: fromMs, to_ms: toMs, by }];
   });
-  const last = final.orders.map(({ order_no, status }) => ({
-    order_no,
+  const last = final.orders.map(({ order_no: orderNo, status }) => ({
+    order_no: orderNo,
     status,
     // The status was reached before the reading, and stays: only refunds can still change it.
     from_ms: Infinity,
     to_ms: final.began_ms,
     by: 'ledger',
   }));
-  return Map.groupBy([...seen, ...last], ({ order_no }) => order_no);
+  return Map.groupBy([...seen, ...last], ({ order_no: orderNo }) => orderNo);
 }
 
 function statusIn({ kind, status, body }: Call): string | undefined {
@@ -48,7 +48,7 @@ function statusIn({ kind, status, body }: Call): string | undefined {
  * compared.
  */
 export function* staleAnswersOf(view: SaleView): Iterable<string> {
-  for (const [order_no, observations] of observationsOf(view)) {
+  for (const [orderNo, observations] of observationsOf(view)) {
     const sorted = observations.toSorted((a, b) => a.to_ms - b.to_ms);
     for (const [i, earlier] of sorted.entries()) {
       const stale = sorted
@@ -57,7 +57,7 @@ export function* staleAnswersOf(view: SaleView): Iterable<string> {
       if (stale === undefined) continue;
       const when = stale.from_ms === Infinity ? 'at the end' : `at ${stale.from_ms}`;
       const first = `${earlier.status} at ${earlier.to_ms} (${earlier.by})`;
-      yield `order ${order_no} was ${first} and ${stale.status} ${when} (${stale.by})`;
+      yield `order ${orderNo} was ${first} and ${stale.status} ${when} (${stale.by})`;
     }
   }
 }
@@ -67,14 +67,14 @@ export function* staleAnswersOf(view: SaleView): Iterable<string> {
  * its present state.
  */
 export function* detoursOf({ final }: SaleView): Iterable<string> {
-  const movesOf = Map.groupBy(final.moves, ({ order_no }) => order_no);
-  for (const { order_no, status } of final.orders) {
+  const movesOf = Map.groupBy(final.moves, ({ order_no: orderNo }) => orderNo);
+  for (const { order_no: orderNo, status } of final.orders) {
     let at = status === 'failed' ? 'failed' : 'pending_payment';
-    for (const { from, to } of movesOf.get(order_no) ?? []) {
-      if (from !== at || !isOrderMove(from, to)) yield `order ${order_no} was ${at} and moved from ${from} to ${to}`;
+    for (const { from, to } of movesOf.get(orderNo) ?? []) {
+      if (from !== at || !isOrderMove(from, to)) yield `order ${orderNo} was ${at} and moved from ${from} to ${to}`;
       at = to;
     }
-    if (at !== status) yield `order ${order_no} is ${status}, and its history leads to ${at}`;
+    if (at !== status) yield `order ${orderNo} is ${status}, and its history leads to ${at}`;
   }
 }
 
@@ -87,7 +87,7 @@ interface Life {
 }
 
 function livesOf({ final }: SaleView): Life[] {
-  const closes = new Map(final.moves.filter(({ to }) => isClosed(to)).map(({ order_no, at_ms }) => [order_no, at_ms]));
+  const closes = new Map(final.moves.filter(({ to }) => isClosed(to)).map(({ order_no: orderNo, at_ms: atMs }) => [orderNo, atMs]));
   return final.orders
     .filter(({ status }) => status !== 'failed')
     .map((order) => ({
@@ -100,7 +100,7 @@ function livesOf({ final }: SaleView): Life[] {
 
 /** A shopper never has two live orders at the same time. */
 export function* overlapsOf(view: SaleView): Iterable<string> {
-  for (const [user, lives] of Map.groupBy(livesOf(view), ({ user_id }) => user_id)) {
+  for (const [user, lives] of Map.groupBy(livesOf(view), ({ user_id: userId }) => userId)) {
     const sorted = lives.toSorted((a, b) => a.from_ms - b.from_ms);
     for (const [i, next] of sorted.entries()) {
       const before = sorted[i - 1];
@@ -112,35 +112,35 @@ export function* overlapsOf(view: SaleView): Iterable<string> {
 
 /** While a shopper's order is live, every buy of that shopper is answered with its number. */
 export function* strangersOf(view: SaleView): Iterable<string> {
-  const lives = Map.groupBy(livesOf(view), ({ user_id }) => user_id);
+  const lives = Map.groupBy(livesOf(view), ({ user_id: userId }) => userId);
   for (const [shopper, calls] of view.buysOf) {
-    for (const { order_no, to_ms } of lives.get(shopper) ?? []) {
-      const known_ms = view.accepted
-        .get(order_no)
+    for (const { order_no: orderNo, to_ms: toMs } of lives.get(shopper) ?? []) {
+      const knownMs = view.accepted
+        .get(orderNo)
         ?.answers.reduce((min, call) => Math.min(min, call.answered_ms), Infinity);
-      if (known_ms === undefined) continue;
+      if (knownMs === undefined) continue;
       const other = calls.find(
-        (call) => call.sent_ms > known_ms && call.answered_ms < to_ms && (orderNoOf(call) ?? order_no) !== order_no,
+        (call) => call.sent_ms > knownMs && call.answered_ms < toMs && (orderNoOf(call) ?? orderNo) !== orderNo,
       );
       if (other !== undefined)
-        yield `${shopper} had order ${order_no} and was given ${orderNoOf(other)} at ${other.answered_ms}`;
+        yield `${shopper} had order ${orderNo} and was given ${orderNoOf(other)} at ${other.answered_ms}`;
     }
   }
 }
 
 /** Every close and every failure leaves one return; a live order leaves none. */
 export function* returnsOf({ final }: SaleView): Iterable<string> {
-  const returns = Map.groupBy(final.returns, ({ order_no }) => order_no);
-  for (const { order_no, status } of final.orders) {
-    const count = returns.get(order_no)?.length ?? 0;
+  const returns = Map.groupBy(final.returns, ({ order_no: orderNo }) => orderNo);
+  for (const { order_no: orderNo, status } of final.orders) {
+    const count = returns.get(orderNo)?.length ?? 0;
     const expected = isClosed(status) || status === 'failed' ? 1 : 0;
-    if (count !== expected) yield `order ${order_no} is ${status}, and its unit went back ${count} times`;
+    if (count !== expected) yield `order ${orderNo} is ${status}, and its unit went back ${count} times`;
   }
 }
 
 /** The maximum number of units of a sale that were given back between two times. */
-export const returnsBetween = ({ final }: SaleView, from_ms: number, to_ms: number): number =>
+export const returnsBetween = ({ final }: SaleView, fromMs: number, toMs: number): number =>
   final.returns.filter(
-    ({ created_ms, applied_ms }) =>
-      created_ms <= to_ms + CLOCK_MS && (applied_ms === null || applied_ms >= from_ms - CLOCK_MS),
+    ({ created_ms: createdMs, applied_ms: appliedMs }) =>
+      createdMs <= toMs + CLOCK_MS && (appliedMs === null || appliedMs >= fromMs - CLOCK_MS),
   ).length;

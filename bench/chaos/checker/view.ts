@@ -52,7 +52,7 @@ export function viewsOf(record: RoundRecord): SaleView[] {
       polls: calls.filter(({ kind }) => kind === 'poll'),
     };
     const allowedLosses = new Set(
-      [...accepted.values()].filter((order) => isAllowedLoss(record, order, orders)).map(({ order_no }) => order_no),
+      [...accepted.values()].filter((order) => isAllowedLoss(record, order, orders)).map(({ order_no: orderNo }) => orderNo),
     );
     return { ...view, allowedLosses };
   });
@@ -61,11 +61,11 @@ export function viewsOf(record: RoundRecord): SaleView[] {
 function acceptedOf(buys: readonly Call[]): Map<string, Accepted> {
   const accepted = new Map<string, { order_no: string; sale: number; shopper: string; answers: Call[] }>();
   for (const call of buys) {
-    const order_no = orderNoOf(call);
-    if (order_no === undefined) continue;
-    const known = accepted.get(order_no);
+    const orderNo = orderNoOf(call);
+    if (orderNo === undefined) continue;
+    const known = accepted.get(orderNo);
     if (known === undefined)
-      accepted.set(order_no, { order_no, sale: call.sale, shopper: call.shopper, answers: [call] });
+      accepted.set(orderNo, { order_no: orderNo, sale: call.sale, shopper: call.shopper, answers: [call] });
     else known.answers.push(call);
   }
   return accepted;
@@ -87,13 +87,13 @@ export function codeOf(call: Call): string {
  */
 function isAllowedLoss(
   { strikes }: RoundRecord,
-  { order_no, answers }: Accepted,
+  { order_no: orderNo, answers }: Accepted,
   orders: ReadonlyMap<string, LedgerOrder>,
 ): boolean {
-  const order = orders.get(order_no);
+  const order = orders.get(orderNo);
   if (order !== undefined && order.status !== 'failed') return false;
-  const first_ms = Math.min(...answers.map(({ sent_ms }) => sent_ms));
-  return strikes.some(({ losesRedisData, healed_ms }) => losesRedisData && first_ms <= healed_ms);
+  const firstMs = Math.min(...answers.map(({ sent_ms: sentMs }) => sentMs));
+  return strikes.some(({ losesRedisData, healed_ms: healedMs }) => losesRedisData && firstMs <= healedMs);
 }
 
 /** Whether Redis lost its own data in the round. */

@@ -98,13 +98,13 @@ const writerAsleepRedisEmptied: Fault = {
   async run(stage) {
     const { redis } = stage.deps.cluster;
     const sleeper = await freezeAt(stage, startsWriting(), { whenBusy: true });
-    const frozen_ms = Date.now();
+    const frozenMs = Date.now();
     await redis.kill();
     stage.deps.cluster.emptyRedis();
     await redis.start();
     // Long enough for the other worker to rebuild and sell, and shorter than MySQL keeps the
     // connection of an idle writer (5 s).
-    await pause(Math.max(0, frozen_ms + stage.deps.random.integer(3_200, 4_400) - Date.now()));
+    await pause(Math.max(0, frozenMs + stage.deps.random.integer(3_200, 4_400) - Date.now()));
     sleeper?.thaw();
   },
 };
@@ -166,9 +166,9 @@ const frozenInTransaction: Fault = {
       freezeAt(stage, API_TRANSACTIONS[api]!(), { whenBusy: true, of: 'api' }),
       freezeAt(stage, WORKER_TRANSACTIONS[worker]!(), { whenBusy: false }),
     ]);
-    const frozen_ms = Date.now();
-    await stage.expectNoStandstill(frozen_ms, STANDSTILL_MS_MAX);
-    await pause(Math.max(0, frozen_ms + FROZEN_MS - Date.now()));
+    const frozenMs = Date.now();
+    await stage.expectNoStandstill(frozenMs, STANDSTILL_MS_MAX);
+    await pause(Math.max(0, frozenMs + FROZEN_MS - Date.now()));
     await stage.expectNoOverdue(STANDSTILL_MS_MAX);
     for (const process of frozen) process?.thaw();
   },

@@ -18,10 +18,10 @@ export const clockEdges: Fault = {
   isLong: true,
   async run(stage) {
     const { client, random, openSale } = stage.deps;
-    const start_ms = Date.now() + EARLY_MS;
-    const end_ms = start_ms + OPEN_MS;
+    const startMs = Date.now() + EARLY_MS;
+    const endMs = startMs + OPEN_MS;
     // More units than shoppers, so that only the clock refuses.
-    const sale = await openSale({ units: 2 * SHOPPERS, start_ms, end_ms });
+    const sale = await openSale({ units: 2 * SHOPPERS, start_ms: startMs, end_ms: endMs });
     const closing = AbortSignal.timeout(EARLY_MS + OPEN_MS + 3_000);
 
     const visit = async (index: number): Promise<void> => {
@@ -39,10 +39,10 @@ export const clockEdges: Fault = {
       );
       const token = await shopper.token();
       if (token === undefined) return;
-      const times_ms = [start_ms, end_ms].map((edge) => edge + (own.next() * 2 - 1) * SPREAD_MS);
-      for (const time_ms of index % 2 === 0 ? times_ms : times_ms.slice(1)) {
-        await pause(Math.max(0, time_ms - Date.now()));
-        if (Math.abs(Date.now() - start_ms) < SPREAD_MS && client.buysInFlight > 0) stage.strikes();
+      const timesMs = [startMs, endMs].map((edge) => edge + (own.next() * 2 - 1) * SPREAD_MS);
+      for (const timeMs of index % 2 === 0 ? timesMs : timesMs.slice(1)) {
+        await pause(Math.max(0, timeMs - Date.now()));
+        if (Math.abs(Date.now() - startMs) < SPREAD_MS && client.buysInFlight > 0) stage.strikes();
         const answer = await shopper.buy(token, index);
         if (answer?.status === 202) return;
       }

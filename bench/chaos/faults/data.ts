@@ -133,8 +133,8 @@ const rowsRefused: Fault = {
     await stage.strikeWhenBusy(() => undefined);
     await stage.pauseBetween(1, 2);
     // On a busy machine a writer takes a while to find the rejected rows.
-    const until_ms = Date.now() + REFUSAL_MS_MAX;
-    while ((await ledger.returns(sale.id)) === 0 && Date.now() < until_ms) await pause(50);
+    const untilMs = Date.now() + REFUSAL_MS_MAX;
+    while ((await ledger.returns(sale.id)) === 0 && Date.now() < untilMs) await pause(50);
     await ledger.allowAllOrders();
     await Promise.race([marksLost, stage.pauseBetween(3, 3)]);
     unwatch();

@@ -65,11 +65,11 @@ const cut = ({ server, proxy }: Line): Fault => ({
   },
 });
 
-const delay = ({ server, proxy, delays_ms }: Line): Fault => ({
+const delay = ({ server, proxy, delays_ms: delaysMs }: Line): Fault => ({
   name: `${server}_delayed`,
-  what: `every chunk to and from ${server} takes ${delays_ms.join(', ')} ms longer`,
+  what: `every chunk to and from ${server} takes ${delaysMs.join(', ')} ms longer`,
   async run(stage) {
-    await stage.strikeWhenBusy(() => proxy(stage).delay(stage.pick(delays_ms)));
+    await stage.strikeWhenBusy(() => proxy(stage).delay(stage.pick(delaysMs)));
     await stage.pauseBetween(1, 2.5);
     proxy(stage).delay(0);
   },

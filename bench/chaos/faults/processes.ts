@@ -31,14 +31,14 @@ const kill = (name: keyof typeof victims): Fault => ({
   },
 });
 
-const freeze = (name: keyof typeof victims, min_s: number, max_s: number): Fault => ({
+const freeze = (name: keyof typeof victims, minS: number, maxS: number): Fault => ({
   name: `${name}_frozen`,
-  what: `SIGSTOP of ${name}, SIGCONT ${min_s} to ${max_s} s later`,
+  what: `SIGSTOP of ${name}, SIGCONT ${minS} to ${maxS} s later`,
   isLong: true,
   async run(stage) {
     const victim = victims[name](stage);
     await stage.strikeWhenBusy(() => victim.freeze());
-    await stage.pauseBetween(min_s, max_s);
+    await stage.pauseBetween(minS, maxS);
     victim.thaw();
   },
 });
@@ -108,8 +108,8 @@ const frozenAtFirstUse: Fault = {
     try {
       // Wait until nothing is left to process; otherwise the new processes would use everything at
       // once.
-      const until_ms = Date.now() + QUIET_MS_MAX;
-      while ((await redis.oldestReservation_ms(sale.id)) !== undefined && Date.now() < until_ms) await pause(50);
+      const untilMs = Date.now() + QUIET_MS_MAX;
+      while ((await redis.oldestReservationMs(sale.id)) !== undefined && Date.now() < untilMs) await pause(50);
       await Promise.all([...apis, ...workers].map((process) => process.kill()));
       unwatch = cluster.redisProxy.watch((passing) => {
         if (passing.client.startsWith(kind) && isFirstUse(passing)) thawing ??= freezeRedis();

@@ -29,7 +29,7 @@ export interface StageDeps {
    */
   readonly refuse: (prefix: string) => void;
   /** The time from a moment until the sale went on; null if it did not within `limit_ms`. */
-  readonly recoveredSince: (moment_ms: number, limit_ms: number) => Promise<number | null>;
+  readonly recoveredSince: (momentMs: number, limitMs: number) => Promise<number | null>;
   /** Writes a line into the history. */
   readonly note: (event: string, fields: Record<string, unknown>) => void;
 }
@@ -37,9 +37,9 @@ export interface StageDeps {
 /** The environment of a fault. It records when the fault occurred, and how busy the service was. */
 export class Stage {
   readonly deps: StageDeps;
-  struck_ms = 0;
-  buys_in_flight = 0;
-  units_left = 0;
+  struckMs = 0;
+  buysInFlight = 0;
+  unitsLeft = 0;
   /** What stood still although only some processes were affected. */
   readonly standstills: string[] = [];
 
@@ -48,7 +48,7 @@ export class Stage {
   }
 
   get hasStruck(): boolean {
-    return this.struck_ms > 0;
+    return this.struckMs > 0;
   }
 
   /** Whether a fault would have an effect now: buys are in flight and units are left. */
@@ -59,9 +59,9 @@ export class Stage {
   /** Records the fault. Call it in the same tick; later calls change nothing. */
   strikes(): void {
     if (this.hasStruck) return;
-    this.struck_ms = Date.now();
-    this.buys_in_flight = this.deps.client.buysInFlight;
-    this.units_left = this.deps.unitsLeft();
+    this.struckMs = Date.now();
+    this.buysInFlight = this.deps.client.buysInFlight;
+    this.unitsLeft = this.deps.unitsLeft();
   }
 
   /** Sends a surge of shoppers and starts the fault during their buys. */
@@ -74,21 +74,21 @@ export class Stage {
   }
 
   /** During a fault: the unaffected processes must sell and write within `limit_ms`. */
-  async expectNoStandstill(since_ms: number, limit_ms: number): Promise<void> {
-    if ((await this.deps.recoveredSince(since_ms, limit_ms)) === null)
-      this.standstills.push(`the sale did not go on within ${limit_ms} ms of ${since_ms}`);
+  async expectNoStandstill(sinceMs: number, limitMs: number): Promise<void> {
+    if ((await this.deps.recoveredSince(sinceMs, limitMs)) === null)
+      this.standstills.push(`the sale did not go on within ${limitMs} ms of ${sinceMs}`);
   }
 
   /** During a fault: no order stays unpaid for longer than `limit_ms` after its deadline. */
-  async expectNoOverdue(limit_ms: number): Promise<void> {
-    const overdue = await this.deps.ledger.overdue(this.deps.sale.id, limit_ms);
+  async expectNoOverdue(limitMs: number): Promise<void> {
+    const overdue = await this.deps.ledger.overdue(this.deps.sale.id, limitMs);
     if (overdue > 0)
-      this.standstills.push(`${overdue} orders were overdue by more than ${limit_ms} ms at ${Date.now()}`);
+      this.standstills.push(`${overdue} orders were overdue by more than ${limitMs} ms at ${Date.now()}`);
   }
 
   /** Waits for a time that the seed decides, s. */
-  async pauseBetween(min_s: number, max_s: number): Promise<void> {
-    await pause((min_s + (max_s - min_s) * this.deps.random.next()) * 1_000);
+  async pauseBetween(minS: number, maxS: number): Promise<void> {
+    await pause((minS + (maxS - minS) * this.deps.random.next()) * 1_000);
   }
 
   pick<Value>(values: readonly Value[]): Value {

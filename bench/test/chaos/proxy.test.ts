@@ -94,9 +94,9 @@ test('a delay holds up both directions and keeps the order', async () => {
   const client = await open();
   await answerTo(client, 'warm');
   proxy.delay(60);
-  const began_ms = performance.now();
+  const beganMs = performance.now();
   expect(await answerTo(client, 'late')).toBe('LATE');
-  expect(performance.now() - began_ms).toBeGreaterThanOrEqual(119);
+  expect(performance.now() - beganMs).toBeGreaterThanOrEqual(119);
   proxy.delay(0);
 });
 

@@ -8,7 +8,7 @@ const OK = { status: 200, body: '' };
 test('requests are sent at their rate however slow the answers are', async () => {
   let underWay = 0;
   let most = 0;
-  const { sent_per_second, latencies_ms } = await openLoop({
+  const { sent_per_second: sentPerSecond, latencies_ms: latenciesMs } = await openLoop({
     per_second: 500,
     count: 100,
     send: async () => {
@@ -20,26 +20,26 @@ test('requests are sent at their rate however slow the answers are', async () =>
     },
   });
   // A busy machine may send late, never early: 100 requests at 500/s are due within 0.2 s.
-  expect(sent_per_second).toBeLessThan(520);
+  expect(sentPerSecond).toBeLessThan(520);
   expect(most).toBeGreaterThan(10);
-  expect(latencies_ms.every((latency_ms) => latency_ms >= 99)).toBe(true);
+  expect(latenciesMs.every((latencyMs) => latencyMs >= 99)).toBe(true);
 });
 
 test('a stall counts for everybody who would have come during it', async () => {
-  const { latencies_ms } = await openLoop({
+  const { latencies_ms: latenciesMs } = await openLoop({
     per_second: 1_000,
     count: 300,
     // The sender itself is held up once, for as long as 150 requests are due: a closed loop would
     // see one slow call.
     send: (index) => {
       if (index === 50) {
-        const until_ms = performance.now() + 150;
-        while (performance.now() < until_ms);
+        const untilMs = performance.now() + 150;
+        while (performance.now() < untilMs);
       }
       return Promise.resolve(OK);
     },
   });
-  const slow = latencies_ms.filter((latency_ms) => latency_ms > 20).length;
+  const slow = latenciesMs.filter((latencyMs) => latencyMs > 20).length;
   expect(slow).toBeGreaterThan(100);
-  expect(percentile(latencies_ms.toSorted(), 0.99)).toBeGreaterThan(100);
+  expect(percentile(latenciesMs.toSorted(), 0.99)).toBeGreaterThan(100);
 });

@@ -21,8 +21,8 @@ test('a median of an even number is the mean of the two in the middle', () => {
 
 test('a rate leaves out a slow start and a slow end', () => {
   // A thousand a second, without the first and the last of the answers.
-  const times_ms = Float64Array.from({ length: 101 }, (_, i) => 5_000 + i);
-  times_ms[0] = 0;
-  times_ms[100] = 60_000;
-  expect(ratePerSecond(times_ms)).toBeCloseTo(1_000);
+  const timesMs = Float64Array.from({ length: 101 }, (_, i) => 5_000 + i);
+  timesMs[0] = 0;
+  timesMs[100] = 60_000;
+  expect(ratePerSecond(timesMs)).toBeCloseTo(1_000);
 });

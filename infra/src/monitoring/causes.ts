@@ -144,22 +144,22 @@ async function askAtOnce(service: WatchedService): Promise<void> {
   await Promise.all(Array.from({ length: ASKED_AT_ONCE }, (_, i) => get(service, `/api/v1/orders?user_id=asks-${i}`)));
 }
 
-async function freeze(one: WatchedProcess, duration_ms: number): Promise<void> {
+async function freeze(one: WatchedProcess, durationMs: number): Promise<void> {
   one.signal('SIGSTOP');
-  await delay(duration_ms);
+  await delay(durationMs);
   one.signal('SIGCONT');
 }
 
-async function outage(server: WatchedProcess, duration_ms: number): Promise<void> {
+async function outage(server: WatchedProcess, durationMs: number): Promise<void> {
   await server.kill();
-  await delay(duration_ms);
+  await delay(durationMs);
   await server.start();
 }
 
-async function repeatFor(duration_ms: number, pause_ms: number, act: () => Promise<unknown>): Promise<void> {
-  const until_ms = performance.now() + duration_ms;
-  while (performance.now() < until_ms) {
+async function repeatFor(durationMs: number, pauseMs: number, act: () => Promise<unknown>): Promise<void> {
+  const untilMs = performance.now() + durationMs;
+  while (performance.now() < untilMs) {
     await act();
-    await delay(pause_ms);
+    await delay(pauseMs);
   }
 }

@@ -33,9 +33,9 @@ interface Sample {
   readonly values: readonly (readonly [number, string])[];
 }
 
-const started_ms = Date.now();
+const startedMs = Date.now();
 const progress = (line: string): void =>
-  console.log(`${((Date.now() - started_ms) / 1_000).toFixed(1).padStart(5)} s  ${line}`);
+  console.log(`${((Date.now() - startedMs) / 1_000).toFixed(1).padStart(5)} s  ${line}`);
 
 const folder = temporaryFolder('dashboards');
 try {
@@ -104,7 +104,7 @@ function rowOf({ dashboard, panel, expr }: PanelQuery, samples: readonly Sample[
 
 /** All series of an expression since the start, with a value for each second. */
 async function query({ prometheus }: WatchedService, expr: string): Promise<Sample[]> {
-  const range = { start: String(started_ms / 1_000), end: String(Date.now() / 1_000), step: '1' };
+  const range = { start: String(startedMs / 1_000), end: String(Date.now() / 1_000), step: '1' };
   const response = await fetch(`${prometheus}/api/v1/query_range`, {
     method: 'POST',
     body: new URLSearchParams({ query: expr, ...range }),
@@ -115,9 +115,9 @@ async function query({ prometheus }: WatchedService, expr: string): Promise<Samp
 }
 
 async function until(isSo: () => Promise<boolean>): Promise<void> {
-  const until_ms = performance.now() + LIMIT_MS;
+  const untilMs = performance.now() + LIMIT_MS;
   while (!(await isSo())) {
-    if (performance.now() > until_ms) throw new Error('the processes were not scraped in time');
+    if (performance.now() > untilMs) throw new Error('the processes were not scraped in time');
     await delay(200);
   }
 }

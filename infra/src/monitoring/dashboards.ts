@@ -34,14 +34,14 @@ export function readDashboards(): Dashboard[] {
     .map((file) => ({ file, ...(JSON.parse(readFileSync(join(FOLDER, file), 'utf8')) as Omit<Dashboard, 'file'>) }));
 }
 
-/** @param rate_interval the value of `$__rate_interval`, such as `20s` */
-export function queriesOf(dashboards: readonly Dashboard[], rate_interval: string): PanelQuery[] {
+/** @param rateInterval the value of `$__rate_interval`, such as `20s` */
+export function queriesOf(dashboards: readonly Dashboard[], rateInterval: string): PanelQuery[] {
   return dashboards.flatMap(({ title: dashboard, panels }) =>
     panels.flatMap(({ title: panel, targets = [] }) =>
       targets.map(({ expr }) => ({
         dashboard,
         panel,
-        expr: expr.replaceAll('$__rate_interval', rate_interval).replaceAll(/\$(sale|instance)\b/g, '.*'),
+        expr: expr.replaceAll('$__rate_interval', rateInterval).replaceAll(/\$(sale|instance)\b/g, '.*'),
       })),
     ),
   );

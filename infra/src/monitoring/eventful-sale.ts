@@ -74,7 +74,7 @@ export async function runEventfulSale(service: WatchedService, progress: (line: 
 }
 
 export async function openSale({ api }: WatchedService): Promise<{ id: number; shard: number }> {
-  const now_ms = Date.now();
+  const nowMs = Date.now();
   const response = await fetch(`${api}/api/v1/admin/products`, {
     method: 'POST',
     headers: { authorization: `Bearer ${OPERATOR_TOKEN}`, 'content-type': 'application/json' },
@@ -83,8 +83,8 @@ export async function openSale({ api }: WatchedService): Promise<{ id: number; s
       price: 19.99,
       stock: UNITS,
       seckill_stock: UNITS,
-      start_time: new Date(now_ms - 1_000).toISOString(),
-      end_time: new Date(now_ms + 3_600_000).toISOString(),
+      start_time: new Date(nowMs - 1_000).toISOString(),
+      end_time: new Date(nowMs + 3_600_000).toISOString(),
     }),
   });
   if (response.status !== 201) throw new Error(`the sale was not opened: ${await response.text()}`);
@@ -96,12 +96,12 @@ export async function openSale({ api }: WatchedService): Promise<{ id: number; s
  * A constant stream of shoppers: each gets a seckill token, buys, buys again, and waits for the
  * order.
  */
-export function startCrowd(service: WatchedService, product_id: number): { stop(): Promise<void> } {
+export function startCrowd(service: WatchedService, productId: number): { stop(): Promise<void> } {
   const shopping = new Set<Promise<void>>();
   let count = 0;
   const come = (): void => {
     for (let i = 0; i < SHOPPERS_PER_TICK; i += 1) {
-      const visit = shop(service, product_id, `shopper-${(count += 1)}`).finally(() => shopping.delete(visit));
+      const visit = shop(service, productId, `shopper-${(count += 1)}`).finally(() => shopping.delete(visit));
       shopping.add(visit);
     }
   };
@@ -115,23 +115,23 @@ export function startCrowd(service: WatchedService, product_id: number): { stop(
 }
 
 /** One unit. @throws if the buy is refused */
-export async function buy(service: WatchedService, product_id: number, user_id: string): Promise<string> {
-  const { order_no, code } = await post(service, '/api/v1/seckill/buy', await bodyOf(service, product_id, user_id));
-  if (order_no === undefined) throw new Error(`the buy was refused: ${code}`);
-  return order_no;
+export async function buy(service: WatchedService, productId: number, userId: string): Promise<string> {
+  const { order_no: orderNo, code } = await post(service, '/api/v1/seckill/buy', await bodyOf(service, productId, userId));
+  if (orderNo === undefined) throw new Error(`the buy was refused: ${code}`);
+  return orderNo;
 }
 
-async function bodyOf(service: WatchedService, product_id: number, user_id: string): Promise<object> {
-  const { token } = await post(service, '/api/v1/seckill/token', { user_id, product_id });
-  return { user_id, product_id, token: token ?? 'none' };
+async function bodyOf(service: WatchedService, productId: number, userId: string): Promise<object> {
+  const { token } = await post(service, '/api/v1/seckill/token', { user_id: userId, product_id: productId });
+  return { user_id: userId, product_id: productId, token: token ?? 'none' };
 }
 
-async function shop(service: WatchedService, product_id: number, user_id: string): Promise<void> {
-  const body = await bodyOf(service, product_id, user_id);
-  const { order_no } = await post(service, '/api/v1/seckill/buy', body);
-  if (order_no === undefined) return;
+async function shop(service: WatchedService, productId: number, userId: string): Promise<void> {
+  const body = await bodyOf(service, productId, userId);
+  const { order_no: orderNo } = await post(service, '/api/v1/seckill/buy', body);
+  if (orderNo === undefined) return;
   await post(service, '/api/v1/seckill/buy', body);
-  await get(service, `/api/v1/orders/${order_no}?wait=2`);
+  await get(service, `/api/v1/orders/${orderNo}?wait=2`);
 }
 
 type Answer = Record<string, string | undefined>;
@@ -163,10 +163,10 @@ async function cutConnections({ mysql }: WatchedService): Promise<void> {
   for (const { id } of rows as { id: number }[]) await mysql.query('KILL ?', [id]).catch(() => undefined);
 }
 
-async function repeatFor(duration_ms: number, pause_ms: number, act: () => Promise<unknown>): Promise<void> {
-  const until_ms = performance.now() + duration_ms;
-  while (performance.now() < until_ms) {
+async function repeatFor(durationMs: number, pauseMs: number, act: () => Promise<unknown>): Promise<void> {
+  const untilMs = performance.now() + durationMs;
+  while (performance.now() < untilMs) {
     await act();
-    await delay(pause_ms);
+    await delay(pauseMs);
   }
 }

@@ -42,10 +42,10 @@ Exit code 1: an alert did not fire although its cause was there, or fired before
   },
 });
 
-const started_ms = Date.now();
+const startedMs = Date.now();
 const progress = (line: string): void =>
   (values.json ? console.error : console.log)(
-    `${((Date.now() - started_ms) / 1_000).toFixed(0).padStart(5)} s  ${line}`,
+    `${((Date.now() - startedMs) / 1_000).toFixed(0).padStart(5)} s  ${line}`,
   );
 
 const folder = temporaryFolder('alerts-fire');
@@ -61,7 +61,7 @@ async function fire({ prometheus, promtool }: PrometheusPrograms): Promise<void>
   const otherApi = await startOtherApi();
   progress('starting the service and Prometheus');
   const service = await startWatched(folder.path, prometheus, {
-    scrape_s: STEP_S,
+    scrapeS: STEP_S,
     env: {
       EVENTS_URL: receiver.url,
       EVENTS_SECRET: `whsec_${randomBytes(32).toString('base64')}`,
@@ -73,11 +73,11 @@ async function fire({ prometheus, promtool }: PrometheusPrograms): Promise<void>
     imports,
     otherApi,
   });
-  const serviceStarted_ms = Date.now();
+  const serviceStartedMs = Date.now();
   try {
     await expectSilence(service);
     await makeCauses(service, { stripe, otherApi }, progress);
-    const secondsTo = (atS: number): number => atS - (Date.now() - serviceStarted_ms) / 1_000;
+    const secondsTo = (atS: number): number => atS - (Date.now() - serviceStartedMs) / 1_000;
     await delay(Math.max(0, secondsTo(EVENTS_AGED_S)) * 1_000);
     await service.mysql.query(
       'UPDATE order_events SET waiting_since = waiting_since - INTERVAL 1 DAY WHERE dead_at IS NULL',
@@ -106,15 +106,15 @@ async function expectSilence({ prometheus }: WatchedService): Promise<void> {
 }
 
 async function report(service: WatchedService, promtool: string): Promise<void> {
-  const since_s = started_ms / 1_000;
+  const sinceS = startedMs / 1_000;
   const fired: Fired[] = [];
   const results: AlertResult[] = [];
   for (const alert of readAlerts()) {
-    const found = await firstFired(service.prometheus, alert, since_s);
+    const found = await firstFired(service.prometheus, alert, sinceS);
     if (found !== undefined) fired.push(found);
     const reason = NOT_CAUSED[alert.alert] ?? null;
-    const after_s = found === undefined ? null : Math.round(found.time_s - since_s);
-    results.push({ alert: alert.alert, fired: found !== undefined, after_s, not_caused: reason });
+    const afterS = found === undefined ? null : Math.round(found.timeS - sinceS);
+    results.push({ alert: alert.alert, fired: found !== undefined, afterS, notCaused: reason });
     if (found === undefined && reason === null) process.exitCode = 1;
   }
   if (values.json) console.log(JSON.stringify({ alerts: results }, null, 2));
@@ -126,14 +126,14 @@ interface AlertResult {
   readonly alert: string;
   readonly fired: boolean;
   /** Since the start. */
-  readonly after_s: number | null;
+  readonly afterS: number | null;
   /** Why its cause is not made here. */
-  readonly not_caused: string | null;
+  readonly notCaused: string | null;
 }
 
-function rowOf({ alert, fired, after_s, not_caused }: AlertResult): string[] {
-  const missing = not_caused === null ? 'NOT FIRED' : 'not caused';
-  return [alert, fired ? 'fired' : missing, not_caused ?? (fired ? `after ${after_s} s` : '')];
+function rowOf({ alert, fired, afterS, notCaused }: AlertResult): string[] {
+  const missing = notCaused === null ? 'NOT FIRED' : 'not caused';
+  return [alert, fired ? 'fired' : missing, notCaused ?? (fired ? `after ${afterS} s` : '')];
 }
 
 async function record(service: WatchedService, fired: readonly Fired[], promtool: string): Promise<void> {

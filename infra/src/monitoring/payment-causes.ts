@@ -36,29 +36,29 @@ export async function startStripe(): Promise<StripeStandIn> {
  */
 export async function payWrongly(service: WatchedService, stripe: FakeStripe, sale: number): Promise<void> {
   stripe.fail('create refund', ...Array.from({ length: REFUSALS }, () => ({ status: 401 })));
-  const user_id = 'pays-wrongly';
-  const order_no = await buy(service, sale, user_id);
-  await waitForOrder(service, order_no);
-  await post(service, `/api/v1/orders/${order_no}/pay`, { user_id });
+  const userId = 'pays-wrongly';
+  const orderNo = await buy(service, sale, userId);
+  await waitForOrder(service, orderNo);
+  await post(service, `/api/v1/orders/${orderNo}/pay`, { user_id: userId });
   const session = stripe.sessions.at(-1);
   if (session === undefined) throw new Error('no payment was started');
   stripe.pay(session.id, { amount: WRONG_AMOUNT_CENTS });
   await deliver(service, stripe.events.at(-1)!);
   await service.mysql.query(
     `UPDATE payments SET updated_at = updated_at - INTERVAL 2 HOUR WHERE order_no = ? AND status = 'refund_pending'`,
-    [order_no],
+    [orderNo],
   );
 }
 
-async function waitForOrder({ api }: WatchedService, order_no: string): Promise<void> {
-  const until_ms = performance.now() + ORDER_WAIT_S * 1_000;
-  while (performance.now() < until_ms) {
-    const response = await fetch(`${api}/api/v1/orders/${order_no}?wait=2`);
+async function waitForOrder({ api }: WatchedService, orderNo: string): Promise<void> {
+  const untilMs = performance.now() + ORDER_WAIT_S * 1_000;
+  while (performance.now() < untilMs) {
+    const response = await fetch(`${api}/api/v1/orders/${orderNo}?wait=2`);
     const { status } = (await response.json()) as { status?: string };
     if (status === 'pending_payment') return;
     await delay(100);
   }
-  throw new Error(`order ${order_no} was not written in ${ORDER_WAIT_S} s`);
+  throw new Error(`order ${orderNo} was not written in ${ORDER_WAIT_S} s`);
 }
 
 async function deliver({ api }: WatchedService, event: string): Promise<void> {

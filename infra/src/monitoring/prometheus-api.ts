@@ -8,21 +8,21 @@ export interface Series {
 export async function rawSeries(
   prometheus: string,
   selector: string,
-  last_s: number,
-  time_s: number,
+  lastS: number,
+  timeS: number,
 ): Promise<Series[]> {
-  return (await ask(prometheus, `${selector}[${Math.ceil(last_s)}s]`, time_s)) as Series[];
+  return (await ask(prometheus, `${selector}[${Math.ceil(lastS)}s]`, timeS)) as Series[];
 }
 
 /** The labels of the results of an expression at a time. */
-export async function labelsAt(prometheus: string, expr: string, time_s: number): Promise<Series['metric'][]> {
-  return (await ask(prometheus, expr, time_s)).map(({ metric }) => metric);
+export async function labelsAt(prometheus: string, expr: string, timeS: number): Promise<Series['metric'][]> {
+  return (await ask(prometheus, expr, timeS)).map(({ metric }) => metric);
 }
 
-async function ask(prometheus: string, query: string, time_s: number): Promise<Pick<Series, 'metric'>[]> {
+async function ask(prometheus: string, query: string, timeS: number): Promise<Pick<Series, 'metric'>[]> {
   const response = await fetch(`${prometheus}/api/v1/query`, {
     method: 'POST',
-    body: new URLSearchParams({ query, time: String(time_s) }),
+    body: new URLSearchParams({ query, time: String(timeS) }),
   });
   const answer = (await response.json()) as {
     status: string;

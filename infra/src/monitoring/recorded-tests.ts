@@ -19,15 +19,15 @@ const WINDOW_MAX_S = 480;
 /** The first time that an alert fired. */
 export interface Fired {
   readonly alert: Alert;
-  readonly time_s: number;
+  readonly timeS: number;
 }
 
 /** The first time that this alert fired, if it did. */
-export async function firstFired(prometheus: string, alert: Alert, since_s: number): Promise<Fired | undefined> {
-  const now_s = Date.now() / 1_000;
-  const series = await rawSeries(prometheus, firing(alert), now_s - since_s, now_s);
+export async function firstFired(prometheus: string, alert: Alert, sinceS: number): Promise<Fired | undefined> {
+  const nowS = Date.now() / 1_000;
+  const series = await rawSeries(prometheus, firing(alert), nowS - sinceS, nowS);
   const times = series.map(({ values }) => values[0]![0]);
-  return times.length === 0 ? undefined : { alert, time_s: Math.min(...times) };
+  return times.length === 0 ? undefined : { alert, timeS: Math.min(...times) };
 }
 
 const firing = ({ alert }: Alert): string => `ALERTS{alertname="${alert}",alertstate="firing"}`;
@@ -36,20 +36,20 @@ const firing = ({ alert }: Alert): string => `ALERTS{alertname="${alert}",alerts
  * A unit test for promtool: the series that were scraped before the alert fired. The alert must not
  * fire at their beginning, and must fire at their end.
  */
-export async function recordedTest(prometheus: string, { alert, time_s }: Fired): Promise<object> {
-  const window_s = Math.min(WINDOW_MAX_S, secondsOf(alert) + BEFORE_S);
-  const start_s = time_s - window_s;
-  const end_s = time_s + AFTER_S;
-  const steps = Math.round((end_s - start_s) / STEP_S);
+export async function recordedTest(prometheus: string, { alert, timeS }: Fired): Promise<object> {
+  const windowS = Math.min(WINDOW_MAX_S, secondsOf(alert) + BEFORE_S);
+  const startS = timeS - windowS;
+  const endS = timeS + AFTER_S;
+  const steps = Math.round((endS - startS) / STEP_S);
   const series = await Promise.all(
-    selectorsOf(alert.expr).map((selector) => rawSeries(prometheus, selector, end_s - start_s, end_s)),
+    selectorsOf(alert.expr).map((selector) => rawSeries(prometheus, selector, endS - startS, endS)),
   );
-  const labels = await labelsAt(prometheus, firing(alert), end_s);
+  const labels = await labelsAt(prometheus, firing(alert), endS);
   const expected = labels.map((metric) => ({ labels: nameOf(metric), value: 1 }));
   return {
     name: `${alert.alert}, as it was recorded`,
     interval: `${STEP_S}s`,
-    input_series: series.flat().map((one) => ({ series: nameOf(one.metric), values: valuesOf(one, start_s, steps) })),
+    input_series: series.flat().map((one) => ({ series: nameOf(one.metric), values: valuesOf(one, startS, steps) })),
     promql_expr_test: [
       { expr: firing(alert), eval_time: '0s', exp_samples: [] },
       { expr: firing(alert), eval_time: `${steps * STEP_S}s`, exp_samples: expected },
@@ -67,14 +67,14 @@ function nameOf({ __name__: name, ...labels }: Series['metric']): string {
  * The values on a grid of steps, in promtool's notation: `_` for a missing value, `stale` if a
  * series ended.
  */
-export function valuesOf({ values }: Series, start_s: number, steps: number): string {
+export function valuesOf({ values }: Series, startS: number, steps: number): string {
   const grid: (string | undefined)[] = Array.from({ length: steps + 1 }, () => undefined);
   // Count steps from the first sample, so that a scrape between two steps is not rounded up once
   // and down the next time.
-  const [first_s] = values[0]!;
-  const firstStep = Math.round((first_s - start_s) / STEP_S);
-  for (const [time_s, value] of values) {
-    const step = firstStep + Math.round((time_s - first_s) / STEP_S);
+  const [firstS] = values[0]!;
+  const firstStep = Math.round((firstS - startS) / STEP_S);
+  for (const [timeS, value] of values) {
+    const step = firstStep + Math.round((timeS - firstS) / STEP_S);
     if (step >= 0 && step <= steps) grid[step] = value;
   }
   // Nobody asked for the value of the last step, so a missing one means nothing.

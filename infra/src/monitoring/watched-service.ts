@@ -44,7 +44,7 @@ export interface WatchedProcess {
 
 export interface WatchOptions {
   /** The pause between two scrapes, and between two rounds of the rules, s. */
-  readonly scrape_s?: number;
+  readonly scrapeS?: number;
   /** Settings of the service in addition to its own. */
   readonly env?: NodeJS.ProcessEnv;
   /** Modules that each process loads before its own. */
@@ -60,7 +60,7 @@ export interface WatchOptions {
 export async function startWatched(
   dataDir: string,
   prometheusProgram: string,
-  { scrape_s = 1, env: more = {}, imports = [], otherApi }: WatchOptions = {},
+  { scrapeS = 1, env: more = {}, imports = [], otherApi }: WatchOptions = {},
 ): Promise<WatchedService> {
   const startOwnRedis = (port?: number) =>
     startRedis({ dataDir, password: PASSWORD, flags: ['--maxmemory', String(REDIS_MEMORY_BYTES)], ...atPort(port) });
@@ -108,7 +108,7 @@ export async function startWatched(
         cwd: ROOT,
         env: { ...env, API_OPS_PORT: String(opsPort), WORKER_OPS_PORT: String(opsPort), ...own },
       });
-      await awaitServiceReady(launched, `http://127.0.0.1:${opsPort}/readyz`, { limit_ms: READY_MS_MAX });
+      await awaitServiceReady(launched, `http://127.0.0.1:${opsPort}/readyz`, { limitMs: READY_MS_MAX });
       return launched;
     });
   };
@@ -120,7 +120,7 @@ export async function startWatched(
     apis.push(processOf('api', 'api-2', otherApiOps!, { env: otherEnv, imports: ownImports }));
   }
   const opsPorts = { api: [apiOps!, otherApiOps!].slice(0, apis.length), worker: workerOps };
-  const prometheus = await startPrometheus(dataDir, prometheusProgram, opsPorts, scrape_s);
+  const prometheus = await startPrometheus(dataDir, prometheusProgram, opsPorts, scrapeS);
   await Promise.all([...apis, ...workers].map((one) => one.start()));
   const host = '127.0.0.1';
   const redis = new Redis({ host, port: redisServer.port, password: PASSWORD });
@@ -159,13 +159,13 @@ async function startPrometheus(
   dataDir: string,
   program: string,
   opsPorts: Readonly<Record<string, readonly number[]>>,
-  scrape_s: number,
+  scrapeS: number,
 ): Promise<string> {
   const folder = join(dataDir, 'prometheus');
   mkdirSync(folder);
   const config = join(folder, 'prometheus.yml');
   const text = readFileSync(join(ROOT, 'infra/monitoring/prometheus/local.yml'), 'utf8');
-  writeFileSync(config, configFor(text, opsPorts, scrape_s));
+  writeFileSync(config, configFor(text, opsPorts, scrapeS));
   const server = await startOnPort(undefined, (port) =>
     launch({
       name: 'prometheus',
@@ -176,7 +176,7 @@ async function startPrometheus(
     }),
   );
   const address = `http://127.0.0.1:${server.port}`;
-  await awaitAnswer(() => probe(`${address}/-/ready`), { limit_ms: READY_MS_MAX, ended: server.exited });
+  await awaitAnswer(() => probe(`${address}/-/ready`), { limitMs: READY_MS_MAX, ended: server.exited });
   return address;
 }
 
@@ -184,10 +184,10 @@ async function startPrometheus(
  * The configuration with other targets (each under a name that is the same in every run), other
  * intervals, and rules by their full path.
  */
-function configFor(text: string, opsPorts: Readonly<Record<string, readonly number[]>>, scrape_s: number): string {
+function configFor(text: string, opsPorts: Readonly<Record<string, readonly number[]>>, scrapeS: number): string {
   const paced = text
-    .replaceAll(/(scrape_interval|evaluation_interval): \w+/g, `$1: ${scrape_s}s`)
-    .replace(/scrape_timeout: \w+/, `scrape_timeout: ${Math.max(1, scrape_s - 1)}s`)
+    .replaceAll(/(scrape_interval|evaluation_interval): \w+/g, `$1: ${scrapeS}s`)
+    .replace(/scrape_timeout: \w+/, `scrape_timeout: ${Math.max(1, scrapeS - 1)}s`)
     .replace('rules/*.yml', join(ROOT, 'infra/monitoring/prometheus/rules/*.yml'));
   return paced.replaceAll(/(job_name: (\w+)\n\s+static_configs: )\[[^\n]*\]/g, (_, head: string, job: string) => {
     const targets = opsPorts[job]!.map(

@@ -58,11 +58,11 @@ function bodyOf(url: string, text: string): unknown {
 /** The text of a problem document, in one line. */
 function refusalText(answer: Response, text: string): string {
   const { title, code, detail } = problemOf(text);
-  const retry_after_s = answer.headers.get('retry-after');
+  const retryAfterS = answer.headers.get('retry-after');
   return [
     `${title ?? `HTTP ${answer.status}`}${code === undefined ? '' : ` (${code})`}`,
     ...(detail === undefined ? [] : [detail]),
-    ...(retry_after_s === null ? [] : [`retry after ${retry_after_s} s`]),
+    ...(retryAfterS === null ? [] : [`retry after ${retryAfterS} s`]),
   ].join('; ');
 }
 

@@ -55,7 +55,7 @@ function queryOf(values: Readonly<Record<string, string | number | undefined>>):
   );
   return given.length === 0 ? '' : `?${new URLSearchParams(given).toString()}`;
 }
-const more = (next_cursor: string | null): string => (next_cursor === null ? '' : `\nmore: --cursor ${next_cursor}`);
+const more = (nextCursor: string | null): string => (nextCursor === null ? '' : `\nmore: --cursor ${nextCursor}`);
 const path = (part: string): string => encodeURIComponent(part);
 /** Without milliseconds, which are not useful in a list. */
 const shortTime = (time: string): string => time.replace(/\.\d+Z$/, 'Z');
@@ -100,19 +100,19 @@ export const COMMANDS: readonly Command[] = [
     summary: 'sales with their live figures, newest first',
     options: PAGE,
     call: (call, { values }) => call<Page<Sale>>('GET', `products${queryOf(values)}`),
-    show: ({ items, next_cursor }) =>
+    show: ({ items, next_cursor: nextCursor }) =>
       table(items, [
         ['sale', ({ id }) => id],
         ['name', ({ name }) => name, 'cut'],
         ['status', ({ status }) => status],
-        ['units', ({ seckill_stock }) => seckill_stock],
+        ['units', ({ seckill_stock: seckillStock }) => seckillStock],
         ['available', ({ available }) => available],
         ['owners', ({ owners }) => owners],
         ['backlog', ({ backlog }) => backlog],
         ['sold', ({ sold }) => sold],
-        ['start', ({ start_time }) => shortTime(start_time)],
-        ['end', ({ end_time }) => shortTime(end_time)],
-      ]) + more(next_cursor),
+        ['start', ({ start_time: startTime }) => shortTime(startTime)],
+        ['end', ({ end_time: endTime }) => shortTime(endTime)],
+      ]) + more(nextCursor),
   }),
   command({
     name: 'stats',
@@ -121,8 +121,8 @@ export const COMMANDS: readonly Command[] = [
     call: (call, { args: [sale] }) =>
       call<{ orders_per_second: { orders: number }[] }>('GET', `products/${path(sale!)}/stats`),
     // A line for each second would hide the rest. `--json` prints them.
-    show: ({ orders_per_second, ...sums }) =>
-      fields({ ...sums, orders_per_second_max: Math.max(0, ...orders_per_second.map(({ orders }) => orders)) }),
+    show: ({ orders_per_second: ordersPerSecond, ...sums }) =>
+      fields({ ...sums, orders_per_second_max: Math.max(0, ...ordersPerSecond.map(({ orders }) => orders)) }),
   }),
   onSale('pause', 'pause a sale, in every process at once'),
   onSale('resume', 'resume a paused sale'),
@@ -154,12 +154,12 @@ export const COMMANDS: readonly Command[] = [
     show: ({ counts, items }) => {
       const sums = Object.entries(counts).map(([state, count]) => `${state} ${count}`);
       const list = table(items, [
-        ['job', ({ job_id }) => job_id],
+        ['job', ({ job_id: jobId }) => jobId],
         ['state', ({ state }) => state],
-        ['sale', ({ sale_id }) => sale_id],
+        ['sale', ({ sale_id: saleId }) => saleId],
         ['orders', ({ orders }) => orders],
         ['attempts', ({ attempts }) => attempts],
-        ['added', ({ added_at }) => shortTime(added_at)],
+        ['added', ({ added_at: addedAt }) => shortTime(addedAt)],
         ['error', ({ error }) => error, 'cut'],
       ]);
       return `${sums.join(', ')}\n${list}`;
@@ -169,18 +169,18 @@ export const COMMANDS: readonly Command[] = [
     name: 'order',
     args: [ORDER_NO],
     summary: 'show an order with its history and its payments',
-    call: (call, { args: [order_no] }) => call<object>('GET', `orders/${path(order_no!)}`),
+    call: (call, { args: [orderNo] }) => call<object>('GET', `orders/${path(orderNo!)}`),
     show: fields,
   }),
   command({
     name: 'refund',
     args: [ORDER_NO],
     summary: 'refund a paid order; its unit goes back on sale',
-    async question(call, { args: [order_no] }) {
-      const { price, user_id, status } = await call<Order>('GET', `orders/${path(order_no!)}`);
-      return `This refunds order ${order_no} of ${textOf(user_id)} (${price}, ${status}). Its unit goes back on sale.`;
+    async question(call, { args: [orderNo] }) {
+      const { price, user_id: userId, status } = await call<Order>('GET', `orders/${path(orderNo!)}`);
+      return `This refunds order ${orderNo} of ${textOf(userId)} (${price}, ${status}). Its unit goes back on sale.`;
     },
-    call: (call, { args: [order_no] }) => call<object>('POST', `orders/${path(order_no!)}/refund`),
+    call: (call, { args: [orderNo] }) => call<object>('POST', `orders/${path(orderNo!)}/refund`),
     show: fields,
   }),
   command({
@@ -191,32 +191,32 @@ export const COMMANDS: readonly Command[] = [
       state: option('<state>', `only these: ${PAYMENT_PROBLEMS.join(', ')}`, oneOf(...PAYMENT_PROBLEMS)),
     },
     call: (call, { values }) => call<Page<Payment>>('GET', `payments${queryOf(values)}`),
-    show: ({ items, next_cursor }) =>
+    show: ({ items, next_cursor: nextCursor }) =>
       table(items, [
-        ['order', ({ order_no }) => order_no],
+        ['order', ({ order_no: orderNo }) => orderNo],
         ['problem', ({ problems }) => problems.join(', ')],
         ['status', ({ status }) => status],
         ['amount', ({ amount }) => amount],
         ['', ({ currency }) => currency],
-        ['since', ({ updated_at }) => shortTime(updated_at)],
+        ['since', ({ updated_at: updatedAt }) => shortTime(updatedAt)],
         ['attempts', ({ attempts }) => attempts],
         ['next attempt', ({ next_attempt_at: next }) => next && shortTime(next)],
-        ['remark', ({ note, last_error }) => [note, last_error].filter((part) => part !== null).join('; '), 'cut'],
-      ]) + more(next_cursor),
+        ['remark', ({ note, last_error: lastError }) => [note, lastError].filter((part) => part !== null).join('; '), 'cut'],
+      ]) + more(nextCursor),
   }),
   command({
     name: 'denied',
     summary: 'the deny list: shoppers and addresses',
     options: PAGE,
     call: (call, { values }) => call<Page<Denied>>('GET', `deny-list${queryOf(values)}`),
-    show: ({ items, next_cursor }) =>
+    show: ({ items, next_cursor: nextCursor }) =>
       table(items, [
-        ['user', ({ user_id }) => user_id ?? null, 'cut'],
+        ['user', ({ user_id: userId }) => userId ?? null, 'cut'],
         ['address', ({ address }) => address ?? null],
         ['reason', ({ reason }) => reason, 'cut'],
-        ['until', ({ expires_at }) => (expires_at === null ? 'no end' : shortTime(expires_at))],
-        ['since', ({ created_at }) => shortTime(created_at)],
-      ]) + more(next_cursor),
+        ['until', ({ expires_at: expiresAt }) => (expiresAt === null ? 'no end' : shortTime(expiresAt))],
+        ['since', ({ created_at: createdAt }) => shortTime(createdAt)],
+      ]) + more(nextCursor),
   }),
   command({
     name: 'deny',
@@ -254,17 +254,17 @@ export const COMMANDS: readonly Command[] = [
       state: option('<state>', 'dead: only events that the service has stopped trying to deliver', oneOf('dead')),
     },
     call: (call, { values }) => call<Page<OrderEvents>>('GET', `order-events${queryOf(values)}`),
-    show: ({ items, next_cursor }) =>
+    show: ({ items, next_cursor: nextCursor }) =>
       table(items, [
         ['id', ({ id }) => id],
         ['time', ({ time }) => shortTime(time)],
-        ['sale', ({ product_id }) => product_id],
+        ['sale', ({ product_id: productId }) => productId],
         ['status', ({ status }) => status],
         ['orders', ({ orders }) => orders],
         ['attempts', ({ attempts }) => attempts],
-        ['next attempt', ({ dead_at, next_attempt_at: next }) => (dead_at === null ? next && shortTime(next) : 'dead')],
-        ['error', ({ last_error }) => last_error, 'cut'],
-      ]) + more(next_cursor),
+        ['next attempt', ({ dead_at: deadAt, next_attempt_at: next }) => (deadAt === null ? next && shortTime(next) : 'dead')],
+        ['error', ({ last_error: lastError }) => lastError, 'cut'],
+      ]) + more(nextCursor),
   }),
   command({
     name: 'events-retry',
@@ -303,7 +303,7 @@ export const COMMANDS: readonly Command[] = [
     summary: 'changes made by operators, newest first',
     options: PAGE,
     call: (call, { values }) => call<Page<Action>>('GET', `actions${queryOf(values)}`),
-    show: ({ items, next_cursor }) =>
+    show: ({ items, next_cursor: nextCursor }) =>
       table(items, [
         ['id', ({ id }) => id],
         ['time', ({ time }) => shortTime(time)],
@@ -312,6 +312,6 @@ export const COMMANDS: readonly Command[] = [
         ['action', ({ action }) => action],
         ['subject', ({ subject }) => subject, 'cut'],
         ['detail', ({ detail }) => JSON.stringify(detail), 'cut'],
-      ]) + more(next_cursor),
+      ]) + more(nextCursor),
   }),
 ];

@@ -9,7 +9,7 @@ const NOT_KNOWN = '-';
 export function table<Row>(
   rows: readonly Row[],
   columns: readonly Column<Row>[],
-  width_max: number | undefined = terminalWidth(),
+  widthMax: number | undefined = terminalWidth(),
 ): string {
   if (rows.length === 0) return 'none';
   const cells = rows.map((row) => columns.map(([, cell]) => cell(row)));
@@ -17,7 +17,7 @@ export function table<Row>(
   return textTable([columns.map(([heading]) => heading), ...lines], {
     isRight: (column) => cells.some((line) => typeof line[column] === 'number'),
     isCut: (column) => columns[column]![2] === 'cut',
-    width_max,
+    widthMax,
   });
 }
 

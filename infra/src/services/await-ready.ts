@@ -3,7 +3,7 @@ import { lastLines, type LaunchedProcess } from './launch.ts';
 import { reasonOf, StartFailure } from './start-failure.ts';
 
 interface Limits {
-  limit_ms: number;
+  limitMs: number;
   signal?: AbortSignal | undefined;
 }
 
@@ -15,8 +15,8 @@ export async function awaitAnswer(
   answers: () => Promise<unknown>,
   options: Limits & { ended?: Promise<unknown> },
 ): Promise<void> {
-  const { limit_ms, signal, ended } = options;
-  const giveUpAt = performance.now() + limit_ms;
+  const { limitMs, signal, ended } = options;
+  const giveUpAt = performance.now() + limitMs;
   let hasEnded = false;
   void ended?.then(() => (hasEnded = true));
   for (;;) {
@@ -25,10 +25,10 @@ export async function awaitAnswer(
       await answers();
       return;
     } catch (error) {
-      const waited_s = limit_ms / 1000;
+      const waitedS = limitMs / 1000;
       if (hasEnded) throw error;
       if (performance.now() > giveUpAt) {
-        throw new StartFailure(`no answer within ${waited_s} s: ${reasonOf(error)}`);
+        throw new StartFailure(`no answer within ${waitedS} s: ${reasonOf(error)}`);
       }
     }
     await Promise.race([pause(25), ...(ended ? [ended] : [])]);

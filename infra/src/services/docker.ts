@@ -103,7 +103,7 @@ async function startContainer(options: ContainerOptions, shape: ContainerShape):
       ],
       { env: shape.environment, signal },
     );
-    await awaitAnswer(() => shape.ping(port), { limit_ms: 120_000, signal });
+    await awaitAnswer(() => shape.ping(port), { limitMs: 120_000, signal });
   } catch (error) {
     await stop();
     signal?.throwIfAborted();

@@ -2,16 +2,16 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { LaunchedProcess } from './launch.ts';
 import { reasonOf } from './start-failure.ts';
 
-const backoff_ms_min = 1_000;
-const backoff_ms_max = 10_000;
+const backoffMsMin = 1_000;
+const backoffMsMax = 10_000;
 /** A process that has run for this long counts as healthy: the next wait is short again. */
-const sound_ms = 30_000;
+const soundMs = 30_000;
 
 export interface KeptProcess<Process extends LaunchedProcess> {
   /** The present process, or the last one. */
   readonly current: Process;
   /** Ends it permanently. Safe to call twice. */
-  readonly stop: (grace_ms?: number) => Promise<void>;
+  readonly stop: (graceMs?: number) => Promise<void>;
 }
 
 /**
@@ -32,16 +32,16 @@ export async function keepRunning<Process extends LaunchedProcess>(options: {
   let current = await start(startSignal);
 
   async function restartForEver(): Promise<void> {
-    let backoff_ms = backoff_ms_min;
+    let backoffMs = backoffMsMin;
     for (;;) {
       const readyAt = performance.now();
       const { code, signal } = await current.exited;
       if (stopping.signal.aborted) return;
-      if (performance.now() - readyAt > sound_ms) backoff_ms = backoff_ms_min;
+      if (performance.now() - readyAt > soundMs) backoffMs = backoffMsMin;
       const how = signal ?? `exit code ${code}`;
-      log(`${current.name} ended (${how}); starting it again in ${backoff_ms / 1000} s`);
-      for (let isBack = false; !isBack; backoff_ms = Math.min(backoff_ms * 2, backoff_ms_max)) {
-        await pause(backoff_ms, undefined, { signal: stopping.signal });
+      log(`${current.name} ended (${how}); starting it again in ${backoffMs / 1000} s`);
+      for (let isBack = false; !isBack; backoffMs = Math.min(backoffMs * 2, backoffMsMax)) {
+        await pause(backoffMs, undefined, { signal: stopping.signal });
         isBack = await startAgain();
       }
     }
@@ -68,9 +68,9 @@ export async function keepRunning<Process extends LaunchedProcess>(options: {
     get current() {
       return current;
     },
-    async stop(grace_ms) {
+    async stop(graceMs) {
       stopping.abort();
-      await Promise.all([current.stop(grace_ms), restarting]);
+      await Promise.all([current.stop(graceMs), restarting]);
     },
   };
 }

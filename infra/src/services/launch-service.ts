@@ -26,15 +26,15 @@ export function launchService({ main, nodeArgs = [], ...options }: LaunchService
 export async function awaitServiceReady(
   launched: LaunchedProcess,
   readyUrl: string,
-  limits: { readonly limit_ms: number; readonly probe_ms_max?: number; readonly signal?: AbortSignal },
+  limits: { readonly limitMs: number; readonly probeMsMax?: number; readonly signal?: AbortSignal },
 ): Promise<void> {
-  const { limit_ms, probe_ms_max = PROBE_MS_MAX, signal } = limits;
-  await awaitReady(launched, () => probe(readyUrl, probe_ms_max), { limit_ms, signal });
+  const { limitMs, probeMsMax = PROBE_MS_MAX, signal } = limits;
+  await awaitReady(launched, () => probe(readyUrl, probeMsMax), { limitMs, signal });
 }
 
 /** Rejects, with what the server says, unless the URL answers 200. */
-export async function probe(url: string, limit_ms = PROBE_MS_MAX): Promise<void> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(limit_ms) });
+export async function probe(url: string, limitMs = PROBE_MS_MAX): Promise<void> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(limitMs) });
   const body = await response.text();
   if (response.status !== 200) throw new Error(`${url} answers ${response.status} ${body}`.trim());
 }

@@ -5,7 +5,7 @@ import { processIdentity } from './process-identity.ts';
 import { removeRunRecord, signalGroup, writeRunRecord } from './run-records.ts';
 import { reasonOf, StartFailure } from './start-failure.ts';
 
-const logSize_bytes_max = 8 * 1024 * 1024;
+const logSizeBytesMax = 8 * 1024 * 1024;
 
 export interface LaunchOptions {
   /** Unique under `dataDir`: the name of the run record and the log file. */
@@ -39,7 +39,7 @@ export interface LaunchedProcess {
   /** Sends a signal; does nothing if the process has ended. Await `exited` to see the effect. */
   readonly kill: (signal: NodeJS.Signals) => void;
   /** Sends SIGTERM, and SIGKILL after `grace_ms`. Safe to call twice. */
-  readonly stop: (grace_ms?: number) => Promise<void>;
+  readonly stop: (graceMs?: number) => Promise<void>;
 }
 
 /**
@@ -96,11 +96,11 @@ export async function launch(options: LaunchOptions): Promise<LaunchedProcess> {
       return hasExited;
     },
     kill,
-    async stop(grace_ms = 3_000) {
+    async stop(graceMs = 3_000) {
       kill('SIGTERM');
       // A frozen process cannot handle SIGTERM before it continues.
       kill('SIGCONT');
-      const escalation = setTimeout(() => kill('SIGKILL'), grace_ms);
+      const escalation = setTimeout(() => kill('SIGKILL'), graceMs);
       await exited;
       clearTimeout(escalation);
     },
@@ -130,8 +130,8 @@ function openLog(dataDir: string, name: string): { path: string; descriptor: num
   const folder = join(dataDir, 'logs');
   mkdirSync(folder, { recursive: true });
   const path = join(folder, `${name}.log`);
-  const size_bytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  if (size_bytes > logSize_bytes_max) renameSync(path, `${path}.1`);
+  const sizeBytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  if (sizeBytes > logSizeBytesMax) renameSync(path, `${path}.1`);
   return { path, descriptor: openSync(path, 'a', 0o600) };
 }
 

@@ -72,7 +72,7 @@ export async function startMysql(options: MysqlOptions): Promise<PrivateServer> 
       ],
     });
     const address = { host: '127.0.0.1', port, user: privateMysqlUser, password };
-    await awaitReady(launched, () => pingMysql(address), { limit_ms: 60_000, signal });
+    await awaitReady(launched, () => pingMysql(address), { limitMs: 60_000, signal });
     return launched;
   });
 }

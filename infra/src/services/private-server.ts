@@ -7,7 +7,7 @@ export interface PrivateServer extends LaunchedProcess {
   readonly port: number;
 }
 
-const tries_max = 3;
+const triesMax = 3;
 
 /**
  * Starts a server on the given port or, without one, on any free port. Another process may take the
@@ -23,7 +23,7 @@ export async function startOnPort(
       return Object.assign(await start(chosen), { host: '127.0.0.1', port: chosen });
     } catch (error) {
       const lostPort = port === undefined && (await portProblem(chosen)) !== undefined;
-      if (!lostPort || tries === tries_max) throw error;
+      if (!lostPort || tries === triesMax) throw error;
     }
   }
 }

@@ -58,7 +58,7 @@ export async function startRedisCluster(options: RedisClusterOptions): Promise<R
   const [first, ...others] = started;
   for (const other of others) {
     await call(first!.port, password, (redis) =>
-      redis.call('CLUSTER', 'MEET', '127.0.0.1', other.port, other.bus_port),
+      redis.call('CLUSTER', 'MEET', '127.0.0.1', other.port, other.busPort),
     );
   }
   const formed = async (): Promise<void> => {
@@ -68,7 +68,7 @@ export async function startRedisCluster(options: RedisClusterOptions): Promise<R
         throw new StartFailure('the masters have not all met');
     }
   };
-  await awaitAnswer(formed, { limit_ms: FORMED_MS_MAX });
+  await awaitAnswer(formed, { limitMs: FORMED_MS_MAX });
   return {
     address: started.map(({ port }) => `127.0.0.1:${port}`).join(','),
     masters: started.map((master, i) => Object.assign(master, { slots: slotsOf(i, masters) })),
@@ -81,15 +81,15 @@ function slotsOf(master: number, masters: number): [first: number, last: number]
 }
 
 interface StartedMaster extends Omit<ClusterMaster, 'slots'> {
-  readonly bus_port: number;
+  readonly busPort: number;
 }
 
 async function startMaster(options: { dataDir: string; password: string; name: string }): Promise<StartedMaster> {
   // The default is the port plus 10,000, which may not be free, or not be a valid port.
-  const bus_port = await freePort();
+  const busPort = await freePort();
   const settings = {
     'cluster-enabled': 'yes',
-    'cluster-port': String(bus_port),
+    'cluster-port': String(busPort),
     'cluster-node-timeout': String(NODE_TIMEOUT_MS),
     'cluster-require-full-coverage': 'no',
   };
@@ -98,7 +98,7 @@ async function startMaster(options: { dataDir: string; password: string; name: s
   const { port } = server;
   return {
     port,
-    bus_port,
+    busPort,
     async kill() {
       server.kill('SIGKILL');
       await server.exited;

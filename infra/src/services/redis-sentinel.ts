@@ -16,7 +16,7 @@ export interface SentinelOptions {
   /** The number of Sentinels that must agree that the master is down. */
   quorum: number;
   /** A master that has not answered for this long is down. */
-  down_after_ms: number;
+  downAfterMs: number;
   /** The Sentinel's own password. Letters and digits. */
   password: string;
 }
@@ -40,14 +40,14 @@ export async function startSentinel(options: SentinelOptions): Promise<PrivateSe
       argv0: 'redis-server',
       args: [writeConfiguration(folder, port, options), '--sentinel'],
     });
-    await awaitReady(launched, () => pingRedis({ host: '127.0.0.1', port, password }), { limit_ms: 60_000 });
+    await awaitReady(launched, () => pingRedis({ host: '127.0.0.1', port, password }), { limitMs: 60_000 });
     return launched;
   });
 }
 
 /** Sentinel stores its state in the same file. */
 function writeConfiguration(folder: string, port: number, options: SentinelOptions): string {
-  const { master, quorum, down_after_ms, password } = options;
+  const { master, quorum, downAfterMs, password } = options;
   const path = join(folder, 'sentinel.conf');
   const settings = [
     `port ${port}`,
@@ -58,7 +58,7 @@ function writeConfiguration(folder: string, port: number, options: SentinelOptio
     `sentinel sentinel-pass ${password}`,
     `sentinel monitor ${master.name} 127.0.0.1 ${master.port} ${quorum}`,
     `sentinel auth-pass ${master.name} ${master.password}`,
-    `sentinel down-after-milliseconds ${master.name} ${down_after_ms}`,
+    `sentinel down-after-milliseconds ${master.name} ${downAfterMs}`,
     `sentinel failover-timeout ${master.name} 10000`,
   ];
   writeFileSync(path, `${settings.join('\n')}\n`, { mode: 0o600 });

@@ -46,7 +46,7 @@ export async function startRedis(options: RedisOptions): Promise<PrivateServer> 
       const pid = await pingRedis({ host: '127.0.0.1', port, password });
       if (pid !== launched.pid) throw new StartFailure(`port ${port} is another Redis's`);
     };
-    await awaitReady(launched, answers, { limit_ms: 60_000, signal });
+    await awaitReady(launched, answers, { limitMs: 60_000, signal });
     return launched;
   });
 }

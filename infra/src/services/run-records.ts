@@ -66,14 +66,14 @@ export const isRunning = (record: ProcessRecord): boolean => processIdentity(rec
  * Ends everything that the records of a data folder name, services before servers: first SIGTERM,
  * then SIGKILL after `grace_ms`. Returns the names of what it ended.
  */
-export async function endRecorded(dataDir: string, grace_ms = 3_000): Promise<string[]> {
+export async function endRecorded(dataDir: string, graceMs = 3_000): Promise<string[]> {
   const ended: string[] = [];
   const records = [...readRunRecords(dataDir)];
   for (const kinds of endingOrder) {
     const inTurn = records.filter(([, record]) => kinds.includes(record.kind));
     await Promise.all(
       inTurn.map(async ([name, record]) => {
-        if (await end(record, grace_ms)) ended.push(name);
+        if (await end(record, graceMs)) ended.push(name);
         removeRunRecord(dataDir, name);
       }),
     );
@@ -81,9 +81,9 @@ export async function endRecorded(dataDir: string, grace_ms = 3_000): Promise<st
   return ended.toSorted();
 }
 
-async function end(record: RunRecord, grace_ms: number): Promise<boolean> {
+async function end(record: RunRecord, graceMs: number): Promise<boolean> {
   if (record.kind === 'container') return removeContainer(record.container);
-  return endProcess(record, grace_ms);
+  return endProcess(record, graceMs);
 }
 
 /**
@@ -93,14 +93,14 @@ async function end(record: RunRecord, grace_ms: number): Promise<boolean> {
  */
 export async function endProcess(
   record: ProcessRecord,
-  grace_ms: number,
+  graceMs: number,
   send: (pid: number, signal: NodeJS.Signals) => void = signalGroup,
 ): Promise<boolean> {
   if (!isRunning(record)) return false;
   send(record.pid, 'SIGTERM');
   // A frozen process cannot handle SIGTERM before it continues.
   send(record.pid, 'SIGCONT');
-  const killAt = performance.now() + grace_ms;
+  const killAt = performance.now() + graceMs;
   while (isRunning(record)) {
     if (performance.now() >= killAt) send(record.pid, 'SIGKILL');
     await pause(20);

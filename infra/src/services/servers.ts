@@ -28,7 +28,7 @@ export interface Servers {
   /** `DB_HOST DB_PORT DB_USER DB_PASSWORD REDIS_ADDR REDIS_PASSWORD`, for the processes. */
   readonly env: Record<string, string>;
   /** Ends the servers that were started; given ones do not change. Safe to call twice. */
-  readonly stop: (grace_ms?: number) => Promise<void>;
+  readonly stop: (graceMs?: number) => Promise<void>;
 }
 
 /**
@@ -49,8 +49,8 @@ export async function startServers(options: ServersOptions): Promise<Servers> {
     given.mysql ? Promise.resolve(given.mysql) : startOwnMysql(options, source.mysql),
   ]);
   const started = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
-  const stop = async (grace_ms?: number) => {
-    await Promise.all(started.map((server) => server.stop(grace_ms)));
+  const stop = async (graceMs?: number) => {
+    await Promise.all(started.map((server) => server.stop(graceMs)));
   };
   const failed = outcomes.find((outcome) => outcome.status === 'rejected');
   if (failed) {

@@ -3,8 +3,8 @@ import { StartFailure } from '../services/start-failure.ts';
 
 const demoName = 'Demo: one phone for ten thousand';
 const demoStock = 10_000;
-const demoLength_ms = 24 * 60 * 60 * 1000;
-const call_ms_max = 10_000;
+const demoLengthMs = 24 * 60 * 60 * 1000;
+const callMsMax = 10_000;
 
 interface Product {
   id: number;
@@ -23,7 +23,7 @@ export async function ensureDemoSale(api: { url: string; adminToken: string; sig
 }
 
 async function loadedDemoSales(api: { url: string; signal: AbortSignal }): Promise<Product[]> {
-  const giveUpAt = performance.now() + call_ms_max;
+  const giveUpAt = performance.now() + callMsMax;
   for (;;) {
     const demos = await demoSales(api);
     const areLoaded = demos.every(({ status }) => status !== 'not_ready');
@@ -61,7 +61,7 @@ async function createDemoSale(api: { url: string; adminToken: string; signal: Ab
       stock: demoStock,
       seckill_stock: demoStock,
       start_time: new Date(start).toISOString(),
-      end_time: new Date(start + demoLength_ms).toISOString(),
+      end_time: new Date(start + demoLengthMs).toISOString(),
     }),
     signal: api.signal,
   });
@@ -69,7 +69,7 @@ async function createDemoSale(api: { url: string; adminToken: string; signal: Ab
 }
 
 async function call<Answer>(url: string, init: RequestInit & { signal: AbortSignal }): Promise<Answer> {
-  const signal = AbortSignal.any([init.signal, AbortSignal.timeout(call_ms_max)]);
+  const signal = AbortSignal.any([init.signal, AbortSignal.timeout(callMsMax)]);
   const response = await fetch(url, { ...init, signal });
   const body = await response.text();
   if (!response.ok) {

@@ -1,9 +1,9 @@
 import { closeSync, openSync, readSync, statSync, watch } from 'node:fs';
 import { join } from 'node:path';
 
-const window_ms = 10_000;
-const lines_max = 20;
-const read_bytes_max = 256 * 1024;
+const windowMs = 10_000;
+const linesMax = 20;
+const readBytesMax = 256 * 1024;
 
 /**
  * Shows the warnings and errors in the logs of processes, in a number that can be read: more than
@@ -53,7 +53,7 @@ function logReader(path: string): () => string[] {
     try {
       if (size < offset) offset = 0;
       // After very many lines, read only the end.
-      offset = Math.max(offset, size - read_bytes_max);
+      offset = Math.max(offset, size - readBytesMax);
       const chunk = Buffer.alloc(size - offset);
       offset += readSync(descriptor, chunk, 0, chunk.length, offset);
       const lines = (rest + chunk.toString()).split('\n');
@@ -85,12 +85,12 @@ function limited(show: (line: string) => void, folder: string): (line: string) =
   let windowStart = 0;
   let shown = 0;
   return (line) => {
-    if (performance.now() - windowStart > window_ms) {
+    if (performance.now() - windowStart > windowMs) {
       windowStart = performance.now();
       shown = 0;
     }
     shown += 1;
-    if (shown <= lines_max) show(line);
-    if (shown === lines_max + 1) show(`more such lines are in ${folder}`);
+    if (shown <= linesMax) show(line);
+    if (shown === linesMax + 1) show(`more such lines are in ${folder}`);
   };
 }

@@ -2,7 +2,7 @@ import { keepRunning, type KeptProcess } from '../services/keep-running.ts';
 import type { LaunchedProcess } from '../services/launch.ts';
 import { awaitServiceReady, launchService } from '../services/launch-service.ts';
 
-const ready_ms_max = 60_000;
+const readyMsMax = 60_000;
 
 export interface ServiceProcessOptions {
   /** The name of its log and its record, such as `api-1`. */
@@ -25,7 +25,7 @@ export function startServiceProcess(options: ServiceProcessOptions): Promise<Kep
     async start(signal) {
       const { name, main, dataDir, env } = options;
       const launched = await launchService({ name, main, dataDir, env, withIpc: true });
-      await awaitServiceReady(launched, options.readyUrl, { limit_ms: ready_ms_max, signal });
+      await awaitServiceReady(launched, options.readyUrl, { limitMs: readyMsMax, signal });
       return launched;
     },
     log: options.log,

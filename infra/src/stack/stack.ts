@@ -18,10 +18,10 @@ import { walkThrough } from './walk-through.ts';
  * servers. A step that takes longer than this is ended by force; accepted orders are durable by
  * then.
  */
-const turn_ms_max = { service: 3_500, server: 2_500 };
+const turnMsMax = { service: 3_500, server: 2_500 };
 /** What a process gives its open requests or batches, so that it is done before its turn is over. */
-const drain_ms = 500;
-const grace_ms = 3_000;
+const drainMs = 500;
+const graceMs = 3_000;
 
 type Kind = 'api' | 'worker';
 
@@ -60,13 +60,13 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const settings = await loadStackSettings(env);
 
   const servers = await startServers({ dataDir, env, log: print, signal });
-  starting.defer(() => servers.stop(turn_ms_max.server));
+  starting.defer(() => servers.stop(turnMsMax.server));
 
   const ownAdminToken = env['ADMIN_TOKEN'] ? undefined : ensureSecret(dataDir, 'ADMIN_TOKEN');
   const adminToken = ownAdminToken ?? env['ADMIN_TOKEN'] ?? '';
   const api = `http://${reachableHost(settings.config.SERVER_HOST)}:${settings.serverPort}`;
   const processEnv: NodeJS.ProcessEnv = {
-    SHUTDOWN_MS: `${drain_ms}/${grace_ms}`,
+    SHUTDOWN_MS: `${drainMs}/${graceMs}`,
     ...env,
     ...servers.env,
     SERVER_PORT: String(settings.serverPort),
@@ -173,7 +173,7 @@ const opsPortVariables = (settings: StackSettings, index: number) => ({
 });
 
 async function stopAll(processes: KeptProcess<LaunchedProcess>[]): Promise<void> {
-  await Promise.all(processes.map((process) => process.stop(turn_ms_max.service)));
+  await Promise.all(processes.map((process) => process.stop(turnMsMax.service)));
 }
 
 /** The host that a user on this machine would type. */

@@ -6,7 +6,7 @@ import { endProcess, endRecorded, signalOne } from '../services/run-records.ts';
 import { lockHolder, takeLock } from './lock.ts';
 
 /** A supervisor ends everything it started within 10 s, or is ended by force. */
-const supervisor_ms_max = 12_000;
+const supervisorMsMax = 12_000;
 
 /** Ends what runs from a data folder, or was left by a killed start. */
 export async function stopStack(dataDir: string, print: (line: string) => void): Promise<void> {
@@ -35,7 +35,7 @@ async function endAll(dataDir: string, print: (line: string) => void): Promise<D
   const holder = lockHolder(dataDir);
   if (holder) {
     print(`stopping process ${holder.pid}`);
-    await endProcess(holder, supervisor_ms_max, signalOne);
+    await endProcess(holder, supervisorMsMax, signalOne);
   }
   // If another start gets the lock first, what it starts belongs to it, and this call fails.
   const lock = takeLock(dataDir);

@@ -124,10 +124,10 @@ it('migrates, serves and works as a user who can write nothing, and writes nothi
     await expect
       .poll(() => started.lines.find((line) => line.includes(`${entry} ready`)) ?? started.lines, { timeout: 25_000 })
       .toBeTypeOf('string');
-    const { ops_port } = JSON.parse(started.lines.find((line) => line.includes(`${entry} ready`))!) as {
+    const { ops_port: opsPort } = JSON.parse(started.lines.find((line) => line.includes(`${entry} ready`))!) as {
       ops_port: number;
     };
-    expect((await fetch(`http://127.0.0.1:${ops_port}/readyz`)).status).toBe(200);
+    expect((await fetch(`http://127.0.0.1:${opsPort}/readyz`)).status).toBe(200);
     started.child.kill('SIGTERM');
     expect(await started.exited).toEqual([0, null]);
   }

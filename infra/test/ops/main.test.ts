@@ -108,18 +108,18 @@ describe('npm run ops', () => {
   it('lists payments with a problem, by state', async () => {
     const sale = await context.openSale();
     const [order] = await placeOrders(context, sale, ['overpaid']);
-    const payment_id = await openPayment(context, order!.order_no);
+    const paymentId = await openPayment(context, order!.orderNo);
     await context.db
       .updateTable('payments')
       .set({ status: 'refund_pending', note: 'Received 1 USD instead of 2' })
-      .where('payment_id', '=', payment_id)
+      .where('payment_id', '=', paymentId)
       .execute();
     const [heading, row] = (await said('payments --state wrong_amount')).split('\n');
     expect(heading).toMatch(/^order +problem +status +amount +since +attempts +next attempt +remark$/);
     expect(row).toMatch(
-      new RegExp(`^${order!.order_no} +wrong_amount +refund_pending +.+Received 1 USD instead of 2$`),
+      new RegExp(`^${order!.orderNo} +wrong_amount +refund_pending +.+Received 1 USD instead of 2$`),
     );
-    expect(await jsonOf('payments --state wrong_amount')).toMatchObject({ items: [{ payment_id }] });
+    expect(await jsonOf('payments --state wrong_amount')).toMatchObject({ items: [{ payment_id: paymentId }] });
     expect(await said('payments --state overdue')).toBe('none\n');
     expect(await ops('payments --state lost')).toMatchObject({ code: 2 });
   });

@@ -33,10 +33,10 @@ async function answer(request: IncomingMessage): Promise<[status: number, body: 
     case 'POST /api/v1/seckill/buy':
       return [202, { order_no: `order-with-${String(body['token'])}`, status: 'queued' }];
     default: {
-      const [order_no = '', call] = url.pathname.split('/').slice(4);
-      if (call === 'pay') moved.set(order_no, 'paid');
-      if (call === 'cancel') moved.set(order_no, 'cancelled');
-      return [200, { order_no, status: moved.get(order_no) ?? 'pending_payment' }];
+      const [orderNo = '', call] = url.pathname.split('/').slice(4);
+      if (call === 'pay') moved.set(orderNo, 'paid');
+      if (call === 'cancel') moved.set(orderNo, 'cancelled');
+      return [200, { order_no: orderNo, status: moved.get(orderNo) ?? 'pending_payment' }];
     }
   }
 }

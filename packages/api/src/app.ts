@@ -100,7 +100,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   server.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none';
     metrics.requests.add(route, reply.outcome);
-    metrics.request_seconds.observe(route, reply.elapsedTime / 1_000);
+    metrics.requestSeconds.observe(route, reply.elapsedTime / 1_000);
     done();
   });
   server.addHook('onClose', () => outcomes.stop());

@@ -44,8 +44,8 @@ export function idOfCursor(cursor: string | undefined): number | undefined {
 /** Shoppers' calls are small. A larger body is refused before it is parsed. */
 export const SHOPPER_BODY_BYTES_MAX = 4_096;
 
-export function isoOf(time_ms: number): string {
-  return new Date(time_ms).toISOString();
+export function isoOf(timeMs: number): string {
+  return new Date(timeMs).toISOString();
 }
 
 /** The latest time that MySQL's DATETIME can hold. */
@@ -56,11 +56,11 @@ const TIME_MS_MAX = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
  * time or cannot be stored. `Date.parse` alone would convert 30 February to 2 March.
  */
 export function msOfTime(text: string): number | undefined {
-  const time_ms = Date.parse(text);
+  const timeMs = Date.parse(text);
   const day = text.slice(0, 10);
-  const day_ms = Date.parse(day);
-  if (Number.isNaN(time_ms) || time_ms > TIME_MS_MAX || isoOf(day_ms).slice(0, 10) !== day) return undefined;
-  return time_ms;
+  const dayMs = Date.parse(day);
+  if (Number.isNaN(timeMs) || timeMs > TIME_MS_MAX || isoOf(dayMs).slice(0, 10) !== day) return undefined;
+  return timeMs;
 }
 
 /**

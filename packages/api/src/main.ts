@@ -62,7 +62,7 @@ await startOrExit(async () => {
     keys,
     commands,
     tokens: await openSeckillTokens(config, db),
-    saleTransactions: new SaleTransactions({ db, commands, log, order_events: config.EVENTS_URL !== undefined }),
+    saleTransactions: new SaleTransactions({ db, commands, log, orderEvents: config.EVENTS_URL !== undefined }),
     provider: await choosePaymentProvider(config, { db, log, metrics }, () => publicUrl),
     clock: clock.of,
     queue: queues.of,

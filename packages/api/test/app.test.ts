@@ -141,7 +141,7 @@ describe('health', () => {
         ['none', 'not_found', 1],
         ['/healthz', 'ok', 1],
       ]);
-      const times = (await counting.deps.metrics.request_seconds.get()).values;
+      const times = (await counting.deps.metrics.requestSeconds.get()).values;
       expect(
         times.find(({ labels, metricName }) => labels['route'] === '/healthz' && metricName?.endsWith('_sum'))?.value,
       ).toBeGreaterThan(0);

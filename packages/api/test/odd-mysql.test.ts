@@ -170,7 +170,7 @@ describe('a server with unusual defaults sells like any other, to shoppers with 
       const worker = await startProcess('worker', context.env);
       const app = await openApp(context);
       try {
-        const sale = await context.openSale({ seckill_stock: HOSTILE.length });
+        const sale = await context.openSale({ seckillStock: HOSTILE.length });
         const orderNos = await Promise.all(HOSTILE.map((userId) => app.win(sale, userId)));
         for (const [i, orderNo] of orderNos.entries()) {
           await expect

@@ -34,10 +34,10 @@ const PRODUCT = {
   end_time: '2099-12-31T00:00:00Z',
 };
 
-async function timed(call: Promise<Response>): Promise<{ answer: Response; took_ms: number }> {
-  const asked_ms = performance.now();
+async function timed(call: Promise<Response>): Promise<{ answer: Response; tookMs: number }> {
+  const askedMs = performance.now();
   const answer = await call;
-  return { answer, took_ms: performance.now() - asked_ms };
+  return { answer, tookMs: performance.now() - askedMs };
 }
 
 describe('while Redis is down', () => {
@@ -89,9 +89,9 @@ describe('while Redis is down', () => {
     // A forged or foreign seckill token needs no Redis to be refused.
     expect(calls[1]!.answer).toBeProblem('token_invalid');
     calls.splice(1, 1);
-    for (const { answer, took_ms } of calls) {
+    for (const { answer, tookMs } of calls) {
       expect(answer).toBeProblem('unavailable');
-      expect(took_ms).toBeLessThan(ANSWER_MS_MAX);
+      expect(tookMs).toBeLessThan(ANSWER_MS_MAX);
     }
     const product = await app.get(`/api/v1/products/${sale.id}`);
     expect(product.json()).toMatchObject({ id: sale.id, price: 19.99, status: 'not_ready', available: null });
@@ -144,12 +144,12 @@ describe('while Redis is down', () => {
       const first = timed(app.buy(sale, 'shopper', token));
       // Arrive while the first one's call hangs: at once, and when it has almost given up.
       const behind = [timed(app.buy(sale, 'shopper', token))];
-      const started_ms = performance.now();
-      await vi.waitFor(() => expect(performance.now() - started_ms).toBeGreaterThan(REDIS_TIMEOUT_MS / 3));
+      const startedMs = performance.now();
+      await vi.waitFor(() => expect(performance.now() - startedMs).toBeGreaterThan(REDIS_TIMEOUT_MS / 3));
       behind.push(timed(app.buy(sale, 'shopper', token)));
-      for (const { answer, took_ms } of await Promise.all([first, ...behind])) {
+      for (const { answer, tookMs } of await Promise.all([first, ...behind])) {
         expect(answer).toBeProblem('unavailable');
-        expect(took_ms).toBeLessThan(ANSWER_MS_MAX);
+        expect(tookMs).toBeLessThan(ANSWER_MS_MAX);
       }
     } finally {
       redis.thaw();
@@ -167,7 +167,7 @@ describe('while Redis is down', () => {
       const codes = answers.map(({ answer }) => answer.json<{ code: string }>().code);
       expect(codes).toEqual(['unavailable', 'unavailable', 'unavailable', 'overloaded']);
       expect(answers[3]!.answer).toBeProblem('overloaded');
-      expect(answers[3]!.took_ms).toBeLessThan(answers[0]!.took_ms);
+      expect(answers[3]!.tookMs).toBeLessThan(answers[0]!.tookMs);
     } finally {
       redis.thaw();
     }
@@ -265,18 +265,18 @@ describe('while MySQL is down', () => {
     await settleOrder(context, sale, settled);
     await takeAway();
     try {
-      const { answer, took_ms } = await timed(
+      const { answer, tookMs } = await timed(
         app.post('/api/v1/seckill/token', { user_id: 'shopper', product_id: sale.id }),
       );
       expect(answer.statusCode).toBe(200);
       const { token } = answer.json<{ token: string }>();
       const buy = await timed(app.buy(sale, 'shopper', token));
       expect(buy.answer.statusCode).toBe(202);
-      const { order_no } = buy.answer.json<{ order_no: string }>();
-      const queued = await timed(app.get(`/api/v1/orders/${order_no}`));
+      const { order_no: orderNo } = buy.answer.json<{ order_no: string }>();
+      const queued = await timed(app.get(`/api/v1/orders/${orderNo}`));
       expect(queued.answer.json()).toMatchObject({ status: 'queued' });
       await context.redis.hset(context.keys.sale(sale).state, { taken_until_ms: Date.now() + 60_000 });
-      const taken = await timed(app.get(`/api/v1/orders/${order_no}`));
+      const taken = await timed(app.get(`/api/v1/orders/${orderNo}`));
       // Only the ledger knows what became of it since.
       expect(taken.answer).toBeProblem('unavailable');
       const replay = await timed(app.buy(sale, winner, await app.tokenOf(sale, winner)));
@@ -284,7 +284,7 @@ describe('while MySQL is down', () => {
       expect((await app.get(`/api/v1/orders/${settled}?wait=20`)).json()).toMatchObject({ status: 'pending_payment' });
       const product = await timed(app.get(`/api/v1/products/${sale.id}`));
       expect(product.answer.json()).toMatchObject({ status: 'open', available: 8 });
-      for (const took of [took_ms, buy.took_ms, queued.took_ms, taken.took_ms, replay.took_ms, product.took_ms]) {
+      for (const took of [tookMs, buy.tookMs, queued.tookMs, taken.tookMs, replay.tookMs, product.tookMs]) {
         expect({ how, took }).toEqual({ how, took: expect.toSatisfy((ms: number) => ms < ANSWER_MS_MAX) });
       }
       const ready = await app.get('/readyz');
@@ -302,13 +302,13 @@ describe('while MySQL is down', () => {
 
   it('never answers not_found for a sale or an order only because the process has not read it yet', async () => {
     const sale = await context.openSale();
-    const order_no = await app.win(sale, 'alice');
+    const orderNo = await app.win(sale, 'alice');
     const token = await app.tokenOf(sale, 'bob');
     const fresh = await openApp(context);
     await mysql.kill();
     try {
       expect(await fresh.get(`/api/v1/products/${sale.id}`)).toBeProblem('unavailable');
-      expect(await fresh.get(`/api/v1/orders/${order_no}`)).toBeProblem('unavailable');
+      expect(await fresh.get(`/api/v1/orders/${orderNo}`)).toBeProblem('unavailable');
       expect(await fresh.buy(sale, 'bob', token)).toBeProblem('unavailable');
     } finally {
       await mysql.restart();

@@ -101,19 +101,19 @@ describe.each(PREFIXES)('behind a proxy at %s', (prefix) => {
   });
 
   it('a buy has the URL of its order, and its payment the PUBLIC_URL', async () => {
-    const user_id = `u-${prefix.length}`;
+    const userId = `u-${prefix.length}`;
     const post = async (path: string, body: object) =>
       fetch(`${proxy}${prefix}${path}`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify(body),
       });
-    const issued = await post('/api/v1/seckill/token', { user_id, product_id: sale.id });
+    const issued = await post('/api/v1/seckill/token', { user_id: userId, product_id: sale.id });
     const { token } = (await issued.json()) as { token: string };
-    const bought = await post('/api/v1/seckill/buy', { user_id, product_id: sale.id, token });
+    const bought = await post('/api/v1/seckill/buy', { user_id: userId, product_id: sale.id, token });
     const location = bought.headers.get('location');
     expect([bought.status, location]).toEqual([202, expect.stringMatching(new RegExp(`^${prefix}/api/v1/orders/`))]);
-    const order = await fetch(`${proxy}${location}?user_id=${user_id}`);
+    const order = await fetch(`${proxy}${location}?user_id=${userId}`);
     expect([order.status, order.headers.get('content-type')]).toEqual([200, 'application/json; charset=utf-8']);
   });
 

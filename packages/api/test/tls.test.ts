@@ -186,7 +186,7 @@ it('a whole service sells with TLS only: api, worker, queues and migrations', as
       });
       return (await answer.json()) as Record<string, string>;
     };
-    const now_ms = Date.now();
+    const nowMs = Date.now();
     const sale = await post(
       '/api/v1/admin/products',
       {
@@ -194,16 +194,16 @@ it('a whole service sells with TLS only: api, worker, queues and migrations', as
         price: 1,
         stock: 5,
         seckill_stock: 5,
-        start_time: new Date(now_ms - 1_000).toISOString(),
-        end_time: new Date(now_ms + 3_600_000).toISOString(),
+        start_time: new Date(nowMs - 1_000).toISOString(),
+        end_time: new Date(nowMs + 3_600_000).toISOString(),
       },
       AS_OPERATOR,
     );
     const shopper = { user_id: 'alice', product_id: sale['id'] };
     const { token } = await post('/api/v1/seckill/token', shopper);
-    const { order_no } = await post('/api/v1/seckill/buy', { ...shopper, token });
-    const order = await fetch(new URL(`/api/v1/orders/${order_no}?wait=20`, service.url));
-    expect(await order.json()).toMatchObject({ order_no, status: 'pending_payment' });
+    const { order_no: orderNo } = await post('/api/v1/seckill/buy', { ...shopper, token });
+    const order = await fetch(new URL(`/api/v1/orders/${orderNo}?wait=20`, service.url));
+    expect(await order.json()).toMatchObject({ order_no: orderNo, status: 'pending_payment' });
   } finally {
     await service.stop();
     await own.config('SET', 'port', redis.env['REDIS_ADDR']!.split(':')[1]!);

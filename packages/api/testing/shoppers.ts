@@ -65,12 +65,12 @@ export class Shoppers {
   }
 
   /** Opens a sale as an operator does; its product id. */
-  async openSale(seckill_stock: number): Promise<number> {
+  async openSale(seckillStock: number): Promise<number> {
     const product = {
       name: 'One of few',
       price: 19.99,
       stock: 1_000_000,
-      seckill_stock,
+      seckill_stock: seckillStock,
       start_time: new Date(Date.now() - 60_000).toISOString(),
       end_time: new Date(Date.now() + 3_600_000).toISOString(),
     };
@@ -82,18 +82,18 @@ export class Shoppers {
   }
 
   /** A seckill token; comes back where a server was too busy to say. A sale that was opened is ready, so that is no excuse. */
-  async token(product_id: number, user_id: string): Promise<string> {
+  async token(productId: number, userId: string): Promise<string> {
     for (;;) {
-      const { body } = await this.call('POST', '/api/v1/seckill/token', { user_id, product_id });
+      const { body } = await this.call('POST', '/api/v1/seckill/token', { user_id: userId, product_id: productId });
       const { token, code } = JSON.parse(body) as { token?: string; code?: string };
       if (token !== undefined) return token;
-      if (code !== 'unavailable' && code !== 'overloaded') throw new Error(`no seckill token for ${user_id}: ${body}`);
+      if (code !== 'unavailable' && code !== 'overloaded') throw new Error(`no seckill token for ${userId}: ${body}`);
       await delay(COME_BACK_MS);
     }
   }
 
-  buy(product_id: number, user_id: string, token: string, headers?: Record<string, string>): Promise<Answer> {
-    return this.call('POST', '/api/v1/seckill/buy', { user_id, product_id, token }, headers);
+  buy(productId: number, userId: string, token: string, headers?: Record<string, string>): Promise<Answer> {
+    return this.call('POST', '/api/v1/seckill/buy', { user_id: userId, product_id: productId, token }, headers);
   }
 
   /**
@@ -101,15 +101,15 @@ export class Shoppers {
    * `promised` hears of every 202 on the way.
    */
   async buyUntilDecided(
-    product_id: number,
-    user_id: string,
+    productId: number,
+    userId: string,
     token: string,
-    promised: (order_no: string) => void,
+    promised: (orderNo: string) => void,
   ): Promise<Outcome> {
     for (;;) {
       let answer: Answer;
       try {
-        answer = await this.buy(product_id, user_id, token);
+        answer = await this.buy(productId, userId, token);
       } catch {
         await delay(COME_BACK_MS);
         continue;
@@ -122,10 +122,10 @@ export class Shoppers {
   }
 
   /** The status that an order ends in, by long polls; comes back after a broken connection or a 503. */
-  async settled(order_no: string): Promise<string> {
+  async settled(orderNo: string): Promise<string> {
     for (;;) {
       try {
-        const answer = await this.call('GET', `/api/v1/orders/${order_no}?wait=20`);
+        const answer = await this.call('GET', `/api/v1/orders/${orderNo}?wait=20`);
         if (answer.status === 404) return 'not_found';
         const { status } = JSON.parse(answer.body) as { status: string };
         if (answer.status === 200 && status !== 'queued') return status;
@@ -177,14 +177,14 @@ export async function buyPipelined(url: URL, bodies: readonly object[]): Promise
 }
 
 export function outcomeOf({ body }: Answer): Outcome {
-  const { order_no, code } = JSON.parse(body) as Outcome;
-  return order_no === undefined ? { code: code! } : { order_no };
+  const { order_no: orderNo, code } = JSON.parse(body) as Outcome;
+  return orderNo === undefined ? { code: code! } : { order_no: orderNo };
 }
 
 /** Does `work` for each item, at most `at_once` at a time; the results in order. */
 export async function each<Item, Result>(
   items: readonly Item[],
-  at_once: number,
+  atOnce: number,
   work: (item: Item, index: number) => Promise<Result>,
 ): Promise<Result[]> {
   const results: Result[] = [];
@@ -192,6 +192,6 @@ export async function each<Item, Result>(
   const one = async (): Promise<void> => {
     for (let i = next++; i < items.length; i = next++) results[i] = await work(items[i]!, i);
   };
-  await Promise.all(Array.from({ length: at_once }, one));
+  await Promise.all(Array.from({ length: atOnce }, one));
   return results;
 }

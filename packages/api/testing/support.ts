@@ -49,7 +49,7 @@ export const API_ENV = {
   RATE_LIMIT_USER_PER_SECOND: '1000',
 } as const;
 /** The same for what is no setting. */
-const API_BOUNDS: AppBounds = { productCacheMs: 0, operatorFailures: { capacity: 10_000, per_second: 1 } };
+const API_BOUNDS: AppBounds = { productCacheMs: 0, operatorFailures: { capacity: 10_000, perSecond: 1 } };
 
 /** The real app on the servers of a context, for `inject`. */
 export interface TestApp extends App {
@@ -104,7 +104,7 @@ export async function openApp(
       db,
       commands,
       log: context.log,
-      order_events: config.EVENTS_URL !== undefined,
+      orderEvents: config.EVENTS_URL !== undefined,
     }),
     provider: parts.provider ?? (await choosePaymentProvider(config, { db, log: context.log, metrics })),
     clock: () => clock,
@@ -215,14 +215,14 @@ function problemOf(answer: Response | Answer) {
 export async function settleOrder(context: TestContext, sale: Sale, orderNo: string): Promise<void> {
   const { commands, db } = context;
   const [reservation] = await commands.reservations(sale, [orderNo]);
-  const { order_no, user_id, price_cents, admitted_ms } = reservation!;
+  const { orderNo, userId, priceCents, admittedMs } = reservation!;
   const order: Order = {
-    order_no,
-    product_id: sale.id,
-    user_id,
+    orderNo,
+    productId: sale.id,
+    userId,
     status: 'pending_payment',
-    price_cents,
-    created_at_ms: admitted_ms,
+    priceCents,
+    createdAtMs: admittedMs,
     version: 1,
   };
   const settled = await withStampedLease(context, sale, 5_000, async ({ text }) => {
@@ -230,7 +230,7 @@ export async function settleOrder(context: TestContext, sale: Sale, orderNo: str
       await insertOrders(tx, [order]);
       await addSold(tx, sale.id, 1);
     });
-    return commands.settle(sale, text, 600_000, [{ order_no, version: 1, status: JSON.stringify(order) }]);
+    return commands.settle(sale, text, 600_000, [{ orderNo, version: 1, status: JSON.stringify(order) }]);
   });
   expect(settled).toBe(true);
 }

@@ -10,10 +10,10 @@ export type Shop = Pick<TestContext, 'commands' | 'keys' | 'redis'>;
 
 /** Buckets that no test meets by accident. */
 export const NO_LIMITS: AdmitCall['limits'] = {
-  global_capacity: 1_000_000,
-  global_per_second: 1_000_000,
-  user_capacity: 1_000_000,
-  user_per_second: 1_000_000,
+  globalCapacity: 1_000_000,
+  globalPerSecond: 1_000_000,
+  userCapacity: 1_000_000,
+  userPerSecond: 1_000_000,
 };
 
 const TOKEN_LIFE_MS = 600_000;
@@ -27,32 +27,32 @@ export interface Attempt {
 
 /** What a call carries when all is well: this history of Redis, and half a minute to go. */
 export async function newCall(shop: Shop, sale: SaleRef, fields: Partial<AdmitCall> = {}): Promise<AdmitCall> {
-  const { now_ms, history_id } = await shop.commands.clock(sale.shard);
+  const { nowMs, historyId } = await shop.commands.clock(sale.shard);
   return {
-    history_id,
-    deadline_ms: now_ms + 30_000,
-    job_id: `job-${randomUUID()}`,
-    backlog_max: 1_000_000,
-    shard_backlog_max: 1_000_000,
+    historyId,
+    deadlineMs: nowMs + 30_000,
+    jobId: `job-${randomUUID()}`,
+    backlogMax: 1_000_000,
+    shardBacklogMax: 1_000_000,
     limits: NO_LIMITS,
     ...fields,
   };
 }
 
 /** A recorded seckill token. Redis compares it as text, so it need not be signed. */
-export function issueToken(shop: Shop, sale: SaleRef, user_id: string, life_ms = TOKEN_LIFE_MS): Promise<string> {
-  return shop.commands.issueToken(sale, user_id, `token-${randomUUID()}`, life_ms);
+export function issueToken(shop: Shop, sale: SaleRef, userId: string, lifeMs = TOKEN_LIFE_MS): Promise<string> {
+  return shop.commands.issueToken(sale, userId, `token-${randomUUID()}`, lifeMs);
 }
 
 /** A buy with a recorded seckill token, unless `fields` say otherwise. */
 export async function newItem(
   shop: Shop,
   sale: SaleRef,
-  user_id: string,
+  userId: string,
   fields: Partial<AdmitItem> = {},
 ): Promise<AdmitItem> {
-  const token = fields.token ?? (await issueToken(shop, sale, user_id));
-  return { user_id, order_no: newOrderNumber(sale, Date.now()), request_id: 'request-1', ...fields, token };
+  const token = fields.token ?? (await issueToken(shop, sale, userId));
+  return { userId, orderNo: newOrderNumber(sale, Date.now()), requestId: 'request-1', ...fields, token };
 }
 
 /** A call for these shoppers, each with a recorded seckill token, in their order. */
@@ -62,7 +62,7 @@ export async function newAttempt(
   users: readonly string[],
   fields: Partial<AdmitCall> = {},
 ): Promise<Attempt> {
-  const items = await Promise.all(users.map((user_id) => newItem(shop, sale, user_id)));
+  const items = await Promise.all(users.map((userId) => newItem(shop, sale, userId)));
   return { sale, call: await newCall(shop, sale, fields), items };
 }
 
@@ -75,7 +75,7 @@ export async function buy(shop: Shop, sale: SaleRef, users: readonly string[]): 
   const attempt = await newAttempt(shop, sale, users);
   const refused = (await send(shop, attempt)).find(({ outcome }) => outcome !== 'accepted');
   if (refused !== undefined) throw new Error(`not accepted: ${JSON.stringify(refused)}`);
-  return attempt.items.map(({ user_id, order_no }) => ({ user_id, order_no }));
+  return attempt.items.map(({ userId, orderNo }) => ({ userId: userId, orderNo: orderNo }));
 }
 
 /** Shoppers `u1` to `u<count>`. */
@@ -84,12 +84,12 @@ export function shoppers(count: number): string[] {
 }
 
 /** The lease of a sale as its holder names it, for a minute; fails where somebody else has it. */
-export async function takeLease(shop: Shop, sale: SaleRef, life_ms = 60_000): Promise<string> {
+export async function takeLease(shop: Shop, sale: SaleRef, lifeMs = 60_000): Promise<string> {
   const holder = randomUUID();
-  const options = { life_ms, wait_ms: 300, may_be_new: true };
+  const options = { lifeMs: lifeMs, waitMs: 300, mayBeNew: true };
   const taken = await shop.commands.acquireLease(sale, holder, options);
   if (taken === undefined) throw new Error('the lease is held elsewhere');
-  return `${taken.fencing_token} ${holder}`;
+  return `${taken.fencingToken} ${holder}`;
 }
 
 /** The units of a sale by one atomic read: promise 2 is about these. */
@@ -119,8 +119,8 @@ export async function snapshot(shop: Shop, sale: SaleRef): Promise<Record<string
 }
 
 async function contentOf({ redis }: Shop, name: string): Promise<unknown> {
-  const [type, expires_ms] = await Promise.all([redis.type(name), redis.pexpiretime(name)]);
-  if (type === 'hash') return { expires_ms, ...(await redis.hgetall(name)) };
-  if (type === 'zset') return [expires_ms, await redis.call('ZRANGE', name, '0', '-1', 'WITHSCORES')];
-  return [expires_ms, await redis.get(name)];
+  const [type, expiresMs] = await Promise.all([redis.type(name), redis.pexpiretime(name)]);
+  if (type === 'hash') return { expires_ms: expiresMs, ...(await redis.hgetall(name)) };
+  if (type === 'zset') return [expiresMs, await redis.call('ZRANGE', name, '0', '-1', 'WITHSCORES')];
+  return [expiresMs, await redis.get(name)];
 }

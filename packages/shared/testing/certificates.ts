@@ -56,14 +56,14 @@ function certificateOf(
   extensions: readonly Buffer[],
 ): string {
   const algorithm = sequence(oid(OID.ecdsaWithSha256));
-  const now_ms = Date.now();
+  const nowMs = Date.now();
   const content = sequence(
     der(0xa0, der(0x02, Buffer.from([2]))),
     // Positive, as a serial number has to be.
     der(0x02, Buffer.concat([Buffer.from([0x40]), randomBytes(8)])),
     algorithm,
     nameOf(issuer.name),
-    sequence(time(now_ms - HOUR_MS), time(now_ms + HOUR_MS)),
+    sequence(time(nowMs - HOUR_MS), time(nowMs + HOUR_MS)),
     nameOf(subject),
     publicKey.export({ type: 'spki', format: 'der' }),
     der(0xa3, sequence(...extensions)),
@@ -81,8 +81,8 @@ const extension = (id: string, value: Buffer): Buffer => sequence(oid(id), der(0
 const nameOf = (name: string): Buffer =>
   sequence(der(0x31, sequence(oid(OID.commonName), der(0x0c, Buffer.from(name)))));
 /** GeneralizedTime such as `20261123120000Z`. */
-const time = (at_ms: number): Buffer =>
-  der(0x18, Buffer.from(`${new Date(at_ms).toISOString().replaceAll(/[-:T]|\..*/g, '')}Z`));
+const time = (atMs: number): Buffer =>
+  der(0x18, Buffer.from(`${new Date(atMs).toISOString().replaceAll(/[-:T]|\..*/g, '')}Z`));
 
 /** A value behind its tag and length. */
 function der(tag: number, value: Buffer): Buffer {

@@ -148,13 +148,13 @@ export class FakeStripe {
   }
 
   #standing(intent: string): Refund[] {
-    return this.#refunds.filter(({ payment_intent, status }) => payment_intent === intent && status !== 'failed');
+    return this.#refunds.filter(({ payment_intent: paymentIntent, status }) => paymentIntent === intent && status !== 'failed');
   }
 
   #shown({ intent, ...session }: Session, expanded = false): object {
     const url = session.status === 'open' ? `https://checkout.stripe.test/${session.id}` : null;
-    const payment_intent = expanded ? (intent ?? null) : (intent?.id ?? null);
-    return { object: 'checkout.session', url, ...session, payment_intent };
+    const paymentIntent = expanded ? (intent ?? null) : (intent?.id ?? null);
+    return { object: 'checkout.session', url, ...session, payment_intent: paymentIntent };
   }
 
   #newId(prefix: string): string {
@@ -245,7 +245,7 @@ export class FakeStripe {
       return { status: 200, body: { object: 'payment_intent', ...session.intent, metadata: session.metadata } };
     }
     if (call === 'list refunds') {
-      const data = this.#refunds.filter(({ payment_intent }) => payment_intent === form['payment_intent']).toReversed();
+      const data = this.#refunds.filter(({ payment_intent: paymentIntent }) => paymentIntent === form['payment_intent']).toReversed();
       return { status: 200, body: { object: 'list', has_more: false, data } };
     }
     const session = this.#sessions.get(id);
@@ -275,8 +275,8 @@ export class FakeStripe {
   #refund(form: Form): Answer {
     const session = this.sessions.find(({ intent }) => intent?.id === form['payment_intent']);
     if (session?.intent === undefined) return errorOf(404, 'No such payment_intent', 'resource_missing');
-    const { id, amount_received } = session.intent;
-    const rest = amount_received - this.#standing(id).reduce((sum, { amount }) => sum + amount, 0);
+    const { id, amount_received: amountReceived } = session.intent;
+    const rest = amountReceived - this.#standing(id).reduce((sum, { amount }) => sum + amount, 0);
     if (rest === 0) return errorOf(400, `Charge of ${id} has already been refunded.`, 'charge_already_refunded');
     const amount = Number(form['amount'] ?? rest);
     if (amount > rest) return errorOf(400, 'Refund amount is greater than unrefunded amount on charge');

@@ -20,24 +20,24 @@ export async function placeOrders(
   context: TestContext,
   sale: Sale,
   users: readonly string[],
-  fields: Partial<Pick<Order, 'expires_at_ms' | 'created_at_ms'>> = {},
+  fields: Partial<Pick<Order, 'expiresAtMs' | 'createdAtMs'>> = {},
 ): Promise<Order[]> {
   const owners = await buy(context, sale, users);
-  const now_ms = Date.now();
-  const orders = owners.map(({ order_no, user_id }): Order => {
-    const row = { order_no, user_id, product_id: sale.id, status: 'pending_payment', version: 1 } as const;
-    const times = { created_at_ms: now_ms, expires_at_ms: now_ms + TIME_TO_PAY_MS, ...fields };
-    return { ...row, price_cents: sale.price_cents, ...times };
+  const nowMs = Date.now();
+  const orders = owners.map(({ orderNo, userId }): Order => {
+    const row = { order_no: orderNo, user_id: userId, product_id: sale.id, status: 'pending_payment', version: 1 } as const;
+    const times = { createdAtMs: nowMs, expiresAtMs: nowMs + TIME_TO_PAY_MS, ...fields };
+    return { ...row, priceCents: sale.priceCents, ...times };
   });
-  const settled = await withStampedLease(context, sale, 5_000, async ({ text, fencing_token }) => {
+  const settled = await withStampedLease(context, sale, 5_000, async ({ text, fencingToken }) => {
     await context.db.transaction().execute(async (tx) => {
-      await lockSale(tx, sale.id, fencing_token);
+      await lockSale(tx, sale.id, fencingToken);
       await insertOrders(tx, orders);
       await addSold(tx, sale.id, orders.length);
-      await addToCounters(tx, sale.id, changesOfWritten(orders, now_ms));
+      await addToCounters(tx, sale.id, changesOfWritten(orders, nowMs));
     });
     const records = orders.map((order) => ({
-      order_no: order.order_no,
+      orderNo: order.orderNo,
       version: 1,
       status: JSON.stringify(order),
     }));
@@ -55,21 +55,21 @@ export async function placeOrder(context: TestContext, sale: Sale, user = 'alice
 
 /** A payment of the order that its provider has started. */
 export async function openPayment({ db }: TestContext, orderNo: string, provider = 'sandbox'): Promise<string> {
-  const payment_id = newPaymentId(Date.now());
-  await insertPayment(db, orderNo, { payment_id, provider, currency: 'CNY' });
-  const reference = { provider_ref: `ref-${payment_id}`, url: `http://pay.test/${payment_id}` };
-  await db.updateTable('payments').set(reference).where('payment_id', '=', payment_id).execute();
-  return payment_id;
+  const paymentId = newPaymentId(Date.now());
+  await insertPayment(db, orderNo, { paymentId, provider, currency: 'CNY' });
+  const reference = { provider_ref: `ref-${paymentId}`, url: `http://pay.test/${paymentId}` };
+  await db.updateTable('payments').set(reference).where('payment_id', '=', paymentId).execute();
+  return paymentId;
 }
 
 /** What the ledger says of an order, and of the sale it belongs to. */
-export async function ledgerOf({ db }: TestContext, { order_no, product_id }: Order) {
+export async function ledgerOf({ db }: TestContext, { orderNo, productId }: Order) {
   const [order, payments, history, returned, sale] = await Promise.all([
-    db.selectFrom('orders').selectAll().where('order_no', '=', order_no).executeTakeFirstOrThrow(),
-    db.selectFrom('payments').selectAll().where('order_no', '=', order_no).orderBy('payment_id').execute(),
-    db.selectFrom('order_history').selectAll().where('order_no', '=', order_no).orderBy('created_at').execute(),
-    db.selectFrom('stock_returns').selectAll().where('order_no', '=', order_no).executeTakeFirst(),
-    db.selectFrom('products').selectAll().where('id', '=', product_id).executeTakeFirstOrThrow(),
+    db.selectFrom('orders').selectAll().where('order_no', '=', orderNo).executeTakeFirstOrThrow(),
+    db.selectFrom('payments').selectAll().where('order_no', '=', orderNo).orderBy('payment_id').execute(),
+    db.selectFrom('order_history').selectAll().where('order_no', '=', orderNo).orderBy('created_at').execute(),
+    db.selectFrom('stock_returns').selectAll().where('order_no', '=', orderNo).executeTakeFirst(),
+    db.selectFrom('products').selectAll().where('id', '=', productId).executeTakeFirstOrThrow(),
   ]);
   return {
     status: order.status,
@@ -77,7 +77,7 @@ export async function ledgerOf({ db }: TestContext, { order_no, product_id }: Or
     paid: order.paid_at !== null,
     closed: order.closed_at !== null,
     payments: payments.map(({ status }) => status),
-    history: history.map(({ from_status, to_status, actor, reason }) => ({ from_status, to_status, actor, reason })),
+    history: history.map(({ from_status: fromStatus, to_status: toStatus, actor, reason }) => ({ from_status: fromStatus, to_status: toStatus, actor, reason })),
     returned: returned !== undefined,
     sold: sale.sold,
   };

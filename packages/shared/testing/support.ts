@@ -54,9 +54,9 @@ export async function openTestContext(env: Readonly<Record<string, string>> = {}
   const log = pino({ level: config.LOG_LEVEL });
 
   const insert = (fields: Partial<NewSale> = {}): Promise<Sale> => {
-    const now_ms = Date.now();
-    const sale = { shard: 0, name: 'test sale', price_cents: 1_999, stock: 1_000_000, seckill_stock: 10 };
-    return insertSale(db, { ...sale, start_ms: now_ms - 60_000, end_ms: now_ms + 3_600_000, ...fields });
+    const nowMs = Date.now();
+    const sale = { shard: 0, name: 'test sale', priceCents: 1_999, stock: 1_000_000, seckillStock: 10 };
+    return insertSale(db, { ...sale, startMs: nowMs - 60_000, endMs: nowMs + 3_600_000, ...fields });
   };
 
   return {
@@ -66,7 +66,7 @@ export async function openTestContext(env: Readonly<Record<string, string>> = {}
     redis,
     keys,
     commands,
-    saleTransactions: new SaleTransactions({ db, commands, log, order_events: config.EVENTS_URL !== undefined }),
+    saleTransactions: new SaleTransactions({ db, commands, log, orderEvents: config.EVENTS_URL !== undefined }),
     log,
     metrics: createMetrics('worker'),
     insertSale: insert,

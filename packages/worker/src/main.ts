@@ -58,16 +58,16 @@ await startOrExit(async () => {
   await checkServers({ config, redis, connect: () => connectRedis(config, 'background'), keys, commands, db, log });
   const queues = openOrderQueues({ connection: producer, keys, log });
 
-  const order_events = config.EVENTS_URL !== undefined;
+  const orderEvents = config.EVENTS_URL !== undefined;
   const writer = new OrderWriter({
     db: leaseDb,
     commands,
     log,
     metrics,
     tracing,
-    order_batch_max: ORDER_BATCH_MAX,
-    payment_timeout_ms: config.PAYMENT_TIMEOUT_SECONDS * 1_000,
-    order_events,
+    orderBatchMax: ORDER_BATCH_MAX,
+    paymentTimeoutMs: config.PAYMENT_TIMEOUT_SECONDS * 1_000,
+    orderEvents,
   });
   if (config.PAYMENT_PROVIDER === 'sandbox' && hasUnknownUrl(config)) {
     log.warn(
@@ -75,7 +75,7 @@ await startOrExit(async () => {
     );
   }
   const provider = await choosePaymentProvider(config, { db, log, metrics });
-  const saleTransactions = new SaleTransactions({ db, commands, log, order_events });
+  const saleTransactions = new SaleTransactions({ db, commands, log, orderEvents });
   const sales = new SaleList(db, log);
   const progress = new Progress();
   const processName = `${hostname()}:${process.pid}:${randomUUID()}`;
@@ -117,7 +117,7 @@ await startOrExit(async () => {
     underLedgerLead(duePayments({ db, saleTransactions, log, metrics })),
     underLedgerLead(paymentCalls({ db, provider, saleTransactions, log, metrics })),
   ];
-  const delivery = { db, give_up_ms: EVENTS_GIVE_UP_MS, log, metrics };
+  const delivery = { db, giveUpMs: EVENTS_GIVE_UP_MS, log, metrics };
   if (config.EVENTS_URL === undefined) {
     services.push(underLedgerLead(orderEventsWithoutReceiver(delivery)));
   } else {
@@ -125,9 +125,9 @@ await startOrExit(async () => {
     services.push(underLedgerLead(orderEvents({ ...delivery, receiver })));
   }
   if (config.RETENTION_DAYS !== undefined && config.ARCHIVE_DIR !== undefined) {
-    const target = { folder: config.ARCHIVE_DIR, db_name: config.DB_NAME };
-    const retention_ms = config.RETENTION_DAYS * 86_400_000;
-    services.push(underLedgerLead(retention({ db, target, retention_ms, log })));
+    const target = { folder: config.ARCHIVE_DIR, dbName: config.DB_NAME };
+    const retentionMs = config.RETENTION_DAYS * 86_400_000;
+    services.push(underLedgerLead(retention({ db, target, retentionMs, log })));
   }
   for (const service of services) service.start();
 

@@ -71,7 +71,7 @@ class Model {
 
   /** Whether the event changes something. */
   tell(payment: ModelPayment, kind: PaymentEvent['kind']): boolean {
-    const { status, order, payment_id } = payment;
+    const { status, order, payment_id: paymentId } = payment;
     if (kind === 'declined') {
       if (status === 'started') payment.status = 'declined';
       return status === 'started';
@@ -79,7 +79,7 @@ class Model {
     if (kind === 'succeeded') {
       if (status !== 'started' && status !== 'declined') return false;
       const pays = this.move(order, 'paid');
-      if (pays) order.paid_by = payment_id;
+      if (pays) order.paid_by = paymentId;
       payment.status = pays ? 'succeeded' : 'refund_pending';
       return true;
     }
@@ -91,17 +91,17 @@ class Model {
     }
     if (status === 'refunded') return false;
     payment.status = 'refunded';
-    if (order.paid_by === payment_id) this.move(order, 'refunded');
+    if (order.paid_by === paymentId) this.move(order, 'refunded');
     return true;
   }
 
   giveBack(): void {
-    for (const { user, order_no } of this.due) if (this.owners.get(user) === order_no) this.owners.delete(user);
+    for (const { user, order_no: orderNo } of this.due) if (this.owners.get(user) === orderNo) this.owners.delete(user);
   }
 
   rebuild(): void {
     this.owners.clear();
-    for (const { user, order_no } of this.live) this.owners.set(user, order_no);
+    for (const { user, order_no: orderNo } of this.live) this.owners.set(user, orderNo);
   }
 }
 
@@ -118,7 +118,7 @@ export class Run {
     const { db, commands, log } = context;
     this.#context = context;
     this.#sale = sale;
-    const sizes = { order_batch_max: 500, payment_timeout_ms: 900_000, order_events: false };
+    const sizes = { orderBatchMax: 500, paymentTimeoutMs: 900_000, orderEvents: false };
     this.#writer = new OrderWriter({ db, commands, log, metrics: createMetrics('worker'), ...sizes });
   }
 
@@ -161,7 +161,7 @@ export class Run {
   async #buy(user: string): Promise<void> {
     const attempt = await newAttempt(this.#context, this.#sale, [user]);
     const [admission] = await send(this.#context, attempt);
-    const { order_no } = attempt.items[0]!;
+    const { orderNo } = attempt.items[0]!;
     const owned = this.#model.owners.get(user);
     if (owned !== undefined) {
       assert.deepEqual(admission, { outcome: 'replayed', order_no: owned });
@@ -169,9 +169,9 @@ export class Run {
       assert.deepEqual(admission, { outcome: 'sold_out' });
     } else {
       assert.deepEqual(admission, { outcome: 'accepted' });
-      await this.#writer.settle(this.#sale, [order_no]);
-      this.#model.owners.set(user, order_no);
-      this.#model.orders.push({ user, order_no, status: 'pending_payment' });
+      await this.#writer.settle(this.#sale, [orderNo]);
+      this.#model.owners.set(user, orderNo);
+      this.#model.orders.push({ user, order_no: orderNo, status: 'pending_payment' });
     }
   }
 
@@ -179,17 +179,17 @@ export class Run {
     const isOpen = this.#model.payments.some((one) => one.order === order && one.status === 'started');
     const opened = openPayment(this.#context, order.order_no);
     if (order.status === 'pending_payment' && isOpen) return assert.rejects(opened, { errno: 1062 });
-    const payment_id = await opened;
-    if (order.status === 'pending_payment') this.#model.payments.push({ payment_id, order, status: 'started' });
+    const paymentId = await opened;
+    if (order.status === 'pending_payment') this.#model.payments.push({ payment_id: paymentId, order, status: 'started' });
   }
 
   async #close(order: ModelOrder, to: 'cancelled' | 'expired'): Promise<void> {
-    const { status, order_no } = order;
+    const { status, order_no: orderNo } = order;
     const moves = this.#model.move(order, to);
     // The actor that cancelled it may repeat the call.
     const isAgain = status === 'cancelled';
     if (to === 'expired') {
-      assert.equal(await expireOrders(this.#context, this.#sale.id, [order_no]), moves ? 1 : 0);
+      assert.equal(await expireOrders(this.#context, this.#sale.id, [orderNo]), moves ? 1 : 0);
     } else {
       const cancelled = cancelOrder(this.#context, this.#row(order), { actor: 'shopper' });
       if (moves || isAgain) assert.equal((await cancelled).status, 'cancelled');
@@ -203,7 +203,7 @@ export class Run {
     if (order.status !== 'paid' && !isAgain) return assert.rejects(requested, { code: 'invalid_state' });
     await requested;
     if (isAgain) return;
-    const payment = this.#model.payments.find(({ payment_id }) => payment_id === order.paid_by)!;
+    const payment = this.#model.payments.find(({ payment_id: paymentId }) => paymentId === order.paid_by)!;
     if (payment.status !== 'succeeded') return;
     payment.status = 'refund_pending';
     order.refundAsked = true;
@@ -213,7 +213,7 @@ export class Run {
     const payment = this.#model.payments[which % this.#model.payments.length];
     if (payment === undefined) return;
     this.#events += 1;
-    const event = { event_id: `${this.#sale.id}-${this.#events}`, payment_id: payment.payment_id, kind };
+    const event = { eventId: `${this.#sale.id}-${this.#events}`, paymentId: payment.payment_id, kind };
     const applied = await applyPaymentEvent(this.#context, 'sandbox', event);
     assert.equal(applied, this.#model.tell(payment, kind));
     this.#applied.push(event);
@@ -240,9 +240,9 @@ export class Run {
     this.#model.giveBack();
   }
 
-  #row({ order_no, user, status }: ModelOrder): Order {
-    const facts = { price_cents: this.#sale.price_cents, created_at_ms: 0, version: 1 };
-    return { order_no, user_id: user, product_id: this.#sale.id, status, ...facts };
+  #row({ order_no: orderNo, user, status }: ModelOrder): Order {
+    const facts = { price_cents: this.#sale.priceCents, createdAtMs: 0, version: 1 };
+    return { orderNo, userId: user, productId: this.#sale.id, status, ...facts };
   }
 
   async #compare(): Promise<void> {
@@ -253,24 +253,24 @@ export class Run {
       db.selectFrom('orders').select(['order_no', 'status']).where('product_id', '=', this.#sale.id).execute(),
       db.selectFrom('payments').select(['payment_id', 'status']).where('product_id', '=', this.#sale.id).execute(),
       unappliedReturns(db, this.#sale.id, 1_000),
-      auditSale(this.#context, this.#sale, { wait_ms: 5_000, thorough: true }),
+      auditSale(this.#context, this.#sale, { waitMs: 5_000, thorough: true }),
     ]);
     const byNumber = (rows: readonly { order_no: string; status: string }[]) =>
-      new Map(rows.map(({ order_no, status }) => [order_no, status]));
+      new Map(rows.map(({ order_no: orderNo, status }) => [orderNo, status]));
     const byId = (rows: readonly { payment_id: string; status: string }[]) =>
-      new Map(rows.map(({ payment_id, status }) => [payment_id, status]));
+      new Map(rows.map(({ payment_id: paymentId, status }) => [paymentId, status]));
     const expected = { available: model.available, total: UNITS, owners: Object.fromEntries(model.owners) };
     assert.deepEqual(units, expected);
     assert.deepEqual(byNumber(orders), byNumber(model.orders));
     assert.deepEqual(byId(payments), byId(model.payments));
-    assert.deepEqual(new Set(due.map(({ order_no }) => order_no)), new Set([...model.due].map((one) => one.order_no)));
+    assert.deepEqual(new Set(due.map(({ orderNo }) => orderNo)), new Set([...model.due].map((one) => one.order_no)));
     // Promises 1, 2 and 4, not trusting the model.
     assert.deepEqual({ verdict: audit?.verdict, findings: audit?.findings }, { verdict: 'clean', findings: [] });
     assert.equal(audit!.available + audit!.owners, UNITS);
     assert.equal(audit!.sold, model.live.length);
     // Money is where its order says, or is being refunded.
-    for (const { order, status, payment_id } of model.payments) {
-      if (status === 'succeeded') assert.deepEqual([order.status, order.paid_by], ['paid', payment_id]);
+    for (const { order, status, payment_id: paymentId } of model.payments) {
+      if (status === 'succeeded') assert.deepEqual([order.status, order.paid_by], ['paid', paymentId]);
     }
   }
 }

@@ -49,7 +49,7 @@ test('units and money match the orders, after any steps in any order', { timeout
   let taken = 0;
   const runs = fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 15, maxLength: 40, size: 'max' }), async (steps) => {
-      const run = new Run(context, await context.openSale({ seckill_stock: UNITS }));
+      const run = new Run(context, await context.openSale({ seckillStock: UNITS }));
       for (const next of steps) {
         await run.take(next);
         taken += 1;

@@ -22,7 +22,7 @@ test.each([
 ])(
   'a worker whose clock is %s writes and closes orders by the ledger’s clock: it once gave 75 minutes to pay, or none',
   { timeout: 60_000 },
-  async (_, shift_ms) => {
+  async (_, shiftMs) => {
     const context = await openTestContext({ PAYMENT_TIMEOUT_SECONDS: String(TIME_TO_PAY_MS / 1_000) });
     const connection = connectRedis(context.config, 'producer');
     const queue = new Queue<WriteOrdersJob>(ORDERS_QUEUE, { connection, prefix: context.keys.queuePrefix(0) });
@@ -35,18 +35,18 @@ test.each([
     const worker = await startWorker({
       ...context.env,
       NODE_OPTIONS: `--import=${SHIFTED}`,
-      CLOCK_SHIFT_MS: String(shift_ms),
+      CLOCK_SHIFT_MS: String(shiftMs),
     });
     const { rows: before } = await sql<{ now: Date }>`SELECT UTC_TIMESTAMP(3) AS now`.execute(context.db);
 
-    const order_nos = await admitAll(context, sale, ['alice'], 'job-of-alice');
-    await queue.add(WRITE_ORDERS, { shard: 0, sale_id: sale.id, order_nos }, writeOrdersOptions('job-of-alice'));
+    const orderNos = await admitAll(context, sale, ['alice'], 'job-of-alice');
+    await queue.add(WRITE_ORDERS, { shard: 0, sale_id: sale.id, order_nos: orderNos }, writeOrdersOptions('job-of-alice'));
 
     const orderIn = async (status: Order['status']) =>
       context.db
         .selectFrom('orders')
         .select(['expires_at', 'closed_at', sql<Date>`UTC_TIMESTAMP(3)`.as('now')])
-        .where('order_no', '=', order_nos[0]!)
+        .where('order_no', '=', orderNos[0]!)
         .where('status', '=', status)
         .executeTakeFirst();
     const soon = { timeout: 15_000, interval: 20 };
@@ -64,7 +64,7 @@ test.each([
     const metrics = await (await fetch(`http://127.0.0.1:${worker.ops_port}/metrics`)).text();
     for (const server of ['redis', 'mysql']) {
       const line = new RegExp(`^seckill_clock_offset_seconds\\{.*server="${server}".*\\} (\\S+)$`, 'm').exec(metrics);
-      expect(Number(line?.[1])).toBeCloseTo(-shift_ms / 1_000, 0);
+      expect(Number(line?.[1])).toBeCloseTo(-shiftMs / 1_000, 0);
     }
   },
 );

@@ -41,7 +41,7 @@ export async function readLedger(db: Db, sale: SaleRef): Promise<Ledger> {
     orders,
     sold,
     fence,
-    returns: returns.map(({ order_no, applied_at }) => ({ order_no, applied: applied_at !== null })),
+    returns: returns.map(({ order_no: orderNo, applied_at: appliedAt }) => ({ order_no: orderNo, applied: appliedAt !== null })),
   };
 }
 
@@ -96,12 +96,12 @@ export async function holdUpOrdersOf(
   userIds: readonly string[],
 ): Promise<() => Promise<void>> {
   const { tx, close } = await beginElsewhere(config, 'rollback');
-  const [status, price_cents, created_at_ms, version] = ['pending_payment', 1, 0, 1] as const;
+  const [status, priceCents, createdAtMs, version] = ['pending_payment', 1, 0, 1] as const;
   await insertOrders(
     tx,
-    userIds.map((user_id) => {
-      const order_no = `held-up-${randomUUID()}`;
-      return { order_no, product_id: sale.id, user_id, status, price_cents, created_at_ms, version };
+    userIds.map((userId) => {
+      const orderNo = `held-up-${randomUUID()}`;
+      return { orderNo: orderNo, productId: sale.id, userId: userId, status, priceCents: priceCents, createdAtMs: createdAtMs, version };
     }),
   );
   return close;
@@ -113,14 +113,14 @@ export async function holdUpOrdersOf(
  *
  * @returns what lets them through again
  */
-export async function refuseOrdersOf(db: Db, userId: string, even_failed = false): Promise<() => Promise<void>> {
+export async function refuseOrdersOf(db: Db, userId: string, evenFailed = false): Promise<() => Promise<void>> {
   const relent = async (): Promise<void> => {
     await sql`DROP TRIGGER IF EXISTS refuse_one_shopper`.execute(db);
   };
   onTestFinished(relent);
   await sql`
     CREATE TRIGGER refuse_one_shopper BEFORE INSERT ON orders FOR EACH ROW
-    IF NEW.user_id = ${sql.lit(userId)} AND (NEW.status <> 'failed' OR ${sql.lit(even_failed)}) THEN
+    IF NEW.user_id = ${sql.lit(userId)} AND (NEW.status <> 'failed' OR ${sql.lit(evenFailed)}) THEN
       SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'refused by the test';
     END IF`.execute(db);
   return relent;

@@ -58,14 +58,14 @@ async function openWorld(env: Readonly<Record<string, string>> = {}) {
     /** Ids of jobs that were given up, of which there must not be any. */
     failed,
     buy: async (sale: SaleRef, userIds: readonly string[], jobId: string) => {
-      const order_nos = await admitAll(context, sale, userIds, jobId);
-      return queue.add(WRITE_ORDERS, { shard: 0, sale_id: sale.id, order_nos }, writeOrdersOptions(jobId));
+      const orderNos = await admitAll(context, sale, userIds, jobId);
+      return queue.add(WRITE_ORDERS, { shard: 0, sale_id: sale.id, order_nos: orderNos }, writeOrdersOptions(jobId));
     },
   };
 }
 
-const statusOf = async ({ ops_port }: WorkerProcess, path: string): Promise<number> =>
-  (await fetch(`http://127.0.0.1:${ops_port}${path}`)).status;
+const statusOf = async ({ ops_port: opsPort }: WorkerProcess, path: string): Promise<number> =>
+  (await fetch(`http://127.0.0.1:${opsPort}${path}`)).status;
 
 describe('a worker process that is killed', () => {
   test(
@@ -127,7 +127,7 @@ describe('a worker process that is asked to end', () => {
   test('finishes the transaction that is under way, sends the rest back and exits 0 within its grace time', async () => {
     const { context, queue, buy } = await openWorld();
     const crowd = shoppers(ORDER_BATCH_MAX + 2);
-    const sale = await context.openSale({ seckill_stock: crowd.length });
+    const sale = await context.openSale({ seckillStock: crowd.length });
     const letGo = await holdUpOrdersOf(context.config, sale, crowd.slice(0, 1));
     const worker = await startWorker(context.env);
     await buy(sale, crowd, 'job-interrupted');
@@ -222,7 +222,7 @@ describe('a worker process that is frozen', () => {
       await expect.poll(() => countOf('pending_payment'), RECOVERY).toBe(0);
       for (const sale of sales) {
         const available = async () => (await context.commands.readSale(sale)).available;
-        await expect.poll(available, RECOVERY).toBe(sale.seckill_stock);
+        await expect.poll(available, RECOVERY).toBe(sale.seckillStock);
       }
       const { moves } = await context.db
         .selectFrom('order_history')
@@ -294,7 +294,7 @@ test('after Redis was killed and is back, the worker writes again by itself: ear
 
 test('units of failed orders become available again while the worker runs: nothing leaks', async () => {
   const { context, buy } = await openWorld();
-  const sale = await context.openSale({ seckill_stock: 3 });
+  const sale = await context.openSale({ seckillStock: 3 });
   await refuseOrdersOf(context.db, 'unlucky');
   await startWorker(context.env);
 

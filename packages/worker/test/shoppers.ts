@@ -22,38 +22,38 @@ export async function admitAll(
   { commands }: Pick<TestContext, 'commands'>,
   sale: SaleRef,
   userIds: readonly string[],
-  job_id: string = randomUUID(),
+  jobId: string = randomUUID(),
 ): Promise<string[]> {
   await Promise.all(userIds.map((userId) => commands.issueToken(sale, userId, tokenOf(userId), 60_000)));
   const admitted: string[] = [];
   for (let from = 0; from < userIds.length; from += MICRO_BATCH_MAX) {
-    const { now_ms, history_id } = await commands.clock(sale.shard);
-    const items = userIds.slice(from, from + MICRO_BATCH_MAX).map((user_id) => ({
-      user_id,
-      order_no: newOrderNumber(sale, now_ms),
-      token: tokenOf(user_id),
-      request_id: `request-${user_id}`,
+    const { nowMs, historyId } = await commands.clock(sale.shard);
+    const items = userIds.slice(from, from + MICRO_BATCH_MAX).map((userId) => ({
+      userId: userId,
+      orderNo: newOrderNumber(sale, nowMs),
+      token: tokenOf(userId),
+      requestId: `request-${userId}`,
     }));
     const outcomes = await commands.admit(
       sale,
       {
-        history_id,
-        deadline_ms: now_ms + 10_000,
-        job_id,
-        backlog_max: UNLIMITED,
-        shard_backlog_max: UNLIMITED,
+        historyId,
+        deadlineMs: nowMs + 10_000,
+        jobId,
+        backlogMax: UNLIMITED,
+        shardBacklogMax: UNLIMITED,
         limits: {
-          global_capacity: UNLIMITED,
-          global_per_second: UNLIMITED,
-          user_capacity: UNLIMITED,
-          user_per_second: UNLIMITED,
+          globalCapacity: UNLIMITED,
+          globalPerSecond: UNLIMITED,
+          userCapacity: UNLIMITED,
+          userPerSecond: UNLIMITED,
         },
       },
       items,
     );
     const refused = outcomes.find(({ outcome }) => outcome !== 'accepted');
     if (refused !== undefined) throw new Error(`a shopper of the test was refused: ${refused.outcome}`);
-    admitted.push(...items.map(({ order_no }) => order_no));
+    admitted.push(...items.map(({ orderNo: orderNo }) => orderNo));
   }
   return admitted;
 }

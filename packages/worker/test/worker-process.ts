@@ -27,7 +27,7 @@ export async function startWorker(env: Readonly<Record<string, string>>): Promis
     await exited;
   });
   const lines: string[] = [];
-  const ops_port = await new Promise<number>((resolve, reject) => {
+  const opsPort = await new Promise<number>((resolve, reject) => {
     createInterface(child.stdout!).on('line', (line) => {
       lines.push(line);
       const { msg, ops_port: port } = JSON.parse(line) as { msg: string; ops_port?: number };
@@ -35,5 +35,5 @@ export async function startWorker(env: Readonly<Record<string, string>>): Promis
     });
     void exited.then(({ code }) => reject(new Error(`the worker ended with ${code}:\n${lines.join('\n')}`)));
   });
-  return { ops_port, exited, kill: (signal) => void child.kill(signal) };
+  return { ops_port: opsPort, exited, kill: (signal) => void child.kill(signal) };
 }

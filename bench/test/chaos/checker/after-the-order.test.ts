@@ -13,45 +13,45 @@ import type { Call, CallKind } from '../../../chaos/history.ts';
 
 const SALE: SaleFacts = { id: 17, units: 2, price_cents: 1_999, start_ms: 1_000, end_ms: 9_000, sellsOut: true };
 
-const order = (order_no: string, user_id: string, created_at_ms: number, status: string): LedgerOrder => ({
-  order_no,
-  user_id,
+const order = (orderNo: string, userId: string, createdAtMs: number, status: string): LedgerOrder => ({
+  order_no: orderNo,
+  user_id: userId,
   status,
   price_cents: 1_999,
-  created_at_ms,
+  created_at_ms: createdAtMs,
 });
-const move = (order_no: string, from: string, to: string, at_ms: number): LedgerMove => ({ order_no, from, to, at_ms });
-const payment = (payment_id: string, order_no: string, status: string, amount_cents = 1_999): LedgerPayment => ({
-  payment_id,
-  order_no,
+const move = (orderNo: string, from: string, to: string, atMs: number): LedgerMove => ({ order_no: orderNo, from, to, at_ms: atMs });
+const payment = (paymentId: string, orderNo: string, status: string, amountCents = 1_999): LedgerPayment => ({
+  payment_id: paymentId,
+  order_no: orderNo,
   status,
-  amount_cents,
+  amount_cents: amountCents,
 });
-const returned = (order_no: string, created_ms: number, applied_ms: number | null = created_ms + 100) => ({
-  order_no,
-  created_ms,
-  applied_ms,
+const returned = (orderNo: string, createdMs: number, appliedMs: number | null = createdMs + 100) => ({
+  order_no: orderNo,
+  created_ms: createdMs,
+  applied_ms: appliedMs,
 });
 
-const call = (kind: CallKind, shopper: string, order_no: string, at_ms: number, answer: Partial<Call> = {}): Call => ({
+const call = (kind: CallKind, shopper: string, orderNo: string, atMs: number, answer: Partial<Call> = {}): Call => ({
   kind,
   shopper,
   sale: 17,
   api: 0,
-  ...(kind === 'buy' ? {} : { order_no }),
-  sent_ms: at_ms,
-  answered_ms: at_ms + 5,
+  ...(kind === 'buy' ? {} : { order_no: orderNo }),
+  sent_ms: atMs,
+  answered_ms: atMs + 5,
   status: 200,
   retry_after: null,
   body: null,
   ...answer,
 });
-const buy = (shopper: string, order_no: string, at_ms: number, token: string): Call =>
-  call('buy', shopper, order_no, at_ms, { status: 202, token, body: { order_no, status: 'queued' } });
-const poll = (shopper: string, order_no: string, at_ms: number, status: string): Call =>
-  call('poll', shopper, order_no, at_ms, { body: { order_no, user_id: shopper, price: 19.99, status } });
-const cancel = (shopper: string, order_no: string, at_ms: number): Call =>
-  call('cancel', shopper, order_no, at_ms, { body: { order_no, user_id: shopper, price: 19.99, status: 'cancelled' } });
+const buy = (shopper: string, orderNo: string, atMs: number, token: string): Call =>
+  call('buy', shopper, orderNo, atMs, { status: 202, token, body: { order_no: orderNo, status: 'queued' } });
+const poll = (shopper: string, orderNo: string, atMs: number, status: string): Call =>
+  call('poll', shopper, orderNo, atMs, { body: { order_no: orderNo, user_id: shopper, price: 19.99, status } });
+const cancel = (shopper: string, orderNo: string, atMs: number): Call =>
+  call('cancel', shopper, orderNo, atMs, { body: { order_no: orderNo, user_id: shopper, price: 19.99, status: 'cancelled' } });
 
 /**
  * Alice pays A, and money that came on top goes back. Bob cancels B and buys C, which expires
@@ -129,8 +129,8 @@ const broken = (changes: Partial<FinalReading> = {}, more: readonly Call[] = [],
   return [...new Set(check(record).violations.map(({ promise }) => promise))] as Violation['promise'][];
 };
 
-const withPayment = (payment_id: string, status: string): Partial<FinalReading> => ({
-  payments: FINAL.payments.map((row) => (row.payment_id === payment_id ? { ...row, status } : row)),
+const withPayment = (paymentId: string, status: string): Partial<FinalReading> => ({
+  payments: FINAL.payments.map((row) => (row.payment_id === paymentId ? { ...row, status } : row)),
 });
 
 test('a round with payments, a cancel, an expiry and a refund breaks no promise', () => {
@@ -202,8 +202,8 @@ test('8: a buy got another number while the order lived', () => {
 });
 
 test('9: owners vanished at another time than units went back', () => {
-  const sample = (at_ms: number, owners: number) => ({
-    at_ms,
+  const sample = (atMs: number, owners: number) => ({
+    at_ms: atMs,
     sale: 17,
     ready: true,
     history_id: 'r1',
@@ -241,7 +241,7 @@ test('the money: a refund that was asked for may be under way', () => {
 });
 
 test('the money: a payment went back from where it was', () => {
-  const sighting = (status: string, at_ms: number) => ({ at_ms, sale: 17, payment_id: 'P1', status });
+  const sighting = (status: string, atMs: number) => ({ at_ms: atMs, sale: 17, payment_id: 'P1', status });
   expect(broken({}, [], { paymentSightings: [sighting('started', 1), sighting('succeeded', 2)] })).toEqual([]);
   expect(broken({}, [], { paymentSightings: [sighting('succeeded', 1), sighting('declined', 2)] })).toEqual(['money']);
 });

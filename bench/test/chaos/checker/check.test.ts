@@ -64,53 +64,53 @@ function soundRound(): {
 
 type Answer = Pick<Call, 'status' | 'body' | 'retry_after'>;
 
-const accepted = (order_no: string, replayed = false): Answer => ({
+const accepted = (orderNo: string, replayed = false): Answer => ({
   status: 202,
-  body: { order_no, status: 'queued', ...(replayed ? { replayed } : {}) },
+  body: { order_no: orderNo, status: 'queued', ...(replayed ? { replayed } : {}) },
   retry_after: '1',
 });
-const refused = (status: number, code: string, retry_after: string | null = null): Answer => ({
+const refused = (status: number, code: string, retryAfter: string | null = null): Answer => ({
   status,
   body: { code },
-  retry_after,
+  retry_after: retryAfter,
 });
 const lost: Answer = { status: null, body: null, retry_after: null };
 
-const buy = (shopper: string, at_ms: number, answer: Answer, token = `token-of-${shopper}`): Call => ({
+const buy = (shopper: string, atMs: number, answer: Answer, token = `token-of-${shopper}`): Call => ({
   kind: 'buy',
   shopper,
   sale: 17,
   api: 0,
   token,
-  sent_ms: at_ms,
-  answered_ms: at_ms + 5,
+  sent_ms: atMs,
+  answered_ms: atMs + 5,
   ...answer,
 });
-const poll = (order_no: string, at_ms: number, body: Record<string, unknown> | null): Call => ({
+const poll = (orderNo: string, atMs: number, body: Record<string, unknown> | null): Call => ({
   kind: 'poll',
   shopper: '',
   sale: 17,
   api: 0,
-  order_no,
-  sent_ms: at_ms,
-  answered_ms: at_ms + 5,
+  order_no: orderNo,
+  sent_ms: atMs,
+  answered_ms: atMs + 5,
   ...(body === null
     ? refused(404, 'not_found')
-    : { status: 200, retry_after: null, body: { order_no, price: 19.99, ...body } }),
+    : { status: 200, retry_after: null, body: { order_no: orderNo, price: 19.99, ...body } }),
 });
-const order = (order_no: string, user_id: string, created_at_ms: number, status = 'pending_payment'): LedgerOrder => ({
-  order_no,
-  user_id,
+const order = (orderNo: string, userId: string, createdAtMs: number, status = 'pending_payment'): LedgerOrder => ({
+  order_no: orderNo,
+  user_id: userId,
   status,
   price_cents: 1_999,
-  created_at_ms,
+  created_at_ms: createdAtMs,
 });
-const returned = (order_no: string, applied_ms: number | null = 2_600) => ({ order_no, created_ms: 2_500, applied_ms });
-const sample = (at_ms: number, available: number, owners: number, history_id = 'r1') => ({
-  at_ms,
+const returned = (orderNo: string, appliedMs: number | null = 2_600) => ({ order_no: orderNo, created_ms: 2_500, applied_ms: appliedMs });
+const sample = (atMs: number, available: number, owners: number, historyId = 'r1') => ({
+  at_ms: atMs,
   sale: 17,
   ready: true,
-  history_id,
+  history_id: historyId,
   available,
   owners,
   reservations: 0,
@@ -183,7 +183,7 @@ test('3: a unit is left although enough came', () => {
   const { record, calls, final } = soundRound();
   const owners = new Map([['alice', 'A']]);
   const finals = [{ ...final, orders: final.orders.slice(0, 1), sold: 1, available: 1, owners }];
-  const withoutBob = calls.filter(({ shopper, order_no }) => shopper !== 'bob' && order_no !== 'B');
+  const withoutBob = calls.filter(({ shopper, order_no: orderNo }) => shopper !== 'bob' && orderNo !== 'B');
   expect(promisesOf(record({ finals, calls: withoutBob }))).toEqual([3]);
 });
 
@@ -201,7 +201,7 @@ test('4: one order for `u1` and `U1`', () => {
 test('5: an order that is still queued after everything', () => {
   const { record, final, calls } = soundRound();
   const finals = [{ ...final, orders: final.orders.slice(0, 1), sold: 1, reservations: new Set(['B']) }];
-  const withoutPoll = calls.filter(({ order_no }) => order_no !== 'B');
+  const withoutPoll = calls.filter(({ order_no: orderNo }) => orderNo !== 'B');
   expect(promisesOf(record({ finals, calls: withoutPoll, sales: [{ ...SALE, sellsOut: false }] }))).toEqual([5]);
 });
 
@@ -254,7 +254,7 @@ test('5 and 6: what Redis lost with its data is counted apart, unless it was acc
 
 test('7: a shopper who was refused owns a unit', () => {
   const { record, calls } = soundRound();
-  const refusedBob = calls.filter(({ shopper, order_no }) => shopper !== 'bob' && order_no !== 'B');
+  const refusedBob = calls.filter(({ shopper, order_no: orderNo }) => shopper !== 'bob' && orderNo !== 'B');
   expect(promisesOf(record({ calls: [...refusedBob, buy('bob', 2_100, refused(409, 'sold_out'))] }))).toEqual([7]);
   // Nobody knows what became of an `unavailable` buy, or of one without an answer.
   expect(promisesOf(record({ calls: [...refusedBob, buy('bob', 2_100, refused(503, 'unavailable', '1'))] }))).toEqual(
@@ -304,8 +304,8 @@ test('9: owners vanished from a ready sale, as a rebuild by a stale holder does'
 
 test('10: an order from before the start or after the end', () => {
   const { record, final } = soundRound();
-  const admitted = (created_at_ms: number) => [
-    { ...final, orders: [order('A', 'alice', created_at_ms), final.orders[1]!] },
+  const admitted = (createdAtMs: number) => [
+    { ...final, orders: [order('A', 'alice', createdAtMs), final.orders[1]!] },
   ];
   expect(promisesOf(record({ finals: admitted(999) }))).toEqual([10]);
   expect(promisesOf(record({ finals: admitted(1_000) }))).toEqual([]);

@@ -40,10 +40,10 @@ export class OrdersAdapter extends BullMQAdapter {
 }
 
 /** The title of a job: `sale 17 · 42 orders · 3 s old · tried 2 times · connect ECONNREFUSED`. */
-export function titleOf({ data, timestamp, attemptsMade, failedReason }: QueueJobJson, now_ms: number): string {
-  const { sale_id, order_nos } = data as WriteOrdersJob;
-  const orders = order_nos.length === 1 ? '1 order' : `${order_nos.length} orders`;
-  const parts = [`sale ${sale_id}`, orders, `${ageOf(now_ms - timestamp)} old`];
+export function titleOf({ data, timestamp, attemptsMade, failedReason }: QueueJobJson, nowMs: number): string {
+  const { sale_id: saleId, order_nos: orderNos } = data as WriteOrdersJob;
+  const orders = orderNos.length === 1 ? '1 order' : `${orderNos.length} orders`;
+  const parts = [`sale ${saleId}`, orders, `${ageOf(nowMs - timestamp)} old`];
   if (attemptsMade > 0) parts.push(attemptsMade === 1 ? 'tried once' : `tried ${attemptsMade} times`);
   if (failedReason) parts.push(failedReason.slice(0, REASON_LENGTH_MAX));
   return parts.join(' · ');
@@ -51,16 +51,16 @@ export function titleOf({ data, timestamp, attemptsMade, failedReason }: QueueJo
 
 const REASON_LENGTH_MAX = 80;
 
-const dataOf = ({ sale_id, shard, order_nos }: WriteOrdersJob) => ({
-  sale: sale_id,
+const dataOf = ({ sale_id: saleId, shard, order_nos: orderNos }: WriteOrdersJob) => ({
+  sale: saleId,
   shard,
-  orders: order_nos.length,
-  order_nos,
+  orders: orderNos.length,
+  order_nos: orderNos,
 });
 
-function ageOf(age_ms: number): string {
-  const age_s = Math.max(0, Math.round(age_ms / 1_000));
-  if (age_s < 120) return `${age_s} s`;
-  const age_min = Math.round(age_s / 60);
-  return age_min < 120 ? `${age_min} min` : `${Math.round(age_min / 60)} h`;
+function ageOf(ageMs: number): string {
+  const ageS = Math.max(0, Math.round(ageMs / 1_000));
+  if (ageS < 120) return `${ageS} s`;
+  const ageMin = Math.round(ageS / 60);
+  return ageMin < 120 ? `${ageMin} min` : `${Math.round(ageMin / 60)} h`;
 }

@@ -64,14 +64,14 @@ export const queueDashboard: FastifyPluginAsync<Deps> = async (app, { db, operat
   });
 
   const shown = new Map<number, Queue<WriteOrdersJob>>();
-  let ask_again_ms = -Infinity;
+  let askAgainMs = -Infinity;
 
   /** Shows the queue of every shard that has sales. */
   async function showShards(): Promise<void> {
     for (const shard of shown.keys()) show(shard);
-    if (performance.now() < ask_again_ms) return;
+    if (performance.now() < askAgainMs) return;
     for (const shard of await listShards(db)) show(shard);
-    ask_again_ms = performance.now() + SHARDS_FRESH_MS;
+    askAgainMs = performance.now() + SHARDS_FRESH_MS;
   }
 
   /** A queue whose start failed has been replaced meanwhile. */

@@ -12,20 +12,20 @@ export interface DenyEntry {
   readonly value: string;
   readonly reason: string | null;
   /** Null: does not expire. */
-  readonly expires_at: Date | null;
-  readonly created_at: Date;
+  readonly expiresAt: Date | null;
+  readonly createdAt: Date;
 }
 
 /** Inserts an entry, or replaces the one with the same value. */
 export async function upsertDenyEntry(
   tx: Tx,
-  { kind, value, reason, expires_at, created_at }: DenyEntry,
+  { kind, value, reason, expiresAt, createdAt }: DenyEntry,
 ): Promise<void> {
   await raiseVersion(tx);
   await sql`
     INSERT INTO deny_list (kind, value, reason, expires_at, created_at)
-    VALUES (${kind}, ${value}, ${reason}, ${expires_at}, ${created_at})
-    ON DUPLICATE KEY UPDATE reason = ${reason}, expires_at = ${expires_at}, created_at = ${created_at}`.execute(tx);
+    VALUES (${kind}, ${value}, ${reason}, ${expiresAt}, ${createdAt})
+    ON DUPLICATE KEY UPDATE reason = ${reason}, expires_at = ${expiresAt}, created_at = ${createdAt}`.execute(tx);
 }
 
 /** Deletes an entry. Returns whether it existed. */
@@ -52,13 +52,13 @@ async function raiseVersion(tx: Tx): Promise<void> {
 }
 
 /** The list's version, and the time by the ledger's clock, which decides when entries expire. */
-export async function readDenyListVersion(db: Db): Promise<{ version: number; now_ms: number }> {
+export async function readDenyListVersion(db: Db): Promise<{ version: number; nowMs: number }> {
   const row = await db
     .selectFrom('deny_list_version')
     .select(['version', LEDGER_NOW.as('now')])
     .where('id', '=', ONLY_ROW)
     .executeTakeFirstOrThrow();
-  return { version: row.version, now_ms: row.now.getTime() };
+  return { version: row.version, nowMs: row.now.getTime() };
 }
 
 /** The number of entries, expired ones included. */

@@ -23,26 +23,26 @@ export class DenyList {
    * The difference between this process's steady clock and the ledger's, which decides when entries
    * expire.
    */
-  #offset_ms = 0;
+  #offsetMs = 0;
   #reading: Promise<void> | undefined;
   readonly #service: Service;
 
   constructor(db: Db, log: Logger) {
     this.#db = db;
     this.#log = log;
-    this.#service = repeating({ name: 'deny_list', interval_ms: REFRESH_MS, round: () => this.#refresh() }, log);
+    this.#service = repeating({ name: 'deny_list', intervalMs: REFRESH_MS, round: () => this.#refresh() }, log);
   }
 
   deniesUser(userId: string): boolean {
-    return this.#denied.hasUser(userId, this.#now_ms());
+    return this.#denied.hasUser(userId, this.#nowMs());
   }
 
   deniesAddress(address: string): boolean {
-    return this.#denied.hasAddress(address, this.#now_ms());
+    return this.#denied.hasAddress(address, this.#nowMs());
   }
 
-  #now_ms(): number {
-    return performance.now() + this.#offset_ms;
+  #nowMs(): number {
+    return performance.now() + this.#offsetMs;
   }
 
   /**
@@ -77,8 +77,8 @@ export class DenyList {
 
   async #read(): Promise<void> {
     // Read this before the list: a change in between then causes another reading.
-    const { version, now_ms } = await readDenyListVersion(this.#db);
-    this.#offset_ms = now_ms - performance.now();
+    const { version, nowMs } = await readDenyListVersion(this.#db);
+    this.#offsetMs = nowMs - performance.now();
     if (version === this.#version) return;
     this.#denied = new DenySet(await listDenyEntries(this.#db));
     this.#version = version;

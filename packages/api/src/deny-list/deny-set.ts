@@ -12,22 +12,22 @@ export class DenySet {
   readonly #ranges: AddressRanges<number>;
 
   constructor(
-    entries: Iterable<{ readonly kind: DenyKind; readonly value: string; readonly expires_at: Date | null }> = [],
+    entries: Iterable<{ readonly kind: DenyKind; readonly value: string; readonly expiresAt: Date | null }> = [],
   ) {
     const ranges: [AddressRange, number][] = [];
-    for (const { kind, value, expires_at } of entries) {
-      const expires_ms = expires_at?.getTime() ?? Infinity;
-      if (kind === 'user') this.#users.set(value, expires_ms);
-      else ranges.push([rangeOf(value)!, expires_ms]);
+    for (const { kind, value, expiresAt } of entries) {
+      const expiresMs = expiresAt?.getTime() ?? Infinity;
+      if (kind === 'user') this.#users.set(value, expiresMs);
+      else ranges.push([rangeOf(value)!, expiresMs]);
     }
     this.#ranges = new AddressRanges(ranges);
   }
 
-  hasUser(userId: string, now_ms: number): boolean {
-    return this.#users.size > 0 && (this.#users.get(userId) ?? 0) > now_ms;
+  hasUser(userId: string, nowMs: number): boolean {
+    return this.#users.size > 0 && (this.#users.get(userId) ?? 0) > nowMs;
   }
 
-  hasAddress(address: string, now_ms: number): boolean {
-    return this.#ranges.valuesOf(address).some((expires_ms) => expires_ms > now_ms);
+  hasAddress(address: string, nowMs: number): boolean {
+    return this.#ranges.valuesOf(address).some((expiresMs) => expiresMs > nowMs);
   }
 }

@@ -41,23 +41,23 @@ export const denyListRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, { db,
   app.post(path, { schema: Deny, ...changing }, async (request) => {
     const { reason = null, expires_at: expires, ...who } = request.body;
     const denied = deniedOf(who);
-    const created_at = await ledgerTime(db);
-    const expires_ms = expires === undefined ? undefined : msOfTime(expires);
-    if (expires !== undefined && (expires_ms === undefined || expires_ms <= created_at.getTime())) {
+    const createdAt = await ledgerTime(db);
+    const expiresMs = expires === undefined ? undefined : msOfTime(expires);
+    if (expires !== undefined && (expiresMs === undefined || expiresMs <= createdAt.getTime())) {
       throw new Refusal('invalid_request', { detail: 'body/expires_at must be in the future' });
     }
-    const expires_at = expires_ms === undefined ? null : new Date(expires_ms);
+    const expiresAt = expiresMs === undefined ? null : new Date(expiresMs);
     await db.transaction().execute(async (tx) => {
-      await upsertDenyEntry(tx, { ...denied, reason, expires_at, created_at });
+      await upsertDenyEntry(tx, { ...denied, reason, expiresAt, createdAt });
       await deleteExpiredDenyEntries(tx);
       if ((await countDenyEntries(tx)) > ENTRIES_MAX) {
         throw new Refusal('invalid_request', { detail: `The deny list is full: ${ENTRIES_MAX} entries` });
       }
-      await recordAction(tx, actionOf(request, 'deny', subjectOfEntry(denied), { reason, expires_at }));
+      await recordAction(tx, actionOf(request, 'deny', subjectOfEntry(denied), { reason, expires_at: expiresAt }));
     });
     // In effect here at once; in the other processes after their next check.
     await denyList.changed();
-    return entryView({ ...denied, reason, expires_at, created_at });
+    return entryView({ ...denied, reason, expiresAt, createdAt });
   });
 
   app.delete(path, { schema: Allow, ...changing }, async (request, reply) => {
@@ -73,12 +73,12 @@ export const denyListRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, { db,
 };
 
 /** The user or address of a call, in the canonical form of the list. */
-function deniedOf(who: { user_id?: string; address?: string }): { readonly kind: DenyKind; readonly value: string } {
-  const { user_id, address } = who;
-  if ((user_id === undefined) === (address === undefined)) {
+function deniedOf(who: { userId?: string; address?: string }): { readonly kind: DenyKind; readonly value: string } {
+  const { userId, address } = who;
+  if ((userId === undefined) === (address === undefined)) {
     throw new Refusal('invalid_request', { detail: 'exactly one of user_id and address is required' });
   }
-  if (user_id !== undefined) return { kind: 'user', value: user_id };
+  if (userId !== undefined) return { kind: 'user', value: userId };
   const range = rangeOf(address!);
   if (range === undefined || isTooWide(range)) {
     throw new Refusal('invalid_request', {
@@ -105,11 +105,11 @@ function entryOf(cursor: string): Pick<DenyEntry, 'kind' | 'value'> {
   return { kind: kind as DenyKind, value };
 }
 
-function entryView({ kind, value, reason, expires_at, created_at }: DenyEntry) {
+function entryView({ kind, value, reason, expiresAt, createdAt }: DenyEntry) {
   return {
     ...(kind === 'user' ? { user_id: value } : { address: value }),
     reason,
-    expires_at: expires_at === null ? null : isoOf(expires_at.getTime()),
-    created_at: isoOf(created_at.getTime()),
+    expires_at: expiresAt === null ? null : isoOf(expiresAt.getTime()),
+    created_at: isoOf(createdAt.getTime()),
   };
 }

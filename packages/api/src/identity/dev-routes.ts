@@ -30,15 +30,15 @@ export const devRoutes: FastifyPluginAsyncTypebox<{ readonly config: Config }> =
     '/api/v1/dev/session',
     { schema: OpenSession, bodyLimit: SHOPPER_BODY_BYTES_MAX, onRequest: app.limitAddress },
     async (request, reply) => {
-      const expires_s = Math.floor(Date.now() / 1_000) + LIFE_S;
+      const expiresS = Math.floor(Date.now() / 1_000) + LIFE_S;
       const claims: JWTPayload = { [JWT_SUBJECT_CLAIM]: request.body.user_id };
       // The first, if there are several.
       if (JWT_ISSUER !== undefined) claims.iss = JWT_ISSUER.split(',', 1)[0]!;
       if (JWT_AUDIENCE !== undefined) claims[JWT_AUDIENCE_CLAIM] = JWT_AUDIENCE.split(',', 1)[0]!;
       const unsigned = new SignJWT(claims).setProtectedHeader({ alg: 'HS256' });
-      const access_token = await unsigned.setIssuedAt().setExpirationTime(expires_s).sign(secret);
+      const accessToken = await unsigned.setIssuedAt().setExpirationTime(expiresS).sign(secret);
       reply.header('cache-control', 'no-store');
-      return { access_token, token_type: 'Bearer' as const, expires_at: isoOf(expires_s * 1_000) };
+      return { access_token: accessToken, token_type: 'Bearer' as const, expires_at: isoOf(expiresS * 1_000) };
     },
   );
 };

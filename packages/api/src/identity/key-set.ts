@@ -24,7 +24,7 @@ export interface KeySetDeps {
   /** Only keys of this algorithm are used. */
   readonly algorithm: string;
   readonly log: Logger;
-  readonly metrics: Pick<Metrics, 'key_set_age_seconds' | 'key_set_fetches'>;
+  readonly metrics: Pick<Metrics, 'keySetAgeSeconds' | 'keySetFetches'>;
 }
 
 interface UsableKey {
@@ -55,8 +55,8 @@ export class KeySet {
     this.#coolDownMs = coolDownMs;
     this.#refreshMs = refreshMs;
     this.#timeoutMs = timeoutMs;
-    deps.metrics.key_set_age_seconds.ask({}, () => this.#ageMs / 1_000);
-    for (const outcome of ['ok', 'failed']) deps.metrics.key_set_fetches.inc({ outcome }, 0);
+    deps.metrics.keySetAgeSeconds.ask({}, () => this.#ageMs / 1_000);
+    for (const outcome of ['ok', 'failed']) deps.metrics.keySetFetches.inc({ outcome }, 0);
   }
 
   /** Keeps the set fresh from now on, whether or not there are calls. */
@@ -80,8 +80,8 @@ export class KeySet {
     await this.refetch();
     const found = this.#matching(kid);
     if (found.length === 0 && (this.#keys.length === 0 || this.#lastFailed)) {
-      const retry_after_s = Math.max(1, Math.ceil((this.#triedAtMs + this.#coolDownMs - performance.now()) / 1_000));
-      throw new Refusal('unavailable', { retry_after_s });
+      const retryAfterS = Math.max(1, Math.ceil((this.#triedAtMs + this.#coolDownMs - performance.now()) / 1_000));
+      throw new Refusal('unavailable', { retryAfterS });
     }
     return found;
   }
@@ -128,15 +128,15 @@ export class KeySet {
       this.#keys = keys;
       this.#fetchedAtMs = performance.now();
       this.#lastFailed = false;
-      metrics.key_set_fetches.inc({ outcome: 'ok' });
+      metrics.keySetFetches.inc({ outcome: 'ok' });
       return true;
     } catch (error) {
       if (this.#ended.signal.aborted) return false;
       this.#lastFailed = true;
-      metrics.key_set_fetches.inc({ outcome: 'failed' });
-      const age_s = Math.round(this.#ageMs / 1_000);
+      metrics.keySetFetches.inc({ outcome: 'failed' });
+      const ageS = Math.round(this.#ageMs / 1_000);
       const goesOn = this.#keys.length === 0 ? 'no key set is loaded yet' : 'using the last one';
-      log.warn({ err: error, age_s }, `could not fetch the key set; ${goesOn}`);
+      log.warn({ err: error, age_s: ageS }, `could not fetch the key set; ${goesOn}`);
       return false;
     }
   }

@@ -23,7 +23,7 @@ export interface AddressLimitOptions extends BucketLimit {
  */
 export class AddressLimit {
   readonly #options: AddressLimitOptions;
-  readonly #full_at_ms = new LRUCache<string, number>({ max: CALLERS_MAX });
+  readonly #fullAtMs = new LRUCache<string, number>({ max: CALLERS_MAX });
 
   constructor(options: AddressLimitOptions) {
     this.#options = options;
@@ -45,10 +45,10 @@ export class AddressLimit {
     const { policy, exemptsLoopback = false } = this.#options;
     if (exemptsLoopback && isLoopback(address)) return undefined;
     const caller = callerOfAddress(address);
-    const known_ms = this.#full_at_ms.get(caller) ?? 0;
-    const { full_at_ms, wait_ms } = takeFromBucket(this.#options, known_ms, performance.now());
-    if (wait_ms > 0) return rateLimited(policy, this.#options, wait_ms);
-    if (takes) this.#full_at_ms.set(caller, full_at_ms);
+    const knownMs = this.#fullAtMs.get(caller) ?? 0;
+    const { fullAtMs, waitMs } = takeFromBucket(this.#options, knownMs, performance.now());
+    if (waitMs > 0) return rateLimited(policy, this.#options, waitMs);
+    if (takes) this.#fullAtMs.set(caller, fullAtMs);
     return undefined;
   }
 }

@@ -1,7 +1,7 @@
 /** A token bucket's size and refill. */
 export interface BucketLimit {
   readonly capacity: number;
-  readonly per_second: number;
+  readonly perSecond: number;
 }
 
 /**
@@ -12,11 +12,11 @@ export interface BucketLimit {
  * take one only if that is 0
  */
 export function takeFromBucket(
-  { capacity, per_second }: BucketLimit,
-  full_at_ms: number,
-  now_ms: number,
-): { readonly full_at_ms: number; readonly wait_ms: number } {
-  const interval_ms = 1_000 / per_second;
-  const next_ms = Math.max(full_at_ms, now_ms) + interval_ms;
-  return { full_at_ms: next_ms, wait_ms: Math.max(0, next_ms - capacity * interval_ms - now_ms) };
+  { capacity, perSecond }: BucketLimit,
+  fullAtMs: number,
+  nowMs: number,
+): { readonly fullAtMs: number; readonly waitMs: number } {
+  const intervalMs = 1_000 / perSecond;
+  const nextMs = Math.max(fullAtMs, nowMs) + intervalMs;
+  return { fullAtMs: nextMs, waitMs: Math.max(0, nextMs - capacity * intervalMs - nowMs) };
 }

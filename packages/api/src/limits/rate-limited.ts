@@ -6,13 +6,13 @@ import type { RefusalOptions } from '@flash-sale/shared/platform/errors.ts';
  *
  * @see https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/ for the header fields
  */
-export function rateLimited(policy: string, { capacity, per_second }: BucketLimit, wait_ms: number): RefusalOptions {
-  const retry_after_s = Math.max(1, Math.ceil(wait_ms / 1_000));
+export function rateLimited(policy: string, { capacity, perSecond }: BucketLimit, waitMs: number): RefusalOptions {
+  const retryAfterS = Math.max(1, Math.ceil(waitMs / 1_000));
   return {
-    retry_after_s,
+    retryAfterS,
     headers: {
-      'ratelimit-policy': `"${policy}";q=${capacity};w=${Math.max(1, Math.ceil(capacity / per_second))}`,
-      ratelimit: `"${policy}";r=0;t=${retry_after_s}`,
+      'ratelimit-policy': `"${policy}";q=${capacity};w=${Math.max(1, Math.ceil(capacity / perSecond))}`,
+      ratelimit: `"${policy}";r=0;t=${retryAfterS}`,
     },
   };
 }

@@ -19,7 +19,7 @@ export interface OperatorAction {
 export interface RecordedAction extends OperatorAction {
   readonly id: number;
   readonly detail: unknown;
-  readonly created_at: Date;
+  readonly createdAt: Date;
 }
 
 /**
@@ -36,12 +36,12 @@ export async function recordAction(db: Db | Tx, { detail = {}, ...action }: Oper
 /** The operators' actions, newest first; with `before_id`, the older ones. */
 export async function listActions(
   db: Db,
-  { limit, before_id }: { readonly limit: number; readonly before_id?: number | undefined },
+  { limit, beforeId }: { readonly limit: number; readonly beforeId?: number | undefined },
 ): Promise<RecordedAction[]> {
   const rows = await db
     .selectFrom('operator_actions')
     .selectAll()
-    .$if(before_id !== undefined, (query) => query.where('id', '<', before_id!))
+    .$if(beforeId !== undefined, (query) => query.where('id', '<', beforeId!))
     .orderBy('id', 'desc')
     .limit(limit)
     .execute();

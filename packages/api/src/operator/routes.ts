@@ -38,8 +38,8 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
 
   app.get('/api/v1/admin/actions', { schema: ListActions, ...reading }, async (request) => {
     const { limit = LIMIT_DEFAULT, cursor } = request.query;
-    const actions = await listActions(db, { limit, before_id: idOfCursor(cursor) });
-    const items = actions.map(({ created_at, ...action }) => ({ ...action, time: isoOf(created_at.getTime()) }));
+    const actions = await listActions(db, { limit, beforeId: idOfCursor(cursor) });
+    const items = actions.map(({ createdAt, ...action }) => ({ ...action, time: isoOf(createdAt.getTime()) }));
     return { items, next_cursor: nextCursor(actions, limit, ({ id }) => String(id)) };
   });
 
@@ -84,8 +84,8 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
     const order = sale && (await orders.read(sale, request.params.orderNo));
     if (order === undefined) return reply.refuse('not_found');
     const [history, payments] = await Promise.all([
-      historyOfOrder(db, order.order_no),
-      findPaymentsOfOrder(db, order.order_no),
+      historyOfOrder(db, order.orderNo),
+      findPaymentsOfOrder(db, order.orderNo),
     ]);
     return orderFile(order, history, payments);
   });
@@ -97,11 +97,11 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
     // Check this first, so that a refused call is not recorded as done.
     if (order.status !== 'paid' && order.status !== 'refunded')
       return reply.refuse('invalid_state', { detail: `The order is ${order.status}` });
-    if (order.status === 'paid') await recordAction(db, actionOf(request, 'refund', `order ${order.order_no}`));
+    if (order.status === 'paid') await recordAction(db, actionOf(request, 'refund', `order ${order.orderNo}`));
     // For a refunded order this changes nothing, and fails if an operator did not request the
     // refund.
     await requestRefund({ saleTransactions }, order, 'operator');
-    request.log.info({ order_no: order.order_no }, 'refund requested');
+    request.log.info({ order_no: order.orderNo }, 'refund requested');
     return reply.code(202).send(orderView(order));
   });
 
@@ -121,7 +121,7 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
           return updated;
         });
         if (sale === undefined) return reply.refuse('not_found');
-        if (!sale.cleaned) await commands.setPause(sale, sale.pause_version, sale.paused);
+        if (!sale.cleaned) await commands.setPause(sale, sale.pauseVersion, sale.paused);
         catalog.changed(sale);
         request.log.info({ sale: sale.id, paused }, 'sale paused or resumed');
         return liveProduct({ commands, clock }, sale);
@@ -132,17 +132,17 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
 
 /** The checks that a schema cannot express. */
 function saleFieldsOf(body: Static<(typeof CreateProduct)['body']>): Omit<NewSale, 'shard'> {
-  const { name, stock, seckill_stock } = body;
-  const price_cents = centsOfPrice(body.price);
-  const start_ms = msOfTime(body.start_time);
-  const end_ms = msOfTime(body.end_time);
+  const { name, stock, seckill_stock: seckillStock } = body;
+  const priceCents = centsOfPrice(body.price);
+  const startMs = msOfTime(body.start_time);
+  const endMs = msOfTime(body.end_time);
   const invalid = (detail: string): Refusal => new Refusal('invalid_request', { detail });
   if (name.trim() === '') throw invalid('body/name must not be blank');
   if (!name.isWellFormed()) throw invalid('body/name must be well-formed Unicode');
-  if (price_cents === undefined) throw invalid('body/price must be from 0.01 to 10000000 with at most two decimals');
-  if (stock < seckill_stock) throw invalid('body/stock must be at least seckill_stock');
-  if (start_ms === undefined) throw invalid('body/start_time must be a date and time');
-  if (end_ms === undefined) throw invalid('body/end_time must be a date and time');
-  if (end_ms <= start_ms) throw invalid('body/end_time must be after start_time');
-  return { name, stock, seckill_stock, price_cents, start_ms, end_ms };
+  if (priceCents === undefined) throw invalid('body/price must be from 0.01 to 10000000 with at most two decimals');
+  if (stock < seckillStock) throw invalid('body/stock must be at least seckill_stock');
+  if (startMs === undefined) throw invalid('body/start_time must be a date and time');
+  if (endMs === undefined) throw invalid('body/end_time must be a date and time');
+  if (endMs <= startMs) throw invalid('body/end_time must be after start_time');
+  return { name, stock, seckillStock, priceCents, startMs, endMs };
 }

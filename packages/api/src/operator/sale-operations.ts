@@ -58,7 +58,7 @@ export const operationRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps
     action: string,
     detailOf: (before: Sale, after: Sale) => object,
   ): ChangeOptions => ({
-    wait_ms: LEASE_WAIT_MS,
+    waitMs: LEASE_WAIT_MS,
     record: (tx, before, after) =>
       recordAction(tx, actionOf(request, action, `product ${before.id}`, detailOf(before, after))),
   });
@@ -74,7 +74,7 @@ export const operationRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps
       sales.map(async (sale) => {
         const live = await liveOf(commands, sale);
         return {
-          ...productOf(sale, live ?? { now_ms: clock(sale.shard).now_ms() }),
+          ...productOf(sale, live ?? { nowMs: clock(sale.shard).nowMs() }),
           shard: sale.shard,
           owners: live?.owners ?? null,
           backlog: live?.backlog ?? null,
@@ -88,8 +88,8 @@ export const operationRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps
   app.post('/api/v1/admin/products/:id/end', { schema: EndSale, ...changing }, async (request) => {
     const sale = await saleOf(request.params.id);
     const options = recorded(request, 'end', (before, after) => ({
-      end_time: isoOf(after.end_ms),
-      instead_of: isoOf(before.end_ms),
+      end_time: isoOf(after.endMs),
+      instead_of: isoOf(before.endMs),
     }));
     const ended = await held(endSale(underLease, sale, options));
     catalog.changed(ended);
@@ -99,8 +99,8 @@ export const operationRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps
   app.post('/api/v1/admin/products/:id/top-up', { schema: TopUpSale, ...changing }, async (request) => {
     const sale = await saleOf(request.params.id);
     const options = recorded(request, 'top_up', (before, after) => ({
-      seckill_stock: after.seckill_stock,
-      instead_of: before.seckill_stock,
+      seckill_stock: after.seckillStock,
+      instead_of: before.seckillStock,
     }));
     const raised = await held(topUpSale(underLease, sale, request.body, options));
     catalog.changed(raised);
@@ -119,7 +119,7 @@ export const operationRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps
   app.post('/api/v1/admin/products/:id/audit', { schema: AuditSale, ...changing }, async (request) => {
     const sale = await saleOf(request.params.id);
     await recordAction(db, actionOf(request, 'audit', `product ${sale.id}`));
-    return held(auditSale(underLease, sale, { wait_ms: LEASE_WAIT_MS, thorough: true }));
+    return held(auditSale(underLease, sale, { waitMs: LEASE_WAIT_MS, thorough: true }));
   });
 
   app.post('/api/v1/admin/products/:id/repair', { schema: RepairSale, ...changing }, async (request) => {
@@ -158,10 +158,10 @@ export const operationRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps
   });
 
   app.post('/api/v1/admin/token-secrets/rotate', { schema: RotateTokenSecret, ...changing }, async (request) => {
-    const { key_id, signs_from, previous_until } = await secrets.rotate((tx, rotation) =>
-      recordAction(tx, actionOf(request, 'rotate', 'token secrets', { key_id: rotation.key_id })),
+    const { keyId, signsFrom, previousUntil } = await secrets.rotate((tx, rotation) =>
+      recordAction(tx, actionOf(request, 'rotate', 'token secrets', { key_id: rotation.keyId })),
     );
-    return { key_id, signs_from: isoOf(signs_from.getTime()), previous_until: isoOf(previous_until.getTime()) };
+    return { key_id: keyId, signs_from: isoOf(signsFrom.getTime()), previous_until: isoOf(previousUntil.getTime()) };
   });
 };
 

@@ -19,13 +19,13 @@ export const orderEventRoutes: FastifyPluginAsyncTypebox<Pick<AppDeps, 'db'>> = 
 
   app.get('/api/v1/admin/order-events', { schema: ListOrderEvents, ...reading }, async (request) => {
     const { state, limit = LIMIT_DEFAULT, cursor } = request.query;
-    const rows = await listOrderEvents(db, { limit, after_id: Number(cursor ?? 0), dead_only: state === 'dead' });
+    const rows = await listOrderEvents(db, { limit, afterId: Number(cursor ?? 0), deadOnly: state === 'dead' });
     const timeOf = (date: Date | null) => date && isoOf(date.getTime());
-    const items = rows.map(({ created_at, next_attempt_at, dead_at, ...row }) => ({
+    const items = rows.map(({ created_at: createdAt, next_attempt_at: nextAttemptAt, dead_at: deadAt, ...row }) => ({
       ...row,
-      time: isoOf(created_at.getTime()),
-      next_attempt_at: timeOf(next_attempt_at),
-      dead_at: timeOf(dead_at),
+      time: isoOf(createdAt.getTime()),
+      next_attempt_at: timeOf(nextAttemptAt),
+      dead_at: timeOf(deadAt),
     }));
     return { items, next_cursor: nextCursor(rows, limit, ({ id }) => String(id)) };
   });

@@ -11,19 +11,19 @@ type Payments = Awaited<ReturnType<typeof findPaymentsOfOrder>>;
 export function orderFile(order: Order, history: Moves, payments: Payments) {
   return {
     ...orderView(order),
-    history: history.map(({ from_status, to_status, actor, reason, created_at }) => ({
-      from_status,
-      to_status,
+    history: history.map(({ from_status: fromStatus, to_status: toStatus, actor, reason, created_at: createdAt }) => ({
+      from_status: fromStatus,
+      to_status: toStatus,
       actor,
       reason,
-      time: created_at.toISOString(),
+      time: createdAt.toISOString(),
     })),
-    payments: payments.map(({ payment_id, provider, provider_ref, status, amount_cents, currency, ...rest }) => ({
-      payment_id,
+    payments: payments.map(({ payment_id: paymentId, provider, provider_ref: providerRef, status, amount_cents: amountCents, currency, ...rest }) => ({
+      payment_id: paymentId,
       provider,
-      provider_ref,
+      provider_ref: providerRef,
       status,
-      amount: priceOfCents(amount_cents),
+      amount: priceOfCents(amountCents),
       currency,
       note: rest.note,
       last_error: rest.last_error,

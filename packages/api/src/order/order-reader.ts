@@ -58,27 +58,27 @@ export class OrderReader {
       if (codeOfRedisError(error) === undefined) throw error;
     }
     if (inRedis?.reservation !== undefined) {
-      const { order_no, user_id, price_cents, admitted_ms } = inRedis.reservation;
+      const { orderNo, userId, priceCents, admittedMs } = inRedis.reservation;
       // Between COMMIT and settling, which may take seconds if the writer crashes, the ledger is
       // ahead of Redis. A shopper who has seen the row must not get `queued` after that. So return
       // `queued` only if the ledger has no row.
-      const written = inRedis.may_be_written ? await this.#writtenSoon(orderNo) : undefined;
+      const written = inRedis.mayBeWritten ? await this.#writtenSoon(orderNo) : undefined;
       if (written !== undefined) return written;
       return {
-        order_no,
-        user_id,
-        product_id: sale.id,
+        orderNo,
+        userId,
+        productId: sale.id,
         status: 'queued',
-        price_cents,
-        created_at_ms: admitted_ms,
+        priceCents,
+        createdAtMs: admittedMs,
         version: 0,
       };
     }
     if (inRedis?.status !== undefined) return JSON.parse(inRedis.status) as Order;
     const order = await findOrder(db, orderNo);
-    if (order !== undefined || clock(sale.shard).now_ms() > sale.end_ms + KEPT_AFTER_END_MS) return order;
+    if (order !== undefined || clock(sale.shard).nowMs() > sale.endMs + KEPT_AFTER_END_MS) return order;
     if (inRedis === undefined) throw new Refusal('unavailable');
-    if (!inRedis.sale_ready) throw new Refusal('not_ready');
+    if (!inRedis.saleReady) throw new Refusal('not_ready');
     return undefined;
   }
 

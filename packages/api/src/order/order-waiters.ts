@@ -39,10 +39,10 @@ class Listener {
   }
 
   /** Resolves at the next message, or after `limit_ms`. */
-  async next(limit_ms: number): Promise<void> {
+  async next(limitMs: number): Promise<void> {
     if (this.#isNotified) return;
     const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, limit_ms);
+    const timer = setTimeout(resolve, limitMs);
     this.#wake = resolve;
     await promise;
     clearTimeout(timer);
@@ -93,28 +93,28 @@ export class OrderWaiters {
     orderNo: string,
     options: {
       /** The maximum wait. */
-      readonly wait_ms: number;
+      readonly waitMs: number;
       /** Aborted when the client has gone. */
       readonly gone: AbortSignal;
       readonly read: () => Promise<Reading>;
       readonly done: (reading: Reading) => boolean;
     },
   ): Promise<Reading> {
-    const { wait_ms, gone, read, done } = options;
+    const { waitMs, gone, read, done } = options;
     if (this.#waiting >= (this.#deps.waitersMax ?? WAITERS_MAX)) return read();
-    const until_ms = performance.now() + wait_ms;
+    const untilMs = performance.now() + waitMs;
     const listener = new Listener();
     const notify = () => listener.notify();
     const { subscribed, leave } = this.#join(sale, orderNo, listener);
     gone.addEventListener('abort', notify);
     try {
-      await Promise.race([subscribed.then(notify), listener.next(Math.min(wait_ms, SUBSCRIBED_MS_MAX))]);
+      await Promise.race([subscribed.then(notify), listener.next(Math.min(waitMs, SUBSCRIBED_MS_MAX))]);
       for (;;) {
         listener.forget();
         const reading = await read();
-        const left_ms = until_ms - performance.now();
-        if (done(reading) || left_ms <= 0 || gone.aborted || this.#closed) return reading;
-        await listener.next(Math.min(left_ms, READ_AGAIN_MS));
+        const leftMs = untilMs - performance.now();
+        if (done(reading) || leftMs <= 0 || gone.aborted || this.#closed) return reading;
+        await listener.next(Math.min(leftMs, READ_AGAIN_MS));
       }
     } finally {
       gone.removeEventListener('abort', notify);
@@ -141,10 +141,10 @@ export class OrderWaiters {
     const ofOrder = listeners.get(orderNo) ?? new Set();
     listeners.set(orderNo, ofOrder.add(listener));
     channel.polls += 1;
-    metrics.poll_waiters.set((this.#waiting += 1));
+    metrics.pollWaiters.set((this.#waiting += 1));
 
     const leave = (): void => {
-      metrics.poll_waiters.set((this.#waiting -= 1));
+      metrics.pollWaiters.set((this.#waiting -= 1));
       ofOrder.delete(listener);
       if (ofOrder.size === 0) listeners.delete(orderNo);
       channel.polls -= 1;

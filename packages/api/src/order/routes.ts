@@ -34,8 +34,8 @@ export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) =>
 
   app.get('/api/v1/orders/:orderNo', { schema: GetOrder }, async (request, reply) => {
     const { orderNo } = request.params;
-    const { wait = 0, user_id } = request.query;
-    const shopper = await app.shopperIfKnown(request, user_id);
+    const { wait = 0, user_id: userId } = request.query;
+    const shopper = await app.shopperIfKnown(request, userId);
     const sale = await orders.saleOf(orderNo);
     if (sale === undefined) return reply.refuse('not_found');
 
@@ -45,23 +45,23 @@ export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) =>
       order = await read();
     } else {
       order = await orderWaiters.readUntil(sale, orderNo, {
-        wait_ms: wait * 1_000,
+        waitMs: wait * 1_000,
         gone: request.signal,
         read,
         done: (reading) => reading?.status !== 'queued',
       });
     }
     // For another shopper's order the answer is the same as for one that does not exist.
-    if (order === undefined || (shopper !== undefined && order.user_id !== shopper)) return reply.refuse('not_found');
+    if (order === undefined || (shopper !== undefined && order.userId !== shopper)) return reply.refuse('not_found');
     if (order.status === 'queued') reply.header('retry-after', '1');
     return orderView(order);
   });
 
   app.get('/api/v1/orders', { schema: ListOrders }, async (request) => {
-    const { limit = LIMIT_DEFAULT, cursor, user_id } = request.query;
-    const shopper = await app.shopper(request, user_id);
+    const { limit = LIMIT_DEFAULT, cursor, user_id: userId } = request.query;
+    const shopper = await app.shopper(request, userId);
     const mine = await listOrdersOfUser(db, shopper, limit, cursor);
-    return { items: mine.map(orderView), next_cursor: nextCursor(mine, limit, ({ order_no }) => order_no) };
+    return { items: mine.map(orderView), next_cursor: nextCursor(mine, limit, ({ orderNo }) => orderNo) };
   });
 
   /** The caller's own order. `body` may be missing if the access token identifies the caller. */
@@ -69,7 +69,7 @@ export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) =>
     const shopper = await app.shopper(request, claimed);
     const sale = await orders.saleOf(orderNo);
     const order = sale && (await orders.read(sale, orderNo));
-    if (order === undefined || order.user_id !== shopper) throw new Refusal('not_found');
+    if (order === undefined || order.userId !== shopper) throw new Refusal('not_found');
     return order;
   }
 
@@ -82,24 +82,24 @@ export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) =>
   };
 
   app.post('/api/v1/orders/:orderNo/pay', { schema: PayOrder, ...bodyMayBeMissing }, async (request) => {
-    const { user_id, sandbox } = request.body;
-    const order = await ownOrder(request, request.params.orderNo, user_id);
+    const { user_id: userId, sandbox } = request.body;
+    const order = await ownOrder(request, request.params.orderNo, userId);
     const standing = await payablePayment(order);
     const payment = 'paid' in standing ? standing : await started(request, standing, sandbox);
-    const { payment_id, amount_cents, currency } = payment;
-    const facts = { payment_id, provider: payment.provider, amount: priceOfCents(amount_cents), currency };
+    const { paymentId, amountCents, currency } = payment;
+    const facts = { payment_id: paymentId, provider: payment.provider, amount: priceOfCents(amountCents), currency };
     if ('paid' in payment) return { ...facts, next: { action: 'none' as const } };
     return {
       ...facts,
       next: { action: 'redirect' as const, url: payment.url },
-      ...(order.expires_at_ms === undefined ? {} : { expires_at: isoOf(order.expires_at_ms) }),
+      ...(order.expiresAtMs === undefined ? {} : { expires_at: isoOf(order.expiresAtMs) }),
     };
   });
 
   app.post('/api/v1/orders/:orderNo/cancel', { schema: CancelOrder, ...bodyMayBeMissing }, async (request) => {
     const order = await ownOrder(request, request.params.orderNo, request.body.user_id);
     const cancelled = await cancelOrder(deps, order, { actor: 'shopper' });
-    request.log.info({ order_no: order.order_no }, 'order cancelled');
+    request.log.info({ order_no: order.orderNo }, 'order cancelled');
     return orderView(cancelled);
   });
 
@@ -109,20 +109,20 @@ export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) =>
     payment: Payment,
     behaviour: SandboxBehaviour | undefined,
   ): Promise<StartedPayment | PaidPayment> {
-    const { payment_id, order_no } = payment;
+    const { paymentId, orderNo } = payment;
     if (payment.url !== null) return { ...payment, url: payment.url };
-    const { provider_ref, url } = await provider.start(payment, behaviour).catch(async (error: unknown) => {
+    const { providerRef, url } = await provider.start(payment, behaviour).catch(async (error: unknown) => {
       // Shoppers must not see a provider's own errors. If the provider repeats the error for a day,
       // use another key next time.
       if (error instanceof ProviderFault && error.mayBeKept) await renewKey(db, payment);
       throw new Refusal('unavailable', { cause: error });
     });
-    request.log.info({ order_no, payment_id }, 'payment started');
-    const standing = await updateStartedPayment(db, payment_id, provider_ref, url);
+    request.log.info({ order_no: orderNo, payment_id: paymentId }, 'payment started');
+    const standing = await updateStartedPayment(db, paymentId, providerRef, url);
     if (standing !== undefined) return { ...payment, url: standing };
     // The order was paid before the provider's answer arrived; or it is closed, and a worker
     // expires the payment.
-    return paidPayment(order_no);
+    return paidPayment(orderNo);
   }
 
   async function notToBePaid(orderNo: string): Promise<Refusal> {
@@ -135,21 +135,21 @@ export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) =>
    * caller who has missed that.
    */
   async function payablePayment(order: Order): Promise<Payment | PaidPayment> {
-    if (order.status !== 'pending_payment') return paidPayment(order.order_no);
-    const standing = await findOpenPayment(db, order.order_no);
+    if (order.status !== 'pending_payment') return paidPayment(order.orderNo);
+    const standing = await findOpenPayment(db, order.orderNo);
     if (standing?.provider === provider.name) return standing;
     // The service uses another provider now.
     if (standing === undefined) {
-      const paid = await findPaymentThatPaid(db, order.order_no);
+      const paid = await findPaymentThatPaid(db, order.orderNo);
       if (paid !== undefined) return { ...paid, paid: true };
-    } else await movePayments(db, [standing.payment_id], 'started', 'declined');
-    const payment = { payment_id: newPaymentId(Date.now()), provider: provider.name, currency: config.CURRENCY };
-    await insertPayment(db, order.order_no, payment).catch((error: unknown) => {
+    } else await movePayments(db, [standing.paymentId], 'started', 'declined');
+    const payment = { paymentId: newPaymentId(Date.now()), provider: provider.name, currency: config.CURRENCY };
+    await insertPayment(db, order.orderNo, payment).catch((error: unknown) => {
       // Another call was faster: there is an open payment now.
       if (!isDuplicate(error)) throw error;
     });
-    const open = await findOpenPayment(db, order.order_no);
-    return open ?? paidPayment(order.order_no);
+    const open = await findOpenPayment(db, order.orderNo);
+    return open ?? paidPayment(order.orderNo);
   }
 
   /** @throws Refusal `invalid_state` if the order is not paid */
@@ -161,11 +161,11 @@ export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) =>
 };
 
 /** The reason why an order without an open payment cannot be paid. */
-function whyNotPaid(order: Order | undefined, now_ms: number): string {
-  const { status = 'queued', expires_at_ms } = order ?? {};
+function whyNotPaid(order: Order | undefined, nowMs: number): string {
+  const { status = 'queued', expiresAtMs } = order ?? {};
   const isPending = status === 'pending_payment';
-  if (expires_at_ms !== undefined && (status === 'expired' || (isPending && expires_at_ms <= now_ms)))
-    return `The time to pay ended at ${isoOf(expires_at_ms)}`;
+  if (expiresAtMs !== undefined && (status === 'expired' || (isPending && expiresAtMs <= nowMs)))
+    return `The time to pay ended at ${isoOf(expiresAtMs)}`;
   return isPending ? 'The payment was declined. You can start another one' : `The order is ${status}`;
 }
 
@@ -174,18 +174,18 @@ type StartedPayment = Payment & { readonly url: string };
 
 /** An order in the form of the API. */
 export function orderView(order: Order) {
-  const { order_no, user_id, product_id, status, price_cents, created_at_ms, reason } = order;
-  const { expires_at_ms, paid_at_ms, closed_at_ms } = order;
+  const { orderNo, userId, productId, status, priceCents, createdAtMs, reason } = order;
+  const { expiresAtMs, paidAtMs, closedAtMs } = order;
   return {
-    order_no,
-    user_id,
-    product_id,
+    order_no: orderNo,
+    user_id: userId,
+    product_id: productId,
     status,
-    price: priceOfCents(price_cents),
-    created_at: isoOf(created_at_ms),
-    ...(expires_at_ms === undefined ? {} : { expires_at: isoOf(expires_at_ms) }),
-    ...(paid_at_ms === undefined ? {} : { paid_at: isoOf(paid_at_ms) }),
-    ...(closed_at_ms === undefined ? {} : { closed_at: isoOf(closed_at_ms) }),
+    price: priceOfCents(priceCents),
+    created_at: isoOf(createdAtMs),
+    ...(expiresAtMs === undefined ? {} : { expires_at: isoOf(expiresAtMs) }),
+    ...(paidAtMs === undefined ? {} : { paid_at: isoOf(paidAtMs) }),
+    ...(closedAtMs === undefined ? {} : { closed_at: isoOf(closedAtMs) }),
     ...(reason === undefined ? {} : { reason }),
   };
 }

@@ -55,15 +55,15 @@ export const paymentOperatorRoutes: FastifyPluginAsyncTypebox<Pick<AppDeps, 'db'
   app.get('/api/v1/admin/payments', { schema: ListPayments, ...reading }, async (request) => {
     const { state, limit = LIMIT_DEFAULT, cursor = '' } = request.query;
     const rows = await listPaymentProblems(db, { problem: state, after: cursor, limit });
-    const items = rows.map(({ amount_cents, asks, ask_at, created_at, updated_at, problems, ...row }) => ({
+    const items = rows.map(({ amountCents, asks, askAt, createdAt, updatedAt, problems, ...row }) => ({
       ...row,
       problems: [...problems],
-      amount: priceOfCents(amount_cents),
+      amount: priceOfCents(amountCents),
       attempts: asks,
-      next_attempt_at: ask_at?.toISOString() ?? null,
-      created_at: created_at.toISOString(),
-      updated_at: updated_at.toISOString(),
+      next_attempt_at: askAt?.toISOString() ?? null,
+      created_at: createdAt.toISOString(),
+      updated_at: updatedAt.toISOString(),
     }));
-    return { items, next_cursor: rows.length === limit ? rows.at(-1)!.payment_id : null };
+    return { items, next_cursor: rows.length === limit ? rows.at(-1)!.paymentId : null };
   });
 };

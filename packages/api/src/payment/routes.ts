@@ -46,7 +46,7 @@ export const paymentRoutes: FastifyPluginAsyncTypebox<
         throw error instanceof ProviderFault ? new Refusal('unavailable', { cause: error }) : error;
       });
       if ('ignored' in webhook) {
-        deps.metrics.payment_events.inc({ outcome: webhook.ignored });
+        deps.metrics.paymentEvents.inc({ outcome: webhook.ignored });
         return { applied: false, outcome: webhook.ignored };
       }
       const outcome = await receivePaymentEvent({ ...deps, log: request.log }, provider.name, webhook.event);

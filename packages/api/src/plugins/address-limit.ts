@@ -17,7 +17,7 @@ export function addressLimitOf(config: LimitConfig): AddressLimitOptions {
   return {
     policy: 'address',
     capacity: config.RATE_LIMIT_IP_CAPACITY,
-    per_second: config.RATE_LIMIT_IP_PER_SECOND,
+    perSecond: config.RATE_LIMIT_IP_PER_SECOND,
     exemptsLoopback: config.NODE_ENV !== 'production',
   };
 }

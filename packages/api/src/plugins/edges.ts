@@ -53,13 +53,13 @@ export function edgeOptions(config: EdgeConfig, bounds: AppBounds) {
 }
 
 /** Closes connections above the limit as they come, and says so, now and then. */
-export function capConnections(app: FastifyInstance, connections_max = CONNECTIONS_MAX, log: Logger): void {
+export function capConnections(app: FastifyInstance, connectionsMax = CONNECTIONS_MAX, log: Logger): void {
   const server = app.server;
-  server.maxConnections = connections_max;
-  let said_ms = -Infinity;
+  server.maxConnections = connectionsMax;
+  let saidMs = -Infinity;
   server.on('drop', () => {
-    if (performance.now() - said_ms < SAID_AGAIN_MS) return;
-    said_ms = performance.now();
-    log.warn({ connections_max }, 'too many connections: closing new ones');
+    if (performance.now() - saidMs < SAID_AGAIN_MS) return;
+    saidMs = performance.now();
+    log.warn({ connections_max: connectionsMax }, 'too many connections: closing new ones');
   });
 }

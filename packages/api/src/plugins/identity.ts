@@ -31,7 +31,7 @@ export interface IdentityDeps {
   readonly config: AccessTokenConfig & Pick<Config, 'AUTH_MODE'> & Parameters<typeof addressLimitOf>[0];
   readonly denyList: DenyList;
   readonly log: Logger;
-  readonly metrics: Pick<Metrics, 'access_tokens_refused' | 'key_set_age_seconds' | 'key_set_fetches'>;
+  readonly metrics: Pick<Metrics, 'accessTokensRefused' | 'keySetAgeSeconds' | 'keySetFetches'>;
 }
 
 /**
@@ -100,7 +100,7 @@ function identifier(
     } catch (error) {
       if (!(error instanceof TokenRefused)) throw error;
       failures.take(address);
-      metrics.access_tokens_refused.inc({ reason: error.fault });
+      metrics.accessTokensRefused.inc({ reason: error.fault });
       const { code } = (error.cause ?? {}) as { readonly code?: string };
       log.debug({ reason: error.fault, code, got: error.got }, 'access token refused');
       throw refusalOf(error);

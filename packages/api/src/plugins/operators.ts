@@ -34,7 +34,7 @@ declare module 'fastify' {
 type OperatorsConfig = Pick<Config, 'ADMIN_TOKEN' | 'VIEWER_TOKEN'>;
 
 /** The limit of wrong operator tokens per address: 10 in a row, then 10 a minute. */
-const FAILURES: BucketLimit = { capacity: 10, per_second: 10 / 60 };
+const FAILURES: BucketLimit = { capacity: 10, perSecond: 10 / 60 };
 
 /** Basic, so that a browser asks for the password. A bearer token is accepted too. */
 const CHALLENGE = { 'www-authenticate': 'Basic realm="operators", charset="UTF-8"' };

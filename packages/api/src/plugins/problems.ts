@@ -74,8 +74,8 @@ const ACCEPTED = { accept: 'application/json' };
 export function send(reply: FastifyReply, code: ErrorCode, options: RefusalOptions = {}): FastifyReply {
   const { status } = ERRORS[code];
   reply.outcome = code;
-  const retry_after_s = options.retry_after_s ?? (status === 429 || status === 503 ? 1 : undefined);
-  if (retry_after_s !== undefined) reply.header('retry-after', String(retry_after_s));
+  const retryAfterS = options.retryAfterS ?? (status === 429 || status === 503 ? 1 : undefined);
+  if (retryAfterS !== undefined) reply.header('retry-after', String(retryAfterS));
   if (status === 401) reply.header('www-authenticate', 'Bearer');
   if (options.headers !== undefined) reply.headers(options.headers);
   // Already text, so that no response schema of the route applies.
@@ -101,20 +101,20 @@ export function refuseUnrouted(error: FastifyError, request: FastifyRequest, rep
 export function refuseUnread(error: Error & { readonly code?: string }, socket: Socket): void {
   if (error.code !== 'ECONNRESET' && socket.writable) {
     const code = error.code === 'HPE_HEADER_OVERFLOW' ? 'payload_too_large' : 'invalid_request';
-    const request_id = randomUUID();
-    const body = bodyOf(code, request_id);
+    const requestId = randomUUID();
+    const body = bodyOf(code, requestId);
     socket.write(
-      `HTTP/1.1 ${ERRORS[code].status} ${STATUS_CODES[ERRORS[code].status]}\r\nconnection: close\r\nx-request-id: ${request_id}\r\n` +
+      `HTTP/1.1 ${ERRORS[code].status} ${STATUS_CODES[ERRORS[code].status]}\r\nconnection: close\r\nx-request-id: ${requestId}\r\n` +
         `content-type: ${PROBLEM_JSON}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
     );
   }
   socket.destroy(error);
 }
 
-function bodyOf(code: ErrorCode, request_id: string, detail?: string): string {
+function bodyOf(code: ErrorCode, requestId: string, detail?: string): string {
   const { status, title } = ERRORS[code];
   const type = `urn:flash-sale:problem:${code}`;
-  return JSON.stringify({ type, title, status, code, ...(detail === undefined ? {} : { detail }), request_id });
+  return JSON.stringify({ type, title, status, code, ...(detail === undefined ? {} : { detail }), request_id: requestId });
 }
 
 export const PROBLEM_JSON = 'application/problem+json';

@@ -21,7 +21,7 @@ const GONE = 'gone';
 export interface SalePage {
   readonly limit: number;
   /** Only sales with a lower id. */
-  readonly before_id?: number | undefined;
+  readonly beforeId?: number | undefined;
 }
 
 /**
@@ -53,8 +53,8 @@ export class Catalog {
       fetchMethod: async (key, last) => {
         const [limit, before] = key.split(':');
         try {
-          const before_id = before === '' ? undefined : Number(before);
-          const sales = await this.#ask(() => listSales(db, Number(limit), before_id));
+          const beforeId = before === '' ? undefined : Number(before);
+          const sales = await this.#ask(() => listSales(db, Number(limit), beforeId));
           for (const sale of sales) this.#sales.set(sale.id, sale);
           return sales;
         } catch (error) {
@@ -88,8 +88,8 @@ export class Catalog {
   }
 
   /** Sales, newest first. */
-  async list({ limit, before_id }: SalePage): Promise<readonly Sale[]> {
-    return (await this.#lists.fetch(`${limit}:${before_id ?? ''}`)) ?? [];
+  async list({ limit, beforeId }: SalePage): Promise<readonly Sale[]> {
+    return (await this.#lists.fetch(`${limit}:${beforeId ?? ''}`)) ?? [];
   }
 
   /** Asks MySQL, or repeats a failure that is very recent. */

@@ -20,7 +20,7 @@ export async function liveProduct(
   { commands, clock }: Pick<AppDeps, 'commands' | 'clock'>,
   sale: Sale,
 ): Promise<Product> {
-  return productOf(sale, (await liveOf(commands, sale)) ?? { now_ms: clock(sale.shard).now_ms() });
+  return productOf(sale, (await liveOf(commands, sale)) ?? { nowMs: clock(sale.shard).nowMs() });
 }
 
 /** The state of a sale while Redis does not answer. */
@@ -30,23 +30,23 @@ const UNKNOWN = {
   available: 0,
   owners: 0,
   backlog: 0,
-  pause_version: -1,
+  pauseVersion: -1,
   paused: false,
 };
 
 export type Product = ReturnType<typeof productOf>;
 
 /** A product in the form of the API. */
-export function productOf(sale: Sale, live: LiveSale | Pick<LiveSale, 'now_ms'>) {
+export function productOf(sale: Sale, live: LiveSale | Pick<LiveSale, 'nowMs'>) {
   const known = 'ready' in live ? live : { ...UNKNOWN, ...live };
   return {
     id: sale.id,
     name: sale.name,
-    price: priceOfCents(sale.price_cents),
+    price: priceOfCents(sale.priceCents),
     stock: sale.stock,
-    seckill_stock: sale.seckill_stock,
-    start_time: isoOf(sale.start_ms),
-    end_time: isoOf(sale.end_ms),
+    seckill_stock: sale.seckillStock,
+    start_time: isoOf(sale.startMs),
+    end_time: isoOf(sale.endMs),
     status: saleStatus(sale, known),
     available: known.ready ? known.available : null,
   };

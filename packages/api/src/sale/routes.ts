@@ -12,7 +12,7 @@ export const productRoutes: FastifyPluginAsyncTypebox<
 > = async (app, { catalog, commands, clock, cacheMs = PRODUCT_CACHE_MS }) => {
   const withLive = async (sale: Sale) => {
     const live = await liveOf(commands, sale);
-    if (live === undefined) return productOf(sale, { now_ms: clock(sale.shard).now_ms() });
+    if (live === undefined) return productOf(sale, { nowMs: clock(sale.shard).nowMs() });
     // An operator's change must show in every process, not only in the one that made it.
     return productOf(await catalog.saleSince(sale, live.version), live);
   };
@@ -20,23 +20,23 @@ export const productRoutes: FastifyPluginAsyncTypebox<
    * Keyed by the reading of the row, so that a change by this process, or one that it reads, shows
    * at once.
    */
-  const answers = new WeakMap<Sale, { readonly until_ms: number; readonly product: Promise<Product> }>();
+  const answers = new WeakMap<Sale, { readonly untilMs: number; readonly product: Promise<Product> }>();
   /**
    * A crowd that waits for the start reads again and again: one call to Redis serves all readers
    * within `cacheMs`.
    */
   const answerOf = (sale: Sale): Promise<Product> => {
     const known = answers.get(sale);
-    if (known !== undefined && performance.now() < known.until_ms) return known.product;
+    if (known !== undefined && performance.now() < known.untilMs) return known.product;
     const product = withLive(sale);
-    answers.set(sale, { until_ms: performance.now() + cacheMs, product });
+    answers.set(sale, { untilMs: performance.now() + cacheMs, product });
     product.catch(() => answers.delete(sale));
     return product;
   };
 
   app.get('/api/v1/products', { schema: ListProducts, onRequest: app.limitAddress }, async (request) => {
     const { limit = LIMIT_DEFAULT, cursor } = request.query;
-    const sales = await catalog.list({ limit, before_id: idOfCursor(cursor) });
+    const sales = await catalog.list({ limit, beforeId: idOfCursor(cursor) });
     const items = await Promise.all(sales.map(answerOf));
     return { items, next_cursor: nextCursor(sales, limit, ({ id }) => String(id)) };
   });

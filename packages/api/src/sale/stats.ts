@@ -20,7 +20,7 @@ export const Stats = Type.Object(
     refunded: Count,
     failed: Count,
     revenue: Type.Number({ description: 'Payments minus refunds' }),
-    row_after_ms: Type.Object(
+    rowAfterMs: Type.Object(
       { p50: Latency, p99: Latency },
       { description: 'Time from the admission of an order to its row in the ledger' },
     ),
@@ -33,7 +33,7 @@ export const Stats = Type.Object(
 
 /** A sale's statistics from its counters. `backlog`: reservations that are not in the ledger. */
 export function statsOf(
-  product_id: number,
+  productId: number,
   sums: {
     readonly currency: string;
     readonly outcomes: Record<string, number>;
@@ -47,7 +47,7 @@ export function statsOf(
   const failed = total('failed');
   const latencies = counters.filter(({ name }) => name === 'row_after_ms');
   return {
-    product_id,
+    product_id: productId,
     currency,
     requests: { ...keptOutcomes(counters), ...outcomes },
     accepted: written + failed + backlog,
@@ -58,7 +58,7 @@ export function statsOf(
     refunded: total('refunded'),
     failed,
     revenue: priceOfCents(total('revenue_cents') - total('refunded_cents')),
-    row_after_ms: { p50: percentile(latencies, 0.5), p99: percentile(latencies, 0.99) },
+    rowAfterMs: { p50: percentile(latencies, 0.5), p99: percentile(latencies, 0.99) },
     orders_per_second: counters
       .filter(({ name }) => name === 'accepted_at')
       .map(({ bucket, value }) => ({ time: isoOf(bucket * 1_000), orders: value })),

@@ -49,13 +49,13 @@ export interface AdmissionsDeps {
 }
 
 /** A buy that passed every check that needs no I/O. */
-export type Buy = Omit<AdmitItem, 'order_no'>;
+export type Buy = Omit<AdmitItem, 'orderNo'>;
 
 /**
  * A decided buy. `order_no` is the new number if it was accepted, or the existing one if it was
  * replayed.
  */
-export type Decision = Admission & { readonly order_no: string };
+export type Decision = Admission & { readonly orderNo: string };
 
 interface WaitingBuy extends AdmitItem {
   readonly decide: (decision: Decision) => void;
@@ -85,30 +85,30 @@ export class Admissions {
     const { config, waitingMax = WAITING_MAX } = deps;
     this.#waitingMax = waitingMax;
     this.#deps = deps;
-    deps.metrics.admission_waiting.ask({}, () => this.#waiting);
+    deps.metrics.admissionWaiting.ask({}, () => this.#waiting);
     // Each shard has its share of the global bucket. A shopper has a full bucket in each shard.
     this.#limits = {
-      global_capacity: Math.max(1, config.RATE_LIMIT_GLOBAL_CAPACITY / config.SHARDS),
-      global_per_second: config.RATE_LIMIT_GLOBAL_PER_SECOND / config.SHARDS,
-      user_capacity: config.RATE_LIMIT_USER_CAPACITY,
-      user_per_second: config.RATE_LIMIT_USER_PER_SECOND,
+      globalCapacity: Math.max(1, config.RATE_LIMIT_GLOBAL_CAPACITY / config.SHARDS),
+      globalPerSecond: config.RATE_LIMIT_GLOBAL_PER_SECOND / config.SHARDS,
+      userCapacity: config.RATE_LIMIT_USER_CAPACITY,
+      userPerSecond: config.RATE_LIMIT_USER_PER_SECOND,
     };
   }
 
   /** Decides a buy. Never rejects: if Redis does not answer, the decision is `unavailable`. */
   admit(sale: Sale, buy: Buy): Promise<Decision> {
-    const order_no = newOrderNumber(sale, this.#deps.clock(sale.shard).now_ms());
+    const orderNo = newOrderNumber(sale, this.#deps.clock(sale.shard).nowMs());
     if (this.#waiting >= this.#waitingMax) {
-      return Promise.resolve({ outcome: 'overloaded', order_no });
+      return Promise.resolve({ outcome: 'overloaded', orderNo: orderNo });
     }
     let line = this.#lines.get(sale.id);
     if (line === undefined) {
       line = { sale, waiting: [], isCalling: false };
       this.#lines.set(sale.id, line);
     }
-    const { user_id, token, request_id, traceparent } = buy;
+    const { userId, token, requestId, traceparent } = buy;
     const decision = new Promise<Decision>((decide) =>
-      line.waiting.push({ user_id, token, request_id, traceparent, order_no, decide }),
+      line.waiting.push({ userId, token, requestId, traceparent, orderNo, decide }),
     );
     this.#waiting += 1;
     this.#send(line);
@@ -125,32 +125,32 @@ export class Admissions {
     const batch = line.waiting.splice(0, BATCH_MAX);
     this.#waiting -= batch.length;
     line.isCalling = true;
-    this.#deps.metrics.admission_calls.inc();
+    this.#deps.metrics.admissionCalls.inc();
     const attributes = { 'seckill.sale': line.sale.id };
     void inBatchSpan(this.#deps.tracing, 'admit', batch, attributes, () => this.#decide(line, batch)).finally(() => {
       line.isCalling = false;
-      this.#deps.metrics.admission_calls.dec();
+      this.#deps.metrics.admissionCalls.dec();
       this.#send(line);
     });
   }
 
   async #decide({ sale, waiting }: Line, batch: readonly WaitingBuy[]): Promise<void> {
     const { config, commands, clock, log, metrics } = this.#deps;
-    const { history_id } = clock(sale.shard);
-    const now_ms = clock(sale.shard).now_ms();
+    const { historyId } = clock(sale.shard);
+    const nowMs = clock(sale.shard).nowMs();
     // A job is a micro-batch. Its id has the form of an order number, because a BullMQ job id must
     // not consist of digits only or contain a colon.
-    const job_id = newOrderNumber(sale, now_ms);
+    const jobId = newOrderNumber(sale, nowMs);
     const call: AdmitCall = {
-      history_id,
-      deadline_ms: now_ms + config.REDIS_TIMEOUT_MS,
-      job_id,
-      backlog_max: config.BACKLOG_MAX,
-      shard_backlog_max: Math.max(SHARD_BACKLOG_MAX, config.BACKLOG_MAX),
+      historyId,
+      deadlineMs: nowMs + config.REDIS_TIMEOUT_MS,
+      jobId,
+      backlogMax: config.BACKLOG_MAX,
+      shardBacklogMax: Math.max(SHARD_BACKLOG_MAX, config.BACKLOG_MAX),
       limits: this.#limits,
     };
-    metrics.admission_batch.observe(batch.length);
-    const took = metrics.admission_seconds.startTimer();
+    metrics.admissionBatch.observe(batch.length);
+    const took = metrics.admissionSeconds.startTimer();
     let admissions: Admission[];
     try {
       admissions = await commands.admit(sale, call, batch);
@@ -171,10 +171,10 @@ export class Admissions {
       const admission = admissions[i]!;
       outcomes.set(admission.outcome, (outcomes.get(admission.outcome) ?? 0) + 1);
       if (admission.outcome === 'accepted') accepted.push(buy);
-      buy.decide(admission.outcome === 'replayed' ? admission : { ...admission, order_no: buy.order_no });
+      buy.decide(admission.outcome === 'replayed' ? admission : { ...admission, orderNo: buy.orderNo });
     }
     for (const [outcome, buys] of outcomes) metrics.admissions.inc({ outcome }, buys);
-    if (accepted.length > 0) this.#handOff(sale, job_id, accepted);
+    if (accepted.length > 0) this.#handOff(sale, jobId, accepted);
   }
 
   /**
@@ -185,7 +185,7 @@ export class Admissions {
     this.#waiting -= waiting.length;
     this.#deps.metrics.admissions.inc({ outcome: 'unavailable' }, waiting.length);
     for (const buy of waiting.splice(0)) {
-      buy.decide({ outcome: 'unavailable', order_no: buy.order_no });
+      buy.decide({ outcome: 'unavailable', orderNo: buy.orderNo });
     }
   }
 
@@ -193,22 +193,22 @@ export class Admissions {
    * Adds the batch's job. Nothing depends on its success: the relay adds missing jobs with the same
    * id.
    */
-  #handOff(sale: Sale, job_id: string, accepted: readonly WaitingBuy[]): void {
+  #handOff(sale: Sale, jobId: string, accepted: readonly WaitingBuy[]): void {
     const { queue, log, metrics } = this.#deps;
     log.info(
-      { sale: sale.id, job_id, orders: accepted.map(({ order_no, request_id }) => [order_no, request_id]) },
+      { sale: sale.id, job_id: jobId, orders: accepted.map(({ orderNo, requestId }) => [orderNo, requestId]) },
       'buys accepted',
     );
     const job: WriteOrdersJob = {
       shard: sale.shard,
       sale_id: sale.id,
-      order_nos: accepted.map(({ order_no }) => order_no),
+      order_nos: accepted.map(({ orderNo }) => orderNo),
     };
     queue(sale.shard)
-      .add(WRITE_ORDERS, job, writeOrdersOptions(job_id))
+      .add(WRITE_ORDERS, job, writeOrdersOptions(jobId))
       .catch((error: unknown) => {
-        metrics.jobs_not_added.inc();
-        log.warn({ err: error, job_id }, 'could not add the job; the relay will add it');
+        metrics.jobsNotAdded.inc();
+        log.warn({ err: error, job_id: jobId }, 'could not add the job; the relay will add it');
       });
   }
 }

@@ -21,7 +21,7 @@ const WINDOW_MS = 1_000;
 export interface SolvedChallenge {
   readonly id: string;
   /** How long it must be remembered as spent, ms. */
-  readonly life_ms: number;
+  readonly lifeMs: number;
 }
 
 /**
@@ -35,7 +35,7 @@ export class Challenges {
   readonly #config: ChallengeConfig;
   readonly #tokens: SeckillTokens;
   readonly #raisePerSecond: number;
-  #window = { began_ms: 0, count: 0, bits: 0 };
+  #window = { beganMs: 0, count: 0, bits: 0 };
 
   constructor(config: ChallengeConfig, tokens: SeckillTokens, raisePerSecond = RAISE_PER_SECOND) {
     this.#config = config;
@@ -81,23 +81,23 @@ export class Challenges {
     const payload = payloadOf(solution);
     const { data, expiresAt } = payload?.challenge?.parameters ?? {};
     if (payload === undefined || typeof expiresAt !== 'number') return undefined;
-    if (data?.['user_id'] !== claim.user_id || data['sale_id'] !== claim.sale_id) return undefined;
+    if (data?.['user_id'] !== claim.userId || data['sale_id'] !== claim.saleId) return undefined;
     for (const hmacSignatureSecret of this.#secrets) {
       // Checks the signature first, so that a forged challenge causes no work.
       const { verified } = await verifySolution({ ...payload, deriveKey, hmacSignatureSecret }).catch(() => MADE_UP);
-      if (verified) return { id: payload.challenge.signature!, life_ms: expiresAt * 1_000 + 1_000 - Date.now() };
+      if (verified) return { id: payload.challenge.signature!, lifeMs: expiresAt * 1_000 + 1_000 - Date.now() };
     }
     return undefined;
   }
 
   /** How many bits the work is raised now, by the number of challenges in the last full second. */
   #raise(): number {
-    const now_ms = performance.now();
-    const age_ms = now_ms - this.#window.began_ms;
-    if (age_ms >= WINDOW_MS) {
-      const per_second = (this.#window.count * 1_000) / age_ms;
-      const doublings = Math.ceil(Math.log2(per_second / this.#raisePerSecond));
-      this.#window = { began_ms: now_ms, count: 0, bits: Math.min(RAISE_BITS_MAX, Math.max(0, doublings)) };
+    const nowMs = performance.now();
+    const ageMs = nowMs - this.#window.beganMs;
+    if (ageMs >= WINDOW_MS) {
+      const perSecond = (this.#window.count * 1_000) / ageMs;
+      const doublings = Math.ceil(Math.log2(perSecond / this.#raisePerSecond));
+      this.#window = { beganMs: nowMs, count: 0, bits: Math.min(RAISE_BITS_MAX, Math.max(0, doublings)) };
     }
     this.#window.count += 1;
     return this.#window.bits;

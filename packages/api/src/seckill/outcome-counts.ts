@@ -22,14 +22,14 @@ export class OutcomeCounts {
   readonly #commands: Commands;
   readonly #log: Logger;
   /** Distinguishes this run's totals from other processes and earlier runs. */
-  readonly #process_name = randomBytes(6).toString('hex');
+  readonly #processName = randomBytes(6).toString('hex');
   readonly #totals = new Map<number, Totals>();
   readonly #service: Service;
 
   constructor(commands: Commands, log: Logger) {
     this.#commands = commands;
     this.#log = log;
-    this.#service = repeating({ name: 'outcome_counts', interval_ms: FLUSH_MS, round: () => this.flush() }, log);
+    this.#service = repeating({ name: 'outcome_counts', intervalMs: FLUSH_MS, round: () => this.flush() }, log);
   }
 
   add(sale: SaleRef, outcome: string): void {
@@ -60,7 +60,7 @@ export class OutcomeCounts {
   async #save(totals: Totals): Promise<void> {
     totals.isSaved = true;
     try {
-      await this.#commands.setOutcomes(totals.sale, this.#process_name, totals.outcomes);
+      await this.#commands.setOutcomes(totals.sale, this.#processName, totals.outcomes);
     } catch (error) {
       totals.isSaved = false;
       this.#log.warn({ err: error, sale: totals.sale.id }, 'could not save outcome counts; retrying later');

@@ -30,7 +30,7 @@ export class Pressure {
 
   constructor(deps: PressureDeps) {
     this.#deps = deps;
-    this.#service = repeating({ name: 'pressure', interval_ms: MEASURE_MS, round: () => this.#measure() }, deps.log);
+    this.#service = repeating({ name: 'pressure', intervalMs: MEASURE_MS, round: () => this.#measure() }, deps.log);
   }
 
   /** Whether seckill tokens and buys are shed now. */
@@ -50,12 +50,12 @@ export class Pressure {
 
   async #measure(): Promise<void> {
     const { config, log, metrics } = this.#deps;
-    const delay_ms = this.#delay.mean / 1e6 - RESOLUTION_MS;
+    const delayMs = this.#delay.mean / 1e6 - RESOLUTION_MS;
     this.#delay.reset();
     const redisFull = await this.#redisIsFull();
-    const reason = delay_ms > config.EVENT_LOOP_DELAY_MAX_MS ? 'event loop' : redisFull ? 'redis memory' : undefined;
+    const reason = delayMs > config.EVENT_LOOP_DELAY_MAX_MS ? 'event loop' : redisFull ? 'redis memory' : undefined;
     if (reason !== this.#reason)
-      log.warn({ reason, delay_ms }, reason === undefined ? 'load shedding ended' : 'load shedding started');
+      log.warn({ reason, delay_ms: delayMs }, reason === undefined ? 'load shedding ended' : 'load shedding started');
     this.#reason = reason;
     metrics.shedding.set({ reason: 'event_loop' }, reason === 'event loop' ? 1 : 0);
     metrics.shedding.set({ reason: 'redis_memory' }, reason === 'redis memory' ? 1 : 0);
@@ -66,7 +66,7 @@ export class Pressure {
       const servers = await readServerInfo(this.#deps.redis);
       return servers.some(
         (server) =>
-          server.maxmemory_bytes > 0 && server.used_memory_bytes > REDIS_MEMORY_SHARE_MAX * server.maxmemory_bytes,
+          server.maxmemoryBytes > 0 && server.usedMemoryBytes > REDIS_MEMORY_SHARE_MAX * server.maxmemoryBytes,
       );
     } catch {
       // Redis does not answer: the calls themselves report it.

@@ -34,7 +34,7 @@ export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) 
   const bodyLimit = SHOPPER_BODY_BYTES_MAX;
   /** The sale ended so long ago that Redis does not keep it any more. */
   const isRetired = (sale: Sale): boolean =>
-    sale.cleaned || clock(sale.shard).now_ms() > sale.end_ms + KEPT_AFTER_END_MS;
+    sale.cleaned || clock(sale.shard).nowMs() > sale.endMs + KEPT_AFTER_END_MS;
 
   const challenges = new Challenges(config, tokens, bounds?.challengesRaisePerSecond);
 
@@ -43,9 +43,9 @@ export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) 
       '/api/v1/seckill/challenge',
       { schema: GetChallenge, onRequest: app.limitAddress },
       async (request, reply) => {
-        const { user_id: claimed, product_id: sale_id } = request.query;
-        const user_id = await app.shopper(request, claimed);
-        const { parameters, signature = '' } = await challenges.create({ user_id, sale_id });
+        const { user_id: claimed, product_id: saleId } = request.query;
+        const userId = await app.shopper(request, claimed);
+        const { parameters, signature = '' } = await challenges.create({ userId, saleId });
         reply.header('cache-control', 'no-store');
         return { parameters: { ...parameters }, signature };
       },
@@ -56,27 +56,27 @@ export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) 
     '/api/v1/seckill/token',
     { schema: IssueToken, bodyLimit, onRequest: app.limitAddress },
     async (request, reply) => {
-      const { product_id, solution } = request.body;
-      const user_id = await app.shopper(request, request.body.user_id);
-      const claim = { user_id, sale_id: product_id };
+      const { product_id: productId, solution } = request.body;
+      const userId = await app.shopper(request, request.body.user_id);
+      const claim = { userId: userId, saleId: productId };
       let challenge: SolvedChallenge | undefined;
       if (challenges.areRequired) {
         challenge = solution === undefined ? undefined : await challenges.solved(solution, claim);
         if (challenge === undefined) return reply.refuse('challenge_required');
       }
-      const sale = await catalog.sale(product_id);
+      const sale = await catalog.sale(productId);
       if (sale === undefined) return reply.refuse('not_found');
       if (isRetired(sale)) return reply.refuse('ended');
       if (pressure.sheds) return reply.refuse('overloaded');
 
-      const life_ms = config.TOKEN_TTL_SECONDS * 1_000;
-      const fresh = tokens.sign(claim, clock(sale.shard).now_ms() + life_ms);
+      const lifeMs = config.TOKEN_TTL_SECONDS * 1_000;
+      const fresh = tokens.sign(claim, clock(sale.shard).nowMs() + lifeMs);
       const options = { tokens_per_unit: config.TOKENS_PER_UNIT, challenge };
-      let recorded = await commands.issueToken(sale, user_id, fresh, life_ms, options);
+      let recorded = await commands.issueToken(sale, userId, fresh, lifeMs, options);
       if (isNotIssued(recorded)) return reply.refuse(recorded);
       if (recorded !== fresh && !tokens.verify(recorded, claim)) {
         // The recorded token was signed with a secret that has been removed by a rotation.
-        recorded = await commands.issueToken(sale, user_id, fresh, life_ms, { ...options, replacing: recorded });
+        recorded = await commands.issueToken(sale, userId, fresh, lifeMs, { ...options, replacing: recorded });
         if (isNotIssued(recorded)) return reply.refuse(recorded);
       }
       return { token: recorded, expires_at: isoOf(expiryOf(recorded)) };
@@ -84,20 +84,20 @@ export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) 
   );
 
   app.post('/api/v1/seckill/buy', { schema: Buy, bodyLimit }, async (request, reply) => {
-    const { product_id, token } = request.body;
-    const user_id = await app.shopper(request, request.body.user_id);
+    const { product_id: productId, token } = request.body;
+    const userId = await app.shopper(request, request.body.user_id);
     // An expired token is accepted here: its shopper may own an order.
-    if (!tokens.verify(token, { user_id, sale_id: product_id })) {
+    if (!tokens.verify(token, { userId, saleId: productId })) {
       // A forged token must not cause a database read.
-      const known = catalog.known(product_id);
+      const known = catalog.known(productId);
       // Do not recreate the key of a retired sale: it has no TTL.
       if (known !== undefined && !isRetired(known)) outcomes.add(known, 'token_invalid');
       return reply.refuse('token_invalid');
     }
-    const sale = await catalog.sale(product_id);
+    const sale = await catalog.sale(productId);
     if (sale === undefined) return reply.refuse('not_found');
     if (isRetired(sale)) {
-      const order = await findLiveOrder(db, sale.id, user_id);
+      const order = await findLiveOrder(db, sale.id, userId);
       return order === undefined ? reply.refuse('ended') : accept(reply, order, true);
     }
 
@@ -106,17 +106,17 @@ export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) 
       return reply.refuse('overloaded');
     }
     const decision = await admissions.admit(sale, {
-      user_id,
+      userId,
       token,
-      request_id: request.id,
+      requestId: request.id,
       traceparent: request.traceparent,
     });
     outcomes.add(sale, decision.outcome);
     switch (decision.outcome) {
       case 'accepted':
-        return accept(reply, { order_no: decision.order_no, status: 'queued' }, false);
+        return accept(reply, { orderNo: decision.orderNo, status: 'queued' }, false);
       case 'replayed':
-        return accept(reply, { order_no: decision.order_no, status: await statusOf(sale, decision.order_no) }, true);
+        return accept(reply, { orderNo: decision.orderNo, status: await statusOf(sale, decision.orderNo) }, true);
       case 'rate_limited':
         return refuseRate(reply, decision);
       default:
@@ -135,24 +135,24 @@ export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) 
 
   function accept(
     reply: FastifyReply,
-    { order_no, status }: Pick<Order, 'order_no' | 'status'>,
+    { orderNo, status }: Pick<Order, 'orderNo' | 'status'>,
     replayed: boolean,
   ): FastifyReply {
     return reply
       .code(202)
-      .headers({ location: `/api/v1/orders/${order_no}`, 'retry-after': POLL_AFTER_S })
-      .send({ order_no, status, ...(replayed ? { replayed } : {}) });
+      .headers({ location: `/api/v1/orders/${orderNo}`, 'retry-after': POLL_AFTER_S })
+      .send({ order_no: orderNo, status, ...(replayed ? { replayed } : {}) });
   }
 
   function refuseRate(
     reply: FastifyReply,
-    { limit, wait_ms }: Extract<Decision, { outcome: 'rate_limited' }>,
+    { limit, waitMs }: Extract<Decision, { outcome: 'rate_limited' }>,
   ): FastifyReply {
-    const [capacity, per_second] =
+    const [capacity, perSecond] =
       limit === 'global'
         ? [config.RATE_LIMIT_GLOBAL_CAPACITY, config.RATE_LIMIT_GLOBAL_PER_SECOND]
         : [config.RATE_LIMIT_USER_CAPACITY, config.RATE_LIMIT_USER_PER_SECOND];
-    return reply.refuse('rate_limited', rateLimited(limit, { capacity, per_second }, wait_ms));
+    return reply.refuse('rate_limited', rateLimited(limit, { capacity, perSecond }, waitMs));
   }
 };
 

@@ -42,7 +42,7 @@ export class TokenSecrets {
   constructor(deps: TokenSecretsDeps) {
     this.#deps = deps;
     const round = () => this.#refresh();
-    this.#service = repeating({ name: 'token_secrets', interval_ms: REFRESH_MS, round }, deps.log);
+    this.#service = repeating({ name: 'token_secrets', intervalMs: REFRESH_MS, round }, deps.log);
   }
 
   start(): void {

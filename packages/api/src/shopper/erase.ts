@@ -45,8 +45,8 @@ export async function checkErasable({ db, commands }: EraseDeps, userId: string)
   if (unsettled !== undefined) throw refusalOf(unsettled);
   // A unit held in Redis may belong to an order that is not in the ledger yet.
   for (const sale of await salesToKeep(db)) {
-    const order_no = await commands.ownedOrder(sale, userId);
-    if (order_no !== undefined) throw refusalOf({ order_no, why: 'live' });
+    const orderNo = await commands.ownedOrder(sale, userId);
+    if (orderNo !== undefined) throw refusalOf({ orderNo, why: 'live' });
   }
 }
 
@@ -75,6 +75,6 @@ export async function eraseShopper({ db }: EraseDeps, userId: string, pseudonym:
   return orders;
 }
 
-function refusalOf({ order_no, why }: Pick<UnsettledOrder, 'order_no' | 'why'>): Refusal {
-  return new Refusal('invalid_state', { detail: `The order ${order_no} ${REASONS[why]}` });
+function refusalOf({ orderNo, why }: Pick<UnsettledOrder, 'orderNo' | 'why'>): Refusal {
+  return new Refusal('invalid_state', { detail: `The order ${orderNo} ${REASONS[why]}` });
 }

@@ -21,7 +21,7 @@ export const shopperRoutes: FastifyPluginAsyncTypebox<Pick<AppDeps, 'db' | 'comm
     return {
       user_id: userId,
       orders: files.map(({ order, history, payments }) => orderFile(order, history, payments)),
-      next_cursor: nextCursor(files, limit, ({ order }) => order.order_no),
+      next_cursor: nextCursor(files, limit, ({ order }) => order.orderNo),
     };
   });
 

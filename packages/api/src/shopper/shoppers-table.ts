@@ -9,7 +9,7 @@ import { listOrdersOfUser } from '@flash-sale/shared/order/orders-table.ts';
  */
 export async function ordersOfShopper(db: Db, userId: string, limit: number, before?: string) {
   const orders = await listOrdersOfUser(db, userId, limit, before);
-  const orderNos = orders.map(({ order_no }) => order_no);
+  const orderNos = orders.map(({ orderNo }) => orderNo);
   if (orderNos.length === 0) return [];
   const moves = await db
     .selectFrom('order_history')
@@ -23,19 +23,19 @@ export async function ordersOfShopper(db: Db, userId: string, limit: number, bef
     .where('order_no', 'in', orderNos)
     .orderBy('payment_id')
     .execute();
-  const movesOf = Map.groupBy(moves, ({ order_no }) => order_no);
-  const paymentsOf = Map.groupBy(payments, ({ order_no }) => order_no);
+  const movesOf = Map.groupBy(moves, ({ order_no: orderNo }) => orderNo);
+  const paymentsOf = Map.groupBy(payments, ({ order_no: orderNo }) => orderNo);
   return orders.map((order: Order) => ({
     order,
-    history: movesOf.get(order.order_no) ?? [],
-    payments: paymentsOf.get(order.order_no) ?? [],
+    history: movesOf.get(order.orderNo) ?? [],
+    payments: paymentsOf.get(order.orderNo) ?? [],
   }));
 }
 
 /** An order that still needs its shopper's name, with the reason. */
 export interface UnsettledOrder {
-  readonly order_no: string;
-  readonly product_id: number;
+  readonly orderNo: string;
+  readonly productId: number;
   readonly why: 'unpaid' | 'live' | 'unit' | 'payment' | 'event' | 'archiving';
 }
 
@@ -81,7 +81,7 @@ export async function salesOfShopper(db: Db, userId: string): Promise<number[]> 
     .where('user_id', '=', userId)
     .orderBy('product_id')
     .execute();
-  return rows.map(({ product_id }) => product_id);
+  return rows.map(({ product_id: productId }) => productId);
 }
 
 /**

@@ -27,7 +27,7 @@ let sale: Sale;
 beforeAll(async () => {
   context = await openTestContext({ AUTH_MODE: 'jwt', JWT_SECRET: SECRET });
   [app, other] = [await openApp(context), await openApp(context)];
-  sale = await context.openSale({ seckill_stock: 1_000 });
+  sale = await context.openSale({ seckillStock: 1_000 });
 });
 
 afterAll(async () => {
@@ -38,9 +38,9 @@ afterAll(async () => {
 
 type Headers = Record<string, string>;
 const bearer = (accessToken: string): Headers => ({ authorization: `Bearer ${accessToken}` });
-const now_s = () => Math.floor(Date.now() / 1_000);
+const nowS = () => Math.floor(Date.now() / 1_000);
 const sign = (claims: object, secret = SECRET, alg = 'HS256') =>
-  new SignJWT({ exp: now_s() + 600, ...claims }).setProtectedHeader({ alg }).sign(new TextEncoder().encode(secret));
+  new SignJWT({ exp: nowS() + 600, ...claims }).setProtectedHeader({ alg }).sign(new TextEncoder().encode(secret));
 const as = async (userId: string): Promise<Headers> => bearer(await sign({ sub: userId }));
 const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
@@ -55,28 +55,28 @@ describe('attack: an access token that the provider did not sign for the caller'
   it.each<[string, () => Promise<string>]>([
     ['forged with a key of the attacker’s', () => sign({ sub: 'victim' }, 'x'.repeat(32))],
     ['forged with the secret in capitals', () => sign({ sub: 'victim' }, SECRET.toUpperCase())],
-    ['expired for longer than clocks may differ', () => sign({ sub: 'victim', exp: now_s() - 31 })],
-    ['not valid yet', () => sign({ sub: 'victim', nbf: now_s() + 60 })],
+    ['expired for longer than clocks may differ', () => sign({ sub: 'victim', exp: nowS() - 31 })],
+    ['not valid yet', () => sign({ sub: 'victim', nbf: nowS() + 60 })],
     [
       'without an expiry',
       async () => new SignJWT({ sub: 'victim' }).setProtectedHeader({ alg: 'HS256' }).sign(Buffer.from(SECRET)),
     ],
-    ['with the alg none', async () => `${part({ alg: 'none' })}.${part({ sub: 'victim', exp: now_s() + 600 })}.`],
+    ['with the alg none', async () => `${part({ alg: 'none' })}.${part({ sub: 'victim', exp: nowS() + 600 })}.`],
     [
       'with the alg none and a signature',
-      async () => `${part({ alg: 'none' })}.${part({ sub: 'victim', exp: now_s() + 600 })}.AAAA`,
+      async () => `${part({ alg: 'none' })}.${part({ sub: 'victim', exp: nowS() + 600 })}.AAAA`,
     ],
     [
       'with another alg under the right secret',
       async () => {
-        const body = `${part({ alg: 'HS512' })}.${part({ sub: 'victim', exp: now_s() + 600 })}`;
+        const body = `${part({ alg: 'HS512' })}.${part({ sub: 'victim', exp: nowS() + 600 })}`;
         return `${body}.${createHmac('sha512', SECRET).update(body).digest('base64url')}`;
       },
     ],
     [
       'whose header names HS512 over an HS256 signature',
       async () => {
-        const body = `${part({ alg: 'HS512' })}.${part({ sub: 'victim', exp: now_s() + 600 })}`;
+        const body = `${part({ alg: 'HS512' })}.${part({ sub: 'victim', exp: nowS() + 600 })}`;
         return `${body}.${createHmac('sha256', SECRET).update(body).digest('base64url')}`;
       },
     ],
@@ -84,7 +84,7 @@ describe('attack: an access token that the provider did not sign for the caller'
       'with a swapped key: the header brings its own',
       async () => {
         const jwk = { kty: 'oct', k: Buffer.from('x'.repeat(32)).toString('base64url') };
-        const body = `${part({ alg: 'HS256', jwk, kid: '../../dev/null' })}.${part({ sub: 'victim', exp: now_s() + 600 })}`;
+        const body = `${part({ alg: 'HS256', jwk, kid: '../../dev/null' })}.${part({ sub: 'victim', exp: nowS() + 600 })}`;
         return `${body}.${createHmac('sha256', 'x'.repeat(32)).update(body).digest('base64url')}`;
       },
     ],
@@ -92,7 +92,7 @@ describe('attack: an access token that the provider did not sign for the caller'
       'with swapped claims under a signature that was valid',
       async () => {
         const [head, , mac] = (await sign({ sub: 'attacker' })).split('.');
-        return `${head}.${part({ sub: 'victim', exp: now_s() + 600 })}.${mac}`;
+        return `${head}.${part({ sub: 'victim', exp: nowS() + 600 })}.${mac}`;
       },
     ],
     ['cut short', async () => (await sign({ sub: 'victim' })).slice(0, -1)],
@@ -112,9 +112,9 @@ describe('attack: an access token that the provider did not sign for the caller'
 describe('attack: another shopper’s order', () => {
   it('looks exactly like one that does not exist: for reading, waiting, paying and cancelling', async () => {
     const [owner, thief] = [await as('owner'), await as('thief')];
-    const order_no = await win(owner);
+    const orderNo = await win(owner);
     // As well formed as the real one, but forged.
-    const unknown = `${order_no.startsWith('0') ? '1' : '0'}${order_no.slice(1)}`;
+    const unknown = `${orderNo.startsWith('0') ? '1' : '0'}${orderNo.slice(1)}`;
     const calls = [
       (no: string) => app.get(`/api/v1/orders/${no}`, thief),
       (no: string) => app.get(`/api/v1/orders/${no}?wait=1`, thief),
@@ -123,7 +123,7 @@ describe('attack: another shopper’s order', () => {
     ];
     const check = async () => {
       for (const call of calls) {
-        const [theirs, nobodys] = [await call(order_no), await call(unknown)];
+        const [theirs, nobodys] = [await call(orderNo), await call(unknown)];
         expect(theirs).toBeProblem('not_found');
         const { request_id: _a, ...body } = theirs.json<Record<string, unknown>>();
         const { request_id: _b, ...expected } = nobodys.json<Record<string, unknown>>();
@@ -132,11 +132,11 @@ describe('attack: another shopper’s order', () => {
       }
     };
     await check();
-    await settleOrder(context, sale, order_no);
+    await settleOrder(context, sale, orderNo);
     await check();
-    const [row] = await context.db.selectFrom('orders').select('status').where('order_no', '=', order_no).execute();
+    const [row] = await context.db.selectFrom('orders').select('status').where('order_no', '=', orderNo).execute();
     expect(row).toEqual({ status: 'pending_payment' });
-    expect(await context.db.selectFrom('payments').selectAll().where('order_no', '=', order_no).execute()).toEqual([]);
+    expect(await context.db.selectFrom('payments').selectAll().where('order_no', '=', orderNo).execute()).toEqual([]);
     expect((await app.get('/api/v1/orders', thief)).json()).toEqual({ items: [], next_cursor: null });
   });
 
@@ -152,14 +152,14 @@ describe('attack: another shopper’s order', () => {
 
   it('shows its payment to its owner only, even to a caller who knows the number', async () => {
     const [owner, thief] = [await as('payer'), await as('peeker')];
-    const order_no = await win(owner);
-    await settleOrder(context, sale, order_no);
-    const paid = await app.post(`/api/v1/orders/${order_no}/pay`, {}, owner);
+    const orderNo = await win(owner);
+    await settleOrder(context, sale, orderNo);
+    const paid = await app.post(`/api/v1/orders/${orderNo}/pay`, {}, owner);
     expect(paid.statusCode).toBe(200);
-    const { payment_id } = paid.json<{ payment_id: string }>();
-    const answer = await app.post(`/api/v1/orders/${order_no}/pay`, {}, thief);
+    const { payment_id: paymentId } = paid.json<{ payment_id: string }>();
+    const answer = await app.post(`/api/v1/orders/${orderNo}/pay`, {}, thief);
     expect(answer).toBeProblem('not_found');
-    expect(answer.body).not.toContain(payment_id);
+    expect(answer.body).not.toContain(paymentId);
   });
 });
 
@@ -208,7 +208,7 @@ describe('attack: a seckill token that the caller may not use', () => {
 
   it('that we signed but never issued, or that was replaced by a newer one, buys nothing', async () => {
     const headers = await as('hoarder');
-    const never = new SeckillTokens([TOKEN_SECRET]).sign({ user_id: 'hoarder', sale_id: sale.id }, Date.now() + 60_000);
+    const never = new SeckillTokens([TOKEN_SECRET]).sign({ userId: 'hoarder', saleId: sale.id }, Date.now() + 60_000);
     expect(await attempt(headers, never, sale, ['hoarder'])).toEqual(NOTHING);
     const old = await tokenFor(headers);
     await context.redis.del(context.keys.seckillToken(sale, 'hoarder'));
@@ -218,7 +218,7 @@ describe('attack: a seckill token that the caller may not use', () => {
 
   it('forged with the attacker’s own secret buys nothing', async () => {
     const forger = new SeckillTokens(['a-secret-of-the-attackers-own']);
-    const forged = forger.sign({ user_id: 'forger', sale_id: sale.id }, Date.now() + 60_000);
+    const forged = forger.sign({ userId: 'forger', saleId: sale.id }, Date.now() + 60_000);
     expect(await attempt(await as('forger'), forged, sale, ['forger'])).toEqual(NOTHING);
     // Known by its MAC, before anything is read: not even whether there is such a sale.
     expect(await buy(await as('forger'), forged, { ...sale, id: 999_999 })).toBeProblem('token_invalid');
@@ -230,12 +230,12 @@ describe('attack: a seckill token that the caller may not use', () => {
   it('replayed after its order was closed buys no second unit', async () => {
     const headers = await as('replayer');
     const token = await tokenFor(headers);
-    const { order_no } = (await buy(headers, token)).json<{ order_no: string }>();
-    await settleOrder(context, sale, order_no);
-    expect((await app.post(`/api/v1/orders/${order_no}/cancel`, {}, headers)).statusCode).toBe(200);
+    const { order_no: orderNo } = (await buy(headers, token)).json<{ order_no: string }>();
+    await settleOrder(context, sale, orderNo);
+    expect((await app.post(`/api/v1/orders/${orderNo}/cancel`, {}, headers)).statusCode).toBe(200);
     // As the returns service does.
     const lease = await takeLease(context, sale);
-    expect(await context.commands.giveBack(sale, lease, [{ user_id: 'replayer', order_no }])).toBe(1);
+    expect(await context.commands.giveBack(sale, lease, [{ userId: 'replayer', orderNo }])).toBe(1);
     await context.commands.releaseLease(sale, lease);
     expect(await attempt(headers, token, sale, ['replayer'])).toEqual(NOTHING);
   });
@@ -267,21 +267,21 @@ describe('attack: more calls than the limits allow, on several api processes at 
     );
     try {
       const busy = await context.openSale();
-      const began_ms = Date.now();
+      const beganMs = Date.now();
       const answers = await Promise.all(
         Array.from({ length: 1_000 }, (_, i) => {
-          const user_id = userOf(i);
-          const token = signer.sign({ user_id, sale_id: busy.id }, Date.now() + 60_000);
-          return apps[i % apps.length]!.buy(busy, user_id, token);
+          const userId = userOf(i);
+          const token = signer.sign({ userId, saleId: busy.id }, Date.now() + 60_000);
+          return apps[i % apps.length]!.buy(busy, userId, token);
         }),
       );
-      const elapsed_s = (Date.now() - began_ms) / 1_000;
+      const elapsedS = (Date.now() - beganMs) / 1_000;
       const passed = answers.filter(({ statusCode }) => statusCode === 403);
       const refused = answers.filter(({ statusCode }) => statusCode === 429);
       expect(passed.length + refused.length).toBe(1_000);
       for (const answer of passed) expect(answer).toBeProblem('token_invalid');
       for (const answer of refused) expect(answer).toBeProblem('rate_limited');
-      return { passed: passed.length, elapsed_s, refusal: refused[0]! };
+      return { passed: passed.length, elapsed_s: elapsedS, refusal: refused[0]! };
     } finally {
       await Promise.all(apps.map((one) => one.close()));
     }
@@ -289,17 +289,17 @@ describe('attack: more calls than the limits allow, on several api processes at 
 
   it('of 1,000 parallel calls of one user at most burst + rate × time pass', async () => {
     const env = { RATE_LIMIT_USER_CAPACITY: '5', RATE_LIMIT_USER_PER_SECOND: '5' };
-    const { passed, elapsed_s, refusal } = await hammer(env, () => 'greedy');
+    const { passed, elapsed_s: elapsedS, refusal } = await hammer(env, () => 'greedy');
     expect(passed).toBeGreaterThanOrEqual(5);
-    expect(passed).toBeLessThanOrEqual(5 + 5 * elapsed_s);
+    expect(passed).toBeLessThanOrEqual(5 + 5 * elapsedS);
     expect(refusal.headers).toMatchObject({ 'ratelimit-policy': '"user";q=5;w=1', ratelimit: '"user";r=0;t=1' });
   });
 
   it('of 1,000 parallel calls of 1,000 users at most the global burst + rate × time pass', async () => {
     const env = { RATE_LIMIT_GLOBAL_CAPACITY: '50', RATE_LIMIT_GLOBAL_PER_SECOND: '10' };
-    const { passed, elapsed_s, refusal } = await hammer(env, (i) => `crowd-${i}`);
+    const { passed, elapsed_s: elapsedS, refusal } = await hammer(env, (i) => `crowd-${i}`);
     expect(passed).toBeGreaterThanOrEqual(50);
-    expect(passed).toBeLessThanOrEqual(50 + 10 * elapsed_s);
+    expect(passed).toBeLessThanOrEqual(50 + 10 * elapsedS);
     expect(refusal.headers).toMatchObject({ 'ratelimit-policy': '"global";q=50;w=5' });
   });
 });

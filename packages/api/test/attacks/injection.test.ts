@@ -16,7 +16,7 @@ let sale: Sale;
 beforeAll(async () => {
   context = await openTestContext();
   app = await openApp(context);
-  sale = await context.openSale({ seckill_stock: 100 });
+  sale = await context.openSale({ seckillStock: 100 });
 });
 
 afterAll(async () => {
@@ -70,7 +70,7 @@ describe('an id made of metacharacters', () => {
     const { state, owners } = context.keys.sale(sale);
     const held = await context.redis.hlen(owners);
     expect(held).toBe(METACHARACTERS.length);
-    expect(Number(await context.redis.hget(state, 'available')) + held).toBe(sale.seckill_stock);
+    expect(Number(await context.redis.hget(state, 'available')) + held).toBe(sale.seckillStock);
   });
 });
 

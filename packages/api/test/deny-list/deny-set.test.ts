@@ -33,10 +33,10 @@ describe('a range of addresses', () => {
 });
 
 describe('who is denied', () => {
-  const entry = (kind: 'user' | 'address', value: string, expires_ms?: number) => ({
+  const entry = (kind: 'user' | 'address', value: string, expiresMs?: number) => ({
     kind,
     value,
-    expires_at: expires_ms === undefined ? null : new Date(expires_ms),
+    expiresAt: expiresMs === undefined ? null : new Date(expiresMs),
   });
   const denied = new DenySet([
     entry('user', 'bot'),
@@ -48,7 +48,7 @@ describe('who is denied', () => {
 
   test('is a user by the bytes of the id, until the entry expires', () => {
     expect(['bot', 'Bot', 'bot2', ''].map((user) => denied.hasUser(user, 0))).toEqual([true, false, false, false]);
-    expect([999, 1_000].map((now_ms) => denied.hasUser('brief', now_ms))).toEqual([true, false]);
+    expect([999, 1_000].map((nowMs) => denied.hasUser('brief', nowMs))).toEqual([true, false]);
   });
 
   test.each([
@@ -71,7 +71,7 @@ describe('who is denied', () => {
   });
 
   test('is an address until the entry expires, and nobody by an empty list', () => {
-    expect([999, 1_000].map((now_ms) => denied.hasAddress('198.51.100.7', now_ms))).toEqual([true, false]);
+    expect([999, 1_000].map((nowMs) => denied.hasAddress('198.51.100.7', nowMs))).toEqual([true, false]);
     expect(new DenySet().hasAddress('203.0.113.1', 0)).toBe(false);
   });
 });

@@ -22,7 +22,7 @@ let sale: Sale;
 beforeAll(async () => {
   context = await openTestContext({ VIEWER_TOKEN: 'the-viewers-own-token', TRUSTED_PROXIES: '127.0.0.1' });
   [app, other] = [await openApp(context), await openApp(context)];
-  sale = await context.openSale({ seckill_stock: 1_000 });
+  sale = await context.openSale({ seckillStock: 1_000 });
 });
 
 afterAll(async () => {
@@ -43,7 +43,7 @@ const EVERYWHERE = { timeout: 1_000, interval: 20 };
 
 describe('a denied user', () => {
   it('is refused for every shopper’s call at once here, and within a second on every other api process', async () => {
-    const order_no = await app.win(sale, 'bot');
+    const orderNo = await app.win(sale, 'bot');
     const token = await app.tokenOf(sale, 'bot');
     expect((await deny({ user_id: 'bot', reason: 'many accounts' })).json()).toMatchObject({
       user_id: 'bot',
@@ -55,9 +55,9 @@ describe('a denied user', () => {
       await askAs('bot'),
       await app.buy(sale, 'bot', token),
       await app.get('/api/v1/orders?user_id=bot'),
-      await app.get(`/api/v1/orders/${order_no}?user_id=bot`),
-      await app.post(`/api/v1/orders/${order_no}/pay`, named),
-      await app.post(`/api/v1/orders/${order_no}/cancel`, named),
+      await app.get(`/api/v1/orders/${orderNo}?user_id=bot`),
+      await app.post(`/api/v1/orders/${orderNo}/pay`, named),
+      await app.post(`/api/v1/orders/${orderNo}/cancel`, named),
     ]) {
       expect(answer).toBeProblem('forbidden');
       // The reason must not be shown.
@@ -77,22 +77,22 @@ describe('a denied user', () => {
   });
 
   it('stays denied by the ledger’s clock, also on an api process whose own clock is an hour ahead', async () => {
-    const expires_at = new Date(Date.now() + 60_000).toISOString();
+    const expiresAt = new Date(Date.now() + 60_000).toISOString();
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 });
     onTestFinished(() => void vi.useRealTimers());
-    expect((await deny({ user_id: 'minute', expires_at })).statusCode).toBe(200);
+    expect((await deny({ user_id: 'minute', expires_at: expiresAt })).statusCode).toBe(200);
     expect(await askAs('minute')).toBeProblem('forbidden');
     await expect.poll(async () => (await askAs('minute', other)).statusCode, EVERYWHERE).toBe(403);
   });
 
   it('is allowed again by itself when the entry expires', async () => {
-    const expires_at = new Date(Date.now() + 1_500).toISOString();
-    expect((await deny({ user_id: 'brief', expires_at })).json()).toMatchObject({ expires_at });
+    const expiresAt = new Date(Date.now() + 1_500).toISOString();
+    expect((await deny({ user_id: 'brief', expires_at: expiresAt })).json()).toMatchObject({ expires_at: expiresAt });
     expect(await askAs('brief')).toBeProblem('forbidden');
     await expect.poll(async () => (await askAs('brief')).statusCode, { timeout: 10_000 }).toBe(200);
-    expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(expires_at));
+    expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(expiresAt));
     const { items } = (await app.get(`${PATH}?limit=100`, AS_OPERATOR)).json<{ items: { user_id?: string }[] }>();
-    expect(items.map(({ user_id }) => user_id)).not.toContain('brief');
+    expect(items.map(({ user_id: userId }) => userId)).not.toContain('brief');
   });
 });
 

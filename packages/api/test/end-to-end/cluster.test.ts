@@ -79,8 +79,8 @@ async function openCrowd(sale: Sale) {
     /** Resolves when enough were accepted for the sale to be in full swing. */
     start(): Promise<void> {
       buying = each(crowd, AT_ONCE, (user, i) =>
-        shoppers.buyUntilDecided(sale.id, user, tokens[i]!, (order_no) => {
-          accepted.set(order_no, user);
+        shoppers.buyUntilDecided(sale.id, user, tokens[i]!, (orderNo) => {
+          accepted.set(orderNo, user);
           if (accepted.size >= STRUCK_AFTER) enough.resolve();
         }),
       );
@@ -88,7 +88,7 @@ async function openCrowd(sale: Sale) {
     },
     async untilSoldOut(): Promise<void> {
       await buying;
-      for (const order_no of accepted.keys()) expect(await shoppers.settled(order_no)).toBe('pending_payment');
+      for (const orderNo of accepted.keys()) expect(await shoppers.settled(orderNo)).toBe('pending_payment');
       expect(await watch.stop()).toMatchObject({ violations: [] });
       await expectPromisesKept(context, { ...sale, seckill_stock: UNITS, sold: UNITS }, accepted);
     },
@@ -101,7 +101,7 @@ describe('sales on three masters of a cluster, one of which is lost', () => {
   let sales: Sale[];
 
   beforeEach(async () => {
-    sales = await Promise.all(shards.map((shard) => context.insertSale({ shard, seckill_stock: UNITS })));
+    sales = await Promise.all(shards.map((shard) => context.insertSale({ shard, seckillStock: UNITS })));
     await Promise.all(sales.map(untilOpen));
   }, 60_000);
 
@@ -119,10 +119,10 @@ describe('sales on three masters of a cluster, one of which is lost', () => {
       await Promise.all(crowds.map((crowd) => crowd.start()));
       await takeAway(cluster.masters[lost]!);
       try {
-        const asked_ms = performance.now();
+        const askedMs = performance.now();
         const refused = await shoppers.buy(ofLost.sale.id, 'late', token);
         expect([refused.status, outcomeOf(refused)]).toEqual([503, { code: 'unavailable' }]);
-        expect(performance.now() - asked_ms).toBeLessThan(REFUSED_MS_MAX);
+        expect(performance.now() - askedMs).toBeLessThan(REFUSED_MS_MAX);
 
         for (const crowd of ofOthers) {
           await crowd.untilSoldOut();
@@ -133,8 +133,8 @@ describe('sales on three masters of a cluster, one of which is lost', () => {
             .selectAll()
             .where('product_id', '=', crowd.sale.id)
             .execute();
-          const { order_no, user_id } = orders[0]!;
-          const cancelled = await shoppers.call('POST', `/api/v1/orders/${order_no}/cancel`, { user_id });
+          const { order_no: orderNo, user_id: userId } = orders[0]!;
+          const cancelled = await shoppers.call('POST', `/api/v1/orders/${orderNo}/cancel`, { user_id: userId });
           expect(cancelled.status).toBe(200);
           await vi.waitFor(async () => {
             const { body } = await shoppers.call('GET', `/api/v1/products/${crowd.sale.id}`);

@@ -55,7 +55,7 @@ beforeEach(async () => {
     name: 'sentinel',
     master: { name: MASTER_NAME, port: master.port, password: PASSWORD },
     quorum: 1,
-    down_after_ms: DOWN_AFTER_MS,
+    downAfterMs: DOWN_AFTER_MS,
     password: SENTINEL_PASSWORD,
   });
   toMaster = connectTo(master);
@@ -100,23 +100,23 @@ describe('Sentinel promotes the replica in mid-sale', () => {
       const watch = watchConservation(context, id);
       let isStruck = false;
       const outcomes = await each(crowd, AT_ONCE, (user, i) =>
-        shoppers.buyUntilDecided(id, user, tokens[i]!, (order_no) => {
-          accepted.set(order_no, user);
+        shoppers.buyUntilDecided(id, user, tokens[i]!, (orderNo) => {
+          accepted.set(orderNo, user);
           if (accepted.size < STRUCK_AFTER || isStruck) return;
           isStruck = true;
           strike();
         }),
       );
       await promoted();
-      const refused = new Set(outcomes.filter(({ order_no }) => order_no === undefined).map(({ code }) => code));
+      const refused = new Set(outcomes.filter(({ order_no: orderNo }) => orderNo === undefined).map(({ code }) => code));
       expect(refused).toEqual(new Set(['sold_out']));
 
       // Accepted orders that had not reached the replica are lost, and counted separately.
       const kept = new Map<string, string>();
-      await each([...accepted], AT_ONCE, async ([order_no, user]) => {
-        const end = await shoppers.settled(order_no);
+      await each([...accepted], AT_ONCE, async ([orderNo, user]) => {
+        const end = await shoppers.settled(orderNo);
         expect(end).toMatch(/^(pending_payment|not_found)$/);
-        if (end === 'pending_payment') kept.set(order_no, user);
+        if (end === 'pending_payment') kept.set(orderNo, user);
       });
       expect(kept.size).toBe(UNITS);
       expect(await watch.stop()).toMatchObject({ violations: [] });
@@ -137,11 +137,11 @@ describe('Sentinel promotes the replica in mid-sale', () => {
     const id = await shoppers.openSale(50);
     const buyAll = (users: readonly string[]) =>
       each(users, AT_ONCE, async (user) => {
-        const { order_no } = outcomeOf(await shoppers.buy(id, user, await shoppers.token(id, user)));
-        return [order_no!, user] as const;
+        const { order_no: orderNo } = outcomeOf(await shoppers.buy(id, user, await shoppers.token(id, user)));
+        return [orderNo!, user] as const;
       });
     const inLedger = await buyAll(buyers('ledger'));
-    for (const [order_no] of inLedger) expect(await shoppers.settled(order_no)).toBe('pending_payment');
+    for (const [orderNo] of inLedger) expect(await shoppers.settled(orderNo)).toBe('pending_payment');
 
     await Promise.all(service.workers.map((worker) => worker.kill()));
     const onReplica = await buyAll(buyers('replica'));
@@ -164,7 +164,7 @@ describe('Sentinel promotes the replica in mid-sale', () => {
 
     await service.addWorker();
     const ends = (orders: readonly (readonly [string, string])[]) =>
-      each(orders, AT_ONCE, ([order_no]) => shoppers.settled(order_no)).then((all) => new Set(all));
+      each(orders, AT_ONCE, ([orderNo]) => shoppers.settled(orderNo)).then((all) => new Set(all));
     expect(await ends(inLedger)).toEqual(new Set(['pending_payment']));
     expect(await ends(onReplica)).toEqual(new Set(['pending_payment']));
     expect(await ends(nowhere)).toEqual(new Set(['not_found']));

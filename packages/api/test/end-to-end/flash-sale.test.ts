@@ -59,7 +59,7 @@ describe('a sale of 100 units and 3,000 shoppers', () => {
     expect(promised.size).toBe(UNITS);
 
     // Every 202 ends, and each in exactly one outcome that does not change.
-    const ends = await each([...promised.keys()], UNITS, (order_no) => shoppers.settled(order_no));
+    const ends = await each([...promised.keys()], UNITS, (orderNo) => shoppers.settled(orderNo));
     expect(ends).toEqual(ends.map(() => 'pending_payment'));
     await expectPromisesKept(context, { id, seckill_stock: UNITS, sold: UNITS }, promised);
     expect(watched).toEqual({ reads: expect.any(Number), violations: [] });
@@ -73,7 +73,7 @@ describe('a sale of 100 units and 3,000 shoppers', () => {
     // The winners get the same number for ever.
     const again = await each([...promised.values()], UNITS, (user) => shoppers.buy(id, user, tokenOf.get(user)!));
     expect(again.map((answer) => JSON.parse(answer.body) as object)).toEqual(
-      [...promised.keys()].map((order_no) => ({ order_no, status: 'pending_payment', replayed: true })),
+      [...promised.keys()].map((orderNo) => ({ order_no: orderNo, status: 'pending_payment', replayed: true })),
     );
   }, 60_000);
 });
@@ -86,7 +86,7 @@ describe('a burst', () => {
     const id = await shoppers.openSale(SHOPPERS);
     const crowd = Array.from({ length: SHOPPERS }, (_, i) => `clicker${i}`);
     const tokens = await each(crowd, 100, (user) => shoppers.token(id, user));
-    const buys = crowd.map((user_id, i) => ({ user_id, product_id: id, token: tokens[i]! }));
+    const buys = crowd.map((userId, i) => ({ user_id: userId, product_id: id, token: tokens[i]! }));
     // Click by click through the crowd, so that the clicks of one shopper go over different
     // connections and to different processes.
     const clicks = Array.from({ length: CLICKS }, () => buys).flat();
@@ -100,15 +100,15 @@ describe('a burst', () => {
 
     const numbers = new Map<string, Set<string>>(crowd.map((user) => [user, new Set()]));
     for (const [i, share] of shares.entries()) {
-      for (const [j, { user_id }] of share.entries()) {
+      for (const [j, { user_id: userId }] of share.entries()) {
         expect(answers[i]![j]!.status).toBe(202);
-        numbers.get(user_id)!.add(outcomeOf(answers[i]![j]!).order_no!);
+        numbers.get(userId)!.add(outcomeOf(answers[i]![j]!).order_no!);
       }
     }
     expect([...numbers.values()].map(({ size }) => size)).toEqual(crowd.map(() => 1));
-    const promised = new Map([...numbers].map(([user, [order_no]]) => [order_no!, user]));
+    const promised = new Map([...numbers].map(([user, [orderNo]]) => [orderNo!, user]));
     expect(promised.size).toBe(SHOPPERS);
-    const ends = await each([...promised.keys()], 100, (order_no) => shoppers.settled(order_no));
+    const ends = await each([...promised.keys()], 100, (orderNo) => shoppers.settled(orderNo));
     expect(new Set(ends)).toEqual(new Set(['pending_payment']));
     await expectPromisesKept(context, { id, seckill_stock: SHOPPERS, sold: SHOPPERS }, promised);
     expect(medianBatchBound(before, after)).toBeGreaterThan(10);
@@ -134,8 +134,8 @@ describe('the identity of a shopper', () => {
     const id = await shoppers.openSale(10);
     const promised = new Map<string, string>();
     for (const user of ['u1', 'U1']) {
-      const { order_no } = outcomeOf(await shoppers.buy(id, user, await shoppers.token(id, user)));
-      promised.set(order_no!, user);
+      const { order_no: orderNo } = outcomeOf(await shoppers.buy(id, user, await shoppers.token(id, user)));
+      promised.set(orderNo!, user);
     }
     const token = await shoppers.token(id, 'u1');
     const hostile: unknown[] = [
@@ -152,13 +152,13 @@ describe('the identity of a shopper', () => {
       null,
       ['u1'],
     ];
-    for (const user_id of hostile) {
+    for (const userId of hostile) {
       for (const path of ['/api/v1/seckill/token', '/api/v1/seckill/buy']) {
-        const body = { user_id, product_id: id, ...(path.endsWith('buy') ? { token } : {}) };
+        const body = { user_id: userId, product_id: id, ...(path.endsWith('buy') ? { token } : {}) };
         expect(await shoppers.call('POST', path, body)).toBeProblem('invalid_request');
       }
     }
-    for (const order_no of promised.keys()) expect(await shoppers.settled(order_no)).toBe('pending_payment');
+    for (const orderNo of promised.keys()) expect(await shoppers.settled(orderNo)).toBe('pending_payment');
     await expectPromisesKept(context, { id, seckill_stock: 10, sold: 2 }, promised);
   });
 });
@@ -187,7 +187,7 @@ describe('a lost reply', () => {
       const token = await client.token(id, 'unlucky');
       const { owners } = context.keys.sale(saleOf(id));
       await sendAndHangUp({ user_id: 'unlucky', product_id: id, token });
-      const order_no = await vi.waitFor(async () => {
+      const orderNo = await vi.waitFor(async () => {
         const owned = await context.redis.hget(owners, 'unlucky');
         expect(owned).not.toBeNull();
         return owned!;
@@ -200,9 +200,9 @@ describe('a lost reply', () => {
       }, 5_000);
       const retry = await client.buy(id, 'unlucky', token);
       expect(retry.status).toBe(202);
-      expect(JSON.parse(retry.body)).toMatchObject({ order_no, replayed: true });
-      const promised = new Map([[order_no, 'unlucky']]).set(lucky, 'lucky');
-      for (const each_no of promised.keys()) expect(await shoppers.settled(each_no)).toBe('pending_payment');
+      expect(JSON.parse(retry.body)).toMatchObject({ order_no: orderNo, replayed: true });
+      const promised = new Map([[orderNo, 'unlucky']]).set(lucky, 'lucky');
+      for (const eachNo of promised.keys()) expect(await shoppers.settled(eachNo)).toBe('pending_payment');
       await expectPromisesKept(context, { id, seckill_stock: 2, sold: 2 }, promised);
     } finally {
       client.close();
@@ -212,23 +212,23 @@ describe('a lost reply', () => {
 });
 
 describe('the logs', () => {
-  const linesOf = (processes: ServiceProcess[], msg: string, order_no: string): LogLine[] =>
+  const linesOf = (processes: ServiceProcess[], msg: string, orderNo: string): LogLine[] =>
     processes
       .flatMap(({ log }) => log)
-      .filter((line) => line.msg === msg && line.orders?.some(([named]) => named === order_no));
+      .filter((line) => line.msg === msg && line.orders?.some(([named]) => named === orderNo));
 
   it('lead from the request to the row by one request id', async () => {
     const id = await shoppers.openSale(1);
     const token = await shoppers.token(id, 'traced');
     const answer: Answer = await shoppers.buy(id, 'traced', token, { 'x-request-id': 'the-trace-of-one-buy' });
     expect(answer.headers['x-request-id']).toBe('the-trace-of-one-buy');
-    const { order_no } = outcomeOf(answer) as { order_no: string };
-    expect(await shoppers.settled(order_no)).toBe('pending_payment');
+    const { order_no: orderNo } = outcomeOf(answer) as { order_no: string };
+    expect(await shoppers.settled(orderNo)).toBe('pending_payment');
     await vi.waitFor(() => {
-      const accepted = linesOf(service.apis, 'buys accepted', order_no);
-      expect(accepted.map(({ orders }) => orders)).toEqual([[[order_no, 'the-trace-of-one-buy']]]);
-      const written = linesOf(service.workers, 'orders written', order_no);
-      expect(written.map(({ orders }) => orders)).toEqual([[[order_no, 'pending_payment', 'the-trace-of-one-buy']]]);
+      const accepted = linesOf(service.apis, 'buys accepted', orderNo);
+      expect(accepted.map(({ orders }) => orders)).toEqual([[[orderNo, 'the-trace-of-one-buy']]]);
+      const written = linesOf(service.workers, 'orders written', orderNo);
+      expect(written.map(({ orders }) => orders)).toEqual([[[orderNo, 'pending_payment', 'the-trace-of-one-buy']]]);
     }, 5_000);
     const everything = JSON.stringify([...service.apis, ...service.workers].map(({ log }) => log));
     expect(everything).not.toContain(token);

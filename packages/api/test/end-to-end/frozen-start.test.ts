@@ -29,13 +29,13 @@ it('if Redis was frozen when every process first used it, the first buy is writt
 
   const orderNo = await vi.waitFor(
     async () => {
-      const { order_no } = outcomeOf(await shoppers.buy(sale.id, 'alice', await shoppers.token(sale.id, 'alice')));
-      expect(order_no).toBeDefined();
-      return order_no!;
+      const { order_no: orderNo } = outcomeOf(await shoppers.buy(sale.id, 'alice', await shoppers.token(sale.id, 'alice')));
+      expect(orderNo).toBeDefined();
+      return orderNo!;
     },
     { timeout: 10_000, interval: 100 },
   );
-  const bought_ms = performance.now();
+  const boughtMs = performance.now();
   expect(await shoppers.settled(orderNo)).toBe('pending_payment');
-  expect(performance.now() - bought_ms).toBeLessThan(WRITTEN_MS_MAX);
+  expect(performance.now() - boughtMs).toBeLessThan(WRITTEN_MS_MAX);
 }, 90_000);

@@ -53,17 +53,17 @@ async function sellThrough(strike: () => Promise<void>): Promise<number> {
   const watch = watchConservation(context, id);
 
   const outcomes = await each(crowd, AT_ONCE, (user, i) =>
-    shoppers.buyUntilDecided(id, user, tokens[i]!, (order_no) => {
-      promised.set(order_no, user);
+    shoppers.buyUntilDecided(id, user, tokens[i]!, (orderNo) => {
+      promised.set(orderNo, user);
       if (promised.size >= KILLED_AFTER && strikes++ === 0) strike().then(struck.resolve, struck.reject);
     }),
   );
   await struck.promise;
 
-  expect(outcomes.filter(({ order_no }) => order_no !== undefined)).toHaveLength(UNITS);
-  const codes = new Set(outcomes.filter(({ order_no }) => order_no === undefined).map(({ code }) => code));
+  expect(outcomes.filter(({ order_no: orderNo }) => orderNo !== undefined)).toHaveLength(UNITS);
+  const codes = new Set(outcomes.filter(({ order_no: orderNo }) => orderNo === undefined).map(({ code }) => code));
   expect(codes).toEqual(new Set(['sold_out']));
-  const ends = await each([...promised.keys()], AT_ONCE, (order_no) => shoppers.settled(order_no));
+  const ends = await each([...promised.keys()], AT_ONCE, (orderNo) => shoppers.settled(orderNo));
   expect(new Set(ends)).toEqual(new Set(['pending_payment']));
   expect(await watch.stop()).toMatchObject({ violations: [] });
   await expectPromisesKept(context, { id, seckill_stock: UNITS, sold: UNITS }, promised);
@@ -86,15 +86,15 @@ describe('kill -9 in mid-sale loses nothing that was accepted (promises 3, 5, 6,
     const crowd = Array.from({ length: 50 }, (_, i) => `shopper${i}`);
     const promised = new Map<string, string>();
     for (const user of crowd) {
-      const { order_no } = outcomeOf(await shoppers.buy(id, user, await shoppers.token(id, user)));
-      promised.set(order_no!, user);
+      const { order_no: orderNo } = outcomeOf(await shoppers.buy(id, user, await shoppers.token(id, user)));
+      promised.set(orderNo!, user);
     }
     await Promise.all(service.apis.map((api) => api.kill()));
     // What a kill between the 202 and its job leaves behind, made certain.
     const jobs = await context.redis.keys(`${context.keys.queuePrefix(0)}*`);
     expect(await context.redis.unlink(jobs)).toBeGreaterThan(0);
     await Promise.all([service.addApi(), service.addWorker()]);
-    const ends = await each([...promised.keys()], AT_ONCE, (order_no) => shoppers.settled(order_no));
+    const ends = await each([...promised.keys()], AT_ONCE, (orderNo) => shoppers.settled(orderNo));
     expect(new Set(ends)).toEqual(new Set(['pending_payment']));
     await expectPromisesKept(context, { id, seckill_stock: UNITS, sold: crowd.length }, promised);
   }, 60_000);
@@ -111,7 +111,7 @@ describe('kill -9 in mid-sale loses nothing that was accepted (promises 3, 5, 6,
     const sold = await sellThrough(async () => {
       await redis.kill();
       await redis.restart();
-      const back_ms = performance.now();
+      const backMs = performance.now();
       await vi.waitFor(
         async () => {
           const { body } = await shoppers.call('GET', '/api/v1/products?limit=1');
@@ -120,7 +120,7 @@ describe('kill -9 in mid-sale loses nothing that was accepted (promises 3, 5, 6,
         },
         { timeout: BACK_MS_MAX, interval: 50 },
       );
-      expect(performance.now() - back_ms).toBeLessThan(BACK_MS_MAX);
+      expect(performance.now() - backMs).toBeLessThan(BACK_MS_MAX);
     });
     expect(sold).toBe(UNITS);
   }, 60_000);

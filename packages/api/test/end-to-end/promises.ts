@@ -15,8 +15,8 @@ async function readSale(context: TestContext, sale: SaleRef): Promise<SaleInRedi
   const keys = context.keys.sale(sale);
   const transaction = context.redis.multi().hgetall(keys.state).hgetall(keys.owners);
   const replies = await transaction.hlen(keys.reservations).zcard(keys.reservedAt).exec();
-  const [state, owners, reservations, reserved_at] = replies!.map(([, value]) => value);
-  return { state, owners, reservations, reserved_at } as SaleInRedis;
+  const [state, owners, reservations, reservedAt] = replies!.map(([, value]) => value);
+  return { state, owners, reservations, reserved_at: reservedAt } as SaleInRedis;
 }
 
 /**
@@ -81,13 +81,13 @@ export async function expectPromisesKept(
   expect(product.sold).toBe(sale.sold);
   expect(Number(state['available'])).toBe(sale.seckill_stock - sale.sold);
   expect(Object.keys(owners)).toHaveLength(sale.sold);
-  expect(owners).toEqual(Object.fromEntries(live.map(({ user_id, order_no }) => [user_id, order_no])));
-  expect(new Set(live.map(({ user_id }) => user_id)).size).toBe(sale.sold);
+  expect(owners).toEqual(Object.fromEntries(live.map(({ user_id: userId, order_no: orderNo }) => [userId, orderNo])));
+  expect(new Set(live.map(({ user_id: userId }) => userId)).size).toBe(sale.sold);
   // Each number that was promised is the order of the shopper to whom it was promised, at the price
   // of the sale.
-  const owner = new Map(orders.map(({ order_no, user_id }) => [order_no, user_id]));
-  expect([...promised].filter(([order_no, user_id]) => owner.get(order_no) !== user_id)).toEqual([]);
-  expect(new Set(orders.map(({ price_cents }) => price_cents))).toEqual(new Set([1_999]));
+  const owner = new Map(orders.map(({ order_no: orderNo, user_id: userId }) => [orderNo, userId]));
+  expect([...promised].filter(([orderNo, userId]) => owner.get(orderNo) !== userId)).toEqual([]);
+  expect(new Set(orders.map(({ price_cents: priceCents }) => priceCents))).toEqual(new Set([1_999]));
   expect(new Set(orders.map(({ status }) => status))).toEqual(new Set(['pending_payment']));
   const returns = await db.selectFrom('stock_returns').selectAll().where('product_id', '=', sale.id).execute();
   expect(returns).toEqual([]);

@@ -87,13 +87,13 @@ async function startCrowd() {
 
   const one = async (): Promise<void> => {
     while (!ending.signal.aborted) {
-      const user_id = `shopper-${(users += 1)}`;
-      const { id: product_id, promised } = sales[users % SALES]!;
-      const asked = await call(() => shoppers.call('POST', '/api/v1/seckill/token', { user_id, product_id }));
+      const userId = `shopper-${(users += 1)}`;
+      const { id: productId, promised } = sales[users % SALES]!;
+      const asked = await call(() => shoppers.call('POST', '/api/v1/seckill/token', { user_id: userId, product_id: productId }));
       const { token } = JSON.parse(asked.body) as { token: string };
-      const { order_no } = outcomeOf(await call(() => shoppers.buy(product_id, user_id, token)));
-      promised.set(order_no!, user_id);
-      await call(() => shoppers.call('GET', `/api/v1/orders/${order_no}?wait=1`));
+      const { order_no: orderNo } = outcomeOf(await call(() => shoppers.buy(productId, userId, token)));
+      promised.set(orderNo!, userId);
+      await call(() => shoppers.call('GET', `/api/v1/orders/${orderNo}?wait=1`));
     }
   };
   const crowd = Promise.all(Array.from({ length: AT_ONCE }, one));
@@ -111,7 +111,7 @@ async function startCrowd() {
     async stop(): Promise<void> {
       ending.abort();
       await crowd;
-      const ends = await each(promises(), AT_ONCE, (order_no) => shoppers.settled(order_no));
+      const ends = await each(promises(), AT_ONCE, (orderNo) => shoppers.settled(orderNo));
       expect(new Set(ends)).toEqual(new Set(['pending_payment']));
       for (const { id, promised, watch } of sales) {
         expect(await watch.stop()).toMatchObject({ violations: [] });
@@ -127,8 +127,8 @@ const hasWritten = (worker: ServiceProcess): boolean => worker.log.some(({ msg }
 /** Which of these orders are not in the ledger yet. */
 async function notInLedger(orderNos: readonly string[]): Promise<string[]> {
   const rows = await context.db.selectFrom('orders').select('order_no').execute();
-  const written = new Set(rows.map(({ order_no }) => order_no));
-  return orderNos.filter((order_no) => !written.has(order_no));
+  const written = new Set(rows.map(({ order_no: orderNo }) => orderNo));
+  return orderNos.filter((orderNo) => !written.has(orderNo));
 }
 
 it('workers go from 1 to 4 and back to 1 in mid-sale, by SIGTERM and by SIGKILL: each gets work at once, no order is lost or duplicated', async () => {
@@ -146,13 +146,13 @@ it('workers go from 1 to 4 and back to 1 in mid-sale, by SIGTERM and by SIGKILL:
   await crowd.goesOn();
 
   const accepted = crowd.promises();
-  const killed_ms = performance.now();
+  const killedMs = performance.now();
   await killed!.kill();
   await vi.waitFor(async () => expect(await notInLedger(accepted)).toEqual([]), {
     timeout: RECOVERED_MS_MAX,
     interval: 50,
   });
-  expect(performance.now() - killed_ms).toBeLessThan(RECOVERED_MS_MAX);
+  expect(performance.now() - killedMs).toBeLessThan(RECOVERED_MS_MAX);
   await crowd.goesOn();
 
   expect(await third!.stop()).toBe(0);
@@ -178,7 +178,7 @@ describe('an api process that is stopped', () => {
     await start({ apis: 1, workers: 0 }, { SHUTDOWN_MS: '3000/7000' });
     const [api] = service.apis;
     const id = await shoppers.openSale(1);
-    const { order_no } = outcomeOf(await shoppers.buy(id, 'patient', await shoppers.token(id, 'patient')));
+    const { order_no: orderNo } = outcomeOf(await shoppers.buy(id, 'patient', await shoppers.token(id, 'patient')));
     const keptAlive = new Agent({ keepAlive: true, maxSockets: 1 });
     const read = () =>
       new Promise<{ status: number; connection: string | undefined; reused: boolean }>((resolve, reject) => {
@@ -192,7 +192,7 @@ describe('an api process that is stopped', () => {
         }).on('error', reject);
       });
     expect(await read()).toEqual({ status: 200, connection: 'keep-alive', reused: false });
-    const poll = shoppers.call('GET', `/api/v1/orders/${order_no}?wait=25`);
+    const poll = shoppers.call('GET', `/api/v1/orders/${orderNo}?wait=25`);
     await expect.poll(() => metricOf(api!, 'seckill_poll_waiters')).toBe(1);
 
     const stopped = api!.stop();

@@ -23,18 +23,18 @@ afterAll(async () => {
 });
 
 /** What `grep` finds of an order in the logs of all processes: which process said what. */
-const grep = (order_no: string): string[] =>
+const grep = (orderNo: string): string[] =>
   processes
     .flatMap(({ log }) => log)
-    .filter((line) => JSON.stringify(line).includes(order_no))
+    .filter((line) => JSON.stringify(line).includes(orderNo))
     .map((line) => `${(line as { name?: string }).name}: ${line.msg}`)
     .toSorted();
 
-async function buy(product_id: number, user_id: string): Promise<string> {
-  const { body } = await shoppers.buy(product_id, user_id, await shoppers.token(product_id, user_id));
-  const { order_no } = JSON.parse(body) as { order_no: string };
-  expect(await shoppers.settled(order_no)).toBe('pending_payment');
-  return order_no;
+async function buy(productId: number, userId: string): Promise<string> {
+  const { body } = await shoppers.buy(productId, userId, await shoppers.token(productId, userId));
+  const { order_no: orderNo } = JSON.parse(body) as { order_no: string };
+  expect(await shoppers.settled(orderNo)).toBe('pending_payment');
+  return orderNo;
 }
 
 it('one grep by order number shows the whole history of an order, across processes', async () => {
@@ -89,15 +89,15 @@ it('the lines show the outcome of the order, and the request that bought it', as
   const sale = await shoppers.openSale(1);
   const token = await shoppers.token(sale, 'dan');
   const { body } = await shoppers.buy(sale, 'dan', token, { 'x-request-id': 'the-buy-of-dan' });
-  const { order_no } = JSON.parse(body) as { order_no: string };
-  await shoppers.settled(order_no);
-  await shoppers.call('POST', `/api/v1/orders/${order_no}/cancel`, { user_id: 'dan' });
-  await expect.poll(() => grep(order_no)).toContain('worker: units given back');
+  const { order_no: orderNo } = JSON.parse(body) as { order_no: string };
+  await shoppers.settled(orderNo);
+  await shoppers.call('POST', `/api/v1/orders/${orderNo}/cancel`, { user_id: 'dan' });
+  await expect.poll(() => grep(orderNo)).toContain('worker: units given back');
 
   const lines = processes.flatMap(({ log }) => log);
-  const said = (msg: string) => lines.find((line) => line.msg === msg && JSON.stringify(line).includes(order_no));
-  expect(said('buys accepted')).toMatchObject({ level: 'info', sale, orders: [[order_no, 'the-buy-of-dan']] });
-  expect(said('orders written')).toMatchObject({ sale, orders: [[order_no, 'pending_payment', 'the-buy-of-dan']] });
-  expect(said('orders moved')).toMatchObject({ sale, orders: [[order_no, 'cancelled']] });
-  expect(said('units given back')).toMatchObject({ sale, orders: [order_no] });
+  const said = (msg: string) => lines.find((line) => line.msg === msg && JSON.stringify(line).includes(orderNo));
+  expect(said('buys accepted')).toMatchObject({ level: 'info', sale, orders: [[orderNo, 'the-buy-of-dan']] });
+  expect(said('orders written')).toMatchObject({ sale, orders: [[orderNo, 'pending_payment', 'the-buy-of-dan']] });
+  expect(said('orders moved')).toMatchObject({ sale, orders: [[orderNo, 'cancelled']] });
+  expect(said('units given back')).toMatchObject({ sale, orders: [orderNo] });
 });

@@ -91,8 +91,8 @@ async function buy(sale: number, user: string, trace?: { traceId: string; spanId
 it('one trace leads from the buy through the job to the commit, across processes', async () => {
   const sale = await shoppers.openSale(10);
   const [trace] = TRACES;
-  const order_no = await buy(sale, 'ann', trace);
-  expect(await shoppers.settled(order_no)).toBe('pending_payment');
+  const orderNo = await buy(sale, 'ann', trace);
+  expect(await shoppers.settled(orderNo)).toBe('pending_payment');
 
   const find = async (name: string, of: string): Promise<Span> => {
     await expect.poll(() => inTrace(trace!.traceId, name).map((span) => span.service)).toEqual([of]);
@@ -108,7 +108,7 @@ it('one trace leads from the buy through the job to the commit, across processes
   expect(add.parentSpanId).toBe(admit.spanId);
   expect(job.parentSpanId).toBe(add.spanId);
   expect(commit.parentSpanId).toBe(request.spanId);
-  for (const span of [admit, commit]) expect(span.attributes).toMatchObject({ 'seckill.order_no': order_no });
+  for (const span of [admit, commit]) expect(span.attributes).toMatchObject({ 'seckill.order_no': orderNo });
 });
 
 it('each buy of a micro-batch has its admission and its commit in its own trace; untraced buys leave no spans', async () => {
@@ -116,7 +116,7 @@ it('each buy of a micro-batch has its admission and its commit in its own trace;
   const known = new Set(spans.map(({ traceId }) => traceId));
   const [, one, two] = TRACES;
   const orders = await Promise.all([buy(sale, 'ben', one), buy(sale, 'cem', two), buy(sale, 'dan')]);
-  for (const order_no of orders) expect(await shoppers.settled(order_no)).toBe('pending_payment');
+  for (const orderNo of orders) expect(await shoppers.settled(orderNo)).toBe('pending_payment');
 
   for (const [i, trace] of [one, two].entries()) {
     for (const name of ['admit', 'commit']) {
@@ -133,14 +133,14 @@ it('an order whose job was lost and relayed is still committed in the trace of i
   const sale = await shoppers.openSale(10);
   const trace = { traceId: 'd'.repeat(32), spanId: 'd'.repeat(16) };
   await service.workers[0]!.stop();
-  const order_no = await buy(sale, 'eve', trace);
+  const orderNo = await buy(sale, 'eve', trace);
   // The answer comes before the job is added.
   const prefix = context.keys.queuePrefix(0);
   await expect.poll(() => context.redis.llen(`${prefix}:${ORDERS_QUEUE}:wait`), { timeout: 10_000 }).toBe(1);
   await context.redis.del(...(await context.redis.keys(`${prefix}*`)));
   await service.addWorker();
 
-  expect(await shoppers.settled(order_no)).toBe('pending_payment');
+  expect(await shoppers.settled(orderNo)).toBe('pending_payment');
   await expect.poll(() => inTrace(trace.traceId, 'commit').map(({ service: of }) => of)).toEqual(['flash-sale-worker']);
   expect(inTrace(trace.traceId, 'process orders')).toEqual([]);
 });

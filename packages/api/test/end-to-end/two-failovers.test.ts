@@ -52,12 +52,12 @@ it('a master that comes back with the data of the server that was promoted besid
   const buyAll = (users: readonly string[]) =>
     each(users, AT_ONCE, async (user) => {
       const token = await shoppers.token(id, user);
-      const { order_no } = outcomeOf(await shoppers.buy(id, user, token));
-      return { user, token, order_no: order_no! };
+      const { order_no: orderNo } = outcomeOf(await shoppers.buy(id, user, token));
+      return { user, token, order_no: orderNo! };
     });
   const users = (name: string, count: number) => Array.from({ length: count }, (_, i) => `${name}${i}`);
   const early = await buyAll(users('early', 10));
-  for (const { order_no } of early) expect(await shoppers.settled(order_no)).toBe('pending_payment');
+  for (const { order_no: orderNo } of early) expect(await shoppers.settled(orderNo)).toBe('pending_payment');
   expect(await toMaster.wait(1, 10_000)).toBe(1);
 
   // Cut off and promoted; the master knows nothing of it and goes on.
@@ -68,7 +68,7 @@ it('a master that comes back with the data of the server that was promoted besid
   const cancel = await shoppers.call('POST', `/api/v1/orders/${cancelled}/cancel`, { user_id: canceller });
   expect(cancel.status).toBe(200);
   const later = await buyAll(users('later', 30));
-  for (const { order_no } of later) expect(await shoppers.settled(order_no)).toBe('pending_payment');
+  for (const { order_no: orderNo } of later) expect(await shoppers.settled(orderNo)).toBe('pending_payment');
 
   // The master becomes a replica of the promoted one, and then takes its place.
   await toMaster.replicaof('127.0.0.1', String(servers[1]!.port));
@@ -79,7 +79,7 @@ it('a master that comes back with the data of the server that was promoted besid
   const again = await each(later, AT_ONCE, ({ user, token }) =>
     shoppers.buyUntilDecided(id, user, token, () => undefined),
   );
-  expect(again).toEqual(later.map(({ order_no }) => ({ order_no })));
+  expect(again).toEqual(later.map(({ order_no: orderNo }) => ({ order_no: orderNo })));
   const poll = await vi.waitFor(async () => {
     const answer = await shoppers.call('GET', `/api/v1/orders/${cancelled}`);
     expect(answer.status).toBe(200);
@@ -90,6 +90,6 @@ it('a master that comes back with the data of the server that was promoted besid
     const answer = await shoppers.call('GET', `/api/v1/products/${id}`);
     expect(JSON.parse(answer.body)).toMatchObject({ available: UNITS - 39 });
   }, SEEN);
-  const audit = await auditSale(context, sale, { wait_ms: 10_000, thorough: true });
-  expect(audit).toMatchObject({ verdict: 'clean', owners: 39, live_orders: 39, available: UNITS - 39 });
+  const audit = await auditSale(context, sale, { waitMs: 10_000, thorough: true });
+  expect(audit).toMatchObject({ verdict: 'clean', owners: 39, liveOrders: 39, available: UNITS - 39 });
 }, 120_000);

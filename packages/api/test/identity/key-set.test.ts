@@ -181,9 +181,9 @@ describe('a key set is kept fresh without any call', () => {
     const before = provider.fetches;
     keySet.start();
     await expect.poll(() => provider.fetches).toBe(before + 1);
-    const under_way = keySet.refetch();
+    const underWay = keySet.refetch();
     keySet.stop();
-    expect(await under_way).toBe(false);
+    expect(await underWay).toBe(false);
     expect(await numberOf('key_set_fetches', 'failed')).toBe(0);
   });
 });

@@ -29,8 +29,8 @@ function settingsOf(name: string): Record<string, string> {
 const X5C = [
   'MIIC+DCCAeCgAwIBAgIJBIGjYW6hFpn2MA0GCSqGSIb3DQEBBQUAMCMxITAfBgNVBAMTGGN1c3RvbWVyLWRlbW9zLmF1dGgwLmNvbQ==',
 ];
-const now_s = Math.floor(Date.now() / 1_000);
-const times = { iat: now_s, exp: now_s + 3_600 };
+const nowS = Math.floor(Date.now() / 1_000);
+const times = { iat: nowS, exp: nowS + 3_600 };
 const ROLES = Array.from({ length: 250 }, (_, i) => `role-of-a-large-shop-${i}`);
 
 interface Shape {
@@ -73,7 +73,7 @@ const cognito = {
   origin_jti: 'aaaa',
   token_use: 'access',
   scope: 'openid',
-  auth_time: now_s,
+  auth_time: nowS,
   jti: 'bbbb',
   username: 'lin',
   ...times,
@@ -81,7 +81,7 @@ const cognito = {
 const entra = {
   aud: '00001111-aaaa-2222-bbbb-3333cccc4444',
   iss: 'https://login.microsoftonline.com/aaaabbbb-0000-cccc-1111-dddd2222eeee/v2.0',
-  nbf: now_s,
+  nbf: nowS,
   aio: 'AXQAi/8TAAAA',
   azp: '55556666-ffff-7777-aaaa-8888bbbb9999',
   azpacr: '0',
@@ -95,7 +95,7 @@ const entra = {
 const firebase = {
   iss: 'https://securetoken.google.com/shop-project',
   aud: 'shop-project',
-  auth_time: now_s,
+  auth_time: nowS,
   user_id: 'P4kRZbOJDoXyIHnZkSBMYpYXZtH3',
   sub: 'P4kRZbOJDoXyIHnZkSBMYpYXZtH3',
   firebase: { identities: {}, sign_in_provider: 'password' },

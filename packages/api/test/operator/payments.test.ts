@@ -23,31 +23,31 @@ const list = async (query = ''): Promise<Listed> => {
   expect(answer.statusCode).toBe(200);
   return answer.json<Listed>();
 };
-const idsOf = ({ items }: Listed): string[] => items.map(({ payment_id }) => payment_id);
+const idsOf = ({ items }: Listed): string[] => items.map(({ payment_id: paymentId }) => paymentId);
 
 beforeAll(async () => {
   context = await openTestContext();
   app = await openApp(context);
   const open = async () => {
     const order = await placeOrder(context, await context.openSale());
-    return { order, payment_id: await openPayment(context, order.order_no) };
+    return { order, payment_id: await openPayment(context, order.orderNo) };
   };
   const metrics = createMetrics('api');
-  const tell = (payment_id: string, amount: number) =>
+  const tell = (paymentId: string, amount: number) =>
     receivePaymentEvent({ ...context, metrics }, 'sandbox', {
-      event_id: `paid-${payment_id}`,
-      payment_id,
+      eventId: `paid-${paymentId}`,
+      paymentId,
       kind: 'succeeded',
       received: { amount, currency: context.config.CURRENCY },
     });
-  const age = (payment_id: string, age_ms: number) =>
+  const age = (paymentId: string, ageMs: number) =>
     context.db
       .updateTable('payments')
-      .set({ updated_at: new Date(Date.now() - age_ms) })
-      .where('payment_id', '=', payment_id)
+      .set({ updated_at: new Date(Date.now() - ageMs) })
+      .where('payment_id', '=', paymentId)
       .execute();
-  const fail = async (payment_id: string, error: string | null) => {
-    const due = (await duePayments(context.db, 100)).find((one) => one.payment_id === payment_id)!;
+  const fail = async (paymentId: string, error: string | null) => {
+    const due = (await duePayments(context.db, 100)).find((one) => one.paymentId === paymentId)!;
     await beginAsking(context.db, due, 1_000_000);
     await askAgain(context.db, due, 1_000_000, error);
   };
@@ -65,7 +65,7 @@ beforeAll(async () => {
   const late = await open();
   made.overdue = late.payment_id;
   await cancelOrder(context, late.order, { actor: 'shopper' });
-  await tell(made.overdue, late.order.price_cents);
+  await tell(made.overdue, late.order.priceCents);
   await fail(made.overdue, null);
   await age(made.overdue, 1.1 * HOUR_MS);
 
@@ -81,14 +81,14 @@ afterAll(async () => {
 });
 
 it('lists the payments that somebody has to look at, each with what is wrong, and no other', async () => {
-  const { items, next_cursor } = await list();
-  expect(items.map(({ payment_id, problems }) => [payment_id, problems])).toEqual([
+  const { items, next_cursor: nextCursor } = await list();
+  expect(items.map(({ payment_id: paymentId, problems }) => [paymentId, problems])).toEqual([
     [made.wrong_amount, ['wrong_amount']],
     [made.failing, ['failing']],
     [made.overdue, ['overdue']],
     [made.closed, ['overdue', 'failing']],
   ]);
-  expect(next_cursor).toBeNull();
+  expect(nextCursor).toBeNull();
   expect(items[0]).toMatchObject({ status: 'refund_pending', note: expect.stringMatching(/^Received 1 /) as string });
   expect(items[1]).toMatchObject({ status: 'started', last_error: 'Invalid API Key provided', attempts: 1 });
 });

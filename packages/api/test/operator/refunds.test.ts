@@ -19,18 +19,18 @@ afterAll(async () => {
   await context.close();
 });
 
-const refund = ({ order_no }: Pick<Order, 'order_no'>, headers: Record<string, string> = AS_OPERATOR) =>
-  app.post(`/api/v1/admin/orders/${order_no}/refund`, undefined, headers);
-const fileOf = ({ order_no }: Pick<Order, 'order_no'>, headers: Record<string, string> = AS_OPERATOR) =>
-  app.get(`/api/v1/admin/orders/${order_no}`, headers);
+const refund = ({ orderNo }: Pick<Order, 'orderNo'>, headers: Record<string, string> = AS_OPERATOR) =>
+  app.post(`/api/v1/admin/orders/${orderNo}/refund`, undefined, headers);
+const fileOf = ({ orderNo }: Pick<Order, 'orderNo'>, headers: Record<string, string> = AS_OPERATOR) =>
+  app.get(`/api/v1/admin/orders/${orderNo}`, headers);
 const newOrder = async (): Promise<Order> => placeOrder(context, await context.openSale());
-const tell = (payment_id: string, kind: 'succeeded' | 'refunded', event_id = `${kind}-${payment_id}`) =>
-  applyPaymentEvent(context, 'sandbox', { event_id, payment_id, kind });
+const tell = (paymentId: string, kind: 'succeeded' | 'refunded', eventId = `${kind}-${paymentId}`) =>
+  applyPaymentEvent(context, 'sandbox', { eventId, paymentId, kind });
 async function paidOrder(): Promise<Order & { payment_id: string }> {
   const order = await newOrder();
-  const payment_id = await openPayment(context, order.order_no);
-  await tell(payment_id, 'succeeded');
-  return { ...order, payment_id };
+  const paymentId = await openPayment(context, order.orderNo);
+  await tell(paymentId, 'succeeded');
+  return { ...order, payment_id: paymentId };
 }
 
 describe('POST /api/v1/admin/orders/:orderNo/refund', () => {
@@ -38,7 +38,7 @@ describe('POST /api/v1/admin/orders/:orderNo/refund', () => {
     const order = await paidOrder();
     const answer = await refund(order);
     expect(answer.statusCode).toBe(202);
-    expect(answer.json()).toMatchObject({ order_no: order.order_no, status: 'paid' });
+    expect(answer.json()).toMatchObject({ order_no: order.orderNo, status: 'paid' });
     expect(await ledgerOf(context, order)).toMatchObject({ status: 'paid', payments: ['refund_pending'], sold: 1 });
 
     // Like the payment calls of a worker; the sandbox sends its events to the api over HTTP.
@@ -48,9 +48,9 @@ describe('POST /api/v1/admin/orders/:orderNo/refund', () => {
       payments: ['refunded'],
       sold: 0,
       returned: true,
-      history: [{ to_status: 'paid' }, { to_status: 'refunded', actor: 'operator', reason: order.payment_id }],
+      history: [{ toStatus: 'paid' }, { toStatus: 'refunded', actor: 'operator', reason: order.payment_id }],
     });
-    expect((await app.get(`/api/v1/orders/${order.order_no}`)).json()).toMatchObject({ status: 'refunded' });
+    expect((await app.get(`/api/v1/orders/${order.orderNo}`)).json()).toMatchObject({ status: 'refunded' });
   });
 
   it('asked again while it is under way changes nothing, and once it is done neither', async () => {
@@ -73,7 +73,7 @@ describe('POST /api/v1/admin/orders/:orderNo/refund', () => {
   it('is refused for orders that are not paid, by their state', async () => {
     const [open, cancelled, expired] = [await newOrder(), await newOrder(), await newOrder()];
     await cancelOrder(context, cancelled, { actor: 'shopper' });
-    await expireOrders(context, expired.product_id, [expired.order_no]);
+    await expireOrders(context, expired.productId, [expired.orderNo]);
     for (const [order, status] of [
       [open, 'pending_payment'],
       [cancelled, 'cancelled'],
@@ -83,15 +83,15 @@ describe('POST /api/v1/admin/orders/:orderNo/refund', () => {
       expect(answer).toBeProblem('invalid_state');
       expect(answer.json()).toMatchObject({ detail: `The order is ${status}` });
     }
-    const order_no = await app.win(await context.openSale(), 'alice');
-    expect((await refund({ order_no })).json()).toMatchObject({ detail: 'The order is queued' });
+    const orderNo = await app.win(await context.openSale(), 'alice');
+    expect((await refund({ orderNo })).json()).toMatchObject({ detail: 'The order is queued' });
   });
 
   it('is for operators, and for orders that exist', async () => {
     const order = await paidOrder();
     expect(await refund(order, {})).toBeProblem('unauthenticated');
-    expect(await refund({ order_no: '01KARYB6S5Q0H9M3T7ZV5W8XCE-0-999999' })).toBeProblem('not_found');
-    expect(await refund({ order_no: 'nonsense' })).toBeProblem('not_found');
+    expect(await refund({ orderNo: '01KARYB6S5Q0H9M3T7ZV5W8XCE-0-999999' })).toBeProblem('not_found');
+    expect(await refund({ orderNo: 'nonsense' })).toBeProblem('not_found');
     expect(await ledgerOf(context, order)).toMatchObject({ payments: ['succeeded'] });
   });
 });
@@ -99,22 +99,22 @@ describe('POST /api/v1/admin/orders/:orderNo/refund', () => {
 describe('GET /api/v1/admin/orders/:orderNo', () => {
   it('shows who moved the order, when and why, and where its money is: a late payment with its refund, too', async () => {
     const order = await newOrder();
-    const payment_id = await openPayment(context, order.order_no);
+    const paymentId = await openPayment(context, order.orderNo);
     await cancelOrder(context, order, { actor: 'shopper' });
-    await tell(payment_id, 'succeeded');
+    await tell(paymentId, 'succeeded');
     const time: unknown = expect.stringMatching(/^\d{4}-.*Z$/);
     const answer = await fileOf(order);
     expect(answer.statusCode).toBe(200);
     expect(answer.json()).toMatchObject({
-      order_no: order.order_no,
+      order_no: order.orderNo,
       user_id: 'alice',
       status: 'cancelled',
       history: [{ from_status: 'pending_payment', to_status: 'cancelled', actor: 'shopper', reason: null, time }],
       payments: [
         {
-          payment_id,
+          payment_id: paymentId,
           provider: 'sandbox',
-          provider_ref: `ref-${payment_id}`,
+          provider_ref: `ref-${paymentId}`,
           status: 'refund_pending',
           amount: 19.99,
           currency: 'CNY',
@@ -126,13 +126,13 @@ describe('GET /api/v1/admin/orders/:orderNo', () => {
   });
 
   it('shows a queued order, which has neither yet', async () => {
-    const order_no = await app.win(await context.openSale(), 'alice');
-    expect((await fileOf({ order_no })).json()).toMatchObject({ status: 'queued', history: [], payments: [] });
+    const orderNo = await app.win(await context.openSale(), 'alice');
+    expect((await fileOf({ orderNo })).json()).toMatchObject({ status: 'queued', history: [], payments: [] });
   });
 
   it('is for operators, and for orders that exist', async () => {
     const order = await newOrder();
     expect(await fileOf(order, {})).toBeProblem('unauthenticated');
-    expect(await fileOf({ order_no: '01KARYB6S5Q0H9M3T7ZV5W8XCE-0-999999' })).toBeProblem('not_found');
+    expect(await fileOf({ orderNo: '01KARYB6S5Q0H9M3T7ZV5W8XCE-0-999999' })).toBeProblem('not_found');
   });
 });

@@ -46,7 +46,7 @@ async function actionsOn({ id }: Pick<Sale, 'id'>): Promise<{ action: string; de
 
 describe('GET /api/v1/admin/products', () => {
   it('lists sales with their present units, reservations and orders', async () => {
-    const sale = await context.openSale({ seckill_stock: 5 });
+    const sale = await context.openSale({ seckillStock: 5 });
     await settleOrder(context, sale, await app.win(sale, 'written'));
     await app.win(sale, 'queued');
     const answer = await app.get('/api/v1/admin/products?limit=1', AS_VIEWER);
@@ -78,7 +78,7 @@ describe('POST /api/v1/admin/products/:id/end', () => {
   it('ends the sale at once in every replica; earlier admissions stay valid', async () => {
     const sale = await context.openSale();
     await productAt(other, sale);
-    const order_no = await other.win(sale, 'in_time');
+    const orderNo = await other.win(sale, 'in_time');
     const token = await other.tokenOf(sale, 'late');
 
     const answer = await act(sale, 'end');
@@ -88,7 +88,7 @@ describe('POST /api/v1/admin/products/:id/end', () => {
     expect(await other.buy(sale, 'late', token)).toBeProblem('ended');
     expect(await productAt(other, sale)).toEqual(answer.json());
     expect((await other.buy(sale, 'in_time', token)).statusCode).not.toBe(202);
-    expect((await other.get(`/api/v1/orders/${order_no}`)).json()).toMatchObject({ status: 'queued' });
+    expect((await other.get(`/api/v1/orders/${orderNo}`)).json()).toMatchObject({ status: 'queued' });
   });
 
   it('repeated changes nothing and records nothing', async () => {
@@ -104,7 +104,7 @@ describe('POST /api/v1/admin/products/:id/end', () => {
 
 describe('POST /api/v1/admin/products/:id/top-up', () => {
   it('adds the units at once in every replica, and records it once, however often it is requested', async () => {
-    const sale = await context.openSale({ seckill_stock: 1 });
+    const sale = await context.openSale({ seckillStock: 1 });
     await other.win(sale, 'first');
     const token = await other.tokenOf(sale, 'second');
     expect(await other.buy(sale, 'second', token)).toBeProblem('sold_out');
@@ -129,7 +129,7 @@ describe('POST /api/v1/admin/products/:id/top-up', () => {
     ['nothing', {}],
     ['a field that does not exist', { seckill_stock: 6, price: 1 }],
   ])('refuses %s, and the sale stands', async (_, body) => {
-    const sale = await context.openSale({ seckill_stock: 5, stock: 10 });
+    const sale = await context.openSale({ seckillStock: 5, stock: 10 });
     const answer = await act(sale, 'top-up', body);
     expect(answer).toBeProblem('invalid_request');
     expect(answer.json()).toHaveProperty('detail');
@@ -146,7 +146,7 @@ describe('POST /api/v1/admin/products/:id/top-up', () => {
 
 describe('rebuild, audit and repair', () => {
   it('a rebuild opens a sale that Redis has lost', async () => {
-    const sale = await context.openSale({ seckill_stock: 5 });
+    const sale = await context.openSale({ seckillStock: 5 });
     await app.win(sale, 'first');
     await context.redis.hset(context.keys.sale(sale).state, 'ready', '0');
     const answer = await act(sale, 'rebuild');
@@ -163,7 +163,7 @@ describe('rebuild, audit and repair', () => {
   });
 
   it('an audit names a drift, a repair repairs it, and a clean sale is not changed', async () => {
-    const sale = await context.openSale({ seckill_stock: 5 });
+    const sale = await context.openSale({ seckillStock: 5 });
     await context.redis.hincrby(context.keys.sale(sale).state, 'available', 1);
     const audit = await act(sale, 'audit');
     expect(audit.json()).toMatchObject({ sale_id: sale.id, verdict: 'drift', units: 5, available: 6 });
@@ -175,9 +175,9 @@ describe('rebuild, audit and repair', () => {
   });
 
   it('a repair adds the jobs of late orders to the queue again', async () => {
-    const sale = await context.openSale({ seckill_stock: 5 });
-    const order_no = await app.win(sale, 'patient');
-    await context.redis.zincrby(context.keys.sale(sale).reservedAt, -60_000, order_no);
+    const sale = await context.openSale({ seckillStock: 5 });
+    const orderNo = await app.win(sale, 'patient');
+    await context.redis.zincrby(context.keys.sale(sale).reservedAt, -60_000, orderNo);
     const jobs = await context.redis.keys(`${context.keys.queuePrefix(0)}:orders:*`);
     await context.redis.unlink(jobs);
     expect((await act(sale, 'audit')).json()).toMatchObject({ verdict: 'late' });

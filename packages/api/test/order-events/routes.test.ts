@@ -45,7 +45,7 @@ interface Page {
 }
 const list = async (query = ''): Promise<Page> =>
   (await app.get(`/api/v1/admin/order-events${query}`, AS_OPERATOR)).json<Page>();
-const idsOf = ({ items }: Page) => items.map(({ message_id }) => message_id);
+const idsOf = ({ items }: Page) => items.map(({ message_id: messageId }) => messageId);
 
 describe('order events that are not delivered', () => {
   it('are shown to operators, page by page, or only the dead ones', async () => {

@@ -26,31 +26,31 @@ beforeEach(async () => {
 
 afterEach(() => subscriber.disconnect());
 
-const waiters = async () => (await metrics.poll_waiters.get()).values[0]!.value;
+const waiters = async () => (await metrics.pollWaiters.get()).values[0]!.value;
 const channel = () => context.keys.sale(sale).settled;
 const subscribers = async () => ((await context.redis.call('PUBSUB', 'NUMSUB', channel())) as [string, number])[1];
 
 /** A poll whose readings the test sees: when each was made; it is done when `settle` was called. */
-function poll(orderNo: string, wait_ms: number, gone = new AbortController()) {
-  const read_ms: number[] = [];
+function poll(orderNo: string, waitMs: number, gone = new AbortController()) {
+  const readMs: number[] = [];
   let status = 'queued';
   const answer = orderWaiters.readUntil(sale, orderNo, {
-    wait_ms,
+    waitMs,
     gone: gone.signal,
     read: async () => {
-      read_ms.push(performance.now());
+      readMs.push(performance.now());
       return status;
     },
     done: (reading) => reading !== 'queued',
   });
-  return { answer, read_ms, gone, settle: () => (status = 'settled') };
+  return { answer, read_ms: readMs, gone, settle: () => (status = 'settled') };
 }
 
 /** Resolves once a poll has read under a confirmed subscription, and so waits for news. */
-async function untilItWaits({ read_ms }: { read_ms: number[] }): Promise<void> {
+async function untilItWaits({ read_ms: readMs }: { read_ms: number[] }): Promise<void> {
   await vi.waitFor(async () => {
     expect(await subscribers()).toBe(1);
-    expect(read_ms.length).toBeGreaterThan(0);
+    expect(readMs.length).toBeGreaterThan(0);
   });
 }
 
@@ -89,7 +89,7 @@ describe('a waiting poll', () => {
     const goOn = Promise.withResolvers<void>();
     let reads = 0;
     const answer = orderWaiters.readUntil(sale, 'A', {
-      wait_ms: 20_000,
+      waitMs: 20_000,
       gone: new AbortController().signal,
       async read() {
         reads += 1;
@@ -105,10 +105,10 @@ describe('a waiting poll', () => {
     const got = new Promise((resolve) => subscriber.once('message', resolve));
     await context.redis.publish(channel(), 'A');
     await got;
-    const went_on_ms = performance.now();
+    const wentOnMs = performance.now();
     goOn.resolve();
     expect(await answer).toBe(2);
-    expect(performance.now() - went_on_ms).toBeLessThan(900);
+    expect(performance.now() - wentOnMs).toBeLessThan(900);
   });
 
   it('reads again by itself, in case a message was lost', async () => {
@@ -134,24 +134,24 @@ describe('a waiting poll', () => {
   });
 
   it('ends with its last reading at its time, when its client is gone, and when the process drains', async () => {
-    const asked_ms = performance.now();
+    const askedMs = performance.now();
     expect(await poll('A', 300).answer).toBe('queued');
-    expect(performance.now() - asked_ms).toBeGreaterThanOrEqual(295);
+    expect(performance.now() - askedMs).toBeGreaterThanOrEqual(295);
 
     const left = poll('B', 20_000);
     await untilItWaits(left);
-    const left_ms = performance.now();
+    const leftMs = performance.now();
     left.gone.abort();
     expect(await left.answer).toBe('queued');
-    expect(performance.now() - left_ms).toBeLessThan(900);
+    expect(performance.now() - leftMs).toBeLessThan(900);
 
     const draining = poll('C', 20_000);
     await untilItWaits(draining);
-    const drained_ms = performance.now();
+    const drainedMs = performance.now();
     orderWaiters.close();
     expect(await draining.answer).toBe('queued');
-    expect(performance.now() - drained_ms).toBeLessThan(900);
-    expect(performance.now() - asked_ms).toBeLessThan(10_000);
+    expect(performance.now() - drainedMs).toBeLessThan(900);
+    expect(performance.now() - askedMs).toBeLessThan(10_000);
   });
 
   it('leaves nothing: no waiter, and no subscription after the last one of a sale', async () => {
@@ -184,7 +184,7 @@ describe('a waiting poll', () => {
 
   it('frees its place if reading fails', async () => {
     const answer = orderWaiters.readUntil(sale, 'A', {
-      wait_ms: 20_000,
+      waitMs: 20_000,
       gone: new AbortController().signal,
       read: () => Promise.reject(new Error('away')),
       done: () => true,

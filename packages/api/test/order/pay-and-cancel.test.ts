@@ -20,10 +20,10 @@ class StubProvider implements PaymentProvider {
   readonly started: string[] = [];
   meanwhile: () => Promise<void> = () => Promise.resolve();
 
-  async start({ payment_id }: { payment_id: string }) {
-    this.started.push(payment_id);
+  async start({ payment_id: paymentId }: { payment_id: string }) {
+    this.started.push(paymentId);
     await this.meanwhile();
-    return { provider_ref: `ref-${payment_id}`, url: `https://pay.test/${payment_id}` };
+    return { provider_ref: `ref-${paymentId}`, url: `https://pay.test/${paymentId}` };
   }
   verifyWebhook(): Promise<Webhook> {
     return Promise.resolve({ ignored: 'unreadable' });
@@ -52,23 +52,23 @@ afterAll(async () => {
   await context.close();
 });
 
-const pay = ({ order_no }: Pick<Order, 'order_no'>, body: object = { user_id: 'alice' }) =>
-  app.post(`/api/v1/orders/${order_no}/pay`, body);
-const cancel = ({ order_no }: Pick<Order, 'order_no'>, body: object = { user_id: 'alice' }) =>
-  app.post(`/api/v1/orders/${order_no}/cancel`, body);
-const poll = async ({ order_no }: Order) => (await app.get(`/api/v1/orders/${order_no}`)).json<{ status: string }>();
-const newOrder = async (): Promise<Order> => placeOrder(context, await context.openSale({ price_cents: 1_050 }));
+const pay = ({ orderNo }: Pick<Order, 'orderNo'>, body: object = { user_id: 'alice' }) =>
+  app.post(`/api/v1/orders/${orderNo}/pay`, body);
+const cancel = ({ orderNo }: Pick<Order, 'orderNo'>, body: object = { user_id: 'alice' }) =>
+  app.post(`/api/v1/orders/${orderNo}/cancel`, body);
+const poll = async ({ orderNo }: Order) => (await app.get(`/api/v1/orders/${orderNo}`)).json<{ status: string }>();
+const newOrder = async (): Promise<Order> => placeOrder(context, await context.openSale({ priceCents: 1_050 }));
 let events = 0;
-const tell = (payment_id: string, kind: 'succeeded' | 'declined' | 'refunded') =>
-  applyPaymentEvent(context, 'sandbox', { event_id: `e${(events += 1)}`, payment_id, kind });
+const tell = (paymentId: string, kind: 'succeeded' | 'declined' | 'refunded') =>
+  applyPaymentEvent(context, 'sandbox', { eventId: `e${(events += 1)}`, paymentId, kind });
 
 /** An order in that state, and what its refusals call it. */
 async function orderIn(status: 'paid' | 'refunded' | 'cancelled' | 'expired'): Promise<Order> {
   const order = await newOrder();
   if (status === 'cancelled') await cancelOrder(context, order, { actor: 'shopper' });
-  if (status === 'expired') await expireOrders(context, order.product_id, [order.order_no]);
+  if (status === 'expired') await expireOrders(context, order.productId, [order.orderNo]);
   if (status === 'paid' || status === 'refunded') {
-    const payment = await openPayment(context, order.order_no);
+    const payment = await openPayment(context, order.orderNo);
     await tell(payment, 'succeeded');
     if (status === 'refunded') await tell(payment, 'refunded');
   }
@@ -80,14 +80,14 @@ describe('POST /api/v1/orders/:orderNo/pay', () => {
     const order = await newOrder();
     const answer = await pay(order);
     expect(answer.statusCode).toBe(200);
-    const { payment_id } = answer.json<{ payment_id: string }>();
+    const { payment_id: paymentId } = answer.json<{ payment_id: string }>();
     expect(answer.json()).toEqual({
-      payment_id,
+      payment_id: paymentId,
       provider: 'sandbox',
       amount: 10.5,
       currency: 'EUR',
-      next: { action: 'redirect', url: `https://pay.test/${payment_id}` },
-      expires_at: new Date(order.expires_at_ms!).toISOString(),
+      next: { action: 'redirect', url: `https://pay.test/${paymentId}` },
+      expires_at: new Date(order.expiresAtMs!).toISOString(),
     });
   });
 
@@ -116,7 +116,7 @@ describe('POST /api/v1/orders/:orderNo/pay', () => {
 
   it('opens another payment if the open one belongs to a provider that the service no longer uses', async () => {
     const order = await newOrder();
-    await openPayment(context, order.order_no, 'stripe');
+    await openPayment(context, order.orderNo, 'stripe');
     expect((await pay(order)).json()).toMatchObject({ provider: 'sandbox' });
     expect((await ledgerOf(context, order)).payments).toEqual(['declined', 'started']);
   });
@@ -129,12 +129,12 @@ describe('POST /api/v1/orders/:orderNo/pay', () => {
 
   it('repeated after the order is paid is a success for a caller who missed that: there is nothing to do (promise 8)', async () => {
     const order = await newOrder();
-    const { payment_id } = (await pay(order)).json<{ payment_id: string }>();
-    await tell(payment_id, 'succeeded');
+    const { payment_id: paymentId } = (await pay(order)).json<{ payment_id: string }>();
+    await tell(paymentId, 'succeeded');
     const again = await pay(order);
     expect([again.statusCode, again.json()]).toEqual([
       200,
-      { payment_id, provider: 'sandbox', amount: 10.5, currency: 'EUR', next: { action: 'none' } },
+      { payment_id: paymentId, provider: 'sandbox', amount: 10.5, currency: 'EUR', next: { action: 'none' } },
     ]);
     expect((await ledgerOf(context, order)).payments).toEqual(['succeeded']);
     expect(await pay(order, { user_id: 'mallory' })).toBeProblem('not_found');
@@ -166,17 +166,17 @@ describe('POST /api/v1/orders/:orderNo/pay', () => {
 
   it.each([
     ['and is not swept yet', () => Promise.resolve(0)],
-    ['and with an open payment', async ({ order_no }: Order) => openPayment(context, order_no)],
-    ['and is expired', (order: Order) => expireOrders(context, order.product_id, [order.order_no])],
+    ['and with an open payment', async ({ orderNo }: Order) => openPayment(context, orderNo)],
+    ['and is expired', (order: Order) => expireOrders(context, order.productId, [order.orderNo])],
   ])('that comes too late %s says that the time to pay is over, and since when', async (_, meanwhile) => {
     const order = await newOrder();
     await meanwhile(order);
-    const expires_at = new Date(Date.now() - 1_000);
-    await context.db.updateTable('orders').set({ expires_at }).where('order_no', '=', order.order_no).execute();
+    const expiresAt = new Date(Date.now() - 1_000);
+    await context.db.updateTable('orders').set({ expires_at: expiresAt }).where('order_no', '=', order.orderNo).execute();
     const { payments } = await ledgerOf(context, order);
     const answer = await pay(order);
     expect(answer).toBeProblem('invalid_state');
-    expect(answer.json()).toMatchObject({ detail: `The time to pay ended at ${expires_at.toISOString()}` });
+    expect(answer.json()).toMatchObject({ detail: `The time to pay ended at ${expiresAt.toISOString()}` });
     expect((await ledgerOf(context, order)).payments).toEqual(payments);
   });
 
@@ -190,8 +190,8 @@ describe('POST /api/v1/orders/:orderNo/pay', () => {
 
   it('is refused for an order that is still queued', async () => {
     const sale = await context.openSale();
-    const order_no = await app.win(sale, 'alice');
-    const answer = await pay({ order_no });
+    const orderNo = await app.win(sale, 'alice');
+    const answer = await pay({ orderNo });
     expect(answer).toBeProblem('invalid_state');
     expect(answer.json()).toMatchObject({ detail: 'The order is queued' });
   });
@@ -211,9 +211,9 @@ describe('POST /api/v1/orders/:orderNo/pay', () => {
       const answer = await pay(order);
       expect(answer).toBeProblem('invalid_state');
       expect(answer.json()).toMatchObject({ detail: 'The order is cancelled' });
-      const payment_id = provider.started.at(-1)!;
+      const paymentId = provider.started.at(-1)!;
       expect(await duePayments(context.db, 100)).toContainEqual(
-        expect.objectContaining({ payment_id, provider_ref: `ref-${payment_id}` }),
+        expect.objectContaining({ paymentId, providerRef: `ref-${paymentId}` }),
       );
     },
   );
@@ -223,7 +223,7 @@ describe('POST /api/v1/orders/:orderNo/pay', () => {
     ['has no answer', new ProviderFault('failed', 'timed out: sk_live_1234'), 0],
     ['may keep its error for a day', new ProviderFault('failed', 'sk_live_1234', { mayBeKept: true }), 1],
     ['fails as nobody foresaw', new Error('sk_live_1234'), 0],
-  ])('tells nothing of a provider that %s, and answers 503; the next try pays', async (_name, fault, key_no) => {
+  ])('tells nothing of a provider that %s, and answers 503; the next try pays', async (_name, fault, keyNo) => {
     const order = await newOrder();
     provider.meanwhile = () => {
       provider.meanwhile = () => Promise.resolve();
@@ -236,7 +236,7 @@ describe('POST /api/v1/orders/:orderNo/pay', () => {
     const failed = provider.started.at(-1);
     expect((await pay(order)).json()).toMatchObject({ payment_id: failed });
     // A new call, if the old one would get the same answer.
-    expect(await findPayment(context.db, failed!)).toMatchObject({ key_no });
+    expect(await findPayment(context.db, failed!)).toMatchObject({ keyNo });
   });
 
   it('leads to one page only, whatever the provider answers to parallel starts', async () => {
@@ -261,8 +261,8 @@ describe('POST /api/v1/orders/:orderNo/pay', () => {
     const order = await newOrder();
     for (const call of [pay, cancel]) {
       expect(await call(order, { user_id: 'mallory' })).toBeProblem('not_found');
-      expect(await call({ order_no: '01KARYB6S5Q0H9M3T7ZV5W8XCE-0-999999' })).toBeProblem('not_found');
-      expect(await call({ order_no: 'nonsense' })).toBeProblem('not_found');
+      expect(await call({ orderNo: '01KARYB6S5Q0H9M3T7ZV5W8XCE-0-999999' })).toBeProblem('not_found');
+      expect(await call({ orderNo: 'nonsense' })).toBeProblem('not_found');
       expect(await call(order, {})).toBeProblem('invalid_request');
       expect(await call(order, { user_id: 'alice', more: 1 })).toBeProblem('invalid_request');
     }
@@ -277,7 +277,7 @@ describe('POST /api/v1/orders/:orderNo/cancel', () => {
     const answer = await cancel(order);
     expect(answer.statusCode).toBe(200);
     expect(answer.json()).toMatchObject({
-      order_no: order.order_no,
+      order_no: order.orderNo,
       status: 'cancelled',
       closed_at: expect.stringMatching(/Z$/),
     });
@@ -311,8 +311,8 @@ describe('POST /api/v1/orders/:orderNo/cancel', () => {
   });
 
   it('is refused for an order that is still queued', async () => {
-    const order_no = await app.win(await context.openSale(), 'alice');
-    const answer = await cancel({ order_no });
+    const orderNo = await app.win(await context.openSale(), 'alice');
+    const answer = await cancel({ orderNo });
     expect(answer).toBeProblem('invalid_state');
     expect(answer.json()).toMatchObject({ detail: 'The order is queued' });
   });
@@ -334,17 +334,17 @@ describe('a poll is never behind the ledger', () => {
   it('if a worker settles the older status after the move', async () => {
     const order = await newOrder();
     await cancel(order);
-    const sale = { id: order.product_id, shard: 0 };
+    const sale = { id: order.productId, shard: 0 };
     const lease = await takeLease(context, sale);
-    const record = { order_no: order.order_no, version: 1, status: JSON.stringify(order) };
+    const record = { orderNo: order.orderNo, version: 1, status: JSON.stringify(order) };
     expect(await context.commands.settle(sale, lease, 600_000, [record])).toBe(true);
     expect(await poll(order)).toMatchObject({ status: 'cancelled' });
   });
 
   it('if the worker crashed before it could settle the reservation', async () => {
     const order = await newOrder();
-    const { state, reservations } = context.keys.sale({ id: order.product_id, shard: 0 });
-    await context.redis.hset(reservations, order.order_no, `${Date.now()} ${order.price_cents} job r alice`);
+    const { state, reservations } = context.keys.sale({ id: order.productId, shard: 0 });
+    await context.redis.hset(reservations, order.orderNo, `${Date.now()} ${order.priceCents} job r alice`);
     await context.redis.hset(state, { taken_until_ms: 0 });
     expect(await poll(order)).toMatchObject({ status: 'queued' });
     await context.redis.hset(state, { taken_until_ms: Date.now() });

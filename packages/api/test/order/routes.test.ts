@@ -17,7 +17,7 @@ afterAll(async () => {
   await context.close();
 });
 
-const waiters = async (on: TestApp): Promise<number> => (await on.deps.metrics.poll_waiters.get()).values[0]!.value;
+const waiters = async (on: TestApp): Promise<number> => (await on.deps.metrics.pollWaiters.get()).values[0]!.value;
 /** Resolves once this many polls wait and Redis has confirmed the subscription to the sale. */
 async function untilWaiting(on: TestApp, sale: Sale, count: number): Promise<void> {
   const { settled } = context.keys.sale(sale);
@@ -28,40 +28,40 @@ async function untilWaiting(on: TestApp, sale: Sale, count: number): Promise<voi
 
 describe('GET /api/v1/orders/:orderNo', () => {
   it('shows a queued order and the retry time', async () => {
-    const sale = await context.openSale({ price_cents: 1_005 });
-    const before_ms = (await context.commands.clock(0)).now_ms;
-    const order_no = await app.win(sale, 'alice');
-    const answer = await app.get(`/api/v1/orders/${order_no}`);
+    const sale = await context.openSale({ priceCents: 1_005 });
+    const beforeMs = (await context.commands.clock(0)).nowMs;
+    const orderNo = await app.win(sale, 'alice');
+    const answer = await app.get(`/api/v1/orders/${orderNo}`);
     expect(answer.statusCode).toBe(200);
     expect(answer.headers['retry-after']).toBe('1');
-    const { created_at, ...order } = answer.json<{ created_at: string }>();
-    expect(order).toEqual({ order_no, user_id: 'alice', product_id: sale.id, status: 'queued', price: 10.05 });
-    expect(created_at).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
-    expect(Date.parse(created_at)).toBeGreaterThanOrEqual(before_ms);
+    const { created_at: createdAt, ...order } = answer.json<{ created_at: string }>();
+    expect(order).toEqual({ order_no: orderNo, user_id: 'alice', product_id: sale.id, status: 'queued', price: 10.05 });
+    expect(createdAt).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+    expect(Date.parse(createdAt)).toBeGreaterThanOrEqual(beforeMs);
   });
 
   it('shows a settled order, the same from Redis and from the ledger', async () => {
     const sale = await context.openSale();
-    const order_no = await app.win(sale, 'alice');
-    const queued = (await app.get(`/api/v1/orders/${order_no}`)).json<object>();
-    await settleOrder(context, sale, order_no);
-    const fromRedis = await app.get(`/api/v1/orders/${order_no}`);
+    const orderNo = await app.win(sale, 'alice');
+    const queued = (await app.get(`/api/v1/orders/${orderNo}`)).json<object>();
+    await settleOrder(context, sale, orderNo);
+    const fromRedis = await app.get(`/api/v1/orders/${orderNo}`);
     expect(fromRedis.headers['retry-after']).toBeUndefined();
     expect(fromRedis.json()).toEqual({ ...queued, status: 'pending_payment' });
-    expect(await context.redis.del(context.keys.status(sale, order_no))).toBe(1);
-    expect((await app.get(`/api/v1/orders/${order_no}`)).json()).toEqual(fromRedis.json());
+    expect(await context.redis.del(context.keys.status(sale, orderNo))).toBe(1);
+    expect((await app.get(`/api/v1/orders/${orderNo}`)).json()).toEqual(fromRedis.json());
   });
 
   it('shows why an order failed', async () => {
     const sale = await context.openSale();
-    const order_no = `01KARYB6S5Q0H9M3T7ZV5W8XCE-0-${sale.id}`;
+    const orderNo = `01KARYB6S5Q0H9M3T7ZV5W8XCE-0-${sale.id}`;
     const now = new Date();
-    const row = { order_no, product_id: sale.id, user_id: 'bob', status: 'failed', price_cents: 1, reason: 'no_unit' };
+    const row = { order_no: orderNo, product_id: sale.id, user_id: 'bob', status: 'failed', price_cents: 1, reason: 'no_unit' };
     await context.db
       .insertInto('orders')
       .values({ ...row, status: 'failed', created_at: now, updated_at: now })
       .execute();
-    expect((await app.get(`/api/v1/orders/${order_no}?user_id=bob`)).json()).toMatchObject({
+    expect((await app.get(`/api/v1/orders/${orderNo}?user_id=bob`)).json()).toMatchObject({
       status: 'failed',
       reason: 'no_unit',
     });
@@ -69,18 +69,18 @@ describe('GET /api/v1/orders/:orderNo', () => {
 
   it('hides an order from another shopper', async () => {
     const sale = await context.openSale();
-    const order_no = await app.win(sale, 'alice');
-    expect((await app.get(`/api/v1/orders/${order_no}?user_id=alice`)).statusCode).toBe(200);
-    expect(await app.get(`/api/v1/orders/${order_no}?user_id=Alice`)).toBeProblem('not_found');
+    const orderNo = await app.win(sale, 'alice');
+    expect((await app.get(`/api/v1/orders/${orderNo}?user_id=alice`)).statusCode).toBe(200);
+    expect(await app.get(`/api/v1/orders/${orderNo}?user_id=Alice`)).toBeProblem('not_found');
   });
 
   it('answers 404 for a number that was never issued, at once even with wait', async () => {
     const sale = await context.openSale();
     const unknown = `01KARYB6S5Q0H9M3T7ZV5W8XCE-0-${sale.id}`;
     expect(await app.get(`/api/v1/orders/${unknown}`)).toBeProblem('not_found');
-    const asked_ms = performance.now();
+    const askedMs = performance.now();
     expect(await app.get(`/api/v1/orders/${unknown}?wait=20`)).toBeProblem('not_found');
-    expect(performance.now() - asked_ms).toBeLessThan(5_000);
+    expect(performance.now() - askedMs).toBeLessThan(5_000);
   });
 
   it.each([
@@ -115,8 +115,8 @@ describe('GET /api/v1/orders/:orderNo', () => {
   it.each(['wait=26', 'wait=-1', 'wait=1.5', 'wait=soon', 'wait=1&wait=2', 'user_id=', 'user_id=a%20b', 'x=1'])(
     'refuses ?%s',
     async (query) => {
-      const order_no = await app.win(await context.openSale(), 'alice');
-      expect(await app.get(`/api/v1/orders/${order_no}?${query}`)).toBeProblem('invalid_request');
+      const orderNo = await app.win(await context.openSale(), 'alice');
+      expect(await app.get(`/api/v1/orders/${orderNo}?${query}`)).toBeProblem('invalid_request');
     },
   );
 });
@@ -139,19 +139,19 @@ describe('GET /api/v1/orders/:orderNo?wait=', () => {
 
   it('answers a settled order at once', async () => {
     const sale = await context.openSale();
-    const order_no = await app.win(sale, 'alice');
-    await settleOrder(context, sale, order_no);
-    const asked_ms = performance.now();
-    expect((await app.get(`/api/v1/orders/${order_no}?wait=25`)).json()).toMatchObject({ status: 'pending_payment' });
-    expect(performance.now() - asked_ms).toBeLessThan(5_000);
+    const orderNo = await app.win(sale, 'alice');
+    await settleOrder(context, sale, orderNo);
+    const askedMs = performance.now();
+    expect((await app.get(`/api/v1/orders/${orderNo}?wait=25`)).json()).toMatchObject({ status: 'pending_payment' });
+    expect(performance.now() - askedMs).toBeLessThan(5_000);
   });
 
   it('answers queued with the retry time at the end of the wait', async () => {
     const sale = await context.openSale();
-    const order_no = await app.win(sale, 'alice');
-    const asked_ms = performance.now();
-    const answer = await app.get(`/api/v1/orders/${order_no}?wait=1`);
-    expect(performance.now() - asked_ms).toBeGreaterThanOrEqual(990);
+    const orderNo = await app.win(sale, 'alice');
+    const askedMs = performance.now();
+    const answer = await app.get(`/api/v1/orders/${orderNo}?wait=1`);
+    expect(performance.now() - askedMs).toBeGreaterThanOrEqual(990);
     expect(answer.statusCode).toBe(200);
     expect(answer.json()).toMatchObject({ status: 'queued' });
     expect(answer.headers['retry-after']).toBe('1');
@@ -159,23 +159,23 @@ describe('GET /api/v1/orders/:orderNo?wait=', () => {
 
   it('survives a lost message: the poll sees an order that settles without one', async () => {
     const sale = await context.openSale();
-    const order_no = await app.win(sale, 'alice');
-    const poll = app.get(`/api/v1/orders/${order_no}?wait=20`);
+    const orderNo = await app.win(sale, 'alice');
+    const poll = app.get(`/api/v1/orders/${orderNo}?wait=20`);
     await untilWaiting(app, sale, 1);
     const { reservations, reservedAt } = context.keys.sale(sale);
-    const queued = (await context.commands.readOrder(sale, order_no)).reservation!;
-    const order = { order_no, product_id: sale.id, user_id: 'alice', status: 'pending_payment', version: 1 };
-    const status = JSON.stringify({ ...order, price_cents: queued.price_cents, created_at_ms: queued.admitted_ms });
-    const { history_id } = await context.commands.clock(0);
-    const settled_ms = performance.now();
+    const queued = (await context.commands.readOrder(sale, orderNo)).reservation!;
+    const order = { order_no: orderNo, product_id: sale.id, user_id: 'alice', status: 'pending_payment', version: 1 };
+    const status = JSON.stringify({ ...order, price_cents: queued.priceCents, createdAtMs: queued.admittedMs });
+    const { historyId } = await context.commands.clock(0);
+    const settledMs = performance.now();
     await context.redis
       .multi()
-      .set(context.keys.status(sale, order_no), `1 ${history_id.slice(0, 8)} ${status}`)
-      .hdel(reservations, order_no)
-      .zrem(reservedAt, order_no)
+      .set(context.keys.status(sale, orderNo), `1 ${historyId.slice(0, 8)} ${status}`)
+      .hdel(reservations, orderNo)
+      .zrem(reservedAt, orderNo)
       .exec();
     expect((await poll).json()).toMatchObject({ status: 'pending_payment' });
-    expect(performance.now() - settled_ms).toBeLessThan(5_000);
+    expect(performance.now() - settledMs).toBeLessThan(5_000);
   });
 
   it('frees the place of a client that is gone', async () => {
@@ -184,8 +184,8 @@ describe('GET /api/v1/orders/:orderNo?wait=', () => {
       await listening.server.listen({ host: '127.0.0.1', port: 0 });
       const { port } = listening.server.server.address() as AddressInfo;
       const sale = await context.openSale();
-      const order_no = await listening.win(sale, 'alice');
-      const call = request({ host: '127.0.0.1', port, path: `/api/v1/orders/${order_no}?wait=25` }).end();
+      const orderNo = await listening.win(sale, 'alice');
+      const call = request({ host: '127.0.0.1', port, path: `/api/v1/orders/${orderNo}?wait=25` }).end();
       call.on('error', () => undefined);
       await untilWaiting(listening, sale, 1);
       const closed = Promise.withResolvers<void>();
@@ -205,12 +205,12 @@ describe('GET /api/v1/orders/:orderNo?wait=', () => {
     const full = await openApp(context, {}, { bounds: { pollWaitersMax: 1 } });
     try {
       const sale = await context.openSale();
-      const order_no = await full.win(sale, 'alice');
-      const first = full.get(`/api/v1/orders/${order_no}?wait=20`);
+      const orderNo = await full.win(sale, 'alice');
+      const first = full.get(`/api/v1/orders/${orderNo}?wait=20`);
       await untilWaiting(full, sale, 1);
-      expect((await full.get(`/api/v1/orders/${order_no}?wait=20`)).json()).toMatchObject({ status: 'queued' });
+      expect((await full.get(`/api/v1/orders/${orderNo}?wait=20`)).json()).toMatchObject({ status: 'queued' });
       expect(await waiters(full)).toBe(1);
-      await settleOrder(context, sale, order_no);
+      await settleOrder(context, sale, orderNo);
       expect((await first).json()).toMatchObject({ status: 'pending_payment' });
     } finally {
       await full.close();
@@ -222,13 +222,13 @@ describe('GET /api/v1/orders/:orderNo?wait=', () => {
     await draining.server.listen({ host: '127.0.0.1', port: 0 });
     const { port } = draining.server.server.address() as AddressInfo;
     const sale = await context.openSale();
-    const order_no = await draining.win(sale, 'alice');
-    const poll = fetch(`http://127.0.0.1:${port}/api/v1/orders/${order_no}?wait=25`).then((answer) => answer.json());
+    const orderNo = await draining.win(sale, 'alice');
+    const poll = fetch(`http://127.0.0.1:${port}/api/v1/orders/${orderNo}?wait=25`).then((answer) => answer.json());
     await untilWaiting(draining, sale, 1);
-    const closed_ms = performance.now();
+    const closedMs = performance.now();
     await draining.close();
     expect(await poll).toMatchObject({ status: 'queued' });
-    expect(performance.now() - closed_ms).toBeLessThan(5_000);
+    expect(performance.now() - closedMs).toBeLessThan(5_000);
   });
 });
 
@@ -237,15 +237,15 @@ describe('GET /api/v1/orders', () => {
     const placed: string[] = [];
     for (let i = 0; i < 3; i += 1) {
       const sale = await context.openSale();
-      const order_no = await app.win(sale, 'regular');
-      await settleOrder(context, sale, order_no);
-      placed.unshift(order_no);
+      const orderNo = await app.win(sale, 'regular');
+      await settleOrder(context, sale, orderNo);
+      placed.unshift(orderNo);
       await settleOrder(context, sale, await app.win(sale, 'Regular'));
     }
     const newestFirst = placed.toSorted((a, b) => (a < b ? 1 : -1));
     const whole = (await app.get('/api/v1/orders?user_id=regular')).json<{ items: { order_no: string }[] }>();
     expect(whole).toMatchObject({ next_cursor: null });
-    expect(whole.items.map(({ order_no }) => order_no)).toEqual(newestFirst);
+    expect(whole.items.map(({ order_no: orderNo }) => orderNo)).toEqual(newestFirst);
     const first = (await app.get('/api/v1/orders?user_id=regular&limit=2')).json();
     expect(first).toEqual({ items: whole.items.slice(0, 2), next_cursor: newestFirst[1] });
     const second = await app.get(`/api/v1/orders?user_id=regular&limit=2&cursor=${newestFirst[1]}`);
@@ -254,9 +254,9 @@ describe('GET /api/v1/orders', () => {
 
   it('shows each as the order itself is shown', async () => {
     const sale = await context.openSale();
-    const order_no = await app.win(sale, 'once');
-    await settleOrder(context, sale, order_no);
-    const order = (await app.get(`/api/v1/orders/${order_no}`)).json<object>();
+    const orderNo = await app.win(sale, 'once');
+    await settleOrder(context, sale, orderNo);
+    const order = (await app.get(`/api/v1/orders/${orderNo}`)).json<object>();
     expect((await app.get('/api/v1/orders?user_id=once')).json()).toEqual({ items: [order], next_cursor: null });
   });
 

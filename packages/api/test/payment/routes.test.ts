@@ -27,11 +27,11 @@ afterAll(async () => {
 });
 
 const newOrder = async (): Promise<Order> => placeOrder(context, await context.openSale());
-const signature = (body: string, time_ms = Date.now(), key = secret): string =>
-  `${time_ms}.${createHmac('sha256', key).update(`sandbox ${time_ms}.${body}`).digest('hex')}`;
+const signature = (body: string, timeMs = Date.now(), key = secret): string =>
+  `${timeMs}.${createHmac('sha256', key).update(`sandbox ${timeMs}.${body}`).digest('hex')}`;
 let events = 0;
-const bodyOf = (payment_id: string, kind: string, event_id = `event-${(events += 1)}`): string =>
-  JSON.stringify({ event_id, payment_id, kind });
+const bodyOf = (paymentId: string, kind: string, eventId = `event-${(events += 1)}`): string =>
+  JSON.stringify({ event_id: eventId, payment_id: paymentId, kind });
 const sendEvent = (body: string, headers: Record<string, string> = { 'x-sandbox-signature': signature(body) }) =>
   app.server.inject({
     method: 'POST',
@@ -44,7 +44,7 @@ const ledger = (order: Order) => ledgerOf(context, order);
 describe('POST /api/v1/payments/webhook/:provider', () => {
   it('applies an event once, however often it is sent', async () => {
     const order = await newOrder();
-    const body = bodyOf(await openPayment(context, order.order_no), 'succeeded');
+    const body = bodyOf(await openPayment(context, order.orderNo), 'succeeded');
     expect((await sendEvent(body)).json()).toEqual({ applied: true, outcome: 'applied' });
     expect((await sendEvent(body)).json()).toEqual({ applied: false, outcome: 'repeated' });
     expect(await ledger(order)).toMatchObject({ status: 'paid', version: 2 });
@@ -57,24 +57,24 @@ describe('POST /api/v1/payments/webhook/:provider', () => {
     ['an old signature', (body: string) => ({ 'x-sandbox-signature': signature(body, Date.now() - 600_000) })],
   ])('refuses %s, and nothing is paid', async (_name, headersOf) => {
     const order = await newOrder();
-    const body = bodyOf(await openPayment(context, order.order_no), 'succeeded');
+    const body = bodyOf(await openPayment(context, order.orderNo), 'succeeded');
     expect(await sendEvent(body, headersOf(body) as Record<string, string>)).toBeProblem('unauthenticated');
     expect(await ledger(order)).toMatchObject({ status: 'pending_payment', payments: ['started'] });
   });
 
   it('accepts a refund that arrives before its payment as the end of it: the order can be paid again', async () => {
     const order = await newOrder();
-    const payment = await openPayment(context, order.order_no);
+    const payment = await openPayment(context, order.orderNo);
     expect((await sendEvent(bodyOf(payment, 'refunded'))).json()).toEqual({ applied: true, outcome: 'applied' });
     expect((await sendEvent(bodyOf(payment, 'succeeded'))).json()).toEqual({ applied: false, outcome: 'repeated' });
     expect(await ledger(order)).toMatchObject({ status: 'pending_payment', payments: ['refunded'], sold: 1 });
-    await sendEvent(bodyOf(await openPayment(context, order.order_no), 'succeeded'));
+    await sendEvent(bodyOf(await openPayment(context, order.orderNo), 'succeeded'));
     expect(await ledger(order)).toMatchObject({ status: 'paid' });
   });
 
   it('ignores a decline that arrives after the success', async () => {
     const order = await newOrder();
-    const payment = await openPayment(context, order.order_no);
+    const payment = await openPayment(context, order.orderNo);
     await sendEvent(bodyOf(payment, 'succeeded'));
     expect((await sendEvent(bodyOf(payment, 'declined'))).json()).toMatchObject({ outcome: 'repeated' });
     expect(await ledger(order)).toMatchObject({ status: 'paid', payments: ['succeeded'] });
@@ -82,14 +82,14 @@ describe('POST /api/v1/payments/webhook/:provider', () => {
 
   it('refunds money that arrives for a cancelled order, which stays cancelled', async () => {
     const order = await newOrder();
-    const payment = await openPayment(context, order.order_no);
+    const payment = await openPayment(context, order.orderNo);
     await cancelOrder(context, order, { actor: 'shopper' });
     expect((await sendEvent(bodyOf(payment, 'succeeded'))).json()).toMatchObject({ outcome: 'applied' });
     expect(await ledger(order)).toMatchObject({ status: 'cancelled', payments: ['refund_pending'], sold: 0 });
   });
 
   const outcomes = async (outcome: string): Promise<number> => {
-    const { values } = await app.deps.metrics.payment_events.get();
+    const { values } = await app.deps.metrics.paymentEvents.get();
     return values.find(({ labels }) => labels.outcome === outcome)?.value ?? 0;
   };
 
@@ -114,14 +114,14 @@ describe('POST /api/v1/payments/webhook/:provider', () => {
 
   it('answers 200 to an event of a sale that is being archived, and of a payment of another provider', async () => {
     const order = await newOrder();
-    const payment = await openPayment(context, order.order_no, 'stripe');
+    const payment = await openPayment(context, order.orderNo, 'stripe');
     expect((await sendEvent(bodyOf(payment, 'succeeded'))).json()).toMatchObject({ outcome: 'unknown_payment' });
     const archived = await newOrder();
-    const late = await openPayment(context, archived.order_no);
+    const late = await openPayment(context, archived.orderNo);
     await context.db
       .updateTable('products')
       .set({ archiving_at: new Date() })
-      .where('id', '=', archived.product_id)
+      .where('id', '=', archived.productId)
       .execute();
     expect((await sendEvent(bodyOf(late, 'succeeded'))).json()).toMatchObject({ outcome: 'unknown_payment' });
   });
@@ -131,14 +131,14 @@ describe('POST /api/v1/payments/webhook/:provider', () => {
     ['currency', { amount: 1_999, currency: 'JPY' }],
   ])('does not take a payment of another %s for paid: it is noted, counted and goes back', async (_name, received) => {
     const order = await newOrder();
-    const payment_id = await openPayment(context, order.order_no);
+    const paymentId = await openPayment(context, order.orderNo);
     const before = await outcomes('wrong_amount');
-    const body = JSON.stringify({ event_id: `wrong-${payment_id}`, payment_id, kind: 'succeeded', received });
+    const body = JSON.stringify({ event_id: `wrong-${paymentId}`, payment_id: paymentId, kind: 'succeeded', received });
     expect((await sendEvent(body)).json()).toEqual({ applied: true, outcome: 'wrong_amount' });
     expect((await sendEvent(body)).json()).toEqual({ applied: false, outcome: 'repeated' });
     expect(await outcomes('wrong_amount')).toBe(before + 1);
     expect(await ledger(order)).toMatchObject({ status: 'pending_payment', payments: ['refund_pending'], sold: 1 });
-    const file = await app.get(`/api/v1/admin/orders/${order.order_no}`, AS_OPERATOR);
+    const file = await app.get(`/api/v1/admin/orders/${order.orderNo}`, AS_OPERATOR);
     expect(file.json()).toMatchObject({
       payments: [{ note: `Received ${received.amount} ${received.currency} in its smallest unit instead of 1999 CNY` }],
     });
@@ -162,7 +162,7 @@ describe('POST /api/v1/payments/webhook/:provider', () => {
 
   it('accepts the bytes unchanged, with any media type and none', async () => {
     const order = await newOrder();
-    const body = `  ${bodyOf(await openPayment(context, order.order_no), 'succeeded')}\n`;
+    const body = `  ${bodyOf(await openPayment(context, order.orderNo), 'succeeded')}\n`;
     const headers = { 'x-sandbox-signature': signature(body), 'content-type': 'text/plain; charset=utf-8' };
     expect((await sendEvent(body, headers)).json()).toMatchObject({ outcome: 'applied' });
     const again = await fetch(`${url}/api/v1/payments/webhook/sandbox`, {
@@ -180,7 +180,7 @@ describe('POST /api/v1/payments/webhook/:provider', () => {
 
 describe('the sandbox over HTTP', () => {
   const pay = async (order: Order, sandbox: string): Promise<void> => {
-    const answer = await fetch(`${url}/api/v1/orders/${order.order_no}/pay`, {
+    const answer = await fetch(`${url}/api/v1/orders/${order.orderNo}/pay`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ user_id: 'alice', sandbox }),
@@ -192,7 +192,7 @@ describe('the sandbox over HTTP', () => {
       .selectFrom('payment_events')
       .innerJoin('payments', 'payments.payment_id', 'payment_events.payment_id')
       .select('kind')
-      .where('order_no', '=', order.order_no)
+      .where('order_no', '=', order.orderNo)
       .orderBy('payment_events.created_at')
       .execute()
       .then((rows) => rows.map(({ kind }) => kind));
@@ -207,40 +207,40 @@ describe('the sandbox over HTTP', () => {
     await pay(order, sandbox);
     await expect.poll(() => told(order), { timeout: 10_000 }).toEqual(kinds);
     expect(await ledger(order)).toMatchObject({ status, payments: [payment] });
-    const answer = await fetch(`${url}/api/v1/orders/${order.order_no}`);
+    const answer = await fetch(`${url}/api/v1/orders/${order.orderNo}`);
     expect(await answer.json()).toMatchObject({ status });
   });
 
   it('that is late pays an order that is closed by then: the money is refunded, and the order stays closed', async () => {
     const order = await newOrder();
     await pay(order, 'late');
-    expect(await app.post(`/api/v1/orders/${order.order_no}/cancel`, { user_id: 'alice' })).toMatchObject({
+    expect(await app.post(`/api/v1/orders/${order.orderNo}/cancel`, { user_id: 'alice' })).toMatchObject({
       statusCode: 200,
     });
     await expect.poll(() => told(order), { timeout: 10_000 }).toEqual(['succeeded']);
     expect(await ledger(order)).toMatchObject({ status: 'cancelled', payments: ['refund_pending'], sold: 0 });
-    const { payment_id } = await context.db
+    const { payment_id: paymentId } = await context.db
       .selectFrom('payments')
       .select('payment_id')
-      .where('order_no', '=', order.order_no)
+      .where('order_no', '=', order.orderNo)
       .executeTakeFirstOrThrow();
-    await app.deps.provider.refund({ payment_id } as never);
+    await app.deps.provider.refund({ payment_id: paymentId } as never);
     await expect.poll(async () => (await ledger(order)).payments, { timeout: 10_000 }).toEqual(['refunded']);
     expect(await ledger(order)).toMatchObject({ status: 'cancelled', version: 2 });
   });
 });
 
 it('with stripe an order is paid by a webhook that carries Stripe’s own signature, and by no other', async () => {
-  const webhook_secret = 'whsec_of_this_test';
+  const webhookSecret = 'whsec_of_this_test';
   const stripe = await openApp(context, {
     PAYMENT_PROVIDER: 'stripe',
     STRIPE_SECRET_KEY: 'sk_test_1',
-    STRIPE_WEBHOOK_SECRET: webhook_secret,
+    STRIPE_WEBHOOK_SECRET: webhookSecret,
   });
   onTestFinished(() => stripe.close());
   const order = await newOrder();
-  const payment_id = await openPayment(context, order.order_no, 'stripe');
-  const metadata = { flash_sale_payment_id: payment_id };
+  const paymentId = await openPayment(context, order.orderNo, 'stripe');
+  const metadata = { flash_sale_payment_id: paymentId };
   const object = { payment_status: 'paid', amount_total: 1_999, currency: 'cny', metadata };
   const payload = JSON.stringify({
     id: 'evt_1',
@@ -255,12 +255,12 @@ it('with stripe an order is paid by a webhook that carries Stripe’s own signat
       payload,
       headers: { 'content-type': 'application/json; charset=utf-8', ...signedByStripe(payload, key, options) },
     });
-  const long_ago = { timestamp: Math.floor(Date.now() / 1_000) - 600 };
+  const longAgo = { timestamp: Math.floor(Date.now() / 1_000) - 600 };
 
   expect(await send('whsec_guessed')).toBeProblem('unauthenticated');
-  expect(await send(webhook_secret, long_ago)).toBeProblem('unauthenticated');
+  expect(await send(webhookSecret, longAgo)).toBeProblem('unauthenticated');
   expect(await ledger(order)).toMatchObject({ status: 'pending_payment' });
-  expect((await send(webhook_secret)).json()).toMatchObject({ outcome: 'applied' });
-  expect((await send(webhook_secret)).json()).toMatchObject({ outcome: 'repeated' });
+  expect((await send(webhookSecret)).json()).toMatchObject({ outcome: 'applied' });
+  expect((await send(webhookSecret)).json()).toMatchObject({ outcome: 'repeated' });
   expect(await ledger(order)).toMatchObject({ status: 'paid', payments: ['succeeded'] });
 });

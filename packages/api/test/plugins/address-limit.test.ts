@@ -7,7 +7,7 @@ let sale: Sale;
 
 beforeAll(async () => {
   context = await openTestContext({ RATE_LIMIT_IP: '1/5' });
-  sale = await context.openSale({ seckill_stock: 100 });
+  sale = await context.openSale({ seckillStock: 100 });
 });
 
 afterAll(() => context.close());

@@ -23,7 +23,7 @@ const hs256 = (claims: JWTPayload, secret = SECRET, algorithm = 'HS256') =>
 const inOneHour = () => Math.floor(Date.now() / 1_000) + 3_600;
 const valid = (sub: string, more: JWTPayload = {}) => hs256({ sub, exp: inOneHour(), ...more });
 const refusedFor = async (app: TestApp, reason: string): Promise<number> => {
-  const { values } = await app.deps.metrics.access_tokens_refused.get();
+  const { values } = await app.deps.metrics.accessTokensRefused.get();
   return values.find(({ labels }) => labels['reason'] === reason)?.value ?? 0;
 };
 const askToken = (app: TestApp, sale: Sale, headers: Record<string, string>, userId?: string) =>
@@ -39,7 +39,7 @@ describe('jwt mode with a secret', () => {
 
   beforeAll(async () => {
     app = await openApp(context);
-    sale = await context.openSale({ seckill_stock: 1_000 });
+    sale = await context.openSale({ seckillStock: 1_000 });
   });
 
   afterAll(() => app.close());
@@ -49,10 +49,10 @@ describe('jwt mode with a secret', () => {
     const token = (await askToken(app, sale, headers)).json<{ token: string }>().token;
     const bought = await app.post('/api/v1/seckill/buy', { product_id: sale.id, token }, headers);
     expect(bought.statusCode).toBe(202);
-    const { order_no } = bought.json<{ order_no: string }>();
-    expect((await app.get(`/api/v1/orders/${order_no}`, headers)).json()).toMatchObject({ user_id: 'alice' });
-    await settleOrder(context, sale, order_no);
-    expect((await app.get('/api/v1/orders', headers)).json()).toMatchObject({ items: [{ order_no }] });
+    const { order_no: orderNo } = bought.json<{ order_no: string }>();
+    expect((await app.get(`/api/v1/orders/${orderNo}`, headers)).json()).toMatchObject({ user_id: 'alice' });
+    await settleOrder(context, sale, orderNo);
+    expect((await app.get('/api/v1/orders', headers)).json()).toMatchObject({ items: [{ order_no: orderNo }] });
   });
 
   it('accepts a user_id that is the subject', async () => {
@@ -74,15 +74,15 @@ describe('jwt mode with a secret', () => {
   it('shows an order to its owner only: for others it does not exist, queued or settled, waiting or not', async () => {
     const owner = as(await valid('owner'));
     const token = (await askToken(app, sale, owner)).json<{ token: string }>().token;
-    const { order_no } = (await app.post('/api/v1/seckill/buy', { product_id: sale.id, token }, owner)).json<{
+    const { order_no: orderNo } = (await app.post('/api/v1/seckill/buy', { product_id: sale.id, token }, owner)).json<{
       order_no: string;
     }>();
     const other = as(await valid('Owner'));
-    expect(await app.get(`/api/v1/orders/${order_no}`, other)).toBeProblem('not_found');
-    await settleOrder(context, sale, order_no);
-    expect(await app.get(`/api/v1/orders/${order_no}`, other)).toBeProblem('not_found');
-    expect(await app.get(`/api/v1/orders/${order_no}?wait=5`, other)).toBeProblem('not_found');
-    expect((await app.get(`/api/v1/orders/${order_no}`, owner)).statusCode).toBe(200);
+    expect(await app.get(`/api/v1/orders/${orderNo}`, other)).toBeProblem('not_found');
+    await settleOrder(context, sale, orderNo);
+    expect(await app.get(`/api/v1/orders/${orderNo}`, other)).toBeProblem('not_found');
+    expect(await app.get(`/api/v1/orders/${orderNo}?wait=5`, other)).toBeProblem('not_found');
+    expect((await app.get(`/api/v1/orders/${orderNo}`, owner)).statusCode).toBe(200);
   });
 
   it('does not let one shopper use the seckill token of another', async () => {
@@ -208,16 +208,16 @@ describe('jwt mode with a secret', () => {
   });
 
   it('allows for clocks that differ by the tolerance of JWT_FORMAT, 30 s unless it is set', async () => {
-    const now_s = Math.floor(Date.now() / 1_000);
+    const nowS = Math.floor(Date.now() / 1_000);
     const strict = await openApp(context, { JWT_FORMAT: 'tolerance=0' });
     try {
-      for (const claims of [{ exp: now_s - 20 }, { nbf: now_s + 20 }, { iat: now_s + 20 }]) {
+      for (const claims of [{ exp: nowS - 20 }, { nbf: nowS + 20 }, { iat: nowS + 20 }]) {
         expect((await askToken(app, sale, as(await valid('clock', claims)))).statusCode).toBe(200);
       }
-      for (const claims of [{ exp: now_s - 40 }, { nbf: now_s + 100 }]) {
+      for (const claims of [{ exp: nowS - 40 }, { nbf: nowS + 100 }]) {
         expect(await askToken(app, sale, as(await valid('clock', claims)))).toBeProblem('unauthenticated');
       }
-      for (const claims of [{ exp: now_s - 20 }, { nbf: now_s + 100 }]) {
+      for (const claims of [{ exp: nowS - 20 }, { nbf: nowS + 100 }]) {
         expect(await askToken(strict, sale, as(await valid('clock', claims)))).toBeProblem('unauthenticated');
       }
     } finally {
@@ -275,11 +275,11 @@ describe('the development login', () => {
       const answer = await logIn(app, 'dev');
       expect(answer.statusCode).toBe(200);
       expect(answer.headers['cache-control']).toBe('no-store');
-      const { access_token, token_type, expires_at } = answer.json<Record<string, string>>();
-      expect(token_type).toBe('Bearer');
-      expect(Date.parse(expires_at!) - Date.now()).toBeLessThanOrEqual(3_600_000);
-      expect((await app.get('/api/v1/orders?user_id=dev', as(access_token!))).statusCode).toBe(200);
-      expect(await app.get('/api/v1/orders?user_id=other', as(access_token!))).toBeProblem('forbidden');
+      const { access_token: accessToken, token_type: tokenType, expires_at: expiresAt } = answer.json<Record<string, string>>();
+      expect(tokenType).toBe('Bearer');
+      expect(Date.parse(expiresAt!) - Date.now()).toBeLessThanOrEqual(3_600_000);
+      expect((await app.get('/api/v1/orders?user_id=dev', as(accessToken!))).statusCode).toBe(200);
+      expect(await app.get('/api/v1/orders?user_id=other', as(accessToken!))).toBeProblem('forbidden');
       expect(await logIn(app, 'a b')).toBeProblem('invalid_request');
     } finally {
       await app.close();

@@ -58,27 +58,27 @@ const statsOf = (id: number, headers: Record<string, string>, through = app) =>
   through.get(`/api/v1/admin/products/${id}/stats`, headers);
 /** Everything that was recorded, newest first, without what no test can know. */
 const recorded = async () =>
-  (await listActions(context.db, { limit: 100 })).map(({ id: _id, created_at: _time, ...action }) => action);
+  (await listActions(context.db, { limit: 100 })).map(({ id: _id, createdAt: _time, ...action }) => action);
 
 describe('a viewer', () => {
   it('reads what operators read', async () => {
     const sale = await context.openSale();
     expect((await statsOf(sale.id, AS_VIEWER)).statusCode).toBe(200);
     expect((await app.get('/api/v1/admin/actions', AS_VIEWER)).statusCode).toBe(200);
-    const order_no = await app.win(sale, 'seen');
-    expect((await app.get(`/api/v1/admin/orders/${order_no}`, AS_VIEWER)).statusCode).toBe(200);
+    const orderNo = await app.win(sale, 'seen');
+    expect((await app.get(`/api/v1/admin/orders/${orderNo}`, AS_VIEWER)).statusCode).toBe(200);
   });
 
   it('is forbidden every call that changes something; such a call changes nothing and is not recorded', async () => {
     const sale = await context.openSale();
-    const order_no = await app.win(sale, 'safe');
-    await settleOrder(context, sale, order_no);
+    const orderNo = await app.win(sale, 'safe');
+    await settleOrder(context, sale, orderNo);
     const before = await recorded();
     for (const [path, body] of [
       ['products', SALE],
       [`products/${sale.id}/pause`, undefined],
       [`products/${sale.id}/resume`, undefined],
-      [`orders/${order_no}/refund`, undefined],
+      [`orders/${orderNo}/refund`, undefined],
     ] as const) {
       expect(await app.post(`/api/v1/admin/${path}`, body, AS_VIEWER)).toBeProblem('forbidden');
     }
@@ -115,17 +115,17 @@ describe('what operators change is recorded: who, what and when', () => {
   it('refunds too, but no refused calls', async () => {
     const order = await placeOrder(context, await context.openSale());
     const refund = (headers: Record<string, string>) =>
-      app.post(`/api/v1/admin/orders/${order.order_no}/refund`, undefined, headers);
+      app.post(`/api/v1/admin/orders/${order.orderNo}/refund`, undefined, headers);
     const before = await recorded();
     expect(await refund(WRONG)).toBeProblem('unauthenticated');
     expect(await refund(AS_OPERATOR)).toBeProblem('invalid_state');
     expect(await pause(999_999, AS_OPERATOR)).toBeProblem('not_found');
     expect(await app.post('/api/v1/admin/products', { ...SALE, price: 0 }, AS_OPERATOR)).toBeProblem('invalid_request');
     expect(await recorded()).toEqual(before);
-    const payment_id = await openPayment(context, order.order_no);
-    await applyPaymentEvent(context, 'sandbox', { event_id: 'paid', payment_id, kind: 'succeeded' });
+    const paymentId = await openPayment(context, order.orderNo);
+    await applyPaymentEvent(context, 'sandbox', { eventId: 'paid', paymentId, kind: 'succeeded' });
     expect((await refund(AS_OPERATOR)).statusCode).toBe(202);
-    expect((await recorded())[0]).toMatchObject({ action: 'refund', subject: `order ${order.order_no}` });
+    expect((await recorded())[0]).toMatchObject({ action: 'refund', subject: `order ${order.orderNo}` });
   });
 
   it.each(NAMES)('with the name %s unchanged, from basic auth and from the header', async (name) => {
@@ -183,7 +183,7 @@ describe('brute force on operators’ calls', () => {
     openApp(
       context,
       { TRUSTED_PROXIES: '127.0.0.1' },
-      { bounds: { operatorFailures: { capacity: 3, per_second: 1 / 60 } } },
+      { bounds: { operatorFailures: { capacity: 3, perSecond: 1 / 60 } } },
     );
   const from = (address: string, headers: Record<string, string>) => ({ ...headers, 'x-forwarded-for': address });
 

@@ -32,7 +32,7 @@ describe('GET /api/v1/products/:id', () => {
   });
 
   it('shows a product with exactly the fields of the contract', async () => {
-    const sale = await context.openSale({ name: 'Vase “ú” 花瓶', price_cents: 1_999, stock: 70, seckill_stock: 7 });
+    const sale = await context.openSale({ name: 'Vase “ú” 花瓶', priceCents: 1_999, stock: 70, seckillStock: 7 });
     const answer = await app.get(`/api/v1/products/${sale.id}`);
     expect(answer.statusCode).toBe(200);
     expect(answer.headers['content-type']).toMatch(/^application\/json\b/);
@@ -42,15 +42,15 @@ describe('GET /api/v1/products/:id', () => {
       price: 19.99,
       stock: 70,
       seckill_stock: 7,
-      start_time: new Date(sale.start_ms).toISOString(),
-      end_time: new Date(sale.end_ms).toISOString(),
+      start_time: new Date(sale.startMs).toISOString(),
+      end_time: new Date(sale.endMs).toISOString(),
       status: 'open',
       available: 7,
     });
   });
 
   it('shows the present available units, and becomes sold_out with the last one', async () => {
-    const sale = await context.openSale({ seckill_stock: 2, stock: 50 });
+    const sale = await context.openSale({ seckillStock: 2, stock: 50 });
     const read = async () => (await app.get(`/api/v1/products/${sale.id}`)).json<object>();
     await app.win(sale, 'first');
     expect(await read()).toMatchObject({ status: 'open', available: 1, stock: 50 });
@@ -61,13 +61,13 @@ describe('GET /api/v1/products/:id', () => {
   it.each<[string, () => Promise<Sale>, object]>([
     [
       'scheduled',
-      () => context.openSale({ start_ms: Date.now() + HOUR_MS, end_ms: Date.now() + 2 * HOUR_MS }),
+      () => context.openSale({ startMs: Date.now() + HOUR_MS, endMs: Date.now() + 2 * HOUR_MS }),
       { available: 10 },
     ],
     ['open', () => context.openSale(), { available: 10 }],
     [
       'ended',
-      () => context.openSale({ start_ms: Date.now() - 2 * HOUR_MS, end_ms: Date.now() - HOUR_MS }),
+      () => context.openSale({ startMs: Date.now() - 2 * HOUR_MS, endMs: Date.now() - HOUR_MS }),
       { available: 10 },
     ],
     ['not_ready', () => context.insertSale(), { available: null }],
@@ -88,7 +88,7 @@ describe('GET /api/v1/products/:id', () => {
   it('repeats the answer for a while, but shows at once what an operator changes here', async () => {
     const busy = await openApp(context, {}, { bounds: { productCacheMs: 60_000 } });
     try {
-      const sale = await context.openSale({ seckill_stock: 3 });
+      const sale = await context.openSale({ seckillStock: 3 });
       const read = async () => {
         const [item] = (await busy.get(`/api/v1/products?limit=1&cursor=${sale.id + 1}`)).json<{ items: object[] }>()
           .items;
@@ -139,7 +139,7 @@ describe('GET /api/v1/products', () => {
   });
 
   it('shows the items like the product itself, with their live counts', async () => {
-    const sale = await context.openSale({ seckill_stock: 3 });
+    const sale = await context.openSale({ seckillStock: 3 });
     await app.win(sale, 'buyer');
     const [item] = (await app.get(`/api/v1/products?limit=1&cursor=${sale.id + 1}`)).json<{ items: object[] }>().items;
     expect(item).toMatchObject({ id: sale.id, available: 2 });

@@ -27,20 +27,20 @@ const statsFrom = async (from: TestApp, id: number): Promise<Stats> =>
 
 describe('GET /api/v1/admin/products/:id/stats', () => {
   it('adds up a scripted sale to the unit and the cent, before and right after a restart', async () => {
-    const sale = await context.openSale({ seckill_stock: 12, price_cents: 1_010 });
-    const second_ms = Math.floor(Date.now() / 1_000) * 1_000;
-    const early = await placeOrders(context, sale, shoppers(3), { created_at_ms: second_ms - 2_000 });
-    const orders = await placeOrders(context, sale, shoppers(9).slice(3), { created_at_ms: second_ms - 1_000 });
-    const paid = await Promise.all(early.map(({ order_no }) => openPayment(context, order_no)));
-    for (const payment_id of paid) {
-      await applyPaymentEvent(context, 'sandbox', { event_id: `s-${payment_id}`, payment_id, kind: 'succeeded' });
+    const sale = await context.openSale({ seckillStock: 12, priceCents: 1_010 });
+    const secondMs = Math.floor(Date.now() / 1_000) * 1_000;
+    const early = await placeOrders(context, sale, shoppers(3), { createdAtMs: secondMs - 2_000 });
+    const orders = await placeOrders(context, sale, shoppers(9).slice(3), { createdAtMs: secondMs - 1_000 });
+    const paid = await Promise.all(early.map(({ orderNo }) => openPayment(context, orderNo)));
+    for (const paymentId of paid) {
+      await applyPaymentEvent(context, 'sandbox', { eventId: `s-${paymentId}`, paymentId, kind: 'succeeded' });
     }
     const [back] = paid;
     for (const kind of ['refunded', 'refunded'] as const) {
-      await applyPaymentEvent(context, 'sandbox', { event_id: `r-${back}`, payment_id: back!, kind });
+      await applyPaymentEvent(context, 'sandbox', { eventId: `r-${back}`, paymentId: back!, kind });
     }
     await cancelOrder(context, orders[0]!, { actor: 'shopper' });
-    const rest = orders.slice(1).map(({ order_no }) => order_no);
+    const rest = orders.slice(1).map(({ orderNo }) => orderNo);
     await expireOrders(context, sale.id, rest.slice(0, 2));
     // Buys by HTTP, whose outcomes are counted: three units are left, and one of the winners comes
     // twice.
@@ -65,8 +65,8 @@ describe('GET /api/v1/admin/products/:id/stats', () => {
       failed: 0,
       revenue: 20.2,
       orders_per_second: [
-        { time: new Date(second_ms - 2_000).toISOString(), orders: 3 },
-        { time: new Date(second_ms - 1_000).toISOString(), orders: 6 },
+        { time: new Date(secondMs - 2_000).toISOString(), orders: 3 },
+        { time: new Date(secondMs - 1_000).toISOString(), orders: 6 },
       ],
     };
     await expect.poll(() => statsFrom(app, sale.id), { timeout: 10_000 }).toMatchObject(expected);
@@ -93,8 +93,8 @@ describe('GET /api/v1/admin/products/:id/stats', () => {
 
   it('is not changed by forged seckill tokens for a sale that Redis does not keep any more, nor is Redis', async () => {
     const DAY_MS = 86_400_000;
-    const end_ms = Date.now() - 2 * DAY_MS;
-    const sale = await context.insertSale({ start_ms: end_ms - DAY_MS, end_ms });
+    const endMs = Date.now() - 2 * DAY_MS;
+    const sale = await context.insertSale({ startMs: endMs - DAY_MS, endMs });
     await context.db.updateTable('products').set({ cleaned_at: new Date() }).where('id', '=', sale.id).execute();
     await keepOutcomes(context.db, sale.id, { accepted: 2, token_invalid: 7 });
     const other = await openApp(context);
@@ -133,13 +133,13 @@ describe('GET /api/v1/admin/products/:id/stats', () => {
 });
 
 describe('percentiles', () => {
-  const row_after_ms = (buckets: Record<number, number>) => {
+  const rowAfterMs = (buckets: Record<number, number>) => {
     const counters = Object.entries(buckets).map(([bucket, value]): CounterChange => ({
       name: 'row_after_ms',
       bucket: Number(bucket),
       value,
     }));
-    return statsOf(1, { currency: 'CNY', outcomes: {}, backlog: 0, counters }).row_after_ms;
+    return statsOf(1, { currency: 'CNY', outcomes: {}, backlog: 0, counters }).rowAfterMs;
   };
 
   it.each([
@@ -161,6 +161,6 @@ describe('percentiles', () => {
       { p50: 5, p99: 1_000 },
     ],
   ])('of %j are %j', (buckets, expected) => {
-    expect(row_after_ms(buckets)).toEqual(expected);
+    expect(rowAfterMs(buckets)).toEqual(expected);
   });
 });

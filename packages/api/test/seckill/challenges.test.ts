@@ -14,7 +14,7 @@ let sale: Sale;
 beforeAll(async () => {
   context = await openTestContext({ CHALLENGE_BITS: '6' });
   [app, other] = [await openApp(context), await openApp(context)];
-  sale = await context.openSale({ seckill_stock: 1_000 });
+  sale = await context.openSale({ seckillStock: 1_000 });
 });
 
 afterAll(async () => {
@@ -140,9 +140,9 @@ it('after a rotation of the token secrets every api process still accepts challe
     const its = await own.openSale();
     const begun = encode(await solutionOf(await challengeOf('before', its, old)));
     const rotated = await old.post('/api/v1/admin/token-secrets/rotate', undefined, AS_OPERATOR);
-    const { key_id } = rotated.json<{ key_id: string }>();
+    const { key_id: keyId } = rotated.json<{ key_id: string }>();
     const signsWithNew = async (): Promise<boolean> =>
-      old.deps.tokens.sign({ user_id: 'any', sale_id: its.id }, 0).startsWith(key_id);
+      old.deps.tokens.sign({ userId: 'any', saleId: its.id }, 0).startsWith(keyId);
     await expect.poll(signsWithNew, { timeout: 10_000 }).toBe(true);
 
     // A deploy after the rotation.

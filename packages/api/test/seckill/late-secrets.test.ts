@@ -6,7 +6,7 @@ import { SeckillTokens } from '@flash-sale/shared/seckill-token/seckill-token.ts
 import { TokenSecrets } from '../../src/seckill/token-secrets.ts';
 import { openTestContext } from '../../testing/support.ts';
 
-const CLAIM = { user_id: 'alice', sale_id: 1 };
+const CLAIM = { userId: 'alice', saleId: 1 };
 const LATE_MS = 2_200;
 const TOKEN_TTL_SECONDS = 300;
 
@@ -39,8 +39,8 @@ it('an answer that arrives 2.2 s late, after a rotation by another api, does not
     await context.close();
   });
   const config = { TOKEN_SECRETS: undefined, TOKEN_TTL_SECONDS };
-  const life_ms = TOKEN_TTL_SECONDS * 1_000;
-  const tokens = new SeckillTokens(await sharedTokenSecrets(db, life_ms));
+  const lifeMs = TOKEN_TTL_SECONDS * 1_000;
+  const tokens = new SeckillTokens(await sharedTokenSecrets(db, lifeMs));
   let isLate = true;
   const { late, asked } = withLateAnswers(db, () => {
     const answer = isLate;
@@ -52,24 +52,24 @@ it('an answer that arrives 2.2 s late, after a rotation by another api, does not
   secrets.start();
   await expect.poll(() => isLate).toBe(false);
 
-  await rotateTokenSecrets(context.db, life_ms);
-  const elsewhere = new SeckillTokens(await sharedTokenSecrets(db, life_ms));
+  await rotateTokenSecrets(context.db, lifeMs);
+  const elsewhere = new SeckillTokens(await sharedTokenSecrets(db, lifeMs));
   // Signed by the new secret, whichever of the two signs now.
   const signer = async (): Promise<string> => {
-    elsewhere.use(await sharedTokenSecrets(db, life_ms));
+    elsewhere.use(await sharedTokenSecrets(db, lifeMs));
     return elsewhere.sign(CLAIM, Date.now() + 60_000).split('.')[0]!;
   };
   const first = await signer();
   await expect.poll(signer, { timeout: 5_000 }).not.toBe(first);
 
-  const begun_ms = performance.now();
+  const begunMs = performance.now();
   let taken = false;
-  let taken_back = 0;
-  while (performance.now() - begun_ms < 2 * LATE_MS) {
+  let takenBack = 0;
+  while (performance.now() - begunMs < 2 * LATE_MS) {
     const isTaken = tokens.verify(elsewhere.sign(CLAIM, Date.now() + 60_000), CLAIM);
-    if (taken && !isTaken) taken_back += 1;
+    if (taken && !isTaken) takenBack += 1;
     taken ||= isTaken;
     await delay(10);
   }
-  expect({ taken, taken_back, atOnce: asked.max }).toEqual({ taken: true, taken_back: 0, atOnce: 1 });
+  expect({ taken, taken_back: takenBack, atOnce: asked.max }).toEqual({ taken: true, takenBack: 0, atOnce: 1 });
 }, 20_000);

@@ -57,8 +57,8 @@ it('sheds while the event loop lags, and stops when it keeps up again', async ()
   pressure.start();
   let blocking = true;
   const block = (): void => {
-    const until_ms = performance.now() + 100;
-    while (performance.now() < until_ms);
+    const untilMs = performance.now() + 100;
+    while (performance.now() < untilMs);
     if (blocking) setImmediate(block);
   };
   block();

@@ -28,29 +28,29 @@ afterAll(async () => {
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const ORDER_NO = /^[0-7][0-9A-HJKMNP-TV-Z]{25}-0-\d+$/;
-const scheduled = () => ({ start_ms: Date.now() + HOUR_MS, end_ms: Date.now() + 2 * HOUR_MS });
-const ended = () => ({ start_ms: Date.now() - 2 * HOUR_MS, end_ms: Date.now() - HOUR_MS });
+const scheduled = () => ({ startMs: Date.now() + HOUR_MS, endMs: Date.now() + 2 * HOUR_MS });
+const ended = () => ({ startMs: Date.now() - 2 * HOUR_MS, endMs: Date.now() - HOUR_MS });
 /** Ended so long ago that Redis does not keep it any more. */
-const retired = () => ({ start_ms: Date.now() - 3 * DAY_MS, end_ms: Date.now() - 2 * DAY_MS });
+const retired = () => ({ startMs: Date.now() - 3 * DAY_MS, endMs: Date.now() - 2 * DAY_MS });
 const askToken = (on: TestApp, userId: unknown, productId: unknown) =>
   on.post('/api/v1/seckill/token', { user_id: userId, product_id: productId });
 /** A seckill token that we signed and never recorded. */
 const signed = (saleId: number, userId: string, secret = TOKEN_SECRET) =>
-  new SeckillTokens([secret]).sign({ user_id: userId, sale_id: saleId }, Date.now() + HOUR_MS);
+  new SeckillTokens([secret]).sign({ userId: userId, saleId: saleId }, Date.now() + HOUR_MS);
 
 describe('POST /api/v1/seckill/token', () => {
   it('returns a seckill token that lives as long as configured', async () => {
     const sale = await context.openSale();
-    const before_ms = Date.now();
+    const beforeMs = Date.now();
     const answer = await askToken(app, 'alice', sale.id);
     expect(answer.statusCode).toBe(200);
-    const { token, expires_at, ...rest } = answer.json<{ token: string; expires_at: string }>();
+    const { token, expires_at: expiresAt, ...rest } = answer.json<{ token: string; expires_at: string }>();
     expect(rest).toEqual({});
-    const life_ms = await context.redis.pttl(context.keys.seckillToken(sale, 'alice'));
-    expect(life_ms).toBeGreaterThan(290_000);
-    expect(life_ms).toBeLessThanOrEqual(300_000);
+    const lifeMs = await context.redis.pttl(context.keys.seckillToken(sale, 'alice'));
+    expect(lifeMs).toBeGreaterThan(290_000);
+    expect(lifeMs).toBeLessThanOrEqual(300_000);
     // Two clocks of one machine: the Redis clock as the app knows it, and ours.
-    expect(Math.abs(Date.parse(expires_at) - before_ms - 300_000)).toBeLessThan(5_000);
+    expect(Math.abs(Date.parse(expiresAt) - beforeMs - 300_000)).toBeLessThan(5_000);
     expect(token).not.toContain('alice');
   });
 
@@ -142,11 +142,11 @@ describe('POST /api/v1/seckill/buy', () => {
     const sale = await context.openSale();
     const answer = await app.buy(sale, 'alice', await app.tokenOf(sale, 'alice'));
     expect(answer.statusCode).toBe(202);
-    const { order_no, ...rest } = answer.json<{ order_no: string }>();
-    expect(order_no).toMatch(ORDER_NO);
-    expect(order_no.endsWith(`-${sale.id}`)).toBe(true);
+    const { order_no: orderNo, ...rest } = answer.json<{ order_no: string }>();
+    expect(orderNo).toMatch(ORDER_NO);
+    expect(orderNo.endsWith(`-${sale.id}`)).toBe(true);
     expect(rest).toEqual({ status: 'queued' });
-    expect(answer.headers.location).toBe(`/api/v1/orders/${order_no}`);
+    expect(answer.headers.location).toBe(`/api/v1/orders/${orderNo}`);
     expect(answer.headers['retry-after']).toBe('1');
     expect((await app.get(String(answer.headers.location))).statusCode).toBe(200);
   });
@@ -154,21 +154,21 @@ describe('POST /api/v1/seckill/buy', () => {
   it('is one effect however often it is sent: a retry gets the same number, marked as replayed (promise 8)', async () => {
     const sale = await context.openSale();
     const token = await app.tokenOf(sale, 'alice');
-    const order_no = (await app.buy(sale, 'alice', token)).json<{ order_no: string }>().order_no;
+    const orderNo = (await app.buy(sale, 'alice', token)).json<{ order_no: string }>().order_no;
     const before = await effectsOn(context, sale, 'alice');
     const retry = await app.buy(sale, 'alice', token);
     expect(retry.statusCode).toBe(202);
-    expect(retry.json()).toEqual({ order_no, status: 'queued', replayed: true });
-    expect(retry.headers.location).toBe(`/api/v1/orders/${order_no}`);
+    expect(retry.json()).toEqual({ order_no: orderNo, status: 'queued', replayed: true });
+    expect(retry.headers.location).toBe(`/api/v1/orders/${orderNo}`);
     expect(await effectsOn(context, sale, 'alice')).toEqual(before);
   });
 
   it('returns the present status of the order', async () => {
     const sale = await context.openSale();
-    const order_no = await app.win(sale, 'alice');
-    await settleOrder(context, sale, order_no);
+    const orderNo = await app.win(sale, 'alice');
+    await settleOrder(context, sale, orderNo);
     const retry = await app.buy(sale, 'alice', await app.tokenOf(sale, 'alice'));
-    expect(retry.json()).toEqual({ order_no, status: 'pending_payment', replayed: true });
+    expect(retry.json()).toEqual({ order_no: orderNo, status: 'pending_payment', replayed: true });
   });
 
   it('treats ten clicks at once, in one micro-batch or several, as one buy (promises 4 and 8)', async () => {
@@ -177,7 +177,7 @@ describe('POST /api/v1/seckill/buy', () => {
     const clicks = await Promise.all(Array.from({ length: 10 }, () => app.buy(sale, 'alice', token)));
     expect(clicks.map(({ statusCode }) => statusCode)).toEqual(Array(10).fill(202));
     const bodies = clicks.map((click) => click.json<{ order_no: string; replayed?: true }>());
-    expect(new Set(bodies.map(({ order_no }) => order_no)).size).toBe(1);
+    expect(new Set(bodies.map(({ order_no: orderNo }) => orderNo)).size).toBe(1);
     expect(bodies.filter(({ replayed }) => replayed === undefined)).toHaveLength(1);
     expect(await context.redis.hget(context.keys.sale(sale).state, 'available')).toBe('9');
   });
@@ -185,15 +185,15 @@ describe('POST /api/v1/seckill/buy', () => {
   it('still answers a shopper with an order after the last unit is gone and the seckill token has expired (promise 8)', async () => {
     const brief = await openApp(context, { TOKEN_TTL_SECONDS: '1' });
     try {
-      const sale = await context.openSale({ seckill_stock: 1 });
+      const sale = await context.openSale({ seckillStock: 1 });
       const token = await brief.tokenOf(sale, 'winner');
       const loserToken = await app.tokenOf(sale, 'loser');
-      const order_no = (await brief.buy(sale, 'winner', token)).json<{ order_no: string }>().order_no;
+      const orderNo = (await brief.buy(sale, 'winner', token)).json<{ order_no: string }>().order_no;
       await expect
         .poll(() => context.redis.exists(context.keys.seckillToken(sale, 'winner')), { timeout: 5_000 })
         .toBe(0);
       expect(await app.buy(sale, 'loser', loserToken)).toBeProblem('sold_out');
-      expect((await brief.buy(sale, 'winner', token)).json()).toMatchObject({ order_no, replayed: true });
+      expect((await brief.buy(sale, 'winner', token)).json()).toMatchObject({ order_no: orderNo, replayed: true });
     } finally {
       await brief.close();
     }
@@ -202,21 +202,21 @@ describe('POST /api/v1/seckill/buy', () => {
   it('still answers a shopper with an order while the sale is paused, and after its end', async () => {
     const sale = await context.openSale();
     const token = await app.tokenOf(sale, 'winner');
-    const order_no = (await app.buy(sale, 'winner', token)).json<{ order_no: string }>().order_no;
+    const orderNo = (await app.buy(sale, 'winner', token)).json<{ order_no: string }>().order_no;
     await app.post(`/api/v1/admin/products/${sale.id}/pause`, undefined, AS_OPERATOR);
-    expect((await app.buy(sale, 'winner', token)).json()).toMatchObject({ order_no, replayed: true });
+    expect((await app.buy(sale, 'winner', token)).json()).toMatchObject({ order_no: orderNo, replayed: true });
     await context.redis.hset(context.keys.sale(sale).state, 'end_ms', Date.now() - 1_000);
-    expect((await app.buy(sale, 'winner', token)).json()).toMatchObject({ order_no, replayed: true });
+    expect((await app.buy(sale, 'winner', token)).json()).toMatchObject({ order_no: orderNo, replayed: true });
   });
 
   it('reads the ledger for a sale that Redis does not keep any more: the order again, or ended', async () => {
     const sale = await context.insertSale(retired());
-    const order_no = `01KARYB6S5Q0H9M3T7ZV5W8XCE-0-${sale.id}`;
+    const orderNo = `01KARYB6S5Q0H9M3T7ZV5W8XCE-0-${sale.id}`;
     const now = new Date();
     await context.db
       .insertInto('orders')
       .values({
-        order_no,
+        order_no: orderNo,
         product_id: sale.id,
         user_id: 'alice',
         status: 'paid',
@@ -228,7 +228,7 @@ describe('POST /api/v1/seckill/buy', () => {
       .execute();
     const answer = await app.buy(sale, 'alice', signed(sale.id, 'alice'));
     expect(answer.statusCode).toBe(202);
-    expect(answer.json()).toEqual({ order_no, status: 'paid', replayed: true });
+    expect(answer.json()).toEqual({ order_no: orderNo, status: 'paid', replayed: true });
     expect(await app.buy(sale, 'bob', signed(sale.id, 'bob'))).toBeProblem('ended');
   });
 
@@ -269,17 +269,17 @@ describe('POST /api/v1/seckill/buy', () => {
     it('token_invalid: used for an order whose unit was given back; a new seckill token buys again', async () => {
       const sale = await context.openSale();
       const token = await app.tokenOf(sale, 'alice');
-      const order_no = (await app.buy(sale, 'alice', token)).json<{ order_no: string }>().order_no;
-      await settleOrder(context, sale, order_no);
+      const orderNo = (await app.buy(sale, 'alice', token)).json<{ order_no: string }>().order_no;
+      await settleOrder(context, sale, orderNo);
       await withStampedLease(context, sale, 5_000, (lease) =>
-        context.commands.giveBack(sale, lease.text, [{ user_id: 'alice', order_no }]),
+        context.commands.giveBack(sale, lease.text, [{ userId: 'alice', orderNo }]),
       );
       const before = await effectsOn(context, sale, 'alice');
       expect(await app.buy(sale, 'alice', token)).toBeProblem('token_invalid');
       expect(await effectsOn(context, sale, 'alice')).toEqual(before);
       const again = (await app.buy(sale, 'alice', await app.tokenOf(sale, 'alice'))).json<{ order_no: string }>();
       expect(again.order_no).toMatch(ORDER_NO);
-      expect(again.order_no).not.toBe(order_no);
+      expect(again.order_no).not.toBe(orderNo);
     });
 
     it('not_started, and the seckill token stays valid', async () => {
@@ -293,8 +293,8 @@ describe('POST /api/v1/seckill/buy', () => {
     it('ended, from the exact millisecond of end_time by the clock of Redis (promise 10)', async () => {
       const sale = await context.openSale();
       const token = await app.tokenOf(sale, 'late');
-      const { now_ms } = await context.commands.clock(0);
-      await context.redis.hset(context.keys.sale(sale).state, 'end_ms', now_ms);
+      const { nowMs } = await context.commands.clock(0);
+      await context.redis.hset(context.keys.sale(sale).state, 'end_ms', nowMs);
       const before = await effectsOn(context, sale, 'late');
       expect(await app.buy(sale, 'late', token)).toBeProblem('ended');
       expect(await effectsOn(context, sale, 'late')).toEqual(before);
@@ -310,7 +310,7 @@ describe('POST /api/v1/seckill/buy', () => {
     });
 
     it('sold_out', async () => {
-      const sale = await context.openSale({ seckill_stock: 1 });
+      const sale = await context.openSale({ seckillStock: 1 });
       await app.win(sale, 'winner');
       const token = await app.tokenOf(sale, 'loser');
       const before = await effectsOn(context, sale, 'winner', 'loser');
@@ -332,12 +332,12 @@ describe('POST /api/v1/seckill/buy', () => {
       const narrow = await openApp(context, { BACKLOG_MAX: '1' });
       try {
         const sale = await context.openSale();
-        const order_no = await narrow.win(sale, 'first');
+        const orderNo = await narrow.win(sale, 'first');
         const token = await narrow.tokenOf(sale, 'second');
         const before = await effectsOn(context, sale, 'second');
         expect(await narrow.buy(sale, 'second', token)).toBeProblem('overloaded');
         expect(await effectsOn(context, sale, 'second')).toEqual(before);
-        await settleOrder(context, sale, order_no);
+        await settleOrder(context, sale, orderNo);
         expect((await narrow.buy(sale, 'second', token)).statusCode).toBe(202);
       } finally {
         await narrow.close();
@@ -470,11 +470,11 @@ describe('the identity of a shopper', () => {
     "'; DROP TABLE orders; --".replaceAll(' ', ''),
   ])('takes %s as it is', async (userId) => {
     const sale = await context.openSale();
-    const order_no = await app.win(sale, userId);
-    expect((await app.get(`/api/v1/orders/${order_no}`)).json()).toMatchObject({ user_id: userId });
-    await settleOrder(context, sale, order_no);
+    const orderNo = await app.win(sale, userId);
+    expect((await app.get(`/api/v1/orders/${orderNo}`)).json()).toMatchObject({ user_id: userId });
+    await settleOrder(context, sale, orderNo);
     const mine = await app.get(`/api/v1/orders?user_id=${encodeURIComponent(userId)}`);
-    expect(mine.json()).toMatchObject({ items: [{ order_no, user_id: userId }] });
+    expect(mine.json()).toMatchObject({ items: [{ order_no: orderNo, user_id: userId }] });
   });
 });
 

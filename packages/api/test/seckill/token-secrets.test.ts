@@ -19,15 +19,15 @@ afterAll(async () => {
 const rotate = (replica: TestApp) => replica.post('/api/v1/admin/token-secrets/rotate', undefined, AS_OPERATOR);
 
 it('a rotation reaches every replica by itself, and no token is refused meanwhile, with either secret', async () => {
-  const sale = await context.openSale({ seckill_stock: 1_000_000 });
+  const sale = await context.openSale({ seckillStock: 1_000_000 });
   const [signing, taking] = replicas;
   const before = await signing.tokenOf(sale, 'before');
   const answer = await rotate(signing);
   expect(answer.statusCode).toBe(200);
-  const { key_id } = answer.json<{ key_id: string }>();
+  const { key_id: keyId } = answer.json<{ key_id: string }>();
 
   const signers = new Set<string>();
-  for (let i = 0; !replicas.every((_, replica) => signers.has(`${replica} ${key_id}`)); i += 1) {
+  for (let i = 0; !replicas.every((_, replica) => signers.has(`${replica} ${keyId}`)); i += 1) {
     for (const [replica, one] of replicas.entries()) {
       const user = `shopper-${replica}-${i}`;
       const token = await one.tokenOf(sale, user);
@@ -43,10 +43,10 @@ it('a rotation reaches every replica by itself, and no token is refused meanwhil
 
 it('two requests at once are one rotation, recorded once and without the secret', async () => {
   const answers = await Promise.all([...replicas, ...replicas].map(rotate));
-  const key_ids = new Set(answers.map((answer) => answer.json<{ key_id: string }>().key_id));
-  expect([answers.map(({ statusCode }) => statusCode), key_ids.size]).toEqual([[200, 200, 200, 200], 1]);
+  const keyIds = new Set(answers.map((answer) => answer.json<{ key_id: string }>().key_id));
+  expect([answers.map(({ statusCode }) => statusCode), keyIds.size]).toEqual([[200, 200, 200, 200], 1]);
   const actions = await context.db.selectFrom('operator_actions').selectAll().where('action', '=', 'rotate').execute();
-  const [last] = actions.filter(({ detail }) => detail.includes([...key_ids][0]!));
+  const [last] = actions.filter(({ detail }) => detail.includes([...keyIds][0]!));
   expect(actions.filter(({ detail }) => detail === last!.detail)).toHaveLength(1);
   for (const { secret } of await context.db.selectFrom('token_secrets').select('secret').execute()) {
     expect(JSON.stringify([actions, answers.map(({ body }) => body)])).not.toContain(secret);

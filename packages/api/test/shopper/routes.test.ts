@@ -26,8 +26,8 @@ afterAll(async () => {
 const exportOf = (user: string, query = '') => app.get(`/api/v1/admin/shoppers/${user}/export${query}`, AS_OPERATOR);
 const erase = (user: string) => app.post(`/api/v1/admin/shoppers/${user}/erase`, undefined, AS_OPERATOR);
 async function pay(order: Order): Promise<void> {
-  const payment_id = await openPayment(context, order.order_no);
-  await applyPaymentEvent(context, 'sandbox', { event_id: `s ${payment_id}`, payment_id, kind: 'succeeded' });
+  const paymentId = await openPayment(context, order.orderNo);
+  await applyPaymentEvent(context, 'sandbox', { eventId: `s ${paymentId}`, paymentId, kind: 'succeeded' });
 }
 /** As clean-up leaves it a day after the end. */
 const cleanUp = (sale: Sale) =>
@@ -44,7 +44,7 @@ const giveBack = async (sale: Sale, owners: readonly Order[]): Promise<void> => 
 };
 const namesIn = async (sale: Sale): Promise<string[]> => {
   const rows = await context.db.selectFrom('orders').select('user_id').where('product_id', '=', sale.id).execute();
-  return rows.map(({ user_id }) => user_id);
+  return rows.map(({ user_id: userId }) => userId);
 };
 const actions = () => listActions(context.db, { limit: 5 });
 
@@ -56,13 +56,13 @@ describe('GET /api/v1/admin/shoppers/:userId/export', () => {
     await placeOrder(context, await context.openSale(), 'exported2');
 
     const first = (await exportOf('exported', '?limit=2')).json<{ orders: Order[]; next_cursor: string }>();
-    expect(first.orders.map(({ order_no }) => order_no)).toEqual([orders[2]!.order_no, orders[1]!.order_no]);
+    expect(first.orders.map(({ orderNo }) => orderNo)).toEqual([orders[2]!.orderNo, orders[1]!.orderNo]);
     const second = (await exportOf('exported', `?limit=2&cursor=${first.next_cursor}`)).json<object>();
     expect(second).toMatchObject({
       user_id: 'exported',
       orders: [
         {
-          order_no: orders[0]!.order_no,
+          order_no: orders[0]!.orderNo,
           status: 'paid',
           history: [{ to_status: 'paid' }],
           payments: [{ status: 'succeeded', amount: 19.99 }],
@@ -95,7 +95,7 @@ describe('POST /api/v1/admin/shoppers/:userId/erase', () => {
     await pay(orders[0]!);
     const cancelled = await placeOrder(context, await context.openSale(), 'forget');
     await cancelOrder(context, cancelled, { actor: 'shopper' });
-    await giveBack({ ...sale, id: cancelled.product_id }, [cancelled]);
+    await giveBack({ ...sale, id: cancelled.productId }, [cancelled]);
     await exportOf('forget');
     await cleanUp(sale);
     const sums = await readCounters(context.db, sale.id);
@@ -106,18 +106,18 @@ describe('POST /api/v1/admin/shoppers/:userId/erase', () => {
     expect(renamed).toBe(2);
     expect(pseudonym).toMatch(/^erased [0-9a-f]{20}$/);
     expect((await namesIn(sale)).toSorted()).toEqual([pseudonym, 'stay']);
-    expect(await namesIn({ ...sale, id: cancelled.product_id })).toEqual([pseudonym]);
+    expect(await namesIn({ ...sale, id: cancelled.productId })).toEqual([pseudonym]);
     const returned = await context.db
       .selectFrom('stock_returns')
       .select('user_id')
-      .where('order_no', '=', cancelled.order_no)
+      .where('order_no', '=', cancelled.orderNo)
       .executeTakeFirstOrThrow();
     expect(returned.user_id).toBe(pseudonym);
 
     // The ledger adds up as before, and the sale that goes on selling as well.
     expect(await readCounters(context.db, sale.id)).toEqual(sums);
-    const ref = { id: cancelled.product_id, shard: sale.shard };
-    expect(await auditSale(context, ref, { wait_ms: 5_000, thorough: true })).toMatchObject({ verdict: 'clean' });
+    const ref = { id: cancelled.productId, shard: sale.shard };
+    expect(await auditSale(context, ref, { waitMs: 5_000, thorough: true })).toMatchObject({ verdict: 'clean' });
     expect((await exportOf('forget')).json()).toMatchObject({ orders: [], next_cursor: null });
     expect((await app.get('/api/v1/orders?user_id=forget')).json()).toMatchObject({ items: [] });
     // Nobody can ask in the pseudonym's name.
@@ -139,7 +139,7 @@ describe('POST /api/v1/admin/shoppers/:userId/erase', () => {
     await giveBack(sale, [order]);
     expect((await erase('again')).statusCode).toBe(200);
     const next = await placeOrder(context, sale, 'again');
-    expect(next.order_no).not.toBe(order.order_no);
+    expect(next.orderNo).not.toBe(order.orderNo);
     expect(await erase('again')).toBeProblem('invalid_state');
   });
 

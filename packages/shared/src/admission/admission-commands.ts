@@ -12,37 +12,37 @@ export type AdmissionScript = (typeof ADMISSION_SCRIPTS)[number]['name'];
 
 /** One buy in a micro-batch. */
 export interface AdmitItem {
-  readonly user_id: string;
+  readonly userId: string;
   /** The order number that the buy gets if it is accepted. */
-  readonly order_no: string;
+  readonly orderNo: string;
   readonly token: string;
-  readonly request_id: string;
+  readonly requestId: string;
   /** The trace context of the request, if it is traced. */
   readonly traceparent?: string | undefined;
 }
 
 export interface AdmitCall {
   /** The history of Redis in which the caller learned the time. */
-  readonly history_id: string;
+  readonly historyId: string;
   /** The time after which the callers no longer wait, by the clock of Redis. */
-  readonly deadline_ms: number;
-  readonly job_id: string;
+  readonly deadlineMs: number;
+  readonly jobId: string;
   /** The maximum number of reservations of the sale, and of all sales of its shard together. */
-  readonly backlog_max: number;
-  readonly shard_backlog_max: number;
+  readonly backlogMax: number;
+  readonly shardBacklogMax: number;
   readonly limits: {
-    readonly global_capacity: number;
-    readonly global_per_second: number;
-    readonly user_capacity: number;
-    readonly user_per_second: number;
+    readonly globalCapacity: number;
+    readonly globalPerSecond: number;
+    readonly userCapacity: number;
+    readonly userPerSecond: number;
   };
 }
 
 /** The result of one buy. */
 export type Admission =
   | { readonly outcome: 'accepted' }
-  | { readonly outcome: 'replayed'; readonly order_no: string }
-  | { readonly outcome: 'rate_limited'; readonly limit: 'global' | 'user'; readonly wait_ms: number }
+  | { readonly outcome: 'replayed'; readonly orderNo: string }
+  | { readonly outcome: 'rate_limited'; readonly limit: 'global' | 'user'; readonly waitMs: number }
   | { readonly outcome: Exclude<ErrorCode, 'rate_limited'> };
 
 export function createAdmissionCommands({ redis, run }: RedisCalls<AdmissionScript>, keys: Keys) {
@@ -67,20 +67,20 @@ export function createAdmissionCommands({ redis, run }: RedisCalls<AdmissionScri
         keys.outbox(shard),
       ];
       const args: Argument[] = [
-        call.history_id,
-        call.deadline_ms,
-        call.job_id,
-        call.backlog_max,
-        call.shard_backlog_max,
-        limits.global_capacity,
-        limits.global_per_second,
-        limits.user_capacity,
-        limits.user_per_second,
+        call.historyId,
+        call.deadlineMs,
+        call.jobId,
+        call.backlogMax,
+        call.shardBacklogMax,
+        limits.globalCapacity,
+        limits.globalPerSecond,
+        limits.userCapacity,
+        limits.userPerSecond,
         sale.id,
       ];
       for (const item of items) {
-        names.push(keys.seckillToken(sale, item.user_id), keys.userBucket(shard, item.user_id));
-        args.push(item.user_id, item.order_no, item.token, requestText(item));
+        names.push(keys.seckillToken(sale, item.userId), keys.userBucket(shard, item.userId));
+        args.push(item.userId, item.orderNo, item.token, requestText(item));
       }
       return (await run<string>('admit', names, args)).split(' ').map(admissionOf);
     },
@@ -89,19 +89,19 @@ export function createAdmissionCommands({ redis, run }: RedisCalls<AdmissionScri
      * The memory that the shard's Redis uses, and its limit. `maxmemory_bytes` is 0 if there is no
      * limit.
      */
-    async readMemory(shard: number): Promise<{ used_memory_bytes: number; maxmemory_bytes: number }> {
-      const [used_memory_bytes, maxmemory_bytes] = await run<[number, number]>(
+    async readMemory(shard: number): Promise<{ usedMemoryBytes: number; maxmemoryBytes: number }> {
+      const [usedMemoryBytes, maxmemoryBytes] = await run<[number, number]>(
         'read_memory',
         [keys.globalBucket(shard)],
         [],
       );
-      return { used_memory_bytes, maxmemory_bytes };
+      return { usedMemoryBytes, maxmemoryBytes };
     },
 
     /** Replaces the totals that this process reported before. For statistics only. */
-    async setOutcomes(sale: SaleRef, process_name: string, totals: ReadonlyMap<string, number>): Promise<void> {
+    async setOutcomes(sale: SaleRef, processName: string, totals: ReadonlyMap<string, number>): Promise<void> {
       const { outcomes, state } = keys.sale(sale);
-      const fields = [...totals].flatMap(([outcome, count]) => [`${process_name} ${outcome}`, count]);
+      const fields = [...totals].flatMap(([outcome, count]) => [`${processName} ${outcome}`, count]);
       await run('set_outcomes', [outcomes, state], fields);
     },
 
@@ -118,10 +118,10 @@ export function createAdmissionCommands({ redis, run }: RedisCalls<AdmissionScri
 }
 
 function admissionOf(reply: string): Admission {
-  if (reply.startsWith('replayed:')) return { outcome: 'replayed', order_no: reply.slice('replayed:'.length) };
+  if (reply.startsWith('replayed:')) return { outcome: 'replayed', orderNo: reply.slice('replayed:'.length) };
   if (reply.startsWith('rate_limited:')) {
-    const [, limit, wait_ms] = reply.split(':');
-    return { outcome: 'rate_limited', limit: limit as 'global' | 'user', wait_ms: Number(wait_ms) };
+    const [, limit, waitMs] = reply.split(':');
+    return { outcome: 'rate_limited', limit: limit as 'global' | 'user', waitMs: Number(waitMs) };
   }
   return { outcome: reply as 'accepted' };
 }
@@ -129,5 +129,5 @@ function admissionOf(reply: string): Admission {
 /**
  * The request in a reservation: its id, then `~` and its trace context. No request id contains `~`.
  */
-const requestText = ({ request_id, traceparent }: AdmitItem): string =>
-  traceparent === undefined ? request_id : `${request_id}~${traceparent}`;
+const requestText = ({ requestId, traceparent }: AdmitItem): string =>
+  traceparent === undefined ? requestId : `${requestId}~${traceparent}`;

@@ -19,7 +19,7 @@ const BACKOFF_MS_MAX = 2_000;
  * Backoff of the n-th attempt in ms. It doubles up to a cap: a job must run soon after MySQL is
  * back.
  */
-export function backoff_ms(attempt: number): number {
+export function backoffMs(attempt: number): number {
   return Math.min(BACKOFF_MS_MAX, 50 * 2 ** Math.min(attempt, 10));
 }
 

@@ -52,11 +52,11 @@ export function openOrderQueues(deps: {
  * The number of jobs that a worker could take now: waiting jobs, and delayed jobs whose delay is
  * over. It is 0 for a paused queue.
  */
-export async function jobsToTake(redis: RedisClient, queue: Queue<WriteOrdersJob>, now_ms: number): Promise<number> {
+export async function jobsToTake(redis: RedisClient, queue: Queue<WriteOrdersJob>, nowMs: number): Promise<number> {
   const [waiting, due, paused] = await Promise.all([
     redis.llen(queue.toKey('wait')),
     // BullMQ's scores are times in ms, shifted by 12 bits that number the jobs of one ms.
-    redis.zcount(queue.toKey('delayed'), '-inf', now_ms * 0x1000),
+    redis.zcount(queue.toKey('delayed'), '-inf', nowMs * 0x1000),
     redis.hexists(queue.toKey('meta'), 'paused'),
   ]);
   return paused === 1 ? 0 : waiting + due;

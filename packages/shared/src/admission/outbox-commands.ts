@@ -13,7 +13,7 @@ export type OutboxScript = (typeof OUTBOX_SCRIPTS)[number]['name'];
 
 /** The status of an order for pollers, with its version. */
 export interface StatusRecord {
-  readonly order_no: string;
+  readonly orderNo: string;
   readonly version: number;
   /** The order as JSON. This module does not read it. */
   readonly status: string;
@@ -45,7 +45,7 @@ export function createOutboxCommands({ redis, run }: RedisCalls<OutboxScript>, k
     },
 
     /** Settles at most a thousand orders. Returns false if the lease is lost. */
-    async settle(sale: SaleRef, lease: string, life_ms: number, records: readonly StatusRecord[]): Promise<boolean> {
+    async settle(sale: SaleRef, lease: string, lifeMs: number, records: readonly StatusRecord[]): Promise<boolean> {
       const names = keys.sale(sale);
       const reply = await run(
         'settle',
@@ -55,14 +55,14 @@ export function createOutboxCommands({ redis, run }: RedisCalls<OutboxScript>, k
           names.reservedAt,
           keys.backlog(sale.shard),
           keys.outbox(sale.shard),
-          ...records.map(({ order_no }) => keys.status(sale, order_no)),
+          ...records.map(({ orderNo }) => keys.status(sale, orderNo)),
         ],
         [
           lease,
-          life_ms,
+          lifeMs,
           names.settled,
           sale.id,
-          ...records.flatMap(({ order_no, version, status }) => [order_no, version, status]),
+          ...records.flatMap(({ orderNo, version, status }) => [orderNo, version, status]),
         ],
       );
       return reply === 1;
@@ -74,13 +74,13 @@ export function createOutboxCommands({ redis, run }: RedisCalls<OutboxScript>, k
     },
 
     /** Order numbers of reservations admitted before `before_ms`, oldest first. */
-    reservedBefore(sale: SaleRef, before_ms: number, limit: number): Promise<string[]> {
-      return redis.zrange(keys.sale(sale).reservedAt, '-inf', `(${before_ms}`, 'BYSCORE', 'LIMIT', 0, limit);
+    reservedBefore(sale: SaleRef, beforeMs: number, limit: number): Promise<string[]> {
+      return redis.zrange(keys.sale(sale).reservedAt, '-inf', `(${beforeMs}`, 'BYSCORE', 'LIMIT', 0, limit);
     },
 
     /** Order numbers of reservations admitted after `after_ms`, oldest first. */
-    reservedAfter(sale: SaleRef, after_ms: number, limit: number): Promise<string[]> {
-      return redis.zrange(keys.sale(sale).reservedAt, `(${after_ms}`, '+inf', 'BYSCORE', 'LIMIT', 0, limit);
+    reservedAfter(sale: SaleRef, afterMs: number, limit: number): Promise<string[]> {
+      return redis.zrange(keys.sale(sale).reservedAt, `(${afterMs}`, '+inf', 'BYSCORE', 'LIMIT', 0, limit);
     },
 
     /** The reservations of `orderNos`, in the same order; undefined for one that does not exist. */
@@ -108,17 +108,17 @@ export function createOutboxCommands({ redis, run }: RedisCalls<OutboxScript>, k
      * The sales whose oldest reservation was admitted before `before_ms`, with that time; the
      * oldest first.
      */
-    async outbox(shard: number, before_ms = Infinity, limit = -1): Promise<{ sale_id: number; oldest_ms: number }[]> {
-      const below = before_ms === Infinity ? '+inf' : `(${before_ms}`;
+    async outbox(shard: number, beforeMs = Infinity, limit = -1): Promise<{ saleId: number; oldestMs: number }[]> {
+      const below = beforeMs === Infinity ? '+inf' : `(${beforeMs}`;
       const flat = await redis.zrange(keys.outbox(shard), '-inf', below, 'BYSCORE', 'LIMIT', 0, limit, 'WITHSCORES');
-      const found: { sale_id: number; oldest_ms: number }[] = [];
-      for (let i = 0; i < flat.length; i += 2) found.push({ sale_id: Number(flat[i]), oldest_ms: Number(flat[i + 1]) });
+      const found: { saleId: number; oldestMs: number }[] = [];
+      for (let i = 0; i < flat.length; i += 2) found.push({ saleId: Number(flat[i]), oldestMs: Number(flat[i + 1]) });
       return found;
     },
 
     /** The sales whose oldest reservation was admitted after `after_ms`. */
-    async outboxAfter(shard: number, after_ms: number): Promise<number[]> {
-      return (await redis.zrange(keys.outbox(shard), `(${after_ms}`, '+inf', 'BYSCORE')).map(Number);
+    async outboxAfter(shard: number, afterMs: number): Promise<number[]> {
+      return (await redis.zrange(keys.outbox(shard), `(${afterMs}`, '+inf', 'BYSCORE')).map(Number);
     },
 
     /**

@@ -28,14 +28,14 @@ export async function relaySale(
   const jobs = new Map<string, string[]>();
   for (const reservation of await deps.commands.reservations(sale, orderNos)) {
     if (reservation === undefined) continue;
-    const job = jobs.get(reservation.job_id);
-    if (job === undefined) jobs.set(reservation.job_id, [reservation.order_no]);
-    else job.push(reservation.order_no);
+    const job = jobs.get(reservation.jobId);
+    if (job === undefined) jobs.set(reservation.jobId, [reservation.orderNo]);
+    else job.push(reservation.orderNo);
   }
   await deps.queue(sale.shard).addBulk(
-    [...jobs].map(([jobId, order_nos]) => ({
+    [...jobs].map(([jobId, orderNos]) => ({
       name: WRITE_ORDERS,
-      data: { shard: sale.shard, sale_id: sale.id, order_nos },
+      data: { shard: sale.shard, sale_id: sale.id, order_nos: orderNos },
       opts: writeOrdersOptions(jobId),
     })),
   );

@@ -9,7 +9,7 @@ const ERROR_LENGTH_MAX = 200;
 
 /** An order that reached a status. */
 export interface OrderCame {
-  readonly order_no: string;
+  readonly orderNo: string;
   readonly status: OrderStatus;
 }
 
@@ -25,9 +25,9 @@ export async function insertOrderEvents(
   tx: Tx,
   productId: number,
   orders: readonly OrderCame[],
-  now_ms: number,
+  nowMs: number,
 ): Promise<void> {
-  const now = new Date(now_ms);
+  const now = new Date(nowMs);
   const rows: OrderCame[][] = [];
   for (const order of orders) {
     const last = rows.at(-1);
@@ -38,7 +38,7 @@ export async function insertOrderEvents(
   if (rows.length === 0) return;
   await sql`
     INSERT INTO order_events (product_id, status, order_nos, orders, created_at, waiting_since) VALUES ${rows.map(
-      (came) => [productId, came[0]!.status, came.map(({ order_no }) => order_no).join(' '), came.length, now, now],
+      (came) => [productId, came[0]!.status, came.map(({ orderNo }) => orderNo).join(' '), came.length, now, now],
     )}`.execute(tx);
 }
 
@@ -74,12 +74,12 @@ export async function begunMessages(db: Db, limit: number): Promise<EventMessage
     .where(
       'message_id',
       'in',
-      found.map(({ message_id }) => message_id),
+      found.map(({ message_id: messageId }) => messageId),
     )
     .orderBy('id')
     .execute();
-  return [...Map.groupBy(rows, ({ message_id }) => message_id!)].map(([message_id, of]) => ({
-    message_id,
+  return [...Map.groupBy(rows, ({ message_id: messageId }) => messageId!)].map(([messageId, of]) => ({
+    messageId: messageId,
     events: of.map(eventsOf),
   }));
 }
@@ -103,12 +103,12 @@ function eventsOf(row: Selectable<OrderEventsTable>): OrderEvents {
   return {
     id: row.id,
     status: row.status,
-    order_nos: row.order_nos.split(' '),
-    came_ms: row.created_at.getTime(),
-    message_id: row.message_id ?? undefined,
+    orderNos: row.order_nos.split(' '),
+    cameMs: row.created_at.getTime(),
+    messageId: row.message_id ?? undefined,
     attempts: row.attempts,
-    next_attempt_ms: row.next_attempt_at?.getTime(),
-    waiting_since_ms: row.waiting_since.getTime(),
+    nextAttemptMs: row.next_attempt_at?.getTime(),
+    waitingSinceMs: row.waiting_since.getTime(),
   };
 }
 
@@ -116,12 +116,12 @@ function eventsOf(row: Selectable<OrderEventsTable>): OrderEvents {
  * Assigns these rows to a message before it is first sent. Returns false, and changes nothing, if
  * another process has assigned one of them already.
  */
-export async function nameMessage(db: Db, ids: readonly number[], message_id: string): Promise<boolean> {
+export async function nameMessage(db: Db, ids: readonly number[], messageId: string): Promise<boolean> {
   const tx = await db.startTransaction().execute();
   try {
     const { numUpdatedRows } = await tx
       .updateTable('order_events')
-      .set({ message_id })
+      .set({ message_id: messageId })
       .where('id', 'in', ids)
       .where('message_id', 'is', null)
       .executeTakeFirst();
@@ -145,13 +145,13 @@ export async function deleteOrderEvents(db: Db, ids: readonly number[]): Promise
 export async function recordFailedAttempt(
   db: Db,
   ids: readonly number[],
-  failure: { readonly error: string; readonly next_attempt_in_ms: number; readonly dead: boolean },
+  failure: { readonly error: string; readonly nextAttemptInMs: number; readonly dead: boolean },
 ): Promise<void> {
   await db
     .updateTable('order_events')
     .set({
       attempts: sql`attempts + 1`,
-      next_attempt_at: ledgerNowPlus(failure.next_attempt_in_ms),
+      next_attempt_at: ledgerNowPlus(failure.nextAttemptInMs),
       last_error: failure.error.slice(0, ERROR_LENGTH_MAX),
       dead_at: failure.dead ? LEDGER_NOW : null,
     })
@@ -162,13 +162,13 @@ export async function recordFailedAttempt(
 /** Undelivered rows for operators, oldest first; with `dead_only`, the dead ones only. */
 export function listOrderEvents(
   db: Db,
-  { limit, after_id, dead_only }: { readonly limit: number; readonly after_id: number; readonly dead_only: boolean },
+  { limit, afterId, deadOnly }: { readonly limit: number; readonly afterId: number; readonly deadOnly: boolean },
 ) {
   return db
     .selectFrom('order_events')
     .selectAll()
-    .where('id', '>', after_id)
-    .$if(dead_only, (query) => query.where('dead_at', 'is not', null))
+    .where('id', '>', afterId)
+    .$if(deadOnly, (query) => query.where('dead_at', 'is not', null))
     .orderBy('id')
     .limit(limit)
     .execute();
@@ -217,8 +217,8 @@ async function changeDead(
   }
 }
 
-const messagesOf = (rows: readonly { readonly message_id: string | null }[]): string[] => [
-  ...new Set(rows.flatMap(({ message_id }) => message_id ?? [])),
+const messagesOf = (rows: readonly { readonly messageId: string | null }[]): string[] => [
+  ...new Set(rows.flatMap(({ messageId }) => messageId ?? [])),
 ];
 
 async function deadTogether(db: Db, deadAt: Date, messageIds: readonly string[]): Promise<number[]> {
@@ -301,7 +301,7 @@ export async function giveUpOrderEvents(db: Db, giveUpMs: number, reason: string
       GROUP BY message_id HAVING MAX(waiting_since) <= ${since}
       ORDER BY message_id LIMIT ${sql.lit(MESSAGES_AT_ONCE)}`.execute(db);
     if (messages.length === 0) return changed;
-    const names = messages.map(({ message_id }) => message_id);
+    const names = messages.map(({ message_id: messageId }) => messageId);
     const rows = await db
       .selectFrom('order_events')
       .select('id')

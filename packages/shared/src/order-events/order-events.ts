@@ -10,19 +10,19 @@ export interface OrderEvents {
   /** Higher with each commit of a sale: a later event of an order has a higher id. */
   readonly id: number;
   readonly status: OrderStatus;
-  readonly order_nos: readonly string[];
-  readonly came_ms: number;
+  readonly orderNos: readonly string[];
+  readonly cameMs: number;
   /** Undefined until the first attempt. */
-  readonly message_id: string | undefined;
+  readonly messageId: string | undefined;
   readonly attempts: number;
-  readonly next_attempt_ms: number | undefined;
-  readonly waiting_since_ms: number;
+  readonly nextAttemptMs: number | undefined;
+  readonly waitingSinceMs: number;
 }
 
 /** The content of one request to the receiver. */
 export interface EventMessage {
   /** Undefined if the message is new. */
-  readonly message_id: string | undefined;
+  readonly messageId: string | undefined;
   /** Ordered by their ids. */
   readonly events: readonly OrderEvents[];
 }
@@ -38,29 +38,29 @@ export interface EventMessage {
 export function messagesToSend(
   begun: readonly EventMessage[],
   fresh: readonly OrderEvents[],
-  now_ms: number,
+  nowMs: number,
 ): EventMessage[] {
   /** The orders in messages before the open one. */
-  const taken = new Set(begun.flatMap(({ events }) => events.flatMap(({ order_nos }) => order_nos)));
+  const taken = new Set(begun.flatMap(({ events }) => events.flatMap(({ orderNos }) => orderNos)));
   const made: OrderEvents[][] = [];
   let open: OrderEvents[] = [];
   let room = 0;
   for (const events of fresh) {
-    if (events.order_nos.length > room) {
-      for (const { order_nos } of open) for (const order_no of order_nos) taken.add(order_no);
+    if (events.orderNos.length > room) {
+      for (const { orderNos } of open) for (const orderNo of orderNos) taken.add(orderNo);
       open = [];
       room = EVENTS_PER_MESSAGE_MAX;
     }
-    if (events.order_nos.some((order_no) => taken.has(order_no))) {
-      for (const order_no of events.order_nos) taken.add(order_no);
+    if (events.orderNos.some((orderNo) => taken.has(orderNo))) {
+      for (const orderNo of events.orderNos) taken.add(orderNo);
       continue;
     }
     if (open.length === 0) made.push(open);
     open.push(events);
-    room -= events.order_nos.length;
+    room -= events.orderNos.length;
   }
-  const due = begun.filter(({ events: [first] }) => (first!.next_attempt_ms ?? 0) <= now_ms);
-  return [...due, ...made.map((events) => ({ message_id: undefined, events }))];
+  const due = begun.filter(({ events: [first] }) => (first!.nextAttemptMs ?? 0) <= nowMs);
+  return [...due, ...made.map((events) => ({ messageId: undefined, events }))];
 }
 
 const RETRY_MS_MIN = 1_000;
@@ -70,6 +70,6 @@ const RETRY_MS_MAX = 60_000;
  * The wait after a number of failed attempts. It doubles each time up to a minute, and is up to a
  * quarter shorter at random, so that messages spread out.
  */
-export function retryAfter_ms(attempts: number, random: number): number {
+export function retryAfterMs(attempts: number, random: number): number {
   return Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** (attempts - 1)) * (1 - random / 4);
 }

@@ -20,11 +20,11 @@ export interface MoveDeps {
   readonly saleTransactions: SaleTransactions;
 }
 
-const idsOf = (some: readonly { readonly payment_id: string }[]): string[] => some.map(({ payment_id }) => payment_id);
+const idsOf = (some: readonly { readonly paymentId: string }[]): string[] => some.map(({ paymentId }) => paymentId);
 
 interface Told {
   readonly provider: string;
-  readonly order_no: string;
+  readonly orderNo: string;
   readonly event: PaymentEvent;
 }
 
@@ -34,7 +34,7 @@ const applyAll =
   async (transaction, told) => {
     const answers = new Map<Told, boolean | Refusal>();
     for (let left = told; left.length > 0; left = left.filter((one) => !answers.has(one))) {
-      const first = new Map(left.toReversed().map((one) => [one.order_no, one]));
+      const first = new Map(left.toReversed().map((one) => [one.orderNo, one]));
       for (const [provider, wave] of Map.groupBy(first.values(), (one) => one.provider)) {
         const changed = await apply(transaction, provider, wave);
         for (const [i, one] of wave.entries()) answers.set(one, changed[i]!);
@@ -57,16 +57,16 @@ const applyToPayments = applyAll(applyEventsWithoutRedis);
  * @throws Refusal `not_found` for an unknown payment, or one of a sale that is being archived
  */
 export async function applyPaymentEvent(deps: MoveDeps, provider: string, event: PaymentEvent): Promise<boolean> {
-  const known = await findPayment(deps.db, event.payment_id);
+  const known = await findPayment(deps.db, event.paymentId);
   if (known === undefined || known.provider !== provider) throw new Refusal('not_found');
-  const { product_id, order_no } = known;
-  const told = { provider, order_no, event };
-  return deps.saleTransactions.run(product_id, applyToOrders, told, { withoutRedis: applyToPayments });
+  const { productId, orderNo } = known;
+  const told = { provider, orderNo: orderNo, event };
+  return deps.saleTransactions.run(productId, applyToOrders, told, { withoutRedis: applyToPayments });
 }
 
-const payer = ({ provider, payment_id }: Pick<Payment, 'provider' | 'payment_id'>): Mover => ({
+const payer = ({ provider, paymentId }: Pick<Payment, 'provider' | 'paymentId'>): Mover => ({
   actor: `payment:${provider}`,
-  reason: payment_id,
+  reason: paymentId,
 });
 
 /**
@@ -78,27 +78,27 @@ async function lockEvents(tx: Tx, provider: string, told: readonly Told[]) {
   const applied = await appliedEvents(
     tx,
     provider,
-    events.map(({ event_id }) => event_id),
+    events.map(({ eventId }) => eventId),
   );
   await lockOrders(
     tx,
-    told.map(({ order_no }) => order_no),
+    told.map(({ orderNo }) => orderNo),
   );
   const found = await lockPayments(tx, idsOf(events));
-  const payments = new Map(found.map((payment) => [payment.payment_id, payment]));
+  const payments = new Map(found.map((payment) => [payment.paymentId, payment]));
   const effects = new Map<PaymentEvent, PaymentEffect>();
   for (const event of events) {
-    const { status } = payments.get(event.payment_id)!;
-    effects.set(event, applied.has(event.event_id) ? 'none' : effectOf(event.kind, status));
+    const { status } = payments.get(event.paymentId)!;
+    effects.set(event, applied.has(event.eventId) ? 'none' : effectOf(event.kind, status));
   }
   return {
     events,
     having: (effect: PaymentEffect) =>
-      events.filter((event) => effects.get(event) === effect).map(({ payment_id }) => payments.get(payment_id)!),
+      events.filter((event) => effects.get(event) === effect).map(({ paymentId }) => payments.get(paymentId)!),
     /** Records the events that were applied, and answers each. */
     answer: async (refused?: PaymentEffect): Promise<(boolean | Refusal)[]> => {
       const isRefused = (event: PaymentEvent) => effects.get(event) === refused;
-      const news = events.filter((event) => !applied.has(event.event_id) && !isRefused(event));
+      const news = events.filter((event) => !applied.has(event.eventId) && !isRefused(event));
       await insertPaymentEvents(tx, provider, news);
       return events.map((event) => (isRefused(event) ? new Refusal('unavailable') : effects.get(event) !== 'none'));
     },
@@ -123,12 +123,12 @@ async function giveBack(tx: Tx, payments: readonly Payment[]): Promise<void> {
  * Moves the orders of succeeded payments to `paid`. Money for an order that is closed or already
  * paid is refunded.
  */
-async function payOrders({ tx, product_id, now, moved }: SaleTransaction, payments: readonly Payment[]): Promise<void> {
-  const first = new Map(payments.toReversed().map((payment) => [payment.order_no, payment]));
-  const payers = new Map([...first].map(([order_no, payment]) => [order_no, payer(payment)]));
-  const paid = await moveOrders(tx, product_id, payers, 'pending_payment', 'paid', now);
+async function payOrders({ tx, productId, now, moved }: SaleTransaction, payments: readonly Payment[]): Promise<void> {
+  const first = new Map(payments.toReversed().map((payment) => [payment.orderNo, payment]));
+  const payers = new Map([...first].map(([orderNo, payment]) => [orderNo, payer(payment)]));
+  const paid = await moveOrders(tx, productId, payers, 'pending_payment', 'paid', now);
   moved(paid);
-  const inTime = new Set(paid.map(({ order_no }) => first.get(order_no)));
+  const inTime = new Set(paid.map(({ orderNo }) => first.get(orderNo)));
   const late = payments.filter((payment) => !inTime.has(payment));
   await movePayments(tx, idsOf(late), 'succeeded', 'refund_pending');
 }
@@ -138,7 +138,7 @@ async function applyEvents(
   provider: string,
   told: readonly Told[],
 ): Promise<(boolean | Refusal)[]> {
-  const { tx, product_id, now, moved } = transaction;
+  const { tx, productId, now, moved } = transaction;
   const { having, answer } = await lockEvents(tx, provider, told);
   await movePayments(tx, idsOf(having('decline')), 'started', 'declined');
   await askAtOnce(tx, idsOf(having('ask')));
@@ -156,14 +156,14 @@ async function applyEvents(
     // An order is refunded with the payment that paid it, not with an additional payment.
     const payerOf = await paymentsThatPaid(
       tx,
-      refunding.map(({ order_no }) => order_no),
+      refunding.map(({ orderNo }) => orderNo),
     );
-    const closing = refunding.filter(({ order_no, payment_id }) => payerOf.get(order_no) === payment_id);
+    const closing = refunding.filter(({ orderNo, paymentId }) => payerOf.get(orderNo) === paymentId);
     const refunders = closing.map((one): [string, Mover] => {
-      const asked = one.refund_by === null ? {} : { actor: one.refund_by };
-      return [one.order_no, { ...payer(one), ...asked }];
+      const asked = one.refundBy === null ? {} : { actor: one.refundBy };
+      return [one.orderNo, { ...payer(one), ...asked }];
     });
-    moved(await moveOrders(tx, product_id, new Map(refunders), 'paid', 'refunded', now));
+    moved(await moveOrders(tx, productId, new Map(refunders), 'paid', 'refunded', now));
   }
   return answer();
 }
@@ -186,10 +186,10 @@ async function applyEventsWithoutRedis(
   await giveBack(tx, returning);
   const orders = await findOrders(
     tx,
-    paying.map(({ order_no }) => order_no),
+    paying.map(({ orderNo }) => orderNo),
   );
-  const unpaid = new Set(orders.filter(({ status }) => status === 'pending_payment').map(({ order_no }) => order_no));
-  const [inTime, late] = [true, false].map((pays) => paying.filter(({ order_no }) => unpaid.has(order_no) === pays));
+  const unpaid = new Set(orders.filter(({ status }) => status === 'pending_payment').map(({ orderNo }) => orderNo));
+  const [inTime, late] = [true, false].map((pays) => paying.filter(({ orderNo }) => unpaid.has(orderNo) === pays));
   await markOrdersDue(tx, idsOf(inTime!));
   await movePayments(tx, idsOf(late!), 'succeeded', 'refund_pending');
   return answer('refund');
@@ -202,14 +202,14 @@ const payAllDue: Work<readonly string[], number> = async (transaction, lists) =>
     const known = await findPayments(tx, paymentIds);
     await lockOrders(
       tx,
-      known.map(({ order_no }) => order_no),
+      known.map(({ orderNo }) => orderNo),
     );
-    const due = (await lockPayments(tx, paymentIds)).filter(({ order_due_at }) => order_due_at !== null);
+    const due = (await lockPayments(tx, paymentIds)).filter(({ orderDueAt }) => orderDueAt !== null);
     await clearOrdersDue(tx, idsOf(due));
     // If two payments are for one order, the one that arrived first pays for it.
     await payOrders(
       transaction,
-      due.toSorted((a, b) => a.order_due_at!.getTime() - b.order_due_at!.getTime()),
+      due.toSorted((a, b) => a.orderDueAt!.getTime() - b.orderDueAt!.getTime()),
     );
     counts.push(due.length);
   }

@@ -5,21 +5,21 @@ import { findOrders } from '../order/orders-table.ts';
 import type { SaleTransactions, Work } from './sale-transactions.ts';
 
 interface Cancel {
-  readonly order_no: string;
+  readonly orderNo: string;
   readonly mover: Mover;
 }
 
-const cancelAll: Work<Cancel, Order> = async ({ tx, product_id, now, moved }, cancels) => {
-  const movers = new Map(cancels.map(({ order_no, mover }) => [order_no, mover]));
-  moved(await moveOrders(tx, product_id, movers, 'pending_payment', 'cancelled', now));
+const cancelAll: Work<Cancel, Order> = async ({ tx, productId, now, moved }, cancels) => {
+  const movers = new Map(cancels.map(({ orderNo, mover }) => [orderNo, mover]));
+  moved(await moveOrders(tx, productId, movers, 'pending_payment', 'cancelled', now));
   const orderNos = [...movers.keys()];
-  const after = new Map((await findOrders(tx, orderNos)).map((order) => [order.order_no, order]));
+  const after = new Map((await findOrders(tx, orderNos)).map((order) => [order.orderNo, order]));
   const cancelledBy = await moversTo(tx, orderNos, 'cancelled');
-  return cancels.map(({ order_no, mover }) => {
-    const order = after.get(order_no);
+  return cancels.map(({ orderNo, mover }) => {
+    const order = after.get(orderNo);
     // A repeat by the same actor: the caller may have missed the answer, or a call of the same
     // group cancelled the order.
-    if (order !== undefined && cancelledBy.get(order_no) === mover.actor) return order;
+    if (order !== undefined && cancelledBy.get(orderNo) === mover.actor) return order;
     if (order?.status === 'pending_payment') {
       return new Refusal('invalid_state', { detail: 'The payment of the order has arrived' });
     }
@@ -36,19 +36,19 @@ const cancelAll: Work<Cancel, Order> = async ({ tx, product_id, now, moved }, ca
  */
 export function cancelOrder(
   { saleTransactions }: { readonly saleTransactions: SaleTransactions },
-  { product_id, order_no }: Order,
+  { productId, orderNo }: Order,
   mover: Mover,
 ): Promise<Order> {
-  return saleTransactions.run(product_id, cancelAll, { order_no, mover });
+  return saleTransactions.run(productId, cancelAll, { orderNo, mover });
 }
 
 const EXPIRY: Mover = { actor: 'expiry', reason: 'not paid in time' };
 
-const expireAll: Work<readonly string[], number> = async ({ tx, product_id, now, moved }, lists) => {
+const expireAll: Work<readonly string[], number> = async ({ tx, productId, now, moved }, lists) => {
   const counts = [];
   for (const orderNos of lists) {
-    const movers = new Map(orderNos.map((order_no) => [order_no, EXPIRY]));
-    const expired = await moveOrders(tx, product_id, movers, 'pending_payment', 'expired', now);
+    const movers = new Map(orderNos.map((orderNo) => [orderNo, EXPIRY]));
+    const expired = await moveOrders(tx, productId, movers, 'pending_payment', 'expired', now);
     moved(expired);
     counts.push(expired.length);
   }

@@ -14,10 +14,10 @@ export interface Mover {
 
 /** An order after a move. */
 export interface MovedOrder {
-  readonly order_no: string;
-  readonly user_id: string;
-  readonly product_id: number;
-  readonly price_cents: number;
+  readonly orderNo: string;
+  readonly userId: string;
+  readonly productId: number;
+  readonly priceCents: number;
   readonly status: OrderStatus;
   readonly version: number;
 }
@@ -38,7 +38,7 @@ export async function paymentsThatPaid(tx: Tx, orderNos: readonly string[]): Pro
     .where('order_no', 'in', orderNos)
     .where('to_status', '=', 'paid')
     .execute();
-  return new Map(rows.map(({ order_no, reason }) => [order_no, reason]));
+  return new Map(rows.map(({ order_no: orderNo, reason }) => [orderNo, reason]));
 }
 
 /** Who moved each of the orders to this state, for those that reached it. */
@@ -50,7 +50,7 @@ export async function moversTo(tx: Tx, orderNos: readonly string[], to: OrderSta
     .where('order_no', 'in', orderNos)
     .where('to_status', '=', to)
     .execute();
-  return new Map(rows.map(({ order_no, actor }) => [order_no, actor]));
+  return new Map(rows.map(({ order_no: orderNo, actor }) => [orderNo, actor]));
 }
 
 /**
@@ -79,21 +79,21 @@ export async function moveOrders(
     WHERE order_no IN (${[...movers.keys()]}) AND product_id = ${productId} AND status = ${from}
       ${from === 'pending_payment' && to !== 'paid' ? sql`AND ${IS_NOT_PAID_FOR}` : sql``} FOR UPDATE`.execute(tx);
   if (found.length === 0) return [];
-  const found_nos = found.map(({ order_no }) => order_no);
+  const foundNos = found.map(({ orderNo }) => orderNo);
   await sql`
     UPDATE orders FORCE INDEX (PRIMARY)
     SET status = ${to}, version = version + 1, updated_at = ${now}, ${sql.ref(to === 'paid' ? 'paid_at' : 'closed_at')} = ${now}
-    WHERE order_no IN (${found_nos}) AND status = ${from}`.execute(tx);
-  const history = found.map(({ order_no }) => {
-    const { actor, reason } = movers.get(order_no)!;
-    return [order_no, from, to, actor, reason ?? null, now];
+    WHERE order_no IN (${foundNos}) AND status = ${from}`.execute(tx);
+  const history = found.map(({ orderNo }) => {
+    const { actor, reason } = movers.get(orderNo)!;
+    return [orderNo, from, to, actor, reason ?? null, now];
   });
   await sql`
     INSERT INTO order_history (order_no, from_status, to_status, actor, reason, created_at) VALUES ${history}`.execute(
     tx,
   );
 
-  const cents = found.reduce((sum, { price_cents }) => sum + price_cents, 0);
+  const cents = found.reduce((sum, { priceCents }) => sum + priceCents, 0);
   if (to !== 'paid') {
     await tx
       .updateTable('products')
@@ -103,7 +103,7 @@ export async function moveOrders(
     await insertStockReturns(tx, found, now.getTime());
   }
   // A closed or paid order needs no further payment.
-  await expireOpenPayments(tx, found_nos);
+  await expireOpenPayments(tx, foundNos);
   await addToCounters(tx, productId, [
     { name: to, bucket: 0, value: found.length },
     { name: 'revenue_cents', bucket: 0, value: to === 'paid' ? cents : 0 },

@@ -7,7 +7,7 @@ export function ordersToExpire(
   db: Db,
   limit: number,
   without: readonly number[],
-): Promise<{ order_no: string; product_id: number }[]> {
+): Promise<{ orderNo: string; productId: number }[]> {
   return ordersToExpireQuery(db, limit, without).execute();
 }
 

@@ -24,7 +24,7 @@ export const OUTCOMES = [
 export type PaymentEventOutcome = Exclude<(typeof OUTCOMES)[number], Ignored>;
 
 export interface PaymentEventDeps extends MoveDeps {
-  readonly metrics: Pick<Metrics, 'payment_events'>;
+  readonly metrics: Pick<Metrics, 'paymentEvents'>;
   readonly log: Pick<Logger, 'info' | 'error'>;
 }
 
@@ -38,20 +38,20 @@ export async function receivePaymentEvent(
   event: PaymentEvent,
 ): Promise<PaymentEventOutcome> {
   const outcome = await outcomeOf(deps, provider, event);
-  deps.metrics.payment_events.inc({ outcome });
-  const { payment_id, kind, received } = event;
-  deps.log.info({ payment_id, kind, received, outcome }, 'payment event');
+  deps.metrics.paymentEvents.inc({ outcome });
+  const { paymentId, kind, received } = event;
+  deps.log.info({ payment_id: paymentId, kind, received, outcome }, 'payment event');
   return outcome;
 }
 
 async function outcomeOf(deps: PaymentEventDeps, provider: string, event: PaymentEvent): Promise<PaymentEventOutcome> {
-  const payment = await findPayment(deps.db, event.payment_id);
+  const payment = await findPayment(deps.db, event.paymentId);
   if (payment === undefined) return 'unknown_payment';
-  const { payment_id } = payment;
+  const { paymentId } = payment;
   const wrong = wrongAmountOf(payment, event);
   if (wrong !== undefined) {
-    await updateNote(deps.db, payment_id, wrong);
-    deps.log.error({ payment_id, order_no: payment.order_no }, `${wrong}: refunding it`);
+    await updateNote(deps.db, paymentId, wrong);
+    deps.log.error({ payment_id: paymentId, order_no: payment.orderNo }, `${wrong}: refunding it`);
   }
   try {
     const applicable = wrong === undefined ? event : ({ ...event, kind: 'wrong_amount' } as const);
@@ -65,8 +65,8 @@ async function outcomeOf(deps: PaymentEventDeps, provider: string, event: Paymen
 }
 
 /** A sentence for operators if the received amount is not the price of the order. */
-function wrongAmountOf({ amount_cents, currency }: Payment, { kind, received }: PaymentEvent): string | undefined {
+function wrongAmountOf({ amountCents, currency }: Payment, { kind, received }: PaymentEvent): string | undefined {
   if (kind !== 'succeeded' || received === undefined) return undefined;
-  if (received.amount === amount_cents && received.currency === currency) return undefined;
-  return `Received ${received.amount} ${received.currency} in its smallest unit instead of ${amount_cents} ${currency}`;
+  if (received.amount === amountCents && received.currency === currency) return undefined;
+  return `Received ${received.amount} ${received.currency} in its smallest unit instead of ${amountCents} ${currency}`;
 }

@@ -7,20 +7,20 @@ import { lockSucceededPayment, movePayments, updateRefundBy } from '../payment/p
 import type { SaleTransactions, Work } from './sale-transactions.ts';
 
 /** Whether this actor requested the refund that closed the order. */
-async function wasAskedFor(tx: Tx, order_no: string, actor: string): Promise<boolean> {
-  return (await moversTo(tx, [order_no], 'refunded')).get(order_no) === actor;
+async function wasAskedFor(tx: Tx, orderNo: string, actor: string): Promise<boolean> {
+  return (await moversTo(tx, [orderNo], 'refunded')).get(orderNo) === actor;
 }
 
 interface Refund {
-  readonly order_no: string;
+  readonly orderNo: string;
   readonly actor: string;
 }
 
 const requestAll: Work<Refund, void> = async ({ tx }, refunds) => {
   const answers: (Refusal | undefined)[] = [];
-  for (const { order_no, actor } of refunds) {
-    const [now] = await findOrders(tx, [order_no]);
-    if (now?.status === 'refunded' && (await wasAskedFor(tx, order_no, actor))) {
+  for (const { orderNo, actor } of refunds) {
+    const [now] = await findOrders(tx, [orderNo]);
+    if (now?.status === 'refunded' && (await wasAskedFor(tx, orderNo, actor))) {
       answers.push(undefined);
       continue;
     }
@@ -28,11 +28,11 @@ const requestAll: Work<Refund, void> = async ({ tx }, refunds) => {
       answers.push(wrongState(now?.status ?? 'queued'));
       continue;
     }
-    const payment = await lockSucceededPayment(tx, order_no);
+    const payment = await lockSucceededPayment(tx, orderNo);
     // No payment: the refund was requested before and is in progress.
     if (payment !== undefined) {
-      await movePayments(tx, [payment.payment_id], 'succeeded', 'refund_pending');
-      await updateRefundBy(tx, payment.payment_id, actor);
+      await movePayments(tx, [payment.paymentId], 'succeeded', 'refund_pending');
+      await updateRefundBy(tx, payment.paymentId, actor);
     }
     answers.push(undefined);
   }
@@ -47,8 +47,8 @@ const requestAll: Work<Refund, void> = async ({ tx }, refunds) => {
  */
 export function requestRefund(
   { saleTransactions }: { readonly saleTransactions: SaleTransactions },
-  { product_id, order_no }: Order,
+  { productId, orderNo }: Order,
   actor: string,
 ): Promise<void> {
-  return saleTransactions.run(product_id, requestAll, { order_no, actor });
+  return saleTransactions.run(productId, requestAll, { orderNo, actor });
 }

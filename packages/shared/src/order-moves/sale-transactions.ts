@@ -13,7 +13,7 @@ import type { Logger } from '../platform/telemetry/logger.ts';
 /** A transaction that holds a sale's row. */
 export interface SaleTransaction {
   readonly tx: Tx;
-  readonly product_id: number;
+  readonly productId: number;
   /** The time of all changes in the transaction, by the ledger's clock. */
   readonly now: Date;
   /** Reports orders that were moved. */
@@ -35,7 +35,7 @@ export interface SaleTransactionsDeps {
   readonly commands: Commands;
   readonly log: Logger;
   /** Whether order events have a receiver. */
-  readonly order_events: boolean;
+  readonly orderEvents: boolean;
 }
 
 /**
@@ -92,15 +92,15 @@ export class SaleTransactions {
   readonly #db: Db;
   readonly #commands: Commands;
   readonly #log: Logger;
-  readonly #order_events: boolean;
+  readonly #orderEvents: boolean;
   /** One per sale with a transaction in progress. */
   readonly #lines = new Map<number, Line>();
 
-  constructor({ db, commands, log, order_events }: SaleTransactionsDeps) {
+  constructor({ db, commands, log, orderEvents }: SaleTransactionsDeps) {
     this.#db = db;
     this.#commands = commands;
     this.#log = log;
-    this.#order_events = order_events;
+    this.#orderEvents = orderEvents;
   }
 
   /**
@@ -155,7 +155,7 @@ export class SaleTransactions {
       try {
         const { answers, moved } = await this.#commit(productId, group);
         if (moved.length > 0) {
-          const orders = moved.map(({ order_no, status }) => [order_no, status]);
+          const orders = moved.map(({ orderNo, status }) => [orderNo, status]);
           this.#log.info({ sale: productId, orders }, 'orders moved');
         }
         for (const [{ resolve, reject }, answer] of answers) {
@@ -202,7 +202,7 @@ export class SaleTransactions {
         const moved: MovedOrder[] = [];
         const transaction = {
           tx,
-          product_id: productId,
+          productId: productId,
           now,
           moved: (orders: readonly MovedOrder[]) => moved.push(...orders),
         };
@@ -215,8 +215,8 @@ export class SaleTransactions {
           for (const [i, one] of waiting.entries()) answers.set(one, results[i]);
         }
         if (moved.length > 0) {
-          if (this.#order_events) await insertOrderEvents(tx, productId, moved, now.getTime());
-          await this.#commands.markChanged(saleOfOrderNumber(moved[0]!.order_no)!, STATUS_LIFE_MS, moved);
+          if (this.#orderEvents) await insertOrderEvents(tx, productId, moved, now.getTime());
+          await this.#commands.markChanged(saleOfOrderNumber(moved[0]!.orderNo)!, STATUS_LIFE_MS, moved);
         }
         return { answers, moved };
       });

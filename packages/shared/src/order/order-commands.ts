@@ -13,13 +13,13 @@ export type OrderScript = (typeof ORDER_SCRIPTS)[number]['name'];
 
 /** What Redis has of one order at one instant. */
 export interface OrderInRedis {
-  readonly sale_ready: boolean;
+  readonly saleReady: boolean;
   readonly reservation: Reservation | undefined;
   /**
    * Whether a writer has taken the reservation, so that the order may be in the ledger, settled or
    * not.
    */
-  readonly may_be_written: boolean;
+  readonly mayBeWritten: boolean;
   readonly status: string | undefined;
 }
 
@@ -36,11 +36,11 @@ export function createOrderCommands({ redis, run }: RedisCalls<OrderScript>, key
       // have had a newer one. The ledger has the order, even if the writer crashed before it could
       // settle the reservation.
       if (status === '-') {
-        return { sale_ready: ready === 1, reservation: undefined, may_be_written: true, status: undefined };
+        return { saleReady: ready === 1, reservation: undefined, mayBeWritten: true, status: undefined };
       }
       return {
-        sale_ready: ready === 1,
-        may_be_written: taken === 1,
+        saleReady: ready === 1,
+        mayBeWritten: taken === 1,
         reservation: reservation === null ? undefined : reservationOf(orderNo, reservation),
         status: status ?? undefined,
       };
@@ -57,11 +57,11 @@ export function createOrderCommands({ redis, run }: RedisCalls<OrderScript>, key
      */
     async markChanged(
       sale: SaleRef,
-      life_ms: number,
-      orders: readonly { readonly order_no: string; readonly version: number }[],
+      lifeMs: number,
+      orders: readonly { readonly orderNo: string; readonly version: number }[],
     ): Promise<void> {
-      const names = orders.map(({ order_no }) => keys.status(sale, order_no));
-      await run('mark_changed', [keys.sale(sale).state, ...names], [life_ms, ...orders.map(({ version }) => version)]);
+      const names = orders.map(({ orderNo }) => keys.status(sale, orderNo));
+      await run('mark_changed', [keys.sale(sale).state, ...names], [lifeMs, ...orders.map(({ version }) => version)]);
     },
 
     /** Returns how many units were given back, or undefined if the lease is lost. */
@@ -70,7 +70,7 @@ export function createOrderCommands({ redis, run }: RedisCalls<OrderScript>, key
       const reply = await run<number>(
         'give_back',
         [names.lease, names.state, names.owners],
-        [lease, ...owners.flatMap(({ user_id, order_no }) => [user_id, order_no])],
+        [lease, ...owners.flatMap(({ userId, orderNo }) => [userId, orderNo])],
       );
       return reply === -1 ? undefined : reply;
     },

@@ -18,16 +18,16 @@ let poolOffset = RANDOM_POOL.length;
  * the shard and the sale, so that a poll finds the order without another lookup. Numbers sort by
  * time as plain text.
  *
- * @param now_ms milliseconds since the epoch, below 2^48
+ * @param nowMs milliseconds since the epoch, below 2^48
  */
-export function newOrderNumber(sale: SaleRef, now_ms: number): string {
-  return `${newUlid(now_ms)}-${sale.shard}-${sale.id}`;
+export function newOrderNumber(sale: SaleRef, nowMs: number): string {
+  return `${newUlid(nowMs)}-${sale.shard}-${sale.id}`;
 }
 
 /** 48 bits of time and 80 random ones, as 26 characters. */
-export function newUlid(now_ms: number): string {
+export function newUlid(nowMs: number): string {
   let time = '';
-  let rest = Math.floor(now_ms);
+  let rest = Math.floor(nowMs);
   for (let i = 0; i < TIME_CHARS; i += 1) {
     time = ALPHABET[rest % 32]! + time;
     rest = Math.floor(rest / 32);

@@ -53,18 +53,18 @@ export const STATUS_LIFE_MS = 600_000;
  * epoch, UTC.
  */
 export interface Order {
-  readonly order_no: string;
-  readonly user_id: string;
-  readonly product_id: number;
+  readonly orderNo: string;
+  readonly userId: string;
+  readonly productId: number;
   readonly status: OrderStatus;
-  readonly price_cents: number;
-  readonly created_at_ms: number;
+  readonly priceCents: number;
+  readonly createdAtMs: number;
   /** Raised by one with every change of the row; 0 while queued. */
   readonly version: number;
   readonly reason?: string;
   /** The payment deadline, counted from the COMMIT. */
-  readonly expires_at_ms?: number;
-  readonly paid_at_ms?: number;
+  readonly expiresAtMs?: number;
+  readonly paidAtMs?: number;
   /** When it was cancelled, expired, refunded or failed. */
-  readonly closed_at_ms?: number;
+  readonly closedAtMs?: number;
 }

@@ -18,14 +18,14 @@ const COLUMNS = [
 ] as const satisfies readonly (keyof OrdersTable)[];
 
 function orderOf(row: Pick<Selectable<OrdersTable>, (typeof COLUMNS)[number]>): Order {
-  const { created_at, reason, expires_at, paid_at, closed_at, ...same } = row;
+  const { created_at: createdAt, reason, expires_at: expiresAt, paid_at: paidAt, closed_at: closedAt, ...same } = row;
   return {
     ...same,
-    created_at_ms: created_at.getTime(),
+    createdAtMs: createdAt.getTime(),
     ...(reason === null ? {} : { reason }),
-    ...(expires_at === null ? {} : { expires_at_ms: expires_at.getTime() }),
-    ...(paid_at === null ? {} : { paid_at_ms: paid_at.getTime() }),
-    ...(closed_at === null ? {} : { closed_at_ms: closed_at.getTime() }),
+    ...(expiresAt === null ? {} : { expiresAtMs: expiresAt.getTime() }),
+    ...(paidAt === null ? {} : { paidAtMs: paidAt.getTime() }),
+    ...(closedAt === null ? {} : { closedAtMs: closedAt.getTime() }),
   };
 }
 
@@ -61,7 +61,7 @@ export function ordersOfUserQuery(db: Db, userId: string, limit: number, before:
 }
 
 /** The owners of units by the ledger: the live orders of the sale. */
-export function liveOwners(db: Db | Tx, productId: number): Promise<{ user_id: string; order_no: string }[]> {
+export function liveOwners(db: Db | Tx, productId: number): Promise<{ userId: string; orderNo: string }[]> {
   return db
     .selectFrom('orders')
     .select(['user_id', 'order_no'])
@@ -81,12 +81,12 @@ export async function insertOrders(tx: Tx, orders: readonly Order[]): Promise<vo
  * placeholder for each field.
  */
 export function insertOrdersQuery(orders: readonly Order[]): RawBuilder<unknown> {
-  const dateOf = (time_ms: number | undefined): Date | null => (time_ms === undefined ? null : new Date(time_ms));
+  const dateOf = (timeMs: number | undefined): Date | null => (timeMs === undefined ? null : new Date(timeMs));
   const rows = orders.map((order) => {
-    const { order_no, product_id, user_id, status, price_cents, version, reason = null } = order;
-    const created_at = new Date(order.created_at_ms);
-    const times = [created_at, created_at, dateOf(order.expires_at_ms), dateOf(order.closed_at_ms)];
-    return [order_no, product_id, user_id, status, price_cents, version, reason, ...times];
+    const { orderNo, productId, userId, status, priceCents, version, reason = null } = order;
+    const createdAt = new Date(order.createdAtMs);
+    const times = [createdAt, createdAt, dateOf(order.expiresAtMs), dateOf(order.closedAtMs)];
+    return [orderNo, productId, userId, status, priceCents, version, reason, ...times];
   });
   return sql`
     INSERT INTO orders (order_no, product_id, user_id, status, price_cents, version, reason, created_at, updated_at,

@@ -5,8 +5,8 @@ import { LEDGER_NOW } from '../platform/mysql/clock.ts';
 
 /** A unit that must be given back. */
 export interface StockReturn {
-  readonly order_no: string;
-  readonly user_id: string;
+  readonly orderNo: string;
+  readonly userId: string;
 }
 
 /**
@@ -15,11 +15,11 @@ export interface StockReturn {
  */
 export async function insertStockReturns(
   tx: Tx,
-  orders: readonly Pick<Order, 'order_no' | 'product_id' | 'user_id'>[],
-  now_ms: number,
+  orders: readonly Pick<Order, 'orderNo' | 'productId' | 'userId'>[],
+  nowMs: number,
 ): Promise<void> {
   if (orders.length === 0) return;
-  const rows = orders.map(({ order_no, product_id, user_id }) => [order_no, product_id, user_id, new Date(now_ms)]);
+  const rows = orders.map(({ orderNo, productId, userId }) => [orderNo, productId, userId, new Date(nowMs)]);
   await sql`INSERT INTO stock_returns (order_no, product_id, user_id, created_at) VALUES ${rows}`.execute(tx);
 }
 
@@ -39,7 +39,7 @@ export async function salesWithReturns(
     .where('products.shard', '=', shard)
     .distinct()
     .execute();
-  return rows.map(({ cleaned_at, ...sale }) => ({ ...sale, cleaned: cleaned_at !== null }));
+  return rows.map(({ cleaned_at: cleanedAt, ...sale }) => ({ ...sale, cleaned: cleanedAt !== null }));
 }
 
 export function unappliedReturns(db: Db, productId: number, limit: number): Promise<StockReturn[]> {

@@ -17,15 +17,15 @@ export async function choosePaymentProvider(
   { db, log, metrics }: WatchedDeps & { readonly db: Db },
   publicUrl: () => string = () => config.PUBLIC_URL,
 ): Promise<PaymentProvider> {
-  const { PUBLIC_URL: public_url, STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET } = config;
+  const { PUBLIC_URL: publicUrl, STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET } = config;
   if (config.PAYMENT_PROVIDER === 'stripe') {
     const secrets = { secret_key: STRIPE_SECRET_KEY!, webhook_secret: STRIPE_WEBHOOK_SECRET! };
-    return watched(createStripe({ ...secrets, public_url }), { log, metrics });
+    return watched(createStripe({ ...secrets, publicUrl }), { log, metrics });
   }
   const secret = await sharedTokenSecret(db);
   const sandbox = createSandbox({
     secret,
-    get public_url() {
+    get publicUrl() {
       return publicUrl();
     },
     log,

@@ -26,13 +26,13 @@ export async function duePayments(db: Db, limit: number): Promise<DuePayment[]> 
     .orderBy('ask_at')
     .limit(limit)
     .execute();
-  return rows.map(({ order_status, ...payment }) => ({ ...payment, payable: order_status === 'pending_payment' }));
+  return rows.map(({ order_status: orderStatus, ...payment }) => ({ ...payment, payable: orderStatus === 'pending_payment' }));
 }
 
-const whileAsked = (db: Db, { payment_id, status }: Pick<Payment, 'payment_id' | 'status'>) =>
+const whileAsked = (db: Db, { paymentId, status }: Pick<Payment, 'paymentId' | 'status'>) =>
   db
     .updateTable('payments')
-    .where('payment_id', '=', payment_id)
+    .where('payment_id', '=', paymentId)
     .where('status', '=', status)
     .where('ask_at', 'is not', null);
 
@@ -71,12 +71,12 @@ export async function endAsking(db: Db, payment: DuePayment): Promise<void> {
 }
 
 /** Gives the next call a new idempotency key, unless another process has already done so. */
-export async function renewKey(db: Db, { payment_id, key_no }: Pick<Payment, 'payment_id' | 'key_no'>): Promise<void> {
+export async function renewKey(db: Db, { paymentId, keyNo }: Pick<Payment, 'paymentId' | 'keyNo'>): Promise<void> {
   await db
     .updateTable('payments')
-    .set({ key_no: key_no + 1 })
-    .where('payment_id', '=', payment_id)
-    .where('key_no', '=', key_no)
+    .set({ key_no: keyNo + 1 })
+    .where('payment_id', '=', paymentId)
+    .where('key_no', '=', keyNo)
     .execute();
 }
 

@@ -10,15 +10,15 @@ export async function appliedEvents(db: Db | Tx, provider: string, eventIds: rea
     .where('provider', '=', provider)
     .where('event_id', 'in', eventIds)
     .execute();
-  return new Set(rows.map(({ event_id }) => event_id));
+  return new Set(rows.map(({ event_id: eventId }) => eventId));
 }
 
 export async function insertPaymentEvents(tx: Tx, provider: string, events: readonly PaymentEvent[]): Promise<void> {
   if (events.length === 0) return;
-  const rows = events.map(({ event_id, payment_id, kind }) => ({
+  const rows = events.map(({ eventId, paymentId, kind }) => ({
     provider,
-    event_id,
-    payment_id,
+    event_id: eventId,
+    payment_id: paymentId,
     kind,
     created_at: LEDGER_NOW,
   }));

@@ -34,20 +34,20 @@ export interface PaymentProblemsQuery {
 }
 
 export interface PaymentWithProblems {
-  readonly payment_id: string;
-  readonly order_no: string;
-  readonly product_id: number;
+  readonly paymentId: string;
+  readonly orderNo: string;
+  readonly productId: number;
   readonly provider: string;
-  readonly provider_ref: string | null;
+  readonly providerRef: string | null;
   readonly status: PaymentStatus;
-  readonly amount_cents: number;
+  readonly amountCents: number;
   readonly currency: string;
   readonly note: string | null;
-  readonly last_error: string | null;
+  readonly lastError: string | null;
   readonly asks: number;
-  readonly ask_at: Date | null;
-  readonly created_at: Date;
-  readonly updated_at: Date;
+  readonly askAt: Date | null;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
   readonly problems: readonly PaymentProblem[];
 }
 
@@ -90,8 +90,8 @@ export async function listPaymentProblems(
     .orderBy('payments.payment_id')
     .limit(limit)
     .execute();
-  return rows.map(({ overdue, wrong_amount, failing, ...payment }) => {
-    const is = { overdue, wrong_amount, failing };
+  return rows.map(({ overdue, wrong_amount: wrongAmount, failing, ...payment }) => {
+    const is = { overdue, wrong_amount: wrongAmount, failing };
     return { ...payment, problems: PAYMENT_PROBLEMS.filter((name) => Boolean(Number(is[name]))) };
   });
 }

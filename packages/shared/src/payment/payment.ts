@@ -28,18 +28,18 @@ export function canMovePayment(from: PaymentStatus, to: PaymentStatus): boolean 
 
 /** The fields of a payment that providers and callers need. */
 export interface Payment {
-  readonly payment_id: string;
-  readonly order_no: string;
-  readonly product_id: number;
+  readonly paymentId: string;
+  readonly orderNo: string;
+  readonly productId: number;
   readonly provider: string;
-  readonly provider_ref: string | null;
+  readonly providerRef: string | null;
   readonly url: string | null;
   readonly status: PaymentStatus;
-  readonly amount_cents: number;
+  readonly amountCents: number;
   /** ISO 4217. */
   readonly currency: string;
   /** Part of the idempotency keys of its calls. */
-  readonly key_no: number;
+  readonly keyNo: number;
 }
 
 /**
@@ -68,8 +68,8 @@ export type PaymentEventKind =
 /** A provider's event about a payment. */
 export interface PaymentEvent {
   /** The provider's id of the event. An event is applied once per id. */
-  readonly event_id: string;
-  readonly payment_id: string;
+  readonly eventId: string;
+  readonly paymentId: string;
   readonly kind: PaymentEventKind;
   /** The amount received, with `succeeded`. Providers of real money always report it. */
   readonly received?: Money;
@@ -101,6 +101,6 @@ export function effectOf(kind: PaymentEventKind, status: PaymentStatus): Payment
   }
 }
 
-export function newPaymentId(now_ms: number): string {
-  return `pay_${newUlid(now_ms)}`;
+export function newPaymentId(nowMs: number): string {
+  return `pay_${newUlid(nowMs)}`;
 }

@@ -45,12 +45,12 @@ const IS_IN_TIME = sql<boolean>`
 export async function insertPayment(
   db: Db,
   orderNo: string,
-  payment: Pick<Payment, 'payment_id' | 'provider' | 'currency'>,
+  payment: Pick<Payment, 'paymentId' | 'provider' | 'currency'>,
 ): Promise<void> {
   await sql`
     INSERT INTO payments
       (payment_id, order_no, product_id, provider, status, amount_cents, currency, created_at, updated_at)
-    SELECT ${payment.payment_id}, order_no, product_id, ${payment.provider}, 'started', price_cents, ${payment.currency},
+    SELECT ${payment.paymentId}, order_no, product_id, ${payment.provider}, 'started', price_cents, ${payment.currency},
       UTC_TIMESTAMP(3), UTC_TIMESTAMP(3)
     FROM orders
     WHERE order_no = ${orderNo} AND ${IS_IN_TIME}
@@ -105,7 +105,7 @@ export async function findPayments(tx: Tx, paymentIds: readonly string[]): Promi
 export async function lockPayments(
   tx: Tx,
   paymentIds: readonly string[],
-): Promise<(Payment & { readonly refund_by: string | null; readonly order_due_at: Date | null })[]> {
+): Promise<(Payment & { readonly refundBy: string | null; readonly orderDueAt: Date | null })[]> {
   return tx
     .selectFrom('payments')
     .select([...PAYMENT_COLUMNS, 'refund_by', 'order_due_at'])

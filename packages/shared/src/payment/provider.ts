@@ -4,7 +4,7 @@ import type { Money, Payment, PaymentEvent } from './payment.ts';
 /** How a shopper continues to pay. */
 export interface StartedPayment {
   /** The provider's own id of the payment. */
-  readonly provider_ref: string;
+  readonly providerRef: string;
   /** The page where the shopper pays. */
   readonly url: string;
 }

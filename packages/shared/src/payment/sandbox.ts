@@ -14,13 +14,13 @@ const SOON_MS = 200;
 const LATE_MS = 3_000;
 const TRIES_MAX = 10;
 
-type Event = Pick<PaymentEvent, 'event_id' | 'kind' | 'received'>;
+type Event = Pick<PaymentEvent, 'eventId' | 'kind' | 'received'>;
 
 export interface SandboxOptions {
   /** The secret that signs webhooks. All processes share it. */
   readonly secret: string;
   /** The URL of the API. Read when it is needed. */
-  readonly public_url: string;
+  readonly publicUrl: string;
   readonly log: Logger;
 }
 
@@ -30,30 +30,30 @@ export interface SandboxOptions {
  */
 export function createSandbox(options: SandboxOptions): PaymentProvider {
   const { secret, log } = options;
-  async function send(payment_id: string, event: Event, after_ms: number): Promise<void> {
-    await delay(after_ms, undefined, { ref: false });
-    const body = JSON.stringify({ ...event, payment_id });
+  async function send(paymentId: string, event: Event, afterMs: number): Promise<void> {
+    await delay(afterMs, undefined, { ref: false });
+    const body = JSON.stringify({ ...event, payment_id: paymentId });
     for (let tries = 1; tries <= TRIES_MAX; tries += 1) {
       try {
-        const response = await fetch(`${options.public_url}/api/v1/payments/webhook/sandbox`, {
+        const response = await fetch(`${options.publicUrl}/api/v1/payments/webhook/sandbox`, {
           method: 'POST',
           headers: { 'content-type': 'application/json', [SIGNATURE_HEADER]: sign(secret, body, Date.now()) },
           body,
         });
         if (response.ok) return;
       } catch (error) {
-        log.debug({ err: error, payment_id }, 'could not deliver a sandbox webhook');
+        log.debug({ err: error, payment_id: paymentId }, 'could not deliver a sandbox webhook');
       }
       // Retry with growing delays, as a real provider does.
       await delay(SOON_MS * 2 ** tries, undefined, { ref: false });
     }
-    log.warn({ payment_id, ...event }, 'sandbox gave up on a webhook');
+    log.warn({ payment_id: paymentId, ...event }, 'sandbox gave up on a webhook');
   }
 
   /** The events to send, each with its delay. */
   function eventsOf(behaviour: SandboxBehaviour, received: Money): readonly (readonly [Event, number])[] {
-    const succeeded: Event = { event_id: randomUUID(), kind: 'succeeded', received };
-    const declined: Event = { event_id: randomUUID(), kind: 'declined' };
+    const succeeded: Event = { eventId: randomUUID(), kind: 'succeeded', received };
+    const declined: Event = { eventId: randomUUID(), kind: 'declined' };
     const events: Record<SandboxBehaviour, readonly (readonly [Event, number])[]> = {
       pay: [[succeeded, SOON_MS]],
       decline: [[declined, SOON_MS]],
@@ -74,26 +74,26 @@ export function createSandbox(options: SandboxOptions): PaymentProvider {
   return {
     name: 'sandbox',
     start(payment, behaviour = 'pay') {
-      const price = { amount: payment.amount_cents, currency: payment.currency };
-      for (const [next, after_ms] of eventsOf(behaviour, price)) void send(payment.payment_id, next, after_ms);
-      const url = `${options.public_url}/api/v1/orders/${payment.order_no}`;
-      return Promise.resolve({ provider_ref: `sandbox-${payment.payment_id}`, url });
+      const price = { amount: payment.amountCents, currency: payment.currency };
+      for (const [next, afterMs] of eventsOf(behaviour, price)) void send(payment.paymentId, next, afterMs);
+      const url = `${options.publicUrl}/api/v1/orders/${payment.orderNo}`;
+      return Promise.resolve({ providerRef: `sandbox-${payment.paymentId}`, url });
     },
     async verifyWebhook(body, headers) {
       const text = body.toString();
       const given = Buffer.from(String(headers[SIGNATURE_HEADER]));
-      const signed_ms = Number.parseInt(given.toString(), 10);
-      const expected = Buffer.from(sign(secret, text, signed_ms));
+      const signedMs = Number.parseInt(given.toString(), 10);
+      const expected = Buffer.from(sign(secret, text, signedMs));
       const matches = given.length === expected.length && timingSafeEqual(given, expected);
-      if (!matches || Math.abs(Date.now() - signed_ms) > SIGNATURE_LIFE_MS) throw new Refusal('unauthenticated');
+      if (!matches || Math.abs(Date.now() - signedMs) > SIGNATURE_LIFE_MS) throw new Refusal('unauthenticated');
       return webhookOf(text);
     },
     // The sandbox stores nothing about a payment: it reports results by webhook only.
     read: () => Promise.resolve({ now: 'open' }),
-    refund({ payment_id, key_no }) {
+    refund({ paymentId, keyNo }) {
       // One event id per refund, however often it is requested. Nothing waits for the webhook: if
       // it is lost, the refund is requested again.
-      void send(payment_id, { event_id: `refund-${payment_id}-${key_no}`, kind: 'refunded' }, 0);
+      void send(paymentId, { eventId: `refund-${paymentId}-${keyNo}`, kind: 'refunded' }, 0);
       return Promise.resolve({ now: 'waiting' });
     },
     expire: () => Promise.resolve({ now: 'declined' }),
@@ -115,12 +115,12 @@ function webhookOf(text: string): Webhook {
   } catch {
     return { ignored: 'unreadable' };
   }
-  const { kind, payment_id } = (body ?? {}) as { kind?: unknown; payment_id?: unknown };
+  const { kind, payment_id: paymentId } = (body ?? {}) as { kind?: unknown; payment_id?: unknown };
   if (typeof kind === 'string' && !(KINDS as readonly string[]).includes(kind)) return { ignored: 'other_kind' };
-  if (typeof kind === 'string' && payment_id === undefined) return { ignored: 'not_ours' };
+  if (typeof kind === 'string' && paymentId === undefined) return { ignored: 'not_ours' };
   return Value.Check(EventSchema, body) ? { event: body } : { ignored: 'unreadable' };
 }
 
-function sign(secret: string, body: string, now_ms: number): string {
-  return `${now_ms}.${createHmac('sha256', secret).update(`sandbox ${now_ms}.${body}`).digest('hex')}`;
+function sign(secret: string, body: string, nowMs: number): string {
+  return `${nowMs}.${createHmac('sha256', secret).update(`sandbox ${nowMs}.${body}`).digest('hex')}`;
 }

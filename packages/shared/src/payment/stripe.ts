@@ -19,17 +19,17 @@ const REFUND_EVENTS = ['charge.refunded', 'refund.failed'];
 const EVENTS_OVERLAP_SECONDS = 3_600;
 
 export interface StripeOptions {
-  readonly secret_key: string;
-  readonly webhook_secret: string;
+  readonly secretKey: string;
+  readonly webhookSecret: string;
   /** The page to which shoppers return. */
-  readonly public_url: string;
+  readonly publicUrl: string;
   /** The address of Stripe's API. Default: Stripe. */
   readonly api?: Pick<Stripe.StripeConfig, 'host' | 'port' | 'protocol' | 'timeout'>;
 }
 
 /** Stripe Checkout. @see https://docs.stripe.com/payments/checkout */
-export function createStripe({ secret_key, webhook_secret, public_url, api }: StripeOptions): PaymentProvider {
-  const stripe = new Stripe(secret_key, { timeout: TIMEOUT_MS, maxNetworkRetries: RETRIES_MAX, ...api });
+export function createStripe({ secretKey, webhookSecret, publicUrl, api }: StripeOptions): PaymentProvider {
+  const stripe = new Stripe(secretKey, { timeout: TIMEOUT_MS, maxNetworkRetries: RETRIES_MAX, ...api });
 
   async function asking<Result>(call: () => Promise<Result>): Promise<Result> {
     try {
@@ -55,11 +55,11 @@ export function createStripe({ secret_key, webhook_secret, public_url, api }: St
 
   /** The metadata of a refund. One made by hand has none of ours, but its payment intent has. */
   async function namedOf(refund: Stripe.Refund): Promise<Stripe.Metadata | null> {
-    const { metadata, payment_intent } = refund;
-    if (metadata?.[OURS] !== undefined || payment_intent === null || payment_intent === undefined) return metadata;
-    if (typeof payment_intent !== 'string') return payment_intent.metadata;
+    const { metadata, payment_intent: paymentIntent } = refund;
+    if (metadata?.[OURS] !== undefined || paymentIntent === null || paymentIntent === undefined) return metadata;
+    if (typeof paymentIntent !== 'string') return paymentIntent.metadata;
     try {
-      return (await stripe.paymentIntents.retrieve(payment_intent)).metadata;
+      return (await stripe.paymentIntents.retrieve(paymentIntent)).metadata;
     } catch (error) {
       if (error instanceof Stripe.errors.StripeInvalidRequestError && error.code === 'resource_missing') return null;
       throw faultOf(error);
@@ -83,9 +83,9 @@ export function createStripe({ secret_key, webhook_secret, public_url, api }: St
   return {
     name: 'stripe',
     start(payment) {
-      const { payment_id, order_no, amount_cents, currency, key_no } = payment;
-      const back = `${public_url}/api/v1/orders/${order_no}`;
-      const metadata = { [OURS]: payment_id };
+      const { paymentId, orderNo, amountCents, currency, keyNo } = payment;
+      const back = `${publicUrl}/api/v1/orders/${orderNo}`;
+      const metadata = { [OURS]: paymentId };
       return asking(async () => {
         // No parameter may depend on the time: Stripe rejects a repeated key with other parameters.
         // So the session has no expiry of ours, also because Stripe's minimum may be longer than
@@ -93,14 +93,14 @@ export function createStripe({ secret_key, webhook_secret, public_url, api }: St
         const session = await stripe.checkout.sessions.create(
           {
             mode: 'payment',
-            client_reference_id: order_no,
+            client_reference_id: orderNo,
             line_items: [
               {
                 quantity: 1,
                 price_data: {
                   currency: currency.toLowerCase(),
-                  unit_amount: amount_cents,
-                  product_data: { name: `Order ${order_no}` },
+                  unit_amount: amountCents,
+                  product_data: { name: `Order ${orderNo}` },
                 },
               },
             ],
@@ -110,16 +110,16 @@ export function createStripe({ secret_key, webhook_secret, public_url, api }: St
             success_url: back,
             cancel_url: back,
           },
-          { idempotencyKey: `start-${payment_id}-${key_no}` },
+          { idempotencyKey: `start-${paymentId}-${keyNo}` },
         );
-        return { provider_ref: session.id, url: session.url ?? back };
+        return { providerRef: session.id, url: session.url ?? back };
       });
     },
 
     async verifyWebhook(body, headers) {
       let event: Stripe.Event;
       try {
-        event = stripe.webhooks.constructEvent(body, headers['stripe-signature'] ?? '', webhook_secret);
+        event = stripe.webhooks.constructEvent(body, headers['stripe-signature'] ?? '', webhookSecret);
       } catch (error) {
         const isForged = error instanceof Stripe.errors.StripeSignatureVerificationError;
         if (isForged) throw new Refusal('unauthenticated', { cause: error });
@@ -128,7 +128,7 @@ export function createStripe({ secret_key, webhook_secret, public_url, api }: St
       return webhookOf(event);
     },
 
-    read: ({ provider_ref }) => asking(async () => answerOf(await retrieve(nameOf(provider_ref)))),
+    read: ({ providerRef }) => asking(async () => answerOf(await retrieve(nameOf(providerRef)))),
 
     refundEvents(cursor) {
       return asking(async () => {
@@ -145,9 +145,9 @@ export function createStripe({ secret_key, webhook_secret, public_url, api }: St
     },
 
     refund(payment) {
-      const { payment_id, provider_ref, key_no } = payment;
+      const { paymentId, providerRef, keyNo } = payment;
       return asking(async () => {
-        const session = await retrieve(nameOf(provider_ref));
+        const session = await retrieve(nameOf(providerRef));
         const intent = intentOf(session);
         // There was nothing to pay.
         if (intent === undefined) return { now: 'refunded' };
@@ -158,29 +158,29 @@ export function createStripe({ secret_key, webhook_secret, public_url, api }: St
         // Stripe repeats the first answer for a known key, even after that refund has failed. So
         // each failure needs a new key.
         const failures = listed.filter((refund) => !isStanding(refund)).length;
-        const key = `refund-${payment_id}-${key_no}${failures === 0 ? '' : `-${failures}`}`;
+        const key = `refund-${paymentId}-${keyNo}${failures === 0 ? '' : `-${failures}`}`;
         // No amount: Stripe then refunds the rest, and itself rejects a second refund of the same
         // money.
         const refund = await stripe.refunds.create(
-          { payment_intent: intent.id, metadata: { [OURS]: payment_id } },
+          { payment_intent: intent.id, metadata: { [OURS]: paymentId } },
           { idempotencyKey: key },
         );
         return { now: refund.status === 'succeeded' ? 'refunded' : 'waiting' };
       });
     },
 
-    expire({ provider_ref }) {
+    expire({ providerRef }) {
       // The shopper never got a page to pay on.
-      if (provider_ref === null) return Promise.resolve({ now: 'declined' });
+      if (providerRef === null) return Promise.resolve({ now: 'declined' });
       return asking(async () => {
-        const session = await retrieve(provider_ref);
+        const session = await retrieve(providerRef);
         if (session.status !== 'open') return answerOf(session);
         try {
-          return answerOf(await stripe.checkout.sessions.expire(provider_ref, { expand: ['payment_intent'] }));
+          return answerOf(await stripe.checkout.sessions.expire(providerRef, { expand: ['payment_intent'] }));
         } catch (error) {
           // The session was completed after we read it, so it cannot be expired any more.
           if (!(error instanceof Stripe.errors.StripeInvalidRequestError)) throw error;
-          const now = await retrieve(provider_ref);
+          const now = await retrieve(providerRef);
           if (now.status === 'open') throw error;
           return answerOf(now);
         }
@@ -189,14 +189,14 @@ export function createStripe({ secret_key, webhook_secret, public_url, api }: St
   };
 }
 
-function nameOf(ref: Payment['provider_ref']): string {
+function nameOf(ref: Payment['providerRef']): string {
   if (ref === null) throw new Error('Stripe has no session for this payment');
   return ref;
 }
 
 /** The intent of a session that was retrieved with it. */
-function intentOf({ payment_intent }: Stripe.Checkout.Session): Stripe.PaymentIntent | undefined {
-  return typeof payment_intent === 'string' ? undefined : (payment_intent ?? undefined);
+function intentOf({ payment_intent: paymentIntent }: Stripe.Checkout.Session): Stripe.PaymentIntent | undefined {
+  return typeof paymentIntent === 'string' ? undefined : (paymentIntent ?? undefined);
 }
 
 const isStanding = ({ status }: Stripe.Refund): boolean => status !== 'failed' && status !== 'canceled';
@@ -205,10 +205,10 @@ const isStanding = ({ status }: Stripe.Refund): boolean => status !== 'failed' &
  * Whether all that an intent received was refunded, or is being refunded. Only the present state of
  * the refunds counts: one that has arrived may fail later.
  */
-function backOf({ amount_received }: Stripe.PaymentIntent, refunds: readonly Stripe.Refund[]) {
+function backOf({ amount_received: amountReceived }: Stripe.PaymentIntent, refunds: readonly Stripe.Refund[]) {
   const sumOf = (some: readonly Stripe.Refund[]): number => some.reduce((sum, { amount }) => sum + amount, 0);
-  if (sumOf(refunds.filter(({ status }) => status === 'succeeded')) >= amount_received) return 'refunded';
-  return sumOf(refunds.filter(isStanding)) >= amount_received ? 'waiting' : 'none';
+  if (sumOf(refunds.filter(({ status }) => status === 'succeeded')) >= amountReceived) return 'refunded';
+  return sumOf(refunds.filter(isStanding)) >= amountReceived ? 'waiting' : 'none';
 }
 
 function unpaidAnswerOf(session: Stripe.Checkout.Session): PaymentAnswer {
@@ -220,9 +220,9 @@ function unpaidAnswerOf(session: Stripe.Checkout.Session): PaymentAnswer {
   return { now: status === 'canceled' || status === 'requires_payment_method' ? 'declined' : 'waiting' };
 }
 
-function receivedOf({ amount_total, currency }: Stripe.Checkout.Session): Money | undefined {
-  if (amount_total === null || currency === null) return undefined;
-  return { amount: amount_total, currency: currency.toUpperCase() };
+function receivedOf({ amount_total: amountTotal, currency }: Stripe.Checkout.Session): Money | undefined {
+  if (amountTotal === null || currency === null) return undefined;
+  return { amount: amountTotal, currency: currency.toUpperCase() };
 }
 
 function eventOf(
@@ -231,10 +231,10 @@ function eventOf(
   metadata: Stripe.Metadata | null,
   rest: Pick<PaymentEvent, 'received'> = {},
 ): Webhook {
-  const payment_id = metadata?.[OURS];
-  if (payment_id === undefined) return { ignored: 'not_ours' };
-  if (!isWireId(payment_id, 32) || !isWireId(id, 255)) return { ignored: 'unreadable' };
-  return { event: { event_id: id, payment_id, kind, ...rest } };
+  const paymentId = metadata?.[OURS];
+  if (paymentId === undefined) return { ignored: 'not_ours' };
+  if (!isWireId(paymentId, 32) || !isWireId(id, 255)) return { ignored: 'unreadable' };
+  return { event: { eventId: id, paymentId, kind, ...rest } };
 }
 
 /** What an event tells that says itself whose it is. @see https://docs.stripe.com/api/events/types */

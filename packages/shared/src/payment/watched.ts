@@ -4,7 +4,7 @@ import { ProviderFault, type PaymentProvider } from './provider.ts';
 
 export interface WatchedDeps {
   readonly log: Logger;
-  readonly metrics: Pick<Metrics, 'payment_calls'>;
+  readonly metrics: Pick<Metrics, 'paymentCalls'>;
 }
 
 /**
@@ -18,11 +18,11 @@ export function watched(provider: PaymentProvider, { log, metrics }: WatchedDeps
     try {
       const answer = await result;
       refused.delete(call);
-      metrics.payment_calls.inc({ call, outcome: 'ok' });
+      metrics.paymentCalls.inc({ call, outcome: 'ok' });
       return answer;
     } catch (error) {
       const kind = error instanceof ProviderFault ? error.kind : 'failed';
-      metrics.payment_calls.inc({ call, outcome: kind });
+      metrics.paymentCalls.inc({ call, outcome: kind });
       if (kind === 'refused' && !refused.has(call)) {
         refused.add(call);
         log.error({ err: error, provider: provider.name }, 'the payment provider denies access');

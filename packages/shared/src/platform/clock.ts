@@ -3,5 +3,5 @@
  * knows it.
  */
 export interface Clock {
-  now_ms(): number;
+  nowMs(): number;
 }

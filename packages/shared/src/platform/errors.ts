@@ -127,7 +127,7 @@ export interface RefusalOptions {
   /** One sentence about this occurrence, safe to show to the client. */
   readonly detail?: string;
   /** Seconds after which to repeat the call. 429 and 503 always have it. */
-  readonly retry_after_s?: number;
+  readonly retryAfterS?: number;
   /** More response headers, such as `RateLimit-Policy`. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly cause?: unknown;
@@ -138,7 +138,7 @@ export class Refusal extends Error {
   readonly code: ErrorCode;
   readonly status: number;
   readonly detail: string | undefined;
-  readonly retry_after_s: number | undefined;
+  readonly retryAfterS: number | undefined;
   readonly headers: Readonly<Record<string, string>>;
 
   constructor(code: ErrorCode, options: RefusalOptions = {}) {
@@ -148,7 +148,7 @@ export class Refusal extends Error {
     this.code = code;
     this.status = row.status;
     this.detail = options.detail;
-    this.retry_after_s = options.retry_after_s ?? (row.status === 429 || row.status === 503 ? 1 : undefined);
+    this.retryAfterS = options.retryAfterS ?? (row.status === 429 || row.status === 503 ? 1 : undefined);
     this.headers = options.headers ?? {};
   }
 }

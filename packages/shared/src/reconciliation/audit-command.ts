@@ -69,20 +69,20 @@ await startOrExit(async () => {
  * lease.
  */
 type Result = Partial<Omit<Audit, 'verdict'>> & {
-  readonly sale_id: number;
+  readonly saleId: number;
   readonly verdict: Audit['verdict'] | 'lease held elsewhere';
   readonly repaired: boolean;
 };
 
 async function resultOf(deps: MendDeps, sale: Sale): Promise<Result> {
   const { audit, outcome } = (await lookedAt(deps, sale)) ?? {};
-  return { sale_id: sale.id, verdict: 'lease held elsewhere', ...audit, repaired: outcome === 'repaired' };
+  return { saleId: sale.id, verdict: 'lease held elsewhere', ...audit, repaired: outcome === 'repaired' };
 }
 
 async function lookedAt(deps: MendDeps, sale: Sale): Promise<Partial<Mended> | undefined> {
   try {
     if (repair) return await mendSale(deps, sale);
-    return { audit: await auditSale(deps, sale, { wait_ms: LEASE_WAIT_MS, thorough: true }) };
+    return { audit: await auditSale(deps, sale, { waitMs: LEASE_WAIT_MS, thorough: true }) };
   } catch (error) {
     if (error instanceof LeaseLost) return undefined;
     throw error;
@@ -90,22 +90,22 @@ async function lookedAt(deps: MendDeps, sale: Sale): Promise<Partial<Mended> | u
 }
 
 function report(results: readonly Result[], failures: number): string {
-  const findings = results.flatMap(({ sale_id, verdict, repaired, findings: found = [] }) => [
-    ...found.map((finding) => `sale ${sale_id}: ${finding}`),
-    ...(repaired ? [`sale ${sale_id}: ${verdict === 'late' ? 'its orders are in the queue again' : 'repaired'}`] : []),
+  const findings = results.flatMap(({ saleId, verdict, repaired, findings: found = [] }) => [
+    ...found.map((finding) => `sale ${saleId}: ${finding}`),
+    ...(repaired ? [`sale ${saleId}: ${verdict === 'late' ? 'its orders are in the queue again' : 'repaired'}`] : []),
     ...(repair && verdict === 'drift' && !repaired
-      ? [`sale ${sale_id}: not repaired: another process holds its lease`]
+      ? [`sale ${saleId}: not repaired: another process holds its lease`]
       : []),
   ]);
   const rows = results.map((result) => [
-    String(result.sale_id),
+    String(result.saleId),
     result.verdict,
     ...SUMS.map((name) => String(result[name] ?? '-')),
   ]);
   const isRight = (column: number): boolean => column !== 1;
   return [
     ...findings,
-    textTable([['sale', 'verdict', ...SUMS], ...rows], { isRight, width_max: terminalWidth() }),
+    textTable([['sale', 'verdict', ...SUMS], ...rows], { isRight, widthMax: terminalWidth() }),
     failures === 0 ? 'clean' : `${failures} of ${results.length} sales are not clean`,
   ].join('\n');
 }

@@ -20,7 +20,7 @@ export interface AuditDeps {
 
 /** The counts of one sale, and the differences that the audit found. */
 export interface Audit {
-  readonly sale_id: number;
+  readonly saleId: number;
   /**
    * `skipped`: Redis has not loaded the sale in its present history; a rebuild must come first.
    * `late`: all counts agree, but an order has waited too long for the ledger.
@@ -30,9 +30,9 @@ export interface Audit {
   readonly available: number;
   readonly owners: number;
   readonly reservations: number;
-  readonly live_orders: number;
+  readonly liveOrders: number;
   readonly sold: number;
-  readonly unapplied_returns: number;
+  readonly unappliedReturns: number;
   /** One sentence per finding; empty if the sale is clean. */
   readonly findings: string[];
 }
@@ -45,15 +45,15 @@ interface RedisCounts {
   readonly available: number;
   readonly owners: number;
   readonly reservations: number;
-  readonly reservation_times: number;
+  readonly reservationTimes: number;
 }
 
 interface LedgerCounts {
-  readonly seckill_stock: number;
+  readonly seckillStock: number;
   readonly version: number;
   readonly sold: number;
-  readonly live_orders: number;
-  readonly unapplied_returns: number;
+  readonly liveOrders: number;
+  readonly unappliedReturns: number;
 }
 
 /**
@@ -71,10 +71,10 @@ interface LedgerCounts {
 export function auditSale(
   deps: AuditDeps,
   sale: SaleRef,
-  options: { readonly wait_ms: number; readonly thorough: boolean },
+  options: { readonly waitMs: number; readonly thorough: boolean },
 ): Promise<Audit | undefined> {
   const audit = async (lease: Lease): Promise<Audit> => {
-    const { ready, version, now_ms } = await deps.commands.readSale(sale);
+    const { ready, version, nowMs } = await deps.commands.readSale(sale);
     const redis = await countRedis(deps, sale);
     const ledger = await countLedger(deps.db, sale);
     const skipped = !ready || version !== ledger.version;
@@ -86,21 +86,21 @@ export function auditSale(
       }
     }
     const drifts = findings.length > 0;
-    const late = skipped ? [] : await findingsOfLate(deps, sale, now_ms);
+    const late = skipped ? [] : await findingsOfLate(deps, sale, nowMs);
     findings.push(...late);
     lease.check();
     return {
-      sale_id: sale.id,
+      saleId: sale.id,
       verdict: skipped ? 'skipped' : drifts ? 'drift' : late.length > 0 ? 'late' : 'clean',
-      units: ledger.seckill_stock,
+      units: ledger.seckillStock,
       ...redis,
-      live_orders: ledger.live_orders,
+      liveOrders: ledger.liveOrders,
       sold: ledger.sold,
-      unapplied_returns: ledger.unapplied_returns,
+      unappliedReturns: ledger.unappliedReturns,
       findings: findings.slice(0, FINDINGS_MAX),
     };
   };
-  return withLoadedLease(deps, sale, options.wait_ms, audit);
+  return withLoadedLease(deps, sale, options.waitMs, audit);
 }
 
 /** The counts in Redis at one instant. */
@@ -111,7 +111,7 @@ async function countRedis({ redis, keys }: AuditDeps, sale: SaleRef): Promise<Re
     if (error !== null) throw error;
     return Number(reply);
   });
-  return { available: available!, owners: owned!, reservations: reserved!, reservation_times: times! };
+  return { available: available!, owners: owned!, reservations: reserved!, reservationTimes: times! };
 }
 
 async function readFacts({ redis, keys }: AuditDeps, sale: SaleRef): Promise<Facts> {
@@ -131,16 +131,16 @@ async function countLedger(db: Db, { id }: SaleRef): Promise<LedgerCounts & { re
   const row = rows[0];
   if (row === undefined) throw new Error(`Sale ${id} is not in the ledger`);
   return {
-    seckill_stock: Number(row.seckill_stock),
+    seckillStock: Number(row.seckillStock),
     version: Number(row.version),
     sold: Number(row.sold),
-    live_orders: Number(row.live_orders),
-    unapplied_returns: Number(row.unapplied_returns),
+    liveOrders: Number(row.liveOrders),
+    unappliedReturns: Number(row.unappliedReturns),
     facts: {
-      total: Number(row.seckill_stock),
+      total: Number(row.seckillStock),
       price_cents: Number(row.price_cents),
-      start_ms: row.start_time.getTime(),
-      end_ms: row.end_time.getTime(),
+      startMs: row.start_time.getTime(),
+      endMs: row.end_time.getTime(),
     },
   };
 }
@@ -153,7 +153,7 @@ async function countLedger(db: Db, { id }: SaleRef): Promise<LedgerCounts & { re
 function differ(redis: RedisCounts, ledger: LedgerCounts): boolean {
   return (
     findingsOfCounts(redis, ledger).length > 0 ||
-    redis.owners - redis.reservations !== ledger.live_orders + ledger.unapplied_returns
+    redis.owners - redis.reservations !== ledger.liveOrders + ledger.unappliedReturns
   );
 }
 
@@ -170,29 +170,29 @@ function findingsOfFacts(redis: Facts, row: Facts): string[] {
 /** Counts that must agree at any time. */
 function findingsOfCounts(redis: RedisCounts, ledger: LedgerCounts): string[] {
   const findings: string[] = [];
-  if (redis.available + redis.owners !== ledger.seckill_stock) {
-    findings.push(`available ${redis.available} + owners ${redis.owners} is not seckill_stock ${ledger.seckill_stock}`);
+  if (redis.available + redis.owners !== ledger.seckillStock) {
+    findings.push(`available ${redis.available} + owners ${redis.owners} is not seckill_stock ${ledger.seckillStock}`);
   }
-  if (ledger.sold !== ledger.live_orders) findings.push(`sold ${ledger.sold} is not live orders ${ledger.live_orders}`);
-  if (ledger.live_orders > ledger.seckill_stock) {
-    findings.push(`live orders ${ledger.live_orders} exceed seckill_stock ${ledger.seckill_stock}`);
+  if (ledger.sold !== ledger.liveOrders) findings.push(`sold ${ledger.sold} is not live orders ${ledger.liveOrders}`);
+  if (ledger.liveOrders > ledger.seckillStock) {
+    findings.push(`live orders ${ledger.liveOrders} exceed seckill_stock ${ledger.seckillStock}`);
   }
-  if (redis.reservations !== redis.reservation_times) {
-    findings.push(`reservations ${redis.reservations} are not reserved_at ${redis.reservation_times}`);
+  if (redis.reservations !== redis.reservationTimes) {
+    findings.push(`reservations ${redis.reservations} are not reserved_at ${redis.reservationTimes}`);
   }
   return findings;
 }
 
 /** Reservations that should be in the ledger by now. */
-async function findingsOfLate({ redis, keys }: AuditDeps, sale: SaleRef, now_ms: number): Promise<string[]> {
-  const below = `(${now_ms - RESERVATION_LATE_MS}`;
+async function findingsOfLate({ redis, keys }: AuditDeps, sale: SaleRef, nowMs: number): Promise<string[]> {
+  const below = `(${nowMs - RESERVATION_LATE_MS}`;
   const { reservedAt } = keys.sale(sale);
   const flat = await redis.zrange(reservedAt, '-inf', below, 'BYSCORE', 'LIMIT', 0, FINDINGS_MAX, 'WITHSCORES');
   const findings: string[] = [];
   for (let i = 0; i < flat.length; i += 2) {
-    const age_s = Math.round((now_ms - Number(flat[i + 1])) / 1_000);
+    const ageS = Math.round((nowMs - Number(flat[i + 1])) / 1_000);
     findings.push(
-      `reservation ${flat[i]} has waited ${age_s} s for the ledger: a repair adds its job to the queue again`,
+      `reservation ${flat[i]} has waited ${ageS} s for the ledger: a repair adds its job to the queue again`,
     );
   }
   return findings;
@@ -209,22 +209,22 @@ async function findingsOfEntries({ redis, keys, db }: AuditDeps, sale: SaleRef):
   const ledger = await readEntries(db, sale, [...after.keys()]);
   const findings: string[] = [];
 
-  for (const [user, order_no] of owners) {
-    const row = ledger.orders.get(order_no);
-    const due = ledger.returns.has(order_no);
-    if (row === undefined ? !after.has(order_no) : row.user_id !== user || (!row.live && !due)) {
-      findings.push(`owner entry ${user} names ${order_no}, which is no live order, reservation or due return`);
+  for (const [user, orderNo] of owners) {
+    const row = ledger.orders.get(orderNo);
+    const due = ledger.returns.has(orderNo);
+    if (row === undefined ? !after.has(orderNo) : row.userId !== user || (!row.live && !due)) {
+      findings.push(`owner entry ${user} names ${orderNo}, which is no live order, reservation or due return`);
     }
-    if (row?.live === true && due) findings.push(`live order ${order_no} has an unapplied return`);
+    if (row?.live === true && due) findings.push(`live order ${orderNo} has an unapplied return`);
   }
-  for (const [order_no, { user_id, live }] of ledger.orders) {
-    if (live && owners.get(user_id) !== order_no)
-      findings.push(`live order ${order_no} of ${user_id} has no owner entry`);
+  for (const [orderNo, { userId, live }] of ledger.orders) {
+    if (live && owners.get(userId) !== orderNo)
+      findings.push(`live order ${orderNo} of ${userId} has no owner entry`);
   }
-  for (const [order_no, text] of before) {
+  for (const [orderNo, text] of before) {
     const user = text.slice(text.lastIndexOf(' ') + 1);
-    if (!ledger.orders.has(order_no) && owners.get(user) !== order_no) {
-      findings.push(`reservation ${order_no} of ${user} has no owner entry`);
+    if (!ledger.orders.has(orderNo) && owners.get(user) !== orderNo) {
+      findings.push(`reservation ${orderNo} of ${user} has no owner entry`);
     }
   }
   return findings;
@@ -240,9 +240,9 @@ async function readEntries(db: Db, { id }: SaleRef, orderNos: readonly string[])
     .setIsolationLevel('repeatable read')
     .execute(async (tx) => {
       const select = () => tx.selectFrom('orders').select(['order_no', 'user_id', 'live']).where('product_id', '=', id);
-      const orders = new Map<string, { user_id: string; live: boolean }>();
-      const add = (rows: readonly { order_no: string; user_id: string; live: number | null }[]): void => {
-        for (const { order_no, user_id, live } of rows) orders.set(order_no, { user_id, live: live === 1 });
+      const orders = new Map<string, { userId: string; live: boolean }>();
+      const add = (rows: readonly { orderNo: string; userId: string; live: number | null }[]): void => {
+        for (const { orderNo, userId, live } of rows) orders.set(orderNo, { userId, live: live === 1 });
       };
       add(await select().where('live', '=', 1).execute());
       for (let from = 0; from < orderNos.length; from += SCAN_COUNT) {
@@ -260,7 +260,7 @@ async function readEntries(db: Db, { id }: SaleRef, orderNos: readonly string[])
         .where('applied_at', 'is', null)
         .execute();
       add(due);
-      return { orders, returns: new Set(due.map(({ order_no }) => order_no)) };
+      return { orders, returns: new Set(due.map(({ order_no: orderNo }) => orderNo)) };
     });
 }
 

@@ -6,17 +6,17 @@ import { LeaseLost, withStampedLease, type Lease } from '../sale/lease.ts';
 import { mayLoad, rebuildUnder, type RebuildDeps } from './rebuild.ts';
 
 /** The facts of an existing sale that may change. */
-type Facts = Pick<Sale, 'stock' | 'seckill_stock' | 'end_ms'>;
+type Facts = Pick<Sale, 'stock' | 'seckillStock' | 'endMs'>;
 
 /**
  * Returns the facts to change at a time by the clock of Redis, or undefined if there is nothing to
  * change. Pure.
  */
-type Decide = (sale: Sale, now_ms: number) => Partial<Facts> | undefined;
+type Decide = (sale: Sale, nowMs: number) => Partial<Facts> | undefined;
 
 export interface ChangeOptions {
   /** How long to wait if another process holds the sale's lease. */
-  readonly wait_ms: number;
+  readonly waitMs: number;
   /** Called in the transaction of the change, if there is a change. */
   readonly record?: (tx: Tx, before: Sale, after: Sale) => Promise<void>;
 }
@@ -32,18 +32,18 @@ export interface ChangeOptions {
 export function topUpSale(
   deps: RebuildDeps,
   ref: SaleRef,
-  wanted: { readonly seckill_stock: number; readonly stock?: number | undefined },
+  wanted: { readonly seckillStock: number; readonly stock?: number | undefined },
   options: ChangeOptions,
 ): Promise<Sale | undefined> {
-  return changeSale(deps, ref, options, (sale, now_ms) => {
-    if (now_ms >= sale.end_ms) throw new Refusal('ended');
-    const { seckill_stock } = wanted;
+  return changeSale(deps, ref, options, (sale, nowMs) => {
+    if (nowMs >= sale.endMs) throw new Refusal('ended');
+    const { seckillStock } = wanted;
     const stock = Math.max(sale.stock, wanted.stock ?? 0);
     const invalid = (detail: string): Refusal => new Refusal('invalid_request', { detail });
-    if (seckill_stock < sale.seckill_stock)
-      throw invalid(`body/seckill_stock must be at least ${sale.seckill_stock}, its current value`);
-    if (seckill_stock > stock) throw invalid(`body/seckill_stock must be at most stock, which is ${stock}`);
-    return seckill_stock === sale.seckill_stock && stock === sale.stock ? undefined : { seckill_stock, stock };
+    if (seckillStock < sale.seckillStock)
+      throw invalid(`body/seckill_stock must be at least ${sale.seckillStock}, its current value`);
+    if (seckillStock > stock) throw invalid(`body/seckill_stock must be at most stock, which is ${stock}`);
+    return seckillStock === sale.seckillStock && stock === sale.stock ? undefined : { seckillStock, stock };
   });
 }
 
@@ -56,7 +56,7 @@ export function topUpSale(
 export function endSale(deps: RebuildDeps, ref: SaleRef, options: ChangeOptions): Promise<Sale | undefined> {
   // `end_ms` itself is after the end, and the last buy may have been admitted in the same ms in
   // which the sale was stopped.
-  return changeSale(deps, ref, options, (sale, now_ms) => (now_ms >= sale.end_ms ? undefined : { end_ms: now_ms + 1 }));
+  return changeSale(deps, ref, options, (sale, nowMs) => (nowMs >= sale.endMs ? undefined : { endMs: nowMs + 1 }));
 }
 
 /**
@@ -68,24 +68,24 @@ export function endSale(deps: RebuildDeps, ref: SaleRef, options: ChangeOptions)
 async function changeSale(
   deps: RebuildDeps,
   ref: SaleRef,
-  { wait_ms, record }: ChangeOptions,
+  { waitMs, record }: ChangeOptions,
   decide: Decide,
 ): Promise<Sale | undefined> {
   const known = await findSale(deps.db, ref.id);
   if (known?.cleaned === true) {
     // The sale ended long ago and has no lease any more. Return it unchanged, or throw the refusal.
-    decide(known, known.end_ms);
+    decide(known, known.endMs);
     return known;
   }
-  return withStampedLease(deps, ref, wait_ms, async (lease) => {
+  return withStampedLease(deps, ref, waitMs, async (lease) => {
     if (!(await mayLoad(deps, lease))) return undefined;
-    const isHere = (await readStamp(deps.db, ref.id))?.history_id === lease.history_id;
+    const isHere = (await readStamp(deps.db, ref.id))?.historyId === lease.historyId;
     const { before, after, stopped } = await commitChange(deps, lease, decide, record);
     if (stopped === undefined) return before;
     const opened =
       isHere &&
       stopped.version === before.version &&
-      (await deps.commands.finishChange(before, after, lease.text, stopped.history_id));
+      (await deps.commands.finishChange(before, after, lease.text, stopped.historyId));
     if (!opened) await rebuildUnder(deps, ref, lease);
     return after;
   });
@@ -97,19 +97,19 @@ async function commitChange(
   decide: Decide,
   record: ChangeOptions['record'],
 ) {
-  const { sale: ref, fencing_token } = lease;
-  const { now_ms } = await commands.clock(ref.shard);
+  const { sale: ref, fencingToken } = lease;
+  const { nowMs } = await commands.clock(ref.shard);
   return db
     .transaction()
     .setIsolationLevel('read committed')
     .execute(async (tx) => {
-      const before = await lockFacts(tx, ref.id, fencing_token);
+      const before = await lockFacts(tx, ref.id, fencingToken);
       if (before === undefined) throw new LeaseLost(ref);
       // Check before the sale is stopped: a call that changes nothing must not stop it.
-      if (decide(before, now_ms) === undefined) return { before, after: before, stopped: undefined };
+      if (decide(before, nowMs) === undefined) return { before, after: before, stopped: undefined };
       const stopped = await commands.beginChange(ref, lease.text);
       if (stopped === undefined) throw new LeaseLost(ref);
-      const after = { ...before, ...decide(before, stopped.now_ms), version: before.version + 1 };
+      const after = { ...before, ...decide(before, stopped.nowMs), version: before.version + 1 };
       await updateFacts(tx, after);
       await record?.(tx, before, after);
       return { before, after, stopped };

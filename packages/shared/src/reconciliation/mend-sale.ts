@@ -27,14 +27,14 @@ export interface Mended {
  * @throws LeaseLost and the errors of the servers
  */
 export async function mendSale(deps: MendDeps, sale: SaleRef): Promise<Mended | undefined> {
-  const audit = await auditSale(deps, sale, { wait_ms: LEASE_WAIT_MS, thorough: true });
+  const audit = await auditSale(deps, sale, { waitMs: LEASE_WAIT_MS, thorough: true });
   if (audit === undefined) return undefined;
   if (audit.verdict === 'drift') {
     const isRepaired = await repairSale(deps, sale.shard, audit, LEASE_WAIT_MS);
     return { audit, outcome: isRepaired ? 'repaired' : 'lease held elsewhere' };
   }
   if (audit.verdict !== 'late') return { audit, outcome: 'nothing to repair' };
-  const { now_ms } = await deps.commands.clock(sale.shard);
-  const jobs = await relaySale(deps, sale, now_ms, RESERVATION_LATE_MS);
+  const { nowMs } = await deps.commands.clock(sale.shard);
+  const jobs = await relaySale(deps, sale, nowMs, RESERVATION_LATE_MS);
   return { audit, outcome: jobs.length > 0 ? 'repaired' : 'nothing to repair' };
 }

@@ -38,26 +38,26 @@ export function needsLoading(live: LiveSale, sale: Sale): boolean {
  * @returns undefined if another process holds the lease for longer than `wait_ms`, or has loaded
  * the sale
  */
-export async function loadSale(deps: RebuildDeps, ref: SaleRef, wait_ms: number): Promise<Rebuilt | undefined> {
+export async function loadSale(deps: RebuildDeps, ref: SaleRef, waitMs: number): Promise<Rebuilt | undefined> {
   // A master that was left behind must not stamp over the holder of the one that is served.
-  const { history_id } = await deps.commands.clock(ref.shard);
-  if (!(await mayLoad(deps, { sale: ref, history_id }))) {
-    await stopLeftBehind(deps, ref, wait_ms);
+  const { historyId } = await deps.commands.clock(ref.shard);
+  if (!(await mayLoad(deps, { sale: ref, historyId }))) {
+    await stopLeftBehind(deps, ref, waitMs);
     return undefined;
   }
-  return withStampedLease(deps, ref, wait_ms, async (lease) => {
+  return withStampedLease(deps, ref, waitMs, async (lease) => {
     const sale = await findSale(deps.db, ref.id);
     if (sale === undefined) return undefined;
-    const isElsewhere = (await readStamp(deps.db, ref.id))?.history_id !== lease.history_id;
+    const isElsewhere = (await readStamp(deps.db, ref.id))?.historyId !== lease.historyId;
     const isNeeded = isElsewhere || needsLoading(await deps.commands.readSale(ref), sale);
     return isNeeded ? rebuildUnder(deps, ref, lease) : undefined;
   });
 }
 
 /** Stops a sale that another history has, under a lease that is not stamped. */
-async function stopLeftBehind({ commands, metrics }: RebuildDeps, ref: SaleRef, wait_ms: number): Promise<void> {
+async function stopLeftBehind({ commands, metrics }: RebuildDeps, ref: SaleRef, waitMs: number): Promise<void> {
   if (!(await commands.readSale(ref)).ready) return;
-  const lease = await acquireLease(commands, ref, wait_ms, { metrics });
+  const lease = await acquireLease(commands, ref, waitMs, { metrics });
   if (lease === undefined) return;
   try {
     await stopSale(commands, lease);
@@ -77,8 +77,8 @@ async function stopLeftBehind({ commands, metrics }: RebuildDeps, ref: SaleRef, 
  * @throws LeaseLost if the lease was lost or Redis restarted meanwhile; the next attempt starts
  * from the beginning
  */
-export function rebuildSale(deps: RebuildDeps, ref: SaleRef, wait_ms: number): Promise<Rebuilt | undefined> {
-  return withStampedLease(deps, ref, wait_ms, (lease) => rebuildUnder(deps, ref, lease));
+export function rebuildSale(deps: RebuildDeps, ref: SaleRef, waitMs: number): Promise<Rebuilt | undefined> {
+  return withStampedLease(deps, ref, waitMs, (lease) => rebuildUnder(deps, ref, lease));
 }
 
 /**
@@ -88,23 +88,23 @@ export function rebuildSale(deps: RebuildDeps, ref: SaleRef, wait_ms: number): P
  */
 export async function mayLoad(
   { db, commands }: RebuildDeps,
-  lease: Pick<Lease, 'sale' | 'history_id'>,
+  lease: Pick<Lease, 'sale' | 'historyId'>,
 ): Promise<boolean> {
-  const elsewhere = (await readStamp(db, lease.sale.id))?.history_id ?? lease.history_id;
-  if (elsewhere === lease.history_id) return true;
-  const isLeftBehind = (await commands.historyOf(lease.sale)) === lease.history_id;
+  const elsewhere = (await readStamp(db, lease.sale.id))?.historyId ?? lease.historyId;
+  if (elsewhere === lease.historyId) return true;
+  const isLeftBehind = (await commands.historyOf(lease.sale)) === lease.historyId;
   return !isLeftBehind || !(await isHistoryServed(db, elsewhere));
 }
 
 /** A rebuild under a lease that is held and stamped. @see rebuildSale */
 export async function rebuildUnder(deps: RebuildDeps, ref: SaleRef, lease: Lease): Promise<Rebuilt | undefined> {
   const isAllowed = await mayLoad(deps, lease);
-  const history_id = await deps.commands.beginRebuild(ref, lease.text);
-  if (history_id === undefined) throw new LeaseLost(ref);
+  const historyId = await deps.commands.beginRebuild(ref, lease.text);
+  if (historyId === undefined) throw new LeaseLost(ref);
   if (!isAllowed) return undefined;
   // From here on, no lease of another history can be stamped.
-  await noteHistory(deps.db, history_id);
-  if (!(await setHistory(deps.db, ref.id, lease.fencing_token, history_id))) throw new LeaseLost(ref);
+  await noteHistory(deps.db, historyId);
+  if (!(await setHistory(deps.db, ref.id, lease.fencingToken, historyId))) throw new LeaseLost(ref);
   // Nothing is admitted now and no other process may settle, so the reservations do not change.
   const reservations = await deps.commands.allReservations(ref);
   const { sale, live, written } = await readLedger(deps.db, ref, reservations);
@@ -112,8 +112,8 @@ export async function rebuildUnder(deps: RebuildDeps, ref: SaleRef, lease: Lease
   await addOwners(deps.commands, lease, owners);
   // Never negative. If the ledger holds more live orders than units, which only a change by hand
   // can cause, nothing is for sale.
-  const available = Math.max(0, sale.seckill_stock - owners.length);
-  if (!(await deps.commands.finishRebuild(sale, lease.text, { history_id, owners: owners.length, available })))
+  const available = Math.max(0, sale.seckillStock - owners.length);
+  if (!(await deps.commands.finishRebuild(sale, lease.text, { historyId, owners: owners.length, available })))
     throw new LeaseLost(ref);
   return { sale, owners: owners.length, available };
 }
@@ -136,8 +136,8 @@ async function readLedger(
       const live = await liveOwners(tx, ref.id);
       const written = new Set<string>();
       for (let from = 0; from < reservations.length; from += CHUNK) {
-        const orderNos = reservations.slice(from, from + CHUNK).map(({ order_no }) => order_no);
-        for (const { order_no } of await findOrders(tx, orderNos)) written.add(order_no);
+        const orderNos = reservations.slice(from, from + CHUNK).map(({ orderNo }) => orderNo);
+        for (const { orderNo } of await findOrders(tx, orderNos)) written.add(orderNo);
       }
       return { sale, live, written };
     });
@@ -149,20 +149,20 @@ async function readLedger(
  * writer fails them, since no owner entry names them.
  */
 export function ownersOf(
-  sale: Pick<Sale, 'seckill_stock'>,
+  sale: Pick<Sale, 'seckillStock'>,
   live: readonly Owner[],
   reservations: readonly Reservation[],
   written: ReadonlySet<string>,
 ): Owner[] {
-  const owners = new Map(live.map(({ user_id, order_no }) => [user_id, order_no]));
+  const owners = new Map(live.map(({ userId, orderNo }) => [userId, orderNo]));
   const waiting = reservations
-    .filter(({ order_no }) => !written.has(order_no))
-    .toSorted((a, b) => a.admitted_ms - b.admitted_ms || (a.order_no < b.order_no ? -1 : 1));
-  for (const { user_id, order_no } of waiting) {
-    if (owners.size >= sale.seckill_stock) break;
-    if (!owners.has(user_id)) owners.set(user_id, order_no);
+    .filter(({ orderNo }) => !written.has(orderNo))
+    .toSorted((a, b) => a.admittedMs - b.admittedMs || (a.orderNo < b.orderNo ? -1 : 1));
+  for (const { userId, orderNo } of waiting) {
+    if (owners.size >= sale.seckillStock) break;
+    if (!owners.has(userId)) owners.set(userId, orderNo);
   }
-  return [...owners].map(([user_id, order_no]) => ({ user_id, order_no }));
+  return [...owners].map(([userId, orderNo]) => ({ userId: userId, orderNo: orderNo }));
 }
 
 async function addOwners(commands: Commands, lease: Lease, owners: readonly Owner[]): Promise<void> {

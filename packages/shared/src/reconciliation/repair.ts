@@ -16,8 +16,8 @@ const FINDINGS_LENGTH_MAX = 10_000;
  * @returns whether the sale was repaired; false if another process holds the lease for longer than
  * `wait_ms`
  */
-export async function repairSale(deps: AuditDeps, shard: number, audit: Audit, wait_ms: number): Promise<boolean> {
-  const sale = { id: audit.sale_id, shard };
+export async function repairSale(deps: AuditDeps, shard: number, audit: Audit, waitMs: number): Promise<boolean> {
+  const sale = { id: audit.saleId, shard };
   await deps.db
     .insertInto('repairs')
     .values({
@@ -26,20 +26,20 @@ export async function repairSale(deps: AuditDeps, shard: number, audit: Audit, w
       created_at: LEDGER_NOW,
     })
     .execute();
-  const repaired = await withLoadedLease(deps, sale, wait_ms, async (lease) => {
+  const repaired = await withLoadedLease(deps, sale, waitMs, async (lease) => {
     await repairLedger(deps.db, lease);
     // Only if the audit found the index to be wrong: it blocks Redis for a time that grows with the
     // reservations.
     const isIndexWrong = audit.findings.some((finding) => finding.includes('reserved_at'));
     return isIndexWrong ? deps.commands.indexReservations(sale, lease.text) : true;
   });
-  return repaired === true && (await rebuildSale(deps, sale, wait_ms)) !== undefined;
+  return repaired === true && (await rebuildSale(deps, sale, waitMs)) !== undefined;
 }
 
-async function repairLedger(db: Db, { sale, fencing_token }: Lease): Promise<void> {
+async function repairLedger(db: Db, { sale, fencingToken }: Lease): Promise<void> {
   const { id } = sale;
   await db.transaction().execute(async (tx) => {
-    if ((await lockSale(tx, id, fencing_token)) === undefined) throw new LeaseLost(sale);
+    if ((await lockSale(tx, id, fencingToken)) === undefined) throw new LeaseLost(sale);
     await sql`
       UPDATE products SET sold = (SELECT COUNT(*) FROM orders WHERE product_id = ${id} AND live = 1)
       WHERE id = ${id}`.execute(tx);

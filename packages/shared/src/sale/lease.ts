@@ -27,7 +27,7 @@ const RETRY_MS_SPREAD = 20;
  */
 export type LeaseOf = 'loaded' | 'any';
 
-export type LeaseMetrics = Pick<Metrics, 'lease_wait_seconds' | 'leases_lost' | 'fencing_refusals'>;
+export type LeaseMetrics = Pick<Metrics, 'leaseWaitSeconds' | 'leasesLost' | 'fencingRefusals'>;
 
 /** The lease belongs to another process or to none: do not touch what it protects. */
 export class LeaseLost extends Error {
@@ -53,29 +53,29 @@ export class LoadedElsewhere extends LeaseLost {}
 export class Lease {
   readonly sale: SaleRef;
   /** Higher with each acquisition. */
-  readonly fencing_token: number;
+  readonly fencingToken: number;
   /** The history of Redis that granted the lease. */
-  readonly history_id: string;
+  readonly historyId: string;
   /** Compared by the scripts: the fencing token and a unique name of this acquisition. */
   readonly text: string;
   readonly #commands: SaleCommands;
   readonly #lost = new AbortController();
   readonly #timer: NodeJS.Timeout;
-  #renewed_ms: number;
+  #renewedMs: number;
 
   constructor(
     commands: SaleCommands,
     sale: SaleRef,
-    { fencing_token, history_id }: Pick<Lease, 'fencing_token' | 'history_id'>,
+    { fencingToken, historyId }: Pick<Lease, 'fencingToken' | 'historyId'>,
     holder: string,
-    asked_ms: number,
+    askedMs: number,
   ) {
     this.#commands = commands;
     this.sale = sale;
-    this.fencing_token = fencing_token;
-    this.history_id = history_id;
-    this.text = `${fencing_token} ${holder}`;
-    this.#renewed_ms = asked_ms;
+    this.fencingToken = fencingToken;
+    this.historyId = historyId;
+    this.text = `${fencingToken} ${holder}`;
+    this.#renewedMs = askedMs;
     this.#timer = setInterval(() => void this.#renew(), LEASE_LIFE_MS / 3).unref();
   }
 
@@ -86,24 +86,24 @@ export class Lease {
 
   /** @throws LeaseLost if the lease is lost, or was not renewed within its life */
   check(): void {
-    if (performance.now() - this.#renewed_ms > LEASE_LIFE_MS) this.#lost.abort();
+    if (performance.now() - this.#renewedMs > LEASE_LIFE_MS) this.#lost.abort();
     if (this.#lost.signal.aborted) throw new LeaseLost(this.sale);
   }
 
   /**
    * Ends the lease. Pass the ledger's fencing token as `ledger_fence` if it is higher than ours.
    */
-  async release(ledger_fence = 0): Promise<void> {
+  async release(ledgerFence = 0): Promise<void> {
     clearInterval(this.#timer);
     this.#lost.abort();
-    await this.#commands.releaseLease(this.sale, this.text, ledger_fence);
+    await this.#commands.releaseLease(this.sale, this.text, ledgerFence);
   }
 
   async #renew(): Promise<void> {
-    const asked_ms = performance.now();
+    const askedMs = performance.now();
     try {
       if (await this.#commands.renewLease(this.sale, this.text, LEASE_LIFE_MS)) {
-        this.#renewed_ms = asked_ms;
+        this.#renewedMs = askedMs;
       } else {
         clearInterval(this.#timer);
         this.#lost.abort();
@@ -123,29 +123,29 @@ export class Lease {
 export async function acquireLease(
   commands: SaleCommands,
   sale: SaleRef,
-  wait_ms: number,
+  waitMs: number,
   { of = 'any', metrics }: { readonly of?: LeaseOf; readonly metrics?: LeaseMetrics | undefined } = {},
 ): Promise<Lease | undefined> {
-  const waited = metrics?.lease_wait_seconds.startTimer();
-  const until_ms = performance.now() + wait_ms;
+  const waited = metrics?.leaseWaitSeconds.startTimer();
+  const untilMs = performance.now() + waitMs;
   const holder = randomUUID();
   for (;;) {
-    const asked_ms = performance.now();
+    const askedMs = performance.now();
     const taken = await commands.acquireLease(sale, holder, {
-      life_ms: LEASE_LIFE_MS,
-      wait_ms: WAIT_REMEMBERED_MS,
-      may_be_new: of === 'any',
+      lifeMs: LEASE_LIFE_MS,
+      waitMs: WAIT_REMEMBERED_MS,
+      mayBeNew: of === 'any',
     });
     if (taken !== undefined) {
       waited?.({ outcome: 'taken' });
-      return new Lease(commands, sale, taken, holder, asked_ms);
+      return new Lease(commands, sale, taken, holder, askedMs);
     }
-    const pause_ms = RETRY_MS_MIN + Math.random() * RETRY_MS_SPREAD;
-    if (performance.now() + pause_ms > until_ms) {
+    const pauseMs = RETRY_MS_MIN + Math.random() * RETRY_MS_SPREAD;
+    if (performance.now() + pauseMs > untilMs) {
       waited?.({ outcome: 'held_elsewhere' });
       return undefined;
     }
-    await delay(pause_ms);
+    await delay(pauseMs);
   }
 }
 
@@ -161,33 +161,33 @@ export async function acquireLease(
 export async function withStampedLease<Result>(
   deps: { readonly commands: SaleCommands; readonly db: Db; readonly metrics?: LeaseMetrics },
   sale: SaleRef,
-  wait_ms: number,
+  waitMs: number,
   work: (lease: Lease) => Promise<Result>,
   of: LeaseOf = 'any',
 ): Promise<Result | undefined> {
   for (;;) {
-    const lease = await acquireLease(deps.commands, sale, wait_ms, { of, metrics: deps.metrics });
+    const lease = await acquireLease(deps.commands, sale, waitMs, { of, metrics: deps.metrics });
     if (lease === undefined) return undefined;
-    let ledger_fence = 0;
+    let ledgerFence = 0;
     try {
-      const history_id = of === 'loaded' ? lease.history_id : undefined;
-      if (await stampFence(deps.db, sale.id, lease.fencing_token, history_id)) return await work(lease);
-      deps.metrics?.fencing_refusals.inc({ at: 'mysql' });
+      const historyId = of === 'loaded' ? lease.historyId : undefined;
+      if (await stampFence(deps.db, sale.id, lease.fencingToken, historyId)) return await work(lease);
+      deps.metrics?.fencingRefusals.inc({ at: 'mysql' });
       const stamp = await readStamp(deps.db, sale.id);
-      if (history_id !== undefined && stamp !== undefined && stamp.history_id !== history_id) {
+      if (historyId !== undefined && stamp !== undefined && stamp.historyId !== historyId) {
         await stopSale(deps.commands, lease);
         return undefined;
       }
-      ledger_fence = stamp?.fence ?? 0;
+      ledgerFence = stamp?.fence ?? 0;
       // The sale is cleaned up, but a list still had it, or it came back with old data.
-      if (ledger_fence === 0 && stamp === undefined) await dropOld(deps, lease);
+      if (ledgerFence === 0 && stamp === undefined) await dropOld(deps, lease);
     } catch (error) {
-      if (error instanceof LeaseLost) deps.metrics?.leases_lost.inc();
+      if (error instanceof LeaseLost) deps.metrics?.leasesLost.inc();
       throw error;
     } finally {
-      await lease.release(ledger_fence).catch(() => undefined);
+      await lease.release(ledgerFence).catch(() => undefined);
     }
-    if (ledger_fence > 0) continue;
+    if (ledgerFence > 0) continue;
     if ((await findSale(deps.db, sale.id))?.cleaned === true) return undefined;
     throw new LeaseLost(sale);
   }
@@ -213,10 +213,10 @@ export async function cleanAgain(
 export function withLoadedLease<Result>(
   deps: Parameters<typeof withStampedLease>[0],
   sale: SaleRef,
-  wait_ms: number,
+  waitMs: number,
   work: (lease: Lease) => Promise<Result>,
 ): Promise<Result | undefined> {
-  return withStampedLease(deps, sale, wait_ms, work, 'loaded');
+  return withStampedLease(deps, sale, waitMs, work, 'loaded');
 }
 
 /** Stops a sale that is loaded elsewhere: orders accepted here would never be written. */

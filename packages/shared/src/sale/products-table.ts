@@ -5,7 +5,7 @@ import { LEDGER_NOW, LOCKED_AT } from '../platform/mysql/clock.ts';
 import type { Database, ProductsTable } from '../platform/mysql/schema.ts';
 
 /** What an operator sends to create a sale. */
-export type NewSale = Pick<Sale, 'shard' | 'name' | 'price_cents' | 'stock' | 'seckill_stock' | 'start_ms' | 'end_ms'>;
+export type NewSale = Pick<Sale, 'shard' | 'name' | 'priceCents' | 'stock' | 'seckillStock' | 'startMs' | 'endMs'>;
 
 const COLUMNS = [
   'id',
@@ -23,28 +23,28 @@ const COLUMNS = [
 ] as const satisfies readonly (keyof ProductsTable)[];
 
 function saleOf(row: Pick<Selectable<ProductsTable>, (typeof COLUMNS)[number]>): Sale {
-  const { start_time, end_time, paused, cleaned_at, ...same } = row;
+  const { start_time: startTime, end_time: endTime, paused, cleaned_at: cleanedAt, ...same } = row;
   return {
     ...same,
-    start_ms: start_time.getTime(),
-    end_ms: end_time.getTime(),
+    startMs: startTime.getTime(),
+    endMs: endTime.getTime(),
     paused: paused === 1,
-    cleaned: cleaned_at !== null,
+    cleaned: cleanedAt !== null,
   };
 }
 
 export async function insertSale(db: Db, sale: NewSale): Promise<Sale> {
-  const { start_ms, end_ms, ...same } = sale;
+  const { startMs, endMs, ...same } = sale;
   const { insertId } = await db
     .insertInto('products')
     .values({
       ...same,
-      start_time: new Date(start_ms),
-      end_time: new Date(end_ms),
+      start_time: new Date(startMs),
+      end_time: new Date(endMs),
       created_at: LEDGER_NOW,
     })
     .executeTakeFirstOrThrow();
-  return { ...sale, id: Number(insertId), version: 1, paused: false, pause_version: 0, cleaned: false };
+  return { ...sale, id: Number(insertId), version: 1, paused: false, pauseVersion: 0, cleaned: false };
 }
 
 /** The sale, or undefined if it does not exist or is being archived. */
@@ -59,12 +59,12 @@ export async function findSale(db: Db, id: number): Promise<Sale | undefined> {
 }
 
 /** Sales with an id below `before_id`, if it is given; newest first. */
-export async function listSales(db: Db, limit: number, before_id?: number): Promise<Sale[]> {
+export async function listSales(db: Db, limit: number, beforeId?: number): Promise<Sale[]> {
   const rows = await db
     .selectFrom('products')
     .select(COLUMNS)
     .where('archiving_at', 'is', null)
-    .$if(before_id !== undefined, (query) => query.where('id', '<', before_id!))
+    .$if(beforeId !== undefined, (query) => query.where('id', '<', beforeId!))
     .orderBy('id', 'desc')
     .limit(limit)
     .execute();
@@ -101,12 +101,12 @@ export async function keptSalesVersion(db: Db): Promise<string> {
  * Sales that ended before `before_ms`, are still kept in Redis, and have neither an unpaid order
  * nor a unit to give back.
  */
-function toCleanUp(db: Db, before_ms: number) {
+function toCleanUp(db: Db, beforeMs: number) {
   return db
     .selectFrom('products')
     .select(['id', 'shard'])
     .where('cleaned_at', 'is', null)
-    .where('end_time', '<', new Date(before_ms))
+    .where('end_time', '<', new Date(beforeMs))
     .where(hasNoOpenOrder);
 }
 
@@ -135,13 +135,13 @@ export function hasNoOpenOrder(where: ExpressionBuilder<Database, 'products'>) {
 }
 
 /** The sales of one shard that must be cleaned up. */
-export function salesToCleanUp(db: Db, shard: number, before_ms: number): Promise<SaleRef[]> {
-  return toCleanUp(db, before_ms).where('shard', '=', shard).execute();
+export function salesToCleanUp(db: Db, shard: number, beforeMs: number): Promise<SaleRef[]> {
+  return toCleanUp(db, beforeMs).where('shard', '=', shard).execute();
 }
 
 /** Whether the sale must still be cleaned up. */
-export async function isToCleanUp(db: Db, id: number, before_ms: number): Promise<boolean> {
-  return (await toCleanUp(db, before_ms).where('id', '=', id).executeTakeFirst()) !== undefined;
+export async function isToCleanUp(db: Db, id: number, beforeMs: number): Promise<boolean> {
+  return (await toCleanUp(db, beforeMs).where('id', '=', id).executeTakeFirst()) !== undefined;
 }
 
 /** The ids of a shard's cleaned sales after `afterId`. `among` limits the answer to these ids. */
@@ -210,14 +210,14 @@ export async function updatePaused(db: Db, id: number, paused: boolean): Promise
  * was stamped before, the sale was cleaned up, or `history_id` is given and the sale was last
  * loaded in another history of Redis.
  */
-export async function stampFence(db: Db | Tx, id: number, fence: number, history_id?: string): Promise<boolean> {
+export async function stampFence(db: Db | Tx, id: number, fence: number, historyId?: string): Promise<boolean> {
   const { numUpdatedRows } = await db
     .updateTable('products')
     .set({ fence })
     .where('id', '=', id)
     .where('fence', '<', fence)
     .where('cleaned_at', 'is', null)
-    .$if(history_id !== undefined, (query) => query.where('history_id', '=', history_id!))
+    .$if(historyId !== undefined, (query) => query.where('history_id', '=', historyId!))
     .executeTakeFirst();
   return numUpdatedRows === 1n;
 }
@@ -227,7 +227,7 @@ export interface Stamp {
   /** The highest fencing token that was stamped. */
   readonly fence: number;
   /** The history of Redis in which the sale was loaded last; null before the first time. */
-  readonly history_id: string | null;
+  readonly historyId: string | null;
 }
 
 /** Undefined if the sale does not exist or was cleaned up. */
@@ -244,10 +244,10 @@ export function readStamp(db: Db | Tx, id: number): Promise<Stamp | undefined> {
  * Records that only this history of Redis has the sale from now on. Returns false if another
  * fencing token is stamped.
  */
-export async function setHistory(db: Db, id: number, fence: number, history_id: string): Promise<boolean> {
+export async function setHistory(db: Db, id: number, fence: number, historyId: string): Promise<boolean> {
   const { numUpdatedRows } = await db
     .updateTable('products')
-    .set({ history_id })
+    .set({ history_id: historyId })
     .where('id', '=', id)
     .where('fence', '=', fence)
     .executeTakeFirst();
@@ -262,7 +262,7 @@ export async function lockSale(
   tx: Tx,
   id: number,
   fence: number,
-): Promise<{ seckill_stock: number; sold: number; now: Date } | undefined> {
+): Promise<{ seckillStock: number; sold: number; now: Date } | undefined> {
   return tx
     .selectFrom('products')
     .select(['seckill_stock', 'sold', LOCKED_AT.as('now')])
@@ -289,10 +289,10 @@ export async function lockFacts(tx: Tx, id: number, fence: number): Promise<Sale
 
 /** Writes the facts of a sale that may change, in a transaction that has locked its row. */
 export async function updateFacts(tx: Tx, sale: Sale): Promise<void> {
-  const { id, stock, seckill_stock, end_ms, version } = sale;
+  const { id, stock, seckillStock, endMs, version } = sale;
   await tx
     .updateTable('products')
-    .set({ stock, seckill_stock, end_time: new Date(end_ms), version })
+    .set({ stock, seckill_stock: seckillStock, end_time: new Date(endMs), version })
     .where('id', '=', id)
     .execute();
 }

@@ -10,9 +10,9 @@ const KEPT_DAYS = 1;
  * Records that a worker serves this history of Redis now. The time is by MySQL's clock, which is
  * also used to judge it. A new history deletes old ones.
  */
-export async function noteHistory(db: Db, history_id: string): Promise<void> {
+export async function noteHistory(db: Db, historyId: string): Promise<void> {
   const { numAffectedRows } = await sql`
-    INSERT INTO redis_histories (history_id, seen_at) VALUES (${history_id}, UTC_TIMESTAMP(3))
+    INSERT INTO redis_histories (history_id, seen_at) VALUES (${historyId}, UTC_TIMESTAMP(3))
     ON DUPLICATE KEY UPDATE seen_at = UTC_TIMESTAMP(3)`.execute(db);
   // MySQL reports one row for an insert and two for an update.
   if (numAffectedRows !== 1n) return;
@@ -20,10 +20,10 @@ export async function noteHistory(db: Db, history_id: string): Promise<void> {
     DELETE FROM redis_histories WHERE seen_at < UTC_TIMESTAMP(3) - INTERVAL ${sql.lit(KEPT_DAYS)} DAY`.execute(db);
 }
 
-export async function isHistoryServed(db: Db, history_id: string): Promise<boolean> {
+export async function isHistoryServed(db: Db, historyId: string): Promise<boolean> {
   const { rows } = await sql`
     SELECT 1 FROM redis_histories
-    WHERE history_id = ${history_id} AND seen_at > UTC_TIMESTAMP(3) - INTERVAL ${sql.lit(ALIVE_SECONDS)} SECOND`.execute(
+    WHERE history_id = ${historyId} AND seen_at > UTC_TIMESTAMP(3) - INTERVAL ${sql.lit(ALIVE_SECONDS)} SECOND`.execute(
     db,
   );
   return rows.length > 0;

@@ -30,14 +30,14 @@ export interface SaleFigures {
   readonly owners: number;
   readonly reservations: number;
   /** Age of the oldest reservation; 0 if there is none. */
-  readonly oldest_reservation_ms: number;
-  readonly now_ms: number;
+  readonly oldestReservationMs: number;
+  readonly nowMs: number;
 }
 
 /** An order number with its owner. */
 export interface Owner {
-  readonly user_id: string;
-  readonly order_no: string;
+  readonly userId: string;
+  readonly orderNo: string;
 }
 
 /** The calls on the state and the lease of a sale in Redis. */
@@ -48,7 +48,7 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
     async readSale(sale: SaleRef): Promise<LiveSale> {
       const { state, pause, owners: ownersKey, reservedAt } = keys.sale(sale);
       const reply = await run<number[]>('read_sale', [state, pause, ownersKey, reservedAt], []);
-      const [ready, version, available, pause_version, paused, now_ms, owners, backlog] = reply as [
+      const [ready, version, available, pauseVersion, paused, nowMs, owners, backlog] = reply as [
         number,
         number,
         number,
@@ -58,7 +58,7 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
         number,
         number,
       ];
-      return { ready: ready === 1, version, available, owners, backlog, pause_version, paused: paused === 1, now_ms };
+      return { ready: ready === 1, version, available, owners, backlog, pauseVersion, paused: paused === 1, nowMs };
     },
 
     async readFigures(sale: SaleRef): Promise<SaleFigures> {
@@ -68,14 +68,14 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
         [state, ownersKey, reservedAt],
         [],
       );
-      const [ready, available, owners, reservations, oldest_ms, now_ms] = reply;
+      const [ready, available, owners, reservations, oldestMs, nowMs] = reply;
       return {
         ready: ready === 1,
         available,
         owners,
         reservations,
-        oldest_reservation_ms: reservations === 0 ? 0 : Math.max(0, now_ms - oldest_ms),
-        now_ms,
+        oldestReservationMs: reservations === 0 ? 0 : Math.max(0, nowMs - oldestMs),
+        nowMs,
       };
     },
 
@@ -85,9 +85,9 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
     },
 
     /** Sets the pause. Returns false if Redis has a newer one or does not keep the sale. */
-    async setPause(sale: SaleRef, pause_version: number, paused: boolean): Promise<boolean> {
+    async setPause(sale: SaleRef, pauseVersion: number, paused: boolean): Promise<boolean> {
       const { pause, state } = keys.sale(sale);
-      return (await run('set_pause', [pause, state], [pause_version, paused ? '1' : '0'])) === 1;
+      return (await run('set_pause', [pause, state], [pauseVersion, paused ? '1' : '0'])) === 1;
     },
 
     /**
@@ -97,29 +97,29 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
     async acquireLease(
       sale: SaleRef,
       holder: string,
-      { life_ms, wait_ms, may_be_new }: { life_ms: number; wait_ms: number; may_be_new: boolean },
-    ): Promise<{ fencing_token: number; history_id: string } | undefined> {
+      { lifeMs, waitMs, mayBeNew }: { lifeMs: number; waitMs: number; mayBeNew: boolean },
+    ): Promise<{ fencingToken: number; historyId: string } | undefined> {
       const { lease, fence, leaseWaiting, state } = keys.sale(sale);
-      const args = [holder, life_ms, wait_ms, FENCE_LIFE_MS, may_be_new ? '1' : '0'];
-      const { reply: fencing_token, history_id } = await runInTime<number>(
+      const args = [holder, lifeMs, waitMs, FENCE_LIFE_MS, mayBeNew ? '1' : '0'];
+      const { reply: fencingToken, historyId } = await runInTime<number>(
         sale.shard,
         'acquire_lease',
         [lease, fence, leaseWaiting, state],
         args,
         (reply) => reply === -1,
       );
-      return fencing_token <= 0 ? undefined : { fencing_token, history_id };
+      return fencingToken <= 0 ? undefined : { fencingToken, historyId };
     },
 
     /** Gives the lease its full life again. Returns false if it is lost. */
-    async renewLease(sale: SaleRef, lease: string, life_ms: number): Promise<boolean> {
-      return (await run('renew_lease', [keys.sale(sale).lease], [lease, life_ms])) === 1;
+    async renewLease(sale: SaleRef, lease: string, lifeMs: number): Promise<boolean> {
+      return (await run('renew_lease', [keys.sale(sale).lease], [lease, lifeMs])) === 1;
     },
 
     /** Ends a lease. `ledger_fence` raises the counter if the ledger's fencing token is higher. */
-    async releaseLease(sale: SaleRef, lease: string, ledger_fence = 0): Promise<void> {
+    async releaseLease(sale: SaleRef, lease: string, ledgerFence = 0): Promise<void> {
       const names = keys.sale(sale);
-      await run('release_lease', [names.lease, names.fence], [lease, ledger_fence, FENCE_LIFE_MS]);
+      await run('release_lease', [names.lease, names.fence], [lease, ledgerFence, FENCE_LIFE_MS]);
     },
 
     /** Stops the sale. Returns the history of Redis, or undefined if the lease is lost. */
@@ -136,7 +136,7 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
     /** Adds at most a few thousand owners. Returns false if the lease is lost. */
     async addOwners(sale: SaleRef, lease: string, owners: readonly Owner[]): Promise<boolean> {
       const names = keys.sale(sale);
-      const flat = owners.flatMap(({ user_id, order_no }) => [user_id, order_no]);
+      const flat = owners.flatMap(({ userId, orderNo }) => [userId, orderNo]);
       return (await run('add_owners', [names.lease, names.building], [lease, ...flat])) === 1;
     },
 
@@ -147,7 +147,7 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
     async finishRebuild(
       sale: Sale,
       lease: string,
-      built: { history_id: string; owners: number; available: number },
+      built: { historyId: string; owners: number; available: number },
     ): Promise<boolean> {
       const names = keys.sale(sale);
       const reply = await run(
@@ -164,15 +164,15 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
         ],
         [
           lease,
-          built.history_id,
+          built.historyId,
           built.owners,
-          sale.seckill_stock,
+          sale.seckillStock,
           built.available,
           sale.version,
-          sale.start_ms,
-          sale.end_ms,
-          sale.price_cents,
-          sale.pause_version,
+          sale.startMs,
+          sale.endMs,
+          sale.priceCents,
+          sale.pauseVersion,
           sale.paused ? '1' : '0',
           sale.id,
         ],
@@ -187,22 +187,22 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
     async beginChange(
       sale: SaleRef,
       lease: string,
-    ): Promise<{ history_id: string; now_ms: number; version: number } | undefined> {
+    ): Promise<{ historyId: string; nowMs: number; version: number } | undefined> {
       const names = keys.sale(sale);
       const reply = await run<[string, number, number]>(
         'begin_change',
         [names.lease, names.state, keys.stopped(sale.shard)],
         [lease, sale.id],
       );
-      const [history_id, now_ms, version] = reply;
-      return history_id === '' ? undefined : { history_id, now_ms, version };
+      const [historyId, nowMs, version] = reply;
+      return historyId === '' ? undefined : { historyId, nowMs, version };
     },
 
     /** Opens the sale with the facts of `after`. Returns false if it must be rebuilt. */
-    async finishChange(before: Sale, after: Sale, lease: string, history_id: string): Promise<boolean> {
+    async finishChange(before: Sale, after: Sale, lease: string, historyId: string): Promise<boolean> {
       const names = keys.sale(before);
-      const units = after.seckill_stock - before.seckill_stock;
-      const args = [lease, history_id, before.version, after.version, units, after.end_ms, after.id];
+      const units = after.seckillStock - before.seckillStock;
+      const args = [lease, historyId, before.version, after.version, units, after.endMs, after.id];
       return (await run('finish_change', [names.lease, names.state, keys.stopped(after.shard)], args)) === 1;
     },
 

@@ -44,8 +44,8 @@ export async function addToCounters(tx: Tx, productId: number, changes: readonly
 
 /** The counter changes for orders that were just written: totals and the two series. */
 export function changesOfWritten(
-  orders: readonly { readonly status: string; readonly created_at_ms: number }[],
-  now_ms: number,
+  orders: readonly { readonly status: string; readonly createdAtMs: number }[],
+  nowMs: number,
 ): CounterChange[] {
   const sums = new Map<string, CounterChange & { value: number }>();
   const add = (name: CounterChange['name'], bucket: number): void => {
@@ -54,17 +54,17 @@ export function changesOfWritten(
     if (change === undefined) sums.set(key, { name, bucket, value: 1 });
     else change.value += 1;
   };
-  for (const { status, created_at_ms } of orders) {
+  for (const { status, createdAtMs } of orders) {
     add(status as 'pending_payment' | 'failed', 0);
-    add('accepted_at', Math.floor(created_at_ms / 1_000));
-    add('row_after_ms', latencyBucket_ms(now_ms - created_at_ms));
+    add('accepted_at', Math.floor(createdAtMs / 1_000));
+    add('row_after_ms', latencyBucketMs(nowMs - createdAtMs));
   }
   return [...sums.values()];
 }
 
 /** Rounds a latency up to a bucket. Buckets are about 25 % apart, so that a series stays short. */
-function latencyBucket_ms(latency_ms: number): number {
-  const positive = Math.max(1, latency_ms);
+function latencyBucketMs(latencyMs: number): number {
+  const positive = Math.max(1, latencyMs);
   const step = 2 ** Math.max(0, Math.floor(Math.log2(positive)) - 2);
   return Math.ceil(positive / step) * step;
 }

@@ -7,17 +7,17 @@ export interface Sale {
   readonly id: number;
   readonly shard: number;
   readonly name: string;
-  readonly price_cents: number;
+  readonly priceCents: number;
   /** The shop's ordinary stock. The sale does not change it. */
   readonly stock: number;
-  readonly seckill_stock: number;
-  readonly start_ms: number;
-  readonly end_ms: number;
+  readonly seckillStock: number;
+  readonly startMs: number;
+  readonly endMs: number;
   /** Raised by every change of the facts above. If the copy in Redis differs, Redis is rebuilt. */
   readonly version: number;
   readonly paused: boolean;
   /** Raised by every pause and resume. Redis keeps the state with the higher version. */
-  readonly pause_version: number;
+  readonly pauseVersion: number;
   /**
    * Its keys are deleted from Redis and must not be created again. Only the ledger answers for it.
    */
@@ -41,10 +41,10 @@ export interface LiveSale {
   /** The number of reservations: orders that are not in the ledger yet. */
   readonly backlog: number;
   /** The version of the pause in Redis; -1 if there is none. */
-  readonly pause_version: number;
+  readonly pauseVersion: number;
   readonly paused: boolean;
   /** Redis `TIME`, the only clock that opens and closes sales. */
-  readonly now_ms: number;
+  readonly nowMs: number;
 }
 
 /** A sale stays in Redis for a day after its end. After that only the ledger answers for it. */
@@ -54,10 +54,10 @@ export const KEPT_AFTER_END_MS = 24 * 3_600_000;
  * The status that a shopper sees. It is the reason for which a buy would be refused, except that
  * `ended` is shown even if the sale is not ready.
  */
-export function saleStatus(sale: Pick<Sale, 'start_ms' | 'end_ms'>, live: LiveSale): SaleStatus {
-  if (live.now_ms >= sale.end_ms) return 'ended';
+export function saleStatus(sale: Pick<Sale, 'startMs' | 'endMs'>, live: LiveSale): SaleStatus {
+  if (live.nowMs >= sale.endMs) return 'ended';
   if (!live.ready) return 'not_ready';
-  if (live.now_ms < sale.start_ms) return 'scheduled';
+  if (live.nowMs < sale.startMs) return 'scheduled';
   if (live.paused) return 'paused';
   return live.available > 0 ? 'open' : 'sold_out';
 }

@@ -10,9 +10,9 @@ export interface IssueOptions {
   /** A recorded token that does not verify any more. */
   readonly replacing?: string;
   /** Maximum number of live tokens per unit of the sale; 0: no limit. */
-  readonly tokens_per_unit?: number;
+  readonly tokensPerUnit?: number;
   /** The solved challenge, if one is needed. It can be used for one seckill token only. */
-  readonly challenge?: { readonly id: string; readonly life_ms: number } | undefined;
+  readonly challenge?: { readonly id: string; readonly lifeMs: number } | undefined;
 }
 
 export function createSeckillTokenCommands({ runInTime }: RedisCalls<SeckillTokenScript>, keys: Keys) {
@@ -25,8 +25,8 @@ export function createSeckillTokenCommands({ runInTime }: RedisCalls<SeckillToke
       sale: SaleRef,
       userId: string,
       token: string,
-      life_ms: number,
-      { replacing = '', tokens_per_unit = 0, challenge }: IssueOptions = {},
+      lifeMs: number,
+      { replacing = '', tokensPerUnit = 0, challenge }: IssueOptions = {},
     ): Promise<string> {
       const { state, liveTokens } = keys.sale(sale);
       const names = [
@@ -35,7 +35,7 @@ export function createSeckillTokenCommands({ runInTime }: RedisCalls<SeckillToke
         liveTokens,
         ...(challenge === undefined ? [] : [keys.challenge(sale.shard, challenge.id)]),
       ];
-      const args = [userId, token, life_ms, replacing, tokens_per_unit, challenge?.life_ms ?? 0];
+      const args = [userId, token, lifeMs, replacing, tokensPerUnit, challenge?.lifeMs ?? 0];
       const { reply } = await runInTime<string>(sale.shard, 'issue_token', names, args, (said) => said === 'late');
       return reply;
     },

@@ -15,8 +15,8 @@ const KNOWN_MAX = 100_000;
 
 /** What a seckill token is bound to. */
 export interface SeckillClaim {
-  readonly user_id: string;
-  readonly sale_id: number;
+  readonly userId: string;
+  readonly saleId: number;
 }
 
 /**
@@ -61,10 +61,10 @@ export class SeckillTokens {
   }
 
   /** A new token that expires at `expires_ms` (milliseconds since the epoch). */
-  sign(claim: SeckillClaim, expires_ms: number): string {
+  sign(claim: SeckillClaim, expiresMs: number): string {
     const { kid, key } = this.#signer;
-    const body = `${kid}.${claim.sale_id.toString(36)}.${expires_ms.toString(36)}.${randomBytes(NONCE_BYTES).toString('base64url')}`;
-    const token = `${body}.${mac(key, body, claim.user_id)}`;
+    const body = `${kid}.${claim.saleId.toString(36)}.${expiresMs.toString(36)}.${randomBytes(NONCE_BYTES).toString('base64url')}`;
+    const token = `${body}.${mac(key, body, claim.userId)}`;
     this.#known.set(token, claim);
     return token;
   }
@@ -74,15 +74,15 @@ export class SeckillTokens {
    */
   verify(token: string, claim: SeckillClaim): boolean {
     const known = this.#known.get(token);
-    if (known !== undefined) return known.user_id === claim.user_id && known.sale_id === claim.sale_id;
+    if (known !== undefined) return known.userId === claim.userId && known.saleId === claim.saleId;
     if (!SHAPE.test(token)) return false;
     const end = token.lastIndexOf('.');
     const body = token.slice(0, end);
     const [kid, sale] = body.split('.', 2);
     const key = this.#keys.get(kid!);
-    if (key === undefined || sale !== claim.sale_id.toString(36)) return false;
+    if (key === undefined || sale !== claim.saleId.toString(36)) return false;
     // Compare the text, not the decoded bytes: two texts can decode to the same bytes.
-    const isOurs = timingSafeEqual(Buffer.from(mac(key, body, claim.user_id)), Buffer.from(token.slice(end + 1)));
+    const isOurs = timingSafeEqual(Buffer.from(mac(key, body, claim.userId)), Buffer.from(token.slice(end + 1)));
     if (isOurs) this.#known.set(token, claim);
     return isOurs;
   }

@@ -19,16 +19,16 @@ const LATE_RETRY_MS = 600_000;
 /** A rotation of the secrets. */
 export interface Rotation {
   /** The prefix of the new secret's tokens. */
-  readonly key_id: string;
-  readonly signs_from: Date;
+  readonly keyId: string;
+  readonly signsFrom: Date;
   /** Until when tokens of the previous secret are accepted. */
-  readonly previous_until: Date;
+  readonly previousUntil: Date;
 }
 
 interface Secret {
   readonly id: number;
   readonly secret: string;
-  readonly signs_from_ms: number;
+  readonly signsFromMs: number;
 }
 
 /**
@@ -51,21 +51,21 @@ export async function sharedTokenSecret(db: Db): Promise<string> {
  * The seckill token secrets that all api processes share if none are configured, for
  * `SeckillTokens`: the one that signs, then all others that verify.
  *
- * @param token_life_ms how long seckill tokens live
+ * @param tokenLifeMs how long seckill tokens live
  */
-export async function sharedTokenSecrets(db: Db, token_life_ms: number): Promise<[string, ...string[]]> {
-  return (await readTokenSecrets(db, token_life_ms)).secrets;
+export async function sharedTokenSecrets(db: Db, tokenLifeMs: number): Promise<[string, ...string[]]> {
+  return (await readTokenSecrets(db, tokenLifeMs)).secrets;
 }
 
 /** Like `sharedTokenSecrets`, with a version that each rotation raises. */
 export async function readTokenSecrets(
   db: Db,
-  token_life_ms: number,
+  tokenLifeMs: number,
 ): Promise<{ secrets: [string, ...string[]]; version: number }> {
   await sharedTokenSecret(db);
-  const { secrets, now_ms } = await readSecrets(db);
-  const verifying = secrets.filter((_, i) => !isRetired(secrets[i - 1], token_life_ms, now_ms));
-  const signer = verifying.find(({ signs_from_ms }) => signs_from_ms <= now_ms) ?? verifying.at(-1)!;
+  const { secrets, nowMs } = await readSecrets(db);
+  const verifying = secrets.filter((_, i) => !isRetired(secrets[i - 1], tokenLifeMs, nowMs));
+  const signer = verifying.find(({ signsFromMs }) => signsFromMs <= nowMs) ?? verifying.at(-1)!;
   const others = verifying.filter(({ id }) => id !== signer.id);
   return { secrets: [signer.secret, ...others.map(({ secret }) => secret)], version: secrets[0]!.id };
 }
@@ -76,7 +76,7 @@ export async function readTokenSecrets(
  */
 export async function rotateTokenSecrets(
   db: Db,
-  token_life_ms: number,
+  tokenLifeMs: number,
   record?: (tx: Tx, rotation: Rotation) => Promise<void>,
 ): Promise<Rotation> {
   // Create the first secret if no token was signed yet, so that the rotation has one to replace.
@@ -86,23 +86,23 @@ export async function rotateTokenSecrets(
   const transaction = db.transaction().setIsolationLevel('read committed');
   return transaction.execute(async (tx) => {
     await tx.selectFrom('token_secrets').select('id').where('id', '=', FIRST).forUpdate().execute();
-    const { secrets, now_ms } = await readSecrets(tx);
+    const { secrets, nowMs } = await readSecrets(tx);
     const newest = secrets[0]!;
-    if (newest.signs_from_ms > now_ms) return rotationTo(newest, token_life_ms);
-    const retired = secrets.filter((_, i) => isRetired(secrets[i - 1], token_life_ms, now_ms));
+    if (newest.signsFromMs > nowMs) return rotationTo(newest, tokenLifeMs);
+    const retired = secrets.filter((_, i) => isRetired(secrets[i - 1], tokenLifeMs, nowMs));
     const ids = retired.map(({ id }) => id).filter((id) => id !== FIRST);
     if (ids.length > 0) await tx.deleteFrom('token_secrets').where('id', 'in', ids).execute();
-    const rotation = rotationTo(await insertSecret(tx, newest.id + 1, now_ms + SPREAD_MS), token_life_ms);
+    const rotation = rotationTo(await insertSecret(tx, newest.id + 1, nowMs + SPREAD_MS), tokenLifeMs);
     await record?.(tx, rotation);
     return rotation;
   });
 }
 
-function rotationTo({ secret, signs_from_ms }: Secret, token_life_ms: number): Rotation {
+function rotationTo({ secret, signsFromMs }: Secret, tokenLifeMs: number): Rotation {
   return {
-    key_id: keyIdOf(secret),
-    signs_from: new Date(signs_from_ms),
-    previous_until: new Date(signs_from_ms + token_life_ms + LATE_RETRY_MS),
+    keyId: keyIdOf(secret),
+    signsFrom: new Date(signsFromMs),
+    previousUntil: new Date(signsFromMs + tokenLifeMs + LATE_RETRY_MS),
   };
 }
 
@@ -110,27 +110,27 @@ function rotationTo({ secret, signs_from_ms }: Secret, token_life_ms: number): R
  * Whether no token of a secret is accepted any more: the next secret, `next`, has signed for long
  * enough.
  */
-function isRetired(next: Secret | undefined, token_life_ms: number, now_ms: number): boolean {
-  return next !== undefined && next.signs_from_ms + token_life_ms + LATE_RETRY_MS < now_ms;
+function isRetired(next: Secret | undefined, tokenLifeMs: number, nowMs: number): boolean {
+  return next !== undefined && next.signsFromMs + tokenLifeMs + LATE_RETRY_MS < nowMs;
 }
 
 /**
  * All secrets, newest first, with the present time by the ledger's clock, which also set their
  * times.
  */
-async function readSecrets(db: Db | Tx): Promise<{ secrets: Secret[]; now_ms: number }> {
+async function readSecrets(db: Db | Tx): Promise<{ secrets: Secret[]; nowMs: number }> {
   const rows = await db
     .selectFrom('token_secrets')
     .select(['id', 'secret', 'signs_from', sql<Date>`UTC_TIMESTAMP(3)`.as('now')])
     .orderBy('id', 'desc')
     .execute();
-  const secrets = rows.map(({ id, secret, signs_from }) => ({ id, secret, signs_from_ms: signs_from?.getTime() ?? 0 }));
-  return { secrets, now_ms: rows[0]?.now.getTime() ?? 0 };
+  const secrets = rows.map(({ id, secret, signs_from: signsFrom }) => ({ id, secret, signsFromMs: signsFrom?.getTime() ?? 0 }));
+  return { secrets, nowMs: rows[0]?.now.getTime() ?? 0 };
 }
 
-async function insertSecret(db: Db | Tx, id: number, signs_from_ms: number | null): Promise<Secret> {
+async function insertSecret(db: Db | Tx, id: number, signsFromMs: number | null): Promise<Secret> {
   const secret = randomBytes(32).toString('base64url');
-  const signs_from = signs_from_ms === null ? null : new Date(signs_from_ms);
-  await db.insertInto('token_secrets').values({ id, secret, signs_from }).execute();
-  return { id, secret, signs_from_ms: signs_from_ms ?? 0 };
+  const signsFrom = signsFromMs === null ? null : new Date(signsFromMs);
+  await db.insertInto('token_secrets').values({ id, secret, signs_from: signsFrom }).execute();
+  return { id, secret, signsFromMs: signsFromMs ?? 0 };
 }

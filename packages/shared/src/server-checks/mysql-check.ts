@@ -89,10 +89,10 @@ async function missingRights(tx: Tx): Promise<string[]> {
     SELECT table_name AS table_name, column_name AS column_name FROM information_schema.columns
     WHERE table_schema = DATABASE() AND extra NOT LIKE '%GENERATED%'
     ORDER BY ordinal_position`.execute(tx);
-  const columnsOf = Map.groupBy(rows, ({ table_name }) => table_name);
+  const columnsOf = Map.groupBy(rows, ({ table_name: tableName }) => tableName);
   const problems = new Set<string>();
   for (const name of TABLES) {
-    const columns = (columnsOf.get(name) ?? []).map(({ column_name }) => sql.ref(column_name));
+    const columns = (columnsOf.get(name) ?? []).map(({ column_name: columnName }) => sql.ref(columnName));
     if (columns.length === 0) {
       problems.add(`MySQL: the user has no right on the table ${name}: grant SELECT, INSERT, UPDATE and DELETE`);
       continue;
@@ -144,21 +144,21 @@ async function sellOne(tx: Tx): Promise<void> {
   await insertOrders(tx, [order]);
   await addSold(tx, id, 1);
   await insertOrderEvents(tx, id, [order], now.getTime());
-  await insertPayment(tx, order.order_no, { payment_id: `check_${-id}`, provider: 'check', currency: 'EUR' });
-  await moveOrders(tx, id, new Map([[order.order_no, { actor: 'check' }]]), 'pending_payment', 'cancelled', now);
+  await insertPayment(tx, order.orderNo, { paymentId: `check_${-id}`, provider: 'check', currency: 'EUR' });
+  await moveOrders(tx, id, new Map([[order.orderNo, { actor: 'check' }]]), 'pending_payment', 'cancelled', now);
 }
 
 function orderOf(productId: number): Order {
   const nowMs = Date.now();
   return {
     // No order number begins like this one.
-    order_no: `check-${-productId}`,
-    product_id: productId,
-    user_id: 'check',
+    orderNo: `check-${-productId}`,
+    productId: productId,
+    userId: 'check',
     status: 'pending_payment',
-    price_cents: 1,
+    priceCents: 1,
     version: 1,
-    created_at_ms: nowMs,
-    expires_at_ms: nowMs,
+    createdAtMs: nowMs,
+    expiresAtMs: nowMs,
   };
 }

@@ -86,10 +86,10 @@ async function checkRedis(redis: RedisClient): Promise<string[]> {
   const problems: string[] = [];
   for (const server of await readServerInfo(redis)) {
     if (isOlder(server.version, REDIS_VERSION_MIN)) problems.push(`Redis ${server.version}: 7.0 or newer is needed`);
-    if (server.maxmemory_policy !== 'noeviction') {
-      problems.push(`Redis maxmemory-policy is ${server.maxmemory_policy}: only noeviction keeps every held unit`);
+    if (server.maxmemoryPolicy !== 'noeviction') {
+      problems.push(`Redis maxmemory-policy is ${server.maxmemoryPolicy}: only noeviction keeps every held unit`);
     }
-    if (!server.aof_enabled) problems.push('Redis appendonly is no: accepted orders would not survive its restart');
+    if (!server.aofEnabled) problems.push('Redis appendonly is no: accepted orders would not survive its restart');
     else if (server.appendfsync !== 'always' && server.appendfsync !== '') {
       problems.push(`${FSYNC} is ${server.appendfsync}: with always an accepted order survives a power cut`);
     }
@@ -111,9 +111,9 @@ async function checkMysql(db: Db): Promise<string[]> {
 }
 
 async function checkClock(commands: ClockCommand): Promise<string[]> {
-  const offset_ms = await clockOffset(async () => (await commands.clock(0)).now_ms);
-  if (Math.abs(offset_ms) <= CLOCK_OFFSET_MS_MAX) return [];
-  return [`The clock differs from Redis's by ${offset_ms} ms: keep both in step by NTP; sales open by Redis's`];
+  const offsetMs = await clockOffset(async () => (await commands.clock(0)).nowMs);
+  if (Math.abs(offsetMs) <= CLOCK_OFFSET_MS_MAX) return [];
+  return [`The clock differs from Redis's by ${offsetMs} ms: keep both in step by NTP; sales open by Redis's`];
 }
 
 function isOlder(version: string, oldest: readonly number[]): boolean {

@@ -62,31 +62,31 @@ const REFUSALS = {
 
 describe('an accepted buy', () => {
   test('takes one unit, with its owner, its reservation and its consumed seckill token in one step', async () => {
-    const sale = await context.openSale({ seckill_stock: 3, price_cents: 1_999 });
+    const sale = await context.openSale({ seckillStock: 3, priceCents: 1_999 });
     const { state, owners, reservations, reservedAt } = context.keys.sale(sale);
-    const item = await newItem(context, sale, 'u1', { request_id: 'request-7' });
+    const item = await newItem(context, sale, 'u1', { requestId: 'request-7' });
     const tokenKey = context.keys.seckillToken(sale, 'u1');
-    const tokenEnds_ms = await context.redis.pexpiretime(tokenKey);
-    const call = await newCall(context, sale, { job_id: 'job-7' });
-    const asked_ms = (await context.commands.clock(0)).now_ms;
+    const tokenEndsMs = await context.redis.pexpiretime(tokenKey);
+    const call = await newCall(context, sale, { jobId: 'job-7' });
+    const askedMs = (await context.commands.clock(0)).nowMs;
     expect(await context.commands.admit(sale, call, [item])).toEqual([{ outcome: 'accepted' }]);
-    const answered_ms = (await context.commands.clock(0)).now_ms;
+    const answeredMs = (await context.commands.clock(0)).nowMs;
 
     expect(await context.redis.hget(state, 'available')).toBe('2');
-    expect(await context.redis.hgetall(owners)).toEqual({ u1: item.order_no });
-    const text = await context.redis.hget(reservations, item.order_no);
-    const admitted_ms = Number(text!.split(' ')[0]);
-    expect(text).toBe(`${admitted_ms} 1999 job-7 request-7 u1`);
-    expect(admitted_ms).toBeGreaterThanOrEqual(asked_ms);
-    expect(admitted_ms).toBeLessThanOrEqual(answered_ms);
-    expect(await context.redis.zscore(reservedAt, item.order_no)).toBe(String(admitted_ms));
+    expect(await context.redis.hgetall(owners)).toEqual({ u1: item.orderNo });
+    const text = await context.redis.hget(reservations, item.orderNo);
+    const admittedMs = Number(text!.split(' ')[0]);
+    expect(text).toBe(`${admittedMs} 1999 job-7 request-7 u1`);
+    expect(admittedMs).toBeGreaterThanOrEqual(askedMs);
+    expect(admittedMs).toBeLessThanOrEqual(answeredMs);
+    expect(await context.redis.zscore(reservedAt, item.orderNo)).toBe(String(admittedMs));
     // The mark lives as long as the seckill token would have.
-    expect(await context.redis.get(tokenKey)).toBe(`#${item.order_no}`);
-    expect(await context.redis.pexpiretime(tokenKey)).toBe(tokenEnds_ms);
+    expect(await context.redis.get(tokenKey)).toBe(`#${item.orderNo}`);
+    expect(await context.redis.pexpiretime(tokenKey)).toBe(tokenEndsMs);
   });
 
   test('distinguishes shoppers by the bytes of their ids: four look-alikes are four shoppers', async () => {
-    const sale = await context.openSale({ seckill_stock: 4 });
+    const sale = await context.openSale({ seckillStock: 4 });
     const users = ['u1', 'U1', 'u1_', "'u1'"];
     await buy(context, sale, users);
     expect(Object.keys((await unitsOf(context, sale)).owners).toSorted()).toEqual(users.toSorted());
@@ -94,14 +94,14 @@ describe('an accepted buy', () => {
 
   test('survives hostile shopper ids that look like marks, patterns and hash tags', async () => {
     const users = ['#1', '{1}', '%s', '*', '0', '-1', 'a:b', ':', '""', '\\', 'u'.repeat(255)];
-    const sale = await context.openSale({ seckill_stock: users.length });
+    const sale = await context.openSale({ seckillStock: users.length });
     const owners = await buy(context, sale, users);
     expect((await unitsOf(context, sale)).owners).toEqual(
-      Object.fromEntries(owners.map(({ user_id, order_no }) => [user_id, order_no])),
+      Object.fromEntries(owners.map(({ userId, orderNo }) => [userId, orderNo])),
     );
-    const orderNos = owners.map(({ order_no }) => order_no);
+    const orderNos = owners.map(({ orderNo }) => orderNo);
     const reservations = await context.commands.reservations(sale, orderNos);
-    expect(reservations.map((reservation) => reservation?.user_id)).toEqual(users);
+    expect(reservations.map((reservation) => reservation?.userId)).toEqual(users);
   });
 });
 
@@ -113,8 +113,8 @@ describe('the order of the checks', () => {
     for (const later of codes.slice(codes.indexOf(code))) await REFUSALS[later](sale);
     const item = await newItem(context, sale, 'u1', { token: 'nobody issued this' });
     const call = await newCall(context, sale, {
-      backlog_max: 0,
-      limits: { global_capacity: 0, global_per_second: 1, user_capacity: 0, user_per_second: 1 },
+      backlogMax: 0,
+      limits: { globalCapacity: 0, globalPerSecond: 1, userCapacity: 0, userPerSecond: 1 },
     });
     const [admission] = await changingNothing(sale, () => context.commands.admit(sale, call, [item]));
     expect(admission).toEqual({ outcome: code });
@@ -124,21 +124,21 @@ describe('the order of the checks', () => {
     const sale = await context.openSale();
     const [owner] = await buy(context, sale, ['u1']);
     for (const code of codes.slice(1)) await REFUSALS[code](sale);
-    const limits = { global_capacity: 0, global_per_second: 1, user_capacity: 0, user_per_second: 1 };
+    const limits = { globalCapacity: 0, globalPerSecond: 1, userCapacity: 0, userPerSecond: 1 };
     const admission = await changingNothing(sale, () =>
-      buyWith(sale, { backlog_max: 0, limits }, { token: 'nobody issued this' }),
+      buyWith(sale, { backlogMax: 0, limits }, { token: 'nobody issued this' }),
     );
-    expect(admission).toEqual({ outcome: 'replayed', order_no: owner!.order_no });
+    expect(admission).toEqual({ outcome: 'replayed', order_no: owner!.orderNo });
   });
 
   test('a full backlog is checked before a bucket, and an empty bucket before the seckill token', async () => {
     const sale = await context.openSale();
-    const empty = { global_capacity: 0, global_per_second: 1, user_capacity: 0, user_per_second: 1 };
+    const empty = { globalCapacity: 0, globalPerSecond: 1, userCapacity: 0, userPerSecond: 1 };
     const wrong = { token: 'nobody issued this' };
-    expect((await buyWith(sale, { backlog_max: 0, limits: empty }, wrong)).outcome).toBe('overloaded');
-    expect((await buyWith(sale, { shard_backlog_max: 0, limits: empty }, wrong)).outcome).toBe('overloaded');
+    expect((await buyWith(sale, { backlogMax: 0, limits: empty }, wrong)).outcome).toBe('overloaded');
+    expect((await buyWith(sale, { shardBacklogMax: 0, limits: empty }, wrong)).outcome).toBe('overloaded');
     expect(await buyWith(sale, { limits: empty }, wrong)).toMatchObject({ outcome: 'rate_limited', limit: 'global' });
-    expect(await buyWith(sale, { limits: { ...empty, global_capacity: 1_000_000 } }, wrong)).toMatchObject({
+    expect(await buyWith(sale, { limits: { ...empty, globalCapacity: 1_000_000 } }, wrong)).toMatchObject({
       outcome: 'rate_limited',
       limit: 'user',
     });
@@ -148,46 +148,46 @@ describe('the order of the checks', () => {
 
 describe('a sale', () => {
   test('sells only inside [start_time, end_time) by Redis’s clock, to the millisecond', async () => {
-    const sale = await context.openSale({ seckill_stock: 100_000 });
-    const soon = async () => (await context.commands.clock(0)).now_ms + 20;
-    let opens_ms = await soon();
-    let closes_ms = Number.MAX_SAFE_INTEGER;
-    await setState(sale, { start_ms: opens_ms, end_ms: closes_ms });
+    const sale = await context.openSale({ seckillStock: 100_000 });
+    const soon = async () => (await context.commands.clock(0)).nowMs + 20;
+    let opensMs = await soon();
+    let closesMs = Number.MAX_SAFE_INTEGER;
+    await setState(sale, { start_ms: opensMs, end_ms: closesMs });
     const call = await newCall(context, sale);
     const seen = new Set<string>();
     for (let i = 0; !seen.has('ended'); i += 1) {
       const token = 'the same for all';
       await context.redis.set(context.keys.seckillToken(sale, `u${i}`), token, 'PX', 60_000);
       const item = await newItem(context, sale, `u${i}`, { token });
-      const { now_ms: before_ms } = await context.commands.clock(0);
+      const { nowMs: beforeMs } = await context.commands.clock(0);
       const [admission] = await context.commands.admit(sale, call, [item]);
-      const { now_ms: after_ms } = await context.commands.clock(0);
+      const { nowMs: afterMs } = await context.commands.clock(0);
       seen.add(admission!.outcome);
       // The call was decided at some time between the two readings, so at a boundary two answers
       // may be right.
-      const right = [before_ms, after_ms].map((ms) =>
-        ms < opens_ms ? 'not_started' : ms < closes_ms ? 'accepted' : 'ended',
+      const right = [beforeMs, afterMs].map((ms) =>
+        ms < opensMs ? 'not_started' : ms < closesMs ? 'accepted' : 'ended',
       );
       expect(right).toContain(admission!.outcome);
       // However slow the machine, each of the three is seen before the next boundary is set.
-      if (!seen.has('not_started')) opens_ms = await soon();
-      else if (seen.has('accepted') && closes_ms === Number.MAX_SAFE_INTEGER) closes_ms = await soon();
-      await setState(sale, { start_ms: opens_ms, end_ms: closes_ms });
+      if (!seen.has('not_started')) opensMs = await soon();
+      else if (seen.has('accepted') && closesMs === Number.MAX_SAFE_INTEGER) closesMs = await soon();
+      await setState(sale, { start_ms: opensMs, end_ms: closesMs });
     }
     expect(seen).toEqual(new Set(['not_started', 'accepted', 'ended']));
-    const admitted = (await context.commands.allReservations(sale)).map(({ admitted_ms }) => admitted_ms);
-    expect(Math.max(...admitted)).toBeLessThan(closes_ms);
+    const admitted = (await context.commands.allReservations(sale)).map(({ admittedMs }) => admittedMs);
+    expect(Math.max(...admitted)).toBeLessThan(closesMs);
   });
 
   test('that starts and ends in the same millisecond has ended: the start is inside, the end is not', async () => {
     const sale = await context.openSale();
-    const { now_ms } = await context.commands.clock(0);
-    await setState(sale, { start_ms: now_ms, end_ms: now_ms });
+    const { nowMs } = await context.commands.clock(0);
+    await setState(sale, { start_ms: nowMs, end_ms: nowMs });
     expect((await buyWith(sale)).outcome).toBe('ended');
   });
 
   test('sells its last unit once: the rest of the batch gets sold_out', async () => {
-    const sale = await context.openSale({ seckill_stock: 3 });
+    const sale = await context.openSale({ seckillStock: 3 });
     const attempt = await newAttempt(context, sale, shoppers(5));
     expect(outcomes(await send(context, attempt))).toEqual([
       'accepted',
@@ -214,7 +214,7 @@ describe('a sale', () => {
   });
 
   test('admits exactly as many of 2,000 shoppers on 8 connections as it has units, with each call sent twice', async () => {
-    const sale = await context.openSale({ seckill_stock: 137 });
+    const sale = await context.openSale({ seckillStock: 137 });
     const connections = Array.from({ length: 8 }, () => connectRedis(context.config, 'background'));
     try {
       const crowd = connections.map((redis) => createCommands(redis, context.keys));
@@ -233,7 +233,7 @@ describe('a sale', () => {
       expect(await unitsOf(context, sale)).toEqual({
         available: 0,
         total: 137,
-        owners: Object.fromEntries(accepted.map(({ user_id, order_no }) => [user_id, order_no])),
+        owners: Object.fromEntries(accepted.map(({ userId, orderNo }) => [userId, orderNo])),
       });
       expect(await context.commands.backlog(sale)).toBe(137);
     } finally {
@@ -242,10 +242,10 @@ describe('a sale', () => {
   });
 
   test('is independent of another: two at once, with one shopper in both', async () => {
-    const [a, b] = await Promise.all([context.openSale({ seckill_stock: 1 }), context.openSale({ seckill_stock: 1 })]);
+    const [a, b] = await Promise.all([context.openSale({ seckillStock: 1 }), context.openSale({ seckillStock: 1 })]);
     const [ownerOfA, ownerOfB] = [await buy(context, a, ['u1']), await buy(context, b, ['u1'])];
-    expect((await unitsOf(context, a)).owners).toEqual({ u1: ownerOfA[0]!.order_no });
-    expect((await unitsOf(context, b)).owners).toEqual({ u1: ownerOfB[0]!.order_no });
+    expect((await unitsOf(context, a)).owners).toEqual({ u1: ownerOfA[0]!.orderNo });
+    expect((await unitsOf(context, b)).owners).toEqual({ u1: ownerOfB[0]!.orderNo });
     // A seckill token of one sale buys nothing in the other.
     const c = await context.openSale();
     const token = await issueToken(context, a, 'u2');
@@ -253,7 +253,7 @@ describe('a sale', () => {
   });
 
   test('continues after SCRIPT FLUSH between calls', async () => {
-    const sale = await context.openSale({ seckill_stock: 3 });
+    const sale = await context.openSale({ seckillStock: 3 });
     for (const user of ['u1', 'u2', 'u3']) {
       await context.redis.call('SCRIPT', 'FLUSH');
       await buy(context, sale, [user]);
@@ -264,7 +264,7 @@ describe('a sale', () => {
 
 describe('one shopper twice in a batch', () => {
   test('gets one unit, and the order number of the first buy for both', async () => {
-    const sale = await context.openSale({ seckill_stock: 5 });
+    const sale = await context.openSale({ seckillStock: 5 });
     const token = await issueToken(context, sale, 'u1');
     const first = await newItem(context, sale, 'u1', { token });
     const second = await newItem(context, sale, 'u1', { token });
@@ -273,10 +273,10 @@ describe('one shopper twice in a batch', () => {
     const answers = [
       { outcome: 'accepted' },
       { outcome: 'accepted' },
-      { outcome: 'replayed', order_no: first.order_no },
+      { outcome: 'replayed', order_no: first.orderNo },
     ];
     expect(await context.commands.admit(sale, call, [first, other, second])).toEqual(answers);
-    expect((await unitsOf(context, sale)).owners).toEqual({ u1: first.order_no, u2: other.order_no });
+    expect((await unitsOf(context, sale)).owners).toEqual({ u1: first.orderNo, u2: other.orderNo });
     expect(await context.commands.backlog(sale)).toBe(2);
     // The whole batch again, as ioredis re-sends it after a lost reply.
     expect(await changingNothing(sale, () => context.commands.admit(sale, call, [first, other, second]))).toEqual(
@@ -296,7 +296,7 @@ describe('one shopper twice in a batch', () => {
   test('draws from its bucket once for each item that reaches it', async () => {
     const sale = await context.openSale();
     const bad = await newItem(context, sale, 'twice', { token: 'nobody issued this' });
-    const call = await newCall(context, sale, { limits: { ...NO_LIMITS, user_capacity: 2, user_per_second: 0.001 } });
+    const call = await newCall(context, sale, { limits: { ...NO_LIMITS, userCapacity: 2, userPerSecond: 0.001 } });
     expect(outcomes(await context.commands.admit(sale, call, [bad, bad, bad]))).toEqual([
       'token_invalid',
       'token_invalid',
@@ -307,7 +307,7 @@ describe('one shopper twice in a batch', () => {
 
 describe('the same call again, as ioredis sends it after a lost reply', () => {
   test('is accepted again and takes no second unit', async () => {
-    const sale = await context.openSale({ seckill_stock: 10 });
+    const sale = await context.openSale({ seckillStock: 10 });
     const attempt = await newAttempt(context, sale, shoppers(4));
     expect(outcomes(await send(context, attempt))).toEqual(Array(4).fill('accepted'));
     for (let again = 0; again < 3; again += 1) {
@@ -317,7 +317,7 @@ describe('the same call again, as ioredis sends it after a lost reply', () => {
   });
 
   test('is accepted again after the last unit is sold, the sale is paused or ended, or the seckill token has expired', async () => {
-    const sale = await context.openSale({ seckill_stock: 1 });
+    const sale = await context.openSale({ seckillStock: 1 });
     const attempt = await newAttempt(context, sale, ['u1']);
     await send(context, attempt);
     await REFUSALS.paused(sale);
@@ -331,7 +331,7 @@ describe('the same call again, as ioredis sends it after a lost reply', () => {
     const [accepted, fresh] = [await newItem(context, sale, 'u1'), await newItem(context, sale, 'u2')];
     const call = await newCall(context, sale);
     await context.commands.admit(sale, call, [accepted]);
-    const late = { ...call, deadline_ms: (await context.commands.clock(0)).now_ms - 1 };
+    const late = { ...call, deadlineMs: (await context.commands.clock(0)).nowMs - 1 };
     const secondOfU1 = { ...accepted, order_no: newOrderNumber(sale, Date.now()) };
     const answers = await changingNothing(sale, () =>
       context.commands.admit(sale, late, [accepted, fresh, secondOfU1]),
@@ -347,8 +347,8 @@ describe('the same call again, as ioredis sends it after a lost reply', () => {
     const [accepted, fresh] = [await newItem(context, sale, 'u1'), await newItem(context, sale, 'u2')];
     const call = await newCall(context, sale);
     await context.commands.admit(sale, call, [accepted]);
-    for (const history_id of ['', 'f'.repeat(40)]) {
-      const elsewhere = { ...call, history_id };
+    for (const historyId of ['', 'f'.repeat(40)]) {
+      const elsewhere = { ...call, history_id: historyId };
       const answers = await changingNothing(sale, () => context.commands.admit(sale, elsewhere, [accepted, fresh]));
       expect(outcomes(answers)).toEqual(['accepted', 'unavailable']);
     }
@@ -360,7 +360,7 @@ describe('the same call again, as ioredis sends it after a lost reply', () => {
     const call = await newCall(context, sale);
     for (const refuse of Object.values(REFUSALS).toReversed()) {
       await refuse(sale);
-      for (const unanswerable of [{ deadline_ms: 0 }, { history_id: 'x' }]) {
+      for (const unanswerable of [{ deadlineMs: 0 }, { history_id: 'x' }]) {
         const admissions = await changingNothing(sale, () =>
           context.commands.admit(sale, { ...call, ...unanswerable }, [item]),
         );
@@ -370,13 +370,13 @@ describe('the same call again, as ioredis sends it after a lost reply', () => {
   });
 
   test('is accepted by the consumed seckill token if the unit was given back meanwhile, and takes no unit', async () => {
-    const sale = await context.openSale({ seckill_stock: 2 });
+    const sale = await context.openSale({ seckillStock: 2 });
     const attempt = await newAttempt(context, sale, ['u1']);
     await send(context, attempt);
     const lease = await takeLease(context, sale);
     expect(await context.commands.giveBack(sale, lease, attempt.items)).toBe(1);
     expect(await changingNothing(sale, () => send(context, attempt))).toEqual([{ outcome: 'accepted' }]);
-    const late = { ...attempt, call: { ...attempt.call, deadline_ms: 0 } };
+    const late = { ...attempt, call: { ...attempt.call, deadlineMs: 0 } };
     expect(await changingNothing(sale, () => send(context, late))).toEqual([{ outcome: 'accepted' }]);
     expect(await unitsOf(context, sale)).toMatchObject({ available: 2, owners: {} });
   });
@@ -390,7 +390,7 @@ describe('the same call again, as ioredis sends it after a lost reply', () => {
     const { token } = attempt.items[0]!;
     expect((await changingNothing(sale, () => buyWith(sale, {}, { token }))).outcome).toBe('token_invalid');
     // The mark itself is not accepted as a seckill token either.
-    const mark = `#${attempt.items[0]!.order_no}`;
+    const mark = `#${attempt.items[0]!.orderNo}`;
     const item = await newItem(context, sale, 'u2', { token: mark });
     const [admission] = await context.commands.admit(sale, attempt.call, [item]);
     expect(admission).toEqual({ outcome: 'token_invalid' });
@@ -415,7 +415,7 @@ describe('a sale that is not ready', () => {
     const items = [own!, again, fresh];
     const answers = await changingNothing(sale, () => context.commands.admit(sale, attempt.call, items));
     expect(outcomes(answers)).toEqual(['accepted', 'not_ready', 'not_ready']);
-    const late = { ...attempt.call, deadline_ms: 0 };
+    const late = { ...attempt.call, deadlineMs: 0 };
     expect(outcomes(await changingNothing(sale, () => context.commands.admit(sale, late, items)))).toEqual([
       'accepted',
       'unavailable',
@@ -430,7 +430,7 @@ describe('a sale that is not ready', () => {
     await context.redis.del(context.keys.sale(sale).owners);
     await setState(sale, { ready: 0 });
     expect(outcomes(await changingNothing(sale, () => send(context, attempt)))).toEqual(['not_ready']);
-    const late = { ...attempt, call: { ...attempt.call, deadline_ms: 0 } };
+    const late = { ...attempt, call: { ...attempt.call, deadlineMs: 0 } };
     expect(outcomes(await changingNothing(sale, () => send(context, late)))).toEqual(['unavailable']);
   });
 
@@ -471,14 +471,14 @@ describe('a seckill token', () => {
 
 describe('a batch', () => {
   test('of 500 shoppers, the most the configuration allows, is decided in one call', async () => {
-    const sale = await context.openSale({ seckill_stock: 400 });
+    const sale = await context.openSale({ seckillStock: 400 });
     const admissions = outcomes(await send(context, await newAttempt(context, sale, shoppers(500))));
     expect(admissions.filter((outcome) => outcome === 'accepted')).toHaveLength(400);
     expect(admissions.slice(400)).toEqual(Array(100).fill('sold_out'));
   });
 
   test('with every kind of answer leaves the refused items without effect', async () => {
-    const sale = await context.openSale({ seckill_stock: 3 });
+    const sale = await context.openSale({ seckillStock: 3 });
     const [owner] = await buy(context, sale, ['owner']);
     const items = [
       await newItem(context, sale, 'owner', { token: 'any' }),
@@ -489,7 +489,7 @@ describe('a batch', () => {
     ];
     const before = await snapshot(context, sale);
     expect(await context.commands.admit(sale, await newCall(context, sale), items)).toEqual([
-      { outcome: 'replayed', order_no: owner!.order_no },
+      { outcome: 'replayed', order_no: owner!.orderNo },
       { outcome: 'token_invalid' },
       { outcome: 'accepted' },
       { outcome: 'accepted' },
@@ -507,7 +507,7 @@ describe('a batch', () => {
 describe('the backlog bound', () => {
   test('sheds the buy that would exceed it within a batch, and lets buyers in again as orders are settled', async () => {
     const sale = await context.openSale();
-    const attempt = await newAttempt(context, sale, shoppers(4), { backlog_max: 2 });
+    const attempt = await newAttempt(context, sale, shoppers(4), { backlogMax: 2 });
     expect(outcomes(await send(context, attempt))).toEqual(['accepted', 'accepted', 'overloaded', 'overloaded']);
     expect(outcomes(await changingNothing(sale, () => send(context, attempt)))).toEqual([
       'accepted',
@@ -517,7 +517,7 @@ describe('the backlog bound', () => {
     ]);
     const lease = await takeLease(context, sale);
     const [first] = attempt.items;
-    await context.commands.settle(sale, lease, 60_000, [{ order_no: first!.order_no, version: 1, status: '{}' }]);
+    await context.commands.settle(sale, lease, 60_000, [{ orderNo: first!.orderNo, version: 1, status: '{}' }]);
     expect(outcomes(await send(context, attempt))).toEqual(['accepted', 'accepted', 'accepted', 'overloaded']);
   });
 
@@ -525,7 +525,7 @@ describe('the backlog bound', () => {
     const shard = 7;
     const [a, b] = [await context.openSale({ shard }), await context.openSale({ shard })];
     const elsewhere = await context.openSale({ shard: 8 });
-    const bound = { shard_backlog_max: 3 };
+    const bound = { shardBacklogMax: 3 };
     const ofA = await newAttempt(context, a, shoppers(2), bound);
     const ofB = await newAttempt(context, b, shoppers(2), bound);
     expect(outcomes(await send(context, ofA))).toEqual(['accepted', 'accepted']);
@@ -533,7 +533,7 @@ describe('the backlog bound', () => {
     expect(outcomes(await send(context, await newAttempt(context, elsewhere, ['u1'], bound)))).toEqual(['accepted']);
 
     const lease = await takeLease(context, a);
-    const records = ofA.items.map(({ order_no }) => ({ order_no, version: 1, status: '{}' }));
+    const records = ofA.items.map(({ orderNo }) => ({ orderNo: orderNo, version: 1, status: '{}' }));
     await context.commands.settle(a, lease, 60_000, records);
     // Settled twice, counted once.
     await context.commands.settle(a, lease, 60_000, records);

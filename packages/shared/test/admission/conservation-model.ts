@@ -54,49 +54,49 @@ class Model {
     return items.map((item) => this.#decide(item, late));
   }
 
-  #decide({ user_id, order_no, token }: AdmitItem, late: boolean): Admission {
-    const owned = this.owners.get(user_id);
-    const recorded = this.tokens.get(user_id);
-    const consumed = this.ready && recorded === `#${order_no}`;
-    if (owned === order_no || (late && consumed)) return { outcome: 'accepted' };
+  #decide({ userId, orderNo, token }: AdmitItem, late: boolean): Admission {
+    const owned = this.owners.get(userId);
+    const recorded = this.tokens.get(userId);
+    const consumed = this.ready && recorded === `#${orderNo}`;
+    if (owned === orderNo || (late && consumed)) return { outcome: 'accepted' };
     if (late) return { outcome: 'unavailable' };
     if (!this.ready) return { outcome: 'not_ready' };
-    if (owned !== undefined) return { outcome: 'replayed', order_no: owned };
+    if (owned !== undefined) return { outcome: 'replayed', orderNo: owned };
     if (consumed) return { outcome: 'accepted' };
     if (this.paused.paused) return { outcome: 'paused' };
     if (this.available <= 0) return { outcome: 'sold_out' };
     if (this.reservations.size >= BACKLOG_MAX) return { outcome: 'overloaded' };
     if (recorded !== token) return { outcome: 'token_invalid' };
     this.available -= 1;
-    this.owners.set(user_id, order_no);
-    this.reservations.set(order_no, user_id);
-    this.tokens.set(user_id, `#${order_no}`);
+    this.owners.set(userId, orderNo);
+    this.reservations.set(orderNo, userId);
+    this.tokens.set(userId, `#${orderNo}`);
     return { outcome: 'accepted' };
   }
 
   /** As the writer does: a reservation that no owner entry names becomes a failed row. */
   settle(orders: readonly Owner[]): void {
-    for (const { user_id, order_no } of orders) {
-      this.reservations.delete(order_no);
-      if (!this.ledger.has(order_no)) this.ledger.set(order_no, this.owners.get(user_id) === order_no);
+    for (const { userId, orderNo } of orders) {
+      this.reservations.delete(orderNo);
+      if (!this.ledger.has(orderNo)) this.ledger.set(orderNo, this.owners.get(userId) === orderNo);
     }
   }
 
   /** Whether a writer can come by this order. */
-  knows(order_no: string): boolean {
-    return this.reservations.has(order_no) || this.ledger.has(order_no);
+  knows(orderNo: string): boolean {
+    return this.reservations.has(orderNo) || this.ledger.has(orderNo);
   }
 
   giveBack(owners: readonly Owner[]): number {
-    let given_back = 0;
-    for (const { user_id, order_no } of owners) {
-      this.ledger.set(order_no, false);
-      if (this.owners.get(user_id) !== order_no) continue;
-      this.owners.delete(user_id);
-      given_back += 1;
+    let givenBack = 0;
+    for (const { userId, orderNo } of owners) {
+      this.ledger.set(orderNo, false);
+      if (this.owners.get(userId) !== orderNo) continue;
+      this.owners.delete(userId);
+      givenBack += 1;
     }
-    this.available += given_back;
-    return given_back;
+    this.available += givenBack;
+    return givenBack;
   }
 
   rebuilt(total: number, owners: readonly Owner[]): void {
@@ -105,7 +105,7 @@ class Model {
     this.total = total;
     this.available = total - owners.length;
     this.owners.clear();
-    for (const { user_id, order_no } of owners) this.owners.set(user_id, order_no);
+    for (const { userId, orderNo } of owners) this.owners.set(userId, orderNo);
   }
 
   /** The sale is open again with so many units more. */
@@ -128,7 +128,7 @@ class Model {
 /** One run: a sale in a shard of its own, its model, and what was sent before. */
 export class Run {
   readonly #shop: Shop;
-  readonly #history_id: string;
+  readonly #historyId: string;
   readonly #sale: Sale;
   readonly #model = new Model();
   readonly #sent: { readonly call: AdmitCall; readonly items: readonly AdmitItem[] }[] = [];
@@ -138,10 +138,10 @@ export class Run {
   #lostLease = '0 nobody';
   #made = 0;
 
-  /** @param history_id the name of the history of Redis, as `clock` returns it */
-  constructor(shop: Shop, history_id: string, sale: Sale) {
+  /** @param historyId the name of the history of Redis, as `clock` returns it */
+  constructor(shop: Shop, historyId: string, sale: Sale) {
     this.#shop = shop;
-    this.#history_id = history_id;
+    this.#historyId = historyId;
     this.#sale = sale;
   }
 
@@ -166,7 +166,7 @@ export class Run {
         break;
       case 'settle':
         await this.#settle(
-          this.#pick(next.which).filter(({ order_no }) => this.#model.knows(order_no)),
+          this.#pick(next.which).filter(({ orderNo }) => this.#model.knows(orderNo)),
           next.lost,
         );
         break;
@@ -203,17 +203,17 @@ export class Run {
   }
 
   #newAttempt(buys: readonly { user: string; token: 'live' | 'wrong' }[]) {
-    const items = buys.map(({ user: user_id, token }) => {
+    const items = buys.map(({ user: userId, token }) => {
       this.#made += 1;
-      const order_no = `order-${String(this.#made).padStart(6, '0')}`;
+      const orderNo = `order-${String(this.#made).padStart(6, '0')}`;
       // A consumed one stays known to its shopper, who may try it again.
-      const known = this.#model.tokens.get(user_id) ?? 'none';
-      return { user_id, order_no, token: token === 'live' ? known : 'wrong', request_id: 'r' };
+      const known = this.#model.tokens.get(userId) ?? 'none';
+      return { userId: userId, orderNo: orderNo, token: token === 'live' ? known : 'wrong', requestId: 'r' };
     });
-    this.#tried.push(...items.map(({ user_id, order_no }) => ({ user_id, order_no })));
-    const bounds = { backlog_max: BACKLOG_MAX, shard_backlog_max: 1_000_000, limits: NO_LIMITS };
+    this.#tried.push(...items.map(({ userId: userId, orderNo: orderNo }) => ({ userId: userId, orderNo: orderNo })));
+    const bounds = { backlogMax: BACKLOG_MAX, shardBacklogMax: 1_000_000, limits: NO_LIMITS };
     const attempt = {
-      call: { history_id: this.#history_id, deadline_ms: Date.now() + 600_000, job_id: 'job', ...bounds },
+      call: { historyId: this.#historyId, deadlineMs: Date.now() + 600_000, jobId: 'job', ...bounds },
       items,
     };
     this.#sent.push(attempt);
@@ -235,7 +235,7 @@ export class Run {
 
   async #settle(orders: readonly Owner[], lost: boolean): Promise<void> {
     if (orders.length === 0) return;
-    const records = orders.map(({ order_no }) => ({ order_no, version: 1, status: '{}' }));
+    const records = orders.map(({ orderNo }) => ({ orderNo: orderNo, version: 1, status: '{}' }));
     const lease = lost ? this.#lostLease : this.#lease;
     assert.equal(await this.#shop.commands.settle(this.#sale, lease, TOKEN_LIFE_MS, records), !lost);
     if (!lost) this.#model.settle(orders);
@@ -250,25 +250,25 @@ export class Run {
   /** The first `steps` of a rebuild: fewer than three is one that dies on the way. */
   async #rebuild(steps: number, lease: string, again: boolean, units: number): Promise<void> {
     const { commands } = this.#shop;
-    const live = this.#tried.filter(({ order_no }) => this.#model.ledger.get(order_no) === true);
+    const live = this.#tried.filter(({ orderNo }) => this.#model.ledger.get(orderNo) === true);
     // The ledger never holds more live orders than the sale has units: MySQL itself refuses such a
     // row.
     const sale = { ...this.#sale, seckill_stock: Math.max(units, live.length) };
     const lost = lease !== this.#lease;
-    assert.equal(await commands.beginRebuild(sale, lease), lost ? undefined : this.#history_id);
+    assert.equal(await commands.beginRebuild(sale, lease), lost ? undefined : this.#historyId);
     if (!lost) this.#model.ready = false;
     if (steps === 1) return;
     const owners = ownersOf(sale, live, await commands.allReservations(sale), new Set(this.#model.ledger.keys()));
     if (owners.length > 0) assert.equal(await commands.addOwners(sale, lease, owners), !lost);
     if (steps === 2) return;
     const built = {
-      history_id: this.#history_id,
+      historyId: this.#historyId,
       owners: owners.length,
       available: sale.seckill_stock - owners.length,
     };
     assert.equal(await commands.finishRebuild(sale, lease, built), !lost);
     if (!lost) this.#model.rebuilt(sale.seckill_stock, owners);
-    if (!lost && this.#model.paused.version < sale.pause_version) this.#model.paused = { version: 0, paused: false };
+    if (!lost && this.#model.paused.version < sale.pauseVersion) this.#model.paused = { version: 0, paused: false };
     if (!again || lost) return;
     // Sent again by ioredis after a lost reply, with another shopper's buy in between.
     await this.#admit(this.#newAttempt([{ user: 'a', token: 'live' }]), false);
@@ -281,7 +281,7 @@ export class Run {
     const { ready, version, total } = this.#model;
     const lease = lost ? this.#lostLease : this.#lease;
     const stopped = await commands.beginChange(this.#sale, lease);
-    const was = { history_id: this.#history_id, now_ms: stopped?.now_ms, version: ready ? version : 0 };
+    const was = { history_id: this.#historyId, nowMs: stopped?.nowMs, version: ready ? version : 0 };
     assert.deepEqual(stopped, lost ? undefined : was);
     if (lost) return;
     this.#model.ready = false;
@@ -289,7 +289,7 @@ export class Run {
     if (dies || !ready) return;
     const before = { ...this.#sale, seckill_stock: total, version };
     const after = { ...before, seckill_stock: total + more, version: version + 1 };
-    const finish = () => commands.finishChange(before, after, lease, this.#history_id);
+    const finish = () => commands.finishChange(before, after, lease, this.#historyId);
     assert.equal(await finish(), true);
     this.#model.changed(more);
     if (!again) return;
@@ -333,7 +333,7 @@ export class Run {
       total: model.total,
       owners: Object.fromEntries(model.owners),
     });
-    assert.deepEqual(new Map(reservations.map(({ order_no, user_id }) => [order_no, user_id])), model.reservations);
+    assert.deepEqual(new Map(reservations.map(({ orderNo, userId }) => [orderNo, userId])), model.reservations);
     assert.deepEqual([Number(backlog), indexed], [model.reservations.size, model.reservations.size]);
     assert.deepEqual(
       tokens,

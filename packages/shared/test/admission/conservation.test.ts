@@ -72,21 +72,21 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 test('available + owners = total after every step, for any steps in any order', { timeout: 60_000 }, async () => {
   let shard = 100;
   // On a machine with much else to do fewer runs are made rather than a longer test.
-  const until_ms = performance.now() + 8_000;
-  const { history_id } = await context.commands.clock(0);
+  const untilMs = performance.now() + 8_000;
+  const { historyId } = await context.commands.clock(0);
   const runs = fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 80, size: 'max' }), async (steps) => {
-      if (performance.now() > until_ms) return;
+      if (performance.now() > untilMs) return;
       shard += 1;
-      const times = { start_ms: Date.now() - 60_000, end_ms: Date.now() + 3_600_000 };
-      const facts = { name: 'model', price_cents: 1, stock: 10, seckill_stock: 3, version: 1, cleaned: false };
-      const run = new Run(context, history_id, {
+      const times = { startMs: Date.now() - 60_000, endMs: Date.now() + 3_600_000 };
+      const facts = { name: 'model', priceCents: 1, stock: 10, seckillStock: 3, version: 1, cleaned: false };
+      const run = new Run(context, historyId, {
         id: shard,
         shard,
         ...facts,
         ...times,
         paused: false,
-        pause_version: 0,
+        pauseVersion: 0,
       });
       await run.begin();
       for (const next of steps) await run.take(next);

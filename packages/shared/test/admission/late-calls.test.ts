@@ -32,10 +32,10 @@ async function sentBy(script: string, call: () => Promise<unknown>): Promise<{ r
  * The place of the deadline, and of the history before it, behind the number of keys and the keys.
  */
 const deadlineAt = (sent: Sent): number => Number(sent[0]) + 2;
-const pass = async (deadline_ms: number): Promise<void> => {
+const pass = async (deadlineMs: number): Promise<void> => {
   await expect
-    .poll(async () => (await context.commands.clock(0)).now_ms, { timeout: 10_000 })
-    .toBeGreaterThan(deadline_ms);
+    .poll(async () => (await context.commands.clock(0)).nowMs, { timeout: 10_000 })
+    .toBeGreaterThan(deadlineMs);
 };
 
 test('a seckill token stays consumed if its call is sent again after its order was cancelled: the same buy was accepted a second time', async () => {
@@ -60,7 +60,7 @@ const CALLS: [string, string, (sale: Sale) => Promise<unknown>, unknown][] = [
     'issueToken for a challenge',
     'issue_token',
     (sale) => {
-      const challenge = { id: `challenge-${sale.id}`, life_ms: 60_000 };
+      const challenge = { id: `challenge-${sale.id}`, lifeMs: 60_000 };
       return context.commands.issueToken(sale, 'u1', 'token', 60_000, { challenge });
     },
     'late',
@@ -68,7 +68,7 @@ const CALLS: [string, string, (sale: Sale) => Promise<unknown>, unknown][] = [
   [
     'acquireLease',
     'acquire_lease',
-    (sale) => context.commands.acquireLease(sale, 'me', { life_ms: 60_000, wait_ms: 300, may_be_new: true }),
+    (sale) => context.commands.acquireLease(sale, 'me', { lifeMs: 60_000, waitMs: 300, mayBeNew: true }),
     -1,
   ],
   ['lead', 'lead', (sale) => context.commands.lead(0, `service-${sale.id}`, 'me', 60_000), -1],

@@ -19,7 +19,7 @@ let sale: Sale;
 let owners: Owner[];
 let lease: string;
 beforeEach(async () => {
-  sale = await context.openSale({ seckill_stock: 10 });
+  sale = await context.openSale({ seckillStock: 10 });
   owners = await buy(context, sale, shoppers(5));
   lease = await takeLease(context, sale);
 });
@@ -30,8 +30,8 @@ async function loseLease(): Promise<void> {
   await takeLease(context, sale);
 }
 
-const orderNos = (): string[] => owners.map(({ order_no }) => order_no);
-const records = (version: number, status = '{}') => orderNos().map((order_no) => ({ order_no, version, status }));
+const orderNos = (): string[] => owners.map(({ orderNo }) => orderNo);
+const records = (version: number, status = '{}') => orderNos().map((orderNo) => ({ orderNo: orderNo, version, status }));
 
 test.each<[string, (mine: string) => Promise<unknown>, unknown]>([
   ['nextReservations', (mine) => context.commands.nextReservations(sale, mine, 10), undefined],
@@ -42,8 +42,8 @@ test.each<[string, (mine: string) => Promise<unknown>, unknown]>([
   [
     'finishRebuild',
     async (mine) => {
-      const { history_id } = await context.commands.clock(0);
-      return context.commands.finishRebuild(sale, mine, { history_id, owners: 0, available: 10 });
+      const { historyId } = await context.commands.clock(0);
+      return context.commands.finishRebuild(sale, mine, { historyId, owners: 0, available: 10 });
     },
     false,
   ],
@@ -51,8 +51,8 @@ test.each<[string, (mine: string) => Promise<unknown>, unknown]>([
   [
     'finishChange',
     async (mine) => {
-      const { history_id } = await context.commands.clock(0);
-      return context.commands.finishChange(sale, { ...sale, seckill_stock: 20, version: 2 }, mine, history_id);
+      const { historyId } = await context.commands.clock(0);
+      return context.commands.finishChange(sale, { ...sale, seckillStock: 20, version: 2 }, mine, historyId);
     },
     false,
   ],
@@ -79,18 +79,18 @@ describe('the next reservations', () => {
   test('are the oldest ones, up to the limit, with the order that each shopper owns', async () => {
     const { reservedAt, owners: ownersKey } = context.keys.sale(sale);
     const aged = owners.toReversed();
-    for (const [age, { order_no }] of aged.entries()) await context.redis.zadd(reservedAt, age, order_no);
+    for (const [age, { orderNo }] of aged.entries()) await context.redis.zadd(reservedAt, age, orderNo);
     await context.redis.hset(ownersKey, 'u1', 'another order');
     await context.redis.hdel(ownersKey, 'u2');
     const next = await context.commands.nextReservations(sale, lease, 4);
-    expect(next?.reservations.map(({ user_id, order_no }) => ({ user_id, order_no }))).toEqual(aged.slice(0, 4));
+    expect(next?.reservations.map(({ userId, orderNo }) => ({ user_id: userId, order_no: orderNo }))).toEqual(aged.slice(0, 4));
     const later = await context.commands.nextReservations(sale, lease, 2, 1);
-    expect(later?.reservations.map(({ user_id, order_no }) => ({ user_id, order_no }))).toEqual(aged.slice(1, 3));
+    expect(later?.reservations.map(({ userId, orderNo }) => ({ user_id: userId, order_no: orderNo }))).toEqual(aged.slice(1, 3));
     const all = await context.commands.nextReservations(sale, lease, 100);
-    expect(all?.reservations.map(({ user_id, owner_order_no }) => [user_id, owner_order_no])).toEqual([
-      ['u5', aged[0]!.order_no],
-      ['u4', aged[1]!.order_no],
-      ['u3', aged[2]!.order_no],
+    expect(all?.reservations.map(({ userId, ownerOrderNo }) => [userId, ownerOrderNo])).toEqual([
+      ['u5', aged[0]!.orderNo],
+      ['u4', aged[1]!.orderNo],
+      ['u3', aged[2]!.orderNo],
       ['u2', undefined],
       ['u1', 'another order'],
     ]);
@@ -98,9 +98,9 @@ describe('the next reservations', () => {
 
   test('of one millisecond come in the order of their numbers', async () => {
     const { reservedAt } = context.keys.sale(sale);
-    for (const { order_no } of owners) await context.redis.zadd(reservedAt, 1, order_no);
+    for (const { orderNo } of owners) await context.redis.zadd(reservedAt, 1, orderNo);
     const next = await context.commands.nextReservations(sale, lease, 100);
-    expect(next?.reservations.map(({ order_no }) => order_no)).toEqual(orderNos().toSorted());
+    expect(next?.reservations.map(({ orderNo }) => orderNo)).toEqual(orderNos().toSorted());
   });
 
   test('are none if all are settled', async () => {
@@ -109,12 +109,12 @@ describe('the next reservations', () => {
   });
 
   test('of a thousand are read at once', async () => {
-    const big = await context.openSale({ seckill_stock: 1_000 });
+    const big = await context.openSale({ seckillStock: 1_000 });
     const users = shoppers(1_000);
     await buy(context, big, users.slice(0, 500));
     await buy(context, big, users.slice(500));
     const next = await context.commands.nextReservations(big, await takeLease(context, big), 1_000);
-    expect(next?.reservations.map(({ user_id }) => user_id).toSorted()).toEqual(users.toSorted());
+    expect(next?.reservations.map(({ userId }) => userId).toSorted()).toEqual(users.toSorted());
   });
 });
 
@@ -123,14 +123,14 @@ describe('to settle', () => {
     const units = await unitsOf(context, sale);
     expect(await context.commands.settle(sale, lease, LIFE_MS, records(1, '{"a":1}').slice(0, 3))).toBe(true);
     const left = await context.commands.allReservations(sale);
-    expect(left.map(({ user_id }) => user_id).toSorted()).toEqual(['u4', 'u5']);
+    expect(left.map(({ userId }) => userId).toSorted()).toEqual(['u4', 'u5']);
     expect(await context.commands.backlog(sale)).toBe(2);
-    const status = context.keys.status(sale, owners[0]!.order_no);
-    const { history_id } = await context.commands.clock(0);
-    expect(await context.redis.get(status)).toBe(`1 ${history_id.slice(0, 8)} {"a":1}`);
-    const life_ms = await context.redis.pttl(status);
-    expect(life_ms).toBeGreaterThan(LIFE_MS - 10_000);
-    expect(life_ms).toBeLessThanOrEqual(LIFE_MS);
+    const status = context.keys.status(sale, owners[0]!.orderNo);
+    const { historyId } = await context.commands.clock(0);
+    expect(await context.redis.get(status)).toBe(`1 ${historyId.slice(0, 8)} {"a":1}`);
+    const lifeMs = await context.redis.pttl(status);
+    expect(lifeMs).toBeGreaterThan(LIFE_MS - 10_000);
+    expect(lifeMs).toBeLessThanOrEqual(LIFE_MS);
     expect(await unitsOf(context, sale)).toEqual(units);
   });
 
@@ -144,10 +144,10 @@ describe('to settle', () => {
   });
 
   test('late keeps a status with a higher version, and still removes the reservation', async () => {
-    const { order_no } = owners[0]!;
+    const { orderNo } = owners[0]!;
     const settle = (version: number) =>
-      context.commands.settle(sale, lease, LIFE_MS, [{ order_no, version, status: `v${version}` }]);
-    const status = async () => (await context.commands.readOrder(sale, order_no)).status;
+      context.commands.settle(sale, lease, LIFE_MS, [{ orderNo, version, status: `v${version}` }]);
+    const status = async () => (await context.commands.readOrder(sale, orderNo)).status;
     // Ten is more than nine, although not as text.
     await settle(10);
     for (const older of [9, 1, 10]) {
@@ -156,7 +156,7 @@ describe('to settle', () => {
     }
     await settle(11);
     expect(await status()).toBe('v11');
-    expect((await context.commands.readOrder(sale, order_no)).reservation).toBeUndefined();
+    expect((await context.commands.readOrder(sale, orderNo)).reservation).toBeUndefined();
   });
 
   test('notifies the order waiters on the sale’s channel', async () => {
@@ -176,7 +176,7 @@ describe('to settle', () => {
   test('records the status of an order that Redis has lost too', async () => {
     await context.redis.del(context.keys.sale(sale).reservations, context.keys.sale(sale).reservedAt);
     expect(await context.commands.settle(sale, lease, LIFE_MS, records(1, 'kept'))).toBe(true);
-    expect((await context.commands.readOrder(sale, owners[0]!.order_no)).status).toBe('kept');
+    expect((await context.commands.readOrder(sale, owners[0]!.orderNo)).status).toBe('kept');
   });
 });
 
@@ -186,7 +186,7 @@ describe('to give back', () => {
     expect(await unitsOf(context, sale)).toEqual({
       available: 7,
       total: 10,
-      owners: Object.fromEntries(owners.slice(2).map(({ user_id, order_no }) => [user_id, order_no])),
+      owners: Object.fromEntries(owners.slice(2).map(({ userId, orderNo }) => [userId, orderNo])),
     });
     expect(await context.commands.giveBack(sale, lease, owners.slice(0, 3))).toBe(1);
     expect(await context.commands.giveBack(sale, lease, owners.slice(0, 3))).toBe(0);
@@ -199,7 +199,7 @@ describe('to give back', () => {
     await context.redis.del(context.keys.seckillToken(sale, 'u1'));
     const [standing] = await buy(context, sale, ['u1']);
     expect(await context.commands.giveBack(sale, lease, [closed!, closed!])).toBe(0);
-    expect((await unitsOf(context, sale)).owners['u1']).toBe(standing!.order_no);
+    expect((await unitsOf(context, sale)).owners['u1']).toBe(standing!.orderNo);
   });
 
   test('named twice in one call frees one unit', async () => {
@@ -209,18 +209,18 @@ describe('to give back', () => {
 
   test('does nothing for another shopper’s order and for an unknown one', async () => {
     const before = await snapshot(context, sale);
-    const mixed = { user_id: 'u1', order_no: owners[1]!.order_no };
+    const mixed = { userId: 'u1', orderNo: owners[1]!.orderNo };
     const strangers = [
       mixed,
-      { user_id: 'nobody', order_no: 'none' },
-      { user_id: 'U1', order_no: owners[0]!.order_no },
+      { userId: 'nobody', orderNo: 'none' },
+      { user_id: 'U1', order_no: owners[0]!.orderNo },
     ];
     expect(await context.commands.giveBack(sale, lease, strangers)).toBe(0);
     expect(await snapshot(context, sale)).toEqual(before);
   });
 
   test('makes the last unit available again', async () => {
-    const small = await context.openSale({ seckill_stock: 1 });
+    const small = await context.openSale({ seckillStock: 1 });
     const first = await buy(context, small, ['u1']);
     const waiting = await newAttempt(context, small, ['u2']);
     expect(await send(context, waiting)).toEqual([{ outcome: 'sold_out' }]);
@@ -232,7 +232,7 @@ describe('to give back', () => {
 describe('the reservations', () => {
   test('that were admitted before a time are found oldest first', async () => {
     const { reservedAt } = context.keys.sale(sale);
-    for (const [age, { order_no }] of owners.entries()) await context.redis.zadd(reservedAt, 1_000 - age, order_no);
+    for (const [age, { orderNo }] of owners.entries()) await context.redis.zadd(reservedAt, 1_000 - age, orderNo);
     expect(await context.commands.reservedBefore(sale, 1_000, 3)).toEqual(orderNos().toReversed().slice(0, 3));
     expect(await context.commands.reservedBefore(sale, 996, 3)).toEqual([]);
   });
@@ -240,7 +240,7 @@ describe('the reservations', () => {
   test('are found by number, with a gap for a missing one', async () => {
     await context.commands.settle(sale, lease, LIFE_MS, records(1).slice(1, 2));
     const found = await context.commands.reservations(sale, orderNos().slice(0, 3));
-    expect(found.map((reservation) => reservation?.user_id)).toEqual(['u1', undefined, 'u3']);
+    expect(found.map((reservation) => reservation?.userId)).toEqual(['u1', undefined, 'u3']);
   });
 });
 
@@ -276,17 +276,17 @@ describe('to clean up', () => {
 });
 
 describe('to mark orders as changed', () => {
-  const told = (order_no: string) => context.redis.get(context.keys.status(sale, order_no));
+  const told = (orderNo: string) => context.redis.get(context.keys.status(sale, orderNo));
 
   test('hides a status with a lower version, and one that was never recorded, for its life', async () => {
     await context.commands.settle(sale, lease, LIFE_MS, records(1));
     const never = `${orderNos()[0]!}0`;
-    const changed = [orderNos()[0]!, never].map((order_no) => ({ order_no, version: 2 }));
+    const changed = [orderNos()[0]!, never].map((orderNo) => ({ orderNo: orderNo, version: 2 }));
     for (let again = 0; again < 2; again += 1) await context.commands.markChanged(sale, LIFE_MS, changed);
-    for (const { order_no } of changed) {
-      expect(await told(order_no)).toBe('2 -');
-      expect(await context.redis.pttl(context.keys.status(sale, order_no))).toBeGreaterThan(LIFE_MS / 2);
-      expect((await context.commands.readOrder(sale, order_no)).status).toBeUndefined();
+    for (const { orderNo: orderNo } of changed) {
+      expect(await told(orderNo)).toBe('2 -');
+      expect(await context.redis.pttl(context.keys.status(sale, orderNo))).toBeGreaterThan(LIFE_MS / 2);
+      expect((await context.commands.readOrder(sale, orderNo)).status).toBeUndefined();
     }
   });
 
@@ -294,31 +294,31 @@ describe('to mark orders as changed', () => {
     await context.commands.settle(sale, lease, LIFE_MS, records(3));
     const [first, second] = orderNos() as [string, string];
     await context.commands.markChanged(sale, LIFE_MS, [
-      { order_no: first, version: 2 },
-      { order_no: second, version: 3 },
+      { orderNo: first, version: 2 },
+      { orderNo: second, version: 3 },
     ]);
     expect(await told(first)).toMatch(/^3 [^-]/);
     expect(await told(second)).toMatch(/^3 [^-]/);
   });
 
   test('is not undone by a late settle', async () => {
-    await context.commands.markChanged(sale, LIFE_MS, [{ order_no: orderNos()[0]!, version: 2 }]);
+    await context.commands.markChanged(sale, LIFE_MS, [{ orderNo: orderNos()[0]!, version: 2 }]);
     await context.commands.settle(sale, lease, LIFE_MS, records(1));
     expect(await told(orderNos()[0]!)).toBe('2 -');
   });
 
   test('sends pollers to the ledger even while there is a reservation', async () => {
-    const order_no = orderNos()[0]!;
-    expect((await context.commands.readOrder(sale, order_no)).reservation).toBeDefined();
-    await context.commands.markChanged(sale, LIFE_MS, [{ order_no, version: 2 }]);
-    expect((await context.commands.readOrder(sale, order_no)).reservation).toBeUndefined();
+    const orderNo = orderNos()[0]!;
+    expect((await context.commands.readOrder(sale, orderNo)).reservation).toBeDefined();
+    await context.commands.markChanged(sale, LIFE_MS, [{ orderNo, version: 2 }]);
+    expect((await context.commands.readOrder(sale, orderNo)).reservation).toBeUndefined();
   });
 });
 
 describe('outcomes', () => {
   test('are the sum of the processes’ totals, however often each reports', async () => {
-    const tell = (process_name: string, totals: Record<string, number>) =>
-      context.commands.setOutcomes(sale, process_name, new Map(Object.entries(totals)));
+    const tell = (processName: string, totals: Record<string, number>) =>
+      context.commands.setOutcomes(sale, processName, new Map(Object.entries(totals)));
     await tell('one', { accepted: 2, sold_out: 5 });
     await tell('one', { accepted: 3, sold_out: 5 });
     await tell('one', { accepted: 3, sold_out: 5 });

@@ -16,7 +16,7 @@ afterAll(() => context.close());
 /** The time of the sale's oldest reservation in the outbox; undefined if it is not there. */
 async function sinceOf(sale: Sale): Promise<number | undefined> {
   const found = await context.commands.outbox(sale.shard);
-  return found.find(({ sale_id }) => sale_id === sale.id)?.oldest_ms;
+  return found.find(({ saleId }) => saleId === sale.id)?.oldestMs;
 }
 
 /** The same by the reservations themselves. */
@@ -27,20 +27,20 @@ async function oldestOf(sale: Sale): Promise<number | undefined> {
 
 async function settle(sale: Sale, owners: readonly Owner[]): Promise<void> {
   const lease = await takeLease(context, sale);
-  const records = owners.map(({ order_no }) => ({ order_no, version: 1, status: '{}' }));
+  const records = owners.map(({ orderNo }) => ({ orderNo: orderNo, version: 1, status: '{}' }));
   expect(await context.commands.settle(sale, lease, LIFE_MS, records)).toBe(true);
   await context.commands.releaseLease(sale, lease);
 }
 
 describe('the outbox of a shard', () => {
   test('has a sale from its first reservation to its last, with the time of its oldest one', async () => {
-    const sale = await context.openSale({ seckill_stock: 100 });
+    const sale = await context.openSale({ seckillStock: 100 });
     expect(await sinceOf(sale)).toBeUndefined();
     const first = await buy(context, sale, ['first']);
     const since = await sinceOf(sale);
     expect(since).toBe(await oldestOf(sale));
     // In a later millisecond.
-    await expect.poll(async () => (await context.commands.clock(0)).now_ms).toBeGreaterThan(since!);
+    await expect.poll(async () => (await context.commands.clock(0)).nowMs).toBeGreaterThan(since!);
     const later = await buy(context, sale, shoppers(3));
     expect(await sinceOf(sale)).toBe(since);
     await settle(sale, first);
@@ -51,7 +51,7 @@ describe('the outbox of a shard', () => {
   });
 
   test('has no sale whose buys were all refused, and keeps sales separate', async () => {
-    const [refused, sold] = [await context.openSale({ seckill_stock: 1 }), await context.openSale()];
+    const [refused, sold] = [await context.openSale({ seckillStock: 1 }), await context.openSale()];
     await settle(refused, await buy(context, refused, ['only']));
     await send(context, await newAttempt(context, refused, shoppers(2)));
     await buy(context, sold, ['one']);
@@ -87,7 +87,7 @@ describe('the outbox of a shard', () => {
       for (const [i, { id }] of sales.entries()) await own.redis.zadd(own.keys.outbox(0), 1_000 * (3 - i), id);
       const [third, second, first] = sales.map(({ id }) => id);
       const ids = async (...limits: number[]) =>
-        (await own.commands.outbox(0, ...limits)).map(({ sale_id }) => sale_id);
+        (await own.commands.outbox(0, ...limits)).map(({ saleId }) => saleId);
       expect(await ids()).toEqual([first, second, third]);
       expect(await ids(2_000)).toEqual([first]);
       expect(await ids(Infinity, 2)).toEqual([first, second]);
@@ -106,13 +106,13 @@ describe('the stopped sales of a shard', () => {
     expect(await stopped()).not.toContain(sale.id);
     await context.commands.beginRebuild(sale, lease);
     expect(await stopped()).toContain(sale.id);
-    const { history_id } = await context.commands.clock(0);
-    expect(await context.commands.finishRebuild(sale, lease, { history_id, owners: 0, available: 10 })).toBe(true);
+    const { historyId } = await context.commands.clock(0);
+    expect(await context.commands.finishRebuild(sale, lease, { historyId, owners: 0, available: 10 })).toBe(true);
     expect(await stopped()).not.toContain(sale.id);
 
     await context.commands.beginChange(sale, lease);
     expect(await stopped()).toContain(sale.id);
-    expect(await context.commands.finishChange(sale, { ...sale, version: 2 }, lease, history_id)).toBe(true);
+    expect(await context.commands.finishChange(sale, { ...sale, version: 2 }, lease, historyId)).toBe(true);
     expect(await stopped()).not.toContain(sale.id);
   });
 

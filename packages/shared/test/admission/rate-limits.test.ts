@@ -14,7 +14,7 @@ afterAll(() => context.close());
 
 type Limits = Partial<AdmitCall['limits']>;
 
-const now_ms = async (): Promise<number> => (await context.commands.clock(0)).now_ms;
+const nowMs = async (): Promise<number> => (await context.commands.clock(0)).nowMs;
 const limited = (limits: Limits) => ({ limits: { ...NO_LIMITS, ...limits } });
 
 /** A refill so slow that none happens within a test. */
@@ -28,21 +28,21 @@ async function hammer(
   sale: Sale,
   limits: Limits,
   userOf: (i: number) => string,
-  duration_ms: number,
-): Promise<{ passed: number; refused: number; elapsed_ms: number }> {
+  durationMs: number,
+): Promise<{ passed: number; refused: number; elapsedMs: number }> {
   const connections = Array.from({ length: 4 }, () => connectRedis(context.config, 'background'));
   try {
     const call = await newCall(context, sale, limited(limits));
-    const began_ms = await now_ms();
-    const until_ms = performance.now() + duration_ms;
+    const beganMs = await nowMs();
+    const untilMs = performance.now() + durationMs;
     const counts = await Promise.all(
       connections.map(async (redis, n) => {
         const commands = createCommands(redis, context.keys);
         const count = { passed: 0, refused: 0 };
-        for (let i = n; performance.now() < until_ms; i += connections.length) {
+        for (let i = n; performance.now() < untilMs; i += connections.length) {
           // With a wrong seckill token: this answer means that the shopper has passed the buckets,
           // and does not become an owner, who skips them.
-          const item = { user_id: userOf(i), order_no: 'order', token: 'wrong', request_id: 'r' };
+          const item = { userId: userOf(i), orderNo: 'order', token: 'wrong', requestId: 'r' };
           const admissions = await commands.admit(sale, call, [item, item]);
           for (const { outcome } of admissions) {
             expect(['token_invalid', 'rate_limited']).toContain(outcome);
@@ -55,7 +55,7 @@ async function hammer(
     return {
       passed: counts.reduce((sum, { passed }) => sum + passed, 0),
       refused: counts.reduce((sum, { refused }) => sum + refused, 0),
-      elapsed_ms: (await now_ms()) - began_ms,
+      elapsedMs: (await nowMs()) - beganMs,
     };
   } finally {
     for (const redis of connections) redis.disconnect();
@@ -66,7 +66,7 @@ describe('a shopper’s bucket', () => {
   test('allows a burst and not one more', async () => {
     const sale = await context.openSale();
     const item = await newItem(context, sale, 'burst', { token: 'wrong' });
-    const call = await newCall(context, sale, limited({ user_capacity: 5, user_per_second: NEVER_PER_SECOND }));
+    const call = await newCall(context, sale, limited({ userCapacity: 5, userPerSecond: NEVER_PER_SECOND }));
     const answers: Admission[] = [];
     for (let i = 0; i < 12; i += 1) answers.push(...(await context.commands.admit(sale, call, [item])));
     expect(answers.map(({ outcome }) => outcome)).toEqual([
@@ -78,20 +78,20 @@ describe('a shopper’s bucket', () => {
 
   test('never allows more than burst + rate × time under concurrency, nor fewer', async () => {
     const sale = await context.openSale();
-    const [burst, per_second] = [5, 50];
-    const limits = { user_capacity: burst, user_per_second: per_second };
-    const { passed, refused, elapsed_ms } = await hammer(sale, limits, () => 'hammer', 600);
+    const [burst, perSecond] = [5, 50];
+    const limits = { userCapacity: burst, userPerSecond: perSecond };
+    const { passed, refused, elapsedMs } = await hammer(sale, limits, () => 'hammer', 600);
     expect(refused).toBeGreaterThan(0);
     // The clock is read in whole milliseconds, so one more of them may have passed.
-    expect(passed).toBeLessThanOrEqual(burst + (per_second * (elapsed_ms + 1)) / 1_000);
+    expect(passed).toBeLessThanOrEqual(burst + (perSecond * (elapsedMs + 1)) / 1_000);
     // 600 ms were hammered; more than half of the refill is left for a machine that stalls, since a
     // full bucket fills no further.
-    expect(passed).toBeGreaterThanOrEqual(burst + 0.4 * per_second * 0.6);
+    expect(passed).toBeGreaterThanOrEqual(burst + 0.4 * perSecond * 0.6);
   });
 
   test('is separate for each shopper', async () => {
     const sale = await context.openSale();
-    const limits = limited({ user_capacity: 1, user_per_second: NEVER_PER_SECOND });
+    const limits = limited({ userCapacity: 1, userPerSecond: NEVER_PER_SECOND });
     const users = shoppers(50).map((user) => `own-${user}`);
     const attempt = await newAttempt(context, sale, users, limits);
     const wrong = attempt.items.map((item) => ({ ...item, token: 'wrong' }));
@@ -104,31 +104,31 @@ describe('a shopper’s bucket', () => {
   test('returns the wait, and allows the shopper after it', async () => {
     const sale = await context.openSale();
     const item = await newItem(context, sale, 'waiting', { token: 'wrong' });
-    const call = await newCall(context, sale, limited({ user_capacity: 1, user_per_second: 10 }));
-    const began_ms = await now_ms();
+    const call = await newCall(context, sale, limited({ userCapacity: 1, userPerSecond: 10 }));
+    const beganMs = await nowMs();
     await context.commands.admit(sale, call, [item]);
     const [refused] = await context.commands.admit(sale, call, [item]);
-    const refused_ms = await now_ms();
+    const refusedMs = await nowMs();
     if (refused?.outcome !== 'rate_limited') throw new Error(`expected rate_limited, got ${refused?.outcome}`);
-    expect(refused.wait_ms).toBeGreaterThan(0);
-    expect(refused.wait_ms).toBeLessThanOrEqual(100);
+    expect(refused.waitMs).toBeGreaterThan(0);
+    expect(refused.waitMs).toBeLessThanOrEqual(100);
     // A shopper who waits as long as returned is allowed; one who does not wait is not, before one
     // interval has passed.
     for (;;) {
-      const before_ms = await now_ms();
+      const beforeMs = await nowMs();
       const [admission] = await context.commands.admit(sale, call, [item]);
       if (admission!.outcome === 'token_invalid') break;
       // Both times are whole milliseconds, rounded down: the refusal was up to one later than it
       // looks.
-      expect(before_ms).toBeLessThanOrEqual(refused_ms + refused.wait_ms);
+      expect(beforeMs).toBeLessThanOrEqual(refusedMs + refused.waitMs);
     }
-    expect(await now_ms()).toBeGreaterThanOrEqual(began_ms + 99);
+    expect(await nowMs()).toBeGreaterThanOrEqual(beganMs + 99);
   });
 
   test('expires when it is full again, so that inactive shoppers use no memory', async () => {
     const sale = await context.openSale();
     const item = await newItem(context, sale, 'gone', { token: 'wrong' });
-    const call = await newCall(context, sale, limited({ user_capacity: 4, user_per_second: 50 }));
+    const call = await newCall(context, sale, limited({ userCapacity: 4, userPerSecond: 50 }));
     const name = context.keys.userBucket(sale.shard, 'gone');
     await context.commands.admit(sale, call, [item, item]);
     expect(await context.redis.pttl(name)).toBeLessThanOrEqual(40);
@@ -137,8 +137,8 @@ describe('a shopper’s bucket', () => {
 
   test('is the same in all sales of a shard', async () => {
     const [a, b] = [await context.openSale(), await context.openSale()];
-    const limits = limited({ user_capacity: 1, user_per_second: NEVER_PER_SECOND });
-    const item = await newItem(context, a, 'two sales', { user_id: 'two-sales', token: 'wrong' });
+    const limits = limited({ userCapacity: 1, userPerSecond: NEVER_PER_SECOND });
+    const item = await newItem(context, a, 'two sales', { userId: 'two-sales', token: 'wrong' });
     expect(await context.commands.admit(a, await newCall(context, a, limits), [item])).toMatchObject([
       { outcome: 'token_invalid' },
     ]);
@@ -148,8 +148,8 @@ describe('a shopper’s bucket', () => {
   });
 
   test('is not used by a buy that fails earlier, nor by an owner’s retry', async () => {
-    const sale = await context.openSale({ seckill_stock: 1 });
-    const limits = limited({ user_capacity: 1, user_per_second: NEVER_PER_SECOND });
+    const sale = await context.openSale({ seckillStock: 1 });
+    const limits = limited({ userCapacity: 1, userPerSecond: NEVER_PER_SECOND });
     const attempt = await newAttempt(context, sale, ['owner'], limits);
     for (let i = 0; i < 3; i += 1) expect(await send(context, attempt)).toEqual([{ outcome: 'accepted' }]);
     const late = await newAttempt(context, sale, ['late'], limits);
@@ -161,8 +161,8 @@ describe('a shopper’s bucket', () => {
 describe('the global bucket', () => {
   // Each test has a shard, and so a global bucket, of its own.
   test('allows a burst of different shoppers and not one more, within one batch', async () => {
-    const sale = await context.openSale({ shard: 11, seckill_stock: 100 });
-    const limits = limited({ global_capacity: 10, global_per_second: NEVER_PER_SECOND });
+    const sale = await context.openSale({ shard: 11, seckillStock: 100 });
+    const limits = limited({ globalCapacity: 10, globalPerSecond: NEVER_PER_SECOND });
     const attempt = await newAttempt(context, sale, shoppers(30), limits);
     const admissions = await send(context, attempt);
     expect(admissions.map(({ outcome }) => outcome)).toEqual([
@@ -174,21 +174,21 @@ describe('the global bucket', () => {
 
   test('never allows more than burst + rate × time under concurrency, nor fewer', async () => {
     const sale = await context.openSale({ shard: 12 });
-    const [burst, per_second] = [20, 200];
-    const limits = { global_capacity: burst, global_per_second: per_second };
-    const { passed, refused, elapsed_ms } = await hammer(sale, limits, (i) => `crowd-${i}`, 600);
+    const [burst, perSecond] = [20, 200];
+    const limits = { globalCapacity: burst, globalPerSecond: perSecond };
+    const { passed, refused, elapsedMs } = await hammer(sale, limits, (i) => `crowd-${i}`, 600);
     expect(refused).toBeGreaterThan(0);
-    expect(passed).toBeLessThanOrEqual(burst + (per_second * (elapsed_ms + 1)) / 1_000);
-    expect(passed).toBeGreaterThanOrEqual(burst + 0.4 * per_second * 0.6);
+    expect(passed).toBeLessThanOrEqual(burst + (perSecond * (elapsedMs + 1)) / 1_000);
+    expect(passed).toBeGreaterThanOrEqual(burst + 0.4 * perSecond * 0.6);
   });
 
   test('is not used by a shopper whose own bucket is empty: one shopper cannot use up the limit of all', async () => {
     const sale = await context.openSale({ shard: 13 });
     const limits = limited({
-      global_capacity: 3,
-      global_per_second: NEVER_PER_SECOND,
-      user_capacity: 1,
-      user_per_second: NEVER_PER_SECOND,
+      globalCapacity: 3,
+      globalPerSecond: NEVER_PER_SECOND,
+      userCapacity: 1,
+      userPerSecond: NEVER_PER_SECOND,
     });
     const greedy = await newItem(context, sale, 'greedy', { token: 'wrong' });
     const [first, second] = [await newItem(context, sale, 'u1'), await newItem(context, sale, 'u2')];
@@ -206,15 +206,15 @@ describe('the global bucket', () => {
 
   test('refuses without using the shopper’s own', async () => {
     const sale = await context.openSale({ shard: 14 });
-    const limits = limited({ global_capacity: 0, global_per_second: 1 });
+    const limits = limited({ globalCapacity: 0, globalPerSecond: 1 });
     const attempt = await newAttempt(context, sale, ['u1'], limits);
     expect(await send(context, attempt)).toMatchObject([{ outcome: 'rate_limited', limit: 'global' }]);
     expect(await context.redis.exists(context.keys.userBucket(14, 'u1'))).toBe(0);
   });
 
   test('may hold a fraction, as the share of one of several shards does', async () => {
-    const sale = await context.openSale({ shard: 15, seckill_stock: 100 });
-    const limits = limited({ global_capacity: 10 / 3, global_per_second: NEVER_PER_SECOND });
+    const sale = await context.openSale({ shard: 15, seckillStock: 100 });
+    const limits = limited({ globalCapacity: 10 / 3, globalPerSecond: NEVER_PER_SECOND });
     const admissions = await send(context, await newAttempt(context, sale, shoppers(10), limits));
     expect(admissions.filter(({ outcome }) => outcome === 'accepted')).toHaveLength(3);
   });
@@ -227,11 +227,11 @@ test.each(['global', 'user'] as const)(
     const item = await newItem(context, sale, 'u1');
     const name = which === 'user' ? context.keys.userBucket(0, 'u1') : context.keys.globalBucket(0);
     // As buys of the time before the step have left it.
-    await context.redis.set(name, ((await now_ms()) + 30_000) * 1_000, 'PX', 30_000);
+    await context.redis.set(name, ((await nowMs()) + 30_000) * 1_000, 'PX', 30_000);
     const limits = { [`${which}_capacity`]: 5, [`${which}_per_second`]: 5 };
     const call = await newCall(context, sale, limited(limits));
     expect(await context.commands.admit(sale, call, [item])).toEqual([{ outcome: 'accepted' }]);
-    expect(Number(await context.redis.get(name))).toBeLessThanOrEqual(((await now_ms()) + 1_000) * 1_000);
+    expect(Number(await context.redis.get(name))).toBeLessThanOrEqual(((await nowMs()) + 1_000) * 1_000);
     await context.redis.del(name);
   },
 );

@@ -29,28 +29,28 @@ beforeAll(async () => {
 afterAll(() => context.close());
 
 let events = 0;
-const eventOf = (payment_id: string, kind: PaymentEvent['kind']): PaymentEvent => ({
-  event_id: `event-${(events += 1)}`,
-  payment_id,
+const eventOf = (paymentId: string, kind: PaymentEvent['kind']): PaymentEvent => ({
+  eventId: `event-${(events += 1)}`,
+  paymentId,
   kind,
 });
 const apply = (event: PaymentEvent) => applyPaymentEvent(context, 'sandbox', event);
-const tell = (payment_id: string, kind: PaymentEvent['kind']) => apply(eventOf(payment_id, kind));
-const statusInRedis = (order: Order) => context.redis.get(context.keys.status({ shard: 0, id: 0 }, order.order_no));
+const tell = (paymentId: string, kind: PaymentEvent['kind']) => apply(eventOf(paymentId, kind));
+const statusInRedis = (order: Order) => context.redis.get(context.keys.status({ shard: 0, id: 0 }, order.orderNo));
 
 /** An order in that state, by the moves that lead there. */
 async function orderIn(status: OrderStatus): Promise<Order> {
   const order = await placeOrder(context, await context.openSale());
   if (status === 'cancelled') await cancelOrder(context, order, { actor: 'shopper' });
-  if (status === 'expired') await expireOrders(context, order.product_id, [order.order_no]);
+  if (status === 'expired') await expireOrders(context, order.productId, [order.orderNo]);
   if (status === 'paid' || status === 'refunded') {
-    const payment = await openPayment(context, order.order_no);
+    const payment = await openPayment(context, order.orderNo);
     await tell(payment, 'succeeded');
     if (status === 'refunded') await tell(payment, 'refunded');
   }
   // Both are ends that the writer and admission alone can lead to.
   if (status === 'failed' || status === 'queued') {
-    await context.db.updateTable('orders').set({ status }).where('order_no', '=', order.order_no).execute();
+    await context.db.updateTable('orders').set({ status }).where('order_no', '=', order.orderNo).execute();
   }
   return order;
 }
@@ -60,29 +60,29 @@ describe('an order', () => {
     // By another actor than the one that cancelled it, which may repeat its call.
     cancelled: (order) => cancelOrder(context, order, { actor: 'operator' }),
     expired: async (order) => {
-      if ((await expireOrders(context, order.product_id, [order.order_no])) === 0) throw new Error('not expired');
+      if ((await expireOrders(context, order.productId, [order.orderNo])) === 0) throw new Error('not expired');
     },
     paid: async (order) => {
-      const payment_id = newPaymentId(Date.now());
-      const row = { payment_id, order_no: order.order_no, product_id: order.product_id, provider: 'sandbox' };
+      const paymentId = newPaymentId(Date.now());
+      const row = { payment_id: paymentId, order_no: order.orderNo, product_id: order.productId, provider: 'sandbox' };
       const now = new Date();
-      const facts = { status: 'started', amount_cents: order.price_cents, currency: 'CNY' } as const;
+      const facts = { status: 'started', amount_cents: order.priceCents, currency: 'CNY' } as const;
       await context.db
         .insertInto('payments')
         .values({ ...row, ...facts, provider_ref: null, url: null, created_at: now, updated_at: now, ask_at: null })
         .execute();
       const { version } = await ledgerOf(context, order);
-      await tell(payment_id, 'succeeded');
+      await tell(paymentId, 'succeeded');
       if ((await ledgerOf(context, order)).version === version) throw new Error('not paid');
     },
     refunded: async (order) => {
       await requestRefund(context, order, 'operator');
-      const { payment_id } = await context.db
+      const { payment_id: paymentId } = await context.db
         .selectFrom('payments')
         .select('payment_id')
-        .where('order_no', '=', order.order_no)
+        .where('order_no', '=', order.orderNo)
         .executeTakeFirstOrThrow();
-      await tell(payment_id, 'refunded');
+      await tell(paymentId, 'refunded');
     },
   };
   const MOVES = (['pending_payment', 'paid', 'refunded', 'cancelled', 'expired', 'failed'] as const).flatMap((from) =>
@@ -104,7 +104,7 @@ describe('an order', () => {
       paid: to === 'paid' || to === 'refunded',
     });
     expect(after.history).toHaveLength(before.history.length + 1);
-    expect(after.history.at(-1)).toMatchObject({ from_status: from, to_status: to });
+    expect(after.history.at(-1)).toMatchObject({ fromStatus: from, toStatus: to });
   });
 
   test.each(MOVES.filter(({ from, to }) => !canMove(from, to)))('stays $from if $to is not allowed', async (move) => {
@@ -142,11 +142,11 @@ describe('an order', () => {
         .filter((to) => !canMove(from, to))
         .map((to) => ({ from, to })),
     );
-    const movers = new Map([[order.order_no, { actor: 'test' }]]);
+    const movers = new Map([[order.orderNo, { actor: 'test' }]]);
     for (const { from, to } of illegal) {
       const move = context.db
         .transaction()
-        .execute((tx) => moveOrders(tx, order.product_id, movers, from, to, new Date()));
+        .execute((tx) => moveOrders(tx, order.productId, movers, from, to, new Date()));
       await expect(move).rejects.toThrow(`cannot move from ${from} to ${to}`);
     }
     expect(illegal).toHaveLength(4 * ORDER_STATUSES.length - 4);
@@ -154,20 +154,20 @@ describe('an order', () => {
 
   test('keeps who moved it, when and why', async () => {
     const order = await placeOrder(context, await context.openSale());
-    const payment = await openPayment(context, order.order_no);
+    const payment = await openPayment(context, order.orderNo);
     await tell(payment, 'succeeded');
     await requestRefund(context, order, 'operator');
     await tell(payment, 'refunded');
     expect((await ledgerOf(context, order)).history).toEqual([
-      { from_status: 'pending_payment', to_status: 'paid', actor: 'payment:sandbox', reason: payment },
-      { from_status: 'paid', to_status: 'refunded', actor: 'operator', reason: payment },
+      { fromStatus: 'pending_payment', toStatus: 'paid', actor: 'payment:sandbox', reason: payment },
+      { fromStatus: 'paid', toStatus: 'refunded', actor: 'operator', reason: payment },
     ]);
   });
 
   test('of another sale does not move, even if its number is among those to move', async () => {
     const [one, other] = [await context.openSale(), await context.openSale()];
     const order = await placeOrder(context, other);
-    expect(await expireOrders(context, one.id, [order.order_no])).toBe(0);
+    expect(await expireOrders(context, one.id, [order.orderNo])).toBe(0);
     expect(await ledgerOf(context, order)).toMatchObject({ status: 'pending_payment', sold: 1 });
   });
 });
@@ -186,7 +186,7 @@ describe('a payment', () => {
   /** What is left after these events came in this order, for an order that waits for payment. */
   async function after(...kinds: PaymentEvent['kind'][]) {
     const order = await placeOrder(context, await context.openSale());
-    const payment = await openPayment(context, order.order_no);
+    const payment = await openPayment(context, order.orderNo);
     const applied: (boolean | string)[] = [];
     for (const kind of kinds) {
       applied.push(await tell(payment, kind).catch((error: { detail: string }) => error.detail));
@@ -263,7 +263,7 @@ describe('a payment', () => {
 
   test('applies the same event once, however often the provider sends it, also in parallel', async () => {
     const order = await placeOrder(context, await context.openSale());
-    const event = eventOf(await openPayment(context, order.order_no), 'succeeded');
+    const event = eventOf(await openPayment(context, order.orderNo), 'succeeded');
     const applied = await Promise.all(Array.from({ length: 8 }, () => apply(event)));
     expect(applied.filter(Boolean)).toHaveLength(1);
     expect(await ledgerOf(context, order)).toMatchObject({ status: 'paid', version: 2, history: { length: 1 } });
@@ -271,7 +271,7 @@ describe('a payment', () => {
 
   test('that is unknown, or of another provider, is not found', async () => {
     const order = await placeOrder(context, await context.openSale());
-    const payment = await openPayment(context, order.order_no, 'stripe');
+    const payment = await openPayment(context, order.orderNo, 'stripe');
     await expect(tell('pay_unknown', 'succeeded')).rejects.toMatchObject({ code: 'not_found' });
     await expect(tell(payment, 'succeeded')).rejects.toMatchObject({ code: 'not_found' });
     expect(await ledgerOf(context, order)).toMatchObject({ status: 'pending_payment', payments: ['started'] });
@@ -281,12 +281,12 @@ describe('a payment', () => {
     'that arrives after the order was %s goes back, and the order and its unit stay as they are',
     async (status) => {
       const order = await orderIn('pending_payment');
-      const late = await openPayment(context, order.order_no);
+      const late = await openPayment(context, order.orderNo);
       if (status === 'cancelled') await cancelOrder(context, order, { actor: 'shopper' });
-      if (status === 'expired') await expireOrders(context, order.product_id, [order.order_no]);
+      if (status === 'expired') await expireOrders(context, order.productId, [order.orderNo]);
       if (status === 'refunded') {
         await tell(late, 'declined');
-        const first = await openPayment(context, order.order_no);
+        const first = await openPayment(context, order.orderNo);
         await tell(first, 'succeeded');
         await tell(first, 'refunded');
       }
@@ -304,9 +304,9 @@ describe('a payment', () => {
 
   test('in addition to another one is refunded, and the order stays paid', async () => {
     const order = await placeOrder(context, await context.openSale());
-    const first = await openPayment(context, order.order_no);
+    const first = await openPayment(context, order.orderNo);
     await tell(first, 'declined');
-    const second = await openPayment(context, order.order_no);
+    const second = await openPayment(context, order.orderNo);
     // The shopper tried the first one again on its own page.
     await Promise.all([tell(first, 'succeeded'), tell(second, 'succeeded')]);
     const paid = await ledgerOf(context, order);
@@ -319,7 +319,7 @@ describe('a payment', () => {
 
   test('is refunded even if it was given up at the moment at which it succeeded', async () => {
     const order = await placeOrder(context, await context.openSale());
-    const payment = await openPayment(context, order.order_no);
+    const payment = await openPayment(context, order.orderNo);
     await cancelOrder(context, order, { actor: 'shopper' });
     // As the caller of the provider does, who holds no lock of the sale: not committed yet when the
     // event comes.
@@ -337,41 +337,41 @@ describe('a payment', () => {
 
   test('is not opened for an order that cannot be paid, nor twice for one that can', async () => {
     const order = await placeOrder(context, await context.openSale());
-    await openPayment(context, order.order_no);
-    await expect(openPayment(context, order.order_no)).rejects.toMatchObject({ errno: 1062 });
+    await openPayment(context, order.orderNo);
+    await expect(openPayment(context, order.orderNo)).rejects.toMatchObject({ errno: 1062 });
     await cancelOrder(context, order, { actor: 'shopper' });
-    await openPayment(context, order.order_no);
+    await openPayment(context, order.orderNo);
     expect((await ledgerOf(context, order)).payments).toEqual(['started']);
   });
 
   test.each(['cancelled', 'paid'] as const)('still open when its order is %s is to be expired', async (status) => {
     const order = await placeOrder(context, await context.openSale());
-    const first = await openPayment(context, order.order_no);
+    const first = await openPayment(context, order.orderNo);
     await tell(first, 'declined');
-    const open = await openPayment(context, order.order_no);
+    const open = await openPayment(context, order.orderNo);
     if (status === 'paid') await tell(first, 'succeeded');
     else await cancelOrder(context, order, { actor: 'shopper' });
-    const { ask_at } = await context.db
+    const { ask_at: askAt } = await context.db
       .selectFrom('payments')
       .select('ask_at')
       .where('payment_id', '=', open)
       .executeTakeFirstOrThrow();
-    expect(ask_at).not.toBeNull();
+    expect(askAt).not.toBeNull();
   });
 });
 
 describe('at the same moment', () => {
   test('cancel, expiry and payment: one of them wins, and money that lost is refunded', async () => {
-    const sale = await context.openSale({ seckill_stock: 30 });
+    const sale = await context.openSale({ seckillStock: 30 });
     const orders = await placeOrders(context, sale, shoppers(20));
-    const payments = await Promise.all(orders.map(({ order_no }) => openPayment(context, order_no)));
+    const payments = await Promise.all(orders.map(({ orderNo }) => openPayment(context, orderNo)));
     await Promise.all([
       ...orders.map((order) => cancelOrder(context, order, { actor: 'shopper' }).catch(() => undefined)),
       ...payments.map((payment) => tell(payment, 'succeeded')),
       expireOrders(
         context,
         sale.id,
-        orders.map(({ order_no }) => order_no),
+        orders.map(({ orderNo }) => orderNo),
       ),
     ]);
     let live = 0;
@@ -388,13 +388,13 @@ describe('at the same moment', () => {
     const [one, other] = [await context.openSale(), await context.openSale()];
     const held = await placeOrders(context, one, shoppers(5));
     const free = await placeOrders(context, other, shoppers(5));
-    const numbers = (orders: readonly Order[]) => orders.map(({ order_no }) => order_no);
+    const numbers = (orders: readonly Order[]) => orders.map(({ orderNo }) => orderNo);
     const tx = await context.db.startTransaction().execute();
     onTestFinished(async () => {
       await tx.rollback().execute();
     });
     const now = await lockSaleRow(tx, one.id);
-    const movers = new Map(numbers(held).map((order_no) => [order_no, { actor: 'test' }]));
+    const movers = new Map(numbers(held).map((orderNo) => [orderNo, { actor: 'test' }]));
     await moveOrders(tx, one.id, movers, 'pending_payment', 'expired', now!);
     expect(await expireOrders(context, other.id, numbers(free))).toBe(5);
   });
@@ -408,7 +408,7 @@ describe('pollers', () => {
     await cancelOrder(context, order, { actor: 'shopper' });
     expect(await statusInRedis(order)).toBe('2 -');
     await context.commands.settle(sale, await takeLease(context, sale), 600_000, [
-      { order_no: order.order_no, version: 1, status: JSON.stringify(order) },
+      { orderNo: order.orderNo, version: 1, status: JSON.stringify(order) },
     ]);
     expect(await statusInRedis(order)).toBe('2 -');
   });
@@ -418,11 +418,11 @@ describe('pollers', () => {
     const order = await placeOrder(context, sale);
     // The reservation as it was before settling.
     const { reservations } = context.keys.sale(sale);
-    await context.redis.hset(reservations, order.order_no, `${Date.now()} ${order.price_cents} job r ${order.user_id}`);
-    expect((await context.commands.readOrder(sale, order.order_no)).reservation).toBeDefined();
+    await context.redis.hset(reservations, order.orderNo, `${Date.now()} ${order.priceCents} job r ${order.userId}`);
+    expect((await context.commands.readOrder(sale, order.orderNo)).reservation).toBeDefined();
     await cancelOrder(context, order, { actor: 'shopper' });
-    const seen = await context.commands.readOrder(sale, order.order_no);
-    expect(seen).toMatchObject({ sale_ready: true, reservation: undefined, status: undefined });
+    const seen = await context.commands.readOrder(sale, order.orderNo);
+    expect(seen).toMatchObject({ saleReady: true, reservation: undefined, status: undefined });
   });
 
   test('if Redis does not answer, the move is not committed', async () => {
@@ -433,7 +433,7 @@ describe('pollers', () => {
     const saleTransactions = new SaleTransactions({
       ...context,
       commands: createCommands(gone, context.keys),
-      order_events: false,
+      orderEvents: false,
     });
     await expect(cancelOrder({ saleTransactions }, order, { actor: 'shopper' })).rejects.toThrow(
       /Stream isn't writeable|Connection is closed/,
@@ -444,25 +444,25 @@ describe('pollers', () => {
 });
 
 test('a price change never touches accepted orders, their payments or the revenue', async () => {
-  const sale = await context.openSale({ price_cents: 1_999 });
+  const sale = await context.openSale({ priceCents: 1_999 });
   const order = await placeOrder(context, sale);
   await context.db.updateTable('products').set({ price_cents: 5 }).where('id', '=', sale.id).execute();
-  const payment = await openPayment(context, order.order_no);
+  const payment = await openPayment(context, order.orderNo);
   await tell(payment, 'succeeded');
-  const { amount_cents } = await context.db
+  const { amount_cents: amountCents } = await context.db
     .selectFrom('payments')
     .select('amount_cents')
     .where('payment_id', '=', payment)
     .executeTakeFirstOrThrow();
-  expect(amount_cents).toBe(1_999);
+  expect(amountCents).toBe(1_999);
   const counters = await readCounters(context.db, sale.id);
   expect(counters.find(({ name }) => name === 'revenue_cents')?.value).toBe(1_999);
 });
 
 test('counters equal the rows, also after failed attempts', async () => {
-  const sale = await context.openSale({ seckill_stock: 20 });
+  const sale = await context.openSale({ seckillStock: 20 });
   const orders = await placeOrders(context, sale, shoppers(10));
-  const payments = await Promise.all(orders.slice(0, 5).map(({ order_no }) => openPayment(context, order_no)));
+  const payments = await Promise.all(orders.slice(0, 5).map(({ orderNo }) => openPayment(context, orderNo)));
   for (const payment of payments) await tell(payment, 'succeeded');
   await requestRefund(context, orders[0]!, 'operator');
   await tell(payments[0]!, 'refunded');
@@ -473,7 +473,7 @@ test('counters equal the rows, also after failed attempts', async () => {
     await expireOrders(
       context,
       sale.id,
-      orders.map(({ order_no }) => order_no),
+      orders.map(({ orderNo }) => orderNo),
     ),
   ).toBe(4);
   const counters = await readCounters(context.db, sale.id);
@@ -486,19 +486,19 @@ test('counters equal the rows, also after failed attempts', async () => {
     refunded: 1,
     cancelled: 1,
     expired: 4,
-    revenue_cents: 5 * sale.price_cents,
-    refunded_cents: sale.price_cents,
+    revenue_cents: 5 * sale.priceCents,
+    refunded_cents: sale.priceCents,
   });
 });
 
 test('a payment is opened for the price of its order in the currency of the shop', async () => {
-  const order = await placeOrder(context, await context.openSale({ price_cents: 777 }));
-  const payment_id = newPaymentId(Date.now());
-  await insertPayment(context.db, order.order_no, { payment_id, provider: 'sandbox', currency: 'EUR' });
+  const order = await placeOrder(context, await context.openSale({ priceCents: 777 }));
+  const paymentId = newPaymentId(Date.now());
+  await insertPayment(context.db, order.orderNo, { paymentId, provider: 'sandbox', currency: 'EUR' });
   const row = await context.db
     .selectFrom('payments')
     .selectAll()
-    .where('payment_id', '=', payment_id)
+    .where('payment_id', '=', paymentId)
     .executeTakeFirst();
-  expect(row).toMatchObject({ amount_cents: 777, currency: 'EUR', status: 'started', product_id: order.product_id });
+  expect(row).toMatchObject({ amount_cents: 777, currency: 'EUR', status: 'started', product_id: order.productId });
 });

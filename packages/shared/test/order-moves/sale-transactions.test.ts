@@ -41,7 +41,7 @@ function openTransactions(DB_POOL_MAX: number) {
   onTestFinished(() => db.destroy());
   return {
     db,
-    saleTransactions: new SaleTransactions({ db, commands: context.commands, log: context.log, order_events: false }),
+    saleTransactions: new SaleTransactions({ db, commands: context.commands, log: context.log, orderEvents: false }),
   };
 }
 
@@ -52,13 +52,13 @@ const statusesOf = async (sale: Sale): Promise<string[]> => {
 
 describe('moves of one sale that come at once', () => {
   test('leave connections of the pool to others: payments of a hot sale once used every connection while they waited for its row', async () => {
-    const sale = await context.openSale({ seckill_stock: 60 });
+    const sale = await context.openSale({ seckillStock: 60 });
     const orders = await placeOrders(context, sale, shoppers(60));
     const { db, saleTransactions } = openTransactions(2);
     const release = await holdRow(sale);
-    const paid = orders.map(async ({ order_no }, i) => {
-      const payment_id = await openPayment(context, order_no);
-      const event = { event_id: `hot-${i}`, payment_id, kind: 'succeeded' } as const;
+    const paid = orders.map(async ({ orderNo }, i) => {
+      const paymentId = await openPayment(context, orderNo);
+      const event = { eventId: `hot-${i}`, paymentId: paymentId, kind: 'succeeded' } as const;
       return applyPaymentEvent({ db, saleTransactions }, 'sandbox', event);
     });
     await aLockIsWaitedFor(context.db);
@@ -86,7 +86,7 @@ describe('moves of one sale that come at once', () => {
   });
 
   test('are refused separately: the others are committed', async () => {
-    const sale = await context.openSale({ seckill_stock: 3 });
+    const sale = await context.openSale({ seckillStock: 3 });
     const orders = await placeOrders(context, sale, shoppers(3));
     await cancelOrder(context, orders[1]!, { actor: 'operator' });
     const release = await holdRow(sale);
@@ -98,7 +98,7 @@ describe('moves of one sale that come at once', () => {
   });
 
   test('do not fail with one whose data MySQL rejects', async () => {
-    const sale = await context.openSale({ seckill_stock: 3 });
+    const sale = await context.openSale({ seckillStock: 3 });
     const orders = await placeOrders(context, sale, shoppers(3));
     const oversell: Work<undefined, undefined> = async ({ tx }) => {
       await sql`UPDATE products SET sold = seckill_stock + 1 WHERE id = ${sale.id}`.execute(tx);
@@ -116,7 +116,7 @@ describe('moves of one sale that come at once', () => {
   });
 
   test('fail with the connection that they used; the waiting ones run on the next one', async () => {
-    const sale = await context.openSale({ seckill_stock: 3 });
+    const sale = await context.openSale({ seckillStock: 3 });
     const orders = await placeOrders(context, sale, shoppers(3));
     const { saleTransactions } = openTransactions(2);
     const release = await holdRow(sale);
@@ -135,19 +135,19 @@ describe('behind a server that does not answer', () => {
   /** A connection of a pool whose silence is noticed after 8 s. */
   const IMPATIENT_MS = 4_000;
   const timed = async (call: Promise<unknown>) => {
-    const asked_ms = performance.now();
+    const askedMs = performance.now();
     const outcome = await call.then(
       () => 'done',
       (error: { code?: string }) => error.code,
     );
-    return { outcome, took_ms: performance.now() - asked_ms };
+    return { outcome, tookMs: performance.now() - askedMs };
   };
 
   test(
     'everybody who waits is told so at once: 450 cancels were once told after up to 18 s',
     { timeout: 60_000 },
     async () => {
-      const sale = await context.openSale({ seckill_stock: 450 });
+      const sale = await context.openSale({ seckillStock: 450 });
       const orders = await placeOrders(context, sale, shoppers(450));
       const { saleTransactions } = openTransactions(2);
       const release = await holdRow(sale);
@@ -155,10 +155,10 @@ describe('behind a server that does not answer', () => {
       const [first, ...behind] = cancels;
       const told = await Promise.all(behind);
       expect(new Set(told.map(({ outcome }) => outcome))).toEqual(new Set(['unavailable']));
-      expect(Math.max(...told.map(({ took_ms }) => took_ms))).toBeLessThan(IMPATIENT_MS);
+      expect(Math.max(...told.map(({ tookMs }) => tookMs))).toBeLessThan(IMPATIENT_MS);
       // Work that arrives while it still hangs does not wait at all.
       const late = await timed(cancelOrder({ saleTransactions }, orders[1]!, { actor: 'shopper' }));
-      expect(late).toMatchObject({ outcome: 'unavailable', took_ms: expect.toSatisfy((ms: number) => ms < 500) });
+      expect(late).toMatchObject({ outcome: 'unavailable', tookMs: expect.toSatisfy((ms: number) => ms < 500) });
       await release();
       expect((await first!).outcome).not.toBe('unavailable');
       // As soon as the row is free all is as ever.
@@ -171,24 +171,24 @@ describe('behind a server that does not answer', () => {
     'those who wait fail with a transaction that got no answer, payments too: their turns would take as long',
     { timeout: 60_000 },
     async () => {
-      const sale = await context.openSale({ seckill_stock: 2 });
+      const sale = await context.openSale({ seckillStock: 2 });
       const orders = await placeOrders(context, sale, shoppers(2));
-      const [, payment_id] = [
-        await openPayment(context, orders[0]!.order_no),
-        await openPayment(context, orders[1]!.order_no),
+      const [, paymentId] = [
+        await openPayment(context, orders[0]!.orderNo),
+        await openPayment(context, orders[1]!.orderNo),
       ];
       const { db, saleTransactions } = openTransactions(2);
       const release = await holdRow(sale);
       onTestFinished(release);
       const cancel = timed(cancelOrder({ saleTransactions }, orders[0]!, { actor: 'shopper' }));
       await aLockIsWaitedFor(context.db);
-      const event = { event_id: 'behind-a-lock', payment_id, kind: 'succeeded' } as const;
+      const event = { eventId: 'behind-a-lock', paymentId: paymentId, kind: 'succeeded' } as const;
       const paid = timed(applyPaymentEvent({ db, saleTransactions }, 'sandbox', event));
       // The server's own limit of a wait for a row.
       const [first, second] = await Promise.all([cancel, paid]);
       expect(second.outcome).toBe('unavailable');
       // Not a second limit after the first.
-      expect(second.took_ms).toBeLessThan(first.took_ms + 500);
+      expect(second.tookMs).toBeLessThan(first.tookMs + 500);
     },
   );
 

@@ -18,8 +18,8 @@ const times = fc.integer({ min: 0, max: TIME_MAX_MS });
 describe('an order number', () => {
   test('has the published form and length for any sale and time', () => {
     fc.assert(
-      fc.property(sales, times, (sale, now_ms) => {
-        const orderNo = newOrderNumber(sale, now_ms);
+      fc.property(sales, times, (sale, nowMs) => {
+        const orderNo = newOrderNumber(sale, nowMs);
         expect(orderNo).toMatch(SHAPE);
         expect(orderNo.length).toBeLessThanOrEqual(ORDER_NO_LENGTH_MAX);
       }),
@@ -28,24 +28,24 @@ describe('an order number', () => {
 
   test('names its shard and sale, so that a poll needs no lookup', () => {
     fc.assert(
-      fc.property(sales, times, (sale, now_ms) => {
-        expect(saleOfOrderNumber(newOrderNumber(sale, now_ms))).toEqual(sale);
+      fc.property(sales, times, (sale, nowMs) => {
+        expect(saleOfOrderNumber(newOrderNumber(sale, nowMs))).toEqual(sale);
       }),
     );
   });
 
   test('sorts by time as plain text, to the millisecond', () => {
     fc.assert(
-      fc.property(sales, sales, times, times, (saleA, saleB, a_ms, b_ms) => {
-        fc.pre(a_ms !== b_ms);
-        expect(newOrderNumber(saleA, a_ms) < newOrderNumber(saleB, b_ms)).toBe(a_ms < b_ms);
+      fc.property(sales, sales, times, times, (saleA, saleB, aMs, bMs) => {
+        fc.pre(aMs !== bMs);
+        expect(newOrderNumber(saleA, aMs) < newOrderNumber(saleB, bMs)).toBe(aMs < bMs);
       }),
     );
     const sale = { shard: 0, id: 1 };
-    const now_ms = 1_800_000_000_000;
-    expect(newOrderNumber(sale, now_ms) < newOrderNumber(sale, now_ms + 1)).toBe(true);
-    expect(newOrderNumber(sale, now_ms + 0.9).slice(0, RANDOM_FROM)).toBe(
-      newOrderNumber(sale, now_ms).slice(0, RANDOM_FROM),
+    const nowMs = 1_800_000_000_000;
+    expect(newOrderNumber(sale, nowMs) < newOrderNumber(sale, nowMs + 1)).toBe(true);
+    expect(newOrderNumber(sale, nowMs + 0.9).slice(0, RANDOM_FROM)).toBe(
+      newOrderNumber(sale, nowMs).slice(0, RANDOM_FROM),
     );
   });
 

@@ -28,17 +28,17 @@ beforeAll(async () => {
 });
 afterAll(() => context.close());
 
-let made_ms = 1_800_000_000_000;
+let madeMs = 1_800_000_000_000;
 /** An order that is newer than every other. */
 function newOrder(sale: Sale, fields: Partial<Order> = {}): Order {
-  made_ms += 1;
+  madeMs += 1;
   return {
-    order_no: newOrderNumber(sale, made_ms),
-    product_id: sale.id,
-    user_id: 'u1',
+    orderNo: newOrderNumber(sale, madeMs),
+    productId: sale.id,
+    userId: 'u1',
     status: 'pending_payment',
-    price_cents: 1_999,
-    created_at_ms: made_ms,
+    priceCents: 1_999,
+    createdAtMs: madeMs,
     version: 1,
     ...fields,
   };
@@ -49,12 +49,12 @@ const insert = (...orders: Order[]) => context.db.transaction().execute((tx) => 
 describe('an order in the ledger', () => {
   test('is read exactly as it was written, to the millisecond and the byte', async () => {
     const sale = await context.insertSale();
-    const order = newOrder(sale, { user_id: `"'\\%_{}#\`;--`, price_cents: 1_000_000_000, created_at_ms: made_ms });
-    const failed = newOrder(sale, { status: 'failed', reason: 'no_unit', user_id: 'u2' });
+    const order = newOrder(sale, { userId: `"'\\%_{}#\`;--`, priceCents: 1_000_000_000, createdAtMs: madeMs });
+    const failed = newOrder(sale, { status: 'failed', reason: 'no_unit', userId: 'u2' });
     await insert(order, failed);
-    expect(await findOrder(context.db, order.order_no)).toEqual(order);
-    expect(await findOrder(context.db, failed.order_no)).toEqual(failed);
-    const found = await findOrders(context.db, [failed.order_no, 'none', order.order_no]);
+    expect(await findOrder(context.db, order.orderNo)).toEqual(order);
+    expect(await findOrder(context.db, failed.orderNo)).toEqual(failed);
+    const found = await findOrders(context.db, [failed.orderNo, 'none', order.orderNo]);
     expect(found).toHaveLength(2);
     expect(found).toEqual(expect.arrayContaining([order, failed]));
   });
@@ -62,7 +62,7 @@ describe('an order in the ledger', () => {
   test('is found by its exact number only', async () => {
     const order = newOrder(await context.insertSale());
     await insert(order);
-    for (const other of [order.order_no.toLowerCase(), `${order.order_no}0`, order.order_no.slice(0, -1), '']) {
+    for (const other of [order.orderNo.toLowerCase(), `${order.orderNo}0`, order.orderNo.slice(0, -1), '']) {
       expect(await findOrder(context.db, other)).toBeUndefined();
     }
     expect(await findOrders(context.db, [])).toEqual([]);
@@ -70,14 +70,14 @@ describe('an order in the ledger', () => {
 
   test('is inserted with all others of its batch or not at all', async () => {
     const sale = await context.insertSale();
-    const good = newOrder(sale, { user_id: 'good' });
+    const good = newOrder(sale, { userId: 'good' });
     await expect(insert(good, newOrder(sale), newOrder(sale))).rejects.toThrow('Duplicate');
-    expect(await findOrder(context.db, good.order_no)).toBeUndefined();
+    expect(await findOrder(context.db, good.orderNo)).toBeUndefined();
   });
 
   test('can be one of a thousand in a statement', async () => {
-    const sale = await context.insertSale({ seckill_stock: 1_000 });
-    const orders = Array.from({ length: 1_000 }, (_, i) => newOrder(sale, { user_id: `many-${i}` }));
+    const sale = await context.insertSale({ seckillStock: 1_000 });
+    const orders = Array.from({ length: 1_000 }, (_, i) => newOrder(sale, { userId: `many-${i}` }));
     await insert(...orders);
     expect(await liveOwners(context.db, sale.id)).toHaveLength(1_000);
   });
@@ -95,7 +95,7 @@ describe('one live order per shopper and sale', () => {
     await expect(insert(newOrder(sale, { status: 'paid' }))).rejects.toThrow('Duplicate');
     expect(await findLiveOrder(context.db, sale.id, 'u1')).toEqual(live);
     // Closed, it makes room for the next.
-    await context.db.updateTable('orders').set({ status: 'cancelled' }).where('order_no', '=', live.order_no).execute();
+    await context.db.updateTable('orders').set({ status: 'cancelled' }).where('order_no', '=', live.orderNo).execute();
     expect(await findLiveOrder(context.db, sale.id, 'u1')).toBeUndefined();
     await insert(newOrder(sale));
   });
@@ -103,19 +103,19 @@ describe('one live order per shopper and sale', () => {
   test('compares the bytes of the id: look-alikes are different shoppers in every lookup', async () => {
     const sale = await context.insertSale();
     const users = ['u1', 'U1', 'u1 ', 'ú1', ' u1', 'u1\0', 'u'];
-    const orders = users.map((user_id) => newOrder(sale, { user_id }));
+    const orders = users.map((userId) => newOrder(sale, { userId }));
     await insert(...orders);
-    for (const [i, user_id] of users.entries()) {
-      expect((await findLiveOrder(context.db, sale.id, user_id))?.order_no).toBe(orders[i]!.order_no);
-      const listed = await listOrdersOfUser(context.db, user_id, 100);
-      expect(listed.filter(({ product_id }) => product_id === sale.id)).toHaveLength(1);
+    for (const [i, userId] of users.entries()) {
+      expect((await findLiveOrder(context.db, sale.id, userId))?.orderNo).toBe(orders[i]!.orderNo);
+      const listed = await listOrdersOfUser(context.db, userId, 100);
+      expect(listed.filter(({ productId }) => productId === sale.id)).toHaveLength(1);
     }
   });
 
   test('is separate for each sale', async () => {
     const [a, b] = [await context.insertSale(), await context.insertSale()];
     await insert(newOrder(a), newOrder(b));
-    expect((await findLiveOrder(context.db, b.id, 'u1'))?.product_id).toBe(b.id);
+    expect((await findLiveOrder(context.db, b.id, 'u1'))?.productId).toBe(b.id);
   });
 
   test.each(ORDER_STATUSES.filter((status) => status !== 'queued'))(
@@ -132,9 +132,9 @@ describe('one live order per shopper and sale', () => {
 describe('a shopper’s orders', () => {
   test('are listed newest first, page by page, without a gap or an order twice', async () => {
     const sales = await Promise.all(Array.from({ length: 7 }, () => context.insertSale()));
-    const orders = sales.map((sale) => newOrder(sale, { user_id: 'reader' }));
+    const orders = sales.map((sale) => newOrder(sale, { userId: 'reader' }));
     await insert(...orders);
-    const numbers = (page: readonly Order[]) => page.map(({ order_no }) => order_no);
+    const numbers = (page: readonly Order[]) => page.map(({ orderNo }) => orderNo);
     const expected = numbers(orders).toReversed();
     const read: string[] = [];
     for (let before: string | undefined; ; before = read.at(-1)) {
@@ -149,14 +149,14 @@ describe('a shopper’s orders', () => {
     const sale = await context.insertSale();
     const users = Array.from({ length: 50 }, (_, i) => `plan-${i}`);
     const orders = Array.from({ length: 40 }, () =>
-      users.map((user_id) => newOrder(sale, { user_id, status: 'failed' })),
+      users.map((userId) => newOrder(sale, { userId, status: 'failed' })),
     );
     for (const batch of orders) await insert(...batch);
     await sql`ANALYZE TABLE orders`.execute(context.db);
     // One connection, since its server counts what it reads for it.
     const db = connectDb({ ...context.config, DB_POOL_MAX: 1 }, 'general');
     try {
-      for (const before of [undefined, orders[20]![7]!.order_no]) {
+      for (const before of [undefined, orders[20]![7]!.orderNo]) {
         await sql`FLUSH STATUS`.execute(db);
         expect(await listOrdersOfUser(db, 'plan-7', 10, before)).toHaveLength(10);
         const { rows } = await sql<{ Variable_name: string; Value: string }>`
@@ -175,34 +175,34 @@ describe('a shopper’s orders', () => {
 describe('a unit that has to go back', () => {
   test('is found until it is marked, which only happens once', async () => {
     const sale = await context.insertSale();
-    const orders = [newOrder(sale, { status: 'failed' }), newOrder(sale, { status: 'failed', user_id: 'U1' })];
+    const orders = [newOrder(sale, { status: 'failed' }), newOrder(sale, { status: 'failed', userId: 'U1' })];
     await context.db.transaction().execute((tx) => insertStockReturns(tx, orders, 1_800_000_000_123));
-    const due = orders.map(({ order_no, user_id }) => ({ order_no, user_id }));
+    const due = orders.map(({ orderNo, userId }) => ({ order_no: orderNo, user_id: userId }));
     const appliedAt = async () => {
       const rows = await context.db.selectFrom('stock_returns').selectAll().orderBy('order_no').execute();
-      return new Map(rows.map(({ order_no, applied_at }) => [order_no, applied_at]));
+      return new Map(rows.map(({ order_no: orderNo, applied_at: appliedAt }) => [orderNo, appliedAt]));
     };
     expect(await salesWithReturns(context.db, 0)).toEqual([{ id: sale.id, shard: 0, cleaned: false }]);
     expect(await unappliedReturns(context.db, sale.id, 10)).toEqual(expect.arrayContaining(due));
     expect(await unappliedReturns(context.db, sale.id, 1)).toHaveLength(1);
 
-    await markReturnsApplied(context.db, [orders[0]!.order_no]);
+    await markReturnsApplied(context.db, [orders[0]!.orderNo]);
     expect(await unappliedReturns(context.db, sale.id, 10)).toEqual([due[1]]);
-    const first = (await appliedAt()).get(orders[0]!.order_no);
-    const numbers = due.map(({ order_no }) => order_no);
+    const first = (await appliedAt()).get(orders[0]!.orderNo);
+    const numbers = due.map(({ order_no: orderNo }) => orderNo);
     await markReturnsApplied(context.db, numbers);
     expect(await salesWithReturns(context.db, 0)).toEqual([]);
     const applied = await appliedAt();
-    expect(applied.get(orders[0]!.order_no)).toEqual(first);
-    expect(applied.get(orders[1]!.order_no)!.getTime()).toBeGreaterThanOrEqual(first!.getTime());
+    expect(applied.get(orders[0]!.orderNo)).toEqual(first);
+    expect(applied.get(orders[1]!.orderNo)!.getTime()).toBeGreaterThanOrEqual(first!.getTime());
   });
 
   test('is recorded once per order: a second close of it is refused', async () => {
     const order = newOrder(await context.insertSale(), { status: 'failed' });
-    const record = () => context.db.transaction().execute((tx) => insertStockReturns(tx, [order], made_ms));
+    const record = () => context.db.transaction().execute((tx) => insertStockReturns(tx, [order], madeMs));
     await record();
     await expect(record()).rejects.toThrow('Duplicate');
-    await markReturnsApplied(context.db, [order.order_no]);
+    await markReturnsApplied(context.db, [order.orderNo]);
   });
 });
 
@@ -221,10 +221,10 @@ describe('by an index, however many orders there are', () => {
 
   beforeAll(async () => {
     const sales = await Promise.all([context.insertSale(), context.insertSale()]);
-    const expires_at_ms = made_ms - 1_000_000;
+    const expiresAtMs = madeMs - 1_000_000;
     for (const sale of sales) {
       const rows = Array.from({ length: 3_000 }, (_, i) =>
-        newOrder(sale, { user_id: `reader-${i % 50}`, status: i % 3 === 0 ? 'expired' : 'cancelled', expires_at_ms }),
+        newOrder(sale, { userId: `reader-${i % 50}`, status: i % 3 === 0 ? 'expired' : 'cancelled', expiresAtMs }),
       );
       await insert(...rows);
     }
@@ -232,7 +232,7 @@ describe('by an index, however many orders there are', () => {
   });
 
   test('my orders are read in their order, without sorting', async () => {
-    for (const before of [undefined, newOrderNumber({ id: 1, shard: 0 }, made_ms)]) {
+    for (const before of [undefined, newOrderNumber({ id: 1, shard: 0 }, madeMs)]) {
       const plan = await planOf(ordersOfUserQuery(context.db, 'reader-7', 20, before));
       expect(plan).toEqual([{ key: 'by_user', sorts: false }]);
     }

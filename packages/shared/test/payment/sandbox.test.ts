@@ -9,16 +9,16 @@ import { createSandbox } from '../../src/payment/sandbox.ts';
 
 const SECRET = 'a-secret-of-the-sandbox';
 const PAYMENT: Payment = {
-  payment_id: 'pay_1',
-  order_no: '01KARYB6S5Q0H9M3T7ZV5W8XCE-0-17',
-  product_id: 17,
+  paymentId: 'pay_1',
+  orderNo: '01KARYB6S5Q0H9M3T7ZV5W8XCE-0-17',
+  productId: 17,
   provider: 'sandbox',
-  provider_ref: null,
+  providerRef: null,
   url: null,
   status: 'started',
-  amount_cents: 1_999,
+  amountCents: 1_999,
   currency: 'CNY',
-  key_no: 1,
+  keyNo: 1,
 };
 
 /** Webhooks as they came over HTTP, and the status that each is answered with. */
@@ -35,8 +35,8 @@ const server = createServer((request, response) => {
 let sandbox: PaymentProvider;
 beforeAll(async () => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const public_url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  sandbox = createSandbox({ secret: SECRET, public_url, log: pino({ level: 'silent' }) });
+  const publicUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  sandbox = createSandbox({ secret: SECRET, publicUrl, log: pino({ level: 'silent' }) });
 });
 afterAll(() => new Promise((resolve) => server.close(resolve)));
 beforeEach(() => {
@@ -45,8 +45,8 @@ beforeEach(() => {
 });
 
 const header = (signature: string): IncomingHttpHeaders => ({ 'x-sandbox-signature': signature });
-const sign = (body: string, time_ms = Date.now(), secret = SECRET): IncomingHttpHeaders =>
-  header(`${time_ms}.${createHmac('sha256', secret).update(`sandbox ${time_ms}.${body}`).digest('hex')}`);
+const sign = (body: string, timeMs = Date.now(), secret = SECRET): IncomingHttpHeaders =>
+  header(`${timeMs}.${createHmac('sha256', secret).update(`sandbox ${timeMs}.${body}`).digest('hex')}`);
 const verify = (body: string, headers: IncomingHttpHeaders) => sandbox.verifyWebhook(Buffer.from(body), headers);
 const EVENT = JSON.stringify({ event_id: 'e1', payment_id: 'pay_1', kind: 'succeeded' });
 
@@ -68,10 +68,10 @@ describe('asked to', () => {
     out_of_order: ['succeeded', 'declined'],
   };
   test.each(Object.entries(KINDS))('%s, it sends %j over HTTP, signed', async (behaviour, kinds) => {
-    const { url, provider_ref } = await sandbox.start(PAYMENT, behaviour as SandboxBehaviour);
-    expect({ url, provider_ref }).toEqual({
-      url: expect.stringMatching(new RegExp(`/api/v1/orders/${PAYMENT.order_no}$`)),
-      provider_ref: 'sandbox-pay_1',
+    const { url, providerRef } = await sandbox.start(PAYMENT, behaviour as SandboxBehaviour);
+    expect({ url, provider_ref: providerRef }).toEqual({
+      url: expect.stringMatching(new RegExp(`/api/v1/orders/${PAYMENT.orderNo}$`)),
+      providerRef: 'sandbox-pay_1',
     });
     await vi.waitFor(() => expect(received).toHaveLength(kinds.length), { timeout: 10_000 });
     const events = await eventsReceived();
@@ -80,9 +80,9 @@ describe('asked to', () => {
     expect(events.map((event) => event?.received)).toEqual(
       kinds.map((kind) => (kind === 'succeeded' ? price : undefined)),
     );
-    expect(events.every((event) => event?.payment_id === 'pay_1')).toBe(true);
+    expect(events.every((event) => event?.paymentId === 'pay_1')).toBe(true);
     // Twice is the very same event.
-    expect(new Set(events.map((event) => event?.event_id)).size).toBe(behaviour === 'twice' ? 1 : kinds.length);
+    expect(new Set(events.map((event) => event?.eventId)).size).toBe(behaviour === 'twice' ? 1 : kinds.length);
   });
 
   test('refund, it sends one event, however often it is asked', async () => {
@@ -90,7 +90,7 @@ describe('asked to', () => {
     await sandbox.refund(PAYMENT);
     await vi.waitFor(() => expect(received).toHaveLength(2));
     const [event] = await eventsReceived();
-    expect(event).toEqual({ event_id: 'refund-pay_1-1', payment_id: 'pay_1', kind: 'refunded' });
+    expect(event).toEqual({ eventId: 'refund-pay_1-1', paymentId: 'pay_1', kind: 'refunded' });
     expect(await eventsReceived()).toEqual([event, event]);
   });
 });
@@ -99,12 +99,12 @@ test('a webhook that is not accepted is sent again, as a real provider does', as
   answers = [503, 409];
   await sandbox.start(PAYMENT, 'pay');
   await vi.waitFor(() => expect(received).toHaveLength(3), { timeout: 10_000 });
-  expect(new Set((await eventsReceived()).map((event) => event?.event_id)).size).toBe(1);
+  expect(new Set((await eventsReceived()).map((event) => event?.eventId)).size).toBe(1);
 });
 
 test('nothing waits for a refund whose webhook cannot be delivered', async () => {
   const log = pino({ level: 'silent' });
-  const unreachable = createSandbox({ secret: SECRET, public_url: 'http://127.0.0.1:1', log });
+  const unreachable = createSandbox({ secret: SECRET, publicUrl: 'http://127.0.0.1:1', log });
   expect(await unreachable.refund(PAYMENT)).toEqual({ now: 'waiting' });
 });
 

@@ -7,16 +7,16 @@ import { signedByStripe } from '../../testing/stripe-signature.ts';
 
 const WEBHOOK_SECRET = 'whsec_of_this_test';
 const PAYMENT: Payment = {
-  payment_id: 'pay_1',
-  order_no: '01KARYB6S5Q0H9M3T7ZV5W8XCE-0-17',
-  product_id: 17,
+  paymentId: 'pay_1',
+  orderNo: '01KARYB6S5Q0H9M3T7ZV5W8XCE-0-17',
+  productId: 17,
   provider: 'stripe',
-  provider_ref: null,
+  providerRef: null,
   url: null,
   status: 'started',
-  amount_cents: 1_999,
+  amountCents: 1_999,
   currency: 'EUR',
-  key_no: 0,
+  keyNo: 0,
 };
 
 let fake: FakeStripe;
@@ -24,9 +24,9 @@ let stripe: PaymentProvider;
 beforeEach(async () => {
   fake = new FakeStripe();
   stripe = createStripe({
-    secret_key: 'sk_test_1',
-    webhook_secret: WEBHOOK_SECRET,
-    public_url: 'https://shop.test',
+    secretKey: 'sk_test_1',
+    webhookSecret: WEBHOOK_SECRET,
+    publicUrl: 'https://shop.test',
     api: { ...(await fake.listen()), timeout: 500 },
   });
 });
@@ -36,31 +36,31 @@ const asked = (): StripeCall[] => fake.calls.map(({ call }) => call);
 const keysOf = (call: StripeCall) => fake.calls.filter((one) => one.call === call).map(({ key }) => key);
 /** The payment once it was started. */
 async function started(): Promise<Payment & { provider_ref: string }> {
-  const { provider_ref } = await stripe.start(PAYMENT);
-  return { ...PAYMENT, provider_ref };
+  const { providerRef } = await stripe.start(PAYMENT);
+  return { ...PAYMENT, providerRef };
 }
 /** The payment once its money has come. */
 async function paid(): Promise<Payment & { provider_ref: string }> {
   const payment = await started();
-  fake.pay(payment.provider_ref);
+  fake.pay(payment.providerRef);
   return payment;
 }
 const SUCCEEDED = { now: 'succeeded', received: { amount: 1_999, currency: 'EUR' } };
 
 describe('a start', () => {
   test('opens a Checkout session for the price of the order, under a name of ours for the payment', async () => {
-    expect(await stripe.start(PAYMENT)).toEqual({ provider_ref: 'cs_1', url: 'https://checkout.stripe.test/cs_1' });
+    expect(await stripe.start(PAYMENT)).toEqual({ providerRef: 'cs_1', url: 'https://checkout.stripe.test/cs_1' });
     const [{ form, key }] = fake.calls as [(typeof fake.calls)[number]];
     expect(key).toBe('start-pay_1-0');
     expect(form).toMatchObject({
       mode: 'payment',
-      client_reference_id: PAYMENT.order_no,
+      client_reference_id: PAYMENT.orderNo,
       'line_items[0][price_data][unit_amount]': '1999',
       'line_items[0][price_data][currency]': 'eur',
       'line_items[0][quantity]': '1',
       'metadata[flash_sale_payment_id]': 'pay_1',
       'payment_intent_data[metadata][flash_sale_payment_id]': 'pay_1',
-      success_url: `https://shop.test/api/v1/orders/${PAYMENT.order_no}`,
+      success_url: `https://shop.test/api/v1/orders/${PAYMENT.orderNo}`,
     });
   });
 
@@ -82,14 +82,14 @@ describe('a start', () => {
     const fault = { kind: 'failed', mayBeKept: true };
     await expect(stripe.start(PAYMENT)).rejects.toMatchObject(fault);
     await expect(stripe.start(PAYMENT)).rejects.toMatchObject(fault);
-    expect(await stripe.start({ ...PAYMENT, key_no: 1 })).toMatchObject({ provider_ref: 'cs_1' });
+    expect(await stripe.start({ ...PAYMENT, keyNo: 1 })).toMatchObject({ providerRef: 'cs_1' });
   });
 
   test('whose key was used with other parameters (PUBLIC_URL has changed) succeeds with the next one', async () => {
     await stripe.start(PAYMENT);
     const dearer = { ...PAYMENT, amount_cents: 2_000 };
     await expect(stripe.start(dearer)).rejects.toMatchObject({ kind: 'failed', mayBeKept: true });
-    expect(await stripe.start({ ...dearer, key_no: 1 })).toMatchObject({ provider_ref: 'cs_2' });
+    expect(await stripe.start({ ...dearer, keyNo: 1 })).toMatchObject({ providerRef: 'cs_2' });
   });
 });
 
@@ -114,7 +114,7 @@ describe('a call that Stripe does not do', () => {
     const hanging = new FakeStripe();
     const api = { ...(await hanging.listen()), timeout: 50 };
     hanging.fail('create session', 'hang', 'hang', 'hang');
-    const slow = createStripe({ secret_key: 'sk', webhook_secret: 'whsec', public_url: 'https://shop.test', api });
+    const slow = createStripe({ secretKey: 'sk', webhookSecret: 'whsec', publicUrl: 'https://shop.test', api });
     await expect(slow.start(PAYMENT)).rejects.toMatchObject({ kind: 'failed', mayBeKept: false });
     await hanging.close();
   });
@@ -124,7 +124,7 @@ describe('asked what became of it, a payment', () => {
   test('without money is open, and with money returns the received amount', async () => {
     const payment = await started();
     expect(await stripe.read(payment)).toEqual({ now: 'open' });
-    fake.pay(payment.provider_ref, { amount: 1_998 });
+    fake.pay(payment.providerRef, { amount: 1_998 });
     expect(await stripe.read(payment)).toEqual({ now: 'succeeded', received: { amount: 1_998, currency: 'EUR' } });
   });
 
@@ -133,9 +133,9 @@ describe('asked what became of it, a payment', () => {
     [false, { now: 'declined' }],
   ])('whose money takes days is waited for, and then came or did not: %j', async (comes, answer) => {
     const payment = await started();
-    fake.pay(payment.provider_ref, { takesDays: true });
+    fake.pay(payment.providerRef, { takesDays: true });
     expect(await stripe.read(payment)).toEqual({ now: 'waiting' });
-    fake.settle(payment.provider_ref, comes);
+    fake.settle(payment.providerRef, comes);
     expect(await stripe.read(payment)).toEqual(answer);
   });
 });
@@ -143,23 +143,23 @@ describe('asked what became of it, a payment', () => {
 describe('a payment whose money went back', () => {
   test('is refunded only while the refunds stand at Stripe, whoever made them and whatever events said', async () => {
     const payment = await paid();
-    fake.refundByHand(payment.provider_ref, 500);
+    fake.refundByHand(payment.providerRef, 500);
     expect(await stripe.read(payment)).toEqual(SUCCEEDED);
-    fake.refundByHand(payment.provider_ref);
+    fake.refundByHand(payment.providerRef);
     expect(await stripe.read(payment)).toEqual({ now: 'refunded' });
     fake.settleRefunds(false);
     expect(await stripe.read(payment)).toEqual(SUCCEEDED);
     fake.refundsTakeTime = true;
-    fake.refundByHand(payment.provider_ref);
+    fake.refundByHand(payment.providerRef);
     expect(await stripe.read(payment)).toEqual({ now: 'waiting' });
     expect(await stripe.expire(payment)).toEqual({ now: 'waiting' });
   });
 
   test('is told by events that Stripe keeps, those since the last reading and an hour before', async () => {
     const payment = await paid();
-    fake.refundByHand(payment.provider_ref);
+    fake.refundByHand(payment.providerRef);
     const kinds = async (cursor?: string) =>
-      (await stripe.refundEvents!(cursor)).events.map(({ payment_id, kind }) => `${payment_id} ${kind}`);
+      (await stripe.refundEvents!(cursor)).events.map(({ paymentId, kind }) => `${paymentId} ${kind}`);
     expect(await kinds()).toEqual(['pay_1 refund_changed']);
     const { cursor } = await stripe.refundEvents!(undefined);
     expect(await kinds(cursor)).toEqual(['pay_1 refund_changed']);
@@ -171,7 +171,7 @@ describe('a close', () => {
   test('expires an open session, so that it cannot be paid any more', async () => {
     const payment = await started();
     expect(await stripe.expire(payment)).toEqual({ now: 'declined' });
-    expect(fake.pay(payment.provider_ref)).toBe(false);
+    expect(fake.pay(payment.providerRef)).toBe(false);
     expect(await stripe.expire(payment)).toEqual({ now: 'declined' });
   });
 
@@ -182,7 +182,7 @@ describe('a close', () => {
   test('finds the money of a session that completes between the check and the call', async () => {
     const payment = await started();
     fake.meanwhile = (call) => {
-      if (call === 'expire session') fake.pay(payment.provider_ref);
+      if (call === 'expire session') fake.pay(payment.providerRef);
     };
     expect(await stripe.expire(payment)).toEqual(SUCCEEDED);
     expect(asked().slice(1)).toEqual(['retrieve session', 'expire session', 'retrieve session', 'list refunds']);
@@ -190,7 +190,7 @@ describe('a close', () => {
 
   test('waits for money that takes days and cannot be stopped any more', async () => {
     const payment = await started();
-    fake.pay(payment.provider_ref, { takesDays: true });
+    fake.pay(payment.providerRef, { takesDays: true });
     expect(await stripe.expire(payment)).toEqual({ now: 'waiting' });
   });
 
@@ -228,9 +228,9 @@ describe('a refund', () => {
     const payment = await paid();
     await stripe.refund(payment);
     fake.settleRefunds(false);
-    expect(fake.paidBack(payment.provider_ref)).toBe(0);
+    expect(fake.paidBack(payment.providerRef)).toBe(0);
     expect(await stripe.refund(payment)).toEqual({ now: 'refunded' });
-    expect(fake.paidBack(payment.provider_ref)).toBe(1_999);
+    expect(fake.paidBack(payment.providerRef)).toBe(1_999);
   });
 
   test.each([
@@ -238,20 +238,20 @@ describe('a refund', () => {
     [500, ['refund-pay_1-0']],
   ])('of what was refunded by hand (%s of it) sends the rest alone', async (amount, keys) => {
     const payment = await paid();
-    fake.refundByHand(payment.provider_ref, amount);
+    fake.refundByHand(payment.providerRef, amount);
     expect(await stripe.refund(payment)).toEqual({ now: 'refunded' });
     expect(keysOf('create refund')).toEqual(keys);
-    expect(fake.paidBack(payment.provider_ref)).toBe(1_999);
+    expect(fake.paidBack(payment.providerRef)).toBe(1_999);
   });
 
   test('made by hand at the same moment is found at the next call', async () => {
     const payment = await paid();
     fake.meanwhile = (call) => {
-      if (call === 'create refund') fake.refundByHand(payment.provider_ref);
+      if (call === 'create refund') fake.refundByHand(payment.providerRef);
     };
     await expect(stripe.refund(payment)).rejects.toMatchObject({ kind: 'failed', mayBeKept: true });
-    expect(await stripe.refund({ ...payment, key_no: 1 })).toEqual({ now: 'refunded' });
-    expect(fake.paidBack(payment.provider_ref)).toBe(1_999);
+    expect(await stripe.refund({ ...payment, keyNo: 1 })).toEqual({ now: 'refunded' });
+    expect(fake.paidBack(payment.providerRef)).toBe(1_999);
   });
 
   test.each([
@@ -261,8 +261,8 @@ describe('a refund', () => {
     const payment = await paid();
     fake.fail('create refund', fault);
     await expect(stripe.refund(payment)).rejects.toMatchObject({ mayBeKept: true });
-    expect(await stripe.refund({ ...payment, key_no: 1 })).toEqual({ now: 'refunded' });
-    expect(fake.paidBack(payment.provider_ref)).toBe(1_999);
+    expect(await stripe.refund({ ...payment, keyNo: 1 })).toEqual({ now: 'refunded' });
+    expect(fake.paidBack(payment.providerRef)).toBe(1_999);
   });
 
   test('that Stripe refuses for another reason must be repeated', async () => {
@@ -306,7 +306,7 @@ describe('a webhook', () => {
 
   test('of a refund that was made by hand and fails is of the payment whose intent it gives back: it was not_ours', async () => {
     const payment = await paid();
-    fake.refundByHand(payment.provider_ref);
+    fake.refundByHand(payment.providerRef);
     fake.settleRefunds(false);
     const failed = fake.events.at(-1)!;
     expect(await verify(failed)).toMatchObject({ event: { payment_id: 'pay_1', kind: 'refund_changed' } });

@@ -48,17 +48,17 @@ describe('a refusal', () => {
       status: CONTRACT[code],
       message: ERRORS[code].title,
     });
-    expect(refusal.retry_after_s).toBe(refusal.status === 429 || refusal.status === 503 ? 1 : undefined);
+    expect(refusal.retryAfterS).toBe(refusal.status === 429 || refusal.status === 503 ? 1 : undefined);
     expect(refusal.headers).toEqual({});
   });
 
   test('keeps the options of its thrower, and does not show its cause in the detail', () => {
     const cause = new Error('ER_SECRET');
-    const refusal = new Refusal('overloaded', { detail: 'Try later.', retry_after_s: 7, headers: { a: 'b' }, cause });
+    const refusal = new Refusal('overloaded', { detail: 'Try later.', retryAfterS: 7, headers: { a: 'b' }, cause });
     expect(refusal).toMatchObject({
       detail: 'Try later.',
       message: 'Try later.',
-      retry_after_s: 7,
+      retryAfterS: 7,
       headers: { a: 'b' },
     });
     expect(refusal.cause).toBe(cause);

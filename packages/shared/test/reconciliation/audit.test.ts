@@ -40,33 +40,33 @@ beforeEach(async () => {
   await rebuildSale(context, sale, WAIT_MS);
   const { owners, state } = context.keys.sale(sale);
   // As if it was closed after the rebuild: the owner entry still exists.
-  await context.redis.hset(owners, 'dan', closed.order_no);
+  await context.redis.hset(owners, 'dan', closed.orderNo);
   await context.redis.hincrby(state, 'available', -1);
   await reserve('eve');
 });
 
-const orderOf = (user_id: string, status: Order['status']): Order => ({
-  order_no: newOrderNumber(sale, Date.now()),
-  user_id,
-  product_id: sale.id,
+const orderOf = (userId: string, status: Order['status']): Order => ({
+  orderNo: newOrderNumber(sale, Date.now()),
+  userId,
+  productId: sale.id,
   status,
-  price_cents: 1_999,
-  created_at_ms: Date.now(),
+  priceCents: 1_999,
+  createdAtMs: Date.now(),
   version: 1,
 });
 
 /** An admission, by hand. */
 async function reserve(user: string): Promise<string> {
   const { owners, state, reservations, reservedAt } = context.keys.sale(sale);
-  const order_no = newOrderNumber(sale, Date.now());
-  await context.redis.hset(owners, user, order_no);
+  const orderNo = newOrderNumber(sale, Date.now());
+  await context.redis.hset(owners, user, orderNo);
   await context.redis.hincrby(state, 'available', -1);
-  await context.redis.hset(reservations, order_no, `${Date.now()} 1999 job request ${user}`);
-  await context.redis.zadd(reservedAt, Date.now(), order_no);
-  return order_no;
+  await context.redis.hset(reservations, orderNo, `${Date.now()} 1999 job request ${user}`);
+  await context.redis.zadd(reservedAt, Date.now(), orderNo);
+  return orderNo;
 }
 
-const audit = (thorough = false) => auditSale(context, sale, { wait_ms: WAIT_MS, thorough });
+const audit = (thorough = false) => auditSale(context, sale, { waitMs: WAIT_MS, thorough });
 
 it('a sale in order is clean, thoroughly or not', async () => {
   await expect(audit()).resolves.toMatchObject({
@@ -75,9 +75,9 @@ it('a sale in order is clean, thoroughly or not', async () => {
     available: 5,
     owners: 5,
     reservations: 1,
-    live_orders: 3,
+    liveOrders: 3,
     sold: 3,
-    unapplied_returns: 1,
+    unappliedReturns: 1,
     findings: [],
   });
   await expect(audit(true)).resolves.toMatchObject({ verdict: 'clean', findings: [] });
@@ -97,13 +97,13 @@ it('an order that has waited for the ledger for more than 30 s is late, with adv
 });
 
 it('a reservation that is already in the ledger, after a crash before settling, is no drift', async () => {
-  const order_no = await reserve('fay');
+  const orderNo = await reserve('fay');
   await context.db.transaction().execute(async (tx) => {
-    await insertOrders(tx, [{ ...orderOf('fay', 'pending_payment'), order_no }]);
+    await insertOrders(tx, [{ ...orderOf('fay', 'pending_payment'), orderNo }]);
     await addSold(tx, sale.id, 1);
   });
 
-  await expect(audit()).resolves.toMatchObject({ verdict: 'clean', reservations: 2, live_orders: 4 });
+  await expect(audit()).resolves.toMatchObject({ verdict: 'clean', reservations: 2, liveOrders: 4 });
 });
 
 it('a failed order that never held a unit is no drift although its return is due', async () => {
@@ -113,7 +113,7 @@ it('a failed order that never held a unit is no drift although its return is due
     await insertStockReturns(tx, [failed], Date.now());
   });
 
-  await expect(audit()).resolves.toMatchObject({ verdict: 'clean', unapplied_returns: 2 });
+  await expect(audit()).resolves.toMatchObject({ verdict: 'clean', unappliedReturns: 2 });
 });
 
 it('a sale that is not ready is skipped: a rebuild must come first', async () => {
@@ -129,13 +129,13 @@ it('shoppers who buy during an audit cause no drift', async () => {
     for (let i = 0; !buying.signal.aborted && i < 5; i += 1) {
       const multi = context.redis.multi();
       const { owners, state, reservations, reservedAt } = context.keys.sale(sale);
-      const order_no = newOrderNumber(sale, Date.now());
+      const orderNo = newOrderNumber(sale, Date.now());
       // One step, as the admit script is.
       await multi
-        .hset(owners, `buyer-${i}`, order_no)
+        .hset(owners, `buyer-${i}`, orderNo)
         .hincrby(state, 'available', -1)
-        .hset(reservations, order_no, `${Date.now()} 1999 job request buyer-${i}`)
-        .zadd(reservedAt, Date.now(), order_no)
+        .hset(reservations, orderNo, `${Date.now()} 1999 job request buyer-${i}`)
+        .zadd(reservedAt, Date.now(), orderNo)
         .exec();
     }
   })();
@@ -227,8 +227,8 @@ describe('a drift is found and repaired', () => {
 describe('a fact that was changed by SQL, with the same version, is found; a repair uses the value of the row', () => {
   const edits: readonly [column: string, assignment: string, field: string, changed: (before: Sale) => number][] = [
     ['price_cents', 'price_cents = 2499', 'price_cents', () => 2_499],
-    ['start_time', 'start_time = start_time - INTERVAL 1 SECOND', 'start_ms', ({ start_ms }) => start_ms - 1_000],
-    ['end_time', 'end_time = end_time + INTERVAL 1 SECOND', 'end_ms', ({ end_ms }) => end_ms + 1_000],
+    ['start_time', 'start_time = start_time - INTERVAL 1 SECOND', 'start_ms', ({ startMs }) => startMs - 1_000],
+    ['end_time', 'end_time = end_time + INTERVAL 1 SECOND', 'end_ms', ({ endMs }) => endMs + 1_000],
     ['seckill_stock', 'stock = 12, seckill_stock = 12', 'total', () => 12],
   ];
 
@@ -279,8 +279,8 @@ describe('npm run audit', () => {
   it('--repair adds late orders to the queue again, as the repair of the API does: it left them', async () => {
     await sql`UPDATE products SET cleaned_at = created_at WHERE id <> ${sale.id}`.execute(context.db);
     const { reservations, reservedAt } = context.keys.sale(sale);
-    const [order_no] = await context.redis.hkeys(reservations);
-    await context.redis.zincrby(reservedAt, -60_000, order_no!);
+    const [orderNo] = await context.redis.hkeys(reservations);
+    await context.redis.zincrby(reservedAt, -60_000, orderNo!);
     const waiting = `${context.keys.queuePrefix(sale.shard)}:orders:wait`;
     await expect(run()).resolves.toMatchObject({ code: 1 });
     expect(await context.redis.llen(waiting)).toBe(0);

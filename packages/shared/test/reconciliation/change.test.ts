@@ -8,7 +8,7 @@ import { buy, newAttempt, send, shoppers, snapshot, takeLease, unitsOf } from '.
 import { openTestContext, type TestContext } from '../../testing/support.ts';
 
 const WAIT_MS = 5_000;
-const OPTIONS = { wait_ms: WAIT_MS };
+const OPTIONS = { waitMs: WAIT_MS };
 
 let context: TestContext;
 beforeAll(async () => {
@@ -16,8 +16,8 @@ beforeAll(async () => {
 });
 afterAll(() => context.close());
 
-const topUp = (sale: Sale, seckill_stock: number, stock?: number) =>
-  topUpSale(context, sale, { seckill_stock, stock }, OPTIONS);
+const topUp = (sale: Sale, seckillStock: number, stock?: number) =>
+  topUpSale(context, sale, { seckillStock, stock }, OPTIONS);
 const end = (sale: Sale) => endSale(context, sale, OPTIONS);
 const inLedger = async (sale: Sale): Promise<Sale> => (await findSale(context.db, sale.id))!;
 
@@ -32,7 +32,7 @@ async function endInRedis(sale: Sale): Promise<number> {
 
 /** Admission times of all reservations, in order. */
 async function admittedAt(sale: Sale): Promise<number[]> {
-  return (await context.commands.allReservations(sale)).map(({ admitted_ms }) => admitted_ms).toSorted((a, b) => a - b);
+  return (await context.commands.allReservations(sale)).map(({ admittedMs }) => admittedMs).toSorted((a, b) => a - b);
 }
 
 /**
@@ -52,7 +52,7 @@ function watchFacts(sale: Sale) {
       if (before.version !== after.version || redis['ready'] !== '1') continue;
       seen.compared += 1;
       const said = [Number(redis['available']) + held, Number(redis['total']), Number(redis['end_ms'])];
-      const wanted = [after.seckill_stock, after.seckill_stock, after.end_ms];
+      const wanted = [after.seckillStock, after.seckillStock, after.endMs];
       if (said.some((value, i) => value !== wanted[i])) seen.violations.push(`${said.join(' ')} ≠ ${wanted.join(' ')}`);
     }
   })();
@@ -65,28 +65,28 @@ function watchFacts(sale: Sale) {
 
 describe('a top-up', () => {
   test('adds the units in the ledger and in Redis; a sold-out sale sells again', async () => {
-    const sale = await context.openSale({ seckill_stock: 3, stock: 100 });
+    const sale = await context.openSale({ seckillStock: 3, stock: 100 });
     await buy(context, sale, shoppers(3));
     expect(await outcomesOf(sale, ['late'])).toEqual(['sold_out']);
 
-    expect(await topUp(sale, 5)).toEqual({ ...sale, seckill_stock: 5, version: 2 });
+    expect(await topUp(sale, 5)).toEqual({ ...sale, seckillStock: 5, version: 2 });
 
-    expect(await inLedger(sale)).toMatchObject({ seckill_stock: 5, stock: 100, version: 2 });
+    expect(await inLedger(sale)).toMatchObject({ seckillStock: 5, stock: 100, version: 2 });
     expect(await context.commands.readSale(sale)).toMatchObject({ ready: true, version: 2, available: 2, owners: 3 });
     expect(await outcomesOf(sale, ['u4', 'u5', 'u6'])).toEqual(['accepted', 'accepted', 'sold_out']);
     expect(await unitsOf(context, sale)).toMatchObject({ available: 0, total: 5 });
   });
 
   test('while shoppers buy keeps every unit: Redis and the ledger agree whenever the sale is ready (promise 2)', async () => {
-    const sale = await context.openSale({ seckill_stock: 20 });
+    const sale = await context.openSale({ seckillStock: 20 });
     const stopWatch = watchFacts(sale);
     const accepted: string[] = [];
-    let topped_up = false;
+    let toppedUp = false;
     const crowd = Array.from({ length: 20 }, async (_, shopper) => {
       for (let n = 0; n < 10; n += 1) {
         const user = `s${shopper}-${n}`;
         for (;;) {
-          const last = topped_up;
+          const last = toppedUp;
           const [outcome] = await outcomesOf(sale, [user]);
           if (outcome === 'accepted') accepted.push(user);
           if (outcome === 'accepted' || (outcome === 'sold_out' && last)) break;
@@ -94,7 +94,7 @@ describe('a top-up', () => {
       }
     });
     for (let units = 30; units <= 120; units += 10) await topUp(sale, units);
-    topped_up = true;
+    toppedUp = true;
     await Promise.all(crowd);
     const { compared, violations } = await stopWatch();
     expect(violations).toEqual([]);
@@ -105,27 +105,27 @@ describe('a top-up', () => {
   });
 
   test('that is repeated changes nothing and does not stop the sale', async () => {
-    const sale = await context.openSale({ seckill_stock: 5 });
+    const sale = await context.openSale({ seckillStock: 5 });
     await topUp(sale, 8);
     const before = await snapshot(context, sale);
-    expect(await topUp(sale, 8)).toMatchObject({ seckill_stock: 8, version: 2 });
+    expect(await topUp(sale, 8)).toMatchObject({ seckillStock: 8, version: 2 });
     const { [context.keys.sale(sale).fence]: _fence, ...after } = await snapshot(context, sale);
     expect(before).toMatchObject(after);
     expect(await inLedger(sale)).toMatchObject({ version: 2 });
   });
 
   test('raises the stock if a higher one is given, and never sells more than the stock otherwise', async () => {
-    const sale = await context.openSale({ seckill_stock: 5, stock: 6 });
+    const sale = await context.openSale({ seckillStock: 5, stock: 6 });
     await expect(topUp(sale, 7)).rejects.toThrow('at most stock, which is 6');
-    expect(await topUp(sale, 7, 10)).toMatchObject({ seckill_stock: 7, stock: 10 });
-    expect(await topUp(sale, 8, 1)).toMatchObject({ seckill_stock: 8, stock: 10 });
+    expect(await topUp(sale, 7, 10)).toMatchObject({ seckillStock: 7, stock: 10 });
+    expect(await topUp(sale, 8, 1)).toMatchObject({ seckillStock: 8, stock: 10 });
   });
 
   test.each<[string, (sale: Sale) => Promise<unknown>, string]>([
     ['fewer units', (sale) => topUp(sale, 9), 'invalid_request'],
     ['a sale that is over', (sale) => end(sale).then(() => topUp(sale, 11)), 'ended'],
   ])('refuses %s, and the sale stands', async (_, ask, code) => {
-    const sale = await context.openSale({ seckill_stock: 10 });
+    const sale = await context.openSale({ seckillStock: 10 });
     const refusal = await ask(sale).catch((error: unknown) => error);
     expect(refusal).toBeInstanceOf(Refusal);
     expect(refusal).toMatchObject({ code });
@@ -134,7 +134,7 @@ describe('a top-up', () => {
   });
 
   test('of a sale that this Redis has not loaded rebuilds it with the new facts', async () => {
-    const sale = await context.openSale({ seckill_stock: 5 });
+    const sale = await context.openSale({ seckillStock: 5 });
     await buy(context, sale, shoppers(2));
     await context.redis.hset(context.keys.sale(sale).state, 'history_id', 'another');
     await topUp(sale, 6);
@@ -142,10 +142,10 @@ describe('a top-up', () => {
   });
 
   test('waits for the holder of the lease, and does nothing if that takes too long', async () => {
-    const sale = await context.openSale({ seckill_stock: 5 });
+    const sale = await context.openSale({ seckillStock: 5 });
     await takeLease(context, sale);
-    expect(await topUpSale(context, sale, { seckill_stock: 6 }, { wait_ms: 50 })).toBeUndefined();
-    expect(await inLedger(sale)).toMatchObject({ seckill_stock: 5, version: 1 });
+    expect(await topUpSale(context, sale, { seckillStock: 6 }, { waitMs: 50 })).toBeUndefined();
+    expect(await inLedger(sale)).toMatchObject({ seckillStock: 5, version: 1 });
     expect(await outcomesOf(sale, ['u1'])).toEqual(['accepted']);
   });
 });
@@ -167,22 +167,22 @@ describe('whose process dies on the way, a change', () => {
     ],
     ['after the commit', { finishChange: die }, 8],
   ])('%s, leaves a sale that warm-up opens as the ledger has it', async (_, broken, units) => {
-    const sale = await context.openSale({ seckill_stock: 5 });
+    const sale = await context.openSale({ seckillStock: 5 });
     await buy(context, sale, shoppers(4));
     const commands = { ...context.commands, ...broken };
-    await expect(topUpSale({ ...context, commands }, sale, { seckill_stock: 8 }, OPTIONS)).rejects.toThrow('died');
-    expect(await inLedger(sale)).toMatchObject({ seckill_stock: units });
+    await expect(topUpSale({ ...context, commands }, sale, { seckillStock: 8 }, OPTIONS)).rejects.toThrow('died');
+    expect(await inLedger(sale)).toMatchObject({ seckillStock: units });
 
     await loadSale(context, await inLedger(sale), WAIT_MS);
 
     const { available, total, owners } = await unitsOf(context, sale);
     expect([available, total, Object.keys(owners).length]).toEqual([units - 4, units, 4]);
-    expect(await topUp(sale, 8)).toMatchObject({ seckill_stock: 8 });
+    expect(await topUp(sale, 8)).toMatchObject({ seckillStock: 8 });
     expect(await unitsOf(context, sale)).toMatchObject({ available: 4, total: 8 });
   });
 
   test('whose last call is sent again after a lost reply adds its units once', async () => {
-    const sale = await context.openSale({ seckill_stock: 5 });
+    const sale = await context.openSale({ seckillStock: 5 });
     const commands: TestContext['commands'] = {
       ...context.commands,
       async finishChange(...args) {
@@ -194,29 +194,29 @@ describe('whose process dies on the way, a change', () => {
       // buy.
       beginRebuild: die,
     };
-    await topUpSale({ ...context, commands }, sale, { seckill_stock: 8 }, OPTIONS);
+    await topUpSale({ ...context, commands }, sale, { seckillStock: 8 }, OPTIONS);
     expect(await unitsOf(context, sale)).toMatchObject({ available: 7, total: 8 });
   });
 
   test('that lost its lease while the ledger committed leaves the opening to the new holder', async () => {
-    const sale = await context.openSale({ seckill_stock: 5 });
+    const sale = await context.openSale({ seckillStock: 5 });
     const commands: TestContext['commands'] = {
       ...context.commands,
-      async finishChange(before, after, lease, history_id) {
+      async finishChange(before, after, lease, historyId) {
         await context.redis.del(context.keys.sale(sale).lease);
         await rebuildSale(context, sale, WAIT_MS);
         await buy(context, sale, ['u1']);
-        return context.commands.finishChange(before, after, lease, history_id);
+        return context.commands.finishChange(before, after, lease, historyId);
       },
     };
-    await expect(topUpSale({ ...context, commands }, sale, { seckill_stock: 8 }, OPTIONS)).rejects.toThrow('lost');
+    await expect(topUpSale({ ...context, commands }, sale, { seckillStock: 8 }, OPTIONS)).rejects.toThrow('lost');
     expect(await unitsOf(context, sale)).toMatchObject({ available: 7, total: 8 });
   });
 });
 
 describe('an early end', () => {
   test('is one instant by Redis’s clock, in the ledger and in Redis: nothing is admitted at it or after it (promise 10)', async () => {
-    const sale = await context.openSale({ seckill_stock: 100_000 });
+    const sale = await context.openSale({ seckillStock: 100_000 });
     const ending = new AbortController();
     const crowd = Array.from({ length: 10 }, async (_, shopper) => {
       for (let n = 0; !ending.signal.aborted; n += 1) {
@@ -229,10 +229,10 @@ describe('an early end', () => {
     const ended = await end(sale);
     await Promise.all(crowd).finally(() => ending.abort());
 
-    const { end_ms } = await inLedger(sale);
-    expect(ended!.end_ms).toBe(end_ms);
-    expect(await endInRedis(sale)).toBe(end_ms);
-    expect((await admittedAt(sale)).at(-1)).toBeLessThan(end_ms);
+    const { endMs } = await inLedger(sale);
+    expect(ended!.endMs).toBe(endMs);
+    expect(await endInRedis(sale)).toBe(endMs);
+    expect((await admittedAt(sale)).at(-1)).toBeLessThan(endMs);
     expect(await outcomesOf(sale, ['late'])).toEqual(['ended']);
     expect(await context.commands.readSale(sale)).toMatchObject({ ready: true, version: 2 });
   });
@@ -244,15 +244,15 @@ describe('an early end', () => {
   });
 
   test('of a sale that has not started is final too: its start does not open it', async () => {
-    const sale = await context.openSale({ start_ms: Date.now() + 3_600_000, end_ms: Date.now() + 7_200_000 });
+    const sale = await context.openSale({ startMs: Date.now() + 3_600_000, endMs: Date.now() + 7_200_000 });
     await end(sale);
     expect(await outcomesOf(sale, ['early'])).toEqual(['ended']);
   });
 
   test('of a sale that Redis does not keep any more changes nothing', async () => {
-    const sale = await context.insertSale({ end_ms: Date.now() - 1_000 });
+    const sale = await context.insertSale({ endMs: Date.now() - 1_000 });
     await markCleaned(context.db, sale.id, 0);
-    expect(await end(sale)).toMatchObject({ cleaned: true, end_ms: sale.end_ms, version: 1 });
+    expect(await end(sale)).toMatchObject({ cleaned: true, endMs: sale.endMs, version: 1 });
     expect(await context.redis.exists(context.keys.sale(sale).state)).toBe(0);
   });
 });

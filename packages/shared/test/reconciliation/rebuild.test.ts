@@ -27,9 +27,9 @@ beforeAll(async () => {
 });
 afterAll(() => context.close());
 
-const rebuild = (sale: Sale, wait_ms = 5_000) => rebuildSale(context, sale, wait_ms);
+const rebuild = (sale: Sale, waitMs = 5_000) => rebuildSale(context, sale, waitMs);
 const byUser = (owners: readonly Owner[]): Record<string, string> =>
-  Object.fromEntries(owners.map(({ user_id, order_no }) => [user_id, order_no]));
+  Object.fromEntries(owners.map(({ userId, orderNo }) => [userId, orderNo]));
 
 /** Puts orders into the ledger as the writer does, past Redis. */
 async function writeOrders(
@@ -37,7 +37,7 @@ async function writeOrders(
   owners: readonly Owner[],
   status: OrderStatus = 'pending_payment',
 ): Promise<void> {
-  const facts = { product_id: sale.id, status, price_cents: sale.price_cents, created_at_ms: Date.now(), version: 1 };
+  const facts = { productId: sale.id, status, priceCents: sale.priceCents, createdAtMs: Date.now(), version: 1 };
   await context.db.transaction().execute(async (tx) => {
     for (let from = 0; from < owners.length; from += 1_000) {
       await insertOrders(
@@ -49,7 +49,7 @@ async function writeOrders(
 }
 
 const newOwners = (sale: Sale, users: readonly string[]): Owner[] =>
-  users.map((user_id) => ({ user_id, order_no: newOrderNumber(sale, Date.now()) }));
+  users.map((userId) => ({ userId: userId, orderNo: newOrderNumber(sale, Date.now()) }));
 
 /** Deletes everything that Redis has of a sale. */
 async function empty(sale: Sale): Promise<void> {
@@ -58,7 +58,7 @@ async function empty(sale: Sale): Promise<void> {
 
 describe('from an empty Redis', () => {
   test('a new sale is ready with all its units', async () => {
-    const sale = await context.insertSale({ seckill_stock: 7 });
+    const sale = await context.insertSale({ seckillStock: 7 });
     expect(await rebuild(sale)).toEqual({ sale, owners: 0, available: 7 });
     expect(await unitsOf(context, sale)).toEqual({ available: 7, total: 7, owners: {} });
     expect(await context.commands.readSale(sale)).toMatchObject({ ready: true, version: 1, paused: false });
@@ -66,7 +66,7 @@ describe('from an empty Redis', () => {
   });
 
   test('the owners are exactly the live orders: closed and failed ones hold no unit', async () => {
-    const sale = await context.insertSale({ seckill_stock: 10 });
+    const sale = await context.insertSale({ seckillStock: 10 });
     const pending = newOwners(sale, ['u1', 'u2']);
     const paid = newOwners(sale, ['u3']);
     await writeOrders(sale, pending);
@@ -79,7 +79,7 @@ describe('from an empty Redis', () => {
   });
 
   test('another sale’s orders do not count', async () => {
-    const [sale, other] = [await context.insertSale({ seckill_stock: 5 }), await context.insertSale()];
+    const [sale, other] = [await context.insertSale({ seckillStock: 5 }), await context.insertSale()];
     await writeOrders(other, newOwners(other, shoppers(3)));
     expect(await rebuild(sale)).toMatchObject({ owners: 0, available: 5 });
   });
@@ -93,11 +93,11 @@ describe('from an empty Redis', () => {
   });
 
   test('20,000 owners are loaded in seconds, and the sale is stopped no longer than that', async () => {
-    const sale = await context.insertSale({ seckill_stock: 25_000 });
+    const sale = await context.insertSale({ seckillStock: 25_000 });
     await writeOrders(sale, newOwners(sale, shoppers(20_000)));
-    const began_ms = performance.now();
+    const beganMs = performance.now();
     expect(await rebuild(sale)).toMatchObject({ owners: 20_000, available: 5_000 });
-    expect(performance.now() - began_ms).toBeLessThan(10_000);
+    expect(performance.now() - beganMs).toBeLessThan(10_000);
     expect(await context.redis.hlen(context.keys.sale(sale).owners)).toBe(20_000);
   });
 
@@ -112,7 +112,7 @@ describe('from an empty Redis', () => {
 
 describe('with reservations that survived', () => {
   test('those without a row own a unit again, and can be sent again', async () => {
-    const sale = await context.openSale({ seckill_stock: 10 });
+    const sale = await context.openSale({ seckillStock: 10 });
     const attempt = await newAttempt(context, sale, shoppers(4));
     await send(context, attempt);
     await context.redis.del(context.keys.sale(sale).owners, context.keys.sale(sale).state);
@@ -123,7 +123,7 @@ describe('with reservations that survived', () => {
   });
 
   test('one that is already in the ledger counts once', async () => {
-    const sale = await context.openSale({ seckill_stock: 10 });
+    const sale = await context.openSale({ seckillStock: 10 });
     const owners = await buy(context, sale, shoppers(3));
     await writeOrders(sale, owners.slice(0, 2));
     expect(await rebuild(sale)).toMatchObject({ owners: 3, available: 7 });
@@ -132,7 +132,7 @@ describe('with reservations that survived', () => {
   });
 
   test('one whose order was closed meanwhile owns nothing, so its unit is free', async () => {
-    const sale = await context.openSale({ seckill_stock: 10 });
+    const sale = await context.openSale({ seckillStock: 10 });
     const owners = await buy(context, sale, shoppers(3));
     await writeOrders(sale, owners.slice(0, 1), 'cancelled');
     await writeOrders(sale, owners.slice(1, 2), 'failed');
@@ -143,12 +143,12 @@ describe('with reservations that survived', () => {
   });
 
   test('the oldest get the remaining units', async () => {
-    const sale = await context.openSale({ seckill_stock: 5 });
+    const sale = await context.openSale({ seckillStock: 5 });
     const owners = await buy(context, sale, shoppers(5));
     const { reservations } = context.keys.sale(sale);
-    for (const [i, { order_no, user_id }] of owners.entries()) {
+    for (const [i, { orderNo, userId }] of owners.entries()) {
       // The last who came is now the oldest.
-      await context.redis.hset(reservations, order_no, `${1_000 - i} 1999 job request ${user_id}`);
+      await context.redis.hset(reservations, orderNo, `${1_000 - i} 1999 job request ${userId}`);
     }
     const live = newOwners(sale, ['live']);
     await writeOrders(sale, live);
@@ -170,13 +170,13 @@ describe('with reservations that survived', () => {
 });
 
 describe('the owners', () => {
-  const reservation = (user_id: string, order_no: string, admitted_ms: number): Reservation => ({
-    user_id,
-    order_no,
-    admitted_ms,
-    price_cents: 1,
-    job_id: 'job',
-    request_id: 'request',
+  const reservation = (userId: string, orderNo: string, admittedMs: number): Reservation => ({
+    userId,
+    orderNo,
+    admittedMs,
+    priceCents: 1,
+    jobId: 'job',
+    requestId: 'request',
   });
 
   test('are live orders first, then reservations by time and number, one per shopper', () => {
@@ -187,41 +187,41 @@ describe('the owners', () => {
       reservation('a', 'a2', 1),
       reservation('d', 'd1', 6),
     ];
-    const live = [{ user_id: 'a', order_no: 'a1' }];
-    expect(ownersOf({ seckill_stock: 3 }, live, waiting, new Set())).toEqual([
-      { user_id: 'a', order_no: 'a1' },
-      { user_id: 'b', order_no: 'b1' },
-      { user_id: 'c', order_no: 'c1' },
+    const live = [{ userId: 'a', orderNo: 'a1' }];
+    expect(ownersOf({ seckillStock: 3 }, live, waiting, new Set())).toEqual([
+      { userId: 'a', orderNo: 'a1' },
+      { userId: 'b', orderNo: 'b1' },
+      { userId: 'c', orderNo: 'c1' },
     ]);
-    expect(ownersOf({ seckill_stock: 3 }, live, waiting, new Set(['c1', 'b1']))).toEqual([
-      { user_id: 'a', order_no: 'a1' },
-      { user_id: 'd', order_no: 'd1' },
-      { user_id: 'c', order_no: 'c2' },
+    expect(ownersOf({ seckillStock: 3 }, live, waiting, new Set(['c1', 'b1']))).toEqual([
+      { userId: 'a', orderNo: 'a1' },
+      { userId: 'd', orderNo: 'd1' },
+      { userId: 'c', orderNo: 'c2' },
     ]);
   });
 
   test('include every live order, even more than there are units', () => {
-    const live = shoppers(3).map((user_id) => ({ user_id, order_no: `of ${user_id}` }));
-    expect(ownersOf({ seckill_stock: 2 }, live, [reservation('late', 'l1', 1)], new Set())).toEqual(live);
+    const live = shoppers(3).map((userId) => ({ userId: userId, orderNo: `of ${userId}` }));
+    expect(ownersOf({ seckillStock: 2 }, live, [reservation('late', 'l1', 1)], new Set())).toEqual(live);
   });
 });
 
 describe('a changed product', () => {
   test('sells with its new facts, and owners keep their units', async () => {
-    const sale = await context.openSale({ seckill_stock: 3, price_cents: 1_999 });
+    const sale = await context.openSale({ seckillStock: 3, priceCents: 1_999 });
     const owners = await buy(context, sale, ['u1', 'u2']);
     await context.db
       .updateTable('products')
-      .set({ seckill_stock: 4, price_cents: 999, version: 2, end_time: new Date(sale.end_ms + 60_000) })
+      .set({ seckill_stock: 4, price_cents: 999, version: 2, end_time: new Date(sale.endMs + 60_000) })
       .where('id', '=', sale.id)
       .execute();
-    expect(await rebuild(sale)).toMatchObject({ owners: 2, available: 2, sale: { version: 2, price_cents: 999 } });
+    expect(await rebuild(sale)).toMatchObject({ owners: 2, available: 2, sale: { version: 2, priceCents: 999 } });
     expect(await context.commands.readSale(sale)).toMatchObject({ ready: true, version: 2, available: 2 });
     const [third] = await buy(context, sale, ['u3']);
-    const prices = await context.commands.reservations(sale, [owners[0]!.order_no, third!.order_no]);
+    const prices = await context.commands.reservations(sale, [owners[0]!.orderNo, third!.orderNo]);
     // Promise 5: an accepted order never changes its price.
-    expect(prices.map((reservation) => reservation?.price_cents)).toEqual([1_999, 999]);
-    expect(await context.redis.hget(context.keys.sale(sale).state, 'end_ms')).toBe(String(sale.end_ms + 60_000));
+    expect(prices.map((reservation) => reservation?.priceCents)).toEqual([1_999, 999]);
+    expect(await context.redis.hget(context.keys.sale(sale).state, 'end_ms')).toBe(String(sale.endMs + 60_000));
   });
 });
 
@@ -252,7 +252,7 @@ describe('a rebuild', () => {
   });
 
   test('by several processes at once is done by one after another', async () => {
-    const sale = await context.insertSale({ seckill_stock: 5 });
+    const sale = await context.insertSale({ seckillStock: 5 });
     const owners = newOwners(sale, shoppers(2));
     await writeOrders(sale, owners);
     const rebuilt = await Promise.all(Array.from({ length: 5 }, () => rebuild(sale)));
@@ -265,21 +265,21 @@ describe('a rebuild', () => {
     ['it added some owners', 2],
     ['it added wrong owners', 3],
   ])('that died after %s is made good by the next', async (_, steps) => {
-    const sale = await context.openSale({ seckill_stock: 5 });
+    const sale = await context.openSale({ seckillStock: 5 });
     const owners = await buy(context, sale, shoppers(3));
     await writeOrders(sale, owners.slice(0, 2));
     const dead = await takeLease(context, sale);
     await context.commands.beginRebuild(sale, dead);
     if (steps >= 2) await context.commands.addOwners(sale, dead, owners.slice(0, 1));
-    if (steps >= 3) await context.commands.addOwners(sale, dead, [{ user_id: 'stale', order_no: 'stale' }]);
+    if (steps >= 3) await context.commands.addOwners(sale, dead, [{ userId: 'stale', orderNo: 'stale' }]);
     expect(await context.commands.readSale(sale)).toMatchObject({ ready: false });
     // Its lease runs out.
     await context.redis.pexpire(context.keys.sale(sale).lease, 20);
     expect(await rebuild(sale)).toMatchObject({ owners: 3, available: 2 });
     expect(await unitsOf(context, sale)).toEqual({ available: 2, total: 5, owners: byUser(owners) });
     // Had it only slept, it could do nothing any more.
-    const { history_id } = await context.commands.clock(0);
-    expect(await context.commands.finishRebuild(sale, dead, { history_id, owners: 0, available: 5 })).toBe(false);
+    const { historyId } = await context.commands.clock(0);
+    expect(await context.commands.finishRebuild(sale, dead, { historyId, owners: 0, available: 5 })).toBe(false);
     expect(await unitsOf(context, sale)).toMatchObject({ available: 2 });
   });
 
@@ -312,10 +312,10 @@ describe('a rebuild', () => {
   });
 
   test('while shoppers buy answers not_ready, never sold out, and then sells on without an oversell', async () => {
-    const sale = await context.openSale({ seckill_stock: 40 });
+    const sale = await context.openSale({ seckillStock: 40 });
     const before = await buy(context, sale, shoppers(10));
     await writeOrders(sale, before);
-    const records = before.map(({ order_no }) => ({ order_no, version: 1, status: '{}' }));
+    const records = before.map(({ orderNo }) => ({ orderNo: orderNo, version: 1, status: '{}' }));
     const lease = await takeLease(context, sale);
     await context.commands.settle(sale, lease, 60_000, records);
     await context.commands.releaseLease(sale, lease);

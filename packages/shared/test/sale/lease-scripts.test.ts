@@ -15,8 +15,8 @@ let nextId = 1;
 const newSale = (): SaleRef => ({ id: nextId++, shard: 0 });
 const LIFE_MS = 60_000;
 const WAIT_MS = 300;
-const acquire = async (sale: SaleRef, holder: string, life_ms = LIFE_MS, wait_ms = WAIT_MS) =>
-  (await context.commands.acquireLease(sale, holder, { life_ms, wait_ms, may_be_new: true }))?.fencing_token;
+const acquire = async (sale: SaleRef, holder: string, lifeMs = LIFE_MS, waitMs = WAIT_MS) =>
+  (await context.commands.acquireLease(sale, holder, { lifeMs, waitMs, mayBeNew: true }))?.fencingToken;
 
 /** As if the life of the lease had passed. */
 const expire = (sale: SaleRef) => context.redis.del(context.keys.sale(sale).lease);
@@ -44,9 +44,9 @@ describe('the lease of a sale', () => {
     const sale = newSale();
     const { lease } = context.keys.sale(sale);
     expect(await acquire(sale, 'me')).toBe(1);
-    const expires_ms = await context.redis.pexpiretime(lease);
+    const expiresMs = await context.redis.pexpiretime(lease);
     expect(await acquire(sale, 'me', 2 * LIFE_MS)).toBe(1);
-    expect(await context.redis.pexpiretime(lease)).toBe(expires_ms);
+    expect(await context.redis.pexpiretime(lease)).toBe(expiresMs);
     expect(await context.redis.get(context.keys.sale(sale).fence)).toBe('1');
   });
 

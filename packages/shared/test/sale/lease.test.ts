@@ -13,8 +13,8 @@ afterAll(() => context.close());
 
 const leaseKey = (sale: Sale): string => context.keys.sale(sale).lease;
 
-async function take(sale: Sale, wait_ms = 1_000): Promise<Lease> {
-  const lease = await acquireLease(context.commands, sale, wait_ms);
+async function take(sale: Sale, waitMs = 1_000): Promise<Lease> {
+  const lease = await acquireLease(context.commands, sale, waitMs);
   if (lease === undefined) throw new Error('the lease is held elsewhere');
   return lease;
 }
@@ -23,17 +23,17 @@ describe('a lease', () => {
   test('belongs to another process until it is released: a request returns undefined after the wait, and not before', async () => {
     const sale = await context.insertSale();
     const held = await take(sale);
-    const asked_ms = performance.now();
+    const askedMs = performance.now();
     expect(await acquireLease(context.commands, sale, 60)).toBeUndefined();
-    const waited_ms = performance.now() - asked_ms;
+    const waitedMs = performance.now() - askedMs;
     // It gives up if the next attempt, after at most 25 ms, would be too late.
-    expect(waited_ms).toBeGreaterThanOrEqual(60 - 25);
-    expect(waited_ms).toBeLessThan(LEASE_LIFE_MS);
+    expect(waitedMs).toBeGreaterThanOrEqual(60 - 25);
+    expect(waitedMs).toBeLessThan(LEASE_LIFE_MS);
     // Asked without patience it answers at once.
     expect(await acquireLease(context.commands, sale, 0)).toBeUndefined();
     await held.release();
     const next = await take(sale);
-    expect(next.fencing_token).toBe(held.fencing_token + 1);
+    expect(next.fencingToken).toBe(held.fencingToken + 1);
     await next.release();
   });
 
@@ -76,7 +76,7 @@ describe('a lease', () => {
 
   test('whose holder was frozen for its life is lost without a call to Redis', async () => {
     const sale = await context.insertSale();
-    const granted = { fencing_token: 1, history_id: 'a' };
+    const granted = { fencingToken: 1, historyId: 'a' };
     const asleep = new Lease(context.commands, sale, granted, 'sleeper', performance.now() - LEASE_LIFE_MS - 1);
     expect(() => asleep.check()).toThrow(LeaseLost);
     expect(asleep.lost.aborted).toBe(true);
@@ -93,14 +93,14 @@ describe('a lease', () => {
 });
 
 describe('a stamped lease', () => {
-  const run = <Result>(sale: Sale, work: (lease: Lease) => Promise<Result>, wait_ms = 1_000) =>
-    withStampedLease(context, sale, wait_ms, work);
+  const run = <Result>(sale: Sale, work: (lease: Lease) => Promise<Result>, waitMs = 1_000) =>
+    withStampedLease(context, sale, waitMs, work);
 
   test('is in the ledger before the work begins, and is released after it', async () => {
     const sale = await context.insertSale();
     const seen = await run(sale, async (lease) => {
       expect(await context.redis.get(leaseKey(sale))).toBe(lease.text);
-      return [lease.fencing_token, (await readStamp(context.db, sale.id))!.fence];
+      return [lease.fencingToken, (await readStamp(context.db, sale.id))!.fence];
     });
     expect(seen).toEqual([1, 1]);
     expect(await context.redis.exists(leaseKey(sale))).toBe(0);
@@ -108,12 +108,12 @@ describe('a stamped lease', () => {
 
   test.each([1, 41, 1_000_000_000_000])(
     'is taken anew above the ledger’s fencing token %i where Redis has lost its counter',
-    async (ledger_fence) => {
+    async (ledgerFence) => {
       const sale = await context.insertSale();
-      await stampFence(context.db, sale.id, ledger_fence);
-      expect(await run(sale, (lease) => Promise.resolve(lease.fencing_token))).toBe(ledger_fence + 1);
-      expect((await readStamp(context.db, sale.id))!.fence).toBe(ledger_fence + 1);
-      expect(await run(sale, (lease) => Promise.resolve(lease.fencing_token))).toBe(ledger_fence + 2);
+      await stampFence(context.db, sale.id, ledgerFence);
+      expect(await run(sale, (lease) => Promise.resolve(lease.fencingToken))).toBe(ledgerFence + 1);
+      expect((await readStamp(context.db, sale.id))!.fence).toBe(ledgerFence + 1);
+      expect(await run(sale, (lease) => Promise.resolve(lease.fencingToken))).toBe(ledgerFence + 2);
     },
   );
 
@@ -146,9 +146,9 @@ describe('a stamped lease', () => {
     const work = async (lease: Lease) => {
       working += 1;
       expect(working).toBe(1);
-      expect((await readStamp(context.db, sale.id))!.fence).toBe(lease.fencing_token);
+      expect((await readStamp(context.db, sale.id))!.fence).toBe(lease.fencingToken);
       working -= 1;
-      tokens.push(lease.fencing_token);
+      tokens.push(lease.fencingToken);
       return 'done';
     };
     const done = await Promise.all(Array.from({ length: 8 }, () => run(sale, work, 10_000)));

@@ -31,8 +31,8 @@ afterAll(() => context.close());
 describe('a sale in the ledger', () => {
   test('is read exactly as it was written, to the millisecond', async () => {
     const sale = await context.insertSale({
-      start_ms: 1_800_000_000_123,
-      end_ms: 1_800_000_000_124,
+      startMs: 1_800_000_000_123,
+      endMs: 1_800_000_000_124,
       name: 'Größe 😀 ',
     });
     expect(await findSale(context.db, sale.id)).toEqual(sale);
@@ -43,7 +43,7 @@ describe('a sale in the ledger', () => {
     const sale = await context.insertSale();
     await Promise.all([true, false, true, false].map((paused) => updatePaused(context.db, sale.id, paused)));
     const last = await updatePaused(context.db, sale.id, true);
-    expect(last).toMatchObject({ paused: true, pause_version: 5, version: 1 });
+    expect(last).toMatchObject({ paused: true, pauseVersion: 5, version: 1 });
     expect(await updatePaused(context.db, 999_999, true)).toBeUndefined();
   });
 
@@ -70,31 +70,31 @@ describe('a sale in the ledger', () => {
 });
 
 describe('a sale that is over', () => {
-  const ended_ms = 1_700_000_000_000;
-  const insertEnded = () => context.insertSale({ start_ms: ended_ms - 60_000, end_ms: ended_ms });
-  const toCleanUp = async (before_ms: number) => (await salesToCleanUp(context.db, 0, before_ms)).map(({ id }) => id);
+  const endedMs = 1_700_000_000_000;
+  const insertEnded = () => context.insertSale({ startMs: endedMs - 60_000, endMs: endedMs });
+  const toCleanUp = async (beforeMs: number) => (await salesToCleanUp(context.db, 0, beforeMs)).map(({ id }) => id);
   const kept = async () => (await salesToKeep(context.db)).map(({ id }) => id);
 
   const newOrder = (sale: Sale, status: OrderStatus) => ({
-    order_no: newOrderNumber(sale, ended_ms),
-    product_id: sale.id,
-    user_id: 'u1',
+    orderNo: newOrderNumber(sale, endedMs),
+    productId: sale.id,
+    userId: 'u1',
     status,
-    price_cents: 1,
+    priceCents: 1,
     version: 1,
-    created_at_ms: ended_ms,
+    createdAtMs: endedMs,
   });
 
   test('is cleaned up once, and kept until then', async () => {
     const sale = await insertEnded();
-    expect(await toCleanUp(ended_ms)).not.toContain(sale.id);
-    expect(await toCleanUp(ended_ms + 1)).toContain(sale.id);
+    expect(await toCleanUp(endedMs)).not.toContain(sale.id);
+    expect(await toCleanUp(endedMs + 1)).toContain(sale.id);
     expect(await kept()).toContain(sale.id);
     // Another process holds the sale by now.
     await markCleaned(context.db, sale.id, 7);
     expect(await kept()).toContain(sale.id);
     await markCleaned(context.db, sale.id, 0);
-    expect(await toCleanUp(ended_ms + 1)).not.toContain(sale.id);
+    expect(await toCleanUp(endedMs + 1)).not.toContain(sale.id);
     expect(await kept()).not.toContain(sale.id);
     expect(await findSale(context.db, sale.id)).toEqual({ ...sale, cleaned: true });
   });
@@ -103,7 +103,7 @@ describe('a sale that is over', () => {
     const [waiting, done] = [await insertEnded(), await insertEnded()];
     const orders = [newOrder(waiting, 'pending_payment'), newOrder(done, 'paid'), newOrder(done, 'expired')];
     await context.db.transaction().execute((tx) => insertOrders(tx, orders));
-    const found = await toCleanUp(ended_ms + 1);
+    const found = await toCleanUp(endedMs + 1);
     expect(found).toContain(done.id);
     expect(found).not.toContain(waiting.id);
   });
@@ -111,22 +111,22 @@ describe('a sale that is over', () => {
   test('is not cleaned up while a unit of it must be given back', async () => {
     const sale = await insertEnded();
     const order = newOrder(sale, 'expired');
-    await context.db.transaction().execute((tx) => insertStockReturns(tx, [order], ended_ms));
-    expect(await toCleanUp(ended_ms + 1)).not.toContain(sale.id);
-    await markReturnsApplied(context.db, [order.order_no]);
-    expect(await toCleanUp(ended_ms + 1)).toContain(sale.id);
+    await context.db.transaction().execute((tx) => insertStockReturns(tx, [order], endedMs));
+    expect(await toCleanUp(endedMs + 1)).not.toContain(sale.id);
+    await markReturnsApplied(context.db, [order.orderNo]);
+    expect(await toCleanUp(endedMs + 1)).toContain(sale.id);
   });
 });
 
 describe('the row of a sale', () => {
   test('is locked only for the holder of the highest stamp: a holder that was frozen longer than its lease writes nothing', async () => {
-    const sale = await context.insertSale({ seckill_stock: 8 });
+    const sale = await context.insertSale({ seckillStock: 8 });
     await stampFence(context.db, sale.id, 1);
     const lock = (fence: number) => context.db.transaction().execute((tx) => lockSale(tx, sale.id, fence));
-    expect(await lock(1)).toMatchObject({ seckill_stock: 8, sold: 0 });
+    expect(await lock(1)).toMatchObject({ seckillStock: 8, sold: 0 });
     await stampFence(context.db, sale.id, 2);
     expect(await lock(1)).toBeUndefined();
-    expect(await lock(2)).toMatchObject({ seckill_stock: 8, sold: 0 });
+    expect(await lock(2)).toMatchObject({ seckillStock: 8, sold: 0 });
   });
 
   test('makes a stamp wait for the transaction that holds it, so that earlier writes come first', async () => {

@@ -12,20 +12,20 @@ afterAll(() => context.close());
 describe('the clock', () => {
   test('is Redis’s, with the name of its history', async () => {
     const before = (await context.redis.time()).map(Number);
-    const { now_ms, history_id } = await context.commands.clock(0);
+    const { nowMs, historyId } = await context.commands.clock(0);
     const after = (await context.redis.time()).map(Number);
     const ms = ([seconds, us]: number[]): number => seconds! * 1_000 + Math.floor(us! / 1_000);
-    expect(now_ms).toBeGreaterThanOrEqual(ms(before));
-    expect(now_ms).toBeLessThanOrEqual(ms(after));
-    expect(await context.redis.info('replication')).toContain(`master_replid:${history_id}`);
+    expect(nowMs).toBeGreaterThanOrEqual(ms(before));
+    expect(nowMs).toBeLessThanOrEqual(ms(after));
+    expect(await context.redis.info('replication')).toContain(`master_replid:${historyId}`);
   });
 });
 
 describe('reading a sale', () => {
   test('returns what is available at one instant of Redis’s clock', async () => {
-    const sale = await context.openSale({ seckill_stock: 5 });
+    const sale = await context.openSale({ seckillStock: 5 });
     await buy(context, sale, ['u1', 'u2']);
-    const { now_ms: before_ms } = await context.commands.clock(0);
+    const { nowMs: beforeMs } = await context.commands.clock(0);
     const live = await context.commands.readSale(sale);
     expect(live).toEqual({
       ready: true,
@@ -33,11 +33,11 @@ describe('reading a sale', () => {
       available: 3,
       owners: 2,
       backlog: 2,
-      pause_version: 0,
+      pauseVersion: 0,
       paused: false,
-      now_ms: live.now_ms,
+      nowMs: live.nowMs,
     });
-    expect(live.now_ms).toBeGreaterThanOrEqual(before_ms);
+    expect(live.nowMs).toBeGreaterThanOrEqual(beforeMs);
   });
 
   test('returns a pause', async () => {
@@ -51,7 +51,7 @@ describe('reading a sale', () => {
     const { state } = context.keys.sale(sale);
     await context.redis.hset(state, { history_id: 'e'.repeat(40) });
     expect(await context.commands.readSale(sale)).toMatchObject({ ready: false });
-    await context.redis.hset(state, { history_id: (await context.commands.clock(0)).history_id, ready: '0' });
+    await context.redis.hset(state, { history_id: (await context.commands.clock(0)).historyId, ready: '0' });
     expect(await context.commands.readSale(sale)).toMatchObject({ ready: false, version: 1 });
     const unknown = await context.commands.readSale({ id: 999_999, shard: 0 });
     expect(unknown).toMatchObject({ ready: false, version: 0, available: 0, paused: false });
@@ -60,32 +60,32 @@ describe('reading a sale', () => {
 
 describe('reading an order', () => {
   test('finds it in its reservation, then in its status, and always in one of them', async () => {
-    const sale = await context.openSale({ price_cents: 1_999 });
-    const attempt = await newAttempt(context, sale, ['u1'], { job_id: 'job-1' });
-    const { order_no } = attempt.items[0]!;
-    expect(await context.commands.readOrder(sale, order_no)).toMatchObject({
-      sale_ready: true,
+    const sale = await context.openSale({ priceCents: 1_999 });
+    const attempt = await newAttempt(context, sale, ['u1'], { jobId: 'job-1' });
+    const { orderNo } = attempt.items[0]!;
+    expect(await context.commands.readOrder(sale, orderNo)).toMatchObject({
+      saleReady: true,
       reservation: undefined,
       status: undefined,
     });
     await send(context, attempt);
-    const queued = await context.commands.readOrder(sale, order_no);
+    const queued = await context.commands.readOrder(sale, orderNo);
     expect(queued).toMatchObject({
-      sale_ready: true,
+      saleReady: true,
       status: undefined,
       reservation: {
-        order_no,
-        user_id: 'u1',
-        price_cents: 1_999,
-        job_id: 'job-1',
-        request_id: 'request-1',
-        admitted_ms: queued.reservation!.admitted_ms,
+        orderNo,
+        userId: 'u1',
+        priceCents: 1_999,
+        jobId: 'job-1',
+        requestId: 'request-1',
+        admittedMs: queued.reservation!.admittedMs,
       },
     });
     const lease = await takeLease(context, sale);
-    await context.commands.settle(sale, lease, 60_000, [{ order_no, version: 12, status: '{"a": "b c"}' }]);
-    expect(await context.commands.readOrder(sale, order_no)).toMatchObject({
-      sale_ready: true,
+    await context.commands.settle(sale, lease, 60_000, [{ orderNo, version: 12, status: '{"a": "b c"}' }]);
+    expect(await context.commands.readOrder(sale, orderNo)).toMatchObject({
+      saleReady: true,
       reservation: undefined,
       status: '{"a": "b c"}',
     });
@@ -94,17 +94,17 @@ describe('reading an order', () => {
   test('accepts a status only in the history of Redis that recorded it: a restart may have lost a later one', async () => {
     const sale = await context.openSale();
     const [order] = await buy(context, sale, ['u1']);
-    const { order_no } = order!;
+    const { orderNo } = order!;
     const lease = await takeLease(context, sale);
-    await context.commands.settle(sale, lease, 60_000, [{ order_no, version: 1, status: '{"a":1}' }]);
-    const status = context.keys.status(sale, order_no);
+    await context.commands.settle(sale, lease, 60_000, [{ orderNo, version: 1, status: '{"a":1}' }]);
+    const status = context.keys.status(sale, orderNo);
     await context.redis.set(status, (await context.redis.get(status))!.replace(/ [0-9a-f]{8} /, ' eeeeeeee '));
     // A remaining reservation is ignored too: the order was settled, so the ledger has it.
-    await context.redis.hset(context.keys.sale(sale).reservations, order_no, '1000 1999 job request u1');
-    expect(await context.commands.readOrder(sale, order_no)).toEqual({
-      sale_ready: true,
+    await context.redis.hset(context.keys.sale(sale).reservations, orderNo, '1000 1999 job request u1');
+    expect(await context.commands.readOrder(sale, orderNo)).toEqual({
+      saleReady: true,
       reservation: undefined,
-      may_be_written: true,
+      mayBeWritten: true,
       status: undefined,
     });
   });
@@ -113,16 +113,16 @@ describe('reading an order', () => {
     const sale = await context.openSale();
     const { state, reservations, reservedAt } = context.keys.sale(sale);
     const [first, second] = await buy(context, sale, ['u1', 'u2']);
-    for (const [{ order_no }, admitted_ms] of [
+    for (const [{ orderNo }, admittedMs] of [
       [first!, 1_000],
       [second!, 2_000],
     ] as const) {
-      await context.redis.hset(reservations, order_no, `${admitted_ms} 1999 job request u`);
-      await context.redis.zadd(reservedAt, admitted_ms, order_no);
+      await context.redis.hset(reservations, orderNo, `${admittedMs} 1999 job request u`);
+      await context.redis.zadd(reservedAt, admittedMs, orderNo);
     }
     const taken = async () => {
-      const read = [first!, second!].map(({ order_no }) => context.commands.readOrder(sale, order_no));
-      return (await Promise.all(read)).map(({ may_be_written }) => may_be_written);
+      const read = [first!, second!].map(({ orderNo }) => context.commands.readOrder(sale, orderNo));
+      return (await Promise.all(read)).map(({ mayBeWritten }) => mayBeWritten);
     };
     // Any of what is left by a rebuild may be written.
     expect(await taken()).toEqual([true, true]);
@@ -142,28 +142,28 @@ describe('reading an order', () => {
     const sale = await context.openSale();
     const { state, reservations, reservedAt } = context.keys.sale(sale);
     const [order] = await buy(context, sale, ['u1']);
-    const { order_no } = order!;
-    const { now_ms } = await context.commands.clock(0);
-    const ahead_ms = now_ms + 30_000;
-    await context.redis.hset(reservations, order_no, `${ahead_ms} 1999 job request u1`);
-    await context.redis.zadd(reservedAt, ahead_ms, order_no);
+    const { orderNo } = order!;
+    const { nowMs } = await context.commands.clock(0);
+    const aheadMs = nowMs + 30_000;
+    await context.redis.hset(reservations, orderNo, `${aheadMs} 1999 job request u1`);
+    await context.redis.zadd(reservedAt, aheadMs, orderNo);
 
     await rebuildSale(context, sale, 5_000);
 
-    expect(await context.commands.readOrder(sale, order_no)).toMatchObject({ sale_ready: true, may_be_written: true });
-    expect(await context.redis.hget(state, 'taken_until_ms')).toBe(String(ahead_ms));
+    expect(await context.commands.readOrder(sale, orderNo)).toMatchObject({ saleReady: true, mayBeWritten: true });
+    expect(await context.redis.hget(state, 'taken_until_ms')).toBe(String(aheadMs));
   });
 
   test('returns that the sale is not ready, so that a poll answers 503 and never 404', async () => {
     const sale = await context.openSale();
     const [owner] = await buy(context, sale, ['u1']);
     await context.redis.hset(context.keys.sale(sale).state, { history_id: 'e'.repeat(40) });
-    expect(await context.commands.readOrder(sale, owner!.order_no)).toMatchObject({
-      sale_ready: false,
-      reservation: { user_id: 'u1' },
+    expect(await context.commands.readOrder(sale, owner!.orderNo)).toMatchObject({
+      saleReady: false,
+      reservation: { userId: 'u1' },
     });
-    const unknown = await context.commands.readOrder({ id: 999_999, shard: 0 }, owner!.order_no);
-    expect(unknown).toMatchObject({ sale_ready: false, reservation: undefined, status: undefined });
+    const unknown = await context.commands.readOrder({ id: 999_999, shard: 0 }, owner!.orderNo);
+    expect(unknown).toMatchObject({ saleReady: false, reservation: undefined, status: undefined });
   });
 });
 

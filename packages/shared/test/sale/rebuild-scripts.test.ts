@@ -11,22 +11,22 @@ afterAll(() => context.close());
 
 let sale: Sale;
 let lease: string;
-let history_id: string;
+let historyId: string;
 beforeEach(async () => {
-  sale = await context.insertSale({ seckill_stock: 10 });
+  sale = await context.insertSale({ seckillStock: 10 });
   lease = await takeLease(context, sale);
-  ({ history_id } = await context.commands.clock(sale.shard));
+  ({ historyId } = await context.commands.clock(sale.shard));
 });
 
-const owner = (user_id: string) => ({ user_id, order_no: `order of ${user_id}` });
+const owner = (userId: string) => ({ userId: userId, orderNo: `order of ${userId}` });
 const finish = (owners: number, fields: Partial<Sale> = {}) =>
-  context.commands.finishRebuild({ ...sale, ...fields }, lease, { history_id, owners, available: 10 - owners });
+  context.commands.finishRebuild({ ...sale, ...fields }, lease, { historyId, owners, available: 10 - owners });
 
 describe('a rebuild', () => {
   test('returns the history of Redis, stops the sale and deletes what an earlier rebuild left', async () => {
     await context.commands.beginRebuild(sale, lease);
     await context.commands.addOwners(sale, lease, [owner('left behind')]);
-    expect(await context.commands.beginRebuild(sale, lease)).toBe(history_id);
+    expect(await context.commands.beginRebuild(sale, lease)).toBe(historyId);
     expect(await context.commands.readSale(sale)).toMatchObject({ ready: false });
     await context.commands.addOwners(sale, lease, [owner('u1')]);
     expect(await finish(1)).toBe(true);
@@ -40,13 +40,13 @@ describe('a rebuild', () => {
     const { state, building } = context.keys.sale(sale);
     expect(await context.redis.hgetall(state)).toEqual({
       ready: '1',
-      history_id,
+      history_id: historyId,
       version: '3',
       available: '6',
       total: '10',
-      start_ms: String(sale.start_ms),
-      end_ms: String(sale.end_ms),
-      price_cents: String(sale.price_cents),
+      start_ms: String(sale.startMs),
+      end_ms: String(sale.endMs),
+      price_cents: String(sale.priceCents),
       taken_until_ms: expect.stringMatching(/^\d{13}$/),
     });
     expect(await context.redis.exists(building)).toBe(0);
@@ -78,7 +78,7 @@ describe('a rebuild', () => {
 
   test('is refused if another history of Redis has begun since its start', async () => {
     await context.commands.beginRebuild(sale, lease);
-    history_id = 'e'.repeat(40);
+    historyId = 'e'.repeat(40);
     const before = await snapshot(context, sale);
     expect(await finish(0)).toBe(false);
     expect(await snapshot(context, sale)).toEqual(before);
@@ -103,14 +103,14 @@ describe('a rebuild', () => {
   test('loads the row’s pause, unless Redis has a newer one', async () => {
     const paused = async () => (await context.commands.readSale(sale)).paused;
     await context.commands.beginRebuild(sale, lease);
-    await finish(0, { paused: true, pause_version: 3 });
+    await finish(0, { paused: true, pauseVersion: 3 });
     expect(await paused()).toBe(true);
     await context.commands.setPause(sale, 10, false);
     await context.commands.beginRebuild(sale, lease);
-    await finish(0, { paused: true, pause_version: 9 });
+    await finish(0, { paused: true, pauseVersion: 9 });
     expect(await paused()).toBe(false);
     await context.commands.beginRebuild(sale, lease);
-    await finish(0, { paused: true, pause_version: 11 });
+    await finish(0, { paused: true, pauseVersion: 11 });
     expect(await paused()).toBe(true);
   });
 

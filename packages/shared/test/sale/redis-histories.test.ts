@@ -9,17 +9,17 @@ beforeAll(async () => {
 });
 afterAll(() => context.close());
 
-const seenAgo = (history_id: string, ago: string) =>
-  sql`UPDATE redis_histories SET seen_at = UTC_TIMESTAMP(3) - INTERVAL ${sql.raw(ago)} WHERE history_id = ${history_id}`.execute(
+const seenAgo = (historyId: string, ago: string) =>
+  sql`UPDATE redis_histories SET seen_at = UTC_TIMESTAMP(3) - INTERVAL ${sql.raw(ago)} WHERE history_id = ${historyId}`.execute(
     context.db,
   );
 const known = async (): Promise<string[]> => {
   const { rows } = await sql<{ history_id: string }>`SELECT history_id FROM redis_histories`.execute(context.db);
-  return rows.map(({ history_id }) => history_id).toSorted();
+  return rows.map(({ history_id: historyId }) => historyId).toSorted();
 };
 
 test('a history counts as served while a worker reports it, and is deleted a day later when a new one begins', async () => {
-  for (const history_id of ['old', 'recent', 'served']) await noteHistory(context.db, history_id);
+  for (const historyId of ['old', 'recent', 'served']) await noteHistory(context.db, historyId);
   await seenAgo('old', '25 HOUR');
   await seenAgo('recent', '11 SECOND');
   // A sign of life of a known history forgets nothing.

@@ -9,20 +9,20 @@ beforeAll(async () => {
 afterAll(() => context.close());
 
 describe('the changes for orders that were written', () => {
-  const written = (...latencies_ms: number[]) =>
+  const written = (...latenciesMs: number[]) =>
     changesOfWritten(
-      latencies_ms.map((latency_ms) => ({ status: 'pending_payment', created_at_ms: 50_000 - latency_ms })),
+      latenciesMs.map((latencyMs) => ({ status: 'pending_payment', createdAtMs: 50_000 - latencyMs })),
       50_000,
     );
-  const bucketOf = (latency_ms: number): number =>
-    written(latency_ms).find(({ name }) => name === 'row_after_ms')!.bucket;
+  const bucketOf = (latencyMs: number): number =>
+    written(latencyMs).find(({ name }) => name === 'row_after_ms')!.bucket;
 
   test('count by status, by the second of admission and by latency', () => {
     const changes = changesOfWritten(
       [
-        { status: 'pending_payment', created_at_ms: 1_999 },
-        { status: 'pending_payment', created_at_ms: 2_000 },
-        { status: 'failed', created_at_ms: 2_001 },
+        { status: 'pending_payment', createdAtMs: 1_999 },
+        { status: 'pending_payment', createdAtMs: 2_000 },
+        { status: 'failed', createdAtMs: 2_001 },
       ],
       2_004,
     );
@@ -37,10 +37,10 @@ describe('the changes for orders that were written', () => {
   });
 
   test('never make a latency smaller, nor larger by more than a quarter', () => {
-    for (let latency_ms = 1; latency_ms < 20_000; latency_ms += 1) {
-      const bucket = bucketOf(latency_ms);
-      expect(bucket).toBeGreaterThanOrEqual(latency_ms);
-      expect(bucket).toBeLessThanOrEqual(latency_ms * 1.25);
+    for (let latencyMs = 1; latencyMs < 20_000; latencyMs += 1) {
+      const bucket = bucketOf(latencyMs);
+      expect(bucket).toBeGreaterThanOrEqual(latencyMs);
+      expect(bucket).toBeLessThanOrEqual(latencyMs * 1.25);
     }
   });
 

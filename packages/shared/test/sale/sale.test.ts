@@ -1,22 +1,22 @@
 import { describe, expect, test } from 'vitest';
 import { SALE_STATUSES, saleStatus, type LiveSale } from '../../src/sale/sale.ts';
 
-const SALE = { start_ms: 1_000, end_ms: 2_000 };
+const SALE = { startMs: 1_000, endMs: 2_000 };
 const OPEN: LiveSale = {
   ready: true,
   version: 1,
   available: 1,
   owners: 0,
   backlog: 0,
-  pause_version: 0,
+  pauseVersion: 0,
   paused: false,
-  now_ms: 1_500,
+  nowMs: 1_500,
 };
 const status = (live: Partial<LiveSale>) => saleStatus(SALE, { ...OPEN, ...live });
 
 describe('the status of a sale', () => {
   test('is open only inside [start_time, end_time)', () => {
-    expect([999, 1_000, 1_999, 2_000].map((now_ms) => status({ now_ms }))).toEqual([
+    expect([999, 1_000, 1_999, 2_000].map((nowMs) => status({ nowMs }))).toEqual([
       'scheduled',
       'open',
       'open',
@@ -25,16 +25,16 @@ describe('the status of a sale', () => {
   });
 
   test('is final after the sale has ended, with any state in Redis', () => {
-    expect(status({ now_ms: 2_000, ready: false, paused: true, available: 0 })).toBe('ended');
+    expect(status({ nowMs: 2_000, ready: false, paused: true, available: 0 })).toBe('ended');
   });
 
   test('is not_ready if Redis was not compared with the ledger', () => {
     expect(status({ ready: false })).toBe('not_ready');
-    expect(status({ ready: false, now_ms: 1, paused: true, available: 0 })).toBe('not_ready');
+    expect(status({ ready: false, nowMs: 1, paused: true, available: 0 })).toBe('not_ready');
   });
 
   test('is scheduled before it is paused, and paused before it is sold out', () => {
-    expect(status({ now_ms: 1, paused: true, available: 0 })).toBe('scheduled');
+    expect(status({ nowMs: 1, paused: true, available: 0 })).toBe('scheduled');
     expect(status({ paused: true, available: 0 })).toBe('paused');
     expect(status({ available: 0 })).toBe('sold_out');
   });

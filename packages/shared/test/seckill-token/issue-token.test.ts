@@ -18,10 +18,10 @@ describe('a seckill token is issued', () => {
     const issued = new Set(await Promise.all(asked));
     expect(issued.size).toBe(1);
     const [token] = issued;
-    const expires_ms = await context.redis.pexpiretime(context.keys.seckillToken(sale, 'u1'));
+    const expiresMs = await context.redis.pexpiretime(context.keys.seckillToken(sale, 'u1'));
     expect(await context.commands.issueToken(sale, 'u1', 'another', 2 * LIFE_MS)).toBe(token);
     // Asking again does not make it live longer than its expiry, which is inside it, says.
-    expect(await context.redis.pexpiretime(context.keys.seckillToken(sale, 'u1'))).toBe(expires_ms);
+    expect(await context.redis.pexpiretime(context.keys.seckillToken(sale, 'u1'))).toBe(expiresMs);
   });
 
   test('separately for each shopper and each sale', async () => {
@@ -37,9 +37,9 @@ describe('a seckill token is issued', () => {
     expect(await context.commands.issueToken(sale, 'u1', 'short', 5)).toBe('short');
     await expect.poll(() => context.redis.exists(context.keys.seckillToken(sale, 'u1'))).toBe(0);
     expect(await context.commands.issueToken(sale, 'u1', 'next', LIFE_MS)).toBe('next');
-    const life_ms = await context.redis.pttl(context.keys.seckillToken(sale, 'u1'));
-    expect(life_ms).toBeGreaterThan(LIFE_MS - 10_000);
-    expect(life_ms).toBeLessThanOrEqual(LIFE_MS);
+    const lifeMs = await context.redis.pttl(context.keys.seckillToken(sale, 'u1'));
+    expect(lifeMs).toBeGreaterThan(LIFE_MS - 10_000);
+    expect(lifeMs).toBeLessThanOrEqual(LIFE_MS);
   });
 
   test('again after it was consumed, so that a shopper whose order was closed can buy again', async () => {
@@ -48,7 +48,7 @@ describe('a seckill token is issued', () => {
     expect(await context.commands.issueToken(sale, 'u1', 'after', LIFE_MS)).toBe('after');
     // Still an owner: the new one buys no second unit.
     const attempt = await newAttempt(context, sale, ['u1']);
-    expect(await send(context, attempt)).toEqual([{ outcome: 'replayed', order_no: owners[0]!.order_no }]);
+    expect(await send(context, attempt)).toEqual([{ outcome: 'replayed', order_no: owners[0]!.orderNo }]);
     await context.commands.giveBack(sale, await takeLease(context, sale), owners);
     expect(await send(context, attempt)).toEqual([{ outcome: 'accepted' }]);
   });
@@ -64,10 +64,10 @@ describe('a seckill token is issued', () => {
   });
 
   test('before the start and while paused or sold out, so that shoppers are ready when units are', async () => {
-    const soon_ms = Date.now() + 3_600_000;
-    const scheduled = await context.openSale({ start_ms: soon_ms, end_ms: soon_ms + 1_000 });
+    const soonMs = Date.now() + 3_600_000;
+    const scheduled = await context.openSale({ startMs: soonMs, endMs: soonMs + 1_000 });
     expect(await context.commands.issueToken(scheduled, 'u1', 'early', LIFE_MS)).toBe('early');
-    const sale = await context.openSale({ seckill_stock: 1 });
+    const sale = await context.openSale({ seckillStock: 1 });
     await buy(context, sale, ['u1']);
     await context.commands.setPause(sale, 1, true);
     expect(await context.commands.issueToken(sale, 'u2', 'patient', LIFE_MS)).toBe('patient');
@@ -77,8 +77,8 @@ describe('a seckill token is issued', () => {
 describe('no seckill token is issued', () => {
   test('by a sale that has ended', async () => {
     const sale = await context.openSale();
-    const { now_ms } = await context.commands.clock(0);
-    await context.redis.hset(context.keys.sale(sale).state, { end_ms: now_ms });
+    const { nowMs } = await context.commands.clock(0);
+    await context.redis.hset(context.keys.sale(sale).state, { end_ms: nowMs });
     const before = await snapshot(context, sale);
     expect(await context.commands.issueToken(sale, 'u1', 'late', LIFE_MS)).toBe('ended');
     expect(await snapshot(context, sale)).toEqual(before);
@@ -102,12 +102,12 @@ describe('no seckill token is issued', () => {
 });
 
 describe('with a limit of live seckill tokens per unit of a sale', () => {
-  const ask = (sale: Sale, userId: string, life_ms = LIFE_MS) =>
-    context.commands.issueToken(sale, userId, `token-of-${userId}`, life_ms, { tokens_per_unit: 2 });
+  const ask = (sale: Sale, userId: string, lifeMs = LIFE_MS) =>
+    context.commands.issueToken(sale, userId, `token-of-${userId}`, lifeMs, { tokensPerUnit: 2 });
   const users = (count: number, name = 'u') => Array.from({ length: count }, (_, i) => `${name}${i}`);
 
   test('exactly as many are issued, however many shoppers ask at once; a shopper with one gets it again', async () => {
-    const sale = await context.openSale({ seckill_stock: 5 });
+    const sale = await context.openSale({ seckillStock: 5 });
     const answers = await Promise.all(users(200).map((user) => ask(sale, user)));
     const issued = answers.filter((answer) => answer.startsWith('token-of-'));
     expect(issued).toHaveLength(10);
@@ -116,11 +116,11 @@ describe('with a limit of live seckill tokens per unit of a sale', () => {
     expect(await ask(sale, holder)).toBe(issued[0]);
     expect(await ask(sale, 'late')).toBe('tokens_exhausted');
     // Another sale has its own.
-    expect(await ask(await context.openSale({ seckill_stock: 1 }), 'late')).toBe('token-of-late');
+    expect(await ask(await context.openSale({ seckillStock: 1 }), 'late')).toBe('token-of-late');
   });
 
   test('a refused one leaves nothing behind', async () => {
-    const sale = await context.openSale({ seckill_stock: 1 });
+    const sale = await context.openSale({ seckillStock: 1 });
     await Promise.all(users(2).map((user) => ask(sale, user)));
     const { liveTokens } = context.keys.sale(sale);
     const before = await context.redis.zrange(liveTokens, '0', '-1', 'WITHSCORES');
@@ -130,7 +130,7 @@ describe('with a limit of live seckill tokens per unit of a sale', () => {
   });
 
   test('a used one makes room, and so does an expired one, in any number', async () => {
-    const sale = await context.openSale({ seckill_stock: 150 });
+    const sale = await context.openSale({ seckillStock: 150 });
     await Promise.all(users(300, 'brief').map((user) => ask(sale, user)));
     expect(await ask(sale, 'early')).toBe('tokens_exhausted');
     await Promise.all(
@@ -152,18 +152,18 @@ describe('with a limit of live seckill tokens per unit of a sale', () => {
   });
 
   test('its keys expire', async () => {
-    const sale = await context.openSale({ seckill_stock: 1 });
+    const sale = await context.openSale({ seckillStock: 1 });
     await ask(sale, 'u0', 60_000);
     await ask(sale, 'u1', 1_000);
-    const life_ms = await context.redis.pttl(context.keys.sale(sale).liveTokens);
-    expect(life_ms).toBeGreaterThan(50_000);
-    expect(life_ms).toBeLessThanOrEqual(60_000);
+    const lifeMs = await context.redis.pttl(context.keys.sale(sale).liveTokens);
+    expect(lifeMs).toBeGreaterThan(50_000);
+    expect(lifeMs).toBeLessThanOrEqual(60_000);
   });
 });
 
 describe('after its challenge was solved', () => {
   const ask = (sale: Sale, userId: string, token: string, id = 'c1') =>
-    context.commands.issueToken(sale, userId, token, LIFE_MS, { challenge: { id, life_ms: 60_000 } });
+    context.commands.issueToken(sale, userId, token, LIFE_MS, { challenge: { id, lifeMs: 60_000 } });
 
   test('it buys one seckill token; a repeat after a lost answer gets that one', async () => {
     const sale = await context.openSale();
@@ -186,7 +186,7 @@ describe('after its challenge was solved', () => {
   test('it is remembered for as long as it could be sent', async () => {
     const sale = await context.openSale();
     await ask(sale, 'u1', 'first', 'c4');
-    const life_ms = await context.redis.pttl(context.keys.challenge(sale.shard, 'c4'));
-    expect(life_ms).toBeGreaterThan(50_000);
+    const lifeMs = await context.redis.pttl(context.keys.challenge(sale.shard, 'c4'));
+    expect(lifeMs).toBeGreaterThan(50_000);
   });
 });

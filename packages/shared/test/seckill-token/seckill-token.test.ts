@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { expiryOf, SECKILL_TOKEN_PATTERN, SeckillTokens } from '../../src/seckill-token/seckill-token.ts';
 import { USER_ID_PATTERN } from '../../src/shopper/shopper.ts';
 
-const CLAIM = { user_id: 'u1', sale_id: 17 };
+const CLAIM = { userId: 'u1', saleId: 17 };
 const EXPIRES_MS = 1_800_000_000_000;
 const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 const SECRET = 'the first secret of the test';
@@ -19,16 +19,16 @@ describe('a seckill token', () => {
   test('verifies for the shopper and sale it was issued to, for any id, and shows its expiry', () => {
     const expiries = fc.integer({ min: 1_600_000_000_000, max: 4_000_000_000_000 });
     fc.assert(
-      fc.property(userIds, saleIds, expiries, (user_id, sale_id, expires_ms) => {
-        const token = tokens.sign({ user_id, sale_id }, expires_ms);
+      fc.property(userIds, saleIds, expiries, (userId, saleId, expiresMs) => {
+        const token = tokens.sign({ userId, saleId }, expiresMs);
         expect(token).toMatch(new RegExp(SECKILL_TOKEN_PATTERN));
         const other = elsewhere();
-        expect([tokens, other, other].map((each) => each.verify(token, { user_id, sale_id }))).toEqual([
+        expect([tokens, other, other].map((each) => each.verify(token, { userId, saleId }))).toEqual([
           true,
           true,
           true,
         ]);
-        expect(expiryOf(token)).toBe(expires_ms);
+        expect(expiryOf(token)).toBe(expiresMs);
       }),
     );
   });
@@ -43,19 +43,19 @@ describe('a seckill token', () => {
   });
 
   test('does not contain the shopper’s id', () => {
-    expect(tokens.sign({ user_id: 'alice-in-wonderland', sale_id: 1 }, EXPIRES_MS)).not.toContain('alice');
+    expect(tokens.sign({ userId: 'alice-in-wonderland', saleId: 1 }, EXPIRES_MS)).not.toContain('alice');
   });
 
   test('is refused for every other shopper, hostile look-alikes included', () => {
     const token = tokens.sign(CLAIM, EXPIRES_MS);
     const other = elsewhere();
-    for (const user_id of ['U1', 'u1 ', ' u1', 'ú1', 'u', 'u11', '', 'u1\0', 'u1\n']) {
-      expect([tokens, other].map((each) => each.verify(token, { ...CLAIM, user_id }))).toEqual([false, false]);
+    for (const userId of ['U1', 'u1 ', ' u1', 'ú1', 'u', 'u11', '', 'u1\0', 'u1\n']) {
+      expect([tokens, other].map((each) => each.verify(token, { ...CLAIM, userId }))).toEqual([false, false]);
     }
     fc.assert(
-      fc.property(userIds, (user_id) => {
-        fc.pre(user_id !== CLAIM.user_id);
-        expect([tokens, other].map((each) => each.verify(token, { ...CLAIM, user_id }))).toEqual([false, false]);
+      fc.property(userIds, (userId) => {
+        fc.pre(userId !== CLAIM.userId);
+        expect([tokens, other].map((each) => each.verify(token, { ...CLAIM, userId }))).toEqual([false, false]);
       }),
     );
   });
@@ -63,9 +63,9 @@ describe('a seckill token', () => {
   test('is refused for every other sale', () => {
     const token = tokens.sign(CLAIM, EXPIRES_MS);
     fc.assert(
-      fc.property(saleIds, (sale_id) => {
-        fc.pre(sale_id !== CLAIM.sale_id);
-        const verdicts = [tokens, elsewhere()].map((each) => each.verify(token, { ...CLAIM, sale_id }));
+      fc.property(saleIds, (saleId) => {
+        fc.pre(saleId !== CLAIM.saleId);
+        const verdicts = [tokens, elsewhere()].map((each) => each.verify(token, { ...CLAIM, saleId }));
         expect(verdicts).toEqual([false, false]);
       }),
     );

@@ -35,13 +35,13 @@ it('the first process creates the first one, for all processes', async () => {
 
 it('a new one verifies before it signs, so that each process knows it before its first token', async () => {
   const [old] = await secrets();
-  const { key_id, signs_from } = await rotate();
+  const { keyId, signsFrom } = await rotate();
   const [signer, next, ...none] = await secrets();
-  expect([signer, keyIdOf(next!), none]).toEqual([old, key_id, []]);
-  expect(signs_from.getTime()).toBeGreaterThan(Date.now());
+  expect([signer, keyIdOf(next!), none]).toEqual([old, keyId, []]);
+  expect(signsFrom.getTime()).toBeGreaterThan(Date.now());
   await pass(5);
   const [now, previous] = await secrets();
-  expect([keyIdOf(now), previous]).toEqual([key_id, old]);
+  expect([keyIdOf(now), previous]).toEqual([keyId, old]);
 });
 
 it('the previous one is accepted for the life of a token, and ten minutes more for late retries', async () => {
@@ -67,7 +67,7 @@ it('retired ones are deleted by the next rotation, except the first, which the p
 
 it('parallel rotations are one rotation', async () => {
   const rotations = await Promise.all(Array.from({ length: 6 }, rotate));
-  expect(new Set(rotations.map(({ key_id }) => key_id)).size).toBe(1);
+  expect(new Set(rotations.map(({ keyId }) => keyId)).size).toBe(1);
   expect(await secrets()).toHaveLength(2);
 });
 

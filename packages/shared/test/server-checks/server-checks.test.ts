@@ -98,8 +98,8 @@ it('a clock that differs from Redis’s is named', async () => {
   const late: Commands = {
     ...context.commands,
     clock: async (shard) => {
-      const { now_ms, history_id } = await context.commands.clock(shard);
-      return { now_ms: now_ms + 10_000, history_id };
+      const { nowMs, historyId } = await context.commands.clock(shard);
+      return { nowMs: nowMs + 10_000, historyId };
     },
   };
   const warnings = await warningsOf({ commands: late });

@@ -2,7 +2,7 @@ import { priceOfCents } from '@flash-sale/shared/platform/money.ts';
 import type { Order } from '@flash-sale/shared/order/order.ts';
 import type { OrderEvents } from '@flash-sale/shared/order-events/order-events.ts';
 
-const isoOf = (time_ms: number): string => new Date(time_ms).toISOString();
+const isoOf = (timeMs: number): string => new Date(timeMs).toISOString();
 
 /**
  * The body of a message. An order's row changes after the event, so a message contains only facts
@@ -13,27 +13,27 @@ const isoOf = (time_ms: number): string => new Date(time_ms).toISOString();
 export function bodyOf(events: readonly OrderEvents[], orders: ReadonlyMap<string, Order>): string {
   return JSON.stringify({
     type: 'order.events',
-    timestamp: isoOf(events[0]!.came_ms),
+    timestamp: isoOf(events[0]!.cameMs),
     data: {
-      events: events.flatMap(({ status, order_nos, came_ms }) =>
-        order_nos.flatMap((order_no) => {
-          const order = orders.get(order_no);
+      events: events.flatMap(({ status, orderNos, cameMs }) =>
+        orderNos.flatMap((orderNo) => {
+          const order = orders.get(orderNo);
           if (order === undefined) return [];
-          const { user_id, product_id, price_cents, created_at_ms, expires_at_ms, reason } = order;
-          const time_ms =
-            status === 'paid' ? order.paid_at_ms : status === 'pending_payment' ? undefined : order.closed_at_ms;
+          const { userId, productId, priceCents, createdAtMs, expiresAtMs, reason } = order;
+          const timeMs =
+            status === 'paid' ? order.paidAtMs : status === 'pending_payment' ? undefined : order.closedAtMs;
           return {
             type: `order.${status}`,
-            timestamp: isoOf(time_ms ?? came_ms),
+            timestamp: isoOf(timeMs ?? cameMs),
             data: {
-              order_no,
-              user_id,
-              product_id,
+              order_no: orderNo,
+              user_id: userId,
+              product_id: productId,
               status,
-              price: priceOfCents(price_cents),
-              created_at: isoOf(created_at_ms),
-              ...(status === 'pending_payment' && expires_at_ms !== undefined
-                ? { expires_at: isoOf(expires_at_ms) }
+              price: priceOfCents(priceCents),
+              created_at: isoOf(createdAtMs),
+              ...(status === 'pending_payment' && expiresAtMs !== undefined
+                ? { expires_at: isoOf(expiresAtMs) }
                 : {}),
               ...(reason === undefined ? {} : { reason }),
             },

@@ -31,7 +31,7 @@ export interface Receiver {
    * Delivers a message. Resolves when the receiver has accepted it; rejects with a sentence for
    * operators if that is not known.
    */
-  deliver(message_id: string, body: string): Promise<void>;
+  deliver(messageId: string, body: string): Promise<void>;
 }
 
 /**
@@ -45,13 +45,13 @@ export function httpReceiver(
 ): Receiver {
   const signer = new WebhookSigner(EVENTS_SECRET.split(','));
   return {
-    async deliver(message_id, body) {
+    async deliver(messageId, body) {
       const response = await fetch(url, {
         method: 'POST',
         headers: {
           'content-type': 'application/json',
           'user-agent': 'flash-sale',
-          ...signer.headers(message_id, body, Date.now()),
+          ...signer.headers(messageId, body, Date.now()),
         },
         body,
         redirect: 'manual',

@@ -24,13 +24,13 @@ export class WebhookSigner {
    * The headers of an attempt to deliver `body`. The time is that of the attempt, so that a
    * recorded request cannot be replayed later.
    */
-  headers(message_id: string, body: string, now_ms: number): Record<string, string> {
-    const timestamp = String(Math.floor(now_ms / 1_000));
+  headers(messageId: string, body: string, nowMs: number): Record<string, string> {
+    const timestamp = String(Math.floor(nowMs / 1_000));
     const signatures = this.#keys.map(
-      (key) => `v1,${createHmac('sha256', key).update(`${message_id}.${timestamp}.${body}`).digest('base64')}`,
+      (key) => `v1,${createHmac('sha256', key).update(`${messageId}.${timestamp}.${body}`).digest('base64')}`,
     );
     return {
-      'webhook-id': message_id,
+      'webhook-id': messageId,
       'webhook-timestamp': timestamp,
       'webhook-signature': signatures.join(' '),
     };

@@ -20,21 +20,21 @@ const RETRY_PAUSE_MS = 20;
  * was committed and its reply was lost.
  */
 export class FenceBehind extends Error {
-  readonly ledger_fence: number;
+  readonly ledgerFence: number;
 
-  constructor(ledger_fence: number) {
-    super(`The ledger's fencing token is ${ledger_fence} already`);
+  constructor(ledgerFence: number) {
+    super(`The ledger's fencing token is ${ledgerFence} already`);
     this.name = 'FenceBehind';
-    this.ledger_fence = ledger_fence;
+    this.ledgerFence = ledgerFence;
   }
 }
 
 export interface LedgerWriterDeps {
   readonly db: Db;
   /** The time to pay, counted from the commit. */
-  readonly payment_timeout_ms: number;
+  readonly paymentTimeoutMs: number;
   /** Whether order events have a receiver. */
-  readonly order_events: boolean;
+  readonly orderEvents: boolean;
   readonly log: Logger;
   readonly metrics: Metrics;
 }
@@ -83,13 +83,13 @@ export class LedgerWriter {
    * stuck and the others go on.
    */
   async #writeFailed(reservation: HeldReservation, refusal: unknown): Promise<Order[]> {
-    const { order_no } = reservation;
-    this.#deps.log.error({ err: refusal, order_no, sale: this.#lease.sale.id }, 'MySQL refused the order');
+    const { orderNo } = reservation;
+    this.#deps.log.error({ err: refusal, order_no: orderNo, sale: this.#lease.sale.id }, 'MySQL refused the order');
     try {
       return await this.#retrying(() => this.#transact([reservation], 'refused'));
     } catch (error) {
       if (!isRejectedByMysql(error)) throw error;
-      this.stuck.set(order_no, error);
+      this.stuck.set(orderNo, error);
       return [];
     }
   }
@@ -103,7 +103,7 @@ export class LedgerWriter {
       } catch (error) {
         const final = isRejectedByMysql(error) || error instanceof LeaseLost || error instanceof FenceBehind;
         if (final || tries === TRIES_MAX) throw error;
-        this.#deps.metrics.write_retries.inc();
+        this.#deps.metrics.writeRetries.inc();
         this.#deps.log.warn({ err: error, sale: this.#lease.sale.id, tries }, 'retrying the transaction');
         await delay(RETRY_PAUSE_MS * tries * Math.random());
       }
@@ -113,33 +113,33 @@ export class LedgerWriter {
   /** One transaction: the sale's row first, then the new rows. With `verdict`, all orders fail. */
   async #transact(batch: readonly HeldReservation[], verdict?: FailureReason): Promise<Order[]> {
     const { id, shard } = this.#lease.sale;
-    const { fencing_token: fence, history_id } = this.#lease;
-    const { payment_timeout_ms, order_events, metrics } = this.#deps;
+    const { fencingToken: fence, historyId } = this.#lease;
+    const { paymentTimeoutMs, orderEvents, metrics } = this.#deps;
     const orders = await this.#deps.db
       .transaction()
       .setIsolationLevel('read committed')
       .execute(async (tx) => {
-        if (!this.#stamped && !(await stampFence(tx, id, fence, history_id))) {
-          metrics.fencing_refusals.inc({ at: 'mysql' });
+        if (!this.#stamped && !(await stampFence(tx, id, fence, historyId))) {
+          metrics.fencingRefusals.inc({ at: 'mysql' });
           const stamp = await readStamp(tx, id);
-          if (stamp !== undefined && stamp.history_id !== history_id) throw new LoadedElsewhere(this.#lease.sale);
+          if (stamp !== undefined && stamp.historyId !== historyId) throw new LoadedElsewhere(this.#lease.sale);
           throw new FenceBehind(stamp?.fence ?? 0);
         }
         const sale = await lockSale(tx, id, fence);
         if (sale === undefined) {
-          metrics.fencing_refusals.inc({ at: 'mysql' });
+          metrics.fencingRefusals.inc({ at: 'mysql' });
           throw new LeaseLost(this.#lease.sale);
         }
 
         // The commit follows soon: only the rows of this batch come before it.
-        const now_ms = sale.now.getTime();
+        const nowMs = sale.now.getTime();
         const insertAllBut = async (there: readonly Order[]) => {
-          const known = new Set(there.map(({ order_no }) => order_no));
+          const known = new Set(there.map(({ orderNo }) => orderNo));
           const fresh = newOrders(
             id,
-            batch.filter(({ order_no }) => !known.has(order_no)),
-            sale.seckill_stock - sale.sold,
-            { verdict, now_ms, payment_timeout_ms },
+            batch.filter(({ orderNo }) => !known.has(orderNo)),
+            sale.seckillStock - sale.sold,
+            { verdict, nowMs, paymentTimeoutMs },
           );
           await insertOrders(tx, fresh);
           return { there, fresh };
@@ -149,45 +149,45 @@ export class LedgerWriter {
         // took a tenth of the time of writing an order.
         const { there, fresh } = await insertAllBut([]).catch(async (error: unknown) => {
           if (!isDuplicate(error)) throw error;
-          const numbers = batch.map(({ order_no }) => order_no);
+          const numbers = batch.map(({ orderNo }) => orderNo);
           const found = await findOrders(tx, numbers);
           if (found.length === 0) throw error;
           return insertAllBut(found);
         });
         const failed = fresh.filter(({ status }) => status === 'failed');
-        await insertStockReturns(tx, failed, now_ms);
-        if (order_events)
-          await insertOrderEvents(tx, id, [...fresh.filter(({ status }) => status !== 'failed'), ...failed], now_ms);
-        await addToCounters(tx, id, changesOfWritten(fresh, now_ms));
+        await insertStockReturns(tx, failed, nowMs);
+        if (orderEvents)
+          await insertOrderEvents(tx, id, [...fresh.filter(({ status }) => status !== 'failed'), ...failed], nowMs);
+        await addToCounters(tx, id, changesOfWritten(fresh, nowMs));
         if (fresh.length > failed.length) await addSold(tx, id, fresh.length - failed.length);
         return { there, fresh, failed };
       });
     this.#stamped = true;
-    metrics.write_batch.observe(batch.length);
-    metrics.orders_written.inc({ shard, status: 'pending_payment' }, orders.fresh.length - orders.failed.length);
-    metrics.orders_written.inc({ shard, status: 'failed' }, orders.failed.length);
+    metrics.writeBatch.observe(batch.length);
+    metrics.ordersWritten.inc({ shard, status: 'pending_payment' }, orders.fresh.length - orders.failed.length);
+    metrics.ordersWritten.inc({ shard, status: 'failed' }, orders.failed.length);
     return [...orders.there, ...orders.fresh];
   }
 }
 
 /** The rows for reservations that are not in the ledger. At most `units` of them hold a unit. */
 function newOrders(
-  product_id: number,
+  productId: number,
   reservations: readonly HeldReservation[],
   units: number,
   options: {
     readonly verdict: FailureReason | undefined;
-    readonly now_ms: number;
-    readonly payment_timeout_ms: number;
+    readonly nowMs: number;
+    readonly paymentTimeoutMs: number;
   },
 ): Order[] {
-  const { verdict, now_ms, payment_timeout_ms } = options;
+  const { verdict, nowMs, paymentTimeoutMs } = options;
   let free = units;
-  return reservations.map(({ order_no, user_id, price_cents, admitted_ms, owner_order_no }) => {
-    const order = { order_no, product_id, user_id, price_cents, created_at_ms: admitted_ms, version: 1 };
-    const reason = verdict ?? (owner_order_no !== order_no ? 'not_owner' : free <= 0 ? 'no_unit' : undefined);
-    if (reason !== undefined) return { ...order, status: 'failed', reason, closed_at_ms: now_ms };
+  return reservations.map(({ orderNo, userId, priceCents, admittedMs, ownerOrderNo }) => {
+    const order = { orderNo: orderNo, productId: productId, userId: userId, priceCents: priceCents, createdAtMs: admittedMs, version: 1 };
+    const reason = verdict ?? (ownerOrderNo !== orderNo ? 'not_owner' : free <= 0 ? 'no_unit' : undefined);
+    if (reason !== undefined) return { ...order, status: 'failed', reason, closedAtMs: nowMs };
     free -= 1;
-    return { ...order, status: 'pending_payment', expires_at_ms: now_ms + payment_timeout_ms };
+    return { ...order, status: 'pending_payment', expiresAtMs: nowMs + paymentTimeoutMs };
   });
 }

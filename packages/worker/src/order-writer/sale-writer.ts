@@ -38,7 +38,7 @@ export class NotNow extends Error {
 
 export interface SaleWriterDeps extends LedgerWriterDeps {
   readonly commands: Commands;
-  readonly order_batch_max: number;
+  readonly orderBatchMax: number;
   readonly tracing?: Tracing | undefined;
 }
 
@@ -129,7 +129,7 @@ export class SaleWriter {
   /** Writes until no job is left or an error stops it. */
   async #run(): Promise<void> {
     try {
-      for (let idle_turns = 0; this.#jobs.size > 0;) {
+      for (let idleTurns = 0; this.#jobs.size > 0;) {
         if (this.#stopping) throw new NotNow('stopping');
         // Check this before the lease: a process that cannot reach MySQL must not take the lease
         // from one that can.
@@ -143,12 +143,12 @@ export class SaleWriter {
           if (this.#jobs.size > 0) throw new NotNow('lease held elsewhere');
           return;
         }
-        idle_turns = (await this.#takeTurn(lease)) ? 0 : idle_turns + 1;
-        if (idle_turns === IDLE_TURNS_MAX)
+        idleTurns = (await this.#takeTurn(lease)) ? 0 : idleTurns + 1;
+        if (idleTurns === IDLE_TURNS_MAX)
           throw new Error('The reservation index is inconsistent. Run `npm run ops -- repair SALE`');
       }
     } catch (error) {
-      if (error instanceof LeaseLost) this.#deps.metrics.leases_lost.inc();
+      if (error instanceof LeaseLost) this.#deps.metrics.leasesLost.inc();
       for (const job of this.#jobs) this.#fail(job, error);
     } finally {
       this.#running = undefined;
@@ -157,7 +157,7 @@ export class SaleWriter {
 
   /** Takes one turn: writes under the lease, then releases it. Returns whether it did anything. */
   async #takeTurn(lease: Lease): Promise<boolean> {
-    let ledger_fence = 0;
+    let ledgerFence = 0;
     let turn = { wrote: true, wanted: false };
     try {
       // The previous holder of the lease has written most of our jobs' orders.
@@ -167,10 +167,10 @@ export class SaleWriter {
       if (error instanceof LoadedElsewhere) await stopSale(this.#deps.commands, lease).catch(() => undefined);
       if (!(error instanceof FenceBehind)) throw error;
       // 0: the ledger has no such sale. Else take the lease again, with a token above the ledger's.
-      if (error.ledger_fence === 0) throw new LeaseLost(this.#sale);
-      ledger_fence = error.ledger_fence;
+      if (error.ledgerFence === 0) throw new LeaseLost(this.#sale);
+      ledgerFence = error.ledgerFence;
     } finally {
-      await lease.release(ledger_fence).catch(() => undefined);
+      await lease.release(ledgerFence).catch(() => undefined);
     }
     if (turn.wanted) await delay(LEASE_YIELD_MS);
     return turn.wrote;
@@ -187,8 +187,8 @@ export class SaleWriter {
   async #drain(lease: Lease): Promise<{ wrote: boolean; wanted: boolean }> {
     const ledger = new LedgerWriter(this.#deps, lease);
     const { tracing } = this.#deps;
-    const attributes = { 'seckill.sale': this.#sale.id, 'seckill.fence': lease.fencing_token };
-    const until_ms = performance.now() + LEASE_HOLD_MS;
+    const attributes = { 'seckill.sale': this.#sale.id, 'seckill.fence': lease.fencingToken };
+    const untilMs = performance.now() + LEASE_HOLD_MS;
     let settling: Promise<unknown> = Promise.resolve();
     try {
       let next = await this.#read(lease, ledger);
@@ -196,9 +196,9 @@ export class SaleWriter {
         lease.check();
         const batch = next.writable;
         if (batch.length === 0) return { wrote, wanted: false };
-        const begun_ms = performance.now();
-        const took = this.#deps.metrics.write_seconds.startTimer();
-        const isFull = batch.length >= this.#deps.order_batch_max;
+        const begunMs = performance.now();
+        const took = this.#deps.metrics.writeSeconds.startTimer();
+        const isFull = batch.length >= this.#deps.orderBatchMax;
         const work = [
           inBatchSpan(tracing, 'commit', batch, attributes, () => this.#ledgerHealth.watch(ledger.write(batch))),
           settling,
@@ -209,9 +209,9 @@ export class SaleWriter {
         const [orders, , after] = await Promise.all(work);
         settling = this.#settle(lease, batch, orders).then(() => took());
         this.#failStuck(ledger.stuck);
-        next = after ?? (await this.#readLater(lease, ledger, begun_ms + WRITE_INTERVAL_MS, settling));
-        const isLast = this.#stopping || ledger.stuck.size > this.#deps.order_batch_max;
-        const isYielded = next.wanted && performance.now() > until_ms;
+        next = after ?? (await this.#readLater(lease, ledger, begunMs + WRITE_INTERVAL_MS, settling));
+        const isLast = this.#stopping || ledger.stuck.size > this.#deps.orderBatchMax;
+        const isYielded = next.wanted && performance.now() > untilMs;
         if (!isLast && !isYielded && next.writable.length > 0) continue;
         await settling;
         if (isLast || isYielded) return { wrote: true, wanted: !isLast };
@@ -228,9 +228,9 @@ export class SaleWriter {
    * Reads after the previous batch is settled. If jobs wait, it reads not before `at_ms`, so that a
    * few more arrive.
    */
-  async #readLater(lease: Lease, ledger: LedgerWriter, at_ms: number, settling: Promise<unknown>) {
+  async #readLater(lease: Lease, ledger: LedgerWriter, atMs: number, settling: Promise<unknown>) {
     await settling;
-    if (this.#jobs.size > 0) await delay(Math.max(0, at_ms - performance.now()));
+    if (this.#jobs.size > 0) await delay(Math.max(0, atMs - performance.now()));
     return this.#read(lease, ledger);
   }
 
@@ -242,17 +242,17 @@ export class SaleWriter {
     { stuck }: LedgerWriter,
     skip = 0,
   ): Promise<{ wanted: boolean; writable: HeldReservation[] }> {
-    const { commands, order_batch_max } = this.#deps;
+    const { commands, orderBatchMax } = this.#deps;
     // Stuck orders are among the oldest. Read more, so that others follow them.
-    const next = await commands.nextReservations(this.#sale, lease.text, order_batch_max + stuck.size, skip);
+    const next = await commands.nextReservations(this.#sale, lease.text, orderBatchMax + stuck.size, skip);
     if (next === undefined) throw new LeaseLost(this.#sale);
-    return { wanted: next.wanted, writable: next.reservations.filter(({ order_no }) => !stuck.has(order_no)) };
+    return { wanted: next.wanted, writable: next.reservations.filter(({ orderNo }) => !stuck.has(orderNo)) };
   }
 
   /** Fails the jobs of stuck orders with the reason. They run again later. */
   #failStuck(stuck: ReadonlyMap<string, unknown>): void {
-    for (const [order_no, error] of stuck) {
-      for (const job of this.#jobs) if (job.unsettled.has(order_no)) this.#fail(job, error);
+    for (const [orderNo, error] of stuck) {
+      for (const job of this.#jobs) if (job.unsettled.has(orderNo)) this.#fail(job, error);
     }
   }
 
@@ -265,19 +265,19 @@ export class SaleWriter {
     const { commands, log } = this.#deps;
     if (!(await commands.settle(this.#sale, lease.text, STATUS_LIFE_MS, orders.map(statusRecord))))
       throw new LeaseLost(this.#sale);
-    const requestOf = new Map(batch.map(({ order_no, request_id }) => [order_no, request_id]));
+    const requestOf = new Map(batch.map(({ orderNo, requestId }) => [orderNo, requestId]));
     log.info(
       {
         sale: this.#sale.id,
-        fence: lease.fencing_token,
-        orders: orders.map(({ order_no, status }) => [order_no, status, requestOf.get(order_no)]),
+        fence: lease.fencingToken,
+        orders: orders.map(({ orderNo, status }) => [orderNo, status, requestOf.get(orderNo)]),
       },
       'orders written',
     );
-    this.#crossOff(orders.map(({ order_no }) => order_no));
+    this.#crossOff(orders.map(({ orderNo }) => orderNo));
   }
 }
 
-function statusRecord(order: Order): { order_no: string; version: number; status: string } {
-  return { order_no: order.order_no, version: order.version, status: JSON.stringify(order) };
+function statusRecord(order: Order): { orderNo: string; version: number; status: string } {
+  return { orderNo: order.orderNo, version: order.version, status: JSON.stringify(order) };
 }

@@ -13,15 +13,15 @@ const BATCH = 1_000;
 export interface ArchiveTarget {
   readonly folder: string;
   /** Separates the archives of services that share a folder. */
-  readonly db_name: string;
+  readonly dbName: string;
 }
 
 /**
  * The name contains the time when archiving began, so that an archive of a restored or another sale
  * is never mistaken for this one or overwritten by it.
  */
-function archiveName({ db_name }: ArchiveTarget, { id, archiving_at }: ArchivingSale): string {
-  return `${db_name}-sale-${id}-${archiving_at.toISOString().replaceAll(/[:.]/g, '')}.ndjson.gz`;
+function archiveName({ dbName }: ArchiveTarget, { id, archivingAt }: ArchivingSale): string {
+  return `${dbName}-sale-${id}-${archivingAt.toISOString().replaceAll(/[:.]/g, '')}.ndjson.gz`;
 }
 
 /**

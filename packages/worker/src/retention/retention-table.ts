@@ -8,7 +8,7 @@ import { hasNoOpenOrder } from '@flash-sale/shared/sale/products-table.ts';
 /** A sale that is being archived. */
 export interface ArchivingSale {
   readonly id: number;
-  readonly archiving_at: Date;
+  readonly archivingAt: Date;
   /** Its archive is complete and on disk. */
   readonly archived: boolean;
 }
@@ -21,10 +21,10 @@ export async function archivingSales(db: Db): Promise<ArchivingSale[]> {
     .where('archiving_at', 'is not', null)
     .orderBy('archiving_at')
     .execute();
-  return rows.map(({ id, archiving_at, archived_at }) => ({
+  return rows.map(({ id, archiving_at: archivingAt, archived_at: archivedAt }) => ({
     id,
-    archiving_at: archiving_at!,
-    archived: archived_at !== null,
+    archivingAt: archivingAt!,
+    archived: archivedAt !== null,
   }));
 }
 
@@ -32,11 +32,11 @@ export async function archivingSales(db: Db): Promise<ArchivingSale[]> {
  * Sales that ended at least `ended_for_ms` ago and have nothing open: no key in Redis, no unpaid
  * order, no unit to give back, no refund, no undelivered event.
  */
-export async function salesToArchive(db: Db, ended_for_ms: number, limit: number): Promise<number[]> {
+export async function salesToArchive(db: Db, endedForMs: number, limit: number): Promise<number[]> {
   const rows = await db
     .selectFrom('products')
     .select('id')
-    .where('end_time', '<', ledgerNowPlus(-ended_for_ms))
+    .where('end_time', '<', ledgerNowPlus(-endedForMs))
     .where(hasNothingOpen)
     .orderBy('end_time')
     .limit(limit)
@@ -116,19 +116,19 @@ export async function ordersToArchive(db: Db, productId: number, after: string, 
     .where('user_id', '<=', last)
     .orderBy('user_id')
     .execute();
-  const orderNos = orders.map(({ order_no }) => order_no);
+  const orderNos = orders.map(({ order_no: orderNo }) => orderNo);
   const history = await db.selectFrom('order_history').selectAll().where('order_no', 'in', orderNos).execute();
   const payments = await db.selectFrom('payments').selectAll().where('order_no', 'in', orderNos).execute();
-  const paymentIds = payments.map(({ payment_id }) => payment_id);
+  const paymentIds = payments.map(({ payment_id: paymentId }) => paymentId);
   const events =
     paymentIds.length === 0
       ? []
       : await db.selectFrom('payment_events').selectAll().where('payment_id', 'in', paymentIds).execute();
   const returns = await db.selectFrom('stock_returns').selectAll().where('order_no', 'in', orderNos).execute();
 
-  const eventsOf = Map.groupBy(events, ({ payment_id }) => payment_id);
-  const historyOf = Map.groupBy(history, ({ order_no }) => order_no);
-  const paymentsOf = Map.groupBy(payments, ({ order_no }) => order_no);
+  const eventsOf = Map.groupBy(events, ({ payment_id: paymentId }) => paymentId);
+  const historyOf = Map.groupBy(history, ({ order_no: orderNo }) => orderNo);
+  const paymentsOf = Map.groupBy(payments, ({ order_no: orderNo }) => orderNo);
   const returnOf = new Map(returns.map((unit) => [unit.order_no, unit]));
   return orders.map((order) => ({
     ...order,
@@ -171,9 +171,9 @@ export function deleteArchivedOrders(db: Db, productId: number, limit: number): 
         .limit(limit)
         .execute();
       if (rows.length === 0) return 0;
-      const orderNos = rows.map(({ order_no }) => order_no);
+      const orderNos = rows.map(({ order_no: orderNo }) => orderNo);
       const payments = tx.selectFrom('payments').select('payment_id').where('order_no', 'in', orderNos);
-      const paymentIds = (await payments.execute()).map(({ payment_id }) => payment_id);
+      const paymentIds = (await payments.execute()).map(({ payment_id: paymentId }) => paymentId);
       if (paymentIds.length > 0) {
         await tx.deleteFrom('payment_events').where('payment_id', 'in', paymentIds).execute();
         await tx.deleteFrom('payments').where('payment_id', 'in', paymentIds).execute();

@@ -48,7 +48,7 @@ export function auditor(deps: AuditorDeps): Rounds {
   function showGap(sale: number, gap: number): void {
     if (gap === 0 && !shown.has(sale) && shown.size >= salesShownMax) return;
     shown.add(sale);
-    metrics.conservation_gap.set({ sale }, gap);
+    metrics.conservationGap.set({ sale }, gap);
   }
 
   /** Removes the metrics of sales that are gone. */
@@ -57,14 +57,14 @@ export function auditor(deps: AuditorDeps): Rounds {
       if (kept.has(sale)) continue;
       shown.delete(sale);
       notRepaired.delete(sale);
-      metrics.conservation_gap.remove({ sale });
-      metrics.unmended_drift.remove({ sale });
+      metrics.conservationGap.remove({ sale });
+      metrics.unmendedDrift.remove({ sale });
     }
   }
 
   /** Shows the gap that is left after the repair: a repaired drift causes no alert. */
   async function audit(sale: Sale): Promise<void> {
-    let found = await auditSale(deps, sale, { wait_ms: LEASE_WAIT_MS, thorough: false });
+    let found = await auditSale(deps, sale, { waitMs: LEASE_WAIT_MS, thorough: false });
     if (found?.verdict === 'drift') {
       metrics.drifts.inc();
       log.error({ sale: sale.id, findings: found.findings }, 'sale drifts');
@@ -77,10 +77,10 @@ export function auditor(deps: AuditorDeps): Rounds {
     showGap(sale.id, found.available + found.owners - found.units);
     if (found.verdict === 'drift') {
       notRepaired.add(sale.id);
-      metrics.unmended_drift.set({ sale: sale.id }, 1);
+      metrics.unmendedDrift.set({ sale: sale.id }, 1);
     } else {
       notRepaired.delete(sale.id);
-      metrics.unmended_drift.remove({ sale: sale.id });
+      metrics.unmendedDrift.remove({ sale: sale.id });
     }
   }
 
@@ -90,7 +90,7 @@ export function auditor(deps: AuditorDeps): Rounds {
   async function repair(sale: Sale, found: Audit): Promise<Audit | undefined> {
     try {
       if (!(await repairSale(deps, sale.shard, found, LEASE_WAIT_MS))) return undefined;
-      return await auditSale(deps, sale, { wait_ms: LEASE_WAIT_MS, thorough: true });
+      return await auditSale(deps, sale, { waitMs: LEASE_WAIT_MS, thorough: true });
     } catch (error) {
       if (isOutage(error)) throw error;
       log.error({ err: error, sale: sale.id }, 'could not repair the sale');
@@ -100,8 +100,8 @@ export function auditor(deps: AuditorDeps): Rounds {
 
   /** The sales to audit in this round. */
   function choose(current: readonly Sale[], waiting: ReadonlySet<number>, nowMs: number): Sale[] {
-    const isNear = ({ id, start_ms, end_ms }: Sale): boolean =>
-      waiting.has(id) || notRepaired.has(id) || (nowMs > start_ms - AROUND_MS && nowMs < end_ms + AROUND_MS);
+    const isNear = ({ id, startMs, endMs }: Sale): boolean =>
+      waiting.has(id) || notRepaired.has(id) || (nowMs > startMs - AROUND_MS && nowMs < endMs + AROUND_MS);
     const chosen = current.filter(isNear);
     const far = current.filter((sale) => !isNear(sale));
     for (let i = 0; i < Math.min(OTHERS_MAX, far.length); i += 1) {
@@ -113,13 +113,13 @@ export function auditor(deps: AuditorDeps): Rounds {
 
   return {
     name: 'auditor',
-    interval_ms: INTERVAL_MS,
+    intervalMs: INTERVAL_MS,
     async round(stopping) {
       const current = await sales.current();
       forgetOthers(new Set(current.map(({ id }) => id)));
-      const waiting = new Set((await commands.outbox(shard)).map(({ sale_id }) => sale_id));
-      const { now_ms } = await commands.clock(shard);
-      await forEachSale(choose(current, waiting, now_ms), { stopping, log, service: 'auditor' }, audit);
+      const waiting = new Set((await commands.outbox(shard)).map(({ saleId }) => saleId));
+      const { nowMs } = await commands.clock(shard);
+      await forEachSale(choose(current, waiting, nowMs), { stopping, log, service: 'auditor' }, audit);
     },
     rest: () => forgetOthers(new Set()),
   };

@@ -44,7 +44,7 @@ export function cleanUp(deps: CleanUpDeps): Rounds {
       });
     };
     if (history === lookedThrough) {
-      const among = (await commands.outbox(shard)).map(({ sale_id }) => sale_id);
+      const among = (await commands.outbox(shard)).map(({ saleId }) => saleId);
       await clean(await cleanedSales(db, shard, { among, limit: CLEANED_AT_ONCE }));
       return;
     }
@@ -60,20 +60,20 @@ export function cleanUp(deps: CleanUpDeps): Rounds {
 
   return {
     name: 'clean_up',
-    interval_ms: INTERVAL_MS,
+    intervalMs: INTERVAL_MS,
     async round(stopping) {
       // By the clock that ended the sale. Polls and buys use it too.
-      const { now_ms } = await commands.clock(shard);
-      const before_ms = now_ms - KEPT_AFTER_END_MS;
-      const sales = await salesToCleanUp(db, shard, before_ms);
+      const { nowMs } = await commands.clock(shard);
+      const beforeMs = nowMs - KEPT_AFTER_END_MS;
+      const sales = await salesToCleanUp(db, shard, beforeMs);
       await forEachSale(sales, { stopping, log, service: 'clean_up' }, (sale) =>
         withLoadedLease(deps, sale, LEASE_WAIT_MS, async (lease) => {
           // Check again: a reservation may have become an unpaid order meanwhile.
-          if (!(await isToCleanUp(db, sale.id, before_ms))) return;
+          if (!(await isToCleanUp(db, sale.id, beforeMs))) return;
           await keepOutcomes(db, sale.id, await commands.outcomes(sale));
           if (!(await commands.cleanUp(sale, lease.text))) return;
           // Mark it under the same lease, so that a later rebuild sees the mark.
-          await markCleaned(db, sale.id, lease.fencing_token);
+          await markCleaned(db, sale.id, lease.fencingToken);
           log.info({ sale: sale.id }, 'sale cleaned up');
         }),
       );

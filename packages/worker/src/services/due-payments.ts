@@ -26,21 +26,21 @@ export interface DuePaymentsDeps {
 export function duePayments({ db, saleTransactions, log, metrics }: DuePaymentsDeps): Rounds<'due_payments'> {
   return {
     name: 'due_payments',
-    interval_ms: INTERVAL_MS,
+    intervalMs: INTERVAL_MS,
     async round(stopping) {
       /** Sales whose Redis still does not answer. They must not delay the others. */
       const stuck = new Set<number>();
       const failures = new Failures();
       while (!stopping.aborted) {
         const due = await paymentsWithOrdersDue(db, BATCH, [...stuck]);
-        for (const [product_id, payments] of Map.groupBy(due, (payment) => payment.product_id)) {
-          const paymentIds = payments.map(({ payment_id }) => payment_id);
+        for (const [productId, payments] of Map.groupBy(due, (payment) => payment.productId)) {
+          const paymentIds = payments.map(({ paymentId }) => paymentId);
           try {
-            metrics.due_payments.inc(await payDueOrders({ saleTransactions }, product_id, paymentIds));
+            metrics.duePayments.inc(await payDueOrders({ saleTransactions }, productId, paymentIds));
           } catch (error) {
-            stuck.add(product_id);
+            stuck.add(productId);
             failures.note(error);
-            const facts = { err: error, sale: product_id, payments: paymentIds };
+            const facts = { err: error, sale: productId, payments: paymentIds };
             log.warn(facts, 'could not mark orders as paid; retrying later');
           }
         }

@@ -34,32 +34,32 @@ export function expiry(deps: ExpiryDeps): Rounds<'expiry'> {
   const { db, log, metrics } = deps;
 
   /** Returns the error that kept the sale's orders from expiring. */
-  async function expire(product_id: number, orders: readonly { readonly order_no: string }[]): Promise<unknown> {
-    const orderNos = orders.map(({ order_no }) => order_no);
+  async function expire(productId: number, orders: readonly { readonly orderNo: string }[]): Promise<unknown> {
+    const orderNos = orders.map(({ orderNo }) => orderNo);
     try {
-      const expired = await expireOrders(deps, product_id, orderNos);
-      metrics.orders_expired.inc(expired);
+      const expired = await expireOrders(deps, productId, orderNos);
+      metrics.ordersExpired.inc(expired);
       return undefined;
     } catch (error) {
-      log.warn({ err: error, sale: product_id }, 'could not expire orders; retrying later');
+      log.warn({ err: error, sale: productId }, 'could not expire orders; retrying later');
       return error;
     }
   }
 
   async function sweep(stopping: AbortSignal): Promise<void> {
-    const until_ms = performance.now() + ROUND_MS_MAX;
+    const untilMs = performance.now() + ROUND_MS_MAX;
     /** Sales that failed in this round. They must not delay the others. */
     const stuck = new Set<number>();
     const failures = new Failures();
-    while (!stopping.aborted && performance.now() < until_ms) {
+    while (!stopping.aborted && performance.now() < untilMs) {
       const due = await ordersToExpire(db, BATCH, [...stuck]);
-      const bySale = [...Map.groupBy(due, (order) => order.product_id)];
+      const bySale = [...Map.groupBy(due, (order) => order.productId)];
       const next = async (): Promise<void> => {
         for (let sale = bySale.shift(); sale !== undefined && !stopping.aborted; sale = bySale.shift()) {
-          const [product_id, orders] = sale;
-          const failure = await expire(product_id, orders);
+          const [productId, orders] = sale;
+          const failure = await expire(productId, orders);
           if (failure === undefined) continue;
-          stuck.add(product_id);
+          stuck.add(productId);
           failures.note(failure);
         }
       };
@@ -71,7 +71,7 @@ export function expiry(deps: ExpiryDeps): Rounds<'expiry'> {
 
   return {
     name: 'expiry',
-    interval_ms: INTERVAL_MS,
+    intervalMs: INTERVAL_MS,
     round: sweep,
   };
 }

@@ -19,9 +19,9 @@ export interface HistoriesDeps {
 export function histories({ shard, commands, db }: HistoriesDeps): Rounds {
   return {
     name: 'histories',
-    interval_ms: INTERVAL_MS,
+    intervalMs: INTERVAL_MS,
     async round() {
-      await noteHistory(db, (await commands.clock(shard)).history_id);
+      await noteHistory(db, (await commands.clock(shard)).historyId);
     },
   };
 }

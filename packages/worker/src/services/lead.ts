@@ -44,7 +44,7 @@ export interface LeadDeps<Name extends string> {
   readonly leads: LeadKeeper<Name>;
   readonly processName: string;
   readonly log: Logger;
-  readonly metrics?: Pick<Metrics, 'rounds_failed'>;
+  readonly metrics?: Pick<Metrics, 'roundsFailed'>;
 }
 
 /** The state of one service's lead in this process. */
@@ -142,7 +142,7 @@ export function underLead<Name extends string>(rounds: Rounds<Name>, deps: LeadD
   const renewal = repeating(
     {
       name: `lead of ${name}`,
-      interval_ms: ASK_MS,
+      intervalMs: ASK_MS,
       async round() {
         // If the server does not answer, the lead lasts for the rest of its life.
         if (lead.isHeld) await lead.ask().catch(() => undefined);

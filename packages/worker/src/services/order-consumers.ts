@@ -1,7 +1,7 @@
 import { DelayedError, Worker, type Job } from 'bullmq';
 import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
 import { listShards } from '@flash-sale/shared/sale/products-table.ts';
-import { backoff_ms, ORDERS_QUEUE, type WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
+import { backoffMs, ORDERS_QUEUE, type WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
 import type { RedisClient } from '@flash-sale/shared/platform/redis/client.ts';
 import type { Keys } from '@flash-sale/shared/platform/redis/keys.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
@@ -49,12 +49,12 @@ export function orderConsumers(deps: OrderConsumersDeps): Service {
   const consumers = new Map<number, Consumer>();
 
   async function work(job: Job<WriteOrdersJob>, lock?: string): Promise<void> {
-    const { shard, sale_id, order_nos } = job.data;
+    const { shard, sale_id: saleId, order_nos: orderNos } = job.data;
     try {
-      await writer.settle({ shard, id: sale_id }, order_nos);
+      await writer.settle({ shard, id: saleId }, orderNos);
     } catch (error) {
       if (!(error instanceof NotNow)) throw error;
-      metrics.jobs_put_off.inc({ shard });
+      metrics.jobsPutOff.inc({ shard });
       // Return it to the queue without counting an attempt.
       await job.moveToDelayed(Date.now() + NOT_NOW_MS_MIN + Math.random() * NOT_NOW_MS_SPREAD, lock);
       throw new DelayedError();
@@ -75,23 +75,23 @@ export function orderConsumers(deps: OrderConsumersDeps): Service {
       maxStalledCount: Number.MAX_SAFE_INTEGER,
       runRetryDelay: RUN_RETRY_MS,
       ...(tracing === undefined ? {} : { telemetry: tracing.bullmq }),
-      settings: { backoffStrategy: (attempt) => backoff_ms(attempt) },
+      settings: { backoffStrategy: (attempt) => backoffMs(attempt) },
     });
     worker.on('error', (error) => log.warn({ err: error, shard }, 'queue error'));
-    worker.on('completed', () => metrics.jobs_completed.inc({ shard }));
+    worker.on('completed', () => metrics.jobsCompleted.inc({ shard }));
     worker.on('failed', (job, error) => {
-      metrics.jobs_failed.inc({ shard });
+      metrics.jobsFailed.inc({ shard });
       log.warn({ err: error, shard, job_id: job?.id }, 'job failed; the queue will run it again');
     });
-    worker.on('stalled', (job_id) => {
-      metrics.jobs_stalled.inc({ shard });
-      log.warn({ shard, job_id }, 'worker of a job was lost; the queue will run the job again');
+    worker.on('stalled', (jobId) => {
+      metrics.jobsStalled.inc({ shard });
+      log.warn({ shard, job_id: jobId }, 'worker of a job was lost; the queue will run the job again');
     });
     // Initialize at 0, so that the first one counts as an increase.
-    for (const counter of [metrics.jobs_completed, metrics.jobs_failed, metrics.jobs_put_off, metrics.jobs_stalled]) {
+    for (const counter of [metrics.jobsCompleted, metrics.jobsFailed, metrics.jobsPutOff, metrics.jobsStalled]) {
       counter.inc({ shard }, 0);
     }
-    for (const status of ['pending_payment', 'failed']) metrics.orders_written.inc({ shard, status }, 0);
+    for (const status of ['pending_payment', 'failed']) metrics.ordersWritten.inc({ shard, status }, 0);
     const consumer: Consumer = { worker, connection, hasFailed: false };
     consumers.set(shard, consumer);
     worker.waitUntilReady().catch(() => {
@@ -116,7 +116,7 @@ export function orderConsumers(deps: OrderConsumersDeps): Service {
   const watch = repeating(
     {
       name: 'order_consumers',
-      interval_ms: SHARDS_INTERVAL_MS,
+      intervalMs: SHARDS_INTERVAL_MS,
       async round() {
         for (const shard of consumers.keys()) dropDead(shard);
         for (const shard of await listShards(db)) if (!consumers.has(shard)) consume(shard);

@@ -1,5 +1,5 @@
 import { newUlid } from '@flash-sale/shared/order/order-number.ts';
-import { messagesToSend, retryAfter_ms, type EventMessage } from '@flash-sale/shared/order-events/order-events.ts';
+import { messagesToSend, retryAfterMs, type EventMessage } from '@flash-sale/shared/order-events/order-events.ts';
 import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
 import { ledgerTime } from '@flash-sale/shared/platform/mysql/clock.ts';
 import {
@@ -32,7 +32,7 @@ export interface OrderEventsDeps {
   /** Maximum number of messages in flight. Tests set it lower. */
   readonly concurrency?: number;
   /** A message that was not delivered in this time is dead. */
-  readonly give_up_ms: number;
+  readonly giveUpMs: number;
   /** Tests set it lower. */
   readonly window?: number;
   readonly log: Logger;
@@ -46,50 +46,50 @@ export interface OrderEventsDeps {
  * again. One process at a time; two at once would send duplicates but do no harm.
  */
 export function orderEvents(deps: OrderEventsDeps): Rounds<'order_events'> {
-  const { db, receiver, concurrency = CONCURRENCY, give_up_ms, window = WINDOW, log, metrics } = deps;
+  const { db, receiver, concurrency = CONCURRENCY, giveUpMs, window = WINDOW, log, metrics } = deps;
   /** The receiver has asked for a pause until then. */
   let restsUntilMs = 0;
   // Initialize at 0, so that the first one counts as an increase.
-  for (const outcome of ['delivered', 'failed', 'dead']) metrics.order_event_attempts.inc({ outcome }, 0);
+  for (const outcome of ['delivered', 'failed', 'dead']) metrics.orderEventAttempts.inc({ outcome }, 0);
 
   /** Whether the message was delivered; undefined if another process sends it. */
   async function send(message: EventMessage): Promise<boolean | undefined> {
     const { events } = message;
     const ids = events.map(({ id }) => id);
-    const message_id = message.message_id ?? `msg_${newUlid(Date.now())}`;
-    if (message.message_id === undefined && !(await nameMessage(db, ids, message_id))) return undefined;
-    const orderNos = events.flatMap(({ order_nos }) => order_nos);
+    const messageId = message.messageId ?? `msg_${newUlid(Date.now())}`;
+    if (message.messageId === undefined && !(await nameMessage(db, ids, messageId))) return undefined;
+    const orderNos = events.flatMap(({ orderNos }) => orderNos);
     const orders = await findOrders(db, [...new Set(orderNos)]);
     try {
-      await receiver.deliver(message_id, bodyOf(events, new Map(orders.map((order) => [order.order_no, order]))));
+      await receiver.deliver(messageId, bodyOf(events, new Map(orders.map((order) => [order.orderNo, order]))));
     } catch (error) {
-      await recordFailure(message, message_id, error);
+      await recordFailure(message, messageId, error);
       return false;
     }
     await deleteOrderEvents(db, ids);
-    metrics.order_events_delivered.inc(orderNos.length);
-    metrics.order_event_attempts.inc({ outcome: 'delivered' });
-    log.debug({ message_id, orders: orderNos.length }, 'order events delivered');
+    metrics.orderEventsDelivered.inc(orderNos.length);
+    metrics.orderEventAttempts.inc({ outcome: 'delivered' });
+    log.debug({ message_id: messageId, orders: orderNos.length }, 'order events delivered');
     return true;
   }
 
-  async function recordFailure({ events }: EventMessage, message_id: string, error: unknown): Promise<void> {
-    const now_ms = (await ledgerTime(db)).getTime();
+  async function recordFailure({ events }: EventMessage, messageId: string, error: unknown): Promise<void> {
+    const nowMs = (await ledgerTime(db)).getTime();
     const retryAfterMs = error instanceof ReceiverFault ? (error.retryAfterMs ?? 0) : 0;
     if (retryAfterMs > 0) restsUntilMs = performance.now() + retryAfterMs;
-    const dead = events.every(({ waiting_since_ms }) => waiting_since_ms + give_up_ms <= now_ms);
+    const dead = events.every(({ waitingSinceMs }) => waitingSinceMs + giveUpMs <= nowMs);
     const attempts = events[0]!.attempts + 1;
     await recordFailedAttempt(
       db,
       events.map(({ id }) => id),
       {
         error: sentenceOf(error),
-        next_attempt_in_ms: Math.max(retryAfterMs, retryAfter_ms(attempts, Math.random())),
+        nextAttemptInMs: Math.max(retryAfterMs, retryAfterMs(attempts, Math.random())),
         dead,
       },
     );
-    metrics.order_event_attempts.inc({ outcome: dead ? 'dead' : 'failed' });
-    const facts = { err: error, message_id, attempts };
+    metrics.orderEventAttempts.inc({ outcome: dead ? 'dead' : 'failed' });
+    const facts = { err: error, message_id: messageId, attempts };
     if (dead) log.error(facts, 'order events are dead: an operator must retry or discard them');
     else log.warn(facts, 'could not deliver order events; retrying later');
   }
@@ -103,10 +103,10 @@ export function orderEvents(deps: OrderEventsDeps): Rounds<'order_events'> {
     // both lists, and later rows wait for it.
     const fresh = await freshOrderEvents(db, window);
     const begun = await begunMessages(db, window + 1);
-    const now_ms = (await ledgerTime(db)).getTime();
-    metrics.order_events_oldest_seconds.set(Math.max(0, now_ms - ((await oldestOrderEventMs(db)) ?? now_ms)) / 1_000);
+    const nowMs = (await ledgerTime(db)).getTime();
+    metrics.orderEventsOldestSeconds.set(Math.max(0, nowMs - ((await oldestOrderEventMs(db)) ?? nowMs)) / 1_000);
     const isFull = begun.length >= window;
-    const messages = messagesToSend(begun.slice(0, window), isFull ? [] : fresh, now_ms);
+    const messages = messagesToSend(begun.slice(0, window), isFull ? [] : fresh, nowMs);
     let delivered = 0;
     let failed = 0;
     const next = async (): Promise<void> => {
@@ -125,12 +125,12 @@ export function orderEvents(deps: OrderEventsDeps): Rounds<'order_events'> {
 
   return {
     name: 'order_events',
-    interval_ms: INTERVAL_MS,
+    intervalMs: INTERVAL_MS,
     async round(stopping) {
       while (!stopping.aborted && (await pass(stopping)));
     },
     // A process that does not deliver does not know what waits.
-    rest: () => metrics.order_events_oldest_seconds.set(0),
+    rest: () => metrics.orderEventsOldestSeconds.set(0),
   };
 }
 
@@ -142,17 +142,17 @@ const GIVE_UP_INTERVAL_MS = 60_000;
  */
 export function orderEventsWithoutReceiver({
   db,
-  give_up_ms,
+  giveUpMs,
   log,
   metrics,
-}: Pick<OrderEventsDeps, 'db' | 'give_up_ms' | 'log' | 'metrics'>): Rounds<'order_events'> {
+}: Pick<OrderEventsDeps, 'db' | 'giveUpMs' | 'log' | 'metrics'>): Rounds<'order_events'> {
   return {
     name: 'order_events',
-    interval_ms: GIVE_UP_INTERVAL_MS,
+    intervalMs: GIVE_UP_INTERVAL_MS,
     async round() {
-      const rows = await giveUpOrderEvents(db, give_up_ms, 'EVENTS_URL is not set');
+      const rows = await giveUpOrderEvents(db, giveUpMs, 'EVENTS_URL is not set');
       if (rows === 0) return;
-      metrics.order_event_attempts.inc({ outcome: 'dead' });
+      metrics.orderEventAttempts.inc({ outcome: 'dead' });
       log.error({ rows }, 'order events are dead, since EVENTS_URL is not set: an operator must retry or discard them');
     },
   };

@@ -41,7 +41,7 @@ export interface PaymentCallsDeps {
   readonly provider: PaymentProvider;
   readonly saleTransactions: SaleTransactions;
   readonly log: Logger;
-  readonly metrics: Pick<Metrics, 'payment_events' | 'payment_oldest_seconds'>;
+  readonly metrics: Pick<Metrics, 'paymentEvents' | 'paymentOldestSeconds'>;
 }
 
 /**
@@ -69,12 +69,12 @@ export function paymentCalls(deps: PaymentCallsDeps): Rounds<'payment_calls'> {
   }
 
   async function call(payment: DuePayment): Promise<void> {
-    const { payment_id, order_no, status, asks } = payment;
+    const { paymentId, orderNo, status, asks } = payment;
     const nextMs = Math.min(ASK_AGAIN_MS * 2 ** asks, ASK_AGAIN_MS_MAX);
     await beginAsking(db, payment, Math.max(nextMs, LOST_CALL_MS));
     try {
       const answer = await ask(payment);
-      log.info({ payment_id, order_no, status, answer }, 'asked the payment provider');
+      log.info({ payment_id: paymentId, order_no: orderNo, status, answer }, 'asked the payment provider');
       if (answer.now === 'open' || answer.now === 'waiting') {
         await askAgain(db, payment, nextMs, null);
         return;
@@ -90,7 +90,7 @@ export function paymentCalls(deps: PaymentCallsDeps): Rounds<'payment_calls'> {
       }
       if (fault?.mayBeKept === true) await renewKey(db, payment);
       await askAgain(db, payment, Math.max(nextMs, fault?.retryAfterMs ?? 0), (error as Error).message);
-      log.warn({ err: error, payment_id, order_no, status }, 'call to the payment provider failed; retrying later');
+      log.warn({ err: error, payment_id: paymentId, order_no: orderNo, status }, 'call to the payment provider failed; retrying later');
     }
   }
 
@@ -102,9 +102,9 @@ export function paymentCalls(deps: PaymentCallsDeps): Rounds<'payment_calls'> {
       const { events, cursor } = await provider.refundEvents(refundsCursor);
       for (let from = 0; from < events.length; from += EVENTS_AT_ONCE) {
         const some = events.slice(from, from + EVENTS_AT_ONCE);
-        const ids = some.map(({ event_id }) => event_id);
+        const ids = some.map(({ eventId }) => eventId);
         const known = await appliedEvents(db, provider.name, ids);
-        for (const event of some) if (!known.has(event.event_id)) await receivePaymentEvent(deps, provider.name, event);
+        for (const event of some) if (!known.has(event.eventId)) await receivePaymentEvent(deps, provider.name, event);
       }
       refundsCursor = cursor;
     } catch (error) {
@@ -120,14 +120,14 @@ export function paymentCalls(deps: PaymentCallsDeps): Rounds<'payment_calls'> {
   }
 
   function showAges(refund: number, answer: number): void {
-    metrics.payment_oldest_seconds.set({ waits_for: 'refund' }, refund);
-    metrics.payment_oldest_seconds.set({ waits_for: 'answer' }, answer);
+    metrics.paymentOldestSeconds.set({ waits_for: 'refund' }, refund);
+    metrics.paymentOldestSeconds.set({ waits_for: 'answer' }, answer);
     agesDueMs = 0;
   }
 
   return {
     name: 'payment_calls',
-    interval_ms: INTERVAL_MS,
+    intervalMs: INTERVAL_MS,
     async round(stopping) {
       await refreshAges();
       await readRefunds();
@@ -143,11 +143,11 @@ export function paymentCalls(deps: PaymentCallsDeps): Rounds<'payment_calls'> {
 }
 
 /** The event that an answer stands for, if it says anything new. */
-function newsOf({ payment_id, status, key_no }: DuePayment, answer: PaymentAnswer): PaymentEvent | undefined {
+function newsOf({ paymentId, status, keyNo }: DuePayment, answer: PaymentAnswer): PaymentEvent | undefined {
   const { now, ...rest } = answer;
   if (now === status || now === 'open' || now === 'waiting') return undefined;
   // A refund that had arrived has failed since.
   const kind = status === 'refunded' && now === 'succeeded' ? 'refund_failed' : now;
   // A new event id for each refund, since one may fail after it was confirmed.
-  return { event_id: `asked-${kind}-${payment_id}-${key_no}`, payment_id, kind, ...(kind === now ? rest : {}) };
+  return { eventId: `asked-${kind}-${paymentId}-${keyNo}`, paymentId, kind, ...(kind === now ? rest : {}) };
 }

@@ -21,30 +21,30 @@ const STUCK_AFTER_MS = 60_000;
  * would not help.
  */
 export class Progress {
-  readonly #stuck_after_ms: number;
+  readonly #stuckAfterMs: number;
   /** Shards with waiting work, and since when this process has finished no job of them. */
-  readonly #idle_since_ms = new Map<number, number>();
+  readonly #idleSinceMs = new Map<number, number>();
 
-  constructor(stuck_after_ms = STUCK_AFTER_MS) {
-    this.#stuck_after_ms = stuck_after_ms;
+  constructor(stuckAfterMs = STUCK_AFTER_MS) {
+    this.#stuckAfterMs = stuckAfterMs;
   }
 
   /** A job was worked on, and completed or returned to the queue. */
   doneWithJob(shard: number): void {
-    this.#idle_since_ms.delete(shard);
+    this.#idleSinceMs.delete(shard);
   }
 
   /**
    * The result of an inspection of the queue. If the queue cannot be inspected, nothing is known to
    * wait.
    */
-  inspected(shard: number, somethingWaits: boolean, now_ms: number): void {
-    if (!somethingWaits) this.#idle_since_ms.delete(shard);
-    else if (!this.#idle_since_ms.has(shard)) this.#idle_since_ms.set(shard, now_ms);
+  inspected(shard: number, somethingWaits: boolean, nowMs: number): void {
+    if (!somethingWaits) this.#idleSinceMs.delete(shard);
+    else if (!this.#idleSinceMs.has(shard)) this.#idleSinceMs.set(shard, nowMs);
   }
 
-  stuckShards(now_ms: number): number[] {
-    const stuck = [...this.#idle_since_ms].filter(([, since_ms]) => now_ms - since_ms >= this.#stuck_after_ms);
+  stuckShards(nowMs: number): number[] {
+    const stuck = [...this.#idleSinceMs].filter(([, sinceMs]) => nowMs - sinceMs >= this.#stuckAfterMs);
     return stuck.map(([shard]) => shard);
   }
 
@@ -76,11 +76,11 @@ export function progressWatch({ progress, sales, commands, redis, queue, log }: 
    * the same as before: its job is lost, and no relay has added it again.
    */
   async function isLate(shard: number): Promise<boolean> {
-    const [{ now_ms }, [first]] = await Promise.all([commands.clock(shard), commands.outbox(shard, Infinity, 1)]);
-    const isSame = first !== undefined && first.oldest_ms === oldest.get(shard);
-    oldest.set(shard, first?.oldest_ms);
+    const [{ nowMs }, [first]] = await Promise.all([commands.clock(shard), commands.outbox(shard, Infinity, 1)]);
+    const isSame = first !== undefined && first.oldestMs === oldest.get(shard);
+    oldest.set(shard, first?.oldestMs);
     if (!isSame) return false;
-    const waitedMs = now_ms - first.oldest_ms;
+    const waitedMs = nowMs - first.oldestMs;
     return waitedMs > RESERVATION_LATE_MS || waitedMs < -RESERVATION_AHEAD_MS;
   }
 
@@ -97,7 +97,7 @@ export function progressWatch({ progress, sales, commands, redis, queue, log }: 
 
   return {
     name: 'progress',
-    interval_ms: INSPECT_MS,
+    intervalMs: INSPECT_MS,
     async round() {
       await Promise.all([...new Set((await sales.current()).map(({ shard }) => shard))].map(inspect));
       const stuck = progress.stuckShards(performance.now());

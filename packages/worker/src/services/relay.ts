@@ -33,19 +33,19 @@ export function relay(deps: RelayDeps): Rounds {
   async function relayOne(sale: SaleRef, nowMs: number): Promise<void> {
     const jobs = await relaySale(deps, sale, nowMs, STALE_MS);
     if (jobs.length === 0) return;
-    metrics.jobs_relayed.inc(jobs.length);
+    metrics.jobsRelayed.inc(jobs.length);
     log.info({ sale: sale.id, jobs }, 'jobs relayed');
   }
 
   return {
     name: 'relay',
-    interval_ms: INTERVAL_MS,
+    intervalMs: INTERVAL_MS,
     async round() {
-      const { now_ms } = await commands.clock(shard);
-      const stale = await commands.outbox(shard, now_ms - STALE_MS);
-      const ahead = await commands.outboxAfter(shard, now_ms + RESERVATION_AHEAD_MS);
-      const waiting = [...stale.map(({ sale_id }) => sale_id), ...ahead];
-      const relayed = await Promise.allSettled(waiting.map((id) => relayOne({ id, shard }, now_ms)));
+      const { nowMs } = await commands.clock(shard);
+      const stale = await commands.outbox(shard, nowMs - STALE_MS);
+      const ahead = await commands.outboxAfter(shard, nowMs + RESERVATION_AHEAD_MS);
+      const waiting = [...stale.map(({ saleId }) => saleId), ...ahead];
+      const relayed = await Promise.allSettled(waiting.map((id) => relayOne({ id, shard }, nowMs)));
       const failed = relayed.filter((outcome) => outcome.status === 'rejected');
       for (const { reason } of failed) log.warn({ err: reason as unknown }, 'could not relay a sale in this round');
       // Let another process try: the cause may be this process's own.

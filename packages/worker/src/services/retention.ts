@@ -24,7 +24,7 @@ export interface RetentionDeps {
   readonly db: Db;
   readonly target: ArchiveTarget;
   /** How long a sale is kept after its end. */
-  readonly retention_ms: number;
+  readonly retentionMs: number;
   readonly log: Logger;
 }
 
@@ -34,7 +34,7 @@ export interface RetentionDeps {
  * sale's row last), so after a crash another process continues. If two run at once, both write the
  * same archive, of which the first complete one stays, and delete the same rows.
  */
-export function retention({ db, target, retention_ms, log }: RetentionDeps): Rounds<'retention'> {
+export function retention({ db, target, retentionMs, log }: RetentionDeps): Rounds<'retention'> {
   async function archive(sale: ArchivingSale, stopping: AbortSignal): Promise<void> {
     if (!sale.archived) {
       const path = await writeArchive(db, sale, target, stopping);
@@ -43,7 +43,7 @@ export function retention({ db, target, retention_ms, log }: RetentionDeps): Rou
     }
     let deleted = 0;
     while (!stopping.aborted) {
-      const began_ms = performance.now();
+      const beganMs = performance.now();
       const count = await deleteArchivedOrders(db, sale.id, BATCH);
       deleted += count;
       if (count === 0) {
@@ -52,17 +52,17 @@ export function retention({ db, target, retention_ms, log }: RetentionDeps): Rou
         return;
       }
       // Leave at least half of MySQL's time to open sales.
-      await delay(performance.now() - began_ms);
+      await delay(performance.now() - beganMs);
     }
   }
 
   return {
     name: 'retention',
-    interval_ms: INTERVAL_MS,
+    intervalMs: INTERVAL_MS,
     async round(stopping) {
-      const forgotten = await discardOldOrderEvents(db, retention_ms);
+      const forgotten = await discardOldOrderEvents(db, retentionMs);
       if (forgotten > 0) log.warn({ rows: forgotten }, 'discarded order events that were dead for too long');
-      for (const id of await salesToArchive(db, retention_ms, SALES_MAX)) {
+      for (const id of await salesToArchive(db, retentionMs, SALES_MAX)) {
         if (stopping.aborted) return;
         await beginArchiving(db, id);
       }

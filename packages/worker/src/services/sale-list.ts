@@ -74,9 +74,9 @@ export class SaleList implements SalesToKeep {
 }
 
 function byUrgency(sales: readonly Sale[], now: Date): Sale[] {
-  const isOver = (sale: Sale): boolean => sale.end_ms <= now.getTime();
+  const isOver = (sale: Sale): boolean => sale.endMs <= now.getTime();
   return sales.toSorted((a, b) => {
     if (isOver(a) !== isOver(b)) return isOver(a) ? 1 : -1;
-    return isOver(a) ? b.end_ms - a.end_ms : a.start_ms - b.start_ms;
+    return isOver(a) ? b.endMs - a.endMs : a.startMs - b.startMs;
   });
 }

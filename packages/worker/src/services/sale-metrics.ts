@@ -78,91 +78,91 @@ export function saleMetrics(deps: SaleMetricsDeps): Rounds {
   function clear(): void {
     for (const { sale } of shown) for (const gauge of saleGauges(metrics)) gauge.remove({ sale: sale.id });
     for (const gauge of shardGauges(metrics)) gauge.remove({ shard });
-    for (const state of JOB_STATES) metrics.shard_jobs.remove({ shard, state });
+    for (const state of JOB_STATES) metrics.shardJobs.remove({ shard, state });
     shown = [];
   }
 
   return {
     name: 'figures',
-    interval_ms: INTERVAL_MS,
+    intervalMs: INTERVAL_MS,
     async round() {
-      const [kept, { now_ms }, outbox] = await Promise.all([
+      const [kept, { nowMs }, outbox] = await Promise.all([
         sales.current(),
         commands.clock(shard),
         commands.outbox(shard),
       ]);
-      const waiting = new Set(outbox.map(({ sale_id }) => sale_id));
+      const waiting = new Set(outbox.map(({ saleId }) => saleId));
       const liveSales = kept
-        .filter((sale) => waiting.has(sale.id) || isAround(sale, now_ms))
-        .toSorted((a, b) => a.start_ms - b.start_ms || a.id - b.id);
+        .filter((sale) => waiting.has(sale.id) || isAround(sale, nowMs))
+        .toSorted((a, b) => a.startMs - b.startMs || a.id - b.id);
       const live = await Promise.all(
         liveSales.map(async (sale) => ({ sale, figures: await commands.readFigures(sale) })),
       );
       // If there are too many, take those that open last; of those with the same start, the newest.
       const chosen = live.slice(-salesShownMax);
-      const [sold, jobs, memory, oldest_ms] = await Promise.all([
+      const [sold, jobs, memory, oldestMs] = await Promise.all([
         soldIfKnown(live),
         queue(shard).getJobCounts(...JOB_STATES),
         commands.readMemory(shard),
-        oldestMs(now_ms, outbox[0]?.oldest_ms),
+        oldestMs(nowMs, outbox[0]?.oldestMs),
       ]);
 
       clear();
       shown = chosen;
       for (const one of shown) showSale(metrics, one, sold?.get(one.sale.id));
       showShard(metrics, shard, live, { shown: shown.length, sold });
-      metrics.shard_oldest_reservation_seconds.set({ shard }, oldest_ms / 1_000);
-      metrics.shard_redis_used_bytes.set({ shard }, memory.used_memory_bytes);
-      metrics.shard_redis_max_bytes.set({ shard }, memory.maxmemory_bytes);
-      for (const state of JOB_STATES) metrics.shard_jobs.set({ shard, state }, jobs[state] ?? 0);
+      metrics.shardOldestReservationSeconds.set({ shard }, oldestMs / 1_000);
+      metrics.shardRedisUsedBytes.set({ shard }, memory.usedMemoryBytes);
+      metrics.shardRedisMaxBytes.set({ shard }, memory.maxmemoryBytes);
+      for (const state of JOB_STATES) metrics.shardJobs.set({ shard, state }, jobs[state] ?? 0);
     },
     rest: clear,
   };
 }
 
-function isAround({ start_ms, end_ms }: Sale, now_ms: number): boolean {
-  return now_ms > start_ms - LIVE_AROUND_MS && now_ms < end_ms + LIVE_AROUND_MS;
+function isAround({ startMs, endMs }: Sale, nowMs: number): boolean {
+  return nowMs > startMs - LIVE_AROUND_MS && nowMs < endMs + LIVE_AROUND_MS;
 }
 
-const isOpen = ({ sale, figures: { now_ms } }: Found): boolean => now_ms >= sale.start_ms && now_ms < sale.end_ms;
+const isOpen = ({ sale, figures: { nowMs } }: Found): boolean => nowMs >= sale.startMs && nowMs < sale.endMs;
 
 const saleGauges = (metrics: Metrics) => [
-  metrics.sale_units,
-  metrics.sale_available,
-  metrics.sale_owners,
-  metrics.sale_reservations,
-  metrics.sale_oldest_reservation_seconds,
-  metrics.sale_sold,
-  metrics.sale_open,
-  metrics.sale_ready,
+  metrics.saleUnits,
+  metrics.saleAvailable,
+  metrics.saleOwners,
+  metrics.saleReservations,
+  metrics.saleOldestReservationSeconds,
+  metrics.saleSold,
+  metrics.saleOpen,
+  metrics.saleReady,
 ];
 
 const shardGauges = (metrics: Metrics) => [
-  metrics.shard_live_sales,
-  metrics.shard_shown_sales,
-  metrics.shard_unready_sales,
-  metrics.shard_units,
-  metrics.shard_available,
-  metrics.shard_owners,
-  metrics.shard_sold,
-  metrics.shard_reservations,
-  metrics.shard_oldest_reservation_seconds,
-  metrics.shard_redis_used_bytes,
-  metrics.shard_redis_max_bytes,
+  metrics.shardLiveSales,
+  metrics.shardShownSales,
+  metrics.shardUnreadySales,
+  metrics.shardUnits,
+  metrics.shardAvailable,
+  metrics.shardOwners,
+  metrics.shardSold,
+  metrics.shardReservations,
+  metrics.shardOldestReservationSeconds,
+  metrics.shardRedisUsedBytes,
+  metrics.shardRedisMaxBytes,
 ];
 
 function showSale(metrics: Metrics, { sale, figures: found }: Found, sold: number | undefined): void {
   const of = { sale: sale.id };
-  metrics.sale_units.set(of, sale.seckill_stock);
-  metrics.sale_reservations.set(of, found.reservations);
-  metrics.sale_oldest_reservation_seconds.set(of, found.oldest_reservation_ms / 1_000);
-  metrics.sale_open.set(of, isOpen({ sale, figures: found }) ? 1 : 0);
-  metrics.sale_ready.set(of, found.ready ? 1 : 0);
+  metrics.saleUnits.set(of, sale.seckillStock);
+  metrics.saleReservations.set(of, found.reservations);
+  metrics.saleOldestReservationSeconds.set(of, found.oldestReservationMs / 1_000);
+  metrics.saleOpen.set(of, isOpen({ sale, figures: found }) ? 1 : 0);
+  metrics.saleReady.set(of, found.ready ? 1 : 0);
   if (found.ready) {
-    metrics.sale_available.set(of, found.available);
-    metrics.sale_owners.set(of, found.owners);
+    metrics.saleAvailable.set(of, found.available);
+    metrics.saleOwners.set(of, found.owners);
   }
-  if (sold !== undefined) metrics.sale_sold.set(of, sold);
+  if (sold !== undefined) metrics.saleSold.set(of, sold);
 }
 
 /** The sums over all live sales, including those that are not shown. */
@@ -175,27 +175,27 @@ function showShard(
   const ready = live.filter(({ figures: { ready: isReady } }) => isReady);
   const sum = (from: readonly Found[], valueOf: (one: Found) => number): number =>
     from.reduce((total, one) => total + valueOf(one), 0);
-  metrics.shard_live_sales.set({ shard }, live.length);
-  metrics.shard_shown_sales.set({ shard }, shown);
-  metrics.shard_unready_sales.set({ shard }, live.filter((one) => isOpen(one) && !one.figures.ready).length);
-  metrics.shard_units.set(
+  metrics.shardLiveSales.set({ shard }, live.length);
+  metrics.shardShownSales.set({ shard }, shown);
+  metrics.shardUnreadySales.set({ shard }, live.filter((one) => isOpen(one) && !one.figures.ready).length);
+  metrics.shardUnits.set(
     { shard },
-    sum(live, ({ sale }) => sale.seckill_stock),
+    sum(live, ({ sale }) => sale.seckillStock),
   );
-  metrics.shard_available.set(
+  metrics.shardAvailable.set(
     { shard },
     sum(ready, ({ figures: { available } }) => available),
   );
-  metrics.shard_owners.set(
+  metrics.shardOwners.set(
     { shard },
     sum(ready, ({ figures: { owners } }) => owners),
   );
-  metrics.shard_reservations.set(
+  metrics.shardReservations.set(
     { shard },
     sum(live, ({ figures: { reservations } }) => reservations),
   );
   if (sold !== undefined)
-    metrics.shard_sold.set(
+    metrics.shardSold.set(
       { shard },
       sum(live, ({ sale }) => sold.get(sale.id) ?? 0),
     );

@@ -24,7 +24,7 @@ export function forEachShard(
   const watch = repeating(
     {
       name: 'shards',
-      interval_ms: SHARDS_INTERVAL_MS,
+      intervalMs: SHARDS_INTERVAL_MS,
       async round() {
         for (const shard of await listShards(db)) started.of(shard);
       },

@@ -42,7 +42,7 @@ export function stockReturns(deps: StockReturnsDeps): Rounds {
     while (!stopping.aborted) {
       const due = await unappliedReturns(db, sale.id, BATCH);
       if (due.length === 0) return;
-      const orderNos = due.map(({ order_no }) => order_no);
+      const orderNos = due.map(({ orderNo }) => orderNo);
       await markReturnsApplied(db, orderNos);
       log.info({ sale: sale.id, orders: orderNos }, 'marked the returns of a cleaned sale');
     }
@@ -52,35 +52,35 @@ export function stockReturns(deps: StockReturnsDeps): Rounds {
    * Marks rows only while the fencing token is the highest: a unit that another holder's Redis has
    * not given back must not be marked.
    */
-  async function markUnder({ fencing_token }: Lease, sale: SaleRef, orderNos: readonly string[]): Promise<void> {
+  async function markUnder({ fencingToken }: Lease, sale: SaleRef, orderNos: readonly string[]): Promise<void> {
     await db
       .transaction()
       .setIsolationLevel('read committed')
       .execute(async (tx) => {
-        if ((await lockSale(tx, sale.id, fencing_token)) === undefined) throw new LeaseLost(sale);
+        if ((await lockSale(tx, sale.id, fencingToken)) === undefined) throw new LeaseLost(sale);
         await markReturnsApplied(tx, orderNos);
       });
   }
 
   async function giveBackAll(sale: SaleRef, stopping: AbortSignal): Promise<void> {
     await withLoadedLease(deps, sale, LEASE_WAIT_MS, async (lease) => {
-      const until_ms = performance.now() + LEASE_HOLD_MS;
-      while (!stopping.aborted && performance.now() < until_ms) {
+      const untilMs = performance.now() + LEASE_HOLD_MS;
+      while (!stopping.aborted && performance.now() < untilMs) {
         const due = await unappliedReturns(db, sale.id, BATCH);
         if (due.length === 0) return;
-        const given_back = await commands.giveBack(sale, lease.text, due);
-        if (given_back === undefined) throw new LeaseLost(sale);
-        metrics.units_given_back.inc(given_back);
-        const orderNos = due.map(({ order_no }) => order_no);
+        const givenBack = await commands.giveBack(sale, lease.text, due);
+        if (givenBack === undefined) throw new LeaseLost(sale);
+        metrics.unitsGivenBack.inc(givenBack);
+        const orderNos = due.map(({ orderNo }) => orderNo);
         await markUnder(lease, sale, orderNos);
-        log.info({ sale: sale.id, orders: orderNos, given_back }, 'units given back');
+        log.info({ sale: sale.id, orders: orderNos, given_back: givenBack }, 'units given back');
       }
     });
   }
 
   return {
     name: 'returns',
-    interval_ms: INTERVAL_MS,
+    intervalMs: INTERVAL_MS,
     async round(stopping) {
       const sales = await salesWithReturns(db, shard);
       await forEachSale(sales, { stopping, log, service: 'returns' }, (sale) =>

@@ -58,7 +58,7 @@ export function warmUp(deps: WarmUpDeps): Rounds {
     if (live.backlog > 0) await commands.noteOldest(sale);
     if (needsLoading(live, sale)) return load(sale);
     // The api process committed the pause and crashed before it could set it in Redis.
-    if (live.pause_version < sale.pause_version) await commands.setPause(sale, sale.pause_version, sale.paused);
+    if (live.pauseVersion < sale.pauseVersion) await commands.setPause(sale, sale.pauseVersion, sale.paused);
     return sale;
   }
 
@@ -81,7 +81,7 @@ export function warmUp(deps: WarmUpDeps): Rounds {
 
   return {
     name: 'warm_up',
-    interval_ms: INTERVAL_MS,
+    intervalMs: INTERVAL_MS,
     async round(stopping) {
       const now = await commands.lookAtShard(shard);
       if (now.history !== history) seen.clear();
@@ -109,4 +109,4 @@ export function warmUp(deps: WarmUpDeps): Rounds {
   };
 }
 
-const rowOf = ({ version, pause_version }: Sale): string => `${version} ${pause_version}`;
+const rowOf = ({ version, pauseVersion }: Sale): string => `${version} ${pauseVersion}`;

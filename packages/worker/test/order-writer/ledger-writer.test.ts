@@ -36,16 +36,16 @@ async function holdLease(sale: SaleRef): Promise<Lease> {
 async function writerOf(sale: SaleRef, db = ledgerDb) {
   const lease = await holdLease(sale);
   const metrics = createMetrics('worker');
-  const retries = async (): Promise<number> => (await metrics.write_retries.get()).values[0]!.value;
+  const retries = async (): Promise<number> => (await metrics.writeRetries.get()).values[0]!.value;
   const refusals = async (): Promise<number> =>
-    (await metrics.fencing_refusals.get()).values.find(({ labels }) => labels.at === 'mysql')!.value;
+    (await metrics.fencingRefusals.get()).values.find(({ labels }) => labels.at === 'mysql')!.value;
   return {
     lease,
     metrics,
     retries,
     refusals,
     writer: new LedgerWriter(
-      { db, log: context.log, metrics, payment_timeout_ms: 900_000, order_events: false },
+      { db, log: context.log, metrics, paymentTimeoutMs: 900_000, orderEvents: false },
       lease,
     ),
   };
@@ -74,20 +74,20 @@ describe('a batch of reservations', () => {
 
     const written = await writer.write(reservations);
 
-    expect(written.map(({ order_no }) => order_no).toSorted()).toEqual(orderNos.toSorted());
+    expect(written.map(({ orderNo }) => orderNo).toSorted()).toEqual(orderNos.toSorted());
     const ledger = await readLedger(context.db, sale);
-    expect(ledger).toMatchObject({ sold: 4, fence: lease.fencing_token, returns: [] });
+    expect(ledger).toMatchObject({ sold: 4, fence: lease.fencingToken, returns: [] });
     expect(statusesOf(ledger.orders)).toEqual(Array(4).fill('pending_payment'));
     expect(
-      (await metrics.write_batch.get()).values.find(({ metricName }) => metricName?.endsWith('_count'))?.value,
+      (await metrics.writeBatch.get()).values.find(({ metricName }) => metricName?.endsWith('_count'))?.value,
     ).toBe(1);
     const rows = await context.db.selectFrom('orders').selectAll().where('product_id', '=', sale.id).execute();
-    for (const { order_no, user_id, price_cents, created_at, version } of rows) {
-      const admitted = reservations.find((reservation) => reservation.order_no === order_no);
-      expect({ user_id, price_cents, admitted_ms: created_at.getTime() }).toEqual({
-        user_id: admitted?.user_id,
-        price_cents: sale.price_cents,
-        admitted_ms: admitted?.admitted_ms,
+    for (const { order_no: orderNo, user_id: userId, price_cents: priceCents, created_at: createdAt, version } of rows) {
+      const admitted = reservations.find((reservation) => reservation.orderNo === orderNo);
+      expect({ user_id: userId, price_cents: priceCents, admitted_ms: createdAt.getTime() }).toEqual({
+        userId: admitted?.userId,
+        priceCents: sale.priceCents,
+        admitted_ms: admitted?.admittedMs,
       });
       expect(version).toBe(1);
     }
@@ -99,12 +99,12 @@ describe('a batch of reservations', () => {
     const { writer, lease } = await writerOf(sale);
     const reservations = await reservationsOf(sale, lease);
     await writer.write(reservations);
-    const paid = reservations[0]!.order_no;
+    const paid = reservations[0]!.orderNo;
     await context.db.updateTable('orders').set({ status: 'paid', version: 2 }).where('order_no', '=', paid).execute();
 
     const again = await writer.write(reservations);
 
-    expect(again.find(({ order_no }) => order_no === paid)).toMatchObject({ status: 'paid', version: 2 });
+    expect(again.find(({ orderNo }) => orderNo === paid)).toMatchObject({ status: 'paid', version: 2 });
     expect(await readLedger(context.db, sale)).toMatchObject({ sold: 3, orders: { length: 3 } });
   });
 
@@ -134,17 +134,17 @@ describe('a reservation that holds no unit', () => {
     await writer.write(await reservationsOf(sale, lease));
 
     const { orders, sold, returns } = await readLedger(context.db, sale);
-    expect(Object.fromEntries(orders.map(({ order_no, status, reason }) => [order_no, [status, reason]]))).toEqual({
+    expect(Object.fromEntries(orders.map(({ order_no: orderNo, status, reason }) => [orderNo, [status, reason]]))).toEqual({
       [robbed!]: ['failed', 'not_owner'],
       [freed!]: ['failed', 'not_owner'],
       [sound!]: ['pending_payment', null],
     });
     expect(sold).toBe(1);
-    expect(returns.map(({ order_no }) => order_no)).toEqual([robbed!, freed!].toSorted());
+    expect(returns.map(({ order_no: orderNo }) => orderNo)).toEqual([robbed!, freed!].toSorted());
   });
 
   test('fails as no_unit if the ledger is full in mid-batch: no oversell, oldest first', async () => {
-    const sale = await context.openSale({ seckill_stock: 10 });
+    const sale = await context.openSale({ seckillStock: 10 });
     await admitAll(context, sale, shoppers(5));
     await setSold(sale, 8);
     const { writer, lease } = await writerOf(sale);
@@ -157,7 +157,7 @@ describe('a reservation that holds no unit', () => {
     expect(sold).toBe(10);
     const failed = orders.filter(({ status }) => status === 'failed');
     expect(failed.map(({ reason }) => reason)).toEqual(Array(3).fill('no_unit'));
-    expect(returns.map(({ order_no }) => order_no)).toEqual(failed.map(({ order_no }) => order_no));
+    expect(returns.map(({ order_no: orderNo }) => orderNo)).toEqual(failed.map(({ order_no: orderNo }) => orderNo));
   });
 
   test('that failed once is never written later, even if a unit is free', async () => {
@@ -182,7 +182,7 @@ describe('a reservation that holds no unit', () => {
 
 describe('a poison order', () => {
   test('that MySQL rejects becomes failed, and the rest of its batch is written', async () => {
-    const sale = await context.openSale({ seckill_stock: 20 });
+    const sale = await context.openSale({ seckillStock: 20 });
     await admitAll(context, sale, [...shoppers(6), 'poison', ...shoppers(6, 'other')]);
     await refuseOrdersOf(context.db, 'poison');
     const { writer, lease, retries } = await writerOf(sale);
@@ -194,7 +194,7 @@ describe('a poison order', () => {
     const failed = orders.filter(({ status }) => status !== 'pending_payment');
     expect(failed).toMatchObject([{ user_id: 'poison', status: 'failed', reason: 'refused' }]);
     expect(sold).toBe(12);
-    expect(returns.map(({ order_no }) => order_no)).toEqual([failed[0]!.order_no]);
+    expect(returns.map(({ order_no: orderNo }) => orderNo)).toEqual([failed[0]!.order_no]);
     expect(await retries()).toBe(0);
   });
 
@@ -204,12 +204,12 @@ describe('a poison order', () => {
     await context.db.transaction().execute((tx) =>
       insertOrders(tx, [
         {
-          order_no: '01KARYB6S5Q0H9M3T7ZV5W8XCE-0-1',
-          product_id: sale.id,
-          user_id: 'twice',
+          orderNo: '01KARYB6S5Q0H9M3T7ZV5W8XCE-0-1',
+          productId: sale.id,
+          userId: 'twice',
           status: 'paid',
-          price_cents: 1,
-          created_at_ms: 0,
+          priceCents: 1,
+          createdAtMs: 0,
           version: 2,
         },
       ]),
@@ -221,7 +221,7 @@ describe('a poison order', () => {
 
     const { orders, sold } = await readLedger(context.db, sale);
     expect(sold).toBe(4);
-    expect(orders.filter(({ user_id }) => user_id === 'twice')).toMatchObject([
+    expect(orders.filter(({ user_id: userId }) => userId === 'twice')).toMatchObject([
       { status: 'paid' },
       { status: 'failed', reason: 'refused' },
     ]);
@@ -238,13 +238,13 @@ describe('fencing', () => {
     await writer.write([first!]);
     expect(await refusals()).toBe(0);
     // The lease in Redis is not touched: only the ledger knows that this writer slept too long.
-    expect(await stampFence(context.db, sale.id, lease.fencing_token + 1)).toBe(true);
+    expect(await stampFence(context.db, sale.id, lease.fencingToken + 1)).toBe(true);
 
     await expect(writer.write([second!])).rejects.toThrow(LeaseLost);
 
     const ledger = await readLedger(context.db, sale);
-    expect(ledger).toMatchObject({ sold: 1, fence: lease.fencing_token + 1 });
-    expect(ledger.orders.map(({ order_no }) => order_no)).toEqual([first!.order_no]);
+    expect(ledger).toMatchObject({ sold: 1, fence: lease.fencingToken + 1 });
+    expect(ledger.orders.map(({ order_no: orderNo }) => orderNo)).toEqual([first!.orderNo]);
     expect(await refusals()).toBe(1);
   });
 
@@ -307,7 +307,7 @@ describe('a transaction that MySQL aborts is run again as a whole', () => {
   });
 
   test('if it is the victim of a deadlock (1213)', async () => {
-    const sale = await context.openSale({ seckill_stock: 20 });
+    const sale = await context.openSale({ seckillStock: 20 });
     await admitAll(context, sale, [...shoppers(3), 'contested']);
     const { writer, lease, retries } = await writerOf(sale);
     const reservations = await reservationsOf(sale, lease);
@@ -317,13 +317,13 @@ describe('a transaction that MySQL aborts is run again as a whole', () => {
     const planted = [...shoppers(200, 'planted'), 'contested'];
     await insertOrders(
       other,
-      planted.map((user_id, i) => ({
-        order_no: `planted-${i}`,
-        product_id: sale.id,
-        user_id,
+      planted.map((userId, i) => ({
+        orderNo: `planted-${i}`,
+        productId: sale.id,
+        userId: userId,
         status: 'pending_payment',
-        price_cents: 1,
-        created_at_ms: 0,
+        priceCents: 1,
+        createdAtMs: 0,
         version: 1,
       })),
     );

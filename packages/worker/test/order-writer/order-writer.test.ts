@@ -22,9 +22,9 @@ function openWriter(): OrderWriter {
     commands,
     log,
     metrics: createMetrics('worker'),
-    order_batch_max: 500,
-    payment_timeout_ms: 900_000,
-    order_events: false,
+    orderBatchMax: 500,
+    paymentTimeoutMs: 900_000,
+    orderEvents: false,
   });
 }
 

@@ -24,7 +24,7 @@ afterAll(() => context.close());
  * where its ledger is.
  */
 function openProcess(
-  order_batch_max = 500,
+  orderBatchMax = 500,
   server: { host: string; port: number } = { host: context.config.DB_HOST, port: context.config.DB_PORT },
 ): SaleWriterDeps {
   const db = connectDb({ ...context.config, DB_HOST: server.host, DB_PORT: server.port }, 'ledger');
@@ -39,20 +39,20 @@ function openProcess(
     commands,
     log: context.log,
     metrics: createMetrics('worker'),
-    order_batch_max,
-    payment_timeout_ms: 900_000,
-    order_events: false,
+    orderBatchMax,
+    paymentTimeoutMs: 900_000,
+    orderEvents: false,
   };
 }
 
 const openMysql = () => openMysqlProxy({ host: context.config.DB_HOST, port: context.config.DB_PORT });
 
 async function transactionsOf(metrics: Metrics): Promise<number> {
-  const { values } = await metrics.write_batch.get();
+  const { values } = await metrics.writeBatch.get();
   return values.find(({ metricName }) => metricName === 'seckill_write_batch_size_count')?.value ?? 0;
 }
 
-const leasesLost = async (metrics: Metrics): Promise<number> => (await metrics.leases_lost.get()).values[0]!.value;
+const leasesLost = async (metrics: Metrics): Promise<number> => (await metrics.leasesLost.get()).values[0]!.value;
 
 /** The last fencing token that Redis gave out. */
 const fenceCounter = (sale: SaleRef): Promise<string | null> => context.redis.get(context.keys.sale(sale).fence);
@@ -84,7 +84,7 @@ function inJobsOf(size: number, orderNos: readonly string[]): string[][] {
 async function outcomeOf(sale: Sale) {
   const { orders, sold, returns } = await readLedger(context.db, sale);
   return {
-    written: orders.map(({ order_no }) => order_no),
+    written: orders.map(({ order_no: orderNo }) => orderNo),
     statuses: [...new Set(orders.map(({ status }) => status))],
     sold,
     returns,
@@ -169,7 +169,7 @@ describe('a job', () => {
 
 describe('group commit', () => {
   test('the jobs of one process share their transactions', async () => {
-    const sale = await context.openSale({ seckill_stock: 600 });
+    const sale = await context.openSale({ seckillStock: 600 });
     const orderNos = await admitAll(context, sale, shoppers(600));
     const deps = openProcess(500);
     const writer = new SaleWriter(deps, sale);
@@ -181,24 +181,24 @@ describe('group commit', () => {
   });
 
   test('orders that arrive one after another are written a few at a time', async () => {
-    const sale = await context.openSale({ seckill_stock: 60 });
+    const sale = await context.openSale({ seckillStock: 60 });
     const deps = openProcess();
     const writer = new SaleWriter(deps, sale);
     const jobs: Promise<void>[] = [];
-    const begun_ms = performance.now();
+    const begunMs = performance.now();
     for (const shopper of shoppers(60)) {
       const [orderNo] = await admitAll(context, sale, [shopper]);
       jobs.push(writer.settle([orderNo!]));
     }
     await Promise.all(jobs);
-    const took_ms = performance.now() - begun_ms;
+    const tookMs = performance.now() - begunMs;
 
     // One for each 25 ms, the first one, and one that finds no job waiting.
-    expect(await transactionsOf(deps.metrics)).toBeLessThanOrEqual(took_ms / 25 + 2);
+    expect(await transactionsOf(deps.metrics)).toBeLessThanOrEqual(tookMs / 25 + 2);
   });
 
   test('the batch that is read during the write of another neither repeats an order nor misses one', async () => {
-    const sale = await context.openSale({ seckill_stock: 95 });
+    const sale = await context.openSale({ seckillStock: 95 });
     const orderNos = await admitAll(context, sale, shoppers(95));
     const deps = openProcess(10);
 
@@ -209,7 +209,7 @@ describe('group commit', () => {
   });
 
   test('the holder writes the reservations of other processes too, whose jobs then complete without a lease', async () => {
-    const sale = await context.openSale({ seckill_stock: 50 });
+    const sale = await context.openSale({ seckillStock: 50 });
     const mine = await admitAll(context, sale, shoppers(20, 'mine'));
     const theirs = await admitAll(context, sale, shoppers(20, 'theirs'));
     await new SaleWriter(openProcess(), sale).settle(mine);
@@ -222,7 +222,7 @@ describe('group commit', () => {
   });
 
   test('two processes on one hot sale write every order exactly once, and every job completes', async () => {
-    const sale = await context.openSale({ seckill_stock: 2_000 });
+    const sale = await context.openSale({ seckillStock: 2_000 });
     const orderNos = await admitAll(context, sale, shoppers(2_000));
     const processes = [openProcess(20), openProcess(20)];
     const writers = processes.map((deps) => new SaleWriter(deps, sale));
@@ -234,7 +234,7 @@ describe('group commit', () => {
 });
 
 test('an order that MySQL rejects even as a failed one delays no other; its job ends with the reason, and it is written when that is possible', async () => {
-  const sale = await context.openSale({ seckill_stock: 100 });
+  const sale = await context.openSale({ seckillStock: 100 });
   const [poison] = await admitAll(context, sale, ['poison']);
   const others = await admitAll(context, sale, shoppers(20));
   const relent = await refuseOrdersOf(context.db, 'poison', true);
@@ -333,12 +333,12 @@ describe('the fencing token', () => {
     await context.redis.del(context.keys.sale(sale).lease);
     const next = await holdLease(sale);
     // The other one's stamp, in the transaction that holds the row.
-    await lock.stamp(next.fencing_token);
+    await lock.stamp(next.fencingToken);
 
     await lock.release();
 
     await expect(slept).rejects.toThrow(NotNow);
-    expect(await readLedger(context.db, sale)).toMatchObject({ orders: [], sold: 0, fence: next.fencing_token });
+    expect(await readLedger(context.db, sale)).toMatchObject({ orders: [], sold: 0, fence: next.fencingToken });
   });
 });
 
@@ -377,7 +377,7 @@ describe('a lost connection', () => {
 });
 
 test('the lease is released for a waiting process, although there is always more to write', async () => {
-  const sale = await context.openSale({ seckill_stock: 100_000 });
+  const sale = await context.openSale({ seckillStock: 100_000 });
   // One order a transaction, and always some hundred of them: a holder that never yields would
   // never be done.
   const writer = new SaleWriter(openProcess(1), sale);
@@ -393,11 +393,11 @@ test('the lease is released for a waiting process, although there is always more
     }
   })();
   await expect.poll(() => context.redis.exists(context.keys.sale(sale).lease), SOON).toBe(1);
-  const asked_ms = performance.now();
+  const askedMs = performance.now();
 
   const lease = await acquireLease(context.commands, sale, 10_000);
 
-  const waited_ms = performance.now() - asked_ms;
+  const waitedMs = performance.now() - askedMs;
   const backlog = await context.commands.backlog(sale);
   yielded.abort();
   await lease?.release();
@@ -406,7 +406,7 @@ test('the lease is released for a waiting process, although there is always more
   expect(lease).toBeDefined();
   expect(backlog).toBeGreaterThan(0);
   // Not at the first batch either: handed over all the time, a lease makes batches small.
-  expect(waited_ms).toBeGreaterThan(500);
+  expect(waitedMs).toBeGreaterThan(500);
 });
 
 describe('stop', () => {
@@ -430,7 +430,7 @@ describe('stop', () => {
     expect(first).toMatchObject({ status: 'fulfilled' });
     for (const other of others) expect(other).toMatchObject({ status: 'rejected', reason: expect.any(NotNow) });
     const { orders } = await readLedger(context.db, sale);
-    expect(orders.map(({ order_no }) => order_no)).toEqual([oldest]);
+    expect(orders.map(({ order_no: orderNo }) => orderNo)).toEqual([oldest]);
     expect(await context.redis.exists(context.keys.sale(sale).lease)).toBe(0);
     expect(writer.running).toBeUndefined();
   });

@@ -27,9 +27,9 @@ async function openAuditor(salesShownMax?: number) {
   });
   const gaps = async () =>
     Object.fromEntries(
-      (await metrics.conservation_gap.get()).values.map(({ labels, value }) => [Number(labels.sale), value]),
+      (await metrics.conservationGap.get()).values.map(({ labels, value }) => [Number(labels.sale), value]),
     );
-  const unmended = async () => (await metrics.unmended_drift.get()).values.map(({ labels }) => Number(labels.sale));
+  const unmended = async () => (await metrics.unmendedDrift.get()).values.map(({ labels }) => Number(labels.sale));
   return { context, metrics, gaps, unmended, round: () => rounds.round(GOING_ON), rest: () => rounds.rest!() };
 }
 
@@ -41,8 +41,8 @@ test('a repaired drift stays counted, and its gap is not shown', async () => {
 
   await context.redis.hincrby(context.keys.sale(sale).state, 'available', 2);
   const shown: unknown[] = [];
-  const set = metrics.conservation_gap.set.bind(metrics.conservation_gap);
-  vi.spyOn(metrics.conservation_gap, 'set').mockImplementation((labels: unknown, value?: number) => {
+  const set = metrics.conservationGap.set.bind(metrics.conservationGap);
+  vi.spyOn(metrics.conservationGap, 'set').mockImplementation((labels: unknown, value?: number) => {
     shown.push(value);
     set(labels as { sale: number }, value!);
   });
@@ -70,7 +70,7 @@ test('a drift that cannot be repaired is shown with its gap until it can', async
 
 test('ended sales are audited in turn, a few in a round, and all of them in time', async () => {
   const { context, gaps, round } = await openAuditor();
-  const past = { start_ms: Date.now() - 20_000_000, end_ms: Date.now() - 10_000_000 };
+  const past = { startMs: Date.now() - 20_000_000, endMs: Date.now() - 10_000_000 };
   const over = await Promise.all(Array.from({ length: 6 }, () => context.openSale(past)));
   const open = await context.openSale();
   await round();

@@ -17,8 +17,8 @@ beforeAll(async () => {
 afterAll(() => context.close());
 
 const longEnded = (): Promise<Sale> => {
-  const end_ms = Date.now() - KEPT_AFTER_END_MS - 1_000;
-  return context.openSale({ start_ms: end_ms - 1_000, end_ms });
+  const endMs = Date.now() - KEPT_AFTER_END_MS - 1_000;
+  return context.openSale({ startMs: endMs - 1_000, endMs });
 };
 const cleanUpOnce = () => cleanUp({ ...context, shard: 0 }).round(new AbortController().signal);
 const keysOf = (sale: Sale) => context.redis.exists(context.keys.sale(sale).state, context.keys.sale(sale).owners);
@@ -49,10 +49,10 @@ it('a cleaned sale that comes back with old data of Redis is cleaned again, with
     );
     return found.filter(([, dump]) => dump !== null);
   };
-  const order_no = newOrderNumber(reserved, 1);
+  const orderNo = newOrderNumber(reserved, 1);
   const { reservedAt, reservations } = context.keys.sale(reserved);
-  await context.redis.zadd(reservedAt, 1, order_no);
-  await context.redis.hset(reservations, order_no, '1999 1 j-1 ann');
+  await context.redis.zadd(reservedAt, 1, orderNo);
+  await context.redis.hset(reservations, orderNo, '1999 1 j-1 ann');
   const dumps = [...(await dumpOf(sale)), ...(await dumpOf(reserved))];
   await context.redis.del(reservedAt, reservations);
   await round();
@@ -75,8 +75,8 @@ it('a cleaned sale that comes back with old data of Redis is cleaned again, with
 });
 
 it('a sale that ended less than a day ago stays', async () => {
-  const end_ms = Date.now() - KEPT_AFTER_END_MS + 60_000;
-  const sale = await context.openSale({ start_ms: end_ms - 1_000, end_ms });
+  const endMs = Date.now() - KEPT_AFTER_END_MS + 60_000;
+  const sale = await context.openSale({ startMs: endMs - 1_000, endMs });
 
   await cleanUpOnce();
 
@@ -111,9 +111,9 @@ it('a sale stays if a reservation became an unpaid order during the wait for the
   const lease = (await acquireLease(context.commands, sale, 1_000))!;
   const cleaning = cleanUpOnce();
   await expect.poll(() => context.redis.exists(context.keys.sale(sale).leaseWaiting)).toBe(1);
-  const order_no = newOrderNumber(sale, 1);
+  const orderNo = newOrderNumber(sale, 1);
   await sql`INSERT INTO orders (order_no, product_id, user_id, status, price_cents, created_at, updated_at)
-    VALUES (${order_no}, ${sale.id}, 'ann', 'pending_payment', 1, NOW(3), NOW(3))`.execute(context.db);
+    VALUES (${orderNo}, ${sale.id}, 'ann', 'pending_payment', 1, NOW(3), NOW(3))`.execute(context.db);
   await lease.release();
   await cleaning;
   await expect(keysOf(sale)).resolves.toBe(1);

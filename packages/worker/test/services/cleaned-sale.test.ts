@@ -38,8 +38,8 @@ afterAll(() => context.close());
 /** The sale as a service with an older list of sales still has it. */
 let sale: Sale;
 beforeEach(async () => {
-  const end_ms = Date.now() - KEPT_AFTER_END_MS - 1_000;
-  sale = await context.openSale({ start_ms: end_ms - 1_000, end_ms });
+  const endMs = Date.now() - KEPT_AFTER_END_MS - 1_000;
+  sale = await context.openSale({ startMs: endMs - 1_000, endMs });
   await cleanUp({ ...context, shard: 0 }).round(GOING_ON);
 });
 
@@ -54,13 +54,13 @@ const older = () => {
   const sales = { current: () => Promise.resolve([sale]) };
   return { commands, db, log, redis, keys, metrics, sales, shard: 0, queue: () => queue };
 };
-const wait = { wait_ms: 1_000 };
+const wait = { waitMs: 1_000 };
 const refused = async (work: Promise<unknown>): Promise<void> => {
   await expect(work).rejects.toMatchObject({ code: 'ended' });
 };
 
 test.each<[string, () => Promise<unknown>]>([
-  ['issueToken', () => context.commands.issueToken(sale, 'u1', 'token', 60_000, { tokens_per_unit: 2 })],
+  ['issueToken', () => context.commands.issueToken(sale, 'u1', 'token', 60_000, { tokensPerUnit: 2 })],
   [
     'admit',
     async () => {
@@ -73,7 +73,7 @@ test.each<[string, () => Promise<unknown>]>([
   ['setOutcomes', () => context.commands.setOutcomes(sale, 'api', new Map([['sold_out', 7]]))],
   [
     'markChanged',
-    () => context.commands.markChanged(sale, 60_000, [{ order_no: newOrderNumber(sale, 1), version: 2 }]),
+    () => context.commands.markChanged(sale, 60_000, [{ orderNo: newOrderNumber(sale, 1), version: 2 }]),
   ],
   ['a lease of what Redis keeps', () => acquireLease(context.commands, sale, 50, { of: 'loaded' })],
   [
@@ -85,11 +85,11 @@ test.each<[string, () => Promise<unknown>]>([
   ],
   ['loadSale', () => loadSale(context, sale, 1_000)],
   ['rebuildSale', () => rebuildSale(context, sale, 1_000)],
-  ['topUpSale', () => refused(topUpSale(context, sale, { seckill_stock: 1_000 }, wait))],
+  ['topUpSale', () => refused(topUpSale(context, sale, { seckillStock: 1_000 }, wait))],
   [
     'endSale',
     async () => {
-      expect(await endSale(context, sale, wait)).toMatchObject({ id: sale.id, end_ms: sale.end_ms });
+      expect(await endSale(context, sale, wait)).toMatchObject({ id: sale.id, endMs: sale.endMs });
     },
   ],
   ['auditSale', () => auditSale(context, sale, { ...wait, thorough: true })],
@@ -101,8 +101,8 @@ test.each<[string, () => Promise<unknown>]>([
   [
     'returns',
     async () => {
-      const order_no = newOrderNumber(sale, 1);
-      const row = { order_no, product_id: sale.id, user_id: 'ann', created_at: new Date(), applied_at: null };
+      const orderNo = newOrderNumber(sale, 1);
+      const row = { order_no: orderNo, product_id: sale.id, user_id: 'ann', created_at: new Date(), applied_at: null };
       await context.db.insertInto('stock_returns').values(row).execute();
       await stockReturns(older()).round(GOING_ON);
     },
@@ -110,7 +110,7 @@ test.each<[string, () => Promise<unknown>]>([
   [
     'order writer',
     async () => {
-      const deps = { ...older(), order_batch_max: 500, payment_timeout_ms: 900_000, order_events: false };
+      const deps = { ...older(), orderBatchMax: 500, paymentTimeoutMs: 900_000, orderEvents: false };
       await new SaleWriter(deps, sale).settle([newOrderNumber(sale, 1)]);
     },
   ],
@@ -122,8 +122,8 @@ test.each<[string, () => Promise<unknown>]>([
 });
 
 test('processes that wait for its lease during the clean-up do not create any of its keys again', async () => {
-  const end_ms = Date.now() - KEPT_AFTER_END_MS - 1_000;
-  sale = await context.openSale({ start_ms: end_ms - 1_000, end_ms });
+  const endMs = Date.now() - KEPT_AFTER_END_MS - 1_000;
+  sale = await context.openSale({ startMs: endMs - 1_000, endMs });
   const held = (await acquireLease(context.commands, sale, 1_000))!;
   const cleaning = cleanUp({ ...context, shard: 0 }).round(GOING_ON);
   const loading = [1, 2, 3].map(() => rebuildSale(context, sale, 5_000));

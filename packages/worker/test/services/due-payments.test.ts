@@ -38,12 +38,12 @@ async function openApi(context: TestContext, REDIS_ADDR = context.config.REDIS_A
   if (REDIS_ADDR !== NOWHERE) await once(redis, 'ready');
   const { db, log, keys } = context;
   const commands = createCommands(redis, keys);
-  const saleTransactions = new SaleTransactions({ db, commands, log, order_events: true });
+  const saleTransactions = new SaleTransactions({ db, commands, log, orderEvents: true });
   let events = 0;
   return {
     saleTransactions,
-    tell: (payment_id: string, kind: PaymentEvent['kind'], event_id = `${kind} ${payment_id} ${(events += 1)}`) =>
-      applyPaymentEvent({ db, saleTransactions }, 'sandbox', { event_id, payment_id, kind }),
+    tell: (paymentId: string, kind: PaymentEvent['kind'], eventId = `${kind} ${paymentId} ${(events += 1)}`) =>
+      applyPaymentEvent({ db, saleTransactions }, 'sandbox', { eventId, paymentId, kind }),
   };
 }
 const cutOff = (context: TestContext) => openApi(context, NOWHERE);
@@ -54,19 +54,19 @@ function openWorker(context: TestContext, saleTransactions = context.saleTransac
   return {
     expire: () => expiry({ db, saleTransactions, log, metrics }).round(GOING_ON),
     pay: () => duePayments({ db, saleTransactions, log, metrics }).round(GOING_ON),
-    paid: async () => (await metrics.due_payments.get()).values[0]!.value,
+    paid: async () => (await metrics.duePayments.get()).values[0]!.value,
   };
 }
 
 async function payingOrder(context: TestContext): Promise<{ order: Order; payment_id: string }> {
   const order = await placeOrder(context, await context.openSale());
-  return { order, payment_id: await openPayment(context, order.order_no) };
+  return { order, payment_id: await openPayment(context, order.orderNo) };
 }
-const endTimeToPay = ({ db }: TestContext, { order_no }: Order) =>
+const endTimeToPay = ({ db }: TestContext, { orderNo }: Order) =>
   db
     .updateTable('orders')
     .set({ expires_at: new Date(Date.now() - 60_000) })
-    .where('order_no', '=', order_no)
+    .where('order_no', '=', orderNo)
     .execute();
 
 describe('money that arrives in time while Redis is away', () => {
@@ -81,12 +81,12 @@ describe('money that arrives in time while Redis is away', () => {
       const context = await openContext(redis.env);
       const api = await openApi(context);
       const worker = openWorker(context, api.saleTransactions);
-      const { order, payment_id } = await payingOrder(context);
+      const { order, payment_id: paymentId } = await payingOrder(context);
 
       await takeAway(redis);
-      const told_ms = performance.now();
-      expect(await api.tell(payment_id, 'succeeded', 'evt_1')).toBe(true);
-      expect(performance.now() - told_ms).toBeLessThan(WEBHOOK_MS_MAX);
+      const toldMs = performance.now();
+      expect(await api.tell(paymentId, 'succeeded', 'evt_1')).toBe(true);
+      expect(performance.now() - toldMs).toBeLessThan(WEBHOOK_MS_MAX);
       await endTimeToPay(context, order);
       // The round fails, so that another process may lead: it may be this one alone that does not
       // reach Redis.
@@ -107,24 +107,24 @@ describe('money that arrives in time while Redis is away', () => {
         version: 2,
         sold: 1,
         returned: false,
-        history: [{ from_status: 'pending_payment', to_status: 'paid', actor: 'payment:sandbox', reason: payment_id }],
+        history: [{ fromStatus: 'pending_payment', toStatus: 'paid', actor: 'payment:sandbox', reason: paymentId }],
       });
       expect(await worker.paid()).toBe(1);
       // The provider did not hear the answer.
-      expect(await api.tell(payment_id, 'succeeded', 'evt_1')).toBe(false);
+      expect(await api.tell(paymentId, 'succeeded', 'evt_1')).toBe(false);
     },
   );
 
   test('never shows an earlier status again: pollers who reach Redis always see the ledger’s status (promise 5)', async () => {
     const context = await openContext();
-    const { order, payment_id } = await payingOrder(context);
-    const sale = { id: order.product_id, shard: 0 };
+    const { order, payment_id: paymentId } = await payingOrder(context);
+    const sale = { id: order.productId, shard: 0 };
     const seen = async () => {
-      const { status } = await context.commands.readOrder(sale, order.order_no);
+      const { status } = await context.commands.readOrder(sale, order.orderNo);
       const ledger = (await ledgerOf(context, order)).status;
       return [status === undefined ? 'as the ledger' : (JSON.parse(status) as Order).status, ledger];
     };
-    expect(await (await cutOff(context)).tell(payment_id, 'succeeded')).toBe(true);
+    expect(await (await cutOff(context)).tell(paymentId, 'succeeded')).toBe(true);
     expect(await seen()).toEqual(['pending_payment', 'pending_payment']);
     await openWorker(context).pay();
     expect(await seen()).toEqual(['as the ledger', 'paid']);
@@ -132,8 +132,8 @@ describe('money that arrives in time while Redis is away', () => {
 
   test('causes an event after the order is paid', async () => {
     const context = await openContext();
-    const { payment_id } = await payingOrder(context);
-    await (await cutOff(context)).tell(payment_id, 'succeeded');
+    const { payment_id: paymentId } = await payingOrder(context);
+    await (await cutOff(context)).tell(paymentId, 'succeeded');
     const events = () => context.db.selectFrom('order_events').select('status').execute();
     expect(await events()).toEqual([]);
     await openWorker(context, (await openApi(context)).saleTransactions).pay();
@@ -142,15 +142,15 @@ describe('money that arrives in time while Redis is away', () => {
 
   test('protects its order from a cancel and from a second payment', async () => {
     const context = await openContext();
-    const { order, payment_id } = await payingOrder(context);
-    await (await cutOff(context)).tell(payment_id, 'succeeded');
+    const { order, payment_id: paymentId } = await payingOrder(context);
+    await (await cutOff(context)).tell(paymentId, 'succeeded');
     await expect(cancelOrder(context, order, { actor: 'shopper' })).rejects.toMatchObject({
       code: 'invalid_state',
       detail: 'The payment of the order has arrived',
     });
-    expect(await findPaymentThatPaid(context.db, order.order_no)).toMatchObject({ payment_id });
-    await openPayment(context, order.order_no);
-    expect(await findOpenPayment(context.db, order.order_no)).toBeUndefined();
+    expect(await findPaymentThatPaid(context.db, order.orderNo)).toMatchObject({ paymentId });
+    await openPayment(context, order.orderNo);
+    expect(await findOpenPayment(context.db, order.orderNo)).toBeUndefined();
   });
 
   test('is refunded if it is the second payment of the order, in any order of their arrival', async () => {
@@ -158,7 +158,7 @@ describe('money that arrives in time while Redis is away', () => {
     const away = await cutOff(context);
     const { order, payment_id: first } = await payingOrder(context);
     await away.tell(first, 'declined');
-    const second = await openPayment(context, order.order_no);
+    const second = await openPayment(context, order.orderNo);
     await away.tell(second, 'succeeded');
     await away.tell(first, 'succeeded');
     await openWorker(context).pay();
@@ -168,7 +168,7 @@ describe('money that arrives in time while Redis is away', () => {
 
     const { order: other, payment_id: early } = await payingOrder(context);
     await away.tell(early, 'declined');
-    const late = await openPayment(context, other.order_no);
+    const late = await openPayment(context, other.orderNo);
     await away.tell(early, 'succeeded');
     await (await openApi(context)).tell(late, 'succeeded');
     await openWorker(context).pay();
@@ -179,18 +179,18 @@ describe('money that arrives in time while Redis is away', () => {
 
   test('is refunded if its order was closed before', async () => {
     const context = await openContext();
-    const { order, payment_id } = await payingOrder(context);
+    const { order, payment_id: paymentId } = await payingOrder(context);
     await cancelOrder(context, order, { actor: 'shopper' });
-    expect(await (await cutOff(context)).tell(payment_id, 'succeeded')).toBe(true);
+    expect(await (await cutOff(context)).tell(paymentId, 'succeeded')).toBe(true);
     expect(await ledgerOf(context, order)).toMatchObject({ status: 'cancelled', payments: ['refund_pending'] });
   });
 
   test('does not pay the order after its provider has refunded it: the order can be paid again or expires', async () => {
     const context = await openContext();
-    const { order, payment_id } = await payingOrder(context);
+    const { order, payment_id: paymentId } = await payingOrder(context);
     const away = await cutOff(context);
-    await away.tell(payment_id, 'succeeded');
-    expect(await away.tell(payment_id, 'refunded')).toBe(true);
+    await away.tell(paymentId, 'succeeded');
+    expect(await away.tell(paymentId, 'refunded')).toBe(true);
     await endTimeToPay(context, order);
     const worker = openWorker(context);
     await worker.pay();
@@ -201,12 +201,12 @@ describe('money that arrives in time while Redis is away', () => {
 
   test('is refunded by a repeated event, since that closes its order, for which Redis is needed', async () => {
     const context = await openContext();
-    const { order, payment_id } = await payingOrder(context);
+    const { order, payment_id: paymentId } = await payingOrder(context);
     const [away, here] = [await cutOff(context), await openApi(context)];
-    await here.tell(payment_id, 'succeeded');
-    await expect(away.tell(payment_id, 'refunded', 'evt_refund')).rejects.toMatchObject({ code: 'unavailable' });
+    await here.tell(paymentId, 'succeeded');
+    await expect(away.tell(paymentId, 'refunded', 'evt_refund')).rejects.toMatchObject({ code: 'unavailable' });
     expect(await ledgerOf(context, order)).toMatchObject({ status: 'paid', payments: ['succeeded'] });
-    expect(await here.tell(payment_id, 'refunded', 'evt_refund')).toBe(true);
+    expect(await here.tell(paymentId, 'refunded', 'evt_refund')).toBe(true);
     expect(await ledgerOf(context, order)).toMatchObject({ status: 'refunded', payments: ['refunded'] });
   });
 
@@ -218,12 +218,12 @@ describe('money that arrives in time while Redis is away', () => {
     await away.tell(free.payment_id, 'succeeded');
     class Half extends SaleTransactions {
       override run: SaleTransactions['run'] = (productId, ...rest) =>
-        productId === stuck.order.product_id
+        productId === stuck.order.productId
           ? Promise.reject(new Error('Redis is away'))
           : super.run(productId, ...rest);
     }
     const { db, commands, log } = context;
-    await openWorker(context, new Half({ db, commands, log, order_events: false })).pay();
+    await openWorker(context, new Half({ db, commands, log, orderEvents: false })).pay();
     expect((await ledgerOf(context, stuck.order)).status).toBe('pending_payment');
     expect((await ledgerOf(context, free.order)).status).toBe('paid');
   });

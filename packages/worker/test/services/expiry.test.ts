@@ -29,18 +29,18 @@ beforeEach(async () => {
 function openExpiry(db = context.db) {
   const metrics = createMetrics('worker');
   const { commands, log } = context;
-  const saleTransactions = new SaleTransactions({ db, commands, log, order_events: false });
+  const saleTransactions = new SaleTransactions({ db, commands, log, orderEvents: false });
   const { round } = expiry({ db, saleTransactions, log, metrics });
   return {
     sweep: () => round(GOING_ON),
-    expired: async (): Promise<number> => (await metrics.orders_expired.get()).values[0]!.value,
+    expired: async (): Promise<number> => (await metrics.ordersExpired.get()).values[0]!.value,
   };
 }
 const giveBack = () => {
   const { commands, db, log } = context;
   return stockReturns({ shard: 0, commands, db, log, metrics: createMetrics('worker') }).round(GOING_ON);
 };
-const past = (ms = 1): { expires_at_ms: number } => ({ expires_at_ms: Date.now() - ms });
+const past = (ms = 1): { expiresAtMs: number } => ({ expiresAtMs: Date.now() - ms });
 const statuses = async (sale: Sale): Promise<Record<string, number>> => {
   const rows = await context.db
     .selectFrom('orders')
@@ -53,12 +53,12 @@ const statuses = async (sale: Sale): Promise<Record<string, number>> => {
 
 /** Rows of orders that wait for payment, as many as a large sale leaves. Only MySQL has them. */
 async function plantOrders(sale: Sale, count: number): Promise<void> {
-  const now_ms = Date.now();
+  const nowMs = Date.now();
   for (let from = 0; from < count; from += 1_000) {
     const orders = Array.from({ length: Math.min(1_000, count - from) }, (_, i): Order => {
       const facts = { product_id: sale.id, status: 'pending_payment', price_cents: 1, version: 1 } as const;
-      const times = { created_at_ms: now_ms, expires_at_ms: now_ms - 1 };
-      return { order_no: newOrderNumber(sale, now_ms), user_id: `u${from + i}`, ...facts, ...times };
+      const times = { createdAtMs: nowMs, expiresAtMs: nowMs - 1 };
+      return { orderNo: newOrderNumber(sale, nowMs), userId: `u${from + i}`, ...facts, ...times };
     });
     await context.db.transaction().execute((tx) => insertOrders(tx, orders));
   }
@@ -71,7 +71,7 @@ describe('an order', () => {
     const [late] = await placeOrders(context, sale, ['late'], past());
     const intime = await placeOrder(context, sale, 'intime');
     const [paid] = await placeOrders(context, sale, ['paid'], past());
-    await context.db.updateTable('orders').set({ status: 'paid' }).where('order_no', '=', paid!.order_no).execute();
+    await context.db.updateTable('orders').set({ status: 'paid' }).where('order_no', '=', paid!.orderNo).execute();
     const { sweep, expired } = openExpiry();
 
     await sweep();
@@ -97,48 +97,48 @@ describe('an order', () => {
       commands,
       log,
       metrics,
-      order_batch_max: 500,
-      payment_timeout_ms: 60_000,
-      order_events: false,
+      orderBatchMax: 500,
+      paymentTimeoutMs: 60_000,
+      orderEvents: false,
     });
-    const before_ms = Date.now();
+    const beforeMs = Date.now();
     await writer.settle(sale, [orderNo!]);
-    const { expires_at } = await db
+    const { expires_at: expiresAt } = await db
       .selectFrom('orders')
       .select('expires_at')
       .where('order_no', '=', orderNo!)
       .executeTakeFirstOrThrow();
-    expect(expires_at!.getTime()).toBeGreaterThanOrEqual(before_ms + 60_000);
-    expect(expires_at!.getTime()).toBeLessThanOrEqual(Date.now() + 60_000);
+    expect(expiresAt!.getTime()).toBeGreaterThanOrEqual(beforeMs + 60_000);
+    expect(expiresAt!.getTime()).toBeLessThanOrEqual(Date.now() + 60_000);
   });
 
   test('causes the expiry of its open payment at the provider', async () => {
     const order = await placeOrder(context, await context.openSale());
-    const payment_id = await openPayment(context, order.order_no);
-    const expires_at = new Date(Date.now() - 1);
-    await context.db.updateTable('orders').set({ expires_at }).where('order_no', '=', order.order_no).execute();
+    const paymentId = await openPayment(context, order.orderNo);
+    const expiresAt = new Date(Date.now() - 1);
+    await context.db.updateTable('orders').set({ expires_at: expiresAt }).where('order_no', '=', order.orderNo).execute();
     await openExpiry().sweep();
-    const { ask_at } = await context.db
+    const { ask_at: askAt } = await context.db
       .selectFrom('payments')
       .select('ask_at')
-      .where('payment_id', '=', payment_id)
+      .where('payment_id', '=', paymentId)
       .executeTakeFirstOrThrow();
-    expect(ask_at).not.toBeNull();
+    expect(askAt).not.toBeNull();
   });
 
   test('that is expired frees its unit, also for the same shopper', async () => {
-    const sale = await context.openSale({ seckill_stock: 1 });
+    const sale = await context.openSale({ seckillStock: 1 });
     const [first] = await placeOrders(context, sale, ['alice'], past());
     await openExpiry().sweep();
     await giveBack();
     const [again] = await admitAll(context, sale, ['alice']);
-    expect(again).not.toBe(first!.order_no);
-    expect(await auditSale(context, sale, { wait_ms: 5_000, thorough: true })).toMatchObject({ verdict: 'clean' });
+    expect(again).not.toBe(first!.orderNo);
+    expect(await auditSale(context, sale, { waitMs: 5_000, thorough: true })).toMatchObject({ verdict: 'clean' });
   });
 });
 
 test('two workers that sweep at once expire each order once', async () => {
-  const sale = await context.openSale({ seckill_stock: 2_000 });
+  const sale = await context.openSale({ seckillStock: 2_000 });
   await plantOrders(sale, 1_500);
   const sweepers = [openExpiry(), openExpiry(), openExpiry()];
   await Promise.all(sweepers.map(({ sweep }) => sweep()));
@@ -156,7 +156,7 @@ test('two workers that sweep at once expire each order once', async () => {
 });
 
 test('two workers that sweep at once, as after a freeze, close each order once', async () => {
-  const sale = await context.openSale({ seckill_stock: 500 });
+  const sale = await context.openSale({ seckillStock: 500 });
   await plantOrders(sale, 300);
   const sweeps = [openExpiry(), openExpiry(), openExpiry()];
   await Promise.all(sweeps.map(({ sweep }) => sweep()));
@@ -164,7 +164,7 @@ test('two workers that sweep at once, as after a freeze, close each order once',
   expect(counts.reduce((sum, count) => sum + count, 0)).toBe(300);
   expect(await statuses(sale)).toEqual({ expired: 300 });
   await giveBack();
-  expect(await auditSale(context, sale, { wait_ms: 5_000, thorough: true })).toMatchObject({
+  expect(await auditSale(context, sale, { waitMs: 5_000, thorough: true })).toMatchObject({
     verdict: 'clean',
     available: 500,
     sold: 0,
@@ -183,7 +183,7 @@ test('a worker that lost the lead during a round begins no other sale', async ()
       throw new Error('Redis hangs');
     }
   }
-  const saleTransactions = new Slow({ db, commands, log, order_events: false });
+  const saleTransactions = new Slow({ db, commands, log, orderEvents: false });
   const metrics = createMetrics('worker');
   await expiry({ db, saleTransactions, log, metrics }).round(leads.signal);
   expect(begun.length).toBeLessThanOrEqual(4);
@@ -205,7 +205,7 @@ test('a sale whose row is locked does not delay other sales', async () => {
 });
 
 test('orders that Redis has lost expire, since the service reads only MySQL', async () => {
-  const sale = await context.openSale({ seckill_stock: 100 });
+  const sale = await context.openSale({ seckillStock: 100 });
   await plantOrders(sale, 20);
   const { settled: _channel, ...names } = context.keys.sale(sale);
   await context.redis.del(...Object.values(names));
@@ -223,7 +223,7 @@ test('orders that Redis has lost expire, since the service reads only MySQL', as
 });
 
 test('a close of 10,000 orders at once does not stop buys from being accepted and written', async () => {
-  const sale = await context.insertSale({ seckill_stock: 11_000 });
+  const sale = await context.insertSale({ seckillStock: 11_000 });
   await plantOrders(sale, 10_000);
   // Their units are held.
   await rebuildSale(context, sale, 5_000);
@@ -236,9 +236,9 @@ test('a close of 10,000 orders at once does not stop buys from being accepted an
     commands,
     log,
     metrics,
-    order_batch_max: 500,
-    payment_timeout_ms: 900_000,
-    order_events: false,
+    orderBatchMax: 500,
+    paymentTimeoutMs: 900_000,
+    orderEvents: false,
   });
   const { sweep, expired } = openExpiry();
   const swept = new AbortController();
@@ -263,7 +263,7 @@ test('a close of 10,000 orders at once does not stop buys from being accepted an
   expect(bought).toBeGreaterThan(10);
   await expect.poll(() => writeWaiting(writer, sale), { timeout: 10_000 }).toBe(0);
   expect(await statuses(sale)).toEqual({ expired: 10_000, pending_payment: bought });
-  expect(await auditSale(context, sale, { wait_ms: 5_000, thorough: true })).toMatchObject({
+  expect(await auditSale(context, sale, { waitMs: 5_000, thorough: true })).toMatchObject({
     verdict: 'clean',
     available: 11_000 - bought,
     sold: bought,
@@ -274,7 +274,7 @@ test('a close of 10,000 orders at once does not stop buys from being accepted an
  * Writes all accepted orders, unless another process holds the lease. Returns how many orders wait.
  */
 async function writeWaiting(writer: OrderWriter, sale: Sale): Promise<number> {
-  const waiting = (await context.commands.allReservations(sale)).map(({ order_no }) => order_no);
+  const waiting = (await context.commands.allReservations(sale)).map(({ orderNo }) => orderNo);
   if (waiting.length > 0) {
     await writer.settle(sale, waiting).catch((error: unknown) => {
       if (!(error instanceof NotNow)) throw error;

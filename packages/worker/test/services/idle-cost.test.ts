@@ -20,8 +20,8 @@ test('a worker costs Redis at most 100 commands a second while no sale is open, 
   const redis = await startPrivateRedis();
   const context = await openTestContext(redis.env);
   onTestFinished(() => context.close());
-  const now_ms = Date.now();
-  const times = { start_ms: now_ms - 5 * HOUR_MS, end_ms: now_ms - 4 * HOUR_MS };
+  const nowMs = Date.now();
+  const times = { startMs: nowMs - 5 * HOUR_MS, endMs: nowMs - 4 * HOUR_MS };
   const sales = await Promise.all(Array.from({ length: SALES }, () => context.insertSale(times)));
   await startWorker(context.env);
   const areReady = async (): Promise<boolean> =>

@@ -37,8 +37,8 @@ function openQueue(shard = 0): Queue<WriteOrdersJob> {
   return queue;
 }
 
-async function addJob(queue: Queue<WriteOrdersJob>, sale: SaleRef, order_nos: readonly string[], jobId: string) {
-  const data = { shard: sale.shard, sale_id: sale.id, order_nos };
+async function addJob(queue: Queue<WriteOrdersJob>, sale: SaleRef, orderNos: readonly string[], jobId: string) {
+  const data = { shard: sale.shard, sale_id: sale.id, order_nos: orderNos };
   return queue.add(WRITE_ORDERS, data, writeOrdersOptions(jobId));
 }
 
@@ -57,9 +57,9 @@ function startConsumers(
       commands,
       log,
       metrics,
-      order_batch_max: 500,
-      payment_timeout_ms: 900_000,
-      order_events: false,
+      orderBatchMax: 500,
+      paymentTimeoutMs: 900_000,
+      orderEvents: false,
     }),
     connect: () => connectRedis(config, 'blocking'),
     concurrency: 16,
@@ -142,12 +142,12 @@ test('a job returns without counting an attempt if another process holds its sal
   const job = await queue.getJob('job-not-now');
   expect(job?.attemptsMade).toBe(0);
   expect(job?.failedReason).toBeUndefined();
-  expect(await countOf(metrics.jobs_put_off)).toBeGreaterThanOrEqual(2);
+  expect(await countOf(metrics.jobsPutOff)).toBeGreaterThanOrEqual(2);
 
   await lease.release();
   await expect.poll(() => soldOf(sale), SOON).toBe(1);
-  await expect.poll(() => countOf(metrics.jobs_completed), SOON).toBe(1);
-  expect(await countOf(metrics.jobs_failed)).toBe(0);
+  await expect.poll(() => countOf(metrics.jobsCompleted), SOON).toBe(1);
+  expect(await countOf(metrics.jobsFailed)).toBe(0);
 });
 
 test('stop lets the present transaction end, returns the other jobs and leaves none of them locked', async () => {
@@ -166,7 +166,7 @@ test('stop lets the present transaction end, returns the other jobs and leaves n
   await stopped;
 
   const { orders } = await readLedger(context.db, sale);
-  expect(orders.map(({ user_id }) => user_id)).toEqual(['first']);
+  expect(orders.map(({ user_id: userId }) => userId)).toEqual(['first']);
   expect(await queue.getJob('job-first')).toBeUndefined();
   expect(await (await queue.getJob('job-second'))?.getState()).toBe('delayed');
   expect((await queue.getJob('job-second'))?.attemptsMade).toBe(0);

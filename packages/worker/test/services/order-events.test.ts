@@ -46,15 +46,15 @@ interface DeliveryFields {
   url?: string;
   receiver?: Receiver;
   concurrency?: number;
-  give_up_ms?: number;
+  giveUpMs?: number;
   window?: number;
 }
 function openDelivery(fields: DeliveryFields = {}) {
   const metrics = createMetrics('worker');
   const { db, log, config } = context;
-  const { url = web.url, concurrency = 4, give_up_ms = GIVE_UP_MS, window } = fields;
+  const { url = web.url, concurrency = 4, giveUpMs = GIVE_UP_MS, window } = fields;
   const receiver = fields.receiver ?? httpReceiver(url, config, ANSWER_TIMEOUT_MS);
-  const rounds = orderEvents({ db, receiver, concurrency, give_up_ms, log, metrics, ...(window && { window }) });
+  const rounds = orderEvents({ db, receiver, concurrency, giveUpMs, log, metrics, ...(window && { window }) });
   return { metrics, rounds, round: () => rounds.round(GOING_ON) };
 }
 
@@ -62,15 +62,15 @@ function openDelivery(fields: DeliveryFields = {}) {
 async function write(sale: Sale, users: readonly string[]): Promise<Order[]> {
   const { commands, db, log } = context;
   const orderNos = await admitAll(context, sale, users);
-  const sizes = { order_batch_max: 500, payment_timeout_ms: 900_000, order_events: true };
+  const sizes = { orderBatchMax: 500, paymentTimeoutMs: 900_000, orderEvents: true };
   await new OrderWriter({ db, commands, log, metrics: createMetrics('worker'), ...sizes }).settle(sale, orderNos);
-  const orders = new Map((await findOrders(db, orderNos)).map((order) => [order.order_no, order]));
-  return orderNos.map((order_no) => orders.get(order_no)!);
+  const orders = new Map((await findOrders(db, orderNos)).map((order) => [order.orderNo, order]));
+  return orderNos.map((orderNo) => orders.get(orderNo)!);
 }
 async function pay(order: Order, kinds: readonly ('succeeded' | 'refunded')[] = ['succeeded']): Promise<void> {
-  const payment_id = await openPayment(context, order.order_no);
+  const paymentId = await openPayment(context, order.orderNo);
   for (const kind of kinds)
-    await applyPaymentEvent(context, 'sandbox', { event_id: `${kind} ${payment_id}`, payment_id, kind });
+    await applyPaymentEvent(context, 'sandbox', { eventId: `${kind} ${paymentId}`, paymentId, kind });
 }
 const cancel = (order: Order) => cancelOrder(context, order, { actor: 'shopper' });
 
@@ -79,7 +79,7 @@ const waiting = () => context.db.selectFrom('order_events').selectAll().orderBy(
 const makeDue = () => context.db.updateTable('order_events').set({ next_attempt_at: null }).execute();
 const toldOf = (messages: readonly Received[], order: Order): string[] =>
   messages.flatMap(({ events }) =>
-    events.filter(({ data }) => data.order_no === order.order_no).map(({ type }) => type),
+    events.filter(({ data }) => data.order_no === order.orderNo).map(({ type }) => type),
   );
 
 describe('every new status of an order', () => {
@@ -88,7 +88,7 @@ describe('every new status of an order', () => {
     const [paid, cancelled, expired] = await write(sale, ['alice', 'bob', 'carol']);
     await pay(paid!, ['succeeded', 'refunded']);
     await cancel(cancelled!);
-    await expireOrders(context, sale.id, [expired!.order_no]);
+    await expireOrders(context, sale.id, [expired!.orderNo]);
 
     const { round, metrics } = openDelivery();
     await round();
@@ -102,21 +102,21 @@ describe('every new status of an order', () => {
       type: 'order.pending_payment',
       timestamp: expect.stringMatching(/^\d{4}-.*Z$/) as string,
       data: {
-        order_no: row!.order_no,
-        user_id: row!.user_id,
+        order_no: row!.orderNo,
+        user_id: row!.userId,
         product_id: sale.id,
         status: 'pending_payment',
         price: 19.99,
-        created_at: new Date(row!.created_at_ms).toISOString(),
-        expires_at: new Date(row!.expires_at_ms!).toISOString(),
+        created_at: new Date(row!.createdAtMs).toISOString(),
+        expires_at: new Date(row!.expiresAtMs!).toISOString(),
       },
     });
     expect(await waiting()).toEqual([]);
-    expect((await metrics.order_events_delivered.get()).values[0]?.value).toBe(7);
+    expect((await metrics.orderEventsDelivered.get()).values[0]?.value).toBe(7);
   });
 
   test('is reported for a failed order with its reason', async () => {
-    const sale = await context.openSale({ seckill_stock: 1 });
+    const sale = await context.openSale({ seckillStock: 1 });
     await context.db.updateTable('products').set({ sold: 1 }).where('id', '=', sale.id).execute();
     await write(sale, ['late']);
     await openDelivery().round();
@@ -127,14 +127,14 @@ describe('every new status of an order', () => {
 
   test('is reported with the time of the order', async () => {
     const [order] = await write(await context.openSale(), ['alice']);
-    const { closed_at_ms } = await cancel(order!);
+    const { closedAtMs } = await cancel(order!);
     await openDelivery().round();
     const last = web.received.flatMap(({ events }) => events).at(-1)!;
-    expect(last.timestamp).toBe(new Date(closed_at_ms!).toISOString());
+    expect(last.timestamp).toBe(new Date(closedAtMs!).toISOString());
   });
 
   test('is reported for 500 orders of one commit in five messages, from five rows', async () => {
-    const orders = await write(await context.openSale({ seckill_stock: 500 }), shoppers(500));
+    const orders = await write(await context.openSale({ seckillStock: 500 }), shoppers(500));
     expect(await waiting()).toHaveLength(5);
     await openDelivery().round();
     expect(web.received.map(({ events }) => events.length)).toEqual([100, 100, 100, 100, 100]);
@@ -149,10 +149,10 @@ describe('every new status of an order', () => {
     const { db, log } = context;
     const markChanged = () => Promise.reject(new Error('Redis is away'));
     const commands = { ...context.commands, markChanged };
-    const cut = new SaleTransactions({ db, commands, log, order_events: true });
+    const cut = new SaleTransactions({ db, commands, log, orderEvents: true });
     await expect(cancelOrder({ saleTransactions: cut }, order!, { actor: 'shopper' })).rejects.toThrow('Redis');
     expect(await waiting()).toEqual([]);
-    const quiet = new SaleTransactions({ ...context, order_events: false });
+    const quiet = new SaleTransactions({ ...context, orderEvents: false });
     await cancelOrder({ saleTransactions: quiet }, order!, { actor: 'shopper' });
     expect(await waiting()).toEqual([]);
   });
@@ -194,13 +194,13 @@ describe('a message', () => {
     const [order] = await write(await context.openSale(), ['alice']);
     web.answer(answer);
     const { round, metrics } = openDelivery();
-    const before_ms = Date.now();
+    const beforeMs = Date.now();
     await round();
     expect(web.received).toHaveLength(1);
     const [row] = await waiting();
     expect(row).toMatchObject({ attempts: 1, message_id: web.received[0]!.id, dead_at: null });
     expect(row!.last_error).toBeTruthy();
-    expect(row!.next_attempt_at!.getTime()).toBeGreaterThanOrEqual(before_ms + 750);
+    expect(row!.next_attempt_at!.getTime()).toBeGreaterThanOrEqual(beforeMs + 750);
 
     // Not due yet.
     web.answer(() => 200);
@@ -217,7 +217,7 @@ describe('a message', () => {
     expect(web.received[1]!.text).toBe(web.received[0]!.text);
     expect(toldOf(web.received.slice(1), order!)).toEqual(['order.pending_payment']);
     expect(await waiting()).toEqual([]);
-    const attempts = (await metrics.order_event_attempts.get()).values;
+    const attempts = (await metrics.orderEventAttempts.get()).values;
     expect(attempts.map(({ labels, value }) => [labels.outcome, value])).toEqual([
       ['delivered', 1],
       ['failed', 1],
@@ -265,11 +265,11 @@ describe('a message', () => {
 
 describe('order', () => {
   test('is kept per order number for any failures of its messages, and others are not delayed', async () => {
-    const sale = await context.openSale({ seckill_stock: 400 });
+    const sale = await context.openSale({ seckillStock: 400 });
     const [unlucky, ...lucky] = await write(sale, shoppers(3));
     let refusals = 3;
     const isUnlucky = ({ events }: Received): boolean =>
-      events.some(({ data }) => data.order_no === unlucky!.order_no) && (refusals -= 1) >= 0;
+      events.some(({ data }) => data.order_no === unlucky!.orderNo) && (refusals -= 1) >= 0;
     web.answer((message) => (isUnlucky(message) ? 503 : 204));
     const { round } = openDelivery();
     // Their first events are one message, which fails.
@@ -292,7 +292,7 @@ describe('order', () => {
   });
 
   test('holds with two processes, of which one leads', async () => {
-    const orders = await write(await context.openSale({ seckill_stock: 300 }), shoppers(300));
+    const orders = await write(await context.openSale({ seckillStock: 300 }), shoppers(300));
     const deliveries = ['one', 'two'].map((processName) => {
       const { rounds } = openDelivery();
       return underLead(rounds, { leads: leadsInLedger(context.db), processName, log: context.log });
@@ -304,7 +304,7 @@ describe('order', () => {
   });
 
   test('holds with two processes that deliver at once, as after a freeze, for a receiver that accepts each message once', async () => {
-    const orders = await write(await context.openSale({ seckill_stock: 300 }), shoppers(300));
+    const orders = await write(await context.openSale({ seckillStock: 300 }), shoppers(300));
     const done = new AbortController();
     const delivering = [openDelivery(), openDelivery()].map(async ({ round }) => {
       while (!done.signal.aborted) await round();
@@ -320,7 +320,7 @@ describe('order', () => {
   /** Pays or cancels each of them; resolves once everything was delivered. */
   async function endEach(orders: readonly Order[]): Promise<Map<Order, string>> {
     const ends = new Map(
-      orders.map((order) => [order, order.user_id.endsWith('0') ? 'order.paid' : 'order.cancelled']),
+      orders.map((order) => [order, order.userId.endsWith('0') ? 'order.paid' : 'order.cancelled']),
     );
     for (const [order, end] of ends) await (end === 'order.paid' ? pay(order) : cancel(order));
     await expect.poll(waiting, { timeout: 10_000 }).toEqual([]);
@@ -337,20 +337,20 @@ function expectWhole(received: readonly Received[], taken: readonly Received[], 
   const changed = [...bodies].filter(([, messages]) => new Set(messages.map(({ text }) => text)).size > 1);
   expect(changed.map(([id, messages]) => [id, messages.map(({ events }) => events.length)])).toEqual([]);
   const told = taken.flatMap(({ events }) => events.map(({ data }) => `${data.order_no} ${data.status}`));
-  expect(told.toSorted()).toEqual(orders.map(({ order_no }) => `${order_no} cancelled`).toSorted());
+  expect(told.toSorted()).toEqual(orders.map(({ orderNo }) => `${orderNo} cancelled`).toSorted());
 }
 
 test('a message keeps its content: 120 single cancels dead, 150 begun, then retried, once sent two of them in two parts', async () => {
-  const sale = await context.openSale({ seckill_stock: 270 });
+  const sale = await context.openSale({ seckillStock: 270 });
   const orders = await write(sale, shoppers(270));
   await openDelivery().round();
   const before = web.received.length;
   web.answer(() => 500);
-  const cancelAndTry = async (some: readonly Order[], give_up_ms: number): Promise<void> => {
+  const cancelAndTry = async (some: readonly Order[], giveUpMs: number): Promise<void> => {
     // Nineteen at a time, so that no message ends at a round number of rows.
     for (let i = 0; i < some.length; i += 19) {
       for (const order of some.slice(i, i + 19)) await cancel(order);
-      await openDelivery({ give_up_ms }).round();
+      await openDelivery({ giveUpMs }).round();
     }
   };
   await cancelAndTry(orders.slice(0, 120), 0);
@@ -387,7 +387,7 @@ test(
   async () => {
     const run = async (steps: readonly Step[]): Promise<void> => {
       await context.db.deleteFrom('order_events').execute();
-      const orders = await write(await context.openSale({ seckill_stock: 60 }), shoppers(60));
+      const orders = await write(await context.openSale({ seckillStock: 60 }), shoppers(60));
       await context.db.deleteFrom('order_events').execute();
       const since = web.received.length;
       const taken: Received[] = [];
@@ -409,7 +409,7 @@ test(
         } else {
           answering(next.answers);
           await makeDue();
-          await openDelivery({ window: 3, give_up_ms: next.gives_up ? 0 : GIVE_UP_MS }).round();
+          await openDelivery({ window: 3, giveUpMs: next.gives_up ? 0 : GIVE_UP_MS }).round();
         }
       }
       expect(await waiting()).toEqual([]);
@@ -424,7 +424,7 @@ test(
 
 describe('a receiver that takes nothing', () => {
   test('is called only a limited number of times in a round', async () => {
-    await write(await context.openSale({ seckill_stock: 2_000 }), shoppers(2_000));
+    await write(await context.openSale({ seckillStock: 2_000 }), shoppers(2_000));
     web.answer(() => 500);
     await openDelivery({ concurrency: 4 }).round();
     expect(web.received.length).toBeLessThanOrEqual(7);
@@ -432,7 +432,7 @@ describe('a receiver that takes nothing', () => {
   });
 
   test('delays neither the writing nor the moves of orders, and gets everything when it is back', async () => {
-    const sale = await context.openSale({ seckill_stock: 1_000 });
+    const sale = await context.openSale({ seckillStock: 1_000 });
     const held = Promise.withResolvers<void>();
     web.answer(() => (response) => {
       void held.promise.then(() => response.writeHead(500).end());
@@ -472,7 +472,7 @@ describe('a receiver that takes nothing', () => {
   test('is given up at last: the message is dead, shown to operators, and does not delay later ones', async () => {
     const [order] = await write(await context.openSale(), ['alice']);
     web.answer(() => 500);
-    const { round, metrics } = openDelivery({ give_up_ms: 0 });
+    const { round, metrics } = openDelivery({ giveUpMs: 0 });
     await round();
     expect(await waiting()).toMatchObject([
       { dead_at: expect.any(Date) as Date, last_error: 'The receiver answers 500' },
@@ -482,7 +482,7 @@ describe('a receiver that takes nothing', () => {
     await cancel(order!);
     await round();
     expect(toldOf(web.received.slice(1), order!)).toEqual(['order.cancelled']);
-    expect((await metrics.order_event_attempts.get()).values).toContainEqual({ labels: { outcome: 'dead' }, value: 1 });
+    expect((await metrics.orderEventAttempts.get()).values).toContainEqual({ labels: { outcome: 'dead' }, value: 1 });
 
     // An operator retries it, for the full time again.
     expect(await reviveOrderEvents(context.db)).toBe(1);
@@ -500,7 +500,7 @@ describe('a receiver that takes nothing', () => {
     const sale = await context.openSale();
     await write(sale, ['alice']);
     web.answer(() => 500);
-    await openDelivery({ give_up_ms: 0 }).round();
+    await openDelivery({ giveUpMs: 0 }).round();
     await write(sale, ['bob']);
     expect(await discardDeadOrderEvents(context.db)).toBe(1);
     expect(await waiting()).toHaveLength(1);
@@ -533,7 +533,7 @@ describe('many rows', () => {
     ['are given up', false, () => giveUpOrderEvents(context.db, 60_000, 'nobody')],
   ] as const)('%s a few at a time, whole messages, and keep no writer waiting', async (_name, isDead, change) => {
     const ids = await fill(isDead);
-    const untouched = async () => (await waiting()).filter(({ dead_at }) => (dead_at !== null) === isDead);
+    const untouched = async () => (await waiting()).filter(({ dead_at: deadAt }) => (deadAt !== null) === isDead);
     const holder = await context.db.startTransaction().execute();
     await holder.selectFrom('order_events').select('id').where('id', '=', ids[1_200]!).forUpdate().execute();
     const changing = change();
@@ -543,7 +543,7 @@ describe('many rows', () => {
     const left = await untouched();
     expect(left.length).toBeGreaterThan(0);
     expect(left.length).toBeLessThan(ROWS);
-    for (const of of Map.groupBy(left, ({ message_id }) => message_id).values()) expect(of).toHaveLength(3);
+    for (const of of Map.groupBy(left, ({ message_id: messageId }) => messageId).values()) expect(of).toHaveLength(3);
     const { id: _id, ...row } = left[0]!;
     await context.db.transaction().execute(async (tx) => {
       await sql`SET SESSION innodb_lock_wait_timeout = 1`.execute(tx);
@@ -598,7 +598,7 @@ describe('a receiver that answers', () => {
   ])(
     '%i with Retry-After (case %#) is left alone for so long, up to ten minutes, with all messages',
     async (status, after, seconds) => {
-      await write(await context.openSale({ seckill_stock: 900 }), shoppers(900));
+      await write(await context.openSale({ seckillStock: 900 }), shoppers(900));
       web.answer(() => (response) => void response.writeHead(status, { 'retry-after': after() }).end());
       const { round } = openDelivery({ concurrency: 1 });
       await round();
@@ -625,10 +625,10 @@ test('events of a service whose EVENTS_URL was removed are given up after the sa
   await openDelivery().round();
   await cancel(order!);
   const { db, log } = context;
-  const round = (give_up_ms: number) =>
-    orderEventsWithoutReceiver({ db, give_up_ms, log, metrics: createMetrics('worker') }).round(GOING_ON);
+  const round = (giveUpMs: number) =>
+    orderEventsWithoutReceiver({ db, giveUpMs, log, metrics: createMetrics('worker') }).round(GOING_ON);
   await round(GIVE_UP_MS);
-  expect((await waiting()).every(({ dead_at }) => dead_at === null)).toBe(true);
+  expect((await waiting()).every(({ dead_at: deadAt }) => deadAt === null)).toBe(true);
   await round(0);
   const dead = await waiting();
   expect(dead).toHaveLength(2);
@@ -667,7 +667,7 @@ test('the delivering process reports the age of the oldest event, and the others
   web.answer(() => 500);
   const { round, rounds, metrics } = openDelivery();
   await round();
-  const age = async () => (await metrics.order_events_oldest_seconds.get()).values[0]!.value;
+  const age = async () => (await metrics.orderEventsOldestSeconds.get()).values[0]!.value;
   expect(await age()).toBeGreaterThanOrEqual(60);
   rounds.rest!();
   expect(await age()).toBe(0);

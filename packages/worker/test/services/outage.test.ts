@@ -35,7 +35,7 @@ interface Process {
 
 function processOf(db: Db, redis: RedisClient): Process {
   const commands = createCommands(redis, context.keys);
-  const saleTransactions = new SaleTransactions({ db, commands, log: context.log, order_events: false });
+  const saleTransactions = new SaleTransactions({ db, commands, log: context.log, orderEvents: false });
   return { db, redis, commands, saleTransactions, metrics: createMetrics('worker') };
 }
 const whole = (): Process => processOf(context.db, context.redis);
@@ -68,7 +68,7 @@ async function leadFirst<Name extends string>(
     await Promise.all([first!.stop(), second!.stop()]);
   });
   first!.start();
-  const failures = async () => (await cutOff.metrics.rounds_failed.get()).values.map(({ value }) => value);
+  const failures = async () => (await cutOff.metrics.roundsFailed.get()).values.map(({ value }) => value);
   await expect.poll(failures, SOON).not.toEqual([0]);
   second!.start();
 }
@@ -104,11 +104,11 @@ test('an order expires, though the process that leads the expiry does not reach 
 
 test('an order is paid, though the process that leads the due payments does not reach Redis', async () => {
   const order = await placeOrder(context, await context.openSale());
-  const payment_id = await openPayment(context, order.order_no);
+  const paymentId = await openPayment(context, order.orderNo);
   await context.db
     .updateTable('payments')
     .set({ status: 'succeeded', order_due_at: new Date() })
-    .where('payment_id', '=', payment_id)
+    .where('payment_id', '=', paymentId)
     .execute();
   const rounds = (process: Process) => duePayments({ ...process, log: context.log });
   await leadFirst<LedgerService>(leadsInLedger(context.db), rounds, [withoutRedis(), whole()]);

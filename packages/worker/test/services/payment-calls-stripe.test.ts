@@ -30,7 +30,7 @@ beforeEach(async () => {
   errors = [];
   const log = { ...context.log, error: (facts: object) => errors.push(facts) } as unknown as TestContext['log'];
   const api = { ...(await fake.listen()), timeout: 500 };
-  const options = { secret_key: 'sk_test_1', webhook_secret: SECRET, public_url: 'https://shop.test', api };
+  const options = { secretKey: 'sk_test_1', webhookSecret: SECRET, publicUrl: 'https://shop.test', api };
   stripe = watched(createStripe(options), { log, metrics });
   onTestFinished(async () => {
     await fake.close();
@@ -41,11 +41,11 @@ beforeEach(async () => {
 /** An order with a payment that Stripe has started. */
 async function begin(): Promise<{ order: Order; payment_id: string; session: string }> {
   const order = await placeOrder(context, await context.openSale());
-  const payment_id = newPaymentId(Date.now());
-  await insertPayment(context.db, order.order_no, { payment_id, provider: 'stripe', currency: 'EUR' });
-  const { provider_ref, url } = await stripe.start((await findPayment(context.db, payment_id))!);
-  await updateStartedPayment(context.db, payment_id, provider_ref, url);
-  return { order, payment_id, session: provider_ref };
+  const paymentId = newPaymentId(Date.now());
+  await insertPayment(context.db, order.orderNo, { paymentId, provider: 'stripe', currency: 'EUR' });
+  const { providerRef, url } = await stripe.start((await findPayment(context.db, paymentId))!);
+  await updateStartedPayment(context.db, paymentId, providerRef, url);
+  return { order, payment_id: paymentId, session: providerRef };
 }
 
 /**
@@ -84,7 +84,7 @@ test('money that arrives at the moment at which its session is expired is refund
     if (call === 'expire session') fake.pay(session);
   };
   await rounds(2);
-  expect(fake.paidBack(session)).toBe(order.price_cents);
+  expect(fake.paidBack(session)).toBe(order.priceCents);
   expect(await ledgerOf(context, order)).toMatchObject({ status: 'cancelled', payments: ['refunded'] });
 });
 
@@ -93,7 +93,7 @@ test('money of a session that was complete before its order closed is refunded',
   fake.pay(session);
   await cancel(order);
   await rounds(2);
-  expect(fake.paidBack(session)).toBe(order.price_cents);
+  expect(fake.paidBack(session)).toBe(order.priceCents);
   expect(await ledgerOf(context, order)).toMatchObject({ payments: ['refunded'] });
 });
 
@@ -105,7 +105,7 @@ test('money that takes days to arrive for a closed order is awaited, and refunde
   expect(await ledgerOf(context, order)).toMatchObject({ payments: ['started'] });
   fake.settle(session, true);
   await rounds(2);
-  expect(fake.paidBack(session)).toBe(order.price_cents);
+  expect(fake.paidBack(session)).toBe(order.priceCents);
 });
 
 test('a refund is confirmed although it was made by hand and its webhook is lost', async () => {
@@ -139,7 +139,7 @@ test.each([
   };
   fake.fail('create refund', ...faults);
   await rounds(6);
-  expect(fake.paidBack(session)).toBe(order.price_cents);
+  expect(fake.paidBack(session)).toBe(order.priceCents);
   expect(await ledgerOf(context, order)).toMatchObject({ payments: ['refunded'] });
 });
 
@@ -153,7 +153,7 @@ test('a refund that the bank returns is made again, and its order does not chang
   fake.settleRefunds(false);
   await deliver(before);
   await rounds(2);
-  expect(fake.paidBack(session)).toBe(order.price_cents);
+  expect(fake.paidBack(session)).toBe(order.priceCents);
   expect(await ledgerOf(context, order)).toMatchObject({ status: 'refunded', payments: ['refunded'] });
 });
 
@@ -171,7 +171,7 @@ test('a refund that fails is made again, though the webhook that it arrived come
   await deliver(before);
   expect(await ledgerOf(context, order)).toMatchObject({ status: 'paid', payments: ['refund_pending'] });
   await rounds(1);
-  expect(fake.paidBack(session)).toBe(order.price_cents);
+  expect(fake.paidBack(session)).toBe(order.priceCents);
   expect(await ledgerOf(context, order)).toMatchObject({ status: 'refunded', payments: ['refunded'] });
   // All that was told once more, as Stripe may: it is refunded once.
   await deliver(before);
@@ -208,13 +208,13 @@ test.each(['webhooks come', 'all webhooks are lost'])(
     fake.settleRefunds(false);
     if (how === 'webhooks come') await deliver(after);
     await rounds(2);
-    expect(fake.paidBack(session)).toBe(order.price_cents);
+    expect(fake.paidBack(session)).toBe(order.priceCents);
     expect(await ledgerOf(context, order)).toMatchObject({ status: 'refunded', payments: ['refunded'] });
   },
 );
 
 test('news of a refund that comes while its provider is asked is not lost with the older answer', async () => {
-  const { order, payment_id, session } = await begin();
+  const { order, payment_id: paymentId, session } = await begin();
   fake.pay(session);
   await rounds(1);
   fake.refundByHand(session);
@@ -230,23 +230,23 @@ test('news of a refund that comes while its provider is asked is not lost with t
     return answer;
   });
   onTestFinished(() => spied.mockRestore());
-  const again = { event_id: 'evt_again', payment_id, kind: 'refund_changed' } as const;
+  const again = { eventId: 'evt_again', paymentId: paymentId, kind: 'refund_changed' } as const;
   await receivePaymentEvent({ ...context, metrics }, 'stripe', again);
   await rounds(3);
-  expect(fake.paidBack(session)).toBe(order.price_cents);
+  expect(fake.paidBack(session)).toBe(order.priceCents);
 });
 
 test('a payment of another amount is refunded completely, and the order can be paid again', async () => {
   const { order, session } = await begin();
-  fake.pay(session, { amount: order.price_cents - 1 });
+  fake.pay(session, { amount: order.priceCents - 1 });
   await deliver();
   await rounds(1);
-  expect(fake.paidBack(session)).toBe(order.price_cents - 1);
+  expect(fake.paidBack(session)).toBe(order.priceCents - 1);
   expect(await ledgerOf(context, order)).toMatchObject({ status: 'pending_payment', payments: ['refunded'] });
 });
 
 test('a key that Stripe does not accept is logged once, until it is fixed and fails again', async () => {
-  const { order, payment_id, session } = await begin();
+  const { order, payment_id: paymentId, session } = await begin();
   fake.pay(session);
   await cancel(order);
   fake.fail('retrieve session', { status: 401 }, { status: 403 }, { status: 401 });
@@ -254,10 +254,10 @@ test('a key that Stripe does not accept is logged once, until it is fixed and fa
   expect(errors).toHaveLength(1);
   expect(errors[0]).toMatchObject({ err: { message: expect.stringContaining('See STRIPE_SECRET_KEY') as string } });
   await rounds(2);
-  expect(fake.paidBack(session)).toBe(order.price_cents);
-  const counted = (await metrics.payment_calls.get()).values;
+  expect(fake.paidBack(session)).toBe(order.priceCents);
+  const counted = (await metrics.paymentCalls.get()).values;
   expect(counted).toContainEqual({ labels: { call: 'expire', outcome: 'refused' }, value: 3 });
   fake.fail('retrieve session', { status: 401 });
-  await expect(stripe.read((await findPayment(context.db, payment_id))!)).rejects.toMatchObject({ kind: 'refused' });
+  await expect(stripe.read((await findPayment(context.db, paymentId))!)).rejects.toMatchObject({ kind: 'refused' });
   expect(errors).toHaveLength(2);
 });

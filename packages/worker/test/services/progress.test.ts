@@ -75,8 +75,8 @@ function openQueue(): Queue<WriteOrdersJob> {
 }
 
 async function addJob(queue: Queue<WriteOrdersJob>, sale: SaleRef, jobId: string, userIds = [jobId]): Promise<void> {
-  const order_nos = await admitAll(context, sale, userIds, jobId);
-  await queue.add(WRITE_ORDERS, { shard: 0, sale_id: sale.id, order_nos }, writeOrdersOptions(jobId));
+  const orderNos = await admitAll(context, sale, userIds, jobId);
+  await queue.add(WRITE_ORDERS, { shard: 0, sale_id: sale.id, order_nos: orderNos }, writeOrdersOptions(jobId));
 }
 
 /** One process's consumers. Its progress is watched by the test, which chooses when to look. */
@@ -91,9 +91,9 @@ function startConsumers(queue: Queue<WriteOrdersJob>, servers: { redis?: string;
     commands,
     log,
     metrics: createMetrics('worker'),
-    order_batch_max: 500,
-    payment_timeout_ms: 900_000,
-    order_events: false,
+    orderBatchMax: 500,
+    paymentTimeoutMs: 900_000,
+    orderEvents: false,
   });
   const consumers = orderConsumers({
     db,
@@ -123,7 +123,7 @@ function startConsumers(queue: Queue<WriteOrdersJob>, servers: { redis?: string;
       return inspected.mock.lastCall?.[1];
     },
     /** The shards that are stuck when so much time has passed since the last look. */
-    stuckIn: (passed_ms: number) => progress.stuckShards(performance.now() + passed_ms),
+    stuckIn: (passedMs: number) => progress.stuckShards(performance.now() + passedMs),
   };
 }
 
@@ -231,7 +231,7 @@ test('jobs to take are waiting ones and those whose delay is over; a paused queu
     queue.add(WRITE_ORDERS, { shard: 0, sale_id: 1, order_nos: [] }, { ...writeOrdersOptions(jobId), delay });
   await add('job-waiting');
   await add('job-delayed', 600_000);
-  const count = (at_ms: number) => jobsToTake(context.redis, queue, at_ms);
+  const count = (atMs: number) => jobsToTake(context.redis, queue, atMs);
 
   expect(await count(Date.now())).toBe(1);
   expect(await count(Date.now() + 600_001)).toBe(2);

@@ -38,10 +38,10 @@ async function openRelay() {
     context,
     queue,
     rounds: relay({ commands, shard: 0, queue: () => queue, log, metrics }),
-    relayed: async (): Promise<number> => (await metrics.jobs_relayed.get()).values[0]!.value,
+    relayed: async (): Promise<number> => (await metrics.jobsRelayed.get()).values[0]!.value,
     /** Makes reservations older, as if they had waited for `age_ms` more. */
-    age: async (sale: SaleRef, orderNos: readonly string[], age_ms: number): Promise<void> => {
-      for (const orderNo of orderNos) await redis.zincrby(keys.sale(sale).reservedAt, -age_ms, orderNo);
+    age: async (sale: SaleRef, orderNos: readonly string[], ageMs: number): Promise<void> => {
+      for (const orderNo of orderNos) await redis.zincrby(keys.sale(sale).reservedAt, -ageMs, orderNo);
       await commands.noteOldest(sale);
     },
   };
@@ -62,9 +62,9 @@ test('a reservation whose job was never added is written within seconds', async 
         commands,
         log,
         metrics: createMetrics('worker'),
-        order_batch_max: 500,
-        payment_timeout_ms: 900_000,
-        order_events: false,
+        orderBatchMax: 500,
+        paymentTimeoutMs: 900_000,
+        orderEvents: false,
       }),
       connect: () => connectRedis(config, 'blocking'),
       concurrency: 16,
@@ -110,10 +110,10 @@ test('an existing job is not duplicated, in any state', async () => {
   const sale = await context.openSale();
   const waiting = await admitAll(context, sale, ['waiting'], 'job-waiting');
   const delayed = await admitAll(context, sale, ['delayed'], 'job-delayed');
-  const add = (order_nos: string[], jobId: string, delay?: number) =>
+  const add = (orderNos: string[], jobId: string, delay?: number) =>
     queue.add(
       WRITE_ORDERS,
-      { shard: 0, sale_id: sale.id, order_nos },
+      { shard: 0, sale_id: sale.id, order_nos: orderNos },
       { ...writeOrdersOptions(jobId), ...(delay === undefined ? {} : { delay }) },
     );
   await add(waiting, 'job-waiting');

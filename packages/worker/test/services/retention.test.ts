@@ -36,18 +36,18 @@ const round = (target = folder) => {
   const { db, log, config } = context;
   return retention({
     db,
-    target: { folder: target, db_name: config.DB_NAME },
-    retention_ms: 30 * DAY_MS,
+    target: { folder: target, dbName: config.DB_NAME },
+    retentionMs: 30 * DAY_MS,
     log,
   }).round(GOING_ON);
 };
 
 /** What clean-up and time do to a sale. */
 async function retire(sale: Sale, days: number): Promise<void> {
-  const end_time = new Date(Date.now() - days * DAY_MS);
+  const endTime = new Date(Date.now() - days * DAY_MS);
   await context.db
     .updateTable('products')
-    .set({ start_time: new Date(end_time.getTime() - DAY_MS), end_time, cleaned_at: new Date() })
+    .set({ start_time: new Date(endTime.getTime() - DAY_MS), end_time: endTime, cleaned_at: new Date() })
     .where('id', '=', sale.id)
     .execute();
   await context.db
@@ -62,9 +62,9 @@ async function oldSale(days = 31): Promise<{ sale: Sale; orders: Order[] }> {
   const sale = await context.openSale();
   const orders = await placeOrders(context, sale, ['alice', 'bob', 'carol']);
   for (const order of [orders[0]!, orders[2]!]) {
-    const payment_id = await openPayment(context, order.order_no);
+    const paymentId = await openPayment(context, order.orderNo);
     const tell = (kind: 'succeeded' | 'refunded') =>
-      applyPaymentEvent(context, 'sandbox', { event_id: `${kind} ${payment_id}`, payment_id, kind });
+      applyPaymentEvent(context, 'sandbox', { eventId: `${kind} ${paymentId}`, paymentId, kind });
     await tell('succeeded');
     if (order === orders[2]) await tell('refunded');
   }
@@ -126,16 +126,16 @@ describe('a sale that ended long ago', () => {
     expect(lines[0]!.sale).toMatchObject({ id: sale.id, sold: 1 });
     expect(lines[0]!.sale!.counters.map(({ name }) => name)).toContain('revenue_cents');
     expect(lines.at(-1)).toEqual({ end: { orders: 3 } });
-    const archived = new Map(lines.slice(1, -1).map(({ order }) => [order!.order_no, order!]));
-    expect(archived.get(orders[0]!.order_no)).toMatchObject({
-      user_id: 'alice',
+    const archived = new Map(lines.slice(1, -1).map(({ order }) => [order!.orderNo, order!]));
+    expect(archived.get(orders[0]!.orderNo)).toMatchObject({
+      userId: 'alice',
       status: 'paid',
       history: [{ to_status: 'paid' }],
       payments: [{ status: 'succeeded', events: [{ kind: 'succeeded' }] }],
       stock_return: null,
     });
-    expect(archived.get(orders[1]!.order_no)).toMatchObject({ status: 'cancelled', stock_return: { user_id: 'bob' } });
-    expect(archived.get(orders[2]!.order_no)!.payments[0]!.events).toHaveLength(2);
+    expect(archived.get(orders[1]!.orderNo)).toMatchObject({ status: 'cancelled', stock_return: { user_id: 'bob' } });
+    expect(archived.get(orders[2]!.orderNo)!.payments[0]!.events).toHaveLength(2);
     expect((await stat(path)).mode & 0o077).toBe(0);
 
     // The other sale has half of everything.
@@ -145,11 +145,11 @@ describe('a sale that ended long ago', () => {
   });
 
   test('with thousands of orders is archived by an index, each order once, shoppers with many orders included', async () => {
-    const sale = await context.insertSale({ seckill_stock: 5_000 });
-    const now_ms = Date.now();
-    const order = (user_id: string, status: Order['status']): Order => {
-      const facts = { product_id: sale.id, price_cents: 1, version: 1, created_at_ms: now_ms };
-      return { order_no: newOrderNumber(sale, now_ms), user_id, status, ...facts };
+    const sale = await context.insertSale({ seckillStock: 5_000 });
+    const nowMs = Date.now();
+    const order = (userId: string, status: Order['status']): Order => {
+      const facts = { product_id: sale.id, price_cents: 1, version: 1, createdAtMs: nowMs };
+      return { orderNo: newOrderNumber(sale, nowMs), userId, status, ...facts };
     };
     const orders = [
       ...Array.from({ length: 1_500 }, () => order('busy', 'cancelled')),
@@ -171,8 +171,8 @@ describe('a sale that ended long ago', () => {
 
     await round();
     const { lines } = await readArchive();
-    const archived = lines.slice(1, -1).map((line) => line.order!.order_no);
-    expect(archived.toSorted()).toEqual(orders.map(({ order_no }) => order_no).toSorted());
+    const archived = lines.slice(1, -1).map((line) => line.order!.orderNo);
+    expect(archived.toSorted()).toEqual(orders.map(({ orderNo }) => orderNo).toSorted());
     expect(await rowCounts()).toEqual(NOTHING);
   });
 
@@ -183,7 +183,7 @@ describe('a sale that ended long ago', () => {
         context.db
           .updateTable('orders')
           .set({ status: 'pending_payment' })
-          .where('order_no', '=', paid!.order_no)
+          .where('order_no', '=', paid!.orderNo)
           .execute(),
     ],
     [
@@ -304,7 +304,7 @@ describe('after a crash', () => {
     await beginArchiving(context.db, sale.id);
     const [archiving] = await archivingSales(context.db);
     const { writeArchive } = await import('../../src/retention/archive.ts');
-    const target = { folder, db_name: context.config.DB_NAME };
+    const target = { folder, dbName: context.config.DB_NAME };
     await writeArchive(context.db, archiving!, target, GOING_ON);
     await sql`DELETE FROM orders`.execute(context.db);
     await writeArchive(context.db, archiving!, target, GOING_ON);

@@ -62,11 +62,11 @@ test('a MySQL that fails is asked no more often than one that answers, for any n
 });
 
 test('the sales that open first come first, and ended ones come last', async () => {
-  const now_ms = Date.now();
-  const second = await context.insertSale({ start_ms: now_ms + 120_000 });
-  const first = await context.insertSale({ start_ms: now_ms + 60_000 });
+  const nowMs = Date.now();
+  const second = await context.insertSale({ startMs: nowMs + 120_000 });
+  const first = await context.insertSale({ startMs: nowMs + 60_000 });
 
-  const over = await context.insertSale({ start_ms: now_ms - 120_000, end_ms: now_ms - 60_000 });
+  const over = await context.insertSale({ startMs: nowMs - 120_000, endMs: nowMs - 60_000 });
 
   const ids = (await new SaleList(context.db, context.log).current()).map(({ id }) => id);
 
@@ -77,9 +77,9 @@ test('the sales are not read again without a change; a cleaned, added or paused 
   const sales = new SaleList(context.db, context.log);
   const [gone, paused] = [await context.insertSale(), await context.insertSale()];
   const first = await sales.current();
-  const until_ms = performance.now() + 1_500;
+  const untilMs = performance.now() + 1_500;
   // So long that it has looked again more than once.
-  await expect.poll(() => performance.now(), SOON).toBeGreaterThan(until_ms);
+  await expect.poll(() => performance.now(), SOON).toBeGreaterThan(untilMs);
   expect(await sales.current()).toBe(first);
 
   await context.db.updateTable('products').set({ cleaned_at: new Date() }).where('id', '=', gone.id).execute();

@@ -52,9 +52,9 @@ const settle = (context: TestContext, sale: { id: number; shard: number }, order
       commands: context.commands,
       log: context.log,
       metrics: createMetrics('worker'),
-      order_events: false,
-      order_batch_max: 500,
-      payment_timeout_ms: 900_000,
+      orderEvents: false,
+      orderBatchMax: 500,
+      paymentTimeoutMs: 900_000,
     },
     sale,
   ).settle(orderNos);
@@ -71,19 +71,19 @@ const valuesOf = async (gauge: { get(): Promise<{ values: { value: number }[] }>
 
 test('a sale is shown with the values of Redis and the ledger', async () => {
   const { context, metrics, round } = await openFigures();
-  const sale = await context.openSale({ seckill_stock: 10 });
+  const sale = await context.openSale({ seckillStock: 10 });
   await settle(context, sale, await admitAll(context, sale, shoppers(4)));
   await admitAll(context, sale, ['waits-1', 'waits-2']);
 
   await round();
 
-  const { oldest_reservation_seconds, ...others } = await shown(metrics, sale);
+  const { oldest_reservation_seconds: oldestReservationSeconds, ...others } = await shown(metrics, sale);
   expect(others).toEqual({ units: 10, available: 4, owners: 6, reservations: 2, sold: 4, open: 1, ready: 1 });
-  expect(oldest_reservation_seconds).toBeGreaterThanOrEqual(0);
-  expect(await valuesOf(metrics.shard_reservations)).toEqual([2]);
-  expect(await valuesOf(metrics.shard_live_sales)).toEqual([1]);
-  expect((await valuesOf(metrics.shard_redis_used_bytes))[0]).toBeGreaterThan(0);
-  expect((await metrics.shard_jobs.get()).values.map(({ labels }) => labels.state)).toEqual([
+  expect(oldestReservationSeconds).toBeGreaterThanOrEqual(0);
+  expect(await valuesOf(metrics.shardReservations)).toEqual([2]);
+  expect(await valuesOf(metrics.shardLiveSales)).toEqual([1]);
+  expect((await valuesOf(metrics.shardRedisUsedBytes))[0]).toBeGreaterThan(0);
+  expect((await metrics.shardJobs.get()).values.map(({ labels }) => labels.state)).toEqual([
     'waiting',
     'active',
     'delayed',
@@ -97,7 +97,7 @@ test('a reservation from the future, as a step back of Redis’s clock leaves it
   await context.redis.zadd(context.keys.outbox(0), Date.now() + HOUR_MS, sale.id);
   const age = async () => {
     await round();
-    return (await valuesOf(metrics.shard_oldest_reservation_seconds))[0]!;
+    return (await valuesOf(metrics.shardOldestReservationSeconds))[0]!;
   };
   const first = await age();
   expect(first).toBe(0);
@@ -109,14 +109,14 @@ test('a reservation from the future, as a step back of Redis’s clock leaves it
 test('the age of the oldest reservation is shown by sale and by shard', async () => {
   const { context, metrics, round } = await openFigures();
   const sale = await context.openSale();
-  const [order_no] = await admitAll(context, sale, ['patient']);
-  await context.redis.zincrby(context.keys.sale(sale).reservedAt, -60_000, order_no!);
+  const [orderNo] = await admitAll(context, sale, ['patient']);
+  await context.redis.zincrby(context.keys.sale(sale).reservedAt, -60_000, orderNo!);
   await context.commands.noteOldest(sale);
 
   await round();
 
   expect((await shown(metrics, sale))['oldest_reservation_seconds']).toBeGreaterThanOrEqual(60);
-  expect((await valuesOf(metrics.shard_oldest_reservation_seconds))[0]).toBeGreaterThanOrEqual(60);
+  expect((await valuesOf(metrics.shardOldestReservationSeconds))[0]).toBeGreaterThanOrEqual(60);
 });
 
 test('a sale that is not ready has no metrics that Redis cannot know', async () => {
@@ -135,14 +135,14 @@ test('a sale that is not ready has no metrics that Redis cannot know', async () 
 
 test('sales that ended long ago or start much later are not shown, unless they have a reservation', async () => {
   const { context, metrics, round } = await openFigures();
-  const now_ms = Date.now();
-  const over = await context.openSale({ start_ms: now_ms - 2 * HOUR_MS, end_ms: now_ms - HOUR_MS });
-  const far = await context.openSale({ start_ms: now_ms + HOUR_MS, end_ms: now_ms + 2 * HOUR_MS });
+  const nowMs = Date.now();
+  const over = await context.openSale({ startMs: nowMs - 2 * HOUR_MS, endMs: nowMs - HOUR_MS });
+  const far = await context.openSale({ startMs: nowMs + HOUR_MS, endMs: nowMs + 2 * HOUR_MS });
   const late = await context.openSale();
   await admitAll(context, late, ['late']);
   await context.db
     .updateTable('products')
-    .set({ start_time: new Date(now_ms - 2 * HOUR_MS), end_time: new Date(now_ms - HOUR_MS) })
+    .set({ start_time: new Date(nowMs - 2 * HOUR_MS), end_time: new Date(nowMs - HOUR_MS) })
     .where('id', '=', late.id)
     .execute();
 
@@ -166,33 +166,33 @@ test('the metrics of a sale are removed after its end', async () => {
 
 test('never more than the maximum number of sales is shown, and all reservations count', async () => {
   const { context, metrics, round } = await openFigures({ salesShownMax: 1 });
-  const now_ms = Date.now();
-  const first = await context.openSale({ start_ms: now_ms - 60_000 });
-  const last = await context.openSale({ start_ms: now_ms - 1_000 });
+  const nowMs = Date.now();
+  const first = await context.openSale({ startMs: nowMs - 60_000 });
+  const last = await context.openSale({ startMs: nowMs - 1_000 });
   await admitAll(context, first, ['one']);
   await admitAll(context, last, ['two']);
   await round();
   expect(await shown(metrics, first)).toEqual({});
   expect(await shown(metrics, last)).toMatchObject({ reservations: 1 });
-  expect(await valuesOf(metrics.shard_live_sales)).toEqual([2]);
-  expect(await valuesOf(metrics.shard_reservations)).toEqual([2]);
+  expect(await valuesOf(metrics.shardLiveSales)).toEqual([2]);
+  expect(await valuesOf(metrics.shardReservations)).toEqual([2]);
 });
 
 test('of sales with the same start the newest are shown, and the sums of the shard cover all', async () => {
   const { context, metrics, round } = await openFigures({ salesShownMax: 2 });
-  const times = { start_ms: Date.now() - 60_000 };
+  const times = { startMs: Date.now() - 60_000 };
   const sales = [];
-  for (let i = 0; i < 5; i += 1) sales.push(await context.openSale({ ...times, seckill_stock: 10 }));
+  for (let i = 0; i < 5; i += 1) sales.push(await context.openSale({ ...times, seckillStock: 10 }));
   await settle(context, sales[0]!, await admitAll(context, sales[0]!, shoppers(3)));
   await context.insertSale(times);
   await round();
   // The one that is not loaded is the newest of all.
   for (const sale of sales.slice(0, 4)) expect(await shown(metrics, sale)).toEqual({});
   expect(await shown(metrics, sales[4]!)).toMatchObject({ units: 10 });
-  const { shard_live_sales, shard_shown_sales, shard_unready_sales, shard_units } = metrics;
-  const { shard_available, shard_owners, shard_sold } = metrics;
-  const gauges = { shard_live_sales, shard_shown_sales, shard_unready_sales, shard_units };
-  const sums = await Promise.all(Object.values({ ...gauges, shard_available, shard_owners, shard_sold }).map(valuesOf));
+  const { shardLiveSales, shardShownSales, shardUnreadySales, shardUnits } = metrics;
+  const { shardAvailable, shardOwners, shardSold } = metrics;
+  const gauges = { shard_live_sales: shardLiveSales, shard_shown_sales: shardShownSales, shard_unready_sales: shardUnreadySales, shard_units: shardUnits };
+  const sums = await Promise.all(Object.values({ ...gauges, shard_available: shardAvailable, shard_owners: shardOwners, shard_sold: shardSold }).map(valuesOf));
   expect(sums.flat()).toEqual([6, 2, 1, 60, 47, 3, 3]);
 });
 

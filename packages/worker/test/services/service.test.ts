@@ -35,7 +35,7 @@ function heldRounds() {
 
 describe('a repeating service', () => {
   const service = (round: Rounds['round']): Service =>
-    untilFinished(repeating({ name: 'tested', interval_ms: 5, round }, context.log));
+    untilFinished(repeating({ name: 'tested', intervalMs: 5, round }, context.log));
 
   test('repeats rounds until it is stopped, and then does none', async () => {
     let rounds = 0;
@@ -105,13 +105,13 @@ describe('a repeating service', () => {
 
   test('counts the rounds that fail, and clears its gauges', async () => {
     const metrics = createMetrics('worker');
-    const failed = async () => (await metrics.rounds_failed.get()).values;
+    const failed = async () => (await metrics.roundsFailed.get()).values;
     let rests = 0;
     const round = async (): Promise<void> => {
       throw new Error('no server answers');
     };
     const rest = (): void => void (rests += 1);
-    untilFinished(repeating({ name: 'tested', interval_ms: 5, round, rest }, context.log, metrics)).start();
+    untilFinished(repeating({ name: 'tested', intervalMs: 5, round, rest }, context.log, metrics)).start();
 
     await expect.poll(async () => (await failed())[0]!.value, SOON).toBeGreaterThan(2);
 
@@ -145,7 +145,7 @@ describe('a service that one process runs at a time', () => {
     const started = names.map((processName) =>
       untilFinished(
         underLead(
-          { name: service, interval_ms: 10, round: async () => void acted.push(processName) },
+          { name: service, intervalMs: 10, round: async () => void acted.push(processName) },
           { leads: leadsInRedis(context.commands, 0), log: context.log, processName },
         ),
       ),
@@ -160,7 +160,7 @@ describe('a service that one process runs at a time', () => {
     let asked = 0;
     untilFinished(
       underLead(
-        { name: 'one_acts_clock', interval_ms: 10, round: async () => void (asked += 1) },
+        { name: 'one_acts_clock', intervalMs: 10, round: async () => void (asked += 1) },
         { leads: leadsInRedis(context.commands, 0), log: context.log, processName: 'clock' },
       ),
     ).start();
@@ -180,7 +180,7 @@ describe('a service that one process runs at a time', () => {
     const { commands, log } = context;
     const leads = leadsInRedis(commands, 0);
     untilFinished(
-      underLead({ name: 'told_elsewhere', interval_ms: 5, round, rest }, { leads, log, processName: 'mine' }),
+      underLead({ name: 'told_elsewhere', intervalMs: 5, round, rest }, { leads, log, processName: 'mine' }),
     ).start();
 
     await expect.poll(() => rests, SOON).toBeGreaterThan(2);
@@ -272,7 +272,7 @@ describe('a process that leads', () => {
   const open = (name: string, processName: string, round: Rounds['round']): Service =>
     untilFinished(
       underLead(
-        { name, interval_ms: 10, round },
+        { name, intervalMs: 10, round },
         { leads: leadsInRedis(context.commands, 0), log: context.log, processName },
       ),
     );
@@ -328,7 +328,7 @@ describe('the services of every shard', () => {
       repeating(
         {
           name: 'tested',
-          interval_ms: 5,
+          intervalMs: 5,
           async round() {
             if (shard === 0) await hang.promise;
             rounds.set(shard, (rounds.get(shard) ?? 0) + 1);

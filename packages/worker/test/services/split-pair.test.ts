@@ -39,7 +39,7 @@ beforeEach(async () => {
   old = await openTestContext({ REDIS_ADDR: `127.0.0.1:${master.port}`, REDIS_PASSWORD: '' });
   toPromoted = connectRedis({ ...old.config, REDIS_ADDR: `127.0.0.1:${replica.port}` }, 'background');
   promoted = { ...old, redis: toPromoted, commands: createCommands(toPromoted, old.keys) };
-  sale = await old.openSale({ seckill_stock: 10 });
+  sale = await old.openSale({ seckillStock: 10 });
   await vi.waitFor(async () => {
     if (!(await toPromoted.info('replication')).includes('master_link_status:up')) throw new Error('not in step');
   }, 20_000);
@@ -60,13 +60,13 @@ const load = (worker: TestContext) =>
 const live = (worker: TestContext) => worker.commands.readSale(sale);
 const writer = (worker: TestContext) =>
   new SaleWriter(
-    { ...serviceDeps(worker), order_batch_max: 500, payment_timeout_ms: 900_000, order_events: false },
+    { ...serviceDeps(worker), orderBatchMax: 500, paymentTimeoutMs: 900_000, orderEvents: false },
     sale,
   );
 /** As if no worker had served this worker's Redis for a while. */
 const leave = async (worker: TestContext): Promise<void> => {
-  const { history_id } = await worker.commands.clock(0);
-  await sql`UPDATE redis_histories SET seen_at = seen_at - INTERVAL 1 MINUTE WHERE history_id = ${history_id}`.execute(
+  const { historyId } = await worker.commands.clock(0);
+  await sql`UPDATE redis_histories SET seen_at = seen_at - INTERVAL 1 MINUTE WHERE history_id = ${historyId}`.execute(
     worker.db,
   );
 };
@@ -78,11 +78,11 @@ describe('beside a promoted server', () => {
     await cancelOrder(promoted, order!, { actor: 'shopper' });
 
     await giveBack(old);
-    expect((await readLedger(old.db, sale)).returns).toEqual([{ order_no: order!.order_no, applied: false }]);
+    expect((await readLedger(old.db, sale)).returns).toEqual([{ order_no: order!.orderNo, applied: false }]);
     await giveBack(promoted);
-    expect((await readLedger(old.db, sale)).returns).toEqual([{ order_no: order!.order_no, applied: true }]);
+    expect((await readLedger(old.db, sale)).returns).toEqual([{ order_no: order!.orderNo, applied: true }]);
     expect(await live(promoted)).toMatchObject({ ready: true, available: 9, owners: 1 });
-    const audit = await auditSale(promoted, sale, { wait_ms: 1_000, thorough: true });
+    const audit = await auditSale(promoted, sale, { waitMs: 1_000, thorough: true });
     expect(audit).toMatchObject({ verdict: 'clean' });
   });
 
@@ -146,15 +146,15 @@ describe('beside a promoted server', () => {
   });
 
   test.each<[string, () => Promise<unknown>]>([
-    ['audited', () => auditSale(old, sale, { wait_ms: 1_000, thorough: true })],
+    ['audited', () => auditSale(old, sale, { waitMs: 1_000, thorough: true })],
     ['rebuilt', () => rebuildSale(old, sale, 1_000)],
-    ['raised', () => topUpSale(old, sale, { seckill_stock: 20 }, { wait_ms: 1_000 })],
+    ['raised', () => topUpSale(old, sale, { seckillStock: 20 }, { waitMs: 1_000 })],
   ])('the sale is not %s on the old master', async (_, work) => {
     await load(promoted);
     expect(await work()).toBeUndefined();
     expect(await live(promoted)).toMatchObject({ ready: true, available: 10, version: 1 });
     const row = await old.db.selectFrom('products').selectAll().where('id', '=', sale.id).executeTakeFirstOrThrow();
-    expect(row).toMatchObject({ seckill_stock: 10, history_id: (await promoted.commands.clock(0)).history_id });
+    expect(row).toMatchObject({ seckill_stock: 10, history_id: (await promoted.commands.clock(0)).historyId });
   });
 
   test('the old master gets the sale again, rebuilt from the ledger, when no worker serves the other one', async () => {

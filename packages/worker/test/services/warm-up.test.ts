@@ -35,7 +35,7 @@ async function openWarmUp(env: Readonly<Record<string, string>> = {}) {
 
 test('a sale that Redis does not have is loaded before it opens', async () => {
   const { context, round } = await openWarmUp();
-  const sale = await context.insertSale({ seckill_stock: 7, start_ms: Date.now() + 60_000 });
+  const sale = await context.insertSale({ seckillStock: 7, startMs: Date.now() + 60_000 });
   expect((await context.commands.readSale(sale)).ready).toBe(false);
 
   await round();
@@ -83,10 +83,10 @@ test('a ready and unchanged sale is not changed', async () => {
 test('a sale that was raised after the round read its row is not changed: it was once stopped and rebuilt for each top-up', async () => {
   const { context, rebuilds, metrics } = await openWarmUp();
   const { commands, db, log } = context;
-  const sale = await context.openSale({ seckill_stock: 10 });
+  const sale = await context.openSale({ seckillStock: 10 });
   // The list of a long round, read before the top-up.
   const sales = { current: () => Promise.resolve([sale]) };
-  await topUpSale(context, sale, { seckill_stock: 20 }, { wait_ms: 5_000 });
+  await topUpSale(context, sale, { seckillStock: 20 }, { waitMs: 5_000 });
   const before = await context.redis.hgetall(context.keys.sale(sale).state);
 
   await warmUp({ shard: 0, commands, db, sales, log, metrics }).round(GOING_ON);
@@ -97,7 +97,7 @@ test('a sale that was raised after the round read its row is not changed: it was
 
 test('a changed product is rebuilt with the sold units', async () => {
   const { context, round } = await openWarmUp();
-  const sale = await context.openSale({ seckill_stock: 10 });
+  const sale = await context.openSale({ seckillStock: 10 });
   await admitAll(context, sale, shoppers(4));
   await context.db.updateTable('products').set({ seckill_stock: 20, version: 2 }).where('id', '=', sale.id).execute();
 
@@ -130,16 +130,16 @@ describe('in another history of Redis', () => {
     const redis = await startPrivateRedis();
     const { context, round } = await openWarmUp(redis.env);
     const { commands, db, log } = context;
-    const sale = await context.openSale({ seckill_stock: 10 });
+    const sale = await context.openSale({ seckillStock: 10 });
     const written = await admitAll(context, sale, shoppers(2, 'written'));
     const deps = {
       db,
       commands,
       log,
       metrics: createMetrics('worker'),
-      order_batch_max: 500,
-      payment_timeout_ms: 900_000,
-      order_events: false,
+      orderBatchMax: 500,
+      paymentTimeoutMs: 900_000,
+      orderEvents: false,
     };
     await new SaleWriter(deps, sale).settle(written);
     const waiting = await admitAll(context, sale, shoppers(3, 'waiting'));
@@ -161,16 +161,16 @@ describe('in another history of Redis', () => {
     const redis = await startPrivateRedis();
     const { context, round } = await openWarmUp(redis.env);
     const { commands, db, log } = context;
-    const sale = await context.openSale({ seckill_stock: 10 });
+    const sale = await context.openSale({ seckillStock: 10 });
     const written = await admitAll(context, sale, shoppers(4, 'written'));
     const deps = {
       db,
       commands,
       log,
       metrics: createMetrics('worker'),
-      order_batch_max: 500,
-      payment_timeout_ms: 900_000,
-      order_events: false,
+      orderBatchMax: 500,
+      paymentTimeoutMs: 900_000,
+      orderEvents: false,
     };
     await new SaleWriter(deps, sale).settle(written);
     const lost = await admitAll(context, sale, shoppers(2, 'lost'));

@@ -14,7 +14,7 @@ export type Tx = Transaction<Database>;
 
 type DbMetrics = Pick<
   Metrics,
-  'mysql_query_seconds' | 'mysql_query_errors' | 'mysql_pool_connections' | 'mysql_pool_waits'
+  'mysqlQuerySeconds' | 'mysqlQueryErrors' | 'mysqlPoolConnections' | 'mysqlPoolWaits'
 >;
 
 type DbConfig = Pick<Config, 'DB_HOST' | 'DB_PORT' | 'DB_USER' | 'DB_PASSWORD' | 'DB_NAME' | 'DB_POOL_MAX'> &
@@ -35,15 +35,15 @@ export type PoolUse = 'general' | 'ledger' | 'schema';
 interface PoolSettings {
   readonly session: SessionLimits;
   /** How long a query may wait for an answer of the server; 0: no limit. */
-  readonly silence_ms_max: number;
+  readonly silenceMsMax: number;
   /** Close idle connections before the server does. */
-  readonly idle_ms_max: number;
+  readonly idleMsMax: number;
 }
 
 const IN_A_SALE: PoolSettings = {
   session: { lockWaitSeconds: 3, tableLockWaitSeconds: 5, clientSilenceSeconds: 5, statementSeconds: 60 },
-  silence_ms_max: 8_000,
-  idle_ms_max: 2_000,
+  silenceMsMax: 8_000,
+  idleMsMax: 2_000,
 };
 
 const SETTINGS: Readonly<Record<PoolUse, PoolSettings>> = {
@@ -52,28 +52,28 @@ const SETTINGS: Readonly<Record<PoolUse, PoolSettings>> = {
   // A frozen migration holds the lock of all migrations, and so blocks every process that starts.
   schema: {
     session: { lockWaitSeconds: 60, tableLockWaitSeconds: 3_600, clientSilenceSeconds: 10, statementSeconds: 0 },
-    silence_ms_max: 0,
-    idle_ms_max: 5_000,
+    silenceMsMax: 0,
+    idleMsMax: 5_000,
   },
 };
 
 /** Opens a pool. It connects at the first query. */
 export function connectDb(config: DbConfig, use: PoolUse, metrics?: DbMetrics, waitingMax = WAITING_MAX): Db {
-  const { session, silence_ms_max, idle_ms_max } = SETTINGS[use];
+  const { session, silenceMsMax, idleMsMax } = SETTINGS[use];
   const pool = createPool({
     ...connectionOptions(config),
     database: config.DB_NAME,
     connectionLimit: config.DB_POOL_MAX,
     queueLimit: waitingMax,
     maxIdle: 0,
-    idleTimeout: idle_ms_max,
+    idleTimeout: idleMsMax,
     // VARBINARY columns hold ASCII here. Read them as text.
     typeCast: (field, next) => (field.type === 'VAR_STRING' ? field.string() : next()),
   });
   pool.on('connection', (connection) => {
     // Destroying the stream fails the waiting query. mysql2's own destroy() would leave it waiting.
     const { stream } = connection as unknown as { stream: Socket };
-    stream.setTimeout(silence_ms_max, () => stream.destroy(new Error('MySQL did not answer in time')));
+    stream.setTimeout(silenceMsMax, () => stream.destroy(new Error('MySQL did not answer in time')));
   });
   const dialect = new MysqlDialect({ pool: new SessionPool(pool, sessionStatements(session)) });
   if (metrics === undefined) return new Kysely<Database>({ dialect });
@@ -81,8 +81,8 @@ export function connectDb(config: DbConfig, use: PoolUse, metrics?: DbMetrics, w
   return new Kysely<Database>({
     dialect,
     log({ level, queryDurationMillis }) {
-      if (level === 'error') metrics.mysql_query_errors.inc({ pool: use });
-      else metrics.mysql_query_seconds.observe(use, queryDurationMillis / 1_000);
+      if (level === 'error') metrics.mysqlQueryErrors.inc({ pool: use });
+      else metrics.mysqlQuerySeconds.observe(use, queryDurationMillis / 1_000);
     },
   });
 }
@@ -91,8 +91,8 @@ export function connectDb(config: DbConfig, use: PoolUse, metrics?: DbMetrics, w
 function watchPool(pool: Pool, use: PoolUse, metrics: DbMetrics): void {
   const inUse = new Set<unknown>();
   let open = 0;
-  metrics.mysql_pool_connections.ask({ pool: use, state: 'in_use' }, () => inUse.size);
-  metrics.mysql_pool_connections.ask({ pool: use, state: 'idle' }, () => open - inUse.size);
+  metrics.mysqlPoolConnections.ask({ pool: use, state: 'in_use' }, () => inUse.size);
+  metrics.mysqlPoolConnections.ask({ pool: use, state: 'idle' }, () => open - inUse.size);
   pool.on('connection', (connection) => {
     open += 1;
     const { stream } = connection as unknown as { stream: Socket };
@@ -104,9 +104,9 @@ function watchPool(pool: Pool, use: PoolUse, metrics: DbMetrics): void {
   });
   pool.on('acquire', (connection) => inUse.add(connection));
   pool.on('release', (connection) => inUse.delete(connection));
-  pool.on('enqueue', () => metrics.mysql_pool_waits.inc({ pool: use }));
-  metrics.mysql_pool_waits.inc({ pool: use }, 0);
-  metrics.mysql_query_errors.inc({ pool: use }, 0);
+  pool.on('enqueue', () => metrics.mysqlPoolWaits.inc({ pool: use }));
+  metrics.mysqlPoolWaits.inc({ pool: use }, 0);
+  metrics.mysqlQueryErrors.inc({ pool: use }, 0);
 }
 
 /** Creates the database if it does not exist. */

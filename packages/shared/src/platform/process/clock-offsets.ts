@@ -19,7 +19,7 @@ export interface ClockOffsetsDeps {
   readonly commands: ClockCommand;
   readonly db: Db;
   readonly shards: number;
-  readonly metrics: Pick<Metrics, 'clock_offset_seconds'>;
+  readonly metrics: Pick<Metrics, 'clockOffsetSeconds'>;
   readonly ownTime?: () => number;
 }
 
@@ -30,7 +30,7 @@ export interface ClockOffsetsDeps {
  * answer has no value.
  */
 export function clockOffsets({ commands, db, shards, metrics, ownTime }: ClockOffsetsDeps): Rounds {
-  const gauge = metrics.clock_offset_seconds;
+  const gauge = metrics.clockOffsetSeconds;
 
   async function compare(server: 'redis' | 'mysql', offsets: readonly Promise<number>[]): Promise<void> {
     try {
@@ -42,12 +42,12 @@ export function clockOffsets({ commands, db, shards, metrics, ownTime }: ClockOf
     }
   }
 
-  const redisOffset = (shard: number) => clockOffset(async () => (await commands.clock(shard)).now_ms, ownTime);
+  const redisOffset = (shard: number) => clockOffset(async () => (await commands.clock(shard)).nowMs, ownTime);
   const mysqlOffset = () => clockOffset(async () => (await ledgerTime(db)).getTime(), ownTime);
 
   return {
     name: 'clock offsets',
-    interval_ms: INTERVAL_MS,
+    intervalMs: INTERVAL_MS,
     async round() {
       await Promise.all([
         compare(

@@ -12,16 +12,16 @@ const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
  * signals are ignored: a terminal and npm may both send one. If `stop` takes longer than
  * `limit_ms`, the process is ended by force.
  */
-export function stopOnSignal(log: Logger, limit_ms: number, stop: () => Promise<void>): void {
+export function stopOnSignal(log: Logger, limitMs: number, stop: () => Promise<void>): void {
   let stopping = false;
   const once = (reason: string) => {
     if (stopping) return;
     stopping = true;
     log.info({ reason }, 'stopping');
     setTimeout(() => {
-      log.error({ limit_ms }, 'did not stop in time');
+      log.error({ limit_ms: limitMs }, 'did not stop in time');
       process.exit(1);
-    }, limit_ms).unref();
+    }, limitMs).unref();
     stop().then(
       () => {
         log.info('stopped');

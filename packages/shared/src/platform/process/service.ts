@@ -12,7 +12,7 @@ export interface Service {
 /** A service that works in rounds. */
 export interface Rounds<Name extends string = string> {
   readonly name: Name;
-  readonly interval_ms: number;
+  readonly intervalMs: number;
   /**
    * Runs one round. An error is logged, and the next round tries again. It may return the pause
    * before the next round (ms), if that is not `interval_ms`.
@@ -30,11 +30,11 @@ export interface Rounds<Name extends string = string> {
  * @param log omitted if a failed round needs no log line
  */
 export function repeating(
-  { name, interval_ms, round, rest }: Rounds,
+  { name, intervalMs, round, rest }: Rounds,
   log?: Pick<Logger, 'warn'>,
-  metrics?: Pick<Metrics, 'rounds_failed'>,
+  metrics?: Pick<Metrics, 'roundsFailed'>,
 ): Service {
-  metrics?.rounds_failed.inc({ service: name }, 0);
+  metrics?.roundsFailed.inc({ service: name }, 0);
   const stopping = new AbortController();
   let running: Promise<void> | undefined;
 
@@ -45,12 +45,12 @@ export function repeating(
         pauseMs = await round(stopping.signal);
       } catch (error) {
         rest?.();
-        metrics?.rounds_failed.inc({ service: name });
+        metrics?.roundsFailed.inc({ service: name });
         log?.warn({ err: error, service: name }, 'round failed');
       }
       // The pause must not keep the process alive.
       const options = { signal: stopping.signal, ref: false };
-      await delay(pauseMs ?? interval_ms, undefined, options).catch(() => undefined);
+      await delay(pauseMs ?? intervalMs, undefined, options).catch(() => undefined);
     }
   }
 

@@ -11,7 +11,7 @@ export interface Layout {
   /** Columns that may be cut if the table is wider than the terminal. None by default. */
   readonly isCut?: (column: number) => boolean;
   /** The width of the terminal; without it nothing is cut. */
-  readonly width_max?: number | undefined;
+  readonly widthMax?: number | undefined;
 }
 
 /**
@@ -19,7 +19,7 @@ export interface Layout {
  * none for an accent.
  */
 export function textTable(rows: readonly (readonly string[])[], layout: Layout = FIRST_LEFT): string {
-  const { isRight, width_max } = layout;
+  const { isRight, widthMax } = layout;
   const widths = fitted(
     rows[0]!.map((_, column) => Math.max(...rows.map((row) => stringWidth(row[column]!)))),
     layout,
@@ -31,7 +31,7 @@ export function textTable(rows: readonly (readonly string[])[], layout: Layout =
   };
   return rows
     .map((row) => row.map(cellOf).join(GAP).trimEnd())
-    .map((line) => (width_max === undefined ? line : cutTo(line, width_max)))
+    .map((line) => (widthMax === undefined ? line : cutTo(line, widthMax)))
     .join('\n');
 }
 
@@ -41,10 +41,10 @@ const FIRST_LEFT: Layout = { isRight: (column) => column > 0 };
 /**
  * Shortens the widest column that may be cut, until the table fits or no column can be cut further.
  */
-function fitted(widths: readonly number[], { isCut = () => false, width_max }: Layout): number[] {
+function fitted(widths: readonly number[], { isCut = () => false, widthMax }: Layout): number[] {
   const fit = [...widths];
   const cuttable = fit.map((_, column) => column).filter(isCut);
-  let excess = fit.reduce((sum, width) => sum + width, GAP.length * (fit.length - 1)) - (width_max ?? Infinity);
+  let excess = fit.reduce((sum, width) => sum + width, GAP.length * (fit.length - 1)) - (widthMax ?? Infinity);
   while (excess > 0) {
     const widest = cuttable.toSorted((a, b) => fit[b]! - fit[a]!)[0];
     if (widest === undefined || fit[widest]! <= CUT_WIDTH_MIN) break;
@@ -57,13 +57,13 @@ function fitted(widths: readonly number[], { isCut = () => false, width_max }: L
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 /** The text, or its beginning and an ellipsis if it is too wide. */
-function cutTo(text: string, width_max: number): string {
-  if (stringWidth(text) <= width_max) return text;
+function cutTo(text: string, widthMax: number): string {
+  if (stringWidth(text) <= widthMax) return text;
   let cut = '';
   let width = stringWidth(ELLIPSIS);
   for (const { segment } of graphemes.segment(text)) {
     width += stringWidth(segment);
-    if (width > width_max) break;
+    if (width > widthMax) break;
     cut += segment;
   }
   return cut + ELLIPSIS;

@@ -17,9 +17,9 @@ const TRIES_MAX = 2;
 export type CallTime = readonly [history_id: string, deadline_ms: number];
 
 interface Known {
-  readonly history_id: string;
-  readonly offset_ms: number;
-  readonly learned_ms: number;
+  readonly historyId: string;
+  readonly offsetMs: number;
+  readonly learnedMs: number;
 }
 
 /**
@@ -28,10 +28,10 @@ interface Known {
  * read at most once a second, and only while calls are made.
  */
 export class CallTimes {
-  readonly #ask: (shard: number) => Promise<{ now_ms: number; history_id: string }>;
+  readonly #ask: (shard: number) => Promise<{ nowMs: number; historyId: string }>;
   readonly #known = new Map<number, Promise<Known>>();
 
-  constructor(ask: (shard: number) => Promise<{ now_ms: number; history_id: string }>) {
+  constructor(ask: (shard: number) => Promise<{ nowMs: number; historyId: string }>) {
     this.#ask = ask;
   }
 
@@ -56,22 +56,22 @@ export class CallTimes {
   async #time(shard: number, isAnew: boolean): Promise<CallTime> {
     const learning = this.#known.get(shard);
     let known = await learning;
-    if (known === undefined || isAnew || performance.now() - known.learned_ms > KNOWN_MS) {
+    if (known === undefined || isAnew || performance.now() - known.learnedMs > KNOWN_MS) {
       // Another call that found the time outdated has asked already.
       const asked = this.#known.get(shard);
       known = await (asked === undefined || asked === learning ? this.#learn(shard) : asked);
     }
-    return [known.history_id, Math.floor(performance.now() + known.offset_ms) + CALL_LIFE_MS];
+    return [known.historyId, Math.floor(performance.now() + known.offsetMs) + CALL_LIFE_MS];
   }
 
   /** Reads the clock. Calls meanwhile wait for the same answer; a failure is not cached. */
   #learn(shard: number): Promise<Known> {
     const learning = (async () => {
-      const learned_ms = performance.now();
-      const { now_ms, history_id } = await this.#ask(shard);
+      const learnedMs = performance.now();
+      const { nowMs, historyId } = await this.#ask(shard);
       // The server read its clock at some time within the round trip. Its middle is the best
       // estimate.
-      return { history_id, learned_ms, offset_ms: now_ms - (learned_ms + performance.now()) / 2 };
+      return { historyId: historyId, learnedMs: learnedMs, offsetMs: nowMs - (learnedMs + performance.now()) / 2 };
     })();
     this.#known.set(shard, learning);
     learning.catch(() => {

@@ -54,8 +54,8 @@ const SILENCE_MS_MAX = 5_000;
  */
 export type ConnectionUse = 'request' | 'producer' | 'background' | 'blocking';
 
-const OPTIONS: Readonly<Record<ConnectionUse, (timeout_ms: number) => CommonRedisOptions & RedisOptions>> = {
-  request: (timeout_ms) => ({
+const OPTIONS: Readonly<Record<ConnectionUse, (timeoutMs: number) => CommonRedisOptions & RedisOptions>> = {
+  request: (timeoutMs) => ({
     enableAutoPipelining: true,
     // A micro-batch already combines many buys. A pipeline would only delay it until the previous
     // one has returned.
@@ -63,15 +63,15 @@ const OPTIONS: Readonly<Record<ConnectionUse, (timeout_ms: number) => CommonRedi
     enableOfflineQueue: false,
     // Only one pipeline is in progress at a time, so a call may have to wait for the one before it.
     // Each gets half of the time.
-    commandTimeout: timeout_ms / 2,
+    commandTimeout: timeoutMs / 2,
     maxRetriesPerRequest: 1,
-    socketTimeout: Math.max(SILENCE_MS_MAX, timeout_ms),
+    socketTimeout: Math.max(SILENCE_MS_MAX, timeoutMs),
   }),
-  producer: (timeout_ms) => ({
+  producer: (timeoutMs) => ({
     enableOfflineQueue: false,
-    commandTimeout: timeout_ms,
+    commandTimeout: timeoutMs,
     maxRetriesPerRequest: 1,
-    socketTimeout: Math.max(SILENCE_MS_MAX, timeout_ms),
+    socketTimeout: Math.max(SILENCE_MS_MAX, timeoutMs),
   }),
   background: () => ({ commandTimeout: 5_000, maxRetriesPerRequest: 3, socketTimeout: SILENCE_MS_MAX }),
   // Longer than BullMQ blocks for a job, which is at most 10 s.
@@ -87,7 +87,7 @@ export async function pingRedis(redis: RedisClient): Promise<void> {
 export function connectRedis(
   config: RedisConfig,
   use: ConnectionUse,
-  metrics?: Pick<Metrics, 'redis_connections'>,
+  metrics?: Pick<Metrics, 'redisConnections'>,
 ): RedisClient {
   const client = open(config, use);
   if (metrics !== undefined) watch(client, use, metrics);
@@ -150,12 +150,12 @@ function addressesOf(addresses: string): { host: string; port: number }[] {
   return addresses.split(',').map((address) => endpointOf(address)!);
 }
 
-function watch(client: RedisClient, use: ConnectionUse, metrics: Pick<Metrics, 'redis_connections'>): void {
+function watch(client: RedisClient, use: ConnectionUse, metrics: Pick<Metrics, 'redisConnections'>): void {
   let works = false;
   const show = (now: boolean): void => {
-    if (now !== works) metrics.redis_connections.inc({ use }, now ? 1 : -1);
+    if (now !== works) metrics.redisConnections.inc({ use }, now ? 1 : -1);
     works = now;
   };
-  metrics.redis_connections.inc({ use }, 0);
+  metrics.redisConnections.inc({ use }, 0);
   client.on('ready', () => show(true)).on('close', () => show(false));
 }

@@ -7,9 +7,9 @@ export const CLOCK_SCRIPTS = readScripts(import.meta.url, { clock: {} });
 export function createClockCommand(run: RunScript<ClockScript>, keyOf: (shard: number) => string) {
   return {
     /** The time of Redis (ms), and its history. */
-    async clock(shard: number): Promise<{ now_ms: number; history_id: string }> {
-      const [now_ms, history_id] = await run<[number, string]>('clock', [keyOf(shard)], []);
-      return { now_ms, history_id };
+    async clock(shard: number): Promise<{ nowMs: number; historyId: string }> {
+      const [nowMs, historyId] = await run<[number, string]>('clock', [keyOf(shard)], []);
+      return { nowMs, historyId };
     },
   };
 }

@@ -16,9 +16,9 @@ export class RedisClock implements Clock {
   readonly #shard: number;
   readonly #redis: RedisClient;
   readonly #learnQuietly = () => void this.learn().catch(() => undefined);
-  #offset_ms = Date.now() - performance.now();
-  #history_id = '';
-  #asked_ms = -Infinity;
+  #offsetMs = Date.now() - performance.now();
+  #historyId = '';
+  #askedMs = -Infinity;
   #service: Service | undefined;
 
   constructor(redis: RedisClient, commands: ClockCommand, shard: number) {
@@ -28,12 +28,12 @@ export class RedisClock implements Clock {
   }
 
   /** The history of Redis in the last answer; '' before the first answer. */
-  get history_id(): string {
-    return this.#history_id;
+  get historyId(): string {
+    return this.#historyId;
   }
 
-  now_ms(): number {
-    return Math.floor(performance.now() + this.#offset_ms);
+  nowMs(): number {
+    return Math.floor(performance.now() + this.#offsetMs);
   }
 
   /**
@@ -41,19 +41,19 @@ export class RedisClock implements Clock {
    * best estimate.
    */
   async learn(): Promise<void> {
-    const asked_ms = performance.now();
-    const { now_ms, history_id } = await this.#commands.clock(this.#shard);
+    const askedMs = performance.now();
+    const { nowMs, historyId } = await this.#commands.clock(this.#shard);
     // A new connection is asked at once, and may answer before the lost one.
-    if (asked_ms < this.#asked_ms) return;
-    this.#asked_ms = asked_ms;
-    this.#offset_ms = now_ms - (asked_ms + performance.now()) / 2;
-    this.#history_id = history_id;
+    if (askedMs < this.#askedMs) return;
+    this.#askedMs = askedMs;
+    this.#offsetMs = nowMs - (askedMs + performance.now()) / 2;
+    this.#historyId = historyId;
   }
 
   /** Resolves when the time is known, or after `limit_ms`. */
-  async untilKnown(limit_ms: number): Promise<void> {
-    const until_ms = performance.now() + limit_ms;
-    while (this.#history_id === '' && performance.now() < until_ms) {
+  async untilKnown(limitMs: number): Promise<void> {
+    const untilMs = performance.now() + limitMs;
+    while (this.#historyId === '' && performance.now() < untilMs) {
       await this.learn().catch(() => delay(RETRY_MS));
     }
   }
@@ -61,7 +61,7 @@ export class RedisClock implements Clock {
   start(): void {
     this.#redis.on('ready', this.#learnQuietly);
     const round = () => this.learn().catch(() => undefined);
-    this.#service = repeating({ name: 'clock', interval_ms: LEARN_INTERVAL_MS, round });
+    this.#service = repeating({ name: 'clock', intervalMs: LEARN_INTERVAL_MS, round });
     this.#service.start();
   }
 

@@ -10,9 +10,9 @@ export function createLeadCommands(
 ) {
   return {
     /** Takes or keeps the lead for the process `name`. Returns whether it leads. */
-    async lead(shard: number, service: string, name: string, life_ms: number): Promise<boolean> {
+    async lead(shard: number, service: string, name: string, lifeMs: number): Promise<boolean> {
       const isLate = (answer: number): boolean => answer === -1;
-      const { reply } = await runInTime<number>(shard, 'lead', [keyOf(shard, service)], [name, life_ms], isLate);
+      const { reply } = await runInTime<number>(shard, 'lead', [keyOf(shard, service)], [name, lifeMs], isLate);
       return reply === 1;
     },
 

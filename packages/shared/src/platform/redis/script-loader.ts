@@ -4,7 +4,7 @@ import type { RedisClient } from './client.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
 export type Argument = string | number;
-export type ScriptMetrics = Pick<Metrics, 'redis_script_seconds' | 'redis_script_errors' | 'fencing_refusals'>;
+export type ScriptMetrics = Pick<Metrics, 'redisScriptSeconds' | 'redisScriptErrors' | 'fencingRefusals'>;
 
 interface ScriptOptions {
   /**
@@ -45,7 +45,7 @@ export type RunScriptInTime<Name extends string> = <Reply>(
   keys: readonly string[],
   args: readonly Argument[],
   isLate: (reply: Reply) => boolean,
-) => Promise<{ readonly reply: Reply; readonly history_id: string }>;
+) => Promise<{ readonly reply: Reply; readonly historyId: string }>;
 
 /** What the commands of a feature need. */
 export interface RedisCalls<Name extends string> {
@@ -93,17 +93,17 @@ function measured<Name extends string>(
   metrics: ScriptMetrics,
 ): RunScript<Name> {
   // Initialize at 0, so that the first error counts as an increase.
-  for (const { name } of scripts) metrics.redis_script_errors.inc({ script: name }, 0);
+  for (const { name } of scripts) metrics.redisScriptErrors.inc({ script: name }, 0);
   const fenced = new Map(scripts.map(({ name, isFenced }) => [name, isFenced]));
   return async (name, keys, args) => {
-    const called_ms = performance.now();
+    const calledMs = performance.now();
     try {
       const reply = await send<never>(name, keys, args);
-      if (fenced.get(name)?.(reply) === true) metrics.fencing_refusals.inc({ at: 'redis' });
-      metrics.redis_script_seconds.observe(name, (performance.now() - called_ms) / 1_000);
+      if (fenced.get(name)?.(reply) === true) metrics.fencingRefusals.inc({ at: 'redis' });
+      metrics.redisScriptSeconds.observe(name, (performance.now() - calledMs) / 1_000);
       return reply;
     } catch (error) {
-      metrics.redis_script_errors.inc({ script: name });
+      metrics.redisScriptErrors.inc({ script: name });
       throw error;
     }
   };
@@ -112,7 +112,7 @@ function measured<Name extends string>(
 /** Gives calls their deadline, by the clock of the shard's Redis. */
 export function inTime<Name extends string>(
   run: RunScript<Name>,
-  clock: (shard: number) => Promise<{ now_ms: number; history_id: string }>,
+  clock: (shard: number) => Promise<{ nowMs: number; historyId: string }>,
 ): RunScriptInTime<Name> {
   const times = new CallTimes(clock);
   return async <Reply>(
@@ -122,12 +122,12 @@ export function inTime<Name extends string>(
     args: readonly Argument[],
     isLate: (reply: Reply) => boolean,
   ) => {
-    let history_id = '';
+    let historyId = '';
     const call = (time: CallTime): Promise<Reply> => {
-      [history_id] = time;
+      [historyId] = time;
       return run<Reply>(name, keys, [...time, ...args]);
     };
     const reply = await times.send(shard, call, isLate);
-    return { reply, history_id };
+    return { reply, historyId };
   };
 }

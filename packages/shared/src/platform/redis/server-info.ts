@@ -4,13 +4,13 @@ import type { RedisClient } from './client.ts';
 /** The facts that a Redis server reports about itself. */
 export interface RedisServerInfo {
   readonly version: string;
-  readonly maxmemory_policy: string;
-  readonly aof_enabled: boolean;
+  readonly maxmemoryPolicy: string;
+  readonly aofEnabled: boolean;
   /** Empty if the server does not report it, as some managed servers. */
   readonly appendfsync: string;
-  readonly used_memory_bytes: number;
+  readonly usedMemoryBytes: number;
   /** 0: no limit. */
-  readonly maxmemory_bytes: number;
+  readonly maxmemoryBytes: number;
 }
 
 /**
@@ -37,10 +37,10 @@ function serverInfoOf(info: string, appendfsync: string): RedisServerInfo {
   const field = (name: string): string => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? '';
   return {
     version: field('redis_version'),
-    maxmemory_policy: field('maxmemory_policy'),
-    aof_enabled: field('aof_enabled') === '1',
+    maxmemoryPolicy: field('maxmemory_policy'),
+    aofEnabled: field('aof_enabled') === '1',
     appendfsync,
-    used_memory_bytes: Number(field('used_memory')),
-    maxmemory_bytes: Number(field('maxmemory')),
+    usedMemoryBytes: Number(field('used_memory')),
+    maxmemoryBytes: Number(field('maxmemory')),
   };
 }

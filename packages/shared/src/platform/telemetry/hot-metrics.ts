@@ -22,7 +22,7 @@ interface Description<Label extends string> {
 export class Tally<First extends string, Second extends string> {
   readonly #counter: Counter<First | Second>;
   readonly #names: readonly [First, Second];
-  readonly #from_zero: readonly string[];
+  readonly #fromZero: readonly string[];
   readonly #counts = new Map<string, Map<string, { uncollected: number }>>();
 
   /**
@@ -32,19 +32,19 @@ export class Tally<First extends string, Second extends string> {
   constructor(
     options: Omit<Description<First | Second>, 'labelNames'> & {
       readonly labelNames: [First, Second];
-      readonly from_zero?: readonly string[];
+      readonly fromZero?: readonly string[];
     },
   ) {
     this.#names = options.labelNames;
-    this.#from_zero = options.from_zero ?? [];
-    const { from_zero: _, ...rest } = options;
+    this.#fromZero = options.fromZero ?? [];
+    const { fromZero: _, ...rest } = options;
     this.#counter = new Counter({ ...rest, registers: [...options.registers], collect: () => this.#collect() });
   }
 
   add(first: string, second: string): void {
     let bySecond = this.#counts.get(first);
     if (bySecond === undefined) {
-      bySecond = new Map(this.#from_zero.map((known) => [known, { uncollected: 0 }]));
+      bySecond = new Map(this.#fromZero.map((known) => [known, { uncollected: 0 }]));
       this.#counts.set(first, bySecond);
     }
     const count = bySecond.get(second);
@@ -72,7 +72,7 @@ export class Tally<First extends string, Second extends string> {
 
 interface Times {
   readonly counts: number[];
-  sum_s: number;
+  sumS: number;
 }
 
 /** A histogram of seconds with one label, for the same path and the same reason. */
@@ -80,14 +80,14 @@ export class HotTimes<Label extends string> {
   readonly name: string;
   readonly labelNames: readonly Label[];
   readonly #help: string;
-  readonly #upper_s: readonly number[];
+  readonly #upperS: readonly number[];
   readonly #times = new Map<string, Times>();
 
   constructor(options: Description<Label> & { readonly labelNames: [Label]; readonly buckets: readonly number[] }) {
     this.name = options.name;
     this.labelNames = options.labelNames;
     this.#help = options.help;
-    this.#upper_s = options.buckets;
+    this.#upperS = options.buckets;
     // The registry only uses the name, the labels and `get` of a metric.
     for (const registry of options.registers) registry.registerMetric(this as unknown as Counter);
   }
@@ -95,28 +95,28 @@ export class HotTimes<Label extends string> {
   observe(label: string, seconds: number): void {
     let times = this.#times.get(label);
     if (times === undefined) {
-      times = { counts: this.#upper_s.map(() => 0).concat(0), sum_s: 0 };
+      times = { counts: this.#upperS.map(() => 0).concat(0), sumS: 0 };
       this.#times.set(label, times);
     }
     let bucket = 0;
-    while (bucket < this.#upper_s.length && seconds > this.#upper_s[bucket]!) bucket += 1;
+    while (bucket < this.#upperS.length && seconds > this.#upperS[bucket]!) bucket += 1;
     times.counts[bucket]! += 1;
-    times.sum_s += seconds;
+    times.sumS += seconds;
   }
 
   get(): Promise<Omit<MetricObjectWithValues<MetricValueWithName<string>>, 'collect'>> {
     const [name] = this.labelNames;
-    const values = [...this.#times].flatMap(([label, { counts, sum_s }]) => {
+    const values = [...this.#times].flatMap(([label, { counts, sumS }]) => {
       const labels = { [name!]: label };
       let count = 0;
       const buckets = counts.map((more, i) => ({
         metricName: `${this.name}_bucket`,
-        labels: { ...labels, le: this.#upper_s[i] ?? '+Inf' },
+        labels: { ...labels, le: this.#upperS[i] ?? '+Inf' },
         value: (count += more),
       }));
       return [
         ...buckets,
-        { metricName: `${this.name}_sum`, labels, value: sum_s },
+        { metricName: `${this.name}_sum`, labels, value: sumS },
         { metricName: `${this.name}_count`, labels, value: count },
       ];
     });

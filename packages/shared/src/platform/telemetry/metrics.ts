@@ -35,10 +35,10 @@ function apiMetrics(registers: Registry[]) {
       name: 'seckill_requests_total',
       help: 'HTTP requests by route and outcome: `ok`, or the code of the error.',
       labelNames: ['route', 'outcome'],
-      from_zero: ['ok', 'overloaded', 'unavailable', 'internal'],
+      fromZero: ['ok', 'overloaded', 'unavailable', 'internal'],
       registers,
     }),
-    request_seconds: new HotTimes({
+    requestSeconds: new HotTimes({
       name: 'seckill_request_seconds',
       help: 'Time to answer a request, by route. Includes the wait of long polls.',
       labelNames: ['route'],
@@ -51,24 +51,24 @@ function apiMetrics(registers: Registry[]) {
       labelNames: ['outcome'],
       registers,
     }),
-    admission_batch: new Histogram({
+    admissionBatch: new Histogram({
       name: 'seckill_admission_batch_size',
       help: 'Buys per micro-batch.',
       buckets: BATCH_SIZES,
       registers,
     }),
-    admission_seconds: new Histogram({
+    admissionSeconds: new Histogram({
       name: 'seckill_admission_seconds',
       help: 'Time of an admit call: the round trip to Redis and the script.',
       buckets: SECONDS,
       registers,
     }),
-    admission_calls: new Gauge({
+    admissionCalls: new Gauge({
       name: 'seckill_admission_calls',
       help: 'Admit calls in flight, all sales together.',
       registers,
     }),
-    admission_waiting: new Polled({
+    admissionWaiting: new Polled({
       name: 'seckill_admission_waiting',
       help: 'Buys that wait for their micro-batch.',
       registers,
@@ -79,115 +79,115 @@ function apiMetrics(registers: Registry[]) {
       labelNames: ['reason'],
       registers,
     }),
-    jobs_not_added: new Counter({
+    jobsNotAdded: new Counter({
       name: 'seckill_jobs_not_added_total',
       help: 'Jobs that could not be added after an admission; the relay adds them.',
       registers,
     }),
-    access_tokens_refused: new Counter({
+    accessTokensRefused: new Counter({
       name: 'seckill_access_tokens_refused_total',
       help: 'Calls without a valid access token, by reason: `missing`, `malformed`, `algorithm`, `key` (`kid`), `signature`, `issuer`, `audience`, `not_before`, `expiry` or `subject`.',
       labelNames: ['reason'],
       registers,
     }),
-    key_set_age_seconds: new Polled({
+    keySetAgeSeconds: new Polled({
       name: 'seckill_key_set_age_seconds',
       help: 'Time since the key set of `JWKS_URL` was fetched; before the first fetch, since the process started. The next fetch is at 600 s.',
       registers,
     }),
-    key_set_fetches: new Counter({
+    keySetFetches: new Counter({
       name: 'seckill_key_set_fetches_total',
       help: 'Fetches of the key set, by outcome: `ok` or `failed`. While fetches fail, the last good set is used.',
       labelNames: ['outcome'],
       registers,
     }),
-    poll_waiters: new Gauge({ name: 'seckill_poll_waiters', help: 'Long polls that wait now.', registers }),
+    pollWaiters: new Gauge({ name: 'seckill_poll_waiters', help: 'Long polls that wait now.', registers }),
   };
 }
 
 /** Metrics of worker processes: the order writer and the services. */
 function workerMetrics(registers: Registry[]) {
   const metrics = {
-    jobs_completed: new Counter({
+    jobsCompleted: new Counter({
       name: 'seckill_jobs_completed_total',
       help: 'Jobs whose orders are all settled, by shard.',
       labelNames: ['shard'],
       registers,
     }),
-    jobs_failed: new Counter({
+    jobsFailed: new Counter({
       name: 'seckill_jobs_failed_total',
       help: 'Attempts of jobs that ended with an error, by shard. The queue runs the job again.',
       labelNames: ['shard'],
       registers,
     }),
-    jobs_put_off: new Counter({
+    jobsPutOff: new Counter({
       name: 'seckill_jobs_put_off_total',
       help: 'Jobs that returned to the queue because another process held the lease or this one was stopping, by shard.',
       labelNames: ['shard'],
       registers,
     }),
-    jobs_stalled: new Counter({
+    jobsStalled: new Counter({
       name: 'seckill_jobs_stalled_total',
       help: 'Jobs of a lost worker that returned to the queue, by shard.',
       labelNames: ['shard'],
       registers,
     }),
-    write_batch: new Histogram({
+    writeBatch: new Histogram({
       name: 'seckill_write_batch_size',
       help: 'Orders per transaction.',
       buckets: BATCH_SIZES,
       registers,
     }),
-    write_seconds: new Histogram({
+    writeSeconds: new Histogram({
       name: 'seckill_write_seconds',
       help: 'Time of a transaction that writes orders, settling included.',
       buckets: SECONDS,
       registers,
     }),
-    orders_written: new Counter({
+    ordersWritten: new Counter({
       name: 'seckill_orders_written_total',
       help: 'Orders written to the ledger, by shard and by status: `pending_payment` or `failed`.',
       labelNames: ['shard', 'status'],
       registers,
     }),
-    orders_expired: new Counter({ name: 'seckill_orders_expired_total', help: 'Orders not paid in time.', registers }),
-    due_payments: new Counter({
+    ordersExpired: new Counter({ name: 'seckill_orders_expired_total', help: 'Orders not paid in time.', registers }),
+    duePayments: new Counter({
       name: 'seckill_due_payments_total',
       help: 'Payments that arrived while Redis did not answer and whose orders were moved later.',
       registers,
     }),
-    write_retries: new Counter({
+    writeRetries: new Counter({
       name: 'seckill_write_retries_total',
       help: 'Retries of transactions.',
       registers,
     }),
-    jobs_relayed: new Counter({
+    jobsRelayed: new Counter({
       name: 'seckill_jobs_relayed_total',
       help: 'Jobs that the relay added to the queue again.',
       registers,
     }),
-    units_given_back: new Counter({
+    unitsGivenBack: new Counter({
       name: 'seckill_units_given_back_total',
       help: 'Units of closed and failed orders that were given back.',
       registers,
     }),
-    order_events_delivered: new Counter({
+    orderEventsDelivered: new Counter({
       name: 'seckill_order_events_delivered_total',
       help: 'Order events that the receiver accepted.',
       registers,
     }),
-    order_event_attempts: new Counter({
+    orderEventAttempts: new Counter({
       name: 'seckill_order_event_attempts_total',
       help: 'Attempts to deliver a message of order events, by outcome: delivered, failed, dead.',
       labelNames: ['outcome'],
       registers,
     }),
-    order_events_oldest_seconds: new Gauge({
+    orderEventsOldestSeconds: new Gauge({
       name: 'seckill_order_events_oldest_seconds',
       help: 'Age of the oldest order event that is neither delivered nor dead, reported by the process that delivers.',
       registers,
     }),
-    payment_oldest_seconds: new Gauge({
+    paymentOldestSeconds: new Gauge({
       name: 'seckill_payment_oldest_seconds',
       help: 'Wait of the oldest payment, reported by the process that asks the provider, by kind: for its `refund`, or for the `answer` of a provider whose calls fail.',
       labelNames: ['waits_for'],
@@ -195,7 +195,7 @@ function workerMetrics(registers: Registry[]) {
     }),
     rebuilds: new Counter({ name: 'seckill_rebuilds_total', help: 'Sales that warm-up loaded into Redis.', registers }),
     drifts: new Counter({ name: 'seckill_drifts_total', help: 'Audits that found a sale to drift.', registers }),
-    rounds_failed: new Counter({
+    roundsFailed: new Counter({
       name: 'seckill_service_rounds_failed_total',
       help: 'Failed rounds of a service, by service. The next round tries again.',
       labelNames: ['service'],
@@ -216,55 +216,55 @@ function saleAndShardMetrics(registers: Registry[]) {
   const ofShard = (name: string, help: string) =>
     new Gauge({ name: `seckill_${name}`, help, labelNames: ['shard'], registers });
   return {
-    sale_units: ofSale('sale_units', 'Units that the sale has: `seckill_stock`.'),
-    sale_available: ofSale('sale_available', 'Available units.'),
-    sale_owners: ofSale('sale_owners', 'Units that shoppers hold: the number of owners.'),
-    sale_reservations: ofSale('sale_reservations', 'Accepted orders that wait for the ledger.'),
-    sale_oldest_reservation_seconds: ofSale(
+    saleUnits: ofSale('sale_units', 'Units that the sale has: `seckill_stock`.'),
+    saleAvailable: ofSale('sale_available', 'Available units.'),
+    saleOwners: ofSale('sale_owners', 'Units that shoppers hold: the number of owners.'),
+    saleReservations: ofSale('sale_reservations', 'Accepted orders that wait for the ledger.'),
+    saleOldestReservationSeconds: ofSale(
       'sale_oldest_reservation_seconds',
       'Age of the oldest reservation, else 0.',
     ),
-    sale_sold: ofSale('sale_sold', 'Live orders in the ledger.'),
-    sale_open: ofSale('sale_open', "1 from the start of the sale to its end, by Redis's clock, paused or not; else 0."),
-    sale_ready: ofSale('sale_ready', '1 while the sale is loaded in this history of Redis; else 0.'),
-    conservation_gap: ofSale(
+    saleSold: ofSale('sale_sold', 'Live orders in the ledger.'),
+    saleOpen: ofSale('sale_open', "1 from the start of the sale to its end, by Redis's clock, paused or not; else 0."),
+    saleReady: ofSale('sale_ready', '1 while the sale is loaded in this history of Redis; else 0.'),
+    conservationGap: ofSale(
       'conservation_gap',
       'available + owners - seckill_stock after the last audit of the sale and its repair, if one was needed.',
     ),
-    unmended_drift: ofSale(
+    unmendedDrift: ofSale(
       'unmended_drift',
       '1 if the last audit found a drift and could not repair it; else missing.',
     ),
-    shard_live_sales: ofShard(
+    shardLiveSales: ofShard(
       'shard_live_sales',
       `Sales that open soon, are open, ended recently, or have reservations. At most ${SALES_SHOWN_MAX} of a shard have metrics.`,
     ),
-    shard_shown_sales: ofShard(
+    shardShownSales: ofShard(
       'shard_shown_sales',
       `Live sales with metrics of their own, at most ${SALES_SHOWN_MAX}.`,
     ),
-    shard_unready_sales: ofShard(
+    shardUnreadySales: ofShard(
       'shard_unready_sales',
       'Sales that should sell and are not loaded in this history of Redis.',
     ),
-    shard_units: ofShard('shard_units', 'Units of all live sales of a shard.'),
-    shard_available: ofShard('shard_available', 'Available units of all live sales of a shard that are ready.'),
-    shard_owners: ofShard('shard_owners', 'Held units of all live sales of a shard that are ready.'),
-    shard_sold: ofShard('shard_sold', 'Live orders in the ledger, of all live sales of a shard.'),
-    shard_reservations: ofShard(
+    shardUnits: ofShard('shard_units', 'Units of all live sales of a shard.'),
+    shardAvailable: ofShard('shard_available', 'Available units of all live sales of a shard that are ready.'),
+    shardOwners: ofShard('shard_owners', 'Held units of all live sales of a shard that are ready.'),
+    shardSold: ofShard('shard_sold', 'Live orders in the ledger, of all live sales of a shard.'),
+    shardReservations: ofShard(
       'shard_reservations',
       'Accepted orders that wait for the ledger: the backlog of all sales of a shard.',
     ),
-    shard_oldest_reservation_seconds: ofShard(
+    shardOldestReservationSeconds: ofShard(
       'shard_oldest_reservation_seconds',
       'Age of the oldest reservation, else 0.',
     ),
-    shard_redis_used_bytes: ofShard('shard_redis_used_bytes', 'Memory that the Redis of a shard uses.'),
-    shard_redis_max_bytes: ofShard(
+    shardRedisUsedBytes: ofShard('shard_redis_used_bytes', 'Memory that the Redis of a shard uses.'),
+    shardRedisMaxBytes: ofShard(
       'shard_redis_max_bytes',
       'The `maxmemory` of the Redis of a shard; 0 if there is no limit.',
     ),
-    shard_jobs: new Gauge({
+    shardJobs: new Gauge({
       name: 'seckill_shard_jobs',
       help: 'Jobs in the queue of a shard, by state: `waiting`, `active`, `delayed` or `failed`.',
       labelNames: ['shard', 'state'],
@@ -276,87 +276,87 @@ function saleAndShardMetrics(registers: Registry[]) {
 /** Metrics of every process: leases, payments, and the connections to Redis and MySQL. */
 function connectionMetrics(registers: Registry[]) {
   const metrics = {
-    clock_offset_seconds: new Gauge({
+    clockOffsetSeconds: new Gauge({
       name: 'seckill_clock_offset_seconds',
       help: 'How far the clock of a server (`redis` or `mysql`) is ahead of this process’s; negative: behind. With several shards, the largest.',
       labelNames: ['server'],
       registers,
     }),
-    lease_wait_seconds: new Histogram({
+    leaseWaitSeconds: new Histogram({
       name: 'seckill_lease_wait_seconds',
       help: 'Time until a lease was `taken`, or until the wait ended because it was `held_elsewhere`.',
       labelNames: ['outcome'],
       buckets: SECONDS,
       registers,
     }),
-    leases_lost: new Counter({ name: 'seckill_leases_lost_total', help: 'Leases lost while held.', registers }),
-    fencing_refusals: new Counter({
+    leasesLost: new Counter({ name: 'seckill_leases_lost_total', help: 'Leases lost while held.', registers }),
+    fencingRefusals: new Counter({
       name: 'seckill_fencing_refusals_total',
       help: 'Calls under a lease that `redis` or `mysql` refused because the caller did not hold the lease.',
       labelNames: ['at'],
       registers,
     }),
-    payment_events: new Counter({
+    paymentEvents: new Counter({
       name: 'seckill_payment_events_total',
       help: 'Events of the payment provider, from webhooks and answers, by outcome: `applied`, `repeated`, `wrong_amount`, or the reason why it changed nothing.',
       labelNames: ['outcome'],
       registers,
     }),
-    payment_calls: new Counter({
+    paymentCalls: new Counter({
       name: 'seckill_payment_calls_total',
       help: 'Calls to the payment provider by call and outcome: `ok`, `refused` (access denied), `busy` or `failed`.',
       labelNames: ['call', 'outcome'],
       registers,
     }),
-    redis_script_seconds: new HotTimes({
+    redisScriptSeconds: new HotTimes({
       name: 'seckill_redis_script_seconds',
       help: 'Time of a script: the round trip to Redis and the script.',
       labelNames: ['script'],
       buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1],
       registers,
     }),
-    redis_script_errors: new Counter({
+    redisScriptErrors: new Counter({
       name: 'seckill_redis_script_errors_total',
       help: 'Scripts that Redis did not answer or refused.',
       labelNames: ['script'],
       registers,
     }),
-    redis_connections: new Gauge({
+    redisConnections: new Gauge({
       name: 'seckill_redis_connections',
       help: 'Working connections to Redis, by purpose.',
       labelNames: ['use'],
       registers,
     }),
-    mysql_query_seconds: new HotTimes({
+    mysqlQuerySeconds: new HotTimes({
       name: 'seckill_mysql_query_seconds',
       help: 'Time of a statement that MySQL answered, by pool.',
       labelNames: ['pool'],
       buckets: SECONDS,
       registers,
     }),
-    mysql_query_errors: new Counter({
+    mysqlQueryErrors: new Counter({
       name: 'seckill_mysql_query_errors_total',
       help: 'Statements that MySQL did not answer or refused, by pool.',
       labelNames: ['pool'],
       registers,
     }),
-    mysql_pool_connections: new Polled({
+    mysqlPoolConnections: new Polled({
       name: 'seckill_mysql_pool_connections',
       help: 'Connections of a pool, by state: `in_use` or `idle`.',
       labelNames: ['pool', 'state'],
       registers,
     }),
-    mysql_pool_waits: new Counter({
+    mysqlPoolWaits: new Counter({
       name: 'seckill_mysql_pool_waits_total',
       help: 'Waits for a connection of a pool.',
       labelNames: ['pool'],
       registers,
     }),
   };
-  for (const at of ['redis', 'mysql']) metrics.fencing_refusals.inc({ at }, 0);
-  metrics.payment_events.inc({ outcome: 'wrong_amount' }, 0);
+  for (const at of ['redis', 'mysql']) metrics.fencingRefusals.inc({ at }, 0);
+  metrics.paymentEvents.inc({ outcome: 'wrong_amount' }, 0);
   for (const call of ['start', 'look', 'refund', 'expire', 'refund_events'])
-    metrics.payment_calls.inc({ call, outcome: 'refused' }, 0);
+    metrics.paymentCalls.inc({ call, outcome: 'refused' }, 0);
   return metrics;
 }
 

@@ -38,15 +38,15 @@ export function openTelemetry(
   return {
     bullmq: onlyWithinTraces(new BullMQOtel()),
 
-    async batch(span_name, members, attributes, work) {
+    async batch(spanName, members, attributes, work) {
       const [first, ...others] = members.flatMap(tracedOf);
       // The present context belongs to another request.
       if (first === undefined) return context.with(ROOT_CONTEXT, work);
       const startTime = Date.now();
       const startSpan = (member: TracedMember, linked: readonly SpanContext[]): Span => {
-        const of = { 'seckill.batch_size': members.length, 'seckill.order_no': member.order_no };
+        const of = { 'seckill.batch_size': members.length, 'seckill.order_no': member.orderNo };
         const links = linked.map((to) => ({ context: to }));
-        return tracer.startSpan(span_name, { startTime, attributes: { ...attributes, ...of }, links }, member.context);
+        return tracer.startSpan(spanName, { startTime, attributes: { ...attributes, ...of }, links }, member.context);
       };
       const span = startSpan(
         first,
@@ -81,24 +81,24 @@ export function traceparentOf(span: Span | null | undefined): string | undefined
 }
 
 interface TracedMember {
-  readonly order_no: string;
+  readonly orderNo: string;
   readonly spanContext: SpanContext;
   readonly context: Context;
 }
 
-function tracedOf({ order_no, traceparent }: BatchMember): TracedMember[] {
+function tracedOf({ orderNo, traceparent }: BatchMember): TracedMember[] {
   const [, traceId, spanId] = /^00-([0-9a-f]{32})-([0-9a-f]{16})-01$/.exec(traceparent ?? '') ?? [];
   if (traceId === undefined || spanId === undefined) return [];
   const spanContext: SpanContext = { traceId, spanId, traceFlags: TraceFlags.SAMPLED, isRemote: true };
-  return [{ order_no, spanContext, context: trace.setSpanContext(ROOT_CONTEXT, spanContext) }];
+  return [{ orderNo, spanContext, context: trace.setSpanContext(ROOT_CONTEXT, spanContext) }];
 }
 
-function endAt(span: Span, time_ms: number, error: unknown): void {
+function endAt(span: Span, timeMs: number, error: unknown): void {
   if (error !== undefined) {
     span.recordException(error as Error);
     span.setStatus({ code: SpanStatusCode.ERROR });
   }
-  span.end(time_ms);
+  span.end(timeMs);
 }
 
 /** BullMQ also creates a span for every poll of the queue. Each would be a trace of its own. */

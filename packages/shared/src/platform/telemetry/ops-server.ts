@@ -78,10 +78,10 @@ export function readyzAnswer({ ready, ...servers }: Readiness): { readonly statu
 }
 
 /** Whether a server answers within the time of a readiness probe. */
-export async function answers(ping: () => Promise<unknown>, limit_ms = 1_000): Promise<boolean> {
+export async function answers(ping: () => Promise<unknown>, limitMs = 1_000): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<false>((resolve) => {
-    timer = setTimeout(resolve, limit_ms, false);
+    timer = setTimeout(resolve, limitMs, false);
   });
   const answer = ping().then(
     () => true,

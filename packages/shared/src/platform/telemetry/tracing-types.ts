@@ -2,7 +2,7 @@ import type { Telemetry } from 'bullmq';
 
 /** One member of a batch, with the trace context of its request if that is traced. */
 export interface BatchMember {
-  readonly order_no: string;
+  readonly orderNo: string;
   /**
    * W3C trace context (https://www.w3.org/TR/trace-context/#traceparent-header) of a sampled trace.
    */

@@ -54,12 +54,12 @@ async function failureOf(work: Promise<unknown>): Promise<unknown> {
 
 function newOrder(sale: Sale, fields: Partial<Order> = {}): Order {
   return {
-    order_no: newOrderNumber(sale, Date.now()),
-    product_id: sale.id,
-    user_id: 'u1',
+    orderNo: newOrderNumber(sale, Date.now()),
+    productId: sale.id,
+    userId: 'u1',
     status: 'pending_payment',
-    price_cents: 1,
-    created_at_ms: Date.now(),
+    priceCents: 1,
+    createdAtMs: Date.now(),
     version: 1,
     ...fields,
   };
@@ -96,7 +96,7 @@ describe('MySQL refuses for good, and no retry can help', () => {
   test('an existing order number', async () => {
     const order = newOrder(await context.insertSale());
     await insert(order);
-    const error = await failureOf(insert({ ...order, user_id: 'u2' }));
+    const error = await failureOf(insert({ ...order, userId: 'u2' }));
     expect(verdicts(error)).toEqual({ refusal: true, duplicate: true, outage: false });
   });
 
@@ -108,20 +108,20 @@ describe('MySQL refuses for good, and no retry can help', () => {
   });
 
   test.each<[string, Partial<Order>]>([
-    ['a shopper’s id that is too long', { user_id: 'u'.repeat(256) }],
-    ['an order number that is too long', { order_no: 'x'.repeat(48) }],
-    ['a price below zero', { price_cents: -1 }],
-    ['a price that is no number', { price_cents: 'much' as unknown as number }],
-    ['text that the column’s character set does not have', { order_no: 'ú' }],
-    ['nothing where something must be', { user_id: null as unknown as string }],
-    ['a time that is none', { created_at_ms: -1e15 }],
+    ['a shopper’s id that is too long', { userId: 'u'.repeat(256) }],
+    ['an order number that is too long', { orderNo: 'x'.repeat(48) }],
+    ['a price below zero', { priceCents: -1 }],
+    ['a price that is no number', { priceCents: 'much' as unknown as number }],
+    ['text that the column’s character set does not have', { orderNo: 'ú' }],
+    ['nothing where something must be', { userId: null as unknown as string }],
+    ['a time that is none', { createdAtMs: -1e15 }],
   ])('%s', async (_, fields) => {
     const error = await failureOf(insert(newOrder(await context.insertSale(), fields)));
     expect(verdicts(error)).toEqual(REFUSED);
   });
 
   test('more sold than the sale has units: the ledger’s own check against an oversell', async () => {
-    const sale = await context.insertSale({ seckill_stock: 3 });
+    const sale = await context.insertSale({ seckillStock: 3 });
     const sell = (sold: number) => context.db.updateTable('products').set({ sold }).where('id', '=', sale.id).execute();
     await sell(3);
     expect(verdicts(await failureOf(sell(4)))).toEqual(REFUSED);

@@ -17,7 +17,7 @@ function openOffsets(deps: Partial<ClockOffsetsDeps> = {}) {
   const rounds = clockOffsets({ commands: context.commands, db: context.db, shards: 1, metrics, ...deps });
   return async (): Promise<Record<string, number>> => {
     await rounds.round(GOING_ON);
-    const { values } = await metrics.clock_offset_seconds.get();
+    const { values } = await metrics.clockOffsetSeconds.get();
     return Object.fromEntries(values.map(({ labels, value }) => [labels.server, value]));
   };
 }
@@ -43,8 +43,8 @@ test('a clock that steps while the process runs, or steps back, shows against bo
 test('with several shards the largest offset is shown', async () => {
   const aheadMs = [1_000, -30_000, 20_000];
   const clock: TestContext['commands']['clock'] = async (shard) => {
-    const { now_ms, history_id } = await context.commands.clock(0);
-    return { now_ms: now_ms + aheadMs[shard]!, history_id };
+    const { nowMs, historyId } = await context.commands.clock(0);
+    return { nowMs: nowMs + aheadMs[shard]!, historyId };
   };
   const { redis } = await openOffsets({ commands: { clock }, shards: 3 })();
   expect(redis).toBeCloseTo(-30, 0);

@@ -93,9 +93,9 @@ describe('a call of a request', () => {
     const redis = connectRedis({ ...context.config, REDIS_ADDR: await nobodysAddress() }, 'request');
     redis.on('error', () => undefined);
     try {
-      const asked_ms = performance.now();
+      const askedMs = performance.now();
       expect(await codeOf(redis.get('key'))).toBe('unavailable');
-      expect(performance.now() - asked_ms).toBeLessThan(1_000);
+      expect(performance.now() - askedMs).toBeLessThan(1_000);
     } finally {
       redis.disconnect();
     }
@@ -128,17 +128,17 @@ test('an error that is not Redis’s has no code', () => {
 describe('the clock of a process', () => {
   test('returns Redis’s time and history after it has read them, and never jumps back', async () => {
     const clock = new RedisClock(context.redis, context.commands, 0);
-    expect(clock.history_id).toBe('');
-    const { now_ms: before_ms, history_id } = await context.commands.clock(0);
+    expect(clock.historyId).toBe('');
+    const { nowMs: beforeMs, historyId } = await context.commands.clock(0);
     await clock.untilKnown(5_000);
-    expect(clock.history_id).toBe(history_id);
-    const told_ms = clock.now_ms();
-    const { now_ms: after_ms } = await context.commands.clock(0);
+    expect(clock.historyId).toBe(historyId);
+    const toldMs = clock.nowMs();
+    const { nowMs: afterMs } = await context.commands.clock(0);
     // Half a round trip is the most that it can be off by.
-    const slack_ms = after_ms - before_ms + 1;
-    expect(told_ms).toBeGreaterThanOrEqual(before_ms - slack_ms);
-    expect(told_ms).toBeLessThanOrEqual(after_ms + slack_ms);
-    expect(clock.now_ms()).toBeGreaterThanOrEqual(told_ms);
+    const slackMs = afterMs - beforeMs + 1;
+    expect(toldMs).toBeGreaterThanOrEqual(beforeMs - slackMs);
+    expect(toldMs).toBeLessThanOrEqual(afterMs + slackMs);
+    expect(clock.nowMs()).toBeGreaterThanOrEqual(toldMs);
   });
 
   test('reads the time by itself after its start and after a new connection, and no more after its stop', async () => {
@@ -155,7 +155,7 @@ describe('the clock of a process', () => {
     const clock = new RedisClock(redis, commands, 0);
     try {
       clock.start();
-      await expect.poll(() => clock.history_id).not.toBe('');
+      await expect.poll(() => clock.historyId).not.toBe('');
       await expect.poll(() => redis.status).toBe('ready');
       clock.stop();
       const stopped = asked;
@@ -180,9 +180,9 @@ describe('the clock of a process', () => {
     try {
       const clock = new RedisClock(redis, createCommands(redis, context.keys), 0);
       await clock.untilKnown(120);
-      expect(clock.history_id).toBe('');
+      expect(clock.historyId).toBe('');
       // Before its first reading it returns the machine's own time.
-      expect(Math.abs(clock.now_ms() - Date.now())).toBeLessThan(1_000);
+      expect(Math.abs(clock.nowMs() - Date.now())).toBeLessThan(1_000);
     } finally {
       redis.disconnect();
     }

@@ -42,7 +42,7 @@ test('a tally continues after the last scrape', async () => {
 });
 
 test('a tally exposes its expected labels at zero, so that the first count is an increase', async () => {
-  const tally = new Tally({ name: 't', help: 't', labelNames: ['a', 'b'], from_zero: ['bad'], registers: [] });
+  const tally = new Tally({ name: 't', help: 't', labelNames: ['a', 'b'], fromZero: ['bad'], registers: [] });
   tally.add('x', 'good');
   const { values } = await tally.get();
   expect(values.map(({ labels, value }) => [labels.a, labels.b, value])).toEqual([

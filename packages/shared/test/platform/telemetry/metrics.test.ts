@@ -56,19 +56,19 @@ test('statements, failed ones, connections in use and waits for one are counted 
   const metrics = createMetrics('worker');
   const db = connectDb({ ...context.config, DB_POOL_MAX: 1 }, 'ledger', metrics);
   onTestFinished(() => db.destroy());
-  expect(await samplesOf(metrics.mysql_pool_connections)).toEqual({ 'ledger in_use': 0, 'ledger idle': 0 });
+  expect(await samplesOf(metrics.mysqlPoolConnections)).toEqual({ 'ledger in_use': 0, 'ledger idle': 0 });
 
   await db.connection().execute(async (one) => {
     await sql`SELECT 1`.execute(one);
-    expect(await samplesOf(metrics.mysql_pool_connections)).toEqual({ 'ledger in_use': 1, 'ledger idle': 0 });
+    expect(await samplesOf(metrics.mysqlPoolConnections)).toEqual({ 'ledger in_use': 1, 'ledger idle': 0 });
     const other = sql`SELECT 2`.execute(db);
-    await expect.poll(() => samplesOf(metrics.mysql_pool_waits)).toEqual({ ledger: 1 });
+    await expect.poll(() => samplesOf(metrics.mysqlPoolWaits)).toEqual({ ledger: 1 });
     await expect(sql`SELECT nonsense`.execute(one)).rejects.toThrow('nonsense');
     return { other };
   });
-  await expect.poll(() => countsOf(metrics.mysql_query_seconds)).toEqual({ ledger: 2 });
-  expect(await samplesOf(metrics.mysql_query_errors)).toEqual({ ledger: 1 });
-  expect(await samplesOf(metrics.mysql_pool_connections)).toEqual({ 'ledger in_use': 0, 'ledger idle': 1 });
+  await expect.poll(() => countsOf(metrics.mysqlQuerySeconds)).toEqual({ ledger: 2 });
+  expect(await samplesOf(metrics.mysqlQueryErrors)).toEqual({ ledger: 1 });
+  expect(await samplesOf(metrics.mysqlPoolConnections)).toEqual({ 'ledger in_use': 0, 'ledger idle': 1 });
 });
 
 test('a connection that broke while it was in use is neither in use nor idle', async () => {
@@ -77,7 +77,7 @@ test('a connection that broke while it was in use is neither in use nor idle', a
   onTestFinished(() => db.destroy());
   await expect(sql`KILL CONNECTION_ID()`.execute(db)).rejects.toThrow(/interrupted|killed|closed|lost/i);
   await expect
-    .poll(() => samplesOf(metrics.mysql_pool_connections))
+    .poll(() => samplesOf(metrics.mysqlPoolConnections))
     .toEqual({ 'general in_use': 0, 'general idle': 0 });
 });
 
@@ -85,11 +85,11 @@ test('connections to Redis are counted while they work', async () => {
   const metrics = createMetrics('worker');
   const redis = connectRedis(context.config, 'background', metrics).on('error', () => undefined);
   onTestFinished(() => redis.disconnect());
-  expect(await samplesOf(metrics.redis_connections)).toEqual({ background: 0 });
+  expect(await samplesOf(metrics.redisConnections)).toEqual({ background: 0 });
   await redis.ping();
-  expect(await samplesOf(metrics.redis_connections)).toEqual({ background: 1 });
+  expect(await samplesOf(metrics.redisConnections)).toEqual({ background: 1 });
   redis.disconnect();
-  await expect.poll(() => samplesOf(metrics.redis_connections)).toEqual({ background: 0 });
+  await expect.poll(() => samplesOf(metrics.redisConnections)).toEqual({ background: 0 });
 });
 
 test('scripts are timed; failed ones, and those refused because of a lost lease, are counted', async () => {
@@ -102,14 +102,14 @@ test('scripts are timed; failed ones, and those refused because of a lost lease,
   expect(await commands.giveBack(sale, 'no lease', [])).toBeUndefined();
   expect(await commands.nextReservations(sale, 'no lease', 1)).toBeUndefined();
   expect(await commands.beginRebuild(sale, 'no lease')).toBeUndefined();
-  expect(await samplesOf(metrics.fencing_refusals)).toEqual({ redis: 4, mysql: 0 });
+  expect(await samplesOf(metrics.fencingRefusals)).toEqual({ redis: 4, mysql: 0 });
 
   const { lease } = context.keys.sale(sale);
   await redis.lpush(lease, 'not a lease');
   await expect(commands.renewLease(sale, 'mine', 1_000)).rejects.toThrow('WRONGTYPE');
   await redis.del(lease);
-  expect(await samplesOf(metrics.redis_script_errors)).toMatchObject({ renew_lease: 1, admit: 0 });
-  expect(await countsOf(metrics.redis_script_seconds)).toEqual({
+  expect(await samplesOf(metrics.redisScriptErrors)).toMatchObject({ renew_lease: 1, admit: 0 });
+  expect(await countsOf(metrics.redisScriptSeconds)).toEqual({
     settle: 1,
     give_back: 1,
     next_reservations: 1,
@@ -124,9 +124,9 @@ test('the wait for a lease is measured, and a refused fencing token counted', as
   const lease = (await acquireLease(commands, sale, 1_000, { metrics }))!;
   expect(await acquireLease(commands, sale, 20, { metrics })).toBeUndefined();
   await lease.release();
-  expect(await countsOf(metrics.lease_wait_seconds)).toEqual({ taken: 1, held_elsewhere: 1 });
+  expect(await countsOf(metrics.leaseWaitSeconds)).toEqual({ taken: 1, held_elsewhere: 1 });
 
   await db.updateTable('products').set({ fence: 1_000_000 }).where('id', '=', sale.id).execute();
   expect(await withStampedLease({ commands, db, metrics }, sale, 1_000, () => Promise.resolve('done'))).toBe('done');
-  expect(await samplesOf(metrics.fencing_refusals)).toEqual({ redis: 0, mysql: 1 });
+  expect(await samplesOf(metrics.fencingRefusals)).toEqual({ redis: 0, mysql: 1 });
 });

@@ -44,7 +44,7 @@ describe('the log', () => {
   });
 
   test('never shows access tokens, seckill tokens and credentials, anywhere in a line', () => {
-    const seckill = new SeckillTokens(['x'.repeat(16)]).sign({ user_id: 'alice', sale_id: 17 }, Date.now());
+    const seckill = new SeckillTokens(['x'.repeat(16)]).sign({ userId: 'alice', saleId: 17 }, Date.now());
     const access = `eyJhbGciOiJIUzI1NiJ9.${randomBytes(30).toString('base64url')}.${randomBytes(32).toString('base64url')}`;
     const basic = Buffer.from('operator:secret-of-an-operator').toString('base64');
     const { log, lines } = loggerOf();

@@ -15,16 +15,16 @@ beforeEach(() => exporter.reset());
 afterAll(() => tracing.stop());
 
 /** A buy with a trace of its own. */
-function tracedBuy(order_no: string) {
+function tracedBuy(orderNo: string) {
   const span = tracer.startSpan('buy', {}, ROOT_CONTEXT);
-  return { order_no, traceparent: traceparentOf(span), at: span.spanContext() };
+  return { orderNo: orderNo, traceparent: traceparentOf(span), at: span.spanContext() };
 }
 const spans = (name: string) => exporter.getFinishedSpans().filter((span) => span.name === name);
 
 describe('the span of a micro-batch', () => {
   test('is in the trace of its first traced member, with everything that the work starts', async () => {
     const buy = tracedBuy('order-1');
-    await tracing.batch('admit', [{ order_no: 'order-0' }, buy], { 'seckill.sale': 7 }, async () => {
+    await tracing.batch('admit', [{ orderNo: 'order-0' }, buy], { 'seckill.sale': 7 }, async () => {
       tracer.startSpan('inner').end();
     });
     const [admit] = spans('admit');
@@ -36,17 +36,17 @@ describe('the span of a micro-batch', () => {
 
   test('has a twin in the trace of every other traced member, with links in both directions', async () => {
     const [one, two, three] = ['order-1', 'order-2', 'order-3'].map(tracedBuy);
-    await tracing.batch('commit', [one!, two!, { order_no: 'untraced' }, three!], {}, async () => undefined);
+    await tracing.batch('commit', [one!, two!, { orderNo: 'untraced' }, three!], {}, async () => undefined);
     const of = (buy: typeof one) => spans('commit').find((span) => span.spanContext().traceId === buy!.at.traceId)!;
     expect(spans('commit')).toHaveLength(3);
     expect(of(one).links.map(({ context: { spanId } }) => spanId)).toEqual([two!.at.spanId, three!.at.spanId]);
-    for (const [buy, order_no] of [
+    for (const [buy, orderNo] of [
       [two, 'order-2'],
       [three, 'order-3'],
     ] as const) {
       expect(of(buy).parentSpanContext?.spanId).toBe(buy!.at.spanId);
       expect(of(buy).links.map(({ context: { spanId } }) => spanId)).toEqual([of(one).spanContext().spanId]);
-      expect(of(buy).attributes['seckill.order_no']).toBe(order_no);
+      expect(of(buy).attributes['seckill.order_no']).toBe(orderNo);
       expect([of(buy).startTime, of(buy).endTime]).toEqual([of(one).startTime, of(one).endTime]);
     }
   });
@@ -54,7 +54,7 @@ describe('the span of a micro-batch', () => {
   test('does not exist without a traced member, and is never part of another request’s trace', async () => {
     const stranger = tracer.startSpan('stranger', {}, ROOT_CONTEXT);
     await context.with(trace.setSpan(ROOT_CONTEXT, stranger), () =>
-      tracing.batch('admit', [{ order_no: 'order-1' }], {}, async () => {
+      tracing.batch('admit', [{ orderNo: 'order-1' }], {}, async () => {
         expect(trace.getSpan(context.active())).toBeUndefined();
       }),
     );
@@ -64,7 +64,7 @@ describe('the span of a micro-batch', () => {
   test.each(['', 'nonsense', `00-${'0'.repeat(31)}-${'1'.repeat(16)}-01`, `00-${'a'.repeat(32)}-${'1'.repeat(16)}-00`])(
     'takes no notice of a trace context that is none, or of a trace that is not kept: "%s"',
     async (traceparent) => {
-      expect(await tracing.batch('admit', [{ order_no: 'order-1', traceparent }], {}, async () => 'done')).toBe('done');
+      expect(await tracing.batch('admit', [{ orderNo: 'order-1', traceparent }], {}, async () => 'done')).toBe('done');
       expect(spans('admit')).toEqual([]);
     },
   );
