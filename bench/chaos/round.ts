@@ -97,10 +97,10 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
     await fault.run(stage);
     const healedMs = Date.now();
     const recoveryMs = await recoveryOf({ history, redis, sale: sale.id, healed_ms: healedMs, limit_ms: RECOVERY_MS_MAX });
-    const { struckMs, buysInFlight, unitsLeft, standstills } = stage;
+    const { struckMs, buysInFlight, standstills } = stage;
     const losesRedisData = fault.losesRedisData ?? false;
     const when = { struck_ms: struckMs, healed_ms: healedMs, recovery_ms: recoveryMs };
-    const struck = { fault: fault.name, ...when, standstills, buys_in_flight: buysInFlight, units_left: unitsLeft, losesRedisData };
+    const struck = { fault: fault.name, ...when, standstills, buys_in_flight: buysInFlight, units_left: stage.unitsLeft, losesRedisData };
     history.note('strike', struck);
     return struck;
   };

@@ -50,7 +50,7 @@ export class ServiceProcess {
 
   /** Waits until it can do its work, after its start or a thaw. */
   async untilReady(): Promise<void> {
-    const limits = { limit_ms: READY_MS_MAX, probe_ms_max: PROBE_MS_MAX };
+    const limits = { limitMs: READY_MS_MAX, probeMsMax: PROBE_MS_MAX };
     await awaitServiceReady(this.#launched!, this.#options.readyUrl, limits);
   }
 

@@ -78,10 +78,10 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     find: `this.#ledgerHealth.watch(ledger.write(batch))`,
     replace: `(async () => {
             const kept = ((globalThis as { kept?: Map<string, HeldReservation> }).kept ??= new Map<string, HeldReservation>());
-            for (const reservation of batch) kept.set(reservation.order_no, reservation);
-            const mine = [...kept.values()].filter(({ order_no }) => order_no.endsWith(\`-\${this.#sale.id}\`));
+            for (const reservation of batch) kept.set(reservation.orderNo, reservation);
+            const mine = [...kept.values()].filter(({ orderNo }) => orderNo.endsWith(\`-\${this.#sale.id}\`));
             const written = await ledger.write(mine);
-            for (const { order_no } of mine) kept.delete(order_no);
+            for (const { orderNo } of mine) kept.delete(orderNo);
             return written;
           })()`,
     promises: [2, 5, 6],
@@ -92,7 +92,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     what: 'nobody adds the jobs again that were lost',
     file: 'packages/worker/src/main.ts',
     find: `      relay({ ...ofShard, queue: queues.of }),\n`,
-    replace: `      { name: 'relay', interval_ms: 1_000, round: () => Promise.resolve(void [relay, queues]) },\n`,
+    replace: `      { name: 'relay', intervalMs: 1_000, round: () => Promise.resolve(void [relay, queues]) },\n`,
     promises: [5, 11],
     faults: ['jobs_lost'],
   },
@@ -109,8 +109,8 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     name: 'rebuild_ignores_reservations',
     what: 'a rebuild knows the ledger only',
     file: 'packages/shared/src/reconciliation/rebuild.ts',
-    find: `.filter(({ order_no }) => !written.has(order_no))`,
-    replace: `.filter(({ order_no }) => order_no === '' && !written.has(order_no))`,
+    find: `.filter(({ orderNo }) => !written.has(orderNo))`,
+    replace: `.filter(({ orderNo }) => orderNo === '' && !written.has(orderNo))`,
     promises: [6, 8],
     faults: ['backlog_redis_killed'],
   },
@@ -163,8 +163,8 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     name: 'written_is_told_queued',
     what: 'if the ledger does not answer, a poll gets `queued`, whether the order is written or not',
     file: 'packages/api/src/order/order-reader.ts',
-    find: `inRedis.may_be_written ? await this.#writtenSoon(orderNo) : undefined`,
-    replace: `inRedis.may_be_written ? await this.#writtenSoon(orderNo).catch(() => undefined) : undefined`,
+    find: `inRedis.mayBeWritten ? await this.#writtenSoon(orderNo) : undefined`,
+    replace: `inRedis.mayBeWritten ? await this.#writtenSoon(orderNo).catch(() => undefined) : undefined`,
     promises: [5],
     faults: ['writer_asleep_after_commit'],
   },

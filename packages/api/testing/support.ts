@@ -28,6 +28,7 @@ import { buildApp, type App } from '../src/app.ts';
 import { openSeckillTokens } from '../src/seckill/token-secrets.ts';
 import type { AppBounds, AppDeps } from '../src/deps.ts';
 import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
+import { jsonOfOrder } from '@flash-sale/shared/order/status-record.ts';
 
 export { openTestContext, type TestContext };
 
@@ -215,7 +216,7 @@ function problemOf(answer: Response | Answer) {
 export async function settleOrder(context: TestContext, sale: Sale, orderNo: string): Promise<void> {
   const { commands, db } = context;
   const [reservation] = await commands.reservations(sale, [orderNo]);
-  const { orderNo, userId, priceCents, admittedMs } = reservation!;
+  const { userId, priceCents, admittedMs } = reservation!;
   const order: Order = {
     orderNo,
     productId: sale.id,
@@ -230,7 +231,7 @@ export async function settleOrder(context: TestContext, sale: Sale, orderNo: str
       await insertOrders(tx, [order]);
       await addSold(tx, sale.id, 1);
     });
-    return commands.settle(sale, text, 600_000, [{ orderNo, version: 1, status: JSON.stringify(order) }]);
+    return commands.settle(sale, text, 600_000, [{ orderNo, version: 1, status: jsonOfOrder(order) }]);
   });
   expect(settled).toBe(true);
 }

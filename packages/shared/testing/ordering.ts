@@ -8,6 +8,7 @@ import type { Sale } from '../src/sale/sale.ts';
 import { withStampedLease } from '../src/sale/lease.ts';
 import { buy } from './buying.ts';
 import type { TestContext } from './support.ts';
+import { jsonOfOrder } from '../src/order/status-record.ts';
 
 const TIME_TO_PAY_MS = 900_000;
 const STATUS_LIFE_MS = 600_000;
@@ -25,7 +26,7 @@ export async function placeOrders(
   const owners = await buy(context, sale, users);
   const nowMs = Date.now();
   const orders = owners.map(({ orderNo, userId }): Order => {
-    const row = { order_no: orderNo, user_id: userId, product_id: sale.id, status: 'pending_payment', version: 1 } as const;
+    const row = { orderNo, userId, productId: sale.id, status: 'pending_payment', version: 1 } as const;
     const times = { createdAtMs: nowMs, expiresAtMs: nowMs + TIME_TO_PAY_MS, ...fields };
     return { ...row, priceCents: sale.priceCents, ...times };
   });
@@ -39,7 +40,7 @@ export async function placeOrders(
     const records = orders.map((order) => ({
       orderNo: order.orderNo,
       version: 1,
-      status: JSON.stringify(order),
+      status: jsonOfOrder(order),
     }));
     return context.commands.settle(sale, text, STATUS_LIFE_MS, records);
   });
@@ -77,7 +78,7 @@ export async function ledgerOf({ db }: TestContext, { orderNo, productId }: Orde
     paid: order.paid_at !== null,
     closed: order.closed_at !== null,
     payments: payments.map(({ status }) => status),
-    history: history.map(({ from_status: fromStatus, to_status: toStatus, actor, reason }) => ({ from_status: fromStatus, to_status: toStatus, actor, reason })),
+    history: history.map(({ from_status: fromStatus, to_status: toStatus, actor, reason }) => ({ fromStatus, toStatus, actor, reason })),
     returned: returned !== undefined,
     sold: sale.sold,
   };

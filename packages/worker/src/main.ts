@@ -58,7 +58,7 @@ await startOrExit(async () => {
   await checkServers({ config, redis, connect: () => connectRedis(config, 'background'), keys, commands, db, log });
   const queues = openOrderQueues({ connection: producer, keys, log });
 
-  const orderEvents = config.EVENTS_URL !== undefined;
+  const hasReceiver = config.EVENTS_URL !== undefined;
   const writer = new OrderWriter({
     db: leaseDb,
     commands,
@@ -67,7 +67,7 @@ await startOrExit(async () => {
     tracing,
     orderBatchMax: ORDER_BATCH_MAX,
     paymentTimeoutMs: config.PAYMENT_TIMEOUT_SECONDS * 1_000,
-    orderEvents,
+    orderEvents: hasReceiver,
   });
   if (config.PAYMENT_PROVIDER === 'sandbox' && hasUnknownUrl(config)) {
     log.warn(
@@ -75,7 +75,7 @@ await startOrExit(async () => {
     );
   }
   const provider = await choosePaymentProvider(config, { db, log, metrics });
-  const saleTransactions = new SaleTransactions({ db, commands, log, orderEvents });
+  const saleTransactions = new SaleTransactions({ db, commands, log, orderEvents: hasReceiver });
   const sales = new SaleList(db, log);
   const progress = new Progress();
   const processName = `${hostname()}:${process.pid}:${randomUUID()}`;

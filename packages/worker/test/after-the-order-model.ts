@@ -241,7 +241,7 @@ export class Run {
   }
 
   #row({ order_no: orderNo, user, status }: ModelOrder): Order {
-    const facts = { price_cents: this.#sale.priceCents, createdAtMs: 0, version: 1 };
+    const facts = { priceCents: this.#sale.priceCents, createdAtMs: 0, version: 1 };
     return { orderNo, userId: user, productId: this.#sale.id, status, ...facts };
   }
 

@@ -77,7 +77,7 @@ export async function listDenyEntries(
 ): Promise<DenyEntry[]> {
   return db
     .selectFrom('deny_list')
-    .selectAll()
+    .select(['kind', 'value', 'reason', 'expires_at as expiresAt', 'created_at as createdAt'])
     .where(sql<boolean>`(expires_at IS NULL OR expires_at > UTC_TIMESTAMP(3))`)
     .$if(after !== undefined, (query) => query.where(sql<boolean>`(kind, value) > (${after!.kind}, ${after!.value})`))
     .orderBy('kind')

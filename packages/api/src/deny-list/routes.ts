@@ -72,9 +72,14 @@ export const denyListRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, { db,
   });
 };
 
+interface WhoJson {
+  readonly user_id?: string;
+  readonly address?: string;
+}
+
 /** The user or address of a call, in the canonical form of the list. */
-function deniedOf(who: { userId?: string; address?: string }): { readonly kind: DenyKind; readonly value: string } {
-  const { userId, address } = who;
+function deniedOf(who: WhoJson): { readonly kind: DenyKind; readonly value: string } {
+  const { user_id: userId, address } = who;
   if ((userId === undefined) === (address === undefined)) {
     throw new Refusal('invalid_request', { detail: 'exactly one of user_id and address is required' });
   }

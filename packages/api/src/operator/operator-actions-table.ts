@@ -45,5 +45,9 @@ export async function listActions(
     .orderBy('id', 'desc')
     .limit(limit)
     .execute();
-  return rows.map(({ detail, ...row }) => ({ ...row, detail: JSON.parse(detail) as unknown }));
+  return rows.map(({ detail, created_at: createdAt, ...row }) => ({
+    ...row,
+    detail: JSON.parse(detail) as unknown,
+    createdAt,
+  }));
 }

@@ -8,7 +8,7 @@ import { findSale, listSales, listShards, readSold } from '@flash-sale/shared/sa
 import type { OrderQueues } from '@flash-sale/shared/admission/order-queues.ts';
 import { mendSale } from '@flash-sale/shared/reconciliation/mend-sale.ts';
 import type { WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
-import { auditSale } from '@flash-sale/shared/reconciliation/audit.ts';
+import { auditJson, auditSale } from '@flash-sale/shared/reconciliation/audit.ts';
 import { endSale, topUpSale, type ChangeOptions } from '@flash-sale/shared/reconciliation/change.ts';
 import { LEASE_WAIT_MS, LeaseLost } from '@flash-sale/shared/sale/lease.ts';
 import { rebuildSale } from '@flash-sale/shared/reconciliation/rebuild.ts';
@@ -98,11 +98,12 @@ export const operationRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps
 
   app.post('/api/v1/admin/products/:id/top-up', { schema: TopUpSale, ...changing }, async (request) => {
     const sale = await saleOf(request.params.id);
+    const { seckill_stock: seckillStock, stock } = request.body;
     const options = recorded(request, 'top_up', (before, after) => ({
       seckill_stock: after.seckillStock,
       instead_of: before.seckillStock,
     }));
-    const raised = await held(topUpSale(underLease, sale, request.body, options));
+    const raised = await held(topUpSale(underLease, sale, { seckillStock, stock }, options));
     catalog.changed(raised);
     return liveProduct(deps, raised);
   });
@@ -119,7 +120,7 @@ export const operationRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps
   app.post('/api/v1/admin/products/:id/audit', { schema: AuditSale, ...changing }, async (request) => {
     const sale = await saleOf(request.params.id);
     await recordAction(db, actionOf(request, 'audit', `product ${sale.id}`));
-    return held(auditSale(underLease, sale, { waitMs: LEASE_WAIT_MS, thorough: true }));
+    return auditJson(await held(auditSale(underLease, sale, { waitMs: LEASE_WAIT_MS, thorough: true })));
   });
 
   app.post('/api/v1/admin/products/:id/repair', { schema: RepairSale, ...changing }, async (request) => {
@@ -127,7 +128,7 @@ export const operationRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps
     await recordAction(db, actionOf(request, 'repair', `product ${sale.id}`));
     const { audit, outcome } = await held(mendSale({ ...underLease, queue: operatorQueues.of }, sale));
     if (outcome === 'lease held elsewhere') throw new Refusal('overloaded');
-    return { ...audit, repaired: outcome === 'repaired' };
+    return { ...auditJson(audit), repaired: outcome === 'repaired' };
   });
 
   app.get('/api/v1/admin/jobs', { schema: ListJobs, ...reading }, async (request) => {

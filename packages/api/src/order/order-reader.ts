@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Refusal } from '@flash-sale/shared/platform/errors.ts';
 import type { Clock } from '@flash-sale/shared/platform/clock.ts';
 import type { Order } from '@flash-sale/shared/order/order.ts';
+import { orderOfJson } from '@flash-sale/shared/order/status-record.ts';
 import { saleOfOrderNumber } from '@flash-sale/shared/order/order-number.ts';
 import { KEPT_AFTER_END_MS, type Sale } from '@flash-sale/shared/sale/sale.ts';
 import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
@@ -58,7 +59,7 @@ export class OrderReader {
       if (codeOfRedisError(error) === undefined) throw error;
     }
     if (inRedis?.reservation !== undefined) {
-      const { orderNo, userId, priceCents, admittedMs } = inRedis.reservation;
+      const { userId, priceCents, admittedMs } = inRedis.reservation;
       // Between COMMIT and settling, which may take seconds if the writer crashes, the ledger is
       // ahead of Redis. A shopper who has seen the row must not get `queued` after that. So return
       // `queued` only if the ledger has no row.
@@ -74,7 +75,7 @@ export class OrderReader {
         version: 0,
       };
     }
-    if (inRedis?.status !== undefined) return JSON.parse(inRedis.status) as Order;
+    if (inRedis?.status !== undefined) return orderOfJson(inRedis.status);
     const order = await findOrder(db, orderNo);
     if (order !== undefined || clock(sale.shard).nowMs() > sale.endMs + KEPT_AFTER_END_MS) return order;
     if (inRedis === undefined) throw new Refusal('unavailable');

@@ -55,14 +55,22 @@ export const paymentOperatorRoutes: FastifyPluginAsyncTypebox<Pick<AppDeps, 'db'
   app.get('/api/v1/admin/payments', { schema: ListPayments, ...reading }, async (request) => {
     const { state, limit = LIMIT_DEFAULT, cursor = '' } = request.query;
     const rows = await listPaymentProblems(db, { problem: state, after: cursor, limit });
-    const items = rows.map(({ amountCents, asks, askAt, createdAt, updatedAt, problems, ...row }) => ({
-      ...row,
-      problems: [...problems],
-      amount: priceOfCents(amountCents),
-      attempts: asks,
-      next_attempt_at: askAt?.toISOString() ?? null,
-      created_at: createdAt.toISOString(),
-      updated_at: updatedAt.toISOString(),
+    const items = rows.map((row) => ({
+      payment_id: row.paymentId,
+      order_no: row.orderNo,
+      product_id: row.productId,
+      provider: row.provider,
+      provider_ref: row.providerRef,
+      status: row.status,
+      currency: row.currency,
+      note: row.note,
+      last_error: row.lastError,
+      problems: [...row.problems],
+      amount: priceOfCents(row.amountCents),
+      attempts: row.asks,
+      next_attempt_at: row.askAt?.toISOString() ?? null,
+      created_at: row.createdAt.toISOString(),
+      updated_at: row.updatedAt.toISOString(),
     }));
     return { items, next_cursor: rows.length === limit ? rows.at(-1)!.paymentId : null };
   });

@@ -66,7 +66,7 @@ export class Challenges {
       keyPrefix: '0'.repeat(Math.floor(bits / HEX_DIGIT_BITS)),
       cost: 2 ** (bits % HEX_DIGIT_BITS),
       deriveKey,
-      data: { ...claim },
+      data: { user_id: claim.userId, sale_id: claim.saleId },
       expiresAt: new Date(Date.now() + LIFE_MS),
       hmacSignatureSecret: this.#secrets[0]!,
     });

@@ -71,7 +71,7 @@ export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) 
 
       const lifeMs = config.TOKEN_TTL_SECONDS * 1_000;
       const fresh = tokens.sign(claim, clock(sale.shard).nowMs() + lifeMs);
-      const options = { tokens_per_unit: config.TOKENS_PER_UNIT, challenge };
+      const options = { tokensPerUnit: config.TOKENS_PER_UNIT, challenge };
       let recorded = await commands.issueToken(sale, userId, fresh, lifeMs, options);
       if (isNotIssued(recorded)) return reply.refuse(recorded);
       if (recorded !== fresh && !tokens.verify(recorded, claim)) {

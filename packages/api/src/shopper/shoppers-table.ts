@@ -50,7 +50,7 @@ export async function findUnsettledOrder(
   productId?: number,
 ): Promise<UnsettledOrder | undefined> {
   const { rows } = await sql<UnsettledOrder>`
-    SELECT order_no, product_id, why FROM (
+    SELECT order_no AS orderNo, product_id AS productId, why FROM (
       SELECT orders.order_no, orders.product_id, CASE
         WHEN products.archiving_at IS NOT NULL THEN 'archiving'
         WHEN orders.status = 'pending_payment' THEN 'unpaid'

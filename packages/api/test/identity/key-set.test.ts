@@ -30,7 +30,7 @@ function open(times: { readonly coolDownMs?: number; readonly refreshMs?: number
   const deps = { url: provider.url, algorithm: 'RS256', log: pino({ level: 'silent' }), metrics };
   return new KeySet(deps, { coolDownMs: COOL_DOWN_MS, timeoutMs: TIMEOUT_MS, ...times });
 }
-const numberOf = async (metric: 'key_set_age_seconds' | 'key_set_fetches', outcome?: string) =>
+const numberOf = async (metric: 'keySetAgeSeconds' | 'keySetFetches', outcome?: string) =>
   (await metrics[metric].get()).values.find(({ labels }) => (labels as { outcome?: string }).outcome === outcome)
     ?.value;
 /** A key set may be asked for again. */
@@ -82,8 +82,8 @@ describe('an answer that is no key set is a failure', () => {
     provider.answerWith(answerOf());
     const refusal = await keySet.keysFor('good').catch((error: unknown) => error);
     expect(refusal).toBeInstanceOf(Refusal);
-    expect(refusal).toMatchObject({ code: 'unavailable', retry_after_s: 1 });
-    expect(await numberOf('key_set_fetches', 'failed')).toBe(1);
+    expect(refusal).toMatchObject({ code: 'unavailable', retryAfterS: 1 });
+    expect(await numberOf('keySetFetches', 'failed')).toBe(1);
 
     provider.serve(good.jwk);
     await cooledDown();
@@ -91,7 +91,7 @@ describe('an answer that is no key set is a failure', () => {
     provider.answerWith(answerOf());
     await cooledDown();
     expect(await keySet.refetch()).toBe(false);
-    expect(await numberOf('key_set_fetches', 'failed')).toBe(2);
+    expect(await numberOf('keySetFetches', 'failed')).toBe(2);
     expect(await keySet.keysFor('good')).toHaveLength(1);
     // It may be of a key that was added since: not known, and so not refused.
     await expect(keySet.keysFor('other')).rejects.toMatchObject({ code: 'unavailable' });
@@ -118,7 +118,7 @@ describe('the provider is asked at most once in the cool-down', () => {
     for (let i = 0; i < 30; i += 1) await ask();
     const refusals = await Promise.all(Array.from({ length: 30 }, ask));
     expect(provider.fetches).toBe(before + 1);
-    for (const refusal of refusals) expect(refusal).toMatchObject({ code: 'unavailable', retry_after_s: 5 });
+    for (const refusal of refusals) expect(refusal).toMatchObject({ code: 'unavailable', retryAfterS: 5 });
   });
 
   it('for any forged key ids, at once or in a row', async () => {
@@ -159,9 +159,9 @@ describe('a key set is kept fresh without any call', () => {
     keySet = open({ refreshMs: COOL_DOWN_MS });
     provider.serve(good.jwk);
     keySet.start();
-    await expect.poll(() => numberOf('key_set_fetches', 'ok')).toBe(1);
+    await expect.poll(() => numberOf('keySetFetches', 'ok')).toBe(1);
     provider.serve(next.jwk);
-    await expect.poll(() => numberOf('key_set_fetches', 'ok')).toBe(2);
+    await expect.poll(() => numberOf('keySetFetches', 'ok')).toBe(2);
     expect(await keySet.keysFor('next')).toHaveLength(1);
     expect(await keySet.keysFor('good')).toEqual([]);
   });
@@ -169,11 +169,11 @@ describe('a key set is kept fresh without any call', () => {
   it('reports its age, which grows while the provider fails and falls after it is back', async () => {
     provider.answerWith(status(500));
     keySet.start();
-    await expect.poll(() => numberOf('key_set_fetches', 'failed')).toBeGreaterThanOrEqual(2);
-    expect(await numberOf('key_set_age_seconds')).toBeGreaterThan(COOL_DOWN_MS / 1_000);
+    await expect.poll(() => numberOf('keySetFetches', 'failed')).toBeGreaterThanOrEqual(2);
+    expect(await numberOf('keySetAgeSeconds')).toBeGreaterThan(COOL_DOWN_MS / 1_000);
     provider.serve(good.jwk);
-    await expect.poll(() => numberOf('key_set_fetches', 'ok')).toBe(1);
-    expect(await numberOf('key_set_age_seconds')).toBeLessThan(COOL_DOWN_MS / 1_000);
+    await expect.poll(() => numberOf('keySetFetches', 'ok')).toBe(1);
+    expect(await numberOf('keySetAgeSeconds')).toBeLessThan(COOL_DOWN_MS / 1_000);
   });
 
   it('asks no more after its stop, and does not wait for an answer', async () => {
@@ -184,6 +184,6 @@ describe('a key set is kept fresh without any call', () => {
     const underWay = keySet.refetch();
     keySet.stop();
     expect(await underWay).toBe(false);
-    expect(await numberOf('key_set_fetches', 'failed')).toBe(0);
+    expect(await numberOf('keySetFetches', 'failed')).toBe(0);
   });
 });

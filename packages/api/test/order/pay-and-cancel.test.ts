@@ -13,6 +13,7 @@ import type { Order } from '@flash-sale/shared/order/order.ts';
 import { takeLease } from '@flash-sale/shared/testing/buying.ts';
 import { ledgerOf, openPayment, placeOrder } from '@flash-sale/shared/testing/ordering.ts';
 import { openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
+import { jsonOfOrder } from '@flash-sale/shared/order/status-record.ts';
 
 /** A provider whose pages and refunds cost nothing, and which may fail or be slow on purpose. */
 class StubProvider implements PaymentProvider {
@@ -20,10 +21,10 @@ class StubProvider implements PaymentProvider {
   readonly started: string[] = [];
   meanwhile: () => Promise<void> = () => Promise.resolve();
 
-  async start({ payment_id: paymentId }: { payment_id: string }) {
+  async start({ paymentId }: { paymentId: string }) {
     this.started.push(paymentId);
     await this.meanwhile();
-    return { provider_ref: `ref-${paymentId}`, url: `https://pay.test/${paymentId}` };
+    return { providerRef: `ref-${paymentId}`, url: `https://pay.test/${paymentId}` };
   }
   verifyWebhook(): Promise<Webhook> {
     return Promise.resolve({ ignored: 'unreadable' });
@@ -336,7 +337,7 @@ describe('a poll is never behind the ledger', () => {
     await cancel(order);
     const sale = { id: order.productId, shard: 0 };
     const lease = await takeLease(context, sale);
-    const record = { orderNo: order.orderNo, version: 1, status: JSON.stringify(order) };
+    const record = { orderNo: order.orderNo, version: 1, status: jsonOfOrder(order) };
     expect(await context.commands.settle(sale, lease, 600_000, [record])).toBe(true);
     expect(await poll(order)).toMatchObject({ status: 'cancelled' });
   });

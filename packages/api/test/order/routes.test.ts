@@ -165,7 +165,7 @@ describe('GET /api/v1/orders/:orderNo?wait=', () => {
     const { reservations, reservedAt } = context.keys.sale(sale);
     const queued = (await context.commands.readOrder(sale, orderNo)).reservation!;
     const order = { order_no: orderNo, product_id: sale.id, user_id: 'alice', status: 'pending_payment', version: 1 };
-    const status = JSON.stringify({ ...order, price_cents: queued.priceCents, createdAtMs: queued.admittedMs });
+    const status = JSON.stringify({ ...order, price_cents: queued.priceCents, created_at_ms: queued.admittedMs });
     const { historyId } = await context.commands.clock(0);
     const settledMs = performance.now();
     await context.redis

@@ -224,7 +224,7 @@ describe('the sandbox over HTTP', () => {
       .select('payment_id')
       .where('order_no', '=', order.orderNo)
       .executeTakeFirstOrThrow();
-    await app.deps.provider.refund({ payment_id: paymentId } as never);
+    await app.deps.provider.refund({ paymentId } as never);
     await expect.poll(async () => (await ledger(order)).payments, { timeout: 10_000 }).toEqual(['refunded']);
     expect(await ledger(order)).toMatchObject({ status: 'cancelled', version: 2 });
   });

@@ -71,5 +71,5 @@ it('an answer that arrives 2.2 s late, after a rotation by another api, does not
     taken ||= isTaken;
     await delay(10);
   }
-  expect({ taken, taken_back: takenBack, atOnce: asked.max }).toEqual({ taken: true, takenBack: 0, atOnce: 1 });
+  expect({ taken, takenBack, atOnce: asked.max }).toEqual({ taken: true, takenBack: 0, atOnce: 1 });
 }, 20_000);

@@ -33,9 +33,9 @@ export async function relaySale(
     else job.push(reservation.orderNo);
   }
   await deps.queue(sale.shard).addBulk(
-    [...jobs].map(([jobId, orderNos]) => ({
+    [...jobs].map(([jobId, ofJob]) => ({
       name: WRITE_ORDERS,
-      data: { shard: sale.shard, sale_id: sale.id, order_nos: orderNos },
+      data: { shard: sale.shard, sale_id: sale.id, order_nos: ofJob },
       opts: writeOrdersOptions(jobId),
     })),
   );

@@ -30,7 +30,7 @@ export function reservationOf(orderNo: string, text: string): Reservation {
     string,
   ];
   const [requestId, traceparent] = request.split('~', 2) as [string, string?];
-  const numbers = { price_cents: Number(priceCents), admittedMs: Number(admittedMs) };
+  const numbers = { priceCents: Number(priceCents), admittedMs: Number(admittedMs) };
   return { orderNo, userId, ...numbers, jobId, requestId, traceparent };
 }
 

@@ -217,8 +217,8 @@ async function changeDead(
   }
 }
 
-const messagesOf = (rows: readonly { readonly messageId: string | null }[]): string[] => [
-  ...new Set(rows.flatMap(({ messageId }) => messageId ?? [])),
+const messagesOf = (rows: readonly Pick<Selectable<OrderEventsTable>, 'message_id'>[]): string[] => [
+  ...new Set(rows.flatMap((row) => row.message_id ?? [])),
 ];
 
 async function deadTogether(db: Db, deadAt: Date, messageIds: readonly string[]): Promise<number[]> {

@@ -75,7 +75,8 @@ export async function moveOrders(
   // Use the primary key only: another index would lock rows of other sales, and wait for their
   // holders.
   const { rows: found } = await sql<MovedOrder>`
-    SELECT order_no, user_id, product_id, price_cents, status, version FROM orders FORCE INDEX (PRIMARY)
+    SELECT order_no AS orderNo, user_id AS userId, product_id AS productId, price_cents AS priceCents, status, version
+    FROM orders FORCE INDEX (PRIMARY)
     WHERE order_no IN (${[...movers.keys()]}) AND product_id = ${productId} AND status = ${from}
       ${from === 'pending_payment' && to !== 'paid' ? sql`AND ${IS_NOT_PAID_FOR}` : sql``} FOR UPDATE`.execute(tx);
   if (found.length === 0) return [];

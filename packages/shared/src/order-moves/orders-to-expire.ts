@@ -16,7 +16,7 @@ export function ordersToExpireQuery(db: Db, limit: number, without: readonly num
   return (
     db
       .selectFrom('orders')
-      .select(['order_no', 'product_id'])
+      .select(['order_no as orderNo', 'product_id as productId'])
       .where('status', '=', 'pending_payment')
       .where('expires_at', '<=', LEDGER_NOW)
       // Without this, each round would select them again: a paid order does not expire.

@@ -1,24 +1,24 @@
-import { sql, type RawBuilder, type Selectable } from 'kysely';
+import { sql, type RawBuilder, type Selection } from 'kysely';
 import type { Order } from './order.ts';
 import type { Db, Tx } from '../platform/mysql/client.ts';
-import type { OrdersTable } from '../platform/mysql/schema.ts';
+import type { Database } from '../platform/mysql/schema.ts';
 
 const COLUMNS = [
-  'order_no',
-  'product_id',
-  'user_id',
+  'order_no as orderNo',
+  'product_id as productId',
+  'user_id as userId',
   'status',
-  'price_cents',
+  'price_cents as priceCents',
   'version',
   'reason',
-  'created_at',
-  'expires_at',
-  'paid_at',
-  'closed_at',
-] as const satisfies readonly (keyof OrdersTable)[];
+  'created_at as createdAt',
+  'expires_at as expiresAt',
+  'paid_at as paidAt',
+  'closed_at as closedAt',
+] as const;
 
-function orderOf(row: Pick<Selectable<OrdersTable>, (typeof COLUMNS)[number]>): Order {
-  const { created_at: createdAt, reason, expires_at: expiresAt, paid_at: paidAt, closed_at: closedAt, ...same } = row;
+function orderOf(row: Selection<Database, 'orders', (typeof COLUMNS)[number]>): Order {
+  const { createdAt, reason, expiresAt, paidAt, closedAt, ...same } = row;
   return {
     ...same,
     createdAtMs: createdAt.getTime(),
@@ -64,7 +64,7 @@ export function ordersOfUserQuery(db: Db, userId: string, limit: number, before:
 export function liveOwners(db: Db | Tx, productId: number): Promise<{ userId: string; orderNo: string }[]> {
   return db
     .selectFrom('orders')
-    .select(['user_id', 'order_no'])
+    .select(['user_id as userId', 'order_no as orderNo'])
     .where('product_id', '=', productId)
     .where('live', '=', 1)
     .execute();

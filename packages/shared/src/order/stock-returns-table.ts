@@ -45,7 +45,7 @@ export async function salesWithReturns(
 export function unappliedReturns(db: Db, productId: number, limit: number): Promise<StockReturn[]> {
   return db
     .selectFrom('stock_returns')
-    .select(['order_no', 'user_id'])
+    .select(['order_no as orderNo', 'user_id as userId'])
     .where('applied_at', 'is', null)
     .where('product_id', '=', productId)
     .limit(limit)

@@ -17,10 +17,10 @@ export async function choosePaymentProvider(
   { db, log, metrics }: WatchedDeps & { readonly db: Db },
   publicUrl: () => string = () => config.PUBLIC_URL,
 ): Promise<PaymentProvider> {
-  const { PUBLIC_URL: publicUrl, STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET } = config;
+  const { PUBLIC_URL, STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET } = config;
   if (config.PAYMENT_PROVIDER === 'stripe') {
-    const secrets = { secret_key: STRIPE_SECRET_KEY!, webhook_secret: STRIPE_WEBHOOK_SECRET! };
-    return watched(createStripe({ ...secrets, publicUrl }), { log, metrics });
+    const secrets = { secretKey: STRIPE_SECRET_KEY!, webhookSecret: STRIPE_WEBHOOK_SECRET! };
+    return watched(createStripe({ ...secrets, publicUrl: PUBLIC_URL }), { log, metrics });
   }
   const secret = await sharedTokenSecret(db);
   const sandbox = createSandbox({

@@ -70,23 +70,23 @@ export async function listPaymentProblems(
     .selectFrom('payments')
     .innerJoin('orders', 'orders.order_no', 'payments.order_no')
     .select([
-      'payments.payment_id',
-      'payments.order_no',
-      'payments.product_id',
+      'payments.payment_id as paymentId',
+      'payments.order_no as orderNo',
+      'payments.product_id as productId',
       'provider',
-      'provider_ref',
+      'provider_ref as providerRef',
       'payments.status',
-      'amount_cents',
+      'amount_cents as amountCents',
       'currency',
       'note',
-      'last_error',
+      'last_error as lastError',
       'asks',
-      'ask_at',
-      'payments.created_at',
-      'payments.updated_at',
+      'ask_at as askAt',
+      'payments.created_at as createdAt',
+      'payments.updated_at as updatedAt',
     ])
     .select(PAYMENT_PROBLEMS.map((name) => CONDITIONS[name].as(name)))
-    .where('payments.payment_id', 'in', sql<string>`(SELECT payment_id FROM (${ids}) AS found)`)
+    .where('payments.payment_id as paymentId', 'in', sql<string>`(SELECT payment_id FROM (${ids}) AS found)`)
     .orderBy('payments.payment_id')
     .limit(limit)
     .execute();

@@ -5,16 +5,16 @@ import { LEDGER_NOW, ledgerNowPlus } from '../platform/mysql/clock.ts';
 
 /** The columns of a `Payment`. */
 export const PAYMENT_COLUMNS = [
-  'payment_id',
-  'order_no',
-  'product_id',
+  'payment_id as paymentId',
+  'order_no as orderNo',
+  'product_id as productId',
   'provider',
-  'provider_ref',
+  'provider_ref as providerRef',
   'url',
   'status',
-  'amount_cents',
+  'amount_cents as amountCents',
   'currency',
-  'key_no',
+  'key_no as keyNo',
 ] as const;
 
 /** The length of the columns for a sentence. */
@@ -108,7 +108,7 @@ export async function lockPayments(
 ): Promise<(Payment & { readonly refundBy: string | null; readonly orderDueAt: Date | null })[]> {
   return tx
     .selectFrom('payments')
-    .select([...PAYMENT_COLUMNS, 'refund_by', 'order_due_at'])
+    .select([...PAYMENT_COLUMNS, 'refund_by as refundBy', 'order_due_at as orderDueAt'])
     .where('payment_id', 'in', paymentIds)
     .forUpdate()
     .execute();
@@ -197,7 +197,8 @@ export async function updateRefundBy(tx: Tx, paymentId: string, actor: string): 
 export async function findPaymentsOfOrder(db: Db, orderNo: string) {
   return db
     .selectFrom('payments')
-    .select([...PAYMENT_COLUMNS, 'note', 'last_error', 'created_at', 'updated_at'])
+    .select(['payment_id', 'provider', 'provider_ref', 'status', 'amount_cents', 'currency'])
+    .select(['note', 'last_error', 'created_at', 'updated_at'])
     .where('order_no', '=', orderNo)
     .orderBy('payment_id')
     .execute();

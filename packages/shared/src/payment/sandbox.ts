@@ -32,7 +32,8 @@ export function createSandbox(options: SandboxOptions): PaymentProvider {
   const { secret, log } = options;
   async function send(paymentId: string, event: Event, afterMs: number): Promise<void> {
     await delay(afterMs, undefined, { ref: false });
-    const body = JSON.stringify({ ...event, payment_id: paymentId });
+    const { eventId, kind, received } = event;
+    const body = JSON.stringify({ event_id: eventId, payment_id: paymentId, kind, received });
     for (let tries = 1; tries <= TRIES_MAX; tries += 1) {
       try {
         const response = await fetch(`${options.publicUrl}/api/v1/payments/webhook/sandbox`, {
@@ -47,7 +48,7 @@ export function createSandbox(options: SandboxOptions): PaymentProvider {
       // Retry with growing delays, as a real provider does.
       await delay(SOON_MS * 2 ** tries, undefined, { ref: false });
     }
-    log.warn({ payment_id: paymentId, ...event }, 'sandbox gave up on a webhook');
+    log.warn({ payment_id: paymentId, event_id: eventId, kind, received }, 'sandbox gave up on a webhook');
   }
 
   /** The events to send, each with its delay. */
@@ -118,7 +119,9 @@ function webhookOf(text: string): Webhook {
   const { kind, payment_id: paymentId } = (body ?? {}) as { kind?: unknown; payment_id?: unknown };
   if (typeof kind === 'string' && !(KINDS as readonly string[]).includes(kind)) return { ignored: 'other_kind' };
   if (typeof kind === 'string' && paymentId === undefined) return { ignored: 'not_ours' };
-  return Value.Check(EventSchema, body) ? { event: body } : { ignored: 'unreadable' };
+  if (!Value.Check(EventSchema, body)) return { ignored: 'unreadable' };
+  const { event_id: eventId, ...event } = body;
+  return { event: { eventId, paymentId: event.payment_id, kind: event.kind, received: event.received } };
 }
 
 function sign(secret: string, body: string, nowMs: number): string {

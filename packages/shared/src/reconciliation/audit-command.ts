@@ -12,7 +12,7 @@ import { terminalWidth, textTable } from '../platform/process/text-table.ts';
 import { connectRedis, type ConnectionUse, type RedisClient } from '../platform/redis/client.ts';
 import { RedisAway, redisFault } from '../platform/redis/errors.ts';
 import { Keys } from '../platform/redis/keys.ts';
-import { auditSale, type Audit } from './audit.ts';
+import { auditJson, auditSale, type Audit } from './audit.ts';
 import { LEASE_WAIT_MS, LeaseLost } from '../sale/lease.ts';
 
 const {
@@ -51,7 +51,7 @@ await startOrExit(async () => {
       // The call only says that it was given up; the connection knows why.
       throw redisFault(error) === undefined && redisError !== undefined ? new RedisAway(redisError.message) : error;
     });
-    const results: Result[] = [];
+    const results: ResultJson[] = [];
     for (const sale of sales) results.push(await resultOf(deps, sale));
     const failures = results.filter(({ verdict }) => verdict !== 'clean').length;
     console.log(json ? JSON.stringify({ clean: failures === 0, sales: results }, null, 2) : report(results, failures));
@@ -68,15 +68,20 @@ await startOrExit(async () => {
  * An audit and whether something was repaired. The audit is missing if another process held the
  * lease.
  */
-type Result = Partial<Omit<Audit, 'verdict'>> & {
-  readonly saleId: number;
+type ResultJson = Partial<Omit<ReturnType<typeof auditJson>, 'verdict'>> & {
+  readonly sale_id: number;
   readonly verdict: Audit['verdict'] | 'lease held elsewhere';
   readonly repaired: boolean;
 };
 
-async function resultOf(deps: MendDeps, sale: Sale): Promise<Result> {
+async function resultOf(deps: MendDeps, sale: Sale): Promise<ResultJson> {
   const { audit, outcome } = (await lookedAt(deps, sale)) ?? {};
-  return { saleId: sale.id, verdict: 'lease held elsewhere', ...audit, repaired: outcome === 'repaired' };
+  return {
+    sale_id: sale.id,
+    verdict: 'lease held elsewhere',
+    ...(audit === undefined ? {} : auditJson(audit)),
+    repaired: outcome === 'repaired',
+  };
 }
 
 async function lookedAt(deps: MendDeps, sale: Sale): Promise<Partial<Mended> | undefined> {
@@ -89,8 +94,8 @@ async function lookedAt(deps: MendDeps, sale: Sale): Promise<Partial<Mended> | u
   }
 }
 
-function report(results: readonly Result[], failures: number): string {
-  const findings = results.flatMap(({ saleId, verdict, repaired, findings: found = [] }) => [
+function report(results: readonly ResultJson[], failures: number): string {
+  const findings = results.flatMap(({ sale_id: saleId, verdict, repaired, findings: found = [] }) => [
     ...found.map((finding) => `sale ${saleId}: ${finding}`),
     ...(repaired ? [`sale ${saleId}: ${verdict === 'late' ? 'its orders are in the queue again' : 'repaired'}`] : []),
     ...(repair && verdict === 'drift' && !repaired
@@ -98,7 +103,7 @@ function report(results: readonly Result[], failures: number): string {
       : []),
   ]);
   const rows = results.map((result) => [
-    String(result.saleId),
+    String(result.sale_id),
     result.verdict,
     ...SUMS.map((name) => String(result[name] ?? '-')),
   ]);

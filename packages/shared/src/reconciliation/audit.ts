@@ -30,11 +30,30 @@ export interface Audit {
   readonly available: number;
   readonly owners: number;
   readonly reservations: number;
+  readonly reservationTimes: number;
   readonly liveOrders: number;
   readonly sold: number;
   readonly unappliedReturns: number;
   /** One sentence per finding; empty if the sale is clean. */
   readonly findings: string[];
+}
+
+/** An audit as the API answers it and the command prints it. */
+export function auditJson(audit: Audit) {
+  const { saleId, verdict, units, available, owners, reservations, sold, findings } = audit;
+  return {
+    sale_id: saleId,
+    verdict,
+    units,
+    available,
+    owners,
+    reservations,
+    reservation_times: audit.reservationTimes,
+    live_orders: audit.liveOrders,
+    sold,
+    unapplied_returns: audit.unappliedReturns,
+    findings,
+  };
 }
 
 /** The facts of a sale that admission uses, by their names in the sale's state in Redis. */
@@ -124,9 +143,9 @@ async function countLedger(db: Db, { id }: SaleRef): Promise<LedgerCounts & { re
   const { rows } = await sql<
     Record<keyof LedgerCounts | 'price_cents', number | string> & { readonly start_time: Date; readonly end_time: Date }
   >`
-    SELECT seckill_stock, version, sold, price_cents, start_time, end_time,
-      (SELECT COUNT(*) FROM orders WHERE product_id = ${id} AND live = 1) AS live_orders,
-      (SELECT COUNT(*) FROM stock_returns WHERE product_id = ${id} AND applied_at IS NULL) AS unapplied_returns
+    SELECT seckill_stock AS seckillStock, version, sold, price_cents, start_time, end_time,
+      (SELECT COUNT(*) FROM orders WHERE product_id = ${id} AND live = 1) AS liveOrders,
+      (SELECT COUNT(*) FROM stock_returns WHERE product_id = ${id} AND applied_at IS NULL) AS unappliedReturns
     FROM products WHERE id = ${id}`.execute(db);
   const row = rows[0];
   if (row === undefined) throw new Error(`Sale ${id} is not in the ledger`);
@@ -139,8 +158,8 @@ async function countLedger(db: Db, { id }: SaleRef): Promise<LedgerCounts & { re
     facts: {
       total: Number(row.seckillStock),
       price_cents: Number(row.price_cents),
-      startMs: row.start_time.getTime(),
-      endMs: row.end_time.getTime(),
+      start_ms: row.start_time.getTime(),
+      end_ms: row.end_time.getTime(),
     },
   };
 }
@@ -239,7 +258,7 @@ async function readEntries(db: Db, { id }: SaleRef, orderNos: readonly string[])
     .transaction()
     .setIsolationLevel('repeatable read')
     .execute(async (tx) => {
-      const select = () => tx.selectFrom('orders').select(['order_no', 'user_id', 'live']).where('product_id', '=', id);
+      const select = () => tx.selectFrom('orders').select(['order_no as orderNo', 'user_id as userId', 'live']).where('product_id', '=', id);
       const orders = new Map<string, { userId: string; live: boolean }>();
       const add = (rows: readonly { orderNo: string; userId: string; live: number | null }[]): void => {
         for (const { orderNo, userId, live } of rows) orders.set(orderNo, { userId, live: live === 1 });
@@ -255,12 +274,12 @@ async function readEntries(db: Db, { id }: SaleRef, orderNos: readonly string[])
       const due = await tx
         .selectFrom('stock_returns')
         .innerJoin('orders', 'orders.order_no', 'stock_returns.order_no')
-        .select(['orders.order_no', 'orders.user_id', 'orders.live'])
+        .select(['orders.order_no as orderNo', 'orders.user_id as userId', 'orders.live'])
         .where('stock_returns.product_id', '=', id)
         .where('applied_at', 'is', null)
         .execute();
       add(due);
-      return { orders, returns: new Set(due.map(({ order_no: orderNo }) => orderNo)) };
+      return { orders, returns: new Set(due.map(({ orderNo }) => orderNo)) };
     });
 }
 

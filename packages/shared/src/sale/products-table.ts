@@ -1,8 +1,8 @@
-import { sql, type ExpressionBuilder, type Selectable } from 'kysely';
+import { sql, type ExpressionBuilder, type Selection } from 'kysely';
 import type { Sale, SaleRef } from './sale.ts';
 import type { Db, Tx } from '../platform/mysql/client.ts';
 import { LEDGER_NOW, LOCKED_AT } from '../platform/mysql/clock.ts';
-import type { Database, ProductsTable } from '../platform/mysql/schema.ts';
+import type { Database } from '../platform/mysql/schema.ts';
 
 /** What an operator sends to create a sale. */
 export type NewSale = Pick<Sale, 'shard' | 'name' | 'priceCents' | 'stock' | 'seckillStock' | 'startMs' | 'endMs'>;
@@ -11,19 +11,19 @@ const COLUMNS = [
   'id',
   'shard',
   'name',
-  'price_cents',
+  'price_cents as priceCents',
   'stock',
-  'seckill_stock',
-  'start_time',
-  'end_time',
+  'seckill_stock as seckillStock',
+  'start_time as startTime',
+  'end_time as endTime',
   'version',
   'paused',
-  'pause_version',
-  'cleaned_at',
-] as const satisfies readonly (keyof ProductsTable)[];
+  'pause_version as pauseVersion',
+  'cleaned_at as cleanedAt',
+] as const;
 
-function saleOf(row: Pick<Selectable<ProductsTable>, (typeof COLUMNS)[number]>): Sale {
-  const { start_time: startTime, end_time: endTime, paused, cleaned_at: cleanedAt, ...same } = row;
+function saleOf(row: Selection<Database, 'products', (typeof COLUMNS)[number]>): Sale {
+  const { startTime, endTime, paused, cleanedAt, ...same } = row;
   return {
     ...same,
     startMs: startTime.getTime(),
@@ -34,13 +34,17 @@ function saleOf(row: Pick<Selectable<ProductsTable>, (typeof COLUMNS)[number]>):
 }
 
 export async function insertSale(db: Db, sale: NewSale): Promise<Sale> {
-  const { startMs, endMs, ...same } = sale;
+  const { shard, name, stock } = sale;
   const { insertId } = await db
     .insertInto('products')
     .values({
-      ...same,
-      start_time: new Date(startMs),
-      end_time: new Date(endMs),
+      shard,
+      name,
+      stock,
+      price_cents: sale.priceCents,
+      seckill_stock: sale.seckillStock,
+      start_time: new Date(sale.startMs),
+      end_time: new Date(sale.endMs),
       created_at: LEDGER_NOW,
     })
     .executeTakeFirstOrThrow();
@@ -234,7 +238,7 @@ export interface Stamp {
 export function readStamp(db: Db | Tx, id: number): Promise<Stamp | undefined> {
   return db
     .selectFrom('products')
-    .select(['fence', 'history_id'])
+    .select(['fence', 'history_id as historyId'])
     .where('id', '=', id)
     .where('cleaned_at', 'is', null)
     .executeTakeFirst();
@@ -265,7 +269,7 @@ export async function lockSale(
 ): Promise<{ seckillStock: number; sold: number; now: Date } | undefined> {
   return tx
     .selectFrom('products')
-    .select(['seckill_stock', 'sold', LOCKED_AT.as('now')])
+    .select(['seckill_stock as seckillStock', 'sold', LOCKED_AT.as('now')])
     .where('id', '=', id)
     .where('fence', '=', fence)
     .forUpdate()

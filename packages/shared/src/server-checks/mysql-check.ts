@@ -71,7 +71,7 @@ export async function tryMysql(db: Db, orderBatchMax = ORDER_BATCH_MAX): Promise
  * the connection without a reason.
  */
 async function packetProblems(db: Db, orderBatchMax: number): Promise<string[]> {
-  const order = { ...orderOf(-1), user_id: "'".repeat(USER_ID_CHARS_MAX), order_no: 'x'.repeat(ORDER_NO_CHARS_MAX) };
+  const order = { ...orderOf(-1), userId: "'".repeat(USER_ID_CHARS_MAX), orderNo: 'x'.repeat(ORDER_NO_CHARS_MAX) };
   const batch = Array.from({ length: orderBatchMax }, () => order);
   const { sql: text, parameters }: CompiledQuery = insertOrdersQuery(batch).compile(db);
   const neededBytes = Buffer.byteLength(statementText(text, parameters)) + PACKET_SPARE_BYTES;

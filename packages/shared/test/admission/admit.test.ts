@@ -128,7 +128,7 @@ describe('the order of the checks', () => {
     const admission = await changingNothing(sale, () =>
       buyWith(sale, { backlogMax: 0, limits }, { token: 'nobody issued this' }),
     );
-    expect(admission).toEqual({ outcome: 'replayed', order_no: owner!.orderNo });
+    expect(admission).toEqual({ outcome: 'replayed', orderNo: owner!.orderNo });
   });
 
   test('a full backlog is checked before a bucket, and an empty bucket before the seckill token', async () => {
@@ -332,7 +332,7 @@ describe('the same call again, as ioredis sends it after a lost reply', () => {
     const call = await newCall(context, sale);
     await context.commands.admit(sale, call, [accepted]);
     const late = { ...call, deadlineMs: (await context.commands.clock(0)).nowMs - 1 };
-    const secondOfU1 = { ...accepted, order_no: newOrderNumber(sale, Date.now()) };
+    const secondOfU1 = { ...accepted, orderNo: newOrderNumber(sale, Date.now()) };
     const answers = await changingNothing(sale, () =>
       context.commands.admit(sale, late, [accepted, fresh, secondOfU1]),
     );
@@ -348,7 +348,7 @@ describe('the same call again, as ioredis sends it after a lost reply', () => {
     const call = await newCall(context, sale);
     await context.commands.admit(sale, call, [accepted]);
     for (const historyId of ['', 'f'.repeat(40)]) {
-      const elsewhere = { ...call, history_id: historyId };
+      const elsewhere = { ...call, historyId: historyId };
       const answers = await changingNothing(sale, () => context.commands.admit(sale, elsewhere, [accepted, fresh]));
       expect(outcomes(answers)).toEqual(['accepted', 'unavailable']);
     }
@@ -360,7 +360,7 @@ describe('the same call again, as ioredis sends it after a lost reply', () => {
     const call = await newCall(context, sale);
     for (const refuse of Object.values(REFUSALS).toReversed()) {
       await refuse(sale);
-      for (const unanswerable of [{ deadlineMs: 0 }, { history_id: 'x' }]) {
+      for (const unanswerable of [{ deadlineMs: 0 }, { historyId: 'x' }]) {
         const admissions = await changingNothing(sale, () =>
           context.commands.admit(sale, { ...call, ...unanswerable }, [item]),
         );
@@ -410,8 +410,8 @@ describe('a sale that is not ready', () => {
     const [own] = attempt.items;
     await send(context, attempt);
     await stop(sale);
-    const again = { ...own!, order_no: newOrderNumber(sale, Date.now()) };
-    const fresh = { ...own!, user_id: 'u2', order_no: newOrderNumber(sale, Date.now()) };
+    const again = { ...own!, orderNo: newOrderNumber(sale, Date.now()) };
+    const fresh = { ...own!, userId: 'u2', orderNo: newOrderNumber(sale, Date.now()) };
     const items = [own!, again, fresh];
     const answers = await changingNothing(sale, () => context.commands.admit(sale, attempt.call, items));
     expect(outcomes(answers)).toEqual(['accepted', 'not_ready', 'not_ready']);
@@ -489,7 +489,7 @@ describe('a batch', () => {
     ];
     const before = await snapshot(context, sale);
     expect(await context.commands.admit(sale, await newCall(context, sale), items)).toEqual([
-      { outcome: 'replayed', order_no: owner!.orderNo },
+      { outcome: 'replayed', orderNo: owner!.orderNo },
       { outcome: 'token_invalid' },
       { outcome: 'accepted' },
       { outcome: 'accepted' },

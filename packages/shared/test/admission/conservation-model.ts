@@ -221,7 +221,7 @@ export class Run {
   }
 
   async #admit({ call, items }: { call: AdmitCall; items: readonly AdmitItem[] }, late: boolean): Promise<void> {
-    const sent = late ? { ...call, history_id: 'another process' } : call;
+    const sent = late ? { ...call, historyId: 'another process' } : call;
     assert.deepEqual(await this.#shop.commands.admit(this.#sale, sent, items), this.#model.admit(items, late));
   }
 
@@ -253,7 +253,7 @@ export class Run {
     const live = this.#tried.filter(({ orderNo }) => this.#model.ledger.get(orderNo) === true);
     // The ledger never holds more live orders than the sale has units: MySQL itself refuses such a
     // row.
-    const sale = { ...this.#sale, seckill_stock: Math.max(units, live.length) };
+    const sale = { ...this.#sale, seckillStock: Math.max(units, live.length) };
     const lost = lease !== this.#lease;
     assert.equal(await commands.beginRebuild(sale, lease), lost ? undefined : this.#historyId);
     if (!lost) this.#model.ready = false;
@@ -264,10 +264,10 @@ export class Run {
     const built = {
       historyId: this.#historyId,
       owners: owners.length,
-      available: sale.seckill_stock - owners.length,
+      available: sale.seckillStock - owners.length,
     };
     assert.equal(await commands.finishRebuild(sale, lease, built), !lost);
-    if (!lost) this.#model.rebuilt(sale.seckill_stock, owners);
+    if (!lost) this.#model.rebuilt(sale.seckillStock, owners);
     if (!lost && this.#model.paused.version < sale.pauseVersion) this.#model.paused = { version: 0, paused: false };
     if (!again || lost) return;
     // Sent again by ioredis after a lost reply, with another shopper's buy in between.
@@ -287,8 +287,8 @@ export class Run {
     this.#model.ready = false;
     // What was not on sale is rebuilt instead.
     if (dies || !ready) return;
-    const before = { ...this.#sale, seckill_stock: total, version };
-    const after = { ...before, seckill_stock: total + more, version: version + 1 };
+    const before = { ...this.#sale, seckillStock: total, version };
+    const after = { ...before, seckillStock: total + more, version: version + 1 };
     const finish = () => commands.finishChange(before, after, lease, this.#historyId);
     assert.equal(await finish(), true);
     this.#model.changed(more);

@@ -213,7 +213,7 @@ describe('to give back', () => {
     const strangers = [
       mixed,
       { userId: 'nobody', orderNo: 'none' },
-      { user_id: 'U1', order_no: owners[0]!.orderNo },
+      { userId: 'U1', orderNo: owners[0]!.orderNo },
     ];
     expect(await context.commands.giveBack(sale, lease, strangers)).toBe(0);
     expect(await snapshot(context, sale)).toEqual(before);

@@ -8,7 +8,7 @@ import {
 
 const NOW_MS = 1_000_000;
 
-function rows(...given: readonly (Partial<OrderEvents> & { readonly order_nos: readonly string[] })[]): OrderEvents[] {
+function rows(...given: readonly (Partial<OrderEvents> & { readonly orderNos: readonly string[] })[]): OrderEvents[] {
   return given.map((fields, i) => ({
     id: i + 1,
     status: 'pending_payment',

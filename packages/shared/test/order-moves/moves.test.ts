@@ -21,6 +21,7 @@ import { shoppers, takeLease } from '../../testing/buying.ts';
 import { aLockIsWaitedFor } from '../../testing/row-locks.ts';
 import { ledgerOf, openPayment, placeOrder, placeOrders } from '../../testing/ordering.ts';
 import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { jsonOfOrder } from '../../src/order/status-record.ts';
 
 let context: TestContext;
 beforeAll(async () => {
@@ -129,7 +130,7 @@ describe('an order', () => {
 
   test('that the ledger does not have yet is `queued`, and neither cancelled nor refunded', async () => {
     const sale = await context.openSale();
-    const order = { ...(await placeOrder(context, sale)), order_no: `01KARYB6S5Q0H9M3T7ZV5W8XCE-0-${sale.id}` };
+    const order = { ...(await placeOrder(context, sale)), orderNo: `01KARYB6S5Q0H9M3T7ZV5W8XCE-0-${sale.id}` };
     const refusal = { code: 'invalid_state', detail: 'The order is queued' };
     await expect(cancelOrder(context, order, { actor: 'shopper' })).rejects.toMatchObject(refusal);
     await expect(requestRefund(context, order, 'operator')).rejects.toMatchObject(refusal);
@@ -408,7 +409,7 @@ describe('pollers', () => {
     await cancelOrder(context, order, { actor: 'shopper' });
     expect(await statusInRedis(order)).toBe('2 -');
     await context.commands.settle(sale, await takeLease(context, sale), 600_000, [
-      { orderNo: order.orderNo, version: 1, status: JSON.stringify(order) },
+      { orderNo: order.orderNo, version: 1, status: jsonOfOrder(order) },
     ]);
     expect(await statusInRedis(order)).toBe('2 -');
   });

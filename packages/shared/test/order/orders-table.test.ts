@@ -177,10 +177,10 @@ describe('a unit that has to go back', () => {
     const sale = await context.insertSale();
     const orders = [newOrder(sale, { status: 'failed' }), newOrder(sale, { status: 'failed', userId: 'U1' })];
     await context.db.transaction().execute((tx) => insertStockReturns(tx, orders, 1_800_000_000_123));
-    const due = orders.map(({ orderNo, userId }) => ({ order_no: orderNo, user_id: userId }));
+    const due = orders.map(({ orderNo, userId }) => ({ orderNo, userId }));
     const appliedAt = async () => {
       const rows = await context.db.selectFrom('stock_returns').selectAll().orderBy('order_no').execute();
-      return new Map(rows.map(({ order_no: orderNo, applied_at: appliedAt }) => [orderNo, appliedAt]));
+      return new Map(rows.map((row) => [row.order_no, row.applied_at]));
     };
     expect(await salesWithReturns(context.db, 0)).toEqual([{ id: sale.id, shard: 0, cleaned: false }]);
     expect(await unappliedReturns(context.db, sale.id, 10)).toEqual(expect.arrayContaining(due));
@@ -189,7 +189,7 @@ describe('a unit that has to go back', () => {
     await markReturnsApplied(context.db, [orders[0]!.orderNo]);
     expect(await unappliedReturns(context.db, sale.id, 10)).toEqual([due[1]]);
     const first = (await appliedAt()).get(orders[0]!.orderNo);
-    const numbers = due.map(({ order_no: orderNo }) => orderNo);
+    const numbers = due.map(({ orderNo }) => orderNo);
     await markReturnsApplied(context.db, numbers);
     expect(await salesWithReturns(context.db, 0)).toEqual([]);
     const applied = await appliedAt();

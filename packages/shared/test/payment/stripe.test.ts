@@ -35,12 +35,12 @@ afterEach(() => fake.close());
 const asked = (): StripeCall[] => fake.calls.map(({ call }) => call);
 const keysOf = (call: StripeCall) => fake.calls.filter((one) => one.call === call).map(({ key }) => key);
 /** The payment once it was started. */
-async function started(): Promise<Payment & { provider_ref: string }> {
+async function started(): Promise<Payment & { providerRef: string }> {
   const { providerRef } = await stripe.start(PAYMENT);
   return { ...PAYMENT, providerRef };
 }
 /** The payment once its money has come. */
-async function paid(): Promise<Payment & { provider_ref: string }> {
+async function paid(): Promise<Payment & { providerRef: string }> {
   const payment = await started();
   fake.pay(payment.providerRef);
   return payment;
@@ -87,7 +87,7 @@ describe('a start', () => {
 
   test('whose key was used with other parameters (PUBLIC_URL has changed) succeeds with the next one', async () => {
     await stripe.start(PAYMENT);
-    const dearer = { ...PAYMENT, amount_cents: 2_000 };
+    const dearer = { ...PAYMENT, amountCents: 2_000 };
     await expect(stripe.start(dearer)).rejects.toMatchObject({ kind: 'failed', mayBeKept: true });
     expect(await stripe.start({ ...dearer, keyNo: 1 })).toMatchObject({ providerRef: 'cs_2' });
   });
@@ -289,7 +289,7 @@ describe('a webhook', () => {
     ['charge.refunded', { refunded: true, metadata }, { kind: 'refund_changed' }],
     ['refund.failed', { status: 'failed', metadata }, { kind: 'refund_changed' }],
   ])('%s with %j is: %j', async (type, object, told) => {
-    expect(await verify(bodyOf(type, object))).toEqual({ event: { event_id: 'evt_1', payment_id: 'pay_1', ...told } });
+    expect(await verify(bodyOf(type, object))).toEqual({ event: { eventId: 'evt_1', paymentId: 'pay_1', ...told } });
   });
 
   test('of each thing that happens at Stripe is understood as it is sent there', async () => {
@@ -298,9 +298,9 @@ describe('a webhook', () => {
     fake.settleRefunds(false);
     const told = await Promise.all(fake.events.map((payload) => verify(payload)));
     expect(told).toMatchObject([
-      { event: { payment_id: 'pay_1', kind: 'succeeded', received } },
-      { event: { payment_id: 'pay_1', kind: 'refund_changed' } },
-      { event: { payment_id: 'pay_1', kind: 'refund_changed' } },
+      { event: { paymentId: 'pay_1', kind: 'succeeded', received } },
+      { event: { paymentId: 'pay_1', kind: 'refund_changed' } },
+      { event: { paymentId: 'pay_1', kind: 'refund_changed' } },
     ]);
   });
 
@@ -309,7 +309,7 @@ describe('a webhook', () => {
     fake.refundByHand(payment.providerRef);
     fake.settleRefunds(false);
     const failed = fake.events.at(-1)!;
-    expect(await verify(failed)).toMatchObject({ event: { payment_id: 'pay_1', kind: 'refund_changed' } });
+    expect(await verify(failed)).toMatchObject({ event: { paymentId: 'pay_1', kind: 'refund_changed' } });
     // Where Stripe does not say whose it is, the webhook is to come again.
     fake.fail('retrieve intent', { status: 401 });
     await expect(verify(failed)).rejects.toMatchObject({ name: 'ProviderFault' });

@@ -48,7 +48,7 @@ describe('a seckill token is issued', () => {
     expect(await context.commands.issueToken(sale, 'u1', 'after', LIFE_MS)).toBe('after');
     // Still an owner: the new one buys no second unit.
     const attempt = await newAttempt(context, sale, ['u1']);
-    expect(await send(context, attempt)).toEqual([{ outcome: 'replayed', order_no: owners[0]!.orderNo }]);
+    expect(await send(context, attempt)).toEqual([{ outcome: 'replayed', orderNo: owners[0]!.orderNo }]);
     await context.commands.giveBack(sale, await takeLease(context, sale), owners);
     expect(await send(context, attempt)).toEqual([{ outcome: 'accepted' }]);
   });

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { STATUS_LIFE_MS, type Order } from '@flash-sale/shared/order/order.ts';
+import { jsonOfOrder } from '@flash-sale/shared/order/status-record.ts';
 import type { SaleRef } from '@flash-sale/shared/sale/sale.ts';
 import type { HeldReservation } from '@flash-sale/shared/admission/reservation.ts';
 import type { Commands } from '@flash-sale/shared/commands.ts';
@@ -279,5 +280,5 @@ export class SaleWriter {
 }
 
 function statusRecord(order: Order): { orderNo: string; version: number; status: string } {
-  return { orderNo: order.orderNo, version: order.version, status: JSON.stringify(order) };
+  return { orderNo: order.orderNo, version: order.version, status: jsonOfOrder(order) };
 }

@@ -58,7 +58,7 @@ export function orderEvents(deps: OrderEventsDeps): Rounds<'order_events'> {
     const ids = events.map(({ id }) => id);
     const messageId = message.messageId ?? `msg_${newUlid(Date.now())}`;
     if (message.messageId === undefined && !(await nameMessage(db, ids, messageId))) return undefined;
-    const orderNos = events.flatMap(({ orderNos }) => orderNos);
+    const orderNos = events.flatMap((one) => one.orderNos);
     const orders = await findOrders(db, [...new Set(orderNos)]);
     try {
       await receiver.deliver(messageId, bodyOf(events, new Map(orders.map((order) => [order.orderNo, order]))));
@@ -75,8 +75,8 @@ export function orderEvents(deps: OrderEventsDeps): Rounds<'order_events'> {
 
   async function recordFailure({ events }: EventMessage, messageId: string, error: unknown): Promise<void> {
     const nowMs = (await ledgerTime(db)).getTime();
-    const retryAfterMs = error instanceof ReceiverFault ? (error.retryAfterMs ?? 0) : 0;
-    if (retryAfterMs > 0) restsUntilMs = performance.now() + retryAfterMs;
+    const askedForMs = error instanceof ReceiverFault ? (error.retryAfterMs ?? 0) : 0;
+    if (askedForMs > 0) restsUntilMs = performance.now() + askedForMs;
     const dead = events.every(({ waitingSinceMs }) => waitingSinceMs + giveUpMs <= nowMs);
     const attempts = events[0]!.attempts + 1;
     await recordFailedAttempt(
@@ -84,7 +84,7 @@ export function orderEvents(deps: OrderEventsDeps): Rounds<'order_events'> {
       events.map(({ id }) => id),
       {
         error: sentenceOf(error),
-        nextAttemptInMs: Math.max(retryAfterMs, retryAfterMs(attempts, Math.random())),
+        nextAttemptInMs: Math.max(askedForMs, retryAfterMs(attempts, Math.random())),
         dead,
       },
     );

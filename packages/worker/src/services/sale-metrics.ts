@@ -54,7 +54,7 @@ export function saleMetrics(deps: SaleMetricsDeps): Rounds {
    * The age of the shard's oldest reservation. One from the future (Redis's clock was set back) has no
    * age: it counts from when it was first seen.
    */
-  async function oldestMs(nowMs: number, oldest: number | undefined): Promise<number> {
+  async function ageOfOldestMs(nowMs: number, oldest: number | undefined): Promise<number> {
     const seenMs = performance.now();
     const ahead = await commands.outboxAfter(shard, nowMs + RESERVATION_AHEAD_MS);
     aheadSinceMs = new Map(ahead.map((id) => [id, aheadSinceMs.get(id) ?? seenMs]));
@@ -104,7 +104,7 @@ export function saleMetrics(deps: SaleMetricsDeps): Rounds {
         soldIfKnown(live),
         queue(shard).getJobCounts(...JOB_STATES),
         commands.readMemory(shard),
-        oldestMs(nowMs, outbox[0]?.oldestMs),
+        ageOfOldestMs(nowMs, outbox[0]?.oldestMs),
       ]);
 
       clear();

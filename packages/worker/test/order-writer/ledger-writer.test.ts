@@ -84,10 +84,10 @@ describe('a batch of reservations', () => {
     const rows = await context.db.selectFrom('orders').selectAll().where('product_id', '=', sale.id).execute();
     for (const { order_no: orderNo, user_id: userId, price_cents: priceCents, created_at: createdAt, version } of rows) {
       const admitted = reservations.find((reservation) => reservation.orderNo === orderNo);
-      expect({ user_id: userId, price_cents: priceCents, admitted_ms: createdAt.getTime() }).toEqual({
+      expect({ userId, priceCents, admittedMs: createdAt.getTime() }).toEqual({
         userId: admitted?.userId,
         priceCents: sale.priceCents,
-        admitted_ms: admitted?.admittedMs,
+        admittedMs: admitted?.admittedMs,
       });
       expect(version).toBe(1);
     }

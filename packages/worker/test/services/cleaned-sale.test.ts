@@ -93,7 +93,7 @@ test.each<[string, () => Promise<unknown>]>([
     },
   ],
   ['auditSale', () => auditSale(context, sale, { ...wait, thorough: true })],
-  ['repairSale', () => repairSale(context, 0, { sale_id: sale.id, findings: [] } as never, 1_000)],
+  ['repairSale', () => repairSale(context, 0, { saleId: sale.id, findings: [] } as never, 1_000)],
   ['warm-up', () => warmUp(older()).round(GOING_ON)],
   ['relay', () => relay(older()).round(GOING_ON)],
   ['auditor', () => auditor(older()).round(GOING_ON)],

@@ -148,7 +148,7 @@ describe('a sale that ended long ago', () => {
     const sale = await context.insertSale({ seckillStock: 5_000 });
     const nowMs = Date.now();
     const order = (userId: string, status: Order['status']): Order => {
-      const facts = { product_id: sale.id, price_cents: 1, version: 1, createdAtMs: nowMs };
+      const facts = { productId: sale.id, priceCents: 1, version: 1, createdAtMs: nowMs };
       return { orderNo: newOrderNumber(sale, nowMs), userId, status, ...facts };
     };
     const orders = [
