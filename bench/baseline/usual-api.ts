@@ -97,7 +97,13 @@ app.post<{ Body: { user_id: string; product_id: number; token: string } }>(
 
     const createdAtMs = Date.now();
     const orderNo = newOrderNumber({ id: productId, shard: 0 }, createdAtMs);
-    const job = { order_no: orderNo, product_id: productId, user_id: userId, price_cents: priceCents, created_at_ms: createdAtMs };
+    const job = {
+      order_no: orderNo,
+      product_id: productId,
+      user_id: userId,
+      price_cents: priceCents,
+      created_at_ms: createdAtMs,
+    };
     await queue.add('order', job, { jobId: orderNo, attempts: 10, removeOnComplete: true });
     return reply
       .code(202)

@@ -13,7 +13,15 @@ const db = await openDb(concurrency);
 
 const worker = new Worker<OrderJob>(
   QUEUE,
-  async ({ data: { order_no: orderNo, product_id: productId, user_id: userId, price_cents: priceCents, created_at_ms: createdAtMs } }) => {
+  async ({
+    data: {
+      order_no: orderNo,
+      product_id: productId,
+      user_id: userId,
+      price_cents: priceCents,
+      created_at_ms: createdAtMs,
+    },
+  }) => {
     const connection = await db.getConnection();
     try {
       await connection.beginTransaction();

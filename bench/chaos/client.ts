@@ -55,7 +55,7 @@ export class Client {
 
   /**
    * Resolves, within the same tick, when at least this many buys are in flight; false after
-   * `limit_ms`.
+   * `limitMs`.
    */
   async untilBuysInFlight(count: number, limitMs: number): Promise<boolean> {
     const untilMs = Date.now() + limitMs;

@@ -53,7 +53,7 @@ export class Crowd {
   }
 
   /**
-   * Runs buyers, `at_once` at a time. Unless they pay, they do not wait for their orders: stuck
+   * Runs buyers, `atOnce` at a time. Unless they pay, they do not wait for their orders: stuck
    * orders must not delay later buyers.
    */
   async march(count: number, atOnce: number, paying = false): Promise<void> {

@@ -125,7 +125,7 @@ export class LedgerReader {
     return Number(row!['found']) > 0;
   }
 
-  /** The number of unpaid orders whose deadline was more than `late_ms` ago. */
+  /** The number of unpaid orders whose deadline was more than `lateMs` ago. */
   async overdue(sale: number, lateMs: number): Promise<number> {
     const [row] = await this.#query(
       `SELECT COUNT(*) AS found FROM ${DB_NAME}.orders WHERE product_id = ? AND status = 'pending_payment'

@@ -134,11 +134,13 @@ function roundLine(
   round: number,
   { record, requests, accepted, orders, violations, allowedLosses, took_ms: tookMs }: RoundResult,
 ): string {
-  const strikes = record.strikes.map(({ fault, struck_ms: struckMs, buys_in_flight: buysInFlight, units_left: unitsLeft, recovery_ms: recoveryMs }) => {
-    if (struckMs === 0) return `${fault} did not strike`;
-    const recovery = recoveryMs === null ? 'no recovery' : `back in ${(recoveryMs / 1_000).toFixed(2)} s`;
-    return `${fault} (${buysInFlight} buys in flight, ${unitsLeft} units left, ${recovery})`;
-  });
+  const strikes = record.strikes.map(
+    ({ fault, struck_ms: struckMs, buys_in_flight: buysInFlight, units_left: unitsLeft, recovery_ms: recoveryMs }) => {
+      if (struckMs === 0) return `${fault} did not strike`;
+      const recovery = recoveryMs === null ? 'no recovery' : `back in ${(recoveryMs / 1_000).toFixed(2)} s`;
+      return `${fault} (${buysInFlight} buys in flight, ${unitsLeft} units left, ${recovery})`;
+    },
+  );
   const losses = allowedLosses > 0 ? `, ${allowedLosses} allowed losses` : '';
   return `round ${round}, ${(tookMs / 1_000).toFixed(1)} s: ${strikes.join(', ')}: ${requests} requests, ${accepted} accepted, ${orders} orders (${fatesOf(record)})${losses}, ${violations.length} violations`;
 }

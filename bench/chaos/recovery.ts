@@ -9,7 +9,7 @@ const FINAL_REFUSALS = new Set(['sold_out', 'ended', 'paused']);
 /**
  * Milliseconds from a heal until the service has recovered: a buy sent after the heal was accepted
  * or correctly refused, and no reservation from before the heal is left. Null if that takes longer
- * than `limit_ms`.
+ * than `limitMs`.
  */
 export async function recoveryOf(options: {
   readonly history: History;

@@ -40,7 +40,13 @@ export class Report {
   add({ record, requests, accepted, orders, violations, allowedLosses }: RoundResult): void {
     const sums = { requests, accepted, orders, violations: violations.length, allowedLosses };
     for (const key of Object.keys(sums) as (keyof typeof sums)[]) this.#totals[key] += sums[key];
-    for (const { fault, struck_ms: struckMs, buys_in_flight: buysInFlight, units_left: unitsLeft, recovery_ms: recoveryMs } of record.strikes) {
+    for (const {
+      fault,
+      struck_ms: struckMs,
+      buys_in_flight: buysInFlight,
+      units_left: unitsLeft,
+      recovery_ms: recoveryMs,
+    } of record.strikes) {
       const row = this.#rows.get(fault) ?? newRow();
       this.#rows.set(fault, row);
       row.struck += struckMs > 0 ? 1 : 0;

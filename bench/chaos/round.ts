@@ -89,18 +89,32 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
       unitsLeft,
       loadOver: loadOver.promise,
       refuse: (prefix) => refusedPrefixes.push(prefix),
-      recoveredSince: (healedMs, limitMs) => recoveryOf({ history, redis, sale: sale.id, healed_ms: healedMs, limit_ms: limitMs }),
+      recoveredSince: (healedMs, limitMs) =>
+        recoveryOf({ history, redis, sale: sale.id, healed_ms: healedMs, limit_ms: limitMs }),
       note: (event, fields) => history.note(event, fields),
     });
     await stage.pauseBetween(0.2, 0.8);
     progress(fault.name);
     await fault.run(stage);
     const healedMs = Date.now();
-    const recoveryMs = await recoveryOf({ history, redis, sale: sale.id, healed_ms: healedMs, limit_ms: RECOVERY_MS_MAX });
+    const recoveryMs = await recoveryOf({
+      history,
+      redis,
+      sale: sale.id,
+      healed_ms: healedMs,
+      limit_ms: RECOVERY_MS_MAX,
+    });
     const { struckMs, buysInFlight, standstills } = stage;
     const losesRedisData = fault.losesRedisData ?? false;
     const when = { struck_ms: struckMs, healed_ms: healedMs, recovery_ms: recoveryMs };
-    const struck = { fault: fault.name, ...when, standstills, buys_in_flight: buysInFlight, units_left: stage.unitsLeft, losesRedisData };
+    const struck = {
+      fault: fault.name,
+      ...when,
+      standstills,
+      buys_in_flight: buysInFlight,
+      units_left: stage.unitsLeft,
+      losesRedisData,
+    };
     history.note('strike', struck);
     return struck;
   };
@@ -189,7 +203,8 @@ async function finalReading(redis: RedisReader, ledger: LedgerReader, sale: numb
     const before = await ledger.final(sale);
     const inRedis = await redis.final(sale);
     const after = await ledger.final(sale);
-    if (tries === READINGS_MAX || isDeepStrictEqual(before, after)) return { sale, began_ms: beganMs, ...inRedis, ...after };
+    if (tries === READINGS_MAX || isDeepStrictEqual(before, after))
+      return { sale, began_ms: beganMs, ...inRedis, ...after };
   }
 }
 
@@ -201,7 +216,9 @@ async function pollAgain(
   random: Random,
 ): Promise<void> {
   const written = new Set(
-    finals.flatMap(({ orders }) => orders.filter(({ status }) => status !== 'failed').map(({ order_no: orderNo }) => orderNo)),
+    finals.flatMap(({ orders }) =>
+      orders.filter(({ status }) => status !== 'failed').map(({ order_no: orderNo }) => orderNo),
+    ),
   );
   const accepted = new Map<string, number>();
   for (const call of history.calls) {

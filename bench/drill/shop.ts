@@ -36,7 +36,11 @@ export class Shop {
     const asked = await this.#call('POST', '/api/v1/seckill/token', { user_id: userId, product_id: sale });
     const { token } = asked.body;
     if (asked.status === 409) return undefined;
-    const { status, body } = await this.#call('POST', '/api/v1/seckill/buy', { user_id: userId, product_id: sale, token });
+    const { status, body } = await this.#call('POST', '/api/v1/seckill/buy', {
+      user_id: userId,
+      product_id: sale,
+      token,
+    });
     if (status === 202) return String(body['order_no']);
     if (body['code'] === 'sold_out') return undefined;
     throw new Error(`A buy answered ${status} ${String(body['code'])}`);

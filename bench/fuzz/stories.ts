@@ -57,20 +57,23 @@ export const STORIES: Readonly<Record<string, (world: World) => Needs | Promise<
   },
   'GET /api/v1/orders/{orderNo}': async (world) => {
     const { shopper, order_no: orderNo } = await world.order('pending_payment');
-    return { ...world.as(shopper), params: { orderNo: orderNo }, query: {} };
+    return { ...world.as(shopper), params: { orderNo }, query: {} };
   },
   'POST /api/v1/orders/{orderNo}/pay': async (world) => {
     const { shopper, order_no: orderNo } = await world.order('pending_payment');
     // Webhooks are covered by an operation of their own.
-    return { ...world.as(shopper), params: { orderNo: orderNo }, body: world.naming(shopper, { sandbox: 'never' }) };
+    return { ...world.as(shopper), params: { orderNo }, body: world.naming(shopper, { sandbox: 'never' }) };
   },
   'POST /api/v1/orders/{orderNo}/cancel': async (world) => {
     const { shopper, order_no: orderNo } = await world.order('pending_payment', 'its last');
-    return { ...world.as(shopper), params: { orderNo: orderNo }, body: world.naming(shopper, {}) };
+    return { ...world.as(shopper), params: { orderNo }, body: world.naming(shopper, {}) };
   },
   'POST /api/v1/payments/webhook/{provider}': async (world) => {
     const { payment_id: paymentId } = await world.payment();
-    return sandboxWebhook({ event_id: `fuzz-${paymentId}`, payment_id: paymentId, kind: 'succeeded' }, world.sandboxSecret);
+    return sandboxWebhook(
+      { event_id: `fuzz-${paymentId}`, payment_id: paymentId, kind: 'succeeded' },
+      world.sandboxSecret,
+    );
   },
 
   'GET /api/v1/admin/shoppers/{userId}/export': async (world) => {
@@ -81,11 +84,11 @@ export const STORIES: Readonly<Record<string, (world: World) => Needs | Promise<
   'POST /api/v1/admin/shoppers/{userId}/erase': ({ newShopper }) => ({ params: { userId: newShopper() } }),
   'GET /api/v1/admin/orders/{orderNo}': async (world) => {
     const { order_no: orderNo } = await world.order('pending_payment');
-    return { params: { orderNo: orderNo } };
+    return { params: { orderNo } };
   },
   'POST /api/v1/admin/orders/{orderNo}/refund': async (world) => {
     const { order_no: orderNo } = await world.order('paid', 'its last');
-    return { params: { orderNo: orderNo } };
+    return { params: { orderNo } };
   },
 };
 
@@ -129,10 +132,10 @@ export const REFUSALS: Readonly<Record<string, readonly ((world: World) => Needs
 
 async function strangersOrder(world: World): Promise<Needs> {
   const { order_no: orderNo } = await world.order('pending_payment');
-  return { ...world.as(world.newShopper()), params: { orderNo: orderNo }, body: {}, query: {} };
+  return { ...world.as(world.newShopper()), params: { orderNo }, body: {}, query: {} };
 }
 
 async function cancelledOrder(world: World): Promise<Needs> {
   const { shopper, order_no: orderNo } = await world.order('cancelled');
-  return { ...world.as(shopper), params: { orderNo: orderNo }, body: {} };
+  return { ...world.as(shopper), params: { orderNo }, body: {} };
 }

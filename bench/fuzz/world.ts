@@ -161,7 +161,7 @@ export class World {
     if (state === 'cancelled') {
       await this.#make('POST /api/v1/orders/{orderNo}/cancel', {
         ...this.as(shopper),
-        params: { orderNo: orderNo },
+        params: { orderNo },
         body: {},
       });
     }
@@ -179,13 +179,13 @@ export class World {
   async #startPayment({ shopper, order_no: orderNo }: Bought): Promise<{ payment_id: string }> {
     return (await this.#make('POST /api/v1/orders/{orderNo}/pay', {
       ...this.as(shopper),
-      params: { orderNo: orderNo },
+      params: { orderNo },
       body: { sandbox: 'never' },
     })) as { payment_id: string };
   }
 
   async #until({ shopper, order_no: orderNo }: Bought, status: string): Promise<void> {
-    const needs = { ...this.as(shopper), params: { orderNo: orderNo }, query: { wait: '20' } };
+    const needs = { ...this.as(shopper), params: { orderNo }, query: { wait: '20' } };
     const order = await this.#make('GET /api/v1/orders/{orderNo}', needs);
     if (order['status'] !== status) throw new Error(`order ${orderNo} is ${String(order['status'])}, not ${status}`);
   }

@@ -102,7 +102,12 @@ async function costsOf(
     const { unexpected } = await closedLoop({ urls: [stage.api], connections: CONNECTIONS, requests, expected: 202 });
     const bought = await spent(stage);
     assertExpected('buys', unexpected, requests.length);
-    const { redis_us_per_buy: redisUsPerBuy, api_us_per_buy: apiUsPerBuy } = perEach(before, bought, requests.length, 'buy');
+    const { redis_us_per_buy: redisUsPerBuy, api_us_per_buy: apiUsPerBuy } = perEach(
+      before,
+      bought,
+      requests.length,
+      'buy',
+    );
     const costs: Record<string, number> = { redis_us_per_buy: redisUsPerBuy!, api_us_per_buy: apiUsPerBuy! };
     if (withWorker) {
       await stage.worker.start();

@@ -45,7 +45,7 @@ export class Client {
   }
 }
 
-/** Calls `visit` for every index below `count`, `at_once` at a time. */
+/** Calls `visit` for every index below `count`, `atOnce` at a time. */
 export async function inParallel(
   count: number,
   atOnce: number,

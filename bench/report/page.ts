@@ -149,7 +149,12 @@ ${end(GAINS)}
 
 /** The capacity model's table for `docs/scaling.md`. */
 export function capacityPart(results: Results, capacity: Capacity): string {
-  const { cores, hot_sale_per_second: hotSalePerSecond, predicted_two_per_second: predictedTwoPerSecond, measured_two_per_second: measuredTwoPerSecond } = capacity;
+  const {
+    cores,
+    hot_sale_per_second: hotSalePerSecond,
+    predicted_two_per_second: predictedTwoPerSecond,
+    measured_two_per_second: measuredTwoPerSecond,
+  } = capacity;
   const rows = Object.entries(cores).map(([process, { us_each: usEach, what }]) => [
     process,
     what,

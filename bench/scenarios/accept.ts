@@ -57,7 +57,13 @@ export const accept: Scenario = {
   name: 'accept, drain',
   async run(context) {
     const { stage } = context;
-    const { sale, accepted, per_second: perSecond, latencies_ms: latenciesMs, costs } = await buyAll(context, [stage.api]);
+    const {
+      sale,
+      accepted,
+      per_second: perSecond,
+      latencies_ms: latenciesMs,
+      costs,
+    } = await buyAll(context, [stage.api]);
     try {
       const drained = await drain(context, sale, accepted.length);
       await audit(stage, sale, accepted);

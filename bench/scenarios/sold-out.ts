@@ -25,7 +25,11 @@ export const soldOut: Scenario = {
     });
     let refused = 0;
     const before = await spent(stage);
-    const { per_second: perSecond, unexpected, latencies_ms: latenciesMs } = await closedLoop({
+    const {
+      per_second: perSecond,
+      unexpected,
+      latencies_ms: latenciesMs,
+    } = await closedLoop({
       urls: [stage.api],
       connections: CONNECTIONS,
       requests,

@@ -135,7 +135,10 @@ async function sellTo(url: string, productId: number): Promise<void> {
   const waiting = Array.from({ length: SHOPPERS }, (_, i) => `shopper-${i}`);
   const next = async (): Promise<void> => {
     for (let userId = waiting.pop(); userId !== undefined; userId = waiting.pop()) {
-      const { token } = await call<{ token: string }>(`${url}/api/v1/seckill/token`, { user_id: userId, product_id: productId });
+      const { token } = await call<{ token: string }>(`${url}/api/v1/seckill/token`, {
+        user_id: userId,
+        product_id: productId,
+      });
       await call(`${url}/api/v1/seckill/buy`, { user_id: userId, product_id: productId, token });
     }
   };

@@ -87,7 +87,9 @@ interface Life {
 }
 
 function livesOf({ final }: SaleView): Life[] {
-  const closes = new Map(final.moves.filter(({ to }) => isClosed(to)).map(({ order_no: orderNo, at_ms: atMs }) => [orderNo, atMs]));
+  const closes = new Map(
+    final.moves.filter(({ to }) => isClosed(to)).map(({ order_no: orderNo, at_ms: atMs }) => [orderNo, atMs]),
+  );
   return final.orders
     .filter(({ status }) => status !== 'failed')
     .map((order) => ({

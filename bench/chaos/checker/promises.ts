@@ -118,7 +118,11 @@ export const everyAcceptedEnds: Check = function* (_record, views) {
   }
 };
 
-function* changesOf(view: SaleView, { order_no: orderNo, shopper }: Accepted, polls: readonly Call[]): Iterable<string> {
+function* changesOf(
+  view: SaleView,
+  { order_no: orderNo, shopper }: Accepted,
+  polls: readonly Call[],
+): Iterable<string> {
   const { facts, orders, allowedLosses } = view;
   const isLost = allowedLosses.has(orderNo);
   const answered = polls.filter(({ status }) => status === 200 || status === 404);
@@ -127,8 +131,7 @@ function* changesOf(view: SaleView, { order_no: orderNo, shopper }: Accepted, po
       if (!isLost) yield `order ${orderNo} was not found at ${answeredMs}, after its 202`;
       continue;
     }
-    if (body?.['order_no'] !== orderNo)
-      yield `a poll of order ${orderNo} answered order ${String(body?.['order_no'])}`;
+    if (body?.['order_no'] !== orderNo) yield `a poll of order ${orderNo} answered order ${String(body?.['order_no'])}`;
     if (body?.['user_id'] !== shopper)
       yield `order ${orderNo} of ${shopper} was shown as ${String(body?.['user_id'])}'s`;
     if (Math.round(Number(body?.['price']) * 100) !== facts.price_cents)

@@ -52,7 +52,9 @@ export function viewsOf(record: RoundRecord): SaleView[] {
       polls: calls.filter(({ kind }) => kind === 'poll'),
     };
     const allowedLosses = new Set(
-      [...accepted.values()].filter((order) => isAllowedLoss(record, order, orders)).map(({ order_no: orderNo }) => orderNo),
+      [...accepted.values()]
+        .filter((order) => isAllowedLoss(record, order, orders))
+        .map(({ order_no: orderNo }) => orderNo),
     );
     return { ...view, allowedLosses };
   });

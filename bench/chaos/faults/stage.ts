@@ -28,7 +28,7 @@ export interface StageDeps {
    * while.
    */
   readonly refuse: (prefix: string) => void;
-  /** The time from a moment until the sale went on; null if it did not within `limit_ms`. */
+  /** The time from a moment until the sale went on; null if it did not within `limitMs`. */
   readonly recoveredSince: (momentMs: number, limitMs: number) => Promise<number | null>;
   /** Writes a line into the history. */
   readonly note: (event: string, fields: Record<string, unknown>) => void;
@@ -73,13 +73,13 @@ export class Stage {
     return strike();
   }
 
-  /** During a fault: the unaffected processes must sell and write within `limit_ms`. */
+  /** During a fault: the unaffected processes must sell and write within `limitMs`. */
   async expectNoStandstill(sinceMs: number, limitMs: number): Promise<void> {
     if ((await this.deps.recoveredSince(sinceMs, limitMs)) === null)
       this.standstills.push(`the sale did not go on within ${limitMs} ms of ${sinceMs}`);
   }
 
-  /** During a fault: no order stays unpaid for longer than `limit_ms` after its deadline. */
+  /** During a fault: no order stays unpaid for longer than `limitMs` after its deadline. */
   async expectNoOverdue(limitMs: number): Promise<void> {
     const overdue = await this.deps.ledger.overdue(this.deps.sale.id, limitMs);
     if (overdue > 0)

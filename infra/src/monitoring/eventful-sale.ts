@@ -116,7 +116,11 @@ export function startCrowd(service: WatchedService, productId: number): { stop()
 
 /** One unit. @throws if the buy is refused */
 export async function buy(service: WatchedService, productId: number, userId: string): Promise<string> {
-  const { order_no: orderNo, code } = await post(service, '/api/v1/seckill/buy', await bodyOf(service, productId, userId));
+  const { order_no: orderNo, code } = await post(
+    service,
+    '/api/v1/seckill/buy',
+    await bodyOf(service, productId, userId),
+  );
   if (orderNo === undefined) throw new Error(`the buy was refused: ${code}`);
   return orderNo;
 }

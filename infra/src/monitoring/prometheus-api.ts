@@ -5,12 +5,7 @@ export interface Series {
 }
 
 /** The scraped samples of a selector in the last seconds before a time. */
-export async function rawSeries(
-  prometheus: string,
-  selector: string,
-  lastS: number,
-  timeS: number,
-): Promise<Series[]> {
+export async function rawSeries(prometheus: string, selector: string, lastS: number, timeS: number): Promise<Series[]> {
   return (await ask(prometheus, `${selector}[${Math.ceil(lastS)}s]`, timeS)) as Series[];
 }
 

@@ -201,7 +201,11 @@ export const COMMANDS: readonly Command[] = [
         ['since', ({ updated_at: updatedAt }) => shortTime(updatedAt)],
         ['attempts', ({ attempts }) => attempts],
         ['next attempt', ({ next_attempt_at: next }) => next && shortTime(next)],
-        ['remark', ({ note, last_error: lastError }) => [note, lastError].filter((part) => part !== null).join('; '), 'cut'],
+        [
+          'remark',
+          ({ note, last_error: lastError }) => [note, lastError].filter((part) => part !== null).join('; '),
+          'cut',
+        ],
       ]) + more(nextCursor),
   }),
   command({
@@ -262,7 +266,10 @@ export const COMMANDS: readonly Command[] = [
         ['status', ({ status }) => status],
         ['orders', ({ orders }) => orders],
         ['attempts', ({ attempts }) => attempts],
-        ['next attempt', ({ dead_at: deadAt, next_attempt_at: next }) => (deadAt === null ? next && shortTime(next) : 'dead')],
+        [
+          'next attempt',
+          ({ dead_at: deadAt, next_attempt_at: next }) => (deadAt === null ? next && shortTime(next) : 'dead'),
+        ],
         ['error', ({ last_error: lastError }) => lastError, 'cut'],
       ]) + more(nextCursor),
   }),

@@ -38,7 +38,7 @@ export interface LaunchedProcess {
   readonly hasExited: boolean;
   /** Sends a signal; does nothing if the process has ended. Await `exited` to see the effect. */
   readonly kill: (signal: NodeJS.Signals) => void;
-  /** Sends SIGTERM, and SIGKILL after `grace_ms`. Safe to call twice. */
+  /** Sends SIGTERM, and SIGKILL after `graceMs`. Safe to call twice. */
   readonly stop: (graceMs?: number) => Promise<void>;
 }
 

@@ -57,9 +57,7 @@ export async function startRedisCluster(options: RedisClusterOptions): Promise<R
   );
   const [first, ...others] = started;
   for (const other of others) {
-    await call(first!.port, password, (redis) =>
-      redis.call('CLUSTER', 'MEET', '127.0.0.1', other.port, other.busPort),
-    );
+    await call(first!.port, password, (redis) => redis.call('CLUSTER', 'MEET', '127.0.0.1', other.port, other.busPort));
   }
   const formed = async (): Promise<void> => {
     for (const { port } of started) {

@@ -64,7 +64,7 @@ export const isRunning = (record: ProcessRecord): boolean => processIdentity(rec
 
 /**
  * Ends everything that the records of a data folder name, services before servers: first SIGTERM,
- * then SIGKILL after `grace_ms`. Returns the names of what it ended.
+ * then SIGKILL after `graceMs`. Returns the names of what it ended.
  */
 export async function endRecorded(dataDir: string, graceMs = 3_000): Promise<string[]> {
   const ended: string[] = [];

@@ -7,7 +7,7 @@ const readBytesMax = 256 * 1024;
 
 /**
  * Shows the warnings and errors in the logs of processes, in a number that can be read: more than
- * `lines_max` in `window_ms` are only counted. Lines that are not structured (a crash) count as
+ * `linesMax` in `windowMs` are only counted. Lines that are not structured (a crash) count as
  * errors. Earlier lines in the logs are never shown.
  */
 export function watchLogs(options: { folder: string; names: string[]; show: (line: string) => void }): {

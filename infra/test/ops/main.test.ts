@@ -116,9 +116,7 @@ describe('npm run ops', () => {
       .execute();
     const [heading, row] = (await said('payments --state wrong_amount')).split('\n');
     expect(heading).toMatch(/^order +problem +status +amount +since +attempts +next attempt +remark$/);
-    expect(row).toMatch(
-      new RegExp(`^${order!.orderNo} +wrong_amount +refund_pending +.+Received 1 USD instead of 2$`),
-    );
+    expect(row).toMatch(new RegExp(`^${order!.orderNo} +wrong_amount +refund_pending +.+Received 1 USD instead of 2$`));
     expect(await jsonOf('payments --state wrong_amount')).toMatchObject({ items: [{ payment_id: paymentId }] });
     expect(await said('payments --state overdue')).toBe('none\n');
     expect(await ops('payments --state lost')).toMatchObject({ code: 2 });

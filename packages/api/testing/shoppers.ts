@@ -181,7 +181,7 @@ export function outcomeOf({ body }: Answer): Outcome {
   return orderNo === undefined ? { code: code! } : { order_no: orderNo };
 }
 
-/** Does `work` for each item, at most `at_once` at a time; the results in order. */
+/** Does `work` for each item, at most `atOnce` at a time; the results in order. */
 export async function each<Item, Result>(
   items: readonly Item[],
   atOnce: number,

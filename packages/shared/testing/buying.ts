@@ -75,7 +75,7 @@ export async function buy(shop: Shop, sale: SaleRef, users: readonly string[]): 
   const attempt = await newAttempt(shop, sale, users);
   const refused = (await send(shop, attempt)).find(({ outcome }) => outcome !== 'accepted');
   if (refused !== undefined) throw new Error(`not accepted: ${JSON.stringify(refused)}`);
-  return attempt.items.map(({ userId, orderNo }) => ({ userId: userId, orderNo: orderNo }));
+  return attempt.items.map(({ userId, orderNo }) => ({ userId, orderNo }));
 }
 
 /** Shoppers `u1` to `u<count>`. */
@@ -86,7 +86,7 @@ export function shoppers(count: number): string[] {
 /** The lease of a sale as its holder names it, for a minute; fails where somebody else has it. */
 export async function takeLease(shop: Shop, sale: SaleRef, lifeMs = 60_000): Promise<string> {
   const holder = randomUUID();
-  const options = { lifeMs: lifeMs, waitMs: 300, mayBeNew: true };
+  const options = { lifeMs, waitMs: 300, mayBeNew: true };
   const taken = await shop.commands.acquireLease(sale, holder, options);
   if (taken === undefined) throw new Error('the lease is held elsewhere');
   return `${taken.fencingToken} ${holder}`;

@@ -148,7 +148,9 @@ export class FakeStripe {
   }
 
   #standing(intent: string): Refund[] {
-    return this.#refunds.filter(({ payment_intent: paymentIntent, status }) => paymentIntent === intent && status !== 'failed');
+    return this.#refunds.filter(
+      ({ payment_intent: paymentIntent, status }) => paymentIntent === intent && status !== 'failed',
+    );
   }
 
   #shown({ intent, ...session }: Session, expanded = false): object {
@@ -245,7 +247,9 @@ export class FakeStripe {
       return { status: 200, body: { object: 'payment_intent', ...session.intent, metadata: session.metadata } };
     }
     if (call === 'list refunds') {
-      const data = this.#refunds.filter(({ payment_intent: paymentIntent }) => paymentIntent === form['payment_intent']).toReversed();
+      const data = this.#refunds
+        .filter(({ payment_intent: paymentIntent }) => paymentIntent === form['payment_intent'])
+        .toReversed();
       return { status: 200, body: { object: 'list', has_more: false, data } };
     }
     const session = this.#sessions.get(id);

@@ -78,7 +78,12 @@ export async function ledgerOf({ db }: TestContext, { orderNo, productId }: Orde
     paid: order.paid_at !== null,
     closed: order.closed_at !== null,
     payments: payments.map(({ status }) => status),
-    history: history.map(({ from_status: fromStatus, to_status: toStatus, actor, reason }) => ({ fromStatus, toStatus, actor, reason })),
+    history: history.map(({ from_status: fromStatus, to_status: toStatus, actor, reason }) => ({
+      fromStatus,
+      toStatus,
+      actor,
+      reason,
+    })),
     returned: returned !== undefined,
     sold: sale.sold,
   };

@@ -180,7 +180,8 @@ export class Run {
     const opened = openPayment(this.#context, order.order_no);
     if (order.status === 'pending_payment' && isOpen) return assert.rejects(opened, { errno: 1062 });
     const paymentId = await opened;
-    if (order.status === 'pending_payment') this.#model.payments.push({ payment_id: paymentId, order, status: 'started' });
+    if (order.status === 'pending_payment')
+      this.#model.payments.push({ payment_id: paymentId, order, status: 'started' });
   }
 
   async #close(order: ModelOrder, to: 'cancelled' | 'expired'): Promise<void> {

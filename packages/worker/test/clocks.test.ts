@@ -40,7 +40,11 @@ test.each([
     const { rows: before } = await sql<{ now: Date }>`SELECT UTC_TIMESTAMP(3) AS now`.execute(context.db);
 
     const orderNos = await admitAll(context, sale, ['alice'], 'job-of-alice');
-    await queue.add(WRITE_ORDERS, { shard: 0, sale_id: sale.id, order_nos: orderNos }, writeOrdersOptions('job-of-alice'));
+    await queue.add(
+      WRITE_ORDERS,
+      { shard: 0, sale_id: sale.id, order_nos: orderNos },
+      writeOrdersOptions('job-of-alice'),
+    );
 
     const orderIn = async (status: Order['status']) =>
       context.db

@@ -41,7 +41,10 @@ export async function readLedger(db: Db, sale: SaleRef): Promise<Ledger> {
     orders,
     sold,
     fence,
-    returns: returns.map(({ order_no: orderNo, applied_at: appliedAt }) => ({ order_no: orderNo, applied: appliedAt !== null })),
+    returns: returns.map(({ order_no: orderNo, applied_at: appliedAt }) => ({
+      order_no: orderNo,
+      applied: appliedAt !== null,
+    })),
   };
 }
 
@@ -101,7 +104,15 @@ export async function holdUpOrdersOf(
     tx,
     userIds.map((userId) => {
       const orderNo = `held-up-${randomUUID()}`;
-      return { orderNo: orderNo, productId: sale.id, userId: userId, status, priceCents: priceCents, createdAtMs: createdAtMs, version };
+      return {
+        orderNo,
+        productId: sale.id,
+        userId,
+        status,
+        priceCents,
+        createdAtMs,
+        version,
+      };
     }),
   );
   return close;
@@ -109,7 +120,7 @@ export async function holdUpOrdersOf(
 
 /**
  * Makes MySQL refuse an order of this shopper for good, as a constraint that a later release adds
- * would. The `failed` row of it is let through, unless `even_failed`.
+ * would. The `failed` row of it is let through, unless `evenFailed`.
  *
  * @returns what lets them through again
  */

@@ -29,7 +29,7 @@ export async function admitAll(
   for (let from = 0; from < userIds.length; from += MICRO_BATCH_MAX) {
     const { nowMs, historyId } = await commands.clock(sale.shard);
     const items = userIds.slice(from, from + MICRO_BATCH_MAX).map((userId) => ({
-      userId: userId,
+      userId,
       orderNo: newOrderNumber(sale, nowMs),
       token: tokenOf(userId),
       requestId: `request-${userId}`,
@@ -53,7 +53,7 @@ export async function admitAll(
     );
     const refused = outcomes.find(({ outcome }) => outcome !== 'accepted');
     if (refused !== undefined) throw new Error(`a shopper of the test was refused: ${refused.outcome}`);
-    admitted.push(...items.map(({ orderNo: orderNo }) => orderNo));
+    admitted.push(...items.map(({ orderNo }) => orderNo));
   }
   return admitted;
 }

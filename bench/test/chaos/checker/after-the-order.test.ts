@@ -20,7 +20,12 @@ const order = (orderNo: string, userId: string, createdAtMs: number, status: str
   price_cents: 1_999,
   created_at_ms: createdAtMs,
 });
-const move = (orderNo: string, from: string, to: string, atMs: number): LedgerMove => ({ order_no: orderNo, from, to, at_ms: atMs });
+const move = (orderNo: string, from: string, to: string, atMs: number): LedgerMove => ({
+  order_no: orderNo,
+  from,
+  to,
+  at_ms: atMs,
+});
 const payment = (paymentId: string, orderNo: string, status: string, amountCents = 1_999): LedgerPayment => ({
   payment_id: paymentId,
   order_no: orderNo,
@@ -51,7 +56,9 @@ const buy = (shopper: string, orderNo: string, atMs: number, token: string): Cal
 const poll = (shopper: string, orderNo: string, atMs: number, status: string): Call =>
   call('poll', shopper, orderNo, atMs, { body: { order_no: orderNo, user_id: shopper, price: 19.99, status } });
 const cancel = (shopper: string, orderNo: string, atMs: number): Call =>
-  call('cancel', shopper, orderNo, atMs, { body: { order_no: orderNo, user_id: shopper, price: 19.99, status: 'cancelled' } });
+  call('cancel', shopper, orderNo, atMs, {
+    body: { order_no: orderNo, user_id: shopper, price: 19.99, status: 'cancelled' },
+  });
 
 /**
  * Alice pays A, and money that came on top goes back. Bob cancels B and buys C, which expires

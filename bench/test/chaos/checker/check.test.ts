@@ -105,7 +105,11 @@ const order = (orderNo: string, userId: string, createdAtMs: number, status = 'p
   price_cents: 1_999,
   created_at_ms: createdAtMs,
 });
-const returned = (orderNo: string, appliedMs: number | null = 2_600) => ({ order_no: orderNo, created_ms: 2_500, applied_ms: appliedMs });
+const returned = (orderNo: string, appliedMs: number | null = 2_600) => ({
+  order_no: orderNo,
+  created_ms: 2_500,
+  applied_ms: appliedMs,
+});
 const sample = (atMs: number, available: number, owners: number, historyId = 'r1') => ({
   at_ms: atMs,
   sale: 17,

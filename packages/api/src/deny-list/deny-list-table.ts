@@ -17,10 +17,7 @@ export interface DenyEntry {
 }
 
 /** Inserts an entry, or replaces the one with the same value. */
-export async function upsertDenyEntry(
-  tx: Tx,
-  { kind, value, reason, expiresAt, createdAt }: DenyEntry,
-): Promise<void> {
+export async function upsertDenyEntry(tx: Tx, { kind, value, reason, expiresAt, createdAt }: DenyEntry): Promise<void> {
   await raiseVersion(tx);
   await sql`
     INSERT INTO deny_list (kind, value, reason, expires_at, created_at)

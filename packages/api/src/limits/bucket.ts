@@ -5,7 +5,7 @@ export interface BucketLimit {
 }
 
 /**
- * Takes one from a bucket that is full again at `full_at_ms` (0: it is full). GCRA (ITU-T I.371)
+ * Takes one from a bucket that is full again at `fullAtMs` (0: it is full). GCRA (ITU-T I.371)
  * stores a token bucket in this one number.
  *
  * @returns when the bucket is full again if one is taken now, and how long until one can be taken;

@@ -33,7 +33,7 @@ export async function recordAction(db: Db | Tx, { detail = {}, ...action }: Oper
     .execute();
 }
 
-/** The operators' actions, newest first; with `before_id`, the older ones. */
+/** The operators' actions, newest first; with `beforeId`, the older ones. */
 export async function listActions(
   db: Db,
   { limit, beforeId }: { readonly limit: number; readonly beforeId?: number | undefined },

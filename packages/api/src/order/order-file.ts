@@ -18,17 +18,27 @@ export function orderFile(order: Order, history: Moves, payments: Payments) {
       reason,
       time: createdAt.toISOString(),
     })),
-    payments: payments.map(({ payment_id: paymentId, provider, provider_ref: providerRef, status, amount_cents: amountCents, currency, ...rest }) => ({
-      payment_id: paymentId,
-      provider,
-      provider_ref: providerRef,
-      status,
-      amount: priceOfCents(amountCents),
-      currency,
-      note: rest.note,
-      last_error: rest.last_error,
-      created_at: rest.created_at.toISOString(),
-      updated_at: rest.updated_at.toISOString(),
-    })),
+    payments: payments.map(
+      ({
+        payment_id: paymentId,
+        provider,
+        provider_ref: providerRef,
+        status,
+        amount_cents: amountCents,
+        currency,
+        ...rest
+      }) => ({
+        payment_id: paymentId,
+        provider,
+        provider_ref: providerRef,
+        status,
+        amount: priceOfCents(amountCents),
+        currency,
+        note: rest.note,
+        last_error: rest.last_error,
+        created_at: rest.created_at.toISOString(),
+        updated_at: rest.updated_at.toISOString(),
+      }),
+    ),
   };
 }

@@ -38,7 +38,7 @@ class Listener {
     this.#isNotified = false;
   }
 
-  /** Resolves at the next message, or after `limit_ms`. */
+  /** Resolves at the next message, or after `limitMs`. */
   async next(limitMs: number): Promise<void> {
     if (this.#isNotified) return;
     const { promise, resolve } = Promise.withResolvers<void>();

@@ -114,7 +114,14 @@ export function refuseUnread(error: Error & { readonly code?: string }, socket: 
 function bodyOf(code: ErrorCode, requestId: string, detail?: string): string {
   const { status, title } = ERRORS[code];
   const type = `urn:flash-sale:problem:${code}`;
-  return JSON.stringify({ type, title, status, code, ...(detail === undefined ? {} : { detail }), request_id: requestId });
+  return JSON.stringify({
+    type,
+    title,
+    status,
+    code,
+    ...(detail === undefined ? {} : { detail }),
+    request_id: requestId,
+  });
 }
 
 export const PROBLEM_JSON = 'application/problem+json';

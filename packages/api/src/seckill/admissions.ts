@@ -99,7 +99,7 @@ export class Admissions {
   admit(sale: Sale, buy: Buy): Promise<Decision> {
     const orderNo = newOrderNumber(sale, this.#deps.clock(sale.shard).nowMs());
     if (this.#waiting >= this.#waitingMax) {
-      return Promise.resolve({ outcome: 'overloaded', orderNo: orderNo });
+      return Promise.resolve({ outcome: 'overloaded', orderNo });
     }
     let line = this.#lines.get(sale.id);
     if (line === undefined) {

@@ -33,8 +33,7 @@ export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) 
   const { config, db, commands, clock, tokens, catalog, admissions, outcomes, orders, pressure, bounds } = deps;
   const bodyLimit = SHOPPER_BODY_BYTES_MAX;
   /** The sale ended so long ago that Redis does not keep it any more. */
-  const isRetired = (sale: Sale): boolean =>
-    sale.cleaned || clock(sale.shard).nowMs() > sale.endMs + KEPT_AFTER_END_MS;
+  const isRetired = (sale: Sale): boolean => sale.cleaned || clock(sale.shard).nowMs() > sale.endMs + KEPT_AFTER_END_MS;
 
   const challenges = new Challenges(config, tokens, bounds?.challengesRaisePerSecond);
 
@@ -58,7 +57,7 @@ export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) 
     async (request, reply) => {
       const { product_id: productId, solution } = request.body;
       const userId = await app.shopper(request, request.body.user_id);
-      const claim = { userId: userId, saleId: productId };
+      const claim = { userId, saleId: productId };
       let challenge: SolvedChallenge | undefined;
       if (challenges.areRequired) {
         challenge = solution === undefined ? undefined : await challenges.solved(solution, claim);

@@ -108,7 +108,9 @@ describe('Sentinel promotes the replica in mid-sale', () => {
         }),
       );
       await promoted();
-      const refused = new Set(outcomes.filter(({ order_no: orderNo }) => orderNo === undefined).map(({ code }) => code));
+      const refused = new Set(
+        outcomes.filter(({ order_no: orderNo }) => orderNo === undefined).map(({ code }) => code),
+      );
       expect(refused).toEqual(new Set(['sold_out']));
 
       // Accepted orders that had not reached the replica are lost, and counted separately.

@@ -29,7 +29,9 @@ it('if Redis was frozen when every process first used it, the first buy is writt
 
   const orderNo = await vi.waitFor(
     async () => {
-      const { order_no: bought } = outcomeOf(await shoppers.buy(sale.id, 'alice', await shoppers.token(sale.id, 'alice')));
+      const { order_no: bought } = outcomeOf(
+        await shoppers.buy(sale.id, 'alice', await shoppers.token(sale.id, 'alice')),
+      );
       expect(bought).toBeDefined();
       return bought!;
     },

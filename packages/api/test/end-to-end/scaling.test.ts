@@ -89,7 +89,9 @@ async function startCrowd() {
     while (!ending.signal.aborted) {
       const userId = `shopper-${(users += 1)}`;
       const { id: productId, promised } = sales[users % SALES]!;
-      const asked = await call(() => shoppers.call('POST', '/api/v1/seckill/token', { user_id: userId, product_id: productId }));
+      const asked = await call(() =>
+        shoppers.call('POST', '/api/v1/seckill/token', { user_id: userId, product_id: productId }),
+      );
       const { token } = JSON.parse(asked.body) as { token: string };
       const { order_no: orderNo } = outcomeOf(await call(() => shoppers.buy(productId, userId, token)));
       promised.set(orderNo!, userId);

@@ -173,7 +173,11 @@ describe('POST /api/v1/orders/:orderNo/pay', () => {
     const order = await newOrder();
     await meanwhile(order);
     const expiresAt = new Date(Date.now() - 1_000);
-    await context.db.updateTable('orders').set({ expires_at: expiresAt }).where('order_no', '=', order.orderNo).execute();
+    await context.db
+      .updateTable('orders')
+      .set({ expires_at: expiresAt })
+      .where('order_no', '=', order.orderNo)
+      .execute();
     const { payments } = await ledgerOf(context, order);
     const answer = await pay(order);
     expect(answer).toBeProblem('invalid_state');

@@ -56,7 +56,14 @@ describe('GET /api/v1/orders/:orderNo', () => {
     const sale = await context.openSale();
     const orderNo = `01KARYB6S5Q0H9M3T7ZV5W8XCE-0-${sale.id}`;
     const now = new Date();
-    const row = { order_no: orderNo, product_id: sale.id, user_id: 'bob', status: 'failed', price_cents: 1, reason: 'no_unit' };
+    const row = {
+      order_no: orderNo,
+      product_id: sale.id,
+      user_id: 'bob',
+      status: 'failed',
+      price_cents: 1,
+      reason: 'no_unit',
+    };
     await context.db
       .insertInto('orders')
       .values({ ...row, status: 'failed', created_at: now, updated_at: now })

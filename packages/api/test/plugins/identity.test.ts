@@ -275,7 +275,11 @@ describe('the development login', () => {
       const answer = await logIn(app, 'dev');
       expect(answer.statusCode).toBe(200);
       expect(answer.headers['cache-control']).toBe('no-store');
-      const { access_token: accessToken, token_type: tokenType, expires_at: expiresAt } = answer.json<Record<string, string>>();
+      const {
+        access_token: accessToken,
+        token_type: tokenType,
+        expires_at: expiresAt,
+      } = answer.json<Record<string, string>>();
       expect(tokenType).toBe('Bearer');
       expect(Date.parse(expiresAt!) - Date.now()).toBeLessThanOrEqual(3_600_000);
       expect((await app.get('/api/v1/orders?user_id=dev', as(accessToken!))).statusCode).toBe(200);

@@ -36,7 +36,7 @@ const askToken = (on: TestApp, userId: unknown, productId: unknown) =>
   on.post('/api/v1/seckill/token', { user_id: userId, product_id: productId });
 /** A seckill token that we signed and never recorded. */
 const signed = (saleId: number, userId: string, secret = TOKEN_SECRET) =>
-  new SeckillTokens([secret]).sign({ userId: userId, saleId: saleId }, Date.now() + HOUR_MS);
+  new SeckillTokens([secret]).sign({ userId, saleId }, Date.now() + HOUR_MS);
 
 describe('POST /api/v1/seckill/token', () => {
   it('returns a seckill token that lives as long as configured', async () => {

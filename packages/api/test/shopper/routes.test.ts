@@ -55,7 +55,10 @@ describe('GET /api/v1/admin/shoppers/:userId/export', () => {
     await pay(orders[0]!);
     await placeOrder(context, await context.openSale(), 'exported2');
 
-    const first = (await exportOf('exported', '?limit=2')).json<{ orders: { order_no: string }[]; next_cursor: string }>();
+    const first = (await exportOf('exported', '?limit=2')).json<{
+      orders: { order_no: string }[];
+      next_cursor: string;
+    }>();
     expect(first.orders.map((order) => order.order_no)).toEqual([orders[2]!.orderNo, orders[1]!.orderNo]);
     const second = (await exportOf('exported', `?limit=2&cursor=${first.next_cursor}`)).json<object>();
     expect(second).toMatchObject({

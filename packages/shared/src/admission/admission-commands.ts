@@ -86,7 +86,7 @@ export function createAdmissionCommands({ redis, run }: RedisCalls<AdmissionScri
     },
 
     /**
-     * The memory that the shard's Redis uses, and its limit. `maxmemory_bytes` is 0 if there is no
+     * The memory that the shard's Redis uses, and its limit. `maxmemoryBytes` is 0 if there is no
      * limit.
      */
     async readMemory(shard: number): Promise<{ usedMemoryBytes: number; maxmemoryBytes: number }> {

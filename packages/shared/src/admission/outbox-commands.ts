@@ -73,12 +73,12 @@ export function createOutboxCommands({ redis, run }: RedisCalls<OutboxScript>, k
       return redis.zcard(keys.sale(sale).reservedAt);
     },
 
-    /** Order numbers of reservations admitted before `before_ms`, oldest first. */
+    /** Order numbers of reservations admitted before `beforeMs`, oldest first. */
     reservedBefore(sale: SaleRef, beforeMs: number, limit: number): Promise<string[]> {
       return redis.zrange(keys.sale(sale).reservedAt, '-inf', `(${beforeMs}`, 'BYSCORE', 'LIMIT', 0, limit);
     },
 
-    /** Order numbers of reservations admitted after `after_ms`, oldest first. */
+    /** Order numbers of reservations admitted after `afterMs`, oldest first. */
     reservedAfter(sale: SaleRef, afterMs: number, limit: number): Promise<string[]> {
       return redis.zrange(keys.sale(sale).reservedAt, `(${afterMs}`, '+inf', 'BYSCORE', 'LIMIT', 0, limit);
     },
@@ -105,7 +105,7 @@ export function createOutboxCommands({ redis, run }: RedisCalls<OutboxScript>, k
     },
 
     /**
-     * The sales whose oldest reservation was admitted before `before_ms`, with that time; the
+     * The sales whose oldest reservation was admitted before `beforeMs`, with that time; the
      * oldest first.
      */
     async outbox(shard: number, beforeMs = Infinity, limit = -1): Promise<{ saleId: number; oldestMs: number }[]> {
@@ -116,7 +116,7 @@ export function createOutboxCommands({ redis, run }: RedisCalls<OutboxScript>, k
       return found;
     },
 
-    /** The sales whose oldest reservation was admitted after `after_ms`. */
+    /** The sales whose oldest reservation was admitted after `afterMs`. */
     async outboxAfter(shard: number, afterMs: number): Promise<number[]> {
       return (await redis.zrange(keys.outbox(shard), `(${afterMs}`, '+inf', 'BYSCORE')).map(Number);
     },

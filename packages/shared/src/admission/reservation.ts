@@ -22,13 +22,7 @@ export interface HeldReservation extends Reservation {
 
 /** @param text the value under `order_no` in the hash of reservations */
 export function reservationOf(orderNo: string, text: string): Reservation {
-  const [admittedMs, priceCents, jobId, request, userId] = text.split(' ') as [
-    string,
-    string,
-    string,
-    string,
-    string,
-  ];
+  const [admittedMs, priceCents, jobId, request, userId] = text.split(' ') as [string, string, string, string, string];
   const [requestId, traceparent] = request.split('~', 2) as [string, string?];
   const numbers = { priceCents: Number(priceCents), admittedMs: Number(admittedMs) };
   return { orderNo, userId, ...numbers, jobId, requestId, traceparent };
@@ -36,7 +30,7 @@ export function reservationOf(orderNo: string, text: string): Reservation {
 
 const HELD_RESERVATION = /^(\S+) ((?:\S+ ){4}\S+) (.+)$/;
 
-/** Parses `order_no reservation owner_order_no|-`. */
+/** Parses `order_no reservation ownerOrderNo|-`. */
 export function heldReservationOf(line: string): HeldReservation {
   const [, orderNo, text, owner] = HELD_RESERVATION.exec(line)!;
   return { ...reservationOf(orderNo!, text!), ownerOrderNo: owner === '-' ? undefined : owner };

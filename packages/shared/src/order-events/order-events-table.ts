@@ -79,7 +79,7 @@ export async function begunMessages(db: Db, limit: number): Promise<EventMessage
     .orderBy('id')
     .execute();
   return [...Map.groupBy(rows, ({ message_id: messageId }) => messageId!)].map(([messageId, of]) => ({
-    messageId: messageId,
+    messageId,
     events: of.map(eventsOf),
   }));
 }
@@ -159,7 +159,7 @@ export async function recordFailedAttempt(
     .execute();
 }
 
-/** Undelivered rows for operators, oldest first; with `dead_only`, the dead ones only. */
+/** Undelivered rows for operators, oldest first; with `deadOnly`, the dead ones only. */
 export function listOrderEvents(
   db: Db,
   { limit, afterId, deadOnly }: { readonly limit: number; readonly afterId: number; readonly deadOnly: boolean },

@@ -60,7 +60,7 @@ export async function applyPaymentEvent(deps: MoveDeps, provider: string, event:
   const known = await findPayment(deps.db, event.paymentId);
   if (known === undefined || known.provider !== provider) throw new Refusal('not_found');
   const { productId, orderNo } = known;
-  const told = { provider, orderNo: orderNo, event };
+  const told = { provider, orderNo, event };
   return deps.saleTransactions.run(productId, applyToOrders, told, { withoutRedis: applyToPayments });
 }
 

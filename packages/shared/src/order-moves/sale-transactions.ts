@@ -202,7 +202,7 @@ export class SaleTransactions {
         const moved: MovedOrder[] = [];
         const transaction = {
           tx,
-          productId: productId,
+          productId,
           now,
           moved: (orders: readonly MovedOrder[]) => moved.push(...orders),
         };

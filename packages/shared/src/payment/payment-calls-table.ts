@@ -26,7 +26,10 @@ export async function duePayments(db: Db, limit: number): Promise<DuePayment[]> 
     .orderBy('ask_at')
     .limit(limit)
     .execute();
-  return rows.map(({ order_status: orderStatus, ...payment }) => ({ ...payment, payable: orderStatus === 'pending_payment' }));
+  return rows.map(({ order_status: orderStatus, ...payment }) => ({
+    ...payment,
+    payable: orderStatus === 'pending_payment',
+  }));
 }
 
 const whileAsked = (db: Db, { paymentId, status }: Pick<Payment, 'paymentId' | 'status'>) =>

@@ -86,7 +86,7 @@ export async function listPaymentProblems(
       'payments.updated_at as updatedAt',
     ])
     .select(PAYMENT_PROBLEMS.map((name) => CONDITIONS[name].as(name)))
-    .where('payments.payment_id as paymentId', 'in', sql<string>`(SELECT payment_id FROM (${ids}) AS found)`)
+    .where('payments.payment_id', 'in', sql<string>`(SELECT payment_id FROM (${ids}) AS found)`)
     .orderBy('payments.payment_id')
     .limit(limit)
     .execute();

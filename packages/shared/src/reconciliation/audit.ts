@@ -84,7 +84,7 @@ interface LedgerCounts {
  * reservation at once, so it changes none of the compared differences. The audit reads Redis and
  * MySQL itself and shares no code with admission or the writer.
  *
- * @returns undefined if another process holds the lease for longer than `wait_ms`
+ * @returns undefined if another process holds the lease for longer than `waitMs`
  * @throws LeaseLost and the errors of the servers
  */
 export function auditSale(
@@ -237,8 +237,7 @@ async function findingsOfEntries({ redis, keys, db }: AuditDeps, sale: SaleRef):
     if (row?.live === true && due) findings.push(`live order ${orderNo} has an unapplied return`);
   }
   for (const [orderNo, { userId, live }] of ledger.orders) {
-    if (live && owners.get(userId) !== orderNo)
-      findings.push(`live order ${orderNo} of ${userId} has no owner entry`);
+    if (live && owners.get(userId) !== orderNo) findings.push(`live order ${orderNo} of ${userId} has no owner entry`);
   }
   for (const [orderNo, text] of before) {
     const user = text.slice(text.lastIndexOf(' ') + 1);
@@ -258,7 +257,11 @@ async function readEntries(db: Db, { id }: SaleRef, orderNos: readonly string[])
     .transaction()
     .setIsolationLevel('repeatable read')
     .execute(async (tx) => {
-      const select = () => tx.selectFrom('orders').select(['order_no as orderNo', 'user_id as userId', 'live']).where('product_id', '=', id);
+      const select = () =>
+        tx
+          .selectFrom('orders')
+          .select(['order_no as orderNo', 'user_id as userId', 'live'])
+          .where('product_id', '=', id);
       const orders = new Map<string, { userId: string; live: boolean }>();
       const add = (rows: readonly { orderNo: string; userId: string; live: number | null }[]): void => {
         for (const { orderNo, userId, live } of rows) orders.set(orderNo, { userId, live: live === 1 });

@@ -22,7 +22,7 @@ export interface ChangeOptions {
 }
 
 /**
- * Raises a sale to a total of `seckill_stock` units. Its `stock` becomes the given value, or at
+ * Raises a sale to a total of `seckillStock` units. Its `stock` becomes the given value, or at
  * least that many. A repeat changes nothing.
  *
  * @returns the sale as it is now, or undefined if its lease was not free in time
@@ -54,7 +54,7 @@ export function topUpSale(
  * @returns the sale as it is now, or undefined if its lease was not free in time
  */
 export function endSale(deps: RebuildDeps, ref: SaleRef, options: ChangeOptions): Promise<Sale | undefined> {
-  // `end_ms` itself is after the end, and the last buy may have been admitted in the same ms in
+  // `endMs` itself is after the end, and the last buy may have been admitted in the same ms in
   // which the sale was stopped.
   return changeSale(deps, ref, options, (sale, nowMs) => (nowMs >= sale.endMs ? undefined : { endMs: nowMs + 1 }));
 }

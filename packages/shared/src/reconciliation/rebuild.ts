@@ -35,7 +35,7 @@ export function needsLoading(live: LiveSale, sale: Sale): boolean {
  * earlier holder may have loaded or changed the sale, and a second rebuild would stop a sale that
  * is selling.
  *
- * @returns undefined if another process holds the lease for longer than `wait_ms`, or has loaded
+ * @returns undefined if another process holds the lease for longer than `waitMs`, or has loaded
  * the sale
  */
 export async function loadSale(deps: RebuildDeps, ref: SaleRef, waitMs: number): Promise<Rebuilt | undefined> {
@@ -72,7 +72,7 @@ async function stopLeftBehind({ commands, metrics }: RebuildDeps, ref: SaleRef, 
  * and the remaining reservations, and replaces them in one script. A rebuild that crashes leaves a
  * stopped sale, and the next one starts from the beginning.
  *
- * @returns undefined if another process holds the lease for longer than `wait_ms`, the sale was
+ * @returns undefined if another process holds the lease for longer than `waitMs`, the sale was
  * cleaned up, or another history of Redis has it
  * @throws LeaseLost if the lease was lost or Redis restarted meanwhile; the next attempt starts
  * from the beginning
@@ -162,7 +162,7 @@ export function ownersOf(
     if (owners.size >= sale.seckillStock) break;
     if (!owners.has(userId)) owners.set(userId, orderNo);
   }
-  return [...owners].map(([userId, orderNo]) => ({ userId: userId, orderNo: orderNo }));
+  return [...owners].map(([userId, orderNo]) => ({ userId, orderNo }));
 }
 
 async function addOwners(commands: Commands, lease: Lease, owners: readonly Owner[]): Promise<void> {

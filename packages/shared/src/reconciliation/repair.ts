@@ -14,7 +14,7 @@ const FINDINGS_LENGTH_MAX = 10_000;
  * from the ledger.
  *
  * @returns whether the sale was repaired; false if another process holds the lease for longer than
- * `wait_ms`
+ * `waitMs`
  */
 export async function repairSale(deps: AuditDeps, shard: number, audit: Audit, waitMs: number): Promise<boolean> {
   const sale = { id: audit.saleId, shard };

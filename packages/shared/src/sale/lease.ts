@@ -91,7 +91,7 @@ export class Lease {
   }
 
   /**
-   * Ends the lease. Pass the ledger's fencing token as `ledger_fence` if it is higher than ours.
+   * Ends the lease. Pass the ledger's fencing token as `ledgerFence` if it is higher than ours.
    */
   async release(ledgerFence = 0): Promise<void> {
     clearInterval(this.#timer);
@@ -115,7 +115,7 @@ export class Lease {
 }
 
 /**
- * Takes the lease of a sale. Tries again for `wait_ms` if another process holds it. The ledger does
+ * Takes the lease of a sale. Tries again for `waitMs` if another process holds it. The ledger does
  * not know the lease before it is stamped there.
  *
  * @returns undefined if the lease was not free in time

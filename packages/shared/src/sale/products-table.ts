@@ -62,7 +62,7 @@ export async function findSale(db: Db, id: number): Promise<Sale | undefined> {
   return row && saleOf(row);
 }
 
-/** Sales with an id below `before_id`, if it is given; newest first. */
+/** Sales with an id below `beforeId`, if it is given; newest first. */
 export async function listSales(db: Db, limit: number, beforeId?: number): Promise<Sale[]> {
   const rows = await db
     .selectFrom('products')
@@ -102,7 +102,7 @@ export async function keptSalesVersion(db: Db): Promise<string> {
 }
 
 /**
- * Sales that ended before `before_ms`, are still kept in Redis, and have neither an unpaid order
+ * Sales that ended before `beforeMs`, are still kept in Redis, and have neither an unpaid order
  * nor a unit to give back.
  */
 function toCleanUp(db: Db, beforeMs: number) {
@@ -196,7 +196,7 @@ export async function listShards(db: Db): Promise<number[]> {
 }
 
 /**
- * Pauses or resumes a sale. Returns it with its new `pause_version`, or undefined if it does not
+ * Pauses or resumes a sale. Returns it with its new `pauseVersion`, or undefined if it does not
  * exist.
  */
 export async function updatePaused(db: Db, id: number, paused: boolean): Promise<Sale | undefined> {
@@ -211,7 +211,7 @@ export async function updatePaused(db: Db, id: number, paused: boolean): Promise
 
 /**
  * Stamps the fencing token if it is the sale's highest. Returns false if a token at least as high
- * was stamped before, the sale was cleaned up, or `history_id` is given and the sale was last
+ * was stamped before, the sale was cleaned up, or `historyId` is given and the sale was last
  * loaded in another history of Redis.
  */
 export async function stampFence(db: Db | Tx, id: number, fence: number, historyId?: string): Promise<boolean> {

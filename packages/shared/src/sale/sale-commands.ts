@@ -92,7 +92,7 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
 
     /**
      * The lease with its fencing token; undefined if another process holds it, or if Redis does not
-     * keep the sale and `may_be_new` is not set.
+     * keep the sale and `mayBeNew` is not set.
      */
     async acquireLease(
       sale: SaleRef,
@@ -116,7 +116,7 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
       return (await run('renew_lease', [keys.sale(sale).lease], [lease, lifeMs])) === 1;
     },
 
-    /** Ends a lease. `ledger_fence` raises the counter if the ledger's fencing token is higher. */
+    /** Ends a lease. `ledgerFence` raises the counter if the ledger's fencing token is higher. */
     async releaseLease(sale: SaleRef, lease: string, ledgerFence = 0): Promise<void> {
       const names = keys.sale(sale);
       await run('release_lease', [names.lease, names.fence], [lease, ledgerFence, FENCE_LIFE_MS]);
@@ -142,7 +142,7 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
 
     /**
      * Opens the sale. Returns false if the lease is lost or another history has begun since
-     * `history_id`.
+     * `historyId`.
      */
     async finishRebuild(
       sale: Sale,

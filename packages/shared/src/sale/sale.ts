@@ -1,6 +1,6 @@
 /**
  * A sale: its facts, and its two states `paused` and `cleaned`. A change of the facts raises
- * `version`, a pause or resume raises `pause_version`, and the clean-up sets `cleaned`. Times are
+ * `version`, a pause or resume raises `pauseVersion`, and the clean-up sets `cleaned`. Times are
  * milliseconds since the epoch, UTC.
  */
 export interface Sale {

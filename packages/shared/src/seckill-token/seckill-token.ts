@@ -60,7 +60,7 @@ export class SeckillTokens {
     return [...this.#keys.values()].map((key) => createHmac('sha256', key).update(`purpose:${purpose}`).digest('hex'));
   }
 
-  /** A new token that expires at `expires_ms` (milliseconds since the epoch). */
+  /** A new token that expires at `expiresMs` (milliseconds since the epoch). */
   sign(claim: SeckillClaim, expiresMs: number): string {
     const { kid, key } = this.#signer;
     const body = `${kid}.${claim.saleId.toString(36)}.${expiresMs.toString(36)}.${randomBytes(NONCE_BYTES).toString('base64url')}`;

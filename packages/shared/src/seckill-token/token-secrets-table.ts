@@ -124,7 +124,11 @@ async function readSecrets(db: Db | Tx): Promise<{ secrets: Secret[]; nowMs: num
     .select(['id', 'secret', 'signs_from', sql<Date>`UTC_TIMESTAMP(3)`.as('now')])
     .orderBy('id', 'desc')
     .execute();
-  const secrets = rows.map(({ id, secret, signs_from: signsFrom }) => ({ id, secret, signsFromMs: signsFrom?.getTime() ?? 0 }));
+  const secrets = rows.map(({ id, secret, signs_from: signsFrom }) => ({
+    id,
+    secret,
+    signsFromMs: signsFrom?.getTime() ?? 0,
+  }));
   return { secrets, nowMs: rows[0]?.now.getTime() ?? 0 };
 }
 

@@ -153,7 +153,7 @@ function orderOf(productId: number): Order {
   return {
     // No order number begins like this one.
     orderNo: `check-${-productId}`,
-    productId: productId,
+    productId,
     userId: 'check',
     status: 'pending_payment',
     priceCents: 1,

@@ -348,7 +348,7 @@ describe('the same call again, as ioredis sends it after a lost reply', () => {
     const call = await newCall(context, sale);
     await context.commands.admit(sale, call, [accepted]);
     for (const historyId of ['', 'f'.repeat(40)]) {
-      const elsewhere = { ...call, historyId: historyId };
+      const elsewhere = { ...call, historyId };
       const answers = await changingNothing(sale, () => context.commands.admit(sale, elsewhere, [accepted, fresh]));
       expect(outcomes(answers)).toEqual(['accepted', 'unavailable']);
     }
@@ -533,7 +533,7 @@ describe('the backlog bound', () => {
     expect(outcomes(await send(context, await newAttempt(context, elsewhere, ['u1'], bound)))).toEqual(['accepted']);
 
     const lease = await takeLease(context, a);
-    const records = ofA.items.map(({ orderNo }) => ({ orderNo: orderNo, version: 1, status: '{}' }));
+    const records = ofA.items.map(({ orderNo }) => ({ orderNo, version: 1, status: '{}' }));
     await context.commands.settle(a, lease, 60_000, records);
     // Settled twice, counted once.
     await context.commands.settle(a, lease, 60_000, records);

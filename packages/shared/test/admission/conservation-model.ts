@@ -208,9 +208,9 @@ export class Run {
       const orderNo = `order-${String(this.#made).padStart(6, '0')}`;
       // A consumed one stays known to its shopper, who may try it again.
       const known = this.#model.tokens.get(userId) ?? 'none';
-      return { userId: userId, orderNo: orderNo, token: token === 'live' ? known : 'wrong', requestId: 'r' };
+      return { userId, orderNo, token: token === 'live' ? known : 'wrong', requestId: 'r' };
     });
-    this.#tried.push(...items.map(({ userId: userId, orderNo: orderNo }) => ({ userId: userId, orderNo: orderNo })));
+    this.#tried.push(...items.map(({ userId, orderNo }) => ({ userId, orderNo })));
     const bounds = { backlogMax: BACKLOG_MAX, shardBacklogMax: 1_000_000, limits: NO_LIMITS };
     const attempt = {
       call: { historyId: this.#historyId, deadlineMs: Date.now() + 600_000, jobId: 'job', ...bounds },
@@ -235,7 +235,7 @@ export class Run {
 
   async #settle(orders: readonly Owner[], lost: boolean): Promise<void> {
     if (orders.length === 0) return;
-    const records = orders.map(({ orderNo }) => ({ orderNo: orderNo, version: 1, status: '{}' }));
+    const records = orders.map(({ orderNo }) => ({ orderNo, version: 1, status: '{}' }));
     const lease = lost ? this.#lostLease : this.#lease;
     assert.equal(await this.#shop.commands.settle(this.#sale, lease, TOKEN_LIFE_MS, records), !lost);
     if (!lost) this.#model.settle(orders);

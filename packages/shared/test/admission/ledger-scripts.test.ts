@@ -31,7 +31,7 @@ async function loseLease(): Promise<void> {
 }
 
 const orderNos = (): string[] => owners.map(({ orderNo }) => orderNo);
-const records = (version: number, status = '{}') => orderNos().map((orderNo) => ({ orderNo: orderNo, version, status }));
+const records = (version: number, status = '{}') => orderNos().map((orderNo) => ({ orderNo, version, status }));
 
 test.each<[string, (mine: string) => Promise<unknown>, unknown]>([
   ['nextReservations', (mine) => context.commands.nextReservations(sale, mine, 10), undefined],
@@ -83,9 +83,13 @@ describe('the next reservations', () => {
     await context.redis.hset(ownersKey, 'u1', 'another order');
     await context.redis.hdel(ownersKey, 'u2');
     const next = await context.commands.nextReservations(sale, lease, 4);
-    expect(next?.reservations.map(({ userId, orderNo }) => ({ user_id: userId, order_no: orderNo }))).toEqual(aged.slice(0, 4));
+    expect(next?.reservations.map(({ userId, orderNo }) => ({ user_id: userId, order_no: orderNo }))).toEqual(
+      aged.slice(0, 4),
+    );
     const later = await context.commands.nextReservations(sale, lease, 2, 1);
-    expect(later?.reservations.map(({ userId, orderNo }) => ({ user_id: userId, order_no: orderNo }))).toEqual(aged.slice(1, 3));
+    expect(later?.reservations.map(({ userId, orderNo }) => ({ user_id: userId, order_no: orderNo }))).toEqual(
+      aged.slice(1, 3),
+    );
     const all = await context.commands.nextReservations(sale, lease, 100);
     expect(all?.reservations.map(({ userId, ownerOrderNo }) => [userId, ownerOrderNo])).toEqual([
       ['u5', aged[0]!.orderNo],
@@ -210,11 +214,7 @@ describe('to give back', () => {
   test('does nothing for another shopper’s order and for an unknown one', async () => {
     const before = await snapshot(context, sale);
     const mixed = { userId: 'u1', orderNo: owners[1]!.orderNo };
-    const strangers = [
-      mixed,
-      { userId: 'nobody', orderNo: 'none' },
-      { userId: 'U1', orderNo: owners[0]!.orderNo },
-    ];
+    const strangers = [mixed, { userId: 'nobody', orderNo: 'none' }, { userId: 'U1', orderNo: owners[0]!.orderNo }];
     expect(await context.commands.giveBack(sale, lease, strangers)).toBe(0);
     expect(await snapshot(context, sale)).toEqual(before);
   });
@@ -281,9 +281,9 @@ describe('to mark orders as changed', () => {
   test('hides a status with a lower version, and one that was never recorded, for its life', async () => {
     await context.commands.settle(sale, lease, LIFE_MS, records(1));
     const never = `${orderNos()[0]!}0`;
-    const changed = [orderNos()[0]!, never].map((orderNo) => ({ orderNo: orderNo, version: 2 }));
+    const changed = [orderNos()[0]!, never].map((orderNo) => ({ orderNo, version: 2 }));
     for (let again = 0; again < 2; again += 1) await context.commands.markChanged(sale, LIFE_MS, changed);
-    for (const { orderNo: orderNo } of changed) {
+    for (const { orderNo } of changed) {
       expect(await told(orderNo)).toBe('2 -');
       expect(await context.redis.pttl(context.keys.status(sale, orderNo))).toBeGreaterThan(LIFE_MS / 2);
       expect((await context.commands.readOrder(sale, orderNo)).status).toBeUndefined();

@@ -27,7 +27,7 @@ async function oldestOf(sale: Sale): Promise<number | undefined> {
 
 async function settle(sale: Sale, owners: readonly Owner[]): Promise<void> {
   const lease = await takeLease(context, sale);
-  const records = owners.map(({ orderNo }) => ({ orderNo: orderNo, version: 1, status: '{}' }));
+  const records = owners.map(({ orderNo }) => ({ orderNo, version: 1, status: '{}' }));
   expect(await context.commands.settle(sale, lease, LIFE_MS, records)).toBe(true);
   await context.commands.releaseLease(sale, lease);
 }
@@ -86,8 +86,7 @@ describe('the outbox of a shard', () => {
       const sales = [await own.openSale(), await own.openSale(), await own.openSale()];
       for (const [i, { id }] of sales.entries()) await own.redis.zadd(own.keys.outbox(0), 1_000 * (3 - i), id);
       const [third, second, first] = sales.map(({ id }) => id);
-      const ids = async (...limits: number[]) =>
-        (await own.commands.outbox(0, ...limits)).map(({ saleId }) => saleId);
+      const ids = async (...limits: number[]) => (await own.commands.outbox(0, ...limits)).map(({ saleId }) => saleId);
       expect(await ids()).toEqual([first, second, third]);
       expect(await ids(2_000)).toEqual([first]);
       expect(await ids(Infinity, 2)).toEqual([first, second]);

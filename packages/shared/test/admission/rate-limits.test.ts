@@ -21,7 +21,7 @@ const limited = (limits: Limits) => ({ limits: { ...NO_LIMITS, ...limits } });
 const NEVER_PER_SECOND = 0.001;
 
 /**
- * Sends buys for as long as `duration_ms`, several at a time; how many got past the buckets, and
+ * Sends buys for as long as `durationMs`, several at a time; how many got past the buckets, and
  * how long it took by Redis's clock.
  */
 async function hammer(

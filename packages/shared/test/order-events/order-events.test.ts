@@ -26,7 +26,7 @@ function plan(waiting: readonly OrderEvents[]) {
     ({ messageId }) => messageId,
   );
   const fresh = waiting.filter(({ messageId }) => messageId === undefined);
-  const messages = [...begun].map(([messageId, events]) => ({ messageId: messageId, events }));
+  const messages = [...begun].map(([messageId, events]) => ({ messageId, events }));
   return messagesToSend(messages, fresh, NOW_MS).map(({ messageId, events }) => [
     messageId,
     events.map(({ id }) => id),

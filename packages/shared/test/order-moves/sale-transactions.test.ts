@@ -58,7 +58,7 @@ describe('moves of one sale that come at once', () => {
     const release = await holdRow(sale);
     const paid = orders.map(async ({ orderNo }, i) => {
       const paymentId = await openPayment(context, orderNo);
-      const event = { eventId: `hot-${i}`, paymentId: paymentId, kind: 'succeeded' } as const;
+      const event = { eventId: `hot-${i}`, paymentId, kind: 'succeeded' } as const;
       return applyPaymentEvent({ db, saleTransactions }, 'sandbox', event);
     });
     await aLockIsWaitedFor(context.db);
@@ -182,7 +182,7 @@ describe('behind a server that does not answer', () => {
       onTestFinished(release);
       const cancel = timed(cancelOrder({ saleTransactions }, orders[0]!, { actor: 'shopper' }));
       await aLockIsWaitedFor(context.db);
-      const event = { eventId: 'behind-a-lock', paymentId: paymentId, kind: 'succeeded' } as const;
+      const event = { eventId: 'behind-a-lock', paymentId, kind: 'succeeded' } as const;
       const paid = timed(applyPaymentEvent({ db, saleTransactions }, 'sandbox', event));
       // The server's own limit of a wait for a row.
       const [first, second] = await Promise.all([cancel, paid]);

@@ -110,7 +110,9 @@ test('nothing waits for a refund whose webhook cannot be delivered', async () =>
 
 describe('a webhook', () => {
   test('with the sandbox’s signature is an event', async () => {
-    expect(await verify(EVENT, sign(EVENT))).toEqual({ event: { eventId: 'e1', paymentId: 'pay_1', kind: 'succeeded' } });
+    expect(await verify(EVENT, sign(EVENT))).toEqual({
+      event: { eventId: 'e1', paymentId: 'pay_1', kind: 'succeeded' },
+    });
   });
 
   test.each([

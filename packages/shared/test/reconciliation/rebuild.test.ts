@@ -49,7 +49,7 @@ async function writeOrders(
 }
 
 const newOwners = (sale: Sale, users: readonly string[]): Owner[] =>
-  users.map((userId) => ({ userId: userId, orderNo: newOrderNumber(sale, Date.now()) }));
+  users.map((userId) => ({ userId, orderNo: newOrderNumber(sale, Date.now()) }));
 
 /** Deletes everything that Redis has of a sale. */
 async function empty(sale: Sale): Promise<void> {
@@ -201,7 +201,7 @@ describe('the owners', () => {
   });
 
   test('include every live order, even more than there are units', () => {
-    const live = shoppers(3).map((userId) => ({ userId: userId, orderNo: `of ${userId}` }));
+    const live = shoppers(3).map((userId) => ({ userId, orderNo: `of ${userId}` }));
     expect(ownersOf({ seckillStock: 2 }, live, [reservation('late', 'l1', 1)], new Set())).toEqual(live);
   });
 });
@@ -315,7 +315,7 @@ describe('a rebuild', () => {
     const sale = await context.openSale({ seckillStock: 40 });
     const before = await buy(context, sale, shoppers(10));
     await writeOrders(sale, before);
-    const records = before.map(({ orderNo }) => ({ orderNo: orderNo, version: 1, status: '{}' }));
+    const records = before.map(({ orderNo }) => ({ orderNo, version: 1, status: '{}' }));
     const lease = await takeLease(context, sale);
     await context.commands.settle(sale, lease, 60_000, records);
     await context.commands.releaseLease(sale, lease);

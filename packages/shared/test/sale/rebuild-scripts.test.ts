@@ -18,7 +18,7 @@ beforeEach(async () => {
   ({ historyId } = await context.commands.clock(sale.shard));
 });
 
-const owner = (userId: string) => ({ userId: userId, orderNo: `order of ${userId}` });
+const owner = (userId: string) => ({ userId, orderNo: `order of ${userId}` });
 const finish = (owners: number, fields: Partial<Sale> = {}) =>
   context.commands.finishRebuild({ ...sale, ...fields }, lease, { historyId, owners, available: 10 - owners });
 

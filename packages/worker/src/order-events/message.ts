@@ -32,9 +32,7 @@ export function bodyOf(events: readonly OrderEvents[], orders: ReadonlyMap<strin
               status,
               price: priceOfCents(priceCents),
               created_at: isoOf(createdAtMs),
-              ...(status === 'pending_payment' && expiresAtMs !== undefined
-                ? { expires_at: isoOf(expiresAtMs) }
-                : {}),
+              ...(status === 'pending_payment' && expiresAtMs !== undefined ? { expires_at: isoOf(expiresAtMs) } : {}),
               ...(reason === undefined ? {} : { reason }),
             },
           };

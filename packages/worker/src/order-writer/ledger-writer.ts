@@ -184,7 +184,14 @@ function newOrders(
   const { verdict, nowMs, paymentTimeoutMs } = options;
   let free = units;
   return reservations.map(({ orderNo, userId, priceCents, admittedMs, ownerOrderNo }) => {
-    const order = { orderNo: orderNo, productId: productId, userId: userId, priceCents: priceCents, createdAtMs: admittedMs, version: 1 };
+    const order = {
+      orderNo,
+      productId,
+      userId,
+      priceCents,
+      createdAtMs: admittedMs,
+      version: 1,
+    };
     const reason = verdict ?? (ownerOrderNo !== orderNo ? 'not_owner' : free <= 0 ? 'no_unit' : undefined);
     if (reason !== undefined) return { ...order, status: 'failed', reason, closedAtMs: nowMs };
     free -= 1;

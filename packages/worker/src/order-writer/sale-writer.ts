@@ -226,7 +226,7 @@ export class SaleWriter {
   }
 
   /**
-   * Reads after the previous batch is settled. If jobs wait, it reads not before `at_ms`, so that a
+   * Reads after the previous batch is settled. If jobs wait, it reads not before `atMs`, so that a
    * few more arrive.
    */
   async #readLater(lease: Lease, ledger: LedgerWriter, atMs: number, settling: Promise<unknown>) {

@@ -29,7 +29,7 @@ export async function archivingSales(db: Db): Promise<ArchivingSale[]> {
 }
 
 /**
- * Sales that ended at least `ended_for_ms` ago and have nothing open: no key in Redis, no unpaid
+ * Sales that ended at least `endedForMs` ago and have nothing open: no key in Redis, no unpaid
  * order, no unit to give back, no refund, no undelivered event.
  */
 export async function salesToArchive(db: Db, endedForMs: number, limit: number): Promise<number[]> {

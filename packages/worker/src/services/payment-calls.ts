@@ -90,7 +90,10 @@ export function paymentCalls(deps: PaymentCallsDeps): Rounds<'payment_calls'> {
       }
       if (fault?.mayBeKept === true) await renewKey(db, payment);
       await askAgain(db, payment, Math.max(nextMs, fault?.retryAfterMs ?? 0), (error as Error).message);
-      log.warn({ err: error, payment_id: paymentId, order_no: orderNo, status }, 'call to the payment provider failed; retrying later');
+      log.warn(
+        { err: error, payment_id: paymentId, order_no: orderNo, status },
+        'call to the payment provider failed; retrying later',
+      );
     }
   }
 

@@ -15,7 +15,7 @@ const STUCK_AFTER_MS = 60_000;
 
 /**
  * Whether this process makes progress with order jobs. It is stuck if a shard had jobs to take, or
- * a late order without a job, for `stuck_after_ms` without a break, and this process finished no
+ * a late order without a job, for `stuckAfterMs` without a break, and this process finished no
  * job in that time. A restart, with new connections, then helps. A job that returned to the queue
  * counts as finished: while MySQL does not answer, or another process holds the lease, a restart
  * would not help.

@@ -44,10 +44,7 @@ async function writerOf(sale: SaleRef, db = ledgerDb) {
     metrics,
     retries,
     refusals,
-    writer: new LedgerWriter(
-      { db, log: context.log, metrics, paymentTimeoutMs: 900_000, orderEvents: false },
-      lease,
-    ),
+    writer: new LedgerWriter({ db, log: context.log, metrics, paymentTimeoutMs: 900_000, orderEvents: false }, lease),
   };
 }
 
@@ -82,7 +79,13 @@ describe('a batch of reservations', () => {
       (await metrics.writeBatch.get()).values.find(({ metricName }) => metricName?.endsWith('_count'))?.value,
     ).toBe(1);
     const rows = await context.db.selectFrom('orders').selectAll().where('product_id', '=', sale.id).execute();
-    for (const { order_no: orderNo, user_id: userId, price_cents: priceCents, created_at: createdAt, version } of rows) {
+    for (const {
+      order_no: orderNo,
+      user_id: userId,
+      price_cents: priceCents,
+      created_at: createdAt,
+      version,
+    } of rows) {
       const admitted = reservations.find((reservation) => reservation.orderNo === orderNo);
       expect({ userId, priceCents, admittedMs: createdAt.getTime() }).toEqual({
         userId: admitted?.userId,
@@ -134,7 +137,9 @@ describe('a reservation that holds no unit', () => {
     await writer.write(await reservationsOf(sale, lease));
 
     const { orders, sold, returns } = await readLedger(context.db, sale);
-    expect(Object.fromEntries(orders.map(({ order_no: orderNo, status, reason }) => [orderNo, [status, reason]]))).toEqual({
+    expect(
+      Object.fromEntries(orders.map(({ order_no: orderNo, status, reason }) => [orderNo, [status, reason]])),
+    ).toEqual({
       [robbed!]: ['failed', 'not_owner'],
       [freed!]: ['failed', 'not_owner'],
       [sound!]: ['pending_payment', null],
@@ -320,7 +325,7 @@ describe('a transaction that MySQL aborts is run again as a whole', () => {
       planted.map((userId, i) => ({
         orderNo: `planted-${i}`,
         productId: sale.id,
-        userId: userId,
+        userId,
         status: 'pending_payment',
         priceCents: 1,
         createdAtMs: 0,

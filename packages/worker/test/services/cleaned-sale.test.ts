@@ -71,10 +71,7 @@ test.each<[string, () => Promise<unknown>]>([
   ],
   ['setPause', () => context.commands.setPause(sale, 7, true)],
   ['setOutcomes', () => context.commands.setOutcomes(sale, 'api', new Map([['sold_out', 7]]))],
-  [
-    'markChanged',
-    () => context.commands.markChanged(sale, 60_000, [{ orderNo: newOrderNumber(sale, 1), version: 2 }]),
-  ],
+  ['markChanged', () => context.commands.markChanged(sale, 60_000, [{ orderNo: newOrderNumber(sale, 1), version: 2 }])],
   ['a lease of what Redis keeps', () => acquireLease(context.commands, sale, 50, { of: 'loaded' })],
   [
     'a stamped lease',

@@ -116,7 +116,11 @@ describe('an order', () => {
     const order = await placeOrder(context, await context.openSale());
     const paymentId = await openPayment(context, order.orderNo);
     const expiresAt = new Date(Date.now() - 1);
-    await context.db.updateTable('orders').set({ expires_at: expiresAt }).where('order_no', '=', order.orderNo).execute();
+    await context.db
+      .updateTable('orders')
+      .set({ expires_at: expiresAt })
+      .where('order_no', '=', order.orderNo)
+      .execute();
     await openExpiry().sweep();
     const { ask_at: askAt } = await context.db
       .selectFrom('payments')

@@ -319,9 +319,7 @@ describe('order', () => {
 
   /** Pays or cancels each of them; resolves once everything was delivered. */
   async function endEach(orders: readonly Order[]): Promise<Map<Order, string>> {
-    const ends = new Map(
-      orders.map((order) => [order, order.userId.endsWith('0') ? 'order.paid' : 'order.cancelled']),
-    );
+    const ends = new Map(orders.map((order) => [order, order.userId.endsWith('0') ? 'order.paid' : 'order.cancelled']));
     for (const [order, end] of ends) await (end === 'order.paid' ? pay(order) : cancel(order));
     await expect.poll(waiting, { timeout: 10_000 }).toEqual([]);
     return ends;

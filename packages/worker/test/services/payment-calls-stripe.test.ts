@@ -230,7 +230,7 @@ test('news of a refund that comes while its provider is asked is not lost with t
     return answer;
   });
   onTestFinished(() => spied.mockRestore());
-  const again = { eventId: 'evt_again', paymentId: paymentId, kind: 'refund_changed' } as const;
+  const again = { eventId: 'evt_again', paymentId, kind: 'refund_changed' } as const;
   await receivePaymentEvent({ ...context, metrics }, 'stripe', again);
   await rounds(3);
   expect(fake.paidBack(session)).toBe(order.priceCents);

@@ -39,7 +39,7 @@ async function openRelay() {
     queue,
     rounds: relay({ commands, shard: 0, queue: () => queue, log, metrics }),
     relayed: async (): Promise<number> => (await metrics.jobsRelayed.get()).values[0]!.value,
-    /** Makes reservations older, as if they had waited for `age_ms` more. */
+    /** Makes reservations older, as if they had waited for `ageMs` more. */
     age: async (sale: SaleRef, orderNos: readonly string[], ageMs: number): Promise<void> => {
       for (const orderNo of orderNos) await redis.zincrby(keys.sale(sale).reservedAt, -ageMs, orderNo);
       await commands.noteOldest(sale);

@@ -191,8 +191,17 @@ test('of sales with the same start the newest are shown, and the sums of the sha
   expect(await shown(metrics, sales[4]!)).toMatchObject({ units: 10 });
   const { shardLiveSales, shardShownSales, shardUnreadySales, shardUnits } = metrics;
   const { shardAvailable, shardOwners, shardSold } = metrics;
-  const gauges = { shard_live_sales: shardLiveSales, shard_shown_sales: shardShownSales, shard_unready_sales: shardUnreadySales, shard_units: shardUnits };
-  const sums = await Promise.all(Object.values({ ...gauges, shard_available: shardAvailable, shard_owners: shardOwners, shard_sold: shardSold }).map(valuesOf));
+  const gauges = {
+    shard_live_sales: shardLiveSales,
+    shard_shown_sales: shardShownSales,
+    shard_unready_sales: shardUnreadySales,
+    shard_units: shardUnits,
+  };
+  const sums = await Promise.all(
+    Object.values({ ...gauges, shard_available: shardAvailable, shard_owners: shardOwners, shard_sold: shardSold }).map(
+      valuesOf,
+    ),
+  );
   expect(sums.flat()).toEqual([6, 2, 1, 60, 47, 3, 3]);
 });
 

@@ -59,10 +59,7 @@ const load = (worker: TestContext) =>
   warmUp({ ...serviceDeps(worker), sales: { current: () => Promise.resolve([sale]) } }).round(GOING_ON);
 const live = (worker: TestContext) => worker.commands.readSale(sale);
 const writer = (worker: TestContext) =>
-  new SaleWriter(
-    { ...serviceDeps(worker), orderBatchMax: 500, paymentTimeoutMs: 900_000, orderEvents: false },
-    sale,
-  );
+  new SaleWriter({ ...serviceDeps(worker), orderBatchMax: 500, paymentTimeoutMs: 900_000, orderEvents: false }, sale);
 /** As if no worker had served this worker's Redis for a while. */
 const leave = async (worker: TestContext): Promise<void> => {
   const { historyId } = await worker.commands.clock(0);

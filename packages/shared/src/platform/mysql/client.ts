@@ -12,10 +12,7 @@ import type { Database } from './schema.ts';
 export type Db = Kysely<Database>;
 export type Tx = Transaction<Database>;
 
-type DbMetrics = Pick<
-  Metrics,
-  'mysqlQuerySeconds' | 'mysqlQueryErrors' | 'mysqlPoolConnections' | 'mysqlPoolWaits'
->;
+type DbMetrics = Pick<Metrics, 'mysqlQuerySeconds' | 'mysqlQueryErrors' | 'mysqlPoolConnections' | 'mysqlPoolWaits'>;
 
 type DbConfig = Pick<Config, 'DB_HOST' | 'DB_PORT' | 'DB_USER' | 'DB_PASSWORD' | 'DB_NAME' | 'DB_POOL_MAX'> &
   Parameters<typeof dbTls>[0];

@@ -10,7 +10,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 /**
  * Runs `stop` once, on the first SIGINT, SIGTERM or loss of the parent process, then exits. Later
  * signals are ignored: a terminal and npm may both send one. If `stop` takes longer than
- * `limit_ms`, the process is ended by force.
+ * `limitMs`, the process is ended by force.
  */
 export function stopOnSignal(log: Logger, limitMs: number, stop: () => Promise<void>): void {
   let stopping = false;

@@ -15,7 +15,7 @@ export interface Rounds<Name extends string = string> {
   readonly intervalMs: number;
   /**
    * Runs one round. An error is logged, and the next round tries again. It may return the pause
-   * before the next round (ms), if that is not `interval_ms`.
+   * before the next round (ms), if that is not `intervalMs`.
    */
   readonly round: (stopping: AbortSignal) => Promise<number | void>;
   /** Clears the gauges after leadership is lost or unknown. */
@@ -23,7 +23,7 @@ export interface Rounds<Name extends string = string> {
 }
 
 /**
- * A service that repeats: a round, a pause of `interval_ms`, the next round. A round starts only
+ * A service that repeats: a round, a pause of `intervalMs`, the next round. A round starts only
  * after the one before has ended, however slow a server is: two rounds never overlap, so a late
  * answer cannot replace a newer one. Everything that a process does at intervals is such a service.
  *

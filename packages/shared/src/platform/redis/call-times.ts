@@ -71,7 +71,7 @@ export class CallTimes {
       const { nowMs, historyId } = await this.#ask(shard);
       // The server read its clock at some time within the round trip. Its middle is the best
       // estimate.
-      return { historyId: historyId, learnedMs: learnedMs, offsetMs: nowMs - (learnedMs + performance.now()) / 2 };
+      return { historyId, learnedMs, offsetMs: nowMs - (learnedMs + performance.now()) / 2 };
     })();
     this.#known.set(shard, learning);
     learning.catch(() => {

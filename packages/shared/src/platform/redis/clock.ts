@@ -50,7 +50,7 @@ export class RedisClock implements Clock {
     this.#historyId = historyId;
   }
 
-  /** Resolves when the time is known, or after `limit_ms`. */
+  /** Resolves when the time is known, or after `limitMs`. */
   async untilKnown(limitMs: number): Promise<void> {
     const untilMs = performance.now() + limitMs;
     while (this.#historyId === '' && performance.now() < untilMs) {

@@ -26,7 +26,7 @@ export class Tally<First extends string, Second extends string> {
   readonly #counts = new Map<string, Map<string, { uncollected: number }>>();
 
   /**
-   * @param options.from_zero second labels that exist at 0 as soon as a first label does, so that
+   * @param options.fromZero second labels that exist at 0 as soon as a first label does, so that
    * their first count is an increase
    */
   constructor(

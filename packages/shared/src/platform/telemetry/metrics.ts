@@ -220,10 +220,7 @@ function saleAndShardMetrics(registers: Registry[]) {
     saleAvailable: ofSale('sale_available', 'Available units.'),
     saleOwners: ofSale('sale_owners', 'Units that shoppers hold: the number of owners.'),
     saleReservations: ofSale('sale_reservations', 'Accepted orders that wait for the ledger.'),
-    saleOldestReservationSeconds: ofSale(
-      'sale_oldest_reservation_seconds',
-      'Age of the oldest reservation, else 0.',
-    ),
+    saleOldestReservationSeconds: ofSale('sale_oldest_reservation_seconds', 'Age of the oldest reservation, else 0.'),
     saleSold: ofSale('sale_sold', 'Live orders in the ledger.'),
     saleOpen: ofSale('sale_open', "1 from the start of the sale to its end, by Redis's clock, paused or not; else 0."),
     saleReady: ofSale('sale_ready', '1 while the sale is loaded in this history of Redis; else 0.'),
@@ -231,18 +228,12 @@ function saleAndShardMetrics(registers: Registry[]) {
       'conservation_gap',
       'available + owners - seckill_stock after the last audit of the sale and its repair, if one was needed.',
     ),
-    unmendedDrift: ofSale(
-      'unmended_drift',
-      '1 if the last audit found a drift and could not repair it; else missing.',
-    ),
+    unmendedDrift: ofSale('unmended_drift', '1 if the last audit found a drift and could not repair it; else missing.'),
     shardLiveSales: ofShard(
       'shard_live_sales',
       `Sales that open soon, are open, ended recently, or have reservations. At most ${SALES_SHOWN_MAX} of a shard have metrics.`,
     ),
-    shardShownSales: ofShard(
-      'shard_shown_sales',
-      `Live sales with metrics of their own, at most ${SALES_SHOWN_MAX}.`,
-    ),
+    shardShownSales: ofShard('shard_shown_sales', `Live sales with metrics of their own, at most ${SALES_SHOWN_MAX}.`),
     shardUnreadySales: ofShard(
       'shard_unready_sales',
       'Sales that should sell and are not loaded in this history of Redis.',

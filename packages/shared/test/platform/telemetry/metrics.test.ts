@@ -76,9 +76,7 @@ test('a connection that broke while it was in use is neither in use nor idle', a
   const db = connectDb(context.config, 'general', metrics);
   onTestFinished(() => db.destroy());
   await expect(sql`KILL CONNECTION_ID()`.execute(db)).rejects.toThrow(/interrupted|killed|closed|lost/i);
-  await expect
-    .poll(() => samplesOf(metrics.mysqlPoolConnections))
-    .toEqual({ 'general in_use': 0, 'general idle': 0 });
+  await expect.poll(() => samplesOf(metrics.mysqlPoolConnections)).toEqual({ 'general in_use': 0, 'general idle': 0 });
 });
 
 test('connections to Redis are counted while they work', async () => {

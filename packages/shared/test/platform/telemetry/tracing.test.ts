@@ -17,7 +17,7 @@ afterAll(() => tracing.stop());
 /** A buy with a trace of its own. */
 function tracedBuy(orderNo: string) {
   const span = tracer.startSpan('buy', {}, ROOT_CONTEXT);
-  return { orderNo: orderNo, traceparent: traceparentOf(span), at: span.spanContext() };
+  return { orderNo, traceparent: traceparentOf(span), at: span.spanContext() };
 }
 const spans = (name: string) => exporter.getFinishedSpans().filter((span) => span.name === name);
 
