@@ -261,7 +261,8 @@ describe('after a crash', () => {
     const { sale } = await oldSale();
     const file = join(folder, 'not-a-folder');
     await writeFile(file, '');
-    await round(file);
+    // A round that fails makes the process give up its lead.
+    await expect(round(file)).rejects.toThrow('EEXIST');
     expect(await archivingSales(context.db)).toMatchObject([{ id: sale.id, archived: false }]);
     expect((await rowCounts())['orders']).toBe(3);
     await rm(file);
@@ -272,9 +273,9 @@ describe('after a crash', () => {
 
   test('between the archive and its record in MySQL, the existing archive is kept', async () => {
     await oldSale();
-    const mend = await crashAt('UPDATE', 'products', 'NEW.archived_at IS NOT NULL');
-    await round();
-    await mend();
+    const repair = await crashAt('UPDATE', 'products', 'NEW.archived_at IS NOT NULL');
+    await expect(round()).rejects.toThrow('killed');
+    await repair();
     expect((await rowCounts())['orders']).toBe(3);
     const { path } = await readArchive();
     const { ino } = await stat(path);
@@ -289,9 +290,9 @@ describe('after a crash', () => {
     ['before the sale itself is deleted', 'DELETE', 'products', 'TRUE'],
   ])('%s the rest goes, and the archive stays as it is', async (_when, statement, table, condition) => {
     await oldSale();
-    const mend = await crashAt(statement, table, condition);
-    await round();
-    await mend();
+    const repair = await crashAt(statement, table, condition);
+    await expect(round()).rejects.toThrow('killed');
+    await repair();
     expect((await rowCounts())['products']).toBe(1);
     const whole = await readArchive();
     await round();

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import type { Config, Parsed } from './config.ts';
+import type { Config, Parsed } from './config-schema.ts';
 import { refusal, shown } from './refusal.ts';
 import { tlsProblems } from './tls.ts';
 
