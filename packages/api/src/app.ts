@@ -33,6 +33,7 @@ import { adminRoutes } from './operator/routes.ts';
 import { shopperRoutes } from './shopper/routes.ts';
 import { denyListRoutes } from './deny-list/routes.ts';
 import { devRoutes } from './identity/dev-routes.ts';
+import { pageRoutes } from './pages/routes.ts';
 import { orderRoutes } from './order/routes.ts';
 import { paymentOperatorRoutes } from './payment/operator-routes.ts';
 import { paymentRoutes } from './payment/routes.ts';
@@ -148,6 +149,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   await server.register(shopperRoutes, deps);
   await server.register(operationRoutes, { ...deps, operatorQueues, catalog, secrets });
   await server.register(denyListRoutes, { db, denyList });
+  await server.register(pageRoutes, { config });
   refuseOtherMethods();
   await server.register(queueDashboard, { ...deps, operatorQueues, prefix: DASHBOARD_PATH });
   await denyList.start();

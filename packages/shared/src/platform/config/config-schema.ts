@@ -29,6 +29,7 @@ export interface DerivedSettings {
   readonly AUTH_MODE: 'trusted' | 'jwt';
   readonly PAYMENT_PROVIDER: 'sandbox' | 'stripe';
   readonly PUBLIC_URL: string;
+  readonly STOREFRONT: boolean;
   /** Whether the environment names an OpenTelemetry collector. */
   readonly TRACING: boolean;
   readonly DRAIN_MS: number;

@@ -101,6 +101,7 @@ function derivedSettings(parsed: Parsed, env: Variables): DerivedSettings {
     AUTH_MODE: parsed.AUTH_MODE ?? (parsed.NODE_ENV === 'production' ? 'jwt' : 'trusted'),
     PAYMENT_PROVIDER: parsed.PAYMENT_PROVIDER ?? 'sandbox',
     PUBLIC_URL: parsed.PUBLIC_URL ?? ownUrl(parsed.SERVER_HOST, parsed.SERVER_PORT),
+    STOREFRONT: parsed.STOREFRONT ?? parsed.NODE_ENV !== 'production',
     TRACING: namesCollector(env),
     DRAIN_MS,
     SHUTDOWN_GRACE_MS,

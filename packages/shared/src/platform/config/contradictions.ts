@@ -115,6 +115,15 @@ function identityProblems(config: Config): string[] {
       ),
     );
   }
+  if (AUTH_MODE === 'trusted' && production && config.STOREFRONT) {
+    problems.push(
+      refusal(
+        'STOREFRONT is true, and AUTH_MODE is "trusted"',
+        'STOREFRONT in production needs AUTH_MODE=jwt: otherwise shoppers could take any name',
+        'STOREFRONT=false, or AUTH_MODE=jwt',
+      ),
+    );
+  }
   if (production && JWKS_URL !== undefined && new URL(JWKS_URL).protocol === 'http:') {
     problems.push(
       refusal(

@@ -71,7 +71,7 @@ export const originFormat: Format = (text) => {
 };
 
 /** The service's own paths. A proxy path with the same name would be ambiguous. */
-const OWN_PATHS = ['/api', '/docs', '/admin', '/healthz', '/readyz'];
+const OWN_PATHS = ['/api', '/docs', '/admin', '/healthz', '/readyz', '/assets', '/console', '/sales', '/orders'];
 const PATH = /^(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._~-]+){0,16}$/;
 
 /**

@@ -15,7 +15,7 @@ export const httpSettings = {
       {
         read: publicUrlFormat,
         wanted:
-          'an http or https URL without credentials, ? and #, whose path is not /api, /docs, /admin, /healthz or /readyz',
+          'an http or https URL without credentials, ? and #, whose path is none of the service itself, such as /api, /docs, /admin or /sales',
         example: 'https://shop.example.com/sale',
       },
     ),
@@ -39,6 +39,12 @@ export const httpSettings = {
         example: 'https://shop.example.com',
       },
     ),
+  ),
+  STOREFRONT: Type.Optional(
+    Type.Boolean({
+      description:
+        'Whether the api serves the storefront at `/`. Set it to true to use it in production. Default: true outside production, false in it',
+    }),
   ),
   KEEP_ALIVE_TIMEOUT_MS: count(
     'How long a connection waits for its next request, ms. Raise it above the idle time-out of your load balancer',

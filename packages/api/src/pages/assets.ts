@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
+import { PAGES, SOURCES } from '@flash-sale/web';
+import { assetPath, browserModule, urlOf } from './modules.ts';
+
+export type PageName = keyof typeof PAGES;
+
+/** A file of the pages, as it is sent. */
+export interface Asset {
+  readonly type: string;
+  readonly plain: Buffer;
+  readonly br: Buffer;
+  readonly gzip: Buffer;
+}
+
+/** The paths of the files that a page loads at once. */
+export interface PageFiles {
+  readonly styles: readonly string[];
+  /** The module that starts the page comes first. */
+  readonly modules: readonly string[];
+}
+
+export interface Assets {
+  /** Changes if any file changes, so that browsers may keep every file for good. */
+  readonly hash: string;
+  readonly files: ReadonlyMap<string, Asset>;
+  readonly pages: Readonly<Record<PageName, PageFiles>>;
+}
+
+const TYPES: Readonly<Record<string, string>> = {
+  '.css': 'text/css; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+};
+
+let known: Assets | undefined;
+
+/**
+ * The files of all pages: the modules that start them, their styles, and everything that they
+ * import. There is no build step and no bundle: types are removed here, once in the life of a
+ * process.
+ */
+export function pageAssets(): Assets {
+  known ??= readAssets();
+  return known;
+}
+
+function readAssets(): Assets {
+  const texts = new Map<string, string>();
+  /** For each module, the paths of those that are loaded together with it. */
+  const imported = new Map<string, readonly string[]>();
+  const add = (url: string): string => {
+    const path = assetPath(url);
+    if (texts.has(path)) return path;
+    const source = readFileSync(fileURLToPath(url), 'utf8');
+    texts.set(path, source);
+    if (extname(path) === '.js') {
+      const { text, imports, later } = browserModule(url, source);
+      texts.set(path, text);
+      imported.set(path, imports.map(add));
+      for (const file of later) add(file);
+    }
+    return path;
+  };
+  const filesOf = (name: PageName): PageFiles => {
+    const { entry, styles } = PAGES[name];
+    const modules = new Set([add(urlOf(entry, SOURCES.href))]);
+    for (const path of modules) for (const other of imported.get(path)!) modules.add(other);
+    return { styles: styles.map((style) => add(urlOf(style, SOURCES.href))), modules: [...modules] };
+  };
+  const pages = { storefront: filesOf('storefront'), console: filesOf('console') };
+  const hash = createHash('sha256').update(JSON.stringify([...texts]));
+  return {
+    hash: hash.digest('base64url').slice(0, 16),
+    files: new Map([...texts].map(([path, text]) => [path, assetOf(path, text)])),
+    pages,
+  };
+}
+
+function assetOf(path: string, text: string): Asset {
+  const type = TYPES[extname(path)];
+  if (type === undefined) throw new Error(`${path} has no known type`);
+  const plain = Buffer.from(text);
+  return { type, plain, br: brotliCompressSync(plain), gzip: gzipSync(plain, { level: 9 }) };
+}

@@ -1,0 +1,100 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import Type from 'typebox';
+import type { Config } from '@flash-sale/shared/platform/config/config.ts';
+import { PATH_PART_LENGTH_MAX } from '../fields.ts';
+import { pageAssets, type Asset, type PageName } from './assets.ts';
+import { pageHtml } from './html.ts';
+
+/**
+ * Scripts, styles and calls of the pages' own origin only, and nothing inline. Pictures of products
+ * may come from anywhere, over https.
+ */
+const POLICY = [
+  "default-src 'none'",
+  "base-uri 'self'",
+  "connect-src 'self'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+  "img-src 'self' data: https:",
+  "script-src 'self'",
+  "style-src 'self'",
+  "worker-src 'self'",
+].join('; ');
+
+/** The paths at which the storefront finds itself, which its script tells apart. */
+const STOREFRONT_PATHS = ['/', '/sales/:id', '/orders'];
+
+type PagesConfig = Pick<
+  Config,
+  'STOREFRONT' | 'AUTH_MODE' | 'CURRENCY' | 'JWT_SECRET' | 'JWT_SUBJECT_CLAIM' | 'NODE_ENV'
+>;
+
+/** The storefront, the console, and their files. */
+export const pageRoutes: FastifyPluginAsyncTypebox<{ readonly config: PagesConfig }> = async (app, { config }) => {
+  const assets = pageAssets();
+  const page = (name: PageName, settings: Readonly<Record<string, unknown>>) => {
+    return async ({ basePath }: FastifyRequest, reply: FastifyReply) =>
+      reply
+        .headers({ 'content-security-policy': POLICY, 'cache-control': 'no-cache' })
+        .type('text/html; charset=utf-8')
+        .send(pageHtml({ name, assets, basePath, settings }));
+  };
+
+  if (config.STOREFRONT) {
+    const hasDevLogin = config.NODE_ENV !== 'production' && config.JWT_SECRET !== undefined;
+    const storefront = page('storefront', {
+      authMode: config.AUTH_MODE,
+      hasDevLogin: config.AUTH_MODE === 'jwt' && hasDevLogin,
+      subjectClaim: config.JWT_SUBJECT_CLAIM,
+      currency: config.CURRENCY,
+    });
+    for (const path of STOREFRONT_PATHS) {
+      app.get(path, { schema: { hide: true } }, storefront);
+    }
+  }
+
+  // The browser asks for the credential and sends it with the calls of the page.
+  app.get(
+    '/console',
+    { schema: { hide: true }, onRequest: app.requireOperator('viewer') },
+    page('console', { currency: config.CURRENCY }),
+  );
+
+  app.get('/assets/:hash/*', { schema: { hide: true, params: AssetParams } }, async (request, reply) => {
+    const asset = assets.files.get(request.params['*']);
+    if (asset === undefined) return reply.refuse('not_found');
+    // During an upgrade, another process may have another version of the file. It must not be
+    // kept under this name.
+    const isOurs = request.params.hash === assets.hash;
+    const { coding, body } = encoded(asset, request.headers['accept-encoding']);
+    reply.headers({
+      'cache-control': isOurs ? 'public, max-age=31536000, immutable' : 'no-store',
+      vary: 'accept-encoding',
+      ...(coding === undefined ? {} : { 'content-encoding': coding }),
+    });
+    return reply.type(asset.type).send(body);
+  });
+};
+
+const AssetParams = Type.Object({
+  hash: Type.String({ maxLength: PATH_PART_LENGTH_MAX }),
+  '*': Type.String({ maxLength: PATH_PART_LENGTH_MAX }),
+});
+
+function encoded(
+  { plain, br, gzip }: Asset,
+  accepted = '',
+): { readonly coding?: 'br' | 'gzip' | undefined; readonly body: Buffer } {
+  if (accepts(accepted, 'br')) return { coding: 'br', body: br };
+  if (accepts(accepted, 'gzip')) return { coding: 'gzip', body: gzip };
+  return { body: plain };
+}
+
+/** Whether an `Accept-Encoding` header names a coding, and does not exclude it. */
+function accepts(header: string, coding: string): boolean {
+  return header.split(',').some((part) => {
+    const [name = '', quality = ''] = part.split(';').map((text) => text.trim().toLowerCase());
+    return name === coding && !/^q=0(?:\.0*)?$/.test(quality);
+  });
+}
