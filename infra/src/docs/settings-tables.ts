@@ -16,7 +16,7 @@ export const FIRST_SETTINGS = [
 ] as const;
 
 const GROUPS: readonly (readonly [title: string, names: RegExp])[] = [
-  ['HTTP', /^(SERVER_|PUBLIC_URL$|TRUSTED_PROXIES$|CORS_|KEEP_ALIVE_)/],
+  ['HTTP', /^(SERVER_|PUBLIC_URL$|TRUSTED_PROXIES$|CORS_|KEEP_ALIVE_|STOREFRONT$)/],
   ['MySQL', /^DB_/],
   ['Redis', /^(REDIS_|SHARDS$)/],
   ['Shoppers and access tokens', /^(AUTH_|JWT_|JWKS_)/],

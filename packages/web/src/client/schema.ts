@@ -1,0 +1,705 @@
+// Written by `npm run docs` from the OpenAPI document of the api's routes.
+
+export interface paths {
+    readonly "/api/v1/dev/session": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Log in as any shopper
+         * @description For development only. It does not exist in production, or if another service signs the access tokens.
+         */
+        readonly post: {
+            readonly parameters: {
+                readonly query?: never;
+                readonly header?: never;
+                readonly path?: never;
+                readonly cookie?: never;
+            };
+            readonly requestBody: {
+                readonly content: {
+                    readonly "application/json": {
+                        /**
+                         * @description 1 to 255 visible ASCII characters
+                         * @example alice
+                         */
+                        readonly user_id: string;
+                    };
+                };
+            };
+            readonly responses: {
+                /** @description Default Response */
+                readonly 200: {
+                    headers: {
+                        readonly [name: string]: unknown;
+                    };
+                    content: {
+                        readonly "application/json": {
+                            readonly access_token: string;
+                            /**
+                             * @description ISO-8601, UTC
+                             * @example 2026-11-27T20:00:00.000Z
+                             */
+                            readonly expires_at: string;
+                            /** @enum {string} */
+                            readonly token_type: "Bearer";
+                        };
+                    };
+                };
+            };
+        };
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/orders": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * My orders, newest first
+         * @description The list has the orders that are in the ledger. Read a `queued` order by its number.
+         */
+        readonly get: {
+            readonly parameters: {
+                readonly query?: {
+                    readonly cursor?: string;
+                    /** @description Rows per page, 20 by default */
+                    readonly limit?: number;
+                    /**
+                     * @description 1 to 255 visible ASCII characters
+                     * @example alice
+                     */
+                    readonly user_id?: string;
+                };
+                readonly header?: never;
+                readonly path?: never;
+                readonly cookie?: never;
+            };
+            readonly requestBody?: never;
+            readonly responses: {
+                /** @description Default Response */
+                readonly 200: {
+                    headers: {
+                        readonly [name: string]: unknown;
+                    };
+                    content: {
+                        readonly "application/json": {
+                            readonly items: readonly {
+                                /**
+                                 * @description ISO-8601, UTC
+                                 * @example 2026-11-27T20:00:00.000Z
+                                 */
+                                readonly closed_at?: string;
+                                /**
+                                 * @description ISO-8601, UTC
+                                 * @example 2026-11-27T20:00:00.000Z
+                                 */
+                                readonly created_at: string;
+                                /** @description The end of the time to pay */
+                                readonly expires_at?: string;
+                                readonly order_no: string;
+                                /**
+                                 * @description ISO-8601, UTC
+                                 * @example 2026-11-27T20:00:00.000Z
+                                 */
+                                readonly paid_at?: string;
+                                /**
+                                 * @description At most two decimals
+                                 * @example 19.99
+                                 */
+                                readonly price: number;
+                                readonly product_id: number;
+                                /** @description Why the order failed */
+                                readonly reason?: string;
+                                /** @enum {unknown} */
+                                readonly status: "queued" | "pending_payment" | "paid" | "refunded" | "cancelled" | "expired" | "failed";
+                                readonly user_id: string;
+                            }[];
+                            /** @description The `cursor` of the next page; null on the last page */
+                            readonly next_cursor: string | null;
+                        };
+                    };
+                };
+            };
+        };
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/orders/{orderNo}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * An order
+         * @description While the order is `queued`, the answer has a `Retry-After` header. With `wait`, the answer comes when the order is no longer `queued`, or when the wait is over.
+         */
+        readonly get: {
+            readonly parameters: {
+                readonly query?: {
+                    /**
+                     * @description 1 to 255 visible ASCII characters
+                     * @example alice
+                     */
+                    readonly user_id?: string;
+                    /** @description Seconds to wait while the order is `queued` */
+                    readonly wait?: number;
+                };
+                readonly header?: never;
+                readonly path: {
+                    readonly orderNo: string;
+                };
+                readonly cookie?: never;
+            };
+            readonly requestBody?: never;
+            readonly responses: {
+                /** @description Default Response */
+                readonly 200: {
+                    headers: {
+                        readonly [name: string]: unknown;
+                    };
+                    content: {
+                        readonly "application/json": {
+                            /**
+                             * @description ISO-8601, UTC
+                             * @example 2026-11-27T20:00:00.000Z
+                             */
+                            readonly closed_at?: string;
+                            /**
+                             * @description ISO-8601, UTC
+                             * @example 2026-11-27T20:00:00.000Z
+                             */
+                            readonly created_at: string;
+                            /** @description The end of the time to pay */
+                            readonly expires_at?: string;
+                            readonly order_no: string;
+                            /**
+                             * @description ISO-8601, UTC
+                             * @example 2026-11-27T20:00:00.000Z
+                             */
+                            readonly paid_at?: string;
+                            /**
+                             * @description At most two decimals
+                             * @example 19.99
+                             */
+                            readonly price: number;
+                            readonly product_id: number;
+                            /** @description Why the order failed */
+                            readonly reason?: string;
+                            /** @enum {unknown} */
+                            readonly status: "queued" | "pending_payment" | "paid" | "refunded" | "cancelled" | "expired" | "failed";
+                            readonly user_id: string;
+                        };
+                    };
+                };
+            };
+        };
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/orders/{orderNo}/cancel": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Cancel an unpaid order
+         * @description The unit goes back on sale, and the shopper can buy again. A repeated call returns the same answer.
+         */
+        readonly post: {
+            readonly parameters: {
+                readonly query?: never;
+                readonly header?: never;
+                readonly path: {
+                    readonly orderNo: string;
+                };
+                readonly cookie?: never;
+            };
+            readonly requestBody: {
+                readonly content: {
+                    readonly "application/json": {
+                        /**
+                         * @description 1 to 255 visible ASCII characters
+                         * @example alice
+                         */
+                        readonly user_id?: string;
+                    };
+                };
+            };
+            readonly responses: {
+                /** @description Default Response */
+                readonly 200: {
+                    headers: {
+                        readonly [name: string]: unknown;
+                    };
+                    content: {
+                        readonly "application/json": {
+                            /**
+                             * @description ISO-8601, UTC
+                             * @example 2026-11-27T20:00:00.000Z
+                             */
+                            readonly closed_at?: string;
+                            /**
+                             * @description ISO-8601, UTC
+                             * @example 2026-11-27T20:00:00.000Z
+                             */
+                            readonly created_at: string;
+                            /** @description The end of the time to pay */
+                            readonly expires_at?: string;
+                            readonly order_no: string;
+                            /**
+                             * @description ISO-8601, UTC
+                             * @example 2026-11-27T20:00:00.000Z
+                             */
+                            readonly paid_at?: string;
+                            /**
+                             * @description At most two decimals
+                             * @example 19.99
+                             */
+                            readonly price: number;
+                            readonly product_id: number;
+                            /** @description Why the order failed */
+                            readonly reason?: string;
+                            /** @enum {unknown} */
+                            readonly status: "queued" | "pending_payment" | "paid" | "refunded" | "cancelled" | "expired" | "failed";
+                            readonly user_id: string;
+                        };
+                    };
+                };
+            };
+        };
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/orders/{orderNo}/pay": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Pay an order
+         * @description Returns the next step for the shopper. A repeated call returns the same step while that payment is open, and `none` when the order is paid.
+         */
+        readonly post: {
+            readonly parameters: {
+                readonly query?: never;
+                readonly header?: never;
+                readonly path: {
+                    readonly orderNo: string;
+                };
+                readonly cookie?: never;
+            };
+            readonly requestBody: {
+                readonly content: {
+                    readonly "application/json": {
+                        /**
+                         * @description How the sandbox behaves; other providers ignore it
+                         * @enum {unknown}
+                         */
+                        readonly sandbox?: "pay" | "decline" | "late" | "twice" | "out_of_order" | "never";
+                        /**
+                         * @description 1 to 255 visible ASCII characters
+                         * @example alice
+                         */
+                        readonly user_id?: string;
+                    };
+                };
+            };
+            readonly responses: {
+                /** @description Default Response */
+                readonly 200: {
+                    headers: {
+                        readonly [name: string]: unknown;
+                    };
+                    content: {
+                        readonly "application/json": {
+                            /**
+                             * @description At most two decimals
+                             * @example 19.99
+                             */
+                            readonly amount: number;
+                            readonly currency: string;
+                            /**
+                             * @description ISO-8601, UTC
+                             * @example 2026-11-27T20:00:00.000Z
+                             */
+                            readonly expires_at?: string;
+                            readonly next: {
+                                /** @enum {string} */
+                                readonly action: "redirect";
+                                readonly url: string;
+                            } | {
+                                /** @enum {string} */
+                                readonly action: "none";
+                            };
+                            readonly payment_id: string;
+                            readonly provider: string;
+                        };
+                    };
+                };
+            };
+        };
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/products": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Sales, newest first */
+        readonly get: {
+            readonly parameters: {
+                readonly query?: {
+                    readonly cursor?: string;
+                    /** @description Rows per page, 20 by default */
+                    readonly limit?: number;
+                };
+                readonly header?: never;
+                readonly path?: never;
+                readonly cookie?: never;
+            };
+            readonly requestBody?: never;
+            readonly responses: {
+                /** @description Default Response */
+                readonly 200: {
+                    headers: {
+                        readonly [name: string]: unknown;
+                    };
+                    content: {
+                        readonly "application/json": {
+                            readonly items: readonly {
+                                /** @description Units that can be bought now; null while this is not known */
+                                readonly available: number | null;
+                                /**
+                                 * @description ISO-8601, UTC
+                                 * @example 2026-11-27T20:00:00.000Z
+                                 */
+                                readonly end_time: string;
+                                readonly id: number;
+                                readonly name: string;
+                                /**
+                                 * @description At most two decimals
+                                 * @example 19.99
+                                 */
+                                readonly price: number;
+                                /** @description Units of the sale */
+                                readonly seckill_stock: number;
+                                /**
+                                 * @description ISO-8601, UTC
+                                 * @example 2026-11-27T20:00:00.000Z
+                                 */
+                                readonly start_time: string;
+                                /** @enum {unknown} */
+                                readonly status: "not_ready" | "scheduled" | "open" | "paused" | "sold_out" | "ended";
+                                /** @description The ordinary stock of the shop; the sale does not change it */
+                                readonly stock: number;
+                            }[];
+                            /** @description The `cursor` of the next page; null on the last page */
+                            readonly next_cursor: string | null;
+                        };
+                    };
+                };
+            };
+        };
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/products/{id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** A sale with its live status and free units */
+        readonly get: {
+            readonly parameters: {
+                readonly query?: never;
+                readonly header?: never;
+                readonly path: {
+                    readonly id: number;
+                };
+                readonly cookie?: never;
+            };
+            readonly requestBody?: never;
+            readonly responses: {
+                /** @description Default Response */
+                readonly 200: {
+                    headers: {
+                        readonly [name: string]: unknown;
+                    };
+                    content: {
+                        readonly "application/json": {
+                            /** @description Units that can be bought now; null while this is not known */
+                            readonly available: number | null;
+                            /**
+                             * @description ISO-8601, UTC
+                             * @example 2026-11-27T20:00:00.000Z
+                             */
+                            readonly end_time: string;
+                            readonly id: number;
+                            readonly name: string;
+                            /**
+                             * @description At most two decimals
+                             * @example 19.99
+                             */
+                            readonly price: number;
+                            /** @description Units of the sale */
+                            readonly seckill_stock: number;
+                            /**
+                             * @description ISO-8601, UTC
+                             * @example 2026-11-27T20:00:00.000Z
+                             */
+                            readonly start_time: string;
+                            /** @enum {unknown} */
+                            readonly status: "not_ready" | "scheduled" | "open" | "paused" | "sold_out" | "ended";
+                            /** @description The ordinary stock of the shop; the sale does not change it */
+                            readonly stock: number;
+                        };
+                    };
+                };
+            };
+        };
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/seckill/buy": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Buy one unit
+         * @description If the shopper already has an order, a repeated call returns its order number, even after the last unit is sold.
+         */
+        readonly post: {
+            readonly parameters: {
+                readonly query?: never;
+                readonly header?: never;
+                readonly path?: never;
+                readonly cookie?: never;
+            };
+            readonly requestBody: {
+                readonly content: {
+                    readonly "application/json": {
+                        readonly product_id: number;
+                        readonly token: string;
+                        /**
+                         * @description 1 to 255 visible ASCII characters
+                         * @example alice
+                         */
+                        readonly user_id?: string;
+                    };
+                };
+            };
+            readonly responses: {
+                /** @description Default Response */
+                readonly 202: {
+                    headers: {
+                        readonly [name: string]: unknown;
+                    };
+                    content: {
+                        readonly "application/json": {
+                            readonly order_no: string;
+                            /** @description True if the order comes from an earlier buy */
+                            readonly replayed?: boolean;
+                            /** @enum {unknown} */
+                            readonly status: "queued" | "pending_payment" | "paid" | "refunded" | "cancelled" | "expired" | "failed";
+                        };
+                    };
+                };
+            };
+        };
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/seckill/challenge": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Get a challenge to solve for a seckill token
+         * @description An ALTCHA challenge (protocol 2) for one shopper and one sale. Its solution can be used for one seckill token.
+         */
+        readonly get: {
+            readonly parameters: {
+                readonly query: {
+                    readonly product_id: number;
+                    /**
+                     * @description 1 to 255 visible ASCII characters
+                     * @example alice
+                     */
+                    readonly user_id?: string;
+                };
+                readonly header?: never;
+                readonly path?: never;
+                readonly cookie?: never;
+            };
+            readonly requestBody?: never;
+            readonly responses: {
+                /** @description Default Response */
+                readonly 200: {
+                    headers: {
+                        readonly [name: string]: unknown;
+                    };
+                    content: {
+                        readonly "application/json": {
+                            /** @description The challenge */
+                            readonly parameters: {
+                                readonly [key: string]: unknown;
+                            };
+                            readonly signature: string;
+                        };
+                    };
+                };
+            };
+        };
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/seckill/token": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Get a seckill token
+         * @description A shopper has one token for each sale, and can get it before the start. A repeated call returns the same token until it expires.
+         */
+        readonly post: {
+            readonly parameters: {
+                readonly query?: never;
+                readonly header?: never;
+                readonly path?: never;
+                readonly cookie?: never;
+            };
+            readonly requestBody: {
+                readonly content: {
+                    readonly "application/json": {
+                        readonly product_id: number;
+                        /** @description The solution of a challenge, if one is required: the payload of the ALTCHA widget */
+                        readonly solution?: string;
+                        /**
+                         * @description 1 to 255 visible ASCII characters
+                         * @example alice
+                         */
+                        readonly user_id?: string;
+                    };
+                };
+            };
+            readonly responses: {
+                /** @description Default Response */
+                readonly 200: {
+                    headers: {
+                        readonly [name: string]: unknown;
+                    };
+                    content: {
+                        readonly "application/json": {
+                            /**
+                             * @description ISO-8601, UTC
+                             * @example 2026-11-27T20:00:00.000Z
+                             */
+                            readonly expires_at: string;
+                            readonly token: string;
+                        };
+                    };
+                };
+            };
+        };
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        readonly Problem: {
+            /** @enum {unknown} */
+            readonly code: "invalid_request" | "unauthenticated" | "token_invalid" | "forbidden" | "challenge_required" | "not_found" | "method_not_allowed" | "not_started" | "ended" | "paused" | "sold_out" | "tokens_exhausted" | "invalid_state" | "payload_too_large" | "unsupported_media_type" | "rate_limited" | "overloaded" | "not_ready" | "unavailable" | "internal";
+            readonly detail?: string;
+            readonly request_id: string;
+            readonly status: number;
+            readonly title: string;
+            readonly type: string;
+        };
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export type operations = Record<string, never>;

@@ -1,0 +1,25 @@
+import type { components, paths } from './schema.ts';
+
+type Method = 'get' | 'post';
+type Success = 200 | 202;
+
+/** The JSON body of the good answer of a call, by the OpenAPI document. */
+type AnswerOf<Path extends keyof paths, As extends Method> = paths[Path][As] extends {
+  responses: infer Responses;
+}
+  ? { [Status in keyof Responses]: Status extends Success ? BodyOf<Responses[Status]> : never }[keyof Responses]
+  : never;
+
+type BodyOf<Answer> = Answer extends { content: { 'application/json': infer Body } } ? Body : never;
+
+export type ProductPage = AnswerOf<'/api/v1/products', 'get'>;
+export type Product = AnswerOf<'/api/v1/products/{id}', 'get'>;
+export type SeckillToken = AnswerOf<'/api/v1/seckill/token', 'post'>;
+export type Challenge = AnswerOf<'/api/v1/seckill/challenge', 'get'>;
+export type AcceptedBuy = AnswerOf<'/api/v1/seckill/buy', 'post'>;
+export type Order = AnswerOf<'/api/v1/orders/{orderNo}', 'get'>;
+export type OrderPage = AnswerOf<'/api/v1/orders', 'get'>;
+export type PaymentStep = AnswerOf<'/api/v1/orders/{orderNo}/pay', 'post'>;
+export type DevSession = AnswerOf<'/api/v1/dev/session', 'post'>;
+export type Problem = components['schemas']['Problem'];
+export type ErrorCode = Problem['code'];
