@@ -1,4 +1,4 @@
-import type { ShopperClient } from './client.ts';
+import type { ShopperClient } from './calls.ts';
 import { pause } from './pause.ts';
 import { Refused } from './refused.ts';
 import { retrying, type RetryOptions } from './retry.ts';
@@ -50,8 +50,8 @@ export async function buyUnit(
   let { token = (await seckillToken(client, productId, options)).token } = options;
   for (let newTokens = 0; ;) {
     try {
-      const { order_no } = await retrying(() => client.buy(productId, token, options), options);
-      return await settledOrder(client, order_no, options);
+      const accepted = await retrying(() => client.buy(productId, token, options), options);
+      return await settledOrder(client, accepted.order_no, options);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       // It has expired, or belongs to an order that is closed.
@@ -79,7 +79,7 @@ export async function settledOrder(client: ShopperClient, orderNo: string, optio
 }
 
 async function untilStart(client: ShopperClient, productId: number, options: RetryOptions): Promise<void> {
-  const { start_time } = await retrying(() => client.product(productId, options), options);
-  const leftMs = Date.parse(start_time) - client.clock.now();
+  const sale = await retrying(() => client.product(productId, options), options);
+  const leftMs = Date.parse(sale.start_time) - client.clock.now();
   await pause(Math.max(leftMs, Math.random() * START_MS_MAX), options.signal);
 }

@@ -7,7 +7,7 @@ import type { Challenge } from './types.ts';
  * A hash without a promise is many times faster than the browser's own, which answers later for
  * each of thousands of calls. It also works on pages without https.
  */
-const deriveKey: DeriveKeyFunction = async ({ cost, keyLength = 32 }, salt, password) => {
+const deriveKey: DeriveKeyFunction = async ({ cost, keyLength }, salt, password) => {
   const first = new Uint8Array(salt.length + password.length);
   first.set(salt);
   first.set(password, salt.length);

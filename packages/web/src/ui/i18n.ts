@@ -23,13 +23,17 @@ show(firstLanguage());
 
 /** The language that the user has chosen, else the first one of the browser that we have. */
 function firstLanguage(): Language {
-  const kept = memory.read<Language>(KEY);
-  if (kept !== undefined && kept in LANGUAGES) return kept;
+  const kept = memory.read(KEY);
+  if (isLanguage(kept)) return kept;
   for (const tag of navigator.languages) {
     if (/^zh\b/i.test(tag)) return 'zh-CN';
     if (/^en\b/i.test(tag)) return 'en';
   }
   return 'en';
+}
+
+function isLanguage(value: unknown): value is Language {
+  return typeof value === 'string' && Object.hasOwn(LANGUAGES, value);
 }
 
 export function chooseLanguage(chosen: Language): void {

@@ -1,6 +1,7 @@
 /** Keeps values across reloads. */
 export interface Memory {
-  read<Value>(key: string): Value | undefined;
+  /** Undefined if nothing was kept; its form must be checked, since users can change it. */
+  read(key: string): unknown;
   write(key: string, value: unknown): void;
   remove(key: string): void;
 }
@@ -21,10 +22,10 @@ export function browserMemory(storage: () => Storage): Memory {
     }
   };
   return {
-    read<Value>(key: string): Value | undefined {
+    read(key) {
       const text = fallback.get(key) ?? attempt((open) => open.getItem(PREFIX + key)) ?? undefined;
       try {
-        return text === undefined ? undefined : (JSON.parse(text) as Value);
+        return text === undefined ? undefined : (JSON.parse(text) as unknown);
       } catch {
         return undefined;
       }

@@ -1,5 +1,5 @@
 /** What the api tells the page in its document. */
-export function pageSettings<Settings>(): Settings {
+export function pageSettings(): unknown {
   const { settings = '{}' } = document.querySelector<HTMLElement>('#app')!.dataset;
-  return JSON.parse(settings) as Settings;
+  return JSON.parse(settings);
 }
