@@ -6,6 +6,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
@@ -105,8 +106,8 @@ async function figures(port: number, sql: string): Promise<Record<string, number
 }
 
 async function audit(env: NodeJS.ProcessEnv): Promise<boolean> {
-  const program = join(ROOT, 'packages', 'shared', 'src', 'sale', 'audit-command.ts');
-  const child = spawn(process.execPath, [program], { env, stdio: 'ignore' });
+  const program = createRequire(import.meta.url).resolve('@flash-sale/shared/reconciliation/audit-command.ts');
+  const child = spawn(process.execPath, [program], { env, stdio: ['ignore', 'ignore', 'inherit'] });
   const [code] = (await once(child, 'exit')) as [number | null];
   return code === 0;
 }
