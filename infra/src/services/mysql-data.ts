@@ -97,14 +97,14 @@ async function initialise(options: DataOptions, datadir: string) {
  * system files. This also deletes its accounts without a password at once.
  */
 function writeMariadbScript(program: MysqlProgram, script: string): void {
-  const folder = systemTablesFolder(program);
+  const { folder, prefix } = systemTables(program);
   writeFileSync(script, 'CREATE DATABASE mysql;\nUSE mysql;\nSET @auth_root_socket=NULL;\n');
   for (const part of [
-    'mysql_system_tables.sql',
-    'mysql_performance_tables.sql',
-    'mysql_system_tables_data.sql',
+    `${prefix}_system_tables.sql`,
+    `${prefix}_performance_tables.sql`,
+    `${prefix}_system_tables_data.sql`,
     'maria_add_gis_sp_bootstrap.sql',
-    'mysql_sys_schema.sql',
+    `${prefix}_sys_schema.sql`,
   ]) {
     appendFileSync(script, readFileSync(join(folder, part)));
   }
@@ -112,14 +112,17 @@ function writeMariadbScript(program: MysqlProgram, script: string): void {
 }
 
 /**
- * Relative to the program, wherever it is installed: `<prefix>/share/mysql` or
- * `<prefix>/share/mariadb`.
+ * The folder is relative to the program, wherever it is installed: `<prefix>/share/mysql` or
+ * `<prefix>/share/mariadb`. The files are named after MySQL until MariaDB 11.4, and after MariaDB
+ * later.
  */
-function systemTablesFolder(program: MysqlProgram): string {
-  const prefix = dirname(dirname(realpathSync(program.path)));
-  for (const folder of ['share/mysql', 'share/mariadb', 'share']) {
-    const path = join(prefix, folder);
-    if (existsSync(join(path, 'mysql_system_tables.sql'))) return path;
+function systemTables(program: MysqlProgram): { folder: string; prefix: string } {
+  const installation = dirname(dirname(realpathSync(program.path)));
+  for (const path of ['share/mysql', 'share/mariadb', 'share']) {
+    for (const prefix of ['mysql', 'mariadb']) {
+      const folder = join(installation, path);
+      if (existsSync(join(folder, `${prefix}_system_tables.sql`))) return { folder, prefix };
+    }
   }
-  throw new StartFailure(`${program.path} was found without its system tables under ${prefix}/share`);
+  throw new StartFailure(`${program.path} was found without its system tables under ${installation}/share`);
 }

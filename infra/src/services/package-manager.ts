@@ -9,7 +9,8 @@ export interface InstallOptions extends RunOptions {
   folders: string[];
 }
 
-interface RunOptions {
+/** How a tool of the machine is run. */
+export interface RunOptions {
   dataDir: string;
   env: NodeJS.ProcessEnv;
   log: (line: string) => void;
@@ -28,7 +29,7 @@ export async function installPrograms(options: InstallOptions): Promise<boolean>
     return true;
   }
   if (process.platform === 'darwin' && has('brew')) {
-    await run(options, 'brew', ['install', ...options.missing.map((kind) => brewFormulas[kind])]);
+    await runTool(options, 'brew', ['install', ...options.missing.map((kind) => brewFormulas[kind])]);
     return true;
   }
   return false;
@@ -54,7 +55,7 @@ async function installWithApt(options: InstallOptions): Promise<void> {
 
 /** Without a network the present lists may be sufficient, so continue after a failed update. */
 async function updateLists(options: RunOptions): Promise<void> {
-  await run(options, 'apt-get', ['update']).catch((error: unknown) => {
+  await runTool(options, 'apt-get', ['update']).catch((error: unknown) => {
     options.signal?.throwIfAborted();
     options.log(error instanceof Error ? error.message : String(error));
   });
@@ -73,17 +74,17 @@ export async function unpackDebianPackage(
   if (!has('apt-get') || !has('dpkg-deb')) return false;
   mkdirSync(folder, { recursive: true });
   if (process.getuid?.() === 0) await updateLists(options);
-  await run(options, 'apt-get', ['download', name], folder);
+  await runTool(options, 'apt-get', ['download', name], folder);
   const file = readdirSync(folder).find((entry) => entry.startsWith(`${name}_`) && entry.endsWith('.deb'));
   if (file === undefined) throw new StartFailure(`apt-get download ${name} brought no package`);
-  await run(options, 'dpkg-deb', ['--extract', join(folder, file), folder]);
+  await runTool(options, 'dpkg-deb', ['--extract', join(folder, file), folder]);
   return true;
 }
 
 async function installFirst(options: InstallOptions, [names = [], ...others]: string[][]): Promise<void> {
   const flags = ['--yes', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=120'];
   try {
-    await run(options, 'apt-get', ['install', ...flags, ...names]);
+    await runTool(options, 'apt-get', ['install', ...flags, ...names]);
   } catch (error) {
     options.signal?.throwIfAborted();
     if (others.length === 0) throw error;
@@ -91,7 +92,8 @@ async function installFirst(options: InstallOptions, [names = [], ...others]: st
   }
 }
 
-async function run(options: RunOptions, program: string, args: string[], cwd?: string): Promise<void> {
+/** Runs a tool of the machine to its end. @throws StartFailure with the end of its log if it fails */
+export async function runTool(options: RunOptions, program: string, args: string[], cwd?: string): Promise<void> {
   options.log(`${program} ${args.filter((arg) => !/^-|=/.test(arg)).join(' ')}`);
   const { end, logFile } = await runToEnd(
     {

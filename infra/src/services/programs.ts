@@ -4,6 +4,7 @@ import { delimiter, join } from 'node:path';
 
 export interface RedisProgram {
   path: string;
+  product: 'Redis' | 'Valkey';
   version: string;
 }
 
@@ -43,8 +44,9 @@ export const searchFolders = (env: NodeJS.ProcessEnv): string[] => [
 export function findRedisProgram(folders: string[]): RedisProgram | undefined {
   for (const path of candidates(folders, ['redis-server', 'redis-check-rdb', 'redis-check-aof'])) {
     const words = versionWords(path, ['--version'], 'redis-server');
-    const version = /(?:Redis|Valkey) server v=(\d[\d.]*)/.exec(words)?.[1];
-    if (version !== undefined && isAtLeast(version, '7.0')) return { path, version };
+    const [, product, version] = /(Redis|Valkey) server v=(\d[\d.]*)/.exec(words) ?? [];
+    if (version === undefined || !isAtLeast(version, '7.0')) continue;
+    return { path, product: product as RedisProgram['product'], version };
   }
   return undefined;
 }
@@ -55,7 +57,8 @@ export function findMysqlProgram(folders: string[]): MysqlProgram | undefined {
     const words = versionWords(path, ['--no-defaults', '--version'], path);
     const version = /Ver (\d[\d.]*)/.exec(words)?.[1];
     if (version === undefined) continue;
-    const flavour = /mariadb/i.test(words) ? 'mariadb' : 'mysql';
+    // The words begin with the path of the program, which may have any name.
+    const flavour = /Ver \S*mariadb/i.test(words) ? 'mariadb' : 'mysql';
     if (isAtLeast(version, flavour === 'mariadb' ? '10.11' : '8.0')) {
       return { path, flavour, version };
     }
@@ -70,9 +73,9 @@ export function findDumpPrograms(folders: string[]): { dump: string; client: str
   return dump === undefined || client === undefined ? undefined : { dump, client };
 }
 
-/** One name in all folders, then the next name. */
+/** All names in the first folder, then in the next one: what is first on PATH is preferred. */
 function candidates(folders: string[], names: string[]): string[] {
-  return names.flatMap((name) => folders.map((folder) => join(folder, name))).filter(isExecutable);
+  return folders.flatMap((folder) => names.map((name) => join(folder, name))).filter(isExecutable);
 }
 
 export function isExecutable(path: string): boolean {

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { reasonOf } from '../services/start-failure.ts';
+import { reasonOf, StartFailure } from '../services/start-failure.ts';
 
 /** The folder of `npm start` for everything: data, logs, records and secrets. */
 export const dataDirOfCheckout = fileURLToPath(new URL('../../../.data', import.meta.url));
@@ -23,4 +23,13 @@ export async function runCommand(main: () => Promise<void>): Promise<never> {
     process.stderr.write(`\n${reasonOf(error)}\n`);
     process.exit(1);
   }
+}
+
+/** Aborted by SIGINT, SIGTERM or the loss of the terminal. Both npm and the terminal may send one. */
+export function stopSignal(): AbortSignal {
+  const stopping = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => stopping.abort(new StartFailure('stopped')));
+  }
+  return stopping.signal;
 }

@@ -32,6 +32,8 @@ export interface Program<Of extends Options> {
   readonly summary: string;
   /** The names of the arguments. All are required. */
   readonly args?: readonly string[];
+  /** The name of more arguments, of which there may be any number. */
+  readonly rest?: string;
   readonly options?: Of;
 }
 
@@ -93,7 +95,7 @@ export function parseCommandLine<const Of extends Options>(program: Program<Of>,
     }),
   );
   const { help, ...own } = values;
-  if (help !== true) checkArguments(program.args ?? [], given.args);
+  if (help !== true) checkArguments(program, given.args);
   return { values: own as Values<Of>, args: given.args, help: help === true };
 }
 
@@ -135,11 +137,11 @@ const namesOf = (options: Options): string =>
     .map((name) => `--${name}`)
     .join(', ')}`;
 
-function checkArguments(names: readonly string[], args: readonly string[]): void {
+function checkArguments({ args: names = [], rest }: Program<Options>, args: readonly string[]): void {
   const missing = names[args.length];
   if (missing !== undefined) throw new UsageError(`<${missing}> is missing`);
   const surplus = args[names.length];
-  if (surplus !== undefined) throw new UsageError(`Unexpected argument '${surplus}'`);
+  if (surplus !== undefined && rest === undefined) throw new UsageError(`Unexpected argument '${surplus}'`);
 }
 
 /** The help of a command: its command line, what it does, and its options. */

@@ -37,6 +37,12 @@ describe('a command line', () => {
     expect(read('--', '--odd-name').args).toEqual(['--odd-name']);
   });
 
+  it('has as many more arguments as there are, if the program takes them', () => {
+    const more = (...argv: string[]) => parseCommandLine({ ...PROGRAM, rest: 'file' }, argv).args;
+    expect([more('a'), more('a', 'b', '--fast', 'c')]).toEqual([['a'], ['a', 'b', 'c']]);
+    expect(more).toThrow('<file> is missing');
+  });
+
   it.each([
     [['a', '--slow'], 'Unknown option --slow; the options are --fast, --name, --times, --side, --help'],
     [['a', '-x'], 'Unknown option -x'],
