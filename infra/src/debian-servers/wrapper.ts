@@ -35,13 +35,9 @@ function wrapperText(
     );
   }
   const folder = join(root, libraries.folder);
-  const command = [
-    join(folder, libraries.loader),
-    ...['--library-path', folder],
-    // With its folder: by the name alone, mysqld takes the first one on PATH for itself.
-    ...['--argv0', join(root, dirname(path), name)],
-    join(root, path),
-  ];
+  // With its folder: by the name alone, mysqld takes the first one on PATH for itself.
+  const as = join(root, dirname(path), name);
+  const command = [join(folder, libraries.loader), '--library-path', folder, '--argv0', as, join(root, path)];
   lines.push(`exec ${command.map(quoted).join(' ')} "$@"`);
   return `${lines.join('\n')}\n`;
 }
