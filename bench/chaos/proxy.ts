@@ -3,6 +3,8 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 
 /** More than a handshake and the first statement of a session. */
 const OPENING_LENGTH_MAX = 800;
+/** More than MySQL's first packet. */
+const GREETING_LENGTH_MAX = 200;
 
 /** The data for a watcher: bytes that a client has sent and the server has not received yet. */
 export interface Passing {
@@ -14,6 +16,8 @@ export interface Passing {
    * The beginning of the connection. A client's first data show what it uses the connection for.
    */
   readonly opening: string;
+  /** The beginning of what the server has sent: of MySQL, its version and what it can do. */
+  readonly greeting: string;
   readonly text: string;
 }
 
@@ -31,6 +35,7 @@ interface Pair {
   readonly near: Socket;
   readonly far: Socket;
   opening: string;
+  greeting: string;
   dropReply: boolean;
 }
 
@@ -99,7 +104,7 @@ export class Proxy {
 
   #accept(client: string, near: Socket): void {
     const far = connect({ port: this.#targetPort, host: '127.0.0.1', noDelay: true });
-    const pair: Pair = { id: (this.#connections += 1), client, near, far, opening: '', dropReply: false };
+    const pair: Pair = { id: (this.#connections += 1), client, near, far, opening: '', greeting: '', dropReply: false };
     this.#pairs.add(pair);
     for (const socket of [near, far]) {
       socket.on('error', () => end(pair));
@@ -118,14 +123,18 @@ export class Proxy {
       toServer(chunk);
     });
     const toClient = this.#line(near);
-    far.on('data', (chunk) => (pair.dropReply ? end(pair) : toClient(chunk)));
+    far.on('data', (chunk) => {
+      if (pair.greeting.length < GREETING_LENGTH_MAX) pair.greeting += chunk.toString('latin1', 0, GREETING_LENGTH_MAX);
+      if (pair.dropReply) end(pair);
+      else toClient(chunk);
+    });
   }
 
   #verdict(pair: Pair, chunk: Buffer): Verdict {
     if (pair.opening.length < OPENING_LENGTH_MAX) pair.opening += chunk.toString('latin1');
     if (this.#watchers.size === 0) return 'pass';
-    const { client, id: connection, opening } = pair;
-    const passing = { client, connection, opening, text: chunk.toString('latin1') };
+    const { client, id: connection, opening, greeting } = pair;
+    const passing = { client, connection, opening, greeting, text: chunk.toString('latin1') };
     for (const watcher of this.#watchers) {
       const verdict = watcher(passing);
       if (verdict !== 'pass') return verdict;

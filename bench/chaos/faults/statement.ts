@@ -1,17 +1,12 @@
+import { queryIn } from '@flash-sale/shared/testing/mysql-wire.ts';
 import type { Passing } from '../proxy.ts';
 
 /**
- * Length of a packet (3 bytes), its sequence number (1) and the command (1), before the text of a
- * query.
+ * The SQL that a client sends to MySQL, in lower case, or an empty text. For a statement longer
+ * than a chunk, this is its beginning.
  */
-const HEADER_BYTES = 5;
-
-/**
- * The SQL that a client sends to MySQL, in lower case. The driver sends one statement at a time, so
- * a chunk begins with one. For a statement longer than a chunk, this is its beginning.
- */
-export function statementOf({ text }: Passing): string {
-  return text.slice(HEADER_BYTES).trimStart().toLowerCase();
+export function statementOf({ greeting, opening, text }: Passing): string {
+  return queryIn({ greeting, response: opening }, text).trimStart().toLowerCase();
 }
 
 /** Matches statements by their beginning. */

@@ -74,6 +74,18 @@ test('a cut request never reaches the server, and other connections stay', async
   expect(await answerTo(other, 'still here')).toBe('STILL HERE');
 });
 
+test('a watcher sees how both sides of the connection have begun', async () => {
+  const seen: string[][] = [];
+  const client = await open();
+  await answerTo(client, 'one');
+  proxy.watch(({ greeting, opening, text }) => {
+    seen.push([greeting, opening, text]);
+    return 'pass';
+  });
+  await answerTo(client, 'two');
+  expect(seen).toEqual([['ONE', 'onetwo', 'two']]);
+});
+
 test('a watcher that was ended sees nothing more', async () => {
   const unwatch = proxy.watch(() => 'cut');
   unwatch();

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
+import { queryIn } from '@flash-sale/shared/testing/mysql-wire.ts';
 
 /** What becomes of the next COMMIT that passes. */
 type CommitFault =
@@ -29,9 +30,6 @@ export interface MysqlProxy {
   restore(): void;
 }
 
-/** COM_QUERY and the text that Kysely sends; nothing else of the protocol is looked at. */
-const COMMIT = '\u0003commit';
-
 /** Opens a proxy for as long as the test runs. */
 export async function openMysqlProxy(server: { host: string; port: number }): Promise<MysqlProxy> {
   const sockets = new Set<Socket>();
@@ -56,11 +54,14 @@ export async function openMysqlProxy(server: { host: string; port: number }): Pr
     track(upstream);
     client.on('close', () => upstream.destroy());
     upstream.on('close', () => client.destroy());
+    const handshake = { greeting: '', response: '' };
+    upstream.once('data', (bytes) => (handshake.greeting = bytes.toString('latin1')));
     upstream.on('data', (bytes) => client.write(bytes));
+    client.once('data', (bytes) => (handshake.response = bytes.toString('latin1')));
     client.on('data', (bytes) => {
       const forward = (): void => void upstream.write(bytes);
       const takeOver = onCommit;
-      if (takeOver === undefined || !bytes.toString('latin1').includes(COMMIT)) {
+      if (takeOver === undefined || queryIn(handshake, bytes.toString('latin1')) !== 'commit') {
         forward();
         return;
       }
