@@ -5,6 +5,8 @@ const project = (name: string, folder: string) => ({
   test: {
     name,
     include: [`${folder}/test/**/*.test.ts`],
+    // They need Chromium: `npm run test:browser`.
+    exclude: ['packages/web/test/browser/**'],
     pool: 'forks' as const,
     testTimeout: 30_000,
     hookTimeout: 30_000,
@@ -21,6 +23,7 @@ export default defineConfig({
       project('shared', 'packages/shared'),
       project('api', 'packages/api'),
       project('worker', 'packages/worker'),
+      project('web', 'packages/web'),
       project('infra', 'infra'),
       project('bench', 'bench'),
     ],

@@ -40,6 +40,7 @@ export interface StackOptions {
  */
 export interface Stack extends AsyncDisposable {
   readonly url: string;
+  readonly hasStorefront: boolean;
   /** The operator token, if it was created here and may be shown. */
   readonly adminToken: string | undefined;
   readonly walkThrough: string;
@@ -93,6 +94,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const started = starting.move();
   return {
     url,
+    hasStorefront: settings.config.STOREFRONT,
     adminToken: ownAdminToken,
     walkThrough: tour,
     [Symbol.asyncDispose]: () => started.disposeAsync(),

@@ -33,6 +33,8 @@ async function runUntilStopped(options: StartOptions, signal: AbortSignal): Prom
   await using stack = await startStack({ ...options, env: process.env, print, signal });
   if (stack.adminToken !== undefined) print(`ADMIN_TOKEN=${stack.adminToken}`);
   print(`ready ${stack.url}\n`);
+  if (stack.hasStorefront) print(`Storefront    ${stack.url}`);
+  print(`Console       ${stack.url}/console`);
   print(`API reference ${stack.url}/docs`);
   print(stack.walkThrough);
   if (!signal.aborted) await once(signal, 'abort');

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 
 /** Every page of the project. */
-export const PAGES = globSync(['README*.md', 'docs/**/*.md', '.github/*.md'], { cwd: ROOT });
+export const PAGES = globSync(['README*.md', 'docs/**/*.md', '.github/*.md', 'packages/*/README.md'], { cwd: ROOT });
 
 export const readPage = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 

@@ -9,6 +9,8 @@ export interface RetryOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called before each wait. */
   readonly onWait?: ((error: Error, waitMs: number) => void) | undefined;
+  /** Waits between two tries. A page may end a wait early, when the network is back. */
+  readonly wait?: ((ms: number, signal: AbortSignal | undefined) => Promise<void>) | undefined;
 }
 
 /**
@@ -17,7 +19,7 @@ export interface RetryOptions {
  */
 export async function retrying<Result>(
   call: () => Promise<Result>,
-  { signal, onWait }: RetryOptions = {},
+  { signal, onWait, wait = pause }: RetryOptions = {},
 ): Promise<Result> {
   for (let tries = 0; ; tries += 1) {
     try {
@@ -26,7 +28,7 @@ export async function retrying<Result>(
       if (signal?.aborted === true || !isTemporary(error)) throw error;
       const waitMs = waitAfter(error as Error, tries);
       onWait?.(error as Error, waitMs);
-      await pause(waitMs, signal);
+      await wait(waitMs, signal);
     }
   }
 }

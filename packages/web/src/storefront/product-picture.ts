@@ -1,0 +1,15 @@
+import type { VNode } from 'preact';
+import { html } from '../ui/html.ts';
+
+/** The picture of a product; its first letter if there is none. */
+export function ProductPicture({
+  name,
+  url,
+}: {
+  readonly name: string;
+  readonly url?: string | null | undefined;
+}): VNode {
+  return html`<div class=${`picture ${url ? '' : 'empty'}`}>
+    ${url ? html`<img src=${url} alt="" loading="lazy" referrerpolicy="no-referrer" />` : html`<span aria-hidden="true">${[...name][0] ?? ''}</span>`}
+  </div>`;
+}

@@ -1,0 +1,34 @@
+import type { Memory } from '../ui/memory.ts';
+
+/** What a purchase must remember to go on after a reload. */
+export interface PurchaseRecord {
+  /** What the shopper waits for: a unit, or also one that somebody else gives back. */
+  readonly wants?: 'unit' | 'returned_unit' | undefined;
+  readonly token?: string | undefined;
+  readonly tokenUntilMs?: number | undefined;
+  /** The accepted order. */
+  readonly orderNo?: string | undefined;
+  /** When the shopper has asked to pay. */
+  readonly payingSinceMs?: number | undefined;
+}
+
+export interface PurchaseRecords {
+  read(): PurchaseRecord;
+  /** Changes some fields. */
+  change(fields: PurchaseRecord): void;
+  clear(): void;
+}
+
+/** The record of one shopper and one sale. */
+export function purchaseRecords(memory: Memory, userId: string, productId: number): PurchaseRecords {
+  const key = `purchase:${productId}:${userId}`;
+  const read = (): PurchaseRecord => {
+    const kept = memory.read(key);
+    return typeof kept === 'object' && kept !== null ? kept : {};
+  };
+  return {
+    read,
+    change: (fields) => memory.write(key, { ...read(), ...fields }),
+    clear: () => memory.remove(key),
+  };
+}

@@ -1,0 +1,373 @@
+import {
+  Refused,
+  retrying,
+  seckillToken,
+  Unreachable,
+  type Challenge,
+  type Order,
+  type ShopperClient,
+} from '../client/client.ts';
+import { pause } from '../client/pause.ts';
+import { createStore, type Store } from '../ui/store.ts';
+import type { PurchaseRecords } from './purchase-record.ts';
+import type { SaleWatch } from './sale-watch.ts';
+
+/** Why the service has not answered as wanted, and when the next try comes, by its clock. */
+export interface Trouble {
+  readonly kind: 'too_fast' | 'busy' | 'not_ready' | 'unreachable';
+  readonly untilMs: number;
+}
+
+/** An order that has been accepted; before the first poll only its number is known. */
+export type KnownOrder = Pick<Order, 'order_no' | 'status'> & Partial<Order>;
+
+/** Where a purchase is. */
+export type PurchaseState =
+  | { readonly at: 'idle'; readonly isOrderLost?: boolean }
+  /** The shopper wants a unit, and the sale has not started. */
+  | { readonly at: 'armed' }
+  | { readonly at: 'asking'; readonly isSolving?: boolean; readonly trouble?: Trouble }
+  | { readonly at: 'sold_out'; readonly keepsTrying: boolean }
+  /** Waits until an operator resumes the sale. */
+  | { readonly at: 'paused' }
+  | { readonly at: 'ended' }
+  | { readonly at: 'refused'; readonly error: Error }
+  | {
+      readonly at: 'order';
+      readonly order: KnownOrder;
+      /** A call about the order that the shopper has asked for, and that is not answered yet. */
+      readonly doing?: 'paying' | 'cancelling' | undefined;
+      readonly isPaymentLost?: boolean;
+      readonly trouble?: Trouble;
+    };
+
+export interface PurchaseOptions {
+  readonly client: ShopperClient;
+  readonly watch: SaleWatch;
+  readonly records: PurchaseRecords;
+  readonly solve: (challenge: Challenge, signal: AbortSignal) => Promise<string>;
+  /** Leads the shopper to the page of the payment provider. */
+  readonly leave: (url: string) => void;
+}
+
+/** Seckill tokens are asked for at a random moment in this time before the start. */
+const TOKEN_BEFORE_START_MS = { from: 120_000, to: 10_000 };
+/** A token that ends sooner is not used any more. */
+const TOKEN_LIFE_MS_MIN = 2_000;
+const NEW_TOKENS_MAX = 3;
+/** Timers of browsers end at 24 days; after a sleep of the device the time is read again. */
+const WAIT_STEP_MS = 30_000;
+const POLL_SECONDS = 20;
+const QUEUED_REST_MS = 500;
+const PENDING_REST_MS = 5_000;
+/** While a payment is awaited, and when the time to pay ends. */
+const SOON_REST_MS = 700;
+/** A payment without a result for this long can be started again. */
+const PAYING_MS_MAX = 30_000;
+
+/**
+ * One shopper's purchase in one sale, from the wish to the paid order. All that must survive a
+ * reload is in its record, and every call may be repeated: so wherever it is interrupted, it goes on
+ * with the same order.
+ */
+export class Purchase {
+  readonly state: Store<PurchaseState> = createStore<PurchaseState>({ at: 'idle' });
+  readonly #options: PurchaseOptions;
+  #running = new AbortController();
+  #isDisposed = false;
+  #resting: (() => void) | undefined;
+
+  constructor(options: PurchaseOptions) {
+    this.#options = options;
+    addEventListener('online', this.#wake);
+    const { orderNo, wants } = options.records.read();
+    if (orderNo !== undefined) this.#launch((signal) => this.#follow(orderNo, signal));
+    else if (wants !== undefined) this.#launch((signal) => this.#buy(signal));
+    else this.#launch((signal) => this.#fetchTokenEarly(signal));
+  }
+
+  /** The shopper wants a unit: now, at the start, or when one comes back. */
+  want(wants: 'unit' | 'returned_unit'): void {
+    this.#options.records.change({ wants, orderNo: undefined, payingSinceMs: undefined });
+    this.#launch((signal) => this.#buy(signal));
+  }
+
+  /** The shopper does not want to wait any longer. */
+  stop(): void {
+    this.#options.records.change({ wants: undefined });
+    this.state.set({ at: 'idle' });
+    this.#running.abort();
+  }
+
+  pay(): void {
+    this.#ask('paying', async (orderNo, signal) => {
+      const { client, records } = this.#options;
+      const step = await this.#retrying(() => client.pay(orderNo), signal);
+      records.change({ payingSinceMs: client.clock.now() });
+      // The sandbox has no page of its own: it pays by itself.
+      if (step.next.action === 'redirect' && step.provider !== 'sandbox') this.#options.leave(step.next.url);
+    });
+  }
+
+  cancel(): void {
+    this.#ask('cancelling', async (orderNo, signal) => {
+      await this.#retrying(() => this.#options.client.cancel(orderNo), signal);
+    });
+  }
+
+  /** Ends its work; the record stays. */
+  dispose(): void {
+    this.#isDisposed = true;
+    removeEventListener('online', this.#wake);
+    this.#running.abort();
+  }
+
+  /** Ends what is under way, and starts something else. */
+  #launch(work: (signal: AbortSignal) => Promise<void>): void {
+    this.#running.abort();
+    this.#running = new AbortController();
+    const { signal } = this.#running;
+    work(signal).catch((error: unknown) => {
+      if (!signal.aborted) this.state.set({ at: 'refused', error: error as Error });
+    });
+  }
+
+  /** A call about the order; then the order is followed again, whatever the answer was. */
+  #ask(doing: 'paying' | 'cancelling', call: (orderNo: string, signal: AbortSignal) => Promise<void>): void {
+    const state = this.state.get();
+    if (state.at !== 'order') return;
+    const { order } = state;
+    this.state.set({ at: 'order', order, doing });
+    this.#launch(async (signal) => {
+      try {
+        await call(order.order_no, signal);
+      } catch (error) {
+        // The order was paid, cancelled or expired meanwhile: the next reading shows it.
+        if (!(error instanceof Refused)) throw error;
+      }
+      await this.#follow(order.order_no, signal);
+    });
+  }
+
+  async #buy(signal: AbortSignal): Promise<void> {
+    const { client, watch, records } = this.#options;
+    for (let newTokens = 0; ;) {
+      try {
+        await this.#untilStart(signal);
+        this.#show({ at: 'asking' });
+        const token = await this.#token(signal);
+        // Without the signal: a buy that has been sent may be accepted, so its answer must be seen.
+        const accepted = await this.#retrying(() => client.buy(watch.productId, token), signal);
+        records.change({ orderNo: accepted.order_no, wants: undefined, token: undefined });
+        void watch.refresh();
+        if (signal.aborted) {
+          // Stopped too late: the shopper has the unit, and must see it.
+          if (!this.#isDisposed) this.#launch((following) => this.#follow(accepted.order_no, following));
+          return;
+        }
+        this.#show({ at: 'order', order: accepted });
+        await this.#follow(accepted.order_no, signal);
+        return;
+      } catch (error) {
+        if (!(error instanceof Refused)) throw error;
+        if (error.code === 'token_invalid') {
+          newTokens += 1;
+          if (newTokens > NEW_TOKENS_MAX) throw error;
+          records.change({ token: undefined });
+        } else if (!(await this.#mayGoOn(error, signal))) {
+          records.change({ wants: undefined });
+          return;
+        }
+      }
+    }
+  }
+
+  /** Waits until a buy that was refused may be repeated; false if it may not. */
+  async #mayGoOn(error: Refused, signal: AbortSignal): Promise<boolean> {
+    const { watch, records, client } = this.#options;
+    switch (error.code) {
+      case 'not_started':
+        // The start is a moment away, or an operator has moved it.
+        await watch.refresh();
+        await this.#rest(200 + Math.random() * 300, signal);
+        return true;
+      case 'paused':
+        this.#show({ at: 'paused' });
+        await this.#until(({ status }) => status !== 'paused', signal);
+        return true;
+      case 'tokens_exhausted': {
+        const waitMs = 2_000 + Math.random() * 3_000;
+        this.#show({ at: 'asking', trouble: { kind: 'busy', untilMs: client.clock.now() + waitMs } });
+        await this.#rest(waitMs, signal);
+        return true;
+      }
+      case 'sold_out': {
+        const keepsTrying = records.read().wants === 'returned_unit';
+        this.#show({ at: 'sold_out', keepsTrying });
+        void watch.refresh();
+        if (keepsTrying) await this.#until(({ status }) => status !== 'sold_out' && status !== 'not_ready', signal);
+        return keepsTrying;
+      }
+      case 'ended':
+        this.#show({ at: 'ended' });
+        return false;
+      default:
+        throw error;
+    }
+  }
+
+  async #follow(orderNo: string, signal: AbortSignal): Promise<void> {
+    const { client, records } = this.#options;
+    let waitSeconds: number | undefined;
+    for (;;) {
+      let order: Order;
+      try {
+        order = await this.#retrying(() => client.order(orderNo, { waitSeconds, signal }), signal);
+      } catch (error) {
+        if (!(error instanceof Refused) || error.code !== 'not_found') throw error;
+        records.clear();
+        this.#show({ at: 'idle', isOrderLost: true });
+        return;
+      }
+      if (signal.aborted) return;
+      const { doing, isPaymentLost } = this.#payment(order);
+      this.state.set({ at: 'order', order, doing, isPaymentLost });
+      if (order.status === 'queued') {
+        waitSeconds = POLL_SECONDS;
+        await this.#rest(QUEUED_REST_MS * Math.random(), signal);
+      } else if (order.status === 'pending_payment') {
+        waitSeconds = undefined;
+        const isExpiring =
+          order.expires_at !== undefined && Date.parse(order.expires_at) - client.clock.now() < PENDING_REST_MS;
+        const restMs = doing === 'paying' || isExpiring ? SOON_REST_MS : PENDING_REST_MS;
+        await this.#rest(restMs * (1 + Math.random() / 2), signal);
+      } else {
+        void this.#options.watch.refresh();
+        return;
+      }
+    }
+  }
+
+  /** Whether a payment of the order is under way, or had no result. */
+  #payment({ status }: Order): { doing?: 'paying' | undefined; isPaymentLost: boolean } {
+    const { client, records } = this.#options;
+    const { payingSinceMs } = records.read();
+    if (payingSinceMs === undefined || status !== 'pending_payment') return { isPaymentLost: false };
+    const isLate = client.clock.now() - payingSinceMs > PAYING_MS_MAX;
+    return { doing: isLate ? undefined : 'paying', isPaymentLost: isLate };
+  }
+
+  /** The seckill token: the one that is known, else a new one, with a proof of work if there must be one. */
+  async #token(signal: AbortSignal): Promise<string> {
+    const { client, records, watch, solve } = this.#options;
+    const { token, tokenUntilMs = 0 } = records.read();
+    if (token !== undefined && tokenUntilMs - client.clock.now() > TOKEN_LIFE_MS_MIN) return token;
+    const issued = await seckillToken(client, watch.productId, {
+      ...this.#retryOptions(signal),
+      solve: async (challenge) => {
+        const { at } = this.state.get();
+        if (at === 'asking') this.#show({ at, isSolving: true });
+        return solve(challenge, signal);
+      },
+    });
+    records.change({ token: issued.token, tokenUntilMs: Date.parse(issued.expires_at) });
+    return issued.token;
+  }
+
+  /** Gets the seckill token before the start, so that the buy is a single call. */
+  async #fetchTokenEarly(signal: AbortSignal): Promise<void> {
+    const { client } = this.#options;
+    const startMs = await this.#startMs(signal);
+    const nowMs = client.clock.now();
+    const { from, to } = TOKEN_BEFORE_START_MS;
+    const firstMs = Math.max(nowMs, startMs - from);
+    const lastMs = startMs - to;
+    if (startMs <= nowMs) return;
+    await this.#waitUntil(firstMs + Math.random() * Math.max(0, lastMs - firstMs), signal);
+    // The buy asks again if this fails.
+    await this.#token(signal).catch(() => undefined);
+  }
+
+  async #untilStart(signal: AbortSignal): Promise<void> {
+    const startMs = await this.#startMs(signal);
+    if (startMs <= this.#options.client.clock.now()) return;
+    this.#show({ at: 'armed' });
+    void this.#fetchTokenEarly(signal).catch(() => undefined);
+    // The start may be moved while the page waits.
+    for (let untilMs = startMs; untilMs > this.#options.client.clock.now(); untilMs = await this.#startMs(signal)) {
+      await this.#rest(Math.min(untilMs - this.#options.client.clock.now(), WAIT_STEP_MS), signal);
+    }
+  }
+
+  async #startMs(signal: AbortSignal): Promise<number> {
+    const { watch } = this.#options;
+    for (;;) {
+      const { sale, problem } = watch.reading.get().sale === undefined ? await watch.refresh() : watch.reading.get();
+      if (sale !== undefined) return Date.parse(sale.start_time);
+      if (problem === 'unknown_sale') throw new Error('There is no such sale');
+      await this.#rest(1_000 + Math.random() * 1_000, signal);
+    }
+  }
+
+  async #waitUntil(timeMs: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options.client;
+    for (let leftMs = timeMs - clock.now(); leftMs > 0; leftMs = timeMs - clock.now()) {
+      await pause(Math.min(leftMs, WAIT_STEP_MS), signal);
+    }
+  }
+
+  /** Reads the sale until it is as wanted. */
+  async #until(isWanted: (sale: { readonly status: string }) => boolean, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      await this.#rest(1_500 + Math.random() * 1_500, signal);
+      const { sale, problem } = await this.#options.watch.refresh();
+      if (sale !== undefined && problem === undefined && isWanted(sale)) return;
+    }
+  }
+
+  #show(state: PurchaseState): void {
+    if (!this.#running.signal.aborted) this.state.set(state);
+  }
+
+  #retrying<Result>(call: () => Promise<Result>, signal: AbortSignal): Promise<Result> {
+    return retrying(async () => {
+      const result = await call();
+      this.#clearTrouble();
+      return result;
+    }, this.#retryOptions(signal));
+  }
+
+  #retryOptions(signal: AbortSignal) {
+    return {
+      signal,
+      wait: (ms: number) => this.#rest(ms, signal),
+      onWait: (error: Error, waitMs: number) => {
+        const trouble = { kind: troubleOf(error), untilMs: this.#options.client.clock.now() + waitMs };
+        const state = this.state.get();
+        if (state.at === 'asking' || state.at === 'order') this.#show({ ...state, trouble });
+      },
+    };
+  }
+
+  #clearTrouble(): void {
+    const state = this.state.get();
+    if (state.at === 'asking') this.#show({ at: 'asking' });
+  }
+
+  /** Waits; ends early when the network is back. */
+  async #rest(ms: number, signal: AbortSignal): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#resting = resolve;
+      pause(ms, signal).then(resolve, reject);
+    });
+  }
+
+  readonly #wake = (): void => this.#resting?.();
+}
+
+function troubleOf(error: Error): Trouble['kind'] {
+  if (error instanceof Unreachable) return 'unreachable';
+  const { code } = error as Refused;
+  if (code === 'rate_limited') return 'too_fast';
+  return code === 'not_ready' ? 'not_ready' : 'busy';
+}

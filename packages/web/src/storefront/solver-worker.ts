@@ -1,0 +1,12 @@
+import { solveChallenge } from '../client/proof-of-work.ts';
+import type { Challenge } from '../client/types.ts';
+import type { SolverAnswer } from './solve.ts';
+
+/** A worker that solves one challenge. */
+globalThis.addEventListener('message', ({ data }: MessageEvent<Challenge>) => {
+  const answer = (message: SolverAnswer): void => globalThis.postMessage(message);
+  solveChallenge(data).then(
+    (solution) => answer({ solution }),
+    (error: unknown) => answer({ problem: String(error) }),
+  );
+});
