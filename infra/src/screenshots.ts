@@ -56,6 +56,7 @@ await runCommand(async () => {
     const browser = await openChromium(print);
     try {
       await takePictures(browser, stack.url);
+      await takeStorefront(browser, stack.url, held.other_sale_id);
     } finally {
       await browser.close();
     }
@@ -90,6 +91,24 @@ async function takePictures(browser: Browser, url: string): Promise<void> {
   await page.goto(`${url}/docs`);
   await page.getByText('/api/v1/seckill/buy').first().waitFor();
   await save(page, 'api-docs.png');
+}
+
+/** A shopper has bought a unit, and has not paid yet. */
+async function takeStorefront(browser: Browser, url: string, saleId: number): Promise<void> {
+  const context = await browser.newContext({
+    viewport: { width: 1_080, height: 640 },
+    colorScheme: 'light',
+    locale: 'en-GB',
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(ACTIONS_MS_MAX);
+  page.on('pageerror', (error) => print(`the page fails: ${error.message}`));
+  await page.goto(`${url}/sales/${saleId}`);
+  await page.getByLabel('Your name').fill('alice');
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await page.getByRole('button', { name: 'Buy now' }).click();
+  await page.getByText('It is yours').waitFor();
+  await save(page, 'storefront.png');
 }
 
 async function save(page: Page, name: string): Promise<void> {

@@ -1,6 +1,10 @@
 import type { VNode } from 'preact';
 import { html } from '../ui/html.ts';
 
+const letters = new Intl.Segmenter();
+/** What a reader takes for one letter may be several characters. */
+const firstLetter = (name: string): string => letters.segment(name).containing(0)?.segment ?? '';
+
 /** The picture of a product; its first letter if there is none. */
 export function ProductPicture({
   name,
@@ -10,6 +14,6 @@ export function ProductPicture({
   readonly url?: string | null | undefined;
 }): VNode {
   return html`<div class=${`picture ${url ? '' : 'empty'}`}>
-    ${url ? html`<img src=${url} alt="" loading="lazy" referrerpolicy="no-referrer" />` : html`<span aria-hidden="true">${[...name][0] ?? ''}</span>`}
+    ${url ? html`<img src=${url} alt="" loading="lazy" referrerpolicy="no-referrer" />` : html`<span aria-hidden="true">${firstLetter(name)}</span>`}
   </div>`;
 }

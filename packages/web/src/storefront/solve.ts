@@ -11,6 +11,8 @@ export function solveInWorker(challenge: Challenge, signal?: AbortSignal): Promi
     });
     worker.addEventListener('error', ({ message }) => reject(new Error(message)));
     signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    // A worker has no other origin.
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin
     worker.postMessage(challenge);
   }).finally(() => worker.terminate());
 }

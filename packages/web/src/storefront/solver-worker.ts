@@ -4,6 +4,8 @@ import type { SolverAnswer } from './solve.ts';
 
 /** A worker that solves one challenge. */
 globalThis.addEventListener('message', ({ data }: MessageEvent<Challenge>) => {
+  // A worker has one page only.
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin
   const answer = (message: SolverAnswer): void => globalThis.postMessage(message);
   solveChallenge(data).then(
     (solution) => answer({ solution }),

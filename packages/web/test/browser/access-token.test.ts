@@ -58,4 +58,5 @@ it('an access token that is refused is forgotten, and the shopper signs in again
   await page.getByLabel('Your name').fill('tom');
   await press(page, 'Continue');
   await says(page, 'yours');
+  expect(await stage.ordersOf(sale)).toMatchObject([{ user_id: 'tom' }]);
 });

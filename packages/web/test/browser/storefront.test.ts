@@ -62,6 +62,7 @@ describe('a sale', () => {
     await stage.operate(`products/${sale}/pause`);
     const { page } = await stage.openAs('eve', `/sales/${sale}`);
     await says(page, 'The shop has paused this sale');
+    expect(await page.getByRole('button', { name: names.buy }).count()).toBe(0);
     await stage.operate(`products/${sale}/resume`);
     await press(page, names.buy);
     await says(page, 'yours');
@@ -96,6 +97,7 @@ describe('a sale', () => {
     await tabTo(focused('.panel .button'));
     await page.keyboard.press('Enter');
     await says(page, 'yours');
+    expect(await stage.ordersOf(sale)).toMatchObject([{ user_id: 'gus' }]);
   });
 });
 

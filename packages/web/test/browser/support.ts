@@ -101,7 +101,7 @@ export async function openStage(env: Readonly<Record<string, string>> = {}): Pro
         .selectFrom('orders')
         .select(['order_no', 'user_id', 'status'])
         .where('product_id', '=', saleId)
-        .execute() as unknown as ReturnType<Stage['ordersOf']>,
+        .execute(),
     async close() {
       for (const one of opened) await one.close();
       await browser.close();

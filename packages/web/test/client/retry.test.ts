@@ -25,25 +25,29 @@ const FINAL = [
 
 describe('a call', () => {
   test.each(TEMPORARY)('that fails with "$message" is repeated until it succeeds', async (error) => {
-    const call = vi.fn().mockRejectedValueOnce(error).mockRejectedValueOnce(error).mockResolvedValue('done');
+    const call = vi
+      .fn<() => Promise<string>>()
+      .mockRejectedValueOnce(error)
+      .mockRejectedValueOnce(error)
+      .mockResolvedValue('done');
     const waits: number[] = [];
     const wait = async (ms: number): Promise<void> => void waits.push(ms);
-    expect(await retrying(call as () => Promise<string>, { wait })).toBe('done');
+    expect(await retrying(call, { wait })).toBe('done');
     expect(call).toHaveBeenCalledTimes(3);
     expect(waits).toHaveLength(2);
     expect(isTemporary(error)).toBe(true);
   });
 
   test.each(FINAL)('that fails with "$message" is not repeated', async (error) => {
-    const call = vi.fn().mockRejectedValue(error);
-    await expect(retrying(call as () => Promise<string>)).rejects.toBe(error);
+    const call = vi.fn<() => Promise<string>>().mockRejectedValue(error);
+    await expect(retrying(call)).rejects.toBe(error);
     expect(call).toHaveBeenCalledTimes(1);
   });
 
   test('is not repeated after it was stopped', async () => {
     const stopping = new AbortController();
-    const call = vi.fn().mockRejectedValue(new Unreachable('no network'));
-    const waiting = retrying(call as () => Promise<string>, {
+    const call = vi.fn<() => Promise<string>>().mockRejectedValue(new Unreachable('no network'));
+    const waiting = retrying(call, {
       signal: stopping.signal,
       onWait: () => stopping.abort(new Error('stopped')),
     });

@@ -12,7 +12,7 @@ function world(offsetMs: number) {
     clock,
     server,
     pass: (ms: number) => (localMs += ms),
-    call(thereMs: number, backMs: number) {
+    call: (thereMs: number, backMs: number) => {
       const sentMs = clock.local();
       localMs += thereMs;
       const date = new Date(Math.floor(server() / 1_000) * 1_000).toUTCString();
