@@ -2,21 +2,17 @@ import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import type { BrokenBuild } from './table.ts';
 
-const PACKAGES = ['api', 'worker', 'shared'];
-
 /**
  * Copies the files that a process of the service needs, and patches the copy. pnpm's links inside
- * the packages are relative and are copied unchanged, so that `@flash-sale/shared` leads to the
- * copy. Only the root's `node_modules`, which has none of our files, is a link to the original.
+ * the packages are relative and are copied unchanged, so that one package leads to the copy
+ * of another. Only the root's `node_modules`, which has none of our files, is a link to the original.
  *
  * @returns the root of the copy
  * @throws if the patch does not fit exactly once
  */
 export function copyBroken(root: string, into: string, build: BrokenBuild): string {
   mkdirSync(into, { recursive: true });
-  for (const name of PACKAGES) {
-    cpSync(join(root, 'packages', name), join(into, 'packages', name), { recursive: true, verbatimSymlinks: true });
-  }
+  cpSync(join(root, 'packages'), join(into, 'packages'), { recursive: true, verbatimSymlinks: true });
   cpSync(join(root, 'package.json'), join(into, 'package.json'));
   symlinkSync(join(root, 'node_modules'), join(into, 'node_modules'));
   const path = join(into, build.file);

@@ -1,8 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { globSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { BROKEN_BUILDS } from '../../../chaos/broken/table.ts';
-import { patched } from '../../../chaos/broken/tree.ts';
+import { copyBroken, patched } from '../../../chaos/broken/tree.ts';
 import { FAULTS } from '../../../chaos/faults/table.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..', '..');
@@ -22,4 +23,13 @@ test('a patch that fits nowhere, or twice, is refused', () => {
 test('every broken build names faults that exist', () => {
   const names = new Set(FAULTS.map(({ name }) => name));
   expect(BROKEN_BUILDS.flatMap(({ faults }) => faults).filter((fault) => !names.has(fault))).toEqual([]);
+});
+
+test('a copy has all packages that its packages import: without a new one, no broken build started', () => {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'flash-sale-broken-')));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const copy = copyBroken(ROOT, join(folder, 'tree'), BROKEN_BUILDS[0]!);
+  const imported = globSync('packages/*/node_modules/@flash-sale/*', { cwd: copy });
+  expect(imported.length).toBeGreaterThan(1);
+  for (const link of imported) expect(realpathSync(join(copy, link))).toMatch(`${copy}/packages/`);
 });
