@@ -35,7 +35,7 @@ export function jsonOfOrder(order: Order): string {
 
 export function orderOfJson(text: string): Order {
   const json = JSON.parse(text) as OrderJson;
-  return {
+  const order: { -readonly [Key in keyof Order]: Order[Key] } = {
     orderNo: json.order_no,
     userId: json.user_id,
     productId: json.product_id,
@@ -43,9 +43,10 @@ export function orderOfJson(text: string): Order {
     priceCents: json.price_cents,
     createdAtMs: json.created_at_ms,
     version: json.version,
-    ...(json.reason === undefined ? {} : { reason: json.reason }),
-    ...(json.expires_at_ms === undefined ? {} : { expiresAtMs: json.expires_at_ms }),
-    ...(json.paid_at_ms === undefined ? {} : { paidAtMs: json.paid_at_ms }),
-    ...(json.closed_at_ms === undefined ? {} : { closedAtMs: json.closed_at_ms }),
   };
+  if (json.reason !== undefined) order.reason = json.reason;
+  if (json.expires_at_ms !== undefined) order.expiresAtMs = json.expires_at_ms;
+  if (json.paid_at_ms !== undefined) order.paidAtMs = json.paid_at_ms;
+  if (json.closed_at_ms !== undefined) order.closedAtMs = json.closed_at_ms;
+  return order;
 }
