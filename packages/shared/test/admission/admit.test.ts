@@ -270,11 +270,7 @@ describe('one shopper twice in a batch', () => {
     const second = await newItem(context, sale, 'u1', { token });
     const other = await newItem(context, sale, 'u2');
     const call = await newCall(context, sale);
-    const answers = [
-      { outcome: 'accepted' },
-      { outcome: 'accepted' },
-      { outcome: 'replayed', order_no: first.orderNo },
-    ];
+    const answers = [{ outcome: 'accepted' }, { outcome: 'accepted' }, { outcome: 'replayed', orderNo: first.orderNo }];
     expect(await context.commands.admit(sale, call, [first, other, second])).toEqual(answers);
     expect((await unitsOf(context, sale)).owners).toEqual({ u1: first.orderNo, u2: other.orderNo });
     expect(await context.commands.backlog(sale)).toBe(2);

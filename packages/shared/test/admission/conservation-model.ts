@@ -281,7 +281,7 @@ export class Run {
     const { ready, version, total } = this.#model;
     const lease = lost ? this.#lostLease : this.#lease;
     const stopped = await commands.beginChange(this.#sale, lease);
-    const was = { history_id: this.#historyId, nowMs: stopped?.nowMs, version: ready ? version : 0 };
+    const was = { historyId: this.#historyId, nowMs: stopped?.nowMs, version: ready ? version : 0 };
     assert.deepEqual(stopped, lost ? undefined : was);
     if (lost) return;
     this.#model.ready = false;

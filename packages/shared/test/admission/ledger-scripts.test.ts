@@ -83,13 +83,9 @@ describe('the next reservations', () => {
     await context.redis.hset(ownersKey, 'u1', 'another order');
     await context.redis.hdel(ownersKey, 'u2');
     const next = await context.commands.nextReservations(sale, lease, 4);
-    expect(next?.reservations.map(({ userId, orderNo }) => ({ user_id: userId, order_no: orderNo }))).toEqual(
-      aged.slice(0, 4),
-    );
+    expect(next?.reservations.map(({ userId, orderNo }) => ({ userId, orderNo }))).toEqual(aged.slice(0, 4));
     const later = await context.commands.nextReservations(sale, lease, 2, 1);
-    expect(later?.reservations.map(({ userId, orderNo }) => ({ user_id: userId, order_no: orderNo }))).toEqual(
-      aged.slice(1, 3),
-    );
+    expect(later?.reservations.map(({ userId, orderNo }) => ({ userId, orderNo }))).toEqual(aged.slice(1, 3));
     const all = await context.commands.nextReservations(sale, lease, 100);
     expect(all?.reservations.map(({ userId, ownerOrderNo }) => [userId, ownerOrderNo])).toEqual([
       ['u5', aged[0]!.orderNo],
