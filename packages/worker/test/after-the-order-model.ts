@@ -164,7 +164,7 @@ export class Run {
     const { orderNo } = attempt.items[0]!;
     const owned = this.#model.owners.get(user);
     if (owned !== undefined) {
-      assert.deepEqual(admission, { outcome: 'replayed', order_no: owned });
+      assert.deepEqual(admission, { outcome: 'replayed', orderNo: owned });
     } else if (this.#model.available === 0) {
       assert.deepEqual(admission, { outcome: 'sold_out' });
     } else {

@@ -20,7 +20,7 @@ export const Stats = Type.Object(
     refunded: Count,
     failed: Count,
     revenue: Type.Number({ description: 'Payments minus refunds' }),
-    rowAfterMs: Type.Object(
+    row_after_ms: Type.Object(
       { p50: Latency, p99: Latency },
       { description: 'Time from the admission of an order to its row in the ledger' },
     ),
@@ -58,7 +58,7 @@ export function statsOf(
     refunded: total('refunded'),
     failed,
     revenue: priceOfCents(total('revenue_cents') - total('refunded_cents')),
-    rowAfterMs: { p50: percentile(latencies, 0.5), p99: percentile(latencies, 0.99) },
+    row_after_ms: { p50: percentile(latencies, 0.5), p99: percentile(latencies, 0.99) },
     orders_per_second: counters
       .filter(({ name }) => name === 'accepted_at')
       .map(({ bucket, value }) => ({ time: isoOf(bucket * 1_000), orders: value })),

@@ -139,7 +139,7 @@ describe('percentiles', () => {
       bucket: Number(bucket),
       value,
     }));
-    return statsOf(1, { currency: 'CNY', outcomes: {}, backlog: 0, counters }).rowAfterMs;
+    return statsOf(1, { currency: 'CNY', outcomes: {}, backlog: 0, counters }).row_after_ms;
   };
 
   it.each([

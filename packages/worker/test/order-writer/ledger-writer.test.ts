@@ -262,7 +262,7 @@ describe('fencing', () => {
     const error = await writer.write(await reservationsOf(sale, lease)).catch((caught: unknown) => caught);
 
     expect(error).toBeInstanceOf(FenceBehind);
-    expect(error).toMatchObject({ ledger_fence: 50 });
+    expect(error).toMatchObject({ ledgerFence: 50 });
     expect(await refusals()).toBe(1);
     expect(await readLedger(context.db, sale)).toMatchObject({ sold: 0, orders: [] });
   });

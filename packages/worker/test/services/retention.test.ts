@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { sql } from 'kysely';
+import { sql, type Selectable } from 'kysely';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { insertOrderEvents } from '@flash-sale/shared/order-events/order-events-table.ts';
 import { insertOrders } from '@flash-sale/shared/order/orders-table.ts';
@@ -10,6 +10,7 @@ import { findSale, listSales } from '@flash-sale/shared/sale/products-table.ts';
 import { archivingSales, beginArchiving, shoppersToArchiveQuery } from '../../src/retention/retention-table.ts';
 import { newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
 import type { Order } from '@flash-sale/shared/order/order.ts';
+import type { OrdersTable } from '@flash-sale/shared/platform/mysql/schema.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { applyPaymentEvent } from '@flash-sale/shared/order-moves/apply-payment-event.ts';
 import { cancelOrder } from '@flash-sale/shared/order-moves/cancel-and-expire.ts';
@@ -95,7 +96,7 @@ const NOTHING = Object.fromEntries(TABLES.map((table) => [table, 0]));
 
 interface ArchiveLine {
   readonly sale?: { readonly id: number; readonly sold: number; readonly counters: readonly { name: string }[] };
-  readonly order?: Order & {
+  readonly order?: Selectable<OrdersTable> & {
     readonly history: readonly { readonly to_status: string }[];
     readonly payments: readonly { readonly status: string; readonly events: readonly unknown[] }[];
     readonly stock_return: object | null;
@@ -127,9 +128,9 @@ describe('a sale that ended long ago', () => {
     expect(lines[0]!.sale).toMatchObject({ id: sale.id, sold: 1 });
     expect(lines[0]!.sale!.counters.map(({ name }) => name)).toContain('revenue_cents');
     expect(lines.at(-1)).toEqual({ end: { orders: 3 } });
-    const archived = new Map(lines.slice(1, -1).map(({ order }) => [order!.orderNo, order!]));
+    const archived = new Map(lines.slice(1, -1).map(({ order }) => [order!.order_no, order!]));
     expect(archived.get(orders[0]!.orderNo)).toMatchObject({
-      userId: 'alice',
+      user_id: 'alice',
       status: 'paid',
       history: [{ to_status: 'paid' }],
       payments: [{ status: 'succeeded', events: [{ kind: 'succeeded' }] }],
@@ -164,7 +165,7 @@ describe('a sale that ended long ago', () => {
 
     await round();
     const { lines } = await readArchive();
-    const archived = lines.slice(1, -1).map((line) => line.order!.orderNo);
+    const archived = lines.slice(1, -1).map((line) => line.order!.order_no);
     expect(archived.toSorted()).toEqual(orders.map(({ orderNo }) => orderNo).toSorted());
     expect(await rowCounts()).toEqual(NOTHING);
   });
