@@ -6,7 +6,10 @@ import { createSandbox } from './sandbox.ts';
 import { createStripe } from './stripe.ts';
 import { watched, type WatchedDeps } from './watched.ts';
 
-type PaymentConfig = Pick<Config, 'PAYMENT_PROVIDER' | 'PUBLIC_URL' | 'STRIPE_SECRET_KEY' | 'STRIPE_WEBHOOK_SECRET'>;
+type PaymentConfig = Pick<
+  Config,
+  'PAYMENT_PROVIDER' | 'PUBLIC_URL' | 'STOREFRONT' | 'STRIPE_SECRET_KEY' | 'STRIPE_WEBHOOK_SECRET'
+>;
 
 /**
  * The payment provider that the configuration names. `publicUrl` is called when it is needed: an
@@ -17,10 +20,10 @@ export async function choosePaymentProvider(
   { db, log, metrics }: WatchedDeps & { readonly db: Db },
   publicUrl: () => string = () => config.PUBLIC_URL,
 ): Promise<PaymentProvider> {
-  const { PUBLIC_URL, STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET } = config;
+  const { PUBLIC_URL, STOREFRONT, STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET } = config;
   if (config.PAYMENT_PROVIDER === 'stripe') {
     const secrets = { secretKey: STRIPE_SECRET_KEY!, webhookSecret: STRIPE_WEBHOOK_SECRET! };
-    return watched(createStripe({ ...secrets, publicUrl: PUBLIC_URL }), { log, metrics });
+    return watched(createStripe({ ...secrets, publicUrl: PUBLIC_URL, hasStorefront: STOREFRONT }), { log, metrics });
   }
   const secret = await sharedTokenSecret(db);
   const sandbox = createSandbox({

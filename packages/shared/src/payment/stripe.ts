@@ -23,12 +23,20 @@ export interface StripeOptions {
   readonly webhookSecret: string;
   /** The page to which shoppers return. */
   readonly publicUrl: string;
+  /** Shoppers come back to the storefront's list of their orders; else to the order in JSON. */
+  readonly hasStorefront?: boolean | undefined;
   /** The address of Stripe's API. Default: Stripe. */
   readonly api?: Pick<Stripe.StripeConfig, 'host' | 'port' | 'protocol' | 'timeout'>;
 }
 
 /** Stripe Checkout. @see https://docs.stripe.com/payments/checkout */
-export function createStripe({ secretKey, webhookSecret, publicUrl, api }: StripeOptions): PaymentProvider {
+export function createStripe({
+  secretKey,
+  webhookSecret,
+  publicUrl,
+  hasStorefront = false,
+  api,
+}: StripeOptions): PaymentProvider {
   const stripe = new Stripe(secretKey, { timeout: TIMEOUT_MS, maxNetworkRetries: RETRIES_MAX, ...api });
 
   async function asking<Result>(call: () => Promise<Result>): Promise<Result> {
@@ -84,7 +92,7 @@ export function createStripe({ secretKey, webhookSecret, publicUrl, api }: Strip
     name: 'stripe',
     start(payment) {
       const { paymentId, orderNo, amountCents, currency, keyNo } = payment;
-      const back = `${publicUrl}/api/v1/orders/${orderNo}`;
+      const back = hasStorefront ? `${publicUrl}/orders` : `${publicUrl}/api/v1/orders/${orderNo}`;
       const metadata = { [OURS]: paymentId };
       return asking(async () => {
         // No parameter may depend on the time: Stripe rejects a repeated key with other parameters.

@@ -64,6 +64,21 @@ describe('a start', () => {
     });
   });
 
+  test('brings the shopper back to the storefront, if there is one', async () => {
+    const other = new FakeStripe();
+    const withStorefront = createStripe({
+      secretKey: 'sk',
+      webhookSecret: 'whsec',
+      publicUrl: 'https://shop.test',
+      hasStorefront: true,
+      api: await other.listen(),
+    });
+    await withStorefront.start(PAYMENT);
+    const page = 'https://shop.test/orders';
+    expect(other.calls[0]!.form).toMatchObject({ success_url: page, cancel_url: page });
+    await other.close();
+  });
+
   test('that is repeated sends the same request, so that Stripe answers with the same session', async () => {
     const first = await stripe.start(PAYMENT);
     expect(await stripe.start(PAYMENT)).toEqual(first);

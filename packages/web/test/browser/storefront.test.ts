@@ -18,7 +18,7 @@ const names = { armed: 'Buy when it starts', buy: 'Buy now', pay: /^Pay /, cance
 
 describe('a sale', () => {
   it('of one unit and two shoppers is bought by one of them, from the countdown to the payment', async () => {
-    const sale = await stage.createSale({ units: 1, startsInMs: 6_000 });
+    const sale = await stage.createSale({ units: 1, startsInMs: 15_000 });
     const shoppers = [await stage.openAs('ann', `/sales/${sale}`), await stage.openAs('ben', `/sales/${sale}`)];
     for (const { page } of shoppers) {
       await expect.poll(() => page.getByRole('timer', { name: 'Starts in' }).isVisible()).toBe(true);
@@ -103,7 +103,7 @@ describe('a sale', () => {
 
 describe('a shopper who', () => {
   it('loads the page again at every step comes back to the same order', async () => {
-    const sale = await stage.createSale({ units: 5, startsInMs: 8_000 });
+    const sale = await stage.createSale({ units: 5, startsInMs: 15_000 });
     const shopper = await stage.openAs('hal', `/sales/${sale}`);
     const { page } = shopper;
     await press(page, names.armed);
@@ -189,8 +189,8 @@ describe('a shopper who', () => {
   it.each([2, -2])(
     'has a clock that is %i hours wrong sees the time of the service, and buys at the start',
     async (hours) => {
-      const sale = await stage.createSale({ units: 5, startsInMs: 7_000, name: `Watch ${hours}` });
-      const startMs = Date.now() + 7_000;
+      const sale = await stage.createSale({ units: 5, startsInMs: 15_000, name: `Watch ${hours}` });
+      const startMs = Date.now() + 15_000;
       const { page, context } = await stage.open('/orders');
       await context.addInitScript((byMs) => {
         const now = Date.now.bind(Date);
@@ -199,7 +199,7 @@ describe('a shopper who', () => {
       await context.addInitScript(() => localStorage.setItem('flash-sale:name', '"kim"'));
       await page.goto(`${stage.url}/sales/${sale}`);
       const timer = page.getByRole('timer', { name: 'Starts in' });
-      await expect.poll(() => timer.textContent()).toMatch(/^\s*00\s*hours\s*00\s*min\s*0\d\s*s\s*$/);
+      await expect.poll(() => timer.textContent()).toMatch(/^Starts in00hours00min[01]\ds$/);
       await press(page, names.armed);
       const sent = await page.waitForRequest('**/seckill/buy');
       // By the clock of the service, which the page knows to about half a second.
@@ -226,7 +226,7 @@ describe('a shopper who', () => {
   });
 
   it('stops waiting does not buy', async () => {
-    const sale = await stage.createSale({ startsInMs: 4_000 });
+    const sale = await stage.createSale({ startsInMs: 12_000 });
     const { page } = await stage.openAs('max', `/sales/${sale}`);
     await press(page, names.armed);
     await press(page, 'Do not buy');
