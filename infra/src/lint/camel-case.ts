@@ -79,6 +79,7 @@ const camelCase = {
         checkFunction(node);
       },
       TSFunctionType: checkFunction,
+      TSNamedTupleMember: (node: Node) => check(node['label']),
     };
   },
 };

@@ -37,6 +37,7 @@ test.each([
   ['a class member', 'class A { #now_ms = 1; get end_ms() { return 1; } }', ['now_ms', 'end_ms']],
   ['a member of a type', 'interface Order { order_no: string; pay(user_id: string): void }', ['order_no', 'user_id']],
   ['a member of a result', 'function f(): Promise<{ order_no: string }> { return g(); }', ['order_no']],
+  ['a member of a tuple', 'type Time = [now_ms: number];', ['now_ms']],
   ['an import under a name of its own', "import { a as b_c } from 'd';", ['b_c']],
 ])('the rule reports %s in snake_case', (_, source, names) => {
   expect(namesIn(source)).toEqual(names);

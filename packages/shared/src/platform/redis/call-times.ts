@@ -14,7 +14,7 @@ const TRIES_MAX = 2;
  * The first arguments of a script: the history in which the time was measured, and the deadline
  * (ms) by Redis's clock.
  */
-export type CallTime = readonly [history_id: string, deadline_ms: number];
+export type CallTime = readonly [historyId: string, deadlineMs: number];
 
 interface Known {
   readonly historyId: string;
