@@ -85,6 +85,8 @@ function writeAccounts(folder: string, password: string): string {
   const path = join(folder, 'accounts.sql');
   const account = `'${privateMysqlUser}'@'127.0.0.1'`;
   const statements = [
+    // Each server has its own account: a replica must not get it from its primary.
+    'SET SESSION sql_log_bin = 0;',
     `CREATE USER IF NOT EXISTS ${account} IDENTIFIED BY '${password}';`,
     `ALTER USER ${account} IDENTIFIED BY '${password}';`,
     `GRANT ALL PRIVILEGES ON *.* TO ${account} WITH GRANT OPTION;`,

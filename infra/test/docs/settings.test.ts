@@ -20,6 +20,11 @@ const OTHERS = new Map([
   ['IS_NOT_PAID_FOR', 'a condition of SQL in the code'],
   ['GET_LOCK', 'SQL'],
   ['UTC_TIMESTAMP', 'SQL'],
+  ['AUTO_INCREMENT', 'SQL'],
+  ['AUTO_ID_CACHE', 'TiDB'],
+  ['AFTER_SYNC', 'MySQL'],
+  ['AFTER_COMMIT', 'MySQL'],
+  ['CONNECTION_ADMIN', 'MySQL'],
 ]);
 /** Of OpenTelemetry, which reads them itself. */
 const OPEN_TELEMETRY = /^OTEL_[A-Z_]*\*?$/;

@@ -7,7 +7,9 @@ import { historyOfOrder } from '@flash-sale/shared/order-moves/order-transitions
 import { findPaymentsOfOrder } from '@flash-sale/shared/payment/payments-table.ts';
 import { readCounters } from '@flash-sale/shared/sale/sale-counters-table.ts';
 import { requestRefund } from '@flash-sale/shared/order-moves/request-refund.ts';
-import { insertSale, updatePaused, type NewSale } from '@flash-sale/shared/sale/products-table.ts';
+import { deleteNewSale, insertSale, updatePaused, type NewSale } from '@flash-sale/shared/sale/products-table.ts';
+import type { Sale } from '@flash-sale/shared/sale/sale.ts';
+import type { Tx } from '@flash-sale/shared/platform/mysql/client.ts';
 import { loadSale } from '@flash-sale/shared/reconciliation/rebuild.ts';
 import type { Catalog } from '../sale/catalog.ts';
 import type { AppDeps } from '../deps.ts';
@@ -43,6 +45,18 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
     return { items, next_cursor: nextCursor(actions, limit, ({ id }) => String(id)) };
   });
 
+  /**
+   * Redis may know an id that the ledger gives out: a MySQL replica was promoted that had not
+   * received a sale. The orders of that sale must not become orders of this one.
+   */
+  const insertUnderNewId = async (tx: Tx, fields: NewSale): Promise<Sale> => {
+    for (;;) {
+      const sale = await insertSale(tx, fields);
+      if ((await commands.whichAreKept(sale.shard, [sale.id])).length === 0) return sale;
+      await deleteNewSale(tx, sale.id);
+    }
+  };
+
   app.post('/api/v1/admin/products', { schema: CreateProduct, ...changing }, async (request, reply) => {
     const fields = saleFieldsOf(request.body);
     // Choose the shard by time: this needs no counter that the api processes share.
@@ -50,7 +64,7 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
     // Ask Redis before anything is written: do not create a sale that cannot be loaded.
     await commands.clock(shard);
     const sale = await db.transaction().execute(async (tx) => {
-      const inserted = await insertSale(tx, { ...fields, shard });
+      const inserted = await insertUnderNewId(tx, { ...fields, shard });
       await recordAction(tx, actionOf(request, 'create', `product ${inserted.id}`, request.body));
       return inserted;
     });

@@ -55,6 +55,18 @@ describe('POST /api/v1/admin/products', () => {
     expect((await app.get(`/api/v1/products/${product.id}`)).json()).toMatchObject({ available: 4 });
   });
 
+  it('takes no id that Redis knows: a sale that MySQL lost in a failover keeps its orders to itself', async () => {
+    const { id: lastId } = (await create(VALID)).json<{ id: number }>();
+    // Sales that the promoted MySQL never had, but Redis has.
+    for (const id of [lastId + 1, lastId + 2])
+      await context.redis.hset(context.keys.sale({ id, shard: 0 }).state, 'ready', '1');
+
+    const created = await create(VALID);
+
+    expect(created.statusCode).toBe(201);
+    expect(created.json()).toMatchObject({ id: lastId + 3, status: 'open', available: VALID.seckill_stock });
+  });
+
   it('is not stopped again by a worker that also waited to load the sale', async () => {
     const sale = await context.insertSale();
     const lease = (await acquireLease(context.commands, sale, 5_000))!;

@@ -70,6 +70,7 @@ interface RedisCounts {
 interface LedgerCounts {
   readonly seckillStock: number;
   readonly version: number;
+  readonly pauseVersion: number;
   readonly sold: number;
   readonly liveOrders: number;
   readonly unappliedReturns: number;
@@ -93,13 +94,17 @@ export function auditSale(
   options: { readonly waitMs: number; readonly thorough: boolean },
 ): Promise<Audit | undefined> {
   const audit = async (lease: Lease): Promise<Audit> => {
-    const { ready, version, nowMs } = await deps.commands.readSale(sale);
+    // Redis before the ledger: a pause is committed before it is set in Redis.
+    const { ready, version, nowMs, pauseVersion } = await deps.commands.readSale(sale);
     const redis = await countRedis(deps, sale);
     const ledger = await countLedger(deps.db, sale);
     const skipped = !ready || version !== ledger.version;
     let findings: string[] = [];
     if (!skipped) {
-      findings = findingsOfFacts(await readFacts(deps, sale), ledger.facts);
+      findings = [
+        ...findingsOfFacts(await readFacts(deps, sale), ledger.facts),
+        ...findingsOfPause(pauseVersion, ledger.pauseVersion),
+      ];
       if (options.thorough || differ(redis, ledger)) {
         findings.push(...findingsOfCounts(redis, ledger), ...(await findingsOfEntries(deps, sale)));
       }
@@ -143,7 +148,7 @@ async function countLedger(db: Db, { id }: SaleRef): Promise<LedgerCounts & { re
   const { rows } = await sql<
     Record<keyof LedgerCounts | 'price_cents', number | string> & { readonly start_time: Date; readonly end_time: Date }
   >`
-    SELECT seckill_stock AS seckillStock, version, sold, price_cents, start_time, end_time,
+    SELECT seckill_stock AS seckillStock, version, pause_version AS pauseVersion, sold, price_cents, start_time, end_time,
       (SELECT COUNT(*) FROM orders WHERE product_id = ${id} AND live = 1) AS liveOrders,
       (SELECT COUNT(*) FROM stock_returns WHERE product_id = ${id} AND applied_at IS NULL) AS unappliedReturns
     FROM products WHERE id = ${id}`.execute(db);
@@ -152,6 +157,7 @@ async function countLedger(db: Db, { id }: SaleRef): Promise<LedgerCounts & { re
   return {
     seckillStock: Number(row.seckillStock),
     version: Number(row.version),
+    pauseVersion: Number(row.pauseVersion),
     sold: Number(row.sold),
     liveOrders: Number(row.liveOrders),
     unappliedReturns: Number(row.unappliedReturns),
@@ -184,6 +190,15 @@ function findingsOfFacts(redis: Facts, row: Facts): string[] {
   return FACTS.filter((name) => redis[name] !== row[name]).map(
     (name) => `${name} is ${redis[name]} in Redis and ${row[name]} in the row: a repair uses the value of the row`,
   );
+}
+
+/**
+ * A pause that Redis has and the row has not: the ledger has lost its commit, since a MySQL replica
+ * was promoted that had not received it. The next pause or resume would have no effect.
+ */
+function findingsOfPause(inRedis: number, inRow: number): string[] {
+  if (inRedis <= inRow) return [];
+  return [`the pause in Redis has version ${inRedis} and the row ${inRow}: a repair writes it into the row`];
 }
 
 /** Counts that must agree at any time. */

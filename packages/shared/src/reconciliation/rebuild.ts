@@ -1,3 +1,4 @@
+import { STATUS_LIFE_MS } from '../order/order.ts';
 import type { LiveSale, Sale, SaleRef } from '../sale/sale.ts';
 import type { Db, Tx } from '../platform/mysql/client.ts';
 import { findOrders, liveOwners } from '../order/orders-table.ts';
@@ -9,6 +10,8 @@ import type { Owner } from '../sale/sale-commands.ts';
 import { acquireLease, LeaseLost, stopSale, withStampedLease, type Lease, type LeaseMetrics } from '../sale/lease.ts';
 
 const CHUNK = 1_000;
+/** Above the version of any order. */
+const VERSION_MAX = Number.MAX_SAFE_INTEGER;
 
 export interface RebuildDeps {
   readonly commands: Commands;
@@ -110,6 +113,7 @@ export async function rebuildUnder(deps: RebuildDeps, ref: SaleRef, lease: Lease
   const { sale, live, written } = await readLedger(deps.db, ref, reservations);
   const owners = ownersOf(sale, live, reservations, written);
   await addOwners(deps.commands, lease, owners);
+  await sendToLedger(deps.commands, ref, { owners, reservations });
   // Never negative. If the ledger holds more live orders than units, which only a change by hand
   // can cause, nothing is for sale.
   const available = Math.max(0, sale.seckillStock - owners.length);
@@ -163,6 +167,23 @@ export function ownersOf(
     if (!owners.has(userId)) owners.set(userId, orderNo);
   }
   return [...owners].map(([userId, orderNo]) => ({ userId, orderNo }));
+}
+
+/**
+ * Sends pollers of orders that hold no unit any more to the ledger. If the ledger has lost such an
+ * order (a MySQL replica was promoted that had not received it), its recorded status is wrong.
+ */
+async function sendToLedger(
+  commands: Commands,
+  sale: SaleRef,
+  kept: { readonly owners: readonly Owner[]; readonly reservations: readonly Reservation[] },
+): Promise<void> {
+  const known = new Set([...kept.owners, ...kept.reservations].map(({ orderNo }) => orderNo));
+  const dropped = (await commands.allOwners(sale)).filter(({ orderNo }) => !known.has(orderNo));
+  for (let from = 0; from < dropped.length; from += CHUNK) {
+    const orders = dropped.slice(from, from + CHUNK).map(({ orderNo }) => ({ orderNo, version: VERSION_MAX }));
+    await commands.markChanged(sale, STATUS_LIFE_MS, orders);
+  }
 }
 
 async function addOwners(commands: Commands, lease: Lease, owners: readonly Owner[]): Promise<void> {

@@ -4,14 +4,15 @@ import { LEDGER_NOW } from '../platform/mysql/clock.ts';
 import { lockSale } from '../sale/products-table.ts';
 import { rebuildSale } from './rebuild.ts';
 import { LeaseLost, withLoadedLease, type Lease } from '../sale/lease.ts';
+import type { LiveSale } from '../sale/sale.ts';
 import type { Audit, AuditDeps } from './audit.ts';
 
 const FINDINGS_LENGTH_MAX = 10_000;
 
 /**
  * Repairs a sale that an audit found to drift, and records the findings. The ledger's orders are
- * right: this counts `sold` again and cancels the return of a live order. Then it rebuilds Redis
- * from the ledger.
+ * right: this counts `sold` again and cancels the return of a live order. A pause that only Redis
+ * has is written into the row. Then Redis is rebuilt from the ledger.
  *
  * @returns whether the sale was repaired; false if another process holds the lease for longer than
  * `waitMs`
@@ -27,7 +28,7 @@ export async function repairSale(deps: AuditDeps, shard: number, audit: Audit, w
     })
     .execute();
   const repaired = await withLoadedLease(deps, sale, waitMs, async (lease) => {
-    await repairLedger(deps.db, lease);
+    await repairLedger(deps.db, lease, await deps.commands.readSale(sale));
     // Only if the audit found the index to be wrong: it blocks Redis for a time that grows with the
     // reservations.
     const isIndexWrong = audit.findings.some((finding) => finding.includes('reserved_at'));
@@ -36,13 +37,20 @@ export async function repairSale(deps: AuditDeps, shard: number, audit: Audit, w
   return repaired === true && (await rebuildSale(deps, sale, waitMs)) !== undefined;
 }
 
-async function repairLedger(db: Db, { sale, fencingToken }: Lease): Promise<void> {
+async function repairLedger(
+  db: Db,
+  { sale, fencingToken }: Lease,
+  { pauseVersion, paused }: Pick<LiveSale, 'pauseVersion' | 'paused'>,
+): Promise<void> {
   const { id } = sale;
   await db.transaction().execute(async (tx) => {
     if ((await lockSale(tx, id, fencingToken)) === undefined) throw new LeaseLost(sale);
     await sql`
       UPDATE products SET sold = (SELECT COUNT(*) FROM orders WHERE product_id = ${id} AND live = 1)
       WHERE id = ${id}`.execute(tx);
+    await sql`
+      UPDATE products SET paused = ${paused ? 1 : 0}, pause_version = ${pauseVersion}
+      WHERE id = ${id} AND pause_version < ${pauseVersion}`.execute(tx);
     await sql`
       UPDATE stock_returns JOIN orders ON orders.order_no = stock_returns.order_no
       SET stock_returns.applied_at = ${LEDGER_NOW}

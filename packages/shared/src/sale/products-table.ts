@@ -51,6 +51,11 @@ export async function insertSale(db: Db, sale: NewSale): Promise<Sale> {
   return { ...sale, id: Number(insertId), version: 1, paused: false, pauseVersion: 0, cleaned: false };
 }
 
+/** Deletes a sale that was inserted in the same transaction. Its id is not used again. */
+export async function deleteNewSale(tx: Tx, id: number): Promise<void> {
+  await tx.deleteFrom('products').where('id', '=', id).execute();
+}
+
 /** The sale, or undefined if it does not exist or is being archived. */
 export async function findSale(db: Db, id: number): Promise<Sale | undefined> {
   const row = await db

@@ -22,6 +22,7 @@ export type SaleScript = (typeof SALE_SCRIPTS)[number]['name'];
 
 /** How long the counter of fencing tokens is kept after the last increment. */
 const FENCE_LIFE_MS = 86_400_000;
+const SCAN_COUNT = 1_000;
 
 /** The counts of a sale at one instant. `available` and `owners` are only valid if `ready`. */
 export interface SaleFigures {
@@ -131,6 +132,18 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
         [lease, sale.id],
       );
       return reply === '' ? undefined : reply;
+    },
+
+    /** The owners of a stopped sale. Of a sale that sells, some may be missing. */
+    async allOwners(sale: SaleRef): Promise<Owner[]> {
+      const found = new Map<string, string>();
+      let cursor = '0';
+      do {
+        const [next, flat] = await redis.hscan(keys.sale(sale).owners, cursor, 'COUNT', SCAN_COUNT);
+        for (let i = 0; i < flat.length; i += 2) found.set(flat[i]!, flat[i + 1]!);
+        cursor = next;
+      } while (cursor !== '0');
+      return [...found].map(([userId, orderNo]) => ({ userId, orderNo }));
     },
 
     /** Adds at most a few thousand owners. Returns false if the lease is lost. */

@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { insertOrders } from '../../src/order/orders-table.ts';
-import { addSold } from '../../src/sale/products-table.ts';
+import { addSold, findSale, updatePaused } from '../../src/sale/products-table.ts';
 import { insertStockReturns } from '../../src/order/stock-returns-table.ts';
 import type { Order } from '../../src/order/order.ts';
 import { newOrderNumber } from '../../src/order/order-number.ts';
@@ -191,6 +191,15 @@ describe('a drift is found and repaired', () => {
       finding: /sold 4 is not live orders 3/,
     },
     {
+      name: 'a pause that the ledger has lost',
+      plant: async () => {
+        const paused = (await updatePaused(context.db, sale.id, true))!;
+        await context.commands.setPause(sale, paused.pauseVersion, true);
+        await sql`UPDATE products SET paused = 0, pause_version = 0 WHERE id = ${sale.id}`.execute(context.db);
+      },
+      finding: /pause in Redis has version 1 and the row 0/,
+    },
+    {
       name: 'a return of a live order',
       plant: () =>
         sql`INSERT INTO stock_returns (order_no, product_id, user_id, created_at)
@@ -222,6 +231,18 @@ describe('a drift is found and repaired', () => {
       .executeTakeFirstOrThrow();
     expect(findings).toMatch(finding);
   });
+});
+
+it('a pause that the ledger has lost is in the row again after the repair, and the sale can be resumed', async () => {
+  const paused = (await updatePaused(context.db, sale.id, true))!;
+  await context.commands.setPause(sale, paused.pauseVersion, true);
+  await sql`UPDATE products SET paused = 0, pause_version = 0 WHERE id = ${sale.id}`.execute(context.db);
+
+  await repairSale(context, sale.shard, (await audit())!, WAIT_MS);
+
+  expect(await findSale(context.db, sale.id)).toMatchObject({ paused: true, pauseVersion: paused.pauseVersion });
+  const resumed = (await updatePaused(context.db, sale.id, false))!;
+  expect(await context.commands.setPause(sale, resumed.pauseVersion, false)).toBe(true);
 });
 
 describe('a fact that was changed by SQL, with the same version, is found; a repair uses the value of the row', () => {

@@ -110,6 +110,19 @@ describe('from an empty Redis', () => {
   });
 });
 
+test('an order that the ledger has lost frees its unit, and its recorded status is no longer told', async () => {
+  const sale = await context.openSale({ seckillStock: 3 });
+  const [{ orderNo }] = (await buy(context, sale, ['ann'])) as [Owner];
+  const lease = await takeLease(context, sale);
+  await context.commands.settle(sale, lease, 60_000, [{ orderNo, version: 1, status: 'pending' }]);
+  await context.commands.releaseLease(sale, lease);
+  expect(await context.commands.readOrder(sale, orderNo)).toMatchObject({ status: 'pending' });
+
+  expect(await rebuild(sale)).toMatchObject({ owners: 0, available: 3 });
+
+  expect(await context.commands.readOrder(sale, orderNo)).toMatchObject({ saleReady: true, status: undefined });
+});
+
 describe('with reservations that survived', () => {
   test('those without a row own a unit again, and can be sent again', async () => {
     const sale = await context.openSale({ seckillStock: 10 });
