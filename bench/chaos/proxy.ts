@@ -45,7 +45,7 @@ interface Pair {
  * protocol; watchers may search for text.
  */
 export class Proxy {
-  readonly #targetPort: number;
+  readonly #target: { readonly host: string; readonly port: number };
   readonly #servers: Server[] = [];
   readonly #pairs = new Set<Pair>();
   readonly #watchers = new Set<Watcher>();
@@ -54,8 +54,8 @@ export class Proxy {
   #open: Promise<void> | undefined;
   #reopen: (() => void) | undefined;
 
-  constructor(targetPort: number) {
-    this.#targetPort = targetPort;
+  constructor(port: number, host = '127.0.0.1') {
+    this.#target = { host, port };
   }
 
   /** Opens a port for a client, and returns it. */
@@ -103,7 +103,7 @@ export class Proxy {
   }
 
   #accept(client: string, near: Socket): void {
-    const far = connect({ port: this.#targetPort, host: '127.0.0.1', noDelay: true });
+    const far = connect({ ...this.#target, noDelay: true });
     const pair: Pair = { id: (this.#connections += 1), client, near, far, opening: '', greeting: '', dropReply: false };
     this.#pairs.add(pair);
     for (const socket of [near, far]) {

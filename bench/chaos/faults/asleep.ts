@@ -3,7 +3,16 @@ import type { Passing } from '../proxy.ts';
 import type { ServiceProcess } from '../../stage/service-process.ts';
 import type { Fault } from './fault.ts';
 import type { Stage } from './stage.ts';
-import { commitAfter, insertsOrders, movesOrders, readsOwners, says, startsWriting, statementOf } from './statement.ts';
+import {
+  commitAfter,
+  insertsOrders,
+  marksReturns,
+  movesOrders,
+  readsOwners,
+  recordsPayments,
+  startsWriting,
+  statementOf,
+} from './statement.ts';
 
 const TRIGGER_MS_MAX = 6_000;
 const SURGE_INTERVAL_MS = 300;
@@ -140,12 +149,12 @@ const rebuilderAsleep: Fault = {
  */
 const API_TRANSACTIONS: Readonly<Record<string, () => (passing: Passing) => boolean>> = {
   move: () => commitAfter(movesOrders),
-  payment: () => commitAfter(says('insert into `payment_events`')),
+  payment: () => commitAfter(recordsPayments),
 };
 const WORKER_TRANSACTIONS: Readonly<Record<string, () => (passing: Passing) => boolean>> = {
   write: () => commitAfter(insertsOrders),
   expiry: () => commitAfter(movesOrders),
-  returns: () => says('update `stock_returns`'),
+  returns: () => marksReturns,
 };
 
 /**

@@ -3,12 +3,10 @@ import { REFUSED_PREFIX } from '../crowd.ts';
 import type { Proxy } from '../proxy.ts';
 import type { Fault } from './fault.ts';
 import type { Stage } from './stage.ts';
-import { commitAfter, readsOwners, says, startsWriting } from './statement.ts';
+import { commitAfter, marksReturns, readsOwners, startsWriting } from './statement.ts';
 
 const HOLD_MS_MAX = 3_000;
 const REFUSAL_MS_MAX = 5_000;
-
-const marksReturns = says('update `stock_returns`');
 
 const scriptFlush: Fault = {
   name: 'script_flush',

@@ -20,6 +20,12 @@ export const insertsOrders = says('insert into orders ');
 /** Moves existing orders: a payment, a cancel, an expiry, a refund. */
 export const movesOrders = says('update orders force index (primary)');
 
+/** Records what a payment provider has said. */
+export const recordsPayments = says('insert into `payment_events`');
+
+/** Marks units as given back. */
+export const marksReturns = says('update stock_returns force index (primary)');
+
 /**
  * A writer's first statement on a sale's row: the stamp of its lease in its first transaction, a
  * locking read with its fencing token later.
