@@ -39,6 +39,7 @@ import { paymentOperatorRoutes } from './payment/operator-routes.ts';
 import { paymentRoutes } from './payment/routes.ts';
 import { productRoutes } from './sale/routes.ts';
 import { seckillRoutes } from './seckill/routes.ts';
+import { TokenIssuer } from './seckill/token-issuer.ts';
 import { TokenSecrets } from './seckill/token-secrets.ts';
 
 const REQUEST_ID = /^[\w-]{1,64}$/;
@@ -82,6 +83,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   const orderWaiters = new OrderWaiters({ ...deps, waitersMax: bounds.pollWaitersMax });
   const outcomes = new OutcomeCounts(deps.commands, log);
   const admissions = new Admissions({ ...deps, waitingMax: bounds.buysWaitingMax });
+  const issuer = new TokenIssuer(deps);
   const pressure = new Pressure(deps);
   const secrets = new TokenSecrets(deps);
   const operatorQueues = openOrderQueues({ connection: deps.operatorRedis, keys: deps.keys, log });
@@ -134,11 +136,11 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   await server.register(operators, { config, failures: bounds.operatorFailures });
   await server.register(async (shoppers) => {
     shoppers.addHook('onRequest', (request, reply, done) => {
-      if (denyList.deniesAddress(request.address)) reply.refuse('forbidden');
+      if (denyList.deniesAddressOf(request)) reply.refuse('forbidden');
       else done();
     });
     await shoppers.register(productRoutes, { ...deps, catalog, cacheMs: bounds.productCacheMs });
-    await shoppers.register(seckillRoutes, { ...deps, catalog, admissions, outcomes, orders, pressure });
+    await shoppers.register(seckillRoutes, { ...deps, catalog, issuer, admissions, outcomes, orders, pressure });
     await shoppers.register(orderRoutes, { ...deps, orders, orderWaiters });
     await shoppers.register(devRoutes, { config });
   });

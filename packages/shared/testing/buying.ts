@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { newOrderNumber } from '../src/order/order-number.ts';
 import type { SaleRef } from '../src/sale/sale.ts';
 import type { Admission, AdmitCall, AdmitItem } from '../src/admission/admission-commands.ts';
+import type { IssueItem, IssueLimits } from '../src/seckill-token/seckill-token-commands.ts';
 import type { Owner } from '../src/sale/sale-commands.ts';
 import type { TestContext } from './support.ts';
 
@@ -39,9 +40,24 @@ export async function newCall(shop: Shop, sale: SaleRef, fields: Partial<AdmitCa
   };
 }
 
+/** Conditions of a seckill token that most tests do not need. */
+type TokenConditions = Pick<IssueItem, 'replacing' | 'challenge'> & Partial<IssueLimits>;
+
+/** Records this seckill token. Returns the token that the shopper has now, or the refusal. */
+export async function recordToken(
+  shop: Pick<Shop, 'commands'>,
+  sale: SaleRef,
+  userId: string,
+  token: string,
+  { lifeMs = TOKEN_LIFE_MS, tokensPerUnit = 0, ...item }: TokenConditions = {},
+): Promise<string> {
+  const [issuance] = await shop.commands.issueTokens(sale, [{ userId, token, ...item }], { lifeMs, tokensPerUnit });
+  return issuance!.outcome === 'issued' ? issuance!.token : issuance!.outcome;
+}
+
 /** A recorded seckill token. Redis compares it as text, so it need not be signed. */
 export function issueToken(shop: Shop, sale: SaleRef, userId: string, lifeMs = TOKEN_LIFE_MS): Promise<string> {
-  return shop.commands.issueToken(sale, userId, `token-${randomUUID()}`, lifeMs);
+  return recordToken(shop, sale, userId, `token-${randomUUID()}`, { lifeMs });
 }
 
 /** A buy with a recorded seckill token, unless `fields` say otherwise. */

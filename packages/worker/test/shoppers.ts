@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
 import type { SaleRef } from '@flash-sale/shared/sale/sale.ts';
+import { recordToken } from '@flash-sale/shared/testing/buying.ts';
 import type { TestContext } from '@flash-sale/shared/testing/support.ts';
 
 const UNLIMITED = 1_000_000;
@@ -24,7 +25,7 @@ export async function admitAll(
   userIds: readonly string[],
   jobId: string = randomUUID(),
 ): Promise<string[]> {
-  await Promise.all(userIds.map((userId) => commands.issueToken(sale, userId, tokenOf(userId), 60_000)));
+  await Promise.all(userIds.map((userId) => recordToken({ commands }, sale, userId, tokenOf(userId))));
   const admitted: string[] = [];
   for (let from = 0; from < userIds.length; from += MICRO_BATCH_MAX) {
     const { nowMs, historyId } = await commands.clock(sale.shard);

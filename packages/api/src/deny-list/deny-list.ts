@@ -37,8 +37,9 @@ export class DenyList {
     return this.#denied.hasUser(userId, this.#nowMs());
   }
 
-  deniesAddress(address: string): boolean {
-    return this.#denied.hasAddress(address, this.#nowMs());
+  /** Its address is read from the headers only if any address is denied. */
+  deniesAddressOf(caller: { readonly address: string }): boolean {
+    return this.#denied.hasRanges && this.#denied.hasAddress(caller.address, this.#nowMs());
   }
 
   #nowMs(): number {

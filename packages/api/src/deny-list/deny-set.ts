@@ -10,6 +10,8 @@ export class DenySet {
   /** User id → end of the denial (ms since the epoch). */
   readonly #users = new Map<string, number>();
   readonly #ranges: AddressRanges<number>;
+  /** Whether there is any address range. */
+  readonly hasRanges: boolean;
 
   constructor(
     entries: Iterable<{ readonly kind: DenyKind; readonly value: string; readonly expiresAt: Date | null }> = [],
@@ -21,6 +23,7 @@ export class DenySet {
       else ranges.push([rangeOf(value)!, expiresMs]);
     }
     this.#ranges = new AddressRanges(ranges);
+    this.hasRanges = ranges.length > 0;
   }
 
   hasUser(userId: string, nowMs: number): boolean {

@@ -58,12 +58,14 @@ export const problems = fp(
  * @see https://www.rfc-editor.org/rfc/rfc9110#section-15.5.16 415 names what would be accepted
  */
 function codingProblem({ method, headers }: FastifyRequest): RefusalOptions | undefined {
+  const { 'content-encoding': encoding, 'content-type': type = '' } = headers;
+  if (encoding === undefined && type === 'application/json') return undefined;
   const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
   if (!hasBody || method === 'GET' || method === 'HEAD') return undefined;
-  if (!/^\s*identity\s*$/i.test(headers['content-encoding'] ?? 'identity')) {
+  if (!/^\s*identity\s*$/i.test(encoding ?? 'identity')) {
     return { detail: 'The body must not be compressed', headers: { 'accept-encoding': 'identity' } };
   }
-  const charset = /;\s*charset\s*=\s*"?([^\s";]*)/i.exec(headers['content-type'] ?? '')?.[1] ?? 'utf-8';
+  const charset = /;\s*charset\s*=\s*"?([^\s";]*)/i.exec(type)?.[1] ?? 'utf-8';
   if (/^(?:utf-?8|us-ascii)$/i.test(charset)) return undefined;
   return { detail: 'The body must be UTF-8', headers: ACCEPTED };
 }
@@ -111,17 +113,17 @@ export function refuseUnread(error: Error & { readonly code?: string }, socket: 
   socket.destroy(error);
 }
 
+/** The part of each problem document that is the same in every answer: all but its end. */
+const BEGINNINGS = Object.fromEntries(
+  Object.entries(ERRORS).map(([code, { title, status }]) => {
+    const document = JSON.stringify({ type: `urn:flash-sale:problem:${code}`, title, status, code });
+    return [code, document.slice(0, -1)];
+  }),
+) as Record<ErrorCode, string>;
+
 function bodyOf(code: ErrorCode, requestId: string, detail?: string): string {
-  const { status, title } = ERRORS[code];
-  const type = `urn:flash-sale:problem:${code}`;
-  return JSON.stringify({
-    type,
-    title,
-    status,
-    code,
-    ...(detail === undefined ? {} : { detail }),
-    request_id: requestId,
-  });
+  const middle = detail === undefined ? '' : `,"detail":${JSON.stringify(detail)}`;
+  return `${BEGINNINGS[code]}${middle},"request_id":${JSON.stringify(requestId)}}`;
 }
 
 export const PROBLEM_JSON = 'application/problem+json';

@@ -10,6 +10,7 @@ import type { Pressure } from './pressure.ts';
 import type { Catalog } from '../sale/catalog.ts';
 import type { AppDeps } from '../deps.ts';
 import { Challenges, type SolvedChallenge } from './challenges.ts';
+import type { TokenIssuer } from './token-issuer.ts';
 import { rateLimited } from '../limits/rate-limited.ts';
 import type { OrderReader } from '../order/order-reader.ts';
 import { isoOf, SHOPPER_BODY_BYTES_MAX } from '../fields.ts';
@@ -18,10 +19,9 @@ import { Buy, GetChallenge, IssueToken } from './schema.ts';
 /** Seconds after which a shopper should poll a queued order. */
 const POLL_AFTER_S = '1';
 
-const NOT_ISSUED = ['not_ready', 'ended', 'challenge_required', 'tokens_exhausted'] as const;
-
-type Deps = Pick<AppDeps, 'config' | 'db' | 'commands' | 'clock' | 'tokens' | 'bounds'> & {
+type Deps = Pick<AppDeps, 'config' | 'db' | 'clock' | 'tokens' | 'bounds'> & {
   readonly catalog: Catalog;
+  readonly issuer: TokenIssuer;
   readonly admissions: Admissions;
   readonly outcomes: OutcomeCounts;
   readonly orders: OrderReader;
@@ -30,7 +30,7 @@ type Deps = Pick<AppDeps, 'config' | 'db' | 'commands' | 'clock' | 'tokens' | 'b
 
 /** Seckill tokens and buys. */
 export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) => {
-  const { config, db, commands, clock, tokens, catalog, admissions, outcomes, orders, pressure, bounds } = deps;
+  const { config, db, clock, tokens, catalog, issuer, admissions, outcomes, orders, pressure, bounds } = deps;
   const bodyLimit = SHOPPER_BODY_BYTES_MAX;
   /** The sale ended so long ago that Redis does not keep it any more. */
   const isRetired = (sale: Sale): boolean => sale.cleaned || clock(sale.shard).nowMs() > sale.endMs + KEPT_AFTER_END_MS;
@@ -68,17 +68,9 @@ export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) 
       if (isRetired(sale)) return reply.refuse('ended');
       if (pressure.sheds) return reply.refuse('overloaded');
 
-      const lifeMs = config.TOKEN_TTL_SECONDS * 1_000;
-      const fresh = tokens.sign(claim, clock(sale.shard).nowMs() + lifeMs);
-      const options = { tokensPerUnit: config.TOKENS_PER_UNIT, challenge };
-      let recorded = await commands.issueToken(sale, userId, fresh, lifeMs, options);
-      if (isNotIssued(recorded)) return reply.refuse(recorded);
-      if (recorded !== fresh && !tokens.verify(recorded, claim)) {
-        // The recorded token was signed with a secret that has been removed by a rotation.
-        recorded = await commands.issueToken(sale, userId, fresh, lifeMs, { ...options, replacing: recorded });
-        if (isNotIssued(recorded)) return reply.refuse(recorded);
-      }
-      return { token: recorded, expires_at: isoOf(expiryOf(recorded)) };
+      const issuance = await issuer.issue(sale, claim, challenge);
+      if (issuance.outcome !== 'issued') return reply.refuse(issuance.outcome);
+      return { token: issuance.token, expires_at: isoOf(expiryOf(issuance.token)) };
     },
   );
 
@@ -154,8 +146,3 @@ export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) 
     return reply.refuse('rate_limited', rateLimited(limit, { capacity, perSecond }, waitMs));
   }
 };
-
-/** Whether no token was issued. A token contains dots, an error code does not. */
-function isNotIssued(answer: string): answer is (typeof NOT_ISSUED)[number] {
-  return (NOT_ISSUED as readonly string[]).includes(answer);
-}

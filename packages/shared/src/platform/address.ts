@@ -12,7 +12,13 @@ const PARSED_MAX = 20_000;
 /** The longest text: an IPv6 address that contains IPv4, a zone, brackets and a port. */
 const TEXT_LENGTH_MAX = 80;
 
-const parsed = new LRUCache<string, Address>({ max: PARSED_MAX });
+/** An address, and its canonical form. */
+interface Parsed {
+  readonly address: Address;
+  readonly text: string;
+}
+
+const parsed = new LRUCache<string, Parsed>({ max: PARSED_MAX });
 
 /**
  * A host and the port after it, if there is one: `host`, `host:1`, `1.2.3.4:1`, `[::1]`, `[::1]:1`,
@@ -43,20 +49,21 @@ export function splitPort(text: string): HostAndPort | undefined {
  * zone, in any case. IPv4 in IPv6 (`::ffff:192.0.2.1`) becomes the IPv4 address. Returns undefined
  * for any other text, also for IPv4 with leading zeros, which some programs read as octal.
  */
-function parse(text: string): Address | undefined {
+function parse(text: string): Parsed | undefined {
   const known = parsed.get(text);
   if (known !== undefined || text.length > TEXT_LENGTH_MAX) return known;
   const { host = '' } = splitPort(text) ?? {};
   if (isIP(host) === 0) return undefined;
   const address = ipaddr.process(host);
   if (address instanceof ipaddr.IPv6) delete address.zoneId;
-  parsed.set(text, address);
-  return address;
+  const made = { address, text: address.toString() };
+  parsed.set(text, made);
+  return made;
 }
 
 /** The address in canonical form, without port, brackets and zone; undefined if it is not one. */
 export function canonicalAddress(text: string): string | undefined {
-  return parse(text)?.toString();
+  return parse(text)?.text;
 }
 
 /**
@@ -64,9 +71,10 @@ export function canonicalAddress(text: string): string | undefined {
  * caller usually has a whole /64. Text that is no address counts as a caller too.
  */
 export function callerOfAddress(text: string): string {
-  const address = parse(text);
-  if (address === undefined) return text;
-  if (address instanceof ipaddr.IPv4) return address.toString();
+  const found = parse(text);
+  if (found === undefined) return text;
+  const { address } = found;
+  if (address instanceof ipaddr.IPv4) return found.text;
   return `${address.parts
     .slice(0, 4)
     .map((part) => part.toString(16))
@@ -75,7 +83,7 @@ export function callerOfAddress(text: string): string {
 
 /** Whether the address is this machine's own. */
 export function isLoopback(text: string): boolean {
-  return parse(text)?.range() === 'loopback';
+  return parse(text)?.address.range() === 'loopback';
 }
 
 /** A range of addresses, as text and as bits. */
@@ -121,8 +129,8 @@ export function isTooWide({ bits }: AddressRange): boolean {
  * with the range's bits. Empty if the text is no address, and so in no range.
  */
 function bitsOf(text: string): string {
-  const address = parse(text);
-  return address === undefined ? '' : bitsOfAddress(address);
+  const found = parse(text);
+  return found === undefined ? '' : bitsOfAddress(found.address);
 }
 
 function bitsOfAddress(address: Address): string {

@@ -1,5 +1,5 @@
-import { createHash, createHmac, createSecretKey, randomBytes, timingSafeEqual, type KeyObject } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
+import { createHash, createHmac, createSecretKey, randomFillSync, timingSafeEqual, type KeyObject } from 'node:crypto';
+import { KnownTokens } from './known-tokens.ts';
 
 /**
  * `kid.sale.expiry.nonce.mac`: key id, sale id (base 36), expiry in ms (base 36), 72 random bits,
@@ -10,8 +10,7 @@ export const SECKILL_TOKEN_PATTERN =
 
 const SHAPE = new RegExp(SECKILL_TOKEN_PATTERN);
 const NONCE_BYTES = 9;
-/** Number of tokens whose verification is cached, some 200 bytes each. */
-const KNOWN_MAX = 100_000;
+const KEY_ID_LENGTH = 8;
 
 /** What a seckill token is bound to. */
 export interface SeckillClaim {
@@ -24,13 +23,13 @@ export interface SeckillClaim {
  * does not contain the shopper's id, so a thief learns nothing from it. Redis records the token and
  * decides on its expiry and single use.
  *
- * A token that this process signed or verified is cached: the buy and each retry do not compute its
+ * Tokens that this process issued or verified are known: the buy and each retry do not compute the
  * MAC again, which took a tenth of the time of a buy.
  */
 export class SeckillTokens {
   #signer!: { readonly kid: string; readonly key: KeyObject };
   #keys!: ReadonlyMap<string, KeyObject>;
-  readonly #known = new LRUCache<string, SeckillClaim>({ max: KNOWN_MAX });
+  readonly #known = new KnownTokens();
 
   /** @param secrets the first signs, all verify */
   constructor(secrets: readonly [string, ...string[]]) {
@@ -63,10 +62,14 @@ export class SeckillTokens {
   /** A new token that expires at `expiresMs` (milliseconds since the epoch). */
   sign(claim: SeckillClaim, expiresMs: number): string {
     const { kid, key } = this.#signer;
-    const body = `${kid}.${claim.saleId.toString(36)}.${expiresMs.toString(36)}.${randomBytes(NONCE_BYTES).toString('base64url')}`;
-    const token = `${body}.${mac(key, body, claim.userId)}`;
-    this.#known.set(token, claim);
-    return token;
+    const body = `${kid}.${claim.saleId.toString(36)}.${expiresMs.toString(36)}.${newNonce()}`;
+    return `${body}.${mac(key, body, claim.userId)}`;
+  }
+
+  /** Notes a token that was signed here and then recorded, so that no MAC is needed to verify it. */
+  remember(token: string, claim: SeckillClaim): void {
+    // Its secret may have been removed since.
+    if (this.#keys.has(token.slice(0, KEY_ID_LENGTH))) this.#known.add(token, claim);
   }
 
   /**
@@ -83,14 +86,14 @@ export class SeckillTokens {
     if (key === undefined || sale !== claim.saleId.toString(36)) return false;
     // Compare the text, not the decoded bytes: two texts can decode to the same bytes.
     const isOurs = timingSafeEqual(Buffer.from(mac(key, body, claim.userId)), Buffer.from(token.slice(end + 1)));
-    if (isOurs) this.#known.set(token, claim);
+    if (isOurs) this.#known.add(token, claim);
     return isOurs;
   }
 }
 
 /** The id of a secret in the tokens that it signs. It reveals nothing about the secret. */
 export function keyIdOf(secret: string): string {
-  return createHash('sha256').update('kid:').update(secret).digest('hex').slice(0, 8);
+  return createHash('sha256').update('kid:').update(secret).digest('hex').slice(0, KEY_ID_LENGTH);
 }
 
 /** When a well-formed token expires, in milliseconds since the epoch. */
@@ -101,4 +104,18 @@ export function expiryOf(token: string): number {
 function mac(key: KeyObject, body: string, userId: string): string {
   // The body has a fixed alphabet without a line feed, so no two claims have the same input.
   return createHmac('sha256', key).update(`${body}\n${userId}`).digest('base64url');
+}
+
+/** Random bytes for many tokens: a call to OpenSSL for each would cost as much as a MAC. */
+const RANDOM_POOL = Buffer.allocUnsafe(NONCE_BYTES * 512);
+let poolOffset = RANDOM_POOL.length;
+
+function newNonce(): string {
+  if (poolOffset === RANDOM_POOL.length) {
+    randomFillSync(RANDOM_POOL);
+    poolOffset = 0;
+  }
+  const from = poolOffset;
+  poolOffset += NONCE_BYTES;
+  return RANDOM_POOL.toString('base64url', from, poolOffset);
 }

@@ -11,6 +11,7 @@ import {
   newCall,
   newItem,
   NO_LIMITS,
+  recordToken,
   send,
   shoppers,
   snapshot,
@@ -452,7 +453,7 @@ describe('a seckill token', () => {
       'that was replaced',
       async (sale: Sale) => {
         const token = await issueToken(context, sale, 'u1');
-        await context.commands.issueToken(sale, 'u1', 'a newer one', 60_000, { replacing: token });
+        await recordToken(context, sale, 'u1', 'a newer one', { lifeMs: 60_000, replacing: token });
         return token;
       },
     ],

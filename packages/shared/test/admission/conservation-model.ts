@@ -3,7 +3,7 @@ import type { Sale } from '../../src/sale/sale.ts';
 import type { Admission, AdmitCall, AdmitItem } from '../../src/admission/admission-commands.ts';
 import type { Owner } from '../../src/sale/sale-commands.ts';
 import { ownersOf } from '../../src/reconciliation/rebuild.ts';
-import { NO_LIMITS, takeLease, unitsOf, type Shop } from '../../testing/buying.ts';
+import { NO_LIMITS, recordToken, takeLease, unitsOf, type Shop } from '../../testing/buying.ts';
 
 export const USERS = ['a', 'b', 'c', 'd', 'e'];
 const BACKLOG_MAX = 4;
@@ -197,7 +197,7 @@ export class Run {
     const token = `token-${this.#made}`;
     const recorded = this.#model.tokens.get(userId);
     const live = recorded !== undefined && !recorded.startsWith('#');
-    const answer = await this.#shop.commands.issueToken(this.#sale, userId, token, TOKEN_LIFE_MS);
+    const answer = await recordToken(this.#shop, this.#sale, userId, token, { lifeMs: TOKEN_LIFE_MS });
     assert.equal(answer, !this.#model.ready ? 'not_ready' : live ? recorded : token);
     if (answer === token) this.#model.tokens.set(userId, token);
   }

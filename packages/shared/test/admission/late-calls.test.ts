@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Sale } from '../../src/sale/sale.ts';
-import { newAttempt, newItem, send, snapshot, takeLease } from '../../testing/buying.ts';
+import { newAttempt, newItem, recordToken, send, snapshot, takeLease } from '../../testing/buying.ts';
 import { openTestContext, type TestContext } from '../../testing/support.ts';
 
 let context: TestContext;
@@ -41,7 +41,9 @@ const pass = async (deadlineMs: number): Promise<void> => {
 test('a seckill token stays consumed if its call is sent again after its order was cancelled: the same buy was accepted a second time', async () => {
   const sale = await context.openSale();
   const token = 'signed by the api';
-  const { run, sent } = await sentBy('issue_token', () => context.commands.issueToken(sale, 'u1', token, 600_000));
+  const { run, sent } = await sentBy('issue_tokens', () =>
+    recordToken(context, sale, 'u1', token, { lifeMs: 600_000 }),
+  );
   const attempt = await newAttempt(context, sale, []);
   const item = await newItem(context, sale, 'u1', { token });
   expect(await send(context, { ...attempt, items: [item] })).toEqual([{ outcome: 'accepted' }]);
@@ -55,13 +57,13 @@ test('a seckill token stays consumed if its call is sent again after its order w
 });
 
 const CALLS: [string, string, (sale: Sale) => Promise<unknown>, unknown][] = [
-  ['issueToken', 'issue_token', (sale) => context.commands.issueToken(sale, 'u1', 'token', 60_000), 'late'],
+  ['issueTokens', 'issue_tokens', (sale) => recordToken(context, sale, 'u1', 'token', { lifeMs: 60_000 }), 'late'],
   [
-    'issueToken for a challenge',
-    'issue_token',
+    'issueTokens for a challenge',
+    'issue_tokens',
     (sale) => {
       const challenge = { id: `challenge-${sale.id}`, lifeMs: 60_000 };
-      return context.commands.issueToken(sale, 'u1', 'token', 60_000, { challenge });
+      return recordToken(context, sale, 'u1', 'token', { lifeMs: 60_000, challenge });
     },
     'late',
   ],

@@ -124,6 +124,26 @@ describe('a seckill token', () => {
     expect(tokens.verify(ourKid + forged.slice(8), CLAIM)).toBe(false);
   });
 
+  test('that was issued here is verified without its MAC, and still for its shopper and sale only', () => {
+    const here = elsewhere();
+    const token = here.sign(CLAIM, EXPIRES_MS);
+    // The text with another MAC shows whether a MAC is computed.
+    const unsigned = token.slice(0, -1) + (token.endsWith('A') ? 'B' : 'A');
+    expect(here.verify(unsigned, CLAIM)).toBe(false);
+    here.remember(unsigned, CLAIM);
+    expect(here.verify(unsigned, CLAIM)).toBe(true);
+    expect(here.verify(unsigned, { ...CLAIM, userId: 'u2' })).toBe(false);
+    expect(here.verify(unsigned, { ...CLAIM, saleId: 18 })).toBe(false);
+  });
+
+  test('is not remembered if its secret was removed before it was recorded', () => {
+    const here = elsewhere();
+    const token = here.sign(CLAIM, EXPIRES_MS);
+    here.use(['another secret of the test']);
+    here.remember(token, CLAIM);
+    expect(here.verify(token, CLAIM)).toBe(false);
+  });
+
   test('survives a rotation of secrets, and ends with the secret that signed it', () => {
     const before = new SeckillTokens(['the old secret']);
     const during = new SeckillTokens(['the new secret', 'the old secret']);

@@ -10,7 +10,7 @@ import { endSale, topUpSale } from '@flash-sale/shared/reconciliation/change.ts'
 import { acquireLease, withStampedLease } from '@flash-sale/shared/sale/lease.ts';
 import { loadSale, rebuildSale } from '@flash-sale/shared/reconciliation/rebuild.ts';
 import { repairSale } from '@flash-sale/shared/reconciliation/repair.ts';
-import { newAttempt, newItem, send } from '@flash-sale/shared/testing/buying.ts';
+import { newAttempt, newItem, recordToken, send } from '@flash-sale/shared/testing/buying.ts';
 import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { SaleWriter } from '../../src/order-writer/sale-writer.ts';
 import { auditor } from '../../src/services/auditor.ts';
@@ -60,7 +60,7 @@ const refused = async (work: Promise<unknown>): Promise<void> => {
 };
 
 test.each<[string, () => Promise<unknown>]>([
-  ['issueToken', () => context.commands.issueToken(sale, 'u1', 'token', 60_000, { tokensPerUnit: 2 })],
+  ['issueTokens', () => recordToken(context, sale, 'u1', 'token', { lifeMs: 60_000, tokensPerUnit: 2 })],
   [
     'admit',
     async () => {

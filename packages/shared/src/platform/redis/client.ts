@@ -57,9 +57,9 @@ export type ConnectionUse = 'request' | 'producer' | 'background' | 'blocking';
 const OPTIONS: Readonly<Record<ConnectionUse, (timeoutMs: number) => CommonRedisOptions & RedisOptions>> = {
   request: (timeoutMs) => ({
     enableAutoPipelining: true,
-    // A micro-batch already combines many buys. A pipeline would only delay it until the previous
-    // one has returned.
-    autoPipeliningIgnoredCommands: ['admit'],
+    // A micro-batch already combines many requests. A pipeline would only delay it until the
+    // previous one has returned.
+    autoPipeliningIgnoredCommands: ['admit', 'issue_tokens'],
     enableOfflineQueue: false,
     // Only one pipeline is in progress at a time, so a call may have to wait for the one before it.
     // Each gets half of the time.

@@ -63,7 +63,7 @@ function apiMetrics(registers: Registry[]) {
       buckets: SECONDS,
       registers,
     }),
-    admissionCalls: new Gauge({
+    admissionCalls: new Polled({
       name: 'seckill_admission_calls',
       help: 'Admit calls in flight, all sales together.',
       registers,
@@ -71,6 +71,17 @@ function apiMetrics(registers: Registry[]) {
     admissionWaiting: new Polled({
       name: 'seckill_admission_waiting',
       help: 'Buys that wait for their micro-batch.',
+      registers,
+    }),
+    tokenBatch: new Histogram({
+      name: 'seckill_token_batch_size',
+      help: 'Seckill tokens per micro-batch.',
+      buckets: BATCH_SIZES,
+      registers,
+    }),
+    tokensWaiting: new Polled({
+      name: 'seckill_tokens_waiting',
+      help: 'Shoppers that wait for the micro-batch of their seckill token.',
       registers,
     }),
     shedding: new Gauge({

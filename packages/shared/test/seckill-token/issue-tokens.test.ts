@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Sale } from '../../src/sale/sale.ts';
-import { buy, newAttempt, send, snapshot, takeLease } from '../../testing/buying.ts';
+import { buy, newAttempt, recordToken, send, snapshot, takeLease } from '../../testing/buying.ts';
 import { openTestContext, type TestContext } from '../../testing/support.ts';
 
 let context: TestContext;
@@ -14,29 +14,31 @@ const LIFE_MS = 60_000;
 describe('a seckill token is issued', () => {
   test('once: a repeat, or a parallel request, gets the same one while it lives', async () => {
     const sale = await context.openSale();
-    const asked = Array.from({ length: 20 }, (_, i) => context.commands.issueToken(sale, 'u1', `token-${i}`, LIFE_MS));
+    const asked = Array.from({ length: 20 }, (_, i) =>
+      recordToken(context, sale, 'u1', `token-${i}`, { lifeMs: LIFE_MS }),
+    );
     const issued = new Set(await Promise.all(asked));
     expect(issued.size).toBe(1);
     const [token] = issued;
     const expiresMs = await context.redis.pexpiretime(context.keys.seckillToken(sale, 'u1'));
-    expect(await context.commands.issueToken(sale, 'u1', 'another', 2 * LIFE_MS)).toBe(token);
+    expect(await recordToken(context, sale, 'u1', 'another', { lifeMs: 2 * LIFE_MS })).toBe(token);
     // Asking again does not make it live longer than its expiry, which is inside it, says.
     expect(await context.redis.pexpiretime(context.keys.seckillToken(sale, 'u1'))).toBe(expiresMs);
   });
 
   test('separately for each shopper and each sale', async () => {
     const [a, b] = [await context.openSale(), await context.openSale()];
-    expect(await context.commands.issueToken(a, 'u1', 'a1', LIFE_MS)).toBe('a1');
-    expect(await context.commands.issueToken(a, 'u2', 'a2', LIFE_MS)).toBe('a2');
-    expect(await context.commands.issueToken(a, 'U1', 'a3', LIFE_MS)).toBe('a3');
-    expect(await context.commands.issueToken(b, 'u1', 'b1', LIFE_MS)).toBe('b1');
+    expect(await recordToken(context, a, 'u1', 'a1', { lifeMs: LIFE_MS })).toBe('a1');
+    expect(await recordToken(context, a, 'u2', 'a2', { lifeMs: LIFE_MS })).toBe('a2');
+    expect(await recordToken(context, a, 'U1', 'a3', { lifeMs: LIFE_MS })).toBe('a3');
+    expect(await recordToken(context, b, 'u1', 'b1', { lifeMs: LIFE_MS })).toBe('b1');
   });
 
   test('with the given life, and a new one after that', async () => {
     const sale = await context.openSale();
-    expect(await context.commands.issueToken(sale, 'u1', 'short', 5)).toBe('short');
+    expect(await recordToken(context, sale, 'u1', 'short', { lifeMs: 5 })).toBe('short');
     await expect.poll(() => context.redis.exists(context.keys.seckillToken(sale, 'u1'))).toBe(0);
-    expect(await context.commands.issueToken(sale, 'u1', 'next', LIFE_MS)).toBe('next');
+    expect(await recordToken(context, sale, 'u1', 'next', { lifeMs: LIFE_MS })).toBe('next');
     const lifeMs = await context.redis.pttl(context.keys.seckillToken(sale, 'u1'));
     expect(lifeMs).toBeGreaterThan(LIFE_MS - 10_000);
     expect(lifeMs).toBeLessThanOrEqual(LIFE_MS);
@@ -45,7 +47,7 @@ describe('a seckill token is issued', () => {
   test('again after it was consumed, so that a shopper whose order was closed can buy again', async () => {
     const sale = await context.openSale();
     const owners = await buy(context, sale, ['u1']);
-    expect(await context.commands.issueToken(sale, 'u1', 'after', LIFE_MS)).toBe('after');
+    expect(await recordToken(context, sale, 'u1', 'after', { lifeMs: LIFE_MS })).toBe('after');
     // Still an owner: the new one buys no second unit.
     const attempt = await newAttempt(context, sale, ['u1']);
     expect(await send(context, attempt)).toEqual([{ outcome: 'replayed', orderNo: owners[0]!.orderNo }]);
@@ -55,22 +57,22 @@ describe('a seckill token is issued', () => {
 
   test('again in place of one that does not verify any more, and only of that one', async () => {
     const sale = await context.openSale();
-    await context.commands.issueToken(sale, 'u1', 'old', LIFE_MS);
-    expect(await context.commands.issueToken(sale, 'u1', 'new', LIFE_MS, { replacing: 'old' })).toBe('new');
+    await recordToken(context, sale, 'u1', 'old', { lifeMs: LIFE_MS });
+    expect(await recordToken(context, sale, 'u1', 'new', { lifeMs: LIFE_MS, replacing: 'old' })).toBe('new');
     // A racing request that saw the old one does not replace its successor, nor does the same call
     // sent twice.
-    expect(await context.commands.issueToken(sale, 'u1', 'newer', LIFE_MS, { replacing: 'old' })).toBe('new');
-    expect(await context.commands.issueToken(sale, 'u1', 'new', LIFE_MS, { replacing: 'old' })).toBe('new');
+    expect(await recordToken(context, sale, 'u1', 'newer', { lifeMs: LIFE_MS, replacing: 'old' })).toBe('new');
+    expect(await recordToken(context, sale, 'u1', 'new', { lifeMs: LIFE_MS, replacing: 'old' })).toBe('new');
   });
 
   test('before the start and while paused or sold out, so that shoppers are ready when units are', async () => {
     const soonMs = Date.now() + 3_600_000;
     const scheduled = await context.openSale({ startMs: soonMs, endMs: soonMs + 1_000 });
-    expect(await context.commands.issueToken(scheduled, 'u1', 'early', LIFE_MS)).toBe('early');
+    expect(await recordToken(context, scheduled, 'u1', 'early', { lifeMs: LIFE_MS })).toBe('early');
     const sale = await context.openSale({ seckillStock: 1 });
     await buy(context, sale, ['u1']);
     await context.commands.setPause(sale, 1, true);
-    expect(await context.commands.issueToken(sale, 'u2', 'patient', LIFE_MS)).toBe('patient');
+    expect(await recordToken(context, sale, 'u2', 'patient', { lifeMs: LIFE_MS })).toBe('patient');
   });
 });
 
@@ -80,7 +82,7 @@ describe('no seckill token is issued', () => {
     const { nowMs } = await context.commands.clock(0);
     await context.redis.hset(context.keys.sale(sale).state, { end_ms: nowMs });
     const before = await snapshot(context, sale);
-    expect(await context.commands.issueToken(sale, 'u1', 'late', LIFE_MS)).toBe('ended');
+    expect(await recordToken(context, sale, 'u1', 'late', { lifeMs: LIFE_MS })).toBe('ended');
     expect(await snapshot(context, sale)).toEqual(before);
   });
 
@@ -91,19 +93,19 @@ describe('no seckill token is issued', () => {
     const sale = await context.openSale();
     await context.redis.hset(context.keys.sale(sale).state, state);
     const before = await snapshot(context, sale);
-    expect(await context.commands.issueToken(sale, 'u1', 'too soon', LIFE_MS)).toBe('not_ready');
+    expect(await recordToken(context, sale, 'u1', 'too soon', { lifeMs: LIFE_MS })).toBe('not_ready');
     expect(await snapshot(context, sale)).toEqual(before);
   });
 
   test('by a sale that Redis does not have', async () => {
     const sale = await context.insertSale();
-    expect(await context.commands.issueToken(sale, 'u1', 'unknown', LIFE_MS)).toBe('not_ready');
+    expect(await recordToken(context, sale, 'u1', 'unknown', { lifeMs: LIFE_MS })).toBe('not_ready');
   });
 });
 
 describe('with a limit of live seckill tokens per unit of a sale', () => {
   const ask = (sale: Sale, userId: string, lifeMs = LIFE_MS) =>
-    context.commands.issueToken(sale, userId, `token-of-${userId}`, lifeMs, { tokensPerUnit: 2 });
+    recordToken(context, sale, userId, `token-of-${userId}`, { lifeMs, tokensPerUnit: 2 });
   const users = (count: number, name = 'u') => Array.from({ length: count }, (_, i) => `${name}${i}`);
 
   test('exactly as many are issued, however many shoppers ask at once; a shopper with one gets it again', async () => {
@@ -163,7 +165,7 @@ describe('with a limit of live seckill tokens per unit of a sale', () => {
 
 describe('after its challenge was solved', () => {
   const ask = (sale: Sale, userId: string, token: string, id = 'c1') =>
-    context.commands.issueToken(sale, userId, token, LIFE_MS, { challenge: { id, lifeMs: 60_000 } });
+    recordToken(context, sale, userId, token, { lifeMs: LIFE_MS, challenge: { id, lifeMs: 60_000 } });
 
   test('it buys one seckill token; a repeat after a lost answer gets that one', async () => {
     const sale = await context.openSale();
@@ -188,5 +190,96 @@ describe('after its challenge was solved', () => {
     await ask(sale, 'u1', 'first', 'c4');
     const lifeMs = await context.redis.pttl(context.keys.challenge(sale.shard, 'c4'));
     expect(lifeMs).toBeGreaterThan(50_000);
+  });
+});
+
+describe('a batch', () => {
+  const LIMITS = { lifeMs: LIFE_MS, tokensPerUnit: 0 };
+  const issued = (token: string) => ({ outcome: 'issued', token });
+
+  test('is answered in the order of its shoppers, each with the own token, a new or an earlier one', async () => {
+    const sale = await context.openSale();
+    await recordToken(context, sale, 'u1', 'earlier');
+    const items = ['u0', 'u1', 'u2'].map((userId) => ({ userId, token: `new-of-${userId}` }));
+    const answers = [issued('new-of-u0'), issued('earlier'), issued('new-of-u2')];
+    expect(await context.commands.issueTokens(sale, items, LIMITS)).toEqual(answers);
+    // Sent again after a lost reply, it changes nothing.
+    const before = await snapshot(context, sale);
+    expect(await context.commands.issueTokens(sale, items, LIMITS)).toEqual(answers);
+    expect(await snapshot(context, sale)).toEqual(before);
+  });
+
+  test('gives a shopper who is in it twice one token', async () => {
+    const sale = await context.openSale();
+    const items = ['first', 'second', 'third'].map((token) => ({ userId: 'u1', token }));
+    expect(await context.commands.issueTokens(sale, items, LIMITS)).toEqual(items.map(() => issued('first')));
+    expect(await recordToken(context, sale, 'u1', 'later')).toBe('first');
+  });
+
+  test('replaces a token only for the item that cannot verify it', async () => {
+    const sale = await context.openSale();
+    for (const userId of ['u1', 'u2']) await recordToken(context, sale, userId, `old-of-${userId}`);
+    const items = [
+      { userId: 'u1', token: 'new-of-u1' },
+      { userId: 'u2', token: 'new-of-u2', replacing: 'old-of-u2' },
+      { userId: 'u2', token: 'newer-of-u2', replacing: 'old-of-u2' },
+    ];
+    const answers = [issued('old-of-u1'), issued('new-of-u2'), issued('new-of-u2')];
+    expect(await context.commands.issueTokens(sale, items, LIMITS)).toEqual(answers);
+  });
+
+  test('stays within the limit of live tokens, and counts a shopper who is in it twice once', async () => {
+    const sale = await context.openSale({ seckillStock: 2 });
+    const items = ['u0', 'u0', 'u1', 'u2', 'u3', 'u4', 'u0'].map((userId, i) => ({ userId, token: `token-${i}` }));
+    const answers = await context.commands.issueTokens(sale, items, { lifeMs: LIFE_MS, tokensPerUnit: 2 });
+    expect(answers).toEqual([
+      ...['token-0', 'token-0', 'token-2', 'token-3', 'token-4'].map(issued),
+      { outcome: 'tokens_exhausted' },
+      issued('token-0'),
+    ]);
+    expect(await context.redis.zcard(context.keys.sale(sale).liveTokens)).toBe(4);
+    expect(await context.redis.exists(context.keys.seckillToken(sale, 'u4'))).toBe(0);
+  });
+
+  test('spends a solved challenge once, whoever sends it', async () => {
+    const sale = await context.openSale();
+    const challenge = (id: string) => ({ challenge: { id: `${id}-${sale.id}`, lifeMs: 60_000 } });
+    const items = [
+      { userId: 'u1', token: 'of-u1', ...challenge('a') },
+      { userId: 'u2', token: 'of-u2', ...challenge('a') },
+      { userId: 'u3', token: 'of-u3' },
+      { userId: 'u1', token: 'again', ...challenge('a') },
+      { userId: 'u2', token: 'second', ...challenge('b') },
+    ];
+    expect(await context.commands.issueTokens(sale, items, LIMITS)).toEqual([
+      issued('of-u1'),
+      { outcome: 'challenge_required' },
+      issued('of-u3'),
+      issued('of-u1'),
+      issued('second'),
+    ]);
+    expect(await recordToken(context, sale, 'u4', 'stolen', challenge('b'))).toBe('challenge_required');
+  });
+
+  test('of a sale that does not issue tokens is refused as a whole', async () => {
+    const sale = await context.openSale();
+    await context.redis.hset(context.keys.sale(sale).state, { ready: '0' });
+    const items = ['u1', 'u2'].map((userId) => ({ userId, token: `token-of-${userId}` }));
+    expect(await context.commands.issueTokens(sale, items, LIMITS)).toEqual(
+      items.map(() => ({ outcome: 'not_ready' })),
+    );
+    expect(await context.redis.exists(...items.map(({ userId }) => context.keys.seckillToken(sale, userId)))).toBe(0);
+  });
+
+  test('may have a hundred shoppers with the longest ids', async () => {
+    const sale = await context.openSale();
+    const items = Array.from({ length: 100 }, (_, i) => ({
+      userId: `"\\${String(i).padStart(3, '0')}`.padEnd(255, '~'),
+      token: `token-${i}`,
+    }));
+    const answers = await context.commands.issueTokens(sale, items, LIMITS);
+    expect(answers).toEqual(items.map(({ token }) => issued(token)));
+    const names = items.map(({ userId }) => context.keys.seckillToken(sale, userId));
+    expect(await context.redis.mget(names)).toEqual(items.map(({ token }) => token));
   });
 });

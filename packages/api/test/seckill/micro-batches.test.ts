@@ -1,0 +1,111 @@
+import { describe, expect, test } from 'vitest';
+import type { Sale } from '@flash-sale/shared/sale/sale.ts';
+import { CallLate } from '@flash-sale/shared/platform/redis/errors.ts';
+import { createLogger } from '@flash-sale/shared/platform/telemetry/logger.ts';
+import { MicroBatches } from '../../src/seckill/micro-batches.ts';
+
+interface Result {
+  readonly outcome: 'done';
+  readonly name: string;
+}
+
+const saleOf = (id: number): Sale => ({ id, shard: 0 }) as Sale;
+const log = createLogger({ LOG_LEVEL: 'silent' }, 'api');
+
+/** Batches whose calls are answered by the test, in the order in which they are made. */
+function heldBatches(waitingMax?: number) {
+  const calls: { names: string[]; answer: () => void; fail: (error: Error) => void }[] = [];
+  const batches = new MicroBatches<{ name: string }, Result>({
+    name: 'test',
+    call: (_sale, items) => {
+      const { promise, resolve, reject } = Promise.withResolvers<Result[]>();
+      const names = items.map(({ name }) => name);
+      calls.push({ names, answer: () => resolve(names.map((name) => ({ outcome: 'done', name }))), fail: reject });
+      return promise;
+    },
+    waitingMax,
+    log,
+  });
+  const add = (name: string, saleId = 1) => batches.add(saleOf(saleId), { name });
+  return { batches, calls, add };
+}
+
+const done = (name: string): Result => ({ outcome: 'done', name });
+const named = (count: number): string[] => Array.from({ length: count }, (_, i) => `item-${i}`);
+
+describe('micro-batches', () => {
+  test('send the first item alone, and those that come meanwhile together in one call', async () => {
+    const { batches, calls, add } = heldBatches();
+    const first = add('first');
+    const others = ['a', 'b', 'c'].map((name) => add(name));
+    expect(calls.map(({ names }) => names)).toEqual([['first']]);
+    expect([batches.calls, batches.waiting]).toEqual([1, 3]);
+    calls[0]!.answer();
+    expect(await first).toEqual(done('first'));
+    await expect.poll(() => calls.length).toBe(2);
+    expect(calls[1]!.names).toEqual(['a', 'b', 'c']);
+    calls[1]!.answer();
+    expect(await Promise.all(others)).toEqual(['a', 'b', 'c'].map(done));
+    await expect.poll(() => batches.calls).toBe(0);
+  });
+
+  test('have at most a hundred items, and keep their order', async () => {
+    const { calls, add } = heldBatches();
+    const names = named(250);
+    const results = Promise.all(names.map((name) => add(name)));
+    for (let i = 0; i < 4; i += 1) {
+      await expect.poll(() => calls.length).toBe(i + 1);
+      calls[i]!.answer();
+    }
+    expect(calls.map((call) => call.names.length)).toEqual([1, 100, 100, 49]);
+    expect(calls.flatMap((call) => call.names)).toEqual(names);
+    expect(await results).toEqual(names.map(done));
+  });
+
+  test('of different sales do not wait for each other', () => {
+    const { calls, add } = heldBatches();
+    void add('a', 1);
+    void add('b', 2);
+    expect(calls.map(({ names }) => names)).toEqual([['a'], ['b']]);
+  });
+
+  test('shed an item if too many wait, and only then', async () => {
+    const { calls, add } = heldBatches(2);
+    const [first, ...waiting] = ['first', 'a', 'b'].map((name) => add(name));
+    expect(await add('c')).toEqual({ outcome: 'overloaded' });
+    calls[0]!.answer();
+    expect(await first).toEqual(done('first'));
+    await expect.poll(() => calls.length).toBe(2);
+    const next = add('d');
+    calls[1]!.answer();
+    expect(await Promise.all(waiting)).toEqual([done('a'), done('b')]);
+    await expect.poll(() => calls.length).toBe(3);
+    calls[2]!.answer();
+    expect(await next).toEqual(done('d'));
+  });
+
+  test('answer everyone who waits if Redis does not answer: a call of their own would take as long again', async () => {
+    const { batches, calls, add } = heldBatches();
+    const unanswered = ['first', 'a', 'b'].map((name) => add(name));
+    calls[0]!.fail(new CallLate());
+    expect(await Promise.all(unanswered)).toEqual(unanswered.map(() => ({ outcome: 'unavailable' })));
+    expect(calls).toHaveLength(1);
+    await expect.poll(() => [batches.calls, batches.waiting]).toEqual([0, 0]);
+    const next = add('next');
+    calls[1]!.answer();
+    expect(await next).toEqual(done('next'));
+  });
+
+  test.each([
+    ['refuses', Object.assign(new Error('OOM command not allowed'), { name: 'ReplyError' }), 'overloaded'],
+    ['fails by a fault of ours in', new TypeError('a fault'), 'unavailable'],
+  ])('go on behind a call that Redis %s', async (_, error, outcome) => {
+    const { calls, add } = heldBatches();
+    const [first, second] = [add('first'), add('second')];
+    calls[0]!.fail(error);
+    expect(await first).toEqual({ outcome });
+    await expect.poll(() => calls.length).toBe(2);
+    calls[1]!.answer();
+    expect(await second).toEqual(done('second'));
+  });
+});
