@@ -1,6 +1,6 @@
 /**
  * `npm run bench:compare -- a.json b.json [--tolerance 10]`: checks whether `b` is worse than `a`
- * by ratios, so that the two may come from different machines. Exits with code 1 if a ratio fell by
+ * by ratios, so that the two may come from different machines. Exits with code 1 if a ratio got worse by
  * more than the tolerance (percent).
  */
 import {
@@ -19,10 +19,10 @@ const USAGE = 'npm run bench:compare -- <before.json> <after.json> [options]';
 
 const { values, args } = readCommandLine({
   usage: USAGE,
-  summary: 'Compares the ratios of two result files. Exit code 1: a ratio fell by more than the tolerance.',
+  summary: 'Compares the ratios of two result files. Exit code 1: a ratio got worse by more than the tolerance.',
   args: ['before.json', 'after.json'],
   options: {
-    tolerance: option('<percent>', `how much a ratio may fall (default ${TOLERANCE_PERCENT})`, readPercent),
+    tolerance: option('<percent>', `how much a ratio may get worse (default ${TOLERANCE_PERCENT})`, readPercent),
     json: flag('the comparison as one JSON document'),
   },
 });
@@ -62,7 +62,7 @@ function textOf(ratios: readonly Comparison[]): string {
   ]);
   const table = textTable([['ratio', 'before', 'after', 'change', ''], ...cells]);
   const summary = worse === 0 ? 'no ratio' : `${worse} of ${ratios.length} ratios`;
-  return `${table}\n${summary} fell by more than ${tolerance} %\n`;
+  return `${table}\n${summary} got worse by more than ${tolerance} %\n`;
 }
 
 function readPercent(text: string, name: string): number {

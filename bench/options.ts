@@ -48,8 +48,8 @@ npm run bench:compare compares two result files; npm run profile shows where the
   },
 };
 
-const FULL: Size = { buys: 40_000, reads: 80_000, usual_buys: 4_000, mixed_shoppers: 10_000, open_loop_s: 4 };
-const QUICK: Size = { buys: 8_000, reads: 16_000, usual_buys: 1_500, mixed_shoppers: 1_500, open_loop_s: 1 };
+const FULL: Size = { buys: 40_000, reads: 80_000, usual_buys: 4_000, journey_shoppers: 10_000, open_loop_s: 4 };
+const QUICK: Size = { buys: 8_000, reads: 16_000, usual_buys: 1_500, journey_shoppers: 1_500, open_loop_s: 1 };
 const UNITS_MS = { s: 1_000, m: 60_000, h: 3_600_000 } as const;
 
 /**

@@ -10,7 +10,7 @@ import { freePort } from '@flash-sale/infra/services/ports.ts';
 import { closedLoop } from '../load/closed-loop.ts';
 import { textTable } from '@flash-sale/shared/platform/process/text-table.ts';
 import { untilSold } from '../scenarios/audit.ts';
-import { newShoppers, openSale, planBuys } from '../scenarios/sale.ts';
+import { newShoppers, openSale, planBuys, tokenRequest } from '../scenarios/sale.ts';
 import { CONNECTIONS } from '../scenarios/scenario.ts';
 import { startStage, type Stage } from '../stage/stage.ts';
 import { runInFolder } from '../stage/program.ts';
@@ -28,7 +28,7 @@ const { values } = readCommandLine({
   summary:
     'Profiles api and worker under load, writes a flame graph of each, and prints the functions that take most of the time.',
   options: {
-    buys: integer('<n>', `buys in each profile (default ${BUYS})`, 1_000, 1_000_000),
+    buys: integer('<n>', `buys, or seckill tokens, in each profile (default ${BUYS})`, 1_000, 1_000_000),
     out: text('<folder>', 'folder of the flame graphs (default: .data/profile)'),
   },
 });
@@ -70,6 +70,17 @@ async function profileAll(dataDir: string): Promise<number> {
   const [api, worker] = [await freePort(), await freePort()];
   const stage = await startStage({ dataDir, only_api: true, inspect: { 'api-1': api, worker } });
   try {
+    const { api: url, operator_token: operatorToken } = stage;
+    const opening = await openSale(url, operatorToken, 1);
+    const ask = (count: number) =>
+      closedLoop({
+        urls: [url],
+        connections: CONNECTIONS,
+        requests: newShoppers(count).map((userId) => tokenRequest(opening, userId)),
+        expected: 200,
+      });
+    await ask(WARM_BUYS);
+    await profiled('api-tokens', api, () => ask(buys));
     const warm = await prepare(stage, WARM_BUYS);
     await warm.buy();
     const accept = await prepare(stage, buys);

@@ -25,6 +25,7 @@ export function capacityOf(results: Results): Capacity | undefined {
   const client = of('accept.client_us_per_buy');
   const whole = of('end_to_end.redis_us_per_order');
   const cores = {
+    'api, seckill token': { us_each: of('tokens.api_us_per_token'), what: '`tokens`, a seckill token' },
     api: { us_each: api, what: '`accept`, a buy' },
     'api, sold out': { us_each: of('sold_out.api_us_per_refusal'), what: '`sold_out`, a refusal' },
     'Redis, admission and its job': { us_each: redis, what: '`accept`, a buy' },

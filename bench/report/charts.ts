@@ -23,6 +23,7 @@ function svg(width: number, height: number, option: Option): string {
 
 const BARS = [
   { name: 'bare Fastify route (ceiling)', of: 'bare.per_second', kind: 'compared' },
+  { name: 'seckill tokens', of: 'tokens.per_second', kind: 'ours' },
   { name: 'refused, sold out', of: 'sold_out.per_second', kind: 'ours' },
   { name: 'accepted', of: 'accept.per_second', kind: 'ours' },
   { name: 'accepted and written', of: 'end_to_end.per_second', kind: 'ours' },
@@ -66,15 +67,15 @@ export function throughputChart(results: Results): string {
 }
 
 const LATENCIES = [
-  { name: 'buy', of: 'open_loop_buy' },
-  { name: '202 to row', of: 'open_loop_row' },
+  { name: 'buy', of: 'half_load_buy' },
+  { name: '202 to row', of: 'half_load_row' },
 ] as const;
 const PERCENTILES = ['p50_ms', 'p90_ms', 'p99_ms'] as const;
 
-/** Latency at half of the rate of `accept`. */
+/** Latency at half of the rate of `end_to_end`. */
 export function latencyChart(results: Results): string {
   return svg(820, 320, {
-    title: { text: 'Latency at half of the rate of accept, ms', left: 12, top: 8, textStyle: { fontSize: 15 } },
+    title: { text: 'Latency at half of the sustained rate, ms', left: 12, top: 8, textStyle: { fontSize: 15 } },
     legend: { top: 10, right: 16 },
     grid: { left: 60, right: 24, top: 56, bottom: 32 },
     xAxis: { type: 'category', data: ['p50', 'p90', 'p99'] },

@@ -93,13 +93,16 @@ export interface Comparison {
   readonly isWorse: boolean;
 }
 
-/** The ratios of two runs side by side. One is worse if it fell by more than the tolerance. */
+/**
+ * The ratios of two runs side by side. A rate is worse if it fell, and a cost if it rose, by more
+ * than the tolerance.
+ */
 export function compare(before: Results, after: Results, tolerancePercent: number): Comparison[] {
   return RATIOS.flatMap((pair) => {
     const [a, b] = [ratio(before, pair), ratio(after, pair)];
     if (a === undefined || b === undefined) return [];
     const changePercent = (b.median / a.median - 1) * 100;
-    const isWorse = changePercent < -tolerancePercent;
+    const isWorse = (pair.isCost === true ? -changePercent : changePercent) < -tolerancePercent;
     return [{ what: pair.what, before: a.median, after: b.median, change_percent: changePercent, isWorse }];
   });
 }

@@ -34,14 +34,19 @@ export async function spent(stage: Stage): Promise<Spent> {
   };
 }
 
+/** The processes that are ours: all but the one that generates the load. */
+const SERVICE = ['api_us', 'redis_us', 'mysql_us', 'worker_us'] as const;
+
 /**
- * The cost of each of `count`: `{ api_us_per_buy, … }` for `count` buys. Omitted if the system does
- * not report it.
+ * The cost of each of `count`: `{ api_us_per_buy, …, service_us_per_buy }` for `count` buys, where
+ * the last one is the sum of our processes. Omitted if the system does not report it.
  */
 export function perEach(before: Spent, after: Spent, count: number, each: string): Record<string, number> {
+  const costOf = (name: keyof Spent): number => (after[name] - before[name]) / count;
   return Object.fromEntries(
     (Object.keys(after) as (keyof Spent)[])
-      .map((name) => [`${name}_per_${each}`, (after[name] - before[name]) / count] as const)
+      .map((name): [string, number] => [`${name}_per_${each}`, costOf(name)])
+      .concat([[`service_us_per_${each}`, SERVICE.reduce((sum, name) => sum + costOf(name), 0)]])
       .filter(([, value]) => Number.isFinite(value)),
   );
 }

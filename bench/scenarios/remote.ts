@@ -6,7 +6,7 @@ import { latencyFigures } from '../load/statistics.ts';
 import { prefixed } from './accept.ts';
 import { newShoppers, openSale, orderNoOf, planBuys, type HeadersOf, type Sale } from './sale.ts';
 import { assertExpected, Broken, CONNECTIONS, type Figures, type Size } from './scenario.ts';
-import { mixed, reads, type Target } from './shopping.ts';
+import { journey, reads, type Target } from './shopping.ts';
 
 const POLLED_MAX = 500;
 const WAIT_S = 20;
@@ -48,8 +48,8 @@ export async function measureRemote(
     expected: 409,
   });
   assertExpected('the sold-out sale', soldOut.unexpected, size.reads);
-  progress('mixed');
-  const shopped = await mixed(target, size);
+  progress('journey');
+  const shopped = await journey(target, size);
   progress('poll, products');
   return {
     'accept.per_second': accept.per_second,

@@ -16,7 +16,7 @@ export interface Size {
   readonly reads: number;
   /** Orders of `usual`, which is several times slower. */
   readonly usual_buys: number;
-  readonly mixed_shoppers: number;
+  readonly journey_shoppers: number;
   readonly open_loop_s: number;
 }
 

@@ -2,7 +2,9 @@ import { Client, inParallel, type Answer } from '../load/client.ts';
 import { closedLoop } from '../load/closed-loop.ts';
 import { get, post } from '../load/request.ts';
 import { latencyFigures } from '../load/statistics.ts';
-import { newShoppers, openSale, orderNoOf, tokenOf, type HeadersOf, type Sale } from './sale.ts';
+import { prefixed } from './accept.ts';
+import { perEach, type Spent } from './costs.ts';
+import { newShoppers, openSale, orderNoOf, tokenOf, tokenRequest, type HeadersOf, type Sale } from './sale.ts';
 import { assertExpected, Broken, CONNECTIONS, type Figures, type Size } from './scenario.ts';
 
 /** A service to test, known only by its address. */
@@ -12,18 +14,20 @@ export interface Target {
   readonly headersOf?: HeadersOf;
   /** Throws `Broken` unless these are exactly the orders of the sale. */
   readonly audit: (sale: Sale, accepted: readonly string[]) => Promise<void>;
+  /** The CPU time used until now, if it is known. */
+  readonly spent?: () => Promise<Spent>;
 }
 
 const POLL_WAIT_S = 10;
 const DOUBLE_CLICK_EVERY = 10;
 
 /**
- * A typical sale: token, buy (one in ten sends it twice), polls until the order is settled. Half of
- * the shoppers find nothing left.
+ * The whole journey of a shopper: token, buy (one in ten sends it twice), polls until the order is
+ * settled. Half of the shoppers find nothing left.
  */
-export async function mixed(target: Target, size: Size): Promise<Figures> {
+export async function journey(target: Target, size: Size): Promise<Figures> {
   const { url, operator_token: operatorToken, headersOf = () => ({}) } = target;
-  const shoppers = newShoppers(size.mixed_shoppers);
+  const shoppers = newShoppers(size.journey_shoppers);
   const sale = await openSale(url, operatorToken, Math.ceil(shoppers.length / 2));
   const client = new Client([url], CONNECTIONS + 20);
   const accepted = new Set<string>();
@@ -36,14 +40,15 @@ export async function mixed(target: Target, size: Size): Promise<Figures> {
     return answer;
   };
 
+  const before = await target.spent?.();
   const begunMs = performance.now();
   await inParallel(shoppers.length, CONNECTIONS, async (i) => {
     const userId = shoppers[i]!;
     const headers = headersOf(userId);
     const claim = { user_id: userId, product_id: sale.id };
-    const issued = await timed('token', post('/api/v1/seckill/token', claim, headers));
+    const issued = await timed('token', tokenRequest(sale, userId, headers));
     if (issued.status !== 200) return void findings.push(`a seckill token was refused: ${issued.status}`);
-    const buy = post('/api/v1/seckill/buy', { ...claim, token: tokenOf(issued.body) }, headers);
+    const buy = post('/api/v1/seckill/buy', { ...claim, token: tokenOf(issued.body) ?? '' }, headers);
     const clicks = i % DOUBLE_CLICK_EVERY === 0 ? 2 : 1;
     const answers = await Promise.all(Array.from({ length: clicks }, () => timed('buy', buy)));
     const numbers = new Set(answers.map(({ body }) => orderNoOf(body)));
@@ -58,15 +63,17 @@ export async function mixed(target: Target, size: Size): Promise<Figures> {
     if (!order.body.includes('"pending_payment"')) findings.push(`a poll was answered ${order.status} ${order.body}`);
   });
   const tookMs = performance.now() - begunMs;
+  const after = await target.spent?.();
   await client.close();
   if (findings.length > shoppers.length * 0.01) throw new Broken(findings.slice(0, 3));
   await target.audit(sale, [...accepted]);
   const p99 = (values: readonly number[]): number => latencyFigures(Float64Array.from(values)).p99_ms;
   return {
-    'mixed.shoppers_per_second': (shoppers.length * 1_000) / tookMs,
-    'mixed.token_p99_ms': p99(latencies.token),
-    'mixed.buy_p99_ms': p99(latencies.buy),
-    'mixed.poll_p99_ms': p99(latencies.poll),
+    'journey.shoppers_per_second': (shoppers.length * 1_000) / tookMs,
+    'journey.token_p99_ms': p99(latencies.token),
+    'journey.buy_p99_ms': p99(latencies.buy),
+    'journey.poll_p99_ms': p99(latencies.poll),
+    ...(before && after ? prefixed('journey', perEach(before, after, shoppers.length, 'shopper')) : {}),
   };
 }
 

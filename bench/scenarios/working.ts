@@ -6,30 +6,25 @@ import { prefixed } from './accept.ts';
 import { audit, untilSold } from './audit.ts';
 import { perEach, spent } from './costs.ts';
 import { RowWatch } from './row-watch.ts';
-import { mixed, reads, type Target } from './shopping.ts';
+import { targetOf } from './journeys.ts';
+import { reads } from './shopping.ts';
 import { newShoppers, openSale, orderNoOf, planBuys } from './sale.ts';
-import { assertExpected, Broken, CONNECTIONS, type Figures, type RunContext, type Scenario } from './scenario.ts';
+import { assertExpected, CONNECTIONS, type Figures, type RunContext, type Scenario } from './scenario.ts';
 
 /**
  * The measurements while api and worker both run: one scenario, so that the worker is started once.
  */
 export const working: Scenario = {
-  name: 'end_to_end, open_loop, mixed, poll, products',
+  name: 'end_to_end, half_load, poll, products',
   async run(context) {
     const { stage } = context;
-    const target: Target = {
-      url: stage.api,
-      operator_token: stage.operator_token,
-      audit: (sale, accepted) => audit(stage, sale, accepted),
-    };
     await stage.worker.start();
     try {
       const { orders, figures } = await endToEnd(context);
       return {
         ...figures,
-        ...(await atHalfRate(context)),
-        ...(await mixed(target, context.size)),
-        ...(await reads(target, context.size, orders)),
+        ...(await atHalfRate(context, figures['end_to_end.per_second']!)),
+        ...(await reads(targetOf(stage), context.size, orders)),
       };
     } finally {
       await stage.worker.stop();
@@ -63,12 +58,11 @@ async function endToEnd({ stage, size }: RunContext): Promise<{ orders: string[]
 }
 
 /**
- * Latency at half of the rate of `accept` in this repetition: of the buys, and from the 202 until
- * the row can be read.
+ * Latency at half of the rate that is sustained end to end in this repetition: of the buys, and from
+ * the 202 until the row can be read.
  */
-async function atHalfRate({ stage, size, figures }: RunContext): Promise<Figures> {
-  const perSecond = Math.floor((figures['accept.per_second'] ?? Number.NaN) / 2);
-  if (Number.isNaN(perSecond)) throw new Broken(['the rate of accept is not known']);
+async function atHalfRate({ stage, size }: RunContext, sustainedPerSecond: number): Promise<Figures> {
+  const perSecond = Math.floor(sustainedPerSecond / 2);
   const count = perSecond * size.open_loop_s;
   const sale = await openSale(stage.api, stage.operator_token, count);
   const requests = await planBuys(stage.api, sale, newShoppers(count));
@@ -91,8 +85,8 @@ async function atHalfRate({ stage, size, figures }: RunContext): Promise<Figures
   assertExpected('buys at half rate', count - accepted.length, count);
   await audit(stage, sale, accepted);
   return {
-    'open_loop.per_second': result.sent_per_second,
-    ...prefixed('open_loop_buy', latencyFigures(result.latencies_ms)),
-    ...prefixed('open_loop_row', latencyFigures(rowsMs)),
+    'half_load.per_second': result.sent_per_second,
+    ...prefixed('half_load_buy', latencyFigures(result.latencies_ms)),
+    ...prefixed('half_load_row', latencyFigures(rowsMs)),
   };
 }
