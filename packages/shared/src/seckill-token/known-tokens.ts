@@ -1,10 +1,12 @@
 import type { SeckillClaim } from './seckill-token.ts';
 
-/** A `Map` of this size grows without a pause of more than a few milliseconds. */
-const GENERATION_TOKENS_MAX = 65_536;
-/** Limits the memory for long shopper ids: 128 characters for each token and its shopper. */
-const GENERATION_CHARACTERS_MAX = GENERATION_TOKENS_MAX * 128;
-const GENERATIONS = 8;
+const LIMITS = {
+  /** A `Map` of this size grows without a pause of more than a few milliseconds. */
+  generationTokens: 65_536,
+  /** Limits the memory for long shopper ids: 128 characters for each token and its shopper. */
+  generationCharacters: 65_536 * 128,
+  generations: 8,
+};
 
 /**
  * Seckill tokens that this process issued or verified, with what they are bound to. Holds the last
@@ -13,17 +15,24 @@ const GENERATIONS = 8;
  * cache that orders its entries by their last use.
  */
 export class KnownTokens {
+  readonly #limits: typeof LIMITS;
   /** The newest first. */
   #generations: Map<string, SeckillClaim>[] = [new Map()];
   /** Of the newest generation. */
   #characters = 0;
 
+  /** @param limits tests set them lower */
+  constructor(limits = LIMITS) {
+    this.#limits = limits;
+  }
+
   add(token: string, claim: SeckillClaim): void {
+    const { generationTokens, generationCharacters, generations } = this.#limits;
     const [newest] = this.#generations;
     newest!.set(token, claim);
     this.#characters += token.length + claim.userId.length;
-    if (newest!.size < GENERATION_TOKENS_MAX && this.#characters < GENERATION_CHARACTERS_MAX) return;
-    this.#generations = [new Map(), ...this.#generations.slice(0, GENERATIONS - 1)];
+    if (newest!.size < generationTokens && this.#characters < generationCharacters) return;
+    this.#generations = [new Map(), ...this.#generations.slice(0, generations - 1)];
     this.#characters = 0;
   }
 
