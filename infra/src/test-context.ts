@@ -8,6 +8,12 @@ export interface TestServers {
   REDIS_PASSWORD: string;
 }
 
+/**
+ * For the environment of a process that a test starts: what one process of the run has compiled,
+ * the next one need not compile again.
+ */
+export const COMPILE_CACHE = { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] };
+
 declare module 'vitest' {
   export interface ProvidedContext {
     servers: TestServers;

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { startServers } from './services/servers.ts';
 import { temporaryFolder } from './services/temporary-folder.ts';
@@ -9,6 +10,8 @@ import type { TestServers } from './test-context.ts';
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const { path: dataDir, close } = temporaryFolder('test');
+  // The processes of the test run inherit it.
+  process.env['NODE_COMPILE_CACHE'] = join(dataDir, 'compile-cache');
   try {
     const servers = await startServers({ dataDir, env: process.env, log: () => {} });
     project.provide('servers', servers.env as unknown as TestServers);

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
+import { COMPILE_CACHE } from '../../src/test-context.ts';
 import { understand } from '../../src/ops/read.ts';
 import { PAGES, readPage } from './pages.ts';
 
@@ -18,7 +19,10 @@ const PROGRAMS = new Map(
 );
 
 async function run(program: readonly string[], ...args: string[]) {
-  const child = spawn(process.execPath, [...program, ...args], { cwd: ROOT, env: { PATH: process.env['PATH'] } });
+  const child = spawn(process.execPath, [...program, ...args], {
+    cwd: ROOT,
+    env: { ...COMPILE_CACHE, PATH: process.env['PATH'] },
+  });
   const ended = once(child, 'exit') as Promise<[number]>;
   const [said, complained, [code]] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
   return { said, complained, code };

@@ -10,6 +10,7 @@ import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { insertOrderEvents } from '@flash-sale/shared/order-events/order-events-table.ts';
 import { UsageError } from '@flash-sale/shared/platform/process/command-line.ts';
+import { COMPILE_CACHE } from '../../src/test-context.ts';
 import { COMMANDS } from '../../src/ops/commands.ts';
 import { understand } from '../../src/ops/read.ts';
 import { OPERATOR_TOKEN, openTestContext, type TestContext } from '@flash-sale/api/testing/support.ts';
@@ -42,7 +43,13 @@ async function ops(
   env: Readonly<Record<string, string>> = { ADMIN_TOKEN: OPERATOR_TOKEN },
 ): Promise<{ said: string; complained: string; code: number }> {
   const child = spawn(process.execPath, [PROGRAM, ...args.split(' ').filter((arg) => arg !== '')], {
-    env: { PATH: process.env['PATH'], SERVER_HOST: '127.0.0.1', SERVER_PORT: service.url.port, ...env },
+    env: {
+      ...COMPILE_CACHE,
+      PATH: process.env['PATH'],
+      SERVER_HOST: '127.0.0.1',
+      SERVER_PORT: service.url.port,
+      ...env,
+    },
   });
   const ended = once(child, 'exit') as Promise<[number]>;
   const [output, complained, [code]] = await Promise.all([text(child.stdout), text(child.stderr), ended]);

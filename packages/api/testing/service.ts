@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect } from 'vitest';
+import { COMPILE_CACHE } from '../../../infra/src/test-context.ts';
 import { API_ENV, type TestContext } from './support.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
@@ -38,6 +39,7 @@ export async function startProcess(
   const child: ChildProcess = spawn(process.execPath, [join(ROOT, 'packages', name, 'src/main.ts')], {
     // The tests' own connections are silent; a process says what it does.
     env: {
+      ...COMPILE_CACHE,
       ...API_ENV,
       ...env,
       LOG_LEVEL: env['LOG_LEVEL'] === 'trace' ? 'trace' : 'info',

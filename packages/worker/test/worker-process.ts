@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { onTestFinished } from 'vitest';
+import { COMPILE_CACHE } from '../../../infra/src/test-context.ts';
 
 const MAIN = new URL('../src/main.ts', import.meta.url).pathname;
 
@@ -15,7 +16,7 @@ export interface WorkerProcess {
 /** Starts a worker process, which ends with the test at the latest. */
 export async function startWorker(env: Readonly<Record<string, string>>): Promise<WorkerProcess> {
   const child = spawn(process.execPath, [MAIN], {
-    env: { ...env, LOG_LEVEL: 'info', WORKER_OPS_PORT: '0' },
+    env: { ...COMPILE_CACHE, ...env, LOG_LEVEL: 'info', WORKER_OPS_PORT: '0' },
     // Over the channel it notices when the process that runs the test is gone, however that went.
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   });

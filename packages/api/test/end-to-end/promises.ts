@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'vitest';
 import type { SaleRef } from '@flash-sale/shared/sale/sale.ts';
 import type { TestContext } from '../../testing/support.ts';
@@ -10,6 +10,13 @@ interface SaleInRedis {
   readonly reservations: number;
   readonly reserved_at: number;
 }
+
+/**
+ * Between two reads. Without a pause, the reads take a core from the processes that are tested. A
+ * wrong state stays wrong until another script runs.
+ */
+const BETWEEN_READS_MS = 2;
+const AWAY_MS = 20;
 
 async function readSale(context: TestContext, sale: SaleRef): Promise<SaleInRedis> {
   const keys = context.keys.sale(sale);
@@ -34,7 +41,7 @@ export function watchConservation(context: TestContext, id: number, shard = 0) {
         read = await readSale(context, { id, shard });
       } catch {
         // Redis is down, which a test may want.
-        await nextTurn();
+        await delay(AWAY_MS);
         continue;
       }
       const { state, owners } = read;
@@ -43,6 +50,7 @@ export function watchConservation(context: TestContext, id: number, shard = 0) {
       if (state['ready'] === '1' && (available < 0 || available + owned !== Number(state['total'])))
         violations.add(`available ${available} + owners ${owned} ≠ ${state['total']}`);
       reads += 1;
+      await delay(BETWEEN_READS_MS);
     }
   })();
   return {
