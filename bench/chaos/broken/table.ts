@@ -90,7 +90,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
   {
     name: 'relay_off',
     what: 'nobody adds the jobs again that were lost',
-    file: 'packages/worker/src/main.ts',
+    file: 'packages/worker/src/start.ts',
     find: `      relay({ ...ofShard, queue: queues.of }),\n`,
     replace: `      { name: 'relay', intervalMs: 1_000, round: () => Promise.resolve(void [relay, queues]) },\n`,
     promises: [5, 11],

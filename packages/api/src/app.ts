@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import { ServerReadiness } from '@flash-sale/shared/platform/process/readiness.ts';
+import { untilMysqlServes } from '@flash-sale/shared/platform/process/server-wait.ts';
 import { openOrderQueues } from '@flash-sale/shared/admission/order-queues.ts';
 import type { Readiness } from '@flash-sale/shared/platform/telemetry/ops-server.ts';
 import { Admissions } from './seckill/admissions.ts';
@@ -58,7 +59,7 @@ export interface App {
 
 /** Builds the HTTP app from open connections. It does not listen yet: tests `inject` requests. */
 export async function buildApp(deps: AppDeps): Promise<App> {
-  const { config, log, metrics, db, bounds = {} } = deps;
+  const { config, log, metrics, db, isChecked = () => true, bounds = {} } = deps;
   const loggerInstance: FastifyBaseLogger = log;
   const server = fastify({
     loggerInstance,
@@ -75,7 +76,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   let draining = false;
   const readiness = async (): Promise<Readiness> => {
     const { seen, ...answering } = await servers.check();
-    return { ready: seen && !draining, ...answering };
+    return { ready: seen && isChecked() && !draining, ...answering };
   };
 
   const catalog = new Catalog(db, bounds.productCacheMs);
@@ -154,7 +155,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   await server.register(pageRoutes, { config });
   refuseOtherMethods();
   await server.register(queueDashboard, { ...deps, operatorQueues, prefix: DASHBOARD_PATH });
-  await denyList.start();
+  await untilMysqlServes(log, () => denyList.start());
   pressure.start();
   secrets.start();
   outcomes.start();

@@ -56,5 +56,7 @@ export interface AppDeps {
   readonly clock: (shard: number) => RedisClock;
   /** The queue of a shard. */
   readonly queue: (shard: number) => Queue<WriteOrdersJob>;
+  /** Whether the servers have passed their check. Omitted if nobody checks them. */
+  readonly isChecked?: () => boolean;
   readonly bounds?: AppBounds;
 }

@@ -1,101 +1,12 @@
-import type { AddressInfo } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
-import { hasUnknownUrl, ownUrl } from '@flash-sale/shared/platform/config/config.ts';
-import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
-import { SaleTransactions } from '@flash-sale/shared/order-moves/sale-transactions.ts';
-import { choosePaymentProvider } from '@flash-sale/shared/payment/choose.ts';
-import { clockOffsets } from '@flash-sale/shared/platform/process/clock-offsets.ts';
 import { readCommandLine } from '@flash-sale/shared/platform/process/command-line.ts';
-import { startOrExit, stopOnSignal } from '@flash-sale/shared/platform/process/lifecycle.ts';
-import { prepareProcess } from '@flash-sale/shared/platform/process/prepare.ts';
-import { checkServers } from '@flash-sale/shared/server-checks/server-checks.ts';
-import { repeating } from '@flash-sale/shared/platform/process/service.ts';
-import { openOrderQueues } from '@flash-sale/shared/admission/order-queues.ts';
-import { RedisClock } from '@flash-sale/shared/platform/redis/clock.ts';
-import { createCommands } from '@flash-sale/shared/commands.ts';
-import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
-import { Keys } from '@flash-sale/shared/platform/redis/keys.ts';
-import { perShard } from '@flash-sale/shared/platform/redis/per-shard.ts';
-import { startOpsServer } from '@flash-sale/shared/platform/telemetry/ops-server.ts';
-import { buildApp } from './app.ts';
-import { openSeckillTokens } from './seckill/token-secrets.ts';
-
-/** How long the start waits for Redis. */
-const START_WAIT_MS = 2_000;
+import { listenToEndRequests } from '@flash-sale/shared/platform/process/end-requests.ts';
 
 readCommandLine({
   usage: 'node packages/api/src/main.ts',
   summary: 'An api process: accepts buys and answers polls. Settings come from the environment.',
 });
-
-/** An api process: accepts buys and answers polls. */
-await startOrExit(async () => {
-  const { config, log, metrics, tracing, connect } = await prepareProcess('api');
-  if (config.ADMIN_TOKEN === undefined) log.warn('ADMIN_TOKEN is not set: operator calls are disabled');
-
-  const redis = connect('request');
-  const producer = connect('producer');
-  const subscriber = connect('blocking');
-  const operatorRedis = connect('producer');
-  const db = connectDb(config, 'general', metrics);
-  const leaseDb = connectDb({ ...config, DB_POOL_MAX: 2 }, 'ledger', metrics);
-  const keys = new Keys(config.REDIS_PREFIX);
-  let publicUrl = config.PUBLIC_URL;
-  const commands = createCommands(redis, keys, metrics);
-
-  const queues = openOrderQueues({ connection: producer, keys, log, tracing });
-  const clock = perShard((shard) => {
-    const started = new RedisClock(redis, commands, shard);
-    started.start();
-    return started;
-  });
-  const { server, readiness, drain } = await buildApp({
-    config,
-    log,
-    metrics,
-    tracing,
-    db,
-    leaseDb,
-    redis,
-    subscriber,
-    operatorRedis,
-    keys,
-    commands,
-    tokens: await openSeckillTokens(config, db),
-    saleTransactions: new SaleTransactions({ db, commands, log, orderEvents: config.EVENTS_URL !== undefined }),
-    provider: await choosePaymentProvider(config, { db, log, metrics }, () => publicUrl),
-    clock: clock.of,
-    queue: queues.of,
-  });
-
-  // Connect before the first buy. If a shard's Redis does not answer, the process starts anyway.
-  const shards = Array.from({ length: config.SHARDS }, (_, shard) => shard);
-  for (const shard of shards) queues.of(shard);
-  await Promise.all(shards.map((shard) => clock.of(shard).untilKnown(START_WAIT_MS)));
-  await checkServers({ config, redis, connect: () => connectRedis(config, 'background'), keys, commands, db, log });
-  const offsets = repeating(clockOffsets({ commands, db, shards: config.SHARDS, metrics }), log);
-  offsets.start();
-  // Several api processes share the port if the system can spread connections over them.
-  const address = { host: config.SERVER_HOST, port: config.SERVER_PORT, reusePort: process.platform === 'linux' };
-  await server.listen(address);
-  const ops = await startOpsServer(
-    { host: config.OPS_HOST, port: config.API_OPS_PORT },
-    { registry: metrics.registry, readiness },
-  );
-  const { port } = server.server.address() as AddressInfo;
-  if (hasUnknownUrl(config)) publicUrl = ownUrl(config.SERVER_HOST, port);
-  stopOnSignal(log, config.DRAIN_MS + config.SHUTDOWN_GRACE_MS, async () => {
-    drain();
-    await delay(config.DRAIN_MS);
-    await server.close();
-    await queues.close();
-    for (const started of clock.all()) started.stop();
-    await offsets.stop();
-    await ops.stop();
-    for (const client of [redis, producer, subscriber, operatorRedis]) client.disconnect();
-    // End the connections to MySQL without an answer of the server, which may not come.
-    await Promise.allSettled([db.destroy(), leaseDb.destroy(), tracing?.stop()]);
-  });
-  // Log this last: its reader may send a signal at once.
-  log.info({ port, ops_port: ops.port }, 'api ready');
-});
+listenToEndRequests();
+// It takes seconds to load the rest. A signal that comes meanwhile must not be lost.
+const { startOrExit } = await import('@flash-sale/shared/platform/process/lifecycle.ts');
+const { startApi } = await import('./start.ts');
+await startOrExit(startApi);

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect } from 'vitest';
@@ -31,12 +31,26 @@ export interface ServiceProcess {
   stop(): Promise<number | null>;
 }
 
-/** Starts a process from nothing but the environment, and waits until it says that it is ready. */
-export async function startProcess(
+/** A process that may not be ready yet, or never will be. */
+export interface LaunchedProcess {
+  readonly child: ChildProcess;
+  readonly log: readonly LogLine[];
+  /** Resolves to its exit code and signal. */
+  readonly exited: Promise<[number | null, NodeJS.Signals | null]>;
+  /** What it has written to stderr. */
+  readonly complaints: () => string;
+  /** Resolves to its first line with this message. Rejects if it ends before, or takes too long. */
+  readonly says: (message: string) => Promise<LogLine>;
+}
+
+/** Starts a process from nothing but the environment, by way of another program if one is given. */
+export function launchProcess(
   name: 'api' | 'worker',
   env: Readonly<Record<string, string>>,
-): Promise<ServiceProcess> {
-  const child: ChildProcess = spawn(process.execPath, [join(ROOT, 'packages', name, 'src/main.ts')], {
+  via: readonly string[] = [],
+): LaunchedProcess {
+  const command = [...via, process.execPath, join(ROOT, 'packages', name, 'src/main.ts')];
+  const child: ChildProcess = spawn(command[0]!, command.slice(1), {
     // The tests' own connections are silent; a process says what it does.
     env: {
       ...COMPILE_CACHE,
@@ -51,26 +65,54 @@ export async function startProcess(
   });
   const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
   const log: LogLine[] = [];
+  const said = new EventEmitter();
   let complaints = '';
   child.stderr!.setEncoding('utf8').on('data', (text: string) => (complaints += text));
-  const started = Promise.withResolvers<LogLine>();
-  const timer = setTimeout(() => started.reject(new Error(`${name} is not ready: ${complaints}`)), READY_MS_MAX);
   createInterface({ input: child.stdout! }).on('line', (text) => {
     const line = JSON.parse(text) as LogLine;
     log.push(line);
-    if (line.msg === `${name} ready`) started.resolve(line);
+    said.emit('line', line);
   });
-  void exited.then(([code]) => started.reject(new Error(`${name} ended with ${code}: ${complaints}`)));
+  return {
+    child,
+    log,
+    exited,
+    complaints: () => complaints,
+    async says(message) {
+      const isIt = ({ msg }: LogLine): boolean => msg === message;
+      const { promise, resolve, reject } = Promise.withResolvers<LogLine>();
+      const found = log.find(isIt);
+      if (found !== undefined) return found;
+      const see = (line: LogLine): void => (isIt(line) ? resolve(line) : undefined);
+      const timer = setTimeout(
+        () => reject(new Error(`${name} did not say "${message}": ${complaints}`)),
+        READY_MS_MAX,
+      );
+      void exited.then(([code]) => reject(new Error(`${name} ended with ${code}: ${complaints}`)));
+      said.on('line', see);
+      try {
+        return await promise;
+      } finally {
+        clearTimeout(timer);
+        said.off('line', see);
+      }
+    },
+  };
+}
 
+/** Starts a process from nothing but the environment, and waits until it says that it is ready. */
+export async function startProcess(
+  name: 'api' | 'worker',
+  env: Readonly<Record<string, string>>,
+): Promise<ServiceProcess> {
+  const { child, log, exited, says } = launchProcess(name, env);
   const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
   let ready: LogLine;
   try {
-    ready = await started.promise;
+    ready = await says(`${name} ready`);
   } catch (error) {
     child.kill('SIGKILL');
     throw error;
-  } finally {
-    clearTimeout(timer);
   }
   return {
     log,

@@ -1,20 +1,15 @@
 import { ConfigError } from '../config/config.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { onEndRequest } from './end-requests.ts';
 import { serverFault } from './server-fault.ts';
 
-/** Whether a parent process opened a channel to this process at its start. */
-const watched = process.channel !== undefined;
-
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
-
 /**
- * Runs `stop` once, on the first SIGINT, SIGTERM or loss of the parent process, then exits. Later
- * signals are ignored: a terminal and npm may both send one. If `stop` takes longer than
+ * Runs `stop` once, on the first request to end, then exits. If `stop` takes longer than
  * `limitMs`, the process is ended by force.
  */
-export function stopOnSignal(log: Logger, limitMs: number, stop: () => Promise<void>): void {
+export function stopOnRequest(log: Logger, limitMs: number, stop: () => Promise<void>): void {
   let stopping = false;
-  const once = (reason: string) => {
+  onEndRequest((reason) => {
     if (stopping) return;
     stopping = true;
     log.info({ reason }, 'stopping');
@@ -32,25 +27,22 @@ export function stopOnSignal(log: Logger, limitMs: number, stop: () => Promise<v
         process.exit(1);
       },
     );
-  };
-  for (const signal of SIGNALS) process.on(signal, () => once(signal));
-  // The channel to the parent process; it may be closed already.
-  if (watched && !process.connected) once('parent gone');
-  else if (watched) process.once('disconnect', () => once('parent gone'));
+  });
+}
+
+/** Runs the start of a process, or a command. If it fails, exits with one clear message. */
+export async function startOrExit(start: () => Promise<void>): Promise<void> {
+  await start().catch(exitWith);
 }
 
 /**
- * Runs the start of a process, or a command. If it fails, exits with code 1 and prints one clear
- * message. Only an error that is no fault of a setting or a server has a stack trace.
+ * Exits with code 1 and prints one clear message. Only an error that is no fault of a setting or a
+ * server has a stack trace.
  */
-export async function startOrExit(start: () => Promise<void>): Promise<void> {
-  try {
-    await start();
-  } catch (error) {
-    // Not through a logger: there is none if the configuration is wrong.
-    process.stderr.write(`${reasonOf(error)}\n`);
-    process.exit(1);
-  }
+export function exitWith(error: unknown): never {
+  // Not through a logger: there is none if the configuration is wrong.
+  process.stderr.write(`${reasonOf(error)}\n`);
+  process.exit(1);
 }
 
 function reasonOf(error: unknown): string {

@@ -17,6 +17,13 @@ export interface Health {
   readonly shards?: readonly number[];
 }
 
+/** How a process answers probes. */
+export interface Probes {
+  readonly readiness: () => Promise<Readiness>;
+  /** Omitted if every process that answers is healthy. */
+  readonly health?: () => Health;
+}
+
 const HEADERS_TIMEOUT_MS = 5_000;
 
 interface OpsAnswer {
@@ -31,12 +38,7 @@ interface OpsAnswer {
  */
 export async function startOpsServer(
   address: { readonly host: string; readonly port: number },
-  deps: {
-    readonly registry: Registry;
-    readonly readiness: () => Promise<Readiness>;
-    /** Omitted if every process that answers is healthy. */
-    readonly health?: () => Health;
-  },
+  deps: Probes & { readonly registry: Registry },
 ): Promise<{ readonly port: number; stop(): Promise<void> }> {
   const routes: Readonly<Record<string, () => Promise<OpsAnswer>>> = {
     '/healthz': () => {
