@@ -8,7 +8,7 @@ it('the document of the shoppers’ calls is what the service serves', async () 
   const app = await openApp(context, {
     CHALLENGE_BITS: '4',
     AUTH_MODE: 'jwt',
-    JWT_SECRET: 'a-secret-of-access-tokens',
+    JWT_SECRET: 'a-secret-of-access-tokens-of-32-bytes',
   });
   try {
     const served = (await app.get('/docs/json')).json<{ paths: Record<string, object> }>().paths;

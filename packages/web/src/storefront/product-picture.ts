@@ -13,7 +13,7 @@ export function ProductPicture({
   readonly name: string;
   readonly url?: string | null | undefined;
 }): VNode {
-  return html`<div class=${`picture ${url ? '' : 'empty'}`}>
+  return html`<div class=${`picture ${url ? '' : 'letter'}`}>
     ${url ? html`<img src=${url} alt="" loading="lazy" referrerpolicy="no-referrer" />` : html`<span aria-hidden="true">${firstLetter(name)}</span>`}
   </div>`;
 }
