@@ -69,6 +69,7 @@ async function runCombination(combination: Combination, tests: readonly string[]
     outcomes.set(step, { ...outcome, tookS, logFile });
     print(`${combination.name}, ${step}: ${outcome.text}, ${tookS} s`);
   }
+  if (outcomes.size === 0) throw new StartFailure(`on ${combination.name} servers only the step tests can run`);
   return { name: combination.name, versions, outcomes };
 }
 
