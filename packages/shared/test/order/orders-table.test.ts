@@ -231,8 +231,8 @@ describe('by an index, however many orders there are', () => {
     const plan = await planOf(context.db, ordersToExpireQuery(context.db, 500, []));
     expect(plan).toMatchObject([
       { key: 'by_expiry', sorts: false },
-      // Payments whose orders are due: hardly ever any.
-      { key: 'by_order_due_at', sorts: false },
+      // Payments whose orders are due: hardly ever any; or, on MySQL, the payments of each order.
+      { key: expect.stringMatching(/^(by_order_due_at|one_open_payment)$/), sorts: false },
     ]);
   });
 });
