@@ -4,7 +4,7 @@ import fastify from 'fastify';
 import { Redis } from 'ioredis';
 import type { ResultSetHeader } from 'mysql2';
 import { Buy, IssueToken } from '@flash-sale/api/src/seckill/schema.ts';
-import { newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
+import { newBatchNo, newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
 import { openDb, QUEUE, redisOptions, type OrderJob } from './usual.ts';
 
 /**
@@ -96,7 +96,7 @@ app.post<{ Body: { user_id: string; product_id: number; token: string } }>(
     if ((await scripts.take(stock, owners, ownToken, userId)) !== 1) return reply.code(409).send();
 
     const createdAtMs = Date.now();
-    const orderNo = newOrderNumber({ id: productId, shard: 0 }, createdAtMs);
+    const orderNo = newOrderNumber({ id: productId, shard: 0 }, newBatchNo(createdAtMs));
     const job = {
       order_no: orderNo,
       product_id: productId,

@@ -38,7 +38,7 @@ export async function openDb(connectionLimit: number): Promise<Pool> {
     sold INT UNSIGNED NOT NULL DEFAULT 0
   ) ENGINE = InnoDB`);
   await pool.query(`CREATE TABLE IF NOT EXISTS orders (
-    order_no VARCHAR(47) CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY,
+    order_no VARCHAR(53) CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY,
     product_id BIGINT NOT NULL,
     user_id VARBINARY(64) NOT NULL,
     status VARCHAR(16) NOT NULL,

@@ -40,7 +40,7 @@ const isDecided = (call: Call): boolean =>
 /** Also true if Redis does not answer. */
 async function hasOldReservations(redis: RedisReader, sale: number, beforeMs: number): Promise<boolean> {
   try {
-    const oldestMs = await redis.oldestReservationMs(sale);
+    const oldestMs = await redis.oldestBatchMs(sale);
     return oldestMs !== undefined && oldestMs < beforeMs;
   } catch {
     return true;

@@ -9,8 +9,8 @@ const SCAN_COUNT = 2_000;
  * with the service.
  */
 const keysOf = (sale: number) => {
-  const at = (part: string): string => `v2:sale:{0}:${sale}:${part}`;
-  return { state: at('state'), owners: at('owners'), reservations: at('reservations'), reservedAt: at('reserved_at') };
+  const at = (part: string): string => `v3:sale:{0}:${sale}:${part}`;
+  return { state: at('state'), owners: at('owners'), batches: at('batches'), batchTimes: at('batch_times') };
 };
 
 /** Reads Redis directly, not through the proxy. Rejects while Redis is down. */
@@ -36,16 +36,16 @@ export class RedisReader {
 
   /** The state of a sale in one atomic read. */
   async sample(sale: number): Promise<RedisSample> {
-    const { state, owners, reservations } = keysOf(sale);
+    const { state, owners, batches } = keysOf(sale);
     const replies = await this.#redis
       .multi()
       .hmget(state, 'ready', 'history_id', 'available')
       .hlen(owners)
-      .hlen(reservations)
+      .hlen(batches)
       .info('replication')
       .exec();
     const atMs = Date.now();
-    const [fields, ownerCount, reservationCount, info] = (replies ?? []).map(([error, value]) => {
+    const [fields, ownerCount, batchCount, info] = (replies ?? []).map(([error, value]) => {
       if (error) throw error;
       return value;
     }) as [(string | null)[], number, number, string];
@@ -57,13 +57,13 @@ export class RedisReader {
       history_id: historyId,
       available: Number(fields[2] ?? 0),
       owners: ownerCount,
-      reservations: reservationCount,
+      batches: batchCount,
     };
   }
 
-  /** The admission time of the oldest reservation; undefined if there is none. */
-  async oldestReservationMs(sale: number): Promise<number | undefined> {
-    const [, score] = await this.#redis.zrange(keysOf(sale).reservedAt, '0', '0', 'WITHSCORES');
+  /** The admission time of the oldest batch that waits; undefined if there is none. */
+  async oldestBatchMs(sale: number): Promise<number | undefined> {
+    const [, score] = await this.#redis.zrange(keysOf(sale).batchTimes, '0', '0', 'WITHSCORES');
     return score === undefined ? undefined : Number(score);
   }
 
@@ -71,8 +71,15 @@ export class RedisReader {
     const names = keysOf(sale);
     const { ready, available } = await this.sample(sale);
     const owners = await this.#wholeHash(names.owners);
-    const reservations = await this.#wholeHash(names.reservations);
-    return { ready, available, owners, reservations: new Set(reservations.keys()) };
+    const batches = await this.#wholeHash(names.batches);
+    // The first line of a batch is about the batch, the others begin with an order number.
+    const orderNos = [...batches.values()].flatMap((record) =>
+      record
+        .split('\n')
+        .slice(1)
+        .map((line) => line.split(' ')[0]!),
+    );
+    return { ready, available, owners, reservations: new Set(orderNos) };
   }
 
   async flushScripts(): Promise<void> {

@@ -106,9 +106,9 @@ export async function sellForGood(options: {
         sales.map(async ({ id, sellsOut }) => {
           const isMoving = await ledger.isMoving(id);
           // Read this after the ledger: a unit that was given back there is available here by now.
-          const { ready, reservations, available } = await redis.sample(id);
+          const { ready, batches, available } = await redis.sample(id);
           if (sellsOut && ready) toSell += available;
-          return isMoving || !ready || reservations > 0;
+          return isMoving || !ready || batches > 0;
         }),
       );
       if (!waiting.includes(true) && toSell === 0) return true;

@@ -6,7 +6,7 @@ import { createConnection, type Connection, type RowDataPacket } from 'mysql2/pr
  * leases of background services, queues, rate limits, statistics, caches.
  */
 const PASSING_KEYS =
-  /:queue:|:service:|bucket|limit|challenge|:status:|:backlog:|:(outcomes|lease|fence|lease_waiting|building)$|^v2:(queue|service)/;
+  /:queue:|:service:|bucket|limit|challenge|:settled:|:changed:|:backlog:|:(outcomes|lease|fence|lease_waiting|building)$|^v3:(queue|service)/;
 const PASSING_COLUMNS = new Set([
   'products.fence',
   'service_leads.holder',
@@ -79,11 +79,11 @@ export class StateReader {
   async isMoving(): Promise<boolean> {
     const [sales] = await this.#connection.query<RowDataPacket[]>('SELECT id, version FROM products');
     for (const { id, version } of sales) {
-      const [ready, loaded] = await this.#redis.hmget(`v2:sale:{0}:${id}:state`, 'ready', 'version');
+      const [ready, loaded] = await this.#redis.hmget(`v3:sale:{0}:${id}:state`, 'ready', 'version');
       if (ready !== '1' || loaded !== String(version)) return true;
     }
     for (const key of await this.#keys()) {
-      if (key.endsWith(':reserved_at') && (await this.#redis.zcard(key)) > 0) return true;
+      if (key.endsWith(':batch_times') && (await this.#redis.zcard(key)) > 0) return true;
     }
     const [rows] = await this.#connection.query<RowDataPacket[]>(
       `SELECT (SELECT COUNT(*) FROM stock_returns WHERE applied_at IS NULL)
@@ -104,7 +104,7 @@ export class StateReader {
     );
     const unbalanced: string[] = [];
     for (const { id, seckill_stock: seckillStock, sold, live } of sales as { [column: string]: number }[]) {
-      const at = `v2:sale:{0}:${id}`;
+      const at = `v3:sale:{0}:${id}`;
       const [available, owners] = await Promise.all([
         this.#redis.hget(`${at}:state`, 'available'),
         this.#redis.hlen(`${at}:owners`),

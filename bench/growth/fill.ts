@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import type { Pool, ResultSetHeader, RowDataPacket } from 'mysql2/promise';
-import { newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
+import { newBatchNo, newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
 import type { Sale } from '../scenarios/sale.ts';
 
 const STEP = 5_000;
@@ -14,12 +14,15 @@ const NO_SALE = 1_000_000_000;
  * their units.
  */
 export async function fillOwners(redis: Redis, sale: Sale, count: number): Promise<void> {
-  const [owners, state] = [`v2:sale:{0}:${sale.id}:owners`, `v2:sale:{0}:${sale.id}:state`];
+  const [owners, state] = [`v3:sale:{0}:${sale.id}:owners`, `v3:sale:{0}:${sale.id}:state`];
   const nowMs = Date.now();
   for (let have = await redis.hlen(owners); have < count; have += STEP) {
     const step = Math.min(STEP, count - have);
     const fields = new Map(
-      Array.from({ length: step }, (_, i) => [`owner-${have + i}`, newOrderNumber({ id: sale.id, shard: 0 }, nowMs)]),
+      Array.from({ length: step }, (_, i) => [
+        `owner-${have + i}`,
+        newOrderNumber({ id: sale.id, shard: 0 }, newBatchNo(nowMs)),
+      ]),
     );
     await redis.multi().hset(owners, fields).hincrby(state, 'available', -step).exec();
   }
@@ -33,7 +36,7 @@ export async function fillOrders(sql: Pool, count: number): Promise<void> {
   const now = new Date();
   for (let have = Number(rows[0]!['found']); have < count; have += STEP) {
     const values = Array.from({ length: Math.min(STEP, count - have) }, (_, i) => {
-      const orderNo = newOrderNumber({ id: NO_SALE, shard: 0 }, now.getTime());
+      const orderNo = newOrderNumber({ id: NO_SALE, shard: 0 }, newBatchNo(now.getTime()));
       return [orderNo, NO_SALE, `owner-${have + i}`, 'paid', 1_999, now, now];
     });
     await sql.query<ResultSetHeader>(

@@ -127,7 +127,7 @@ async function costsOf(
  */
 async function memoryOf(stage: Stage, sale: Sale, size: GrowthSize): Promise<Record<string, number>> {
   const { redis } = stage;
-  const at = (part: string): string => `v2:sale:{0}:${sale.id}:${part}`;
+  const at = (part: string): string => `v3:sale:{0}:${sale.id}:${part}`;
   const whole = async (key: string): Promise<number> => Number(await redis.memory('USAGE', key, 'SAMPLES', 0));
   const oneOf = async (pattern: string): Promise<number> => {
     let cursor = '0';
@@ -139,14 +139,14 @@ async function memoryOf(stage: Stage, sale: Sale, size: GrowthSize): Promise<Rec
     return Number.NaN;
   };
   const owners = await redis.hlen(at('owners'));
-  const reservations = await redis.hlen(at('reservations'));
+  const orders = Number(await redis.hget(at('state'), 'backlog'));
   return {
     'owner, in Redis until a day after the sale': (await whole(at('owners'))) / owners,
     'reservation, in Redis until the order is written':
-      ((await whole(at('reservations'))) + (await whole(at('reserved_at')))) / reservations,
-    'seckill token, in Redis while it lives': await oneOf(`v2:token:{0}:${sale.id}:*`),
-    'job, in Redis until its orders (100 at most) are written': await oneOf('v2:queue:{0}:orders:*-*-*'),
-    'status of an order, in Redis for 10 min': await oneOf('v2:status:*'),
+      ((await whole(at('batches'))) + (await whole(at('batch_times')))) / orders,
+    'seckill token, in Redis while it lives': await oneOf(`v3:token:{0}:${sale.id}:*`),
+    'job, in Redis until its orders (100 at most) are written': await oneOf('v3:queue:{0}:orders:0*'),
+    'settled batch (100 orders at most), in Redis for 10 min': await oneOf('v3:settled:*'),
     'open connection, in an api process': await connectionBytes(stage, size.connections),
   };
 }

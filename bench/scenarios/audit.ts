@@ -36,7 +36,7 @@ export async function untilSold(
  * The names of a sale's keys, written again from `docs/redis-keys.md`: the audit shares no code
  * with the service.
  */
-const keyOf = (sale: Sale, part: string): string => `v2:sale:{0}:${sale.id}:${part}`;
+const keyOf = (sale: Sale, part: string): string => `v3:sale:{0}:${sale.id}:${part}`;
 
 /**
  * Checks that no order was lost or invented: every accepted order number is one live order, there
@@ -103,11 +103,11 @@ export function findingsOf({ units, accepted, orders, owners, available, sold }:
   return findings;
 }
 
-/** Rows are written before reservations are removed. */
+/** Rows are written before batches are removed. */
 async function untilSettled({ redis }: Stage, sale: Sale): Promise<void> {
   const untilMs = performance.now() + 30_000;
-  while ((await redis.hlen(keyOf(sale, 'reservations'))) > 0) {
-    if (performance.now() > untilMs) throw new Broken([`sale ${sale.id}: reservations are left`]);
+  while ((await redis.hlen(keyOf(sale, 'batches'))) > 0) {
+    if (performance.now() > untilMs) throw new Broken([`sale ${sale.id}: batches are left`]);
     await pause(POLL_MS);
   }
 }

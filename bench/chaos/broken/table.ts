@@ -21,16 +21,12 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     name: 'admit_not_idempotent',
     what: 'an admission that runs twice takes two units',
     file: ADMIT,
-    find: `  if owned == order_no then return 'accepted' end
-  if late then return ready and token == '#' .. order_no and 'accepted' or 'unavailable' end
-  if not ready then return 'not_ready' end
-  if owned then return 'replayed:' .. owned end
-  if token == '#' .. order_no then return 'accepted' end
+    find: `  local words = {}
+  for i = 1, count do words[i] = line_of(stored, order_nos[i]) and 'accepted' or 'unavailable' end
+  return answer(words)
 `,
-    replace: `  if late then return 'unavailable' end
-  if not ready then return 'not_ready' end
-  if owned and owned ~= order_no then return 'replayed:' .. owned end
-  if token == '#' .. order_no then token = seckill_tokens[i] end
+    replace: `  redis.call('HDEL', owners_key, unpack(users))
+  for i = 1, count do redis.call('SET', KEYS[FIXED_KEYS + i], tokens[i]) end
 `,
     promises: [2],
     faults: ['redis_reply_dropped'],
@@ -39,7 +35,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     name: 'twice_in_a_batch',
     what: 'a shopper who is twice in one micro-batch gets two units',
     file: ADMIT,
-    find: `  owner_of[user], token_of[user] = order_no, '#' .. order_no\n`,
+    find: `  owner_of[user], token_of[user] = order_nos[i], nil\n`,
     replace: '',
     promises: [2, 8],
     faults: ['redis_delayed'],
@@ -75,10 +71,10 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     name: 'write_without_reservation',
     what: 'a worker writes the reservations that it remembers, whether Redis has them or not',
     file: 'packages/worker/src/order-writer/sale-writer.ts',
-    find: `this.#ledgerHealth.watch(ledger.write(batch))`,
+    find: `this.#ledgerHealth.watch(ledger.write(writable))`,
     replace: `(async () => {
             const kept = ((globalThis as { kept?: Map<string, HeldReservation> }).kept ??= new Map<string, HeldReservation>());
-            for (const reservation of batch) kept.set(reservation.orderNo, reservation);
+            for (const reservation of writable) kept.set(reservation.orderNo, reservation);
             const mine = [...kept.values()].filter(({ orderNo }) => orderNo.endsWith(\`-\${this.#sale.id}\`));
             const written = await ledger.write(mine);
             for (const { orderNo } of mine) kept.delete(orderNo);
@@ -100,8 +96,8 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     name: 'case_folded_owner',
     what: '`u1` and `U1` are one owner',
     file: ADMIT,
-    find: `users[i], order_nos[i], seckill_tokens[i], request_ids[i] = ARGV[arg + 1],`,
-    replace: `users[i], order_nos[i], seckill_tokens[i], request_ids[i] = string.lower(ARGV[arg + 1]),`,
+    find: `ends[count] = from, order_no, user, to - 1`,
+    replace: `ends[count] = from, order_no, string.lower(user), to - 1`,
     promises: [4],
     faults: ['script_flush'],
   },

@@ -20,7 +20,8 @@ export interface RedisSample {
   readonly history_id: string;
   readonly available: number;
   readonly owners: number;
-  readonly reservations: number;
+  /** Batches that wait for the ledger. */
+  readonly batches: number;
 }
 
 /** The state of a sale in MySQL, read in one statement. */

@@ -7,7 +7,7 @@ const STRIKE_MS_MAX = 3_000;
 
 /** The script of an admission: only it uses these keys together. */
 const isAdmission = ({ client, text }: Passing): boolean =>
-  client.startsWith('api') && /:owners\r[^]*:reserved_at\r[^]*:bucket:/.test(text);
+  client.startsWith('api') && /:owners\r[^]*:batch_times\r[^]*:bucket:/.test(text);
 
 const isCommit = (passing: Passing): boolean =>
   passing.client.startsWith('worker') && statementOf(passing) === 'commit';

@@ -109,7 +109,7 @@ const frozenAtFirstUse: Fault = {
       // Wait until nothing is left to process; otherwise the new processes would use everything at
       // once.
       const untilMs = Date.now() + QUIET_MS_MAX;
-      while ((await redis.oldestReservationMs(sale.id)) !== undefined && Date.now() < untilMs) await pause(50);
+      while ((await redis.oldestBatchMs(sale.id)) !== undefined && Date.now() < untilMs) await pause(50);
       await Promise.all([...apis, ...workers].map((process) => process.kill()));
       unwatch = cluster.redisProxy.watch((passing) => {
         if (passing.client.startsWith(kind) && isFirstUse(passing)) thawing ??= freezeRedis();

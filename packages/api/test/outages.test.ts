@@ -16,6 +16,7 @@ import {
   type TestContext,
 } from '../testing/support.ts';
 import { startProcess } from '../testing/service.ts';
+import { batchNoOf } from '@flash-sale/shared/order/order-number.ts';
 
 /**
  * The contract promises an answer within 1 s; here with a shorter time, so that a busy machine has
@@ -66,8 +67,8 @@ describe('while Redis is down', () => {
     sale = await context.openSale();
     settled = await app.win(sale, `winner-${sale.id}`);
     await settleOrder(context, sale, settled);
-    // As if its status had been forgotten: the ledger is asked.
-    await context.redis.del(context.keys.status(sale, settled));
+    // As if its batch had been forgotten: the ledger is asked.
+    await context.redis.del(context.keys.settledBatch(sale, batchNoOf(settled)));
     queued = await app.win(sale, 'queued');
     token = await app.tokenOf(sale, 'shopper');
     // The api has seen the sale and the list.

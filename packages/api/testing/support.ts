@@ -28,7 +28,7 @@ import { buildApp, type App } from '../src/app.ts';
 import { openSeckillTokens } from '../src/seckill/token-secrets.ts';
 import type { AppBounds, AppDeps } from '../src/deps.ts';
 import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
-import { jsonOfOrder } from '@flash-sale/shared/order/status-record.ts';
+import { settle } from '@flash-sale/shared/testing/settling.ts';
 
 export { openTestContext, type TestContext };
 
@@ -215,7 +215,7 @@ function problemOf(answer: Response | Answer) {
 /** Brings a queued order to the ledger and settles it, as the worker does. */
 export async function settleOrder(context: TestContext, sale: Sale, orderNo: string): Promise<void> {
   const { commands, db } = context;
-  const [reservation] = await commands.reservations(sale, [orderNo]);
+  const reservation = (await commands.allReservations(sale)).find((one) => one.orderNo === orderNo);
   const { userId, priceCents, admittedMs } = reservation!;
   const order: Order = {
     orderNo,
@@ -224,6 +224,7 @@ export async function settleOrder(context: TestContext, sale: Sale, orderNo: str
     status: 'pending_payment',
     priceCents,
     createdAtMs: admittedMs,
+    expiresAtMs: admittedMs + 900_000,
     version: 1,
   };
   const settled = await withStampedLease(context, sale, 5_000, async ({ text }) => {
@@ -231,16 +232,16 @@ export async function settleOrder(context: TestContext, sale: Sale, orderNo: str
       await insertOrders(tx, [order]);
       await addSold(tx, sale.id, 1);
     });
-    return commands.settle(sale, text, 600_000, [{ orderNo, version: 1, status: jsonOfOrder(order) }]);
+    return settle(context, sale, text, [order]);
   });
   expect(settled).toBe(true);
 }
 
 /** Everything that a buy or a seckill token of these shoppers could change, at one instant. */
 export async function effectsOn(context: TestContext, sale: Sale, ...userIds: string[]): Promise<unknown> {
-  const { state, owners, reservations, reservedAt } = context.keys.sale(sale);
-  const transaction = context.redis.multi().hgetall(state).hgetall(owners).hgetall(reservations);
-  transaction.zrange(reservedAt, 0, '-1', 'WITHSCORES');
+  const { state, owners, batches, batchTimes } = context.keys.sale(sale);
+  const transaction = context.redis.multi().hgetall(state).hgetall(owners).hgetall(batches);
+  transaction.zrange(batchTimes, 0, '-1', 'WITHSCORES');
   for (const userId of userIds) transaction.get(context.keys.seckillToken(sale, userId));
   return (await transaction.exec())!.map(([, value]) => value);
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { newOrderNumber } from '../src/order/order-number.ts';
+import { newBatchNo, newOrderNumber } from '../src/order/order-number.ts';
 import type { SaleRef } from '../src/sale/sale.ts';
 import type { Admission, AdmitCall, AdmitItem } from '../src/admission/admission-commands.ts';
 import type { IssueItem, IssueLimits } from '../src/seckill-token/seckill-token-commands.ts';
@@ -32,7 +32,7 @@ export async function newCall(shop: Shop, sale: SaleRef, fields: Partial<AdmitCa
   return {
     historyId,
     deadlineMs: nowMs + 30_000,
-    jobId: `job-${randomUUID()}`,
+    batchNo: newBatchNo(nowMs),
     backlogMax: 1_000_000,
     shardBacklogMax: 1_000_000,
     limits: NO_LIMITS,
@@ -68,7 +68,7 @@ export async function newItem(
   fields: Partial<AdmitItem> = {},
 ): Promise<AdmitItem> {
   const token = fields.token ?? (await issueToken(shop, sale, userId));
-  return { userId, orderNo: newOrderNumber(sale, Date.now()), requestId: 'request-1', ...fields, token };
+  return { userId, orderNo: newOrderNumber(sale, newBatchNo(Date.now())), requestId: 'request-1', ...fields, token };
 }
 
 /** A call for these shoppers, each with a recorded seckill token, in their order. */
@@ -78,8 +78,11 @@ export async function newAttempt(
   users: readonly string[],
   fields: Partial<AdmitCall> = {},
 ): Promise<Attempt> {
-  const items = await Promise.all(users.map((userId) => newItem(shop, sale, userId)));
-  return { sale, call: await newCall(shop, sale, fields), items };
+  const call = await newCall(shop, sale, fields);
+  const items = await Promise.all(
+    users.map((userId) => newItem(shop, sale, userId, { orderNo: newOrderNumber(sale, call.batchNo) })),
+  );
+  return { sale, call, items };
 }
 
 export function send(shop: Shop, { sale, call, items }: Attempt): Promise<Admission[]> {

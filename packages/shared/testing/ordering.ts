@@ -7,11 +7,10 @@ import { newPaymentId } from '../src/payment/payment.ts';
 import type { Sale } from '../src/sale/sale.ts';
 import { withStampedLease } from '../src/sale/lease.ts';
 import { buy } from './buying.ts';
+import { settle } from './settling.ts';
 import type { TestContext } from './support.ts';
-import { jsonOfOrder } from '../src/order/status-record.ts';
 
 const TIME_TO_PAY_MS = 900_000;
-const STATUS_LIFE_MS = 600_000;
 
 /**
  * Orders of these shoppers that wait for payment, in Redis and in MySQL as admission and the writer leave them, in the order of the shoppers.
@@ -37,12 +36,7 @@ export async function placeOrders(
       await addSold(tx, sale.id, orders.length);
       await addToCounters(tx, sale.id, changesOfWritten(orders, nowMs));
     });
-    const records = orders.map((order) => ({
-      orderNo: order.orderNo,
-      version: 1,
-      status: jsonOfOrder(order),
-    }));
-    return context.commands.settle(sale, text, STATUS_LIFE_MS, records);
+    return settle(context, sale, text, orders);
   });
   if (settled !== true) throw new Error('the orders of a test could not be settled');
   return orders;

@@ -15,6 +15,7 @@ import type { TestContext } from '@flash-sale/shared/testing/support.ts';
 import { auditSale } from '@flash-sale/shared/reconciliation/audit.ts';
 import { OrderWriter } from '../src/order-writer/order-writer.ts';
 import { stockReturns } from '../src/services/stock-returns.ts';
+import { settleOrdersOf } from './shoppers.ts';
 
 export const USERS = ['a', 'b', 'c', 'd'];
 export const UNITS = 2;
@@ -169,7 +170,7 @@ export class Run {
       assert.deepEqual(admission, { outcome: 'sold_out' });
     } else {
       assert.deepEqual(admission, { outcome: 'accepted' });
-      await this.#writer.settle(this.#sale, [orderNo]);
+      await settleOrdersOf(this.#writer, this.#sale, [orderNo]);
       this.#model.owners.set(user, orderNo);
       this.#model.orders.push({ user, order_no: orderNo, status: 'pending_payment' });
     }

@@ -2,16 +2,12 @@ import { Queue } from 'bullmq';
 import { sql } from 'kysely';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Order } from '@flash-sale/shared/order/order.ts';
-import {
-  ORDERS_QUEUE,
-  WRITE_ORDERS,
-  writeOrdersOptions,
-  type WriteOrdersJob,
-} from '@flash-sale/shared/admission/order-jobs.ts';
+import { ORDERS_QUEUE, writeOrders, type WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
 import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
 import { openTestContext } from '@flash-sale/shared/testing/support.ts';
 import { admitAll } from './shoppers.ts';
 import { startWorker } from './worker-process.ts';
+import { batchNoOf } from '@flash-sale/shared/order/order-number.ts';
 
 const SHIFTED = new URL('../../shared/testing/shifted-clock.ts', import.meta.url).pathname;
 const TIME_TO_PAY_MS = 3_000;
@@ -39,18 +35,15 @@ test.each([
     });
     const { rows: before } = await sql<{ now: Date }>`SELECT UTC_TIMESTAMP(3) AS now`.execute(context.db);
 
-    const orderNos = await admitAll(context, sale, ['alice'], 'job-of-alice');
-    await queue.add(
-      WRITE_ORDERS,
-      { shard: 0, sale_id: sale.id, order_nos: orderNos },
-      writeOrdersOptions('job-of-alice'),
-    );
+    const [orderNo] = await admitAll(context, sale, ['alice']);
+    const { name, data, opts } = writeOrders(sale, batchNoOf(orderNo!));
+    await queue.add(name, data, opts);
 
     const orderIn = async (status: Order['status']) =>
       context.db
         .selectFrom('orders')
         .select(['expires_at', 'closed_at', sql<Date>`UTC_TIMESTAMP(3)`.as('now')])
-        .where('order_no', '=', orderNos[0]!)
+        .where('order_no', '=', orderNo!)
         .where('status', '=', status)
         .executeTakeFirst();
     const soon = { timeout: 15_000, interval: 20 };

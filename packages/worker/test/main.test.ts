@@ -5,12 +5,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { OrderStatus } from '@flash-sale/shared/order/order.ts';
 import { ORDER_BATCH_MAX } from '@flash-sale/shared/order/orders-table.ts';
 import type { SaleRef } from '@flash-sale/shared/sale/sale.ts';
-import {
-  ORDERS_QUEUE,
-  WRITE_ORDERS,
-  writeOrdersOptions,
-  type WriteOrdersJob,
-} from '@flash-sale/shared/admission/order-jobs.ts';
+import { ORDERS_QUEUE, writeOrders, type WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
 import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
 import { placeOrders } from '@flash-sale/shared/testing/ordering.ts';
 import { openTestContext } from '@flash-sale/shared/testing/support.ts';
@@ -58,8 +53,9 @@ async function openWorld(env: Readonly<Record<string, string>> = {}) {
     /** Ids of jobs that were given up, of which there must not be any. */
     failed,
     buy: async (sale: SaleRef, userIds: readonly string[], jobId: string) => {
-      const orderNos = await admitAll(context, sale, userIds, jobId);
-      return queue.add(WRITE_ORDERS, { shard: 0, sale_id: sale.id, order_nos: orderNos }, writeOrdersOptions(jobId));
+      await admitAll(context, sale, userIds, jobId);
+      const { name, data, opts } = writeOrders(sale, jobId);
+      return queue.add(name, data, opts);
     },
   };
 }
@@ -130,7 +126,9 @@ describe('a worker process that is asked to end', () => {
     const sale = await context.openSale({ seckillStock: crowd.length });
     const letGo = await holdUpOrdersOf(context.config, sale, crowd.slice(0, 1));
     const worker = await startWorker(context.env);
-    await buy(sale, crowd, 'job-interrupted');
+    // The batches before its own fill the transaction.
+    await admitAll(context, sale, crowd.slice(0, ORDER_BATCH_MAX));
+    await buy(sale, crowd.slice(ORDER_BATCH_MAX), 'job-interrupted');
     await aLockIsWaitedFor(context.db);
 
     worker.kill('SIGTERM');

@@ -1,7 +1,8 @@
-import { randomUUID } from 'node:crypto';
-import { newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
+import { batchNoOf, newBatchNo, newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
 import type { SaleRef } from '@flash-sale/shared/sale/sale.ts';
 import { recordToken } from '@flash-sale/shared/testing/buying.ts';
+import type { OrderWriter } from '../src/order-writer/order-writer.ts';
+import type { SaleWriter } from '../src/order-writer/sale-writer.ts';
 import type { TestContext } from '@flash-sale/shared/testing/support.ts';
 
 const UNLIMITED = 1_000_000;
@@ -17,21 +18,23 @@ export function shoppers(count: number, name = 'shopper'): string[] {
  * reservations and `available` are what the api leaves behind when it is killed before it adds the
  * job.
  *
+ * @param numberOf the number of the batch, and so the id of its job, if a test needs to name it
  * @returns the order numbers, in the order of the shoppers
  */
 export async function admitAll(
   { commands }: Pick<TestContext, 'commands'>,
   sale: SaleRef,
   userIds: readonly string[],
-  jobId: string = randomUUID(),
+  numberOf?: string,
 ): Promise<string[]> {
   await Promise.all(userIds.map((userId) => recordToken({ commands }, sale, userId, tokenOf(userId))));
   const admitted: string[] = [];
   for (let from = 0; from < userIds.length; from += MICRO_BATCH_MAX) {
     const { nowMs, historyId } = await commands.clock(sale.shard);
+    const batchNo = numberOf ?? newBatchNo(nowMs);
     const items = userIds.slice(from, from + MICRO_BATCH_MAX).map((userId) => ({
       userId,
-      orderNo: newOrderNumber(sale, nowMs),
+      orderNo: newOrderNumber(sale, batchNo),
       token: tokenOf(userId),
       requestId: `request-${userId}`,
     }));
@@ -40,7 +43,7 @@ export async function admitAll(
       {
         historyId,
         deadlineMs: nowMs + 10_000,
-        jobId,
+        batchNo,
         backlogMax: UNLIMITED,
         shardBacklogMax: UNLIMITED,
         limits: {
@@ -63,3 +66,12 @@ export async function admitAll(
 function tokenOf(userId: string): string {
   return `token-of-${userId}`;
 }
+
+/** Runs a job for each batch of these orders. */
+export async function settleOrders(writer: Pick<SaleWriter, 'settle'>, orderNos: readonly string[]): Promise<void> {
+  await Promise.all([...new Set(orderNos.map(batchNoOf))].map((batchNo) => writer.settle(batchNo)));
+}
+
+/** The same by the writer of all sales. */
+export const settleOrdersOf = (writer: OrderWriter, sale: SaleRef, orderNos: readonly string[]): Promise<void> =>
+  settleOrders({ settle: (batchNo) => writer.settle(sale, batchNo) }, orderNos);

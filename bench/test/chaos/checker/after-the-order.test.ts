@@ -216,7 +216,7 @@ test('9: owners vanished at another time than units went back', () => {
     history_id: 'r1',
     available: 2 - owners,
     owners,
-    reservations: 0,
+    batches: 0,
   });
   expect(broken({}, [], { samples: [sample(5_590, 2), sample(5_750, 1)] })).toEqual([]);
   expect(broken({}, [], { samples: [sample(3_000, 2), sample(3_050, 1)] })).toEqual([9]);

@@ -117,7 +117,7 @@ const sample = (atMs: number, available: number, owners: number, historyId = 'r1
   history_id: historyId,
   available,
   owners,
-  reservations: 0,
+  batches: 0,
 });
 const strike = (changes: Partial<Strike> = {}): Strike => ({
   fault: 'redis_killed',

@@ -16,7 +16,7 @@ export class OrdersAdapter extends BullMQAdapter {
     super(queue, {
       displayName: `Orders, shard ${shard}`,
       description:
-        'A job holds the order numbers of one micro-batch. It is removed when they are in the ledger, so this page shows what is waiting now. ' +
+        'A job names the batch of orders that one call accepted. It is removed when they are in the ledger, so this page shows what is waiting now. ' +
         'A delayed job has failed or waits for the lease of the sale. It runs again by itself.',
       allowRetries: true,
     });
@@ -41,9 +41,10 @@ export class OrdersAdapter extends BullMQAdapter {
 
 /** The title of a job: `sale 17 · 42 orders · 3 s old · tried 2 times · connect ECONNREFUSED`. */
 export function titleOf({ data, timestamp, attemptsMade, failedReason }: QueueJobJson, nowMs: number): string {
-  const { sale_id: saleId, order_nos: orderNos } = data as WriteOrdersJob;
-  const orders = orderNos.length === 1 ? '1 order' : `${orderNos.length} orders`;
-  const parts = [`sale ${saleId}`, orders, `${ageOf(nowMs - timestamp)} old`];
+  const { sale_id: saleId, orders } = data as WriteOrdersJob;
+  const parts = [`sale ${saleId}`];
+  if (orders !== undefined) parts.push(orders === 1 ? '1 order' : `${orders} orders`);
+  parts.push(`${ageOf(nowMs - timestamp)} old`);
   if (attemptsMade > 0) parts.push(attemptsMade === 1 ? 'tried once' : `tried ${attemptsMade} times`);
   if (failedReason) parts.push(failedReason.slice(0, REASON_LENGTH_MAX));
   return parts.join(' · ');
@@ -51,11 +52,11 @@ export function titleOf({ data, timestamp, attemptsMade, failedReason }: QueueJo
 
 const REASON_LENGTH_MAX = 80;
 
-const dataOf = ({ sale_id: saleId, shard, order_nos: orderNos }: WriteOrdersJob) => ({
+const dataOf = ({ sale_id: saleId, shard, batch_no: batchNo, orders }: WriteOrdersJob) => ({
   sale: saleId,
   shard,
-  orders: orderNos.length,
-  order_nos: orderNos,
+  batch_no: batchNo,
+  orders,
 });
 
 function ageOf(ageMs: number): string {

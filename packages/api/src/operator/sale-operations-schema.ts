@@ -133,7 +133,9 @@ export const ListJobs = {
           state: Type.Enum(['active', 'waiting', 'delayed']),
           shard: Count,
           sale_id: ProductId,
-          orders: Type.Integer({ description: 'Order numbers in the job' }),
+          orders: Type.Union([Type.Integer(), Type.Null()], {
+            description: 'Orders of the batch; null if the relay added the job',
+          }),
           attempts: Type.Integer({ description: 'Attempts that failed' }),
           error: TextOrNull,
           added_at: Time,

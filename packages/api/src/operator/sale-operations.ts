@@ -191,7 +191,7 @@ function jobView({ id, data, attemptsMade, failedReason, timestamp }: Job<WriteO
     state: state as (typeof JOB_STATES)[number],
     shard: data.shard,
     sale_id: data.sale_id,
-    orders: data.order_nos.length,
+    orders: data.orders ?? null,
     attempts: attemptsMade,
     error: failedReason ?? null,
     added_at: isoOf(timestamp),

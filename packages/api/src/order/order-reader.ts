@@ -2,7 +2,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Refusal } from '@flash-sale/shared/platform/errors.ts';
 import type { Clock } from '@flash-sale/shared/platform/clock.ts';
 import type { Order } from '@flash-sale/shared/order/order.ts';
-import { orderOfJson } from '@flash-sale/shared/order/status-record.ts';
 import { saleOfOrderNumber } from '@flash-sale/shared/order/order-number.ts';
 import { KEPT_AFTER_END_MS, type Sale } from '@flash-sale/shared/sale/sale.ts';
 import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
@@ -11,6 +10,7 @@ import type { Commands } from '@flash-sale/shared/commands.ts';
 import type { OrderInRedis } from '@flash-sale/shared/order/order-commands.ts';
 import { codeOfRedisError } from '@flash-sale/shared/platform/redis/errors.ts';
 import type { Catalog } from '../sale/catalog.ts';
+import { OrderReads } from './order-reads.ts';
 
 /**
  * How long a poll of an order that a writer has taken waits for the ledger, which alone knows its
@@ -30,9 +30,11 @@ export interface OrderReaderDeps {
  */
 export class OrderReader {
   readonly #deps: OrderReaderDeps;
+  readonly #reads: OrderReads;
 
   constructor(deps: OrderReaderDeps) {
     this.#deps = deps;
+    this.#reads = new OrderReads(deps.commands);
   }
 
   /** The sale that an order number names; undefined if no such order can exist. */
@@ -50,11 +52,11 @@ export class OrderReader {
    * taken the order, and the ledger does not answer
    */
   async read(sale: Sale, orderNo: string): Promise<Order | undefined> {
-    const { commands, db, clock } = this.#deps;
+    const { db, clock } = this.#deps;
     let inRedis: OrderInRedis | undefined;
     try {
       // Ask Redis before the ledger: an order moves from Redis to the ledger, never back.
-      inRedis = await commands.readOrder(sale, orderNo);
+      inRedis = await this.#reads.read(sale, orderNo);
     } catch (error) {
       if (codeOfRedisError(error) === undefined) throw error;
     }
@@ -75,7 +77,7 @@ export class OrderReader {
         version: 0,
       };
     }
-    if (inRedis?.status !== undefined) return orderOfJson(inRedis.status);
+    if (inRedis?.settled !== undefined) return inRedis.settled;
     const order = await findOrder(db, orderNo);
     if (order !== undefined || clock(sale.shard).nowMs() > sale.endMs + KEPT_AFTER_END_MS) return order;
     if (inRedis === undefined) throw new Refusal('unavailable');

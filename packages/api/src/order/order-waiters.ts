@@ -1,3 +1,4 @@
+import { batchNoOf } from '@flash-sale/shared/order/order-number.ts';
 import type { SaleRef } from '@flash-sale/shared/sale/sale.ts';
 import type { RedisClient } from '@flash-sale/shared/platform/redis/client.ts';
 import type { Keys } from '@flash-sale/shared/platform/redis/keys.ts';
@@ -56,12 +57,13 @@ interface Channel {
    * poll asks again.
    */
   subscribed: Promise<unknown> | undefined;
+  /** By batch: a batch is settled as a whole. */
   readonly listeners: Map<string, Set<Listener>>;
   polls: number;
 }
 
 /**
- * Wakes waiting polls when their order is settled: one subscription per sale for any number of
+ * Wakes waiting polls when their batch is settled: one subscription per sale for any number of
  * polls.
  */
 export class OrderWaiters {
@@ -75,7 +77,7 @@ export class OrderWaiters {
     deps.subscriber.on('message', (name: string, message: string) => {
       const listeners = this.#channels.get(name)?.listeners;
       if (listeners === undefined) return;
-      for (const orderNo of message.split(' ')) listeners.get(orderNo)?.forEach((listener) => listener.notify());
+      for (const batchNo of message.split(' ')) listeners.get(batchNo)?.forEach((listener) => listener.notify());
     });
     // Messages are lost while there is no connection, so let every poll read again.
     deps.subscriber.on('ready', () => this.#notifyAll());
@@ -83,7 +85,7 @@ export class OrderWaiters {
 
   /**
    * Reads until `done` or until the time is over. It subscribes first, so that no message between a
-   * reading and the wait is missed. It reads at each settlement of the order, at each new
+   * reading and the wait is missed. It reads at each settlement of its batch, at each new
    * connection, and once a second.
    *
    * @returns the last reading
@@ -105,7 +107,7 @@ export class OrderWaiters {
     const untilMs = performance.now() + waitMs;
     const listener = new Listener();
     const notify = () => listener.notify();
-    const { subscribed, leave } = this.#join(sale, orderNo, listener);
+    const { subscribed, leave } = this.#join(sale, batchNoOf(orderNo), listener);
     gone.addEventListener('abort', notify);
     try {
       await Promise.race([subscribed.then(notify), listener.next(Math.min(waitMs, SUBSCRIBED_MS_MAX))]);
@@ -128,7 +130,7 @@ export class OrderWaiters {
     this.#notifyAll();
   }
 
-  #join(sale: SaleRef, orderNo: string, listener: Listener): { subscribed: Promise<unknown>; leave: () => void } {
+  #join(sale: SaleRef, batchNo: string, listener: Listener): { subscribed: Promise<unknown>; leave: () => void } {
     const { subscriber, keys, metrics } = this.#deps;
     const name = keys.sale(sale).settled;
     let channel = this.#channels.get(name);
@@ -138,15 +140,15 @@ export class OrderWaiters {
     }
     const subscribed = (channel.subscribed ??= this.#subscribe(name, channel));
     const { listeners } = channel;
-    const ofOrder = listeners.get(orderNo) ?? new Set();
-    listeners.set(orderNo, ofOrder.add(listener));
+    const ofBatch = listeners.get(batchNo) ?? new Set();
+    listeners.set(batchNo, ofBatch.add(listener));
     channel.polls += 1;
     metrics.pollWaiters.set((this.#waiting += 1));
 
     const leave = (): void => {
       metrics.pollWaiters.set((this.#waiting -= 1));
-      ofOrder.delete(listener);
-      if (ofOrder.size === 0) listeners.delete(orderNo);
+      ofBatch.delete(listener);
+      if (ofBatch.size === 0) listeners.delete(batchNo);
       channel.polls -= 1;
       if (channel.polls > 0) return;
       this.#channels.delete(name);
@@ -163,7 +165,7 @@ export class OrderWaiters {
 
   #notifyAll(): void {
     for (const { listeners } of this.#channels.values()) {
-      for (const ofOrder of listeners.values()) for (const listener of ofOrder) listener.notify();
+      for (const ofBatch of listeners.values()) for (const listener of ofBatch) listener.notify();
     }
   }
 }

@@ -1,8 +1,8 @@
 import type { Queue } from 'bullmq';
 import type { Config } from '@flash-sale/shared/platform/config/config.ts';
-import { newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
+import { newBatchNo, newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
-import { WRITE_ORDERS, writeOrdersOptions, type WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
+import { writeOrders, type WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
 import type { RedisClock } from '@flash-sale/shared/platform/redis/clock.ts';
 import type { AdmitItem, Admission, AdmitCall } from '@flash-sale/shared/admission/admission-commands.ts';
 import type { Commands } from '@flash-sale/shared/commands.ts';
@@ -91,14 +91,13 @@ export class Admissions {
     const { config, commands, clock, metrics, tracing } = this.#deps;
     const { historyId } = clock(sale.shard);
     const nowMs = clock(sale.shard).nowMs();
-    const items = buys.map((buy): AdmitItem => ({ ...buy, orderNo: newOrderNumber(sale, nowMs) }));
-    // A job is a micro-batch. Its id has the form of an order number, because a BullMQ job id must
-    // not consist of digits only or contain a colon.
-    const jobId = newOrderNumber(sale, nowMs);
+    // What this call accepts is one batch, from here to the ledger. Its number is used only once.
+    const batchNo = newBatchNo(nowMs);
+    const items = buys.map((buy): AdmitItem => ({ ...buy, orderNo: newOrderNumber(sale, batchNo) }));
     const call: AdmitCall = {
       historyId,
       deadlineMs: nowMs + config.REDIS_TIMEOUT_MS,
-      jobId,
+      batchNo,
       backlogMax: config.BACKLOG_MAX,
       shardBacklogMax: Math.max(SHARD_BACKLOG_MAX, config.BACKLOG_MAX),
       limits: this.#limits,
@@ -108,7 +107,7 @@ export class Admissions {
       const took = metrics.admissionSeconds.startTimer();
       const admissions = await commands.admit(sale, call, items).finally(took);
       const accepted = items.filter((_, i) => admissions[i]!.outcome === 'accepted');
-      if (accepted.length > 0) this.#handOff(sale, jobId, accepted);
+      if (accepted.length > 0) this.#handOff(sale, batchNo, accepted);
       return admissions.map((admission, i) => decisionOf(admission, items[i]!));
     });
   }
@@ -117,22 +116,18 @@ export class Admissions {
    * Adds the batch's job. Nothing depends on its success: the relay adds missing jobs with the same
    * id.
    */
-  #handOff(sale: Sale, jobId: string, accepted: readonly AdmitItem[]): void {
+  #handOff(sale: Sale, batchNo: string, accepted: readonly AdmitItem[]): void {
     const { queue, log, metrics } = this.#deps;
     log.info(
-      { sale: sale.id, job_id: jobId, orders: accepted.map(({ orderNo, requestId }) => [orderNo, requestId]) },
+      { sale: sale.id, batch_no: batchNo, orders: accepted.map(({ orderNo, requestId }) => [orderNo, requestId]) },
       'buys accepted',
     );
-    const job: WriteOrdersJob = {
-      shard: sale.shard,
-      sale_id: sale.id,
-      order_nos: accepted.map(({ orderNo }) => orderNo),
-    };
+    const { name, data, opts } = writeOrders(sale, batchNo, accepted.length);
     queue(sale.shard)
-      .add(WRITE_ORDERS, job, writeOrdersOptions(jobId))
+      .add(name, data, opts)
       .catch((error: unknown) => {
         metrics.jobsNotAdded.inc();
-        log.warn({ err: error, job_id: jobId }, 'could not add the job; the relay will add it');
+        log.warn({ err: error, batch_no: batchNo }, 'could not add the job; the relay will add it');
       });
   }
 }

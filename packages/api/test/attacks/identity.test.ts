@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
+import { newBatchNo, newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { SeckillTokens } from '@flash-sale/shared/seckill-token/seckill-token.ts';
 import { takeLease } from '@flash-sale/shared/testing/buying.ts';
@@ -142,7 +142,7 @@ describe('attack: another shopper’s order', () => {
 
   it('is not listed by a cursor directly after it', async () => {
     await settleOrder(context, sale, await win(await as('listed')));
-    const cursor = newOrderNumber(sale, Date.now() + 60_000);
+    const cursor = newOrderNumber(sale, newBatchNo(Date.now() + 60_000));
     const answer = await app.get(`/api/v1/orders?cursor=${cursor}`, await as('curious'));
     expect(answer.json()).toEqual({ items: [], next_cursor: null });
     expect((await app.get(`/api/v1/orders?cursor=${cursor}`, await as('listed'))).json()).toMatchObject({

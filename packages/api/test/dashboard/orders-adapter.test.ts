@@ -9,7 +9,7 @@ const job = {
   timestamp: NOW_MS,
   failedReason: '',
   stacktrace: null,
-  data: { shard: 0, sale_id: 17, order_nos: ['a', 'b'] },
+  data: { shard: 0, sale_id: 17, batch_no: 'batch', orders: 2 },
   returnvalue: null,
   opts: {},
 };
@@ -17,7 +17,8 @@ const job = {
 describe('the title of a job describes it', () => {
   it.each([
     ['sale, orders and age', {}, 'sale 17 · 2 orders · 0 s old'],
-    ['one order', { data: { ...job.data, order_nos: ['a'] } }, 'sale 17 · 1 order · 0 s old'],
+    ['one order', { data: { ...job.data, orders: 1 } }, 'sale 17 · 1 order · 0 s old'],
+    ['no number of orders, as the relay adds it', { data: { ...job.data, orders: undefined } }, 'sale 17 · 0 s old'],
     ['seconds', { timestamp: NOW_MS - 119_000 }, 'sale 17 · 2 orders · 119 s old'],
     ['minutes', { timestamp: NOW_MS - 120_000 }, 'sale 17 · 2 orders · 2 min old'],
     ['hours', { timestamp: NOW_MS - 3 * 3_600_000 }, 'sale 17 · 2 orders · 3 h old'],

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Browser } from 'playwright-core';
-import { WRITE_ORDERS, writeOrdersOptions } from '@flash-sale/shared/admission/order-jobs.ts';
+import { writeOrders } from '@flash-sale/shared/admission/order-jobs.ts';
 import { noiseOf, openChromium } from '../../../../infra/src/services/chromium.ts';
 import { listen } from '../attacks/raw-connection.ts';
 import { OPERATOR_TOKEN, openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
@@ -50,8 +50,8 @@ describe('a page in a browser sends no request to other sites, and has no error 
     ['/admin/queues', ['Orders, shard 0']],
     ['/admin/queues/queue/orders-shard-0', [/sale 1 · 1 order/]],
   ])('%s', async (path, texts) => {
-    const job = { shard: 0, sale_id: 1, order_nos: ['a'] };
-    await app.deps.queue(0).add(WRITE_ORDERS, job, writeOrdersOptions('job-in-a-browser'));
+    const { name, data, opts } = writeOrders({ id: 1, shard: 0 }, 'job-in-a-browser', 1);
+    await app.deps.queue(0).add(name, data, opts);
     expect(await visit(path, texts)).toEqual([]);
   });
 });

@@ -7,8 +7,8 @@ import type { TestContext } from '../../testing/support.ts';
 interface SaleInRedis {
   readonly state: Readonly<Record<string, string>>;
   readonly owners: Readonly<Record<string, string>>;
-  readonly reservations: number;
-  readonly reserved_at: number;
+  readonly batches: number;
+  readonly batchTimes: number;
 }
 
 /**
@@ -21,9 +21,9 @@ const AWAY_MS = 20;
 async function readSale(context: TestContext, sale: SaleRef): Promise<SaleInRedis> {
   const keys = context.keys.sale(sale);
   const transaction = context.redis.multi().hgetall(keys.state).hgetall(keys.owners);
-  const replies = await transaction.hlen(keys.reservations).zcard(keys.reservedAt).exec();
-  const [state, owners, reservations, reservedAt] = replies!.map(([, value]) => value);
-  return { state, owners, reservations, reserved_at: reservedAt } as SaleInRedis;
+  const replies = await transaction.hlen(keys.batches).zcard(keys.batchTimes).exec();
+  const [state, owners, batches, batchTimes] = replies!.map(([, value]) => value);
+  return { state, owners, batches, batchTimes } as SaleInRedis;
 }
 
 /**
@@ -79,7 +79,7 @@ export async function expectPromisesKept(
       const { state: _state, owners: _owners, ...left } = await readSale(context, { shard: 0, ...sale });
       return left;
     })
-    .toEqual({ reservations: 0, reserved_at: 0 });
+    .toEqual({ batches: 0, batchTimes: 0 });
   const { state, owners } = await readSale(context, { shard: 0, ...sale });
   const orders = await db.selectFrom('orders').selectAll().where('product_id', '=', sale.id).execute();
   const live = orders.filter((order) => order.live === 1);

@@ -2,7 +2,7 @@ import { Worker } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { markCleaned } from '@flash-sale/shared/sale/products-table.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
-import { ORDERS_QUEUE, WRITE_ORDERS, writeOrdersOptions } from '@flash-sale/shared/admission/order-jobs.ts';
+import { ORDERS_QUEUE, writeOrders } from '@flash-sale/shared/admission/order-jobs.ts';
 import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
 import { takeLease } from '@flash-sale/shared/testing/buying.ts';
 import {
@@ -13,6 +13,7 @@ import {
   type TestApp,
   type TestContext,
 } from '../../testing/support.ts';
+import { batchNoOf } from '@flash-sale/shared/order/order-number.ts';
 
 const VIEWER_TOKEN = 'the-viewers-own-token';
 const AS_VIEWER = { authorization: `Bearer ${VIEWER_TOKEN}` };
@@ -177,7 +178,7 @@ describe('rebuild, audit and repair', () => {
   it('a repair adds the jobs of late orders to the queue again', async () => {
     const sale = await context.openSale({ seckillStock: 5 });
     const orderNo = await app.win(sale, 'patient');
-    await context.redis.zincrby(context.keys.sale(sale).reservedAt, -60_000, orderNo);
+    await context.redis.zincrby(context.keys.sale(sale).batchTimes, -60_000, batchNoOf(orderNo));
     const jobs = await context.redis.keys(`${context.keys.queuePrefix(0)}:orders:*`);
     await context.redis.unlink(jobs);
     expect((await act(sale, 'audit')).json()).toMatchObject({ verdict: 'late' });
@@ -203,9 +204,11 @@ describe('GET /api/v1/admin/jobs', () => {
     // Buys of other tests left theirs.
     await queue.obliterate({ force: true });
     const sale = await context.openSale();
-    const add = (id: string) =>
-      queue.add(WRITE_ORDERS, { shard: 0, sale_id: sale.id, order_nos: ['a', 'b'] }, writeOrdersOptions(id));
-    await add('job-failing');
+    const add = (id: string, orders?: number) => {
+      const { name, data, opts } = writeOrders(sale, id, orders);
+      return queue.add(name, data, opts);
+    };
+    await add('job-failing', 2);
     const connection = connectRedis(context.config, 'blocking');
     const worker = new Worker(ORDERS_QUEUE, () => Promise.reject(new Error('MySQL has gone away')), {
       connection,
@@ -230,7 +233,7 @@ describe('GET /api/v1/admin/jobs', () => {
           attempts: 1,
           error: 'MySQL has gone away',
         },
-        { job_id: 'job-waiting', state: 'waiting', attempts: 0, error: null },
+        { job_id: 'job-waiting', state: 'waiting', orders: null, attempts: 0, error: null },
       ],
     });
     expect((await app.get('/api/v1/admin/jobs?limit=1', AS_VIEWER)).json<{ items: unknown[] }>().items).toHaveLength(1);

@@ -13,7 +13,8 @@ import type { Order } from '@flash-sale/shared/order/order.ts';
 import { takeLease } from '@flash-sale/shared/testing/buying.ts';
 import { ledgerOf, openPayment, placeOrder } from '@flash-sale/shared/testing/ordering.ts';
 import { openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
-import { jsonOfOrder } from '@flash-sale/shared/order/status-record.ts';
+import { batchNoOf } from '@flash-sale/shared/order/order-number.ts';
+import { settledLineOf } from '@flash-sale/shared/order/settled-record.ts';
 
 /** A provider whose pages and refunds cost nothing, and which may fail or be slow on purpose. */
 class StubProvider implements PaymentProvider {
@@ -341,15 +342,21 @@ describe('a poll is never behind the ledger', () => {
     await cancel(order);
     const sale = { id: order.productId, shard: 0 };
     const lease = await takeLease(context, sale);
-    const record = { orderNo: order.orderNo, version: 1, status: jsonOfOrder(order) };
-    expect(await context.commands.settle(sale, lease, 600_000, [record])).toBe(true);
+    const settlement = {
+      batchNo: batchNoOf(order.orderNo),
+      facts: `${order.createdAtMs} ${order.priceCents}`,
+      settled: [settledLineOf(order, order.createdAtMs)],
+      stuck: [],
+    };
+    expect(await context.commands.settle(sale, lease, 600_000, [settlement])).toBe(true);
     expect(await poll(order)).toMatchObject({ status: 'cancelled' });
   });
 
-  it('if the worker crashed before it could settle the reservation', async () => {
+  it('if the worker crashed before it could settle the batch', async () => {
     const order = await newOrder();
-    const { state, reservations } = context.keys.sale({ id: order.productId, shard: 0 });
-    await context.redis.hset(reservations, order.orderNo, `${Date.now()} ${order.priceCents} job r alice`);
+    const { state, batches } = context.keys.sale({ id: order.productId, shard: 0 });
+    const record = `${Date.now()} ${order.priceCents} 1\n${order.orderNo} alice r`;
+    await context.redis.hset(batches, batchNoOf(order.orderNo), record);
     await context.redis.hset(state, { taken_until_ms: 0 });
     expect(await poll(order)).toMatchObject({ status: 'queued' });
     await context.redis.hset(state, { taken_until_ms: Date.now() });

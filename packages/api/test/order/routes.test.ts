@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { openApp, openTestContext, settleOrder, type TestApp, type TestContext } from '../../testing/support.ts';
+import { batchNoOf } from '@flash-sale/shared/order/order-number.ts';
 
 let context: TestContext;
 let app: TestApp;
@@ -47,8 +48,8 @@ describe('GET /api/v1/orders/:orderNo', () => {
     await settleOrder(context, sale, orderNo);
     const fromRedis = await app.get(`/api/v1/orders/${orderNo}`);
     expect(fromRedis.headers['retry-after']).toBeUndefined();
-    expect(fromRedis.json()).toEqual({ ...queued, status: 'pending_payment' });
-    expect(await context.redis.del(context.keys.status(sale, orderNo))).toBe(1);
+    expect(fromRedis.json()).toEqual({ ...queued, status: 'pending_payment', expires_at: expect.any(String) });
+    expect(await context.redis.del(context.keys.settledBatch(sale, batchNoOf(orderNo)))).toBe(1);
     expect((await app.get(`/api/v1/orders/${orderNo}`)).json()).toEqual(fromRedis.json());
   });
 
@@ -169,17 +170,16 @@ describe('GET /api/v1/orders/:orderNo?wait=', () => {
     const orderNo = await app.win(sale, 'alice');
     const poll = app.get(`/api/v1/orders/${orderNo}?wait=20`);
     await untilWaiting(app, sale, 1);
-    const { reservations, reservedAt } = context.keys.sale(sale);
-    const queued = (await context.commands.readOrder(sale, orderNo)).reservation!;
-    const order = { order_no: orderNo, product_id: sale.id, user_id: 'alice', status: 'pending_payment', version: 1 };
-    const status = JSON.stringify({ ...order, price_cents: queued.priceCents, created_at_ms: queued.admittedMs });
+    const { batches, batchTimes } = context.keys.sale(sale);
+    const { batchNo, priceCents, admittedMs } = (await context.commands.readOrder(sale, orderNo)).reservation!;
     const { historyId } = await context.commands.clock(0);
+    const record = `${historyId.slice(0, 8)} ${admittedMs} ${priceCents}\n${orderNo} alice expires 60000`;
     const settledMs = performance.now();
     await context.redis
       .multi()
-      .set(context.keys.status(sale, orderNo), `1 ${historyId.slice(0, 8)} ${status}`)
-      .hdel(reservations, orderNo)
-      .zrem(reservedAt, orderNo)
+      .set(context.keys.settledBatch(sale, batchNo), record)
+      .hdel(batches, batchNo)
+      .zrem(batchTimes, batchNo)
       .exec();
     expect((await poll).json()).toMatchObject({ status: 'pending_payment' });
     expect(performance.now() - settledMs).toBeLessThan(5_000);

@@ -27,7 +27,7 @@ afterAll(async () => {
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-const ORDER_NO = /^[0-7][0-9A-HJKMNP-TV-Z]{25}-0-\d+$/;
+const ORDER_NO = /^[0-7][0-9A-HJKMNP-TV-Z]{31}-0-\d+$/;
 const scheduled = () => ({ startMs: Date.now() + HOUR_MS, endMs: Date.now() + 2 * HOUR_MS });
 const ended = () => ({ startMs: Date.now() - 2 * HOUR_MS, endMs: Date.now() - HOUR_MS });
 /** Ended so long ago that Redis does not keep it any more. */

@@ -2,6 +2,7 @@ import type { ErrorCode } from '../platform/errors.ts';
 import type { SaleRef } from '../sale/sale.ts';
 import { readScripts, type Argument, type RedisCalls } from '../platform/redis/script-loader.ts';
 import type { Keys } from '../platform/redis/keys.ts';
+import { lineOfOrder } from './batch.ts';
 
 export const ADMISSION_SCRIPTS = readScripts(import.meta.url, {
   admit: { needsMemory: true },
@@ -10,10 +11,10 @@ export const ADMISSION_SCRIPTS = readScripts(import.meta.url, {
 });
 export type AdmissionScript = (typeof ADMISSION_SCRIPTS)[number]['name'];
 
-/** One buy in a micro-batch. */
+/** One buy of a call. */
 export interface AdmitItem {
   readonly userId: string;
-  /** The order number that the buy gets if it is accepted. */
+  /** The order number that the buy gets if it is accepted, with the number of the call's batch. */
   readonly orderNo: string;
   readonly token: string;
   readonly requestId: string;
@@ -26,8 +27,9 @@ export interface AdmitCall {
   readonly historyId: string;
   /** The time after which the callers no longer wait, by the clock of Redis. */
   readonly deadlineMs: number;
-  readonly jobId: string;
-  /** The maximum number of reservations of the sale, and of all sales of its shard together. */
+  /** Is not used for another call, so that a call that is sent again is known. */
+  readonly batchNo: string;
+  /** The maximum number of waiting orders of the sale, and of all sales of its shard together. */
   readonly backlogMax: number;
   readonly shardBacklogMax: number;
   readonly limits: {
@@ -48,41 +50,44 @@ export type Admission =
 export function createAdmissionCommands({ redis, run }: RedisCalls<AdmissionScript>, keys: Keys) {
   return {
     /**
-     * Decides a micro-batch of at most a few hundred items. The answers are in the order of the
-     * items.
+     * Decides at most a few hundred buys, and stores the accepted ones as one batch. The answers are
+     * in the order of the items.
      */
     async admit(sale: SaleRef, call: AdmitCall, items: readonly AdmitItem[]): Promise<Admission[]> {
-      const { state, pause, owners, reservations, reservedAt, liveTokens } = keys.sale(sale);
+      const { state, pause, owners, batches, batchTimes, liveTokens } = keys.sale(sale);
       const { shard } = sale;
       const { limits } = call;
       const names = [
         state,
         pause,
         owners,
-        reservations,
-        reservedAt,
-        keys.backlog(shard),
-        keys.globalBucket(shard),
+        batches,
+        batchTimes,
+        keys.settledBatch(sale, call.batchNo),
         liveTokens,
+        keys.backlog(shard),
         keys.outbox(shard),
+        keys.globalBucket(shard),
+        ...keys.userBuckets(shard),
+        ...items.map(({ userId }) => keys.seckillToken(sale, userId)),
       ];
       const args: Argument[] = [
         call.historyId,
         call.deadlineMs,
-        call.jobId,
+        call.batchNo,
+        sale.id,
         call.backlogMax,
         call.shardBacklogMax,
         limits.globalCapacity,
         limits.globalPerSecond,
         limits.userCapacity,
         limits.userPerSecond,
-        sale.id,
+        items.map(lineOfOrder).join('\n'),
+        items.map(({ token }) => token).join('\n'),
       ];
-      for (const item of items) {
-        names.push(keys.seckillToken(sale, item.userId), keys.userBucket(shard, item.userId));
-        args.push(item.userId, item.orderNo, item.token, requestText(item));
-      }
-      return (await run<string>('admit', names, args)).split(' ').map(admissionOf);
+      const reply = await run<string>('admit', names, args);
+      const words = reply.split(' ');
+      return items.map((_, i) => admissionOf(words.length === 1 ? reply : words[i]!));
     },
 
     /**
@@ -125,9 +130,3 @@ function admissionOf(reply: string): Admission {
   }
   return { outcome: reply as 'accepted' };
 }
-
-/**
- * The request in a reservation: its id, then `~` and its trace context. No request id contains `~`.
- */
-const requestText = ({ requestId, traceparent }: AdmitItem): string =>
-  traceparent === undefined ? requestId : `${requestId}~${traceparent}`;

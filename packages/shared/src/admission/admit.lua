@@ -1,65 +1,80 @@
--- Decides a micro-batch of buys of one sale, in order. Each item sees the effects of the items
--- before it. Safe to run twice with the same arguments: an item whose order number already owns a
--- unit, or already consumed the seckill token, is accepted again without effect.
+-- Decides a batch of buys of one sale, in order. Each item sees the effects of the items before it.
+-- The accepted ones are stored as one record under the number of the batch. Safe to run twice: if
+-- the batch is stored already, this call has run. Its accepted items are accepted again, and all
+-- others are `unavailable`.
 --
 -- history            the history of Redis in which the caller learned the time
 -- deadline_ms        by this Redis's clock
--- backlog_max        reservations that the sale may have
--- shard_backlog_max  reservations that all sales of the shard may have together
--- The other KEYS: seckill token and user bucket of each item
--- The other ARGV: user, order number, seckill token and request id of each item
--- Out   one string with a word per item:
+-- backlog_max        orders of the sale that may wait for the ledger
+-- shard_backlog_max  orders of all sales of the shard together that may wait
+-- orders             one line per item: order number, user and request id
+-- seckill_tokens     one line per item
+-- The other KEYS: seckill token of each item
+-- Out   one string with a word per item, or a single word that holds for all:
 --       'accepted' | 'replayed:<order number>' | 'rate_limited:<global|user>:<wait in ms>' | error
 --       code
 --
 -- The buckets are GCRA (ITU-T I.371): a token bucket is one number, the time at which it is full.
-local state_key, pause_key, owners_key, reservations_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local reserved_at_key, backlog_key, global_bucket_key, live_tokens_key = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
-local outbox_key = KEYS[9]
-local history, deadline_ms, job_id = ARGV[1], ARGV[2], ARGV[3]
-local backlog_max, shard_backlog_max = tonumber(ARGV[4]), tonumber(ARGV[5])
-local global_capacity, global_per_second, user_capacity, user_per_second = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
-local sale = ARGV[10]
-local FIXED_KEYS, FIXED_ARGS = 9, 10
+local state_key, pause_key, owners_key, batches_key, batch_times_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local settled_key, live_tokens_key, backlog_key, outbox_key = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local global_bucket_key, user_buckets_keys = KEYS[10], { [0] = KEYS[11], KEYS[12], KEYS[13] }
+local history, deadline_ms, batch_no, sale = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local backlog_max, shard_backlog_max = tonumber(ARGV[5]), tonumber(ARGV[6])
+local global_capacity, global_per_second, user_capacity, user_per_second = ARGV[7], ARGV[8], ARGV[9], ARGV[10]
+local orders, seckill_tokens = ARGV[11], ARGV[12]
+local FIXED_KEYS, BUCKET_WINDOWS, US_PER_SECOND = 13, 3, 1000000
 
-local count = (#KEYS - FIXED_KEYS) / 2
+-- The line of an item in `orders` is from `starts` to `ends`.
+local count, users, order_nos, starts, ends = 0, {}, {}, {}, {}
+for from, order_no, user, to in string.gmatch(orders, '()(%S+) (%S+) %S+()') do
+  count = count + 1
+  starts[count], order_nos[count], users[count], ends[count] = from, order_no, user, to - 1
+end
+local tokens = {}
+for token in string.gmatch(seckill_tokens .. '\n', '([^\n]*)\n') do tokens[#tokens + 1] = token end
 
-local users, order_nos, seckill_tokens, request_ids, token_keys, bucket_keys = {}, {}, {}, {}, {}, {}
-for i = 1, count do
-  local arg, key = FIXED_ARGS + 4 * (i - 1), FIXED_KEYS + 2 * (i - 1)
-  users[i], order_nos[i], seckill_tokens[i], request_ids[i] = ARGV[arg + 1], ARGV[arg + 2], ARGV[arg + 3], ARGV[arg + 4]
-  token_keys[i], bucket_keys[i] = KEYS[key + 1], KEYS[key + 2]
+-- One word, if it holds for all.
+local function answer(words)
+  for i = 2, count do
+    if words[i] ~= words[1] then return table.concat(words, ' ') end
+  end
+  return words[1]
 end
 
--- Read everything at once. The items update these maps, so that later items see earlier ones.
-local state = redis.call('HMGET', state_key, 'ready', 'history_id', 'available', 'start_ms', 'end_ms', 'price_cents')
-local owner_of, token_of, full_at = {}, {}, {}
-for i, order_no in ipairs(redis.call('HMGET', owners_key, unpack(users))) do owner_of[users[i]] = order_no end
-for i, token in ipairs(redis.call('MGET', unpack(token_keys))) do token_of[users[i]] = token end
-for i, time in ipairs(redis.call('MGET', unpack(bucket_keys))) do full_at[users[i]] = tonumber(time) or 0 end
-local global_full_at = tonumber(redis.call('GET', global_bucket_key)) or 0
+local stored = (redis.call('HGET', batches_key, batch_no) or '') .. (redis.call('GET', settled_key) or '')
+if stored ~= '' then
+  local words = {}
+  for i = 1, count do words[i] = line_of(stored, order_nos[i]) and 'accepted' or 'unavailable' end
+  return answer(words)
+end
 
 local us = now_us()
 local now = math.floor(us / 1000)
 local here = history_id()
-local ready = state[1] == '1' and state[2] == here
-local late = here ~= history or now > tonumber(deadline_ms)
-local available = tonumber(state[3]) or 0
-local backlog = redis.call('ZCARD', reserved_at_key)
+if here ~= history or now > deadline_ms then return 'unavailable' end
+local state = redis.call('HMGET', state_key,
+  'ready', 'history_id', 'available', 'backlog', 'start_ms', 'end_ms', 'price_cents')
+if state[1] ~= '1' or state[2] ~= here then return 'not_ready' end
+local available, backlog = tonumber(state[3]) or 0, tonumber(state[4]) or 0
 local shard_backlog = tonumber(redis.call('GET', backlog_key)) or 0
 
+-- Read everything at once. The items update these maps, so that later items see earlier ones.
+local owner_of = {}
+for i, order_no in ipairs(redis.call('HMGET', owners_key, unpack(users))) do owner_of[users[i]] = order_no end
+
 -- The reason why no unit can be taken now, or nil.
-local function refusal_of_state()
+local function refusal_of_sale()
   -- Check the end first: a sale may be ended before its start.
-  if now >= tonumber(state[5]) then return 'ended' end
-  if now < tonumber(state[4]) then return 'not_started' end
+  if now >= tonumber(state[6]) then return 'ended' end
+  if now < tonumber(state[5]) then return 'not_started' end
   if string.sub(redis.call('GET', pause_key) or '', -1) == '1' then return 'paused' end
+  if available <= 0 then return 'sold_out' end
+  if backlog >= backlog_max or shard_backlog >= shard_backlog_max then return 'overloaded' end
   return nil
 end
-local state_refusal = ready and refusal_of_state()
 
 local function bucket(capacity, per_second)
-  local interval = 1000000 / tonumber(per_second)
+  local interval = US_PER_SECOND / tonumber(per_second)
   return { interval = interval, burst = interval * tonumber(capacity) }
 end
 local global_bucket, user_bucket = bucket(global_capacity, global_per_second), bucket(user_capacity, user_per_second)
@@ -74,18 +89,31 @@ local function take(limit, time)
   return next_time, math.max(0, math.ceil((next_time - limit.burst - us) / 1000))
 end
 
-local new_owners, new_reservations, new_times, consumed, consumers, drawn = {}, {}, {}, {}, {}, {}
-local admission = table.concat({ now, state[6] or '', job_id, '' }, ' ')
+-- A shopper's bucket is in the hash of the time window in which it is full again: this window or
+-- the next one, since no bucket takes longer than a window to fill. A hash expires at the end of
+-- its window, so that three names in turn are enough.
+local window_us = math.max(user_bucket.burst, US_PER_SECOND)
+local function window_of(time) return math.floor(time / window_us) end
+local function buckets_key(window) return user_buckets_keys[window % BUCKET_WINDOWS] end
+
+local refusal = refusal_of_sale()
+local token_of, full_at, global_full_at = {}, {}, 0
+if not refusal then
+  for i, token in ipairs(redis.call('MGET', unpack(KEYS, FIXED_KEYS + 1))) do token_of[users[i]] = token end
+  for window = window_of(us), window_of(us) + 1 do
+    for i, time in ipairs(redis.call('HMGET', buckets_key(window), unpack(users))) do
+      full_at[users[i]] = math.max(full_at[users[i]] or 0, tonumber(time) or 0)
+    end
+  end
+  global_full_at = tonumber(redis.call('GET', global_bucket_key)) or 0
+end
+
+local new_owners, consumed, consumers, accepted, drawn = {}, {}, {}, {}, {}
 
 local function decide(i)
-  local user, order_no = users[i], order_nos[i]
-  local owned, token = owner_of[user], token_of[user]
-  if owned == order_no then return 'accepted' end
-  if late then return ready and token == '#' .. order_no and 'accepted' or 'unavailable' end
-  if not ready then return 'not_ready' end
-  if owned then return 'replayed:' .. owned end
-  if token == '#' .. order_no then return 'accepted' end
-  if state_refusal then return state_refusal end
+  local user = users[i]
+  if owner_of[user] then return 'replayed:' .. owner_of[user] end
+  if refusal then return refusal end
   if available <= 0 then return 'sold_out' end
   if backlog >= backlog_max or shard_backlog >= shard_backlog_max then return 'overloaded' end
 
@@ -93,41 +121,59 @@ local function decide(i)
   if global_wait > 0 then return 'rate_limited:global:' .. global_wait end
   local user_next, user_wait = take(user_bucket, full_at[user])
   if user_wait > 0 then return 'rate_limited:user:' .. user_wait end
-  global_full_at, full_at[user], drawn[user] = global_next, user_next, bucket_keys[i]
+  global_full_at, full_at[user], drawn[user] = global_next, user_next, true
 
-  if token ~= seckill_tokens[i] then return 'token_invalid' end
+  if token_of[user] ~= tokens[i] then return 'token_invalid' end
 
   available, backlog, shard_backlog = available - 1, backlog + 1, shard_backlog + 1
-  owner_of[user], token_of[user] = order_no, '#' .. order_no
-  consumed[token_keys[i]] = '#' .. order_no
-  consumers[#consumers + 1] = user
-  new_owners[#new_owners + 1], new_owners[#new_owners + 2] = user, order_no
-  new_reservations[#new_reservations + 1] = order_no
-  new_reservations[#new_reservations + 1] = admission .. request_ids[i] .. ' ' .. user
-  new_times[#new_times + 1], new_times[#new_times + 2] = now, order_no
+  owner_of[user], token_of[user] = order_nos[i], nil
+  accepted[#accepted + 1] = i
+  consumed[#consumed + 1], consumers[#consumers + 1] = KEYS[FIXED_KEYS + i], user
+  new_owners[#new_owners + 1], new_owners[#new_owners + 2] = user, order_nos[i]
   return 'accepted'
 end
 
-local replies = {}
-for i = 1, count do replies[i] = decide(i) end
+local words = {}
+for i = 1, count do words[i] = decide(i) end
 
-local function save_bucket(key, time)
-  redis.call('PSETEX', key, math.ceil((time - us) / 1000), string.format('%.0f', time))
+-- Of all things, a bucket may be lost: neither the log nor a replica gets it.
+local function save_buckets()
+  redis.set_repl(redis.REPL_NONE)
+  redis.call('PSETEX', global_bucket_key, math.max(1, math.ceil((global_full_at - us) / 1000)), global_full_at)
+  local windows = {}
+  for user in pairs(drawn) do
+    local window = window_of(full_at[user])
+    local fields = windows[window] or {}
+    windows[window] = fields
+    fields[#fields + 1], fields[#fields + 2] = user, full_at[user]
+  end
+  for window, fields in pairs(windows) do
+    local key = buckets_key(window)
+    local left_ms = math.ceil(((window + 1) * window_us - us) / 1000)
+    redis.call('HSET', key, unpack(fields))
+    if redis.call('PTTL', key) < left_ms then redis.call('PEXPIRE', key, left_ms) end
+  end
+  redis.set_repl(redis.REPL_ALL)
 end
-if next(drawn) then
-  save_bucket(global_bucket_key, global_full_at)
-  for user, key in pairs(drawn) do save_bucket(key, full_at[user]) end
+if next(drawn) then save_buckets() end
+
+-- The lines of the accepted items.
+local function accepted_orders()
+  if #accepted == count then return orders end
+  local lines = {}
+  for n, i in ipairs(accepted) do lines[n] = string.sub(orders, starts[i], ends[i]) end
+  return table.concat(lines, '\n')
 end
-if #new_owners > 0 then
-  redis.call('HSET', state_key, 'available', available)
+if #accepted > 0 then
+  redis.call('HSET', state_key, 'available', available, 'backlog', backlog)
   redis.call('HSET', owners_key, unpack(new_owners))
-  redis.call('HSET', reservations_key, unpack(new_reservations))
-  redis.call('ZADD', reserved_at_key, unpack(new_times))
-  redis.call('INCRBY', backlog_key, #new_times / 2)
-  -- NX: keep the time of the oldest reservation.
+  redis.call('HSET', batches_key, batch_no,
+    table.concat({ now, ' ', state[7] or '', ' ', #accepted, '\n', accepted_orders() }))
+  redis.call('ZADD', batch_times_key, now, batch_no)
+  redis.call('INCRBY', backlog_key, #accepted)
+  -- NX: keep the time of the oldest batch.
   redis.call('ZADD', outbox_key, 'NX', now, sale)
-  redis.call('ZREM', live_tokens_key, unpack(consumers))
-  for key, mark in pairs(consumed) do redis.call('SET', key, mark, 'KEEPTTL') end
+  if redis.call('EXISTS', live_tokens_key) == 1 then redis.call('ZREM', live_tokens_key, unpack(consumers)) end
+  redis.call('DEL', unpack(consumed))
 end
--- One string is one reply for the client to parse; a list would be one reply per item.
-return table.concat(replies, ' ')
+return answer(words)

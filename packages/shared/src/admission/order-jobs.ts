@@ -1,16 +1,19 @@
 import type { JobsOptions } from 'bullmq';
+import type { SaleRef } from '../sale/sale.ts';
 
 /** Name of the queue in every shard; the shard is in the prefix (`Keys.queuePrefix`). */
 export const ORDERS_QUEUE = 'orders';
 
-/** Name of the jobs: one per micro-batch. */
+/** Name of the jobs: one per batch. */
 export const WRITE_ORDERS = 'write_orders';
 
-/** The job only names the sale. The orders themselves are in the reservations. */
+/** The job only names the batch. The orders themselves are in the outbox. */
 export interface WriteOrdersJob {
   readonly shard: number;
   readonly sale_id: number;
-  readonly order_nos: readonly string[];
+  readonly batch_no: string;
+  /** The number of its orders, for the dashboard; not known to the relay. */
+  readonly orders?: number | undefined;
 }
 
 const BACKOFF_MS_MAX = 2_000;
@@ -24,17 +27,25 @@ export function backoffMs(attempt: number): number {
 }
 
 /**
- * Options of every job. A job is retried until it succeeds. A finished job is removed: if it were
- * kept, BullMQ would ignore a later job with the same id.
+ * The job of a batch. Its id is the number of the batch. A job is retried until it succeeds. A
+ * finished job is removed: if it were kept, BullMQ would ignore a later job with the same id.
  */
-export function writeOrdersOptions(jobId: string): JobsOptions {
+export function writeOrders(
+  sale: SaleRef,
+  batchNo: string,
+  orders?: number,
+): { readonly name: string; readonly data: WriteOrdersJob; readonly opts: JobsOptions } {
   return {
-    jobId,
-    attempts: Number.MAX_SAFE_INTEGER,
-    backoff: { type: 'capped' },
-    removeOnComplete: true,
-    removeOnFail: true,
-    keepLogs: 10,
-    stackTraceLimit: 1,
+    name: WRITE_ORDERS,
+    data: { shard: sale.shard, sale_id: sale.id, batch_no: batchNo, orders },
+    opts: {
+      jobId: batchNo,
+      attempts: Number.MAX_SAFE_INTEGER,
+      backoff: { type: 'capped' },
+      removeOnComplete: true,
+      removeOnFail: true,
+      keepLogs: 10,
+      stackTraceLimit: 1,
+    },
   };
 }

@@ -1,92 +1,113 @@
 import type { SaleRef } from '../sale/sale.ts';
 import { readScripts, type RedisCalls } from '../platform/redis/script-loader.ts';
 import type { Keys } from '../platform/redis/keys.ts';
-import { heldReservationOf, reservationOf, type HeldReservation, type Reservation } from './reservation.ts';
+import { batchOf, type HeldBatch, type Settlement } from './batch.ts';
+import type { Reservation } from './reservation.ts';
 
 export const OUTBOX_SCRIPTS = readScripts(import.meta.url, {
-  next_reservations: { isFenced: (reply) => (reply as [number])[0] === 0 },
+  next_batches: { isFenced: (reply) => (reply as [number])[0] === 0 },
   settle: { isFenced: (reply) => reply === 0 },
-  index_reservations: { isFenced: (reply) => reply === 0 },
+  index_batches: { isFenced: (reply) => reply === 0 },
   note_oldest: {},
 });
 export type OutboxScript = (typeof OUTBOX_SCRIPTS)[number]['name'];
 
-/** The status of an order for pollers, with its version. */
-export interface StatusRecord {
-  readonly orderNo: string;
-  readonly version: number;
-  /** The order as JSON. This module does not read it. */
-  readonly status: string;
+/** A batch is some kilobytes. */
+const BATCHES_SCANNED_AT_ONCE = 50;
+
+/** The oldest batches of a sale. */
+export interface NextBatches {
+  /** Whether another process waits for the lease. */
+  readonly isWanted: boolean;
+  /** Whether there are more. */
+  readonly hasMore: boolean;
+  readonly batches: readonly HeldBatch[];
 }
 
-/** The calls on the reservations in Redis, which wait for the ledger. */
+/** The calls on the outbox: the batches in Redis, which wait for the ledger. */
 export type OutboxCommands = ReturnType<typeof createOutboxCommands>;
 
 export function createOutboxCommands({ redis, run }: RedisCalls<OutboxScript>, keys: Keys) {
   return {
     /**
-     * The oldest reservations without the first `skip`, and whether another process waits for the
-     * lease; undefined if the lease is lost.
+     * The oldest batches without the first `skip`, of at most `ordersMax` orders together, but with
+     * more orders than `stuck`, if there are; undefined if the lease is lost.
      */
-    async nextReservations(
+    async nextBatches(
       sale: SaleRef,
       lease: string,
-      limit: number,
-      skip = 0,
-    ): Promise<{ wanted: boolean; reservations: HeldReservation[] } | undefined> {
+      ordersMax: number,
+      { skip = 0, stuck = 0 } = {},
+    ): Promise<NextBatches | undefined> {
       const names = keys.sale(sale);
-      const [held, lines] = await run<[number, string]>(
-        'next_reservations',
-        [names.lease, names.reservations, names.reservedAt, names.owners, names.leaseWaiting, names.state],
-        [lease, limit, skip],
+      const [held, hasMore, notHeldLines, ...flat] = await run<[number, number, string, ...string[]]>(
+        'next_batches',
+        [names.lease, names.batches, names.batchTimes, names.owners, names.leaseWaiting, names.state],
+        [lease, ordersMax, skip, stuck],
       );
       if (held === 0) return undefined;
-      return { wanted: held === 2, reservations: lines === '' ? [] : lines.split('\n').map(heldReservationOf) };
+      const notHeld = new Set(notHeldLines.split('\n'));
+      const batches: HeldBatch[] = [];
+      for (let i = 0; i < flat.length; i += 2) {
+        const { batchNo, reservations } = batchOf(flat[i]!, flat[i + 1]!);
+        batches.push({
+          batchNo,
+          reservations: reservations.map((one) => ({ ...one, isHeld: !notHeld.has(one.orderNo) })),
+        });
+      }
+      return { isWanted: held === 2, hasMore: hasMore === 1, batches };
     },
 
-    /** Settles at most a thousand orders. Returns false if the lease is lost. */
-    async settle(sale: SaleRef, lease: string, lifeMs: number, records: readonly StatusRecord[]): Promise<boolean> {
+    /** Settles at most a thousand batches. Returns false if the lease is lost. */
+    async settle(sale: SaleRef, lease: string, lifeMs: number, settlements: readonly Settlement[]): Promise<boolean> {
       const names = keys.sale(sale);
       const reply = await run(
         'settle',
         [
           names.lease,
-          names.reservations,
-          names.reservedAt,
+          names.batches,
+          names.batchTimes,
+          names.state,
           keys.backlog(sale.shard),
           keys.outbox(sale.shard),
-          ...records.map(({ orderNo }) => keys.status(sale, orderNo)),
+          ...settlements.map(({ batchNo }) => keys.settledBatch(sale, batchNo)),
         ],
         [
           lease,
           lifeMs,
           names.settled,
           sale.id,
-          ...records.flatMap(({ orderNo, version, status }) => [orderNo, version, status]),
+          ...settlements.flatMap(({ batchNo, facts, settled, stuck }) => [
+            batchNo,
+            facts,
+            settled.join('\n'),
+            stuck.length,
+            stuck.join('\n'),
+          ]),
         ],
       );
       return reply === 1;
     },
 
-    /** The number of reservations of the sale that are not in the ledger. */
-    backlog(sale: SaleRef): Promise<number> {
-      return redis.zcard(keys.sale(sale).reservedAt);
+    /** The number of orders of the sale that wait for the ledger. */
+    async backlog(sale: SaleRef): Promise<number> {
+      return Number((await redis.hget(keys.sale(sale).state, 'backlog')) ?? 0);
     },
 
-    /** Order numbers of reservations admitted before `beforeMs`, oldest first. */
-    reservedBefore(sale: SaleRef, beforeMs: number, limit: number): Promise<string[]> {
-      return redis.zrange(keys.sale(sale).reservedAt, '-inf', `(${beforeMs}`, 'BYSCORE', 'LIMIT', 0, limit);
+    /** The numbers of batches admitted before `beforeMs`, oldest first. */
+    batchesBefore(sale: SaleRef, beforeMs: number, limit: number): Promise<string[]> {
+      return redis.zrange(keys.sale(sale).batchTimes, '-inf', `(${beforeMs}`, 'BYSCORE', 'LIMIT', 0, limit);
     },
 
-    /** Order numbers of reservations admitted after `afterMs`, oldest first. */
-    reservedAfter(sale: SaleRef, afterMs: number, limit: number): Promise<string[]> {
-      return redis.zrange(keys.sale(sale).reservedAt, `(${afterMs}`, '+inf', 'BYSCORE', 'LIMIT', 0, limit);
+    /** The numbers of batches admitted after `afterMs`, oldest first. */
+    batchesAfter(sale: SaleRef, afterMs: number, limit: number): Promise<string[]> {
+      return redis.zrange(keys.sale(sale).batchTimes, `(${afterMs}`, '+inf', 'BYSCORE', 'LIMIT', 0, limit);
     },
 
-    /** The reservations of `orderNos`, in the same order; undefined for one that does not exist. */
-    async reservations(sale: SaleRef, orderNos: readonly string[]): Promise<(Reservation | undefined)[]> {
-      const found = await redis.hmget(keys.sale(sale).reservations, ...orderNos);
-      return found.map((text, i) => (text === null ? undefined : reservationOf(orderNos[i]!, text)));
+    /** Which of these batches have orders that wait for the ledger. */
+    async whichWait(sale: SaleRef, batchNos: readonly string[]): Promise<string[]> {
+      const times = await redis.zmscore(keys.sale(sale).batchTimes, ...batchNos);
+      return batchNos.filter((_, i) => times[i] !== null);
     },
 
     /**
@@ -94,19 +115,18 @@ export function createOutboxCommands({ redis, run }: RedisCalls<OutboxScript>, k
      * removed meanwhile may be missing or present.
      */
     async allReservations(sale: SaleRef): Promise<Reservation[]> {
-      const found = new Map<string, Reservation>();
+      const found = new Map<string, readonly Reservation[]>();
       let cursor = '0';
       do {
-        const [next, flat] = await redis.hscan(keys.sale(sale).reservations, cursor, 'COUNT', 1_000);
-        for (let i = 0; i < flat.length; i += 2) found.set(flat[i]!, reservationOf(flat[i]!, flat[i + 1]!));
+        const [next, flat] = await redis.hscan(keys.sale(sale).batches, cursor, 'COUNT', BATCHES_SCANNED_AT_ONCE);
+        for (let i = 0; i < flat.length; i += 2) found.set(flat[i]!, batchOf(flat[i]!, flat[i + 1]!).reservations);
         cursor = next;
       } while (cursor !== '0');
-      return [...found.values()];
+      return [...found.values()].flat();
     },
 
     /**
-     * The sales whose oldest reservation was admitted before `beforeMs`, with that time; the
-     * oldest first.
+     * The sales whose oldest batch was admitted before `beforeMs`, with that time; the oldest first.
      */
     async outbox(shard: number, beforeMs = Infinity, limit = -1): Promise<{ saleId: number; oldestMs: number }[]> {
       const below = beforeMs === Infinity ? '+inf' : `(${beforeMs}`;
@@ -116,28 +136,25 @@ export function createOutboxCommands({ redis, run }: RedisCalls<OutboxScript>, k
       return found;
     },
 
-    /** The sales whose oldest reservation was admitted after `afterMs`. */
+    /** The sales whose oldest batch was admitted after `afterMs`. */
     async outboxAfter(shard: number, afterMs: number): Promise<number[]> {
       return (await redis.zrange(keys.outbox(shard), `(${afterMs}`, '+inf', 'BYSCORE')).map(Number);
     },
 
-    /**
-     * Sets the time of the sale's oldest reservation in the shard's outbox, if it is missing there.
-     */
+    /** Sets the time of the sale's oldest batch in the shard's outbox, if it is missing there. */
     async noteOldest(sale: SaleRef): Promise<void> {
-      await run('note_oldest', [keys.sale(sale).reservedAt, keys.outbox(sale.shard)], [sale.id]);
+      await run('note_oldest', [keys.sale(sale).batchTimes, keys.outbox(sale.shard)], [sale.id]);
     },
 
-    /** Rebuilds the order of the reservations by time. Returns false if the lease is lost. */
-    async indexReservations(sale: SaleRef, lease: string): Promise<boolean> {
-      const names = keys.sale(sale);
-      return (
-        (await run(
-          'index_reservations',
-          [names.lease, names.reservations, names.reservedAt, keys.outbox(sale.shard)],
-          [lease, sale.id],
-        )) === 1
-      );
+    /**
+     * Rebuilds the order of the batches by time, and the number of waiting orders. Returns false if
+     * the lease is lost.
+     */
+    async indexBatches(sale: SaleRef, lease: string): Promise<boolean> {
+      const { shard } = sale;
+      const { lease: leaseKey, batches, batchTimes, state } = keys.sale(sale);
+      const names = [leaseKey, batches, batchTimes, keys.outbox(shard), state, keys.backlog(shard)];
+      return (await run('index_batches', names, [lease, sale.id])) === 1;
     },
   };
 }

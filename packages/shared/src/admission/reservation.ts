@@ -1,4 +1,7 @@
-/** A reservation is the only copy of an accepted order until the order is in the ledger. */
+/**
+ * A reservation is the only copy of an accepted order until the order is in the ledger: one line of
+ * its batch.
+ */
 export interface Reservation {
   readonly orderNo: string;
   readonly userId: string;
@@ -8,32 +11,12 @@ export interface Reservation {
    * `created_at`.
    */
   readonly admittedMs: number;
-  readonly jobId: string;
+  /** The batch that it is stored in. */
+  readonly batchNo: string;
   /** The id of the admitted request, for the logs. */
   readonly requestId: string;
   /** The trace context of that request, if it is traced. */
   readonly traceparent?: string | undefined;
-}
-
-/** A reservation with the order number in its shopper's owner entry, if there is one. */
-export interface HeldReservation extends Reservation {
-  readonly ownerOrderNo: string | undefined;
-}
-
-/** @param text the value under `order_no` in the hash of reservations */
-export function reservationOf(orderNo: string, text: string): Reservation {
-  const [admittedMs, priceCents, jobId, request, userId] = text.split(' ') as [string, string, string, string, string];
-  const [requestId, traceparent] = request.split('~', 2) as [string, string?];
-  const numbers = { priceCents: Number(priceCents), admittedMs: Number(admittedMs) };
-  return { orderNo, userId, ...numbers, jobId, requestId, traceparent };
-}
-
-const HELD_RESERVATION = /^(\S+) ((?:\S+ ){4}\S+) (.+)$/;
-
-/** Parses `order_no reservation ownerOrderNo|-`. */
-export function heldReservationOf(line: string): HeldReservation {
-  const [, orderNo, text, owner] = HELD_RESERVATION.exec(line)!;
-  return { ...reservationOf(orderNo!, text!), ownerOrderNo: owner === '-' ? undefined : owner };
 }
 
 /** An order that waits longer than this for the ledger is late: something is wrong. */

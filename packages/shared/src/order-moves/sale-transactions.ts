@@ -1,5 +1,4 @@
 import { Refusal } from '../platform/errors.ts';
-import { STATUS_LIFE_MS } from '../order/order.ts';
 import { saleOfOrderNumber } from '../order/order-number.ts';
 import type { Db, Tx } from '../platform/mysql/client.ts';
 import { isRejectedByMysql, isRolledBack, isSilence } from '../platform/mysql/errors.ts';
@@ -216,7 +215,7 @@ export class SaleTransactions {
         }
         if (moved.length > 0) {
           if (this.#orderEvents) await insertOrderEvents(tx, productId, moved, now.getTime());
-          await this.#commands.markChanged(saleOfOrderNumber(moved[0]!.orderNo)!, STATUS_LIFE_MS, moved);
+          await this.#commands.markChanged(saleOfOrderNumber(moved[0]!.orderNo)!, moved);
         }
         return { answers, moved };
       });

@@ -42,11 +42,8 @@ export type FailureReason =
   /** MySQL rejects the row, and a retry cannot succeed. */
   | 'refused';
 
-/**
- * How long pollers read a settled order from Redis, and how long they are sent to the ledger after
- * a change.
- */
-export const STATUS_LIFE_MS = 600_000;
+/** How long pollers read a settled order from Redis. */
+export const SETTLED_LIFE_MS = 600_000;
 
 /**
  * An order as shoppers see it, from Redis or from the ledger. Times are milliseconds since the

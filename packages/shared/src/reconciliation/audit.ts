@@ -8,6 +8,8 @@ import type { Keys } from '../platform/redis/keys.ts';
 import { withLoadedLease, type Lease, type LeaseMetrics } from '../sale/lease.ts';
 
 const SCAN_COUNT = 1_000;
+/** A batch is some kilobytes. */
+const BATCHES_SCANNED = 50;
 const FINDINGS_MAX = 20;
 
 export interface AuditDeps {
@@ -30,7 +32,6 @@ export interface Audit {
   readonly available: number;
   readonly owners: number;
   readonly reservations: number;
-  readonly reservationTimes: number;
   readonly liveOrders: number;
   readonly sold: number;
   readonly unappliedReturns: number;
@@ -48,7 +49,6 @@ export function auditJson(audit: Audit) {
     available,
     owners,
     reservations,
-    reservation_times: audit.reservationTimes,
     live_orders: audit.liveOrders,
     sold,
     unapplied_returns: audit.unappliedReturns,
@@ -64,7 +64,12 @@ interface RedisCounts {
   readonly available: number;
   readonly owners: number;
   readonly reservations: number;
-  readonly reservationTimes: number;
+}
+
+/** The outbox of a sale: whether its batches and their times have the same number. */
+interface OutboxCounts {
+  readonly batches: number;
+  readonly batchTimes: number;
 }
 
 interface LedgerCounts {
@@ -128,14 +133,27 @@ export function auditSale(
 }
 
 /** The counts in Redis at one instant. */
-async function countRedis({ redis, keys }: AuditDeps, sale: SaleRef): Promise<RedisCounts> {
-  const { state, owners, reservations, reservedAt } = keys.sale(sale);
-  const replies = await redis.multi().hget(state, 'available').hlen(owners).hlen(reservations).zcard(reservedAt).exec();
-  const [available, owned, reserved, times] = (replies ?? []).map(([error, reply]) => {
+async function countRedis({ redis, keys }: AuditDeps, sale: SaleRef): Promise<RedisCounts & OutboxCounts> {
+  const { state, owners, batches, batchTimes } = keys.sale(sale);
+  const replies = await redis
+    .multi()
+    .hmget(state, 'available', 'backlog')
+    .hlen(owners)
+    .hlen(batches)
+    .zcard(batchTimes)
+    .exec();
+  const [[available, backlog], ...counts] = (replies ?? []).map(([error, reply]) => {
     if (error !== null) throw error;
-    return Number(reply);
-  });
-  return { available: available!, owners: owned!, reservations: reserved!, reservationTimes: times! };
+    return reply;
+  }) as [[string | null, string | null], number, number, number];
+  const [owned, batchCount, times] = counts;
+  return {
+    available: Number(available),
+    owners: owned,
+    reservations: Number(backlog),
+    batches: batchCount,
+    batchTimes: times,
+  };
 }
 
 async function readFacts({ redis, keys }: AuditDeps, sale: SaleRef): Promise<Facts> {
@@ -175,7 +193,7 @@ async function countLedger(db: Db, { id }: SaleRef): Promise<LedgerCounts & { re
  * and settle leaves reservations that are in the ledger, and the return of a failed order may have
  * no owner entry.
  */
-function differ(redis: RedisCounts, ledger: LedgerCounts): boolean {
+function differ(redis: RedisCounts & OutboxCounts, ledger: LedgerCounts): boolean {
   return (
     findingsOfCounts(redis, ledger).length > 0 ||
     redis.owners - redis.reservations !== ledger.liveOrders + ledger.unappliedReturns
@@ -202,7 +220,7 @@ function findingsOfPause(inRedis: number, inRow: number): string[] {
 }
 
 /** Counts that must agree at any time. */
-function findingsOfCounts(redis: RedisCounts, ledger: LedgerCounts): string[] {
+function findingsOfCounts(redis: RedisCounts & OutboxCounts, ledger: LedgerCounts): string[] {
   const findings: string[] = [];
   if (redis.available + redis.owners !== ledger.seckillStock) {
     findings.push(`available ${redis.available} + owners ${redis.owners} is not seckill_stock ${ledger.seckillStock}`);
@@ -211,38 +229,44 @@ function findingsOfCounts(redis: RedisCounts, ledger: LedgerCounts): string[] {
   if (ledger.liveOrders > ledger.seckillStock) {
     findings.push(`live orders ${ledger.liveOrders} exceed seckill_stock ${ledger.seckillStock}`);
   }
-  if (redis.reservations !== redis.reservationTimes) {
-    findings.push(`reservations ${redis.reservations} are not reserved_at ${redis.reservationTimes}`);
+  // A batch has one order at least.
+  if (redis.reservations < redis.batches || (redis.batches === 0 && redis.reservations > 0)) {
+    findings.push(`backlog ${redis.reservations} does not fit ${redis.batches} batches`);
+  }
+  if (redis.batches !== redis.batchTimes) {
+    findings.push(`batches ${redis.batches} are not batch_times ${redis.batchTimes}`);
   }
   return findings;
 }
 
-/** Reservations that should be in the ledger by now. */
+/** Batches that should be in the ledger by now. */
 async function findingsOfLate({ redis, keys }: AuditDeps, sale: SaleRef, nowMs: number): Promise<string[]> {
   const below = `(${nowMs - RESERVATION_LATE_MS}`;
-  const { reservedAt } = keys.sale(sale);
-  const flat = await redis.zrange(reservedAt, '-inf', below, 'BYSCORE', 'LIMIT', 0, FINDINGS_MAX, 'WITHSCORES');
+  const { batchTimes } = keys.sale(sale);
+  const flat = await redis.zrange(batchTimes, '-inf', below, 'BYSCORE', 'LIMIT', 0, FINDINGS_MAX, 'WITHSCORES');
   const findings: string[] = [];
   for (let i = 0; i < flat.length; i += 2) {
     const ageS = Math.round((nowMs - Number(flat[i + 1])) / 1_000);
-    findings.push(
-      `reservation ${flat[i]} has waited ${ageS} s for the ledger: a repair adds its job to the queue again`,
-    );
+    findings.push(`batch ${flat[i]} has waited ${ageS} s for the ledger: a repair adds its job to the queue again`);
   }
   return findings;
 }
 
 /** Compares every owner entry with the ledger and the reservations, and the reverse. */
 async function findingsOfEntries({ redis, keys, db }: AuditDeps, sale: SaleRef): Promise<string[]> {
-  const { owners: ownersKey, reservations: reservationsKey } = keys.sale(sale);
+  const { owners: ownersKey, batches: batchesKey, state: stateKey } = keys.sale(sale);
   // Reservations and their owners come and go. Read the reservations before and after the owners:
   // an owner may name an order of either reading.
-  const before = await readHash(redis, reservationsKey);
+  const before = await readReservations(redis, batchesKey);
   const owners = await readHash(redis, ownersKey);
-  const after = await readHash(redis, reservationsKey);
+  const backlog = Number(await redis.hget(stateKey, 'backlog'));
+  const after = await readReservations(redis, batchesKey);
   const ledger = await readEntries(db, sale, [...after.keys()]);
   const findings: string[] = [];
 
+  const hasMoved = before.size !== after.size || [...after.keys()].some((orderNo) => !before.has(orderNo));
+  if (!hasMoved && backlog !== after.size)
+    findings.push(`backlog ${backlog} is not the ${after.size} orders of the batches`);
   for (const [user, orderNo] of owners) {
     const row = ledger.orders.get(orderNo);
     const due = ledger.returns.has(orderNo);
@@ -254,8 +278,7 @@ async function findingsOfEntries({ redis, keys, db }: AuditDeps, sale: SaleRef):
   for (const [orderNo, { userId, live }] of ledger.orders) {
     if (live && owners.get(userId) !== orderNo) findings.push(`live order ${orderNo} of ${userId} has no owner entry`);
   }
-  for (const [orderNo, text] of before) {
-    const user = text.slice(text.lastIndexOf(' ') + 1);
+  for (const [orderNo, user] of before) {
     if (!ledger.orders.has(orderNo) && owners.get(user) !== orderNo) {
       findings.push(`reservation ${orderNo} of ${user} has no owner entry`);
     }
@@ -301,11 +324,23 @@ async function readEntries(db: Db, { id }: SaleRef, orderNos: readonly string[])
     });
 }
 
-async function readHash(redis: RedisClient, key: string): Promise<Map<string, string>> {
+/** The reservations in the batches: order number → user. */
+async function readReservations(redis: RedisClient, key: string): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for (const record of (await readHash(redis, key, BATCHES_SCANNED)).values()) {
+    for (const line of record.split('\n').slice(1)) {
+      const [orderNo, user] = line.split(' ', 2) as [string, string];
+      found.set(orderNo, user);
+    }
+  }
+  return found;
+}
+
+async function readHash(redis: RedisClient, key: string, count = SCAN_COUNT): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   let cursor = '0';
   do {
-    const [next, flat] = await redis.hscan(key, cursor, 'COUNT', SCAN_COUNT);
+    const [next, flat] = await redis.hscan(key, cursor, 'COUNT', count);
     for (let i = 0; i < flat.length; i += 2) found.set(flat[i]!, flat[i + 1]!);
     cursor = next;
   } while (cursor !== '0');

@@ -1,4 +1,3 @@
-import { STATUS_LIFE_MS } from '../order/order.ts';
 import type { LiveSale, Sale, SaleRef } from '../sale/sale.ts';
 import type { Db, Tx } from '../platform/mysql/client.ts';
 import { findOrders, liveOwners } from '../order/orders-table.ts';
@@ -10,8 +9,6 @@ import type { Owner } from '../sale/sale-commands.ts';
 import { acquireLease, LeaseLost, stopSale, withStampedLease, type Lease, type LeaseMetrics } from '../sale/lease.ts';
 
 const CHUNK = 1_000;
-/** Above the version of any order. */
-const VERSION_MAX = Number.MAX_SAFE_INTEGER;
 
 export interface RebuildDeps {
   readonly commands: Commands;
@@ -171,7 +168,7 @@ export function ownersOf(
 
 /**
  * Sends pollers of orders that hold no unit any more to the ledger. If the ledger has lost such an
- * order (a MySQL replica was promoted that had not received it), its recorded status is wrong.
+ * order (a MySQL replica was promoted that had not received it), its settled record is wrong.
  */
 async function sendToLedger(
   commands: Commands,
@@ -181,8 +178,7 @@ async function sendToLedger(
   const known = new Set([...kept.owners, ...kept.reservations].map(({ orderNo }) => orderNo));
   const dropped = (await commands.allOwners(sale)).filter(({ orderNo }) => !known.has(orderNo));
   for (let from = 0; from < dropped.length; from += CHUNK) {
-    const orders = dropped.slice(from, from + CHUNK).map(({ orderNo }) => ({ orderNo, version: VERSION_MAX }));
-    await commands.markChanged(sale, STATUS_LIFE_MS, orders);
+    await commands.markChanged(sale, dropped.slice(from, from + CHUNK));
   }
 }
 

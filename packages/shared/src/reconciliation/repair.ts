@@ -30,9 +30,9 @@ export async function repairSale(deps: AuditDeps, shard: number, audit: Audit, w
   const repaired = await withLoadedLease(deps, sale, waitMs, async (lease) => {
     await repairLedger(deps.db, lease, await deps.commands.readSale(sale));
     // Only if the audit found the index to be wrong: it blocks Redis for a time that grows with the
-    // reservations.
-    const isIndexWrong = audit.findings.some((finding) => finding.includes('reserved_at'));
-    return isIndexWrong ? deps.commands.indexReservations(sale, lease.text) : true;
+    // batches.
+    const isIndexWrong = audit.findings.some((finding) => finding.includes('batch'));
+    return isIndexWrong ? deps.commands.indexBatches(sale, lease.text) : true;
   });
   return repaired === true && (await rebuildSale(deps, sale, waitMs)) !== undefined;
 }

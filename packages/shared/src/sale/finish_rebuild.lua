@@ -7,7 +7,7 @@
 -- paused       '1' or '0'
 -- Out   1, or 0 if the lease is lost or another history has begun, and nothing was changed
 local lease_key, state_key, owners_key, building_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local pause_key, reserved_at_key, outbox_key, stopped_key = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local pause_key, batch_times_key, outbox_key, stopped_key = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local lease, history, owner_count, total = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local available, version, start_ms, end_ms = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local price_cents, pause_version, paused, sale = ARGV[9], ARGV[10], ARGV[11], ARGV[12]
@@ -18,9 +18,8 @@ if not lease_is_mine(lease_key, lease) or history_id() ~= history then return 0 
 if redis.call('HGET', state_key, 'ready') == '1' then return 1 end
 if redis.call('HLEN', building_key) ~= tonumber(owner_count) then return 0 end
 
--- Any of the remaining reservations may be in the ledger, also those from before the clock was set
--- back.
-local newest = redis.call('ZRANGE', reserved_at_key, -1, -1, 'WITHSCORES')
+-- Orders of any remaining batch may be in the ledger, also those from before the clock was set back.
+local newest = redis.call('ZRANGE', batch_times_key, -1, -1, 'WITHSCORES')
 local taken_until_ms = math.max(now_us() / 1000, tonumber(newest[2]) or 0)
 -- Unlink first: RENAME would free the old hash at once and block Redis for that time.
 redis.call('UNLINK', owners_key)
@@ -31,6 +30,6 @@ redis.call('HSET', state_key,
   'taken_until_ms', string.format('%d', taken_until_ms))
 local standing = tonumber(string.match(redis.call('GET', pause_key) or '', '^%d+')) or -1
 if standing < tonumber(pause_version) then redis.call('SET', pause_key, pause_version .. ' ' .. paused) end
-note_oldest(outbox_key, sale, reserved_at_key)
+note_oldest(outbox_key, sale, batch_times_key)
 redis.call('SREM', stopped_key, sale)
 return 1

@@ -1,15 +1,15 @@
 -- The counts of one sale for the metrics, at one instant.
 --
 -- Out   {1 if ready in this history of Redis, else 0; available; number of owners; number of
---       reservations; when the oldest was admitted, ms, or 0 if there is none; now in ms}
-local state_key, owners_key, reserved_at_key = KEYS[1], KEYS[2], KEYS[3]
+--       orders in batches; when the oldest batch was admitted, ms, or 0 if there is none; now in ms}
+local state_key, owners_key, batch_times_key = KEYS[1], KEYS[2], KEYS[3]
 
-local state = redis.call('HMGET', state_key, 'ready', 'history_id', 'available')
+local state = redis.call('HMGET', state_key, 'ready', 'history_id', 'available', 'backlog')
 return {
   state[1] == '1' and state[2] == history_id() and 1 or 0,
   tonumber(state[3]) or 0,
   redis.call('HLEN', owners_key),
-  redis.call('ZCARD', reserved_at_key),
-  tonumber(redis.call('ZRANGE', reserved_at_key, 0, 0, 'WITHSCORES')[2]) or 0,
+  tonumber(state[4]) or 0,
+  tonumber(redis.call('ZRANGE', batch_times_key, 0, 0, 'WITHSCORES')[2]) or 0,
   math.floor(now_us() / 1000),
 }

@@ -47,8 +47,8 @@ export type SaleCommands = ReturnType<typeof createSaleCommands>;
 export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScript>, keys: Keys) {
   return {
     async readSale(sale: SaleRef): Promise<LiveSale> {
-      const { state, pause, owners: ownersKey, reservedAt } = keys.sale(sale);
-      const reply = await run<number[]>('read_sale', [state, pause, ownersKey, reservedAt], []);
+      const { state, pause, owners: ownersKey } = keys.sale(sale);
+      const reply = await run<number[]>('read_sale', [state, pause, ownersKey], []);
       const [ready, version, available, pauseVersion, paused, nowMs, owners, backlog] = reply as [
         number,
         number,
@@ -63,10 +63,10 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
     },
 
     async readFigures(sale: SaleRef): Promise<SaleFigures> {
-      const { state, owners: ownersKey, reservedAt } = keys.sale(sale);
+      const { state, owners: ownersKey, batchTimes } = keys.sale(sale);
       const reply = await run<[number, number, number, number, number, number]>(
         'read_figures',
-        [state, ownersKey, reservedAt],
+        [state, ownersKey, batchTimes],
         [],
       );
       const [ready, available, owners, reservations, oldestMs, nowMs] = reply;
@@ -171,7 +171,7 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
           names.owners,
           names.building,
           names.pause,
-          names.reservedAt,
+          names.batchTimes,
           keys.outbox(sale.shard),
           keys.stopped(sale.shard),
         ],
@@ -220,21 +220,23 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
     },
 
     /**
-     * Deletes the sale's keys except the lease. Returns false if the lease is lost or a reservation
-     * is left. `isOld`: the sale was cleaned before, so its reservations are deleted as well.
+     * Deletes the sale's keys except the lease. Returns false if the lease is lost or a batch is
+     * left. `isOld`: the sale was cleaned before, so its batches are deleted as well.
      */
     async cleanUp(sale: SaleRef, lease: string, { isOld = false } = {}): Promise<boolean> {
-      const { lease: leaseKey, reservedAt, ...others } = keys.sale(sale);
-      const { state, pause, owners, reservations, building, outcomes, fence } = others;
+      const { lease: leaseKey, batchTimes, ...others } = keys.sale(sale);
+      const { state, pause, owners, batches, building, outcomes, fence } = others;
+      const { shard } = sale;
       const names = [
         leaseKey,
-        keys.outbox(sale.shard),
-        keys.stopped(sale.shard),
-        reservedAt,
+        keys.outbox(shard),
+        keys.stopped(shard),
+        keys.backlog(shard),
+        batchTimes,
         state,
         pause,
         owners,
-        reservations,
+        batches,
         building,
         outcomes,
         fence,

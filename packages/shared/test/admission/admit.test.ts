@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { newOrderNumber } from '../../src/order/order-number.ts';
+import { newBatchNo, newOrderNumber } from '../../src/order/order-number.ts';
 import type { Sale } from '../../src/sale/sale.ts';
 import type { Admission, AdmitCall, AdmitItem } from '../../src/admission/admission-commands.ts';
 import { connectRedis } from '../../src/platform/redis/client.ts';
@@ -18,6 +18,7 @@ import {
   takeLease,
   unitsOf,
 } from '../../testing/buying.ts';
+import { ordersOf, settle, settlementsFor } from '../../testing/settling.ts';
 import { openTestContext, type TestContext } from '../../testing/support.ts';
 
 let context: TestContext;
@@ -62,28 +63,25 @@ const REFUSALS = {
 } as const;
 
 describe('an accepted buy', () => {
-  test('takes one unit, with its owner, its reservation and its consumed seckill token in one step', async () => {
+  test('takes one unit, with its owner, its batch and its consumed seckill token in one step', async () => {
     const sale = await context.openSale({ seckillStock: 3, priceCents: 1_999 });
-    const { state, owners, reservations, reservedAt } = context.keys.sale(sale);
+    const { state, owners, batches, batchTimes } = context.keys.sale(sale);
     const item = await newItem(context, sale, 'u1', { requestId: 'request-7' });
     const tokenKey = context.keys.seckillToken(sale, 'u1');
-    const tokenEndsMs = await context.redis.pexpiretime(tokenKey);
-    const call = await newCall(context, sale, { jobId: 'job-7' });
+    const call = await newCall(context, sale, { batchNo: 'batch-7' });
     const askedMs = (await context.commands.clock(0)).nowMs;
     expect(await context.commands.admit(sale, call, [item])).toEqual([{ outcome: 'accepted' }]);
     const answeredMs = (await context.commands.clock(0)).nowMs;
 
     expect(await context.redis.hget(state, 'available')).toBe('2');
     expect(await context.redis.hgetall(owners)).toEqual({ u1: item.orderNo });
-    const text = await context.redis.hget(reservations, item.orderNo);
-    const admittedMs = Number(text!.split(' ')[0]);
-    expect(text).toBe(`${admittedMs} 1999 job-7 request-7 u1`);
+    const record = await context.redis.hget(batches, 'batch-7');
+    const admittedMs = Number(record!.split(' ')[0]);
+    expect(record).toBe(`${admittedMs} 1999 1\n${item.orderNo} u1 request-7`);
     expect(admittedMs).toBeGreaterThanOrEqual(askedMs);
     expect(admittedMs).toBeLessThanOrEqual(answeredMs);
-    expect(await context.redis.zscore(reservedAt, item.orderNo)).toBe(String(admittedMs));
-    // The mark lives as long as the seckill token would have.
-    expect(await context.redis.get(tokenKey)).toBe(`#${item.orderNo}`);
-    expect(await context.redis.pexpiretime(tokenKey)).toBe(tokenEndsMs);
+    expect(await context.redis.zscore(batchTimes, 'batch-7')).toBe(String(admittedMs));
+    expect(await context.redis.get(tokenKey)).toBeNull();
   });
 
   test('distinguishes shoppers by the bytes of their ids: four look-alikes are four shoppers', async () => {
@@ -100,9 +98,8 @@ describe('an accepted buy', () => {
     expect((await unitsOf(context, sale)).owners).toEqual(
       Object.fromEntries(owners.map(({ userId, orderNo }) => [userId, orderNo])),
     );
-    const orderNos = owners.map(({ orderNo }) => orderNo);
-    const reservations = await context.commands.reservations(sale, orderNos);
-    expect(reservations.map((reservation) => reservation?.userId)).toEqual(users);
+    const reservations = await context.commands.allReservations(sale);
+    expect(reservations.map(({ userId }) => userId)).toEqual(users);
   });
 });
 
@@ -161,7 +158,7 @@ describe('a sale', () => {
       await context.redis.set(context.keys.seckillToken(sale, `u${i}`), token, 'PX', 60_000);
       const item = await newItem(context, sale, `u${i}`, { token });
       const { nowMs: beforeMs } = await context.commands.clock(0);
-      const [admission] = await context.commands.admit(sale, call, [item]);
+      const [admission] = await context.commands.admit(sale, { ...call, batchNo: `batch-${i}` }, [item]);
       const { nowMs: afterMs } = await context.commands.clock(0);
       seen.add(admission!.outcome);
       // The call was decided at some time between the two readings, so at a boundary two answers
@@ -202,7 +199,8 @@ describe('a sale', () => {
     const [first] = attempt.items;
     const lease = await takeLease(context, sale);
     expect(await context.commands.giveBack(sale, lease, [first!])).toBe(1);
-    expect(outcomes(await context.commands.admit(sale, attempt.call, attempt.items.slice(3)))).toEqual([
+    const again = await newCall(context, sale);
+    expect(outcomes(await context.commands.admit(sale, again, attempt.items.slice(3)))).toEqual([
       'accepted',
       'sold_out',
     ]);
@@ -276,9 +274,9 @@ describe('one shopper twice in a batch', () => {
     expect((await unitsOf(context, sale)).owners).toEqual({ u1: first.orderNo, u2: other.orderNo });
     expect(await context.commands.backlog(sale)).toBe(2);
     // The whole batch again, as ioredis re-sends it after a lost reply.
-    expect(await changingNothing(sale, () => context.commands.admit(sale, call, [first, other, second]))).toEqual(
-      answers,
-    );
+    expect(
+      outcomes(await changingNothing(sale, () => context.commands.admit(sale, call, [first, other, second]))),
+    ).toEqual(['accepted', 'accepted', 'unavailable']);
   });
 
   test('is refused twice if the first is refused; the second may succeed if only the seckill token differs', async () => {
@@ -329,14 +327,14 @@ describe('the same call again, as ioredis sends it after a lost reply', () => {
     const call = await newCall(context, sale);
     await context.commands.admit(sale, call, [accepted]);
     const late = { ...call, deadlineMs: (await context.commands.clock(0)).nowMs - 1 };
-    const secondOfU1 = { ...accepted, orderNo: newOrderNumber(sale, Date.now()) };
+    const secondOfU1 = { ...accepted, orderNo: newOrderNumber(sale, newBatchNo(Date.now())) };
     const answers = await changingNothing(sale, () =>
       context.commands.admit(sale, late, [accepted, fresh, secondOfU1]),
     );
     // Another number of an owner may be one that was accepted and closed since, so nothing is
     // claimed about it.
     expect(outcomes(answers)).toEqual(['accepted', 'unavailable', 'unavailable']);
-    expect(outcomes(await context.commands.admit(sale, call, [fresh]))).toEqual(['accepted']);
+    expect(outcomes(await context.commands.admit(sale, await newCall(context, sale), [fresh]))).toEqual(['accepted']);
   });
 
   test('in another history of Redis is accepted if its order exists, else answers unavailable and changes nothing', async () => {
@@ -366,7 +364,7 @@ describe('the same call again, as ioredis sends it after a lost reply', () => {
     }
   });
 
-  test('is accepted by the consumed seckill token if the unit was given back meanwhile, and takes no unit', async () => {
+  test('is accepted by its batch if the unit was given back meanwhile, and takes no unit', async () => {
     const sale = await context.openSale({ seckillStock: 2 });
     const attempt = await newAttempt(context, sale, ['u1']);
     await send(context, attempt);
@@ -386,11 +384,6 @@ describe('the same call again, as ioredis sends it after a lost reply', () => {
     await context.commands.giveBack(sale, lease, attempt.items);
     const { token } = attempt.items[0]!;
     expect((await changingNothing(sale, () => buyWith(sale, {}, { token }))).outcome).toBe('token_invalid');
-    // The mark itself is not accepted as a seckill token either.
-    const mark = `#${attempt.items[0]!.orderNo}`;
-    const item = await newItem(context, sale, 'u2', { token: mark });
-    const [admission] = await context.commands.admit(sale, attempt.call, [item]);
-    expect(admission).toEqual({ outcome: 'token_invalid' });
   });
 });
 
@@ -401,17 +394,19 @@ describe('a sale that is not ready', () => {
       'loaded in another history of Redis',
       async (sale: Sale) => void (await setState(sale, { history_id: 'e'.repeat(40) })),
     ],
-  ])('because it was %s accepts only an owner entry naming this very number', async (_, stop) => {
+  ])('because it was %s accepts only what the same call accepted before', async (_, stop) => {
     const sale = await context.openSale();
     const attempt = await newAttempt(context, sale, ['u1']);
     const [own] = attempt.items;
     await send(context, attempt);
     await stop(sale);
-    const again = { ...own!, orderNo: newOrderNumber(sale, Date.now()) };
-    const fresh = { ...own!, userId: 'u2', orderNo: newOrderNumber(sale, Date.now()) };
+    const again = { ...own!, orderNo: newOrderNumber(sale, newBatchNo(Date.now())) };
+    const fresh = { ...own!, userId: 'u2', orderNo: newOrderNumber(sale, newBatchNo(Date.now())) };
     const items = [own!, again, fresh];
     const answers = await changingNothing(sale, () => context.commands.admit(sale, attempt.call, items));
-    expect(outcomes(answers)).toEqual(['accepted', 'not_ready', 'not_ready']);
+    expect(outcomes(answers)).toEqual(['accepted', 'unavailable', 'unavailable']);
+    const call = await newCall(context, sale);
+    expect(outcomes(await context.commands.admit(sale, call, [again, fresh]))).toEqual(['not_ready', 'not_ready']);
     const late = { ...attempt.call, deadlineMs: 0 };
     expect(outcomes(await changingNothing(sale, () => context.commands.admit(sale, late, items)))).toEqual([
       'accepted',
@@ -420,15 +415,15 @@ describe('a sale that is not ready', () => {
     ]);
   });
 
-  test('ignores a consumed seckill token: only the owners were checked', async () => {
+  test('accepts a call again whose batch waits for the ledger, although a rebuild left it no unit: it ends as failed', async () => {
     const sale = await context.openSale();
     const attempt = await newAttempt(context, sale, ['u1']);
     await send(context, attempt);
     await context.redis.del(context.keys.sale(sale).owners);
     await setState(sale, { ready: 0 });
-    expect(outcomes(await changingNothing(sale, () => send(context, attempt)))).toEqual(['not_ready']);
-    const late = { ...attempt, call: { ...attempt.call, deadlineMs: 0 } };
-    expect(outcomes(await changingNothing(sale, () => send(context, late)))).toEqual(['unavailable']);
+    expect(outcomes(await changingNothing(sale, () => send(context, attempt)))).toEqual(['accepted']);
+    const next = await context.commands.nextBatches(sale, await takeLease(context, sale), 10);
+    expect(next!.batches.flatMap(({ reservations }) => reservations)).toMatchObject([{ isHeld: false }]);
   });
 
   test('is the state of an emptied Redis and of an unknown sale: never sold out', async () => {
@@ -467,6 +462,62 @@ describe('a seckill token', () => {
 });
 
 describe('a batch', () => {
+  test('whose number exists accepts nothing else: a call with the same number and other items is unavailable', async () => {
+    const sale = await context.openSale();
+    const attempt = await newAttempt(context, sale, ['u1', 'u2']);
+    await send(context, attempt);
+    const others = await newAttempt(context, sale, ['u3', 'u4'], { batchNo: attempt.call.batchNo });
+    const both = { ...others, items: [...others.items, attempt.items[0]!] };
+    expect(outcomes(await changingNothing(sale, () => send(context, both)))).toEqual([
+      'unavailable',
+      'unavailable',
+      'accepted',
+    ]);
+    const lease = await takeLease(context, sale);
+    await settle(
+      context,
+      sale,
+      lease,
+      await ordersOf(
+        context,
+        sale,
+        attempt.items.map(({ orderNo }) => orderNo),
+      ),
+    );
+    expect(outcomes(await changingNothing(sale, () => send(context, both)))).toEqual([
+      'unavailable',
+      'unavailable',
+      'accepted',
+    ]);
+  });
+
+  test('that was refused in part is sent again after units came back: it takes none of them', async () => {
+    const sale = await context.openSale({ seckillStock: 2 });
+    const attempt = await newAttempt(context, sale, shoppers(4));
+    expect(outcomes(await send(context, attempt))).toEqual(['accepted', 'accepted', 'sold_out', 'sold_out']);
+    expect(await context.commands.giveBack(sale, await takeLease(context, sale), attempt.items.slice(0, 1))).toBe(1);
+    expect(outcomes(await changingNothing(sale, () => send(context, attempt)))).toEqual([
+      'accepted',
+      'accepted',
+      'unavailable',
+      'unavailable',
+    ]);
+    const { batches } = context.keys.sale(sale);
+    const record = await context.redis.hget(batches, attempt.call.batchNo);
+    expect(record!.split('\n').slice(1)).toEqual(
+      attempt.items.slice(0, 2).map(({ orderNo, userId }) => `${orderNo} ${userId} request-1`),
+    );
+  });
+
+  test('that was refused as a whole leaves nothing, and is decided anew when it is sent again', async () => {
+    const sale = await context.openSale({ seckillStock: 1 });
+    const [owner] = await buy(context, sale, ['owner']);
+    const attempt = await newAttempt(context, sale, ['u1']);
+    expect(outcomes(await changingNothing(sale, () => send(context, attempt)))).toEqual(['sold_out']);
+    await context.commands.giveBack(sale, await takeLease(context, sale), [owner!]);
+    expect(outcomes(await send(context, attempt))).toEqual(['accepted']);
+  });
+
   test('of 500 shoppers, the most the configuration allows, is decided in one call', async () => {
     const sale = await context.openSale({ seckillStock: 400 });
     const admissions = outcomes(await send(context, await newAttempt(context, sale, shoppers(500))));
@@ -506,16 +557,12 @@ describe('the backlog bound', () => {
     const sale = await context.openSale();
     const attempt = await newAttempt(context, sale, shoppers(4), { backlogMax: 2 });
     expect(outcomes(await send(context, attempt))).toEqual(['accepted', 'accepted', 'overloaded', 'overloaded']);
-    expect(outcomes(await changingNothing(sale, () => send(context, attempt)))).toEqual([
-      'accepted',
-      'accepted',
-      'overloaded',
-      'overloaded',
-    ]);
+    const others = { items: attempt.items.slice(2), sale };
+    const sendOthers = async () => send(context, { ...others, call: await newCall(context, sale, { backlogMax: 2 }) });
+    expect(outcomes(await changingNothing(sale, sendOthers))).toEqual(['overloaded', 'overloaded']);
     const lease = await takeLease(context, sale);
-    const [first] = attempt.items;
-    await context.commands.settle(sale, lease, 60_000, [{ orderNo: first!.orderNo, version: 1, status: '{}' }]);
-    expect(outcomes(await send(context, attempt))).toEqual(['accepted', 'accepted', 'accepted', 'overloaded']);
+    await settle(context, sale, lease, await ordersOf(context, sale, [attempt.items[0]!.orderNo]));
+    expect(outcomes(await sendOthers())).toEqual(['accepted', 'overloaded']);
   });
 
   test('of a shard counts all its sales, and falls as orders of any of them are settled', async () => {
@@ -530,11 +577,17 @@ describe('the backlog bound', () => {
     expect(outcomes(await send(context, await newAttempt(context, elsewhere, ['u1'], bound)))).toEqual(['accepted']);
 
     const lease = await takeLease(context, a);
-    const records = ofA.items.map(({ orderNo }) => ({ orderNo, version: 1, status: '{}' }));
-    await context.commands.settle(a, lease, 60_000, records);
+    const orders = await ordersOf(
+      context,
+      a,
+      ofA.items.map(({ orderNo }) => orderNo),
+    );
+    const settlements = await settlementsFor(context, a, orders);
+    await context.commands.settle(a, lease, 60_000, settlements);
     // Settled twice, counted once.
-    await context.commands.settle(a, lease, 60_000, records);
+    await context.commands.settle(a, lease, 60_000, settlements);
     expect(await context.redis.get(context.keys.backlog(shard))).toBe('1');
-    expect(outcomes(await send(context, ofB))).toEqual(['accepted', 'accepted']);
+    const again = { sale: b, call: await newCall(context, b, bound), items: ofB.items.slice(1) };
+    expect(outcomes(await send(context, again))).toEqual(['accepted']);
   });
 });

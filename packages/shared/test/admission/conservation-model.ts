@@ -3,6 +3,7 @@ import type { Sale } from '../../src/sale/sale.ts';
 import type { Admission, AdmitCall, AdmitItem } from '../../src/admission/admission-commands.ts';
 import type { Owner } from '../../src/sale/sale-commands.ts';
 import { ownersOf } from '../../src/reconciliation/rebuild.ts';
+import { ordersOf, settle } from '../../testing/settling.ts';
 import { NO_LIMITS, recordToken, takeLease, unitsOf, type Shop } from '../../testing/buying.ts';
 
 export const USERS = ['a', 'b', 'c', 'd', 'e'];
@@ -45,32 +46,37 @@ class Model {
   paused = { version: -1, paused: false };
   readonly owners = new Map<string, string>();
   readonly reservations = new Map<string, string>();
-  /** By shopper: the live seckill token, or the mark of the order that consumed it. */
+  /** The orders of each batch, in the outbox or settled. */
+  readonly batches = new Map<string, ReadonlySet<string>>();
+  /** By shopper: the live seckill token. */
   readonly tokens = new Map<string, string>();
   /** The orders that have a row, and whether it is live. */
   readonly ledger = new Map<string, boolean>();
 
-  admit(items: readonly AdmitItem[], late: boolean): Admission[] {
-    return items.map((item) => this.#decide(item, late));
+  /** A batch that is stored accepts what it accepted before, and nothing else. */
+  admit(batchNo: string, items: readonly AdmitItem[], late: boolean): Admission[] {
+    const stored = this.batches.get(batchNo);
+    if (stored !== undefined)
+      return items.map(({ orderNo }) => ({ outcome: stored.has(orderNo) ? 'accepted' : 'unavailable' }));
+    if (late) return items.map(() => ({ outcome: 'unavailable' }));
+    const admissions = items.map((item) => this.#decide(item));
+    const accepted = items.filter((_, i) => admissions[i]!.outcome === 'accepted').map(({ orderNo }) => orderNo);
+    if (accepted.length > 0) this.batches.set(batchNo, new Set(accepted));
+    return admissions;
   }
 
-  #decide({ userId, orderNo, token }: AdmitItem, late: boolean): Admission {
+  #decide({ userId, orderNo, token }: AdmitItem): Admission {
     const owned = this.owners.get(userId);
-    const recorded = this.tokens.get(userId);
-    const consumed = this.ready && recorded === `#${orderNo}`;
-    if (owned === orderNo || (late && consumed)) return { outcome: 'accepted' };
-    if (late) return { outcome: 'unavailable' };
     if (!this.ready) return { outcome: 'not_ready' };
     if (owned !== undefined) return { outcome: 'replayed', orderNo: owned };
-    if (consumed) return { outcome: 'accepted' };
     if (this.paused.paused) return { outcome: 'paused' };
     if (this.available <= 0) return { outcome: 'sold_out' };
     if (this.reservations.size >= BACKLOG_MAX) return { outcome: 'overloaded' };
-    if (recorded !== token) return { outcome: 'token_invalid' };
+    if (this.tokens.get(userId) !== token) return { outcome: 'token_invalid' };
     this.available -= 1;
     this.owners.set(userId, orderNo);
     this.reservations.set(orderNo, userId);
-    this.tokens.set(userId, `#${orderNo}`);
+    this.tokens.delete(userId);
     return { outcome: 'accepted' };
   }
 
@@ -121,7 +127,7 @@ class Model {
     this.ready = false;
     this.total = this.available = 0;
     this.paused = { version: -1, paused: false };
-    for (const lost of [this.owners, this.reservations, this.tokens]) lost.clear();
+    for (const lost of [this.owners, this.reservations, this.batches, this.tokens]) lost.clear();
   }
 }
 
@@ -196,9 +202,8 @@ export class Run {
     this.#made += 1;
     const token = `token-${this.#made}`;
     const recorded = this.#model.tokens.get(userId);
-    const live = recorded !== undefined && !recorded.startsWith('#');
     const answer = await recordToken(this.#shop, this.#sale, userId, token, { lifeMs: TOKEN_LIFE_MS });
-    assert.equal(answer, !this.#model.ready ? 'not_ready' : live ? recorded : token);
+    assert.equal(answer, !this.#model.ready ? 'not_ready' : (recorded ?? token));
     if (answer === token) this.#model.tokens.set(userId, token);
   }
 
@@ -206,14 +211,13 @@ export class Run {
     const items = buys.map(({ user: userId, token }) => {
       this.#made += 1;
       const orderNo = `order-${String(this.#made).padStart(6, '0')}`;
-      // A consumed one stays known to its shopper, who may try it again.
       const known = this.#model.tokens.get(userId) ?? 'none';
       return { userId, orderNo, token: token === 'live' ? known : 'wrong', requestId: 'r' };
     });
     this.#tried.push(...items.map(({ userId, orderNo }) => ({ userId, orderNo })));
     const bounds = { backlogMax: BACKLOG_MAX, shardBacklogMax: 1_000_000, limits: NO_LIMITS };
     const attempt = {
-      call: { historyId: this.#historyId, deadlineMs: Date.now() + 600_000, jobId: 'job', ...bounds },
+      call: { historyId: this.#historyId, deadlineMs: Date.now() + 600_000, batchNo: `batch-${this.#made}`, ...bounds },
       items,
     };
     this.#sent.push(attempt);
@@ -222,7 +226,10 @@ export class Run {
 
   async #admit({ call, items }: { call: AdmitCall; items: readonly AdmitItem[] }, late: boolean): Promise<void> {
     const sent = late ? { ...call, historyId: 'another process' } : call;
-    assert.deepEqual(await this.#shop.commands.admit(this.#sale, sent, items), this.#model.admit(items, late));
+    assert.deepEqual(
+      await this.#shop.commands.admit(this.#sale, sent, items),
+      this.#model.admit(call.batchNo, items, late),
+    );
   }
 
   async #pause(version: number, paused: boolean): Promise<void> {
@@ -235,9 +242,13 @@ export class Run {
 
   async #settle(orders: readonly Owner[], lost: boolean): Promise<void> {
     if (orders.length === 0) return;
-    const records = orders.map(({ orderNo }) => ({ orderNo, version: 1, status: '{}' }));
+    const written = await ordersOf(
+      this.#shop,
+      this.#sale,
+      orders.map(({ orderNo }) => orderNo),
+    );
     const lease = lost ? this.#lostLease : this.#lease;
-    assert.equal(await this.#shop.commands.settle(this.#sale, lease, TOKEN_LIFE_MS, records), !lost);
+    assert.equal(await settle(this.#shop, this.#sale, lease, written), !lost);
     if (!lost) this.#model.settle(orders);
   }
 
@@ -307,7 +318,9 @@ export class Run {
   async #empty(): Promise<void> {
     const { settled: _channel, ...names } = this.#shop.keys.sale(this.#sale);
     const tokens = USERS.map((one) => this.#shop.keys.seckillToken(this.#sale, one));
-    await this.#shop.redis.del(...Object.values(names), this.#shop.keys.backlog(this.#sale.shard), ...tokens);
+    const settled = this.#sent.map(({ call }) => this.#shop.keys.settledBatch(this.#sale, call.batchNo));
+    const { shard } = this.#sale;
+    await this.#shop.redis.del(...Object.values(names), this.#shop.keys.backlog(shard), ...tokens, ...settled);
     this.#model.empty();
     this.#lostLease = this.#lease;
     this.#lease = await takeLease(this.#shop, this.#sale);

@@ -4,6 +4,10 @@ import type { Sale } from '../../src/sale/sale.ts';
 import type { Owner } from '../../src/sale/sale-commands.ts';
 import { connectRedis } from '../../src/platform/redis/client.ts';
 import { buy, newAttempt, send, shoppers, snapshot, takeLease, unitsOf } from '../../testing/buying.ts';
+import { ordersOf, settle, settlementsFor } from '../../testing/settling.ts';
+import { batchNoOf } from '../../src/order/order-number.ts';
+import { SETTLED_LIFE_MS } from '../../src/order/order.ts';
+import type { NextBatches } from '../../src/admission/outbox-commands.ts';
 import { openTestContext, type TestContext } from '../../testing/support.ts';
 
 let context: TestContext;
@@ -31,11 +35,14 @@ async function loseLease(): Promise<void> {
 }
 
 const orderNos = (): string[] => owners.map(({ orderNo }) => orderNo);
-const records = (version: number, status = '{}') => orderNos().map((orderNo) => ({ orderNo, version, status }));
+/** What a writer settles if the ledger has the first `count` orders. */
+const settlements = async (count = owners.length) =>
+  settlementsFor(context, sale, await ordersOf(context, sale, orderNos().slice(0, count)));
+const settled = (orderNo: string) => context.keys.settledBatch(sale, batchNoOf(orderNo));
 
 test.each<[string, (mine: string) => Promise<unknown>, unknown]>([
-  ['nextReservations', (mine) => context.commands.nextReservations(sale, mine, 10), undefined],
-  ['settle', (mine) => context.commands.settle(sale, mine, LIFE_MS, records(1)), false],
+  ['nextBatches', (mine) => context.commands.nextBatches(sale, mine, 10), undefined],
+  ['settle', async (mine) => context.commands.settle(sale, mine, LIFE_MS, await settlements()), false],
   ['giveBack', (mine) => context.commands.giveBack(sale, mine, owners), undefined],
   ['beginRebuild', (mine) => context.commands.beginRebuild(sale, mine), undefined],
   ['addOwners', (mine) => context.commands.addOwners(sale, mine, owners), false],
@@ -57,7 +64,7 @@ test.each<[string, (mine: string) => Promise<unknown>, unknown]>([
     false,
   ],
   ['cleanUp', (mine) => context.commands.cleanUp(sale, mine), false],
-  ['indexReservations', (mine) => context.commands.indexReservations(sale, mine), false],
+  ['indexBatches', (mine) => context.commands.indexBatches(sale, mine), false],
 ])('%s under a lost lease says so and changes nothing, however the lease was lost', async (_, call, answer) => {
   await loseLease();
   const before = await snapshot(context, sale);
@@ -75,88 +82,128 @@ test.each<[string, (mine: string) => Promise<unknown>, unknown]>([
   expect(await snapshot(context, sale)).toEqual(free);
 });
 
-describe('the next reservations', () => {
-  test('are the oldest ones, up to the limit, with the order that each shopper owns', async () => {
-    const { reservedAt, owners: ownersKey } = context.keys.sale(sale);
-    const aged = owners.toReversed();
-    for (const [age, { orderNo }] of aged.entries()) await context.redis.zadd(reservedAt, age, orderNo);
+describe('the next batches', () => {
+  /** Three batches, the last bought is the oldest. */
+  async function threeBatches(): Promise<Owner[][]> {
+    const bought = [owners.slice(0, 5), await buy(context, sale, ['u6']), await buy(context, sale, ['u7', 'u8'])];
+    for (const [age, batch] of bought.toReversed().entries()) {
+      await context.redis.zadd(context.keys.sale(sale).batchTimes, age, batchNoOf(batch[0]!.orderNo));
+    }
+    return bought;
+  }
+
+  const usersOf = (next: NextBatches | undefined) =>
+    next!.batches.map(({ reservations }) => reservations.map(({ userId }) => userId));
+
+  test('are the oldest ones as a whole, up to the number of orders, and whether there are more', async () => {
+    await threeBatches();
+    const next = (ordersMax: number, skip?: number) => context.commands.nextBatches(sale, lease, ordersMax, { skip });
+    expect(usersOf(await next(100))).toEqual([['u7', 'u8'], ['u6'], shoppers(5)]);
+    expect((await next(100))!.hasMore).toBe(false);
+    expect(usersOf(await next(7))).toEqual([['u7', 'u8'], ['u6']]);
+    expect((await next(7))!.hasMore).toBe(true);
+    expect(usersOf(await next(1))).toEqual([['u7', 'u8']]);
+    expect(usersOf(await next(1, 1))).toEqual([['u6']]);
+    expect(usersOf(await next(100, 2))).toEqual([shoppers(5)]);
+    expect(usersOf(await next(100, 3))).toEqual([]);
+    // The three oldest orders are stuck: there is one more, whatever the size of its batch.
+    const beyond = await context.commands.nextBatches(sale, lease, 1, { stuck: 3 });
+    expect(usersOf(beyond)).toEqual([['u7', 'u8'], ['u6'], shoppers(5)]);
+  });
+
+  test('tell which orders hold a unit: those that their shopper’s owner entry names', async () => {
+    const { owners: ownersKey } = context.keys.sale(sale);
     await context.redis.hset(ownersKey, 'u1', 'another order');
     await context.redis.hdel(ownersKey, 'u2');
-    const next = await context.commands.nextReservations(sale, lease, 4);
-    expect(next?.reservations.map(({ userId, orderNo }) => ({ userId, orderNo }))).toEqual(aged.slice(0, 4));
-    const later = await context.commands.nextReservations(sale, lease, 2, 1);
-    expect(later?.reservations.map(({ userId, orderNo }) => ({ userId, orderNo }))).toEqual(aged.slice(1, 3));
-    const all = await context.commands.nextReservations(sale, lease, 100);
-    expect(all?.reservations.map(({ userId, ownerOrderNo }) => [userId, ownerOrderNo])).toEqual([
-      ['u5', aged[0]!.orderNo],
-      ['u4', aged[1]!.orderNo],
-      ['u3', aged[2]!.orderNo],
-      ['u2', undefined],
-      ['u1', 'another order'],
+    const next = await context.commands.nextBatches(sale, lease, 100);
+    expect(next!.batches[0]!.reservations.map(({ userId, isHeld }) => [userId, isHeld])).toEqual([
+      ['u1', false],
+      ['u2', false],
+      ['u3', true],
+      ['u4', true],
+      ['u5', true],
     ]);
   });
 
-  test('of one millisecond come in the order of their numbers', async () => {
-    const { reservedAt } = context.keys.sale(sale);
-    for (const { orderNo } of owners) await context.redis.zadd(reservedAt, 1, orderNo);
-    const next = await context.commands.nextReservations(sale, lease, 100);
-    expect(next?.reservations.map(({ orderNo }) => orderNo)).toEqual(orderNos().toSorted());
-  });
-
   test('are none if all are settled', async () => {
-    await context.commands.settle(sale, lease, LIFE_MS, records(1));
-    expect(await context.commands.nextReservations(sale, lease, 10)).toEqual({ wanted: false, reservations: [] });
+    await context.commands.settle(sale, lease, LIFE_MS, await settlements());
+    expect(await context.commands.nextBatches(sale, lease, 10)).toEqual({
+      isWanted: false,
+      hasMore: false,
+      batches: [],
+    });
   });
 
-  test('of a thousand are read at once', async () => {
-    const big = await context.openSale({ seckillStock: 1_000 });
-    const users = shoppers(1_000);
+  test('of a thousand orders, one in each batch or all in two, are read at once', async () => {
+    const big = await context.openSale({ seckillStock: 2_000 });
+    const users = shoppers(1_100);
     await buy(context, big, users.slice(0, 500));
-    await buy(context, big, users.slice(500));
-    const next = await context.commands.nextReservations(big, await takeLease(context, big), 1_000);
-    expect(next?.reservations.map(({ userId }) => userId).toSorted()).toEqual(users.toSorted());
+    await buy(context, big, users.slice(500, 1_000));
+    for (const user of users.slice(1_000)) await buy(context, big, [user]);
+    const next = await context.commands.nextBatches(big, await takeLease(context, big), 1_100);
+    expect(usersOf(next).flat().toSorted()).toEqual(users.toSorted());
   });
 });
 
 describe('to settle', () => {
-  test('removes the reservations, records the status for a while, and does not change the units', async () => {
+  test('moves a batch out of the outbox into one record for a while, and does not change the units', async () => {
     const units = await unitsOf(context, sale);
-    expect(await context.commands.settle(sale, lease, LIFE_MS, records(1, '{"a":1}').slice(0, 3))).toBe(true);
-    const left = await context.commands.allReservations(sale);
-    expect(left.map(({ userId }) => userId).toSorted()).toEqual(['u4', 'u5']);
-    expect(await context.commands.backlog(sale)).toBe(2);
-    const status = context.keys.status(sale, owners[0]!.orderNo);
+    const [order] = await ordersOf(context, sale, orderNos());
+    expect(await context.commands.settle(sale, lease, LIFE_MS, await settlements())).toBe(true);
+    expect(await context.commands.allReservations(sale)).toEqual([]);
+    expect(await context.commands.backlog(sale)).toBe(0);
+    expect(await context.commands.batchesBefore(sale, Infinity, 10)).toEqual([]);
+    const record = settled(orderNos()[0]!);
     const { historyId } = await context.commands.clock(0);
-    expect(await context.redis.get(status)).toBe(`1 ${historyId.slice(0, 8)} {"a":1}`);
-    const lifeMs = await context.redis.pttl(status);
+    const { createdAtMs, priceCents } = order!;
+    expect(await context.redis.get(record)).toBe(
+      [
+        `${historyId.slice(0, 8)} ${createdAtMs} ${priceCents}`,
+        ...owners.map(({ userId, orderNo }) => `${orderNo} ${userId} expires 60000`),
+      ].join('\n'),
+    );
+    const lifeMs = await context.redis.pttl(record);
     expect(lifeMs).toBeGreaterThan(LIFE_MS - 10_000);
     expect(lifeMs).toBeLessThanOrEqual(LIFE_MS);
     expect(await unitsOf(context, sale)).toEqual(units);
   });
 
-  test('twice has the effect of once', async () => {
-    await context.commands.settle(sale, lease, LIFE_MS, records(1));
-    const { [context.keys.backlog(0)]: backlog } = await snapshot(context, sale);
-    const reservations = await context.commands.allReservations(sale);
-    expect(await context.commands.settle(sale, lease, LIFE_MS, records(1))).toBe(true);
-    expect((await snapshot(context, sale))[context.keys.backlog(0)]).toEqual(backlog);
-    expect(await context.commands.allReservations(sale)).toEqual(reservations);
+  test('a batch with a stuck order settles all others, and that order later', async () => {
+    const stuck = orderNos()[4]!;
+    const order = await ordersOf(context, sale, [stuck]);
+    expect(await context.commands.settle(sale, lease, LIFE_MS, await settlements(4))).toBe(true);
+    expect((await context.commands.allReservations(sale)).map(({ orderNo }) => orderNo)).toEqual([stuck]);
+    expect(await context.commands.backlog(sale)).toBe(1);
+    expect((await context.commands.readOrder(sale, stuck)).reservation).toMatchObject({ userId: 'u5' });
+    expect((await context.commands.readOrder(sale, orderNos()[0]!)).settled).toMatchObject({ userId: 'u1' });
+
+    for (let again = 0; again < 2; again += 1) expect(await settle(context, sale, lease, order)).toBe(true);
+    expect(await context.commands.backlog(sale)).toBe(0);
+    for (const { userId, orderNo } of owners) {
+      expect((await context.commands.readOrder(sale, orderNo)).settled).toMatchObject({ userId });
+    }
   });
 
-  test('late keeps a status with a higher version, and still removes the reservation', async () => {
-    const { orderNo } = owners[0]!;
-    const settle = (version: number) =>
-      context.commands.settle(sale, lease, LIFE_MS, [{ orderNo, version, status: `v${version}` }]);
-    const status = async () => (await context.commands.readOrder(sale, orderNo)).status;
-    // Ten is more than nine, although not as text.
-    await settle(10);
-    for (const older of [9, 1, 10]) {
-      expect(await settle(older)).toBe(true);
-      expect(await status()).toBe('v10');
-    }
-    await settle(11);
-    expect(await status()).toBe('v11');
-    expect((await context.commands.readOrder(sale, orderNo)).reservation).toBeUndefined();
+  test('twice has the effect of once', async () => {
+    const first = await settlements(2);
+    await context.commands.settle(sale, lease, LIFE_MS, first);
+    const backlog = await context.redis.get(context.keys.backlog(0));
+    const left = await context.commands.allReservations(sale);
+    const record = await context.redis.get(settled(orderNos()[0]!));
+    expect(await context.commands.settle(sale, lease, LIFE_MS, first)).toBe(true);
+    expect(await context.redis.get(context.keys.backlog(0))).toBe(backlog);
+    expect(await context.commands.allReservations(sale)).toEqual(left);
+    expect(await context.redis.get(settled(orderNos()[0]!))).toBe(record);
+  });
+
+  test('records of an order that has moved on only that the ledger has it', async () => {
+    const [moved, ...others] = await ordersOf(context, sale, orderNos());
+    await settle(context, sale, lease, [{ ...moved!, status: 'paid', version: 2 }, ...others]);
+    expect(await context.commands.readOrder(sale, moved!.orderNo)).toMatchObject({
+      reservation: undefined,
+      settled: undefined,
+    });
+    expect((await context.commands.readOrder(sale, others[0]!.orderNo)).settled).toEqual(others[0]);
   });
 
   test('notifies the order waiters on the sale’s channel', async () => {
@@ -164,19 +211,22 @@ describe('to settle', () => {
     try {
       const heard: [string, string][] = [];
       subscriber.on('message', (channel: string, message: string) => heard.push([channel, message]));
-      const { settled } = context.keys.sale(sale);
-      await subscriber.subscribe(settled);
-      await context.commands.settle(sale, lease, LIFE_MS, records(1));
-      await expect.poll(() => heard).toEqual([[settled, orderNos().join(' ')]]);
+      const { settled: channelName } = context.keys.sale(sale);
+      await subscriber.subscribe(channelName);
+      await context.commands.settle(sale, lease, LIFE_MS, await settlements());
+      await expect.poll(() => heard).toEqual([[channelName, batchNoOf(orderNos()[0]!)]]);
     } finally {
       subscriber.disconnect();
     }
   });
 
-  test('records the status of an order that Redis has lost too', async () => {
-    await context.redis.del(context.keys.sale(sale).reservations, context.keys.sale(sale).reservedAt);
-    expect(await context.commands.settle(sale, lease, LIFE_MS, records(1, 'kept'))).toBe(true);
-    expect((await context.commands.readOrder(sale, owners[0]!.orderNo)).status).toBe('kept');
+  test('records the orders of a batch that Redis has lost too, and does not bring it back', async () => {
+    const lost = await settlements(4);
+    const { batches, batchTimes } = context.keys.sale(sale);
+    await context.redis.del(batches, batchTimes);
+    expect(await context.commands.settle(sale, lease, LIFE_MS, lost)).toBe(true);
+    expect((await context.commands.readOrder(sale, orderNos()[0]!)).settled).toMatchObject({ userId: 'u1' });
+    expect(await context.redis.exists(batches, batchTimes)).toBe(0);
   });
 });
 
@@ -225,29 +275,27 @@ describe('to give back', () => {
   });
 });
 
-describe('the reservations', () => {
+describe('the batches', () => {
   test('that were admitted before a time are found oldest first', async () => {
-    const { reservedAt } = context.keys.sale(sale);
-    for (const [age, { orderNo }] of owners.entries()) await context.redis.zadd(reservedAt, 1_000 - age, orderNo);
-    expect(await context.commands.reservedBefore(sale, 1_000, 3)).toEqual(orderNos().toReversed().slice(0, 3));
-    expect(await context.commands.reservedBefore(sale, 996, 3)).toEqual([]);
-  });
-
-  test('are found by number, with a gap for a missing one', async () => {
-    await context.commands.settle(sale, lease, LIFE_MS, records(1).slice(1, 2));
-    const found = await context.commands.reservations(sale, orderNos().slice(0, 3));
-    expect(found.map((reservation) => reservation?.userId)).toEqual(['u1', undefined, 'u3']);
+    const { batchTimes } = context.keys.sale(sale);
+    await context.redis.del(batchTimes);
+    for (const age of [0, 1, 2, 3, 4]) await context.redis.zadd(batchTimes, 1_000 - age, `batch-${age}`);
+    expect(await context.commands.batchesBefore(sale, 1_000, 3)).toEqual(['batch-4', 'batch-3', 'batch-2']);
+    expect(await context.commands.batchesBefore(sale, 996, 3)).toEqual([]);
+    expect(await context.commands.whichWait(sale, ['batch-1', 'unknown', 'batch-4'])).toEqual(['batch-1', 'batch-4']);
   });
 });
 
-describe('to index reservations', () => {
-  test('rebuilds their order by time after entries were lost, added or changed', async () => {
-    const { reservedAt } = context.keys.sale(sale);
+describe('to index batches', () => {
+  test('rebuilds their order by time and the number of orders after a change by hand', async () => {
+    const { batchTimes, state } = context.keys.sale(sale);
+    await buy(context, sale, ['u6', 'u7']);
     const before = await snapshot(context, sale);
-    await context.redis.zrem(reservedAt, orderNos()[0]!);
-    await context.redis.zadd(reservedAt, 1, orderNos()[1]!, 2, 'invented');
+    await context.redis.zrem(batchTimes, batchNoOf(orderNos()[0]!));
+    await context.redis.zadd(batchTimes, 2, 'invented');
+    await context.redis.multi().hincrby(state, 'backlog', 3).incrby(context.keys.backlog(0), 3).exec();
     for (let again = 0; again < 2; again += 1) {
-      expect(await context.commands.indexReservations(sale, lease)).toBe(true);
+      expect(await context.commands.indexBatches(sale, lease)).toBe(true);
       expect(await snapshot(context, sale)).toEqual(before);
     }
   });
@@ -260,10 +308,10 @@ describe('to clean up', () => {
     const { [context.keys.backlog(0)]: _same, ...after } = await snapshot(context, sale);
     expect(after).toEqual(before);
 
-    await context.commands.settle(sale, lease, LIFE_MS, records(1));
+    await context.commands.settle(sale, lease, LIFE_MS, await settlements());
     expect(await context.commands.cleanUp(sale, lease)).toBe(true);
-    const { state, pause, owners: ownersKey, reservations, reservedAt, building } = context.keys.sale(sale);
-    expect(await context.redis.exists(state, pause, ownersKey, reservations, reservedAt, building)).toBe(0);
+    const { state, pause, owners: ownersKey, batches, batchTimes, building } = context.keys.sale(sale);
+    expect(await context.redis.exists(state, pause, ownersKey, batches, batchTimes, building)).toBe(0);
     expect(await context.commands.renewLease(sale, lease, LIFE_MS)).toBe(true);
     // Sent again after a lost reply it finds nothing left to delete.
     expect(await context.commands.cleanUp(sale, lease)).toBe(true);
@@ -272,42 +320,29 @@ describe('to clean up', () => {
 });
 
 describe('to mark orders as changed', () => {
-  const told = (orderNo: string) => context.redis.get(context.keys.status(sale, orderNo));
+  const seen = (orderNo: string) => context.commands.readOrder(sale, orderNo);
+  const nothing = { reservation: undefined, settled: undefined };
 
-  test('hides a status with a lower version, and one that was never recorded, for its life', async () => {
-    await context.commands.settle(sale, lease, LIFE_MS, records(1));
-    const never = `${orderNos()[0]!}0`;
-    const changed = [orderNos()[0]!, never].map((orderNo) => ({ orderNo, version: 2 }));
-    for (let again = 0; again < 2; again += 1) await context.commands.markChanged(sale, LIFE_MS, changed);
-    for (const { orderNo } of changed) {
-      expect(await told(orderNo)).toBe('2 -');
-      expect(await context.redis.pttl(context.keys.status(sale, orderNo))).toBeGreaterThan(LIFE_MS / 2);
-      expect((await context.commands.readOrder(sale, orderNo)).status).toBeUndefined();
-    }
-  });
-
-  test('keeps a status that is as new or newer', async () => {
-    await context.commands.settle(sale, lease, LIFE_MS, records(3));
+  test('sends their pollers to the ledger for longer than a settled record lives, and no others', async () => {
+    await context.commands.settle(sale, lease, LIFE_MS, await settlements());
     const [first, second] = orderNos() as [string, string];
-    await context.commands.markChanged(sale, LIFE_MS, [
-      { orderNo: first, version: 2 },
-      { orderNo: second, version: 3 },
-    ]);
-    expect(await told(first)).toMatch(/^3 [^-]/);
-    expect(await told(second)).toMatch(/^3 [^-]/);
+    for (let again = 0; again < 2; again += 1) await context.commands.markChanged(sale, [{ orderNo: first }]);
+    expect(await seen(first)).toMatchObject(nothing);
+    expect((await seen(second)).settled).toBeDefined();
+    expect(await context.redis.pttl(context.keys.changedOrder(sale, first))).toBeGreaterThan(1.9 * SETTLED_LIFE_MS);
   });
 
   test('is not undone by a late settle', async () => {
-    await context.commands.markChanged(sale, LIFE_MS, [{ orderNo: orderNos()[0]!, version: 2 }]);
-    await context.commands.settle(sale, lease, LIFE_MS, records(1));
-    expect(await told(orderNos()[0]!)).toBe('2 -');
+    await context.commands.markChanged(sale, [{ orderNo: orderNos()[0]! }]);
+    await context.commands.settle(sale, lease, LIFE_MS, await settlements());
+    expect(await seen(orderNos()[0]!)).toMatchObject(nothing);
   });
 
-  test('sends pollers to the ledger even while there is a reservation', async () => {
+  test('sends pollers to the ledger even while the batch waits', async () => {
     const orderNo = orderNos()[0]!;
-    expect((await context.commands.readOrder(sale, orderNo)).reservation).toBeDefined();
-    await context.commands.markChanged(sale, LIFE_MS, [{ orderNo, version: 2 }]);
-    expect((await context.commands.readOrder(sale, orderNo)).reservation).toBeUndefined();
+    expect((await seen(orderNo)).reservation).toBeDefined();
+    await context.commands.markChanged(sale, [{ orderNo }]);
+    expect(await seen(orderNo)).toMatchObject(nothing);
   });
 });
 

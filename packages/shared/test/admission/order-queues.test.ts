@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { openOrderQueues } from '../../src/admission/order-queues.ts';
-import { WRITE_ORDERS, writeOrdersOptions } from '../../src/admission/order-jobs.ts';
+import { writeOrders } from '../../src/admission/order-jobs.ts';
 import { connectRedis } from '../../src/platform/redis/client.ts';
 import { openTestContext } from '../../testing/support.ts';
 import { startPrivateRedis } from '../../testing/private-redis.ts';
@@ -17,8 +17,10 @@ test('a queue whose start failed, since Redis was frozen at its first use, is re
     connection.disconnect();
   });
   await expect.poll(() => connection.status, SOON).toBe('ready');
-  const add = (jobId: string) =>
-    queues.of(0).add(WRITE_ORDERS, { shard: 0, sale_id: 1, order_nos: [] }, writeOrdersOptions(jobId));
+  const add = (batchNo: string) => {
+    const { name, data, opts } = writeOrders({ id: 1, shard: 0 }, batchNo);
+    return queues.of(0).add(name, data, opts);
+  };
 
   redis.freeze();
   await expect(add('job-frozen')).rejects.toThrow('timed out');

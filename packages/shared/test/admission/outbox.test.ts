@@ -4,8 +4,7 @@ import type { Owner } from '../../src/sale/sale-commands.ts';
 import { rebuildSale } from '../../src/reconciliation/rebuild.ts';
 import { buy, newAttempt, send, shoppers, takeLease } from '../../testing/buying.ts';
 import { openTestContext, type TestContext } from '../../testing/support.ts';
-
-const LIFE_MS = 60_000;
+import { ordersOf, settle as settleOrders } from '../../testing/settling.ts';
 
 let context: TestContext;
 beforeAll(async () => {
@@ -13,27 +12,31 @@ beforeAll(async () => {
 });
 afterAll(() => context.close());
 
-/** The time of the sale's oldest reservation in the outbox; undefined if it is not there. */
+/** The time of the sale's oldest batch in the outbox; undefined if it is not there. */
 async function sinceOf(sale: Sale): Promise<number | undefined> {
   const found = await context.commands.outbox(sale.shard);
   return found.find(({ saleId }) => saleId === sale.id)?.oldestMs;
 }
 
-/** The same by the reservations themselves. */
+/** The same by the batches themselves. */
 async function oldestOf(sale: Sale): Promise<number | undefined> {
-  const [, oldest] = await context.redis.zrange(context.keys.sale(sale).reservedAt, '0', '0', 'WITHSCORES');
+  const [, oldest] = await context.redis.zrange(context.keys.sale(sale).batchTimes, '0', '0', 'WITHSCORES');
   return oldest === undefined ? undefined : Number(oldest);
 }
 
 async function settle(sale: Sale, owners: readonly Owner[]): Promise<void> {
   const lease = await takeLease(context, sale);
-  const records = owners.map(({ orderNo }) => ({ orderNo, version: 1, status: '{}' }));
-  expect(await context.commands.settle(sale, lease, LIFE_MS, records)).toBe(true);
+  const orders = await ordersOf(
+    context,
+    sale,
+    owners.map(({ orderNo }) => orderNo),
+  );
+  expect(await settleOrders(context, sale, lease, orders)).toBe(true);
   await context.commands.releaseLease(sale, lease);
 }
 
 describe('the outbox of a shard', () => {
-  test('has a sale from its first reservation to its last, with the time of its oldest one', async () => {
+  test('has a sale from its first batch to its last, with the time of its oldest one', async () => {
     const sale = await context.openSale({ seckillStock: 100 });
     expect(await sinceOf(sale)).toBeUndefined();
     const first = await buy(context, sale, ['first']);
@@ -65,7 +68,7 @@ describe('the outbox of a shard', () => {
       'a repair',
       async (sale) => {
         const lease = await takeLease(context, sale);
-        await context.commands.indexReservations(sale, lease);
+        await context.commands.indexBatches(sale, lease);
         await context.commands.releaseLease(sale, lease);
       },
     ],

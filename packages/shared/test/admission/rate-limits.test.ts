@@ -4,6 +4,7 @@ import { connectRedis } from '../../src/platform/redis/client.ts';
 import type { Admission, AdmitCall } from '../../src/admission/admission-commands.ts';
 import { createCommands } from '../../src/commands.ts';
 import { newAttempt, newCall, newItem, NO_LIMITS, send, shoppers } from '../../testing/buying.ts';
+import { SOON } from '../../testing/soon.ts';
 import { openTestContext, type TestContext } from '../../testing/support.ts';
 
 let context: TestContext;
@@ -60,6 +61,12 @@ async function hammer(
   } finally {
     for (const redis of connections) redis.disconnect();
   }
+}
+
+/** When the shopper's bucket is full again, µs; 0 if it was not used. */
+async function bucketOf(shard: number, userId: string): Promise<number> {
+  const found = await Promise.all(context.keys.userBuckets(shard).map((name) => context.redis.hget(name, userId)));
+  return Math.max(...found.map(Number));
 }
 
 describe('a shopper’s bucket', () => {
@@ -125,14 +132,16 @@ describe('a shopper’s bucket', () => {
     expect(await nowMs()).toBeGreaterThanOrEqual(beganMs + 99);
   });
 
-  test('expires when it is full again, so that inactive shoppers use no memory', async () => {
-    const sale = await context.openSale();
+  test('is gone soon after it is full again, so that inactive shoppers use no memory', async () => {
+    const sale = await context.openSale({ shard: 16 });
     const item = await newItem(context, sale, 'gone', { token: 'wrong' });
     const call = await newCall(context, sale, limited({ userCapacity: 4, userPerSecond: 50 }));
-    const name = context.keys.userBucket(sale.shard, 'gone');
+    const names = context.keys.userBuckets(sale.shard);
     await context.commands.admit(sale, call, [item, item]);
-    expect(await context.redis.pttl(name)).toBeLessThanOrEqual(40);
-    await expect.poll(() => context.redis.exists(name)).toBe(0);
+    expect(await context.redis.exists(...names)).toBe(1);
+    // A window of a second, and the next one.
+    for (const name of names) expect(await context.redis.pttl(name)).toBeLessThanOrEqual(2_000);
+    await expect.poll(() => context.redis.exists(...names), SOON).toBe(0);
   });
 
   test('is the same in all sales of a shard', async () => {
@@ -154,7 +163,15 @@ describe('a shopper’s bucket', () => {
     for (let i = 0; i < 3; i += 1) expect(await send(context, attempt)).toEqual([{ outcome: 'accepted' }]);
     const late = await newAttempt(context, sale, ['late'], limits);
     for (let i = 0; i < 3; i += 1) expect(await send(context, late)).toEqual([{ outcome: 'sold_out' }]);
-    expect(await context.redis.exists(context.keys.userBucket(sale.shard, 'late'))).toBe(0);
+    expect(await bucketOf(sale.shard, 'late')).toBe(0);
+  });
+
+  test('holds from one window of time to the next, also when the names of the windows come again', async () => {
+    const sale = await context.openSale({ shard: 17 });
+    const limits = { userCapacity: 5, userPerSecond: 5 };
+    const { passed, elapsedMs } = await hammer(sale, limits, () => 'steady', 4_200);
+    expect(passed).toBeLessThanOrEqual(5 + Math.ceil((5 * elapsedMs) / 1_000));
+    expect(passed).toBeGreaterThanOrEqual(5 + 5 * 4 - 1);
   });
 });
 
@@ -209,7 +226,7 @@ describe('the global bucket', () => {
     const limits = limited({ globalCapacity: 0, globalPerSecond: 1 });
     const attempt = await newAttempt(context, sale, ['u1'], limits);
     expect(await send(context, attempt)).toMatchObject([{ outcome: 'rate_limited', limit: 'global' }]);
-    expect(await context.redis.exists(context.keys.userBucket(14, 'u1'))).toBe(0);
+    expect(await bucketOf(14, 'u1')).toBe(0);
   });
 
   test('may hold a fraction, as the share of one of several shards does', async () => {
@@ -225,13 +242,18 @@ test.each(['global', 'user'] as const)(
   async (which) => {
     const sale = await context.openSale();
     const item = await newItem(context, sale, 'u1');
-    const name = which === 'user' ? context.keys.userBucket(0, 'u1') : context.keys.globalBucket(0);
     // As buys of the time before the step have left it.
-    await context.redis.set(name, ((await nowMs()) + 30_000) * 1_000, 'PX', 30_000);
+    const aheadUs = ((await nowMs()) + 30_000) * 1_000;
+    if (which === 'global') await context.redis.set(context.keys.globalBucket(0), aheadUs, 'PX', 30_000);
+    else for (const name of context.keys.userBuckets(0)) await context.redis.hset(name, 'u1', aheadUs);
     const limits = { [`${which}_capacity`]: 5, [`${which}_per_second`]: 5 };
     const call = await newCall(context, sale, limited(limits));
     expect(await context.commands.admit(sale, call, [item])).toEqual([{ outcome: 'accepted' }]);
-    expect(Number(await context.redis.get(name))).toBeLessThanOrEqual(((await nowMs()) + 1_000) * 1_000);
-    await context.redis.del(name);
+    const full = which === 'global' ? Number(await context.redis.get(context.keys.globalBucket(0))) : 0;
+    expect(full).toBeLessThanOrEqual(((await nowMs()) + 1_000) * 1_000);
+    expect(await context.commands.admit(sale, await newCall(context, sale, limited(limits)), [item])).toMatchObject([
+      { outcome: 'replayed' },
+    ]);
+    await context.redis.del(context.keys.globalBucket(0), ...context.keys.userBuckets(0));
   },
 );

@@ -1,6 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
+  batchNoOf,
+  newBatchNo,
   newOrderNumber,
   ORDER_NO_LENGTH_MAX,
   ORDER_NO_PATTERN,
@@ -10,7 +12,8 @@ import {
 const SHAPE = new RegExp(ORDER_NO_PATTERN);
 const TIME_MAX_MS = 2 ** 48 - 1;
 const RANDOM_FROM = 10;
-const RANDOM_TO = 26;
+const OWN_FROM = 20;
+const RANDOM_TO = 32;
 
 const sales = fc.record({ shard: fc.nat(9_999), id: fc.integer({ min: 1, max: 999_999_999_999_999 }) });
 const times = fc.integer({ min: 0, max: TIME_MAX_MS });
@@ -19,7 +22,7 @@ describe('an order number', () => {
   test('has the published form and length for any sale and time', () => {
     fc.assert(
       fc.property(sales, times, (sale, nowMs) => {
-        const orderNo = newOrderNumber(sale, nowMs);
+        const orderNo = newOrderNumber(sale, newBatchNo(nowMs));
         expect(orderNo).toMatch(SHAPE);
         expect(orderNo.length).toBeLessThanOrEqual(ORDER_NO_LENGTH_MAX);
       }),
@@ -29,7 +32,7 @@ describe('an order number', () => {
   test('names its shard and sale, so that a poll needs no lookup', () => {
     fc.assert(
       fc.property(sales, times, (sale, nowMs) => {
-        expect(saleOfOrderNumber(newOrderNumber(sale, nowMs))).toEqual(sale);
+        expect(saleOfOrderNumber(newOrderNumber(sale, newBatchNo(nowMs)))).toEqual(sale);
       }),
     );
   });
@@ -38,24 +41,44 @@ describe('an order number', () => {
     fc.assert(
       fc.property(sales, sales, times, times, (saleA, saleB, aMs, bMs) => {
         fc.pre(aMs !== bMs);
-        expect(newOrderNumber(saleA, aMs) < newOrderNumber(saleB, bMs)).toBe(aMs < bMs);
+        expect(newOrderNumber(saleA, newBatchNo(aMs)) < newOrderNumber(saleB, newBatchNo(bMs))).toBe(aMs < bMs);
       }),
     );
     const sale = { shard: 0, id: 1 };
     const nowMs = 1_800_000_000_000;
-    expect(newOrderNumber(sale, nowMs) < newOrderNumber(sale, nowMs + 1)).toBe(true);
-    expect(newOrderNumber(sale, nowMs + 0.9).slice(0, RANDOM_FROM)).toBe(
-      newOrderNumber(sale, nowMs).slice(0, RANDOM_FROM),
+    expect(newOrderNumber(sale, newBatchNo(nowMs)) < newOrderNumber(sale, newBatchNo(nowMs + 1))).toBe(true);
+    expect(newOrderNumber(sale, newBatchNo(nowMs + 0.9)).slice(0, RANDOM_FROM)).toBe(
+      newOrderNumber(sale, newBatchNo(nowMs)).slice(0, RANDOM_FROM),
     );
   });
 
   test('encodes the time as a ULID does, so that any ULID reader finds it', () => {
     // The example of the ULID specification.
-    expect(newOrderNumber({ shard: 0, id: 1 }, 1_469_918_176_385).slice(0, RANDOM_FROM)).toBe('01ARYZ6S41');
+    expect(newOrderNumber({ shard: 0, id: 1 }, newBatchNo(1_469_918_176_385)).slice(0, RANDOM_FROM)).toBe('01ARYZ6S41');
   });
 
-  test('has 80 random bits: no two of 100,000 made in one millisecond agree, and every letter appears in every place', () => {
-    const made = Array.from({ length: 100_000 }, () => newOrderNumber({ shard: 0, id: 17 }, 1_800_000_000_000));
+  test('begins with the number of its batch, so that a poll finds it there', () => {
+    fc.assert(
+      fc.property(sales, times, (sale, nowMs) => {
+        const batchNo = newBatchNo(nowMs);
+        expect(batchNoOf(newOrderNumber(sale, batchNo))).toBe(batchNo);
+      }),
+    );
+  });
+
+  test('has 60 random bits of its own: whoever knows an order cannot guess another one of its batch', () => {
+    const batchNo = newBatchNo(1_800_000_000_000);
+    const own = Array.from({ length: 100_000 }, () =>
+      newOrderNumber({ shard: 0, id: 17 }, batchNo).slice(OWN_FROM, RANDOM_TO),
+    );
+    expect(new Set(own).size).toBe(own.length);
+    for (const part of own.slice(0, 100)) expect(part).toHaveLength(12);
+  });
+
+  test('has 110 random bits: no two of 100,000 made in one millisecond agree, and every letter appears in every place', () => {
+    const made = Array.from({ length: 100_000 }, () =>
+      newOrderNumber({ shard: 0, id: 17 }, newBatchNo(1_800_000_000_000)),
+    );
     expect(new Set(made).size).toBe(made.length);
     for (let place = RANDOM_FROM; place < RANDOM_TO; place += 1) {
       const counts = new Map<string, number>();
@@ -68,17 +91,18 @@ describe('an order number', () => {
 });
 
 describe('saleOfOrderNumber', () => {
-  const valid = '01KARYB6S5Q0H9M3T7ZV5W8XCE-0-17';
+  const valid = '01KARYB6S5Q0H9M3T7ZV5W8XCE4K7N9B-0-17';
 
-  test('reads a valid number', () => {
+  test('reads a valid number, and one of an earlier version, whose row is in the ledger', () => {
     expect(saleOfOrderNumber(valid)).toEqual({ shard: 0, id: 17 });
+    expect(saleOfOrderNumber('01KARYB6S5Q0H9M3T7ZV5W8XCE-0-17')).toEqual({ shard: 0, id: 17 });
   });
 
   test.each([
     ['nothing', ''],
-    ['a bare ULID', valid.slice(0, 26)],
-    ['no sale', valid.slice(0, 28)],
-    ['an empty sale', valid.slice(0, 29)],
+    ['no shard and no sale', valid.slice(0, 32)],
+    ['no sale', valid.slice(0, 34)],
+    ['an empty sale', valid.slice(0, 35)],
     ['lower case', valid.toLowerCase()],
     ['letters that Crockford left out', valid.replace('K', 'I')],
     ['a U', valid.replace('K', 'U')],

@@ -16,7 +16,7 @@ import {
   salesWithReturns,
   unappliedReturns,
 } from '../../src/order/stock-returns-table.ts';
-import { newOrderNumber } from '../../src/order/order-number.ts';
+import { newBatchNo, newOrderNumber } from '../../src/order/order-number.ts';
 import { ordersToExpireQuery } from '../../src/order-moves/orders-to-expire.ts';
 import { ORDER_STATUSES, type Order } from '../../src/order/order.ts';
 import type { Sale } from '../../src/sale/sale.ts';
@@ -34,7 +34,7 @@ let madeMs = 1_800_000_000_000;
 function newOrder(sale: Sale, fields: Partial<Order> = {}): Order {
   madeMs += 1;
   return {
-    orderNo: newOrderNumber(sale, madeMs),
+    orderNo: newOrderNumber(sale, newBatchNo(madeMs)),
     productId: sale.id,
     userId: 'u1',
     status: 'pending_payment',
@@ -221,7 +221,7 @@ describe('by an index, however many orders there are', () => {
   });
 
   test('my orders are read in their order, without sorting', async () => {
-    for (const before of [undefined, newOrderNumber({ id: 1, shard: 0 }, madeMs)]) {
+    for (const before of [undefined, newOrderNumber({ id: 1, shard: 0 }, newBatchNo(madeMs))]) {
       const plan = await planOf(context.db, ordersOfUserQuery(context.db, 'reader-7', 20, before));
       expect(plan).toMatchObject([{ key: 'by_user', sorts: false }]);
     }

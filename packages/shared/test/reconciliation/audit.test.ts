@@ -1,13 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
+import type { ChainableCommander } from 'ioredis';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { insertOrders } from '../../src/order/orders-table.ts';
 import { addSold, findSale, updatePaused } from '../../src/sale/products-table.ts';
 import { insertStockReturns } from '../../src/order/stock-returns-table.ts';
 import type { Order } from '../../src/order/order.ts';
-import { newOrderNumber } from '../../src/order/order-number.ts';
+import { batchNoOf, newBatchNo, newOrderNumber } from '../../src/order/order-number.ts';
 import type { Sale } from '../../src/sale/sale.ts';
 import { rebuildSale } from '../../src/reconciliation/rebuild.ts';
 import { openTestContext, type TestContext } from '../../testing/support.ts';
@@ -46,7 +47,7 @@ beforeEach(async () => {
 });
 
 const orderOf = (userId: string, status: Order['status']): Order => ({
-  orderNo: newOrderNumber(sale, Date.now()),
+  orderNo: newOrderNumber(sale, newBatchNo(Date.now())),
   userId,
   productId: sale.id,
   status,
@@ -57,13 +58,22 @@ const orderOf = (userId: string, status: Order['status']): Order => ({
 
 /** An admission, by hand. */
 async function reserve(user: string): Promise<string> {
-  const { owners, state, reservations, reservedAt } = context.keys.sale(sale);
-  const orderNo = newOrderNumber(sale, Date.now());
-  await context.redis.hset(owners, user, orderNo);
-  await context.redis.hincrby(state, 'available', -1);
-  await context.redis.hset(reservations, orderNo, `${Date.now()} 1999 job request ${user}`);
-  await context.redis.zadd(reservedAt, Date.now(), orderNo);
+  const batchNo = newBatchNo(Date.now());
+  const orderNo = newOrderNumber(sale, batchNo);
+  await reserving(context.redis.multi(), user, orderNo).exec();
   return orderNo;
+}
+
+/** One step, as the admit script is. */
+function reserving(multi: ChainableCommander, user: string, orderNo: string): ChainableCommander {
+  const { owners, state, batches, batchTimes } = context.keys.sale(sale);
+  const batchNo = batchNoOf(orderNo);
+  return multi
+    .hset(owners, user, orderNo)
+    .hincrby(state, 'available', -1)
+    .hincrby(state, 'backlog', 1)
+    .hset(batches, batchNo, `${Date.now()} 1999 1\n${orderNo} ${user} request`)
+    .zadd(batchTimes, Date.now(), batchNo);
 }
 
 const audit = (thorough = false) => auditSale(context, sale, { waitMs: WAIT_MS, thorough });
@@ -84,12 +94,12 @@ it('a sale in order is clean, thoroughly or not', async () => {
 });
 
 it('an order that has waited for the ledger for more than 30 s is late, with advice', async () => {
-  const { reservedAt } = context.keys.sale(sale);
-  const [waiting] = await context.redis.zrange(reservedAt, '0', '-1');
-  await context.redis.zincrby(reservedAt, -29_000, waiting!);
+  const { batchTimes } = context.keys.sale(sale);
+  const [waiting] = await context.redis.zrange(batchTimes, '0', '-1');
+  await context.redis.zincrby(batchTimes, -29_000, waiting!);
   await expect(audit()).resolves.toMatchObject({ verdict: 'clean', findings: [] });
 
-  await context.redis.zincrby(reservedAt, -12_000, waiting!);
+  await context.redis.zincrby(batchTimes, -12_000, waiting!);
 
   const found = await audit();
   expect(found?.verdict).toBe('late');
@@ -127,16 +137,8 @@ it('shoppers who buy during an audit cause no drift', async () => {
   const buys = (async () => {
     await context.redis.hset(context.keys.sale(sale).state, 'available', '5');
     for (let i = 0; !buying.signal.aborted && i < 5; i += 1) {
-      const multi = context.redis.multi();
-      const { owners, state, reservations, reservedAt } = context.keys.sale(sale);
-      const orderNo = newOrderNumber(sale, Date.now());
-      // One step, as the admit script is.
-      await multi
-        .hset(owners, `buyer-${i}`, orderNo)
-        .hincrby(state, 'available', -1)
-        .hset(reservations, orderNo, `${Date.now()} 1999 job request buyer-${i}`)
-        .zadd(reservedAt, Date.now(), orderNo)
-        .exec();
+      const orderNo = newOrderNumber(sale, newBatchNo(Date.now()));
+      await reserving(context.redis.multi(), `buyer-${i}`, orderNo).exec();
     }
   })();
   for (let i = 0; i < 5; i += 1) await expect(audit(true)).resolves.toMatchObject({ verdict: 'clean' });
@@ -167,23 +169,28 @@ describe('a drift is found and repaired', () => {
     {
       name: 'an owner from nowhere',
       plant: async () => {
-        await context.redis.hset(context.keys.sale(sale).owners, 'zoe', newOrderNumber(sale, Date.now()));
+        await context.redis.hset(context.keys.sale(sale).owners, 'zoe', newOrderNumber(sale, newBatchNo(Date.now())));
         await context.redis.hincrby(context.keys.sale(sale).state, 'available', -1);
       },
       finding: /owner entry zoe names/,
     },
     {
-      name: 'a lost reservation',
+      name: 'a lost batch',
       plant: async () => {
-        const { reservations, reservedAt } = context.keys.sale(sale);
-        await context.redis.unlink(reservations, reservedAt);
+        const { batches, batchTimes } = context.keys.sale(sale);
+        await context.redis.unlink(batches, batchTimes);
       },
       finding: /owner entry eve names \S+, which is no live order/,
     },
     {
-      name: 'a reservation without its place in the order of time',
-      plant: () => context.redis.unlink(context.keys.sale(sale).reservedAt),
-      finding: /reservations 1 are not reserved_at 0/,
+      name: 'a batch without its place in the order of time',
+      plant: () => context.redis.unlink(context.keys.sale(sale).batchTimes),
+      finding: /batches 1 are not batch_times 0/,
+    },
+    {
+      name: 'a wrong number of waiting orders',
+      plant: () => context.redis.hincrby(context.keys.sale(sale).state, 'backlog', 2),
+      finding: /backlog 3 is not the 1 orders of the batches/,
     },
     {
       name: 'a wrong number of sold units',
@@ -299,9 +306,9 @@ describe('npm run audit', () => {
 
   it('--repair adds late orders to the queue again, as the repair of the API does: it left them', async () => {
     await sql`UPDATE products SET cleaned_at = created_at WHERE id <> ${sale.id}`.execute(context.db);
-    const { reservations, reservedAt } = context.keys.sale(sale);
-    const [orderNo] = await context.redis.hkeys(reservations);
-    await context.redis.zincrby(reservedAt, -60_000, orderNo!);
+    const { batches, batchTimes } = context.keys.sale(sale);
+    const [batchNo] = await context.redis.hkeys(batches);
+    await context.redis.zincrby(batchTimes, -60_000, batchNo!);
     const waiting = `${context.keys.queuePrefix(sale.shard)}:orders:wait`;
     await expect(run()).resolves.toMatchObject({ code: 1 });
     expect(await context.redis.llen(waiting)).toBe(0);

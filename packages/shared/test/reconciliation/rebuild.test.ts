@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { insertOrders } from '../../src/order/orders-table.ts';
 import { markCleaned, readStamp } from '../../src/sale/products-table.ts';
-import { newOrderNumber } from '../../src/order/order-number.ts';
+import { batchNoOf, newBatchNo, newOrderNumber } from '../../src/order/order-number.ts';
 import type { OrderStatus } from '../../src/order/order.ts';
 import type { Sale } from '../../src/sale/sale.ts';
 import type { Reservation } from '../../src/admission/reservation.ts';
@@ -20,6 +20,7 @@ import {
   unitsOf,
 } from '../../testing/buying.ts';
 import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { ordersOf, settle } from '../../testing/settling.ts';
 
 let context: TestContext;
 beforeAll(async () => {
@@ -49,7 +50,7 @@ async function writeOrders(
 }
 
 const newOwners = (sale: Sale, users: readonly string[]): Owner[] =>
-  users.map((userId) => ({ userId, orderNo: newOrderNumber(sale, Date.now()) }));
+  users.map((userId) => ({ userId, orderNo: newOrderNumber(sale, newBatchNo(Date.now())) }));
 
 /** Deletes everything that Redis has of a sale. */
 async function empty(sale: Sale): Promise<void> {
@@ -110,17 +111,17 @@ describe('from an empty Redis', () => {
   });
 });
 
-test('an order that the ledger has lost frees its unit, and its recorded status is no longer told', async () => {
+test('an order that the ledger has lost frees its unit, and its settled record is no longer told', async () => {
   const sale = await context.openSale({ seckillStock: 3 });
   const [{ orderNo }] = (await buy(context, sale, ['ann'])) as [Owner];
   const lease = await takeLease(context, sale);
-  await context.commands.settle(sale, lease, 60_000, [{ orderNo, version: 1, status: 'pending' }]);
+  await settle(context, sale, lease, await ordersOf(context, sale, [orderNo]));
   await context.commands.releaseLease(sale, lease);
-  expect(await context.commands.readOrder(sale, orderNo)).toMatchObject({ status: 'pending' });
+  expect(await context.commands.readOrder(sale, orderNo)).toMatchObject({ settled: { userId: 'ann' } });
 
   expect(await rebuild(sale)).toMatchObject({ owners: 0, available: 3 });
 
-  expect(await context.commands.readOrder(sale, orderNo)).toMatchObject({ saleReady: true, status: undefined });
+  expect(await context.commands.readOrder(sale, orderNo)).toMatchObject({ saleReady: true, settled: undefined });
 });
 
 describe('with reservations that survived', () => {
@@ -157,11 +158,13 @@ describe('with reservations that survived', () => {
 
   test('the oldest get the remaining units', async () => {
     const sale = await context.openSale({ seckillStock: 5 });
-    const owners = await buy(context, sale, shoppers(5));
-    const { reservations } = context.keys.sale(sale);
+    const owners: Owner[] = [];
+    for (const user of shoppers(5)) owners.push(...(await buy(context, sale, [user])));
+    const { batches } = context.keys.sale(sale);
     for (const [i, { orderNo, userId }] of owners.entries()) {
       // The last who came is now the oldest.
-      await context.redis.hset(reservations, orderNo, `${1_000 - i} 1999 job request ${userId}`);
+      const record = `${1_000 - i} 1999 1\n${orderNo} ${userId} request`;
+      await context.redis.hset(batches, batchNoOf(orderNo), record);
     }
     const live = newOwners(sale, ['live']);
     await writeOrders(sale, live);
@@ -188,7 +191,7 @@ describe('the owners', () => {
     orderNo,
     admittedMs,
     priceCents: 1,
-    jobId: 'job',
+    batchNo: 'batch',
     requestId: 'request',
   });
 
@@ -231,9 +234,10 @@ describe('a changed product', () => {
     expect(await rebuild(sale)).toMatchObject({ owners: 2, available: 2, sale: { version: 2, priceCents: 999 } });
     expect(await context.commands.readSale(sale)).toMatchObject({ ready: true, version: 2, available: 2 });
     const [third] = await buy(context, sale, ['u3']);
-    const prices = await context.commands.reservations(sale, [owners[0]!.orderNo, third!.orderNo]);
+    const reservations = await context.commands.allReservations(sale);
+    const priceOf = (wanted: string) => reservations.find(({ orderNo }) => orderNo === wanted)?.priceCents;
     // Promise 5: an accepted order never changes its price.
-    expect(prices.map((reservation) => reservation?.priceCents)).toEqual([1_999, 999]);
+    expect([owners[0]!, third!].map(({ orderNo }) => priceOf(orderNo))).toEqual([1_999, 999]);
     expect(await context.redis.hget(context.keys.sale(sale).state, 'end_ms')).toBe(String(sale.endMs + 60_000));
   });
 });
@@ -328,9 +332,13 @@ describe('a rebuild', () => {
     const sale = await context.openSale({ seckillStock: 40 });
     const before = await buy(context, sale, shoppers(10));
     await writeOrders(sale, before);
-    const records = before.map(({ orderNo }) => ({ orderNo, version: 1, status: '{}' }));
     const lease = await takeLease(context, sale);
-    await context.commands.settle(sale, lease, 60_000, records);
+    const orders = await ordersOf(
+      context,
+      sale,
+      before.map(({ orderNo }) => orderNo),
+    );
+    await settle(context, sale, lease, orders);
     await context.commands.releaseLease(sale, lease);
     await empty(sale);
 
@@ -344,7 +352,9 @@ describe('a rebuild', () => {
     const enough = new AbortController();
     const clicking = (async () => {
       for (let i = 0; !enough.signal.aborted; i = (i + 1) % 30) {
-        for (const { outcome } of await context.commands.admit(sale, call, [items[i]!])) early.add(outcome);
+        // A click that is repeated is the same call again.
+        const click = { ...call, batchNo: `click-${i}` };
+        for (const { outcome } of await context.commands.admit(sale, click, [items[i]!])) early.add(outcome);
       }
     })();
     await expect.poll(() => early.has('not_ready')).toBe(true);
@@ -355,7 +365,7 @@ describe('a rebuild', () => {
     expect([...early].toSorted((a, b) => (a < b ? -1 : 1))).toEqual(['accepted', 'not_ready']);
 
     const last = await context.commands.admit(sale, call, items);
-    expect(last.filter(({ outcome }) => outcome === 'accepted')).toHaveLength(30);
+    expect(last.filter(({ outcome }) => outcome === 'accepted' || outcome === 'replayed')).toHaveLength(30);
     const { available, owners } = await unitsOf(context, sale);
     expect([available, Object.keys(owners).length]).toEqual([0, 40]);
     expect(owners).toMatchObject(byUser(before));

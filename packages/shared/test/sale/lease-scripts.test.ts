@@ -112,7 +112,7 @@ describe('the lease of a sale', () => {
     const sale = newSale();
     const { leaseWaiting } = context.keys.sale(sale);
     const mine = await takeLease(context, sale);
-    const wanted = async () => (await context.commands.nextReservations(sale, mine, 10))?.wanted;
+    const wanted = async () => (await context.commands.nextBatches(sale, mine, 10))?.isWanted;
     expect(await wanted()).toBe(false);
     // Its own repeated call does not count as a waiting process.
     await acquire(sale, mine.slice(2));
@@ -180,7 +180,7 @@ describe('a clock that was set back by half a minute', () => {
     const sale = newSale();
     const mine = await takeLease(context, sale);
     await context.redis.set(context.keys.sale(sale).leaseWaiting, '1', 'PX', WAIT_MS + STEP_MS);
-    expect((await context.commands.nextReservations(sale, mine, 10))?.wanted).toBe(false);
+    expect((await context.commands.nextBatches(sale, mine, 10))?.isWanted).toBe(false);
   });
 });
 

@@ -16,7 +16,7 @@ import { insertStockReturns, markReturnsApplied } from '../../src/order/stock-re
 import { sharedTokenSecret } from '../../src/seckill-token/token-secrets-table.ts';
 import { connectDb } from '../../src/platform/mysql/client.ts';
 import { sql } from 'kysely';
-import { newOrderNumber } from '../../src/order/order-number.ts';
+import { newBatchNo, newOrderNumber } from '../../src/order/order-number.ts';
 import type { OrderStatus } from '../../src/order/order.ts';
 import type { Sale } from '../../src/sale/sale.ts';
 import { aLockIsWaitedFor } from '../../testing/row-locks.ts';
@@ -76,7 +76,7 @@ describe('a sale that is over', () => {
   const kept = async () => (await salesToKeep(context.db)).map(({ id }) => id);
 
   const newOrder = (sale: Sale, status: OrderStatus) => ({
-    orderNo: newOrderNumber(sale, endedMs),
+    orderNo: newOrderNumber(sale, newBatchNo(endedMs)),
     productId: sale.id,
     userId: 'u1',
     status,

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { rebuildSale } from '../../src/reconciliation/rebuild.ts';
 import { buy, newAttempt, send, takeLease } from '../../testing/buying.ts';
+import { batchNoOf } from '../../src/order/order-number.ts';
+import { ordersOf, settle } from '../../testing/settling.ts';
 import { openTestContext, type TestContext } from '../../testing/support.ts';
 
 let context: TestContext;
@@ -59,66 +61,67 @@ describe('reading a sale', () => {
 });
 
 describe('reading an order', () => {
-  test('finds it in its reservation, then in its status, and always in one of them', async () => {
+  test('finds it in its batch, then in the settled record, and always in one of them', async () => {
     const sale = await context.openSale({ priceCents: 1_999 });
-    const attempt = await newAttempt(context, sale, ['u1'], { jobId: 'job-1' });
+    const attempt = await newAttempt(context, sale, ['u1']);
     const { orderNo } = attempt.items[0]!;
     expect(await context.commands.readOrder(sale, orderNo)).toMatchObject({
       saleReady: true,
       reservation: undefined,
-      status: undefined,
+      settled: undefined,
     });
     await send(context, attempt);
     const queued = await context.commands.readOrder(sale, orderNo);
     expect(queued).toMatchObject({
       saleReady: true,
-      status: undefined,
+      settled: undefined,
       reservation: {
         orderNo,
         userId: 'u1',
         priceCents: 1_999,
-        jobId: 'job-1',
+        batchNo: attempt.call.batchNo,
         requestId: 'request-1',
         admittedMs: queued.reservation!.admittedMs,
       },
     });
     const lease = await takeLease(context, sale);
-    await context.commands.settle(sale, lease, 60_000, [{ orderNo, version: 12, status: '{"a": "b c"}' }]);
+    const [order] = await ordersOf(context, sale, [orderNo]);
+    await settle(context, sale, lease, [order!]);
     expect(await context.commands.readOrder(sale, orderNo)).toMatchObject({
       saleReady: true,
       reservation: undefined,
-      status: '{"a": "b c"}',
+      settled: order,
     });
   });
 
-  test('accepts a status only in the history of Redis that recorded it: a restart may have lost a later one', async () => {
+  test('accepts a settled record only in the history of Redis that wrote it: a restart may have lost a later mark', async () => {
     const sale = await context.openSale();
     const [order] = await buy(context, sale, ['u1']);
     const { orderNo } = order!;
     const lease = await takeLease(context, sale);
-    await context.commands.settle(sale, lease, 60_000, [{ orderNo, version: 1, status: '{"a":1}' }]);
-    const status = context.keys.status(sale, orderNo);
-    await context.redis.set(status, (await context.redis.get(status))!.replace(/ [0-9a-f]{8} /, ' eeeeeeee '));
-    // A remaining reservation is ignored too: the order was settled, so the ledger has it.
-    await context.redis.hset(context.keys.sale(sale).reservations, orderNo, '1000 1999 job request u1');
+    await settle(context, sale, lease, await ordersOf(context, sale, [orderNo]));
+    const record = context.keys.settledBatch(sale, batchNoOf(orderNo));
+    await context.redis.set(record, (await context.redis.get(record))!.replace(/^[0-9a-f]{8} /, 'eeeeeeee '));
     expect(await context.commands.readOrder(sale, orderNo)).toEqual({
       saleReady: true,
       reservation: undefined,
       mayBeWritten: true,
-      status: undefined,
+      settled: undefined,
     });
   });
 
   test('returns whether a writer has taken its reservation, since the ledger may have it from then on', async () => {
     const sale = await context.openSale();
-    const { state, reservations, reservedAt } = context.keys.sale(sale);
-    const [first, second] = await buy(context, sale, ['u1', 'u2']);
-    for (const [{ orderNo }, admittedMs] of [
+    const { state, batches, batchTimes } = context.keys.sale(sale);
+    const [first] = await buy(context, sale, ['u1']);
+    const [second] = await buy(context, sale, ['u2']);
+    for (const [{ orderNo, userId }, admittedMs] of [
       [first!, 1_000],
       [second!, 2_000],
     ] as const) {
-      await context.redis.hset(reservations, orderNo, `${admittedMs} 1999 job request u`);
-      await context.redis.zadd(reservedAt, admittedMs, orderNo);
+      const batchNo = batchNoOf(orderNo);
+      await context.redis.hset(batches, batchNo, `${admittedMs} 1999 1\n${orderNo} ${userId} request`);
+      await context.redis.zadd(batchTimes, admittedMs, batchNo);
     }
     const taken = async () => {
       const read = [first!, second!].map(({ orderNo }) => context.commands.readOrder(sale, orderNo));
@@ -129,10 +132,10 @@ describe('reading an order', () => {
     await context.redis.hdel(state, 'taken_until_ms');
     expect(await taken()).toEqual([false, false]);
     const lease = await takeLease(context, sale);
-    await context.commands.nextReservations(sale, lease, 1);
+    await context.commands.nextBatches(sale, lease, 1);
     expect(await taken()).toEqual([true, false]);
-    await context.commands.nextReservations(sale, lease, 2);
-    await context.commands.nextReservations(sale, lease, 1);
+    await context.commands.nextBatches(sale, lease, 2);
+    await context.commands.nextBatches(sale, lease, 1);
     expect(await taken()).toEqual([true, true]);
     await context.redis.hset(state, { history_id: 'e'.repeat(40), taken_until_ms: 0 });
     expect(await taken()).toEqual([true, true]);
@@ -140,13 +143,13 @@ describe('reading an order', () => {
 
   test('after a rebuild with a clock that was set back, earlier admissions may be written too', async () => {
     const sale = await context.openSale();
-    const { state, reservations, reservedAt } = context.keys.sale(sale);
+    const { state, batches, batchTimes } = context.keys.sale(sale);
     const [order] = await buy(context, sale, ['u1']);
     const { orderNo } = order!;
     const { nowMs } = await context.commands.clock(0);
     const aheadMs = nowMs + 30_000;
-    await context.redis.hset(reservations, orderNo, `${aheadMs} 1999 job request u1`);
-    await context.redis.zadd(reservedAt, aheadMs, orderNo);
+    await context.redis.hset(batches, batchNoOf(orderNo), `${aheadMs} 1999 1\n${orderNo} u1 request`);
+    await context.redis.zadd(batchTimes, aheadMs, batchNoOf(orderNo));
 
     await rebuildSale(context, sale, 5_000);
 
@@ -163,7 +166,7 @@ describe('reading an order', () => {
       reservation: { userId: 'u1' },
     });
     const unknown = await context.commands.readOrder({ id: 999_999, shard: 0 }, owner!.orderNo);
-    expect(unknown).toMatchObject({ saleReady: false, reservation: undefined, status: undefined });
+    expect(unknown).toMatchObject({ saleReady: false, reservation: undefined, settled: undefined });
   });
 });
 

@@ -129,7 +129,7 @@ describe('a rebuild', () => {
     await context.commands.addOwners(sale, lease, attempt.items);
     expect(await finish(3)).toBe(true);
     expect(await kept()).toEqual(before);
-    expect(Object.keys(before)).toContain(others.reservations);
+    expect(Object.keys(before)).toContain(others.batches);
     expect((await send(context, attempt)).map(({ outcome }) => outcome)).toEqual(Array(3).fill('accepted'));
   });
 

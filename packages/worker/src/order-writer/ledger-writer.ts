@@ -7,7 +7,7 @@ import { findOrders, insertOrders } from '@flash-sale/shared/order/orders-table.
 import { addSold, lockSale, readStamp, stampFence } from '@flash-sale/shared/sale/products-table.ts';
 import { addToCounters, changesOfWritten } from '@flash-sale/shared/sale/sale-counters-table.ts';
 import { insertStockReturns } from '@flash-sale/shared/order/stock-returns-table.ts';
-import type { HeldReservation } from '@flash-sale/shared/admission/reservation.ts';
+import type { HeldReservation } from '@flash-sale/shared/admission/batch.ts';
 import { LeaseLost, LoadedElsewhere, type Lease } from '@flash-sale/shared/sale/lease.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
@@ -31,6 +31,8 @@ export class FenceBehind extends Error {
 
 export interface LedgerWriterDeps {
   readonly db: Db;
+  /** Maximum number of orders in a transaction. */
+  readonly orderBatchMax: number;
   /** The time to pay, counted from the commit. */
   readonly paymentTimeoutMs: number;
   /** Whether order events have a receiver. */
@@ -67,6 +69,9 @@ export class LedgerWriter {
    * transaction
    */
   async write(batch: readonly HeldReservation[]): Promise<Order[]> {
+    const { orderBatchMax } = this.#deps;
+    if (batch.length > orderBatchMax)
+      return [...(await this.write(batch.slice(0, orderBatchMax))), ...(await this.write(batch.slice(orderBatchMax)))];
     try {
       return await this.#retrying(() => this.#transact(batch));
     } catch (error) {
@@ -183,7 +188,7 @@ function newOrders(
 ): Order[] {
   const { verdict, nowMs, paymentTimeoutMs } = options;
   let free = units;
-  return reservations.map(({ orderNo, userId, priceCents, admittedMs, ownerOrderNo }) => {
+  return reservations.map(({ orderNo, userId, priceCents, admittedMs, isHeld }) => {
     const order = {
       orderNo,
       productId,
@@ -192,7 +197,7 @@ function newOrders(
       createdAtMs: admittedMs,
       version: 1,
     };
-    const reason = verdict ?? (ownerOrderNo !== orderNo ? 'not_owner' : free <= 0 ? 'no_unit' : undefined);
+    const reason = verdict ?? (!isHeld ? 'not_owner' : free <= 0 ? 'no_unit' : undefined);
     if (reason !== undefined) return { ...order, status: 'failed', reason, closedAtMs: nowMs };
     free -= 1;
     return { ...order, status: 'pending_payment', expiresAtMs: nowMs + paymentTimeoutMs };

@@ -15,7 +15,7 @@ export class OrderWriter {
   }
 
   /** @see SaleWriter.settle */
-  async settle(sale: SaleRef, orderNos: readonly string[]): Promise<void> {
+  async settle(sale: SaleRef, batchNo: string): Promise<void> {
     // This job arrived when the process was told to stop. A new writer for its sale would not stop.
     if (this.#stopping) throw new NotNow('stopping');
     let writer = this.#writers.get(sale.id);
@@ -24,7 +24,7 @@ export class OrderWriter {
       this.#writers.set(sale.id, writer);
     }
     try {
-      await writer.settle(orderNos);
+      await writer.settle(batchNo);
     } finally {
       void this.#forgetIdle(sale, writer);
     }

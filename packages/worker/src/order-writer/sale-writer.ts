@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { STATUS_LIFE_MS, type Order } from '@flash-sale/shared/order/order.ts';
-import { jsonOfOrder } from '@flash-sale/shared/order/status-record.ts';
+import { SETTLED_LIFE_MS, type Order } from '@flash-sale/shared/order/order.ts';
+import { settledLineOf } from '@flash-sale/shared/order/settled-record.ts';
 import type { SaleRef } from '@flash-sale/shared/sale/sale.ts';
-import type { HeldReservation } from '@flash-sale/shared/admission/reservation.ts';
+import { settlementOf, type HeldBatch, type HeldReservation } from '@flash-sale/shared/admission/batch.ts';
+import type { NextBatches } from '@flash-sale/shared/admission/outbox-commands.ts';
 import type { Commands } from '@flash-sale/shared/commands.ts';
 import { acquireLease, LeaseLost, LoadedElsewhere, stopSale, type Lease } from '@flash-sale/shared/sale/lease.ts';
 import { inBatchSpan } from '@flash-sale/shared/platform/telemetry/tracing.ts';
@@ -39,22 +40,21 @@ export class NotNow extends Error {
 
 export interface SaleWriterDeps extends LedgerWriterDeps {
   readonly commands: Commands;
-  readonly orderBatchMax: number;
   readonly tracing?: Tracing | undefined;
 }
 
-/** A job of this process with orders that are not settled. */
+/** A job of this process whose batch is not settled. */
 interface WaitingJob {
-  readonly unsettled: Set<string>;
+  readonly batchNo: string;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
 
 /**
  * Writes one sale's orders for all jobs of this process together (group commit). The holder of the
- * lease writes every reservation of the sale, oldest first, not only those of its own jobs: so
- * batches stay large if several workers serve one hot sale. The other jobs find that their
- * reservations are settled, and complete.
+ * lease writes every batch of the sale, oldest first, not only those of its own jobs: so transactions
+ * stay large if several workers serve one hot sale. The other jobs find that their batches are
+ * settled, and complete.
  */
 export class SaleWriter {
   readonly #deps: SaleWriterDeps;
@@ -76,17 +76,16 @@ export class SaleWriter {
   }
 
   /**
-   * Resolves when none of these orders has a reservation any more.
+   * Resolves when the batch is settled.
    *
    * @throws NotNow if another process holds the lease or this process stops; or the error that kept
-   * the orders from being written
+   * its orders from being written
    */
-  async settle(orderNos: readonly string[]): Promise<void> {
-    if (orderNos.length === 0) return;
+  async settle(batchNo: string): Promise<void> {
     const done = new Promise<void>((resolve, reject) => {
-      // Add the job before the check: an order that is settled meanwhile is then removed by one or
+      // Add the job before the check: a batch that is settled meanwhile is then removed by one or
       // the other.
-      const job = { unsettled: new Set(orderNos), resolve, reject };
+      const job = { batchNo, resolve, reject };
       this.#jobs.add(job);
       this.#crossOffSettled([job]).catch((error: unknown) => this.#fail(job, error));
     });
@@ -99,25 +98,21 @@ export class SaleWriter {
     await this.#running;
   }
 
-  /**
-   * Completes jobs without reservations. Starts to write if any reservation is left. Needs no
-   * lease.
-   */
+  /** Completes the jobs whose batches are settled. Starts to write if any is left. Needs no lease. */
   async #crossOffSettled(jobs: readonly WaitingJob[]): Promise<void> {
-    const orderNos = [...new Set(jobs.flatMap(({ unsettled }) => [...unsettled]))];
-    if (orderNos.length > 0) {
-      const found = await this.#deps.commands.reservations(this.#sale, orderNos);
-      this.#crossOff(orderNos.filter((_, i) => found[i] === undefined));
+    const batchNos = new Set(jobs.map(({ batchNo }) => batchNo));
+    if (batchNos.size > 0) {
+      for (const batchNo of await this.#deps.commands.whichWait(this.#sale, [...batchNos])) batchNos.delete(batchNo);
+      this.#crossOff(batchNos);
     }
     // Start the run later than this assignment: if it ended before its first wait, it would clear
     // `#running` before it is set.
     if (this.#jobs.size > 0) this.#running ??= Promise.resolve().then(() => this.#run());
   }
 
-  #crossOff(orderNos: readonly string[]): void {
+  #crossOff(batchNos: ReadonlySet<string>): void {
     for (const job of this.#jobs) {
-      for (const orderNo of orderNos) job.unsettled.delete(orderNo);
-      if (job.unsettled.size > 0) continue;
+      if (!batchNos.has(job.batchNo)) continue;
       this.#jobs.delete(job);
       job.resolve();
     }
@@ -146,7 +141,7 @@ export class SaleWriter {
         }
         idleTurns = (await this.#takeTurn(lease)) ? 0 : idleTurns + 1;
         if (idleTurns === IDLE_TURNS_MAX)
-          throw new Error('The reservation index is inconsistent. Run `npm run ops -- repair SALE`');
+          throw new Error('The index of the batches is inconsistent. Run `npm run ops -- repair SALE`');
       }
     } catch (error) {
       if (error instanceof LeaseLost) this.#deps.metrics.leasesLost.inc();
@@ -178,10 +173,10 @@ export class SaleWriter {
   }
 
   /**
-   * Writes and settles batch after batch, until no writable order is left, the process stops, or
-   * another process waits for the lease. While MySQL writes a full batch, Redis settles the
-   * previous one and reads the next one, so that neither waits for the other. After a smaller batch
-   * there is time for more orders to arrive.
+   * Writes and settles batches, a transaction of them at a time, until no writable order is left, the
+   * process stops, or another process waits for the lease. While MySQL writes a full transaction,
+   * Redis settles the previous one and reads the next one, so that neither waits for the other. After
+   * a smaller one there is time for more orders to arrive.
    *
    * @returns whether anything was written, and whether the lease is released for another process
    */
@@ -195,24 +190,23 @@ export class SaleWriter {
       let next = await this.#read(lease, ledger);
       for (let wrote = false; ; wrote = true) {
         lease.check();
-        const batch = next.writable;
-        if (batch.length === 0) return { wrote, wanted: false };
+        const { batches, writable, hasMore } = next;
+        if (writable.length === 0) return { wrote, wanted: false };
         const begunMs = performance.now();
         const took = this.#deps.metrics.writeSeconds.startTimer();
-        const isFull = batch.length >= this.#deps.orderBatchMax;
         const work = [
-          inBatchSpan(tracing, 'commit', batch, attributes, () => this.#ledgerHealth.watch(ledger.write(batch))),
+          inBatchSpan(tracing, 'commit', writable, attributes, () => this.#ledgerHealth.watch(ledger.write(writable))),
           settling,
-          isFull ? this.#read(lease, ledger, batch.length) : Promise.resolve(undefined),
+          hasMore ? this.#read(lease, ledger, batches.length) : Promise.resolve(undefined),
         ] as const;
         // If one of them fails, wait for the others before the lease is released.
         await Promise.allSettled(work);
         const [orders, , after] = await Promise.all(work);
-        settling = this.#settle(lease, batch, orders).then(() => took());
-        this.#failStuck(ledger.stuck);
+        settling = this.#settle(lease, batches, orders).then(() => took());
+        this.#failStuck(batches, ledger.stuck);
         next = after ?? (await this.#readLater(lease, ledger, begunMs + WRITE_INTERVAL_MS, settling));
         const isLast = this.#stopping || ledger.stuck.size > this.#deps.orderBatchMax;
-        const isYielded = next.wanted && performance.now() > untilMs;
+        const isYielded = next.isWanted && performance.now() > untilMs;
         if (!isLast && !isYielded && next.writable.length > 0) continue;
         await settling;
         if (isLast || isYielded) return { wrote: true, wanted: !isLast };
@@ -226,7 +220,7 @@ export class SaleWriter {
   }
 
   /**
-   * Reads after the previous batch is settled. If jobs wait, it reads not before `atMs`, so that a
+   * Reads after the previous batches are settled. If jobs wait, it reads not before `atMs`, so that a
    * few more arrive.
    */
   async #readLater(lease: Lease, ledger: LedgerWriter, atMs: number, settling: Promise<unknown>) {
@@ -235,50 +229,61 @@ export class SaleWriter {
     return this.#read(lease, ledger);
   }
 
-  /**
-   * The oldest reservations that can be written, without the first `skip`, which are being written.
-   */
-  async #read(
-    lease: Lease,
-    { stuck }: LedgerWriter,
-    skip = 0,
-  ): Promise<{ wanted: boolean; writable: HeldReservation[] }> {
+  /** The oldest batches that have orders to write, without the first `skip`, which are being written. */
+  async #read(lease: Lease, { stuck }: LedgerWriter, skip = 0): Promise<Readable> {
     const { commands, orderBatchMax } = this.#deps;
     // Stuck orders are among the oldest. Read more, so that others follow them.
-    const next = await commands.nextReservations(this.#sale, lease.text, orderBatchMax + stuck.size, skip);
+    const next = await commands.nextBatches(this.#sale, lease.text, orderBatchMax + stuck.size, {
+      skip,
+      stuck: stuck.size,
+    });
     if (next === undefined) throw new LeaseLost(this.#sale);
-    return { wanted: next.wanted, writable: next.reservations.filter(({ orderNo }) => !stuck.has(orderNo)) };
+    const reservations = next.batches.flatMap((batch) => batch.reservations);
+    return { ...next, writable: reservations.filter(({ orderNo }) => !stuck.has(orderNo)) };
   }
 
-  /** Fails the jobs of stuck orders with the reason. They run again later. */
-  #failStuck(stuck: ReadonlyMap<string, unknown>): void {
-    for (const [orderNo, error] of stuck) {
-      for (const job of this.#jobs) if (job.unsettled.has(orderNo)) this.#fail(job, error);
+  /** Fails the jobs of batches with stuck orders, with the reason. They run again later. */
+  #failStuck(batches: readonly HeldBatch[], stuck: ReadonlyMap<string, unknown>): void {
+    if (stuck.size === 0) return;
+    for (const { batchNo, reservations } of batches) {
+      const first = reservations.find(({ orderNo }) => stuck.has(orderNo));
+      if (first === undefined) continue;
+      for (const job of this.#jobs) if (job.batchNo === batchNo) this.#fail(job, stuck.get(first.orderNo));
     }
   }
 
   /**
-   * Runs after the commit: removes the reservations, notifies pollers, and completes jobs without
-   * reservations.
+   * Runs after the commit: moves the batches out of the outbox except for stuck orders, notifies
+   * pollers, and completes the jobs.
    */
-  async #settle(lease: Lease, batch: readonly HeldReservation[], orders: readonly Order[]): Promise<void> {
+  async #settle(lease: Lease, batches: readonly HeldBatch[], orders: readonly Order[]): Promise<void> {
     if (orders.length === 0) return;
     const { commands, log } = this.#deps;
-    if (!(await commands.settle(this.#sale, lease.text, STATUS_LIFE_MS, orders.map(statusRecord))))
-      throw new LeaseLost(this.#sale);
-    const requestOf = new Map(batch.map(({ orderNo, requestId }) => [orderNo, requestId]));
+    const written = new Map(orders.map((order) => [order.orderNo, order]));
+    const settlements = batches
+      .map((batch) =>
+        settlementOf(batch, ({ orderNo, admittedMs }) => {
+          const order = written.get(orderNo);
+          return order === undefined ? undefined : settledLineOf(order, admittedMs);
+        }),
+      )
+      .filter(({ settled }) => settled.length > 0);
+    if (!(await commands.settle(this.#sale, lease.text, SETTLED_LIFE_MS, settlements))) throw new LeaseLost(this.#sale);
     log.info(
       {
         sale: this.#sale.id,
         fence: lease.fencingToken,
-        orders: orders.map(({ orderNo, status }) => [orderNo, status, requestOf.get(orderNo)]),
+        orders: batches.flatMap(({ reservations }) =>
+          reservations.map(({ orderNo, requestId }) => [orderNo, written.get(orderNo)?.status, requestId]),
+        ),
       },
       'orders written',
     );
-    this.#crossOff(orders.map(({ orderNo }) => orderNo));
+    this.#crossOff(new Set(settlements.filter(({ stuck }) => stuck.length === 0).map(({ batchNo }) => batchNo)));
   }
 }
 
-function statusRecord(order: Order): { orderNo: string; version: number; status: string } {
-  return { orderNo: order.orderNo, version: order.version, status: jsonOfOrder(order) };
+/** Batches, and those of their orders that are not stuck. */
+interface Readable extends NextBatches {
+  readonly writable: readonly HeldReservation[];
 }

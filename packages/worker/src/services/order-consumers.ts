@@ -49,9 +49,9 @@ export function orderConsumers(deps: OrderConsumersDeps): Service {
   const consumers = new Map<number, Consumer>();
 
   async function work(job: Job<WriteOrdersJob>, lock?: string): Promise<void> {
-    const { shard, sale_id: saleId, order_nos: orderNos } = job.data;
+    const { shard, sale_id: saleId, batch_no: batchNo } = job.data;
     try {
-      await writer.settle({ shard, id: saleId }, orderNos);
+      await writer.settle({ shard, id: saleId }, batchNo);
     } catch (error) {
       if (!(error instanceof NotNow)) throw error;
       metrics.jobsPutOff.inc({ shard });

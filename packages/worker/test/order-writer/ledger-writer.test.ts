@@ -4,7 +4,7 @@ import { connectDb, type Db } from '@flash-sale/shared/platform/mysql/client.ts'
 import { insertOrders } from '@flash-sale/shared/order/orders-table.ts';
 import { stampFence } from '@flash-sale/shared/sale/products-table.ts';
 import type { Sale, SaleRef } from '@flash-sale/shared/sale/sale.ts';
-import type { HeldReservation } from '@flash-sale/shared/admission/reservation.ts';
+import type { HeldReservation } from '@flash-sale/shared/admission/batch.ts';
 import { acquireLease, LeaseLost, type Lease } from '@flash-sale/shared/sale/lease.ts';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
@@ -44,15 +44,17 @@ async function writerOf(sale: SaleRef, db = ledgerDb) {
     metrics,
     retries,
     refusals,
-    writer: new LedgerWriter({ db, log: context.log, metrics, paymentTimeoutMs: 900_000, orderEvents: false }, lease),
+    writer: new LedgerWriter(
+      { db, log: context.log, metrics, orderBatchMax: 1_000, paymentTimeoutMs: 900_000, orderEvents: false },
+      lease,
+    ),
   };
 }
 
 /** The sale's reservations as the holder of the lease reads them, oldest first. */
 async function reservationsOf(sale: SaleRef, lease: Lease): Promise<HeldReservation[]> {
-  const next = await context.commands.nextReservations(sale, lease.text, 1_000);
-  // Those of one millisecond are sorted by their numbers, whose last characters are random.
-  return next!.reservations;
+  const next = await context.commands.nextBatches(sale, lease.text, 1_000);
+  return next!.batches.flatMap(({ reservations }) => reservations);
 }
 
 /** Takes units in the ledger that Redis knows nothing of, which only an outside hand can do. */

@@ -5,7 +5,7 @@ import { openTestContext, type TestContext } from '@flash-sale/shared/testing/su
 import { OrderWriter } from '../../src/order-writer/order-writer.ts';
 import { NotNow } from '../../src/order-writer/sale-writer.ts';
 import { aLockIsWaitedFor, lockSaleRow, readLedger } from '../ledger.ts';
-import { admitAll, shoppers } from '../shoppers.ts';
+import { admitAll, shoppers, settleOrdersOf } from '../shoppers.ts';
 
 let context: TestContext;
 beforeAll(async () => {
@@ -32,10 +32,10 @@ test('a sale whose row is locked does not delay the others', async () => {
   const [stuck, free] = [await context.openSale(), await context.openSale()];
   const writer = openWriter();
   const lock = await lockSaleRow(context.config, stuck);
-  const waiting = writer.settle(stuck, await admitAll(context, stuck, shoppers(2)));
+  const waiting = settleOrdersOf(writer, stuck, await admitAll(context, stuck, shoppers(2)));
   await aLockIsWaitedFor(context.db);
 
-  await writer.settle(free, await admitAll(context, free, shoppers(2)));
+  await settleOrdersOf(writer, free, await admitAll(context, free, shoppers(2)));
 
   expect(await readLedger(context.db, free)).toMatchObject({ sold: 2 });
   expect(await readLedger(context.db, stuck)).toMatchObject({ sold: 0 });
@@ -50,7 +50,7 @@ test('after a stop, a new job returns to the queue: a stopping process begins no
   await writer.stop();
   const late = await admitAll(context, sale, ['late']);
 
-  await expect(writer.settle(sale, late)).rejects.toThrow(NotNow);
+  await expect(settleOrdersOf(writer, sale, late)).rejects.toThrow(NotNow);
 
   expect(await readLedger(context.db, sale)).toMatchObject({ sold: 0, orders: [] });
 });

@@ -10,8 +10,10 @@ import { openTestContext, type TestContext } from '@flash-sale/shared/testing/su
 import { NotNow, SaleWriter, type SaleWriterDeps } from '../../src/order-writer/sale-writer.ts';
 import { aLockIsWaitedFor, lockSaleRow, readLedger, refuseOrdersOf } from '../ledger.ts';
 import { openMysqlProxy } from '../mysql-proxy.ts';
-import { admitAll, shoppers } from '../shoppers.ts';
+import { admitAll, shoppers, settleOrders } from '../shoppers.ts';
 import { SOON } from '@flash-sale/shared/testing/soon.ts';
+import { findOrder } from '@flash-sale/shared/order/orders-table.ts';
+import { batchNoOf } from '@flash-sale/shared/order/order-number.ts';
 
 let context: TestContext;
 beforeAll(async () => {
@@ -68,7 +70,7 @@ async function holdLease(sale: SaleRef) {
 async function settleInTheEnd(writer: SaleWriter, orderNos: readonly string[]): Promise<void> {
   for (;;) {
     try {
-      await writer.settle(orderNos);
+      await settleOrders(writer, orderNos);
       return;
     } catch (error) {
       if (!(error instanceof NotNow)) throw error;
@@ -102,7 +104,7 @@ const onceEach = (orderNos: readonly string[]) => ({
 });
 
 describe('a job', () => {
-  test('completes when its orders are in the ledger, its reservations removed and its pollers notified', async () => {
+  test('completes when its orders are in the ledger, its batch out of the outbox and its pollers notified', async () => {
     const sale = await context.openSale();
     const orderNos = await admitAll(context, sale, shoppers(3));
     const listener = connectRedis(context.config, 'blocking');
@@ -111,25 +113,25 @@ describe('a job', () => {
     listener.on('message', (_channel, message) => published.push(...message.split(' ')));
     await listener.subscribe(context.keys.sale(sale).settled);
 
-    await new SaleWriter(openProcess(), sale).settle(orderNos);
+    await settleOrders(new SaleWriter(openProcess(), sale), orderNos);
 
     expect(await outcomeOf(sale)).toEqual(onceEach(orderNos));
-    expect(await context.commands.reservations(sale, orderNos)).toEqual([undefined, undefined, undefined]);
-    const { status } = await context.commands.readOrder(sale, orderNos[0]!);
-    expect(JSON.parse(status!)).toMatchObject({ order_no: orderNos[0], status: 'pending_payment', version: 1 });
-    await expect.poll(() => published.toSorted(), SOON).toEqual(orderNos.toSorted());
+    expect(await context.commands.allReservations(sale)).toEqual([]);
+    const { settled } = await context.commands.readOrder(sale, orderNos[0]!);
+    expect(settled).toEqual(await findOrder(context.db, orderNos[0]!));
+    await expect.poll(() => published, SOON).toEqual([batchNoOf(orderNos[0]!)]);
     // No process must wait until the lease expires.
     expect(await context.redis.exists(context.keys.sale(sale).lease)).toBe(0);
   });
 
-  test('without reservations completes without taking the lease', async () => {
+  test('of a settled batch completes without taking the lease', async () => {
     const sale = await context.openSale();
     const orderNos = await admitAll(context, sale, shoppers(2));
     const deps = openProcess();
-    await new SaleWriter(deps, sale).settle(orderNos);
+    await settleOrders(new SaleWriter(deps, sale), orderNos);
     const before = await fenceCounter(sale);
 
-    await new SaleWriter(deps, sale).settle(orderNos);
+    await settleOrders(new SaleWriter(deps, sale), orderNos);
 
     expect(await fenceCounter(sale)).toBe(before);
     expect(await transactionsOf(deps.metrics)).toBe(1);
@@ -139,7 +141,7 @@ describe('a job', () => {
     const sale = await context.openSale();
     const deps = openProcess();
 
-    await new SaleWriter(deps, sale).settle(['01KARYB6S5Q0H9M3T7ZV5W8XCE-0-1']);
+    await settleOrders(new SaleWriter(deps, sale), ['01KARYB6S5Q0H9M3T7ZV5W8XCE4K7N9B-0-1']);
 
     expect(await readLedger(context.db, sale)).toMatchObject({ sold: 0, orders: [] });
     expect(await transactionsOf(deps.metrics)).toBe(0);
@@ -150,7 +152,11 @@ describe('a job', () => {
     const orderNos = await admitAll(context, sale, shoppers(5));
     const writer = new SaleWriter(openProcess(), sale);
 
-    await Promise.all([writer.settle(orderNos), writer.settle(orderNos), writer.settle(orderNos.slice(2))]);
+    await Promise.all([
+      settleOrders(writer, orderNos),
+      settleOrders(writer, orderNos),
+      settleOrders(writer, orderNos.slice(2)),
+    ]);
 
     expect(await outcomeOf(sale)).toEqual(onceEach(orderNos));
   });
@@ -160,7 +166,7 @@ describe('a job', () => {
     const orderNos = await admitAll(context, sale, shoppers(1));
     await holdLease(sale);
 
-    await expect(new SaleWriter(openProcess(), sale).settle(orderNos)).rejects.toThrow(NotNow);
+    await expect(settleOrders(new SaleWriter(openProcess(), sale), orderNos)).rejects.toThrow(NotNow);
 
     expect(await readLedger(context.db, sale)).toMatchObject({ orders: [] });
     expect(await context.commands.backlog(sale)).toBe(1);
@@ -174,7 +180,7 @@ describe('group commit', () => {
     const deps = openProcess(500);
     const writer = new SaleWriter(deps, sale);
 
-    await Promise.all(inJobsOf(5, orderNos).map((job) => writer.settle(job)));
+    await Promise.all(inJobsOf(5, orderNos).map((job) => settleOrders(writer, job)));
 
     expect(await outcomeOf(sale)).toEqual(onceEach(orderNos));
     expect(await transactionsOf(deps.metrics)).toBe(2);
@@ -188,7 +194,7 @@ describe('group commit', () => {
     const begunMs = performance.now();
     for (const shopper of shoppers(60)) {
       const [orderNo] = await admitAll(context, sale, [shopper]);
-      jobs.push(writer.settle([orderNo!]));
+      jobs.push(settleOrders(writer, [orderNo!]));
     }
     await Promise.all(jobs);
     const tookMs = performance.now() - begunMs;
@@ -202,7 +208,7 @@ describe('group commit', () => {
     const orderNos = await admitAll(context, sale, shoppers(95));
     const deps = openProcess(10);
 
-    await new SaleWriter(deps, sale).settle(orderNos);
+    await settleOrders(new SaleWriter(deps, sale), orderNos);
 
     expect(await outcomeOf(sale)).toEqual(onceEach(orderNos));
     expect(await transactionsOf(deps.metrics)).toBe(10);
@@ -212,10 +218,10 @@ describe('group commit', () => {
     const sale = await context.openSale({ seckillStock: 50 });
     const mine = await admitAll(context, sale, shoppers(20, 'mine'));
     const theirs = await admitAll(context, sale, shoppers(20, 'theirs'));
-    await new SaleWriter(openProcess(), sale).settle(mine);
+    await settleOrders(new SaleWriter(openProcess(), sale), mine);
     const counter = await fenceCounter(sale);
 
-    await new SaleWriter(openProcess(), sale).settle(theirs);
+    await settleOrders(new SaleWriter(openProcess(), sale), theirs);
 
     expect(await outcomeOf(sale)).toEqual(onceEach([...mine, ...theirs]));
     expect(await fenceCounter(sale)).toBe(counter);
@@ -242,7 +248,7 @@ test('an order that MySQL rejects even as a failed one delays no other; its job 
   // time in place of another.
   const writer = new SaleWriter(openProcess(2), sale);
 
-  const jobs = await Promise.allSettled([writer.settle([poison!]), writer.settle(others)]);
+  const jobs = await Promise.allSettled([settleOrders(writer, [poison!]), settleOrders(writer, others)]);
 
   expect(jobs).toMatchObject([
     { status: 'rejected', reason: { message: 'refused by the test' } },
@@ -251,7 +257,7 @@ test('an order that MySQL rejects even as a failed one delays no other; its job 
   expect(await outcomeOf(sale)).toMatchObject({ written: others.toSorted(), sold: 20, waiting: 1 });
 
   await relent();
-  await writer.settle([poison!]);
+  await settleOrders(writer, [poison!]);
   expect(await outcomeOf(sale)).toEqual(onceEach([poison!, ...others]));
 });
 
@@ -263,22 +269,22 @@ test('a lease whose holder fails before it writes is released, and not renewed w
   const commands: typeof deps.commands = {
     ...deps.commands,
     // The first call is made before the lease is taken, the second one under it.
-    reservations: (...args) =>
-      (calls += 1) === 1 ? deps.commands.reservations(...args) : Promise.reject(new Error('Redis is away')),
+    whichWait: (...args) =>
+      (calls += 1) === 1 ? deps.commands.whichWait(...args) : Promise.reject(new Error('Redis is away')),
   };
 
-  await expect(new SaleWriter({ ...deps, commands }, sale).settle(orderNos)).rejects.toThrow('Redis is away');
+  await expect(settleOrders(new SaleWriter({ ...deps, commands }, sale), orderNos)).rejects.toThrow('Redis is away');
 
   expect(await context.redis.exists(context.keys.sale(sale).lease)).toBe(0);
 });
 
-test('an inconsistent reservation index fails the jobs instead of causing an endless loop', async () => {
+test('an inconsistent index of batches fails the jobs instead of causing an endless loop', async () => {
   const sale = await context.openSale();
   const orderNos = await admitAll(context, sale, shoppers(3));
-  await context.redis.del(context.keys.sale(sale).reservedAt);
+  await context.redis.del(context.keys.sale(sale).batches);
 
-  await expect(new SaleWriter(openProcess(), sale).settle(orderNos)).rejects.toThrow(
-    'reservation index is inconsistent',
+  await expect(settleOrders(new SaleWriter(openProcess(), sale), orderNos)).rejects.toThrow(
+    'index of the batches is inconsistent',
   );
 });
 
@@ -290,7 +296,7 @@ describe('the fencing token', () => {
     await stampFence(context.db, sale.id, 1_000_000);
     await context.redis.del(context.keys.sale(sale).fence);
 
-    await new SaleWriter(openProcess(), sale).settle(orderNos);
+    await settleOrders(new SaleWriter(openProcess(), sale), orderNos);
 
     expect(await outcomeOf(sale)).toEqual(onceEach(orderNos));
     expect((await readLedger(context.db, sale)).fence).toBe(1_000_001);
@@ -303,7 +309,7 @@ describe('the fencing token', () => {
     const mysql = await openMysql();
     const sleeper = openProcess(500, mysql);
     const reply = mysql.holdNextCommitReply();
-    const slept = new SaleWriter(sleeper, sale).settle(orderNos);
+    const slept = settleOrders(new SaleWriter(sleeper, sale), orderNos);
     slept.catch(() => undefined);
     await reply.committed;
     await context.redis.del(context.keys.sale(sale).lease);
@@ -314,12 +320,12 @@ describe('the fencing token', () => {
 
     expect(await leasesLost(sleeper.metrics)).toBe(1);
     expect(await context.commands.backlog(sale)).toBe(3);
-    expect(await context.commands.readOrder(sale, orderNos[0]!)).toMatchObject({ status: undefined });
+    expect(await context.commands.readOrder(sale, orderNos[0]!)).toMatchObject({ settled: undefined });
     // The other holder's lease was not ended by the loser.
     expect(await context.redis.get(context.keys.sale(sale).lease)).toBe(next.text);
 
     await next.release();
-    await new SaleWriter(openProcess(), sale).settle(orderNos);
+    await settleOrders(new SaleWriter(openProcess(), sale), orderNos);
     expect(await outcomeOf(sale)).toEqual(onceEach(orderNos));
   });
 
@@ -327,7 +333,7 @@ describe('the fencing token', () => {
     const sale = await context.openSale();
     const orderNos = await admitAll(context, sale, shoppers(2));
     const lock = await lockSaleRow(context.config, sale);
-    const slept = new SaleWriter(openProcess(), sale).settle(orderNos);
+    const slept = settleOrders(new SaleWriter(openProcess(), sale), orderNos);
     slept.catch(() => undefined);
     await aLockIsWaitedFor(context.db);
     await context.redis.del(context.keys.sale(sale).lease);
@@ -351,7 +357,7 @@ describe('a lost connection', () => {
       const mysql = await openMysql();
       const spoilt = mysql.spoilNextCommit(fault);
 
-      await new SaleWriter(openProcess(500, mysql), sale).settle(orderNos);
+      await settleOrders(new SaleWriter(openProcess(500, mysql), sale), orderNos);
       await spoilt;
 
       expect(await outcomeOf(sale)).toEqual(onceEach(orderNos));
@@ -365,13 +371,13 @@ describe('a lost connection', () => {
     mysql.cut();
     const writer = new SaleWriter(openProcess(500, mysql), sale);
 
-    const error = await writer.settle(orderNos).catch((caught: unknown) => caught);
+    const error = await settleOrders(writer, orderNos).catch((caught: unknown) => caught);
 
     expect(error).toBeInstanceOf(Error);
     expect(error).not.toBeInstanceOf(NotNow);
     expect(await context.redis.exists(context.keys.sale(sale).lease)).toBe(0);
     mysql.restore();
-    await writer.settle(orderNos);
+    await settleOrders(writer, orderNos);
     expect(await outcomeOf(sale)).toEqual(onceEach(orderNos));
   });
 });
@@ -412,12 +418,14 @@ test('the lease is released for a waiting process, although there is always more
 describe('stop', () => {
   test('ends after the present transaction; the other jobs return with NotNow', async () => {
     const sale = await context.openSale();
-    const orderNos = await admitAll(context, sale, shoppers(3));
-    const oldest = (await context.commands.reservedBefore(sale, Date.now() + 60_000, 1))[0]!;
+    const orderNos: string[] = [];
+    for (const one of shoppers(3)) orderNos.push(...(await admitAll(context, sale, [one])));
+    const [oldestBatch] = await context.commands.batchesBefore(sale, Date.now() + 60_000, 1);
+    const oldest = orderNos.find((orderNo) => batchNoOf(orderNo) === oldestBatch)!;
     const lock = await lockSaleRow(context.config, sale);
     const writer = new SaleWriter(openProcess(1), sale);
     const jobs = [oldest, ...orderNos.filter((orderNo) => orderNo !== oldest)].map((orderNo) =>
-      writer.settle([orderNo]),
+      settleOrders(writer, [orderNo]),
     );
     const ended = Promise.allSettled(jobs);
     await aLockIsWaitedFor(context.db);
@@ -441,8 +449,8 @@ describe('stop', () => {
     const writer = new SaleWriter(openProcess(), sale);
     await writer.stop();
 
-    await expect(writer.settle(orderNos)).rejects.toThrow(NotNow);
-    await expect(writer.settle(orderNos)).rejects.toThrow(NotNow);
+    await expect(settleOrders(writer, orderNos)).rejects.toThrow(NotNow);
+    await expect(settleOrders(writer, orderNos)).rejects.toThrow(NotNow);
     expect(writer.running).toBeUndefined();
   });
 });

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { findSale, salesToKeep } from '@flash-sale/shared/sale/products-table.ts';
 import { readCounters } from '@flash-sale/shared/sale/sale-counters-table.ts';
-import { newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
+import { newBatchNo, newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
 import { KEPT_AFTER_END_MS, type Sale } from '@flash-sale/shared/sale/sale.ts';
 import { acquireLease } from '@flash-sale/shared/sale/lease.ts';
 import { rebuildSale } from '@flash-sale/shared/reconciliation/rebuild.ts';
@@ -49,12 +49,12 @@ it('a cleaned sale that comes back with old data of Redis is cleaned again, with
     );
     return found.filter(([, dump]) => dump !== null);
   };
-  const orderNo = newOrderNumber(reserved, 1);
-  const { reservedAt, reservations } = context.keys.sale(reserved);
-  await context.redis.zadd(reservedAt, 1, orderNo);
-  await context.redis.hset(reservations, orderNo, '1999 1 j-1 ann');
+  const batchNo = newBatchNo(1);
+  const { batchTimes, batches } = context.keys.sale(reserved);
+  await context.redis.zadd(batchTimes, 1, batchNo);
+  await context.redis.hset(batches, batchNo, `1 1999 1\n${newOrderNumber(reserved, batchNo)} ann r-1`);
   const dumps = [...(await dumpOf(sale)), ...(await dumpOf(reserved))];
-  await context.redis.del(reservedAt, reservations);
+  await context.redis.del(batchTimes, batches);
   await round();
   for (const of of [sale, reserved]) await expect(context.redis.exists(...names(of))).resolves.toBe(0);
 
@@ -85,21 +85,21 @@ it('a sale that ended less than a day ago stays', async () => {
 
 it('a sale with a reservation, an unpaid order or a due return stays until that is done', async () => {
   const reserved = await longEnded();
-  const { reservedAt } = context.keys.sale(reserved);
-  await context.redis.zadd(reservedAt, 1, newOrderNumber(reserved, 1));
+  const { batchTimes } = context.keys.sale(reserved);
+  await context.redis.zadd(batchTimes, 1, newBatchNo(1));
   const unpaid = await longEnded();
   await sql`INSERT INTO orders (order_no, product_id, user_id, status, price_cents, created_at, updated_at)
-    VALUES (${newOrderNumber(unpaid, 1)}, ${unpaid.id}, 'ann', 'pending_payment', 1, NOW(3), NOW(3))`.execute(
+    VALUES (${newOrderNumber(unpaid, newBatchNo(1))}, ${unpaid.id}, 'ann', 'pending_payment', 1, NOW(3), NOW(3))`.execute(
     context.db,
   );
   const due = await longEnded();
   await sql`INSERT INTO stock_returns (order_no, product_id, user_id, created_at)
-    VALUES (${newOrderNumber(due, 1)}, ${due.id}, 'ann', NOW(3))`.execute(context.db);
+    VALUES (${newOrderNumber(due, newBatchNo(1))}, ${due.id}, 'ann', NOW(3))`.execute(context.db);
 
   await cleanUpOnce();
   for (const sale of [reserved, unpaid, due]) await expect(keysOf(sale)).resolves.toBe(1);
 
-  await context.redis.del(reservedAt);
+  await context.redis.del(batchTimes);
   await sql`UPDATE orders SET status = 'paid' WHERE product_id = ${unpaid.id}`.execute(context.db);
   await sql`UPDATE stock_returns SET applied_at = NOW(3) WHERE product_id = ${due.id}`.execute(context.db);
   await cleanUpOnce();
@@ -111,7 +111,7 @@ it('a sale stays if a reservation became an unpaid order during the wait for the
   const lease = (await acquireLease(context.commands, sale, 1_000))!;
   const cleaning = cleanUpOnce();
   await expect.poll(() => context.redis.exists(context.keys.sale(sale).leaseWaiting)).toBe(1);
-  const orderNo = newOrderNumber(sale, 1);
+  const orderNo = newOrderNumber(sale, newBatchNo(1));
   await sql`INSERT INTO orders (order_no, product_id, user_id, status, price_cents, created_at, updated_at)
     VALUES (${orderNo}, ${sale.id}, 'ann', 'pending_payment', 1, NOW(3), NOW(3))`.execute(context.db);
   await lease.release();

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { Queue } from 'bullmq';
 import { findSale } from '@flash-sale/shared/sale/products-table.ts';
-import { newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
+import { newBatchNo, newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
 import { KEPT_AFTER_END_MS, type Sale } from '@flash-sale/shared/sale/sale.ts';
 import { ORDERS_QUEUE, type WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
 import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
@@ -19,6 +19,7 @@ import { saleMetrics } from '../../src/services/sale-metrics.ts';
 import { relay } from '../../src/services/relay.ts';
 import { stockReturns } from '../../src/services/stock-returns.ts';
 import { warmUp } from '../../src/services/warm-up.ts';
+import { settleOrders } from '../shoppers.ts';
 
 const GOING_ON = new AbortController().signal;
 
@@ -71,7 +72,7 @@ test.each<[string, () => Promise<unknown>]>([
   ],
   ['setPause', () => context.commands.setPause(sale, 7, true)],
   ['setOutcomes', () => context.commands.setOutcomes(sale, 'api', new Map([['sold_out', 7]]))],
-  ['markChanged', () => context.commands.markChanged(sale, 60_000, [{ orderNo: newOrderNumber(sale, 1), version: 2 }])],
+  ['markChanged', () => context.commands.markChanged(sale, [{ orderNo: newOrderNumber(sale, newBatchNo(1)) }])],
   ['a lease of what Redis keeps', () => acquireLease(context.commands, sale, 50, { of: 'loaded' })],
   [
     'a stamped lease',
@@ -98,7 +99,7 @@ test.each<[string, () => Promise<unknown>]>([
   [
     'returns',
     async () => {
-      const orderNo = newOrderNumber(sale, 1);
+      const orderNo = newOrderNumber(sale, newBatchNo(1));
       const row = { order_no: orderNo, product_id: sale.id, user_id: 'ann', created_at: new Date(), applied_at: null };
       await context.db.insertInto('stock_returns').values(row).execute();
       await stockReturns(older()).round(GOING_ON);
@@ -108,7 +109,7 @@ test.each<[string, () => Promise<unknown>]>([
     'order writer',
     async () => {
       const deps = { ...older(), orderBatchMax: 500, paymentTimeoutMs: 900_000, orderEvents: false };
-      await new SaleWriter(deps, sale).settle([newOrderNumber(sale, 1)]);
+      await settleOrders(new SaleWriter(deps, sale), [newOrderNumber(sale, newBatchNo(1))]);
     },
   ],
 ])('nothing of a cleaned sale comes back by %s', async (_, call) => {

@@ -120,9 +120,9 @@ describe('money that arrives in time while Redis is away', () => {
     const { order, payment_id: paymentId } = await payingOrder(context);
     const sale = { id: order.productId, shard: 0 };
     const seen = async () => {
-      const { status } = await context.commands.readOrder(sale, order.orderNo);
+      const { settled } = await context.commands.readOrder(sale, order.orderNo);
       const ledger = (await ledgerOf(context, order)).status;
-      return [status === undefined ? 'as the ledger' : (JSON.parse(status) as Order).status, ledger];
+      return [settled === undefined ? 'as the ledger' : settled.status, ledger];
     };
     expect(await (await cutOff(context)).tell(paymentId, 'succeeded')).toBe(true);
     expect(await seen()).toEqual(['pending_payment', 'pending_payment']);

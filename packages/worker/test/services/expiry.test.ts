@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
 import { insertOrders } from '@flash-sale/shared/order/orders-table.ts';
-import { newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
+import { newBatchNo, newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
 import type { Order } from '@flash-sale/shared/order/order.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { rebuildSale } from '@flash-sale/shared/reconciliation/rebuild.ts';
@@ -15,7 +15,7 @@ import { expiry } from '../../src/services/expiry.ts';
 import { SaleTransactions } from '@flash-sale/shared/order-moves/sale-transactions.ts';
 import { stockReturns } from '../../src/services/stock-returns.ts';
 import { lockSaleRow } from '../ledger.ts';
-import { admitAll } from '../shoppers.ts';
+import { admitAll, settleOrdersOf } from '../shoppers.ts';
 
 const GOING_ON = new AbortController().signal;
 
@@ -58,7 +58,7 @@ async function plantOrders(sale: Sale, count: number): Promise<void> {
     const orders = Array.from({ length: Math.min(1_000, count - from) }, (_, i): Order => {
       const facts = { productId: sale.id, status: 'pending_payment', priceCents: 1, version: 1 } as const;
       const times = { createdAtMs: nowMs, expiresAtMs: nowMs - 1 };
-      return { orderNo: newOrderNumber(sale, nowMs), userId: `u${from + i}`, ...facts, ...times };
+      return { orderNo: newOrderNumber(sale, newBatchNo(nowMs)), userId: `u${from + i}`, ...facts, ...times };
     });
     await context.db.transaction().execute((tx) => insertOrders(tx, orders));
   }
@@ -102,7 +102,7 @@ describe('an order', () => {
       orderEvents: false,
     });
     const beforeMs = Date.now();
-    await writer.settle(sale, [orderNo!]);
+    await settleOrdersOf(writer, sale, [orderNo!]);
     const { expires_at: expiresAt } = await db
       .selectFrom('orders')
       .select('expires_at')
@@ -280,7 +280,7 @@ test('a close of 10,000 orders at once does not stop buys from being accepted an
 async function writeWaiting(writer: OrderWriter, sale: Sale): Promise<number> {
   const waiting = (await context.commands.allReservations(sale)).map(({ orderNo }) => orderNo);
   if (waiting.length > 0) {
-    await writer.settle(sale, waiting).catch((error: unknown) => {
+    await settleOrdersOf(writer, sale, waiting).catch((error: unknown) => {
       if (!(error instanceof NotNow)) throw error;
     });
   }

@@ -2,12 +2,7 @@ import { Queue, QueueEvents } from 'bullmq';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
 import type { SaleRef } from '@flash-sale/shared/sale/sale.ts';
-import {
-  ORDERS_QUEUE,
-  WRITE_ORDERS,
-  writeOrdersOptions,
-  type WriteOrdersJob,
-} from '@flash-sale/shared/admission/order-jobs.ts';
+import { ORDERS_QUEUE, writeOrders, type WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
 import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
 import { acquireLease } from '@flash-sale/shared/sale/lease.ts';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
@@ -37,9 +32,11 @@ function openQueue(shard = 0): Queue<WriteOrdersJob> {
   return queue;
 }
 
-async function addJob(queue: Queue<WriteOrdersJob>, sale: SaleRef, orderNos: readonly string[], jobId: string) {
-  const data = { shard: sale.shard, sale_id: sale.id, order_nos: orderNos };
-  return queue.add(WRITE_ORDERS, data, writeOrdersOptions(jobId));
+/** Lets the shoppers buy in one batch, and adds its job. */
+async function buyAndAddJob(queue: Queue<WriteOrdersJob>, sale: SaleRef, userIds: readonly string[], batchNo: string) {
+  await admitAll(context, sale, userIds, batchNo);
+  const { name, data, opts } = writeOrders(sale, batchNo);
+  return queue.add(name, data, opts);
 }
 
 /** The consumers of one process. `server` is where its ledger is. */
@@ -84,8 +81,7 @@ const soldOf = async (sale: SaleRef): Promise<number> => (await readLedger(conte
 test('a job completes and leaves nothing in Redis', async () => {
   const sale = await context.openSale();
   const queue = openQueue();
-  const orderNos = await admitAll(context, sale, shoppers(3), 'job-complete');
-  await addJob(queue, sale, orderNos, 'job-complete');
+  await buyAndAddJob(queue, sale, shoppers(3), 'job-complete');
   startConsumers();
 
   await expect.poll(() => soldOf(sale), SOON).toBe(3);
@@ -98,13 +94,14 @@ test('a job whose id was used before runs again', async () => {
   const sale = await context.openSale();
   const queue = openQueue();
   startConsumers();
-  await addJob(queue, sale, await admitAll(context, sale, ['first'], 'job-again'), 'job-again');
-  await expect.poll(() => soldOf(sale), SOON).toBe(1);
+  const early = writeOrders(sale, 'job-again');
+  await queue.add(early.name, early.data, early.opts);
+  // Nothing of its batch waits, so it is done.
   await expect.poll(() => queue.getJob('job-again'), SOON).toBeUndefined();
 
-  await addJob(queue, sale, await admitAll(context, sale, ['second'], 'job-again'), 'job-again');
+  await buyAndAddJob(queue, sale, ['late'], 'job-again');
 
-  await expect.poll(() => soldOf(sale), SOON).toBe(2);
+  await expect.poll(() => soldOf(sale), SOON).toBe(1);
 });
 
 test('while MySQL is down a job retries with its error recorded, and completes by itself when MySQL is back', async () => {
@@ -113,7 +110,7 @@ test('while MySQL is down a job retries with its error recorded, and completes b
   const mysql = await openMysqlProxy({ host: context.config.DB_HOST, port: context.config.DB_PORT });
   mysql.cut();
   startConsumers(mysql);
-  await addJob(queue, sale, await admitAll(context, sale, shoppers(2), 'job-outage'), 'job-outage');
+  await buyAndAddJob(queue, sale, shoppers(2), 'job-outage');
 
   // More than one attempt, so that a later one is known to follow.
   await vi.waitFor(async () => {
@@ -133,7 +130,7 @@ test('a job returns without counting an attempt if another process holds its sal
   const queue = openQueue();
   const lease = (await acquireLease(context.commands, sale, 5_000))!;
   onTestFinished(() => lease.release());
-  await addJob(queue, sale, await admitAll(context, sale, ['patient'], 'job-not-now'), 'job-not-now');
+  await buyAndAddJob(queue, sale, ['patient'], 'job-not-now');
   const metrics = createMetrics('worker');
   startConsumers(undefined, metrics);
 
@@ -154,11 +151,10 @@ test('stop lets the present transaction end, returns the other jobs and leaves n
   const sale = await context.openSale();
   const queue = openQueue();
   const lock = await lockSaleRow(context.config, sale);
-  const first = await admitAll(context, sale, ['first'], 'job-first');
-  await addJob(queue, sale, first, 'job-first');
+  await buyAndAddJob(queue, sale, ['first'], 'job-first');
   const service = startConsumers();
   await aLockIsWaitedFor(context.db);
-  await addJob(queue, sale, await admitAll(context, sale, ['second'], 'job-second'), 'job-second');
+  await buyAndAddJob(queue, sale, ['second'], 'job-second');
   await expect.poll(() => queue.getActiveCount(), SOON).toBe(2);
 
   const stopped = service.stop();
@@ -176,7 +172,7 @@ test('a shard that gets its first sale while the worker runs is served too', asy
   startConsumers();
   const sale = await context.openSale({ shard: 7 });
   const queue = openQueue(7);
-  await addJob(queue, sale, await admitAll(context, sale, shoppers(2), 'job-shard'), 'job-shard');
+  await buyAndAddJob(queue, sale, shoppers(2), 'job-shard');
 
   await expect.poll(() => soldOf(sale), SOON).toBe(2);
 });
@@ -193,7 +189,7 @@ test('no job ever fails permanently: not by errors, not by stalls', async () => 
   const failed: string[] = [];
   events.on('failed', ({ jobId }) => failed.push(jobId));
   await events.waitUntilReady();
-  const job = await addJob(queue, sale, await admitAll(context, sale, ['stalled'], 'job-stalled'), 'job-stalled');
+  const job = await buyAndAddJob(queue, sale, ['stalled'], 'job-stalled');
   const completed = job.waitUntilFinished(events);
   // A job of a worker that died, in its worst state: active, stalled many times before, and not
   // locked.

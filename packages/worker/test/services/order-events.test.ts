@@ -22,7 +22,7 @@ import { httpReceiver, type Receiver } from '../../src/order-events/receiver.ts'
 import { OrderWriter } from '../../src/order-writer/order-writer.ts';
 import { underLead, leadsInLedger } from '../../src/services/lead.ts';
 import { orderEvents, orderEventsWithoutReceiver } from '../../src/services/order-events.ts';
-import { admitAll, shoppers } from '../shoppers.ts';
+import { admitAll, shoppers, settleOrdersOf } from '../shoppers.ts';
 import { aLockIsWaitedFor } from '@flash-sale/shared/testing/row-locks.ts';
 import { openWebhookReceiver, type Received, type WebhookReceiver } from '../webhook-receiver.ts';
 
@@ -63,7 +63,11 @@ async function write(sale: Sale, users: readonly string[]): Promise<Order[]> {
   const { commands, db, log } = context;
   const orderNos = await admitAll(context, sale, users);
   const sizes = { orderBatchMax: 500, paymentTimeoutMs: 900_000, orderEvents: true };
-  await new OrderWriter({ db, commands, log, metrics: createMetrics('worker'), ...sizes }).settle(sale, orderNos);
+  await settleOrdersOf(
+    new OrderWriter({ db, commands, log, metrics: createMetrics('worker'), ...sizes }),
+    sale,
+    orderNos,
+  );
   const orders = new Map((await findOrders(db, orderNos)).map((order) => [order.orderNo, order]));
   return orderNos.map((orderNo) => orders.get(orderNo)!);
 }

@@ -3,12 +3,7 @@ import { afterAll, beforeEach, describe, expect, onTestFinished, test, vi } from
 import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
 import type { Sale, SaleRef } from '@flash-sale/shared/sale/sale.ts';
 import { jobsToTake } from '@flash-sale/shared/admission/order-queues.ts';
-import {
-  ORDERS_QUEUE,
-  WRITE_ORDERS,
-  writeOrdersOptions,
-  type WriteOrdersJob,
-} from '@flash-sale/shared/admission/order-jobs.ts';
+import { ORDERS_QUEUE, writeOrders, type WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
 import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
 import { acquireLease } from '@flash-sale/shared/sale/lease.ts';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
@@ -75,8 +70,9 @@ function openQueue(): Queue<WriteOrdersJob> {
 }
 
 async function addJob(queue: Queue<WriteOrdersJob>, sale: SaleRef, jobId: string, userIds = [jobId]): Promise<void> {
-  const orderNos = await admitAll(context, sale, userIds, jobId);
-  await queue.add(WRITE_ORDERS, { shard: 0, sale_id: sale.id, order_nos: orderNos }, writeOrdersOptions(jobId));
+  await admitAll(context, sale, userIds, jobId);
+  const { name, data, opts } = writeOrders(sale, jobId);
+  await queue.add(name, data, opts);
 }
 
 /** One process's consumers. Its progress is watched by the test, which chooses when to look. */
@@ -201,10 +197,10 @@ test('if Redis does not answer, nothing is known to wait', async () => {
 test('a process is stuck if an order is late without a job; not while the oldest one keeps changing', async () => {
   const sale = await context.openSale();
   const process = startConsumers(openQueue());
-  const [first] = await admitAll(context, sale, ['without-a-job']);
-  const { reservedAt } = context.keys.sale(sale);
+  await admitAll(context, sale, ['without-a-job'], 'first');
+  const { batchTimes } = context.keys.sale(sale);
   const age = async (): Promise<void> => {
-    await context.redis.zincrby(reservedAt, -60_000, first!);
+    await context.redis.zincrby(batchTimes, -60_000, 'first');
     await context.commands.noteOldest(sale);
   };
   expect([await process.look(), await process.look()]).toEqual([false, false]);
@@ -219,16 +215,18 @@ test('a process is stuck if an order is late without a job; not while the oldest
 test('a process is stuck if the oldest order stays one from before Redis’s clock was set back', async () => {
   const sale = await context.openSale();
   const process = startConsumers(openQueue());
-  const [first] = await admitAll(context, sale, ['from-the-future']);
-  await context.redis.zincrby(context.keys.sale(sale).reservedAt, 30_000, first!);
+  await admitAll(context, sale, ['from-the-future'], 'first');
+  await context.redis.zincrby(context.keys.sale(sale).batchTimes, 30_000, 'first');
   await context.commands.noteOldest(sale);
   expect([await process.look(), await process.look()]).toEqual([false, true]);
 });
 
 test('jobs to take are waiting ones and those whose delay is over; a paused queue has none', async () => {
   const queue = openQueue();
-  const add = (jobId: string, delay = 0) =>
-    queue.add(WRITE_ORDERS, { shard: 0, sale_id: 1, order_nos: [] }, { ...writeOrdersOptions(jobId), delay });
+  const add = (jobId: string, delay = 0) => {
+    const { name, data, opts } = writeOrders({ id: 1, shard: 0 }, jobId);
+    return queue.add(name, data, { ...opts, delay });
+  };
   await add('job-waiting');
   await add('job-delayed', 600_000);
   const count = (atMs: number) => jobsToTake(context.redis, queue, atMs);

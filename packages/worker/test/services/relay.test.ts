@@ -5,7 +5,7 @@ import type { SaleRef } from '@flash-sale/shared/sale/sale.ts';
 import {
   ORDERS_QUEUE,
   WRITE_ORDERS,
-  writeOrdersOptions,
+  writeOrders,
   type WriteOrdersJob,
 } from '@flash-sale/shared/admission/order-jobs.ts';
 import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
@@ -39,15 +39,15 @@ async function openRelay() {
     queue,
     rounds: relay({ commands, shard: 0, queue: () => queue, log, metrics }),
     relayed: async (): Promise<number> => (await metrics.jobsRelayed.get()).values[0]!.value,
-    /** Makes reservations older, as if they had waited for `ageMs` more. */
-    age: async (sale: SaleRef, orderNos: readonly string[], ageMs: number): Promise<void> => {
-      for (const orderNo of orderNos) await redis.zincrby(keys.sale(sale).reservedAt, -ageMs, orderNo);
+    /** Makes batches older, as if they had waited for `ageMs` more. */
+    age: async (sale: SaleRef, batchNos: readonly string[], ageMs: number): Promise<void> => {
+      for (const batchNo of batchNos) await redis.zincrby(keys.sale(sale).batchTimes, -ageMs, batchNo);
       await commands.noteOldest(sale);
     },
   };
 }
 
-test('a reservation whose job was never added is written within seconds', async () => {
+test('a batch whose job was never added is written within seconds', async () => {
   const { context, rounds } = await openRelay();
   const { commands, log, db, keys, config } = context;
   const sale = await context.openSale();
@@ -85,18 +85,18 @@ test('a reservation whose job was never added is written within seconds', async 
   await expect.poll(() => commands.backlog(sale), SOON).toBe(0);
 });
 
-test('a lost job is added again with its own id, and the orders that still wait for it', async () => {
+test('a lost job is added again under the number of its batch', async () => {
   const { context, queue, rounds, relayed, age } = await openRelay();
   const sale = await context.openSale();
-  const one = await admitAll(context, sale, shoppers(2, 'one'), 'job-one');
-  const two = await admitAll(context, sale, shoppers(3, 'two'), 'job-two');
-  await age(sale, [...one, ...two], 5_000);
+  await admitAll(context, sale, shoppers(2, 'one'), 'job-one');
+  await admitAll(context, sale, shoppers(3, 'two'), 'job-two');
+  await age(sale, ['job-one', 'job-two'], 5_000);
 
   await rounds.round(GOING_ON);
 
   const jobs = await queue.getWaiting();
-  const ordersOf = Object.fromEntries(jobs.map(({ id, data }) => [id, data.order_nos.toSorted()]));
-  expect(ordersOf).toEqual({ 'job-one': one.toSorted(), 'job-two': two.toSorted() });
+  const batchOf = Object.fromEntries(jobs.map(({ id, data }) => [id, data.batch_no]));
+  expect(batchOf).toEqual({ 'job-one': 'job-one', 'job-two': 'job-two' });
   expect(jobs[0]).toMatchObject({
     name: WRITE_ORDERS,
     data: { shard: 0, sale_id: sale.id },
@@ -108,17 +108,15 @@ test('a lost job is added again with its own id, and the orders that still wait 
 test('an existing job is not duplicated, in any state', async () => {
   const { context, queue, rounds, age } = await openRelay();
   const sale = await context.openSale();
-  const waiting = await admitAll(context, sale, ['waiting'], 'job-waiting');
-  const delayed = await admitAll(context, sale, ['delayed'], 'job-delayed');
-  const add = (orderNos: string[], jobId: string, delay?: number) =>
-    queue.add(
-      WRITE_ORDERS,
-      { shard: 0, sale_id: sale.id, order_nos: orderNos },
-      { ...writeOrdersOptions(jobId), ...(delay === undefined ? {} : { delay }) },
-    );
-  await add(waiting, 'job-waiting');
-  await add(delayed, 'job-delayed', 60_000);
-  await age(sale, [...waiting, ...delayed], 5_000);
+  await admitAll(context, sale, ['waiting'], 'job-waiting');
+  await admitAll(context, sale, ['delayed'], 'job-delayed');
+  const add = (jobId: string, delay?: number) => {
+    const { name, data, opts } = writeOrders(sale, jobId);
+    return queue.add(name, data, { ...opts, ...(delay === undefined ? {} : { delay }) });
+  };
+  await add('job-waiting');
+  await add('job-delayed', 60_000);
+  await age(sale, ['job-waiting', 'job-delayed'], 5_000);
 
   await rounds.round(GOING_ON);
   await rounds.round(GOING_ON);
@@ -126,7 +124,7 @@ test('an existing job is not duplicated, in any state', async () => {
   expect(await queue.getJobCounts()).toMatchObject({ waiting: 1, delayed: 1, active: 0 });
 });
 
-test('new reservations are left to their jobs', async () => {
+test('new batches are left to their jobs', async () => {
   const { context, queue, rounds, relayed } = await openRelay();
   const sale = await context.openSale();
   await admitAll(context, sale, shoppers(3));
@@ -137,18 +135,19 @@ test('new reservations are left to their jobs', async () => {
   expect(await relayed()).toBe(0);
 });
 
-test('a reservation from the future, as after a step back of Redis’s clock, is relayed at once; one that is slightly ahead is not', async () => {
+test('a batch from the future, as after a step back of Redis’s clock, is relayed at once; one that is slightly ahead is not', async () => {
   const { context, queue, rounds, relayed, age } = await openRelay();
   const [behind, moment] = [await context.openSale(), await context.openSale()];
-  const lost = await admitAll(context, behind, shoppers(2, 'lost'), 'job-lost');
-  await age(behind, lost, -30_000);
+  await admitAll(context, behind, shoppers(2, 'lost'), 'job-lost');
+  await age(behind, ['job-lost'], -30_000);
   // Sold after the step: the sale's oldest is of before.
   await admitAll(context, behind, shoppers(2, 'fresh'), 'job-fresh');
-  await age(moment, await admitAll(context, moment, ['a'], 'job-moment'), -500);
+  await admitAll(context, moment, ['a'], 'job-moment');
+  await age(moment, ['job-moment'], -500);
 
   await rounds.round(GOING_ON);
 
   const jobs = await queue.getWaiting();
-  expect(jobs.map(({ id, data }) => [id, data.order_nos.toSorted()])).toEqual([['job-lost', lost.toSorted()]]);
+  expect(jobs.map(({ id }) => id)).toEqual(['job-lost']);
   expect(await relayed()).toBe(1);
 });

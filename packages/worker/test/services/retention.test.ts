@@ -8,7 +8,7 @@ import { insertOrderEvents } from '@flash-sale/shared/order-events/order-events-
 import { insertOrders } from '@flash-sale/shared/order/orders-table.ts';
 import { findSale, listSales } from '@flash-sale/shared/sale/products-table.ts';
 import { archivingSales, beginArchiving, shoppersToArchiveQuery } from '../../src/retention/retention-table.ts';
-import { newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
+import { newBatchNo, newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
 import type { Order } from '@flash-sale/shared/order/order.ts';
 import type { OrdersTable } from '@flash-sale/shared/platform/mysql/schema.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
@@ -151,7 +151,7 @@ describe('a sale that ended long ago', () => {
     const nowMs = Date.now();
     const order = (userId: string, status: Order['status']): Order => {
       const facts = { productId: sale.id, priceCents: 1, version: 1, createdAtMs: nowMs };
-      return { orderNo: newOrderNumber(sale, nowMs), userId, status, ...facts };
+      return { orderNo: newOrderNumber(sale, newBatchNo(nowMs)), userId, status, ...facts };
     };
     const orders = [
       ...Array.from({ length: 1_500 }, () => order('busy', 'cancelled')),

@@ -7,7 +7,7 @@ import { openTestContext, type TestContext } from '@flash-sale/shared/testing/su
 import { SaleWriter } from '../../src/order-writer/sale-writer.ts';
 import { saleMetrics } from '../../src/services/sale-metrics.ts';
 import { SaleList } from '../../src/services/sale-list.ts';
-import { admitAll, shoppers } from '../shoppers.ts';
+import { admitAll, shoppers, settleOrders } from '../shoppers.ts';
 
 const GOING_ON = new AbortController().signal;
 const HOUR_MS = 3_600_000;
@@ -46,18 +46,21 @@ async function openFigures(options: { salesShownMax?: number; mysqlIsAway?: bool
 }
 
 const settle = (context: TestContext, sale: { id: number; shard: number }, orderNos: readonly string[]) =>
-  new SaleWriter(
-    {
-      db: context.db,
-      commands: context.commands,
-      log: context.log,
-      metrics: createMetrics('worker'),
-      orderEvents: false,
-      orderBatchMax: 500,
-      paymentTimeoutMs: 900_000,
-    },
-    sale,
-  ).settle(orderNos);
+  settleOrders(
+    new SaleWriter(
+      {
+        db: context.db,
+        commands: context.commands,
+        log: context.log,
+        metrics: createMetrics('worker'),
+        orderEvents: false,
+        orderBatchMax: 500,
+        paymentTimeoutMs: 900_000,
+      },
+      sale,
+    ),
+    orderNos,
+  );
 
 /** What is scraped of the figures of one sale. */
 async function shown(metrics: Metrics, sale: { id: number }): Promise<Record<string, number>> {
@@ -109,8 +112,8 @@ test('a reservation from the future, as a step back of Redis’s clock leaves it
 test('the age of the oldest reservation is shown by sale and by shard', async () => {
   const { context, metrics, round } = await openFigures();
   const sale = await context.openSale();
-  const [orderNo] = await admitAll(context, sale, ['patient']);
-  await context.redis.zincrby(context.keys.sale(sale).reservedAt, -60_000, orderNo!);
+  await admitAll(context, sale, ['patient'], 'patient');
+  await context.redis.zincrby(context.keys.sale(sale).batchTimes, -60_000, 'patient');
   await context.commands.noteOldest(sale);
 
   await round();

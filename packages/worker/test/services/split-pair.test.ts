@@ -18,7 +18,7 @@ import { histories } from '../../src/services/histories.ts';
 import { stockReturns } from '../../src/services/stock-returns.ts';
 import { warmUp } from '../../src/services/warm-up.ts';
 import { readLedger } from '../ledger.ts';
-import { admitAll, shoppers } from '../shoppers.ts';
+import { admitAll, shoppers, settleOrders } from '../shoppers.ts';
 
 const GOING_ON = new AbortController().signal;
 
@@ -109,7 +109,7 @@ describe('beside a promoted server', () => {
   test('a worker on the old master writes no order, and stops the sale there, whose orders would never be written', async () => {
     await load(promoted);
     const orderNos = await admitAll(old, sale, shoppers(3));
-    await expect(writer(old).settle(orderNos)).rejects.toThrow(LeaseLost);
+    await expect(settleOrders(writer(old), orderNos)).rejects.toThrow(LeaseLost);
     expect((await readLedger(old.db, sale)).orders).toEqual([]);
     expect(await live(old)).toMatchObject({ ready: false });
     // The next rounds there leave it stopped, and leave the other one alone: they once stamped over it four times a second.
@@ -120,7 +120,7 @@ describe('beside a promoted server', () => {
     expect(await live(old)).toMatchObject({ ready: false });
     expect(await live(promoted)).toMatchObject({ ready: true, available: 10 });
     const kept = await admitAll(promoted, sale, shoppers(2));
-    await writer(promoted).settle(kept);
+    await settleOrders(writer(promoted), kept);
     expect(await readLedger(old.db, sale)).toMatchObject({ sold: 2 });
   });
 
@@ -157,7 +157,7 @@ describe('beside a promoted server', () => {
   test('the old master gets the sale again, rebuilt from the ledger, when no worker serves the other one', async () => {
     await load(promoted);
     const kept = await admitAll(promoted, sale, shoppers(2));
-    await writer(promoted).settle(kept);
+    await settleOrders(writer(promoted), kept);
     await histories(serviceDeps(promoted)).round(GOING_ON);
     expect(await loadSale(old, sale, 1_000)).toBeUndefined();
 
@@ -166,7 +166,7 @@ describe('beside a promoted server', () => {
     expect(await live(old)).toMatchObject({ ready: true, available: 8, owners: 2 });
     // And nothing is written from the other one any more.
     const lost = await admitAll(promoted, sale, ['late']);
-    await expect(writer(promoted).settle(lost)).rejects.toThrow(LeaseLost);
+    await expect(settleOrders(writer(promoted), lost)).rejects.toThrow(LeaseLost);
     expect(await readLedger(old.db, sale)).toMatchObject({ sold: 2 });
   });
 });

@@ -7,7 +7,7 @@ import { openTestContext, type TestContext } from '@flash-sale/shared/testing/su
 import { SaleWriter } from '../../src/order-writer/sale-writer.ts';
 import { stockReturns } from '../../src/services/stock-returns.ts';
 import { readLedger, refuseOrdersOf } from '../ledger.ts';
-import { admitAll, shoppers } from '../shoppers.ts';
+import { admitAll, shoppers, settleOrders } from '../shoppers.ts';
 
 const GOING_ON = new AbortController().signal;
 
@@ -44,7 +44,7 @@ async function failedOrder(sale: Sale, userId: string): Promise<string> {
     },
     sale,
   );
-  await writer.settle([orderNo!]);
+  await settleOrders(writer, [orderNo!]);
   return orderNo!;
 }
 

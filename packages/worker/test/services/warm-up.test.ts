@@ -11,7 +11,7 @@ import { SaleList } from '../../src/services/sale-list.ts';
 import { warmUp } from '../../src/services/warm-up.ts';
 import { readLedger } from '../ledger.ts';
 import { startPrivateRedis } from '@flash-sale/shared/testing/private-redis.ts';
-import { admitAll, shoppers } from '../shoppers.ts';
+import { admitAll, shoppers, settleOrders } from '../shoppers.ts';
 import { SOON } from '@flash-sale/shared/testing/soon.ts';
 
 const GOING_ON = new AbortController().signal;
@@ -141,7 +141,7 @@ describe('in another history of Redis', () => {
       paymentTimeoutMs: 900_000,
       orderEvents: false,
     };
-    await new SaleWriter(deps, sale).settle(written);
+    await settleOrders(new SaleWriter(deps, sale), written);
     const waiting = await admitAll(context, sale, shoppers(3, 'waiting'));
 
     await redis.kill();
@@ -153,7 +153,7 @@ describe('in another history of Redis', () => {
     expect(Object.values(await context.redis.hgetall(context.keys.sale(sale).owners)).toSorted()).toEqual(
       [...written, ...waiting].toSorted(),
     );
-    await new SaleWriter(deps, sale).settle(waiting);
+    await settleOrders(new SaleWriter(deps, sale), waiting);
     expect(await readLedger(db, sale)).toMatchObject({ sold: 5, returns: [] });
   });
 
@@ -172,7 +172,7 @@ describe('in another history of Redis', () => {
       paymentTimeoutMs: 900_000,
       orderEvents: false,
     };
-    await new SaleWriter(deps, sale).settle(written);
+    await settleOrders(new SaleWriter(deps, sale), written);
     const lost = await admitAll(context, sale, shoppers(2, 'lost'));
 
     await context.redis.flushall();
@@ -181,7 +181,7 @@ describe('in another history of Redis', () => {
     expect(await commands.readSale(sale)).toMatchObject({ ready: true, available: 6 });
     // The counter of fencing tokens was lost with the rest; writing goes on above the ledger's.
     const sold = await admitAll(context, sale, shoppers(6, 'later'));
-    await new SaleWriter(deps, sale).settle([...lost, ...sold]);
+    await settleOrders(new SaleWriter(deps, sale), [...lost, ...sold]);
     expect(await readLedger(db, sale)).toMatchObject({ sold: 10, orders: { length: 10 }, returns: [] });
     expect((await commands.readSale(sale)).available).toBe(0);
   });

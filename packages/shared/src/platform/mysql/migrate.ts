@@ -11,6 +11,7 @@ import * as orderEventMessages from '../../../migrations/0010_order_event_messag
 import * as longerShopperIds from '../../../migrations/0011_longer_shopper_ids.ts';
 import * as loadedHistory from '../../../migrations/0013_loaded_history.ts';
 import * as serviceLeads from '../../../migrations/0014_service_leads.ts';
+import * as longerOrderNumbers from '../../../migrations/0015_longer_order_numbers.ts';
 import type { Config } from '../config/config.ts';
 import { connectDb, createDatabase } from './client.ts';
 import { isUnknownDatabase } from './errors.ts';
@@ -29,6 +30,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0011_longer_shopper_ids': longerShopperIds,
   '0013_loaded_history': loadedHistory,
   '0014_service_leads': serviceLeads,
+  '0015_longer_order_numbers': longerOrderNumbers,
 };
 
 /**

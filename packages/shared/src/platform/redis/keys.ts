@@ -8,12 +8,13 @@ interface SaleRef {
  * Version of the key layout, part of every key. With a new version no sale is ready, so all are
  * rebuilt.
  */
-const LAYOUT = 'v2';
+const LAYOUT = 'v3';
 
 /** The keys of one sale. All carry the hash tag of its shard. */
 export interface SaleKeys {
   /**
-   * Hash: `ready history_id version available total start_ms end_ms price_cents taken_until_ms`.
+   * Hash: `ready history_id version available total backlog start_ms end_ms price_cents
+   * taken_until_ms`.
    */
   readonly state: string;
   /** String `version 0|1`: the pause, with the row's `pause_version`. */
@@ -21,12 +22,12 @@ export interface SaleKeys {
   /** Hash user → order number: the held units. */
   readonly owners: string;
   /**
-   * Hash order number → `admitted_ms price_cents job_id request_id[~traceparent] user_id`: the
-   * outbox.
+   * Hash batch number → `admitted_ms price_cents orders` and a line
+   * `order_no user_id request_id[~traceparent]` for each order: the outbox.
    */
-  readonly reservations: string;
-  /** Sorted set of the same order numbers by admission time. */
-  readonly reservedAt: string;
+  readonly batches: string;
+  /** Sorted set of the same batch numbers by admission time. */
+  readonly batchTimes: string;
   /**
    * Sorted set user → expiry of their live seckill token, ms. It has a TTL, and exists only if the
    * number of tokens is limited.
@@ -45,7 +46,7 @@ export interface SaleKeys {
   readonly leaseWaiting: string;
   /** Hash: the owners of a rebuild in progress. */
   readonly building: string;
-  /** Channel on which settled order numbers are published. */
+  /** Channel on which the numbers of settled batches are published. */
   readonly settled: string;
 }
 
@@ -63,8 +64,8 @@ export class Keys {
       state: at('state'),
       pause: at('pause'),
       owners: at('owners'),
-      reservations: at('reservations'),
-      reservedAt: at('reserved_at'),
+      batches: at('batches'),
+      batchTimes: at('batch_times'),
       liveTokens: at('live_tokens'),
       outcomes: at('outcomes'),
       lease: at('lease'),
@@ -75,10 +76,7 @@ export class Keys {
     };
   }
 
-  /**
-   * String with a TTL: the shopper's live seckill token, or `#order number` once that order
-   * consumed it.
-   */
+  /** String with a TTL: the shopper's live seckill token. The buy that consumes it deletes it. */
   seckillToken(sale: SaleRef, userId: string): string {
     return `${this.#root}token:{${sale.shard}}:${sale.id}:${userId}`;
   }
@@ -88,19 +86,27 @@ export class Keys {
     return `${this.#root}challenge:{${shard}}:${id}`;
   }
 
-  /** String with a TTL: `version history order` for pollers, after settling. */
-  status(sale: SaleRef, orderNo: string): string {
-    return `${this.#root}status:{${sale.shard}}:${orderNo}`;
+  /**
+   * String with a TTL: `history admitted_ms price_cents` and a line for each order of the batch that
+   * is in the ledger, for pollers.
+   */
+  settledBatch(sale: SaleRef, batchNo: string): string {
+    return `${this.#root}settled:{${sale.shard}}:${sale.id}:${batchNo}`;
   }
 
-  /** Counter: the reservations of all the shard's sales. Scripts change it together with them. */
+  /** String with a TTL: the order has changed since it was written; only the ledger has its status. */
+  changedOrder(sale: SaleRef, orderNo: string): string {
+    return `${this.#root}changed:{${sale.shard}}:${orderNo}`;
+  }
+
+  /** Counter: the waiting orders of all the shard's sales. Scripts change it together with them. */
   backlog(shard: number): string {
     return `${this.#root}backlog:{${shard}}`;
   }
 
   /**
-   * Sorted set: the sales with reservations, by the admission time of their oldest one, ms. Scripts
-   * change it together with the reservations.
+   * Sorted set: the sales with batches, by the admission time of their oldest one, ms. Scripts change
+   * it together with the batches.
    */
   outbox(shard: number): string {
     return `${this.#root}outbox:{${shard}}`;
@@ -119,9 +125,12 @@ export class Keys {
     return `${this.#root}mark:{${shard}}`;
   }
 
-  /** String with a TTL: when the shopper's bucket is full again, µs. */
-  userBucket(shard: number, userId: string): string {
-    return `${this.#root}bucket:{${shard}}:user:${userId}`;
+  /**
+   * Hashes with a TTL, user → when the shopper's bucket is full again, µs: one for each time window
+   * in turn. They are neither in the log nor on a replica.
+   */
+  userBuckets(shard: number): string[] {
+    return [0, 1, 2].map((turn) => `${this.#root}bucket:{${shard}}:users:${turn}`);
   }
 
   /** String with a TTL: when the shard's share of the global bucket is full again, µs. */

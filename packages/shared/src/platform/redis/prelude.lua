@@ -13,7 +13,7 @@ local function history_id()
   return string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
 end
 
--- A prefix of a history's name that is enough to distinguish it, for the status of each order.
+-- A prefix of a history's name that is enough to distinguish it, for settled records.
 local function short(history) return string.sub(history, 1, 8) end
 
 -- Whether a call is too late to change anything: after its deadline (ms), or in another history
@@ -33,9 +33,16 @@ local function lease_is_mine(key, mine)
   return redis.call('GET', key) == mine
 end
 
--- Updates the time of a sale's oldest reservation in the shard's outbox. Every script that removes
--- reservations must call it.
-local function note_oldest(outbox, sale, reserved_at)
-  local oldest = redis.call('ZRANGE', reserved_at, 0, 0, 'WITHSCORES')
+-- Updates the time of a sale's oldest batch in the shard's outbox. Every script that removes batches
+-- must call it.
+local function note_oldest(outbox, sale, batch_times)
+  local oldest = redis.call('ZRANGE', batch_times, 0, 0, 'WITHSCORES')
   if oldest[2] then redis.call('ZADD', outbox, oldest[2], sale) else redis.call('ZREM', outbox, sale) end
+end
+
+-- The line of an order in the record of a batch, without the order number; nil if it has none. The
+-- first line of a record is about the batch.
+local function line_of(record, order_no)
+  local _, ends = string.find(record, '\n' .. order_no .. ' ', 1, true)
+  return ends and string.match(record, '^[^\n]*', ends + 1)
 end

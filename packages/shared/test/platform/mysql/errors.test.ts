@@ -12,7 +12,7 @@ import {
   MYSQL_ERRORS,
 } from '../../../src/platform/mysql/errors.ts';
 import { insertOrders } from '../../../src/order/orders-table.ts';
-import { newOrderNumber } from '../../../src/order/order-number.ts';
+import { newBatchNo, newOrderNumber } from '../../../src/order/order-number.ts';
 import type { Order } from '../../../src/order/order.ts';
 import type { Sale } from '../../../src/sale/sale.ts';
 import { openTestContext, type TestContext } from '../../../testing/support.ts';
@@ -54,7 +54,7 @@ async function failureOf(work: Promise<unknown>): Promise<unknown> {
 
 function newOrder(sale: Sale, fields: Partial<Order> = {}): Order {
   return {
-    orderNo: newOrderNumber(sale, Date.now()),
+    orderNo: newOrderNumber(sale, newBatchNo(Date.now())),
     productId: sale.id,
     userId: 'u1',
     status: 'pending_payment',

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { newOrderNumber } from '../../../src/order/order-number.ts';
+import { newBatchNo, newOrderNumber } from '../../../src/order/order-number.ts';
 import { USER_ID_PATTERN } from '../../../src/shopper/shopper.ts';
 import { Keys } from '../../../src/platform/redis/keys.ts';
 
@@ -12,8 +12,9 @@ function namesOf(sale: { id: number; shard: number }, userId: string): string[] 
   return [
     ...Object.values(keys.sale(sale)),
     keys.seckillToken(sale, userId),
-    keys.status(sale, newOrderNumber(sale, 1)),
-    keys.userBucket(sale.shard, userId),
+    keys.settledBatch(sale, newBatchNo(1)),
+    keys.changedOrder(sale, newOrderNumber(sale, newBatchNo(1))),
+    ...keys.userBuckets(sale.shard),
     keys.globalBucket(sale.shard),
     keys.backlog(sale.shard),
     keys.queuePrefix(sale.shard),
@@ -40,8 +41,7 @@ describe('a key', () => {
       fc.property(userIds, userIds, (a, b) => {
         fc.pre(a !== b);
         const names = [
-          keys.userBucket(0, a),
-          keys.userBucket(0, b),
+          ...keys.userBuckets(0),
           keys.globalBucket(0),
           ...[1, 11].flatMap((id) => [a, b].map((user) => keys.seckillToken({ id, shard: 0 }, user))),
           ...[1, 11].flatMap((id) => Object.values(keys.sale({ id, shard: 0 }))),
@@ -55,6 +55,6 @@ describe('a key', () => {
     for (const name of [...namesOf({ id: 17, shard: 3 }, 'u1'), keys.service(3, 'relay')]) {
       expect(name).toMatch(/^prefix:v\d+:/);
     }
-    expect(keys.sale({ id: 17, shard: 0 }).owners).toBe('prefix:v2:sale:{0}:17:owners');
+    expect(keys.sale({ id: 17, shard: 0 }).owners).toBe('prefix:v3:sale:{0}:17:owners');
   });
 });

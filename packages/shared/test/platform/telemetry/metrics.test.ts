@@ -98,7 +98,7 @@ test('scripts are timed; failed ones, and those refused because of a lost lease,
   const sale = await context.openSale();
   expect(await commands.settle(sale, 'no lease', 1_000, [])).toBe(false);
   expect(await commands.giveBack(sale, 'no lease', [])).toBeUndefined();
-  expect(await commands.nextReservations(sale, 'no lease', 1)).toBeUndefined();
+  expect(await commands.nextBatches(sale, 'no lease', 1)).toBeUndefined();
   expect(await commands.beginRebuild(sale, 'no lease')).toBeUndefined();
   expect(await samplesOf(metrics.fencingRefusals)).toEqual({ redis: 4, mysql: 0 });
 
@@ -110,7 +110,7 @@ test('scripts are timed; failed ones, and those refused because of a lost lease,
   expect(await countsOf(metrics.redisScriptSeconds)).toEqual({
     settle: 1,
     give_back: 1,
-    next_reservations: 1,
+    next_batches: 1,
     begin_rebuild: 1,
   });
 });
