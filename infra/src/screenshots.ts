@@ -49,14 +49,14 @@ await runCommand(async () => {
       print,
       signal: new AbortController().signal,
     });
-    await using held = await holdSale(stack.url, readRunning(dataDir)!);
-    await Promise.all([sellTo(stack.url, held.other_sale_id), sellTo(stack.url, held.sale_id)]);
-
     mkdirSync(IMAGES, { recursive: true });
     const browser = await openChromium(print);
     try {
+      // First, while nothing keeps the orders from being written.
+      await takeStorefront(browser, stack.url);
+      await using held = await holdSale(stack.url, readRunning(dataDir)!);
+      await Promise.all([sellTo(stack.url, held.other_sale_id), sellTo(stack.url, held.sale_id)]);
       await takePictures(browser, stack.url);
-      await takeStorefront(browser, stack.url, held.other_sale_id);
     } finally {
       await browser.close();
     }
@@ -94,7 +94,8 @@ async function takePictures(browser: Browser, url: string): Promise<void> {
 }
 
 /** A shopper has bought a unit, and has not paid yet. */
-async function takeStorefront(browser: Browser, url: string, saleId: number): Promise<void> {
+async function takeStorefront(browser: Browser, url: string): Promise<void> {
+  const saleId = await openSale(url, 'Headphones');
   const context = await browser.newContext({
     viewport: { width: 1_080, height: 640 },
     colorScheme: 'light',
