@@ -31,11 +31,12 @@ export async function startRedisContainer(options: ContainerOptions): Promise<Co
     port: 6379,
     volume: '/data',
     environment: { REDIS_PASSWORD: password },
-    // The container reads the password, so that it is in no argument list on this machine.
+    // The container reads the password, so that it is in no argument list on this machine. The
+    // image's entry point becomes the user `redis`.
     command: [
       'sh',
       '-c',
-      'exec redis-server --appendonly yes --appendfsync always --save "" --auto-aof-rewrite-min-size 256mb --maxmemory-policy noeviction --requirepass "$REDIS_PASSWORD"',
+      'exec docker-entrypoint.sh redis-server --appendonly yes --appendfsync always --save "" --auto-aof-rewrite-min-size 256mb --maxmemory-policy noeviction --requirepass "$REDIS_PASSWORD"',
     ],
     ping: (port) => pingRedis({ host: '127.0.0.1', port, password }),
   });

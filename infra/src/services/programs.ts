@@ -95,6 +95,6 @@ function versionWords(path: string, args: string[], argv0: string): string {
   return stdout ?? '';
 }
 
-function isAtLeast(version: string, minimum: string): boolean {
+export function isAtLeast(version: string, minimum: string): boolean {
   return version.localeCompare(minimum, 'en', { numeric: true }) >= 0;
 }

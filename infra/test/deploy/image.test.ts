@@ -1,8 +1,19 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  globSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
@@ -14,6 +25,9 @@ import { openTestContext, type TestContext } from '@flash-sale/shared/testing/su
  */
 const ROOT = join(import.meta.dirname, '../../..');
 const USER = 1000;
+const NODE = '/usr/local/bin/node';
+/** Of `node_modules`, as all its files together: what it is now, and a reserve. */
+const SIZE_MIB_MAX = 45;
 const ENTRIES = {
   api: 'packages/api/src/main.ts',
   worker: 'packages/worker/src/main.ts',
@@ -28,10 +42,7 @@ let context: TestContext;
 beforeAll(async () => {
   context = await openTestContext();
   folder = mkdtempSync(join(tmpdir(), 'flash-sale-image-'));
-  app = join(folder, 'app');
-  mkdirSync(app);
-  for (const instruction of instructionsOf(readFileSync(join(ROOT, 'infra/deploy/Dockerfile'), 'utf8')))
-    take(instruction);
+  app = join(takeSteps(readFileSync(join(ROOT, 'infra/deploy/Dockerfile'), 'utf8')), 'app');
   // The base image has its own; the present one may not be readable for the other user.
   node = join(folder, 'node');
   cpSync(process.execPath, node);
@@ -45,27 +56,45 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 }, 60_000);
 
-/** What brings files into the image: copies out of the repository, and the installation. */
-function instructionsOf(dockerfile: string): string[] {
-  const lines = dockerfile.split('\n').filter((line) => /^(COPY|RUN) /.test(line));
-  return lines.filter((line) => !line.includes('--from=') && !line.startsWith('RUN rm '));
+/**
+ * Takes the steps of the Dockerfile, each stage in a folder that stands for the root of its file
+ * system. Returns the folder of the last stage.
+ */
+function takeSteps(dockerfile: string): string {
+  const stages = new Map<string, string>();
+  let stage = '';
+  for (const [, what, rest] of dockerfile.matchAll(/^(FROM|COPY|RUN) (.*)$/gm)) {
+    const words = rest!.split(' ');
+    if (what === 'FROM') {
+      stage = join(folder, `stage-${stages.size}`);
+      stages.set(words[2] ?? '', stage);
+      mkdirSync(join(stage, 'app'), { recursive: true });
+    } else if (what === 'RUN') {
+      const command = words.filter((word) => !word.startsWith('--mount=')).join(' ');
+      execFileSync('sh', ['-c', command], { cwd: join(stage, 'app'), stdio: 'pipe' });
+    } else if (words[0]!.startsWith('--from=')) {
+      copy(stages.get(words[0]!.slice('--from='.length))!, words.slice(1), stage, () => true);
+    } else {
+      copy(ROOT, words, stage, isInContext);
+    }
+  }
+  return stage;
 }
 
-function take(instruction: string): void {
-  const [what, ...words] = instruction.split(' ');
-  if (what === 'RUN') {
-    execFileSync('sh', ['-c', words.join(' ')], { cwd: app, stdio: 'pipe' });
-    return;
-  }
-  const target = words.pop()!;
-  for (const source of words) {
-    const isFile = /\.\w+$/.test(source);
-    const to = isFile ? join(app, target, source.split('/').at(-1)!) : join(app, target);
+/** What .dockerignore admits. */
+const isInContext = (path: string): boolean =>
+  !/\/node_modules(\/|$)|^\/packages\/\w+\/(test|testing|tsconfig\.json)(\/|$)/.test(path);
+
+function copy(from: string, words: readonly string[], stage: string, isCopied: (path: string) => boolean): void {
+  const sources = words.slice(0, -1);
+  const target = join(stage, words.at(-1)!.startsWith('/') ? '' : 'app', words.at(-1)!);
+  for (const source of sources) {
+    const path = join(from, source);
+    // The program of Node, which this machine has elsewhere.
+    if (source === NODE) continue;
+    const to = statSync(path).isDirectory() ? target : join(target, basename(path));
     mkdirSync(dirname(to), { recursive: true });
-    // What .dockerignore leaves out.
-    const isLeftOut = (path: string): boolean =>
-      /\/node_modules(\/|$)|packages\/\w+\/(test|testing|tsconfig\.json)(\/|$)/.test(path);
-    cpSync(join(ROOT, source), to, { recursive: true, filter: (path) => !isLeftOut(path.slice(ROOT.length)) });
+    cpSync(path, to, { recursive: true, verbatimSymlinks: true, filter: (each) => isCopied(each.slice(from.length)) });
   }
 }
 
@@ -76,6 +105,12 @@ function directoriesIn(parent: string): string[] {
 }
 
 const filesIn = (parent: string): string[] => (readdirSync(parent, { recursive: true }) as string[]).toSorted();
+
+/** The files of the installed packages. Not through links, by which most packages are in several places. */
+const installedFiles = (): string[] =>
+  globSync('node_modules/.pnpm/**', { cwd: app, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name));
 
 function start(entry: keyof typeof ENTRIES): {
   child: ChildProcess;
@@ -109,10 +144,51 @@ function start(entry: keyof typeof ENTRIES): {
   return { child, exited, lines };
 }
 
-it('holds what production needs and nothing else: no test, no tool', () => {
+it('holds what production needs and nothing else: no test, no tool, no types, no source map', () => {
   const packages = readdirSync(join(app, 'node_modules/.pnpm'));
-  expect(packages.filter((name) => /^(vitest|typescript|oxlint|node|dclint)@/.test(name))).toEqual([]);
-  expect(filesIn(app).filter((path) => /^packages\/\w+\/test(ing)?(\/|$)/.test(path))).toEqual([]);
+  const tools = /^(vitest|typescript|oxlint|node|dclint|pino-pretty|@types\+.*)@/;
+  expect(packages.filter((name) => tools.test(name))).toEqual([]);
+  const files = filesIn(app);
+  expect(files.filter((path) => /^packages\/\w+\/test(ing)?(\/|$)/.test(path))).toEqual([]);
+  const installed = installedFiles();
+  expect(installed.filter((path) => /\.(map|ts)$/.test(path))).toEqual([]);
+  // Licences must go with what they are for.
+  expect(installed.filter((path) => path.endsWith('node_modules/fastify/LICENSE'))).toHaveLength(1);
+});
+
+it('holds every package of the service, with its sources', () => {
+  const sources = (root: string): string[] =>
+    readdirSync(join(root, 'packages')).map(
+      (name) => `${name}/${readdirSync(join(root, 'packages', name)).includes('src')}`,
+    );
+  expect(sources(app)).toEqual(sources(ROOT));
+});
+
+it('stays small', () => {
+  const sizes = installedFiles().map((path) => statSync(path).size);
+  expect(sizes.reduce((sum, size) => sum + size, 0) / 2 ** 20).toBeLessThan(SIZE_MIB_MAX);
+});
+
+it('a changed script, description or source file leaves the installation as it is', () => {
+  const changed = join(folder, 'changed');
+  const manifestsOf = (target: string): string[] => {
+    const program = join(ROOT, 'infra/deploy/image/manifests.mjs');
+    execFileSync(process.execPath, [program, target], { cwd: changed, stdio: 'pipe' });
+    return filesIn(target).map((path) =>
+      statSync(join(target, path)).isFile() ? readFileSync(join(target, path), 'utf8') : path,
+    );
+  };
+  cpSync(join(folder, 'stage-0/app'), changed, { recursive: true });
+  const before = manifestsOf(join(folder, 'before'));
+  const rewrite = (path: string, change: object): void => {
+    const manifest = JSON.parse(readFileSync(join(changed, path), 'utf8')) as object;
+    writeFileSync(join(changed, path), JSON.stringify({ ...manifest, ...change }));
+  };
+  rewrite('package.json', { scripts: { start: 'another' }, description: 'another' });
+  writeFileSync(join(changed, 'packages/api/src/main.ts'), '// another');
+  expect(manifestsOf(join(folder, 'after'))).toEqual(before);
+  rewrite('packages/api/package.json', { dependencies: {} });
+  expect(manifestsOf(join(folder, 'other'))).not.toEqual(before);
 });
 
 it('migrates, serves and works as a user who can write nothing, and writes nothing', async () => {

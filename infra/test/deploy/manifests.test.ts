@@ -1,6 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { globSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ScaledObject } from '@kubernetes-models/keda/keda.sh/v1alpha1/ScaledObject';
+import { PodMonitor } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/PodMonitor';
 import { DCLinter } from 'dclint';
 import { validate as validateDockerfile } from 'dockerfile-utils';
 import { Deployment } from 'kubernetes-models/apps/v1/Deployment';
@@ -8,12 +10,11 @@ import { HorizontalPodAutoscaler } from 'kubernetes-models/autoscaling/v2/Horizo
 import { Job } from 'kubernetes-models/batch/v1/Job';
 import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1/NetworkPolicy';
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1/PodDisruptionBudget';
-import { ConfigMap } from 'kubernetes-models/v1/ConfigMap';
 import { Service } from 'kubernetes-models/v1/Service';
 import { ServiceAccount } from 'kubernetes-models/v1/ServiceAccount';
 import { describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
-import { ConfigSchema } from '@flash-sale/shared/platform/config/config.ts';
+import { ConfigSchema, loadConfig } from '@flash-sale/shared/platform/config/config.ts';
 import { mysqlImage, redisImage } from '../../src/services/docker.ts';
 
 const DEPLOY = join(import.meta.dirname, '../../deploy');
@@ -32,8 +33,14 @@ describe('Dockerfile', () => {
   });
 });
 
+/** A secret as the documentation says to make it. */
+const madeBy = (command: string): string => execFileSync('sh', ['-c', command], { encoding: 'utf8' }).trim();
+
 interface ComposeService {
   readonly image: string;
+  readonly logging?: { readonly options: Readonly<Record<string, string>> };
+  readonly mem_limit?: string;
+  readonly healthcheck?: { readonly test: readonly string[] };
   readonly environment?: Readonly<Record<string, string>>;
   readonly read_only?: boolean;
 }
@@ -67,6 +74,41 @@ describe('compose.yaml', () => {
     }
   });
 
+  it('limits the log and the memory of every service', () => {
+    for (const { logging, mem_limit: memory } of Object.values(services)) {
+      expect(logging?.options).toEqual({ 'max-size': expect.any(String), 'max-file': expect.any(String) });
+      expect(memory).toMatch(/^\d+[mg]$/);
+    }
+  });
+
+  it('has health checks that Podman runs as they are: no word with a space', () => {
+    const words = Object.values(services).flatMap(({ healthcheck }) => healthcheck?.test ?? []);
+    expect(words.length).toBeGreaterThan(0);
+    expect(words.filter((word) => word.includes(' ') || word === 'CMD-SHELL')).toEqual([]);
+    // All but those that end by themselves, and the page that nothing waits for.
+    const unchecked = Object.entries(services).filter(([, { healthcheck }]) => healthcheck === undefined);
+    expect(unchecked.map(([name]) => name)).toEqual(['migrate', 'grafana']);
+  });
+
+  it('gives every process settings that it starts with, once .env.example is filled in as it says', () => {
+    const example = read('.env.example');
+    const usual = /with `([^`]+)`/.exec(example)![1]!;
+    const lines = [...example.matchAll(/(?:# Make it with: (.*)\n)?^(\w+)=(.*)$/gm)];
+    const made = lines.map(([, command = usual, name, value]) => {
+      const isFilledIn = /PASSWORD|TOKEN|SECRET/.test(name!) && !name!.startsWith('STRIPE_');
+      return [name!, isFilledIn ? madeBy(command) : value!] as const;
+    });
+    const env = new Map<string, string>([...made, ['EVENTS_URL', 'https://shop.example.com/events']]);
+    const filledIn = (text: string): string =>
+      text.replace(/\$\{(\w+):[?-]([^}]*)\}/g, (_, name: string, other: string) => env.get(name) || other);
+    for (const name of ['migrate', 'api', 'worker']) {
+      const settings = Object.entries(services[name]!.environment!).map(([key, value]) => [key, filledIn(value)]);
+      expect(() => loadConfig(Object.fromEntries(settings))).not.toThrow();
+    }
+    // Where a worker sends the refunds of the sandbox: in its container, localhost is itself.
+    expect(services['worker']!.environment!['PUBLIC_URL']).toBe('http://api:8080');
+  });
+
   it('holds no secret, starts with none missing, and names each in .env.example', () => {
     const variables = [...read('compose.yaml').matchAll(/\$\{(\w+)(:[?-])([^}]*)\}/g)];
     const secrets = variables.filter(([, name]) => /PASSWORD|TOKEN|SECRET/.test(name!) && !OPTIONAL_SECRET.test(name!));
@@ -88,12 +130,12 @@ describe('compose.yaml', () => {
 });
 
 const MODELS = {
-  ConfigMap,
   Deployment,
   HorizontalPodAutoscaler,
   Job,
   NetworkPolicy,
   PodDisruptionBudget,
+  PodMonitor,
   ScaledObject,
 } as const;
 const KINDS: Readonly<Record<string, new (data: never) => { validate(): void }>> = {
@@ -106,15 +148,24 @@ interface Manifest {
   readonly apiVersion: string;
   readonly kind: string;
   readonly metadata: { readonly name: string };
-  readonly spec?: { readonly template?: { readonly spec: PodSpec }; readonly selector?: unknown };
-  readonly data?: Readonly<Record<string, string>>;
+  readonly spec?: {
+    readonly template?: {
+      readonly metadata: { readonly labels: Readonly<Record<string, string>> };
+      readonly spec: PodSpec;
+    };
+    readonly selector?: unknown;
+  };
 }
 
 interface PodSpec {
   readonly automountServiceAccountToken: boolean;
   readonly securityContext: object;
   readonly containers: readonly {
-    readonly env: readonly { readonly name: string; readonly value?: string }[];
+    readonly env: readonly {
+      readonly name: string;
+      readonly value?: string;
+      readonly valueFrom?: { readonly secretKeyRef: { readonly key: string; readonly optional?: boolean } };
+    }[];
     readonly securityContext: object;
     readonly livenessProbe?: object;
     readonly readinessProbe?: object;
@@ -122,10 +173,23 @@ interface PodSpec {
 }
 
 describe('k8s', () => {
-  const files = readdirSync(join(DEPLOY, 'k8s/base')).filter((file) => file !== 'kustomization.yaml');
-  const manifests = files.flatMap((file) =>
-    parseAllDocuments(read(`k8s/base/${file}`)).map((document) => document.toJS() as Manifest),
+  const folders = ['k8s/base', ...globSync('k8s/components/*', { cwd: DEPLOY })];
+  const filesIn = (folder: string): string[] =>
+    readdirSync(join(DEPLOY, folder)).filter((file) => file !== 'kustomization.yaml');
+  const manifests = folders.flatMap((folder) =>
+    filesIn(folder).flatMap((file) =>
+      parseAllDocuments(read(`${folder}/${file}`)).map((document) => document.toJS() as Manifest),
+    ),
   );
+  const overlay = read('k8s/overlays/production/kustomization.yaml');
+  /** What the generator of a kustomization puts into the ConfigMap. */
+  const literalsOf = (kustomization: string): [name: string, value: string][] => {
+    const { configMapGenerator } = parse(kustomization) as { configMapGenerator: { literals: string[] }[] };
+    return configMapGenerator.flatMap(({ literals }) =>
+      literals.map((literal) => literal.split(/=(.*)/s, 2) as [string, string]),
+    );
+  };
+  const settings = [...literalsOf(read('k8s/base/kustomization.yaml')), ...literalsOf(overlay)];
   const pods = manifests.filter(({ spec }) => spec?.template !== undefined);
 
   it.each(manifests.map((manifest) => [`${manifest.kind} ${manifest.metadata.name}`, manifest] as const))(
@@ -139,9 +203,42 @@ describe('k8s', () => {
     },
   );
 
-  it('lists every file', () => {
-    const { resources } = parse(read('k8s/base/kustomization.yaml')) as { resources: string[] };
-    expect(resources.toSorted()).toEqual(files.toSorted());
+  it.each(folders)('%s lists every file', (folder) => {
+    const { resources } = parse(read(`${folder}/kustomization.yaml`)) as { resources: string[] };
+    expect(resources.toSorted()).toEqual(filesIn(folder).toSorted());
+  });
+
+  it('rolls the pods if a setting changes, since the generated ConfigMap then has another name', () => {
+    expect(manifests.filter(({ kind }) => kind === 'ConfigMap')).toEqual([]);
+    expect(read('k8s/base/kustomization.yaml')).not.toContain('disableNameSuffixHash');
+  });
+
+  it('gives every process settings that it starts with, by the steps of docs/deployment.md', () => {
+    const page = readFileSync(join(DEPLOY, '../../docs/deployment.md'), 'utf8');
+    const [command] = /kubectl .* create secret generic flash-sale[^`]*?(?=\nkubectl)/.exec(page)!;
+    const secret = new Set([...command.matchAll(/--from-literal=(\w+)=/g)].map(([, name]) => name!));
+    for (const { spec } of pods) {
+      for (const { env } of spec!.template!.spec.containers) {
+        const given = env.flatMap(({ name, value, valueFrom }) => {
+          if (value !== undefined) return [[name, value]];
+          const { key, optional = false } = valueFrom!.secretKeyRef;
+          if (secret.has(key)) return [[name, 'a-secret-of-at-least-thirty-two-bytes']];
+          expect([key, optional]).toEqual([key, true]);
+          return [];
+        });
+        expect(() => loadConfig(Object.fromEntries([...settings, ...given]))).not.toThrow();
+      }
+    }
+  });
+
+  it('shows its processes to Prometheus under the names that the alerts know', () => {
+    const components = pods.map(({ metadata, spec }) => [
+      metadata.name,
+      spec!.template!.metadata.labels['app.kubernetes.io/component'],
+    ]);
+    expect(Object.fromEntries(components)).toMatchObject({ 'flash-sale-api': 'api', 'flash-sale-worker': 'worker' });
+    const monitor = manifests.find(({ kind }) => kind === 'PodMonitor')!;
+    expect(monitor.spec).toMatchObject({ jobLabel: 'app.kubernetes.io/component' });
   });
 
   it('runs no pod as root, with a capability, a writable root or a token of Kubernetes', () => {
@@ -162,13 +259,9 @@ describe('k8s', () => {
 
   it('sets only what the service has settings for, and secrets by reference', () => {
     const env = pods.flatMap(({ spec }) => spec!.template!.spec.containers.flatMap((container) => container.env));
-    const overlay = read('k8s/overlays/production/kustomization.yaml');
-    const patched = [...overlay.matchAll(/^ {8}(\w+): /gm)].map(([, name]) => name!);
-    const configured = manifests.flatMap(({ data }) => Object.keys(data ?? {}));
-    expect(
-      notSettings([...env.map(({ name }) => name), ...configured, ...patched.filter((name) => name !== 'name')]),
-    ).toEqual([]);
+    const configured = settings.map(([name]) => name);
+    expect(notSettings([...env.map(({ name }) => name), ...configured])).toEqual([]);
     expect(env.filter(({ name, value }) => /PASSWORD|TOKEN|SECRET/.test(name) && value !== undefined)).toEqual([]);
-    expect([...configured, ...patched].filter((name) => /PASSWORD|TOKEN|SECRET/.test(name))).toEqual([]);
+    expect(configured.filter((name) => /PASSWORD|TOKEN|SECRET/.test(name))).toEqual([]);
   });
 });

@@ -4,7 +4,7 @@ import { redaction } from './redaction.ts';
 
 export type { Logger };
 
-/** A process's logger: JSON lines on stdout, pretty only in a terminal. It hides secrets. */
+/** A process's logger: JSON lines on stdout, pretty only in a developer's terminal. It hides secrets. */
 export function createLogger(config: Pick<Config, 'LOG_LEVEL'> & Partial<Config>, name: 'api' | 'worker'): Logger {
   return pino({
     name,
@@ -12,6 +12,9 @@ export function createLogger(config: Pick<Config, 'LOG_LEVEL'> & Partial<Config>
     formatters: { level: (label) => ({ level: label }) },
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     ...redaction(config),
-    ...(process.stdout.isTTY ? { transport: { target: 'pino-pretty', options: { ignore: 'pid,hostname' } } } : {}),
+    // An image has no pino-pretty.
+    ...(process.stdout.isTTY && config.NODE_ENV !== 'production'
+      ? { transport: { target: 'pino-pretty', options: { ignore: 'pid,hostname' } } }
+      : {}),
   });
 }
