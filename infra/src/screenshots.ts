@@ -54,6 +54,7 @@ await runCommand(async () => {
     try {
       // First, while nothing keeps the orders from being written.
       await takeStorefront(browser, stack.url);
+      await takeConsole(browser, stack.url);
       await using held = await holdSale(stack.url, readRunning(dataDir)!);
       await Promise.all([sellTo(stack.url, held.other_sale_id), sellTo(stack.url, held.sale_id)]);
       await takePictures(browser, stack.url);
@@ -110,6 +111,32 @@ async function takeStorefront(browser: Browser, url: string): Promise<void> {
   await page.getByRole('button', { name: 'Buy now' }).click();
   await page.getByText('It is yours').waitFor();
   await save(page, 'storefront.png');
+}
+
+/** A crowd buys, and an operator watches. */
+async function takeConsole(browser: Browser, url: string): Promise<void> {
+  const context = await browser.newContext({
+    viewport: SIZE,
+    colorScheme: 'light',
+    locale: 'en-GB',
+    timezoneId: 'UTC',
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(ACTIONS_MS_MAX);
+  page.on('pageerror', (error) => print(`the page fails: ${error.message}`));
+  await page.goto(`${url}/console`);
+  await page.getByLabel('Operator token').fill(OPERATOR_TOKEN);
+  await page.getByLabel('Your name').fill('operator');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  const saleId = await openSale(url, 'Camera');
+  const row = page.getByRole('row').filter({ hasText: 'Camera' });
+  await row.waitFor();
+  await sellTo(url, saleId);
+  await row
+    .locator('[data-total=accepted]')
+    .filter({ hasText: String(SHOPPERS) })
+    .waitFor();
+  await save(page, 'console.png');
 }
 
 async function save(page: Page, name: string): Promise<void> {

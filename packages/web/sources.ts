@@ -10,7 +10,7 @@ export interface PageSource {
 /** Paths below `SOURCES`, or names in `LIBRARIES`. */
 export const PAGES = {
   storefront: { entry: './storefront/main.ts', styles: ['./ui/ui.css', './storefront/storefront.css'] },
-  console: { entry: './console/main.ts', styles: ['./ui/ui.css', './console/console.css'] },
+  console: { entry: './console/main.ts', styles: ['./ui/ui.css', 'uplot/dist/uPlot.min.css', './console/console.css'] },
 } as const satisfies Record<string, PageSource>;
 
 /**
@@ -23,4 +23,7 @@ export const LIBRARIES: Readonly<Record<string, string>> = {
   htm: import.meta.resolve('htm'),
   preact: import.meta.resolve('preact'),
   'preact/hooks': import.meta.resolve('preact/hooks'),
+  // Its package names only the file for other programs.
+  uplot: import.meta.resolve('uplot/dist/uPlot.esm.js'),
+  'uplot/dist/uPlot.min.css': import.meta.resolve('uplot/dist/uPlot.min.css'),
 };

@@ -15,9 +15,12 @@ export interface Sale {
 export type Product = Pick<Sale, 'name' | 'status' | 'seckill_stock' | 'available'>;
 
 export interface Order {
+  readonly order_no: string;
   readonly user_id: string;
   readonly status: string;
   readonly price: number;
+  readonly created_at: string;
+  readonly reason?: string;
 }
 
 export interface Job {

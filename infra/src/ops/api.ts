@@ -10,7 +10,7 @@ export interface Access {
 }
 
 /** A call of the operators' API. Returns the body of the answer. */
-export type Call = <Body>(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: object) => Promise<Body>;
+export type Call = <Body>(method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, body?: object) => Promise<Body>;
 
 const SILENCE_MS_MAX = 120_000;
 

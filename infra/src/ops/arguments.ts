@@ -53,17 +53,23 @@ export function checkWho({ user, address }: Values<typeof WHO>): void {
 
 const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/;
 
-/** Parses a time in the future and returns it in the form of the API. */
-export function readTimeToCome(typed: string, name: string): string {
-  const example = `such as ${new Date(Date.now() + 86_400_000).toISOString().slice(0, 16)}Z`;
+const timeExample = (): string => `such as ${new Date(Date.now() + 86_400_000).toISOString().slice(0, 16)}Z`;
+
+/** Parses a time and returns it in the form of the API. */
+export function readTime(typed: string, name: string): string {
   const time = TIME.test(typed) ? new Date(typed) : undefined;
   // JavaScript would convert the 31st of June to the 1st of July.
   if (time === undefined || !dayExists(typed)) {
-    throw new UsageError(`${name} takes a date, a time and a zone, ${example}, not '${typed}'`);
+    throw new UsageError(`${name} takes a date, a time and a zone, ${timeExample()}, not '${typed}'`);
   }
-  if (time.getTime() <= Date.now())
-    throw new UsageError(`${name} ${typed} is in the past: give a time in the future, ${example}`);
   return time.toISOString();
+}
+
+/** Parses a time in the future. */
+export function readTimeToCome(typed: string, name: string): string {
+  const time = readTime(typed, name);
+  if (Date.parse(time) > Date.now()) return time;
+  throw new UsageError(`${name} ${typed} is in the past: give a time in the future, ${timeExample()}`);
 }
 
 function dayExists(typed: string): boolean {
@@ -72,6 +78,12 @@ function dayExists(typed: string): boolean {
   return (
     !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(day) && !Number.isNaN(Date.parse(typed))
   );
+}
+
+/** Parses a price with at most two decimals. */
+export function readPrice(typed: string, name: string): number {
+  if (/^\d{1,8}(\.\d{1,2})?$/.test(typed)) return Number(typed);
+  throw new UsageError(`${name} takes a price with at most two decimals, such as 19.99, not '${typed}'`);
 }
 
 /** An option that takes one of these words. */

@@ -1,71 +1,12 @@
-import { integer, option, text, type Options, type Values } from '@flash-sale/shared/platform/process/command-line.ts';
+import { integer, option, text, type Options } from '@flash-sale/shared/platform/process/command-line.ts';
+import { WRITTEN_STATUSES } from '@flash-sale/shared/order/order-list-table.ts';
 import { PAYMENT_PROBLEMS } from '@flash-sale/shared/payment/payment-problems.ts';
-import type { Sale, Product, Order, Payment, Job, Action, Denied, OrderEvents, Page } from './answers.ts';
+import type { Sale, Order, Payment, Job, Action, Denied, OrderEvents, Page } from './answers.ts';
 import type { Call } from './api.ts';
-import {
-  ID_MAX,
-  SALE,
-  UNITS,
-  USER,
-  ORDER_NO,
-  LIMIT,
-  PAGE,
-  WHO,
-  checkWho,
-  readTimeToCome,
-  oneOf,
-  type Argument,
-} from './arguments.ts';
+import { ID_MAX, SALE, UNITS, USER, ORDER_NO, LIMIT, PAGE, WHO, checkWho, readTimeToCome, oneOf } from './arguments.ts';
+import { command, more, path, queryOf, saleAsked, shortTime, type Command, type Typed } from './command.ts';
+import { PRODUCT_COMMANDS } from './product-commands.ts';
 import { fields, table, textOf } from './table.ts';
-
-/** The checked arguments and options of a command. */
-interface Typed<Of extends Options> {
-  readonly args: readonly string[];
-  readonly values: Values<Of>;
-}
-
-/** One command of `npm run ops`: a call, and how its answer is shown. */
-interface Definition<Answer, Of extends Options> {
-  readonly name: string;
-  readonly args?: readonly Argument[];
-  readonly options?: Of;
-  readonly summary: string;
-  /** Checks options that depend on each other. @throws UsageError */
-  readonly check?: (values: Values<Of>) => void;
-  /**
-   * For an action that cannot be undone: a sentence that says what will happen. The command asks
-   * for confirmation, unless `--yes` is given.
-   */
-  readonly question?: (call: Call, typed: Typed<Of>) => Promise<string>;
-  readonly call: (call: Call, typed: Typed<Of>) => Promise<Answer>;
-  readonly show: (answer: Answer) => string;
-}
-
-export type Command = Required<Pick<Definition<never, Options>, 'name' | 'args' | 'options'>> &
-  Omit<Definition<never, Options>, 'name' | 'args' | 'options'>;
-
-/** Types are inferred per command; the list has one common type. */
-const command = <Answer, const Of extends Options = Options>(one: Definition<Answer, Of>): Command =>
-  ({ args: [], options: {}, ...one }) as unknown as Command;
-
-/** The given options as a query string. */
-function queryOf(values: Readonly<Record<string, string | number | undefined>>): string {
-  const given = Object.entries(values).flatMap(([name, value]) =>
-    value === undefined ? [] : [[name, String(value)] as [string, string]],
-  );
-  return given.length === 0 ? '' : `?${new URLSearchParams(given).toString()}`;
-}
-const more = (nextCursor: string | null): string => (nextCursor === null ? '' : `\nmore: --cursor ${nextCursor}`);
-const path = (part: string): string => encodeURIComponent(part);
-/** Without milliseconds, which are not useful in a list. */
-const shortTime = (time: string): string => time.replace(/\.\d+Z$/, 'Z');
-
-/** The name of a sale in a question. */
-async function saleAsked(call: Call, id: string): Promise<{ readonly title: string; readonly sale: Product }> {
-  // Shoppers can read it, so every operator can too.
-  const sale = await call<Product>('GET', `../products/${path(id)}`);
-  return { title: `sale ${id} (${textOf(sale.name)}, ${sale.status})`, sale };
-}
 
 /** A command for one action on one sale. */
 const onSale = (name: string, summary: string, question?: (call: Call, sale: string) => Promise<string>) =>
@@ -124,6 +65,7 @@ export const COMMANDS: readonly Command[] = [
     show: ({ orders_per_second: ordersPerSecond, ...sums }) =>
       fields({ ...sums, orders_per_second_max: Math.max(0, ...ordersPerSecond.map(({ orders }) => orders)) }),
   }),
+  ...PRODUCT_COMMANDS,
   onSale('pause', 'pause a sale, in every process at once'),
   onSale('resume', 'resume a paused sale'),
   onSale('end', 'end a sale now; this is final', async (call, id) => {
@@ -171,6 +113,27 @@ export const COMMANDS: readonly Command[] = [
     summary: 'show an order with its history and its payments',
     call: (call, { args: [orderNo] }) => call<object>('GET', `orders/${path(orderNo!)}`),
     show: fields,
+  }),
+  command({
+    name: 'orders',
+    summary: 'orders in the ledger, newest first',
+    options: {
+      ...PAGE,
+      sale: integer('<sale>', 'only orders of this sale', 1, ID_MAX),
+      user: text('<id>', 'only orders of this shopper'),
+      status: option('<status>', `only these: ${WRITTEN_STATUSES.join(', ')}`, oneOf(...WRITTEN_STATUSES)),
+    },
+    call: (call, { values: { sale, user, ...values } }) =>
+      call<Page<Order>>('GET', `orders${queryOf({ product_id: sale, user_id: user, ...values })}`),
+    show: ({ items, next_cursor: nextCursor }) =>
+      table(items, [
+        ['order', ({ order_no: orderNo }) => orderNo],
+        ['status', ({ status }) => status],
+        ['shopper', ({ user_id: userId }) => userId, 'cut'],
+        ['price', ({ price }) => price],
+        ['created', ({ created_at: createdAt }) => shortTime(createdAt)],
+        ['reason', ({ reason }) => reason ?? null],
+      ]) + more(nextCursor),
   }),
   command({
     name: 'refund',

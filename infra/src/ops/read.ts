@@ -9,7 +9,8 @@ import {
   type Program,
   type Values,
 } from '@flash-sale/shared/platform/process/command-line.ts';
-import { COMMANDS, type Command } from './commands.ts';
+import type { Command } from './command.ts';
+import { COMMANDS } from './commands.ts';
 
 /** Options of every command. */
 const COMMON = {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import { SaleList } from '@flash-sale/shared/sale/sale-list.ts';
 import { ServerReadiness } from '@flash-sale/shared/platform/process/readiness.ts';
 import { untilMysqlServes } from '@flash-sale/shared/platform/process/server-wait.ts';
 import { openOrderQueues } from '@flash-sale/shared/admission/order-queues.ts';
@@ -29,12 +30,17 @@ import { safeHeaders } from './plugins/safe-headers.ts';
 import { tracing } from './plugins/tracing.ts';
 import { compileValidator } from './plugins/validator.ts';
 import { orderEventRoutes } from './order-events/routes.ts';
+import { editAndDeleteRoutes } from './operator/edit-and-delete.ts';
 import { operationRoutes } from './operator/sale-operations.ts';
 import { adminRoutes } from './operator/routes.ts';
 import { shopperRoutes } from './shopper/routes.ts';
 import { denyListRoutes } from './deny-list/routes.ts';
 import { devRoutes } from './identity/dev-routes.ts';
 import { pageRoutes } from './pages/routes.ts';
+import { liveReader } from './live/live-reader.ts';
+import { liveRoutes } from './live/routes.ts';
+import { LiveStreams } from './live/live-streams.ts';
+import { orderOperatorRoutes } from './order/operator-routes.ts';
 import { orderRoutes } from './order/routes.ts';
 import { paymentOperatorRoutes } from './payment/operator-routes.ts';
 import { paymentRoutes } from './payment/routes.ts';
@@ -50,8 +56,8 @@ export interface App {
   readonly server: FastifyInstance;
   readonly readiness: () => Promise<Readiness>;
   /**
-   * Prepares the stop: the process is not ready any more, waiting polls are answered, and each
-   * answer closes its connection. Requests are still accepted, so that no client finds a connection
+   * Prepares the stop: the process is not ready any more, waiting polls are answered, consoles'
+   * streams end, exports are cut, and each answer closes its connection. Requests are still accepted, so that no client finds a connection
    * closed that it has just used.
    */
   readonly drain: () => void;
@@ -91,6 +97,13 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   // Uses the pool for leases, for which no shopper's call waits.
   const denyList = new DenyList(deps.leaseDb, log);
 
+  const live = new LiveStreams({
+    read: liveReader({ ...deps, operatorQueues, sales: new SaleList(db, log) }),
+    log,
+    streamsMax: bounds.liveStreamsMax,
+  });
+  const stopping = new AbortController();
+
   server.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
     done();
@@ -112,6 +125,8 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   const drain = (): void => {
     draining = true;
     orderWaiters.close();
+    live.close();
+    stopping.abort();
   };
   server.addHook('preClose', (done) => {
     drain();
@@ -150,6 +165,9 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   await server.register(adminRoutes, { ...deps, catalog, orders });
   await server.register(orderEventRoutes, deps);
   await server.register(shopperRoutes, deps);
+  await server.register(editAndDeleteRoutes, { ...deps, catalog });
+  await server.register(orderOperatorRoutes, { ...deps, orders, stopping: stopping.signal });
+  await server.register(liveRoutes, { streams: live });
   await server.register(operationRoutes, { ...deps, operatorQueues, catalog, secrets });
   await server.register(denyListRoutes, { db, denyList });
   await server.register(pageRoutes, { config });

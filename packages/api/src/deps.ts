@@ -25,6 +25,7 @@ export interface AppBounds {
   readonly buysWaitingMax?: number;
   readonly pollWaitersMax?: number;
   readonly productCacheMs?: number;
+  readonly liveStreamsMax?: number;
   readonly challengesRaisePerSecond?: number;
   readonly operatorFailures?: BucketLimit;
 }

@@ -9,6 +9,7 @@ import { exitWith, stopOnRequest } from '@flash-sale/shared/platform/process/lif
 import { prepareProcess } from '@flash-sale/shared/platform/process/prepare.ts';
 import { untilMysqlServes, untilRedisAnswers } from '@flash-sale/shared/platform/process/server-wait.ts';
 import { checkServers } from '@flash-sale/shared/server-checks/server-checks.ts';
+import { heartbeat } from '@flash-sale/shared/platform/process/heartbeat.ts';
 import { repeating } from '@flash-sale/shared/platform/process/service.ts';
 import { openOrderQueues } from '@flash-sale/shared/admission/order-queues.ts';
 import { RedisClock } from '@flash-sale/shared/platform/redis/clock.ts';
@@ -79,6 +80,8 @@ export async function startApi(): Promise<void> {
   if (await isRedisThere) await checked;
   const offsets = repeating(clockOffsets({ commands, db, shards: config.SHARDS, metrics }), log);
   offsets.start();
+  const alive = heartbeat(commands, 'api', log);
+  alive.start();
   // Several api processes share the port if the system can spread connections over them.
   const address = { host: config.SERVER_HOST, port: config.SERVER_PORT, reusePort: process.platform === 'linux' };
   await server.listen(address);
@@ -92,6 +95,7 @@ export async function startApi(): Promise<void> {
     await queues.close();
     for (const started of clock.all()) started.stop();
     await offsets.stop();
+    await alive.stop();
     await ops.stop();
     for (const client of [redis, producer, subscriber, operatorRedis]) client.disconnect();
     // End the connections to MySQL without an answer of the server, which may not come.

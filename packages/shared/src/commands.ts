@@ -3,6 +3,7 @@ import { createOutboxCommands, OUTBOX_SCRIPTS } from './admission/outbox-command
 import { createOrderCommands, ORDER_SCRIPTS } from './order/order-commands.ts';
 import { CLOCK_SCRIPTS, createClockCommand } from './platform/redis/clock-command.ts';
 import { createLeadCommands, LEAD_SCRIPTS } from './platform/redis/lead-commands.ts';
+import { createProcessCommands, PROCESS_SCRIPTS } from './platform/process/process-commands.ts';
 import { defineScripts, inTime, type ScriptMetrics } from './platform/redis/script-loader.ts';
 import type { RedisClient } from './platform/redis/client.ts';
 import type { Keys } from './platform/redis/keys.ts';
@@ -12,6 +13,7 @@ import { createSeckillTokenCommands, SECKILL_TOKEN_SCRIPTS } from './seckill-tok
 const SCRIPTS = [
   ...CLOCK_SCRIPTS,
   ...LEAD_SCRIPTS,
+  ...PROCESS_SCRIPTS,
   ...SALE_SCRIPTS,
   ...SECKILL_TOKEN_SCRIPTS,
   ...ADMISSION_SCRIPTS,
@@ -34,6 +36,7 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: ScriptM
   return {
     ...clockCommand,
     ...createLeadCommands(calls, (shard, service) => keys.service(shard, service)),
+    ...createProcessCommands(calls, keys.processes()),
     ...createSaleCommands(calls, keys),
     ...createSeckillTokenCommands(calls, keys),
     ...createAdmissionCommands(calls, keys),

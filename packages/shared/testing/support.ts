@@ -8,7 +8,7 @@ import { loadConfig, type Config } from '../src/platform/config/config.ts';
 import { connectDb, type Db } from '../src/platform/mysql/client.ts';
 import { migrate } from '../src/platform/mysql/migrate.ts';
 import { insertSale, type NewSale } from '../src/sale/products-table.ts';
-import type { Sale } from '../src/sale/sale.ts';
+import type { SaleWithTexts } from '../src/sale/sale.ts';
 import { SaleTransactions } from '../src/order-moves/sale-transactions.ts';
 import { connectRedis, type RedisClient } from '../src/platform/redis/client.ts';
 import { createCommands, type Commands } from '../src/commands.ts';
@@ -30,9 +30,9 @@ export interface TestContext {
   readonly log: Logger;
   readonly metrics: Metrics;
   /** A sale that is in MySQL and loaded into Redis: open for an hour, 10 units, unless said otherwise. */
-  openSale(fields?: Partial<NewSale>): Promise<Sale>;
+  openSale(fields?: Partial<NewSale>): Promise<SaleWithTexts>;
   /** A sale that is in MySQL only. */
-  insertSale(fields?: Partial<NewSale>): Promise<Sale>;
+  insertSale(fields?: Partial<NewSale>): Promise<SaleWithTexts>;
   /** Closes the connections, drops the database and deletes the keys. */
   close(): Promise<void>;
 }
@@ -53,7 +53,7 @@ export async function openTestContext(env: Readonly<Record<string, string>> = {}
   const commands = createCommands(redis, keys);
   const log = pino({ level: config.LOG_LEVEL });
 
-  const insert = (fields: Partial<NewSale> = {}): Promise<Sale> => {
+  const insert = (fields: Partial<NewSale> = {}): Promise<SaleWithTexts> => {
     const nowMs = Date.now();
     const sale = { shard: 0, name: 'test sale', priceCents: 1_999, stock: 1_000_000, seckillStock: 10 };
     return insertSale(db, { ...sale, startMs: nowMs - 60_000, endMs: nowMs + 3_600_000, ...fields });

@@ -11,6 +11,7 @@ import { stopOnRequest } from '@flash-sale/shared/platform/process/lifecycle.ts'
 import { prepareProcess } from '@flash-sale/shared/platform/process/prepare.ts';
 import { untilMysqlServes, untilRedisAnswers } from '@flash-sale/shared/platform/process/server-wait.ts';
 import { checkServers } from '@flash-sale/shared/server-checks/server-checks.ts';
+import { heartbeat } from '@flash-sale/shared/platform/process/heartbeat.ts';
 import { repeating, type Rounds, type Service } from '@flash-sale/shared/platform/process/service.ts';
 import { openOrderQueues } from '@flash-sale/shared/admission/order-queues.ts';
 import { createCommands } from '@flash-sale/shared/commands.ts';
@@ -31,7 +32,7 @@ import { Progress, progressWatch } from './services/progress.ts';
 import { relay } from './services/relay.ts';
 import { retention } from './services/retention.ts';
 import { stockReturns } from './services/stock-returns.ts';
-import { SaleList } from './services/sale-list.ts';
+import { SaleList } from '@flash-sale/shared/sale/sale-list.ts';
 import { underLead, leadsInLedger, leadsInRedis } from './services/lead.ts';
 import { forEachShard } from './services/service.ts';
 import { warmUp } from './services/warm-up.ts';
@@ -103,6 +104,7 @@ export async function startWorker(): Promise<void> {
       metrics,
       tracing,
     }),
+    heartbeat(commands, 'worker', log),
     repeating(clockOffsets({ commands, db, shards: config.SHARDS, metrics }), log),
     repeating(progressWatch({ progress, sales, commands, redis, queue: queues.of, log }), log, metrics),
     forEachShard({ db, log }, servicesOf),

@@ -1,25 +1,23 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import type { Static } from 'typebox';
-import { Refusal } from '@flash-sale/shared/platform/errors.ts';
-import { centsOfPrice } from '@flash-sale/shared/platform/money.ts';
 import { listActions, recordAction } from './operator-actions-table.ts';
 import { historyOfOrder } from '@flash-sale/shared/order-moves/order-transitions.ts';
 import { findPaymentsOfOrder } from '@flash-sale/shared/payment/payments-table.ts';
 import { readCounters } from '@flash-sale/shared/sale/sale-counters-table.ts';
 import { requestRefund } from '@flash-sale/shared/order-moves/request-refund.ts';
 import { deleteNewSale, insertSale, updatePaused, type NewSale } from '@flash-sale/shared/sale/products-table.ts';
-import type { Sale } from '@flash-sale/shared/sale/sale.ts';
+import type { SaleWithTexts } from '@flash-sale/shared/sale/sale.ts';
 import type { Tx } from '@flash-sale/shared/platform/mysql/client.ts';
 import { loadSale } from '@flash-sale/shared/reconciliation/rebuild.ts';
 import type { Catalog } from '../sale/catalog.ts';
 import type { AppDeps } from '../deps.ts';
 import type { OrderReader } from '../order/order-reader.ts';
-import { idOfCursor, isoOf, LIMIT_DEFAULT, msOfTime, nextCursor } from '../fields.ts';
+import { idOfCursor, isoOf, LIMIT_DEFAULT, nextCursor } from '../fields.ts';
 import { liveProduct } from '../sale/product-view.ts';
 import { orderView } from '../order/routes.ts';
 import { actionOf } from './action.ts';
 import { orderFile } from '../order/order-file.ts';
-import { CreateProduct, ListActions, OrderFile, PauseProduct, ProductStats, RefundOrder } from './schema.ts';
+import { CreateProduct, newSaleOf, SALE_BODY_BYTES_MAX } from './sale-fields.ts';
+import { ListActions, OrderFile, PauseProduct, ProductStats, RefundOrder, WhoAmI } from './schema.ts';
 import { statsOf } from '../sale/stats.ts';
 
 /** Longer than a holder keeps a lease after another process begins to wait. */
@@ -49,7 +47,7 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
    * Redis may know an id that the ledger gives out: a MySQL replica was promoted that had not
    * received a sale. The orders of that sale must not become orders of this one.
    */
-  const insertUnderNewId = async (tx: Tx, fields: NewSale): Promise<Sale> => {
+  const insertUnderNewId = async (tx: Tx, fields: NewSale): Promise<SaleWithTexts> => {
     for (;;) {
       const sale = await insertSale(tx, fields);
       if ((await commands.whichAreKept(sale.shard, [sale.id])).length === 0) return sale;
@@ -57,8 +55,14 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
     }
   };
 
-  app.post('/api/v1/admin/products', { schema: CreateProduct, ...changing }, async (request, reply) => {
-    const fields = saleFieldsOf(request.body);
+  app.get('/api/v1/admin/operator', { schema: WhoAmI, ...reading }, async ({ operator: { name, role } }) => ({
+    name,
+    role,
+  }));
+
+  const creating = { ...changing, bodyLimit: SALE_BODY_BYTES_MAX };
+  app.post('/api/v1/admin/products', { schema: CreateProduct, ...creating }, async (request, reply) => {
+    const fields = newSaleOf(request.body);
     // Choose the shard by time: this needs no counter that the api processes share.
     const shard = Date.now() % config.SHARDS;
     // Ask Redis before anything is written: do not create a sale that cannot be loaded.
@@ -143,20 +147,3 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
     );
   }
 };
-
-/** The checks that a schema cannot express. */
-function saleFieldsOf(body: Static<(typeof CreateProduct)['body']>): Omit<NewSale, 'shard'> {
-  const { name, stock, seckill_stock: seckillStock } = body;
-  const priceCents = centsOfPrice(body.price);
-  const startMs = msOfTime(body.start_time);
-  const endMs = msOfTime(body.end_time);
-  const invalid = (detail: string): Refusal => new Refusal('invalid_request', { detail });
-  if (name.trim() === '') throw invalid('body/name must not be blank');
-  if (!name.isWellFormed()) throw invalid('body/name must be well-formed Unicode');
-  if (priceCents === undefined) throw invalid('body/price must be from 0.01 to 10000000 with at most two decimals');
-  if (stock < seckillStock) throw invalid('body/stock must be at least seckill_stock');
-  if (startMs === undefined) throw invalid('body/start_time must be a date and time');
-  if (endMs === undefined) throw invalid('body/end_time must be a date and time');
-  if (endMs <= startMs) throw invalid('body/end_time must be after start_time');
-  return { name, stock, seckillStock, priceCents, startMs, endMs };
-}

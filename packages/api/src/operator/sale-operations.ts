@@ -10,7 +10,7 @@ import { mendSale } from '@flash-sale/shared/reconciliation/mend-sale.ts';
 import type { WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
 import { auditJson, auditSale } from '@flash-sale/shared/reconciliation/audit.ts';
 import { endSale, topUpSale, type ChangeOptions } from '@flash-sale/shared/reconciliation/change.ts';
-import { LEASE_WAIT_MS, LeaseLost } from '@flash-sale/shared/sale/lease.ts';
+import { LEASE_WAIT_MS } from '@flash-sale/shared/sale/lease.ts';
 import { rebuildSale } from '@flash-sale/shared/reconciliation/rebuild.ts';
 import type { Catalog } from '../sale/catalog.ts';
 import type { AppDeps } from '../deps.ts';
@@ -18,6 +18,7 @@ import type { TokenSecrets } from '../seckill/token-secrets.ts';
 import { idOfCursor, isoOf, LIMIT_DEFAULT, nextCursor } from '../fields.ts';
 import { liveOf, liveProduct, productOf } from '../sale/product-view.ts';
 import { actionOf } from './action.ts';
+import { held } from './under-lease.ts';
 import {
   AuditSale,
   EndSale,
@@ -165,25 +166,6 @@ export const operationRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps
     return { key_id: keyId, signs_from: isoOf(signsFrom.getTime()), previous_until: isoOf(previousUntil.getTime()) };
   });
 };
-
-/**
- * The result of work under a sale's lease. If another process holds the lease, nothing was done,
- * and the caller should repeat the call.
- */
-async function held<Result>(work: Promise<Result | undefined>): Promise<Result> {
-  const result = await lost(work);
-  if (result === undefined) throw new Refusal('overloaded');
-  return result;
-}
-
-/** Work that lost its lease may or may not be done. A repeat of the call shows which. */
-async function lost<Result>(work: Promise<Result>): Promise<Result> {
-  try {
-    return await work;
-  } catch (error) {
-    throw error instanceof LeaseLost ? new Refusal('unavailable', { cause: error }) : error;
-  }
-}
 
 function jobView({ id, data, attemptsMade, failedReason, timestamp }: Job<WriteOrdersJob>, state: string) {
   return {

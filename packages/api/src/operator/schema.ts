@@ -15,36 +15,6 @@ import { Order } from '../order/schema.ts';
 import { Product } from '../sale/schema.ts';
 import { Stats } from '../sale/stats.ts';
 
-const UNITS_MAX = 10_000_000;
-const PRICE_MAX = 10_000_000;
-/** The longest form: nine decimals and an offset. */
-const TIME_LENGTH_MAX = 35;
-const RFC_3339 =
-  '^[2-9][0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$';
-
-export const CreateProduct = {
-  ...OPERATOR_CALL,
-  summary: 'Open a sale',
-  description: 'The service loads the sale into Redis before it answers. The sale sells from `start_time` on.',
-  body: Type.Object(
-    {
-      name: Type.String({ minLength: 1, maxLength: 200, pattern: '^[^\\u0000-\\u001f\\u007f]*$' }),
-      price: Type.Number({ ...Price, minimum: 0.01, maximum: PRICE_MAX }),
-      stock: Type.Integer({ minimum: 1, maximum: 1_000_000_000, description: 'At least `seckill_stock`' }),
-      seckill_stock: Type.Integer({ minimum: 1, maximum: UNITS_MAX }),
-      start_time: Type.String({ ...Time, pattern: RFC_3339, maxLength: TIME_LENGTH_MAX }),
-      end_time: Type.String({
-        ...Time,
-        pattern: RFC_3339,
-        maxLength: TIME_LENGTH_MAX,
-        description: 'After `start_time`',
-      }),
-    },
-    { additionalProperties: false },
-  ),
-  response: { 201: Product },
-};
-
 export const PauseProduct = {
   ...OPERATOR_CALL,
   params: ProductIdInPath,
@@ -76,6 +46,17 @@ export const ListActions = {
         }),
       ),
       next_cursor: NextCursor,
+    }),
+  },
+};
+
+export const WhoAmI = {
+  ...OPERATOR_CALL,
+  summary: 'Who the operator token says that I am',
+  response: {
+    200: Type.Object({
+      name: Type.String({ description: 'The name that the operator gave; the role if there was none' }),
+      role: Type.Enum(['admin', 'viewer']),
     }),
   },
 };

@@ -9,17 +9,21 @@ const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 
 export function collectMethods(app: FastifyInstance): () => void {
   const allowed = new Map<string, Set<string>>();
   let collecting = true;
-  app.addHook('onRoute', ({ url, method }) => {
+  const withoutHead = new Set<string>();
+  app.addHook('onRoute', ({ url, method, exposeHeadRoute }) => {
     if (!collecting) return;
     const known = allowed.get(url) ?? new Set();
     allowed.set(url, known);
+    if (exposeHeadRoute === false) withoutHead.add(url);
     for (const name of [method].flat()) known.add(name.toUpperCase());
   });
   return () => {
     collecting = false;
     for (const [url, known] of allowed) {
-      // Fastify answers HEAD itself for every GET route.
-      const others = METHODS.filter((method) => !known.has(method) && !(method === 'HEAD' && known.has('GET')));
+      // Fastify answers HEAD itself for a GET route, unless the route refuses that.
+      const others = METHODS.filter(
+        (method) => !known.has(method) && !(method === 'HEAD' && known.has('GET') && !withoutHead.has(url)),
+      );
       const allow = [...known].join(', ');
       app.route({
         method: others,

@@ -1,5 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
 import { LRUCache } from 'lru-cache';
-import type { Sale } from '@flash-sale/shared/sale/sale.ts';
+import type { SaleWithTexts } from '@flash-sale/shared/sale/sale.ts';
 import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
 import { findSale, listSales } from '@flash-sale/shared/sale/products-table.ts';
 
@@ -7,7 +8,7 @@ import { findSale, listSales } from '@flash-sale/shared/sale/products-table.ts';
 export const PRODUCT_CACHE_MS = 200;
 const SALES_MAX = 10_000;
 const SALE_FRESH_MS = 1_000;
-const LISTS_MAX = 1_000;
+const LISTS_MAX = 200;
 /**
  * After a failure MySQL is not asked for this time; otherwise each call would ask it again, as fast
  * as it fails.
@@ -30,12 +31,12 @@ export interface SalePage {
  * the last reading is used.
  */
 export class Catalog {
-  readonly #sales: LRUCache<number, Sale | typeof GONE>;
-  readonly #lists: LRUCache<string, readonly Sale[]>;
+  readonly #sales: LRUCache<number, SaleWithTexts | typeof GONE>;
+  readonly #lists: LRUCache<string, readonly SaleWithTexts[]>;
   #failure: { readonly error: unknown; readonly atMs: number } | undefined;
 
   constructor(db: Db, listFreshMs = PRODUCT_CACHE_MS) {
-    this.#sales = new LRUCache<number, Sale | typeof GONE>({
+    this.#sales = new LRUCache<number, SaleWithTexts | typeof GONE>({
       max: SALES_MAX,
       ttl: SALE_FRESH_MS,
       // Not `allowStaleOnFetchRejection`: without an earlier reading, it would turn a MySQL error
@@ -47,7 +48,7 @@ export class Catalog {
       fetchMethod: async (id, known) =>
         (await this.#ask(() => findSale(db, id))) ?? (known === undefined ? undefined : GONE),
     });
-    this.#lists = new LRUCache<string, readonly Sale[]>({
+    this.#lists = new LRUCache<string, readonly SaleWithTexts[]>({
       max: LISTS_MAX,
       ttl: Math.max(1, listFreshMs),
       fetchMethod: async (key, last) => {
@@ -55,8 +56,7 @@ export class Catalog {
         try {
           const beforeId = before === '' ? undefined : Number(before);
           const sales = await this.#ask(() => listSales(db, Number(limit), beforeId));
-          for (const sale of sales) this.#sales.set(sale.id, sale);
-          return sales;
+          return sales.map((sale) => this.#keep(sale));
         } catch (error) {
           if (last === undefined) throw error;
           return last;
@@ -66,7 +66,7 @@ export class Catalog {
   }
 
   /** The sale, or undefined if it does not exist. */
-  async sale(id: number): Promise<Sale | undefined> {
+  async sale(id: number): Promise<SaleWithTexts | undefined> {
     return saleIn(await this.#sales.fetch(id));
   }
 
@@ -74,7 +74,7 @@ export class Catalog {
    * The sale at `version` or later, which Redis has reported; an older one only if MySQL cannot be
    * read.
    */
-  async saleSince(known: Sale, version: number): Promise<Sale> {
+  async saleSince(known: SaleWithTexts, version: number): Promise<SaleWithTexts> {
     if (known.version >= version) return known;
     const cached = saleIn(this.#sales.get(known.id));
     if (cached !== undefined && cached.version >= version) return cached;
@@ -83,13 +83,24 @@ export class Catalog {
   }
 
   /** The sale as last read; undefined if this process has not read it. Reads nothing. */
-  known(id: number): Sale | undefined {
+  known(id: number): SaleWithTexts | undefined {
     return saleIn(this.#sales.peek(id, { allowStale: true }));
   }
 
   /** Sales, newest first. */
-  async list({ limit, beforeId }: SalePage): Promise<readonly Sale[]> {
+  async list({ limit, beforeId }: SalePage): Promise<readonly SaleWithTexts[]> {
     return (await this.#lists.fetch(`${limit}:${beforeId ?? ''}`)) ?? [];
+  }
+
+  /**
+   * Keeps a sale that was read in a list. If it has not changed, the reading that is kept already
+   * stays, so that many lists do not keep many copies of its texts.
+   */
+  #keep(sale: SaleWithTexts): SaleWithTexts {
+    const known = this.known(sale.id);
+    const kept = isDeepStrictEqual(known, sale) ? known! : sale;
+    this.#sales.set(sale.id, kept);
+    return kept;
   }
 
   /** Asks MySQL, or repeats a failure that is very recent. */
@@ -108,12 +119,18 @@ export class Catalog {
   }
 
   /** Applies a sale that this process has just written. */
-  changed(sale: Sale): void {
+  changed(sale: SaleWithTexts): void {
     this.#sales.set(sale.id, sale);
+    this.#lists.clear();
+  }
+
+  /** Applies that this process has just deleted the sale. */
+  deleted({ id }: Pick<SaleWithTexts, 'id'>): void {
+    this.#sales.set(id, GONE);
     this.#lists.clear();
   }
 }
 
-function saleIn(entry: Sale | typeof GONE | undefined): Sale | undefined {
+function saleIn(entry: SaleWithTexts | typeof GONE | undefined): SaleWithTexts | undefined {
   return entry === GONE ? undefined : entry;
 }

@@ -1,5 +1,5 @@
 import { priceOfCents } from '@flash-sale/shared/platform/money.ts';
-import { saleStatus, type LiveSale, type Sale } from '@flash-sale/shared/sale/sale.ts';
+import { saleStatus, type LiveSale, type Sale, type SaleWithTexts } from '@flash-sale/shared/sale/sale.ts';
 import type { Commands } from '@flash-sale/shared/commands.ts';
 import { codeOfRedisError } from '@flash-sale/shared/platform/redis/errors.ts';
 import type { AppDeps } from '../deps.ts';
@@ -18,7 +18,7 @@ export async function liveOf(commands: Commands, sale: Sale): Promise<LiveSale |
 /** A product in the form of the API, with the present state of its sale. */
 export async function liveProduct(
   { commands, clock }: Pick<AppDeps, 'commands' | 'clock'>,
-  sale: Sale,
+  sale: SaleWithTexts,
 ): Promise<Product> {
   return productOf(sale, (await liveOf(commands, sale)) ?? { nowMs: clock(sale.shard).nowMs() });
 }
@@ -37,11 +37,13 @@ const UNKNOWN = {
 export type Product = ReturnType<typeof productOf>;
 
 /** A product in the form of the API. */
-export function productOf(sale: Sale, live: LiveSale | Pick<LiveSale, 'nowMs'>) {
+export function productOf(sale: SaleWithTexts, live: LiveSale | Pick<LiveSale, 'nowMs'>) {
   const known = 'ready' in live ? live : { ...UNKNOWN, ...live };
   return {
     id: sale.id,
     name: sale.name,
+    ...(sale.description === null ? {} : { description: sale.description }),
+    ...(sale.imageUrl === null ? {} : { image_url: sale.imageUrl }),
     price: priceOfCents(sale.priceCents),
     stock: sale.stock,
     seckill_stock: sale.seckillStock,

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import type { Sale } from '@flash-sale/shared/sale/sale.ts';
+import type { SaleWithTexts } from '@flash-sale/shared/sale/sale.ts';
 import { PRODUCT_CACHE_MS, type Catalog } from './catalog.ts';
 import type { AppDeps } from '../deps.ts';
 import { idOfCursor, LIMIT_DEFAULT, nextCursor } from '../fields.ts';
@@ -10,7 +10,7 @@ import { GetProduct, ListProducts } from './schema.ts';
 export const productRoutes: FastifyPluginAsyncTypebox<
   Pick<AppDeps, 'commands' | 'clock'> & { readonly catalog: Catalog; readonly cacheMs?: number | undefined }
 > = async (app, { catalog, commands, clock, cacheMs = PRODUCT_CACHE_MS }) => {
-  const withLive = async (sale: Sale) => {
+  const withLive = async (sale: SaleWithTexts) => {
     const live = await liveOf(commands, sale);
     if (live === undefined) return productOf(sale, { nowMs: clock(sale.shard).nowMs() });
     // An operator's change must show in every process, not only in the one that made it.
@@ -20,12 +20,12 @@ export const productRoutes: FastifyPluginAsyncTypebox<
    * Keyed by the reading of the row, so that a change by this process, or one that it reads, shows
    * at once.
    */
-  const answers = new WeakMap<Sale, { readonly untilMs: number; readonly product: Promise<Product> }>();
+  const answers = new WeakMap<SaleWithTexts, { readonly untilMs: number; readonly product: Promise<Product> }>();
   /**
    * A crowd that waits for the start reads again and again: one call to Redis serves all readers
    * within `cacheMs`.
    */
-  const answerOf = (sale: Sale): Promise<Product> => {
+  const answerOf = (sale: SaleWithTexts): Promise<Product> => {
     const known = answers.get(sale);
     if (known !== undefined && performance.now() < known.untilMs) return known.product;
     const product = withLive(sale);

@@ -6,6 +6,8 @@ export const Product = Type.Object(
   {
     id: ProductId,
     name: Type.String(),
+    description: Type.Optional(Type.String({ description: 'Plain text' })),
+    image_url: Type.Optional(Type.String({ description: 'A picture of the product, with https' })),
     price: Price,
     stock: Type.Integer({ description: 'The ordinary stock of the shop; the sale does not change it' }),
     seckill_stock: Type.Integer({ description: 'Units of the sale' }),

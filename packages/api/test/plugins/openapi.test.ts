@@ -105,7 +105,8 @@ interface Limited {
 
 /** Where a schema lets anything through, by path. */
 function unlimited(schema: Limited, at: string): string[] {
-  if (schema.enum !== undefined || schema.const !== undefined || schema.type === 'boolean') return [];
+  if (schema.enum !== undefined || schema.const !== undefined) return [];
+  if (schema.type === 'boolean' || schema.type === 'null') return [];
   if (schema.anyOf !== undefined) return schema.anyOf.flatMap((each) => unlimited(each, at));
   switch (schema.type) {
     case 'object':

@@ -94,6 +94,12 @@ export function insertOrdersQuery(orders: readonly Order[]): RawBuilder<unknown>
     VALUES ${rows}`;
 }
 
+/** Whether the ledger has an order of the sale, in any status. */
+export async function hasOrders(db: Db | Tx, productId: number): Promise<boolean> {
+  const order = db.selectFrom('orders').select('order_no').where('product_id', '=', productId).limit(1);
+  return (await order.executeTakeFirst()) !== undefined;
+}
+
 /** The shopper's live order of a sale. There is at most one. */
 export async function findLiveOrder(db: Db, productId: number, userId: string): Promise<Order | undefined> {
   const row = await db

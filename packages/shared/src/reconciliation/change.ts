@@ -1,24 +1,25 @@
 import type { Tx } from '../platform/mysql/client.ts';
 import { Refusal } from '../platform/errors.ts';
-import type { Sale, SaleRef } from '../sale/sale.ts';
+import type { ProductTexts, Sale, SaleRef, SaleWithTexts } from '../sale/sale.ts';
 import { findSale, lockFacts, readStamp, updateFacts } from '../sale/products-table.ts';
 import { LeaseLost, withStampedLease, type Lease } from '../sale/lease.ts';
+import type { Commands } from '../commands.ts';
 import { mayLoad, rebuildUnder, type RebuildDeps } from './rebuild.ts';
 
 /** The facts of an existing sale that may change. */
-type Facts = Pick<Sale, 'stock' | 'seckillStock' | 'endMs'>;
+type Facts = Pick<Sale, 'name' | 'priceCents' | 'stock' | 'seckillStock' | 'startMs' | 'endMs'> & ProductTexts;
 
 /**
  * Returns the facts to change at a time by the clock of Redis, or undefined if there is nothing to
  * change. Pure.
  */
-type Decide = (sale: Sale, nowMs: number) => Partial<Facts> | undefined;
+type Decide = (sale: SaleWithTexts, nowMs: number) => Partial<Facts> | undefined;
 
 export interface ChangeOptions {
   /** How long to wait if another process holds the sale's lease. */
   readonly waitMs: number;
   /** Called in the transaction of the change, if there is a change. */
-  readonly record?: (tx: Tx, before: Sale, after: Sale) => Promise<void>;
+  readonly record?: (tx: Tx, before: SaleWithTexts, after: SaleWithTexts) => Promise<void>;
 }
 
 /**
@@ -34,7 +35,7 @@ export function topUpSale(
   ref: SaleRef,
   wanted: { readonly seckillStock: number; readonly stock?: number | undefined },
   options: ChangeOptions,
-): Promise<Sale | undefined> {
+): Promise<SaleWithTexts | undefined> {
   return changeSale(deps, ref, options, (sale, nowMs) => {
     if (nowMs >= sale.endMs) throw new Refusal('ended');
     const { seckillStock } = wanted;
@@ -53,7 +54,7 @@ export function topUpSale(
  *
  * @returns the sale as it is now, or undefined if its lease was not free in time
  */
-export function endSale(deps: RebuildDeps, ref: SaleRef, options: ChangeOptions): Promise<Sale | undefined> {
+export function endSale(deps: RebuildDeps, ref: SaleRef, options: ChangeOptions): Promise<SaleWithTexts | undefined> {
   // `endMs` itself is after the end, and the last buy may have been admitted in the same ms in
   // which the sale was stopped.
   return changeSale(deps, ref, options, (sale, nowMs) => (nowMs >= sale.endMs ? undefined : { endMs: nowMs + 1 }));
@@ -65,12 +66,12 @@ export function endSale(deps: RebuildDeps, ref: SaleRef, options: ChangeOptions)
  * facts in one script. Buyers get `not_ready` for the time of one commit. After a crash the sale
  * stays stopped, and warm-up rebuilds it from the ledger.
  */
-async function changeSale(
+export async function changeSale(
   deps: RebuildDeps,
   ref: SaleRef,
   { waitMs, record }: ChangeOptions,
   decide: Decide,
-): Promise<Sale | undefined> {
+): Promise<SaleWithTexts | undefined> {
   const known = await findSale(deps.db, ref.id);
   if (known?.cleaned === true) {
     // The sale ended long ago and has no lease any more. Return it unchanged, or throw the refusal.
@@ -99,6 +100,15 @@ async function commitChange(
 ) {
   const { sale: ref, fencingToken } = lease;
   const { nowMs } = await commands.clock(ref.shard);
+  const decideStopped = async (before: SaleWithTexts, stopped: Stopped) => {
+    try {
+      return decide(before, stopped.nowMs);
+    } catch (error) {
+      // The sale has started or ended since the first check.
+      await reopenSale(commands, lease, before, stopped);
+      throw error;
+    }
+  };
   return db
     .transaction()
     .setIsolationLevel('read committed')
@@ -109,9 +119,22 @@ async function commitChange(
       if (decide(before, nowMs) === undefined) return { before, after: before, stopped: undefined };
       const stopped = await commands.beginChange(ref, lease.text);
       if (stopped === undefined) throw new LeaseLost(ref);
-      const after = { ...before, ...decide(before, stopped.nowMs), version: before.version + 1 };
+      const after = { ...before, ...(await decideStopped(before, stopped)), version: before.version + 1 };
       await updateFacts(tx, after);
       await record?.(tx, before, after);
       return { before, after, stopped };
     });
+}
+
+/** What Redis said when a sale was stopped. */
+type Stopped = NonNullable<Awaited<ReturnType<Commands['beginChange']>>>;
+
+/** Opens a stopped sale as it was. If that fails, warm-up rebuilds it. */
+export async function reopenSale(
+  commands: Pick<Commands, 'finishChange'>,
+  lease: Lease,
+  sale: Sale,
+  stopped: Stopped,
+): Promise<void> {
+  if (stopped.version === sale.version) await commands.finishChange(sale, sale, lease.text, stopped.historyId);
 }

@@ -1,4 +1,4 @@
-import type { LiveSale, Sale, SaleRef } from '../sale/sale.ts';
+import type { LiveSale, Sale, SaleRef, SaleWithTexts } from '../sale/sale.ts';
 import type { Db, Tx } from '../platform/mysql/client.ts';
 import { findOrders, liveOwners } from '../order/orders-table.ts';
 import { findSale, readStamp, setHistory } from '../sale/products-table.ts';
@@ -18,7 +18,7 @@ export interface RebuildDeps {
 
 /** The result of a rebuild. */
 export interface Rebuilt {
-  readonly sale: Sale;
+  readonly sale: SaleWithTexts;
   readonly owners: number;
   readonly available: number;
 }
@@ -127,7 +127,7 @@ async function readLedger(
   db: Db,
   ref: SaleRef,
   reservations: readonly Reservation[],
-): Promise<{ sale: Sale; live: Owner[]; written: Set<string> }> {
+): Promise<{ sale: SaleWithTexts; live: Owner[]; written: Set<string> }> {
   return db
     .transaction()
     .setIsolationLevel('repeatable read')

@@ -199,14 +199,21 @@ async function dropOld({ commands, db }: Parameters<typeof withStampedLease>[0],
   await commands.cleanUp(sale, text, { isOld });
 }
 
-/** Cleans a cleaned sale again that came back with old data (an older AOF, or a promoted replica). */
+/**
+ * Cleans a sale that is still in Redis: a cleaned one that came back with old data (an older AOF,
+ * or a promoted replica), or one that was deleted.
+ */
 export async function cleanAgain(
   deps: Parameters<typeof withStampedLease>[0],
   sale: SaleRef,
   waitMs: number,
 ): Promise<void> {
-  // A lease of a cleaned sale is never stamped. Instead, the sale's keys are deleted.
-  await withStampedLease(deps, sale, waitMs, () => Promise.resolve());
+  try {
+    // A lease of such a sale is never stamped. Instead, the sale's keys are deleted.
+    await withStampedLease(deps, sale, waitMs, () => Promise.resolve());
+  } catch (error) {
+    if (!(error instanceof LeaseLost) || (await findSale(deps.db, sale.id)) !== undefined) throw error;
+  }
 }
 
 /** Like `withStampedLease`, for a sale that Redis keeps. */

@@ -1,13 +1,14 @@
 import { sql, type ExpressionBuilder, type Selection } from 'kysely';
-import type { Sale, SaleRef } from './sale.ts';
+import type { ProductTexts, Sale, SaleRef, SaleWithTexts } from './sale.ts';
 import type { Db, Tx } from '../platform/mysql/client.ts';
 import { LEDGER_NOW, LOCKED_AT } from '../platform/mysql/clock.ts';
 import type { Database } from '../platform/mysql/schema.ts';
 
 /** What an operator sends to create a sale. */
-export type NewSale = Pick<Sale, 'shard' | 'name' | 'priceCents' | 'stock' | 'seckillStock' | 'startMs' | 'endMs'>;
+export type NewSale = Pick<Sale, 'shard' | 'name' | 'priceCents' | 'stock' | 'seckillStock' | 'startMs' | 'endMs'> &
+  Partial<ProductTexts>;
 
-const COLUMNS = [
+const FACTS = [
   'id',
   'shard',
   'name',
@@ -21,8 +22,9 @@ const COLUMNS = [
   'pause_version as pauseVersion',
   'cleaned_at as cleanedAt',
 ] as const;
+const COLUMNS = [...FACTS, 'description', 'image_url as imageUrl'] as const;
 
-function saleOf(row: Selection<Database, 'products', (typeof COLUMNS)[number]>): Sale {
+function saleOf<Row extends Selection<Database, 'products', (typeof FACTS)[number]>>(row: Row) {
   const { startTime, endTime, paused, cleanedAt, ...same } = row;
   return {
     ...same,
@@ -33,8 +35,8 @@ function saleOf(row: Selection<Database, 'products', (typeof COLUMNS)[number]>):
   };
 }
 
-export async function insertSale(db: Db, sale: NewSale): Promise<Sale> {
-  const { shard, name, stock } = sale;
+export async function insertSale(db: Db, sale: NewSale): Promise<SaleWithTexts> {
+  const { shard, name, stock, description = null, imageUrl = null } = sale;
   const { insertId } = await db
     .insertInto('products')
     .values({
@@ -45,10 +47,13 @@ export async function insertSale(db: Db, sale: NewSale): Promise<Sale> {
       seckill_stock: sale.seckillStock,
       start_time: new Date(sale.startMs),
       end_time: new Date(sale.endMs),
+      description,
+      image_url: imageUrl,
       created_at: LEDGER_NOW,
     })
     .executeTakeFirstOrThrow();
-  return { ...sale, id: Number(insertId), version: 1, paused: false, pauseVersion: 0, cleaned: false };
+  const state = { version: 1, paused: false, pauseVersion: 0, cleaned: false };
+  return { ...sale, description, imageUrl, id: Number(insertId), ...state };
 }
 
 /** Deletes a sale that was inserted in the same transaction. Its id is not used again. */
@@ -57,7 +62,7 @@ export async function deleteNewSale(tx: Tx, id: number): Promise<void> {
 }
 
 /** The sale, or undefined if it does not exist or is being archived. */
-export async function findSale(db: Db, id: number): Promise<Sale | undefined> {
+export async function findSale(db: Db, id: number): Promise<SaleWithTexts | undefined> {
   const row = await db
     .selectFrom('products')
     .select(COLUMNS)
@@ -68,7 +73,7 @@ export async function findSale(db: Db, id: number): Promise<Sale | undefined> {
 }
 
 /** Sales with an id below `beforeId`, if it is given; newest first. */
-export async function listSales(db: Db, limit: number, beforeId?: number): Promise<Sale[]> {
+export async function listSales(db: Db, limit: number, beforeId?: number): Promise<SaleWithTexts[]> {
   const rows = await db
     .selectFrom('products')
     .select(COLUMNS)
@@ -80,11 +85,11 @@ export async function listSales(db: Db, limit: number, beforeId?: number): Promi
   return rows.map(saleOf);
 }
 
-/** Sales that Redis keeps. */
+/** Sales that Redis keeps, without their texts: there may be thousands, read again and again. */
 export async function salesToKeep(db: Db): Promise<Sale[]> {
   const rows = await db
     .selectFrom('products')
-    .select(COLUMNS)
+    .select(FACTS)
     .where('cleaned_at', 'is', null)
     .orderBy('start_time')
     .execute();
@@ -204,7 +209,7 @@ export async function listShards(db: Db): Promise<number[]> {
  * Pauses or resumes a sale. Returns it with its new `pauseVersion`, or undefined if it does not
  * exist.
  */
-export async function updatePaused(db: Db, id: number, paused: boolean): Promise<Sale | undefined> {
+export async function updatePaused(db: Db, id: number, paused: boolean): Promise<SaleWithTexts | undefined> {
   await db
     .updateTable('products')
     .set({ paused: paused ? 1 : 0, pause_version: sql`pause_version + 1` })
@@ -285,7 +290,7 @@ export async function lockSale(
  * Locks the sale's row in this transaction and returns the sale; undefined if another fencing token
  * is stamped.
  */
-export async function lockFacts(tx: Tx, id: number, fence: number): Promise<Sale | undefined> {
+export async function lockFacts(tx: Tx, id: number, fence: number): Promise<SaleWithTexts | undefined> {
   const row = await tx
     .selectFrom('products')
     .select(COLUMNS)
@@ -297,13 +302,37 @@ export async function lockFacts(tx: Tx, id: number, fence: number): Promise<Sale
 }
 
 /** Writes the facts of a sale that may change, in a transaction that has locked its row. */
-export async function updateFacts(tx: Tx, sale: Sale): Promise<void> {
-  const { id, stock, seckillStock, endMs, version } = sale;
+export async function updateFacts(tx: Tx, sale: SaleWithTexts): Promise<void> {
+  const { id, name, stock, description, version } = sale;
   await tx
     .updateTable('products')
-    .set({ stock, seckill_stock: seckillStock, end_time: new Date(endMs), version })
+    .set({
+      name,
+      stock,
+      description,
+      version,
+      price_cents: sale.priceCents,
+      seckill_stock: sale.seckillStock,
+      start_time: new Date(sale.startMs),
+      end_time: new Date(sale.endMs),
+      image_url: sale.imageUrl,
+    })
     .where('id', '=', id)
     .execute();
+}
+
+/** Deletes a sale that has no order, in a transaction that has locked its row. */
+export async function deleteSaleRows(tx: Tx, id: number): Promise<void> {
+  await tx.deleteFrom('sale_counters').where('product_id', '=', id).execute();
+  await tx.deleteFrom('repairs').where('product_id', '=', id).execute();
+  await tx.deleteFrom('products').where('id', '=', id).execute();
+}
+
+/** Which of these sales are in the ledger, archived ones included. */
+export async function whichExist(db: Db, ids: readonly number[]): Promise<number[]> {
+  if (ids.length === 0) return [];
+  const rows = await db.selectFrom('products').select('id').where('id', 'in', ids).execute();
+  return rows.map(({ id }) => id);
 }
 
 export async function addSold(tx: Tx, id: number, count: number): Promise<void> {

@@ -32,6 +32,8 @@ export interface SaleFigures {
   readonly reservations: number;
   /** Age of the oldest reservation; 0 if there is none. */
   readonly oldestReservationMs: number;
+  /** The units of the sale, by Redis. */
+  readonly units: number;
   readonly nowMs: number;
 }
 
@@ -64,18 +66,19 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
 
     async readFigures(sale: SaleRef): Promise<SaleFigures> {
       const { state, owners: ownersKey, batchTimes } = keys.sale(sale);
-      const reply = await run<[number, number, number, number, number, number]>(
+      const reply = await run<[number, number, number, number, number, number, number]>(
         'read_figures',
         [state, ownersKey, batchTimes],
         [],
       );
-      const [ready, available, owners, reservations, oldestMs, nowMs] = reply;
+      const [ready, available, owners, reservations, oldestMs, nowMs, units] = reply;
       return {
         ready: ready === 1,
         available,
         owners,
         reservations,
         oldestReservationMs: reservations === 0 ? 0 : Math.max(0, nowMs - oldestMs),
+        units,
         nowMs,
       };
     },
@@ -215,7 +218,17 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
     async finishChange(before: Sale, after: Sale, lease: string, historyId: string): Promise<boolean> {
       const names = keys.sale(before);
       const units = after.seckillStock - before.seckillStock;
-      const args = [lease, historyId, before.version, after.version, units, after.endMs, after.id];
+      const args = [
+        lease,
+        historyId,
+        before.version,
+        after.version,
+        units,
+        after.startMs,
+        after.endMs,
+        after.priceCents,
+        after.id,
+      ];
       return (await run('finish_change', [names.lease, names.state, keys.stopped(after.shard)], args)) === 1;
     },
 

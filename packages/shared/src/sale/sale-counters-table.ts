@@ -85,6 +85,36 @@ export async function keepOutcomes(
     ON DUPLICATE KEY UPDATE value = VALUES(value)`.execute(db);
 }
 
+/** The totals of a sale by the status that its orders reached. */
+export type SaleTotals = Readonly<Record<(typeof STATUS_TOTALS)[number], number>>;
+const STATUS_TOTALS = ['pending_payment', 'failed', 'paid', 'cancelled', 'expired', 'refunded'] as const;
+
+/** The totals of these sales; zeros for a sale without any. */
+export async function readTotals(db: Db, productIds: readonly number[]): Promise<ReadonlyMap<number, SaleTotals>> {
+  if (productIds.length === 0) return new Map();
+  const rows = await db
+    .selectFrom('sale_counters')
+    .select('product_id as productId')
+    .select(({ fn, eb }) =>
+      STATUS_TOTALS.map((name) =>
+        fn.sum<number | string>(eb.case().when('name', '=', name).then(eb.ref('value')).else(0).end()).as(name),
+      ),
+    )
+    .where('product_id', 'in', productIds)
+    .where('name', 'in', STATUS_TOTALS)
+    .where('bucket', '=', 0)
+    .groupBy('product_id')
+    .execute();
+  const none = Object.fromEntries(STATUS_TOTALS.map((name) => [name, 0])) as unknown as SaleTotals;
+  const found = new Map(
+    rows.map(({ productId, ...sums }) => [
+      productId,
+      Object.fromEntries(STATUS_TOTALS.map((name) => [name, Number(sums[name])])) as unknown as SaleTotals,
+    ]),
+  );
+  return new Map(productIds.map((id) => [id, found.get(id) ?? none]));
+}
+
 export async function readCounters(db: Db, productId: number): Promise<CounterChange[]> {
   const rows = await db
     .selectFrom('sale_counters')

@@ -24,6 +24,16 @@ export interface Sale {
   readonly cleaned: boolean;
 }
 
+/** What shoppers are shown of a sale besides its facts; null if there is none. It is not in Redis. */
+export interface ProductTexts {
+  readonly description: string | null;
+  /** The address of a picture, with https. */
+  readonly imageUrl: string | null;
+}
+
+/** A sale with its texts. A change of them raises `version`, too. */
+export type SaleWithTexts = Sale & ProductTexts;
+
 /** The part of a sale that names its keys. */
 export type SaleRef = Pick<Sale, 'id' | 'shard'>;
 
@@ -47,6 +57,17 @@ export interface LiveSale {
   readonly nowMs: number;
 }
 
+/**
+ * A sale is live from this time before its start until this time after its end, and while it has
+ * reservations.
+ */
+const LIVE_AROUND_MS = 600_000;
+
+/** Whether it is about the time of a sale. */
+export function isAround({ startMs, endMs }: Pick<Sale, 'startMs' | 'endMs'>, nowMs: number): boolean {
+  return nowMs > startMs - LIVE_AROUND_MS && nowMs < endMs + LIVE_AROUND_MS;
+}
+
 /** A sale stays in Redis for a day after its end. After that only the ledger answers for it. */
 export const KEPT_AFTER_END_MS = 24 * 3_600_000;
 
@@ -54,7 +75,10 @@ export const KEPT_AFTER_END_MS = 24 * 3_600_000;
  * The status that a shopper sees. It is the reason for which a buy would be refused, except that
  * `ended` is shown even if the sale is not ready.
  */
-export function saleStatus(sale: Pick<Sale, 'startMs' | 'endMs'>, live: LiveSale): SaleStatus {
+export function saleStatus(
+  sale: Pick<Sale, 'startMs' | 'endMs'>,
+  live: Pick<LiveSale, 'ready' | 'available' | 'paused' | 'nowMs'>,
+): SaleStatus {
   if (live.nowMs >= sale.endMs) return 'ended';
   if (!live.ready) return 'not_ready';
   if (live.nowMs < sale.startMs) return 'scheduled';

@@ -410,12 +410,16 @@ export interface paths {
                             readonly items: readonly {
                                 /** @description Units that can be bought now; null while this is not known */
                                 readonly available: number | null;
+                                /** @description Plain text */
+                                readonly description?: string;
                                 /**
                                  * @description ISO-8601, UTC
                                  * @example 2026-11-27T20:00:00.000Z
                                  */
                                 readonly end_time: string;
                                 readonly id: number;
+                                /** @description A picture of the product, with https */
+                                readonly image_url?: string;
                                 readonly name: string;
                                 /**
                                  * @description At most two decimals
@@ -477,12 +481,16 @@ export interface paths {
                         readonly "application/json": {
                             /** @description Units that can be bought now; null while this is not known */
                             readonly available: number | null;
+                            /** @description Plain text */
+                            readonly description?: string;
                             /**
                              * @description ISO-8601, UTC
                              * @example 2026-11-27T20:00:00.000Z
                              */
                             readonly end_time: string;
                             readonly id: number;
+                            /** @description A picture of the product, with https */
+                            readonly image_url?: string;
                             readonly name: string;
                             /**
                              * @description At most two decimals

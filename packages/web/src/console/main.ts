@@ -1,3 +1,5 @@
-import { h, render } from 'preact';
+import { render } from 'preact';
+import { html } from '../ui/html.ts';
+import { App } from './app.ts';
 
-render(h('main', {}, h('h1', {}, 'Console')), document.querySelector('#app')!);
+render(html`<${App} />`, document.querySelector('#app')!);

@@ -4,7 +4,7 @@ import { SALES_SHOWN_MAX, type Metrics } from '@flash-sale/shared/platform/telem
 import { auditSale, type Audit, type AuditDeps } from '@flash-sale/shared/reconciliation/audit.ts';
 import { LEASE_WAIT_MS } from '@flash-sale/shared/sale/lease.ts';
 import { repairSale } from '@flash-sale/shared/reconciliation/repair.ts';
-import type { SalesToKeep } from './sale-list.ts';
+import type { SalesToKeep } from '@flash-sale/shared/sale/sale-list.ts';
 import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
 import { isOutage } from './outage.ts';
 import { forEachSale } from './service.ts';

@@ -1,6 +1,12 @@
 import { KEPT_AFTER_END_MS } from '@flash-sale/shared/sale/sale.ts';
 import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
-import { cleanedSales, isToCleanUp, markCleaned, salesToCleanUp } from '@flash-sale/shared/sale/products-table.ts';
+import {
+  cleanedSales,
+  isToCleanUp,
+  markCleaned,
+  salesToCleanUp,
+  whichExist,
+} from '@flash-sale/shared/sale/products-table.ts';
 import { keepOutcomes } from '@flash-sale/shared/sale/sale-counters-table.ts';
 import type { Commands } from '@flash-sale/shared/commands.ts';
 import { cleanAgain, LEASE_WAIT_MS, withLoadedLease, type LeaseMetrics } from '@flash-sale/shared/sale/lease.ts';
@@ -27,7 +33,8 @@ export interface CleanUpDeps {
  *
  * A Redis that comes back with old data may bring back cleaned sales. Clean-up looks for all of them
  * once per history of Redis, and in every round for those with reservations, which the relay would
- * otherwise offer to the writers for ever.
+ * otherwise offer to the writers for ever. It also deletes the keys of a sale whose deletion ended
+ * after its commit: such a sale is stopped and not in the ledger.
  */
 export function cleanUp(deps: CleanUpDeps): Rounds {
   const { shard, commands, db, log } = deps;
@@ -35,14 +42,16 @@ export function cleanUp(deps: CleanUpDeps): Rounds {
   let lookedThrough = '';
 
   async function comeBack(stopping: AbortSignal): Promise<void> {
-    const { history } = await commands.lookAtShard(shard);
+    const { history, stopped } = await commands.lookAtShard(shard);
     const clean = async (ids: readonly number[]): Promise<void> => {
       const kept = (await commands.whichAreKept(shard, ids)).map((id) => ({ id, shard }));
       await forEachSale(kept, { stopping, log, service: 'clean_up' }, async (sale) => {
         await cleanAgain(deps, sale, LEASE_WAIT_MS);
-        log.warn({ sale: sale.id }, 'a cleaned sale came back with old data of Redis and was cleaned again');
+        log.warn({ sale: sale.id }, 'a cleaned or deleted sale was still in Redis and was cleaned again');
       });
     };
+    const existing = new Set(await whichExist(db, stopped));
+    await clean(stopped.filter((id) => !existing.has(id)));
     if (history === lookedThrough) {
       const among = (await commands.outbox(shard)).map(({ saleId }) => saleId);
       await clean(await cleanedSales(db, shard, { among, limit: CLEANED_AT_ONCE }));

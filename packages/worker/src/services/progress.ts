@@ -6,7 +6,7 @@ import type { Commands } from '@flash-sale/shared/commands.ts';
 import type { RedisClient } from '@flash-sale/shared/platform/redis/client.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { Health } from '@flash-sale/shared/platform/telemetry/ops-server.ts';
-import type { SaleList } from './sale-list.ts';
+import type { SaleList } from '@flash-sale/shared/sale/sale-list.ts';
 import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
 
 const INSPECT_MS = 1_000;

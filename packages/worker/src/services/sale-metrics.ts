@@ -1,6 +1,6 @@
 import type { Queue } from 'bullmq';
 import { RESERVATION_AHEAD_MS } from '@flash-sale/shared/admission/reservation.ts';
-import type { Sale } from '@flash-sale/shared/sale/sale.ts';
+import { isAround, type Sale } from '@flash-sale/shared/sale/sale.ts';
 import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
 import { readSold } from '@flash-sale/shared/sale/products-table.ts';
 import type { WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
@@ -8,15 +8,10 @@ import type { Commands } from '@flash-sale/shared/commands.ts';
 import type { SaleFigures } from '@flash-sale/shared/sale/sale-commands.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import { SALES_SHOWN_MAX, type Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
-import type { SalesToKeep } from './sale-list.ts';
+import type { SalesToKeep } from '@flash-sale/shared/sale/sale-list.ts';
 import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
 
 const INTERVAL_MS = 2_000;
-/**
- * A sale is live from this time before its start until this time after its end, and while it has
- * reservations.
- */
-const LIVE_AROUND_MS = 600_000;
 const JOB_STATES = ['waiting', 'active', 'delayed', 'failed'] as const;
 
 export interface SaleMetricsDeps {
@@ -118,10 +113,6 @@ export function saleMetrics(deps: SaleMetricsDeps): Rounds {
     },
     rest: clear,
   };
-}
-
-function isAround({ startMs, endMs }: Sale, nowMs: number): boolean {
-  return nowMs > startMs - LIVE_AROUND_MS && nowMs < endMs + LIVE_AROUND_MS;
 }
 
 const isOpen = ({ sale, figures: { nowMs } }: Found): boolean => nowMs >= sale.startMs && nowMs < sale.endMs;

@@ -4,7 +4,7 @@ import { loadSale, needsLoading, type RebuildDeps } from '@flash-sale/shared/rec
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { Failures } from './outage.ts';
-import type { SalesToKeep } from './sale-list.ts';
+import type { SalesToKeep } from '@flash-sale/shared/sale/sale-list.ts';
 import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
 
 const INTERVAL_MS = 250;

@@ -3,7 +3,7 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { openTestContext } from '@flash-sale/shared/testing/support.ts';
 import { auditor } from '../../src/services/auditor.ts';
-import { SaleList } from '../../src/services/sale-list.ts';
+import { SaleList } from '@flash-sale/shared/sale/sale-list.ts';
 
 const GOING_ON = new AbortController().signal;
 

@@ -10,7 +10,7 @@ import { endSale, topUpSale } from '@flash-sale/shared/reconciliation/change.ts'
 import { acquireLease, withStampedLease } from '@flash-sale/shared/sale/lease.ts';
 import { loadSale, rebuildSale } from '@flash-sale/shared/reconciliation/rebuild.ts';
 import { repairSale } from '@flash-sale/shared/reconciliation/repair.ts';
-import { newAttempt, newItem, recordToken, send } from '@flash-sale/shared/testing/buying.ts';
+import { newAttempt, newItem, recordToken, send, takeLease } from '@flash-sale/shared/testing/buying.ts';
 import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { SaleWriter } from '../../src/order-writer/sale-writer.ts';
 import { auditor } from '../../src/services/auditor.ts';
@@ -131,4 +131,17 @@ test('processes that wait for its lease during the clean-up do not create any of
   await cleanUp({ ...context, shard: 0 }).round(GOING_ON);
   // A wait is forgotten within a moment.
   await expect.poll(keysOfSale).toEqual([]);
+});
+
+test('a sale whose deletion ended after its commit leaves nothing in Redis', async () => {
+  const deleted = await context.openSale();
+  const lease = await takeLease(context, deleted, 3_000);
+  await context.commands.beginChange(deleted, lease);
+  await context.db.deleteFrom('products').where('id', '=', deleted.id).execute();
+  await context.commands.releaseLease(deleted, lease);
+
+  await cleanUp({ ...context, shard: 0 }).round(GOING_ON);
+
+  expect(await context.redis.keys(`${context.config.REDIS_PREFIX}*:${deleted.id}:*`)).toEqual([]);
+  expect(await context.redis.smembers(context.keys.stopped(0))).not.toContain(String(deleted.id));
 });

@@ -11,7 +11,7 @@ import { openTestContext, type TestContext } from '@flash-sale/shared/testing/su
 import { OrderWriter } from '../../src/order-writer/order-writer.ts';
 import { orderConsumers } from '../../src/services/order-consumers.ts';
 import { Progress, progressWatch } from '../../src/services/progress.ts';
-import { SaleList } from '../../src/services/sale-list.ts';
+import { SaleList } from '@flash-sale/shared/sale/sale-list.ts';
 import { openHangingProxy } from '../hanging-proxy.ts';
 import { readLedger } from '../ledger.ts';
 import { openMysqlProxy } from '../mysql-proxy.ts';

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
 import { updatePaused } from '@flash-sale/shared/sale/products-table.ts';
 import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
-import { SaleList } from '../../src/services/sale-list.ts';
+import { SaleList } from '@flash-sale/shared/sale/sale-list.ts';
 import { openMysqlProxy } from '../mysql-proxy.ts';
 import { SOON } from '@flash-sale/shared/testing/soon.ts';
 

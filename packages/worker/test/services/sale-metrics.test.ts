@@ -6,7 +6,7 @@ import { createMetrics, type Metrics } from '@flash-sale/shared/platform/telemet
 import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { SaleWriter } from '../../src/order-writer/sale-writer.ts';
 import { saleMetrics } from '../../src/services/sale-metrics.ts';
-import { SaleList } from '../../src/services/sale-list.ts';
+import { SaleList } from '@flash-sale/shared/sale/sale-list.ts';
 import { admitAll, shoppers, settleOrders } from '../shoppers.ts';
 
 const GOING_ON = new AbortController().signal;

@@ -7,7 +7,7 @@ import { acquireLease } from '@flash-sale/shared/sale/lease.ts';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { SaleWriter } from '../../src/order-writer/sale-writer.ts';
-import { SaleList } from '../../src/services/sale-list.ts';
+import { SaleList } from '@flash-sale/shared/sale/sale-list.ts';
 import { warmUp } from '../../src/services/warm-up.ts';
 import { readLedger } from '../ledger.ts';
 import { startPrivateRedis } from '@flash-sale/shared/testing/private-redis.ts';

@@ -12,6 +12,7 @@ import * as longerShopperIds from '../../../migrations/0011_longer_shopper_ids.t
 import * as loadedHistory from '../../../migrations/0013_loaded_history.ts';
 import * as serviceLeads from '../../../migrations/0014_service_leads.ts';
 import * as longerOrderNumbers from '../../../migrations/0015_longer_order_numbers.ts';
+import * as productsShownAndOrdersListed from '../../../migrations/0016_products_shown_and_orders_listed.ts';
 import type { Config } from '../config/config.ts';
 import { connectDb, createDatabase } from './client.ts';
 import { isUnknownDatabase } from './errors.ts';
@@ -31,6 +32,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0013_loaded_history': loadedHistory,
   '0014_service_leads': serviceLeads,
   '0015_longer_order_numbers': longerOrderNumbers,
+  '0016_products_shown_and_orders_listed': productsShownAndOrdersListed,
 };
 
 /**

@@ -43,6 +43,10 @@ export interface ProductsTable {
   created_at: Date;
   /** When the sale's keys were deleted from Redis. Until then the services work on it. */
   cleaned_at: Date | null;
+  /** Shown to shoppers, as text. */
+  description: string | null;
+  /** The address of a picture, with https. */
+  image_url: string | null;
   /** When archiving began: from then on none of its orders moves, and callers do not find it. */
   archiving_at: Date | null;
   /**

@@ -150,6 +150,11 @@ export class Keys {
     return `${this.#root}check:{${shard}}:${name}`;
   }
 
+  /** Hash with a TTL: the processes that live, by name: `seen_ms` and what each says of itself. */
+  processes(): string {
+    return `${this.#root}processes:{0}`;
+  }
+
   /** String with a TTL: the worker process that runs this service of the shard now. */
   service(shard: number, name: string): string {
     return `${this.#root}service:{${shard}}:${name}`;

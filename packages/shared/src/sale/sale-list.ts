@@ -1,8 +1,8 @@
-import type { Sale } from '@flash-sale/shared/sale/sale.ts';
-import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
-import { ledgerTime } from '@flash-sale/shared/platform/mysql/clock.ts';
-import { keptSalesVersion, salesToKeep } from '@flash-sale/shared/sale/products-table.ts';
-import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
+import type { Sale } from './sale.ts';
+import type { Db } from '../platform/mysql/client.ts';
+import { ledgerTime } from '../platform/mysql/clock.ts';
+import { keptSalesVersion, salesToKeep } from './products-table.ts';
+import type { Logger } from '../platform/telemetry/logger.ts';
 
 /**
  * How often MySQL is asked whether a sale was added, removed or changed. It answers from an index.

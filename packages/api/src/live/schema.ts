@@ -1,0 +1,14 @@
+import Type from 'typebox';
+import { mayRefuse, OPERATOR_CALL } from '../fields.ts';
+
+export const Live = {
+  ...OPERATOR_CALL,
+  summary: 'Live figures of all live sales, as server-sent events',
+  description:
+    'One `figures` event a second, with JSON. The first one is whole; each later one has, of the sales, only the fields that have changed, and in `gone` the sales that are not live any more. ' +
+    'A sale is live from 10 minutes before its start to 10 minutes after its end, and while it has a backlog. ' +
+    'Counts are totals over all processes: their difference to an earlier event gives a rate. Null means that the server with the figure does not answer.',
+  ...mayRefuse('overloaded'),
+  produces: ['text/event-stream'],
+  response: { 200: { content: { 'text/event-stream': { schema: Type.String() } } } as object },
+};

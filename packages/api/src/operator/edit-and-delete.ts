@@ -1,0 +1,82 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { Refusal } from '@flash-sale/shared/platform/errors.ts';
+import { priceOfCents } from '@flash-sale/shared/platform/money.ts';
+import { deleteSale } from '@flash-sale/shared/reconciliation/delete.ts';
+import { editSale } from '@flash-sale/shared/reconciliation/edit.ts';
+import { LEASE_WAIT_MS } from '@flash-sale/shared/sale/lease.ts';
+import { findSale } from '@flash-sale/shared/sale/products-table.ts';
+import type { SaleWithTexts } from '@flash-sale/shared/sale/sale.ts';
+import type { AppDeps } from '../deps.ts';
+import { isoOf } from '../fields.ts';
+import type { Catalog } from '../sale/catalog.ts';
+import { liveProduct } from '../sale/product-view.ts';
+import { actionOf } from './action.ts';
+import { recordAction } from './operator-actions-table.ts';
+import { DeleteProduct, editOf, EditProduct, SALE_BODY_BYTES_MAX } from './sale-fields.ts';
+import { held } from './under-lease.ts';
+
+type Deps = Pick<AppDeps, 'db' | 'leaseDb' | 'commands' | 'clock'> & { readonly catalog: Catalog };
+
+/** Operators' calls that change what a sale is, or delete it. Each is recorded. */
+export const editAndDeleteRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) => {
+  const { db, leaseDb, commands, catalog } = deps;
+  const path = '/api/v1/admin/products/:id';
+  const changing = { onRequest: app.requireOperator('admin'), bodyLimit: SALE_BODY_BYTES_MAX };
+  const underLease = { commands, db: leaseDb };
+
+  /** From MySQL, since the catalog may be a second old. */
+  async function saleOf(id: number): Promise<SaleWithTexts> {
+    const sale = await findSale(db, id);
+    if (sale === undefined) throw new Refusal('not_found');
+    return sale;
+  }
+
+  app.patch(path, { schema: EditProduct, ...changing }, async (request) => {
+    const edit = editOf(request.body);
+    const sale = await saleOf(request.params.id);
+    const edited = await held(
+      editSale(underLease, sale, edit, {
+        waitMs: LEASE_WAIT_MS,
+        record: (tx, before, after) =>
+          recordAction(tx, actionOf(request, 'edit', `product ${sale.id}`, changeView(before, after))),
+      }),
+    );
+    catalog.changed(edited);
+    request.log.info({ sale: sale.id }, 'sale edited');
+    return liveProduct(deps, edited);
+  });
+
+  app.delete(path, { schema: DeleteProduct, ...changing }, async (request, reply) => {
+    const sale = await saleOf(request.params.id);
+    await held(
+      deleteSale(underLease, sale, {
+        waitMs: LEASE_WAIT_MS,
+        record: (tx, deleted) =>
+          recordAction(tx, actionOf(request, 'delete', `product ${sale.id}`, factsView(deleted))),
+      }),
+    );
+    catalog.deleted(sale);
+    request.log.info({ sale: sale.id }, 'sale deleted');
+    return reply.code(204).send(null);
+  });
+};
+
+/** The facts of a sale under their names in the API. */
+function factsView(sale: SaleWithTexts): Readonly<Record<string, string | number | null>> {
+  return {
+    name: sale.name,
+    price: priceOfCents(sale.priceCents),
+    start_time: isoOf(sale.startMs),
+    end_time: isoOf(sale.endMs),
+    description: sale.description,
+    image_url: sale.imageUrl,
+  };
+}
+
+/** What has changed, and what it was before. */
+function changeView(before: SaleWithTexts, after: SaleWithTexts): object {
+  const [old, now] = [factsView(before), factsView(after)];
+  const changed = Object.keys(now).filter((name) => now[name] !== old[name]);
+  const only = (facts: typeof now) => Object.fromEntries(changed.map((name) => [name, facts[name]]));
+  return { ...only(now), instead_of: only(old) };
+}

@@ -1,0 +1,177 @@
+import { once } from 'node:events';
+import { get as httpGet, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { newBatchNo, newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
+import type { Order } from '@flash-sale/shared/order/order.ts';
+import { insertOrders } from '@flash-sale/shared/order/orders-table.ts';
+import type { Sale } from '@flash-sale/shared/sale/sale.ts';
+import { SOON } from '@flash-sale/shared/testing/soon.ts';
+import { AS_OPERATOR, openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
+
+const VIEWER_TOKEN = 'the-viewers-own-token';
+const AS_VIEWER = { authorization: `Bearer ${VIEWER_TOKEN}` };
+
+let context: TestContext;
+let app: TestApp;
+beforeAll(async () => {
+  context = await openTestContext({ VIEWER_TOKEN });
+  app = await openApp(context);
+});
+afterAll(async () => {
+  await app.close();
+  await context.close();
+});
+
+let madeMs = 1_800_000_000_000;
+/** Orders in the ledger, each newer than every other; oldest first. */
+async function written(sale: Sale, ...all: Partial<Order>[]): Promise<string[]> {
+  const orders = all.map((fields, i): Order => {
+    madeMs += 1;
+    return {
+      orderNo: newOrderNumber(sale, newBatchNo(madeMs)),
+      productId: sale.id,
+      userId: `u${i}`,
+      status: 'pending_payment',
+      priceCents: 1_990,
+      createdAtMs: madeMs,
+      version: 1,
+      ...fields,
+    };
+  });
+  await context.db.transaction().execute((tx) => insertOrders(tx, orders));
+  return orders.map(({ orderNo }) => orderNo);
+}
+
+interface Page {
+  readonly items: readonly { readonly order_no: string; readonly status: string }[];
+  readonly next_cursor: string | null;
+}
+
+/** The order numbers of every page. */
+async function everyPage(query: string, limit = 2): Promise<string[]> {
+  const found: string[] = [];
+  let cursor: string | null = null;
+  do {
+    const from: string = cursor === null ? '' : `&cursor=${cursor}`;
+    const answer = await app.get(`/api/v1/admin/orders?${query}&limit=${limit}${from}`, AS_VIEWER);
+    expect(answer.statusCode).toBe(200);
+    const page = answer.json<Page>();
+    found.push(...page.items.map(({ order_no: orderNo }) => orderNo));
+    cursor = page.next_cursor;
+  } while (cursor !== null);
+  return found;
+}
+
+describe('GET /api/v1/admin/orders', () => {
+  it('lists by sale, by status and by shopper, newest first, page by page', async () => {
+    const [sale, other] = [await context.openSale(), await context.openSale()];
+    const [a, b, c, d, e] = await written(
+      sale,
+      { status: 'paid' },
+      {},
+      { status: 'failed', reason: 'no_unit' },
+      { status: 'paid' },
+      { userId: 'regular' },
+    );
+    const [f] = await written(other, { userId: 'regular', status: 'refunded' });
+
+    expect(await everyPage(`product_id=${sale.id}`)).toEqual([e, d, c, b, a]);
+    expect(await everyPage(`product_id=${sale.id}&status=paid`)).toEqual([d, a]);
+    expect(await everyPage('user_id=regular')).toEqual([f, e]);
+    expect(await everyPage(`user_id=regular&product_id=${sale.id}`)).toEqual([e]);
+    expect(await everyPage('user_id=regular&status=refunded')).toEqual([f]);
+    expect(await everyPage('status=refunded')).toEqual([f]);
+    expect((await everyPage('status=paid', 100)).slice(0, 2)).toEqual([d, a]);
+    expect((await everyPage('', 100)).slice(0, 6)).toEqual([f, e, d, c, b, a]);
+  });
+
+  it('finds an order by its number, also one that is still queued', async () => {
+    const sale = await context.openSale();
+    const queued = await app.win(sale, 'queued-one');
+    const [row] = await written(sale, {});
+    const found = async (query: string) =>
+      (await app.get(`/api/v1/admin/orders?${query}`, AS_VIEWER)).json<Page>().items;
+    expect(await found(`order_no=${queued}`)).toMatchObject([{ order_no: queued, status: 'queued' }]);
+    expect(await found(`order_no=${row}`)).toMatchObject([{ order_no: row, status: 'pending_payment' }]);
+    expect(await found(`order_no=${row}&status=paid`)).toEqual([]);
+    expect(await found('order_no=none')).toEqual([]);
+  });
+
+  it('refuses a cursor or a status that does not exist, and who is no operator', async () => {
+    expect(await app.get('/api/v1/admin/orders?cursor=x', AS_VIEWER)).toBeProblem('invalid_request');
+    expect(await app.get('/api/v1/admin/orders?status=queued', AS_VIEWER)).toBeProblem('invalid_request');
+    expect(await app.get('/api/v1/admin/orders')).toBeProblem('unauthenticated');
+    expect(await app.get('/api/v1/admin/orders.csv')).toBeProblem('unauthenticated');
+  });
+});
+
+describe('GET /api/v1/admin/orders.csv', () => {
+  it('sends all orders of the filter, safe for a spreadsheet', async () => {
+    const sale = await context.openSale();
+    const [first, second] = await written(
+      sale,
+      { userId: '=cmd|x', expiresAtMs: 1_800_000_900_000 },
+      { userId: 'plain', status: 'failed', reason: 'no_unit', closedAtMs: 1_800_000_000_500 },
+    );
+    const answer = await app.get(`/api/v1/admin/orders.csv?product_id=${sale.id}`, AS_VIEWER);
+    expect(answer.headers).toMatchObject({
+      'content-type': 'text/csv; charset=utf-8',
+      'content-disposition': `attachment; filename="orders-${sale.id}.csv"`,
+    });
+    const [header, newest, oldest, end] = answer.body.split('\r\n');
+    expect(header).toBe(
+      'order_no,product_id,user_id,status,price,currency,created_at,expires_at,paid_at,closed_at,reason',
+    );
+    expect(newest).toContain(`${second},${sale.id},plain,failed,19.90,CNY,`);
+    expect(newest).toContain(',2027-01-15T08:00:00.500Z,no_unit');
+    expect(oldest).toContain(`${first},${sale.id},'=cmd|x,pending_payment,19.90,CNY,`);
+    expect(end).toBe('');
+  });
+
+  it('reads no faster than its client, and at most two exports run at once', async () => {
+    const sale = await context.openSale();
+    const many = Array.from({ length: 20_000 }, (_, i) => ({ userId: `many-${i}`, status: 'failed' as const }));
+    for (let from = 0; from < many.length; from += 5_000) await written(sale, ...many.slice(from, from + 5_000));
+    const replica = await openApp(context);
+    await replica.server.listen({ host: '127.0.0.1', port: 0 });
+    const { port } = replica.server.server.address() as AddressInfo;
+    const open = async (): Promise<IncomingMessage> => {
+      const url = `http://127.0.0.1:${port}/api/v1/admin/orders.csv?product_id=${sale.id}`;
+      const [answer] = (await once(httpGet(url, { headers: AS_VIEWER }), 'response')) as [IncomingMessage];
+      return answer;
+    };
+    const [one, two] = [await open(), await open()];
+    // Nobody reads them, so they wait.
+    const third = await open();
+    expect(third.statusCode).toBe(503);
+    third.resume();
+
+    let lines = 0;
+    for await (const chunk of one.setEncoding('utf8')) lines += (chunk as string).split('\r\n').length - 1;
+    expect(lines).toBe(many.length + 1);
+    // A client that goes makes room.
+    two.destroy();
+    await expect
+      .poll(async () => {
+        const next = await open();
+        next.destroy();
+        return next.statusCode;
+      }, SOON)
+      .toBe(200);
+    await replica.close();
+  });
+
+  it('is cut when the process stops, so that nobody takes a part for the whole', async () => {
+    const replica = await openApp(context);
+    await replica.server.listen({ host: '127.0.0.1', port: 0 });
+    const { port } = replica.server.server.address() as AddressInfo;
+    const url = `http://127.0.0.1:${port}/api/v1/admin/orders.csv`;
+    const [answer] = (await once(httpGet(url, { headers: AS_OPERATOR }), 'response')) as [IncomingMessage];
+    replica.drain();
+    const failed = once(answer, 'error');
+    answer.resume();
+    expect(((await failed)[0] as NodeJS.ErrnoException).code).toBe('ECONNRESET');
+    await replica.close();
+  });
+});

@@ -1,0 +1,50 @@
+import { Refusal } from '../platform/errors.ts';
+import type { ProductTexts, Sale, SaleRef, SaleWithTexts } from '../sale/sale.ts';
+import { changeSale, type ChangeOptions } from './change.ts';
+import type { RebuildDeps } from './rebuild.ts';
+
+type Editable = Pick<Sale, 'name' | 'priceCents' | 'startMs' | 'endMs'> & ProductTexts;
+
+/** The facts of a sale that an operator may edit. A fact that is missing stays as it is. */
+export type SaleEdit = { readonly [Fact in keyof Editable]?: Editable[Fact] | undefined };
+
+/** What shoppers rely on from the start on, with its name in the API. */
+const FIXED_FROM_START = { priceCents: 'price', startMs: 'start_time' } as const;
+
+/**
+ * Edits a sale. Until it starts, everything may change. From then on its price and its start stay;
+ * after its end nothing changes. A repeat changes nothing.
+ *
+ * @returns the sale as it is now, or undefined if its lease was not free in time
+ * @throws Refusal `ended`, `invalid_state` or `invalid_request`
+ */
+export function editSale(
+  deps: RebuildDeps,
+  ref: SaleRef,
+  edit: SaleEdit,
+  options: ChangeOptions,
+): Promise<SaleWithTexts | undefined> {
+  return changeSale(deps, ref, options, (sale, nowMs) => {
+    const changed = changedFacts(sale, edit);
+    if (Object.keys(changed).length === 0) return undefined;
+    if (nowMs >= sale.endMs) throw new Refusal('ended');
+    if (nowMs >= sale.startMs) checkFixed(changed);
+    const { startMs, endMs } = { ...sale, ...changed };
+    const invalid = (detail: string): Refusal => new Refusal('invalid_request', { detail });
+    if (endMs <= startMs) throw invalid('body/end_time must be after start_time');
+    if (endMs <= nowMs) throw invalid('body/end_time must be in the future. To end a sale now, use its `end` call');
+    return changed;
+  });
+}
+
+function changedFacts(sale: Editable, edit: SaleEdit): Partial<Editable> {
+  const given = Object.entries(edit) as [keyof Editable, unknown][];
+  return Object.fromEntries(given.filter(([fact, value]) => value !== undefined && value !== sale[fact]));
+}
+
+function checkFixed(changed: Partial<Editable>): void {
+  const fixed = Object.entries(FIXED_FROM_START).filter(([fact]) => fact in changed);
+  if (fixed.length === 0) return;
+  const names = fixed.map(([, name]) => name).join(' and ');
+  throw new Refusal('invalid_state', { detail: `The sale has started: ${names} cannot change any more` });
+}
