@@ -30,7 +30,7 @@ interface Target {
   readonly target?: number;
 }
 
-function verdict({ what, isCost = false, target }: Target, unit: Verdict['unit'], measured?: Spread): Verdict[] {
+function verdictOn({ what, isCost = false, target }: Target, unit: Verdict['unit'], measured?: Spread): Verdict[] {
   if (target === undefined) return [];
   const isReached = measured !== undefined && (isCost ? measured.median <= target : measured.median >= target);
   return [{ what, isCost, target, measured, unit, isReached }];
@@ -38,9 +38,9 @@ function verdict({ what, isCost = false, target }: Target, unit: Verdict['unit']
 
 export function verdicts(results: Results): Verdict[] {
   return [
-    ...LIMITS.filter(({ unit }) => unit === '/s').flatMap((limit) => verdict(limit, '/s', figure(results, limit.of))),
-    ...RATIOS.flatMap((pair) => verdict(pair, '×', ratio(results, pair))),
-    ...LIMITS.filter(({ unit }) => unit === 'ms').flatMap((limit) => verdict(limit, 'ms', figure(results, limit.of))),
+    ...LIMITS.filter(({ unit }) => unit === '/s').flatMap((limit) => verdictOn(limit, '/s', figure(results, limit.of))),
+    ...RATIOS.flatMap((pair) => verdictOn(pair, '×', ratio(results, pair))),
+    ...LIMITS.filter(({ unit }) => unit === 'ms').flatMap((limit) => verdictOn(limit, 'ms', figure(results, limit.of))),
   ];
 }
 

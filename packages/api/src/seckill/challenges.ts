@@ -2,7 +2,8 @@ import { createChallenge, verifySolution } from 'altcha-lib';
 import { deriveKey } from 'altcha-lib/algorithms/sha';
 import type { Challenge, Payload } from 'altcha-lib/types';
 import type { Config } from '@flash-sale/shared/platform/config/config.ts';
-import type { SeckillClaim, SeckillTokens } from '@flash-sale/shared/seckill-token/seckill-token.ts';
+import type { SeckillClaim } from '@flash-sale/shared/seckill-token/known-tokens.ts';
+import type { SeckillTokens } from '@flash-sale/shared/seckill-token/seckill-token.ts';
 
 type ChallengeConfig = Pick<Config, 'CHALLENGE_BITS'>;
 

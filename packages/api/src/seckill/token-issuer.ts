@@ -4,7 +4,8 @@ import type { RedisClock } from '@flash-sale/shared/platform/redis/clock.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
-import type { SeckillClaim, SeckillTokens } from '@flash-sale/shared/seckill-token/seckill-token.ts';
+import type { SeckillClaim } from '@flash-sale/shared/seckill-token/known-tokens.ts';
+import type { SeckillTokens } from '@flash-sale/shared/seckill-token/seckill-token.ts';
 import type { Issuance, IssueItem } from '@flash-sale/shared/seckill-token/seckill-token-commands.ts';
 import { MicroBatches, type Failure } from './micro-batches.ts';
 

@@ -20,7 +20,7 @@ afterAll(async () => {
 /** An issuer with secrets and counts of its own. */
 function newIssuer(secrets: [string, ...string[]] = ['the secret of the test']) {
   const tokens = new SeckillTokens(secrets);
-  const issueTokens = vi.fn(app.deps.commands.issueTokens);
+  const issueTokens = vi.fn<typeof app.deps.commands.issueTokens>((...args) => app.deps.commands.issueTokens(...args));
   const issuer = new TokenIssuer({ ...app.deps, tokens, commands: { ...app.deps.commands, issueTokens } });
   const issue = async (sale: Sale, userId: string): Promise<string> => {
     const issuance = await issuer.issue(sale, { userId, saleId: sale.id });

@@ -1,4 +1,8 @@
-import type { SeckillClaim } from './seckill-token.ts';
+/** What a seckill token is bound to. */
+export interface SeckillClaim {
+  readonly userId: string;
+  readonly saleId: number;
+}
 
 const LIMITS = {
   /** A `Map` of this size grows without a pause of more than a few milliseconds. */

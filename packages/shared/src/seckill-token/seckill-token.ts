@@ -1,5 +1,5 @@
 import { createHash, createHmac, createSecretKey, randomFillSync, timingSafeEqual, type KeyObject } from 'node:crypto';
-import { KnownTokens } from './known-tokens.ts';
+import { KnownTokens, type SeckillClaim } from './known-tokens.ts';
 
 /**
  * `kid.sale.expiry.nonce.mac`: key id, sale id (base 36), expiry in ms (base 36), 72 random bits,
@@ -11,12 +11,6 @@ export const SECKILL_TOKEN_PATTERN =
 const SHAPE = new RegExp(SECKILL_TOKEN_PATTERN);
 const NONCE_BYTES = 9;
 const KEY_ID_LENGTH = 8;
-
-/** What a seckill token is bound to. */
-export interface SeckillClaim {
-  readonly userId: string;
-  readonly saleId: number;
-}
 
 /**
  * Signs and verifies seckill tokens. The MAC binds a token to one shopper and one sale. The token
