@@ -202,6 +202,25 @@ test('8: one seckill token bought two orders, one after the other', () => {
   expect(broken({}, [], { calls })).toEqual([8]);
 });
 
+test('8: one seckill token may buy again if Redis lost its data in between, and not after that', () => {
+  const calls = CALLS.map((made) => (made.token === 't3' ? { ...made, token: 't2' } : made));
+  const sent = calls.filter(({ token }) => token === 't2').map(({ sent_ms: sentMs }) => sentMs);
+  const lossAt = (ms: number) => [
+    {
+      fault: 'redis_emptied',
+      struck_ms: ms,
+      healed_ms: ms,
+      recovery_ms: 0,
+      standstills: [],
+      buys_in_flight: 0,
+      units_left: 0,
+      losesRedisData: true,
+    },
+  ];
+  expect(broken({}, [], { calls, strikes: lossAt(Math.min(...sent) + 1) })).toEqual([]);
+  expect(broken({}, [], { calls, strikes: lossAt(Math.min(...sent) - 1) })).toEqual([8]);
+});
+
 test('8: a buy got another number while the order lived', () => {
   expect(broken({}, [buy('alice', 'X', 3_000, 't9')])).toContain(8);
   // After the close, its shopper buys again.
