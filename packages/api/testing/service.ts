@@ -155,13 +155,15 @@ export async function startService(
   const apis = [first];
   const workers: ServiceProcess[] = [];
   const addApi = async () => void apis.push(await startProcess('api', { ...env, SERVER_PORT: String(port) }));
-  const addWorker = async () => void workers.push(await startProcess('worker', env));
+  const url = new URL(`http://127.0.0.1:${port}`);
+  // The sandbox of a worker sends its webhooks to the api.
+  const addWorker = async () => void workers.push(await startProcess('worker', { PUBLIC_URL: url.origin, ...env }));
   await Promise.all([
     ...Array.from({ length: options.apis - 1 }, addApi),
     ...Array.from({ length: options.workers }, addWorker),
   ]);
   return {
-    url: new URL(`http://127.0.0.1:${port}`),
+    url,
     apis,
     workers,
     addApi,

@@ -32,6 +32,8 @@ export function Chart({ title, lines, points }: ChartProps) {
       element.style.color = `var(${name})`;
       return getComputedStyle(element).color;
     };
+    const clock = new Intl.DateTimeFormat(locale, { timeStyle: 'medium' });
+    const timeTexts = (_: uPlot, times: number[]): string[] => times.map((time) => clock.format(time * 1_000));
     const axis = { stroke: colour('--text'), grid: { stroke: colour('--line'), width: 1 } };
     const width = (): number => Math.max(200, element.clientWidth);
     plot.current = new uPlot(
@@ -40,8 +42,15 @@ export function Chart({ title, lines, points }: ChartProps) {
         height: HEIGHT_PX,
         legend: { show: false },
         cursor: { show: false },
-        scales: { y: { range: (_, _min, max) => [0, Math.max(1, max * 1.1)] } },
-        axes: [axis, { ...axis, size: 60 }],
+        // Always two minutes wide.
+        scales: {
+          x: { range: (_, _min, max) => [max - SECONDS_SHOWN, max] },
+          y: { range: (_, _min, max) => [0, Math.max(1, max * 1.1)] },
+        },
+        axes: [
+          { ...axis, values: timeTexts, space: 100 },
+          { ...axis, size: 60 },
+        ],
         series: [{}, ...lines.map((line) => ({ stroke: colour(`--chart-${line}`), width: 2 }))],
       },
       dataOf(points, lines),
@@ -53,7 +62,7 @@ export function Chart({ title, lines, points }: ChartProps) {
       resized.disconnect();
       plot.current?.destroy();
     };
-  }, []);
+  }, [locale]);
 
   const latest = points.at(-1);
   useEffect(() => plot.current?.setData(dataOf(points, lines)), [latest]);
@@ -77,7 +86,6 @@ export function Chart({ title, lines, points }: ChartProps) {
 
 function dataOf(points: readonly Point[], lines: readonly Line[]): uPlot.AlignedData {
   const nowS = points.at(-1)?.time ?? Date.now() / 1_000;
-  // Always two minutes wide.
   const shown = points.filter(({ time }) => time > nowS - SECONDS_SHOWN);
   return [shown.map(({ time }) => time), ...lines.map((line) => shown.map((point) => point[line]))];
 }

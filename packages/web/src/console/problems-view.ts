@@ -119,9 +119,10 @@ function Jobs({ version }: { readonly version: number }) {
   const { t, call, locale } = useConsole();
   const { answer, failure } = useCall(() => call<{ items: readonly Job[] }>('GET', 'jobs'), [version]);
   if (failure !== undefined) return html`<p role="alert" class="failure">${failure}</p>`;
+  if (answer === undefined) return html`<p>${t('loading')}</p>`;
   return html`<${Table}
     caption=${t('problems.jobs')}
-    rows=${answer?.items ?? []}
+    rows=${answer.items}
     keyOf=${({ job_id: jobId }: Job) => jobId}
     columns=${[
       { title: t('time'), cell: ({ added_at: addedAt }: Job) => timeText(addedAt, locale) },

@@ -129,14 +129,15 @@ export function SaleActions({ sale, onDone }: SaleActionsProps) {
   const calls = [sale.status === 'paused' ? 'resume' : 'pause', 'end', 'audit', 'repair', 'rebuild'] as const;
   const isOver = sale.status === 'ended';
   const shown = calls.filter((name) => !isOver || (name !== 'pause' && name !== 'resume' && name !== 'end'));
-  const button = (name: 'edit' | 'top-up' | 'delete' | (typeof calls)[number], action: () => Action) =>
+  const button = (name: 'edit' | 'top-up' | (typeof calls)[number], action: () => Action) =>
     html`<${ActionButton} key=${name} label=${t(`action.${name}`)} action=${action} onDone=${onDone} />`;
+  // A deleted sale is not read again, so nothing follows its deletion.
   return html`
     <div class="buttons" role="group" aria-label=${t('sale.actions')}>
       ${!isOver && button('edit', () => editAction(console, sale))}
       ${!isOver && button('top-up', () => topUpAction(console, sale))}
       ${shown.map((name) => button(name, () => callAction(console, sale, name)))}
-      ${button('delete', () => deleteAction(console, sale))}
+      <${ActionButton} key="delete" label=${t('action.delete')} action=${() => deleteAction(console, sale)} />
     </div>
   `;
 }

@@ -61,7 +61,7 @@ export function SaleView({ id }: { readonly id: number }) {
     <h1>${t('sale.title', { id, name: sale.name })}</h1>
     <p>
       <${Status} value=${live?.status ?? sale.status} />
-      <a href=${`console#/orders?productId=${id}`}>${t('sale.orders')}</a>
+      <a href=${`console#/orders?product_id=${id}`}>${t('sale.orders')}</a>
     </p>
     <${SaleActions}
       sale=${live === undefined ? sale : { ...sale, status: live.status, available: live.available }}
