@@ -61,6 +61,7 @@ export const SCRIPT_CALLS: readonly Call[] = [
   ['ZCOUNT', '$sorted', '0', '1'],
   ['ZLEXCOUNT', '$sorted', '-', '+'],
   ['ZSCORE', '$sorted', 'a'],
+  ['ZMSCORE', '$sorted', 'a', 'b'],
   ['ZRANGE', '$sorted', '0', '-1'],
   ['ZRANGEBYLEX', '$sorted', '-', '+'],
   ['ZRANGEBYSCORE', '$sorted', '0', '1'],
