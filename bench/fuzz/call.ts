@@ -60,12 +60,18 @@ export class Client {
           },
         },
         (response) => {
+          const { statusCode: status = 0, headers } = response;
           const chunks: Buffer[] = [];
-          response.on('data', (chunk: Buffer) => chunks.push(chunk)).on('error', reject);
-          response.on('end', () => {
-            const { statusCode: status = 0, headers } = response;
-            resolve({ status, headers, text: Buffer.concat(chunks).toString() });
+          const answer = () => resolve({ status, headers, text: Buffer.concat(chunks).toString() });
+          response.on('data', (chunk: Buffer) => {
+            chunks.push(chunk);
+            // A stream of events has no end.
+            if (headers['content-type']?.startsWith('text/event-stream')) {
+              answer();
+              response.destroy();
+            }
           });
+          response.on('error', reject).on('end', answer);
         },
       );
       sent.on('error', reject).end(payload);

@@ -44,7 +44,7 @@ function againstDocument({ answers }: Operation, { status, headers, text }: Answ
   const type = String(headers['content-type'] ?? '').split(';', 1)[0]!;
   const shape = byType.get(type);
   if (shape === undefined) return [`answered ${status} as ${type || 'nothing'}, which is not declared`];
-  const body = parse(text);
+  const body = type.endsWith('json') ? parse(text) : text;
   if (body === undefined) return ['answered what is not JSON'];
   return shape.problems(body).map((problem) => `answered ${status} with ${problem}`);
 }

@@ -21,6 +21,11 @@ export const STORIES: Readonly<Record<string, (world: World) => Needs | Promise<
       },
     };
   },
+  'PATCH /api/v1/admin/products/{id}': async (world) => ({
+    params: { id: await world.newSale() },
+    body: { description: `of sale ${world.random.integer(1, 1_000)}` },
+  }),
+  'DELETE /api/v1/admin/products/{id}': async (world) => ({ params: { id: await world.newSale() } }),
   'POST /api/v1/admin/products/{id}/pause': ({ otherSale }) => ({ params: { id: otherSale } }),
   'POST /api/v1/admin/products/{id}/resume': ({ otherSale }) => ({ params: { id: otherSale } }),
   'POST /api/v1/admin/products/{id}/end': async (world) => ({ params: { id: await world.newSale() } }),
