@@ -9,7 +9,7 @@ const PUBLIC_MIRROR = 'http://deb.debian.org/debian';
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 const APT_FOLDER = '/etc/apt';
 
-/** What an archive needs of the machine, and where it writes. */
+/** The programs that an archive needs, and the folders that it writes to. */
 export interface ArchiveOptions extends RunOptions {
   readonly folders: readonly string[];
   /** Default: the keys of this machine. */

@@ -12,7 +12,7 @@ export interface DebianProgram {
   readonly name: string;
   /** Its path in the packages. */
   readonly path: string;
-  /** Options that lead the program to its own files, which are not where it expects them. */
+  /** Options with the paths of the program's own files, since they are not in their usual folders. */
   readonly options?: (root: string) => readonly string[];
 }
 

@@ -7,7 +7,7 @@ export function trace(line: string): void {
 }
 
 /**
- * Ends on SIGTERM, or with whoever started it, as the real processes do; `STUB_IS_STUBBORN` only
+ * Ends on SIGTERM, or when its parent process ends, as the real processes do; `STUB_IS_STUBBORN` only
  * notes it.
  */
 export function endWhenAsked(name: string): void {

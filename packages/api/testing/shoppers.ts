@@ -33,7 +33,7 @@ export class Shoppers {
   }
 
   /**
-   * @throws where the connection broke before the whole answer was there; `reused` tells of one that was kept alive, which a server may close
+   * @throws if the connection breaks before the whole answer arrived; `reused`: it was a kept-alive connection, which a server may close
    * just as a request comes
    */
   call(method: 'GET' | 'POST', path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
@@ -81,7 +81,7 @@ export class Shoppers {
     return (JSON.parse(answer.body) as { id: number }).id;
   }
 
-  /** A seckill token; comes back where a server was too busy to say. A sale that was opened is ready, so that is no excuse. */
+  /** A seckill token. Retries if a server is too busy. An opened sale is ready, so `not_ready` is not retried. */
   async token(productId: number, userId: string): Promise<string> {
     for (;;) {
       const { body } = await this.call('POST', '/api/v1/seckill/token', { user_id: userId, product_id: productId });
@@ -97,7 +97,7 @@ export class Shoppers {
   }
 
   /**
-   * Buys as a patient client does: comes back after a broken connection, a 503 or a 429, and is told what it has by its own retry.
+   * Buys as a patient client does: it retries after a broken connection, a 503 or a 429, and its retry gets the order that it has.
    * `promised` hears of every 202 on the way.
    */
   async buyUntilDecided(

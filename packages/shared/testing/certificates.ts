@@ -6,7 +6,7 @@ export interface Certificate {
   readonly key: string;
 }
 
-/** Signs certificates for host names; trusted by whoever is given its own. */
+/** Signs certificates for host names; a client that has its certificate trusts them. */
 export interface Authority {
   readonly cert: string;
   readonly issue: (hostName: string) => Certificate;
@@ -70,7 +70,7 @@ function certificateOf(
   );
   const signature = sign('sha256', content, issuer.privateKey);
   const body = sequence(content, algorithm, der(0x03, Buffer.concat([Buffer.from([0]), signature]))).toString('base64');
-  // Without an empty line where the last one is full, which OpenSSL refuses.
+  // No empty line after a full last line: OpenSSL refuses it.
   const lines = body.match(/.{1,64}/g)!.join('\n');
   return `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
 }

@@ -61,7 +61,7 @@ const errorOf = (status: number, message: string, code?: string, type = 'invalid
 
 /**
  * As much of Stripe as the service uses, as its documentation describes it: idempotency keys that keep the first result, errors included; sessions that are
- * expired only while they are open; refunds that never exceed what was paid. Webhooks are put into `events`: whoever does not deliver them has lost them.
+ * expired only while they are open; refunds that never exceed what was paid. Webhooks are put into `events`: a test that does not deliver them has lost them.
  *
  * @see https://docs.stripe.com/api/idempotent_requests https://docs.stripe.com/api/checkout/sessions/expire https://docs.stripe.com/api/refunds
  */
@@ -107,7 +107,7 @@ export class FakeStripe {
     return this.#standing(intent?.id ?? '').reduce((sum, { amount }) => sum + amount, 0);
   }
 
-  /** The shopper pays. Returns false where the page says that the session is over. */
+  /** The shopper pays. Returns false if the session is over. */
   pay(sessionId: string, { takesDays = false, amount }: { takesDays?: boolean; amount?: number } = {}): boolean {
     const session = this.#sessions.get(sessionId)!;
     if (session.status !== 'open') return false;

@@ -13,7 +13,7 @@ export interface PrivateRedis {
   /** Takes no more calls and keeps its connections open, as a server does whose machine hangs. */
   freeze(): void;
   thaw(): void;
-  /** Starts it again where it was, with what it had on disk. */
+  /** Starts it again on the same port with its data on disk. */
   restart(): Promise<void>;
 }
 

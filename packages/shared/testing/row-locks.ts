@@ -9,7 +9,7 @@ import type { Db } from '../src/platform/mysql/client.ts';
 async function connectionsWaitingForALock(db: Db): Promise<number[]> {
   const status = await sql<{ Status: string }>`SHOW ENGINE INNODB STATUS`.execute(db);
   const waiting = new Set(
-    // What comes before the first of them tells of a deadlock of the past.
+    // The text before the first of them describes an earlier deadlock.
     status.rows[0]!.Status.split('---TRANSACTION')
       .slice(1)
       .filter((transaction) => transaction.includes('LOCK WAIT'))

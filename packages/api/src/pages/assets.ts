@@ -24,7 +24,7 @@ export interface PageFiles {
 }
 
 export interface Assets {
-  /** Changes if any file changes, so that browsers may keep every file for good. */
+  /** Changes when any file changes, so browsers may keep every file without asking again. */
   readonly hash: string;
   readonly files: ReadonlyMap<string, Asset>;
   readonly pages: Readonly<Record<PageName, PageFiles>>;

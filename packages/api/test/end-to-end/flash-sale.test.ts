@@ -12,7 +12,7 @@ let shoppers: Shoppers;
 
 beforeAll(async () => {
   context = await openTestContext();
-  // Promises are kept on a busy machine too, where Redis may be slow.
+  // The promises hold on a busy machine too. Redis may be slow there.
   service = await startService(context, { apis: 2, workers: 2, env: { REDIS_TIMEOUT_MS: '10000' } });
   shoppers = new Shoppers(service.url);
 }, 60_000);

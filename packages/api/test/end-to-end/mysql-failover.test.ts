@@ -117,7 +117,7 @@ it('a switch of servers behind one name needs no restart: connections to the rea
   const before = await buyAll(id, usersOf('before', 20));
   expect(await endsOf(before.keys())).toEqual(new Set(['pending_payment']));
 
-  // Demoted, and nobody else takes writes for a while: what is bought is accepted and waits.
+  // The old primary is read-only and no other server takes writes yet: buys are accepted and wait.
   for (const [server, readOnly] of [
     [pair.primary, 1],
     [pair.replica, 1],

@@ -1,5 +1,5 @@
 -- Records seckill tokens for a batch of shoppers of one sale, in order. A shopper whose recorded
--- token is live and not consumed keeps that one. Each item sees the effects of the items before it.
+-- token is live keeps that one; a buy deletes the token that it consumes. Each item sees the effects of the items before it.
 --
 -- history          the history of Redis in which the caller learned the time
 -- deadline_ms      by this Redis's clock
@@ -66,7 +66,7 @@ local function decide(i)
   local user, token, challenge = users[i], tokens[i], challenge_of[i]
   local recorded = token_of[user]
   -- Check this before the challenge: a shopper who missed the answer sends the same solution again.
-  if recorded and string.sub(recorded, 1, 1) ~= '#' and recorded ~= batch.replaced[tostring(i)] then
+  if recorded and recorded ~= batch.replaced[tostring(i)] then
     return recorded == token and '+' or recorded
   end
   if challenge and is_spent[challenge] then return 'challenge_required' end

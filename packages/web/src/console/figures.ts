@@ -6,7 +6,7 @@ export type Rate = (typeof RATES)[number];
 export const LEVELS = ['available', 'backlog'] as const;
 type Level = (typeof LEVELS)[number];
 
-/** A point of the charts; null where a figure is not known. */
+/** A point of the charts; null if the figure is not known. */
 export interface Point extends Readonly<Record<Rate | Level, number | null>> {
   /** Seconds since the epoch. */
   readonly time: number;

@@ -97,7 +97,7 @@ export function paymentCalls(deps: PaymentCallsDeps): Rounds<'payment_calls'> {
     }
   }
 
-  /** Applies what the provider tells of refunds and no webhook told. What is known already changes nothing. */
+  /** Applies refunds whose webhooks were lost. An event that was applied before changes nothing. */
   async function readRefunds(): Promise<void> {
     if (provider.refundEvents === undefined || performance.now() < refundsDueMs) return;
     refundsDueMs = performance.now() + READ_REFUNDS_EVERY_MS;
