@@ -1,18 +1,13 @@
-import { sql } from 'kysely';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectDb, type Db } from '@flash-sale/shared/platform/mysql/client.ts';
 import { insertOrders } from '@flash-sale/shared/order/orders-table.ts';
 import { stampFence } from '@flash-sale/shared/sale/products-table.ts';
-import type { Sale, SaleRef } from '@flash-sale/shared/sale/sale.ts';
-import type { HeldReservation } from '@flash-sale/shared/admission/batch.ts';
-import { acquireLease, LeaseLost, type Lease } from '@flash-sale/shared/sale/lease.ts';
-import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
+import { LeaseLost } from '@flash-sale/shared/sale/lease.ts';
 import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
-import { FenceBehind, LedgerWriter } from '../../src/order-writer/ledger-writer.ts';
-import { aLockIsWaitedFor, lockSaleRow, readLedger, refuseOrdersOf } from '../ledger.ts';
-import { openMysqlProxy } from '../mysql-proxy.ts';
+import { FenceBehind } from '../../src/order-writer/ledger-writer.ts';
+import { readLedger, refuseOrdersOf } from '../ledger.ts';
 import { admitAll, shoppers } from '../shoppers.ts';
-import { SOON } from '@flash-sale/shared/testing/soon.ts';
+import { reservationsOf, setSold, statusesOf, writerOf } from './ledger-writing.ts';
 
 let context: TestContext;
 let ledgerDb: Db;
@@ -25,51 +20,12 @@ afterAll(async () => {
   await context.close();
 });
 
-async function holdLease(sale: SaleRef): Promise<Lease> {
-  const lease = await acquireLease(context.commands, sale, 5_000);
-  if (lease === undefined) throw new Error('the lease is held elsewhere');
-  onTestFinished(() => lease.release());
-  return lease;
-}
-
-/** A writer under a lease of its own, with metrics of its own. */
-async function writerOf(sale: SaleRef, db = ledgerDb) {
-  const lease = await holdLease(sale);
-  const metrics = createMetrics('worker');
-  const retries = async (): Promise<number> => (await metrics.writeRetries.get()).values[0]!.value;
-  const refusals = async (): Promise<number> =>
-    (await metrics.fencingRefusals.get()).values.find(({ labels }) => labels.at === 'mysql')!.value;
-  return {
-    lease,
-    metrics,
-    retries,
-    refusals,
-    writer: new LedgerWriter(
-      { db, log: context.log, metrics, orderBatchMax: 1_000, paymentTimeoutMs: 900_000, orderEvents: false },
-      lease,
-    ),
-  };
-}
-
-/** The sale's reservations as the holder of the lease reads them, oldest first. */
-async function reservationsOf(sale: SaleRef, lease: Lease): Promise<HeldReservation[]> {
-  const next = await context.commands.nextBatches(sale, lease.text, 1_000);
-  return next!.batches.flatMap(({ reservations }) => reservations);
-}
-
-/** Takes units in the ledger that Redis knows nothing of, which only an outside hand can do. */
-async function setSold(sale: Sale, sold: number): Promise<void> {
-  await context.db.updateTable('products').set({ sold }).where('id', '=', sale.id).execute();
-}
-
-const statusesOf = (orders: readonly { status: string }[]): string[] => orders.map(({ status }) => status);
-
 describe('a batch of reservations', () => {
   test('becomes rows with the admitted facts, and sold rises by their number', async () => {
     const sale = await context.openSale();
     const orderNos = await admitAll(context, sale, shoppers(4));
-    const { writer, lease, metrics } = await writerOf(sale);
-    const reservations = await reservationsOf(sale, lease);
+    const { writer, lease, metrics } = await writerOf(context, ledgerDb, sale);
+    const reservations = await reservationsOf(context, sale, lease);
 
     const written = await writer.write(reservations);
 
@@ -101,8 +57,8 @@ describe('a batch of reservations', () => {
   test('is written once however often it is sent, and returns the orders as they are now', async () => {
     const sale = await context.openSale();
     await admitAll(context, sale, shoppers(3));
-    const { writer, lease } = await writerOf(sale);
-    const reservations = await reservationsOf(sale, lease);
+    const { writer, lease } = await writerOf(context, ledgerDb, sale);
+    const reservations = await reservationsOf(context, sale, lease);
     await writer.write(reservations);
     const paid = reservations[0]!.orderNo;
     await context.db.updateTable('orders').set({ status: 'paid', version: 2 }).where('order_no', '=', paid).execute();
@@ -116,8 +72,8 @@ describe('a batch of reservations', () => {
   test('that was partly written is completed', async () => {
     const sale = await context.openSale();
     await admitAll(context, sale, shoppers(5));
-    const { writer, lease } = await writerOf(sale);
-    const reservations = await reservationsOf(sale, lease);
+    const { writer, lease } = await writerOf(context, ledgerDb, sale);
+    const reservations = await reservationsOf(context, sale, lease);
     await writer.write(reservations.slice(1, 3));
 
     const orders = await writer.write(reservations);
@@ -134,9 +90,9 @@ describe('a reservation that holds no unit', () => {
     const { owners } = context.keys.sale(sale);
     await context.redis.hset(owners, 'robbed', 'another order');
     await context.redis.hdel(owners, 'freed');
-    const { writer, lease } = await writerOf(sale);
+    const { writer, lease } = await writerOf(context, ledgerDb, sale);
 
-    await writer.write(await reservationsOf(sale, lease));
+    await writer.write(await reservationsOf(context, sale, lease));
 
     const { orders, sold, returns } = await readLedger(context.db, sale);
     expect(
@@ -153,9 +109,9 @@ describe('a reservation that holds no unit', () => {
   test('fails as no_unit if the ledger is full in mid-batch: no oversell, oldest first', async () => {
     const sale = await context.openSale({ seckillStock: 10 });
     await admitAll(context, sale, shoppers(5));
-    await setSold(sale, 8);
-    const { writer, lease } = await writerOf(sale);
-    const reservations = await reservationsOf(sale, lease);
+    await setSold(context, sale, 8);
+    const { writer, lease } = await writerOf(context, ledgerDb, sale);
+    const reservations = await reservationsOf(context, sale, lease);
 
     const written = await writer.write(reservations);
 
@@ -170,11 +126,11 @@ describe('a reservation that holds no unit', () => {
   test('that failed once is never written later, even if a unit is free', async () => {
     const sale = await context.openSale();
     await admitAll(context, sale, ['late']);
-    await setSold(sale, 10);
-    const { writer, lease } = await writerOf(sale);
-    const reservations = await reservationsOf(sale, lease);
+    await setSold(context, sale, 10);
+    const { writer, lease } = await writerOf(context, ledgerDb, sale);
+    const reservations = await reservationsOf(context, sale, lease);
     await writer.write(reservations);
-    await setSold(sale, 0);
+    await setSold(context, sale, 0);
 
     const [again] = await writer.write(reservations);
 
@@ -192,9 +148,9 @@ describe('a poison order', () => {
     const sale = await context.openSale({ seckillStock: 20 });
     await admitAll(context, sale, [...shoppers(6), 'poison', ...shoppers(6, 'other')]);
     await refuseOrdersOf(context.db, 'poison');
-    const { writer, lease, retries } = await writerOf(sale);
+    const { writer, lease, retries } = await writerOf(context, ledgerDb, sale);
 
-    const written = await writer.write(await reservationsOf(sale, lease));
+    const written = await writer.write(await reservationsOf(context, sale, lease));
 
     expect(written).toHaveLength(13);
     const { orders, sold, returns } = await readLedger(context.db, sale);
@@ -221,10 +177,10 @@ describe('a poison order', () => {
         },
       ]),
     );
-    await setSold(sale, 1);
-    const { writer, lease } = await writerOf(sale);
+    await setSold(context, sale, 1);
+    const { writer, lease } = await writerOf(context, ledgerDb, sale);
 
-    await writer.write(await reservationsOf(sale, lease));
+    await writer.write(await reservationsOf(context, sale, lease));
 
     const { orders, sold } = await readLedger(context.db, sale);
     expect(sold).toBe(4);
@@ -240,8 +196,8 @@ describe('fencing', () => {
   test('a writer with a lower fencing token than another holder writes nothing', async () => {
     const sale = await context.openSale();
     await admitAll(context, sale, shoppers(2));
-    const { writer, lease, refusals } = await writerOf(sale);
-    const [first, second] = await reservationsOf(sale, lease);
+    const { writer, lease, refusals } = await writerOf(context, ledgerDb, sale);
+    const [first, second] = await reservationsOf(context, sale, lease);
     await writer.write([first!]);
     expect(await refusals()).toBe(0);
     // The lease in Redis is not touched: only the ledger knows that this writer slept too long.
@@ -258,10 +214,10 @@ describe('fencing', () => {
   test('a writer that finds a fencing token as high as its own at its first transaction writes nothing and reports the token', async () => {
     const sale = await context.openSale();
     await admitAll(context, sale, shoppers(1));
-    const { writer, lease, refusals } = await writerOf(sale);
+    const { writer, lease, refusals } = await writerOf(context, ledgerDb, sale);
     await stampFence(context.db, sale.id, 50);
 
-    const error = await writer.write(await reservationsOf(sale, lease)).catch((caught: unknown) => caught);
+    const error = await writer.write(await reservationsOf(context, sale, lease)).catch((caught: unknown) => caught);
 
     expect(error).toBeInstanceOf(FenceBehind);
     expect(error).toMatchObject({ ledgerFence: 50 });
@@ -272,116 +228,12 @@ describe('fencing', () => {
   test('a writer that knows its lease to be lost does not begin a transaction', async () => {
     const sale = await context.openSale();
     await admitAll(context, sale, shoppers(1));
-    const { writer, lease } = await writerOf(sale);
-    const reservations = await reservationsOf(sale, lease);
+    const { writer, lease } = await writerOf(context, ledgerDb, sale);
+    const reservations = await reservationsOf(context, sale, lease);
     const before = await readLedger(context.db, sale);
     await lease.release();
 
     await expect(writer.write(reservations)).rejects.toThrow(LeaseLost);
     expect(await readLedger(context.db, sale)).toEqual(before);
   });
-});
-
-describe('a transaction that MySQL aborts is run again as a whole', () => {
-  test('if another transaction holds the row for a moment', async () => {
-    const sale = await context.openSale();
-    await admitAll(context, sale, shoppers(2));
-    const { writer, lease } = await writerOf(sale);
-    const reservations = await reservationsOf(sale, lease);
-    const lock = await lockSaleRow(context.config, sale);
-
-    const writing = writer.write(reservations);
-    await aLockIsWaitedFor(context.db);
-    await lock.release();
-    await writing;
-
-    expect(await readLedger(context.db, sale)).toMatchObject({ sold: 2, orders: { length: 2 } });
-  });
-
-  test('if the row is held for longer than the lock wait (1205)', async () => {
-    const sale = await context.openSale();
-    await admitAll(context, sale, shoppers(2));
-    const { writer, lease, retries } = await writerOf(sale);
-    const reservations = await reservationsOf(sale, lease);
-    const lock = await lockSaleRow(context.config, sale);
-
-    const writing = writer.write(reservations);
-    await expect.poll(retries, SOON).toBeGreaterThan(0);
-    await lock.release();
-    await writing;
-
-    expect(await readLedger(context.db, sale)).toMatchObject({ sold: 2, orders: { length: 2 } });
-  });
-
-  test('if it is the victim of a deadlock (1213)', async () => {
-    const sale = await context.openSale({ seckillStock: 20 });
-    await admitAll(context, sale, [...shoppers(3), 'contested']);
-    const { writer, lease, retries } = await writerOf(sale);
-    const reservations = await reservationsOf(sale, lease);
-    // A transaction that takes its locks in the wrong order, and has changed more rows than the
-    // writer, which makes InnoDB pick the writer.
-    const other = await context.db.startTransaction().execute();
-    const planted = [...shoppers(200, 'planted'), 'contested'];
-    await insertOrders(
-      other,
-      planted.map((userId, i) => ({
-        orderNo: `planted-${i}`,
-        productId: sale.id,
-        userId,
-        status: 'pending_payment',
-        priceCents: 1,
-        createdAtMs: 0,
-        version: 1,
-      })),
-    );
-
-    const writing = writer.write(reservations);
-    await aLockIsWaitedFor(context.db);
-    await other.updateTable('products').set({ stock: 1 }).where('id', '=', sale.id).execute();
-    await expect.poll(retries, SOON).toBeGreaterThan(0);
-    await other.rollback().execute();
-    await writing;
-
-    expect(await readLedger(context.db, sale)).toMatchObject({ sold: 4, orders: { length: 4 } });
-  });
-
-  test('if its connection is killed before COMMIT', async () => {
-    const sale = await context.openSale();
-    await admitAll(context, sale, shoppers(3));
-    const { writer, lease, retries } = await writerOf(sale);
-    const reservations = await reservationsOf(sale, lease);
-    const lock = await lockSaleRow(context.config, sale);
-
-    const writing = writer.write(reservations);
-    const [connection] = await aLockIsWaitedFor(context.db);
-    await sql`KILL ${sql.lit(connection!)}`.execute(context.db);
-    await expect.poll(retries, SOON).toBeGreaterThan(0);
-    await lock.release();
-    await writing;
-
-    expect(await readLedger(context.db, sale)).toMatchObject({ sold: 3, orders: { length: 3 } });
-  });
-
-  test.each(['lose_request', 'lose_reply'] as const)(
-    'when its connection is lost at COMMIT (%s): each order exactly once',
-    async (fault) => {
-      const sale = await context.openSale();
-      await admitAll(context, sale, shoppers(4));
-      const proxy = await openMysqlProxy({ host: context.config.DB_HOST, port: context.config.DB_PORT });
-      const db = connectDb({ ...context.config, DB_HOST: proxy.host, DB_PORT: proxy.port }, 'ledger');
-      onTestFinished(() => db.destroy());
-      const { writer, lease, retries } = await writerOf(sale, db);
-      const reservations = await reservationsOf(sale, lease);
-      // Stamped before, so that the lost transaction is not the one that carries the stamp.
-      await writer.write(reservations.slice(0, 1));
-
-      const spoilt = proxy.spoilNextCommit(fault);
-      const written = await writer.write(reservations);
-      await spoilt;
-
-      expect(written).toHaveLength(4);
-      expect(await retries()).toBe(1);
-      expect(await readLedger(context.db, sale)).toMatchObject({ sold: 4, orders: { length: 4 }, returns: [] });
-    },
-  );
 });
