@@ -1,18 +1,21 @@
 import type { Call } from '../history.ts';
-import { detoursOf, overlapsOf, returnsBetween, returnsOf, staleAnswersOf, strangersOf } from './lives.ts';
+import {
+  changesOf,
+  CLOCK_MS,
+  detoursOf,
+  overlapsOf,
+  returnsBetween,
+  returnsOf,
+  staleAnswersOf,
+  strangersOf,
+} from './lives.ts';
 import type { RedisSample, RoundRecord, SaleFacts } from './record.ts';
-import { codeOf, isLive, lostRedisData, orderNoOf, type Accepted, type SaleView } from './view.ts';
+import { codeOf, isLive, lostRedisData, orderNoOf, type SaleView } from './view.ts';
 
 /** The evidence, one sentence per finding; none if the promise was kept. */
 export type Check = (record: RoundRecord, views: readonly SaleView[]) => Iterable<string>;
 
 const RECOVERY_MS_MAX = 15_000;
-/**
- * The tolerance for a buy near the start or end of the sale: two clock readings of one machine,
- * each rounded to a millisecond.
- */
-const CLOCK_MS = 2;
-
 const samplesOf = ({ samples }: RoundRecord, { id }: SaleFacts): RedisSample[] =>
   samples.filter(({ sale }) => sale === id);
 
@@ -117,43 +120,6 @@ export const everyAcceptedEnds: Check = function* (_record, views) {
     }
   }
 };
-
-function* changesOf(
-  view: SaleView,
-  { order_no: orderNo, shopper }: Accepted,
-  polls: readonly Call[],
-): Iterable<string> {
-  const { facts, orders, allowedLosses } = view;
-  const isLost = allowedLosses.has(orderNo);
-  const answered = polls.filter(({ status }) => status === 200 || status === 404);
-  for (const { status, body, answered_ms: answeredMs } of answered) {
-    if (status === 404) {
-      if (!isLost) yield `order ${orderNo} was not found at ${answeredMs}, after its 202`;
-      continue;
-    }
-    if (body?.['order_no'] !== orderNo) yield `a poll of order ${orderNo} answered order ${String(body?.['order_no'])}`;
-    if (body?.['user_id'] !== shopper)
-      yield `order ${orderNo} of ${shopper} was shown as ${String(body?.['user_id'])}'s`;
-    if (Math.round(Number(body?.['price']) * 100) !== facts.price_cents)
-      yield `order ${orderNo} was shown at ${String(body?.['price'])}`;
-  }
-  // Written or failed: one outcome, whatever happens to a written order later.
-  const shown = answered.filter(({ status }) => status === 200).map(({ body }) => String(body?.['status']));
-  const outcomes = new Set(
-    [...shown, orders.get(orderNo)?.status ?? 'queued']
-      .filter((status) => status !== 'queued')
-      .map((status) => (status === 'failed' ? 'failed' : 'written')),
-  );
-  if (outcomes.size > 1) yield `order ${orderNo} had the outcomes ${[...outcomes].join(' and ')}`;
-  for (const earlier of answered) {
-    for (const later of answered) {
-      // Compare only answers that cannot have overtaken each other.
-      if (later.sent_ms <= earlier.answered_ms) continue;
-      if (earlier.status === 404 && later.status === 200)
-        yield `order ${orderNo} was gone at ${earlier.answered_ms} and reappeared at ${later.answered_ms}`;
-    }
-  }
-}
 
 /** 6. Accepted is durable. */
 export const acceptedIsDurable: Check = function* (record, views) {

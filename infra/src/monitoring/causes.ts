@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Keys } from '@flash-sale/shared/platform/redis/keys.ts';
-import { SALES_SHOWN_MAX } from '@flash-sale/shared/platform/telemetry/metrics.ts';
+import { SALES_SHOWN_MAX } from '@flash-sale/shared/platform/telemetry/sale-metrics.ts';
 import type { FakeStripe } from '@flash-sale/shared/testing/fake-stripe.ts';
 import { get, openSale, startCrowd } from './eventful-sale.ts';
 import type { OtherApi } from './other-api.ts';

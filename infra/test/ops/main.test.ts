@@ -10,15 +10,14 @@ import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { insertOrderEvents } from '@flash-sale/shared/order-events/order-events-table.ts';
 import { UsageError } from '@flash-sale/shared/platform/process/command-line.ts';
-import { COMPILE_CACHE } from '../../src/test-context.ts';
 import { COMMANDS } from '../../src/ops/commands.ts';
 import { understand } from '../../src/ops/read.ts';
 import { OPERATOR_TOKEN, openTestContext, type TestContext } from '@flash-sale/api/testing/support.ts';
 import { startService, type Service } from '@flash-sale/api/testing/service.ts';
 import { openPayment, placeOrders } from '@flash-sale/shared/testing/ordering.ts';
 import { Shoppers } from '@flash-sale/api/testing/shoppers.ts';
+import { jsonOf, ops, said } from './program.ts';
 
-const PROGRAM = fileURLToPath(new URL('../../src/ops/main.ts', import.meta.url));
 const VIEWER_TOKEN = 'the-viewers-own-token';
 
 let context: TestContext;
@@ -37,60 +36,33 @@ afterAll(async () => {
   await context.close();
 }, 60_000);
 
-/** Types a command as an operator does. */
-async function ops(
-  args: string,
-  env: Readonly<Record<string, string>> = { ADMIN_TOKEN: OPERATOR_TOKEN },
-): Promise<{ said: string; complained: string; code: number }> {
-  const child = spawn(process.execPath, [PROGRAM, ...args.split(' ').filter((arg) => arg !== '')], {
-    env: {
-      ...COMPILE_CACHE,
-      PATH: process.env['PATH'],
-      SERVER_HOST: '127.0.0.1',
-      SERVER_PORT: service.url.port,
-      ...env,
-    },
-  });
-  const ended = once(child, 'exit') as Promise<[number]>;
-  const [output, complained, [code]] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
-  return { said: output, complained, code };
-}
-
-/** What a command said that went well. */
-async function said(args: string): Promise<string> {
-  const answer = await ops(args);
-  expect(answer).toEqual({ said: answer.said, complained: '', code: 0 });
-  return answer.said;
-}
-
-const jsonOf = async (args: string): Promise<Record<string, unknown>> =>
-  JSON.parse(await said(`${args} --json`)) as Record<string, unknown>;
-
 describe('npm run ops', () => {
   it('shows the figures of a sale as a table, and as the API gave them with --json', async () => {
     const id = await shoppers.openSale(5);
     const order = await shoppers.buyUntilDecided(id, 'alice', await shoppers.token(id, 'alice'), () => undefined);
     await shoppers.settled(order.order_no!);
-    const [heading, row] = (await said('sales --limit 1')).split('\n');
+    const [heading, row] = (await said(service, 'sales --limit 1')).split('\n');
     expect(heading).toMatch(/^sale +name +status +units +available +owners +backlog +sold +start +end$/);
     expect(row).toMatch(new RegExp(`^ *${id} +One of few +open +5 +4 +1 +0 +1 +\\S+Z +\\S+Z$`));
-    const { items } = await jsonOf('sales --limit 1');
+    const { items } = await jsonOf(service, 'sales --limit 1');
     expect(items).toMatchObject([{ id, available: 4, owners: 1, sold: 1 }]);
-    expect(await said(`stats ${id}`)).toMatch(/^accepted +1$/m);
-    expect(await said(`order ${order.order_no}`)).toMatch(/^status +pending_payment$/m);
+    expect(await said(service, `stats ${id}`)).toMatch(/^accepted +1$/m);
+    expect(await said(service, `order ${order.order_no}`)).toMatch(/^status +pending_payment$/m);
   });
 
   it('runs a sale from pause to end, and shows who did what', async () => {
     const id = await shoppers.openSale(5);
-    expect(await said(`pause ${id}`)).toMatch(/^status +paused$/m);
-    expect(await said(`resume ${id}`)).toMatch(/^status +open$/m);
-    expect(await said(`top-up ${id} 8 --yes`)).toMatch(/^seckill_stock +8$/m);
-    expect(await said(`top-up ${id} 1000001 --stock 2000000 --yes`)).toMatch(/^stock +2000000$/m);
-    expect(await said(`rebuild ${id}`)).toMatch(/^available +1000001$/m);
-    expect(await said(`audit ${id}`)).toMatch(/^verdict +clean$/m);
-    expect(await said(`repair ${id}`)).toMatch(/^repaired +false$/m);
-    expect(await said(`end ${id} --yes --as night-shift`)).toMatch(/^status +ended$/m);
-    const lines = (await said('actions --limit 100')).split('\n').filter((line) => line.includes(`product ${id} `));
+    expect(await said(service, `pause ${id}`)).toMatch(/^status +paused$/m);
+    expect(await said(service, `resume ${id}`)).toMatch(/^status +open$/m);
+    expect(await said(service, `top-up ${id} 8 --yes`)).toMatch(/^seckill_stock +8$/m);
+    expect(await said(service, `top-up ${id} 1000001 --stock 2000000 --yes`)).toMatch(/^stock +2000000$/m);
+    expect(await said(service, `rebuild ${id}`)).toMatch(/^available +1000001$/m);
+    expect(await said(service, `audit ${id}`)).toMatch(/^verdict +clean$/m);
+    expect(await said(service, `repair ${id}`)).toMatch(/^repaired +false$/m);
+    expect(await said(service, `end ${id} --yes --as night-shift`)).toMatch(/^status +ended$/m);
+    const lines = (await said(service, 'actions --limit 100'))
+      .split('\n')
+      .filter((line) => line.includes(`product ${id} `));
     const did = lines.map((line) => / (\S+) +product /.exec(line)![1]).toReversed();
     expect(did).toEqual(['create', 'pause', 'resume', 'top_up', 'top_up', 'rebuild', 'audit', 'repair', 'end']);
     expect(lines[0]).toMatch(/ night-shift +admin +end +product \d+ +\{"end_time":/);
@@ -98,8 +70,8 @@ describe('npm run ops', () => {
 
   it.each(['Jürgen:x', '张伟'])('records %s under just that name', async (name) => {
     const id = await shoppers.openSale(5);
-    await said(`pause ${id} --as ${name}`);
-    const { items } = (await jsonOf('actions --limit 100')) as { items: { subject: string }[] };
+    await said(service, `pause ${id} --as ${name}`);
+    const { items } = (await jsonOf(service, 'actions --limit 100')) as { items: { subject: string }[] };
     const [last] = items.filter(({ subject }) => subject === `product ${id}`);
     expect(last).toMatchObject({ operator: name, action: 'pause' });
   });
@@ -107,7 +79,7 @@ describe('npm run ops', () => {
   it.each(['', 'x'.repeat(65), 'lin\u202e', 'lin\u0007'])(
     'does not call under a name that cannot be recorded as it is: %j',
     async (name) => {
-      const { code, complained } = await ops(`sales --as=${name}`);
+      const { code, complained } = await ops(service, `sales --as=${name}`);
       expect([code, complained]).toEqual([2, expect.stringMatching(/^--as(:| needs)/)]);
     },
   );
@@ -121,12 +93,14 @@ describe('npm run ops', () => {
       .set({ status: 'refund_pending', note: 'Received 1 USD instead of 2' })
       .where('payment_id', '=', paymentId)
       .execute();
-    const [heading, row] = (await said('payments --state wrong_amount')).split('\n');
+    const [heading, row] = (await said(service, 'payments --state wrong_amount')).split('\n');
     expect(heading).toMatch(/^order +problem +status +amount +since +attempts +next attempt +remark$/);
     expect(row).toMatch(new RegExp(`^${order!.orderNo} +wrong_amount +refund_pending +.+Received 1 USD instead of 2$`));
-    expect(await jsonOf('payments --state wrong_amount')).toMatchObject({ items: [{ payment_id: paymentId }] });
-    expect(await said('payments --state overdue')).toBe('none\n');
-    expect(await ops('payments --state lost')).toMatchObject({ code: 2 });
+    expect(await jsonOf(service, 'payments --state wrong_amount')).toMatchObject({
+      items: [{ payment_id: paymentId }],
+    });
+    expect(await said(service, 'payments --state overdue')).toBe('none\n');
+    expect(await ops(service, 'payments --state lost')).toMatchObject({ code: 2 });
   });
 
   it('says in one line that something else answers at the address', async () => {
@@ -134,7 +108,7 @@ describe('npm run ops', () => {
     await once(other.listen(0, '127.0.0.1'), 'listening');
     onTestFinished(() => void other.close());
     const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
-    expect(await ops(`sales --url ${url}`)).toEqual({
+    expect(await ops(service, `sales --url ${url}`)).toEqual({
       said: '',
       complained: `${url} answers, but not as the API of this service does; use --url for another address\n`,
       code: 1,
@@ -142,22 +116,24 @@ describe('npm run ops', () => {
   });
 
   it('lists jobs, and rotates the secret of seckill tokens without showing it', async () => {
-    expect(await said('jobs')).toMatch(/^active \d+, waiting \d+, delayed \d+\n/);
-    const rotated = await said('rotate-secret');
+    expect(await said(service, 'jobs')).toMatch(/^active \d+, waiting \d+, delayed \d+\n/);
+    const rotated = await said(service, 'rotate-secret');
     expect(rotated).toMatch(/^key_id +[0-9a-f]{8}$/m);
     for (const { secret } of await context.db.selectFrom('token_secrets').select('secret').execute())
       expect(rotated).not.toContain(secret);
   });
 
   it('refuses a shopper, and lets one in again', async () => {
-    expect(await said('deny --user mallory --reason bot --until 2999-01-01T00:00:00Z')).toMatch(/^user_id +mallory$/m);
-    expect(await said('deny --address 203.0.113.0/24')).toMatch(/^address +203\.0\.113\.0\/24$/m);
-    expect(await said('denied')).toMatch(/^mallory +- +bot +2999-01-01T00:00:00Z +\S+Z$/m);
-    expect(await said('allow --address 203.0.113.0/24')).toBe('allowed\n');
-    expect(await said('allow --user mallory')).toBe('allowed\n');
-    expect(await said('denied')).toBe('none\n');
-    expect(await ops('allow --user mallory')).toMatchObject({ code: 1 });
-    expect(await ops('deny')).toMatchObject({
+    expect(await said(service, 'deny --user mallory --reason bot --until 2999-01-01T00:00:00Z')).toMatch(
+      /^user_id +mallory$/m,
+    );
+    expect(await said(service, 'deny --address 203.0.113.0/24')).toMatch(/^address +203\.0\.113\.0\/24$/m);
+    expect(await said(service, 'denied')).toMatch(/^mallory +- +bot +2999-01-01T00:00:00Z +\S+Z$/m);
+    expect(await said(service, 'allow --address 203.0.113.0/24')).toBe('allowed\n');
+    expect(await said(service, 'allow --user mallory')).toBe('allowed\n');
+    expect(await said(service, 'denied')).toBe('none\n');
+    expect(await ops(service, 'allow --user mallory')).toMatchObject({ code: 1 });
+    expect(await ops(service, 'deny')).toMatchObject({
       code: 2,
       complained: expect.stringContaining('--user <id> and --address'),
     });
@@ -172,32 +148,38 @@ describe('npm run ops', () => {
     const died = { attempts: 7, last_error: 'The receiver answers 500', dead_at: new Date() };
     const kill = () => db.updateTable('order_events').set(died).orderBy('id').limit(1).execute();
     await kill();
-    expect(await said('events --limit 1')).toMatch(/ dead +The receiver answers 500\nmore: --cursor \d+\n$/);
-    expect((await said('events --state dead')).split('\n')).toHaveLength(3);
-    expect(await said('events-retry')).toMatch(/^retried +1$/m);
-    expect(await said('events --state dead')).toBe('none\n');
+    expect(await said(service, 'events --limit 1')).toMatch(/ dead +The receiver answers 500\nmore: --cursor \d+\n$/);
+    expect((await said(service, 'events --state dead')).split('\n')).toHaveLength(3);
+    expect(await said(service, 'events-retry')).toMatch(/^retried +1$/m);
+    expect(await said(service, 'events --state dead')).toBe('none\n');
     await kill();
-    expect(await ops('events-discard --limit 1 --yes')).toMatchObject({ code: 2, said: '' });
-    expect(await ops('events-discard')).toMatchObject({
+    expect(await ops(service, 'events-discard --limit 1 --yes')).toMatchObject({ code: 2, said: '' });
+    expect(await ops(service, 'events-discard')).toMatchObject({
       code: 2,
       complained: expect.stringMatching(/^This discards 1 dead order events.*Add --yes/),
     });
-    expect(await said('events-discard --yes')).toMatch(/^discarded +1$/m);
-    expect((await said('events')).split('\n')).toHaveLength(3);
-    expect(await ops('events --state alive')).toMatchObject({ code: 2, complained: expect.stringContaining("'dead'") });
+    expect(await said(service, 'events-discard --yes')).toMatch(/^discarded +1$/m);
+    expect((await said(service, 'events')).split('\n')).toHaveLength(3);
+    expect(await ops(service, 'events --state alive')).toMatchObject({
+      code: 2,
+      complained: expect.stringContaining("'dead'"),
+    });
   });
 
   it('tells a shopper what is kept of them, and forgets them', async () => {
     const sale = await context.openSale();
     await placeOrders(context, sale, ['carol']);
-    expect(JSON.parse(await said('export carol'))).toMatchObject({ user_id: 'carol', orders: [{ user_id: 'carol' }] });
-    expect(await ops('erase carol')).toMatchObject({ code: 2 });
+    expect(JSON.parse(await said(service, 'export carol'))).toMatchObject({
+      user_id: 'carol',
+      orders: [{ user_id: 'carol' }],
+    });
+    expect(await ops(service, 'erase carol')).toMatchObject({ code: 2 });
     // Its order is unpaid.
-    expect(await ops('erase carol --yes')).toMatchObject({
+    expect(await ops(service, 'erase carol --yes')).toMatchObject({
       code: 1,
       complained: expect.stringContaining('invalid_state'),
     });
-    expect(await said('erase nobody --yes')).toMatch(/^orders +0$/m);
+    expect(await said(service, 'erase nobody --yes')).toMatch(/^orders +0$/m);
   });
 
   it('says what cannot be undone and to how much, and without a terminal does it only with --yes', async () => {
@@ -210,11 +192,13 @@ describe('npm run ops', () => {
       [`refund ${order.order_no}`, `This refunds order ${order.order_no} of dora (`],
       ['erase dora', 'This erases the shopper dora.'],
     ] as const) {
-      const answer = await ops(args);
+      const answer = await ops(service, args);
       expect(answer).toMatchObject({ code: 2, said: '', complained: expect.stringContaining(what) });
       expect(answer.complained).toMatch(/no terminal to ask for confirmation. Add --yes to do it\.\n$/);
     }
-    expect(await jsonOf('sales --limit 1')).toMatchObject({ items: [{ id, status: 'open', seckill_stock: 5 }] });
+    expect(await jsonOf(service, 'sales --limit 1')).toMatchObject({
+      items: [{ id, status: 'open', seckill_stock: 5 }],
+    });
   });
 
   it('says in a line what was refused: exit code 1', async () => {
@@ -224,12 +208,12 @@ describe('npm run ops', () => {
       ['top-up 1 9999999999 --yes', '(invalid_request)'],
     ] as const;
     for (const [args, why] of refused) {
-      expect(await ops(args)).toMatchObject({ code: 1, said: '', complained: expect.stringContaining(why) });
+      expect(await ops(service, args)).toMatchObject({ code: 1, said: '', complained: expect.stringContaining(why) });
     }
-    const viewer = await ops('pause 1', { VIEWER_TOKEN });
+    const viewer = await ops(service, 'pause 1', { VIEWER_TOKEN });
     expect(viewer).toMatchObject({ code: 1, complained: 'Not allowed (forbidden); A viewer can only read\n' });
-    expect(await ops('sales', { VIEWER_TOKEN })).toMatchObject({ code: 0 });
-    const away = await ops('sales --url http://127.0.0.1:9', { ADMIN_TOKEN: OPERATOR_TOKEN });
+    expect(await ops(service, 'sales', { VIEWER_TOKEN })).toMatchObject({ code: 0 });
+    const away = await ops(service, 'sales --url http://127.0.0.1:9', { ADMIN_TOKEN: OPERATOR_TOKEN });
     expect(away).toMatchObject({ code: 1, complained: expect.stringContaining('http://127.0.0.1:9 does not answer') });
   });
 
@@ -264,7 +248,7 @@ describe('npm run ops', () => {
     ['pause 205 --until 2999-01-01T00:00Z', 'Unknown option --until'],
     ['sales --url localhost:18300', 'such as http://localhost:8080'],
   ])('ends %s with one line and exit code 2', async (args, why) => {
-    const answer = await ops(args);
+    const answer = await ops(service, args);
     expect(answer).toMatchObject({ code: 2, said: '', complained: expect.stringContaining(why) });
     expect(answer.complained.trimEnd()).not.toContain('\n');
   });
@@ -282,20 +266,23 @@ describe('npm run ops', () => {
   );
 
   it('asks for an operator token where there is none, and takes it from a file', async () => {
-    expect(await ops('sales', {})).toMatchObject({ code: 2, complained: expect.stringContaining('ADMIN_TOKEN') });
+    expect(await ops(service, 'sales', {})).toMatchObject({
+      code: 2,
+      complained: expect.stringContaining('ADMIN_TOKEN'),
+    });
     const folder = mkdtempSync(join(tmpdir(), 'ops-'));
     onTestFinished(() => rmSync(folder, { recursive: true }));
     const path = join(folder, 'token');
-    expect(await ops('sales', { ADMIN_TOKEN_FILE: path })).toMatchObject({
+    expect(await ops(service, 'sales', { ADMIN_TOKEN_FILE: path })).toMatchObject({
       code: 2,
       complained: expect.stringContaining('ADMIN_TOKEN_FILE cannot be read'),
     });
     writeFileSync(path, `${OPERATOR_TOKEN}\n`);
-    expect(await ops('sales', { ADMIN_TOKEN_FILE: path })).toMatchObject({ code: 0 });
+    expect(await ops(service, 'sales', { ADMIN_TOKEN_FILE: path })).toMatchObject({ code: 0 });
   });
 
   it.each(['', '--help'])('%s lists every command', async (args) => {
-    const help = await said(args);
+    const help = await said(service, args);
     for (const { name } of COMMANDS) expect(help).toContain(`\n  ${name} `);
   });
 });

@@ -7,7 +7,7 @@ import { loadConfig } from '@flash-sale/shared/platform/config/config.ts';
 import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
 import { SOON } from '@flash-sale/shared/testing/soon.ts';
 import { launchProcess, type LaunchedProcess } from '../testing/service.ts';
-import { openOwnMysql, openOwnRedis, type OwnServer } from '../testing/support.ts';
+import { openOwnMysql, openOwnRedis, type OwnServer } from '../testing/own-servers.ts';
 
 const TEST_MS_MAX = 90_000;
 /** Runs a program as the first process of a PID namespace. */

@@ -4,16 +4,8 @@ import { loadConfig } from '@flash-sale/shared/platform/config/config.ts';
 import { connectDb, type Db } from '@flash-sale/shared/platform/mysql/client.ts';
 import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
 import { startProcess } from '../testing/service.ts';
-import {
-  AS_OPERATOR,
-  openApp,
-  openOwnMysql,
-  openOwnRedis,
-  openTestContext,
-  type OwnServer,
-  type TestApp,
-  type TestContext,
-} from '../testing/support.ts';
+import { AS_OPERATOR, openApp, openTestContext, type TestApp, type TestContext } from '../testing/support.ts';
+import { openOwnMysql, openOwnRedis, type OwnServer } from '../testing/own-servers.ts';
 
 const SOON = { timeout: 20_000, interval: 50 };
 /** The rights that `docs/operations.md` asks for. */

@@ -2,13 +2,12 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   AS_OPERATOR,
   openApp,
-  openOwnMysql,
   openTestContext,
   settleOrder,
-  type OwnServer,
   type TestApp,
   type TestContext,
 } from '../testing/support.ts';
+import { openOwnMysql, type OwnServer } from '../testing/own-servers.ts';
 import { startProcess } from '../testing/service.ts';
 import { ANSWER_MS_MAX, PRODUCT, timed } from './outage.ts';
 

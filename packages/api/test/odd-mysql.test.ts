@@ -7,13 +7,12 @@ import { startProcess } from '../testing/service.ts';
 import {
   AS_OPERATOR,
   openApp,
-  openOwnMysql,
   openTestContext,
   settleOrder,
-  type OwnServer,
   type TestApp,
   type TestContext,
 } from '../testing/support.ts';
+import { openOwnMysql, type OwnServer } from '../testing/own-servers.ts';
 
 let server: OwnServer;
 let root: Db;

@@ -6,13 +6,12 @@ import {
   AS_OPERATOR,
   effectsOn,
   openApp,
-  openOwnRedis,
   openTestContext,
   settleOrder,
-  type OwnServer,
   type TestApp,
   type TestContext,
 } from '../testing/support.ts';
+import { openOwnRedis, type OwnServer } from '../testing/own-servers.ts';
 import { startProcess } from '../testing/service.ts';
 import { batchNoOf } from '@flash-sale/shared/order/order-number.ts';
 import { ANSWERED, ANSWER_MS_MAX, PRODUCT, REDIS_TIMEOUT_MS, timed } from './outage.ts';

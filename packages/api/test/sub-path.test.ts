@@ -5,15 +5,8 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { findNginx, writeNginxConfig } from '../../../infra/src/services/nginx.ts';
 import { freePort } from '../../../infra/src/services/ports.ts';
-import {
-  OPERATOR_TOKEN,
-  openApp,
-  openOwnFolder,
-  openTestContext,
-  type OwnFolder,
-  type TestApp,
-  type TestContext,
-} from '../testing/support.ts';
+import { OPERATOR_TOKEN, openApp, openTestContext, type TestApp, type TestContext } from '../testing/support.ts';
+import { openOwnFolder, type OwnFolder } from '../testing/own-servers.ts';
 
 let context: TestContext;
 let folder: OwnFolder;

@@ -12,7 +12,8 @@ import { connectRedis, type ConnectionUse } from '@flash-sale/shared/platform/re
 import { freePort } from '../../../infra/src/services/ports.ts';
 import { createAuthority, type Certificate } from '@flash-sale/shared/testing/certificates.ts';
 import { startService } from '../testing/service.ts';
-import { AS_OPERATOR, openOwnMysql, openOwnRedis, openTestContext, type OwnServer } from '../testing/support.ts';
+import { AS_OPERATOR, openTestContext } from '../testing/support.ts';
+import { openOwnMysql, openOwnRedis, type OwnServer } from '../testing/own-servers.ts';
 
 const authority = createAuthority('authority of this test');
 const folder = mkdtempSync(join(tmpdir(), 'flash-sale-tls-'));

@@ -1,19 +1,15 @@
-import type { EventEmitter } from 'node:events';
-import { Queue, QueueEvents } from 'bullmq';
 import { sql } from 'kysely';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { OrderStatus } from '@flash-sale/shared/order/order.ts';
 import { ORDER_BATCH_MAX } from '@flash-sale/shared/order/orders-table.ts';
-import type { SaleRef } from '@flash-sale/shared/sale/sale.ts';
-import { ORDERS_QUEUE, writeOrders, type WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
-import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
+import { ORDERS_QUEUE } from '@flash-sale/shared/admission/order-jobs.ts';
 import { placeOrders } from '@flash-sale/shared/testing/ordering.ts';
-import { openTestContext } from '@flash-sale/shared/testing/support.ts';
 import { aLockIsWaitedFor, holdUpOrdersOf, readLedger, refuseOrdersOf } from './ledger.ts';
 import { startPrivateRedis } from '@flash-sale/shared/testing/private-redis.ts';
 import { admitAll, shoppers } from './shoppers.ts';
 import { startWorker, type WorkerProcess } from './worker-process.ts';
 import { SOON } from '@flash-sale/shared/testing/soon.ts';
+import { openWorld } from './worker-world.ts';
 
 /**
  * After a kill everything is finished within 10 s, of which 9 are the worst case of what is waited
@@ -23,42 +19,6 @@ import { SOON } from '@flash-sale/shared/testing/soon.ts';
 const RECOVERY = { timeout: 15_000, interval: 20 };
 const TEST_MS_MAX = 90_000;
 const JUMPING = new URL('jumping-clock.ts', import.meta.url).pathname;
-
-/** A separate context, since processes do any work that they find in theirs. */
-async function openWorld(env: Readonly<Record<string, string>> = {}) {
-  const context = await openTestContext(env);
-  const connection = connectRedis(context.config, 'producer');
-  const prefix = context.keys.queuePrefix(0);
-  const queue = new Queue<WriteOrdersJob>(ORDERS_QUEUE, { connection, prefix });
-  const listening = connectRedis(context.config, 'blocking');
-  const events = new QueueEvents(ORDERS_QUEUE, { connection: listening, prefix });
-  // Where a test kills Redis, only what comes of it matters.
-  for (const emitter of [context.redis, connection, listening, queue, events] as EventEmitter[])
-    emitter.on('error', () => undefined);
-  const failed: string[] = [];
-  events.on('failed', ({ jobId }) => failed.push(jobId));
-  const completed: string[] = [];
-  events.on('completed', ({ jobId }) => completed.push(jobId));
-  onTestFinished(async () => {
-    await Promise.all([queue.close(), events.close()]);
-    connection.disconnect();
-    listening.disconnect();
-    await context.close();
-  });
-  await events.waitUntilReady();
-  return {
-    context,
-    queue,
-    completed,
-    /** Ids of jobs that were given up, of which there must not be any. */
-    failed,
-    buy: async (sale: SaleRef, userIds: readonly string[], jobId: string) => {
-      await admitAll(context, sale, userIds, jobId);
-      const { name, data, opts } = writeOrders(sale, jobId);
-      return queue.add(name, data, opts);
-    },
-  };
-}
 
 const statusOf = async ({ ops_port: opsPort }: WorkerProcess, path: string): Promise<number> =>
   (await fetch(`http://127.0.0.1:${opsPort}${path}`)).status;

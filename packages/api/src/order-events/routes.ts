@@ -1,9 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import {
-  discardDeadOrderEvents,
-  listOrderEvents,
-  reviveOrderEvents,
-} from '@flash-sale/shared/order-events/order-events-table.ts';
+import { discardDeadOrderEvents, reviveOrderEvents } from '@flash-sale/shared/order-events/dead-order-events.ts';
+import { listOrderEvents } from '@flash-sale/shared/order-events/order-events-table.ts';
 import { recordAction } from '../operator/operator-actions-table.ts';
 import type { AppDeps } from '../deps.ts';
 import { isoOf, LIMIT_DEFAULT, nextCursor } from '../fields.ts';

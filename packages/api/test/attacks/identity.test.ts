@@ -15,8 +15,7 @@ import {
   type TestApp,
   type TestContext,
 } from '../../testing/support.ts';
-
-const SECRET = 'a-secret-of-access-tokens-that-is-long';
+import { bearer, hs256, SECRET } from '../identity/access-tokens.ts';
 
 let context: TestContext;
 /** Two api processes of one service. */
@@ -37,10 +36,8 @@ afterAll(async () => {
 });
 
 type Headers = Record<string, string>;
-const bearer = (accessToken: string): Headers => ({ authorization: `Bearer ${accessToken}` });
 const nowS = () => Math.floor(Date.now() / 1_000);
-const sign = (claims: object, secret = SECRET, alg = 'HS256') =>
-  new SignJWT({ exp: nowS() + 600, ...claims }).setProtectedHeader({ alg }).sign(new TextEncoder().encode(secret));
+const sign = (claims: object, secret = SECRET, alg = 'HS256') => hs256({ exp: nowS() + 600, ...claims }, secret, alg);
 const as = async (userId: string): Promise<Headers> => bearer(await sign({ sub: userId }));
 const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
 

@@ -3,14 +3,8 @@ import type { LightMyRequestResponse as Response } from 'fastify';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { listActions } from '../../src/operator/operator-actions-table.ts';
 import { writeOrders } from '@flash-sale/shared/admission/order-jobs.ts';
-import {
-  OPERATOR_TOKEN,
-  openApp,
-  openOwnRedis,
-  openTestContext,
-  type TestApp,
-  type TestContext,
-} from '../../testing/support.ts';
+import { OPERATOR_TOKEN, openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
+import { openOwnRedis } from '../../testing/own-servers.ts';
 
 const VIEWER_TOKEN = 'the-viewers-own-token';
 const PATH = '/admin/queues';

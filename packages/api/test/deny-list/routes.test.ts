@@ -1,14 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { listActions } from '../../src/operator/operator-actions-table.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
-import {
-  AS_OPERATOR,
-  openApp,
-  openOwnRedis,
-  openTestContext,
-  type TestApp,
-  type TestContext,
-} from '../../testing/support.ts';
+import { AS_OPERATOR, openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
+import { openOwnRedis } from '../../testing/own-servers.ts';
 
 const VIEWER = { authorization: 'Bearer the-viewers-own-token' };
 const PATH = '/api/v1/admin/deny-list';

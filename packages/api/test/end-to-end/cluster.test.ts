@@ -5,7 +5,8 @@ import {
   type ClusterMaster,
   type RedisCluster,
 } from '../../../../infra/src/services/redis-cluster.ts';
-import { openOwnFolder, openTestContext, type OwnFolder, type TestContext } from '../../testing/support.ts';
+import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { openOwnFolder, type OwnFolder } from '../../testing/own-servers.ts';
 import { expectPromisesKept, watchConservation } from './promises.ts';
 import { startService, type Service } from '../../testing/service.ts';
 import { each, outcomeOf, Shoppers } from '../../testing/shoppers.ts';

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { openOwnRedis, openTestContext } from '../../testing/support.ts';
+import { openTestContext } from '../../testing/support.ts';
+import { openOwnRedis } from '../../testing/own-servers.ts';
 import { startService } from '../../testing/service.ts';
 import { outcomeOf, Shoppers } from '../../testing/shoppers.ts';
 

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { openOwnRedis, openTestContext, type OwnServer, type TestContext } from '../../testing/support.ts';
+import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { openOwnRedis, type OwnServer } from '../../testing/own-servers.ts';
 import { expectPromisesKept, watchConservation } from './promises.ts';
 import { startService, type Service } from '../../testing/service.ts';
 import { each, outcomeOf, Shoppers } from '../../testing/shoppers.ts';

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { PrivateServer } from '../../../../infra/src/services/private-server.ts';
 import { startRedis } from '../../../../infra/src/services/redis.ts';
 import { auditSale } from '@flash-sale/shared/reconciliation/audit.ts';
-import { openOwnFolder, openTestContext, type OwnFolder, type TestContext } from '../../testing/support.ts';
+import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { openOwnFolder, type OwnFolder } from '../../testing/own-servers.ts';
 import { startService, type Service } from '../../testing/service.ts';
 import { each, outcomeOf, Shoppers } from '../../testing/shoppers.ts';
 

@@ -6,7 +6,7 @@ export const SECRET = 'a-secret-of-access-tokens-that-is-long';
 export const ISSUER = 'https://identity.test/';
 export const AUDIENCE = 'flash-sale';
 
-export const as = (accessToken: string) => ({ authorization: `Bearer ${accessToken}` });
+export const bearer = (accessToken: string) => ({ authorization: `Bearer ${accessToken}` });
 export const hs256 = (claims: JWTPayload, secret = SECRET, algorithm = 'HS256') =>
   new SignJWT(claims).setProtectedHeader({ alg: algorithm }).sign(new TextEncoder().encode(secret));
 export const inOneHour = () => Math.floor(Date.now() / 1_000) + 3_600;

@@ -7,7 +7,7 @@ import {
   AUDIENCE,
   ISSUER,
   SECRET,
-  as,
+  bearer,
   askToken,
   hs256,
   inOneHour,
@@ -39,8 +39,8 @@ describe('the development login', () => {
       } = answer.json<Record<string, string>>();
       expect(tokenType).toBe('Bearer');
       expect(Date.parse(expiresAt!) - Date.now()).toBeLessThanOrEqual(3_600_000);
-      expect((await app.get('/api/v1/orders?user_id=dev', as(accessToken!))).statusCode).toBe(200);
-      expect(await app.get('/api/v1/orders?user_id=other', as(accessToken!))).toBeProblem('forbidden');
+      expect((await app.get('/api/v1/orders?user_id=dev', bearer(accessToken!))).statusCode).toBe(200);
+      expect(await app.get('/api/v1/orders?user_id=other', bearer(accessToken!))).toBeProblem('forbidden');
       expect(await logIn(app, 'a b')).toBeProblem('invalid_request');
     } finally {
       await app.close();
@@ -74,9 +74,9 @@ describe('jwt mode with an issuer and an audience', () => {
   afterAll(() => app.close());
 
   it('accepts the right ones', async () => {
-    expect((await askToken(app, sale, as(await valid('a', { iss: ISSUER, aud: AUDIENCE })))).statusCode).toBe(200);
+    expect((await askToken(app, sale, bearer(await valid('a', { iss: ISSUER, aud: AUDIENCE })))).statusCode).toBe(200);
     const among = await valid('b', { iss: ISSUER, aud: ['other', AUDIENCE] });
-    expect((await askToken(app, sale, as(among))).statusCode).toBe(200);
+    expect((await askToken(app, sale, bearer(among))).statusCode).toBe(200);
   });
 
   it.each<[string, JWTPayload]>([
@@ -88,13 +88,13 @@ describe('jwt mode with an issuer and an audience', () => {
       JWT_AUDIENCE: `${AUDIENCE},mobile`,
     });
     try {
-      expect((await askToken(both, sale, as(await valid('a', claims)))).statusCode).toBe(200);
+      expect((await askToken(both, sale, bearer(await valid('a', claims)))).statusCode).toBe(200);
       for (const wrong of [
         { ...claims, iss: `${ISSUER},https://other.test` },
         { ...claims, aud: `${AUDIENCE},mobile` },
         { ...claims, iss: 'https://other.test/' },
       ]) {
-        expect(await askToken(both, sale, as(await valid('a', wrong)))).toBeProblem('unauthenticated');
+        expect(await askToken(both, sale, bearer(await valid('a', wrong)))).toBeProblem('unauthenticated');
       }
     } finally {
       await both.close();
@@ -107,7 +107,7 @@ describe('jwt mode with an issuer and an audience', () => {
     ['no audience', { iss: ISSUER }],
     ['another audience', { iss: ISSUER, aud: 'flash-sale-2' }],
   ])('refuses %s', async (_what, claims) => {
-    expect(await askToken(app, sale, as(await valid('alice', claims)))).toBeProblem('unauthenticated');
+    expect(await askToken(app, sale, bearer(await valid('alice', claims)))).toBeProblem('unauthenticated');
   });
 });
 
@@ -132,7 +132,7 @@ describe('jwt mode with a key set', () => {
     const app = await openKeyed();
     try {
       for (const shopper of ['a', 'b', 'c']) {
-        expect((await askToken(app, sale, as(await key.sign({ sub: shopper })), shopper)).statusCode).toBe(200);
+        expect((await askToken(app, sale, bearer(await key.sign({ sub: shopper })), shopper)).statusCode).toBe(200);
       }
       expect(provider.fetches).toBe(before + 1);
     } finally {
@@ -145,17 +145,17 @@ describe('jwt mode with a key set', () => {
     provider.serve(first.jwk);
     const app = await openKeyed();
     try {
-      expect((await askToken(app, sale, as(await first.sign({ sub: 'a' })))).statusCode).toBe(200);
+      expect((await askToken(app, sale, bearer(await first.sign({ sub: 'a' })))).statusCode).toBe(200);
       const fetchedAtMs = provider.askedAtMs;
       provider.serve(second.jwk);
       const before = provider.fetches;
-      const rotated = as(await second.sign({ sub: 'b' }));
+      const rotated = bearer(await second.sign({ sub: 'b' }));
       expect(await askToken(app, sale, rotated)).toBeProblem('unauthenticated');
       expect(provider.fetches).toBe(before);
       await expect.poll(async () => (await askToken(app, sale, rotated)).statusCode, { timeout: 6_000 }).toBe(200);
       expect(provider.askedAtMs - fetchedAtMs).toBeGreaterThan(4_900);
       expect(provider.fetches).toBe(before + 1);
-      expect(await askToken(app, sale, as(await first.sign({ sub: 'c' })))).toBeProblem('unauthenticated');
+      expect(await askToken(app, sale, bearer(await first.sign({ sub: 'c' })))).toBeProblem('unauthenticated');
     } finally {
       await app.close();
     }
@@ -166,13 +166,13 @@ describe('jwt mode with a key set', () => {
     provider.serve(first.jwk, second.jwk);
     const app = await openKeyed();
     try {
-      expect((await askToken(app, sale, as(await first.sign({ sub: 'a' }, {})))).statusCode).toBe(200);
-      expect((await askToken(app, sale, as(await second.sign({ sub: 'b' }, {})))).statusCode).toBe(200);
-      const unknown = as(await third.sign({ sub: 'c' }, {}));
+      expect((await askToken(app, sale, bearer(await first.sign({ sub: 'a' }, {})))).statusCode).toBe(200);
+      expect((await askToken(app, sale, bearer(await second.sign({ sub: 'b' }, {})))).statusCode).toBe(200);
+      const unknown = bearer(await third.sign({ sub: 'c' }, {}));
       expect(await askToken(app, sale, unknown)).toBeProblem('unauthenticated');
       provider.serve(first.jwk, second.jwk, third.jwk);
       await expect.poll(async () => (await askToken(app, sale, unknown)).statusCode, { timeout: 6_000 }).toBe(200);
-      const expired = as(await second.sign({ sub: 'b', exp: 1 }, {}));
+      const expired = bearer(await second.sign({ sub: 'b', exp: 1 }, {}));
       expect(await askToken(app, sale, expired)).toBeProblem('unauthenticated');
       expect(await refusedFor(app, 'expiry')).toBe(1);
     } finally {
@@ -186,7 +186,7 @@ describe('jwt mode with a key set', () => {
     const app = await openKeyed();
     try {
       for (const key of [first, second]) {
-        expect((await askToken(app, sale, as(await key.sign({ sub: 'a' })))).statusCode).toBe(200);
+        expect((await askToken(app, sale, bearer(await key.sign({ sub: 'a' })))).statusCode).toBe(200);
       }
     } finally {
       await app.close();
@@ -198,9 +198,9 @@ describe('jwt mode with a key set', () => {
     provider.serve(...keys.map(({ jwk }) => jwk));
     const app = await openKeyed({ JWT_FORMAT: 'alg=ES256' });
     try {
-      expect((await askToken(app, sale, as(await keys[7]!.sign({ sub: 'a' }, {})))).statusCode).toBe(200);
-      expect(await askToken(app, sale, as(await keys[8]!.sign({ sub: 'a' }, {})))).toBeProblem('unauthenticated');
-      expect((await askToken(app, sale, as(await keys[8]!.sign({ sub: 'a' })))).statusCode).toBe(200);
+      expect((await askToken(app, sale, bearer(await keys[7]!.sign({ sub: 'a' }, {})))).statusCode).toBe(200);
+      expect(await askToken(app, sale, bearer(await keys[8]!.sign({ sub: 'a' }, {})))).toBeProblem('unauthenticated');
+      expect((await askToken(app, sale, bearer(await keys[8]!.sign({ sub: 'a' })))).statusCode).toBe(200);
     } finally {
       await app.close();
     }
@@ -213,7 +213,7 @@ describe('jwt mode with a key set', () => {
     provider.serve(key.jwk, elliptic.jwk);
     const app = await openKeyed();
     try {
-      expect((await askToken(app, sale, as(await key.sign({ sub: 'a' })))).statusCode).toBe(200);
+      expect((await askToken(app, sale, bearer(await key.sign({ sub: 'a' })))).statusCode).toBe(200);
       const asSecret = await hs256({ sub: 'a', exp: inOneHour() }, JSON.stringify(key.jwk));
       for (const [reason, accessToken] of [
         ['signature', await stranger.sign({ sub: 'a' })],
@@ -222,7 +222,7 @@ describe('jwt mode with a key set', () => {
         ['algorithm', asSecret],
       ] as const) {
         const before = await refusedFor(app, reason);
-        expect(await askToken(app, sale, as(accessToken))).toBeProblem('unauthenticated');
+        expect(await askToken(app, sale, bearer(accessToken))).toBeProblem('unauthenticated');
         expect(await refusedFor(app, reason)).toBe(before + 1);
       }
     } finally {
@@ -238,7 +238,7 @@ describe('jwt mode with a key set', () => {
     const nowhere = await openKeyed({ ...env, JWKS_URL: 'http://127.0.0.1:9/keys' });
     try {
       const before = provider.fetches;
-      const headers = { ...as(await key.sign({ sub: 'a' })), 'x-forwarded-for': '198.51.100.7' };
+      const headers = { ...bearer(await key.sign({ sub: 'a' })), 'x-forwarded-for': '198.51.100.7' };
       for (const one of [app, nowhere]) {
         for (let i = 0; i < 30; i += 1) {
           const answer = await one.get('/api/v1/orders', headers);

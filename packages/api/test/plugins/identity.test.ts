@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { openApp, openTestContext, settleOrder, type TestApp, type TestContext } from '../../testing/support.ts';
-import { SECRET, as, askToken, hs256, inOneHour, refusedFor, valid } from '../identity/access-tokens.ts';
+import { SECRET, bearer, askToken, hs256, inOneHour, refusedFor, valid } from '../identity/access-tokens.ts';
 
 let context: TestContext;
 
@@ -24,7 +24,7 @@ describe('jwt mode with a secret', () => {
   afterAll(() => app.close());
 
   it('uses the shopper of the access token: token, buy, poll and list need no user_id', async () => {
-    const headers = as(await valid('alice'));
+    const headers = bearer(await valid('alice'));
     const token = (await askToken(app, sale, headers)).json<{ token: string }>().token;
     const bought = await app.post('/api/v1/seckill/buy', { product_id: sale.id, token }, headers);
     expect(bought.statusCode).toBe(202);
@@ -35,11 +35,11 @@ describe('jwt mode with a secret', () => {
   });
 
   it('accepts a user_id that is the subject', async () => {
-    expect((await askToken(app, sale, as(await valid('bob')), 'bob')).statusCode).toBe(200);
+    expect((await askToken(app, sale, bearer(await valid('bob')), 'bob')).statusCode).toBe(200);
   });
 
   it('forbids every call for another shopper', async () => {
-    const headers = as(await valid('mallory'));
+    const headers = bearer(await valid('mallory'));
     expect(await askToken(app, sale, headers, 'alice')).toBeProblem('forbidden');
     const buy = { product_id: sale.id, user_id: 'alice', token: 'x' };
     expect(await app.post('/api/v1/seckill/buy', buy, headers)).toBeProblem('forbidden');
@@ -51,12 +51,12 @@ describe('jwt mode with a secret', () => {
   });
 
   it('shows an order to its owner only: for others it does not exist, queued or settled, waiting or not', async () => {
-    const owner = as(await valid('owner'));
+    const owner = bearer(await valid('owner'));
     const token = (await askToken(app, sale, owner)).json<{ token: string }>().token;
     const { order_no: orderNo } = (await app.post('/api/v1/seckill/buy', { product_id: sale.id, token }, owner)).json<{
       order_no: string;
     }>();
-    const other = as(await valid('Owner'));
+    const other = bearer(await valid('Owner'));
     expect(await app.get(`/api/v1/orders/${orderNo}`, other)).toBeProblem('not_found');
     await settleOrder(context, sale, orderNo);
     expect(await app.get(`/api/v1/orders/${orderNo}`, other)).toBeProblem('not_found');
@@ -65,8 +65,8 @@ describe('jwt mode with a secret', () => {
   });
 
   it('does not let one shopper use the seckill token of another', async () => {
-    const token = (await askToken(app, sale, as(await valid('victim')))).json<{ token: string }>().token;
-    const thief = as(await valid('thief'));
+    const token = (await askToken(app, sale, bearer(await valid('victim')))).json<{ token: string }>().token;
+    const thief = bearer(await valid('thief'));
     expect(await app.post('/api/v1/seckill/buy', { product_id: sale.id, token }, thief)).toBeProblem('token_invalid');
   });
 
@@ -153,7 +153,7 @@ describe('jwt mode with a secret', () => {
 
   it('accepts an access token as long as the headers of a request may be', async () => {
     const pad = 'x'.repeat(11_000);
-    const headers = as(await valid('roles', { pad }));
+    const headers = bearer(await valid('roles', { pad }));
     expect(headers.authorization.length).toBeGreaterThan(14_000);
     expect((await askToken(app, sale, headers)).statusCode).toBe(200);
   });
@@ -172,7 +172,7 @@ describe('jwt mode with a secret', () => {
     const log = pino({ level: 'debug' }, { write: (line: string) => lines.push(line) });
     const child = vi.spyOn(context.log, 'child').mockImplementation(() => log as never);
     try {
-      await server.inject({ method: 'GET', url: '/api/v1/orders', headers: as(accessToken) });
+      await server.inject({ method: 'GET', url: '/api/v1/orders', headers: bearer(accessToken) });
     } finally {
       child.mockRestore();
     }
@@ -191,13 +191,13 @@ describe('jwt mode with a secret', () => {
     const strict = await openApp(context, { JWT_FORMAT: 'tolerance=0' });
     try {
       for (const claims of [{ exp: nowS - 20 }, { nbf: nowS + 20 }, { iat: nowS + 20 }]) {
-        expect((await askToken(app, sale, as(await valid('clock', claims)))).statusCode).toBe(200);
+        expect((await askToken(app, sale, bearer(await valid('clock', claims)))).statusCode).toBe(200);
       }
       for (const claims of [{ exp: nowS - 40 }, { nbf: nowS + 100 }]) {
-        expect(await askToken(app, sale, as(await valid('clock', claims)))).toBeProblem('unauthenticated');
+        expect(await askToken(app, sale, bearer(await valid('clock', claims)))).toBeProblem('unauthenticated');
       }
       for (const claims of [{ exp: nowS - 20 }, { nbf: nowS + 100 }]) {
-        expect(await askToken(strict, sale, as(await valid('clock', claims)))).toBeProblem('unauthenticated');
+        expect(await askToken(strict, sale, bearer(await valid('clock', claims)))).toBeProblem('unauthenticated');
       }
     } finally {
       await strict.close();
@@ -206,7 +206,7 @@ describe('jwt mode with a secret', () => {
 
   it('does not accept an access token after its expiry and the tolerance because it was verified before', async () => {
     const exp = Math.floor(Date.now() / 1_000) - 28;
-    const headers = as(await hs256({ sub: 'brief', exp }));
+    const headers = bearer(await hs256({ sub: 'brief', exp }));
     expect((await askToken(app, sale, headers)).statusCode).toBe(200);
     await expect.poll(async () => (await askToken(app, sale, headers)).statusCode, { timeout: 10_000 }).toBe(401);
     expect(Date.now()).toBeGreaterThanOrEqual((exp + 30) * 1_000);
@@ -224,12 +224,12 @@ describe('callers without a valid access token', () => {
     try {
       const list = (headers: Record<string, string>) => app.get('/api/v1/orders', headers);
       const attacker = '198.51.100.9';
-      const good = as(await valid('known'));
+      const good = bearer(await valid('known'));
       expect((await list(from(attacker, good))).statusCode).toBe(200);
-      for (const headers of [{}, as('x.y.z'), as(await hs256({ sub: 'alice' }))]) {
+      for (const headers of [{}, bearer('x.y.z'), bearer(await hs256({ sub: 'alice' }))]) {
         expect(await list(from(attacker, headers))).toBeProblem('unauthenticated');
       }
-      const refused = await list(from(attacker, as('x.y.z')));
+      const refused = await list(from(attacker, bearer('x.y.z')));
       expect(refused).toBeProblem('rate_limited');
       expect(refused.headers).toMatchObject({
         'ratelimit-policy': '"address";q=3;w=3',

@@ -1,23 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Payment } from '../../src/payment/payment.ts';
 import type { PaymentProvider } from '../../src/payment/provider.ts';
 import { createStripe } from '../../src/payment/stripe.ts';
-import { FakeStripe, type StripeCall } from '../../testing/fake-stripe.ts';
-import { signedByStripe } from '../../testing/stripe-signature.ts';
-
-const WEBHOOK_SECRET = 'whsec_of_this_test';
-const PAYMENT: Payment = {
-  paymentId: 'pay_1',
-  orderNo: '01KARYB6S5Q0H9M3T7ZV5W8XCE-0-17',
-  productId: 17,
-  provider: 'stripe',
-  providerRef: null,
-  url: null,
-  status: 'started',
-  amountCents: 1_999,
-  currency: 'EUR',
-  keyNo: 0,
-};
+import { FakeStripe } from '../../testing/fake-stripe.ts';
+import type { StripeCall } from '../../testing/stripe-messages.ts';
+import { PAYMENT, WEBHOOK_SECRET, paid, started } from './stripe-payment.ts';
 
 let fake: FakeStripe;
 let stripe: PaymentProvider;
@@ -34,17 +20,6 @@ afterEach(() => fake.close());
 
 const asked = (): StripeCall[] => fake.calls.map(({ call }) => call);
 const keysOf = (call: StripeCall) => fake.calls.filter((one) => one.call === call).map(({ key }) => key);
-/** The payment once it was started. */
-async function started(): Promise<Payment & { providerRef: string }> {
-  const { providerRef } = await stripe.start(PAYMENT);
-  return { ...PAYMENT, providerRef };
-}
-/** The payment once its money has come. */
-async function paid(): Promise<Payment & { providerRef: string }> {
-  const payment = await started();
-  fake.pay(payment.providerRef);
-  return payment;
-}
 const SUCCEEDED = { now: 'succeeded', received: { amount: 1_999, currency: 'EUR' } };
 
 describe('a start', () => {
@@ -137,7 +112,7 @@ describe('a call that Stripe does not do', () => {
 
 describe('asked what became of it, a payment', () => {
   test('without money is open, and with money returns the received amount', async () => {
-    const payment = await started();
+    const payment = await started(stripe);
     expect(await stripe.read(payment)).toEqual({ now: 'open' });
     fake.pay(payment.providerRef, { amount: 1_998 });
     expect(await stripe.read(payment)).toEqual({ now: 'succeeded', received: { amount: 1_998, currency: 'EUR' } });
@@ -147,7 +122,7 @@ describe('asked what became of it, a payment', () => {
     [true, SUCCEEDED],
     [false, { now: 'declined' }],
   ])('whose money takes days is waited for, and then came or did not: %j', async (comes, answer) => {
-    const payment = await started();
+    const payment = await started(stripe);
     fake.pay(payment.providerRef, { takesDays: true });
     expect(await stripe.read(payment)).toEqual({ now: 'waiting' });
     fake.settle(payment.providerRef, comes);
@@ -157,7 +132,7 @@ describe('asked what became of it, a payment', () => {
 
 describe('a payment whose money went back', () => {
   test('is refunded only while the refunds stand at Stripe, whoever made them and whatever events said', async () => {
-    const payment = await paid();
+    const payment = await paid(stripe, fake);
     fake.refundByHand(payment.providerRef, 500);
     expect(await stripe.read(payment)).toEqual(SUCCEEDED);
     fake.refundByHand(payment.providerRef);
@@ -171,7 +146,7 @@ describe('a payment whose money went back', () => {
   });
 
   test('is told by events that Stripe keeps, those since the last reading and an hour before', async () => {
-    const payment = await paid();
+    const payment = await paid(stripe, fake);
     fake.refundByHand(payment.providerRef);
     const kinds = async (cursor?: string) =>
       (await stripe.refundEvents!(cursor)).events.map(({ paymentId, kind }) => `${paymentId} ${kind}`);
@@ -184,18 +159,18 @@ describe('a payment whose money went back', () => {
 
 describe('a close', () => {
   test('expires an open session, so that it cannot be paid any more', async () => {
-    const payment = await started();
+    const payment = await started(stripe);
     expect(await stripe.expire(payment)).toEqual({ now: 'declined' });
     expect(fake.pay(payment.providerRef)).toBe(false);
     expect(await stripe.expire(payment)).toEqual({ now: 'declined' });
   });
 
   test('finds the money of a complete session without a webhook', async () => {
-    expect(await stripe.expire(await paid())).toEqual(SUCCEEDED);
+    expect(await stripe.expire(await paid(stripe, fake))).toEqual(SUCCEEDED);
   });
 
   test('finds the money of a session that completes between the check and the call', async () => {
-    const payment = await started();
+    const payment = await started(stripe);
     fake.meanwhile = (call) => {
       if (call === 'expire session') fake.pay(payment.providerRef);
     };
@@ -204,13 +179,13 @@ describe('a close', () => {
   });
 
   test('waits for money that takes days and cannot be stopped any more', async () => {
-    const payment = await started();
+    const payment = await started(stripe);
     fake.pay(payment.providerRef, { takesDays: true });
     expect(await stripe.expire(payment)).toEqual({ now: 'waiting' });
   });
 
   test('that Stripe refuses while the session is open fails', async () => {
-    const payment = await started();
+    const payment = await started(stripe);
     fake.fail('expire session', { status: 400 });
     await expect(stripe.expire(payment)).rejects.toMatchObject({ kind: 'failed' });
   });
@@ -223,14 +198,14 @@ describe('a close', () => {
 
 describe('a refund', () => {
   test('refunds the whole payment, with its own key, and reports when it is done', async () => {
-    const payment = await paid();
+    const payment = await paid(stripe, fake);
     expect(await stripe.refund(payment)).toEqual({ now: 'refunded' });
     expect(keysOf('create refund')).toEqual(['refund-pay_1-0']);
     expect(fake.calls.at(-1)!.form).toEqual({ payment_intent: 'pi_2', 'metadata[flash_sale_payment_id]': 'pay_1' });
   });
 
   test('that takes days is awaited, and not repeated', async () => {
-    const payment = await paid();
+    const payment = await paid(stripe, fake);
     fake.refundsTakeTime = true;
     expect(await stripe.refund(payment)).toEqual({ now: 'waiting' });
     expect(await stripe.refund(payment)).toEqual({ now: 'waiting' });
@@ -240,7 +215,7 @@ describe('a refund', () => {
   });
 
   test('that the bank returns is made again, also with a key that Stripe knows', async () => {
-    const payment = await paid();
+    const payment = await paid(stripe, fake);
     await stripe.refund(payment);
     fake.settleRefunds(false);
     expect(fake.paidBack(payment.providerRef)).toBe(0);
@@ -252,7 +227,7 @@ describe('a refund', () => {
     [undefined, []],
     [500, ['refund-pay_1-0']],
   ])('of what was refunded by hand (%s of it) sends the rest alone', async (amount, keys) => {
-    const payment = await paid();
+    const payment = await paid(stripe, fake);
     fake.refundByHand(payment.providerRef, amount);
     expect(await stripe.refund(payment)).toEqual({ now: 'refunded' });
     expect(keysOf('create refund')).toEqual(keys);
@@ -260,7 +235,7 @@ describe('a refund', () => {
   });
 
   test('made by hand at the same moment is found at the next call', async () => {
-    const payment = await paid();
+    const payment = await paid(stripe, fake);
     fake.meanwhile = (call) => {
       if (call === 'create refund') fake.refundByHand(payment.providerRef);
     };
@@ -273,7 +248,7 @@ describe('a refund', () => {
     ['did nothing', { status: 500, kept: true }],
     ['refunded all the same', { status: 500, kept: true, carriedOut: true }],
   ] as const)('whose kept error %s is made once, in the next call', async (_name, fault) => {
-    const payment = await paid();
+    const payment = await paid(stripe, fake);
     fake.fail('create refund', fault);
     await expect(stripe.refund(payment)).rejects.toMatchObject({ mayBeKept: true });
     expect(await stripe.refund({ ...payment, keyNo: 1 })).toEqual({ now: 'refunded' });
@@ -281,95 +256,8 @@ describe('a refund', () => {
   });
 
   test('that Stripe refuses for another reason must be repeated', async () => {
-    const payment = await paid();
+    const payment = await paid(stripe, fake);
     fake.fail('create refund', { status: 400, code: 'charge_disputed', kept: true });
     await expect(stripe.refund(payment)).rejects.toThrow('Stripe answers 400');
-  });
-});
-
-describe('a webhook', () => {
-  const signed = (payload: string, secret = WEBHOOK_SECRET) => signedByStripe(payload, secret);
-  const bodyOf = (type: string, object: object, id = 'evt_1'): string =>
-    JSON.stringify({ id, object: 'event', type, data: { object } });
-  const verify = (payload: string, headers = signed(payload)) => stripe.verifyWebhook(Buffer.from(payload), headers);
-  const metadata = { flash_sale_payment_id: 'pay_1' };
-  const money = { amount_total: 1_999, currency: 'eur' };
-  const received = { amount: 1_999, currency: 'EUR' };
-
-  test.each([
-    ['checkout.session.completed', { payment_status: 'paid', ...money, metadata }, { kind: 'succeeded', received }],
-    ['checkout.session.async_payment_succeeded', { ...money, metadata }, { kind: 'succeeded', received }],
-    ['checkout.session.async_payment_failed', { metadata }, { kind: 'declined' }],
-    ['checkout.session.expired', { metadata }, { kind: 'declined' }],
-    ['charge.refunded', { refunded: true, metadata }, { kind: 'refund_changed' }],
-    ['refund.failed', { status: 'failed', metadata }, { kind: 'refund_changed' }],
-  ])('%s with %j is: %j', async (type, object, told) => {
-    expect(await verify(bodyOf(type, object))).toEqual({ event: { eventId: 'evt_1', paymentId: 'pay_1', ...told } });
-  });
-
-  test('of each thing that happens at Stripe is understood as it is sent there', async () => {
-    const payment = await paid();
-    await stripe.refund(payment);
-    fake.settleRefunds(false);
-    const told = await Promise.all(fake.events.map((payload) => verify(payload)));
-    expect(told).toMatchObject([
-      { event: { paymentId: 'pay_1', kind: 'succeeded', received } },
-      { event: { paymentId: 'pay_1', kind: 'refund_changed' } },
-      { event: { paymentId: 'pay_1', kind: 'refund_changed' } },
-    ]);
-  });
-
-  test('of a refund that was made by hand and fails is of the payment whose intent it gives back: it was not_ours', async () => {
-    const payment = await paid();
-    fake.refundByHand(payment.providerRef);
-    fake.settleRefunds(false);
-    const failed = fake.events.at(-1)!;
-    expect(await verify(failed)).toMatchObject({ event: { paymentId: 'pay_1', kind: 'refund_changed' } });
-    // Where Stripe does not say whose it is, the webhook is to come again.
-    fake.fail('retrieve intent', { status: 401 });
-    await expect(verify(failed)).rejects.toMatchObject({ name: 'ProviderFault' });
-    const foreign = bodyOf('refund.failed', { payment_intent: 'pi_of_somebody_else', metadata: {} });
-    expect(await verify(foreign)).toEqual({ ignored: 'not_ours' });
-  });
-
-  const completed = (fields: object): string =>
-    bodyOf('checkout.session.completed', { payment_status: 'paid', ...money, ...fields });
-  test.each([
-    ['no_news', 'money that is not there yet', completed({ payment_status: 'unpaid', metadata })],
-    ['no_news', 'a part of a refund', bodyOf('charge.refunded', { refunded: false, metadata })],
-    ['not_ours', 'a session without metadata', completed({ metadata: {} })],
-    ['not_ours', 'another application', completed({ metadata: { payment_id: 'pay_nobody' } })],
-    ['not_ours', 'another application’s unpaid session', completed({ payment_status: 'unpaid', metadata: {} })],
-    ['not_ours', 'a charge without metadata', bodyOf('charge.refunded', { refunded: true, metadata: null })],
-    ['not_ours', 'a session where metadata is missing', completed({})],
-    ['unreadable', 'an id that is none', completed({ metadata: { flash_sale_payment_id: 'ü' } })],
-    ['unreadable', 'an id that is too long', completed({ metadata: { flash_sale_payment_id: 'p'.repeat(33) } })],
-    ['unreadable', 'an empty id', completed({ metadata: { flash_sale_payment_id: '' } })],
-    ['unreadable', 'an id that is no text', completed({ metadata: { flash_sale_payment_id: 7 } })],
-    ['unreadable', 'an event id that fits nowhere', bodyOf('charge.refunded', { refunded: true, metadata }, 'é')],
-    ['unreadable', 'money without an amount', completed({ amount_total: null, metadata })],
-    ['other_kind', 'a customer', bodyOf('customer.created', {})],
-    ['other_kind', 'a kind of next year', bodyOf('checkout.session.teleported', { metadata })],
-    ['unreadable', 'a thin event', JSON.stringify({ id: 'evt_1', object: 'v2.core.event', type: 'v2.core.x' })],
-    ['unreadable', 'half an object', '{'],
-    ['unreadable', 'null', 'null'],
-    ['unreadable', 'a list', '[]'],
-    ['unreadable', 'an event without data', '{"type":"checkout.session.completed"}'],
-  ])('is %s, and never refused, if it is signed and of %s', async (ignored, _name, payload) => {
-    expect(await verify(payload)).toEqual({ ignored });
-  });
-
-  const body = completed({ metadata });
-  test.each([
-    ['no signature', {}],
-    ['an empty one', { 'stripe-signature': '' }],
-    ['another secret', signed(body, 'whsec_of_somebody_else')],
-    ['a signature of another body', signed(`${body} `)],
-    [
-      'a signature of ten minutes ago',
-      signedByStripe(body, WEBHOOK_SECRET, { timestamp: Math.floor(Date.now() / 1_000) - 600 }),
-    ],
-  ])('with %s is forged or played back', async (_name, headers) => {
-    await expect(stripe.verifyWebhook(Buffer.from(body), headers)).rejects.toMatchObject({ code: 'unauthenticated' });
   });
 });

@@ -5,7 +5,8 @@ import { useLanguage } from '../ui/i18n.ts';
 import { clockText, useTick } from '../ui/time.ts';
 import { priceText } from './format.ts';
 import { useTranslation, type MessageKey } from './messages.ts';
-import type { Purchase, PurchaseState } from './purchase.ts';
+import type { Purchase } from './purchase.ts';
+import type { PurchaseState } from './purchase-state.ts';
 
 type OrderState = Extract<PurchaseState, { at: 'order' }>;
 

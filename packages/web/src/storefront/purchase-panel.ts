@@ -6,7 +6,8 @@ import { useStore } from '../ui/store.ts';
 import { useTick } from '../ui/time.ts';
 import { useTranslation, type MessageKey, type T } from './messages.ts';
 import { OrderPanel } from './order-panel.ts';
-import type { Purchase, PurchaseState, Trouble } from './purchase.ts';
+import type { Purchase } from './purchase.ts';
+import type { PurchaseState, Trouble } from './purchase-state.ts';
 
 /** What the shopper reads, and the one button. */
 interface Shown {

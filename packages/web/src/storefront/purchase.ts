@@ -1,45 +1,9 @@
-import {
-  Refused,
-  retrying,
-  seckillToken,
-  Unreachable,
-  type Challenge,
-  type Order,
-  type ShopperClient,
-} from '../client/client.ts';
-import { pause } from '../client/pause.ts';
+import { Refused, retrying, seckillToken, type Challenge, type Order, type ShopperClient } from '../client/client.ts';
 import { createStore, type Store } from '../ui/store.ts';
 import type { PurchaseRecords } from './purchase-record.ts';
 import type { SaleWatch } from './sale-watch.ts';
-
-/** Why the service has not answered as wanted, and when the next try comes, by its clock. */
-export interface Trouble {
-  readonly kind: 'too_fast' | 'busy' | 'not_ready' | 'unreachable';
-  readonly untilMs: number;
-}
-
-/** An order that has been accepted; before the first poll only its number is known. */
-export type KnownOrder = Pick<Order, 'order_no' | 'status'> & Partial<Order>;
-
-/** Where a purchase is. */
-export type PurchaseState =
-  | { readonly at: 'idle'; readonly isOrderLost?: boolean }
-  /** The shopper wants a unit, and the sale has not started. */
-  | { readonly at: 'armed' }
-  | { readonly at: 'asking'; readonly isSolving?: boolean; readonly trouble?: Trouble }
-  | { readonly at: 'sold_out'; readonly keepsTrying: boolean }
-  /** Waits until an operator resumes the sale. */
-  | { readonly at: 'paused' }
-  | { readonly at: 'ended' }
-  | { readonly at: 'refused'; readonly error: Error }
-  | {
-      readonly at: 'order';
-      readonly order: KnownOrder;
-      /** A call about the order that the shopper has asked for, and that is not answered yet. */
-      readonly doing?: 'paying' | 'cancelling' | undefined;
-      readonly isPaymentLost?: boolean;
-      readonly trouble?: Trouble;
-    };
+import { Waits } from './waits.ts';
+import { troubleOf, type PurchaseState } from './purchase-state.ts';
 
 export interface PurchaseOptions {
   readonly client: ShopperClient;
@@ -55,8 +19,6 @@ const TOKEN_BEFORE_START_MS = { from: 120_000, to: 10_000 };
 /** A token that ends sooner is not used any more. */
 const TOKEN_LIFE_MS_MIN = 2_000;
 const NEW_TOKENS_MAX = 3;
-/** Timers of browsers end at 24 days; after a sleep of the device the time is read again. */
-const WAIT_STEP_MS = 30_000;
 const POLL_SECONDS = 20;
 const QUEUED_REST_MS = 500;
 const PENDING_REST_MS = 5_000;
@@ -75,11 +37,11 @@ export class Purchase {
   readonly #options: PurchaseOptions;
   #running = new AbortController();
   #isDisposed = false;
-  #resting: (() => void) | undefined;
+  readonly #waits: Waits;
 
   constructor(options: PurchaseOptions) {
     this.#options = options;
-    addEventListener('online', this.#wake);
+    this.#waits = new Waits(options.watch, options.client.clock);
     const { orderNo, wants } = options.records.read();
     if (orderNo !== undefined) this.#launch((signal) => this.#follow(orderNo, signal));
     else if (wants !== undefined) this.#launch((signal) => this.#buy(signal));
@@ -118,7 +80,7 @@ export class Purchase {
   /** Ends its work; the record stays. */
   dispose(): void {
     this.#isDisposed = true;
-    removeEventListener('online', this.#wake);
+    this.#waits.dispose();
     this.#running.abort();
   }
 
@@ -189,23 +151,24 @@ export class Purchase {
       case 'not_started':
         // The start is a moment away, or an operator has moved it.
         await watch.refresh();
-        await this.#rest(200 + Math.random() * 300, signal);
+        await this.#waits.rest(200 + Math.random() * 300, signal);
         return true;
       case 'paused':
         this.#show({ at: 'paused' });
-        await this.#until(({ status }) => status !== 'paused', signal);
+        await this.#waits.untilSale(({ status }) => status !== 'paused', signal);
         return true;
       case 'tokens_exhausted': {
         const waitMs = 2_000 + Math.random() * 3_000;
         this.#show({ at: 'asking', trouble: { kind: 'busy', untilMs: client.clock.now() + waitMs } });
-        await this.#rest(waitMs, signal);
+        await this.#waits.rest(waitMs, signal);
         return true;
       }
       case 'sold_out': {
         const keepsTrying = records.read().wants === 'returned_unit';
         this.#show({ at: 'sold_out', keepsTrying });
         void watch.refresh();
-        if (keepsTrying) await this.#until(({ status }) => status !== 'sold_out' && status !== 'not_ready', signal);
+        if (keepsTrying)
+          await this.#waits.untilSale(({ status }) => status !== 'sold_out' && status !== 'not_ready', signal);
         return keepsTrying;
       }
       case 'ended':
@@ -234,13 +197,13 @@ export class Purchase {
       this.state.set({ at: 'order', order, doing, isPaymentLost });
       if (order.status === 'queued') {
         waitSeconds = POLL_SECONDS;
-        await this.#rest(QUEUED_REST_MS * Math.random(), signal);
+        await this.#waits.rest(QUEUED_REST_MS * Math.random(), signal);
       } else if (order.status === 'pending_payment') {
         waitSeconds = undefined;
         const isExpiring =
           order.expires_at !== undefined && Date.parse(order.expires_at) - client.clock.now() < PENDING_REST_MS;
         const restMs = doing === 'paying' || isExpiring ? SOON_REST_MS : PENDING_REST_MS;
-        await this.#rest(restMs * (1 + Math.random() / 2), signal);
+        await this.#waits.rest(restMs * (1 + Math.random() / 2), signal);
       } else {
         void this.#options.watch.refresh();
         return;
@@ -277,52 +240,23 @@ export class Purchase {
   /** Gets the seckill token before the start, so that the buy is a single call. */
   async #fetchTokenEarly(signal: AbortSignal): Promise<void> {
     const { client } = this.#options;
-    const startMs = await this.#startMs(signal);
+    const startMs = await this.#waits.startMs(signal);
     const nowMs = client.clock.now();
     const { from, to } = TOKEN_BEFORE_START_MS;
     const firstMs = Math.max(nowMs, startMs - from);
     const lastMs = startMs - to;
     if (startMs <= nowMs) return;
-    await this.#waitUntil(firstMs + Math.random() * Math.max(0, lastMs - firstMs), signal);
+    await this.#waits.untilTime(firstMs + Math.random() * Math.max(0, lastMs - firstMs), signal);
     // The buy asks again if this fails.
     await this.#token(signal).catch(() => undefined);
   }
 
   async #untilStart(signal: AbortSignal): Promise<void> {
-    const startMs = await this.#startMs(signal);
+    const startMs = await this.#waits.startMs(signal);
     if (startMs <= this.#options.client.clock.now()) return;
     this.#show({ at: 'armed' });
     void this.#fetchTokenEarly(signal).catch(() => undefined);
-    // The start may be moved while the page waits.
-    for (let untilMs = startMs; untilMs > this.#options.client.clock.now(); untilMs = await this.#startMs(signal)) {
-      await this.#rest(Math.min(untilMs - this.#options.client.clock.now(), WAIT_STEP_MS), signal);
-    }
-  }
-
-  async #startMs(signal: AbortSignal): Promise<number> {
-    const { watch } = this.#options;
-    for (;;) {
-      const { sale, problem } = watch.reading.get().sale === undefined ? await watch.refresh() : watch.reading.get();
-      if (sale !== undefined) return Date.parse(sale.start_time);
-      if (problem === 'unknown_sale') throw new Error('There is no such sale');
-      await this.#rest(1_000 + Math.random() * 1_000, signal);
-    }
-  }
-
-  async #waitUntil(timeMs: number, signal: AbortSignal): Promise<void> {
-    const { clock } = this.#options.client;
-    for (let leftMs = timeMs - clock.now(); leftMs > 0; leftMs = timeMs - clock.now()) {
-      await pause(Math.min(leftMs, WAIT_STEP_MS), signal);
-    }
-  }
-
-  /** Reads the sale until it is as wanted. */
-  async #until(isWanted: (sale: { readonly status: string }) => boolean, signal: AbortSignal): Promise<void> {
-    for (;;) {
-      await this.#rest(1_500 + Math.random() * 1_500, signal);
-      const { sale, problem } = await this.#options.watch.refresh();
-      if (sale !== undefined && problem === undefined && isWanted(sale)) return;
-    }
+    await this.#waits.untilStart(signal);
   }
 
   #show(state: PurchaseState): void {
@@ -340,7 +274,7 @@ export class Purchase {
   #retryOptions(signal: AbortSignal) {
     return {
       signal,
-      wait: (ms: number) => this.#rest(ms, signal),
+      wait: (ms: number) => this.#waits.rest(ms, signal),
       onWait: (error: Error, waitMs: number) => {
         const trouble = { kind: troubleOf(error), untilMs: this.#options.client.clock.now() + waitMs };
         const state = this.state.get();
@@ -353,21 +287,4 @@ export class Purchase {
     const state = this.state.get();
     if (state.at === 'asking') this.#show({ at: 'asking' });
   }
-
-  /** Waits; ends early when the network is back. */
-  async #rest(ms: number, signal: AbortSignal): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      this.#resting = resolve;
-      pause(ms, signal).then(resolve, reject);
-    });
-  }
-
-  readonly #wake = (): void => this.#resting?.();
-}
-
-function troubleOf(error: Error): Trouble['kind'] {
-  if (error instanceof Unreachable) return 'unreachable';
-  const { code } = error as Refused;
-  if (code === 'rate_limited') return 'too_fast';
-  return code === 'not_ready' ? 'not_ready' : 'busy';
 }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { accessibilityFaults, openStage, press, said, says, type Shopper, type Stage } from './support.ts';
+import { openStage, press, said, says, type Stage, names, orderNumber } from './support.ts';
 
 let stage: Stage;
 
@@ -10,11 +10,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await stage?.close();
 });
-
-const orderNumber = async ({ page }: Shopper): Promise<string> =>
-  (await page.locator('.panel .order-number').textContent())!.trim();
-
-const names = { armed: 'Buy when it starts', buy: 'Buy now', pay: /^Pay /, cancel: 'Cancel the order' };
 
 describe('a sale', () => {
   it('of one unit and two shoppers is bought by one of them, from the countdown to the payment', async () => {
@@ -232,83 +227,5 @@ describe('a shopper who', () => {
     await press(page, 'Do not buy');
     await page.getByRole('button', { name: names.buy }).waitFor();
     expect(await stage.ordersOf(sale)).toEqual([]);
-  });
-});
-
-describe('the storefront', () => {
-  it('speaks Chinese if the browser does, and the language that is chosen from then on', async () => {
-    const sale = await stage.createSale({ name: '茶壶' });
-    const { page, noise } = await stage.open(`/sales/${sale}`, { locale: 'zh-CN' });
-    await page.getByLabel('您的名字').fill('nan');
-    await press(page, '继续');
-    await press(page, '立即抢购');
-    await says(page, '抢到了');
-    expect(await page.getAttribute('html', 'lang')).toBe('zh-CN');
-    await press(page, 'English');
-    await says(page, 'It is yours');
-    await page.reload();
-    await says(page, 'It is yours');
-    expect(await page.getAttribute('html', 'lang')).toBe('en');
-    expect(noise()).toEqual([]);
-  });
-
-  it.each(['light', 'dark'] as const)('has no faults that axe can find, in %s mode', async (colorScheme) => {
-    const running = await stage.createSale({ units: 5 });
-    const coming = await stage.createSale({ units: 5, startsInMs: 600_000 });
-    const { page, noise } = await stage.open('/', { colorScheme });
-    await page.locator('.card').first().waitFor();
-    expect(await accessibilityFaults(page)).toEqual([]);
-    await page.goto(`${stage.url}/sales/${coming}`);
-    await page.getByLabel('Your name').fill('two words');
-    await press(page, 'Continue');
-    await page.getByText('without spaces').waitFor();
-    expect(await accessibilityFaults(page)).toEqual([]);
-    await page.getByLabel('Your name').fill(`ola-${colorScheme}`);
-    await press(page, 'Continue');
-    await press(page, names.armed);
-    await says(page, 'You are ready');
-    expect(await accessibilityFaults(page)).toEqual([]);
-    await page.goto(`${stage.url}/sales/${running}`);
-    await press(page, names.buy);
-    await says(page, 'yours');
-    expect(await accessibilityFaults(page)).toEqual([]);
-    await page.goto(`${stage.url}/orders`);
-    await page.locator('.order-row').first().waitFor();
-    expect(await accessibilityFaults(page)).toEqual([]);
-    expect(noise()).toEqual([]);
-  });
-
-  it('fits a screen of 360 px', async () => {
-    const sale = await stage.createSale({
-      name: 'A name that is long, and a word that is longer: Donaudampfschifffahrt',
-    });
-    const { page } = await stage.openAs('pia', `/sales/${sale}`, { viewport: { width: 360, height: 740 } });
-    await press(page, names.buy);
-    await says(page, 'yours');
-    for (const path of [`/sales/${sale}`, '/', '/orders']) {
-      await page.goto(stage.url + path);
-      await page.locator('.sale, .card, .order-row').first().waitFor();
-      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
-    }
-  });
-
-  it('says what it needs where there is no JavaScript', async () => {
-    const { page } = await stage.open('/', { javaScriptEnabled: false });
-    await expect.poll(() => page.locator('noscript').textContent()).toContain('needs JavaScript');
-  });
-
-  it('goes from page to page and back without loading the document again', async () => {
-    const sale = await stage.createSale({ name: 'Radio' });
-    const { page, noise } = await stage.openAs('quin', '/');
-    await page.evaluate(() => Object.assign(globalThis, { isSameDocument: true }));
-    await page.getByRole('link', { name: 'Radio' }).click();
-    await page.getByRole('heading', { name: 'Radio' }).waitFor();
-    expect(new URL(page.url()).pathname).toBe(`/sales/${sale}`);
-    await page.getByRole('link', { name: 'My orders' }).click();
-    await page.getByText('You have no orders yet').waitFor();
-    await page.goBack();
-    await page.getByRole('heading', { name: 'Radio' }).waitFor();
-    expect(await page.evaluate(() => 'isSameDocument' in globalThis)).toBe(true);
-    expect(noise()).toEqual([]);
   });
 });

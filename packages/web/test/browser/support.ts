@@ -140,3 +140,9 @@ export async function says(page: Page, text: string): Promise<void> {
 }
 
 export const press = (page: Page, name: string | RegExp): Promise<void> => page.getByRole('button', { name }).click();
+
+/** The names of the buttons of a sale. */
+export const names = { armed: 'Buy when it starts', buy: 'Buy now', pay: /^Pay /, cancel: 'Cancel the order' };
+
+export const orderNumber = async ({ page }: Shopper): Promise<string> =>
+  (await page.locator('.panel .order-number').textContent())!.trim();

@@ -1,6 +1,7 @@
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
-import { SALES_SHOWN_MAX, type Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
+import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
+import { SALES_SHOWN_MAX } from '@flash-sale/shared/platform/telemetry/sale-metrics.ts';
 import { auditSale, type Audit, type AuditDeps } from '@flash-sale/shared/reconciliation/audit.ts';
 import { LEASE_WAIT_MS } from '@flash-sale/shared/sale/lease.ts';
 import { repairSale } from '@flash-sale/shared/reconciliation/repair.ts';

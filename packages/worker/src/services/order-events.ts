@@ -2,11 +2,11 @@ import { newUlid } from '@flash-sale/shared/order/order-number.ts';
 import { messagesToSend, retryAfterMs, type EventMessage } from '@flash-sale/shared/order-events/order-events.ts';
 import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
 import { ledgerTime } from '@flash-sale/shared/platform/mysql/clock.ts';
+import { giveUpOrderEvents } from '@flash-sale/shared/order-events/dead-order-events.ts';
 import {
   begunMessages,
   deleteOrderEvents,
   freshOrderEvents,
-  giveUpOrderEvents,
   nameMessage,
   oldestOrderEventMs,
   recordFailedAttempt,

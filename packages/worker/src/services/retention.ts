@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
-import { discardOldOrderEvents } from '@flash-sale/shared/order-events/order-events-table.ts';
+import { discardOldOrderEvents } from '@flash-sale/shared/order-events/dead-order-events.ts';
 import {
   archivingSales,
   beginArchiving,

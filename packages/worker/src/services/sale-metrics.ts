@@ -7,7 +7,8 @@ import type { WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts'
 import type { Commands } from '@flash-sale/shared/commands.ts';
 import type { SaleFigures } from '@flash-sale/shared/sale/sale-commands.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
-import { SALES_SHOWN_MAX, type Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
+import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
+import { SALES_SHOWN_MAX } from '@flash-sale/shared/platform/telemetry/sale-metrics.ts';
 import type { SalesToKeep } from '@flash-sale/shared/sale/sale-list.ts';
 import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
 

@@ -9,7 +9,7 @@ import {
   discardOldOrderEvents,
   giveUpOrderEvents,
   reviveOrderEvents,
-} from '@flash-sale/shared/order-events/order-events-table.ts';
+} from '@flash-sale/shared/order-events/dead-order-events.ts';
 import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { httpReceiver, type Receiver } from '../../src/order-events/receiver.ts';
 import { shoppers } from '../shoppers.ts';

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { sql } from 'kysely';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { discardDeadOrderEvents, reviveOrderEvents } from '@flash-sale/shared/order-events/order-events-table.ts';
+import { discardDeadOrderEvents, reviveOrderEvents } from '@flash-sale/shared/order-events/dead-order-events.ts';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { orderEventsWithoutReceiver } from '../../src/services/order-events.ts';

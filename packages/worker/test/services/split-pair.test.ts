@@ -10,7 +10,7 @@ import { LeaseLost } from '@flash-sale/shared/sale/lease.ts';
 import { loadSale, rebuildSale } from '@flash-sale/shared/reconciliation/rebuild.ts';
 import type { PrivateServer } from '../../../../infra/src/services/private-server.ts';
 import { startRedis } from '../../../../infra/src/services/redis.ts';
-import { openOwnFolder, type OwnFolder } from '@flash-sale/api/testing/support.ts';
+import { openOwnFolder, type OwnFolder } from '@flash-sale/api/testing/own-servers.ts';
 import { placeOrders } from '@flash-sale/shared/testing/ordering.ts';
 import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { SaleWriter } from '../../src/order-writer/sale-writer.ts';

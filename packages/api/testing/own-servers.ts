@@ -1,0 +1,98 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startMysql, privateMysqlUser } from '../../../infra/src/services/mysql.ts';
+import type { PrivateServer } from '../../../infra/src/services/private-server.ts';
+import { startRedis } from '../../../infra/src/services/redis.ts';
+
+/** A server of a test's own, which may be frozen, killed and started again. */
+export interface OwnServer {
+  /** Leads a context and its processes to it. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Takes no more calls and keeps its connections open, as a server does whose machine hangs. */
+  freeze(): void;
+  thaw(): void;
+  /** SIGKILL; resolves once it is gone. */
+  kill(): Promise<void>;
+  /** Starts it again on the same port and the same data. */
+  restart(): Promise<void>;
+  /** Ends it and deletes its data. */
+  close(): Promise<void>;
+}
+
+export async function openOwnRedis(flags: string[] = []): Promise<OwnServer> {
+  return ownServer(
+    (dataDir, port) => startRedis({ dataDir, flags, ...port }),
+    ({ host, port }) => ({
+      REDIS_ADDR: `${host}:${port}`,
+      REDIS_PASSWORD: '',
+    }),
+  );
+}
+
+export async function openOwnMysql(flags: string[] = []): Promise<OwnServer> {
+  const password = 'ownMysql';
+  return ownServer(
+    (dataDir, port) => startMysql({ dataDir, password, flags, ...port }),
+    ({ host, port }) => ({
+      DB_HOST: host,
+      DB_PORT: String(port),
+      DB_USER: privateMysqlUser,
+      DB_PASSWORD: password,
+    }),
+  );
+}
+
+const CLEAN_UP_PROGRAM = join(import.meta.dirname, '../../../infra/src/services/clean-up-process.ts');
+
+/** A folder for servers of a test's own. */
+export interface OwnFolder {
+  readonly dataDir: string;
+  /** Ends its servers and deletes it. */
+  close(): Promise<void>;
+}
+
+export async function openOwnFolder(): Promise<OwnFolder> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'flash-sale-own-'));
+  // Ends the servers and deletes their data when its standard input ends, which it also does where this process dies.
+  const cleanUp = spawn(process.execPath, [CLEAN_UP_PROGRAM, dataDir], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'inherit'],
+  });
+  return {
+    dataDir,
+    async close() {
+      const ended = once(cleanUp, 'exit');
+      cleanUp.stdin.end();
+      await ended;
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function ownServer(
+  start: (dataDir: string, port: { port?: number }) => Promise<PrivateServer>,
+  envOf: (server: PrivateServer) => Record<string, string>,
+): Promise<OwnServer> {
+  const folder = await openOwnFolder();
+  const { dataDir } = folder;
+  let server = await start(dataDir, {});
+  return {
+    env: envOf(server),
+    freeze: () => server.kill('SIGSTOP'),
+    thaw: () => server.kill('SIGCONT'),
+    async kill() {
+      server.kill('SIGKILL');
+      await server.exited;
+    },
+    async restart() {
+      server = await start(dataDir, { port: server.port });
+    },
+    async close() {
+      await server.stop();
+      await folder.close();
+    },
+  };
+}

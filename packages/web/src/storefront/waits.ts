@@ -1,0 +1,67 @@
+import { pause } from '../client/pause.ts';
+import type { ServerClock } from '../client/server-clock.ts';
+import type { SaleWatch } from './sale-watch.ts';
+
+/** The clock is read again after this time: timers of browsers end at 24 days, and stop while a device sleeps. */
+const WAIT_STEP_MS = 30_000;
+
+/** The waits of a purchase. */
+export class Waits {
+  readonly #watch: SaleWatch;
+  readonly #clock: ServerClock;
+  #resting: (() => void) | undefined;
+
+  constructor(watch: SaleWatch, clock: ServerClock) {
+    this.#watch = watch;
+    this.#clock = clock;
+    addEventListener('online', this.#wake);
+  }
+
+  dispose(): void {
+    removeEventListener('online', this.#wake);
+  }
+
+  /** Waits; ends early when the network is back. */
+  async rest(ms: number, signal: AbortSignal): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#resting = resolve;
+      pause(ms, signal).then(resolve, reject);
+    });
+  }
+
+  /** Waits until that time by the clock of the service. */
+  async untilTime(timeMs: number, signal: AbortSignal): Promise<void> {
+    for (let leftMs = timeMs - this.#clock.now(); leftMs > 0; leftMs = timeMs - this.#clock.now()) {
+      await pause(Math.min(leftMs, WAIT_STEP_MS), signal);
+    }
+  }
+
+  /** Waits until the sale starts; an operator may move the start meanwhile. */
+  async untilStart(signal: AbortSignal): Promise<void> {
+    for (let startMs = await this.startMs(signal); startMs > this.#clock.now(); startMs = await this.startMs(signal)) {
+      await this.rest(Math.min(startMs - this.#clock.now(), WAIT_STEP_MS), signal);
+    }
+  }
+
+  /** Reads the sale until it is as wanted. */
+  async untilSale(isWanted: (sale: { readonly status: string }) => boolean, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      await this.rest(1_500 + Math.random() * 1_500, signal);
+      const { sale, problem } = await this.#watch.refresh();
+      if (sale !== undefined && problem === undefined && isWanted(sale)) return;
+    }
+  }
+
+  /** The start of the sale; waits until the sale can be read. */
+  async startMs(signal: AbortSignal): Promise<number> {
+    for (;;) {
+      const { sale, problem } =
+        this.#watch.reading.get().sale === undefined ? await this.#watch.refresh() : this.#watch.reading.get();
+      if (sale !== undefined) return Date.parse(sale.start_time);
+      if (problem === 'unknown_sale') throw new Error('There is no such sale');
+      await this.rest(1_000 + Math.random() * 1_000, signal);
+    }
+  }
+
+  readonly #wake = (): void => this.#resting?.();
+}
