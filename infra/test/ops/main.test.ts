@@ -1,12 +1,9 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { insertOrderEvents } from '@flash-sale/shared/order-events/order-events-table.ts';
 import { UsageError } from '@flash-sale/shared/platform/process/command-line.ts';
@@ -284,18 +281,5 @@ describe('npm run ops', () => {
   it.each(['', '--help'])('%s lists every command', async (args) => {
     const help = await said(service, args);
     for (const { name } of COMMANDS) expect(help).toContain(`\n  ${name} `);
-  });
-});
-
-describe('any program on the settings of the running service', () => {
-  it('says in one line that a file of a setting cannot be read', async () => {
-    const program = fileURLToPath(new URL('../../src/service-command.ts', import.meta.url));
-    const child = spawn(process.execPath, [program, 'infra/src/ops/main.ts', 'sales'], {
-      env: { PATH: process.env['PATH'], ADMIN_TOKEN_FILE: '/nowhere/token' },
-    });
-    const ended = once(child, 'exit') as Promise<[number]>;
-    const [complained, [code]] = await Promise.all([text(child.stderr), ended]);
-    expect(complained).toMatch(/^The configuration is not valid: ADMIN_TOKEN_FILE .*cannot be read: ENOENT\..*\n$/);
-    expect(code).toBe(2);
   });
 });

@@ -6,15 +6,8 @@ import { newBatchNo, newOrderNumber } from '@flash-sale/shared/order/order-numbe
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { SeckillTokens } from '@flash-sale/shared/seckill-token/seckill-token.ts';
 import { takeLease } from '@flash-sale/shared/testing/buying.ts';
-import {
-  effectsOn,
-  openApp,
-  openTestContext,
-  settleOrder,
-  TOKEN_SECRET,
-  type TestApp,
-  type TestContext,
-} from '../../testing/support.ts';
+import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
+import { effectsOn, openApp, settleOrder, TOKEN_SECRET, type TestApp } from '../../testing/support.ts';
 import { bearer, hs256, SECRET } from '../identity/access-tokens.ts';
 
 let context: TestContext;
