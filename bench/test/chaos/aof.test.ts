@@ -31,7 +31,7 @@ test('at least one byte is cut, and never more than there is', () => {
   expect(statSync(path).size).toBe(0);
 });
 
-test('a Redis with a truncated file comes back with the beginning of what it knew', async () => {
+test('a Redis with a truncated log comes back with the older part of its data', async () => {
   const started = await startRedis({ dataDir: folder, password: 'aof' });
   const options = { port: started.port, password: 'aof', lazyConnect: true };
   const before = new Redis(options);

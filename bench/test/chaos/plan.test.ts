@@ -6,7 +6,7 @@ import { Random } from '../../chaos/random.ts';
 const planned = (seed: number, rounds: number) =>
   planRounds(new Random(seed), FAULTS, rounds).map((round) => round.map(({ name }) => name));
 
-test('twenty rounds strike with every fault, whatever the seed', () => {
+test('twenty rounds cause every fault, with any seed', () => {
   for (let seed = 0; seed < 50; seed += 1) {
     const plan = planned(seed, 20);
     expect(plan).toHaveLength(20);
@@ -30,7 +30,7 @@ test('a seed decides the plan, and another seed decides another', () => {
   expect(planned(1, 20)).not.toEqual(planned(2, 20));
 });
 
-test('parts of a generator do not depend on what others drew', () => {
+test('the parts of a generator do not depend on each other', () => {
   const [one, two] = [new Random(7), new Random(7)];
   one.next();
   expect(one.part('crowd').next()).toBe(two.part('crowd').next());

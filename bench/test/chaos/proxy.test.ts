@@ -112,7 +112,7 @@ test('a delay holds up both directions and keeps the order', async () => {
   proxy.delay(0);
 });
 
-test('what a black hole swallowed arrives in order when it ends, on connections made meanwhile too', async () => {
+test('after a black hole ends everything arrives in order, also on connections made meanwhile', async () => {
   const client = await open();
   await answerTo(client, 'warm');
   proxy.blackHole(true);

@@ -119,7 +119,7 @@ describe('a broken request', () => {
     return Array.from({ length: 500 }, () => broken(call, random, known));
   };
 
-  test('must be refused only where the document forbids it', () => {
+  test('must be refused only if the document forbids it', () => {
     for (const { what, call: made, expected } of some(1)) {
       if (made.raw !== undefined || made.headers['content-type'] !== undefined) continue;
       if (made.headers['authorization'] !== 'Bearer x' || expected === 'wrong method') continue;
@@ -136,7 +136,7 @@ describe('a broken request', () => {
     expect(new Set(some(7).map(({ what }) => what)).size).toBeGreaterThan(15);
   });
 
-  test('must be refused where a hostile text is in a path', () => {
+  test('must be refused if a hostile text is in a path', () => {
     const random = new Random(3);
     const reading = { operation: read, params: { id: '1' }, query: {}, headers: {} };
     const hostile = Array.from({ length: 200 }, () => broken(reading, random, known)).filter(
@@ -171,7 +171,7 @@ test('an effect is a difference between two states, named by where it is', () =>
   ]);
 });
 
-test('an operation that hardly succeeds is a finding', () => {
+test('an operation that rarely succeeds is a finding', () => {
   const findings = new Findings([buy]);
   for (let i = 0; i < 49; i += 1) findings.answered(buy, 202);
   for (let i = 0; i < 500; i += 1) findings.answered(buy, 400);

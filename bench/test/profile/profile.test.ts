@@ -15,7 +15,7 @@ const profile: CpuProfile = {
   timeDeltas: [900_000, 1_000, 2_000, 4_000, 3_000],
 };
 
-test('a function’s own time is the sum over all who call it, and idle time is no work', () => {
+test('the own time of a function is the sum over all callers, and idle time does not count', () => {
   expect(selfTimes(profile, '/tree/')).toEqual([
     { name: 'hash <T> node:crypto:1', self_ms: 6, share: 0.6 },
     { name: 'admit packages/api/src/admit.ts:1', self_ms: 4, share: 0.4 },

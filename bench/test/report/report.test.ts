@@ -80,7 +80,7 @@ describe('ratios', () => {
 });
 
 describe('comparing two runs', () => {
-  test('finds nothing where a machine is half as fast in everything', () => {
+  test('finds nothing if a machine is half as fast in everything', () => {
     expect(compare(results([1]), results([0.5]), 10).filter(({ isWorse }) => isWorse)).toEqual([]);
   });
 
@@ -181,7 +181,7 @@ describe.each(Object.entries(READMES) as [Language, string][])('the README in %s
   });
 });
 
-test('the capacity model takes what is scarcest: here the cores that load, api and Redis share', () => {
+test('the capacity model uses the scarcest resource: here the cores that load, api and Redis share', () => {
   const capacity = capacityOf(results([1]))!;
   expect(capacity.hot_sale_per_second).toBe(40_000);
   expect(capacity.predicted_two_per_second).toBeCloseTo(2_000_000 / 70);

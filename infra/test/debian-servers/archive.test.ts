@@ -22,7 +22,7 @@ describe('the address of the archive', () => {
   });
 });
 
-test('a machine that cannot download is told what it lacks, and what helps', () => {
+test('a machine that cannot download gets a message that names what is missing and what helps', () => {
   const folder = temporaryFolder();
   const keyring = join(folder, 'keys.gpg');
   const check = () => checkMachine({ dataDir: folder, env: {}, log: () => {}, keyring, folders: [folder] });

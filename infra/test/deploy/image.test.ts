@@ -144,7 +144,7 @@ function start(entry: keyof typeof ENTRIES): {
   return { child, exited, lines };
 }
 
-it('holds what production needs and nothing else: no test, no tool, no types, no source map', () => {
+it('contains what production needs and nothing else: no test, no tool, no types, no source map', () => {
   const packages = readdirSync(join(app, 'node_modules/.pnpm'));
   const tools = /^(vitest|typescript|oxlint|node|dclint|pino-pretty|@types\+.*)@/;
   expect(packages.filter((name) => tools.test(name))).toEqual([]);
@@ -156,7 +156,7 @@ it('holds what production needs and nothing else: no test, no tool, no types, no
   expect(installed.filter((path) => path.endsWith('node_modules/fastify/LICENSE'))).toHaveLength(1);
 });
 
-it('holds every package of the service, with its sources', () => {
+it('contains every package of the service, with its sources', () => {
   const sources = (root: string): string[] =>
     readdirSync(join(root, 'packages')).map(
       (name) => `${name}/${readdirSync(join(root, 'packages', name)).includes('src')}`,
@@ -191,7 +191,7 @@ it('a changed script, description or source file leaves the installation as it i
   expect(manifestsOf(join(folder, 'other'))).not.toEqual(before);
 });
 
-it('migrates, serves and works as a user who can write nothing, and writes nothing', async () => {
+it('migrates, serves and works as a user without write access, and writes nothing', async () => {
   const before = filesIn(app);
   const migrate = start('migrate');
   expect([await migrate.exited, migrate.lines]).toEqual([[0, null], [expect.stringMatching(/up to date|migrated/)]]);

@@ -109,7 +109,7 @@ describe('compose.yaml', () => {
     expect(services['worker']!.environment!['PUBLIC_URL']).toBe('http://api:8080');
   });
 
-  it('holds no secret, starts with none missing, and names each in .env.example', () => {
+  it('contains no secret, does not start if one is missing, and names each in .env.example', () => {
     const variables = [...read('compose.yaml').matchAll(/\$\{(\w+)(:[?-])([^}]*)\}/g)];
     const secrets = variables.filter(([, name]) => /PASSWORD|TOKEN|SECRET/.test(name!) && !OPTIONAL_SECRET.test(name!));
     expect(new Set(secrets.map(([, , how]) => how))).toEqual(new Set([':?']));

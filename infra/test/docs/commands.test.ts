@@ -104,7 +104,7 @@ const MAINS = [
 ];
 
 describe.each([...PROGRAMS, ...MAINS.map((main) => [main, [main]] as const)])('%s', (_, program) => {
-  it('says with --help how it is typed', async () => {
+  it('prints its usage with --help', async () => {
     const answer = await run(program, '--help');
     expect(answer).toMatchObject({ code: 0, complained: '' });
     expect(answer.said).toMatch(/^(npm|node) [^\n]+\n\n[^]+ --help /);

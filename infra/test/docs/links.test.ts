@@ -22,13 +22,13 @@ function leadsSomewhere(page: string, link: string): boolean {
 const SCRIPTS = Object.keys((JSON.parse(readPage('package.json')) as { scripts: Record<string, string> }).scripts);
 
 describe.each(PAGES)('%s', (page) => {
-  it('links to pages and headings that are there', () => {
+  it('links only to pages and headings that exist', () => {
     const links = [...readPage(page).matchAll(/\]\(([^)\s]+)\)/g)].map(([, link]) => link!);
     const within = links.filter((link) => !/^https?:/.test(link));
     expect(within.filter((link) => !leadsSomewhere(page, link))).toEqual([]);
   });
 
-  it('names scripts that are there', () => {
+  it('names only scripts that exist', () => {
     const named = [...readPage(page).matchAll(/npm run (?:--silent )?([a-z]+(?::[a-z]+)?)/g)].map(([, name]) => name!);
     expect(named.filter((name) => !SCRIPTS.includes(name))).toEqual([]);
   });

@@ -90,7 +90,7 @@ describe('deployment.md', () => {
     .map((file) => readFileSync(join(DEPLOY, 'k8s', file), 'utf8'))
     .join('\n');
 
-  it('says of no setting that the examples leave it out if they pass it', () => {
+  it('does not say that the examples leave out a setting that they pass', () => {
     const [, leftOut] = /The examples leave out ([^]*?)\.\s/.exec(page)!;
     const names = [...leftOut!.matchAll(/`([A-Z][A-Z0-9_]+)`/g)].map(([, name]) => name!);
     expect(names.length).toBeGreaterThan(0);

@@ -41,13 +41,13 @@ describe('the metrics of an expression', () => {
 describe.each(readDashboards())('dashboard $file', (dashboard) => {
   const { panels, templating, uid, title } = dashboard;
 
-  it('has a uid and a title of its own', () => {
+  it('has a unique uid and title', () => {
     const all = readDashboards();
     expect(all.filter((other) => other.uid === uid)).toHaveLength(1);
     expect(all.filter((other) => other.title === title)).toHaveLength(1);
   });
 
-  it('has panels with ids of their own that do not cover each other', () => {
+  it('has panels with unique ids that do not overlap', () => {
     const ids = panels.map(({ id }) => id);
     expect(new Set(ids).size).toBe(ids.length);
     for (const one of panels) {

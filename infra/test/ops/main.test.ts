@@ -100,7 +100,7 @@ describe('npm run ops', () => {
     expect(await ops(service, 'payments --state lost')).toMatchObject({ code: 2 });
   });
 
-  it('says in one line that something else answers at the address', async () => {
+  it('reports in one line that another program answers at the address', async () => {
     const other = createServer((_request, response) => response.end('<html>sign in</html>'));
     await once(other.listen(0, '127.0.0.1'), 'listening');
     onTestFinished(() => void other.close());
@@ -120,7 +120,7 @@ describe('npm run ops', () => {
       expect(rotated).not.toContain(secret);
   });
 
-  it('refuses a shopper, and lets one in again', async () => {
+  it('denies a shopper, and allows the shopper again', async () => {
     expect(await said(service, 'deny --user mallory --reason bot --until 2999-01-01T00:00:00Z')).toMatch(
       /^user_id +mallory$/m,
     );
@@ -136,7 +136,7 @@ describe('npm run ops', () => {
     });
   });
 
-  it('shows order events that are not delivered, sends the dead again, and gives them up', async () => {
+  it('shows undelivered order events, retries the dead ones, and discards them', async () => {
     const { db } = context;
     const sale = await context.openSale();
     const orders = await placeOrders(context, sale, ['a', 'b']);
@@ -163,7 +163,7 @@ describe('npm run ops', () => {
     });
   });
 
-  it('tells a shopper what is kept of them, and forgets them', async () => {
+  it('exports the data of a shopper, and erases it', async () => {
     const sale = await context.openSale();
     await placeOrders(context, sale, ['carol']);
     expect(JSON.parse(await said(service, 'export carol'))).toMatchObject({
@@ -179,7 +179,7 @@ describe('npm run ops', () => {
     expect(await said(service, 'erase nobody --yes')).toMatch(/^orders +0$/m);
   });
 
-  it('says what cannot be undone and to how much, and without a terminal does it only with --yes', async () => {
+  it('asks before it does what cannot be undone, with the amounts, and without a terminal needs --yes', async () => {
     const id = await shoppers.openSale(5);
     const order = await shoppers.buyUntilDecided(id, 'dora', await shoppers.token(id, 'dora'), () => undefined);
     await shoppers.settled(order.order_no!);
@@ -198,7 +198,7 @@ describe('npm run ops', () => {
     });
   });
 
-  it('says in a line what was refused: exit code 1', async () => {
+  it('reports a refusal in one line, with exit code 1', async () => {
     const refused = [
       ['pause 999999', 'Not found (not_found)'],
       ['end 999999', 'Not found (not_found)'],

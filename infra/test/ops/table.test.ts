@@ -2,7 +2,7 @@ import stringWidth from 'string-width';
 import { expect, test } from 'vitest';
 import { fields, table } from '../../src/ops/table.ts';
 
-test('numbers stand to the right, text to the left, and what is not known is a dash', () => {
+test('numbers are aligned to the right, text to the left, and an unknown value is a dash', () => {
   const rows = [
     { name: 'a', count: 5 },
     { name: 'longer', count: 1_000 },
@@ -19,7 +19,7 @@ test('an empty list says so', () => {
   expect(table([], [['name', () => '']])).toBe('none');
 });
 
-test('nested fields stand under their path, a line each', () => {
+test('nested fields have a line each, under their path', () => {
   const text = fields({ id: 7, requests: { accepted: 2 }, findings: ['one', 'two'], history: [{ to: 'paid' }] });
   expect(text.split('\n')).toEqual([
     'id                 7',
@@ -82,6 +82,6 @@ test('a long name is cut to the width of the terminal, and no number with it', (
   ).toEqual([]);
 });
 
-test('what turns the direction of a line round never reaches the terminal', () => {
+test('characters that change the direction of text never reach the terminal', () => {
   expect(fields({ name: 'a\u202Eb\u2028c' })).toBe('name  a b c');
 });

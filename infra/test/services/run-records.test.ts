@@ -16,7 +16,7 @@ async function bystander(): Promise<number> {
   return child.pid ?? 0;
 }
 
-test('a process that got the number of a recorded one is never ended', async () => {
+test('a process that has the pid of a recorded one is never ended', async () => {
   const dataDir = temporaryFolder();
   const pid = await bystander();
   const identity = processIdentity(pid) ?? '';
@@ -62,7 +62,7 @@ test('services are ended before the servers that they use', async () => {
   expect(ends[0]).toBe('service');
 });
 
-test('half a record, as a full disk leaves it, stops nothing', async () => {
+test('an incomplete record, as after a full disk, prevents nothing', async () => {
   const dataDir = temporaryFolder();
   writeRunRecord(dataDir, 'redis', { kind: 'container', container: 'none' });
   writeFileSync(join(dataDir, 'run', 'redis.json'), '{"kind": "ser');

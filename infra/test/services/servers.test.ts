@@ -164,7 +164,7 @@ describe('where there are no programs', () => {
     );
   });
 
-  test('too old ones are passed over', () => {
+  test('versions that are too old are ignored', () => {
     const folder = folderWith({ 'redis-server': 'echo Redis server v=6.2.14 sha=0' });
     expect(findRedisProgram([folder])).toBeUndefined();
   });

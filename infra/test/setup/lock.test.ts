@@ -33,7 +33,7 @@ it('takes over the lock of a setup that was killed', async () => {
   expect(existsSync(path)).toBe(false);
 });
 
-it('survives that node_modules is deleted while it is held', async () => {
+it('is still held after node_modules was deleted', async () => {
   const root = temporaryFolder();
   const release = await takeSetupLock(root, nobodyWaits);
   rmSync(join(root, 'node_modules'), { recursive: true });

@@ -53,7 +53,7 @@ test('all processes get ready, then end in order: api, worker; given servers sta
   await pingMysql({ host: DB_HOST, port: Number(DB_PORT), user: DB_USER, password: DB_PASSWORD });
 });
 
-test('all has ended within 10 s even where no process listens to SIGTERM', async () => {
+test('everything has ended within 10 s even if no process reacts to SIGTERM', async () => {
   const { options } = stackOptions({ STUB_IS_STUBBORN: 'yes' });
   const stack = await startStack(options);
   const start = performance.now();
@@ -85,7 +85,7 @@ test("the operator token is made once, and a second start finds the demo sale's 
   expect(tokens[1]).toBe(tokens[0]);
 });
 
-test('an operator token that was given is used and never shown', async () => {
+test('a given operator token is used and never printed', async () => {
   const { options, lines } = stackOptions({ ADMIN_TOKEN: 'given-by-the-operator' });
   await using stack = await startStack(options);
   expect(lines.join('\n') + stack.walkThrough).not.toContain('given-by-the-operator');
@@ -115,7 +115,7 @@ test('a process that cannot start is one failure with its last words, and nothin
   expect(readRunRecords(options.dataDir).size).toBe(0);
 });
 
-test('a port that is taken is said before anything is started', async () => {
+test('a port in use is reported before anything is started', async () => {
   const server = createServer().listen(0, '127.0.0.1');
   onTestFinished(() => void server.close());
   await once(server, 'listening');

@@ -84,7 +84,7 @@ test('a failure is one message without a stack trace, and exit code 1', async ()
   expect(await errors).not.toMatch(/^\s+at /m);
 });
 
-test('stop ends a running start; stopped twice there is nothing to do; reset deletes the folder', async () => {
+test('stop ends a running start, a second stop does nothing, and reset deletes the folder', async () => {
   const dataDir = temporaryFolder();
   const { child, isReady } = start(dataDir);
   await isReady();

@@ -13,7 +13,7 @@ test.each(BROKEN_BUILDS)('the patch of $name fits the code of today exactly once
   expect(patched(text, build)).not.toBe(text);
 });
 
-test('a patch that fits nowhere, or twice, is refused', () => {
+test('a patch that matches nowhere, or twice, is refused', () => {
   const build = { ...BROKEN_BUILDS[0]!, find: 'here', replace: 'there' };
   expect(patched('it is here', build)).toBe('it is there');
   expect(() => patched('it is gone', build)).toThrow('fits 0 times');

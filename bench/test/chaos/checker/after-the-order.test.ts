@@ -149,7 +149,7 @@ test('2: a closed order still owns a unit whose return was applied', () => {
   expect(broken({ owners, available: -1 })).toContain(2);
 });
 
-test('3: a close left no return, or a living order has one', () => {
+test('3: a closed order has no return, or a live order has one', () => {
   expect(broken({ returns: FINAL.returns.slice(1) })).toEqual([3]);
   expect(broken({ returns: [...FINAL.returns, returned('A', 2_400)] })).toEqual([3]);
 });
@@ -158,7 +158,7 @@ test('3: a return was not applied', () => {
   expect(broken({ returns: [...FINAL.returns.slice(0, 2), returned('D', 6_500, null)] })).toEqual([3]);
 });
 
-test('4: a shopper bought again while the first order lived', () => {
+test('4: a shopper bought again while the first order was live', () => {
   const orders = FINAL.orders.map((row) => (row.order_no === 'C' ? { ...row, created_at_ms: 2_150 } : row));
   expect(broken({ orders })).toEqual([4]);
 });
@@ -221,7 +221,7 @@ test('8: one seckill token may buy again if Redis lost its data in between, and 
   expect(broken({}, [], { calls, strikes: lossAt(Math.min(...sent) - 1) })).toEqual([8]);
 });
 
-test('8: a buy got another number while the order lived', () => {
+test('8: a buy got another number while the order was live', () => {
   expect(broken({}, [buy('alice', 'X', 3_000, 't9')])).toContain(8);
   // After the close, its shopper buys again.
   expect(broken()).toEqual([]);
@@ -266,7 +266,7 @@ test('the money: a refund that was asked for may be under way', () => {
   expect(broken(changes, [], { calls })).not.toContain('money');
 });
 
-test('the money: a payment went back from where it was', () => {
+test('the money: a payment returned to an earlier status', () => {
   const sighting = (status: string, atMs: number) => ({ at_ms: atMs, sale: 17, payment_id: 'P1', status });
   expect(broken({}, [], { paymentSightings: [sighting('started', 1), sighting('succeeded', 2)] })).toEqual([]);
   expect(broken({}, [], { paymentSightings: [sighting('succeeded', 1), sighting('declined', 2)] })).toEqual(['money']);

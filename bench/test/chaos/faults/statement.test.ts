@@ -77,6 +77,6 @@ test.each<[string, () => Matcher, () => Promise<unknown>]>([
   expect(await strikes(matcher(), work)).toBe(1);
 });
 
-test('no fault strikes at the owners of another sale', async () => {
+test('no fault changes the owners of another sale', async () => {
   expect(await strikes(readsOwners(sale.id + 1), () => rebuildSale(context, sale, 5_000))).toBe(0);
 });
