@@ -32,7 +32,7 @@ export async function startApi(): Promise<void> {
   const producer = connect('producer');
   const subscriber = connect('blocking');
   const operatorRedis = connect('producer');
-  const leaseDb = connectDb({ ...config, DB_POOL_MAX: 2 }, 'ledger', metrics);
+  const leaseDb = connectDb({ ...config, DB_POOL_MAX: 2 }, 'lease', metrics);
   const keys = new Keys(config.REDIS_PREFIX);
   let publicUrl = config.PUBLIC_URL;
   const commands = createCommands(redis, keys, metrics);

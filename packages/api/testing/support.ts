@@ -71,7 +71,7 @@ export async function openApp(
   const [redis, producer, subscriber] = [connect('request'), connect('producer'), connect('blocking')];
   const operatorRedis = connect('producer');
   const db = connectDb(config, 'general');
-  const leaseDb = connectDb({ ...config, DB_POOL_MAX: 2 }, 'ledger');
+  const leaseDb = connectDb({ ...config, DB_POOL_MAX: 2 }, 'lease');
   const commands = createCommands(redis, context.keys);
   const queue = new Queue<WriteOrdersJob>(ORDERS_QUEUE, {
     connection: producer,

@@ -44,7 +44,7 @@ const EVENTS_GIVE_UP_MS = 86_400_000;
 export async function startWorker(): Promise<void> {
   const prepared = await prepareProcess('worker');
   const { config, log, metrics, tracing, redis, db, servers, connect, ops, setProbes } = prepared;
-  const leaseDb = connectDb(config, 'ledger', metrics);
+  const leaseDb = connectDb(config, 'lease', metrics);
   const keys = new Keys(config.REDIS_PREFIX);
   const commands = createCommands(redis, keys, metrics);
   const producer = connect('producer');

@@ -6,7 +6,7 @@ import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { recordAction } from './operator-actions-table.ts';
 import { findSale, listSales, listShards, readSold } from '@flash-sale/shared/sale/products-table.ts';
 import type { OrderQueues } from '@flash-sale/shared/admission/order-queues.ts';
-import { mendSale } from '@flash-sale/shared/reconciliation/mend-sale.ts';
+import { auditAndRepair } from '@flash-sale/shared/reconciliation/audit-and-repair.ts';
 import type { WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
 import { auditJson, auditSale } from '@flash-sale/shared/reconciliation/audit.ts';
 import { endSale, topUpSale, type ChangeOptions } from '@flash-sale/shared/reconciliation/change.ts';
@@ -127,7 +127,7 @@ export const operationRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps
   app.post('/api/v1/admin/products/:id/repair', { schema: RepairSale, ...changing }, async (request) => {
     const sale = await saleOf(request.params.id);
     await recordAction(db, actionOf(request, 'repair', `product ${sale.id}`));
-    const { audit, outcome } = await held(mendSale({ ...underLease, queue: operatorQueues.of }, sale));
+    const { audit, outcome } = await held(auditAndRepair({ ...underLease, queue: operatorQueues.of }, sale));
     if (outcome === 'lease held elsewhere') throw new Refusal('overloaded');
     return { ...auditJson(audit), repaired: outcome === 'repaired' };
   });

@@ -1,5 +1,5 @@
 import { pino } from 'pino';
-import { mendSale, type MendDeps, type Mended } from './mend-sale.ts';
+import { auditAndRepair, type RepairDeps, type AuditAndRepair } from './audit-and-repair.ts';
 import { openOrderQueues } from '../admission/order-queues.ts';
 import { createCommands } from '../commands.ts';
 import { loadConfig } from '../platform/config/config.ts';
@@ -41,7 +41,7 @@ await startOrExit(async () => {
   const redis = connect('background');
   // Its calls are not queued, so it must be connected before the first sale is repaired.
   const producer = connect('producer');
-  const db = connectDb(config, 'ledger');
+  const db = connectDb(config, 'lease');
   const keys = new Keys(config.REDIS_PREFIX);
   const queues = openOrderQueues({ connection: producer, keys, log: pino({ level: 'silent' }) });
   const deps = { redis, db, keys, commands: createCommands(redis, keys), queue: queues.of };
@@ -74,7 +74,7 @@ type ResultJson = Partial<Omit<ReturnType<typeof auditJson>, 'verdict'>> & {
   readonly repaired: boolean;
 };
 
-async function resultOf(deps: MendDeps, sale: Sale): Promise<ResultJson> {
+async function resultOf(deps: RepairDeps, sale: Sale): Promise<ResultJson> {
   const { audit, outcome } = (await lookedAt(deps, sale)) ?? {};
   return {
     sale_id: sale.id,
@@ -84,9 +84,9 @@ async function resultOf(deps: MendDeps, sale: Sale): Promise<ResultJson> {
   };
 }
 
-async function lookedAt(deps: MendDeps, sale: Sale): Promise<Partial<Mended> | undefined> {
+async function lookedAt(deps: RepairDeps, sale: Sale): Promise<Partial<AuditAndRepair> | undefined> {
   try {
-    if (repair) return await mendSale(deps, sale);
+    if (repair) return await auditAndRepair(deps, sale);
     return { audit: await auditSale(deps, sale, { waitMs: LEASE_WAIT_MS, thorough: true }) };
   } catch (error) {
     if (error instanceof LeaseLost) return undefined;

@@ -73,12 +73,12 @@ describe('the outbox of a shard', () => {
       },
     ],
     ['a look of warm-up', (sale) => context.commands.noteOldest(sale)],
-  ])('is put right by %s, as after an older version or a change by hand', async (_what, mend) => {
+  ])('is repaired by %s, as after an older version or a change by hand', async (_what, repair) => {
     const [waits, done] = [await context.openSale(), await context.openSale()];
     await buy(context, waits, ['one']);
     await context.redis.zrem(context.keys.outbox(0), waits.id);
     await context.redis.zadd(context.keys.outbox(0), 1, done.id);
-    await Promise.all([mend(waits), mend(done)]);
+    await Promise.all([repair(waits), repair(done)]);
     expect(await sinceOf(waits)).toBe(await oldestOf(waits));
     expect(await sinceOf(done)).toBeUndefined();
   });

@@ -148,7 +148,7 @@ describe('the row of a sale', () => {
 
 describe('the connections of a writer', () => {
   test('are dropped by the server 5 s after their process froze, and wait 3 s for a lock', async () => {
-    const db = connectDb(context.config, 'ledger');
+    const db = connectDb(context.config, 'lease');
     try {
       const { rows } = await sql`
         SELECT @@SESSION.wait_timeout AS wait_timeout, @@SESSION.innodb_lock_wait_timeout AS lock_wait,

@@ -59,7 +59,7 @@ export function auditor(deps: AuditorDeps): Rounds {
       shown.delete(sale);
       notRepaired.delete(sale);
       metrics.conservationGap.remove({ sale });
-      metrics.unmendedDrift.remove({ sale });
+      metrics.unrepairedDrift.remove({ sale });
     }
   }
 
@@ -70,7 +70,7 @@ export function auditor(deps: AuditorDeps): Rounds {
       metrics.drifts.inc();
       log.error({ sale: sale.id, findings: found.findings }, 'sale drifts');
       const repaired = await repair(sale, found);
-      log.warn({ sale: sale.id, mended: repaired?.verdict === 'clean' }, 'sale repaired');
+      log.warn({ sale: sale.id, is_repaired: repaired?.verdict === 'clean' }, 'sale repaired');
       found = repaired ?? found;
     }
     if (found === undefined || found.verdict === 'skipped') return;
@@ -78,10 +78,10 @@ export function auditor(deps: AuditorDeps): Rounds {
     showGap(sale.id, found.available + found.owners - found.units);
     if (found.verdict === 'drift') {
       notRepaired.add(sale.id);
-      metrics.unmendedDrift.set({ sale: sale.id }, 1);
+      metrics.unrepairedDrift.set({ sale: sale.id }, 1);
     } else {
       notRepaired.delete(sale.id);
-      metrics.unmendedDrift.remove({ sale: sale.id });
+      metrics.unrepairedDrift.remove({ sale: sale.id });
     }
   }
 

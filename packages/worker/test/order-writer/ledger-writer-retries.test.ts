@@ -13,7 +13,7 @@ let context: TestContext;
 let ledgerDb: Db;
 beforeAll(async () => {
   context = await openTestContext();
-  ledgerDb = connectDb(context.config, 'ledger');
+  ledgerDb = connectDb(context.config, 'lease');
 });
 afterAll(async () => {
   await ledgerDb.destroy();
@@ -106,7 +106,7 @@ describe('a transaction that MySQL aborts is run again as a whole', () => {
       const sale = await context.openSale();
       await admitAll(context, sale, shoppers(4));
       const proxy = await openMysqlProxy({ host: context.config.DB_HOST, port: context.config.DB_PORT });
-      const db = connectDb({ ...context.config, DB_HOST: proxy.host, DB_PORT: proxy.port }, 'ledger');
+      const db = connectDb({ ...context.config, DB_HOST: proxy.host, DB_PORT: proxy.port }, 'lease');
       onTestFinished(() => db.destroy());
       const { writer, lease, retries } = await writerOf(context, db, sale);
       const reservations = await reservationsOf(context, sale, lease);

@@ -13,7 +13,7 @@ let context: TestContext;
 let ledgerDb: Db;
 beforeAll(async () => {
   context = await openTestContext();
-  ledgerDb = connectDb(context.config, 'ledger');
+  ledgerDb = connectDb(context.config, 'lease');
 });
 afterAll(async () => {
   await ledgerDb.destroy();

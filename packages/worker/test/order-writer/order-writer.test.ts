@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => context.close());
 
 function openWriter(): OrderWriter {
-  const db = connectDb(context.config, 'ledger');
+  const db = connectDb(context.config, 'lease');
   onTestFinished(() => db.destroy());
   const { commands, log } = context;
   return new OrderWriter({

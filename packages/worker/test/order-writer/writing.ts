@@ -17,7 +17,7 @@ export function openProcess(
   orderBatchMax = 500,
   server: { host: string; port: number } = { host: context.config.DB_HOST, port: context.config.DB_PORT },
 ): SaleWriterDeps {
-  const db = connectDb({ ...context.config, DB_HOST: server.host, DB_PORT: server.port }, 'ledger');
+  const db = connectDb({ ...context.config, DB_HOST: server.host, DB_PORT: server.port }, 'lease');
   const redis = connectRedis(context.config, 'background');
   onTestFinished(async () => {
     await db.destroy();

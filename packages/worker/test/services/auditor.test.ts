@@ -29,12 +29,12 @@ async function openAuditor(salesShownMax?: number) {
     Object.fromEntries(
       (await metrics.conservationGap.get()).values.map(({ labels, value }) => [Number(labels.sale), value]),
     );
-  const unmended = async () => (await metrics.unmendedDrift.get()).values.map(({ labels }) => Number(labels.sale));
-  return { context, metrics, gaps, unmended, round: () => rounds.round(GOING_ON), rest: () => rounds.rest!() };
+  const unrepaired = async () => (await metrics.unrepairedDrift.get()).values.map(({ labels }) => Number(labels.sale));
+  return { context, metrics, gaps, unrepaired, round: () => rounds.round(GOING_ON), rest: () => rounds.rest!() };
 }
 
 test('a repaired drift stays counted, and its gap is not shown', async () => {
-  const { context, metrics, gaps, unmended, round } = await openAuditor();
+  const { context, metrics, gaps, unrepaired, round } = await openAuditor();
   const sale = await context.openSale();
   await round();
   expect(await gaps()).toEqual({ [sale.id]: 0 });
@@ -49,23 +49,23 @@ test('a repaired drift stays counted, and its gap is not shown', async () => {
   await round();
 
   expect(shown).toEqual([0]);
-  expect(await unmended()).toEqual([]);
+  expect(await unrepaired()).toEqual([]);
   expect((await metrics.drifts.get()).values[0]!.value).toBe(1);
   expect((await context.commands.readSale(sale)).available).toBe(10);
 });
 
 test('a drift that cannot be repaired is shown with its gap until it can', async () => {
-  const { context, gaps, unmended, round } = await openAuditor();
+  const { context, gaps, unrepaired, round } = await openAuditor();
   const sale = await context.openSale();
   await context.redis.hincrby(context.keys.sale(sale).state, 'available', 2);
   // Nothing can be recorded, so nothing is repaired.
   await sql`RENAME TABLE repairs TO repairs_away`.execute(context.db);
   await round();
-  expect([await gaps(), await unmended()]).toEqual([{ [sale.id]: 2 }, [sale.id]]);
+  expect([await gaps(), await unrepaired()]).toEqual([{ [sale.id]: 2 }, [sale.id]]);
 
   await sql`RENAME TABLE repairs_away TO repairs`.execute(context.db);
   await round();
-  expect([await gaps(), await unmended()]).toEqual([{ [sale.id]: 0 }, []]);
+  expect([await gaps(), await unrepaired()]).toEqual([{ [sale.id]: 0 }, []]);
 });
 
 test('ended sales are audited in turn, a few in a round, and all of them in time', async () => {

@@ -197,7 +197,7 @@ test('a sale whose row is locked does not delay other sales', async () => {
   const [stuck, free] = [await context.openSale(), await context.openSale()];
   const [first] = await placeOrders(context, stuck, ['alice'], past(10_000));
   const [second] = await placeOrders(context, free, ['alice'], past());
-  const impatient = connectDb(context.config, 'ledger');
+  const impatient = connectDb(context.config, 'lease');
   onTestFinished(() => impatient.destroy());
   const row = await lockSaleRow(context.config, stuck);
   await openExpiry(impatient).sweep();
@@ -233,7 +233,7 @@ test('a close of 10,000 orders at once does not stop buys from being accepted an
   await rebuildSale(context, sale, 5_000);
   const { commands, log } = context;
   const metrics = createMetrics('worker');
-  const ledger = connectDb(context.config, 'ledger');
+  const ledger = connectDb(context.config, 'lease');
   onTestFinished(() => ledger.destroy());
   const writer = new OrderWriter({
     db: ledger,

@@ -44,7 +44,7 @@ function startConsumers(
   server = { host: context.config.DB_HOST, port: context.config.DB_PORT },
   metrics = createMetrics('worker'),
 ): Service {
-  const ledger = connectDb({ ...context.config, DB_HOST: server.host, DB_PORT: server.port }, 'ledger');
+  const ledger = connectDb({ ...context.config, DB_HOST: server.host, DB_PORT: server.port }, 'lease');
   const { commands, log, db, keys, config } = context;
   const service = orderConsumers({
     db,

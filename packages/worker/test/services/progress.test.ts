@@ -81,7 +81,7 @@ function startConsumers(queue: Queue<WriteOrdersJob>, servers: { redis?: string;
   const progress = new Progress(STUCK_AFTER_MS);
   const doneWithJob = vi.spyOn(progress, 'doneWithJob');
   const inspected = vi.spyOn(progress, 'inspected');
-  const ledger = connectDb({ ...config, DB_PORT: servers.mysql?.port ?? config.DB_PORT }, 'ledger');
+  const ledger = connectDb({ ...config, DB_PORT: servers.mysql?.port ?? config.DB_PORT }, 'lease');
   const writer = new OrderWriter({
     db: ledger,
     commands,

@@ -51,7 +51,7 @@ test('a batch whose job was never added is written within seconds', async () => 
   const { context, rounds } = await openRelay();
   const { commands, log, db, keys, config } = context;
   const sale = await context.openSale();
-  const ledger = connectDb(config, 'ledger');
+  const ledger = connectDb(config, 'lease');
   const services = [
     repeating(rounds, log),
     orderConsumers({

@@ -22,12 +22,12 @@ const CONNECT_TIMEOUT_MS = 3_000;
 const WAITING_MAX = 1_000;
 
 /**
- * `general`: reads and small transactions. `ledger`: writes under a lease. For both, the server
+ * `general`: reads and small transactions. `lease`: work under a lease. For both, the server
  * closes a connection 5 s after its process froze, which frees its row locks, and a lock wait takes
  * at most 3 s: together less than the 10 s in which a sale must continue. `schema`: migrations,
  * which may take longer.
  */
-export type PoolUse = 'general' | 'ledger' | 'schema';
+export type PoolUse = 'general' | 'lease' | 'schema';
 
 interface PoolSettings {
   readonly session: SessionLimits;
@@ -45,7 +45,7 @@ const IN_A_SALE: PoolSettings = {
 
 const SETTINGS: Readonly<Record<PoolUse, PoolSettings>> = {
   general: IN_A_SALE,
-  ledger: IN_A_SALE,
+  lease: IN_A_SALE,
   // A frozen migration holds the lock of all migrations, and so blocks every process that starts.
   schema: {
     session: { lockWaitSeconds: 60, tableLockWaitSeconds: 3_600, clientSilenceSeconds: 10, statementSeconds: 0 },

@@ -58,7 +58,7 @@ export function connectionMetrics(registers: Registry[]) {
     }),
     mysqlQuerySeconds: new HotTimes({
       name: 'seckill_mysql_query_seconds',
-      help: 'Time of a statement that MySQL answered, by pool.',
+      help: 'Time of a statement that MySQL answered, by pool: `general`, or `lease` for work under a lease.',
       labelNames: ['pool'],
       buckets: SECONDS,
       registers,

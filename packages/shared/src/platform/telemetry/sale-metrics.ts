@@ -28,7 +28,10 @@ export function saleAndShardMetrics(registers: Registry[]) {
       'conservation_gap',
       'available + owners - seckill_stock after the last audit of the sale and its repair, if one was needed.',
     ),
-    unmendedDrift: ofSale('unmended_drift', '1 if the last audit found a drift and could not repair it; else missing.'),
+    unrepairedDrift: ofSale(
+      'unrepaired_drift',
+      '1 if the last audit found a drift and could not repair it; else missing.',
+    ),
     shardLiveSales: ofShard(
       'shard_live_sales',
       `Sales that open soon, are open, ended recently, or have reservations. At most ${SALES_SHOWN_MAX} of a shard have metrics.`,

@@ -35,7 +35,7 @@ async function freezeInTransaction(use: PoolUse, saleId: number): Promise<void> 
 /** How long repeated attempts wait for the sale's row. */
 async function timeToLock(saleId: number): Promise<number> {
   const beganMs = performance.now();
-  const db = connectDb({ ...context.config, DB_POOL_MAX: 1 }, 'ledger');
+  const db = connectDb({ ...context.config, DB_POOL_MAX: 1 }, 'lease');
   onTestFinished(() => db.destroy());
   for (;;) {
     try {
@@ -48,7 +48,7 @@ async function timeToLock(saleId: number): Promise<number> {
   }
 }
 
-describe.each<PoolUse>(['general', 'ledger'])('a process that is frozen in a transaction of the pool %s', (use) => {
+describe.each<PoolUse>(['general', 'lease'])('a process that is frozen in a transaction of the pool %s', (use) => {
   test('loses its row locks within seconds, and commits nothing', { timeout: 40_000 }, async () => {
     const { id } = await context.insertSale();
     await freezeInTransaction(use, id);
@@ -70,7 +70,7 @@ async function variablesOf(use: PoolUse, ...names: string[]): Promise<Record<str
 test('a process that freezes while it sends a statement, or reads an answer, is disconnected as soon', async () => {
   // The server waits for the rest of a statement for `net_read_timeout`, which is 30 s by default,
   // and to be read for 60 s.
-  for (const use of ['general', 'ledger'] as const) {
+  for (const use of ['general', 'lease'] as const) {
     expect(await variablesOf(use, 'wait_timeout', 'net_read_timeout', 'net_write_timeout')).toEqual({
       wait_timeout: 5,
       net_read_timeout: 5,

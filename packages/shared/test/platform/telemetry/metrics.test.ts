@@ -54,21 +54,21 @@ test('a rare counter exists from the start, and a gauge without a reading does n
 
 test('statements, failed ones, connections in use and waits for one are counted by pool', async () => {
   const metrics = createMetrics('worker');
-  const db = connectDb({ ...context.config, DB_POOL_MAX: 1 }, 'ledger', metrics);
+  const db = connectDb({ ...context.config, DB_POOL_MAX: 1 }, 'lease', metrics);
   onTestFinished(() => db.destroy());
-  expect(await samplesOf(metrics.mysqlPoolConnections)).toEqual({ 'ledger in_use': 0, 'ledger idle': 0 });
+  expect(await samplesOf(metrics.mysqlPoolConnections)).toEqual({ 'lease in_use': 0, 'lease idle': 0 });
 
   await db.connection().execute(async (one) => {
     await sql`SELECT 1`.execute(one);
-    expect(await samplesOf(metrics.mysqlPoolConnections)).toEqual({ 'ledger in_use': 1, 'ledger idle': 0 });
+    expect(await samplesOf(metrics.mysqlPoolConnections)).toEqual({ 'lease in_use': 1, 'lease idle': 0 });
     const other = sql`SELECT 2`.execute(db);
-    await expect.poll(() => samplesOf(metrics.mysqlPoolWaits)).toEqual({ ledger: 1 });
+    await expect.poll(() => samplesOf(metrics.mysqlPoolWaits)).toEqual({ lease: 1 });
     await expect(sql`SELECT nonsense`.execute(one)).rejects.toThrow('nonsense');
     return { other };
   });
-  await expect.poll(() => countsOf(metrics.mysqlQuerySeconds)).toEqual({ ledger: 2 });
-  expect(await samplesOf(metrics.mysqlQueryErrors)).toEqual({ ledger: 1 });
-  expect(await samplesOf(metrics.mysqlPoolConnections)).toEqual({ 'ledger in_use': 0, 'ledger idle': 1 });
+  await expect.poll(() => countsOf(metrics.mysqlQuerySeconds)).toEqual({ lease: 2 });
+  expect(await samplesOf(metrics.mysqlQueryErrors)).toEqual({ lease: 1 });
+  expect(await samplesOf(metrics.mysqlPoolConnections)).toEqual({ 'lease in_use': 0, 'lease idle': 1 });
 });
 
 test('a connection that broke while it was in use is neither in use nor idle', async () => {

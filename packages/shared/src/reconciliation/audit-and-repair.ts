@@ -7,26 +7,26 @@ import type { SaleRef } from '../sale/sale.ts';
 import type { WriteOrdersJob } from '../admission/order-jobs.ts';
 import { relaySale } from '../admission/relay-sale.ts';
 
-export interface MendDeps extends AuditDeps {
+export interface RepairDeps extends AuditDeps {
   /** The queue of a shard. */
   readonly queue: (shard: number) => Queue<WriteOrdersJob>;
 }
 
-/** What an audit found and what became of it. */
-export interface Mended {
+/** The findings of an audit, and what was done about them. */
+export interface AuditAndRepair {
   readonly audit: Audit;
-  /** `lease held elsewhere`: the sale differs from the ledger, and nothing was done about it. */
+  /** `lease held elsewhere`: the sale differs from the ledger, and was not repaired. */
   readonly outcome: 'repaired' | 'nothing to repair' | 'lease held elsewhere';
 }
 
 /**
- * Audits a sale entry by entry. One that differs from the ledger is repaired; for late orders the jobs are added to the queue again,
- * since the workers may be unable to do that.
+ * Audits a sale entry by entry, and repairs it if it differs from the ledger. Adds the jobs of late
+ * orders to the queue again, because the workers may be unable to do that.
  *
  * @returns undefined if the lease is held elsewhere, so that there was no audit
  * @throws LeaseLost and the errors of the servers
  */
-export async function mendSale(deps: MendDeps, sale: SaleRef): Promise<Mended | undefined> {
+export async function auditAndRepair(deps: RepairDeps, sale: SaleRef): Promise<AuditAndRepair | undefined> {
   const audit = await auditSale(deps, sale, { waitMs: LEASE_WAIT_MS, thorough: true });
   if (audit === undefined) return undefined;
   if (audit.verdict === 'drift') {
