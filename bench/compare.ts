@@ -1,7 +1,7 @@
 /**
  * `npm run bench:compare -- a.json b.json [--tolerance 10]`: checks whether `b` is worse than `a`
- * by ratios, so that the two may come from different machines. Exits with code 1 if a ratio got worse by
- * more than the tolerance (percent).
+ * by ratios, so that the two may come from different machines. Exits with code 1 if a ratio got
+ * worse by more than the tolerance (percent).
  */
 import {
   exitWithUsage,

@@ -8,8 +8,8 @@ import { usual } from './usual.ts';
 import { working } from './working.ts';
 
 /**
- * In the order in which a repetition runs them: the figure that counts most first, and `bare` next to
- * what is compared with it.
+ * In the order in which a repetition runs them: the figure that counts most first, and `bare` next
+ * to what is compared with it.
  */
 export const SCENARIOS: readonly Scenario[] = [
   journeys,

@@ -58,8 +58,8 @@ async function endToEnd({ stage, size }: RunContext): Promise<{ orders: string[]
 }
 
 /**
- * Latency at half of the rate that is sustained end to end in this repetition: of the buys, and from
- * the 202 until the row can be read.
+ * Latency at half of the rate that is sustained end to end in this repetition: of the buys, and
+ * from the 202 until the row can be read.
  */
 async function atHalfRate({ stage, size }: RunContext, sustainedPerSecond: number): Promise<Figures> {
   const perSecond = Math.floor(sustainedPerSecond / 2);

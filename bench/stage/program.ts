@@ -2,8 +2,8 @@ import { exitWithUsage, UsageError } from '@flash-sale/shared/platform/process/c
 import { temporaryFolder } from './temporary-folder.ts';
 
 /**
- * Runs `work` with a temporary folder. Everything that was started is recorded in the folder and ended
- * with it at any point of the run.
+ * Runs `work` with a temporary folder. Everything that was started is recorded in the folder and
+ * ended with it at any point of the run.
  *
  * @returns the exit code of `work`, or that of the signal
  */
@@ -28,7 +28,10 @@ export async function runInFolder(name: string, work: (folder: string) => Promis
   }
 }
 
-/** The options of this process's command line. Ends the process if they do not fit, or if a text was asked for instead of a run. */
+/**
+ * The options of this process's command line. Ends the process if they do not fit, or if a text was
+ * asked for instead of a run.
+ */
 export function optionsOrExit<Options extends object>(
   readOptions: (args: readonly string[]) => Options | string,
   usage: string,

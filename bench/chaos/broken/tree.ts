@@ -4,8 +4,8 @@ import type { BrokenBuild } from './table.ts';
 
 /**
  * Copies the files that a process of the service needs, and patches the copy. pnpm's links inside
- * the packages are relative and are copied unchanged, so that one package leads to the copy
- * of another. Only the root's `node_modules`, which has none of our files, is a link to the original.
+ * the packages are relative and are copied unchanged, so that one package leads to the copy of
+ * another. Only the root's `node_modules`, which has none of our files, is a link to the original.
  *
  * @returns the root of the copy
  * @throws if the patch does not fit exactly once

@@ -12,7 +12,9 @@ export interface DebianProgram {
   readonly name: string;
   /** Its path in the packages. */
   readonly path: string;
-  /** Options with the paths of the program's own files, since they are not in their usual folders. */
+  /**
+   * Options with the paths of the program's own files, since they are not in their usual folders.
+   */
   readonly options?: (root: string) => readonly string[];
 }
 

@@ -5,7 +5,10 @@ import { importsIn, roomsOf, wrongImports } from './import-rules.ts';
 const ROOT = join(import.meta.dirname, '../../..');
 const PAGE = 'docs/architecture.md';
 
-/** Part of `npm run lint`: fails if an import goes against the order of rooms that the page declares. Oxlint finds cycles. */
+/**
+ * Part of `npm run lint`: fails if an import goes against the order of rooms that the page
+ * declares. Oxlint finds cycles.
+ */
 const problems = wrongImports(importsIn(ROOT), roomsOf(readFileSync(join(ROOT, PAGE), 'utf8')));
 for (const problem of problems) console.error(problem);
 if (problems.length > 0) {

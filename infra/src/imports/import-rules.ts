@@ -40,7 +40,10 @@ export function roomsOf(page: string): string[] {
   return [...declared.matchAll(/`([^`]+)`/g)].map(([, room]) => room!);
 }
 
-/** A sentence for each import that goes against the order of the rooms, or into the tests of another package. */
+/**
+ * A sentence for each import that goes against the order of the rooms, or into the tests of another
+ * package.
+ */
 export function wrongImports(imports: readonly Import[], rooms: readonly string[]): string[] {
   const problems = new Set<string>();
   for (const { from, to } of imports) {

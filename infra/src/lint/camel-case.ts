@@ -4,9 +4,10 @@
  * Exempt are the names of what crosses the edge of the process, since the outside spells them: JSON
  * of HTTP, webhooks, jobs and command lines, rows of MySQL, fields of Redis, labels of metrics and
  * fields of log lines. They occur as
- * - keys of object literals, which the rule does not check, since an object for the outside is built just before it leaves;
- * - types in the argument of a call or a tag and in an assertion, such as `sql<{ order_no: string }>`
- *   or `response.json<{ order_no: string }>()`;
+ * - keys of object literals, which the rule does not check, since an object for the outside is
+ *   built just before it leaves;
+ * - types in the argument of a call or a tag and in an assertion, such as
+ *   `sql<{ order_no: string }>` or `response.json<{ order_no: string }>()`;
  * - members of types in files for which `.oxlintrc.json` turns the option `membersAreWire` on;
  * - members of types whose names end in `Row`, `Job` or `Json`.
  */

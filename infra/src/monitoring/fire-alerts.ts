@@ -26,7 +26,10 @@ const TESTS = join(import.meta.dirname, '../../monitoring/prometheus/tests/recor
 const EVENTS_AGED_S = 420;
 /** Includes the last attempt, which may be a minute later, and a scrape. */
 const EVENTS_DEAD_S = EVENTS_AGED_S + 100;
-/** The key set is fetched every ten minutes and may be fifteen minutes old; then the rule waits, and a scrape. */
+/**
+ * The key set is fetched every ten minutes and may be fifteen minutes old; then the rule waits, and
+ * a scrape.
+ */
 const KEY_SET_OLD_S = 900 + 70;
 const LEAST_S = 20;
 /** Longer than the alerts of a process or connection that is away wait. */

@@ -31,8 +31,9 @@ export async function startStripe(): Promise<StripeStandIn> {
 }
 
 /**
- * A shopper pays another amount than the order costs, and the provider refuses the refund: its key was withdrawn. The payment is
- * then dated back by two hours, which is the only part that is not waited for.
+ * A shopper pays another amount than the order costs, and the provider refuses the refund: its key
+ * was withdrawn. The payment is then dated back by two hours, which is the only part that is not
+ * waited for.
  */
 export async function payWrongly(service: WatchedService, stripe: FakeStripe, sale: number): Promise<void> {
   stripe.fail('create refund', ...Array.from({ length: REFUSALS }, () => ({ status: 401 })));

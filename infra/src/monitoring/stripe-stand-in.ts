@@ -1,6 +1,6 @@
 /**
- * Loaded before a process (`--import`): its calls to Stripe go to `STRIPE_STAND_IN_PORT` on this machine. Everything else of
- * the payment code, Stripe's library included, runs as in production.
+ * Loaded before a process (`--import`): its calls to Stripe go to `STRIPE_STAND_IN_PORT` on this
+ * machine. Everything else of the payment code, Stripe's library included, runs as in production.
  */
 import http, { type ClientRequest, type RequestOptions } from 'node:http';
 import https from 'node:https';

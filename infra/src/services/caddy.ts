@@ -4,7 +4,9 @@ import { unpackNewest } from '../debian-servers/newest-package.ts';
 import { isAtLeast, isExecutable, searchFolders } from './programs.ts';
 import { StartFailure } from './start-failure.ts';
 
-/** Older ones do not pass a POST with a body on to another replica if the first took no connection. */
+/**
+ * Older ones do not pass a POST with a body on to another replica if the first took no connection.
+ */
 const CADDY_VERSION_MIN = '2.11';
 
 /**

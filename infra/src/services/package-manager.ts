@@ -92,7 +92,9 @@ async function installFirst(options: InstallOptions, [names = [], ...others]: st
   }
 }
 
-/** Runs a tool of the machine to its end. @throws StartFailure with the end of its log if it fails */
+/**
+ * Runs a tool of the machine to its end. @throws StartFailure with the end of its log if it fails
+ */
 export async function runTool(options: RunOptions, program: string, args: string[], cwd?: string): Promise<void> {
   options.log(`${program} ${args.filter((arg) => !/^-|=/.test(arg)).join(' ')}`);
   const { end, logFile } = await runToEnd(

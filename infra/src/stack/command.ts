@@ -25,7 +25,9 @@ export async function runCommand(main: () => Promise<void>): Promise<never> {
   }
 }
 
-/** Aborted by SIGINT, SIGTERM or the loss of the terminal. Both npm and the terminal may send one. */
+/**
+ * Aborted by SIGINT, SIGTERM or the loss of the terminal. Both npm and the terminal may send one.
+ */
 export function stopSignal(): AbortSignal {
   const stopping = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

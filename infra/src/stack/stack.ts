@@ -19,7 +19,9 @@ import { walkThrough } from './walk-through.ts';
  * then.
  */
 const turnMsMax = { service: 3_500, server: 2_500 };
-/** What a process gives its open requests or batches, so that it is done before its turn is over. */
+/**
+ * What a process gives its open requests or batches, so that it is done before its turn is over.
+ */
 const drainMs = 500;
 const graceMs = 3_000;
 

@@ -23,7 +23,9 @@ let replica: Server | undefined;
 let received: string[] = [];
 const log: string[] = [];
 
-/** A replica that answers with the body that it received, or breaks the connection if it is told to. */
+/**
+ * A replica that answers with the body that it received, or breaks the connection if it is told to.
+ */
 async function startReplica(port: number): Promise<Server> {
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = await text(request);

@@ -7,8 +7,8 @@ export function trace(line: string): void {
 }
 
 /**
- * Ends on SIGTERM, or when its parent process ends, as the real processes do; `STUB_IS_STUBBORN` only
- * notes it.
+ * Ends on SIGTERM, or when its parent process ends, as the real processes do; `STUB_IS_STUBBORN`
+ * only notes it.
  */
 export function endWhenAsked(name: string): void {
   const end = (why: string) => {

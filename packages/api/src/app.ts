@@ -57,8 +57,8 @@ export interface App {
   readonly readiness: () => Promise<Readiness>;
   /**
    * Prepares the stop: the process is not ready any more, waiting polls are answered, consoles'
-   * streams end, exports are cut, and each answer closes its connection. Requests are still accepted, so that no client finds a connection
-   * closed that it has just used.
+   * streams end, exports are cut, and each answer closes its connection. Requests are still
+   * accepted, so that no client finds a connection closed that it has just used.
    */
   readonly drain: () => void;
 }

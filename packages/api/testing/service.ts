@@ -181,7 +181,10 @@ export async function metricOf({ ready }: ServiceProcess, name: string): Promise
   return Number(new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`, 'm').exec(text)?.[1]);
 }
 
-/** How often each micro-batch size came up in a process so far: upper bound of the size → count, by its own metrics. */
+/**
+ * How often each micro-batch size came up in a process so far: upper bound of the size → count, by
+ * its own metrics.
+ */
 export async function batchSizes({ ready }: ServiceProcess): Promise<Map<number, number>> {
   const text = await (await fetch(`http://127.0.0.1:${ready.ops_port}/metrics`)).text();
   const sizes = new Map<number, number>();

@@ -33,8 +33,8 @@ export class Shoppers {
   }
 
   /**
-   * @throws if the connection breaks before the whole answer arrived; `reused`: it was a kept-alive connection, which a server may close
-   * just as a request comes
+   * @throws if the connection breaks before the whole answer arrived; `reused`: it was a kept-alive
+   * connection, which a server may close just as a request comes
    */
   call(method: 'GET' | 'POST', path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
     return new Promise((resolve, reject) => {
@@ -81,7 +81,10 @@ export class Shoppers {
     return (JSON.parse(answer.body) as { id: number }).id;
   }
 
-  /** A seckill token. Retries if a server is too busy. An opened sale is ready, so `not_ready` is not retried. */
+  /**
+   * A seckill token. Retries if a server is too busy. An opened sale is ready, so `not_ready` is
+   * not retried.
+   */
   async token(productId: number, userId: string): Promise<string> {
     for (;;) {
       const { body } = await this.call('POST', '/api/v1/seckill/token', { user_id: userId, product_id: productId });
@@ -97,8 +100,8 @@ export class Shoppers {
   }
 
   /**
-   * Buys as a patient client does: it retries after a broken connection, a 503 or a 429, and its retry gets the order that it has.
-   * `promised` hears of every 202 on the way.
+   * Buys as a patient client does: it retries after a broken connection, a 503 or a 429, and its
+   * retry gets the order that it has. `promised` hears of every 202 on the way.
    */
   async buyUntilDecided(
     productId: number,
@@ -121,7 +124,9 @@ export class Shoppers {
     }
   }
 
-  /** The status that an order ends in, by long polls; comes back after a broken connection or a 503. */
+  /**
+   * The status that an order ends in, by long polls; comes back after a broken connection or a 503.
+   */
   async settled(orderNo: string): Promise<string> {
     for (;;) {
       try {
@@ -138,8 +143,8 @@ export class Shoppers {
 }
 
 /**
- * Sends buys on one connection without waiting for their answers (HTTP pipelining), which costs so little that a test can bring an api
- * under load; the answers in order.
+ * Sends buys on one connection without waiting for their answers (HTTP pipelining), which costs so
+ * little that a test can bring an api under load; the answers in order.
  */
 export async function buyPipelined(url: URL, bodies: readonly object[]): Promise<Answer[]> {
   const socket = connect(Number(url.port), url.hostname).setEncoding('latin1');

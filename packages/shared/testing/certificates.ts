@@ -22,7 +22,8 @@ const OID = {
 };
 
 /**
- * Makes an authority with a key of its own. The runtime can sign, but not write a certificate, so its few fields are put together here.
+ * Makes an authority with a key of its own. The runtime can sign, but not write a certificate, so
+ * its few fields are put together here.
  *
  * @see https://www.rfc-editor.org/rfc/rfc5280#section-4.1
  */

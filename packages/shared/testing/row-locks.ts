@@ -3,8 +3,9 @@ import { vi } from 'vitest';
 import type { Db } from '../src/platform/mysql/client.ts';
 
 /**
- * The connections of this test file's database that wait for a row lock. `information_schema.innodb_trx` would be easier to read, but
- * shows what it showed before for as long as anybody asks it more than ten times a second.
+ * The connections of this test file's database that wait for a row lock.
+ * `information_schema.innodb_trx` would be easier to read, but shows what it showed before for as
+ * long as anybody asks it more than ten times a second.
  */
 async function connectionsWaitingForALock(db: Db): Promise<number[]> {
   const status = await sql<{ Status: string }>`SHOW ENGINE INNODB STATUS`.execute(db);
@@ -20,7 +21,10 @@ async function connectionsWaitingForALock(db: Db): Promise<number[]> {
   return own.rows.map(({ id }) => Number(id)).filter((id) => waiting.has(id));
 }
 
-/** Resolves once a transaction waits for a row lock, with the connections that do. MySQL tells nobody, so it is asked. */
+/**
+ * Resolves once a transaction waits for a row lock, with the connections that do. MySQL tells
+ * nobody, so it is asked.
+ */
 export async function aLockIsWaitedFor(db: Db): Promise<number[]> {
   return vi.waitFor(
     async () => {

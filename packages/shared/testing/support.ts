@@ -29,7 +29,10 @@ export interface TestContext {
   readonly saleTransactions: SaleTransactions;
   readonly log: Logger;
   readonly metrics: Metrics;
-  /** A sale that is in MySQL and loaded into Redis: open for an hour, 10 units, unless said otherwise. */
+  /**
+   * A sale that is in MySQL and loaded into Redis: open for an hour, 10 units, unless said
+   * otherwise.
+   */
   openSale(fields?: Partial<NewSale>): Promise<SaleWithTexts>;
   /** A sale that is in MySQL only. */
   insertSale(fields?: Partial<NewSale>): Promise<SaleWithTexts>;
@@ -38,8 +41,8 @@ export interface TestContext {
 }
 
 /**
- * Opens a test file's context on the servers of the test run. `env` is added to the configuration. Call it in `beforeAll`, and
- * `close` in `afterAll`.
+ * Opens a test file's context on the servers of the test run. `env` is added to the configuration.
+ * Call it in `beforeAll`, and `close` in `afterAll`.
  */
 export async function openTestContext(env: Readonly<Record<string, string>> = {}): Promise<TestContext> {
   const name = `t${randomUUID().replaceAll('-', '').slice(0, 12)}`;

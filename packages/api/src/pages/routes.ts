@@ -54,8 +54,8 @@ export const pageRoutes: FastifyPluginAsyncTypebox<{ readonly config: PagesConfi
     }
   }
 
-  // The document has no secret: the page itself asks for the operator token, for its calls. A browser
-  // would keep a password of basic auth until it is closed, without a way to sign out.
+  // The document has no secret: the page itself asks for the operator token, for its calls. A
+  // browser would keep a password of basic auth until it is closed, without a way to sign out.
   app.get('/console', { schema: { hide: true } }, page('console', { currency: config.CURRENCY }));
 
   app.get('/assets/:hash/*', { schema: { hide: true, params: AssetParams } }, async (request, reply) => {

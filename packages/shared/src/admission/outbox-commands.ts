@@ -126,7 +126,8 @@ export function createOutboxCommands({ redis, run }: RedisCalls<OutboxScript>, k
     },
 
     /**
-     * The sales whose oldest batch was admitted before `beforeMs`, with that time; the oldest first.
+     * The sales whose oldest batch was admitted before `beforeMs`, with that time; the oldest
+     * first.
      */
     async outbox(shard: number, beforeMs = Infinity, limit = -1): Promise<{ saleId: number; oldestMs: number }[]> {
       const below = beforeMs === Infinity ? '+inf' : `(${beforeMs}`;

@@ -21,7 +21,8 @@ const RANDOM_POOL = Buffer.allocUnsafe(8_192);
 let poolOffset = RANDOM_POOL.length;
 
 /**
- * The number of a new batch: 48 bits of time and 50 random bits. Numbers sort by time as plain text.
+ * The number of a new batch: 48 bits of time and 50 random bits. Numbers sort by time as plain
+ * text.
  *
  * @param nowMs milliseconds since the epoch, below 2^48
  */

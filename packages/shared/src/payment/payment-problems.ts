@@ -9,8 +9,8 @@ const OVERDUE_MS = 3_600_000;
 
 /**
  * What can be wrong with a payment:
- * - `overdue`: for more than an hour it has waited for its refund, or its order has closed and the provider does not say what
- *   became of it;
+ * - `overdue`: for more than an hour it has waited for its refund, or its order has closed and the
+ *   provider does not say what became of it;
  * - `wrong_amount`: what came is not what the order costs, and is refunded;
  * - `failing`: the last call to the provider failed, and is repeated.
  */

@@ -245,7 +245,9 @@ function eventOf(
   return { event: { eventId: id, paymentId, kind, ...rest } };
 }
 
-/** What an event tells that says itself whose it is. @see https://docs.stripe.com/api/events/types */
+/**
+ * What an event tells that says itself whose it is. @see https://docs.stripe.com/api/events/types
+ */
 function plainWebhookOf(event: Stripe.Event): Webhook {
   const paid = (session: Stripe.Checkout.Session): Webhook => {
     const received = receivedOf(session);

@@ -12,7 +12,9 @@ export interface WatchedDeps {
  * kind of call, and again if it returns.
  */
 export function watched(provider: PaymentProvider, { log, metrics }: WatchedDeps): PaymentProvider {
-  /** Kinds of calls that were refused and have not succeeded since: a key may lack some rights only. */
+  /**
+   * Kinds of calls that were refused and have not succeeded since: a key may lack some rights only.
+   */
   const refused = new Set<string>();
   const watching = async <Result>(call: string, result: Promise<Result>): Promise<Result> => {
     try {

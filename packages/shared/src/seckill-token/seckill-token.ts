@@ -60,7 +60,9 @@ export class SeckillTokens {
     return `${body}.${mac(key, body, claim.userId)}`;
   }
 
-  /** Notes a token that was signed here and then recorded, so that no MAC is needed to verify it. */
+  /**
+   * Notes a token that was signed here and then recorded, so that no MAC is needed to verify it.
+   */
   remember(token: string, claim: SeckillClaim): void {
     // Its secret may have been removed since.
     if (this.#keys.has(token.slice(0, KEY_ID_LENGTH))) this.#known.add(token, claim);

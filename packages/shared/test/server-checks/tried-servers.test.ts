@@ -30,7 +30,10 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-/** What the check at start says of the context's servers, with these settings in place of the context's. */
+/**
+ * What the check at start says of the context's servers, with these settings in place of the
+ * context's.
+ */
 async function problemsOf(env: Partial<Config>, db: Db = context.db, orderBatchMax?: number): Promise<string[]> {
   const config = { ...context.config, ...env };
   const lines: string[] = [];

@@ -17,8 +17,8 @@ const deriveKey: DeriveKeyFunction = async ({ cost, keyLength }, salt, password)
 };
 
 /**
- * The solution of a challenge, as the call for a seckill token wants it. It uses a core for a while:
- * pages run it in a worker.
+ * The solution of a challenge, as the call for a seckill token wants it. It uses a core for a
+ * while: pages run it in a worker.
  *
  * @throws Error if no solution is found before the challenge expires
  */

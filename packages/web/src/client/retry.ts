@@ -1,7 +1,10 @@
 import { pause } from './pause.ts';
 import { isTemporary, Refused } from './refused.ts';
 
-/** The first wait after a try that failed without a `Retry-After`. Each further wait is twice as long. */
+/**
+ * The first wait after a try that failed without a `Retry-After`. Each further wait is twice as
+ * long.
+ */
 const FIRST_WAIT_MS = 500;
 const WAIT_MS_MAX = 8_000;
 
@@ -14,8 +17,9 @@ export interface RetryOptions {
 }
 
 /**
- * Repeats a call until it succeeds, or fails in a way that a repetition does not change. It waits as
- * long as `Retry-After` says, and a random time more, so that a crowd does not come back at once.
+ * Repeats a call until it succeeds, or fails in a way that a repetition does not change. It waits
+ * as long as `Retry-After` says, and a random time more, so that a crowd does not come back at
+ * once.
  */
 export async function retrying<Result>(
   call: () => Promise<Result>,

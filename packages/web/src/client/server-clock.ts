@@ -38,7 +38,9 @@ export class ServerClock {
     return this.#mostMs !== Infinity;
   }
 
-  /** The service's time in milliseconds since the epoch; the device's until an answer has arrived. */
+  /**
+   * The service's time in milliseconds since the epoch; the device's until an answer has arrived.
+   */
   now(): number {
     if (!this.isKnown) return Date.now();
     return this.#localNow() + (this.#leastMs + this.#mostMs) / 2;

@@ -65,7 +65,8 @@ export function callAs(session: Pick<Session, 'token' | 'name'>): Call {
 export async function request(url: string, options: RequestInit): Promise<Response> {
   let answer: Response;
   try {
-    // Without credentials of the browser, which would else ask for a password if the token is wrong.
+    // Without credentials of the browser, which would else ask for a password if the token is
+    // wrong.
     answer = await fetch(url, { ...options, cache: 'no-store', credentials: 'omit' });
   } catch (error) {
     throw new CallFailed((error as Error).message, 'unreachable');

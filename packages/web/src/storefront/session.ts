@@ -32,7 +32,10 @@ export interface Sessions {
 const NAME = /^[!-~]{1,64}$/;
 const NAME_KEY = 'name';
 const TOKEN_KEY = 'access-token';
-/** How a shop hands over its shopper: `…/sales/1#access_token=…`. Browsers send no fragment to servers. */
+/**
+ * How a shop hands over its shopper: `…/sales/1#access_token=…`. Browsers send no fragment to
+ * servers.
+ */
 const FRAGMENT = /^#access_token=([\w.~-]+)$/;
 
 export const isName = (text: string): boolean => NAME.test(text);

@@ -1,6 +1,8 @@
 import type { Challenge } from '../client/types.ts';
 
-/** Solves a proof of work in a worker, so that the page stays quick. Ends the worker when aborted. */
+/**
+ * Solves a proof of work in a worker, so that the page stays quick. Ends the worker when aborted.
+ */
 export function solveInWorker(challenge: Challenge, signal?: AbortSignal): Promise<string> {
   // Loaded only if a service asks for a proof of work.
   const worker = new Worker(new URL('./solver-worker.ts', import.meta.url), { type: 'module' });

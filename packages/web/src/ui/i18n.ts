@@ -43,7 +43,10 @@ export function chooseLanguage(chosen: Language): void {
 
 export const useLanguage = (): Language => useStore(language);
 
-/** The function that translates into the present language; components are drawn again when it changes. */
+/**
+ * The function that translates into the present language; components are drawn again when it
+ * changes.
+ */
 export function createTranslation<Key extends string>(
   messages: Readonly<Record<Language, Readonly<Record<Key, Message>>>>,
 ): () => Translate<Key> {

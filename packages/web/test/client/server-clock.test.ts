@@ -3,7 +3,10 @@ import { ServerClock } from '../../src/client/server-clock.ts';
 
 const SERVER_MS = Date.UTC(2026, 10, 29, 20, 0, 0);
 
-/** A device and a service whose clocks differ by `offsetMs`, and calls between them that take their time. */
+/**
+ * A device and a service whose clocks differ by `offsetMs`, and calls between them that take their
+ * time.
+ */
 function world(offsetMs: number) {
   let localMs = 5_000;
   const clock = new ServerClock(() => localMs);

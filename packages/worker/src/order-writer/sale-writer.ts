@@ -52,9 +52,9 @@ interface WaitingJob {
 
 /**
  * Writes one sale's orders for all jobs of this process together (group commit). The holder of the
- * lease writes every batch of the sale, oldest first, not only those of its own jobs: so transactions
- * stay large if several workers serve one hot sale. The other jobs find that their batches are
- * settled, and complete.
+ * lease writes every batch of the sale, oldest first, not only those of its own jobs: so
+ * transactions stay large if several workers serve one hot sale. The other jobs find that their
+ * batches are settled, and complete.
  */
 export class SaleWriter {
   readonly #deps: SaleWriterDeps;
@@ -98,7 +98,9 @@ export class SaleWriter {
     await this.#running;
   }
 
-  /** Completes the jobs whose batches are settled. Starts to write if any is left. Needs no lease. */
+  /**
+   * Completes the jobs whose batches are settled. Starts to write if any is left. Needs no lease.
+   */
   async #crossOffSettled(jobs: readonly WaitingJob[]): Promise<void> {
     const batchNos = new Set(jobs.map(({ batchNo }) => batchNo));
     if (batchNos.size > 0) {
@@ -173,10 +175,10 @@ export class SaleWriter {
   }
 
   /**
-   * Writes and settles batches, a transaction of them at a time, until no writable order is left, the
-   * process stops, or another process waits for the lease. While MySQL writes a full transaction,
-   * Redis settles the previous one and reads the next one, so that neither waits for the other. After
-   * a smaller one there is time for more orders to arrive.
+   * Writes and settles batches, a transaction of them at a time, until no writable order is left,
+   * the process stops, or another process waits for the lease. While MySQL writes a full
+   * transaction, Redis settles the previous one and reads the next one, so that neither waits for
+   * the other. After a smaller one there is time for more orders to arrive.
    *
    * @returns whether anything was written, and whether the lease is released for another process
    */
@@ -220,8 +222,8 @@ export class SaleWriter {
   }
 
   /**
-   * Reads after the previous batches are settled. If jobs wait, it reads not before `atMs`, so that a
-   * few more arrive.
+   * Reads after the previous batches are settled. If jobs wait, it reads not before `atMs`, so that
+   * a few more arrive.
    */
   async #readLater(lease: Lease, ledger: LedgerWriter, atMs: number, settling: Promise<unknown>) {
     await settling;
@@ -229,7 +231,10 @@ export class SaleWriter {
     return this.#read(lease, ledger);
   }
 
-  /** The oldest batches that have orders to write, without the first `skip`, which are being written. */
+  /**
+   * The oldest batches that have orders to write, without the first `skip`, which are being
+   * written.
+   */
   async #read(lease: Lease, { stuck }: LedgerWriter, skip = 0): Promise<Readable> {
     const { commands, orderBatchMax } = this.#deps;
     // Stuck orders are among the oldest. Read more, so that others follow them.

@@ -31,10 +31,10 @@ export interface CleanUpDeps {
  * has a TTL, so that nothing that a sale needs can expire too early. After that the ledger alone
  * answers buys and polls.
  *
- * A Redis that comes back with old data may bring back cleaned sales. Clean-up looks for all of them
- * once per history of Redis, and in every round for those with reservations, which the relay would
- * otherwise offer to the writers for ever. It also deletes the keys of a sale whose deletion ended
- * after its commit: such a sale is stopped and not in the ledger.
+ * A Redis that comes back with old data may bring back cleaned sales. Clean-up looks for all of
+ * them once per history of Redis, and in every round for those with reservations, which the relay
+ * would otherwise offer to the writers for ever. It also deletes the keys of a sale whose deletion
+ * ended after its commit: such a sale is stopped and not in the ledger.
  */
 export function cleanUp(deps: CleanUpDeps): Rounds {
   const { shard, commands, db, log } = deps;

@@ -110,7 +110,10 @@ export const privateKeyFormat: Format = (text) => {
 
 const PRIVATE_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]+-----END [A-Z ]*PRIVATE KEY-----/;
 
-/** The certificates and the key of a PEM text that has both, or undefined if either is missing or wrong. */
+/**
+ * The certificates and the key of a PEM text that has both, or undefined if either is missing or
+ * wrong.
+ */
 export function ownCertificateOf(text: string): { readonly cert: string; readonly key: string } | undefined {
   const pem = lines(text);
   const cert = certificatesFormat(pem.replace(PRIVATE_KEY, ''));

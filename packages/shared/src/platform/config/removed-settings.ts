@@ -1,6 +1,9 @@
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** Settings that others say now. A process does not start with them: it would go on as if they were not set. */
+/**
+ * Settings that others say now. A process does not start with them: it would go on as if they were
+ * not set.
+ */
 const MOVED: Readonly<Record<string, string>> = {
   DB_TLS_CA: 'put the certificates into DB_TLS',
   DB_TLS_KEY: 'put the key after the certificate in DB_TLS_CERT',

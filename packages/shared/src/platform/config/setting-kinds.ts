@@ -16,7 +16,10 @@ export interface Shape {
   /** The form, in words that follow "it must be". */
   readonly wanted: string;
   readonly example: string;
-  /** Brings a text into its one spelling, or refuses it. Left out if every text that is not blank fits. */
+  /**
+   * Brings a text into its one spelling, or refuses it. Left out if every text that is not blank
+   * fits.
+   */
   readonly read?: Format;
   readonly default?: string;
 }
@@ -39,7 +42,10 @@ export const endpoints = {
   read: endpointsFormat,
   wanted: 'host:port, or several separated by commas; IPv6 in brackets',
 };
-/** Whether a server is connected to by TLS: a switch, or the certificates that must have signed the server's. */
+/**
+ * Whether a server is connected to by TLS: a switch, or the certificates that must have signed the
+ * server's.
+ */
 export const tls = (description: string) =>
   Type.String({
     description,

@@ -1,6 +1,9 @@
 import type { SettingSchema } from './setting-kinds.ts';
 
-/** A variable's text in the type and the one spelling of its setting, or undefined if it does not fit. */
+/**
+ * A variable's text in the type and the one spelling of its setting, or undefined if it does not
+ * fit.
+ */
 export function valueOf(schema: SettingSchema, variable: string): string | number | boolean | undefined {
   // `echo` and editors end a secret with a line break that is no part of it; blanks may be a part.
   const given = schema.secret === true ? variable.replace(/[\r\n]+$/, '') : variable.trim();

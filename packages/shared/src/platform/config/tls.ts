@@ -16,7 +16,10 @@ type TlsConfig<S extends Server> = { readonly [Setting in `${S}_TLS`]?: boolean 
   readonly [Setting in `${S}_TLS_CA` | `${S}_TLS_CERT`]?: string | undefined;
 };
 
-/** TLS towards MySQL, or undefined if it is off. Certificates are always verified: there is no setting that would not. */
+/**
+ * TLS towards MySQL, or undefined if it is off. Certificates are always verified: there is no
+ * setting that would not.
+ */
 export function dbTls(config: TlsConfig<'DB'>): TlsSettings | undefined {
   return config.DB_TLS === true ? tlsSettings(config.DB_TLS_CA, config.DB_TLS_CERT) : undefined;
 }
@@ -37,7 +40,8 @@ export function redisTls(
     .filter((host) => isIP(host) === 0);
   return {
     ...tlsSettings(config.REDIS_TLS_CA, config.REDIS_TLS_CERT),
-    // Clusters and Sentinels may announce the addresses of servers whose certificates have one of the names that we were given.
+    // Clusters and Sentinels may announce the addresses of servers whose certificates have one of
+    // the names that we were given.
     checkServerIdentity: (host, cert) => {
       const error = checkServerIdentity(host, cert);
       if (error === undefined || isIP(host) === 0) return error;

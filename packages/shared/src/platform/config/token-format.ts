@@ -22,7 +22,10 @@ const FITS: Readonly<Record<keyof TokenFormat, (value: string) => boolean>> = {
   tolerance: (value) => /^\d{1,3}$/.test(value) && Number(value) <= 300,
 };
 
-/** What a text such as `alg=ES256,aud=azp` says, or undefined if a part of it does not fit or stands there twice. */
+/**
+ * What a text such as `alg=ES256,aud=azp` says, or undefined if a part of it does not fit or stands
+ * there twice.
+ */
 export function tokenFormatOf(text: string): TokenFormat | undefined {
   const given: Partial<Record<string, string>> = {};
   for (const part of text.split(',')) {

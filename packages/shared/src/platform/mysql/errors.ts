@@ -133,7 +133,10 @@ export function isSilence(error: unknown): boolean {
   return error instanceof Error && /did not answer in time|Queue limit reached/.test(error.message);
 }
 
-/** Whether a row stayed locked for too long (1205), or was locked and the statement does not wait (3572). */
+/**
+ * Whether a row stayed locked for too long (1205), or was locked and the statement does not wait
+ * (3572).
+ */
 export function isLockTaken(error: unknown): boolean {
   const { errno } = fieldsOf(error);
   return errno === 1205 || errno === 3572;

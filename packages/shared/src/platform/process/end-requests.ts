@@ -16,7 +16,10 @@ export function listenToEndRequests(): void {
   process.once('disconnect', () => end('parent gone'));
 }
 
-/** Sets what a request to end does. It may be called several times: a terminal and npm both send a signal. */
+/**
+ * Sets what a request to end does. It may be called several times: a terminal and npm both send a
+ * signal.
+ */
 export function onEndRequest(next: End): void {
   end = next;
 }

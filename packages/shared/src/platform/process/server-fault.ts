@@ -1,7 +1,10 @@
 import { dbFault, isDbOutage, isReadOnly } from '../mysql/errors.ts';
 import { codeOfRedisError, isPassingFault, redisFault } from '../redis/errors.ts';
 
-/** One line about MySQL or Redis, if it is the server that failed and not the program; otherwise undefined. */
+/**
+ * One line about MySQL or Redis, if it is the server that failed and not the program; otherwise
+ * undefined.
+ */
 export function serverFault(error: unknown): string | undefined {
   const fault = dbFault(error) ?? redisFault(error);
   if (fault !== undefined) return fault;

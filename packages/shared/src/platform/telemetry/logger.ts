@@ -4,7 +4,10 @@ import { redaction } from './redaction.ts';
 
 export type { Logger };
 
-/** A process's logger: JSON lines on stdout, pretty only in a developer's terminal. It hides secrets. */
+/**
+ * A process's logger: JSON lines on stdout, pretty only in a developer's terminal. It hides
+ * secrets.
+ */
 export function createLogger(config: Pick<Config, 'LOG_LEVEL'> & Partial<Config>, name: 'api' | 'worker'): Logger {
   return pino({
     name,
