@@ -38,8 +38,8 @@ export async function spent(stage: Stage): Promise<Spent> {
 const SERVICE = ['api_us', 'redis_us', 'mysql_us', 'worker_us'] as const;
 
 /**
- * The cost of each of `count`: `{ api_us_per_buy, …, service_us_per_buy }` for `count` buys, where
- * the last one is the sum of our processes. Omitted if the system does not report it.
+ * The cost of each of `count`: `{ api_us_per_buy, …, service_us_per_buy }` for `count` buys. The
+ * last one is the sum of our processes. Omitted if the system does not report it.
  */
 export function perEach(before: Spent, after: Spent, count: number, each: string): Record<string, number> {
   const costOf = (name: keyof Spent): number => (after[name] - before[name]) / count;

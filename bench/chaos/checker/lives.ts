@@ -167,7 +167,7 @@ export function* changesOf(
     if (Math.round(Number(body?.['price']) * 100) !== facts.price_cents)
       yield `order ${orderNo} was shown at ${String(body?.['price'])}`;
   }
-  // Written or failed: one outcome, whatever happens to a written order later.
+  // Written or failed: one outcome. A written order may change later.
   const shown = answered.filter(({ status }) => status === 200).map(({ body }) => String(body?.['status']));
   const outcomes = new Set(
     [...shown, orders.get(orderNo)?.status ?? 'queued']

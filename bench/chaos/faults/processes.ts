@@ -59,7 +59,8 @@ const rollingRestart: Fault = {
 };
 
 /**
- * More than any lease, stalled-job check and relay round need to process the rest when nobody buys.
+ * Longer than a lease, a stalled-job check and a relay round need to process the rest without new
+ * buys.
  */
 const QUIET_MS_MAX = 12_000;
 

@@ -24,7 +24,7 @@ let received: string[] = [];
 const log: string[] = [];
 
 /**
- * A replica that answers with the body that it received, or breaks the connection if it is told to.
+ * A replica that answers with the body that it received, or breaks the connection on request.
  */
 async function startReplica(port: number): Promise<Server> {
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {

@@ -19,9 +19,8 @@ import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 
 /**
- * There may be no container engine where the tests run: the steps of the Dockerfile are taken by
- * hand, from its own text. What that cannot show is the base image, and that the engine reads the
- * file as it is read here.
+ * The tests run without a container engine: they take the steps from the Dockerfile and run them
+ * by hand. So they cannot test the base image, nor whether an engine reads the file as they do.
  */
 const ROOT = join(import.meta.dirname, '../../..');
 const USER = 1000;

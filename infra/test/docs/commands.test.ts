@@ -46,7 +46,7 @@ const EXAMPLES: Readonly<Record<string, string>> = {
 };
 
 /**
- * The commands of a page with their options, up to whatever ends them in running text or in a code
+ * The commands of a page with their options, up to the end of the command in a text or in a code
  * block.
  */
 function commandsOf(page: string): Typed[] {
@@ -90,7 +90,7 @@ describe('the commands that the docs name', () => {
     },
   );
 
-  // Help comes only where everything else is understood.
+  // Help is printed only if everything else is valid.
   it.each(withOptions)('$page: npm run $name -- $args', async ({ name, args }) => {
     expect(await run(PROGRAMS.get(name)!, ...args, '--help')).toMatchObject({ code: 0, complained: '' });
   });

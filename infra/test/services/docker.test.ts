@@ -10,7 +10,7 @@ import { temporaryFolder } from '../temporary-folder.ts';
 const redisProgram = findRedisProgram(searchFolders(process.env));
 
 /**
- * Puts a `docker` first in PATH that writes down its calls and, told to run a container, runs the
+ * Puts a `docker` first in PATH that records its calls and, if it should run a container, runs the
  * machine's own Redis on the published port. It shows that the right thing is asked for; whether
  * the image then does it takes a real engine.
  */

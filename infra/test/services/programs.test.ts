@@ -17,7 +17,7 @@ beforeEach(() => {
   for (const folder of [first, second]) mkdirSync(folder);
 });
 
-/** A program that says this, whatever it is asked. MySQL's begin with their path. */
+/** A program that prints this for any arguments. The output of MySQL begins with its path. */
 function add(folder: string, name: string, words: string): string {
   const path = join(folder, name);
   writeFileSync(path, `#!/bin/sh\necho "${words}"\n`, { mode: 0o755 });

@@ -7,15 +7,15 @@ interface Server {
 }
 
 /**
- * One address that leads to one server and later to another, as a DNS name does. Connections that
- * are open when it moves stay where they are.
+ * One address that first connects to one server and later to another, as a DNS name does.
+ * Connections that are open at that moment stay open.
  */
 export interface MovingName {
   readonly host: string;
   readonly port: number;
-  /** Leads new connections to this server from now on. */
+  /** Sends new connections to this server from now on. */
   leadTo(server: Server): void;
-  /** How many connections lead to this server now. */
+  /** The number of connections to this server now. */
   connectionsTo(server: Server): number;
   close(): Promise<void>;
 }

@@ -7,11 +7,11 @@ import { startMysql, privateMysqlUser } from '../../../infra/src/services/mysql.
 import type { PrivateServer } from '../../../infra/src/services/private-server.ts';
 import { startRedis } from '../../../infra/src/services/redis.ts';
 
-/** A server of a test's own, which may be frozen, killed and started again. */
+/** A server for one test, which the test may freeze, kill and start again. */
 export interface OwnServer {
-  /** Leads a context and its processes to it. */
+  /** The environment of a context that uses it. */
   readonly env: Readonly<Record<string, string>>;
-  /** Takes no more calls and keeps its connections open, as a server does whose machine hangs. */
+  /** It answers no more calls but keeps its connections open, as if its machine hangs. */
   freeze(): void;
   thaw(): void;
   /** SIGKILL; resolves once it is gone. */
@@ -47,7 +47,7 @@ export async function openOwnMysql(flags: string[] = []): Promise<OwnServer> {
 
 const CLEAN_UP_PROGRAM = join(import.meta.dirname, '../../../infra/src/services/clean-up-process.ts');
 
-/** A folder for servers of a test's own. */
+/** A folder for the servers of one test. */
 export interface OwnFolder {
   readonly dataDir: string;
   /** Ends its servers and deletes it. */
@@ -56,7 +56,8 @@ export interface OwnFolder {
 
 export async function openOwnFolder(): Promise<OwnFolder> {
   const dataDir = await mkdtemp(join(tmpdir(), 'flash-sale-own-'));
-  // Ends the servers and deletes their data when its standard input ends, which it also does where this process dies.
+  // It ends the servers and deletes their data when its standard input ends, also if this process
+  // dies.
   const cleanUp = spawn(process.execPath, [CLEAN_UP_PROGRAM, dataDir], {
     detached: true,
     stdio: ['pipe', 'ignore', 'inherit'],

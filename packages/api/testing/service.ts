@@ -22,16 +22,16 @@ export interface LogLine {
 /** An api or worker process, started as an operator starts it. */
 export interface ServiceProcess {
   readonly log: readonly LogLine[];
-  /** What it says when it is ready. */
+  /** Its message when it is ready. */
   readonly ready: LogLine;
   readonly wasKilled: boolean;
   /** SIGKILL; resolves once it is gone. */
   kill(): Promise<void>;
-  /** SIGTERM; resolves to its exit code. Does nothing to one that has ended. */
+  /** SIGTERM; resolves to its exit code. Does nothing if the process has ended. */
   stop(): Promise<number | null>;
 }
 
-/** A process that may not be ready yet, or never will be. */
+/** A process that may not be ready yet, or that never becomes ready. */
 export interface LaunchedProcess {
   readonly child: ChildProcess;
   readonly log: readonly LogLine[];
@@ -43,7 +43,7 @@ export interface LaunchedProcess {
   readonly says: (message: string) => Promise<LogLine>;
 }
 
-/** Starts a process from nothing but the environment, by way of another program if one is given. */
+/** Starts a process with this environment only, through another program if one is given. */
 export function launchProcess(
   name: 'api' | 'worker',
   env: Readonly<Record<string, string>>,
@@ -51,7 +51,7 @@ export function launchProcess(
 ): LaunchedProcess {
   const command = [...via, process.execPath, join(ROOT, 'packages', name, 'src/main.ts')];
   const child: ChildProcess = spawn(command[0]!, command.slice(1), {
-    // The tests' own connections are silent; a process says what it does.
+    // The connections of the tests do not log; a process does.
     env: {
       ...COMPILE_CACHE,
       ...API_ENV,
@@ -60,7 +60,7 @@ export function launchProcess(
       API_OPS_PORT: '0',
       WORKER_OPS_PORT: '0',
     },
-    // With the channel it ends when this process does, however that happens.
+    // The channel closes when this process ends in any way, and then the started process ends too.
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
   const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
@@ -100,7 +100,7 @@ export function launchProcess(
   };
 }
 
-/** Starts a process from nothing but the environment, and waits until it says that it is ready. */
+/** Starts a process with this environment only, and waits until it is ready. */
 export async function startProcess(
   name: 'api' | 'worker',
   env: Readonly<Record<string, string>>,
@@ -140,7 +140,7 @@ export interface Service {
   /** One more api process on the same port. */
   addApi(): Promise<void>;
   addWorker(): Promise<void>;
-  /** Ends all that still run by SIGTERM, and holds each to exit code 0. */
+  /** Ends all running processes by SIGTERM. Each must exit with code 0. */
   stop(): Promise<void>;
 }
 
@@ -175,15 +175,15 @@ export async function startService(
   };
 }
 
-/** The value of a metric without labels, by the process's own word. */
+/** The value of a metric without labels, as the process reports it. */
 export async function metricOf({ ready }: ServiceProcess, name: string): Promise<number> {
   const text = await (await fetch(`http://127.0.0.1:${ready.ops_port}/metrics`)).text();
   return Number(new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`, 'm').exec(text)?.[1]);
 }
 
 /**
- * How often each micro-batch size came up in a process so far: upper bound of the size → count, by
- * its own metrics.
+ * The micro-batches of a process so far, by size: upper bound of the size → count, from its
+ * metrics.
  */
 export async function batchSizes({ ready }: ServiceProcess): Promise<Map<number, number>> {
   const text = await (await fetch(`http://127.0.0.1:${ready.ops_port}/metrics`)).text();

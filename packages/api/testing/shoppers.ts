@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { OPERATOR_TOKEN } from './support.ts';
 
-/** What a client sees of an answer. */
+/** An answer as a client sees it. */
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, unknown>>;
@@ -64,7 +64,7 @@ export class Shoppers {
     });
   }
 
-  /** Opens a sale as an operator does; its product id. */
+  /** Opens a sale as an operator does. Returns its product id. */
   async openSale(seckillStock: number): Promise<number> {
     const product = {
       name: 'One of few',
@@ -100,8 +100,8 @@ export class Shoppers {
   }
 
   /**
-   * Buys as a patient client does: it retries after a broken connection, a 503 or a 429, and its
-   * retry gets the order that it has. `promised` hears of every 202 on the way.
+   * Buys as a patient client does: it retries after a broken connection, a 503 or a 429, and a
+   * retry returns the same order. It calls `promised` for every 202.
    */
   async buyUntilDecided(
     productId: number,
@@ -125,7 +125,8 @@ export class Shoppers {
   }
 
   /**
-   * The status that an order ends in, by long polls; comes back after a broken connection or a 503.
+   * The final status of an order, by long polls. It repeats a poll after a broken connection or a
+   * 503.
    */
   async settled(orderNo: string): Promise<string> {
     for (;;) {
@@ -135,7 +136,7 @@ export class Shoppers {
         const { status } = JSON.parse(answer.body) as { status: string };
         if (answer.status === 200 && status !== 'queued') return status;
       } catch {
-        // Asked again.
+        // Repeat the poll.
       }
       await delay(COME_BACK_MS);
     }
@@ -143,8 +144,8 @@ export class Shoppers {
 }
 
 /**
- * Sends buys on one connection without waiting for their answers (HTTP pipelining), which costs so
- * little that a test can bring an api under load; the answers in order.
+ * Sends buys on one connection without waiting for their answers (HTTP pipelining). This costs so
+ * little that a test can put an api under load. Returns the answers in order.
  */
 export async function buyPipelined(url: URL, bodies: readonly object[]): Promise<Answer[]> {
   const socket = connect(Number(url.port), url.hostname).setEncoding('latin1');

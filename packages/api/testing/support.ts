@@ -25,11 +25,11 @@ import { settle } from '@flash-sale/shared/testing/settling.ts';
 export { openTestContext, type TestContext };
 
 export const OPERATOR_TOKEN = 'the-operators-own-token';
-/** Of seckill tokens, so that a test can sign one that was never issued. */
+/** The secret of seckill tokens, so that a test can sign a token that was never issued. */
 export const TOKEN_SECRET = 'a-secret-of-seckill-tokens';
 /**
- * Settings that every test of this package starts from: a sale that a test puts into MySQL is listed at once, and no limit is
- * reached by accident.
+ * The settings of every test of this package. With them, a sale that a test inserts into MySQL is
+ * listed at once, and no test reaches a limit by accident.
  */
 export const API_ENV = {
   NODE_ENV: 'test',
@@ -41,7 +41,7 @@ export const API_ENV = {
   RATE_LIMIT_USER_CAPACITY: '1000',
   RATE_LIMIT_USER_PER_SECOND: '1000',
 } as const;
-/** The same for what is no setting. */
+/** The same for bounds that are not settings. */
 const API_BOUNDS: AppBounds = { productCacheMs: 0, operatorFailures: { capacity: 10_000, perSecond: 1 } };
 
 /** The real app on the servers of a context, for `inject`. */
@@ -49,17 +49,17 @@ export interface TestApp extends App {
   readonly deps: AppDeps;
   readonly get: (url: string, headers?: Record<string, string>) => Promise<Response>;
   readonly post: (url: string, payload?: unknown, headers?: Record<string, string>) => Promise<Response>;
-  /** Asks for a seckill token, which must be granted. */
+  /** Gets a seckill token. Fails if it is refused. */
   readonly tokenOf: (sale: Pick<Sale, 'id'>, userId: string) => Promise<string>;
   readonly buy: (sale: Pick<Sale, 'id'>, userId: string, token: string) => Promise<Response>;
-  /** Asks for a seckill token and buys with it; the order number of the unit, which must be had. */
+  /** Gets a seckill token and buys with it. Returns the order number; fails if there is none. */
   readonly win: (sale: Pick<Sale, 'id'>, userId: string) => Promise<string>;
   close(): Promise<void>;
 }
 
 /**
- * Builds the app as `main` does, from real connections to the context's servers; `env` changes its settings, `parts` what it is made
- * from, its bounds included.
+ * Builds the app as `main` does, with real connections to the context's servers. `env` changes its
+ * settings; `parts` changes its dependencies and bounds.
  */
 export async function openApp(
   context: TestContext,
@@ -140,28 +140,28 @@ export async function openApp(
   };
 }
 
-/** An answer as a failing test should show it. */
+/** The part of an answer that a failing test shows. */
 const seen = (answer: Response) => ({ status: answer.statusCode, body: answer.body });
 
 /** The headers of an operator's call. */
 export const AS_OPERATOR = { authorization: `Bearer ${OPERATOR_TOKEN}` };
 
-/** What any server's answer has in common, injected or fetched. */
+/** The common part of an injected and a fetched answer. */
 interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, unknown>>;
   readonly body: string;
 }
 
-/** What a stack trace, a driver or a server would say, and no client may read. */
+/** Text of a stack trace, a driver or a server, which no answer may contain. */
 const INSIDE_STORY =
   /\n\s+at |node_modules|\.ts:\d|ECONN|\bER_[A-Z]|\b(SELECT|INSERT|UPDATE)\b|[Rr]edis|MySQL|MariaDB|Bull|ReplyError|Stream isn't|timed out/;
 
 declare module 'vitest' {
   interface Matchers<R extends void | Promise<void> = void | Promise<void>, T = unknown> {
     /**
-     * Holds an answer to a row of the error table: status, media type, stable code, request id, when to come back, and nothing of
-     * what goes on inside.
+     * Checks an answer against its row of the error table: status, media type, code, request id,
+     * `Retry-After`, and no internal text.
      */
     toBeProblem: (code: ErrorCode) => R;
   }
@@ -199,7 +199,7 @@ function problemOf(answer: Response | Answer) {
     retry_after: headers['retry-after'],
     request_id: headers['x-request-id'],
     body: rest,
-    // What is wrong with a request may be told; what is wrong with the service is nobody's business.
+    // An answer may say what is wrong with a request, but not what is wrong with the service.
     told: INSIDE_STORY.exec(body) ?? (status >= 500 ? (detail ?? null) : null),
   };
 }

@@ -123,8 +123,8 @@ export async function unitsOf(
 }
 
 /**
- * Every key of a sale and its shard's backlog, each with its content and the time at which it expires. The buckets are left out: they may
- * change with any call.
+ * Every key of a sale and its shard's backlog, each with its content and the time at which it
+ * expires. The buckets are left out: they may change with any call.
  */
 export async function snapshot(shop: Shop, sale: SaleRef): Promise<Record<string, unknown>> {
   const { state } = shop.keys.sale(sale);

@@ -22,8 +22,8 @@ const OID = {
 };
 
 /**
- * Makes an authority with a key of its own. The runtime can sign, but not write a certificate, so
- * its few fields are put together here.
+ * Creates an authority with its own key. Node.js can sign but cannot write a certificate, so this
+ * code writes its few fields.
  *
  * @see https://www.rfc-editor.org/rfc/rfc5280#section-4.1
  */

@@ -13,10 +13,13 @@ import {
 } from './stripe-messages.ts';
 
 /**
- * As much of Stripe as the service uses, as its documentation describes it: idempotency keys that keep the first result, errors included; sessions that are
- * expired only while they are open; refunds that never exceed what was paid. Webhooks are put into `events`: a test that does not deliver them has lost them.
+ * The part of Stripe that the service uses, as its documentation describes it: idempotency keys
+ * keep the first result, also an error; sessions expire only while they are open; refunds never
+ * exceed what was paid. Webhooks are put into `events`: if a test does not deliver them, they are
+ * lost.
  *
- * @see https://docs.stripe.com/api/idempotent_requests https://docs.stripe.com/api/checkout/sessions/expire https://docs.stripe.com/api/refunds
+ * @see https://docs.stripe.com/api/idempotent_requests
+ * https://docs.stripe.com/api/checkout/sessions/expire https://docs.stripe.com/api/refunds
  */
 export class FakeStripe {
   readonly calls: { readonly call: StripeCall; readonly key: string | undefined; readonly form: Form }[] = [];
@@ -24,7 +27,7 @@ export class FakeStripe {
   readonly events: string[] = [];
   /** Refunds take days from now on, as with some banks. */
   refundsTakeTime = false;
-  /** What happens at Stripe just before it looks at a call. */
+  /** Runs just before the fake handles a call. */
   meanwhile: (call: StripeCall) => void = () => undefined;
 
   readonly #sessions = new Map<string, Session>();
@@ -45,7 +48,7 @@ export class FakeStripe {
     await closed;
   }
 
-  /** The next calls of this kind get these instead of their answers. */
+  /** The next calls of this kind get these faults instead of their answers. */
   fail(call: StripeCall, ...faults: readonly StripeFault[]): void {
     this.#faults.set(call, [...(this.#faults.get(call) ?? []), ...faults]);
   }
@@ -54,7 +57,7 @@ export class FakeStripe {
     return [...this.#sessions.values()];
   }
 
-  /** What went back to the shopper of a session, or is on its way there. */
+  /** The refunds of a session, finished or pending. */
   paidBack(sessionId: string): number {
     const { intent } = this.#sessions.get(sessionId)!;
     return this.#standing(intent?.id ?? '').reduce((sum, { amount }) => sum + amount, 0);
@@ -72,7 +75,7 @@ export class FakeStripe {
     return true;
   }
 
-  /** The money of a session that took its time comes, or does not. */
+  /** The money of a session that was processing arrives, or does not. */
   settle(sessionId: string, comes: boolean): void {
     const session = this.#sessions.get(sessionId)!;
     if (comes) this.#settle(session);
@@ -80,12 +83,12 @@ export class FakeStripe {
     this.#send(`checkout.session.async_payment_${comes ? 'succeeded' : 'failed'}`, this.#shown(session));
   }
 
-  /** Somebody refunds in Stripe's own pages, all or a part. */
+  /** A person refunds all or a part in Stripe's dashboard. */
   refundByHand(sessionId: string, amount?: number): void {
     this.#refund({ payment_intent: this.#sessions.get(sessionId)!.intent!.id, ...(amount && { amount: `${amount}` }) });
   }
 
-  /** Refunds that were under way arrive, or come back. */
+  /** Pending refunds arrive, or fail. */
   settleRefunds(arrive: boolean): void {
     for (const refund of this.#refunds) {
       if (refund.status === 'failed' || (arrive && refund.status === 'succeeded')) continue;
@@ -151,7 +154,7 @@ export class FakeStripe {
     );
     if (fault === 'hang up after') return void response.destroy();
     const more = answer.status === 429 ? { 'retry-after': '40' } : {};
-    // Stripe says so of its own errors, since their keys would only repeat them.
+    // Stripe sets this header for its own errors, because their keys would only repeat them.
     response
       .writeHead(answer.status, { 'content-type': 'application/json', 'stripe-should-retry': 'false', ...more })
       .end(JSON.stringify(answer.body));

@@ -13,8 +13,8 @@ import type { TestContext } from './support.ts';
 const TIME_TO_PAY_MS = 900_000;
 
 /**
- * Orders of these shoppers that wait for payment, in Redis and in MySQL as admission and the writer leave them, in the order of the shoppers.
- * `fields` change the rows.
+ * Orders of these shoppers that wait for payment, in Redis and in MySQL as after admission and the
+ * order writer, in the order of the shoppers. `fields` changes the rows.
  */
 export async function placeOrders(
   context: TestContext,
@@ -48,7 +48,7 @@ export async function placeOrder(context: TestContext, sale: Sale, user = 'alice
   return order!;
 }
 
-/** A payment of the order that its provider has started. */
+/** A payment of the order, started at its provider. */
 export async function openPayment({ db }: TestContext, orderNo: string, provider = 'sandbox'): Promise<string> {
   const paymentId = newPaymentId(Date.now());
   await insertPayment(db, orderNo, { paymentId, provider, currency: 'CNY' });
@@ -57,7 +57,7 @@ export async function openPayment({ db }: TestContext, orderNo: string, provider
   return paymentId;
 }
 
-/** What the ledger says of an order, and of the sale it belongs to. */
+/** The rows of an order in the ledger, and of its sale. */
 export async function ledgerOf({ db }: TestContext, { orderNo, productId }: Order) {
   const [order, payments, history, returned, sale] = await Promise.all([
     db.selectFrom('orders').selectAll().where('order_no', '=', orderNo).executeTakeFirstOrThrow(),

@@ -5,12 +5,12 @@ import { onTestFinished } from 'vitest';
 import { startRedis } from '../../../infra/src/services/redis.ts';
 import { endRecorded } from '../../../infra/src/services/run-records.ts';
 
-/** A Redis of a test's own, to be killed and emptied. */
+/** A Redis for one test, which the test may kill and empty. */
 export interface PrivateRedis {
-  /** The environment variables that lead to it. */
+  /** The environment of a process that uses it. */
   readonly env: Readonly<Record<string, string>>;
   kill(): Promise<void>;
-  /** Takes no more calls and keeps its connections open, as a server does whose machine hangs. */
+  /** It answers no more calls but keeps its connections open, as if its machine hangs. */
   freeze(): void;
   thaw(): void;
   /** Starts it again on the same port with its data on disk. */

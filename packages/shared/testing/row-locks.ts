@@ -4,8 +4,8 @@ import type { Db } from '../src/platform/mysql/client.ts';
 
 /**
  * The connections of this test file's database that wait for a row lock.
- * `information_schema.innodb_trx` would be easier to read, but shows what it showed before for as
- * long as anybody asks it more than ten times a second.
+ * `information_schema.innodb_trx` would be easier to read, but it does not change while it is read
+ * more than ten times a second.
  */
 async function connectionsWaitingForALock(db: Db): Promise<number[]> {
   const status = await sql<{ Status: string }>`SHOW ENGINE INNODB STATUS`.execute(db);
@@ -22,8 +22,8 @@ async function connectionsWaitingForALock(db: Db): Promise<number[]> {
 }
 
 /**
- * Resolves once a transaction waits for a row lock, with the connections that do. MySQL tells
- * nobody, so it is asked.
+ * Resolves once a transaction waits for a row lock, with the connections that wait. MySQL does not
+ * report this, so the function asks it again and again.
  */
 export async function aLockIsWaitedFor(db: Db): Promise<number[]> {
   return vi.waitFor(

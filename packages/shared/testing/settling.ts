@@ -5,7 +5,10 @@ import type { Reservation } from '../src/admission/reservation.ts';
 import type { SaleRef } from '../src/sale/sale.ts';
 import type { Shop } from './buying.ts';
 
-/** What a writer settles if these orders are in the ledger; the others of their batches stay in the outbox. */
+/**
+ * The arguments of `settle` if these orders are in the ledger. Other orders of their batches stay
+ * in the outbox.
+ */
 export async function settlementsFor(shop: Shop, sale: SaleRef, orders: readonly Order[]): Promise<Settlement[]> {
   const written = new Map(orders.map((order) => [order.orderNo, order]));
   const batches = Map.groupBy(await shop.commands.allReservations(sale), ({ batchNo }) => batchNo);

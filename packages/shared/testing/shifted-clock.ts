@@ -1,6 +1,6 @@
 /**
- * Loaded before a process (`--import`): its own clock is off by `CLOCK_SHIFT_MS`, as that of a
- * machine which lost its NTP is. The steady clock, `performance.now()`, goes on as it was.
+ * Loaded before a process (`--import`): shifts its clock by `CLOCK_SHIFT_MS`, as on a machine
+ * without NTP. The steady clock, `performance.now()`, does not change.
  */
 const shiftMs = Number(process.env['CLOCK_SHIFT_MS']);
 const RealDate = Date;

@@ -1,5 +1,5 @@
 /**
- * How long something that has to happen is waited for: long enough for a machine that is busy with
- * other things. A poll ends as soon as its condition holds, so that only a failure takes this long.
+ * The time limit of waiting for something that must happen: long enough for a busy machine. A poll
+ * ends as soon as its condition holds, so only a failure takes this long.
  */
 export const SOON = { timeout: 10_000, interval: 20 };

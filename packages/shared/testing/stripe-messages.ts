@@ -1,4 +1,4 @@
-/** A call that the fake was asked, as its API's documentation names it. */
+/** A call of the API, as Stripe's documentation names it. */
 export type StripeCall =
   | 'create session'
   | 'retrieve session'
@@ -9,8 +9,9 @@ export type StripeCall =
   | 'list events';
 
 /**
- * What the next call of a kind gets instead of its answer. `kept`: Stripe had begun to carry it out, so that its key answers the same for a day; with
- * `carriedOut` it even did it. Anything else was not let in.
+ * What the next call of a kind gets instead of its answer. `kept`: Stripe began to execute the
+ * call, so its key returns the same answer for a day; `carriedOut`: Stripe also executed it.
+ * Without them, Stripe did not start to execute it.
  */
 export type StripeFault =
   | { readonly status: number; readonly code?: string; readonly kept?: boolean; readonly carriedOut?: boolean }

@@ -17,9 +17,9 @@ import { rebuildSale } from '../src/reconciliation/rebuild.ts';
 import { createMetrics, type Metrics } from '../src/platform/telemetry/metrics.ts';
 import type { Logger } from '../src/platform/telemetry/logger.ts';
 
-/** What a test file works on: real servers, with a database and a key prefix of its own. */
+/** The context of a test file: real servers, and its own database and key prefix. */
 export interface TestContext {
-  /** The environment variables that lead a process to the same place. */
+  /** The environment of a process that uses the same database and keys. */
   readonly env: Readonly<Record<string, string>>;
   readonly config: Config;
   readonly db: Db;
@@ -41,8 +41,8 @@ export interface TestContext {
 }
 
 /**
- * Opens a test file's context on the servers of the test run. `env` is added to the configuration.
- * Call it in `beforeAll`, and `close` in `afterAll`.
+ * Opens the context of a test file on the servers of the test run. `env` is added to the
+ * configuration. Call it in `beforeAll`, and `close` in `afterAll`.
  */
 export async function openTestContext(env: Readonly<Record<string, string>> = {}): Promise<TestContext> {
   const name = `t${randomUUID().replaceAll('-', '').slice(0, 12)}`;

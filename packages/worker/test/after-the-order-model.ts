@@ -20,14 +20,13 @@ import { settleOrdersOf } from './shoppers.ts';
 export const USERS = ['a', 'b', 'c', 'd'];
 export const UNITS = 2;
 
-/** One thing that happens after, or before, an order. `which` picks from what was made before. */
+/** One step of a run. `which` selects one of the earlier orders or payments. */
 export type Step =
   | { readonly do: 'buy'; readonly user: string }
   | { readonly do: 'pay' | 'cancel' | 'expire' | 'refund' | 'replay'; readonly which: number }
   | { readonly do: 'tell'; readonly which: number; readonly kind: PaymentEvent['kind'] }
   /**
-   * `give_back`: the process dies before it marks the returns; what never runs `returns` died
-   * before that.
+   * `give_back`: the process crashes before it marks the returns. A run without `returns` crashed before that.
    */
   | { readonly do: 'returns' | 'give_back' | 'rebuild' };
 
@@ -35,7 +34,7 @@ interface ModelOrder {
   readonly user: string;
   readonly order_no: string;
   status: OrderStatus;
-  /** The payment that the order is paid by. */
+  /** The payment that paid the order. */
   paid_by?: string;
   /** An operator has asked for the refund of that payment. */
   refundAsked?: boolean;
@@ -47,12 +46,12 @@ interface ModelPayment {
   status: PaymentStatus;
 }
 
-/** What should be: a few maps and no servers. */
+/** The expected state: a few maps and no servers. */
 class Model {
   readonly orders: ModelOrder[] = [];
   readonly payments: ModelPayment[] = [];
   readonly owners = new Map<string, string>();
-  /** Orders whose unit is not marked as back. */
+  /** Orders whose return is not marked as applied. */
   readonly due = new Set<ModelOrder>();
 
   get available(): number {
@@ -188,7 +187,7 @@ export class Run {
   async #close(order: ModelOrder, to: 'cancelled' | 'expired'): Promise<void> {
     const { status, order_no: orderNo } = order;
     const moves = this.#model.move(order, to);
-    // The actor that cancelled it may repeat the call.
+    // The actor that cancelled the order may repeat the call.
     const isAgain = status === 'cancelled';
     if (to === 'expired') {
       assert.equal(await expireOrders(this.#context, this.#sale.id, [orderNo]), moves ? 1 : 0);
@@ -266,11 +265,11 @@ export class Run {
     assert.deepEqual(byNumber(orders), byNumber(model.orders));
     assert.deepEqual(byId(payments), byId(model.payments));
     assert.deepEqual(new Set(due.map(({ orderNo }) => orderNo)), new Set([...model.due].map((one) => one.order_no)));
-    // Promises 1, 2 and 4, not trusting the model.
+    // Promises 1, 2 and 4, checked without the model.
     assert.deepEqual({ verdict: audit?.verdict, findings: audit?.findings }, { verdict: 'clean', findings: [] });
     assert.equal(audit!.available + audit!.owners, UNITS);
     assert.equal(audit!.sold, model.live.length);
-    // Money is where its order says, or is being refunded.
+    // The money of each order matches its status, or is being refunded.
     for (const { order, status, payment_id: paymentId } of model.payments) {
       if (status === 'succeeded') assert.deepEqual([order.status, order.paid_by], ['paid', paymentId]);
     }

@@ -10,7 +10,7 @@ beforeAll(async () => {
 afterAll(() => context.close());
 
 const which = fc.nat(1_000);
-/** Success comes most often, so that there is money to go astray. */
+/** Success is the most frequent event, so that there is money to lose. */
 const KINDS = ['succeeded', 'succeeded', 'succeeded', 'declined', 'refunded', 'wrong_amount', 'refund_failed'] as const;
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constant('buy' as const), user: fc.constantFrom(...USERS) }) },
@@ -39,11 +39,11 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 
 /**
- * Random lives of a few orders against a model of a few maps, each step of them atomic as it is in
- * the service; a crash between the commit of a close and `give_back`, or between that and its mark,
- * is a step that does not come. After every step MySQL, Redis and the model agree, and the auditor,
- * which shares no code with any of them, finds conservation. A failure prints its seed and path, to
- * be run again by `fc.assert`.
+ * Random steps of a few orders against a model of a few maps. Each step is atomic, as in the
+ * service. A crash between the commit of a close and `give_back`, or between `give_back` and its
+ * mark, is a missing step. After every step MySQL, Redis and the model must agree, and the auditor,
+ * which shares no code with them, must find conservation. A failure prints its seed and path;
+ * `fc.assert` can repeat it.
  */
 test('units and money match the orders, after any steps in any order', { timeout: 60_000 }, async () => {
   let taken = 0;

@@ -9,13 +9,13 @@ import { onTestFinished } from 'vitest';
 
 export { aLockIsWaitedFor } from '@flash-sale/shared/testing/row-locks.ts';
 
-/** What the ledger says of a sale, as an outside checker reads it. */
+/** A sale in the ledger, as an independent checker reads it. */
 export interface Ledger {
   /** Rows by status, in the order of their numbers. */
   readonly orders: readonly { order_no: string; user_id: string; status: Order['status']; reason: string | null }[];
   readonly sold: number;
   readonly fence: number;
-  /** Order numbers whose unit goes back or went back. */
+  /** Order numbers with a row in `stock_returns`. */
   readonly returns: readonly { order_no: string; applied: boolean }[];
 }
 
@@ -59,9 +59,9 @@ export interface RowLock {
 }
 
 /**
- * Begins somebody else's transaction, on a connection that may be silent for as long as it likes.
+ * Begins the transaction of another client, on a connection that may be idle without a limit.
  *
- * @returns the transaction, and what ends it, once
+ * @returns the transaction, and a function that ends it once
  */
 async function beginElsewhere(config: Config, end: 'commit' | 'rollback') {
   const db = connectDb({ ...config, DB_POOL_MAX: 1 }, 'schema');
@@ -88,10 +88,10 @@ export async function lockSaleRow(config: Config, sale: SaleRef): Promise<RowLoc
 }
 
 /**
- * Holds up a writer, and nobody else, at its INSERT: another transaction has live orders of these
+ * Delays only a writer, at its INSERT: another transaction has live orders of these
  * shoppers that are not committed.
  *
- * @returns what takes them back, and so lets the writer go on
+ * @returns a function that rolls them back, so that the writer continues
  */
 export async function holdUpOrdersOf(
   config: Config,
@@ -119,10 +119,10 @@ export async function holdUpOrdersOf(
 }
 
 /**
- * Makes MySQL refuse an order of this shopper for good, as a constraint that a later release adds
- * would. The `failed` row of it is let through, unless `evenFailed`.
+ * Makes MySQL reject an order of this shopper always, as a constraint of a later release would. It
+ * accepts the `failed` row of the order, unless `evenFailed`.
  *
- * @returns what lets them through again
+ * @returns a function that allows them again
  */
 export async function refuseOrdersOf(db: Db, userId: string, evenFailed = false): Promise<() => Promise<void>> {
   const relent = async (): Promise<void> => {

@@ -12,9 +12,7 @@ import { SOON } from '@flash-sale/shared/testing/soon.ts';
 import { openWorld } from './worker-world.ts';
 
 /**
- * After a kill everything is finished within 10 s, of which 9 are the worst case of what is waited
- * for: the lock of the job and two checks for stalled ones. The rest is for a machine that is busy
- * with other things; BullMQ's defaults take 60 s.
+ * After a kill everything must be finished within 10 s. Up to 9 s of them are needed for the lock of the job and two checks for stalled jobs. The rest of the limit is for a busy machine. BullMQ's defaults take 60 s.
  */
 const RECOVERY = { timeout: 15_000, interval: 20 };
 const TEST_MS_MAX = 90_000;
@@ -86,7 +84,7 @@ describe('a worker process that is asked to end', () => {
     const sale = await context.openSale({ seckillStock: crowd.length });
     const letGo = await holdUpOrdersOf(context.config, sale, crowd.slice(0, 1));
     const worker = await startWorker(context.env);
-    // The batches before its own fill the transaction.
+    // The batches before it fill the transaction.
     await admitAll(context, sale, crowd.slice(0, ORDER_BATCH_MAX));
     await buy(sale, crowd.slice(ORDER_BATCH_MAX), 'job-interrupted');
     await aLockIsWaitedFor(context.db);
@@ -94,9 +92,9 @@ describe('a worker process that is asked to end', () => {
     worker.kill('SIGTERM');
     await letGo();
 
-    // One that takes longer than its grace time ends with 1.
+    // A process that needs more than its grace time exits with 1.
     expect(await worker.exited).toEqual({ code: 0, signal: null });
-    // The process has left nothing for which others would have to wait.
+    // The process has left nothing that makes others wait.
     expect(await context.redis.exists(context.keys.sale(sale).lease)).toBe(0);
     const { orders } = await readLedger(context.db, sale);
     expect(orders).toHaveLength(ORDER_BATCH_MAX);
@@ -145,7 +143,7 @@ describe('a worker process that is frozen', () => {
     'in the middle of a sweep: another one expires what is left within seconds, and its waking up does no harm',
     async () => {
       const { context } = await openWorld();
-      // So many that a sweep takes a while.
+      // Enough orders that one round takes a while.
       const sales = await Promise.all(Array.from({ length: 100 }, () => context.openSale()));
       for (const sale of sales) await placeOrders(context, sale, shoppers(3));
       const leader = async (): Promise<string | undefined> => {
@@ -173,7 +171,7 @@ describe('a worker process that is frozen', () => {
       expect(await countOf('pending_payment')).toBeGreaterThan(4 * 3);
 
       await expect.poll(leader, { timeout: 6_000, interval: 20 }).not.toBe(frozen);
-      // All but those whose row the frozen one has locked, four sales at the most.
+      // All but those of the rows that the frozen process has locked, at most four sales.
       await expect.poll(() => countOf('pending_payment'), { timeout: 10_000 }).toBeLessThanOrEqual(4 * 3);
 
       first.kill('SIGCONT');
@@ -218,7 +216,7 @@ test('a worker process that finishes no job while others wait reports that at /h
   await buy(sale, shoppers(1, 'later'), 'job-behind-it');
 
   const healthz = async () => {
-    // A minute passes at each look.
+    // A minute passes at each check.
     worker.kill('SIGUSR2');
     return (await fetch(`http://127.0.0.1:${worker.ops_port}/healthz`)).json();
   };

@@ -3,29 +3,29 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { queryIn } from '@flash-sale/shared/testing/mysql-wire.ts';
 
-/** What becomes of the next COMMIT that passes. */
+/** What happens to the next COMMIT. */
 type CommitFault =
   /** The server never gets it: the transaction is rolled back. */
   | 'lose_request'
-  /** The server commits and the client never hears of it. */
+  /** The server commits, but the client gets no reply. */
   | 'lose_reply';
 
 /** A COMMIT whose reply is held back: MySQL has committed while the client still waits. */
 export interface HeldReply {
   /** Resolves when the server has answered. */
   readonly committed: Promise<void>;
-  /** Lets the answer through. */
+  /** Forwards the answer. */
   release(): void;
 }
 
-/** A TCP proxy before a real MySQL that loses what a network loses. */
+/** A TCP proxy before a real MySQL that loses requests and replies, as a network does. */
 export interface MysqlProxy {
   readonly host: string;
   readonly port: number;
-  /** Spoils one COMMIT and cuts its connection; resolves when that has happened. */
+  /** Loses one COMMIT or its reply and cuts its connection; resolves after that. */
   spoilNextCommit(fault: CommitFault): Promise<void>;
   holdNextCommitReply(): HeldReply;
-  /** Cuts every connection and every one that is tried, as a MySQL that has gone away does. */
+  /** Cuts all connections and all new ones, as if MySQL is away. */
   cut(): void;
   restore(): void;
 }

@@ -16,16 +16,16 @@ export interface Received {
   readonly events: readonly ReceivedEvent[];
 }
 
-/** What the receiver does with a message: an HTTP status, or what it likes. */
+/** How the receiver answers a message: an HTTP status, or a function that answers. */
 export type Answer = number | ((response: ServerResponse) => void);
 
-/** A receiver of webhooks on loopback, which remembers everything that arrives, taken or not. */
+/** A receiver of webhooks on loopback, which records every message, accepted or not. */
 export interface WebhookReceiver {
   readonly url: string;
   readonly received: readonly Received[];
-  /** How messages are answered from now on. 204 at first. */
+  /** Sets how messages are answered from now on; at first with 204. */
   answer(decide: (message: Received) => Answer): void;
-  /** Nobody listens there any more. */
+  /** Stops listening. */
   close(): Promise<void>;
 }
 

@@ -17,7 +17,7 @@ export interface WorkerProcess {
 export async function startWorker(env: Readonly<Record<string, string>>): Promise<WorkerProcess> {
   const child = spawn(process.execPath, [MAIN], {
     env: { ...COMPILE_CACHE, ...env, LOG_LEVEL: 'info', WORKER_OPS_PORT: '0' },
-    // Over the channel it notices when the process that runs the test is gone, however that went.
+    // The channel closes when the process that runs the test ends in any way.
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   });
   const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {

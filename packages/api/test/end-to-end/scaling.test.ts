@@ -69,7 +69,7 @@ async function startCrowd() {
   let users = 0;
 
   /**
-   * A call as browsers and proxies make it: again where the connection turns out to be closed
+   * A call as browsers and proxies make it: again if the connection turns out to be closed
    * before anything was answered, which no server can rule out for one that was kept alive, or not
    * accepted yet.
    */

@@ -160,7 +160,7 @@ describe('GET /api/v1/admin/live', () => {
     expect(await app.get('/api/v1/admin/live', AS_VIEWER)).toBeProblem('overloaded');
     first.on('error', () => undefined).destroy();
     await expect.poll(async () => (await connect(app)).statusCode, SOON).toBe(200);
-    // A HEAD would open a stream that nobody reads.
+    // A HEAD would open a stream that is never read.
     const head = await app.server.inject({ method: 'HEAD', url: '/api/v1/admin/live', headers: AS_VIEWER });
     expect(head.statusCode).toBe(405);
   });

@@ -49,7 +49,7 @@ describe('the development login', () => {
 
   it.each<[string, Record<string, string>]>([
     ['in production', { NODE_ENV: 'production', PAYMENT_PROVIDER: 'sandbox' }],
-    ['where another service signs access tokens', { JWT_SECRET: '', JWKS_URL: 'http://127.0.0.1:9/keys' }],
+    ['if another service signs access tokens', { JWT_SECRET: '', JWKS_URL: 'http://127.0.0.1:9/keys' }],
     ['where the gateway says who calls', { AUTH_MODE: 'trusted', JWT_SECRET: '' }],
   ])('does not exist %s', async (_where, env) => {
     const app = await openApp(context, env);

@@ -195,7 +195,7 @@ describe('a page of another site that has an operator’s browser call (CSRF)', 
   it.each<[string, Record<string, string>]>([
     ['another site', { 'sec-fetch-site': 'cross-site' }],
     ['another origin of the site', { 'sec-fetch-site': 'same-site' }],
-    ['an origin, where the connection is not secure', { origin: 'http://evil.test' }],
+    ['an origin, if the connection is not secure', { origin: 'http://evil.test' }],
     ['an origin that is hidden', { origin: 'null' }],
   ])('changes nothing: %s', async (_from, headers) => {
     const sale = await context.openSale();
@@ -205,7 +205,7 @@ describe('a page of another site that has an operator’s browser call (CSRF)', 
 
   it.each<[string, Record<string, string>]>([
     ['a page of ours', { 'sec-fetch-site': 'same-origin' }],
-    ['a page of ours, where the connection is not secure', { origin: 'http://shop.test', host: 'shop.test' }],
+    ['a page of ours, if the connection is not secure', { origin: 'http://shop.test', host: 'shop.test' }],
     ['the operator by hand', { 'sec-fetch-site': 'none' }],
     ['no browser', {}],
   ])('is told from %s', async (_from, headers) => {

@@ -71,7 +71,7 @@ describe('GET /api/v1/admin/products/:id/stats', () => {
     };
     await expect.poll(() => statsFrom(app, sale.id), { timeout: 10_000 }).toMatchObject(expected);
 
-    // One that was never told before its process ended, by its own last word.
+    // This count was not written before its process ended; the process writes it at its end.
     const other = await openApp(context, { CURRENCY: 'USD' });
     await other.buy(sale, 'late-3', await other.tokenOf(sale, 'late-3'));
     await other.close();

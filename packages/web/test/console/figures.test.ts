@@ -52,7 +52,7 @@ describe('the figures of a console', () => {
     const figures = new Figures();
     figures.apply(event(0, SALE));
     expect(figures.points().at(-1)).toMatchObject({ accepted: null, available: 100 });
-    // Ten a second, told every other second.
+    // Ten a second, reported every other second.
     for (const [second, accepted] of [0, 20, 20, 40, 40, 60].entries()) {
       if (second > 0) figures.apply(event(second, { id: 7, accepted, refused: { sold_out: accepted } }));
     }

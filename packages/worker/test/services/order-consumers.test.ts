@@ -39,7 +39,7 @@ async function buyAndAddJob(queue: Queue<WriteOrdersJob>, sale: SaleRef, userIds
   return queue.add(name, data, opts);
 }
 
-/** The consumers of one process. `server` is where its ledger is. */
+/** The consumers of one process. `server` is the address of its MySQL. */
 function startConsumers(
   server = { host: context.config.DB_HOST, port: context.config.DB_PORT },
   metrics = createMetrics('worker'),

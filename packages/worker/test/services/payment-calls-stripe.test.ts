@@ -173,7 +173,7 @@ test('a refund that fails is made again, though the webhook that it arrived come
   await rounds(1);
   expect(fake.paidBack(session)).toBe(order.priceCents);
   expect(await ledgerOf(context, order)).toMatchObject({ status: 'refunded', payments: ['refunded'] });
-  // All that was told once more, as Stripe may: it is refunded once.
+  // Stripe may send all of its events again: the payment is refunded once.
   await deliver(before);
   await rounds(2);
   expect(fake.calls.filter(({ call }) => call === 'create refund')).toHaveLength(2);
@@ -220,7 +220,7 @@ test('news of a refund that comes while its provider is asked is not lost with t
   fake.refundByHand(session);
   await rounds(1);
   expect(await ledgerOf(context, order)).toMatchObject({ status: 'refunded' });
-  // Its bank sends it back, and Stripe tells of that, just after it was listed.
+  // The bank returns it, and Stripe sends an event, just after the refunds were listed.
   const read = stripe.read.bind(stripe);
   const spied = vi.spyOn(stripe, 'read').mockImplementationOnce(async (payment) => {
     const answer = await read(payment);

@@ -5,7 +5,7 @@ import { createAuthority } from '../../../testing/certificates.ts';
 
 const NAMES = Object.keys(ConfigSchema.properties);
 const { cert: CERT } = createAuthority('one').issue('a');
-/** Must be told in no message. */
+/** Must not occur in any message. */
 const SECRET = 'hunter2';
 
 describe('advice on settings', () => {

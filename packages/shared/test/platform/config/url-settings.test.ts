@@ -16,7 +16,7 @@ function problemsOf(env: Env): string[] {
 }
 
 const { cert: CERT } = createAuthority('one').issue('a');
-/** Must be told in no message. */
+/** Must not occur in any message. */
 const SECRET = 'hunter2';
 
 describe('the URL of a server', () => {
