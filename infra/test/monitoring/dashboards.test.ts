@@ -2,7 +2,8 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { metricRows } from '@flash-sale/shared/platform/telemetry/metrics.ts';
-import { metricsOf, queriesOf, readDashboards, type Panel } from '../../src/monitoring/dashboards.ts';
+import { queriesOf, readDashboards, type Panel } from '../../src/monitoring/dashboards.ts';
+import { metricsOf } from './expression-metrics.ts';
 
 const INFRA = join(import.meta.dirname, '../..');
 const read = (path: string): string => readFileSync(join(INFRA, path), 'utf8');

@@ -8,8 +8,8 @@ import { Product } from '../sale/schema.ts';
 
 const UNITS_MAX = 10_000_000;
 const PRICE_MAX = 10_000_000;
-export const DESCRIPTION_LENGTH_MAX = 2_000;
-export const IMAGE_URL_LENGTH_MAX = 2_048;
+const DESCRIPTION_LENGTH_MAX = 2_000;
+const IMAGE_URL_LENGTH_MAX = 2_048;
 /** The longest form: nine decimals and an offset. */
 const TIME_LENGTH_MAX = 35;
 const RFC_3339 =

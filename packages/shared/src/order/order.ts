@@ -28,9 +28,6 @@ export type ClosedStatus = 'cancelled' | 'expired' | 'refunded';
 
 export const ORDER_STATUSES = Object.keys(ORDER_TRANSITIONS) as OrderStatus[];
 
-/** An order in one of these states holds a unit and counts in `products.sold`. */
-export const LIVE_STATUSES = ['pending_payment', 'paid'] as const satisfies readonly OrderStatus[];
-
 /** The reason why an accepted order became a `failed` row. */
 export type FailureReason =
   /**

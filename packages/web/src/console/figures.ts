@@ -1,9 +1,9 @@
 import type { FiguresEvent, SaleFigures } from './schema.ts';
 
 /** What the charts show, for each second. */
-export const RATES = ['accepted', 'written', 'paid', 'refused'] as const;
-export type Rate = (typeof RATES)[number];
-export const LEVELS = ['available', 'backlog'] as const;
+const RATES = ['accepted', 'written', 'paid', 'refused'] as const;
+type Rate = (typeof RATES)[number];
+const LEVELS = ['available', 'backlog'] as const;
 type Level = (typeof LEVELS)[number];
 
 /** A point of the charts; null if the figure is not known. */

@@ -92,7 +92,7 @@ export const publicUrlFormat: Format = (text) => {
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 /** One or more certificates in PEM. */
-export const certificatesFormat: Format = (text) => {
+const certificatesFormat: Format = (text) => {
   const pem = lines(text);
   return reads(() => {
     const certificates = pem.match(CERTIFICATE) ?? [];
@@ -103,7 +103,7 @@ export const certificatesFormat: Format = (text) => {
 };
 
 /** A private key in PEM, without a passphrase. */
-export const privateKeyFormat: Format = (text) => {
+const privateKeyFormat: Format = (text) => {
   const pem = lines(text);
   return reads(() => createPrivateKey(pem)) ? pem : undefined;
 };

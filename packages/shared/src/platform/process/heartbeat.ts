@@ -6,7 +6,7 @@ import { repeating, type Service } from './service.ts';
 
 const INTERVAL_MS = 5_000;
 /** A process that says nothing for this time is not listed any more. */
-export const PROCESS_KEPT_MS = 15_000;
+const PROCESS_KEPT_MS = 15_000;
 
 type Commands = Pick<ReturnType<typeof createProcessCommands>, 'noteProcess' | 'forgetProcess'>;
 
