@@ -13,7 +13,7 @@ import { summary } from './report/page.ts';
 import { readResults, type Results } from './report/results.ts';
 import { writeReport, writeResults } from './report/write.ts';
 import { Run } from './run.ts';
-import { accessTokens } from './scenarios/sale.ts';
+import { bearers } from './scenarios/sale.ts';
 import { measureRemote } from './scenarios/remote.ts';
 import { SETTINGS, startStage } from './stage/stage.ts';
 import { optionsOrExit, runInFolder } from './stage/program.ts';
@@ -61,7 +61,7 @@ async function remote(options: Options, url: string): Promise<number> {
   const service = {
     url,
     operator_token: ADMIN_TOKEN,
-    ...(JWT_SECRET === undefined ? {} : { headersOf: accessTokens(JWT_SECRET) }),
+    ...(JWT_SECRET === undefined ? {} : { headersOf: bearers(JWT_SECRET) }),
   };
   const figures = await measureRemote(service, options.size, progress);
   return finish(options, {

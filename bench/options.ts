@@ -6,6 +6,7 @@ import {
   text,
   UsageError,
 } from '@flash-sale/shared/platform/process/command-line.ts';
+import { durationMs } from './option-values.ts';
 import type { Size } from './scenarios/scenario.ts';
 
 export interface Options {
@@ -50,7 +51,6 @@ npm run bench:compare compares two result files; npm run profile shows where the
 
 const FULL: Size = { buys: 40_000, reads: 80_000, usual_buys: 4_000, journey_shoppers: 10_000, open_loop_s: 4 };
 const QUICK: Size = { buys: 8_000, reads: 16_000, usual_buys: 1_500, journey_shoppers: 1_500, open_loop_s: 1 };
-const UNITS_MS = { s: 1_000, m: 60_000, h: 3_600_000 } as const;
 
 /**
  * Reads the command line.
@@ -75,12 +75,6 @@ export function readOptions(args: readonly string[]): Options | string {
     out: values.out,
     report: values.report,
   };
-}
-
-function durationMs(typed: string, name: string): number {
-  const found = /^(\d{1,5})([smh])$/.exec(typed);
-  if (found === null) throw new UsageError(`${name} takes a time such as 90s or 10m, not '${typed}'`);
-  return Number(found[1]) * UNITS_MS[found[2] as keyof typeof UNITS_MS];
 }
 
 function originOf(typed: string, name: string): string {

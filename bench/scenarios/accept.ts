@@ -2,7 +2,7 @@ import { closedLoop } from '../load/closed-loop.ts';
 import { latencyFigures } from '../load/statistics.ts';
 import { audit, soldOf, untilSold } from './audit.ts';
 import { perEach, spent } from './costs.ts';
-import { accessTokens, newShoppers, openSale, orderNoOf, planBuys, type HeadersOf, type Sale } from './sale.ts';
+import { bearers, newShoppers, openSale, orderNoOf, planBuys, type HeadersOf, type Sale } from './sale.ts';
 import { assertExpected, CONNECTIONS, type Figures, type RunContext, type Scenario } from './scenario.ts';
 import { insertRaw } from './raw-insert.ts';
 
@@ -87,7 +87,7 @@ function acceptVariant(name: string, urlsOf: (context: RunContext) => string[], 
     name,
     async run(context) {
       const { stage } = context;
-      const headersOf = isJwt ? accessTokens(stage.jwt_secret) : undefined;
+      const headersOf = isJwt ? bearers(stage.jwt_secret) : undefined;
       const { sale, accepted, per_second: perSecond } = await buyAll(context, urlsOf(context), headersOf);
       try {
         await stage.worker.start();

@@ -49,14 +49,20 @@ export type HeadersOf = (user: string) => Readonly<Record<string, string>>;
 const NO_HEADERS: HeadersOf = () => ({});
 
 /** Access tokens (HS256) like an identity provider's. */
-export function accessTokens(secret: string): HeadersOf {
+export function accessTokens(secret: string): (userId: string) => string {
   const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
   const header = part({ alg: 'HS256', typ: 'JWT' });
   const exp = Math.floor(Date.now() / 1_000) + 3_600;
   return (sub) => {
     const text = `${header}.${part({ sub, exp })}`;
-    return { authorization: `Bearer ${text}.${createHmac('sha256', secret).update(text).digest('base64url')}` };
+    return `${text}.${createHmac('sha256', secret).update(text).digest('base64url')}`;
   };
+}
+
+/** The headers of shoppers with access tokens. */
+export function bearers(secret: string): HeadersOf {
+  const tokenFor = accessTokens(secret);
+  return (userId) => ({ authorization: `Bearer ${tokenFor(userId)}` });
 }
 
 /** The request for a shopper's seckill token. */

@@ -1,7 +1,7 @@
 import { closedLoop } from '../load/closed-loop.ts';
 import { bare } from './bare.ts';
 import { untilSold } from './audit.ts';
-import { accessTokens, newShoppers, openSale, planBuys } from './sale.ts';
+import { bearers, newShoppers, openSale, planBuys } from './sale.ts';
 import { CONNECTIONS, type RunContext } from './scenario.ts';
 
 const BUYS = 3_000;
@@ -16,7 +16,7 @@ export async function warmUp(context: RunContext): Promise<void> {
   await stage.worker.start();
   try {
     for (const url of [stage.api, stage.api_2, stage.api_jwt]) {
-      const headersOf = url === stage.api_jwt ? accessTokens(stage.jwt_secret) : undefined;
+      const headersOf = url === stage.api_jwt ? bearers(stage.jwt_secret) : undefined;
       const sale = await openSale(stage.api, stage.operator_token, BUYS);
       const requests = await planBuys(url, sale, newShoppers(BUYS), headersOf);
       const { unexpected } = await closedLoop({ urls: [url], connections: CONNECTIONS, requests, expected: 202 });

@@ -3,14 +3,14 @@ import { configRows } from '@flash-sale/shared/platform/config/config.ts';
 import { ERRORS } from '@flash-sale/shared/platform/errors.ts';
 import { flag, readCommandLine } from '@flash-sale/shared/platform/process/command-line.ts';
 import { metricRows, type MetricRow } from '@flash-sale/shared/platform/telemetry/metrics.ts';
-import { clientTypes } from './docs/client-types.ts';
+import { operatorTypes, shopperTypes } from './docs/client-types.ts';
 import { markdownTable } from './docs/markdown-table.ts';
 import { settingsTables } from './docs/settings-tables.ts';
 
 /**
  * Writes the generated parts of the docs: `docs/errors.md`, the tables of `docs/metrics.md` and
- * `docs/configuration.md`, and the types of the shoppers' client. With `--check` it writes nothing
- * and fails if a page is out of date, so CI keeps the pages current.
+ * `docs/configuration.md`, and the types of the shoppers' and the operators' calls. With `--check` it
+ * writes nothing and fails if a page is out of date, so CI keeps the pages current.
  */
 const ROOT = new URL('../../', import.meta.url);
 const {
@@ -75,7 +75,8 @@ const pages: readonly (readonly [string, string])[] = [
   ['docs/errors.md', errorsPage()],
   ['docs/metrics.md', await metricsPage()],
   ['docs/configuration.md', replacePart(configuration, 'settings', settingsTables(configRows()))],
-  ['packages/web/src/client/schema.ts', await clientTypes()],
+  ['packages/web/src/client/schema.ts', await shopperTypes()],
+  ['packages/web/src/client/operator-schema.ts', await operatorTypes()],
 ];
 
 const stale = pages.filter(([path, text]) => read(path) !== text);

@@ -1,5 +1,6 @@
 import openapiTypes, { astToString, type OpenAPI3 } from 'openapi-typescript';
-import { shopperCalls } from '@flash-sale/api/src/plugins/shopper-calls.ts';
+import { operatorCalls, shopperCalls } from '@flash-sale/api/src/plugins/documents.ts';
+import { Figures } from '@flash-sale/api/src/live/reading-schema.ts';
 import { ERRORS } from '@flash-sale/shared/platform/errors.ts';
 
 const HEADER = `// Written by \`npm run docs\` from the OpenAPI document of the api's routes.\n\n`;
@@ -18,8 +19,14 @@ const PROBLEM = {
 };
 
 /** The types of the shoppers' calls, for the client of the pages. */
-export async function clientTypes(): Promise<string> {
-  const document = structuredClone(await shopperCalls()) as {
+export const shopperTypes = async (): Promise<string> => typesOf(await shopperCalls(), { Problem: PROBLEM });
+
+/** The types of the operators' calls, for the console and for operators' commands. */
+export const operatorTypes = async (): Promise<string> => typesOf(await operatorCalls(), { Figures });
+
+async function typesOf(calls: object, schemas: Readonly<Record<string, object>>): Promise<string> {
+  // As it is served, without what only TypeBox reads.
+  const document = JSON.parse(JSON.stringify(calls)) as {
     readonly paths: Readonly<Record<string, Readonly<Record<string, { responses: object }>>>>;
     components: { schemas?: object };
   };
@@ -28,7 +35,7 @@ export async function clientTypes(): Promise<string> {
     const answers = Object.entries(operation.responses).filter(([status]) => status.startsWith('2'));
     operation.responses = Object.fromEntries(answers);
   }
-  document.components.schemas = { Problem: PROBLEM };
+  document.components.schemas = schemas;
   const types = await openapiTypes(document as unknown as OpenAPI3, { alphabetize: true, immutable: true });
   return HEADER + astToString(types);
 }

@@ -26,11 +26,13 @@ export function callAs({ url, name, token }: Access): Call {
     [OPERATOR_NAME_HEADER]: encodeURIComponent(name),
     accept: 'application/json',
   };
+  // A proxy may add a path, which `new URL` keeps only if it ends with a slash.
+  const calls = new URL('api/v1/admin/', url.replace(/\/*$/, '/'));
   return async <Body>(method: string, path: string, body?: object): Promise<Body> => {
     let answer: Response;
     let text: string;
     try {
-      answer = await fetch(new URL(`/api/v1/admin/${path}`, url), {
+      answer = await fetch(new URL(path, calls), {
         method,
         headers: body === undefined ? access : { ...access, 'content-type': 'application/json' },
         signal: AbortSignal.timeout(SILENCE_MS_MAX),

@@ -1,5 +1,5 @@
 import type { Options, Values } from '@flash-sale/shared/platform/process/command-line.ts';
-import type { Product } from './answers.ts';
+import type { Product } from '@flash-sale/web/operator-types';
 import type { Call } from './api.ts';
 import type { Argument } from './arguments.ts';
 import { textOf } from './table.ts';

@@ -1,7 +1,17 @@
 import { integer, option, text, type Options } from '@flash-sale/shared/platform/process/command-line.ts';
 import { WRITTEN_STATUSES } from '@flash-sale/shared/order/order-list-table.ts';
 import { PAYMENT_PROBLEMS } from '@flash-sale/shared/payment/payment-problems.ts';
-import type { Sale, Order, Payment, Job, Action, Denied, OrderEvents, Page } from './answers.ts';
+import type {
+  Denied,
+  Job,
+  OperatorAction,
+  Order,
+  OrderEvents,
+  Page,
+  ProblemPayment,
+  Sale,
+  Stats,
+} from '@flash-sale/web/operator-types';
 import type { Call } from './api.ts';
 import { ID_MAX, SALE, UNITS, USER, ORDER_NO, LIMIT, PAGE, WHO, checkWho, readTimeToCome, oneOf } from './arguments.ts';
 import { command, more, path, queryOf, saleAsked, shortTime, type Command, type Typed } from './command.ts';
@@ -59,8 +69,7 @@ export const COMMANDS: readonly Command[] = [
     name: 'stats',
     args: [SALE],
     summary: 'statistics of a sale: buys by outcome, orders, revenue, time to the ledger',
-    call: (call, { args: [sale] }) =>
-      call<{ orders_per_second: { orders: number }[] }>('GET', `products/${path(sale!)}/stats`),
+    call: (call, { args: [sale] }) => call<Stats>('GET', `products/${path(sale!)}/stats`),
     // A line for each second would hide the rest. `--json` prints them.
     show: ({ orders_per_second: ordersPerSecond, ...sums }) =>
       fields({ ...sums, orders_per_second_max: Math.max(0, ...ordersPerSecond.map(({ orders }) => orders)) }),
@@ -153,7 +162,7 @@ export const COMMANDS: readonly Command[] = [
       ...PAGE,
       state: option('<state>', `only these: ${PAYMENT_PROBLEMS.join(', ')}`, oneOf(...PAYMENT_PROBLEMS)),
     },
-    call: (call, { values }) => call<Page<Payment>>('GET', `payments${queryOf(values)}`),
+    call: (call, { values }) => call<Page<ProblemPayment>>('GET', `payments${queryOf(values)}`),
     show: ({ items, next_cursor: nextCursor }) =>
       table(items, [
         ['order', ({ order_no: orderNo }) => orderNo],
@@ -272,7 +281,7 @@ export const COMMANDS: readonly Command[] = [
     name: 'actions',
     summary: 'changes made by operators, newest first',
     options: PAGE,
-    call: (call, { values }) => call<Page<Action>>('GET', `actions${queryOf(values)}`),
+    call: (call, { values }) => call<Page<OperatorAction>>('GET', `actions${queryOf(values)}`),
     show: ({ items, next_cursor: nextCursor }) =>
       table(items, [
         ['id', ({ id }) => id],

@@ -1,33 +1,14 @@
-import { userInfo } from 'node:os';
-import { withFiles } from '@flash-sale/shared/platform/config/files.ts';
-import { isOperatorName, OPERATOR_NAME_RULE } from '@flash-sale/shared/operator/operator.ts';
 import { exitWithUsage, UsageError } from '@flash-sale/shared/platform/process/command-line.ts';
 import { print } from '../stack/command.ts';
 import { confirm, Declined } from '../stack/confirm.ts';
-import { reachableHost } from '../stack/settings.ts';
-import { callAs, CallFailed, type Access } from './api.ts';
+import { accessOf } from './access.ts';
+import { callAs, CallFailed } from './api.ts';
 import { understand } from './read.ts';
 
 /**
  * Operators' commands: calls of the operators' API, shown as tables. Exit code 1: refused or not
  * reachable; 2: invalid command line.
  */
-
-function accessOf(environment: NodeJS.ProcessEnv, values: { readonly url?: string; readonly as?: string }): Access {
-  const { env, problems } = withFiles(environment, ['ADMIN_TOKEN', 'VIEWER_TOKEN']);
-  if (problems.length > 0) throw new UsageError(problems.join('; '));
-  const token = env['ADMIN_TOKEN'] || env['VIEWER_TOKEN'];
-  if (token === undefined || token === '')
-    throw new UsageError('Set ADMIN_TOKEN or VIEWER_TOKEN: no service runs here');
-  const url = values.url ?? `http://${reachableHost(env['SERVER_HOST'] || '0.0.0.0')}:${env['SERVER_PORT'] || '8080'}`;
-  // `localhost:8080` is also a valid URL, with the scheme `localhost`.
-  if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) {
-    throw new UsageError(`--url takes an address with a scheme, such as http://localhost:8080, not '${url}'`);
-  }
-  const name = values.as ?? userInfo().username;
-  if (!isOperatorName(name)) throw new UsageError(`--as: ${OPERATOR_NAME_RULE}`);
-  return { url, name, token };
-}
 
 async function run(argv: readonly string[]): Promise<void> {
   const understood = understand(argv);

@@ -1,5 +1,5 @@
 import { integer, option, text, UsageError, type Values } from '@flash-sale/shared/platform/process/command-line.ts';
-import type { Product } from './answers.ts';
+import type { Product } from '@flash-sale/web/operator-types';
 import { ID_MAX, readPrice, readTime, SALE } from './arguments.ts';
 import { command, path, saleAsked, type Command } from './command.ts';
 import { fields } from './table.ts';

@@ -1,67 +1,80 @@
-import type { SaleStatus } from '@flash-sale/shared/sale/sale.ts';
+import Type, { type Static } from 'typebox';
+import { SALE_STATUSES } from '@flash-sale/shared/sale/sale.ts';
+import { ProductId, Time } from '../fields.ts';
+
+const Count = Type.Integer({ minimum: 0 });
+const AWAY = 'Null while the server that has it does not answer';
+const known = (what: string) => Type.Union([Count, Type.Null()], { description: `${what}. ${AWAY}` });
+const Known = Type.Union([Count, Type.Null()], { description: AWAY });
+
+const SaleFigures = Type.Object({
+  id: ProductId,
+  name: Type.String(),
+  status: Type.Enum([...SALE_STATUSES]),
+  start_time: Time,
+  end_time: Time,
+  units: Count,
+  available: Type.Union([Type.Integer(), Type.Null()]),
+  owners: Known,
+  gap: Type.Union([Type.Integer(), Type.Null()], {
+    description: '`available` + `owners` - `units` at one instant. Anything but 0 breaks the promise of conservation',
+  }),
+  backlog: known('Orders that are accepted and not yet in the ledger'),
+  oldest_ms: known('The age of the oldest of them'),
+  accepted: Known,
+  replayed: Known,
+  refused: Type.Union([Type.Record(Type.String(), Count), Type.Null()], { description: 'Refused buys by code' }),
+  written: Known,
+  failed: Known,
+  paid: Known,
+  cancelled: Known,
+  expired: Known,
+  refunded: Known,
+});
+
+const ShardFigures = Type.Object({
+  shard: Count,
+  hidden_sales: Type.Integer({
+    minimum: 0,
+    description: 'Sales that are live but not in the stream, since there are too many',
+  }),
+  oldest_ms: Known,
+  jobs: Type.Union([Type.Record(Type.String(), Count), Type.Null()], { description: 'Waiting jobs by state' }),
+});
+
+const ProcessFigures = Type.Object({
+  name: Type.String(),
+  kind: Type.Enum(['api', 'worker']),
+  host: Type.String(),
+  pid: Type.Integer(),
+  started_at: Time,
+  cpu: Type.Number(),
+  busy: Type.Number(),
+  memory_bytes: Count,
+});
+
+const { id, ...figures } = SaleFigures.properties;
+
+/** A reading as a stream sends it: of the sales, only what has changed since the one before. */
+export const Figures = Type.Object({
+  time: Time,
+  redis: Type.Boolean({ description: 'Whether Redis answers' }),
+  mysql: Type.Boolean({ description: 'Whether MySQL answers' }),
+  sales: Type.Array(Type.Intersect([Type.Object({ id }), Type.Partial(Type.Object(figures))])),
+  gone: Type.Array(ProductId, { description: 'Sales that are not live any more' }),
+  shards: Type.Array(ShardFigures),
+  processes: Type.Union([Type.Array(ProcessFigures), Type.Null()]),
+});
 
 /**
  * The figures of one sale. Totals only rise; their difference to an earlier reading gives a rate.
- * Null means that the server with the figure does not answer.
  */
-export interface SaleReading {
-  readonly id: number;
-  readonly name: string;
-  readonly status: SaleStatus;
-  readonly start_time: string;
-  readonly end_time: string;
-  readonly units: number;
-  readonly available: number | null;
-  readonly owners: number | null;
-  /** `available + owners - units` at one instant. Anything but 0 breaks the promise of conservation. */
-  readonly gap: number | null;
-  /** Orders that are accepted and not yet in the ledger. */
-  readonly backlog: number | null;
-  readonly oldest_ms: number | null;
-  readonly accepted: number | null;
-  readonly replayed: number | null;
-  /** Refused buys by code. */
-  readonly refused: Readonly<Record<string, number>> | null;
-  readonly written: number | null;
-  readonly failed: number | null;
-  readonly paid: number | null;
-  readonly cancelled: number | null;
-  readonly expired: number | null;
-  readonly refunded: number | null;
-}
-
-export interface ShardReading {
-  readonly shard: number;
-  /** Sales that are live but not in the stream, since there are too many. */
-  readonly hidden_sales: number;
-  readonly oldest_ms: number | null;
-  readonly jobs: Readonly<Record<string, number>> | null;
-}
-
-export interface ProcessReading {
-  readonly name: string;
-  readonly kind: 'api' | 'worker';
-  readonly host: string;
-  readonly pid: number;
-  readonly started_at: string;
-  readonly cpu: number;
-  readonly busy: number;
-  readonly memory_bytes: number;
-}
+export type SaleReading = Readonly<Static<typeof SaleFigures>>;
+export type ShardReading = Readonly<Static<typeof ShardFigures>>;
+export type ProcessReading = Readonly<Static<typeof ProcessFigures>>;
+export type ReadingChange = Readonly<Static<typeof Figures>>;
 
 /** All figures at one time. */
-export interface Reading {
-  readonly time: string;
-  readonly redis: boolean;
-  readonly mysql: boolean;
+export interface Reading extends Pick<ReadingChange, 'time' | 'redis' | 'mysql' | 'shards' | 'processes'> {
   readonly sales: ReadonlyMap<number, SaleReading>;
-  readonly shards: readonly ShardReading[];
-  readonly processes: readonly ProcessReading[] | null;
-}
-
-/** A reading as a stream sends it: of the sales, only what has changed since the one before. */
-export interface ReadingChange extends Omit<Reading, 'sales'> {
-  readonly sales: readonly (Partial<SaleReading> & Pick<SaleReading, 'id'>)[];
-  /** Sales that are not live any more. */
-  readonly gone: readonly number[];
 }

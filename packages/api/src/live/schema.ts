@@ -1,5 +1,12 @@
 import Type from 'typebox';
 import { mayRefuse, OPERATOR_CALL } from '../fields.ts';
+import { Figures } from './reading-schema.ts';
+
+const Events = Type.String({
+  description: 'The data of each `figures` event is JSON as in `contentSchema`',
+  contentMediaType: 'application/json',
+  contentSchema: Figures,
+});
 
 export const Live = {
   ...OPERATOR_CALL,
@@ -10,5 +17,5 @@ export const Live = {
     'Counts are totals over all processes: their difference to an earlier event gives a rate. Null means that the server with the figure does not answer.',
   ...mayRefuse('overloaded'),
   produces: ['text/event-stream'],
-  response: { 200: { content: { 'text/event-stream': { schema: Type.String() } } } as object },
+  response: { 200: { content: { 'text/event-stream': { schema: Events } } } as object },
 };

@@ -1,16 +1,7 @@
+import type { BodyOfAnswer, Method } from './answer.ts';
 import type { components, paths } from './schema.ts';
 
-type Method = 'get' | 'post';
-type Success = 200 | 202;
-
-/** The JSON body of the good answer of a call, by the OpenAPI document. */
-type AnswerOf<Path extends keyof paths, As extends Method> = paths[Path][As] extends {
-  responses: infer Responses;
-}
-  ? { [Status in keyof Responses]: Status extends Success ? BodyOf<Responses[Status]> : never }[keyof Responses]
-  : never;
-
-type BodyOf<Answer> = Answer extends { content: { 'application/json': infer Body } } ? Body : never;
+type AnswerOf<Path extends keyof paths, As extends Method> = BodyOfAnswer<paths, Path, As>;
 
 export type ProductPage = AnswerOf<'/api/v1/products', 'get'>;
 export type Product = AnswerOf<'/api/v1/products/{id}', 'get'>;

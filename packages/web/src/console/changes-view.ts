@@ -1,4 +1,4 @@
-import type { Change } from './schema.ts';
+import type { OperatorAction } from '../client/operator-types.ts';
 import { html } from '../ui/html.ts';
 import { useConsole } from './context.ts';
 import { timeText } from './format.ts';
@@ -8,19 +8,19 @@ import { Table } from './table.ts';
 /** What operators did, newest first. */
 export function ChangesView() {
   const { t, locale } = useConsole();
-  const show = (changes: readonly Change[]) =>
+  const show = (changes: readonly OperatorAction[]) =>
     html`<${Table}
       caption=${t('changes.title')}
       rows=${changes}
-      keyOf=${({ id }: Change) => id}
+      keyOf=${({ id }: OperatorAction) => id}
       columns=${[
-        { title: t('time'), cell: ({ time }: Change) => timeText(time, locale) },
-        { title: t('changes.operator'), cell: ({ operator }: Change) => operator },
-        { title: t('changes.action'), cell: ({ action }: Change) => action },
-        { title: t('changes.subject'), cell: ({ subject }: Change) => subject },
+        { title: t('time'), cell: ({ time }: OperatorAction) => timeText(time, locale) },
+        { title: t('changes.operator'), cell: ({ operator }: OperatorAction) => operator },
+        { title: t('changes.action'), cell: ({ action }: OperatorAction) => action },
+        { title: t('changes.subject'), cell: ({ subject }: OperatorAction) => subject },
         {
           title: t('changes.detail'),
-          cell: ({ detail }: Change) => html`<span class="code">${JSON.stringify(detail)}</span>`,
+          cell: ({ detail }: OperatorAction) => html`<span class="code">${JSON.stringify(detail)}</span>`,
         },
       ]}
     />`;

@@ -1,4 +1,4 @@
-import type { FiguresEvent, SaleFigures } from './schema.ts';
+import type { FiguresEvent, SaleFigures } from '../client/operator-types.ts';
 
 /** What the charts show, for each second. */
 const RATES = ['accepted', 'written', 'paid', 'refused'] as const;

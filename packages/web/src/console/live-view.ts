@@ -1,4 +1,4 @@
-import type { ProcessFigures, SaleFigures, ShardFigures } from './schema.ts';
+import type { ProcessFigures, SaleFigures, ShardFigures } from '../client/operator-types.ts';
 import { html } from '../ui/html.ts';
 import { Chart } from './chart.ts';
 import { useConsole, useLive } from './context.ts';

@@ -1,5 +1,5 @@
 import { Figures } from './figures.ts';
-import type { FiguresEvent } from './schema.ts';
+import type { FiguresEvent } from '../client/operator-types.ts';
 import { eventsOf } from './server-events.ts';
 import { adminPath, CallFailed, headersOf, request, type Session } from './session.ts';
 

@@ -1,4 +1,4 @@
-import type { Order, OrderFile, Payment } from './schema.ts';
+import type { Order, OrderFile, Payment } from '../client/operator-types.ts';
 import { useState } from 'preact/hooks';
 import { html } from '../ui/html.ts';
 import { useCall, useConsole, type Console } from './context.ts';

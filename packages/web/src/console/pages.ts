@@ -1,4 +1,4 @@
-import type { Page } from './schema.ts';
+import type { Page } from '../client/operator-types.ts';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { html } from '../ui/html.ts';

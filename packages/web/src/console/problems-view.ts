@@ -1,4 +1,4 @@
-import type { Job, OrderEvents, ProblemPayment } from './schema.ts';
+import type { Job, OrderEvents, ProblemPayment } from '../client/operator-types.ts';
 import { useState } from 'preact/hooks';
 import { html } from '../ui/html.ts';
 import { useCall, useConsole, type Console } from './context.ts';

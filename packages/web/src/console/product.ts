@@ -1,4 +1,4 @@
-import type { Product } from './schema.ts';
+import type { Product } from '../client/operator-types.ts';
 
 /** A sale in a sentence. */
 export const nameOf = ({ id, name }: Pick<Product, 'id' | 'name'>): string => `${id} (${name})`;

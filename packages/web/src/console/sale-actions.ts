@@ -1,4 +1,4 @@
-import type { Audit, Product, SaleFacts } from './schema.ts';
+import type { Audit, Product, SaleFacts } from '../client/operator-types.ts';
 import { html } from '../ui/html.ts';
 import { useConsole, type Console } from './context.ts';
 import { ActionButton, type Action } from './dialog.ts';

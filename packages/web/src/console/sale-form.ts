@@ -1,4 +1,4 @@
-import type { Product, SaleFacts } from './schema.ts';
+import type { Product, SaleFacts } from '../client/operator-types.ts';
 import { html } from '../ui/html.ts';
 import { useConsole } from './context.ts';
 import { localTimeOf, utcOf } from './format.ts';

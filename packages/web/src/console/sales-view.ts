@@ -1,4 +1,4 @@
-import type { ListedProduct, Product, Stats } from './schema.ts';
+import type { Sale, Product, Stats } from '../client/operator-types.ts';
 import { useState } from 'preact/hooks';
 import { html } from '../ui/html.ts';
 import { Chart } from './chart.ts';
@@ -14,24 +14,24 @@ export function SalesView() {
   const console = useConsole();
   const { t, locale } = console;
   const number = (value: number | null): string => numberText(value, locale);
-  const show = (sales: readonly ListedProduct[]) =>
+  const show = (sales: readonly Sale[]) =>
     html`<${Table}
       caption=${t('sales.title')}
       rows=${sales}
-      keyOf=${({ id }: ListedProduct) => id}
+      keyOf=${({ id }: Sale) => id}
       columns=${[
         {
           title: t('sale'),
-          cell: ({ id, name }: ListedProduct) => html`<a href=${`console#/sales/${id}`}>${id} ${name}</a>`,
+          cell: ({ id, name }: Sale) => html`<a href=${`console#/sales/${id}`}>${id} ${name}</a>`,
         },
-        { title: t('status'), cell: ({ status }: ListedProduct) => html`<${Status} value=${status} />` },
-        { title: t('price'), cell: ({ price }: ListedProduct) => numberText(price, locale, 2), isNumber: true },
-        { title: t('units'), cell: (sale: ListedProduct) => number(sale.seckill_stock), isNumber: true },
-        { title: t('available'), cell: ({ available }: ListedProduct) => number(available), isNumber: true },
-        { title: t('sold'), cell: ({ sold }: ListedProduct) => number(sold), isNumber: true },
-        { title: t('backlog'), cell: ({ backlog }: ListedProduct) => number(backlog), isNumber: true },
-        { title: t('start'), cell: ({ start_time: startTime }: ListedProduct) => timeText(startTime, locale) },
-        { title: t('end'), cell: ({ end_time: endTime }: ListedProduct) => timeText(endTime, locale) },
+        { title: t('status'), cell: ({ status }: Sale) => html`<${Status} value=${status} />` },
+        { title: t('price'), cell: ({ price }: Sale) => numberText(price, locale, 2), isNumber: true },
+        { title: t('units'), cell: (sale: Sale) => number(sale.seckill_stock), isNumber: true },
+        { title: t('available'), cell: ({ available }: Sale) => number(available), isNumber: true },
+        { title: t('sold'), cell: ({ sold }: Sale) => number(sold), isNumber: true },
+        { title: t('backlog'), cell: ({ backlog }: Sale) => number(backlog), isNumber: true },
+        { title: t('start'), cell: ({ start_time: startTime }: Sale) => timeText(startTime, locale) },
+        { title: t('end'), cell: ({ end_time: endTime }: Sale) => timeText(endTime, locale) },
       ]}
     />`;
   return html`

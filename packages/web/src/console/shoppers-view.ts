@@ -1,4 +1,4 @@
-import type { Denied, Page } from './schema.ts';
+import type { Denied, Page } from '../client/operator-types.ts';
 import { useState } from 'preact/hooks';
 import { html } from '../ui/html.ts';
 import { useConsole, type Console } from './context.ts';

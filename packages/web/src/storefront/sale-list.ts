@@ -77,7 +77,7 @@ function SaleCard({
   const startsInMs = Date.parse(sale.start_time) - nowMs;
   const isSoon = startsInMs < 3_600_000;
   return html`<li class="card">
-    <${ProductPicture} name=${sale.name} url=${(sale as { image_url?: string | null }).image_url} />
+    <${ProductPicture} name=${sale.name} url=${sale.image_url} />
     <div class="card-text">
       <h3><a href=${`sales/${sale.id}`}>${sale.name}</a></h3>
       <p class="price">${priceText(sale.price, shop.settings.currency, language)}</p>

@@ -48,7 +48,7 @@ function Sale({
   const { clock } = shop.sessions.anyone;
   const { currency } = shop.settings;
   const status = statusNow(sale, clock.now());
-  const { description, image_url: picture } = sale as { description?: string | null; image_url?: string | null };
+  const { description, image_url: picture } = sale;
   useEffect(() => {
     document.title = `${sale.name} – ${t('title')}`;
   }, [sale.name, language]);
@@ -79,7 +79,7 @@ function Sale({
               currency=${currency}
             />`
       }
-      ${Boolean(description) && html`<p class="description">${description}</p>`}
+      ${description !== undefined && html`<p class="description">${description}</p>`}
     </div>
   </article>`;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Figures, SECONDS_SHOWN } from '../../src/console/figures.ts';
-import type { FiguresEvent, SaleFigures } from '../../src/console/schema.ts';
+import type { FiguresEvent, SaleFigures } from '../../src/client/operator-types.ts';
 
 const SALE: SaleFigures = {
   id: 7,

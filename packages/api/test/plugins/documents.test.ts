@@ -1,0 +1,37 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { operatorCalls, shopperCalls } from '../../src/plugins/documents.ts';
+import { openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
+
+type Paths = Record<string, object>;
+
+let context: TestContext;
+let app: TestApp;
+let served: Paths;
+
+beforeAll(async () => {
+  context = await openTestContext();
+  app = await openApp(context, {
+    CHALLENGE_BITS: '4',
+    AUTH_MODE: 'jwt',
+    JWT_SECRET: 'a-secret-of-access-tokens-of-32-bytes',
+  });
+  served = (await app.get('/docs/json')).json<{ paths: Paths }>().paths;
+});
+
+afterAll(async () => {
+  await app?.close();
+  await context?.close();
+});
+
+/** The types of the clients are generated from these documents; see `npm run docs`. */
+describe.each([
+  ['shoppers', shopperCalls, /^\/api\/v1\/(?:products|seckill|orders|dev)\b/],
+  ['operators', operatorCalls, /^\/api\/v1\/admin\//],
+])('the document of the %s’ calls', (_, calls, areIn) => {
+  it('is what the service serves', async () => {
+    const { paths } = JSON.parse(JSON.stringify(await calls())) as { paths: Paths };
+    const names = Object.keys(served).filter((path) => areIn.test(path));
+    expect(Object.keys(paths).toSorted()).toEqual(names.toSorted());
+    for (const [path, call] of Object.entries(paths)) expect(served[path]).toEqual(call);
+  });
+});
