@@ -1,3 +1,5 @@
+import type { Schema } from '@flash-sale/shared/testing/schema.ts';
+
 /** How tests reach the servers of their run, by the environment variables of the same names. */
 export interface TestServers {
   DB_HOST: string;
@@ -17,5 +19,6 @@ export const COMPILE_CACHE = { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CAC
 declare module 'vitest' {
   export interface ProvidedContext {
     servers: TestServers;
+    schema: Schema;
   }
 }

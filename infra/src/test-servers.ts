@@ -1,5 +1,7 @@
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
+import { createSchema, dropSchema } from '@flash-sale/shared/testing/schema.ts';
 import { startServers } from './services/servers.ts';
 import { temporaryFolder } from './services/temporary-folder.ts';
 import type { TestServers } from './test-context.ts';
@@ -15,7 +17,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
   try {
     const servers = await startServers({ dataDir, env: process.env, log: () => {} });
     project.provide('servers', servers.env as unknown as TestServers);
+    const schema = await createSchema(servers.env, `schema${randomBytes(6).toString('hex')}`);
+    project.provide('schema', schema);
     return async () => {
+      await dropSchema(servers.env, schema);
       await servers.stop();
       await close();
     };

@@ -16,6 +16,7 @@ import { Keys } from '../src/platform/redis/keys.ts';
 import { rebuildSale } from '../src/reconciliation/rebuild.ts';
 import { createMetrics, type Metrics } from '../src/platform/telemetry/metrics.ts';
 import type { Logger } from '../src/platform/telemetry/logger.ts';
+import { copySchema } from './schema.ts';
 
 /** The context of a test file: real servers, and its own database and key prefix. */
 export interface TestContext {
@@ -49,7 +50,8 @@ export async function openTestContext(env: Readonly<Record<string, string>> = {}
   const servers: TestServers = inject('servers');
   const all = { LOG_LEVEL: 'silent', ...servers, DB_NAME: name, REDIS_PREFIX: `${name}:`, ...env };
   const config = loadConfig(all);
-  await migrate(config);
+  // A context with a server of its own also tests the migrations on it.
+  await ('DB_HOST' in env ? migrate(config) : copySchema(config, inject('schema')));
   const db = connectDb(config, 'general');
   const redis = connectRedis(config, 'background');
   const keys = new Keys(config.REDIS_PREFIX);
