@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './infra/src/test-order.ts';
 
 export default defineConfig({
   test: {
@@ -17,6 +18,7 @@ export default defineConfig({
     expect: { poll: { timeout: 10_000 } },
     // Many tests wait, so that two cores have time for a third file.
     maxWorkers: 3,
+    sequence: { sequencer: LongestFirst },
     passWithNoTests: true,
   },
 });

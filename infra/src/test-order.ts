@@ -1,0 +1,17 @@
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+
+/** Files that start whole processes, or wait for the death of one. */
+const LONG = /\/end-to-end\/|\/(main|cold-start|ops-[\w-]+|[\w-]*outages?|split-pair|tried-servers)\.test\.ts$/;
+
+/**
+ * Begins with the files that take longest, so that none is left when the others have ended. Vitest
+ * knows durations from an earlier run only; in a clean checkout it goes by size.
+ */
+export class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const { long = [], short = [] } = Object.groupBy(await super.sort(files), ({ moduleId }) =>
+      LONG.test(moduleId) ? 'long' : 'short',
+    );
+    return [...long, ...short];
+  }
+}
