@@ -92,15 +92,20 @@ export const CLOSED_BUT_OPEN_AT_PROVIDER = sql<boolean>`
   AND orders.status <> 'pending_payment'`;
 
 /**
- * The ages in seconds of two payments, 0 if there is none: the oldest that waits for its refund,
- * and the oldest unneeded one for which the provider has not answered since its calls fail.
+ * The ages in ms of two payments, undefined if there is none: the oldest that waits for its refund,
+ * and the oldest unneeded one for which the provider has not answered since its calls fail. Negative
+ * if MySQL's clock was set back since.
  */
-export async function oldestWaitsSeconds(db: Db): Promise<{ readonly refund: number; readonly answer: number }> {
-  const age = sql`TIMESTAMPDIFF(MICROSECOND, MIN(payments.updated_at), UTC_TIMESTAMP(3)) / 1000000`;
+export async function oldestWaitsMs(
+  db: Db,
+): Promise<{ readonly refund: number | undefined; readonly answer: number | undefined }> {
+  const age = sql`TIMESTAMPDIFF(MICROSECOND, MIN(payments.updated_at), UTC_TIMESTAMP(3)) / 1000`;
   const { rows } = await sql<{ refund: string | null; answer: string | null }>`
     SELECT
       (SELECT ${age} FROM payments WHERE status = 'refund_pending') AS refund,
       (SELECT ${age} FROM payments JOIN orders ON orders.order_no = payments.order_no
         WHERE ${CLOSED_BUT_OPEN_AT_PROVIDER}) AS answer`.execute(db);
-  return { refund: Math.max(0, Number(rows[0]?.refund ?? 0)), answer: Math.max(0, Number(rows[0]?.answer ?? 0)) };
+  const { refund, answer } = rows[0]!;
+  const msOf = (text: string | null): number | undefined => (text === null ? undefined : Number(text));
+  return { refund: msOf(refund), answer: msOf(answer) };
 }

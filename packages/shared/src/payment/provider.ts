@@ -79,10 +79,10 @@ export const isWireId = (text: unknown, lengthMax: number): text is string =>
 
 /**
  * A failed call to the provider. `refused`: the provider denies access, and an operator must fix
- * that; `busy`: too many calls; `failed`: any other reason.
+ * that; `busy`: too many calls; `unanswered`: no answer of the provider; `failed`: any other reason.
  */
 export class ProviderFault extends Error {
-  readonly kind: 'refused' | 'busy' | 'failed';
+  readonly kind: 'refused' | 'busy' | 'unanswered' | 'failed';
   /** Whether the provider may repeat the same answer as long as the idempotency key is the same. */
   readonly mayBeKept: boolean;
   /** How long the provider asks us to wait, if it says so. */

@@ -23,8 +23,8 @@ export function faultOf(error: unknown): unknown {
     const retryAfterMs = seconds > 0 ? Math.min(seconds * 1_000, RETRY_AFTER_MS_MAX) : undefined;
     return new ProviderFault('busy', message, { retryAfterMs, cause: error });
   }
-  // 409: another call with the same key is in progress. Without a status, Stripe did not answer,
-  // and may have executed the call.
-  const mayBeKept = statusCode !== undefined && statusCode !== 409;
-  return new ProviderFault('failed', message, { mayBeKept, cause: error });
+  // It may have executed the call.
+  if (statusCode === undefined) return new ProviderFault('unanswered', message, { cause: error });
+  // 409: another call with the same key is in progress.
+  return new ProviderFault('failed', message, { mayBeKept: statusCode !== 409, cause: error });
 }

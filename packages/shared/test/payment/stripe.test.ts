@@ -91,10 +91,14 @@ describe('a call that Stripe does not do', () => {
     ['409, the key is in use', { status: 409 }, { kind: 'failed', mayBeKept: false }],
     ['500', { status: 500, kept: true }, { kind: 'failed', mayBeKept: true }],
     ['503', { status: 503, kept: true }, { kind: 'failed', mayBeKept: true }],
-    ['a page of a proxy', { html: 502 }, { kind: 'failed', mayBeKept: false }],
-    ['a page that says 200', { html: 200 }, { kind: 'failed', mayBeKept: false }],
-    ['a redirect, which is not followed', { redirect: 'http://127.0.0.1:1/' }, { kind: 'failed', mayBeKept: false }],
-    ['nothing', 'hang up', { kind: 'failed', mayBeKept: false }],
+    ['a page of a proxy', { html: 502 }, { kind: 'unanswered', mayBeKept: false }],
+    ['a page that says 200', { html: 200 }, { kind: 'unanswered', mayBeKept: false }],
+    [
+      'a redirect, which is not followed',
+      { redirect: 'http://127.0.0.1:1/' },
+      { kind: 'unanswered', mayBeKept: false },
+    ],
+    ['nothing', 'hang up', { kind: 'unanswered', mayBeKept: false }],
   ] as const)('fails as what it is: %s', async (_name, fault, expected) => {
     fake.fail('create session', fault, fault, fault);
     await expect(stripe.start(PAYMENT)).rejects.toMatchObject({ name: 'ProviderFault', ...expected });
@@ -105,7 +109,7 @@ describe('a call that Stripe does not do', () => {
     const api = { ...(await hanging.listen()), timeout: 50 };
     hanging.fail('create session', 'hang', 'hang', 'hang');
     const slow = createStripe({ secretKey: 'sk', webhookSecret: 'whsec', publicUrl: 'https://shop.test', api });
-    await expect(slow.start(PAYMENT)).rejects.toMatchObject({ kind: 'failed', mayBeKept: false });
+    await expect(slow.start(PAYMENT)).rejects.toMatchObject({ kind: 'unanswered', mayBeKept: false });
     await hanging.close();
   });
 });

@@ -13,7 +13,7 @@ const ANSWER_BYTES_MAX = 65_536;
 /** The longest pause that a receiver can ask for. */
 const RETRY_AFTER_MS_MAX = 600_000;
 
-/** A failed delivery. Operators read the message. */
+/** The receiver has answered, and not accepted the message. Operators read this. */
 export class ReceiverFault extends Error {
   /** How long the receiver asks us to wait, if it says so. */
   readonly retryAfterMs: number | undefined;
@@ -28,8 +28,9 @@ export class ReceiverFault extends Error {
 /** The receiver of order events. */
 export interface Receiver {
   /**
-   * Delivers a message. Resolves when the receiver has accepted it; rejects with a sentence for
-   * operators if that is not known.
+   * Delivers a message. Resolves when the receiver has accepted it.
+   *
+   * @throws ReceiverFault if its answer says otherwise; another error if it did not answer
    */
   deliver(messageId: string, body: string): Promise<void>;
 }

@@ -14,9 +14,11 @@ import {
 import { findOrders } from '@flash-sale/shared/order/orders-table.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
+import { WaitingAge } from '@flash-sale/shared/platform/telemetry/waiting-age.ts';
 import { bodyOf } from '../order-events/message.ts';
 import { ReceiverFault, type Receiver } from '../order-events/receiver.ts';
 import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
+import { Silence } from './outage.ts';
 
 const INTERVAL_MS = 200;
 const CONCURRENCY = 8;
@@ -35,6 +37,8 @@ export interface OrderEventsDeps {
   readonly giveUpMs: number;
   /** Tests set it lower. */
   readonly window?: number;
+  /** After this time without an answer of the receiver another process tries. Tests set it lower. */
+  readonly silenceMsMax?: number;
   readonly log: Logger;
   readonly metrics: Metrics;
 }
@@ -49,6 +53,8 @@ export function orderEvents(deps: OrderEventsDeps): Rounds<'order_events'> {
   const { db, receiver, concurrency = CONCURRENCY, giveUpMs, window = WINDOW, log, metrics } = deps;
   /** The receiver has asked for a pause until then. */
   let restsUntilMs = 0;
+  const oldestAge = new WaitingAge();
+  const silence = new Silence(deps.silenceMsMax);
   // Initialize at 0, so that the first one counts as an increase.
   for (const outcome of ['delivered', 'failed', 'dead']) metrics.orderEventAttempts.inc({ outcome }, 0);
 
@@ -62,7 +68,10 @@ export function orderEvents(deps: OrderEventsDeps): Rounds<'order_events'> {
     const orders = await findOrders(db, [...new Set(orderNos)]);
     try {
       await receiver.deliver(messageId, bodyOf(events, new Map(orders.map((order) => [order.orderNo, order]))));
+      silence.answered();
     } catch (error) {
+      if (error instanceof ReceiverFault) silence.answered();
+      else silence.unanswered(error);
       await recordFailure(message, messageId, error);
       return false;
     }
@@ -104,7 +113,8 @@ export function orderEvents(deps: OrderEventsDeps): Rounds<'order_events'> {
     const fresh = await freshOrderEvents(db, window);
     const begun = await begunMessages(db, window + 1);
     const nowMs = (await ledgerTime(db)).getTime();
-    metrics.orderEventsOldestSeconds.set(Math.max(0, nowMs - ((await oldestOrderEventMs(db)) ?? nowMs)) / 1_000);
+    const oldestMs = await oldestOrderEventMs(db);
+    metrics.orderEventsOldestSeconds.set(oldestAge.ofMs(oldestMs === undefined ? undefined : nowMs - oldestMs) / 1_000);
     const isFull = begun.length >= window;
     const messages = messagesToSend(begun.slice(0, window), isFull ? [] : fresh, nowMs);
     let delivered = 0;
@@ -128,6 +138,7 @@ export function orderEvents(deps: OrderEventsDeps): Rounds<'order_events'> {
     intervalMs: INTERVAL_MS,
     async round(stopping) {
       while (!stopping.aborted && (await pass(stopping)));
+      silence.endRound();
     },
     // A process that does not deliver does not know what waits.
     rest: () => metrics.orderEventsOldestSeconds.set(0),

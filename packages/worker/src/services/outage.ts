@@ -31,3 +31,37 @@ export class Failures {
     if (this.#outages > 0) throw this.#first;
   }
 }
+
+/** How long nobody outside may answer a process before another process tries. */
+const SILENCE_MS_MAX = 30_000;
+
+/**
+ * Whether somebody outside the service, such as the payment provider, answers this process at all.
+ * If not, it may be this process alone that is cut off: the round fails, so that another process
+ * takes the lead. That takes a while, since usually nobody is answered then.
+ */
+export class Silence {
+  readonly #maxMs: number;
+  #sinceMs: number | undefined;
+  #reason: unknown;
+
+  constructor(maxMs = SILENCE_MS_MAX) {
+    this.#maxMs = maxMs;
+  }
+
+  answered(): void {
+    this.#sinceMs = undefined;
+  }
+
+  unanswered(reason: unknown): void {
+    this.#sinceMs ??= performance.now();
+    this.#reason = reason;
+  }
+
+  /** @throws the last failure if there was no answer for too long */
+  endRound(): void {
+    if (this.#sinceMs === undefined || performance.now() - this.#sinceMs < this.#maxMs) return;
+    this.#sinceMs = undefined;
+    throw this.#reason;
+  }
+}

@@ -5,7 +5,7 @@ import {
   beginAsking,
   duePayments,
   endAsking,
-  oldestWaitsSeconds,
+  oldestWaitsMs,
   renewKey,
   type DuePayment,
 } from '@flash-sale/shared/payment/payment-calls-table.ts';
@@ -15,7 +15,9 @@ import { ProviderFault, type PaymentAnswer, type PaymentProvider } from '@flash-
 import { receivePaymentEvent } from '@flash-sale/shared/order-moves/payment-events.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
+import { WaitingAge } from '@flash-sale/shared/platform/telemetry/waiting-age.ts';
 import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
+import { Silence } from './outage.ts';
 
 const INTERVAL_MS = 500;
 /**
@@ -40,6 +42,8 @@ export interface PaymentCallsDeps {
   readonly db: Db;
   readonly provider: PaymentProvider;
   readonly saleTransactions: SaleTransactions;
+  /** After this time without an answer of the provider another process tries. Tests set it lower. */
+  readonly silenceMsMax?: number;
   readonly log: Logger;
   readonly metrics: Pick<Metrics, 'paymentEvents' | 'paymentOldestSeconds'>;
 }
@@ -55,6 +59,9 @@ export function paymentCalls(deps: PaymentCallsDeps): Rounds<'payment_calls'> {
   let restsUntilMs = 0;
   let agesDueMs = 0;
   let refundsDueMs = 0;
+  const refundAge = new WaitingAge();
+  const answerAge = new WaitingAge();
+  const silence = new Silence(deps.silenceMsMax);
   /** Up to where its events of refunds were read. */
   let refundsCursor: string | undefined;
 
@@ -74,6 +81,7 @@ export function paymentCalls(deps: PaymentCallsDeps): Rounds<'payment_calls'> {
     await beginAsking(db, payment, Math.max(nextMs, LOST_CALL_MS));
     try {
       const answer = await ask(payment);
+      silence.answered();
       log.info({ payment_id: paymentId, order_no: orderNo, status, answer }, 'asked the payment provider');
       if (answer.now === 'open' || answer.now === 'waiting') {
         await askAgain(db, payment, nextMs, null);
@@ -85,7 +93,9 @@ export function paymentCalls(deps: PaymentCallsDeps): Rounds<'payment_calls'> {
       if (event === undefined || event.kind === 'declined') await endAsking(db, payment);
     } catch (error) {
       const fault = error instanceof ProviderFault ? error : undefined;
-      if (fault !== undefined && fault.kind !== 'failed') {
+      if (fault?.kind === 'unanswered') silence.unanswered(fault);
+      else if (fault !== undefined) silence.answered();
+      if (fault?.kind === 'refused' || fault?.kind === 'busy') {
         restsUntilMs = performance.now() + Math.max(REST_MS, fault.retryAfterMs ?? 0);
       }
       if (fault?.mayBeKept === true) await renewKey(db, payment);
@@ -117,14 +127,14 @@ export function paymentCalls(deps: PaymentCallsDeps): Rounds<'payment_calls'> {
 
   async function refreshAges(): Promise<void> {
     if (performance.now() < agesDueMs) return;
-    const { refund, answer } = await oldestWaitsSeconds(db);
-    showAges(refund, answer);
+    const { refund, answer } = await oldestWaitsMs(db);
+    showAges(refundAge.ofMs(refund), answerAge.ofMs(answer));
     agesDueMs = performance.now() + AGES_EVERY_MS;
   }
 
-  function showAges(refund: number, answer: number): void {
-    metrics.paymentOldestSeconds.set({ waits_for: 'refund' }, refund);
-    metrics.paymentOldestSeconds.set({ waits_for: 'answer' }, answer);
+  function showAges(refundMs: number, answerMs: number): void {
+    metrics.paymentOldestSeconds.set({ waits_for: 'refund' }, refundMs / 1_000);
+    metrics.paymentOldestSeconds.set({ waits_for: 'answer' }, answerMs / 1_000);
     agesDueMs = 0;
   }
 
@@ -137,8 +147,9 @@ export function paymentCalls(deps: PaymentCallsDeps): Rounds<'payment_calls'> {
       while (!stopping.aborted && performance.now() >= restsUntilMs) {
         const due = await duePayments(db, BATCH);
         await Promise.all(due.map(call));
-        if (due.length < BATCH) return;
+        if (due.length < BATCH) break;
       }
+      silence.endRound();
     },
     // A process that does not ask does not know what waits.
     rest: () => showAges(0, 0),

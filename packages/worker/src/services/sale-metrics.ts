@@ -47,14 +47,14 @@ export function saleMetrics(deps: SaleMetricsDeps): Rounds {
   let aheadSinceMs = new Map<number, number>();
 
   /**
-   * The age of the shard's oldest reservation. One from the future (Redis's clock was set back) has no
-   * age: it counts from when it was first seen.
+   * The ages of the oldest reservations from the future (Redis's clock was set back), by sale. They
+   * have no age by that clock, so they count from when they were first seen.
    */
-  async function ageOfOldestMs(nowMs: number, oldest: number | undefined): Promise<number> {
+  async function agesOfAheadMs(nowMs: number): Promise<ReadonlyMap<number, number>> {
     const seenMs = performance.now();
     const ahead = await commands.outboxAfter(shard, nowMs + RESERVATION_AHEAD_MS);
     aheadSinceMs = new Map(ahead.map((id) => [id, aheadSinceMs.get(id) ?? seenMs]));
-    return Math.max(nowMs - (oldest ?? nowMs), ...[...aheadSinceMs.values()].map((sinceMs) => seenMs - sinceMs), 0);
+    return new Map([...aheadSinceMs].map(([id, sinceMs]) => [id, seenMs - sinceMs]));
   }
 
   /** The number of live orders in the ledger, by sale; undefined if MySQL does not answer. */
@@ -96,17 +96,18 @@ export function saleMetrics(deps: SaleMetricsDeps): Rounds {
       );
       // If there are too many, take those that open last; of those with the same start, the newest.
       const chosen = live.slice(-salesShownMax);
-      const [sold, jobs, memory, oldestMs] = await Promise.all([
+      const [sold, jobs, memory, aheadMs] = await Promise.all([
         soldIfKnown(live),
         queue(shard).getJobCounts(...JOB_STATES),
         commands.readMemory(shard),
-        ageOfOldestMs(nowMs, outbox[0]?.oldestMs),
+        agesOfAheadMs(nowMs),
       ]);
 
       clear();
       shown = chosen;
-      for (const one of shown) showSale(metrics, one, sold?.get(one.sale.id));
+      for (const one of shown) showSale(metrics, one, sold?.get(one.sale.id), aheadMs.get(one.sale.id));
       showShard(metrics, shard, live, { shown: shown.length, sold });
+      const oldestMs = Math.max(nowMs - (outbox[0]?.oldestMs ?? nowMs), ...aheadMs.values(), 0);
       metrics.shardOldestReservationSeconds.set({ shard }, oldestMs / 1_000);
       metrics.shardRedisUsedBytes.set({ shard }, memory.usedMemoryBytes);
       metrics.shardRedisMaxBytes.set({ shard }, memory.maxmemoryBytes);
@@ -143,11 +144,16 @@ const shardGauges = (metrics: Metrics) => [
   metrics.shardRedisMaxBytes,
 ];
 
-function showSale(metrics: Metrics, { sale, figures: found }: Found, sold: number | undefined): void {
+function showSale(
+  metrics: Metrics,
+  { sale, figures: found }: Found,
+  sold: number | undefined,
+  aheadMs: number | undefined,
+): void {
   const of = { sale: sale.id };
   metrics.saleUnits.set(of, sale.seckillStock);
   metrics.saleReservations.set(of, found.reservations);
-  metrics.saleOldestReservationSeconds.set(of, found.oldestReservationMs / 1_000);
+  metrics.saleOldestReservationSeconds.set(of, Math.max(found.oldestReservationMs, aheadMs ?? 0) / 1_000);
   metrics.saleOpen.set(of, isOpen({ sale, figures: found }) ? 1 : 0);
   metrics.saleReady.set(of, found.ready ? 1 : 0);
   if (found.ready) {

@@ -173,3 +173,19 @@ test('the delivering process reports the age of the oldest event, and the others
   rounds.rest!();
   expect(await age()).toBe(0);
 });
+
+test('an event from the future, as a step back of MySQL’s clock leaves it, grows old from when it is first seen', async () => {
+  await write(context, await context.openSale(), ['alice']);
+  await context.db
+    .updateTable('order_events')
+    .set({ created_at: new Date(Date.now() + 3_600_000) })
+    .execute();
+  web.answer(() => 500);
+  const { round, metrics } = openDelivery(context, web);
+  const age = async () => {
+    await round();
+    return (await metrics.orderEventsOldestSeconds.get()).values[0]!.value;
+  };
+  expect(await age()).toBe(0);
+  await expect.poll(age).toBeGreaterThan(0.1);
+});

@@ -1,23 +1,31 @@
-import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { createCommands, type Commands } from '@flash-sale/shared/commands.ts';
 import { SaleTransactions } from '@flash-sale/shared/order-moves/sale-transactions.ts';
 import { connectDb, type Db } from '@flash-sale/shared/platform/mysql/client.ts';
 import type { LedgerService } from '../../src/services/service-leads-table.ts';
 import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
 import { connectRedis, type RedisClient } from '@flash-sale/shared/platform/redis/client.ts';
+import { insertOrderEvents } from '@flash-sale/shared/order-events/order-events-table.ts';
+import { ProviderFault, type PaymentProvider } from '@flash-sale/shared/payment/provider.ts';
+import { createSandbox } from '@flash-sale/shared/payment/sandbox.ts';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { ledgerOf, openPayment, placeOrder } from '@flash-sale/shared/testing/ordering.ts';
 import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
+import { httpReceiver, type Receiver } from '../../src/order-events/receiver.ts';
 import { auditor } from '../../src/services/auditor.ts';
 import { duePayments } from '../../src/services/due-payments.ts';
 import { expiry } from '../../src/services/expiry.ts';
 import { underLead, leadsInLedger, leadsInRedis } from '../../src/services/lead.ts';
+import { orderEvents } from '../../src/services/order-events.ts';
+import { Silence } from '../../src/services/outage.ts';
+import { paymentCalls } from '../../src/services/payment-calls.ts';
 import { forEachSale } from '../../src/services/service.ts';
 import { warmUp } from '../../src/services/warm-up.ts';
 import { openMysqlProxy } from '../mysql-proxy.ts';
 import { SOON } from '@flash-sale/shared/testing/soon.ts';
 
 const NOWHERE = '127.0.0.1:1';
+const SECRET = `whsec_${Buffer.from('a key of twenty-four byte').toString('base64')}`;
 
 let context: TestContext;
 beforeEach(async () => {
@@ -113,6 +121,70 @@ test('an order is paid, though the process that leads the due payments does not 
   const rounds = (process: Process) => duePayments({ ...process, log: context.log });
   await leadFirst<LedgerService>(leadsInLedger(context.db), rounds, [withoutRedis(), whole()]);
   await expect.poll(async () => (await ledgerOf(context, order)).status, SOON).toBe('paid');
+});
+
+test('money is refunded, though the process that leads the payment calls does not reach the provider', async () => {
+  const order = await placeOrder(context, await context.openSale());
+  await openPayment(context, order.orderNo);
+  await context.db.updateTable('payments').set({ status: 'refund_pending', ask_at: new Date() }).execute();
+  const providerOf = (refund: PaymentProvider['refund']): PaymentProvider => ({
+    ...createSandbox({ secret: 'secret', publicUrl: `http://${NOWHERE}`, log: context.log }),
+    refund,
+  });
+  const unreached = () => Promise.reject(new ProviderFault('unanswered', 'An error occurred with our connection'));
+  const refunded = () => Promise.resolve({ now: 'refunded' as const });
+  const processes = [whole(), whole()] as const;
+  const rounds = (process: Process) =>
+    paymentCalls({
+      ...process,
+      provider: providerOf(process === processes[0] ? unreached : refunded),
+      log: context.log,
+      silenceMsMax: 0,
+    });
+  await leadFirst<LedgerService>(leadsInLedger(context.db), rounds, processes);
+  // It is asked again after half a minute.
+  await context.db.updateTable('payments').set({ ask_at: new Date() }).execute();
+  await expect.poll(async () => (await ledgerOf(context, order)).payments, SOON).toEqual(['refunded']);
+});
+
+test('order events are delivered, though the process that leads them does not reach the receiver', async () => {
+  const order = await placeOrder(context, await context.openSale());
+  const came = [{ orderNo: order.orderNo, status: order.status }];
+  await context.db.transaction().execute((tx) => insertOrderEvents(tx, order.productId, came, Date.now()));
+  const delivered: string[] = [];
+  const receiver: Receiver = { deliver: (messageId) => Promise.resolve(void delivered.push(messageId)) };
+  const cutOff = httpReceiver(`http://${NOWHERE}`, { EVENTS_SECRET: SECRET });
+  const processes = [whole(), whole()] as const;
+  const rounds = (process: Process) =>
+    orderEvents({
+      ...process,
+      receiver: process === processes[0] ? cutOff : receiver,
+      giveUpMs: 60_000,
+      log: context.log,
+      silenceMsMax: 0,
+    });
+  await leadFirst<LedgerService>(leadsInLedger(context.db), rounds, processes);
+  await expect.poll(() => delivered, SOON).toHaveLength(1);
+});
+
+test('somebody outside who does not answer costs a process its lead after a while, and each answer begins that again', () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const silence = new Silence();
+  const reason = new Error('no answer');
+  const roundAfter = (ms: number) => {
+    vi.advanceTimersByTime(ms);
+    silence.unanswered(reason);
+    silence.endRound();
+  };
+  roundAfter(0);
+  roundAfter(29_000);
+  silence.answered();
+  roundAfter(2_000);
+  roundAfter(29_000);
+  expect(() => roundAfter(1_000)).toThrow(reason);
+  // It tries as long again if it leads again.
+  roundAfter(0);
 });
 
 test('a server that is away ends a round after a few sales; a fault of one sale, or a locked row, keeps no other waiting', async () => {

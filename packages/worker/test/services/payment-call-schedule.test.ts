@@ -107,6 +107,24 @@ test('the asking process reports the ages of the payments that wait longest for 
   expect(await agesShown(calls)).toEqual({ refund: 0, answer: 0 });
 });
 
+test('a payment from the future, as a step back of MySQL’s clock leaves it, grows old from when it is first seen', async () => {
+  await latePayment(context);
+  await context.db
+    .updateTable('payments')
+    .set({ updated_at: sql`UTC_TIMESTAMP(3) + INTERVAL 1 HOUR`, ask_at: null })
+    .execute();
+  const { round, rest, metrics } = openCalls(context);
+  const age = async () => {
+    // The ages are read again after a while, or once the process leads again.
+    rest();
+    await round();
+    const { values } = await metrics.paymentOldestSeconds.get();
+    return values.find(({ labels }) => labels.waits_for === 'refund')!.value;
+  };
+  expect(await age()).toBe(0);
+  await expect.poll(age).toBeGreaterThan(0.1);
+});
+
 test('a payment of another provider is left to a worker with that provider', async () => {
   const order = await placeOrder(context, await context.openSale());
   await openPayment(context, order.orderNo, 'stripe');

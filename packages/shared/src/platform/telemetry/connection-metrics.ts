@@ -33,7 +33,7 @@ export function connectionMetrics(registers: Registry[]) {
     }),
     paymentCalls: new Counter({
       name: 'seckill_payment_calls_total',
-      help: 'Calls to the payment provider by call and outcome: `ok`, `refused` (access denied), `busy` or `failed`.',
+      help: 'Calls to the payment provider by call and outcome: `ok`, `refused` (access denied), `busy`, `unanswered` or `failed`.',
       labelNames: ['call', 'outcome'],
       registers,
     }),
