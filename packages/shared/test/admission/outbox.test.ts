@@ -126,6 +126,13 @@ describe('the stopped sales of a shard', () => {
     expect(await stopped()).not.toContain(sale.id);
   });
 
+  test('are all named, also if they are many thousands: a Lua call takes no more than some thousand values', async () => {
+    const ids = Array.from({ length: 20_000 }, (_, i) => i + 1);
+    await context.redis.sadd(context.keys.stopped(8), ...ids);
+    const { stopped: named } = await context.commands.lookAtShard(8);
+    expect(named.toSorted((a, b) => a - b)).toEqual(ids);
+  });
+
   test('come with the name of the history, which changes if Redis is emptied', async () => {
     const { history } = await context.commands.lookAtShard(9);
     expect((await context.commands.lookAtShard(9)).history).toBe(history);

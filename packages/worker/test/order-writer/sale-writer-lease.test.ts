@@ -132,6 +132,20 @@ describe('a lost connection', () => {
     await settleOrders(writer, orderNos);
     expect(await outcomeOf(context, sale)).toEqual(onceEach(orderNos));
   });
+
+  test('that stays lost keeps the process from taking the lease, which another process can use', async () => {
+    const sale = await context.openSale();
+    const orderNos = await admitAll(context, sale, shoppers(2));
+    const mysql = await openMysql(context);
+    mysql.cut();
+    const writer = new SaleWriter(openProcess(context, 500, mysql), sale);
+    await expect(settleOrders(writer, orderNos)).rejects.toThrow();
+    const taken = await fenceCounter(context, sale);
+
+    await expect(settleOrders(writer, orderNos)).rejects.toThrow();
+
+    expect(await fenceCounter(context, sale)).toBe(taken);
+  });
 });
 
 test('the lease is released for a waiting process, although there is always more to write', async () => {

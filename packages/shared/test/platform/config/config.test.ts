@@ -169,7 +169,10 @@ describe('AUTH_MODE', () => {
       JWT_AUDIENCE: 'flash-sale',
     };
     expect(loadConfig(safe).AUTH_MODE).toBe('jwt');
-    expect(problemsOf({ ...safe, JWKS_URL: 'http://identity.example/keys' })).toContain('JWKS_URL');
+    for (const scheme of ['http', 'HTTP']) {
+      const problems = problemsOf({ ...safe, JWKS_URL: `${scheme}://identity.example/keys` });
+      expect(problems).toContain('JWKS_URL in production must be https');
+    }
     expect(problemsOf({ ...safe, JWT_ISSUER: '' })).toContain('JWT_ISSUER');
     expect(problemsOf({ ...safe, JWT_AUDIENCE: '' })).toContain('JWT_AUDIENCE');
     expect(loadConfig({ AUTH_MODE: 'jwt', JWKS_URL: 'http://127.0.0.1/keys' }).JWT_ISSUER).toBeUndefined();
