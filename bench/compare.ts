@@ -42,7 +42,7 @@ function compareFiles([before, after]: readonly [string, string]): Comparison[] 
 }
 
 function documentOf(ratios: readonly Comparison[]): string {
-  const listed = ratios.map(({ what, before, after, change_percent: changePercent, isWorse }) => ({
+  const listed = ratios.map(({ what, before, after, changePercent, isWorse }) => ({
     ratio: what,
     before,
     after,
@@ -53,7 +53,7 @@ function documentOf(ratios: readonly Comparison[]): string {
 }
 
 function textOf(ratios: readonly Comparison[]): string {
-  const cells = ratios.map(({ what, before, after, change_percent: changePercent, isWorse }) => [
+  const cells = ratios.map(({ what, before, after, changePercent, isWorse }) => [
     what,
     before.toFixed(2),
     after.toFixed(2),

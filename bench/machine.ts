@@ -3,13 +3,13 @@ import { cpus, loadavg, totalmem, type as systemName, release } from 'node:os';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findMysqlProgram, findRedisProgram, searchFolders } from '@flash-sale/infra/services/programs.ts';
-import type { Machine } from './report/results.ts';
+import type { MachineJson } from './report/results.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const GIB = 1_024 ** 3;
 
 /** The machine of the measurement. */
-export function thisMachine(): Machine {
+export function thisMachine(): MachineJson {
   const folders = searchFolders(process.env);
   const redis = findRedisProgram(folders);
   const mysql = findMysqlProgram(folders);

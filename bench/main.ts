@@ -8,9 +8,9 @@ import { measureGrowth } from './growth/growth.ts';
 import { soak } from './growth/soak.ts';
 import { thisCommit, thisMachine } from './machine.ts';
 import { PROGRAM, readOptions, type Options } from './options.ts';
-import { GROWTH_HEAD, growthTable, type Growth } from './report/growth.ts';
+import { GROWTH_HEAD, growthTable, type GrowthJson } from './report/growth.ts';
 import { summary } from './report/page.ts';
-import { readResults, type Results } from './report/results.ts';
+import { readResults, type ResultsJson } from './report/results.ts';
 import { writeReport, writeResults } from './report/write.ts';
 import { Run } from './run.ts';
 import { bearers } from './scenarios/sale.ts';
@@ -24,7 +24,7 @@ const tookS = (): number => Math.round((performance.now() - begunMs) / 100) / 10
 /** Prints a line with the time since the start. */
 const progress = (line: string): void => print(`${tookS().toFixed(1).padStart(6)} s  ${line}`);
 
-function finish(options: Options, results: Results): number {
+function finish(options: Options, results: ResultsJson): number {
   print(`\n${summary(results)}\n`);
   const file = writeResults(options.out, results.mode, results.date, results);
   const pages = results.mode === 'url' ? [] : writeReport(options.out, results, file);
@@ -43,8 +43,8 @@ async function sideBySide(options: Options, dataDir: string): Promise<number> {
     const run = new Run(options, stage, progress);
     const limit = new AbortController();
     const isCutShort = await Promise.race([
-      run.measure(options.limit_ms).then(() => false),
-      pause(options.limit_ms - performance.now() + begunMs, true, { signal: limit.signal }),
+      run.measure(options.limitMs).then(() => false),
+      pause(options.limitMs - performance.now() + begunMs, true, { signal: limit.signal }),
     ]);
     limit.abort();
     if (isCutShort) progress('out of time: what was measured until now is reported');
@@ -60,7 +60,7 @@ async function remote(options: Options, url: string): Promise<number> {
   if (ADMIN_TOKEN === undefined) throw new Error('--url needs ADMIN_TOKEN: the bench opens sales of its own');
   const service = {
     url,
-    operator_token: ADMIN_TOKEN,
+    operatorToken: ADMIN_TOKEN,
     ...(JWT_SECRET === undefined ? {} : { headersOf: bearers(JWT_SECRET) }),
   };
   const figures = await measureRemote(service, options.size, progress);
@@ -81,7 +81,14 @@ async function remote(options: Options, url: string): Promise<number> {
 async function growth(options: Options, dataDir: string): Promise<number> {
   const [commit, machine] = [thisCommit(), thisMachine()];
   const measured = await measureGrowth(dataDir, progress);
-  const results: Growth = { format: 1, date: new Date().toISOString(), took_s: tookS(), commit, machine, ...measured };
+  const results: GrowthJson = {
+    format: 1,
+    date: new Date().toISOString(),
+    took_s: tookS(),
+    commit,
+    machine,
+    ...measured,
+  };
   print(`\n${textTable([GROWTH_HEAD, ...growthTable(results)])}\n`);
   const memory = Object.entries(results.memory_bytes).map(([name, bytes]) => [name, bytes.toFixed(0)]);
   print(`${textTable([['memory of', 'bytes each'], ...memory])}\n`);
@@ -103,7 +110,7 @@ async function main(): Promise<number> {
       case 'growth':
         return growth(options, folder);
       case 'soak':
-        return soak(folder, options.soak_ms, progress);
+        return soak(folder, options.soakMs, progress);
       default:
         return sideBySide(options, folder);
     }

@@ -12,12 +12,12 @@ import type { Size } from './scenarios/scenario.ts';
 export interface Options {
   readonly mode: 'full' | 'quick' | 'url' | 'growth' | 'soak';
   readonly size: Size;
-  readonly repetitions_max: number;
+  readonly repetitionsMax: number;
   /** The run ends within this time on any machine. */
-  readonly limit_ms: number;
+  readonly limitMs: number;
   /** The URL of the service to measure, in the mode `url`. */
   readonly url: string | undefined;
-  readonly soak_ms: number;
+  readonly soakMs: number;
   /** The folder for all output, instead of the project's own pages. */
   readonly out: string | undefined;
   /** A result file whose report is written again, without a run. */
@@ -49,8 +49,8 @@ npm run bench:compare compares two result files; npm run profile shows where the
   },
 };
 
-const FULL: Size = { buys: 40_000, reads: 80_000, usual_buys: 4_000, journey_shoppers: 10_000, open_loop_s: 4 };
-const QUICK: Size = { buys: 8_000, reads: 16_000, usual_buys: 1_500, journey_shoppers: 1_500, open_loop_s: 1 };
+const FULL: Size = { buys: 40_000, reads: 80_000, usualBuys: 4_000, journeyShoppers: 10_000, openLoopS: 4 };
+const QUICK: Size = { buys: 8_000, reads: 16_000, usualBuys: 1_500, journeyShoppers: 1_500, openLoopS: 1 };
 
 /**
  * Reads the command line.
@@ -68,10 +68,10 @@ export function readOptions(args: readonly string[]): Options | string {
   return {
     mode,
     size: isQuick || mode === 'url' ? QUICK : FULL,
-    repetitions_max: isQuick ? 2 : 5,
-    limit_ms: isQuick ? 85_000 : 590_000,
+    repetitionsMax: isQuick ? 2 : 5,
+    limitMs: isQuick ? 85_000 : 590_000,
     url: values.url,
-    soak_ms: values.soak ?? 0,
+    soakMs: values.soak ?? 0,
     out: values.out,
     report: values.report,
   };

@@ -1,5 +1,5 @@
 import type { Options } from './options.ts';
-import type { Results } from './report/results.ts';
+import type { ResultsJson } from './report/results.ts';
 import { Broken, type Figures, type RunContext } from './scenarios/scenario.ts';
 import { SCENARIOS } from './scenarios/table.ts';
 import { sellAndWriteUsual } from './scenarios/usual.ts';
@@ -10,7 +10,7 @@ import { USUAL_CONCURRENCIES, type Stage } from './stage/stage.ts';
 const USUAL_CONCURRENCY_DEFAULT = 32;
 const TUNING_ORDERS = 1_500;
 
-export type Measured = Pick<Results, 'usual' | 'repetitions' | 'broken'>;
+export type Measured = Pick<ResultsJson, 'usual' | 'repetitions' | 'broken'>;
 
 /**
  * A run in progress. Its results can be read at any time, so that an interrupted run keeps them.
@@ -43,7 +43,7 @@ export class Run {
     await this.#step('warm-up', async () => warmUp(this.#context({})));
     if (this.#options.mode === 'full') await this.#tuneUsual();
     let longestMs = 0;
-    for (let r = 0; r < this.#options.repetitions_max; r += 1) {
+    for (let r = 0; r < this.#options.repetitionsMax; r += 1) {
       const begunMs = performance.now();
       if (r > 0 && begunMs + longestMs > untilMs) return;
       const figures: Figures = {};
@@ -64,7 +64,7 @@ export class Run {
   }
 
   #context(figures: Figures): RunContext {
-    return { stage: this.#stage, size: this.#options.size, figures, usual_concurrency: this.#concurrency };
+    return { stage: this.#stage, size: this.#options.size, figures, usualConcurrency: this.#concurrency };
   }
 
   /** `usual` is compared at its best: with the setting at which its worker writes most. */

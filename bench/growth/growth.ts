@@ -3,7 +3,7 @@ import { Client, inParallel } from '../load/client.ts';
 import { closedLoop } from '../load/closed-loop.ts';
 import { get, type PlannedRequest } from '../load/request.ts';
 import { median } from '../load/statistics.ts';
-import type { Growth, GrowthPoint } from '../report/growth.ts';
+import type { GrowthJson, GrowthPoint } from '../report/growth.ts';
 import { untilSold } from '../scenarios/audit.ts';
 import { perEach, spent } from '../scenarios/costs.ts';
 import { newShoppers, openSale, planBuys, type Sale } from '../scenarios/sale.ts';
@@ -37,11 +37,11 @@ export async function measureGrowth(
   dataDir: string,
   progress: (line: string) => void,
   size: GrowthSize = FULL,
-): Promise<Pick<Growth, 'axes' | 'memory_bytes'>> {
-  const stage = await startStage({ dataDir, only_api: true });
+): Promise<Pick<GrowthJson, 'axes' | 'memory_bytes'>> {
+  const stage = await startStage({ dataDir, onlyApi: true });
   try {
     progress('servers and processes are up');
-    const open = (units: number): Promise<Sale> => openSale(stage.api, stage.operator_token, units);
+    const open = (units: number): Promise<Sale> => openSale(stage.api, stage.operatorToken, units);
     const room = size.buys * size.repetitions;
     const axes: Record<string, GrowthPoint[]> = {};
     const point = async (axis: string, number: number, sales: readonly Sale[], withWorker = false): Promise<void> => {

@@ -19,7 +19,7 @@ const DRIFT = 1.25;
 const MIB = 1_024 ** 2;
 
 /** One slice: a sale of its own, audited. */
-interface Slice {
+interface SliceRow {
   readonly orders: number;
   readonly api_mib: number;
   readonly worker_mib: number;
@@ -32,11 +32,11 @@ interface Slice {
  * conserves.
  */
 export async function soak(dataDir: string, soakMs: number, progress: (line: string) => void): Promise<number> {
-  const stage = await startStage({ dataDir, only_api: true });
+  const stage = await startStage({ dataDir, onlyApi: true });
   try {
     await stage.worker.start();
     const count = Math.max(4, Math.min(SLICES_MAX, Math.floor(soakMs / SLICE_MS_MIN)));
-    const slices: Slice[] = [];
+    const slices: SliceRow[] = [];
     for (let i = 0; i < count; i += 1) {
       const slice = await takeSlice(stage, soakMs / count);
       slices.push(slice);
@@ -61,9 +61,9 @@ export async function soak(dataDir: string, soakMs: number, progress: (line: str
 }
 
 /** Compares the second quarter of the slices with the last one. The first is warm-up. */
-export function driftsOf(slices: readonly Slice[]) {
+export function driftsOf(slices: readonly SliceRow[]) {
   const quarter = Math.floor(slices.length / 4);
-  const mean = (from: number, name: keyof Slice): number =>
+  const mean = (from: number, name: keyof SliceRow): number =>
     slices.slice(from, from + quarter).reduce((sum, slice) => sum + slice[name], 0) / quarter;
   return (['api_mib', 'worker_mib', 'p50_ms'] as const).map((what) => {
     const [early, late] = [mean(quarter, what), mean(slices.length - quarter, what)];
@@ -71,14 +71,14 @@ export function driftsOf(slices: readonly Slice[]) {
   });
 }
 
-async function takeSlice(stage: Stage, sliceMs: number): Promise<Slice> {
+async function takeSlice(stage: Stage, sliceMs: number): Promise<SliceRow> {
   const count = Math.ceil((PER_SECOND * sliceMs) / 1_000);
-  const sale = await openSale(stage.api, stage.operator_token, count);
+  const sale = await openSale(stage.api, stage.operatorToken, count);
   const requests = await planBuys(stage.api, sale, newShoppers(count));
   const client = new Client([stage.api], CONNECTIONS);
   const accepted: string[] = [];
-  const { latencies_ms: latenciesMs } = await openLoop({
-    per_second: PER_SECOND,
+  const { latenciesMs } = await openLoop({
+    perSecond: PER_SECOND,
     count,
     send: (index) => client.call(requests[index]!),
     onAnswer: (_index, { body }) => {

@@ -18,12 +18,12 @@ export interface ClosedLoop {
 
 export interface ClosedLoopResult {
   /** Expected answers per second, without the beginning and the end of the run. */
-  readonly per_second: number;
-  readonly latencies_ms: Float64Array;
+  readonly perSecond: number;
+  readonly latenciesMs: Float64Array;
   /** Answers with another status, and calls without an answer. */
   readonly unexpected: number;
   /** When the first requests were sent, by `performance.now()`. Their preparation takes a while. */
-  readonly begun_ms: number;
+  readonly begunMs: number;
 }
 
 /**
@@ -76,9 +76,9 @@ export async function closedLoop(load: ClosedLoop): Promise<ClosedLoopResult> {
     running.on('response', (_client, status, _bytes, tookMs) => onResponse(tookMs, status));
   });
   return {
-    per_second: ratePerSecond(timesMs.subarray(0, answered)) * (asExpected / Math.max(1, answered)),
-    latencies_ms: latenciesMs.subarray(0, answered),
+    perSecond: ratePerSecond(timesMs.subarray(0, answered)) * (asExpected / Math.max(1, answered)),
+    latenciesMs: latenciesMs.subarray(0, answered),
     unexpected: amount - asExpected,
-    begun_ms: begunMs,
+    begunMs,
   };
 }

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Answer } from './client.ts';
 
 export interface OpenLoop {
-  readonly per_second: number;
+  readonly perSecond: number;
   readonly count: number;
   /** Sends the request of this index. */
   readonly send: (index: number) => Promise<Answer>;
@@ -11,10 +11,10 @@ export interface OpenLoop {
 
 export interface OpenLoopResult {
   /** From the time at which each request was due until its answer. */
-  readonly latencies_ms: Float64Array;
+  readonly latenciesMs: Float64Array;
   readonly answers: readonly number[];
   /** Requests per second as they were actually sent. */
-  readonly sent_per_second: number;
+  readonly sentPerSecond: number;
 }
 
 /**
@@ -22,7 +22,7 @@ export interface OpenLoopResult {
  * latency counts from the time at which the request was due, so that a stall counts for every
  * request that was due during it (no coordinated omission; Gil Tene, "How NOT to Measure Latency").
  */
-export async function openLoop({ per_second: perSecond, count, send, onAnswer }: OpenLoop): Promise<OpenLoopResult> {
+export async function openLoop({ perSecond, count, send, onAnswer }: OpenLoop): Promise<OpenLoopResult> {
   const latenciesMs = new Float64Array(count);
   const answers: number[] = Array.from({ length: count }, () => 0);
   const underWay: Promise<void>[] = [];
@@ -45,5 +45,5 @@ export async function openLoop({ per_second: perSecond, count, send, onAnswer }:
   }
   const sentPerSecond = (count * 1_000) / (performance.now() - begunMs);
   await Promise.all(underWay);
-  return { latencies_ms: latenciesMs, answers, sent_per_second: sentPerSecond };
+  return { latenciesMs, answers, sentPerSecond };
 }

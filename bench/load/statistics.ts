@@ -14,8 +14,10 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
+type LatencyJson = Record<'p50_ms' | 'p90_ms' | 'p99_ms', number>;
+
 /** Percentiles of latencies as figures, such as `p99_ms`. */
-export function latencyFigures(latenciesMs: Float64Array): { p50_ms: number; p90_ms: number; p99_ms: number } {
+export function latencyFigures(latenciesMs: Float64Array): LatencyJson {
   const sorted = latenciesMs.toSorted();
   return { p50_ms: percentile(sorted, 0.5), p90_ms: percentile(sorted, 0.9), p99_ms: percentile(sorted, 0.99) };
 }

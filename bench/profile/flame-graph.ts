@@ -10,7 +10,7 @@ const WIDTH_MIN = 0.6;
 /** A call with all calls below it. Equal callees of one caller are merged. */
 interface Frame {
   readonly label: string;
-  total_us: number;
+  totalUs: number;
   readonly below: Map<string, Frame>;
 }
 
@@ -23,15 +23,15 @@ export function flameGraph(profile: CpuProfile, title: string, tree: string): st
   const rects: string[] = [];
   let depthMax = 0;
   const draw = (frame: Frame, x: number, depth: number): void => {
-    const width = (frame.total_us / root.total_us) * WIDTH;
+    const width = (frame.totalUs / root.totalUs) * WIDTH;
     if (width < WIDTH_MIN) return;
     depthMax = Math.max(depthMax, depth);
-    rects.push(rectangle(frame, x, TOP + depth * ROW, width, frame.total_us / root.total_us));
+    rects.push(rectangle(frame, x, TOP + depth * ROW, width, frame.totalUs / root.totalUs));
     let next = x;
-    const widestFirst = [...frame.below.values()].toSorted((a, b) => b.total_us - a.total_us);
+    const widestFirst = [...frame.below.values()].toSorted((a, b) => b.totalUs - a.totalUs);
     for (const child of widestFirst) {
       draw(child, next, depth + 1);
-      next += (child.total_us / root.total_us) * WIDTH;
+      next += (child.totalUs / root.totalUs) * WIDTH;
     }
   };
   draw(root, 0, 0);
@@ -50,14 +50,14 @@ function framesOf(profile: CpuProfile, tree: string): Frame {
   const add = (into: Frame, node: ProfileNode): number => {
     if (isIdle(node) && node.callFrame.functionName !== '(root)') return 0;
     const label = labelOf(node, tree);
-    const frame = into.below.get(label) ?? { label, total_us: 0, below: new Map() };
+    const frame = into.below.get(label) ?? { label, totalUs: 0, below: new Map() };
     let totalUs = times.get(node.id) ?? 0;
     for (const child of node.children ?? []) totalUs += add(frame, byId.get(child)!);
-    frame.total_us += totalUs;
+    frame.totalUs += totalUs;
     into.below.set(label, frame);
     return totalUs;
   };
-  const all: Frame = { label: '', total_us: 0, below: new Map() };
+  const all: Frame = { label: '', totalUs: 0, below: new Map() };
   add(all, profile.nodes[0]!);
   return all.below.values().next().value!;
 }

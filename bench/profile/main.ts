@@ -38,7 +38,7 @@ const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
 /** A sale with so many shoppers, and by default with units for all of them. */
 async function prepare(stage: Stage, count: number, units = count) {
-  const sale = await openSale(stage.api, stage.operator_token, units);
+  const sale = await openSale(stage.api, stage.operatorToken, units);
   const requests = await planBuys(stage.api, sale, newShoppers(count));
   const buy = () => closedLoop({ urls: [stage.api], connections: CONNECTIONS, requests, expected: 202 });
   return { sale, buy };
@@ -61,16 +61,16 @@ function report(name: string, profile: CpuProfile): void {
   writeFileSync(paths[1], JSON.stringify(profile));
   const rows = selfTimes(profile, `${TREE}/`)
     .slice(0, SHOWN)
-    .map(({ name: of, self_ms: selfMs, share }) => [of, selfMs.toFixed(0), `${(share * 100).toFixed(1)} %`]);
+    .map(({ name: of, selfMs, share }) => [of, selfMs.toFixed(0), `${(share * 100).toFixed(1)} %`]);
   print(`\n${textTable([[`${name}: function`, 'self ms', 'of busy time'], ...rows])}`);
   for (const path of paths) print(`wrote ${relative(process.cwd(), path)}`);
 }
 
 async function profileAll(dataDir: string): Promise<number> {
   const [api, worker] = [await freePort(), await freePort()];
-  const stage = await startStage({ dataDir, only_api: true, inspect: { 'api-1': api, worker } });
+  const stage = await startStage({ dataDir, onlyApi: true, inspect: { 'api-1': api, worker } });
   try {
-    const { api: url, operator_token: operatorToken } = stage;
+    const { api: url, operatorToken } = stage;
     const opening = await openSale(url, operatorToken, 1);
     const ask = (count: number) =>
       closedLoop({

@@ -38,7 +38,7 @@ export function labelOf({ callFrame }: ProfileNode, tree: string): string {
 }
 
 /** Functions by their own time, longest first. Shares are of the process's busy time. */
-export function selfTimes(profile: CpuProfile, tree: string): { name: string; self_ms: number; share: number }[] {
+export function selfTimes(profile: CpuProfile, tree: string): { name: string; selfMs: number; share: number }[] {
   const times = timeOfNodes(profile);
   const sums = new Map<string, number>();
   let busyUs = 0;
@@ -50,6 +50,6 @@ export function selfTimes(profile: CpuProfile, tree: string): { name: string; se
     sums.set(label, (sums.get(label) ?? 0) + timeUs);
   }
   return [...sums]
-    .map(([name, selfUs]) => ({ name, self_ms: selfUs / MS_US, share: selfUs / busyUs }))
-    .toSorted((a, b) => b.self_ms - a.self_ms);
+    .map(([name, selfUs]) => ({ name, selfMs: selfUs / MS_US, share: selfUs / busyUs }))
+    .toSorted((a, b) => b.selfMs - a.selfMs);
 }

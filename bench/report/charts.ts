@@ -1,5 +1,5 @@
 import * as echarts from 'echarts';
-import { figure, ratio, type Results, type Spread } from './results.ts';
+import { figure, ratio, type ResultsJson, type Spread } from './results.ts';
 
 type Option = echarts.EChartsOption;
 
@@ -32,7 +32,7 @@ const BARS = [
 ] as const;
 
 /** Rates side by side, each also as a share of `bare`. */
-export function throughputChart(results: Results): string {
+export function throughputChart(results: ResultsJson): string {
   const rows = BARS.flatMap(({ name, of, kind }) => {
     const spread = figure(results, of);
     const share = ratio(results, { of, to: 'bare.per_second' });
@@ -73,7 +73,7 @@ const LATENCIES = [
 const PERCENTILES = ['p50_ms', 'p90_ms', 'p99_ms'] as const;
 
 /** Latency at half of the rate of `end_to_end`. */
-export function latencyChart(results: Results): string {
+export function latencyChart(results: ResultsJson): string {
   return svg(820, 320, {
     title: { text: 'Latency at half of the sustained rate, ms', left: 12, top: 8, textStyle: { fontSize: 15 } },
     legend: { top: 10, right: 16 },

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { growthChart } from './charts.ts';
-import type { Machine } from './results.ts';
+import type { MachineJson } from './results.ts';
 import { markdownTable } from './markdown-table.ts';
 
 /** The cost of a buy at one size: CPU time by process, µs. */
@@ -10,13 +10,13 @@ export interface GrowthPoint {
 }
 
 /** The results of `npm run bench -- --growth`. */
-export interface Growth {
+export interface GrowthJson {
   readonly format: 1;
   /** ISO-8601, UTC. */
   readonly date: string;
   readonly took_s: number;
   readonly commit: string;
-  readonly machine: Machine;
+  readonly machine: MachineJson;
   /** By the growing size. */
   readonly axes: Readonly<Record<string, readonly GrowthPoint[]>>;
   /** Bytes per item: in Redis, and in an api process for a connection. */
@@ -26,15 +26,15 @@ export interface Growth {
 /** A cost counts as flat if its last value is within this share of its first. */
 const FLAT = 0.2;
 
-export function readGrowth(path: string): Growth {
-  return JSON.parse(readFileSync(path, 'utf8')) as Growth;
+export function readGrowth(path: string): GrowthJson {
+  return JSON.parse(readFileSync(path, 'utf8')) as GrowthJson;
 }
 
 /**
  * One row for each growing size and each cost: its name, the sizes, the costs, the last cost
  * relative to the first, and a verdict.
  */
-export function growthTable({ axes }: Pick<Growth, 'axes'>): (readonly string[])[] {
+export function growthTable({ axes }: Pick<GrowthJson, 'axes'>): (readonly string[])[] {
   return Object.entries(axes).flatMap(([axis, points]) =>
     Object.keys(points[0]!.costs).map((cost) => {
       const values = points.map(({ costs }) => costs[cost]!);
@@ -54,7 +54,7 @@ export function growthTable({ axes }: Pick<Growth, 'axes'>): (readonly string[])
 export const GROWTH_HEAD = ['What grows', 'Number', 'Cost', 'µs', 'Last of first', ''];
 
 /** The growth part of `docs/performance.md`. */
-export function growthPart(growth: Growth): string {
+export function growthPart(growth: GrowthJson): string {
   const memory = Object.entries(growth.memory_bytes).map(([name, bytes]) => [
     name,
     Math.round(bytes).toLocaleString('en'),
@@ -76,7 +76,7 @@ ${markdownTable(['Memory of', 'Bytes each'], memory)}
 `;
 }
 
-export function growthCharts({ axes }: Growth): Record<string, string> {
+export function growthCharts({ axes }: GrowthJson): Record<string, string> {
   const curves = (cost: string) =>
     Object.entries(axes).map(([name, points]) => ({
       name,

@@ -1,7 +1,7 @@
 import { textTable } from '@flash-sale/shared/platform/process/text-table.ts';
 import { cpusPerTenThousand, type Capacity } from './capacity.ts';
 import { beginOfHandWritten, end } from './marked-part.ts';
-import { figure, figureNames, ratio, type Results, type Spread } from './results.ts';
+import { figure, figureNames, ratio, type ResultsJson, type Spread } from './results.ts';
 import { LIMITS, RATIOS } from './targets.ts';
 import { markdownTable } from './markdown-table.ts';
 
@@ -36,7 +36,7 @@ function verdictOn({ what, isCost = false, target }: Target, unit: Verdict['unit
   return [{ what, isCost, target, measured, unit, isReached }];
 }
 
-export function verdicts(results: Results): Verdict[] {
+export function verdicts(results: ResultsJson): Verdict[] {
   return [
     ...LIMITS.filter(({ unit }) => unit === '/s').flatMap((limit) => verdictOn(limit, '/s', figure(results, limit.of))),
     ...RATIOS.flatMap((pair) => verdictOn(pair, '×', ratio(results, pair))),
@@ -59,7 +59,7 @@ function verdictRow(verdict: Verdict): string[] {
 }
 
 /** The text at the end of a run. */
-export function summary(results: Results): string {
+export function summary(results: ResultsJson): string {
   const figures = figureNames(results).map((name) => {
     const spread = figure(results, name)!;
     return [name, number(spread.median), range(spread)];
@@ -106,7 +106,7 @@ function comparableOf(name: string): string {
  * `docs/performance.md`. `gains` is the part that is written by hand, `growth` the part of the
  * growth run.
  */
-export function performancePage(results: Results, parts: { gains: string; growth: string; file: string }): string {
+export function performancePage(results: ResultsJson, parts: { gains: string; growth: string; file: string }): string {
   const { machine, usual } = results;
   const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`);
   const settings = Object.entries(results.settings).map(([name, value]) => `\`${name}=${value}\``);
@@ -170,14 +170,9 @@ ${end(GAINS)}
 }
 
 /** The capacity model's table for `docs/scaling.md`. */
-export function capacityPart(results: Results, capacity: Capacity): string {
-  const {
-    cores,
-    hot_sale_per_second: hotSalePerSecond,
-    predicted_two_per_second: predictedTwoPerSecond,
-    measured_two_per_second: measuredTwoPerSecond,
-  } = capacity;
-  const rows = Object.entries(cores).map(([process, { us_each: usEach, what }]) => [
+export function capacityPart(results: ResultsJson, capacity: Capacity): string {
+  const { cores, hotSalePerSecond, predictedTwoPerSecond, measuredTwoPerSecond } = capacity;
+  const rows = Object.entries(cores).map(([process, { usEach, what }]) => [
     process,
     what,
     number(usEach),

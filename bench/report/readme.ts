@@ -1,6 +1,6 @@
 import { markdownTable } from './markdown-table.ts';
 import { signOf, verdicts, type Verdict } from './page.ts';
-import { figure, ratio, type Results } from './results.ts';
+import { figure, ratio, type ResultsJson } from './results.ts';
 
 /** The pages that quote the figures, by language. */
 export const READMES = { en: 'README.md', zh: 'README.zh-CN.md' } as const;
@@ -80,7 +80,7 @@ function inUnit({ unit, what, isCost }: Verdict, value: number): string {
   return isCost || what.includes('times') ? `${rounded(value)} ×` : percent(value);
 }
 
-function targetTable(results: Results, language: Language): string {
+function targetTable(results: ResultsJson, language: Language): string {
   const words = {
     en: {
       head: ['Target', 'Limit', 'Measured', ''],
@@ -103,7 +103,7 @@ function targetTable(results: Results, language: Language): string {
  * The part of a README that quotes the figures; undefined if the run was interrupted before it had
  * them all.
  */
-export function readmePart(results: Results, language: Language): string | undefined {
+export function readmePart(results: ResultsJson, language: Language): string | undefined {
   const accepted = figure(results, 'accept.per_second');
   const written = figure(results, 'end_to_end.per_second');
   const buy = figure(results, 'half_load_buy.p99_ms');

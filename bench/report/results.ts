@@ -5,14 +5,14 @@ import type { Figures } from '../scenarios/scenario.ts';
 import { RATIOS, type Ratio } from './targets.ts';
 
 /** The results of a run: every repetition's figures, and their conditions. */
-export interface Results {
+export interface ResultsJson {
   readonly format: 1;
   /** ISO-8601, UTC. */
   readonly date: string;
   readonly mode: 'full' | 'quick' | 'url';
   readonly took_s: number;
   readonly commit: string;
-  readonly machine: Machine;
+  readonly machine: MachineJson;
   /** Settings of the service that differ from its defaults. */
   readonly settings: Readonly<Record<string, string>>;
   readonly usual: { readonly concurrency: number; readonly tried: Readonly<Record<string, number>> };
@@ -24,7 +24,7 @@ export interface Results {
   readonly broken: readonly { readonly scenario: string; readonly finding: string }[];
 }
 
-export interface Machine {
+export interface MachineJson {
   readonly cpu: string;
   readonly cores: number;
   readonly memory_gb: number;
@@ -41,8 +41,8 @@ export interface Spread {
 }
 
 /** @throws UsageError if the file cannot be read, or is no result file of this version */
-export function readResults(path: string): Results {
-  const results = contentOf(path) as Results | null;
+export function readResults(path: string): ResultsJson {
+  const results = contentOf(path) as ResultsJson | null;
   if (results?.format !== 1) throw new UsageError(`${path} is not a result file of this version`);
   return results;
 }
@@ -68,7 +68,7 @@ function spreadOf(values: readonly number[]): Spread | undefined {
 }
 
 /** One figure over all repetitions that have it. */
-export function figure({ repetitions }: Results, name: string): Spread | undefined {
+export function figure({ repetitions }: ResultsJson, name: string): Spread | undefined {
   return spreadOf(repetitions.map((figures) => figures[name] ?? Number.NaN));
 }
 
@@ -76,12 +76,12 @@ export function figure({ repetitions }: Results, name: string): Spread | undefin
  * A ratio over all repetitions, computed within each of them: a temporary disturbance of the
  * machine affects both figures.
  */
-export function ratio({ repetitions }: Results, { of, to }: Pick<Ratio, 'of' | 'to'>): Spread | undefined {
+export function ratio({ repetitions }: ResultsJson, { of, to }: Pick<Ratio, 'of' | 'to'>): Spread | undefined {
   return spreadOf(repetitions.map((figures) => (figures[of] ?? Number.NaN) / (figures[to] ?? Number.NaN)));
 }
 
 /** Every figure of any repetition, in the order of measurement. */
-export function figureNames({ repetitions }: Results): string[] {
+export function figureNames({ repetitions }: ResultsJson): string[] {
   return [...new Set(repetitions.flatMap((figures) => Object.keys(figures)))];
 }
 
@@ -89,7 +89,7 @@ export interface Comparison {
   readonly what: string;
   readonly before: number;
   readonly after: number;
-  readonly change_percent: number;
+  readonly changePercent: number;
   readonly isWorse: boolean;
 }
 
@@ -97,12 +97,12 @@ export interface Comparison {
  * The ratios of two runs side by side. A rate is worse if it fell, and a cost if it rose, by more
  * than the tolerance.
  */
-export function compare(before: Results, after: Results, tolerancePercent: number): Comparison[] {
+export function compare(before: ResultsJson, after: ResultsJson, tolerancePercent: number): Comparison[] {
   return RATIOS.flatMap((pair) => {
     const [a, b] = [ratio(before, pair), ratio(after, pair)];
     if (a === undefined || b === undefined) return [];
     const changePercent = (b.median / a.median - 1) * 100;
     const isWorse = (pair.isCost === true ? -changePercent : changePercent) < -tolerancePercent;
-    return [{ what: pair.what, before: a.median, after: b.median, change_percent: changePercent, isWorse }];
+    return [{ what: pair.what, before: a.median, after: b.median, changePercent: changePercent, isWorse }];
   });
 }

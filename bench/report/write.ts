@@ -6,7 +6,7 @@ import { growthCharts, growthPart, readGrowth } from './growth.ts';
 import { handWritten, replaceMarked } from './marked-part.ts';
 import { capacityPart, GAINS, performancePage } from './page.ts';
 import { readmePart, READMES } from './readme.ts';
-import type { Results } from './results.ts';
+import type { ResultsJson } from './results.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
@@ -24,7 +24,7 @@ export function writeResults(out: string | undefined, kind: string, date: string
  * Writes the page, its charts, and the parts of other pages that quote the figures. Returns what
  * was written.
  */
-export function writeReport(out: string | undefined, results: Results, file: string): string[] {
+export function writeReport(out: string | undefined, results: ResultsJson, file: string): string[] {
   const folder = outputFolder(out);
   const page = join(folder, 'docs', 'performance.md');
   const charts = join(folder, 'docs', 'performance');

@@ -8,7 +8,7 @@ import { insertRaw } from './raw-insert.ts';
 
 /** Buys in one sale with units for all, without a worker. */
 async function buyAll({ stage, size }: RunContext, urls: readonly string[], headersOf?: HeadersOf) {
-  const sale = await openSale(stage.api, stage.operator_token, size.buys + 10);
+  const sale = await openSale(stage.api, stage.operatorToken, size.buys + 10);
   const requests = await planBuys(urls[0]!, sale, newShoppers(size.buys), headersOf);
   const accepted: string[] = [];
   const before = await spent(stage);
@@ -57,13 +57,7 @@ export const accept: Scenario = {
   name: 'accept, drain',
   async run(context) {
     const { stage } = context;
-    const {
-      sale,
-      accepted,
-      per_second: perSecond,
-      latencies_ms: latenciesMs,
-      costs,
-    } = await buyAll(context, [stage.api]);
+    const { sale, accepted, perSecond, latenciesMs, costs } = await buyAll(context, [stage.api]);
     try {
       const drained = await drain(context, sale, accepted.length);
       await audit(stage, sale, accepted);
@@ -87,8 +81,8 @@ function acceptVariant(name: string, urlsOf: (context: RunContext) => string[], 
     name,
     async run(context) {
       const { stage } = context;
-      const headersOf = isJwt ? bearers(stage.jwt_secret) : undefined;
-      const { sale, accepted, per_second: perSecond } = await buyAll(context, urlsOf(context), headersOf);
+      const headersOf = isJwt ? bearers(stage.jwtSecret) : undefined;
+      const { sale, accepted, perSecond } = await buyAll(context, urlsOf(context), headersOf);
       try {
         await stage.worker.start();
         await audit(stage, sale, accepted);
@@ -101,5 +95,5 @@ function acceptVariant(name: string, urlsOf: (context: RunContext) => string[], 
 }
 
 /** Access tokens (HS256). Each is verified once, when its shopper gets the seckill token. */
-export const acceptJwt = acceptVariant('accept_jwt', ({ stage }) => [stage.api_jwt], true);
-export const acceptTwo = acceptVariant('accept_two', ({ stage }) => [stage.api, stage.api_2], false);
+export const acceptJwt = acceptVariant('accept_jwt', ({ stage }) => [stage.apiJwt], true);
+export const acceptTwo = acceptVariant('accept_two', ({ stage }) => [stage.api, stage.api2], false);

@@ -17,7 +17,7 @@ export const bare: Scenario = {
     let bodies = 0;
     const onBody = (): void => void (bodies += 1);
     const beforeUs = cpuUs(stage.pids.bare) ?? Number.NaN;
-    const { per_second: perSecond, unexpected } = await closedLoop({
+    const { perSecond, unexpected } = await closedLoop({
       urls: [stage.bare],
       connections: CONNECTIONS,
       requests,

@@ -2,7 +2,7 @@ import { cpuUs } from '../stage/cpu.ts';
 import type { Stage } from '../stage/stage.ts';
 
 /** The CPU time used until now. */
-export interface Spent {
+export interface SpentJson {
   readonly api_us: number;
   readonly redis_us: number;
   readonly mysql_us: number;
@@ -14,7 +14,7 @@ export interface Spent {
   readonly redis_commands: number;
 }
 
-export async function spent(stage: Stage): Promise<Spent> {
+export async function spent(stage: Stage): Promise<SpentJson> {
   const { pids, worker, redis } = stage;
   const statistics = await redis.info('commandstats');
   let redisScriptsUs = 0;
@@ -41,10 +41,10 @@ const SERVICE = ['api_us', 'redis_us', 'mysql_us', 'worker_us'] as const;
  * The cost of each of `count`: `{ api_us_per_buy, …, service_us_per_buy }` for `count` buys. The
  * last one is the sum of our processes. Omitted if the system does not report it.
  */
-export function perEach(before: Spent, after: Spent, count: number, each: string): Record<string, number> {
-  const costOf = (name: keyof Spent): number => (after[name] - before[name]) / count;
+export function perEach(before: SpentJson, after: SpentJson, count: number, each: string): Record<string, number> {
+  const costOf = (name: keyof SpentJson): number => (after[name] - before[name]) / count;
   return Object.fromEntries(
-    (Object.keys(after) as (keyof Spent)[])
+    (Object.keys(after) as (keyof SpentJson)[])
       .map((name): [string, number] => [`${name}_per_${each}`, costOf(name)])
       .concat([[`service_us_per_${each}`, SERVICE.reduce((sum, name) => sum + costOf(name), 0)]])
       .filter(([, value]) => Number.isFinite(value)),

@@ -8,7 +8,7 @@ import type { Stage } from '../stage/stage.ts';
 export function targetOf(stage: Stage): Target {
   return {
     url: stage.api,
-    operator_token: stage.operator_token,
+    operatorToken: stage.operatorToken,
     audit: (sale, accepted) => audit(stage, sale, accepted),
     spent: () => spent(stage),
   };

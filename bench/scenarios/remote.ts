@@ -17,12 +17,12 @@ const WAIT_S = 20;
  * what a shopper can see: the available units, and the outcome of the orders.
  */
 export async function measureRemote(
-  service: { readonly url: string; readonly operator_token: string; readonly headersOf?: HeadersOf },
+  service: { readonly url: string; readonly operatorToken: string; readonly headersOf?: HeadersOf },
   size: Size,
   progress: (what: string) => void,
 ): Promise<Figures> {
   const target: Target = { ...service, audit: (sale, accepted) => auditRemote(service, sale, accepted) };
-  const { url, operator_token: operatorToken, headersOf } = service;
+  const { url, operatorToken, headersOf } = service;
   progress('accept');
   const sale = await openSale(url, operatorToken, size.buys);
   const requests = await planBuys(url, sale, newShoppers(size.buys + POLLED_MAX), headersOf);
@@ -52,9 +52,9 @@ export async function measureRemote(
   const shopped = await journey(target, size);
   progress('poll, products');
   return {
-    'accept.per_second': accept.per_second,
-    ...prefixed('accept', latencyFigures(accept.latencies_ms)),
-    'sold_out.per_second': soldOut.per_second,
+    'accept.per_second': accept.perSecond,
+    ...prefixed('accept', latencyFigures(accept.latenciesMs)),
+    'sold_out.per_second': soldOut.perSecond,
     ...shopped,
     ...(headersOf === undefined ? await reads(target, size, orders) : {}),
   };

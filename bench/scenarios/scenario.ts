@@ -15,9 +15,9 @@ export interface Size {
   /** Requests that change nothing: bare, sold out, polls and products. */
   readonly reads: number;
   /** Orders of `usual`, which is several times slower. */
-  readonly usual_buys: number;
-  readonly journey_shoppers: number;
-  readonly open_loop_s: number;
+  readonly usualBuys: number;
+  readonly journeyShoppers: number;
+  readonly openLoopS: number;
 }
 
 export interface RunContext {
@@ -26,7 +26,7 @@ export interface RunContext {
   /** The figures of this repetition so far. */
   readonly figures: Figures;
   /** The number of parallel jobs of the worker of `usual`. */
-  readonly usual_concurrency: number;
+  readonly usualConcurrency: number;
 }
 
 /** One measured scenario. */

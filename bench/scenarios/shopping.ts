@@ -3,19 +3,19 @@ import { closedLoop } from '../load/closed-loop.ts';
 import { get, post } from '../load/request.ts';
 import { latencyFigures } from '../load/statistics.ts';
 import { prefixed } from './accept.ts';
-import { perEach, type Spent } from './costs.ts';
+import { perEach, type SpentJson } from './costs.ts';
 import { newShoppers, openSale, orderNoOf, tokenOf, tokenRequest, type HeadersOf, type Sale } from './sale.ts';
 import { assertExpected, Broken, CONNECTIONS, type Figures, type Size } from './scenario.ts';
 
 /** A service to test, known only by its address. */
 export interface Target {
   readonly url: string;
-  readonly operator_token: string;
+  readonly operatorToken: string;
   readonly headersOf?: HeadersOf;
   /** Throws `Broken` unless these are exactly the orders of the sale. */
   readonly audit: (sale: Sale, accepted: readonly string[]) => Promise<void>;
   /** The CPU time used until now, if it is known. */
-  readonly spent?: () => Promise<Spent>;
+  readonly spent?: () => Promise<SpentJson>;
 }
 
 const POLL_WAIT_S = 10;
@@ -26,8 +26,8 @@ const DOUBLE_CLICK_EVERY = 10;
  * settled. Half of the shoppers find nothing left.
  */
 export async function journey(target: Target, size: Size): Promise<Figures> {
-  const { url, operator_token: operatorToken, headersOf = () => ({}) } = target;
-  const shoppers = newShoppers(size.journey_shoppers);
+  const { url, operatorToken, headersOf = () => ({}) } = target;
+  const shoppers = newShoppers(size.journeyShoppers);
   const sale = await openSale(url, operatorToken, Math.ceil(shoppers.length / 2));
   const client = new Client([url], CONNECTIONS + 20);
   const accepted = new Set<string>();
@@ -81,14 +81,14 @@ const POLLED_MAX = 10_000;
 
 /** Reads settled orders and products, one product and the list in turn. */
 export async function reads(target: Target, size: Size, orders: readonly string[]): Promise<Figures> {
-  const sale = await openSale(target.url, target.operator_token, 10);
+  const sale = await openSale(target.url, target.operatorToken, 10);
   const planned = {
     poll: orders.slice(0, POLLED_MAX).map((orderNo) => get(`/api/v1/orders/${orderNo}`)),
     products: [get(`/api/v1/products/${sale.id}`), get('/api/v1/products?limit=20')],
   };
   const figures: Figures = {};
   for (const [name, requests] of Object.entries(planned)) {
-    const { per_second: perSecond, unexpected } = await closedLoop({
+    const { perSecond, unexpected } = await closedLoop({
       urls: [target.url],
       connections: CONNECTIONS,
       requests,

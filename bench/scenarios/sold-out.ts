@@ -13,7 +13,7 @@ const UNITS = 10;
 export const soldOut: Scenario = {
   name: 'sold_out',
   async run({ stage, size }) {
-    const sale = await openSale(stage.api, stage.operator_token, UNITS);
+    const sale = await openSale(stage.api, stage.operatorToken, UNITS);
     const requests = await planBuys(stage.api, sale, newShoppers(SHOPPERS));
     const accepted: string[] = [];
     await closedLoop({
@@ -25,11 +25,7 @@ export const soldOut: Scenario = {
     });
     let refused = 0;
     const before = await spent(stage);
-    const {
-      per_second: perSecond,
-      unexpected,
-      latencies_ms: latenciesMs,
-    } = await closedLoop({
+    const { perSecond, unexpected, latenciesMs } = await closedLoop({
       urls: [stage.api],
       connections: CONNECTIONS,
       requests,

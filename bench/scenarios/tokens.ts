@@ -9,7 +9,7 @@ import { assertExpected, Broken, CONNECTIONS, type Scenario } from './scenario.t
 export const tokens: Scenario = {
   name: 'tokens',
   async run({ stage, size }) {
-    const sale = await openSale(stage.api, stage.operator_token, 10);
+    const sale = await openSale(stage.api, stage.operatorToken, 10);
     const requests = newShoppers(size.buys).map((userId) => tokenRequest(sale, userId));
     const issued = new Set<string>();
     const before = await spent(stage);
@@ -24,8 +24,8 @@ export const tokens: Scenario = {
     assertExpected('seckill tokens', result.unexpected, size.buys);
     if (issued.size < size.buys - result.unexpected) throw new Broken(['two shoppers got the same seckill token']);
     return {
-      'tokens.per_second': result.per_second,
-      ...prefixed('tokens', latencyFigures(result.latencies_ms)),
+      'tokens.per_second': result.perSecond,
+      ...prefixed('tokens', latencyFigures(result.latenciesMs)),
       ...prefixed('tokens', costs),
     };
   },

@@ -13,7 +13,7 @@ const WRITTEN_MS_MAX = 120_000;
  * nothing left over.
  */
 async function sellUsual(stage: Stage, count: number, begin: () => Promise<unknown>) {
-  const sale = await openSale(stage.usual, stage.operator_token, count);
+  const sale = await openSale(stage.usual, stage.operatorToken, count);
   const requests = await planBuys(stage.usual, sale, newShoppers(count));
   const accepted = new Set<string>();
   await begin();
@@ -28,7 +28,7 @@ async function sellUsual(stage: Stage, count: number, begin: () => Promise<unkno
     },
   });
   assertExpected('buys of usual', result.unexpected, count);
-  return { sale, accepted, begun_ms: result.begun_ms, per_second: result.per_second };
+  return { sale, accepted, begunMs: result.begunMs, perSecond: result.perSecond };
 }
 
 async function untilWritten(stage: Stage, sale: Sale, accepted: ReadonlySet<string>): Promise<void> {
@@ -55,7 +55,7 @@ async function auditUsual(stage: Stage, sale: Sale, accepted: ReadonlySet<string
 export async function sellAndWriteUsual(stage: Stage, count: number, concurrency: number): Promise<number> {
   const worker = stage.usualWorker(concurrency);
   try {
-    const { sale, accepted, begun_ms: begunMs } = await sellUsual(stage, count, () => worker.start());
+    const { sale, accepted, begunMs } = await sellUsual(stage, count, () => worker.start());
     await untilWritten(stage, sale, accepted);
     const tookMs = performance.now() - begunMs;
     await auditUsual(stage, sale, accepted);
@@ -67,9 +67,9 @@ export async function sellAndWriteUsual(stage: Stage, count: number, concurrency
 
 export const usual: Scenario = {
   name: 'usual',
-  async run({ stage, size, usual_concurrency: usualConcurrency }): Promise<Figures> {
+  async run({ stage, size, usualConcurrency }): Promise<Figures> {
     const worker = stage.usualWorker(usualConcurrency);
-    const { sale, accepted, per_second: perSecond } = await sellUsual(stage, size.usual_buys, () => Promise.resolve());
+    const { sale, accepted, perSecond } = await sellUsual(stage, size.usualBuys, () => Promise.resolve());
     try {
       await worker.start();
       await untilWritten(stage, sale, accepted);
@@ -79,7 +79,7 @@ export const usual: Scenario = {
     }
     return {
       'usual_accept.per_second': perSecond,
-      'usual_end_to_end.per_second': await sellAndWriteUsual(stage, size.usual_buys, usualConcurrency),
+      'usual_end_to_end.per_second': await sellAndWriteUsual(stage, size.usualBuys, usualConcurrency),
     };
   },
 };

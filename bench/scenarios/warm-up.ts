@@ -15,9 +15,9 @@ export async function warmUp(context: RunContext): Promise<void> {
   await bare.run({ ...context, size: { ...context.size, buys: BUYS, reads: BUYS * 2 } });
   await stage.worker.start();
   try {
-    for (const url of [stage.api, stage.api_2, stage.api_jwt]) {
-      const headersOf = url === stage.api_jwt ? bearers(stage.jwt_secret) : undefined;
-      const sale = await openSale(stage.api, stage.operator_token, BUYS);
+    for (const url of [stage.api, stage.api2, stage.apiJwt]) {
+      const headersOf = url === stage.apiJwt ? bearers(stage.jwtSecret) : undefined;
+      const sale = await openSale(stage.api, stage.operatorToken, BUYS);
       const requests = await planBuys(url, sale, newShoppers(BUYS), headersOf);
       const { unexpected } = await closedLoop({ urls: [url], connections: CONNECTIONS, requests, expected: 202 });
       await untilSold(stage, sale, BUYS - unexpected);

@@ -34,11 +34,11 @@ export const working: Scenario = {
 
 /** Sustained: accepted and in the ledger, with nothing left over. */
 async function endToEnd({ stage, size }: RunContext): Promise<{ orders: string[]; figures: Figures }> {
-  const sale = await openSale(stage.api, stage.operator_token, size.buys);
+  const sale = await openSale(stage.api, stage.operatorToken, size.buys);
   const requests = await planBuys(stage.api, sale, newShoppers(size.buys));
   const orders: string[] = [];
   const before = await spent(stage);
-  const { unexpected, begun_ms: begunMs } = await closedLoop({
+  const { unexpected, begunMs } = await closedLoop({
     urls: [stage.api],
     connections: CONNECTIONS,
     requests,
@@ -63,14 +63,14 @@ async function endToEnd({ stage, size }: RunContext): Promise<{ orders: string[]
  */
 async function atHalfRate({ stage, size }: RunContext, sustainedPerSecond: number): Promise<Figures> {
   const perSecond = Math.floor(sustainedPerSecond / 2);
-  const count = perSecond * size.open_loop_s;
-  const sale = await openSale(stage.api, stage.operator_token, count);
+  const count = perSecond * size.openLoopS;
+  const sale = await openSale(stage.api, stage.operatorToken, count);
   const requests = await planBuys(stage.api, sale, newShoppers(count));
   const client = new Client([stage.api], CONNECTIONS);
   const watch = new RowWatch(stage.sql);
   const accepted: string[] = [];
   const result = await openLoop({
-    per_second: perSecond,
+    perSecond,
     count,
     send: (index) => client.call(requests[index]!),
     onAnswer: (index, { body }) => {
@@ -85,8 +85,8 @@ async function atHalfRate({ stage, size }: RunContext, sustainedPerSecond: numbe
   assertExpected('buys at half rate', count - accepted.length, count);
   await audit(stage, sale, accepted);
   return {
-    'half_load.per_second': result.sent_per_second,
-    ...prefixed('half_load_buy', latencyFigures(result.latencies_ms)),
+    'half_load.per_second': result.sentPerSecond,
+    ...prefixed('half_load_buy', latencyFigures(result.latenciesMs)),
     ...prefixed('half_load_row', latencyFigures(rowsMs)),
   };
 }

@@ -45,9 +45,9 @@ export interface OnDemand {
 export interface Stage {
   readonly api: string;
   /** A second api process with the same settings. */
-  readonly api_2: string;
+  readonly api2: string;
   /** An api process with `AUTH_MODE=jwt`. */
-  readonly api_jwt: string;
+  readonly apiJwt: string;
   readonly bare: string;
   readonly usual: string;
   readonly worker: OnDemand;
@@ -57,8 +57,8 @@ export interface Stage {
   /** In the service's database. */
   readonly sql: Pool;
   readonly usualSql: Pool;
-  readonly operator_token: string;
-  readonly jwt_secret: string;
+  readonly operatorToken: string;
+  readonly jwtSecret: string;
   readonly pids: {
     readonly api: number;
     readonly bare: number | undefined;
@@ -76,14 +76,14 @@ export interface StageOptions {
   /** The port on which a process (`api-1`, `worker`) is profiled, if any. */
   readonly inspect?: Readonly<Record<string, number>>;
   /** Only the api: without a second one, jwt, and the two services to compare with. */
-  readonly only_api?: boolean;
+  readonly onlyApi?: boolean;
   /** Settings that differ from `SETTINGS`. */
   readonly settings?: Readonly<Record<string, string>>;
 }
 
 /** Starts servers and processes. Each scenario starts the workers that it needs. */
 export async function startStage(options: StageOptions): Promise<Stage> {
-  const { dataDir, inspect = {}, only_api: onlyApi = false } = options;
+  const { dataDir, inspect = {}, onlyApi = false } = options;
   const password = secret();
   const operatorToken = secret();
   const jwtSecret = secret();
@@ -172,8 +172,8 @@ export async function startStage(options: StageOptions): Promise<Stage> {
     }
     return {
       api: api.url,
-      api_2: api2.url,
-      api_jwt: jwt.url,
+      api2: api2.url,
+      apiJwt: jwt.url,
       bare: bare.url,
       usual: usual.url,
       worker: onDemand(worker.process),
@@ -181,8 +181,8 @@ export async function startStage(options: StageOptions): Promise<Stage> {
       redis,
       sql,
       usualSql,
-      operator_token: operatorToken,
-      jwt_secret: jwtSecret,
+      operatorToken,
+      jwtSecret,
       pids: { api: api.process.pid!, bare: bare.process.pid, redis: redisServer.pid, mysql: mysqlServer.pid },
       crashes,
       close,

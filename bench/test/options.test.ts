@@ -2,12 +2,12 @@ import { expect, test } from 'vitest';
 import { readOptions } from '../options.ts';
 
 test('a quick run ends before a minute and a half, a full one before ten minutes', () => {
-  expect(readOptions(['--quick'])).toMatchObject({ mode: 'quick', limit_ms: 85_000 });
-  expect(readOptions([])).toMatchObject({ mode: 'full', limit_ms: 590_000 });
+  expect(readOptions(['--quick'])).toMatchObject({ mode: 'quick', limitMs: 85_000 });
+  expect(readOptions([])).toMatchObject({ mode: 'full', limitMs: 590_000 });
 });
 
 test('a soak takes a time with its unit', () => {
-  expect(readOptions(['--soak', '10m'])).toMatchObject({ mode: 'soak', soak_ms: 600_000 });
+  expect(readOptions(['--soak', '10m'])).toMatchObject({ mode: 'soak', soakMs: 600_000 });
   expect(() => readOptions(['--soak', 'long'])).toThrow("--soak takes a time such as 90s or 10m, not 'long'");
 });
 

@@ -8,8 +8,8 @@ const OK = { status: 200, body: '' };
 test('requests are sent at their rate however slow the answers are', async () => {
   let underWay = 0;
   let most = 0;
-  const { sent_per_second: sentPerSecond, latencies_ms: latenciesMs } = await openLoop({
-    per_second: 500,
+  const { sentPerSecond, latenciesMs } = await openLoop({
+    perSecond: 500,
     count: 100,
     send: async () => {
       underWay += 1;
@@ -26,8 +26,8 @@ test('requests are sent at their rate however slow the answers are', async () =>
 });
 
 test('a stall counts for every request that was due during it', async () => {
-  const { latencies_ms: latenciesMs } = await openLoop({
-    per_second: 1_000,
+  const { latenciesMs } = await openLoop({
+    perSecond: 1_000,
     count: 300,
     // The sender itself is held up once, for as long as 150 requests are due: a closed loop would
     // see one slow call.

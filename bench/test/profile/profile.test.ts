@@ -17,8 +17,8 @@ const profile: CpuProfile = {
 
 test('the own time of a function is the sum over all callers, and idle time does not count', () => {
   expect(selfTimes(profile, '/tree/')).toEqual([
-    { name: 'hash <T> node:crypto:1', self_ms: 6, share: 0.6 },
-    { name: 'admit packages/api/src/admit.ts:1', self_ms: 4, share: 0.4 },
+    { name: 'hash <T> node:crypto:1', selfMs: 6, share: 0.6 },
+    { name: 'admit packages/api/src/admit.ts:1', selfMs: 4, share: 0.4 },
   ]);
 });
 

@@ -7,7 +7,7 @@ import { growthTable } from '../../report/growth.ts';
 import { handWritten, replaceMarked } from '../../report/marked-part.ts';
 import { performancePage, summary, verdicts } from '../../report/page.ts';
 import { readmePart, READMES, targetName, type Language } from '../../report/readme.ts';
-import { compare, figure, ratio, readResults, type Results } from '../../report/results.ts';
+import { compare, figure, ratio, readResults, type ResultsJson } from '../../report/results.ts';
 
 const FIGURES = {
   'journey.shoppers_per_second': 7_000,
@@ -36,7 +36,7 @@ const FIGURES = {
  * Results of several repetitions, each `factor` times as fast: a machine that is slower for a
  * while.
  */
-function results(factors: readonly number[], changes: Record<string, number> = {}): Results {
+function results(factors: readonly number[], changes: Record<string, number> = {}): ResultsJson {
   return {
     format: 1,
     date: '2026-11-23T12:00:00.000Z',
@@ -183,8 +183,8 @@ describe.each(Object.entries(READMES) as [Language, string][])('the README in %s
 
 test('the capacity model uses the scarcest resource: here the cores that load, api and Redis share', () => {
   const capacity = capacityOf(results([1]))!;
-  expect(capacity.hot_sale_per_second).toBe(40_000);
-  expect(capacity.predicted_two_per_second).toBeCloseTo(2_000_000 / 70);
+  expect(capacity.hotSalePerSecond).toBe(40_000);
+  expect(capacity.predictedTwoPerSecond).toBeCloseTo(2_000_000 / 70);
   expect(capacityOf({ ...results([1]), repetitions: [] })).toBeUndefined();
 });
 

@@ -4,7 +4,7 @@ import { SCENARIOS } from '../../scenarios/table.ts';
 import { startStage, type Stage } from '../../stage/stage.ts';
 import { temporaryFolder } from '../../stage/temporary-folder.ts';
 
-const SIZE = { buys: 300, reads: 600, usual_buys: 100, journey_shoppers: 100, open_loop_s: 1 };
+const SIZE = { buys: 300, reads: 600, usualBuys: 100, journeyShoppers: 100, openLoopS: 1 };
 const folder = temporaryFolder('bench-test');
 let stage: Stage | undefined;
 
@@ -19,7 +19,7 @@ afterAll(async () => {
 test('every scenario runs, passes its audit, and measures what the targets are about', async () => {
   const figures: Figures = {};
   for (const { run } of SCENARIOS) {
-    Object.assign(figures, await run({ stage: stage!, size: SIZE, figures, usual_concurrency: 8 }));
+    Object.assign(figures, await run({ stage: stage!, size: SIZE, figures, usualConcurrency: 8 }));
   }
   expect(Object.keys(figures)).toEqual(
     expect.arrayContaining([
