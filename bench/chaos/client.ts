@@ -10,6 +10,7 @@ export interface CallPlan {
   readonly path: string;
   readonly body?: Record<string, unknown>;
   readonly token?: string;
+  readonly quantity?: number;
   readonly order_no?: string;
   readonly headers?: Record<string, string>;
   /** The index of the api process to call. Default: the next one in turn. */
@@ -103,6 +104,7 @@ export class Client {
       sale: plan.sale,
       api,
       ...(plan.token === undefined ? {} : { token: plan.token }),
+      ...(plan.quantity === undefined ? {} : { quantity: plan.quantity }),
       ...(plan.order_no === undefined ? {} : { order_no: plan.order_no }),
       sent_ms: sentMs,
       answered_ms: Date.now(),

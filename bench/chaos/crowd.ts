@@ -1,6 +1,6 @@
 import type { Client } from './client.ts';
 import type { Random } from './random.ts';
-import { mannersOf, plainManners, Shopper, type Manners } from './shopper.ts';
+import { mannersOf, plainManners, Shopper, type Manners, type ShopperSale } from './shopper.ts';
 
 const TICK_MS = 20;
 /** If no calls are answered, at most this many shoppers are present. */
@@ -12,7 +12,7 @@ export const REFUSED_PREFIX = 'refused-';
 /** The shoppers of one sale: they arrive at a rate, or all at once. */
 export class Crowd {
   readonly #client: Client;
-  readonly #sale: number;
+  readonly #sale: ShopperSale;
   readonly #random: Random;
   readonly #closing = new AbortController();
   readonly #present = new Set<Promise<void>>();
@@ -23,7 +23,7 @@ export class Crowd {
   #timer: NodeJS.Timeout | undefined;
 
   /** `came`: the number of earlier shoppers, whose names are used. */
-  constructor(client: Client, sale: number, random: Random, came = 0) {
+  constructor(client: Client, sale: ShopperSale, random: Random, came = 0) {
     this.#came = came;
     this.#client = client;
     this.#sale = sale;
@@ -85,7 +85,7 @@ export class Crowd {
   #come(manners?: Manners): Promise<void> {
     const index = (this.#came += 1);
     const random = this.#random.part(index);
-    const shopper = new Shopper(nameOf(index), this.#sale, manners ?? mannersOf(random), {
+    const shopper = new Shopper(nameOf(index), this.#sale, manners ?? mannersOf(random, this.#sale), {
       client: this.#client,
       random,
       closing: this.#closing.signal,

@@ -14,6 +14,8 @@ export interface Call {
   readonly api: number;
   /** The seckill token of a buy. */
   readonly token?: string;
+  /** The units that a buy asks for. */
+  readonly quantity?: number;
   /** The order of the call; for a buy, the answer names it. */
   readonly order_no?: string;
   readonly sent_ms: number;

@@ -40,7 +40,7 @@ export class LedgerReader {
   async sample(sale: number): Promise<LedgerSample> {
     const [row] = await this.#query(
       `SELECT p.sold, p.fence,
-              (SELECT COUNT(*) FROM ${DB_NAME}.orders o
+              (SELECT COALESCE(SUM(o.quantity), 0) FROM ${DB_NAME}.orders o
                 WHERE o.product_id = p.id AND o.status IN ('pending_payment', 'paid')) AS live
          FROM ${DB_NAME}.products p WHERE p.id = ?`,
       [sale],
@@ -56,7 +56,7 @@ export class LedgerReader {
 
   async final(sale: number): Promise<LedgerReading> {
     const orders = await this.#query(
-      `SELECT order_no, HEX(user_id) AS user_hex, status, price_cents,
+      `SELECT order_no, HEX(user_id) AS user_hex, status, price_cents, quantity,
               ${epochMs('created_at', 'created_at_ms')}
          FROM ${DB_NAME}.orders WHERE product_id = ? ORDER BY order_no`,
       [sale],
@@ -82,6 +82,7 @@ export class LedgerReader {
         user_id: Buffer.from(String(row['user_hex']), 'hex').toString('utf8'),
         status: String(row['status']),
         price_cents: Number(row['price_cents']),
+        quantity: Number(row['quantity']),
         created_at_ms: Number(row['created_at_ms']),
       })),
       returns: returns.map((row): StockReturn => ({
@@ -135,7 +136,7 @@ export class LedgerReader {
     return Number(row!['found']);
   }
 
-  /** The number of units that must be or were given back. */
+  /** The number of orders whose units must be or were given back. */
   async returns(sale: number): Promise<number> {
     const [row] = await this.#query(`SELECT COUNT(*) AS found FROM ${DB_NAME}.stock_returns WHERE product_id = ?`, [
       sale,

@@ -9,7 +9,7 @@ const SCAN_COUNT = 2_000;
  * with the service.
  */
 const keysOf = (sale: number) => {
-  const at = (part: string): string => `v3:sale:{0}:${sale}:${part}`;
+  const at = (part: string): string => `v4:sale:{0}:${sale}:${part}`;
   return { state: at('state'), owners: at('owners'), batches: at('batches'), batchTimes: at('batch_times') };
 };
 
@@ -39,7 +39,7 @@ export class RedisReader {
     const { state, owners, batches } = keysOf(sale);
     const replies = await this.#redis
       .multi()
-      .hmget(state, 'ready', 'history_id', 'available')
+      .hmget(state, 'ready', 'history_id', 'available', 'extra_held')
       .hlen(owners)
       .hlen(batches)
       .info('replication')
@@ -56,7 +56,7 @@ export class RedisReader {
       ready: fields[0] === '1' && fields[1] === historyId,
       history_id: historyId,
       available: Number(fields[2] ?? 0),
-      owners: ownerCount,
+      held: ownerCount + Number(fields[3] ?? 0),
       batches: batchCount,
     };
   }

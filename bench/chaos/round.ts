@@ -14,9 +14,12 @@ import { Observer } from './observer.ts';
 import type { Random } from './random.ts';
 import { RedisReader } from './redis-reader.ts';
 import { recoveryOf } from './recovery.ts';
-import { firstOrders, keepPace, openSale, sellForGood, sellOut, PRICE } from './selling.ts';
+import { firstOrders, keepPace, openSale, sellForGood, sellOut, PRICE, type OpenedSale } from './selling.ts';
 
-const UNITS_PER_SHOPPER = 0.75;
+/** Units for each shopper who comes, if everybody buys one. */
+const SUPPLY = 0.75;
+/** What sales allow; the seed decides. */
+const UNITS_PER_SHOPPER = [1, 3] as const;
 /** How long all shoppers take to arrive at the planned rate. */
 const CROWD_S = 13;
 const RECOVERY_MS_MAX = 15_000;
@@ -58,10 +61,7 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
   const sales: SaleFacts[] = [];
   const refusedPrefixes: string[] = [];
 
-  const open = async (
-    fields: { units: number; start_ms: number; end_ms: number },
-    sellsOut: boolean,
-  ): Promise<SaleFacts> => {
+  const open = async (fields: OpenedSale, sellsOut: boolean): Promise<SaleFacts> => {
     const sale = { ...fields, id: await openSale(client, fields), price_cents: Math.round(PRICE * 100), sellsOut };
     sales.push(sale);
     observer.watch(sale.id);
@@ -70,9 +70,14 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
   };
 
   const nowMs = Date.now();
-  const units = Math.floor(shoppers * UNITS_PER_SHOPPER);
-  const sale = await open({ units, start_ms: nowMs - 1_000, end_ms: nowMs + SALE_MS }, true);
-  const crowd = new Crowd(client, sale.id, random.part('crowd'));
+  const unitsPerShopper = random.part('units per shopper').pick(UNITS_PER_SHOPPER);
+  // Shoppers want half of what they may buy on average.
+  const units = Math.floor((shoppers * SUPPLY * (1 + unitsPerShopper)) / 2);
+  const sale = await open(
+    { units, units_per_shopper: unitsPerShopper, start_ms: nowMs - 1_000, end_ms: nowMs + SALE_MS },
+    true,
+  );
+  const crowd = new Crowd(client, sale, random.part('crowd'));
   const unitsLeft = (): number => observer.unitsLeft(sale.id);
   const loadOver = Promise.withResolvers<void>();
 
@@ -145,7 +150,7 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
     crowd.pace(0);
     progress('draining');
     await crowd.close();
-    const lastBuyers = new Crowd(client, sale.id, random.part('last buyers'), crowd.came);
+    const lastBuyers = new Crowd(client, sale, random.part('last buyers'), crowd.came);
     const drained = await sellForGood({ crowd: lastBuyers, redis, ledger, sales });
     await lastBuyers.close();
     progress('checking');

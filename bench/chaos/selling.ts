@@ -16,10 +16,13 @@ const AT_ONCE = 60;
 
 const PAYING_AT_ONCE = 120;
 
+/** What an operator says of a new sale. */
+export type OpenedSale = Pick<SaleFacts, 'units' | 'units_per_shopper' | 'start_ms' | 'end_ms'>;
+
 /** Opens a sale over HTTP, like an operator. */
 export async function openSale(
   client: Client,
-  { units, start_ms: startMs, end_ms: endMs }: { units: number; start_ms: number; end_ms: number },
+  { units, units_per_shopper: unitsPerShopper, start_ms: startMs, end_ms: endMs }: OpenedSale,
 ): Promise<number> {
   const untilMs = Date.now() + OPEN_MS_MAX;
   for (;;) {
@@ -35,6 +38,7 @@ export async function openSale(
         price: PRICE,
         stock: units,
         seckill_stock: units,
+        units_per_shopper: unitsPerShopper,
         start_time: new Date(startMs).toISOString(),
         end_time: new Date(endMs).toISOString(),
       },

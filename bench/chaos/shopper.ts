@@ -1,4 +1,5 @@
 import type { Client } from './client.ts';
+import type { SaleFacts } from './checker/record.ts';
 import type { Call } from './history.ts';
 import { OrderHolder, payingPlans, plansOf, type Plans } from './order-holder.ts';
 import { retryLater, TRIES_MAX, unlessClosing, type Patience } from './patience.ts';
@@ -11,8 +12,13 @@ const ORDERS_MAX = 3;
  */
 const RETURN_MS = 400;
 
+/** What a shopper knows of a sale. */
+export type ShopperSale = Pick<SaleFacts, 'id' | 'units_per_shopper'>;
+
 /** How a shopper behaves. The seed decides it before the shopper arrives. */
 export interface Manners {
+  /** The units that the shopper wants. If fewer are left, the shopper takes those. */
+  readonly quantity: number;
   /** The number of buys sent at once. */
   readonly clicks: number;
   /** Sends the buys to both api processes, not to the same one. */
@@ -20,7 +26,7 @@ export interface Manners {
   /** Leaves after the first buy, without reading its answer. */
   readonly vanishes: boolean;
   readonly polls: boolean;
-  /** Buys again after the order exists, to check whether it is the same. */
+  /** Buys again after the order exists, another quantity, to check whether it is the same. */
   readonly asksAgain: boolean;
   /** Uses another shopper's seckill token. */
   readonly steals: boolean;
@@ -28,9 +34,10 @@ export interface Manners {
   readonly plans: Plans;
 }
 
-export function mannersOf(random: Random): Manners {
+export function mannersOf(random: Random, { units_per_shopper: unitsPerShopper }: ShopperSale): Manners {
   const clicks = random.chance(0.85) ? 1 : random.integer(2, 3);
   return {
+    quantity: random.integer(1, unitsPerShopper),
     clicks,
     clicksSpread: random.chance(0.3),
     vanishes: random.chance(0.03),
@@ -43,6 +50,7 @@ export function mannersOf(random: Random): Manners {
 
 /** Buys and repeats calls, without any special behaviour. */
 export const plainManners: Manners = {
+  quantity: 1,
   clicks: 1,
   clicksSpread: false,
   vanishes: false,
@@ -64,11 +72,11 @@ export interface ShopperDeps extends Patience {
  */
 export class Shopper {
   readonly id: string;
-  readonly #sale: number;
+  readonly #sale: ShopperSale;
   readonly #manners: Manners;
   readonly #deps: ShopperDeps;
 
-  constructor(id: string, sale: number, manners: Manners, deps: ShopperDeps) {
+  constructor(id: string, sale: ShopperSale, manners: Manners, deps: ShopperDeps) {
     this.id = id;
     this.#sale = sale;
     this.#manners = manners;
@@ -79,33 +87,39 @@ export class Shopper {
     const { clicks, steals, vanishes, polls, asksAgain, plans } = this.#manners;
     const { client, lastToken, closing } = this.#deps;
     if (steals && lastToken.token !== undefined && lastToken.of !== this.id) {
-      await this.#buyOnce(lastToken.token, 0);
+      await this.#buyOnce(lastToken.token, 0, 1);
       return;
     }
+    let { quantity } = this.#manners;
     for (let orders = 0; orders < ORDERS_MAX; orders += 1) {
       const token = await this.token();
       if (token === undefined) return;
       lastToken.of = this.id;
       lastToken.token = token;
       if (vanishes) {
-        void client.call({ ...this.#buyPlan(token), vanish: true });
+        void client.call({ ...this.#buyPlan(token, quantity), vanish: true });
         return;
       }
       const api = this.#deps.random.integer(0, client.apis - 1);
       const answers = await Promise.all(
-        Array.from({ length: clicks }, (_, i) => this.buy(token, this.#manners.clicksSpread ? api + i : api)),
+        Array.from({ length: clicks }, (_, i) => this.buy(token, this.#manners.clicksSpread ? api + i : api, quantity)),
       );
       const accepted = answers.find((answer) => answer?.status === 202);
+      const left = Math.max(0, ...answers.map((answer) => Number(answer?.body?.['available'] ?? 0)));
+      if (accepted === undefined && left > 0) {
+        quantity = Math.min(quantity, left);
+        continue;
+      }
       // The token has expired, or Redis has lost it. Another one may be accepted.
       if (accepted === undefined && answers.some((answer) => answer?.body?.['code'] === 'token_invalid')) continue;
       if (accepted === undefined || !polls) return;
       const holder = new OrderHolder(String(accepted.body?.['order_no']), {
         ...this.#deps,
         shopper: this.id,
-        sale: this.#sale,
+        sale: this.#sale.id,
       });
       const outcome = await holder.written();
-      if (asksAgain) await this.buy(token, api + 1);
+      if (asksAgain) await this.buy(token, api + 1, this.#deps.random.integer(1, this.#sale.units_per_shopper));
       // The unit of a failed or closed order is given back, and its shopper may try again.
       const mayBuyAgain = outcome === 'failed' || (outcome !== undefined && (await holder.carryOut(plans)));
       if (!mayBuyAgain) return;
@@ -119,10 +133,10 @@ export class Shopper {
       const answer = await this.#deps.client.call({
         kind: 'token',
         shopper: this.id,
-        sale: this.#sale,
+        sale: this.#sale.id,
         method: 'POST',
         path: '/api/v1/seckill/token',
-        body: { user_id: this.id, product_id: this.#sale },
+        body: { user_id: this.id, product_id: this.#sale.id },
       });
       if (answer.status === 200) return String(answer.body?.['token']);
       if (!(await retryLater(answer, this.#deps))) return undefined;
@@ -131,28 +145,30 @@ export class Shopper {
   }
 
   /** Buys until the answer is final. Undefined after too many attempts. */
-  async buy(token: string, api: number): Promise<Call | undefined> {
+  async buy(token: string, api: number, quantity = 1): Promise<Call | undefined> {
     for (let tries = 0; tries < TRIES_MAX; tries += 1) {
       // Without an answer, try the other process, as a load balancer does.
-      const answer = await this.#buyOnce(token, api + tries);
+      const answer = await this.#buyOnce(token, api + tries, quantity);
       if (!(await retryLater(answer, this.#deps))) return answer;
     }
     return undefined;
   }
 
-  #buyPlan(token: string) {
+  #buyPlan(token: string, quantity: number) {
     return {
       kind: 'buy' as const,
       shopper: this.id,
-      sale: this.#sale,
+      sale: this.#sale.id,
       method: 'POST' as const,
       path: '/api/v1/seckill/buy',
-      body: { user_id: this.id, product_id: this.#sale, token },
+      // One unit need not be said.
+      body: { user_id: this.id, product_id: this.#sale.id, token, ...(quantity === 1 ? {} : { quantity }) },
       token,
+      quantity,
     };
   }
 
-  #buyOnce(token: string, api: number): Promise<Call> {
-    return this.#deps.client.call({ ...this.#buyPlan(token), api });
+  #buyOnce(token: string, api: number, quantity: number): Promise<Call> {
+    return this.#deps.client.call({ ...this.#buyPlan(token, quantity), api });
   }
 }

@@ -21,15 +21,15 @@ export async function saleAtRest(call: Call, id: number): Promise<Sale> {
   const giveUpAt = performance.now() + REST_MS_MAX;
   for (;;) {
     const sale = await readSale(call, id);
-    if ((sale.backlog === 0 && sale.owners === sale.sold) || performance.now() > giveUpAt) return sale;
+    if ((sale.backlog === 0 && sale.held === sale.sold) || performance.now() > giveUpAt) return sale;
     await pause(LOOK_MS);
   }
 }
 
 /** A difference between the units that are free or held and those of the sale, in a sentence. */
-export function gapIn({ available, owners, seckill_stock: units }: Sale): string | undefined {
-  if (available === null || owners === null || available + owners === units) return undefined;
-  return `${available} units are left and ${owners} are held, of ${units}`;
+export function gapIn({ available, held, seckill_stock: units }: Sale): string | undefined {
+  if (available === null || held === null || available + held === units) return undefined;
+  return `${available} units are left and ${held} are held, of ${units}`;
 }
 
 /**
@@ -47,22 +47,28 @@ export function problemsIn(
   const gap = gapIn(sale);
   if (gap !== undefined) problems.push(`${gap}.`);
   if (sale.sold > sale.seckill_stock) problems.push(`${sale.sold} units are sold of ${sale.seckill_stock}.`);
-  if (sale.owners !== sale.sold) {
-    problems.push(`Redis holds ${sale.owners ?? 'an unknown number of'} units, and ${sale.sold} are sold in MySQL.`);
+  if (sale.held !== sale.sold) {
+    problems.push(`Redis holds ${sale.held ?? 'an unknown number of'} units, and ${sale.sold} are sold in MySQL.`);
   }
   problems.push(...identityProblems(visits));
 
-  const held = visits.filter(({ order }) => order?.status === 'paid' || order?.status === 'pending_payment');
-  const certain = held.filter(({ order }) => order!.status === 'paid' || Date.parse(order!.expires_at ?? '') > nowMs);
-  if (certain.length > sale.sold) {
-    problems.push(`The crowd holds ${certain.length} orders, and only ${sale.sold} units are sold.`);
-  }
+  const live = visits
+    .flatMap(({ order }) => order ?? [])
+    .filter(({ status }) => status === 'paid' || status === 'pending_payment');
+  const certain = unitsOf(
+    live.filter((order) => order.status === 'paid' || Date.parse(order.expires_at ?? '') > nowMs),
+  );
+  if (certain > sale.sold) problems.push(`The crowd holds ${certain} units, and only ${sale.sold} are sold.`);
   const unknown = visits.filter(({ ending }) => ending === 'gave_up').length;
-  if (isOnlyOurs && sale.sold > held.length + unknown) {
-    problems.push(`${sale.sold} units are sold, and the crowd holds only ${held.length} orders.`);
+  const ours = unitsOf(live);
+  if (isOnlyOurs && sale.sold > ours + unknown) {
+    problems.push(`${sale.sold} units are sold, and the crowd holds only ${ours}.`);
   }
   return problems;
 }
+
+const unitsOf = (orders: readonly { readonly quantity: number }[]): number =>
+  orders.reduce((units, { quantity }) => units + quantity, 0);
 
 /** One order for each shopper, and one shopper for each order. */
 function identityProblems(visits: readonly Visit[]): string[] {

@@ -173,7 +173,7 @@ export async function fuzz({ service, credentials, random, requests, progress }:
 const needsStory = ({ parameters, body }: Operation): boolean =>
   body !== undefined || parameters.some((each) => each.in === 'path');
 
-/** Such as `table orders, key v3:sale:*:owners`. */
+/** Such as `table orders, key v4:sale:*:owners`. */
 const kindsOf = (changed: readonly string[]): string =>
   [
     ...new Set(

@@ -6,7 +6,7 @@ import { createConnection, type Connection, type RowDataPacket } from 'mysql2/pr
  * leases of background services, signs of life of processes, queues, rate limits, statistics, caches.
  */
 const PASSING_KEYS =
-  /:queue:|:service:|:processes:|bucket|limit|challenge|:settled:|:changed:|:backlog:|:(outcomes|lease|fence|lease_waiting|building)$|^v3:(queue|service)/;
+  /:queue:|:service:|:processes:|bucket|limit|challenge|:settled:|:changed:|:backlog:|:(outcomes|lease|fence|lease_waiting|building)$|^v4:(queue|service)/;
 const PASSING_COLUMNS = new Set([
   'products.fence',
   'service_leads.holder',
@@ -79,7 +79,7 @@ export class StateReader {
   async isMoving(): Promise<boolean> {
     const [sales] = await this.#connection.query<RowDataPacket[]>('SELECT id, version FROM products');
     for (const { id, version } of sales) {
-      const [ready, loaded] = await this.#redis.hmget(`v3:sale:{0}:${id}:state`, 'ready', 'version');
+      const [ready, loaded] = await this.#redis.hmget(`v4:sale:{0}:${id}:state`, 'ready', 'version');
       if (ready !== '1' || loaded !== String(version)) return true;
     }
     for (const key of await this.#keys()) {
@@ -93,26 +93,28 @@ export class StateReader {
   }
 
   /**
-   * Sales that violate conservation: available and owners must equal the units, and the owners must
-   * be the live orders. Call it when nothing changes any more.
+   * Sales that violate conservation: available and held units must equal the units, and the held
+   * ones must be those of live orders. Call it when nothing changes any more.
    */
   async unbalancedSales(): Promise<string[]> {
     const [sales] = await this.#connection.query<RowDataPacket[]>(
       `SELECT p.id, p.seckill_stock, p.sold,
-              (SELECT COUNT(*) FROM orders o WHERE o.product_id = p.id AND o.status IN ('pending_payment', 'paid')) AS live
+              (SELECT CAST(COALESCE(SUM(o.quantity), 0) AS SIGNED) FROM orders o
+                WHERE o.product_id = p.id AND o.status IN ('pending_payment', 'paid')) AS live
          FROM products p`,
     );
     const unbalanced: string[] = [];
     for (const { id, seckill_stock: seckillStock, sold, live } of sales as { [column: string]: number }[]) {
-      const at = `v3:sale:{0}:${id}`;
-      const [available, owners] = await Promise.all([
-        this.#redis.hget(`${at}:state`, 'available'),
+      const at = `v4:sale:{0}:${id}`;
+      const [[available, extraHeld], owners] = await Promise.all([
+        this.#redis.hmget(`${at}:state`, 'available', 'extra_held'),
         this.#redis.hlen(`${at}:owners`),
       ]);
+      const held = owners + Number(extraHeld);
       const isLoaded = available !== null;
-      if (sold !== live || (isLoaded && (Number(available) + owners !== seckillStock || owners !== live))) {
+      if (sold !== live || (isLoaded && (Number(available) + held !== seckillStock || held !== live))) {
         unbalanced.push(
-          `sale ${id}: stock ${seckillStock}, sold ${sold}, live ${live}, owners ${owners}, available ${available}`,
+          `sale ${id}: stock ${seckillStock}, sold ${sold}, live ${live}, held ${held}, available ${available}`,
         );
       }
     }

@@ -1,6 +1,6 @@
 import type { Needs } from './call.ts';
 import { sandboxWebhook } from './credentials.ts';
-import type { World } from './world.ts';
+import { FUZZED_UNITS_PER_SHOPPER, type World } from './world.ts';
 
 /**
  * How each operation that depends on existing data succeeds. An operation without path parameters
@@ -16,6 +16,7 @@ export const STORIES: Readonly<Record<string, (world: World) => Needs | Promise<
         price: random.integer(1, 1_000_000) / 100,
         seckill_stock: seckillStock,
         stock: seckillStock + random.integer(0, 1_000),
+        units_per_shopper: random.integer(1, 100),
         start_time: new Date(startMs).toISOString(),
         end_time: new Date(startMs + random.integer(1, 1_000_000_000)).toISOString(),
       },
@@ -53,7 +54,8 @@ export const STORIES: Readonly<Record<string, (world: World) => Needs | Promise<
   'POST /api/v1/seckill/buy': async (world) => {
     const shopper = world.newShopper();
     const token = await world.seckillToken(shopper);
-    return { ...world.as(shopper), body: world.naming(shopper, { product_id: Number(world.sale), token }) };
+    const quantity = world.random.integer(1, FUZZED_UNITS_PER_SHOPPER);
+    return { ...world.as(shopper), body: world.naming(shopper, { product_id: Number(world.sale), token, quantity }) };
   },
 
   'GET /api/v1/orders': async (world) => {
@@ -108,6 +110,12 @@ export const REFUSALS: Readonly<Record<string, readonly ((world: World) => Needs
   ],
   'POST /api/v1/seckill/buy': [
     ({ as, shopper, sale }) => ({ ...as(shopper()), body: { product_id: Number(sale), token: 'x.y.z' } }),
+    // More units than the sale allows.
+    async ({ as, newShopper, sale, seckillToken }) => {
+      const shopper = newShopper();
+      const quantity = FUZZED_UNITS_PER_SHOPPER + 1;
+      return { ...as(shopper), body: { product_id: Number(sale), token: await seckillToken(shopper), quantity } };
+    },
     // Another shopper's token, and a token for another sale.
     async ({ as, newShopper, sale, seckillToken }) => {
       const token = await seckillToken(newShopper());

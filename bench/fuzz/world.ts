@@ -5,6 +5,8 @@ import type { Operation } from './document.ts';
 import type { Credentials } from './service.ts';
 import { validValue } from './values.ts';
 
+/** What each sale of the run allows. */
+export const FUZZED_UNITS_PER_SHOPPER = 3;
 /** Orders of each state that are kept for requests that only read one. */
 const KEPT_MAX = 20;
 
@@ -56,6 +58,7 @@ export class World {
       price: 19.99,
       stock: 1_000_000,
       seckill_stock: 1_000_000,
+      units_per_shopper: FUZZED_UNITS_PER_SHOPPER,
       start_time: new Date(nowMs - 60_000).toISOString(),
       end_time: new Date(nowMs + 86_400_000).toISOString(),
     };

@@ -14,7 +14,7 @@ const NO_SALE = 1_000_000_000;
  * their units.
  */
 export async function fillOwners(redis: Redis, sale: Sale, count: number): Promise<void> {
-  const [owners, state] = [`v3:sale:{0}:${sale.id}:owners`, `v3:sale:{0}:${sale.id}:state`];
+  const [owners, state] = [`v4:sale:{0}:${sale.id}:owners`, `v4:sale:{0}:${sale.id}:state`];
   const nowMs = Date.now();
   for (let have = await redis.hlen(owners); have < count; have += STEP) {
     const step = Math.min(STEP, count - have);

@@ -127,7 +127,7 @@ async function costsOf(
  */
 async function memoryOf(stage: Stage, sale: Sale, size: GrowthSize): Promise<Record<string, number>> {
   const { redis } = stage;
-  const at = (part: string): string => `v3:sale:{0}:${sale.id}:${part}`;
+  const at = (part: string): string => `v4:sale:{0}:${sale.id}:${part}`;
   const whole = async (key: string): Promise<number> => Number(await redis.memory('USAGE', key, 'SAMPLES', 0));
   const oneOf = async (pattern: string): Promise<number> => {
     let cursor = '0';
@@ -144,9 +144,9 @@ async function memoryOf(stage: Stage, sale: Sale, size: GrowthSize): Promise<Rec
     'owner, in Redis until a day after the sale': (await whole(at('owners'))) / owners,
     'reservation, in Redis until the order is written':
       ((await whole(at('batches'))) + (await whole(at('batch_times')))) / orders,
-    'seckill token, in Redis while it lives': await oneOf(`v3:token:{0}:${sale.id}:*`),
-    'job, in Redis until its orders (100 at most) are written': await oneOf('v3:queue:{0}:orders:0*'),
-    'settled batch (100 orders at most), in Redis for 10 min': await oneOf('v3:settled:*'),
+    'seckill token, in Redis while it lives': await oneOf(`v4:token:{0}:${sale.id}:*`),
+    'job, in Redis until its orders (100 at most) are written': await oneOf('v4:queue:{0}:orders:0*'),
+    'settled batch (100 orders at most), in Redis for 10 min': await oneOf('v4:settled:*'),
     'open connection, in an api process': await connectionBytes(stage, size.connections),
   };
 }

@@ -36,7 +36,7 @@ export async function untilSold(
  * The names of a sale's keys, written again from `docs/redis-keys.md`: the audit shares no code
  * with the service.
  */
-const keyOf = (sale: Sale, part: string): string => `v3:sale:{0}:${sale.id}:${part}`;
+const keyOf = (sale: Sale, part: string): string => `v4:sale:{0}:${sale.id}:${part}`;
 
 /**
  * Checks that no order was lost or invented: every accepted order number is one live order, there

@@ -45,6 +45,9 @@ export const contractIsKept: Check = function* (record) {
     const answer = call.status < 400 ? String(call.status) : `${call.status} ${codeOf(call)}`;
     if (!ANSWERS[call.kind].has(answer))
       yield `${call.kind} by ${JSON.stringify(call.shopper)} was answered ${answer} at ${call.answered_ms}`;
+    const left = call.body?.['available'];
+    if (answer === '409 sold_out' && call.kind === 'buy' && !(Number(left) >= 0 && Number(left) < call.quantity!))
+      yield `a buy of ${call.quantity} was sold out with ${String(left)} left at ${call.answered_ms}`;
     if ((call.status === 429 || call.status === 503) && !/^[0-9]+$/.test(call.retry_after ?? ''))
       yield `${call.kind} was answered ${answer} without Retry-After at ${call.answered_ms}`;
   }

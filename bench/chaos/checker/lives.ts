@@ -136,16 +136,18 @@ export function* returnsOf({ final }: SaleView): Iterable<string> {
   for (const { order_no: orderNo, status } of final.orders) {
     const count = returns.get(orderNo)?.length ?? 0;
     const expected = isClosed(status) || status === 'failed' ? 1 : 0;
-    if (count !== expected) yield `order ${orderNo} is ${status}, and its unit went back ${count} times`;
+    if (count !== expected) yield `order ${orderNo} is ${status}, and its units went back ${count} times`;
   }
 }
 
 /** The maximum number of units of a sale that were given back between two times. */
-export const returnsBetween = ({ final }: SaleView, fromMs: number, toMs: number): number =>
-  final.returns.filter(
-    ({ created_ms: createdMs, applied_ms: appliedMs }) =>
-      createdMs <= toMs + CLOCK_MS && (appliedMs === null || appliedMs >= fromMs - CLOCK_MS),
-  ).length;
+export const returnsBetween = ({ final, orders }: SaleView, fromMs: number, toMs: number): number =>
+  final.returns
+    .filter(
+      ({ created_ms: createdMs, applied_ms: appliedMs }) =>
+        createdMs <= toMs + CLOCK_MS && (appliedMs === null || appliedMs >= fromMs - CLOCK_MS),
+    )
+    .reduce((units, { order_no: orderNo }) => units + (orders.get(orderNo)?.quantity ?? 0), 0);
 
 /** What the polls of an accepted order showed that it cannot be. */
 export function* changesOf(

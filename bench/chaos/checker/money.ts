@@ -41,9 +41,10 @@ export const moneyIsKept: Check = function* (record, views) {
 function* paymentsOf({ facts, final, orders }: SaleView): Iterable<string> {
   for (const { payment_id: paymentId, order_no: orderNo, status, amount_cents: amountCents } of final.payments) {
     if (!paymentCanBecome('started', status)) yield `payment ${paymentId} is ${status}`;
-    if (amountCents !== facts.price_cents)
-      yield `payment ${paymentId} is about ${amountCents} cents, and order ${orderNo} about ${facts.price_cents}`;
     const order = orders.get(orderNo);
+    const totalCents = facts.price_cents * (order?.quantity ?? 1);
+    if (amountCents !== totalCents)
+      yield `payment ${paymentId} is about ${amountCents} cents, and order ${orderNo} about ${totalCents}`;
     if (order === undefined || order.status === 'failed')
       yield `payment ${paymentId} is for order ${orderNo}, which is ${order?.status ?? 'nowhere'}`;
   }

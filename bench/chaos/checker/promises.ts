@@ -9,6 +9,7 @@ import {
   staleAnswersOf,
   strangersOf,
 } from './lives.ts';
+import { heldBy, heldUnitsOf, liveUnitsOf, partialOrdersOf } from './quantities.ts';
 import type { RedisSample, RoundRecord, SaleFacts } from './record.ts';
 import { codeOf, isLive, lostRedisData, orderNoOf, type SaleView } from './view.ts';
 
@@ -21,12 +22,13 @@ const samplesOf = ({ samples }: RoundRecord, { id }: SaleFacts): RedisSample[] =
 
 /** 1. No oversell. */
 export const noOversell: Check = function* (record, views) {
-  for (const { facts, final } of views) {
-    const live = final.orders.filter(isLive).length;
-    if (live > facts.units) yield `sale ${facts.id} has ${live} live orders and ${facts.units} units`;
+  for (const view of views) {
+    const { facts } = view;
+    const live = liveUnitsOf(view);
+    if (live > facts.units) yield `sale ${facts.id} has ${live} units in live orders and ${facts.units} units`;
     for (const { sale, live: seen, at_ms: atMs } of record.ledgerSamples) {
       if (sale === facts.id && seen > facts.units)
-        yield `sale ${sale} had ${seen} live orders and ${facts.units} units at ${atMs}`;
+        yield `sale ${sale} had ${seen} units in live orders and ${facts.units} units at ${atMs}`;
     }
     for (const { available, ready, at_ms: atMs } of samplesOf(record, facts)) {
       if (ready && available < 0) yield `sale ${facts.id} had ${available} units available at ${atMs}`;
@@ -42,27 +44,33 @@ export const noOversell: Check = function* (record, views) {
 
 /** 2. Conservation. */
 export const conservation: Check = function* (record, views) {
-  for (const { facts, final, orders } of views) {
-    for (const { ready, available, owners, at_ms: atMs } of samplesOf(record, facts)) {
-      if (ready && available + owners !== facts.units)
-        yield `sale ${facts.id} had ${available} available and ${owners} owners of ${facts.units} units at ${atMs}`;
+  for (const view of views) {
+    const { facts, final, orders } = view;
+    for (const { ready, available, held, at_ms: atMs } of samplesOf(record, facts)) {
+      if (ready && available + held !== facts.units)
+        yield `sale ${facts.id} had ${available} available and ${held} held of ${facts.units} units at ${atMs}`;
     }
     if (!final.ready) continue;
-    if (final.available + final.owners.size !== facts.units)
-      yield `sale ${facts.id} ends with ${final.available} available and ${final.owners.size} owners of ${facts.units} units`;
+    const held = heldUnitsOf(view);
+    if (final.available + held !== facts.units)
+      yield `sale ${facts.id} ends with ${final.available} available and ${held} held of ${facts.units} units`;
     const unapplied = new Set(
       final.returns.filter(({ applied_ms: appliedMs }) => appliedMs === null).map(({ order_no: orderNo }) => orderNo),
     );
-    for (const [user, orderNo] of final.owners) {
+    for (const [user, entry] of final.owners) {
+      const { order_no: orderNo, quantity } = heldBy(entry);
       const order = orders.get(orderNo);
       const isQueued = order === undefined && final.reservations.has(orderNo);
       const isHeld = order !== undefined && (isLive(order) || unapplied.has(orderNo)) && order.user_id === user;
       if (!isQueued && !isHeld)
-        yield `${user} owns a unit of sale ${facts.id} for order ${orderNo}, which is ${order?.status ?? 'nowhere'}`;
+        yield `${user} owns units of sale ${facts.id} for order ${orderNo}, which is ${order?.status ?? 'nowhere'}`;
+      if (order !== undefined && order.quantity !== quantity)
+        yield `${user} holds ${quantity} units of sale ${facts.id} for order ${orderNo} of ${order.quantity}`;
     }
     for (const { order_no: orderNo, user_id: userId, status } of final.orders) {
-      if (isLive({ status }) && final.owners.get(userId) !== orderNo)
-        yield `order ${orderNo} of ${userId} is live and the owner entry says ${final.owners.get(userId) ?? 'nothing'}`;
+      const entry = final.owners.get(userId);
+      if (isLive({ status }) && (entry === undefined || heldBy(entry).order_no !== orderNo))
+        yield `order ${orderNo} of ${userId} is live and the owner entry says ${entry ?? 'nothing'}`;
     }
   }
 };
@@ -71,13 +79,14 @@ export const conservation: Check = function* (record, views) {
 export const noLeak: Check = function* (record, views) {
   for (const view of views) yield* returnsOf(view);
   if (!record.drained) return;
-  for (const { facts, final } of views) {
+  for (const view of views) {
+    const { facts, final } = view;
     const unapplied = final.returns.filter(({ applied_ms: appliedMs }) => appliedMs === null).length;
-    if (unapplied > 0) yield `${unapplied} units of sale ${facts.id} have not gone back`;
+    if (unapplied > 0) yield `the units of ${unapplied} orders of sale ${facts.id} have not gone back`;
     if (!facts.sellsOut) continue;
-    const live = final.orders.filter(isLive).length;
+    const live = liveUnitsOf(view);
     if (live !== facts.units || final.available !== 0)
-      yield `sale ${facts.id} ends with ${live} live orders and ${final.available} available of ${facts.units} units, though more buyers came`;
+      yield `sale ${facts.id} ends with ${live} units in live orders and ${final.available} available of ${facts.units} units, though more buyers came`;
   }
 };
 
@@ -107,6 +116,7 @@ export const everyAcceptedEnds: Check = function* (_record, views) {
   for (const view of views) {
     yield* staleAnswersOf(view);
     yield* detoursOf(view);
+    yield* partialOrdersOf(view);
     const pollsOf = Map.groupBy(view.polls, ({ order_no: orderNo }) => orderNo!);
     for (const accepted of view.accepted.values()) {
       const order = view.orders.get(accepted.order_no);
@@ -214,8 +224,8 @@ export const retryIsOneEffect: Check = function* (record, views) {
 
 /**
  * 9. Fenced. Observed from outside: the ledger's fencing token never falls, `sold` always equals
- * the number of live orders, and the owners of a ready sale never decrease unless units were given
- * back.
+ * the units of live orders, and the held units of a ready sale never decrease unless units were
+ * given back.
  */
 export const fenced: Check = function* (record, views) {
   for (const view of views) {
@@ -225,17 +235,17 @@ export const fenced: Check = function* (record, views) {
       const before = ledger[i - 1];
       if (before !== undefined && fence < before.fence)
         yield `the fencing token of sale ${facts.id} fell from ${before.fence} to ${fence} before ${atMs}`;
-      if (sold !== live) yield `sale ${facts.id} had ${live} live orders and sold = ${sold} at ${atMs}`;
+      if (sold !== live) yield `sale ${facts.id} had ${live} units in live orders and sold = ${sold} at ${atMs}`;
     }
-    const live = final.orders.filter(isLive).length;
-    if (final.sold !== live) yield `sale ${facts.id} ends with ${live} live orders and sold = ${final.sold}`;
+    const live = liveUnitsOf(view);
+    if (final.sold !== live) yield `sale ${facts.id} ends with ${live} units in live orders and sold = ${final.sold}`;
     const ready = samplesOf(record, facts).filter((sample) => sample.ready);
-    for (const [i, { owners, history_id: historyId, at_ms: atMs }] of ready.entries()) {
+    for (const [i, { held, history_id: historyId, at_ms: atMs }] of ready.entries()) {
       const before = ready[i - 1];
       if (before === undefined || before.history_id !== historyId) continue;
       const returned = returnsBetween(view, before.at_ms, atMs);
-      if (before.owners - owners > returned)
-        yield `sale ${facts.id} went from ${before.owners} owners to ${owners} before ${atMs}, and ${returned} units went back`;
+      if (before.held - held > returned)
+        yield `sale ${facts.id} went from ${before.held} held units to ${held} before ${atMs}, and ${returned} units went back`;
     }
   }
 };

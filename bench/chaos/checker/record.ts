@@ -4,6 +4,7 @@ import type { Call } from '../history.ts';
 export interface SaleFacts {
   readonly id: number;
   readonly units: number;
+  readonly units_per_shopper: number;
   readonly price_cents: number;
   readonly start_ms: number;
   readonly end_ms: number;
@@ -19,7 +20,8 @@ export interface RedisSample {
   readonly ready: boolean;
   readonly history_id: string;
   readonly available: number;
-  readonly owners: number;
+  /** Units that shoppers hold. */
+  readonly held: number;
   /** Batches that wait for the ledger. */
   readonly batches: number;
 }
@@ -28,6 +30,7 @@ export interface RedisSample {
 export interface LedgerSample {
   readonly at_ms: number;
   readonly sale: number;
+  /** Units of live orders. */
   readonly live: number;
   readonly sold: number;
   readonly fence: number;
@@ -38,6 +41,7 @@ export interface LedgerOrder {
   readonly user_id: string;
   readonly status: string;
   readonly price_cents: number;
+  readonly quantity: number;
   readonly created_at_ms: number;
 }
 
@@ -89,7 +93,7 @@ export interface FinalReading extends LedgerReading {
   readonly began_ms: number;
   readonly ready: boolean;
   readonly available: number;
-  /** User → order number. */
+  /** User → the owner entry: the order number, with `:quantity` behind it unless that is 1. */
   readonly owners: ReadonlyMap<string, string>;
   /** The order numbers of the reservations. */
   readonly reservations: ReadonlySet<string>;

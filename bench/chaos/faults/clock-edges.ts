@@ -21,14 +21,14 @@ export const clockEdges: Fault = {
     const startMs = Date.now() + EARLY_MS;
     const endMs = startMs + OPEN_MS;
     // More units than shoppers, so that only the clock refuses.
-    const sale = await openSale({ units: 2 * SHOPPERS, start_ms: startMs, end_ms: endMs });
+    const sale = await openSale({ units: 2 * SHOPPERS, units_per_shopper: 1, start_ms: startMs, end_ms: endMs });
     const closing = AbortSignal.timeout(EARLY_MS + OPEN_MS + 3_000);
 
     const visit = async (index: number): Promise<void> => {
       const own = random.part(`edge-${index}`);
       const shopper = new Shopper(
         `edge-${index}`,
-        sale.id,
+        sale,
         { ...plainManners, polls: false },
         {
           client,

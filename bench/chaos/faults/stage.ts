@@ -5,6 +5,7 @@ import type { Crowd } from '../crowd.ts';
 import type { LedgerReader } from '../ledger-reader.ts';
 import type { Random } from '../random.ts';
 import type { RedisReader } from '../redis-reader.ts';
+import type { OpenedSale } from '../selling.ts';
 import type { SaleFacts } from '../checker/record.ts';
 
 const BUSY_MS_MAX = 3_000;
@@ -19,7 +20,7 @@ export interface StageDeps {
   readonly random: Random;
   readonly sale: SaleFacts;
   /** Opens another sale in this round. It is checked like the first. */
-  readonly openSale: (fields: { units: number; start_ms: number; end_ms: number }) => Promise<SaleFacts>;
+  readonly openSale: (fields: OpenedSale) => Promise<SaleFacts>;
   readonly unitsLeft: () => number;
   /** Resolves when the last buyer of the round has arrived. */
   readonly loadOver: Promise<void>;

@@ -10,7 +10,14 @@ const EARLIER = '2026-11-30T11:59:00Z';
 
 function bought(userId: string, order: Partial<Order> = {}): Visit {
   const orderNo = `order-of-${userId}`;
-  const whole = { order_no: orderNo, user_id: userId, status: 'paid', expires_at: LATER, ...order } as Order;
+  const whole = {
+    order_no: orderNo,
+    user_id: userId,
+    status: 'paid',
+    quantity: 1,
+    expires_at: LATER,
+    ...order,
+  } as Order;
   return { userId, orderNos: [orderNo], order: whole, ending: whole.status };
 }
 
@@ -22,7 +29,7 @@ const missed = (userId: string, ending: Visit['ending'] = 'sold_out'): Visit => 
 });
 
 const sale = (figures: Partial<Sale>): Sale =>
-  ({ id: 1, seckill_stock: 2, available: 0, owners: 2, sold: 2, backlog: 0, ...figures }) as Sale;
+  ({ id: 1, seckill_stock: 2, available: 0, held: 2, sold: 2, backlog: 0, ...figures }) as Sale;
 
 const problems = (visits: readonly Visit[], figures: Partial<Sale> = {}, isOnlyOurs = true): string[] =>
   problemsIn(visits, sale(figures), { isOnlyOurs, nowMs: NOW_MS });
@@ -33,7 +40,7 @@ it('a sale whose units are with the crowd has no problem, whether they are paid 
 
 it('an unpaid order may have expired since it was seen', () => {
   const visits = [bought('ann'), bought('ben', { status: 'pending_payment', expires_at: EARLIER })];
-  expect(problems(visits, { available: 1, owners: 1, sold: 1 })).toEqual([]);
+  expect(problems(visits, { available: 1, held: 1, sold: 1 })).toEqual([]);
 });
 
 it('a shopper who gave up may hold an order, and others may buy in a sale that is not ours', () => {
@@ -42,26 +49,26 @@ it('a shopper who gave up may hold an order, and others may buy in a sale that i
 });
 
 it.each<[string, readonly Visit[], Partial<Sale>, string]>([
-  ['a unit is lost', [bought('ann')], { owners: 1, sold: 1 }, '0 units are left and 1 are held, of 2.'],
+  ['a unit is lost', [bought('ann')], { held: 1, sold: 1 }, '0 units are left and 1 are held, of 2.'],
   [
     'more are sold than there are',
     [bought('ann'), bought('ben'), bought('cleo')],
-    { owners: 3, sold: 3, available: -1 },
+    { held: 3, sold: 3, available: -1 },
     '3 units are sold of 2.',
   ],
   [
     'Redis and MySQL differ',
     [bought('ann'), bought('ben')],
-    { owners: 1, available: 1 },
+    { held: 1, available: 1 },
     'Redis holds 1 units, and 2 are sold in MySQL.',
   ],
   [
     'the ledger has fewer orders than the crowd',
     [bought('ann'), bought('ben')],
-    { sold: 1, owners: 1, available: 1 },
-    'The crowd holds 2 orders, and only 1 units are sold.',
+    { sold: 1, held: 1, available: 1 },
+    'The crowd holds 2 units, and only 1 are sold.',
   ],
-  ['nobody holds a sold unit', [bought('ann')], {}, '2 units are sold, and the crowd holds only 1 orders.'],
+  ['nobody holds a sold unit', [bought('ann')], {}, '2 units are sold, and the crowd holds only 1.'],
   [
     'a double click bought twice',
     [{ ...bought('ann'), orderNos: ['a', 'b'] }, bought('ben')],

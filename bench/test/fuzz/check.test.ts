@@ -157,17 +157,17 @@ test('a made-up value fits its schema', () => {
 test('an effect is a difference between two states, named by where it is', () => {
   const before = new Map([
     ['table orders', '3 rows 17'],
-    ['key v3:sale:{0}:1:owners', 'aa'],
+    ['key v4:sale:{0}:1:owners', 'aa'],
   ]);
   const after = new Map([
     ['table orders', '3 rows 18'],
-    ['key v3:sale:{0}:1:owners', 'aa'],
-    ['key v3:token:{0}:1:u', 'bb'],
+    ['key v4:sale:{0}:1:owners', 'aa'],
+    ['key v4:token:{0}:1:u', 'bb'],
   ]);
   expect(differences(before, before)).toEqual([]);
   expect(differences(before, after)).toEqual([
     'table orders: 3 rows 17 → 3 rows 18',
-    'key v3:token:{0}:1:u: nothing → bb',
+    'key v4:token:{0}:1:u: nothing → bb',
   ]);
 });
 

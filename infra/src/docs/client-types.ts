@@ -14,6 +14,7 @@ const PROBLEM = {
     status: { type: 'integer' },
     code: { enum: Object.keys(ERRORS) },
     detail: { type: 'string' },
+    available: { type: 'integer' },
     request_id: { type: 'string' },
   },
 };

@@ -58,7 +58,7 @@ export const COMMANDS: readonly Command[] = [
         ['status', ({ status }) => status],
         ['units', ({ seckill_stock: seckillStock }) => seckillStock],
         ['available', ({ available }) => available],
-        ['owners', ({ owners }) => owners],
+        ['held', ({ held }) => held],
         ['backlog', ({ backlog }) => backlog],
         ['sold', ({ sold }) => sold],
         ['start', ({ start_time: startTime }) => shortTime(startTime)],
@@ -139,7 +139,8 @@ export const COMMANDS: readonly Command[] = [
         ['order', ({ order_no: orderNo }) => orderNo],
         ['status', ({ status }) => status],
         ['shopper', ({ user_id: userId }) => userId, 'cut'],
-        ['price', ({ price }) => price],
+        ['units', ({ quantity }) => quantity],
+        ['total', ({ total }) => total],
         ['created', ({ created_at: createdAt }) => shortTime(createdAt)],
         ['reason', ({ reason }) => reason ?? null],
       ]) + more(nextCursor),
@@ -147,10 +148,10 @@ export const COMMANDS: readonly Command[] = [
   command({
     name: 'refund',
     args: [ORDER_NO],
-    summary: 'refund a paid order; its unit goes back on sale',
+    summary: 'refund a paid order; its units go back on sale',
     async question(call, { args: [orderNo] }) {
-      const { price, user_id: userId, status } = await call<Order>('GET', `orders/${path(orderNo!)}`);
-      return `This refunds order ${orderNo} of ${textOf(userId)} (${price}, ${status}). Its unit goes back on sale.`;
+      const { total, user_id: userId, status } = await call<Order>('GET', `orders/${path(orderNo!)}`);
+      return `This refunds order ${orderNo} of ${textOf(userId)} (${total}, ${status}). Its units go back on sale.`;
     },
     call: (call, { args: [orderNo] }) => call<object>('POST', `orders/${path(orderNo!)}/refund`),
     show: fields,

@@ -1,4 +1,5 @@
 import { integer, option, text, UsageError, type Values } from '@flash-sale/shared/platform/process/command-line.ts';
+import { UNITS_PER_SHOPPER_MAX } from '@flash-sale/shared/sale/sale.ts';
 import type { Product } from '@flash-sale/web/operator-types';
 import { ID_MAX, readPrice, readTime, SALE } from './arguments.ts';
 import { command, path, saleAsked, type Command } from './command.ts';
@@ -7,6 +8,7 @@ import { fields } from './table.ts';
 const FACTS = {
   name: text('<text>', 'the name of the product'),
   price: option('<price>', 'the price of a unit', readPrice),
+  'units-per-shopper': integer('<n>', 'the units that one order can have', 1, UNITS_PER_SHOPPER_MAX),
   start: option('<time>', 'when the sale starts', readTime),
   end: option('<time>', 'when the sale ends', readTime),
   description: text('<text>', 'a description for shoppers'),
@@ -21,9 +23,11 @@ const REQUIRED = ['name', 'price', 'start', 'end', 'units'] as const;
 const REMOVABLE = ['description', 'image_url'];
 
 /** The given facts as the API takes them. */
-function bodyOf({ start, end, 'image-url': imageUrl, ...facts }: Values<typeof FACTS>): Record<string, unknown> {
-  const { name, price, description } = facts;
-  const body = { name, price, start_time: start, end_time: end, description, image_url: imageUrl };
+function bodyOf(values: Values<typeof FACTS>): Record<string, unknown> {
+  const { name, price, start, end, description, 'image-url': imageUrl } = values;
+  const unitsPerShopper = values['units-per-shopper'];
+  const texts = { description, image_url: imageUrl };
+  const body = { name, price, units_per_shopper: unitsPerShopper, start_time: start, end_time: end, ...texts };
   return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined));
 }
 

@@ -39,10 +39,10 @@ describe('npm run ops', () => {
     const order = await shoppers.buyUntilDecided(id, 'alice', await shoppers.token(id, 'alice'), () => undefined);
     await shoppers.settled(order.order_no!);
     const [heading, row] = (await said(service, 'sales --limit 1')).split('\n');
-    expect(heading).toMatch(/^sale +name +status +units +available +owners +backlog +sold +start +end$/);
+    expect(heading).toMatch(/^sale +name +status +units +available +held +backlog +sold +start +end$/);
     expect(row).toMatch(new RegExp(`^ *${id} +One of few +open +5 +4 +1 +0 +1 +\\S+Z +\\S+Z$`));
     const { items } = await jsonOf(service, 'sales --limit 1');
-    expect(items).toMatchObject([{ id, available: 4, owners: 1, sold: 1 }]);
+    expect(items).toMatchObject([{ id, available: 4, held: 1, sold: 1 }]);
     expect(await said(service, `stats ${id}`)).toMatch(/^accepted +1$/m);
     expect(await said(service, `order ${order.order_no}`)).toMatch(/^status +pending_payment$/m);
   });

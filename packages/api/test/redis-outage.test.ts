@@ -174,7 +174,7 @@ describe('while Redis is down', () => {
     expect((await app.get(`/api/v1/orders/${winner}`)).json()).toMatchObject({ status: 'queued' });
     expect((await app.get(`/api/v1/orders/${settled}`)).json()).toMatchObject({ status: 'pending_payment' });
 
-    expect(await rebuildSale(context, sale, 5_000)).toMatchObject({ owners: 3, available: 7 });
+    expect(await rebuildSale(context, sale, 5_000)).toMatchObject({ held: 3, available: 7 });
     expect((await app.buy(sale, 'shopper', token)).json()).toMatchObject({ order_no: winner, replayed: true });
     expect(await app.get(`/api/v1/orders/${unknown}`)).toBeProblem('not_found');
     await app.win(sale, 'next');
@@ -185,7 +185,7 @@ describe('while Redis is down', () => {
     expect(await app.buy(sale, 'shopper', token)).toBeProblem('not_ready');
     expect(await app.get(`/api/v1/orders/${queued}`)).toBeProblem('not_ready');
     expect((await app.get(`/api/v1/orders/${settled}`)).json()).toMatchObject({ status: 'pending_payment' });
-    expect(await rebuildSale(context, sale, 5_000)).toMatchObject({ owners: 1, available: 9 });
+    expect(await rebuildSale(context, sale, 5_000)).toMatchObject({ held: 1, available: 9 });
     expect(await app.get(`/api/v1/orders/${queued}`)).toBeProblem('not_found');
     await app.win(sale, 'shopper');
   });

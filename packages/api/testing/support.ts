@@ -51,7 +51,7 @@ export interface TestApp extends App {
   readonly post: (url: string, payload?: unknown, headers?: Record<string, string>) => Promise<Response>;
   /** Gets a seckill token. Fails if it is refused. */
   readonly tokenOf: (sale: Pick<Sale, 'id'>, userId: string) => Promise<string>;
-  readonly buy: (sale: Pick<Sale, 'id'>, userId: string, token: string) => Promise<Response>;
+  readonly buy: (sale: Pick<Sale, 'id'>, userId: string, token: string, quantity?: unknown) => Promise<Response>;
   /** Gets a seckill token and buys with it. Returns the order number; fails if there is none. */
   readonly win: (sale: Pick<Sale, 'id'>, userId: string) => Promise<string>;
   close(): Promise<void>;
@@ -111,8 +111,8 @@ export async function openApp(
   const { server } = app;
   const post: TestApp['post'] = (url, payload, headers = {}) =>
     server.inject({ method: 'POST', url, headers, ...(payload === undefined ? {} : { payload: payload as object }) });
-  const buy: TestApp['buy'] = (sale, userId, token) =>
-    post('/api/v1/seckill/buy', { user_id: userId, product_id: sale.id, token });
+  const buy: TestApp['buy'] = (sale, userId, token, quantity) =>
+    post('/api/v1/seckill/buy', { user_id: userId, product_id: sale.id, token, quantity });
   const tokenOf: TestApp['tokenOf'] = async (sale, userId) => {
     const answer = await post('/api/v1/seckill/token', { user_id: userId, product_id: sale.id });
     expect(seen(answer)).toMatchObject({ status: 200 });
@@ -177,7 +177,15 @@ expect.extend({
       media_type: 'application/problem+json',
       retry_after: comesBack ? expect.stringMatching(/^[1-9]\d*$/) : undefined,
       request_id: expect.stringMatching(/^[\w-]{1,64}$/),
-      body: { type: `urn:flash-sale:problem:${code}`, title, status, code, request_id: problem.request_id },
+      body: {
+        type: `urn:flash-sale:problem:${code}`,
+        title,
+        status,
+        code,
+        // Only buys are told that a sale is sold out.
+        ...(code === 'sold_out' ? { available: expect.any(Number) } : {}),
+        request_id: problem.request_id,
+      },
       told: null,
     };
     return {
@@ -208,13 +216,14 @@ function problemOf(answer: Response | Answer) {
 export async function settleOrder(context: TestContext, sale: Sale, orderNo: string): Promise<void> {
   const { commands, db } = context;
   const reservation = (await commands.allReservations(sale)).find((one) => one.orderNo === orderNo);
-  const { userId, priceCents, admittedMs } = reservation!;
+  const { userId, priceCents, quantity, admittedMs } = reservation!;
   const order: Order = {
     orderNo,
     productId: sale.id,
     userId,
     status: 'pending_payment',
     priceCents,
+    quantity,
     createdAtMs: admittedMs,
     expiresAtMs: admittedMs + 900_000,
     version: 1,
@@ -222,7 +231,7 @@ export async function settleOrder(context: TestContext, sale: Sale, orderNo: str
   const settled = await withStampedLease(context, sale, 5_000, async ({ text }) => {
     await db.transaction().execute(async (tx) => {
       await insertOrders(tx, [order]);
-      await addSold(tx, sale.id, 1);
+      await addSold(tx, sale.id, quantity);
     });
     return settle(context, sale, text, [order]);
   });

@@ -3,7 +3,7 @@ import { newBatchNo, newOrderNumber } from '../src/order/order-number.ts';
 import type { SaleRef } from '../src/sale/sale.ts';
 import type { Admission, AdmitCall, AdmitItem } from '../src/admission/admission-commands.ts';
 import type { IssueItem, IssueLimits } from '../src/seckill-token/seckill-token-commands.ts';
-import type { Owner } from '../src/sale/sale-commands.ts';
+import { heldBy, type Owner } from '../src/sale/owner.ts';
 import type { TestContext } from './support.ts';
 
 /** What a test needs of its context to buy. */
@@ -68,7 +68,8 @@ export async function newItem(
   fields: Partial<AdmitItem> = {},
 ): Promise<AdmitItem> {
   const token = fields.token ?? (await issueToken(shop, sale, userId));
-  return { userId, orderNo: newOrderNumber(sale, newBatchNo(Date.now())), requestId: 'request-1', ...fields, token };
+  const orderNo = newOrderNumber(sale, newBatchNo(Date.now()));
+  return { userId, orderNo, quantity: 1, requestId: 'request-1', ...fields, token };
 }
 
 /** A call for these shoppers, each with a recorded seckill token, in their order. */
@@ -76,11 +77,11 @@ export async function newAttempt(
   shop: Shop,
   sale: SaleRef,
   users: readonly string[],
-  fields: Partial<AdmitCall> = {},
+  { quantity = 1, ...fields }: Partial<AdmitCall & Pick<AdmitItem, 'quantity'>> = {},
 ): Promise<Attempt> {
   const call = await newCall(shop, sale, fields);
   const items = await Promise.all(
-    users.map((userId) => newItem(shop, sale, userId, { orderNo: newOrderNumber(sale, call.batchNo) })),
+    users.map((userId) => newItem(shop, sale, userId, { orderNo: newOrderNumber(sale, call.batchNo), quantity })),
   );
   return { sale, call, items };
 }
@@ -90,11 +91,11 @@ export function send(shop: Shop, { sale, call, items }: Attempt): Promise<Admiss
 }
 
 /** The owners that these shoppers become by buying in one call; fails where one is not accepted. */
-export async function buy(shop: Shop, sale: SaleRef, users: readonly string[]): Promise<Owner[]> {
-  const attempt = await newAttempt(shop, sale, users);
+export async function buy(shop: Shop, sale: SaleRef, users: readonly string[], quantity = 1): Promise<Owner[]> {
+  const attempt = await newAttempt(shop, sale, users, { quantity });
   const refused = (await send(shop, attempt)).find(({ outcome }) => outcome !== 'accepted');
   if (refused !== undefined) throw new Error(`not accepted: ${JSON.stringify(refused)}`);
-  return attempt.items.map(({ userId, orderNo }) => ({ userId, orderNo }));
+  return attempt.items.map(({ userId, orderNo }) => ({ userId, orderNo, quantity }));
 }
 
 /** Shoppers `u1` to `u<count>`. */
@@ -111,14 +112,20 @@ export async function takeLease(shop: Shop, sale: SaleRef, lifeMs = 60_000): Pro
   return `${taken.fencingToken} ${holder}`;
 }
 
-/** The units of a sale by one atomic read: promise 2 is about these. */
+/**
+ * The units of a sale by one atomic read: promise 2 is about these. Fails if `extra_held` is not what
+ * the owners hold beyond one unit each.
+ */
 export async function unitsOf(
   shop: Shop,
   sale: SaleRef,
 ): Promise<{ available: number; total: number; owners: Record<string, string> }> {
   const { state, owners } = shop.keys.sale(sale);
-  const replies = await shop.redis.multi().hmget(state, 'available', 'total').hgetall(owners).exec();
-  const [[, counts], [, held]] = replies as [[unknown, [string, string]], [unknown, Record<string, string>]];
+  const replies = await shop.redis.multi().hmget(state, 'available', 'total', 'extra_held').hgetall(owners).exec();
+  const [[, counts], [, held]] = replies as [[unknown, string[]], [unknown, Record<string, string>]];
+  const extra = Object.values(held).reduce((units, entry) => units + heldBy(entry).quantity - 1, 0);
+  if (Number(counts[2]) !== extra)
+    throw new Error(`extra_held is ${counts[2]} and the owners hold ${extra} beyond one`);
   return { available: Number(counts[0]), total: Number(counts[1]), owners: { ...held } };
 }
 

@@ -20,20 +20,20 @@ export async function placeOrders(
   context: TestContext,
   sale: Sale,
   users: readonly string[],
-  fields: Partial<Pick<Order, 'expiresAtMs' | 'createdAtMs'>> = {},
+  { quantity = 1, ...fields }: Partial<Pick<Order, 'quantity' | 'expiresAtMs' | 'createdAtMs'>> = {},
 ): Promise<Order[]> {
-  const owners = await buy(context, sale, users);
+  const owners = await buy(context, sale, users, quantity);
   const nowMs = Date.now();
   const orders = owners.map(({ orderNo, userId }): Order => {
     const row = { orderNo, userId, productId: sale.id, status: 'pending_payment', version: 1 } as const;
     const times = { createdAtMs: nowMs, expiresAtMs: nowMs + TIME_TO_PAY_MS, ...fields };
-    return { ...row, priceCents: sale.priceCents, ...times };
+    return { ...row, priceCents: sale.priceCents, quantity, ...times };
   });
   const settled = await withStampedLease(context, sale, 5_000, async ({ text, fencingToken }) => {
     await context.db.transaction().execute(async (tx) => {
       await lockSale(tx, sale.id, fencingToken);
       await insertOrders(tx, orders);
-      await addSold(tx, sale.id, orders.length);
+      await addSold(tx, sale.id, orders.length * quantity);
       await addToCounters(tx, sale.id, changesOfWritten(orders, nowMs));
     });
     return settle(context, sale, text, orders);

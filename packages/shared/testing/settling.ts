@@ -40,12 +40,13 @@ export async function ordersOf(shop: Shop, sale: SaleRef, orderNos: readonly str
   return reservations.map((reservation) => orderOf(sale, reservation));
 }
 
-const orderOf = (sale: SaleRef, { orderNo, userId, priceCents, admittedMs }: Reservation): Order => ({
+const orderOf = (sale: SaleRef, { orderNo, userId, quantity, priceCents, admittedMs }: Reservation): Order => ({
   orderNo,
   userId,
   productId: sale.id,
   status: 'pending_payment',
   priceCents,
+  quantity,
   createdAtMs: admittedMs,
   version: 1,
   expiresAtMs: admittedMs + 60_000,

@@ -164,9 +164,9 @@ export class Run {
     const { orderNo } = attempt.items[0]!;
     const owned = this.#model.owners.get(user);
     if (owned !== undefined) {
-      assert.deepEqual(admission, { outcome: 'replayed', orderNo: owned });
+      assert.deepEqual(admission, { outcome: 'replayed', orderNo: owned, quantity: 1 });
     } else if (this.#model.available === 0) {
-      assert.deepEqual(admission, { outcome: 'sold_out' });
+      assert.deepEqual(admission, { outcome: 'sold_out', available: 0 });
     } else {
       assert.deepEqual(admission, { outcome: 'accepted' });
       await settleOrdersOf(this.#writer, this.#sale, [orderNo]);
@@ -242,7 +242,7 @@ export class Run {
   }
 
   #row({ order_no: orderNo, user, status }: ModelOrder): Order {
-    const facts = { priceCents: this.#sale.priceCents, createdAtMs: 0, version: 1 };
+    const facts = { priceCents: this.#sale.priceCents, quantity: 1, createdAtMs: 0, version: 1 };
     return { orderNo, userId: user, productId: this.#sale.id, status, ...facts };
   }
 
@@ -267,7 +267,7 @@ export class Run {
     assert.deepEqual(new Set(due.map(({ orderNo }) => orderNo)), new Set([...model.due].map((one) => one.order_no)));
     // Promises 1, 2 and 4, checked without the model.
     assert.deepEqual({ verdict: audit?.verdict, findings: audit?.findings }, { verdict: 'clean', findings: [] });
-    assert.equal(audit!.available + audit!.owners, UNITS);
+    assert.equal(audit!.available + audit!.held, UNITS);
     assert.equal(audit!.sold, model.live.length);
     // The money of each order matches its status, or is being refunded.
     for (const { order, status, payment_id: paymentId } of model.payments) {

@@ -110,6 +110,7 @@ export async function holdUpOrdersOf(
         userId,
         status,
         priceCents,
+        quantity: 1,
         createdAtMs,
         version,
       };

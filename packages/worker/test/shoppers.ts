@@ -35,6 +35,7 @@ export async function admitAll(
     const items = userIds.slice(from, from + MICRO_BATCH_MAX).map((userId) => ({
       userId,
       orderNo: newOrderNumber(sale, batchNo),
+      quantity: 1,
       token: tokenOf(userId),
       requestId: `request-${userId}`,
     }));

@@ -11,13 +11,22 @@ import type {
 } from '../../../chaos/checker/record.ts';
 import type { Call, CallKind } from '../../../chaos/history.ts';
 
-const SALE: SaleFacts = { id: 17, units: 2, price_cents: 1_999, start_ms: 1_000, end_ms: 9_000, sellsOut: true };
+const SALE: SaleFacts = {
+  id: 17,
+  units: 2,
+  units_per_shopper: 1,
+  price_cents: 1_999,
+  start_ms: 1_000,
+  end_ms: 9_000,
+  sellsOut: true,
+};
 
 const order = (orderNo: string, userId: string, createdAtMs: number, status: string): LedgerOrder => ({
   order_no: orderNo,
   user_id: userId,
   status,
   price_cents: 1_999,
+  quantity: 1,
   created_at_ms: createdAtMs,
 });
 const move = (orderNo: string, from: string, to: string, atMs: number): LedgerMove => ({
@@ -52,9 +61,16 @@ const call = (kind: CallKind, shopper: string, orderNo: string, atMs: number, an
   ...answer,
 });
 const buy = (shopper: string, orderNo: string, atMs: number, token: string): Call =>
-  call('buy', shopper, orderNo, atMs, { status: 202, token, body: { order_no: orderNo, status: 'queued' } });
+  call('buy', shopper, orderNo, atMs, {
+    status: 202,
+    token,
+    quantity: 1,
+    body: { order_no: orderNo, status: 'queued', quantity: 1 },
+  });
 const poll = (shopper: string, orderNo: string, atMs: number, status: string): Call =>
-  call('poll', shopper, orderNo, atMs, { body: { order_no: orderNo, user_id: shopper, price: 19.99, status } });
+  call('poll', shopper, orderNo, atMs, {
+    body: { order_no: orderNo, user_id: shopper, price: 19.99, quantity: 1, total: 19.99, status },
+  });
 const cancel = (shopper: string, orderNo: string, atMs: number): Call =>
   call('cancel', shopper, orderNo, atMs, {
     body: { order_no: orderNo, user_id: shopper, price: 19.99, status: 'cancelled' },
@@ -228,13 +244,13 @@ test('8: a buy got another number while the order was live', () => {
 });
 
 test('9: owners vanished at another time than units went back', () => {
-  const sample = (atMs: number, owners: number) => ({
+  const sample = (atMs: number, held: number) => ({
     at_ms: atMs,
     sale: 17,
     ready: true,
     history_id: 'r1',
-    available: 2 - owners,
-    owners,
+    available: 2 - held,
+    held,
     batches: 0,
   });
   expect(broken({}, [], { samples: [sample(5_590, 2), sample(5_750, 1)] })).toEqual([]);

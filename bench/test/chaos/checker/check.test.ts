@@ -12,6 +12,7 @@ import {
   refused,
   returned,
   sample,
+  soldOut,
   soundRound,
   strike,
 } from './sound-round.ts';
@@ -144,7 +145,7 @@ test('5 and 6: what Redis lost with its data is counted apart, unless it was acc
 test('7: a shopper who was refused owns a unit', () => {
   const { record, calls } = soundRound();
   const refusedBob = calls.filter(({ shopper, order_no: orderNo }) => shopper !== 'bob' && orderNo !== 'B');
-  expect(promisesOf(record({ calls: [...refusedBob, buy('bob', 2_100, refused(409, 'sold_out'))] }))).toEqual([7]);
+  expect(promisesOf(record({ calls: [...refusedBob, buy('bob', 2_100, soldOut())] }))).toEqual([7]);
   // Nobody knows what became of an `unavailable` buy, or of one without an answer.
   expect(promisesOf(record({ calls: [...refusedBob, buy('bob', 2_100, refused(503, 'unavailable', '1'))] }))).toEqual(
     [],

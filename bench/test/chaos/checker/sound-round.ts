@@ -1,7 +1,15 @@
 import type { FinalReading, LedgerOrder, RoundRecord, SaleFacts, Strike } from '../../../chaos/checker/record.ts';
 import type { Call } from '../../../chaos/history.ts';
 
-export const SALE: SaleFacts = { id: 17, units: 2, price_cents: 1_999, start_ms: 1_000, end_ms: 9_000, sellsOut: true };
+export const SALE: SaleFacts = {
+  id: 17,
+  units: 2,
+  units_per_shopper: 1,
+  price_cents: 1_999,
+  start_ms: 1_000,
+  end_ms: 9_000,
+  sellsOut: true,
+};
 
 /** `alice` and `bob` buy the two units, `carol` comes too late; alice clicks twice and polls. */
 export function soundRound(): {
@@ -13,7 +21,7 @@ export function soundRound(): {
     buy('alice', 2_000, accepted('A')),
     buy('alice', 2_010, accepted('A', true)),
     buy('bob', 2_100, accepted('B')),
-    buy('carol', 2_200, refused(409, 'sold_out')),
+    buy('carol', 2_200, soldOut()),
     poll('A', 2_300, { user_id: 'alice', status: 'queued' }),
     poll('A', 2_400, { user_id: 'alice', status: 'pending_payment' }),
     poll('B', 2_400, { user_id: 'bob', status: 'pending_payment' }),
@@ -57,13 +65,18 @@ type Answer = Pick<Call, 'status' | 'body' | 'retry_after'>;
 
 export const accepted = (orderNo: string, replayed = false): Answer => ({
   status: 202,
-  body: { order_no: orderNo, status: 'queued', ...(replayed ? { replayed } : {}) },
+  body: { order_no: orderNo, status: 'queued', quantity: 1, ...(replayed ? { replayed } : {}) },
   retry_after: '1',
 });
 export const refused = (status: number, code: string, retryAfter: string | null = null): Answer => ({
   status,
   body: { code },
   retry_after: retryAfter,
+});
+export const soldOut = (available = 0): Answer => ({
+  status: 409,
+  body: { code: 'sold_out', available },
+  retry_after: null,
 });
 export const lost: Answer = { status: null, body: null, retry_after: null };
 
@@ -73,6 +86,7 @@ export const buy = (shopper: string, atMs: number, answer: Answer, token = `toke
   sale: 17,
   api: 0,
   token,
+  quantity: 1,
   sent_ms: atMs,
   answered_ms: atMs + 5,
   ...answer,
@@ -87,7 +101,11 @@ export const poll = (orderNo: string, atMs: number, body: Record<string, unknown
   answered_ms: atMs + 5,
   ...(body === null
     ? refused(404, 'not_found')
-    : { status: 200, retry_after: null, body: { order_no: orderNo, price: 19.99, ...body } }),
+    : {
+        status: 200,
+        retry_after: null,
+        body: { order_no: orderNo, price: 19.99, quantity: 1, total: 19.99, ...body },
+      }),
 });
 export const order = (
   orderNo: string,
@@ -99,6 +117,7 @@ export const order = (
   user_id: userId,
   status,
   price_cents: 1_999,
+  quantity: 1,
   created_at_ms: createdAtMs,
 });
 export const returned = (orderNo: string, appliedMs: number | null = 2_600) => ({
@@ -106,13 +125,13 @@ export const returned = (orderNo: string, appliedMs: number | null = 2_600) => (
   created_ms: 2_500,
   applied_ms: appliedMs,
 });
-export const sample = (atMs: number, available: number, owners: number, historyId = 'r1') => ({
+export const sample = (atMs: number, available: number, held: number, historyId = 'r1') => ({
   at_ms: atMs,
   sale: 17,
   ready: true,
   history_id: historyId,
   available,
-  owners,
+  held,
   batches: 0,
 });
 export const strike = (changes: Partial<Strike> = {}): Strike => ({

@@ -15,9 +15,9 @@ const SaleFigures = Type.Object({
   end_time: Time,
   units: Count,
   available: Type.Union([Type.Integer(), Type.Null()]),
-  owners: Known,
+  held: Known,
   gap: Type.Union([Type.Integer(), Type.Null()], {
-    description: '`available` + `owners` - `units` at one instant. Anything but 0 breaks the promise of conservation',
+    description: '`available` + `held` - `units` at one instant. Anything but 0 breaks the promise of conservation',
   }),
   backlog: known('Orders that are accepted and not yet in the ledger'),
   oldest_ms: known('The age of the oldest of them'),

@@ -66,6 +66,7 @@ function factsView(sale: SaleWithTexts): Readonly<Record<string, string | number
   return {
     name: sale.name,
     price: priceOfCents(sale.priceCents),
+    units_per_shopper: sale.unitsPerShopper,
     start_time: isoOf(sale.startMs),
     end_time: isoOf(sale.endMs),
     description: sale.description,

@@ -4,7 +4,13 @@ import { historyOfOrder } from '@flash-sale/shared/order-moves/order-transitions
 import { findPaymentsOfOrder } from '@flash-sale/shared/payment/payments-table.ts';
 import { readCounters } from '@flash-sale/shared/sale/sale-counters-table.ts';
 import { requestRefund } from '@flash-sale/shared/order-moves/request-refund.ts';
-import { deleteNewSale, insertSale, updatePaused, type NewSale } from '@flash-sale/shared/sale/products-table.ts';
+import {
+  deleteNewSale,
+  insertSale,
+  readSold,
+  updatePaused,
+  type NewSale,
+} from '@flash-sale/shared/sale/products-table.ts';
 import type { SaleWithTexts } from '@flash-sale/shared/sale/sale.ts';
 import type { Tx } from '@flash-sale/shared/platform/mysql/client.ts';
 import { loadSale } from '@flash-sale/shared/reconciliation/rebuild.ts';
@@ -89,12 +95,14 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
   app.get('/api/v1/admin/products/:id/stats', { schema: ProductStats, ...reading }, async (request, reply) => {
     const sale = await catalog.sale(request.params.id);
     if (sale === undefined) return reply.refuse('not_found');
-    const [outcomes, backlog, counters] = await Promise.all([
+    const [outcomes, backlog, sold, counters] = await Promise.all([
       commands.outcomes(sale),
       commands.backlog(sale),
+      readSold(db, [sale.id]),
       readCounters(db, sale.id),
     ]);
-    return statsOf(sale.id, { currency: config.CURRENCY, outcomes, backlog, counters });
+    const sums = { outcomes, backlog, sold: sold.get(sale.id) ?? 0, counters };
+    return statsOf(sale.id, { currency: config.CURRENCY, ...sums });
   });
 
   app.get('/api/v1/admin/orders/:orderNo', { schema: OrderFile, ...reading }, async (request, reply) => {

@@ -3,6 +3,7 @@ import { Refusal } from '@flash-sale/shared/platform/errors.ts';
 import { centsOfPrice } from '@flash-sale/shared/platform/money.ts';
 import type { SaleEdit } from '@flash-sale/shared/reconciliation/edit.ts';
 import type { NewSale } from '@flash-sale/shared/sale/products-table.ts';
+import { UNITS_PER_SHOPPER_MAX } from '@flash-sale/shared/sale/sale.ts';
 import { mayRefuse, msOfTime, OPERATOR_CALL, Price, ProductIdInPath, Time } from '../fields.ts';
 import { Product } from '../sale/schema.ts';
 
@@ -20,6 +21,11 @@ export const SALE_BODY_BYTES_MAX = 49_152;
 const time = { ...Time, pattern: RFC_3339, maxLength: TIME_LENGTH_MAX };
 const Name = Type.String({ minLength: 1, maxLength: 200, pattern: '^[^\\u0000-\\u001f\\u007f]*$' });
 const PriceGiven = Type.Number({ ...Price, minimum: 0.01, maximum: PRICE_MAX });
+const UnitsPerShopper = Type.Integer({
+  minimum: 1,
+  maximum: UNITS_PER_SHOPPER_MAX,
+  description: 'Maximum units of one order; 1 by default',
+});
 const StartTime = Type.String(time);
 const EndTime = Type.String({ ...time, description: 'After `start_time`' });
 const Description = Type.String({
@@ -46,6 +52,7 @@ export const CreateProduct = {
       price: PriceGiven,
       stock: Type.Integer({ minimum: 1, maximum: 1_000_000_000, description: 'At least `seckill_stock`' }),
       seckill_stock: Type.Integer({ minimum: 1, maximum: UNITS_MAX }),
+      units_per_shopper: Type.Optional(UnitsPerShopper),
       start_time: StartTime,
       end_time: EndTime,
       description: Type.Optional(Description),
@@ -70,6 +77,7 @@ export const EditProduct = {
     {
       name: Type.Optional(Name),
       price: Type.Optional(PriceGiven),
+      units_per_shopper: Type.Optional(UnitsPerShopper),
       start_time: Type.Optional(StartTime),
       end_time: Type.Optional(EndTime),
       description: Type.Optional(orNull(Description)),
@@ -95,16 +103,17 @@ const invalid = (detail: string): Refusal => new Refusal('invalid_request', { de
 /** A new sale, after the checks that a schema cannot express. */
 export function newSaleOf(body: Static<(typeof CreateProduct)['body']>): Omit<NewSale, 'shard'> {
   const { stock, seckill_stock: seckillStock, ...others } = body;
-  const { name, priceCents, startMs, endMs, description = null, imageUrl = null } = editOf(others);
+  const { name, priceCents, unitsPerShopper = 1, startMs, endMs, description = null, imageUrl = null } = editOf(others);
   if (stock < seckillStock) throw invalid('body/stock must be at least seckill_stock');
   if (endMs! <= startMs!) throw invalid('body/end_time must be after start_time');
   const facts = { name: name!, priceCents: priceCents!, startMs: startMs!, endMs: endMs! };
-  return { ...facts, stock, seckillStock, description, imageUrl };
+  return { ...facts, stock, seckillStock, unitsPerShopper, description, imageUrl };
 }
 
 /** The given facts of a sale, after the same checks. */
 export function editOf(body: Static<(typeof EditProduct)['body']>): SaleEdit {
-  const { name, price, start_time: startTime, end_time: endTime, description, image_url: imageUrl } = body;
+  const { name, price, units_per_shopper: unitsPerShopper, description, image_url: imageUrl } = body;
+  const { start_time: startTime, end_time: endTime } = body;
   const priceCents = price === undefined ? undefined : centsOfPrice(price);
   const startMs = startTime === undefined ? undefined : msOfTime(startTime);
   const endMs = endTime === undefined ? undefined : msOfTime(endTime);
@@ -118,7 +127,7 @@ export function editOf(body: Static<(typeof EditProduct)['body']>): SaleEdit {
   if (description?.isWellFormed() === false) throw invalid('body/description must be well-formed Unicode');
   if (typeof imageUrl === 'string' && !isPictureUrl(imageUrl))
     throw invalid('body/image_url must be a URL with https and without a user name');
-  return { name, priceCents, startMs, endMs, description, imageUrl };
+  return { name, priceCents, unitsPerShopper, startMs, endMs, description, imageUrl };
 }
 
 function isPictureUrl(text: string): boolean {

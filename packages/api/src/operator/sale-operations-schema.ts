@@ -21,7 +21,7 @@ export const ListSales = {
   ...OPERATOR_CALL,
   summary: 'Sales with their live figures, newest first',
   description:
-    'The units and the reservations of a sale are read at the same instant, so `available` + `owners` = `seckill_stock`.',
+    'The units and the reservations of a sale are read at the same instant, so `available` + `held` = `seckill_stock`.',
   querystring: page,
   response: {
     200: Type.Object({
@@ -29,9 +29,9 @@ export const ListSales = {
         Type.Object({
           ...Product.properties,
           shard: Count,
-          owners: CountOrNull,
+          held: CountOrNull,
           backlog: Type.Union([Count, Type.Null()], { description: 'Orders that the ledger does not have yet' }),
-          sold: Type.Integer({ minimum: 0, description: 'Live orders in the ledger' }),
+          sold: Type.Integer({ minimum: 0, description: 'Units of live orders in the ledger' }),
         }),
       ),
       next_cursor: NextCursor,
@@ -77,7 +77,7 @@ export const RebuildSale = {
   summary: 'Rebuild a sale in Redis',
   description:
     'The sale is rebuilt from the ledger and from the reservations that Redis still has. Buyers get `not_ready` until it is done.',
-  response: { 200: Type.Object({ ...Product.properties, owners: Count }) },
+  response: { 200: Type.Object({ ...Product.properties, held: Count }) },
 };
 
 const Audit = Type.Object(
@@ -88,7 +88,7 @@ const Audit = Type.Object(
     }),
     units: Count,
     available: Type.Integer(),
-    owners: Count,
+    held: Count,
     reservations: Count,
     live_orders: Count,
     sold: Count,

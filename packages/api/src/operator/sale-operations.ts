@@ -77,7 +77,7 @@ export const operationRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps
         return {
           ...productOf(sale, live ?? { nowMs: clock(sale.shard).nowMs() }),
           shard: sale.shard,
-          owners: live?.owners ?? null,
+          held: live?.held ?? null,
           backlog: live?.backlog ?? null,
           sold: sold.get(sale.id) ?? 0,
         };
@@ -115,7 +115,7 @@ export const operationRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps
       throw new Refusal('ended', { detail: 'The sale ended more than 24 hours ago and cannot be rebuilt any more' });
     await recordAction(db, actionOf(request, 'rebuild', `product ${sale.id}`));
     const rebuilt = await held(rebuildSale(underLease, sale, LEASE_WAIT_MS));
-    return { ...(await liveProduct(deps, rebuilt.sale)), owners: rebuilt.owners };
+    return { ...(await liveProduct(deps, rebuilt.sale)), held: rebuilt.held };
   });
 
   app.post('/api/v1/admin/products/:id/audit', { schema: AuditSale, ...changing }, async (request) => {

@@ -106,7 +106,7 @@ export const RefundOrder = {
   ...OPERATOR_CALL,
   summary: 'Refund a paid order',
   description:
-    'The order becomes `refunded`, and its unit goes back on sale, when the payment provider has confirmed the refund.',
+    'The order becomes `refunded`, and its units go back on sale, when the payment provider has confirmed the refund.',
   params: OrderNoInPath,
   ...mayRefuse('invalid_state'),
   response: { 202: Order },

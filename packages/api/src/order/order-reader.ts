@@ -61,7 +61,7 @@ export class OrderReader {
       if (codeOfRedisError(error) === undefined) throw error;
     }
     if (inRedis?.reservation !== undefined) {
-      const { userId, priceCents, admittedMs } = inRedis.reservation;
+      const { userId, priceCents, quantity, admittedMs } = inRedis.reservation;
       // Between COMMIT and settling, which may take seconds if the writer crashes, the ledger is
       // ahead of Redis. A shopper who has seen the row must not get `queued` after that. So return
       // `queued` only if the ledger has no row.
@@ -73,6 +73,7 @@ export class OrderReader {
         productId: sale.id,
         status: 'queued',
         priceCents,
+        quantity,
         createdAtMs: admittedMs,
         version: 0,
       };

@@ -14,6 +14,8 @@ const HEADER = [
   'user_id',
   'status',
   'price',
+  'quantity',
+  'total',
   'currency',
   'created_at',
   'expires_at',
@@ -39,15 +41,19 @@ export async function* ordersCsv(db: Db, filter: OrderFilter, currency: string):
   } while (before !== undefined);
 }
 
+const amountOf = (cents: number): string => (cents / 100).toFixed(2);
+
 function lineOf(order: Order, currency: string): string {
-  const { orderNo, productId, userId, status, priceCents, createdAtMs, reason = null } = order;
+  const { orderNo, productId, userId, status, priceCents, quantity, createdAtMs, reason = null } = order;
   const timeOf = (timeMs: number | undefined): string | null => (timeMs === undefined ? null : isoOf(timeMs));
   return csvLine([
     orderNo,
     productId,
     userId,
     status,
-    (priceCents / 100).toFixed(2),
+    amountOf(priceCents),
+    quantity,
+    amountOf(priceCents * quantity),
     currency,
     isoOf(createdAtMs),
     timeOf(order.expiresAtMs),

@@ -174,7 +174,7 @@ type StartedPayment = Payment & { readonly url: string };
 
 /** An order in the form of the API. */
 export function orderView(order: Order) {
-  const { orderNo, userId, productId, status, priceCents, createdAtMs, reason } = order;
+  const { orderNo, userId, productId, status, priceCents, quantity, createdAtMs, reason } = order;
   const { expiresAtMs, paidAtMs, closedAtMs } = order;
   return {
     order_no: orderNo,
@@ -182,6 +182,8 @@ export function orderView(order: Order) {
     product_id: productId,
     status,
     price: priceOfCents(priceCents),
+    quantity,
+    total: priceOfCents(priceCents * quantity),
     created_at: isoOf(createdAtMs),
     ...(expiresAtMs === undefined ? {} : { expires_at: isoOf(expiresAtMs) }),
     ...(paidAtMs === undefined ? {} : { paid_at: isoOf(paidAtMs) }),

@@ -23,6 +23,8 @@ export const Order = Type.Object(
     product_id: ProductId,
     status: Type.Enum([...ORDER_STATUSES]),
     price: Price,
+    quantity: Type.Integer({ description: 'Units' }),
+    total: Type.Number({ description: '`price` times `quantity`: what the shopper pays' }),
     created_at: Time,
     expires_at: Type.Optional(Type.String({ description: 'The end of the time to pay' })),
     paid_at: Type.Optional(Time),
@@ -100,7 +102,7 @@ export const PayOrder = {
 export const CancelOrder = {
   ...shoppers,
   summary: 'Cancel an unpaid order',
-  description: 'The unit goes back on sale, and the shopper can buy again. A repeated call returns the same answer.',
+  description: 'The units go back on sale, and the shopper can buy again. A repeated call returns the same answer.',
   params: OrderNoInPath,
   body: Type.Object({ user_id: Type.Optional(UserId) }, { additionalProperties: false }),
   ...mayRefuse('invalid_state'),

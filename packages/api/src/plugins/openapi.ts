@@ -28,7 +28,7 @@ export const openapi = fp(
         info: {
           title: 'Flash sale',
           description:
-            'Sells a limited stock to a large crowd: one unit for each shopper, and never more units than the sale has.',
+            'Sells a limited stock to a large crowd: one live order for each shopper, and never more units than the sale has.',
           version: '1.0.0',
         },
         components: {
@@ -76,6 +76,7 @@ function problemsOf({ problems = [], params, security = [] }: FastifySchema, met
 
 function problemAnswer(status: number, codes: readonly ErrorCode[]): object {
   const text = { type: 'string' };
+  const available = { type: 'integer', description: 'Units left, after a buy that was `sold_out`' };
   return {
     description: codes.map((code) => ERRORS[code].title).join('; '),
     content: {
@@ -90,6 +91,7 @@ function problemAnswer(status: number, codes: readonly ErrorCode[]): object {
             status: { const: status },
             code: { enum: codes },
             detail: text,
+            ...(codes.includes('sold_out') ? { available } : {}),
             request_id: text,
           },
         },

@@ -85,7 +85,7 @@ export function send(reply: FastifyReply, code: ErrorCode, options: RefusalOptio
     .code(status)
     .type(PROBLEM_JSON)
     .serializer(asIs)
-    .send(bodyOf(code, reply.request.id, options.detail));
+    .send(bodyOf(code, reply.request.id, options));
 }
 
 /** Answers requests that Fastify refuses before routing: its own answers have another form. */
@@ -121,8 +121,9 @@ const BEGINNINGS = Object.fromEntries(
   }),
 ) as Record<ErrorCode, string>;
 
-function bodyOf(code: ErrorCode, requestId: string, detail?: string): string {
-  const middle = detail === undefined ? '' : `,"detail":${JSON.stringify(detail)}`;
+function bodyOf(code: ErrorCode, requestId: string, { detail, facts }: RefusalOptions = {}): string {
+  let middle = detail === undefined ? '' : `,"detail":${JSON.stringify(detail)}`;
+  for (const name in facts) middle += `,"${name}":${facts[name]}`;
   return `${BEGINNINGS[code]}${middle},"request_id":${JSON.stringify(requestId)}}`;
 }
 

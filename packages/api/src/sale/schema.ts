@@ -11,6 +11,7 @@ export const Product = Type.Object(
     price: Price,
     stock: Type.Integer({ description: 'The ordinary stock of the shop; the sale does not change it' }),
     seckill_stock: Type.Integer({ description: 'Units of the sale' }),
+    units_per_shopper: Type.Integer({ description: 'Maximum units of one order' }),
     start_time: Time,
     end_time: Time,
     status: Type.Enum([...SALE_STATUSES]),

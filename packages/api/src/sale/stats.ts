@@ -13,7 +13,8 @@ export const Stats = Type.Object(
     currency: Type.String({ description: 'ISO 4217, of `revenue`' }),
     requests: Type.Record(Type.String(), Count, { description: 'Buys by outcome' }),
     accepted: Type.Integer({ description: 'Accepted orders: those in the ledger and those still waiting for it' }),
-    written: Count,
+    written: Type.Integer({ minimum: 0, description: 'Orders in the ledger that did not fail' }),
+    sold: Type.Integer({ minimum: 0, description: 'Units of live orders in the ledger' }),
     paid: Count,
     cancelled: Count,
     expired: Count,
@@ -38,10 +39,11 @@ export function statsOf(
     readonly currency: string;
     readonly outcomes: Record<string, number>;
     readonly backlog: number;
+    readonly sold: number;
     readonly counters: readonly CounterChange[];
   },
 ): Static<typeof Stats> {
-  const { currency, outcomes, backlog, counters } = sums;
+  const { currency, outcomes, backlog, sold, counters } = sums;
   const total = (name: SaleTotal): number => counters.find((counter) => counter.name === name)?.value ?? 0;
   const written = total('pending_payment');
   const failed = total('failed');
@@ -52,6 +54,7 @@ export function statsOf(
     requests: { ...keptOutcomes(counters), ...outcomes },
     accepted: written + failed + backlog,
     written,
+    sold,
     paid: total('paid'),
     cancelled: total('cancelled'),
     expired: total('expired'),

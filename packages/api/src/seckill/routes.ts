@@ -75,7 +75,7 @@ export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) 
   );
 
   app.post('/api/v1/seckill/buy', { schema: Buy, bodyLimit }, async (request, reply) => {
-    const { product_id: productId, token } = request.body;
+    const { product_id: productId, token, quantity = 1 } = request.body;
     const userId = await app.shopper(request, request.body.user_id);
     // An expired token is accepted here: its shopper may own an order.
     if (!tokens.verify(token, { userId, saleId: productId })) {
@@ -99,15 +99,20 @@ export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) 
     const decision = await admissions.admit(sale, {
       userId,
       token,
+      quantity,
       requestId: request.id,
       traceparent: request.traceparent,
     });
     outcomes.add(sale, decision.outcome);
     switch (decision.outcome) {
       case 'accepted':
-        return accept(reply, { orderNo: decision.orderNo, status: 'queued' }, false);
+        return accept(reply, { orderNo: decision.orderNo, quantity, status: 'queued' }, false);
       case 'replayed':
-        return accept(reply, { orderNo: decision.orderNo, status: await statusOf(sale, decision.orderNo) }, true);
+        return accept(reply, { ...decision, status: await statusOf(sale, decision.orderNo) }, true);
+      case 'sold_out':
+        return reply.refuse('sold_out', { facts: { available: decision.available } });
+      case 'invalid_request':
+        return reply.refuse('invalid_request', { detail: `body/quantity must be <= ${decision.unitsPerShopper}` });
       case 'rate_limited':
         return refuseRate(reply, decision);
       default:
@@ -126,13 +131,13 @@ export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) 
 
   function accept(
     reply: FastifyReply,
-    { orderNo, status }: Pick<Order, 'orderNo' | 'status'>,
+    { orderNo, quantity, status }: Pick<Order, 'orderNo' | 'quantity' | 'status'>,
     replayed: boolean,
   ): FastifyReply {
     return reply
       .code(202)
       .headers({ location: `/api/v1/orders/${orderNo}`, 'retry-after': POLL_AFTER_S })
-      .send({ order_no: orderNo, status, ...(replayed ? { replayed } : {}) });
+      .send({ order_no: orderNo, status, quantity, ...(replayed ? { replayed } : {}) });
   }
 
   function refuseRate(

@@ -1,5 +1,6 @@
 import Type from 'typebox';
 import { ORDER_STATUSES } from '@flash-sale/shared/order/order.ts';
+import { UNITS_PER_SHOPPER_MAX } from '@flash-sale/shared/sale/sale.ts';
 import { mayRefuse, ProductId, SeckillToken, SHOPPER_SECURITY, Time, UserId } from '../fields.ts';
 
 const shoppers = { tags: ['seckill'], security: SHOPPER_SECURITY };
@@ -43,11 +44,23 @@ export const GetChallenge = {
 
 export const Buy = {
   ...shoppers,
-  summary: 'Buy one unit',
+  summary: 'Buy',
   description:
-    'If the shopper already has an order, a repeated call returns its order number, even after the last unit is sold.',
+    'The order gets all units that the call asks for, or none: if fewer are left, the answer is `sold_out` with their number in `available`. If the ' +
+    'shopper already has an order, a repeated call returns its number and its quantity, even after the last unit is sold.',
   body: Type.Object(
-    { user_id: Type.Optional(UserId), product_id: ProductId, token: SeckillToken },
+    {
+      user_id: Type.Optional(UserId),
+      product_id: ProductId,
+      token: SeckillToken,
+      quantity: Type.Optional(
+        Type.Integer({
+          minimum: 1,
+          maximum: UNITS_PER_SHOPPER_MAX,
+          description: 'Units, 1 by default; at most `units_per_shopper` of the product',
+        }),
+      ),
+    },
     { additionalProperties: false },
   ),
   ...mayRefuse('not_found', 'token_invalid', 'not_started', 'ended', 'paused', 'sold_out', 'overloaded', 'not_ready'),
@@ -55,6 +68,7 @@ export const Buy = {
     202: Type.Object({
       order_no: Type.String(),
       status: Type.Enum([...ORDER_STATUSES]),
+      quantity: Type.Integer({ description: 'Units of the order' }),
       replayed: Type.Optional(Type.Boolean({ description: 'True if the order comes from an earlier buy' })),
     }),
   },

@@ -184,5 +184,5 @@ it('orders that an asynchronous replica had not received are lost: 404, their un
   expect(late).toEqual({ code: 'sold_out' });
   await expectPromisesKept(context, { id, seckill_stock: UNITS, sold: UNITS }, all);
   const audit = await auditSale(context, { id, shard: 0 }, { waitMs: 10_000, thorough: true });
-  expect(audit).toMatchObject({ verdict: 'clean', owners: UNITS, liveOrders: UNITS, available: 0 });
+  expect(audit).toMatchObject({ verdict: 'clean', held: UNITS, liveOrders: UNITS, available: 0 });
 }, 120_000);

@@ -92,5 +92,5 @@ it('a master that comes back with the data of the server that was promoted besid
     expect(JSON.parse(answer.body)).toMatchObject({ available: UNITS - 39 });
   }, SEEN);
   const audit = await auditSale(context, sale, { waitMs: 10_000, thorough: true });
-  expect(audit).toMatchObject({ verdict: 'clean', owners: 39, liveOrders: 39, available: UNITS - 39 });
+  expect(audit).toMatchObject({ verdict: 'clean', held: 39, liveOrders: 39, available: UNITS - 39 });
 }, 120_000);

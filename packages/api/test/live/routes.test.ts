@@ -75,7 +75,7 @@ describe('GET /api/v1/admin/live', () => {
         status: 'paused',
         units: 3,
         available: 1,
-        owners: 2,
+        held: 2,
         gap: 0,
         backlog: 1,
         accepted: 1,

@@ -46,6 +46,7 @@ describe('POST /api/v1/admin/products', () => {
     expect(answer.headers.location).toBe(`/api/v1/products/${product.id}`);
     expect(product).toEqual({
       ...VALID,
+      units_per_shopper: 1,
       id: product.id,
       start_time: '2026-01-01T00:00:00.000Z',
       status: 'open',

@@ -52,7 +52,7 @@ describe('GET /api/v1/admin/products', () => {
     await app.win(sale, 'queued');
     const answer = await app.get('/api/v1/admin/products?limit=1', AS_VIEWER);
     expect(answer.json()).toEqual({
-      items: [{ ...(await productAt(app, sale)), shard: 0, available: 3, owners: 2, backlog: 1, sold: 1 }],
+      items: [{ ...(await productAt(app, sale)), shard: 0, available: 3, held: 2, backlog: 1, sold: 1 }],
       next_cursor: String(sale.id),
     });
     const next = await app.get(`/api/v1/admin/products?limit=1&cursor=${sale.id}`, AS_VIEWER);
@@ -152,7 +152,7 @@ describe('rebuild, audit and repair', () => {
     await context.redis.hset(context.keys.sale(sale).state, 'ready', '0');
     const answer = await act(sale, 'rebuild');
     expect(answer.statusCode).toBe(200);
-    expect(answer.json()).toMatchObject({ id: sale.id, status: 'open', owners: 1, available: 4 });
+    expect(answer.json()).toMatchObject({ id: sale.id, status: 'open', held: 1, available: 4 });
     expect(await actionsOn(sale)).toMatchObject([{ action: 'rebuild' }]);
   });
 
@@ -168,7 +168,7 @@ describe('rebuild, audit and repair', () => {
     await context.redis.hincrby(context.keys.sale(sale).state, 'available', 1);
     const audit = await act(sale, 'audit');
     expect(audit.json()).toMatchObject({ sale_id: sale.id, verdict: 'drift', units: 5, available: 6 });
-    expect(audit.json<{ findings: string[] }>().findings.join()).toContain('available 6 + owners 0');
+    expect(audit.json<{ findings: string[] }>().findings.join()).toContain('available 6 + held 0');
     expect((await act(sale, 'repair')).json()).toMatchObject({ verdict: 'drift', repaired: true });
     expect(await productAt(app, sale)).toMatchObject({ available: 5, status: 'open' });
     expect((await act(sale, 'repair')).json()).toMatchObject({ verdict: 'clean', repaired: false, findings: [] });

@@ -34,6 +34,7 @@ async function written(sale: Sale, ...all: Partial<Order>[]): Promise<string[]> 
       userId: `u${i}`,
       status: 'pending_payment',
       priceCents: 1_990,
+      quantity: 1,
       createdAtMs: madeMs,
       version: 1,
       ...fields,
@@ -121,11 +122,11 @@ describe('GET /api/v1/admin/orders.csv', () => {
     });
     const [header, newest, oldest, end] = answer.body.split('\r\n');
     expect(header).toBe(
-      'order_no,product_id,user_id,status,price,currency,created_at,expires_at,paid_at,closed_at,reason',
+      'order_no,product_id,user_id,status,price,quantity,total,currency,created_at,expires_at,paid_at,closed_at,reason',
     );
-    expect(newest).toContain(`${second},${sale.id},plain,failed,19.90,CNY,`);
+    expect(newest).toContain(`${second},${sale.id},plain,failed,19.90,1,19.90,CNY,`);
     expect(newest).toContain(',2027-01-15T08:00:00.500Z,no_unit');
-    expect(oldest).toContain(`${first},${sale.id},'=cmd|x,pending_payment,19.90,CNY,`);
+    expect(oldest).toContain(`${first},${sale.id},'=cmd|x,pending_payment,19.90,1,19.90,CNY,`);
     expect(end).toBe('');
   });
 

@@ -36,7 +36,15 @@ describe('GET /api/v1/orders/:orderNo', () => {
     expect(answer.statusCode).toBe(200);
     expect(answer.headers['retry-after']).toBe('1');
     const { created_at: createdAt, ...order } = answer.json<{ created_at: string }>();
-    expect(order).toEqual({ order_no: orderNo, user_id: 'alice', product_id: sale.id, status: 'queued', price: 10.05 });
+    expect(order).toEqual({
+      order_no: orderNo,
+      user_id: 'alice',
+      product_id: sale.id,
+      status: 'queued',
+      price: 10.05,
+      quantity: 1,
+      total: 10.05,
+    });
     expect(createdAt).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
     expect(Date.parse(createdAt)).toBeGreaterThanOrEqual(beforeMs);
   });

@@ -42,6 +42,7 @@ describe('GET /api/v1/products/:id', () => {
       price: 19.99,
       stock: 70,
       seckill_stock: 7,
+      units_per_shopper: 1,
       start_time: new Date(sale.startMs).toISOString(),
       end_time: new Date(sale.endMs).toISOString(),
       status: 'open',

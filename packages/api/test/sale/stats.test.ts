@@ -114,6 +114,7 @@ describe('GET /api/v1/admin/products/:id/stats', () => {
       requests: {},
       accepted: 0,
       written: 0,
+      sold: 0,
       paid: 0,
       cancelled: 0,
       expired: 0,
@@ -139,7 +140,7 @@ describe('percentiles', () => {
       bucket: Number(bucket),
       value,
     }));
-    return statsOf(1, { currency: 'CNY', outcomes: {}, backlog: 0, counters }).row_after_ms;
+    return statsOf(1, { currency: 'CNY', outcomes: {}, backlog: 0, sold: 0, counters }).row_after_ms;
   };
 
   it.each([

@@ -145,7 +145,7 @@ describe('POST /api/v1/seckill/buy', () => {
     const { order_no: orderNo, ...rest } = answer.json<{ order_no: string }>();
     expect(orderNo).toMatch(ORDER_NO);
     expect(orderNo.endsWith(`-${sale.id}`)).toBe(true);
-    expect(rest).toEqual({ status: 'queued' });
+    expect(rest).toEqual({ status: 'queued', quantity: 1 });
     expect(answer.headers.location).toBe(`/api/v1/orders/${orderNo}`);
     expect(answer.headers['retry-after']).toBe('1');
     expect((await app.get(String(answer.headers.location))).statusCode).toBe(200);
@@ -158,7 +158,7 @@ describe('POST /api/v1/seckill/buy', () => {
     const before = await effectsOn(context, sale, 'alice');
     const retry = await app.buy(sale, 'alice', token);
     expect(retry.statusCode).toBe(202);
-    expect(retry.json()).toEqual({ order_no: orderNo, status: 'queued', replayed: true });
+    expect(retry.json()).toEqual({ order_no: orderNo, status: 'queued', quantity: 1, replayed: true });
     expect(retry.headers.location).toBe(`/api/v1/orders/${orderNo}`);
     expect(await effectsOn(context, sale, 'alice')).toEqual(before);
   });
@@ -168,7 +168,7 @@ describe('POST /api/v1/seckill/buy', () => {
     const orderNo = await app.win(sale, 'alice');
     await settleOrder(context, sale, orderNo);
     const retry = await app.buy(sale, 'alice', await app.tokenOf(sale, 'alice'));
-    expect(retry.json()).toEqual({ order_no: orderNo, status: 'pending_payment', replayed: true });
+    expect(retry.json()).toEqual({ order_no: orderNo, status: 'pending_payment', quantity: 1, replayed: true });
   });
 
   it('treats ten clicks at once, in one micro-batch or several, as one buy (promises 4 and 8)', async () => {
@@ -228,7 +228,7 @@ describe('POST /api/v1/seckill/buy', () => {
       .execute();
     const answer = await app.buy(sale, 'alice', signed(sale.id, 'alice'));
     expect(answer.statusCode).toBe(202);
-    expect(answer.json()).toEqual({ order_no: orderNo, status: 'paid', replayed: true });
+    expect(answer.json()).toEqual({ order_no: orderNo, status: 'paid', quantity: 1, replayed: true });
     expect(await app.buy(sale, 'bob', signed(sale.id, 'bob'))).toBeProblem('ended');
   });
 

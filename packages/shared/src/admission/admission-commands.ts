@@ -2,6 +2,7 @@ import type { ErrorCode } from '../platform/errors.ts';
 import type { SaleRef } from '../sale/sale.ts';
 import { readScripts, type Argument, type RedisCalls } from '../platform/redis/script-loader.ts';
 import type { Keys } from '../platform/redis/keys.ts';
+import { heldBy, type Owner } from '../sale/owner.ts';
 import { lineOfOrder } from './batch.ts';
 
 export const ADMISSION_SCRIPTS = readScripts(import.meta.url, {
@@ -17,6 +18,8 @@ export interface AdmitItem {
   /** The order number that the buy gets if it is accepted, with the number of the call's batch. */
   readonly orderNo: string;
   readonly token: string;
+  /** The units that the shopper wants: all of them or none. */
+  readonly quantity: number;
   readonly requestId: string;
   /** The trace context of the request, if it is traced. */
   readonly traceparent?: string | undefined;
@@ -43,9 +46,13 @@ export interface AdmitCall {
 /** The result of one buy. */
 export type Admission =
   | { readonly outcome: 'accepted' }
-  | { readonly outcome: 'replayed'; readonly orderNo: string }
+  | ({ readonly outcome: 'replayed' } & Pick<Owner, 'orderNo' | 'quantity'>)
+  /** Fewer units are left than the shopper wants. */
+  | { readonly outcome: 'sold_out'; readonly available: number }
+  /** The shopper wants more units than the sale allows. */
+  | { readonly outcome: 'invalid_request'; readonly unitsPerShopper: number }
   | { readonly outcome: 'rate_limited'; readonly limit: 'global' | 'user'; readonly waitMs: number }
-  | { readonly outcome: Exclude<ErrorCode, 'rate_limited'> };
+  | { readonly outcome: Exclude<ErrorCode, 'rate_limited' | 'sold_out' | 'invalid_request'> };
 
 export function createAdmissionCommands({ redis, run }: RedisCalls<AdmissionScript>, keys: Keys) {
   return {
@@ -123,10 +130,18 @@ export function createAdmissionCommands({ redis, run }: RedisCalls<AdmissionScri
 }
 
 function admissionOf(reply: string): Admission {
-  if (reply.startsWith('replayed:')) return { outcome: 'replayed', orderNo: reply.slice('replayed:'.length) };
-  if (reply.startsWith('rate_limited:')) {
-    const [, limit, waitMs] = reply.split(':');
-    return { outcome: 'rate_limited', limit: limit as 'global' | 'user', waitMs: Number(waitMs) };
+  if (reply === 'accepted') return { outcome: 'accepted' };
+  const [outcome, ...facts] = reply.split(':') as [Admission['outcome'], ...string[]];
+  switch (outcome) {
+    case 'replayed':
+      return { outcome, ...heldBy(facts.join(':')) };
+    case 'sold_out':
+      return { outcome, available: Number(facts[0] ?? 0) };
+    case 'invalid_request':
+      return { outcome, unitsPerShopper: Number(facts[0]) };
+    case 'rate_limited':
+      return { outcome, limit: facts[0] as 'global' | 'user', waitMs: Number(facts[1]) };
+    default:
+      return { outcome };
   }
-  return { outcome: reply as 'accepted' };
 }

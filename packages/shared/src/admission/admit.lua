@@ -7,12 +7,14 @@
 -- deadline_ms        by this Redis's clock
 -- backlog_max        orders of the sale that may wait for the ledger
 -- shard_backlog_max  orders of all sales of the shard together that may wait
--- orders             one line per item: order number, user and request id
+-- orders             one line per item: order number, user and request id, and the quantity unless
+--                    it is 1
 -- seckill_tokens     one line per item
 -- The other KEYS: seckill token of each item
 -- Out   one string with a word per item, or a single word that holds for all:
---       'accepted' | 'replayed:<order number>' | 'rate_limited:<global|user>:<wait in ms>' | error
---       code
+--       'accepted' | 'replayed:<order number>[:<quantity>]' | 'sold_out:<units left>', fewer than
+--       asked for | 'invalid_request:<units per shopper>', fewer than asked for |
+--       'rate_limited:<global|user>:<wait in ms>' | error code
 --
 -- The buckets are GCRA (ITU-T I.371): a token bucket is one number, the time at which it is full.
 local state_key, pause_key, owners_key, batches_key, batch_times_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -25,10 +27,13 @@ local orders, seckill_tokens = ARGV[11], ARGV[12]
 local FIXED_KEYS, BUCKET_WINDOWS, US_PER_SECOND = 13, 3, 1000000
 
 -- The line of an item in `orders` is from `starts` to `ends`.
-local count, users, order_nos, starts, ends = 0, {}, {}, {}, {}
-for from, order_no, user, to in string.gmatch(orders, '()(%S+) (%S+) %S+()') do
+local count, users, order_nos, quantities, starts, ends = 0, {}, {}, {}, {}, {}
+-- Most buys are of one unit. Only the others need what the sale knows of quantities.
+local several = false
+for from, order_no, user, quantity, to in string.gmatch(orders, '()(%S+) (%S+) %S+ ?(%d*)()') do
   count = count + 1
   starts[count], order_nos[count], users[count], ends[count] = from, order_no, user, to - 1
+  if quantity ~= '' then quantities[count], several = tonumber(quantity), true end
 end
 local tokens = {}
 for token in string.gmatch(seckill_tokens .. '\n', '([^\n]*)\n') do tokens[#tokens + 1] = token end
@@ -57,12 +62,14 @@ local state = redis.call('HMGET', state_key,
 if state[1] ~= '1' or state[2] ~= here then return 'not_ready' end
 local available, backlog = tonumber(state[3]) or 0, tonumber(state[4]) or 0
 local shard_backlog = tonumber(redis.call('GET', backlog_key)) or 0
+local units_per_shopper, extra_held = 1, 0
+if several then units_per_shopper = tonumber(redis.call('HGET', state_key, 'units_per_shopper')) or 1 end
 
 -- Read everything at once. The items update these maps, so that later items see earlier ones.
 local owner_of = {}
-for i, order_no in ipairs(redis.call('HMGET', owners_key, unpack(users))) do owner_of[users[i]] = order_no end
+for i, entry in ipairs(redis.call('HMGET', owners_key, unpack(users))) do owner_of[users[i]] = entry end
 
--- The reason why no unit can be taken now, or nil.
+-- The reason why nobody can take a unit now, or nil.
 local function refusal_of_sale()
   -- Check the end first: a sale may be ended before its start.
   if now >= tonumber(state[6]) then return 'ended' end
@@ -111,11 +118,14 @@ end
 local new_owners, consumed, consumers, accepted, drawn = {}, {}, {}, {}, {}
 
 local function decide(i)
-  local user = users[i]
+  local user, quantity = users[i], quantities[i] or 1
   if owner_of[user] then return 'replayed:' .. owner_of[user] end
+  if quantity > units_per_shopper then return 'invalid_request:' .. units_per_shopper end
   if refusal then return refusal end
   if available <= 0 then return 'sold_out' end
   if backlog >= backlog_max or shard_backlog >= shard_backlog_max then return 'overloaded' end
+  -- All or nothing.
+  if available < quantity then return 'sold_out:' .. available end
 
   local global_next, global_wait = take(global_bucket, global_full_at)
   if global_wait > 0 then return 'rate_limited:global:' .. global_wait end
@@ -125,11 +135,13 @@ local function decide(i)
 
   if token_of[user] ~= tokens[i] then return 'token_invalid' end
 
-  available, backlog, shard_backlog = available - 1, backlog + 1, shard_backlog + 1
-  owner_of[user], token_of[user] = order_nos[i], nil
+  available, backlog, shard_backlog = available - quantity, backlog + 1, shard_backlog + 1
+  local entry = order_nos[i]
+  if quantity > 1 then entry, extra_held = entry .. ':' .. quantity, extra_held + quantity - 1 end
+  owner_of[user], token_of[user] = entry, nil
   accepted[#accepted + 1] = i
   consumed[#consumed + 1], consumers[#consumers + 1] = KEYS[FIXED_KEYS + i], user
-  new_owners[#new_owners + 1], new_owners[#new_owners + 2] = user, order_nos[i]
+  new_owners[#new_owners + 1], new_owners[#new_owners + 2] = user, entry
   return 'accepted'
 end
 
@@ -166,6 +178,7 @@ local function accepted_orders()
 end
 if #accepted > 0 then
   redis.call('HSET', state_key, 'available', available, 'backlog', backlog)
+  if extra_held > 0 then redis.call('HINCRBY', state_key, 'extra_held', extra_held) end
   redis.call('HSET', owners_key, unpack(new_owners))
   redis.call('HSET', batches_key, batch_no,
     table.concat({ now, ' ', state[7] or '', ' ', #accepted, '\n', accepted_orders() }))

@@ -9,7 +9,7 @@ export interface Batch {
   readonly reservations: readonly Reservation[];
 }
 
-/** A reservation, and whether its shopper's owner entry names it, so that it holds a unit. */
+/** A reservation, and whether its shopper's owner entry names it, so that it holds its units. */
 export interface HeldReservation extends Reservation {
   readonly isHeld: boolean;
 }
@@ -20,22 +20,26 @@ export interface HeldBatch extends Batch {
 
 /**
  * Parses the record of a batch: `admitted_ms price_cents orders`, then a line per order,
- * `order_no user_id request_id[~traceparent]`. No request id contains `~`.
+ * `order_no user_id request_id[~traceparent][ quantity]`. No request id contains `~`.
  */
 export function batchOf(batchNo: string, record: string): Batch {
   const [facts, ...lines] = record.split('\n');
   const [admittedMs, priceCents] = facts!.split(' ').map(Number) as [number, number];
   const reservations = lines.map((line) => {
-    const [orderNo, userId, request] = line.split(' ') as [string, string, string];
+    const [orderNo, userId, request, quantity = '1'] = line.split(' ') as [string, string, string, string?];
     const [requestId, traceparent] = request.split('~', 2) as [string, string?];
-    return { orderNo, userId, priceCents, admittedMs, batchNo, requestId, traceparent };
+    return { orderNo, userId, quantity: Number(quantity), priceCents, admittedMs, batchNo, requestId, traceparent };
   });
   return { batchNo, reservations };
 }
 
-/** The line of an order in the record of its batch. */
-export const lineOfOrder = (order: Pick<Reservation, 'orderNo' | 'userId' | 'requestId' | 'traceparent'>): string =>
-  `${order.orderNo} ${order.userId} ${requestText(order)}`;
+/** The line of an order in the record of its batch. It has a quantity unless that is 1. */
+export function lineOfOrder(
+  order: Pick<Reservation, 'orderNo' | 'userId' | 'quantity' | 'requestId' | 'traceparent'>,
+): string {
+  const line = `${order.orderNo} ${order.userId} ${requestText(order)}`;
+  return order.quantity === 1 ? line : `${line} ${order.quantity}`;
+}
 
 const requestText = ({ requestId, traceparent }: Pick<Reservation, 'requestId' | 'traceparent'>): string =>
   traceparent === undefined ? requestId : `${requestId}~${traceparent}`;

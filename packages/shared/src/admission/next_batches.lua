@@ -1,4 +1,4 @@
--- Returns the oldest batches of a sale, and which of their orders do not hold a unit. It first
+-- Returns the oldest batches of a sale, and which of their orders do not hold their units. It first
 -- stores the newest admission time among them: a poll for an order up to that time must ask the
 -- ledger, because the order may be written from now on.
 --
@@ -39,18 +39,19 @@ repeat
 until has_more or #batch_nos < READ_AT_ONCE
 if orders == 0 then return out end
 
-local order_nos, users = {}, {}
+local order_nos, users, entries = {}, {}, {}
 for i = 5, #out, 2 do
-  for order_no, user in string.gmatch(out[i], '\n(%S+) (%S+)') do
+  for order_no, user, quantity in string.gmatch(out[i], '\n(%S+) (%S+) %S+ ?(%d*)') do
     order_nos[#order_nos + 1], users[#users + 1] = order_no, user
+    entries[#entries + 1] = quantity == '' and order_no or order_no .. ':' .. quantity
   end
 end
 local not_held = {}
 for from = 1, #users, 1000 do
   local to = math.min(from + 999, #users)
   for i, owner in ipairs(redis.call('HMGET', owners_key, unpack(users, from, to))) do
-    local order_no = order_nos[from + i - 1]
-    if owner ~= order_no then not_held[#not_held + 1] = order_no end
+    local n = from + i - 1
+    if owner ~= entries[n] then not_held[#not_held + 1] = order_nos[n] end
   end
 end
 

@@ -5,6 +5,7 @@
 export interface Reservation {
   readonly orderNo: string;
   readonly userId: string;
+  readonly quantity: number;
   readonly priceCents: number;
   /**
    * When it was admitted, in ms since the epoch by the clock of Redis. This is the order's

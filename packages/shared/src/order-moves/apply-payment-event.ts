@@ -48,7 +48,7 @@ const applyToPayments = applyAll(applyEventsWithoutRedis);
 
 /**
  * Applies a provider's event about a payment once. Money that arrives for an order that is closed
- * or already paid, or that is not its price, is refunded: the payment waits for its refund and the
+ * or already paid, or that is not what it costs, is refunded: the payment waits for its refund and the
  * order does not change. If Redis does not answer, the money is still recorded, and `payDueOrders`
  * moves its order later.
  *

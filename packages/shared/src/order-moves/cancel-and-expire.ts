@@ -28,7 +28,7 @@ const cancelAll: Work<Cancel, Order> = async ({ tx, productId, now, moved }, can
 };
 
 /**
- * Cancels an unpaid order; its unit becomes available again. A repeat by the actor that cancelled
+ * Cancels an unpaid order; its units become available again. A repeat by the actor that cancelled
  * it gets the same answer.
  *
  * @throws Refusal `invalid_state`, with the order's state, if it is not `pending_payment` or its

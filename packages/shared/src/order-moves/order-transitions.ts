@@ -3,6 +3,7 @@ import { Refusal } from '../platform/errors.ts';
 import { canMove, type ClosedStatus, type OrderStatus } from '../order/order.ts';
 import type { Db, Tx } from '../platform/mysql/client.ts';
 import { expireOpenPayments, IS_NOT_PAID_FOR } from '../payment/payments-table.ts';
+import { unitsOf } from '../sale/owner.ts';
 import { addToCounters } from '../sale/sale-counters-table.ts';
 import { insertStockReturns } from '../order/stock-returns-table.ts';
 
@@ -18,6 +19,7 @@ export interface MovedOrder {
   readonly userId: string;
   readonly productId: number;
   readonly priceCents: number;
+  readonly quantity: number;
   readonly status: OrderStatus;
   readonly version: number;
 }
@@ -55,7 +57,7 @@ export async function moversTo(tx: Tx, orderNos: readonly string[], to: OrderSta
 
 /**
  * Moves those of a sale's orders that are in the state `from`; the others do not change. A close
- * lowers `sold` and inserts a return for each unit, in the same transaction. The caller holds the
+ * lowers `sold` by their units and inserts a return for each, in the same transaction. The caller holds the
  * sale's row.
  *
  * @returns the orders that moved, with their new version
@@ -75,7 +77,8 @@ export async function moveOrders(
   // Use the primary key only: another index would lock rows of other sales, and wait for their
   // holders.
   const { rows: found } = await sql<MovedOrder>`
-    SELECT order_no AS orderNo, user_id AS userId, product_id AS productId, price_cents AS priceCents, status, version
+    SELECT order_no AS orderNo, user_id AS userId, product_id AS productId, price_cents AS priceCents, quantity,
+      status, version
     FROM orders FORCE INDEX (PRIMARY)
     WHERE order_no IN (${[...movers.keys()]}) AND product_id = ${productId} AND status = ${from}
       ${from === 'pending_payment' && to !== 'paid' ? sql`AND ${IS_NOT_PAID_FOR}` : sql``} FOR UPDATE`.execute(tx);
@@ -94,11 +97,11 @@ export async function moveOrders(
     tx,
   );
 
-  const cents = found.reduce((sum, { priceCents }) => sum + priceCents, 0);
+  const cents = found.reduce((sum, { priceCents, quantity }) => sum + priceCents * quantity, 0);
   if (to !== 'paid') {
     await tx
       .updateTable('products')
-      .set({ sold: sql`sold - ${found.length}` })
+      .set({ sold: sql`sold - ${unitsOf(found)}` })
       .where('id', '=', productId)
       .execute();
     await insertStockReturns(tx, found, now.getTime());

@@ -64,7 +64,7 @@ async function outcomeOf(deps: PaymentEventDeps, provider: string, event: Paymen
   }
 }
 
-/** A sentence for operators if the received amount is not the price of the order. */
+/** A sentence for operators if the received amount is not what the order costs. */
 function wrongAmountOf({ amountCents, currency }: Payment, { kind, received }: PaymentEvent): string | undefined {
   if (kind !== 'succeeded' || received === undefined) return undefined;
   if (received.amount === amountCents && received.currency === currency) return undefined;

@@ -41,7 +41,7 @@ const requestAll: Work<Refund, void> = async ({ tx }, refunds) => {
 
 /**
  * Requests the refund of a paid order. When the provider has confirmed it, the order is `refunded`
- * and its unit is available again. A repeat by the same actor changes nothing, also after that.
+ * and its units are available again. A repeat by the same actor changes nothing, also after that.
  *
  * @throws Refusal `invalid_state` if the order is not paid
  */

@@ -7,12 +7,15 @@ local lease_key, state_key, owners_key = KEYS[1], KEYS[2], KEYS[3]
 local lease = ARGV[1]
 
 if not lease_is_mine(lease_key, lease) then return -1 end
-local given_back = 0
+local owners, units = 0, 0
 for arg = 2, #ARGV, 2 do
-  if redis.call('HGET', owners_key, ARGV[arg]) == ARGV[arg + 1] then
-    redis.call('HDEL', owners_key, ARGV[arg])
-    given_back = given_back + 1
+  local user, order_no = ARGV[arg], ARGV[arg + 1]
+  local named, quantity = string.match(redis.call('HGET', owners_key, user) or '', '^([^:]*):?(%d*)$')
+  if named == order_no then
+    redis.call('HDEL', owners_key, user)
+    owners, units = owners + 1, units + (tonumber(quantity) or 1)
   end
 end
-if given_back > 0 then redis.call('HINCRBY', state_key, 'available', given_back) end
-return given_back
+if units > 0 then redis.call('HINCRBY', state_key, 'available', units) end
+if units > owners then redis.call('HINCRBY', state_key, 'extra_held', owners - units) end
+return units

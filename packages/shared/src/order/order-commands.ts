@@ -6,7 +6,7 @@ import { settledOrderOf } from './settled-record.ts';
 import type { SaleRef } from '../sale/sale.ts';
 import { readScripts, type RedisCalls } from '../platform/redis/script-loader.ts';
 import type { Keys } from '../platform/redis/keys.ts';
-import type { Owner } from '../sale/sale-commands.ts';
+import { heldBy, type Owner } from '../sale/owner.ts';
 
 export const ORDER_SCRIPTS = readScripts(import.meta.url, {
   read_orders: {},
@@ -54,9 +54,10 @@ export function createOrderCommands({ redis, run }: RedisCalls<OrderScript>, key
       return found!;
     },
 
-    /** The number of the order that holds a unit of the sale for this shopper, if there is one. */
+    /** The number of the order that holds units of the sale for this shopper, if there is one. */
     async ownedOrder(sale: SaleRef, userId: string): Promise<string | undefined> {
-      return (await redis.hget(keys.sale(sale).owners, userId)) ?? undefined;
+      const entry = await redis.hget(keys.sale(sale).owners, userId);
+      return entry === null ? undefined : heldBy(entry).orderNo;
     },
 
     /**
@@ -69,7 +70,11 @@ export function createOrderCommands({ redis, run }: RedisCalls<OrderScript>, key
     },
 
     /** Returns how many units were given back, or undefined if the lease is lost. */
-    async giveBack(sale: SaleRef, lease: string, owners: readonly Owner[]): Promise<number | undefined> {
+    async giveBack(
+      sale: SaleRef,
+      lease: string,
+      owners: readonly Pick<Owner, 'userId' | 'orderNo'>[],
+    ): Promise<number | undefined> {
       const names = keys.sale(sale);
       const reply = await run<number>(
         'give_back',

@@ -23,7 +23,7 @@ export function canMove(from: OrderStatus, to: OrderStatus): boolean {
   return (ORDER_TRANSITIONS[from] as readonly OrderStatus[]).includes(to);
 }
 
-/** The states that close an order: it loses its unit, which becomes available again. */
+/** The states that close an order: it loses its units, which become available again. */
 export type ClosedStatus = 'cancelled' | 'expired' | 'refunded';
 
 export const ORDER_STATUSES = Object.keys(ORDER_TRANSITIONS) as OrderStatus[];
@@ -31,10 +31,10 @@ export const ORDER_STATUSES = Object.keys(ORDER_TRANSITIONS) as OrderStatus[];
 /** The reason why an accepted order became a `failed` row. */
 export type FailureReason =
   /**
-   * The owner entry of its shopper is missing or names another order, so the order holds no unit.
+   * The owner entry of its shopper is missing or names another order, so the order holds no units.
    */
   | 'not_owner'
-  /** The ledger already counts as many live orders as the sale has units. */
+  /** The sale has fewer units left in the ledger than the order needs. */
   | 'no_unit'
   /** MySQL rejects the row, and a retry cannot succeed. */
   | 'refused';
@@ -51,7 +51,10 @@ export interface Order {
   readonly userId: string;
   readonly productId: number;
   readonly status: OrderStatus;
+  /** The price of one unit. */
   readonly priceCents: number;
+  /** How many units it holds, or held. */
+  readonly quantity: number;
   readonly createdAtMs: number;
   /** Raised by one with every change of the row; 0 while queued. */
   readonly version: number;

@@ -1,5 +1,6 @@
 import { sql, type RawBuilder, type Selection } from 'kysely';
 import type { Order } from './order.ts';
+import type { Owner } from '../sale/owner.ts';
 import type { Db, Tx } from '../platform/mysql/client.ts';
 import type { Database } from '../platform/mysql/schema.ts';
 
@@ -9,6 +10,7 @@ const COLUMNS = [
   'user_id as userId',
   'status',
   'price_cents as priceCents',
+  'quantity',
   'version',
   'reason',
   'created_at as createdAt',
@@ -61,10 +63,10 @@ export function ordersOfUserQuery(db: Db, userId: string, limit: number, before:
 }
 
 /** The owners of units by the ledger: the live orders of the sale. */
-export function liveOwners(db: Db | Tx, productId: number): Promise<{ userId: string; orderNo: string }[]> {
+export function liveOwners(db: Db | Tx, productId: number): Promise<Owner[]> {
   return db
     .selectFrom('orders')
-    .select(['user_id as userId', 'order_no as orderNo'])
+    .select(['user_id as userId', 'order_no as orderNo', 'quantity'])
     .where('product_id', '=', productId)
     .where('live', '=', 1)
     .execute();
@@ -83,14 +85,14 @@ export async function insertOrders(tx: Tx, orders: readonly Order[]): Promise<vo
 export function insertOrdersQuery(orders: readonly Order[]): RawBuilder<unknown> {
   const dateOf = (timeMs: number | undefined): Date | null => (timeMs === undefined ? null : new Date(timeMs));
   const rows = orders.map((order) => {
-    const { orderNo, productId, userId, status, priceCents, version, reason = null } = order;
+    const { orderNo, productId, userId, status, priceCents, quantity, version, reason = null } = order;
     const createdAt = new Date(order.createdAtMs);
     const times = [createdAt, createdAt, dateOf(order.expiresAtMs), dateOf(order.closedAtMs)];
-    return [orderNo, productId, userId, status, priceCents, version, reason, ...times];
+    return [orderNo, productId, userId, status, priceCents, quantity, version, reason, ...times];
   });
   return sql`
-    INSERT INTO orders (order_no, product_id, user_id, status, price_cents, version, reason, created_at, updated_at,
-      expires_at, closed_at)
+    INSERT INTO orders (order_no, product_id, user_id, status, price_cents, quantity, version, reason, created_at,
+      updated_at, expires_at, closed_at)
     VALUES ${rows}`;
 }
 

@@ -2,15 +2,17 @@ import type { Order } from './order.ts';
 
 /**
  * The line of an order in the settled record of its batch: `order_no user_id expires <ms after
- * admission>`, `order_no user_id failed <ms after admission> <reason>`, or `order_no -` if the order
- * has moved on: then only the ledger has its status.
+ * admission>` or `order_no user_id failed <ms after admission> <reason>`, with the quantity behind
+ * it unless that is 1; or `order_no -` if the order has moved on: then only the ledger has its
+ * status.
  */
 export function settledLineOf(order: Order, admittedMs: number): string {
-  const { orderNo, userId, status, version, expiresAtMs, closedAtMs, reason } = order;
+  const { orderNo, userId, status, version, quantity, expiresAtMs, closedAtMs, reason } = order;
+  const ending = quantity === 1 ? '' : ` ${quantity}`;
   if (version === 1 && status === 'pending_payment' && expiresAtMs !== undefined)
-    return `${orderNo} ${userId} expires ${expiresAtMs - admittedMs}`;
+    return `${orderNo} ${userId} expires ${expiresAtMs - admittedMs}${ending}`;
   if (version === 1 && status === 'failed' && closedAtMs !== undefined)
-    return `${orderNo} ${userId} failed ${closedAtMs - admittedMs} ${reason}`;
+    return `${orderNo} ${userId} failed ${closedAtMs - admittedMs} ${reason}${ending}`;
   return `${orderNo} -`;
 }
 
@@ -20,16 +22,19 @@ export function settledLineOf(order: Order, admittedMs: number): string {
  * @param text `admitted_ms price_cents user_id` and the rest of the line
  */
 export function settledOrderOf(orderNo: string, productId: number, text: string): Order {
-  const [admittedMs, priceCents, userId, what, after, reason] = text.split(' ') as [
+  const [admittedMs, priceCents, userId, what, after, ...rest] = text.split(' ') as [
     string,
     string,
     string,
     'expires' | 'failed',
     string,
-    string?,
+    ...string[],
   ];
+  const [reason] = what === 'failed' ? rest.splice(0, 1) : [];
+  const [quantity = '1'] = rest;
   const createdAtMs = Number(admittedMs);
-  const order = { orderNo, userId, productId, priceCents: Number(priceCents), createdAtMs, version: 1 };
+  const facts = { priceCents: Number(priceCents), quantity: Number(quantity), createdAtMs, version: 1 };
+  const order = { orderNo, userId, productId, ...facts };
   const atMs = createdAtMs + Number(after);
   if (what === 'expires') return { ...order, status: 'pending_payment', expiresAtMs: atMs };
   return { ...order, status: 'failed', closedAtMs: atMs, ...(reason === undefined ? {} : { reason }) };

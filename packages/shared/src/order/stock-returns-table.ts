@@ -3,7 +3,7 @@ import type { Order } from './order.ts';
 import type { Db, Tx } from '../platform/mysql/client.ts';
 import { LEDGER_NOW } from '../platform/mysql/clock.ts';
 
-/** A unit that must be given back. */
+/** An order whose units must be given back. */
 export interface StockReturn {
   readonly orderNo: string;
   readonly userId: string;

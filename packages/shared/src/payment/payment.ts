@@ -35,6 +35,7 @@ export interface Payment {
   readonly providerRef: string | null;
   readonly url: string | null;
   readonly status: PaymentStatus;
+  /** What the order costs: the price of its units together. */
   readonly amountCents: number;
   /** ISO 4217. */
   readonly currency: string;
@@ -53,7 +54,7 @@ export interface Money {
 }
 
 /**
- * The kind of a payment event. `wrong_amount`: money arrived, but it is not the price of the order.
+ * The kind of a payment event. `wrong_amount`: money arrived, but not what the order costs.
  * `refund_changed`: something happened to a refund. The provider must be asked for the present state,
  * since events come in any order and a refund that has arrived may fail later.
  */

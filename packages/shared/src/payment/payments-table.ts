@@ -35,7 +35,7 @@ const IS_IN_TIME = sql<boolean>`
   orders.status = 'pending_payment' AND (expires_at IS NULL OR expires_at > ${LEDGER_NOW})`;
 
 /**
- * Opens a payment if the order can be paid. It does not check whether a payment has arrived: that
+ * Opens a payment of the order's total if it can be paid. It does not check whether a payment has arrived: that
  * read would lock rows of payments against statements like this one. This one statement waits for a
  * move of the order: it either sees the move, or the move finds the open payment and marks it to be
  * expired.
@@ -50,7 +50,8 @@ export async function insertPayment(
   await sql`
     INSERT INTO payments
       (payment_id, order_no, product_id, provider, status, amount_cents, currency, created_at, updated_at)
-    SELECT ${payment.paymentId}, order_no, product_id, ${payment.provider}, 'started', price_cents, ${payment.currency},
+    SELECT ${payment.paymentId}, order_no, product_id, ${payment.provider}, 'started', price_cents * quantity,
+      ${payment.currency},
       UTC_TIMESTAMP(3), UTC_TIMESTAMP(3)
     FROM orders
     WHERE order_no = ${orderNo} AND ${IS_IN_TIME}

@@ -70,7 +70,8 @@ export const ERRORS = {
   sold_out: {
     status: 409,
     title: 'Sold out',
-    advice: 'No unit is available now. The unit of an order that is closed without payment goes back on sale.',
+    advice:
+      'Fewer units are available now than the call asks for. After a buy, `available` says how many: buy at most that many. The units of an order that is closed without payment go back on sale.',
   },
   tokens_exhausted: {
     status: 409,
@@ -130,6 +131,8 @@ export interface RefusalOptions {
   readonly retryAfterS?: number;
   /** More response headers, such as `RateLimit-Policy`. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** More members of the problem document. */
+  readonly facts?: Readonly<Record<string, number>> | undefined;
   readonly cause?: unknown;
 }
 

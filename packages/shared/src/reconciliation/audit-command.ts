@@ -27,7 +27,7 @@ Exit code 1: a sale was not clean, or could not be audited.`,
   },
 });
 
-const SUMS = ['units', 'available', 'owners', 'reservations', 'live_orders', 'sold', 'unapplied_returns'] as const;
+const SUMS = ['units', 'available', 'held', 'reservations', 'live_orders', 'sold', 'unapplied_returns'] as const;
 
 /**
  * Audits every sale in Redis, entry by entry, and prints a table. Exit code 1: a sale drifts, or

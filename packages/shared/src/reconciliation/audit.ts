@@ -5,11 +5,9 @@ import type { Db } from '../platform/mysql/client.ts';
 import type { RedisClient } from '../platform/redis/client.ts';
 import type { Commands } from '../commands.ts';
 import type { Keys } from '../platform/redis/keys.ts';
+import { findingsOfEntries } from './audit-entries.ts';
 import { withLoadedLease, type Lease, type LeaseMetrics } from '../sale/lease.ts';
 
-const SCAN_COUNT = 1_000;
-/** A batch is some kilobytes. */
-const BATCHES_SCANNED = 50;
 const FINDINGS_MAX = 20;
 
 export interface AuditDeps {
@@ -30,9 +28,11 @@ export interface Audit {
   readonly verdict: 'clean' | 'drift' | 'late' | 'skipped';
   readonly units: number;
   readonly available: number;
-  readonly owners: number;
+  /** The number of units that shoppers hold. */
+  readonly held: number;
   readonly reservations: number;
   readonly liveOrders: number;
+  /** The units of live orders, by the sale's row. */
   readonly sold: number;
   readonly unappliedReturns: number;
   /** One sentence per finding; empty if the sale is clean. */
@@ -41,13 +41,13 @@ export interface Audit {
 
 /** An audit as the API answers it and the command prints it. */
 export function auditJson(audit: Audit) {
-  const { saleId, verdict, units, available, owners, reservations, sold, findings } = audit;
+  const { saleId, verdict, units, available, held, reservations, sold, findings } = audit;
   return {
     sale_id: saleId,
     verdict,
     units,
     available,
-    owners,
+    held,
     reservations,
     live_orders: audit.liveOrders,
     sold,
@@ -57,17 +57,18 @@ export function auditJson(audit: Audit) {
 }
 
 /** The facts of a sale that admission uses, by their names in the sale's state in Redis. */
-const FACTS = ['total', 'price_cents', 'start_ms', 'end_ms'] as const;
+const FACTS = ['total', 'price_cents', 'units_per_shopper', 'start_ms', 'end_ms'] as const;
 type Facts = Readonly<Record<(typeof FACTS)[number], number>>;
 
 interface RedisCounts {
   readonly available: number;
   readonly owners: number;
+  /** The units that owners hold beyond one for each. */
+  readonly extraHeld: number;
+  /** The units that owners hold. */
+  readonly held: number;
   readonly reservations: number;
-}
-
-/** The outbox of a sale: whether its batches and their times have the same number. */
-interface OutboxCounts {
+  /** Batches and their times must have the same number. */
   readonly batches: number;
   readonly batchTimes: number;
 }
@@ -78,15 +79,16 @@ interface LedgerCounts {
   readonly pauseVersion: number;
   readonly sold: number;
   readonly liveOrders: number;
+  readonly liveUnits: number;
   readonly unappliedReturns: number;
 }
 
 /**
- * Checks the conservation of one sale under its lease: `available + owners = seckill_stock`. The
+ * Checks the conservation of one sale under its lease: `available + held = seckill_stock`. The
  * owners must be exactly the live orders, the reservations that are not in the ledger, and the
- * closed or failed orders with an unapplied return whose owner entry still exists. The facts in
- * Redis must equal those of the row. Counts are compared first. Entries are compared if counts
- * differ or `thorough` is set. Shoppers can buy during the audit: an admission adds an owner and a
+ * closed or failed orders with an unapplied return whose owner entry still exists, each with the
+ * quantity of its order. The facts in Redis must equal those of the row. Counts are compared first.
+ * If they differ or `thorough` is set, entries are compared. Shoppers can buy during the audit: an admission adds an owner and a
  * reservation at once, so it changes none of the compared differences. The audit reads Redis and
  * MySQL itself and shares no code with admission or the writer.
  *
@@ -98,21 +100,20 @@ export function auditSale(
   sale: SaleRef,
   options: { readonly waitMs: number; readonly thorough: boolean },
 ): Promise<Audit | undefined> {
-  const audit = async (lease: Lease): Promise<Audit> => {
+  const audit = async (lease: Lease, thorough = options.thorough): Promise<Audit> => {
     // Redis before the ledger: a pause is committed before it is set in Redis.
     const { ready, version, nowMs, pauseVersion } = await deps.commands.readSale(sale);
     const redis = await countRedis(deps, sale);
-    const ledger = await countLedger(deps.db, sale);
+    const ledger = await countLedger(deps.db, sale, { addsUnits: thorough || redis.extraHeld > 0 });
     const skipped = !ready || version !== ledger.version;
+    if (!skipped && !thorough && differ(redis, ledger)) return audit(lease, true);
     let findings: string[] = [];
     if (!skipped) {
       findings = [
         ...findingsOfFacts(await readFacts(deps, sale), ledger.facts),
         ...findingsOfPause(pauseVersion, ledger.pauseVersion),
       ];
-      if (options.thorough || differ(redis, ledger)) {
-        findings.push(...findingsOfCounts(redis, ledger), ...(await findingsOfEntries(deps, sale)));
-      }
+      if (thorough) findings.push(...findingsOfCounts(redis, ledger), ...(await findingsOfEntries(deps, sale)));
     }
     const drifts = findings.length > 0;
     const late = skipped ? [] : await findingsOfLate(deps, sale, nowMs);
@@ -122,7 +123,9 @@ export function auditSale(
       saleId: sale.id,
       verdict: skipped ? 'skipped' : drifts ? 'drift' : late.length > 0 ? 'late' : 'clean',
       units: ledger.seckillStock,
-      ...redis,
+      available: redis.available,
+      held: redis.held,
+      reservations: redis.reservations,
       liveOrders: ledger.liveOrders,
       sold: ledger.sold,
       unappliedReturns: ledger.unappliedReturns,
@@ -133,23 +136,26 @@ export function auditSale(
 }
 
 /** The counts in Redis at one instant. */
-async function countRedis({ redis, keys }: AuditDeps, sale: SaleRef): Promise<RedisCounts & OutboxCounts> {
+async function countRedis({ redis, keys }: AuditDeps, sale: SaleRef): Promise<RedisCounts> {
   const { state, owners, batches, batchTimes } = keys.sale(sale);
   const replies = await redis
     .multi()
-    .hmget(state, 'available', 'backlog')
+    .hmget(state, 'available', 'backlog', 'extra_held')
     .hlen(owners)
     .hlen(batches)
     .zcard(batchTimes)
     .exec();
-  const [[available, backlog], ...counts] = (replies ?? []).map(([error, reply]) => {
+  const [[available, backlog, extra], ...counts] = (replies ?? []).map(([error, reply]) => {
     if (error !== null) throw error;
     return reply;
-  }) as [[string | null, string | null], number, number, number];
+  }) as [(string | null)[], number, number, number];
   const [owned, batchCount, times] = counts;
+  const extraHeld = Number(extra);
   return {
     available: Number(available),
     owners: owned,
+    extraHeld,
+    held: owned + extraHeld,
     reservations: Number(backlog),
     batches: batchCount,
     batchTimes: times,
@@ -161,13 +167,27 @@ async function readFacts({ redis, keys }: AuditDeps, sale: SaleRef): Promise<Fac
   return Object.fromEntries(FACTS.map((name, i) => [name, Number(found[i])])) as Facts;
 }
 
-/** The counts in the ledger and the facts of the row, in one snapshot. */
-async function countLedger(db: Db, { id }: SaleRef): Promise<LedgerCounts & { readonly facts: Facts }> {
+/**
+ * The counts in the ledger and the facts of the row, in one snapshot.
+ *
+ * @param addsUnits false if every order seems to have one unit: counting orders reads an index only
+ */
+async function countLedger(
+  db: Db,
+  { id }: SaleRef,
+  { addsUnits }: { readonly addsUnits: boolean },
+): Promise<LedgerCounts & { readonly facts: Facts }> {
+  const units = addsUnits ? sql`COALESCE(SUM(quantity), 0)` : sql`COUNT(*)`;
   const { rows } = await sql<
-    Record<keyof LedgerCounts | 'price_cents', number | string> & { readonly start_time: Date; readonly end_time: Date }
+    Record<keyof LedgerCounts | 'price_cents' | 'units_per_shopper', number | string> & {
+      readonly start_time: Date;
+      readonly end_time: Date;
+    }
   >`
-    SELECT seckill_stock AS seckillStock, version, pause_version AS pauseVersion, sold, price_cents, start_time, end_time,
+    SELECT seckill_stock AS seckillStock, version, pause_version AS pauseVersion, sold, price_cents,
+      units_per_shopper, start_time, end_time,
       (SELECT COUNT(*) FROM orders WHERE product_id = ${id} AND live = 1) AS liveOrders,
+      (SELECT ${units} FROM orders WHERE product_id = ${id} AND live = 1) AS liveUnits,
       (SELECT COUNT(*) FROM stock_returns WHERE product_id = ${id} AND applied_at IS NULL) AS unappliedReturns
     FROM products WHERE id = ${id}`.execute(db);
   const row = rows[0];
@@ -178,10 +198,12 @@ async function countLedger(db: Db, { id }: SaleRef): Promise<LedgerCounts & { re
     pauseVersion: Number(row.pauseVersion),
     sold: Number(row.sold),
     liveOrders: Number(row.liveOrders),
+    liveUnits: Number(row.liveUnits),
     unappliedReturns: Number(row.unappliedReturns),
     facts: {
       total: Number(row.seckillStock),
       price_cents: Number(row.price_cents),
+      units_per_shopper: Number(row.units_per_shopper),
       start_ms: row.start_time.getTime(),
       end_ms: row.end_time.getTime(),
     },
@@ -193,10 +215,11 @@ async function countLedger(db: Db, { id }: SaleRef): Promise<LedgerCounts & { re
  * and settle leaves reservations that are in the ledger, and the return of a failed order may have
  * no owner entry.
  */
-function differ(redis: RedisCounts & OutboxCounts, ledger: LedgerCounts): boolean {
+function differ(redis: RedisCounts, ledger: LedgerCounts): boolean {
   return (
     findingsOfCounts(redis, ledger).length > 0 ||
-    redis.owners - redis.reservations !== ledger.liveOrders + ledger.unappliedReturns
+    redis.owners - redis.reservations !== ledger.liveOrders + ledger.unappliedReturns ||
+    (redis.owners === ledger.liveOrders && redis.held !== ledger.liveUnits)
   );
 }
 
@@ -220,15 +243,15 @@ function findingsOfPause(inRedis: number, inRow: number): string[] {
 }
 
 /** Counts that must agree at any time. */
-function findingsOfCounts(redis: RedisCounts & OutboxCounts, ledger: LedgerCounts): string[] {
+function findingsOfCounts(redis: RedisCounts, ledger: LedgerCounts): string[] {
   const findings: string[] = [];
-  if (redis.available + redis.owners !== ledger.seckillStock) {
-    findings.push(`available ${redis.available} + owners ${redis.owners} is not seckill_stock ${ledger.seckillStock}`);
-  }
-  if (ledger.sold !== ledger.liveOrders) findings.push(`sold ${ledger.sold} is not live orders ${ledger.liveOrders}`);
-  if (ledger.liveOrders > ledger.seckillStock) {
-    findings.push(`live orders ${ledger.liveOrders} exceed seckill_stock ${ledger.seckillStock}`);
-  }
+  const { available, held } = redis;
+  const { seckillStock, sold, liveUnits } = ledger;
+  if (available + held !== seckillStock)
+    findings.push(`available ${available} + held ${held} is not seckill_stock ${seckillStock}`);
+  if (sold !== liveUnits) findings.push(`sold ${sold} is not the ${liveUnits} units of live orders`);
+  if (liveUnits > seckillStock)
+    findings.push(`the ${liveUnits} units of live orders exceed seckill_stock ${seckillStock}`);
   // A batch has one order at least.
   if (redis.reservations < redis.batches || (redis.batches === 0 && redis.reservations > 0)) {
     findings.push(`backlog ${redis.reservations} does not fit ${redis.batches} batches`);
@@ -250,99 +273,4 @@ async function findingsOfLate({ redis, keys }: AuditDeps, sale: SaleRef, nowMs: 
     findings.push(`batch ${flat[i]} has waited ${ageS} s for the ledger: a repair adds its job to the queue again`);
   }
   return findings;
-}
-
-/** Compares every owner entry with the ledger and the reservations, and the reverse. */
-async function findingsOfEntries({ redis, keys, db }: AuditDeps, sale: SaleRef): Promise<string[]> {
-  const { owners: ownersKey, batches: batchesKey, state: stateKey } = keys.sale(sale);
-  // Reservations and their owners come and go. Read the reservations before and after the owners:
-  // an owner may name an order of either reading.
-  const before = await readReservations(redis, batchesKey);
-  const owners = await readHash(redis, ownersKey);
-  const backlog = Number(await redis.hget(stateKey, 'backlog'));
-  const after = await readReservations(redis, batchesKey);
-  const ledger = await readEntries(db, sale, [...after.keys()]);
-  const findings: string[] = [];
-
-  const hasMoved = before.size !== after.size || [...after.keys()].some((orderNo) => !before.has(orderNo));
-  if (!hasMoved && backlog !== after.size)
-    findings.push(`backlog ${backlog} is not the ${after.size} orders of the batches`);
-  for (const [user, orderNo] of owners) {
-    const row = ledger.orders.get(orderNo);
-    const due = ledger.returns.has(orderNo);
-    if (row === undefined ? !after.has(orderNo) : row.userId !== user || (!row.live && !due)) {
-      findings.push(`owner entry ${user} names ${orderNo}, which is no live order, reservation or due return`);
-    }
-    if (row?.live === true && due) findings.push(`live order ${orderNo} has an unapplied return`);
-  }
-  for (const [orderNo, { userId, live }] of ledger.orders) {
-    if (live && owners.get(userId) !== orderNo) findings.push(`live order ${orderNo} of ${userId} has no owner entry`);
-  }
-  for (const [orderNo, user] of before) {
-    if (!ledger.orders.has(orderNo) && owners.get(user) !== orderNo) {
-      findings.push(`reservation ${orderNo} of ${user} has no owner entry`);
-    }
-  }
-  return findings;
-}
-
-/**
- * The live orders of the sale, the orders with an unapplied return, and the orders with these
- * numbers, in one snapshot.
- */
-async function readEntries(db: Db, { id }: SaleRef, orderNos: readonly string[]) {
-  return db
-    .transaction()
-    .setIsolationLevel('repeatable read')
-    .execute(async (tx) => {
-      const select = () =>
-        tx
-          .selectFrom('orders')
-          .select(['order_no as orderNo', 'user_id as userId', 'live'])
-          .where('product_id', '=', id);
-      const orders = new Map<string, { userId: string; live: boolean }>();
-      const add = (rows: readonly { orderNo: string; userId: string; live: number | null }[]): void => {
-        for (const { orderNo, userId, live } of rows) orders.set(orderNo, { userId, live: live === 1 });
-      };
-      add(await select().where('live', '=', 1).execute());
-      for (let from = 0; from < orderNos.length; from += SCAN_COUNT) {
-        add(
-          await select()
-            .where('order_no', 'in', orderNos.slice(from, from + SCAN_COUNT))
-            .execute(),
-        );
-      }
-      const due = await tx
-        .selectFrom('stock_returns')
-        .innerJoin('orders', 'orders.order_no', 'stock_returns.order_no')
-        .select(['orders.order_no as orderNo', 'orders.user_id as userId', 'orders.live'])
-        .where('stock_returns.product_id', '=', id)
-        .where('applied_at', 'is', null)
-        .execute();
-      add(due);
-      return { orders, returns: new Set(due.map(({ orderNo }) => orderNo)) };
-    });
-}
-
-/** The reservations in the batches: order number → user. */
-async function readReservations(redis: RedisClient, key: string): Promise<Map<string, string>> {
-  const found = new Map<string, string>();
-  for (const record of (await readHash(redis, key, BATCHES_SCANNED)).values()) {
-    for (const line of record.split('\n').slice(1)) {
-      const [orderNo, user] = line.split(' ', 2) as [string, string];
-      found.set(orderNo, user);
-    }
-  }
-  return found;
-}
-
-async function readHash(redis: RedisClient, key: string, count = SCAN_COUNT): Promise<Map<string, string>> {
-  const found = new Map<string, string>();
-  let cursor = '0';
-  do {
-    const [next, flat] = await redis.hscan(key, cursor, 'COUNT', count);
-    for (let i = 0; i < flat.length; i += 2) found.set(flat[i]!, flat[i + 1]!);
-    cursor = next;
-  } while (cursor !== '0');
-  return found;
 }

@@ -7,7 +7,8 @@ import type { Commands } from '../commands.ts';
 import { mayLoad, rebuildUnder, type RebuildDeps } from './rebuild.ts';
 
 /** The facts of an existing sale that may change. */
-type Facts = Pick<Sale, 'name' | 'priceCents' | 'stock' | 'seckillStock' | 'startMs' | 'endMs'> & ProductTexts;
+type Facts = Pick<Sale, 'name' | 'priceCents' | 'stock' | 'seckillStock' | 'unitsPerShopper' | 'startMs' | 'endMs'> &
+  ProductTexts;
 
 /**
  * Returns the facts to change at a time by the clock of Redis, or undefined if there is nothing to

@@ -3,7 +3,7 @@ import type { ProductTexts, Sale, SaleRef, SaleWithTexts } from '../sale/sale.ts
 import { changeSale, type ChangeOptions } from './change.ts';
 import type { RebuildDeps } from './rebuild.ts';
 
-type Editable = Pick<Sale, 'name' | 'priceCents' | 'startMs' | 'endMs'> & ProductTexts;
+type Editable = Pick<Sale, 'name' | 'priceCents' | 'unitsPerShopper' | 'startMs' | 'endMs'> & ProductTexts;
 
 /** The facts of a sale that an operator may edit. A fact that is missing stays as it is. */
 export type SaleEdit = { readonly [Fact in keyof Editable]?: Editable[Fact] | undefined };

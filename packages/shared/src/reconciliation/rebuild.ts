@@ -5,7 +5,7 @@ import { findSale, readStamp, setHistory } from '../sale/products-table.ts';
 import { isHistoryServed, noteHistory } from '../sale/redis-histories-table.ts';
 import type { Reservation } from '../admission/reservation.ts';
 import type { Commands } from '../commands.ts';
-import type { Owner } from '../sale/sale-commands.ts';
+import { unitsOf, type Owner } from '../sale/owner.ts';
 import { acquireLease, LeaseLost, stopSale, withStampedLease, type Lease, type LeaseMetrics } from '../sale/lease.ts';
 
 const CHUNK = 1_000;
@@ -19,7 +19,8 @@ export interface RebuildDeps {
 /** The result of a rebuild. */
 export interface Rebuilt {
   readonly sale: SaleWithTexts;
-  readonly owners: number;
+  /** The number of units that shoppers hold. */
+  readonly held: number;
   readonly available: number;
 }
 
@@ -111,12 +112,13 @@ export async function rebuildUnder(deps: RebuildDeps, ref: SaleRef, lease: Lease
   const owners = ownersOf(sale, live, reservations, written);
   await addOwners(deps.commands, lease, owners);
   await sendToLedger(deps.commands, ref, { owners, reservations });
-  // Never negative. If the ledger holds more live orders than units, which only a change by hand
-  // can cause, nothing is for sale.
-  const available = Math.max(0, sale.seckillStock - owners.length);
-  if (!(await deps.commands.finishRebuild(sale, lease.text, { historyId, owners: owners.length, available })))
-    throw new LeaseLost(ref);
-  return { sale, owners: owners.length, available };
+  const held = unitsOf(owners);
+  // Never negative. If live orders in the ledger hold more units than there are, which only a change
+  // by hand can cause, nothing is for sale.
+  const available = Math.max(0, sale.seckillStock - held);
+  const built = { historyId, owners: owners.length, held, available };
+  if (!(await deps.commands.finishRebuild(sale, lease.text, built))) throw new LeaseLost(ref);
+  return { sale, held, available };
 }
 
 /**
@@ -146,8 +148,8 @@ async function readLedger(
 
 /**
  * The owners of the units: first the live orders, then the reservations without a row in the
- * ledger, oldest first, one per shopper, while there are units. The other reservations stay; the
- * writer fails them, since no owner entry names them.
+ * ledger, oldest first, one per shopper, each with all of its units or not at all. The other
+ * reservations stay; the writer fails them, since no owner entry names them.
  */
 export function ownersOf(
   sale: Pick<Sale, 'seckillStock'>,
@@ -155,15 +157,17 @@ export function ownersOf(
   reservations: readonly Reservation[],
   written: ReadonlySet<string>,
 ): Owner[] {
-  const owners = new Map(live.map(({ userId, orderNo }) => [userId, orderNo]));
+  const owners = new Map(live.map((owner) => [owner.userId, owner]));
+  let free = sale.seckillStock - unitsOf(live);
   const waiting = reservations
     .filter(({ orderNo }) => !written.has(orderNo))
     .toSorted((a, b) => a.admittedMs - b.admittedMs || (a.orderNo < b.orderNo ? -1 : 1));
-  for (const { userId, orderNo } of waiting) {
-    if (owners.size >= sale.seckillStock) break;
-    if (!owners.has(userId)) owners.set(userId, orderNo);
+  for (const { userId, orderNo, quantity } of waiting) {
+    if (owners.has(userId) || quantity > free) continue;
+    owners.set(userId, { userId, orderNo, quantity });
+    free -= quantity;
   }
-  return [...owners].map(([userId, orderNo]) => ({ userId, orderNo }));
+  return [...owners.values()];
 }
 
 /**

@@ -46,7 +46,7 @@ async function repairLedger(
   await db.transaction().execute(async (tx) => {
     if ((await lockSale(tx, id, fencingToken)) === undefined) throw new LeaseLost(sale);
     await sql`
-      UPDATE products SET sold = (SELECT COUNT(*) FROM orders WHERE product_id = ${id} AND live = 1)
+      UPDATE products SET sold = (SELECT COALESCE(SUM(quantity), 0) FROM orders WHERE product_id = ${id} AND live = 1)
       WHERE id = ${id}`.execute(tx);
     await sql`
       UPDATE products SET paused = ${paused ? 1 : 0}, pause_version = ${pauseVersion}

@@ -7,6 +7,7 @@
 local lease_key, state_key, stopped_key = KEYS[1], KEYS[2], KEYS[3]
 local lease, history, version_before, version = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local units_more, start_ms, end_ms, price_cents, sale = ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9]
+local units_per_shopper = ARGV[10]
 
 if not lease_is_mine(lease_key, lease) or history_id() ~= history then return 0 end
 local state = redis.call('HMGET', state_key, 'ready', 'version')
@@ -16,6 +17,7 @@ if state[1] ~= '0' or state[2] ~= version_before then return 0 end
 redis.call('HINCRBY', state_key, 'total', units_more)
 redis.call('HINCRBY', state_key, 'available', units_more)
 redis.call('HSET', state_key,
-  'ready', '1', 'version', version, 'start_ms', start_ms, 'end_ms', end_ms, 'price_cents', price_cents)
+  'ready', '1', 'version', version, 'start_ms', start_ms, 'end_ms', end_ms, 'price_cents', price_cents,
+  'units_per_shopper', units_per_shopper)
 redis.call('SREM', stopped_key, sale)
 return 1

@@ -6,7 +6,7 @@ import type { Database } from '../platform/mysql/schema.ts';
 
 /** What an operator sends to create a sale. */
 export type NewSale = Pick<Sale, 'shard' | 'name' | 'priceCents' | 'stock' | 'seckillStock' | 'startMs' | 'endMs'> &
-  Partial<ProductTexts>;
+  Partial<ProductTexts & Pick<Sale, 'unitsPerShopper'>>;
 
 const FACTS = [
   'id',
@@ -15,6 +15,7 @@ const FACTS = [
   'price_cents as priceCents',
   'stock',
   'seckill_stock as seckillStock',
+  'units_per_shopper as unitsPerShopper',
   'start_time as startTime',
   'end_time as endTime',
   'version',
@@ -36,7 +37,7 @@ function saleOf<Row extends Selection<Database, 'products', (typeof FACTS)[numbe
 }
 
 export async function insertSale(db: Db, sale: NewSale): Promise<SaleWithTexts> {
-  const { shard, name, stock, description = null, imageUrl = null } = sale;
+  const { shard, name, stock, unitsPerShopper = 1, description = null, imageUrl = null } = sale;
   const { insertId } = await db
     .insertInto('products')
     .values({
@@ -45,6 +46,7 @@ export async function insertSale(db: Db, sale: NewSale): Promise<SaleWithTexts> 
       stock,
       price_cents: sale.priceCents,
       seckill_stock: sale.seckillStock,
+      units_per_shopper: unitsPerShopper,
       start_time: new Date(sale.startMs),
       end_time: new Date(sale.endMs),
       description,
@@ -53,7 +55,7 @@ export async function insertSale(db: Db, sale: NewSale): Promise<SaleWithTexts> 
     })
     .executeTakeFirstOrThrow();
   const state = { version: 1, paused: false, pauseVersion: 0, cleaned: false };
-  return { ...sale, description, imageUrl, id: Number(insertId), ...state };
+  return { ...sale, unitsPerShopper, description, imageUrl, id: Number(insertId), ...state };
 }
 
 /** Deletes a sale that was inserted in the same transaction. Its id is not used again. */
@@ -192,7 +194,7 @@ export async function markCleaned(db: Db, id: number, fence: number): Promise<vo
     .execute();
 }
 
-/** The number of live orders that the ledger counts, for each of these sales. */
+/** The units of live orders that the ledger counts, for each of these sales. */
 export async function readSold(db: Db, ids: readonly number[]): Promise<Map<number, number>> {
   if (ids.length === 0) return new Map();
   const rows = await db.selectFrom('products').select(['id', 'sold']).where('id', 'in', ids).execute();
@@ -269,8 +271,8 @@ export async function setHistory(db: Db, id: number, fence: number, historyId: s
 }
 
 /**
- * Locks the sale's row in this transaction. Returns its units, its live orders and the time by the
- * ledger's clock; undefined if another fencing token is stamped.
+ * Locks the sale's row in this transaction. Returns its units, how many are sold, and the time by
+ * the ledger's clock; undefined if another fencing token is stamped.
  */
 export async function lockSale(
   tx: Tx,
@@ -313,6 +315,7 @@ export async function updateFacts(tx: Tx, sale: SaleWithTexts): Promise<void> {
       version,
       price_cents: sale.priceCents,
       seckill_stock: sale.seckillStock,
+      units_per_shopper: sale.unitsPerShopper,
       start_time: new Date(sale.startMs),
       end_time: new Date(sale.endMs),
       image_url: sale.imageUrl,
@@ -335,10 +338,10 @@ export async function whichExist(db: Db, ids: readonly number[]): Promise<number
   return rows.map(({ id }) => id);
 }
 
-export async function addSold(tx: Tx, id: number, count: number): Promise<void> {
+export async function addSold(tx: Tx, id: number, units: number): Promise<void> {
   await tx
     .updateTable('products')
-    .set({ sold: sql`sold + ${count}` })
+    .set({ sold: sql`sold + ${units}` })
     .where('id', '=', id)
     .execute();
 }

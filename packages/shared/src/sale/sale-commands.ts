@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { heldBy, ownerEntryOf, type Owner } from './owner.ts';
 import type { LiveSale, Sale, SaleRef } from './sale.ts';
 import { readScripts, type RedisCalls } from '../platform/redis/script-loader.ts';
 import type { Keys } from '../platform/redis/keys.ts';
@@ -24,23 +25,18 @@ export type SaleScript = (typeof SALE_SCRIPTS)[number]['name'];
 const FENCE_LIFE_MS = 86_400_000;
 const SCAN_COUNT = 1_000;
 
-/** The counts of a sale at one instant. `available` and `owners` are only valid if `ready`. */
+/** The counts of a sale at one instant. `available` and `held` are only valid if `ready`. */
 export interface SaleFigures {
   readonly ready: boolean;
   readonly available: number;
-  readonly owners: number;
+  /** The number of units that shoppers hold. */
+  readonly held: number;
   readonly reservations: number;
   /** Age of the oldest reservation; 0 if there is none. */
   readonly oldestReservationMs: number;
   /** The units of the sale, by Redis. */
   readonly units: number;
   readonly nowMs: number;
-}
-
-/** An order number with its owner. */
-export interface Owner {
-  readonly userId: string;
-  readonly orderNo: string;
 }
 
 /** The calls on the state and the lease of a sale in Redis. */
@@ -51,7 +47,7 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
     async readSale(sale: SaleRef): Promise<LiveSale> {
       const { state, pause, owners: ownersKey } = keys.sale(sale);
       const reply = await run<number[]>('read_sale', [state, pause, ownersKey], []);
-      const [ready, version, available, pauseVersion, paused, nowMs, owners, backlog] = reply as [
+      const [ready, version, available, pauseVersion, paused, nowMs, held, backlog] = reply as [
         number,
         number,
         number,
@@ -61,7 +57,7 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
         number,
         number,
       ];
-      return { ready: ready === 1, version, available, owners, backlog, pauseVersion, paused: paused === 1, nowMs };
+      return { ready: ready === 1, version, available, held, backlog, pauseVersion, paused: paused === 1, nowMs };
     },
 
     async readFigures(sale: SaleRef): Promise<SaleFigures> {
@@ -71,11 +67,11 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
         [state, ownersKey, batchTimes],
         [],
       );
-      const [ready, available, owners, reservations, oldestMs, nowMs, units] = reply;
+      const [ready, available, held, reservations, oldestMs, nowMs, units] = reply;
       return {
         ready: ready === 1,
         available,
-        owners,
+        held,
         reservations,
         oldestReservationMs: reservations === 0 ? 0 : Math.max(0, nowMs - oldestMs),
         units,
@@ -146,13 +142,13 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
         for (let i = 0; i < flat.length; i += 2) found.set(flat[i]!, flat[i + 1]!);
         cursor = next;
       } while (cursor !== '0');
-      return [...found].map(([userId, orderNo]) => ({ userId, orderNo }));
+      return [...found].map(([userId, entry]) => ({ userId, ...heldBy(entry) }));
     },
 
     /** Adds at most a few thousand owners. Returns false if the lease is lost. */
     async addOwners(sale: SaleRef, lease: string, owners: readonly Owner[]): Promise<boolean> {
       const names = keys.sale(sale);
-      const flat = owners.flatMap(({ userId, orderNo }) => [userId, orderNo]);
+      const flat = owners.flatMap((owner) => [owner.userId, ownerEntryOf(owner)]);
       return (await run('add_owners', [names.lease, names.building], [lease, ...flat])) === 1;
     },
 
@@ -163,7 +159,7 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
     async finishRebuild(
       sale: Sale,
       lease: string,
-      built: { historyId: string; owners: number; available: number },
+      built: { historyId: string; owners: number; held: number; available: number },
     ): Promise<boolean> {
       const names = keys.sale(sale);
       const reply = await run(
@@ -191,6 +187,8 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
           sale.pauseVersion,
           sale.paused ? '1' : '0',
           sale.id,
+          sale.unitsPerShopper,
+          built.held - built.owners,
         ],
       );
       return reply === 1;
@@ -228,6 +226,7 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
         after.endMs,
         after.priceCents,
         after.id,
+        after.unitsPerShopper,
       ];
       return (await run('finish_change', [names.lease, names.state, keys.stopped(after.shard)], args)) === 1;
     },

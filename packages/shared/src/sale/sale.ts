@@ -11,6 +11,8 @@ export interface Sale {
   /** The shop's ordinary stock. The sale does not change it. */
   readonly stock: number;
   readonly seckillStock: number;
+  /** Maximum number of units of one order. */
+  readonly unitsPerShopper: number;
   readonly startMs: number;
   readonly endMs: number;
   /** Raised by every change of the facts above. If the copy in Redis differs, Redis is rebuilt. */
@@ -23,6 +25,9 @@ export interface Sale {
    */
   readonly cleaned: boolean;
 }
+
+/** No sale may allow more units of one order. */
+export const UNITS_PER_SHOPPER_MAX = 100;
 
 /** What shoppers are shown of a sale besides its facts; null if there is none. It is not in Redis. */
 export interface ProductTexts {
@@ -47,7 +52,7 @@ export interface LiveSale {
   readonly version: number;
   readonly available: number;
   /** The number of units that shoppers hold. */
-  readonly owners: number;
+  readonly held: number;
   /** The number of reservations: orders that are not in the ledger yet. */
   readonly backlog: number;
   /** The version of the pause in Redis; -1 if there is none. */

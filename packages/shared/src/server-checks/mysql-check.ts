@@ -156,6 +156,7 @@ function orderOf(productId: number): Order {
     productId,
     userId: 'check',
     status: 'pending_payment',
+    quantity: 1,
     priceCents: 1,
     version: 1,
     createdAtMs: nowMs,

@@ -1,21 +1,30 @@
 import assert from 'node:assert/strict';
 import type { Sale } from '../../src/sale/sale.ts';
 import type { Admission, AdmitCall, AdmitItem } from '../../src/admission/admission-commands.ts';
-import type { Owner } from '../../src/sale/sale-commands.ts';
+import { ownerEntryOf, unitsOf as unitsHeld, type Owner } from '../../src/sale/owner.ts';
 import { ownersOf } from '../../src/reconciliation/rebuild.ts';
 import { ordersOf, settle } from '../../testing/settling.ts';
 import { NO_LIMITS, recordToken, takeLease, unitsOf, type Shop } from '../../testing/buying.ts';
 
 export const USERS = ['a', 'b', 'c', 'd', 'e'];
+/** Some buys ask for more. */
+export const UNITS_PER_SHOPPER = 3;
 const BACKLOG_MAX = 4;
 const TOKEN_LIFE_MS = 600_000;
+
+/** A buy of a step. */
+export interface Wanted {
+  readonly user: string;
+  readonly token: 'live' | 'wrong';
+  readonly quantity: number;
+}
 
 /** One thing that happens to a sale. Numbers pick from what was made before. */
 export type Step =
   | { readonly do: 'issue'; readonly user: string }
   | {
       readonly do: 'admit';
-      readonly buys: readonly { user: string; token: 'live' | 'wrong' }[];
+      readonly buys: readonly Wanted[];
       readonly late: boolean;
     }
   | { readonly do: 'resend'; readonly which: number; readonly late: boolean }
@@ -44,8 +53,8 @@ class Model {
   total = 0;
   available = 0;
   paused = { version: -1, paused: false };
-  readonly owners = new Map<string, string>();
-  readonly reservations = new Map<string, string>();
+  readonly owners = new Map<string, Owner>();
+  readonly reservations = new Map<string, Owner>();
   /** The orders of each batch, in the outbox or settled. */
   readonly batches = new Map<string, ReadonlySet<string>>();
   /** By shopper: the live seckill token. */
@@ -65,17 +74,19 @@ class Model {
     return admissions;
   }
 
-  #decide({ userId, orderNo, token }: AdmitItem): Admission {
+  #decide({ userId, orderNo, quantity, token }: AdmitItem): Admission {
     const owned = this.owners.get(userId);
     if (!this.ready) return { outcome: 'not_ready' };
-    if (owned !== undefined) return { outcome: 'replayed', orderNo: owned };
+    if (owned !== undefined) return { outcome: 'replayed', orderNo: owned.orderNo, quantity: owned.quantity };
+    if (quantity > UNITS_PER_SHOPPER) return { outcome: 'invalid_request', unitsPerShopper: UNITS_PER_SHOPPER };
     if (this.paused.paused) return { outcome: 'paused' };
-    if (this.available <= 0) return { outcome: 'sold_out' };
+    if (this.available <= 0) return { outcome: 'sold_out', available: 0 };
     if (this.reservations.size >= BACKLOG_MAX) return { outcome: 'overloaded' };
+    if (this.available < quantity) return { outcome: 'sold_out', available: this.available };
     if (this.tokens.get(userId) !== token) return { outcome: 'token_invalid' };
-    this.available -= 1;
-    this.owners.set(userId, orderNo);
-    this.reservations.set(orderNo, userId);
+    this.available -= quantity;
+    this.owners.set(userId, { userId, orderNo, quantity });
+    this.reservations.set(orderNo, { userId, orderNo, quantity });
     this.tokens.delete(userId);
     return { outcome: 'accepted' };
   }
@@ -84,7 +95,7 @@ class Model {
   settle(orders: readonly Owner[]): void {
     for (const { userId, orderNo } of orders) {
       this.reservations.delete(orderNo);
-      if (!this.ledger.has(orderNo)) this.ledger.set(orderNo, this.owners.get(userId) === orderNo);
+      if (!this.ledger.has(orderNo)) this.ledger.set(orderNo, this.owners.get(userId)?.orderNo === orderNo);
     }
   }
 
@@ -95,11 +106,11 @@ class Model {
 
   giveBack(owners: readonly Owner[]): number {
     let givenBack = 0;
-    for (const { userId, orderNo } of owners) {
+    for (const { userId, orderNo, quantity } of owners) {
       this.ledger.set(orderNo, false);
-      if (this.owners.get(userId) !== orderNo) continue;
+      if (this.owners.get(userId)?.orderNo !== orderNo) continue;
       this.owners.delete(userId);
-      givenBack += 1;
+      givenBack += quantity;
     }
     this.available += givenBack;
     return givenBack;
@@ -109,9 +120,9 @@ class Model {
     this.ready = true;
     this.version = 1;
     this.total = total;
-    this.available = total - owners.length;
+    this.available = total - unitsHeld(owners);
     this.owners.clear();
-    for (const { userId, orderNo } of owners) this.owners.set(userId, orderNo);
+    for (const owner of owners) this.owners.set(owner.userId, owner);
   }
 
   /** The sale is open again with so many units more. */
@@ -153,7 +164,7 @@ export class Run {
 
   async begin(): Promise<void> {
     this.#lease = await takeLease(this.#shop, this.#sale);
-    await this.#rebuild(3, this.#lease, false, 3);
+    await this.#rebuild(3, this.#lease, false, 5);
   }
 
   async take(next: Step): Promise<void> {
@@ -207,14 +218,14 @@ export class Run {
     if (answer === token) this.#model.tokens.set(userId, token);
   }
 
-  #newAttempt(buys: readonly { user: string; token: 'live' | 'wrong' }[]) {
-    const items = buys.map(({ user: userId, token }) => {
+  #newAttempt(buys: readonly Wanted[]) {
+    const items = buys.map(({ user: userId, token, quantity }) => {
       this.#made += 1;
       const orderNo = `order-${String(this.#made).padStart(6, '0')}`;
       const known = this.#model.tokens.get(userId) ?? 'none';
-      return { userId, orderNo, token: token === 'live' ? known : 'wrong', requestId: 'r' };
+      return { userId, orderNo, quantity, token: token === 'live' ? known : 'wrong', requestId: 'r' };
     });
-    this.#tried.push(...items.map(({ userId, orderNo }) => ({ userId, orderNo })));
+    this.#tried.push(...items.map(({ userId, orderNo, quantity }) => ({ userId, orderNo, quantity })));
     const bounds = { backlogMax: BACKLOG_MAX, shardBacklogMax: 1_000_000, limits: NO_LIMITS };
     const attempt = {
       call: { historyId: this.#historyId, deadlineMs: Date.now() + 600_000, batchNo: `batch-${this.#made}`, ...bounds },
@@ -262,9 +273,9 @@ export class Run {
   async #rebuild(steps: number, lease: string, again: boolean, units: number): Promise<void> {
     const { commands } = this.#shop;
     const live = this.#tried.filter(({ orderNo }) => this.#model.ledger.get(orderNo) === true);
-    // The ledger never holds more live orders than the sale has units: MySQL itself refuses such a
+    // Live orders in the ledger never hold more units than the sale has: MySQL itself refuses such a
     // row.
-    const sale = { ...this.#sale, seckillStock: Math.max(units, live.length) };
+    const sale = { ...this.#sale, seckillStock: Math.max(units, unitsHeld(live)) };
     const lost = lease !== this.#lease;
     assert.equal(await commands.beginRebuild(sale, lease), lost ? undefined : this.#historyId);
     if (!lost) this.#model.ready = false;
@@ -272,17 +283,14 @@ export class Run {
     const owners = ownersOf(sale, live, await commands.allReservations(sale), new Set(this.#model.ledger.keys()));
     if (owners.length > 0) assert.equal(await commands.addOwners(sale, lease, owners), !lost);
     if (steps === 2) return;
-    const built = {
-      historyId: this.#historyId,
-      owners: owners.length,
-      available: sale.seckillStock - owners.length,
-    };
+    const held = unitsHeld(owners);
+    const built = { historyId: this.#historyId, owners: owners.length, held, available: sale.seckillStock - held };
     assert.equal(await commands.finishRebuild(sale, lease, built), !lost);
     if (!lost) this.#model.rebuilt(sale.seckillStock, owners);
     if (!lost && this.#model.paused.version < sale.pauseVersion) this.#model.paused = { version: 0, paused: false };
     if (!again || lost) return;
     // Sent again by ioredis after a lost reply, with another shopper's buy in between.
-    await this.#admit(this.#newAttempt([{ user: 'a', token: 'live' }]), false);
+    await this.#admit(this.#newAttempt([{ user: 'a', token: 'live', quantity: 2 }]), false);
     assert.equal(await commands.finishRebuild(sale, lease, built), true);
   }
 
@@ -305,7 +313,7 @@ export class Run {
     this.#model.changed(more);
     if (!again) return;
     // Sent again by ioredis after a lost reply, with another shopper's buy in between.
-    await this.#admit(this.#newAttempt([{ user: 'a', token: 'live' }]), false);
+    await this.#admit(this.#newAttempt([{ user: 'a', token: 'live', quantity: 2 }]), false);
     assert.equal(await finish(), true);
   }
 
@@ -344,16 +352,19 @@ export class Run {
     assert.deepEqual(units, {
       available: model.available,
       total: model.total,
-      owners: Object.fromEntries(model.owners),
+      owners: Object.fromEntries([...model.owners].map(([one, owner]) => [one, ownerEntryOf(owner)])),
     });
-    assert.deepEqual(new Map(reservations.map(({ orderNo, userId }) => [orderNo, userId])), model.reservations);
+    assert.deepEqual(
+      new Map(reservations.map(({ orderNo, userId, quantity }) => [orderNo, { userId, orderNo, quantity }])),
+      model.reservations,
+    );
     assert.deepEqual([Number(backlog), indexed], [model.reservations.size, model.reservations.size]);
     assert.deepEqual(
       tokens,
       USERS.map((one) => model.tokens.get(one) ?? null),
     );
     // Promises 1 and 2, not trusting the model.
-    const held = Object.keys(units.owners).length;
+    const held = Object.values(units.owners).reduce((sum, entry) => sum + Number(entry.split(':')[1] ?? 1), 0);
     assert.ok(units.available >= 0);
     assert.equal(units.available + held, units.total);
   }

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestContext, type TestContext } from '../../testing/support.ts';
-import { Run, USERS, type Step } from './conservation-model.ts';
+import { Run, UNITS_PER_SHOPPER, USERS, type Step } from './conservation-model.ts';
 
 let context: TestContext;
 beforeAll(async () => {
@@ -9,6 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => context.close());
 
+const quantity = fc.constantFrom(1, 1, 1, 2, 3, UNITS_PER_SHOPPER + 1);
 const user = fc.constantFrom(...USERS);
 const which = fc.array(fc.nat(), { minLength: 1, maxLength: 3 });
 /** Mostly false. */
@@ -19,10 +20,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 8,
     arbitrary: fc.record({
       do: fc.constant('admit' as const),
-      buys: fc.array(fc.record({ user, token: fc.constantFrom('live' as const, 'live' as const, 'wrong' as const) }), {
-        minLength: 1,
-        maxLength: 6,
-      }),
+      buys: fc.array(
+        fc.record({ user, quantity, token: fc.constantFrom('live' as const, 'live' as const, 'wrong' as const) }),
+        {
+          minLength: 1,
+          maxLength: 6,
+        },
+      ),
       late: seldom,
     }),
   },
@@ -42,7 +46,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       steps: fc.integer({ min: 1, max: 6 }),
       lost: seldom,
       again: fc.boolean(),
-      units: fc.integer({ min: 1, max: 4 }),
+      units: fc.integer({ min: 1, max: 8 }),
     }),
   },
   {
@@ -69,7 +73,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
  * number of free units. A failure prints its seed and path, which `fc.assert` takes to run it
  * again.
  */
-test('available + owners = total after every step, for any steps in any order', { timeout: 60_000 }, async () => {
+test('available + held = total after every step, for any steps in any order', { timeout: 60_000 }, async () => {
   let shard = 100;
   // On a machine with much else to do fewer runs are made rather than a longer test.
   const untilMs = performance.now() + 8_000;
@@ -79,7 +83,15 @@ test('available + owners = total after every step, for any steps in any order', 
       if (performance.now() > untilMs) return;
       shard += 1;
       const times = { startMs: Date.now() - 60_000, endMs: Date.now() + 3_600_000 };
-      const facts = { name: 'model', priceCents: 1, stock: 10, seckillStock: 3, version: 1, cleaned: false };
+      const facts = {
+        name: 'model',
+        priceCents: 1,
+        stock: 10,
+        seckillStock: 5,
+        unitsPerShopper: UNITS_PER_SHOPPER,
+        version: 1,
+        cleaned: false,
+      };
       const run = new Run(context, historyId, {
         id: shard,
         shard,

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Sale } from '../../src/sale/sale.ts';
-import type { Owner } from '../../src/sale/sale-commands.ts';
+import type { Owner } from '../../src/sale/owner.ts';
 import { connectRedis } from '../../src/platform/redis/client.ts';
 import { buy, newAttempt, send, shoppers, snapshot, takeLease, unitsOf } from '../../testing/buying.ts';
 import { ordersOf, settle, settlementsFor } from '../../testing/settling.ts';
@@ -50,7 +50,7 @@ test.each<[string, (mine: string) => Promise<unknown>, unknown]>([
     'finishRebuild',
     async (mine) => {
       const { historyId } = await context.commands.clock(0);
-      return context.commands.finishRebuild(sale, mine, { historyId, owners: 0, available: 10 });
+      return context.commands.finishRebuild(sale, mine, { historyId, owners: 0, held: 0, available: 10 });
     },
     false,
   ],
@@ -269,7 +269,7 @@ describe('to give back', () => {
     const small = await context.openSale({ seckillStock: 1 });
     const first = await buy(context, small, ['u1']);
     const waiting = await newAttempt(context, small, ['u2']);
-    expect(await send(context, waiting)).toEqual([{ outcome: 'sold_out' }]);
+    expect(await send(context, waiting)).toEqual([{ outcome: 'sold_out', available: 0 }]);
     await context.commands.giveBack(small, await takeLease(context, small), first);
     expect(await send(context, waiting)).toEqual([{ outcome: 'accepted' }]);
   });

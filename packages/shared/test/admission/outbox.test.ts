@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Sale } from '../../src/sale/sale.ts';
-import type { Owner } from '../../src/sale/sale-commands.ts';
+import type { Owner } from '../../src/sale/owner.ts';
 import { rebuildSale } from '../../src/reconciliation/rebuild.ts';
 import { buy, newAttempt, send, shoppers, takeLease } from '../../testing/buying.ts';
 import { openTestContext, type TestContext } from '../../testing/support.ts';
@@ -109,7 +109,9 @@ describe('the stopped sales of a shard', () => {
     await context.commands.beginRebuild(sale, lease);
     expect(await stopped()).toContain(sale.id);
     const { historyId } = await context.commands.clock(0);
-    expect(await context.commands.finishRebuild(sale, lease, { historyId, owners: 0, available: 10 })).toBe(true);
+    expect(await context.commands.finishRebuild(sale, lease, { historyId, owners: 0, held: 0, available: 10 })).toBe(
+      true,
+    );
     expect(await stopped()).not.toContain(sale.id);
 
     await context.commands.beginChange(sale, lease);

@@ -43,7 +43,7 @@ async function hammer(
         for (let i = n; performance.now() < untilMs; i += connections.length) {
           // With a wrong seckill token: this answer means that the shopper has passed the buckets,
           // and does not become an owner, who skips them.
-          const item = { userId: userOf(i), orderNo: 'order', token: 'wrong', requestId: 'r' };
+          const item = { userId: userOf(i), orderNo: 'order', quantity: 1, token: 'wrong', requestId: 'r' };
           const admissions = await commands.admit(sale, call, [item, item]);
           for (const { outcome } of admissions) {
             expect(['token_invalid', 'rate_limited']).toContain(outcome);
@@ -162,7 +162,7 @@ describe('a shopper’s bucket', () => {
     const attempt = await newAttempt(context, sale, ['owner'], limits);
     for (let i = 0; i < 3; i += 1) expect(await send(context, attempt)).toEqual([{ outcome: 'accepted' }]);
     const late = await newAttempt(context, sale, ['late'], limits);
-    for (let i = 0; i < 3; i += 1) expect(await send(context, late)).toEqual([{ outcome: 'sold_out' }]);
+    for (let i = 0; i < 3; i += 1) expect(await send(context, late)).toEqual([{ outcome: 'sold_out', available: 0 }]);
     expect(await bucketOf(sale.shard, 'late')).toBe(0);
   });
 

@@ -27,6 +27,7 @@ beforeAll(async () => {
       // The rare ones are the oldest.
       status: i < RARE ? 'refunded' : i % 3 === 0 ? 'expired' : 'cancelled',
       priceCents: 1,
+      quantity: 1,
       createdAtMs: madeMs,
       version: 1,
     };

@@ -39,6 +39,7 @@ function newOrder(sale: Sale, fields: Partial<Order> = {}): Order {
     userId: 'u1',
     status: 'pending_payment',
     priceCents: 1_999,
+    quantity: 1,
     createdAtMs: madeMs,
     version: 1,
     ...fields,

@@ -52,6 +52,7 @@ const orderOf = (userId: string, status: Order['status']): Order => ({
   productId: sale.id,
   status,
   priceCents: 1_999,
+  quantity: 1,
   createdAtMs: Date.now(),
   version: 1,
 });
@@ -83,7 +84,7 @@ it('a sale in order is clean, thoroughly or not', async () => {
     verdict: 'clean',
     units: 10,
     available: 5,
-    owners: 5,
+    held: 5,
     reservations: 1,
     liveOrders: 3,
     sold: 3,
@@ -157,12 +158,12 @@ describe('a drift is found and repaired', () => {
     {
       name: 'a unit too many',
       plant: () => context.redis.hincrby(context.keys.sale(sale).state, 'available', 1),
-      finding: /available 6 \+ owners 5/,
+      finding: /available 6 \+ held 5/,
     },
     {
       name: 'a unit too few',
       plant: () => context.redis.hincrby(context.keys.sale(sale).state, 'available', -1),
-      finding: /available 4 \+ owners 5/,
+      finding: /available 4 \+ held 5/,
     },
     {
       name: 'a lost owner, its unit free again',
@@ -204,7 +205,7 @@ describe('a drift is found and repaired', () => {
     {
       name: 'a wrong number of sold units',
       plant: () => sql`UPDATE products SET sold = sold + 1 WHERE id = ${sale.id}`.execute(context.db),
-      finding: /sold 4 is not live orders 3/,
+      finding: /sold 4 is not the 3 units of live orders/,
     },
     {
       name: 'a pause that the ledger has lost',
@@ -310,7 +311,7 @@ describe('npm run audit', () => {
     await context.redis.hincrby(context.keys.sale(sale).state, 'available', 1);
     const drift = await run();
     expect(drift.code).toBe(1);
-    expect(drift.output).toContain('available 6 + owners 5 is not seckill_stock 10');
+    expect(drift.output).toContain('available 6 + held 5 is not seckill_stock 10');
 
     await expect(run('--repair')).resolves.toMatchObject({ code: 1 });
     await expect(run()).resolves.toMatchObject({ code: 0 });

@@ -72,7 +72,7 @@ describe('a top-up', () => {
     expect(await topUp(sale, 5)).toEqual({ ...sale, seckillStock: 5, version: 2 });
 
     expect(await inLedger(sale)).toMatchObject({ seckillStock: 5, stock: 100, version: 2 });
-    expect(await context.commands.readSale(sale)).toMatchObject({ ready: true, version: 2, available: 2, owners: 3 });
+    expect(await context.commands.readSale(sale)).toMatchObject({ ready: true, version: 2, available: 2, held: 3 });
     expect(await outcomesOf(sale, ['u4', 'u5', 'u6'])).toEqual(['accepted', 'accepted', 'sold_out']);
     expect(await unitsOf(context, sale)).toMatchObject({ available: 0, total: 5 });
   });
@@ -138,7 +138,7 @@ describe('a top-up', () => {
     await buy(context, sale, shoppers(2));
     await context.redis.hset(context.keys.sale(sale).state, 'history_id', 'another');
     await topUp(sale, 6);
-    expect(await context.commands.readSale(sale)).toMatchObject({ ready: true, version: 2, available: 4, owners: 2 });
+    expect(await context.commands.readSale(sale)).toMatchObject({ ready: true, version: 2, available: 4, held: 2 });
   });
 
   test('waits for the holder of the lease, and does nothing if that takes too long', async () => {
@@ -225,7 +225,7 @@ describe('an early end', () => {
         if (admission!.outcome === 'ended') return;
       }
     });
-    await expect.poll(async () => (await context.commands.readSale(sale)).owners).toBeGreaterThan(50);
+    await expect.poll(async () => (await context.commands.readSale(sale)).held).toBeGreaterThan(50);
     const ended = await end(sale);
     await Promise.all(crowd).finally(() => ending.abort());
 

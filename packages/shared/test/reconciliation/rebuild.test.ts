@@ -5,7 +5,7 @@ import { batchNoOf, newBatchNo, newOrderNumber } from '../../src/order/order-num
 import type { OrderStatus } from '../../src/order/order.ts';
 import type { Sale } from '../../src/sale/sale.ts';
 import type { Reservation } from '../../src/admission/reservation.ts';
-import type { Owner } from '../../src/sale/sale-commands.ts';
+import type { Owner } from '../../src/sale/owner.ts';
 import { LeaseLost } from '../../src/sale/lease.ts';
 import { ownersOf, rebuildSale } from '../../src/reconciliation/rebuild.ts';
 import {
@@ -50,7 +50,7 @@ async function writeOrders(
 }
 
 const newOwners = (sale: Sale, users: readonly string[]): Owner[] =>
-  users.map((userId) => ({ userId, orderNo: newOrderNumber(sale, newBatchNo(Date.now())) }));
+  users.map((userId) => ({ userId, orderNo: newOrderNumber(sale, newBatchNo(Date.now())), quantity: 1 }));
 
 /** Deletes everything that Redis has of a sale. */
 async function empty(sale: Sale): Promise<void> {
@@ -60,7 +60,7 @@ async function empty(sale: Sale): Promise<void> {
 describe('from an empty Redis', () => {
   test('a new sale is ready with all its units', async () => {
     const sale = await context.insertSale({ seckillStock: 7 });
-    expect(await rebuild(sale)).toEqual({ sale, owners: 0, available: 7 });
+    expect(await rebuild(sale)).toEqual({ sale, held: 0, available: 7 });
     expect(await unitsOf(context, sale)).toEqual({ available: 7, total: 7, owners: {} });
     expect(await context.commands.readSale(sale)).toMatchObject({ ready: true, version: 1, paused: false });
     expect(await context.redis.exists(context.keys.sale(sale).lease)).toBe(0);
@@ -75,14 +75,14 @@ describe('from an empty Redis', () => {
     for (const closed of ['refunded', 'cancelled', 'expired', 'failed'] as const) {
       await writeOrders(sale, newOwners(sale, [closed, 'u1']), closed);
     }
-    expect(await rebuild(sale)).toMatchObject({ owners: 3, available: 7 });
+    expect(await rebuild(sale)).toMatchObject({ held: 3, available: 7 });
     expect(await unitsOf(context, sale)).toEqual({ available: 7, total: 10, owners: byUser([...pending, ...paid]) });
   });
 
   test('another sale’s orders do not count', async () => {
     const [sale, other] = [await context.insertSale({ seckillStock: 5 }), await context.insertSale()];
     await writeOrders(other, newOwners(other, shoppers(3)));
-    expect(await rebuild(sale)).toMatchObject({ owners: 0, available: 5 });
+    expect(await rebuild(sale)).toMatchObject({ held: 0, available: 5 });
   });
 
   test('the row’s pause is loaded too', async () => {
@@ -97,7 +97,7 @@ describe('from an empty Redis', () => {
     const sale = await context.insertSale({ seckillStock: 25_000 });
     await writeOrders(sale, newOwners(sale, shoppers(20_000)));
     const beganMs = performance.now();
-    expect(await rebuild(sale)).toMatchObject({ owners: 20_000, available: 5_000 });
+    expect(await rebuild(sale)).toMatchObject({ held: 20_000, available: 5_000 });
     expect(performance.now() - beganMs).toBeLessThan(10_000);
     expect(await context.redis.hlen(context.keys.sale(sale).owners)).toBe(20_000);
   });
@@ -119,7 +119,7 @@ test('an order that the ledger has lost frees its unit, and its settled record i
   await context.commands.releaseLease(sale, lease);
   expect(await context.commands.readOrder(sale, orderNo)).toMatchObject({ settled: { userId: 'ann' } });
 
-  expect(await rebuild(sale)).toMatchObject({ owners: 0, available: 3 });
+  expect(await rebuild(sale)).toMatchObject({ held: 0, available: 3 });
 
   expect(await context.commands.readOrder(sale, orderNo)).toMatchObject({ saleReady: true, settled: undefined });
 });
@@ -130,7 +130,7 @@ describe('with reservations that survived', () => {
     const attempt = await newAttempt(context, sale, shoppers(4));
     await send(context, attempt);
     await context.redis.del(context.keys.sale(sale).owners, context.keys.sale(sale).state);
-    expect(await rebuild(sale)).toMatchObject({ owners: 4, available: 6 });
+    expect(await rebuild(sale)).toMatchObject({ held: 4, available: 6 });
     expect((await unitsOf(context, sale)).owners).toEqual(byUser(attempt.items));
     expect(await send(context, attempt)).toEqual(shoppers(4).map(() => ({ outcome: 'accepted' })));
     expect(await unitsOf(context, sale)).toMatchObject({ available: 6 });
@@ -140,7 +140,7 @@ describe('with reservations that survived', () => {
     const sale = await context.openSale({ seckillStock: 10 });
     const owners = await buy(context, sale, shoppers(3));
     await writeOrders(sale, owners.slice(0, 2));
-    expect(await rebuild(sale)).toMatchObject({ owners: 3, available: 7 });
+    expect(await rebuild(sale)).toMatchObject({ held: 3, available: 7 });
     expect((await unitsOf(context, sale)).owners).toEqual(byUser(owners));
     expect(await context.commands.backlog(sale)).toBe(3);
   });
@@ -150,7 +150,7 @@ describe('with reservations that survived', () => {
     const owners = await buy(context, sale, shoppers(3));
     await writeOrders(sale, owners.slice(0, 1), 'cancelled');
     await writeOrders(sale, owners.slice(1, 2), 'failed');
-    expect(await rebuild(sale)).toMatchObject({ owners: 1, available: 9 });
+    expect(await rebuild(sale)).toMatchObject({ held: 1, available: 9 });
     expect((await unitsOf(context, sale)).owners).toEqual(byUser(owners.slice(2)));
     // The returns of both still come; they find no owner entry and free nothing twice.
     expect(await context.commands.giveBack(sale, await takeLease(context, sale), owners.slice(0, 2))).toBe(0);
@@ -169,7 +169,7 @@ describe('with reservations that survived', () => {
     const live = newOwners(sale, ['live']);
     await writeOrders(sale, live);
     await context.db.updateTable('products').set({ seckill_stock: 3 }).where('id', '=', sale.id).execute();
-    expect(await rebuild(sale)).toMatchObject({ owners: 3, available: 0 });
+    expect(await rebuild(sale)).toMatchObject({ held: 3, available: 0 });
     expect((await unitsOf(context, sale)).owners).toEqual(byUser([...live, ...owners.slice(3)]));
     // Those left out stay, for the writer to fail them: an accepted order never just vanishes.
     expect(await context.commands.backlog(sale)).toBe(5);
@@ -191,6 +191,7 @@ describe('the owners', () => {
     orderNo,
     admittedMs,
     priceCents: 1,
+    quantity: 1,
     batchNo: 'batch',
     requestId: 'request',
   });
@@ -203,21 +204,21 @@ describe('the owners', () => {
       reservation('a', 'a2', 1),
       reservation('d', 'd1', 6),
     ];
-    const live = [{ userId: 'a', orderNo: 'a1' }];
+    const live = [{ userId: 'a', orderNo: 'a1', quantity: 1 }];
     expect(ownersOf({ seckillStock: 3 }, live, waiting, new Set())).toEqual([
-      { userId: 'a', orderNo: 'a1' },
-      { userId: 'b', orderNo: 'b1' },
-      { userId: 'c', orderNo: 'c1' },
+      { userId: 'a', orderNo: 'a1', quantity: 1 },
+      { userId: 'b', orderNo: 'b1', quantity: 1 },
+      { userId: 'c', orderNo: 'c1', quantity: 1 },
     ]);
     expect(ownersOf({ seckillStock: 3 }, live, waiting, new Set(['c1', 'b1']))).toEqual([
-      { userId: 'a', orderNo: 'a1' },
-      { userId: 'd', orderNo: 'd1' },
-      { userId: 'c', orderNo: 'c2' },
+      { userId: 'a', orderNo: 'a1', quantity: 1 },
+      { userId: 'd', orderNo: 'd1', quantity: 1 },
+      { userId: 'c', orderNo: 'c2', quantity: 1 },
     ]);
   });
 
   test('include every live order, even more than there are units', () => {
-    const live = shoppers(3).map((userId) => ({ userId, orderNo: `of ${userId}` }));
+    const live = shoppers(3).map((userId) => ({ userId, orderNo: `of ${userId}`, quantity: 1 }));
     expect(ownersOf({ seckillStock: 2 }, live, [reservation('late', 'l1', 1)], new Set())).toEqual(live);
   });
 });
@@ -231,7 +232,7 @@ describe('a changed product', () => {
       .set({ seckill_stock: 4, price_cents: 999, version: 2, end_time: new Date(sale.endMs + 60_000) })
       .where('id', '=', sale.id)
       .execute();
-    expect(await rebuild(sale)).toMatchObject({ owners: 2, available: 2, sale: { version: 2, priceCents: 999 } });
+    expect(await rebuild(sale)).toMatchObject({ held: 2, available: 2, sale: { version: 2, priceCents: 999 } });
     expect(await context.commands.readSale(sale)).toMatchObject({ ready: true, version: 2, available: 2 });
     const [third] = await buy(context, sale, ['u3']);
     const reservations = await context.commands.allReservations(sale);
@@ -273,7 +274,7 @@ describe('a rebuild', () => {
     const owners = newOwners(sale, shoppers(2));
     await writeOrders(sale, owners);
     const rebuilt = await Promise.all(Array.from({ length: 5 }, () => rebuild(sale)));
-    for (const one of rebuilt) expect(one).toMatchObject({ owners: 2, available: 3 });
+    for (const one of rebuilt) expect(one).toMatchObject({ held: 2, available: 3 });
     expect(await unitsOf(context, sale)).toEqual({ available: 3, total: 5, owners: byUser(owners) });
   });
 
@@ -288,15 +289,17 @@ describe('a rebuild', () => {
     const dead = await takeLease(context, sale);
     await context.commands.beginRebuild(sale, dead);
     if (steps >= 2) await context.commands.addOwners(sale, dead, owners.slice(0, 1));
-    if (steps >= 3) await context.commands.addOwners(sale, dead, [{ userId: 'stale', orderNo: 'stale' }]);
+    if (steps >= 3) await context.commands.addOwners(sale, dead, [{ userId: 'stale', orderNo: 'stale', quantity: 1 }]);
     expect(await context.commands.readSale(sale)).toMatchObject({ ready: false });
     // Its lease runs out.
     await context.redis.pexpire(context.keys.sale(sale).lease, 20);
-    expect(await rebuild(sale)).toMatchObject({ owners: 3, available: 2 });
+    expect(await rebuild(sale)).toMatchObject({ held: 3, available: 2 });
     expect(await unitsOf(context, sale)).toEqual({ available: 2, total: 5, owners: byUser(owners) });
     // Had it only slept, it could do nothing any more.
     const { historyId } = await context.commands.clock(0);
-    expect(await context.commands.finishRebuild(sale, dead, { historyId, owners: 0, available: 5 })).toBe(false);
+    expect(await context.commands.finishRebuild(sale, dead, { historyId, owners: 0, held: 0, available: 5 })).toBe(
+      false,
+    );
     expect(await unitsOf(context, sale)).toMatchObject({ available: 2 });
   });
 
@@ -312,7 +315,7 @@ describe('a rebuild', () => {
     };
     await expect(rebuildSale({ commands, db: context.db }, sale, 1_000)).rejects.toThrow(LeaseLost);
     expect(await context.commands.readSale(sale)).toMatchObject({ ready: false });
-    expect(await rebuild(sale)).toMatchObject({ owners: 3, available: 7 });
+    expect(await rebuild(sale)).toMatchObject({ held: 3, available: 7 });
   });
 
   test('of a sale that was cleaned up does not load it into Redis', async () => {

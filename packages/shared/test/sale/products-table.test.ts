@@ -77,6 +77,7 @@ describe('a sale that is over', () => {
 
   const newOrder = (sale: Sale, status: OrderStatus) => ({
     orderNo: newOrderNumber(sale, newBatchNo(endedMs)),
+    quantity: 1,
     productId: sale.id,
     userId: 'u1',
     status,

@@ -33,7 +33,7 @@ describe('reading a sale', () => {
       ready: true,
       version: 1,
       available: 3,
-      owners: 2,
+      held: 2,
       backlog: 2,
       pauseVersion: 0,
       paused: false,

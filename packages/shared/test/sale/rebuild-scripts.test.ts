@@ -18,9 +18,14 @@ beforeEach(async () => {
   ({ historyId } = await context.commands.clock(sale.shard));
 });
 
-const owner = (userId: string) => ({ userId, orderNo: `order of ${userId}` });
+const owner = (userId: string) => ({ userId, orderNo: `order of ${userId}`, quantity: 1 });
 const finish = (owners: number, fields: Partial<Sale> = {}) =>
-  context.commands.finishRebuild({ ...sale, ...fields }, lease, { historyId, owners, available: 10 - owners });
+  context.commands.finishRebuild({ ...sale, ...fields }, lease, {
+    historyId,
+    owners,
+    held: owners,
+    available: 10 - owners,
+  });
 
 describe('a rebuild', () => {
   test('returns the history of Redis, stops the sale and deletes what an earlier rebuild left', async () => {
@@ -47,6 +52,8 @@ describe('a rebuild', () => {
       start_ms: String(sale.startMs),
       end_ms: String(sale.endMs),
       price_cents: String(sale.priceCents),
+      units_per_shopper: '1',
+      extra_held: '0',
       taken_until_ms: expect.stringMatching(/^\d{13}$/),
     });
     expect(await context.redis.exists(building)).toBe(0);

@@ -6,7 +6,7 @@ const OPEN: LiveSale = {
   ready: true,
   version: 1,
   available: 1,
-  owners: 0,
+  held: 0,
   backlog: 0,
   pauseVersion: 0,
   paused: false,

@@ -50,7 +50,7 @@ describe('a seckill token is issued', () => {
     expect(await recordToken(context, sale, 'u1', 'after', { lifeMs: LIFE_MS })).toBe('after');
     // Still an owner: the new one buys no second unit.
     const attempt = await newAttempt(context, sale, ['u1']);
-    expect(await send(context, attempt)).toEqual([{ outcome: 'replayed', orderNo: owners[0]!.orderNo }]);
+    expect(await send(context, attempt)).toEqual([{ outcome: 'replayed', orderNo: owners[0]!.orderNo, quantity: 1 }]);
     await context.commands.giveBack(sale, await takeLease(context, sale), owners);
     expect(await send(context, attempt)).toEqual([{ outcome: 'accepted' }]);
   });

@@ -36,16 +36,21 @@ export function seckillToken(
 }
 
 /**
- * Buys one unit: gets a seckill token if none is given, waits for the start, repeats the buy as the
+ * Buys one unit, or more if the sale allows that: gets a seckill token if none is given, waits for the start, repeats the buy as the
  * service asks, and follows the order until it is no longer `queued`. Called again after a crash or
  * a lost network, it returns the same order.
  *
- * @throws Refused if there is nothing to buy: `sold_out`, `ended`, `paused`, …
+ * @throws Refused if there is nothing to buy: `sold_out` (`available` says how many units are left,
+ * if there are some), `ended`, `paused`, …
  */
 export async function buyUnit(
   client: ShopperClient,
   productId: number,
-  options: BuyOptions & { readonly token?: string | undefined } = {},
+  options: BuyOptions & {
+    readonly token?: string | undefined;
+    /** 1 by default. */
+    readonly quantity?: number | undefined;
+  } = {},
 ): Promise<Order> {
   let { token = (await seckillToken(client, productId, options)).token } = options;
   for (let newTokens = 0; ;) {

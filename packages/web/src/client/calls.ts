@@ -51,7 +51,11 @@ export interface ShopperClient {
   product(productId: number, options?: CallOptions): Promise<Product>;
   challenge(productId: number, options?: CallOptions): Promise<Challenge>;
   token(productId: number, options?: CallOptions & { readonly solution?: string | undefined }): Promise<SeckillToken>;
-  buy(productId: number, token: string, options?: CallOptions): Promise<AcceptedBuy>;
+  buy(
+    productId: number,
+    token: string,
+    options?: CallOptions & { readonly quantity?: number | undefined },
+  ): Promise<AcceptedBuy>;
   /** With `waitSeconds`, the answer comes when the order is no longer `queued`, or when the wait is over. */
   order(orderNo: string, options?: CallOptions & { readonly waitSeconds?: number | undefined }): Promise<Order>;
   orders(options?: PageOptions): Promise<OrderPage>;
@@ -109,8 +113,8 @@ export function createClient(options: ClientOptions): ShopperClient {
     challenge: (productId, given) => call('seckill/challenge', { ...given, query: { ...mine, product_id: productId } }),
     token: (productId, { solution, signal } = {}) =>
       call('seckill/token', { signal, body: { ...mine, product_id: productId, solution } }),
-    buy: (productId, token, given) =>
-      call('seckill/buy', { ...given, body: { ...mine, product_id: productId, token } }),
+    buy: (productId, token, { quantity, signal } = {}) =>
+      call('seckill/buy', { signal, body: { ...mine, product_id: productId, token, quantity } }),
     order: (orderNo, { waitSeconds, signal } = {}) =>
       call(orderPath(orderNo), {
         signal,

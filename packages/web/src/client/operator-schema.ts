@@ -549,10 +549,14 @@ export interface paths {
                                  */
                                 readonly price: number;
                                 readonly product_id: number;
+                                /** @description Units */
+                                readonly quantity: number;
                                 /** @description Why the order failed */
                                 readonly reason?: string;
                                 /** @enum {unknown} */
                                 readonly status: "queued" | "pending_payment" | "paid" | "refunded" | "cancelled" | "expired" | "failed";
+                                /** @description `price` times `quantity`: what the shopper pays */
+                                readonly total: number;
                                 readonly user_id: string;
                             }[];
                             /** @description The `cursor` of the next page; null on the last page */
@@ -709,10 +713,14 @@ export interface paths {
                              */
                             readonly price: number;
                             readonly product_id: number;
+                            /** @description Units */
+                            readonly quantity: number;
                             /** @description Why the order failed */
                             readonly reason?: string;
                             /** @enum {unknown} */
                             readonly status: "queued" | "pending_payment" | "paid" | "refunded" | "cancelled" | "expired" | "failed";
+                            /** @description `price` times `quantity`: what the shopper pays */
+                            readonly total: number;
                             readonly user_id: string;
                         };
                     };
@@ -738,7 +746,7 @@ export interface paths {
         readonly put?: never;
         /**
          * Refund a paid order
-         * @description The order becomes `refunded`, and its unit goes back on sale, when the payment provider has confirmed the refund.
+         * @description The order becomes `refunded`, and its units go back on sale, when the payment provider has confirmed the refund.
          */
         readonly post: {
             readonly parameters: {
@@ -782,10 +790,14 @@ export interface paths {
                              */
                             readonly price: number;
                             readonly product_id: number;
+                            /** @description Units */
+                            readonly quantity: number;
                             /** @description Why the order failed */
                             readonly reason?: string;
                             /** @enum {unknown} */
                             readonly status: "queued" | "pending_payment" | "paid" | "refunded" | "cancelled" | "expired" | "failed";
+                            /** @description `price` times `quantity`: what the shopper pays */
+                            readonly total: number;
                             readonly user_id: string;
                         };
                     };
@@ -888,7 +900,7 @@ export interface paths {
         };
         /**
          * Sales with their live figures, newest first
-         * @description The units and the reservations of a sale are read at the same instant, so `available` + `owners` = `seckill_stock`.
+         * @description The units and the reservations of a sale are read at the same instant, so `available` + `held` = `seckill_stock`.
          */
         readonly get: {
             readonly parameters: {
@@ -922,12 +934,12 @@ export interface paths {
                                  * @example 2026-11-27T20:00:00.000Z
                                  */
                                 readonly end_time: string;
+                                /** @description Null while Redis does not answer */
+                                readonly held: number | null;
                                 readonly id: number;
                                 /** @description A picture of the product, with https */
                                 readonly image_url?: string;
                                 readonly name: string;
-                                /** @description Null while Redis does not answer */
-                                readonly owners: number | null;
                                 /**
                                  * @description At most two decimals
                                  * @example 19.99
@@ -936,7 +948,7 @@ export interface paths {
                                 /** @description Units of the sale */
                                 readonly seckill_stock: number;
                                 readonly shard: number;
-                                /** @description Live orders in the ledger */
+                                /** @description Units of live orders in the ledger */
                                 readonly sold: number;
                                 /**
                                  * @description ISO-8601, UTC
@@ -947,6 +959,8 @@ export interface paths {
                                 readonly status: "not_ready" | "scheduled" | "open" | "paused" | "sold_out" | "ended";
                                 /** @description The ordinary stock of the shop; the sale does not change it */
                                 readonly stock: number;
+                                /** @description Maximum units of one order */
+                                readonly units_per_shopper: number;
                             }[];
                             /** @description The `cursor` of the next page; null on the last page */
                             readonly next_cursor: string | null;
@@ -996,6 +1010,8 @@ export interface paths {
                         readonly start_time: string;
                         /** @description At least `seckill_stock` */
                         readonly stock: number;
+                        /** @description Maximum units of one order; 1 by default */
+                        readonly units_per_shopper?: number;
                     };
                 };
             };
@@ -1036,6 +1052,8 @@ export interface paths {
                             readonly status: "not_ready" | "scheduled" | "open" | "paused" | "sold_out" | "ended";
                             /** @description The ordinary stock of the shop; the sale does not change it */
                             readonly stock: number;
+                            /** @description Maximum units of one order */
+                            readonly units_per_shopper: number;
                         };
                     };
                 };
@@ -1117,6 +1135,8 @@ export interface paths {
                          * @example 2026-11-27T20:00:00.000Z
                          */
                         readonly start_time?: string;
+                        /** @description Maximum units of one order; 1 by default */
+                        readonly units_per_shopper?: number;
                     };
                 };
             };
@@ -1157,6 +1177,8 @@ export interface paths {
                             readonly status: "not_ready" | "scheduled" | "open" | "paused" | "sold_out" | "ended";
                             /** @description The ordinary stock of the shop; the sale does not change it */
                             readonly stock: number;
+                            /** @description Maximum units of one order */
+                            readonly units_per_shopper: number;
                         };
                     };
                 };
@@ -1198,8 +1220,8 @@ export interface paths {
                             readonly available: number;
                             /** @description One sentence for each finding; empty if the sale is clean */
                             readonly findings: readonly string[];
+                            readonly held: number;
                             readonly live_orders: number;
-                            readonly owners: number;
                             readonly reservations: number;
                             readonly sale_id: number;
                             readonly sold: number;
@@ -1281,6 +1303,8 @@ export interface paths {
                             readonly status: "not_ready" | "scheduled" | "open" | "paused" | "sold_out" | "ended";
                             /** @description The ordinary stock of the shop; the sale does not change it */
                             readonly stock: number;
+                            /** @description Maximum units of one order */
+                            readonly units_per_shopper: number;
                         };
                     };
                 };
@@ -1349,6 +1373,8 @@ export interface paths {
                             readonly status: "not_ready" | "scheduled" | "open" | "paused" | "sold_out" | "ended";
                             /** @description The ordinary stock of the shop; the sale does not change it */
                             readonly stock: number;
+                            /** @description Maximum units of one order */
+                            readonly units_per_shopper: number;
                         };
                     };
                 };
@@ -1400,11 +1426,11 @@ export interface paths {
                              * @example 2026-11-27T20:00:00.000Z
                              */
                             readonly end_time: string;
+                            readonly held: number;
                             readonly id: number;
                             /** @description A picture of the product, with https */
                             readonly image_url?: string;
                             readonly name: string;
-                            readonly owners: number;
                             /**
                              * @description At most two decimals
                              * @example 19.99
@@ -1421,6 +1447,8 @@ export interface paths {
                             readonly status: "not_ready" | "scheduled" | "open" | "paused" | "sold_out" | "ended";
                             /** @description The ordinary stock of the shop; the sale does not change it */
                             readonly stock: number;
+                            /** @description Maximum units of one order */
+                            readonly units_per_shopper: number;
                         };
                     };
                 };
@@ -1466,8 +1494,8 @@ export interface paths {
                             readonly available: number;
                             /** @description One sentence for each finding; empty if the sale is clean */
                             readonly findings: readonly string[];
+                            readonly held: number;
                             readonly live_orders: number;
-                            readonly owners: number;
                             /** @description True if a difference was found */
                             readonly repaired: boolean;
                             readonly reservations: number;
@@ -1548,6 +1576,8 @@ export interface paths {
                             readonly status: "not_ready" | "scheduled" | "open" | "paused" | "sold_out" | "ended";
                             /** @description The ordinary stock of the shop; the sale does not change it */
                             readonly stock: number;
+                            /** @description Maximum units of one order */
+                            readonly units_per_shopper: number;
                         };
                     };
                 };
@@ -1611,6 +1641,9 @@ export interface paths {
                                 readonly p50: number | null;
                                 readonly p99: number | null;
                             };
+                            /** @description Units of live orders in the ledger */
+                            readonly sold: number;
+                            /** @description Orders in the ledger that did not fail */
                             readonly written: number;
                         };
                     };
@@ -1694,6 +1727,8 @@ export interface paths {
                             readonly status: "not_ready" | "scheduled" | "open" | "paused" | "sold_out" | "ended";
                             /** @description The ordinary stock of the shop; the sale does not change it */
                             readonly stock: number;
+                            /** @description Maximum units of one order */
+                            readonly units_per_shopper: number;
                         };
                     };
                 };
@@ -1857,10 +1892,14 @@ export interface paths {
                                  */
                                 readonly price: number;
                                 readonly product_id: number;
+                                /** @description Units */
+                                readonly quantity: number;
                                 /** @description Why the order failed */
                                 readonly reason?: string;
                                 /** @enum {unknown} */
                                 readonly status: "queued" | "pending_payment" | "paid" | "refunded" | "cancelled" | "expired" | "failed";
+                                /** @description `price` times `quantity`: what the shopper pays */
+                                readonly total: number;
                                 readonly user_id: string;
                             }[];
                             readonly user_id: string;
@@ -1974,13 +2013,13 @@ export interface components {
                 readonly expired?: number | null;
                 /** @description Null while the server that has it does not answer */
                 readonly failed?: number | null;
-                /** @description `available` + `owners` - `units` at one instant. Anything but 0 breaks the promise of conservation */
+                /** @description `available` + `held` - `units` at one instant. Anything but 0 breaks the promise of conservation */
                 readonly gap?: number | null;
+                /** @description Null while the server that has it does not answer */
+                readonly held?: number | null;
                 readonly name?: string;
                 /** @description The age of the oldest of them. Null while the server that has it does not answer */
                 readonly oldest_ms?: number | null;
-                /** @description Null while the server that has it does not answer */
-                readonly owners?: number | null;
                 /** @description Null while the server that has it does not answer */
                 readonly paid?: number | null;
                 /** @description Null while the server that has it does not answer */

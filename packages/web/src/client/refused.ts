@@ -6,6 +6,8 @@ export class Refused extends Error {
   readonly status: number;
   /** How long to wait before the next try, if the service says so. */
   readonly retryAfterMs: number | undefined;
+  /** The units that are left, if a buy has asked for more: buy at most that many. */
+  readonly available: number | undefined;
 
   constructor(problem: Problem, retryAfterMs: number | undefined) {
     super(problem.detail ?? problem.title);
@@ -13,6 +15,7 @@ export class Refused extends Error {
     this.code = problem.code;
     this.status = problem.status;
     this.retryAfterMs = retryAfterMs;
+    this.available = problem.available;
   }
 }
 

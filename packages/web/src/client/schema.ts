@@ -120,10 +120,14 @@ export interface paths {
                                  */
                                 readonly price: number;
                                 readonly product_id: number;
+                                /** @description Units */
+                                readonly quantity: number;
                                 /** @description Why the order failed */
                                 readonly reason?: string;
                                 /** @enum {unknown} */
                                 readonly status: "queued" | "pending_payment" | "paid" | "refunded" | "cancelled" | "expired" | "failed";
+                                /** @description `price` times `quantity`: what the shopper pays */
+                                readonly total: number;
                                 readonly user_id: string;
                             }[];
                             /** @description The `cursor` of the next page; null on the last page */
@@ -202,10 +206,14 @@ export interface paths {
                              */
                             readonly price: number;
                             readonly product_id: number;
+                            /** @description Units */
+                            readonly quantity: number;
                             /** @description Why the order failed */
                             readonly reason?: string;
                             /** @enum {unknown} */
                             readonly status: "queued" | "pending_payment" | "paid" | "refunded" | "cancelled" | "expired" | "failed";
+                            /** @description `price` times `quantity`: what the shopper pays */
+                            readonly total: number;
                             readonly user_id: string;
                         };
                     };
@@ -231,7 +239,7 @@ export interface paths {
         readonly put?: never;
         /**
          * Cancel an unpaid order
-         * @description The unit goes back on sale, and the shopper can buy again. A repeated call returns the same answer.
+         * @description The units go back on sale, and the shopper can buy again. A repeated call returns the same answer.
          */
         readonly post: {
             readonly parameters: {
@@ -285,10 +293,14 @@ export interface paths {
                              */
                             readonly price: number;
                             readonly product_id: number;
+                            /** @description Units */
+                            readonly quantity: number;
                             /** @description Why the order failed */
                             readonly reason?: string;
                             /** @enum {unknown} */
                             readonly status: "queued" | "pending_payment" | "paid" | "refunded" | "cancelled" | "expired" | "failed";
+                            /** @description `price` times `quantity`: what the shopper pays */
+                            readonly total: number;
                             readonly user_id: string;
                         };
                     };
@@ -437,6 +449,8 @@ export interface paths {
                                 readonly status: "not_ready" | "scheduled" | "open" | "paused" | "sold_out" | "ended";
                                 /** @description The ordinary stock of the shop; the sale does not change it */
                                 readonly stock: number;
+                                /** @description Maximum units of one order */
+                                readonly units_per_shopper: number;
                             }[];
                             /** @description The `cursor` of the next page; null on the last page */
                             readonly next_cursor: string | null;
@@ -508,6 +522,8 @@ export interface paths {
                             readonly status: "not_ready" | "scheduled" | "open" | "paused" | "sold_out" | "ended";
                             /** @description The ordinary stock of the shop; the sale does not change it */
                             readonly stock: number;
+                            /** @description Maximum units of one order */
+                            readonly units_per_shopper: number;
                         };
                     };
                 };
@@ -531,8 +547,8 @@ export interface paths {
         readonly get?: never;
         readonly put?: never;
         /**
-         * Buy one unit
-         * @description If the shopper already has an order, a repeated call returns its order number, even after the last unit is sold.
+         * Buy
+         * @description The order gets all units that the call asks for, or none: if fewer are left, the answer is `sold_out` with their number in `available`. If the shopper already has an order, a repeated call returns its number and its quantity, even after the last unit is sold.
          */
         readonly post: {
             readonly parameters: {
@@ -545,6 +561,8 @@ export interface paths {
                 readonly content: {
                     readonly "application/json": {
                         readonly product_id: number;
+                        /** @description Units, 1 by default; at most `units_per_shopper` of the product */
+                        readonly quantity?: number;
                         readonly token: string;
                         /**
                          * @description 1 to 255 visible ASCII characters
@@ -563,6 +581,8 @@ export interface paths {
                     content: {
                         readonly "application/json": {
                             readonly order_no: string;
+                            /** @description Units of the order */
+                            readonly quantity: number;
                             /** @description True if the order comes from an earlier buy */
                             readonly replayed?: boolean;
                             /** @enum {unknown} */
@@ -694,6 +714,7 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         readonly Problem: {
+            readonly available?: number;
             /** @enum {unknown} */
             readonly code: "invalid_request" | "unauthenticated" | "token_invalid" | "forbidden" | "challenge_required" | "not_found" | "method_not_allowed" | "not_started" | "ended" | "paused" | "sold_out" | "tokens_exhausted" | "invalid_state" | "payload_too_large" | "unsupported_media_type" | "rate_limited" | "overloaded" | "not_ready" | "unavailable" | "internal";
             readonly detail?: string;

@@ -63,7 +63,7 @@ function SalesNow({ sales, pointOf }: SalesNowProps) {
       rate('written'),
       rate('paid'),
       { title: t('available'), cell: ({ available }: SaleFigures) => number(available), isNumber: true },
-      { title: t('owners'), cell: ({ owners }: SaleFigures) => number(owners), isNumber: true },
+      { title: t('held'), cell: ({ held }: SaleFigures) => number(held), isNumber: true },
       { title: t('units'), cell: ({ units }: SaleFigures) => number(units), isNumber: true },
       { title: t('gap'), cell: ({ gap }: SaleFigures) => number(gap), isNumber: true },
       { title: t('backlog'), cell: ({ backlog }: SaleFigures) => number(backlog), isNumber: true },

@@ -82,7 +82,8 @@ function Orders({ orders }: { readonly orders: readonly Order[] }) {
         cell: ({ product_id: productId }: Order) => html`<a href=${`console#/sales/${productId}`}>${productId}</a>`,
         isNumber: true,
       },
-      { title: t('price'), cell: ({ price }: Order) => numberText(price, locale, 2), isNumber: true },
+      { title: t('quantity'), cell: ({ quantity }: Order) => numberText(quantity, locale), isNumber: true },
+      { title: t('total'), cell: ({ total }: Order) => numberText(total, locale, 2), isNumber: true },
       { title: t('orders.created'), cell: ({ created_at: createdAt }: Order) => timeText(createdAt, locale) },
     ]}
   />`;
@@ -121,6 +122,10 @@ export function OrderView({ orderNo }: { readonly orderNo: string }) {
       <dd><a href=${`console#/sales/${order.product_id}`}>${order.product_id}</a></dd>
       <dt>${t('price')}</dt>
       <dd>${numberText(order.price, locale, 2)}</dd>
+      <dt>${t('quantity')}</dt>
+      <dd>${numberText(order.quantity, locale)}</dd>
+      <dt>${t('total')}</dt>
+      <dd>${numberText(order.total, locale, 2)}</dd>
     </dl>
     <h2>${t('order.history')}</h2>
     <${TimeLine} order=${order} />
@@ -129,10 +134,11 @@ export function OrderView({ orderNo }: { readonly orderNo: string }) {
   `;
 }
 
-function refundAction({ call, t, locale }: Console, { order_no: orderNo, price, user_id: userId }: Order): Action {
+function refundAction({ call, t, locale }: Console, order: Order): Action {
+  const { order_no: orderNo, quantity, total, user_id: userId } = order;
   return {
     title: t('action.refund'),
-    effect: t('effect.refund', { price: numberText(price, locale, 2), order: orderNo, user: userId }),
+    effect: t('effect.refund', { total: numberText(total, locale, 2), quantity, order: orderNo, user: userId }),
     isFinal: true,
     async run() {
       await call('POST', `orders/${encodeURIComponent(orderNo)}/refund`);
@@ -175,7 +181,7 @@ function Payments({ payments }: { readonly payments: readonly Payment[] }) {
       { title: t('payment.reference'), cell: ({ provider_ref: providerRef }: Payment) => providerRef ?? '–' },
       { title: t('status'), cell: ({ status }: Payment) => status },
       {
-        title: t('price'),
+        title: t('total'),
         cell: ({ amount, currency }: Payment) => `${numberText(amount, locale, 2)} ${currency}`,
         isNumber: true,
       },

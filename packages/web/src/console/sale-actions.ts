@@ -11,6 +11,7 @@ import { textIn } from './form.ts';
 const FACT_TEXTS: Readonly<Record<keyof SaleFacts, MessageKey>> = {
   name: 'form.name',
   price: 'form.price',
+  units_per_shopper: 'units-per-shopper',
   start_time: 'start',
   end_time: 'end',
   description: 'form.description',
@@ -23,10 +24,10 @@ export function createAction({ call, t, locale }: Console): Action {
     title: t('action.create'),
     fields: html`<${SaleFields} />`,
     effect: (form) => {
-      const { price, start_time: startTime, end_time: endTime } = factsOf(form);
+      const { price, units_per_shopper: each, start_time: startTime, end_time: endTime } = factsOf(form);
       const units = textIn(form, 'seckill_stock');
       const at = (time: string): string => timeText(time === '' ? null : time, locale);
-      return t('effect.create', { units, price, start: at(startTime), end: at(endTime) });
+      return t('effect.create', { units, price, each, start: at(startTime), end: at(endTime) });
     },
     async run(form) {
       const { description, image_url: imageUrl, ...facts } = factsOf(form);

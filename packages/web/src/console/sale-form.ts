@@ -11,6 +11,7 @@ export function factsOf(form: FormData): SaleFacts {
   return {
     name: textIn(form, 'name'),
     price: Number(textIn(form, 'price')),
+    units_per_shopper: Number(textIn(form, 'units_per_shopper')),
     start_time: timeOf('start_time'),
     end_time: timeOf('end_time'),
     // A form ends its lines in another way than JSON does.
@@ -75,6 +76,10 @@ export function SaleFields({ sale, isStarted = false }: SaleFieldsProps) {
         </label>
       `
     }
+    <label>
+      ${t('units-per-shopper')}
+      <input name="units_per_shopper" type="number" required min="1" max="100" value=${sale?.units_per_shopper ?? 1} />
+    </label>
     <label>
       ${t('form.start')}
       <input

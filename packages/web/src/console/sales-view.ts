@@ -124,6 +124,8 @@ function Facts({ sale }: { readonly sale: Product }) {
       <dd>${numberText(sale.price, locale, 2)}</dd>
       <dt>${t('units')}</dt>
       <dd>${numberText(sale.seckill_stock, locale)}</dd>
+      <dt>${t('units-per-shopper')}</dt>
+      <dd>${numberText(sale.units_per_shopper, locale)}</dd>
       <dt>${t('form.stock')}</dt>
       <dd>${numberText(sale.stock, locale)}</dd>
       <dt>${t('start')}</dt>
@@ -137,7 +139,7 @@ function Facts({ sale }: { readonly sale: Product }) {
 
 function Totals({ stats }: { readonly stats: Stats }) {
   const { t, locale } = useConsole();
-  const names = ['accepted', 'written', 'paid'] as const;
+  const names = ['accepted', 'written', 'paid', 'sold'] as const;
   const statuses = ['cancelled', 'expired', 'refunded', 'failed'] as const;
   return html`
     <dl>

@@ -38,6 +38,13 @@ export const chinese: Readonly<Record<keyof typeof english, Message>> = {
   statusEnded: '已结束',
   statusNotReady: '准备中',
 
+  quantity: '购买几件？最多 {max} 件',
+  total: '合计 {price}',
+  units: '{n} 件',
+  orderUnits: '{n} 件，合计 {price}',
+  fewerLeft: '仅剩 {n} 件。',
+  buyLeft: '购买 {n} 件',
+
   buyAtStart: '开始时自动抢购',
   buyNow: '立即抢购',
   buyAgain: '再次抢购',

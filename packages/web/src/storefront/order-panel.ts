@@ -35,9 +35,12 @@ export function OrderPanel(props: {
   const { order, doing, isPaymentLost } = state;
   const isPending = order.status === 'pending_payment';
   const isClosed = !['queued', 'pending_payment', 'paid'].includes(order.status);
+  const { price = sale.price, quantity = 1 } = order;
+  const total = priceText(price * quantity, currency, language);
   const mood = isPending || order.status === 'paid' ? 'good' : '';
   return html`<div class=${`order ${mood}`}>
     <p class="say" role="status">${doing === 'paying' && isPending ? t('paying') : t(TEXTS[order.status])}</p>
+    ${quantity > 1 && html`<p class="order-units">${t('orderUnits', { n: quantity, price: total })}</p>`}
     ${
       isPending &&
       order.expires_at !== undefined &&
@@ -48,7 +51,7 @@ export function OrderPanel(props: {
       isPending &&
       html`<div class="buttons">
         <button type="button" class="button main" disabled=${doing !== undefined} onClick=${() => purchase.pay()}>
-          ${t('payNow', { price: priceText(order.price ?? sale.price, currency, language) })}
+          ${t('payNow', { price: total })}
         </button>
         <button type="button" class="button quiet" disabled=${doing !== undefined} onClick=${() => purchase.cancel()}>
           ${t('cancelOrder')}
@@ -58,7 +61,9 @@ export function OrderPanel(props: {
     ${
       isClosed &&
       canBuyAgain &&
-      html`<button type="button" class="button main" onClick=${() => purchase.want('unit')}>${t('buyAgain')}</button>`
+      html`<button type="button" class="button main" onClick=${() => purchase.want('unit', quantity)}>
+        ${t('buyAgain')}
+      </button>`
     }
     <p class="order-number">${t('orderNumber', { number: order.order_no })}</p>
   </div>`;

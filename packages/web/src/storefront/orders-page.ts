@@ -50,7 +50,8 @@ function Orders({ shop, session }: { readonly shop: Shop; readonly session: Sess
               <p class="order-number">${t('orderNumber', { number: order.order_no })}</p>
             </div>
             <div class="order-side">
-              <p class="price">${priceText(order.price, shop.settings.currency, language)}</p>
+              <p class="price">${priceText(order.total, shop.settings.currency, language)}</p>
+              ${order.quantity > 1 && html`<p class="muted">${t('units', { n: order.quantity })}</p>`}
               <p><span class=${`badge ${order.status}`}>${t(ORDER_STATUS_TEXTS[order.status])}</span></p>
               <p>
                 <a

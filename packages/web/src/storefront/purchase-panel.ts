@@ -1,4 +1,5 @@
 import type { VNode } from 'preact';
+import { useState } from 'preact/hooks';
 import type { Product, ServerClock } from '../client/client.ts';
 import { Refused } from '../client/client.ts';
 import { html } from '../ui/html.ts';
@@ -7,6 +8,7 @@ import { useTick } from '../ui/time.ts';
 import { useTranslation, type MessageKey, type T } from './messages.ts';
 import { OrderPanel } from './order-panel.ts';
 import type { Purchase } from './purchase.ts';
+import { QuantityField } from './quantity-field.ts';
 import type { PurchaseState, Trouble } from './purchase-state.ts';
 
 /** What the shopper reads, and the one button. */
@@ -15,6 +17,8 @@ interface Shown {
   readonly hint?: string;
   readonly button?: { readonly text: string; readonly onClick: () => void; readonly isQuiet?: boolean };
   readonly isWaiting?: boolean;
+  /** The shopper may choose how many units to buy. */
+  readonly asksQuantity?: boolean;
 }
 
 interface Props {
@@ -30,6 +34,7 @@ interface Props {
 export function PurchasePanel({ purchase, sale, status, clock, currency }: Props): VNode {
   const t = useTranslation();
   const state = useStore(purchase.state);
+  const [quantity, setQuantity] = useState(1);
   if (state.at === 'order') {
     const canBuyAgain = status === 'open' || status === 'sold_out';
     return html`<div class="panel">
@@ -37,11 +42,16 @@ export function PurchasePanel({ purchase, sale, status, clock, currency }: Props
       ${state.trouble && html`<${TroubleLine} trouble=${state.trouble} clock=${clock} t=${t} />`}
     </div>`;
   }
-  const { text, hint, button, isWaiting } = shownOf(state, status, purchase, t);
+  const { text, hint, button, isWaiting, asksQuantity } = shownOf({ state, status, purchase, quantity, t });
   return html`<div class="panel">
     <p class=${`say ${isWaiting === true ? 'waiting' : ''}`} role="status">${text}</p>
     ${state.at === 'asking' && state.trouble && html`<${TroubleLine} trouble=${state.trouble} clock=${clock} t=${t} />`}
     ${hint !== undefined && html`<p class="hint">${hint}</p>`}
+    ${
+      asksQuantity === true &&
+      sale.units_per_shopper > 1 &&
+      html`<${QuantityField} sale=${sale} quantity=${quantity} currency=${currency} onChange=${setQuantity} />`
+    }
     ${
       button !== undefined &&
       html`<button
@@ -57,11 +67,19 @@ export function PurchasePanel({ purchase, sale, status, clock, currency }: Props
 
 type EarlyState = Exclude<PurchaseState, { at: 'order' }>;
 
-function shownOf(state: EarlyState, status: Product['status'], purchase: Purchase, t: T): Shown {
+interface Asked {
+  readonly status: Product['status'];
+  readonly purchase: Purchase;
+  readonly quantity: number;
+  readonly t: T;
+}
+
+function shownOf({ state, ...asked }: Asked & { readonly state: EarlyState }): Shown {
+  const { status, purchase, t } = asked;
   const stop = (text: MessageKey) => ({ text: t(text), onClick: () => purchase.stop(), isQuiet: true });
   const soldOut = {
     text: t('soldOut'),
-    button: { text: t('keepTrying'), onClick: () => purchase.want('returned_unit') },
+    button: { text: t('keepTrying'), onClick: () => purchase.want('returned_unit', 1) },
   };
   switch (state.at) {
     case 'armed':
@@ -74,7 +92,8 @@ function shownOf(state: EarlyState, status: Product['status'], purchase: Purchas
         ...(state.trouble === undefined ? {} : { button: stop('stop') }),
       };
     case 'sold_out':
-      if (!state.keepsTrying) return status === 'ended' ? { text: t('ended') } : soldOut;
+      if (!state.keepsTrying)
+        return status === 'ended' ? { text: t('ended') } : (fewerLeft(state.left ?? 0, asked) ?? soldOut);
       return { text: t('keepsTrying'), button: stop('stop'), isWaiting: true };
     case 'paused':
       return { text: t('pausedWaiting'), button: stop('stop'), isWaiting: true };
@@ -87,17 +106,26 @@ function shownOf(state: EarlyState, status: Product['status'], purchase: Purchas
       return { text: t('wentWrong', { reason: state.error.message }), button: again };
     }
     case 'idle':
-      return { ...idle(status, purchase, t, soldOut), ...(state.isOrderLost === true ? { hint: t('orderLost') } : {}) };
+      return { ...idle(asked, soldOut), ...(state.isOrderLost === true ? { hint: t('orderLost') } : {}) };
   }
 }
 
-function idle(status: Product['status'], purchase: Purchase, t: T, soldOut: Shown): Shown {
-  const buy = (text: MessageKey) => ({ text: t(text), onClick: () => purchase.want('unit') });
+/** Fewer units are left than the shopper wants: offers those. */
+function fewerLeft(left: number, { purchase, t }: Asked): Shown | undefined {
+  if (left === 0) return undefined;
+  return {
+    text: t('fewerLeft', { n: left }),
+    button: { text: t('buyLeft', { n: left }), onClick: () => purchase.want('unit', left) },
+  };
+}
+
+function idle({ status, purchase, quantity, t }: Asked, soldOut: Shown): Shown {
+  const buy = (text: MessageKey) => ({ text: t(text), onClick: () => purchase.want('unit', quantity) });
   switch (status) {
     case 'scheduled':
-      return { text: t('notStarted'), button: buy('buyAtStart') };
+      return { text: t('notStarted'), button: buy('buyAtStart'), asksQuantity: true };
     case 'open':
-      return { button: buy('buyNow') };
+      return { button: buy('buyNow'), asksQuantity: true };
     case 'sold_out':
       return soldOut;
     case 'paused':

@@ -4,6 +4,8 @@ import type { Memory } from '../ui/memory.ts';
 export interface PurchaseRecord {
   /** What the shopper waits for: a unit, or also one that somebody else gives back. */
   readonly wants?: 'unit' | 'returned_unit' | undefined;
+  /** How many units; 1 if there is none. */
+  readonly quantity?: number | undefined;
   readonly token?: string | undefined;
   readonly tokenUntilMs?: number | undefined;
   /** The accepted order. */

@@ -15,7 +15,8 @@ export type PurchaseState =
   /** The shopper wants a unit, and the sale has not started. */
   | { readonly at: 'armed' }
   | { readonly at: 'asking'; readonly isSolving?: boolean; readonly trouble?: Trouble }
-  | { readonly at: 'sold_out'; readonly keepsTrying: boolean }
+  /** `left`: how many units are left, fewer than the shopper wants. */
+  | { readonly at: 'sold_out'; readonly keepsTrying: boolean; readonly left?: number | undefined }
   /** Waits until an operator resumes the sale. */
   | { readonly at: 'paused' }
   | { readonly at: 'ended' }

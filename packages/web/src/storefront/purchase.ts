@@ -48,9 +48,9 @@ export class Purchase {
     else this.#launch((signal) => this.#fetchTokenEarly(signal));
   }
 
-  /** The shopper wants a unit: now, at the start, or when one comes back. */
-  want(wants: 'unit' | 'returned_unit'): void {
-    this.#options.records.change({ wants, orderNo: undefined, payingSinceMs: undefined });
+  /** The shopper wants units: now, at the start, or when one comes back. */
+  want(wants: 'unit' | 'returned_unit', quantity = this.#options.records.read().quantity): void {
+    this.#options.records.change({ wants, quantity, orderNo: undefined, payingSinceMs: undefined });
     this.#launch((signal) => this.#buy(signal));
   }
 
@@ -119,7 +119,8 @@ export class Purchase {
         this.#show({ at: 'asking' });
         const token = await this.#token(signal);
         // Without the signal: a buy that has been sent may be accepted, so its answer must be seen.
-        const accepted = await this.#retrying(() => client.buy(watch.productId, token), signal);
+        const { quantity } = records.read();
+        const accepted = await this.#retrying(() => client.buy(watch.productId, token, { quantity }), signal);
         records.change({ orderNo: accepted.order_no, wants: undefined, token: undefined });
         void watch.refresh();
         if (signal.aborted) {
@@ -165,7 +166,7 @@ export class Purchase {
       }
       case 'sold_out': {
         const keepsTrying = records.read().wants === 'returned_unit';
-        this.#show({ at: 'sold_out', keepsTrying });
+        this.#show({ at: 'sold_out', keepsTrying, left: error.available });
         void watch.refresh();
         if (keepsTrying)
           await this.#waits.untilSale(({ status }) => status !== 'sold_out' && status !== 'not_ready', signal);

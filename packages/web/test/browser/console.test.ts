@@ -69,20 +69,28 @@ describe('the console', () => {
     const dialog = page.getByRole('dialog');
     await dialog.getByLabel('Name').fill('Made here');
     await dialog.getByLabel('Price').fill('12.50');
+    await dialog.getByLabel('Units per shopper').fill('2');
     await dialog.getByLabel('Description').fill('Two\nlines');
-    await expect.poll(() => dialog.locator('.effect').textContent()).toMatch(/100 units at 12.5\b/);
+    await expect.poll(() => dialog.locator('.effect').textContent()).toMatch(/100 units at 12.5 each, at most 2 to/);
     await dialog.getByRole('button', { name: 'Create', exact: true }).click();
     await heading(page, /Made here/);
     const sale = Number(/#\/sales\/(\d+)/.exec(page.url())![1]);
-    expect(await statusOf(stage, sale)).toMatchObject({ status: 'scheduled', price: 12.5, description: 'Two\nlines' });
+    expect(await statusOf(stage, sale)).toMatchObject({ status: 'scheduled', price: 12.5, units_per_shopper: 2 });
 
     await press(page, 'Edit');
     await dialog.getByLabel('Name').fill('Edited here');
     await dialog.getByLabel('Price').fill('9.99');
-    await expect.poll(() => dialog.locator('.effect').textContent()).toMatch(/changes Name, Price of sale/);
+    await dialog.getByLabel('Units per shopper').fill('3');
+    const effect = dialog.locator('.effect');
+    await expect.poll(() => effect.textContent()).toMatch(/changes Name, Price, Units per shopper of sale/);
     await dialog.getByRole('button', { name: 'Edit', exact: true }).click();
     await heading(page, /Edited here/);
-    expect(await statusOf(stage, sale)).toMatchObject({ name: 'Edited here', price: 9.99, description: 'Two\nlines' });
+    expect(await statusOf(stage, sale)).toMatchObject({
+      name: 'Edited here',
+      price: 9.99,
+      units_per_shopper: 3,
+      description: 'Two\nlines',
+    });
 
     await confirm(page, 'Pause', /every buy is refused/);
     await press(page, 'Add units');

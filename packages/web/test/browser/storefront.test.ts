@@ -113,7 +113,7 @@ describe('a shopper who', () => {
       sent.resolve();
     });
     await sent.promise;
-    await says(page, 'Asking for your unit');
+    await says(page, 'Asking for your order');
     await page.unroute('**/seckill/buy');
     await page.reload();
     await says(page, 'yours');

@@ -30,14 +30,20 @@ export interface Stage {
   openAs(name: string, path: string, options?: BrowserContextOptions): Promise<Shopper>;
   createSale(fields?: {
     readonly units?: number;
+    readonly unitsPerShopper?: number;
     readonly startsInMs?: number;
     readonly name?: string;
   }): Promise<number>;
   operate<Answer>(path: string, body?: object): Promise<Answer>;
   /** The orders of a sale that are in the ledger. */
-  ordersOf(
-    saleId: number,
-  ): Promise<readonly { readonly order_no: string; readonly user_id: string; readonly status: string }[]>;
+  ordersOf(saleId: number): Promise<
+    readonly {
+      readonly order_no: string;
+      readonly user_id: string;
+      readonly status: string;
+      readonly quantity: number;
+    }[]
+  >;
   close(): Promise<void>;
 }
 
@@ -84,13 +90,14 @@ export async function openStage(env: Readonly<Record<string, string>> = {}): Pro
       await shopper.page.goto(url + path);
       return shopper;
     },
-    async createSale({ units = 1, startsInMs = 0, name = 'Phone' } = {}) {
+    async createSale({ units = 1, unitsPerShopper = 1, startsInMs = 0, name = 'Phone' } = {}) {
       const startMs = Date.now() + startsInMs;
       const { id } = await operate<{ id: number }>('products', {
         name,
         price: 199.99,
         stock: units,
         seckill_stock: units,
+        units_per_shopper: unitsPerShopper,
         start_time: new Date(startMs).toISOString(),
         end_time: new Date(startMs + 3_600_000).toISOString(),
       });
@@ -99,7 +106,7 @@ export async function openStage(env: Readonly<Record<string, string>> = {}): Pro
     ordersOf: (saleId) =>
       context.db
         .selectFrom('orders')
-        .select(['order_no', 'user_id', 'status'])
+        .select(['order_no', 'user_id', 'status', 'quantity'])
         .where('product_id', '=', saleId)
         .execute(),
     async close() {

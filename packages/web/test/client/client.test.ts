@@ -19,7 +19,7 @@ afterAll(async () => {
   await context?.close();
 });
 
-async function createSale(units: number, startsInMs = 0): Promise<number> {
+async function createSale(units: number, startsInMs = 0, unitsPerShopper = 1): Promise<number> {
   const startMs = Date.now() + startsInMs;
   const response = await fetch(`${url}/api/v1/admin/products`, {
     method: 'POST',
@@ -29,6 +29,7 @@ async function createSale(units: number, startsInMs = 0): Promise<number> {
       price: 10,
       stock: units,
       seckill_stock: units,
+      units_per_shopper: unitsPerShopper,
       start_time: new Date(startMs).toISOString(),
       end_time: new Date(startMs + 3_600_000).toISOString(),
     }),
@@ -63,6 +64,16 @@ describe('the client', () => {
     const order = await buyUnit(shopper('ben', losing), sale, options);
     expect(losses).toBe(2);
     expect((await buyUnit(shopper('ben'), sale, options)).order_no).toBe(order.order_no);
+  });
+
+  it('buys several units, and learns how many are left if there are fewer', async () => {
+    const sale = await createSale(4, 0, 3);
+    const order = await buyUnit(shopper('eli'), sale, { ...options, quantity: 2 });
+    expect(order).toMatchObject({ quantity: 2, price: 10, total: 20 });
+    expect(await shopper('eli').pay(order.order_no)).toMatchObject({ amount: 20 });
+    const refused = buyUnit(shopper('fay'), sale, { ...options, quantity: 3 });
+    await expect(refused).rejects.toMatchObject({ code: 'sold_out', available: 2 });
+    expect(await buyUnit(shopper('fay'), sale, { ...options, quantity: 2 })).toMatchObject({ quantity: 2 });
   });
 
   it('says by a code why there is nothing to buy', async () => {

@@ -10,7 +10,7 @@ const SALE: SaleFigures = {
   end_time: '2026-11-29T11:00:00.000Z',
   units: 100,
   available: 100,
-  owners: 0,
+  held: 0,
   gap: 0,
   backlog: 0,
   oldest_ms: 0,
@@ -40,8 +40,8 @@ describe('the figures of a console', () => {
   test('follow the stream: a whole event, then what has changed, until a sale is gone', () => {
     const figures = new Figures();
     figures.apply(event(0, SALE, { ...SALE, id: 8 }));
-    figures.apply(event(1, { id: 7, available: 99, owners: 1 }));
-    expect(figures.sales.get(7)).toEqual({ ...SALE, available: 99, owners: 1 });
+    figures.apply(event(1, { id: 7, available: 99, held: 1 }));
+    expect(figures.sales.get(7)).toEqual({ ...SALE, available: 99, held: 1 });
     expect(figures.sales.get(8)).toEqual({ ...SALE, id: 8 });
     figures.apply({ ...event(2), gone: [7] });
     expect([...figures.sales.keys()]).toEqual([8]);

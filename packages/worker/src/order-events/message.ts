@@ -19,7 +19,7 @@ export function bodyOf(events: readonly OrderEvents[], orders: ReadonlyMap<strin
         orderNos.flatMap((orderNo) => {
           const order = orders.get(orderNo);
           if (order === undefined) return [];
-          const { userId, productId, priceCents, createdAtMs, expiresAtMs, reason } = order;
+          const { userId, productId, priceCents, quantity, createdAtMs, expiresAtMs, reason } = order;
           const timeMs =
             status === 'paid' ? order.paidAtMs : status === 'pending_payment' ? undefined : order.closedAtMs;
           return {
@@ -31,6 +31,8 @@ export function bodyOf(events: readonly OrderEvents[], orders: ReadonlyMap<strin
               product_id: productId,
               status,
               price: priceOfCents(priceCents),
+              quantity,
+              total: priceOfCents(priceCents * quantity),
               created_at: isoOf(createdAtMs),
               ...(status === 'pending_payment' && expiresAtMs !== undefined ? { expires_at: isoOf(expiresAtMs) } : {}),
               ...(reason === undefined ? {} : { reason }),

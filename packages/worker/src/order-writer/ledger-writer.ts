@@ -5,6 +5,7 @@ import { isDuplicate, isRejectedByMysql } from '@flash-sale/shared/platform/mysq
 import { insertOrderEvents } from '@flash-sale/shared/order-events/order-events-table.ts';
 import { findOrders, insertOrders } from '@flash-sale/shared/order/orders-table.ts';
 import { addSold, lockSale, readStamp, stampFence } from '@flash-sale/shared/sale/products-table.ts';
+import { unitsOf } from '@flash-sale/shared/sale/owner.ts';
 import { addToCounters, changesOfWritten } from '@flash-sale/shared/sale/sale-counters-table.ts';
 import { insertStockReturns } from '@flash-sale/shared/order/stock-returns-table.ts';
 import type { HeldReservation } from '@flash-sale/shared/admission/batch.ts';
@@ -60,7 +61,7 @@ export class LedgerWriter {
 
   /**
    * Writes a row for every reservation: `pending_payment`, or `failed` with its reason if it holds
-   * no unit, the sale is full, or MySQL rejects its data. Safe to repeat: existing rows are found
+   * no units, the sale has too few left, or MySQL rejects its data. Safe to repeat: existing rows are found
    * by order number.
    *
    * @returns the orders as they are in the ledger now, earlier rows included, without those that
@@ -164,7 +165,8 @@ export class LedgerWriter {
         if (orderEvents)
           await insertOrderEvents(tx, id, [...fresh.filter(({ status }) => status !== 'failed'), ...failed], nowMs);
         await addToCounters(tx, id, changesOfWritten(fresh, nowMs));
-        if (fresh.length > failed.length) await addSold(tx, id, fresh.length - failed.length);
+        const units = unitsOf(fresh) - unitsOf(failed);
+        if (units > 0) await addSold(tx, id, units);
         return { there, fresh, failed };
       });
     this.#stamped = true;
@@ -175,7 +177,7 @@ export class LedgerWriter {
   }
 }
 
-/** The rows for reservations that are not in the ledger. At most `units` of them hold a unit. */
+/** The rows for reservations that are not in the ledger. Together they hold at most `units`. */
 function newOrders(
   productId: number,
   reservations: readonly HeldReservation[],
@@ -188,18 +190,19 @@ function newOrders(
 ): Order[] {
   const { verdict, nowMs, paymentTimeoutMs } = options;
   let free = units;
-  return reservations.map(({ orderNo, userId, priceCents, admittedMs, isHeld }) => {
+  return reservations.map(({ orderNo, userId, quantity, priceCents, admittedMs, isHeld }) => {
     const order = {
       orderNo,
       productId,
       userId,
       priceCents,
+      quantity,
       createdAtMs: admittedMs,
       version: 1,
     };
-    const reason = verdict ?? (!isHeld ? 'not_owner' : free <= 0 ? 'no_unit' : undefined);
+    const reason = verdict ?? (!isHeld ? 'not_owner' : free < quantity ? 'no_unit' : undefined);
     if (reason !== undefined) return { ...order, status: 'failed', reason, closedAtMs: nowMs };
-    free -= 1;
+    free -= quantity;
     return { ...order, status: 'pending_payment', expiresAtMs: nowMs + paymentTimeoutMs };
   });
 }

@@ -75,7 +75,7 @@ export function auditor(deps: AuditorDeps): Rounds {
     }
     if (found === undefined || found.verdict === 'skipped') return;
     if (found.verdict === 'late') log.error({ sale: sale.id, findings: found.findings }, 'orders are late');
-    showGap(sale.id, found.available + found.owners - found.units);
+    showGap(sale.id, found.available + found.held - found.units);
     if (found.verdict === 'drift') {
       notRepaired.add(sale.id);
       metrics.unrepairedDrift.set({ sale: sale.id }, 1);

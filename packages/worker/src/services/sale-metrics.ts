@@ -57,7 +57,7 @@ export function saleMetrics(deps: SaleMetricsDeps): Rounds {
     return new Map([...aheadSinceMs].map(([id, sinceMs]) => [id, seenMs - sinceMs]));
   }
 
-  /** The number of live orders in the ledger, by sale; undefined if MySQL does not answer. */
+  /** The units of live orders in the ledger, by sale; undefined if MySQL does not answer. */
   async function soldIfKnown(found: readonly Found[]): Promise<Map<number, number> | undefined> {
     try {
       return await readSold(
@@ -122,7 +122,7 @@ const isOpen = ({ sale, figures: { nowMs } }: Found): boolean => nowMs >= sale.s
 const saleGauges = (metrics: Metrics) => [
   metrics.saleUnits,
   metrics.saleAvailable,
-  metrics.saleOwners,
+  metrics.saleHeld,
   metrics.saleReservations,
   metrics.saleOldestReservationSeconds,
   metrics.saleSold,
@@ -136,7 +136,7 @@ const shardGauges = (metrics: Metrics) => [
   metrics.shardUnreadySales,
   metrics.shardUnits,
   metrics.shardAvailable,
-  metrics.shardOwners,
+  metrics.shardHeld,
   metrics.shardSold,
   metrics.shardReservations,
   metrics.shardOldestReservationSeconds,
@@ -158,7 +158,7 @@ function showSale(
   metrics.saleReady.set(of, found.ready ? 1 : 0);
   if (found.ready) {
     metrics.saleAvailable.set(of, found.available);
-    metrics.saleOwners.set(of, found.owners);
+    metrics.saleHeld.set(of, found.held);
   }
   if (sold !== undefined) metrics.saleSold.set(of, sold);
 }
@@ -184,9 +184,9 @@ function showShard(
     { shard },
     sum(ready, ({ figures: { available } }) => available),
   );
-  metrics.shardOwners.set(
+  metrics.shardHeld.set(
     { shard },
-    sum(ready, ({ figures: { owners } }) => owners),
+    sum(ready, ({ figures: { held } }) => held),
   );
   metrics.shardReservations.set(
     { shard },

@@ -27,9 +27,9 @@ export interface StockReturnsDeps {
 }
 
 /**
- * Stock returns: gives back the units of a shard's closed and failed orders. A unit is given back before
- * its row is marked. After a crash in between, the script runs again and finds that the owner entry
- * no longer names the order.
+ * Stock returns: gives back the units of a shard's closed and failed orders, before their rows are
+ * marked. After a crash in between, the script runs again and finds that the owner entry no longer
+ * names the order.
  */
 export function stockReturns(deps: StockReturnsDeps): Rounds {
   const { shard, commands, db, log, metrics } = deps;

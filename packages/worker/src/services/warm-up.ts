@@ -47,7 +47,7 @@ export function warmUp(deps: WarmUpDeps): Rounds {
     const rebuilt = await loadSale(deps, sale, LEASE_WAIT_MS);
     if (rebuilt === undefined) return undefined;
     metrics.rebuilds.inc();
-    log.info({ sale: sale.id, owners: rebuilt.owners, available: rebuilt.available }, 'sale rebuilt');
+    log.info({ sale: sale.id, held: rebuilt.held, available: rebuilt.available }, 'sale rebuilt');
     return rebuilt.sale;
   }
 

@@ -68,6 +68,7 @@ describe('a transaction that MySQL aborts is run again as a whole', () => {
         userId,
         status: 'pending_payment',
         priceCents: 1,
+        quantity: 1,
         createdAtMs: 0,
         version: 1,
       })),

@@ -172,6 +172,7 @@ describe('a poison order', () => {
           userId: 'twice',
           status: 'paid',
           priceCents: 1,
+          quantity: 1,
           createdAtMs: 0,
           version: 2,
         },

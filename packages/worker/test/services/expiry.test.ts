@@ -57,7 +57,7 @@ async function plantOrders(sale: Sale, count: number): Promise<void> {
   const nowMs = Date.now();
   for (let from = 0; from < count; from += 1_000) {
     const orders = Array.from({ length: Math.min(1_000, count - from) }, (_, i): Order => {
-      const facts = { productId: sale.id, status: 'pending_payment', priceCents: 1, version: 1 } as const;
+      const facts = { productId: sale.id, status: 'pending_payment', priceCents: 1, quantity: 1, version: 1 } as const;
       const times = { createdAtMs: nowMs, expiresAtMs: nowMs - 1 };
       return { orderNo: newOrderNumber(sale, newBatchNo(nowMs)), userId: `u${from + i}`, ...facts, ...times };
     });

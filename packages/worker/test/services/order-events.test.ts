@@ -45,6 +45,8 @@ describe('every new status of an order', () => {
         product_id: sale.id,
         status: 'pending_payment',
         price: 19.99,
+        quantity: 1,
+        total: 19.99,
         created_at: new Date(row!.createdAtMs).toISOString(),
         expires_at: new Date(row!.expiresAtMs!).toISOString(),
       },

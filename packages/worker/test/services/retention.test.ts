@@ -58,7 +58,7 @@ describe('a sale that ended long ago', () => {
     const sale = await context.insertSale({ seckillStock: 5_000 });
     const nowMs = Date.now();
     const order = (userId: string, status: Order['status']): Order => {
-      const facts = { productId: sale.id, priceCents: 1, version: 1, createdAtMs: nowMs };
+      const facts = { productId: sale.id, priceCents: 1, quantity: 1, version: 1, createdAtMs: nowMs };
       return { orderNo: newOrderNumber(sale, newBatchNo(nowMs)), userId, status, ...facts };
     };
     const orders = [

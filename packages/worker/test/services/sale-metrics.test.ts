@@ -81,7 +81,7 @@ test('a sale is shown with the values of Redis and the ledger', async () => {
   await round();
 
   const { oldest_reservation_seconds: oldestReservationSeconds, ...others } = await shown(metrics, sale);
-  expect(others).toEqual({ units: 10, available: 4, owners: 6, reservations: 2, sold: 4, open: 1, ready: 1 });
+  expect(others).toEqual({ units: 10, available: 4, held: 6, reservations: 2, sold: 4, open: 1, ready: 1 });
   expect(oldestReservationSeconds).toBeGreaterThanOrEqual(0);
   expect(await valuesOf(metrics.shardReservations)).toEqual([2]);
   expect(await valuesOf(metrics.shardLiveSales)).toEqual([1]);
@@ -194,7 +194,7 @@ test('of sales with the same start the newest are shown, and the sums of the sha
   for (const sale of sales.slice(0, 4)) expect(await shown(metrics, sale)).toEqual({});
   expect(await shown(metrics, sales[4]!)).toMatchObject({ units: 10 });
   const { shardLiveSales, shardShownSales, shardUnreadySales, shardUnits } = metrics;
-  const { shardAvailable, shardOwners, shardSold } = metrics;
+  const { shardAvailable, shardHeld, shardSold } = metrics;
   const gauges = {
     shard_live_sales: shardLiveSales,
     shard_shown_sales: shardShownSales,
@@ -202,7 +202,7 @@ test('of sales with the same start the newest are shown, and the sums of the sha
     shard_units: shardUnits,
   };
   const sums = await Promise.all(
-    Object.values({ ...gauges, shard_available: shardAvailable, shard_owners: shardOwners, shard_sold: shardSold }).map(
+    Object.values({ ...gauges, shard_available: shardAvailable, shard_held: shardHeld, shard_sold: shardSold }).map(
       valuesOf,
     ),
   );

@@ -78,7 +78,7 @@ describe('beside a promoted server', () => {
     expect((await readLedger(old.db, sale)).returns).toEqual([{ order_no: order!.orderNo, applied: false }]);
     await giveBack(promoted);
     expect((await readLedger(old.db, sale)).returns).toEqual([{ order_no: order!.orderNo, applied: true }]);
-    expect(await live(promoted)).toMatchObject({ ready: true, available: 9, owners: 1 });
+    expect(await live(promoted)).toMatchObject({ ready: true, available: 9, held: 1 });
     const audit = await auditSale(promoted, sale, { waitMs: 1_000, thorough: true });
     expect(audit).toMatchObject({ verdict: 'clean' });
   });
@@ -103,7 +103,7 @@ describe('beside a promoted server', () => {
     expect(await returnsOf()).toEqual([false, false]);
     await giveBack(promoted);
     expect(await returnsOf()).toEqual([true, true]);
-    expect(await live(promoted)).toMatchObject({ ready: true, available: 10, owners: 0 });
+    expect(await live(promoted)).toMatchObject({ ready: true, available: 10, held: 0 });
   });
 
   test('a worker on the old master writes no order, and stops the sale there, whose orders would never be written', async () => {
@@ -163,7 +163,7 @@ describe('beside a promoted server', () => {
 
     await leave(promoted);
     await load(old);
-    expect(await live(old)).toMatchObject({ ready: true, available: 8, owners: 2 });
+    expect(await live(old)).toMatchObject({ ready: true, available: 8, held: 2 });
     // And nothing is written from the other one any more.
     const lost = await admitAll(promoted, sale, ['late']);
     await expect(settleOrders(writer(promoted), lost)).rejects.toThrow(LeaseLost);

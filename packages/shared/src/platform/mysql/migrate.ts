@@ -13,12 +13,13 @@ import * as loadedHistory from '../../../migrations/0013_loaded_history.ts';
 import * as serviceLeads from '../../../migrations/0014_service_leads.ts';
 import * as longerOrderNumbers from '../../../migrations/0015_longer_order_numbers.ts';
 import * as productsShownAndOrdersListed from '../../../migrations/0016_products_shown_and_orders_listed.ts';
+import * as unitsPerShopper from '../../../migrations/0017_units_per_shopper.ts';
 import type { Config } from '../config/config.ts';
 import { connectDb, createDatabase } from './client.ts';
 import { isUnknownDatabase } from './errors.ts';
 
 /** All migrations, in order. They only go forward: a released migration never changes. */
-const MIGRATIONS: Readonly<Record<string, Migration>> = {
+export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001_sales_and_orders': salesAndOrders,
   '0002_payments': payments,
   '0003_operators': operators,
@@ -33,6 +34,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0014_service_leads': serviceLeads,
   '0015_longer_order_numbers': longerOrderNumbers,
   '0016_products_shown_and_orders_listed': productsShownAndOrdersListed,
+  '0017_units_per_shopper': unitsPerShopper,
 };
 
 /**

@@ -31,7 +31,9 @@ export interface ProductsTable {
   seckill_stock: number;
   start_time: Date;
   end_time: Date;
-  /** Number of live orders: raised by the writer, lowered by a close. */
+  /** Maximum number of units of one order. */
+  units_per_shopper: Generated<number>;
+  /** Units of live orders: raised by the writer, lowered by a close. */
   sold: Generated<number>;
   /** The highest stamped fencing token. */
   fence: Generated<number>;
@@ -61,7 +63,9 @@ export interface OrdersTable {
   /** `VARBINARY`, compared byte by byte. The client's type cast reads it as text. */
   user_id: string;
   status: OrderStatus;
+  /** The price of one unit. */
   price_cents: number;
+  quantity: Generated<number>;
   version: Generated<number>;
   reason: string | null;
   /** When the order was admitted. */
@@ -72,7 +76,7 @@ export interface OrdersTable {
   paid_at: Date | null;
   closed_at: Date | null;
   /**
-   * 1 while the order holds a unit, else NULL. It makes (product, user) unique among live orders.
+   * 1 while the order holds units, else NULL. It makes (product, user) unique among live orders.
    */
   live: GeneratedAlways<number | null>;
 }
@@ -147,7 +151,7 @@ export interface SaleCountersTable {
   value: number;
 }
 
-/** A unit that must be given back, inserted in the transaction that closed or failed its order. */
+/** An order whose units must be given back, inserted in the transaction that closed or failed it. */
 export interface StockReturnsTable {
   order_no: string;
   product_id: number;

@@ -8,22 +8,22 @@ interface SaleRef {
  * Version of the key layout, part of every key. With a new version no sale is ready, so all are
  * rebuilt.
  */
-const LAYOUT = 'v3';
+const LAYOUT = 'v4';
 
 /** The keys of one sale. All carry the hash tag of its shard. */
 export interface SaleKeys {
   /**
    * Hash: `ready history_id version available total backlog start_ms end_ms price_cents
-   * taken_until_ms`.
+   * units_per_shopper extra_held taken_until_ms`.
    */
   readonly state: string;
   /** String `version 0|1`: the pause, with the row's `pause_version`. */
   readonly pause: string;
-  /** Hash user → order number: the held units. */
+  /** Hash user → `order_no[:quantity]`: the held units. */
   readonly owners: string;
   /**
    * Hash batch number → `admitted_ms price_cents orders` and a line
-   * `order_no user_id request_id[~traceparent]` for each order: the outbox.
+   * `order_no user_id request_id[~traceparent][ quantity]` for each order: the outbox.
    */
   readonly batches: string;
   /** Sorted set of the same batch numbers by admission time. */

@@ -18,15 +18,15 @@ export function saleAndShardMetrics(registers: Registry[]) {
   return {
     saleUnits: ofSale('sale_units', 'Units that the sale has: `seckill_stock`.'),
     saleAvailable: ofSale('sale_available', 'Available units.'),
-    saleOwners: ofSale('sale_owners', 'Units that shoppers hold: the number of owners.'),
+    saleHeld: ofSale('sale_held', 'Units that shoppers hold.'),
     saleReservations: ofSale('sale_reservations', 'Accepted orders that wait for the ledger.'),
     saleOldestReservationSeconds: ofSale('sale_oldest_reservation_seconds', 'Age of the oldest reservation, else 0.'),
-    saleSold: ofSale('sale_sold', 'Live orders in the ledger.'),
+    saleSold: ofSale('sale_sold', 'Units of live orders in the ledger.'),
     saleOpen: ofSale('sale_open', "1 from the start of the sale to its end, by Redis's clock, paused or not; else 0."),
     saleReady: ofSale('sale_ready', '1 while the sale is loaded in this history of Redis; else 0.'),
     conservationGap: ofSale(
       'conservation_gap',
-      'available + owners - seckill_stock after the last audit of the sale and its repair, if one was needed.',
+      'available + held - seckill_stock after the last audit of the sale and its repair, if one was needed.',
     ),
     unrepairedDrift: ofSale(
       'unrepaired_drift',
@@ -43,8 +43,8 @@ export function saleAndShardMetrics(registers: Registry[]) {
     ),
     shardUnits: ofShard('shard_units', 'Units of all live sales of a shard.'),
     shardAvailable: ofShard('shard_available', 'Available units of all live sales of a shard that are ready.'),
-    shardOwners: ofShard('shard_owners', 'Held units of all live sales of a shard that are ready.'),
-    shardSold: ofShard('shard_sold', 'Live orders in the ledger, of all live sales of a shard.'),
+    shardHeld: ofShard('shard_held', 'Held units of all live sales of a shard that are ready.'),
+    shardSold: ofShard('shard_sold', 'Units of live orders in the ledger, of all live sales of a shard.'),
     shardReservations: ofShard(
       'shard_reservations',
       'Accepted orders that wait for the ledger: the backlog of all sales of a shard.',

@@ -59,6 +59,7 @@ function newOrder(sale: Sale, fields: Partial<Order> = {}): Order {
     userId: 'u1',
     status: 'pending_payment',
     priceCents: 1,
+    quantity: 1,
     createdAtMs: Date.now(),
     version: 1,
     ...fields,

@@ -55,6 +55,6 @@ describe('a key', () => {
     for (const name of [...namesOf({ id: 17, shard: 3 }, 'u1'), keys.service(3, 'relay')]) {
       expect(name).toMatch(/^prefix:v\d+:/);
     }
-    expect(keys.sale({ id: 17, shard: 0 }).owners).toBe('prefix:v3:sale:{0}:17:owners');
+    expect(keys.sale({ id: 17, shard: 0 }).owners).toBe('prefix:v4:sale:{0}:17:owners');
   });
 });
