@@ -19,7 +19,7 @@ export async function unpackNewest(name: string, folder: string, options: Archiv
   const listsFolder = join(serversFolder(options.dataDir), `lists-${suite}`);
   const files = await downloadPackages([name], { suite, folder: downloads, listsFolder }, options);
   const file = files.find((path) => basename(path).startsWith(`${name}_`));
-  if (file === undefined) throw new StartFailure(`apt-get brought no package ${name}`);
+  if (file === undefined) throw new StartFailure(`apt-get downloaded no package ${name}`);
   await runTool(options, 'dpkg-deb', ['--extract', file, folder]);
   rmSync(downloads, { recursive: true });
 }

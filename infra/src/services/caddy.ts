@@ -26,7 +26,7 @@ export async function findCaddy(dataDir: string, log: (line: string) => void): P
   const unpacked = find();
   if (unpacked !== undefined) return unpacked;
   throw new StartFailure(
-    `there is no Caddy ${CADDY_VERSION_MIN} or newer to be had: install it, or run this where apt-get is`,
+    `Caddy ${CADDY_VERSION_MIN} or newer was not found: install it, or use a machine with apt-get`,
   );
 }
 

@@ -33,7 +33,7 @@ export async function givenRedis(env: NodeJS.ProcessEnv): Promise<Record<string,
   }
   throw new StartFailure(
     `the Redis given by ${name}=${addresses} does not answer: ${reasons.join('; ')}\n` +
-      `Start it, correct ${name}, REDIS_PASSWORD and REDIS_URL, or unset ${name} to have a private one started.`,
+      `Start it, correct ${name}, REDIS_PASSWORD and REDIS_URL, or unset ${name} to start a private one.`,
   );
 }
 
@@ -46,7 +46,7 @@ export async function givenMysql(env: NodeJS.ProcessEnv): Promise<Record<string,
   } catch (error) {
     throw new StartFailure(
       `the MySQL given by DB_HOST=${DB_HOST} DB_PORT=${DB_PORT} does not answer: ${reasonOf(error)}\n` +
-        'Start it, correct DB_HOST, DB_PORT, DB_USER and DB_PASSWORD, or unset DB_HOST and DB_PORT to have a private one started.',
+        'Start it, correct DB_HOST, DB_PORT, DB_USER and DB_PASSWORD, or unset DB_HOST and DB_PORT to start a private one.',
     );
   }
   return { DB_HOST, DB_PORT: String(DB_PORT), DB_USER, DB_PASSWORD };

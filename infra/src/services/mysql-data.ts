@@ -52,7 +52,7 @@ export async function ensureMysqlData(options: DataOptions): Promise<string> {
   const { end, logFile } = await initialise(options, unfinished);
   if (end.code !== 0) {
     throw new StartFailure(
-      `${program.path} could not make its system tables. The end of ${logFile}:\n${lastLines(logFile)}`,
+      `${program.path} could not create its system tables. The end of ${logFile}:\n${lastLines(logFile)}`,
     );
   }
   renameSync(unfinished, data);

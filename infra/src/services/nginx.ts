@@ -18,7 +18,7 @@ export async function findNginx(dataDir: string, log: (line: string) => void): P
   const unpacked =
     (await unpackDebianPackage('nginx', folder, { folders, dataDir, env: process.env, log })) &&
     nginxIn([join(folder, 'usr/sbin')]);
-  if (!unpacked) throw new StartFailure('there is no nginx to be had: install it, or run this where apt-get is');
+  if (!unpacked) throw new StartFailure('nginx was not found: install it, or use a machine with apt-get');
   return unpacked;
 }
 

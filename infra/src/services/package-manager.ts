@@ -76,7 +76,7 @@ export async function unpackDebianPackage(
   if (process.getuid?.() === 0) await updateLists(options);
   await runTool(options, 'apt-get', ['download', name], folder);
   const file = readdirSync(folder).find((entry) => entry.startsWith(`${name}_`) && entry.endsWith('.deb'));
-  if (file === undefined) throw new StartFailure(`apt-get download ${name} brought no package`);
+  if (file === undefined) throw new StartFailure(`apt-get download ${name} downloaded no package`);
   await runTool(options, 'dpkg-deb', ['--extract', join(folder, file), folder]);
   return true;
 }

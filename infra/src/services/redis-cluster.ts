@@ -63,7 +63,7 @@ export async function startRedisCluster(options: RedisClusterOptions): Promise<R
     for (const { port } of started) {
       const info = await call(port, password, (redis) => redis.cluster('INFO'));
       if (!info.includes('cluster_state:ok') || !info.includes(`cluster_size:${masters}`))
-        throw new StartFailure('the masters have not all met');
+        throw new StartFailure('not all masters have joined the cluster');
     }
   };
   await awaitAnswer(formed, { limitMs: FORMED_MS_MAX });

@@ -44,7 +44,7 @@ export async function startRedis(options: RedisOptions): Promise<PrivateServer> 
     });
     const answers = async () => {
       const pid = await pingRedis({ host: '127.0.0.1', port, password });
-      if (pid !== launched.pid) throw new StartFailure(`port ${port} is another Redis's`);
+      if (pid !== launched.pid) throw new StartFailure(`port ${port} belongs to another Redis`);
     };
     await awaitReady(launched, answers, { limitMs: 60_000, signal });
     return launched;

@@ -89,9 +89,9 @@ async function findSource(options: ServersOptions, given: { redis?: unknown; mys
 function noServers(missing: ('redis' | 'mysql')[]): StartFailure {
   const names = { redis: 'Redis (7.0 or later)', mysql: 'MySQL (8.0+) or MariaDB (10.11+)' };
   return new StartFailure(
-    `there is no ${missing.map((kind) => names[kind]).join(' and no ')} to be had. One of these helps:
-  - give the addresses of running ones: REDIS_ADDR=host:port, DB_HOST, DB_PORT, DB_USER and DB_PASSWORD, or REDIS_URL and DB_URL
-  - install the programs redis-server and mysqld or mariadbd; they are run privately, without root
+    `found no ${missing.map((kind) => names[kind]).join(' and no ')}. Do one of these:
+  - give the addresses of running servers: REDIS_ADDR=host:port, DB_HOST, DB_PORT, DB_USER and DB_PASSWORD, or REDIS_URL and DB_URL
+  - install the programs redis-server and mysqld or mariadbd; npm start runs them privately, without root
   - start Docker, so that \`docker info\` answers
   - use a package manager: on Debian or Ubuntu run this as root (apt-get), on macOS install Homebrew`,
   );

@@ -20,7 +20,7 @@ export function takeLock(dataDir: string): Disposable {
     const holder = lockHolder(dataDir);
     throw new StartFailure(
       `the service is already running from this checkout${holder ? ` (process ${holder.pid})` : ''}.\n` +
-        '`npm stop` ends it; a second one needs a checkout and a SERVER_PORT of its own.',
+        '`npm stop` stops it. A second service needs another checkout and another SERVER_PORT.',
     );
   }
   const holder = { pid: process.pid, identity: processIdentity(process.pid) };

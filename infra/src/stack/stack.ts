@@ -59,7 +59,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
   starting.use(takeLock(dataDir));
   const left = await endRecorded(dataDir);
-  if (left.length > 0) print(`ended what an earlier run had left: ${left.join(', ')}`);
+  if (left.length > 0) print(`ended what an earlier run left running: ${left.join(', ')}`);
   const settings = await loadStackSettings(env);
 
   const servers = await startServers({ dataDir, env, log: print, signal });

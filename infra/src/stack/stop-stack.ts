@@ -23,8 +23,8 @@ export async function resetStack(
   if (await dockerAnswers(env)) await removeVolumes(dataDir);
   rmSync(dataDir, { recursive: true, force: true });
   print(`deleted ${dataDir}`);
-  if (redisIsGiven(env)) print('the Redis given by the environment is left as it is');
-  if (mysqlIsGiven(env)) print('the MySQL given by DB_HOST and DB_PORT is left as it is');
+  if (redisIsGiven(env)) print('the Redis given by the environment was not changed');
+  if (mysqlIsGiven(env)) print('the MySQL given by DB_HOST and DB_PORT was not changed');
 }
 
 /**

@@ -72,7 +72,7 @@ test('after a SIGKILL the next start ends what was left and gets ready', async (
   await once(first.child, 'exit');
   const second = start(dataDir);
   await second.isReady();
-  expect(second.said()).toMatch(/ended what an earlier run had left: .*mysql, redis/);
+  expect(second.said()).toMatch(/ended what an earlier run left running: .*mysql, redis/);
   second.child.kill('SIGTERM');
   expect(await once(second.child, 'exit')).toEqual([0, null]);
 });
@@ -98,5 +98,5 @@ test('stop ends a running start, a second stop does nothing, and reset deletes t
   const env = { PATH: process.env['PATH'], REDIS_ADDR: '10.0.0.5:6379' };
   await resetStack(dataDir, env, (line) => lines.push(line));
   expect(existsSync(dataDir)).toBe(false);
-  expect(lines.at(-1)).toBe('the Redis given by the environment is left as it is');
+  expect(lines.at(-1)).toBe('the Redis given by the environment was not changed');
 });
