@@ -2,14 +2,15 @@ import type { OrderQueues } from '@flash-sale/shared/admission/order-queues.ts';
 import { isDbOutage } from '@flash-sale/shared/platform/mysql/errors.ts';
 import type { ProcessReport } from '@flash-sale/shared/platform/process/process-commands.ts';
 import { codeOfRedisError } from '@flash-sale/shared/platform/redis/errors.ts';
-import { isAround, saleStatus, type Sale } from '@flash-sale/shared/sale/sale.ts';
+import { isAround, type Sale } from '@flash-sale/shared/sale/sale.ts';
 import type { SaleFigures } from '@flash-sale/shared/sale/sale-commands.ts';
-import { readTotals, type SaleTotals } from '@flash-sale/shared/sale/sale-counters-table.ts';
+import { readTotals } from '@flash-sale/shared/sale/sale-counters-table.ts';
 import type { SalesToKeep } from '@flash-sale/shared/sale/sale-list.ts';
 import type { AppDeps } from '../deps.ts';
 import { isoOf } from '../fields.ts';
 import { bounded } from './bounded.ts';
-import type { ProcessReading, Reading, SaleReading, ShardReading } from './reading-schema.ts';
+import type { ProcessReading, Reading, ShardReading } from './reading-schema.ts';
+import { SaleReadings } from './sale-readings.ts';
 
 /** Sales of a shard in the stream. If there are more, the stream has those that open last. */
 const SALES_MAX = 1_000;
@@ -35,7 +36,6 @@ interface ShardFound {
 interface FoundSale {
   readonly sale: Sale;
   readonly figures: SaleFigures;
-  readonly outcomes: Readonly<Record<string, number>>;
 }
 
 /**
@@ -53,6 +53,7 @@ export function liveReader(deps: Deps): () => Promise<Reading> {
   const totals = bounded(() => readTotals(db, wanted), fromMysql);
   const processes = bounded(() => commands.processes(), fromRedis);
   let lastKept: readonly Sale[] = [];
+  const readings = new SaleReadings();
   const shards = new Map<number, ReturnType<typeof shardReader>>();
 
   function shardReader(shard: number) {
@@ -63,17 +64,13 @@ export function liveReader(deps: Deps): () => Promise<Reading> {
       const live = own
         .filter((sale) => waiting.has(sale.id) || isAround(sale, nowMs))
         .toSorted((a, b) => a.startMs - b.startMs || a.id - b.id);
-      const shown = await Promise.all(
-        live.slice(-salesMax).map(async (sale) => {
-          const [figures, outcomes] = await Promise.all([commands.readFigures(sale), commands.outcomes(sale)]);
-          return { sale, figures, outcomes };
-        }),
-      );
+      const shown = live.slice(-salesMax);
+      const figures = await commands.readFigures(shown);
       const [oldest] = outbox;
       return {
         oldestMs: oldest === undefined ? 0 : Math.max(0, nowMs - oldest.oldestMs),
         hidden: live.length - shown.length,
-        sales: shown,
+        sales: shown.map((sale, i) => ({ sale, figures: figures[i]! })),
       };
     }, fromRedis);
     const jobs = bounded(async () => {
@@ -116,11 +113,13 @@ export function liveReader(deps: Deps): () => Promise<Reading> {
       time: isoOf(performance.timeOrigin + performance.now()),
       redis: read.every(({ found }) => found !== undefined) && noted !== undefined,
       mysql: current !== undefined && counted !== undefined,
-      sales: new Map(
-        shown.map(({ sale, one }) => [
-          sale.id,
-          saleReading(sale, one, { counted: counted?.get(sale.id), nowMs: clock(sale.shard).nowMs() }),
-        ]),
+      sales: readings.of(
+        shown.map(({ sale, one }) => ({
+          sale,
+          figures: one?.figures,
+          totals: counted?.get(sale.id),
+          nowMs: one?.figures.nowMs ?? clock(sale.shard).nowMs(),
+        })),
       ),
       shards: read.map(({ shard, found, jobs }): ShardReading => ({
         shard,
@@ -130,44 +129,6 @@ export function liveReader(deps: Deps): () => Promise<Reading> {
       })),
       processes: noted === undefined ? null : [...noted].map(processReading).toSorted(byName),
     };
-  };
-}
-
-function saleReading(
-  sale: Sale,
-  found: FoundSale | undefined,
-  { counted, nowMs }: { readonly counted: SaleTotals | undefined; readonly nowMs: number },
-): SaleReading {
-  const figures = found?.figures;
-  const ready = figures?.ready === true ? figures : undefined;
-  const { accepted = 0, replayed = 0, ...refused } = found?.outcomes ?? {};
-  const isKnown = found !== undefined;
-  return {
-    id: sale.id,
-    name: sale.name,
-    status: saleStatus(sale, {
-      ready: ready !== undefined,
-      available: ready?.available ?? 0,
-      paused: sale.paused,
-      nowMs: figures?.nowMs ?? nowMs,
-    }),
-    start_time: isoOf(sale.startMs),
-    end_time: isoOf(sale.endMs),
-    units: ready?.units ?? sale.seckillStock,
-    available: ready?.available ?? null,
-    held: ready?.held ?? null,
-    gap: ready === undefined ? null : ready.available + ready.held - ready.units,
-    backlog: figures?.reservations ?? null,
-    oldest_ms: figures?.oldestReservationMs ?? null,
-    accepted: isKnown ? accepted : null,
-    replayed: isKnown ? replayed : null,
-    refused: isKnown ? refused : null,
-    written: counted?.pending_payment ?? null,
-    failed: counted?.failed ?? null,
-    paid: counted?.paid ?? null,
-    cancelled: counted?.cancelled ?? null,
-    expired: counted?.expired ?? null,
-    refunded: counted?.refunded ?? null,
   };
 }
 

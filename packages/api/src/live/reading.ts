@@ -5,6 +5,8 @@ export function changeOf(last: Reading | undefined, { sales, ...rest }: Reading)
   const changed: ReadingChange['sales'][number][] = [];
   for (const sale of sales.values()) {
     const before = known.get(sale.id);
+    // Most sales are at rest.
+    if (before === sale) continue;
     const change = before === undefined ? sale : fieldsChanged(before, sale);
     if (change !== undefined) changed.push(change);
   }

@@ -3,6 +3,7 @@ import type { SaleRef } from '../sale/sale.ts';
 import { readScripts, type Argument, type RedisCalls } from '../platform/redis/script-loader.ts';
 import type { Keys } from '../platform/redis/keys.ts';
 import { heldBy, type Owner } from '../sale/owner.ts';
+import { outcomesOf } from '../sale/sale-commands.ts';
 import { lineOfOrder } from './batch.ts';
 
 export const ADMISSION_SCRIPTS = readScripts(import.meta.url, {
@@ -119,12 +120,7 @@ export function createAdmissionCommands({ redis, run }: RedisCalls<AdmissionScri
 
     /** The number of buys by outcome, over all processes. */
     async outcomes(sale: SaleRef): Promise<Record<string, number>> {
-      const sums: Record<string, number> = {};
-      for (const [field, count] of Object.entries(await redis.hgetall(keys.sale(sale).outcomes))) {
-        const outcome = field.slice(field.indexOf(' ') + 1);
-        sums[outcome] = (sums[outcome] ?? 0) + Number(count);
-      }
-      return sums;
+      return outcomesOf(Object.entries(await redis.hgetall(keys.sale(sale).outcomes)));
     },
   };
 }

@@ -1,16 +1,23 @@
--- The counts of one sale for the metrics, at one instant.
+-- The counts of several sales of one shard, each at one instant.
 --
--- Out   {1 if ready in this history of Redis, else 0; available; units held; number of orders in
---       batches; when the oldest batch was admitted, ms, or 0 if there is none; now in ms; units}
-local state_key, owners_key, batch_times_key = KEYS[1], KEYS[2], KEYS[3]
-
-local state = redis.call('HMGET', state_key, 'ready', 'history_id', 'available', 'backlog', 'total', 'extra_held')
-return {
-  state[1] == '1' and state[2] == history_id() and 1 or 0,
-  tonumber(state[3]) or 0,
-  redis.call('HLEN', owners_key) + (tonumber(state[6]) or 0),
-  tonumber(state[4]) or 0,
-  tonumber(redis.call('ZRANGE', batch_times_key, 0, 0, 'WITHSCORES')[2]) or 0,
-  math.floor(now_us() / 1000),
-  tonumber(state[5]) or 0,
-}
+-- KEYS  for each sale: its state, owners, times of batches, and outcomes
+-- Out   {now in ms; for each sale a text}. The text has a line for each of: 1 if the sale is ready in
+--       this history of Redis, else 0; available; units held; number of orders in batches; when the
+--       oldest batch was admitted, ms, or 0 if there is none; units; then the fields and counts of its
+--       outcomes in turn. While nothing happens in a sale, its text stays the same.
+local history = history_id()
+local figures = { math.floor(now_us() / 1000) }
+for key = 1, #KEYS, 4 do
+  local state_key, owners_key, batch_times_key, outcomes_key = unpack(KEYS, key, key + 3)
+  local state = redis.call('HMGET', state_key, 'ready', 'history_id', 'available', 'backlog', 'total', 'extra_held')
+  figures[#figures + 1] = table.concat({
+    state[1] == '1' and state[2] == history and 1 or 0,
+    state[3] or 0,
+    redis.call('HLEN', owners_key) + (state[6] or 0),
+    state[4] or 0,
+    redis.call('ZRANGE', batch_times_key, 0, 0, 'WITHSCORES')[2] or 0,
+    state[5] or 0,
+    unpack(redis.call('HGETALL', outcomes_key)),
+  }, '\n')
+end
+return figures

@@ -24,9 +24,17 @@ export type SaleScript = (typeof SALE_SCRIPTS)[number]['name'];
 /** How long the counter of fencing tokens is kept after the last increment. */
 const FENCE_LIFE_MS = 86_400_000;
 const SCAN_COUNT = 1_000;
+/** Sales that one script reads. Redis does nothing else for that time: less than a millisecond. */
+const FIGURES_AT_ONCE = 100;
+
+/** The figures of a sale at one instant, as one text, which stays the same while nothing happens. */
+export interface SaleFigures {
+  readonly text: string;
+  readonly nowMs: number;
+}
 
 /** The counts of a sale at one instant. `available` and `held` are only valid if `ready`. */
-export interface SaleFigures {
+export interface SaleCounts {
   readonly ready: boolean;
   readonly available: number;
   /** The number of units that shoppers hold. */
@@ -36,7 +44,32 @@ export interface SaleFigures {
   readonly oldestReservationMs: number;
   /** The units of the sale, by Redis. */
   readonly units: number;
-  readonly nowMs: number;
+  /** The buys by outcome. */
+  readonly outcomes: Readonly<Record<string, number>>;
+}
+
+export function countsOf({ text, nowMs }: SaleFigures): SaleCounts {
+  const [ready, available, held, reservations, oldestMs, units, ...outcomes] = text.split('\n');
+  const pairs = outcomes.flatMap((field, i) => (i % 2 === 0 ? [[field, outcomes[i + 1]!] as const] : []));
+  return {
+    ready: ready === '1',
+    available: Number(available),
+    held: Number(held),
+    reservations: Number(reservations),
+    oldestReservationMs: reservations === '0' ? 0 : Math.max(0, nowMs - Number(oldestMs)),
+    units: Number(units),
+    outcomes: outcomesOf(pairs),
+  };
+}
+
+/** The buys by outcome, over all api processes: the field of each is "process outcome". */
+export function outcomesOf(counts: Iterable<readonly [field: string, count: string]>): Record<string, number> {
+  const sums: Record<string, number> = {};
+  for (const [field, count] of counts) {
+    const outcome = field.slice(field.indexOf(' ') + 1);
+    sums[outcome] = (sums[outcome] ?? 0) + Number(count);
+  }
+  return sums;
 }
 
 /** The calls on the state and the lease of a sale in Redis. */
@@ -60,23 +93,21 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
       return { ready: ready === 1, version, available, held, backlog, pauseVersion, paused: paused === 1, nowMs };
     },
 
-    async readFigures(sale: SaleRef): Promise<SaleFigures> {
-      const { state, owners: ownersKey, batchTimes } = keys.sale(sale);
-      const reply = await run<[number, number, number, number, number, number, number]>(
-        'read_figures',
-        [state, ownersKey, batchTimes],
-        [],
+    /** The figures of sales of one shard, in their order. */
+    async readFigures(sales: readonly SaleRef[]): Promise<SaleFigures[]> {
+      const parts = Array.from({ length: Math.ceil(sales.length / FIGURES_AT_ONCE) }, (_, part) =>
+        sales.slice(part * FIGURES_AT_ONCE, (part + 1) * FIGURES_AT_ONCE),
       );
-      const [ready, available, held, reservations, oldestMs, nowMs, units] = reply;
-      return {
-        ready: ready === 1,
-        available,
-        held,
-        reservations,
-        oldestReservationMs: reservations === 0 ? 0 : Math.max(0, nowMs - oldestMs),
-        units,
-        nowMs,
-      };
+      const replies = await Promise.all(
+        parts.map((part) => {
+          const names = part.flatMap((sale) => {
+            const { state, owners, batchTimes, outcomes } = keys.sale(sale);
+            return [state, owners, batchTimes, outcomes];
+          });
+          return run<[number, ...string[]]>('read_figures', names, []);
+        }),
+      );
+      return replies.flatMap(([nowMs, ...texts]) => texts.map((text) => ({ text, nowMs })));
     },
 
     /** The history in which the sale in Redis was loaded. */

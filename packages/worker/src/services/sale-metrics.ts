@@ -5,7 +5,7 @@ import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
 import { readSold } from '@flash-sale/shared/sale/products-table.ts';
 import type { WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
 import type { Commands } from '@flash-sale/shared/commands.ts';
-import type { SaleFigures } from '@flash-sale/shared/sale/sale-commands.ts';
+import { countsOf, type SaleCounts } from '@flash-sale/shared/sale/sale-commands.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { SALES_SHOWN_MAX } from '@flash-sale/shared/platform/telemetry/sale-metrics.ts';
@@ -31,7 +31,9 @@ export interface SaleMetricsDeps {
 
 interface Found {
   readonly sale: Sale;
-  readonly figures: SaleFigures;
+  readonly counts: SaleCounts;
+  /** By the clock of Redis. */
+  readonly nowMs: number;
 }
 
 /**
@@ -91,9 +93,8 @@ export function saleMetrics(deps: SaleMetricsDeps): Rounds {
       const liveSales = kept
         .filter((sale) => waiting.has(sale.id) || isAround(sale, nowMs))
         .toSorted((a, b) => a.startMs - b.startMs || a.id - b.id);
-      const live = await Promise.all(
-        liveSales.map(async (sale) => ({ sale, figures: await commands.readFigures(sale) })),
-      );
+      const read = await commands.readFigures(liveSales);
+      const live = liveSales.map((sale, i) => ({ sale, nowMs: read[i]!.nowMs, counts: countsOf(read[i]!) }));
       // If there are too many, take those that open last; of those with the same start, the newest.
       const chosen = live.slice(-salesShownMax);
       const [sold, jobs, memory, aheadMs] = await Promise.all([
@@ -117,7 +118,7 @@ export function saleMetrics(deps: SaleMetricsDeps): Rounds {
   };
 }
 
-const isOpen = ({ sale, figures: { nowMs } }: Found): boolean => nowMs >= sale.startMs && nowMs < sale.endMs;
+const isOpen = ({ sale, nowMs }: Found): boolean => nowMs >= sale.startMs && nowMs < sale.endMs;
 
 const saleGauges = (metrics: Metrics) => [
   metrics.saleUnits,
@@ -144,21 +145,17 @@ const shardGauges = (metrics: Metrics) => [
   metrics.shardRedisMaxBytes,
 ];
 
-function showSale(
-  metrics: Metrics,
-  { sale, figures: found }: Found,
-  sold: number | undefined,
-  aheadMs: number | undefined,
-): void {
+function showSale(metrics: Metrics, found: Found, sold: number | undefined, aheadMs: number | undefined): void {
+  const { sale, counts } = found;
   const of = { sale: sale.id };
   metrics.saleUnits.set(of, sale.seckillStock);
-  metrics.saleReservations.set(of, found.reservations);
-  metrics.saleOldestReservationSeconds.set(of, Math.max(found.oldestReservationMs, aheadMs ?? 0) / 1_000);
-  metrics.saleOpen.set(of, isOpen({ sale, figures: found }) ? 1 : 0);
-  metrics.saleReady.set(of, found.ready ? 1 : 0);
-  if (found.ready) {
-    metrics.saleAvailable.set(of, found.available);
-    metrics.saleHeld.set(of, found.held);
+  metrics.saleReservations.set(of, counts.reservations);
+  metrics.saleOldestReservationSeconds.set(of, Math.max(counts.oldestReservationMs, aheadMs ?? 0) / 1_000);
+  metrics.saleOpen.set(of, isOpen(found) ? 1 : 0);
+  metrics.saleReady.set(of, counts.ready ? 1 : 0);
+  if (counts.ready) {
+    metrics.saleAvailable.set(of, counts.available);
+    metrics.saleHeld.set(of, counts.held);
   }
   if (sold !== undefined) metrics.saleSold.set(of, sold);
 }
@@ -170,27 +167,27 @@ function showShard(
   live: readonly Found[],
   { shown, sold }: { readonly shown: number; readonly sold: ReadonlyMap<number, number> | undefined },
 ): void {
-  const ready = live.filter(({ figures: { ready: isReady } }) => isReady);
+  const ready = live.filter(({ counts: { ready: isReady } }) => isReady);
   const sum = (from: readonly Found[], valueOf: (one: Found) => number): number =>
     from.reduce((total, one) => total + valueOf(one), 0);
   metrics.shardLiveSales.set({ shard }, live.length);
   metrics.shardShownSales.set({ shard }, shown);
-  metrics.shardUnreadySales.set({ shard }, live.filter((one) => isOpen(one) && !one.figures.ready).length);
+  metrics.shardUnreadySales.set({ shard }, live.filter((one) => isOpen(one) && !one.counts.ready).length);
   metrics.shardUnits.set(
     { shard },
     sum(live, ({ sale }) => sale.seckillStock),
   );
   metrics.shardAvailable.set(
     { shard },
-    sum(ready, ({ figures: { available } }) => available),
+    sum(ready, ({ counts: { available } }) => available),
   );
   metrics.shardHeld.set(
     { shard },
-    sum(ready, ({ figures: { held } }) => held),
+    sum(ready, ({ counts: { held } }) => held),
   );
   metrics.shardReservations.set(
     { shard },
-    sum(live, ({ figures: { reservations } }) => reservations),
+    sum(live, ({ counts: { reservations } }) => reservations),
   );
   if (sold !== undefined)
     metrics.shardSold.set(
