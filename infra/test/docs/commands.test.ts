@@ -13,7 +13,7 @@ const { scripts } = JSON.parse(readPage('package.json')) as { scripts: Record<st
 /** Scripts that run a program of ours, with what they run. */
 const PROGRAMS = new Map(
   Object.entries(scripts).flatMap(([name, script]) => {
-    const [, program] = /^exec node ((?:infra|bench)\/.*\.ts.*)$/.exec(script) ?? [];
+    const [, program] = /^exec sh infra\/run\.sh \w+ node ((?:infra|bench)\/.*\.ts.*)$/.exec(script) ?? [];
     return program === undefined ? [] : [[name, program.split(' ')] as const];
   }),
 );
