@@ -143,11 +143,14 @@ export async function tryRedis(redis: RedisClient, keys: Keys, shards: number): 
       ...args.map((arg) => (arg.startsWith('$') ? `${base}:${arg.slice(1)}` : arg)),
     ]);
     const answers = await attempt('EVAL', () => redis.eval(TRY_CALLS, names.length, ...names, JSON.stringify(calls)));
+    const others: string[] = [];
     for (const [command, said] of (answers ?? []) as [string, string][]) {
       const fault = redisFaultOf(said);
-      if (fault === undefined) throw new Error(`Redis answered ${command} with ${said}`);
-      note(command, fault);
+      if (fault === undefined) others.push(`Redis answered ${command} with ${said}`);
+      else note(command, fault);
     }
+    // A call may fail because the one that creates its key was refused.
+    if (others.length > 0 && refused.size === 0) throw new Error(others[0]);
     // The way in which workers wait for jobs.
     await attempt('BZPOPMIN', () => redis.bzpopmin(`${base}:sorted`, 0.01));
     await attempt('MULTI', () => redis.multi().ping().exec());

@@ -73,6 +73,20 @@ it('a Redis that may evict or lose keys is named by its settings, and refused in
   }
 });
 
+it('a full Redis only causes a warning, in production too: the service may have filled it, and must be able to start again', async () => {
+  const server = await startRedis({ dataDir: folder, name: 'full', flags: ['--maxmemory', '100kb'] });
+  const env = { REDIS_ADDR: `${server.host}:${server.port}`, REDIS_PASSWORD: '' };
+  const redis = connectRedis({ ...context.config, ...env }, 'background');
+  try {
+    const commands = createCommands(redis, context.keys);
+    const warnings = await warningsOf({ redis, commands, env, NODE_ENV: 'production' });
+    expect(warnings).toEqual([expect.stringMatching(/^Redis: maxmemory is reached: raise it/)]);
+  } finally {
+    redis.disconnect();
+    await server.stop();
+  }
+});
+
 it('a MySQL that may lose a commit is named by its setting', async () => {
   const server = await startMysql({
     dataDir: folder,

@@ -82,7 +82,12 @@ export function codeOfRedisError(error: unknown): Unknown | undefined {
 
 /** What an operator must fix on Redis before the call can succeed; undefined if nothing. */
 export function redisFault(error: unknown): string | undefined {
-  return error instanceof Error && error.name === 'ReplyError' ? redisFaultOf(error.message) : undefined;
+  if (!(error instanceof Error) || error.name !== 'ReplyError') return undefined;
+  const fault = redisFaultOf(error.message);
+  if (fault !== undefined) return fault;
+  // A transaction is refused because one of its commands was.
+  const { previousErrors = [] } = error as { readonly previousErrors?: readonly unknown[] };
+  return previousErrors.map(redisFault).find((one) => one !== undefined);
 }
 
 /** Whether a fault, in the words of `redisFault`, may end by itself while the service runs. */
