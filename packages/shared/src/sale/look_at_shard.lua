@@ -6,8 +6,9 @@
 local mark_key, stopped_key = KEYS[1], KEYS[2]
 local new_mark = ARGV[1]
 
-redis.call('SET', mark_key, new_mark, 'NX')
-local answer = { history_id(), redis.call('GET', mark_key) }
+-- The old value, if there is one.
+local mark = redis.call('SET', mark_key, new_mark, 'NX', 'GET') or new_mark
+local answer = { history_id(), mark }
 -- Append one by one: unpack fails with some thousands of them.
 for _, sale in ipairs(redis.call('SMEMBERS', stopped_key)) do answer[#answer + 1] = sale end
 return answer

@@ -6,14 +6,15 @@ import { startPrivateRedis } from '@flash-sale/shared/testing/private-redis.ts';
 import { startWorker } from '../worker-process.ts';
 
 const SALES = 300;
-const WATCHED_MS = 6_000;
+/** The interval of the auditor, so that one of its rounds counts, and not one or none. */
+const WATCHED_MS = 10_000;
 const HOUR_MS = 3_600_000;
 const COMMANDS_PER_SECOND_MAX = 100;
 
-/** Commands that Redis has run until now, those within scripts included. */
-async function commandsRun(redis: RedisClient): Promise<number> {
+/** How often Redis has run each command until now, within scripts too. */
+async function commandsRun(redis: RedisClient): Promise<Map<string, number>> {
   const stats = await redis.info('commandstats');
-  return [...stats.matchAll(/calls=(\d+)/g)].reduce((sum, [, calls]) => sum + Number(calls), 0);
+  return new Map([...stats.matchAll(/^cmdstat_(\S+?):calls=(\d+)/gm)].map(([, name, calls]) => [name!, Number(calls)]));
 }
 
 test('a worker costs Redis at most 100 commands a second while no sale is open, for any number of sales', async () => {
@@ -30,7 +31,10 @@ test('a worker costs Redis at most 100 commands a second while no sale is open, 
 
   const before = await commandsRun(context.redis);
   await delay(WATCHED_MS);
-  const perSecond = ((await commandsRun(context.redis)) - before) / (WATCHED_MS / 1_000);
+  const perSecond = [...(await commandsRun(context.redis))]
+    .map(([name, calls]) => [name, (calls - (before.get(name) ?? 0)) / (WATCHED_MS / 1_000)] as const)
+    .toSorted(([, a], [, b]) => b - a);
 
-  expect(perSecond).toBeLessThanOrEqual(COMMANDS_PER_SECOND_MAX);
+  const sum = perSecond.reduce((all, [, calls]) => all + calls, 0);
+  expect(sum, perSecond.map((each) => each.join(' ')).join(', ')).toBeLessThanOrEqual(COMMANDS_PER_SECOND_MAX);
 }, 60_000);
