@@ -1,21 +1,14 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { text } from 'node:stream/consumers';
-import type { ChainableCommander } from 'ioredis';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { insertOrders } from '../../src/order/orders-table.ts';
 import { addSold, findSale, updatePaused } from '../../src/sale/products-table.ts';
 import { insertStockReturns } from '../../src/order/stock-returns-table.ts';
-import type { Order } from '../../src/order/order.ts';
-import { batchNoOf, newBatchNo, newOrderNumber } from '../../src/order/order-number.ts';
+import { newBatchNo, newOrderNumber } from '../../src/order/order-number.ts';
 import type { Sale } from '../../src/sale/sale.ts';
-import { rebuildSale } from '../../src/reconciliation/rebuild.ts';
 import { openTestContext, type TestContext } from '../../testing/support.ts';
 import { auditSale } from '../../src/reconciliation/audit.ts';
 import { repairSale } from '../../src/reconciliation/repair.ts';
-
-const WAIT_MS = 5_000;
+import { WAIT_MS, openSaleInOrder, orderOf, reserve, reserving } from './audited-sale.ts';
 
 let context: TestContext;
 let sale: Sale;
@@ -25,57 +18,9 @@ beforeAll(async () => {
 });
 afterAll(() => context.close());
 
-/**
- * A sale of 10 units with three live orders, one reservation, and one closed order whose unit must
- * be given back.
- */
 beforeEach(async () => {
-  sale = await context.insertSale();
-  const orders = ['ann', 'ben', 'cat'].map((user) => orderOf(user, 'pending_payment'));
-  const closed = orderOf('dan', 'cancelled');
-  await context.db.transaction().execute(async (tx) => {
-    await insertOrders(tx, [...orders, closed]);
-    await insertStockReturns(tx, [closed], Date.now());
-    await addSold(tx, sale.id, orders.length);
-  });
-  await rebuildSale(context, sale, WAIT_MS);
-  const { owners, state } = context.keys.sale(sale);
-  // As if it was closed after the rebuild: the owner entry still exists.
-  await context.redis.hset(owners, 'dan', closed.orderNo);
-  await context.redis.hincrby(state, 'available', -1);
-  await reserve('eve');
+  sale = await openSaleInOrder(context);
 });
-
-const orderOf = (userId: string, status: Order['status']): Order => ({
-  orderNo: newOrderNumber(sale, newBatchNo(Date.now())),
-  userId,
-  productId: sale.id,
-  status,
-  priceCents: 1_999,
-  quantity: 1,
-  createdAtMs: Date.now(),
-  version: 1,
-});
-
-/** An admission, by hand. */
-async function reserve(user: string): Promise<string> {
-  const batchNo = newBatchNo(Date.now());
-  const orderNo = newOrderNumber(sale, batchNo);
-  await reserving(context.redis.multi(), user, orderNo).exec();
-  return orderNo;
-}
-
-/** One step, as the admit script is. */
-function reserving(multi: ChainableCommander, user: string, orderNo: string): ChainableCommander {
-  const { owners, state, batches, batchTimes } = context.keys.sale(sale);
-  const batchNo = batchNoOf(orderNo);
-  return multi
-    .hset(owners, user, orderNo)
-    .hincrby(state, 'available', -1)
-    .hincrby(state, 'backlog', 1)
-    .hset(batches, batchNo, `${Date.now()} 1999 1\n${orderNo} ${user} request`)
-    .zadd(batchTimes, Date.now(), batchNo);
-}
 
 const audit = (thorough = false) => auditSale(context, sale, { waitMs: WAIT_MS, thorough });
 
@@ -108,9 +53,9 @@ it('an order that has waited for the ledger for more than 30 s is late, with adv
 });
 
 it('a reservation that is already in the ledger, after a crash before settling, is no drift', async () => {
-  const orderNo = await reserve('fay');
+  const orderNo = await reserve(context, sale, 'fay');
   await context.db.transaction().execute(async (tx) => {
-    await insertOrders(tx, [{ ...orderOf('fay', 'pending_payment'), orderNo }]);
+    await insertOrders(tx, [{ ...orderOf(sale, 'fay', 'pending_payment'), orderNo }]);
     await addSold(tx, sale.id, 1);
   });
 
@@ -118,7 +63,7 @@ it('a reservation that is already in the ledger, after a crash before settling, 
 });
 
 it('a failed order that never held a unit is no drift although its return is due', async () => {
-  const failed = { ...orderOf('gus', 'failed'), reason: 'not_owner' };
+  const failed = { ...orderOf(sale, 'gus', 'failed'), reason: 'not_owner' };
   await context.db.transaction().execute(async (tx) => {
     await insertOrders(tx, [failed]);
     await insertStockReturns(tx, [failed], Date.now());
@@ -139,7 +84,7 @@ it('shoppers who buy during an audit cause no drift', async () => {
     await context.redis.hset(context.keys.sale(sale).state, 'available', '5');
     for (let i = 0; !buying.signal.aborted && i < 5; i += 1) {
       const orderNo = newOrderNumber(sale, newBatchNo(Date.now()));
-      await reserving(context.redis.multi(), `buyer-${i}`, orderNo).exec();
+      await reserving(context, sale, context.redis.multi(), `buyer-${i}`, orderNo).exec();
     }
   })();
   for (let i = 0; i < 5; i += 1) await expect(audit(true)).resolves.toMatchObject({ verdict: 'clean' });
@@ -285,61 +230,5 @@ describe('a fact that was changed by SQL, with the same version, is found; a rep
 
     expect(Number(await context.redis.hget(context.keys.sale(sale).state, field))).toBe(changed(sale));
     await expect(audit(true)).resolves.toMatchObject({ verdict: 'clean', findings: [] });
-  });
-});
-
-describe('npm run audit', () => {
-  const runWith = async (env: Record<string, string>, ...args: string[]) => {
-    const program = new URL('../../src/reconciliation/audit-command.ts', import.meta.url);
-    const child = spawn(process.execPath, [program.pathname, ...args], {
-      env: { ...process.env, ...context.env, ...env },
-    });
-    const [output, complained, [code]] = await Promise.all([
-      text(child.stdout),
-      text(child.stderr),
-      once(child, 'exit'),
-    ]);
-    return { output, complained, code: code as number };
-  };
-  const run = (...args: string[]) => runWith({}, ...args);
-
-  it('prints a row per sale; exit code 1 if a sale drifts, 0 after its repair', async () => {
-    // Other tests of this file leave their sales as they are.
-    await sql`UPDATE products SET cleaned_at = created_at WHERE id <> ${sale.id}`.execute(context.db);
-    await expect(run()).resolves.toMatchObject({ code: 0 });
-
-    await context.redis.hincrby(context.keys.sale(sale).state, 'available', 1);
-    const drift = await run();
-    expect(drift.code).toBe(1);
-    expect(drift.output).toContain('available 6 + held 5 is not seckill_stock 10');
-
-    await expect(run('--repair')).resolves.toMatchObject({ code: 1 });
-    await expect(run()).resolves.toMatchObject({ code: 0 });
-  });
-
-  it('--repair adds late orders to the queue again, as the repair of the API does: it left them', async () => {
-    await sql`UPDATE products SET cleaned_at = created_at WHERE id <> ${sale.id}`.execute(context.db);
-    const { batches, batchTimes } = context.keys.sale(sale);
-    const [batchNo] = await context.redis.hkeys(batches);
-    await context.redis.zincrby(batchTimes, -60_000, batchNo!);
-    const waiting = `${context.keys.queuePrefix(sale.shard)}:orders:wait`;
-    await expect(run()).resolves.toMatchObject({ code: 1 });
-    expect(await context.redis.llen(waiting)).toBe(0);
-    const { output, complained } = await run('--repair');
-    expect([output, complained]).toEqual([expect.stringContaining('its orders are in the queue again'), '']);
-    expect(await context.redis.llen(waiting)).toBe(1);
-  });
-
-  it.each([
-    ['MySQL', { DB_HOST: '127.0.0.1', DB_PORT: '1' }],
-    ['Redis', { REDIS_ADDR: '127.0.0.1:1' }],
-  ])('reports a %s that is away in one line: it printed a stack trace', async (server, env) => {
-    for (const args of [[], ['--repair']]) {
-      await expect(runWith(env, ...args)).resolves.toEqual({
-        output: '',
-        complained: `${server} does not do what it was asked to: connect ECONNREFUSED 127.0.0.1:1\n`,
-        code: 1,
-      });
-    }
   });
 });

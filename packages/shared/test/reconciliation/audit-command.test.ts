@@ -1,0 +1,76 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { sql } from 'kysely';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Sale } from '../../src/sale/sale.ts';
+import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { openSaleInOrder } from './audited-sale.ts';
+
+let context: TestContext;
+let sale: Sale;
+
+beforeAll(async () => {
+  context = await openTestContext();
+});
+afterAll(() => context.close());
+
+beforeEach(async () => {
+  sale = await openSaleInOrder(context);
+});
+
+describe('npm run audit', () => {
+  const runWith = async (env: Record<string, string>, ...args: string[]) => {
+    const program = new URL('../../src/reconciliation/audit-command.ts', import.meta.url);
+    const child = spawn(process.execPath, [program.pathname, ...args], {
+      env: { ...process.env, ...context.env, ...env },
+    });
+    const [output, complained, [code]] = await Promise.all([
+      text(child.stdout),
+      text(child.stderr),
+      once(child, 'exit'),
+    ]);
+    return { output, complained, code: code as number };
+  };
+  const run = (...args: string[]) => runWith({}, ...args);
+
+  it('prints a row per sale; exit code 1 if a sale drifts, 0 after its repair', async () => {
+    // Other tests of this file leave their sales as they are.
+    await sql`UPDATE products SET cleaned_at = created_at WHERE id <> ${sale.id}`.execute(context.db);
+    await expect(run()).resolves.toMatchObject({ code: 0 });
+
+    await context.redis.hincrby(context.keys.sale(sale).state, 'available', 1);
+    const drift = await run();
+    expect(drift.code).toBe(1);
+    expect(drift.output).toContain('available 6 + held 5 is not seckill_stock 10');
+
+    await expect(run('--repair')).resolves.toMatchObject({ code: 1 });
+    await expect(run()).resolves.toMatchObject({ code: 0 });
+  });
+
+  it('--repair adds late orders to the queue again, as the repair of the API does: it left them', async () => {
+    await sql`UPDATE products SET cleaned_at = created_at WHERE id <> ${sale.id}`.execute(context.db);
+    const { batches, batchTimes } = context.keys.sale(sale);
+    const [batchNo] = await context.redis.hkeys(batches);
+    await context.redis.zincrby(batchTimes, -60_000, batchNo!);
+    const waiting = `${context.keys.queuePrefix(sale.shard)}:orders:wait`;
+    await expect(run()).resolves.toMatchObject({ code: 1 });
+    expect(await context.redis.llen(waiting)).toBe(0);
+    const { output, complained } = await run('--repair');
+    expect([output, complained]).toEqual([expect.stringContaining('its orders are in the queue again'), '']);
+    expect(await context.redis.llen(waiting)).toBe(1);
+  });
+
+  it.each([
+    ['MySQL', { DB_HOST: '127.0.0.1', DB_PORT: '1' }],
+    ['Redis', { REDIS_ADDR: '127.0.0.1:1' }],
+  ])('reports a %s that is away in one line: it printed a stack trace', async (server, env) => {
+    for (const args of [[], ['--repair']]) {
+      await expect(runWith(env, ...args)).resolves.toEqual({
+        output: '',
+        complained: `${server} does not do what it was asked to: connect ECONNREFUSED 127.0.0.1:1\n`,
+        code: 1,
+      });
+    }
+  });
+});
