@@ -1,7 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { newBatchNo, newOrderNumber } from '../../src/order/order-number.ts';
 import type { Sale } from '../../src/sale/sale.ts';
-import type { Admission, AdmitCall, AdmitItem } from '../../src/admission/admission-commands.ts';
 import { connectRedis } from '../../src/platform/redis/client.ts';
 import { createCommands } from '../../src/commands.ts';
 import {
@@ -10,57 +8,21 @@ import {
   newAttempt,
   newCall,
   newItem,
-  NO_LIMITS,
   recordToken,
   send,
   shoppers,
-  snapshot,
   takeLease,
   unitsOf,
 } from '../../testing/buying.ts';
 import { ordersOf, settle, settlementsFor } from '../../testing/settling.ts';
 import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { REFUSALS, buyWith, changingNothing, outcomes, setState } from './admitting.ts';
 
 let context: TestContext;
 beforeAll(async () => {
   context = await openTestContext();
 });
 afterAll(() => context.close());
-
-const outcomes = (admissions: readonly Admission[]): string[] => admissions.map(({ outcome }) => outcome);
-const setState = (sale: Sale, fields: Record<string, string | number>) =>
-  context.redis.hset(context.keys.sale(sale).state, fields);
-
-/** Lets one shopper buy with a call and an item changed as given. */
-async function buyWith(
-  sale: Sale,
-  call: Partial<AdmitCall> = {},
-  item: Partial<AdmitItem> = {},
-  user = 'u1',
-): Promise<Admission> {
-  const made = await newItem(context, sale, user, item);
-  const [admission] = await context.commands.admit(sale, await newCall(context, sale, call), [made]);
-  return admission!;
-}
-
-/** Runs `work` and fails if anything of the sale except a bucket has changed. */
-async function changingNothing<Result>(sale: Sale, work: () => Promise<Result>): Promise<Result> {
-  const before = await snapshot(context, sale);
-  const result = await work();
-  expect(await snapshot(context, sale)).toEqual(before);
-  return result;
-}
-
-const HOUR_MS = 3_600_000;
-
-/** Each way to be refused, in the order of the checks; the later ones must not hide the earlier. */
-const REFUSALS = {
-  not_ready: (sale: Sale) => setState(sale, { ready: 0 }),
-  ended: (sale: Sale) => setState(sale, { end_ms: Date.now() - 1_000 }),
-  not_started: (sale: Sale) => setState(sale, { start_ms: Date.now() + HOUR_MS }),
-  paused: (sale: Sale) => context.commands.setPause(sale, 1_000, true),
-  sold_out: (sale: Sale) => setState(sale, { available: 0 }),
-} as const;
 
 describe('an accepted buy', () => {
   test('takes one unit, with its owner, its batch and its consumed seckill token in one step', async () => {
@@ -108,23 +70,23 @@ describe('the order of the checks', () => {
   // A sale can be before its start and after its end, if it was ended before it started.
   test.each(codes)('%s has priority over later checks, and changes nothing', async (code) => {
     const sale = await context.openSale();
-    for (const later of codes.slice(codes.indexOf(code))) await REFUSALS[later](sale);
+    for (const later of codes.slice(codes.indexOf(code))) await REFUSALS[later](context, sale);
     const item = await newItem(context, sale, 'u1', { token: 'nobody issued this' });
     const call = await newCall(context, sale, {
       backlogMax: 0,
       limits: { globalCapacity: 0, globalPerSecond: 1, userCapacity: 0, userPerSecond: 1 },
     });
-    const [admission] = await changingNothing(sale, () => context.commands.admit(sale, call, [item]));
+    const [admission] = await changingNothing(context, sale, () => context.commands.admit(sale, call, [item]));
     expect(admission).toMatchObject({ outcome: code });
   });
 
   test('an owner gets their order in any state of a ready sale, without a unit, a bucket or a seckill token', async () => {
     const sale = await context.openSale();
     const [owner] = await buy(context, sale, ['u1']);
-    for (const code of codes.slice(1)) await REFUSALS[code](sale);
+    for (const code of codes.slice(1)) await REFUSALS[code](context, sale);
     const limits = { globalCapacity: 0, globalPerSecond: 1, userCapacity: 0, userPerSecond: 1 };
-    const admission = await changingNothing(sale, () =>
-      buyWith(sale, { backlogMax: 0, limits }, { token: 'nobody issued this' }),
+    const admission = await changingNothing(context, sale, () =>
+      buyWith(context, sale, { backlogMax: 0, limits }, { token: 'nobody issued this' }),
     );
     expect(admission).toEqual({ outcome: 'replayed', orderNo: owner!.orderNo, quantity: 1 });
   });
@@ -133,14 +95,17 @@ describe('the order of the checks', () => {
     const sale = await context.openSale();
     const empty = { globalCapacity: 0, globalPerSecond: 1, userCapacity: 0, userPerSecond: 1 };
     const wrong = { token: 'nobody issued this' };
-    expect((await buyWith(sale, { backlogMax: 0, limits: empty }, wrong)).outcome).toBe('overloaded');
-    expect((await buyWith(sale, { shardBacklogMax: 0, limits: empty }, wrong)).outcome).toBe('overloaded');
-    expect(await buyWith(sale, { limits: empty }, wrong)).toMatchObject({ outcome: 'rate_limited', limit: 'global' });
-    expect(await buyWith(sale, { limits: { ...empty, globalCapacity: 1_000_000 } }, wrong)).toMatchObject({
+    expect((await buyWith(context, sale, { backlogMax: 0, limits: empty }, wrong)).outcome).toBe('overloaded');
+    expect((await buyWith(context, sale, { shardBacklogMax: 0, limits: empty }, wrong)).outcome).toBe('overloaded');
+    expect(await buyWith(context, sale, { limits: empty }, wrong)).toMatchObject({
+      outcome: 'rate_limited',
+      limit: 'global',
+    });
+    expect(await buyWith(context, sale, { limits: { ...empty, globalCapacity: 1_000_000 } }, wrong)).toMatchObject({
       outcome: 'rate_limited',
       limit: 'user',
     });
-    expect((await buyWith(sale, {}, wrong)).outcome).toBe('token_invalid');
+    expect((await buyWith(context, sale, {}, wrong)).outcome).toBe('token_invalid');
   });
 });
 
@@ -150,7 +115,7 @@ describe('a sale', () => {
     const soon = async () => (await context.commands.clock(0)).nowMs + 20;
     let opensMs = await soon();
     let closesMs = Number.MAX_SAFE_INTEGER;
-    await setState(sale, { start_ms: opensMs, end_ms: closesMs });
+    await setState(context, sale, { start_ms: opensMs, end_ms: closesMs });
     const call = await newCall(context, sale);
     const seen = new Set<string>();
     for (let i = 0; !seen.has('ended'); i += 1) {
@@ -170,7 +135,7 @@ describe('a sale', () => {
       // However slow the machine, each of the three is seen before the next boundary is set.
       if (!seen.has('not_started')) opensMs = await soon();
       else if (seen.has('accepted') && closesMs === Number.MAX_SAFE_INTEGER) closesMs = await soon();
-      await setState(sale, { start_ms: opensMs, end_ms: closesMs });
+      await setState(context, sale, { start_ms: opensMs, end_ms: closesMs });
     }
     expect(seen).toEqual(new Set(['not_started', 'accepted', 'ended']));
     const admitted = (await context.commands.allReservations(sale)).map(({ admittedMs }) => admittedMs);
@@ -180,8 +145,8 @@ describe('a sale', () => {
   test('that starts and ends in the same millisecond has ended: the start is inside, the end is not', async () => {
     const sale = await context.openSale();
     const { nowMs } = await context.commands.clock(0);
-    await setState(sale, { start_ms: nowMs, end_ms: nowMs });
-    expect((await buyWith(sale)).outcome).toBe('ended');
+    await setState(context, sale, { start_ms: nowMs, end_ms: nowMs });
+    expect((await buyWith(context, sale)).outcome).toBe('ended');
   });
 
   test('sells its last unit once: the rest of the batch gets sold_out', async () => {
@@ -208,8 +173,10 @@ describe('a sale', () => {
 
   test('with fewer than zero units, after a change by hand, sells nothing', async () => {
     const sale = await context.openSale();
-    await setState(sale, { available: -1 });
-    expect((await changingNothing(sale, () => buyWith(sale, {}, { token: 'any' }))).outcome).toBe('sold_out');
+    await setState(context, sale, { available: -1 });
+    expect((await changingNothing(context, sale, () => buyWith(context, sale, {}, { token: 'any' }))).outcome).toBe(
+      'sold_out',
+    );
   });
 
   test('admits exactly as many of 2,000 shoppers on 8 connections as it has units, with each call sent twice', async () => {
@@ -248,7 +215,7 @@ describe('a sale', () => {
     // A seckill token of one sale buys nothing in the other.
     const c = await context.openSale();
     const token = await issueToken(context, a, 'u2');
-    expect((await buyWith(c, {}, { token }, 'u2')).outcome).toBe('token_invalid');
+    expect((await buyWith(context, c, {}, { token }, 'u2')).outcome).toBe('token_invalid');
   });
 
   test('continues after SCRIPT FLUSH between calls', async () => {
@@ -258,181 +225,6 @@ describe('a sale', () => {
       await buy(context, sale, [user]);
     }
     expect(await unitsOf(context, sale)).toMatchObject({ available: 0 });
-  });
-});
-
-describe('one shopper twice in a batch', () => {
-  test('gets one unit, and the order number of the first buy for both', async () => {
-    const sale = await context.openSale({ seckillStock: 5 });
-    const token = await issueToken(context, sale, 'u1');
-    const first = await newItem(context, sale, 'u1', { token });
-    const second = await newItem(context, sale, 'u1', { token });
-    const other = await newItem(context, sale, 'u2');
-    const call = await newCall(context, sale);
-    const answers = [
-      { outcome: 'accepted' },
-      { outcome: 'accepted' },
-      { outcome: 'replayed', orderNo: first.orderNo, quantity: 1 },
-    ];
-    expect(await context.commands.admit(sale, call, [first, other, second])).toEqual(answers);
-    expect((await unitsOf(context, sale)).owners).toEqual({ u1: first.orderNo, u2: other.orderNo });
-    expect(await context.commands.backlog(sale)).toBe(2);
-    // The whole batch again, as ioredis re-sends it after a lost reply.
-    expect(
-      outcomes(await changingNothing(sale, () => context.commands.admit(sale, call, [first, other, second]))),
-    ).toEqual(['accepted', 'accepted', 'unavailable']);
-  });
-
-  test('is refused twice if the first is refused; the second may succeed if only the seckill token differs', async () => {
-    const sale = await context.openSale();
-    const good = await newItem(context, sale, 'u1');
-    const bad = await newItem(context, sale, 'u1', { token: 'nobody issued this' });
-    const call = await newCall(context, sale);
-    expect(outcomes(await context.commands.admit(sale, call, [bad, bad]))).toEqual(['token_invalid', 'token_invalid']);
-    expect(outcomes(await context.commands.admit(sale, call, [bad, good]))).toEqual(['token_invalid', 'accepted']);
-  });
-
-  test('draws from its bucket once for each item that reaches it', async () => {
-    const sale = await context.openSale();
-    const bad = await newItem(context, sale, 'twice', { token: 'nobody issued this' });
-    const call = await newCall(context, sale, { limits: { ...NO_LIMITS, userCapacity: 2, userPerSecond: 0.001 } });
-    expect(outcomes(await context.commands.admit(sale, call, [bad, bad, bad]))).toEqual([
-      'token_invalid',
-      'token_invalid',
-      'rate_limited',
-    ]);
-  });
-});
-
-describe('the same call again, as ioredis sends it after a lost reply', () => {
-  test('is accepted again and takes no second unit', async () => {
-    const sale = await context.openSale({ seckillStock: 10 });
-    const attempt = await newAttempt(context, sale, shoppers(4));
-    expect(outcomes(await send(context, attempt))).toEqual(Array(4).fill('accepted'));
-    for (let again = 0; again < 3; again += 1) {
-      expect(outcomes(await changingNothing(sale, () => send(context, attempt)))).toEqual(Array(4).fill('accepted'));
-    }
-    expect(await unitsOf(context, sale)).toMatchObject({ available: 6, total: 10 });
-  });
-
-  test('is accepted again after the last unit is sold, the sale is paused or ended, or the seckill token has expired', async () => {
-    const sale = await context.openSale({ seckillStock: 1 });
-    const attempt = await newAttempt(context, sale, ['u1']);
-    await send(context, attempt);
-    await REFUSALS.paused(sale);
-    await REFUSALS.ended(sale);
-    await context.redis.del(context.keys.seckillToken(sale, 'u1'));
-    expect(await changingNothing(sale, () => send(context, attempt))).toEqual([{ outcome: 'accepted' }]);
-  });
-
-  test('after its deadline is accepted if its order exists, else answers unavailable and changes nothing', async () => {
-    const sale = await context.openSale();
-    const [accepted, fresh] = [await newItem(context, sale, 'u1'), await newItem(context, sale, 'u2')];
-    const call = await newCall(context, sale);
-    await context.commands.admit(sale, call, [accepted]);
-    const late = { ...call, deadlineMs: (await context.commands.clock(0)).nowMs - 1 };
-    const secondOfU1 = { ...accepted, orderNo: newOrderNumber(sale, newBatchNo(Date.now())) };
-    const answers = await changingNothing(sale, () =>
-      context.commands.admit(sale, late, [accepted, fresh, secondOfU1]),
-    );
-    // Another number of an owner may be one that was accepted and closed since, so nothing is
-    // claimed about it.
-    expect(outcomes(answers)).toEqual(['accepted', 'unavailable', 'unavailable']);
-    expect(outcomes(await context.commands.admit(sale, await newCall(context, sale), [fresh]))).toEqual(['accepted']);
-  });
-
-  test('in another history of Redis is accepted if its order exists, else answers unavailable and changes nothing', async () => {
-    const sale = await context.openSale();
-    const [accepted, fresh] = [await newItem(context, sale, 'u1'), await newItem(context, sale, 'u2')];
-    const call = await newCall(context, sale);
-    await context.commands.admit(sale, call, [accepted]);
-    for (const historyId of ['', 'f'.repeat(40)]) {
-      const elsewhere = { ...call, historyId };
-      const answers = await changingNothing(sale, () => context.commands.admit(sale, elsewhere, [accepted, fresh]));
-      expect(outcomes(answers)).toEqual(['accepted', 'unavailable']);
-    }
-  });
-
-  test('late or in another history answers unavailable before any refusal, since its first run may have been accepted', async () => {
-    const sale = await context.openSale();
-    const item = await newItem(context, sale, 'u1');
-    const call = await newCall(context, sale);
-    for (const refuse of Object.values(REFUSALS).toReversed()) {
-      await refuse(sale);
-      for (const unanswerable of [{ deadlineMs: 0 }, { historyId: 'x' }]) {
-        const admissions = await changingNothing(sale, () =>
-          context.commands.admit(sale, { ...call, ...unanswerable }, [item]),
-        );
-        expect(outcomes(admissions)).toEqual(['unavailable']);
-      }
-    }
-  });
-
-  test('is accepted by its batch if the unit was given back meanwhile, and takes no unit', async () => {
-    const sale = await context.openSale({ seckillStock: 2 });
-    const attempt = await newAttempt(context, sale, ['u1']);
-    await send(context, attempt);
-    const lease = await takeLease(context, sale);
-    expect(await context.commands.giveBack(sale, lease, attempt.items)).toBe(1);
-    expect(await changingNothing(sale, () => send(context, attempt))).toEqual([{ outcome: 'accepted' }]);
-    const late = { ...attempt, call: { ...attempt.call, deadlineMs: 0 } };
-    expect(await changingNothing(sale, () => send(context, late))).toEqual([{ outcome: 'accepted' }]);
-    expect(await unitsOf(context, sale)).toMatchObject({ available: 2, owners: {} });
-  });
-
-  test('with a seckill token that another of the shopper’s orders consumed is refused', async () => {
-    const sale = await context.openSale();
-    const attempt = await newAttempt(context, sale, ['u1']);
-    await send(context, attempt);
-    const lease = await takeLease(context, sale);
-    await context.commands.giveBack(sale, lease, attempt.items);
-    const { token } = attempt.items[0]!;
-    expect((await changingNothing(sale, () => buyWith(sale, {}, { token }))).outcome).toBe('token_invalid');
-  });
-});
-
-describe('a sale that is not ready', () => {
-  test.each([
-    ['stopped by a rebuild', async (sale: Sale) => void (await setState(sale, { ready: 0 }))],
-    [
-      'loaded in another history of Redis',
-      async (sale: Sale) => void (await setState(sale, { history_id: 'e'.repeat(40) })),
-    ],
-  ])('because it was %s accepts only what the same call accepted before', async (_, stop) => {
-    const sale = await context.openSale();
-    const attempt = await newAttempt(context, sale, ['u1']);
-    const [own] = attempt.items;
-    await send(context, attempt);
-    await stop(sale);
-    const again = { ...own!, orderNo: newOrderNumber(sale, newBatchNo(Date.now())) };
-    const fresh = { ...own!, userId: 'u2', orderNo: newOrderNumber(sale, newBatchNo(Date.now())) };
-    const items = [own!, again, fresh];
-    const answers = await changingNothing(sale, () => context.commands.admit(sale, attempt.call, items));
-    expect(outcomes(answers)).toEqual(['accepted', 'unavailable', 'unavailable']);
-    const call = await newCall(context, sale);
-    expect(outcomes(await context.commands.admit(sale, call, [again, fresh]))).toEqual(['not_ready', 'not_ready']);
-    const late = { ...attempt.call, deadlineMs: 0 };
-    expect(outcomes(await changingNothing(sale, () => context.commands.admit(sale, late, items)))).toEqual([
-      'accepted',
-      'unavailable',
-      'unavailable',
-    ]);
-  });
-
-  test('accepts a call again whose batch waits for the ledger, although a rebuild left it no unit: it ends as failed', async () => {
-    const sale = await context.openSale();
-    const attempt = await newAttempt(context, sale, ['u1']);
-    await send(context, attempt);
-    await context.redis.del(context.keys.sale(sale).owners);
-    await setState(sale, { ready: 0 });
-    expect(outcomes(await changingNothing(sale, () => send(context, attempt)))).toEqual(['accepted']);
-    const next = await context.commands.nextBatches(sale, await takeLease(context, sale), 10);
-    expect(next!.batches.flatMap(({ reservations }) => reservations)).toMatchObject([{ isHeld: false }]);
-  });
-
-  test('is the state of an emptied Redis and of an unknown sale: never sold out', async () => {
-    const sale = await context.insertSale();
-    expect((await changingNothing(sale, () => buyWith(sale, {}, { token: 'any' }))).outcome).toBe('not_ready');
   });
 });
 
@@ -461,98 +253,9 @@ describe('a seckill token', () => {
   ])('%s is refused and changes nothing', async (_, tokenOf) => {
     const sale = await context.openSale();
     const token = await tokenOf(sale);
-    expect((await changingNothing(sale, () => buyWith(sale, {}, { token }))).outcome).toBe('token_invalid');
-  });
-});
-
-describe('a batch', () => {
-  test('whose number exists accepts nothing else: a call with the same number and other items is unavailable', async () => {
-    const sale = await context.openSale();
-    const attempt = await newAttempt(context, sale, ['u1', 'u2']);
-    await send(context, attempt);
-    const others = await newAttempt(context, sale, ['u3', 'u4'], { batchNo: attempt.call.batchNo });
-    const both = { ...others, items: [...others.items, attempt.items[0]!] };
-    expect(outcomes(await changingNothing(sale, () => send(context, both)))).toEqual([
-      'unavailable',
-      'unavailable',
-      'accepted',
-    ]);
-    const lease = await takeLease(context, sale);
-    await settle(
-      context,
-      sale,
-      lease,
-      await ordersOf(
-        context,
-        sale,
-        attempt.items.map(({ orderNo }) => orderNo),
-      ),
+    expect((await changingNothing(context, sale, () => buyWith(context, sale, {}, { token }))).outcome).toBe(
+      'token_invalid',
     );
-    expect(outcomes(await changingNothing(sale, () => send(context, both)))).toEqual([
-      'unavailable',
-      'unavailable',
-      'accepted',
-    ]);
-  });
-
-  test('that was refused in part is sent again after units came back: it takes none of them', async () => {
-    const sale = await context.openSale({ seckillStock: 2 });
-    const attempt = await newAttempt(context, sale, shoppers(4));
-    expect(outcomes(await send(context, attempt))).toEqual(['accepted', 'accepted', 'sold_out', 'sold_out']);
-    expect(await context.commands.giveBack(sale, await takeLease(context, sale), attempt.items.slice(0, 1))).toBe(1);
-    expect(outcomes(await changingNothing(sale, () => send(context, attempt)))).toEqual([
-      'accepted',
-      'accepted',
-      'unavailable',
-      'unavailable',
-    ]);
-    const { batches } = context.keys.sale(sale);
-    const record = await context.redis.hget(batches, attempt.call.batchNo);
-    expect(record!.split('\n').slice(1)).toEqual(
-      attempt.items.slice(0, 2).map(({ orderNo, userId }) => `${orderNo} ${userId} request-1`),
-    );
-  });
-
-  test('that was refused as a whole leaves nothing, and is decided anew when it is sent again', async () => {
-    const sale = await context.openSale({ seckillStock: 1 });
-    const [owner] = await buy(context, sale, ['owner']);
-    const attempt = await newAttempt(context, sale, ['u1']);
-    expect(outcomes(await changingNothing(sale, () => send(context, attempt)))).toEqual(['sold_out']);
-    await context.commands.giveBack(sale, await takeLease(context, sale), [owner!]);
-    expect(outcomes(await send(context, attempt))).toEqual(['accepted']);
-  });
-
-  test('of 500 shoppers, the most the configuration allows, is decided in one call', async () => {
-    const sale = await context.openSale({ seckillStock: 400 });
-    const admissions = outcomes(await send(context, await newAttempt(context, sale, shoppers(500))));
-    expect(admissions.filter((outcome) => outcome === 'accepted')).toHaveLength(400);
-    expect(admissions.slice(400)).toEqual(Array(100).fill('sold_out'));
-  });
-
-  test('with every kind of answer leaves the refused items without effect', async () => {
-    const sale = await context.openSale({ seckillStock: 3 });
-    const [owner] = await buy(context, sale, ['owner']);
-    const items = [
-      await newItem(context, sale, 'owner', { token: 'any' }),
-      await newItem(context, sale, 'liar', { token: 'nobody issued this' }),
-      await newItem(context, sale, 'u1'),
-      await newItem(context, sale, 'u2'),
-      await newItem(context, sale, 'u3'),
-    ];
-    const before = await snapshot(context, sale);
-    expect(await context.commands.admit(sale, await newCall(context, sale), items)).toEqual([
-      { outcome: 'replayed', orderNo: owner!.orderNo, quantity: 1 },
-      { outcome: 'token_invalid' },
-      { outcome: 'accepted' },
-      { outcome: 'accepted' },
-      { outcome: 'sold_out', available: 0 },
-    ]);
-    const after = await snapshot(context, sale);
-    for (const user of ['owner', 'liar', 'u3']) {
-      const name = context.keys.seckillToken(sale, user);
-      expect(after[name]).toEqual(before[name]);
-    }
-    expect(Object.keys((await unitsOf(context, sale)).owners).toSorted()).toEqual(['owner', 'u1', 'u2']);
   });
 });
 
@@ -563,7 +266,7 @@ describe('the backlog bound', () => {
     expect(outcomes(await send(context, attempt))).toEqual(['accepted', 'accepted', 'overloaded', 'overloaded']);
     const others = { items: attempt.items.slice(2), sale };
     const sendOthers = async () => send(context, { ...others, call: await newCall(context, sale, { backlogMax: 2 }) });
-    expect(outcomes(await changingNothing(sale, sendOthers))).toEqual(['overloaded', 'overloaded']);
+    expect(outcomes(await changingNothing(context, sale, sendOthers))).toEqual(['overloaded', 'overloaded']);
     const lease = await takeLease(context, sale);
     await settle(context, sale, lease, await ordersOf(context, sale, [attempt.items[0]!.orderNo]));
     expect(outcomes(await sendOthers())).toEqual(['accepted', 'overloaded']);

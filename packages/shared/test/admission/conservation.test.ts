@@ -1,7 +1,8 @@
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestContext, type TestContext } from '../../testing/support.ts';
-import { Run, UNITS_PER_SHOPPER, USERS, type Step } from './conservation-model.ts';
+import { Run } from './conservation-run.ts';
+import { UNITS_PER_SHOPPER, USERS, type Step } from './conservation-model.ts';
 
 let context: TestContext;
 beforeAll(async () => {

@@ -3,20 +3,18 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Sale } from '../../src/sale/sale.ts';
 import type { Owner } from '../../src/sale/owner.ts';
 import { connectRedis } from '../../src/platform/redis/client.ts';
-import { buy, newAttempt, send, shoppers, snapshot, takeLease, unitsOf } from '../../testing/buying.ts';
-import { ordersOf, settle, settlementsFor } from '../../testing/settling.ts';
+import { buy, shoppers, snapshot, takeLease, unitsOf } from '../../testing/buying.ts';
+import { ordersOf, settle } from '../../testing/settling.ts';
 import { batchNoOf } from '../../src/order/order-number.ts';
-import { SETTLED_LIFE_MS } from '../../src/order/order.ts';
 import type { NextBatches } from '../../src/admission/outbox-commands.ts';
 import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { LIFE_MS, loseLease, orderNos, settled, settlements } from './settled-orders.ts';
 
 let context: TestContext;
 beforeAll(async () => {
   context = await openTestContext();
 });
 afterAll(() => context.close());
-
-const LIFE_MS = 60_000;
 
 let sale: Sale;
 /** Five orders that wait for the ledger, in a sale of ten units. */
@@ -28,21 +26,13 @@ beforeEach(async () => {
   lease = await takeLease(context, sale);
 });
 
-/** From now on another process holds the lease. */
-async function loseLease(): Promise<void> {
-  await context.redis.del(context.keys.sale(sale).lease);
-  await takeLease(context, sale);
-}
-
-const orderNos = (): string[] => owners.map(({ orderNo }) => orderNo);
-/** What a writer settles if the ledger has the first `count` orders. */
-const settlements = async (count = owners.length) =>
-  settlementsFor(context, sale, await ordersOf(context, sale, orderNos().slice(0, count)));
-const settled = (orderNo: string) => context.keys.settledBatch(sale, batchNoOf(orderNo));
-
 test.each<[string, (mine: string) => Promise<unknown>, unknown]>([
   ['nextBatches', (mine) => context.commands.nextBatches(sale, mine, 10), undefined],
-  ['settle', async (mine) => context.commands.settle(sale, mine, LIFE_MS, await settlements()), false],
+  [
+    'settle',
+    async (mine) => context.commands.settle(sale, mine, LIFE_MS, await settlements(context, sale, owners)),
+    false,
+  ],
   ['giveBack', (mine) => context.commands.giveBack(sale, mine, owners), undefined],
   ['beginRebuild', (mine) => context.commands.beginRebuild(sale, mine), undefined],
   ['addOwners', (mine) => context.commands.addOwners(sale, mine, owners), false],
@@ -66,7 +56,7 @@ test.each<[string, (mine: string) => Promise<unknown>, unknown]>([
   ['cleanUp', (mine) => context.commands.cleanUp(sale, mine), false],
   ['indexBatches', (mine) => context.commands.indexBatches(sale, mine), false],
 ])('%s under a lost lease says so and changes nothing, however the lease was lost', async (_, call, answer) => {
-  await loseLease();
+  await loseLease(context, sale);
   const before = await snapshot(context, sale);
   expect(await call(lease)).toBe(answer);
   const held = (await context.redis.get(context.keys.sale(sale).lease))!;
@@ -126,7 +116,7 @@ describe('the next batches', () => {
   });
 
   test('are none if all are settled', async () => {
-    await context.commands.settle(sale, lease, LIFE_MS, await settlements());
+    await context.commands.settle(sale, lease, LIFE_MS, await settlements(context, sale, owners));
     expect(await context.commands.nextBatches(sale, lease, 10)).toEqual({
       isWanted: false,
       hasMore: false,
@@ -148,12 +138,12 @@ describe('the next batches', () => {
 describe('to settle', () => {
   test('moves a batch out of the outbox into one record for a while, and does not change the units', async () => {
     const units = await unitsOf(context, sale);
-    const [order] = await ordersOf(context, sale, orderNos());
-    expect(await context.commands.settle(sale, lease, LIFE_MS, await settlements())).toBe(true);
+    const [order] = await ordersOf(context, sale, orderNos(owners));
+    expect(await context.commands.settle(sale, lease, LIFE_MS, await settlements(context, sale, owners))).toBe(true);
     expect(await context.commands.allReservations(sale)).toEqual([]);
     expect(await context.commands.backlog(sale)).toBe(0);
     expect(await context.commands.batchesBefore(sale, Infinity, 10)).toEqual([]);
-    const record = settled(orderNos()[0]!);
+    const record = settled(context, sale, orderNos(owners)[0]!);
     const { historyId } = await context.commands.clock(0);
     const { createdAtMs, priceCents } = order!;
     expect(await context.redis.get(record)).toBe(
@@ -169,13 +159,13 @@ describe('to settle', () => {
   });
 
   test('a batch with a stuck order settles all others, and that order later', async () => {
-    const stuck = orderNos()[4]!;
+    const stuck = orderNos(owners)[4]!;
     const order = await ordersOf(context, sale, [stuck]);
-    expect(await context.commands.settle(sale, lease, LIFE_MS, await settlements(4))).toBe(true);
+    expect(await context.commands.settle(sale, lease, LIFE_MS, await settlements(context, sale, owners, 4))).toBe(true);
     expect((await context.commands.allReservations(sale)).map(({ orderNo }) => orderNo)).toEqual([stuck]);
     expect(await context.commands.backlog(sale)).toBe(1);
     expect((await context.commands.readOrder(sale, stuck)).reservation).toMatchObject({ userId: 'u5' });
-    expect((await context.commands.readOrder(sale, orderNos()[0]!)).settled).toMatchObject({ userId: 'u1' });
+    expect((await context.commands.readOrder(sale, orderNos(owners)[0]!)).settled).toMatchObject({ userId: 'u1' });
 
     for (let again = 0; again < 2; again += 1) expect(await settle(context, sale, lease, order)).toBe(true);
     expect(await context.commands.backlog(sale)).toBe(0);
@@ -185,19 +175,19 @@ describe('to settle', () => {
   });
 
   test('twice has the effect of once', async () => {
-    const first = await settlements(2);
+    const first = await settlements(context, sale, owners, 2);
     await context.commands.settle(sale, lease, LIFE_MS, first);
     const backlog = await context.redis.get(context.keys.backlog(0));
     const left = await context.commands.allReservations(sale);
-    const record = await context.redis.get(settled(orderNos()[0]!));
+    const record = await context.redis.get(settled(context, sale, orderNos(owners)[0]!));
     expect(await context.commands.settle(sale, lease, LIFE_MS, first)).toBe(true);
     expect(await context.redis.get(context.keys.backlog(0))).toBe(backlog);
     expect(await context.commands.allReservations(sale)).toEqual(left);
-    expect(await context.redis.get(settled(orderNos()[0]!))).toBe(record);
+    expect(await context.redis.get(settled(context, sale, orderNos(owners)[0]!))).toBe(record);
   });
 
   test('records of an order that has moved on only that the ledger has it', async () => {
-    const [moved, ...others] = await ordersOf(context, sale, orderNos());
+    const [moved, ...others] = await ordersOf(context, sale, orderNos(owners));
     await settle(context, sale, lease, [{ ...moved!, status: 'paid', version: 2 }, ...others]);
     expect(await context.commands.readOrder(sale, moved!.orderNo)).toMatchObject({
       reservation: undefined,
@@ -213,147 +203,19 @@ describe('to settle', () => {
       subscriber.on('message', (channel: string, message: string) => heard.push([channel, message]));
       const { settled: channelName } = context.keys.sale(sale);
       await subscriber.subscribe(channelName);
-      await context.commands.settle(sale, lease, LIFE_MS, await settlements());
-      await expect.poll(() => heard).toEqual([[channelName, batchNoOf(orderNos()[0]!)]]);
+      await context.commands.settle(sale, lease, LIFE_MS, await settlements(context, sale, owners));
+      await expect.poll(() => heard).toEqual([[channelName, batchNoOf(orderNos(owners)[0]!)]]);
     } finally {
       subscriber.disconnect();
     }
   });
 
   test('records the orders of a batch that Redis has lost too, and does not bring it back', async () => {
-    const lost = await settlements(4);
+    const lost = await settlements(context, sale, owners, 4);
     const { batches, batchTimes } = context.keys.sale(sale);
     await context.redis.del(batches, batchTimes);
     expect(await context.commands.settle(sale, lease, LIFE_MS, lost)).toBe(true);
-    expect((await context.commands.readOrder(sale, orderNos()[0]!)).settled).toMatchObject({ userId: 'u1' });
+    expect((await context.commands.readOrder(sale, orderNos(owners)[0]!)).settled).toMatchObject({ userId: 'u1' });
     expect(await context.redis.exists(batches, batchTimes)).toBe(0);
-  });
-});
-
-describe('to give back', () => {
-  test('frees the unit of each order that its shopper’s owner entry names, only once', async () => {
-    expect(await context.commands.giveBack(sale, lease, owners.slice(0, 2))).toBe(2);
-    expect(await unitsOf(context, sale)).toEqual({
-      available: 7,
-      total: 10,
-      owners: Object.fromEntries(owners.slice(2).map(({ userId, orderNo }) => [userId, orderNo])),
-    });
-    expect(await context.commands.giveBack(sale, lease, owners.slice(0, 3))).toBe(1);
-    expect(await context.commands.giveBack(sale, lease, owners.slice(0, 3))).toBe(0);
-    expect(await unitsOf(context, sale)).toMatchObject({ available: 8 });
-  });
-
-  test('does not touch the next order of the same shopper', async () => {
-    const [closed] = owners;
-    await context.commands.giveBack(sale, lease, [closed!]);
-    await context.redis.del(context.keys.seckillToken(sale, 'u1'));
-    const [standing] = await buy(context, sale, ['u1']);
-    expect(await context.commands.giveBack(sale, lease, [closed!, closed!])).toBe(0);
-    expect((await unitsOf(context, sale)).owners['u1']).toBe(standing!.orderNo);
-  });
-
-  test('named twice in one call frees one unit', async () => {
-    expect(await context.commands.giveBack(sale, lease, [owners[0]!, owners[0]!])).toBe(1);
-    expect(await unitsOf(context, sale)).toMatchObject({ available: 6 });
-  });
-
-  test('does nothing for another shopper’s order and for an unknown one', async () => {
-    const before = await snapshot(context, sale);
-    const mixed = { userId: 'u1', orderNo: owners[1]!.orderNo };
-    const strangers = [mixed, { userId: 'nobody', orderNo: 'none' }, { userId: 'U1', orderNo: owners[0]!.orderNo }];
-    expect(await context.commands.giveBack(sale, lease, strangers)).toBe(0);
-    expect(await snapshot(context, sale)).toEqual(before);
-  });
-
-  test('makes the last unit available again', async () => {
-    const small = await context.openSale({ seckillStock: 1 });
-    const first = await buy(context, small, ['u1']);
-    const waiting = await newAttempt(context, small, ['u2']);
-    expect(await send(context, waiting)).toEqual([{ outcome: 'sold_out', available: 0 }]);
-    await context.commands.giveBack(small, await takeLease(context, small), first);
-    expect(await send(context, waiting)).toEqual([{ outcome: 'accepted' }]);
-  });
-});
-
-describe('the batches', () => {
-  test('that were admitted before a time are found oldest first', async () => {
-    const { batchTimes } = context.keys.sale(sale);
-    await context.redis.del(batchTimes);
-    for (const age of [0, 1, 2, 3, 4]) await context.redis.zadd(batchTimes, 1_000 - age, `batch-${age}`);
-    expect(await context.commands.batchesBefore(sale, 1_000, 3)).toEqual(['batch-4', 'batch-3', 'batch-2']);
-    expect(await context.commands.batchesBefore(sale, 996, 3)).toEqual([]);
-    expect(await context.commands.whichWait(sale, ['batch-1', 'unknown', 'batch-4'])).toEqual(['batch-1', 'batch-4']);
-  });
-});
-
-describe('to index batches', () => {
-  test('rebuilds their order by time and the number of orders after a change by hand', async () => {
-    const { batchTimes, state } = context.keys.sale(sale);
-    await buy(context, sale, ['u6', 'u7']);
-    const before = await snapshot(context, sale);
-    await context.redis.zrem(batchTimes, batchNoOf(orderNos()[0]!));
-    await context.redis.zadd(batchTimes, 2, 'invented');
-    await context.redis.multi().hincrby(state, 'backlog', 3).incrby(context.keys.backlog(0), 3).exec();
-    for (let again = 0; again < 2; again += 1) {
-      expect(await context.commands.indexBatches(sale, lease)).toBe(true);
-      expect(await snapshot(context, sale)).toEqual(before);
-    }
-  });
-});
-
-describe('to clean up', () => {
-  test('keeps a sale while one order waits for the ledger, then deletes every key except those of the lease', async () => {
-    const { [context.keys.backlog(0)]: _backlog, ...before } = await snapshot(context, sale);
-    expect(await context.commands.cleanUp(sale, lease)).toBe(false);
-    const { [context.keys.backlog(0)]: _same, ...after } = await snapshot(context, sale);
-    expect(after).toEqual(before);
-
-    await context.commands.settle(sale, lease, LIFE_MS, await settlements());
-    expect(await context.commands.cleanUp(sale, lease)).toBe(true);
-    const { state, pause, owners: ownersKey, batches, batchTimes, building } = context.keys.sale(sale);
-    expect(await context.redis.exists(state, pause, ownersKey, batches, batchTimes, building)).toBe(0);
-    expect(await context.commands.renewLease(sale, lease, LIFE_MS)).toBe(true);
-    // Sent again after a lost reply it finds nothing left to delete.
-    expect(await context.commands.cleanUp(sale, lease)).toBe(true);
-    expect(await context.commands.readSale(sale)).toMatchObject({ ready: false });
-  });
-});
-
-describe('to mark orders as changed', () => {
-  const seen = (orderNo: string) => context.commands.readOrder(sale, orderNo);
-  const nothing = { reservation: undefined, settled: undefined };
-
-  test('sends their pollers to the ledger for longer than a settled record lives, and no others', async () => {
-    await context.commands.settle(sale, lease, LIFE_MS, await settlements());
-    const [first, second] = orderNos() as [string, string];
-    for (let again = 0; again < 2; again += 1) await context.commands.markChanged(sale, [{ orderNo: first }]);
-    expect(await seen(first)).toMatchObject(nothing);
-    expect((await seen(second)).settled).toBeDefined();
-    expect(await context.redis.pttl(context.keys.changedOrder(sale, first))).toBeGreaterThan(1.9 * SETTLED_LIFE_MS);
-  });
-
-  test('is not undone by a late settle', async () => {
-    await context.commands.markChanged(sale, [{ orderNo: orderNos()[0]! }]);
-    await context.commands.settle(sale, lease, LIFE_MS, await settlements());
-    expect(await seen(orderNos()[0]!)).toMatchObject(nothing);
-  });
-
-  test('sends pollers to the ledger even while the batch waits', async () => {
-    const orderNo = orderNos()[0]!;
-    expect((await seen(orderNo)).reservation).toBeDefined();
-    await context.commands.markChanged(sale, [{ orderNo }]);
-    expect(await seen(orderNo)).toMatchObject(nothing);
-  });
-});
-
-describe('outcomes', () => {
-  test('are the sum of the processes’ totals, however often each reports', async () => {
-    const tell = (processName: string, totals: Record<string, number>) =>
-      context.commands.setOutcomes(sale, processName, new Map(Object.entries(totals)));
-    await tell('one', { accepted: 2, sold_out: 5 });
-    await tell('one', { accepted: 3, sold_out: 5 });
-    await tell('one', { accepted: 3, sold_out: 5 });
-    await tell('two', { accepted: 1, paused: 1 });
-    expect(await context.commands.outcomes(sale)).toEqual({ accepted: 4, sold_out: 5, paused: 1 });
   });
 });
