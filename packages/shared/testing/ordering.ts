@@ -1,6 +1,7 @@
 import { insertOrders } from '../src/order/orders-table.ts';
 import { insertPayment } from '../src/payment/payments-table.ts';
-import { addSold, lockSale } from '../src/sale/products-table.ts';
+import { addSold } from '../src/sale/products-table.ts';
+import { lockSale } from '../src/sale/stamps-table.ts';
 import { addToCounters, changesOfWritten } from '../src/sale/sale-counters-table.ts';
 import type { Order } from '../src/order/order.ts';
 import { newPaymentId } from '../src/payment/payment.ts';

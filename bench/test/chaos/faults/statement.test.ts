@@ -3,7 +3,7 @@ import { applyPaymentEvent } from '@flash-sale/shared/order-moves/apply-payment-
 import { cancelOrder } from '@flash-sale/shared/order-moves/cancel-and-expire.ts';
 import { rebuildSale } from '@flash-sale/shared/reconciliation/rebuild.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
-import { stampFence } from '@flash-sale/shared/sale/products-table.ts';
+import { stampFence } from '@flash-sale/shared/sale/stamps-table.ts';
 import { openPayment, placeOrder } from '@flash-sale/shared/testing/ordering.ts';
 import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';

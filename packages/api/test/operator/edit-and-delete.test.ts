@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { markCleaned } from '@flash-sale/shared/sale/products-table.ts';
+import { markCleaned } from '@flash-sale/shared/sale/clean-up-table.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { takeLease } from '@flash-sale/shared/testing/buying.ts';
 import {

@@ -1,6 +1,6 @@
 import { Worker } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { markCleaned } from '@flash-sale/shared/sale/products-table.ts';
+import { markCleaned } from '@flash-sale/shared/sale/clean-up-table.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { ORDERS_QUEUE, writeOrders } from '@flash-sale/shared/admission/order-jobs.ts';
 import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';

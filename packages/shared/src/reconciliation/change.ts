@@ -1,7 +1,8 @@
 import type { Tx } from '../platform/mysql/client.ts';
 import { Refusal } from '../platform/errors.ts';
 import type { ProductTexts, Sale, SaleRef, SaleWithTexts } from '../sale/sale.ts';
-import { findSale, lockFacts, readStamp, updateFacts } from '../sale/products-table.ts';
+import { findSale, lockFacts, updateFacts } from '../sale/products-table.ts';
+import { readStamp } from '../sale/stamps-table.ts';
 import { LeaseLost, withStampedLease, type Lease } from '../sale/lease.ts';
 import type { Commands } from '../commands.ts';
 import { mayLoad, rebuildUnder, type RebuildDeps } from './rebuild.ts';

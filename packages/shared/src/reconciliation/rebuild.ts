@@ -1,7 +1,8 @@
 import type { LiveSale, Sale, SaleRef, SaleWithTexts } from '../sale/sale.ts';
 import type { Db, Tx } from '../platform/mysql/client.ts';
 import { findOrders, liveOwners } from '../order/orders-table.ts';
-import { findSale, readStamp, setHistory } from '../sale/products-table.ts';
+import { findSale } from '../sale/products-table.ts';
+import { readStamp, setHistory } from '../sale/stamps-table.ts';
 import { isHistoryServed, noteHistory } from '../sale/redis-histories-table.ts';
 import type { Reservation } from '../admission/reservation.ts';
 import type { Commands } from '../commands.ts';

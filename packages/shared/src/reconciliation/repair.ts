@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { Db } from '../platform/mysql/client.ts';
 import { LEDGER_NOW } from '../platform/mysql/clock.ts';
-import { lockSale } from '../sale/products-table.ts';
+import { lockSale } from '../sale/stamps-table.ts';
 import { rebuildSale } from './rebuild.ts';
 import { LeaseLost, withLoadedLease, type Lease } from '../sale/lease.ts';
 import type { LiveSale } from '../sale/sale.ts';

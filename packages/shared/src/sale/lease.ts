@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { SaleRef } from './sale.ts';
 import type { Db } from '../platform/mysql/client.ts';
-import { findSale, readStamp, stampFence } from './products-table.ts';
+import { findSale } from './products-table.ts';
+import { readStamp, stampFence } from './stamps-table.ts';
 import type { SaleCommands } from './sale-commands.ts';
 import type { Metrics } from '../platform/telemetry/metrics.ts';
 

@@ -1,7 +1,7 @@
-import { sql, type ExpressionBuilder, type Selection } from 'kysely';
-import type { ProductTexts, Sale, SaleRef, SaleWithTexts } from './sale.ts';
+import { sql, type Selection } from 'kysely';
+import type { ProductTexts, Sale, SaleWithTexts } from './sale.ts';
 import type { Db, Tx } from '../platform/mysql/client.ts';
-import { LEDGER_NOW, LOCKED_AT } from '../platform/mysql/clock.ts';
+import { LEDGER_NOW } from '../platform/mysql/clock.ts';
 import type { Database } from '../platform/mysql/schema.ts';
 
 /** What an operator sends to create a sale. */
@@ -113,87 +113,6 @@ export async function keptSalesVersion(db: Db): Promise<string> {
   return [sales, newest, versions, pauses].join();
 }
 
-/**
- * Sales that ended before `beforeMs`, are still kept in Redis, and have neither an unpaid order
- * nor a unit to give back.
- */
-function toCleanUp(db: Db, beforeMs: number) {
-  return db
-    .selectFrom('products')
-    .select(['id', 'shard'])
-    .where('cleaned_at', 'is', null)
-    .where('end_time', '<', new Date(beforeMs))
-    .where(hasNoOpenOrder);
-}
-
-/** A condition on a sale: it has neither an unpaid order nor a unit to give back. */
-export function hasNoOpenOrder(where: ExpressionBuilder<Database, 'products'>) {
-  return where.and([
-    where.not(
-      where.exists(
-        where
-          .selectFrom('orders')
-          .select('order_no')
-          .whereRef('orders.product_id', '=', 'products.id')
-          .where('status', '=', 'pending_payment'),
-      ),
-    ),
-    where.not(
-      where.exists(
-        where
-          .selectFrom('stock_returns')
-          .select('order_no')
-          .whereRef('stock_returns.product_id', '=', 'products.id')
-          .where('applied_at', 'is', null),
-      ),
-    ),
-  ]);
-}
-
-/** The sales of one shard that must be cleaned up. */
-export function salesToCleanUp(db: Db, shard: number, beforeMs: number): Promise<SaleRef[]> {
-  return toCleanUp(db, beforeMs).where('shard', '=', shard).execute();
-}
-
-/** Whether the sale must still be cleaned up. */
-export async function isToCleanUp(db: Db, id: number, beforeMs: number): Promise<boolean> {
-  return (await toCleanUp(db, beforeMs).where('id', '=', id).executeTakeFirst()) !== undefined;
-}
-
-/** The ids of a shard's cleaned sales after `afterId`. `among` limits the answer to these ids. */
-export async function cleanedSales(
-  db: Db,
-  shard: number,
-  {
-    afterId = 0,
-    among,
-    limit,
-  }: { readonly afterId?: number; readonly among?: readonly number[]; readonly limit: number },
-): Promise<number[]> {
-  if (among?.length === 0) return [];
-  const rows = await db
-    .selectFrom('products')
-    .select('id')
-    .where('shard', '=', shard)
-    .where('cleaned_at', 'is not', null)
-    .where('id', '>', afterId)
-    .$if(among !== undefined, (query) => query.where('id', 'in', among!))
-    .orderBy('id')
-    .limit(limit)
-    .execute();
-  return rows.map(({ id }) => id);
-}
-
-/** Marks a sale whose keys are deleted, unless a newer lease was stamped. */
-export async function markCleaned(db: Db, id: number, fence: number): Promise<void> {
-  await db
-    .updateTable('products')
-    .set({ cleaned_at: LEDGER_NOW })
-    .where('id', '=', id)
-    .where('fence', '=', fence)
-    .execute();
-}
-
 /** The units of live orders that the ledger counts, for each of these sales. */
 export async function readSold(db: Db, ids: readonly number[]): Promise<Map<number, number>> {
   if (ids.length === 0) return new Map();
@@ -219,73 +138,6 @@ export async function updatePaused(db: Db, id: number, paused: boolean): Promise
     .where('archiving_at', 'is', null)
     .execute();
   return findSale(db, id);
-}
-
-/**
- * Stamps the fencing token if it is the sale's highest. Returns false if a token at least as high
- * was stamped before, the sale was cleaned up, or `historyId` is given and the sale was last
- * loaded in another history of Redis.
- */
-export async function stampFence(db: Db | Tx, id: number, fence: number, historyId?: string): Promise<boolean> {
-  const { numUpdatedRows } = await db
-    .updateTable('products')
-    .set({ fence })
-    .where('id', '=', id)
-    .where('fence', '<', fence)
-    .where('cleaned_at', 'is', null)
-    .$if(historyId !== undefined, (query) => query.where('history_id', '=', historyId!))
-    .executeTakeFirst();
-  return numUpdatedRows === 1n;
-}
-
-/** The highest stamp of a sale and its history. */
-export interface Stamp {
-  /** The highest fencing token that was stamped. */
-  readonly fence: number;
-  /** The history of Redis in which the sale was loaded last; null before the first time. */
-  readonly historyId: string | null;
-}
-
-/** Undefined if the sale does not exist or was cleaned up. */
-export function readStamp(db: Db | Tx, id: number): Promise<Stamp | undefined> {
-  return db
-    .selectFrom('products')
-    .select(['fence', 'history_id as historyId'])
-    .where('id', '=', id)
-    .where('cleaned_at', 'is', null)
-    .executeTakeFirst();
-}
-
-/**
- * Records that only this history of Redis has the sale from now on. Returns false if another
- * fencing token is stamped.
- */
-export async function setHistory(db: Db, id: number, fence: number, historyId: string): Promise<boolean> {
-  const { numUpdatedRows } = await db
-    .updateTable('products')
-    .set({ history_id: historyId })
-    .where('id', '=', id)
-    .where('fence', '=', fence)
-    .executeTakeFirst();
-  return numUpdatedRows === 1n;
-}
-
-/**
- * Locks the sale's row in this transaction. Returns its units, how many are sold, and the time by
- * the ledger's clock; undefined if another fencing token is stamped.
- */
-export async function lockSale(
-  tx: Tx,
-  id: number,
-  fence: number,
-): Promise<{ seckillStock: number; sold: number; now: Date } | undefined> {
-  return tx
-    .selectFrom('products')
-    .select(['seckill_stock as seckillStock', 'sold', LOCKED_AT.as('now')])
-    .where('id', '=', id)
-    .where('fence', '=', fence)
-    .forUpdate()
-    .executeTakeFirst();
 }
 
 /**

@@ -7,7 +7,8 @@ import { insertOrderEvents } from '../order-events/order-events-table.ts';
 import { moveOrders } from '../order-moves/order-transitions.ts';
 import { insertOrders, insertOrdersQuery, ORDER_BATCH_MAX } from '../order/orders-table.ts';
 import { insertPayment } from '../payment/payments-table.ts';
-import { addSold, lockSale, stampFence } from '../sale/products-table.ts';
+import { addSold } from '../sale/products-table.ts';
+import { lockSale, stampFence } from '../sale/stamps-table.ts';
 import { statementText } from '../platform/mysql/statement-text.ts';
 
 /** Every table that the service writes to. */

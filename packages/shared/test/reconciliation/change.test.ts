@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { findSale, markCleaned } from '../../src/sale/products-table.ts';
+import { markCleaned } from '../../src/sale/clean-up-table.ts';
+import { findSale } from '../../src/sale/products-table.ts';
 import { Refusal } from '../../src/platform/errors.ts';
 import type { Sale } from '../../src/sale/sale.ts';
 import { endSale, topUpSale } from '../../src/reconciliation/change.ts';

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { insertOrders } from '../../src/order/orders-table.ts';
-import { markCleaned, readStamp } from '../../src/sale/products-table.ts';
+import { markCleaned } from '../../src/sale/clean-up-table.ts';
+import { readStamp } from '../../src/sale/stamps-table.ts';
 import { batchNoOf, newBatchNo, newOrderNumber } from '../../src/order/order-number.ts';
 import type { OrderStatus } from '../../src/order/order.ts';
 import type { Sale } from '../../src/sale/sale.ts';

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readStamp, stampFence } from '../../src/sale/products-table.ts';
+import { readStamp, stampFence } from '../../src/sale/stamps-table.ts';
 import type { Sale } from '../../src/sale/sale.ts';
 import { acquireLease, Lease, LEASE_LIFE_MS, LeaseLost, withStampedLease } from '../../src/sale/lease.ts';
 import { openTestContext, type TestContext } from '../../testing/support.ts';

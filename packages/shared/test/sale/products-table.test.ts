@@ -1,17 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { insertOrders } from '../../src/order/orders-table.ts';
-import {
-  addSold,
-  findSale,
-  listSales,
-  listShards,
-  lockSale,
-  markCleaned,
-  salesToCleanUp,
-  salesToKeep,
-  stampFence,
-  updatePaused,
-} from '../../src/sale/products-table.ts';
+import { markCleaned, salesToCleanUp } from '../../src/sale/clean-up-table.ts';
+import { addSold, findSale, listSales, listShards, salesToKeep, updatePaused } from '../../src/sale/products-table.ts';
+import { lockSale, stampFence } from '../../src/sale/stamps-table.ts';
 import { insertStockReturns, markReturnsApplied } from '../../src/order/stock-returns-table.ts';
 import { sharedTokenSecret } from '../../src/seckill-token/token-secrets-table.ts';
 import { connectDb } from '../../src/platform/mysql/client.ts';

@@ -3,7 +3,7 @@ import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
 import { LEDGER_NOW, ledgerNowPlus } from '@flash-sale/shared/platform/mysql/clock.ts';
 import { lockSaleRow } from '@flash-sale/shared/sale/lock-sale-row.ts';
 import type { Database } from '@flash-sale/shared/platform/mysql/schema.ts';
-import { hasNoOpenOrder } from '@flash-sale/shared/sale/products-table.ts';
+import { hasNoOpenOrder } from '@flash-sale/shared/sale/clean-up-table.ts';
 
 /** A sale that is being archived. */
 export interface ArchivingSale {

@@ -1,12 +1,7 @@
 import { KEPT_AFTER_END_MS } from '@flash-sale/shared/sale/sale.ts';
 import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
-import {
-  cleanedSales,
-  isToCleanUp,
-  markCleaned,
-  salesToCleanUp,
-  whichExist,
-} from '@flash-sale/shared/sale/products-table.ts';
+import { cleanedSales, isToCleanUp, markCleaned, salesToCleanUp } from '@flash-sale/shared/sale/clean-up-table.ts';
+import { whichExist } from '@flash-sale/shared/sale/products-table.ts';
 import { keepOutcomes } from '@flash-sale/shared/sale/sale-counters-table.ts';
 import type { Commands } from '@flash-sale/shared/commands.ts';
 import { cleanAgain, LEASE_WAIT_MS, withLoadedLease, type LeaseMetrics } from '@flash-sale/shared/sale/lease.ts';

@@ -1,6 +1,6 @@
 import type { SaleRef } from '@flash-sale/shared/sale/sale.ts';
 import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
-import { lockSale } from '@flash-sale/shared/sale/products-table.ts';
+import { lockSale } from '@flash-sale/shared/sale/stamps-table.ts';
 import {
   markReturnsApplied,
   salesWithReturns,

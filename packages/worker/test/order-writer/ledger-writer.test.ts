@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectDb, type Db } from '@flash-sale/shared/platform/mysql/client.ts';
 import { insertOrders } from '@flash-sale/shared/order/orders-table.ts';
-import { stampFence } from '@flash-sale/shared/sale/products-table.ts';
+import { stampFence } from '@flash-sale/shared/sale/stamps-table.ts';
 import { LeaseLost } from '@flash-sale/shared/sale/lease.ts';
 import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { FenceBehind } from '../../src/order-writer/ledger-writer.ts';

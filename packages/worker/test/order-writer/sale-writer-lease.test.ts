@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { stampFence } from '@flash-sale/shared/sale/products-table.ts';
+import { stampFence } from '@flash-sale/shared/sale/stamps-table.ts';
 import { acquireLease, LeaseLost } from '@flash-sale/shared/sale/lease.ts';
 import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { NotNow, SaleWriter } from '../../src/order-writer/sale-writer.ts';
