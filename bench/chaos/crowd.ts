@@ -53,15 +53,16 @@ export class Crowd {
   }
 
   /**
-   * Runs buyers, `atOnce` at a time. Unless they pay, they do not wait for their orders: stuck
-   * orders must not delay later buyers.
+   * Runs buyers for so many units, `atOnce` at a time, who each want as many as they may have. Unless
+   * they pay, they do not wait for their orders: stuck orders must not delay later buyers.
    */
-  async march(count: number, atOnce: number, paying = false): Promise<void> {
-    let left = count;
+  async march(units: number, atOnce: number, paying = false): Promise<void> {
+    const quantity = this.#sale.units_per_shopper;
+    let left = units;
     const next = async (): Promise<void> => {
       while (left > 0) {
-        left -= 1;
-        await this.#come({ ...plainManners, polls: paying });
+        left -= quantity;
+        await this.#come({ ...plainManners, quantity, polls: paying });
       }
     };
     await Promise.all(Array.from({ length: atOnce }, next));

@@ -53,7 +53,12 @@ describe('while MySQL is down', () => {
       // Only the ledger knows what became of it since.
       expect(taken.answer).toBeProblem('unavailable');
       const replay = await timed(app.buy(sale, winner, await app.tokenOf(sale, winner)));
-      expect(replay.answer.json()).toEqual({ order_no: settled, status: 'pending_payment', replayed: true });
+      expect(replay.answer.json()).toEqual({
+        order_no: settled,
+        status: 'pending_payment',
+        quantity: 1,
+        replayed: true,
+      });
       expect((await app.get(`/api/v1/orders/${settled}?wait=20`)).json()).toMatchObject({ status: 'pending_payment' });
       const product = await timed(app.get(`/api/v1/products/${sale.id}`));
       expect(product.answer.json()).toMatchObject({ status: 'open', available: 8 });

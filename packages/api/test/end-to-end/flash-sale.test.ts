@@ -73,7 +73,12 @@ describe('a sale of 100 units and 3,000 shoppers', () => {
     // The winners get the same number for ever.
     const again = await each([...promised.values()], UNITS, (user) => shoppers.buy(id, user, tokenOf.get(user)!));
     expect(again.map((answer) => JSON.parse(answer.body) as object)).toEqual(
-      [...promised.keys()].map((orderNo) => ({ order_no: orderNo, status: 'pending_payment', replayed: true })),
+      [...promised.keys()].map((orderNo) => ({
+        order_no: orderNo,
+        status: 'pending_payment',
+        quantity: 1,
+        replayed: true,
+      })),
     );
   }, 60_000);
 });

@@ -46,9 +46,9 @@ export function watchConservation(context: TestContext, id: number, shard = 0) {
       }
       const { state, owners } = read;
       const available = Number(state['available']);
-      const owned = Object.keys(owners).length;
-      if (state['ready'] === '1' && (available < 0 || available + owned !== Number(state['total'])))
-        violations.add(`available ${available} + owners ${owned} ≠ ${state['total']}`);
+      const held = Object.keys(owners).length + Number(state['extra_held']);
+      if (state['ready'] === '1' && (available < 0 || available + held !== Number(state['total'])))
+        violations.add(`available ${available} + held ${held} ≠ ${state['total']}`);
       reads += 1;
       await delay(BETWEEN_READS_MS);
     }
