@@ -71,10 +71,16 @@ export async function audit(stage: Stage, sale: Sale, accepted: readonly string[
   if (findings.length > 0) throw new Broken(findings);
 }
 
+interface OrderRow {
+  readonly order_no: string;
+  readonly user_id: string;
+  readonly status: string;
+}
+
 export interface AuditReading {
   readonly units: number;
   readonly accepted: readonly string[];
-  readonly orders: readonly { readonly order_no: string; readonly user_id: string; readonly status: string }[];
+  readonly orders: readonly OrderRow[];
   /** User → order number. */
   readonly owners: ReadonlyMap<string, string>;
   readonly available: number;

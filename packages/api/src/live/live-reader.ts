@@ -3,7 +3,7 @@ import { isDbOutage } from '@flash-sale/shared/platform/mysql/errors.ts';
 import type { ProcessReport } from '@flash-sale/shared/platform/process/process-commands.ts';
 import { codeOfRedisError } from '@flash-sale/shared/platform/redis/errors.ts';
 import { isAround, type Sale } from '@flash-sale/shared/sale/sale.ts';
-import type { SaleFigures } from '@flash-sale/shared/sale/sale-commands.ts';
+import type { SaleFigures } from '@flash-sale/shared/sale/sale-figures.ts';
 import { readTotals } from '@flash-sale/shared/sale/sale-counters-table.ts';
 import type { SalesToKeep } from '@flash-sale/shared/sale/sale-list.ts';
 import type { AppDeps } from '../deps.ts';

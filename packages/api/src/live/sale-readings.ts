@@ -1,5 +1,5 @@
 import { saleStatus, type Sale } from '@flash-sale/shared/sale/sale.ts';
-import { countsOf, type SaleCounts, type SaleFigures } from '@flash-sale/shared/sale/sale-commands.ts';
+import { countsOf, type SaleCounts, type SaleFigures } from '@flash-sale/shared/sale/sale-figures.ts';
 import type { SaleTotals } from '@flash-sale/shared/sale/sale-counters-table.ts';
 import { isoOf } from '../fields.ts';
 import type { SaleReading } from './reading-schema.ts';

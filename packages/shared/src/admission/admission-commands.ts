@@ -3,7 +3,7 @@ import type { SaleRef } from '../sale/sale.ts';
 import { readScripts, type Argument, type RedisCalls } from '../platform/redis/script-loader.ts';
 import type { Keys } from '../platform/redis/keys.ts';
 import { heldBy, type Owner } from '../sale/owner.ts';
-import { outcomesOf } from '../sale/sale-commands.ts';
+import { outcomesOf } from '../sale/sale-figures.ts';
 import { lineOfOrder } from './batch.ts';
 
 export const ADMISSION_SCRIPTS = readScripts(import.meta.url, {

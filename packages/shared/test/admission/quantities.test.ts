@@ -3,7 +3,7 @@ import { createCommands } from '../../src/commands.ts';
 import { connectRedis } from '../../src/platform/redis/client.ts';
 import { newOrderNumber } from '../../src/order/order-number.ts';
 import type { AdmitItem } from '../../src/admission/admission-commands.ts';
-import { countsOf } from '../../src/sale/sale-commands.ts';
+import { countsOf } from '../../src/sale/sale-figures.ts';
 import type { Sale } from '../../src/sale/sale.ts';
 import { buy, newAttempt, newCall, newItem, send, shoppers, takeLease, unitsOf } from '../../testing/buying.ts';
 import { ordersOf, settle } from '../../testing/settling.ts';

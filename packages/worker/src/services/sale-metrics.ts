@@ -5,7 +5,7 @@ import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
 import { readSold } from '@flash-sale/shared/sale/products-table.ts';
 import type { WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
 import type { Commands } from '@flash-sale/shared/commands.ts';
-import { countsOf, type SaleCounts } from '@flash-sale/shared/sale/sale-commands.ts';
+import { countsOf, type SaleCounts } from '@flash-sale/shared/sale/sale-figures.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { SALES_SHOWN_MAX } from '@flash-sale/shared/platform/telemetry/sale-metrics.ts';

@@ -139,10 +139,10 @@ describe('a lost connection', () => {
     const mysql = await openMysql(context);
     mysql.cut();
     const writer = new SaleWriter(openProcess(context, 500, mysql), sale);
-    await expect(settleOrders(writer, orderNos)).rejects.toThrow();
+    await expect(settleOrders(writer, orderNos)).rejects.toBeInstanceOf(Error);
     const taken = await fenceCounter(context, sale);
 
-    await expect(settleOrders(writer, orderNos)).rejects.toThrow();
+    await expect(settleOrders(writer, orderNos)).rejects.toBeInstanceOf(Error);
 
     expect(await fenceCounter(context, sale)).toBe(taken);
   });
