@@ -3,7 +3,7 @@ import { auditSale } from '@flash-sale/shared/reconciliation/audit.ts';
 import { startMysqlPair, type MysqlPair } from '../../../../infra/src/services/mysql-replication.ts';
 import type { PrivateServer } from '../../../../infra/src/services/private-server.ts';
 import { openMovingName, type MovingName } from '../../testing/moving-name.ts';
-import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { AS_OPERATOR, openTestContext, type TestContext } from '../../testing/support.ts';
 import { openOwnFolder, type OwnFolder } from '../../testing/own-servers.ts';
 import { startService, type Service } from '../../testing/service.ts';
 import { each, outcomeOf, Shoppers } from '../../testing/shoppers.ts';
@@ -130,9 +130,16 @@ it('a switch of servers behind one name needs no restart: connections to the rea
     expect(log.some(({ msg }) => msg === 'retrying the transaction')).toBe(true);
   }, SEEN);
   expect(await ordersOn(pair.primary)).toBe(20);
+  // An operator who tries again and again keeps a connection of the api process in use: only its
+  // closing leads to another server.
+  const nobody = { user_id: 'nobody' };
+  const statusOfWrite = async () =>
+    (await shoppers.call('POST', '/api/v1/admin/deny-list', nobody, AS_OPERATOR)).status;
+  expect(await statusOfWrite()).toBe(503);
 
   await pair.promote();
   name.leadTo(pair.replica);
+  await expect.poll(statusOfWrite, SEEN).toBe(200);
   expect(await endsOf(meanwhile.keys())).toEqual(new Set(['pending_payment']));
   const after = await buyAll(id, usersOf('after', 20));
   expect(await endsOf(after.keys())).toEqual(new Set(['pending_payment']));
