@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { CallFailed, type Call } from '@flash-sale/infra/ops/api.ts';
 import type { Page, Sale } from '@flash-sale/web/operator-types';
-import type { Visit } from './visit.ts';
+import type { Visit } from './tally.ts';
 
 /** Time for the last orders to be written and the last units to come back. */
 const REST_MS_MAX = 30_000;

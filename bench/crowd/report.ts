@@ -38,7 +38,7 @@ export function summary(tally: Tally, sale: Sale, passedMs: number): string {
     .map(([ending, visits]) => [ENDINGS[ending] ?? ending.replaceAll('_', ' '), visits.length] as const)
     .toSorted(([, a], [, b]) => b - a);
   const latencies = Object.entries(STEPS).map(([step, name]) => {
-    const sorted = Float64Array.from(tally.latenciesMs[step as Step]).sort();
+    const sorted = Float64Array.from(tally.latenciesMs[step as Step]).toSorted();
     return [name, String(sorted.length), ...[0.5, 0.95, 0.99].map((part) => ms(percentile(sorted, part)))];
   });
   const refusals = [...tally.refusals].map(([code, count]) => `${code} ${count}`);

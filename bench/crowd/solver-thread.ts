@@ -1,3 +1,4 @@
+/* oxlint-disable unicorn/require-post-message-target-origin -- A thread, not a window. */
 import { parentPort } from 'node:worker_threads';
 import type { Challenge } from '@flash-sale/web/client';
 import { solveChallenge } from '@flash-sale/web/client/proof-of-work';

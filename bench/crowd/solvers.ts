@@ -38,6 +38,7 @@ export class Solvers {
       solve: async (challenge) => {
         const mine = thread!;
         try {
+          // oxlint-disable-next-line unicorn/require-post-message-target-origin -- A thread, not a window.
           mine.postMessage(challenge);
           const [solution] = (await once(mine, 'message')) as [string | undefined];
           if (solution === undefined) throw new Unsolved();

@@ -1,5 +1,15 @@
-import { Refused, type ShopperClient } from '@flash-sale/web/client';
-import type { Visit } from './visit.ts';
+import { Refused, type ErrorCode, type Order, type ShopperClient } from '@flash-sale/web/client';
+
+/** What one shopper has got. */
+export interface Visit {
+  readonly userId: string;
+  /** Every order number that answered a buy of this shopper. */
+  readonly orderNos: readonly string[];
+  /** The order as the shopper saw it last. */
+  readonly order: Order | undefined;
+  /** The status of the order, else why there is none. */
+  readonly ending: Order['status'] | ErrorCode | 'gave_up';
+}
 
 export type Step = 'token' | 'buy' | 'order';
 

@@ -11,7 +11,7 @@ import {
 import type { Habits } from './options.ts';
 import type { ClientOf } from './shoppers.ts';
 import { Unsolved, type Solvers } from './solvers.ts';
-import type { Tally } from './tally.ts';
+import type { Tally, Visit } from './tally.ts';
 
 /** A shopper who is not served within this time leaves. Counted from the start, if they came before. */
 const PATIENCE_MS = 120_000;
@@ -20,17 +20,6 @@ const LOOK_MS = 500;
 /** Refusals that pass without the service saying when, and when a shopper tries again. */
 const PASSING: ReadonlySet<ErrorCode> = new Set(['paused', 'tokens_exhausted']);
 const PASSING_MS = 1_500;
-
-/** What one shopper has got. */
-export interface Visit {
-  readonly userId: string;
-  /** Every order number that answered a buy of this shopper. */
-  readonly orderNos: readonly string[];
-  /** The order as the shopper saw it last. */
-  readonly order: Order | undefined;
-  /** The status of the order, else why there is none. */
-  readonly ending: Order['status'] | ErrorCode | 'gave_up';
-}
 
 interface VisitDeps {
   readonly clientOf: ClientOf;

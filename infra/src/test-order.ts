@@ -9,6 +9,7 @@ const LONG = /\/end-to-end\/|\/(main|cold-start|ops-[\w-]+|[\w-]*outages?|split-
  */
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    // oxlint-disable-next-line unicorn/no-array-sort -- The sequencer's own method, not the one of arrays.
     const { long = [], short = [] } = Object.groupBy(await super.sort(files), ({ moduleId }) =>
       LONG.test(moduleId) ? 'long' : 'short',
     );

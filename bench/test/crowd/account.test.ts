@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import type { Sale } from '@flash-sale/web/operator-types';
 import type { Order } from '@flash-sale/web/client';
 import { problemsIn } from '../../crowd/account.ts';
-import type { Visit } from '../../crowd/visit.ts';
+import type { Visit } from '../../crowd/tally.ts';
 
 const NOW_MS = Date.parse('2026-11-30T12:00:00Z');
 const LATER = '2026-11-30T12:10:00Z';
@@ -87,6 +87,6 @@ it.each<[string, readonly Visit[], Partial<Sale>, string]>([
     {},
     'ben got the order order-of-ben of ann.',
   ],
-])('it is found that %s', (_, visits, figures, problem) => {
+])('finds that %s', (_, visits, figures, problem) => {
   expect(problems(visits, figures)).toContain(problem);
 });

@@ -33,7 +33,11 @@ describe('a buy of several units', () => {
   test('takes all of them, under one order number', async () => {
     const sale = await context.openSale({ unitsPerShopper: 3 });
     const { items, ...attempt } = await attemptOf(sale, { two: 2, one: 1, three: 3 });
-    expect(await send(context, { ...attempt, items })).toEqual(Array(3).fill({ outcome: 'accepted' }));
+    expect(await send(context, { ...attempt, items })).toMatchObject([
+      { outcome: 'accepted' },
+      { outcome: 'accepted' },
+      { outcome: 'accepted' },
+    ]);
     const [two, one, three] = items.map(({ orderNo }) => orderNo);
     expect(await unitsOf(context, sale)).toEqual({
       available: 4,
@@ -42,7 +46,11 @@ describe('a buy of several units', () => {
     });
     expect(await context.commands.readSale(sale)).toMatchObject({ available: 4, held: 6, backlog: 3 });
     // Sent again after a lost reply, it takes nothing more.
-    expect(await send(context, { ...attempt, items })).toEqual(Array(3).fill({ outcome: 'accepted' }));
+    expect(await send(context, { ...attempt, items })).toMatchObject([
+      { outcome: 'accepted' },
+      { outcome: 'accepted' },
+      { outcome: 'accepted' },
+    ]);
     expect(await unitsOf(context, sale)).toMatchObject({ available: 4 });
   });
 
@@ -173,7 +181,8 @@ test('no interleaving of buys sells more units than there are, or a part of an o
           for (const [j, admission] of (await commands.admit(sale, call, tried)).entries()) {
             const { userId, quantity } = tried[j]!;
             if (admission.outcome === 'accepted') bought.set(userId, (bought.get(userId) ?? 0) + quantity);
-            if (admission.outcome === 'sold_out') expect(admission.available).toBeLessThan(quantity);
+            const fits = admission.outcome === 'sold_out' && admission.available >= quantity;
+            expect(fits).toBe(false);
           }
         }
       }),
