@@ -1,4 +1,11 @@
-import { integer, option, text, UsageError, type Values } from '@flash-sale/shared/platform/process/command-line.ts';
+import {
+  integer,
+  option,
+  text,
+  textOrEmpty,
+  UsageError,
+  type Values,
+} from '@flash-sale/shared/platform/process/command-line.ts';
 import { UNITS_PER_SHOPPER_MAX } from '@flash-sale/shared/sale/sale.ts';
 import type { Product } from '@flash-sale/web/operator-types';
 import { ID_MAX, readPrice, readTime, SALE } from './arguments.ts';
@@ -11,8 +18,8 @@ const FACTS = {
   'units-per-shopper': integer('<n>', 'the units that one order can have', 1, UNITS_PER_SHOPPER_MAX),
   start: option('<time>', 'when the sale starts', readTime),
   end: option('<time>', 'when the sale ends', readTime),
-  description: text('<text>', 'a description for shoppers'),
-  'image-url': text('<url>', 'the address of a picture, with https'),
+  description: textOrEmpty('<text>', 'a description for shoppers; empty: none'),
+  'image-url': textOrEmpty('<url>', 'the address of a picture, with https; empty: none'),
 };
 const UNITS = {
   units: integer('<n>', 'the units of the sale', 1, ID_MAX),

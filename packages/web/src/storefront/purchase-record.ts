@@ -10,8 +10,8 @@ export interface PurchaseRecord {
   readonly tokenUntilMs?: number | undefined;
   /** The accepted order. */
   readonly orderNo?: string | undefined;
-  /** When the shopper has asked to pay. */
-  readonly payingSinceMs?: number | undefined;
+  /** Until when the result of a payment is awaited, if the shopper has asked to pay. */
+  readonly payingUntilMs?: number | undefined;
 }
 
 export interface PurchaseRecords {

@@ -26,6 +26,7 @@ const PENDING_REST_MS = 5_000;
 const SOON_REST_MS = 700;
 /** A payment without a result for this long can be started again. */
 const PAYING_MS_MAX = 30_000;
+const SANDBOX_MS_MAX = 5_000;
 
 /**
  * One shopper's purchase in one sale, from the wish to the paid order. All that must survive a
@@ -50,7 +51,7 @@ export class Purchase {
 
   /** The shopper wants units: now, at the start, or when one comes back. */
   want(wants: 'unit' | 'returned_unit', quantity = this.#options.records.read().quantity): void {
-    this.#options.records.change({ wants, quantity, orderNo: undefined, payingSinceMs: undefined });
+    this.#options.records.change({ wants, quantity, orderNo: undefined, payingUntilMs: undefined });
     this.#launch((signal) => this.#buy(signal));
   }
 
@@ -65,9 +66,10 @@ export class Purchase {
     this.#ask('paying', async (orderNo, signal) => {
       const { client, records } = this.#options;
       const step = await this.#retrying(() => client.pay(orderNo), signal);
-      records.change({ payingSinceMs: client.clock.now() });
-      // The sandbox has no page of its own: it pays by itself.
-      if (step.next.action === 'redirect' && step.provider !== 'sandbox') this.#options.leave(step.next.url);
+      // The sandbox has no page of its own: it pays by itself, or says nothing.
+      const isSandbox = step.provider === 'sandbox';
+      records.change({ payingUntilMs: client.clock.now() + (isSandbox ? SANDBOX_MS_MAX : PAYING_MS_MAX) });
+      if (step.next.action === 'redirect' && !isSandbox) this.#options.leave(step.next.url);
     });
   }
 
@@ -215,9 +217,9 @@ export class Purchase {
   /** Whether a payment of the order is under way, or had no result. */
   #payment({ status }: Order): { doing?: 'paying' | undefined; isPaymentLost: boolean } {
     const { client, records } = this.#options;
-    const { payingSinceMs } = records.read();
-    if (payingSinceMs === undefined || status !== 'pending_payment') return { isPaymentLost: false };
-    const isLate = client.clock.now() - payingSinceMs > PAYING_MS_MAX;
+    const { payingUntilMs } = records.read();
+    if (payingUntilMs === undefined || status !== 'pending_payment') return { isPaymentLost: false };
+    const isLate = client.clock.now() > payingUntilMs;
     return { doing: isLate ? undefined : 'paying', isPaymentLost: isLate };
   }
 

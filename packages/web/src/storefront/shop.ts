@@ -58,7 +58,7 @@ export function createShop(settings: StorefrontSettings, sessions: Sessions): Sh
     rememberOrder(session, productId, orderNo) {
       const records = purchaseRecords(memory, session.userId, productId);
       if (records.read().orderNo === orderNo) return;
-      records.change({ orderNo, wants: undefined, payingSinceMs: undefined });
+      records.change({ orderNo, wants: undefined, payingUntilMs: undefined });
       purchases.get(productId)?.dispose();
       purchases.delete(productId);
     },

@@ -33,6 +33,24 @@ describe('a sale', () => {
     for (const { noise } of shoppers) expect(noise()).toEqual([]);
   });
 
+  it('whose payment is declined says so within seconds, and can be paid again', async () => {
+    const sale = await stage.createSale();
+    const { page, noise } = await stage.openAs('dee', `/sales/${sale}`);
+    await page.route('**/orders/*/pay', (route) =>
+      route.continue({ postData: JSON.stringify({ ...route.request().postDataJSON(), sandbox: 'decline' }) }),
+    );
+    await press(page, names.buy);
+    await says(page, 'yours');
+    const pressedMs = Date.now();
+    await press(page, names.pay);
+    await page.getByText('The payment did not go through').waitFor();
+    expect(Date.now() - pressedMs).toBeLessThan(15_000);
+    await page.unroute('**/orders/*/pay');
+    await press(page, names.pay);
+    await says(page, 'Paid');
+    expect(noise()).toEqual([]);
+  });
+
   it('that is sold out gives a returned unit to a shopper who waits for it', async () => {
     const sale = await stage.createSale();
     const owner = await stage.openAs('cleo', `/sales/${sale}`);

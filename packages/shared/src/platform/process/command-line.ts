@@ -15,6 +15,8 @@ export interface Option<Value> {
   readonly summary: string;
   /** Parses the value. @throws UsageError */
   readonly read?: (text: string, name: string) => NonNullable<Value>;
+  /** `--name=` means the empty text. */
+  readonly mayBeEmpty?: boolean;
 }
 
 export type Options = Readonly<Record<string, Option<unknown>>>;
@@ -51,6 +53,12 @@ export const text = (value: string, summary: string): Option<string | undefined>
   value,
   summary,
   read: (typed) => typed,
+});
+
+/** An option with any text. */
+export const textOrEmpty = (value: string, summary: string): Option<string | undefined> => ({
+  ...text(value, summary),
+  mayBeEmpty: true,
 });
 
 /** An option with a whole number in digits. */
@@ -123,7 +131,8 @@ function tokensOf(options: Options, argv: readonly string[]): Given {
     if (found === undefined) throw new UsageError(`Unknown option ${rawName}; ${namesOf(options)}`);
     if (found.read === undefined && value !== undefined) throw new UsageError(`${rawName} takes no value`);
     // `--limit --json`: the next option is not a value.
-    if (found.read !== undefined && (value ?? '') === '') throw missingValue(rawName, found);
+    const isMissing = value === undefined || (value === '' && found.mayBeEmpty !== true);
+    if (found.read !== undefined && isMissing) throw missingValue(rawName, found);
     if (found.read !== undefined && inlineValue !== true && value!.startsWith('-')) throw missingValue(rawName, found);
   }
   return { options: given, args: positionals };
