@@ -99,7 +99,11 @@ describe.each(['api', 'worker'] as const)('the start of an %s process', (name) =
     async () => {
       const root = connectDb(loadConfig({ ...env, DB_NAME: 'mysql' }), 'schema');
       onTestFinished(() => root.destroy());
-      await sql.raw(`CREATE OR REPLACE USER nobody@'127.0.0.1' IDENTIFIED BY 'p'`).execute(root);
+      for (const statement of [
+        `DROP USER IF EXISTS nobody@'127.0.0.1'`,
+        `CREATE USER nobody@'127.0.0.1' IDENTIFIED BY 'p'`,
+      ])
+        await sql.raw(statement).execute(root);
       const launched = launch(name, { ...env, DB_USER: 'nobody', DB_PASSWORD: 'p' });
       expect(await launched.exited).toEqual([1, null]);
       expect(launched.complaints()).toBe('MySQL: the user may not use the database: grant the rights\n');

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
-import { onTestFinished } from 'vitest';
 
 /**
  * A TCP proxy that can stop forwarding while its connections stay open, as a network does that
@@ -10,9 +9,10 @@ export interface HangingProxy {
   /** `host:port` */
   readonly address: string;
   hang(): void;
+  /** Breaks the connections, and accepts none any more. */
+  close(): void;
 }
 
-/** Opens a proxy for as long as the test runs. */
 export async function openHangingProxy(target: string): Promise<HangingProxy> {
   const [host, port] = target.split(':');
   const sockets = new Set<Socket>();
@@ -30,14 +30,14 @@ export async function openHangingProxy(target: string): Promise<HangingProxy> {
   });
   listener.listen(0, '127.0.0.1');
   await once(listener, 'listening');
-  onTestFinished(() => {
-    for (const socket of sockets) socket.destroy();
-    listener.close();
-  });
   return {
     address: `127.0.0.1:${(listener.address() as AddressInfo).port}`,
     hang() {
       isHanging = true;
+    },
+    close() {
+      listener.close();
+      for (const socket of sockets) socket.destroy();
     },
   };
 }

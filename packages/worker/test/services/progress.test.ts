@@ -4,7 +4,7 @@ import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
 import type { Sale, SaleRef } from '@flash-sale/shared/sale/sale.ts';
 import { jobsToTake } from '@flash-sale/shared/admission/order-queues.ts';
 import { ORDERS_QUEUE, writeOrders, type WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
-import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
+import { connectRedis, type RedisClient } from '@flash-sale/shared/platform/redis/client.ts';
 import { acquireLease } from '@flash-sale/shared/sale/lease.ts';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
@@ -12,7 +12,7 @@ import { OrderWriter } from '../../src/order-writer/order-writer.ts';
 import { orderConsumers } from '../../src/services/order-consumers.ts';
 import { Progress, progressWatch } from '../../src/services/progress.ts';
 import { SaleList } from '@flash-sale/shared/sale/sale-list.ts';
-import { openHangingProxy } from '../hanging-proxy.ts';
+import { openHangingProxy, type HangingProxy } from '../hanging-proxy.ts';
 import { readLedger } from '../ledger.ts';
 import { openMysqlProxy } from '../mysql-proxy.ts';
 import { admitAll, shoppers } from '../shoppers.ts';
@@ -76,7 +76,11 @@ async function addJob(queue: Queue<WriteOrdersJob>, sale: SaleRef, jobId: string
 }
 
 /** One process's consumers. Its progress is watched by the test, which chooses when to look. */
-function startConsumers(queue: Queue<WriteOrdersJob>, servers: { redis?: string; mysql?: { port: number } } = {}) {
+function startConsumers(
+  queue: Queue<WriteOrdersJob>,
+  servers: { redis?: HangingProxy; mysql?: { port: number } } = {},
+) {
+  const clients: RedisClient[] = [];
   const { commands, log, db, keys, config, redis } = context;
   const progress = new Progress(STUCK_AFTER_MS);
   const doneWithJob = vi.spyOn(progress, 'doneWithJob');
@@ -96,8 +100,10 @@ function startConsumers(queue: Queue<WriteOrdersJob>, servers: { redis?: string;
     keys,
     writer,
     connect: () => {
-      const client = connectRedis({ ...config, REDIS_ADDR: servers.redis ?? config.REDIS_ADDR }, 'blocking');
-      return client.on('error', () => undefined);
+      const address = servers.redis?.address ?? config.REDIS_ADDR;
+      const client = connectRedis({ ...config, REDIS_ADDR: address }, 'blocking');
+      clients.push(client.on('error', () => undefined));
+      return client;
     },
     concurrency: 16,
     progress,
@@ -105,8 +111,12 @@ function startConsumers(queue: Queue<WriteOrdersJob>, servers: { redis?: string;
     metrics: createMetrics('worker'),
   });
   onTestFinished(async () => {
-    // A consumer whose connection hangs cannot be closed.
-    if (servers.redis === undefined) await consumers.stop();
+    if (servers.redis !== undefined) {
+      // A consumer whose connection hangs cannot be closed. One that has lost its connection can.
+      servers.redis.close();
+      await vi.waitUntil(() => clients.every(({ status }) => status !== 'ready'), SOON);
+    }
+    await consumers.stop();
     await ledger.destroy();
   });
   consumers.start();
@@ -129,7 +139,7 @@ test('a consumer whose connection hangs while jobs wait makes its process stuck;
   const sale = await context.openSale();
   const queue = openQueue();
   const proxy = await openHangingProxy(context.config.REDIS_ADDR);
-  const process = startConsumers(queue, { redis: proxy.address });
+  const process = startConsumers(queue, { redis: proxy });
   await addJob(queue, sale, 'job-before');
   await expect.poll(() => soldOf(sale), SOON).toBe(1);
   await expect.poll(() => queue.getJob('job-before'), SOON).toBeUndefined();
