@@ -14,7 +14,7 @@ interface Step {
   readonly with?: Readonly<Record<string, unknown>>;
 }
 interface Job {
-  readonly container: string;
+  readonly container?: string;
   readonly permissions?: unknown;
   readonly 'timeout-minutes'?: number;
   readonly strategy?: { readonly matrix: { readonly include: readonly { mysql: string; redis: string }[] } };
@@ -47,14 +47,19 @@ test('pins every action to a commit, since a tag can be moved, and names the ver
   expect(used.filter((line) => !/^uses: [\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/.test(line))).toEqual([]);
 });
 
-test('runs everything on the Node.js of the project, each job for a limited time', () => {
-  expect(new Set(jobs.map(({ container }) => container))).toEqual(new Set([`node:${dependencies['node']}-bookworm`]));
+test('runs everything on the Node.js of the project, except what needs Docker, each job for a limited time', () => {
+  const { containers, ...others } = workflow.jobs;
+  const images = Object.values(others).map(({ container }) => container);
+  expect(new Set(images)).toEqual(new Set([`node:${dependencies['node']}-bookworm`]));
+  expect(containers!.container).toBeUndefined();
   expect(jobs.filter((job) => job['timeout-minutes'] === undefined)).toEqual([]);
 });
 
 test('runs scripts that exist', () => {
   const names = steps.flatMap(({ run = '' }) => [...run.matchAll(/npm (?:run )?([\w:]+)/g)].map(([, name]) => name!));
-  expect(names).toEqual(expect.arrayContaining(['check', 'test', 'chaos', 'drill:restore', 'fuzz', 'matrix']));
+  expect(names).toEqual(
+    expect.arrayContaining(['check', 'test', 'chaos', 'drill:restore', 'fuzz', 'matrix', 'try:containers']),
+  );
   expect(names.filter((name) => !(name in scripts))).toEqual([]);
 });
 
