@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { ownerEntryOf, unitsOf as unitsHeld, type Owner } from '@flash-sale/shared/sale/owner.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { canMove, type Order, type OrderStatus } from '@flash-sale/shared/order/order.ts';
 import type { PaymentEvent, PaymentStatus } from '@flash-sale/shared/payment/payment.ts';
@@ -18,11 +19,12 @@ import { stockReturns } from '../src/services/stock-returns.ts';
 import { settleOrdersOf } from './shoppers.ts';
 
 export const USERS = ['a', 'b', 'c', 'd'];
-export const UNITS = 2;
+export const UNITS = 4;
+export const UNITS_PER_SHOPPER = 3;
 
 /** One step of a run. `which` selects one of the earlier orders or payments. */
 export type Step =
-  | { readonly do: 'buy'; readonly user: string }
+  | { readonly do: 'buy'; readonly user: string; readonly quantity: number }
   | { readonly do: 'pay' | 'cancel' | 'expire' | 'refund' | 'replay'; readonly which: number }
   | { readonly do: 'tell'; readonly which: number; readonly kind: PaymentEvent['kind'] }
   /**
@@ -33,6 +35,7 @@ export type Step =
 interface ModelOrder {
   readonly user: string;
   readonly order_no: string;
+  readonly quantity: number;
   status: OrderStatus;
   /** The payment that paid the order. */
   paid_by?: string;
@@ -50,12 +53,12 @@ interface ModelPayment {
 class Model {
   readonly orders: ModelOrder[] = [];
   readonly payments: ModelPayment[] = [];
-  readonly owners = new Map<string, string>();
+  readonly owners = new Map<string, Owner>();
   /** Orders whose return is not marked as applied. */
   readonly due = new Set<ModelOrder>();
 
   get available(): number {
-    return UNITS - this.owners.size;
+    return UNITS - unitsHeld([...this.owners.values()]);
   }
 
   get live(): ModelOrder[] {
@@ -96,12 +99,17 @@ class Model {
   }
 
   giveBack(): void {
-    for (const { user, order_no: orderNo } of this.due) if (this.owners.get(user) === orderNo) this.owners.delete(user);
+    for (const { user, order_no: orderNo } of this.due)
+      if (this.owners.get(user)?.orderNo === orderNo) this.owners.delete(user);
+  }
+
+  own({ user: userId, order_no: orderNo, quantity }: ModelOrder): void {
+    this.owners.set(userId, { userId, orderNo, quantity });
   }
 
   rebuild(): void {
     this.owners.clear();
-    for (const { user, order_no: orderNo } of this.live) this.owners.set(user, orderNo);
+    for (const order of this.live) this.own(order);
   }
 }
 
@@ -126,7 +134,7 @@ export class Run {
     const order = 'which' in step ? this.#model.orders[step.which % this.#model.orders.length] : undefined;
     switch (step.do) {
       case 'buy':
-        await this.#buy(step.user);
+        await this.#buy(step.user, step.quantity);
         break;
       case 'pay':
         if (order !== undefined) await this.#pay(order);
@@ -158,20 +166,22 @@ export class Run {
     await this.#compare();
   }
 
-  async #buy(user: string): Promise<void> {
-    const attempt = await newAttempt(this.#context, this.#sale, [user]);
+  async #buy(user: string, quantity: number): Promise<void> {
+    const attempt = await newAttempt(this.#context, this.#sale, [user], { quantity });
     const [admission] = await send(this.#context, attempt);
     const { orderNo } = attempt.items[0]!;
-    const owned = this.#model.owners.get(user);
+    const { available, owners } = this.#model;
+    const owned = owners.get(user);
     if (owned !== undefined) {
-      assert.deepEqual(admission, { outcome: 'replayed', orderNo: owned, quantity: 1 });
-    } else if (this.#model.available === 0) {
-      assert.deepEqual(admission, { outcome: 'sold_out', available: 0 });
+      assert.deepEqual(admission, { outcome: 'replayed', orderNo: owned.orderNo, quantity: owned.quantity });
+    } else if (available < quantity) {
+      assert.deepEqual(admission, { outcome: 'sold_out', available });
     } else {
       assert.deepEqual(admission, { outcome: 'accepted' });
       await settleOrdersOf(this.#writer, this.#sale, [orderNo]);
-      this.#model.owners.set(user, orderNo);
-      this.#model.orders.push({ user, order_no: orderNo, status: 'pending_payment' });
+      const order: ModelOrder = { user, order_no: orderNo, quantity, status: 'pending_payment' };
+      this.#model.own(order);
+      this.#model.orders.push(order);
     }
   }
 
@@ -241,8 +251,8 @@ export class Run {
     this.#model.giveBack();
   }
 
-  #row({ order_no: orderNo, user, status }: ModelOrder): Order {
-    const facts = { priceCents: this.#sale.priceCents, quantity: 1, createdAtMs: 0, version: 1 };
+  #row({ order_no: orderNo, user, quantity, status }: ModelOrder): Order {
+    const facts = { priceCents: this.#sale.priceCents, quantity, createdAtMs: 0, version: 1 };
     return { orderNo, userId: user, productId: this.#sale.id, status, ...facts };
   }
 
@@ -252,7 +262,11 @@ export class Run {
     const [units, orders, payments, due, audit] = await Promise.all([
       unitsOf(this.#context, this.#sale),
       db.selectFrom('orders').select(['order_no', 'status']).where('product_id', '=', this.#sale.id).execute(),
-      db.selectFrom('payments').select(['payment_id', 'status']).where('product_id', '=', this.#sale.id).execute(),
+      db
+        .selectFrom('payments')
+        .select(['payment_id', 'status', 'amount_cents'])
+        .where('product_id', '=', this.#sale.id)
+        .execute(),
       unappliedReturns(db, this.#sale.id, 1_000),
       auditSale(this.#context, this.#sale, { waitMs: 5_000, thorough: true }),
     ]);
@@ -260,7 +274,11 @@ export class Run {
       new Map(rows.map(({ order_no: orderNo, status }) => [orderNo, status]));
     const byId = (rows: readonly { payment_id: string; status: string }[]) =>
       new Map(rows.map(({ payment_id: paymentId, status }) => [paymentId, status]));
-    const expected = { available: model.available, total: UNITS, owners: Object.fromEntries(model.owners) };
+    const expected = {
+      available: model.available,
+      total: UNITS,
+      owners: Object.fromEntries([...model.owners].map(([user, owner]) => [user, ownerEntryOf(owner)])),
+    };
     assert.deepEqual(units, expected);
     assert.deepEqual(byNumber(orders), byNumber(model.orders));
     assert.deepEqual(byId(payments), byId(model.payments));
@@ -268,7 +286,11 @@ export class Run {
     // Promises 1, 2 and 4, checked without the model.
     assert.deepEqual({ verdict: audit?.verdict, findings: audit?.findings }, { verdict: 'clean', findings: [] });
     assert.equal(audit!.available + audit!.held, UNITS);
-    assert.equal(audit!.sold, model.live.length);
+    assert.equal(audit!.sold, unitsHeld(model.live));
+    // A payment is of the order's total.
+    const amounts = new Map(payments.map((row) => [row.payment_id, row.amount_cents]));
+    for (const { order, payment_id: paymentId } of model.payments)
+      assert.equal(amounts.get(paymentId), order.quantity * this.#sale.priceCents);
     // The money of each order matches its status, or is being refunded.
     for (const { order, status, payment_id: paymentId } of model.payments) {
       if (status === 'succeeded') assert.deepEqual([order.status, order.paid_by], ['paid', paymentId]);

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
-import { Run, UNITS, USERS, type Step } from './after-the-order-model.ts';
+import { Run, UNITS, UNITS_PER_SHOPPER, USERS, type Step } from './after-the-order-model.ts';
 
 let context: TestContext;
 beforeAll(async () => {
@@ -13,7 +13,14 @@ const which = fc.nat(1_000);
 /** Success is the most frequent event, so that there is money to lose. */
 const KINDS = ['succeeded', 'succeeded', 'succeeded', 'declined', 'refunded', 'wrong_amount', 'refund_failed'] as const;
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ do: fc.constant('buy' as const), user: fc.constantFrom(...USERS) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant('buy' as const),
+      user: fc.constantFrom(...USERS),
+      quantity: fc.integer({ min: 1, max: UNITS_PER_SHOPPER }),
+    }),
+  },
   { weight: 5, arbitrary: fc.record({ do: fc.constant('pay' as const), which }) },
   {
     weight: 8,
@@ -49,7 +56,7 @@ test('units and money match the orders, after any steps in any order', { timeout
   let taken = 0;
   const runs = fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 15, maxLength: 40, size: 'max' }), async (steps) => {
-      const run = new Run(context, await context.openSale({ seckillStock: UNITS }));
+      const run = new Run(context, await context.openSale({ seckillStock: UNITS, unitsPerShopper: UNITS_PER_SHOPPER }));
       for (const next of steps) {
         await run.take(next);
         taken += 1;
