@@ -105,7 +105,7 @@ describe('npm run ops -- orders', () => {
     expect(await shoppersOf('--user carl')).toEqual(['carl', 'carl']);
     expect(await shoppersOf(`--sale ${one} --status paid`)).toEqual([]);
     const page = await said(service, `orders --sale ${one} --limit 1`);
-    expect(page).toMatch(/^order +status +shopper +.*price +created +reason\n\S+ +pending_payment +dora /);
+    expect(page).toMatch(/^order +status +shopper +units +total +created +reason\n\S+ +pending_payment +dora /);
     const cursor = /^more: --cursor (\S+)$/m.exec(page)![1]!;
     expect(await shoppersOf(`--sale ${one} --limit 1 --cursor ${cursor}`)).toEqual(['carl']);
     expect(await refused('orders --status lost')).toMatch(/^--status takes /);
