@@ -84,6 +84,7 @@ const WHAT: readonly (readonly [string, string])[] = [
   ],
   ['bare', 'a Fastify route with the schema and the answer of a buy that does nothing: the ceiling of one api process'],
   ['tokens', 'the opening of a sale: a seckill token for every shopper'],
+  ['room', 'before a sale with a waiting room: every shopper joins, then asks for the place'],
   ['accept', 'buys, units plentiful, every check on, one api process, `AUTH_MODE=trusted`, while the worker is frozen'],
   ['accept_jwt', 'the same with access tokens (HS256), each verified once'],
   ['accept_two', 'the same at two api processes'],

@@ -32,6 +32,8 @@ export const RATIOS: readonly Ratio[] = [
     target: 9,
   },
   { of: 'tokens.per_second', to: 'bare.per_second', what: 'seckill tokens, of bare', target: 0.6 },
+  { of: 'room.joins_per_second', to: 'bare.per_second', what: 'joins of a waiting room, of bare', target: 0.6 },
+  { of: 'room.places_per_second', to: 'bare.per_second', what: 'places in a waiting room, of bare' },
   { of: 'drain.per_second', to: 'raw_insert.per_second', what: 'written, of raw INSERT', target: 0.6 },
   {
     of: 'tokens.api_us_per_token',

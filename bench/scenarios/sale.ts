@@ -12,7 +12,12 @@ export interface Sale {
 const DAY_MS = 24 * 3_600_000;
 
 /** Opens a sale over the API. */
-export async function openSale(url: string, operatorToken: string, units: number): Promise<Sale> {
+export async function openSale(
+  url: string,
+  operatorToken: string,
+  units: number,
+  { startMs = Date.now() - 60_000, waitingRoom }: { readonly startMs?: number; readonly waitingRoom?: object } = {},
+): Promise<Sale> {
   const client = new Client([url], 1);
   const at = (offsetMs: number): string => new Date(Date.now() + offsetMs).toISOString();
   const product = {
@@ -20,8 +25,9 @@ export async function openSale(url: string, operatorToken: string, units: number
     price: 19.99,
     stock: units,
     seckill_stock: units,
-    start_time: at(-60_000),
+    start_time: new Date(startMs).toISOString(),
     end_time: at(DAY_MS),
+    waiting_room: waitingRoom,
   };
   const answer = await client.call(
     post('/api/v1/admin/products', product, { authorization: `Bearer ${operatorToken}` }),

@@ -2,6 +2,7 @@ import { accept, acceptJwt, acceptTwo } from './accept.ts';
 import { bare } from './bare.ts';
 import type { Scenario } from './scenario.ts';
 import { journeys } from './journeys.ts';
+import { room } from './room.ts';
 import { soldOut } from './sold-out.ts';
 import { tokens } from './tokens.ts';
 import { usual } from './usual.ts';
@@ -15,6 +16,7 @@ export const SCENARIOS: readonly Scenario[] = [
   journeys,
   bare,
   tokens,
+  room,
   accept,
   acceptJwt,
   acceptTwo,

@@ -23,6 +23,7 @@ const GROUPS: readonly (readonly [title: string, names: RegExp])[] = [
   ['Operators', /^(ADMIN_|VIEWER_)/],
   ['Payment', /^(PAYMENT_|CURRENCY$|STRIPE_)/],
   ['Seckill tokens, rate limits and proof of work', /^(TOKEN_|TOKENS_|RATE_LIMIT_|CHALLENGE_)/],
+  ['Waiting rooms', /^(PASS_|PASSES_)/],
   ['Admission and overload', /^(BACKLOG_|EVENT_LOOP_)/],
   ['Worker', /^WORKER_(?!OPS_)/],
   ['Order events', /^EVENTS_/],

@@ -20,6 +20,12 @@ const FACTS = {
   end: option('<time>', 'when the sale ends', readTime),
   description: textOrEmpty('<text>', 'a description for shoppers; empty: none'),
   'image-url': textOrEmpty('<url>', 'the address of a picture, with https; empty: none'),
+  'room-opens': option(
+    '<time>',
+    'when the waiting room opens, before the start; a new sale without it has none',
+    readTime,
+  ),
+  'admit-per-second': integer('<n>', 'the people called from the waiting room per second, at most', 1, 100_000),
 };
 const UNITS = {
   units: integer('<n>', 'the units of the sale', 1, ID_MAX),
@@ -34,7 +40,10 @@ function bodyOf(values: Values<typeof FACTS>): Record<string, unknown> {
   const { name, price, start, end, description, 'image-url': imageUrl } = values;
   const unitsPerShopper = values['units-per-shopper'];
   const texts = { description, image_url: imageUrl };
+  const room = { opens_at: values['room-opens'], admit_per_second: values['admit-per-second'] };
+  const hasRoom = Object.values(room).some((value) => value !== undefined);
   const body = { name, price, units_per_shopper: unitsPerShopper, start_time: start, end_time: end, ...texts };
+  Object.assign(body, hasRoom ? { waiting_room: room } : {});
   return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined));
 }
 

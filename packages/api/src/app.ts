@@ -46,8 +46,11 @@ import { paymentOperatorRoutes } from './payment/operator-routes.ts';
 import { paymentRoutes } from './payment/routes.ts';
 import { productRoutes } from './sale/routes.ts';
 import { seckillRoutes } from './seckill/routes.ts';
+import { Challenges } from './seckill/challenges.ts';
 import { TokenIssuer } from './seckill/token-issuer.ts';
 import { TokenSecrets } from './seckill/token-secrets.ts';
+import { openWaitingRooms } from './waiting-room/open.ts';
+import { waitingRoomRoutes } from './waiting-room/routes.ts';
 
 const REQUEST_ID = /^[\w-]{1,64}$/;
 
@@ -91,6 +94,8 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   const outcomes = new OutcomeCounts(deps.commands, log);
   const admissions = new Admissions({ ...deps, waitingMax: bounds.buysWaitingMax });
   const issuer = new TokenIssuer(deps);
+  const challenges = new Challenges(config, deps.tokens, bounds.challengesRaisePerSecond);
+  const waitingRooms = openWaitingRooms(deps);
   const pressure = new Pressure(deps);
   const secrets = new TokenSecrets(deps);
   const operatorQueues = openOrderQueues({ connection: deps.operatorRedis, keys: deps.keys, log });
@@ -98,7 +103,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   const denyList = new DenyList(deps.leaseDb, log);
 
   const live = new LiveStreams({
-    read: liveReader({ ...deps, operatorQueues, sales: new SaleList(db, log) }),
+    read: liveReader({ ...deps, ...waitingRooms, operatorQueues, sales: new SaleList(db, log) }),
     log,
     streamsMax: bounds.liveStreamsMax,
   });
@@ -125,6 +130,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   const drain = (): void => {
     draining = true;
     orderWaiters.close();
+    waitingRooms.roomWaiters.close();
     live.close();
     stopping.abort();
   };
@@ -156,7 +162,9 @@ export async function buildApp(deps: AppDeps): Promise<App> {
       else done();
     });
     await shoppers.register(productRoutes, { ...deps, catalog, cacheMs: bounds.productCacheMs });
-    await shoppers.register(seckillRoutes, { ...deps, catalog, issuer, admissions, outcomes, orders, pressure });
+    const selling = { ...deps, catalog, challenges, pressure, ...waitingRooms };
+    await shoppers.register(seckillRoutes, { ...selling, issuer, admissions, outcomes, orders });
+    await shoppers.register(waitingRoomRoutes, selling);
     await shoppers.register(orderRoutes, { ...deps, orders, orderWaiters });
     await shoppers.register(devRoutes, { config });
   });

@@ -24,6 +24,7 @@ export interface AppBounds {
   readonly connectionsMax?: number;
   readonly buysWaitingMax?: number;
   readonly pollWaitersMax?: number;
+  readonly roomWaitersMax?: number;
   readonly productCacheMs?: number;
   readonly liveStreamsMax?: number;
   readonly challengesRaisePerSecond?: number;

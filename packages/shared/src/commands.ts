@@ -9,6 +9,7 @@ import type { RedisClient } from './platform/redis/client.ts';
 import type { Keys } from './platform/redis/keys.ts';
 import { createSaleCommands, SALE_SCRIPTS } from './sale/sale-commands.ts';
 import { createSeckillTokenCommands, SECKILL_TOKEN_SCRIPTS } from './seckill-token/seckill-token-commands.ts';
+import { createWaitingRoomCommands, WAITING_ROOM_SCRIPTS } from './waiting-room/waiting-room-commands.ts';
 
 const SCRIPTS = [
   ...CLOCK_SCRIPTS,
@@ -19,6 +20,7 @@ const SCRIPTS = [
   ...ADMISSION_SCRIPTS,
   ...OUTBOX_SCRIPTS,
   ...ORDER_SCRIPTS,
+  ...WAITING_ROOM_SCRIPTS,
 ];
 
 /**
@@ -42,5 +44,6 @@ export function createCommands(redis: RedisClient, keys: Keys, metrics?: ScriptM
     ...createAdmissionCommands(calls, keys),
     ...createOutboxCommands(calls, keys),
     ...createOrderCommands(calls, keys),
+    ...createWaitingRoomCommands(calls, keys),
   };
 }

@@ -23,6 +23,7 @@ import { auditor } from './services/auditor.ts';
 import { cleanUp } from './services/clean-up.ts';
 import { duePayments } from './services/due-payments.ts';
 import { expiry } from './services/expiry.ts';
+import { gate } from './services/gate.ts';
 import { saleMetrics } from './services/sale-metrics.ts';
 import { histories } from './services/histories.ts';
 import { orderConsumers } from './services/order-consumers.ts';
@@ -79,6 +80,7 @@ export async function startWorker(): Promise<void> {
       relay({ ...ofShard, queue: queues.of }),
       warmUp(ofShard),
       stockReturns(ofShard),
+      gate({ ...ofShard, db, config }),
       auditor({ ...ofShard, redis, keys }),
       saleMetrics({ ...ofShard, db, queue: queues.of }),
       cleanUp(ofShard),

@@ -8,6 +8,9 @@ import { readTotals } from '@flash-sale/shared/sale/sale-counters-table.ts';
 import type { SalesToKeep } from '@flash-sale/shared/sale/sale-list.ts';
 import type { AppDeps } from '../deps.ts';
 import { isoOf } from '../fields.ts';
+import { hasRoom } from '../waiting-room/place-view.ts';
+import { readRoomFigures, type RoomFigures } from '../waiting-room/room-figures.ts';
+import type { RoomReader } from '../waiting-room/room-reader.ts';
 import { bounded } from './bounded.ts';
 import type { ProcessReading, Reading, ShardReading } from './reading-schema.ts';
 import { SaleReadings } from './sale-readings.ts';
@@ -18,7 +21,8 @@ const SALES_MAX = 1_000;
 const ANSWER_MS = 900;
 const JOB_STATES = ['waiting', 'active', 'delayed', 'failed'] as const;
 
-type Deps = Pick<AppDeps, 'db' | 'commands' | 'clock' | 'operatorRedis'> & {
+type Deps = Pick<AppDeps, 'config' | 'db' | 'commands' | 'clock' | 'operatorRedis'> & {
+  readonly rooms: RoomReader;
   readonly sales: SalesToKeep;
   /** On the operators' own connection. */
   readonly operatorQueues: OrderQueues;
@@ -36,6 +40,8 @@ interface ShardFound {
 interface FoundSale {
   readonly sale: Sale;
   readonly figures: SaleFigures;
+  /** Undefined without a waiting room. */
+  readonly room: RoomFigures | undefined;
 }
 
 /**
@@ -65,12 +71,15 @@ export function liveReader(deps: Deps): () => Promise<Reading> {
         .filter((sale) => waiting.has(sale.id) || isAround(sale, nowMs))
         .toSorted((a, b) => a.startMs - b.startMs || a.id - b.id);
       const shown = live.slice(-salesMax);
-      const figures = await commands.readFigures(shown);
+      const [figures, ...rooms] = await Promise.all([
+        commands.readFigures(shown),
+        ...shown.map((sale) => (hasRoom(sale) ? readRoomFigures(deps, sale) : undefined)),
+      ]);
       const [oldest] = outbox;
       return {
         oldestMs: oldest === undefined ? 0 : Math.max(0, nowMs - oldest.oldestMs),
         hidden: live.length - shown.length,
-        sales: shown.map((sale, i) => ({ sale, figures: figures[i]! })),
+        sales: shown.map((sale, i) => ({ sale, figures: figures[i]!, room: rooms[i] })),
       };
     }, fromRedis);
     const jobs = bounded(async () => {
@@ -117,6 +126,7 @@ export function liveReader(deps: Deps): () => Promise<Reading> {
         shown.map(({ sale, one }) => ({
           sale,
           figures: one?.figures,
+          room: one?.room,
           totals: counted?.get(sale.id),
           nowMs: one?.figures.nowMs ?? clock(sale.shard).nowMs(),
         })),

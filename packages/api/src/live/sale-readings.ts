@@ -1,6 +1,7 @@
 import { saleStatus, type Sale } from '@flash-sale/shared/sale/sale.ts';
 import { countsOf, type SaleCounts, type SaleFigures } from '@flash-sale/shared/sale/sale-figures.ts';
 import type { SaleTotals } from '@flash-sale/shared/sale/sale-counters-table.ts';
+import type { RoomFigures } from '../waiting-room/room-figures.ts';
 import { isoOf } from '../fields.ts';
 import type { SaleReading } from './reading-schema.ts';
 
@@ -9,6 +10,8 @@ interface Found {
   readonly sale: Sale;
   readonly figures: SaleFigures | undefined;
   readonly totals: SaleTotals | undefined;
+  /** Undefined without a waiting room, too. */
+  readonly room: RoomFigures | undefined;
   readonly nowMs: number;
 }
 
@@ -16,6 +19,7 @@ interface Made {
   readonly sale: Sale;
   readonly text: string | undefined;
   readonly totals: SaleTotals | undefined;
+  readonly room: RoomFigures | undefined;
   readonly counts: SaleCounts | undefined;
   readonly reading: SaleReading;
 }
@@ -41,19 +45,20 @@ export class SaleReadings {
 }
 
 /** Whether a new reading would be the last one again. The age of a backlog and the status depend on the time. */
-function isAtRest(last: Made, { sale, figures, totals, nowMs }: Found): boolean {
+function isAtRest(last: Made, { sale, figures, totals, room, nowMs }: Found): boolean {
   return (
     last.sale === sale &&
     last.text === figures?.text &&
     isSame(last.totals, totals) &&
+    isSame(last.room, room) &&
     !((last.counts?.reservations ?? 0) > 0) &&
     last.reading.status === statusOf(sale, last.counts, nowMs)
   );
 }
 
-function isSame(a: SaleTotals | undefined, b: SaleTotals | undefined): boolean {
+function isSame<Counts extends object>(a: Counts | undefined, b: Counts | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
-  return (Object.keys(a) as (keyof SaleTotals)[]).every((name) => a[name] === b[name]);
+  return (Object.keys(a) as (keyof Counts)[]).every((name) => a[name] === b[name]);
 }
 
 const statusOf = (sale: Sale, counts: SaleCounts | undefined, nowMs: number): SaleReading['status'] =>
@@ -64,7 +69,7 @@ const statusOf = (sale: Sale, counts: SaleCounts | undefined, nowMs: number): Sa
     nowMs,
   });
 
-function make({ sale, figures, totals, nowMs }: Found): Made {
+function make({ sale, figures, totals, room, nowMs }: Found): Made {
   const counts = figures && countsOf(figures);
   const ready = counts?.ready === true ? counts : undefined;
   const { accepted = 0, replayed = 0, ...refused } = counts?.outcomes ?? {};
@@ -81,6 +86,9 @@ function make({ sale, figures, totals, nowMs }: Found): Made {
     gap: ready === undefined ? null : ready.available + ready.held - ready.units,
     backlog: counts?.reservations ?? null,
     oldest_ms: counts?.oldestReservationMs ?? null,
+    waiting: room?.waiting ?? null,
+    inside: room?.inside ?? null,
+    called: room?.called ?? null,
     accepted: isKnown ? accepted : null,
     replayed: isKnown ? replayed : null,
     refused: isKnown ? refused : null,
@@ -91,5 +99,5 @@ function make({ sale, figures, totals, nowMs }: Found): Made {
     expired: totals?.expired ?? null,
     refunded: totals?.refunded ?? null,
   };
-  return { sale, text: figures?.text, totals, counts, reading };
+  return { sale, text: figures?.text, totals, room, counts, reading };
 }

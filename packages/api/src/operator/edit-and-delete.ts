@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyRequest } from 'fastify';
 import { Refusal } from '@flash-sale/shared/platform/errors.ts';
 import { priceOfCents } from '@flash-sale/shared/platform/money.ts';
 import { deleteSale } from '@flash-sale/shared/reconciliation/delete.ts';
@@ -6,6 +7,7 @@ import { editSale } from '@flash-sale/shared/reconciliation/edit.ts';
 import { LEASE_WAIT_MS } from '@flash-sale/shared/sale/lease.ts';
 import { findSale } from '@flash-sale/shared/sale/products-table.ts';
 import type { SaleWithTexts } from '@flash-sale/shared/sale/sale.ts';
+import { updateAdmitPerSecond } from '@flash-sale/shared/waiting-room/gates-table.ts';
 import type { AppDeps } from '../deps.ts';
 import { isoOf } from '../fields.ts';
 import type { Catalog } from '../sale/catalog.ts';
@@ -19,7 +21,7 @@ type Deps = Pick<AppDeps, 'db' | 'leaseDb' | 'commands' | 'clock'> & { readonly 
 
 /** Operators' calls that change what a sale is, or delete it. Each is recorded. */
 export const editAndDeleteRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) => {
-  const { db, leaseDb, commands, catalog } = deps;
+  const { db, leaseDb, commands, clock, catalog } = deps;
   const path = '/api/v1/admin/products/:id';
   const changing = { onRequest: app.requireOperator('admin'), bodyLimit: SALE_BODY_BYTES_MAX };
   const underLease = { commands, db: leaseDb };
@@ -31,16 +33,38 @@ export const editAndDeleteRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, 
     return sale;
   }
 
+  /** The gate reads the rate before each call, so the sale goes on meanwhile. */
+  async function setRate(
+    request: FastifyRequest,
+    sale: SaleWithTexts,
+    admitPerSecond: number | null,
+  ): Promise<SaleWithTexts> {
+    const { room } = sale;
+    if (room === null) throw new Refusal('invalid_state', { detail: 'The sale has no waiting room' });
+    if (clock(sale.shard).nowMs() >= sale.endMs) throw new Refusal('ended');
+    if (room.admitPerSecond === admitPerSecond) return sale;
+    const detail = { admit_per_second: admitPerSecond, instead_of: { admit_per_second: room.admitPerSecond } };
+    await db.transaction().execute(async (tx) => {
+      await updateAdmitPerSecond(tx, sale.id, admitPerSecond);
+      await recordAction(tx, actionOf(request, 'edit', `product ${sale.id}`, detail));
+    });
+    return { ...sale, room: { ...room, admitPerSecond } };
+  }
+
   app.patch(path, { schema: EditProduct, ...changing }, async (request) => {
     const edit = editOf(request.body);
-    const sale = await saleOf(request.params.id);
-    const edited = await held(
-      editSale(underLease, sale, edit, {
-        waitMs: LEASE_WAIT_MS,
-        record: (tx, before, after) =>
-          recordAction(tx, actionOf(request, 'edit', `product ${sale.id}`, changeView(before, after))),
-      }),
-    );
+    let sale = await saleOf(request.params.id);
+    if (Object.values(edit).some((fact) => fact !== undefined)) {
+      sale = await held(
+        editSale(underLease, sale, edit, {
+          waitMs: LEASE_WAIT_MS,
+          record: (tx, before, after) =>
+            recordAction(tx, actionOf(request, 'edit', `product ${sale.id}`, changeView(before, after))),
+        }),
+      );
+    }
+    const admitPerSecond = request.body.waiting_room?.admit_per_second;
+    const edited = admitPerSecond === undefined ? sale : await setRate(request, sale, admitPerSecond);
     catalog.changed(edited);
     request.log.info({ sale: sale.id }, 'sale edited');
     return liveProduct(deps, edited);
@@ -71,6 +95,7 @@ function factsView(sale: SaleWithTexts): Readonly<Record<string, string | number
     end_time: isoOf(sale.endMs),
     description: sale.description,
     image_url: sale.imageUrl,
+    ...(sale.room === null ? {} : { 'waiting_room.opens_at': isoOf(sale.room.opensAtMs) }),
   };
 }
 

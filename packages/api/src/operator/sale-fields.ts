@@ -9,6 +9,7 @@ import { Product } from '../sale/schema.ts';
 
 const UNITS_MAX = 10_000_000;
 const PRICE_MAX = 10_000_000;
+const ADMIT_PER_SECOND_MAX = 100_000;
 const DESCRIPTION_LENGTH_MAX = 2_000;
 const IMAGE_URL_LENGTH_MAX = 2_048;
 /** The longest form: nine decimals and an offset. */
@@ -42,6 +43,13 @@ const ImageUrl = Type.String({
   examples: ['https://shop.example/picture.png'],
 });
 
+const RoomOpensAt = Type.String({ ...time, description: 'Before `start_time`: shoppers may join from then on' });
+const AdmitPerSecond = Type.Integer({
+  minimum: 1,
+  maximum: ADMIT_PER_SECOND_MAX,
+  description: 'People called per second at most',
+});
+
 export const CreateProduct = {
   ...OPERATOR_CALL,
   summary: 'Open a sale',
@@ -57,6 +65,15 @@ export const CreateProduct = {
       end_time: EndTime,
       description: Type.Optional(Description),
       image_url: Type.Optional(ImageUrl),
+      waiting_room: Type.Optional(
+        Type.Object(
+          { opens_at: RoomOpensAt, admit_per_second: Type.Optional(AdmitPerSecond) },
+          {
+            additionalProperties: false,
+            description: 'Shoppers join a waiting room, and only those who are called can buy',
+          },
+        ),
+      ),
     },
     { additionalProperties: false },
   ),
@@ -82,6 +99,20 @@ export const EditProduct = {
       end_time: Type.Optional(EndTime),
       description: Type.Optional(orNull(Description)),
       image_url: Type.Optional(orNull(ImageUrl)),
+      waiting_room: Type.Optional(
+        Type.Object(
+          {
+            opens_at: Type.Optional(RoomOpensAt),
+            admit_per_second: Type.Optional(Type.Union([AdmitPerSecond, Type.Null()])),
+          },
+          {
+            additionalProperties: false,
+            minProperties: 1,
+            description:
+              'Of a sale that has a waiting room. `opens_at` may change until the start; `admit_per_second` until the end, without a stop',
+          },
+        ),
+      ),
     },
     { additionalProperties: false, minProperties: 1 },
   ),
@@ -102,12 +133,18 @@ const invalid = (detail: string): Refusal => new Refusal('invalid_request', { de
 
 /** A new sale, after the checks that a schema cannot express. */
 export function newSaleOf(body: Static<(typeof CreateProduct)['body']>): Omit<NewSale, 'shard'> {
-  const { stock, seckill_stock: seckillStock, ...others } = body;
-  const { name, priceCents, unitsPerShopper = 1, startMs, endMs, description = null, imageUrl = null } = editOf(others);
+  const { stock, seckill_stock: seckillStock, waiting_room: room, ...others } = body;
+  const edit = editOf(room === undefined ? others : { ...others, waiting_room: room });
+  const { name, priceCents, unitsPerShopper = 1, startMs, endMs, description = null, imageUrl = null } = edit;
   if (stock < seckillStock) throw invalid('body/stock must be at least seckill_stock');
   if (endMs! <= startMs!) throw invalid('body/end_time must be after start_time');
-  const facts = { name: name!, priceCents: priceCents!, startMs: startMs!, endMs: endMs! };
-  return { ...facts, stock, seckillStock, unitsPerShopper, description, imageUrl };
+  const times = { startMs: startMs!, endMs: endMs! };
+  const texts = { name: name!, description, imageUrl };
+  const facts = { ...texts, ...times, priceCents: priceCents!, stock, seckillStock, unitsPerShopper };
+  const { roomOpensAtMs: opensAtMs } = edit;
+  if (opensAtMs === undefined) return facts;
+  if (opensAtMs >= startMs!) throw invalid('body/waiting_room/opens_at must be before start_time');
+  return { ...facts, room: { opensAtMs, admitPerSecond: room?.admit_per_second ?? null } };
 }
 
 /** The given facts of a sale, after the same checks. */
@@ -122,12 +159,16 @@ export function editOf(body: Static<(typeof EditProduct)['body']>): SaleEdit {
   if (price !== undefined && priceCents === undefined)
     throw invalid('body/price must be from 0.01 to 10000000 with at most two decimals');
   if (startTime !== undefined && startMs === undefined) throw invalid('body/start_time must be a date and time');
+  const opensAt = body.waiting_room?.opens_at;
+  const roomOpensAtMs = opensAt === undefined ? undefined : msOfTime(opensAt);
+  if (opensAt !== undefined && roomOpensAtMs === undefined)
+    throw invalid('body/waiting_room/opens_at must be a date and time');
   if (endTime !== undefined && endMs === undefined) throw invalid('body/end_time must be a date and time');
   if (description?.trim() === '') throw invalid('body/description must not be blank');
   if (description?.isWellFormed() === false) throw invalid('body/description must be well-formed Unicode');
   if (typeof imageUrl === 'string' && !isPictureUrl(imageUrl))
     throw invalid('body/image_url must be a URL with https and without a user name');
-  return { name, priceCents, unitsPerShopper, startMs, endMs, description, imageUrl };
+  return { name, priceCents, unitsPerShopper, startMs, endMs, description, imageUrl, roomOpensAtMs };
 }
 
 function isPictureUrl(text: string): boolean {

@@ -13,11 +13,12 @@ import { paymentOperatorRoutes } from '../payment/operator-routes.ts';
 import { productRoutes } from '../sale/routes.ts';
 import { seckillRoutes } from '../seckill/routes.ts';
 import { shopperRoutes } from '../shopper/routes.ts';
+import { waitingRoomRoutes } from '../waiting-room/routes.ts';
 import { openapi } from './openapi.ts';
 
 type Routes = FastifyPluginAsyncTypebox<never>;
 
-const SHOPPERS: readonly Routes[] = [productRoutes, seckillRoutes, orderRoutes, devRoutes];
+const SHOPPERS: readonly Routes[] = [productRoutes, seckillRoutes, waitingRoomRoutes, orderRoutes, devRoutes];
 const OPERATORS: readonly Routes[] = [
   adminRoutes,
   denyListRoutes,
@@ -44,7 +45,8 @@ async function documentOf(routes: readonly Routes[]): Promise<object> {
   app.decorateRequest('basePath', '');
   app.decorate('limitAddress', (_request, _reply, next) => next());
   app.decorate('requireOperator', () => async () => undefined);
-  for (const plugin of routes) await app.register(plugin, { config } as never);
+  const deps = { config, challenges: { areRequired: true } };
+  for (const plugin of routes) await app.register(plugin, deps as never);
   await app.ready();
   const document = app.swagger();
   await app.close();

@@ -1,5 +1,12 @@
 import { priceOfCents } from '@flash-sale/shared/platform/money.ts';
-import { saleStatus, type LiveSale, type Sale, type SaleWithTexts } from '@flash-sale/shared/sale/sale.ts';
+import {
+  saleStatus,
+  type LiveSale,
+  type Sale,
+  type SaleWithTexts,
+  type WaitingRoom,
+} from '@flash-sale/shared/sale/sale.ts';
+import { commitmentOf } from '@flash-sale/shared/waiting-room/room-secrets.ts';
 import type { Commands } from '@flash-sale/shared/commands.ts';
 import { codeOfRedisError } from '@flash-sale/shared/platform/redis/errors.ts';
 import type { AppDeps } from '../deps.ts';
@@ -52,5 +59,16 @@ export function productOf(sale: SaleWithTexts, live: LiveSale | Pick<LiveSale, '
     end_time: isoOf(sale.endMs),
     status: saleStatus(sale, known),
     available: known.ready ? known.available : null,
+    ...(sale.room === null ? {} : { waiting_room: roomOf(sale.room) }),
+  };
+}
+
+/** The public facts of a waiting room: its seed only when nobody can use it any more. */
+function roomOf(room: WaitingRoom) {
+  return {
+    opens_at: isoOf(room.opensAtMs),
+    admit_per_second: room.admitPerSecond,
+    commitment: commitmentOf(room),
+    ...(room.isDrawn ? { seed: room.seed } : {}),
   };
 }

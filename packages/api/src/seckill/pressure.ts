@@ -3,6 +3,7 @@ import type { Config } from '@flash-sale/shared/platform/config/config.ts';
 import { repeating, type Service } from '@flash-sale/shared/platform/process/service.ts';
 import type { RedisClient } from '@flash-sale/shared/platform/redis/client.ts';
 import { readServerInfo } from '@flash-sale/shared/platform/redis/server-info.ts';
+import type { Commands } from '@flash-sale/shared/commands.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 
@@ -10,9 +11,12 @@ import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 const REDIS_MEMORY_SHARE_MAX = 0.8;
 const MEASURE_MS = 500;
 const RESOLUTION_MS = 10;
+/** How long the gates believe that a process sheds. */
+const TOLD_MS = 1_500;
 
 export interface PressureDeps {
-  readonly config: Pick<Config, 'EVENT_LOOP_DELAY_MAX_MS'>;
+  readonly config: Pick<Config, 'EVENT_LOOP_DELAY_MAX_MS' | 'SHARDS'>;
+  readonly commands: Pick<Commands, 'noteShedding'>;
   readonly redis: RedisClient;
   readonly log: Logger;
   readonly metrics: Pick<Metrics, 'shedding'>;
@@ -57,8 +61,17 @@ export class Pressure {
     if (reason !== this.#reason)
       log.warn({ reason, delay_ms: delayMs }, reason === undefined ? 'load shedding ended' : 'load shedding started');
     this.#reason = reason;
+    if (this.sheds) this.#tellGates();
     metrics.shedding.set({ reason: 'event_loop' }, reason === 'event loop' ? 1 : 0);
     metrics.shedding.set({ reason: 'redis_memory' }, reason === 'redis memory' ? 1 : 0);
+  }
+
+  /** While one process sheds, no waiting room calls anybody. */
+  #tellGates(): void {
+    const { config, commands } = this.#deps;
+    for (let shard = 0; shard < config.SHARDS; shard += 1) {
+      commands.noteShedding(shard, TOLD_MS).catch(() => undefined);
+    }
   }
 
   async #redisIsFull(): Promise<boolean> {

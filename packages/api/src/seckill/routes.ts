@@ -9,7 +9,9 @@ import type { OutcomeCounts } from './outcome-counts.ts';
 import type { Pressure } from './pressure.ts';
 import type { Catalog } from '../sale/catalog.ts';
 import type { AppDeps } from '../deps.ts';
-import { Challenges, type SolvedChallenge } from './challenges.ts';
+import type { Doorkeeper } from '../waiting-room/doorkeeper.ts';
+import { hasRoom } from '../waiting-room/place-view.ts';
+import type { Challenges, SolvedChallenge } from './challenges.ts';
 import type { TokenIssuer } from './token-issuer.ts';
 import { rateLimited } from '../limits/rate-limited.ts';
 import type { OrderReader } from '../order/order-reader.ts';
@@ -19,8 +21,10 @@ import { Buy, GetChallenge, IssueToken } from './schema.ts';
 /** Seconds after which a shopper should poll a queued order. */
 const POLL_AFTER_S = '1';
 
-type Deps = Pick<AppDeps, 'config' | 'db' | 'clock' | 'tokens' | 'bounds'> & {
+type Deps = Pick<AppDeps, 'config' | 'db' | 'clock' | 'tokens'> & {
   readonly catalog: Catalog;
+  readonly challenges: Challenges;
+  readonly doorkeeper: Doorkeeper;
   readonly issuer: TokenIssuer;
   readonly admissions: Admissions;
   readonly outcomes: OutcomeCounts;
@@ -30,12 +34,11 @@ type Deps = Pick<AppDeps, 'config' | 'db' | 'clock' | 'tokens' | 'bounds'> & {
 
 /** Seckill tokens and buys. */
 export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) => {
-  const { config, db, clock, tokens, catalog, issuer, admissions, outcomes, orders, pressure, bounds } = deps;
+  const { config, db, clock, tokens, catalog, challenges, doorkeeper } = deps;
+  const { issuer, admissions, outcomes, orders, pressure } = deps;
   const bodyLimit = SHOPPER_BODY_BYTES_MAX;
   /** The sale ended so long ago that Redis does not keep it any more. */
   const isRetired = (sale: Sale): boolean => sale.cleaned || clock(sale.shard).nowMs() > sale.endMs + KEPT_AFTER_END_MS;
-
-  const challenges = new Challenges(config, tokens, bounds?.challengesRaisePerSecond);
 
   if (challenges.areRequired) {
     app.get(
@@ -55,11 +58,12 @@ export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) 
     '/api/v1/seckill/token',
     { schema: IssueToken, bodyLimit, onRequest: app.limitAddress },
     async (request, reply) => {
-      const { product_id: productId, solution } = request.body;
+      const { product_id: productId, solution, ticket } = request.body;
       const userId = await app.shopper(request, request.body.user_id);
       const claim = { userId, saleId: productId };
       let challenge: SolvedChallenge | undefined;
-      if (challenges.areRequired) {
+      // Who has a ticket solved a challenge to get it.
+      if (challenges.areRequired && ticket === undefined) {
         challenge = solution === undefined ? undefined : await challenges.solved(solution, claim);
         if (challenge === undefined) return reply.refuse('challenge_required');
       }
@@ -67,6 +71,8 @@ export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) 
       if (sale === undefined) return reply.refuse('not_found');
       if (isRetired(sale)) return reply.refuse('ended');
       if (pressure.sheds) return reply.refuse('overloaded');
+      if (hasRoom(sale)) await doorkeeper.letIn(sale, userId, ticket);
+      else if (challenges.areRequired && challenge === undefined) return reply.refuse('challenge_required');
 
       const issuance = await issuer.issue(sale, claim, challenge);
       if (issuance.outcome !== 'issued') return reply.refuse(issuance.outcome);

@@ -1,7 +1,15 @@
 import Type from 'typebox';
+import { TICKET_LENGTH_MAX } from '@flash-sale/shared/waiting-room/room-secrets.ts';
 import { ORDER_STATUSES } from '@flash-sale/shared/order/order.ts';
 import { UNITS_PER_SHOPPER_MAX } from '@flash-sale/shared/sale/sale.ts';
 import { mayRefuse, ProductId, SeckillToken, SHOPPER_SECURITY, Time, UserId } from '../fields.ts';
+
+/** Of a challenge. */
+export const Solution = Type.String({
+  minLength: 1,
+  maxLength: 2_048,
+  description: 'The solution of a challenge, if one is required: the payload of the ALTCHA widget',
+});
 
 const shoppers = { tags: ['seckill'], security: SHOPPER_SECURITY };
 
@@ -14,17 +22,28 @@ export const IssueToken = {
     {
       user_id: Type.Optional(UserId),
       product_id: ProductId,
-      solution: Type.Optional(
+      solution: Type.Optional(Solution),
+      ticket: Type.Optional(
         Type.String({
           minLength: 1,
-          maxLength: 2_048,
-          description: 'The solution of a challenge, if one is required: the payload of the ALTCHA widget',
+          maxLength: TICKET_LENGTH_MAX,
+          description:
+            'Required if the sale has a waiting room: the ticket of a called shopper, in place of a solution',
         }),
       ),
     },
     { additionalProperties: false },
   ),
-  ...mayRefuse('not_found', 'challenge_required', 'ended', 'tokens_exhausted', 'overloaded', 'not_ready'),
+  ...mayRefuse(
+    'not_found',
+    'challenge_required',
+    'ticket_invalid',
+    'not_called',
+    'ended',
+    'tokens_exhausted',
+    'overloaded',
+    'not_ready',
+  ),
   response: { 200: Type.Object({ token: SeckillToken, expires_at: Time }) },
 };
 

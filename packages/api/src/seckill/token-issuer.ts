@@ -29,9 +29,11 @@ export class TokenIssuer {
     const { config, commands, log, metrics } = deps;
     this.#deps = deps;
     this.#lifeMs = config.TOKEN_TTL_SECONDS * 1_000;
-    const limits = { lifeMs: this.#lifeMs, tokensPerUnit: config.TOKENS_PER_UNIT };
+    const { TOKENS_PER_UNIT: tokensPerUnit } = config;
     const call = (sale: Sale, items: readonly IssueItem[]): Promise<Issuance[]> => {
       metrics.tokenBatch.observe(items.length);
+      // The gate of a waiting room limits how many are inside, and does not send back who is called.
+      const limits = { lifeMs: this.#lifeMs, tokensPerUnit: sale.room === null ? tokensPerUnit : 0 };
       return commands.issueTokens(sale, items, limits);
     };
     this.#batches = new MicroBatches({ name: 'issue_tokens', call, log });

@@ -20,7 +20,13 @@ function reader() {
   return async (sales: readonly Sale[], totals: SaleTotals = { ...NO_TOTALS }, laterMs = 0) => {
     const figures = await context.commands.readFigures(sales);
     return readings.of(
-      sales.map((sale, i) => ({ sale, figures: figures[i]!, totals, nowMs: figures[i]!.nowMs + laterMs })),
+      sales.map((sale, i) => ({
+        sale,
+        figures: figures[i]!,
+        totals,
+        room: undefined,
+        nowMs: figures[i]!.nowMs + laterMs,
+      })),
     );
   };
 }
@@ -47,7 +53,7 @@ describe('the readings of sales', () => {
     const over = await read([sale], NO_TOTALS, sale.endMs - sale.startMs);
     expect(over.get(sale.id)).toEqual({ ...first, status: 'ended' });
     const readings = new SaleReadings();
-    const away = readings.of([{ sale, figures: undefined, totals: undefined, nowMs: Date.now() }]);
+    const away = readings.of([{ sale, figures: undefined, totals: undefined, room: undefined, nowMs: Date.now() }]);
     expect(away.get(sale.id)).toMatchObject({ available: null, accepted: null, refused: null, written: null });
   });
 

@@ -30,6 +30,17 @@ export const ERRORS = {
     advice:
       'The token is forged, expired, replaced, already used, or issued to another shopper or sale. Ask for a new seckill token.',
   },
+  not_called: {
+    status: 403,
+    title: 'The shopper is not called yet',
+    advice:
+      'The sale has a waiting room: join it, and ask for a seckill token with the ticket once its place is called. `Retry-After` says when to look again.',
+  },
+  ticket_invalid: {
+    status: 403,
+    title: 'The ticket is not valid',
+    advice: 'The ticket is forged, or it belongs to another shopper or sale. Join the waiting room to get one.',
+  },
   forbidden: {
     status: 403,
     title: 'Not allowed',

@@ -8,7 +8,10 @@ import type { Commands } from '../commands.ts';
 import { mayLoad, rebuildUnder, type RebuildDeps } from './rebuild.ts';
 
 /** The facts of an existing sale that may change. */
-type Facts = Pick<Sale, 'name' | 'priceCents' | 'stock' | 'seckillStock' | 'unitsPerShopper' | 'startMs' | 'endMs'> &
+type Facts = Pick<
+  Sale,
+  'name' | 'priceCents' | 'stock' | 'seckillStock' | 'unitsPerShopper' | 'startMs' | 'endMs' | 'room'
+> &
   ProductTexts;
 
 /**

@@ -1,12 +1,18 @@
+import { randomBytes } from 'node:crypto';
 import { sql, type Selection } from 'kysely';
-import type { ProductTexts, Sale, SaleWithTexts } from './sale.ts';
+import type { ProductTexts, Sale, SaleWithTexts, WaitingRoom } from './sale.ts';
 import type { Db, Tx } from '../platform/mysql/client.ts';
 import { LEDGER_NOW } from '../platform/mysql/clock.ts';
 import type { Database } from '../platform/mysql/schema.ts';
 
 /** What an operator sends to create a sale. */
 export type NewSale = Pick<Sale, 'shard' | 'name' | 'priceCents' | 'stock' | 'seckillStock' | 'startMs' | 'endMs'> &
-  Partial<ProductTexts & Pick<Sale, 'unitsPerShopper'>>;
+  Partial<ProductTexts & Pick<Sale, 'unitsPerShopper'>> & { readonly room?: NewRoom | null };
+
+/** The waiting room of a new sale. Its secrets are made at creation, unless they are given. */
+type NewRoom = Pick<WaitingRoom, 'opensAtMs'> & Partial<WaitingRoom>;
+
+const SECRET_BYTES = 32;
 
 const FACTS = [
   'id',
@@ -22,22 +28,44 @@ const FACTS = [
   'paused',
   'pause_version as pauseVersion',
   'cleaned_at as cleanedAt',
+  'room_opens_at as roomOpensAt',
+  'room_admit_per_second as roomAdmitPerSecond',
+  'room_seed as roomSeed',
+  'room_ticket_key as roomTicketKey',
+  'room_drawn_at as roomDrawnAt',
 ] as const;
 const COLUMNS = [...FACTS, 'description', 'image_url as imageUrl'] as const;
 
 function saleOf<Row extends Selection<Database, 'products', (typeof FACTS)[number]>>(row: Row) {
-  const { startTime, endTime, paused, cleanedAt, ...same } = row;
+  const { startTime, endTime, paused, cleanedAt, ...others } = row;
+  const { roomOpensAt, roomAdmitPerSecond, roomSeed, roomTicketKey, roomDrawnAt, ...same } = others;
   return {
     ...same,
     startMs: startTime.getTime(),
     endMs: endTime.getTime(),
     paused: paused === 1,
     cleaned: cleanedAt !== null,
+    room:
+      roomOpensAt === null
+        ? null
+        : {
+            opensAtMs: roomOpensAt.getTime(),
+            admitPerSecond: roomAdmitPerSecond,
+            seed: roomSeed!,
+            ticketKey: roomTicketKey!,
+            isDrawn: roomDrawnAt !== null,
+          },
   };
+}
+
+function newRoomOf({ opensAtMs, admitPerSecond = null, ...secrets }: NewRoom): WaitingRoom {
+  const newSecret = (): string => randomBytes(SECRET_BYTES).toString('hex');
+  return { seed: newSecret(), ticketKey: newSecret(), ...secrets, opensAtMs, admitPerSecond, isDrawn: false };
 }
 
 export async function insertSale(db: Db, sale: NewSale): Promise<SaleWithTexts> {
   const { shard, name, stock, unitsPerShopper = 1, description = null, imageUrl = null } = sale;
+  const room = sale.room ? newRoomOf(sale.room) : null;
   const { insertId } = await db
     .insertInto('products')
     .values({
@@ -51,11 +79,15 @@ export async function insertSale(db: Db, sale: NewSale): Promise<SaleWithTexts> 
       end_time: new Date(sale.endMs),
       description,
       image_url: imageUrl,
+      room_opens_at: room && new Date(room.opensAtMs),
+      room_admit_per_second: room && room.admitPerSecond,
+      room_seed: room && room.seed,
+      room_ticket_key: room && room.ticketKey,
       created_at: LEDGER_NOW,
     })
     .executeTakeFirstOrThrow();
   const state = { version: 1, paused: false, pauseVersion: 0, cleaned: false };
-  return { ...sale, unitsPerShopper, description, imageUrl, id: Number(insertId), ...state };
+  return { ...sale, unitsPerShopper, description, imageUrl, room, id: Number(insertId), ...state };
 }
 
 /** Deletes a sale that was inserted in the same transaction. Its id is not used again. */
@@ -171,6 +203,7 @@ export async function updateFacts(tx: Tx, sale: SaleWithTexts): Promise<void> {
       start_time: new Date(sale.startMs),
       end_time: new Date(sale.endMs),
       image_url: sale.imageUrl,
+      room_opens_at: sale.room && new Date(sale.room.opensAtMs),
     })
     .where('id', '=', id)
     .execute();
@@ -180,6 +213,7 @@ export async function updateFacts(tx: Tx, sale: SaleWithTexts): Promise<void> {
 export async function deleteSaleRows(tx: Tx, id: number): Promise<void> {
   await tx.deleteFrom('sale_counters').where('product_id', '=', id).execute();
   await tx.deleteFrom('repairs').where('product_id', '=', id).execute();
+  await tx.deleteFrom('gates').where('product_id', '=', id).execute();
   await tx.deleteFrom('products').where('id', '=', id).execute();
 }
 

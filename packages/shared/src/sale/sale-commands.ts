@@ -224,7 +224,8 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
      */
     async cleanUp(sale: SaleRef, lease: string, { isOld = false } = {}): Promise<boolean> {
       const { lease: leaseKey, batchTimes, ...others } = keys.sale(sale);
-      const { state, pause, owners, batches, building, outcomes, fence } = others;
+      const { state, pause, owners, batches, building, outcomes, fence, room, roomEarly, roomLate, roomLoading } =
+        others;
       const { shard } = sale;
       const names = [
         leaseKey,
@@ -239,6 +240,10 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
         building,
         outcomes,
         fence,
+        room,
+        roomEarly,
+        roomLate,
+        roomLoading,
       ];
       return (await run('clean_up', names, [lease, sale.id, isOld ? '1' : '0'])) === 1;
     },

@@ -24,6 +24,22 @@ export interface Sale {
    * Its keys are deleted from Redis and must not be created again. Only the ledger answers for it.
    */
   readonly cleaned: boolean;
+  /** Null if shoppers need no place in a line to buy. */
+  readonly room: WaitingRoom | null;
+}
+
+/** The waiting room of a sale: shoppers join it, and are called in the order of their places. */
+export interface WaitingRoom {
+  /** From then on shoppers may join. */
+  readonly opensAtMs: number;
+  /** Maximum number of people called per second; null: no limit of its own. May change at any time. */
+  readonly admitPerSecond: number | null;
+  /** 32 bytes, hex: orders those who join before the start. Secret until `isDrawn`. */
+  readonly seed: string;
+  /** 32 bytes, hex: signs tickets. Always secret. */
+  readonly ticketKey: string;
+  /** The start has passed, and nobody can join as an early shopper any more. */
+  readonly isDrawn: boolean;
 }
 
 /** No sale may allow more units of one order. */

@@ -100,6 +100,7 @@ test('available + held = total after every step, for any steps in any order', { 
         ...times,
         paused: false,
         pauseVersion: 0,
+        room: null,
       });
       await run.begin();
       for (const next of steps) await run.take(next);

@@ -12,6 +12,8 @@ const CONTRACT = {
   forbidden: 403,
   challenge_required: 403,
   not_found: 404,
+  not_called: 403,
+  ticket_invalid: 403,
   method_not_allowed: 405,
   not_started: 409,
   ended: 409,

@@ -14,6 +14,8 @@ const NEW_TOKENS_MAX = 3;
 export interface BuyOptions extends RetryOptions {
   /** Solves a proof of work. Without it, one that is asked for is a refusal. */
   readonly solve?: ((challenge: Challenge) => Promise<string>) | undefined;
+  /** Of a shopper who was called from the waiting room, if the sale has one. */
+  readonly ticket?: string | undefined;
 }
 
 /** Gets the shopper's seckill token for a sale, with a proof of work if the service asks for one. */
@@ -22,11 +24,11 @@ export function seckillToken(
   productId: number,
   options: BuyOptions = {},
 ): Promise<SeckillToken> {
-  const { solve, signal } = options;
+  const { solve, signal, ticket } = options;
   let solution: string | undefined;
   return retrying(async () => {
     try {
-      return await client.token(productId, { solution, signal });
+      return await client.token(productId, { solution, ticket, signal });
     } catch (error) {
       if (!(error instanceof Refused) || error.code !== 'challenge_required' || solve === undefined) throw error;
       solution = await solve(await client.challenge(productId, { signal }));

@@ -4,9 +4,11 @@ import type {
   AcceptedBuy,
   Challenge,
   DevSession,
+  JoinedRoom,
   Order,
   OrderPage,
   PaymentStep,
+  Place,
   Problem,
   Product,
   ProductPage,
@@ -50,7 +52,18 @@ export interface ShopperClient {
   products(options?: PageOptions): Promise<ProductPage>;
   product(productId: number, options?: CallOptions): Promise<Product>;
   challenge(productId: number, options?: CallOptions): Promise<Challenge>;
-  token(productId: number, options?: CallOptions & { readonly solution?: string | undefined }): Promise<SeckillToken>;
+  /** Joins the waiting room of a sale that has one. */
+  join(productId: number, options?: CallOptions & { readonly solution?: string | undefined }): Promise<JoinedRoom>;
+  /** With `waitSeconds`, the answer comes when the status is not `seen`, or when the wait is over. */
+  place(
+    productId: number,
+    ticket: string,
+    options?: CallOptions & { readonly waitSeconds?: number | undefined; readonly seen?: Place['status'] | undefined },
+  ): Promise<Place>;
+  token(
+    productId: number,
+    options?: CallOptions & { readonly solution?: string | undefined; readonly ticket?: string | undefined },
+  ): Promise<SeckillToken>;
   buy(
     productId: number,
     token: string,
@@ -111,8 +124,16 @@ export function createClient(options: ClientOptions): ShopperClient {
     products: ({ limit, cursor, signal } = {}) => call('products', { query: { limit, cursor }, signal }),
     product: (productId, given) => call(`products/${productId}`, given),
     challenge: (productId, given) => call('seckill/challenge', { ...given, query: { ...mine, product_id: productId } }),
-    token: (productId, { solution, signal } = {}) =>
-      call('seckill/token', { signal, body: { ...mine, product_id: productId, solution } }),
+    join: (productId, { solution, signal } = {}) =>
+      call('seckill/queue', { signal, body: { ...mine, product_id: productId, solution } }),
+    place: (productId, ticket, { waitSeconds, seen, signal } = {}) =>
+      call('seckill/queue', {
+        signal,
+        query: { ...mine, product_id: productId, ticket, wait: waitSeconds, seen },
+        answerMsMax: ANSWER_MS_MAX + (waitSeconds ?? 0) * 1_000,
+      }),
+    token: (productId, { solution, ticket, signal } = {}) =>
+      call('seckill/token', { signal, body: { ...mine, product_id: productId, solution, ticket } }),
     buy: (productId, token, { quantity, signal } = {}) =>
       call('seckill/buy', { signal, body: { ...mine, product_id: productId, token, quantity } }),
     order: (orderNo, { waitSeconds, signal } = {}) =>

@@ -4,4 +4,5 @@ export { createClient, type CallOptions, type ClientOptions, type ShopperClient 
 export { isTemporary, Refused, Unreachable } from './refused.ts';
 export { retrying, type RetryOptions } from './retry.ts';
 export { ServerClock } from './server-clock.ts';
+export { untilCalled, type RoomOptions } from './waiting-room.ts';
 export type * from './types.ts';

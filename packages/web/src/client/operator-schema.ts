@@ -961,6 +961,17 @@ export interface paths {
                                 readonly stock: number;
                                 /** @description Maximum units of one order */
                                 readonly units_per_shopper: number;
+                                /** @description If the sale has one: only called shoppers can buy */
+                                readonly waiting_room?: {
+                                    /** @description People called per second at most; null: no limit of its own */
+                                    readonly admit_per_second: number | null;
+                                    /** @description SHA-256 of the seed, hex: public from the creation of the sale on */
+                                    readonly commitment: string;
+                                    /** @description Shoppers may join from then on */
+                                    readonly opens_at: string;
+                                    /** @description 32 bytes, hex; public from the start on, when the early places are fixed */
+                                    readonly seed?: string;
+                                };
                             }[];
                             /** @description The `cursor` of the next page; null on the last page */
                             readonly next_cursor: string | null;
@@ -1012,6 +1023,16 @@ export interface paths {
                         readonly stock: number;
                         /** @description Maximum units of one order; 1 by default */
                         readonly units_per_shopper?: number;
+                        /** @description Shoppers join a waiting room, and only those who are called can buy */
+                        readonly waiting_room?: {
+                            /** @description People called per second at most */
+                            readonly admit_per_second?: number;
+                            /**
+                             * @description Before `start_time`: shoppers may join from then on
+                             * @example 2026-11-27T20:00:00.000Z
+                             */
+                            readonly opens_at: string;
+                        };
                     };
                 };
             };
@@ -1054,6 +1075,17 @@ export interface paths {
                             readonly stock: number;
                             /** @description Maximum units of one order */
                             readonly units_per_shopper: number;
+                            /** @description If the sale has one: only called shoppers can buy */
+                            readonly waiting_room?: {
+                                /** @description People called per second at most; null: no limit of its own */
+                                readonly admit_per_second: number | null;
+                                /** @description SHA-256 of the seed, hex: public from the creation of the sale on */
+                                readonly commitment: string;
+                                /** @description Shoppers may join from then on */
+                                readonly opens_at: string;
+                                /** @description 32 bytes, hex; public from the start on, when the early places are fixed */
+                                readonly seed?: string;
+                            };
                         };
                     };
                 };
@@ -1137,6 +1169,15 @@ export interface paths {
                         readonly start_time?: string;
                         /** @description Maximum units of one order; 1 by default */
                         readonly units_per_shopper?: number;
+                        /** @description Of a sale that has a waiting room. `opens_at` may change until the start; `admit_per_second` until the end, without a stop */
+                        readonly waiting_room?: {
+                            readonly admit_per_second?: number | null;
+                            /**
+                             * @description Before `start_time`: shoppers may join from then on
+                             * @example 2026-11-27T20:00:00.000Z
+                             */
+                            readonly opens_at?: string;
+                        };
                     };
                 };
             };
@@ -1179,6 +1220,17 @@ export interface paths {
                             readonly stock: number;
                             /** @description Maximum units of one order */
                             readonly units_per_shopper: number;
+                            /** @description If the sale has one: only called shoppers can buy */
+                            readonly waiting_room?: {
+                                /** @description People called per second at most; null: no limit of its own */
+                                readonly admit_per_second: number | null;
+                                /** @description SHA-256 of the seed, hex: public from the creation of the sale on */
+                                readonly commitment: string;
+                                /** @description Shoppers may join from then on */
+                                readonly opens_at: string;
+                                /** @description 32 bytes, hex; public from the start on, when the early places are fixed */
+                                readonly seed?: string;
+                            };
                         };
                     };
                 };
@@ -1305,6 +1357,17 @@ export interface paths {
                             readonly stock: number;
                             /** @description Maximum units of one order */
                             readonly units_per_shopper: number;
+                            /** @description If the sale has one: only called shoppers can buy */
+                            readonly waiting_room?: {
+                                /** @description People called per second at most; null: no limit of its own */
+                                readonly admit_per_second: number | null;
+                                /** @description SHA-256 of the seed, hex: public from the creation of the sale on */
+                                readonly commitment: string;
+                                /** @description Shoppers may join from then on */
+                                readonly opens_at: string;
+                                /** @description 32 bytes, hex; public from the start on, when the early places are fixed */
+                                readonly seed?: string;
+                            };
                         };
                     };
                 };
@@ -1375,6 +1438,17 @@ export interface paths {
                             readonly stock: number;
                             /** @description Maximum units of one order */
                             readonly units_per_shopper: number;
+                            /** @description If the sale has one: only called shoppers can buy */
+                            readonly waiting_room?: {
+                                /** @description People called per second at most; null: no limit of its own */
+                                readonly admit_per_second: number | null;
+                                /** @description SHA-256 of the seed, hex: public from the creation of the sale on */
+                                readonly commitment: string;
+                                /** @description Shoppers may join from then on */
+                                readonly opens_at: string;
+                                /** @description 32 bytes, hex; public from the start on, when the early places are fixed */
+                                readonly seed?: string;
+                            };
                         };
                     };
                 };
@@ -1449,6 +1523,17 @@ export interface paths {
                             readonly stock: number;
                             /** @description Maximum units of one order */
                             readonly units_per_shopper: number;
+                            /** @description If the sale has one: only called shoppers can buy */
+                            readonly waiting_room?: {
+                                /** @description People called per second at most; null: no limit of its own */
+                                readonly admit_per_second: number | null;
+                                /** @description SHA-256 of the seed, hex: public from the creation of the sale on */
+                                readonly commitment: string;
+                                /** @description Shoppers may join from then on */
+                                readonly opens_at: string;
+                                /** @description 32 bytes, hex; public from the start on, when the early places are fixed */
+                                readonly seed?: string;
+                            };
                         };
                     };
                 };
@@ -1578,6 +1663,17 @@ export interface paths {
                             readonly stock: number;
                             /** @description Maximum units of one order */
                             readonly units_per_shopper: number;
+                            /** @description If the sale has one: only called shoppers can buy */
+                            readonly waiting_room?: {
+                                /** @description People called per second at most; null: no limit of its own */
+                                readonly admit_per_second: number | null;
+                                /** @description SHA-256 of the seed, hex: public from the creation of the sale on */
+                                readonly commitment: string;
+                                /** @description Shoppers may join from then on */
+                                readonly opens_at: string;
+                                /** @description 32 bytes, hex; public from the start on, when the early places are fixed */
+                                readonly seed?: string;
+                            };
                         };
                     };
                 };
@@ -1729,6 +1825,17 @@ export interface paths {
                             readonly stock: number;
                             /** @description Maximum units of one order */
                             readonly units_per_shopper: number;
+                            /** @description If the sale has one: only called shoppers can buy */
+                            readonly waiting_room?: {
+                                /** @description People called per second at most; null: no limit of its own */
+                                readonly admit_per_second: number | null;
+                                /** @description SHA-256 of the seed, hex: public from the creation of the sale on */
+                                readonly commitment: string;
+                                /** @description Shoppers may join from then on */
+                                readonly opens_at: string;
+                                /** @description 32 bytes, hex; public from the start on, when the early places are fixed */
+                                readonly seed?: string;
+                            };
                         };
                     };
                 };
@@ -2002,6 +2109,8 @@ export interface components {
                 readonly available?: number | null;
                 /** @description Orders that are accepted and not yet in the ledger. Null while the server that has it does not answer */
                 readonly backlog?: number | null;
+                /** @description People called so far. Null while the server that has it does not answer */
+                readonly called?: number | null;
                 /** @description Null while the server that has it does not answer */
                 readonly cancelled?: number | null;
                 /**
@@ -2017,6 +2126,8 @@ export interface components {
                 readonly gap?: number | null;
                 /** @description Null while the server that has it does not answer */
                 readonly held?: number | null;
+                /** @description People who are called, have not bought, and whose pass has not ended. Null while the server that has it does not answer */
+                readonly inside?: number | null;
                 readonly name?: string;
                 /** @description The age of the oldest of them. Null while the server that has it does not answer */
                 readonly oldest_ms?: number | null;
@@ -2038,6 +2149,8 @@ export interface components {
                 /** @enum {unknown} */
                 readonly status?: "not_ready" | "scheduled" | "open" | "paused" | "sold_out" | "ended";
                 readonly units?: number;
+                /** @description People in the waiting room who are not called; null without one. Null while the server that has it does not answer */
+                readonly waiting?: number | null;
                 /** @description Null while the server that has it does not answer */
                 readonly written?: number | null;
             })[];

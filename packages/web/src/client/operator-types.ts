@@ -15,7 +15,7 @@ export interface Page<Item> {
 export type Sale = ItemOf<'products'>;
 export type Product = AnswerOf<'products/{id}', 'patch'>;
 /** What may be changed of a sale. */
-export type SaleFacts = Required<BodyOfCall<paths, '/api/v1/admin/products/{id}', 'patch'>>;
+export type SaleFacts = Omit<Required<BodyOfCall<paths, '/api/v1/admin/products/{id}', 'patch'>>, 'waiting_room'>;
 export type Stats = AnswerOf<'products/{id}/stats', 'get'>;
 export type Audit = AnswerOf<'products/{id}/audit', 'post'>;
 

@@ -451,6 +451,17 @@ export interface paths {
                                 readonly stock: number;
                                 /** @description Maximum units of one order */
                                 readonly units_per_shopper: number;
+                                /** @description If the sale has one: only called shoppers can buy */
+                                readonly waiting_room?: {
+                                    /** @description People called per second at most; null: no limit of its own */
+                                    readonly admit_per_second: number | null;
+                                    /** @description SHA-256 of the seed, hex: public from the creation of the sale on */
+                                    readonly commitment: string;
+                                    /** @description Shoppers may join from then on */
+                                    readonly opens_at: string;
+                                    /** @description 32 bytes, hex; public from the start on, when the early places are fixed */
+                                    readonly seed?: string;
+                                };
                             }[];
                             /** @description The `cursor` of the next page; null on the last page */
                             readonly next_cursor: string | null;
@@ -524,6 +535,17 @@ export interface paths {
                             readonly stock: number;
                             /** @description Maximum units of one order */
                             readonly units_per_shopper: number;
+                            /** @description If the sale has one: only called shoppers can buy */
+                            readonly waiting_room?: {
+                                /** @description People called per second at most; null: no limit of its own */
+                                readonly admit_per_second: number | null;
+                                /** @description SHA-256 of the seed, hex: public from the creation of the sale on */
+                                readonly commitment: string;
+                                /** @description Shoppers may join from then on */
+                                readonly opens_at: string;
+                                /** @description 32 bytes, hex; public from the start on, when the early places are fixed */
+                                readonly seed?: string;
+                            };
                         };
                     };
                 };
@@ -650,6 +672,134 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/seckill/queue": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * My place in the waiting room
+         * @description With `wait`, the answer comes when the status is no longer `seen`, or when the wait is over. Without a new status, ask again after `Retry-After`.
+         */
+        readonly get: {
+            readonly parameters: {
+                readonly query: {
+                    readonly product_id: number;
+                    /** @description The status that the caller knows; `waiting` by default */
+                    readonly seen?: "waiting" | "called" | "sold_out" | "ended";
+                    /** @description From joining the waiting room; keep it until the sale ends */
+                    readonly ticket: string;
+                    /**
+                     * @description 1 to 255 visible ASCII characters
+                     * @example alice
+                     */
+                    readonly user_id?: string;
+                    /** @description Seconds to wait for a new status */
+                    readonly wait?: number;
+                };
+                readonly header?: never;
+                readonly path?: never;
+                readonly cookie?: never;
+            };
+            readonly requestBody?: never;
+            readonly responses: {
+                /** @description Default Response */
+                readonly 200: {
+                    headers: {
+                        readonly [name: string]: unknown;
+                    };
+                    content: {
+                        readonly "application/json": {
+                            /** @description While `waiting`: people ahead; null before the start, when all are equal */
+                            readonly ahead?: number | null;
+                            /**
+                             * @description While `called`: others are called instead after it. A called shopper may still buy later, while units last
+                             * @example 2026-11-27T20:00:00.000Z
+                             */
+                            readonly called_until?: string;
+                            /** @description While `waiting`: by the calls of the last minute; null if there were none */
+                            readonly estimated_wait_seconds?: number | null;
+                            /** @description The smaller comes first. Below 1: drawn for those who joined before the start; null until then. From 1 on: by arrival */
+                            readonly place: number | null;
+                            /**
+                             * @description `called`: take a seckill token with the ticket and buy. `sold_out`: no unit is free now; the place is kept
+                             * @enum {unknown}
+                             */
+                            readonly status: "waiting" | "called" | "sold_out" | "ended";
+                            /** @description If `sold_out`: some orders are not final, so units may come back */
+                            readonly units_may_return?: boolean;
+                        };
+                    };
+                };
+            };
+        };
+        readonly put?: never;
+        /**
+         * Join the waiting room of a sale
+         * @description For a sale with a `waiting_room`. Before the start all are equal, however often and whenever they join. From the start on the line is by arrival, behind all of those: keep the first ticket, since a later one is never better.
+         */
+        readonly post: {
+            readonly parameters: {
+                readonly query?: never;
+                readonly header?: never;
+                readonly path?: never;
+                readonly cookie?: never;
+            };
+            readonly requestBody: {
+                readonly content: {
+                    readonly "application/json": {
+                        readonly product_id: number;
+                        /** @description The solution of a challenge, if one is required: the payload of the ALTCHA widget */
+                        readonly solution?: string;
+                        /**
+                         * @description 1 to 255 visible ASCII characters
+                         * @example alice
+                         */
+                        readonly user_id?: string;
+                    };
+                };
+            };
+            readonly responses: {
+                /** @description Default Response */
+                readonly 200: {
+                    headers: {
+                        readonly [name: string]: unknown;
+                    };
+                    content: {
+                        readonly "application/json": {
+                            /** @description While `waiting`: people ahead; null before the start, when all are equal */
+                            readonly ahead?: number | null;
+                            /**
+                             * @description While `called`: others are called instead after it. A called shopper may still buy later, while units last
+                             * @example 2026-11-27T20:00:00.000Z
+                             */
+                            readonly called_until?: string;
+                            /** @description While `waiting`: by the calls of the last minute; null if there were none */
+                            readonly estimated_wait_seconds?: number | null;
+                            /** @description The smaller comes first. Below 1: drawn for those who joined before the start; null until then. From 1 on: by arrival */
+                            readonly place: number | null;
+                            /**
+                             * @description `called`: take a seckill token with the ticket and buy. `sold_out`: no unit is free now; the place is kept
+                             * @enum {unknown}
+                             */
+                            readonly status: "waiting" | "called" | "sold_out" | "ended";
+                            /** @description From joining the waiting room; keep it until the sale ends */
+                            readonly ticket: string;
+                            /** @description If `sold_out`: some orders are not final, so units may come back */
+                            readonly units_may_return?: boolean;
+                        };
+                    };
+                };
+            };
+        };
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/v1/seckill/token": {
         readonly parameters: {
             readonly query?: never;
@@ -676,6 +826,8 @@ export interface paths {
                         readonly product_id: number;
                         /** @description The solution of a challenge, if one is required: the payload of the ALTCHA widget */
                         readonly solution?: string;
+                        /** @description Required if the sale has a waiting room: the ticket of a called shopper, in place of a solution */
+                        readonly ticket?: string;
                         /**
                          * @description 1 to 255 visible ASCII characters
                          * @example alice
@@ -716,7 +868,7 @@ export interface components {
         readonly Problem: {
             readonly available?: number;
             /** @enum {unknown} */
-            readonly code: "invalid_request" | "unauthenticated" | "token_invalid" | "forbidden" | "challenge_required" | "not_found" | "method_not_allowed" | "not_started" | "ended" | "paused" | "sold_out" | "tokens_exhausted" | "invalid_state" | "payload_too_large" | "unsupported_media_type" | "rate_limited" | "overloaded" | "not_ready" | "unavailable" | "internal";
+            readonly code: "invalid_request" | "unauthenticated" | "token_invalid" | "not_called" | "ticket_invalid" | "forbidden" | "challenge_required" | "not_found" | "method_not_allowed" | "not_started" | "ended" | "paused" | "sold_out" | "tokens_exhausted" | "invalid_state" | "payload_too_large" | "unsupported_media_type" | "rate_limited" | "overloaded" | "not_ready" | "unavailable" | "internal";
             readonly detail?: string;
             readonly request_id: string;
             readonly status: number;

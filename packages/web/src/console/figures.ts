@@ -1,9 +1,9 @@
 import type { FiguresEvent, SaleFigures } from '../client/operator-types.ts';
 
 /** What the charts show, for each second. */
-const RATES = ['accepted', 'written', 'paid', 'refused'] as const;
+const RATES = ['accepted', 'written', 'paid', 'refused', 'called'] as const;
 type Rate = (typeof RATES)[number];
-const LEVELS = ['available', 'backlog'] as const;
+const LEVELS = ['available', 'backlog', 'waiting', 'inside'] as const;
 type Level = (typeof LEVELS)[number];
 
 /** A point of the charts; null if the figure is not known. */
@@ -93,8 +93,11 @@ function pointOf(sales: readonly SaleFigures[], timeMs: number, before: Earlier 
     written: rate(({ written }) => written),
     paid: rate(({ paid }) => paid),
     refused: rate(refusedOf),
+    called: rate(({ called }) => called),
     available: level(({ available }) => available),
     backlog: level(({ backlog }) => backlog),
+    waiting: level(({ waiting }) => waiting),
+    inside: level(({ inside }) => inside),
   };
 }
 

@@ -4,7 +4,7 @@ import { useConsole, type Console } from './context.ts';
 import { ActionButton, type Action } from './dialog.ts';
 import { timeText } from './format.ts';
 import { nameOf } from './product.ts';
-import { changesOf, factsOf, SaleFields } from './sale-form.ts';
+import { changesOf, factsOf, roomOf, SaleFields } from './sale-form.ts';
 import type { MessageKey, T } from './messages.ts';
 import { textIn } from './form.ts';
 
@@ -31,6 +31,7 @@ export function createAction({ call, t, locale }: Console): Action {
     },
     async run(form) {
       const { description, image_url: imageUrl, ...facts } = factsOf(form);
+      const room = roomOf(form);
       const made = await call<Product>('POST', 'products', {
         body: {
           ...facts,
@@ -38,6 +39,7 @@ export function createAction({ call, t, locale }: Console): Action {
           seckill_stock: Number(textIn(form, 'seckill_stock')),
           ...(description === null ? {} : { description }),
           ...(imageUrl === null ? {} : { image_url: imageUrl }),
+          ...(room === undefined ? {} : { waiting_room: room }),
         },
       });
       location.hash = `#/sales/${made.id}`;

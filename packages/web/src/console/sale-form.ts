@@ -38,6 +38,12 @@ export function changesOf(form: FormData, sale: Product): Partial<SaleFacts> {
   );
 }
 
+/** The waiting room of a new sale; undefined if it has none. */
+export function roomOf(form: FormData): { readonly opens_at: string } | undefined {
+  const opensAt = textIn(form, 'room_opens_at');
+  return opensAt === '' ? undefined : { opens_at: utcOf(opensAt) };
+}
+
 interface SaleFieldsProps {
   readonly sale?: Product;
   /** Price and start cannot change any more. */
@@ -91,6 +97,15 @@ export function SaleFields({ sale, isStarted = false }: SaleFieldsProps) {
         disabled=${isStarted}
       />
     </label>
+    ${
+      sale === undefined &&
+      html`
+        <label>
+          ${t('form.room')}
+          <input name="room_opens_at" type="datetime-local" step="1" />
+        </label>
+      `
+    }
     <label>
       ${t('form.end')}
       <input

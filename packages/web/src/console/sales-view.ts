@@ -8,6 +8,7 @@ import { numberText, timeText } from './format.ts';
 import { List } from './pages.ts';
 import { createAction, SaleActions } from './sale-actions.ts';
 import { Status, Table } from './table.ts';
+import { WaitingRoom } from './waiting-room.ts';
 
 /** All sales, newest first, and the button for a new one. */
 export function SalesView() {
@@ -80,6 +81,7 @@ export function SaleView({ id }: { readonly id: number }) {
         </div>
       `
     }
+    <${WaitingRoom} sale=${sale} live=${live} points=${figures.points(id)} onDone=${() => setVersion(version + 1)} />
     <div class="columns">
       <section>
         <h2>${t('sale.facts')}</h2>

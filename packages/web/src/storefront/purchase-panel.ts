@@ -8,6 +8,7 @@ import { useTick } from '../ui/time.ts';
 import { useTranslation, type MessageKey, type T } from './messages.ts';
 import { OrderPanel } from './order-panel.ts';
 import type { Purchase } from './purchase.ts';
+import { RoomPanel } from './room-panel.ts';
 import { QuantityField } from './quantity-field.ts';
 import type { PurchaseState, Trouble } from './purchase-state.ts';
 
@@ -28,10 +29,11 @@ interface Props {
   readonly status: Product['status'];
   readonly clock: ServerClock;
   readonly currency: string;
+  readonly userId: string;
 }
 
 /** Everything between the wish to buy and the end of the order. */
-export function PurchasePanel({ purchase, sale, status, clock, currency }: Props): VNode {
+export function PurchasePanel({ purchase, sale, status, clock, currency, userId }: Props): VNode {
   const t = useTranslation();
   const state = useStore(purchase.state);
   const [quantity, setQuantity] = useState(1);
@@ -42,7 +44,15 @@ export function PurchasePanel({ purchase, sale, status, clock, currency }: Props
       ${state.trouble && html`<${TroubleLine} trouble=${state.trouble} clock=${clock} t=${t} />`}
     </div>`;
   }
-  const { text, hint, button, isWaiting, asksQuantity } = shownOf({ state, status, purchase, quantity, t });
+  if (state.at === 'room') {
+    const { place, trouble } = state;
+    return html`<div class="panel">
+      <${RoomPanel} ...${{ place, sale, userId, clock }} onStop=${() => purchase.stop()} />
+      ${trouble && html`<${TroubleLine} trouble=${trouble} clock=${clock} t=${t} />`}
+    </div>`;
+  }
+  const hasRoom = sale.waiting_room !== undefined;
+  const { text, hint, button, isWaiting, asksQuantity } = shownOf({ state, status, purchase, quantity, hasRoom, t });
   return html`<div class="panel">
     <p class=${`say ${isWaiting === true ? 'waiting' : ''}`} role="status">${text}</p>
     ${state.at === 'asking' && state.trouble && html`<${TroubleLine} trouble=${state.trouble} clock=${clock} t=${t} />`}
@@ -65,12 +75,13 @@ export function PurchasePanel({ purchase, sale, status, clock, currency }: Props
   </div>`;
 }
 
-type EarlyState = Exclude<PurchaseState, { at: 'order' }>;
+type EarlyState = Exclude<PurchaseState, { at: 'order' | 'room' }>;
 
 interface Asked {
   readonly status: Product['status'];
   readonly purchase: Purchase;
   readonly quantity: number;
+  readonly hasRoom: boolean;
   readonly t: T;
 }
 
@@ -119,8 +130,11 @@ function fewerLeft(left: number, { purchase, t }: Asked): Shown | undefined {
   };
 }
 
-function idle({ status, purchase, quantity, t }: Asked, soldOut: Shown): Shown {
+function idle({ status, purchase, quantity, hasRoom, t }: Asked, soldOut: Shown): Shown {
   const buy = (text: MessageKey) => ({ text: t(text), onClick: () => purchase.want('unit', quantity) });
+  if (hasRoom && (status === 'scheduled' || status === 'open' || status === 'sold_out')) {
+    return { text: t('roomInvites'), button: buy('joinRoom'), asksQuantity: status !== 'sold_out' };
+  }
   switch (status) {
     case 'scheduled':
       return { text: t('notStarted'), button: buy('buyAtStart'), asksQuantity: true };

@@ -6,6 +6,8 @@ export interface PurchaseRecord {
   readonly wants?: 'unit' | 'returned_unit' | undefined;
   /** How many units; 1 if there is none. */
   readonly quantity?: number | undefined;
+  /** Of the waiting room. The first one is the best. */
+  readonly ticket?: string | undefined;
   readonly token?: string | undefined;
   readonly tokenUntilMs?: number | undefined;
   /** The accepted order. */

@@ -1,4 +1,4 @@
-import { Refused, Unreachable, type Order } from '../client/client.ts';
+import { Refused, Unreachable, type Order, type Place } from '../client/client.ts';
 
 /** Why the service has not answered as wanted, and when the next try comes, by its clock. */
 export interface Trouble {
@@ -14,6 +14,8 @@ export type PurchaseState =
   | { readonly at: 'idle'; readonly isOrderLost?: boolean }
   /** The shopper wants a unit, and the sale has not started. */
   | { readonly at: 'armed' }
+  /** In the waiting room; without a place before the shopper has joined. */
+  | { readonly at: 'room'; readonly place?: Place; readonly trouble?: Trouble }
   | { readonly at: 'asking'; readonly isSolving?: boolean; readonly trouble?: Trouble }
   /** `left`: how many units are left, fewer than the shopper wants. */
   | { readonly at: 'sold_out'; readonly keepsTrying: boolean; readonly left?: number | undefined }

@@ -1,7 +1,10 @@
-import { Refused, retrying, seckillToken, type Challenge, type Order, type ShopperClient } from '../client/client.ts';
+import { Refused, retrying } from '../client/client.ts';
+import type { Challenge, Order, Place, ShopperClient } from '../client/client.ts';
 import { createStore, type Store } from '../ui/store.ts';
 import type { PurchaseRecords } from './purchase-record.ts';
 import type { SaleWatch } from './sale-watch.ts';
+import { PurchaseTokens } from './purchase-tokens.ts';
+import { Room } from './room.ts';
 import { Waits } from './waits.ts';
 import { troubleOf, type PurchaseState } from './purchase-state.ts';
 
@@ -14,14 +17,12 @@ export interface PurchaseOptions {
   readonly leave: (url: string) => void;
 }
 
-/** Seckill tokens are asked for at a random moment in this time before the start. */
-const TOKEN_BEFORE_START_MS = { from: 120_000, to: 10_000 };
-/** A token that ends sooner is not used any more. */
-const TOKEN_LIFE_MS_MIN = 2_000;
 const NEW_TOKENS_MAX = 3;
 const POLL_SECONDS = 20;
 const QUEUED_REST_MS = 500;
 const PENDING_REST_MS = 5_000;
+/** A called shopper who found nothing looks at the waiting room again. */
+const ROOM_REST_MS = 1_000;
 /** While a payment is awaited, and when the time to pay ends. */
 const SOON_REST_MS = 700;
 /** A payment without a result for this long can be started again. */
@@ -39,14 +40,24 @@ export class Purchase {
   #running = new AbortController();
   #isDisposed = false;
   readonly #waits: Waits;
+  readonly #room: Room;
+  readonly #tokens: PurchaseTokens;
 
   constructor(options: PurchaseOptions) {
     this.#options = options;
     this.#waits = new Waits(options.watch, options.client.clock);
+    const retryOptions = (signal: AbortSignal) => this.#retryOptions(signal);
+    const shared = { ...options, waits: this.#waits, retryOptions };
+    const show = (place?: Place) => this.#show({ at: 'room', ...(place === undefined ? {} : { place }) });
+    this.#room = new Room({ ...shared, show });
+    const onSolving = () => {
+      if (this.state.get().at === 'asking') this.#show({ at: 'asking', isSolving: true });
+    };
+    this.#tokens = new PurchaseTokens({ ...shared, room: this.#room, onSolving });
     const { orderNo, wants } = options.records.read();
     if (orderNo !== undefined) this.#launch((signal) => this.#follow(orderNo, signal));
     else if (wants !== undefined) this.#launch((signal) => this.#buy(signal));
-    else this.#launch((signal) => this.#fetchTokenEarly(signal));
+    else this.#launch((signal) => this.#tokens.fetchEarly(signal));
   }
 
   /** The shopper wants units: now, at the start, or when one comes back. */
@@ -117,9 +128,9 @@ export class Purchase {
     const { client, watch, records } = this.#options;
     for (let newTokens = 0; ;) {
       try {
-        await this.#untilStart(signal);
+        if (!(await this.#untilTurn(signal))) return;
         this.#show({ at: 'asking' });
-        const token = await this.#token(signal);
+        const token = await this.#tokens.current(signal);
         // Without the signal: a buy that has been sent may be accepted, so its answer must be seen.
         const { quantity } = records.read();
         const accepted = await this.#retrying(() => client.buy(watch.productId, token, { quantity }), signal);
@@ -147,6 +158,18 @@ export class Purchase {
     }
   }
 
+  /** Waits for the start, or in the waiting room; false if the sale has ended. */
+  async #untilTurn(signal: AbortSignal): Promise<boolean> {
+    if (!(await this.#room.exists(signal))) {
+      await this.#untilStart(signal);
+      return true;
+    }
+    if (await this.#room.untilCalled(signal)) return true;
+    this.#options.records.change({ wants: undefined });
+    this.#show({ at: 'ended' });
+    return false;
+  }
+
   /** Waits until a buy that was refused may be repeated; false if it may not. */
   async #mayGoOn(error: Refused, signal: AbortSignal): Promise<boolean> {
     const { watch, records, client } = this.#options;
@@ -166,7 +189,15 @@ export class Purchase {
         await this.#waits.rest(waitMs, signal);
         return true;
       }
+      case 'not_called':
+        await this.#waits.rest(ROOM_REST_MS * (1 + Math.random()), signal);
+        return true;
       case 'sold_out': {
+        // Nothing is left, not even fewer units: the place in the line is kept.
+        if ((error.available ?? 0) === 0 && (await this.#room.exists(signal))) {
+          await this.#waits.rest(ROOM_REST_MS * (1 + Math.random()), signal);
+          return true;
+        }
         const keepsTrying = records.read().wants === 'returned_unit';
         this.#show({ at: 'sold_out', keepsTrying, left: error.available });
         void watch.refresh();
@@ -223,42 +254,11 @@ export class Purchase {
     return { doing: isLate ? undefined : 'paying', isPaymentLost: isLate };
   }
 
-  /** The seckill token: the one that is known, else a new one, with a proof of work if there must be one. */
-  async #token(signal: AbortSignal): Promise<string> {
-    const { client, records, watch, solve } = this.#options;
-    const { token, tokenUntilMs = 0 } = records.read();
-    if (token !== undefined && tokenUntilMs - client.clock.now() > TOKEN_LIFE_MS_MIN) return token;
-    const issued = await seckillToken(client, watch.productId, {
-      ...this.#retryOptions(signal),
-      solve: async (challenge) => {
-        const { at } = this.state.get();
-        if (at === 'asking') this.#show({ at, isSolving: true });
-        return solve(challenge, signal);
-      },
-    });
-    records.change({ token: issued.token, tokenUntilMs: Date.parse(issued.expires_at) });
-    return issued.token;
-  }
-
-  /** Gets the seckill token before the start, so that the buy is a single call. */
-  async #fetchTokenEarly(signal: AbortSignal): Promise<void> {
-    const { client } = this.#options;
-    const startMs = await this.#waits.startMs(signal);
-    const nowMs = client.clock.now();
-    const { from, to } = TOKEN_BEFORE_START_MS;
-    const firstMs = Math.max(nowMs, startMs - from);
-    const lastMs = startMs - to;
-    if (startMs <= nowMs) return;
-    await this.#waits.untilTime(firstMs + Math.random() * Math.max(0, lastMs - firstMs), signal);
-    // The buy asks again if this fails.
-    await this.#token(signal).catch(() => undefined);
-  }
-
   async #untilStart(signal: AbortSignal): Promise<void> {
     const startMs = await this.#waits.startMs(signal);
     if (startMs <= this.#options.client.clock.now()) return;
     this.#show({ at: 'armed' });
-    void this.#fetchTokenEarly(signal).catch(() => undefined);
+    void this.#tokens.fetchEarly(signal).catch(() => undefined);
     await this.#waits.untilStart(signal);
   }
 
@@ -281,7 +281,7 @@ export class Purchase {
       onWait: (error: Error, waitMs: number) => {
         const trouble = { kind: troubleOf(error), untilMs: this.#options.client.clock.now() + waitMs };
         const state = this.state.get();
-        if (state.at === 'asking' || state.at === 'order') this.#show({ ...state, trouble });
+        if (state.at === 'asking' || state.at === 'order' || state.at === 'room') this.#show({ ...state, trouble });
       },
     };
   }

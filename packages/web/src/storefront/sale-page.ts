@@ -77,6 +77,7 @@ function Sale({
               status=${status}
               clock=${clock}
               currency=${currency}
+              userId=${session.userId}
             />`
       }
       ${description !== undefined && html`<p class="description">${description}</p>`}

@@ -5,6 +5,9 @@ import type { SaleWatch } from './sale-watch.ts';
 /** The clock is read again after this time: timers of browsers end at 24 days, and stop while a device sleeps. */
 const WAIT_STEP_MS = 30_000;
 
+/** Shoppers who wait for the opening of a waiting room join within this time. */
+const ROOM_SPREAD_MS = 2_000;
+
 /** The waits of a purchase. */
 export class Waits {
   readonly #watch: SaleWatch;
@@ -41,6 +44,18 @@ export class Waits {
     for (let startMs = await this.startMs(signal); startMs > this.#clock.now(); startMs = await this.startMs(signal)) {
       await this.rest(Math.min(startMs - this.#clock.now(), WAIT_STEP_MS), signal);
     }
+  }
+
+  /** Waits until shoppers may join the waiting room; an operator may move that meanwhile. */
+  async untilRoomOpens(signal: AbortSignal): Promise<void> {
+    const leftMs = (): number =>
+      Date.parse(this.#watch.reading.get().sale?.waiting_room?.opens_at ?? '') - this.#clock.now();
+    for (let left = leftMs(); left > 0; left = leftMs()) {
+      await this.rest(Math.min(left, WAIT_STEP_MS), signal);
+      await this.#watch.refresh();
+    }
+    // Not all in the same second: the places do not depend on it.
+    await this.rest(Math.random() * ROOM_SPREAD_MS, signal);
   }
 
   /** Reads the sale until it is as wanted. */

@@ -191,6 +191,7 @@ export function deleteArchivedSale(db: Db, id: number): Promise<void> {
     await lockSaleRow(tx, id);
     await tx.deleteFrom('sale_counters').where('product_id', '=', id).execute();
     await tx.deleteFrom('repairs').where('product_id', '=', id).execute();
+    await tx.deleteFrom('gates').where('product_id', '=', id).execute();
     await tx.deleteFrom('products').where('id', '=', id).where('archived_at', 'is not', null).execute();
   });
 }

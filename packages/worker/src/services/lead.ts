@@ -117,13 +117,18 @@ class Lead<Name extends string> {
  */
 export function underLead<Name extends string>(rounds: Rounds<Name>, deps: LeadDeps<Name>): Service {
   const { log, metrics } = deps;
-  const { name, rest } = rounds;
+  const { name, rest, isNeeded } = rounds;
   const lead = new Lead(name, deps);
 
   const service = repeating(
     {
       ...rounds,
       async round(stopping) {
+        if (isNeeded !== undefined && !(await isNeeded())) {
+          await lead.resign();
+          rest?.();
+          return ASK_MS;
+        }
         if (!lead.isHeld && !(await lead.ask())) {
           rest?.();
           return ASK_MS;

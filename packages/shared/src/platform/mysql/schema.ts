@@ -20,6 +20,7 @@ export interface Database {
   deny_list: DenyListTable;
   deny_list_version: DenyListVersionTable;
   order_events: OrderEventsTable;
+  gates: GatesTable;
 }
 
 export interface ProductsTable {
@@ -49,12 +50,39 @@ export interface ProductsTable {
   description: string | null;
   /** The address of a picture, with https. */
   image_url: string | null;
+  /** From when on shoppers may join the waiting room; null if the sale has none. */
+  room_opens_at: Date | null;
+  /** May change at any time, without a new `version`. */
+  room_admit_per_second: number | null;
+  /** Hex. Secret until `room_drawn_at` is set. */
+  room_seed: string | null;
+  /** Hex. Always secret. */
+  room_ticket_key: string | null;
+  /** When the line of those who joined before the start was fixed. */
+  room_drawn_at: Generated<Date | null>;
   /** When archiving began: from then on none of its orders moves, and callers do not find it. */
   archiving_at: Date | null;
   /**
    * When its archive was complete and on disk. From then on its rows are deleted, this one last.
    */
   archived_at: Date | null;
+}
+
+/** How far the line of a waiting room was called. Redis has a copy. */
+export interface GatesTable {
+  product_id: number;
+  /** Raised with each call; a call is written only by who knows the one before. */
+  version: Generated<number>;
+  /** Places below it are called. It only rises. */
+  gate: Generated<number>;
+  /** The last calls, JSON: `[at_ms, gate, people]` each. */
+  calls: Generated<string>;
+  /** Until when the calls so far have used the rate, ms. */
+  paced_ms: Generated<number>;
+  /** The end of the line of late shoppers, thousandths. */
+  late: Generated<number>;
+  /** The bitmap of early places. */
+  early: Buffer | null;
 }
 
 export interface OrdersTable {

@@ -18,6 +18,8 @@ export interface Rounds<Name extends string = string> {
    * before the next round (ms), if that is not `intervalMs`.
    */
   readonly round: (stopping: AbortSignal) => Promise<number | void>;
+  /** If it says no, there is no round, and no process asks for the lead. */
+  readonly isNeeded?: () => Promise<boolean>;
   /** Clears the gauges after leadership is lost or unknown. */
   readonly rest?: () => void;
 }

@@ -48,6 +48,21 @@ export interface SaleKeys {
   readonly building: string;
   /** Channel on which the numbers of settled batches are published. */
   readonly settled: string;
+  /** Hash: `history_id drawn late late_seen version gate calls may_return`: the waiting room. */
+  readonly room: string;
+  /** String: a bit for each early place that somebody has. */
+  readonly roomEarly: string;
+  /** String: a bit for each group of shoppers of which one has joined late. */
+  readonly roomLate: string;
+  /** String: the early places that a load adds. */
+  readonly roomLoading: string;
+  /**
+   * Sorted set user → when the call ends, ms: called shoppers who have asked for a seckill token. It
+   * has a TTL.
+   */
+  readonly roomEntered: string;
+  /** Channel on which a change of the gate is published. */
+  readonly roomChanged: string;
 }
 
 /** Builds every name that the service uses in Redis. No other file builds keys. */
@@ -73,6 +88,12 @@ export class Keys {
       leaseWaiting: at('lease_waiting'),
       building: at('building'),
       settled: at('settled'),
+      room: at('room'),
+      roomEarly: at('room_early'),
+      roomLate: at('room_late'),
+      roomLoading: at('room_loading'),
+      roomEntered: at('room_entered'),
+      roomChanged: at('room_changed'),
     };
   }
 
@@ -136,6 +157,11 @@ export class Keys {
   /** String with a TTL: when the shard's share of the global bucket is full again, µs. */
   globalBucket(shard: number): string {
     return `${this.#root}bucket:{${shard}}:global`;
+  }
+
+  /** String with a TTL: an api process sheds load now. */
+  shedding(shard: number): string {
+    return `${this.#root}shedding:{${shard}}`;
   }
 
   /** Prefix of BullMQ's keys for a shard's queue. */

@@ -3,7 +3,7 @@ import { CallTimes, type CallTime } from './call-times.ts';
 import type { RedisClient } from './client.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
-export type Argument = string | number;
+export type Argument = string | number | Buffer;
 export type ScriptMetrics = Pick<Metrics, 'redisScriptSeconds' | 'redisScriptErrors' | 'fencingRefusals'>;
 
 interface ScriptOptions {

@@ -1,6 +1,7 @@
 import { collectDefaultMetrics, Registry, type Metric } from 'prom-client';
 import { apiMetrics } from './api-metrics.ts';
 import { connectionMetrics } from './connection-metrics.ts';
+import { roomMetrics } from './room-metrics.ts';
 import { saleAndShardMetrics } from './sale-metrics.ts';
 import { workerMetrics } from './worker-metrics.ts';
 
@@ -20,6 +21,7 @@ export function createMetrics(name: 'api' | 'worker') {
     ...apiMetrics(name === 'api' ? [registry] : []),
     ...workerMetrics(name === 'worker' ? [registry] : []),
     ...saleAndShardMetrics(name === 'worker' ? [registry] : []),
+    ...roomMetrics({ api: name === 'api' ? [registry] : [], worker: name === 'worker' ? [registry] : [] }),
     ...connectionMetrics([registry]),
   };
 }
@@ -51,8 +53,8 @@ export async function metricRows(): Promise<
     );
   };
   return {
-    api: await rowsOf((registry) => apiMetrics([registry])),
-    worker: await rowsOf((registry) => workerMetrics([registry])),
+    api: await rowsOf((registry) => [apiMetrics([registry]), roomMetrics({ api: [registry], worker: [] })]),
+    worker: await rowsOf((registry) => [workerMetrics([registry]), roomMetrics({ api: [], worker: [registry] })]),
     sales: await rowsOf((registry) => saleAndShardMetrics([registry])),
     every: await rowsOf((registry) => connectionMetrics([registry])),
     runtime: await rowsOf((registry) => collectDefaultMetrics({ register: registry })),

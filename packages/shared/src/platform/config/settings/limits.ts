@@ -54,6 +54,18 @@ export const limitSettings = {
     0,
     1_000,
   ),
+  PASS_SECONDS: count(
+    'How long a called shopper of a waiting room has to take a seckill token before others are called instead, s. Raise it if shoppers come back too late',
+    120,
+    1,
+    3_600,
+  ),
+  PASSES_PER_UNIT: count(
+    'Called shoppers of a waiting room for each free unit who may be inside at once. Raise it if many do not buy; at 1 nobody is called in vain',
+    2,
+    1,
+    100,
+  ),
   CHALLENGE_BITS: count(
     'Work before a seckill token, as the power of two of hashes; 4 or more, 0: none. Set 16 or more against bots',
     0,

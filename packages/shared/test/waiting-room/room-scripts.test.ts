@@ -1,0 +1,190 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { EarlyLine } from '../../src/waiting-room/early-line.ts';
+import { CLOSED_GATE } from '../../src/waiting-room/gate.ts';
+import { moveGate, readGates, readSavedEarly, saveEarly, saveLate } from '../../src/waiting-room/gates-table.ts';
+import { LATE_GROUPS } from '../../src/waiting-room/room-secrets.ts';
+import { findSale } from '../../src/sale/products-table.ts';
+import type { SaleWithTexts } from '../../src/sale/sale.ts';
+import { buy } from '../../testing/buying.ts';
+import { bitmapOf } from '../../testing/rooms.ts';
+import { openTestContext, type TestContext } from '../../testing/support.ts';
+
+let context: TestContext;
+let sale: SaleWithTexts;
+beforeAll(async () => {
+  context = await openTestContext();
+});
+afterAll(() => context.close());
+
+const ROOM = { opensAtMs: 1_000 };
+const EMPTY = { isDrawn: false, late: 0, early: Buffer.alloc(0) };
+
+async function openRoom(fields: Parameters<TestContext['openSale']>[0] = {}): Promise<SaleWithTexts> {
+  const opened = await context.openSale({ room: ROOM, ...fields });
+  expect(await context.commands.loadRoom(opened, EMPTY)).toBe(true);
+  return opened;
+}
+const soon = () => ({ startMs: Date.now() + 3_600_000, endMs: Date.now() + 7_200_000 });
+const join = (slot: number, lateGroup = slot) => ({ slot, lateGroup });
+/** The bitmap in Redis, which ends with its last bit, in full length. */
+const early = async (): Promise<Buffer> => {
+  const bitmap = bitmapOf([]);
+  (await context.commands.readEarly(sale)).copy(bitmap);
+  return bitmap;
+};
+const lateOf = async (...groups: number[]) =>
+  (
+    await context.commands.joinRoom(
+      sale,
+      groups.map((group) => join(1, group)),
+    )
+  ).map((one) => (one.outcome === 'joined' && one.joined !== 'early' ? one.joined.late : one));
+
+describe('joining before the start', () => {
+  beforeEach(async () => {
+    sale = await openRoom(soon());
+  });
+
+  test('counts a shopper once, however often and by whichever call', async () => {
+    const { commands } = context;
+    const joins = await commands.joinRoom(sale, [join(7), join(70_000), join(7)]);
+    expect(joins).toEqual(joins.map(() => ({ outcome: 'joined', joined: 'early' })));
+    await commands.joinRoom(sale, [join(7), join(1_048_575)]);
+    expect(await early()).toEqual(bitmapOf([7, 70_000, 1_048_575]));
+    expect(new EarlyLine(await commands.readEarly(sale)).size).toBeCloseTo(3, 3);
+    expect(await commands.readRoom(sale)).toMatchObject({ isLoaded: true, isDrawn: false, late: 0, gate: 0 });
+  });
+
+  test('is over for good once the start has come, also if the clock is set back', async () => {
+    const { commands, redis, keys } = context;
+    await commands.joinRoom(sale, [join(7)]);
+    await redis.hset(keys.sale(sale).state, 'start_ms', '1');
+    await commands.lookAtRoom(sale);
+    await redis.hset(keys.sale(sale).state, 'start_ms', String(sale.startMs));
+    expect(await lateOf(3)).toEqual([0]);
+    expect(await early()).toEqual(bitmapOf([7]));
+  });
+});
+
+describe('joining after the start', () => {
+  beforeEach(async () => {
+    sale = await openRoom();
+  });
+
+  test('gives places in the order of arrival, and to join again is never better', async () => {
+    expect(await lateOf(1, 2, 3)).toEqual([0, 1_000, 2_000]);
+    expect(await lateOf(1)).toEqual([2_000]);
+    expect(await lateOf(4, 4)).toEqual([3_000, 3_000]);
+    expect(await context.commands.readRoom(sale)).toMatchObject({ isDrawn: true, late: 4_000 });
+  });
+
+  test('counts many shoppers with an error below 1 %, although some share a group', async () => {
+    const count = 50_000;
+    for (let from = 0; from < count; from += 500) {
+      const groups = Array.from({ length: 500 }, (_, i) => Math.imul(from + i + 1, 0x9e3779b1) >>> 14);
+      await lateOf(...groups);
+    }
+    const random = Array.from({ length: 20_000 }, () => Math.floor(Math.random() * LATE_GROUPS));
+    for (let from = 0; from < random.length; from += 500) await lateOf(...random.slice(from, from + 500));
+    const { late } = await context.commands.readRoom(sale);
+    // The first ones are spread evenly and collide with nobody; the others collide with them.
+    const expected = LATE_GROUPS * Math.log(LATE_GROUPS / (LATE_GROUPS - count));
+    expect(Math.abs(late / 1_000 - expected - random.length) / (count + random.length)).toBeLessThan(0.02);
+  });
+
+  test('is refused without the room, after the end, and by a Redis that lost the room', async () => {
+    const { commands, redis, keys } = context;
+    const ended = await openRoom({ startMs: 1_000, endMs: Date.now() - 1 });
+    expect(await commands.joinRoom(ended, [join(1), join(2)])).toEqual([{ outcome: 'ended' }, { outcome: 'ended' }]);
+    const plain = await context.openSale();
+    expect(await commands.joinRoom(plain, [join(1)])).toEqual([{ outcome: 'not_ready' }]);
+    await redis.hset(keys.sale(sale).room, 'history_id', 'another');
+    expect(await commands.joinRoom(sale, [join(1)])).toEqual([{ outcome: 'not_ready' }]);
+    expect(await commands.readRoom(sale)).toMatchObject({ isLoaded: false });
+  });
+});
+
+describe('loading a room', () => {
+  test('joins what the ledger has with what Redis still has, and nothing falls', async () => {
+    const { commands } = context;
+    sale = await openRoom(soon());
+    await commands.joinRoom(sale, [join(7)]);
+    await commands.loadRoom(sale, { isDrawn: true, late: 5_000, early: bitmapOf([9]) });
+    await commands.loadRoom(sale, EMPTY);
+    expect(await early()).toEqual(bitmapOf([7, 9]));
+    expect(await commands.readRoom(sale)).toMatchObject({ isDrawn: true, late: 5_000 });
+  });
+
+  test('does not bring back a sale that Redis does not keep', async () => {
+    const { commands, redis, keys } = context;
+    sale = await context.insertSale({ room: ROOM });
+    expect(await commands.loadRoom(sale, { isDrawn: true, late: 1, early: bitmapOf([1]) })).toBe(false);
+    const { room, roomEarly } = keys.sale(sale);
+    expect(await redis.exists(room, roomEarly)).toBe(0);
+  });
+});
+
+describe('the gate', () => {
+  const CALL = { version: 1, gate: 4_000, calls: [{ atMs: 5, gate: 4_000, people: 2.5 }], pacedMs: 7 };
+
+  test('is published by version: an older one never replaces a newer one', async () => {
+    const { commands } = context;
+    sale = await openRoom();
+    await commands.publishGate(sale, { ...CALL, version: 2 }, true);
+    await commands.publishGate(sale, { ...CALL, gate: 1_000 }, false);
+    expect(await commands.readRoom(sale)).toMatchObject({
+      version: 2,
+      gate: 4_000,
+      calls: CALL.calls,
+      mayReturn: true,
+    });
+    await commands.publishGate(sale, { ...CALL, version: 2 }, false);
+    expect(await commands.readRoom(sale)).toMatchObject({ version: 2, mayReturn: false });
+  });
+
+  test('is moved in the ledger only by who knows the version before, and never falls', async () => {
+    const { db } = context;
+    sale = await openRoom();
+    await saveEarly(db, sale.id, bitmapOf([1]), { isDrawn: true });
+    expect(await moveGate(db, sale.id, CALL)).toBe(true);
+    expect(await moveGate(db, sale.id, { ...CALL, gate: 9_000 })).toBe(false);
+    expect(await moveGate(db, sale.id, { ...CALL, version: 2, gate: 3_000 })).toBe(false);
+    await saveLate(db, sale.id, 8_000);
+    await saveLate(db, sale.id, 2_000);
+    const rows = await readGates(db, [sale.id]);
+    expect(rows.get(sale.id)).toEqual({ gate: CALL, late: 8_000, isDrawn: true, admitPerSecond: null });
+    expect((await readGates(db, [(await context.openSale({ room: ROOM })).id])).values().next().value?.gate).toEqual(
+      CLOSED_GATE,
+    );
+  });
+
+  test('keeps the early line that is fixed, and loses nothing that was saved', async () => {
+    const { db } = context;
+    sale = await openRoom(soon());
+    await saveEarly(db, sale.id, bitmapOf([1]), { isDrawn: false });
+    expect((await findSale(db, sale.id))?.room?.isDrawn).toBe(false);
+    await saveEarly(db, sale.id, bitmapOf([2]), { isDrawn: true });
+    await saveEarly(db, sale.id, bitmapOf([3]), { isDrawn: true });
+    expect(await readSavedEarly(db, sale.id)).toEqual(bitmapOf([1, 2]));
+    expect((await findSale(db, sale.id))?.room?.isDrawn).toBe(true);
+  });
+
+  test('counts who entered and bought while the pass lasts, and the key expires', async () => {
+    const { commands, redis, keys } = context;
+    sale = await openRoom();
+    const endMs = Date.now() + 60_000;
+    await commands.enterRoom(sale, [
+      { userId: 'u1', passEndMs: endMs },
+      { userId: 'u2', passEndMs: endMs },
+      { userId: 'u3', passEndMs: Date.now() - 1 },
+    ]);
+    await buy(context, sale, ['u1', 'u3']);
+    expect(await commands.lookAtRoom(sale)).toMatchObject({ bought: 1, backlog: 2, sheds: false });
+    const { roomEntered } = keys.sale(sale);
+    expect(await redis.zrange(roomEntered, 0, '-1')).toEqual(['u1', 'u2']);
+    expect(await redis.pttl(roomEntered)).toBeGreaterThan(50_000);
+    await commands.noteShedding(0, 5_000);
+    expect(await commands.lookAtRoom(sale)).toMatchObject({ sheds: true });
+    await redis.del(keys.shedding(0));
+  });
+});
