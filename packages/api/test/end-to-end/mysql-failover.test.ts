@@ -130,16 +130,15 @@ it('a switch of servers behind one name needs no restart: connections to the rea
     expect(log.some(({ msg }) => msg === 'retrying the transaction')).toBe(true);
   }, SEEN);
   expect(await ordersOn(pair.primary)).toBe(20);
-  // An operator who tries again and again keeps a connection of the api process in use: only its
-  // closing leads to another server.
   const nobody = { user_id: 'nobody' };
-  const statusOfWrite = async () =>
-    (await shoppers.call('POST', '/api/v1/admin/deny-list', nobody, AS_OPERATOR)).status;
-  expect(await statusOfWrite()).toBe(503);
+  const write = async () => (await shoppers.call('POST', '/api/v1/admin/deny-list', nobody, AS_OPERATOR)).status;
 
   await pair.promote();
+  // A refused write closes the connections of its process, which otherwise stay open until they are
+  // idle. One that was opened meanwhile may cost one more attempt.
+  expect(await write()).toBe(503);
   name.leadTo(pair.replica);
-  await expect.poll(statusOfWrite, SEEN).toBe(200);
+  expect([await write(), await write()]).toContain(200);
   expect(await endsOf(meanwhile.keys())).toEqual(new Set(['pending_payment']));
   const after = await buyAll(id, usersOf('after', 20));
   expect(await endsOf(after.keys())).toEqual(new Set(['pending_payment']));
