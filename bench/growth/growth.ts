@@ -123,7 +123,7 @@ async function costsOf(
 
 /**
  * Bytes per item, as reported by Redis for the keys of a sale with fresh buys whose orders are not
- * written.
+ * written, and with seckill tokens.
  */
 async function memoryOf(stage: Stage, sale: Sale, size: GrowthSize): Promise<Record<string, number>> {
   const { redis } = stage;
@@ -138,13 +138,18 @@ async function memoryOf(stage: Stage, sale: Sale, size: GrowthSize): Promise<Rec
     } while (cursor !== '0');
     return Number.NaN;
   };
+  // Seckill tokens that nobody uses.
+  await planBuys(stage.api, sale, newShoppers(size.buys));
+  const tokens = [0, 1, 2].map((turn) => `v4:tokens:{0}:${sale.id}:${turn}`);
+  const total = async (read: (key: string) => Promise<number>): Promise<number> =>
+    (await Promise.all(tokens.map(read))).reduce((sum, value) => sum + value, 0);
   const owners = await redis.hlen(at('owners'));
   const orders = Number(await redis.hget(at('state'), 'backlog'));
   return {
     'owner, in Redis until a day after the sale': (await whole(at('owners'))) / owners,
     'reservation, in Redis until the order is written':
       ((await whole(at('batches'))) + (await whole(at('batch_times')))) / orders,
-    'seckill token, in Redis while it lives': await oneOf(`v4:token:{0}:${sale.id}:*`),
+    'seckill token, in Redis while it lives': (await total(whole)) / (await total((key) => redis.hlen(key))),
     'job, in Redis until its orders (100 at most) are written': await oneOf('v4:queue:{0}:orders:0*'),
     'settled batch (100 orders at most), in Redis for 10 min': await oneOf('v4:settled:*'),
     'open connection, in an api process': await connectionBytes(stage, size.connections),

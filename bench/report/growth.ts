@@ -62,8 +62,8 @@ export function growthPart(growth: GrowthJson): string {
   return `## Growth
 
 \`npm run bench -- --growth\`, measured ${growth.date.slice(0, 10)} at commit \`${growth.commit}\`: CPU time of a buy by process, while what the first column names
-grows. Flat is within 20 % from the first to the last. Buys of one sale go together in micro-batches; spread over many sales there are fewer to go together, and each
-costs what a buy at low load costs.
+grows. Flat is within 20 % from the first to the last. Buys go together in micro-batches, whatever their sale; spread over many sales, each pays alone for what is read and written
+once for each sale.
 
 ![Redis time per buy](performance/growth-redis.svg)
 

@@ -21,12 +21,16 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     name: 'admit_not_idempotent',
     what: 'an admission that runs twice takes two units',
     file: ADMIT,
-    find: `  local words = {}
-  for i = 1, count do words[i] = line_of(stored, order_nos[i]) and 'accepted' or 'unavailable' end
-  return answer(words)
+    find: `  for i = 1, batch.count do
+    batch.words[i] = line_of(stored, batch.order_nos[i]) and 'accepted' or 'unavailable'
+  end
+  return true
 `,
-    replace: `  redis.call('HDEL', owners_key, unpack(users))
-  for i = 1, count do redis.call('SET', KEYS[FIXED_KEYS + i], tokens[i]) end
+    replace: `  redis.call('HDEL', batch.owners_key, unpack(batch.users))
+  for i = 1, batch.count do
+    redis.call('HSET', batch.tokens_keys[1], batch.users[i], '9999999999999 ' .. batch.tokens[i])
+  end
+  return false
 `,
     promises: [2],
     faults: ['redis_reply_dropped'],
@@ -35,7 +39,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     name: 'twice_in_a_batch',
     what: 'a shopper who is twice in one micro-batch gets two units',
     file: ADMIT,
-    find: `  owner_of[user], token_of[user] = entry, nil\n`,
+    find: `  batch.owner_of[user], batch.token_of[user] = entry, nil\n`,
     replace: '',
     promises: [2, 8],
     faults: ['redis_delayed'],
@@ -105,8 +109,8 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     name: 'case_folded_owner',
     what: '`u1` and `U1` are one owner',
     file: ADMIT,
-    find: `ends[count] = from, order_no, user, to - 1`,
-    replace: `ends[count] = from, order_no, string.lower(user), to - 1`,
+    find: `order_nos[count], users[count] = order_no, user`,
+    replace: `order_nos[count], users[count] = order_no, string.lower(user)`,
     promises: [4],
     faults: ['script_flush'],
   },

@@ -162,12 +162,12 @@ test('an effect is a difference between two states, named by where it is', () =>
   const after = new Map([
     ['table orders', '3 rows 18'],
     ['key v4:sale:{0}:1:owners', 'aa'],
-    ['key v4:token:{0}:1:u', 'bb'],
+    ['key v4:tokens:{0}:1:0', 'bb'],
   ]);
   expect(differences(before, before)).toEqual([]);
   expect(differences(before, after)).toEqual([
     'table orders: 3 rows 17 → 3 rows 18',
-    'key v4:token:{0}:1:u: nothing → bb',
+    'key v4:tokens:{0}:1:0: nothing → bb',
   ]);
 });
 

@@ -66,6 +66,8 @@ function writeConfiguration(folder: string, port: number, password: string | und
     // sale. Loading 256 MB takes four seconds.
     'auto-aof-rewrite-min-size 256mb',
     'maxmemory-policy noeviction',
+    // A hash of many seckill tokens that were not used expires as a whole.
+    'lazyfree-lazy-expire yes',
     ...(password ? [`requirepass ${password}`, `masterauth ${password}`] : []),
   ];
   writeFileSync(path, `${settings.join('\n')}\n`, { mode: 0o600 });

@@ -243,6 +243,6 @@ export async function effectsOn(context: TestContext, sale: Sale, ...userIds: st
   const { state, owners, batches, batchTimes } = context.keys.sale(sale);
   const transaction = context.redis.multi().hgetall(state).hgetall(owners).hgetall(batches);
   transaction.zrange(batchTimes, 0, '-1', 'WITHSCORES');
-  for (const userId of userIds) transaction.get(context.keys.seckillToken(sale, userId));
+  if (userIds.length > 0) for (const name of context.keys.seckillTokens(sale)) transaction.hmget(name, ...userIds);
   return (await transaction.exec())!.map(([, value]) => value);
 }

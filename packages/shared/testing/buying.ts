@@ -60,6 +60,42 @@ export function issueToken(shop: Shop, sale: SaleRef, userId: string, lifeMs = T
   return recordToken(shop, sale, userId, `token-${randomUUID()}`, { lifeMs });
 }
 
+/** The shopper's live seckill token, and when it expires, as Redis has them. */
+export async function liveTokenOf(
+  { redis, keys }: Pick<Shop, 'redis' | 'keys'>,
+  sale: SaleRef,
+  userId: string,
+): Promise<{ token: string; expiresMs: number } | undefined> {
+  const [seconds, microseconds] = await redis.time();
+  const recorded = await Promise.all(keys.seckillTokens(sale).map((name) => redis.hget(name, userId)));
+  const tokens = recorded
+    .filter((text) => text !== null)
+    .map((text) => ({ token: text.slice(14), expiresMs: Number(text.slice(0, 13)) }))
+    .filter(({ expiresMs }) => expiresMs > Number(seconds) * 1_000 + Number(microseconds) / 1_000);
+  if (tokens.length > 1) throw new Error(`${userId} has ${tokens.length} live seckill tokens`);
+  return tokens[0];
+}
+
+/** Puts a seckill token into Redis by hand, such as one of a sale that is stopped, for a minute. */
+export async function putToken(
+  { redis, keys }: Pick<Shop, 'redis' | 'keys'>,
+  sale: SaleRef,
+  userId: string,
+  token: string,
+): Promise<void> {
+  const [seconds] = await redis.time();
+  await redis.hset(keys.seckillTokens(sale)[0]!, userId, `${(Number(seconds) + 60) * 1_000} ${token}`);
+}
+
+/** Makes Redis lose a shopper's seckill token. */
+export async function loseToken(
+  { redis, keys }: Pick<Shop, 'redis' | 'keys'>,
+  sale: SaleRef,
+  userId: string,
+): Promise<void> {
+  await Promise.all(keys.seckillTokens(sale).map((name) => redis.hdel(name, userId)));
+}
+
 /** A buy with a recorded seckill token, unless `fields` say otherwise. */
 export async function newItem(
   shop: Shop,

@@ -16,7 +16,7 @@ export class OrdersAdapter extends BullMQAdapter {
     super(queue, {
       displayName: `Orders, shard ${shard}`,
       description:
-        'A job names the batch of orders that one call accepted. It is removed when they are in the ledger, so this page shows what is waiting now. ' +
+        'A job names batches of orders that one call accepted, each of one sale. It is removed when they are in the ledger, so this page shows what is waiting now. ' +
         'A delayed job has failed or waits for the lease of the sale. It runs again by itself.',
       allowRetries: true,
     });
@@ -41,8 +41,9 @@ export class OrdersAdapter extends BullMQAdapter {
 
 /** The title of a job: `sale 17 · 42 orders · 3 s old · tried 2 times · connect ECONNREFUSED`. */
 export function titleOf({ data, timestamp, attemptsMade, failedReason }: QueueJobJson, nowMs: number): string {
-  const { sale_id: saleId, orders } = data as WriteOrdersJob;
-  const parts = [`sale ${saleId}`];
+  const { batches } = data as WriteOrdersJob;
+  const parts = [batches.length === 1 ? `sale ${batches[0]!.sale_id}` : `${batches.length} sales`];
+  const orders = batches.reduce<number | undefined>((sum, one) => one.orders && (sum ?? 0) + one.orders, undefined);
   if (orders !== undefined) parts.push(orders === 1 ? '1 order' : `${orders} orders`);
   parts.push(`${ageOf(nowMs - timestamp)} old`);
   if (attemptsMade > 0) parts.push(attemptsMade === 1 ? 'tried once' : `tried ${attemptsMade} times`);
@@ -52,11 +53,13 @@ export function titleOf({ data, timestamp, attemptsMade, failedReason }: QueueJo
 
 const REASON_LENGTH_MAX = 80;
 
-const dataOf = ({ sale_id: saleId, shard, batch_no: batchNo, orders }: WriteOrdersJob) => ({
-  sale: saleId,
+const dataOf = ({ shard, batches }: WriteOrdersJob) => ({
   shard,
-  batch_no: batchNo,
-  orders,
+  batches: batches.map(({ sale_id: saleId, batch_no: batchNo, orders }) => ({
+    sale: saleId,
+    batch_no: batchNo,
+    orders,
+  })),
 });
 
 function ageOf(ageMs: number): string {

@@ -142,7 +142,7 @@ export const operationRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps
         const queue = operatorQueues.of(shard);
         const jobs = await Promise.all(
           JOB_STATES.map(async (state) =>
-            (await queue.getJobs([state], 0, limit - 1, true)).map((job) => jobView(job, state)),
+            (await queue.getJobs([state], 0, limit - 1, true)).flatMap((job) => jobView(job, state)),
           ),
         );
         return { counts: await queue.getJobCounts(...JOB_STATES), jobs: jobs.flat() };
@@ -167,15 +167,16 @@ export const operationRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps
   });
 };
 
+/** A job, once for each of its batches. */
 function jobView({ id, data, attemptsMade, failedReason, timestamp }: Job<WriteOrdersJob>, state: string) {
-  return {
+  return data.batches.map(({ sale_id: saleId, orders }) => ({
     job_id: id ?? '',
     state: state as (typeof JOB_STATES)[number],
     shard: data.shard,
-    sale_id: data.sale_id,
-    orders: data.orders ?? null,
+    sale_id: saleId,
+    orders: orders ?? null,
     attempts: attemptsMade,
     error: failedReason ?? null,
     added_at: isoOf(timestamp),
-  };
+  }));
 }

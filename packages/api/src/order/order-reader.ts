@@ -8,9 +8,9 @@ import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
 import { findOrder } from '@flash-sale/shared/order/orders-table.ts';
 import type { Commands } from '@flash-sale/shared/commands.ts';
 import type { OrderInRedis } from '@flash-sale/shared/order/order-commands.ts';
-import { codeOfRedisError } from '@flash-sale/shared/platform/redis/errors.ts';
+import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { Catalog } from '../sale/catalog.ts';
-import { OrderReads } from './order-reads.ts';
+import { MicroBatches } from '../micro-batches.ts';
 
 /**
  * How long a poll of an order that a writer has taken waits for the ledger, which alone knows its
@@ -23,6 +23,7 @@ export interface OrderReaderDeps {
   readonly commands: Commands;
   readonly db: Db;
   readonly clock: (shard: number) => Clock;
+  readonly log: Logger;
 }
 
 /**
@@ -30,11 +31,22 @@ export interface OrderReaderDeps {
  */
 export class OrderReader {
   readonly #deps: OrderReaderDeps;
-  readonly #reads: OrderReads;
+  readonly #reads: MicroBatches<string, { readonly outcome: 'read'; readonly order: OrderInRedis }>;
 
   constructor(deps: OrderReaderDeps) {
     this.#deps = deps;
-    this.#reads = new OrderReads(deps.commands);
+    // As buys do, polls that arrive while a read is in progress go together in the next one. So no
+    // read begins before its poll has arrived.
+    this.#reads = new MicroBatches({
+      name: 'read_orders',
+      call: (sales) =>
+        sales.map(async ({ sale, items }) => {
+          const orders = await deps.commands.readOrders(sale, items);
+          return orders.map((order) => ({ outcome: 'read' as const, order }));
+        }),
+      waitingMax: Infinity,
+      log: deps.log,
+    });
   }
 
   /** The sale that an order number names; undefined if no such order can exist. */
@@ -53,13 +65,9 @@ export class OrderReader {
    */
   async read(sale: Sale, orderNo: string): Promise<Order | undefined> {
     const { db, clock } = this.#deps;
-    let inRedis: OrderInRedis | undefined;
-    try {
-      // Ask Redis before the ledger: an order moves from Redis to the ledger, never back.
-      inRedis = await this.#reads.read(sale, orderNo);
-    } catch (error) {
-      if (codeOfRedisError(error) === undefined) throw error;
-    }
+    // Ask Redis before the ledger: an order moves from Redis to the ledger, never back.
+    const result = await this.#reads.add(sale, orderNo);
+    const inRedis = result.outcome === 'read' ? result.order : undefined;
     if (inRedis?.reservation !== undefined) {
       const { userId, priceCents, quantity, admittedMs } = inRedis.reservation;
       // Between COMMIT and settling, which may take seconds if the writer crashes, the ledger is

@@ -1,16 +1,17 @@
 import type { Queue } from 'bullmq';
 import type { Config } from '@flash-sale/shared/platform/config/config.ts';
 import { newBatchNo, newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
-import type { Sale } from '@flash-sale/shared/sale/sale.ts';
-import { writeOrders, type WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
+import type { SaleRef } from '@flash-sale/shared/sale/sale.ts';
+import { writeTogether, type JobBatch, type WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
 import type { RedisClock } from '@flash-sale/shared/platform/redis/clock.ts';
-import type { AdmitItem, Admission, AdmitCall } from '@flash-sale/shared/admission/admission-commands.ts';
+import type { Admission, AdmitBatch, AdmitItem, AdmitTerms } from '@flash-sale/shared/admission/admission-commands.ts';
+import { codeOfRedisError } from '@flash-sale/shared/platform/redis/errors.ts';
 import type { Commands } from '@flash-sale/shared/commands.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { inBatchSpan } from '@flash-sale/shared/platform/telemetry/tracing.ts';
 import type { Tracing } from '@flash-sale/shared/platform/telemetry/tracing-types.ts';
-import { MicroBatches } from './micro-batches.ts';
+import { MicroBatches, type SaleItems } from '../micro-batches.ts';
 
 type AdmissionConfig = Pick<
   Config,
@@ -57,7 +58,7 @@ export type Decision =
 /** Admission of buys in micro-batches, and the jobs that write the accepted ones. */
 export class Admissions {
   readonly #deps: AdmissionsDeps;
-  readonly #limits: AdmitCall['limits'];
+  readonly #limits: AdmitTerms['limits'];
   readonly #batches: MicroBatches<Buy, Decision>;
 
   constructor(deps: AdmissionsDeps) {
@@ -72,7 +73,7 @@ export class Admissions {
     };
     this.#batches = new MicroBatches({
       name: 'admit',
-      call: (sale, buys) => this.#decide(sale, buys),
+      call: (sales) => this.#decide(sales),
       count: (outcome, buys) => metrics.admissions.inc({ outcome }, buys),
       waitingMax,
       log,
@@ -82,52 +83,84 @@ export class Admissions {
   }
 
   /** Decides a buy. Never rejects: if Redis does not answer, the decision is `unavailable`. */
-  admit(sale: Sale, buy: Buy): Promise<Decision> {
+  admit(sale: SaleRef, buy: Buy): Promise<Decision> {
     return this.#batches.add(sale, buy);
   }
 
   /** Decides a micro-batch, each buy with a new order number, and hands off the accepted ones. */
-  #decide(sale: Sale, buys: readonly Buy[]): Promise<Decision[]> {
-    const { config, commands, clock, metrics, tracing } = this.#deps;
-    const { historyId } = clock(sale.shard);
-    const nowMs = clock(sale.shard).nowMs();
-    // What this call accepts is one batch, from here to the ledger. Its number is used only once.
-    const batchNo = newBatchNo(nowMs);
-    const items = buys.map((buy): AdmitItem => ({ ...buy, orderNo: newOrderNumber(sale, batchNo) }));
-    const call: AdmitCall = {
+  #decide(sales: readonly SaleItems<Buy>[]): Promise<Decision[]>[] {
+    const { config, clock } = this.#deps;
+    const { shard } = sales[0]!.sale;
+    const { historyId } = clock(shard);
+    const nowMs = clock(shard).nowMs();
+    const batches = sales.map(({ sale, items: buys }): AdmitBatch => {
+      // What this call accepts of a sale is one batch, from here to the ledger.
+      const batchNo = newBatchNo(nowMs);
+      return { sale, batchNo, items: buys.map((buy) => ({ ...buy, orderNo: newOrderNumber(sale, batchNo) })) };
+    });
+    const terms: AdmitTerms = {
       historyId,
       deadlineMs: nowMs + config.REDIS_TIMEOUT_MS,
-      batchNo,
       backlogMax: config.BACKLOG_MAX,
       shardBacklogMax: Math.max(SHARD_BACKLOG_MAX, config.BACKLOG_MAX),
       limits: this.#limits,
     };
+    const admitted = this.#admit(shard, terms, batches);
+    void this.#handOff(shard, batches, admitted);
+    return admitted.map(async (admissions, i) => {
+      const { items } = batches[i]!;
+      return (await admissions).map((admission, n) => decisionOf(admission, items[n]!));
+    });
+  }
+
+  /** The admissions of each batch. One call decides all of them. */
+  #admit(shard: number, terms: AdmitTerms, batches: readonly AdmitBatch[]): Promise<Admission[]>[] {
+    const { commands, metrics, tracing } = this.#deps;
+    const items = batches.flatMap((batch) => batch.items);
     metrics.admissionBatch.observe(items.length);
-    return inBatchSpan(tracing, 'admit', items, { 'seckill.sale': sale.id }, async () => {
+    const together = inBatchSpan(tracing, 'admit', items, { 'seckill.shard': shard }, () => {
       const took = metrics.admissionSeconds.startTimer();
-      const admissions = await commands.admit(sale, call, items).finally(took);
-      const accepted = items.filter((_, i) => admissions[i]!.outcome === 'accepted');
-      if (accepted.length > 0) this.#handOff(sale, batchNo, accepted);
-      return admissions.map((admission, i) => decisionOf(admission, items[i]!));
+      return commands.admitTogether(shard, terms, batches).finally(took);
+    });
+    return batches.map(async ({ sale, batchNo, items: own }, i) => {
+      try {
+        return (await together)[i]!;
+      } catch (error) {
+        if (batches.length === 1 || codeOfRedisError(error) !== undefined) throw error;
+        // One of the sales has a fault. Of the others, what this call has accepted is accepted again.
+        return commands.admit(sale, { ...terms, batchNo }, own);
+      }
     });
   }
 
   /**
-   * Adds the batch's job. Nothing depends on its success: the relay adds missing jobs with the same
-   * id.
+   * Adds the jobs of the accepted batches. Nothing depends on its success: the relay adds missing jobs
+   * with the same ids.
    */
-  #handOff(sale: Sale, batchNo: string, accepted: readonly AdmitItem[]): void {
+  async #handOff(shard: number, batches: readonly AdmitBatch[], admitted: readonly Promise<Admission[]>[]) {
     const { queue, log, metrics } = this.#deps;
-    log.info(
-      { sale: sale.id, batch_no: batchNo, orders: accepted.map(({ orderNo, requestId }) => [orderNo, requestId]) },
-      'buys accepted',
-    );
-    const { name, data, opts } = writeOrders(sale, batchNo, accepted.length);
-    queue(sale.shard)
-      .add(name, data, opts)
+    const decided = await Promise.allSettled(admitted);
+    const handedOff = batches.flatMap(({ sale, batchNo, items }, i): JobBatch[] => {
+      const admissions = decided[i]!;
+      if (admissions.status === 'rejected') return [];
+      const accepted = items.filter((_, n) => admissions.value[n]!.outcome === 'accepted');
+      if (accepted.length === 0) return [];
+      log.info(
+        { sale: sale.id, batch_no: batchNo, orders: accepted.map(({ orderNo, requestId }) => [orderNo, requestId]) },
+        'buys accepted',
+      );
+      return [{ sale_id: sale.id, batch_no: batchNo, orders: accepted.length }];
+    });
+    if (handedOff.length === 0) return;
+    const jobs = writeTogether(shard, handedOff);
+    queue(shard)
+      .addBulk(jobs)
       .catch((error: unknown) => {
-        metrics.jobsNotAdded.inc();
-        log.warn({ err: error, batch_no: batchNo }, 'could not add the job; the relay will add it');
+        metrics.jobsNotAdded.inc(jobs.length);
+        log.warn(
+          { err: error, jobs: jobs.map(({ opts }) => opts.jobId) },
+          'could not add the jobs; the relay will add them',
+        );
       });
   }
 }

@@ -7,7 +7,7 @@ import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import type { SeckillClaim } from '@flash-sale/shared/seckill-token/known-tokens.ts';
 import type { SeckillTokens } from '@flash-sale/shared/seckill-token/seckill-token.ts';
 import type { Issuance, IssueItem } from '@flash-sale/shared/seckill-token/seckill-token-commands.ts';
-import { MicroBatches, type Failure } from './micro-batches.ts';
+import { MicroBatches, type Failure } from '../micro-batches.ts';
 
 export interface TokenIssuerDeps {
   readonly config: Pick<Config, 'TOKEN_TTL_SECONDS' | 'TOKENS_PER_UNIT'>;
@@ -23,20 +23,24 @@ export interface TokenIssuerDeps {
 export class TokenIssuer {
   readonly #deps: TokenIssuerDeps;
   readonly #lifeMs: number;
-  readonly #batches: MicroBatches<IssueItem, Issuance>;
+  readonly #batches: MicroBatches<IssueItem, Issuance, Sale>;
 
   constructor(deps: TokenIssuerDeps) {
     const { config, commands, log, metrics } = deps;
     this.#deps = deps;
     this.#lifeMs = config.TOKEN_TTL_SECONDS * 1_000;
     const { TOKENS_PER_UNIT: tokensPerUnit } = config;
-    const call = (sale: Sale, items: readonly IssueItem[]): Promise<Issuance[]> => {
+    const issue = (sale: Sale, items: readonly IssueItem[]): Promise<Issuance[]> => {
       metrics.tokenBatch.observe(items.length);
       // The gate of a waiting room limits how many are inside, and does not send back who is called.
       const limits = { lifeMs: this.#lifeMs, tokensPerUnit: sale.room === null ? tokensPerUnit : 0 };
       return commands.issueTokens(sale, items, limits);
     };
-    this.#batches = new MicroBatches({ name: 'issue_tokens', call, log });
+    this.#batches = new MicroBatches({
+      name: 'issue_tokens',
+      call: (sales) => sales.map(({ sale, items }) => issue(sale, items)),
+      log,
+    });
     metrics.tokensWaiting.ask({}, () => this.#batches.waiting);
   }
 

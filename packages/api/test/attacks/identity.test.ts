@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newBatchNo, newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { SeckillTokens } from '@flash-sale/shared/seckill-token/seckill-token.ts';
-import { takeLease } from '@flash-sale/shared/testing/buying.ts';
+import { loseToken, takeLease } from '@flash-sale/shared/testing/buying.ts';
 import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { effectsOn, openApp, settleOrder, TOKEN_SECRET, type TestApp } from '../../testing/support.ts';
 import { bearer, hs256, SECRET } from '../identity/access-tokens.ts';
@@ -201,7 +201,7 @@ describe('attack: a seckill token that the caller may not use', () => {
     const never = new SeckillTokens([TOKEN_SECRET]).sign({ userId: 'hoarder', saleId: sale.id }, Date.now() + 60_000);
     expect(await attempt(headers, never, sale, ['hoarder'])).toEqual(NOTHING);
     const old = await tokenFor(headers);
-    await context.redis.del(context.keys.seckillToken(sale, 'hoarder'));
+    await loseToken(context, sale, 'hoarder');
     await tokenFor(headers);
     expect(await attempt(headers, old, sale, ['hoarder'])).toEqual(NOTHING);
   });

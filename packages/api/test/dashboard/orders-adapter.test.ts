@@ -2,6 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { titleOf } from '../../src/dashboard/orders-adapter.ts';
 
 const NOW_MS = 1_800_000_000_000;
+const dataOf = (...orders: (number | undefined)[]) => ({
+  shard: 0,
+  batches: orders.map((each, i) => ({ sale_id: 17 + i, batch_no: `batch-${i}`, orders: each })),
+});
 const job = {
   name: 'write_orders',
   progress: 0,
@@ -9,7 +13,7 @@ const job = {
   timestamp: NOW_MS,
   failedReason: '',
   stacktrace: null,
-  data: { shard: 0, sale_id: 17, batch_no: 'batch', orders: 2 },
+  data: dataOf(2),
   returnvalue: null,
   opts: {},
 };
@@ -17,8 +21,9 @@ const job = {
 describe('the title of a job describes it', () => {
   it.each([
     ['sale, orders and age', {}, 'sale 17 · 2 orders · 0 s old'],
-    ['one order', { data: { ...job.data, orders: 1 } }, 'sale 17 · 1 order · 0 s old'],
-    ['no number of orders, as the relay adds it', { data: { ...job.data, orders: undefined } }, 'sale 17 · 0 s old'],
+    ['one order', { data: dataOf(1) }, 'sale 17 · 1 order · 0 s old'],
+    ['no number of orders, as the relay adds it', { data: dataOf(undefined) }, 'sale 17 · 0 s old'],
+    ['several sales', { data: dataOf(1, 2, 4) }, '3 sales · 7 orders · 0 s old'],
     ['seconds', { timestamp: NOW_MS - 119_000 }, 'sale 17 · 2 orders · 119 s old'],
     ['minutes', { timestamp: NOW_MS - 120_000 }, 'sale 17 · 2 orders · 2 min old'],
     ['hours', { timestamp: NOW_MS - 3 * 3_600_000 }, 'sale 17 · 2 orders · 3 h old'],

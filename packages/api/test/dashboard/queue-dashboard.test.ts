@@ -106,7 +106,7 @@ describe('what the dashboard shows', () => {
     expect(jobs.map(({ id }) => id).toSorted()).toEqual(['job-later', 'job-seen']);
     const seen = jobs.find(({ id }) => id === 'job-seen')!;
     expect(seen.name).toMatch(/^sale 1 · 2 orders · \d+ s old$/);
-    expect(seen.data).toEqual({ sale: 1, shard: 0, orders: 2, batch_no: 'job-seen' });
+    expect(seen.data).toEqual({ shard: 0, batches: [{ sale: 1, orders: 2, batch_no: 'job-seen' }] });
   });
 
   it('is at most 50 jobs at once, for any requested number', async () => {

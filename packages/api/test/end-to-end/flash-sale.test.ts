@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { liveTokenOf } from '@flash-sale/shared/testing/buying.ts';
 import { openTestContext, type TestContext } from '../../testing/support.ts';
 import { expectPromisesKept, watchConservation } from './promises.ts';
 import { batchSizes, startService, type LogLine, type Service, type ServiceProcess } from '../../testing/service.ts';
@@ -66,7 +67,7 @@ describe('a sale of 100 units and 3,000 shoppers', () => {
     expect(watched.reads).toBeGreaterThan(10);
 
     // A refusal took nothing: the seckill tokens of losers are unspent.
-    const marks = await context.redis.mget(losers.map((user) => context.keys.seckillToken(saleOf(id), user)));
+    const marks = await each(losers, UNITS, async (user) => (await liveTokenOf(context, saleOf(id), user))?.token);
     const tokenOf = new Map(crowd.map((user, i) => [user, tokens[i]]));
     expect(marks).toEqual(losers.map((user) => tokenOf.get(user)));
 
@@ -201,7 +202,7 @@ describe('a lost reply', () => {
       const late = await shoppers.token(id, 'late');
       expect(await shoppers.buy(id, 'late', late)).toBeProblem('sold_out');
       await vi.waitFor(async () => {
-        expect(await context.redis.exists(context.keys.seckillToken(saleOf(id), 'unlucky'))).toBe(0);
+        expect(await liveTokenOf(context, saleOf(id), 'unlucky')).toBeUndefined();
       }, 5_000);
       const retry = await client.buy(id, 'unlucky', token);
       expect(retry.status).toBe(202);

@@ -9,6 +9,7 @@ import {
   type TestApp,
   type TestContext,
 } from '../../testing/support.ts';
+import { liveTokenOf } from '@flash-sale/shared/testing/buying.ts';
 import { ORDER_NO, retired, scheduled, signed } from './tokens-and-times.ts';
 
 let context: TestContext;
@@ -76,9 +77,7 @@ describe('POST /api/v1/seckill/buy', () => {
       const token = await brief.tokenOf(sale, 'winner');
       const loserToken = await app.tokenOf(sale, 'loser');
       const orderNo = (await brief.buy(sale, 'winner', token)).json<{ order_no: string }>().order_no;
-      await expect
-        .poll(() => context.redis.exists(context.keys.seckillToken(sale, 'winner')), { timeout: 5_000 })
-        .toBe(0);
+      await expect.poll(() => liveTokenOf(context, sale, 'winner'), { timeout: 5_000 }).toBeUndefined();
       expect(await app.buy(sale, 'loser', loserToken)).toBeProblem('sold_out');
       expect((await brief.buy(sale, 'winner', token)).json()).toMatchObject({ order_no: orderNo, replayed: true });
     } finally {
@@ -142,9 +141,7 @@ describe('POST /api/v1/seckill/buy', () => {
       try {
         const sale = await context.openSale();
         const token = await brief.tokenOf(sale, 'alice');
-        await expect
-          .poll(() => context.redis.exists(context.keys.seckillToken(sale, 'alice')), { timeout: 5_000 })
-          .toBe(0);
+        await expect.poll(() => liveTokenOf(context, sale, 'alice'), { timeout: 5_000 }).toBeUndefined();
         const before = await effectsOn(context, sale, 'alice');
         expect(await brief.buy(sale, 'alice', token)).toBeProblem('token_invalid');
         expect(await effectsOn(context, sale, 'alice')).toEqual(before);

@@ -3,6 +3,7 @@ import { deriveKey } from 'altcha-lib/algorithms/sha';
 import type { Challenge } from 'altcha-lib/types';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
+import { loseToken } from '@flash-sale/shared/testing/buying.ts';
 import { AS_OPERATOR, openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
 
 let context: TestContext;
@@ -45,7 +46,7 @@ const ask = (userId: string, solution?: string, from = app, of: Sale = sale) =>
     ...(solution === undefined ? {} : { solution }),
   });
 /** Has the shopper's seckill token expire. */
-const expireToken = (userId: string) => context.redis.del(context.keys.seckillToken(sale, userId));
+const expireToken = (userId: string) => loseToken(context, sale, userId);
 
 describe('if work is required for a seckill token', () => {
   it('is challenge_required without a solution, and a seckill token with one', async () => {

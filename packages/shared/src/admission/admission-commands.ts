@@ -26,13 +26,19 @@ export interface AdmitItem {
   readonly traceparent?: string | undefined;
 }
 
-export interface AdmitCall {
+/** What a call accepts of one sale is one batch. */
+export interface AdmitBatch {
+  readonly sale: SaleRef;
+  /** Is not used for another batch, so that a call that is sent again is known. */
+  readonly batchNo: string;
+  readonly items: readonly AdmitItem[];
+}
+
+export interface AdmitTerms {
   /** The history of Redis in which the caller learned the time. */
   readonly historyId: string;
   /** The time after which the callers no longer wait, by the clock of Redis. */
   readonly deadlineMs: number;
-  /** Is not used for another call, so that a call that is sent again is known. */
-  readonly batchNo: string;
   /** The maximum number of waiting orders of the sale, and of all sales of its shard together. */
   readonly backlogMax: number;
   readonly shardBacklogMax: number;
@@ -43,6 +49,9 @@ export interface AdmitCall {
     readonly userPerSecond: number;
   };
 }
+
+/** A call for one batch. */
+export type AdmitCall = AdmitTerms & Pick<AdmitBatch, 'batchNo'>;
 
 /** The result of one buy. */
 export type Admission =
@@ -56,46 +65,46 @@ export type Admission =
   | { readonly outcome: Exclude<ErrorCode, 'rate_limited' | 'sold_out' | 'invalid_request'> };
 
 export function createAdmissionCommands({ redis, run }: RedisCalls<AdmissionScript>, keys: Keys) {
+  /**
+   * Decides at most a few hundred buys, in batches of different sales of a shard, and stores the
+   * accepted ones of each. The answers of a batch are in the order of its items.
+   */
+  async function admitTogether(
+    shard: number,
+    { historyId, deadlineMs, backlogMax, shardBacklogMax, limits }: AdmitTerms,
+    batches: readonly AdmitBatch[],
+  ): Promise<Admission[][]> {
+    const names = [keys.backlog(shard), keys.outbox(shard), keys.globalBucket(shard), ...keys.userBuckets(shard)];
+    const args: Argument[] = [
+      historyId,
+      deadlineMs,
+      backlogMax,
+      shardBacklogMax,
+      limits.globalCapacity,
+      limits.globalPerSecond,
+      limits.userCapacity,
+      limits.userPerSecond,
+    ];
+    for (const { sale, batchNo, items } of batches) {
+      const { state, pause, owners, batches: outbox, batchTimes, liveTokens } = keys.sale(sale);
+      const settled = keys.settledBatch(sale, batchNo);
+      names.push(state, pause, owners, outbox, batchTimes, settled, liveTokens, ...keys.seckillTokens(sale));
+      const tokens = items.map(({ token }) => token);
+      args.push(batchNo, sale.id, items.map(lineOfOrder).join('\n'), tokens.join('\n'));
+    }
+    const reply = await run<string>('admit', names, args);
+    const words = reply.split(' ');
+    let next = 0;
+    return batches.map(({ items }) => items.map(() => admissionOf(words.length === 1 ? reply : words[next++]!)));
+  }
+
   return {
-    /**
-     * Decides at most a few hundred buys, and stores the accepted ones as one batch. The answers are
-     * in the order of the items.
-     */
-    async admit(sale: SaleRef, call: AdmitCall, items: readonly AdmitItem[]): Promise<Admission[]> {
-      const { state, pause, owners, batches, batchTimes, liveTokens } = keys.sale(sale);
-      const { shard } = sale;
-      const { limits } = call;
-      const names = [
-        state,
-        pause,
-        owners,
-        batches,
-        batchTimes,
-        keys.settledBatch(sale, call.batchNo),
-        liveTokens,
-        keys.backlog(shard),
-        keys.outbox(shard),
-        keys.globalBucket(shard),
-        ...keys.userBuckets(shard),
-        ...items.map(({ userId }) => keys.seckillToken(sale, userId)),
-      ];
-      const args: Argument[] = [
-        call.historyId,
-        call.deadlineMs,
-        call.batchNo,
-        sale.id,
-        call.backlogMax,
-        call.shardBacklogMax,
-        limits.globalCapacity,
-        limits.globalPerSecond,
-        limits.userCapacity,
-        limits.userPerSecond,
-        items.map(lineOfOrder).join('\n'),
-        items.map(({ token }) => token).join('\n'),
-      ];
-      const reply = await run<string>('admit', names, args);
-      const words = reply.split(' ');
-      return items.map((_, i) => admissionOf(words.length === 1 ? reply : words[i]!));
+    admitTogether,
+
+    /** Decides the buys of one batch. */
+    async admit(sale: SaleRef, { batchNo, ...terms }: AdmitCall, items: readonly AdmitItem[]): Promise<Admission[]> {
+      const [admissions] = await admitTogether(sale.shard, terms, [{ sale, batchNo, items }]);
+      return admissions!;
     },
 
     /**

@@ -4,17 +4,27 @@ import type { SaleRef } from '../sale/sale.ts';
 /** Name of the queue in every shard; the shard is in the prefix (`Keys.queuePrefix`). */
 export const ORDERS_QUEUE = 'orders';
 
-/** Name of the jobs: one per batch. */
+/** Name of the jobs. */
 export const WRITE_ORDERS = 'write_orders';
 
-/** The job only names the batch. The orders themselves are in the outbox. */
+/** A job only names batches. The orders themselves are in the outbox. */
 export interface WriteOrdersJob {
   readonly shard: number;
+  readonly batches: readonly JobBatch[];
+}
+
+export interface JobBatch {
   readonly sale_id: number;
   readonly batch_no: string;
   /** The number of its orders, for the dashboard; not known to the relay. */
   readonly orders?: number | undefined;
 }
+
+/**
+ * A call may accept batches of a hundred sales. A job for each would cost Redis more than their
+ * admission; one job for all would be written by one process, one sale after the other.
+ */
+const JOB_BATCHES_MAX = 10;
 
 const BACKOFF_MS_MAX = 2_000;
 
@@ -26,20 +36,36 @@ export function backoffMs(attempt: number): number {
   return Math.min(BACKOFF_MS_MAX, 50 * 2 ** Math.min(attempt, 10));
 }
 
+interface NewJob {
+  readonly name: string;
+  readonly data: WriteOrdersJob;
+  readonly opts: JobsOptions;
+}
+
+/** The job of one batch. */
+export function writeOrders(sale: SaleRef, batchNo: string, orders?: number): NewJob {
+  return jobOf(sale.shard, [{ sale_id: sale.id, batch_no: batchNo, orders }]);
+}
+
+/** The jobs of batches that one call accepted. */
+export function writeTogether(shard: number, batches: readonly JobBatch[]): NewJob[] {
+  const jobs: NewJob[] = [];
+  for (let from = 0; from < batches.length; from += JOB_BATCHES_MAX) {
+    jobs.push(jobOf(shard, batches.slice(from, from + JOB_BATCHES_MAX)));
+  }
+  return jobs;
+}
+
 /**
- * The job of a batch. Its id is the number of the batch. A job is retried until it succeeds. A
- * finished job is removed: if it were kept, BullMQ would ignore a later job with the same id.
+ * The id of a job is the number of its first batch. A job is retried until it succeeds. A finished job
+ * is removed: if it were kept, BullMQ would ignore a later job with the same id.
  */
-export function writeOrders(
-  sale: SaleRef,
-  batchNo: string,
-  orders?: number,
-): { readonly name: string; readonly data: WriteOrdersJob; readonly opts: JobsOptions } {
+function jobOf(shard: number, batches: readonly JobBatch[]): NewJob {
   return {
     name: WRITE_ORDERS,
-    data: { shard: sale.shard, sale_id: sale.id, batch_no: batchNo, orders },
+    data: { shard, batches },
     opts: {
-      jobId: batchNo,
+      jobId: batches[0]!.batch_no,
       attempts: Number.MAX_SAFE_INTEGER,
       backoff: { type: 'capped' },
       removeOnComplete: true,

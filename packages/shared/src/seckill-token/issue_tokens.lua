@@ -1,5 +1,10 @@
 -- Records seckill tokens for a batch of shoppers of one sale, in order. A shopper whose recorded
--- token is live keeps that one; a buy deletes the token that it consumes. Each item sees the effects of the items before it.
+-- token is live keeps that one; a buy deletes the token that it consumes. Each item sees the effects
+-- of the items before it.
+--
+-- A token is in the hash of the time window in which it expires. A window is as long as the life of a
+-- token, and a hash expires at the end of its window, so that three names in turn are enough. If the
+-- life was changed or the clock was set back, a token may be in any of the three: all are read.
 --
 -- history          the history of Redis in which the caller learned the time
 -- deadline_ms      by this Redis's clock
@@ -8,15 +13,15 @@
 -- batch            JSON. `users` and `tokens`: a list each. `replaced`: item → a recorded token that
 --                  the caller cannot verify any more. `challenges`: item → how long its solved
 --                  challenge is remembered as spent, ms
--- The other KEYS: the seckill token of each item, then the challenges, in the order of the items
+-- The other KEYS: the challenges, in the order of the items
 -- Out   one string with a word per item: '+' (its token is recorded) | the token that the shopper
 --       had | 'not_ready' | 'ended' | 'challenge_required' (it was used before) |
 --       'tokens_exhausted'. Or 'late' alone (nothing was changed: after a buy, this call would
 --       restore the token that the buy consumed)
-local state_key, live_tokens_key = KEYS[1], KEYS[2]
+local state_key, live_tokens_key, tokens_keys = KEYS[1], KEYS[2], { KEYS[3], KEYS[4], KEYS[5] }
 local history, deadline_ms, life_ms, tokens_per_unit = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local batch = cjson.decode(ARGV[5])
-local FIXED_KEYS = 2
+local FIXED_KEYS = 5
 -- A call removes at most so many expired tokens from the set of live ones.
 local EXPIRED_REMOVED_MAX = 1000
 
@@ -36,11 +41,9 @@ end
 local state_refusal = refusal_of_state()
 
 -- Read everything at once. The items update these maps, so that later items see earlier ones.
-local token_of, challenge_of, is_spent = {}, {}, {}
-for i, token in ipairs(redis.call('MGET', unpack(KEYS, FIXED_KEYS + 1, FIXED_KEYS + count))) do
-  token_of[users[i]] = token
-end
-local next_challenge = FIXED_KEYS + count + 1
+local hashes = existing(tokens_keys)
+local token_of, challenge_of, is_spent = live_tokens(hashes, users, now), {}, {}
+local next_challenge = FIXED_KEYS + 1
 for i = 1, count do
   if batch.challenges[tostring(i)] then
     challenge_of[i] = KEYS[next_challenge]
@@ -59,7 +62,7 @@ if limit > 0 then
   end
 end
 
-local new_tokens, new_holders = {}, {}
+local new_token_of, new_holders, superseded = {}, {}, {}
 
 local function decide(i)
   if state_refusal then return state_refusal end
@@ -79,15 +82,27 @@ local function decide(i)
     is_spent[challenge] = true
     redis.call('PSETEX', challenge, batch.challenges[tostring(i)], '')
   end
-  token_of[user] = token
-  new_tokens[KEYS[FIXED_KEYS + i]] = token
+  if recorded then superseded[#superseded + 1] = user end
+  token_of[user], new_token_of[user] = token, token
   return '+'
 end
 
 local replies = {}
 for i = 1, count do replies[i] = decide(i) end
 
-for key, token in pairs(new_tokens) do redis.call('PSETEX', key, life_ms, token) end
+local function save_tokens()
+  local expires_ms = now + life_ms
+  local window = math.floor(expires_ms / life_ms)
+  local key, ends_ms = tokens_keys[window % #tokens_keys + 1], (window + 1) * life_ms
+  local fields, prefix = {}, expires_ms .. ' '
+  for user, token in pairs(new_token_of) do fields[#fields + 1], fields[#fields + 2] = user, prefix .. token end
+  if #superseded > 0 then
+    for _, other in ipairs(hashes) do redis.call('HDEL', other, unpack(superseded)) end
+  end
+  redis.call('HSET', key, unpack(fields))
+  if redis.call('PTTL', key) < ends_ms - now then redis.call('PEXPIREAT', key, ends_ms) end
+end
+if next(new_token_of) then save_tokens() end
 if #new_holders > 0 then
   -- Expired tokens are not counted, so some of them may stay until the next call.
   if expired > 0 then redis.call('ZREMRANGEBYRANK', live_tokens_key, 0, math.min(expired, EXPIRED_REMOVED_MAX) - 1) end

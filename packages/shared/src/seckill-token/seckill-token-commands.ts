@@ -38,7 +38,7 @@ export function createSeckillTokenCommands({ runInTime }: RedisCalls<SeckillToke
      */
     async issueTokens(sale: SaleRef, items: readonly IssueItem[], limits: IssueLimits): Promise<Issuance[]> {
       const { state, liveTokens } = keys.sale(sale);
-      const names = [state, liveTokens, ...items.map(({ userId }) => keys.seckillToken(sale, userId))];
+      const names = [state, liveTokens, ...keys.seckillTokens(sale)];
       const replaced: Record<string, string> = {};
       const challenges: Record<string, number> = {};
       for (const [i, { replacing, challenge }] of items.entries()) {

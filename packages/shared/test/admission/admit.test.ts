@@ -5,9 +5,11 @@ import { createCommands } from '../../src/commands.ts';
 import {
   buy,
   issueToken,
+  liveTokenOf,
   newAttempt,
   newCall,
   newItem,
+  putToken,
   recordToken,
   send,
   shoppers,
@@ -29,7 +31,6 @@ describe('an accepted buy', () => {
     const sale = await context.openSale({ seckillStock: 3, priceCents: 1_999 });
     const { state, owners, batches, batchTimes } = context.keys.sale(sale);
     const item = await newItem(context, sale, 'u1', { requestId: 'request-7' });
-    const tokenKey = context.keys.seckillToken(sale, 'u1');
     const call = await newCall(context, sale, { batchNo: 'batch-7' });
     const askedMs = (await context.commands.clock(0)).nowMs;
     expect(await context.commands.admit(sale, call, [item])).toEqual([{ outcome: 'accepted' }]);
@@ -43,7 +44,7 @@ describe('an accepted buy', () => {
     expect(admittedMs).toBeGreaterThanOrEqual(askedMs);
     expect(admittedMs).toBeLessThanOrEqual(answeredMs);
     expect(await context.redis.zscore(batchTimes, 'batch-7')).toBe(String(admittedMs));
-    expect(await context.redis.get(tokenKey)).toBeNull();
+    expect(await liveTokenOf(context, sale, 'u1')).toBeUndefined();
   });
 
   test('distinguishes shoppers by the bytes of their ids: four look-alikes are four shoppers', async () => {
@@ -120,7 +121,7 @@ describe('a sale', () => {
     const seen = new Set<string>();
     for (let i = 0; !seen.has('ended'); i += 1) {
       const token = 'the same for all';
-      await context.redis.set(context.keys.seckillToken(sale, `u${i}`), token, 'PX', 60_000);
+      await putToken(context, sale, `u${i}`, token);
       const item = await newItem(context, sale, `u${i}`, { token });
       const { nowMs: beforeMs } = await context.commands.clock(0);
       const [admission] = await context.commands.admit(sale, { ...call, batchNo: `batch-${i}` }, [item]);
@@ -236,7 +237,7 @@ describe('a seckill token', () => {
       'that expired',
       async (sale: Sale) => {
         const token = await issueToken(context, sale, 'u1', 1);
-        await expect.poll(() => context.redis.exists(context.keys.seckillToken(sale, 'u1'))).toBe(0);
+        await expect.poll(() => liveTokenOf(context, sale, 'u1')).toBeUndefined();
         return token;
       },
     ],

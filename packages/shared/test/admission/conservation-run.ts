@@ -4,7 +4,7 @@ import type { AdmitCall, AdmitItem } from '../../src/admission/admission-command
 import { ownerEntryOf, unitsOf as unitsHeld, type Owner } from '../../src/sale/owner.ts';
 import { ownersOf } from '../../src/reconciliation/rebuild.ts';
 import { ordersOf, settle } from '../../testing/settling.ts';
-import { NO_LIMITS, recordToken, takeLease, unitsOf, type Shop } from '../../testing/buying.ts';
+import { liveTokenOf, NO_LIMITS, recordToken, takeLease, unitsOf, type Shop } from '../../testing/buying.ts';
 import { BACKLOG_MAX, Model, TOKEN_LIFE_MS, USERS, type Step, type Wanted } from './conservation-model.ts';
 
 /** One run: a sale in a shard of its own, its model, and what was sent before. */
@@ -190,10 +190,14 @@ export class Run {
 
   async #empty(): Promise<void> {
     const { settled: _channel, ...names } = this.#shop.keys.sale(this.#sale);
-    const tokens = USERS.map((one) => this.#shop.keys.seckillToken(this.#sale, one));
     const settled = this.#sent.map(({ call }) => this.#shop.keys.settledBatch(this.#sale, call.batchNo));
     const { shard } = this.#sale;
-    await this.#shop.redis.del(...Object.values(names), this.#shop.keys.backlog(shard), ...tokens, ...settled);
+    await this.#shop.redis.del(
+      ...Object.values(names),
+      this.#shop.keys.backlog(shard),
+      ...this.#shop.keys.seckillTokens(this.#sale),
+      ...settled,
+    );
     this.#model.empty();
     this.#lostLease = this.#lease;
     this.#lease = await takeLease(this.#shop, this.#sale);
@@ -206,11 +210,10 @@ export class Run {
   async #compare(): Promise<void> {
     const model = this.#model;
     const sale = this.#sale;
-    const names = USERS.map((one) => this.#shop.keys.seckillToken(sale, one));
     const [units, reservations, tokens, backlog, indexed] = await Promise.all([
       unitsOf(this.#shop, sale),
       this.#shop.commands.allReservations(sale),
-      this.#shop.redis.mget(names),
+      Promise.all(USERS.map((one) => liveTokenOf(this.#shop, sale, one))),
       this.#shop.redis.get(this.#shop.keys.backlog(sale.shard)),
       this.#shop.commands.backlog(sale),
     ]);
@@ -225,8 +228,8 @@ export class Run {
     );
     assert.deepEqual([Number(backlog), indexed], [model.reservations.size, model.reservations.size]);
     assert.deepEqual(
-      tokens,
-      USERS.map((one) => model.tokens.get(one) ?? null),
+      tokens.map((live) => live?.token),
+      USERS.map((one) => model.tokens.get(one)),
     );
     // Promises 1 and 2, not trusting the model.
     const held = Object.values(units.owners).reduce((sum, entry) => sum + Number(entry.split(':')[1] ?? 1), 0);

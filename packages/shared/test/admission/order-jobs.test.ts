@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { backoffMs, writeOrders } from '../../src/admission/order-jobs.ts';
+import { backoffMs, writeOrders, writeTogether } from '../../src/admission/order-jobs.ts';
 
 describe('a job that writes orders', () => {
   const job = writeOrders({ id: 17, shard: 0 }, 'batch', 42);
@@ -16,6 +16,17 @@ describe('a job that writes orders', () => {
   });
 
   test('names its batch, and is named by it', () => {
-    expect(job.data).toEqual({ shard: 0, sale_id: 17, batch_no: 'batch', orders: 42 });
+    expect(job.data).toEqual({ shard: 0, batches: [{ sale_id: 17, batch_no: 'batch', orders: 42 }] });
+  });
+
+  test('names ten batches of a call at most, and is named by the first', () => {
+    const batches = Array.from({ length: 23 }, (_, i) => ({ sale_id: i, batch_no: `batch-${i}`, orders: 1 }));
+    const jobs = writeTogether(0, batches);
+    expect(jobs.map(({ opts, data }) => [opts.jobId, data.batches.length])).toEqual([
+      ['batch-0', 10],
+      ['batch-10', 10],
+      ['batch-20', 3],
+    ]);
+    expect(jobs.flatMap(({ data }) => data.batches)).toEqual(batches);
   });
 });

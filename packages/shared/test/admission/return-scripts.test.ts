@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Sale } from '../../src/sale/sale.ts';
 import type { Owner } from '../../src/sale/owner.ts';
-import { buy, newAttempt, send, shoppers, snapshot, takeLease, unitsOf } from '../../testing/buying.ts';
+import { buy, loseToken, newAttempt, send, shoppers, snapshot, takeLease, unitsOf } from '../../testing/buying.ts';
 import { batchNoOf } from '../../src/order/order-number.ts';
 import { SETTLED_LIFE_MS } from '../../src/order/order.ts';
 import { openTestContext, type TestContext } from '../../testing/support.ts';
@@ -39,7 +39,7 @@ describe('to give back', () => {
   test('does not touch the next order of the same shopper', async () => {
     const [closed] = owners;
     await context.commands.giveBack(sale, lease, [closed!]);
-    await context.redis.del(context.keys.seckillToken(sale, 'u1'));
+    await loseToken(context, sale, 'u1');
     const [standing] = await buy(context, sale, ['u1']);
     expect(await context.commands.giveBack(sale, lease, [closed!, closed!])).toBe(0);
     expect((await unitsOf(context, sale)).owners['u1']).toBe(standing!.orderNo);

@@ -4,7 +4,7 @@ import { readStamp } from '../../src/sale/stamps-table.ts';
 import type { Sale } from '../../src/sale/sale.ts';
 import { LeaseLost } from '../../src/sale/lease.ts';
 import { rebuildSale } from '../../src/reconciliation/rebuild.ts';
-import { buy, newCall, newItem, shoppers, takeLease, unitsOf } from '../../testing/buying.ts';
+import { buy, newCall, newItem, putToken, shoppers, takeLease, unitsOf } from '../../testing/buying.ts';
 import { openTestContext, type TestContext } from '../../testing/support.ts';
 import { ordersOf, settle } from '../../testing/settling.ts';
 import { byUser, empty, newOwners, rebuild, writeOrders } from './rebuilding.ts';
@@ -120,7 +120,7 @@ describe('a rebuild', () => {
     // Seckill tokens cannot be issued by a stopped sale, so they are put in place by hand.
     const users = Array.from({ length: 60 }, (_, i) => `later-${i}`);
     const token = 'the same for all';
-    for (const user of users) await context.redis.set(context.keys.seckillToken(sale, user), token, 'PX', 60_000);
+    for (const user of users) await putToken(context, sale, user, token);
     const call = await newCall(context, sale);
     const items = await Promise.all(users.map((user) => newItem(context, sale, user, { token })));
     const early = new Set<string>();

@@ -1,6 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Sale } from '../../src/sale/sale.ts';
-import { buy, newAttempt, recordToken, send, snapshot, takeLease } from '../../testing/buying.ts';
+import {
+  buy,
+  liveTokenOf,
+  loseToken,
+  newAttempt,
+  newItem,
+  recordToken,
+  send,
+  snapshot,
+  takeLease,
+} from '../../testing/buying.ts';
 import { openTestContext, type TestContext } from '../../testing/support.ts';
 
 let context: TestContext;
@@ -20,10 +30,10 @@ describe('a seckill token is issued', () => {
     const issued = new Set(await Promise.all(asked));
     expect(issued.size).toBe(1);
     const [token] = issued;
-    const expiresMs = await context.redis.pexpiretime(context.keys.seckillToken(sale, 'u1'));
+    const { expiresMs } = (await liveTokenOf(context, sale, 'u1'))!;
     expect(await recordToken(context, sale, 'u1', 'another', { lifeMs: 2 * LIFE_MS })).toBe(token);
     // Asking again does not make it live longer than its expiry, which is inside it, says.
-    expect(await context.redis.pexpiretime(context.keys.seckillToken(sale, 'u1'))).toBe(expiresMs);
+    expect(await liveTokenOf(context, sale, 'u1')).toEqual({ token, expiresMs });
   });
 
   test('separately for each shopper and each sale', async () => {
@@ -37,11 +47,13 @@ describe('a seckill token is issued', () => {
   test('with the given life, and a new one after that', async () => {
     const sale = await context.openSale();
     expect(await recordToken(context, sale, 'u1', 'short', { lifeMs: 5 })).toBe('short');
-    await expect.poll(() => context.redis.exists(context.keys.seckillToken(sale, 'u1'))).toBe(0);
+    await expect.poll(() => liveTokenOf(context, sale, 'u1')).toBeUndefined();
+    const { nowMs: beforeMs } = await context.commands.clock(0);
     expect(await recordToken(context, sale, 'u1', 'next', { lifeMs: LIFE_MS })).toBe('next');
-    const lifeMs = await context.redis.pttl(context.keys.seckillToken(sale, 'u1'));
-    expect(lifeMs).toBeGreaterThan(LIFE_MS - 10_000);
-    expect(lifeMs).toBeLessThanOrEqual(LIFE_MS);
+    const { nowMs: afterMs } = await context.commands.clock(0);
+    const { expiresMs } = (await liveTokenOf(context, sale, 'u1'))!;
+    expect(expiresMs).toBeGreaterThanOrEqual(beforeMs + LIFE_MS);
+    expect(expiresMs).toBeLessThanOrEqual(afterMs + LIFE_MS);
   });
 
   test('again after it was consumed, so that a shopper whose order was closed can buy again', async () => {
@@ -73,6 +85,94 @@ describe('a seckill token is issued', () => {
     await buy(context, sale, ['u1']);
     await context.commands.setPause(sale, 1, true);
     expect(await recordToken(context, sale, 'u2', 'patient', { lifeMs: LIFE_MS })).toBe('patient');
+  });
+});
+
+describe('the hash of a time window', () => {
+  const nowMs = async (): Promise<number> => (await context.commands.clock(0)).nowMs;
+
+  test('has the tokens that expire in it, and expires when the window ends', async () => {
+    const sale = await context.openSale();
+    await recordToken(context, sale, 'u1', 'token', { lifeMs: LIFE_MS });
+    const { expiresMs } = (await liveTokenOf(context, sale, 'u1'))!;
+    const window = Math.floor(expiresMs / LIFE_MS);
+    const name = context.keys.seckillTokens(sale)[window % 3]!;
+    expect(await context.redis.hgetall(name)).toEqual({ u1: `${expiresMs} token` });
+    expect(await context.redis.pexpiretime(name)).toBe((window + 1) * LIFE_MS);
+    expect(await context.redis.exists(...context.keys.seckillTokens(sale))).toBe(1);
+  });
+
+  test('and the next ones have one live token of a shopper, also when the names of the windows come again', async () => {
+    const sale = await context.openSale();
+    const lifeMs = 60;
+    let current = { token: '', fromMs: -Infinity, untilMs: Infinity };
+    for (let issued = 0, i = 0; issued < 10; i += 1) {
+      const beforeMs = await nowMs();
+      const token = await recordToken(context, sale, 'u1', `token-${i}`, { lifeMs });
+      const afterMs = await nowMs();
+      // The same while it lives, and a new one after that.
+      if (token === current.token) expect(beforeMs).toBeLessThan(current.untilMs);
+      else expect(afterMs).toBeGreaterThanOrEqual(current.fromMs);
+      if (token !== `token-${i}`) continue;
+      issued += 1;
+      current = { token, fromMs: beforeMs + lifeMs, untilMs: afterMs + lifeMs };
+    }
+  });
+
+  // Such as after a step of the clock, or with another life of tokens.
+  describe.each([0, 1, 2])('number %i may have the token of any other window', (turn) => {
+    const put = async (sale: Sale, leftMs: number): Promise<string> => {
+      const name = context.keys.seckillTokens(sale)[turn]!;
+      await context.redis.hset(name, 'u1', `${(await nowMs()) + leftMs} early`);
+      return name;
+    };
+    const buyWith = async (sale: Sale, token: string) => {
+      const attempt = await newAttempt(context, sale, []);
+      const items = [await newItem(context, sale, 'u1', { token })];
+      return { items, answers: await send(context, { ...attempt, items }) };
+    };
+
+    test('asked again, a shopper has the same one, and it buys once', async () => {
+      const sale = await context.openSale();
+      await put(sale, 10 * LIFE_MS);
+      expect(await recordToken(context, sale, 'u1', 'new', { lifeMs: LIFE_MS })).toBe('early');
+      const { items, answers } = await buyWith(sale, 'early');
+      expect(answers).toEqual([{ outcome: 'accepted' }]);
+      expect(await context.commands.giveBack(sale, await takeLease(context, sale), items)).toBe(1);
+      expect((await buyWith(sale, 'early')).answers).toEqual([{ outcome: 'token_invalid' }]);
+    });
+
+    test('an expired one is not live, and does not hide the next one', async () => {
+      const sale = await context.openSale();
+      await put(sale, 0);
+      expect((await buyWith(sale, 'early')).answers).toEqual([{ outcome: 'token_invalid' }]);
+      expect(await recordToken(context, sale, 'u1', 'new', { lifeMs: LIFE_MS })).toBe('new');
+      expect((await buyWith(sale, 'early')).answers).toEqual([{ outcome: 'token_invalid' }]);
+      expect((await buyWith(sale, 'new')).answers).toEqual([{ outcome: 'accepted' }]);
+    });
+
+    test('one that is replaced is gone', async () => {
+      const sale = await context.openSale();
+      await put(sale, 10 * LIFE_MS);
+      expect(await recordToken(context, sale, 'u1', 'new', { lifeMs: LIFE_MS, replacing: 'early' })).toBe('new');
+      expect((await liveTokenOf(context, sale, 'u1'))?.token).toBe('new');
+      expect((await buyWith(sale, 'early')).answers).toEqual([{ outcome: 'token_invalid' }]);
+    });
+
+    test('its time to live only grows', async () => {
+      const sale = await context.openSale();
+      const name = await put(sale, LIFE_MS);
+      const { nowMs: atMs } = await context.commands.clock(0);
+      const windows = Array.from({ length: 50 }, (_, i) => (i + 1) * 86_400_000);
+      const lifeMs = windows.find((ms) => (Math.floor(atMs / ms) + 1) % 3 === turn)!;
+      await context.redis.pexpireat(name, atMs + 10 * lifeMs);
+      await recordToken(context, sale, 'u2', 'token', { lifeMs });
+      expect(await context.redis.hkeys(name)).toEqual(['u1', 'u2']);
+      expect(await context.redis.pexpiretime(name)).toBe(atMs + 10 * lifeMs);
+      await context.redis.pexpireat(name, atMs + LIFE_MS);
+      await recordToken(context, sale, 'u3', 'token', { lifeMs });
+      expect(await context.redis.pexpiretime(name)).toBeGreaterThan(atMs + lifeMs);
+    });
   });
 });
 
@@ -128,7 +228,7 @@ describe('with a limit of live seckill tokens per unit of a sale', () => {
     const before = await context.redis.zrange(liveTokens, '0', '-1', 'WITHSCORES');
     expect(await ask(sale, 'late')).toBe('tokens_exhausted');
     expect(await context.redis.zrange(liveTokens, '0', '-1', 'WITHSCORES')).toEqual(before);
-    expect(await context.redis.exists(context.keys.seckillToken(sale, 'late'))).toBe(0);
+    expect(await liveTokenOf(context, sale, 'late')).toBeUndefined();
   });
 
   test('a used one makes room, and so does an expired one, in any number', async () => {
@@ -138,7 +238,7 @@ describe('with a limit of live seckill tokens per unit of a sale', () => {
     await Promise.all(
       users(300, 'brief').map(async (user) => {
         await context.redis.zadd(context.keys.sale(sale).liveTokens, 'XX', 1, user);
-        await context.redis.del(context.keys.seckillToken(sale, user));
+        await loseToken(context, sale, user);
       }),
     );
     // More have expired than one call removes: they are not counted all the same.
@@ -171,7 +271,7 @@ describe('after its challenge was solved', () => {
     const sale = await context.openSale();
     expect(await ask(sale, 'u1', 'first')).toBe('first');
     expect(await ask(sale, 'u1', 'again')).toBe('first');
-    await context.redis.del(context.keys.seckillToken(sale, 'u1'));
+    await loseToken(context, sale, 'u1');
     expect(await ask(sale, 'u1', 'second')).toBe('challenge_required');
     expect(await ask(sale, 'u2', 'other')).toBe('challenge_required');
     expect(await ask(sale, 'u1', 'second', 'c2')).toBe('second');
@@ -238,7 +338,7 @@ describe('a batch', () => {
       issued('token-0'),
     ]);
     expect(await context.redis.zcard(context.keys.sale(sale).liveTokens)).toBe(4);
-    expect(await context.redis.exists(context.keys.seckillToken(sale, 'u4'))).toBe(0);
+    expect(await liveTokenOf(context, sale, 'u4')).toBeUndefined();
   });
 
   test('spends a solved challenge once, whoever sends it', async () => {
@@ -268,7 +368,7 @@ describe('a batch', () => {
     expect(await context.commands.issueTokens(sale, items, LIMITS)).toEqual(
       items.map(() => ({ outcome: 'not_ready' })),
     );
-    expect(await context.redis.exists(...items.map(({ userId }) => context.keys.seckillToken(sale, userId)))).toBe(0);
+    for (const { userId } of items) expect(await liveTokenOf(context, sale, userId)).toBeUndefined();
   });
 
   test('may have a hundred shoppers with the longest ids', async () => {
@@ -279,7 +379,6 @@ describe('a batch', () => {
     }));
     const answers = await context.commands.issueTokens(sale, items, LIMITS);
     expect(answers).toEqual(items.map(({ token }) => issued(token)));
-    const names = items.map(({ userId }) => context.keys.seckillToken(sale, userId));
-    expect(await context.redis.mget(names)).toEqual(items.map(({ token }) => token));
+    for (const { userId, token } of items) expect((await liveTokenOf(context, sale, userId))?.token).toBe(token);
   });
 });

@@ -123,7 +123,7 @@ function Jobs({ version }: { readonly version: number }) {
   return html`<${Table}
     caption=${t('problems.jobs')}
     rows=${answer.items}
-    keyOf=${({ job_id: jobId }: Job) => jobId}
+    keyOf=${({ job_id: jobId, sale_id: saleId }: Job) => `${jobId} ${saleId}`}
     columns=${[
       { title: t('time'), cell: ({ added_at: addedAt }: Job) => timeText(addedAt, locale) },
       { title: t('sale'), cell: ({ sale_id: saleId }: Job) => saleId, isNumber: true },

@@ -49,18 +49,21 @@ export function orderConsumers(deps: OrderConsumersDeps): Service {
   const consumers = new Map<number, Consumer>();
 
   async function work(job: Job<WriteOrdersJob>, lock?: string): Promise<void> {
-    const { shard, sale_id: saleId, batch_no: batchNo } = job.data;
-    try {
-      await writer.settle({ shard, id: saleId }, batchNo);
-    } catch (error) {
-      if (!(error instanceof NotNow)) throw error;
-      metrics.jobsPutOff.inc({ shard });
-      // Return it to the queue without counting an attempt.
-      await job.moveToDelayed(Date.now() + NOT_NOW_MS_MIN + Math.random() * NOT_NOW_MS_SPREAD, lock);
-      throw new DelayedError();
-    } finally {
+    const { shard, batches } = job.data;
+    const errors: unknown[] = [];
+    // One sale after the other, so that `concurrency` bounds the sales that are written at once. One
+    // that fails does not keep the others from being written.
+    for (const { sale_id: id, batch_no: batchNo } of batches) {
+      await writer.settle({ shard, id }, batchNo).catch((error: unknown) => errors.push(error));
       progress.doneWithJob(shard);
     }
+    const failure = errors.find((error) => !(error instanceof NotNow));
+    if (failure !== undefined) throw failure;
+    if (errors.length === 0) return;
+    metrics.jobsPutOff.inc({ shard });
+    // Return it to the queue without counting an attempt.
+    await job.moveToDelayed(Date.now() + NOT_NOW_MS_MIN + Math.random() * NOT_NOW_MS_SPREAD, lock);
+    throw new DelayedError();
   }
 
   function consume(shard: number): void {

@@ -95,11 +95,11 @@ test('a lost job is added again under the number of its batch', async () => {
   await rounds.round(GOING_ON);
 
   const jobs = await queue.getWaiting();
-  const batchOf = Object.fromEntries(jobs.map(({ id, data }) => [id, data.batch_no]));
+  const batchOf = Object.fromEntries(jobs.map(({ id, data }) => [id, data.batches[0]!.batch_no]));
   expect(batchOf).toEqual({ 'job-one': 'job-one', 'job-two': 'job-two' });
   expect(jobs[0]).toMatchObject({
     name: WRITE_ORDERS,
-    data: { shard: 0, sale_id: sale.id },
+    data: { shard: 0, batches: [{ sale_id: sale.id }] },
     opts: { removeOnComplete: true, removeOnFail: true },
   });
   expect(await relayed()).toBe(2);

@@ -97,9 +97,12 @@ export class Keys {
     };
   }
 
-  /** String with a TTL: the shopper's live seckill token. The buy that consumes it deletes it. */
-  seckillToken(sale: SaleRef, userId: string): string {
-    return `${this.#root}token:{${sale.shard}}:${sale.id}:${userId}`;
+  /**
+   * Hashes with a TTL, user → `expires_ms token`: one for each time window in turn. The buy that
+   * consumes a seckill token deletes it.
+   */
+  seckillTokens(sale: SaleRef): string[] {
+    return [0, 1, 2].map((turn) => `${this.#root}tokens:{${sale.shard}}:${sale.id}:${turn}`);
   }
 
   /** String with a TTL: this challenge was used for a seckill token. */

@@ -46,3 +46,24 @@ local function line_of(record, order_no)
   local _, ends = string.find(record, '\n' .. order_no .. ' ', 1, true)
   return ends and string.match(record, '^[^\n]*', ends + 1)
 end
+
+-- The hashes of `keys` that exist.
+local function existing(keys)
+  local found = {}
+  for _, key in ipairs(keys) do
+    if redis.call('EXISTS', key) == 1 then found[#found + 1] = key end
+  end
+  return found
+end
+
+-- The live seckill tokens of these users: user → token. `hashes` are the sale's; each holds
+-- `expires_ms token`, where `expires_ms` has 13 digits until the year 2286.
+local function live_tokens(hashes, users, now)
+  local token_of = {}
+  for _, key in ipairs(hashes) do
+    for i, recorded in ipairs(redis.call('HMGET', key, unpack(users))) do
+      if recorded and tonumber(string.sub(recorded, 1, 13)) > now then token_of[users[i]] = string.sub(recorded, 15) end
+    end
+  end
+  return token_of
+end

@@ -1,27 +1,34 @@
 import { describe, expect, test } from 'vitest';
-import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { CallLate } from '@flash-sale/shared/platform/redis/errors.ts';
 import { createLogger } from '@flash-sale/shared/platform/telemetry/logger.ts';
-import { MicroBatches } from '../../src/seckill/micro-batches.ts';
+import { MicroBatches } from '../src/micro-batches.ts';
 
 interface Result {
   readonly outcome: 'done';
   readonly name: string;
 }
 
-const saleOf = (id: number): Sale => ({ id, shard: 0 }) as Sale;
+const saleOf = (id: number) => ({ id, shard: 0 });
 const log = createLogger({ LOG_LEVEL: 'silent' }, 'api');
 
-/** Batches whose calls are answered by the test, in the order in which they are made. */
+/**
+ * Batches whose calls are answered by the test. Calls of the same round trip have the same `trip`.
+ */
 function heldBatches(waitingMax?: number) {
-  const calls: { names: string[]; answer: () => void; fail: (error: Error) => void }[] = [];
+  const calls: { trip: number; saleId: number; names: string[]; answer: () => void; fail: (error: Error) => void }[] =
+    [];
+  let trips = 0;
   const batches = new MicroBatches<{ name: string }, Result>({
     name: 'test',
-    call: (_sale, items) => {
-      const { promise, resolve, reject } = Promise.withResolvers<Result[]>();
-      const names = items.map(({ name }) => name);
-      calls.push({ names, answer: () => resolve(names.map((name) => ({ outcome: 'done', name }))), fail: reject });
-      return promise;
+    call: (sales) => {
+      trips += 1;
+      return sales.map(({ sale, items }) => {
+        const { promise, resolve, reject } = Promise.withResolvers<Result[]>();
+        const names = items.map(({ name }) => name);
+        const answer = () => resolve(names.map((name) => ({ outcome: 'done', name })));
+        calls.push({ trip: trips, saleId: sale.id, names, answer, fail: reject });
+        return promise;
+      });
     },
     waitingMax,
     log,
@@ -62,11 +69,62 @@ describe('micro-batches', () => {
     expect(await results).toEqual(names.map(done));
   });
 
-  test('of different sales do not wait for each other', () => {
+  test('of different sales go together in one round trip, and each has its own call', async () => {
+    const { batches, calls, add } = heldBatches();
+    void add('first', 1);
+    const others = [add('a', 1), add('b', 2), add('c', 1), add('d', 3)];
+    calls[0]!.answer();
+    await expect.poll(() => calls.length).toBe(4);
+    expect(calls.slice(1).map(({ trip, saleId, names }) => [trip, saleId, names])).toEqual([
+      [2, 1, ['a', 'c']],
+      [2, 2, ['b']],
+      [2, 3, ['d']],
+    ]);
+    const next = add('next', 2);
+    // The round trip ends with its last call.
+    calls[1]!.answer();
+    calls[2]!.answer();
+    expect(await Promise.all([others[0], others[1], others[2]])).toEqual(['a', 'b', 'c'].map(done));
+    expect([calls.length, batches.calls, batches.waiting]).toEqual([4, 1, 1]);
+    calls[3]!.answer();
+    expect(await others[3]).toEqual(done('d'));
+    await expect.poll(() => calls.length).toBe(5);
+    calls[4]!.answer();
+    expect(await next).toEqual(done('next'));
+  });
+
+  test('of different shards do not wait for each other', () => {
+    const { batches, calls } = heldBatches();
+    for (const shard of [0, 1]) void batches.add({ id: shard + 1, shard }, { name: `of-${shard}` });
+    expect(calls.map(({ names }) => names)).toEqual([['of-0'], ['of-1']]);
+  });
+
+  test('have at most a hundred items of all sales together', async () => {
     const { calls, add } = heldBatches();
-    void add('a', 1);
-    void add('b', 2);
-    expect(calls.map(({ names }) => names)).toEqual([['a'], ['b']]);
+    void add('first');
+    const results = Promise.all(named(150).map((name, i) => add(name, 2 + (i % 60))));
+    calls[0]!.answer();
+    await expect.poll(() => calls.length).toBe(61);
+    expect(calls.slice(1).flatMap(({ names }) => names)).toHaveLength(100);
+    for (const call of calls.slice(1)) call.answer();
+    await expect.poll(() => calls.length).toBe(111);
+    for (const call of calls.slice(61)) call.answer();
+    expect(await results).toEqual(named(150).map(done));
+  });
+
+  test('fail only the items of the sale whose call has a fault', async () => {
+    const { calls, add } = heldBatches();
+    const first = add('first');
+    calls[0]!.answer();
+    await first;
+    await expect.poll(() => calls.length).toBe(1);
+    void add('alone');
+    const both = [add('a', 1), add('b', 2)];
+    calls[1]!.answer();
+    await expect.poll(() => calls.length).toBe(4);
+    calls[2]!.fail(new TypeError('a fault'));
+    calls[3]!.answer();
+    expect(await Promise.all(both)).toEqual([{ outcome: 'unavailable' }, done('b')]);
   });
 
   test('shed an item if too many wait, and only then', async () => {
