@@ -21,12 +21,25 @@ local backlog_max, shard_backlog_max = tonumber(ARGV[3]), tonumber(ARGV[4])
 local global_capacity, global_per_second, user_capacity, user_per_second = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local SHARD_KEYS, SHARD_ARGS, BATCH_KEYS, BATCH_ARGS = 6, 8, 10, 4
 local BUCKET_WINDOWS, US_PER_SECOND = 3, 1000000
+-- Names of the language are looked up anew at each use, except local ones.
+local floor, ceil, find, sub = math.floor, math.ceil, string.find, string.sub
+
+-- The lines of a text. A plain search is faster than a pattern, and these lines are long.
+local function lines_of(text)
+  local lines, from = {}, 1
+  repeat
+    local to = find(text, '\n', from, true) or #text + 1
+    lines[#lines + 1] = sub(text, from, to - 1)
+    from = to + 1
+  until to > #text
+  return lines
+end
 
 -- A batch of the call. `orders` has a line per item: order number, user and request id, and the
 -- quantity unless it is 1. Its tokens are a text with a line per item.
 local function batch_of(n)
   local key, arg = SHARD_KEYS + BATCH_KEYS * (n - 1), SHARD_ARGS + BATCH_ARGS * (n - 1)
-  local orders, count, users, order_nos, tokens = ARGV[arg + 3], 0, {}, {}, {}
+  local orders, count, users, order_nos = ARGV[arg + 3], 0, {}, {}
   -- Most buys are of one unit. Only the others need what the sale knows of quantities.
   local quantities, several = {}, false
   for order_no, user, quantity in string.gmatch(orders, '(%S+) (%S+) %S+ ?(%d*)') do
@@ -34,12 +47,11 @@ local function batch_of(n)
     order_nos[count], users[count] = order_no, user
     if quantity ~= '' then quantities[count], several = tonumber(quantity), true end
   end
-  for token in string.gmatch(ARGV[arg + 4] .. '\n', '([^\n]*)\n') do tokens[#tokens + 1] = token end
   return {
     state_key = KEYS[key + 1], pause_key = KEYS[key + 2], owners_key = KEYS[key + 3],
     batches_key = KEYS[key + 4], batch_times_key = KEYS[key + 5], settled_key = KEYS[key + 6],
     live_tokens_key = KEYS[key + 7], tokens_keys = { KEYS[key + 8], KEYS[key + 9], KEYS[key + 10] },
-    batch_no = ARGV[arg + 1], sale = ARGV[arg + 2], orders = orders, tokens = tokens,
+    batch_no = ARGV[arg + 1], sale = ARGV[arg + 2], orders = orders, tokens = lines_of(ARGV[arg + 4]),
     count = count, users = users, order_nos = order_nos, quantities = quantities, several = several,
     words = {}, accepted = 0, extra_held = 0,
   }
@@ -79,7 +91,7 @@ local function answer()
 end
 
 local us = now_us()
-local now = math.floor(us / 1000)
+local now = floor(us / 1000)
 local here = #undecided > 0 and history_id()
 if here ~= history or now > deadline_ms then
   for _, batch in ipairs(undecided) do
@@ -95,7 +107,7 @@ local function refusal_of(batch, start_ms, end_ms)
   -- Check the end first: a sale may be ended before its start.
   if now >= tonumber(end_ms) then return 'ended' end
   if now < tonumber(start_ms) then return 'not_started' end
-  if string.sub(redis.call('GET', batch.pause_key) or '', -1) == '1' then return 'paused' end
+  if sub(redis.call('GET', batch.pause_key) or '', -1) == '1' then return 'paused' end
   if batch.available <= 0 then return 'sold_out' end
   if batch.backlog >= backlog_max or shard_backlog >= shard_backlog_max then return 'overloaded' end
   return nil
@@ -137,15 +149,17 @@ local function take(limit, time)
   -- A bucket never takes longer than this to fill. If it seems to, the clock was set back: start
   -- again.
   if time > us + limit.burst then time = us end
-  local next_time = math.max(time, us) + limit.interval
-  return next_time, math.max(0, math.ceil((next_time - limit.burst - us) / 1000))
+  if time < us then time = us end
+  local next_time = time + limit.interval
+  local wait_us = next_time - limit.burst - us
+  return next_time, wait_us > 0 and ceil(wait_us / 1000) or 0
 end
 
 -- A shopper's bucket is in the hash of the time window in which it is full again: this window or
 -- the next one, since no bucket takes longer than a window to fill. A hash expires at the end of
 -- its window, so that three names in turn are enough.
 local window_us = math.max(user_bucket.burst, US_PER_SECOND)
-local function window_of(time) return math.floor(time / window_us) end
+local function window_of(time) return floor(time / window_us) end
 local function buckets_key(window) return user_buckets_keys[window % BUCKET_WINDOWS] end
 
 local full_at, global_full_at, drawn = {}, 0, {}
@@ -158,7 +172,8 @@ local function read_buckets()
   if #users == 0 then return end
   for window = window_of(us), window_of(us) + 1 do
     for i, time in ipairs(redis.call('HMGET', buckets_key(window), unpack(users))) do
-      if time then full_at[users[i]] = math.max(full_at[users[i]] or 0, tonumber(time)) end
+      time = time and tonumber(time)
+      if time and time > (full_at[users[i]] or 0) then full_at[users[i]] = time end
     end
   end
   global_full_at = tonumber(redis.call('GET', global_bucket_key)) or 0
@@ -194,17 +209,23 @@ end
 -- Of all things, a bucket may be lost: neither the log nor a replica gets it.
 local function save_buckets()
   redis.set_repl(redis.REPL_NONE)
-  redis.call('PSETEX', global_bucket_key, math.max(1, math.ceil((global_full_at - us) / 1000)), global_full_at)
-  local windows = {}
+  redis.call('PSETEX', global_bucket_key, math.max(1, ceil((global_full_at - us) / 1000)), global_full_at)
+  local windows, texts = {}, {}
   for user in pairs(drawn) do
-    local window = window_of(full_at[user])
+    local time = full_at[user]
+    -- Most shoppers come once, so that their buckets are full at the same time: Redis would write the
+    -- same number for each of them.
+    local text = texts[time] or string.format('%.17g', time)
+    texts[time] = text
+    local window = window_of(time)
     local fields = windows[window] or {}
     windows[window] = fields
-    fields[#fields + 1], fields[#fields + 2] = user, full_at[user]
+    local n = #fields
+    fields[n + 1], fields[n + 2] = user, text
   end
   for window, fields in pairs(windows) do
     local key = buckets_key(window)
-    local left_ms = math.ceil(((window + 1) * window_us - us) / 1000)
+    local left_ms = ceil(((window + 1) * window_us - us) / 1000)
     redis.call('HSET', key, unpack(fields))
     if redis.call('PTTL', key) < left_ms then redis.call('PEXPIRE', key, left_ms) end
   end
@@ -223,12 +244,12 @@ local function accepted_orders(batch)
 end
 
 local function save_sale(batch)
-  local new_owners, consumers = {}, {}
-  for i = 1, batch.count do
-    if batch.words[i] == 'accepted' then
+  local new_owners, consumers, n = {}, {}, 0
+  for i, word in ipairs(batch.words) do
+    if word == 'accepted' then
       local user = batch.users[i]
-      new_owners[#new_owners + 1], new_owners[#new_owners + 2] = user, batch.owner_of[user]
-      consumers[#consumers + 1] = user
+      n = n + 1
+      consumers[n], new_owners[2 * n - 1], new_owners[2 * n] = user, user, batch.owner_of[user]
     end
   end
   redis.call('HSET', batch.state_key, 'available', batch.available, 'backlog', batch.backlog)
