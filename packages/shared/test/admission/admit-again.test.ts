@@ -12,7 +12,6 @@ import {
   NO_LIMITS,
   send,
   shoppers,
-  snapshot,
   takeLease,
   unitsOf,
 } from '../../testing/buying.ts';
