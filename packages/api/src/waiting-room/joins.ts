@@ -3,7 +3,7 @@ import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { secretsOf } from '@flash-sale/shared/waiting-room/room-secrets.ts';
 import type { Join, JoinItem } from '@flash-sale/shared/waiting-room/waiting-room-commands.ts';
-import { MicroBatches, type Failure } from '../seckill/micro-batches.ts';
+import { MicroBatches, type Failure } from '../micro-batches.ts';
 import type { SaleWithRoom } from './place-view.ts';
 
 export interface JoinsDeps {
@@ -19,7 +19,7 @@ export class Joins {
   constructor({ commands, log, metrics }: JoinsDeps) {
     this.#batches = new MicroBatches({
       name: 'join_room',
-      call: (sale, items) => commands.joinRoom(sale, items),
+      call: (sales) => sales.map(({ sale, items }) => commands.joinRoom(sale, items)),
       count: (outcome, items) => metrics.roomJoins.inc({ outcome }, items),
       log,
     });
