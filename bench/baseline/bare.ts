@@ -13,6 +13,6 @@ app.post('/api/v1/seckill/buy', { schema: Buy }, async (_request, reply) =>
   reply
     .code(202)
     .headers({ location: `/api/v1/orders/${ORDER_NO}`, 'retry-after': '1' })
-    .send({ order_no: ORDER_NO, status: 'queued' }),
+    .send({ order_no: ORDER_NO, status: 'queued', quantity: 1 }),
 );
 await app.listen({ host: '127.0.0.1', port: Number(process.env['SERVER_PORT']) });

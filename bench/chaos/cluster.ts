@@ -154,6 +154,9 @@ export async function startCluster(dataDir: string, tree: string): Promise<Clust
       REDIS_PASSWORD: PASSWORD,
       ADMIN_TOKEN: OPERATOR_TOKEN,
       PAYMENT_TIMEOUT_SECONDS: String(PAYMENT_TIMEOUT_S),
+      // Shoppers of a waiting room who have left must not keep the last units from those who come.
+      PASS_SECONDS: '1',
+      PASSES_PER_UNIT: '100',
       PUBLIC_URL: `http://127.0.0.1:${port}`,
       RATE_LIMIT_GLOBAL_CAPACITY: '1000000',
       RATE_LIMIT_GLOBAL_PER_SECOND: '1000000',

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createWriteStream, mkdirSync, type WriteStream } from 'node:fs';
 import { dirname } from 'node:path';
 
-export type CallKind = 'open' | 'token' | 'buy' | 'poll' | 'pay' | 'cancel' | 'refund' | 'product';
+export type CallKind = 'open' | 'join' | 'place' | 'token' | 'buy' | 'poll' | 'pay' | 'cancel' | 'refund' | 'product';
 
 /** One HTTP call with its answer. Times are milliseconds since the epoch. */
 export interface Call {

@@ -20,6 +20,8 @@ import { firstOrders, keepPace, openSale, sellForGood, sellOut, PRICE, type Open
 const SUPPLY = 0.75;
 /** What sales allow; the seed decides. */
 const UNITS_PER_SHOPPER = [1, 3] as const;
+/** The share of rounds whose sale has a waiting room; the seed decides. */
+const ROOM_SHARE = 0.5;
 /** How long all shoppers take to arrive at the planned rate. */
 const CROWD_S = 13;
 const RECOVERY_MS_MAX = 15_000;
@@ -74,7 +76,13 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
   // Shoppers want half of what they may buy on average.
   const units = Math.floor((shoppers * SUPPLY * (1 + unitsPerShopper)) / 2);
   const sale = await open(
-    { units, units_per_shopper: unitsPerShopper, start_ms: nowMs - 1_000, end_ms: nowMs + SALE_MS },
+    {
+      units,
+      units_per_shopper: unitsPerShopper,
+      start_ms: nowMs - 1_000,
+      end_ms: nowMs + SALE_MS,
+      has_room: random.part('waiting room').chance(ROOM_SHARE),
+    },
     true,
   );
   const crowd = new Crowd(client, sale, random.part('crowd'));

@@ -17,12 +17,12 @@ const AT_ONCE = 60;
 const PAYING_AT_ONCE = 120;
 
 /** What an operator says of a new sale. */
-export type OpenedSale = Pick<SaleFacts, 'units' | 'units_per_shopper' | 'start_ms' | 'end_ms'>;
+export type OpenedSale = Pick<SaleFacts, 'units' | 'units_per_shopper' | 'start_ms' | 'end_ms' | 'has_room'>;
 
 /** Opens a sale over HTTP, like an operator. */
 export async function openSale(
   client: Client,
-  { units, units_per_shopper: unitsPerShopper, start_ms: startMs, end_ms: endMs }: OpenedSale,
+  { units, units_per_shopper: unitsPerShopper, start_ms: startMs, end_ms: endMs, has_room: hasRoom }: OpenedSale,
 ): Promise<number> {
   const untilMs = Date.now() + OPEN_MS_MAX;
   for (;;) {
@@ -41,6 +41,7 @@ export async function openSale(
         units_per_shopper: unitsPerShopper,
         start_time: new Date(startMs).toISOString(),
         end_time: new Date(endMs).toISOString(),
+        ...(hasRoom === true ? { waiting_room: { opens_at: new Date(startMs - 1_000).toISOString() } } : {}),
       },
     });
     if (status === 201) return Number(body?.['id']);

@@ -11,9 +11,11 @@ const ORDERS_MAX = 3;
  * How long after an order's close its unit can be bought again. An earlier buy gets the same order.
  */
 const RETURN_MS = 400;
+/** How long one poll of a place waits. */
+const ROOM_WAIT_S = 1;
 
 /** What a shopper knows of a sale. */
-export type ShopperSale = Pick<SaleFacts, 'id' | 'units_per_shopper'>;
+export type ShopperSale = Pick<SaleFacts, 'id' | 'units_per_shopper' | 'has_room'>;
 
 /** How a shopper behaves. The seed decides it before the shopper arrives. */
 export interface Manners {
@@ -75,6 +77,8 @@ export class Shopper {
   readonly #sale: ShopperSale;
   readonly #manners: Manners;
   readonly #deps: ShopperDeps;
+  /** Of the waiting room. The first one is the best. */
+  #ticket: string | undefined;
 
   constructor(id: string, sale: ShopperSale, manners: Manners, deps: ShopperDeps) {
     this.id = id;
@@ -129,6 +133,8 @@ export class Shopper {
 
   /** A seckill token, or undefined if the sale issues none. */
   async token(): Promise<string | undefined> {
+    const ticket = this.#sale.has_room === true ? await this.#calledTicket() : undefined;
+    if (this.#sale.has_room === true && ticket === undefined) return undefined;
     for (let tries = 0; tries < TRIES_MAX; tries += 1) {
       const answer = await this.#deps.client.call({
         kind: 'token',
@@ -136,10 +142,38 @@ export class Shopper {
         sale: this.#sale.id,
         method: 'POST',
         path: '/api/v1/seckill/token',
-        body: { user_id: this.id, product_id: this.#sale.id },
+        body: { user_id: this.id, product_id: this.#sale.id, ...(ticket === undefined ? {} : { ticket }) },
       });
       if (answer.status === 200) return String(answer.body?.['token']);
       if (!(await retryLater(answer, this.#deps))) return undefined;
+    }
+    return undefined;
+  }
+
+  /** Waits in the waiting room until called. Undefined if nothing is left, or the shop closes. */
+  async #calledTicket(): Promise<string | undefined> {
+    const { client, closing } = this.#deps;
+    const of = { shopper: this.id, sale: this.#sale.id };
+    const path = '/api/v1/seckill/queue';
+    const claim = { user_id: this.id, product_id: this.#sale.id };
+    while (!closing.aborted) {
+      if (this.#ticket === undefined) {
+        const joined = await client.call({ kind: 'join', ...of, method: 'POST', path, body: claim });
+        if (joined.status === 200) this.#ticket = String(joined.body?.['ticket']);
+        else if (!(await retryLater(joined, this.#deps))) return undefined;
+        continue;
+      }
+      const query = new URLSearchParams({
+        user_id: this.id,
+        product_id: String(this.#sale.id),
+        ticket: this.#ticket,
+        wait: String(ROOM_WAIT_S),
+      });
+      const answer = await client.call({ kind: 'place', ...of, method: 'GET', path: `${path}?${query}` });
+      const status = answer.body?.['status'];
+      if (answer.status === 200 && status === 'called') return this.#ticket;
+      if (answer.status === 200 && status !== 'waiting') return undefined;
+      if (answer.status !== 200 && !(await retryLater(answer, this.#deps))) return undefined;
     }
     return undefined;
   }

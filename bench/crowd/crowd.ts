@@ -86,7 +86,11 @@ export async function runCrowd(options: CrowdOptions, deps: CrowdDeps): Promise<
 const directory = (url: string): string => url.replace(/\/*$/, '/');
 
 /** A sale that starts when half of the crowd is there. */
-async function openSale(call: Call, { shoppers, units, overMs }: CrowdOptions, clock: ServerClock): Promise<Sale> {
+async function openSale(
+  call: Call,
+  { shoppers, units, overMs, room }: CrowdOptions,
+  clock: ServerClock,
+): Promise<Sale> {
   const startMs = clock.now() + overMs / 2 + OPENING_MS;
   const { id } = await call<Sale>('POST', 'products', {
     name: `Crowd of ${shoppers}`,
@@ -95,6 +99,7 @@ async function openSale(call: Call, { shoppers, units, overMs }: CrowdOptions, c
     seckill_stock: units,
     start_time: new Date(startMs).toISOString(),
     end_time: new Date(startMs + SALE_MS).toISOString(),
+    ...(room ? { waiting_room: { opens_at: new Date(clock.now() - OPENING_MS).toISOString() } } : {}),
   });
   return readSale(call, id);
 }

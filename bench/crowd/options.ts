@@ -1,4 +1,5 @@
 import {
+  flag,
   helpText,
   integer,
   option,
@@ -17,6 +18,8 @@ export interface CrowdOptions {
   readonly units: number;
   /** The time in which the shoppers arrive. */
   readonly overMs: number;
+  /** The sale that the crowd opens has a waiting room. */
+  readonly room: boolean;
   readonly habits: Habits;
 }
 
@@ -48,6 +51,7 @@ account of the sale. Exit code 1 if it is wrong.`,
       1,
       10_000_000,
     ),
+    room: flag('the sale that the crowd opens has a waiting room'),
     over: option('<time>', 'the time in which the shoppers arrive, such as 30s or 5m (default 10s)', durationMs),
     pay: option('<share>', 'how many of those with an order pay (default 0.8)', share),
     abandon: option('<share>', 'how many leave it unpaid; the rest cancels (default 0.1)', share),
@@ -68,6 +72,9 @@ export function readOptions(args: readonly string[]): CrowdOptions | string {
   if (sale !== undefined && units !== undefined) {
     throw new UsageError('--sale and --units exclude each other: the units of a sale are given');
   }
+  if (sale !== undefined && values.room === true) {
+    throw new UsageError('--sale and --room exclude each other: a crowd joins a room that the sale has');
+  }
   const leave = abandon ?? Math.min(0.1, 1 - pay);
   if (pay + leave > 1) throw new UsageError(`--pay ${pay} and --abandon ${leave} are more than 1 together`);
   return {
@@ -76,6 +83,7 @@ export function readOptions(args: readonly string[]): CrowdOptions | string {
     sale,
     units: units ?? Math.ceil(shoppers / SHOPPERS_PER_UNIT),
     overMs: over,
+    room: values.room === true,
     habits: { pay, abandon: leave, doubleClick: values['double-click'] ?? 0.1 },
   };
 }

@@ -1,11 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import {
   buyUnit,
+  untilCalled,
   Refused,
   retrying,
   seckillToken,
+  type BuyOptions,
   type ErrorCode,
   type Order,
+  type Place,
   type ShopperClient,
 } from '@flash-sale/web/client';
 import type { Habits } from './options.ts';
@@ -20,6 +23,8 @@ const LOOK_MS = 500;
 /** Refusals that pass without the service saying when, and when a shopper tries again. */
 const PASSING: ReadonlySet<ErrorCode> = new Set(['paused', 'tokens_exhausted']);
 const PASSING_MS = 1_500;
+/** How often a shopper in a waiting room looks at the place. */
+const ROOM_LOOK_MS = 2_000;
 
 interface VisitDeps {
   readonly clientOf: ClientOf;
@@ -42,22 +47,53 @@ export async function visit(userId: string, saleId: number, deps: VisitDeps): Pr
   };
   const ended = (ending: Visit['ending']): Visit => ({ userId, orderNos: [...orderNos], order, ending });
 
+  /** Buys, and does with the order what the shopper likes. */
+  async function buy(client: ShopperClient, options: BuyOptions & { readonly token?: string }): Promise<Visit> {
+    const clicks = Math.random() < habits.doubleClick ? 2 : 1;
+    order = await patiently(() => click(clicks, () => buyUnit(client, saleId, options)), signal);
+    tally.add('order', performance.now() - acceptedMs);
+    tally.ordered += 1;
+    if (order.status === 'pending_payment') order = await afterwards(client, order, habits, signal);
+    return ended(order.status);
+  }
+
+  /** Joins the waiting room, buys when called, and leaves if nothing is left and nothing may come back. */
+  async function fromRoom(client: ShopperClient, solve: BuyOptions['solve']): Promise<Visit> {
+    const leaving = new AbortController();
+    const waiting = AbortSignal.any([signal, leaving.signal]);
+    const onPlace = (place: Place): void => {
+      if (place.status === 'sold_out' && place.units_may_return !== true) leaving.abort();
+    };
+    let ticket: string | undefined;
+    const onTicket = (issued: string): void => void (ticket = issued);
+    // The crowd shares its connections, and most of it would hold one for long.
+    const polling = { pollSeconds: 0, restMs: ROOM_LOOK_MS, signal: waiting, onTicket, onPlace };
+    for (;;) {
+      try {
+        const called = await untilCalled(client, saleId, { ...polling, solve, ticket });
+        if (called === undefined) return ended('ended');
+        return await buy(client, { solve, signal, ticket: called });
+      } catch (error) {
+        if (leaving.signal.aborted && !signal.aborted) return ended('sold_out');
+        if (!(error instanceof Refused) || error.code !== 'sold_out') throw error;
+        // The place is kept, for units that come back.
+        await pause(PASSING_MS * (1 + Math.random()), undefined, { signal });
+      }
+    }
+  }
+
   let signal = AbortSignal.any([stop, AbortSignal.timeout(PATIENCE_MS)]);
   try {
     const { client, solve } = solvers.equip(tally.noting(await clientOf(userId, signal), onAccepted));
     const sale = await retrying(() => client.product(saleId, { signal }), { signal });
+    if (sale.waiting_room !== undefined) return await fromRoom(client, solve);
     const { token } = await patiently(() => seckillToken(client, saleId, { solve, signal }), signal);
     const leftMs = Date.parse(sale.start_time) - client.clock.now();
     if (leftMs > 0) {
       await pause(leftMs, undefined, { signal: stop });
       signal = AbortSignal.any([stop, AbortSignal.timeout(PATIENCE_MS)]);
     }
-    const clicks = Math.random() < habits.doubleClick ? 2 : 1;
-    order = await patiently(() => click(clicks, () => buyUnit(client, saleId, { token, solve, signal })), signal);
-    tally.add('order', performance.now() - acceptedMs);
-    tally.ordered += 1;
-    if (order.status === 'pending_payment') order = await afterwards(client, order, habits, signal);
-    return ended(order.status);
+    return await buy(client, { token, solve, signal });
   } catch (error) {
     if (signal.aborted || error instanceof Unsolved) return ended(order?.status ?? 'gave_up');
     if (error instanceof Refused) return ended(error.code);

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createConnection } from 'mysql2/promise';
 import type { Browser, Page } from 'playwright-core';
@@ -21,6 +22,9 @@ const OPERATOR_TOKEN = 'operator-token-of-the-screenshots';
 const SHOPPERS = 600;
 const AT_ONCE = 50;
 const ACTIONS_MS_MAX = 30_000;
+/** A room is loaded within a round of its gate. */
+const JOIN_TRIES_MAX = 100;
+const JOIN_AGAIN_MS = 100;
 const SIZE = { width: 1_280, height: 900 };
 
 readCommandLine({
@@ -54,6 +58,7 @@ await runCommand(async () => {
     try {
       // First, while nothing keeps the orders from being written.
       await takeStorefront(browser, stack.url);
+      await takeWaitingRoom(browser, stack.url);
       await takeConsole(browser, stack.url);
       await using held = await holdSale(stack.url, readRunning(dataDir)!);
       await Promise.all([sellTo(stack.url, held.other_sale_id), sellTo(stack.url, held.sale_id)]);
@@ -113,6 +118,33 @@ async function takeStorefront(browser: Browser, url: string): Promise<void> {
   await save(page, 'storefront.png');
 }
 
+/** A shopper waits in a waiting room: a crowd came before, and one a second is called. */
+async function takeWaitingRoom(browser: Browser, url: string): Promise<void> {
+  const opensAt = new Date(Date.now() - 60_000).toISOString();
+  const saleId = await openSale(url, 'Game console', { opens_at: opensAt, admit_per_second: 1 });
+  const queue = `${url}/api/v1/seckill/queue`;
+  for (let tries = 0; tries < JOIN_TRIES_MAX; tries += 1) {
+    const joined = await call(queue, { user_id: 'shopper-0', product_id: saleId }).catch(() => undefined);
+    if (joined !== undefined) break;
+    await delay(JOIN_AGAIN_MS);
+  }
+  for (let i = 1; i < SHOPPERS; i += 1) await call(queue, { user_id: `shopper-${i}`, product_id: saleId });
+  const context = await browser.newContext({
+    viewport: { width: 1_080, height: 720 },
+    colorScheme: 'light',
+    locale: 'en-GB',
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(ACTIONS_MS_MAX);
+  page.on('pageerror', (error) => print(`the page fails: ${error.message}`));
+  await page.goto(`${url}/sales/${saleId}`);
+  await page.getByLabel('Your name').fill('alice');
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await page.getByRole('button', { name: 'Join the waiting room' }).click();
+  await page.getByText('people are ahead of you').waitFor();
+  await save(page, 'waiting-room.png');
+}
+
 /** A crowd buys, and an operator watches. */
 async function takeConsole(browser: Browser, url: string): Promise<void> {
   const context = await browser.newContext({
@@ -164,7 +196,7 @@ async function holdSale(url: string, settings: Record<string, string>) {
   };
 }
 
-async function openSale(url: string, name: string): Promise<number> {
+async function openSale(url: string, name: string, waitingRoom?: object): Promise<number> {
   const nowMs = Date.now();
   const sale = await call<{ id: number }>(`${url}/api/v1/admin/products`, {
     name,
@@ -173,6 +205,7 @@ async function openSale(url: string, name: string): Promise<number> {
     seckill_stock: 10_000,
     start_time: new Date(nowMs).toISOString(),
     end_time: new Date(nowMs + 3_600_000).toISOString(),
+    waiting_room: waitingRoom,
   });
   return sale.id;
 }

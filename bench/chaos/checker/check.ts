@@ -14,6 +14,7 @@ import {
 } from './promises.ts';
 import { contractIsKept } from './contract.ts';
 import { moneyIsKept } from './money.ts';
+import { roomsAreFair } from './rooms.ts';
 import type { RoundRecord, Violation } from './record.ts';
 import { viewsOf } from './view.ts';
 
@@ -31,6 +32,7 @@ const CHECKS: readonly (readonly [Violation['promise'], Check])[] = [
   [11, comesBack],
   ['contract', contractIsKept],
   ['money', moneyIsKept],
+  ['waiting room', roomsAreFair],
 ];
 
 export interface Findings {

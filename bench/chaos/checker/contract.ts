@@ -5,13 +5,18 @@ import { codeOf } from './view.ts';
 /** The refusals of a call about an order that are allowed in any state of the order. */
 const ORDER_REFUSALS = ['404 not_found', '503 overloaded', '503 not_ready', '503 unavailable'];
 
+const ROOM_REFUSALS = ['409 ended', '429 rate_limited', '503 overloaded', '503 not_ready', '503 unavailable'];
+
 /** The allowed answers of each call, in addition to 400 for an invalid shopper. */
 const ANSWERS: Readonly<Record<Call['kind'], ReadonlySet<string>>> = {
   open: new Set(['201', '503 unavailable', '503 overloaded', '503 not_ready']),
   product: new Set(['200', '503 unavailable']),
+  join: new Set(['200', '400 invalid_request', ...ROOM_REFUSALS]),
+  place: new Set(['200', '400 invalid_request', ...ROOM_REFUSALS]),
   token: new Set([
     '200',
     '400 invalid_request',
+    '403 not_called',
     '409 ended',
     '409 tokens_exhausted',
     '429 rate_limited',

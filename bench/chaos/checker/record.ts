@@ -8,6 +8,8 @@ export interface SaleFacts {
   readonly price_cents: number;
   readonly start_ms: number;
   readonly end_ms: number;
+  /** Only called shoppers can buy. */
+  readonly has_room?: boolean;
   /** There were more valid buyers than units, so no unit may be left. */
   readonly sellsOut: boolean;
 }
@@ -139,6 +141,6 @@ export interface RoundRecord {
 
 /** A broken promise of section 1 of the design, of the HTTP contract, or about money. */
 export interface Violation {
-  readonly promise: number | 'contract' | 'money';
+  readonly promise: number | 'contract' | 'money' | 'waiting room';
   readonly evidence: string;
 }

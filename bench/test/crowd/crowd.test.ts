@@ -72,6 +72,13 @@ describe('npm run crowd', () => {
     expect(await ordersOf(saleOf(said))).toEqual({ paid: 20 });
   }, 60_000);
 
+  it('waits in the waiting room of a sale that has one, and buys when called', async () => {
+    const { said, complained, code } = await crowd('--shoppers 60 --units 20 --over 4s --pay 1 --room');
+    expect({ complained, code }, said).toEqual({ complained: '', code: 0 });
+    expect(said).toMatch(/^paid +20$/m);
+    expect(await ordersOf(saleOf(said))).toEqual({ paid: 20 });
+  }, 120_000);
+
   it('cancels what is neither paid nor abandoned, and others buy the units that come back', async () => {
     const { said, code } = await crowd('--shoppers 12 --units 12 --over 1s --pay 0 --abandon 0 --double-click 0');
     expect(code, said).toBe(0);

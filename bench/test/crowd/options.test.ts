@@ -11,6 +11,7 @@ describe('the options of npm run crowd', () => {
       sale: undefined,
       units: 100,
       overMs: 10_000,
+      room: false,
       habits: { pay: 0.8, abandon: 0.1, doubleClick: 0.1 },
     });
     expect(options('--shoppers 5 --over 2m --pay 1')).toMatchObject({
@@ -27,6 +28,7 @@ describe('the options of npm run crowd', () => {
     ['--pay 1.2', '--pay takes a share from 0 to 1 such as 0.25'],
     ['--pay 0.8 --abandon 0.3', '--pay 0.8 and --abandon 0.3 are more than 1 together'],
     ['--sale 1 --units 5', '--sale and --units exclude each other'],
+    ['--sale 1 --room', '--sale and --room exclude each other'],
     ['--sale', '--sale needs a value'],
   ])('%s is refused', (line, why) => {
     expect(() => options(line)).toThrow(why);

@@ -5,7 +5,6 @@ import { Refused } from './refused.ts';
 import { retrying } from './retry.ts';
 import type { Place } from './types.ts';
 
-/** How long one poll waits for a new status. */
 const POLL_SECONDS = 20;
 /** A poll that was answered without a new status is not repeated at once. */
 const REST_MS = 500;
@@ -15,6 +14,12 @@ export interface RoomOptions extends BuyOptions {
   readonly ticket?: string | undefined;
   /** Called with a new ticket. Keep it: a later one is never better. */
   readonly onTicket?: ((ticket: string) => void) | undefined;
+  /**
+   * How long one poll waits for a new status, 20 by default. With 0, who shares connections with
+   * others holds none, and asks again after `restMs`.
+   */
+  readonly pollSeconds?: number | undefined;
+  readonly restMs?: number | undefined;
   /** Called with each reading of the place. */
   readonly onPlace?: ((place: Place) => void) | undefined;
 }
@@ -30,7 +35,7 @@ export async function untilCalled(
   productId: number,
   options: RoomOptions = {},
 ): Promise<string | undefined> {
-  const { signal, onPlace, wait = pause } = options;
+  const { signal, onPlace, pollSeconds = POLL_SECONDS, restMs = REST_MS, wait = pause } = options;
   let { ticket } = options;
   let seen: Place['status'] | undefined;
   for (;;) {
@@ -38,13 +43,13 @@ export async function untilCalled(
     const known = ticket;
     try {
       const place = await retrying(
-        () => client.place(productId, known, { waitSeconds: seen === undefined ? 0 : POLL_SECONDS, seen, signal }),
+        () => client.place(productId, known, { waitSeconds: seen === undefined ? 0 : pollSeconds, seen, signal }),
         options,
       );
       onPlace?.(place);
       if (place.status === 'called') return known;
       if (place.status === 'ended') return undefined;
-      if (place.status === seen) await wait(REST_MS * Math.random(), signal);
+      if (place.status === seen) await wait(restMs * (0.5 + Math.random()), signal);
       seen = place.status;
     } catch (error) {
       if (!(error instanceof Refused) || error.code !== 'ticket_invalid') throw error;

@@ -33,6 +33,7 @@ export interface Stage {
     readonly unitsPerShopper?: number;
     readonly startsInMs?: number;
     readonly name?: string;
+    readonly waitingRoom?: { readonly opens_at: string };
   }): Promise<number>;
   operate<Answer>(path: string, body?: object): Promise<Answer>;
   /** The orders of a sale that are in the ledger. */
@@ -90,7 +91,7 @@ export async function openStage(env: Readonly<Record<string, string>> = {}): Pro
       await shopper.page.goto(url + path);
       return shopper;
     },
-    async createSale({ units = 1, unitsPerShopper = 1, startsInMs = 0, name = 'Phone' } = {}) {
+    async createSale({ units = 1, unitsPerShopper = 1, startsInMs = 0, name = 'Phone', waitingRoom } = {}) {
       const startMs = Date.now() + startsInMs;
       const { id } = await operate<{ id: number }>('products', {
         name,
@@ -100,6 +101,7 @@ export async function openStage(env: Readonly<Record<string, string>> = {}): Pro
         units_per_shopper: unitsPerShopper,
         start_time: new Date(startMs).toISOString(),
         end_time: new Date(startMs + 3_600_000).toISOString(),
+        waiting_room: waitingRoom,
       });
       return id;
     },
