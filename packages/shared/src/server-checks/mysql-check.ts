@@ -26,6 +26,7 @@ export const TABLES = [
   'deny_list',
   'deny_list_version',
   'order_events',
+  'gates',
   'service_leads',
   'redis_histories',
 ] as const;

@@ -20,6 +20,8 @@ export const SCRIPT_CALLS: readonly Call[] = [
   ['INCR', '$string'],
   ['INCRBY', '$string', '1'],
   ['DECRBY', '$string', '1'],
+  ['BITFIELD', '$string', 'SET', 'u1', '7', '1'],
+  ['BITOP', 'OR', '$string', '$string', '$string'],
   ['PSETEX', '$string', '10000', '1'],
   ['PEXPIRE', '$string', '10000'],
   ['PEXPIREAT', '$string', '99999999999999'],
