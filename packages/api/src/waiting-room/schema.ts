@@ -74,6 +74,6 @@ export const GetPlace = {
     },
     { additionalProperties: false },
   ),
-  ...mayRefuse('not_found', 'invalid_state', 'ticket_invalid', 'not_ready'),
+  ...mayRefuse('not_found', 'invalid_state', 'ticket_invalid', 'ended', 'not_ready'),
   response: { 200: Type.Object(Place) },
 };

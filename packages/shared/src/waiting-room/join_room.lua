@@ -5,11 +5,13 @@
 -- deadline_ms  by this Redis's clock
 -- slots        the slot of each shopper's early place, separated by spaces
 -- groups       the group of each shopper, by which a shopper counts once among the late ones
+-- parts        the parts of one shopper in a late place
+-- group_count  how many groups there are
 -- Out   'early' | the late places separated by spaces, in parts of a shopper | 'not_ready' | 'ended' |
 --       'late' (it is too late for this call, which has changed nothing)
 local state_key, room_key, early_key, late_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local history, deadline_ms, slots, groups = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local PARTS, GROUPS = 1000, 262144
+local parts, group_count = tonumber(ARGV[5]), tonumber(ARGV[6])
 
 if is_late(history, deadline_ms) then return 'late' end
 local state = redis.call('HMGET', state_key, 'ready', 'history_id', 'start_ms', 'end_ms')
@@ -38,11 +40,11 @@ for i, bit in ipairs(set_bits(late_key, groups)) do
   if bit == 0 then
     places[i] = late
     -- The groups that are taken hide so many shoppers: each one that is seen counts for them too.
-    late = late + math.floor(PARTS * GROUPS / (GROUPS - seen))
+    late = late + math.floor(parts * group_count / math.max(1, group_count - seen))
     seen = seen + 1
   else
     -- Joined before, or hidden: at the end of the line, together with the last one.
-    places[i] = math.max(0, late - PARTS)
+    places[i] = math.max(0, late - parts)
   end
 end
 redis.call('HSET', room_key, 'drawn', '1', 'late', string.format('%.0f', late), 'late_seen', seen)

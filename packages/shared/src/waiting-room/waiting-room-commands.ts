@@ -3,7 +3,8 @@ import type { ErrorCode } from '../platform/errors.ts';
 import type { Keys } from '../platform/redis/keys.ts';
 import type { SaleRef } from '../sale/sale.ts';
 import type { Call, Gate } from './gate.ts';
-import type { Joined } from './room-secrets.ts';
+import { PARTS } from './place.ts';
+import { LATE_GROUPS, type Joined } from './room-secrets.ts';
 
 export const WAITING_ROOM_SCRIPTS = readScripts(import.meta.url, {
   join_room: { needsMemory: true },
@@ -54,7 +55,8 @@ export function createWaitingRoomCommands({ redis, run, runInTime }: RedisCalls<
       const slots = items.map(({ slot }) => slot).join(' ');
       const groups = items.map(({ lateGroup }) => lateGroup).join(' ');
       const names = [state, room, roomEarly, roomLate];
-      const { reply } = await runInTime<string>(sale.shard, 'join_room', names, [slots, groups], (it) => it === 'late');
+      const args = [slots, groups, PARTS, LATE_GROUPS];
+      const { reply } = await runInTime<string>(sale.shard, 'join_room', names, args, (it) => it === 'late');
       if (reply === 'not_ready' || reply === 'ended') return items.map(() => ({ outcome: reply }));
       if (reply === 'early') return items.map(() => ({ outcome: 'joined', joined: 'early' }));
       return reply.split(' ').map((late) => ({ outcome: 'joined', joined: { late: Number(late) } }));
