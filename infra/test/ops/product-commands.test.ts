@@ -45,6 +45,15 @@ describe('npm run ops -- create', () => {
     expect((await jsonOf(service, 'sales --limit 1'))['items']).toMatchObject([{ id: other, stock: 80 }]);
   });
 
+  it('gives a sale a waiting room, whose rate can change', async () => {
+    const id = await create(`--room-opens ${at(0.5)} --admit-per-second 20`);
+    const roomOf = async () => ((await jsonOf(service, 'sales --limit 1'))['items'] as { waiting_room: object }[])[0];
+    expect(await roomOf()).toMatchObject({ id, waiting_room: { admit_per_second: 20 } });
+    expect(await jsonOf(service, `edit ${id} --admit-per-second 50`)).toMatchObject({
+      waiting_room: { admit_per_second: 50 },
+    });
+  });
+
   it('names what is missing, and asks nothing of the service', async () => {
     expect(await refused('create --name Phone --price 5')).toMatch(/^Give --start, --end, --units; usage: /);
     expect(await refused('create --price 5.555')).toMatch(/^--price takes a price with at most two decimals/);
