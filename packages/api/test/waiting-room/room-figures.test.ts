@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { buy } from '@flash-sale/shared/testing/buying.ts';
 import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
+import { CLOSED_GATE } from '@flash-sale/shared/waiting-room/gate.ts';
 import { EARLY_END, earlyPlace } from '@flash-sale/shared/waiting-room/place.ts';
 import { readRoomFigures } from '../../src/waiting-room/room-figures.ts';
 import { hasRoom } from '../../src/waiting-room/place-view.ts';
@@ -17,7 +18,7 @@ test('operators see who waits, who is inside and who was called, before the star
   const startMs = Date.now() + 3_600_000;
   const sale = await context.openSale({ startMs, endMs: startMs + 1_000, room: { opensAtMs: 1_000 } });
   if (!hasRoom(sale)) throw new Error('the sale has no room');
-  await commands.loadRoom(sale, { isDrawn: false, late: 0, early: Buffer.alloc(0) });
+  await commands.loadRoom(sale, { isDrawn: false, late: 0, early: Buffer.alloc(0), gate: CLOSED_GATE });
   const figures = () => readRoomFigures({ config, commands, rooms: new RoomReader({ commands }) }, sale);
   await commands.joinRoom(
     sale,

@@ -4,6 +4,7 @@ import { sql } from 'kysely';
 import { findSale } from '@flash-sale/shared/sale/products-table.ts';
 import type { SaleWithTexts } from '@flash-sale/shared/sale/sale.ts';
 import { saveEarly } from '@flash-sale/shared/waiting-room/gates-table.ts';
+import { CLOSED_GATE } from '@flash-sale/shared/waiting-room/gate.ts';
 import { earlyPlace, EARLY_END } from '@flash-sale/shared/waiting-room/place.ts';
 import { secretsOf } from '@flash-sale/shared/waiting-room/room-secrets.ts';
 import { AS_OPERATOR, openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
@@ -35,7 +36,7 @@ interface Joined {
 
 async function openRoom(fields: Parameters<TestContext['openSale']>[0] = {}): Promise<SaleWithTexts> {
   const opened = await context.openSale({ room: { opensAtMs: Date.now() - HOUR_MS }, ...fields });
-  await context.commands.loadRoom(opened, { isDrawn: false, late: 0, early: Buffer.alloc(0) });
+  await context.commands.loadRoom(opened, { isDrawn: false, late: 0, early: Buffer.alloc(0), gate: CLOSED_GATE });
   return opened;
 }
 const notYet = () => ({ startMs: Date.now() + HOUR_MS, endMs: Date.now() + 2 * HOUR_MS });

@@ -98,10 +98,10 @@ export function createWaitingRoomCommands({ redis, run, runInTime }: RedisCalls<
     /** Returns false if Redis does not keep the sale. */
     async loadRoom(
       sale: SaleRef,
-      { isDrawn, late, early }: { isDrawn: boolean; late: number; early: Buffer },
+      { isDrawn, late, early, gate }: { isDrawn: boolean; late: number; early: Buffer; gate: Gate },
     ): Promise<boolean> {
       const { state, room, roomEarly, roomLoading } = keys.sale(sale);
-      const args = [isDrawn ? 1 : 0, late, early];
+      const args = [isDrawn ? 1 : 0, late, early, gate.version, gate.gate, textOfCalls(gate.calls)];
       const names = [state, room, roomEarly, roomLoading];
       const { reply } = await runInTime<number>(sale.shard, 'load_room', names, args, (it) => it === -1);
       return reply === 1;

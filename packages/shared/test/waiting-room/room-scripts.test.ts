@@ -17,13 +17,14 @@ beforeAll(async () => {
 afterAll(() => context.close());
 
 const ROOM = { opensAtMs: 1_000 };
-const EMPTY = { isDrawn: false, late: 0, early: Buffer.alloc(0) };
+const EMPTY = { isDrawn: false, late: 0, early: Buffer.alloc(0), gate: CLOSED_GATE };
 
 async function openRoom(fields: Parameters<TestContext['openSale']>[0] = {}): Promise<SaleWithTexts> {
   const opened = await context.openSale({ room: ROOM, ...fields });
   expect(await context.commands.loadRoom(opened, EMPTY)).toBe(true);
   return opened;
 }
+const CALL = { version: 1, gate: 4_000, calls: [{ atMs: 5, gate: 4_000, people: 2.5 }], pacedMs: 7 };
 const soon = () => ({ startMs: Date.now() + 3_600_000, endMs: Date.now() + 7_200_000 });
 const join = (slot: number, lateGroup = slot) => ({ slot, lateGroup });
 /** The bitmap in Redis, which ends with its last bit, in full length. */
@@ -109,8 +110,9 @@ describe('loading a room', () => {
     const { commands } = context;
     sale = await openRoom(soon());
     await commands.joinRoom(sale, [join(7)]);
-    await commands.loadRoom(sale, { isDrawn: true, late: 5_000, early: bitmapOf([9]) });
+    await commands.loadRoom(sale, { isDrawn: true, late: 5_000, early: bitmapOf([9]), gate: CALL });
     await commands.loadRoom(sale, EMPTY);
+    expect(await commands.readRoom(sale)).toMatchObject({ version: 1, gate: 4_000, calls: CALL.calls });
     expect(await early()).toEqual(bitmapOf([7, 9]));
     expect(await commands.readRoom(sale)).toMatchObject({ isDrawn: true, late: 5_000 });
   });
@@ -118,15 +120,13 @@ describe('loading a room', () => {
   test('does not bring back a sale that Redis does not keep', async () => {
     const { commands, redis, keys } = context;
     sale = await context.insertSale({ room: ROOM });
-    expect(await commands.loadRoom(sale, { isDrawn: true, late: 1, early: bitmapOf([1]) })).toBe(false);
+    expect(await commands.loadRoom(sale, { ...EMPTY, isDrawn: true, early: bitmapOf([1]) })).toBe(false);
     const { room, roomEarly } = keys.sale(sale);
     expect(await redis.exists(room, roomEarly)).toBe(0);
   });
 });
 
 describe('the gate', () => {
-  const CALL = { version: 1, gate: 4_000, calls: [{ atMs: 5, gate: 4_000, people: 2.5 }], pacedMs: 7 };
-
   test('is published by version: an older one never replaces a newer one', async () => {
     const { commands } = context;
     sale = await openRoom();

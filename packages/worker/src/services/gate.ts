@@ -79,7 +79,7 @@ export function gate(deps: GateDeps): Rounds {
   async function load(sale: Sale, row: GateRow): Promise<void> {
     const late = Math.max(row.late, row.gate.gate - EARLY_END);
     const early = await readSavedEarly(db, sale.id);
-    if (await commands.loadRoom(sale, { isDrawn: row.isDrawn, late, early })) {
+    if (await commands.loadRoom(sale, { isDrawn: row.isDrawn, late, early, gate: row.gate })) {
       log.info({ sale: sale.id, gate_version: row.gate.version }, 'waiting room loaded');
     }
   }
