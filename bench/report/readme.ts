@@ -32,6 +32,10 @@ const TARGET_NAMES: Readonly<Record<string, Readonly<Record<Language, string>>>>
     en: 'seckill tokens/s issued, share of an empty Fastify route',
     zh: '秒杀令牌签发吞吐量，与空 Fastify 路由相比',
   },
+  'joins of a waiting room, of bare': {
+    en: 'joins/s of a waiting room, share of an empty Fastify route',
+    zh: '候场室加入吞吐量，与空 Fastify 路由相比',
+  },
   'api CPU of a seckill token, of a bare request': {
     en: 'api CPU time of a seckill token, multiple of an empty Fastify route',
     zh: '签发一个秒杀令牌的 api CPU 时间，与空 Fastify 路由相比',

@@ -87,7 +87,7 @@ function OwnPlace({ place, sale, userId, t }: OwnPlaceProps): VNode {
         >
           ${t('checkPlace')}
         </button>
-        ${check !== undefined && html`<p role="status" class="say">${t(check === 'right' ? 'placeRight' : 'placeWrong')}</p>`}
+        ${check !== undefined && html`<p role="status" class="hint">${t(check === 'right' ? 'placeRight' : 'placeWrong')}</p>`}
       `
     }
   </details>`;

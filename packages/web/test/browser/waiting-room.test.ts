@@ -59,7 +59,7 @@ it('an operator sees the line, and changes the rate with the slider', async () =
   await press(shopper.page, 'Join the waiting room');
   await says(shopper.page, 'Your place is drawn when the sale starts');
   const { page } = await signIn(stage, undefined, `/console#/sales/${sale}`);
-  await expect.poll(() => page.locator('[data-figure=waiting]').textContent()).toBe('1');
+  await expect.poll(() => page.locator('dd[data-figure=waiting]').textContent()).toBe('1');
   const slider = page.getByLabel('Called per second at most');
   await slider.focus();
   await page.keyboard.press('Home');
