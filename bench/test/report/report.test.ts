@@ -15,6 +15,7 @@ const FIGURES = {
   'bare.per_second': 40_000,
   'bare.us_per_request': 25,
   'tokens.per_second': 30_000,
+  'room.joins_per_second': 30_000,
   'tokens.api_us_per_token': 35,
   'accept.per_second': 24_000,
   'accept.api_us_per_buy': 40,
@@ -146,7 +147,7 @@ describe('the report', () => {
     const part = readmePart(results([1]), 'en')!;
     expect(part).toContain('**24,000 buys/s**: 60 % of the throughput of an empty Fastify route.');
     expect(part).toContain('After the\n  answer, 99 % of the orders are in MySQL within another **300 ms**');
-    expect(part).toContain('The service misses 6 of 13 targets:');
+    expect(part).toContain('The service misses 6 of 14 targets:');
     expect(part).toContain('share of an empty Fastify route | ≥ 80 % | 70 % | **missed** |');
     expect(part).toContain('multiple of the usual design | ≥ 9 × | 7.50 × | **missed** |');
     expect(part).toContain('share of plain INSERT statements | ≥ 60 % | not measured | **missed** |');
