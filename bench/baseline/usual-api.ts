@@ -108,7 +108,7 @@ app.post<{ Body: { user_id: string; product_id: number; token: string } }>(
     return reply
       .code(202)
       .headers({ location: `/api/v1/orders/${orderNo}`, 'retry-after': '1' })
-      .send({ order_no: orderNo, status: 'queued' });
+      .send({ order_no: orderNo, status: 'queued', quantity: 1 });
   },
 );
 await app.listen({ host: '127.0.0.1', port: Number(process.env['SERVER_PORT']) });
