@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { placeOrders } from '@flash-sale/shared/testing/ordering.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
+import { countsOf } from '@flash-sale/shared/sale/sale-figures.ts';
 import type { SaleTotals } from '@flash-sale/shared/sale/sale-counters-table.ts';
 import { changeOf } from '../../src/live/reading.ts';
 import { SaleReadings } from '../../src/live/sale-readings.ts';
@@ -65,5 +66,17 @@ describe('the readings of sales', () => {
     const figures = await context.commands.readFigures(many);
     expect(figures.map(({ text }) => text.split('\n')[1])).toEqual(many.map((sale) => String(sale.seckillStock)));
     expect(await context.commands.readFigures([])).toEqual([]);
+  });
+
+  it('count the buys of a thousand api processes: one that starts again has a new name', async () => {
+    const sale = await context.openSale();
+    const runs = Array.from({ length: 1_000 }, (_, i) => i);
+    const counts = runs.flatMap((run) =>
+      ['accepted', 'sold_out', 'paused', 'replayed'].map((name) => [`${run} ${name}`, 1]),
+    );
+    await context.redis.hset(context.keys.sale(sale).outcomes, ...counts.flat());
+    const [figures] = await context.commands.readFigures([sale]);
+    const each = runs.length;
+    expect(countsOf(figures!).outcomes).toEqual({ accepted: each, sold_out: each, paused: each, replayed: each });
   });
 });

@@ -10,14 +10,16 @@ local figures = { math.floor(now_us() / 1000) }
 for key = 1, #KEYS, 4 do
   local state_key, owners_key, batch_times_key, outcomes_key = unpack(KEYS, key, key + 3)
   local state = redis.call('HMGET', state_key, 'ready', 'history_id', 'available', 'backlog', 'total', 'extra_held')
-  figures[#figures + 1] = table.concat({
+  local lines = {
     state[1] == '1' and state[2] == history and 1 or 0,
     state[3] or 0,
     redis.call('HLEN', owners_key) + (state[6] or 0),
     state[4] or 0,
     redis.call('ZRANGE', batch_times_key, 0, 0, 'WITHSCORES')[2] or 0,
     state[5] or 0,
-    unpack(redis.call('HGETALL', outcomes_key)),
-  }, '\n')
+  }
+  -- Append one by one: unpack fails with some thousands of them.
+  for _, text in ipairs(redis.call('HGETALL', outcomes_key)) do lines[#lines + 1] = text end
+  figures[#figures + 1] = table.concat(lines, '\n')
 end
 return figures
