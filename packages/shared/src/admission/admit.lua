@@ -262,6 +262,10 @@ local function save_sale(batch)
   if redis.call('EXISTS', batch.live_tokens_key) == 1 then
     redis.call('ZREM', batch.live_tokens_key, unpack(consumers))
   end
+  -- Here and not once for all batches: if the next one has a fault, this one is complete.
+  redis.call('INCRBY', backlog_key, batch.accepted)
+  -- NX: keep the time of the oldest batch.
+  redis.call('ZADD', outbox_key, 'NX', now, batch.sale)
 end
 
 for _, batch in ipairs(undecided) do read_sale(batch) end
@@ -271,17 +275,7 @@ for _, batch in ipairs(undecided) do
 end
 if next(drawn) then save_buckets() end
 
-local accepted, oldest = 0, {}
 for _, batch in ipairs(undecided) do
-  if batch.accepted > 0 then
-    save_sale(batch)
-    accepted = accepted + batch.accepted
-    oldest[#oldest + 1], oldest[#oldest + 2] = now, batch.sale
-  end
-end
-if accepted > 0 then
-  redis.call('INCRBY', backlog_key, accepted)
-  -- NX: keep the time of the oldest batch.
-  redis.call('ZADD', outbox_key, 'NX', unpack(oldest))
+  if batch.accepted > 0 then save_sale(batch) end
 end
 return answer()

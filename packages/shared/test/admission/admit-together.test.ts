@@ -113,6 +113,22 @@ describe('one call for batches of several sales', () => {
     expect(Number(await context.redis.get(context.keys.backlog(shard)))).toBe(waiting + 2);
   });
 
+  test('that fails at the fault of one sale leaves the orders of those before it listed and counted', async () => {
+    const shard = 22;
+    const sales = [await context.openSale({ shard }), await context.openSale({ shard })];
+    const [well] = sales as [Sale, Sale];
+    await context.redis.set(context.keys.sale(sales[1]!).batchTimes, 'no sorted set');
+    const batches = await batchesFor(sales, ['u1', 'u2']);
+    const terms = await newCall(context, well);
+    await expect(context.commands.admitTogether(shard, terms, batches)).rejects.toThrow('WRONGTYPE');
+    const { batchNo, items } = batches[0]!;
+    expect(outcomes([await context.commands.admit(well, { ...terms, batchNo }, items)])).toEqual([
+      ['accepted', 'accepted'],
+    ]);
+    expect((await context.commands.outbox(shard)).map(({ saleId }) => saleId)).toEqual([well.id]);
+    expect(await context.redis.get(context.keys.backlog(shard))).toBe('2');
+  });
+
   test('may be a hundred sales', async () => {
     const sales = await Promise.all(Array.from({ length: 100 }, () => context.openSale({ seckillStock: 2 })));
     const batches = await batchesFor(sales, ['everywhere']);
