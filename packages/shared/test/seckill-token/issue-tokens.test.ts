@@ -151,6 +151,21 @@ describe('the hash of a time window', () => {
       expect((await buyWith(sale, 'new')).answers).toEqual([{ outcome: 'accepted' }]);
     });
 
+    test('a clock that was set back makes an expired one live again: the one that came after it counts', async () => {
+      for (const other of [0, 1, 2].filter((number) => number !== turn)) {
+        const sale = await context.openSale();
+        await put(sale, LIFE_MS);
+        const later = `${(await nowMs()) + 2 * LIFE_MS} later`;
+        await context.redis.hset(context.keys.seckillTokens(sale)[other]!, 'u1', later);
+        expect(await recordToken(context, sale, 'u1', 'new', { lifeMs: LIFE_MS })).toBe('later');
+        expect((await buyWith(sale, 'early')).answers).toEqual([{ outcome: 'token_invalid' }]);
+        const { items, answers } = await buyWith(sale, 'later');
+        expect(answers).toEqual([{ outcome: 'accepted' }]);
+        await context.commands.giveBack(sale, await takeLease(context, sale), items);
+        expect((await buyWith(sale, 'early')).answers).toEqual([{ outcome: 'token_invalid' }]);
+      }
+    });
+
     test('one that is replaced is gone', async () => {
       const sale = await context.openSale();
       await put(sale, 10 * LIFE_MS);

@@ -57,12 +57,18 @@ local function existing(keys)
 end
 
 -- The live seckill tokens of these users: user → token. `hashes` are the sale's; each holds
--- `expires_ms token`, where `expires_ms` has 13 digits until the year 2286.
+-- `expires_ms token`, where `expires_ms` has 13 digits until the year 2286. If the clock was set back,
+-- a token that had expired may live again beside the one that replaced it: the later one counts.
 local function live_tokens(hashes, users, now)
-  local token_of = {}
+  local token_of, expires_ms_of = {}, {}
   for _, key in ipairs(hashes) do
     for i, recorded in ipairs(redis.call('HMGET', key, unpack(users))) do
-      if recorded and tonumber(string.sub(recorded, 1, 13)) > now then token_of[users[i]] = string.sub(recorded, 15) end
+      if recorded then
+        local user, expires_ms = users[i], tonumber(string.sub(recorded, 1, 13))
+        if expires_ms > (expires_ms_of[user] or now) then
+          token_of[user], expires_ms_of[user] = string.sub(recorded, 15), expires_ms
+        end
+      end
     end
   end
   return token_of
