@@ -49,8 +49,8 @@ interface Line<Item, Result, Of extends SaleRef> {
 /**
  * Combines requests into calls to Redis: items that arrive while a round trip to their shard is in
  * progress go together in the next one, whatever their sale. The batches clock themselves: one item
- * at low load, as many as `BATCH_MAX` at high load, and never more than one round trip of waiting for
- * it (the same idea as group commit in databases).
+ * at low load, as many as `BATCH_MAX` at high load, and never more than one round trip of waiting
+ * for it (the same idea as group commit in databases).
  */
 export class MicroBatches<Item, Result extends { readonly outcome: string }, Of extends SaleRef = SaleRef> {
   readonly #options: MicroBatchesOptions<Item, Result, Of>;
@@ -104,8 +104,8 @@ export class MicroBatches<Item, Result extends { readonly outcome: string }, Of 
         sales.map((waiting) => ({ sale: waiting[0]!.sale, items: waiting.map(({ item }) => item) })),
       );
       const answered = sales.map((waiting, i) => this.#answer(waiting, calls[i]!));
-      // Items behind a call that Redis did not answer: a call of their own would make them wait as long
-      // again.
+      // Items behind a call that Redis did not answer: a call of their own would make them wait as
+      // long again.
       if ((await Promise.all(answered)).includes('unavailable')) this.#giveUp(line);
     }
     this.#calls -= 1;

@@ -127,15 +127,16 @@ export class Admissions {
         return (await together)[i]!;
       } catch (error) {
         if (batches.length === 1 || codeOfRedisError(error) !== undefined) throw error;
-        // One of the sales has a fault. Of the others, what this call has accepted is accepted again.
+        // One of the sales has a fault. Of the others, what this call has accepted is accepted
+        // again.
         return commands.admit(sale, { ...terms, batchNo }, own);
       }
     });
   }
 
   /**
-   * Adds the jobs of the accepted batches. Nothing depends on its success: the relay adds missing jobs
-   * with the same ids.
+   * Adds the jobs of the accepted batches. Nothing depends on its success: the relay adds a job
+   * for each batch that waits too long.
    */
   async #handOff(shard: number, batches: readonly AdmitBatch[], admitted: readonly Promise<Admission[]>[]) {
     const { queue, log, metrics } = this.#deps;

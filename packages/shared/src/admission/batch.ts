@@ -1,8 +1,8 @@
 import type { Reservation } from './reservation.ts';
 
 /**
- * A batch is what one `admit` call accepted: the unit in which orders are stored, queued, written and
- * settled.
+ * A batch is what one `admit` call accepted of a sale: the unit in which orders are stored, queued,
+ * written and settled.
  */
 export interface Batch {
   readonly batchNo: string;

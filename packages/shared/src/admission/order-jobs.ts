@@ -57,8 +57,8 @@ export function writeTogether(shard: number, batches: readonly JobBatch[]): NewJ
 }
 
 /**
- * The id of a job is the number of its first batch. A job is retried until it succeeds. A finished job
- * is removed: if it were kept, BullMQ would ignore a later job with the same id.
+ * The id of a job is the number of its first batch. A job is retried until it succeeds. A finished
+ * job is removed: if it were kept, BullMQ would ignore a later job with the same id.
  */
 function jobOf(shard: number, batches: readonly JobBatch[]): NewJob {
   return {

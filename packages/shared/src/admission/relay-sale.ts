@@ -7,10 +7,10 @@ import { writeOrders, type WriteOrdersJob } from './order-jobs.ts';
 const BATCHES_MAX = 500;
 
 /**
- * Adds a job for each of a sale's batches that have waited longer than `waitedMs`. It does so too for
- * batches with a time in the future: Redis's clock was set back after them. BullMQ ignores a job whose
- * id still exists; a second job of a batch finds nothing to do. The oldest batches are enough: a worker that writes one
- * order of a sale writes all of them.
+ * Adds a job for each of a sale's batches that have waited longer than `waitedMs`. It does so too
+ * for batches with a time in the future: Redis's clock was set back after them. BullMQ ignores a
+ * job whose id still exists; a second job of a batch finds nothing to do. The oldest batches are
+ * enough: a worker that writes one order of a sale writes all of them.
  *
  * @returns the numbers of the batches
  */

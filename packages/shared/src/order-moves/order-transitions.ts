@@ -57,8 +57,8 @@ export async function moversTo(tx: Tx, orderNos: readonly string[], to: OrderSta
 
 /**
  * Moves those of a sale's orders that are in the state `from`; the others do not change. A close
- * lowers `sold` by their units and inserts a return for each, in the same transaction. The caller holds the
- * sale's row.
+ * lowers `sold` by their units and inserts a return for each, in the same transaction. The caller
+ * holds the sale's row.
  *
  * @returns the orders that moved, with their new version
  */

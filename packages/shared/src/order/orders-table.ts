@@ -83,8 +83,8 @@ export async function insertOrders(tx: Tx, orders: readonly Order[]): Promise<vo
  * placeholder for each field.
  */
 export function insertOrdersQuery(orders: readonly Order[]): RawBuilder<unknown> {
-  // Many of these orders have their times in common. A `Date` for each took three quarters of the time
-  // in which an order becomes text.
+  // Many of these orders have their times in common. A `Date` for each took three quarters of the
+  // time in which an order becomes text.
   const texts = new Map<number | undefined, string | null>([[undefined, null]]);
   const textOf = (timeMs: number | undefined): string | null => {
     let text = texts.get(timeMs);

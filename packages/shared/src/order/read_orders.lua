@@ -4,8 +4,8 @@
 -- The other ARGV: batch number and order number of each order
 -- Out   {1 if the sale is ready in this history of Redis, else 0; then of each order:
 --       'queued <1 if the order may already be in the ledger, else 0> <admitted_ms> <price_cents>
---       <user> …' | 'settled <admitted_ms> <price_cents> <user> <status>' | 'ledger': only the ledger has its
---       status | '': Redis does not have it}
+--       <user> …' | 'settled <admitted_ms> <price_cents> <user> <status>' | 'ledger': only the ledger
+--       has its status | '': Redis does not have it}
 local state_key, batches_key = KEYS[1], KEYS[2]
 local FIXED_KEYS = 2
 

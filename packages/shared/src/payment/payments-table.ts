@@ -35,10 +35,10 @@ const IS_IN_TIME = sql<boolean>`
   orders.status = 'pending_payment' AND (expires_at IS NULL OR expires_at > ${LEDGER_NOW})`;
 
 /**
- * Opens a payment of the order's total if it can be paid. It does not check whether a payment has arrived: that
- * read would lock rows of payments against statements like this one. This one statement waits for a
- * move of the order: it either sees the move, or the move finds the open payment and marks it to be
- * expired.
+ * Opens a payment of the order's total if it can be paid. It does not check whether a payment has
+ * arrived: that read would lock rows of payments against statements like this one. This one
+ * statement waits for a move of the order: it either sees the move, or the move finds the open
+ * payment and marks it to be expired.
  *
  * @throws the database's duplicate error if the order has an open payment
  */

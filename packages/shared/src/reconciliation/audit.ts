@@ -88,9 +88,10 @@ interface LedgerCounts {
  * owners must be exactly the live orders, the reservations that are not in the ledger, and the
  * closed or failed orders with an unapplied return whose owner entry still exists, each with the
  * quantity of its order. The facts in Redis must equal those of the row. Counts are compared first.
- * If they differ or `thorough` is set, entries are compared. Shoppers can buy during the audit: an admission adds an owner and a
- * reservation at once, so it changes none of the compared differences. The audit reads Redis and
- * MySQL itself and shares no code with admission or the writer.
+ * If they differ or `thorough` is set, entries are compared. Shoppers can buy during the audit: an
+ * admission adds an owner and a reservation at once, so it changes none of the compared
+ * differences. The audit reads Redis and MySQL itself and shares no code with admission or the
+ * writer.
  *
  * @returns undefined if another process holds the lease for longer than `waitMs`
  * @throws LeaseLost and the errors of the servers

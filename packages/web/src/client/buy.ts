@@ -38,9 +38,9 @@ export function seckillToken(
 }
 
 /**
- * Buys one unit, or more if the sale allows that: gets a seckill token if none is given, waits for the start, repeats the buy as the
- * service asks, and follows the order until it is no longer `queued`. Called again after a crash or
- * a lost network, it returns the same order.
+ * Buys one unit, or more if the sale allows that: gets a seckill token if none is given, waits for
+ * the start, repeats the buy as the service asks, and follows the order until it is no longer
+ * `queued`. Called again after a crash or a lost network, it returns the same order.
  *
  * @throws Refused if there is nothing to buy: `sold_out` (`available` says how many units are left,
  * if there are some), `ended`, `paused`, …
@@ -61,10 +61,10 @@ export async function buyUnit(
       return await settledOrder(client, accepted.order_no, options);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      // It has expired, or belongs to an order that is closed.
       if (error.code === 'not_started') {
         await untilStart(client, productId, options);
       } else if (error.code === 'token_invalid' && newTokens < NEW_TOKENS_MAX) {
+        // It has expired, or belongs to an order that is closed.
         newTokens += 1;
         ({ token } = await seckillToken(client, productId, options));
       } else {

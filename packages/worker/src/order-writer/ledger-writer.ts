@@ -62,8 +62,8 @@ export class LedgerWriter {
 
   /**
    * Writes a row for every reservation: `pending_payment`, or `failed` with its reason if it holds
-   * no units, the sale has too few left, or MySQL rejects its data. Safe to repeat: existing rows are found
-   * by order number.
+   * no units, the sale has too few left, or MySQL rejects its data. Safe to repeat: existing rows
+   * are found by order number.
    *
    * @returns the orders as they are in the ledger now, earlier rows included, without those that
    * are `stuck`
