@@ -115,10 +115,9 @@ describe('one call for batches of several sales', () => {
 
   test('that fails at the fault of one sale leaves the orders of those before it listed and counted', async () => {
     const shard = 22;
-    const sales = [await context.openSale({ shard }), await context.openSale({ shard })];
-    const [well] = sales as [Sale, Sale];
-    await context.redis.set(context.keys.sale(sales[1]!).batchTimes, 'no sorted set');
-    const batches = await batchesFor(sales, ['u1', 'u2']);
+    const [well, faulty] = [await context.openSale({ shard }), await context.openSale({ shard })];
+    await context.redis.set(context.keys.sale(faulty).batchTimes, 'no sorted set');
+    const batches = await batchesFor([well, faulty], ['u1', 'u2']);
     const terms = await newCall(context, well);
     await expect(context.commands.admitTogether(shard, terms, batches)).rejects.toThrow('WRONGTYPE');
     const { batchNo, items } = batches[0]!;
