@@ -12,6 +12,11 @@ export interface JoinsDeps {
   readonly metrics: Pick<Metrics, 'roomJoins'>;
 }
 
+/** A join with its ticket, or why there is none. */
+type Joining =
+  | (Extract<Join, { readonly outcome: 'joined' }> & { readonly ticket: string })
+  | Exclude<Join, { readonly outcome: 'joined' }>;
+
 /** Joins shoppers to waiting rooms in micro-batches. */
 export class Joins {
   readonly #batches: MicroBatches<JoinItem, Join>;
@@ -26,8 +31,13 @@ export class Joins {
   }
 
   /** Never rejects: if Redis does not answer, the outcome is `unavailable`. */
-  join(sale: SaleWithRoom, userId: string): Promise<Join | Failure> {
+  async join(sale: SaleWithRoom, userId: string): Promise<Joining | Failure> {
+    const claim = { userId, saleId: sale.id };
     const secrets = secretsOf(sale.room);
-    return this.#batches.add(sale, { slot: secrets.draw(userId).slot, lateGroup: secrets.lateGroup(userId) });
+    const { ticket, lateGroup } = secrets.early(claim);
+    const join = await this.#batches.add(sale, { slot: secrets.draw(userId).slot, lateGroup });
+    if (join.outcome !== 'joined') return join;
+    const { joined } = join;
+    return { ...join, ticket: joined === 'early' ? ticket : secrets.sign(claim, joined) };
   }
 }

@@ -1,7 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Refusal } from '@flash-sale/shared/platform/errors.ts';
 import { KEPT_AFTER_END_MS } from '@flash-sale/shared/sale/sale.ts';
-import { secretsOf } from '@flash-sale/shared/waiting-room/room-secrets.ts';
 import type { AppDeps } from '../deps.ts';
 import { isoOf, SHOPPER_BODY_BYTES_MAX } from '../fields.ts';
 import type { Catalog } from '../sale/catalog.ts';
@@ -66,8 +65,7 @@ export const waitingRoomRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, de
     const join = await joins.join(sale, userId);
     if (join.outcome !== 'joined') return reply.refuse(join.outcome);
     const guest = { userId, joined: join.joined };
-    const ticket = secretsOf(sale.room).sign(claim, join.joined);
-    return { ticket, ...placeView(sale, guest, await rooms.read(sale), passMs) };
+    return { ticket: join.ticket, ...placeView(sale, guest, await rooms.read(sale), passMs) };
   });
 
   app.get(path, { schema: GetPlace }, async (request, reply) => {

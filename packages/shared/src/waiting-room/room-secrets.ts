@@ -7,6 +7,8 @@ import { fractionOf, slotOf } from './place.ts';
 export const LATE_GROUPS = 2 ** 18;
 const TICKET = /^(?:e|l\.[0-9a-z]{1,9})\.[0-9a-z]{1,11}\.[A-Za-z0-9_-]{43}$/;
 export const TICKET_LENGTH_MAX = 80;
+/** Of a MAC in base64. */
+const MAC_LENGTH = 43;
 
 /** When the holder of a ticket joined: before the start, or with so many parts of late shoppers ahead. */
 export type Joined = 'early' | { readonly late: number };
@@ -27,10 +29,14 @@ export class RoomSecrets {
     return { slot: slotOf(mac), fraction: fractionOf(mac) };
   }
 
-  /** The group of a late shopper. Nobody can choose an id by it, since the key is never public. */
-  lateGroup(userId: string): number {
-    const mac = createHmac('sha256', this.#ticketKey).update(`late\n${userId}`).digest();
-    return mac.readUInt32BE() % LATE_GROUPS;
+  /**
+   * The ticket of a shopper who joins before the start, and the group of one who joins later, of one
+   * MAC. Nobody can choose an id by its group, since the key is never public.
+   */
+  early(claim: SeckillClaim): { readonly ticket: string; readonly lateGroup: number } {
+    const ticket = this.sign(claim, 'early');
+    const bits = Buffer.from(ticket.slice(-MAC_LENGTH), 'base64url').readUInt32BE();
+    return { ticket, lateGroup: bits % LATE_GROUPS };
   }
 
   /**

@@ -11,6 +11,8 @@ test('a ticket is worth the same on every replica and however often it is issued
   expect(one.verify(other.sign(ALICE, 'early'), ALICE)).toBe('early');
   expect(one.verify(other.sign(ALICE, LATE), ALICE)).toEqual(LATE);
   expect(one.draw('alice')).toEqual(other.draw('alice'));
+  expect(one.early(ALICE)).toEqual(other.early(ALICE));
+  expect(one.early(ALICE).ticket).toBe(one.sign(ALICE, 'early'));
 });
 
 test.each<[string, object]>([
@@ -50,4 +52,12 @@ test('the commitment is the SHA-256 of the seed', () => {
   // printf '%s' abab…ab | xxd -r -p | sha256sum
   expect(commitmentOf(ROOM)).toMatch(/^[0-9a-f]{64}$/);
   expect(commitmentOf(ROOM)).not.toBe(commitmentOf({ seed: 'ac'.repeat(32) }));
+});
+
+test('late shoppers are spread evenly over their groups', () => {
+  const secrets = new RoomSecrets(ROOM);
+  const groups = Array.from({ length: 20_000 }, (_, i) => secrets.early({ userId: `u${i}`, saleId: 17 }).lateGroup);
+  const parts = Array.from({ length: 16 }, (_, part) => groups.filter((group) => group >> 14 === part).length);
+  for (const count of parts) expect(Math.abs(count - 1_250)).toBeLessThan(5 * Math.sqrt(1_250));
+  expect(new Set(groups).size).toBeGreaterThan(19_000);
 });
