@@ -169,7 +169,7 @@ export class Shopper {
         ticket: this.#ticket,
         wait: String(ROOM_WAIT_S),
       });
-      const answer = await client.call({ kind: 'place', ...of, method: 'GET', path: `${path}?${query}` });
+      const answer = await client.call({ kind: 'place', ...of, method: 'GET', path: `${path}?${query.toString()}` });
       const status = answer.body?.['status'];
       if (answer.status === 200 && status === 'called') return this.#ticket;
       if (answer.status === 200 && status !== 'waiting') return undefined;

@@ -72,7 +72,7 @@ export function readOptions(args: readonly string[]): CrowdOptions | string {
   if (sale !== undefined && units !== undefined) {
     throw new UsageError('--sale and --units exclude each other: the units of a sale are given');
   }
-  if (sale !== undefined && values.room === true) {
+  if (sale !== undefined && values.room) {
     throw new UsageError('--sale and --room exclude each other: a crowd joins a room that the sale has');
   }
   const leave = abandon ?? Math.min(0.1, 1 - pay);
@@ -83,7 +83,7 @@ export function readOptions(args: readonly string[]): CrowdOptions | string {
     sale,
     units: units ?? Math.ceil(shoppers / SHOPPERS_PER_UNIT),
     overMs: over,
-    room: values.room === true,
+    room: values.room ?? false,
     habits: { pay, abandon: leave, doubleClick: values['double-click'] ?? 0.1 },
   };
 }

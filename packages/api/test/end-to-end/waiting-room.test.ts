@@ -32,7 +32,13 @@ afterAll(async () => {
   await context.close();
 });
 
-const bodyOf = <Body>({ body }: Answer): Body => JSON.parse(body) as Body;
+interface Body {
+  readonly id?: number;
+  readonly ticket?: string;
+  readonly token?: string;
+  readonly code?: string;
+}
+const bodyOf = ({ body }: Answer): Body => JSON.parse(body) as Body;
 
 async function openSale(): Promise<{ id: number; startMs: number }> {
   const startMs = Date.now() + OPENS_FOR_MS;
@@ -49,12 +55,12 @@ async function openSale(): Promise<{ id: number; startMs: number }> {
     authorization: `Bearer ${OPERATOR_TOKEN}`,
   });
   expect(answer).toMatchObject({ status: 201 });
-  return { id: bodyOf<{ id: number }>(answer).id, startMs };
+  return { id: bodyOf(answer).id!, startMs };
 }
 
 /** Does the work for each item, so many at once, in their order. */
 async function forEach<Item>(items: readonly Item[], atOnce: number, work: (item: Item) => Promise<void>) {
-  const left = [...items].reverse();
+  const left = items.toReversed();
   await Promise.all(
     Array.from({ length: atOnce }, async () => {
       for (let item = left.pop(); item !== undefined; item = left.pop()) await work(item);
@@ -65,10 +71,10 @@ async function forEach<Item>(items: readonly Item[], atOnce: number, work: (item
 async function join(productId: number, userId: string): Promise<string> {
   for (;;) {
     const answer = await shoppers.call('POST', '/api/v1/seckill/queue', { user_id: userId, product_id: productId });
-    const { ticket } = bodyOf<{ ticket?: string }>(answer);
+    const { ticket } = bodyOf(answer);
     if (ticket !== undefined) return ticket;
     // The room is loaded within a round of the gate, and a busy machine may shed.
-    expect(bodyOf<{ code: string }>(answer).code).toMatch(/^(not_ready|overloaded|unavailable)$/);
+    expect(bodyOf(answer).code).toMatch(/^(not_ready|overloaded|unavailable)$/);
     await delay(100);
   }
 }
@@ -96,10 +102,10 @@ it('5,000 shoppers, 50 units, 30 % who never buy: every unit is sold in the orde
   /** Each moment in which somebody was called: who, and how many were inside then. */
   const calledMs = new Map<string, number>();
   const insideAtCalls: { inside: number; limit: number }[] = [];
-  let watching = true;
+  const watching = new AbortController();
   const watch = (async () => {
     const { state, owners, room: roomKey } = context.keys.sale({ id, shard: 0 });
-    for (; watching; await delay(5)) {
+    for (; !watching.signal.aborted; await delay(5)) {
       const replies = await context.redis.multi().hget(state, 'available').hkeys(owners).hget(roomKey, 'gate').exec();
       const [available, held, gate] = replies!.map(([, value]) => value) as [string, string[], string | null];
       const nowMs = Date.now();
@@ -127,22 +133,22 @@ it('5,000 shoppers, 50 units, 30 % who never buy: every unit is sold in the orde
       await delay(20);
     }
     if (!buys(userId)) return;
-    const got = bodyOf<{ token?: string; code?: string }>(await token(userId, ticket));
+    const got = bodyOf(await token(userId, ticket));
     expect(got.code).toBeUndefined();
     const { order_no: orderNo } = await shoppers.buyUntilDecided(id, userId, got.token!, () => undefined);
     if (orderNo !== undefined) bought.set(orderNo, userId);
   };
   const bot = (async () => {
     const seen = new Set<string>();
-    while (watching) {
-      const { code = 'got a token' } = bodyOf<{ code?: string }>(await token('bot'));
+    while (!watching.signal.aborted) {
+      const { code = 'got a token' } = bodyOf(await token('bot'));
       seen.add(code);
       await delay(200);
     }
     return seen;
   })();
   await forEach(line.slice(0, 400), 150, waitFor);
-  watching = false;
+  watching.abort();
   await watch;
 
   expect(bought.size).toBe(UNITS);

@@ -4,7 +4,7 @@ import { useConsole, type Console } from './context.ts';
 import { ActionButton, type Action } from './dialog.ts';
 import { timeText } from './format.ts';
 import { nameOf } from './product.ts';
-import { changesOf, factsOf, roomOf, SaleFields } from './sale-form.ts';
+import { changesOf, factsOf, roomOpensAt, SaleFields } from './sale-form.ts';
 import type { MessageKey, T } from './messages.ts';
 import { textIn } from './form.ts';
 
@@ -31,7 +31,7 @@ export function createAction({ call, t, locale }: Console): Action {
     },
     async run(form) {
       const { description, image_url: imageUrl, ...facts } = factsOf(form);
-      const room = roomOf(form);
+      const opensAt = roomOpensAt(form);
       const made = await call<Product>('POST', 'products', {
         body: {
           ...facts,
@@ -39,7 +39,7 @@ export function createAction({ call, t, locale }: Console): Action {
           seckill_stock: Number(textIn(form, 'seckill_stock')),
           ...(description === null ? {} : { description }),
           ...(imageUrl === null ? {} : { image_url: imageUrl }),
-          ...(room === undefined ? {} : { waiting_room: room }),
+          ...(opensAt === undefined ? {} : { waiting_room: { opens_at: opensAt } }),
         },
       });
       location.hash = `#/sales/${made.id}`;

@@ -38,10 +38,10 @@ export function changesOf(form: FormData, sale: Product): Partial<SaleFacts> {
   );
 }
 
-/** The waiting room of a new sale; undefined if it has none. */
-export function roomOf(form: FormData): { readonly opens_at: string } | undefined {
+/** When the waiting room of a new sale opens; undefined if it has none. */
+export function roomOpensAt(form: FormData): string | undefined {
   const opensAt = textIn(form, 'room_opens_at');
-  return opensAt === '' ? undefined : { opens_at: utcOf(opensAt) };
+  return opensAt === '' ? undefined : utcOf(opensAt);
 }
 
 interface SaleFieldsProps {

@@ -1,5 +1,5 @@
 import { seckillToken, type RetryOptions } from '../client/client.ts';
-import type { PurchaseOptions } from './purchase.ts';
+import type { PurchaseOptions } from './purchase-options.ts';
 import type { Room } from './room.ts';
 import type { Waits } from './waits.ts';
 

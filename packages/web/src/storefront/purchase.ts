@@ -1,21 +1,11 @@
 import { Refused, retrying } from '../client/client.ts';
-import type { Challenge, Order, Place, ShopperClient } from '../client/client.ts';
+import type { Order, Place } from '../client/client.ts';
 import { createStore, type Store } from '../ui/store.ts';
-import type { PurchaseRecords } from './purchase-record.ts';
-import type { SaleWatch } from './sale-watch.ts';
+import type { PurchaseOptions } from './purchase-options.ts';
 import { PurchaseTokens } from './purchase-tokens.ts';
 import { Room } from './room.ts';
 import { Waits } from './waits.ts';
 import { troubleOf, type PurchaseState } from './purchase-state.ts';
-
-export interface PurchaseOptions {
-  readonly client: ShopperClient;
-  readonly watch: SaleWatch;
-  readonly records: PurchaseRecords;
-  readonly solve: (challenge: Challenge, signal: AbortSignal) => Promise<string>;
-  /** Leads the shopper to the page of the payment provider. */
-  readonly leave: (url: string) => void;
-}
 
 const NEW_TOKENS_MAX = 3;
 const POLL_SECONDS = 20;

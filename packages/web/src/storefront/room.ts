@@ -1,5 +1,5 @@
 import { untilCalled, type Place, type RetryOptions } from '../client/client.ts';
-import type { PurchaseOptions } from './purchase.ts';
+import type { PurchaseOptions } from './purchase-options.ts';
 import type { Waits } from './waits.ts';
 
 interface Deps extends Pick<PurchaseOptions, 'client' | 'watch' | 'records' | 'solve'> {
