@@ -3,7 +3,7 @@ import { Refusal } from '@flash-sale/shared/platform/errors.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { Commands } from '@flash-sale/shared/commands.ts';
 import { secretsOf } from '@flash-sale/shared/waiting-room/room-secrets.ts';
-import { isCalled, passEndMs, placeOf, waitSeconds, type Guest, type SaleWithRoom } from './place-view.ts';
+import { isCalled, passEndMs, placeOf, statusOf, waitSeconds, type Guest, type SaleWithRoom } from './place-view.ts';
 import type { RoomReader } from './room-reader.ts';
 
 /** A refused shopper looks again after this many seconds, at the latest. */
@@ -38,10 +38,11 @@ export class Doorkeeper {
   /**
    * Lets a called shopper in, also one whose pass has ended: nobody who was called is sent back.
    *
-   * @throws Refusal `not_called`, `ticket_invalid` or `not_ready`
+   * @throws Refusal `not_called`, `ticket_invalid`, `ended` or `not_ready`
    */
   async letIn(sale: SaleWithRoom, userId: string, ticket: string | undefined): Promise<void> {
     const { config, rooms } = this.#deps;
+    const passMs = config.PASS_SECONDS * 1_000;
     if (ticket === undefined) throw new Refusal('not_called', { detail: 'Join the waiting room of this sale first' });
     const guest = this.guest(sale, userId, ticket);
     let reading = await rooms.read(sale);
@@ -52,13 +53,15 @@ export class Doorkeeper {
       place = placeOf(sale, guest, reading);
     }
     if (place !== undefined && isCalled(place, reading)) {
-      const endMs = passEndMs(place, reading, config.PASS_SECONDS * 1_000);
+      const endMs = passEndMs(place, reading, passMs);
       if (endMs !== undefined) this.#noteEntry(sale, userId, endMs);
       return;
     }
+    if (statusOf(sale, place, reading) === 'ended') throw new Refusal('ended');
     if (!reading.room.isLoaded) throw new Refusal('not_ready');
-    const waitS = Math.min(LOOK_AGAIN_S_MAX, waitSeconds(place, reading) ?? LOOK_AGAIN_S_MAX);
-    throw new Refusal('not_called', { retryAfterS: Math.max(1, waitS) });
+    const startS = Math.ceil((sale.startMs - reading.room.nowMs) / 1_000);
+    const waitS = startS > 0 ? startS : (waitSeconds(place, reading, passMs) ?? LOOK_AGAIN_S_MAX);
+    throw new Refusal('not_called', { retryAfterS: Math.min(LOOK_AGAIN_S_MAX, Math.max(1, waitS)) });
   }
 
   /** So that the shopper does not count as inside after the buy. If it is lost, others are called later. */

@@ -47,9 +47,9 @@ export function peopleAhead(place: number | undefined, { room, line }: RoomReadi
 }
 
 /** Seconds until a place may be called, by the calls lately; undefined if there were none. */
-export function waitSeconds(place: number | undefined, reading: RoomReading): number | undefined {
+export function waitSeconds(place: number | undefined, reading: RoomReading, passMs: number): number | undefined {
   const ahead = peopleAhead(place, reading);
-  const perSecond = callsPerSecond(reading.room, reading.room.nowMs);
+  const perSecond = callsPerSecond(reading.room, reading.room.nowMs, passMs);
   return ahead === undefined || perSecond === undefined ? undefined : Math.ceil((ahead + 1) / perSecond);
 }
 
@@ -70,7 +70,7 @@ export function placeView(sale: SaleWithRoom, guest: Guest, reading: RoomReading
     ...(status === 'waiting'
       ? {
           ahead: peopleAhead(place, reading) ?? null,
-          estimated_wait_seconds: waitSeconds(place, reading) ?? null,
+          estimated_wait_seconds: waitSeconds(place, reading, passMs) ?? null,
         }
       : {}),
     ...(status === 'called' && untilMs !== undefined ? { called_until: isoOf(untilMs) } : {}),

@@ -21,11 +21,12 @@ interface Deps {
 }
 
 export async function readRoomFigures({ config, commands, rooms }: Deps, sale: SaleWithRoom): Promise<RoomFigures> {
-  const [{ room, line: fixed }, { bought }] = await Promise.all([rooms.read(sale), commands.lookAtRoom(sale)]);
+  const passMs = config.PASS_SECONDS * 1_000;
+  const [{ room, line: fixed }, { bought }] = await Promise.all([rooms.read(sale), commands.lookAtRoom(sale, passMs)]);
   const line = fixed ?? new EarlyLine(await commands.readEarly(sale));
   return {
     waiting: Math.round(peopleBetween(line, room.gate, latePlace(room.late))),
-    inside: peopleInside(room, { nowMs: room.nowMs, bought }, config.PASS_SECONDS * 1_000),
+    inside: peopleInside(room, { nowMs: room.nowMs, bought }, passMs),
     called: Math.round(peopleBetween(line, 0, room.gate)),
   };
 }

@@ -66,7 +66,7 @@ async function start(): Promise<void> {
   const { redis, keys, commands, db } = context;
   await redis.hset(keys.sale(sale).state, 'start_ms', '1');
   await sql`UPDATE products SET start_time = '2020-01-01' WHERE id = ${sale.id}`.execute(db);
-  await commands.lookAtRoom(sale);
+  await commands.lookAtRoom(sale, HOUR_MS);
   await saveEarly(db, sale.id, await commands.readEarly(sale), { isDrawn: true });
   sale = (await findSale(db, sale.id))!;
 }
@@ -94,6 +94,15 @@ describe('before the start', () => {
     expect(answer.statusCode).toBe(409);
     expect(answer.json()).toMatchObject({ code: 'not_started', detail: expect.stringContaining('opens at') });
     expect(Number(answer.headers['retry-after'])).toBeGreaterThan(30);
+  });
+
+  test('who asks for a seckill token too early is told to come at the start', async () => {
+    const startMs = Date.now() + 20_000;
+    sale = await openRoom({ startMs, endMs: startMs + HOUR_MS });
+    const { ticket } = await join('alice');
+    const answer = await tokenWith('alice', ticket);
+    expect(answer.json()).toMatchObject({ code: 'not_called' });
+    expect(Number(answer.headers['retry-after'])).toBeLessThanOrEqual(20);
   });
 
   test('the seed is secret and its commitment is public; from the start on each shopper can check the own place', async () => {
@@ -187,6 +196,10 @@ describe('after the start', () => {
     expect(await joinOf(plain.id)).toMatchObject({ statusCode: 409 });
     expect((await joinOf(plain.id)).json()).toMatchObject({ code: 'invalid_state' });
     expect(await joinOf(ended.id)).toBeProblem('ended');
+    const ticket = secretsOf(ended.room!).sign({ userId: 'a', saleId: ended.id }, { late: 0 });
+    expect(await app.post('/api/v1/seckill/token', { user_id: 'a', product_id: ended.id, ticket })).toBeProblem(
+      'ended',
+    );
     expect(await joinOf(9_999_999)).toBeProblem('not_found');
     // Without a room nothing changes: a ticket is not needed.
     expect(await app.tokenOf(plain, 'a')).toEqual(expect.any(String));
@@ -254,6 +267,13 @@ describe('operators', () => {
       expect(body).not.toContain(seed);
       expect(body).not.toContain(ticketKey);
     }
+  });
+
+  test('cannot move the start once the line is drawn, also if the clock was set back to before it', async () => {
+    const { id } = (await create({ opens_at: soon(60_000) })).json<{ id: number }>();
+    await saveEarly(context.db, id, Buffer.alloc(0), { isDrawn: true });
+    expect(await edit(id, { start_time: soon(HOUR_MS + 60_000) })).toBeProblem('invalid_state');
+    expect((await edit(id, { name: 'Another' })).statusCode).toBe(200);
   });
 
   test('change the rate without a stop, and the opening until the start', async () => {

@@ -30,7 +30,8 @@ export function editSale(
     const changed = changedFacts(sale, edit);
     if (Object.keys(changed).length === 0) return undefined;
     if (nowMs >= sale.endMs) throw new Refusal('ended');
-    if (nowMs >= sale.startMs) checkFixed(changed);
+    // Once the line is drawn the seed is public, also if the clock was set back to before the start.
+    if (nowMs >= sale.startMs || sale.room?.isDrawn === true) checkFixed(changed);
     const { startMs, endMs, room } = { ...sale, ...changed };
     const invalid = (detail: string): Refusal => new Refusal('invalid_request', { detail });
     if (endMs <= startMs) throw invalid('body/end_time must be after start_time');

@@ -54,9 +54,9 @@ export class EarlyLine {
 
   /**
    * How far the gate can move from `slot` if it calls at most so many people, to the nearest whole
-   * number; `orOne`: at least the next one.
+   * number. The people of a slot are called together: the first slot may have up to `firstMax`.
    */
-  advance(slot: number, people: number, orOne: boolean): { readonly slot: number; readonly people: number } {
+  advance(slot: number, people: number, firstMax: number): { readonly slot: number; readonly people: number } {
     let called = 0;
     let to = slot;
     while (to < EARLY_SLOTS) {
@@ -66,7 +66,7 @@ export class EarlyLine {
       }
       if (((this.#bitmap[to >> 3]! >> (7 - (to & 7))) & 1) === 1) {
         const next = called + this.#weightAt(to);
-        if (next >= people + 0.5 && !(orOne && called === 0)) break;
+        if (next >= (called === 0 ? Math.max(people, firstMax) : people) + 0.5) break;
         called = next;
       }
       to += 1;
@@ -92,3 +92,6 @@ function weightOf(bits: number): number {
   const share = Math.min(bits, BLOCK_SLOTS - 1) / BLOCK_SLOTS;
   return -Math.log1p(-share) / share;
 }
+
+/** No slot stands for more people. */
+export const SLOT_PEOPLE_MAX = weightOf(BLOCK_SLOTS);

@@ -1,5 +1,5 @@
 import { EARLY_END, EARLY_SLOTS, latePlace, PARTS } from './place.ts';
-import type { EarlyLine } from './early-line.ts';
+import { SLOT_PEOPLE_MAX, type EarlyLine } from './early-line.ts';
 
 /** The people who were called in one short span of time. */
 export interface Call {
@@ -61,22 +61,32 @@ export function peopleInside(
   return Math.max(0, Math.round(called) - bought);
 }
 
-/** The gate after the next call; undefined if nobody can be called now. */
+/** Calls in one span of time are counted together. */
+const spanMsOf = (passMs: number): number => Math.max(SPAN_MS_MIN, passMs / SPANS_OF_A_PASS);
+
+/** No pass that begins now ends later than after this time. */
+export const passMsMax = (passMs: number): number => passMs + spanMsOf(passMs);
+
+/** The next version of the gate; undefined if it stays: nobody can be called now. */
 export function nextGate(gate: Gate, line: EarlyLine, view: RoomView, rules: GateRules): Gate | undefined {
   const { nowMs, late } = view;
-  const spanMs = Math.max(SPAN_MS_MIN, rules.passMs / SPANS_OF_A_PASS);
+  const spanMs = spanMsOf(rules.passMs);
   const spanEndMs = Math.ceil(nowMs / spanMs) * spanMs;
-  // A call from the future is from before the clock was set back: its pass begins again.
+  // A call from the future is from before the clock was set back: its pass begins again. Keep that,
+  // even if nobody is called: else the pass would begin again in each round.
   const calls = gate.calls.map((call) => ({ ...call, atMs: Math.min(call.atMs, spanEndMs) }));
+  const isSetBack = gate.calls.some(({ atMs }) => atMs > spanEndMs);
+  const standing = isSetBack ? { ...gate, version: gate.version + 1, calls } : undefined;
   const inside = peopleInside({ calls }, view, rules.passMs);
   const limit = Math.floor(view.available * rules.passesPerUnit);
   const pacing = paceOf(gate.pacedMs, view);
   const free = limit - Math.floor(limit * MARGIN) - inside;
   const allowed = Math.min(free, pacing.people);
-  if (allowed < 1) return undefined;
+  if (allowed < 1) return standing;
 
-  const moved = advance(gate.gate, line, { late, people: allowed, isEmpty: inside === 0 });
-  if (moved.gate === gate.gate) return undefined;
+  // The rate holds for the people of one slot by a longer pause after them.
+  const moved = advance(gate.gate, line, { late, people: allowed, firstMax: inside === 0 ? Infinity : free });
+  if (moved.gate === gate.gate) return standing;
   return {
     version: gate.version + 1,
     gate: moved.gate,
@@ -89,8 +99,8 @@ export function nextGate(gate: Gate, line: EarlyLine, view: RoomView, rules: Gat
 function paceOf(pacedMs: number, { nowMs, admitPerSecond }: Pick<RoomView, 'nowMs' | 'admitPerSecond'>) {
   const intervalMs = 1_000 / admitPerSecond;
   const burstMs = Math.max(BURST_MS, intervalMs);
-  // A time far in the future is from before the clock was set back.
-  const isAhead = pacedMs > nowMs + burstMs + SPAN_MS_MIN;
+  // A time far in the future is from before the clock was set back, or from a lower rate.
+  const isAhead = pacedMs > nowMs + SLOT_PEOPLE_MAX * intervalMs + SPAN_MS_MIN;
   const fromMs = isAhead ? nowMs - burstMs : Math.max(pacedMs, nowMs - burstMs);
   return { intervalMs, fromMs, people: Math.floor((nowMs - fromMs) / intervalMs + 1e-9) };
 }
@@ -99,12 +109,12 @@ function paceOf(pacedMs: number, { nowMs, admitPerSecond }: Pick<RoomView, 'nowM
 function advance(
   from: number,
   line: EarlyLine,
-  { late, people, isEmpty }: { readonly late: number; readonly people: number; readonly isEmpty: boolean },
+  { late, people, firstMax }: { readonly late: number; readonly people: number; readonly firstMax: number },
 ): { readonly gate: number; readonly people: number } {
   let gate = from;
   let called = 0;
   if (gate < EARLY_END) {
-    const early = line.advance(gate / PARTS, people, isEmpty);
+    const early = line.advance(gate / PARTS, people, firstMax);
     if (early.slot < EARLY_SLOTS) return { gate: early.slot * PARTS, people: early.people };
     gate = EARLY_END;
     called = early.people;
@@ -136,14 +146,13 @@ export function calledAtMs({ gate, calls }: Pick<Gate, 'gate' | 'calls'>, place:
   return place < gate ? calls.find((call) => call.gate > place)?.atMs : undefined;
 }
 
-/** People called per second lately, over at most a minute; undefined if nobody was. */
-export function callsPerSecond({ calls }: Pick<Gate, 'calls'>, nowMs: number): number | undefined {
-  const sinceMs = nowMs - RATE_MS;
-  const lately = calls.filter(({ atMs }) => atMs > sinceMs);
+/** People called per second lately, over about a minute; undefined if nobody was. */
+export function callsPerSecond({ calls }: Pick<Gate, 'calls'>, nowMs: number, passMs: number): number | undefined {
+  const lately = calls.filter(({ atMs }) => atMs > nowMs - RATE_MS);
   const people = lately.reduce((sum, call) => sum + call.people, 0);
   if (people === 0) return undefined;
-  const spanMs = Math.max(SPAN_MS_MIN, nowMs - Math.max(sinceMs, lately[0]!.atMs - SPAN_MS_MIN));
-  return (people * 1_000) / spanMs;
+  const sinceMs = lately[0]!.atMs - spanMsOf(passMs);
+  return (people * 1_000) / Math.max(SPAN_MS_MIN, nowMs - sinceMs);
 }
 
 const RATE_MS = 60_000;

@@ -2,7 +2,7 @@ import { readScripts, type RedisCalls } from '../platform/redis/script-loader.ts
 import type { ErrorCode } from '../platform/errors.ts';
 import type { Keys } from '../platform/redis/keys.ts';
 import type { SaleRef } from '../sale/sale.ts';
-import type { Call, Gate } from './gate.ts';
+import { passMsMax, type Call, type Gate } from './gate.ts';
 import { PARTS } from './place.ts';
 import { LATE_GROUPS, type Joined } from './room-secrets.ts';
 
@@ -83,10 +83,10 @@ export function createWaitingRoomCommands({ redis, run, runInTime }: RedisCalls<
     },
 
     /** What only the gate needs. If the start has come, nobody joins early after this call. */
-    async lookAtRoom(sale: SaleRef): Promise<{ bought: number; backlog: number; sheds: boolean }> {
+    async lookAtRoom(sale: SaleRef, passMs: number): Promise<{ bought: number; backlog: number; sheds: boolean }> {
       const { state, room, roomEntered, owners } = keys.sale(sale);
       const names = [state, room, roomEntered, owners, keys.shedding(sale.shard)];
-      const [bought, backlog, sheds] = await run<[number, number, number]>('look_at_room', names, []);
+      const [bought, backlog, sheds] = await run<[number, number, number]>('look_at_room', names, [passMsMax(passMs)]);
       return { bought, backlog, sheds: sheds === 1 };
     },
 

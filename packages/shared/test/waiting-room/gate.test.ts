@@ -1,8 +1,15 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { EarlyLine } from '../../src/waiting-room/early-line.ts';
-import { callsPerSecond, CLOSED_GATE, nextGate, peopleInside, type Gate } from '../../src/waiting-room/gate.ts';
-import { EARLY_END, latePlace, PARTS } from '../../src/waiting-room/place.ts';
+import { EarlyLine, SLOT_PEOPLE_MAX } from '../../src/waiting-room/early-line.ts';
+import {
+  callsPerSecond,
+  CLOSED_GATE,
+  nextGate,
+  peopleBetween,
+  peopleInside,
+  type Gate,
+} from '../../src/waiting-room/gate.ts';
+import { EARLY_END, EARLY_SLOTS, latePlace, PARTS } from '../../src/waiting-room/place.ts';
 import { RoomModel, RULES } from './gate-model.ts';
 
 const NOBODY = new EarlyLine(Buffer.alloc(0));
@@ -30,11 +37,44 @@ test('no unit, no call; a unit that comes back calls the next, hours later', () 
 test('a clock that is set back neither stops the gate for long nor opens it', () => {
   const gate = nextGate(CLOSED_GATE, NOBODY, VIEW, RULES)!;
   const back = { ...VIEW, nowMs: VIEW.nowMs - 3_600_000 };
-  expect(nextGate(gate, NOBODY, back, RULES)).toBeUndefined();
+  const stays = nextGate(gate, NOBODY, back, RULES)!;
+  expect(stays).toMatchObject({ version: 2, gate: gate.gate });
+  expect(nextGate(stays, NOBODY, back, RULES)).toBeUndefined();
   const again = nextGate(gate, NOBODY, { ...back, available: 20 }, RULES)!;
   expect(again).toMatchObject({ gate: latePlace(40 * PARTS) });
   const passed = { ...back, nowMs: back.nowMs + RULES.passMs + 2_000 };
   expect(nextGate(again, NOBODY, passed, RULES)).toBeDefined();
+  // Also if nobody could be called meanwhile.
+  expect(nextGate(stays, NOBODY, passed, RULES)).toMatchObject({ gate: latePlace(40 * PARTS) });
+});
+
+test.each([1, 2, 20])(
+  'a crowd so large that shoppers share slots is called at the given rate: %i per second',
+  (admitPerSecond) => {
+    const crowd = new EarlyLine(Buffer.alloc(EARLY_SLOTS / 8, 0xff));
+    const seconds = 120;
+    const view = { ...VIEW, available: 100_000, admitPerSecond };
+    let gate: Gate = CLOSED_GATE;
+    for (let ms = 0; ms < seconds * 1_000; ms += 250) {
+      gate = nextGate(gate, crowd, { ...view, nowMs: VIEW.nowMs + ms }, RULES) ?? gate;
+    }
+    const called = peopleBetween(crowd, 0, gate.gate);
+    expect(called).toBeGreaterThan(seconds * admitPerSecond - SLOT_PEOPLE_MAX);
+    expect(called).toBeLessThan(seconds * admitPerSecond + 2 * SLOT_PEOPLE_MAX);
+  },
+);
+
+test.each([60, 600, 3_600])('the estimate is honest for passes of %i seconds', (passSeconds) => {
+  const rules = { ...RULES, passMs: passSeconds * 1_000 };
+  let gate: Gate = CLOSED_GATE;
+  for (let ms = 0; ms < 200_000; ms += 250) {
+    const view = { ...VIEW, nowMs: 3_600_001 + ms, late: 1e9, available: 1e6, admitPerSecond: 8 };
+    gate = nextGate(gate, NOBODY, view, rules) ?? gate;
+    if (ms < 2_000) continue;
+    const perSecond = callsPerSecond(gate, view.nowMs, rules.passMs);
+    expect(perSecond).toBeGreaterThan(4);
+    expect(perSecond).toBeLessThan(16);
+  }
 });
 
 test('the last calls are few, however long the sale runs', () => {
@@ -45,7 +85,7 @@ test('the last calls are few, however long the sale runs', () => {
   }
   expect(gate.calls.length).toBeLessThan(110);
   expect(gate.gate).toBeGreaterThan(EARLY_END + 3_900 * PARTS);
-  expect(callsPerSecond(gate, VIEW.nowMs + 500_000)).toBeCloseTo(8, 0);
+  expect(callsPerSecond(gate, VIEW.nowMs + 500_000, RULES.passMs)).toBeCloseTo(8, 0);
   expect(peopleInside(gate, { nowMs: VIEW.nowMs + 500_000, bought: 0 }, RULES.passMs)).toBeLessThan(8 * 22);
 });
 

@@ -66,8 +66,8 @@ test.each([
 
 test('the gate moves over as many people as it may call, or over one if it must', () => {
   const line = new EarlyLine(bitmapOf([3, 5, 100, 70_000]));
-  expect(line.advance(0, 2, false)).toMatchObject({ slot: 100, people: expect.closeTo(2, 3) });
-  expect(line.advance(6, 0.5, false)).toEqual({ slot: 100, people: 0 });
-  expect(line.advance(6, 0.5, true)).toMatchObject({ slot: 70_000, people: expect.closeTo(1, 3) });
-  expect(line.advance(100, 10, false)).toMatchObject({ slot: EARLY_SLOTS, people: expect.closeTo(2, 3) });
+  expect(line.advance(0, 2, 0)).toMatchObject({ slot: 100, people: expect.closeTo(2, 3) });
+  expect(line.advance(6, 0.5, 0)).toEqual({ slot: 100, people: 0 });
+  expect(line.advance(6, 0.5, Infinity)).toMatchObject({ slot: 70_000, people: expect.closeTo(1, 3) });
+  expect(line.advance(100, 10, 0)).toMatchObject({ slot: EARLY_SLOTS, people: expect.closeTo(2, 3) });
 });

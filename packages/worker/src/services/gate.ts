@@ -109,7 +109,7 @@ export function gate(deps: GateDeps): Rounds {
   }
 
   async function step(sale: Sale, row: GateRow, isFull: boolean): Promise<void> {
-    const look = await commands.lookAtRoom(sale);
+    const look = await commands.lookAtRoom(sale, rules.passMs);
     const room = await commands.readRoom(sale);
     if (!room.isLoaded) return load(sale, row);
     if (!room.isDrawn) return saveGrowing(sale);
