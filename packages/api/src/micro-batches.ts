@@ -24,7 +24,7 @@ export interface MicroBatchesOptions<Item, Result, Of extends SaleRef> {
   readonly name: string;
   /**
    * Makes the calls for different sales of a shard, all at once, so that they are one round trip.
-   * Returns for each sale the results, in the order of its items. Does not throw.
+   * Returns for each sale the results, in the order of its items.
    */
   readonly call: (sales: readonly SaleItems<Item, Of>[]) => Promise<readonly Result[]>[];
   /** Counts the outcomes of a call. */
@@ -100,7 +100,7 @@ export class MicroBatches<Item, Result extends { readonly outcome: string }, Of 
       const batch = line.waiting.splice(0, BATCH_MAX);
       this.#waiting -= batch.length;
       const sales = [...Map.groupBy(batch, ({ sale }) => sale.id).values()];
-      const calls = this.#options.call(
+      const calls = this.#call(
         sales.map((waiting) => ({ sale: waiting[0]!.sale, items: waiting.map(({ item }) => item) })),
       );
       const answered = sales.map((waiting, i) => this.#answer(waiting, calls[i]!));
@@ -110,6 +110,14 @@ export class MicroBatches<Item, Result extends { readonly outcome: string }, Of 
     }
     this.#calls -= 1;
     line.isCalling = false;
+  }
+
+  #call(sales: readonly SaleItems<Item, Of>[]): Promise<readonly Result[]>[] {
+    try {
+      return this.#options.call(sales);
+    } catch (error) {
+      return sales.map(() => Promise.reject(error));
+    }
   }
 
   /** Answers the items of a call. Returns why it failed, if it did. */

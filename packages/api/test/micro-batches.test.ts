@@ -166,4 +166,20 @@ describe('micro-batches', () => {
     calls[1]!.answer();
     expect(await second).toEqual(done('second'));
   });
+
+  test('go on behind a call that throws at once', async () => {
+    let isBroken = true;
+    const batches = new MicroBatches<string, Result>({
+      name: 'test',
+      call: (sales) => {
+        if (isBroken) throw new TypeError('a fault');
+        return sales.map(({ items }) => Promise.resolve(items.map(done)));
+      },
+      log,
+    });
+    expect(await batches.add({ id: 1, shard: 0 }, 'first')).toEqual({ outcome: 'unavailable' });
+    isBroken = false;
+    expect(await batches.add({ id: 1, shard: 0 }, 'second')).toEqual(done('second'));
+    await expect.poll(() => batches.calls).toBe(0);
+  });
 });

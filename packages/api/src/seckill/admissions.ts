@@ -55,6 +55,9 @@ export type Decision =
   | Exclude<Admission, { readonly outcome: 'accepted' }>
   | { readonly outcome: 'accepted'; readonly orderNo: string };
 
+/** The admissions of one batch, or why it has none. */
+type Admitted = PromiseSettledResult<Admission[]>;
+
 /** Admission of buys in micro-batches, and the jobs that write the accepted ones. */
 export class Admissions {
   readonly #deps: AdmissionsDeps;
@@ -106,31 +109,41 @@ export class Admissions {
       limits: this.#limits,
     };
     const admitted = this.#admit(shard, terms, batches);
-    void this.#handOff(shard, batches, admitted);
-    return admitted.map(async (admissions, i) => {
-      const { items } = batches[i]!;
-      return (await admissions).map((admission, n) => decisionOf(admission, items[n]!));
+    return batches.map(async ({ items }, i) => {
+      const own = (await admitted)[i]!;
+      if (own.status === 'rejected') throw own.reason;
+      return own.value.map((admission, n) => decisionOf(admission, items[n]!));
     });
   }
 
-  /** The admissions of each batch. One call decides all of them. */
-  #admit(shard: number, terms: AdmitTerms, batches: readonly AdmitBatch[]): Promise<Admission[]>[] {
+  /**
+   * The admissions of each batch, or why it has none. One call decides all of them.
+   *
+   * @throws the reason if no batch has any
+   */
+  #admit(shard: number, terms: AdmitTerms, batches: readonly AdmitBatch[]): Promise<Admitted[]> {
     const { commands, metrics, tracing } = this.#deps;
     const items = batches.flatMap((batch) => batch.items);
     metrics.admissionBatch.observe(items.length);
-    const together = inBatchSpan(tracing, 'admit', items, { 'seckill.shard': shard }, () => {
+    return inBatchSpan(tracing, 'admit', items, { 'seckill.shard': shard }, async () => {
       const took = metrics.admissionSeconds.startTimer();
-      return commands.admitTogether(shard, terms, batches).finally(took);
-    });
-    return batches.map(async ({ sale, batchNo, items: own }, i) => {
-      try {
-        return (await together)[i]!;
-      } catch (error) {
-        if (batches.length === 1 || codeOfRedisError(error) !== undefined) throw error;
-        // One of the sales has a fault. Of the others, what this call has accepted is accepted
-        // again.
-        return commands.admit(sale, { ...terms, batchNo }, own);
-      }
+      const together = commands.admitTogether(shard, terms, batches).finally(took);
+      const admitted = await Promise.allSettled(
+        batches.map(async ({ sale, batchNo, items: own }, i) => {
+          try {
+            return (await together)[i]!;
+          } catch (error) {
+            if (batches.length === 1 || codeOfRedisError(error) !== undefined) throw error;
+            // One of the sales has a fault. Of the others, what this call has accepted is accepted
+            // again.
+            return commands.admit(sale, { ...terms, batchNo }, own);
+          }
+        }),
+      );
+      this.#handOff(shard, batches, admitted);
+      const failed = admitted.filter((own) => own.status === 'rejected');
+      if (failed.length === batches.length) throw failed[0]!.reason;
+      return admitted;
     });
   }
 
@@ -138,13 +151,12 @@ export class Admissions {
    * Adds the jobs of the accepted batches. Nothing depends on its success: the relay adds a job
    * for each batch that waits too long.
    */
-  async #handOff(shard: number, batches: readonly AdmitBatch[], admitted: readonly Promise<Admission[]>[]) {
+  #handOff(shard: number, batches: readonly AdmitBatch[], admitted: readonly Admitted[]): void {
     const { queue, log, metrics } = this.#deps;
-    const decided = await Promise.allSettled(admitted);
     const handedOff = batches.flatMap(({ sale, batchNo, items }, i): JobBatch[] => {
-      const admissions = decided[i]!;
-      if (admissions.status === 'rejected') return [];
-      const accepted = items.filter((_, n) => admissions.value[n]!.outcome === 'accepted');
+      const own = admitted[i]!;
+      if (own.status === 'rejected') return [];
+      const accepted = items.filter((_, n) => own.value[n]!.outcome === 'accepted');
       if (accepted.length === 0) return [];
       log.info(
         { sale: sale.id, batch_no: batchNo, orders: accepted.map(({ orderNo, requestId }) => [orderNo, requestId]) },
@@ -152,17 +164,16 @@ export class Admissions {
       );
       return [{ sale_id: sale.id, batch_no: batchNo, orders: accepted.length }];
     });
-    if (handedOff.length === 0) return;
     const jobs = writeTogether(shard, handedOff);
-    queue(shard)
-      .addBulk(jobs)
-      .catch((error: unknown) => {
-        metrics.jobsNotAdded.inc(jobs.length);
-        log.warn(
-          { err: error, jobs: jobs.map(({ opts }) => opts.jobId) },
-          'could not add the jobs; the relay will add them',
-        );
-      });
+    const [first, ...others] = jobs;
+    if (first === undefined) return;
+    const added: Promise<unknown> =
+      others.length === 0 ? queue(shard).add(first.name, first.data, first.opts) : queue(shard).addBulk(jobs);
+    added.catch((error: unknown) => {
+      metrics.jobsNotAdded.inc(jobs.length);
+      const names = jobs.map(({ opts }) => opts.jobId);
+      log.warn({ err: error, jobs: names }, 'could not add the jobs; the relay will add them');
+    });
   }
 }
 
