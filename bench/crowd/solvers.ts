@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import type { BuyOptions, ShopperClient } from '@flash-sale/web/client';
+import type { BuyOptions, Challenge, ShopperClient } from '@flash-sale/web/client';
 
 /** No solution was found before the challenge expired. */
 export class Unsolved extends Error {}
@@ -16,9 +16,9 @@ export class Solvers {
   readonly #waiting: ((thread: Worker) => void)[] = [];
   readonly #threads: Worker[] = [];
 
-  /** The client of a shopper, and how it solves a challenge. */
+  /** The client of a shopper, and how it solves a challenge; two clicks solve two at a time. */
   equip(client: ShopperClient): { client: ShopperClient; solve: NonNullable<BuyOptions['solve']> } {
-    let thread: Worker | undefined;
+    const threads = new WeakMap<Challenge, Worker>();
     return {
       client: {
         ...client,
@@ -27,7 +27,7 @@ export class Solvers {
           try {
             options?.signal?.throwIfAborted();
             const challenge = await client.challenge(productId, options);
-            thread = mine;
+            threads.set(challenge, mine);
             return challenge;
           } catch (error) {
             this.#giveBack(mine);
@@ -36,7 +36,7 @@ export class Solvers {
         },
       },
       solve: async (challenge) => {
-        const mine = thread!;
+        const mine = threads.get(challenge)!;
         try {
           // oxlint-disable-next-line unicorn/require-post-message-target-origin -- A thread, not a window.
           mine.postMessage(challenge);
