@@ -53,7 +53,7 @@ export class RoomWaiters {
     { waitMs, gone, done }: { readonly waitMs: number; readonly gone: AbortSignal; readonly done: Waiter['done'] },
   ): Promise<void> {
     const { waitersMax = WAITERS_MAX, metrics } = this.#deps;
-    if (this.#closed || this.#waiting >= waitersMax) return;
+    if (this.#closed || gone.aborted || this.#waiting >= waitersMax) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const waiter: Waiter = { done, resolve };
     const leaveNow = () => resolve();
