@@ -47,7 +47,10 @@ export function PurchasePanel({ purchase, sale, status, clock, currency, userId 
   if (state.at === 'room') {
     const { place, trouble } = state;
     return html`<div class="panel">
-      <${RoomPanel} ...${{ place, sale, userId, clock }} onStop=${() => purchase.stop()} />
+      <${RoomPanel}
+        ...${{ place, sale, userId, clock, commitment: purchase.commitment }}
+        onStop=${() => purchase.stop()}
+      />
       ${trouble && html`<${TroubleLine} trouble=${trouble} clock=${clock} t=${t} />`}
     </div>`;
   }

@@ -8,6 +8,8 @@ export interface PurchaseRecord {
   readonly quantity?: number | undefined;
   /** Of the waiting room. The first one is the best. */
   readonly ticket?: string | undefined;
+  /** What the shop had published of the draw when the shopper joined. */
+  readonly commitment?: string | undefined;
   readonly token?: string | undefined;
   readonly tokenUntilMs?: number | undefined;
   /** The accepted order. */

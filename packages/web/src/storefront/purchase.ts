@@ -50,6 +50,11 @@ export class Purchase {
     else this.#launch((signal) => this.#tokens.fetchEarly(signal));
   }
 
+  /** What the shop had published of the draw when the shopper joined its waiting room. */
+  get commitment(): string | undefined {
+    return this.#options.records.read().commitment;
+  }
+
   /** The shopper wants units: now, at the start, or when one comes back. */
   want(wants: 'unit' | 'returned_unit', quantity = this.#options.records.read().quantity): void {
     this.#options.records.change({ wants, quantity, orderNo: undefined, payingUntilMs: undefined });

@@ -13,12 +13,14 @@ interface Props {
   readonly place: Place | undefined;
   readonly sale: Product;
   readonly userId: string;
+  /** What the shop had published of the draw when the shopper joined. */
+  readonly commitment: string | undefined;
   readonly clock: ServerClock;
   readonly onStop: () => void;
 }
 
 /** The waiting room: the place, the estimate, and the check of the draw. */
-export function RoomPanel({ place, sale, userId, clock, onStop }: Props): VNode {
+export function RoomPanel({ place, sale, userId, commitment, clock, onStop }: Props): VNode {
   const t = useTranslation();
   const language = useLanguage();
   useTick(1_000);
@@ -33,7 +35,7 @@ export function RoomPanel({ place, sale, userId, clock, onStop }: Props): VNode 
     ${
       place !== undefined &&
       place.place !== null &&
-      html`<${OwnPlace} place=${place.place} sale=${sale} userId=${userId} t=${t} />`
+      html`<${OwnPlace} place=${place.place} ...${{ seed: sale.waiting_room?.seed, commitment, userId, t }} />`
     }
     <button type="button" class="button quiet" onClick=${onStop}>${t('leaveRoom')}</button>
   </div>`;
@@ -56,34 +58,35 @@ function estimateText({ estimated_wait_seconds: seconds, ahead }: Place, t: T): 
 
 interface OwnPlaceProps {
   readonly place: number;
-  readonly sale: Product;
+  readonly seed: string | undefined;
+  readonly commitment: string | undefined;
   readonly userId: string;
   readonly t: T;
 }
 
-/** The place as a number, and a check of it in this browser. */
-function OwnPlace({ place, sale, userId, t }: OwnPlaceProps): VNode {
+/** The place as a number, and a check of it, if this browser can: it computes hashes on HTTPS and localhost only. */
+function OwnPlace({ place, seed, commitment, userId, t }: OwnPlaceProps): VNode {
   const [check, setCheck] = useState<PlaceCheck>();
-  const { waiting_room: room } = sale;
   const isDrawn = place < 1;
   return html`<details class="own-place">
     <summary>${t('yourPlace', { place: place.toFixed(6) })}</summary>
     <p class="hint">${t(isDrawn ? 'placeDrawn' : 'placeByArrival')}</p>
     ${
       isDrawn &&
-      room?.seed !== undefined &&
+      seed !== undefined &&
+      commitment !== undefined &&
+      globalThis.isSecureContext &&
       html`
         <dl>
           <dt>${t('commitment')}</dt>
-          <dd><code>${room.commitment}</code></dd>
+          <dd><code>${commitment}</code></dd>
           <dt>${t('seed')}</dt>
-          <dd><code>${room.seed}</code></dd>
+          <dd><code>${seed}</code></dd>
         </dl>
         <button
           type="button"
           class="button quiet"
-          onClick=${() =>
-            void checkPlace({ userId, place, seed: room.seed!, commitment: room.commitment }).then(setCheck)}
+          onClick=${() => void checkPlace({ userId, place, seed, commitment }).then(setCheck)}
         >
           ${t('checkPlace')}
         </button>

@@ -32,7 +32,8 @@ export class Room {
     const ticket = await untilCalled(client, watch.productId, {
       ...retryOptions(signal),
       ticket: records.read().ticket,
-      onTicket: (issued) => records.change({ ticket: issued }),
+      onTicket: (issued) =>
+        records.change({ ticket: issued, commitment: watch.reading.get().sale?.waiting_room?.commitment }),
       onPlace: show,
       solve: (challenge) => solve(challenge, signal),
     });
