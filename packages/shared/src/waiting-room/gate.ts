@@ -36,7 +36,7 @@ export interface RoomView {
   readonly nowMs: number;
   /** Units that are free. */
   readonly available: number;
-  /** Called shoppers whose pass lasts and who have bought. */
+  /** Called shoppers whose pass lasts and who have bought, even if their orders are closed again. */
   readonly bought: number;
   /** The end of the line of late shoppers. */
   readonly late: number;

@@ -84,8 +84,8 @@ export function createWaitingRoomCommands({ redis, run, runInTime }: RedisCalls<
 
     /** What only the gate needs. If the start has come, nobody joins early after this call. */
     async lookAtRoom(sale: SaleRef, passMs: number): Promise<{ bought: number; backlog: number; sheds: boolean }> {
-      const { state, room, roomEntered, owners } = keys.sale(sale);
-      const names = [state, room, roomEntered, owners, keys.shedding(sale.shard)];
+      const { state, room, roomEntered, roomBought, owners } = keys.sale(sale);
+      const names = [state, room, roomEntered, roomBought, owners, keys.shedding(sale.shard)];
       const [bought, backlog, sheds] = await run<[number, number, number]>('look_at_room', names, [passMsMax(passMs)]);
       return { bought, backlog, sheds: sheds === 1 };
     },

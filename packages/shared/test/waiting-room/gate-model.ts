@@ -15,8 +15,10 @@ interface Person {
   calledMs?: number;
   /** When the call was last known to end, by the service. */
   passEndMs?: number;
-  state: 'waiting' | 'called' | 'bought';
+  state: 'waiting' | 'called' | 'bought' | 'gave back';
 }
+
+const hasBought = (state: Person['state']): boolean => state === 'bought' || state === 'gave back';
 
 /**
  * A pure model of a sale with a room: who is where is known for each person, while the gate knows
@@ -55,8 +57,7 @@ export class RoomModel {
   giveBack(): void {
     const owner = this.people.find(({ state }) => state === 'bought');
     if (owner === undefined) return;
-    owner.state = 'called';
-    (owner as { willBuy: boolean }).willBuy = false;
+    owner.state = 'gave back';
     this.available += 1;
   }
 
@@ -67,7 +68,7 @@ export class RoomModel {
     const view = {
       nowMs: this.nowMs,
       available: this.available,
-      bought: this.people.filter(({ state, passEndMs = 0 }) => state === 'bought' && passEndMs > this.nowMs).length,
+      bought: this.people.filter(({ state, passEndMs = 0 }) => hasBought(state) && passEndMs > this.nowMs).length,
       late: this.#late,
       admitPerSecond: this.admitPerSecond,
     };
@@ -101,7 +102,7 @@ export class RoomModel {
   /** Called, neither bought nor timed out: the truth about each person. By the ledger, of which Redis may still have to learn. */
   get inside(): number {
     return this.people.filter(
-      ({ state, calledMs = -Infinity }) => state !== 'bought' && calledMs + RULES.passMs > this.nowMs,
+      ({ state, calledMs = -Infinity }) => !hasBought(state) && calledMs + RULES.passMs > this.nowMs,
     ).length;
   }
 

@@ -180,13 +180,21 @@ describe('the gate', () => {
     ]);
     await buy(context, sale, ['u1', 'u3']);
     expect(await commands.lookAtRoom(sale, 60_000)).toMatchObject({ bought: 1, backlog: 2, sheds: false });
-    const { roomEntered } = keys.sale(sale);
-    expect(await redis.zrange(roomEntered, 0, '-1')).toEqual(['u1', 'u2']);
-    expect(await redis.pttl(roomEntered)).toBeGreaterThan(50_000);
+    const { roomEntered, roomBought, owners } = keys.sale(sale);
+    expect(await redis.zrange(roomEntered, 0, '-1')).toEqual(['u2']);
+    for (const key of [roomEntered, roomBought]) expect(await redis.pttl(key)).toBeGreaterThan(50_000);
+    // Whose order is closed has bought all the same.
+    await redis.hdel(owners, 'u1');
+    expect(await commands.lookAtRoom(sale, 60_000)).toMatchObject({ bought: 1 });
     // A pass from before the clock was set back ends with those that begin now.
-    await redis.zadd(roomEntered, Date.now() + 3_600_000, 'u1');
-    await commands.lookAtRoom(sale, 60_000);
-    expect(Number(await redis.zscore(roomEntered, 'u1'))).toBeLessThan(Date.now() + 62_000);
+    for (const [key, user] of [
+      [roomEntered, 'u2'],
+      [roomBought, 'u1'],
+    ] as const) {
+      await redis.zadd(key, Date.now() + 3_600_000, user);
+      await commands.lookAtRoom(sale, 60_000);
+      expect(Number(await redis.zscore(key, user))).toBeLessThan(Date.now() + 62_000);
+    }
     await commands.noteShedding(0, 5_000);
     expect(await commands.lookAtRoom(sale, 60_000)).toMatchObject({ sheds: true });
     await redis.del(keys.shedding(0));

@@ -57,10 +57,11 @@ export interface SaleKeys {
   /** String: the early places that a load adds. */
   readonly roomLoading: string;
   /**
-   * Sorted set user → when the call ends, ms: called shoppers who have asked for a seckill token. It
-   * has a TTL.
+   * Sorted sets with a TTL, user → when the pass ends, ms: called shoppers who have asked for a
+   * seckill token, and those of them who have bought since.
    */
   readonly roomEntered: string;
+  readonly roomBought: string;
   /** Channel on which a change of the gate is published. */
   readonly roomChanged: string;
 }
@@ -93,6 +94,7 @@ export class Keys {
       roomLate: at('room_late'),
       roomLoading: at('room_loading'),
       roomEntered: at('room_entered'),
+      roomBought: at('room_bought'),
       roomChanged: at('room_changed'),
     };
   }
