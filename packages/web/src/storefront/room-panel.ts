@@ -69,7 +69,7 @@ function OwnPlace({ place, seed, commitment, userId, t }: OwnPlaceProps): VNode 
   const [check, setCheck] = useState<PlaceCheck>();
   const isDrawn = place < 1;
   return html`<details class="own-place">
-    <summary>${t('yourPlace', { place: place.toFixed(6) })}</summary>
+    <summary>${t('yourPlace', { place: isDrawn ? place.toFixed(6) : Math.floor(place) })}</summary>
     <p class="hint">${t(isDrawn ? 'placeDrawn' : 'placeByArrival')}</p>
     ${
       isDrawn &&
