@@ -70,7 +70,7 @@ async function build(engine: Engine): Promise<boolean> {
 }
 
 /** One sale of the audit's report. */
-interface AuditedSale {
+interface AuditedSaleJson {
   readonly verdict: string;
   readonly units: number;
   readonly available: number;
@@ -80,7 +80,7 @@ interface AuditedSale {
   readonly sold: number;
 }
 
-async function audit(project: ComposeProject): Promise<AuditedSale> {
+async function audit(project: ComposeProject): Promise<AuditedSaleJson> {
   const program = 'packages/shared/src/reconciliation/audit-command.ts';
   // With exit code 1 it has found something, which its report says.
   const report = await project.run('exec', '-T', 'worker', 'node', program, '--json').catch((error: unknown) => {
@@ -88,11 +88,11 @@ async function audit(project: ComposeProject): Promise<AuditedSale> {
     if (stdout === undefined || stdout === '') throw error;
     return stdout;
   });
-  const { sales } = JSON.parse(report) as { readonly sales: readonly AuditedSale[] };
+  const { sales } = JSON.parse(report) as { readonly sales: readonly AuditedSaleJson[] };
   return sales[0]!;
 }
 
-async function auditOfWrittenSale(project: ComposeProject): Promise<AuditedSale> {
+async function auditOfWrittenSale(project: ComposeProject): Promise<AuditedSaleJson> {
   const untilMs = performance.now() + LEDGER_MS_MAX;
   for (;;) {
     const sale = await audit(project);

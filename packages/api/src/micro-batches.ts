@@ -116,7 +116,7 @@ export class MicroBatches<Item, Result extends { readonly outcome: string }, Of 
     try {
       return this.#options.call(sales);
     } catch (error) {
-      return sales.map(() => Promise.reject(error));
+      return sales.map(() => Promise.reject(error as Error));
     }
   }
 

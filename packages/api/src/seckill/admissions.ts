@@ -2,7 +2,7 @@ import type { Queue } from 'bullmq';
 import type { Config } from '@flash-sale/shared/platform/config/config.ts';
 import { newBatchNo, newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
 import type { SaleRef } from '@flash-sale/shared/sale/sale.ts';
-import { writeTogether, type JobBatch, type WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
+import { writeTogether, type BatchJson, type WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
 import type { RedisClock } from '@flash-sale/shared/platform/redis/clock.ts';
 import type { Admission, AdmitBatch, AdmitItem, AdmitTerms } from '@flash-sale/shared/admission/admission-commands.ts';
 import { codeOfRedisError } from '@flash-sale/shared/platform/redis/errors.ts';
@@ -153,7 +153,7 @@ export class Admissions {
    */
   #handOff(shard: number, batches: readonly AdmitBatch[], admitted: readonly Admitted[]): void {
     const { queue, log, metrics } = this.#deps;
-    const handedOff = batches.flatMap(({ sale, batchNo, items }, i): JobBatch[] => {
+    const handedOff = batches.flatMap(({ sale, batchNo, items }, i): BatchJson[] => {
       const own = admitted[i]!;
       if (own.status === 'rejected') return [];
       const accepted = items.filter((_, n) => own.value[n]!.outcome === 'accepted');

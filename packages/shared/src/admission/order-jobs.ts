@@ -10,10 +10,10 @@ export const WRITE_ORDERS = 'write_orders';
 /** A job only names batches. The orders themselves are in the outbox. */
 export interface WriteOrdersJob {
   readonly shard: number;
-  readonly batches: readonly JobBatch[];
+  readonly batches: readonly BatchJson[];
 }
 
-export interface JobBatch {
+export interface BatchJson {
   readonly sale_id: number;
   readonly batch_no: string;
   /** The number of its orders, for the dashboard; not known to the relay. */
@@ -48,7 +48,7 @@ export function writeOrders(sale: SaleRef, batchNo: string, orders?: number): Ne
 }
 
 /** The jobs of batches that one call accepted. */
-export function writeTogether(shard: number, batches: readonly JobBatch[]): NewJob[] {
+export function writeTogether(shard: number, batches: readonly BatchJson[]): NewJob[] {
   const jobs: NewJob[] = [];
   for (let from = 0; from < batches.length; from += JOB_BATCHES_MAX) {
     jobs.push(jobOf(shard, batches.slice(from, from + JOB_BATCHES_MAX)));
@@ -60,7 +60,7 @@ export function writeTogether(shard: number, batches: readonly JobBatch[]): NewJ
  * The id of a job is the number of its first batch. A job is retried until it succeeds. A finished
  * job is removed: if it were kept, BullMQ would ignore a later job with the same id.
  */
-function jobOf(shard: number, batches: readonly JobBatch[]): NewJob {
+function jobOf(shard: number, batches: readonly BatchJson[]): NewJob {
   return {
     name: WRITE_ORDERS,
     data: { shard, batches },

@@ -285,11 +285,8 @@ describe('the backlog bound', () => {
     expect(outcomes(await send(context, await newAttempt(context, elsewhere, ['u1'], bound)))).toEqual(['accepted']);
 
     const lease = await takeLease(context, a);
-    const orders = await ordersOf(
-      context,
-      a,
-      ofA.items.map(({ orderNo }) => orderNo),
-    );
+    const numbers = ofA.items.map(({ orderNo }) => orderNo);
+    const orders = await ordersOf(context, a, numbers);
     const settlements = await settlementsFor(context, a, orders);
     await context.commands.settle(a, lease, 60_000, settlements);
     // Settled twice, counted once.

@@ -23,6 +23,9 @@ const SALE: SaleFigures = {
   cancelled: 0,
   expired: 0,
   refunded: 0,
+  waiting: null,
+  inside: null,
+  called: null,
 };
 const START_MS = Date.parse('2026-11-29T10:00:00.000Z');
 
