@@ -11,6 +11,8 @@ export const PRICE = 19.99;
 const OPEN_MS_MAX = 15_000;
 
 const DRAIN_MS_MAX = 15_000;
+/** With a waiting room, each buyer of a returned unit first waits to be called. */
+const ROOM_DRAIN_MS_MAX = 25_000;
 
 const AT_ONCE = 60;
 
@@ -103,7 +105,8 @@ export async function sellForGood(options: {
   readonly sales: readonly SaleFacts[];
 }): Promise<boolean> {
   const { crowd, redis, ledger, sales } = options;
-  const untilMs = Date.now() + DRAIN_MS_MAX;
+  const hasRoom = sales.some(({ has_room: room }) => room === true);
+  const untilMs = Date.now() + (hasRoom ? ROOM_DRAIN_MS_MAX : DRAIN_MS_MAX);
   for (;;) {
     let toSell = 0;
     try {
