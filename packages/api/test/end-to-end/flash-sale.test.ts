@@ -64,7 +64,7 @@ describe('a sale of 100 units and 3,000 shoppers', () => {
     expect(ends).toEqual(ends.map(() => 'pending_payment'));
     await expectPromisesKept(context, { id, seckill_stock: UNITS, sold: UNITS }, promised);
     expect(watched).toEqual({ reads: expect.any(Number), violations: [] });
-    expect(watched.reads).toBeGreaterThan(10);
+    expect(watched.reads).toBeGreaterThan(1);
 
     // A refusal took nothing: the seckill tokens of losers are unspent.
     const marks = await each(losers, UNITS, async (user) => (await liveTokenOf(context, saleOf(id), user))?.token);

@@ -15,10 +15,11 @@ const DROPPED = [
   'WORKER_STUCK_AFTER_SECONDS IDLE_TIMEOUT_MS REDIS_MEMORY_MAX_PERCENT REQUEST_TIMEOUT_MS',
 ].flatMap((names) => names.split(' '));
 
-// 60, and STOREFRONT: only an operator can know whether the shop has pages of its own.
-test('at most 61 settings are left, and each says when to turn it', () => {
+// 60; STOREFRONT: only an operator can know whether the shop has pages of its own; and the two of
+// waiting rooms: they depend on how fast the shoppers of a shop are, and how many do not buy.
+test('at most 63 settings are left, and each says when to turn it', () => {
   const settings = Object.values(ConfigSchema.properties) as unknown as readonly { readonly description: string }[];
-  expect(settings.length).toBeLessThanOrEqual(61);
+  expect(settings.length).toBeLessThanOrEqual(63);
   const silent = settings.filter(
     ({ description }) => !/\b(?:set|raise|lower|turn it on|put|production)\b/i.test(description),
   );
