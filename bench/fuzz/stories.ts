@@ -58,6 +58,15 @@ export const STORIES: Readonly<Record<string, (world: World) => Needs | Promise<
     return { ...world.as(shopper), body: world.naming(shopper, { product_id: Number(world.sale), token, quantity }) };
   },
 
+  'POST /api/v1/seckill/queue': (world) => {
+    const shopper = world.newShopper();
+    return { ...world.as(shopper), body: world.naming(shopper, { product_id: Number(world.roomSale) }) };
+  },
+  'GET /api/v1/seckill/queue': async (world) => {
+    const { shopper, ticket } = await world.guest();
+    return { ...world.as(shopper), query: { product_id: world.roomSale, ticket } };
+  },
+
   'GET /api/v1/orders': async (world) => {
     const { shopper } = await world.order('pending_payment');
     return { ...world.as(shopper), query: {} };
@@ -124,6 +133,21 @@ export const REFUSALS: Readonly<Record<string, readonly ((world: World) => Needs
     async ({ as, newShopper, otherSale, seckillToken }) => {
       const shopper = newShopper();
       return { ...as(shopper), body: { product_id: Number(otherSale), token: await seckillToken(shopper) } };
+    },
+  ],
+  'POST /api/v1/seckill/queue': [
+    // A sale without a room.
+    ({ sale, as, shopper }) => ({ ...as(shopper()), body: { product_id: Number(sale) } }),
+  ],
+  'GET /api/v1/seckill/queue': [
+    // Another shopper's ticket, and a ticket for another sale.
+    async (world) => {
+      const { ticket } = await world.guest();
+      return { ...world.as(world.newShopper()), query: { product_id: world.roomSale, ticket } };
+    },
+    async (world) => {
+      const { shopper, ticket } = await world.guest();
+      return { ...world.as(shopper), query: { product_id: world.sale, ticket } };
     },
   ],
   'GET /api/v1/orders/{orderNo}': [strangersOrder],

@@ -34,6 +34,8 @@ export class World {
   sale = '';
   /** A second sale, which is paused and resumed. */
   otherSale = '';
+  /** A sale with a waiting room. */
+  roomSale = '';
   readonly #options: WorldOptions;
   readonly #orders: Record<OrderState, Bought[]> = { pending_payment: [], paid: [], cancelled: [] };
   #shoppers = 0;
@@ -48,12 +50,14 @@ export class World {
   async open(): Promise<void> {
     this.sale = await this.newSale();
     this.otherSale = await this.newSale();
+    this.roomSale = await this.newSale({ waiting_room: { opens_at: new Date(Date.now() - 3_600_000).toISOString() } });
   }
 
   /** Opens a sale and returns its id. */
-  async newSale(): Promise<string> {
+  async newSale(more: Record<string, unknown> = {}): Promise<string> {
     const nowMs = Date.now();
     const body = {
+      ...more,
       name: 'fuzzed',
       price: 19.99,
       stock: 1_000_000,
@@ -106,6 +110,14 @@ export class World {
     const answer = await this.#make('POST /api/v1/seckill/token', { ...this.as(shopper), body });
     return String(answer['token']);
   };
+
+  /** A shopper in the waiting room. */
+  async guest(): Promise<{ readonly shopper: string; readonly ticket: string }> {
+    const shopper = this.newShopper();
+    const body = { product_id: Number(this.roomSale) };
+    const { ticket } = await this.#make('POST /api/v1/seckill/queue', { ...this.as(shopper), body });
+    return { shopper, ticket: String(ticket) };
+  }
 
   /** An order in this state. `its last`: the caller moves it to another state. */
   async order(state: OrderState, use: 'kept' | 'its last' = 'kept'): Promise<Bought> {
