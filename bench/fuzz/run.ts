@@ -145,6 +145,7 @@ export async function fuzz({ service, credentials, random, requests, progress }:
 
   try {
     await world.open();
+    await quiet();
     for (let round = 0; round < ROUNDS; round += 1) {
       progress(`${findings.requests} of ${requests} requests`);
       for (const operation of random.shuffled(operations)) await valid(operation);

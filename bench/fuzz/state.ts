@@ -74,14 +74,17 @@ export class StateReader {
   }
 
   /**
-   * Whether background work is left: sales to load, orders to write, units to give back, refunds to
+   * Whether background work is left: sales and waiting rooms to load, orders to write, units to give back, refunds to
    * confirm.
    */
   async isMoving(): Promise<boolean> {
-    const [sales] = await this.#connection.query<RowDataPacket[]>('SELECT id, version FROM products');
-    for (const { id, version } of sales) {
+    const [sales] = await this.#connection.query<RowDataPacket[]>(
+      'SELECT id, version, room_opens_at IS NOT NULL AS has_room FROM products',
+    );
+    for (const { id, version, has_room: hasRoom } of sales) {
       const [ready, loaded] = await this.#redis.hmget(`v4:sale:{0}:${id}:state`, 'ready', 'version');
       if (ready !== '1' || loaded !== String(version)) return true;
+      if (hasRoom === 1 && (await this.#redis.exists(`v4:sale:{0}:${id}:room`)) === 0) return true;
     }
     for (const key of await this.#keys()) {
       if (key.endsWith(':batch_times') && (await this.#redis.zcard(key)) > 0) return true;

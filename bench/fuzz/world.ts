@@ -7,6 +7,8 @@ import { validValue } from './values.ts';
 
 /** What each sale of the run allows. */
 export const FUZZED_UNITS_PER_SHOPPER = 3;
+/** An access token that expired longer ago than any clock tolerance that the settings allow. */
+const EXPIRED_S = -600;
 /** Orders of each state that are kept for requests that only read one. */
 const KEPT_MAX = 20;
 
@@ -156,7 +158,7 @@ export class World {
       `Bearer ${'x'.repeat(5_000)}`,
       'Basic OnBhc3N3b3Jk',
       `Bearer ${accessToken('s1', `${secret}x`)}`,
-      `Bearer ${accessToken('s1', secret, -10)}`,
+      `Bearer ${accessToken('s1', secret, EXPIRED_S)}`,
       `Bearer ${accessToken('s1', secret, 60, 'none')}`,
       `Bearer ${accessToken('s 1', secret)}`,
       `Bearer ${shopper.slice(0, -2)}`,
