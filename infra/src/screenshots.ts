@@ -99,20 +99,27 @@ async function takePictures(browser: Browser, url: string): Promise<void> {
   await save(page, 'api-docs.png');
 }
 
-/** A shopper has bought a unit, and has not paid yet. */
-async function takeStorefront(browser: Browser, url: string): Promise<void> {
-  const saleId = await openSale(url, 'Headphones');
-  const context = await browser.newContext({
-    viewport: { width: 1_080, height: 640 },
-    colorScheme: 'light',
-    locale: 'en-GB',
-  });
+async function openPage(browser: Browser, url: string, viewport: { width: number; height: number }): Promise<Page> {
+  const context = await browser.newContext({ viewport, colorScheme: 'light', locale: 'en-GB', timezoneId: 'UTC' });
   const page = await context.newPage();
   page.setDefaultTimeout(ACTIONS_MS_MAX);
   page.on('pageerror', (error) => print(`the page fails: ${error.message}`));
-  await page.goto(`${url}/sales/${saleId}`);
+  await page.goto(url);
+  return page;
+}
+
+/** The page of a sale, for a shopper who is signed in. */
+async function openSalePage(browser: Browser, url: string, height: number): Promise<Page> {
+  const page = await openPage(browser, url, { width: 1_080, height });
   await page.getByLabel('Your name').fill('alice');
   await page.getByRole('button', { name: 'Continue' }).click();
+  return page;
+}
+
+/** A shopper has bought a unit, and has not paid yet. */
+async function takeStorefront(browser: Browser, url: string): Promise<void> {
+  const saleId = await openSale(url, 'Headphones');
+  const page = await openSalePage(browser, `${url}/sales/${saleId}`, 640);
   await page.getByRole('button', { name: 'Buy now' }).click();
   await page.getByText('It is yours').waitFor();
   await save(page, 'storefront.png');
@@ -129,17 +136,7 @@ async function takeWaitingRoom(browser: Browser, url: string): Promise<void> {
     await delay(JOIN_AGAIN_MS);
   }
   for (let i = 1; i < SHOPPERS; i += 1) await call(queue, { user_id: `shopper-${i}`, product_id: saleId });
-  const context = await browser.newContext({
-    viewport: { width: 1_080, height: 720 },
-    colorScheme: 'light',
-    locale: 'en-GB',
-  });
-  const page = await context.newPage();
-  page.setDefaultTimeout(ACTIONS_MS_MAX);
-  page.on('pageerror', (error) => print(`the page fails: ${error.message}`));
-  await page.goto(`${url}/sales/${saleId}`);
-  await page.getByLabel('Your name').fill('alice');
-  await page.getByRole('button', { name: 'Continue' }).click();
+  const page = await openSalePage(browser, `${url}/sales/${saleId}`, 720);
   await page.getByRole('button', { name: 'Join the waiting room' }).click();
   await page.getByText('people are ahead of you').waitFor();
   await save(page, 'waiting-room.png');
@@ -147,16 +144,7 @@ async function takeWaitingRoom(browser: Browser, url: string): Promise<void> {
 
 /** A crowd buys, and an operator watches. */
 async function takeConsole(browser: Browser, url: string): Promise<void> {
-  const context = await browser.newContext({
-    viewport: SIZE,
-    colorScheme: 'light',
-    locale: 'en-GB',
-    timezoneId: 'UTC',
-  });
-  const page = await context.newPage();
-  page.setDefaultTimeout(ACTIONS_MS_MAX);
-  page.on('pageerror', (error) => print(`the page fails: ${error.message}`));
-  await page.goto(`${url}/console`);
+  const page = await openPage(browser, `${url}/console`, SIZE);
   await page.getByLabel('Operator token').fill(OPERATOR_TOKEN);
   await page.getByLabel('Your name').fill('operator');
   await page.getByRole('button', { name: 'Sign in' }).click();

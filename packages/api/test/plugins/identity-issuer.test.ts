@@ -153,7 +153,7 @@ describe('jwt mode with a key set', () => {
       expect(await askToken(app, sale, rotated)).toBeProblem('unauthenticated');
       expect(provider.fetches).toBe(before);
       await expect.poll(async () => (await askToken(app, sale, rotated)).statusCode, { timeout: 6_000 }).toBe(200);
-      // By the clock of the provider, whom the first call may reach late.
+      // Measured at the provider. The first call may have reached it late.
       expect(provider.askedAtMs - fetchedAtMs).toBeGreaterThan(4_000);
       expect(provider.fetches).toBe(before + 1);
       expect(await askToken(app, sale, bearer(await first.sign({ sub: 'c' })))).toBeProblem('unauthenticated');

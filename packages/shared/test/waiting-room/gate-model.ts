@@ -21,8 +21,8 @@ interface Person {
 const hasBought = (state: Person['state']): boolean => state === 'bought' || state === 'gave back';
 
 /**
- * A pure model of a sale with a room: who is where is known for each person, while the gate knows
- * only its counts. Faults: a process that dies between MySQL and Redis, two processes that decide
+ * A pure model of a sale with a room: it knows the state of each person. The gate knows only
+ * counts. Faults: a process that dies between MySQL and Redis, two processes that decide
  * at the same time, and one that decides by an old view.
  */
 export class RoomModel {

@@ -57,8 +57,8 @@ local function existing(keys)
 end
 
 -- The live seckill tokens of these users: user → token. `hashes` are the sale's; each holds
--- `expires_ms token`, where `expires_ms` has 13 digits until the year 2286. If the clock was set back,
--- a token that had expired may live again beside the one that replaced it: the later one counts.
+-- `expires_ms token`. `expires_ms` has 13 digits until the year 2286. After the clock was set back, an
+-- expired token may be live again beside the token that replaced it: the later expiry counts.
 local function live_tokens(hashes, users, now)
   local token_of, expires_ms_of = {}, {}
   for _, key in ipairs(hashes) do
