@@ -25,11 +25,13 @@ const log: string[] = [];
 
 /**
  * A replica that answers with the body that it received, or breaks the connection on request.
+ * It keeps no connection: the proxy could write to one at the moment when the replica closes.
  */
 async function startReplica(port: number): Promise<Server> {
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = await text(request);
     received.push(body);
+    response.setHeader('connection', 'close');
     if (request.url === '/breaks') request.socket.destroy();
     else response.end(body);
   };
