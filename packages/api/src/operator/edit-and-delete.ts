@@ -1,9 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
 import { Refusal } from '@flash-sale/shared/platform/errors.ts';
+import type { Tx } from '@flash-sale/shared/platform/mysql/client.ts';
 import { priceOfCents } from '@flash-sale/shared/platform/money.ts';
 import { deleteSale } from '@flash-sale/shared/reconciliation/delete.ts';
-import { editSale } from '@flash-sale/shared/reconciliation/edit.ts';
+import { editSale, type SaleEdit } from '@flash-sale/shared/reconciliation/edit.ts';
 import { LEASE_WAIT_MS } from '@flash-sale/shared/sale/lease.ts';
 import { findSale } from '@flash-sale/shared/sale/products-table.ts';
 import type { SaleWithTexts } from '@flash-sale/shared/sale/sale.ts';
@@ -33,38 +34,49 @@ export const editAndDeleteRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, 
     return sale;
   }
 
-  /** The gate reads the rate before each call, so the sale goes on meanwhile. */
-  async function setRate(
+  /**
+   * Changes facts of a sale, and with them the rate of its waiting room, in one transaction.
+   *
+   * @returns the sale as it is now, or undefined if the facts stay as they are
+   */
+  async function editFacts(
     request: FastifyRequest,
     sale: SaleWithTexts,
-    admitPerSecond: number | null,
-  ): Promise<SaleWithTexts> {
-    const { room } = sale;
-    if (room === null) throw new Refusal('invalid_state', { detail: 'The sale has no waiting room' });
+    { rate, ...facts }: Edit,
+  ): Promise<SaleWithTexts | undefined> {
+    let isChanged = false;
+    const edited = await held(
+      editSale(underLease, sale, facts, {
+        waitMs: LEASE_WAIT_MS,
+        record: async (tx, before, after) => {
+          isChanged = true;
+          await saveRate(tx, request, before, withRate(after, rate));
+        },
+      }),
+    );
+    return isChanged ? withRate(edited, rate) : undefined;
+  }
+
+  /** The gate reads the rate before each call, so the sale goes on meanwhile. */
+  async function editRate(request: FastifyRequest, sale: SaleWithTexts, rate: Edit['rate']): Promise<SaleWithTexts> {
+    const edited = withRate(sale, rate);
+    if (edited.room?.admitPerSecond === sale.room?.admitPerSecond) return sale;
     if (clock(sale.shard).nowMs() >= sale.endMs) throw new Refusal('ended');
-    if (room.admitPerSecond === admitPerSecond) return sale;
-    const detail = { admit_per_second: admitPerSecond, instead_of: { admit_per_second: room.admitPerSecond } };
-    await db.transaction().execute(async (tx) => {
-      await updateAdmitPerSecond(tx, sale.id, admitPerSecond);
-      await recordAction(tx, actionOf(request, 'edit', `product ${sale.id}`, detail));
-    });
-    return { ...sale, room: { ...room, admitPerSecond } };
+    await db.transaction().execute((tx) => saveRate(tx, request, sale, edited));
+    return edited;
   }
 
   app.patch(path, { schema: EditProduct, ...changing }, async (request) => {
-    const edit = editOf(request.body);
-    let sale = await saleOf(request.params.id);
-    if (Object.values(edit).some((fact) => fact !== undefined)) {
-      sale = await held(
-        editSale(underLease, sale, edit, {
-          waitMs: LEASE_WAIT_MS,
-          record: (tx, before, after) =>
-            recordAction(tx, actionOf(request, 'edit', `product ${sale.id}`, changeView(before, after))),
-        }),
-      );
+    const sale = await saleOf(request.params.id);
+    const rate = request.body.waiting_room?.admit_per_second;
+    const facts = editOf(request.body);
+    if (rate !== undefined && sale.room === null) {
+      throw new Refusal('invalid_state', { detail: 'The sale has no waiting room' });
     }
-    const admitPerSecond = request.body.waiting_room?.admit_per_second;
-    const edited = admitPerSecond === undefined ? sale : await setRate(request, sale, admitPerSecond);
+    const isOfFacts = Object.values(facts).some((fact) => fact !== undefined);
+    const edited =
+      (isOfFacts ? await editFacts(request, sale, { ...facts, rate }) : undefined) ??
+      (await editRate(request, sale, rate));
     catalog.changed(edited);
     request.log.info({ sale: sale.id }, 'sale edited');
     return liveProduct(deps, edited);
@@ -85,6 +97,21 @@ export const editAndDeleteRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, 
   });
 };
 
+/** An edit of facts, and of how many people the waiting room calls per second; undefined: as before. */
+type Edit = SaleEdit & { readonly rate: number | null | undefined };
+
+function withRate(sale: SaleWithTexts, rate: Edit['rate']): SaleWithTexts {
+  return rate === undefined || sale.room === null ? sale : { ...sale, room: { ...sale.room, admitPerSecond: rate } };
+}
+
+/** Saves the rate of `after` if it is new, and records the whole change. */
+async function saveRate(tx: Tx, request: FastifyRequest, before: SaleWithTexts, after: SaleWithTexts): Promise<void> {
+  if (after.room !== null && after.room.admitPerSecond !== before.room?.admitPerSecond) {
+    await updateAdmitPerSecond(tx, after.id, after.room.admitPerSecond);
+  }
+  await recordAction(tx, actionOf(request, 'edit', `product ${after.id}`, changeView(before, after)));
+}
+
 /** The facts of a sale under their names in the API. */
 function factsView(sale: SaleWithTexts): Readonly<Record<string, string | number | null>> {
   return {
@@ -95,7 +122,9 @@ function factsView(sale: SaleWithTexts): Readonly<Record<string, string | number
     end_time: isoOf(sale.endMs),
     description: sale.description,
     image_url: sale.imageUrl,
-    ...(sale.room === null ? {} : { 'waiting_room.opens_at': isoOf(sale.room.opensAtMs) }),
+    ...(sale.room === null
+      ? {}
+      : { 'waiting_room.opens_at': isoOf(sale.room.opensAtMs), admit_per_second: sale.room.admitPerSecond }),
   };
 }
 

@@ -34,8 +34,8 @@ export class Joins {
   async join(sale: SaleWithRoom, userId: string): Promise<Joining | Failure> {
     const claim = { userId, saleId: sale.id };
     const secrets = secretsOf(sale.room);
-    const { ticket, lateGroup } = secrets.early(claim);
-    const join = await this.#batches.add(sale, { slot: secrets.draw(userId).slot, lateGroup });
+    const { ticket, shopper } = secrets.early(claim);
+    const join = await this.#batches.add(sale, { slot: secrets.draw(userId).slot, shopper });
     if (join.outcome !== 'joined') return join;
     const { joined } = join;
     return { ...join, ticket: joined === 'early' ? ticket : secrets.sign(claim, joined) };

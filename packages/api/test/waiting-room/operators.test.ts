@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findSale } from '@flash-sale/shared/sale/products-table.ts';
 import { saveEarly } from '@flash-sale/shared/waiting-room/gates-table.ts';
@@ -56,6 +57,27 @@ describe('operators', () => {
     expect((await edit(id, { name: 'Another' })).statusCode).toBe(200);
   });
 
+  test('change facts and the rate together, or neither: if one fails, the sale and the record stay as they were', async () => {
+    const { id } = (await create({ opens_at: soon(60_000), admit_per_second: 3 })).json<{ id: number }>();
+    const before = await findSale(context.db, id);
+    await sql`CREATE TRIGGER no_rate BEFORE UPDATE ON products FOR EACH ROW
+      BEGIN IF NEW.room_admit_per_second = 4 THEN SIGNAL SQLSTATE '45000'; END IF; END`.execute(context.db);
+    try {
+      const answer = await edit(id, { name: 'Both', waiting_room: { admit_per_second: 4 } });
+      expect(answer.statusCode).toBe(500);
+    } finally {
+      await sql`DROP TRIGGER no_rate`.execute(context.db);
+    }
+    expect(await findSale(context.db, id)).toMatchObject({ name: before!.name, room: { admitPerSecond: 3 } });
+    const plain = await context.openSale({ name: 'Plain', startMs: Date.now() + HOUR_MS });
+    expect(await edit(plain.id, { name: 'Both', waiting_room: { admit_per_second: 7 } })).toBeProblem('invalid_state');
+    expect((await findSale(context.db, plain.id))!.name).toBe('Plain');
+    expect((await edit(id, { name: 'Both', waiting_room: { admit_per_second: 4 } })).json()).toMatchObject({
+      name: 'Both',
+      waiting_room: { admit_per_second: 4 },
+    });
+  });
+
   test('change the rate without a stop, and the opening until the start', async () => {
     const { id } = (await create({ opens_at: soon(60_000) })).json<{ id: number }>();
     const { version: first } = (await findSale(context.db, id))!;
@@ -69,6 +91,15 @@ describe('operators', () => {
     expect(await edit(id, { waiting_room: { opens_at: soon(1.5 * HOUR_MS) } })).toMatchObject({ statusCode: 400 });
     expect(await edit(id, { start_time: soon(100_000) })).toMatchObject({ statusCode: 400 });
     expect(await create({ opens_at: soon(1.5 * HOUR_MS) })).toMatchObject({ statusCode: 400 });
+    const actions = (await app.get('/api/v1/admin/actions', AS_OPERATOR)).json<{ items: { detail: object }[] }>();
+    expect(actions.items[0]).toMatchObject({
+      action: 'edit',
+      detail: {
+        'waiting_room.opens_at': opensAt,
+        admit_per_second: null,
+        instead_of: { admit_per_second: 7 },
+      },
+    });
     const plain = await context.openSale();
     expect((await edit(plain.id, { waiting_room: { admit_per_second: 7 } })).json()).toMatchObject({
       code: 'invalid_state',

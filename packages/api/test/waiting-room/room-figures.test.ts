@@ -22,12 +22,12 @@ test('operators see who waits, who is inside and who was called, before the star
   const figures = () => readRoomFigures({ config, commands, rooms: new RoomReader({ commands }) }, sale);
   await commands.joinRoom(
     sale,
-    [10, 20, 30].map((slot) => ({ slot, lateGroup: slot })),
+    [10, 20, 30].map((slot) => ({ slot, shopper: slot })),
   );
   expect(await figures()).toEqual({ waiting: 3, inside: 0, called: 0 });
 
   await redis.hset(keys.sale(sale).state, 'start_ms', '1');
-  await commands.joinRoom(sale, [{ slot: 1, lateGroup: 40 }]);
+  await commands.joinRoom(sale, [{ slot: 1, shopper: 40 }]);
   const nowMs = Date.now();
   const calls = [{ atMs: nowMs, gate: earlyPlace(21), people: 2 }];
   await commands.publishGate(sale, { version: 1, gate: earlyPlace(21), calls, pacedMs: 0 }, true);

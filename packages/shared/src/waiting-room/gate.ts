@@ -150,7 +150,7 @@ export function calledAtMs({ gate, calls }: Pick<Gate, 'gate' | 'calls'>, place:
 export function callsPerSecond({ calls }: Pick<Gate, 'calls'>, nowMs: number, passMs: number): number | undefined {
   const lately = calls.filter(({ atMs }) => atMs > nowMs - RATE_MS);
   const people = lately.reduce((sum, call) => sum + call.people, 0);
-  if (people === 0) return undefined;
+  if (people < 0.5) return undefined;
   const sinceMs = lately[0]!.atMs - spanMsOf(passMs);
   return (people * 1_000) / Math.max(SPAN_MS_MIN, nowMs - sinceMs);
 }

@@ -8,6 +8,10 @@ local state_key, room_key, entered_key, bought_key = KEYS[1], KEYS[2], KEYS[3], 
 local owners_key, shedding_key = KEYS[5], KEYS[6]
 local pass_ms_max = tonumber(ARGV[1])
 local AT_ONCE = 1000
+-- A call looks at so many of those with the latest passes, who buy about now, and at as many others
+-- in turn: its cost does not grow with the number of those who entered. A buy that is seen later
+-- delays calls; it never adds any.
+local LOOKED_AT_MAX = 1000
 
 local state = redis.call('HMGET', state_key, 'start_ms', 'backlog')
 local now = math.floor(now_us() / 1000)
@@ -23,9 +27,10 @@ for _, key in ipairs({ entered_key, bought_key }) do
 end
 
 -- Who has bought once is not inside again when the order is closed: the unit is for the next.
-local from = 0
-repeat
-  local entered = redis.call('ZRANGE', entered_key, from, from + AT_ONCE - 1, 'WITHSCORES')
+-- Looks at the entries from one rank to another. Returns how many it looked at, and how many of them
+-- are gone.
+local function look(from, to)
+  local entered = redis.call('ZRANGE', entered_key, from, to, 'WITHSCORES')
   local users, passes, gone = {}, {}, {}
   for i = 1, #entered, 2 do users[#users + 1] = entered[i] end
   if #users > 0 then
@@ -41,6 +46,14 @@ repeat
     local life_ms = math.ceil(passes[#passes - 1] - now)
     if redis.call('PTTL', bought_key) < life_ms then redis.call('PEXPIRE', bought_key, life_ms) end
   end
-  from = from + #users - #gone
-until #users < AT_ONCE
+  return #users, #gone
+end
+look(-LOOKED_AT_MAX, -1)
+local rank = tonumber(redis.call('HGET', room_key, 'entered_rank')) or 0
+local others = redis.call('ZCARD', entered_key) - LOOKED_AT_MAX
+if others > 0 then
+  if rank >= others then rank = 0 end
+  local looked_at, gone = look(rank, math.min(rank + LOOKED_AT_MAX, others) - 1)
+  redis.call('HSET', room_key, 'entered_rank', rank + looked_at - gone)
+end
 return { redis.call('ZCARD', bought_key), tonumber(state[2]) or 0, redis.call('EXISTS', shedding_key) }

@@ -3,10 +3,12 @@ import type { SeckillClaim } from '../seckill-token/known-tokens.ts';
 import type { WaitingRoom } from '../sale/sale.ts';
 import { fractionOf, slotOf } from './place.ts';
 
-/** Groups of shoppers by which late joins are counted once for each shopper. */
+/** Groups of shoppers, by their numbers: late joins are counted once for each group. */
 export const LATE_GROUPS = 2 ** 18;
 const TICKET = /^(?:e|l\.[0-9a-z]{1,9})\.[0-9a-z]{1,11}\.[A-Za-z0-9_-]{43}$/;
 export const TICKET_LENGTH_MAX = 80;
+/** Of the number of a shopper. More would not be exact in a double. */
+const SHOPPER_BYTES = 6;
 /** Of a MAC in base64. */
 const MAC_LENGTH = 43;
 
@@ -30,13 +32,13 @@ export class RoomSecrets {
   }
 
   /**
-   * The ticket of a shopper who joins before the start, and the group of one who joins later, of one
-   * MAC. Nobody can choose an id by its group, since the key is never public.
+   * The ticket of a shopper who joins before the start, and the number by which Redis knows the
+   * shopper again, of one MAC. Nobody can choose an id by its number, since the key is never public.
    */
-  early(claim: SeckillClaim): { readonly ticket: string; readonly lateGroup: number } {
+  early(claim: SeckillClaim): { readonly ticket: string; readonly shopper: number } {
     const ticket = this.sign(claim, 'early');
-    const bits = Buffer.from(ticket.slice(-MAC_LENGTH), 'base64url').readUInt32BE();
-    return { ticket, lateGroup: bits % LATE_GROUPS };
+    const mac = Buffer.from(ticket.slice(-MAC_LENGTH), 'base64url');
+    return { ticket, shopper: mac.readUIntBE(0, SHOPPER_BYTES) };
   }
 
   /**

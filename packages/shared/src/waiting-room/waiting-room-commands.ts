@@ -16,11 +16,14 @@ export const WAITING_ROOM_SCRIPTS = readScripts(import.meta.url, {
 });
 export type WaitingRoomScript = (typeof WAITING_ROOM_SCRIPTS)[number]['name'];
 
-/** A shopper who joins: where a draw puts them, and the group by which they count once. */
+/** A shopper who joins: where a draw puts them, and the number by which Redis knows them again. */
 export interface JoinItem {
   readonly slot: number;
-  readonly lateGroup: number;
+  readonly shopper: number;
 }
+
+/** A join is remembered for at least so long: who did not get the answer joins again. */
+export const JOIN_KNOWN_MS = 60_000;
 
 export type Join =
   | { readonly outcome: 'joined'; readonly joined: Joined }
@@ -53,13 +56,15 @@ export function createWaitingRoomCommands({ redis, run, runInTime }: RedisCalls<
     async joinRoom(sale: SaleRef, items: readonly JoinItem[]): Promise<Join[]> {
       const { state, room, roomEarly, roomLate } = keys.sale(sale);
       const slots = items.map(({ slot }) => slot).join(' ');
-      const groups = items.map(({ lateGroup }) => lateGroup).join(' ');
-      const names = [state, room, roomEarly, roomLate];
-      const args = [slots, groups, PARTS, LATE_GROUPS];
+      const shoppers = items.map(({ shopper }) => shopper).join(' ');
+      const names = [state, room, roomEarly, roomLate, ...keys.roomJoined(sale)];
+      const args = [slots, shoppers, PARTS, LATE_GROUPS, JOIN_KNOWN_MS];
       const { reply } = await runInTime<string>(sale.shard, 'join_room', names, args, (it) => it === 'late');
       if (reply === 'not_ready' || reply === 'ended') return items.map(() => ({ outcome: reply }));
       if (reply === 'early') return items.map(() => ({ outcome: 'joined', joined: 'early' }));
-      return reply.split(' ').map((late) => ({ outcome: 'joined', joined: { late: Number(late) } }));
+      return reply
+        .split(' ')
+        .map((place) => ({ outcome: 'joined', joined: place === 'e' ? 'early' : { late: Number(place) } }));
     },
 
     async readRoom(sale: SaleRef): Promise<LiveRoom> {

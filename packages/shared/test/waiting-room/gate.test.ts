@@ -34,6 +34,14 @@ test('no unit, no call; a unit that comes back calls the next, hours later', () 
   expect(nextGate(gate, NOBODY, hoursLater, RULES)).toMatchObject({ gate: latePlace(22 * PARTS) });
 });
 
+test('a shopper whose group was taken when everybody was called is called like anybody else', () => {
+  const gate = { ...CLOSED_GATE, gate: latePlace(3 * PARTS) };
+  expect(nextGate(gate, NOBODY, { ...VIEW, late: 3 * PARTS }, RULES)).toBeUndefined();
+  const next = nextGate(gate, NOBODY, { ...VIEW, late: 3 * PARTS + 1 }, RULES)!;
+  expect(next).toMatchObject({ gate: latePlace(3 * PARTS + 1) });
+  expect(callsPerSecond(next, VIEW.nowMs, RULES.passMs)).toBeUndefined();
+});
+
 test('a clock that is set back neither stops the gate for long nor opens it', () => {
   const gate = nextGate(CLOSED_GATE, NOBODY, VIEW, RULES)!;
   const back = { ...VIEW, nowMs: VIEW.nowMs - 3_600_000 };

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { EarlyLine } from '../../src/waiting-room/early-line.ts';
 import { CLOSED_GATE } from '../../src/waiting-room/gate.ts';
 import { moveGate, readGates, readSavedEarly, saveEarly, saveLate } from '../../src/waiting-room/gates-table.ts';
+import { JOIN_KNOWN_MS } from '../../src/waiting-room/waiting-room-commands.ts';
 import { LATE_GROUPS } from '../../src/waiting-room/room-secrets.ts';
 import { findSale } from '../../src/sale/products-table.ts';
 import type { SaleWithTexts } from '../../src/sale/sale.ts';
@@ -26,20 +27,20 @@ async function openRoom(fields: Parameters<TestContext['openSale']>[0] = {}): Pr
 }
 const CALL = { version: 1, gate: 4_000, calls: [{ atMs: 5, gate: 4_000, people: 2.5 }], pacedMs: 7 };
 const soon = () => ({ startMs: Date.now() + 3_600_000, endMs: Date.now() + 7_200_000 });
-const join = (slot: number, lateGroup = slot) => ({ slot, lateGroup });
+const join = (slot: number, shopper = slot) => ({ slot, shopper });
 /** The bitmap in Redis, which ends with its last bit, in full length. */
 const early = async (): Promise<Buffer> => {
   const bitmap = bitmapOf([]);
   (await context.commands.readEarly(sale)).copy(bitmap);
   return bitmap;
 };
-const lateOf = async (...groups: number[]) =>
+const lateOf = async (...shoppers: number[]) =>
   (
     await context.commands.joinRoom(
       sale,
-      groups.map((group) => join(1, group)),
+      shoppers.map((shopper) => join(1, shopper)),
     )
-  ).map((one) => (one.outcome === 'joined' && one.joined !== 'early' ? one.joined.late : one));
+  ).map((one) => (one.outcome !== 'joined' ? one : one.joined === 'early' ? 'early' : one.joined.late));
 
 describe('joining before the start', () => {
   beforeEach(async () => {
@@ -54,6 +55,16 @@ describe('joining before the start', () => {
     expect(await early()).toEqual(bitmapOf([7, 70_000, 1_048_575]));
     expect(new EarlyLine(await commands.readEarly(sale)).size).toBeCloseTo(3, 3);
     expect(await commands.readRoom(sale)).toMatchObject({ isLoaded: true, isDrawn: false, late: 0, gate: 0 });
+  });
+
+  test('gives who missed the answer the same result after the start', async () => {
+    const { commands, redis, keys } = context;
+    const startMs = Date.now() + 30_000;
+    sale = await openRoom({ startMs, endMs: startMs + 3_600_000 });
+    await commands.joinRoom(sale, [join(7), join(8)]);
+    await redis.hset(keys.sale(sale).state, 'start_ms', '1');
+    expect(await lateOf(9, 7, 10)).toEqual([0, 'early', 1_000]);
+    expect(await early()).toEqual(bitmapOf([7, 8]));
   });
 
   test('is over for good once the start has come, also if the clock is set back', async () => {
@@ -72,20 +83,37 @@ describe('joining after the start', () => {
     sale = await openRoom();
   });
 
-  test('gives places in the order of arrival, and to join again is never better', async () => {
+  const forgetJoins = () => context.redis.del(...context.keys.roomJoined(sale));
+
+  test('gives places in the order of arrival, and the same place to who joins again after a lost answer', async () => {
     expect(await lateOf(1, 2, 3)).toEqual([0, 1_000, 2_000]);
-    expect(await lateOf(1)).toEqual([2_000]);
-    expect(await lateOf(4, 4)).toEqual([3_000, 3_000]);
+    expect(await lateOf(1)).toEqual([0]);
+    expect(await lateOf(4, 4, 2)).toEqual([3_000, 3_000, 1_000]);
     expect(await context.commands.readRoom(sale)).toMatchObject({ isDrawn: true, late: 4_000 });
+    const lives = await Promise.all(context.keys.roomJoined(sale).map((key) => context.redis.pttl(key)));
+    expect(Math.max(...lives)).toBeGreaterThan(JOIN_KNOWN_MS);
+    expect(Math.max(...lives)).toBeLessThanOrEqual(2 * JOIN_KNOWN_MS);
+  });
+
+  test('a newcomer whose group is taken stands behind all who came before, and so does who joins again much later', async () => {
+    expect(await lateOf(1, 2, 3)).toEqual([0, 1_000, 2_000]);
+    // Everybody may be called by now: a place before the end would be called at once.
+    expect(await lateOf(1 + LATE_GROUPS)).toEqual([3_000]);
+    await forgetJoins();
+    expect(await lateOf(2)).toEqual([3_001]);
+    expect(await lateOf(9, 3 + LATE_GROUPS, 10)).toEqual([3_002, 4_002, 4_003]);
+    // Behind the last one the line goes on, so that the gate can call everybody.
+    expect(await lateOf(4 + LATE_GROUPS * 2, 10 + LATE_GROUPS)).toEqual([5_003, 6_003]);
+    expect((await context.commands.readRoom(sale)).late).toBe(6_004);
   });
 
   test('counts many shoppers with an error below 1 %, although some share a group', async () => {
     const count = 50_000;
     for (let from = 0; from < count; from += 500) {
-      const groups = Array.from({ length: 500 }, (_, i) => Math.imul(from + i + 1, 0x9e3779b1) >>> 14);
-      await lateOf(...groups);
+      const shoppers = Array.from({ length: 500 }, (_, i) => Math.imul(from + i + 1, 0x9e3779b1) >>> 14);
+      await lateOf(...shoppers);
     }
-    const random = Array.from({ length: 20_000 }, () => Math.floor(Math.random() * LATE_GROUPS));
+    const random = Array.from({ length: 20_000 }, () => Math.floor(Math.random() * 2 ** 48));
     for (let from = 0; from < random.length; from += 500) await lateOf(...random.slice(from, from + 500));
     const { late } = await context.commands.readRoom(sale);
     // The first ones are spread evenly and collide with nobody; the others collide with them.
@@ -167,6 +195,30 @@ describe('the gate', () => {
     await saveEarly(db, sale.id, bitmapOf([3]), { isDrawn: true });
     expect(await readSavedEarly(db, sale.id)).toEqual(bitmapOf([1, 2]));
     expect((await findSale(db, sale.id))?.room?.isDrawn).toBe(true);
+  });
+
+  test('looks at a bounded number of those who entered, and in a few calls at all of them', async () => {
+    const { commands, redis, keys } = context;
+    sale = await openRoom();
+    const users = Array.from({ length: 4_500 }, (_, i) => `u${i}`);
+    const endMs = Date.now() + 60_000;
+    for (let from = 0; from < users.length; from += 500) {
+      const some = users.slice(from, from + 500);
+      await commands.enterRoom(
+        sale,
+        some.map((userId, i) => ({ userId, passEndMs: endMs + from + i })),
+      );
+    }
+    // Nobody of the first 3,000 has bought yet.
+    const bought = async () => (await commands.lookAtRoom(sale, 120_000)).bought;
+    const own = (some: string[]) =>
+      redis.hset(keys.sale(sale).owners, Object.fromEntries(some.map((user) => [user, '1'])));
+    await own(users.slice(3_000));
+    expect(await bought()).toBe(1_000);
+    expect(await bought()).toBe(1_500);
+    await own(users);
+    const counts = [await bought(), await bought()];
+    expect(counts).toEqual([3_500, 4_500]);
   });
 
   test('counts who entered and bought while the pass lasts, and the key expires', async () => {

@@ -1,5 +1,11 @@
 import { expect, test } from 'vitest';
-import { commitmentOf, RoomSecrets, TICKET_LENGTH_MAX, type Joined } from '../../src/waiting-room/room-secrets.ts';
+import {
+  commitmentOf,
+  LATE_GROUPS,
+  RoomSecrets,
+  TICKET_LENGTH_MAX,
+  type Joined,
+} from '../../src/waiting-room/room-secrets.ts';
 
 const ROOM = { seed: 'ab'.repeat(32), ticketKey: 'cd'.repeat(32) };
 const ALICE = { userId: 'alice', saleId: 17 };
@@ -56,7 +62,10 @@ test('the commitment is the SHA-256 of the seed', () => {
 
 test('late shoppers are spread evenly over their groups', () => {
   const secrets = new RoomSecrets(ROOM);
-  const groups = Array.from({ length: 20_000 }, (_, i) => secrets.early({ userId: `u${i}`, saleId: 17 }).lateGroup);
+  const groups = Array.from(
+    { length: 20_000 },
+    (_, i) => secrets.early({ userId: `u${i}`, saleId: 17 }).shopper % LATE_GROUPS,
+  );
   const parts = Array.from({ length: 16 }, (_, part) => groups.filter((group) => group >> 14 === part).length);
   for (const count of parts) expect(Math.abs(count - 1_250)).toBeLessThan(5 * Math.sqrt(1_250));
   expect(new Set(groups).size).toBeGreaterThan(19_000);

@@ -43,7 +43,7 @@ async function openGate(config: Partial<typeof CONFIG> = {}) {
     gate({ shard: 0, commands, db, sales: new SaleList(db, log), config: { ...CONFIG, ...config }, log, metrics });
   const rounds = newGate();
   const joinLate = async (sale: SaleWithTexts, count: number, from = 0): Promise<void> => {
-    const items = Array.from({ length: count }, (_, i) => ({ slot: 0, lateGroup: from + i }));
+    const items = Array.from({ length: count }, (_, i) => ({ slot: 0, shopper: from + i }));
     const joins = await commands.joinRoom(sale, items);
     expect(joins.map(({ outcome }) => outcome)).toEqual(joins.map(() => 'joined'));
   };
@@ -78,7 +78,7 @@ test('who joined before the start is called in the order of the draw, once the s
   await round();
   const users = Array.from({ length: 400 }, (_, i) => `u${i}`);
   const slots = new Map(users.map((user) => [user, secretsOf(sale.room!).draw(user).slot]));
-  const items = [...slots.values()].map((slot) => ({ slot, lateGroup: 1 }));
+  const items = [...slots.values()].map((slot) => ({ slot, shopper: 1 }));
   const joins = await commands.joinRoom(sale, items);
   expect(new Set(joins.map((join) => join.outcome === 'joined' && join.joined))).toEqual(new Set(['early']));
   await round();
@@ -106,7 +106,7 @@ test('the early line is saved while it grows, so that a Redis that loses it gets
   const startMs = Date.now() + 3_600_000;
   const sale = await context.openSale({ startMs, endMs: startMs + 1_000, room: { opensAtMs: 1_000 } });
   await round();
-  await commands.joinRoom(sale, [{ slot: 9, lateGroup: 9 }]);
+  await commands.joinRoom(sale, [{ slot: 9, shopper: 9 }]);
   await round();
   const { room, roomEarly } = keys.sale(sale);
   await redis.del(room, roomEarly);

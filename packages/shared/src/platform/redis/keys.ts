@@ -48,7 +48,10 @@ export interface SaleKeys {
   readonly building: string;
   /** Channel on which the numbers of settled batches are published. */
   readonly settled: string;
-  /** Hash: `history_id drawn late late_seen version gate calls may_return`: the waiting room. */
+  /**
+   * Hash: `history_id drawn late late_seen version gate calls may_return entered_rank`: the waiting
+   * room.
+   */
   readonly room: string;
   /** String: a bit for each early place that somebody has. */
   readonly roomEarly: string;
@@ -105,6 +108,14 @@ export class Keys {
    */
   seckillTokens(sale: SaleRef): string[] {
     return [0, 1, 2].map((turn) => `${this.#root}tokens:{${sale.shard}}:${sale.id}:${turn}`);
+  }
+
+  /**
+   * Hashes with a TTL, a number for each shopper → the late place, or `e` for an early one: the last
+   * joins of the waiting room, one hash for each time window in turn.
+   */
+  roomJoined(sale: SaleRef): string[] {
+    return [0, 1, 2].map((turn) => `${this.#root}joined:{${sale.shard}}:${sale.id}:${turn}`);
   }
 
   /** String with a TTL: this challenge was used for a seckill token. */
