@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { Refusal } from '@flash-sale/shared/platform/errors.ts';
 import type { Clock } from '@flash-sale/shared/platform/clock.ts';
 import type { Order } from '@flash-sale/shared/order/order.ts';
@@ -57,13 +56,14 @@ export class OrderReader {
   }
 
   /**
-   * The order, or undefined if it does not exist.
+   * The order, or undefined if it does not exist. A caller who `waitsOn` while the order is queued
+   * gets `queued` without a look at the ledger, also if the order has just been written.
    *
    * @throws Refusal `not_ready` or `unavailable` if that is not known now: the ledger does not have
    * the order, and Redis does not answer or is not yet compared with the ledger; or a writer has
    * taken the order, and the ledger does not answer
    */
-  async read(sale: Sale, orderNo: string): Promise<Order | undefined> {
+  async read(sale: Sale, orderNo: string, { waitsOn = false } = {}): Promise<Order | undefined> {
     const { db, clock } = this.#deps;
     // Ask Redis before the ledger: an order moves from Redis to the ledger, never back.
     const result = await this.#reads.add(sale, orderNo);
@@ -73,7 +73,7 @@ export class OrderReader {
       // Between COMMIT and settling, which may take seconds if the writer crashes, the ledger is
       // ahead of Redis. A shopper who has seen the row must not get `queued` after that. So return
       // `queued` only if the ledger has no row.
-      const written = inRedis.mayBeWritten ? await this.#writtenSoon(orderNo) : undefined;
+      const written = inRedis.mayBeWritten && !waitsOn ? await this.#writtenSoon(orderNo) : undefined;
       if (written !== undefined) return written;
       return {
         orderNo,
@@ -100,16 +100,12 @@ export class OrderReader {
    * @throws Refusal `unavailable` if the ledger does not answer soon
    */
   async #writtenSoon(orderNo: string): Promise<Order | undefined> {
-    const late = new AbortController();
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => reject(new Refusal('unavailable')), LEDGER_WAIT_MS);
     try {
-      return await Promise.race([
-        findOrder(this.#deps.db, orderNo),
-        delay(LEDGER_WAIT_MS, undefined, { signal: late.signal }).then(() => {
-          throw new Refusal('unavailable');
-        }),
-      ]);
+      return await Promise.race([findOrder(this.#deps.db, orderNo), late]);
     } finally {
-      late.abort();
+      clearTimeout(timer);
     }
   }
 }

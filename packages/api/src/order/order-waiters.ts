@@ -88,6 +88,9 @@ export class OrderWaiters {
    * reading and the wait is missed. It reads at each settlement of its batch, at each new
    * connection, and once a second.
    *
+   * The first reading may say "queued" of an order that is written already: if it is not `done`, it
+   * is not the answer.
+   *
    * @returns the last reading
    */
   async readUntil<Reading>(
@@ -98,12 +101,12 @@ export class OrderWaiters {
       readonly waitMs: number;
       /** Aborted when the client has gone. */
       readonly gone: AbortSignal;
-      readonly read: () => Promise<Reading>;
+      readonly read: (reading: { readonly isFirst: boolean }) => Promise<Reading>;
       readonly done: (reading: Reading) => boolean;
     },
   ): Promise<Reading> {
     const { waitMs, gone, read, done } = options;
-    if (this.#waiting >= (this.#deps.waitersMax ?? WAITERS_MAX)) return read();
+    if (this.#waiting >= (this.#deps.waitersMax ?? WAITERS_MAX)) return read({ isFirst: false });
     const untilMs = performance.now() + waitMs;
     const listener = new Listener();
     const notify = () => listener.notify();
@@ -111,12 +114,12 @@ export class OrderWaiters {
     gone.addEventListener('abort', notify);
     try {
       await Promise.race([subscribed.then(notify), listener.next(Math.min(waitMs, SUBSCRIBED_MS_MAX))]);
-      for (;;) {
+      const leftMs = (): number => (gone.aborted || this.#closed ? 0 : untilMs - performance.now());
+      for (let isFirst = true; ; isFirst = false) {
         listener.forget();
-        const reading = await read();
-        const leftMs = untilMs - performance.now();
-        if (done(reading) || leftMs <= 0 || gone.aborted || this.#closed) return reading;
-        await listener.next(Math.min(leftMs, READ_AGAIN_MS));
+        const reading = await read({ isFirst });
+        if (done(reading) || (!isFirst && leftMs() <= 0)) return reading;
+        if (leftMs() > 0) await listener.next(Math.min(leftMs(), READ_AGAIN_MS));
       }
     } finally {
       gone.removeEventListener('abort', notify);

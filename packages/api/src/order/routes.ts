@@ -39,15 +39,14 @@ export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) =>
     const sale = await orders.saleOf(orderNo);
     if (sale === undefined) return reply.refuse('not_found');
 
-    const read = () => orders.read(sale, orderNo);
     let order: Order | undefined;
     if (wait === 0) {
-      order = await read();
+      order = await orders.read(sale, orderNo);
     } else {
       order = await orderWaiters.readUntil(sale, orderNo, {
         waitMs: wait * 1_000,
         gone: request.signal,
-        read,
+        read: ({ isFirst }) => orders.read(sale, orderNo, { waitsOn: isFirst }),
         done: (reading) => reading?.status !== 'queued',
       });
     }

@@ -154,6 +154,25 @@ describe('a waiting poll', () => {
     expect(performance.now() - askedMs).toBeLessThan(10_000);
   });
 
+  it('never answers queued by its first reading, which may be behind the ledger', async () => {
+    const poll = async () => {
+      const firsts: boolean[] = [];
+      const answer = await orderWaiters.readUntil(sale, 'A', {
+        waitMs: 200,
+        gone: new AbortController().signal,
+        read: async ({ isFirst }) => {
+          firsts.push(isFirst);
+          return isFirst ? 'queued' : 'written';
+        },
+        done: (reading) => reading !== 'queued',
+      });
+      return { answer, firsts };
+    };
+    expect(await poll()).toEqual({ answer: 'written', firsts: [true, false] });
+    orderWaiters.close();
+    expect(await poll()).toEqual({ answer: 'written', firsts: [true, false] });
+  });
+
   it('leaves nothing: no waiter, and no subscription after the last one of a sale', async () => {
     const polls = ['A', 'A', 'B'].map((orderNo) => poll(orderNo, 20_000));
     for (const each of polls) await untilItWaits(each);

@@ -4,6 +4,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { openApp, openTestContext, settleOrder, type TestApp, type TestContext } from '../../testing/support.ts';
 import { batchNoOf } from '@flash-sale/shared/order/order-number.ts';
+import { insertOrders } from '@flash-sale/shared/order/orders-table.ts';
+import { addSold } from '@flash-sale/shared/sale/products-table.ts';
 
 let context: TestContext;
 let app: TestApp;
@@ -171,6 +173,23 @@ describe('GET /api/v1/orders/:orderNo?wait=', () => {
     expect(answer.statusCode).toBe(200);
     expect(answer.json()).toMatchObject({ status: 'queued' });
     expect(answer.headers['retry-after']).toBe('1');
+  });
+
+  it('answers an order that is written but not settled, also after the shortest wait', async () => {
+    const sale = await context.openSale();
+    const orderNo = await app.win(sale, 'alice');
+    // The writer has crashed between its COMMIT and settling.
+    const { priceCents, quantity, admittedMs } = (await context.commands.readOrder(sale, orderNo)).reservation!;
+    await context.redis.hset(context.keys.sale(sale).state, 'taken_until_ms', admittedMs);
+    const times = { createdAtMs: admittedMs, expiresAtMs: admittedMs + 900_000 };
+    const facts = { orderNo, productId: sale.id, userId: 'alice', priceCents, quantity, version: 1 };
+    await context.db.transaction().execute(async (tx) => {
+      await insertOrders(tx, [{ ...facts, ...times, status: 'pending_payment' }]);
+      await addSold(tx, sale.id, quantity);
+    });
+    for (const query of ['', '?wait=1']) {
+      expect((await app.get(`/api/v1/orders/${orderNo}${query}`)).json()).toMatchObject({ status: 'pending_payment' });
+    }
   });
 
   it('survives a lost message: the poll sees an order that settles without one', async () => {

@@ -12,10 +12,11 @@ const PARSED_MAX = 20_000;
 /** The longest text: an IPv6 address that contains IPv4, a zone, brackets and a port. */
 const TEXT_LENGTH_MAX = 80;
 
-/** An address, and its canonical form. */
+/** An address, its canonical form, and its bits once they were asked for. */
 interface Parsed {
   readonly address: Address;
   readonly text: string;
+  bits?: string;
 }
 
 const parsed = new LRUCache<string, Parsed>({ max: PARSED_MAX });
@@ -56,7 +57,7 @@ function parse(text: string): Parsed | undefined {
   if (isIP(host) === 0) return undefined;
   const address = ipaddr.process(host);
   if (address instanceof ipaddr.IPv6) delete address.zoneId;
-  const made = { address, text: address.toString() };
+  const made: Parsed = { address, text: address.toString() };
   parsed.set(text, made);
   return made;
 }
@@ -130,7 +131,7 @@ export function isTooWide({ bits }: AddressRange): boolean {
  */
 function bitsOf(text: string): string {
   const found = parse(text);
-  return found === undefined ? '' : bitsOfAddress(found.address);
+  return found === undefined ? '' : (found.bits ??= bitsOfAddress(found.address));
 }
 
 function bitsOfAddress(address: Address): string {

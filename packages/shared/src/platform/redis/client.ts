@@ -59,7 +59,7 @@ const OPTIONS: Readonly<Record<ConnectionUse, (timeoutMs: number) => CommonRedis
     enableAutoPipelining: true,
     // A micro-batch already combines many requests. A pipeline would only delay it until the
     // previous one has returned.
-    autoPipeliningIgnoredCommands: ['admit', 'issue_tokens'],
+    autoPipeliningIgnoredCommands: ['admit', 'issue_tokens', 'join_room', 'read_orders'],
     enableOfflineQueue: false,
     // Only one pipeline is in progress at a time, so a call may have to wait for the one before it.
     // Each gets half of the time.
