@@ -23,7 +23,7 @@ const POLICY = [
 ].join('; ');
 
 /** The paths at which the storefront finds itself, which its script tells apart. */
-const STOREFRONT_PATHS = ['/', '/sales/:id', '/orders'];
+const STOREFRONT_PATHS = ['/', '/sales', '/sales/:id', '/orders'];
 
 type PagesConfig = Pick<
   Config,

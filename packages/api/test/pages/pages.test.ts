@@ -137,7 +137,7 @@ describe('who gets which page', () => {
   it('has no storefront unless the settings want one; the console asks for the operator token itself', async () => {
     const without = await openApp(context, { STOREFRONT: 'false' });
     try {
-      for (const path of ['/', '/sales/1', '/orders']) expect((await without.get(path)).statusCode).toBe(404);
+      for (const path of ['/', '/sales', '/sales/1', '/orders']) expect((await without.get(path)).statusCode).toBe(404);
       expect((await without.get('/console')).statusCode).toBe(200);
     } finally {
       await without.close();

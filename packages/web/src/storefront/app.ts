@@ -8,7 +8,7 @@ import { useTranslation } from './messages.ts';
 import { OrdersPage } from './orders-page.ts';
 import { followLinks, route, type Route } from './router.ts';
 import { SaleList } from './sale-list.ts';
-import { SalePage } from './sale-page.ts';
+import { NoSale, SalePage } from './sale-page.ts';
 import type { Shop } from './shop.ts';
 
 /** The storefront: its header, and the page that the address names. */
@@ -17,8 +17,8 @@ export function App({ shop }: { readonly shop: Shop }): VNode {
   const language = useLanguage();
   const shown = useStore(route);
   useEffect(() => {
-    if (shown.page !== 'sale')
-      document.title = shown.page === 'orders' ? `${t('myOrders')} – ${t('title')}` : t('title');
+    if (shown.page === 'orders') document.title = `${t('myOrders')} – ${t('title')}`;
+    if (shown.page === 'sales') document.title = t('title');
   }, [shown, language]);
   return html`<div class="shell" onClick=${followLinks}>
     <button type="button" class="skip" onClick=${() => document.querySelector<HTMLElement>('#main')?.focus()}>
@@ -45,6 +45,8 @@ function Page({ shop, shown }: { readonly shop: Shop; readonly shown: Route }): 
       return html`<${SalePage} key=${shown.productId} shop=${shop} productId=${shown.productId} />`;
     case 'orders':
       return html`<${OrdersPage} shop=${shop} />`;
+    case 'no_sale':
+      return html`<${NoSale} />`;
     case 'sales':
       return html`<${SaleList} shop=${shop} />`;
   }

@@ -84,7 +84,7 @@ export const english = {
   payNow: 'Pay {price}',
   cancelOrder: 'Cancel the order',
   paying: 'Waiting for your payment to be confirmed …',
-  paymentFailed: 'The payment did not go through. You can try again.',
+  paymentFailed: 'The payment has not arrived. If you have not paid, try again.',
   paid: 'Paid. Thank you!',
   refunded: 'Your money was returned.',
   cancelled: 'You have cancelled this order.',

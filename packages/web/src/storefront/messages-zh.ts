@@ -86,7 +86,7 @@ export const chinese: Readonly<Record<keyof typeof english, Message>> = {
   payNow: '支付 {price}',
   cancelOrder: '取消订单',
   paying: '正在等待付款确认……',
-  paymentFailed: '付款未成功，您可以重试。',
+  paymentFailed: '尚未收到付款。如果您没有付款，可以重试。',
   paid: '付款成功，谢谢！',
   refunded: '款项已退回。',
   cancelled: '您已取消此订单。',

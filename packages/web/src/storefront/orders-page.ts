@@ -1,6 +1,6 @@
 import type { VNode } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { isTemporary, type Order, type Product } from '../client/client.ts';
+import { isTemporary, Refused, type Order, type Product } from '../client/client.ts';
 import { html } from '../ui/html.ts';
 import { useLanguage } from '../ui/i18n.ts';
 import { useStore } from '../ui/store.ts';
@@ -105,7 +105,7 @@ function useOrders({ client }: Session, pages: number): Listed {
         setListed({ items, next: next ?? null, isUnreachable: false, sales: new Map(sales) });
       } catch (error) {
         if (signal.aborted) return;
-        if (!isTemporary(error)) throw error;
+        if (!isTemporary(error) && !(error instanceof Refused)) throw error;
         setListed((before) => ({ ...before, isUnreachable: true }));
       }
       timer = setTimeout(() => void read(), (document.hidden ? REST_MS * 5 : REST_MS) * (1 + Math.random() / 2));

@@ -3,13 +3,16 @@ import { createStore } from '../ui/store.ts';
 export type Route =
   | { readonly page: 'sales' }
   | { readonly page: 'sale'; readonly productId: number }
-  | { readonly page: 'orders' };
+  | { readonly page: 'orders' }
+  /** A wrong address of a sale. */
+  | { readonly page: 'no_sale' };
 
 /** The page that the address names. Paths are relative to the base of the document. */
 function routeOf(url: string): Route {
   const path = new URL(url).pathname.slice(new URL(document.baseURI).pathname.length);
   const [, productId] = /^sales\/([1-9]\d{0,15})\/?$/.exec(path) ?? [];
-  if (productId !== undefined) return { page: 'sale', productId: Number(productId) };
+  if (Number.isSafeInteger(Number(productId))) return { page: 'sale', productId: Number(productId) };
+  if (/^sales\/./.test(path)) return { page: 'no_sale' };
   return /^orders\/?$/.test(path) ? { page: 'orders' } : { page: 'sales' };
 }
 

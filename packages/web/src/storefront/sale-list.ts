@@ -1,6 +1,6 @@
 import type { VNode } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { isTemporary, type Product, type ShopperClient } from '../client/client.ts';
+import { isTemporary, Refused, type Product, type ShopperClient } from '../client/client.ts';
 import { html } from '../ui/html.ts';
 import { useLanguage } from '../ui/i18n.ts';
 import { clockText, useTick } from '../ui/time.ts';
@@ -120,7 +120,7 @@ function useSales(client: ShopperClient, pages: number): Listed {
         setListed({ items, next: next ?? null, isUnreachable: false });
       } catch (error) {
         if (leaving.signal.aborted) return;
-        if (!isTemporary(error)) throw error;
+        if (!isTemporary(error) && !(error instanceof Refused)) throw error;
         setListed((before) => ({ ...before, isUnreachable: true }));
       }
       const restMs = document.hidden ? REST_MS * 5 : REST_MS;

@@ -14,20 +14,32 @@ import { SALE_STATUS_TEXTS, statusNow } from './sale-status.ts';
 import type { Shop } from './shop.ts';
 import { SignIn } from './sign-in.ts';
 
+/** The address names no sale, or one that was deleted. */
+export function NoSale(): VNode {
+  const t = useTranslation();
+  const language = useLanguage();
+  useEffect(() => {
+    document.title = `${t('saleNotFound')} – ${t('title')}`;
+  }, [language]);
+  return html`<div class="sale-page">
+    <h1>${t('saleNotFound')}</h1>
+    <p><a href="">${t('backToSales')}</a></p>
+  </div>`;
+}
+
 /** One sale: what it sells, how long it takes, what is left, and one button. */
 export function SalePage({ shop, productId }: { readonly shop: Shop; readonly productId: number }): VNode {
   const t = useTranslation();
   const watch = shop.watchOf(productId);
   const { sale, problem } = useStore(watch.reading);
   useEffect(() => watch.watch(), [watch]);
+  if (problem === 'unknown_sale') return html`<${NoSale} />`;
   return html`<div class="sale-page">
     <p class="back"><a href="">${t('backToSales')}</a></p>
     ${
-      problem === 'unknown_sale'
-        ? html`<h1>${t('saleNotFound')}</h1>`
-        : sale === undefined
-          ? html`<p class="notice" role="status">${problem === undefined ? t('loading') : t('listUnreachable')}</p>`
-          : html`<${Sale} shop=${shop} sale=${sale} isStale=${problem !== undefined} />`
+      sale === undefined
+        ? html`<p class="notice" role="status">${problem === undefined ? t('loading') : t('listUnreachable')}</p>`
+        : html`<${Sale} shop=${shop} sale=${sale} isStale=${problem !== undefined} />`
     }
   </div>`;
 }

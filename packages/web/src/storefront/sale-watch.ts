@@ -1,4 +1,4 @@
-import { isTemporary, Refused, type Product, type ShopperClient } from '../client/client.ts';
+import { Refused, type Product, type ShopperClient } from '../client/client.ts';
 import { createStore, type Store } from '../ui/store.ts';
 
 /** What is known about a sale. */
@@ -48,7 +48,7 @@ export class SaleWatch {
     try {
       this.reading.set({ sale: await this.#client.product(this.productId) });
     } catch (error) {
-      const isUnknown = error instanceof Refused && !isTemporary(error);
+      const isUnknown = error instanceof Refused && error.code === 'not_found';
       this.reading.set({ ...this.reading.get(), problem: isUnknown ? 'unknown_sale' : 'unreachable' });
     }
     return this.reading.get();

@@ -2,8 +2,13 @@ import { pause } from '../client/pause.ts';
 import type { ServerClock } from '../client/server-clock.ts';
 import type { SaleWatch } from './sale-watch.ts';
 
-/** The clock is read again after this time: timers of browsers end at 24 days, and stop while a device sleeps. */
-const WAIT_STEP_MS = 30_000;
+/**
+ * The clock is read again after this time. The timers of a device stand still while it sleeps, so a
+ * longer one would end late by as much as it was long.
+ */
+const WAIT_STEP_MS = 1_000;
+/** How often a purchase reads its sale while it waits for the opening. */
+const READ_EVERY_MS = 30_000;
 
 /** Shoppers who wait for the opening of a waiting room join within this time. */
 const ROOM_SPREAD_MS = 2_000;
@@ -50,9 +55,12 @@ export class Waits {
   async untilRoomOpens(signal: AbortSignal): Promise<void> {
     const leftMs = (): number =>
       Date.parse(this.#watch.reading.get().sale?.waiting_room?.opens_at ?? '') - this.#clock.now();
+    let readMs = this.#clock.now();
     for (let left = leftMs(); left > 0; left = leftMs()) {
       await this.rest(Math.min(left, WAIT_STEP_MS), signal);
+      if (leftMs() > 0 && this.#clock.now() - readMs < READ_EVERY_MS) continue;
       await this.#watch.refresh();
+      readMs = this.#clock.now();
     }
     // Not all in the same second: the places do not depend on it.
     await this.rest(Math.random() * ROOM_SPREAD_MS, signal);

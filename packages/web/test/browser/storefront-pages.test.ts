@@ -73,6 +73,21 @@ describe('the storefront', () => {
     await expect.poll(() => page.locator('noscript').textContent()).toContain('needs JavaScript');
   });
 
+  it('says that there is no such sale at a wrong address, and when a sale is deleted meanwhile', async () => {
+    const { page } = await stage.openAs('rob', '/sales/first');
+    await page.getByRole('heading', { name: 'There is no such sale.' }).waitFor();
+    expect(await page.title()).toBe('There is no such sale. – Flash sale');
+    await page.getByRole('link', { name: 'All sales' }).click();
+    await page.getByRole('heading', { name: 'Sales', exact: true }).waitFor();
+    const sale = await stage.createSale({ name: 'Soon deleted' });
+    await page.goto(`${stage.url}/sales/${sale}`);
+    await page.getByRole('heading', { name: 'Soon deleted' }).waitFor();
+    await stage.context.db.deleteFrom('products').where('id', '=', sale).execute();
+    await page.getByRole('heading', { name: 'There is no such sale.' }).waitFor();
+    await page.goto(`${stage.url}/sales`);
+    await page.getByRole('heading', { name: 'Sales', exact: true }).waitFor();
+  });
+
   it('goes from page to page and back without loading the document again', async () => {
     const sale = await stage.createSale({ name: 'Radio' });
     const { page, noise } = await stage.openAs('quin', '/');

@@ -43,7 +43,7 @@ describe('a sale', () => {
     await says(page, 'yours');
     const pressedMs = Date.now();
     await press(page, names.pay);
-    await page.getByText('The payment did not go through').waitFor();
+    await page.getByText('The payment has not arrived').waitFor();
     expect(Date.now() - pressedMs).toBeLessThan(15_000);
     await page.unroute('**/orders/*/pay');
     await press(page, names.pay);
