@@ -92,6 +92,7 @@ export const STORIES: Readonly<Record<string, (world: World) => Needs | Promise<
     );
   },
 
+  'GET /api/v1/admin/downloads/{ticket}': async (world) => ({ params: { ticket: await world.downloadTicket() } }),
   'GET /api/v1/admin/shoppers/{userId}/export': async (world) => {
     const { shopper } = await world.order('pending_payment');
     return { params: { userId: shopper }, query: {} };

@@ -147,6 +147,11 @@ export class World {
     return { user_id: body.user_id };
   }
 
+  async downloadTicket(): Promise<string> {
+    const { ticket } = await this.#make('POST /api/v1/admin/downloads', { query: { product_id: this.sale } });
+    return String(ticket);
+  }
+
   /** Credentials that this call does not accept. */
   wrongCredentials = (operation: Operation): readonly string[] => {
     const { credentials } = this.#options;

@@ -21,6 +21,7 @@ import type { Tracing } from '@flash-sale/shared/platform/telemetry/tracing-type
 export interface AppBounds {
   readonly headersTimeoutMs?: number;
   readonly requestTimeoutMs?: number;
+  readonly idleTimeoutMs?: number;
   readonly connectionsMax?: number;
   readonly buysWaitingMax?: number;
   readonly pollWaitersMax?: number;

@@ -1,9 +1,12 @@
 import { Readable } from 'node:stream';
+import type { FastifyReply } from 'fastify';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { listOrders } from '@flash-sale/shared/order/order-list-table.ts';
+import { Refusal } from '@flash-sale/shared/platform/errors.ts';
+import { listOrders, type OrderFilter } from '@flash-sale/shared/order/order-list-table.ts';
 import type { AppDeps } from '../deps.ts';
-import { LIMIT_DEFAULT } from '../fields.ts';
-import { ExportOrders, FindOrders } from './operator-schema.ts';
+import { isoOf, LIMIT_DEFAULT } from '../fields.ts';
+import { DownloadTickets } from './download-tickets.ts';
+import { Download, ExportOrders, FindOrders, OpenDownload } from './operator-schema.ts';
 import type { OrderReader } from './order-reader.ts';
 import { ordersCsv } from './orders-csv.ts';
 import { orderView } from './routes.ts';
@@ -12,14 +15,16 @@ import { orderView } from './routes.ts';
 const EXPORTS_MAX = 2;
 const CHUNK_BYTES_MAX = 65_536;
 
-type Deps = Pick<AppDeps, 'config' | 'db'> & {
+type Deps = Pick<AppDeps, 'config' | 'db' | 'operatorRedis' | 'keys'> & {
   readonly orders: OrderReader;
   /** Aborted when the process stops. */
   readonly stopping: AbortSignal;
 };
 
 /** Operators' lists of orders. */
-export const orderOperatorRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, { config, db, orders, stopping }) => {
+export const orderOperatorRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) => {
+  const { config, db, orders, stopping } = deps;
+  const tickets = new DownloadTickets(deps);
   const reading = { onRequest: app.requireOperator('viewer') };
   let exports = 0;
 
@@ -47,23 +52,52 @@ export const orderOperatorRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, 
     return { items: isWanted ? [orderView(order)] : [], next_cursor: null };
   });
 
+  const checkRoom = (): void => {
+    if (exports >= EXPORTS_MAX || stopping.aborted) throw new Refusal('overloaded');
+  };
+
+  function sendCsv(reply: FastifyReply, filter: OrderFilter) {
+    exports += 1;
+    const rows = ordersCsv(db, filter, config.CURRENCY);
+    const body = Readable.from(rows, { objectMode: false, highWaterMark: CHUNK_BYTES_MAX, signal: stopping });
+    body.once('close', () => {
+      exports -= 1;
+    });
+    const name = filter.productId === undefined ? 'orders' : `orders-${filter.productId}`;
+    return reply
+      .type('text/csv; charset=utf-8')
+      .header('content-disposition', `attachment; filename="${name}.csv"`)
+      .send(body);
+  }
+
   app.get(
     '/api/v1/admin/orders.csv',
     { schema: ExportOrders, ...reading, exposeHeadRoute: false },
-    async (request, reply) => {
-      const { product_id: productId, user_id: userId, status } = request.query;
-      if (exports >= EXPORTS_MAX || stopping.aborted) return reply.refuse('overloaded');
-      exports += 1;
-      const rows = ordersCsv(db, { productId, userId, status }, config.CURRENCY);
-      const body = Readable.from(rows, { objectMode: false, highWaterMark: CHUNK_BYTES_MAX, signal: stopping });
-      body.once('close', () => {
-        exports -= 1;
-      });
-      const name = productId === undefined ? 'orders' : `orders-${productId}`;
-      return reply
-        .type('text/csv; charset=utf-8')
-        .header('content-disposition', `attachment; filename="${name}.csv"`)
-        .send(body);
+    async ({ query: { product_id: productId, user_id: userId, status } }, reply) => {
+      checkRoom();
+      return sendCsv(reply, { productId, userId, status });
+    },
+  );
+
+  app.post('/api/v1/admin/downloads', { schema: OpenDownload, ...reading }, async (request, reply) => {
+    const { product_id: productId, user_id: userId, status } = request.query;
+    checkRoom();
+    const { ticket, expiresMs } = await tickets.issue({ productId, userId, status });
+    return reply.code(201).send({ ticket, expires_at: isoOf(expiresMs) });
+  });
+
+  app.get(
+    '/api/v1/admin/downloads/:ticket',
+    { schema: Download, onRequest: app.limitAddress, exposeHeadRoute: false },
+    async ({ params: { ticket } }, reply) => {
+      checkRoom();
+      const filter = await tickets.use(ticket);
+      if (filter === undefined) {
+        throw new Refusal('not_found', { detail: 'The ticket was used before, or is too old' });
+      }
+      // Others may have begun meanwhile.
+      checkRoom();
+      return sendCsv(reply, filter);
     },
   );
 };

@@ -1,7 +1,8 @@
 import Type from 'typebox';
 import { WRITTEN_STATUSES } from '@flash-sale/shared/order/order-list-table.ts';
 import { ORDER_NO_LENGTH_MAX } from '@flash-sale/shared/order/order-number.ts';
-import { Limit, mayRefuse, NextCursor, OPERATOR_CALL, OrderNoCursor, ProductId, UserId } from '../fields.ts';
+import { Limit, mayRefuse, NextCursor, OPERATOR_CALL, OrderNoCursor, ProductId, Time, UserId } from '../fields.ts';
+import { TICKET_PATTERN } from './download-tickets.ts';
 import { Order } from './schema.ts';
 
 const filter = {
@@ -28,6 +29,8 @@ export const FindOrders = {
   response: { 200: Type.Object({ items: Type.Array(Order), next_cursor: NextCursor }) },
 };
 
+const Csv = { 200: { content: { 'text/csv': { schema: Type.String() } } } as object };
+
 export const ExportOrders = {
   ...OPERATOR_CALL,
   summary: 'Orders as CSV, newest first',
@@ -37,5 +40,26 @@ export const ExportOrders = {
   querystring: Type.Object(filter, { additionalProperties: false }),
   ...mayRefuse('overloaded'),
   produces: ['text/csv'],
-  response: { 200: { content: { 'text/csv': { schema: Type.String() } } } as object },
+  response: Csv,
+};
+
+export const OpenDownload = {
+  ...OPERATOR_CALL,
+  summary: 'A ticket to download the orders as CSV',
+  description:
+    'For a page: the browser downloads an address and sends no operator token with it. The ticket takes the place of the token, once, within a minute.',
+  querystring: Type.Object(filter, { additionalProperties: false }),
+  ...mayRefuse('overloaded', 'unavailable'),
+  response: { 201: Type.Object({ ticket: Type.String(), expires_at: Time }) },
+};
+
+export const Download = {
+  tags: OPERATOR_CALL.tags,
+  security: [],
+  summary: 'Download the orders of a ticket',
+  description: 'As `GET /api/v1/admin/orders.csv`. A ticket is used up by the first call, even if that is cut off.',
+  params: Type.Object({ ticket: Type.String({ pattern: TICKET_PATTERN }) }),
+  ...mayRefuse('not_found', 'overloaded', 'unavailable'),
+  produces: ['text/csv'],
+  response: Csv,
 };

@@ -29,13 +29,17 @@ type EdgeConfig = Pick<Config, 'KEEP_ALIVE_TIMEOUT_MS' | 'TRUSTED_PROXIES' | 'PU
 
 /** The limits on what a client may send, and on the time it may take, before a route is called. */
 export function edgeOptions(config: EdgeConfig, bounds: AppBounds) {
-  const { headersTimeoutMs = HEADERS_TIMEOUT_MS, requestTimeoutMs = REQUEST_TIMEOUT_MS } = bounds;
+  const {
+    headersTimeoutMs = HEADERS_TIMEOUT_MS,
+    requestTimeoutMs = REQUEST_TIMEOUT_MS,
+    idleTimeoutMs = IDLE_TIMEOUT_MS,
+  } = bounds;
   return {
     bodyLimit: BODY_BYTES_MAX,
     routerOptions: { maxParamLength: PATH_PART_LENGTH_MAX },
     requestTimeout: requestTimeoutMs,
     keepAliveTimeout: config.KEEP_ALIVE_TIMEOUT_MS,
-    connectionTimeout: IDLE_TIMEOUT_MS,
+    connectionTimeout: idleTimeoutMs,
     http: {
       headersTimeout: headersTimeoutMs,
       // By default Node.js checks twice a minute, so a slow request would live as long whatever its

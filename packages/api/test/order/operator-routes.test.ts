@@ -163,6 +163,31 @@ describe('GET /api/v1/admin/orders.csv', () => {
     await replica.close();
   });
 
+  it('cuts off a client that stops reading, so that it keeps no place', async () => {
+    const sale = await context.openSale();
+    const many = Array.from({ length: 20_000 }, (_, i) => ({ userId: `left-${i}`, status: 'failed' as const }));
+    for (let from = 0; from < many.length; from += 5_000) await written(sale, ...many.slice(from, from + 5_000));
+    const replica = await openApp(context, {}, { bounds: { idleTimeoutMs: 300 } });
+    await replica.server.listen({ host: '127.0.0.1', port: 0 });
+    const { port } = replica.server.server.address() as AddressInfo;
+    const open = async (): Promise<IncomingMessage> => {
+      const url = `http://127.0.0.1:${port}/api/v1/admin/orders.csv?product_id=${sale.id}`;
+      const request = httpGet(url, { headers: AS_VIEWER, agent: false });
+      const [answer] = (await once(request, 'response')) as [IncomingMessage];
+      return answer.on('error', () => undefined);
+    };
+    const asleep = [await open(), await open()];
+    expect((await open()).statusCode).toBe(503);
+    const statuses = async () => {
+      const next = await open();
+      next.destroy();
+      return next.statusCode;
+    };
+    await expect.poll(statuses, SOON).toBe(200);
+    for (const answer of asleep) answer.destroy();
+    await replica.close();
+  });
+
   it('is cut when the process stops, so that nobody takes a part for the whole', async () => {
     const replica = await openApp(context);
     await replica.server.listen({ host: '127.0.0.1', port: 0 });
@@ -174,5 +199,44 @@ describe('GET /api/v1/admin/orders.csv', () => {
     answer.resume();
     expect(((await failed)[0] as NodeJS.ErrnoException).code).toBe('ECONNRESET');
     await replica.close();
+  });
+});
+
+describe('a download by a browser', () => {
+  const ticketFor = async (query: string): Promise<string> => {
+    const answer = await app.post(`/api/v1/admin/downloads?${query}`, undefined, AS_VIEWER);
+    expect(answer.statusCode).toBe(201);
+    return answer.json<{ ticket: string }>().ticket;
+  };
+
+  it('needs no credential but a ticket, which any process accepts once', async () => {
+    const [sale, other] = [await context.openSale(), await context.openSale()];
+    const [paid] = await written(sale, { status: 'paid', userId: 'payer', quantity: 3 }, { userId: 'waiter' });
+    await written(other, { status: 'paid' });
+    const address = `/api/v1/admin/downloads/${await ticketFor(`product_id=${sale.id}&status=paid`)}`;
+    const replica = await openApp(context);
+    const answer = await replica.get(address);
+    expect(answer.headers).toMatchObject({
+      'content-type': 'text/csv; charset=utf-8',
+      'content-disposition': `attachment; filename="orders-${sale.id}.csv"`,
+      'cache-control': 'no-store',
+    });
+    const [, row, end] = answer.body.split('\r\n');
+    expect(row).toContain(`${paid},${sale.id},payer,paid,19.90,3,59.70,CNY,`);
+    expect(end).toBe('');
+    for (const process of [app, replica]) expect(await process.get(address)).toBeProblem('not_found');
+    await replica.close();
+  });
+
+  it('lives a minute, and only operators get one', async () => {
+    const ticket = await ticketFor('status=paid');
+    const livesMs = await context.redis.pttl(context.keys.downloadTicket(ticket));
+    expect(livesMs).toBeGreaterThan(0);
+    expect(livesMs).toBeLessThanOrEqual(60_000);
+    expect(await app.post('/api/v1/admin/downloads')).toBeProblem('unauthenticated');
+    const foreign = { ...AS_VIEWER, 'sec-fetch-site': 'cross-site' };
+    expect(await app.post('/api/v1/admin/downloads', undefined, foreign)).toBeProblem('forbidden');
+    expect(await app.get(`/api/v1/admin/downloads/${'x'.repeat(32)}`)).toBeProblem('not_found');
+    expect(await app.get('/api/v1/admin/downloads/x')).toBeProblem('invalid_request');
   });
 });

@@ -200,6 +200,101 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/admin/downloads": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * A ticket to download the orders as CSV
+         * @description For a page: the browser downloads an address and sends no operator token with it. The ticket takes the place of the token, once, within a minute.
+         */
+        readonly post: {
+            readonly parameters: {
+                readonly query?: {
+                    readonly product_id?: number;
+                    readonly status?: "pending_payment" | "paid" | "refunded" | "cancelled" | "expired" | "failed";
+                    /**
+                     * @description 1 to 255 visible ASCII characters
+                     * @example alice
+                     */
+                    readonly user_id?: string;
+                };
+                readonly header?: never;
+                readonly path?: never;
+                readonly cookie?: never;
+            };
+            readonly requestBody?: never;
+            readonly responses: {
+                /** @description Default Response */
+                readonly 201: {
+                    headers: {
+                        readonly [name: string]: unknown;
+                    };
+                    content: {
+                        readonly "application/json": {
+                            /**
+                             * @description ISO-8601, UTC
+                             * @example 2026-11-27T20:00:00.000Z
+                             */
+                            readonly expires_at: string;
+                            readonly ticket: string;
+                        };
+                    };
+                };
+            };
+        };
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/admin/downloads/{ticket}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Download the orders of a ticket
+         * @description As `GET /api/v1/admin/orders.csv`. A ticket is used up by the first call, even if that is cut off.
+         */
+        readonly get: {
+            readonly parameters: {
+                readonly query?: never;
+                readonly header?: never;
+                readonly path: {
+                    readonly ticket: string;
+                };
+                readonly cookie?: never;
+            };
+            readonly requestBody?: never;
+            readonly responses: {
+                /** @description Default Response */
+                readonly 200: {
+                    headers: {
+                        readonly [name: string]: unknown;
+                    };
+                    content: {
+                        readonly "text/csv": string;
+                    };
+                };
+            };
+        };
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/v1/admin/jobs": {
         readonly parameters: {
             readonly query?: never;

@@ -1,21 +1,22 @@
+import type { Console } from './context.ts';
 import { reasonOf } from './context.ts';
-import type { T } from './messages.ts';
-import { saveFile } from './save-file.ts';
-import { adminPath, headersOf, request, type Query, type Session } from './session.ts';
+import { adminPath, type Query } from './session.ts';
+import type { DownloadTicket } from '../client/operator-types.ts';
 
 /**
- * Saves the orders of a filter as a file. A link cannot send the operator token, so the page reads
- * the answer; the browser keeps a large one on its disk.
+ * Lets the browser download the orders of a filter: it writes the file while it arrives, however
+ * large. It sends no operator token with an address, so the page gets a ticket for one download.
  */
-export async function saveCsv(session: Session, query: Query, t: T, notify: (message: string) => void): Promise<void> {
-  notify(t('working'));
+export async function downloadCsv({ call, t, notify }: Console, query: Query): Promise<void> {
   try {
-    const answer = await request(adminPath('orders.csv', query), { headers: headersOf(session) });
-    const name = query['product_id'] === undefined ? 'orders.csv' : `orders-${query['product_id']}.csv`;
-    saveFile(name, await answer.blob());
-    notify(t('done', { what: name }));
+    const { ticket } = await call<DownloadTicket>('POST', 'downloads', { query });
+    const link = document.createElement('a');
+    link.href = adminPath(`downloads/${ticket}`);
+    // If the download is refused, the browser says so and stays on this page.
+    link.download = '';
+    link.click();
+    notify(t('orders.downloading'));
   } catch (error) {
-    // An answer that is cut in the middle is no file.
-    notify(t('failed', { why: error instanceof TypeError ? error.message : reasonOf(error, t) }));
+    notify(t('failed', { why: reasonOf(error, t) }));
   }
 }

@@ -176,6 +176,7 @@ export const english = {
   'orders.any': 'any',
   'orders.find': 'Find',
   'orders.csv': 'Download as CSV',
+  'orders.downloading': 'The download has begun: your browser shows how far it is',
   'orders.created': 'Created',
   'orders.ledger': 'The list has orders that are in the ledger. An order number also finds a queued order.',
   'order.title': 'Order {order}',

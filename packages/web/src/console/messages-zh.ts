@@ -174,6 +174,7 @@ export const chinese: Readonly<Record<keyof typeof english, Message>> = {
   'orders.any': '任意',
   'orders.find': '查找',
   'orders.csv': '下载 CSV',
+  'orders.downloading': '已开始下载，进度请看浏览器',
   'orders.created': '创建时间',
   'orders.ledger': '列表包含已入账的订单。按订单号也能找到排队中的订单。',
   'order.title': '订单 {order}',

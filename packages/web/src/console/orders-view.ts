@@ -4,7 +4,7 @@ import { html } from '../ui/html.ts';
 import { useCall, useConsole, type Console } from './context.ts';
 import { ActionButton, type Action } from './dialog.ts';
 import { numberText, timeText } from './format.ts';
-import { saveCsv } from './csv-file.ts';
+import { downloadCsv } from './csv-file.ts';
 import { List } from './pages.ts';
 import { Status, Table } from './table.ts';
 import { textIn } from './form.ts';
@@ -21,7 +21,8 @@ function filterOf(form: HTMLFormElement): Filter {
 
 /** Finds and lists orders. */
 export function OrdersView({ productId }: { readonly productId?: string | undefined }) {
-  const { t, session, notify } = useConsole();
+  const console = useConsole();
+  const { t } = console;
   const [filter, setFilter] = useState<Filter>(productId === undefined ? {} : { product_id: productId });
   const [version, setVersion] = useState(0);
   const submit = (event: Event): void => {
@@ -31,7 +32,7 @@ export function OrdersView({ productId }: { readonly productId?: string | undefi
   };
   const download = async (event: MouseEvent): Promise<void> => {
     const { order_no: _, ...wanted } = filterOf((event.currentTarget as HTMLButtonElement).form!);
-    await saveCsv(session, wanted, t, notify);
+    await downloadCsv(console, wanted);
   };
   return html`
     <h1>${t('orders.title')}</h1>

@@ -35,6 +35,9 @@ describe('the console', () => {
 
     const download = page.waitForEvent('download');
     await press(page, 'Download as CSV');
+    expect((await download).url()).not.toContain(OPERATOR_TOKEN);
+    expect((await download).suggestedFilename()).toBe(`orders-${sale}.csv`);
+    await page.getByText('The download has begun').waitFor();
     const stream = await (await download).createReadStream();
     let csv = '';
     for await (const chunk of stream.setEncoding('utf8')) csv += chunk as string;

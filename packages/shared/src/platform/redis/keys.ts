@@ -192,6 +192,11 @@ export class Keys {
     return `${this.#root}check:{${shard}}:${name}`;
   }
 
+  /** String with a TTL: the orders that one download may have, as JSON. */
+  downloadTicket(ticket: string): string {
+    return `${this.#root}download:{0}:${ticket}`;
+  }
+
   /** Hash with a TTL: the processes that live, by name: `seen_ms` and what each says of itself. */
   processes(): string {
     return `${this.#root}processes:{0}`;
