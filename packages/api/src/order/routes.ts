@@ -32,7 +32,7 @@ type Deps = Pick<AppDeps, 'config' | 'db' | 'saleTransactions' | 'provider'> & {
 export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) => {
   const { config, db, provider, orders, orderWaiters } = deps;
 
-  app.get('/api/v1/orders/:orderNo', { schema: GetOrder }, async (request, reply) => {
+  app.get('/api/v1/orders/:orderNo', { schema: GetOrder, ...app.limitMisses }, async (request, reply) => {
     const { orderNo } = request.params;
     const { wait = 0, user_id: userId } = request.query;
     const shopper = await app.shopperIfKnown(request, userId);
@@ -73,6 +73,7 @@ export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) =>
   }
 
   const bodyMayBeMissing = {
+    ...app.limitMisses,
     bodyLimit: SHOPPER_BODY_BYTES_MAX,
     preValidation: async (request: FastifyRequest): Promise<void> => {
       // Only if it is missing: `null` is a body, and not a valid one.

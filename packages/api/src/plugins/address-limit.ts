@@ -1,4 +1,4 @@
-import type { onRequestHookHandler } from 'fastify';
+import type { onRequestHookHandler, onResponseHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
 import type { Config } from '@flash-sale/shared/platform/config/config.ts';
 import { AddressLimit, type AddressLimitOptions } from '../limits/address-limit.ts';
@@ -7,8 +7,12 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** An `onRequest` hook for calls that need no proof of identity, to limit them by address. */
     limitAddress: onRequestHookHandler;
+    /** Hooks for calls that name a sale or an order: those that find none are limited by address. */
+    limitMisses: { readonly onRequest: onRequestHookHandler; readonly onResponse: onResponseHookHandler };
   }
 }
+
+const NOT_FOUND = 404;
 
 type LimitConfig = Pick<Config, 'NODE_ENV' | 'RATE_LIMIT_IP_CAPACITY' | 'RATE_LIMIT_IP_PER_SECOND'>;
 
@@ -30,6 +34,20 @@ export const addressLimit = fp<{ readonly config: LimitConfig }>(
       const refusal = limit.take(request.address);
       if (refusal === undefined) next();
       else reply.refuse('rate_limited', refusal);
+    });
+    // A poll of an order or of a place costs nothing here. Who tries numbers makes the ledger look for
+    // each of them.
+    const misses = new AddressLimit(addressLimitOf(config));
+    app.decorate('limitMisses', {
+      onRequest: (request, reply, next) => {
+        const refusal = misses.peek(request.address);
+        if (refusal === undefined) next();
+        else reply.refuse('rate_limited', refusal);
+      },
+      onResponse: (request, reply, next) => {
+        if (reply.statusCode === NOT_FOUND) misses.take(request.address);
+        next();
+      },
     });
     done();
   },

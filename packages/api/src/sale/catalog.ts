@@ -9,6 +9,8 @@ export const PRODUCT_CACHE_MS = 200;
 const SALES_MAX = 10_000;
 const SALE_FRESH_MS = 1_000;
 const LISTS_MAX = 200;
+/** A sale that is created by another process may be unknown here for this time, if it was asked for before. */
+const MISSING_KNOWN_MS = 1_000;
 /**
  * After a failure MySQL is not asked for this time; otherwise each call would ask it again, as fast
  * as it fails.
@@ -32,6 +34,8 @@ export interface SalePage {
  */
 export class Catalog {
   readonly #sales: LRUCache<number, SaleWithTexts | typeof GONE>;
+  /** Ids that no sale had, so that MySQL is not asked for each of them again and again. */
+  readonly #missing = new LRUCache<number, true>({ max: SALES_MAX, ttl: MISSING_KNOWN_MS });
   readonly #lists: LRUCache<string, readonly SaleWithTexts[]>;
   #failure: { readonly error: unknown; readonly atMs: number } | undefined;
 
@@ -67,7 +71,10 @@ export class Catalog {
 
   /** The sale, or undefined if it does not exist. */
   async sale(id: number): Promise<SaleWithTexts | undefined> {
-    return saleIn(await this.#sales.fetch(id));
+    if (this.#missing.has(id)) return undefined;
+    const entry = await this.#sales.fetch(id);
+    if (entry === undefined) this.#missing.set(id, true);
+    return saleIn(entry);
   }
 
   /**
@@ -98,6 +105,7 @@ export class Catalog {
    */
   #keep(sale: SaleWithTexts): SaleWithTexts {
     const known = this.known(sale.id);
+    this.#missing.delete(sale.id);
     const kept = isDeepStrictEqual(known, sale) ? known! : sale;
     this.#sales.set(sale.id, kept);
     return kept;
@@ -120,6 +128,7 @@ export class Catalog {
 
   /** Applies a sale that this process has just written. */
   changed(sale: SaleWithTexts): void {
+    this.#missing.delete(sale.id);
     this.#sales.set(sale.id, sale);
     this.#lists.clear();
   }

@@ -68,7 +68,7 @@ export const waitingRoomRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, de
     return { ticket: join.ticket, ...placeView(sale, guest, await rooms.read(sale), passMs) };
   });
 
-  app.get(path, { schema: GetPlace }, async (request, reply) => {
+  app.get(path, { schema: GetPlace, ...app.limitMisses }, async (request, reply) => {
     const { user_id: claimed, product_id: saleId, ticket, wait = 0, seen = 'waiting' } = request.query;
     const userId = await app.shopper(request, claimed);
     const sale = await saleOf(saleId);

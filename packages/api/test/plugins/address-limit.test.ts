@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { newBatchNo, newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
 
@@ -13,6 +14,9 @@ beforeAll(async () => {
 afterAll(() => context.close());
 
 const PROXY = { TRUSTED_PROXIES: '127.0.0.0/8,10.0.0.0/8' };
+const FORGER = { 'x-forwarded-for': '192.0.2.66' };
+const orderUrl = (i: number, saleId = sale.id): string =>
+  `/api/v1/orders/${newOrderNumber({ id: saleId, shard: 0 }, newBatchNo(i))}`;
 let users = 0;
 const ask = (app: TestApp, forwarded?: string) =>
   app.post(
@@ -67,6 +71,35 @@ describe('the limit of an address', () => {
       });
       expect(answer).toBeProblem('rate_limited');
     }));
+
+  it.each<[string, (app: TestApp, i: number) => ReturnType<TestApp['get']>]>([
+    ['orders', (app, i) => app.get(orderUrl(i), FORGER)],
+    ['orders of sales that do not exist', (app, i) => app.get(orderUrl(i, 900_000 + i), FORGER)],
+    ['payments', (app, i) => app.post(`${orderUrl(i)}/pay`, { user_id: 'forger' }, FORGER)],
+    ['cancellations', (app, i) => app.post(`${orderUrl(i)}/cancel`, { user_id: 'forger' }, FORGER)],
+    [
+      'places in rooms',
+      (app, i) => app.get(`/api/v1/seckill/queue?user_id=f&ticket=t&product_id=${900_000 + i}`, FORGER),
+    ],
+  ])('counts the misses of who tries numbers: %s', (_what, attempt) =>
+    within(PROXY, async (app) => {
+      const statuses: number[] = [];
+      for (let i = 0; i < 8; i += 1) statuses.push((await attempt(app, i)).statusCode);
+      expect(statuses.slice(0, 5)).toEqual([404, 404, 404, 404, 404]);
+      expect(statuses.slice(5)).toContain(429);
+      // Who asks for what exists is never counted.
+      const forwarded = { 'x-forwarded-for': '192.0.2.77' };
+      const { token } = (await ask(app, '192.0.2.77')).json<{ token: string }>();
+      const bought = await app.post(
+        '/api/v1/seckill/buy',
+        { user_id: `u${users}`, product_id: sale.id, token },
+        forwarded,
+      );
+      for (let i = 0; i < 8; i += 1) {
+        expect((await app.get(String(bought.headers.location), forwarded)).statusCode).toBe(200);
+      }
+    }),
+  );
 
   it('affects no buy and no poll, which have limits of their own', () =>
     within(PROXY, async (app) => {

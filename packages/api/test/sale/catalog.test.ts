@@ -45,6 +45,23 @@ describe('a MySQL that fails is not asked again by every call', () => {
   });
 });
 
+it('an id that no sale has is looked up once, however many ask for it, until a sale has it', async () => {
+  let queries = 0;
+  const db = context.db.withPlugin({
+    transformQuery({ node }) {
+      queries += 1;
+      return node;
+    },
+    transformResult: async ({ result }) => result,
+  });
+  const catalog = new Catalog(db, 200);
+  for (let i = 0; i < 20; i += 1) expect(await catalog.sale(900_000)).toBeUndefined();
+  expect(queries).toBe(1);
+  const sale = { ...(await context.insertSale()), id: 900_000 };
+  catalog.changed(sale);
+  expect(await catalog.sale(900_000)).toEqual(sale);
+});
+
 it('a known sale is answered while MySQL fails', async () => {
   const sale = await context.insertSale();
   const { db } = await openBrokenMysql();
