@@ -8,7 +8,7 @@ import { measureGrowth } from './growth/growth.ts';
 import { soak } from './growth/soak.ts';
 import { thisCommit, thisMachine } from './machine.ts';
 import { PROGRAM, readOptions, type Options } from './options.ts';
-import { GROWTH_HEAD, growthTable, type GrowthJson } from './report/growth.ts';
+import { GROWTH_HEAD, growthTable, MEMORY_HEAD, memoryTable, type GrowthJson } from './report/growth.ts';
 import { summary } from './report/page.ts';
 import { readResults, type ResultsJson } from './report/results.ts';
 import { writeReport, writeResults } from './report/write.ts';
@@ -80,7 +80,7 @@ async function remote(options: Options, url: string): Promise<number> {
 
 async function growth(options: Options, dataDir: string): Promise<number> {
   const [commit, machine] = [thisCommit(), thisMachine()];
-  const measured = await measureGrowth(dataDir, progress);
+  const measured = await measureGrowth(dataDir, progress, options.growthOf);
   const results: GrowthJson = {
     format: 1,
     date: new Date().toISOString(),
@@ -90,8 +90,8 @@ async function growth(options: Options, dataDir: string): Promise<number> {
     ...measured,
   };
   print(`\n${textTable([GROWTH_HEAD, ...growthTable(results)])}\n`);
-  const memory = Object.entries(results.memory_bytes).map(([name, bytes]) => [name, bytes.toFixed(0)]);
-  print(`${textTable([['memory of', 'bytes each'], ...memory])}\n`);
+  print(`${textTable([MEMORY_HEAD, ...memoryTable(results)])}\n`);
+  if (options.growthOf !== undefined) return 0;
   print(`wrote bench/results/${writeResults(options.out, 'growth', results.date, results)}; the next report shows it`);
   return 0;
 }

@@ -17,6 +17,8 @@ export interface Options {
   readonly limitMs: number;
   /** The URL of the service to measure, in the mode `url`. */
   readonly url: string | undefined;
+  /** In the mode `growth`: measure only what has this in its name. */
+  readonly growthOf: string | undefined;
   readonly soakMs: number;
   /** The folder for all output, instead of the project's own pages. */
   readonly out: string | undefined;
@@ -32,7 +34,11 @@ npm run bench:compare compares two result files; npm run profile shows where the
   options: {
     quick: flag('take about a minute: smaller amounts and fewer repetitions'),
     growth: flag(
-      'measure how costs grow with owners, sales and orders, and the memory per owner, reservation, job and connection',
+      'measure how costs grow with owners, sales and orders, and the memory per owner, order, token and connection',
+    ),
+    'growth-of': text(
+      '<name>',
+      'of `--growth`, only what has this in its name, such as "all bought" or memory; writes no file',
     ),
     soak: option(
       '<time>',
@@ -61,7 +67,9 @@ const QUICK: Size = { buys: 8_000, reads: 16_000, usualBuys: 1_500, journeyShopp
 export function readOptions(args: readonly string[]): Options | string {
   const { values, help } = parseCommandLine(PROGRAM, args);
   if (help) return helpText(PROGRAM);
-  const modes = (['growth', 'soak', 'url', 'quick'] as const).filter((name) => (values[name] ?? false) !== false);
+  const growthOf = values['growth-of'];
+  const asked = { ...values, growth: values.growth === true || growthOf !== undefined };
+  const modes = (['growth', 'soak', 'url', 'quick'] as const).filter((name) => (asked[name] ?? false) !== false);
   if (modes.length > 1) throw new UsageError(`--${modes[0]} and --${modes[1]} are different runs`);
   const mode = modes[0] ?? 'full';
   const isQuick = mode === 'quick';
@@ -71,6 +79,7 @@ export function readOptions(args: readonly string[]): Options | string {
     repetitionsMax: isQuick ? 2 : 5,
     limitMs: isQuick ? 85_000 : 590_000,
     url: values.url,
+    growthOf,
     soakMs: values.soak ?? 0,
     out: values.out,
     report: values.report,

@@ -1,16 +1,15 @@
-import { setTimeout as pause } from 'node:timers/promises';
-import { Client, inParallel } from '../load/client.ts';
+import { inParallel } from '../load/client.ts';
 import { closedLoop } from '../load/closed-loop.ts';
-import { get, type PlannedRequest } from '../load/request.ts';
+import type { PlannedRequest } from '../load/request.ts';
 import { median } from '../load/statistics.ts';
 import type { GrowthJson, GrowthPoint } from '../report/growth.ts';
 import { untilSold } from '../scenarios/audit.ts';
 import { perEach, spent } from '../scenarios/costs.ts';
 import { newShoppers, openSale, planBuys, type Sale } from '../scenarios/sale.ts';
 import { assertExpected, CONNECTIONS } from '../scenarios/scenario.ts';
-import { memoryBytes } from '../stage/cpu.ts';
 import { startStage, type Stage } from '../stage/stage.ts';
 import { fillOrders, fillOwners, untilTidy } from './fill.ts';
+import { memoryOf } from './memory.ts';
 
 /** How large the data get, and how exactly they are measured. */
 export interface GrowthSize {
@@ -32,19 +31,31 @@ const FULL: GrowthSize = {
 };
 const SALES_AT_ONCE = 16;
 
-/** How the costs of a buy grow, and how much memory everything uses. */
+const ORDERS = 'orders in the ledger';
+const OWNERS = 'owners of the sale';
+const ONE_OF_SALES = 'open sales, one bought from';
+const ALL_SALES = 'open sales, all bought from';
+
+/**
+ * How the costs of a buy grow, and how much memory everything uses.
+ *
+ * @param only measure only what has this in its name
+ */
 export async function measureGrowth(
   dataDir: string,
   progress: (line: string) => void,
+  only = '',
   size: GrowthSize = FULL,
-): Promise<Pick<GrowthJson, 'axes' | 'memory_bytes'>> {
+): Promise<Pick<GrowthJson, 'axes' | 'memory'>> {
   const stage = await startStage({ dataDir, onlyApi: true });
   try {
     progress('servers and processes are up');
     const open = (units: number): Promise<Sale> => openSale(stage.api, stage.operatorToken, units);
     const room = size.buys * size.repetitions;
     const axes: Record<string, GrowthPoint[]> = {};
+    const isWanted = (...names: string[]): boolean => names.some((name) => name.includes(only));
     const point = async (axis: string, number: number, sales: readonly Sale[], withWorker = false): Promise<void> => {
+      if (!isWanted(axis)) return;
       await untilTidy(stage.redis, stage.sql);
       const costs = await costsOf(stage, size, sales, withWorker);
       (axes[axis] ??= []).push({ number, costs });
@@ -54,26 +65,26 @@ export async function measureGrowth(
     await costsOf(stage, { ...size, repetitions: 1 }, [await open(size.buys)], true);
     progress('warm');
 
-    for (const count of size.orders) {
+    const memory = isWanted('memory') ? await memoryOf(stage, size.buys, size.connections) : {};
+
+    for (const count of isWanted(ORDERS) ? size.orders : []) {
       await fillOrders(stage.sql, count);
-      await point('orders in the ledger', count, [await open(room)], true);
+      await point(ORDERS, count, [await open(room)], true);
     }
     const crowded = await open(size.owners.at(-1)! + room * size.owners.length);
-    for (const count of size.owners) {
+    for (const count of isWanted(OWNERS) ? size.owners : []) {
       await fillOwners(stage.redis, crowded, count);
-      await point('owners of the sale', count, [crowded]);
+      await point(OWNERS, count, [crowded]);
     }
-    const memory = await memoryOf(stage, crowded, size);
-    progress('memory measured');
 
     const sales: Sale[] = [];
-    for (const count of size.sales) {
+    for (const count of isWanted(ONE_OF_SALES, ALL_SALES) ? size.sales : []) {
       const missing = count - sales.length;
       await inParallel(missing, SALES_AT_ONCE, async () => void sales.push(await open(room * (size.sales.length + 2))));
-      await point('open sales, one bought from', count, [sales[0]!]);
-      await point('open sales, all bought from', count, sales);
+      await point(ONE_OF_SALES, count, [sales[0]!]);
+      await point(ALL_SALES, count, sales);
     }
-    return { axes, memory_bytes: memory };
+    return { axes, memory };
   } finally {
     await stage.close();
   }
@@ -119,49 +130,4 @@ async function costsOf(
     runs.push(costs);
   }
   return Object.fromEntries(Object.keys(runs[0]!).map((name) => [name, median(runs.map((costs) => costs[name]!))]));
-}
-
-/**
- * Bytes per item, as reported by Redis for the keys of a sale with fresh buys whose orders are not
- * written, and with seckill tokens.
- */
-async function memoryOf(stage: Stage, sale: Sale, size: GrowthSize): Promise<Record<string, number>> {
-  const { redis } = stage;
-  const at = (part: string): string => `v4:sale:{0}:${sale.id}:${part}`;
-  const whole = async (key: string): Promise<number> => Number(await redis.memory('USAGE', key, 'SAMPLES', 0));
-  const oneOf = async (pattern: string): Promise<number> => {
-    let cursor = '0';
-    do {
-      const [next, found] = await redis.scan(cursor, 'MATCH', pattern, 'COUNT', 10_000);
-      if (found[0] !== undefined) return whole(found[0]);
-      cursor = next;
-    } while (cursor !== '0');
-    return Number.NaN;
-  };
-  // Seckill tokens that nobody uses.
-  await planBuys(stage.api, sale, newShoppers(size.buys));
-  const tokens = [0, 1, 2].map((turn) => `v4:tokens:{0}:${sale.id}:${turn}`);
-  const total = async (read: (key: string) => Promise<number>): Promise<number> =>
-    (await Promise.all(tokens.map(read))).reduce((sum, value) => sum + value, 0);
-  const owners = await redis.hlen(at('owners'));
-  const orders = Number(await redis.hget(at('state'), 'backlog'));
-  return {
-    'owner, in Redis until a day after the sale': (await whole(at('owners'))) / owners,
-    'reservation, in Redis until the order is written':
-      ((await whole(at('batches'))) + (await whole(at('batch_times')))) / orders,
-    'seckill token, in Redis while it lives': (await total(whole)) / (await total((key) => redis.hlen(key))),
-    'job, in Redis until its orders (100 at most) are written': await oneOf('v4:queue:{0}:orders:0*'),
-    'settled batch (100 orders at most), in Redis for 10 min': await oneOf('v4:settled:*'),
-    'open connection, in an api process': await connectionBytes(stage, size.connections),
-  };
-}
-
-async function connectionBytes({ api, pids }: Stage, count: number): Promise<number> {
-  const before = memoryBytes(pids.api) ?? Number.NaN;
-  const client = new Client([api], count);
-  await Promise.all(Array.from({ length: count }, () => client.call(get('/healthz'))));
-  await pause(500);
-  const after = memoryBytes(pids.api) ?? Number.NaN;
-  await client.close();
-  return Math.max(0, after - before) / count;
 }

@@ -19,9 +19,23 @@ export interface GrowthJson {
   readonly machine: MachineJson;
   /** By the growing size. */
   readonly axes: Readonly<Record<string, readonly GrowthPoint[]>>;
-  /** Bytes per item: in Redis, and in an api process for a connection. */
-  readonly memory_bytes: Readonly<Record<string, number>>;
+  readonly memory: MemoryJson;
 }
+
+/** Bytes per item. Missing if only one of the axes was measured. */
+export type MemoryJson = Readonly<Partial<Record<keyof typeof ITEMS, number>>>;
+
+/** What an item is, and for how long it takes memory. */
+const ITEMS = {
+  owner: ['owner (a shopper with held units)', 'until 24 hours after the sale, or until its units go back on sale'],
+  batch: ['order of a batch', 'a moment, until it is in MySQL; at most `BACKLOG_MAX` for each sale'],
+  job: ['job, for each of its orders', 'the same'],
+  bucket: ['bucket of a shopper', 'two windows of the time that a bucket takes to fill, a second by default'],
+  settled: ['order of a settled batch, for pollers', '10 min after it is written'],
+  order: ['an order, from admission to settled', 'the sum of the above'],
+  token: ['seckill token that is not used', 'two times `TOKEN_TTL_SECONDS` at most'],
+  connection: ['open connection, in an api process', 'while it is open'],
+} as const;
 
 /** A cost counts as flat if its last value is within this share of its first. */
 const FLAT = 0.2;
@@ -53,12 +67,30 @@ export function growthTable({ axes }: Pick<GrowthJson, 'axes'>): (readonly strin
 
 export const GROWTH_HEAD = ['What grows', 'Number', 'Cost', 'µs', 'Last of first', ''];
 
+export const MEMORY_HEAD = ['One', 'Bytes', 'For how long'];
+
+/** One row for each measured item. */
+export function memoryTable({ memory }: Pick<GrowthJson, 'memory'>): (readonly string[])[] {
+  return Object.entries(memory).map(([item, bytes]) => {
+    const [name, life] = ITEMS[item as keyof typeof ITEMS];
+    return [name, Math.round(bytes).toLocaleString('en'), life];
+  });
+}
+
+/** The part of `docs/operations.md` that says how much memory Redis needs. */
+export function memoryPart(growth: GrowthJson): string {
+  const { owner = 0, token = 0, settled = 0 } = growth.memory;
+  const megabytes = [owner / 10, token, settled / 10].map((bytes) => Math.round(bytes));
+  return `Measured on ${growth.date.slice(0, 10)} by \`npm run bench -- --growth\`, all in Redis but the last:
+
+${markdownTable(MEMORY_HEAD, memoryTable(growth))}
+
+Example: a sale of 100,000 units with 1,000,000 shoppers who all get a token needs ${megabytes.join(' + ')} MB for
+owners, tokens and settled orders, and the backlog.`;
+}
+
 /** The growth part of `docs/performance.md`. */
 export function growthPart(growth: GrowthJson): string {
-  const memory = Object.entries(growth.memory_bytes).map(([name, bytes]) => [
-    name,
-    Math.round(bytes).toLocaleString('en'),
-  ]);
   return `## Growth
 
 \`npm run bench -- --growth\`, measured ${growth.date.slice(0, 10)} at commit \`${growth.commit}\`: CPU time of a buy by process, while what the first column names
@@ -71,7 +103,7 @@ once for each sale.
 
 ${markdownTable(GROWTH_HEAD, growthTable(growth))}
 
-${markdownTable(['Memory of', 'Bytes each'], memory)}
+${markdownTable(MEMORY_HEAD, memoryTable(growth))}
 
 `;
 }

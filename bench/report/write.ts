@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { dirname, join } from 'node:path';
 import { capacityOf } from './capacity.ts';
 import { latencyChart, throughputChart } from './charts.ts';
-import { growthCharts, growthPart, readGrowth } from './growth.ts';
+import { growthCharts, growthPart, memoryPart, readGrowth } from './growth.ts';
 import { handWritten, replaceMarked } from './marked-part.ts';
 import { capacityPart, GAINS, performancePage } from './page.ts';
 import { readmePart, READMES } from './readme.ts';
@@ -47,6 +47,7 @@ export function writeReport(out: string | undefined, results: ResultsJson, file:
     [READMES.en, 'performance', readmePart(results, 'en')],
     [READMES.zh, 'performance', readmePart(results, 'zh')],
     [join('docs', 'scaling.md'), 'capacity', capacity && capacityPart(results, capacity)],
+    [join('docs', 'operations.md'), 'memory', growth && memoryPart(growth)],
   ];
   for (const [name, mark, part] of quoted) {
     const path = join(folder, name);

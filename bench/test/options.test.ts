@@ -15,3 +15,9 @@ test('different runs are not asked for at once, and an unknown option is refused
   expect(() => readOptions(['--quick', '--growth'])).toThrow('different runs');
   expect(() => readOptions(['--fast'])).toThrow('Unknown option --fast');
 });
+
+test('a part of a growth run is asked for by its name', () => {
+  expect(readOptions(['--growth'])).toMatchObject({ mode: 'growth', growthOf: undefined });
+  expect(readOptions(['--growth-of', 'memory'])).toMatchObject({ mode: 'growth', growthOf: 'memory' });
+  expect(() => readOptions(['--quick', '--growth-of', 'memory'])).toThrow('different runs');
+});
