@@ -1,7 +1,7 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Files that start whole processes, or wait for the death of one. */
-const LONG = /\/end-to-end\/|\/(main|cold-start|ops-[\w-]+|[\w-]*outages?|split-pair|tried-servers)\.test\.ts$/;
+const LONG = /\/end-to-end\/|\/(main|cold-start|[\w-]*outages?|split-pair|tried-servers)\.test\.ts$/;
 
 /**
  * Begins with the files that take longest, so that none is left when the others have ended. Vitest

@@ -13,7 +13,7 @@ import { OPERATOR_TOKEN, openTestContext, type TestContext } from '@flash-sale/a
 import { startService, type Service } from '@flash-sale/api/testing/service.ts';
 import { openPayment, placeOrders } from '@flash-sale/shared/testing/ordering.ts';
 import { Shoppers } from '@flash-sale/api/testing/shoppers.ts';
-import { jsonOf, ops, said } from './program.ts';
+import { jsonOf, ops, opsProcess, said } from './program.ts';
 
 const VIEWER_TOKEN = 'the-viewers-own-token';
 
@@ -34,6 +34,19 @@ afterAll(async () => {
 }, 60_000);
 
 describe('npm run ops', () => {
+  it.each([
+    ['that succeeds', 'sales', 0],
+    ['that is refused', 'pause 999999', 1],
+    ['that needs a yes and has no terminal', 'erase nobody', 2],
+    ['that does not exist', 'sell', 2],
+  ])('as a program, a command %s says the same and ends with its exit code', async (_, args, code) => {
+    const answer = await opsProcess(service, args);
+    expect(answer).toEqual({ ...(await ops(service, args)), code });
+    // An answer goes to stdout, a refusal to stderr as one line.
+    expect(answer[code === 0 ? 'said' : 'complained']).not.toBe('');
+    expect(answer[code === 0 ? 'complained' : 'said']).toBe('');
+  });
+
   it('shows the figures of a sale as a table, and as the API gave them with --json', async () => {
     const id = await shoppers.openSale(5);
     const order = await shoppers.buyUntilDecided(id, 'alice', await shoppers.token(id, 'alice'), () => undefined);

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
  */
 export class UsageError extends Error {}
 
-const USAGE_EXIT_CODE = 2;
+export const USAGE_EXIT_CODE = 2;
 
 /** One option of a command. */
 export interface Option<Value> {
