@@ -26,6 +26,7 @@ npm run servers joined by a plus, which are downloaded if they are missing. What
     servers: option('<a,b>', 'run on these servers (default mysql+redis8,machine)', combinationsOf),
     steps: option('<a,b>', `run only these steps of ${STEPS.join(', ')}`, stepsOf),
     quick: flag('run only the tests of packages/shared and packages/worker, and fewer rounds of chaos'),
+    available: flag('leave out servers that this machine cannot download, instead of failing'),
   },
 });
 
@@ -38,10 +39,18 @@ interface Row {
   readonly outcomes: ReadonlyMap<Step, Outcome & { readonly tookS: number; readonly logFile: string }>;
 }
 
-/** Runs the steps on one combination, one after another. */
-async function runCombination(combination: Combination, tests: readonly string[], signal: AbortSignal): Promise<Row> {
-  const downloads: ProvidedServer[] = [];
-  for (const name of combination.downloads) downloads.push(await provide(name, signal));
+/**
+ * Runs the steps on one combination, one after another.
+ *
+ * @returns undefined if its servers cannot be downloaded and `--available` was given
+ */
+async function runCombination(
+  combination: Combination,
+  tests: readonly string[],
+  signal: AbortSignal,
+): Promise<Row | undefined> {
+  const downloads = await provideAll(combination, signal);
+  if (downloads === undefined) return undefined;
   const env = environmentFor(combination, process.env, pathWith(downloads, process.env['PATH']));
   const versions = combination.isGiven ? 'given' : versionsIn(env);
   const folder = join(MATRIX_FOLDER, combination.name);
@@ -71,6 +80,22 @@ async function runCombination(combination: Combination, tests: readonly string[]
   }
   if (outcomes.size === 0) throw new StartFailure(`on ${combination.name} servers only the step tests can run`);
   return { name: combination.name, versions, outcomes };
+}
+
+/** The downloaded servers of a combination. */
+async function provideAll(
+  { name, downloads }: Combination,
+  signal: AbortSignal,
+): Promise<ProvidedServer[] | undefined> {
+  const provided: ProvidedServer[] = [];
+  try {
+    for (const download of downloads) provided.push(await provide(download, signal));
+  } catch (error) {
+    if (!values.available || !(error instanceof StartFailure)) throw error;
+    print(`NOT CHECKED on ${name}: ${error.message}`);
+    return undefined;
+  }
+  return provided;
 }
 
 const provide = (name: string, signal: AbortSignal): Promise<ProvidedServer> =>
@@ -120,9 +145,10 @@ await runCommand(async () => {
   const tests = serverTestsIn(ROOT, importsIn(ROOT)).filter((path) => !values.quick || isQuickTest(path));
   const rows: Row[] = [];
   for (const combination of values.servers ?? combinationsOf('mysql+redis8,machine')) {
-    rows.push(await runCombination(combination, tests, signal));
+    const row = await runCombination(combination, tests, signal);
+    if (row !== undefined) rows.push(row);
   }
-  printTable(rows);
+  if (rows.length > 0) printTable(rows);
   printFailures(rows);
   const failed = rows.filter(({ outcomes }) => [...outcomes.values()].some(({ isGood }) => !isGood));
   if (failed.length > 0) throw new StartFailure(`failed on ${failed.map(({ name }) => name).join(', ')}`);
