@@ -28,13 +28,12 @@ const envOf = (service: Service, env: Readonly<Record<string, string>> = { ADMIN
 
 /** Runs a command in this process: to start one for each command takes half a second of CPU. */
 export const ops: Run = async (service, args, env) => {
-  let said = '';
-  let complained = '';
+  let [output, complained] = ['', ''];
   const code = await runOps(wordsOf(args), envOf(service, env), {
-    print: (line) => (said += `${line}\n`),
-    complain: (line) => (complained += `${line}\n`),
+    print: (line) => void (output += `${line}\n`),
+    complain: (line) => void (complained += `${line}\n`),
   });
-  return { said, complained, code };
+  return { said: output, complained, code };
 };
 
 /** Runs a command as an operator does. */
@@ -43,8 +42,8 @@ export const opsProcess: Run = async (service, args, env) => {
     env: { ...COMPILE_CACHE, PATH: process.env['PATH'], ...envOf(service, env) },
   });
   const ended = once(child, 'exit') as Promise<[number]>;
-  const [said, complained, [code]] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
-  return { said, complained, code };
+  const [output, complained, [code]] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
+  return { said: output, complained, code };
 };
 
 /** The output of a command that succeeds. */
