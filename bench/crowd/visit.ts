@@ -25,6 +25,8 @@ const PASSING: ReadonlySet<ErrorCode> = new Set(['paused', 'tokens_exhausted']);
 const PASSING_MS = 1_500;
 /** How often a shopper in a waiting room looks at the place. */
 const ROOM_LOOK_MS = 2_000;
+/** How long a shopper in a waiting room hopes for units that come back: longer than a payment takes. */
+const HOPE_MS = { from: 10_000, to: 15_000 };
 
 interface VisitDeps {
   readonly clientOf: ClientOf;
@@ -57,12 +59,19 @@ export async function visit(userId: string, saleId: number, deps: VisitDeps): Pr
     return ended(order.status);
   }
 
-  /** Joins the waiting room, buys when called, and leaves if nothing is left and nothing may come back. */
+  /** Joins the waiting room, buys when called, and leaves when nothing comes back any more. */
   async function fromRoom(client: ShopperClient, solve: BuyOptions['solve']): Promise<Visit> {
     const leaving = new AbortController();
     const waiting = AbortSignal.any([signal, leaving.signal]);
+    const hopeMs = HOPE_MS.from + Math.random() * (HOPE_MS.to - HOPE_MS.from);
+    let soldOutSinceMs: number | undefined;
     const onPlace = (place: Place): void => {
-      if (place.status === 'sold_out' && place.units_may_return !== true) leaving.abort();
+      if (place.status !== 'sold_out') {
+        soldOutSinceMs = undefined;
+        return;
+      }
+      soldOutSinceMs ??= performance.now();
+      if (place.units_may_return !== true || performance.now() - soldOutSinceMs > hopeMs) leaving.abort();
     };
     let ticket: string | undefined;
     const onTicket = (issued: string): void => void (ticket = issued);

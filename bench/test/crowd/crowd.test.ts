@@ -79,6 +79,13 @@ describe('npm run crowd', () => {
     expect(await ordersOf(saleOf(said))).toEqual({ paid: 20 });
   }, 120_000);
 
+  it('leaves the waiting room of a sale that is sold out, though an unpaid unit may come back much later', async () => {
+    const { said, code } = await crowd('--shoppers 12 --units 4 --over 2s --pay 0 --abandon 1 --room');
+    expect(code, said).toBe(0);
+    expect(said).toMatch(/^not paid yet +4$/m);
+    expect(said).toMatch(/^sold out +8$/m);
+  }, 120_000);
+
   it('cancels what is neither paid nor abandoned, and others buy the units that come back', async () => {
     const { said, code } = await crowd('--shoppers 12 --units 12 --over 1s --pay 0 --abandon 0 --double-click 0');
     expect(code, said).toBe(0);

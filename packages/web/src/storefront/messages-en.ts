@@ -44,6 +44,7 @@ export const english = {
   buyLeft: 'Buy {n}',
 
   roomInvites: 'This sale has a waiting room: join it, and buy when you are called.',
+  roomInvitesSoldOut: 'Sold out for now. Join the waiting room: when others do not pay, the next in the line buy.',
   joinRoom: 'Join the waiting room',
   leaveRoom: 'Stop waiting',
   roomOpens: 'The waiting room opens {time}. This page joins then.',

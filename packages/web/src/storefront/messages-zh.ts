@@ -46,6 +46,7 @@ export const chinese: Readonly<Record<keyof typeof english, Message>> = {
   buyLeft: '购买 {n} 件',
 
   roomInvites: '此活动设有候场室：请先进入候场室，叫到您时即可购买。',
+  roomInvitesSoldOut: '暂时售罄。您可以进入候场室：有人未付款时，排在最前面的人可以购买。',
   joinRoom: '进入候场室',
   leaveRoom: '停止等待',
   roomOpens: '候场室 {time} 开放，届时页面会自动进入。',

@@ -136,7 +136,9 @@ function fewerLeft(left: number, { purchase, t }: Asked): Shown | undefined {
 function idle({ status, purchase, quantity, hasRoom, t }: Asked, soldOut: Shown): Shown {
   const buy = (text: MessageKey) => ({ text: t(text), onClick: () => purchase.want('unit', quantity) });
   if (hasRoom && (status === 'scheduled' || status === 'open' || status === 'sold_out')) {
-    return { text: t('roomInvites'), button: buy('joinRoom'), asksQuantity: status !== 'sold_out' };
+    const isSoldOut = status === 'sold_out';
+    const text = t(isSoldOut ? 'roomInvitesSoldOut' : 'roomInvites');
+    return { text, button: buy('joinRoom'), asksQuantity: !isSoldOut };
   }
   switch (status) {
     case 'scheduled':

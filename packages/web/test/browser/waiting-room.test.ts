@@ -46,6 +46,8 @@ it('shoppers wait in the room, are called in turn, check their places, and come 
   await press(winner.page, names.cancel);
   await says(winner.page, 'cancelled');
   await says(other.page, 'yours');
+  const late = await stage.openAs('cid', `/sales/${sale}`);
+  await says(late.page, 'Sold out for now. Join the waiting room');
   for (const { noise } of shoppers) expect(noise()).toEqual([]);
 });
 
