@@ -86,9 +86,13 @@ export async function markArchived(db: Db, id: number): Promise<void> {
   await db.updateTable('products').set({ archived_at: LEDGER_NOW }).where('id', '=', id).execute();
 }
 
-/** The sale's row, its counters and its repairs. */
+/** The sale's row without the key of its tickets, its counters and its repairs. */
 export async function readSaleToArchive(db: Db, id: number) {
-  const sale = await db.selectFrom('products').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
+  const { room_ticket_key: _secret, ...sale } = await db
+    .selectFrom('products')
+    .selectAll()
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow();
   const counters = await db
     .selectFrom('sale_counters')
     .select(['name', 'bucket', 'value'])

@@ -26,6 +26,17 @@ beforeEach(async () => {
 });
 
 describe('a sale that ended long ago', () => {
+  test('is archived with the seed of its waiting room, which proves the draw, and without the key of its tickets', async () => {
+    const { sale } = await oldSale(context);
+    const [seed, ticketKey] = ['5e'.repeat(32), '7c'.repeat(32)];
+    const secrets = { room_opens_at: new Date(0), room_seed: seed, room_ticket_key: ticketKey };
+    await context.db.updateTable('products').set(secrets).where('id', '=', sale.id).execute();
+    await round(context, folder);
+    const archive = JSON.stringify((await readArchive(folder)).lines);
+    expect(archive).toContain(seed);
+    expect(archive).not.toContain(ticketKey);
+  });
+
   test('is archived completely, then deleted completely', async () => {
     const { sale, orders } = await oldSale(context);
     const recent = await oldSale(context, 29);
