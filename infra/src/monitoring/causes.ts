@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Keys } from '@flash-sale/shared/platform/redis/keys.ts';
 import { SALES_SHOWN_MAX } from '@flash-sale/shared/platform/telemetry/sale-metrics.ts';
 import type { FakeStripe } from '@flash-sale/shared/testing/fake-stripe.ts';
-import { get, openSale, startCrowd } from './eventful-sale.ts';
+import { get, openRoom, openSale, startCrowd } from './eventful-sale.ts';
 import type { OtherApi } from './other-api.ts';
 import { payWrongly } from './payment-causes.ts';
 import { REDIS_MEMORY_BYTES, type WatchedProcess, type WatchedService } from './watched-service.ts';
@@ -55,6 +55,9 @@ export async function makeCauses(
   const sale = await openSale(service);
   const other = await openSale(service);
   const crowd = startCrowd(service, sale.id);
+  progress('an api process sheds load without an end while shoppers wait in a room');
+  const stopShedding = shedForLong(service);
+  await openRoom(service, 30);
   try {
     // Events of orders that are written now wait for their receiver until the end.
     await delay(20_000);
@@ -70,6 +73,7 @@ export async function makeCauses(
       await service.mysql.query('RENAME TABLE stock_returns_gone TO stock_returns');
     });
     await delay(15_000);
+    stopShedding();
 
     progress('leases are deleted while orders are written');
     await repeatFor(6_000, 10, () => service.redis.del(keys.sale(sale).lease));
@@ -107,6 +111,7 @@ export async function makeCauses(
     await delay(90_000);
     await Promise.all(service.workers.map((worker) => worker.start()));
   } finally {
+    stopShedding();
     await crowd.stop();
   }
   progress('more sales are live than may have figures of their own');
@@ -138,6 +143,14 @@ async function sellMoreThanThereIs({ mysql }: WatchedService, sale: number): Pro
   await delay(75_000);
   await mysql.query('UPDATE products SET seckill_stock = stock WHERE id = ?', [sale]);
   await mysql.query('ALTER TABLE products ADD CONSTRAINT sold_fits CHECK (sold <= seckill_stock)');
+}
+
+/** Says, as an api process that sheds load does, that nobody may be called. */
+function shedForLong({ redis }: WatchedService): () => void {
+  const say = () => void redis.set(keys.shedding(0), '1', 'PX', 5_000).catch(() => undefined);
+  say();
+  const timer = setInterval(say, 1_000);
+  return () => clearInterval(timer);
 }
 
 async function askAtOnce(service: WatchedService): Promise<void> {

@@ -4,6 +4,8 @@ import { ORDERS_QUEUE } from '@flash-sale/shared/admission/order-jobs.ts';
 import { OPERATOR_TOKEN, REDIS_MEMORY_BYTES, type WatchedService } from './watched-service.ts';
 
 const UNITS = 5_000;
+const ROOM_UNITS = 5;
+const ROOM_LOADS_MS_MAX = 10_000;
 const SHOPPERS_PER_TICK = 3;
 const TICK_MS = 40;
 const keys = new Keys('');
@@ -15,6 +17,8 @@ const keys = new Keys('');
 export async function runEventfulSale(service: WatchedService, progress: (line: string) => void): Promise<void> {
   const sale = await openSale(service);
   const names = keys.sale(sale);
+  // More than the passes for its units.
+  await openRoom(service, 30);
   const crowd = startCrowd(service, sale.id);
   const { redis, mysql, workers } = service;
   try {
@@ -73,7 +77,29 @@ export async function runEventfulSale(service: WatchedService, progress: (line: 
   }
 }
 
-export async function openSale({ api }: WatchedService): Promise<{ id: number; shard: number }> {
+/** A sale with a waiting room, in which so many shoppers wait. Some of them are called within seconds. */
+export async function openRoom(service: WatchedService, shoppers: number): Promise<{ id: number; shard: number }> {
+  const opensAt = new Date(Date.now() - 60_000).toISOString();
+  const sale = await openSale(service, {
+    seckill_stock: ROOM_UNITS,
+    waiting_room: { opens_at: opensAt, admit_per_second: 2 },
+  });
+  for (let i = 0; i < shoppers; i += 1) {
+    await untilTicket(() => post(service, '/api/v1/seckill/queue', { user_id: `waits-${i}`, product_id: sale.id }));
+  }
+  return sale;
+}
+
+/** A room is loaded a moment after its sale was created. */
+async function untilTicket(join: () => Promise<Answer>): Promise<void> {
+  const untilMs = performance.now() + ROOM_LOADS_MS_MAX;
+  while ((await join())['ticket'] === undefined) {
+    if (performance.now() > untilMs) throw new Error('the waiting room lets nobody join');
+    await delay(100);
+  }
+}
+
+export async function openSale({ api }: WatchedService, fields: object = {}): Promise<{ id: number; shard: number }> {
   const nowMs = Date.now();
   const response = await fetch(`${api}/api/v1/admin/products`, {
     method: 'POST',
@@ -85,6 +111,7 @@ export async function openSale({ api }: WatchedService): Promise<{ id: number; s
       seckill_stock: UNITS,
       start_time: new Date(nowMs - 1_000).toISOString(),
       end_time: new Date(nowMs + 3_600_000).toISOString(),
+      ...fields,
     }),
   });
   if (response.status !== 201) throw new Error(`the sale was not opened: ${await response.text()}`);

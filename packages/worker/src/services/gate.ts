@@ -45,7 +45,7 @@ export interface GateDeps {
     'PASS_SECONDS' | 'PASSES_PER_UNIT' | 'BACKLOG_MAX' | 'RATE_LIMIT_GLOBAL_PER_SECOND' | 'SHARDS'
   >;
   readonly log: Logger;
-  readonly metrics: Pick<Metrics, 'roomWaiting' | 'roomInside' | 'roomCalled'>;
+  readonly metrics: Pick<Metrics, 'roomWaiting' | 'roomInside' | 'roomCalled' | 'roomSelling' | 'roomLookedAt'>;
 }
 
 /** What this process remembers of a room. Without it, it asks again. */
@@ -71,7 +71,11 @@ export function gate(deps: GateDeps): Rounds {
 
   function knownOf(sale: Sale): Known {
     let of = known.get(sale.id);
-    if (of === undefined) known.set(sale.id, (of = { savedMs: -Infinity, mayReturn: true, askedMs: -Infinity }));
+    if (of === undefined) {
+      known.set(sale.id, (of = { savedMs: -Infinity, mayReturn: true, askedMs: -Infinity }));
+      // Initialize at 0, so that the first call counts as an increase.
+      metrics.roomCalled.inc({ sale: sale.id }, 0);
+    }
     return of;
   }
 
@@ -135,19 +139,21 @@ export function gate(deps: GateDeps): Rounds {
       const next = nextGate(row.gate, line, view, rules);
       if (next !== undefined && (await moveGate(db, sale.id, next))) {
         await commands.publishGate(sale, next, unitsMayReturn);
-        metrics.roomCalled.inc(peopleBetween(line, row.gate.gate, next.gate));
+        metrics.roomCalled.inc({ sale: sale.id }, peopleBetween(line, row.gate.gate, next.gate));
         now = next;
       }
     }
-    show(sale, now, line, { room, bought: look.bought });
+    show(sale, now, line, { room, bought: look.bought, isSelling });
   }
 
   function show(
     sale: Sale,
     now: Gate,
     line: EarlyLine,
-    { room, bought }: { readonly room: LiveRoom; readonly bought: number },
+    { room, bought, isSelling }: { readonly room: LiveRoom; readonly bought: number; readonly isSelling: boolean },
   ): void {
+    metrics.roomSelling.set({ sale: sale.id }, isSelling ? 1 : 0);
+    metrics.roomLookedAt.set({ sale: sale.id }, Date.now() / 1_000);
     metrics.roomWaiting.set({ sale: sale.id }, Math.round(peopleBetween(line, now.gate, latePlace(room.late))));
     metrics.roomInside.set({ sale: sale.id }, peopleInside(now, { nowMs: room.nowMs, bought }, rules.passMs));
   }
@@ -155,8 +161,9 @@ export function gate(deps: GateDeps): Rounds {
   function forget(ids: readonly number[]): void {
     for (const id of ids) {
       known.delete(id);
-      metrics.roomWaiting.remove({ sale: id });
-      metrics.roomInside.remove({ sale: id });
+      for (const name of ['roomWaiting', 'roomInside', 'roomSelling', 'roomLookedAt', 'roomCalled'] as const) {
+        metrics[name].remove({ sale: id });
+      }
     }
   }
 

@@ -26,9 +26,22 @@ export function roomMetrics({ api, worker: registers }: { readonly api: Registry
       labelNames: ['sale'],
       registers,
     }),
+    roomSelling: new Gauge({
+      name: 'seckill_room_selling',
+      help: '1 if the sale of the room runs, is in Redis and is not paused; else 0. By sale.',
+      labelNames: ['sale'],
+      registers,
+    }),
+    roomLookedAt: new Gauge({
+      name: 'seckill_room_looked_at_seconds',
+      help: 'When the gate last looked at the room, in seconds since 1970, by sale.',
+      labelNames: ['sale'],
+      registers,
+    }),
     roomCalled: new Counter({
       name: 'seckill_room_called_total',
-      help: 'People called from waiting rooms.',
+      help: 'People called from waiting rooms, by sale.',
+      labelNames: ['sale'],
       registers,
     }),
   };
