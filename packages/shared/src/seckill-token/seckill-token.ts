@@ -1,5 +1,4 @@
-import { createHash, randomFillSync, timingSafeEqual } from 'node:crypto';
-import { HmacSha256 } from '../platform/hmac-sha256.ts';
+import { createHash, createHmac, createSecretKey, randomFillSync, timingSafeEqual, type KeyObject } from 'node:crypto';
 import { KnownTokens, type SeckillClaim } from './known-tokens.ts';
 
 /**
@@ -22,8 +21,8 @@ const KEY_ID_LENGTH = 8;
  * MAC again, which took a tenth of the time of a buy.
  */
 export class SeckillTokens {
-  #signer!: { readonly kid: string; readonly key: HmacSha256 };
-  #keys!: ReadonlyMap<string, HmacSha256>;
+  #signer!: { readonly kid: string; readonly key: KeyObject };
+  #keys!: ReadonlyMap<string, KeyObject>;
   readonly #known = new KnownTokens();
 
   /** @param secrets the first signs, all verify */
@@ -36,7 +35,11 @@ export class SeckillTokens {
    * needs it any more.
    */
   use(secrets: readonly [string, ...string[]]): void {
-    const keys = secrets.map((secret) => ({ kid: keyIdOf(secret), key: new HmacSha256(Buffer.from(secret)) }));
+    const keys = secrets.map((secret) => ({
+      kid: keyIdOf(secret),
+      // With a KeyObject a MAC takes 2 µs; with raw bytes it takes 14.
+      key: createSecretKey(Buffer.from(secret)),
+    }));
     this.#known.clear();
     this.#signer = keys[0]!;
     this.#keys = new Map(keys.map(({ kid, key }) => [kid, key]));
@@ -47,7 +50,7 @@ export class SeckillTokens {
    * about the original secret.
    */
   derivedSecrets(purpose: string): string[] {
-    return [...this.#keys.values()].map((key) => key.of(`purpose:${purpose}`, 'hex'));
+    return [...this.#keys.values()].map((key) => createHmac('sha256', key).update(`purpose:${purpose}`).digest('hex'));
   }
 
   /** A new token that expires at `expiresMs` (milliseconds since the epoch). */
@@ -95,9 +98,9 @@ export function expiryOf(token: string): number {
   return parseInt(token.slice(from, token.indexOf('.', from)), 36);
 }
 
-function mac(key: HmacSha256, body: string, userId: string): string {
+function mac(key: KeyObject, body: string, userId: string): string {
   // The body has a fixed alphabet without a line feed, so no two claims have the same input.
-  return key.of(`${body}\n${userId}`, 'base64url');
+  return createHmac('sha256', key).update(`${body}\n${userId}`).digest('base64url');
 }
 
 /** Random bytes for many tokens: a call to OpenSSL for each would cost as much as a MAC. */

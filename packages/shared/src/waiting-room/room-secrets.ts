@@ -1,5 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
-import { HmacSha256 } from '../platform/hmac-sha256.ts';
+import { createHash, createHmac, createSecretKey, timingSafeEqual, type KeyObject } from 'node:crypto';
 import type { SeckillClaim } from '../seckill-token/known-tokens.ts';
 import type { WaitingRoom } from '../sale/sale.ts';
 import { fractionOf, slotOf } from './place.ts';
@@ -18,17 +17,17 @@ export type Joined = 'early' | { readonly late: number };
 
 /** What a service knows of a room that its shoppers do not: the order of the early ones, and the key of tickets. */
 export class RoomSecrets {
-  readonly #seed: HmacSha256;
-  readonly #ticketKey: HmacSha256;
+  readonly #seed: KeyObject;
+  readonly #ticketKey: KeyObject;
 
   constructor({ seed, ticketKey }: Pick<WaitingRoom, 'seed' | 'ticketKey'>) {
-    this.#seed = new HmacSha256(Buffer.from(seed, 'hex'));
-    this.#ticketKey = new HmacSha256(Buffer.from(ticketKey, 'hex'));
+    this.#seed = createSecretKey(Buffer.from(seed, 'hex'));
+    this.#ticketKey = createSecretKey(Buffer.from(ticketKey, 'hex'));
   }
 
   /** The early place of a shopper: the same however often and wherever the shopper joins. */
   draw(userId: string): { readonly slot: number; readonly fraction: number } {
-    const mac = Buffer.from(this.#seed.of(userId, 'binary'), 'binary');
+    const mac = createHmac('sha256', this.#seed).update(userId).digest();
     return { slot: slotOf(mac), fraction: fractionOf(mac) };
   }
 
@@ -65,7 +64,7 @@ export class RoomSecrets {
   }
 
   #mac(body: string, userId: string): string {
-    return this.#ticketKey.of(`ticket\n${body}\n${userId}`, 'base64url');
+    return createHmac('sha256', this.#ticketKey).update(`ticket\n${body}\n${userId}`).digest('base64url');
   }
 }
 
