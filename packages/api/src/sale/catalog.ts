@@ -55,6 +55,8 @@ export class Catalog {
     this.#lists = new LRUCache<string, readonly SaleWithTexts[]>({
       max: LISTS_MAX,
       ttl: Math.max(1, listFreshMs),
+      // A change clears the lists. Callers who wait for one then get it, but it is not kept.
+      ignoreFetchAbort: true,
       fetchMethod: async (key, last) => {
         const [limit, before] = key.split(':');
         try {
@@ -72,7 +74,12 @@ export class Catalog {
   /** The sale, or undefined if it does not exist. */
   async sale(id: number): Promise<SaleWithTexts | undefined> {
     if (this.#missing.has(id)) return undefined;
-    const entry = await this.#sales.fetch(id);
+    const entry = await this.#sales.fetch(id).catch((error: unknown) => {
+      // The cache also rejects a reading if a list or a change has set the sale meanwhile.
+      const kept = this.#sales.peek(id, { allowStale: true });
+      if (kept === undefined) throw error;
+      return kept;
+    });
     if (entry === undefined) this.#missing.set(id, true);
     return saleIn(entry);
   }

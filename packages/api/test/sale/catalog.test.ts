@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
+import type { SaleWithTexts } from '@flash-sale/shared/sale/sale.ts';
 import { Catalog } from '../../src/sale/catalog.ts';
 import { openTestContext, type TestContext } from '../../testing/support.ts';
 
@@ -68,4 +69,46 @@ it('a known sale is answered while MySQL fails', async () => {
   const catalog = new Catalog(db, 200);
   catalog.changed(sale);
   for (let i = 0; i < 20; i += 1) expect(await catalog.saleSince(sale, sale.version + 1)).toEqual(sale);
+});
+
+/** A database whose answers to the first `heldMax` queries wait for `release`. */
+function openSlowDb(heldMax: number) {
+  const released = Promise.withResolvers<void>();
+  let queries = 0;
+  const db = context.db.withPlugin({
+    transformQuery: ({ node }) => node,
+    async transformResult({ result }) {
+      queries += 1;
+      if (queries <= heldMax) await released.promise;
+      return result;
+    },
+  });
+  return { db, release: () => released.resolve() };
+}
+
+describe('a reading that is overtaken is answered: it was an internal error', () => {
+  it.each<[string, (catalog: Catalog, sale: SaleWithTexts) => unknown]>([
+    ['by a list', (catalog) => catalog.list({ limit: 10 })],
+    ['by a change', (catalog, sale) => catalog.changed(sale)],
+  ])('of a sale, %s', async (_by, overtake) => {
+    const sale = await context.insertSale();
+    const { db, release } = openSlowDb(1);
+    const catalog = new Catalog(db, 200);
+    const reading = catalog.sale(sale.id);
+    await overtake(catalog, sale);
+    release();
+    expect(await reading).toMatchObject({ id: sale.id });
+    expect(await catalog.sale(sale.id)).toMatchObject({ id: sale.id });
+  });
+
+  it('of the list, by a change, and is not kept', async () => {
+    const { db, release } = openSlowDb(1);
+    const catalog = new Catalog(db, 60_000);
+    const reading = catalog.list({ limit: 10 });
+    const sale = await context.insertSale();
+    catalog.changed(sale);
+    release();
+    expect(await reading).toBeInstanceOf(Array);
+    expect(await catalog.list({ limit: 10 })).toContainEqual(expect.objectContaining({ id: sale.id }));
+  });
 });

@@ -62,7 +62,9 @@ export function connectDb(config: DbConfig, use: PoolUse, metrics?: DbMetrics, w
     database: config.DB_NAME,
     connectionLimit: config.DB_POOL_MAX,
     queueLimit: waitingMax,
-    maxIdle: 0,
+    // Lower than the limit, so that mysql2 looks for idle connections at all. Each second it closes
+    // those above this number at once, and the others when they have been idle for `idleTimeout`.
+    maxIdle: config.DB_POOL_MAX - 1,
     idleTimeout: idleMsMax,
     // VARBINARY columns hold ASCII here. Read them as text.
     typeCast: (field, next) => (field.type === 'VAR_STRING' ? field.string() : next()),
