@@ -221,6 +221,13 @@ describe('the gate', () => {
     expect(counts).toEqual([3_500, 4_500]);
   });
 
+  test('notes nobody if all passes have ended: the key had no TTL', async () => {
+    const { commands, redis, keys } = context;
+    sale = await openRoom();
+    await commands.enterRoom(sale, [{ userId: 'u1', passEndMs: Date.now() - 60_000 }]);
+    expect(await redis.exists(keys.sale(sale).roomEntered)).toBe(0);
+  });
+
   test('counts who entered and bought while the pass lasts, and the key expires', async () => {
     const { commands, redis, keys } = context;
     sale = await openRoom();
