@@ -17,7 +17,7 @@ const TOLERANCE_PERCENT = 10;
 
 const USAGE = 'npm run bench:compare -- <before.json> <after.json> [options]';
 
-const { values, args } = readCommandLine({
+const { values, args } = await readCommandLine({
   usage: USAGE,
   summary: 'Compares the ratios of two result files. Exit code 1: a ratio got worse by more than the tolerance.',
   args: ['before.json', 'after.json'],
@@ -27,16 +27,16 @@ const { values, args } = readCommandLine({
   },
 });
 const tolerance = values.tolerance ?? TOLERANCE_PERCENT;
-const rows = compareFiles(args as [string, string]);
+const rows = await compareFiles(args as [string, string]);
 const worse = rows.filter(({ isWorse }) => isWorse).length;
 process.stdout.write(values.json ? documentOf(rows) : textOf(rows));
 process.exitCode = worse === 0 && rows.length > 0 ? 0 : 1;
 
-function compareFiles([before, after]: readonly [string, string]): Comparison[] {
+async function compareFiles([before, after]: readonly [string, string]): Promise<Comparison[]> {
   try {
     return compare(readResults(before), readResults(after), tolerance);
   } catch (error) {
-    if (error instanceof UsageError) exitWithUsage(error, USAGE);
+    if (error instanceof UsageError) return exitWithUsage(error, USAGE);
     throw error;
   }
 }

@@ -1,6 +1,7 @@
 /**
  * `npm run bench`: measures the service and writes the report. See `--help`.
  */
+import { exitProcess } from '@flash-sale/shared/platform/process/exit.ts';
 import { basename } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { textTable } from '@flash-sale/shared/platform/process/text-table.ts';
@@ -97,7 +98,7 @@ async function growth(options: Options, dataDir: string): Promise<number> {
 }
 
 async function main(): Promise<number> {
-  const options = optionsOrExit(readOptions, PROGRAM.usage);
+  const options = await optionsOrExit(readOptions, PROGRAM.usage);
   if (options.report !== undefined) {
     const pages = writeReport(options.out, readResults(options.report), basename(options.report));
     for (const path of pages) print(`wrote ${path}`);
@@ -117,4 +118,4 @@ async function main(): Promise<number> {
   });
 }
 
-process.exit(await main());
+await exitProcess(await main());

@@ -68,7 +68,7 @@ export function readOptions(args: readonly string[]): Options | string {
   const { values, help } = parseCommandLine(PROGRAM, args);
   if (help) return helpText(PROGRAM);
   const growthOf = values['growth-of'];
-  const asked = { ...values, growth: values.growth === true || growthOf !== undefined };
+  const asked = { ...values, growth: values.growth || growthOf !== undefined };
   const modes = (['growth', 'soak', 'url', 'quick'] as const).filter((name) => (asked[name] ?? false) !== false);
   if (modes.length > 1) throw new UsageError(`--${modes[0]} and --${modes[1]} are different runs`);
   const mode = modes[0] ?? 'full';

@@ -1,3 +1,4 @@
+import { exitProcess } from '@flash-sale/shared/platform/process/exit.ts';
 import { createServer } from 'node:http';
 import { Worker } from 'bullmq';
 import type { ResultSetHeader } from 'mysql2';
@@ -48,4 +49,4 @@ const worker = new Worker<OrderJob>(
 worker.on('error', (error) => console.error(error));
 await worker.waitUntilReady();
 createServer((_request, response) => response.end('ok')).listen(Number(process.env['SERVER_PORT']), '127.0.0.1');
-process.on('SIGTERM', () => void worker.close().finally(() => process.exit(0)));
+process.on('SIGTERM', () => void worker.close().finally(() => exitProcess(0)));

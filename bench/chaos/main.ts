@@ -1,6 +1,7 @@
 /**
  * `npm run chaos`: checks that the promises hold while processes and servers fail. See `--help`.
  */
+import { exitProcess } from '@flash-sale/shared/platform/process/exit.ts';
 import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { brokenBuildOf, type BrokenBuild } from './broken/table.ts';
@@ -165,9 +166,9 @@ function showProgress(what: string): void {
   if (process.stdout.isTTY) process.stdout.write(`\r\u001b[K${what}`);
 }
 
-const options = optionsOrExit(readOptions, PROGRAM.usage);
+const options = await optionsOrExit(readOptions, PROGRAM.usage);
 const code = await runInFolder('chaos', (folder) => {
   const run = new Run(options);
   return options.broken === undefined ? run.normal(folder) : run.broken(folder, brokenBuildOf(options.broken));
 });
-process.exit(code);
+await exitProcess(code);

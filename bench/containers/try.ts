@@ -16,7 +16,7 @@ import { readCommandLine } from '@flash-sale/shared/platform/process/command-lin
 import { Shop } from '../drill/shop.ts';
 import { Crowd } from './crowd.ts';
 
-readCommandLine({
+await readCommandLine({
   usage: 'npm run try:containers',
   summary: `Builds the image, starts infra/deploy/compose.yaml on Docker or Podman, sells through the proxy while containers are killed
 and scaled, compares the sums, and removes everything. If no registry can be reached, stand-ins made of Debian's packages

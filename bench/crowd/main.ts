@@ -1,6 +1,7 @@
 /**
  * `npm run crowd`: a crowd of shoppers in the running service. See `--help`.
  */
+import { exitProcess } from '@flash-sale/shared/platform/process/exit.ts';
 import { Agent, fetch as fetchWith } from 'undici';
 import { exitWithUsage, UsageError } from '@flash-sale/shared/platform/process/command-line.ts';
 import { accessOf } from '@flash-sale/infra/ops/access.ts';
@@ -15,7 +16,7 @@ import { PROGRAM, readOptions } from './options.ts';
 const CONNECTIONS = 1_000;
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
-const options = optionsOrExit(readOptions, PROGRAM.usage);
+const options = await optionsOrExit(readOptions, PROGRAM.usage);
 const agent = new Agent({ connections: CONNECTIONS });
 const send = ((input: string | URL, init?: object) =>
   fetchWith(input, { ...init, dispatcher: agent })) as unknown as typeof fetch;
@@ -26,10 +27,10 @@ try {
   const jwtSecret = process.env['JWT_SECRET'] || undefined;
   const problems = await runCrowd(options, { url: access.url, call: callAs(access), send, jwtSecret, stop, print });
   print(problems.length === 0 ? 'the account of the sale is right' : `WRONG:\n${problems.join('\n')}`);
-  process.exit(problems.length > 0 ? 1 : stop.aborted ? 130 : 0);
+  await exitProcess(problems.length > 0 ? 1 : stop.aborted ? 130 : 0);
 } catch (error) {
-  if (error instanceof UsageError) exitWithUsage(error, PROGRAM.usage);
+  if (error instanceof UsageError) await exitWithUsage(error, PROGRAM.usage);
   if (!(error instanceof CallFailed || error instanceof Refused)) throw error;
   process.stderr.write(`${error.message}\n`);
-  process.exit(1);
+  await exitProcess(1);
 }

@@ -19,7 +19,7 @@ import { ServiceProcess } from '../stage/service-process.ts';
 import { dumpPrograms, restoreDump, writeDump } from './dump.ts';
 import { Shop } from './shop.ts';
 
-readCommandLine({
+await readCommandLine({
   usage: 'npm run drill:restore',
   summary: `On private servers, deletes MySQL and Redis in the middle of a sale, restores a dump and continues the sale.
 Exit code 1: a check failed.`,

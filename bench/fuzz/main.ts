@@ -2,6 +2,7 @@
  * `npm run fuzz`: valid and broken requests for every operation of the OpenAPI document. See
  * `--help`.
  */
+import { exitProcess } from '@flash-sale/shared/platform/process/exit.ts';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { integer, readCommandLine } from '@flash-sale/shared/platform/process/command-line.ts';
@@ -14,7 +15,7 @@ const ROOT = join(import.meta.dirname, '..', '..');
 const REQUESTS_MIN = 3_000;
 const REQUESTS_DEFAULT = 20_000;
 
-const { values } = readCommandLine({
+const { values } = await readCommandLine({
   usage: 'npm run fuzz -- [options]',
   summary: `Starts the service on private servers and sends it valid and broken requests, made from its own OpenAPI document. Exit code 1: an answer
 is a 5xx, is not declared or breaks its schema, a refused request had an effect, a process ended, or an operation did not succeed 50
@@ -62,4 +63,4 @@ async function fuzzIn(folder: string): Promise<number> {
   }
 }
 
-process.exit(await runInFolder('fuzz', fuzzIn));
+await exitProcess(await runInFolder('fuzz', fuzzIn));

@@ -30,17 +30,17 @@ export async function memoryOf(stage: Stage, buys: number, connections: number):
   );
 
   const orders: string[] = [];
-  let isBuying = true;
+  const bought = new AbortController();
   const buying = closedLoop({
     urls: [api],
     connections: CONNECTIONS,
     requests,
     expected: 202,
     onBody: (body) => void orders.push(orderNoOf(body) ?? ''),
-  }).finally(() => (isBuying = false));
+  }).finally(() => bought.abort());
   // Buckets live for a second or two.
   let bucket = Number.NaN;
-  while (isBuying) {
+  while (!bought.signal.aborted) {
     await pause(LOOK_MS);
     const buckets = TURNS.map((turn) => `v4:bucket:{0}:users:${turn}`);
     bucket = (await bytesPerEntry(redis, buckets)) || bucket;

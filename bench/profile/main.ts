@@ -3,6 +3,7 @@
  * graph of each (SVG, and `.cpuprofile` for a browser's developer tools or speedscope) and prints
  * the functions that take the most time themselves.
  */
+import { exitProcess } from '@flash-sale/shared/platform/process/exit.ts';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { integer, readCommandLine, text } from '@flash-sale/shared/platform/process/command-line.ts';
@@ -23,7 +24,7 @@ const BUYS = 30_000;
 const WARM_BUYS = 5_000;
 const SHOWN = 25;
 
-const { values } = readCommandLine({
+const { values } = await readCommandLine({
   usage: 'npm run profile -- [options]',
   summary:
     'Profiles api and worker under load, writes a flame graph of each, and prints the functions that take most of the time.',
@@ -104,4 +105,4 @@ async function profileAll(dataDir: string): Promise<number> {
   return 0;
 }
 
-process.exit(await runInFolder('profile', profileAll));
+await exitProcess(await runInFolder('profile', profileAll));

@@ -1,3 +1,4 @@
+import { exitProcess } from '@flash-sale/shared/platform/process/exit.ts';
 import { exitWithUsage, UsageError } from '@flash-sale/shared/platform/process/command-line.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
@@ -13,7 +14,7 @@ export async function runInFolder(name: string, work: (folder: string) => Promis
   // A terminal and npm may both send a signal.
   const interrupt = (code: number): void => {
     interrupted ??= code;
-    void folder.close().then(() => process.exit(interrupted));
+    void folder.close().then(() => exitProcess(interrupted));
   };
   process.on('SIGINT', () => interrupt(130));
   process.on('SIGTERM', () => interrupt(143));
@@ -32,17 +33,17 @@ export async function runInFolder(name: string, work: (folder: string) => Promis
  * The options of this process's command line. Ends the process if they do not fit, or if a text was
  * asked for instead of a run.
  */
-export function optionsOrExit<Options extends object>(
+export async function optionsOrExit<Options extends object>(
   readOptions: (args: readonly string[]) => Options | string,
   usage: string,
-): Options {
+): Promise<Options> {
   try {
     const options = readOptions(process.argv.slice(2));
     if (typeof options !== 'string') return options;
     process.stdout.write(options);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    exitWithUsage(error, usage);
+    return exitWithUsage(error, usage);
   }
-  process.exit(0);
+  return exitProcess(0);
 }

@@ -1,3 +1,4 @@
+import { exitProcess } from '@flash-sale/shared/platform/process/exit.ts';
 import { readCommandLine } from '@flash-sale/shared/platform/process/command-line.ts';
 import { askForAdvisories } from './supply-chain/advisories.ts';
 
@@ -5,7 +6,7 @@ import { askForAdvisories } from './supply-chain/advisories.ts';
  * `npm run advisories`: exits with code 1 if a used package has a known vulnerability of high or
  * critical severity.
  */
-readCommandLine({
+await readCommandLine({
   usage: 'npm run advisories',
   summary: 'Asks the registry for known vulnerabilities of the packages in use. Exit code 1: at least one is severe.',
 });
@@ -13,4 +14,4 @@ readCommandLine({
 const { verdict, text } = await askForAdvisories();
 console.log(text);
 if (verdict === 'no answer') console.log('NOT CHECKED: the registry gave no answer about known vulnerabilities.');
-process.exit(verdict === 'vulnerable' ? 1 : 0);
+await exitProcess(verdict === 'vulnerable' ? 1 : 0);

@@ -1,3 +1,4 @@
+import { exitProcess } from '@flash-sale/shared/platform/process/exit.ts';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { configRows } from '@flash-sale/shared/platform/config/config.ts';
 import { ERRORS } from '@flash-sale/shared/platform/errors.ts';
@@ -15,7 +16,7 @@ import { settingsTables } from './docs/settings-tables.ts';
 const ROOT = new URL('../../', import.meta.url);
 const {
   values: { check },
-} = readCommandLine({
+} = await readCommandLine({
   usage: 'npm run docs -- [options]',
   summary: 'Writes the generated parts of the docs.',
   options: { check: flag('write nothing; exit code 1 if a page is out of date') },
@@ -82,7 +83,7 @@ const pages: readonly (readonly [string, string])[] = [
 const stale = pages.filter(([path, text]) => read(path) !== text);
 if (check && stale.length > 0) {
   console.error(`Out of date: ${stale.map(([path]) => path).join(', ')}. Run \`npm run docs\` and commit the result.`);
-  process.exit(1);
+  await exitProcess(1);
 }
 for (const [path, text] of stale) {
   writeFileSync(new URL(path, ROOT), text);

@@ -16,11 +16,11 @@ Servers: ${Object.keys(DEBIAN_SERVERS).join(', ')}.`,
   rest: 'server',
 };
 
-const { args: names } = readCommandLine(PROGRAM);
+const { args: names } = await readCommandLine(PROGRAM);
 const unknown = names.find((name) => !Object.hasOwn(DEBIAN_SERVERS, name));
 if (unknown !== undefined) {
   const known = Object.keys(DEBIAN_SERVERS).join(', ');
-  exitWithUsage(new UsageError(`There is no server '${unknown}'; the servers are ${known}`), PROGRAM.usage);
+  await exitWithUsage(new UsageError(`There is no server '${unknown}'; the servers are ${known}`), PROGRAM.usage);
 }
 
 await runCommand(async () => {

@@ -17,7 +17,7 @@ import { dataDirOfCheckout, print, runCommand, stopSignal } from './stack/comman
  * `npm run matrix`: runs what depends on MySQL and Redis on several of them. Exit code 1: something
  * failed.
  */
-const { values } = readCommandLine({
+const { values } = await readCommandLine({
   usage: 'npm run matrix -- [options]',
   summary: `Runs the tests that use servers, a chaos run and the restore drill on several servers, and prints a table. Exit code 1: something failed.
 Servers: machine (the programs found on this machine), given (the addresses in the environment; tests only), or names of

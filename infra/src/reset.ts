@@ -10,7 +10,7 @@ import { resetStack } from './stack/stop-stack.ts';
 
 const USAGE = 'npm run reset -- [options]';
 
-const { values } = readCommandLine({
+const { values } = await readCommandLine({
   usage: USAGE,
   summary: 'Stops the service that npm start of this checkout runs, then deletes its data, logs and secrets.',
   options: { yes: flag('do not ask for confirmation') },
@@ -21,7 +21,7 @@ await runCommand(async () => {
     try {
       await confirm(`This deletes everything in ${dataDirOfCheckout}: sales, orders, logs and secrets.`);
     } catch (error) {
-      if (error instanceof UsageError) exitWithUsage(error, USAGE);
+      if (error instanceof UsageError) await exitWithUsage(error, USAGE);
       throw error;
     }
   }

@@ -27,7 +27,7 @@ const JOIN_TRIES_MAX = 100;
 const JOIN_AGAIN_MS = 100;
 const SIZE = { width: 1_280, height: 900 };
 
-readCommandLine({
+await readCommandLine({
   usage: 'npm run screenshots',
   summary: 'Starts a private service and takes the pictures in docs/images/ with headless Chromium.',
 });

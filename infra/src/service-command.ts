@@ -1,3 +1,4 @@
+import { exitProcess } from '@flash-sale/shared/platform/process/exit.ts';
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { ConfigError, readSettingFiles } from '@flash-sale/shared/platform/config/config.ts';
@@ -12,20 +13,20 @@ const [program, ...args] = process.argv.slice(2);
 const root = join(import.meta.dirname, '../..');
 const child = spawn(process.execPath, [join(root, program!), ...args], {
   stdio: 'inherit',
-  env: { ...readRunning(dataDirOfCheckout), ...environment() },
+  env: { ...readRunning(dataDirOfCheckout), ...(await environment()) },
 });
-child.once('exit', (code, signal) => process.exit(signal === null ? (code ?? 1) : 1));
+child.once('exit', (code, signal) => void exitProcess(signal === null ? (code ?? 1) : 1));
 
 /**
  * The environment, with the contents of the `NAME_FILE` files. If a file cannot be read, prints one
  * line and ends the command.
  */
-function environment(): NodeJS.ProcessEnv {
+async function environment(): Promise<NodeJS.ProcessEnv> {
   try {
     return readSettingFiles(process.env);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`${error.message.replaceAll(/\s*\n\s*/g, ' ')}\n`);
-    process.exit(2);
+    return exitProcess(2);
   }
 }

@@ -4,7 +4,7 @@ import { readCommandLine } from '@flash-sale/shared/platform/process/command-lin
 import { dataDirOfCheckout } from './stack/command.ts';
 import { startCommand } from './stack/start-command.ts';
 
-readCommandLine({
+await readCommandLine({
   usage: 'npm start',
   summary: 'Runs the whole service on this machine until SIGINT or SIGTERM. Settings come from the environment.',
 });

@@ -3,7 +3,7 @@ import { readCommandLine } from '@flash-sale/shared/platform/process/command-lin
 import { dataDirOfCheckout, print, runCommand } from './stack/command.ts';
 import { stopStack } from './stack/stop-stack.ts';
 
-readCommandLine({
+await readCommandLine({
   usage: 'npm stop',
   summary: 'Stops the service that npm start of this checkout runs, and everything it has left behind.',
 });

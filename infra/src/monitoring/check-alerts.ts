@@ -12,7 +12,7 @@ import { temporaryFolder } from '../services/temporary-folder.ts';
 import { queriesOf, readDashboards } from './dashboards.ts';
 import { findPrometheus } from './prometheus-programs.ts';
 
-readCommandLine({
+await readCommandLine({
   usage: 'npm run alerts:check',
   summary: 'Checks the configuration of Prometheus, the alerts and their tests with promtool.',
 });

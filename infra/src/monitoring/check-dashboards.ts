@@ -13,7 +13,7 @@ import { runEventfulSale } from './eventful-sale.ts';
 import { findPrometheus, type PrometheusPrograms } from './prometheus-programs.ts';
 import { startWatched, type WatchedService } from './watched-service.ts';
 
-readCommandLine({
+await readCommandLine({
   usage: 'npm run dashboards:check',
   summary:
     'Runs a small sale with faults under a real Prometheus, and checks that every dashboard query returns samples.',

@@ -35,7 +35,7 @@ const LEAST_S = 20;
 /** Longer than the alerts of a process or connection that is away wait. */
 const QUIET_S = 40;
 
-const { values } = readCommandLine({
+const { values } = await readCommandLine({
   usage: 'npm run alerts:fire -- [options]',
   summary: `Causes every alert on private servers, and reports which alerts fired. Takes about seventeen minutes.
 Exit code 1: an alert did not fire although its cause was there, or fired before it.`,

@@ -1,3 +1,4 @@
+import { exitProcess } from '@flash-sale/shared/platform/process/exit.ts';
 import { fileURLToPath } from 'node:url';
 import { reasonOf, StartFailure } from '../services/start-failure.ts';
 
@@ -18,10 +19,10 @@ export async function runCommand(main: () => Promise<void>): Promise<never> {
   process.stderr.on('error', () => {});
   try {
     await main();
-    process.exit(0);
+    return await exitProcess(0);
   } catch (error) {
     process.stderr.write(`\n${reasonOf(error)}\n`);
-    process.exit(1);
+    return exitProcess(1);
   }
 }
 

@@ -1,7 +1,7 @@
 import { readCommandLine } from '@flash-sale/shared/platform/process/command-line.ts';
 import { listenToEndRequests } from '@flash-sale/shared/platform/process/end-requests.ts';
 
-readCommandLine({
+await readCommandLine({
   usage: 'node packages/api/src/main.ts',
   summary: 'An api process: accepts buys and answers polls. Settings come from the environment.',
 });

@@ -1,7 +1,7 @@
 import { readCommandLine } from '@flash-sale/shared/platform/process/command-line.ts';
 import { listenToEndRequests } from '@flash-sale/shared/platform/process/end-requests.ts';
 
-readCommandLine({
+await readCommandLine({
   usage: 'node packages/worker/src/main.ts',
   summary: 'A worker process: writes orders and runs the services. Settings come from the environment.',
 });

@@ -155,7 +155,7 @@ describe('a waiting poll', () => {
   });
 
   it('never answers queued by its first reading, which may be behind the ledger', async () => {
-    const poll = async () => {
+    const firstsOf = async () => {
       const firsts: boolean[] = [];
       const answer = await orderWaiters.readUntil(sale, 'A', {
         waitMs: 200,
@@ -168,9 +168,9 @@ describe('a waiting poll', () => {
       });
       return { answer, firsts };
     };
-    expect(await poll()).toEqual({ answer: 'written', firsts: [true, false] });
+    expect(await firstsOf()).toEqual({ answer: 'written', firsts: [true, false] });
     orderWaiters.close();
-    expect(await poll()).toEqual({ answer: 'written', firsts: [true, false] });
+    expect(await firstsOf()).toEqual({ answer: 'written', firsts: [true, false] });
   });
 
   it('leaves nothing: no waiter, and no subscription after the last one of a sale', async () => {

@@ -17,7 +17,7 @@ import { LEASE_WAIT_MS, LeaseLost } from '../sale/lease.ts';
 
 const {
   values: { repair, json },
-} = readCommandLine({
+} = await readCommandLine({
   usage: 'npm run audit -- [options]',
   summary: `Compares every sale that Redis keeps with the ledger, entry by entry.
 Exit code 1: a sale was not clean, or could not be audited.`,

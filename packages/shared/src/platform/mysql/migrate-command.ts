@@ -5,7 +5,7 @@ import { migrate } from './migrate.ts';
 
 const {
   values: { json },
-} = readCommandLine({
+} = await readCommandLine({
   usage: 'npm run migrate -- [options]',
   summary: 'Migrates the database and ends.',
   options: { json: flag('the names of the migrations that ran, as one JSON document') },

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { exitProcess } from './exit.ts';
 
 /**
  * The command line is not valid: one line, to print without a stack. The command ends with exit
@@ -168,23 +169,23 @@ export function optionsText(options: Options): string {
 }
 
 /** Prints what is wrong with the command line, and ends the process with exit code 2. */
-export function exitWithUsage({ message }: UsageError, usage?: string): never {
+export async function exitWithUsage({ message }: UsageError, usage?: string): Promise<never> {
   process.stderr.write(`${message}${usage === undefined ? '' : `; usage: ${usage}`}\n`);
-  process.exit(USAGE_EXIT_CODE);
+  return exitProcess(USAGE_EXIT_CODE);
 }
 
 /**
  * Parses the command line of this process. Ends the process if the user asked for help, or if the
  * command line is not valid.
  */
-export function readCommandLine<const Of extends Options>(program: Program<Of>): Typed<Of> {
+export async function readCommandLine<const Of extends Options>(program: Program<Of>): Promise<Typed<Of>> {
   try {
     const typed = parseCommandLine(program, process.argv.slice(2));
     if (!typed.help) return typed;
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    exitWithUsage(error, program.usage);
+    return exitWithUsage(error, program.usage);
   }
   process.stdout.write(helpText(program));
-  process.exit(0);
+  return exitProcess(0);
 }

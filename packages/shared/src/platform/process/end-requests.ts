@@ -1,9 +1,11 @@
+import { exitProcess } from './exit.ts';
+
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
 /** Ends the process, for this reason. */
 type End = (reason: string) => void;
 
-let end: End = () => process.exit(0);
+let end: End = () => void exitProcess(0);
 
 /**
  * From now on SIGINT, SIGTERM and the loss of the parent process end this process at once, until

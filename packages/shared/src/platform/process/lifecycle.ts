@@ -1,6 +1,7 @@
 import { ConfigError } from '../config/config.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { onEndRequest } from './end-requests.ts';
+import { exitProcess } from './exit.ts';
 import { serverFault } from './server-fault.ts';
 
 /**
@@ -15,18 +16,17 @@ export function stopOnRequest(log: Logger, limitMs: number, stop: () => Promise<
     log.info({ reason }, 'stopping');
     setTimeout(() => {
       log.error({ limit_ms: limitMs }, 'did not stop in time');
-      process.exit(1);
+      void exitProcess(1);
     }, limitMs).unref();
-    stop().then(
-      () => {
-        log.info('stopped');
-        process.exit(0);
-      },
-      (error: unknown) => {
-        log.error({ err: error }, 'could not stop cleanly');
-        process.exit(1);
-      },
-    );
+    void stop()
+      .then(
+        () => log.info('stopped'),
+        (error: unknown) => {
+          log.error({ err: error }, 'could not stop cleanly');
+          process.exitCode = 1;
+        },
+      )
+      .then(() => exitProcess());
   });
 }
 
@@ -39,10 +39,10 @@ export async function startOrExit(start: () => Promise<void>): Promise<void> {
  * Exits with code 1 and prints one clear message. Only an error that is no fault of a setting or a
  * server has a stack trace.
  */
-export function exitWith(error: unknown): never {
+export async function exitWith(error: unknown): Promise<never> {
   // Not through a logger: there is none if the configuration is wrong.
   process.stderr.write(`${reasonOf(error)}\n`);
-  process.exit(1);
+  return exitProcess(1);
 }
 
 function reasonOf(error: unknown): string {

@@ -8,6 +8,7 @@ import { createMetrics } from '../telemetry/metrics.ts';
 import { startOpsServer, type Probes } from '../telemetry/ops-server.ts';
 import { startTracing } from '../telemetry/tracing.ts';
 import { onEndRequest } from './end-requests.ts';
+import { exitProcess } from './exit.ts';
 import { ServerReadiness } from './readiness.ts';
 import { untilMysqlServes } from './server-wait.ts';
 
@@ -24,7 +25,7 @@ export async function prepareProcess(name: 'api' | 'worker') {
   const log = createLogger(config, name);
   onEndRequest((reason) => {
     log.info({ reason }, 'stopped during the start');
-    process.exit(0);
+    void exitProcess(0);
   });
   for (const advice of settingsAdvice(process.env)) log.warn(advice);
   const metrics = createMetrics(name);
