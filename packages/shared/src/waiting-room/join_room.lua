@@ -9,7 +9,7 @@
 -- history      the history of Redis in which the caller learned the time
 -- deadline_ms  by this Redis's clock
 -- slots        the slot of each shopper's early place, separated by spaces
--- shoppers     a number for each shopper, which nobody can choose
+-- shopper_numbers  a number for each shopper, which nobody can choose
 -- parts        the parts of one shopper in a late place
 -- group_count  how many groups of shoppers there are: each counts once in the late line
 -- window_ms    how long a time window is
@@ -18,7 +18,7 @@
 --       nothing)
 local state_key, room_key, early_key, late_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local joined_keys = { KEYS[5], KEYS[6], KEYS[7] }
-local history, deadline_ms, slots = ARGV[1], ARGV[2], ARGV[3]
+local history, deadline_ms, slots, shopper_numbers = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local parts, group_count, window_ms = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 
 if is_late(history, deadline_ms) then return 'late' end
@@ -29,7 +29,7 @@ local now = math.floor(now_us() / 1000)
 if now >= tonumber(state[4]) then return 'ended' end
 
 local shoppers = {}
-for shopper in string.gmatch(ARGV[4], '%d+') do shoppers[#shoppers + 1] = shopper end
+for shopper in string.gmatch(shopper_numbers, '%d+') do shoppers[#shoppers + 1] = shopper end
 
 -- Sets a bit for each number. Returns the bits from before.
 local function set_bits(key, numbers)

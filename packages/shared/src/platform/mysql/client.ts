@@ -62,9 +62,9 @@ export function connectDb(config: DbConfig, use: PoolUse, metrics?: DbMetrics, w
     database: config.DB_NAME,
     connectionLimit: config.DB_POOL_MAX,
     queueLimit: waitingMax,
-    // Lower than the limit, so that mysql2 looks for idle connections at all. Each second it closes
-    // those above this number at once, and the others when they have been idle for `idleTimeout`.
-    maxIdle: config.DB_POOL_MAX - 1,
+    // Each second, mysql2 closes the connections that are free, whatever `idleTimeout` says. So no
+    // connection stays on a server that has become a replica, even if it only reads.
+    maxIdle: 0,
     idleTimeout: idleMsMax,
     // VARBINARY columns hold ASCII here. Read them as text.
     typeCast: (field, next) => (field.type === 'VAR_STRING' ? field.string() : next()),

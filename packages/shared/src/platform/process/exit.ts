@@ -10,6 +10,8 @@ const IDLE_MS = 100;
  */
 export async function exitProcess(code = process.exitCode): Promise<never> {
   process.exitCode = code;
+  // What is still under way may fail, which is of no interest.
+  process.on('uncaughtException', () => {});
   await delay(IDLE_MS);
   process.exit(code);
 }
