@@ -3,10 +3,11 @@ import { createConnection, type Connection, type RowDataPacket } from 'mysql2/pr
 
 /**
  * Changes that are not the effect of a request, or that a refused one may make: fencing tokens and
- * leases of background services, how far a gate has called, signs of life of processes, queues, rate limits, statistics, caches.
+ * leases of background services, how far a gate has called, signs of life of processes, queues, rate limits, statistics, caches,
+ * and what expires within two minutes.
  */
 const PASSING_KEYS =
-  /:queue:|:service:|:processes:|bucket|limit|challenge|:settled:|:changed:|:backlog:|:(outcomes|lease|fence|lease_waiting|building|room)$|^v4:(queue|service)/;
+  /:queue:|:service:|:processes:|bucket|limit|challenge|:settled:|:joined:|:download:|:changed:|:backlog:|:(outcomes|lease|fence|lease_waiting|building|room)$|^v4:(queue|service)/;
 const PASSING_COLUMNS = new Set([
   'products.fence',
   'service_leads.holder',
