@@ -1,10 +1,10 @@
 /**
  * `npm run bench`: measures the service and writes the report. See `--help`.
  */
-import { exitProcess } from '@flash-sale/shared/platform/process/exit.ts';
 import { basename } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { textTable } from '@flash-sale/shared/platform/process/text-table.ts';
+import { exitProcess } from '@flash-sale/shared/platform/process/exit.ts';
 import { measureGrowth } from './growth/growth.ts';
 import { soak } from './growth/soak.ts';
 import { thisCommit, thisMachine } from './machine.ts';

@@ -1,7 +1,7 @@
-import { exitProcess } from '@flash-sale/shared/platform/process/exit.ts';
 import { createServer } from 'node:http';
 import { Worker } from 'bullmq';
 import type { ResultSetHeader } from 'mysql2';
+import { exitProcess } from '@flash-sale/shared/platform/process/exit.ts';
 import { openDb, QUEUE, redisOptions, type OrderJob } from './usual.ts';
 
 /**

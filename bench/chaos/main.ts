@@ -1,9 +1,9 @@
 /**
  * `npm run chaos`: checks that the promises hold while processes and servers fail. See `--help`.
  */
-import { exitProcess } from '@flash-sale/shared/platform/process/exit.ts';
 import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { exitProcess } from '@flash-sale/shared/platform/process/exit.ts';
 import { brokenBuildOf, type BrokenBuild } from './broken/table.ts';
 import { copyBroken } from './broken/tree.ts';
 import type { RoundRecord, Violation } from './checker/record.ts';

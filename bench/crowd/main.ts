@@ -1,9 +1,9 @@
 /**
  * `npm run crowd`: a crowd of shoppers in the running service. See `--help`.
  */
-import { exitProcess } from '@flash-sale/shared/platform/process/exit.ts';
 import { Agent, fetch as fetchWith } from 'undici';
 import { exitWithUsage, UsageError } from '@flash-sale/shared/platform/process/command-line.ts';
+import { exitProcess } from '@flash-sale/shared/platform/process/exit.ts';
 import { accessOf } from '@flash-sale/infra/ops/access.ts';
 import { callAs, CallFailed } from '@flash-sale/infra/ops/api.ts';
 import { stopSignal } from '@flash-sale/infra/stack/command.ts';

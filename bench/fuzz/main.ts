@@ -2,10 +2,10 @@
  * `npm run fuzz`: valid and broken requests for every operation of the OpenAPI document. See
  * `--help`.
  */
-import { exitProcess } from '@flash-sale/shared/platform/process/exit.ts';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { integer, readCommandLine } from '@flash-sale/shared/platform/process/command-line.ts';
+import { exitProcess } from '@flash-sale/shared/platform/process/exit.ts';
 import { Random } from '../chaos/random.ts';
 import { runInFolder } from '../stage/program.ts';
 import { fuzz } from './run.ts';

@@ -3,11 +3,11 @@ import { createConnection, type Connection, type RowDataPacket } from 'mysql2/pr
 
 /**
  * Changes that are not the effect of a request, or that a refused one may make: fencing tokens and
- * leases of background services, how far a gate has called, signs of life of processes, queues, rate limits, statistics, caches,
- * and what expires within two minutes.
+ * leases of background services, how far a gate has called, signs of life of processes, queues, rate
+ * limits, statistics, caches.
  */
 const PASSING_KEYS =
-  /:queue:|:service:|:processes:|bucket|limit|challenge|:settled:|:joined:|:download:|:changed:|:backlog:|:(outcomes|lease|fence|lease_waiting|building|room)$|^v4:(queue|service)/;
+  /:queue:|:service:|:processes:|bucket|limit|challenge|:settled:|:changed:|:backlog:|:(outcomes|lease|fence|lease_waiting|building|room)$|^v4:(queue|service)/;
 const PASSING_COLUMNS = new Set([
   'products.fence',
   'service_leads.holder',
@@ -27,8 +27,14 @@ export interface StateAddress {
   readonly redis: { readonly port: number; readonly password: string };
 }
 
-/** Name of a table or a kind of key → checksum of its content. */
-export type State = ReadonlyMap<string, string>;
+export interface Content {
+  readonly checksum: string;
+  /** When Redis deletes the key; undefined: never. */
+  readonly endsMs?: number | undefined;
+}
+
+/** Name of a table or a key → its content. */
+export type State = ReadonlyMap<string, Content>;
 
 /**
  * Reads everything that a request could change, as one checksum for each table and each kind of
@@ -63,14 +69,17 @@ export class StateReader {
   }
 
   async read(): Promise<State> {
-    const state = new Map<string, string>();
+    const state = new Map<string, Content>();
     for (const [table, query] of this.#tables) {
       const [rows] = await this.#connection.query<RowDataPacket[]>(query);
-      state.set(`table ${table}`, `${rows[0]!['n']} rows ${rows[0]!['sum']}`);
+      state.set(`table ${table}`, { checksum: `${rows[0]!['n']} rows ${rows[0]!['sum']}` });
     }
     const keys = (await this.#keys()).filter((key) => !PASSING_KEYS.test(key)).toSorted();
     const digests = keys.length === 0 ? [] : ((await this.#redis.call('DEBUG', 'DIGEST-VALUE', ...keys)) as string[]);
-    keys.forEach((key, i) => state.set(`key ${key}`, digests[i]!));
+    const ends = await Promise.all(keys.map((key) => this.#redis.pexpiretime(key)));
+    for (const [i, key] of keys.entries()) {
+      state.set(`key ${key}`, { checksum: digests[i]!, endsMs: ends[i]! > 0 ? ends[i] : undefined });
+    }
     return state;
   }
 
@@ -149,10 +158,17 @@ export class StateReader {
   }
 }
 
-/** The names of what differs between two states. */
-export function differences(before: State, after: State): string[] {
+/**
+ * The names of what differs between two states. A key that Redis has deleted at its time does not.
+ *
+ * @param nowMs the time, no earlier than that of `after`
+ */
+export function differences(before: State, after: State, nowMs: number): string[] {
   const names = new Set([...before.keys(), ...after.keys()]);
-  return [...names]
-    .filter((name) => before.get(name) !== after.get(name))
-    .map((name) => `${name}: ${before.get(name) ?? 'nothing'} → ${after.get(name) ?? 'nothing'}`);
+  return [...names].flatMap((name) => {
+    const [was, is] = [before.get(name), after.get(name)];
+    const hasEnded = is === undefined && was?.endsMs !== undefined && was.endsMs <= nowMs;
+    if (hasEnded || was?.checksum === is?.checksum) return [];
+    return [`${name}: ${was?.checksum ?? 'nothing'} → ${is?.checksum ?? 'nothing'}`];
+  });
 }

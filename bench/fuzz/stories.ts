@@ -92,7 +92,7 @@ export const STORIES: Readonly<Record<string, (world: World) => Needs | Promise<
     );
   },
 
-  'GET /api/v1/admin/downloads/{ticket}': async (world) => ({ params: { ticket: await world.downloadTicket() } }),
+  'GET /api/v1/admin/downloads/{id}': async (world) => ({ params: { id: await world.openDownload() } }),
   'GET /api/v1/admin/shoppers/{userId}/export': async (world) => {
     const { shopper } = await world.order('pending_payment');
     return { params: { userId: shopper }, query: {} };
@@ -109,8 +109,11 @@ export const STORIES: Readonly<Record<string, (world: World) => Needs | Promise<
   },
 };
 
-/** Reads that are recorded with the reader's name. */
-export const RECORDED_READS: ReadonlySet<string> = new Set(['GET /api/v1/admin/shoppers/{userId}/export']);
+/** Reads that change something: one is recorded with the reader's name, the other can be made once. */
+export const CHANGING_READS: ReadonlySet<string> = new Set([
+  'GET /api/v1/admin/shoppers/{userId}/export',
+  'GET /api/v1/admin/downloads/{id}',
+]);
 
 /** Requests of a valid form that must be refused because of their content. */
 export const REFUSALS: Readonly<Record<string, readonly ((world: World) => Needs | Promise<Needs>)[]>> = {

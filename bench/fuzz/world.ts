@@ -147,9 +147,9 @@ export class World {
     return { user_id: body.user_id };
   }
 
-  async downloadTicket(): Promise<string> {
-    const { ticket } = await this.#make('POST /api/v1/admin/downloads', { query: { product_id: this.sale } });
-    return String(ticket);
+  async openDownload(): Promise<string> {
+    const { id } = await this.#make('POST /api/v1/admin/downloads', { query: { product_id: this.sale } });
+    return String(id);
   }
 
   /** Credentials that this call does not accept. */

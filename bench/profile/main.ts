@@ -3,10 +3,10 @@
  * graph of each (SVG, and `.cpuprofile` for a browser's developer tools or speedscope) and prints
  * the functions that take the most time themselves.
  */
-import { exitProcess } from '@flash-sale/shared/platform/process/exit.ts';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { integer, readCommandLine, text } from '@flash-sale/shared/platform/process/command-line.ts';
+import { exitProcess } from '@flash-sale/shared/platform/process/exit.ts';
 import { freePort } from '@flash-sale/infra/services/ports.ts';
 import { closedLoop } from '../load/closed-loop.ts';
 import { textTable } from '@flash-sale/shared/platform/process/text-table.ts';

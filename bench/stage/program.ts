@@ -1,5 +1,5 @@
-import { exitProcess } from '@flash-sale/shared/platform/process/exit.ts';
 import { exitWithUsage, UsageError } from '@flash-sale/shared/platform/process/command-line.ts';
+import { exitProcess } from '@flash-sale/shared/platform/process/exit.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 /**

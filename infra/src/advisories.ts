@@ -1,5 +1,5 @@
-import { exitProcess } from '@flash-sale/shared/platform/process/exit.ts';
 import { readCommandLine } from '@flash-sale/shared/platform/process/command-line.ts';
+import { exitProcess } from '@flash-sale/shared/platform/process/exit.ts';
 import { askForAdvisories } from './supply-chain/advisories.ts';
 
 /**

@@ -1,8 +1,8 @@
-import { exitProcess } from '@flash-sale/shared/platform/process/exit.ts';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { configRows } from '@flash-sale/shared/platform/config/config.ts';
 import { ERRORS } from '@flash-sale/shared/platform/errors.ts';
 import { flag, readCommandLine } from '@flash-sale/shared/platform/process/command-line.ts';
+import { exitProcess } from '@flash-sale/shared/platform/process/exit.ts';
 import { metricRows, type MetricRow } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { operatorTypes, shopperTypes } from './docs/client-types.ts';
 import { markdownTable } from './docs/markdown-table.ts';

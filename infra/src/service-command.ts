@@ -1,6 +1,6 @@
-import { exitProcess } from '@flash-sale/shared/platform/process/exit.ts';
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { exitProcess } from '@flash-sale/shared/platform/process/exit.ts';
 import { ConfigError, readSettingFiles } from '@flash-sale/shared/platform/config/config.ts';
 import { dataDirOfCheckout } from './stack/command.ts';
 import { readRunning } from './stack/running.ts';

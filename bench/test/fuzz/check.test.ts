@@ -156,19 +156,27 @@ test('a made-up value fits its schema', () => {
 
 test('an effect is a difference between two states, named by where it is', () => {
   const before = new Map([
-    ['table orders', '3 rows 17'],
-    ['key v4:sale:{0}:1:owners', 'aa'],
+    ['table orders', { checksum: '3 rows 17' }],
+    ['key v4:sale:{0}:1:owners', { checksum: 'aa' }],
   ]);
   const after = new Map([
-    ['table orders', '3 rows 18'],
-    ['key v4:sale:{0}:1:owners', 'aa'],
-    ['key v4:tokens:{0}:1:0', 'bb'],
+    ['table orders', { checksum: '3 rows 18' }],
+    ['key v4:sale:{0}:1:owners', { checksum: 'aa' }],
+    ['key v4:tokens:{0}:1:0', { checksum: 'bb' }],
   ]);
-  expect(differences(before, before)).toEqual([]);
-  expect(differences(before, after)).toEqual([
+  expect(differences(before, before, 0)).toEqual([]);
+  expect(differences(before, after, 0)).toEqual([
     'table orders: 3 rows 17 → 3 rows 18',
     'key v4:tokens:{0}:1:0: nothing → bb',
   ]);
+});
+
+test('a key that Redis has deleted at its time is no effect; one that is gone before, or was changed, is', () => {
+  const before = new Map([['key v4:download:{0}:a', { checksum: 'aa', endsMs: 1_000 }]]);
+  expect(differences(before, new Map(), 1_000)).toEqual([]);
+  expect(differences(before, new Map(), 999)).toEqual(['key v4:download:{0}:a: aa → nothing']);
+  const changed = new Map([['key v4:download:{0}:a', { checksum: 'bb', endsMs: 1_000 }]]);
+  expect(differences(before, changed, 1_000)).toHaveLength(1);
 });
 
 test('an operation that rarely succeeds is a finding', () => {

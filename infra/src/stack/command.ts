@@ -1,5 +1,5 @@
-import { exitProcess } from '@flash-sale/shared/platform/process/exit.ts';
 import { fileURLToPath } from 'node:url';
+import { exitProcess } from '@flash-sale/shared/platform/process/exit.ts';
 import { reasonOf, StartFailure } from '../services/start-failure.ts';
 
 /** The folder of `npm start` for everything: data, logs, records and secrets. */

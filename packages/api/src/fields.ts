@@ -44,19 +44,9 @@ export function idOfCursor(cursor: string | undefined): number | undefined {
 /** Shoppers' calls are small. A larger body is refused before it is parsed. */
 export const SHOPPER_BODY_BYTES_MAX = 4_096;
 
-/** The last times that were written, by their last digits: orders of a batch share theirs. */
-const WRITTEN_MAX = 256;
-const writtenMs = new Float64Array(WRITTEN_MAX).fill(Number.NaN);
-const written: string[] = [];
-
 /** A time as ISO-8601 in UTC. */
 export function isoOf(timeMs: number): string {
-  const at = timeMs & (WRITTEN_MAX - 1);
-  if (writtenMs[at] !== timeMs) {
-    written[at] = new Date(timeMs).toISOString();
-    writtenMs[at] = timeMs;
-  }
-  return written[at]!;
+  return new Date(timeMs).toISOString();
 }
 
 /** The latest time that MySQL's DATETIME can hold. */

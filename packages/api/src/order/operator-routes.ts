@@ -5,7 +5,7 @@ import { Refusal } from '@flash-sale/shared/platform/errors.ts';
 import { listOrders, type OrderFilter } from '@flash-sale/shared/order/order-list-table.ts';
 import type { AppDeps } from '../deps.ts';
 import { isoOf, LIMIT_DEFAULT } from '../fields.ts';
-import { DownloadTickets } from './download-tickets.ts';
+import { Downloads } from './downloads.ts';
 import { Download, ExportOrders, FindOrders, OpenDownload } from './operator-schema.ts';
 import type { OrderReader } from './order-reader.ts';
 import { ordersCsv } from './orders-csv.ts';
@@ -24,7 +24,7 @@ type Deps = Pick<AppDeps, 'config' | 'db' | 'operatorRedis' | 'keys'> & {
 /** Operators' lists of orders. */
 export const orderOperatorRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) => {
   const { config, db, orders, stopping } = deps;
-  const tickets = new DownloadTickets(deps);
+  const downloads = new Downloads(deps);
   const reading = { onRequest: app.requireOperator('viewer') };
   let exports = 0;
 
@@ -52,7 +52,7 @@ export const orderOperatorRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, 
     return { items: isWanted ? [orderView(order)] : [], next_cursor: null };
   });
 
-  const checkRoom = (): void => {
+  const refuseIfBusy = (): void => {
     if (exports >= EXPORTS_MAX || stopping.aborted) throw new Refusal('overloaded');
   };
 
@@ -74,29 +74,29 @@ export const orderOperatorRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, 
     '/api/v1/admin/orders.csv',
     { schema: ExportOrders, ...reading, exposeHeadRoute: false },
     async ({ query: { product_id: productId, user_id: userId, status } }, reply) => {
-      checkRoom();
+      refuseIfBusy();
       return sendCsv(reply, { productId, userId, status });
     },
   );
 
   app.post('/api/v1/admin/downloads', { schema: OpenDownload, ...reading }, async (request, reply) => {
     const { product_id: productId, user_id: userId, status } = request.query;
-    checkRoom();
-    const { ticket, expiresMs } = await tickets.issue({ productId, userId, status });
-    return reply.code(201).send({ ticket, expires_at: isoOf(expiresMs) });
+    refuseIfBusy();
+    const { id, expiresMs } = await downloads.open({ productId, userId, status });
+    return reply.code(201).send({ id, expires_at: isoOf(expiresMs) });
   });
 
   app.get(
-    '/api/v1/admin/downloads/:ticket',
+    '/api/v1/admin/downloads/:id',
     { schema: Download, onRequest: app.limitAddress, exposeHeadRoute: false },
-    async ({ params: { ticket } }, reply) => {
-      checkRoom();
-      const filter = await tickets.use(ticket);
+    async ({ params: { id } }, reply) => {
+      refuseIfBusy();
+      const filter = await downloads.use(id);
       if (filter === undefined) {
-        throw new Refusal('not_found', { detail: 'The ticket was used before, or is too old' });
+        throw new Refusal('not_found', { detail: 'The download was used before, or is too old' });
       }
       // Others may have begun meanwhile.
-      checkRoom();
+      refuseIfBusy();
       return sendCsv(reply, filter);
     },
   );

@@ -2,7 +2,7 @@ import Type from 'typebox';
 import { WRITTEN_STATUSES } from '@flash-sale/shared/order/order-list-table.ts';
 import { ORDER_NO_LENGTH_MAX } from '@flash-sale/shared/order/order-number.ts';
 import { Limit, mayRefuse, NextCursor, OPERATOR_CALL, OrderNoCursor, ProductId, Time, UserId } from '../fields.ts';
-import { TICKET_PATTERN } from './download-tickets.ts';
+import { DOWNLOAD_ID_PATTERN } from './downloads.ts';
 import { Order } from './schema.ts';
 
 const filter = {
@@ -45,20 +45,20 @@ export const ExportOrders = {
 
 export const OpenDownload = {
   ...OPERATOR_CALL,
-  summary: 'A ticket to download the orders as CSV',
+  summary: 'Prepare a download of the orders as CSV',
   description:
-    'For a page: the browser downloads an address and sends no operator token with it. The ticket takes the place of the token, once, within a minute.',
+    'For a page: the browser downloads an address and sends no operator token with it. The random id takes the place of the token, once, within a minute.',
   querystring: Type.Object(filter, { additionalProperties: false }),
   ...mayRefuse('overloaded', 'unavailable'),
-  response: { 201: Type.Object({ ticket: Type.String(), expires_at: Time }) },
+  response: { 201: Type.Object({ id: Type.String(), expires_at: Time }) },
 };
 
 export const Download = {
   tags: OPERATOR_CALL.tags,
   security: [],
-  summary: 'Download the orders of a ticket',
-  description: 'As `GET /api/v1/admin/orders.csv`. A ticket is used up by the first call, even if that is cut off.',
-  params: Type.Object({ ticket: Type.String({ pattern: TICKET_PATTERN }) }),
+  summary: 'Download the orders as CSV without an operator token',
+  description: 'As `GET /api/v1/admin/orders.csv`. The id is used up by the first call, even if that is cut off.',
+  params: Type.Object({ id: Type.String({ pattern: DOWNLOAD_ID_PATTERN }) }),
   ...mayRefuse('not_found', 'overloaded', 'unavailable'),
   produces: ['text/csv'],
   response: Csv,

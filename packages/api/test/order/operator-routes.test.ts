@@ -203,17 +203,17 @@ describe('GET /api/v1/admin/orders.csv', () => {
 });
 
 describe('a download by a browser', () => {
-  const ticketFor = async (query: string): Promise<string> => {
+  const openDownload = async (query: string): Promise<string> => {
     const answer = await app.post(`/api/v1/admin/downloads?${query}`, undefined, AS_VIEWER);
     expect(answer.statusCode).toBe(201);
-    return answer.json<{ ticket: string }>().ticket;
+    return answer.json<{ id: string }>().id;
   };
 
-  it('needs no credential but a ticket, which any process accepts once', async () => {
+  it('needs no credential but its id, which any process accepts once', async () => {
     const [sale, other] = [await context.openSale(), await context.openSale()];
     const [paid] = await written(sale, { status: 'paid', userId: 'payer', quantity: 3 }, { userId: 'waiter' });
     await written(other, { status: 'paid' });
-    const address = `/api/v1/admin/downloads/${await ticketFor(`product_id=${sale.id}&status=paid`)}`;
+    const address = `/api/v1/admin/downloads/${await openDownload(`product_id=${sale.id}&status=paid`)}`;
     const replica = await openApp(context);
     const answer = await replica.get(address);
     expect(answer.headers).toMatchObject({
@@ -229,8 +229,8 @@ describe('a download by a browser', () => {
   });
 
   it('lives a minute, and only operators get one', async () => {
-    const ticket = await ticketFor('status=paid');
-    const livesMs = await context.redis.pttl(context.keys.downloadTicket(ticket));
+    const id = await openDownload('status=paid');
+    const livesMs = await context.redis.pttl(context.keys.download(id));
     expect(livesMs).toBeGreaterThan(0);
     expect(livesMs).toBeLessThanOrEqual(60_000);
     expect(await app.post('/api/v1/admin/downloads')).toBeProblem('unauthenticated');

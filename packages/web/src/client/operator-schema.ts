@@ -210,8 +210,8 @@ export interface paths {
         readonly get?: never;
         readonly put?: never;
         /**
-         * A ticket to download the orders as CSV
-         * @description For a page: the browser downloads an address and sends no operator token with it. The ticket takes the place of the token, once, within a minute.
+         * Prepare a download of the orders as CSV
+         * @description For a page: the browser downloads an address and sends no operator token with it. The random id takes the place of the token, once, within a minute.
          */
         readonly post: {
             readonly parameters: {
@@ -242,7 +242,7 @@ export interface paths {
                              * @example 2026-11-27T20:00:00.000Z
                              */
                             readonly expires_at: string;
-                            readonly ticket: string;
+                            readonly id: string;
                         };
                     };
                 };
@@ -254,7 +254,7 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
-    readonly "/api/v1/admin/downloads/{ticket}": {
+    readonly "/api/v1/admin/downloads/{id}": {
         readonly parameters: {
             readonly query?: never;
             readonly header?: never;
@@ -262,15 +262,15 @@ export interface paths {
             readonly cookie?: never;
         };
         /**
-         * Download the orders of a ticket
-         * @description As `GET /api/v1/admin/orders.csv`. A ticket is used up by the first call, even if that is cut off.
+         * Download the orders as CSV without an operator token
+         * @description As `GET /api/v1/admin/orders.csv`. The id is used up by the first call, even if that is cut off.
          */
         readonly get: {
             readonly parameters: {
                 readonly query?: never;
                 readonly header?: never;
                 readonly path: {
-                    readonly ticket: string;
+                    readonly id: string;
                 };
                 readonly cookie?: never;
             };

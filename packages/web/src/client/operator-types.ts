@@ -20,7 +20,7 @@ export type Stats = AnswerOf<'products/{id}/stats', 'get'>;
 export type Audit = AnswerOf<'products/{id}/audit', 'post'>;
 
 export type Order = ItemOf<'orders'>;
-export type DownloadTicket = AnswerOf<'downloads', 'post'>;
+export type Download = AnswerOf<'downloads', 'post'>;
 /** An order with its history and its payments. */
 export type OrderFile = AnswerOf<'orders/{orderNo}', 'get'>;
 export type Payment = OrderFile['payments'][number];

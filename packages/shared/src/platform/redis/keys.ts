@@ -193,8 +193,8 @@ export class Keys {
   }
 
   /** String with a TTL: the orders that one download may have, as JSON. */
-  downloadTicket(ticket: string): string {
-    return `${this.#root}download:{0}:${ticket}`;
+  download(id: string): string {
+    return `${this.#root}download:{0}:${id}`;
   }
 
   /** Hash with a TTL: the processes that live, by name: `seen_ms` and what each says of itself. */
