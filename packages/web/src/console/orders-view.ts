@@ -37,10 +37,11 @@ export function OrdersView({ productId }: { readonly productId?: string | undefi
   return html`
     <h1>${t('orders.title')}</h1>
     <form class="filter" onSubmit=${submit}>
-      <label>${t('orders.number')} <input name="order_no" maxlength="47" spellcheck=${false} /></label>
+      <label>${t('orders.number')} <input name="order_no" maxlength="53" spellcheck=${false} /></label>
       <label>${t('orders.shopper')} <input name="user_id" maxlength="255" spellcheck=${false} /></label>
       <label>
-        ${t('orders.sale')} <input name="product_id" inputmode="numeric" pattern="[0-9]*" value=${productId ?? ''} />
+        ${t('orders.sale')}
+        <input name="product_id" inputmode="numeric" pattern="[0-9]*" defaultValue=${productId ?? ''} />
       </label>
       <label>
         ${t('status')}

@@ -72,11 +72,17 @@ function topUpAction({ call, t }: Console, sale: Product): Action {
     fields: html`
       <label>
         ${t('form.total')}
-        <input name="units" type="number" required min=${sale.seckill_stock + 1} value=${sale.seckill_stock + 1} />
+        <input
+          name="units"
+          type="number"
+          required
+          min=${sale.seckill_stock + 1}
+          defaultValue=${sale.seckill_stock + 1}
+        />
       </label>
       <label>
         ${t('form.stock')}
-        <input name="stock" type="number" required min=${sale.stock} max="1000000000" value=${sale.stock} />
+        <input name="stock" type="number" required min=${sale.stock} max="1000000000" defaultValue=${sale.stock} />
       </label>
     `,
     effect: t('effect.top-up', { sale: nameOf(sale), units: sale.seckill_stock }),

@@ -57,7 +57,7 @@ export function SaleFields({ sale, isStarted = false }: SaleFieldsProps) {
   const in65Minutes = new Date(Date.now() + 3_900_000).toISOString();
   return html`
     ${isStarted && html`<p class="help">${t('form.fixed')}</p>`}
-    <label>${t('form.name')} <input name="name" required maxlength="200" value=${sale?.name ?? ''} /></label>
+    <label>${t('form.name')} <input name="name" required maxlength="200" defaultValue=${sale?.name ?? ''} /></label>
     <label>
       ${t('form.price')}
       <input
@@ -67,7 +67,7 @@ export function SaleFields({ sale, isStarted = false }: SaleFieldsProps) {
         min="0.01"
         max="10000000"
         step="0.01"
-        value=${sale?.price ?? ''}
+        defaultValue=${sale?.price ?? ''}
         disabled=${isStarted}
       />
     </label>
@@ -75,16 +75,24 @@ export function SaleFields({ sale, isStarted = false }: SaleFieldsProps) {
       sale === undefined &&
       html`
         <label>
-          ${t('form.units')} <input name="seckill_stock" type="number" required min="1" max="10000000" value="100" />
+          ${t('form.units')}
+          <input name="seckill_stock" type="number" required min="1" max="10000000" defaultValue="100" />
         </label>
         <label>
-          ${t('form.stock')} <input name="stock" type="number" required min="1" max="1000000000" value="1000" />
+          ${t('form.stock')} <input name="stock" type="number" required min="1" max="1000000000" defaultValue="1000" />
         </label>
       `
     }
     <label>
       ${t('units-per-shopper')}
-      <input name="units_per_shopper" type="number" required min="1" max="100" value=${sale?.units_per_shopper ?? 1} />
+      <input
+        name="units_per_shopper"
+        type="number"
+        required
+        min="1"
+        max="100"
+        defaultValue=${sale?.units_per_shopper ?? 1}
+      />
     </label>
     <label>
       ${t('form.start')}
@@ -93,7 +101,7 @@ export function SaleFields({ sale, isStarted = false }: SaleFieldsProps) {
         type="datetime-local"
         step="1"
         required
-        value=${localTimeOf(sale?.start_time ?? in5Minutes)}
+        defaultValue=${localTimeOf(sale?.start_time ?? in5Minutes)}
         disabled=${isStarted}
       />
     </label>
@@ -113,7 +121,7 @@ export function SaleFields({ sale, isStarted = false }: SaleFieldsProps) {
         type="datetime-local"
         step="1"
         required
-        value=${localTimeOf(sale?.end_time ?? in65Minutes)}
+        defaultValue=${localTimeOf(sale?.end_time ?? in65Minutes)}
       />
     </label>
     <label>
@@ -122,7 +130,7 @@ export function SaleFields({ sale, isStarted = false }: SaleFieldsProps) {
     </label>
     <label>
       ${t('form.image')}
-      <input name="image_url" type="url" maxlength="2048" pattern="https://.*" value=${sale?.image_url ?? ''} />
+      <input name="image_url" type="url" maxlength="2048" pattern="https://.*" defaultValue=${sale?.image_url ?? ''} />
     </label>
   `;
 }

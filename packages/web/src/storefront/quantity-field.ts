@@ -12,19 +12,33 @@ interface Props {
   readonly onChange: (quantity: number) => void;
 }
 
+type TypedEvent = Event & { readonly currentTarget: HTMLInputElement };
+
 /** How many units to buy, and what they cost together. */
 export function QuantityField({ sale, quantity, currency, onChange }: Props): VNode {
   const t = useTranslation();
   const language = useLanguage();
   const max = sale.units_per_shopper;
-  const change = (event: Event): void => {
-    const wanted = Math.trunc(Number((event.currentTarget as HTMLInputElement).value)) || 1;
-    onChange(Math.min(max, Math.max(1, wanted)));
+  const quantityIn = ({ value }: HTMLInputElement): number =>
+    Math.min(max, Math.max(1, Math.trunc(Number(value)) || 1));
+  const type = ({ currentTarget }: TypedEvent): void => onChange(quantityIn(currentTarget));
+  // What is out of range stays while it is typed, and becomes the nearest number after it.
+  const leave = ({ currentTarget }: TypedEvent): void => {
+    currentTarget.value = String(quantityIn(currentTarget));
   };
   return html`<p class="quantity">
     <label>
       ${t('quantity', { max })}
-      <input name="quantity" type="number" min="1" max=${max} step="1" value=${quantity} onChange=${change} />
+      <input
+        name="quantity"
+        type="number"
+        min="1"
+        max=${max}
+        step="1"
+        defaultValue=${quantity}
+        onInput=${type}
+        onChange=${leave}
+      />
     </label>
     <output>${t('total', { price: priceText(sale.price * quantity, currency, language) })}</output>
   </p>`;

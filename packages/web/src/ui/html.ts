@@ -6,5 +6,9 @@ const { bind } = htm as unknown as {
   readonly bind: (create: typeof h) => (strings: TemplateStringsArray, ...values: unknown[]) => VNode;
 };
 
-/** Builds elements from a template: `html`<p class="note">${text}</p>``. */
+/**
+ * Builds elements from a template: `html`<p class="note">${text}</p>``. A field without `onInput`
+ * gets its first text by `defaultValue`: Preact sets `value` again each time it draws, and takes
+ * away what was typed.
+ */
 export const html = bind.call(htm, h);

@@ -117,6 +117,19 @@ describe('the console', () => {
     expect(noise()).toEqual([]);
   });
 
+  it('keeps what is typed in a dialog while the figures behind it move', async () => {
+    const sale = await stage.createSale({ units: 5 });
+    const { page } = await signIn(stage, OPERATOR_TOKEN, `/console#/sales/${sale}`);
+    const status = page.locator('h1 + p .badge');
+    await expect.poll(() => status.textContent()).toBe('open');
+    await press(page, 'Add units');
+    const total = page.getByRole('dialog').getByLabel('New total of units');
+    await total.fill('9');
+    await stage.operate(`products/${sale}/pause`);
+    await expect.poll(() => status.textContent()).toBe('paused');
+    expect(await total.inputValue()).toBe('9');
+  });
+
   it('resumes a paused sale, and says why something is refused', async () => {
     const sale = await stage.createSale({ units: 5 });
     await stage.operate(`products/${sale}/pause`);

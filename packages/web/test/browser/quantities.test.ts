@@ -40,6 +40,18 @@ describe('a sale of several units to a shopper', () => {
     await expect.poll(() => field.inputValue()).toBe('3');
   });
 
+  it('keeps the number that is typed while the countdown moves, and shows its price at once', async () => {
+    const sale = await stage.createSale({ units: 10, unitsPerShopper: 30, startsInMs: 60_000 });
+    const { page } = await stage.openAs('eve', `/sales/${sale}`);
+    const field = page.getByLabel('How many?');
+    await field.fill('12');
+    const countdown = page.locator('.countdown');
+    const before = await countdown.textContent();
+    await expect.poll(() => countdown.textContent()).not.toBe(before);
+    expect(await field.inputValue()).toBe('12');
+    expect(await page.locator('.quantity output').textContent()).toContain('2,399.88');
+  });
+
   it('offers what is left to a shopper who wants more', async () => {
     const sale = await stage.createSale({ units: 2, unitsPerShopper: 3 });
     const { page } = await stage.openAs('cleo', `/sales/${sale}`);
