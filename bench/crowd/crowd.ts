@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { ServerClock } from '@flash-sale/web/client';
 import type { Sale } from '@flash-sale/web/operator-types';
 import { CallFailed, type Call } from '@flash-sale/infra/ops/api.ts';
-import { gapIn, problemsIn, readSale, saleAtRest } from './account.ts';
+import { gapIn, problemsIn, readSale, saleAtRest } from './sums.ts';
 import type { CrowdOptions } from './options.ts';
 import { progressHeading, progressLine, summary } from './report.ts';
 import { identify } from './shoppers.ts';
@@ -33,7 +33,7 @@ export interface CrowdDeps {
 /**
  * Lets a crowd shop in one sale, and prints what it got.
  *
- * @returns the sentences about what is wrong with the account of the sale
+ * @returns the sentences about what is wrong with the sums of the sale
  * @throws CallFailed if there is no sale to shop in
  */
 export async function runCrowd(options: CrowdOptions, deps: CrowdDeps): Promise<readonly string[]> {

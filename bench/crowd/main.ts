@@ -26,7 +26,7 @@ try {
   const stop = stopSignal();
   const jwtSecret = process.env['JWT_SECRET'] || undefined;
   const problems = await runCrowd(options, { url: access.url, call: callAs(access), send, jwtSecret, stop, print });
-  print(problems.length === 0 ? 'the account of the sale is right' : `WRONG:\n${problems.join('\n')}`);
+  print(problems.length === 0 ? 'the sums of the sale are correct' : `WRONG:\n${problems.join('\n')}`);
   await exitProcess(problems.length > 0 ? 1 : stop.aborted ? 130 : 0);
 } catch (error) {
   if (error instanceof UsageError) await exitWithUsage(error, PROGRAM.usage);

@@ -38,9 +38,9 @@ const SHOPPERS_PER_UNIT = 10;
 
 export const PROGRAM = {
   usage: 'npm run crowd -- [options]',
-  summary: `Lets a crowd of shoppers buy in a sale of the running service, as the storefront would: they get their seckill tokens, wait for the
-start, buy, pay or cancel. Half of them arrive before the start. Shows the crowd while it shops and what it got, and checks the
-account of the sale. Exit code 1 if it is wrong.`,
+  summary: `Sends simulated shoppers to a sale of the running service. They do what the storefront does: get a seckill token, wait
+for the start, buy, pay or cancel. Half of them arrive before the start. Shows the crowd while it shops and what it got,
+and checks the sums of the sale. Exit code 1 if they are wrong.`,
   options: {
     shoppers: integer('<n>', `the size of the crowd (default ${SHOPPERS})`, 1, SHOPPERS_MAX),
     url: text('<url>', 'the address of the service (default: the service that npm start runs here)'),
@@ -54,7 +54,7 @@ account of the sale. Exit code 1 if it is wrong.`,
     room: flag('the sale that the crowd opens has a waiting room'),
     over: option('<time>', 'the time in which the shoppers arrive, such as 30s or 5m (default 10s)', durationMs),
     pay: option('<share>', 'how many of those with an order pay (default 0.8)', share),
-    abandon: option('<share>', 'how many leave it unpaid; the rest cancels (default 0.1)', share),
+    abandon: option('<share>', 'how many leave it unpaid; the others cancel (default 0.1)', share),
     'double-click': option('<share>', 'how many shoppers click twice (default 0.1)', share),
   },
 };

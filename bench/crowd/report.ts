@@ -4,7 +4,7 @@ import { percentile } from '../load/statistics.ts';
 import type { Step, Tally } from './tally.ts';
 
 const HEADINGS = ['time', 'arrived', 'here', 'ordered', 'paid', 'cancelled', 'sold out', 'units left'];
-const WIDTH = 10;
+const WIDTH = 11;
 
 const row = (cells: readonly string[]): string => cells.map((cell) => cell.padStart(WIDTH)).join('');
 

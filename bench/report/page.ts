@@ -80,17 +80,20 @@ export function summary(results: ResultsJson): string {
 const WHAT: readonly (readonly [string, string])[] = [
   [
     'journey',
-    'what counts most, the whole journey of a shopper: seckill token, buy (one in ten clicks twice), poll until settled; half of the shoppers find nothing left',
+    'the whole journey of a shopper, which counts most: seckill token, buy (one in ten clicks twice), poll until settled; half of the shoppers find nothing left',
   ],
-  ['bare', 'a Fastify route with the schema and the answer of a buy that does nothing: the ceiling of one api process'],
+  [
+    'bare',
+    'a Fastify route that only checks the schema of a buy and returns its answer: the upper limit of one api process',
+  ],
   ['tokens', 'the opening of a sale: a seckill token for every shopper'],
   ['room', 'before a sale with a waiting room: every shopper joins, then asks for the place'],
   ['accept', 'buys, units plentiful, every check on, one api process, `AUTH_MODE=trusted`, while the worker is frozen'],
   ['accept_jwt', 'the same with access tokens (HS256), each verified once'],
-  ['accept_two', 'the same at two api processes'],
-  ['sold_out', 'the crowd after the last unit'],
+  ['accept_two', 'the same with two api processes'],
+  ['sold_out', 'buys after the last unit is sold'],
   ['drain', 'one worker alone on the backlog of `accept`'],
-  ['raw_insert', 'the same rows, 500 a statement and commit, into a table like `orders`: the ceiling of `drain`'],
+  ['raw_insert', 'the same rows, 500 a statement and commit, into a table like `orders`: the upper limit of `drain`'],
   ['end_to_end', 'api and worker together: orders divided by the time from the first buy to the last row'],
   ['half_load', 'buys at half of the rate of `end_to_end`, sent on time whether or not earlier ones were answered'],
   ['poll, products', 'settled orders; a product in turn with the list of products'],
@@ -182,6 +185,6 @@ export function capacityPart(results: ResultsJson, capacity: Capacity): string {
   return `${markdownTable(['Process', 'Measured in', 'CPU µs each', 'Cores per 10,000/s'], rows)}
 
 - One hot sale lives in one Redis process: about **${number(hotSalePerSecond)} orders/s**, admission, queue and settling together.
-- Check: two api processes on these ${results.machine.cores} cores, where the load generator takes its share, should come to
-  ${number(predictedTwoPerSecond)} buys/s and were measured at ${number(measuredTwoPerSecond)}.`;
+- Check: for two api processes on these ${results.machine.cores} cores, which they share with the load generator, the model predicts
+  ${number(predictedTwoPerSecond)} buys/s; ${number(measuredTwoPerSecond)} were measured.`;
 }

@@ -68,7 +68,7 @@ describe('npm run crowd', () => {
     expect(said).toMatch(/^sold out +40$/m);
     expect(said).toMatch(/^seckill token +60 +\d+ ms +\d+ ms +\d+ ms$/m);
     expect(said).toMatch(/^sale \d+: 20 sold \+ 0 left = 20 units$/m);
-    expect(said).toMatch(/^the account of the sale is right$/m);
+    expect(said).toMatch(/^the sums of the sale are correct$/m);
     expect(await ordersOf(saleOf(said))).toEqual({ paid: 20 });
   }, 60_000);
 

@@ -2,7 +2,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Import } from '../imports/import-rules.ts';
 
-/** Who imports one of these, directly or not, may talk to a Redis or a MySQL. */
+/** A file that imports one of these, directly or not, may talk to a Redis or a MySQL. */
 const SERVER_MODULES = ['servers', 'mysql', 'redis'].map((name) => `infra/src/services/${name}.ts`);
 const SERVERS_OF_THE_RUN = /\binject\(\s*'servers'\s*\)/;
 

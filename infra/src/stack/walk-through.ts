@@ -32,7 +32,7 @@ export function walkThrough(options: {
   const pay = post('/api/v1/orders/$ORDER/pay', '');
   const paying = isSandbox
     ? [
-        `echo '== pay; the sandbox says yes in a moment'`,
+        `echo '== pay; the sandbox confirms it in a moment'`,
         `${pay}; echo`,
         `${pollUntil('', 20, `*'"paid"'*) break ;; *) sleep 1 ;;`)}; echo "$STATE"`,
       ]

@@ -65,7 +65,7 @@ test('a long name is cut to the width of the terminal, and no number with it', (
   expect(lines.map((line) => stringWidth(line)).filter((width) => width > 40)).toEqual([]);
   expect(lines[1]).toMatch(/^id {4}抢+… +123456789$/);
   expect(lines[2]).toMatch(/^id {4}short +1$/);
-  // Where nothing is left to cut, the line is.
+  // If no column can be cut further, the line is cut.
   const narrow = table(
     rows,
     [

@@ -126,7 +126,7 @@ export function send(shop: Shop, { sale, call, items }: Attempt): Promise<Admiss
   return shop.commands.admit(sale, call, items);
 }
 
-/** The owners that these shoppers become by buying in one call; fails where one is not accepted. */
+/** The owners that these shoppers become by buying in one call; fails if one is not accepted. */
 export async function buy(shop: Shop, sale: SaleRef, users: readonly string[], quantity = 1): Promise<Owner[]> {
   const attempt = await newAttempt(shop, sale, users, { quantity });
   const refused = (await send(shop, attempt)).find(({ outcome }) => outcome !== 'accepted');
@@ -139,7 +139,7 @@ export function shoppers(count: number): string[] {
   return Array.from({ length: count }, (_, i) => `u${i + 1}`);
 }
 
-/** The lease of a sale as its holder names it, for a minute; fails where somebody else has it. */
+/** The lease of a sale as its holder names it, for a minute; fails if somebody else has it. */
 export async function takeLease(shop: Shop, sale: SaleRef, lifeMs = 60_000): Promise<string> {
   const holder = randomUUID();
   const options = { lifeMs, waitMs: 300, mayBeNew: true };

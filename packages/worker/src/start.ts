@@ -41,7 +41,7 @@ import { warmUp } from './services/warm-up.ts';
 /** An order event that was not delivered for a day is given up. */
 const EVENTS_GIVE_UP_MS = 86_400_000;
 
-/** Starts a worker process: it moves orders into the ledger, and runs the services beside that. */
+/** Starts a worker process: it moves orders into the ledger, and runs the services. */
 export async function startWorker(): Promise<void> {
   const prepared = await prepareProcess('worker');
   const { config, log, metrics, tracing, redis, db, servers, connect, ops, setProbes } = prepared;

@@ -35,7 +35,7 @@ export class AddressLimit {
   }
 
   /**
-   * Like `take`, without taking one: for callers who are charged only if their credential is wrong.
+   * Like `take`, without taking one: for calls that take from the bucket only if they fail.
    */
   peek(address: string): RefusalOptions | undefined {
     return this.#decide(address, false);

@@ -52,7 +52,7 @@ export const ListActions = {
 
 export const WhoAmI = {
   ...OPERATOR_CALL,
-  summary: 'Who the operator token says that I am',
+  summary: 'The name and the role of the caller',
   response: {
     200: Type.Object({
       name: Type.String({ description: 'The name that the operator gave; the role if there was none' }),

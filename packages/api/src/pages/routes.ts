@@ -22,7 +22,7 @@ const POLICY = [
   "worker-src 'self'",
 ].join('; ');
 
-/** The paths at which the storefront finds itself, which its script tells apart. */
+/** The paths of the storefront. Its script decides which page each of them shows. */
 const STOREFRONT_PATHS = ['/', '/sales', '/sales/:id', '/orders'];
 
 type PagesConfig = Pick<

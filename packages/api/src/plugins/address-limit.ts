@@ -35,8 +35,8 @@ export const addressLimit = fp<{ readonly config: LimitConfig }>(
       if (refusal === undefined) next();
       else reply.refuse('rate_limited', refusal);
     });
-    // A poll of an order or of a place costs nothing here. Who tries numbers makes the ledger look for
-    // each of them.
+    // A poll of an existing order or place takes nothing from the bucket. A caller who guesses
+    // numbers causes a read of the ledger for each of them.
     const misses = new AddressLimit(addressLimitOf(config));
     app.decorate('limitMisses', {
       onRequest: (request, reply, next) => {

@@ -15,7 +15,7 @@ export const crossOrigin = fp<{ readonly origins: string | undefined }>(
       origin: origins.split(','),
       methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
       allowedHeaders: ['authorization', 'content-type', 'x-request-id'],
-      // `date` tells the time of the service, for countdowns.
+      // `date` is the time of the service, for countdowns.
       exposedHeaders: ['date', 'location', 'ratelimit', 'ratelimit-policy', 'retry-after', 'x-request-id'],
       maxAge: PREFLIGHT_KEPT_S,
     };

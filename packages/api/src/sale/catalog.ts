@@ -17,7 +17,7 @@ const MISSING_KNOWN_MS = 1_000;
  */
 const FAILURE_KNOWN_MS = 250;
 
-/** In place of a known sale that does not exist any more: it is being archived, or was. */
+/** Stands for a known sale that does not exist any more: it is being archived, or is archived. */
 const GONE = 'gone';
 
 /** A page of the list of sales. */

@@ -62,7 +62,7 @@ export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) 
       const userId = await app.shopper(request, request.body.user_id);
       const claim = { userId, saleId: productId };
       let challenge: SolvedChallenge | undefined;
-      // Who has a ticket solved a challenge to get it.
+      // A shopper with a ticket has solved a challenge to get it.
       if (challenges.areRequired && ticket === undefined) {
         challenge = solution === undefined ? undefined : await challenges.solved(solution, claim);
         if (challenge === undefined) return reply.refuse('challenge_required');

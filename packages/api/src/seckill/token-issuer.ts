@@ -32,7 +32,7 @@ export class TokenIssuer {
     const { TOKENS_PER_UNIT: tokensPerUnit } = config;
     const issue = (sale: Sale, items: readonly IssueItem[]): Promise<Issuance[]> => {
       metrics.tokenBatch.observe(items.length);
-      // The gate of a waiting room limits how many are inside, and does not send back who is called.
+      // The gate of a waiting room limits how many are inside. A called shopper is never sent back.
       const limits = { lifeMs: this.#lifeMs, tokensPerUnit: sale.room === null ? tokensPerUnit : 0 };
       return commands.issueTokens(sale, items, limits);
     };

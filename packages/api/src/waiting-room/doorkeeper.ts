@@ -36,7 +36,7 @@ export class Doorkeeper {
   }
 
   /**
-   * Lets a called shopper in, also one whose pass has ended: nobody who was called is sent back.
+   * Lets a called shopper in, even if the pass has ended: a called shopper is never sent back.
    *
    * @throws Refusal `not_called`, `ticket_invalid`, `ended` or `not_ready`
    */
@@ -48,7 +48,7 @@ export class Doorkeeper {
     let reading = await rooms.read(sale);
     let place = placeOf(sale, guest, reading);
     if (!isCalled(place, reading)) {
-      // Another api process may have told the shopper of a call that is younger than this reading.
+      // The shopper may know of a later call than this reading, from another api process.
       reading = await rooms.fresh(sale);
       place = placeOf(sale, guest, reading);
     }
@@ -64,7 +64,7 @@ export class Doorkeeper {
     throw new Refusal('not_called', { retryAfterS: Math.min(LOOK_AGAIN_S_MAX, Math.max(1, waitS)) });
   }
 
-  /** So that the shopper does not count as inside after the buy. If it is lost, others are called later. */
+  /** Notes the shopper, who then does not count as inside after the buy. If this is lost, others are called later. */
   #noteEntry(sale: SaleWithRoom, userId: string, endMs: number): void {
     this.#deps.commands
       .enterRoom(sale, [{ userId, passEndMs: endMs }])

@@ -32,7 +32,7 @@ export function isCalled(place: number | undefined, { room }: RoomReading): bool
   return place !== undefined && place < room.gate;
 }
 
-/** What is left for a guest. Cheap: it is asked for each of those who wait, each second. */
+/** The status of a guest. It must be cheap: it is computed each second for each waiting shopper. */
 export function statusOf(sale: SaleWithRoom, place: number | undefined, reading: RoomReading): RoomStatus {
   const { room } = reading;
   const status = saleStatus(sale, { ...room, ready: room.saleReady });
@@ -46,7 +46,7 @@ export function peopleAhead(place: number | undefined, { room, line }: RoomReadi
   return Math.round(peopleBetween(line, room.gate, place));
 }
 
-/** Seconds until a place may be called, by the calls lately; undefined if there were none. */
+/** Seconds until a place may be called, by the rate of recent calls; undefined if there were none. */
 export function waitSeconds(place: number | undefined, reading: RoomReading, passMs: number): number | undefined {
   const ahead = peopleAhead(place, reading);
   const perSecond = callsPerSecond(reading.room, reading.room.nowMs, passMs);
@@ -78,7 +78,7 @@ export function placeView(sale: SaleWithRoom, guest: Guest, reading: RoomReading
   };
 }
 
-/** The number by which a shopper checks the draw: below 1 for early shoppers, from 1 on for late ones. */
+/** The number with which a shopper checks the draw: below 1 for early places, else 1 or more. */
 function shownPlace({ room }: SaleWithRoom, { userId, joined }: Guest, reading: RoomReading): number | null {
   if (joined !== 'early') return 1 + joined.late / PARTS;
   return reading.room.isDrawn ? secretsOf(room).draw(userId).fraction : null;

@@ -4,7 +4,7 @@ import type { SaleRef } from '@flash-sale/shared/sale/sale.ts';
 import { EarlyLine } from '@flash-sale/shared/waiting-room/early-line.ts';
 import type { LiveRoom } from '@flash-sale/shared/waiting-room/waiting-room-commands.ts';
 
-/** How long a reading serves everybody. */
+/** How long a reading is used. */
 export const READING_MS = 1_000;
 const ROOMS_MAX = 1_000;
 
@@ -24,7 +24,7 @@ interface Known {
 
 type Deps = { readonly commands: Pick<Commands, 'readRoom' | 'readEarly'> };
 
-/** Reads waiting rooms: one call to Redis a second serves everybody who waits in a room. */
+/** Reads waiting rooms: one call to Redis a second for all who wait in a room. */
 export class RoomReader {
   readonly #commands: Deps['commands'];
   readonly #rooms = new LRUCache<number, Known>({ max: ROOMS_MAX });
@@ -76,7 +76,7 @@ export class RoomReader {
   }
 }
 
-/** A Redis that has lost data knows an older gate: who was called stays called. */
+/** A Redis that has lost data has an older gate. Keep the newer one: called shoppers stay called. */
 function notBefore(room: LiveRoom, last: LiveRoom | undefined): LiveRoom {
   if (last === undefined || last.version <= room.version) return room;
   const { version, gate, calls } = last;

@@ -22,7 +22,7 @@ interface Waiter {
   readonly resolve: () => void;
 }
 
-/** Everybody of this process who waits in one room. */
+/** All long polls of this process in one room. */
 interface Hall {
   readonly sale: SaleRef;
   readonly waiters: Set<Waiter>;
@@ -105,7 +105,7 @@ export class RoomWaiters {
   }
 
   async #look(channel: string, hall: Hall): Promise<void> {
-    // While Redis does not answer, everybody waits on.
+    // While Redis does not answer, the long polls go on.
     const reading = await this.#deps.rooms.fresh(hall.sale).catch(() => undefined);
     if (this.#halls.get(channel) !== hall) return;
     this.#lookLater(channel, hall);

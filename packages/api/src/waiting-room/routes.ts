@@ -46,7 +46,7 @@ export const waitingRoomRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, de
     const { product_id: saleId, solution } = request.body;
     const userId = await app.shopper(request, request.body.user_id);
     const claim = { userId, saleId };
-    // A solution may be used for several joins: to join again gives nothing.
+    // A solution may be used for several joins, since joining again gives no advantage.
     if (challenges.areRequired && (solution === undefined || !(await challenges.solved(solution, claim)))) {
       return reply.refuse('challenge_required');
     }

@@ -46,7 +46,7 @@ export const JoinRoom = {
   ...shoppers,
   summary: 'Join the waiting room of a sale',
   description:
-    'For a sale with a `waiting_room`. Before the start all are equal, however often and whenever they join. From the start on the line is by arrival, behind all of those. Whoever missed the answer gets the same place by joining again within a minute; later than that, a new place at the end of the line.',
+    'For a sale with a `waiting_room`. Before the start all are equal, however often and whenever they join. From the start on the line is by arrival, behind all of those. A shopper who missed the answer gets the same place by joining again within a minute, and later a new place at the end of the line.',
   body: Type.Object(
     { user_id: Type.Optional(UserId), product_id: ProductId, solution: Type.Optional(Solution) },
     { additionalProperties: false },

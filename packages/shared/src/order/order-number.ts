@@ -32,8 +32,8 @@ export function newBatchNo(nowMs: number): string {
 
 /**
  * A new order number: the number of its batch, 60 random bits, the shard and the sale. So a poll
- * finds the order without another lookup, and who knows an order cannot guess another one of its
- * batch.
+ * finds the order without another lookup, and somebody who knows an order cannot guess another one
+ * of its batch.
  */
 export function newOrderNumber(sale: SaleRef, batchNo: string): string {
   return `${batchNo}${randomChars(OWN_CHARS)}-${sale.shard}-${sale.id}`;

@@ -246,7 +246,7 @@ function eventOf(
 }
 
 /**
- * What an event tells that says itself whose it is. @see https://docs.stripe.com/api/events/types
+ * The meaning of an event that names its payment. @see https://docs.stripe.com/api/events/types
  */
 function plainWebhookOf(event: Stripe.Event): Webhook {
   const paid = (session: Stripe.Checkout.Session): Webhook => {

@@ -34,7 +34,7 @@ export interface WaitingRoom {
   readonly opensAtMs: number;
   /** Maximum number of people called per second; null: no limit of its own. May change at any time. */
   readonly admitPerSecond: number | null;
-  /** 32 bytes, hex: orders those who join before the start. Secret until `isDrawn`. */
+  /** 32 bytes, hex: orders the shoppers who join before the start. Secret until `isDrawn`. */
   readonly seed: string;
   /** 32 bytes, hex: signs tickets. Always secret. */
   readonly ticketKey: string;

@@ -22,7 +22,7 @@ local state_key, live_tokens_key, tokens_keys = KEYS[1], KEYS[2], { KEYS[3], KEY
 local history, deadline_ms, life_ms, tokens_per_unit = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local batch = cjson.decode(ARGV[5])
 local FIXED_KEYS = 5
--- A call removes at most so many expired tokens from the set of live ones.
+-- A call removes at most this many expired tokens from the set of live ones.
 local EXPIRED_REMOVED_MAX = 1000
 
 if is_late(history, deadline_ms) then return 'late' end

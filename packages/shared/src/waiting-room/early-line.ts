@@ -86,12 +86,12 @@ export class EarlyLine {
   }
 }
 
-/** The expected number of shoppers in a slot that is hit, if so many slots of a block are. */
+/** The expected number of shoppers in a slot that has any, if `bits` slots of a block have some. */
 function weightOf(bits: number): number {
   if (bits === 0) return 1;
   const share = Math.min(bits, BLOCK_SLOTS - 1) / BLOCK_SLOTS;
   return -Math.log1p(-share) / share;
 }
 
-/** No slot stands for more people. */
+/** The highest number of people that a slot counts as. */
 export const SLOT_PEOPLE_MAX = weightOf(BLOCK_SLOTS);

@@ -105,7 +105,7 @@ function paceOf(pacedMs: number, { nowMs, admitPerSecond }: Pick<RoomView, 'nowM
   return { intervalMs, fromMs, people: Math.floor((nowMs - fromMs) / intervalMs + 1e-9) };
 }
 
-/** Moves over at most so many people: the early ones, then the late ones. */
+/** Moves the gate over at most `people`: the early ones, then the late ones. */
 function advance(
   from: number,
   line: EarlyLine,

@@ -66,7 +66,7 @@ export async function saveLate(db: Db, saleId: number, late: number): Promise<vo
 
 /**
  * Saves the early line while it grows; with `isDrawn` for the last time. From then on it is fixed,
- * and the seed may be public. What was saved before is never lost, even if Redis has lost it.
+ * and the seed may be public. Places that were saved before stay, even if Redis has lost them.
  */
 export function saveEarly(
   db: Db,

@@ -1,10 +1,10 @@
 -- Joins a batch of shoppers to the waiting room of a sale, in order. Before the start it sets the bit
 -- of each early place. From the start on it gives late places in the order of arrival.
 --
--- Who joins again gets the result of before, as long as it is remembered: at least for one time
--- window. The results are in the hash of the window in which they were given. A hash expires one
--- window after its own has ended, so that three names in turn are enough. If the clock was set back,
--- a result may be in any of the three: all are read.
+-- A shopper who joins again gets the earlier result while it is remembered: for at least one time
+-- window. A result is in the hash of the window in which it was given. A hash expires one window
+-- after its own window has ended, so three names used in turn are enough. If the clock was set back,
+-- a result may be in any of the three, so all are read.
 --
 -- history      the history of Redis in which the caller learned the time
 -- deadline_ms  by this Redis's clock
@@ -47,7 +47,7 @@ local function remember(fields)
   if redis.call('PTTL', key) < ends_ms - now then redis.call('PEXPIREAT', key, ends_ms) end
 end
 
--- Once drawn, the early line stays as it is, also if the clock is set back.
+-- After the draw the early line does not change, even if the clock is set back.
 local start_ms = tonumber(state[3])
 if room[2] ~= '1' and now < start_ms then
   local numbers, fields = {}, {}
@@ -80,12 +80,13 @@ if #newcomers > 0 then
     local place = string.format('%.0f', late)
     place_of[newcomers[i]], fields[2 * i - 1], fields[2 * i] = place, newcomers[i], place
     if bit == 0 then
-      -- The groups that are taken hide so many shoppers: each one that is seen counts for them too.
+      -- A shopper of a group whose bit is set is not seen as new. So each shopper who is seen also
+      -- counts for the share of them that is expected.
       late = late + math.floor(parts * group_count / math.max(1, group_count - seen))
       seen = seen + 1
     else
-      -- Joined before, or hidden: behind all who came before, and counted already. The gate can pass
-      -- the place only if the line goes on behind it.
+      -- The group is counted already. The place is behind all who came before. The line must grow,
+      -- or the gate could not pass the place.
       late = late + 1
     end
   end

@@ -3,14 +3,15 @@
 --
 -- pass_ms_max  no pass that begins now ends after this time; one that does is from before the clock
 --              was set back
--- Out   {number of those with a pass who have bought; orders in batches; 1 if an api process sheds}
+-- Out   {number of shoppers with a pass who have bought; orders in batches; 1 if an api process
+--       sheds}
 local state_key, room_key, entered_key, bought_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local owners_key, shedding_key = KEYS[5], KEYS[6]
 local pass_ms_max = tonumber(ARGV[1])
 local AT_ONCE = 1000
--- A call looks at so many of those with the latest passes, who buy about now, and at as many others
--- in turn: its cost does not grow with the number of those who entered. A buy that is seen later
--- delays calls; it never adds any.
+-- A call looks at this many shoppers with the latest passes, who buy about now, and at the same
+-- number of others in turn. So its cost does not grow with the number of shoppers who entered. If a
+-- buy is seen later, calls come later, but never too many.
 local LOOKED_AT_MAX = 1000
 
 local state = redis.call('HMGET', state_key, 'start_ms', 'backlog')
@@ -26,7 +27,8 @@ for _, key in ipairs({ entered_key, bought_key }) do
   end
 end
 
--- Who has bought once is not inside again when the order is closed: the unit is for the next.
+-- A shopper who has bought once does not count as inside again after the order is closed: the unit
+-- is for the next shopper.
 -- Looks at the entries from one rank to another. Returns how many it looked at, and how many of them
 -- are gone.
 local function look(from, to)

@@ -13,7 +13,7 @@ export const BLOCK_SLOTS = 2 ** BLOCK_BITS;
 export const EARLY_BLOCKS = 16;
 export const EARLY_SLOTS = EARLY_BLOCKS * BLOCK_SLOTS;
 
-/** A place has so many parts, so that a late shopper can count as a little more than one. */
+/** The parts of one shopper in a place: a late shopper can count as a little more than one. */
 export const PARTS = 1_000;
 /** All early places are below it, all late ones are not. */
 export const EARLY_END = EARLY_SLOTS * PARTS;

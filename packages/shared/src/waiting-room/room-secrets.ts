@@ -12,10 +12,10 @@ const SHOPPER_BYTES = 6;
 /** Of a MAC in base64. */
 const MAC_LENGTH = 43;
 
-/** When the holder of a ticket joined: before the start, or with so many parts of late shoppers ahead. */
+/** When the holder of a ticket joined: before the start, or behind this many parts of shoppers. */
 export type Joined = 'early' | { readonly late: number };
 
-/** What a service knows of a room that its shoppers do not: the order of the early ones, and the key of tickets. */
+/** The secrets of a waiting room: the seed, which orders early shoppers, and the key of tickets. */
 export class RoomSecrets {
   readonly #seed: KeyObject;
   readonly #ticketKey: KeyObject;
@@ -25,15 +25,16 @@ export class RoomSecrets {
     this.#ticketKey = createSecretKey(Buffer.from(ticketKey, 'hex'));
   }
 
-  /** The early place of a shopper: the same however often and wherever the shopper joins. */
+  /** The early place of a shopper. It does not depend on when and how often the shopper joins. */
   draw(userId: string): { readonly slot: number; readonly fraction: number } {
     const mac = createHmac('sha256', this.#seed).update(userId).digest();
     return { slot: slotOf(mac), fraction: fractionOf(mac) };
   }
 
   /**
-   * The ticket of a shopper who joins before the start, and the number by which Redis knows the
-   * shopper again, of one MAC. Nobody can choose an id by its number, since the key is never public.
+   * The ticket of a shopper who joins before the start, and the number by which Redis recognizes
+   * the shopper, both from one MAC. Nobody can choose an id for its number, since the key is never
+   * public.
    */
   early(claim: SeckillClaim): { readonly ticket: string; readonly shopper: number } {
     const ticket = this.sign(claim, 'early');
@@ -42,8 +43,8 @@ export class RoomSecrets {
   }
 
   /**
-   * A ticket. One from before the start names no place: its shopper cannot learn the place before
-   * the seed is public, and the ticket is the same text however often it is issued.
+   * A ticket. An early one contains no place, so its shopper cannot learn the place before the seed
+   * is public, and it is the same text each time it is issued.
    */
   sign({ userId, saleId }: SeckillClaim, joined: Joined): string {
     const body = `${joined === 'early' ? 'e' : `l.${joined.late.toString(36)}`}.${saleId.toString(36)}`;
@@ -76,7 +77,7 @@ export function secretsOf(room: WaitingRoom): RoomSecrets {
   return secrets;
 }
 
-/** What is public from the creation of the sale on: it binds the shop to the seed. */
+/** The commitment to the seed. It is public from the creation of the sale on. */
 export function commitmentOf({ seed }: Pick<WaitingRoom, 'seed'>): string {
   return createHash('sha256').update(Buffer.from(seed, 'hex')).digest('hex');
 }

@@ -16,13 +16,13 @@ export const WAITING_ROOM_SCRIPTS = readScripts(import.meta.url, {
 });
 export type WaitingRoomScript = (typeof WAITING_ROOM_SCRIPTS)[number]['name'];
 
-/** A shopper who joins: where a draw puts them, and the number by which Redis knows them again. */
+/** A shopper who joins: the drawn slot, and the number by which Redis recognizes the shopper. */
 export interface JoinItem {
   readonly slot: number;
   readonly shopper: number;
 }
 
-/** A join is remembered for at least so long: who did not get the answer joins again. */
+/** A join is remembered for at least this time: a shopper who got no answer can join again. */
 export const JOIN_KNOWN_MS = 60_000;
 
 export type Join =
@@ -36,7 +36,7 @@ export interface LiveRoom extends Pick<Gate, 'version' | 'gate' | 'calls'> {
   readonly isDrawn: boolean;
   /** The end of the line of late shoppers, in parts. */
   readonly late: number;
-  /** Units that are not free may become free. */
+  /** Held units may become available again. */
   readonly mayReturn: boolean;
   readonly saleReady: boolean;
   readonly available: number;

@@ -738,7 +738,7 @@ export interface paths {
         readonly put?: never;
         /**
          * Join the waiting room of a sale
-         * @description For a sale with a `waiting_room`. Before the start all are equal, however often and whenever they join. From the start on the line is by arrival, behind all of those. Whoever missed the answer gets the same place by joining again within a minute; later than that, a new place at the end of the line.
+         * @description For a sale with a `waiting_room`. Before the start all are equal, however often and whenever they join. From the start on the line is by arrival, behind all of those. A shopper who missed the answer gets the same place by joining again within a minute, and later a new place at the end of the line.
          */
         readonly post: {
             readonly parameters: {

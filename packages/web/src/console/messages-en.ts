@@ -67,7 +67,7 @@ export const english = {
   time: 'Time',
   'live.title': 'Live sales',
   'live.help':
-    'Sales from 10 minutes before their start to 10 minutes after their end, and those with a backlog. Rates are of the last three seconds.',
+    'Sales from 10 minutes before their start to 10 minutes after their end, and those with a backlog. Rates are averages over the last three seconds.',
   'live.hidden': '{count} more live sales are not shown.',
   'live.gap': 'Sale {sale}: available and held units differ from the units by {gap}. Audit it.',
   'processes.title': 'Processes',
@@ -155,10 +155,11 @@ export const english = {
   'effect.resume': 'This resumes sale {sale}: {available} units can be bought again at once.',
   'effect.top-up': 'This raises sale {sale} from {units} to the total that you give. Units cannot be taken away again.',
   'effect.end': 'This ends sale {sale} now, with {available} of {units} units not sold. It cannot be undone.',
-  'effect.audit': 'This compares sale {sale} in Redis with the ledger. Buyers go on; orders are written after it.',
+  'effect.audit':
+    'This compares sale {sale} in Redis with the ledger. Shoppers can still buy; their orders are written after the audit.',
   'effect.repair':
-    'This compares sale {sale} with the ledger, and builds it anew if they differ. Buyers then get “not ready” until it is done.',
-  'effect.rebuild': 'This builds sale {sale} in Redis anew from the ledger. Buyers get “not ready” until it is done.',
+    'This compares sale {sale} with the ledger, and rebuilds it if they differ. Buyers then get “not ready” until it is done.',
+  'effect.rebuild': 'This rebuilds sale {sale} in Redis from the ledger. Buyers get “not ready” until it is done.',
   'effect.refund': 'This refunds {total} of order {order} to {user}. Its units ({quantity}) go back on sale.',
   'effect.deny': 'This refuses every call of {who}, {until}.',
   'effect.allow': 'This lets {who} in again.',

@@ -44,7 +44,7 @@ export class PurchaseTokens {
   /** Gets it before the start, so that the buy is a single call. */
   async fetchEarly(signal: AbortSignal): Promise<void> {
     const { client, waits, room } = this.#deps;
-    // From a waiting room, only who is called gets one.
+    // In a sale with a waiting room, only a called shopper gets one.
     if (await room.exists(signal)) return;
     const startMs = await waits.startMs(signal);
     const nowMs = client.clock.now();

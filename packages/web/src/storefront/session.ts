@@ -2,7 +2,7 @@ import { createClient, type ShopperClient } from '../client/client.ts';
 import { browserMemory } from '../ui/memory.ts';
 import { createStore, type Store } from '../ui/store.ts';
 
-/** What the api tells the storefront in its document. */
+/** The settings that the api writes into the document of the storefront. */
 export interface StorefrontSettings {
   readonly authMode: 'trusted' | 'jwt';
   /** Whether anybody may log in with any name. */

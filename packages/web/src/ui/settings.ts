@@ -1,4 +1,4 @@
-/** What the api tells the page in its document. */
+/** The settings that the api writes into the document of a page. */
 export function pageSettings(): unknown {
   const { settings = '{}' } = document.querySelector<HTMLElement>('#app')!.dataset;
   return JSON.parse(settings);

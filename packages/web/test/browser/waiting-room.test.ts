@@ -40,7 +40,7 @@ it('shoppers wait in the room, are called in turn, check their places, and come 
   expect(await place.textContent()).toBe(before);
   await place.click();
   await press(other.page, 'Check my place');
-  await expect.poll(() => other.page.locator('.own-place').textContent()).toContain('Right:');
+  await expect.poll(() => other.page.locator('.own-place').textContent()).toContain('Correct:');
   expect(await accessibilityFaults(other.page)).toEqual([]);
 
   await press(winner.page, names.cancel);

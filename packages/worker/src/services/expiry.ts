@@ -9,8 +9,8 @@ import { Failures } from './outage.ts';
 
 const INTERVAL_MS = 250;
 /**
- * Orders in one transaction: each costs a dozen round trips, and the sale's row may be locked for a
- * few dozen ms only.
+ * Orders that are read together, so the maximum of a transaction. A transaction costs a dozen round
+ * trips, and may lock the sale's row for a few dozen ms only.
  */
 const BATCH = 1_000;
 /** A sale whose Redis hangs takes as long as a call may take. */

@@ -22,7 +22,7 @@ import type { LiveRoom } from '@flash-sale/shared/waiting-room/waiting-room-comm
 import { forEachSale } from './service.ts';
 
 const INTERVAL_MS = 250;
-/** Without a room that is open or opens soon. */
+/** The pause without a room that is open or opens soon. */
 const IDLE_INTERVAL_MS = 1_000;
 /** How long before it opens a room is loaded. */
 const AHEAD_MS = 60_000;
@@ -59,8 +59,8 @@ interface Known {
 
 /**
  * Gate: calls the shoppers who wait in waiting rooms, in the order of their places. A call is
- * committed in MySQL before Redis and so anybody else learns of it, and only by a process that knows
- * the call before it. So the gate never falls, and two gates at once call nobody twice.
+ * committed in MySQL before it is written to Redis, where others see it, and only by a process that
+ * knows the call before it. So the gate never falls, and two gates at once call nobody twice.
  */
 export function gate(deps: GateDeps): Rounds {
   const { commands, db, shard, sales, config, log, metrics } = deps;

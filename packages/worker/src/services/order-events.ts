@@ -23,7 +23,7 @@ import { Silence } from './outage.ts';
 const INTERVAL_MS = 200;
 const CONCURRENCY = 8;
 /**
- * The number of rows, and of messages, read together. If so many messages wait for their next
+ * The number of rows, and of messages, read together. If this many messages wait for their next
  * attempt, no new one is begun.
  */
 const WINDOW = 200;

@@ -8,8 +8,9 @@ export function isOutage(error: unknown): boolean {
 }
 
 /**
- * What kept a round from some of its work, which keeps none of the rest waiting. It may be this process alone that does not reach a server: a round
- * that met an outage fails when it is done, so that the process gives up its lead.
+ * Collects the outages that kept a round from a part of its work, while the rest goes on. This
+ * process may be the only one that does not reach a server: a round that met an outage fails at its
+ * end, so that the process gives up its lead.
  */
 export class Failures {
   #outages = 0;

@@ -62,7 +62,7 @@ export function paymentCalls(deps: PaymentCallsDeps): Rounds<'payment_calls'> {
   const refundAge = new WaitingAge();
   const answerAge = new WaitingAge();
   const silence = new Silence(deps.silenceMsMax);
-  /** Up to where its events of refunds were read. */
+  /** The position up to which the provider's events about refunds were read. */
   let refundsCursor: string | undefined;
 
   function ask(payment: DuePayment): Promise<PaymentAnswer> {
@@ -156,7 +156,7 @@ export function paymentCalls(deps: PaymentCallsDeps): Rounds<'payment_calls'> {
   };
 }
 
-/** The event that an answer stands for, if it says anything new. */
+/** The event that an answer corresponds to, if the answer has any news. */
 function newsOf({ paymentId, status, keyNo }: DuePayment, answer: PaymentAnswer): PaymentEvent | undefined {
   const { now, ...rest } = answer;
   if (now === status || now === 'open' || now === 'waiting') return undefined;

@@ -15,7 +15,7 @@ const AT_ONCE = 16;
  * again.
  */
 const DUE_MAX = 500;
-/** The slow check: one of the other sales is checked every so many rounds. */
+/** The slow check: in one of this many rounds, one of the other sales is checked. */
 const OTHERS_EVERY_ROUNDS = 2;
 
 export interface WarmUpDeps extends RebuildDeps {

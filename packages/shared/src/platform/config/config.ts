@@ -139,7 +139,7 @@ export function ownUrl(serverHost: string, serverPort: number): string {
 export const hasUnknownUrl = ({ SERVER_HOST, PUBLIC_URL }: Pick<Config, 'SERVER_HOST' | 'PUBLIC_URL'>): boolean =>
   PUBLIC_URL === ownUrl(SERVER_HOST, 0);
 
-/** The names of the settings that nobody may read in a log. */
+/** The names of the settings whose values must not appear in a log. */
 export const SECRET_SETTINGS: readonly (keyof Parsed)[] = Object.entries(ConfigSchema.properties).flatMap(
   ([name, schema]) => ('secret' in schema && schema.secret === true ? [name as keyof Parsed] : []),
 );

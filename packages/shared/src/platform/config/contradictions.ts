@@ -6,7 +6,7 @@ import { tlsProblems } from './tls.ts';
 /** Shorter ones can be guessed, by many addresses at once. */
 const OPERATOR_TOKEN_LENGTH_MIN = 16;
 
-/** What is wrong with settings that fit each by itself. */
+/** The problems of settings that are valid each by itself but do not fit together. */
 export function contradictions(config: Config, parsed: Parsed): string[] {
   return [
     ...paymentProblems(config, parsed),

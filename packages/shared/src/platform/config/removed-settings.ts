@@ -1,8 +1,8 @@
 type Env = Readonly<Record<string, string | undefined>>;
 
 /**
- * Settings that others say now. A process does not start with them: it would go on as if they were
- * not set.
+ * Settings that were replaced by others. A process does not start with them, since it would ignore
+ * them.
  */
 const MOVED: Readonly<Record<string, string>> = {
   DB_TLS_CA: 'put the certificates into DB_TLS',

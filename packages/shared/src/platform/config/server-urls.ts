@@ -7,7 +7,7 @@ interface UrlSetting {
   readonly name: 'DB_URL' | 'REDIS_URL';
   readonly schemes: readonly string[];
   readonly example: string;
-  /** The settings that a URL says. */
+  /** The settings that a URL contains. */
   readonly parts: (text: string) => Record<string, string> | undefined;
 }
 
@@ -82,7 +82,7 @@ function redisUrlOf(text: string): RedisUrl | undefined {
 
 const MASTER_DEFAULT = 'mymaster';
 
-/** What only `REDIS_URL` says. Under Sentinels its host is the name of the master. */
+/** Settings that only `REDIS_URL` contains. With Sentinels its host is the name of the master. */
 export function redisAccessOf(env: Env): {
   readonly REDIS_USERNAME: string;
   readonly REDIS_DB: number;

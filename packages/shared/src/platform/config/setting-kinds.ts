@@ -11,7 +11,7 @@ import {
   type Range,
 } from './formats.ts';
 
-/** What a text must be like. Numbers, switches and choices say that themselves. */
+/** The form of a text. Numbers, switches and choices need no description. */
 export interface Shape {
   /** The form, in words that follow "it must be". */
   readonly wanted: string;
@@ -29,7 +29,7 @@ export const count = (description: string, value: number, minimum: number, maxim
   Type.Integer({ description, default: value, minimum, maximum });
 export const port = (description: string, value: number) => count(description, value, 0, 65_535);
 export const flag = (description: string) => Type.Boolean({ description, default: false });
-/** Text that nobody may read in a log. Its outer blanks belong to it. */
+/** Text that must not appear in a log. Spaces at its ends belong to it. */
 export const secret = (description: string, shape: Shape) => Type.String({ description, ...shape, secret: true });
 export const host = (description: string, value: string) =>
   text(description, {
@@ -76,7 +76,7 @@ export const pair = (
     wanted: `two whole numbers with a slash between them, from ${first.join(' to ')} and from ${second.join(' to ')}`,
     example: value,
   });
-/** A text that any server may take as it likes. */
+/** A text without a form of its own: each server decides what it accepts. */
 export const password = (description: string) =>
   secret(description, {
     default: '',
@@ -84,7 +84,7 @@ export const password = (description: string) =>
     wanted: 'a password in one line',
     example: 'the output of: openssl rand -hex 32',
   });
-/** Sent in a header, which has no room for blanks and other alphabets. */
+/** Text that is sent in a header, which allows no spaces and only ASCII. */
 export const operatorToken = (description: string) =>
   Type.Optional(
     secret(description, {
@@ -101,13 +101,13 @@ export const keyText = (description: string) =>
     wanted: 'up to 64 letters, digits and : _ . -',
     example: 'shop:',
   });
-/** Names to the letter, separated by commas. */
+/** Names that are compared exactly, separated by commas. */
 export const names = (example: string) => ({
   read: listOf(matching(/^[^,\s]+$/)),
   wanted: 'one text without blanks, or several separated by commas',
   example,
 });
-/** What the schema says of a setting, as far as reading and explaining it needs. */
+/** The parts of a setting's schema that are needed to read and explain the setting. */
 export interface SettingSchema extends Partial<Shape> {
   readonly type?: string;
   readonly enum?: readonly string[];

@@ -1,4 +1,4 @@
-/** What of an access token depends on the identity provider. */
+/** The parts of an access token that depend on the identity provider. */
 export interface TokenFormat {
   /** The only algorithm that is accepted with a key set. */
   readonly alg: string;

@@ -13,7 +13,7 @@ export const LEDGER_NOW: RawBuilder<Date> = sql<Date>`UTC_TIMESTAMP(3)`;
  */
 export const LOCKED_AT: RawBuilder<Date> = sql<Date>`SYSDATE(3)`;
 
-/** The time so many milliseconds from now; in the past if negative. */
+/** The time `ms` milliseconds from now; in the past if negative. */
 export function ledgerNowPlus(ms: number): RawBuilder<Date> {
   return sql<Date>`UTC_TIMESTAMP(3) + INTERVAL ${Math.round(ms * 1_000)} MICROSECOND`;
 }

@@ -71,7 +71,7 @@ export interface ProductsTable {
 /** How far the line of a waiting room was called. Redis has a copy. */
 export interface GatesTable {
   product_id: number;
-  /** Raised with each call; a call is written only by who knows the one before. */
+  /** Raised with each call. A call is written only under the version before it. */
   version: Generated<number>;
   /** Places below it are called. It only rises. */
   gate: Generated<number>;

@@ -10,7 +10,7 @@ const IDLE_MS = 100;
  */
 export async function exitProcess(code = process.exitCode): Promise<never> {
   process.exitCode = code;
-  // What is still under way may fail, which is of no interest.
+  // Work that is still in progress may fail; that does not matter any more.
   process.on('uncaughtException', () => {});
   await delay(IDLE_MS);
   process.exit(code);

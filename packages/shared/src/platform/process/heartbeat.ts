@@ -5,12 +5,12 @@ import type { createProcessCommands, ProcessReport } from './process-commands.ts
 import { repeating, type Service } from './service.ts';
 
 const INTERVAL_MS = 5_000;
-/** A process that says nothing for this time is not listed any more. */
+/** A process without a heartbeat for this time is not listed any more. */
 const PROCESS_KEPT_MS = 15_000;
 
 type Commands = Pick<ReturnType<typeof createProcessCommands>, 'noteProcess' | 'forgetProcess'>;
 
-/** Tells operators that this process lives, and how busy it is. Nothing else depends on it. */
+/** Shows operators that this process runs, and how busy it is. Nothing else depends on it. */
 export function heartbeat(commands: Commands, kind: ProcessReport['kind'], log: Pick<Logger, 'warn'>): Service {
   const name = `${kind}-${randomBytes(6).toString('hex')}`;
   const startedAtMs = Math.round(performance.timeOrigin);

@@ -67,7 +67,7 @@ export async function prepareProcess(name: 'api' | 'worker') {
     servers,
     connect,
     ops,
-    /** Replaces the answers of the ops port that were for the start. */
+    /** Replaces the answers of the ops port during the start. */
     setProbes: (next: Probes) => void (probes = next),
   };
 }

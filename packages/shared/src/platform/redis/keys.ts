@@ -53,9 +53,9 @@ export interface SaleKeys {
    * room.
    */
   readonly room: string;
-  /** String: a bit for each early place that somebody has. */
+  /** String: a bit for each slot of early places, set if a shopper has a place in it. */
   readonly roomEarly: string;
-  /** String: a bit for each group of shoppers of which one has joined late. */
+  /** String: a bit for each group of shoppers, set if one of them has joined late. */
   readonly roomLate: string;
   /** String: the early places that a load adds. */
   readonly roomLoading: string;

@@ -1,6 +1,6 @@
 /**
- * How long the oldest of some things has waited, for a gauge. A time from the future, which a clock
- * leaves that was set back, has no age by that clock: it counts from when it was first seen here.
+ * The age of the oldest waiting thing, for a gauge. After a clock was set back, the time of that
+ * thing may be in the future. Its age then counts from when this process first saw it.
  */
 export class WaitingAge {
   #aheadSinceMs: number | undefined;

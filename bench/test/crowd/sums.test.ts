@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Sale } from '@flash-sale/web/operator-types';
 import type { Order } from '@flash-sale/web/client';
-import { problemsIn } from '../../crowd/account.ts';
+import { problemsIn } from '../../crowd/sums.ts';
 import type { Visit } from '../../crowd/tally.ts';
 
 const NOW_MS = Date.parse('2026-11-30T12:00:00Z');

@@ -33,7 +33,7 @@ export function gapIn({ available, held, seckill_stock: units }: Sale): string |
 }
 
 /**
- * What is wrong with the account of a sale, in sentences.
+ * The errors in the sums of a sale, in sentences.
  *
  * @param isOnlyOurs whether the crowd is alone in the sale
  * @param nowMs the service's time at which `sale` was read
