@@ -9,13 +9,11 @@ import { insertOrderEvents } from '@flash-sale/shared/order-events/order-events-
 import { UsageError } from '@flash-sale/shared/platform/process/command-line.ts';
 import { COMMANDS } from '../../src/ops/commands.ts';
 import { understand } from '../../src/ops/read.ts';
-import { OPERATOR_TOKEN, openTestContext, type TestContext } from '@flash-sale/api/testing/support.ts';
+import { OPERATOR_TOKEN, openTestContext, type TestContext, VIEWER_TOKEN } from '@flash-sale/api/testing/support.ts';
 import { startService, type Service } from '@flash-sale/api/testing/service.ts';
 import { openPayment, placeOrders } from '@flash-sale/shared/testing/ordering.ts';
 import { Shoppers } from '@flash-sale/api/testing/shoppers.ts';
 import { jsonOf, ops, opsProcess, said } from './program.ts';
-
-const VIEWER_TOKEN = 'the-viewers-own-token';
 
 let context: TestContext;
 let service: Service;

@@ -1,21 +1,10 @@
 import { once } from 'node:events';
 import { connect, type AddressInfo } from 'node:net';
 import { sql } from 'kysely';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openApp, openTestContext, type TestApp, type TestContext } from '../testing/support.ts';
+import { describe, expect, it } from 'vitest';
+import { openApp, openTestApp, openTestContext } from '../testing/support.ts';
 
-let context: TestContext;
-let app: TestApp;
-
-beforeAll(async () => {
-  context = await openTestContext();
-  app = await openApp(context);
-});
-
-afterAll(async () => {
-  await app.close();
-  await context.close();
-});
+const { context, app } = await openTestApp();
 
 const send = (payload: string, contentType?: string, url = '/api/v1/seckill/token') =>
   app.server.inject({

@@ -1,6 +1,6 @@
 import { Queue } from 'bullmq';
 import type { LightMyRequestResponse as Response } from 'fastify';
-import { expect } from 'vitest';
+import { afterAll, expect } from 'vitest';
 import { loadConfig } from '@flash-sale/shared/platform/config/config.ts';
 import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
 import { insertOrders } from '@flash-sale/shared/order/orders-table.ts';
@@ -25,6 +25,7 @@ import { settle } from '@flash-sale/shared/testing/settling.ts';
 export { openTestContext, type TestContext };
 
 export const OPERATOR_TOKEN = 'the-operators-own-token';
+export const VIEWER_TOKEN = 'the-viewers-own-token';
 /** The secret of seckill tokens, so that a test can sign a token that was never issued. */
 export const TOKEN_SECRET = 'a-secret-of-seckill-tokens';
 /**
@@ -55,6 +56,23 @@ export interface TestApp extends App {
   /** Gets a seckill token and buys with it. Returns the order number; fails if there is none. */
   readonly win: (sale: Pick<Sale, 'id'>, userId: string) => Promise<string>;
   close(): Promise<void>;
+}
+
+/**
+ * A context and an app for the tests of a file. Await it at the top of the file: it closes both after
+ * the last test.
+ */
+export async function openTestApp(
+  env: Readonly<Record<string, string>> = {},
+  parts: Parameters<typeof openApp>[2] = {},
+): Promise<{ readonly context: TestContext; readonly app: TestApp }> {
+  const context = await openTestContext(env);
+  const app = await openApp(context, {}, parts);
+  afterAll(async () => {
+    await app.close();
+    await context.close();
+  });
+  return { context, app };
 }
 
 /**
@@ -143,8 +161,9 @@ export async function openApp(
 /** The part of an answer that a failing test shows. */
 const seen = (answer: Response) => ({ status: answer.statusCode, body: answer.body });
 
-/** The headers of an operator's call. */
+/** The headers of an operator's call, and of a viewer's if the app has `VIEWER_TOKEN`. */
 export const AS_OPERATOR = { authorization: `Bearer ${OPERATOR_TOKEN}` };
+export const AS_VIEWER = { authorization: `Bearer ${VIEWER_TOKEN}` };
 
 /** The common part of an injected and a fetched answer. */
 interface Answer {

@@ -1,30 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Sale } from '@flash-sale/shared/sale/sale.ts';
-import {
-  AS_OPERATOR,
-  effectsOn,
-  openApp,
-  openTestContext,
-  type TestApp,
-  type TestContext,
-} from '../../testing/support.ts';
+import { describe, expect, it } from 'vitest';
+import { AS_OPERATOR, effectsOn, openTestApp } from '../../testing/support.ts';
 
-let context: TestContext;
-let app: TestApp;
-let sale: Sale;
-let token: string;
-
-beforeAll(async () => {
-  context = await openTestContext();
-  app = await openApp(context);
-  sale = await context.openSale();
-  token = await app.tokenOf(sale, 'alice');
-});
-
-afterAll(async () => {
-  await app.close();
-  await context.close();
-});
+const { context, app } = await openTestApp();
+const sale = await context.openSale();
+const token = await app.tokenOf(sale, 'alice');
 
 const send = (url: string, payload: string, headers: Record<string, string> = {}) =>
   app.server.inject({ method: 'POST', url, payload, headers: { 'content-type': 'application/json', ...headers } });

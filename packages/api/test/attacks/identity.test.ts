@@ -1,32 +1,19 @@
 import { createHmac } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { SignJWT } from 'jose';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { newBatchNo, newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { SeckillTokens } from '@flash-sale/shared/seckill-token/seckill-token.ts';
 import { loseToken, takeLease } from '@flash-sale/shared/testing/buying.ts';
-import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
-import { effectsOn, openApp, settleOrder, TOKEN_SECRET, type TestApp } from '../../testing/support.ts';
+import { effectsOn, openApp, openTestApp, settleOrder, TOKEN_SECRET } from '../../testing/support.ts';
 import { bearer, hs256, SECRET } from '../identity/access-tokens.ts';
 
-let context: TestContext;
-/** Two api processes of one service. */
-let app: TestApp;
-let other: TestApp;
-let sale: Sale;
-
-beforeAll(async () => {
-  context = await openTestContext({ AUTH_MODE: 'jwt', JWT_SECRET: SECRET });
-  [app, other] = [await openApp(context), await openApp(context)];
-  sale = await context.openSale({ seckillStock: 1_000 });
-});
-
-afterAll(async () => {
-  await app.close();
-  await other.close();
-  await context.close();
-});
+const { context, app } = await openTestApp({ AUTH_MODE: 'jwt', JWT_SECRET: SECRET });
+/** Another api process on the same servers. */
+const other = await openApp(context);
+afterAll(() => other.close());
+const sale = await context.openSale({ seckillStock: 1_000 });
 
 type Headers = Record<string, string>;
 const nowS = () => Math.floor(Date.now() / 1_000);

@@ -1,28 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Sale } from '@flash-sale/shared/sale/sale.ts';
-import {
-  effectsOn,
-  openApp,
-  openTestContext,
-  settleOrder,
-  type TestApp,
-  type TestContext,
-} from '../../testing/support.ts';
+import { describe, expect, it } from 'vitest';
+import { effectsOn, openTestApp, settleOrder } from '../../testing/support.ts';
 
-let context: TestContext;
-let app: TestApp;
-let sale: Sale;
-
-beforeAll(async () => {
-  context = await openTestContext();
-  app = await openApp(context);
-  sale = await context.openSale({ seckillStock: 100 });
-});
-
-afterAll(async () => {
-  await app.close();
-  await context.close();
-});
+const { context, app } = await openTestApp();
+const sale = await context.openSale({ seckillStock: 100 });
 
 /**
  * Ids that the contract allows and that have a meaning for Redis, Lua, SQL, a shell, a URL or

@@ -1,29 +1,18 @@
 import { appRoutes } from '@bull-board/api/dist/routes.js';
 import type { LightMyRequestResponse as Response } from 'fastify';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { listActions } from '../../src/operator/operator-actions-table.ts';
 import { writeOrders } from '@flash-sale/shared/admission/order-jobs.ts';
-import { OPERATOR_TOKEN, openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
+import { openApp, openTestApp, openTestContext, OPERATOR_TOKEN, VIEWER_TOKEN } from '../../testing/support.ts';
 import { openOwnRedis } from '../../testing/own-servers.ts';
 
-const VIEWER_TOKEN = 'the-viewers-own-token';
 const PATH = '/admin/queues';
 const basic = (password: string) => ({ authorization: `Basic ${Buffer.from(`lin:${password}`).toString('base64')}` });
 const AS_ADMIN = basic(OPERATOR_TOKEN);
 const AS_VIEWER = basic(VIEWER_TOKEN);
 
-let context: TestContext;
-let app: TestApp;
-
-beforeAll(async () => {
-  context = await openTestContext({ VIEWER_TOKEN });
-  app = await openApp(context);
-  await context.openSale();
-});
-afterAll(async () => {
-  await app.close();
-  await context.close();
-});
+const { context, app } = await openTestApp({ VIEWER_TOKEN });
+await context.openSale();
 
 const queue = () => app.deps.queue(0);
 beforeEach(() => queue().obliterate({ force: true }));

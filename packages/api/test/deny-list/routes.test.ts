@@ -1,29 +1,23 @@
-import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { listActions } from '../../src/operator/operator-actions-table.ts';
-import type { Sale } from '@flash-sale/shared/sale/sale.ts';
-import { AS_OPERATOR, openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
+import {
+  AS_OPERATOR,
+  AS_VIEWER,
+  openApp,
+  openTestApp,
+  openTestContext,
+  type TestApp,
+  VIEWER_TOKEN,
+} from '../../testing/support.ts';
 import { openOwnRedis } from '../../testing/own-servers.ts';
 
-const VIEWER = { authorization: 'Bearer the-viewers-own-token' };
 const PATH = '/api/v1/admin/deny-list';
 
-let context: TestContext;
-let app: TestApp;
-/** Another api process of the same service. */
-let other: TestApp;
-let sale: Sale;
-
-beforeAll(async () => {
-  context = await openTestContext({ VIEWER_TOKEN: 'the-viewers-own-token', TRUSTED_PROXIES: '127.0.0.1' });
-  [app, other] = [await openApp(context), await openApp(context)];
-  sale = await context.openSale({ seckillStock: 1_000 });
-});
-
-afterAll(async () => {
-  await app.close();
-  await other.close();
-  await context.close();
-});
+const { context, app } = await openTestApp({ VIEWER_TOKEN, TRUSTED_PROXIES: '127.0.0.1' });
+/** Another api process on the same servers. */
+const other = await openApp(context);
+afterAll(() => other.close());
+const sale = await context.openSale({ seckillStock: 1_000 });
 
 const deny = (body: object, headers: Record<string, string> = AS_OPERATOR) => app.post(PATH, body, headers);
 const allow = (query: string, headers: Record<string, string> = AS_OPERATOR) =>
@@ -153,7 +147,7 @@ describe('the deny list', () => {
     let cursor: string | null = '';
     do {
       const query: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`;
-      const page = (await app.get(`${PATH}?limit=2${query}`, VIEWER)).json<{
+      const page = (await app.get(`${PATH}?limit=2${query}`, AS_VIEWER)).json<{
         items: typeof found;
         next_cursor: string | null;
       }>();
@@ -178,8 +172,8 @@ describe('the deny list', () => {
       ['allow', 'shopper known'],
       ['deny', 'shopper known'],
     ]);
-    expect(await deny({ user_id: 'safe' }, VIEWER)).toBeProblem('forbidden');
-    expect(await allow('user_id=safe', VIEWER)).toBeProblem('forbidden');
+    expect(await deny({ user_id: 'safe' }, AS_VIEWER)).toBeProblem('forbidden');
+    expect(await allow('user_id=safe', AS_VIEWER)).toBeProblem('forbidden');
     expect(await deny({ user_id: 'safe' }, {})).toBeProblem('unauthenticated');
     expect(await app.get(PATH)).toBeProblem('unauthenticated');
     expect((await recorded())[0]).toEqual(['allow', 'shopper known']);

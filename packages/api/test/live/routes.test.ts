@@ -7,11 +7,16 @@ import { placeOrders } from '@flash-sale/shared/testing/ordering.ts';
 import { heartbeat } from '@flash-sale/shared/platform/process/heartbeat.ts';
 import type { AppBounds } from '../../src/deps.ts';
 import type { ReadingChange, SaleReading } from '../../src/live/reading-schema.ts';
-import { AS_OPERATOR, openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
+import {
+  AS_OPERATOR,
+  AS_VIEWER,
+  openApp,
+  openTestContext,
+  type TestApp,
+  type TestContext,
+  VIEWER_TOKEN,
+} from '../../testing/support.ts';
 import { openOwnMysql, openOwnRedis } from '../../testing/own-servers.ts';
-
-const VIEWER_TOKEN = 'the-viewers-own-token';
-const AS_VIEWER = { authorization: `Bearer ${VIEWER_TOKEN}` };
 
 let context: TestContext;
 beforeAll(async () => {

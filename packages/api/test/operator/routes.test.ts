@@ -1,27 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { acquireLease } from '@flash-sale/shared/sale/lease.ts';
 import { loadSale } from '@flash-sale/shared/reconciliation/rebuild.ts';
-import {
-  AS_OPERATOR,
-  openApp,
-  openTestContext,
-  OPERATOR_TOKEN,
-  type TestApp,
-  type TestContext,
-} from '../../testing/support.ts';
+import { AS_OPERATOR, openApp, openTestApp, OPERATOR_TOKEN } from '../../testing/support.ts';
 
-let context: TestContext;
-let app: TestApp;
-
-beforeAll(async () => {
-  context = await openTestContext();
-  app = await openApp(context);
-});
-
-afterAll(async () => {
-  await app.close();
-  await context.close();
-});
+const { context, app } = await openTestApp();
 
 const VALID = {
   name: 'Lamp',

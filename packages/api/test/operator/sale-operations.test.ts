@@ -1,5 +1,5 @@
 import { Worker } from 'bullmq';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { markCleaned } from '@flash-sale/shared/sale/clean-up-table.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { ORDERS_QUEUE, writeOrders } from '@flash-sale/shared/admission/order-jobs.ts';
@@ -7,31 +7,19 @@ import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
 import { takeLease } from '@flash-sale/shared/testing/buying.ts';
 import {
   AS_OPERATOR,
+  AS_VIEWER,
   openApp,
-  openTestContext,
+  openTestApp,
   settleOrder,
   type TestApp,
-  type TestContext,
+  VIEWER_TOKEN,
 } from '../../testing/support.ts';
 import { batchNoOf } from '@flash-sale/shared/order/order-number.ts';
 
-const VIEWER_TOKEN = 'the-viewers-own-token';
-const AS_VIEWER = { authorization: `Bearer ${VIEWER_TOKEN}` };
-
-let context: TestContext;
-/** Two replicas on the same servers. */
-let app: TestApp;
-let other: TestApp;
-
-beforeAll(async () => {
-  context = await openTestContext({ VIEWER_TOKEN });
-  [app, other] = await Promise.all([openApp(context), openApp(context)]);
-});
-
-afterAll(async () => {
-  await Promise.all([app.close(), other.close()]);
-  await context.close();
-});
+const { context, app } = await openTestApp({ VIEWER_TOKEN });
+/** Another api process on the same servers. */
+const other = await openApp(context);
+afterAll(() => other.close());
 
 const act = (sale: Pick<Sale, 'id'>, action: string, body?: object, headers: Record<string, string> = AS_OPERATOR) =>
   app.post(`/api/v1/admin/products/${sale.id}/${action}`, body, headers);

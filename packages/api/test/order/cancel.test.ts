@@ -1,24 +1,14 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { cancelOrder } from '@flash-sale/shared/order-moves/cancel-and-expire.ts';
 import { takeLease } from '@flash-sale/shared/testing/buying.ts';
 import { ledgerOf } from '@flash-sale/shared/testing/ordering.ts';
-import { openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
+import { openTestApp } from '../../testing/support.ts';
 import { batchNoOf } from '@flash-sale/shared/order/order-number.ts';
 import { settledLineOf } from '@flash-sale/shared/order/settled-record.ts';
 import { StubProvider, cancel, newOrder, orderIn, poll } from './orders-in.ts';
 
-let context: TestContext;
-let provider: StubProvider;
-let app: TestApp;
-beforeAll(async () => {
-  context = await openTestContext();
-  provider = new StubProvider();
-  app = await openApp(context, { CURRENCY: 'EUR' }, { provider });
-});
-afterAll(async () => {
-  await app.close();
-  await context.close();
-});
+const provider = new StubProvider();
+const { context, app } = await openTestApp({ CURRENCY: 'EUR' }, { provider });
 
 describe('POST /api/v1/orders/:orderNo/cancel', () => {
   it('returns the order after the cancel, and so does every later poll', async () => {

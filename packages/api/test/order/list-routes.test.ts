@@ -1,18 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openApp, openTestContext, settleOrder, type TestApp, type TestContext } from '../../testing/support.ts';
+import { describe, expect, it } from 'vitest';
+import { openTestApp, settleOrder } from '../../testing/support.ts';
 
-let context: TestContext;
-let app: TestApp;
-
-beforeAll(async () => {
-  context = await openTestContext();
-  app = await openApp(context);
-});
-
-afterAll(async () => {
-  await app.close();
-  await context.close();
-});
+const { context, app } = await openTestApp();
 
 describe('GET /api/v1/orders', () => {
   it('lists a shopper’s orders of the ledger, newest first, page by page', async () => {

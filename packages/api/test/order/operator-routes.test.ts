@@ -1,27 +1,15 @@
 import { once } from 'node:events';
 import { get as httpGet, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { newBatchNo, newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
 import type { Order } from '@flash-sale/shared/order/order.ts';
 import { insertOrders } from '@flash-sale/shared/order/orders-table.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { SOON } from '@flash-sale/shared/testing/soon.ts';
-import { AS_OPERATOR, openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
+import { AS_OPERATOR, AS_VIEWER, openApp, openTestApp, VIEWER_TOKEN } from '../../testing/support.ts';
 
-const VIEWER_TOKEN = 'the-viewers-own-token';
-const AS_VIEWER = { authorization: `Bearer ${VIEWER_TOKEN}` };
-
-let context: TestContext;
-let app: TestApp;
-beforeAll(async () => {
-  context = await openTestContext({ VIEWER_TOKEN });
-  app = await openApp(context);
-});
-afterAll(async () => {
-  await app.close();
-  await context.close();
-});
+const { context, app } = await openTestApp({ VIEWER_TOKEN });
 
 let madeMs = 1_800_000_000_000;
 /** Orders in the ledger, each newer than every other; oldest first. */

@@ -1,25 +1,15 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { duePayments } from '@flash-sale/shared/payment/payment-calls-table.ts';
 import { findPayment } from '@flash-sale/shared/payment/payments-table.ts';
 import { cancelOrder, expireOrders } from '@flash-sale/shared/order-moves/cancel-and-expire.ts';
 import { ProviderFault } from '@flash-sale/shared/payment/provider.ts';
 import type { Order } from '@flash-sale/shared/order/order.ts';
 import { ledgerOf, openPayment } from '@flash-sale/shared/testing/ordering.ts';
-import { openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
+import { openTestApp } from '../../testing/support.ts';
 import { StubProvider, cancel, newOrder, orderIn, pay, poll, tell } from './orders-in.ts';
 
-let context: TestContext;
-let provider: StubProvider;
-let app: TestApp;
-beforeAll(async () => {
-  context = await openTestContext();
-  provider = new StubProvider();
-  app = await openApp(context, { CURRENCY: 'EUR' }, { provider });
-});
-afterAll(async () => {
-  await app.close();
-  await context.close();
-});
+const provider = new StubProvider();
+const { context, app } = await openTestApp({ CURRENCY: 'EUR' }, { provider });
 
 describe('POST /api/v1/orders/:orderNo/pay', () => {
   it('returns the next step for the shopper, the amount, the currency and the deadline', async () => {

@@ -1,24 +1,13 @@
 import { request } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
-import { openApp, openTestContext, settleOrder, type TestApp, type TestContext } from '../../testing/support.ts';
+import { openApp, openTestApp, settleOrder, type TestApp } from '../../testing/support.ts';
 import { batchNoOf } from '@flash-sale/shared/order/order-number.ts';
 import { insertOrders } from '@flash-sale/shared/order/orders-table.ts';
 import { addSold } from '@flash-sale/shared/sale/products-table.ts';
 
-let context: TestContext;
-let app: TestApp;
-
-beforeAll(async () => {
-  context = await openTestContext();
-  app = await openApp(context);
-});
-
-afterAll(async () => {
-  await app.close();
-  await context.close();
-});
+const { context, app } = await openTestApp();
 
 const waiters = async (on: TestApp): Promise<number> => (await on.deps.metrics.pollWaiters.get()).values[0]!.value;
 /** Resolves once this many polls wait and Redis has confirmed the subscription to the sale. */

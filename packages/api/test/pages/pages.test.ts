@@ -1,23 +1,12 @@
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import type { LightMyRequestResponse as Response } from 'fastify';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
+import { describe, expect, it } from 'vitest';
+import { openApp, openTestApp } from '../../testing/support.ts';
 
 const FIRST_LOAD_BYTES_MAX = 100_000;
 const PAGES = ['/', '/sales/17', '/orders', '/console'] as const;
 
-let context: TestContext;
-let app: TestApp;
-
-beforeAll(async () => {
-  context = await openTestContext();
-  app = await openApp(context);
-});
-
-afterAll(async () => {
-  await app.close();
-  await context.close();
-});
+const { context, app } = await openTestApp();
 
 const pageAt = (path: string): Promise<Response> => app.get(path);
 

@@ -1,18 +1,7 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
+import { expect, it } from 'vitest';
+import { openTestApp } from '../../testing/support.ts';
 
-let context: TestContext;
-let app: TestApp;
-
-beforeAll(async () => {
-  context = await openTestContext();
-  app = await openApp(context);
-});
-
-afterAll(async () => {
-  await app.close();
-  await context.close();
-});
+const { app } = await openTestApp();
 
 const ALL = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
 const ORDER = '/api/v1/orders/01KARYB6S5Q0H9M3T7ZV5W8XCE-0-1';

@@ -1,18 +1,7 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
+import { expect, it } from 'vitest';
+import { openTestApp } from '../../testing/support.ts';
 
-let context: TestContext;
-let app: TestApp;
-
-beforeAll(async () => {
-  context = await openTestContext();
-  app = await openApp(context);
-});
-
-afterAll(async () => {
-  await app.close();
-  await context.close();
-});
+const { app } = await openTestApp();
 
 /** Enough of an OpenAPI document to read it. */
 interface Document {

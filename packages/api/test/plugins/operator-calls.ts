@@ -1,7 +1,5 @@
 import { OPERATOR_TOKEN, type TestApp } from '../../testing/support.ts';
 
-export const VIEWER_TOKEN = 'the-viewers-own-token';
-export const AS_VIEWER = { authorization: `Bearer ${VIEWER_TOKEN}` };
 export const basic = (name: string, token = OPERATOR_TOKEN) => ({
   authorization: `Basic ${Buffer.from(`${name}:${token}`).toString('base64')}`,
 });

@@ -1,19 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AS_OPERATOR, openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
-import { AS_VIEWER, VIEWER_TOKEN, WRONG, basic, statsOf } from './operator-calls.ts';
+import { afterAll, describe, expect, it } from 'vitest';
+import { AS_OPERATOR, AS_VIEWER, openApp, openTestContext, VIEWER_TOKEN } from '../../testing/support.ts';
+import { WRONG, basic, statsOf } from './operator-calls.ts';
 
-let context: TestContext;
-let app: TestApp;
-
-beforeAll(async () => {
-  context = await openTestContext({ VIEWER_TOKEN });
-  app = await openApp(context);
-});
-
-afterAll(async () => {
-  await app.close();
-  await context.close();
-});
+const context = await openTestContext({ VIEWER_TOKEN });
+afterAll(() => context.close());
 
 describe('brute force on operators’ calls', () => {
   const guarded = () =>

@@ -1,16 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { listActions } from '../../src/operator/operator-actions-table.ts';
 import { applyPaymentEvent } from '@flash-sale/shared/order-moves/apply-payment-event.ts';
 import { openPayment, placeOrder } from '@flash-sale/shared/testing/ordering.ts';
-import {
-  AS_OPERATOR,
-  openApp,
-  openTestContext,
-  settleOrder,
-  type TestApp,
-  type TestContext,
-} from '../../testing/support.ts';
-import { AS_VIEWER, VIEWER_TOKEN, WRONG, basic, pause, statsOf } from './operator-calls.ts';
+import { AS_OPERATOR, AS_VIEWER, openApp, openTestApp, settleOrder, VIEWER_TOKEN } from '../../testing/support.ts';
+import { WRONG, basic, pause, statsOf } from './operator-calls.ts';
 
 const NAMES = [
   'lin',
@@ -26,18 +19,7 @@ const NAMES = [
   '🚒'.repeat(64),
 ];
 
-let context: TestContext;
-let app: TestApp;
-
-beforeAll(async () => {
-  context = await openTestContext({ VIEWER_TOKEN });
-  app = await openApp(context);
-});
-
-afterAll(async () => {
-  await app.close();
-  await context.close();
-});
+const { context, app } = await openTestApp({ VIEWER_TOKEN });
 
 const SALE = {
   name: 'Lamp',

@@ -1,18 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
+import { describe, expect, it } from 'vitest';
+import { openTestApp } from '../../testing/support.ts';
 
-let context: TestContext;
-let app: TestApp;
-
-beforeAll(async () => {
-  context = await openTestContext();
-  app = await openApp(context);
-});
-
-afterAll(async () => {
-  await app.close();
-  await context.close();
-});
+const { app } = await openTestApp();
 
 /** An answer's content security policy: directive → sources. */
 const policyOf = (headers: Record<string, unknown>): Map<string, string> =>

@@ -1,19 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
-import { AS_OPERATOR, openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
+import { AS_OPERATOR, openApp, openTestApp } from '../../testing/support.ts';
 
-let context: TestContext;
-let app: TestApp;
-
-beforeAll(async () => {
-  context = await openTestContext();
-  app = await openApp(context);
-});
-
-afterAll(async () => {
-  await app.close();
-  await context.close();
-});
+const { context, app } = await openTestApp();
 
 const HOUR_MS = 3_600_000;
 

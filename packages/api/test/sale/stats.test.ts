@@ -1,22 +1,13 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { keepOutcomes, type CounterChange } from '@flash-sale/shared/sale/sale-counters-table.ts';
 import { applyPaymentEvent } from '@flash-sale/shared/order-moves/apply-payment-event.ts';
 import { cancelOrder, expireOrders } from '@flash-sale/shared/order-moves/cancel-and-expire.ts';
 import { shoppers } from '@flash-sale/shared/testing/buying.ts';
 import { openPayment, placeOrders } from '@flash-sale/shared/testing/ordering.ts';
 import { statsOf } from '../../src/sale/stats.ts';
-import { AS_OPERATOR, openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
+import { AS_OPERATOR, openApp, openTestApp, type TestApp } from '../../testing/support.ts';
 
-let context: TestContext;
-let app: TestApp;
-beforeAll(async () => {
-  context = await openTestContext();
-  app = await openApp(context, { CURRENCY: 'USD' });
-});
-afterAll(async () => {
-  await app.close();
-  await context.close();
-});
+const { context, app } = await openTestApp({ CURRENCY: 'USD' });
 
 interface Stats {
   readonly requests: Record<string, number>;

@@ -1,29 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { withStampedLease } from '@flash-sale/shared/sale/lease.ts';
-import {
-  AS_OPERATOR,
-  effectsOn,
-  openApp,
-  openTestContext,
-  settleOrder,
-  type TestApp,
-  type TestContext,
-} from '../../testing/support.ts';
+import { AS_OPERATOR, effectsOn, openApp, openTestApp, settleOrder } from '../../testing/support.ts';
 import { liveTokenOf } from '@flash-sale/shared/testing/buying.ts';
 import { ORDER_NO, retired, scheduled, signed } from './tokens-and-times.ts';
 
-let context: TestContext;
-let app: TestApp;
-
-beforeAll(async () => {
-  context = await openTestContext();
-  app = await openApp(context);
-});
-
-afterAll(async () => {
-  await app.close();
-  await context.close();
-});
+const { context, app } = await openTestApp();
 
 describe('POST /api/v1/seckill/buy', () => {
   it('accepts with 202, the order number, and where and when to poll', async () => {

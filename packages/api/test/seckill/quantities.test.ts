@@ -1,27 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { placeOrders } from '@flash-sale/shared/testing/ordering.ts';
-import {
-  AS_OPERATOR,
-  openApp,
-  openTestContext,
-  settleOrder,
-  type TestApp,
-  type TestContext,
-} from '../../testing/support.ts';
+import { AS_OPERATOR, openTestApp, settleOrder } from '../../testing/support.ts';
 
-let context: TestContext;
-let app: TestApp;
-
-beforeAll(async () => {
-  context = await openTestContext();
-  app = await openApp(context);
-});
-
-afterAll(async () => {
-  await app.close();
-  await context.close();
-});
+const { context, app } = await openTestApp();
 
 const buy = async (sale: Sale, user: string, quantity?: unknown) =>
   app.buy(sale, user, await app.tokenOf(sale, user), quantity);

@@ -1,21 +1,10 @@
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { SeckillTokens } from '@flash-sale/shared/seckill-token/seckill-token.ts';
 import { TokenIssuer } from '../../src/seckill/token-issuer.ts';
-import { openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
+import { openTestApp } from '../../testing/support.ts';
 
-let context: TestContext;
-let app: TestApp;
-
-beforeAll(async () => {
-  context = await openTestContext();
-  app = await openApp(context);
-});
-
-afterAll(async () => {
-  await app.close();
-  await context.close();
-});
+const { context, app } = await openTestApp();
 
 /** An issuer with secrets and counts of its own. */
 function newIssuer(secrets: [string, ...string[]] = ['the secret of the test']) {

@@ -1,27 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  effectsOn,
-  openApp,
-  openTestContext,
-  settleOrder,
-  type TestApp,
-  type TestContext,
-} from '../../testing/support.ts';
+import { describe, expect, it } from 'vitest';
+import { effectsOn, openApp, openTestApp, openTestContext, settleOrder } from '../../testing/support.ts';
 import { liveTokenOf } from '@flash-sale/shared/testing/buying.ts';
 import { askToken, ended, retired, scheduled, signed } from './tokens-and-times.ts';
 
-let context: TestContext;
-let app: TestApp;
-
-beforeAll(async () => {
-  context = await openTestContext();
-  app = await openApp(context);
-});
-
-afterAll(async () => {
-  await app.close();
-  await context.close();
-});
+const { context, app } = await openTestApp();
 
 describe('POST /api/v1/seckill/token', () => {
   it('returns a seckill token that lives as long as configured', async () => {

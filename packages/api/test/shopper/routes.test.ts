@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { listActions } from '../../src/operator/operator-actions-table.ts';
 import { readCounters } from '@flash-sale/shared/sale/sale-counters-table.ts';
 import type { Order } from '@flash-sale/shared/order/order.ts';
@@ -10,18 +10,9 @@ import { requestRefund } from '@flash-sale/shared/order-moves/request-refund.ts'
 import { auditSale } from '@flash-sale/shared/reconciliation/audit.ts';
 import { buy, takeLease } from '@flash-sale/shared/testing/buying.ts';
 import { openPayment, placeOrder, placeOrders } from '@flash-sale/shared/testing/ordering.ts';
-import { AS_OPERATOR, openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
+import { AS_OPERATOR, openTestApp } from '../../testing/support.ts';
 
-let context: TestContext;
-let app: TestApp;
-beforeAll(async () => {
-  context = await openTestContext();
-  app = await openApp(context);
-});
-afterAll(async () => {
-  await app.close();
-  await context.close();
-});
+const { context, app } = await openTestApp();
 
 const exportOf = (user: string, query = '') => app.get(`/api/v1/admin/shoppers/${user}/export${query}`, AS_OPERATOR);
 const erase = (user: string) => app.post(`/api/v1/admin/shoppers/${user}/erase`, undefined, AS_OPERATOR);

@@ -1,5 +1,5 @@
 import { createHash, createHmac } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { sql } from 'kysely';
 import { findSale } from '@flash-sale/shared/sale/products-table.ts';
 import type { SaleWithTexts } from '@flash-sale/shared/sale/sale.ts';
@@ -7,23 +7,13 @@ import { saveEarly } from '@flash-sale/shared/waiting-room/gates-table.ts';
 import { CLOSED_GATE } from '@flash-sale/shared/waiting-room/gate.ts';
 import { earlyPlace, EARLY_END } from '@flash-sale/shared/waiting-room/place.ts';
 import { secretsOf } from '@flash-sale/shared/waiting-room/room-secrets.ts';
-import { openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
+import { openApp, openTestApp, type TestContext } from '../../testing/support.ts';
 
-let context: TestContext;
-let app: TestApp;
-/** Another api process of the same service. */
-let other: TestApp;
+const { context, app } = await openTestApp();
+/** Another api process on the same servers. */
+const other = await openApp(context);
+afterAll(() => other.close());
 let sale: SaleWithTexts;
-
-beforeAll(async () => {
-  context = await openTestContext();
-  [app, other] = [await openApp(context), await openApp(context)];
-});
-afterAll(async () => {
-  await app.close();
-  await other.close();
-  await context.close();
-});
 
 const QUEUE = '/api/v1/seckill/queue';
 const HOUR_MS = 3_600_000;
