@@ -13,7 +13,7 @@ export const STORIES: Readonly<Record<string, (world: World) => Needs | Promise<
     return {
       body: {
         name: `sale ${random.integer(1, 1_000)}`,
-        price: random.integer(1, 1_000_000) / 100,
+        price: random.integer(1, 999_999) / 100,
         seckill_stock: seckillStock,
         stock: seckillStock + random.integer(0, 1_000),
         units_per_shopper: random.integer(1, 100),

@@ -1,14 +1,14 @@
 import Type, { type Static } from 'typebox';
 import { Refusal } from '@flash-sale/shared/platform/errors.ts';
-import { centsOfPrice } from '@flash-sale/shared/platform/money.ts';
+import { centsOfPrice, priceOfCents, TOTAL_CENTS_MAX } from '@flash-sale/shared/platform/money.ts';
 import type { SaleEdit } from '@flash-sale/shared/reconciliation/edit.ts';
 import type { NewSale } from '@flash-sale/shared/sale/products-table.ts';
-import { UNITS_PER_SHOPPER_MAX } from '@flash-sale/shared/sale/sale.ts';
+import { checkPayable, UNITS_PER_SHOPPER_MAX } from '@flash-sale/shared/sale/sale.ts';
 import { mayRefuse, msOfTime, OPERATOR_CALL, Price, ProductIdInPath, Time } from '../fields.ts';
 import { Product } from '../sale/schema.ts';
 
 const UNITS_MAX = 10_000_000;
-const PRICE_MAX = 10_000_000;
+const PRICE_MAX = priceOfCents(TOTAL_CENTS_MAX);
 const ADMIT_PER_SECOND_MAX = 100_000;
 const DESCRIPTION_LENGTH_MAX = 2_000;
 const IMAGE_URL_LENGTH_MAX = 2_048;
@@ -25,7 +25,7 @@ const PriceGiven = Type.Number({ ...Price, minimum: 0.01, maximum: PRICE_MAX });
 const UnitsPerShopper = Type.Integer({
   minimum: 1,
   maximum: UNITS_PER_SHOPPER_MAX,
-  description: 'Maximum units of one order; 1 by default',
+  description: `Maximum units of one order; 1 by default. \`price\` times this is at most ${PRICE_MAX}`,
 });
 const StartTime = Type.String(time);
 const EndTime = Type.String({ ...time, description: 'After `start_time`' });
@@ -138,6 +138,7 @@ export function newSaleOf(body: Static<(typeof CreateProduct)['body']>): Omit<Ne
   const { name, priceCents, unitsPerShopper = 1, startMs, endMs, description = null, imageUrl = null } = edit;
   if (stock < seckillStock) throw invalid('body/stock must be at least seckill_stock');
   if (endMs! <= startMs!) throw invalid('body/end_time must be after start_time');
+  checkPayable({ priceCents: priceCents!, unitsPerShopper });
   const times = { startMs: startMs!, endMs: endMs! };
   const texts = { name: name!, description, imageUrl };
   const facts = { ...texts, ...times, priceCents: priceCents!, stock, seckillStock, unitsPerShopper };
@@ -157,7 +158,7 @@ export function editOf(body: Static<(typeof EditProduct)['body']>): SaleEdit {
   if (name?.trim() === '') throw invalid('body/name must not be blank');
   if (name?.isWellFormed() === false) throw invalid('body/name must be well-formed Unicode');
   if (price !== undefined && priceCents === undefined)
-    throw invalid('body/price must be from 0.01 to 10000000 with at most two decimals');
+    throw invalid(`body/price must be from 0.01 to ${PRICE_MAX} with at most two decimals`);
   if (startTime !== undefined && startMs === undefined) throw invalid('body/start_time must be a date and time');
   const opensAt = body.waiting_room?.opens_at;
   const roomOpensAtMs = opensAt === undefined ? undefined : msOfTime(opensAt);

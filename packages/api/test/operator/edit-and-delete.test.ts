@@ -87,6 +87,7 @@ describe('PATCH /api/v1/admin/products/:id before the start', () => {
       { name: 'a\u0000' },
       { price: 0 },
       { price: 1.001 },
+      { price: 10_000, units_per_shopper: 100 },
       { seckill_stock: 5 },
       { start_time: new Date(sale.endMs).toISOString() },
       { end_time: new Date(sale.startMs).toISOString() },

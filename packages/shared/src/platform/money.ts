@@ -1,5 +1,10 @@
-/** The highest price in cents. It keeps every sum of a sale a safe integer. */
-export const PRICE_CENTS_MAX = 1_000_000_000;
+/**
+ * The highest total of an order in cents, and so the highest price: Stripe charges at most eight
+ * digits. It also keeps every sum of a sale a safe integer.
+ *
+ * @see https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
+ */
+export const TOTAL_CENTS_MAX = 99_999_999;
 
 /**
  * Converts a price, a JSON number with at most two decimals, to integer cents. Undefined if it has
@@ -10,7 +15,7 @@ export function centsOfPrice(price: number): number | undefined {
   const match = /^(\d{1,9})(?:\.(\d{1,2}))?$/.exec(String(price));
   if (match === null) return undefined;
   const cents = Number(match[1]) * 100 + Number((match[2] ?? '').padEnd(2, '0'));
-  return cents >= 1 && cents <= PRICE_CENTS_MAX ? cents : undefined;
+  return cents >= 1 && cents <= TOTAL_CENTS_MAX ? cents : undefined;
 }
 
 /** Converts integer cents to a JSON number. */

@@ -1,5 +1,5 @@
 import { Refusal } from '../platform/errors.ts';
-import type { ProductTexts, Sale, SaleRef, SaleWithTexts } from '../sale/sale.ts';
+import { checkPayable, type ProductTexts, type Sale, type SaleRef, type SaleWithTexts } from '../sale/sale.ts';
 import { changeSale, type ChangeOptions } from './change.ts';
 import type { RebuildDeps } from './rebuild.ts';
 
@@ -36,6 +36,8 @@ export function editSale(
     const invalid = (detail: string): Refusal => new Refusal('invalid_request', { detail });
     if (endMs <= startMs) throw invalid('body/end_time must be after start_time');
     if (endMs <= nowMs) throw invalid('body/end_time must be in the future. To end a sale now, use its `end` call');
+    // A sale of an older version may have a higher price: its other facts may still change.
+    if ('priceCents' in changed || 'unitsPerShopper' in changed) checkPayable({ ...sale, ...changed });
     if (room !== null && room.opensAtMs >= startMs)
       throw invalid('body/waiting_room/opens_at must be before start_time');
     return changed;

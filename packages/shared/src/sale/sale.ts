@@ -1,3 +1,6 @@
+import { Refusal } from '../platform/errors.ts';
+import { priceOfCents, TOTAL_CENTS_MAX } from '../platform/money.ts';
+
 /**
  * A sale: its facts, and its two states `paused` and `cleaned`. A change of the facts raises
  * `version`, a pause or resume raises `pauseVersion`, and the clean-up sets `cleaned`. Times are
@@ -44,6 +47,17 @@ export interface WaitingRoom {
 
 /** No sale may allow more units of one order. */
 export const UNITS_PER_SHOPPER_MAX = 100;
+
+/**
+ * Checks that an order of as many units as one may have can be paid.
+ *
+ * @throws Refusal `invalid_request`
+ */
+export function checkPayable({ priceCents, unitsPerShopper }: Pick<Sale, 'priceCents' | 'unitsPerShopper'>): void {
+  if (priceCents * unitsPerShopper <= TOTAL_CENTS_MAX) return;
+  const most = priceOfCents(TOTAL_CENTS_MAX);
+  throw new Refusal('invalid_request', { detail: `body/price times units_per_shopper must be at most ${most}` });
+}
 
 /** What shoppers are shown of a sale besides its facts; null if there is none. It is not in Redis. */
 export interface ProductTexts {

@@ -1,11 +1,11 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { centsOfPrice, PRICE_CENTS_MAX, priceOfCents } from '../../src/platform/money.ts';
+import { centsOfPrice, TOTAL_CENTS_MAX, priceOfCents } from '../../src/platform/money.ts';
 
 describe('money', () => {
   test('every number of cents survives the conversion to JSON and back', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: PRICE_CENTS_MAX }), (cents) => {
+      fc.property(fc.integer({ min: 1, max: TOTAL_CENTS_MAX }), (cents) => {
         const json = JSON.stringify(priceOfCents(cents));
         expect(json).toMatch(/^\d+(\.\d{1,2})?$/);
         expect(centsOfPrice(JSON.parse(json) as number)).toBe(cents);
@@ -26,8 +26,7 @@ describe('money', () => {
     [1.1, 110],
     [4.35, 435],
     [1.005e3, 100_500],
-    [9_999_999.99, 999_999_999],
-    [10_000_000, PRICE_CENTS_MAX],
+    [999_999.99, TOTAL_CENTS_MAX],
   ])('%d is %i cents', (price, cents) => {
     expect(centsOfPrice(price)).toBe(cents);
   });
@@ -41,7 +40,7 @@ describe('money', () => {
     ['minus zero', -0],
     ['a negative price', -1],
     ['a negative price with decimals', -19.99],
-    ['more than the highest price', 10_000_000.01],
+    ['more than the highest price', 1_000_000],
     ['nine digits', 100_000_000],
     ['a huge number', 1e21],
     ['the largest number', Number.MAX_VALUE],
@@ -56,7 +55,7 @@ describe('money', () => {
       fc.property(fc.double(), (price) => {
         const cents = centsOfPrice(price);
         const whole =
-          Number.isInteger(cents) && cents! >= 1 && cents! <= PRICE_CENTS_MAX && priceOfCents(cents!) === price;
+          Number.isInteger(cents) && cents! >= 1 && cents! <= TOTAL_CENTS_MAX && priceOfCents(cents!) === price;
         expect(cents === undefined || whole).toBe(true);
       }),
     );

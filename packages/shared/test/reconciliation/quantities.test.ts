@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Reservation } from '../../src/admission/reservation.ts';
+import { TOTAL_CENTS_MAX } from '../../src/platform/money.ts';
 import { batchNoOf } from '../../src/order/order-number.ts';
 import { ownerEntryOf, type Owner } from '../../src/sale/owner.ts';
 import type { Sale } from '../../src/sale/sale.ts';
@@ -113,6 +114,23 @@ describe('a change of a running sale', () => {
     const { items, ...again } = await newAttempt(context, sale, ['u1'], { quantity: 2 });
     expect(await send(context, { ...again, items })).toMatchObject([{ outcome: 'replayed', quantity: 2 }]);
     expect(await audit(sale)).toMatchObject({ verdict: 'clean', held: 2, findings: [] });
+  });
+});
+
+describe('an edit', () => {
+  const edited = (sale: Sale, edit: object) => editSale(context, sale, edit, { waitMs: WAIT_MS });
+
+  test('never lets an order cost more than can be charged', async () => {
+    const startMs = Date.now() + 3_600_000;
+    const sale = await context.openSale({ priceCents: TOTAL_CENTS_MAX, startMs, endMs: startMs + 1_000 });
+    await expect(edited(sale, { unitsPerShopper: 2 })).rejects.toMatchObject({ code: 'invalid_request' });
+    expect(await edited(sale, { priceCents: 49_999_999, unitsPerShopper: 2 })).toMatchObject({ unitsPerShopper: 2 });
+    await expect(edited(sale, { priceCents: 50_000_000 })).rejects.toMatchObject({ code: 'invalid_request' });
+  });
+
+  test('of other facts passes, also if an older version allowed a higher price', async () => {
+    const sale = await context.openSale({ priceCents: 10 * TOTAL_CENTS_MAX });
+    expect(await edited(sale, { name: 'renamed' })).toMatchObject({ name: 'renamed' });
   });
 });
 

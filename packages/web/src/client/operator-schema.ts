@@ -8,7 +8,7 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** Changes made by operators, newest first */
+        /** Changes and exports made by operators, newest first */
         readonly get: {
             readonly parameters: {
                 readonly query?: {
@@ -1116,7 +1116,7 @@ export interface paths {
                         readonly start_time: string;
                         /** @description At least `seckill_stock` */
                         readonly stock: number;
-                        /** @description Maximum units of one order; 1 by default */
+                        /** @description Maximum units of one order; 1 by default. `price` times this is at most 999999.99 */
                         readonly units_per_shopper?: number;
                         /** @description Shoppers join a waiting room, and only those who are called can buy */
                         readonly waiting_room?: {
@@ -1262,7 +1262,7 @@ export interface paths {
                          * @example 2026-11-27T20:00:00.000Z
                          */
                         readonly start_time?: string;
-                        /** @description Maximum units of one order; 1 by default */
+                        /** @description Maximum units of one order; 1 by default. `price` times this is at most 999999.99 */
                         readonly units_per_shopper?: number;
                         /** @description Of a sale that has a waiting room. `opens_at` may change until the start; `admit_per_second` until the end, without a stop */
                         readonly waiting_room?: {

@@ -65,7 +65,7 @@ export function SaleFields({ sale, isStarted = false }: SaleFieldsProps) {
         type="number"
         required
         min="0.01"
-        max="10000000"
+        max="999999.99"
         step="0.01"
         defaultValue=${sale?.price ?? ''}
         disabled=${isStarted}
