@@ -13,6 +13,8 @@ const SIGNATURE_LIFE_MS = 300_000;
 const SOON_MS = 200;
 const LATE_MS = 3_000;
 const TRIES_MAX = 10;
+/** If the API takes longer, the webhook is sent again later. */
+const ANSWER_TIMEOUT_MS = 5_000;
 
 type Event = Pick<PaymentEvent, 'eventId' | 'kind' | 'received'>;
 
@@ -21,6 +23,8 @@ export interface SandboxOptions {
   readonly secret: string;
   /** The URL of the API. Read when it is needed. */
   readonly publicUrl: string;
+  /** Tests set it lower. */
+  readonly answerTimeoutMs?: number;
   readonly log: Logger;
 }
 
@@ -29,7 +33,7 @@ export interface SandboxOptions {
  * same signed webhooks over HTTP as a real one.
  */
 export function createSandbox(options: SandboxOptions): PaymentProvider {
-  const { secret, log } = options;
+  const { secret, log, answerTimeoutMs = ANSWER_TIMEOUT_MS } = options;
   async function send(paymentId: string, event: Event, afterMs: number): Promise<void> {
     await delay(afterMs, undefined, { ref: false });
     const { eventId, kind, received } = event;
@@ -40,7 +44,10 @@ export function createSandbox(options: SandboxOptions): PaymentProvider {
           method: 'POST',
           headers: { 'content-type': 'application/json', [SIGNATURE_HEADER]: sign(secret, body, Date.now()) },
           body,
+          signal: AbortSignal.timeout(answerTimeoutMs),
         });
+        // Without this the connection stays in use.
+        await response.body?.cancel();
         if (response.ok) return;
       } catch (error) {
         log.debug({ err: error, payment_id: paymentId }, 'could not deliver a sandbox webhook');

@@ -102,6 +102,21 @@ test('a webhook that is not accepted is sent again, as a real provider does', as
   expect(new Set((await eventsReceived()).map((event) => event?.eventId)).size).toBe(1);
 });
 
+test('a webhook that is not answered is sent again', async () => {
+  let calls = 0;
+  const silent = createServer((_request, response) => {
+    calls += 1;
+    if (calls > 1) response.end();
+  });
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  const publicUrl = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+  const log = pino({ level: 'silent' });
+  await createSandbox({ secret: SECRET, publicUrl, answerTimeoutMs: 100, log }).refund(PAYMENT);
+  await vi.waitFor(() => expect(calls).toBe(2), { timeout: 10_000 });
+  silent.closeAllConnections();
+  await new Promise((resolve) => silent.close(resolve));
+});
+
 test('nothing waits for a refund whose webhook cannot be delivered', async () => {
   const log = pino({ level: 'silent' });
   const unreachable = createSandbox({ secret: SECRET, publicUrl: 'http://127.0.0.1:1', log });
