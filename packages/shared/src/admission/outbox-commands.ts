@@ -9,8 +9,12 @@ export const OUTBOX_SCRIPTS = readScripts(import.meta.url, {
   settle: { isFenced: (reply) => reply === 0 },
   index_batches: { isFenced: (reply) => reply === 0 },
   note_oldest: {},
+  repair_outbox: {},
 });
 export type OutboxScript = (typeof OUTBOX_SCRIPTS)[number]['name'];
+
+/** Buys may put sales into the outbox while it is repaired: then it is read again, so many times. */
+const OUTBOX_READINGS_MAX = 10;
 
 /** A batch is some kilobytes. */
 const BATCHES_SCANNED_AT_ONCE = 50;
@@ -22,6 +26,15 @@ export interface NextBatches {
   /** Whether there are more. */
   readonly hasMore: boolean;
   readonly batches: readonly HeldBatch[];
+}
+
+/** What the outbox of a shard was before its repair. */
+export interface OutboxRepair {
+  /** The number of waiting orders that the shard had, and the one that its sales have. */
+  readonly backlog: number;
+  readonly backlogOfSales: number;
+  /** Sales that were in the outbox and have no batch. */
+  readonly emptySales: readonly number[];
 }
 
 /** The calls on the outbox: the batches in Redis, which wait for the ledger. */
@@ -145,6 +158,29 @@ export function createOutboxCommands({ redis, run }: RedisCalls<OutboxScript>, k
     /** Sets the time of the sale's oldest batch in the shard's outbox, if it is missing there. */
     async noteOldest(sale: SaleRef): Promise<void> {
       await run('note_oldest', [keys.sale(sale).batchTimes, keys.outbox(sale.shard)], [sale.id]);
+    },
+
+    /**
+     * Compares the outbox of a shard and its number of waiting orders with the sales, and repairs
+     * them. `sales` may have batches without being in the outbox. Returns undefined if sales enter
+     * the outbox too fast.
+     */
+    async repairOutbox(shard: number, sales: readonly SaleRef[]): Promise<OutboxRepair | undefined> {
+      for (let readings = 0; readings < OUTBOX_READINGS_MAX; readings += 1) {
+        const ids = new Set(sales.map(({ id }) => id));
+        for (const id of await redis.zrange(keys.outbox(shard), '0', '-1')) ids.add(Number(id));
+        const names = [...ids].flatMap((id) => {
+          const { state, batchTimes } = keys.sale({ id, shard });
+          return [state, batchTimes];
+        });
+        const [isDone, backlog, backlogOfSales, ...emptySales] = await run<[number, number, number, ...string[]]>(
+          'repair_outbox',
+          [keys.backlog(shard), keys.outbox(shard), ...names],
+          [...ids],
+        );
+        if (isDone === 1) return { backlog, backlogOfSales, emptySales: emptySales.map(Number) };
+      }
+      return undefined;
     },
 
     /**

@@ -32,7 +32,8 @@ export interface AuditorDeps extends AuditDeps {
 /**
  * Auditor: checks the conservation of every sale in Redis, reports a drift to operators, and
  * repairs it. Sales that are open or ended recently, and those with reservations, are audited in
- * every round. Of the others, which do not change, a few are audited in turn.
+ * every round. Of the others, which do not change, a few are audited in turn. Then the outbox of the
+ * shard and its number of waiting orders are compared with the sales.
  */
 export function auditor(deps: AuditorDeps): Rounds {
   const { commands, shard, sales, log, metrics, salesShownMax = SALES_SHOWN_MAX } = deps;
@@ -99,6 +100,17 @@ export function auditor(deps: AuditorDeps): Rounds {
     }
   }
 
+  /** A sale whose keys were lost has left its batches in these figures of the shard. */
+  async function auditOutbox(audited: readonly Sale[]): Promise<void> {
+    const found = await commands.repairOutbox(shard, audited);
+    if (found === undefined) return;
+    const { backlog, backlogOfSales, emptySales } = found;
+    if (backlog === backlogOfSales && emptySales.length === 0) return;
+    metrics.drifts.inc();
+    const sums = { backlog, backlog_of_sales: backlogOfSales, empty_sales: emptySales };
+    log.error({ shard, ...sums }, 'the outbox of the shard drifted, and is repaired');
+  }
+
   /** The sales to audit in this round. */
   function choose(current: readonly Sale[], waiting: ReadonlySet<number>, nowMs: number): Sale[] {
     const isNear = ({ id, startMs, endMs }: Sale): boolean =>
@@ -120,7 +132,9 @@ export function auditor(deps: AuditorDeps): Rounds {
       forgetOthers(new Set(current.map(({ id }) => id)));
       const waiting = new Set((await commands.outbox(shard)).map(({ saleId }) => saleId));
       const { nowMs } = await commands.clock(shard);
-      await forEachSale(choose(current, waiting, nowMs), { stopping, log, service: 'auditor' }, audit);
+      const chosen = choose(current, waiting, nowMs);
+      await forEachSale(chosen, { stopping, log, service: 'auditor' }, audit);
+      await auditOutbox(chosen);
     },
     rest: () => forgetOthers(new Set()),
   };

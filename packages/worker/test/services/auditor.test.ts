@@ -1,7 +1,9 @@
 import { sql } from 'kysely';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
+import { buy, shoppers } from '@flash-sale/shared/testing/buying.ts';
 import { openTestContext } from '@flash-sale/shared/testing/support.ts';
+import { loadSale } from '@flash-sale/shared/reconciliation/rebuild.ts';
 import { auditor } from '../../src/services/auditor.ts';
 import { SaleList } from '@flash-sale/shared/sale/sale-list.ts';
 
@@ -105,4 +107,56 @@ test('a worker that does not lead any more shows no gap', async () => {
   await round();
   rest();
   expect(await gaps()).toEqual({});
+});
+
+test.each<[string, 'state' | 'batches' | 'all']>([
+  ['all keys', 'all'],
+  ['the state', 'state'],
+  ['the batches', 'batches'],
+])('a sale that lost %s by hand leaves no waiting orders in the figures of its shard', async (_what, lost) => {
+  const { context, metrics, round } = await openAuditor();
+  const { commands, keys, redis } = context;
+  const [sale, other] = [await context.openSale(), await context.openSale()];
+  await buy(context, sale, shoppers(3));
+  await buy(context, other, shoppers(2));
+  const { state, batches, batchTimes, owners } = keys.sale(sale);
+  await redis.del(
+    ...{ all: [state, batches, batchTimes, owners], state: [state], batches: [batches, batchTimes] }[lost],
+  );
+  // Warm-up loads what is gone.
+  await loadSale(context, sale, 5_000);
+  await round();
+
+  const left = lost === 'state' ? 3 : 0;
+  expect([await commands.backlog(sale), await commands.backlog(other)]).toEqual([left, 2]);
+  expect(Number(await redis.get(keys.backlog(0)))).toBe(left + 2);
+  const waiting = new Set((await commands.outbox(0)).map(({ saleId }) => saleId));
+  expect(waiting).toEqual(new Set(left === 0 ? [other.id] : [sale.id, other.id]));
+  const { value } = (await metrics.drifts.get()).values[0]!;
+  expect(value).toBeGreaterThan(0);
+
+  await round();
+  expect((await metrics.drifts.get()).values[0]!.value).toBe(value);
+});
+
+test('an outbox that names a sale which nobody knows forgets it', async () => {
+  const { context, round } = await openAuditor();
+  await context.redis.zadd(context.keys.outbox(0), Date.now(), 900_000);
+  await round();
+  expect(await context.commands.outbox(0)).toEqual([]);
+});
+
+test('an outbox in use is not changed by its audit', async () => {
+  const { context, metrics, round } = await openAuditor();
+  const sales = await Promise.all(Array.from({ length: 5 }, () => context.openSale({ seckillStock: 1_000 })));
+  const ended = new AbortController();
+  const buying = sales.map(async (sale, s) => {
+    for (let i = 0; !ended.signal.aborted; i += 1) await buy(context, sale, [`u${s}-${i}`]);
+  });
+  for (let i = 0; i < 5; i += 1) await round();
+  ended.abort();
+  await Promise.all(buying);
+  const backlogs = await Promise.all(sales.map((sale) => context.commands.backlog(sale)));
+  expect(Number(await context.redis.get(context.keys.backlog(0)))).toBe(backlogs.reduce((sum, one) => sum + one, 0));
+  expect((await metrics.drifts.get()).values[0]!.value).toBe(0);
 });

@@ -90,7 +90,11 @@ export function workerMetrics(registers: Registry[]) {
       registers,
     }),
     rebuilds: new Counter({ name: 'seckill_rebuilds_total', help: 'Sales that warm-up loaded into Redis.', registers }),
-    drifts: new Counter({ name: 'seckill_drifts_total', help: 'Audits that found a sale to drift.', registers }),
+    drifts: new Counter({
+      name: 'seckill_drifts_total',
+      help: 'Audits that found a sale, or the outbox of a shard, to drift.',
+      registers,
+    }),
     roundsFailed: new Counter({
       name: 'seckill_service_rounds_failed_total',
       help: 'Failed rounds of a service, by service. The next round tries again.',

@@ -1,0 +1,33 @@
+-- Compares the outbox of a shard and its number of waiting orders with the sales, and repairs both.
+-- They differ if the keys of a sale were lost without a script of ours, such as by hand.
+--
+-- The other KEYS: state and batch_times of each sale; the ARGV are their ids
+-- Out   {1, number of waiting orders that the shard had, number that its sales have, then the sales
+--       that were in the outbox and have no batch}, or {0} if the outbox has a sale that the caller
+--       did not name, and nothing was changed
+local backlog_key, outbox_key = KEYS[1], KEYS[2]
+local FIXED_KEYS = 2
+
+local is_named, has_batch = {}, {}
+for i, sale in ipairs(ARGV) do
+  is_named[sale] = true
+  has_batch[sale] = redis.call('EXISTS', KEYS[FIXED_KEYS + 2 * i]) == 1
+end
+local outbox = redis.call('ZRANGE', outbox_key, 0, -1)
+for _, sale in ipairs(outbox) do
+  if not is_named[sale] then return { 0 } end
+end
+
+local told, waiting = tonumber(redis.call('GET', backlog_key)) or 0, 0
+for i = 1, #ARGV do
+  waiting = waiting + (tonumber(redis.call('HGET', KEYS[FIXED_KEYS + 2 * i - 1], 'backlog')) or 0)
+end
+if told ~= waiting then redis.call('SET', backlog_key, waiting) end
+local answer = { 1, told, waiting }
+for _, sale in ipairs(outbox) do
+  if not has_batch[sale] then
+    redis.call('ZREM', outbox_key, sale)
+    answer[#answer + 1] = sale
+  end
+end
+return answer
