@@ -31,24 +31,35 @@ export class AddressLimit {
 
   /** Takes one from the bucket, or returns the options of the `rate_limited` refusal. */
   take(address: string): RefusalOptions | undefined {
-    return this.#decide(address, true);
+    const bucket = this.#bucketOf(address);
+    if (bucket.waitMs > 0) return rateLimited(this.#options.policy, this.#options, bucket.waitMs);
+    this.#keep(bucket);
+    return undefined;
+  }
+
+  /** Like `take`, without taking one: for calls that are charged only if they fail. */
+  peek(address: string): RefusalOptions | undefined {
+    const { waitMs } = this.#bucketOf(address);
+    return waitMs > 0 ? rateLimited(this.#options.policy, this.#options, waitMs) : undefined;
   }
 
   /**
-   * Like `take`, without taking one: for calls that take from the bucket only if they fail.
+   * Takes one, even if none is left, for a call that passed `peek` and failed. If many of a caller's
+   * calls fail at once, each of them counts, and the caller must wait longer afterwards.
    */
-  peek(address: string): RefusalOptions | undefined {
-    return this.#decide(address, false);
+  charge(address: string): void {
+    this.#keep(this.#bucketOf(address));
   }
 
-  #decide(address: string, takes: boolean): RefusalOptions | undefined {
-    const { policy, exemptsLoopback = false } = this.#options;
-    if (exemptsLoopback && isLoopback(address)) return undefined;
+  /** The caller's bucket, and when it is full again if one is taken now. Without a limit: no caller. */
+  #bucketOf(address: string): { readonly caller?: string; readonly fullAtMs: number; readonly waitMs: number } {
+    if (this.#options.exemptsLoopback === true && isLoopback(address)) return { fullAtMs: 0, waitMs: 0 };
     const caller = callerOfAddress(address);
     const knownMs = this.#fullAtMs.get(caller) ?? 0;
-    const { fullAtMs, waitMs } = takeFromBucket(this.#options, knownMs, performance.now());
-    if (waitMs > 0) return rateLimited(policy, this.#options, waitMs);
-    if (takes) this.#fullAtMs.set(caller, fullAtMs);
-    return undefined;
+    return { caller, ...takeFromBucket(this.#options, knownMs, performance.now()) };
+  }
+
+  #keep({ caller, fullAtMs }: { readonly caller?: string; readonly fullAtMs: number }): void {
+    if (caller !== undefined) this.#fullAtMs.set(caller, fullAtMs);
   }
 }

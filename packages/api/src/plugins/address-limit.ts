@@ -45,7 +45,7 @@ export const addressLimit = fp<{ readonly config: LimitConfig }>(
         else reply.refuse('rate_limited', refusal);
       },
       onResponse: (request, reply, next) => {
-        if (reply.statusCode === NOT_FOUND) misses.take(request.address);
+        if (reply.statusCode === NOT_FOUND) misses.charge(request.address);
         next();
       },
     });

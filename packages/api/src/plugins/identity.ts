@@ -99,7 +99,7 @@ function identifier(
       return await accessTokens.subjectOf(token);
     } catch (error) {
       if (!(error instanceof TokenRefused)) throw error;
-      failures.take(address);
+      failures.charge(address);
       metrics.accessTokensRefused.inc({ reason: error.fault });
       const { code } = (error.cause ?? {}) as { readonly code?: string };
       log.debug({ reason: error.fault, code, got: error.got }, 'access token refused');

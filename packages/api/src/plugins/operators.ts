@@ -70,7 +70,7 @@ export const operators = fp<{ readonly config: OperatorsConfig; readonly failure
       const roles = known.filter((one) => timingSafeEqual(one.digest, hashed)).map(({ role }) => role);
       const [role] = roles;
       if (role === undefined) {
-        failures.take(address);
+        failures.charge(address);
         log.warn({ ip: address }, 'wrong operator token');
         throw new Refusal('unauthenticated', { headers: CHALLENGE });
       }

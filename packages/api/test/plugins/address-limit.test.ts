@@ -101,6 +101,16 @@ describe('the limit of an address', () => {
     }),
   );
 
+  it('charges each of many misses that are under way at once', () =>
+    within(PROXY, async (app) => {
+      const misses = await Promise.all(Array.from({ length: 20 }, (_, i) => app.get(orderUrl(i), FORGER)));
+      expect(misses.map(({ statusCode }) => statusCode)).toEqual(misses.map(() => 404));
+      const refused = await app.get(orderUrl(20), FORGER);
+      expect(refused).toBeProblem('rate_limited');
+      // One a second, and five at once: 20 misses are paid for in 16 s.
+      expect(Number(refused.headers['retry-after'])).toBeGreaterThan(8);
+    }));
+
   it('affects no buy and no poll, which have limits of their own', () =>
     within(PROXY, async (app) => {
       const forwarded = { 'x-forwarded-for': '192.0.2.4' };
