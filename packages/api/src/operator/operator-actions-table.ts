@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { Operator } from '@flash-sale/shared/operator/operator.ts';
 import type { Db, Tx } from '@flash-sale/shared/platform/mysql/client.ts';
 
-/** One operator's call that changed something. */
+/** One operator's call that changed something, or exported personal data. */
 export interface OperatorAction {
   /** The name that the operator gave. The operator token proves only the role. */
   readonly operator: string;

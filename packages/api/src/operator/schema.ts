@@ -30,7 +30,7 @@ export const ProductStats = {
 
 export const ListActions = {
   ...OPERATOR_CALL,
-  summary: 'Changes made by operators, newest first',
+  summary: 'Changes and exports made by operators, newest first',
   querystring: Type.Object({ limit: Limit, cursor: IdCursor }, { additionalProperties: false }),
   response: {
     200: Type.Object({

@@ -1,10 +1,13 @@
 import { Readable } from 'node:stream';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Refusal } from '@flash-sale/shared/platform/errors.ts';
 import { listOrders, type OrderFilter } from '@flash-sale/shared/order/order-list-table.ts';
 import type { AppDeps } from '../deps.ts';
 import { isoOf, LIMIT_DEFAULT } from '../fields.ts';
+import { actionOf } from '../operator/action.ts';
+import { recordAction } from '../operator/operator-actions-table.ts';
+import { subjectOf } from '../shopper/erase.ts';
 import { Downloads } from './downloads.ts';
 import { Download, ExportOrders, FindOrders, OpenDownload } from './operator-schema.ts';
 import type { OrderReader } from './order-reader.ts';
@@ -56,6 +59,17 @@ export const orderOperatorRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, 
     if (exports >= EXPORTS_MAX || stopping.aborted) throw new Refusal('overloaded');
   };
 
+  /** Records an export before it begins: it has personal data. */
+  async function recordExport(request: FastifyRequest, { productId, userId, status }: OrderFilter): Promise<void> {
+    refuseIfBusy();
+    const ofSale = productId === undefined ? 'orders' : `product ${productId}`;
+    // Erasing a shopper renames the subject, so the user id must be nowhere else.
+    const subject = userId === undefined ? ofSale : subjectOf(userId);
+    await recordAction(db, actionOf(request, 'export', subject, { format: 'csv', product_id: productId, status }));
+    // Others may have begun meanwhile.
+    refuseIfBusy();
+  }
+
   function sendCsv(reply: FastifyReply, filter: OrderFilter) {
     exports += 1;
     const rows = ordersCsv(db, filter, config.CURRENCY);
@@ -73,16 +87,19 @@ export const orderOperatorRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, 
   app.get(
     '/api/v1/admin/orders.csv',
     { schema: ExportOrders, ...reading, exposeHeadRoute: false },
-    async ({ query: { product_id: productId, user_id: userId, status } }, reply) => {
-      refuseIfBusy();
-      return sendCsv(reply, { productId, userId, status });
+    async (request, reply) => {
+      const { product_id: productId, user_id: userId, status } = request.query;
+      const filter = { productId, userId, status };
+      await recordExport(request, filter);
+      return sendCsv(reply, filter);
     },
   );
 
   app.post('/api/v1/admin/downloads', { schema: OpenDownload, ...reading }, async (request, reply) => {
     const { product_id: productId, user_id: userId, status } = request.query;
-    refuseIfBusy();
-    const { id, expiresMs } = await downloads.open({ productId, userId, status });
+    const filter = { productId, userId, status };
+    await recordExport(request, filter);
+    const { id, expiresMs } = await downloads.open(filter);
     return reply.code(201).send({ id, expires_at: isoOf(expiresMs) });
   });
 

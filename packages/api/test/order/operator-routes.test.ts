@@ -3,6 +3,7 @@ import { get as httpGet, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { newBatchNo, newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
+import { listActions } from '../../src/operator/operator-actions-table.ts';
 import type { Order } from '@flash-sale/shared/order/order.ts';
 import { insertOrders } from '@flash-sale/shared/order/orders-table.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
@@ -116,6 +117,32 @@ describe('GET /api/v1/admin/orders.csv', () => {
     expect(newest).toContain(',2027-01-15T08:00:00.500Z,no_unit');
     expect(oldest).toContain(`${first},${sale.id},'=cmd|x,pending_payment,19.90,1,19.90,CNY,`);
     expect(end).toBe('');
+  });
+
+  it('is recorded with who asked and for what, and only if it is not refused', async () => {
+    const sale = await context.openSale();
+    const newest = async () => (await listActions(context.db, { limit: 1 }))[0];
+    const named = { ...AS_VIEWER, 'operator-name': 'Ann' };
+    const by = { operator: 'Ann', role: 'viewer', action: 'export' };
+
+    await app.get(`/api/v1/admin/orders.csv?product_id=${sale.id}&status=paid`, named);
+    const ofSale = {
+      ...by,
+      subject: `product ${sale.id}`,
+      detail: { format: 'csv', product_id: sale.id, status: 'paid' },
+    };
+    expect(await newest()).toMatchObject(ofSale);
+
+    await app.post('/api/v1/admin/downloads?user_id=alice', undefined, named);
+    // The user id is only in the subject, where erasing the shopper renames it.
+    const ofShopper = { ...by, subject: 'shopper alice', detail: { format: 'csv' } };
+    expect(await newest()).toMatchObject(ofShopper);
+
+    expect(await app.get('/api/v1/admin/orders.csv', {})).toBeProblem('unauthenticated');
+    expect(await app.post('/api/v1/admin/downloads?status=unknown', undefined, named)).toBeProblem('invalid_request');
+    expect(await newest()).toMatchObject(ofShopper);
+    await app.get('/api/v1/admin/orders.csv', named);
+    expect(await newest()).toMatchObject({ ...by, subject: 'orders', detail: { format: 'csv' } });
   });
 
   it('reads no faster than its client, and at most two exports run at once', async () => {
