@@ -9,8 +9,6 @@ export const PRODUCT_CACHE_MS = 200;
 const SALES_MAX = 10_000;
 const SALE_FRESH_MS = 1_000;
 const LISTS_MAX = 200;
-/** A sale that is created by another process may be unknown here for this time, if it was asked for before. */
-const MISSING_KNOWN_MS = 1_000;
 /**
  * After a failure MySQL is not asked for this time; otherwise each call would ask it again, as fast
  * as it fails.
@@ -34,8 +32,11 @@ export interface SalePage {
  */
 export class Catalog {
   readonly #sales: LRUCache<number, SaleWithTexts | typeof GONE>;
-  /** Ids that no sale had, so that MySQL is not asked for each of them again and again. */
-  readonly #missing = new LRUCache<number, true>({ max: SALES_MAX, ttl: MISSING_KNOWN_MS });
+  /**
+   * Ids that no sale had, so that MySQL is not asked for each of them again and again. A sale that
+   * another process creates may be unknown here for as long as it may be missing in a list.
+   */
+  readonly #missing = new LRUCache<number, true>({ max: SALES_MAX, ttl: PRODUCT_CACHE_MS });
   readonly #lists: LRUCache<string, readonly SaleWithTexts[]>;
   #failure: { readonly error: unknown; readonly atMs: number } | undefined;
 

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
 import type { SaleWithTexts } from '@flash-sale/shared/sale/sale.ts';
-import { Catalog } from '../../src/sale/catalog.ts';
+import { Catalog, PRODUCT_CACHE_MS } from '../../src/sale/catalog.ts';
 import { openTestContext, type TestContext } from '../../testing/support.ts';
 
 let context: TestContext;
@@ -61,6 +62,15 @@ it('an id that no sale has is looked up once, however many ask for it, until a s
   const sale = { ...(await context.insertSale()), id: 900_000 };
   catalog.changed(sale);
   expect(await catalog.sale(900_000)).toEqual(sale);
+});
+
+it('a sale that another process creates is known as soon as lists have it, also if it was asked for before', async () => {
+  const catalog = new Catalog(context.db);
+  const nextId = (await context.insertSale()).id + 1;
+  expect(await catalog.sale(nextId)).toBeUndefined();
+  expect((await context.insertSale()).id).toBe(nextId);
+  await delay(PRODUCT_CACHE_MS + 20);
+  expect(await catalog.sale(nextId)).toMatchObject({ id: nextId });
 });
 
 it('a known sale is answered while MySQL fails', async () => {
