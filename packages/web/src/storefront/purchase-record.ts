@@ -23,6 +23,8 @@ export interface PurchaseRecords {
   /** Changes some fields. */
   change(fields: PurchaseRecord): void;
   clear(): void;
+  /** Calls `listener` after another tab has changed it; returns the function that ends this. */
+  follow(listener: () => void): () => void;
 }
 
 /** The record of one shopper and one sale. */
@@ -36,5 +38,6 @@ export function purchaseRecords(memory: Memory, userId: string, productId: numbe
     read,
     change: (fields) => memory.write(key, { ...read(), ...fields }),
     clear: () => memory.remove(key),
+    follow: (listener) => memory.follow(key, listener),
   };
 }

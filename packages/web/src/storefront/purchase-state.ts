@@ -32,6 +32,12 @@ export type PurchaseState =
       readonly trouble?: Trouble;
     };
 
+/** Whether there is nothing to wait for: an order, or a refusal. */
+export function isOver(state: PurchaseState): boolean {
+  if (state.at === 'sold_out') return !state.keepsTrying;
+  return state.at === 'order' || state.at === 'ended' || state.at === 'refused';
+}
+
 export function troubleOf(error: Error): Trouble['kind'] {
   if (error instanceof Unreachable) return 'unreachable';
   const { code } = error as Refused;

@@ -5,7 +5,7 @@ import type { PurchaseOptions } from './purchase-options.ts';
 import { PurchaseTokens } from './purchase-tokens.ts';
 import { Room } from './room.ts';
 import { Waits } from './waits.ts';
-import { troubleOf, type PurchaseState } from './purchase-state.ts';
+import { isOver, troubleOf, type PurchaseState } from './purchase-state.ts';
 
 const NEW_TOKENS_MAX = 3;
 const POLL_SECONDS = 20;
@@ -32,6 +32,7 @@ export class Purchase {
   readonly #waits: Waits;
   readonly #room: Room;
   readonly #tokens: PurchaseTokens;
+  readonly #unfollow: () => void;
 
   constructor(options: PurchaseOptions) {
     this.#options = options;
@@ -44,10 +45,25 @@ export class Purchase {
       if (this.state.get().at === 'asking') this.#show({ at: 'asking', isSolving: true });
     };
     this.#tokens = new PurchaseTokens({ ...shared, room: this.#room, onSolving });
-    const { orderNo, wants } = options.records.read();
+    this.#resume();
+    this.#unfollow = options.records.follow(() => this.#agree());
+  }
+
+  #resume(): void {
+    const { orderNo, wants } = this.#options.records.read();
     if (orderNo !== undefined) this.#launch((signal) => this.#follow(orderNo, signal));
     else if (wants !== undefined) this.#launch((signal) => this.#buy(signal));
     else this.#launch((signal) => this.#tokens.fetchEarly(signal));
+  }
+
+  /** In another tab, the shopper has got an order or has stopped waiting. */
+  #agree(): void {
+    const { orderNo, wants } = this.#options.records.read();
+    const state = this.state.get();
+    if (orderNo === undefined && (wants !== undefined || isOver(state))) return;
+    if (state.at === 'order' && state.order.order_no === orderNo) return;
+    if (orderNo === undefined) this.state.set({ at: 'idle' });
+    this.#resume();
   }
 
   /** What the shop had published of the draw when the shopper joined its waiting room. */
@@ -88,6 +104,7 @@ export class Purchase {
   /** Ends its work; the record stays. */
   dispose(): void {
     this.#isDisposed = true;
+    this.#unfollow();
     this.#waits.dispose();
     this.#running.abort();
   }
@@ -264,7 +281,7 @@ export class Purchase {
   #retrying<Result>(call: () => Promise<Result>, signal: AbortSignal): Promise<Result> {
     return retrying(async () => {
       const result = await call();
-      this.#clearTrouble();
+      if (this.state.get().at === 'asking') this.#show({ at: 'asking' });
       return result;
     }, this.#retryOptions(signal));
   }
@@ -279,10 +296,5 @@ export class Purchase {
         if (state.at === 'asking' || state.at === 'order' || state.at === 'room') this.#show({ ...state, trouble });
       },
     };
-  }
-
-  #clearTrouble(): void {
-    const state = this.state.get();
-    if (state.at === 'asking') this.#show({ at: 'asking' });
   }
 }

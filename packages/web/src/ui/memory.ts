@@ -4,6 +4,8 @@ export interface Memory {
   read(key: string): unknown;
   write(key: string, value: unknown): void;
   remove(key: string): void;
+  /** Calls `listener` after another tab has changed the value; returns the function that ends this. */
+  follow(key: string, listener: () => void): () => void;
 }
 
 const PREFIX = 'flash-sale:';
@@ -42,6 +44,14 @@ export function browserMemory(storage: () => Storage): Memory {
     remove(key) {
       fallback.delete(key);
       attempt((open) => open.removeItem(PREFIX + key));
+    },
+    follow(key, listener) {
+      const changed = (event: StorageEvent): void => {
+        // Null: everything was removed.
+        if (event.key === PREFIX + key || event.key === null) listener();
+      };
+      addEventListener('storage', changed);
+      return () => removeEventListener('storage', changed);
     },
   };
 }

@@ -238,6 +238,24 @@ describe('a shopper who', () => {
     expect(noise()).toEqual([]);
   });
 
+  it('has the sale in two tabs stops waiting in both, and sees the order of either', async () => {
+    const sale = await stage.createSale({ startsInMs: 20_000 });
+    const { page, context } = await stage.openAs('mia', `/sales/${sale}`);
+    await press(page, names.armed);
+    await says(page, 'You are ready');
+    const second = await context.newPage();
+    await second.goto(`${stage.url}/sales/${sale}`);
+    await says(second, 'You are ready');
+    await press(page, 'Do not buy');
+    await second.getByRole('button', { name: names.armed }).waitFor();
+    await second.getByRole('button', { name: names.buy }).waitFor();
+    expect(await stage.ordersOf(sale)).toEqual([]);
+
+    await press(page, names.buy);
+    await says(second, 'yours');
+    expect(await stage.ordersOf(sale)).toHaveLength(1);
+  });
+
   it('stops waiting does not buy', async () => {
     const sale = await stage.createSale({ startsInMs: 12_000 });
     const { page } = await stage.openAs('max', `/sales/${sale}`);
