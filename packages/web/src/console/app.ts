@@ -1,7 +1,7 @@
 import type { VNode } from 'preact';
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { html } from '../ui/html.ts';
-import { useLanguage } from '../ui/i18n.ts';
+import { useLanguage, useLocale } from '../ui/i18n.ts';
 import { LanguageSwitch } from '../ui/language-switch.ts';
 import { ChangesView } from './changes-view.ts';
 import { ConsoleContext, useConsole, useLive, type Console } from './context.ts';
@@ -53,6 +53,9 @@ function Languages() {
   return html`<${LanguageSwitch} label=${t('language')} />`;
 }
 
+/** What was done, and in which view. */
+const NO_MESSAGE = { text: '', hash: '' };
+
 interface SignedInProps {
   readonly session: Session;
   readonly onLeave: () => void;
@@ -60,13 +63,17 @@ interface SignedInProps {
 
 function SignedIn({ session, onLeave }: SignedInProps) {
   const t = useTranslation();
-  const locale = useLanguage();
-  const [message, setMessage] = useState('');
+  const locale = useLocale();
+  const [message, setMessage] = useState(NO_MESSAGE);
   const [place, setPlace] = useState(() => placeOf(location.hash));
   const live = useMemo(() => new Live(), []);
   useEffect(() => {
     void live.run(session, onLeave);
-    const moved = (): void => setPlace(placeOf(location.hash));
+    const moved = (): void => {
+      setPlace(placeOf(location.hash));
+      // An action may lead to another view, and then speaks there.
+      setMessage((last) => (last.hash === location.hash ? last : NO_MESSAGE));
+    };
     addEventListener('hashchange', moved);
     return () => {
       live.stop();
@@ -74,14 +81,15 @@ function SignedIn({ session, onLeave }: SignedInProps) {
     };
   }, []);
   const call = useMemo(() => callAs(session), []);
-  const value: Console = { session, call, live, t, locale, notify: setMessage };
+  const notify = (text: string): void => setMessage({ text, hash: location.hash });
+  const value: Console = { session, call, live, t, locale, notify };
   return html`
     <${ConsoleContext.Provider} value=${value}>
       <${Header} place=${place} onLeave=${onLeave} />
       <main class="page" id="main" tabindex="-1">
         ${session.role === 'viewer' && html`<p class="help">${t('viewer.note')}</p>`}
         <${Connection} />
-        <p role="status" class="message">${message}</p>
+        <p role="status" class="message">${message.text}</p>
         <${View} key=${`${place.view} ${place.of}`} place=${place} />
       </main>
     <//>

@@ -12,7 +12,7 @@ export interface Console {
   readonly t: T;
   /** For dates and numbers. */
   readonly locale: string;
-  /** Shows what was done, until the next message. */
+  /** Shows what was done, until the next message or another view. */
   readonly notify: (message: string) => void;
 }
 

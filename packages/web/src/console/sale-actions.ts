@@ -62,7 +62,9 @@ function editAction({ call, t }: Console, sale: Product): Action {
       const facts = namesOf(form);
       return facts === '' ? t('effect.edit-none') : t('effect.edit', { facts, sale: nameOf(sale) });
     },
-    run: (form) => call('PATCH', `products/${sale.id}`, { body: changesOf(form, sale) }),
+    async run(form) {
+      await call('PATCH', `products/${sale.id}`, { body: changesOf(form, sale) });
+    },
   };
 }
 
@@ -86,10 +88,10 @@ function topUpAction({ call, t }: Console, sale: Product): Action {
       </label>
     `,
     effect: t('effect.top-up', { sale: nameOf(sale), units: sale.seckill_stock }),
-    run: (form) =>
-      call('POST', `products/${sale.id}/top-up`, {
-        body: { seckill_stock: Number(textIn(form, 'units')), stock: Number(textIn(form, 'stock')) },
-      }),
+    async run(form) {
+      const body = { seckill_stock: Number(textIn(form, 'units')), stock: Number(textIn(form, 'stock')) };
+      await call('POST', `products/${sale.id}/top-up`, { body });
+    },
   };
 }
 

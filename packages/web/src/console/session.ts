@@ -29,12 +29,15 @@ export interface CallOptions {
   readonly body?: object;
 }
 
-/** Calls the operators' API. */
-export type Call = <Answer>(
+/**
+ * Calls the operators' API. The type of the answer must be named: it is not inferred from the use of the
+ * result, which would allow any use.
+ */
+export type Call = <Answer = unknown>(
   method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
   path: string,
   options?: CallOptions,
-) => Promise<Answer>;
+) => Promise<NoInfer<Answer>>;
 
 /** The path of an operators' call, relative to the base of the page. */
 export function adminPath(path: string, query: Query = {}): string {

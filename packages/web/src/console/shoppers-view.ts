@@ -97,7 +97,9 @@ function allowAction({ call, t }: Console, entry: Denied): Action {
   return {
     title: t('action.allow'),
     effect: t('effect.allow', { who: whoIs(entry) }),
-    run: () => call('DELETE', 'deny-list', { query: { user_id: userId, address } }),
+    async run() {
+      await call('DELETE', 'deny-list', { query: { user_id: userId, address } });
+    },
   };
 }
 
@@ -121,7 +123,7 @@ function exportAction(console: Console): Action {
       const orders: object[] = [];
       let cursor: string | undefined;
       do {
-        const page: ShopperData = await call('GET', `shoppers/${encodeURIComponent(user)}/export`, {
+        const page: ShopperData = await call<ShopperData>('GET', `shoppers/${encodeURIComponent(user)}/export`, {
           query: { limit: 100, cursor },
         });
         orders.push(...page.orders);

@@ -43,6 +43,25 @@ export function chooseLanguage(chosen: Language): void {
 
 export const useLanguage = (): Language => useStore(language);
 
+/** The locale of dates and numbers: the browser's own one of the present language, such as `en-GB`. */
+export function useLocale(): string {
+  return localeOf(useLanguage());
+}
+
+function localeOf(chosen: Language): string {
+  const [name] = chosen.split('-');
+  return navigator.languages.find((tag) => tag.split('-')[0] === name && isLocale(tag)) ?? chosen;
+}
+
+/** Some browsers name a locale in a form that `Intl` refuses, such as `en-US@posix`. */
+function isLocale(tag: string): boolean {
+  try {
+    return Intl.getCanonicalLocales(tag).length === 1;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * The function that translates into the present language; components are drawn again when it
  * changes.
@@ -53,13 +72,14 @@ export function createTranslation<Key extends string>(
   return function useTranslation() {
     const chosen = useLanguage();
     const plural = new Intl.PluralRules(chosen);
+    const locale = localeOf(chosen);
     return (key, values = {}) => {
       const message = messages[chosen][key];
       const form =
         typeof message === 'string' ? message : message[plural.select(Number(values['n'])) === 'one' ? 'one' : 'other'];
       return form.replaceAll(/\{(\w+)\}/g, (_all, name: string) => {
         const value = values[name] ?? '';
-        return typeof value === 'number' ? value.toLocaleString(chosen) : value;
+        return typeof value === 'number' ? value.toLocaleString(locale) : value;
       });
     };
   };

@@ -85,6 +85,7 @@ describe('the console', () => {
     await expect.poll(() => effect.textContent()).toMatch(/changes Name, Price, Units per shopper of sale/);
     await dialog.getByRole('button', { name: 'Edit', exact: true }).click();
     await heading(page, /Edited here/);
+    await expect.poll(() => messageOf(page).textContent()).toBe('Done: Edit');
     expect(await statusOf(stage, sale)).toMatchObject({
       name: 'Edited here',
       price: 9.99,
@@ -93,27 +94,34 @@ describe('the console', () => {
     });
 
     await confirm(page, 'Pause', /every buy is refused/);
+    await expect.poll(() => messageOf(page).textContent()).toBe('Done: Pause');
     await press(page, 'Add units');
     await dialog.getByLabel('New total of units').fill('120');
     await dialog.getByRole('button', { name: 'Add units' }).click();
     await expect.poll(() => statusOf(stage, sale)).toMatchObject({ seckill_stock: 120, available: 120 });
+    await expect.poll(() => messageOf(page).textContent()).toBe('Done: Add units');
     await confirm(page, 'Audit', /compares sale/);
     await expect.poll(() => messageOf(page).textContent()).toContain('clean');
-    await confirm(page, 'Repair', /builds it anew if they differ/);
+    await confirm(page, 'Repair', /rebuilds it if they differ/);
     await confirm(page, 'Rebuild', /from the ledger/);
     await confirm(page, 'End now', /cannot be undone/);
     await expect.poll(() => statusOf(stage, sale)).toMatchObject({ status: 'ended' });
     await confirm(page, 'Delete', /cannot be undone/);
     await heading(page, 'All sales');
+    // An action is confirmed where it leads, and not in the next view.
+    await expect.poll(() => messageOf(page).textContent()).toContain('Delete');
     expect((await fetch(`${stage.url}/api/v1/products/${sale}`)).status).toBe(404);
 
     await page.getByRole('link', { name: 'Changes' }).click();
     await heading(page, 'What operators did');
+    expect(await messageOf(page).textContent()).toBe('');
     const mine = page.getByRole('row').filter({ hasText: `product ${sale}` });
     await expect
       .poll(() => mine.locator('td:nth-child(3)').allTextContents())
       .toEqual(['delete', 'end', 'rebuild', 'repair', 'audit', 'top_up', 'pause', 'edit', 'create']);
     expect(await mine.first().locator('td:nth-child(2)').textContent()).toBe('小明');
+    // The browser is British, not American.
+    expect(await mine.first().locator('td:nth-child(1)').textContent()).toMatch(/^\d\d\/\d\d\/20\d\d, \d\d:\d\d:\d\d$/);
     expect(noise()).toEqual([]);
   });
 
@@ -149,6 +157,15 @@ describe('the console', () => {
     await page.keyboard.press('Escape');
     await dialog.waitFor({ state: 'detached' });
     expect(await statusOf(stage, sale)).toMatchObject({ status: 'open' });
+
+    const dear = await stage.createSale({ startsInMs: 3_600_000, name: 'Dear' });
+    await page.goto(`${stage.url}/console#/sales/${dear}`);
+    await heading(page, /Dear/);
+    await press(page, 'Edit');
+    await dialog.getByLabel('Price').fill('999999.99');
+    await dialog.getByLabel('Units per shopper').fill('2');
+    await dialog.locator('button[type=submit]').click();
+    await expect.poll(() => dialog.getByRole('alert').textContent()).toMatch(/must be at most 999999\.99/);
   });
 
   it('lets a viewer read everything and change nothing', async () => {
