@@ -1,7 +1,7 @@
 import type { VNode } from 'preact';
 import type { Product, ServerClock } from '../client/client.ts';
 import { html } from '../ui/html.ts';
-import { useLanguage } from '../ui/i18n.ts';
+import { useLocale } from '../ui/i18n.ts';
 import { clockText, useTick } from '../ui/time.ts';
 import { priceText } from './format.ts';
 import { useTranslation, type MessageKey } from './messages.ts';
@@ -31,12 +31,12 @@ export function OrderPanel(props: {
 }): VNode {
   const { state, purchase, sale, canBuyAgain, clock, currency } = props;
   const t = useTranslation();
-  const language = useLanguage();
+  const locale = useLocale();
   const { order, doing, isPaymentLost } = state;
   const isPending = order.status === 'pending_payment';
   const isClosed = !['queued', 'pending_payment', 'paid'].includes(order.status);
   const { price = sale.price, quantity = 1 } = order;
-  const total = priceText(price * quantity, currency, language);
+  const total = priceText(price * quantity, currency, locale);
   const mood = isPending || order.status === 'paid' ? 'good' : '';
   return html`<div class=${`order ${mood}`}>
     <p class="say" role="status">${doing === 'paying' && isPending ? t('paying') : t(TEXTS[order.status])}</p>

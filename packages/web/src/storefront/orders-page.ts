@@ -2,7 +2,7 @@ import type { VNode } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { isTemporary, Refused, type Order, type Product } from '../client/client.ts';
 import { html } from '../ui/html.ts';
-import { useLanguage } from '../ui/i18n.ts';
+import { useLocale } from '../ui/i18n.ts';
 import { useStore } from '../ui/store.ts';
 import { priceText, timeText } from './format.ts';
 import { useTranslation } from './messages.ts';
@@ -30,7 +30,7 @@ export function OrdersPage({ shop }: { readonly shop: Shop }): VNode {
 
 function Orders({ shop, session }: { readonly shop: Shop; readonly session: Session }): VNode {
   const t = useTranslation();
-  const language = useLanguage();
+  const locale = useLocale();
   const [pages, setPages] = useState(1);
   const { items, next, isUnreachable, sales } = useOrders(session, pages);
   return html`
@@ -46,11 +46,11 @@ function Orders({ shop, session }: { readonly shop: Shop; readonly session: Sess
               <p class="order-name">
                 ${sales.get(order.product_id)?.name ?? t('saleNumber', { n: String(order.product_id) })}
               </p>
-              <p class="muted">${t('orderedAt', { time: timeText(order.created_at, language) })}</p>
+              <p class="muted">${t('orderedAt', { time: timeText(order.created_at, locale) })}</p>
               <p class="order-number">${t('orderNumber', { number: order.order_no })}</p>
             </div>
             <div class="order-side">
-              <p class="price">${priceText(order.total, shop.settings.currency, language)}</p>
+              <p class="price">${priceText(order.total, shop.settings.currency, locale)}</p>
               ${order.quantity > 1 && html`<p class="muted">${t('units', { n: order.quantity })}</p>`}
               <p><span class=${`badge ${order.status}`}>${t(ORDER_STATUS_TEXTS[order.status])}</span></p>
               <p>

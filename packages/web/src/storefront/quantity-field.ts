@@ -1,7 +1,7 @@
 import type { VNode } from 'preact';
 import type { Product } from '../client/client.ts';
 import { html } from '../ui/html.ts';
-import { useLanguage } from '../ui/i18n.ts';
+import { useLocale } from '../ui/i18n.ts';
 import { priceText } from './format.ts';
 import { useTranslation } from './messages.ts';
 
@@ -17,7 +17,7 @@ type TypedEvent = Event & { readonly currentTarget: HTMLInputElement };
 /** How many units to buy, and what they cost together. */
 export function QuantityField({ sale, quantity, currency, onChange }: Props): VNode {
   const t = useTranslation();
-  const language = useLanguage();
+  const locale = useLocale();
   const max = sale.units_per_shopper;
   const quantityIn = ({ value }: HTMLInputElement): number =>
     Math.min(max, Math.max(1, Math.trunc(Number(value)) || 1));
@@ -40,6 +40,6 @@ export function QuantityField({ sale, quantity, currency, onChange }: Props): VN
         onChange=${leave}
       />
     </label>
-    <output>${t('total', { price: priceText(sale.price * quantity, currency, language) })}</output>
+    <output>${t('total', { price: priceText(sale.price * quantity, currency, locale) })}</output>
   </p>`;
 }

@@ -2,7 +2,7 @@ import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
 import type { Place, Product, ServerClock } from '../client/client.ts';
 import { html } from '../ui/html.ts';
-import { useLanguage } from '../ui/i18n.ts';
+import { useLocale } from '../ui/i18n.ts';
 import { useTick } from '../ui/time.ts';
 import { timeText } from './format.ts';
 import { useTranslation, type T } from './messages.ts';
@@ -22,13 +22,13 @@ interface Props {
 /** The waiting room: the place, the estimate, and the check of the draw. */
 export function RoomPanel({ place, sale, userId, commitment, clock, onStop }: Props): VNode {
   const t = useTranslation();
-  const language = useLanguage();
+  const locale = useLocale();
   useTick(1_000);
   const opensAt = sale.waiting_room?.opens_at ?? '';
   const isOpen = place !== undefined || Date.parse(opensAt) <= clock.now();
   return html`<div class="room">
     <p class="say waiting" role="status">
-      ${isOpen ? placeText(place, t) : t('roomOpens', { time: timeText(opensAt, language) })}
+      ${isOpen ? placeText(place, t) : t('roomOpens', { time: timeText(opensAt, locale) })}
     </p>
     ${place?.status === 'waiting' && html`<p class="hint">${estimateText(place, t)}</p>`}
     <p class="hint">${t('roomHint')}</p>

@@ -2,7 +2,7 @@ import type { VNode } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { isTemporary, Refused, type Product, type ShopperClient } from '../client/client.ts';
 import { html } from '../ui/html.ts';
-import { useLanguage } from '../ui/i18n.ts';
+import { useLocale } from '../ui/i18n.ts';
 import { clockText, useTick } from '../ui/time.ts';
 import { priceText, timeText } from './format.ts';
 import { useTranslation, type T } from './messages.ts';
@@ -72,7 +72,7 @@ function SaleCard({
   readonly shop: Shop;
   readonly t: T;
 }): VNode {
-  const language = useLanguage();
+  const locale = useLocale();
   const status = statusNow(sale, nowMs);
   const startsInMs = Date.parse(sale.start_time) - nowMs;
   const isSoon = startsInMs < 3_600_000;
@@ -80,7 +80,7 @@ function SaleCard({
     <${ProductPicture} name=${sale.name} url=${sale.image_url} />
     <div class="card-text">
       <h3><a href=${`sales/${sale.id}`}>${sale.name}</a></h3>
-      <p class="price">${priceText(sale.price, shop.settings.currency, language)}</p>
+      <p class="price">${priceText(sale.price, shop.settings.currency, locale)}</p>
       <p class="card-state">
         <span class=${`badge ${status}`}>${t(SALE_STATUS_TEXTS[status])}</span>
         <span class="muted"
@@ -88,9 +88,9 @@ function SaleCard({
             status === 'scheduled'
               ? isSoon
                 ? `${t('startsIn')} ${clockText(startsInMs)}`
-                : t('startsAt', { time: timeText(sale.start_time, language) })
+                : t('startsAt', { time: timeText(sale.start_time, locale) })
               : status === 'ended'
-                ? t('endedAt', { time: timeText(sale.end_time, language) })
+                ? t('endedAt', { time: timeText(sale.end_time, locale) })
                 : status === 'open' && sale.available !== null
                   ? t('unitsLeft', { n: sale.available })
                   : ''

@@ -2,7 +2,7 @@ import type { VNode } from 'preact';
 import { useEffect } from 'preact/hooks';
 import type { Product } from '../client/client.ts';
 import { html } from '../ui/html.ts';
-import { useLanguage } from '../ui/i18n.ts';
+import { useLanguage, useLocale } from '../ui/i18n.ts';
 import { useStore } from '../ui/store.ts';
 import { useTick } from '../ui/time.ts';
 import { Countdown } from './countdown.ts';
@@ -55,6 +55,7 @@ function Sale({
 }): VNode {
   const t = useTranslation();
   const language = useLanguage();
+  const locale = useLocale();
   const session = useStore(shop.sessions.current);
   useTick(500);
   const { clock } = shop.sessions.anyone;
@@ -69,10 +70,10 @@ function Sale({
     <div class="sale-text">
       <p><span class=${`badge ${status}`}>${t(SALE_STATUS_TEXTS[status])}</span></p>
       <h1>${sale.name}</h1>
-      <p class="price">${priceText(sale.price, currency, language)}</p>
+      <p class="price">${priceText(sale.price, currency, locale)}</p>
       ${
         status === 'ended'
-          ? html`<p class="muted">${t('endedAt', { time: timeText(sale.end_time, language) })}</p>`
+          ? html`<p class="muted">${t('endedAt', { time: timeText(sale.end_time, locale) })}</p>`
           : status === 'scheduled'
             ? html`<${Countdown} label=${t('startsIn')} untilMs=${Date.parse(sale.start_time)} clock=${clock} t=${t} />`
             : html`<${Countdown} label=${t('endsIn')} untilMs=${Date.parse(sale.end_time)} clock=${clock} t=${t} />`
