@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { listActions } from '../../src/operator/operator-actions-table.ts';
 import {
@@ -136,6 +137,34 @@ describe('the deny list', () => {
       await server.restart();
       await lone.close();
       await server.close();
+    }
+  });
+
+  it('stays as it was last read while MySQL refuses to read it, and no process starts without it', async () => {
+    const lone = await openTestContext();
+    const [a, b] = [await openApp(lone), await openApp(lone)];
+    const read = (userId: string) => b.get(`/api/v1/orders?user_id=${userId}`).then(({ statusCode }) => statusCode);
+    try {
+      await a.post(PATH, { user_id: 'known' }, AS_OPERATOR);
+      await expect.poll(() => read('known'), EVERYWHERE).toBe(403);
+      const warned = vi.spyOn(lone.log, 'warn');
+      await sql`INSERT INTO deny_list (kind, value, created_at) VALUES ('user', 'later', UTC_TIMESTAMP(3))`.execute(
+        lone.db,
+      );
+      await sql`RENAME TABLE deny_list TO deny_list_away`.execute(lone.db);
+      await sql`UPDATE deny_list_version SET version = version + 1`.execute(lone.db);
+      const refusals = () => warned.mock.calls.filter(([, text]) => text?.startsWith('could not read the deny list'));
+      await expect.poll(() => refusals().length, { timeout: 10_000 }).toBeGreaterThan(1);
+      expect([await read('known'), await read('later')]).toEqual([403, 200]);
+      await expect(openApp(lone)).rejects.toMatchObject({ code: 'ER_NO_SUCH_TABLE' });
+
+      await sql`RENAME TABLE deny_list_away TO deny_list`.execute(lone.db);
+      await expect.poll(() => read('later'), { timeout: 10_000 }).toBe(403);
+      expect(await read('known')).toBe(403);
+    } finally {
+      await a.close();
+      await b.close();
+      await lone.close();
     }
   });
 
