@@ -2,12 +2,19 @@ import { isDeepStrictEqual } from 'node:util';
 import { LRUCache } from 'lru-cache';
 import type { SaleWithTexts } from '@flash-sale/shared/sale/sale.ts';
 import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
-import { findSale, listSales } from '@flash-sale/shared/sale/products-table.ts';
+import { findSales, listSales } from '@flash-sale/shared/sale/products-table.ts';
 
 /** How long an answer about products is reused: a list of sales here, a product in its route. */
 export const PRODUCT_CACHE_MS = 200;
 const SALES_MAX = 10_000;
-const SALE_FRESH_MS = 1_000;
+const SALE_FRESH_MS = 900;
+/**
+ * A sale that is known is read again together with others that are due within this time: with a
+ * thousand sales at once, a query for each of them cost more than the buys.
+ */
+const GATHER_MS = 100;
+/** The maximum number of sales in one query. */
+const GATHER_MAX = 100;
 const LISTS_MAX = 200;
 /**
  * After a failure MySQL is not asked for this time; otherwise each call would ask it again, as fast
@@ -25,8 +32,15 @@ export interface SalePage {
   readonly beforeId?: number | undefined;
 }
 
+/** A query that is not sent yet, for the sales that are due. */
+interface Gathering {
+  readonly ids: Set<number>;
+  readonly send: () => void;
+  readonly sales: Promise<ReadonlyMap<number, SaleWithTexts>>;
+}
+
 /**
- * The sales in MySQL, each read at most once a second, by one query for any number of callers. A
+ * The sales in MySQL, each read about once a second at most, however many callers ask for it. A
  * sale stays in memory until MySQL reports that it is gone: while MySQL does not answer or is slow,
  * the last reading is used.
  */
@@ -38,9 +52,12 @@ export class Catalog {
    */
   readonly #missing = new LRUCache<number, true>({ max: SALES_MAX, ttl: PRODUCT_CACHE_MS });
   readonly #lists: LRUCache<string, readonly SaleWithTexts[]>;
+  readonly #db: Db;
+  #gathering: Gathering | undefined;
   #failure: { readonly error: unknown; readonly atMs: number } | undefined;
 
   constructor(db: Db, listFreshMs = PRODUCT_CACHE_MS) {
+    this.#db = db;
     this.#sales = new LRUCache<number, SaleWithTexts | typeof GONE>({
       max: SALES_MAX,
       ttl: SALE_FRESH_MS,
@@ -51,7 +68,7 @@ export class Catalog {
       noDeleteOnFetchRejection: true,
       // The cache would read `undefined` as no answer, and keep the sale.
       fetchMethod: async (id, known) =>
-        (await this.#ask(() => findSale(db, id))) ?? (known === undefined ? undefined : GONE),
+        (await this.#read(id, known === undefined)) ?? (known === undefined ? undefined : GONE),
     });
     this.#lists = new LRUCache<string, readonly SaleWithTexts[]>({
       max: LISTS_MAX,
@@ -94,6 +111,7 @@ export class Catalog {
     const cached = saleIn(this.#sales.get(known.id));
     if (cached !== undefined && cached.version >= version) return cached;
     const reading = this.#sales.fetch(known.id, { forceRefresh: true, allowStale: false });
+    this.#gathering?.send();
     return saleIn(await reading.catch(() => undefined)) ?? known;
   }
 
@@ -117,6 +135,31 @@ export class Catalog {
     const kept = isDeepStrictEqual(known, sale) ? known! : sale;
     this.#sales.set(sale.id, kept);
     return kept;
+  }
+
+  /** Reads a sale with the others that are due: at once if it is not known. */
+  async #read(id: number, isNew: boolean): Promise<SaleWithTexts | undefined> {
+    const { ids, send, sales } = (this.#gathering ??= this.#gather());
+    ids.add(id);
+    if (isNew || ids.size === GATHER_MAX) send();
+    return (await sales).get(id);
+  }
+
+  #gather(): Gathering {
+    const ids = new Set<number>();
+    const { promise: sales, resolve } = Promise.withResolvers<ReadonlyMap<number, SaleWithTexts>>();
+    const send = (): void => {
+      clearTimeout(timer);
+      this.#gathering = undefined;
+      resolve(this.#readAll(ids));
+    };
+    const timer = setTimeout(send, GATHER_MS).unref();
+    return { ids, send, sales };
+  }
+
+  async #readAll(ids: Iterable<number>): Promise<ReadonlyMap<number, SaleWithTexts>> {
+    const sales = await this.#ask(() => findSales(this.#db, [...ids]));
+    return new Map(sales.map((sale) => [sale.id, sale]));
   }
 
   /** Asks MySQL, or repeats a failure that is very recent. */

@@ -97,13 +97,19 @@ export async function deleteNewSale(tx: Tx, id: number): Promise<void> {
 
 /** The sale, or undefined if it does not exist or is being archived. */
 export async function findSale(db: Db, id: number): Promise<SaleWithTexts | undefined> {
-  const row = await db
+  const [sale] = await findSales(db, [id]);
+  return sale;
+}
+
+/** Those of these sales that exist and are not being archived, in any order. */
+export async function findSales(db: Db, ids: readonly number[]): Promise<SaleWithTexts[]> {
+  const rows = await db
     .selectFrom('products')
     .select(COLUMNS)
-    .where('id', '=', id)
+    .where('id', 'in', ids)
     .where('archiving_at', 'is', null)
-    .executeTakeFirst();
-  return row && saleOf(row);
+    .execute();
+  return rows.map(saleOf);
 }
 
 /** Sales with an id below `beforeId`, if it is given; newest first. */
