@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { priceOfCents } from '@flash-sale/shared/platform/money.ts';
 import type { Order } from '@flash-sale/shared/order/order.ts';
+import { orderFacts } from '@flash-sale/shared/order/order-facts.ts';
 import { findOrder, listOrdersOfUser } from '@flash-sale/shared/order/orders-table.ts';
 import { isDuplicate } from '@flash-sale/shared/platform/mysql/errors.ts';
 import { ledgerTime } from '@flash-sale/shared/platform/mysql/clock.ts';
@@ -174,17 +175,9 @@ type StartedPayment = Payment & { readonly url: string };
 
 /** An order in the form of the API. */
 export function orderView(order: Order) {
-  const { orderNo, userId, productId, status, priceCents, quantity, createdAtMs, reason } = order;
-  const { expiresAtMs, paidAtMs, closedAtMs } = order;
+  const { expiresAtMs, paidAtMs, closedAtMs, reason } = order;
   return {
-    order_no: orderNo,
-    user_id: userId,
-    product_id: productId,
-    status,
-    price: priceOfCents(priceCents),
-    quantity,
-    total: priceOfCents(priceCents * quantity),
-    created_at: isoOf(createdAtMs),
+    ...orderFacts(order, order.status),
     ...(expiresAtMs === undefined ? {} : { expires_at: isoOf(expiresAtMs) }),
     ...(paidAtMs === undefined ? {} : { paid_at: isoOf(paidAtMs) }),
     ...(closedAtMs === undefined ? {} : { closed_at: isoOf(closedAtMs) }),

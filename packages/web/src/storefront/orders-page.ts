@@ -1,17 +1,17 @@
 import type { VNode } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
-import { isTemporary, Refused, type Order, type Product } from '../client/client.ts';
+import { useCallback, useMemo, useState } from 'preact/hooks';
+import type { Product } from '../client/client.ts';
 import { html } from '../ui/html.ts';
 import { useLocale } from '../ui/i18n.ts';
 import { useStore } from '../ui/store.ts';
 import { priceText, timeText } from './format.ts';
 import { useTranslation } from './messages.ts';
 import { ORDER_STATUS_TEXTS } from './order-status.ts';
+import { firstPages, useReading } from './reading.ts';
 import type { Session } from './session.ts';
 import type { Shop } from './shop.ts';
 import { SignIn } from './sign-in.ts';
 
-const REST_MS = 6_000;
 const ORDERS_PER_PAGE = 20;
 
 /** The shopper's orders, newest first. */
@@ -32,7 +32,8 @@ function Orders({ shop, session }: { readonly shop: Shop; readonly session: Sess
   const t = useTranslation();
   const locale = useLocale();
   const [pages, setPages] = useState(1);
-  const { items, next, isUnreachable, sales } = useOrders(session, pages);
+  const { value, isUnreachable } = useOrders(session, pages);
+  const items = value?.items;
   return html`
     <p class="notice" role="status">
       ${isUnreachable ? t('ordersUnreachable') : items === undefined ? t('loading') : ''}
@@ -44,7 +45,7 @@ function Orders({ shop, session }: { readonly shop: Shop; readonly session: Sess
           html`<li key=${order.order_no} class="order-row">
             <div>
               <p class="order-name">
-                ${sales.get(order.product_id)?.name ?? t('saleNumber', { n: String(order.product_id) })}
+                ${value?.sales.get(order.product_id)?.name ?? t('saleNumber', { n: String(order.product_id) })}
               </p>
               <p class="muted">${t('orderedAt', { time: timeText(order.created_at, locale) })}</p>
               <p class="order-number">${t('orderNumber', { number: order.order_no })}</p>
@@ -66,55 +67,26 @@ function Orders({ shop, session }: { readonly shop: Shop; readonly session: Sess
       )}
     </ul>
     ${
-      next !== null &&
+      typeof value?.next === 'string' &&
       html`<button type="button" class="button quiet" onClick=${() => setPages(pages + 1)}>${t('loadMore')}</button>`
     }
   `;
 }
 
-interface Listed {
-  readonly items?: readonly Order[];
-  readonly next: string | null;
-  readonly isUnreachable: boolean;
-  readonly sales: ReadonlyMap<number, Product>;
-}
-
-/** The first pages of the list, read again while they are looked at, and the sales of the orders. */
-function useOrders({ client }: Session, pages: number): Listed {
-  const [listed, setListed] = useState<Listed>({ next: null, isUnreachable: false, sales: new Map() });
-  useEffect(() => {
-    const leaving = new AbortController();
-    const { signal } = leaving;
-    const sales = new Map<number, Product>();
-    let timer: ReturnType<typeof setTimeout>;
-    const read = async (): Promise<void> => {
-      try {
-        const items: Order[] = [];
-        let next: string | null | undefined;
-        for (let page = 0; page < pages && next !== null; page += 1) {
-          const cursor: string | undefined = next;
-          const answer = await client.orders({ limit: ORDERS_PER_PAGE, cursor, signal });
-          items.push(...answer.items);
-          next = answer.next_cursor;
-        }
-        for (const id of new Set(items.map(({ product_id: productId }) => productId))) {
-          // A sale that cannot be read now is shown by its number.
-          const sale = sales.get(id) ?? (await client.product(id, { signal }).catch(() => undefined));
-          if (sale !== undefined) sales.set(id, sale);
-        }
-        setListed({ items, next: next ?? null, isUnreachable: false, sales: new Map(sales) });
-      } catch (error) {
-        if (signal.aborted) return;
-        if (!isTemporary(error) && !(error instanceof Refused)) throw error;
-        setListed((before) => ({ ...before, isUnreachable: true }));
+/** The first pages of the shopper's orders, with the sales of the orders. */
+function useOrders({ client }: Session, pages: number) {
+  const sales = useMemo(() => new Map<number, Product>(), [client]);
+  const read = useCallback(
+    async (signal: AbortSignal) => {
+      const list = await firstPages(pages, (cursor) => client.orders({ limit: ORDERS_PER_PAGE, cursor, signal }));
+      for (const id of new Set(list.items.map(({ product_id: productId }) => productId))) {
+        // A sale that cannot be read now is shown by its number.
+        const sale = sales.get(id) ?? (await client.product(id, { signal }).catch(() => undefined));
+        if (sale !== undefined) sales.set(id, sale);
       }
-      timer = setTimeout(() => void read(), (document.hidden ? REST_MS * 5 : REST_MS) * (1 + Math.random() / 2));
-    };
-    void read();
-    return () => {
-      leaving.abort();
-      clearTimeout(timer);
-    };
-  }, [client, pages]);
-  return listed;
+      return { ...list, sales };
+    },
+    [client, pages, sales],
+  );
+  return useReading(read);
 }

@@ -1,30 +1,29 @@
 import type { VNode } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
-import { isTemporary, Refused, type Product, type ShopperClient } from '../client/client.ts';
+import { useCallback, useState } from 'preact/hooks';
+import type { Product } from '../client/client.ts';
 import { html } from '../ui/html.ts';
 import { useLocale } from '../ui/i18n.ts';
 import { clockText, useTick } from '../ui/time.ts';
 import { priceText, timeText } from './format.ts';
 import { useTranslation, type T } from './messages.ts';
 import { ProductPicture } from './product-picture.ts';
+import { firstPages, useReading } from './reading.ts';
 import { groupOf, SALE_STATUS_TEXTS, statusNow } from './sale-status.ts';
 import type { Shop } from './shop.ts';
 
-const REST_MS = 6_000;
 const SALES_PER_PAGE = 50;
-
-interface Listed {
-  readonly items?: readonly Product[];
-  readonly next: string | null;
-  readonly isUnreachable: boolean;
-}
 
 /** All sales as cards, those that run first. */
 export function SaleList({ shop }: { readonly shop: Shop }): VNode {
   const t = useTranslation();
   const client = shop.sessions.anyone;
   const [pages, setPages] = useState(1);
-  const { items, next, isUnreachable } = useSales(client, pages);
+  const read = useCallback(
+    (signal: AbortSignal) => firstPages(pages, (cursor) => client.products({ limit: SALES_PER_PAGE, cursor, signal })),
+    [client, pages],
+  );
+  const { value, isUnreachable } = useReading(read);
+  const items = value?.items;
   useTick(1_000);
   const nowMs = client.clock.now();
   const groups = (['running', 'coming', 'over'] as const).map((group) => ({
@@ -49,7 +48,7 @@ export function SaleList({ shop }: { readonly shop: Shop }): VNode {
           </section>`,
       )}
     ${
-      next !== null &&
+      typeof value?.next === 'string' &&
       html`<button type="button" class="button quiet" onClick=${() => setPages(pages + 1)}>${t('loadMore')}</button>`
     }
   </div>`;
@@ -99,38 +98,4 @@ function SaleCard({
       </p>
     </div>
   </li>`;
-}
-
-/** The first pages of the list, read again while they are looked at. */
-function useSales(client: ShopperClient, pages: number): Listed {
-  const [listed, setListed] = useState<Listed>({ next: null, isUnreachable: false });
-  useEffect(() => {
-    const leaving = new AbortController();
-    let timer: ReturnType<typeof setTimeout>;
-    const read = async (): Promise<void> => {
-      try {
-        const items: Product[] = [];
-        let next: string | null | undefined;
-        for (let page = 0; page < pages && next !== null; page += 1) {
-          const cursor: string | undefined = next;
-          const answer = await client.products({ limit: SALES_PER_PAGE, cursor, signal: leaving.signal });
-          items.push(...answer.items);
-          next = answer.next_cursor;
-        }
-        setListed({ items, next: next ?? null, isUnreachable: false });
-      } catch (error) {
-        if (leaving.signal.aborted) return;
-        if (!isTemporary(error) && !(error instanceof Refused)) throw error;
-        setListed((before) => ({ ...before, isUnreachable: true }));
-      }
-      const restMs = document.hidden ? REST_MS * 5 : REST_MS;
-      timer = setTimeout(() => void read(), restMs * (1 + Math.random() / 2));
-    };
-    void read();
-    return () => {
-      leaving.abort();
-      clearTimeout(timer);
-    };
-  }, [client, pages]);
-  return listed;
 }

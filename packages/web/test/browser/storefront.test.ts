@@ -26,7 +26,7 @@ describe('a sale', () => {
     const texts = await Promise.all(shoppers.map(({ page }) => said(page).textContent()));
     const winner = shoppers[texts.findIndex((text) => text!.includes('yours'))]!;
     const loser = shoppers.find((one) => one !== winner)!;
-    await says(loser.page, 'Units come back when others do not pay');
+    await says(loser.page, 'Units come back if others do not pay');
     await press(winner.page, names.pay);
     await says(winner.page, 'Paid');
     expect(await stage.ordersOf(sale)).toMatchObject([{ status: 'paid' }]);

@@ -1,5 +1,5 @@
-import { priceOfCents } from '@flash-sale/shared/platform/money.ts';
 import type { Order } from '@flash-sale/shared/order/order.ts';
+import { orderFacts } from '@flash-sale/shared/order/order-facts.ts';
 import type { OrderEvents } from '@flash-sale/shared/order-events/order-events.ts';
 
 const isoOf = (timeMs: number): string => new Date(timeMs).toISOString();
@@ -19,21 +19,14 @@ export function bodyOf(events: readonly OrderEvents[], orders: ReadonlyMap<strin
         orderNos.flatMap((orderNo) => {
           const order = orders.get(orderNo);
           if (order === undefined) return [];
-          const { userId, productId, priceCents, quantity, createdAtMs, expiresAtMs, reason } = order;
+          const { expiresAtMs, reason } = order;
           const timeMs =
             status === 'paid' ? order.paidAtMs : status === 'pending_payment' ? undefined : order.closedAtMs;
           return {
             type: `order.${status}`,
             timestamp: isoOf(timeMs ?? cameMs),
             data: {
-              order_no: orderNo,
-              user_id: userId,
-              product_id: productId,
-              status,
-              price: priceOfCents(priceCents),
-              quantity,
-              total: priceOfCents(priceCents * quantity),
-              created_at: isoOf(createdAtMs),
+              ...orderFacts(order, status),
               ...(status === 'pending_payment' && expiresAtMs !== undefined ? { expires_at: isoOf(expiresAtMs) } : {}),
               ...(reason === undefined ? {} : { reason }),
             },

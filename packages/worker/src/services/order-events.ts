@@ -14,7 +14,7 @@ import {
 import { findOrders } from '@flash-sale/shared/order/orders-table.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
-import { WaitingAge } from '@flash-sale/shared/platform/telemetry/waiting-age.ts';
+import { WaitingAge } from './waiting-age.ts';
 import { bodyOf } from '../order-events/message.ts';
 import { ReceiverFault, type Receiver } from '../order-events/receiver.ts';
 import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';

@@ -15,7 +15,7 @@ import { ProviderFault, type PaymentAnswer, type PaymentProvider } from '@flash-
 import { receivePaymentEvent } from '@flash-sale/shared/order-moves/payment-events.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
-import { WaitingAge } from '@flash-sale/shared/platform/telemetry/waiting-age.ts';
+import { WaitingAge } from './waiting-age.ts';
 import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
 import { Silence } from './outage.ts';
 

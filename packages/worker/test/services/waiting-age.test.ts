@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { WaitingAge } from '../../../src/platform/telemetry/waiting-age.ts';
+import { WaitingAge } from '../../src/services/waiting-age.ts';
 
 test('is the age by the server’s clock, and 0 if nothing waits', () => {
   const age = new WaitingAge();
