@@ -45,7 +45,7 @@ export class Crowd {
   }
 
   /**
-   * Lets so many shoppers arrive at once, each with the behaviour from the seed, or all with the
+   * Lets this many shoppers arrive at once, each with the behaviour from the seed, or all with the
    * same `manners`.
    */
   surge(count: number, manners?: Manners): Promise<unknown> {
@@ -53,7 +53,7 @@ export class Crowd {
   }
 
   /**
-   * Runs buyers for so many units, `atOnce` at a time, who each want as many as they may have. Unless
+   * Runs buyers for this many units, `atOnce` at a time, who each want as many as they may have. Unless
    * they pay, they do not wait for their orders: stuck orders must not delay later buyers.
    */
   async march(units: number, atOnce: number, paying = false): Promise<void> {

@@ -33,7 +33,7 @@ export class Crowd {
     return new Set(this.#orders.map(({ orderNo }) => orderNo));
   }
 
-  /** So many more shoppers come and buy. */
+  /** Sends this many more shoppers, who come and buy. */
   async buy(count: number): Promise<{ bought: number; soldOut: number; waits: number }> {
     const result = { bought: 0, soldOut: 0, waits: 0 };
     const first = this.#size;

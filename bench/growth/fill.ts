@@ -10,7 +10,7 @@ const LOOK_MS = 50;
 const NO_SALE = 1_000_000_000;
 
 /**
- * Raises the number of a sale's owners to `count`, as if so many shoppers had bought, and takes
+ * Raises the number of a sale's owners to `count`, as if that many shoppers had bought, and takes
  * their units.
  */
 export async function fillOwners(redis: Redis, sale: Sale, count: number): Promise<void> {

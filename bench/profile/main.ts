@@ -37,7 +37,7 @@ const buys = values.buys ?? BUYS;
 const folder = values.out ?? join(TREE, '.data', 'profile');
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
-/** A sale with so many shoppers, and by default with units for all of them. */
+/** A sale with this many shoppers, and by default with units for all of them. */
 async function prepare(stage: Stage, count: number, units = count) {
   const sale = await openSale(stage.api, stage.operatorToken, units);
   const requests = await planBuys(stage.api, sale, newShoppers(count));

@@ -5,7 +5,7 @@ const LONG = /\/end-to-end\/|\/(main|cold-start|[\w-]*outages?|split-pair|tried-
 
 /**
  * Begins with the files that take longest, so that none is left when the others have ended. Vitest
- * knows durations from an earlier run only; in a clean checkout it goes by size.
+ * knows durations from an earlier run only; in a clean checkout it sorts by size.
  */
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

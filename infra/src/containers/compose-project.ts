@@ -69,7 +69,7 @@ export class ComposeProject {
     return this.#engine.compose(['--project-name', PROJECT, ...this.#files, ...args]);
   }
 
-  /** Starts what does not run, with so many replicas, and waits until everything is healthy. */
+  /** Starts what does not run, with this many replicas, and waits until everything is healthy. */
   async up({ api, worker }: Scale): Promise<void> {
     const scale = ['--scale', `api=${api}`, '--scale', `worker=${worker}`];
     await this.run(

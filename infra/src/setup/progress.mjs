@@ -2,7 +2,7 @@
 const intervalMs = 3_000;
 
 /**
- * Says in one line each what is being done, from the output of
+ * Prints in one line each what is being done, from the output of
  * `pnpm install --reporter=append-only`. On stderr, so that the output of a script can be piped.
  */
 export class Progress {

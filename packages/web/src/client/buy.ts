@@ -14,7 +14,7 @@ const NEW_TOKENS_MAX = 3;
 export interface BuyOptions extends RetryOptions {
   /** Solves a proof of work. Without it, one that is asked for is a refusal. */
   readonly solve?: ((challenge: Challenge) => Promise<string>) | undefined;
-  /** Of a shopper who was called from the waiting room, if the sale has one. */
+  /** The ticket of a called shopper, if the sale has a waiting room. */
   readonly ticket?: string | undefined;
 }
 

@@ -18,7 +18,7 @@ import { SignIn } from './sign-in.ts';
 const VIEWS = ['live', 'sales', 'orders', 'problems', 'shoppers', 'changes'] as const;
 type ViewName = (typeof VIEWS)[number];
 
-/** Where the console is: a view, and what it shows. It stands behind the `#` of the address. */
+/** The place in the console: a view, and what it shows. It is in the fragment of the address. */
 interface Place {
   readonly view: ViewName;
   readonly of: string | undefined;

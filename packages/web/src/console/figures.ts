@@ -15,7 +15,7 @@ export interface Point extends Readonly<Record<Rate | Level, number | null>> {
 /** Seconds that the charts show. */
 export const SECONDS_SHOWN = 120;
 /**
- * Rates are over this many events: each api process tells its counts once a second, at a time of
+ * Rates are over this many events: each api process reports its counts once a second, at a time of
  * its own.
  */
 const RATE_EVENTS = 3;

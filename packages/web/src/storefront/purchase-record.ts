@@ -2,7 +2,7 @@ import type { Memory } from '../ui/memory.ts';
 
 /** What a purchase must remember to go on after a reload. */
 export interface PurchaseRecord {
-  /** What the shopper waits for: a unit, or also one that somebody else gives back. */
+  /** What the shopper waits for: a unit that is free now, or also one that comes back later. */
   readonly wants?: 'unit' | 'returned_unit' | undefined;
   /** How many units; 1 if there is none. */
   readonly quantity?: number | undefined;

@@ -9,7 +9,7 @@ export interface Trouble {
 /** An order that has been accepted; before the first poll only its number is known. */
 export type KnownOrder = Pick<Order, 'order_no' | 'status'> & Partial<Order>;
 
-/** Where a purchase is. */
+/** The state of a purchase. */
 export type PurchaseState =
   | { readonly at: 'idle'; readonly isOrderLost?: boolean }
   /** The shopper wants a unit, and the sale has not started. */

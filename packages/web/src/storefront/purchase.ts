@@ -11,7 +11,7 @@ const NEW_TOKENS_MAX = 3;
 const POLL_SECONDS = 20;
 const QUEUED_REST_MS = 500;
 const PENDING_REST_MS = 5_000;
-/** A called shopper who found nothing looks at the waiting room again. */
+/** How soon a called shopper who found no unit looks at the waiting room again. */
 const ROOM_REST_MS = 1_000;
 /** While a payment is awaited, and when the time to pay ends. */
 const SOON_REST_MS = 700;
