@@ -35,12 +35,15 @@ export function useReading<Value>(read: (signal: AbortSignal) => Promise<Value>)
   return reading;
 }
 
+interface PageJson<Item> {
+  readonly items: readonly Item[];
+  readonly next_cursor: string | null;
+}
+
 /** The first pages of a list, and the cursor of the next one; null after the last page. */
 export async function firstPages<Item>(
   pages: number,
-  readPage: (
-    cursor: string | undefined,
-  ) => Promise<{ readonly items: readonly Item[]; readonly next_cursor: string | null }>,
+  readPage: (cursor: string | undefined) => Promise<PageJson<Item>>,
 ): Promise<{ readonly items: readonly Item[]; readonly next: string | null }> {
   const items: Item[] = [];
   let next: string | null | undefined;
