@@ -1,7 +1,7 @@
 import type { LightMyRequestResponse as Response } from 'fastify';
 
 /**
- * The contract promises an answer within 1 s. The tests set a shorter time-out, so that a busy
+ * The contract promises an answer within 1 s. The tests set a shorter timeout, so that a busy
  * machine has some time to spare.
  */
 export const REDIS_TIMEOUT_MS = 500;

@@ -40,7 +40,7 @@ export function forEachShard(
   };
 }
 
-/** After this many outages a round ends: each further sale would wait for the same time-outs. */
+/** After this many outages a round ends: each further sale would wait for the same timeouts. */
 const OUTAGES_MAX = 3;
 
 /**

@@ -47,7 +47,7 @@ export const httpSettings = {
     }),
   ),
   KEEP_ALIVE_TIMEOUT_MS: count(
-    'How long a connection waits for its next request, ms. Raise it above the idle time-out of your load balancer',
+    'How long a connection waits for its next request, ms. Raise it above the idle timeout of your load balancer',
     65_000,
     100,
     3_600_000,
