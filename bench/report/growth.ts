@@ -93,9 +93,9 @@ owners, tokens and settled orders, and the backlog.`;
 export function growthPart(growth: GrowthJson): string {
   return `## Growth
 
-\`npm run bench -- --growth\`, measured ${growth.date.slice(0, 10)} at commit \`${growth.commit}\`: CPU time of a buy by process, while what the first column names
-grows. Flat is within 20 % from the first to the last. Buys go together in micro-batches, whatever their sale; spread over many sales, each pays alone for what is read and written
-once for each sale.
+\`npm run bench -- --growth\`, measured ${growth.date.slice(0, 10)} at commit \`${growth.commit}\`: CPU time of a buy by process, while the number of things in the
+first column grows. A cost is flat if its last value is within 20 % of its first. A micro-batch has buys of any sale; if buys are spread over
+many sales, fewer of them share the cost of reading and writing each sale.
 
 ![Redis time per buy](performance/growth-redis.svg)
 
