@@ -1,4 +1,4 @@
-import type { onRequestHookHandler, onResponseHookHandler } from 'fastify';
+import type { onRequestHookHandler, onSendHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
 import type { Config } from '@flash-sale/shared/platform/config/config.ts';
 import { AddressLimit, type AddressLimitOptions } from '../limits/address-limit.ts';
@@ -8,7 +8,7 @@ declare module 'fastify' {
     /** An `onRequest` hook for calls that need no proof of identity, to limit them by address. */
     limitAddress: onRequestHookHandler;
     /** Hooks for calls that name a sale or an order: those that find none are limited by address. */
-    limitMisses: { readonly onRequest: onRequestHookHandler; readonly onResponse: onResponseHookHandler };
+    limitMisses: { readonly onRequest: onRequestHookHandler; readonly onSend: onSendHookHandler };
   }
 }
 
@@ -44,9 +44,10 @@ export const addressLimit = fp<{ readonly config: LimitConfig }>(
         if (refusal === undefined) next();
         else reply.refuse('rate_limited', refusal);
       },
-      onResponse: (request, reply, next) => {
+      // Not `onResponse`, which does not run if the caller has hung up.
+      onSend: (request, reply, payload, next) => {
         if (reply.statusCode === NOT_FOUND) misses.charge(request.address);
-        next();
+        next(null, payload);
       },
     });
     done();

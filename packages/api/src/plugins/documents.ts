@@ -44,7 +44,7 @@ async function documentOf(routes: readonly Routes[]): Promise<object> {
   await app.register(openapi);
   app.decorateRequest('basePath', '');
   app.decorate('limitAddress', (_request, _reply, next) => next());
-  app.decorate('limitMisses', { onRequest: app.limitAddress, onResponse: (_request, _reply, next) => next() });
+  app.decorate('limitMisses', { onRequest: app.limitAddress, onSend: (_request, _reply, _payload, next) => next() });
   app.decorate('requireOperator', () => async () => undefined);
   const deps = { config, challenges: { areRequired: true } };
   for (const plugin of routes) await app.register(plugin, deps as never);

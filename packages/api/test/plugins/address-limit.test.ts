@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { once } from 'node:events';
+import { connect, type AddressInfo } from 'node:net';
 import { newBatchNo, newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
@@ -109,6 +111,23 @@ describe('the limit of an address', () => {
       expect(refused).toBeProblem('rate_limited');
       // One a second, and five at once: 20 misses are paid for in 16 s.
       expect(Number(refused.headers['retry-after'])).toBeGreaterThan(8);
+    }));
+
+  it('charges misses whose caller hangs up before the answer', () =>
+    within(PROXY, async (app) => {
+      await app.server.listen({ host: '127.0.0.1', port: 0 });
+      const { port } = app.server.server.address() as AddressInfo;
+      const orderNo = await app.win(sale, `u${(users += 1)}`);
+      const existing = () => app.get(`/api/v1/orders/${orderNo}`, FORGER).then(({ statusCode }) => statusCode);
+      expect(await existing()).toBe(200);
+      for (let i = 0; i < 10; i += 1) {
+        const socket = connect(port, '127.0.0.1');
+        await once(socket, 'connect');
+        const { 'x-forwarded-for': forwarded } = FORGER;
+        const head = `GET ${orderUrl(i)} HTTP/1.1\r\nhost: a\r\nx-forwarded-for: ${forwarded}\r\n\r\n`;
+        socket.write(head, () => socket.destroy());
+      }
+      await expect.poll(existing, { timeout: 5_000, interval: 20 }).toBe(429);
     }));
 
   it('affects no buy and no poll, which have limits of their own', () =>
