@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { get as httpGet, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { connect, type AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { newBatchNo, newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
 import { listActions } from '../../src/operator/operator-actions-table.ts';
@@ -200,6 +200,24 @@ describe('GET /api/v1/admin/orders.csv', () => {
     };
     await expect.poll(statuses, SOON).toBe(200);
     for (const answer of asleep) answer.destroy();
+    await replica.close();
+  });
+
+  it('keeps no place for a client that hangs up before it begins', async () => {
+    const replica = await openApp(context);
+    await replica.server.listen({ host: '127.0.0.1', port: 0 });
+    const { port } = replica.server.server.address() as AddressInfo;
+    const { authorization } = AS_OPERATOR;
+    for (let i = 0; i < 10; i += 1) {
+      const socket = connect(port, '127.0.0.1');
+      await once(socket, 'connect');
+      const head = `GET /api/v1/admin/orders.csv HTTP/1.1\r\nhost: a\r\nauthorization: ${authorization}\r\n\r\n`;
+      socket.write(head, () => socket.destroy());
+      await once(socket, 'close');
+    }
+    const status = async () => (await replica.get('/api/v1/admin/orders.csv?status=refunded', AS_OPERATOR)).statusCode;
+    await expect.poll(status, SOON).toBe(200);
+    expect(await Promise.all([status(), status()])).toEqual([200, 200]);
     await replica.close();
   });
 
