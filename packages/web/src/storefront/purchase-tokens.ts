@@ -38,6 +38,8 @@ export class PurchaseTokens {
       },
     });
     records.change({ token: issued.token, tokenUntilMs: Date.parse(issued.expires_at) });
+    // A shopper who has stopped meanwhile must not buy with it now.
+    signal.throwIfAborted();
     return issued.token;
   }
 
