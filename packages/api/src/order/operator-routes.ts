@@ -66,11 +66,11 @@ export const orderOperatorRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, 
     // Erasing a shopper renames the subject, so the user id must be nowhere else.
     const subject = userId === undefined ? ofSale : subjectOf(userId);
     await recordAction(db, actionOf(request, 'export', subject, { format: 'csv', product_id: productId, status }));
-    // Others may have begun meanwhile.
-    refuseIfBusy();
   }
 
   function sendCsv(reply: FastifyReply, filter: OrderFilter) {
+    // Others may have begun since the first check.
+    refuseIfBusy();
     exports += 1;
     const rows = ordersCsv(db, filter, config.CURRENCY);
     const body = Readable.from(rows, { objectMode: false, highWaterMark: CHUNK_BYTES_MAX, signal: stopping });
@@ -112,8 +112,6 @@ export const orderOperatorRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, 
       if (filter === undefined) {
         throw new Refusal('not_found', { detail: 'The download was used before, or is too old' });
       }
-      // Others may have begun meanwhile.
-      refuseIfBusy();
       return sendCsv(reply, filter);
     },
   );
