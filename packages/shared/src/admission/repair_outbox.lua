@@ -8,14 +8,11 @@
 local backlog_key, outbox_key = KEYS[1], KEYS[2]
 local FIXED_KEYS = 2
 
-local is_named, has_batch = {}, {}
-for i, sale in ipairs(ARGV) do
-  is_named[sale] = true
-  has_batch[sale] = redis.call('EXISTS', KEYS[FIXED_KEYS + 2 * i]) == 1
-end
+local index_of = {}
+for i, sale in ipairs(ARGV) do index_of[sale] = i end
 local outbox = redis.call('ZRANGE', outbox_key, 0, -1)
 for _, sale in ipairs(outbox) do
-  if not is_named[sale] then return { 0 } end
+  if not index_of[sale] then return { 0 } end
 end
 
 local told, waiting = tonumber(redis.call('GET', backlog_key)) or 0, 0
@@ -25,7 +22,7 @@ end
 if told ~= waiting then redis.call('SET', backlog_key, waiting) end
 local answer = { 1, told, waiting }
 for _, sale in ipairs(outbox) do
-  if not has_batch[sale] then
+  if redis.call('EXISTS', KEYS[FIXED_KEYS + 2 * index_of[sale]]) == 0 then
     redis.call('ZREM', outbox_key, sale)
     answer[#answer + 1] = sale
   end
