@@ -36,7 +36,7 @@ async function runUntilStopped(options: StartOptions, signal: AbortSignal): Prom
   if (stack.hasStorefront) print(`Storefront    ${stack.url}`);
   print(`Console       ${stack.url}/console`);
   print(`API reference ${stack.url}/docs`);
-  print('Try a crowd   npm run crowd -- --shoppers 3000');
+  print('Try a crowd   npm run crowd -- --shoppers 3000\n');
   print(stack.walkThrough);
   if (!signal.aborted) await once(signal, 'abort');
   print('stopping');

@@ -59,7 +59,7 @@ export function walkThrough(options: {
       : ['Paste this into a shell to buy something:']),
     '',
     `API=${url} PRODUCT=${productId}`,
-    ...(isJwt ? [hasDevLogin ? logIn : ': "${ACCESS_TOKEN:?put an access token of your issuer in it}"'] : []),
+    ...(isJwt ? [hasDevLogin ? logIn : ': "${ACCESS_TOKEN:?set it to an access token of your issuer}"'] : []),
     `echo '== the sales'; curl -sS "$API/api/v1/products?limit=5"; echo`,
     `echo '== a seckill token'`,
     `TOKEN=$(${tokenOf()}); echo "$TOKEN"`,
@@ -71,7 +71,7 @@ export function walkThrough(options: {
     ...paying,
     ...(isJwt ? [] : cancelling),
     `echo '== a sale of your own, as operator'`,
-    adminToken === undefined ? ': "${ADMIN_TOKEN:?put the operator token in it}"' : `ADMIN_TOKEN=${adminToken}`,
+    adminToken === undefined ? ': "${ADMIN_TOKEN:?set it to the operator token}"' : `ADMIN_TOKEN=${adminToken}`,
     `curl -sS "$API/api/v1/admin/products" -H "authorization: Bearer $ADMIN_TOKEN" -H 'content-type: application/json' -d '${sale}'; echo`,
     '',
   ].join('\n');
