@@ -28,6 +28,16 @@ describe.each(PAGES)('%s', (page) => {
     expect(within.filter((link) => !leadsSomewhere(page, link))).toEqual([]);
   });
 
+  it('has only whole rows in its tables: a row that is wrapped ends the table', () => {
+    const lines = readPage(page)
+      .replaceAll(/```[^]*?```/g, '')
+      .split('\n');
+    const broken = lines.filter(
+      (line, i) => line.startsWith('|') && !(line.endsWith('|') && /^(\||$)/.test(lines[i + 1] ?? '')),
+    );
+    expect(broken).toEqual([]);
+  });
+
   it('names only scripts that exist', () => {
     const named = [...readPage(page).matchAll(/npm run (?:--silent )?([a-z]+(?::[a-z]+)?)/g)].map(([, name]) => name!);
     expect(named.filter((name) => !SCRIPTS.includes(name))).toEqual([]);
