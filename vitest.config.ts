@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config';
-import { LongestFirst } from './infra/src/test-order.ts';
+import { SpreadLongFiles } from './infra/src/test-order.ts';
 
 export default defineConfig({
   test: {
@@ -16,9 +16,9 @@ export default defineConfig({
     hookTimeout: 30_000,
     // A machine that stalls is not a failure; what is awaited comes much sooner.
     expect: { poll: { timeout: 10_000 } },
-    // Many tests wait, so that two cores have time for a third file.
-    maxWorkers: 3,
-    sequence: { sequencer: LongestFirst },
+    // Many tests wait, so that two cores have time for four files.
+    maxWorkers: 4,
+    sequence: { sequencer: SpreadLongFiles },
     passWithNoTests: true,
   },
 });

@@ -4,7 +4,6 @@ import { ERRORS } from '@flash-sale/shared/platform/errors.ts';
 import { flag, readCommandLine } from '@flash-sale/shared/platform/process/command-line.ts';
 import { exitProcess } from '@flash-sale/shared/platform/process/exit.ts';
 import { metricRows, type MetricRow } from '@flash-sale/shared/platform/telemetry/metrics.ts';
-import { operatorTypes, shopperTypes } from './docs/client-types.ts';
 import { markdownTable } from './docs/markdown-table.ts';
 import { settingsTables } from './docs/settings-tables.ts';
 
@@ -21,6 +20,8 @@ const {
   summary: 'Writes the generated parts of the docs.',
   options: { check: flag('write nothing; exit code 1 if a page is out of date') },
 });
+// It loads the whole api.
+const { operatorTypes, shopperTypes } = await import('./docs/client-types.ts');
 
 function errorsPage(): string {
   const rows = Object.entries(ERRORS).map(([code, { status, title, advice }]) => [

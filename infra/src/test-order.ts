@@ -1,18 +1,26 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Files that start whole processes, or wait for the death of one. */
-const LONG = /\/end-to-end\/|\/(main|cold-start|[\w-]*outages?|split-pair|tried-servers)\.test\.ts$/;
+const LONG =
+  /\/end-to-end\/|\/(main|cold-start|crowd|commands|scenarios|[\w-]*outages?|split-pair|tried-servers|whole-service)\.test\.ts$/;
+
+/** The share of the other files among which the long ones begin. During the rest, they end. */
+const SPREAD = 0.8;
 
 /**
- * Begins with the files that take longest, so that none is left when the others have ended. Vitest
- * knows durations from an earlier run only; in a clean checkout it sorts by size.
+ * Spreads the long files among the others, the longest first. A long file starts many processes, or
+ * waits. Together, long files would slow each other down at times, and leave the cores idle at others. Vitest knows durations from an earlier run only; in a clean checkout it sorts by size.
  */
-export class LongestFirst extends BaseSequencer {
+export class SpreadLongFiles extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     // oxlint-disable-next-line unicorn/no-array-sort -- The sequencer's own method, not the one of arrays.
     const { long = [], short = [] } = Object.groupBy(await super.sort(files), ({ moduleId }) =>
       LONG.test(moduleId) ? 'long' : 'short',
     );
-    return [...long, ...short];
+    const placeOf = (i: number): number => Math.round((i / long.length) * SPREAD * short.length);
+    return [
+      ...long.flatMap((file, i) => [file, ...short.slice(placeOf(i), placeOf(i + 1))]),
+      ...short.slice(placeOf(long.length)),
+    ];
   }
 }

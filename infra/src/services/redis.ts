@@ -66,6 +66,8 @@ function writeConfiguration(folder: string, port: number, password: string | und
     // sale. Loading 256 MB takes four seconds.
     'auto-aof-rewrite-min-size 256mb',
     'maxmemory-policy noeviction',
+    // A replica gets its data at once. By default it waits 5 s for others to come.
+    'repl-diskless-sync-delay 0',
     // A hash of many seckill tokens that were not used expires as a whole.
     'lazyfree-lazy-expire yes',
     ...(password ? [`requirepass ${password}`, `masterauth ${password}`] : []),

@@ -23,7 +23,8 @@ export interface AddressLimitOptions extends BucketLimit {
  */
 export class AddressLimit {
   readonly #options: AddressLimitOptions;
-  readonly #fullAtMs = new LRUCache<string, number>({ max: CALLERS_MAX });
+  /** Made for the first caller that is charged: it is 2 MB, and most processes need none of some limits. */
+  #fullAtMs: LRUCache<string, number> | undefined;
 
   constructor(options: AddressLimitOptions) {
     this.#options = options;
@@ -55,11 +56,13 @@ export class AddressLimit {
   #bucketOf(address: string): { readonly caller?: string; readonly fullAtMs: number; readonly waitMs: number } {
     if (this.#options.exemptsLoopback === true && isLoopback(address)) return { fullAtMs: 0, waitMs: 0 };
     const caller = callerOfAddress(address);
-    const knownMs = this.#fullAtMs.get(caller) ?? 0;
+    const knownMs = this.#fullAtMs?.get(caller) ?? 0;
     return { caller, ...takeFromBucket(this.#options, knownMs, performance.now()) };
   }
 
   #keep({ caller, fullAtMs }: { readonly caller?: string; readonly fullAtMs: number }): void {
-    if (caller !== undefined) this.#fullAtMs.set(caller, fullAtMs);
+    if (caller === undefined) return;
+    this.#fullAtMs ??= new LRUCache({ max: CALLERS_MAX });
+    this.#fullAtMs.set(caller, fullAtMs);
   }
 }

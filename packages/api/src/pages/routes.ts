@@ -64,7 +64,7 @@ export const pageRoutes: FastifyPluginAsyncTypebox<{ readonly config: PagesConfi
     // During an upgrade, another process may have another version of the file. It must not be
     // kept under this name.
     const isOurs = request.params.hash === assets.hash;
-    const { coding, body } = encoded(asset, request.headers['accept-encoding']);
+    const { coding, body } = await encoded(asset, request.headers['accept-encoding']);
     reply.headers({
       'cache-control': isOurs ? 'public, max-age=31536000, immutable' : 'no-store',
       vary: 'accept-encoding',
@@ -79,12 +79,12 @@ const AssetParams = Type.Object({
   '*': Type.String({ maxLength: PATH_PART_LENGTH_MAX }),
 });
 
-function encoded(
+async function encoded(
   { plain, br, gzip }: Asset,
   accepted = '',
-): { readonly coding?: 'br' | 'gzip' | undefined; readonly body: Buffer } {
-  if (accepts(accepted, 'br')) return { coding: 'br', body: br };
-  if (accepts(accepted, 'gzip')) return { coding: 'gzip', body: gzip };
+): Promise<{ readonly coding?: 'br' | 'gzip'; readonly body: Buffer }> {
+  if (accepts(accepted, 'br')) return { coding: 'br', body: await br() };
+  if (accepts(accepted, 'gzip')) return { coding: 'gzip', body: await gzip() };
   return { body: plain };
 }
 

@@ -14,7 +14,7 @@ const AT_ONCE = 8;
 /** Buys that are accepted between two changes, so that each of them happens in mid-sale. */
 const BETWEEN = 50;
 /** A crowd that never pauses takes the cores from the processes that start and stop. */
-const PAUSE_MS = 10;
+const PAUSE_MS = 100;
 const COME_BACK_MS = 20;
 const RECOVERED_MS_MAX = 10_000;
 /** A machine that stalls is not a failure; what is awaited comes much sooner. */

@@ -105,9 +105,12 @@ it('5,000 shoppers, 50 units, 30 % who never buy: every unit is sold in the orde
   const watching = new AbortController();
   const watch = (async () => {
     const { state, owners, room: roomKey } = context.keys.sale({ id, shard: 0 });
+    let lastGate: string | null = null;
     for (; !watching.signal.aborted; await delay(5)) {
       const replies = await context.redis.multi().hget(state, 'available').hkeys(owners).hget(roomKey, 'gate').exec();
       const [available, held, gate] = replies!.map(([, value]) => value) as [string, string[], string | null];
+      if (gate === lastGate) continue;
+      lastGate = gate;
       const nowMs = Date.now();
       const called = line.filter((userId) => placeOf.get(userId)! < Number(gate));
       const fresh = called.filter((userId) => !calledMs.has(userId));

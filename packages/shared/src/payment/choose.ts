@@ -3,7 +3,6 @@ import type { Db } from '../platform/mysql/client.ts';
 import { sharedTokenSecret } from '../seckill-token/token-secrets-table.ts';
 import type { PaymentProvider } from './provider.ts';
 import { createSandbox } from './sandbox.ts';
-import { createStripe } from './stripe.ts';
 import { watched, type WatchedDeps } from './watched.ts';
 
 type PaymentConfig = Pick<
@@ -22,6 +21,8 @@ export async function choosePaymentProvider(
 ): Promise<PaymentProvider> {
   const { PUBLIC_URL, STOREFRONT, STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET } = config;
   if (config.PAYMENT_PROVIDER === 'stripe') {
+    // Not at the top: Stripe's 218 modules are loaded only by processes that use it.
+    const { createStripe } = await import('./stripe.ts');
     const secrets = { secretKey: STRIPE_SECRET_KEY!, webhookSecret: STRIPE_WEBHOOK_SECRET! };
     return watched(createStripe({ ...secrets, publicUrl: PUBLIC_URL, hasStorefront: STOREFRONT }), { log, metrics });
   }
