@@ -36,7 +36,7 @@ export async function startRedisContainer(options: ContainerOptions): Promise<Co
     command: [
       'sh',
       '-c',
-      'exec docker-entrypoint.sh redis-server --appendonly yes --appendfsync always --save "" --auto-aof-rewrite-min-size 256mb --maxmemory-policy noeviction --lazyfree-lazy-expire yes --requirepass "$REDIS_PASSWORD"',
+      'exec docker-entrypoint.sh redis-server --appendonly yes --appendfsync always --save "" --auto-aof-rewrite-min-size 256mb --hash-max-listpack-entries 64 --maxmemory-policy noeviction --lazyfree-lazy-expire yes --requirepass "$REDIS_PASSWORD"',
     ],
     ping: (port) => pingRedis({ host: '127.0.0.1', port, password }),
   });
