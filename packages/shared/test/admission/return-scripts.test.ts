@@ -96,14 +96,18 @@ describe('to index batches', () => {
 
 describe('to clean up', () => {
   test('keeps a sale while one order waits for the ledger, then deletes every key except those of the lease', async () => {
+    const { state, pause, owners: ownersKey, batches, batchTimes, building } = context.keys.sale(sale);
     const { [context.keys.backlog(0)]: _backlog, ...before } = await snapshot(context, sale);
     expect(await context.commands.cleanUp(sale, lease)).toBe(false);
+    // Also if only the index of its batches was lost.
+    await context.redis.rename(batchTimes, `${batchTimes}:aside`);
+    expect(await context.commands.cleanUp(sale, lease)).toBe(false);
+    await context.redis.rename(`${batchTimes}:aside`, batchTimes);
     const { [context.keys.backlog(0)]: _same, ...after } = await snapshot(context, sale);
     expect(after).toEqual(before);
 
     await context.commands.settle(sale, lease, LIFE_MS, await settlements(context, sale, owners));
     expect(await context.commands.cleanUp(sale, lease)).toBe(true);
-    const { state, pause, owners: ownersKey, batches, batchTimes, building } = context.keys.sale(sale);
     expect(await context.redis.exists(state, pause, ownersKey, batches, batchTimes, building)).toBe(0);
     expect(await context.commands.renewLease(sale, lease, LIFE_MS)).toBe(true);
     // Sent again after a lost reply it finds nothing left to delete.
