@@ -9,7 +9,8 @@ const SPREAD = 0.8;
 
 /**
  * Spreads the long files among the others, the longest first. A long file starts many processes, or
- * waits. Together, long files would slow each other down at times, and leave the cores idle at others. Vitest knows durations from an earlier run only; in a clean checkout it sorts by size.
+ * waits. Together, long files would slow each other down at times, and leave the cores idle at
+ * others. Vitest knows durations from an earlier run only; in a clean checkout it sorts by size.
  */
 export class SpreadLongFiles extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

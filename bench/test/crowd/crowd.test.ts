@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startService, type Service } from '@flash-sale/api/testing/service.ts';
 import { openTestContext, OPERATOR_TOKEN, type TestContext } from '@flash-sale/api/testing/support.ts';
 import { COMPILE_CACHE } from '@flash-sale/infra/test-context.ts';
+import { crowdCommand } from '../../crowd/command.ts';
 
 const PROGRAM = join(import.meta.dirname, '../../crowd/main.ts');
 const VIEWER_TOKEN = 'a-token-that-may-only-read';
@@ -30,21 +31,34 @@ interface Ran {
   readonly code: number | null;
 }
 
+type Run = (args: string, env?: Readonly<Record<string, string>>, service?: Service) => Promise<Ran>;
+
+const envOf = (service: Service, env: Readonly<Record<string, string>>) => ({
+  SERVER_PORT: service.url.port,
+  ADMIN_TOKEN: OPERATOR_TOKEN,
+  ...env,
+});
+
+/** Runs a crowd in this process: to start one for each crowd takes half a second of CPU. */
+const crowd: Run = async (args, env = {}, service = trusting) => {
+  let [said, complained] = ['', ''];
+  const output = {
+    print: (line: string) => void (said += `${line}\n`),
+    complain: (line: string) => void (complained += `${line}\n`),
+  };
+  const code = await crowdCommand(args.split(' '), envOf(service, env), output, new AbortController().signal);
+  return { said, complained, code };
+};
+
 /** Runs a crowd as an operator does. */
-async function crowd(args: string, env: Readonly<Record<string, string>> = {}, service = trusting): Promise<Ran> {
+const crowdProcess: Run = async (args, env = {}, service = trusting) => {
   const child = spawn(process.execPath, [PROGRAM, ...args.split(' ')], {
-    env: {
-      ...COMPILE_CACHE,
-      PATH: process.env['PATH'],
-      SERVER_PORT: service.url.port,
-      ADMIN_TOKEN: OPERATOR_TOKEN,
-      ...env,
-    },
+    env: { ...COMPILE_CACHE, PATH: process.env['PATH'], ...envOf(service, env) },
   });
   const ended = once(child, 'exit') as Promise<[number | null]>;
   const [said, complained, [code]] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
   return { said, complained, code };
-}
+};
 
 const saleOf = (said: string): number => Number(/^\d+ shoppers, sale (\d+) /m.exec(said)![1]);
 
@@ -60,13 +74,17 @@ async function ordersOf(saleId: number): Promise<Record<string, number>> {
 
 describe('npm run crowd', () => {
   it('buys out a sale that it opens, half of it before the start, and shows who got what', async () => {
-    const { said, complained, code } = await crowd('--shoppers 60 --units 20 --over 2s --pay 1 --double-click 0.5');
+    const { said, complained, code } = await crowdProcess(
+      '--shoppers 60 --units 20 --over 2s --pay 1 --double-click 0.5',
+    );
     expect({ complained, code }, said).toEqual({ complained: '', code: 0 });
     expect(said).toMatch(/^60 shoppers, sale \d+ \(Crowd of 60, 20 units\)$/m);
     expect(said).toMatch(/^ +time +arrived +here +ordered +paid /m);
     expect(said).toMatch(/^paid +20$/m);
     expect(said).toMatch(/^sold out +40$/m);
-    expect(said).toMatch(/^seckill token +60 +\d+ ms +\d+ ms +\d+ ms$/m);
+    // A busy service may refuse some calls at first, and the answers to retries count too.
+    const [, answers] = /^seckill token +(\d+) +\d+ ms +\d+ ms +\d+ ms$/m.exec(said) ?? [];
+    expect(Number(answers), said).toBeGreaterThanOrEqual(60);
     expect(said).toMatch(/^sale \d+: 20 sold \+ 0 left = 20 units$/m);
     expect(said).toMatch(/^the sums of the sale are correct$/m);
     expect(await ordersOf(saleOf(said))).toEqual({ paid: 20 });
@@ -127,7 +145,7 @@ describe('npm run crowd', () => {
       const { said, code } = await crowd('--shoppers 20 --units 5 --over 1s --pay 1', {}, strict);
       expect(code, said).toBe(0);
       expect(said).toMatch(/^paid +5$/m);
-      expect(said).toMatch(/challenge_required 20/);
+      expect(Number(/challenge_required (\d+)/.exec(said)?.[1]), said).toBeGreaterThanOrEqual(20);
     } finally {
       await strict.stop();
     }
@@ -149,6 +167,12 @@ describe('npm run crowd', () => {
       await production.stop();
     }
   }, 90_000);
+
+  it('as a program, a crowd that fails says the same and ends with its exit code', async () => {
+    const answer = await crowdProcess('--sale 999999');
+    expect(answer).toEqual(await crowd('--sale 999999'));
+    expect(answer).toMatchObject({ said: '', code: 1 });
+  });
 
   it.each<[string, string, Record<string, string>, number, RegExp]>([
     [

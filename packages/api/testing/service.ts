@@ -25,6 +25,7 @@ export interface ServiceProcess {
   /** Its message when it is ready. */
   readonly ready: LogLine;
   readonly wasKilled: boolean;
+  readonly hasEnded: boolean;
   /** SIGKILL; resolves once it is gone. */
   kill(): Promise<void>;
   /** SIGTERM; resolves to its exit code. Does nothing if the process has ended. */
@@ -120,6 +121,9 @@ export async function startProcess(
     get wasKilled() {
       return child.signalCode === 'SIGKILL';
     },
+    get hasEnded() {
+      return hasEnded();
+    },
     async kill() {
       child.kill('SIGKILL');
       await exited;
@@ -140,6 +144,8 @@ export interface Service {
   /** One more api process on the same port. */
   addApi(): Promise<void>;
   addWorker(): Promise<void>;
+  /** Starts a process for each one that has ended, which is forgotten: as many run as at first. */
+  replaceEnded(): Promise<void>;
   /** Ends all running processes by SIGTERM. Each must exit with code 0. */
   stop(): Promise<void>;
 }
@@ -158,16 +164,23 @@ export async function startService(
   const url = new URL(`http://127.0.0.1:${port}`);
   // The sandbox of a worker sends its webhooks to the api.
   const addWorker = async () => void workers.push(await startProcess('worker', { PUBLIC_URL: url.origin, ...env }));
-  await Promise.all([
-    ...Array.from({ length: options.apis - 1 }, addApi),
-    ...Array.from({ length: options.workers }, addWorker),
-  ]);
+  const startMissing = () =>
+    Promise.all([
+      ...Array.from({ length: options.apis - apis.length }, addApi),
+      ...Array.from({ length: options.workers - workers.length }, addWorker),
+    ]);
+  await startMissing();
   return {
     url,
     apis,
     workers,
     addApi,
     addWorker,
+    async replaceEnded() {
+      for (const processes of [apis, workers])
+        processes.splice(0, Infinity, ...processes.filter(({ hasEnded }) => !hasEnded));
+      await startMissing();
+    },
     async stop() {
       const running = [...apis, ...workers].filter((each) => !each.wasKilled);
       expect(await Promise.all(running.map((each) => each.stop()))).toEqual(running.map(() => 0));

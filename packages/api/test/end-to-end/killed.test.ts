@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openTestContext, type TestContext } from '../../testing/support.ts';
 import { openOwnRedis, type OwnServer } from '../../testing/own-servers.ts';
 import { expectPromisesKept, watchConservation } from './promises.ts';
@@ -21,22 +21,19 @@ beforeAll(async () => {
   redis = await openOwnRedis();
   context = await openTestContext(redis.env);
   context.redis.on('error', () => undefined);
-}, 60_000);
-
-afterAll(async () => {
-  await context.close();
-  await redis.close();
-});
-
-beforeEach(async () => {
   service = await startService(context, { apis: 2, workers: 2 });
   shoppers = new Shoppers(service.url);
 }, 60_000);
 
-afterEach(async () => {
+afterAll(async () => {
   await service.stop();
   shoppers.close();
+  await context.close();
+  await redis.close();
 }, 60_000);
+
+// What a test has killed is replaced, and the others go on.
+beforeEach(() => service.replaceEnded(), 60_000);
 
 /**
  * A sale in which `strike` happens once `KILLED_AFTER` buys were accepted. All shoppers come back

@@ -15,7 +15,7 @@ interface SaleInRedis {
  * Between two reads. Without a pause, the reads take a core from the processes that are tested. A
  * wrong state stays wrong until another script runs.
  */
-const BETWEEN_READS_MS = 2;
+const BETWEEN_READS_MS = 5;
 const AWAY_MS = 20;
 
 async function readSale(context: TestContext, sale: SaleRef): Promise<SaleInRedis> {

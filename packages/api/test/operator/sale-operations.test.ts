@@ -174,16 +174,17 @@ describe('rebuild, audit and repair', () => {
     expect(await context.redis.llen(`${context.keys.queuePrefix(0)}:orders:wait`)).toBe(1);
   });
 
-  it.each([['end'], ['top-up', { seckill_stock: 20 }], ['rebuild'], ['audit'], ['repair']] as [string, object?][])(
-    '%s of a sale that somebody else holds is shed, and nothing is done',
-    async (action, body) => {
-      const sale = await context.openSale();
-      await takeLease(context, sale);
-      const before = await productAt(app, sale);
-      expect(await act(sale, action, body)).toBeProblem('overloaded');
-      expect(await productAt(app, sale)).toEqual(before);
-    },
-  );
+  // Each waits for its lease in vain.
+  it.concurrent.each([['end'], ['top-up', { seckill_stock: 20 }], ['rebuild'], ['audit'], ['repair']] as [
+    string,
+    object?,
+  ][])('%s of a sale that somebody else holds is shed, and nothing is done', async (action, body) => {
+    const sale = await context.openSale();
+    await takeLease(context, sale);
+    const before = await productAt(app, sale);
+    expect(await act(sale, action, body)).toBeProblem('overloaded');
+    expect(await productAt(app, sale)).toEqual(before);
+  });
 });
 
 describe('GET /api/v1/admin/jobs', () => {
