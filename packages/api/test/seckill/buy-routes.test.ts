@@ -122,6 +122,8 @@ describe('POST /api/v1/seckill/buy', () => {
       try {
         const sale = await context.openSale();
         const token = await brief.tokenOf(sale, 'alice');
+        // The hash must not expire between the two snapshots.
+        await Promise.all(context.keys.seckillTokens(sale).map((name) => context.redis.persist(name)));
         await expect.poll(() => liveTokenOf(context, sale, 'alice'), { timeout: 5_000 }).toBeUndefined();
         const before = await effectsOn(context, sale, 'alice');
         expect(await brief.buy(sale, 'alice', token)).toBeProblem('token_invalid');
