@@ -16,8 +16,9 @@ export default defineConfig({
     hookTimeout: 30_000,
     // A machine that stalls is not a failure; what is awaited comes much sooner.
     expect: { poll: { timeout: 10_000 } },
-    // Many tests wait, so that two cores have time for four files.
-    maxWorkers: 4,
+    // Many tests wait, so that two cores have time for a third file. A fourth one would take the
+    // idle time that keeps what a test waits for punctual.
+    maxWorkers: 3,
     sequence: { sequencer: SpreadLongFiles },
     passWithNoTests: true,
   },

@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { liveTokenOf } from '@flash-sale/shared/testing/buying.ts';
+import { SOON } from '@flash-sale/shared/testing/soon.ts';
 import { openTestContext, type TestContext } from '../../testing/support.ts';
 import { expectPromisesKept, watchConservation } from './promises.ts';
 import { batchSizes, startService, type LogLine, type Service, type ServiceProcess } from '../../testing/service.ts';
@@ -185,7 +186,7 @@ describe('a lost reply', () => {
     const brief = await startService(context, {
       apis: 1,
       workers: 0,
-      env: { TOKEN_TTL_SECONDS: '1', REDIS_TIMEOUT_MS: '10000' },
+      env: { TOKEN_TTL_SECONDS: '3', REDIS_TIMEOUT_MS: '10000' },
     });
     const client = new Shoppers(brief.url);
     try {
@@ -203,7 +204,7 @@ describe('a lost reply', () => {
       expect(await shoppers.buy(id, 'late', late)).toBeProblem('sold_out');
       await vi.waitFor(async () => {
         expect(await liveTokenOf(context, saleOf(id), 'unlucky')).toBeUndefined();
-      }, 5_000);
+      }, SOON);
       const retry = await client.buy(id, 'unlucky', token);
       expect(retry.status).toBe(202);
       expect(JSON.parse(retry.body)).toMatchObject({ order_no: orderNo, replayed: true });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { effectsOn, openApp, openTestApp, openTestContext, settleOrder } from '../../testing/support.ts';
 import { liveTokenOf } from '@flash-sale/shared/testing/buying.ts';
+import { SOON } from '@flash-sale/shared/testing/soon.ts';
 import { askToken, ended, retired, scheduled, signed } from './tokens-and-times.ts';
 
 const { context, app } = await openTestApp();
@@ -55,11 +56,11 @@ describe('POST /api/v1/seckill/token', () => {
   });
 
   it('returns a new one after the old one has expired', async () => {
-    const brief = await openApp(context, { TOKEN_TTL_SECONDS: '1' });
+    const brief = await openApp(context, { TOKEN_TTL_SECONDS: '3' });
     try {
       const sale = await context.openSale();
       const first = await brief.tokenOf(sale, 'alice');
-      await expect.poll(() => liveTokenOf(context, sale, 'alice'), { timeout: 5_000 }).toBeUndefined();
+      await expect.poll(() => liveTokenOf(context, sale, 'alice'), SOON).toBeUndefined();
       const second = await brief.tokenOf(sale, 'alice');
       expect(second).not.toBe(first);
       expect(await brief.buy(sale, 'alice', first)).toBeProblem('token_invalid');
