@@ -16,6 +16,8 @@ const PASSING_COLUMNS = new Set([
   ...['version', 'gate', 'calls', 'paced_ms', 'late'].map((column) => `gates.${column}`),
 ]);
 const SCAN_COUNT = 2_000;
+/** What Redis answers for a key that does not exist. */
+const DIGEST_OF_NOTHING = '0'.repeat(40);
 
 export interface StateAddress {
   readonly mysql: {
@@ -75,9 +77,11 @@ export class StateReader {
       state.set(`table ${table}`, { checksum: `${rows[0]!['n']} rows ${rows[0]!['sum']}` });
     }
     const keys = (await this.#keys()).filter((key) => !PASSING_KEYS.test(key)).toSorted();
-    const digests = keys.length === 0 ? [] : ((await this.#redis.call('DEBUG', 'DIGEST-VALUE', ...keys)) as string[]);
+    // First the ends: of a key that ends between the two, the content is not seen either.
     const ends = await Promise.all(keys.map((key) => this.#redis.pexpiretime(key)));
+    const digests = keys.length === 0 ? [] : ((await this.#redis.call('DEBUG', 'DIGEST-VALUE', ...keys)) as string[]);
     for (const [i, key] of keys.entries()) {
+      if (digests[i] === DIGEST_OF_NOTHING) continue;
       state.set(`key ${key}`, { checksum: digests[i]!, endsMs: ends[i]! > 0 ? ends[i] : undefined });
     }
     return state;
