@@ -63,7 +63,7 @@ export const orderOperatorRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, 
   async function recordExport(request: FastifyRequest, { productId, userId, status }: OrderFilter): Promise<void> {
     refuseIfBusy();
     const ofSale = productId === undefined ? 'orders' : `product ${productId}`;
-    // Erasing a shopper renames the subject, so the user id must be nowhere else.
+    // Only the subject has the user id, since erasing a shopper changes only the subject.
     const subject = userId === undefined ? ofSale : subjectOf(userId);
     await recordAction(db, actionOf(request, 'export', subject, { format: 'csv', product_id: productId, status }));
   }

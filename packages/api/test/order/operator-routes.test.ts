@@ -134,7 +134,7 @@ describe('GET /api/v1/admin/orders.csv', () => {
     expect(await newest()).toMatchObject(ofSale);
 
     await app.post('/api/v1/admin/downloads?user_id=alice', undefined, named);
-    // The user id is only in the subject, where erasing the shopper renames it.
+    // Only the subject has the user id, since erasing the shopper changes only the subject.
     const ofShopper = { ...by, subject: 'shopper alice', detail: { format: 'csv' } };
     expect(await newest()).toMatchObject(ofShopper);
 

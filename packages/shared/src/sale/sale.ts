@@ -49,7 +49,7 @@ export interface WaitingRoom {
 export const UNITS_PER_SHOPPER_MAX = 100;
 
 /**
- * Checks that an order of as many units as one may have can be paid.
+ * Checks that the largest order that the sale allows can be paid.
  *
  * @throws Refusal `invalid_request`
  */

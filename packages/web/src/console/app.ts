@@ -71,7 +71,7 @@ function SignedIn({ session, onLeave }: SignedInProps) {
     void live.run(session, onLeave);
     const moved = (): void => {
       setPlace(placeOf(location.hash));
-      // An action may lead to another view, and then speaks there.
+      // An action that opens another view shows its message there.
       setMessage((last) => (last.hash === location.hash ? last : NO_MESSAGE));
     };
     addEventListener('hashchange', moved);

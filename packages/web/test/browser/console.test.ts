@@ -108,7 +108,7 @@ describe('the console', () => {
     await expect.poll(() => statusOf(stage, sale)).toMatchObject({ status: 'ended' });
     await confirm(page, 'Delete', /cannot be undone/);
     await heading(page, 'All sales');
-    // An action is confirmed where it leads, and not in the next view.
+    // The message of an action is shown in the view that it opens, and not in the next one.
     await expect.poll(() => messageOf(page).textContent()).toContain('Delete');
     expect((await fetch(`${stage.url}/api/v1/products/${sale}`)).status).toBe(404);
 
