@@ -40,8 +40,9 @@ Every refusal is \`application/problem+json\` ([RFC 9457](https://www.rfc-editor
 { "type": "urn:flash-sale:problem:sold_out", "title": "Sold out", "status": 409, "code": "sold_out", "request_id": "…" }
 \`\`\`
 
-\`code\` is stable; \`detail\` is optional text for people. Every 429 and 503 carries \`Retry-After\` (seconds). A refused call has no
-effect; only \`unavailable\` means that the outcome is not known: repeat the call, and it returns the order if there is one.
+\`code\` is stable; \`detail\` is optional text for people. Every 429 and 503 has \`Retry-After\`
+(seconds). A refused call has no effect. Only \`unavailable\` means that the outcome is not known:
+repeat the call, and it returns the order if there is one.
 
 ${markdownTable(['Code', 'Status', 'Title', 'When it happens, and what to do'], rows)}
 `;

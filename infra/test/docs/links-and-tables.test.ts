@@ -19,6 +19,16 @@ function leadsSomewhere(page: string, link: string): boolean {
   return existsSync(join(ROOT, path)) && (anchor === undefined || anchorsOf(readPage(path)).includes(anchor));
 }
 
+/** The lines of a page outside its blocks of code. */
+const linesOf = (page: string): string[] =>
+  readPage(page)
+    .replaceAll(/```[^]*?```/g, '')
+    .split('\n');
+
+/** Its characters are twice as wide. */
+const isChinese = (page: string): boolean => page.endsWith('.zh-CN.md');
+const isWrittenByBench = (page: string): boolean => page === 'docs/performance.md';
+
 const SCRIPTS = Object.keys((JSON.parse(readPage('package.json')) as { scripts: Record<string, string> }).scripts);
 
 describe.each(PAGES)('%s', (page) => {
@@ -29,13 +39,19 @@ describe.each(PAGES)('%s', (page) => {
   });
 
   it('has only whole rows in its tables: a row that is wrapped ends the table', () => {
-    const lines = readPage(page)
-      .replaceAll(/```[^]*?```/g, '')
-      .split('\n');
+    const lines = linesOf(page);
     const broken = lines.filter(
       (line, i) => line.startsWith('|') && !(line.endsWith('|') && /^(\||$)/.test(lines[i + 1] ?? '')),
     );
     expect(broken).toEqual([]);
+  });
+
+  it('begins with its title', () => {
+    expect(readPage(page)).toMatch(/^# \S/);
+  });
+
+  it.skipIf(isChinese(page) || isWrittenByBench(page))('wraps its text at 100 characters', () => {
+    expect(linesOf(page).filter((line) => line.length > 100 && /\s/.test(line) && !/^(\||!\[)/.test(line))).toEqual([]);
   });
 
   it('names only scripts that exist', () => {

@@ -13,6 +13,7 @@ import {
 } from '@flash-sale/shared/sale/products-table.ts';
 import type { SaleWithTexts } from '@flash-sale/shared/sale/sale.ts';
 import type { Tx } from '@flash-sale/shared/platform/mysql/client.ts';
+import { LEASE_WAIT_MS } from '@flash-sale/shared/sale/lease.ts';
 import { loadSale } from '@flash-sale/shared/reconciliation/rebuild.ts';
 import type { Catalog } from '../sale/catalog.ts';
 import type { AppDeps } from '../deps.ts';
@@ -25,9 +26,6 @@ import { orderFile } from '../order/order-file.ts';
 import { CreateProduct, newSaleOf, SALE_BODY_BYTES_MAX } from './sale-fields.ts';
 import { ListActions, OrderFile, PauseProduct, ProductStats, RefundOrder, WhoAmI } from './schema.ts';
 import { statsOf } from '../sale/stats.ts';
-
-/** Longer than a holder keeps a lease after another process begins to wait. */
-const LEASE_WAIT_MS = 2_000;
 
 type Deps = Pick<AppDeps, 'config' | 'db' | 'leaseDb' | 'commands' | 'saleTransactions' | 'clock'> & {
   readonly catalog: Catalog;
