@@ -83,16 +83,16 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
   {
     name: 'write_without_reservation',
     what: 'a worker writes the reservations that it remembers, whether Redis has them or not',
-    file: 'packages/worker/src/order-writer/sale-writer.ts',
-    find: `this.#ledgerHealth.watch(ledger.write(writable))`,
+    file: 'packages/worker/src/order-writer/outbox-drain.ts',
+    find: `this.#ledgerHealth.watch(this.#ledger.write(reservations))`,
     replace: `(async () => {
-            const kept = ((globalThis as { kept?: Map<string, HeldReservation> }).kept ??= new Map<string, HeldReservation>());
-            for (const reservation of writable) kept.set(reservation.orderNo, reservation);
-            const mine = [...kept.values()].filter(({ orderNo }) => orderNo.endsWith(\`-\${this.#sale.id}\`));
-            const written = await ledger.write(mine);
-            for (const { orderNo } of mine) kept.delete(orderNo);
-            return written;
-          })()`,
+        const kept = ((globalThis as { kept?: Map<string, HeldReservation> }).kept ??= new Map<string, HeldReservation>());
+        for (const reservation of reservations) kept.set(reservation.orderNo, reservation);
+        const mine = [...kept.values()].filter(({ orderNo }) => orderNo.endsWith(\`-\${sale.id}\`));
+        const written = await this.#ledger.write(mine);
+        for (const { orderNo } of mine) kept.delete(orderNo);
+        return written;
+      })()`,
     promises: [2, 5, 6],
     faults: ['backlog_redis_emptied'],
   },

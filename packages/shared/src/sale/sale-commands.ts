@@ -35,17 +35,9 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
   return {
     async readSale(sale: SaleRef): Promise<LiveSale> {
       const { state, pause, owners: ownersKey } = keys.sale(sale);
-      const reply = await run<number[]>('read_sale', [state, pause, ownersKey], []);
-      const [ready, version, available, pauseVersion, paused, nowMs, held, backlog] = reply as [
-        number,
-        number,
-        number,
-        number,
-        number,
-        number,
-        number,
-        number,
-      ];
+      const [ready, version, available, pauseVersion, paused, nowMs, held, backlog] = await run<
+        [number, number, number, number, number, number, number, number]
+      >('read_sale', [state, pause, ownersKey], []);
       return { ready: ready === 1, version, available, held, backlog, pauseVersion, paused: paused === 1, nowMs };
     },
 

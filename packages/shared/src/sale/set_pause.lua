@@ -3,8 +3,7 @@
 -- version  the row's pause_version
 -- paused   '1' to pause, '0' to resume
 -- Out   1 if set, or 0 if Redis has a newer one or does not keep the sale (a rebuild loads the
---       pause of
---       the row)
+--       pause of the row)
 local pause_key, state_key = KEYS[1], KEYS[2]
 local version, paused = ARGV[1], ARGV[2]
 

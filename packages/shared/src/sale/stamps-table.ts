@@ -50,15 +50,16 @@ export async function setHistory(db: Db, id: number, fence: number, historyId: s
   return numUpdatedRows === 1n;
 }
 
-/**
- * Locks the sale's row in this transaction. Returns its units, how many are sold, and the time by
- * the ledger's clock; undefined if another fencing token is stamped.
- */
-export async function lockSale(
-  tx: Tx,
-  id: number,
-  fence: number,
-): Promise<{ seckillStock: number; sold: number; now: Date } | undefined> {
+/** A sale whose row this transaction has locked. */
+export interface LockedSale {
+  readonly seckillStock: number;
+  readonly sold: number;
+  /** The time of the lock, by the ledger's clock. */
+  readonly now: Date;
+}
+
+/** Locks the sale's row in this transaction. Undefined if another fencing token is stamped. */
+export function lockSale(tx: Tx, id: number, fence: number): Promise<LockedSale | undefined> {
   return tx
     .selectFrom('products')
     .select(['seckill_stock as seckillStock', 'sold', LOCKED_AT.as('now')])

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FailureReason, Order } from '@flash-sale/shared/order/order.ts';
-import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
+import type { Db, Tx } from '@flash-sale/shared/platform/mysql/client.ts';
 import { isDuplicate, isRejectedByMysql } from '@flash-sale/shared/platform/mysql/errors.ts';
 import { insertOrderEvents } from '@flash-sale/shared/order-events/order-events-table.ts';
 import { findOrders, insertOrders } from '@flash-sale/shared/order/orders-table.ts';
 import { addSold } from '@flash-sale/shared/sale/products-table.ts';
-import { lockSale, readStamp, stampFence } from '@flash-sale/shared/sale/stamps-table.ts';
+import { lockSale, readStamp, stampFence, type LockedSale } from '@flash-sale/shared/sale/stamps-table.ts';
 import { unitsOf } from '@flash-sale/shared/sale/owner.ts';
 import { addToCounters, changesOfWritten } from '@flash-sale/shared/sale/sale-counters-table.ts';
 import { insertStockReturns } from '@flash-sale/shared/order/stock-returns-table.ts';
@@ -120,61 +120,78 @@ export class LedgerWriter {
   /** One transaction: the sale's row first, then the new rows. With `verdict`, all orders fail. */
   async #transact(batch: readonly HeldReservation[], verdict?: FailureReason): Promise<Order[]> {
     const { id, shard } = this.#lease.sale;
-    const { fencingToken: fence, historyId } = this.#lease;
-    const { paymentTimeoutMs, orderEvents, metrics } = this.#deps;
-    const orders = await this.#deps.db
+    const { db, orderEvents, metrics } = this.#deps;
+    const { there, fresh, live } = await db
       .transaction()
       .setIsolationLevel('read committed')
       .execute(async (tx) => {
-        if (!this.#stamped && !(await stampFence(tx, id, fence, historyId))) {
-          metrics.fencingRefusals.inc({ at: 'mysql' });
-          const stamp = await readStamp(tx, id);
-          if (stamp !== undefined && stamp.historyId !== historyId) throw new LoadedElsewhere(this.#lease.sale);
-          throw new FenceBehind(stamp?.fence ?? 0);
-        }
-        const sale = await lockSale(tx, id, fence);
-        if (sale === undefined) {
-          metrics.fencingRefusals.inc({ at: 'mysql' });
-          throw new LeaseLost(this.#lease.sale);
-        }
-
-        // The commit follows soon: only the rows of this batch come before it.
+        const sale = await this.#lockSale(tx);
+        const orders = await this.#insertOrders(tx, batch, sale, verdict);
+        const pending = orders.fresh.filter(({ status }) => status !== 'failed');
+        const failed = orders.fresh.filter(({ status }) => status === 'failed');
         const nowMs = sale.now.getTime();
-        const insertAllBut = async (there: readonly Order[]) => {
-          const known = new Set(there.map(({ orderNo }) => orderNo));
-          const fresh = newOrders(
-            id,
-            batch.filter(({ orderNo }) => !known.has(orderNo)),
-            sale.seckillStock - sale.sold,
-            { verdict, nowMs, paymentTimeoutMs },
-          );
-          await insertOrders(tx, fresh);
-          return { there, fresh };
-        };
-        // Rows exist already only if a writer crashed before it settled them. They make the INSERT
-        // fail, and the writer searches for them after that failure. A search in every transaction
-        // took a tenth of the time of writing an order.
-        const { there, fresh } = await insertAllBut([]).catch(async (error: unknown) => {
-          if (!isDuplicate(error)) throw error;
-          const numbers = batch.map(({ orderNo }) => orderNo);
-          const found = await findOrders(tx, numbers);
-          if (found.length === 0) throw error;
-          return insertAllBut(found);
-        });
-        const failed = fresh.filter(({ status }) => status === 'failed');
         await insertStockReturns(tx, failed, nowMs);
-        if (orderEvents)
-          await insertOrderEvents(tx, id, [...fresh.filter(({ status }) => status !== 'failed'), ...failed], nowMs);
-        await addToCounters(tx, id, changesOfWritten(fresh, nowMs));
-        const units = unitsOf(fresh) - unitsOf(failed);
-        if (units > 0) await addSold(tx, id, units);
-        return { there, fresh, failed };
+        if (orderEvents) await insertOrderEvents(tx, id, [...pending, ...failed], nowMs);
+        await addToCounters(tx, id, changesOfWritten(orders.fresh, nowMs));
+        if (pending.length > 0) await addSold(tx, id, unitsOf(pending));
+        return { ...orders, live: pending.length };
       });
     this.#stamped = true;
     metrics.writeBatch.observe(batch.length);
-    metrics.ordersWritten.inc({ shard, status: 'pending_payment' }, orders.fresh.length - orders.failed.length);
-    metrics.ordersWritten.inc({ shard, status: 'failed' }, orders.failed.length);
-    return [...orders.there, ...orders.fresh];
+    metrics.ordersWritten.inc({ shard, status: 'pending_payment' }, live);
+    metrics.ordersWritten.inc({ shard, status: 'failed' }, fresh.length - live);
+    return [...there, ...fresh];
+  }
+
+  /** Locks the sale's row, after the first transaction of the lease has stamped it. */
+  async #lockSale(tx: Tx): Promise<LockedSale> {
+    const { sale: ref, fencingToken, historyId } = this.#lease;
+    const { metrics } = this.#deps;
+    if (!this.#stamped && !(await stampFence(tx, ref.id, fencingToken, historyId))) {
+      metrics.fencingRefusals.inc({ at: 'mysql' });
+      const stamp = await readStamp(tx, ref.id);
+      if (stamp !== undefined && stamp.historyId !== historyId) throw new LoadedElsewhere(ref);
+      throw new FenceBehind(stamp?.fence ?? 0);
+    }
+    const sale = await lockSale(tx, ref.id, fencingToken);
+    if (sale === undefined) {
+      metrics.fencingRefusals.inc({ at: 'mysql' });
+      throw new LeaseLost(ref);
+    }
+    return sale;
+  }
+
+  /**
+   * Inserts the orders of a batch. Some exist already only if a writer crashed before it settled
+   * them: their rows make the INSERT fail, and only then are they searched for. A search in every
+   * transaction took a tenth of the time of writing an order.
+   */
+  async #insertOrders(
+    tx: Tx,
+    batch: readonly HeldReservation[],
+    { seckillStock, sold, now }: LockedSale,
+    verdict: FailureReason | undefined,
+  ): Promise<{ there: readonly Order[]; fresh: readonly Order[] }> {
+    const { paymentTimeoutMs } = this.#deps;
+    const { id } = this.#lease.sale;
+    const insertAllBut = async (there: readonly Order[]) => {
+      const known = new Set(there.map(({ orderNo }) => orderNo));
+      const missing = batch.filter(({ orderNo }) => !known.has(orderNo));
+      // The commit follows soon: only the rows of this batch come before it.
+      const nowMs = now.getTime();
+      const fresh = newOrders(id, missing, seckillStock - sold, { verdict, nowMs, paymentTimeoutMs });
+      await insertOrders(tx, fresh);
+      return { there, fresh };
+    };
+    return insertAllBut([]).catch(async (error: unknown) => {
+      if (!isDuplicate(error)) throw error;
+      const found = await findOrders(
+        tx,
+        batch.map(({ orderNo }) => orderNo),
+      );
+      if (found.length === 0) throw error;
+      return insertAllBut(found);
+    });
   }
 }
 
