@@ -11,12 +11,12 @@ test('a soak takes a time with its unit', () => {
   expect(() => readOptions(['--soak', 'long'])).toThrow("--soak takes a time such as 90s or 10m, not 'long'");
 });
 
-test('different runs are not asked for at once, and an unknown option is refused', () => {
+test('two kinds of run at once, and an unknown option, are refused', () => {
   expect(() => readOptions(['--quick', '--growth'])).toThrow('different runs');
   expect(() => readOptions(['--fast'])).toThrow('Unknown option --fast');
 });
 
-test('a part of a growth run is asked for by its name', () => {
+test('a part of a growth run is chosen by its name', () => {
   expect(readOptions(['--growth'])).toMatchObject({ mode: 'growth', growthOf: undefined });
   expect(readOptions(['--growth-of', 'memory'])).toMatchObject({ mode: 'growth', growthOf: 'memory' });
   expect(() => readOptions(['--quick', '--growth-of', 'memory'])).toThrow('different runs');

@@ -69,7 +69,7 @@ const answerOf = (status: number, body: unknown, headers: Answer['headers'] = {}
 const problem = (status: number, code: string, headers: Answer['headers'] = {}) => answerOf(status, { code }, headers);
 
 describe('an answer', () => {
-  test('as the document has it is no finding', () => {
+  test('that fits the document is no finding', () => {
     expect(problemsOfAnswer(buy, answerOf(202, { order_no: '1' }), 'success')).toEqual([]);
     expect(problemsOfAnswer(buy, problem(400, 'invalid_request'), 'refusal')).toEqual([]);
     expect(problemsOfAnswer(buy, problem(429, 'rate_limited', { 'retry-after': '1' }), 'any')).toEqual([]);
@@ -154,7 +154,7 @@ test('a made-up value fits its schema', () => {
   }
 });
 
-test('an effect is a difference between two states, named by where it is', () => {
+test('an effect is a difference between two states, and names its place', () => {
   const before = new Map([
     ['table orders', { checksum: '3 rows 17' }],
     ['key v4:sale:{0}:1:owners', { checksum: 'aa' }],
@@ -171,7 +171,7 @@ test('an effect is a difference between two states, named by where it is', () =>
   ]);
 });
 
-test('a key that Redis has deleted at its time is no effect; one that is gone before, or was changed, is', () => {
+test('a key that has expired is no effect; a key that is gone earlier, or was changed, is one', () => {
   const before = new Map([['key v4:download:{0}:a', { checksum: 'aa', endsMs: 1_000 }]]);
   expect(differences(before, new Map(), 1_000)).toEqual([]);
   expect(differences(before, new Map(), 999)).toEqual(['key v4:download:{0}:a: aa → nothing']);

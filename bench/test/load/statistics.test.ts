@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { latencyFigures, median, percentile, ratePerSecond } from '../../load/statistics.ts';
 
-test('a percentile is the value at its rank: nothing is interpolated, and the highest share is the last value', () => {
+test('a percentile is a measured value, at its rank; the highest one is the last value', () => {
   const sorted = Float64Array.from({ length: 100 }, (_, i) => i + 1);
   expect(percentile(sorted, 0.5)).toBe(50);
   expect(percentile(sorted, 0.99)).toBe(99);

@@ -75,7 +75,7 @@ describe('ratios', () => {
     expect(share.max).toBeCloseTo(0.6);
   });
 
-  test('of what no repetition has are missing, not zero', () => {
+  test('are missing, not zero, if no repetition has them', () => {
     expect(ratio(results([1]), { of: 'poll.per_second', to: 'bare.per_second' })).toBeUndefined();
   });
 });
@@ -114,7 +114,7 @@ describe('the report', () => {
     });
   });
 
-  test('is written anew around the part that is kept by hand', () => {
+  test('keeps the part that is written by hand', () => {
     const parts = { gains: '| Gain | Before | After |', growth: '', file: 'x.json' };
     const page = performancePage(results([1]), parts);
     expect(page).toContain('24,000');
@@ -139,7 +139,7 @@ describe('the report', () => {
     expect(replaceMarked('no markers', 'performance', 'x')).toBeUndefined();
   });
 
-  test.each(['en', 'zh'] as const)('quotes nothing in a README (%s) from a run that was cut short', (language) => {
+  test.each(['en', 'zh'] as const)('writes nothing of a run that was cut short into a README (%s)', (language) => {
     expect(readmePart({ ...results([1]), repetitions: [{ 'accept.per_second': 1 }] }, language)).toBeUndefined();
   });
 
@@ -170,7 +170,7 @@ describe.each(Object.entries(READMES) as [Language, string][])('the README in %s
   const root = join(import.meta.dirname, '..', '..', '..');
   const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
-  test('names every target for readers who know none of our words', () => {
+  test('names every target in words that need no glossary', () => {
     const named = verdicts(results([1])).map(({ what }) => [what, targetName(what, language)] as const);
     expect(named.filter(([what, name]) => name === what)).toEqual([]);
   });

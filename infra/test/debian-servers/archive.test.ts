@@ -12,7 +12,7 @@ describe('the address of the archive', () => {
     ['Types: deb\nURIs: http://ftp.example.test/debian/\nSuites: bookworm'],
     ['deb http://deb.example.test/debian-security bookworm-security main\ndeb http://ftp.example.test/debian sid main'],
     ['# deb http://old.example.test/debian buster main\ndeb http://ftp.example.test/debian sid main'],
-  ])('is that of the machine: %j', (sources) => {
+  ])('is the one that the machine uses: %j', (sources) => {
     expect(mirrorOf([sources])).toBe('http://ftp.example.test/debian');
   });
 

@@ -127,7 +127,7 @@ it.each([
   ['is not there', '/nowhere.json', 'cannot be read: ENOENT'],
   ['is not JSON', 'README.md', 'is not JSON'],
   ['is no result', 'package.json', 'is not a result file of this version'],
-])('npm run bench:compare names a file that %s in one line: it printed a stack trace', async (_, file, wrong) => {
+])('npm run bench:compare names a file that %s in one line: it once printed a stack trace', async (_, file, wrong) => {
   const answer = await run(PROGRAMS.get('bench:compare')!, file, file);
   expect(answer).toMatchObject({ code: 2, said: '' });
   expect(answer.complained).toMatch(new RegExp(`^${file} ${wrong}; usage: npm run bench:compare [^\\n]+\\n$`));

@@ -21,7 +21,7 @@ test('what an alert reads is found in its expression', () => {
   expect(secondsOf({ alert: 'A', expr, for: '90s', labels: {} })).toBe(210);
 });
 
-test('a series is written in the steps of its scrapes, and is stale where it ended', () => {
+test('a series is written in the steps of its scrapes, and is stale after its end', () => {
   const at = (...times: number[]) => times.map((time) => [time, '1'] as const);
   // Between two steps, and late by a moment: never rounded up once and down the next time.
   expect(valuesOf({ metric: {}, values: at(102.49, 107.51, 112.48) }, 100, 3)).toBe('1x2');

@@ -273,7 +273,7 @@ describe('npm run ops', () => {
     },
   );
 
-  it('asks for an operator token where there is none, and takes it from a file', async () => {
+  it('asks for an operator token if there is none, and takes it from a file', async () => {
     expect(await ops(service, 'sales', {})).toMatchObject({
       code: 2,
       complained: expect.stringContaining('ADMIN_TOKEN'),

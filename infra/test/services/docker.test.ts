@@ -35,7 +35,7 @@ esac
   return calls;
 }
 
-test.runIf(redisProgram)('where an engine answers, a missing server runs in a container', async () => {
+test.runIf(redisProgram)('if an engine answers, a missing server runs in a container', async () => {
   const calls = standInForDocker();
   const dataDir = temporaryFolder();
   const { DB_HOST, DB_PORT, DB_USER, DB_PASSWORD } = inject('servers');

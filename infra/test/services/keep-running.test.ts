@@ -28,12 +28,12 @@ test('a process that dies is started again, and not after a stop', async () => {
   expect(start).toHaveBeenCalledTimes(2);
 });
 
-test("the first failure is the caller's", async () => {
+test('the caller gets the first failure', async () => {
   const start = () => Promise.reject(new Error('no such program'));
   await expect(keepRunning({ start, log: () => {} })).rejects.toThrow('no such program');
 });
 
-test('a process that gets ready in the very moment of a stop is ended too', async () => {
+test('a process that becomes ready at the moment of a stop is ended too', async () => {
   const dataDir = temporaryFolder();
   let starts = 0;
   const second = Promise.withResolvers<void>();

@@ -143,7 +143,7 @@ describe('given servers', () => {
   });
 });
 
-describe('where there are no programs', () => {
+describe('if there are no programs', () => {
   /** A folder with nothing in it but these shell scripts. */
   function folderWith(scripts: Record<string, string>): string {
     const folder = join(temporaryFolder(), 'bin');

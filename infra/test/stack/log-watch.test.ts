@@ -25,7 +25,7 @@ function watched() {
   return { file, shown, logs };
 }
 
-test('warnings are shown from where the log was, also those of before the start', async () => {
+test('warnings are shown from the last position in the log, also those from before the start', async () => {
   const { file, shown, logs } = watched();
   appendFileSync(file, '{"level":"warn","msg":"while starting"}\n');
   logs.start();
@@ -34,7 +34,7 @@ test('warnings are shown from where the log was, also those of before the start'
   await vi.waitFor(() => expect(shown).toEqual(['api-1: warn while starting', 'api-1: error in two parts']));
 });
 
-test('a flood is cut short', async () => {
+test('of a thousand warnings twenty are shown, and then the place of the others', async () => {
   const { file, shown, logs } = watched();
   logs.start();
   appendFileSync(file, '{"level":"warn","msg":"again"}\n'.repeat(1_000));

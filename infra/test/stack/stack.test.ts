@@ -106,7 +106,7 @@ test('a second start from the same folder is refused while the first one runs', 
   await expect(startStack(options)).rejects.toThrow(/already running .*npm stop/s);
 });
 
-test('a process that cannot start is one failure with its last words, and nothing is left', async () => {
+test('a process that cannot start is one failure with its last lines, and nothing is left running', async () => {
   const { options } = stackOptions();
   const mains = { ...options.mains, api: stub('broken') };
   await expect(startStack({ ...options, mains })).rejects.toThrow(

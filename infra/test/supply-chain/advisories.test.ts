@@ -24,17 +24,17 @@ const hole = (severity: string) => ({
 });
 
 describe('the check of known vulnerabilities', () => {
-  test.each(['high', 'critical'])('fails on a hole of %s severity, and names it', async (severity) => {
+  test.each(['high', 'critical'])('fails if one is %s, and names it', async (severity) => {
     const { verdict, text } = await asking(200, hole(severity));
     expect([verdict, text]).toEqual(['vulnerable', expect.stringContaining('a hole')]);
   });
 
-  test('passes where none is known, and where it is a smaller one', async () => {
+  test('passes if none is known, or only less severe ones', async () => {
     expect((await asking(200, {})).verdict).toBe('clean');
     expect((await asking(200, hole('moderate'))).verdict).toBe('clean');
   });
 
-  test('does not take a registry without an answer for a clean one', async () => {
+  test('reaches no verdict if the registry does not answer', async () => {
     expect((await asking(405, {})).verdict).toBe('no answer');
     expect((await asking(404, { error: 'nothing here' })).verdict).toBe('no answer');
   });

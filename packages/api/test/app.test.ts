@@ -14,7 +14,7 @@ const send = (payload: string, contentType?: string, url = '/api/v1/seckill/toke
     headers: contentType === undefined ? {} : { 'content-type': contentType },
   });
 
-describe('a request that is no call of the contract', () => {
+describe('a request that is not in the API', () => {
   it.each([
     '/nope',
     '/api',

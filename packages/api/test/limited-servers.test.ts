@@ -105,7 +105,7 @@ describe('a MySQL that becomes read-only in mid-sale, like the old master of a f
   const setReadOnly = (on: boolean) => sql.raw(`SET GLOBAL read_only = ${on ? 1 : 0}`).execute(root);
 
   it(
-    'answers every change as unavailable, is told by /readyz, and goes on when it takes writes',
+    'every change gets unavailable, /readyz reports it, and the service goes on when MySQL takes writes again',
     { timeout: 90_000 },
     async () => {
       const app: TestApp = await openApp(context, limited);

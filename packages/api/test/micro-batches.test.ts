@@ -142,7 +142,7 @@ describe('micro-batches', () => {
     expect(await next).toEqual(done('d'));
   });
 
-  test('answer everyone who waits if Redis does not answer: a call of their own would take as long again', async () => {
+  test('answer all waiting items if Redis does not answer: another call would make them wait as long again', async () => {
     const { batches, calls, add } = heldBatches();
     const unanswered = ['first', 'a', 'b'].map((name) => add(name));
     calls[0]!.fail(new CallLate());

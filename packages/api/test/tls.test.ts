@@ -100,11 +100,11 @@ describe('Redis by TLS', () => {
     expect(await redisProblem({}, use)).toBeUndefined();
   });
 
-  it('is refused where another authority signed its certificate', async () => {
+  it('is refused if another authority signed its certificate', async () => {
     expect(await redisProblem({ REDIS_TLS: createAuthority('another').cert })).toMatch(/certificate/i);
   });
 
-  it('is refused where no authority is named and the machine knows none for it', async () => {
+  it('is refused if no authority is named and the machine knows none for it', async () => {
     expect(await redisProblem({ REDIS_TLS: 'true' })).toMatch(/certificate/i);
   });
 
@@ -155,7 +155,7 @@ describe('MySQL by TLS', () => {
     expect(rows[0]!.Value).toMatch(/^TLS_|GCM|CHACHA/);
   });
 
-  it('is refused where another authority signed its certificate', async () => {
+  it('is refused if another authority signed its certificate', async () => {
     expect(await mysqlProblem({ DB_TLS: createAuthority('another').cert })).toMatch(/certificate/i);
   });
 
@@ -163,7 +163,7 @@ describe('MySQL by TLS', () => {
     expect(await mysqlProblem({ DB_PORT: mysqlOfOtherName.env['DB_PORT']! })).toMatch(/does not match certificate/);
   });
 
-  it('is not used in plain text if it has no TLS', async () => {
+  it('is not used in plain text, even if it has no TLS', async () => {
     const { DB_PORT, DB_USER, DB_PASSWORD } = inject('servers');
     const plain = { DB_PORT, DB_USER, DB_PASSWORD };
     // Newer servers create their own certificate, which our authority has not signed.

@@ -24,7 +24,7 @@ const foundIn = (calls: readonly Call[]): string[] => [
   ...roomsAreFair({ ...soundRound().record({}), sales: [ROOM], calls }, []),
 ];
 
-test('shoppers who are called in turn, and then get their seckill tokens, find nothing wrong', () => {
+test('nothing is wrong if shoppers are called in turn and then get their seckill tokens', () => {
   const calls = [
     place('dora', 'waiting', 3, 1_000),
     token('dora', 1_100, NOT_CALLED),

@@ -73,7 +73,7 @@ test.each<[string, () => Matcher, () => Promise<unknown>]>([
   ['commits a payment', () => commitAfter(recordsPayments), pay],
   ['marks units as given back', () => marksReturns, () => markReturnsApplied(context.db, ['no-order'])],
   ['reads owners for a rebuild', () => readsOwners(sale.id), () => rebuildSale(context, sale, 5_000)],
-])('a fault strikes when the service %s, on the server of this run', async (_what, matcher, work) => {
+])('a fault is caused when the service %s, on the server of this run', async (_what, matcher, work) => {
   expect(await strikes(matcher(), work)).toBe(1);
 });
 

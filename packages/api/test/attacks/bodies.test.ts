@@ -140,7 +140,7 @@ describe('a body in an unsupported encoding', () => {
   it.each<Record<string, string>>([
     { 'content-encoding': 'identity' },
     { 'content-type': 'application/json; charset="UTF-8"' },
-  ])('is taken where it is none: %j', async (headers) => {
+  ])('is accepted if it is no encoding: %j', async (headers) => {
     expect((await send('/api/v1/seckill/token', '{"user_id":"alice","product_id":0}', headers)).statusCode).toBe(400);
   });
 

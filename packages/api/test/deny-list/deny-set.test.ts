@@ -32,7 +32,7 @@ describe('a range of addresses', () => {
   });
 });
 
-describe('who is denied', () => {
+describe('the deny set denies', () => {
   const entry = (kind: 'user' | 'address', value: string, expiresMs?: number) => ({
     kind,
     value,
@@ -46,7 +46,7 @@ describe('who is denied', () => {
     entry('address', '2001:db8:1::/48'),
   ]);
 
-  test('is a user by the bytes of the id, until the entry expires', () => {
+  test('a user by the bytes of the id, until the entry expires', () => {
     expect(['bot', 'Bot', 'bot2', ''].map((user) => denied.hasUser(user, 0))).toEqual([true, false, false, false]);
     expect([999, 1_000].map((nowMs) => denied.hasUser('brief', nowMs))).toEqual([true, false]);
   });
@@ -66,11 +66,11 @@ describe('who is denied', () => {
     ['::1', false],
     ['198.51.100.7', true],
     ['198.51.100.8', false],
-  ])('is an address of a denied range: %s %s', (address, isDenied) => {
+  ])('an address of a denied range: %s %s', (address, isDenied) => {
     expect(denied.hasAddress(address, 0)).toBe(isDenied);
   });
 
-  test('is an address until the entry expires, and nobody by an empty list', () => {
+  test('an address until the entry expires, and nobody if the list is empty', () => {
     expect([999, 1_000].map((nowMs) => denied.hasAddress('198.51.100.7', nowMs))).toEqual([true, false]);
     expect(new DenySet().hasAddress('203.0.113.1', 0)).toBe(false);
   });

@@ -62,7 +62,7 @@ async function openConsole(app: TestApp) {
 }
 
 describe('GET /api/v1/admin/live', () => {
-  it('tells what every process did: buys, orders written and paid, units, backlog and the gap', async () => {
+  it('shows the work of every process: buys, orders written and paid, units, backlog and the gap', async () => {
     const [app, other] = [await listening(), await listening()];
     const sale = await context.openSale({ seckillStock: 3, name: 'shown live' });
     const { sales } = await openConsole(app);
@@ -145,7 +145,7 @@ describe('GET /api/v1/admin/live', () => {
     expect(readings).toBe(before);
   });
 
-  it('lists the processes that live', async () => {
+  it('lists the running processes', async () => {
     const app = await listening();
     const worker = heartbeat(context.commands, 'worker', context.log);
     worker.start();

@@ -88,7 +88,7 @@ describe('GET /api/v1/admin/orders', () => {
     expect(await found('order_no=none')).toEqual([]);
   });
 
-  it('refuses a cursor or a status that does not exist, and who is no operator', async () => {
+  it('refuses a cursor or a status that does not exist, and a caller who is not an operator', async () => {
     expect(await app.get('/api/v1/admin/orders?cursor=x', AS_VIEWER)).toBeProblem('invalid_request');
     expect(await app.get('/api/v1/admin/orders?status=queued', AS_VIEWER)).toBeProblem('invalid_request');
     expect(await app.get('/api/v1/admin/orders')).toBeProblem('unauthenticated');

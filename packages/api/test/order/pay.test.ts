@@ -87,7 +87,7 @@ describe('POST /api/v1/orders/:orderNo/pay', () => {
     expect(await ledgerOf(context, order)).toMatchObject({ status: 'paid', payments: ['succeeded'] });
   });
 
-  it('reports it if the provider declined before it answered, and another payment can be started', async () => {
+  it('reports a decline that comes before the provider’s answer, and another payment can be started', async () => {
     const order = await newOrder(context);
     provider.meanwhile = async () => {
       provider.meanwhile = () => Promise.resolve();
@@ -140,7 +140,7 @@ describe('POST /api/v1/orders/:orderNo/pay', () => {
     ['still open', () => Promise.resolve()],
     ['given up meanwhile, since it had no name yet', (id: string) => tell(context, id, 'declined')],
   ])(
-    'leaves a payment to be ended by its name whose order closed while the provider started it: %s',
+    'has its payment ended at the provider if the order closed while the payment was started: %s',
     async (_name, do_) => {
       const order = await newOrder(context);
       provider.meanwhile = async () => {
@@ -163,7 +163,7 @@ describe('POST /api/v1/orders/:orderNo/pay', () => {
     ['has no answer', new ProviderFault('failed', 'timed out: sk_live_1234'), 0],
     ['may keep its error for a day', new ProviderFault('failed', 'sk_live_1234', { mayBeKept: true }), 1],
     ['fails as nobody foresaw', new Error('sk_live_1234'), 0],
-  ])('tells nothing of a provider that %s, and answers 503; the next try pays', async (_name, fault, keyNo) => {
+  ])('answers 503, without details, if the provider %s; the next try pays', async (_name, fault, keyNo) => {
     const order = await newOrder(context);
     provider.meanwhile = () => {
       provider.meanwhile = () => Promise.resolve();
@@ -179,7 +179,7 @@ describe('POST /api/v1/orders/:orderNo/pay', () => {
     expect(await findPayment(context.db, failed!)).toMatchObject({ keyNo });
   });
 
-  it('leads to one page only, whatever the provider answers to parallel starts', async () => {
+  it('leads to one payment page, whatever the provider answers to parallel starts', async () => {
     const order = await newOrder(context);
     const plain = provider.start.bind(provider);
     let starts = 0;

@@ -36,7 +36,7 @@ describe.each(PAGES)('the page at %s', (path) => {
     expect(page.body).not.toMatch(/<script(?![^>]*\bsrc=)|<style|\son\w+=|\sstyle=|javascript:/);
   });
 
-  it('says what it needs where there is no JavaScript, in both languages', async () => {
+  it('says what it needs if JavaScript is off, in both languages', async () => {
     const [, text = ''] = /<noscript>(.*)<\/noscript>/s.exec((await pageAt(path)).body)!;
     expect(text).toMatch(/needs JavaScript/);
     expect(text).toMatch(/lang="zh-CN">此页面需要 JavaScript/);

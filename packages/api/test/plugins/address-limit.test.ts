@@ -83,7 +83,7 @@ describe('the limit of an address', () => {
       'places in rooms',
       (app, i) => app.get(`/api/v1/seckill/queue?user_id=f&ticket=t&product_id=${900_000 + i}`, FORGER),
     ],
-  ])('counts the misses of who tries numbers: %s', (_what, attempt) =>
+  ])('counts the misses of a caller who tries numbers: %s', (_what, attempt) =>
     within(PROXY, async (app) => {
       const statuses: number[] = [];
       for (let i = 0; i < 8; i += 1) statuses.push((await attempt(app, i)).statusCode);

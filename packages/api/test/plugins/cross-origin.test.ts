@@ -41,7 +41,7 @@ describe('pages of other origins', () => {
     expect(permissions((await closed.get('/api/v1/products', { origin: SHOP })).headers)).toEqual([]);
   });
 
-  it('may call if they are configured, without cookies, and read what they need', async () => {
+  it('may call if they are configured, without cookies, and may read the headers that they need', async () => {
     const answer = await preflight(open, SHOP);
     expect([answer.statusCode, answer.body]).toEqual([204, '']);
     expect(answer.headers).toMatchObject({
@@ -66,7 +66,7 @@ describe('pages of other origins', () => {
     'https://SHOP.test',
     'null',
     `${SHOP}/`,
-  ])('may not where they are called %s', async (origin) => {
+  ])('may not call if their origin is %s', async (origin) => {
     expect((await preflight(open, origin)).headers['access-control-allow-origin']).toBeUndefined();
     const call = await open.get('/api/v1/products', { origin });
     expect(call.headers['access-control-allow-origin']).toBeUndefined();

@@ -82,7 +82,7 @@ describe('jwt mode with an issuer and an audience', () => {
   it.each<[string, JWTPayload]>([
     ['the first of two issuers and the second of two audiences', { iss: ISSUER, aud: 'mobile' }],
     ['the second of two issuers and the first of two audiences', { iss: 'https://other.test', aud: AUDIENCE }],
-  ])('takes %s, where there are two', async (_what, claims) => {
+  ])('takes %s', async (_what, claims) => {
     const both = await openApp(context, {
       JWT_ISSUER: `${ISSUER},https://other.test`,
       JWT_AUDIENCE: `${AUDIENCE},mobile`,

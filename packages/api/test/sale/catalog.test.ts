@@ -121,7 +121,7 @@ function openSlowDb(heldMax: number) {
   return { db, release: () => released.resolve() };
 }
 
-describe('a reading that is overtaken is answered: it was an internal error', () => {
+describe('a read that a change has overtaken is answered: it once was an internal error', () => {
   it.each<[string, (catalog: Catalog, sale: SaleWithTexts) => unknown]>([
     ['by a list', (catalog) => catalog.list({ limit: 10 })],
     ['by a change', (catalog, sale) => catalog.changed(sale)],

@@ -86,7 +86,7 @@ describe('before the start', () => {
     expect(Number(answer.headers['retry-after'])).toBeGreaterThan(30);
   });
 
-  test('who asks for a seckill token too early is told to come at the start', async () => {
+  test('a shopper who asks for a seckill token too early is told to come back at the start', async () => {
     const startMs = Date.now() + 20_000;
     sale = await openRoom({ startMs, endMs: startMs + HOUR_MS });
     const { ticket } = await join('alice');
@@ -122,7 +122,7 @@ describe('after the start', () => {
     sale = await openRoom();
   });
 
-  test('places are by arrival, and who joins again after a lost answer has the same place', async () => {
+  test('places are in the order of arrival, and a shopper who joins again after a lost answer has the same place', async () => {
     const places = [];
     for (const userId of ['a', 'b', 'c']) places.push((await join(userId)).place);
     expect(places).toEqual([1, 2, 3]);
@@ -197,7 +197,7 @@ describe('after the start', () => {
 });
 
 describe('long polls', () => {
-  test('are answered at once when the gate passes the place, all by a few readings', async () => {
+  test('are answered at once when the gate passes the place, all of them with a few reads', async () => {
     sale = await openRoom({ ...notYet(), seckillStock: 1_000 });
     const users = Array.from({ length: 300 }, (_, i) => `u${i}`);
     const tickets = new Map<string, string>();
@@ -227,7 +227,7 @@ describe('long polls', () => {
   const slotOf = (user: string) => secretsOf(sale.room!).draw(user).slot;
 });
 
-test('where proof of work is asked, it is for the join, and a called shopper needs none for the token', async () => {
+test('if proof of work is required, it is for the join: a called shopper needs none for the seckill token', async () => {
   const guarded = await openApp(context, { CHALLENGE_BITS: '4' });
   try {
     sale = await openRoom();

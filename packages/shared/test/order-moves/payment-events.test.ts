@@ -127,7 +127,7 @@ describe('a payment', () => {
   });
 
   test.each(['cancelled', 'expired', 'refunded'] as const)(
-    'that arrives after the order was %s goes back, and the order and its unit stay as they are',
+    'that arrives after the order was %s is refunded, and the order and its unit stay as they are',
     async (status) => {
       const order = await orderIn(context, 'pending_payment');
       const late = await openPayment(context, order.orderNo);
@@ -166,7 +166,7 @@ describe('a payment', () => {
     expect(await ledgerOf(context, order)).toMatchObject({ status: 'paid', version: 2, returned: false });
   });
 
-  test('is refunded even if it was given up at the moment at which it succeeded', async () => {
+  test('is refunded even if it was ended at the moment at which it succeeded', async () => {
     const order = await placeOrder(context, await context.openSale());
     const payment = await openPayment(context, order.orderNo);
     await cancelOrder(context, order, { actor: 'shopper' });

@@ -144,7 +144,7 @@ describe('behind a server that does not answer', () => {
   };
 
   test(
-    'everybody who waits is told so at once: 450 cancels were once told after up to 18 s',
+    'every waiting call gets its answer at once: 450 cancels once waited for up to 18 s',
     { timeout: 60_000 },
     async () => {
       const sale = await context.openSale({ seckillStock: 450 });
@@ -193,7 +193,7 @@ describe('behind a server that does not answer', () => {
   );
 
   test(
-    'no more wait than can be served: the others are told before anything is done',
+    'no more calls wait than can be served: the others are refused before anything is done',
     { timeout: 60_000 },
     async () => {
       const sale = await context.insertSale();

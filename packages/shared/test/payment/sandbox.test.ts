@@ -117,7 +117,7 @@ test('a webhook that is not answered is sent again', async () => {
   await new Promise((resolve) => silent.close(resolve));
 });
 
-test('nothing waits for a refund whose webhook cannot be delivered', async () => {
+test('a refund ends although its webhook cannot be delivered', async () => {
   const log = pino({ level: 'silent' });
   const unreachable = createSandbox({ secret: SECRET, publicUrl: 'http://127.0.0.1:1', log });
   expect(await unreachable.refund(PAYMENT)).toEqual({ now: 'waiting' });
@@ -140,11 +140,11 @@ describe('a webhook', () => {
     ['a signature without a time', header(`.${'0'.repeat(64)}`)],
     ['a signature of ten minutes ago', sign(EVENT, Date.now() - 600_000)],
     ['a signature of tomorrow', sign(EVENT, Date.now() + 86_400_000)],
-  ])('with %s is forged or played back', async (_name, headers) => {
+  ])('with %s is refused as forged or replayed', async (_name, headers) => {
     await expect(verify(EVENT, headers)).rejects.toMatchObject({ code: 'unauthenticated' });
   });
 
-  test('whose signature has the right length and other bytes is forged, and causes no error', async () => {
+  test('whose signature has the right length but other bytes is refused as forged, without an error', async () => {
     const { 'x-sandbox-signature': right } = sign(EVENT);
     const wrong = `${String(right).slice(0, -1)}é`;
     await expect(verify(EVENT, header(wrong))).rejects.toMatchObject({ code: 'unauthenticated' });
@@ -163,7 +163,7 @@ describe('a webhook', () => {
     [JSON.stringify({ event_id: 'e1', payment_id: 'ü', kind: 'succeeded' }), 'unreadable'],
     [JSON.stringify({ event_id: 'e1', payment_id: 'pay_1', kind: 'stolen' }), 'other_kind'],
     [JSON.stringify({ event_id: 'e1', kind: 'succeeded' }), 'not_ours'],
-  ])('that is signed is never refused, since it would come for ever: %s is %s', async (body, ignored) => {
+  ])('that is signed is never refused, since the provider would repeat it forever: %s is %s', async (body, ignored) => {
     expect(await verify(body, sign(body))).toEqual({ ignored });
   });
 });

@@ -38,7 +38,7 @@ describe('a webhook', () => {
     expect(await verify(bodyOf(type, object))).toEqual({ event: { eventId: 'evt_1', paymentId: 'pay_1', ...told } });
   });
 
-  test('of each thing that happens at Stripe is understood as it is sent there', async () => {
+  test('of each event of Stripe is understood as Stripe sends it', async () => {
     const payment = await paid(stripe, fake);
     await stripe.refund(payment);
     fake.settleRefunds(false);
@@ -100,7 +100,7 @@ describe('a webhook', () => {
       'a signature of ten minutes ago',
       signedByStripe(body, WEBHOOK_SECRET, { timestamp: Math.floor(Date.now() / 1_000) - 600 }),
     ],
-  ])('with %s is forged or played back', async (_name, headers) => {
+  ])('with %s is refused as forged or replayed', async (_name, headers) => {
     await expect(stripe.verifyWebhook(Buffer.from(body), headers)).rejects.toMatchObject({ code: 'unauthenticated' });
   });
 });

@@ -83,7 +83,7 @@ describe('a start', () => {
   });
 });
 
-describe('a call that Stripe does not do', () => {
+describe('a call that Stripe does not answer', () => {
   test.each([
     ['401, a wrong key', { status: 401 }, { kind: 'refused', mayBeKept: false }],
     ['403, a key without that right', { status: 403 }, { kind: 'refused', mayBeKept: false }],
@@ -104,7 +104,7 @@ describe('a call that Stripe does not do', () => {
     await expect(stripe.start(PAYMENT)).rejects.toMatchObject({ name: 'ProviderFault', ...expected });
   });
 
-  test('hangs no longer than its timeouts', async () => {
+  test('ends at its timeout', async () => {
     const hanging = new FakeStripe();
     const api = { ...(await hanging.listen()), timeout: 50 };
     hanging.fail('create session', 'hang', 'hang', 'hang');
@@ -114,8 +114,8 @@ describe('a call that Stripe does not do', () => {
   });
 });
 
-describe('asked what became of it, a payment', () => {
-  test('without money is open, and with money returns the received amount', async () => {
+describe('the state of a payment at Stripe', () => {
+  test('is open without money, and has the received amount with it', async () => {
     const payment = await started(stripe);
     expect(await stripe.read(payment)).toEqual({ now: 'open' });
     fake.pay(payment.providerRef, { amount: 1_998 });
@@ -125,7 +125,7 @@ describe('asked what became of it, a payment', () => {
   test.each([
     [true, SUCCEEDED],
     [false, { now: 'declined' }],
-  ])('whose money takes days is waited for, and then came or did not: %j', async (comes, answer) => {
+  ])('is awaited if its money takes days, and then is paid or not: %j', async (comes, answer) => {
     const payment = await started(stripe);
     fake.pay(payment.providerRef, { takesDays: true });
     expect(await stripe.read(payment)).toEqual({ now: 'waiting' });
@@ -149,7 +149,7 @@ describe('a payment whose money went back', () => {
     expect(await stripe.expire(payment)).toEqual({ now: 'waiting' });
   });
 
-  test('is told by events that Stripe keeps, those since the last reading and an hour before', async () => {
+  test('is found in the events that Stripe keeps, since the last reading and the hour before', async () => {
     const payment = await paid(stripe, fake);
     fake.refundByHand(payment.providerRef);
     const kinds = async (cursor?: string) =>

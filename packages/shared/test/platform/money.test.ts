@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { centsOfPrice, TOTAL_CENTS_MAX, priceOfCents } from '../../src/platform/money.ts';
 
 describe('money', () => {
-  test('every number of cents survives the conversion to JSON and back', () => {
+  test('every number of cents is the same after the conversion to JSON and back', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: TOTAL_CENTS_MAX }), (cents) => {
         const json = JSON.stringify(priceOfCents(cents));
@@ -13,7 +13,7 @@ describe('money', () => {
     );
   });
 
-  test('every price below 1,000.00 survives', () => {
+  test('every price below 1,000.00 is the same after both conversions', () => {
     const all = Array.from({ length: 99_999 }, (_, i) => i + 1);
     expect(all.filter((cents) => centsOfPrice(priceOfCents(cents)) !== cents)).toEqual([]);
   });

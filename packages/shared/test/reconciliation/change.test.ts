@@ -151,7 +151,7 @@ describe('a top-up', () => {
   });
 });
 
-describe('whose process dies on the way, a change', () => {
+describe('a change whose process dies', () => {
   const die = () => Promise.reject(new Error('died'));
 
   test.each<[string, Partial<TestContext['commands']>, number]>([
@@ -167,7 +167,7 @@ describe('whose process dies on the way, a change', () => {
       5,
     ],
     ['after the commit', { finishChange: die }, 8],
-  ])('%s, leaves a sale that warm-up opens as the ledger has it', async (_, broken, units) => {
+  ])('%s leaves a sale that warm-up opens as the ledger has it', async (_, broken, units) => {
     const sale = await context.openSale({ seckillStock: 5 });
     await buy(context, sale, shoppers(4));
     const commands = { ...context.commands, ...broken };
@@ -182,7 +182,7 @@ describe('whose process dies on the way, a change', () => {
     expect(await unitsOf(context, sale)).toMatchObject({ available: 4, total: 8 });
   });
 
-  test('whose last call is sent again after a lost reply adds its units once', async () => {
+  test('is safe if its last call is sent again after a lost reply: the units are added once', async () => {
     const sale = await context.openSale({ seckillStock: 5 });
     const commands: TestContext['commands'] = {
       ...context.commands,
@@ -199,7 +199,7 @@ describe('whose process dies on the way, a change', () => {
     expect(await unitsOf(context, sale)).toMatchObject({ available: 7, total: 8 });
   });
 
-  test('that lost its lease while the ledger committed leaves the opening to the new holder', async () => {
+  test('or that lost its lease during the commit leaves the opening to the new holder', async () => {
     const sale = await context.openSale({ seckillStock: 5 });
     const commands: TestContext['commands'] = {
       ...context.commands,

@@ -54,7 +54,7 @@ describe('a rebuild', () => {
     ['it stopped the sale', 1],
     ['it added some owners', 2],
     ['it added wrong owners', 3],
-  ])('that died after %s is made good by the next', async (_, steps) => {
+  ])('that died after %s is completed by the next one', async (_, steps) => {
     const sale = await context.openSale({ seckillStock: 5 });
     const owners = await buy(context, sale, shoppers(3));
     await writeOrders(context, sale, owners.slice(0, 2));

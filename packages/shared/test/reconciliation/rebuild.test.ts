@@ -68,7 +68,7 @@ describe('from an empty Redis', () => {
   });
 });
 
-test('an order that the ledger has lost frees its unit, and its settled record is no longer told', async () => {
+test('an order that the ledger has lost frees its unit, and pollers no longer get its settled record', async () => {
   const sale = await context.openSale({ seckillStock: 3 });
   const [{ orderNo }] = (await buy(context, sale, ['ann'])) as [Owner];
   const lease = await takeLease(context, sale);

@@ -49,7 +49,7 @@ describe('the changes for orders that were written', () => {
     expect(buckets.size).toBeLessThan(64);
   });
 
-  test('count a latency from a clock that runs behind as none', () => {
+  test('count a latency below zero, from a clock that is behind, as zero', () => {
     expect(bucketOf(-500)).toBe(1);
   });
 });

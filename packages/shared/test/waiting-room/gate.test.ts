@@ -26,7 +26,7 @@ test('the gate calls two people for each free unit, and no more until some have 
   expect(nextGate(first, NOBODY, timedOut, RULES)).toMatchObject({ gate: latePlace(40 * PARTS) });
 });
 
-test('no unit, no call; a unit that comes back calls the next, hours later', () => {
+test('nobody is called while no unit is free; a unit that comes back hours later calls the next shopper', () => {
   const soldOut = { ...VIEW, available: 0 };
   expect(nextGate(CLOSED_GATE, NOBODY, soldOut, RULES)).toBeUndefined();
   const gate = nextGate(CLOSED_GATE, NOBODY, VIEW, RULES)!;
@@ -34,7 +34,7 @@ test('no unit, no call; a unit that comes back calls the next, hours later', () 
   expect(nextGate(gate, NOBODY, hoursLater, RULES)).toMatchObject({ gate: latePlace(22 * PARTS) });
 });
 
-test('a shopper whose group was taken when everybody was called is called like anybody else', () => {
+test('a shopper whose group was taken when everybody was called is called like all others', () => {
   const gate = { ...CLOSED_GATE, gate: latePlace(3 * PARTS) };
   expect(nextGate(gate, NOBODY, { ...VIEW, late: 3 * PARTS }, RULES)).toBeUndefined();
   const next = nextGate(gate, NOBODY, { ...VIEW, late: 3 * PARTS + 1 }, RULES)!;
@@ -72,7 +72,7 @@ test.each([1, 2, 20])(
   },
 );
 
-test.each([60, 600, 3_600])('the estimate is honest for passes of %i seconds', (passSeconds) => {
+test.each([60, 600, 3_600])('the estimated wait is close to the real one for passes of %i seconds', (passSeconds) => {
   const rules = { ...RULES, passMs: passSeconds * 1_000 };
   let gate: Gate = CLOSED_GATE;
   for (let ms = 0; ms < 200_000; ms += 250) {

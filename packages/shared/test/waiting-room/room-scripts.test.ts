@@ -57,7 +57,7 @@ describe('joining before the start', () => {
     expect(await commands.readRoom(sale)).toMatchObject({ isLoaded: true, isDrawn: false, late: 0, gate: 0 });
   });
 
-  test('gives who missed the answer the same result after the start', async () => {
+  test('gives a shopper who missed the answer the same result after the start', async () => {
     const { commands, redis, keys } = context;
     const startMs = Date.now() + 30_000;
     sale = await openRoom({ startMs, endMs: startMs + 3_600_000 });
@@ -85,7 +85,7 @@ describe('joining after the start', () => {
 
   const forgetJoins = () => context.redis.del(...context.keys.roomJoined(sale));
 
-  test('gives places in the order of arrival, and the same place to who joins again after a lost answer', async () => {
+  test('gives places in the order of arrival, and the same place if a shopper joins again after a lost answer', async () => {
     expect(await lateOf(1, 2, 3)).toEqual([0, 1_000, 2_000]);
     expect(await lateOf(1)).toEqual([0]);
     expect(await lateOf(4, 4, 2)).toEqual([3_000, 3_000, 1_000]);
@@ -95,7 +95,7 @@ describe('joining after the start', () => {
     expect(Math.max(...lives)).toBeLessThanOrEqual(2 * JOIN_KNOWN_MS);
   });
 
-  test('a newcomer whose group is taken stands behind all who came before, and so does who joins again much later', async () => {
+  test('a newcomer whose group is taken stands behind all who came before, and so does a shopper who joins again much later', async () => {
     expect(await lateOf(1, 2, 3)).toEqual([0, 1_000, 2_000]);
     // Everybody may be called by now: a place before the end would be called at once.
     expect(await lateOf(1 + LATE_GROUPS)).toEqual([3_000]);
@@ -170,7 +170,7 @@ describe('the gate', () => {
     expect(await commands.readRoom(sale)).toMatchObject({ version: 2, mayReturn: false });
   });
 
-  test('is moved in the ledger only by who knows the version before, and never falls', async () => {
+  test('is moved in the ledger only by a process that knows the version before, and never falls', async () => {
     const { db } = context;
     sale = await openRoom();
     await saveEarly(db, sale.id, bitmapOf([1]), { isDrawn: true });
@@ -197,7 +197,7 @@ describe('the gate', () => {
     expect((await findSale(db, sale.id))?.room?.isDrawn).toBe(true);
   });
 
-  test('looks at a bounded number of those who entered, and in a few calls at all of them', async () => {
+  test('reads a limited number of the shoppers who entered, and all of them in a few calls', async () => {
     const { commands, redis, keys } = context;
     sale = await openRoom();
     const users = Array.from({ length: 4_500 }, (_, i) => `u${i}`);
@@ -221,14 +221,14 @@ describe('the gate', () => {
     expect(counts).toEqual([3_500, 4_500]);
   });
 
-  test('notes nobody if all passes have ended: the key had no TTL', async () => {
+  test('records nobody if all passes have ended: the key once had no TTL', async () => {
     const { commands, redis, keys } = context;
     sale = await openRoom();
     await commands.enterRoom(sale, [{ userId: 'u1', passEndMs: Date.now() - 60_000 }]);
     expect(await redis.exists(keys.sale(sale).roomEntered)).toBe(0);
   });
 
-  test('counts who entered and bought while the pass lasts, and the key expires', async () => {
+  test('counts the shoppers who entered and bought while their pass lasts, and the key expires', async () => {
     const { commands, redis, keys } = context;
     sale = await openRoom();
     const endMs = Date.now() + 60_000;

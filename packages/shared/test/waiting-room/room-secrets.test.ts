@@ -11,7 +11,7 @@ const ROOM = { seed: 'ab'.repeat(32), ticketKey: 'cd'.repeat(32) };
 const ALICE = { userId: 'alice', saleId: 17 };
 const LATE: Joined = { late: 12_345 };
 
-test('a ticket is worth the same on every replica and however often it is issued', () => {
+test('a ticket has the same place on every replica, however often it is issued', () => {
   const [one, other] = [new RoomSecrets(ROOM), new RoomSecrets({ ...ROOM })];
   expect(one.sign(ALICE, 'early')).toBe(other.sign(ALICE, 'early'));
   expect(one.verify(other.sign(ALICE, 'early'), ALICE)).toBe('early');

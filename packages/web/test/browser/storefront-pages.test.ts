@@ -68,7 +68,7 @@ describe('the storefront', () => {
     }
   });
 
-  it('says what it needs where there is no JavaScript', async () => {
+  it('says what it needs if JavaScript is off', async () => {
     const { page } = await stage.open('/', { javaScriptEnabled: false });
     await expect.poll(() => page.locator('noscript').textContent()).toContain('needs JavaScript');
   });

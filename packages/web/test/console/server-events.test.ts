@@ -30,7 +30,7 @@ test('events are read whole, wherever the network cuts them', async () => {
   }
 });
 
-test('who stops reading ends the request', async () => {
+test('a reader that stops ends the request', async () => {
   let cancelled = false;
   const body = bodyOf([new TextEncoder().encode('data: 1\n\n'), new TextEncoder().encode('data: 2\n\n')], () => {
     cancelled = true;

@@ -139,7 +139,7 @@ test.each<[string, 'state' | 'batches' | 'all']>([
   expect((await metrics.drifts.get()).values[0]!.value).toBe(value);
 });
 
-test('an outbox that names a sale which nobody knows forgets it', async () => {
+test('an unknown sale is removed from the outbox', async () => {
   const { context, round } = await openAuditor();
   await context.redis.zadd(context.keys.outbox(0), Date.now(), 900_000);
   await round();

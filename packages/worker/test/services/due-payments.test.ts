@@ -115,7 +115,7 @@ describe('money that arrives in time while Redis is away', () => {
     },
   );
 
-  test('never shows an earlier status again: pollers who reach Redis always see the ledger’s status (promise 5)', async () => {
+  test('never shows an earlier status again: polls that reach Redis always return the ledger’s status (promise 5)', async () => {
     const context = await openContext();
     const { order, payment_id: paymentId } = await payingOrder(context);
     const sale = { id: order.productId, shard: 0 };

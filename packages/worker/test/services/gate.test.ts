@@ -70,7 +70,7 @@ async function openGate(config: Partial<typeof CONFIG> = {}) {
   };
 }
 
-test('who joined before the start is called in the order of the draw, once the start has come and the line is fixed', async () => {
+test('shoppers who joined before the start are called in the order of the draw, after the start, when the line is fixed', async () => {
   const { context, round, rowOf } = await openGate();
   const { commands, db } = context;
   const startMs = Date.now() + 5_000;
@@ -114,7 +114,7 @@ test('the early line is saved while it grows, so that a Redis that loses it gets
   expect(new EarlyLine(await commands.readEarly(sale)).before(10)).toBeCloseTo(1, 3);
 });
 
-test('at most two for each free unit are inside; who buys makes room, and a unit that comes back calls the next', async () => {
+test('at most two shoppers for each free unit are inside; a buy makes room, and a unit that comes back calls the next shopper', async () => {
   const { context, round, openRoom, joinLate, called } = await openGate();
   const { commands } = context;
   const sale = await openRoom({ seckillStock: 3 });
@@ -139,7 +139,7 @@ test('at most two for each free unit are inside; who buys makes room, and a unit
   expect(await called(sale)).toBe(9);
 });
 
-test('passes that end call others instead', async () => {
+test('when passes end, other shoppers are called', async () => {
   const { round, openRoom, joinLate, called } = await openGate({ PASS_SECONDS: 1 });
   const sale = await openRoom({ seckillStock: 1 });
   await joinLate(sale, 7);
@@ -247,7 +247,7 @@ test('a sold-out room says whether units may come back', async () => {
   expect(await commands.readRoom(sale)).toMatchObject({ available: 0, mayReturn: false });
 });
 
-test('sales without a room cost the gate nothing', async () => {
+test('a sale without a room causes no call of the gate', async () => {
   const { context, newGate } = await openGate();
   await context.openSale();
   const { log, db, metrics } = context;

@@ -152,7 +152,7 @@ describe('a receiver that answers', () => {
     [503, () => new Date(Date.now() + 300_000).toUTCString(), 298],
     [503, () => '86400', 600],
   ])(
-    '%i with Retry-After (case %#) is left alone for so long, up to ten minutes, with all messages',
+    '%i with Retry-After (case %#) gets no message for that time, up to ten minutes',
     async (status, after, seconds) => {
       await write(context, await context.openSale({ seckillStock: 900 }), shoppers(900));
       web.answer(() => (response) => void response.writeHead(status, { 'retry-after': after() }).end());

@@ -167,7 +167,7 @@ test('order events are delivered, though the process that leads them does not re
   await expect.poll(() => delivered, SOON).toHaveLength(1);
 });
 
-test('somebody outside who does not answer costs a process its lead after a while, and each answer begins that again', () => {
+test('a process gives up its lead if the provider or the receiver answers nothing for 30 s; each answer starts this time again', () => {
   vi.useFakeTimers({ toFake: ['performance'] });
   onTestFinished(() => void vi.useRealTimers());
   const silence = new Silence();
@@ -187,7 +187,7 @@ test('somebody outside who does not answer costs a process its lead after a whil
   roundAfter(0);
 });
 
-test('a server that is away ends a round after a few sales; a fault of one sale, or a locked row, keeps no other waiting', async () => {
+test('a round ends after a few sales if a server is away; a fault of one sale, or a locked row, delays no other sale', async () => {
   const sales = Array.from({ length: 10 }, (_, id) => ({ id, shard: 0 }));
   const doAll = async (work: (id: number) => unknown) => {
     const done: number[] = [];

@@ -14,7 +14,7 @@ beforeEach(async () => {
   onTestFinished(() => context.close());
 });
 
-describe('a provider that does not do it', () => {
+describe('a provider that does not do what it is asked', () => {
   const keyOf = async (paymentId: string) => (await findPayment(context.db, paymentId))!.keyNo;
   const askAtOf = (paymentId: string) =>
     context.db
@@ -24,16 +24,19 @@ describe('a provider that does not do it', () => {
       .where('payment_id', '=', paymentId)
       .executeTakeFirstOrThrow();
 
-  test.each(['refused', 'busy'] as const)('since it is %s is left alone, for all payments', async (kind) => {
-    const ids = [];
-    for (let i = 0; i < 12; i += 1) ids.push((await latePayment(context)).paymentId);
-    const { round, asked } = openCalls(context, () => Promise.reject(new ProviderFault(kind, 'not now')));
-    await round();
-    await later(context);
-    await round();
-    expect(asked).toHaveLength(10);
-    expect(await askAtOf(ids[0]!)).toMatchObject({ last_error: 'not now' });
-  });
+  test.each(['refused', 'busy'] as const)(
+    'because it is %s gets no calls for a while, for any payment',
+    async (kind) => {
+      const ids = [];
+      for (let i = 0; i < 12; i += 1) ids.push((await latePayment(context)).paymentId);
+      const { round, asked } = openCalls(context, () => Promise.reject(new ProviderFault(kind, 'not now')));
+      await round();
+      await later(context);
+      await round();
+      expect(asked).toHaveLength(10);
+      expect(await askAtOf(ids[0]!)).toMatchObject({ last_error: 'not now' });
+    },
+  );
 
   test('is asked less and less often, at most ten minutes apart, and not before the requested pause is over', async () => {
     const { paymentId } = await latePayment(context);
@@ -52,7 +55,7 @@ describe('a provider that does not do it', () => {
     expect((await askAtOf(paymentId)).seconds).toBeGreaterThan(890);
   });
 
-  test('and may repeat its answer is asked with a new key; one without an answer, with the same key', async () => {
+  test('is asked with a new key if it may repeat its answer, and with the same key if there was no answer', async () => {
     const { paymentId } = await latePayment(context);
     const before = await keyOf(paymentId);
     const faults = [new ProviderFault('failed', 'lost'), new ProviderFault('failed', '500', { mayBeKept: true })];

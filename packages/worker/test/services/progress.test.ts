@@ -32,7 +32,7 @@ describe('a process is stuck', () => {
   test.each<[string, (progress: Progress) => void]>([
     ['a job was done with', (progress) => progress.doneWithJob(3)],
     ['nothing waited any more', (progress) => progress.inspected(3, false, 1_400)],
-  ])('not where in between %s: the time starts over', (_what, happen) => {
+  ])('is not stuck if in between %s: the time starts over', (_what, happen) => {
     const progress = new Progress(STUCK_AFTER_MS);
     progress.inspected(3, true, 500);
     happen(progress);

@@ -63,7 +63,7 @@ describe('after a crash', () => {
   test.each([
     ['while orders are deleted', 'DELETE', 'orders', 'TRUE'],
     ['before the sale itself is deleted', 'DELETE', 'products', 'TRUE'],
-  ])('%s the rest goes, and the archive stays as it is', async (_when, statement, table, condition) => {
+  ])('%s the other rows are deleted, and the archive stays as it is', async (_when, statement, table, condition) => {
     await oldSale(context);
     const repair = await crashAt(statement, table, condition);
     await expect(round(context, folder)).rejects.toThrow('killed');

@@ -17,7 +17,7 @@ describe('advice on settings', () => {
     ['ADMIN_TOKENS', 'ADMIN_TOKEN'],
     ['DB_PASSWORD_FIEL', 'DB_PASSWORD_FILE'],
     ['RATE_LIMIT_PER_USER', 'RATE_LIMIT_'],
-  ])('names the setting that %s probably is, and not its value', (name, setting) => {
+  ])('names the setting that is probably meant by %s, and not its value', (name, setting) => {
     const advice = settingsAdvice({ [name]: SECRET });
     expect(advice).toHaveLength(1);
     expect(advice[0]).toMatch(new RegExp(`^${name} is no setting`));
@@ -25,7 +25,7 @@ describe('advice on settings', () => {
     expect(advice[0]).not.toContain(SECRET);
   });
 
-  test('has nothing to say of what is right, and of what is somebody else’s', () => {
+  test('says nothing about correct settings and about variables of other programs', () => {
     const all = Object.fromEntries(NAMES.map((name) => [name, 'x']));
     const files = Object.fromEntries(NAMES.map((name) => [`${name}_FILE`, 'x']));
     const kubernetes = {
@@ -45,14 +45,14 @@ describe('advice on settings', () => {
     expect(settingsAdvice(files)).toEqual([]);
   });
 
-  test('tells that a certificate is not used where TLS is off', () => {
+  test('says that a certificate is not used if TLS is off', () => {
     expect(settingsAdvice({ DB_TLS_CERT: 'x' }).join()).toContain('DB_TLS=true');
     expect(settingsAdvice({ REDIS_TLS_CERT: 'x', REDIS_TLS: 'false' }).join()).toContain('REDIS_TLS=true');
     expect(settingsAdvice({ REDIS_TLS_CERT: 'x', REDIS_URL: 'rediss://a' })).toEqual([]);
     expect(settingsAdvice({ REDIS_TLS_CERT: 'x', REDIS_TLS: CERT })).toEqual([]);
   });
 
-  test('tells that everybody is trusted', () => {
+  test('says that everybody is trusted', () => {
     expect(settingsAdvice({ TRUSTED_PROXIES: '10.0.0.0/8, ::/0' }).join()).toContain('TRUSTED_PROXIES');
     expect(settingsAdvice({ TRUSTED_PROXIES: '10.0.0.0/8' })).toEqual([]);
   });

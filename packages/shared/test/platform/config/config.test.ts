@@ -124,7 +124,7 @@ describe('the configuration', () => {
     ['RATE_LIMIT_GLOBAL_CAPACITY', '0'],
     ['RATE_LIMIT_IP', '200'],
     ['SHUTDOWN_MS', '500/99'],
-  ])('names %s where it is %j', (name, value) => {
+  ])('names %s if it is %j', (name, value) => {
     expect(problemsOf({ [name]: value })).toMatch(new RegExp(`^  ${name} `, 'm'));
   });
 

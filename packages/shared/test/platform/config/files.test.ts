@@ -81,7 +81,7 @@ describe('a setting from a file', () => {
     });
   });
 
-  test('cannot be mistaken for a setting of its own', () => {
+  test('is never taken for another setting', () => {
     const names = Object.keys(ConfigSchema.properties);
     expect(names.filter((name) => name.endsWith('_FILE'))).toEqual([]);
   });

@@ -17,7 +17,7 @@ const DROPPED = [
 
 // 60; STOREFRONT: only an operator can know whether the shop has pages of its own; and the two of
 // waiting rooms: they depend on how fast the shoppers of a shop are, and how many do not buy.
-test('at most 63 settings are left, and each says when to turn it', () => {
+test('there are at most 63 settings, and each says when to change it', () => {
   const settings = Object.values(ConfigSchema.properties) as unknown as readonly { readonly description: string }[];
   expect(settings.length).toBeLessThanOrEqual(63);
   const silent = settings.filter(
@@ -26,8 +26,8 @@ test('at most 63 settings are left, and each says when to turn it', () => {
   expect(silent).toEqual([]);
 });
 
-describe('a setting that is one no more', () => {
-  test.each(MOVED)('%s: ends the start in one line that says what says it now', (name) => {
+describe('a removed setting', () => {
+  test.each(MOVED)('%s: the process does not start, and names the new setting in one line', (name) => {
     for (const variable of [name, `${name}_FILE`]) {
       const message = problemOf({ [variable]: 'hunter2' });
       expect(message.split('\n').slice(1)).toEqual([
@@ -37,20 +37,20 @@ describe('a setting that is one no more', () => {
     }
   });
 
-  test.each(DROPPED)('%s: is told in one line, and the process starts', (name) => {
+  test.each(DROPPED)('%s: the process starts, and reports the setting in one line', (name) => {
     expect(loadConfig({ [name]: '1' })).toEqual(loadConfig({}));
     const advice = settingsAdvice({ [name]: 'hunter2' });
     expect(advice).toEqual([expect.stringMatching(new RegExp(`^${name} is not a setting any more: .+`))]);
     expect(advice.join()).not.toContain('hunter2');
   });
 
-  test('is not told if it is empty', () => {
+  test('is ignored if it is empty', () => {
     const empty = Object.fromEntries([...MOVED, ...DROPPED].map((name) => [name, '']));
     expect(loadConfig(empty)).toEqual(loadConfig({}));
     expect(settingsAdvice(empty)).toEqual([]);
   });
 
-  test('has a name that no setting has', () => {
+  test('has a name that no setting uses now', () => {
     expect([...MOVED, ...DROPPED].filter((name) => Object.hasOwn(ConfigSchema.properties, name))).toEqual([]);
   });
 });

@@ -241,7 +241,7 @@ describe('worth a retry', () => {
 
 describe('an error of the table', () => {
   test.each([...MYSQL_ERRORS].map(([errno, [kind, meaning]]) => [errno, kind, meaning] as const))(
-    '%i is never refused data, and a client may repeat the call: %s (%s)',
+    '%i never means refused data, and a client may repeat the call: %s (%s)',
     async (errno, kind) => {
       // Recognised by its number, with any SQLSTATE.
       const raised = sql`SIGNAL SQLSTATE '23000' SET MYSQL_ERRNO = ${sql.lit(errno)}`.execute(openDb());

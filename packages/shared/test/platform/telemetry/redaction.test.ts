@@ -85,7 +85,7 @@ test('every setting with a name like a secret is marked as one', () => {
   expect(named.filter((name) => !SECRET_SETTINGS.includes(name as (typeof SECRET_SETTINGS)[number]))).toEqual([]);
 });
 
-describe('what the clients of Redis and MySQL hang on their errors', () => {
+describe('what the clients of Redis and MySQL attach to their errors', () => {
   let context: TestContext;
   beforeAll(async () => {
     context = await openTestContext();

@@ -62,7 +62,7 @@ describe('the span of a micro-batch', () => {
   });
 
   test.each(['', 'nonsense', `00-${'0'.repeat(31)}-${'1'.repeat(16)}-01`, `00-${'a'.repeat(32)}-${'1'.repeat(16)}-00`])(
-    'takes no notice of a trace context that is none, or of a trace that is not kept: "%s"',
+    'ignores an invalid trace context, and a trace that is not kept: "%s"',
     async (traceparent) => {
       expect(await tracing.batch('admit', [{ orderNo: 'order-1', traceparent }], {}, async () => 'done')).toBe('done');
       expect(spans('admit')).toEqual([]);
@@ -89,7 +89,7 @@ test('BullMQ has spans within traces only; otherwise each poll of a queue would 
   expect(spans('add')[0]!.parentSpanContext?.spanId).toBe(buy.spanContext().spanId);
 });
 
-describe('where traces are off', () => {
+describe('if traces are off', () => {
   test('there are no spans, and the work is done', async () => {
     expect(await startTracing({ TRACING: false }, 'api')).toBeUndefined();
     expect(await inBatchSpan(undefined, 'admit', [tracedBuy('order-1')], {}, async () => 'done')).toBe('done');
@@ -97,7 +97,7 @@ describe('where traces are off', () => {
   });
 
   test.each(['api/src/app.ts', 'worker/src/services/order-consumers.ts'])(
-    '%s loads nothing of OpenTelemetry, nor of what binds it to Fastify and BullMQ',
+    '%s loads nothing of OpenTelemetry, and none of its plugins for Fastify and BullMQ',
     async (module) => {
       const path = join(import.meta.dirname, '../../../..', module);
       const program = `
