@@ -1,6 +1,7 @@
 import { Refused, retrying } from '../client/client.ts';
-import type { Order, Place } from '../client/client.ts';
+import type { Place } from '../client/client.ts';
 import { createStore, type Store } from '../ui/store.ts';
+import { OrderFollower } from './order-follower.ts';
 import type { PurchaseOptions } from './purchase-options.ts';
 import { PurchaseTokens } from './purchase-tokens.ts';
 import { Room } from './room.ts';
@@ -8,13 +9,8 @@ import { Waits } from './waits.ts';
 import { isOver, troubleOf, type PurchaseState } from './purchase-state.ts';
 
 const NEW_TOKENS_MAX = 3;
-const POLL_SECONDS = 20;
-const QUEUED_REST_MS = 500;
-const PENDING_REST_MS = 5_000;
 /** How soon a called shopper who found no unit looks at the waiting room again. */
 const ROOM_REST_MS = 1_000;
-/** While a payment is awaited, and when the time to pay ends. */
-const SOON_REST_MS = 700;
 /** A payment without a result for this long can be started again. */
 const PAYING_MS_MAX = 30_000;
 const SANDBOX_MS_MAX = 5_000;
@@ -32,6 +28,7 @@ export class Purchase {
   readonly #waits: Waits;
   readonly #room: Room;
   readonly #tokens: PurchaseTokens;
+  readonly #follower: OrderFollower;
   readonly #unfollow: () => void;
 
   constructor(options: PurchaseOptions) {
@@ -45,13 +42,14 @@ export class Purchase {
       if (this.state.get().at === 'asking') this.#show({ at: 'asking', isSolving: true });
     };
     this.#tokens = new PurchaseTokens({ ...shared, room: this.#room, onSolving });
+    this.#follower = new OrderFollower({ ...shared, show: (state) => this.#show(state) });
     this.#resume();
     this.#unfollow = options.records.follow(() => this.#agree());
   }
 
   #resume(): void {
     const { orderNo, wants } = this.#options.records.read();
-    if (orderNo !== undefined) this.#launch((signal) => this.#follow(orderNo, signal));
+    if (orderNo !== undefined) this.#launch((signal) => this.#follower.follow(orderNo, signal));
     else if (wants !== undefined) this.#launch((signal) => this.#buy(signal));
     else this.#launch((signal) => this.#tokens.fetchEarly(signal));
   }
@@ -132,7 +130,7 @@ export class Purchase {
         // The order was paid, cancelled or expired meanwhile: the next reading shows it.
         if (!(error instanceof Refused)) throw error;
       }
-      await this.#follow(order.order_no, signal);
+      await this.#follower.follow(order.order_no, signal);
     });
   }
 
@@ -150,11 +148,11 @@ export class Purchase {
         void watch.refresh();
         if (signal.aborted) {
           // Stopped too late: the shopper has the unit, and must see it.
-          if (!this.#isDisposed) this.#launch((following) => this.#follow(accepted.order_no, following));
+          if (!this.#isDisposed) this.#launch((following) => this.#follower.follow(accepted.order_no, following));
           return;
         }
         this.#show({ at: 'order', order: accepted });
-        await this.#follow(accepted.order_no, signal);
+        await this.#follower.follow(accepted.order_no, signal);
         return;
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
@@ -223,47 +221,6 @@ export class Purchase {
       default:
         throw error;
     }
-  }
-
-  async #follow(orderNo: string, signal: AbortSignal): Promise<void> {
-    const { client, records } = this.#options;
-    let waitSeconds: number | undefined;
-    for (;;) {
-      let order: Order;
-      try {
-        order = await this.#retrying(() => client.order(orderNo, { waitSeconds, signal }), signal);
-      } catch (error) {
-        if (!(error instanceof Refused) || error.code !== 'not_found') throw error;
-        records.clear();
-        this.#show({ at: 'idle', isOrderLost: true });
-        return;
-      }
-      if (signal.aborted) return;
-      const { doing, isPaymentLost } = this.#payment(order);
-      this.state.set({ at: 'order', order, doing, isPaymentLost });
-      if (order.status === 'queued') {
-        waitSeconds = POLL_SECONDS;
-        await this.#waits.rest(QUEUED_REST_MS * Math.random(), signal);
-      } else if (order.status === 'pending_payment') {
-        waitSeconds = undefined;
-        const isExpiring =
-          order.expires_at !== undefined && Date.parse(order.expires_at) - client.clock.now() < PENDING_REST_MS;
-        const restMs = doing === 'paying' || isExpiring ? SOON_REST_MS : PENDING_REST_MS;
-        await this.#waits.rest(restMs * (1 + Math.random() / 2), signal);
-      } else {
-        void this.#options.watch.refresh();
-        return;
-      }
-    }
-  }
-
-  /** Whether a payment of the order is under way, or had no result. */
-  #payment({ status }: Order): { doing?: 'paying' | undefined; isPaymentLost: boolean } {
-    const { client, records } = this.#options;
-    const { payingUntilMs } = records.read();
-    if (payingUntilMs === undefined || status !== 'pending_payment') return { isPaymentLost: false };
-    const isLate = client.clock.now() > payingUntilMs;
-    return { doing: isLate ? undefined : 'paying', isPaymentLost: isLate };
   }
 
   async #untilStart(signal: AbortSignal): Promise<void> {
