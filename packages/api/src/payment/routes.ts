@@ -41,7 +41,7 @@ export const paymentRoutes: FastifyPluginAsyncTypebox<
       const { provider } = deps;
       if (request.params.provider !== provider.name) return reply.refuse('not_found');
       if (!Buffer.isBuffer(request.body)) return reply.refuse('invalid_request', { detail: 'body is missing' });
-      // It comes again if the provider could not say whose event it is.
+      // If the provider cannot say whose event it is, it sends the event again later.
       const webhook = await provider.verifyWebhook(request.body, request.headers).catch((error: unknown) => {
         throw error instanceof ProviderFault ? new Refusal('unavailable', { cause: error }) : error;
       });

@@ -13,7 +13,7 @@ export const OUTBOX_SCRIPTS = readScripts(import.meta.url, {
 });
 export type OutboxScript = (typeof OUTBOX_SCRIPTS)[number]['name'];
 
-/** Buys may put sales into the outbox while it is repaired: then it is read again, so many times. */
+/** A buy may add a sale to the outbox during its repair. Then it is read again, at most this often. */
 const OUTBOX_READINGS_MAX = 10;
 
 /** A batch is some kilobytes. */

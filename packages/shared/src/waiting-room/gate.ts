@@ -46,7 +46,7 @@ export interface RoomView {
 /** Calls are counted together if they are closer than this share of a pass, or than a second. */
 const SPANS_OF_A_PASS = 100;
 const SPAN_MS_MIN = 1_000;
-/** Calls that were not made may be made up for so long. */
+/** If the gate is late, it may call at once as many as the rate allows in this time. */
 const BURST_MS = 500;
 /** The gate stays this share below its limit, which is more than the error of the counts. */
 const MARGIN = 0.01;

@@ -6,7 +6,7 @@ import type { Challenge, Order, SeckillToken } from './types.ts';
 
 /** How long one poll waits for the order to leave `queued`. */
 const POLL_SECONDS = 20;
-/** A sale that has "not started" by the service's clock starts within this time, or it was moved. */
+/** If the service still says `not_started` after this time, an operator has moved the start. */
 const START_MS_MAX = 1_000;
 /** A new seckill token that is refused again and again is a fault: asking for more would not end. */
 const NEW_TOKENS_MAX = 3;
