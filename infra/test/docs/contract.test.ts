@@ -1,25 +1,14 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { metricRows } from '@flash-sale/shared/platform/telemetry/metrics.ts';
-import { openApp, openTestContext, type TestApp, type TestContext } from '@flash-sale/api/testing/support.ts';
+import { openTestApp } from '@flash-sale/api/testing/support.ts';
 import { readAlerts, selectorsOf } from '../../src/monitoring/rules.ts';
 import { PAGES, readPage } from './pages.ts';
 
-let context: TestContext;
-let app: TestApp;
-
-beforeAll(async () => {
-  // So it has every call.
-  context = await openTestContext({
-    AUTH_MODE: 'jwt',
-    JWT_SECRET: 'a-secret-of-access-tokens-of-32-bytes',
-    CHALLENGE_BITS: '4',
-  });
-  app = await openApp(context);
-});
-
-afterAll(async () => {
-  await app.close();
-  await context.close();
+// With these settings it has every call.
+const { app } = await openTestApp({
+  AUTH_MODE: 'jwt',
+  JWT_SECRET: 'a-secret-of-access-tokens-of-32-bytes',
+  CHALLENGE_BITS: '4',
 });
 
 it('every call that the docs name is one of the OpenAPI document', async () => {

@@ -19,11 +19,11 @@ import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts'
 import { buildApp, type App } from '../src/app.ts';
 import { openSeckillTokens } from '../src/seckill/token-secrets.ts';
 import type { AppBounds, AppDeps } from '../src/deps.ts';
-import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
+import { openTestContext, testContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { settle } from '@flash-sale/shared/testing/settling.ts';
 import { SOON } from '@flash-sale/shared/testing/soon.ts';
 
-export { openTestContext, type TestContext };
+export { openTestContext, testContext, type TestContext };
 
 export const OPERATOR_TOKEN = 'the-operators-own-token';
 export const VIEWER_TOKEN = 'the-viewers-own-token';

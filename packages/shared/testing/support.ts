@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { sql } from 'kysely';
 import { pino } from 'pino';
-import { inject } from 'vitest';
+import { afterAll, inject } from 'vitest';
 import type { TestServers } from '../../../infra/src/test-context.ts';
 import { loadConfig, type Config } from '../src/platform/config/config.ts';
 import { connectDb, type Db } from '../src/platform/mysql/client.ts';
@@ -42,8 +42,18 @@ export interface TestContext {
 }
 
 /**
- * Opens the context of a test file on the servers of the test run. `env` is added to the
- * configuration. Call it in `beforeAll`, and `close` in `afterAll`.
+ * The context of a test file. Await it at the top of the file: it is closed after the last test.
+ * `env` is added to the configuration.
+ */
+export async function testContext(env: Readonly<Record<string, string>> = {}): Promise<TestContext> {
+  const context = await openTestContext(env);
+  afterAll(() => context.close());
+  return context;
+}
+
+/**
+ * Opens a context on the servers of the test run, for a test that closes it itself. `env` is added
+ * to the configuration.
  */
 export async function openTestContext(env: Readonly<Record<string, string>> = {}): Promise<TestContext> {
   const name = `t${randomUUID().replaceAll('-', '').slice(0, 12)}`;

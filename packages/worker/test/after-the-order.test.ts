@@ -1,13 +1,9 @@
 import * as fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
+import { expect, test } from 'vitest';
+import { testContext } from '@flash-sale/shared/testing/support.ts';
 import { Run, UNITS, UNITS_PER_SHOPPER, USERS, type Step } from './after-the-order-model.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 const which = fc.nat(1_000);
 /** Success is the most frequent event, so that there is money to lose. */

@@ -1,19 +1,14 @@
 import { once } from 'node:events';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import type { AppBounds } from '../../src/deps.ts';
-import { openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
+import { openApp, testContext, type TestApp } from '../../testing/support.ts';
 import { answersIn, connectRaw, listen } from './raw-connection.ts';
 
 const SHORT = { headersTimeoutMs: 200, requestTimeoutMs: 400 };
 
-let context: TestContext;
+const context = await testContext();
 let app: TestApp;
-
-beforeAll(async () => {
-  context = await openTestContext();
-});
 afterEach(() => app.close());
-afterAll(() => context.close());
 
 async function serve(env: Record<string, string> = {}, bounds: AppBounds = {}): Promise<number> {
   app = await openApp(context, env, { bounds });

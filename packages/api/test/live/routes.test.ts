@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { get as httpGet, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { SOON } from '@flash-sale/shared/testing/soon.ts';
 import { placeOrders } from '@flash-sale/shared/testing/ordering.ts';
 import { heartbeat } from '@flash-sale/shared/platform/process/heartbeat.ts';
@@ -12,17 +12,14 @@ import {
   AS_VIEWER,
   openApp,
   openTestContext,
+  testContext,
   type TestApp,
   type TestContext,
   VIEWER_TOKEN,
 } from '../../testing/support.ts';
 import { openOwnMysql, openOwnRedis } from '../../testing/own-servers.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext({ VIEWER_TOKEN });
-});
-afterAll(() => context.close());
+const context = await testContext({ VIEWER_TOKEN });
 
 /** An app that listens, closed after the test. */
 async function listening(own: TestContext = context, bounds: AppBounds = {}): Promise<TestApp> {

@@ -1,19 +1,15 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { placeOrders } from '@flash-sale/shared/testing/ordering.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { countsOf } from '@flash-sale/shared/sale/sale-figures.ts';
 import type { SaleTotals } from '@flash-sale/shared/sale/sale-counters-table.ts';
 import { changeOf } from '../../src/live/reading.ts';
 import { SaleReadings } from '../../src/live/sale-readings.ts';
-import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { testContext } from '../../testing/support.ts';
 
 const NO_TOTALS: SaleTotals = { pending_payment: 0, failed: 0, paid: 0, cancelled: 0, expired: 0, refunded: 0 };
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 /** Reads sales as the live stream does. */
 function reader() {

@@ -1,23 +1,14 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { freePort } from '../../../../infra/src/services/ports.ts';
 import type { Order } from '@flash-sale/shared/order/order.ts';
 import { applyPaymentEvent } from '@flash-sale/shared/order-moves/apply-payment-event.ts';
 import { cancelOrder, expireOrders } from '@flash-sale/shared/order-moves/cancel-and-expire.ts';
 import { ledgerOf, openPayment, placeOrder } from '@flash-sale/shared/testing/ordering.ts';
-import { AS_OPERATOR, openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
+import { AS_OPERATOR, openTestApp } from '../../testing/support.ts';
 
-let context: TestContext;
-let app: TestApp;
-beforeAll(async () => {
-  context = await openTestContext();
-  const port = await freePort();
-  app = await openApp(context, { PUBLIC_URL: `http://127.0.0.1:${port}` });
-  await app.server.listen({ host: '127.0.0.1', port });
-});
-afterAll(async () => {
-  await app.close();
-  await context.close();
-});
+const port = await freePort();
+const { context, app } = await openTestApp({ PUBLIC_URL: `http://127.0.0.1:${port}` });
+await app.server.listen({ host: '127.0.0.1', port });
 
 const refund = ({ orderNo }: Pick<Order, 'orderNo'>, headers: Record<string, string> = AS_OPERATOR) =>
   app.post(`/api/v1/admin/orders/${orderNo}/refund`, undefined, headers);

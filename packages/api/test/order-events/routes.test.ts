@@ -1,21 +1,12 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { insertOrderEvents } from '@flash-sale/shared/order-events/order-events-table.ts';
 import { listActions } from '../../src/operator/operator-actions-table.ts';
 import { placeOrders } from '@flash-sale/shared/testing/ordering.ts';
-import { AS_OPERATOR, openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
+import { AS_OPERATOR, openTestApp } from '../../testing/support.ts';
 
-let context: TestContext;
-let app: TestApp;
-beforeAll(async () => {
-  context = await openTestContext();
-  app = await openApp(context, {
-    EVENTS_URL: 'http://receiver.test/',
-    EVENTS_SECRET: `whsec_${Buffer.alloc(24).toString('base64')}`,
-  });
-});
-afterAll(async () => {
-  await app.close();
-  await context.close();
+const { context, app } = await openTestApp({
+  EVENTS_URL: 'http://receiver.test/',
+  EVENTS_SECRET: `whsec_${Buffer.alloc(24).toString('base64')}`,
 });
 // One dead message, one that waits for its next attempt, one that was never tried.
 beforeEach(async () => {

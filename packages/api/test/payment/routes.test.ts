@@ -1,30 +1,19 @@
 import { createHmac } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { freePort } from '../../../../infra/src/services/ports.ts';
 import { sharedTokenSecret } from '@flash-sale/shared/seckill-token/token-secrets-table.ts';
 import type { Order } from '@flash-sale/shared/order/order.ts';
 import { cancelOrder } from '@flash-sale/shared/order-moves/cancel-and-expire.ts';
 import { signedByStripe } from '@flash-sale/shared/testing/stripe-signature.ts';
 import { ledgerOf, openPayment, placeOrder } from '@flash-sale/shared/testing/ordering.ts';
-import { AS_OPERATOR, openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
+import { AS_OPERATOR, openApp, openTestApp } from '../../testing/support.ts';
 
-let context: TestContext;
-let app: TestApp;
-let url: string;
-let secret: string;
-beforeAll(async () => {
-  context = await openTestContext();
-  const port = await freePort();
-  url = `http://127.0.0.1:${port}`;
-  // The sandbox sends its webhooks here, over HTTP.
-  app = await openApp(context, { PUBLIC_URL: url });
-  await app.server.listen({ host: '127.0.0.1', port });
-  secret = await sharedTokenSecret(context.db);
-});
-afterAll(async () => {
-  await app.close();
-  await context.close();
-});
+const port = await freePort();
+// The sandbox sends its webhooks here, over HTTP.
+const url = `http://127.0.0.1:${port}`;
+const { context, app } = await openTestApp({ PUBLIC_URL: url });
+await app.server.listen({ host: '127.0.0.1', port });
+const secret = await sharedTokenSecret(context.db);
 
 const newOrder = async (): Promise<Order> => placeOrder(context, await context.openSale());
 const signature = (body: string, timeMs = Date.now(), key = secret): string =>

@@ -1,19 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { once } from 'node:events';
 import { connect, type AddressInfo } from 'node:net';
 import { newBatchNo, newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
-import type { Sale } from '@flash-sale/shared/sale/sale.ts';
-import { openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
+import { openApp, testContext, type TestApp } from '../../testing/support.ts';
 
-let context: TestContext;
-let sale: Sale;
-
-beforeAll(async () => {
-  context = await openTestContext({ RATE_LIMIT_IP: '1/5' });
-  sale = await context.openSale({ seckillStock: 100 });
-});
-
-afterAll(() => context.close());
+const context = await testContext({ RATE_LIMIT_IP: '1/5' });
+const sale = await context.openSale({ seckillStock: 100 });
 
 const PROXY = { TRUSTED_PROXIES: '127.0.0.0/8,10.0.0.0/8' };
 const FORGER = { 'x-forwarded-for': '192.0.2.66' };

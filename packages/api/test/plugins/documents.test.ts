@@ -1,27 +1,15 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { operatorCalls, shopperCalls } from '../../src/plugins/documents.ts';
-import { openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
+import { openTestApp } from '../../testing/support.ts';
 
 type Paths = Record<string, object>;
 
-let context: TestContext;
-let app: TestApp;
-let served: Paths;
-
-beforeAll(async () => {
-  context = await openTestContext();
-  app = await openApp(context, {
-    CHALLENGE_BITS: '4',
-    AUTH_MODE: 'jwt',
-    JWT_SECRET: 'a-secret-of-access-tokens-of-32-bytes',
-  });
-  served = (await app.get('/docs/json')).json<{ paths: Paths }>().paths;
+const { app } = await openTestApp({
+  CHALLENGE_BITS: '4',
+  AUTH_MODE: 'jwt',
+  JWT_SECRET: 'a-secret-of-access-tokens-of-32-bytes',
 });
-
-afterAll(async () => {
-  await app?.close();
-  await context?.close();
-});
+const served = (await app.get('/docs/json')).json<{ paths: Paths }>().paths;
 
 /** The types of the clients are generated from these documents; see `npm run docs`. */
 describe.each([

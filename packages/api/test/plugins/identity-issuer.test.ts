@@ -2,7 +2,7 @@ import type { JWTPayload } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { newKey, openKeyProvider, type KeyProvider } from '../identity/key-provider.ts';
-import { openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
+import { openApp, testContext, type TestApp } from '../../testing/support.ts';
 import {
   AUDIENCE,
   ISSUER,
@@ -15,13 +15,7 @@ import {
   valid,
 } from '../identity/access-tokens.ts';
 
-let context: TestContext;
-
-beforeAll(async () => {
-  context = await openTestContext({ AUTH_MODE: 'jwt', JWT_SECRET: SECRET });
-});
-
-afterAll(() => context.close());
+const context = await testContext({ AUTH_MODE: 'jwt', JWT_SECRET: SECRET });
 
 describe('the development login', () => {
   const logIn = (app: TestApp, userId: string) => app.post('/api/v1/dev/session', { user_id: userId });

@@ -1,16 +1,10 @@
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
-import { openApp, openTestContext, settleOrder, type TestApp, type TestContext } from '../../testing/support.ts';
+import { openApp, testContext, settleOrder, type TestApp } from '../../testing/support.ts';
 import { SECRET, bearer, askToken, hs256, inOneHour, refusedFor, valid } from '../identity/access-tokens.ts';
 
-let context: TestContext;
-
-beforeAll(async () => {
-  context = await openTestContext({ AUTH_MODE: 'jwt', JWT_SECRET: SECRET });
-});
-
-afterAll(() => context.close());
+const context = await testContext({ AUTH_MODE: 'jwt', JWT_SECRET: SECRET });
 
 describe('jwt mode with a secret', () => {
   let app: TestApp;

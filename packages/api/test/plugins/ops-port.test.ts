@@ -1,26 +1,15 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, expect, it } from 'vitest';
 import { startOpsServer } from '@flash-sale/shared/platform/telemetry/ops-server.ts';
 import { answersIn, connectRaw, listen } from '../attacks/raw-connection.ts';
-import { openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
+import { openTestApp } from '../../testing/support.ts';
 
-let context: TestContext;
-let app: TestApp;
-let apiPort: number;
-let ops: Awaited<ReturnType<typeof startOpsServer>>;
-
-beforeAll(async () => {
-  context = await openTestContext();
-  app = await openApp(context);
-  apiPort = await listen(app);
-  const deps = { registry: app.deps.metrics.registry, readiness: app.readiness };
-  ops = await startOpsServer({ host: '127.0.0.1', port: 0 }, deps);
-});
-
-afterAll(async () => {
-  await ops.stop();
-  await app.close();
-  await context.close();
-});
+const { app } = await openTestApp();
+const apiPort = await listen(app);
+const ops = await startOpsServer(
+  { host: '127.0.0.1', port: 0 },
+  { registry: app.deps.metrics.registry, readiness: app.readiness },
+);
+afterAll(() => ops.stop());
 
 /** The answer of a port to a raw request: status, allowed methods, and body. */
 async function answer(port: number, line: string, more = '') {

@@ -1,17 +1,13 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
 import type { SaleWithTexts } from '@flash-sale/shared/sale/sale.ts';
 import { Catalog, PRODUCT_CACHE_MS } from '../../src/sale/catalog.ts';
-import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { testContext } from '../../testing/support.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 /** A MySQL that hangs up on everybody, and counts them. */
 async function openBrokenMysql() {

@@ -1,20 +1,10 @@
-import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { unitsOf } from '@flash-sale/shared/testing/buying.ts';
-import { openApp, openTestContext, type TestApp, type TestContext } from '../../testing/support.ts';
+import { openTestApp } from '../../testing/support.ts';
 
-let context: TestContext;
-let app: TestApp;
-
-beforeAll(async () => {
-  context = await openTestContext();
-  app = await openApp(context);
-});
+const { context, app } = await openTestApp();
 afterEach(() => vi.restoreAllMocks());
-afterAll(async () => {
-  await app.close();
-  await context.close();
-});
 
 const SALES = 25;
 const openSales = () => Promise.all(Array.from({ length: SALES }, () => context.openSale({ seckillStock: 2 })));

@@ -1,14 +1,10 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
 import { createCommands } from '@flash-sale/shared/commands.ts';
 import { OutcomeCounts } from '../../src/seckill/outcome-counts.ts';
-import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { testContext } from '../../testing/support.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 it('counts of several processes add up, and a repeated write counts once', async () => {
   const sale = await context.openSale();

@@ -1,17 +1,13 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { buy } from '@flash-sale/shared/testing/buying.ts';
-import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
+import { testContext } from '@flash-sale/shared/testing/support.ts';
 import { CLOSED_GATE } from '@flash-sale/shared/waiting-room/gate.ts';
 import { EARLY_END, earlyPlace } from '@flash-sale/shared/waiting-room/place.ts';
 import { readRoomFigures } from '../../src/waiting-room/room-figures.ts';
 import { hasRoom } from '../../src/waiting-room/place-view.ts';
 import { RoomReader } from '../../src/waiting-room/room-reader.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 test('operators see who waits, who is inside and who was called, before the start and after it', async () => {
   const { commands, redis, keys, config } = context;

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { newBatchNo, newOrderNumber } from '../../src/order/order-number.ts';
 import type { Sale } from '../../src/sale/sale.ts';
 import {
@@ -16,14 +16,10 @@ import {
   unitsOf,
 } from '../../testing/buying.ts';
 import { ordersOf, settle } from '../../testing/settling.ts';
-import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { testContext } from '../../testing/support.ts';
 import { REFUSALS, buyWith, changingNothing, outcomes, setState } from './admitting.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 describe('one shopper twice in a batch', () => {
   test('gets one unit, and the order number of the first buy for both', async () => {

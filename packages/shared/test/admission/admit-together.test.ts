@@ -1,14 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { AdmitBatch, Admission } from '../../src/admission/admission-commands.ts';
 import type { Sale } from '../../src/sale/sale.ts';
 import { newAttempt, newCall, NO_LIMITS, send, shoppers, snapshot, unitsOf } from '../../testing/buying.ts';
-import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { testContext } from '../../testing/support.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 const outcomes = (admissions: readonly Admission[][]) => admissions.map((own) => own.map(({ outcome }) => outcome));
 

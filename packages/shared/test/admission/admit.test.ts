@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Sale } from '../../src/sale/sale.ts';
 import { connectRedis } from '../../src/platform/redis/client.ts';
 import { createCommands } from '../../src/commands.ts';
@@ -17,14 +17,10 @@ import {
   unitsOf,
 } from '../../testing/buying.ts';
 import { ordersOf, settle, settlementsFor } from '../../testing/settling.ts';
-import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { testContext } from '../../testing/support.ts';
 import { REFUSALS, buyWith, changingNothing, outcomes, setState } from './admitting.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 describe('an accepted buy', () => {
   test('takes one unit, with its owner, its batch and its consumed seckill token in one step', async () => {

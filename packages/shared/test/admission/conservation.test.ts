@@ -1,14 +1,10 @@
 import * as fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { expect, test } from 'vitest';
+import { testContext } from '../../testing/support.ts';
 import { Run } from './conservation-run.ts';
 import { UNITS_PER_SHOPPER, USERS, type Step } from './conservation-model.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 const quantity = fc.constantFrom(1, 1, 1, 2, 3, UNITS_PER_SHOPPER + 1);
 const user = fc.constantFrom(...USERS);

@@ -1,13 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { Sale } from '../../src/sale/sale.ts';
 import { newAttempt, newItem, recordToken, send, snapshot, takeLease } from '../../testing/buying.ts';
-import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { testContext } from '../../testing/support.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 type Sent = (string | number)[];
 type Script = (...sent: Sent) => Promise<unknown>;

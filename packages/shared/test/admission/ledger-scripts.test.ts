@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { Sale } from '../../src/sale/sale.ts';
 import type { Owner } from '../../src/sale/owner.ts';
 import { connectRedis } from '../../src/platform/redis/client.ts';
@@ -7,14 +7,10 @@ import { buy, shoppers, snapshot, takeLease, unitsOf } from '../../testing/buyin
 import { ordersOf, settle } from '../../testing/settling.ts';
 import { batchNoOf } from '../../src/order/order-number.ts';
 import type { NextBatches } from '../../src/admission/outbox-commands.ts';
-import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { testContext } from '../../testing/support.ts';
 import { LIFE_MS, loseLease, orderNos, settled, settlements } from './settled-orders.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 let sale: Sale;
 /** Five orders that wait for the ledger, in a sale of ten units. */

@@ -1,16 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Sale } from '../../src/sale/sale.ts';
 import type { Owner } from '../../src/sale/owner.ts';
 import { rebuildSale } from '../../src/reconciliation/rebuild.ts';
 import { buy, newAttempt, send, shoppers, takeLease } from '../../testing/buying.ts';
-import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { openTestContext, testContext } from '../../testing/support.ts';
 import { ordersOf, settle as settleOrders } from '../../testing/settling.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 /** The time of the sale's oldest batch in the outbox; undefined if it is not there. */
 async function sinceOf(sale: Sale): Promise<number | undefined> {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createCommands } from '../../src/commands.ts';
 import { connectRedis } from '../../src/platform/redis/client.ts';
 import { newOrderNumber } from '../../src/order/order-number.ts';
@@ -7,13 +7,9 @@ import { countsOf } from '../../src/sale/sale-figures.ts';
 import type { Sale } from '../../src/sale/sale.ts';
 import { buy, newAttempt, newCall, newItem, send, shoppers, takeLease, unitsOf } from '../../testing/buying.ts';
 import { ordersOf, settle } from '../../testing/settling.ts';
-import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { testContext } from '../../testing/support.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 /** Buys of one call, each by another shopper. */
 async function attemptOf(sale: Sale, wanted: Readonly<Record<string, number>>) {

@@ -1,17 +1,13 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Sale } from '../../src/sale/sale.ts';
 import { connectRedis } from '../../src/platform/redis/client.ts';
 import type { Admission, AdmitCall } from '../../src/admission/admission-commands.ts';
 import { createCommands } from '../../src/commands.ts';
 import { newAttempt, newCall, newItem, NO_LIMITS, send, shoppers } from '../../testing/buying.ts';
 import { SOON } from '../../testing/soon.ts';
-import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { testContext } from '../../testing/support.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 type Limits = Partial<AdmitCall['limits']>;
 

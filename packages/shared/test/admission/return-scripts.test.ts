@@ -1,17 +1,13 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { Sale } from '../../src/sale/sale.ts';
 import type { Owner } from '../../src/sale/owner.ts';
 import { buy, loseToken, newAttempt, send, shoppers, snapshot, takeLease, unitsOf } from '../../testing/buying.ts';
 import { batchNoOf } from '../../src/order/order-number.ts';
 import { SETTLED_LIFE_MS } from '../../src/order/order.ts';
-import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { testContext } from '../../testing/support.ts';
 import { LIFE_MS, orderNos, settlements } from './settled-orders.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 let sale: Sale;
 /** Five orders that wait for the ledger, in a sale of ten units. */

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { moveOrders } from '../../src/order-moves/order-transitions.ts';
 import { lockSaleRow } from '../../src/sale/lock-sale-row.ts';
 import { readCounters } from '../../src/sale/sale-counters-table.ts';
@@ -11,16 +11,12 @@ import { requestRefund } from '../../src/order-moves/request-refund.ts';
 import { SaleTransactions } from '../../src/order-moves/sale-transactions.ts';
 import { shoppers, takeLease } from '../../testing/buying.ts';
 import { ledgerOf, openPayment, placeOrder, placeOrders } from '../../testing/ordering.ts';
-import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { testContext } from '../../testing/support.ts';
 import { batchNoOf } from '../../src/order/order-number.ts';
 import { settledLineOf } from '../../src/order/settled-record.ts';
 import { orderIn, statusInRedis, tell } from './moving.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 describe('an order', () => {
   const CALLS: Readonly<Record<'cancelled' | 'expired' | 'paid' | 'refunded', (order: Order) => Promise<unknown>>> = {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { insertPayment, movePayments } from '../../src/payment/payments-table.ts';
 import { readCounters } from '../../src/sale/sale-counters-table.ts';
 import type { OrderStatus } from '../../src/order/order.ts';
@@ -12,14 +12,10 @@ import {
 import { cancelOrder, expireOrders } from '../../src/order-moves/cancel-and-expire.ts';
 import { aLockIsWaitedFor } from '../../testing/row-locks.ts';
 import { ledgerOf, openPayment, placeOrder } from '../../testing/ordering.ts';
-import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { testContext } from '../../testing/support.ts';
 import { apply, eventOf, orderIn, tell } from './moving.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 describe('a payment', () => {
   test('makes no move that its map does not have', async () => {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { cancelOrder, expireOrders } from '../../src/order-moves/cancel-and-expire.ts';
 import { receivePaymentEvent } from '../../src/order-moves/payment-events.ts';
 import { requestRefund } from '../../src/order-moves/request-refund.ts';
@@ -7,14 +7,10 @@ import { findPayment } from '../../src/payment/payments-table.ts';
 import { readCounters } from '../../src/sale/sale-counters-table.ts';
 import { takeLease, unitsOf } from '../../testing/buying.ts';
 import { ledgerOf, openPayment, placeOrders } from '../../testing/ordering.ts';
-import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { testContext } from '../../testing/support.ts';
 import { eventOf, tell } from './moving.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 /** A sale of ten units at 19.99 with an order of three and one of one. */
 async function placed() {

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { connectDb, type Tx } from '../../src/platform/mysql/client.ts';
 import { lockSaleRow } from '../../src/sale/lock-sale-row.ts';
 import type { Order } from '../../src/order/order.ts';
@@ -10,13 +10,9 @@ import { SaleTransactions, type Work } from '../../src/order-moves/sale-transact
 import { shoppers } from '../../testing/buying.ts';
 import { openPayment, placeOrder, placeOrders } from '../../testing/ordering.ts';
 import { aLockIsWaitedFor } from '../../testing/row-locks.ts';
-import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { testContext } from '../../testing/support.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 /** Holds the sale's row until it is released, so that new work must wait. */
 async function holdRow(sale: Sale): Promise<() => Promise<void>> {

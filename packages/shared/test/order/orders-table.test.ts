@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { connectDb } from '../../src/platform/mysql/client.ts';
 import {
   findLiveOrder,
@@ -21,13 +21,9 @@ import { ordersToExpireQuery } from '../../src/order-moves/orders-to-expire.ts';
 import { ORDER_STATUSES, type Order } from '../../src/order/order.ts';
 import type { Sale } from '../../src/sale/sale.ts';
 import { planOf } from '../../testing/query-plan.ts';
-import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { testContext } from '../../testing/support.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 let madeMs = 1_800_000_000_000;
 /** An order that is newer than every other. */

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { markCleaned } from '../../src/sale/clean-up-table.ts';
 import { findSale } from '../../src/sale/products-table.ts';
 import { Refusal } from '../../src/platform/errors.ts';
@@ -6,16 +6,12 @@ import type { Sale } from '../../src/sale/sale.ts';
 import { endSale, topUpSale } from '../../src/reconciliation/change.ts';
 import { loadSale, rebuildSale } from '../../src/reconciliation/rebuild.ts';
 import { buy, newAttempt, send, shoppers, snapshot, takeLease, unitsOf } from '../../testing/buying.ts';
-import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { testContext, type TestContext } from '../../testing/support.ts';
 
 const WAIT_MS = 5_000;
 const OPTIONS = { waitMs: WAIT_MS };
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 const topUp = (sale: Sale, seckillStock: number, stock?: number) =>
   topUpSale(context, sale, { seckillStock, stock }, OPTIONS);

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Reservation } from '../../src/admission/reservation.ts';
 import { TOTAL_CENTS_MAX } from '../../src/platform/money.ts';
 import { batchNoOf } from '../../src/order/order-number.ts';
@@ -11,15 +11,11 @@ import { ownersOf, rebuildSale } from '../../src/reconciliation/rebuild.ts';
 import { repairSale } from '../../src/reconciliation/repair.ts';
 import { buy, newAttempt, send, unitsOf } from '../../testing/buying.ts';
 import { placeOrders } from '../../testing/ordering.ts';
-import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { testContext } from '../../testing/support.ts';
 
 const WAIT_MS = 5_000;
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 const entriesOf = (owners: readonly Owner[]): Record<string, string> =>
   Object.fromEntries(owners.map((owner) => [owner.userId, ownerEntryOf(owner)]));

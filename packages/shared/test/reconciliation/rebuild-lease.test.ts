@@ -1,19 +1,15 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { markCleaned } from '../../src/sale/clean-up-table.ts';
 import { readStamp } from '../../src/sale/stamps-table.ts';
 import type { Sale } from '../../src/sale/sale.ts';
 import { LeaseLost } from '../../src/sale/lease.ts';
 import { rebuildSale } from '../../src/reconciliation/rebuild.ts';
 import { buy, newCall, newItem, putToken, shoppers, takeLease, unitsOf } from '../../testing/buying.ts';
-import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { testContext } from '../../testing/support.ts';
 import { ordersOf, settle } from '../../testing/settling.ts';
 import { byUser, empty, newOwners, rebuild, writeOrders } from './rebuilding.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 describe('a rebuild', () => {
   test('is not done while another process holds the lease, and the sale continues to sell', async () => {

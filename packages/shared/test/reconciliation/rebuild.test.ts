@@ -1,18 +1,14 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { batchNoOf } from '../../src/order/order-number.ts';
 import type { Reservation } from '../../src/admission/reservation.ts';
 import type { Owner } from '../../src/sale/owner.ts';
 import { ownersOf } from '../../src/reconciliation/rebuild.ts';
 import { buy, newAttempt, send, shoppers, takeLease, unitsOf } from '../../testing/buying.ts';
-import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { testContext } from '../../testing/support.ts';
 import { ordersOf, settle } from '../../testing/settling.ts';
 import { byUser, newOwners, rebuild, writeOrders } from './rebuilding.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 describe('from an empty Redis', () => {
   test('a new sale is ready with all its units', async () => {

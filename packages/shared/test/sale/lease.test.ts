@@ -1,15 +1,11 @@
 import { once } from 'node:events';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { readStamp, stampFence } from '../../src/sale/stamps-table.ts';
 import type { Sale } from '../../src/sale/sale.ts';
 import { acquireLease, Lease, LEASE_LIFE_MS, LeaseLost, withStampedLease } from '../../src/sale/lease.ts';
-import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { testContext } from '../../testing/support.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 const leaseKey = (sale: Sale): string => context.keys.sale(sale).lease;
 

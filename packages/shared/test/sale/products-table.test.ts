@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { insertOrders } from '../../src/order/orders-table.ts';
 import { markCleaned, salesToCleanUp } from '../../src/sale/clean-up-table.ts';
 import { addSold, findSale, listSales, listShards, salesToKeep, updatePaused } from '../../src/sale/products-table.ts';
@@ -11,13 +11,9 @@ import { newBatchNo, newOrderNumber } from '../../src/order/order-number.ts';
 import type { OrderStatus } from '../../src/order/order.ts';
 import type { Sale } from '../../src/sale/sale.ts';
 import { aLockIsWaitedFor } from '../../testing/row-locks.ts';
-import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { testContext } from '../../testing/support.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 describe('a sale in the ledger', () => {
   test('is read exactly as it was written, to the millisecond', async () => {

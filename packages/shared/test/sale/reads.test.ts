@@ -1,15 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { rebuildSale } from '../../src/reconciliation/rebuild.ts';
 import { buy, newAttempt, send, takeLease } from '../../testing/buying.ts';
 import { batchNoOf } from '../../src/order/order-number.ts';
 import { ordersOf, settle } from '../../testing/settling.ts';
-import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { testContext } from '../../testing/support.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 describe('the clock', () => {
   test('is Redis’s, with the name of its history', async () => {

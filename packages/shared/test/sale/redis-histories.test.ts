@@ -1,13 +1,9 @@
 import { sql } from 'kysely';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { isHistoryServed, noteHistory } from '../../src/sale/redis-histories-table.ts';
-import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { testContext } from '../../testing/support.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 const seenAgo = (historyId: string, ago: string) =>
   sql`UPDATE redis_histories SET seen_at = UTC_TIMESTAMP(3) - INTERVAL ${sql.raw(ago)} WHERE history_id = ${historyId}`.execute(

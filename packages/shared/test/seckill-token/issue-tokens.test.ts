@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Sale } from '../../src/sale/sale.ts';
 import {
   buy,
@@ -10,13 +10,9 @@ import {
   snapshot,
   takeLease,
 } from '../../testing/buying.ts';
-import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { testContext } from '../../testing/support.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 const LIFE_MS = 60_000;
 

@@ -1,20 +1,16 @@
 import { sql } from 'kysely';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect, it } from 'vitest';
 import {
   rotateTokenSecrets,
   sharedTokenSecret,
   sharedTokenSecrets,
 } from '../../src/seckill-token/token-secrets-table.ts';
 import { keyIdOf } from '../../src/seckill-token/seckill-token.ts';
-import { openTestContext, type TestContext } from '../../testing/support.ts';
+import { testContext } from '../../testing/support.ts';
 
 const LIFE_MS = 300_000;
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 beforeEach(async () => {
   await context.db.deleteFrom('token_secrets').execute();
 });

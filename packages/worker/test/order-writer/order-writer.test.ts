@@ -1,17 +1,13 @@
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
-import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
+import { testContext } from '@flash-sale/shared/testing/support.ts';
 import { OrderWriter } from '../../src/order-writer/order-writer.ts';
 import { NotNow } from '../../src/order-writer/sale-writer.ts';
 import { aLockIsWaitedFor, lockSaleRow, readLedger } from '../ledger.ts';
 import { admitAll, shoppers, settleOrdersOf } from '../shoppers.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 function openWriter(): OrderWriter {
   const db = connectDb(context.config, 'lease');

@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { stampFence } from '@flash-sale/shared/sale/stamps-table.ts';
 import { acquireLease, LeaseLost } from '@flash-sale/shared/sale/lease.ts';
-import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
+import { testContext } from '@flash-sale/shared/testing/support.ts';
 import { NotNow, SaleWriter } from '../../src/order-writer/sale-writer.ts';
 import { aLockIsWaitedFor, lockSaleRow, readLedger } from '../ledger.ts';
 import { admitAll, shoppers, settleOrders } from '../shoppers.ts';
@@ -17,11 +17,7 @@ import {
   settleInTheEnd,
 } from './writing.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 test('a lease whose holder fails before it writes is released, and not renewed without end', async () => {
   const sale = await context.openSale();

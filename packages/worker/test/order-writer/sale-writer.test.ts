@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
-import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
+import { testContext } from '@flash-sale/shared/testing/support.ts';
 import { NotNow, SaleWriter } from '../../src/order-writer/sale-writer.ts';
 import { aLockIsWaitedFor, lockSaleRow, readLedger, refuseOrdersOf } from '../ledger.ts';
 import { admitAll, shoppers, settleOrders } from '../shoppers.ts';
@@ -18,11 +18,7 @@ import {
   transactionsOf,
 } from './writing.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 describe('a job', () => {
   test('completes when its orders are in the ledger, its batch out of the outbox and its pollers notified', async () => {

@@ -1,20 +1,15 @@
 import { sql } from 'kysely';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { findSale, salesToKeep } from '@flash-sale/shared/sale/products-table.ts';
 import { readCounters } from '@flash-sale/shared/sale/sale-counters-table.ts';
 import { newBatchNo, newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
 import { KEPT_AFTER_END_MS, type Sale } from '@flash-sale/shared/sale/sale.ts';
 import { acquireLease } from '@flash-sale/shared/sale/lease.ts';
 import { rebuildSale } from '@flash-sale/shared/reconciliation/rebuild.ts';
-import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
+import { testContext } from '@flash-sale/shared/testing/support.ts';
 import { cleanUp } from '../../src/services/clean-up.ts';
 
-let context: TestContext;
-
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 const longEnded = (): Promise<Sale> => {
   const endMs = Date.now() - KEPT_AFTER_END_MS - 1_000;

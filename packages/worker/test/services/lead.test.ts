@@ -1,17 +1,13 @@
 import { sql } from 'kysely';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { LedgerService } from '../../src/services/service-leads-table.ts';
-import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
+import { testContext } from '@flash-sale/shared/testing/support.ts';
 import type { Rounds, Service } from '@flash-sale/shared/platform/process/service.ts';
 import { underLead, leadsInLedger, leadsInRedis, type LeadKeeper } from '../../src/services/lead.ts';
 import { SOON } from '@flash-sale/shared/testing/soon.ts';
 import { heldRounds, untilFinished } from '../rounds.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 describe('a service that one process runs at a time', () => {
   /** The same service in several processes; `acted` names whose round each was. */

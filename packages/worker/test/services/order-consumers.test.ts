@@ -1,12 +1,12 @@
 import { Queue, QueueEvents } from 'bullmq';
-import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
 import type { SaleRef } from '@flash-sale/shared/sale/sale.ts';
 import { ORDERS_QUEUE, writeOrders, type WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
 import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
 import { acquireLease } from '@flash-sale/shared/sale/lease.ts';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
-import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
+import { testContext } from '@flash-sale/shared/testing/support.ts';
 import { OrderWriter } from '../../src/order-writer/order-writer.ts';
 import { orderConsumers } from '../../src/services/order-consumers.ts';
 import { Progress } from '../../src/services/progress.ts';
@@ -16,11 +16,7 @@ import { openMysqlProxy } from '../mysql-proxy.ts';
 import { admitAll, shoppers } from '../shoppers.ts';
 import { SOON } from '@flash-sale/shared/testing/soon.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 function openQueue(shard = 0): Queue<WriteOrdersJob> {
   const connection = connectRedis(context.config, 'producer');

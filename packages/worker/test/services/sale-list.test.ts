@@ -1,18 +1,14 @@
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
 import { updatePaused } from '@flash-sale/shared/sale/products-table.ts';
-import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
+import { testContext } from '@flash-sale/shared/testing/support.ts';
 import { SaleList } from '@flash-sale/shared/sale/sale-list.ts';
 import { openMysqlProxy } from '../mysql-proxy.ts';
 import { SOON } from '@flash-sale/shared/testing/soon.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 test('while MySQL is down the services use the last list of sales, and see new ones when it is back', async () => {
   const mysql = await openMysqlProxy({ host: context.config.DB_HOST, port: context.config.DB_PORT });

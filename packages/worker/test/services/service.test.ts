@@ -1,16 +1,12 @@
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
-import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
+import { testContext } from '@flash-sale/shared/testing/support.ts';
 import { repeating, type Rounds, type Service } from '@flash-sale/shared/platform/process/service.ts';
 import { forEachShard } from '../../src/services/service.ts';
 import { SOON } from '@flash-sale/shared/testing/soon.ts';
 import { heldRounds, untilFinished } from '../rounds.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 describe('a repeating service', () => {
   const service = (round: Rounds['round']): Service =>

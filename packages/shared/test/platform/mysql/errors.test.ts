@@ -1,7 +1,7 @@
 import { createServer, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { sql } from 'kysely';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { connectDb, pingDb, type Db, type Tx } from '../../../src/platform/mysql/client.ts';
 import {
   dbFault,
@@ -15,13 +15,9 @@ import { insertOrders } from '../../../src/order/orders-table.ts';
 import { newBatchNo, newOrderNumber } from '../../../src/order/order-number.ts';
 import type { Order } from '../../../src/order/order.ts';
 import type { Sale } from '../../../src/sale/sale.ts';
-import { openTestContext, type TestContext } from '../../../testing/support.ts';
+import { testContext, type TestContext } from '../../../testing/support.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 const opened: Db[] = [];
 afterEach(async () => {

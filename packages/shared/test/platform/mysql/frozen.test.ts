@@ -1,13 +1,9 @@
 import { sql } from 'kysely';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { connectDb, type PoolUse } from '../../../src/platform/mysql/client.ts';
-import { openTestContext, type TestContext } from '../../../testing/support.ts';
+import { testContext } from '../../../testing/support.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 /**
  * A sale continues within 10 s (promise 11). The server needs half of that to notice, and then

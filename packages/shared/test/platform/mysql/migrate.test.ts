@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Migrator } from 'kysely/migration';
 import { connectDb, createDatabase } from '../../../src/platform/mysql/client.ts';
 import { migrate, MIGRATIONS } from '../../../src/platform/mysql/migrate.ts';
@@ -7,13 +7,9 @@ import { newBatchNo, newOrderNumber } from '../../../src/order/order-number.ts';
 import { findOrder } from '../../../src/order/orders-table.ts';
 import { rebuildSale } from '../../../src/reconciliation/rebuild.ts';
 import { findSale } from '../../../src/sale/products-table.ts';
-import { openTestContext, type TestContext } from '../../../testing/support.ts';
+import { testContext } from '../../../testing/support.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 describe('migrating', () => {
   test('a new database, by six processes at once: one does it, all succeed', async () => {

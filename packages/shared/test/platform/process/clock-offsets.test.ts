@@ -1,16 +1,12 @@
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { connectDb } from '../../../src/platform/mysql/client.ts';
 import { clockOffset, clockOffsets, type ClockOffsetsDeps } from '../../../src/platform/process/clock-offsets.ts';
 import { createMetrics } from '../../../src/platform/telemetry/metrics.ts';
-import { openTestContext, type TestContext } from '../../../testing/support.ts';
+import { testContext, type TestContext } from '../../../testing/support.ts';
 
 const GOING_ON = new AbortController().signal;
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 function openOffsets(deps: Partial<ClockOffsetsDeps> = {}) {
   const metrics = createMetrics('api');

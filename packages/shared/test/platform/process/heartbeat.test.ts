@@ -1,16 +1,12 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { hostname } from 'node:os';
 import { heartbeat } from '../../../src/platform/process/heartbeat.ts';
 import type { ProcessReport } from '../../../src/platform/process/process-commands.ts';
-import { openTestContext, type TestContext } from '../../../testing/support.ts';
+import { testContext } from '../../../testing/support.ts';
 
 const REPORT: ProcessReport = { kind: 'api', host: 'h', pid: 1, startedAtMs: 0, cpu: 0, busy: 0, memoryBytes: 1 };
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 const reports = async (): Promise<ProcessReport[]> => [...(await context.commands.processes()).values()];
 

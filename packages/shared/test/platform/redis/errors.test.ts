@@ -1,17 +1,13 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { connectRedis } from '../../../src/platform/redis/client.ts';
 import { RedisClock } from '../../../src/platform/redis/clock.ts';
 import { createCommands } from '../../../src/commands.ts';
 import { codeOfRedisError, REDIS_ERRORS, redisFault } from '../../../src/platform/redis/errors.ts';
-import { openTestContext, type TestContext } from '../../../testing/support.ts';
+import { testContext } from '../../../testing/support.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 /** An address without a server. */
 async function nobodysAddress(): Promise<string> {

@@ -1,17 +1,13 @@
 import { sql } from 'kysely';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { connectDb } from '../../../src/platform/mysql/client.ts';
 import { connectRedis } from '../../../src/platform/redis/client.ts';
 import { createCommands } from '../../../src/commands.ts';
 import { acquireLease, withStampedLease } from '../../../src/sale/lease.ts';
 import { createMetrics } from '../../../src/platform/telemetry/metrics.ts';
-import { openTestContext, type TestContext } from '../../../testing/support.ts';
+import { testContext } from '../../../testing/support.ts';
 
-let context: TestContext;
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 interface Readable {
   get(): Promise<{
