@@ -38,7 +38,7 @@ export const identitySettings = {
     ),
   ),
   JWT_FORMAT: text(
-    'How the access tokens of your provider differ, separated by commas: `alg=ES256` (the only algorithm accepted with `JWKS_URL`), `sub=oid` (claim with the shopper’s id), `aud=azp` (claim with the audience), `tolerance=60` (s by which its clock may differ). Set what your provider does otherwise',
+    'How the access tokens of your provider differ, separated by commas: `alg=ES256` (the only algorithm accepted with `JWKS_URL`), `sub=oid` (claim with the shopper’s id), `aud=azp` (claim with the audience), `tolerance=60` (s by which its clock may differ). Set the parts in which your provider differs',
     {
       default: tokenFormatText(TOKEN_FORMAT_DEFAULT),
       read: tokenFormatFormat,

@@ -49,7 +49,7 @@ export const limitSettings = {
     { default: '200/2000', first: [1, 1_000_000], second: [1, 1_000_000] },
   ),
   TOKENS_PER_UNIT: count(
-    'Live seckill tokens that a sale may have for each unit; 0: no limit. Set it to close the door once enough shoppers are in',
+    'Live seckill tokens that a sale may have for each unit; 0: no limit. Set it to issue no more tokens when enough shoppers have one',
     0,
     0,
     1_000,
@@ -61,7 +61,7 @@ export const limitSettings = {
     3_600,
   ),
   PASSES_PER_UNIT: count(
-    'Called shoppers of a waiting room for each free unit who may be inside at once. Raise it if many do not buy; at 1 nobody is called in vain',
+    'Called shoppers of a waiting room for each free unit who may be inside at once. Raise it if many do not buy; with 1, each called shopper has a free unit',
     2,
     1,
     100,

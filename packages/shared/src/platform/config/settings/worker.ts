@@ -12,7 +12,7 @@ export const workerSettings = {
   ),
   EVENTS_URL: Type.Optional(
     text(
-      'URL that order events are posted to. Set it in api and worker processes alike if another system must hear of orders. Default: no events',
+      'URL that order events are posted to. Set it in api and worker processes alike if another system must learn of orders. Default: no events',
       {
         read: webUrlFormat,
         wanted: 'an http or https URL without credentials',
