@@ -6,6 +6,7 @@ import type { Output } from '@flash-sale/infra/ops/run.ts';
 import { Refused } from '@flash-sale/web/client';
 import { runCrowd } from './crowd.ts';
 import { PROGRAM, readOptions } from './options.ts';
+import { HOPE_MS } from './visit.ts';
 
 /** Shoppers share connections, as behind a proxy: one for each would be more files than a process may open. */
 const CONNECTIONS = 1_000;
@@ -21,6 +22,7 @@ export async function crowdCommand(
   env: NodeJS.ProcessEnv,
   { print, complain }: Output,
   stop: AbortSignal,
+  hopeMs = HOPE_MS,
 ): Promise<number> {
   const agent = new Agent({ connections: CONNECTIONS });
   const send = ((input: string | URL, init?: object) =>
@@ -33,7 +35,15 @@ export async function crowdCommand(
     }
     const access = accessOf(env, options);
     const jwtSecret = env['JWT_SECRET'] || undefined;
-    const problems = await runCrowd(options, { url: access.url, call: callAs(access), send, jwtSecret, stop, print });
+    const problems = await runCrowd(options, {
+      url: access.url,
+      call: callAs(access),
+      send,
+      jwtSecret,
+      hopeMs,
+      stop,
+      print,
+    });
     print(problems.length === 0 ? 'the sums of the sale are correct' : `WRONG:\n${problems.join('\n')}`);
     return problems.length > 0 ? 1 : stop.aborted ? 130 : 0;
   } catch (error) {

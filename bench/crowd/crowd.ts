@@ -26,6 +26,8 @@ export interface CrowdDeps {
   readonly send: typeof fetch;
   readonly jwtSecret: string | undefined;
   readonly print: (line: string) => void;
+  /** How long shoppers in a waiting room hope for units that come back, at least. */
+  readonly hopeMs: number;
   /** Sends all shoppers home. */
   readonly stop: AbortSignal;
 }
@@ -38,7 +40,7 @@ export interface CrowdDeps {
  */
 export async function runCrowd(options: CrowdOptions, deps: CrowdDeps): Promise<readonly string[]> {
   const { shoppers, overMs, habits } = options;
-  const { url, call, send, jwtSecret, print, stop } = deps;
+  const { url, call, send, jwtSecret, print, hopeMs, stop } = deps;
   const clock = new ServerClock();
   const clientOf = await identify({ url, fetch: send, clock }, jwtSecret);
   const sale = options.sale === undefined ? await openSale(call, options, clock) : await readSale(call, options.sale);
@@ -61,7 +63,7 @@ export async function runCrowd(options: CrowdOptions, deps: CrowdDeps): Promise<
     if (stop.aborted) return;
     tally.arrived += 1;
     const userId = `crowd-${run}-${index}`;
-    tally.visits.push(await visit(userId, sale.id, { clientOf, solvers, habits, tally, stop }));
+    tally.visits.push(await visit(userId, sale.id, { clientOf, solvers, habits, tally, hopeMs, stop }));
   };
   const look = watchCrowd(call, sale.id, { everyMs: Math.max(LOOK_MS_MIN, overMs / LINES), tally, passedMs, print });
   try {

@@ -25,14 +25,16 @@ const PASSING: ReadonlySet<ErrorCode> = new Set(['paused', 'tokens_exhausted']);
 const PASSING_MS = 1_500;
 /** How often a shopper in a waiting room looks at the place. */
 const ROOM_LOOK_MS = 2_000;
-/** How long a shopper in a waiting room hopes for units that come back: longer than a payment takes. */
-const HOPE_MS = { from: 10_000, to: 15_000 };
+/** How long a shopper in a waiting room hopes for units that come back, at least: longer than a payment takes. */
+export const HOPE_MS = 10_000;
 
 interface VisitDeps {
   readonly clientOf: ClientOf;
   readonly solvers: Solvers;
   readonly habits: Habits;
   readonly tally: Tally;
+  /** `HOPE_MS`, unless a test shortens it. */
+  readonly hopeMs: number;
   /** Sends the shopper home. */
   readonly stop: AbortSignal;
 }
@@ -63,7 +65,7 @@ export async function visit(userId: string, saleId: number, deps: VisitDeps): Pr
   async function fromRoom(client: ShopperClient, solve: BuyOptions['solve']): Promise<Visit> {
     const leaving = new AbortController();
     const waiting = AbortSignal.any([signal, leaving.signal]);
-    const hopeMs = HOPE_MS.from + Math.random() * (HOPE_MS.to - HOPE_MS.from);
+    const hopeMs = deps.hopeMs * (1 + Math.random() / 2);
     let soldOutSinceMs: number | undefined;
     const onPlace = (place: Place): void => {
       if (place.status !== 'sold_out') {

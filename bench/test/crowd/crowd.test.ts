@@ -10,6 +10,8 @@ import { crowdCommand } from '../../crowd/command.ts';
 
 const PROGRAM = join(import.meta.dirname, '../../crowd/main.ts');
 const VIEWER_TOKEN = 'a-token-that-may-only-read';
+/** Longer than a payment takes here. */
+const HOPE_MS = 3_000;
 const JWT_SECRET = 'a-secret-of-at-least-thirty-two-bytes';
 
 let context: TestContext;
@@ -46,7 +48,7 @@ const crowd: Run = async (args, env = {}, service = trusting) => {
     print: (line: string) => void (said += `${line}\n`),
     complain: (line: string) => void (complained += `${line}\n`),
   };
-  const code = await crowdCommand(args.split(' '), envOf(service, env), output, new AbortController().signal);
+  const code = await crowdCommand(args.split(' '), envOf(service, env), output, new AbortController().signal, HOPE_MS);
   return { said, complained, code };
 };
 

@@ -27,6 +27,7 @@ import { openapi } from './plugins/openapi.ts';
 import { operators } from './plugins/operators.ts';
 import { problems } from './plugins/problems.ts';
 import { safeHeaders } from './plugins/safe-headers.ts';
+import { compileSerializer } from './plugins/serializer.ts';
 import { tracing } from './plugins/tracing.ts';
 import { compileValidator } from './plugins/validator.ts';
 import { orderEventRoutes } from './order-events/routes.ts';
@@ -79,7 +80,8 @@ export async function buildApp(deps: AppDeps): Promise<App> {
     return503OnClosing: false,
   })
     .withTypeProvider<TypeBoxTypeProvider>()
-    .setValidatorCompiler(compileValidator);
+    .setValidatorCompiler(compileValidator)
+    .setSerializerCompiler(compileSerializer);
 
   const servers = new ServerReadiness(deps);
   let draining = false;

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect } from 'vitest';
@@ -155,10 +156,8 @@ export async function startService(
   options: { readonly apis: number; readonly workers: number; readonly env?: Readonly<Record<string, string>> },
 ): Promise<Service> {
   const env = { ...context.env, ...options.env };
-  // The first one takes any free port, the others share it.
-  const first = await startProcess('api', { ...env, SERVER_PORT: '0' });
-  const port = first.ready.port!;
-  const apis = [first];
+  const { port, release } = await reservePort(context.config.SERVER_HOST);
+  const apis: ServiceProcess[] = [];
   const workers: ServiceProcess[] = [];
   const addApi = async () => void apis.push(await startProcess('api', { ...env, SERVER_PORT: String(port) }));
   const url = new URL(`http://127.0.0.1:${port}`);
@@ -169,7 +168,7 @@ export async function startService(
       ...Array.from({ length: options.apis - apis.length }, addApi),
       ...Array.from({ length: options.workers - workers.length }, addWorker),
     ]);
-  await startMissing();
+  await startMissing().finally(release);
   return {
     url,
     apis,
@@ -186,6 +185,16 @@ export async function startService(
       expect(await Promise.all(running.map((each) => each.stop()))).toEqual(running.map(() => 0));
     },
   };
+}
+
+/**
+ * A free port that nobody else gets until it is released, so that all processes can start at once.
+ * Only sockets that share their port may listen on it meanwhile, as api processes do.
+ */
+async function reservePort(host: string): Promise<{ readonly port: number; readonly release: () => void }> {
+  const server = createServer().listen({ host, port: 0, reusePort: true });
+  await once(server, 'listening');
+  return { port: (server.address() as AddressInfo).port, release: () => void server.close() };
 }
 
 /** The value of a metric without labels, as the process reports it. */

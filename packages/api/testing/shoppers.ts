@@ -36,7 +36,12 @@ export class Shoppers {
    * @throws if the connection breaks before the whole answer arrived; `reused`: it was a kept-alive
    * connection, which a server may close just as a request comes
    */
-  call(method: 'GET' | 'POST', path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+  call(
+    method: 'GET' | 'POST' | 'PATCH',
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const payload = body === undefined ? undefined : JSON.stringify(body);
       const call = request(

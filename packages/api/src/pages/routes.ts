@@ -32,13 +32,14 @@ type PagesConfig = Pick<
 
 /** The storefront, the console, and their files. */
 export const pageRoutes: FastifyPluginAsyncTypebox<{ readonly config: PagesConfig }> = async (app, { config }) => {
-  const assets = pageAssets();
   const page = (name: PageName, settings: Readonly<Record<string, unknown>>) => {
-    return async ({ basePath }: FastifyRequest, reply: FastifyReply) =>
-      reply
+    return async ({ basePath }: FastifyRequest, reply: FastifyReply) => {
+      const html = pageHtml({ name, assets: await pageAssets(), basePath, settings });
+      return reply
         .headers({ 'content-security-policy': POLICY, 'cache-control': 'no-cache' })
         .type('text/html; charset=utf-8')
-        .send(pageHtml({ name, assets, basePath, settings }));
+        .send(html);
+    };
   };
 
   if (config.STOREFRONT) {
@@ -59,11 +60,12 @@ export const pageRoutes: FastifyPluginAsyncTypebox<{ readonly config: PagesConfi
   app.get('/console', { schema: { hide: true } }, page('console', { currency: config.CURRENCY }));
 
   app.get('/assets/:hash/*', { schema: { hide: true, params: AssetParams } }, async (request, reply) => {
-    const asset = assets.files.get(request.params['*']);
+    const { files, hash } = await pageAssets();
+    const asset = files.get(request.params['*']);
     if (asset === undefined) return reply.refuse('not_found');
     // During an upgrade, another process may have another version of the file. It must not be
     // kept under this name.
-    const isOurs = request.params.hash === assets.hash;
+    const isOurs = request.params.hash === hash;
     const { coding, body } = await encoded(asset, request.headers['accept-encoding']);
     reply.headers({
       'cache-control': isOurs ? 'public, max-age=31536000, immutable' : 'no-store',

@@ -12,6 +12,16 @@ import { mayRefuse } from '../fields.ts';
  */
 const WEBHOOK_BYTES_MAX = 1_048_576;
 
+const ReceiveEvent = {
+  summary: 'Receive an event from the payment provider',
+  description:
+    'The provider signs the event. Each event is applied once; a repeated event changes nothing. Every event with a valid signature is answered with 200, even if the service ignores it: `outcome` says what happened.',
+  tags: ['payments'],
+  params: Type.Object({ provider: Type.String({ maxLength: 16 }) }),
+  ...mayRefuse('unauthenticated'),
+  response: { 200: Type.Object({ applied: Type.Boolean(), outcome: Type.Enum([...OUTCOMES]) }) },
+};
+
 /**
  * Webhooks of payment providers. Their bodies are kept unchanged, since the signature covers these
  * bytes.
@@ -24,33 +34,19 @@ export const paymentRoutes: FastifyPluginAsyncTypebox<
     done(null, body);
   });
 
-  app.post(
-    '/api/v1/payments/webhook/:provider',
-    {
-      schema: {
-        summary: 'Receive an event from the payment provider',
-        description:
-          'The provider signs the event. Each event is applied once; a repeated event changes nothing. Every event with a valid signature is answered with 200, even if the service ignores it: `outcome` says what happened.',
-        tags: ['payments'],
-        params: Type.Object({ provider: Type.String({ maxLength: 16 }) }),
-        ...mayRefuse('unauthenticated'),
-        response: { 200: Type.Object({ applied: Type.Boolean(), outcome: Type.Enum([...OUTCOMES]) }) },
-      },
-    },
-    async (request, reply) => {
-      const { provider } = deps;
-      if (request.params.provider !== provider.name) return reply.refuse('not_found');
-      if (!Buffer.isBuffer(request.body)) return reply.refuse('invalid_request', { detail: 'body is missing' });
-      // If the provider cannot say whose event it is, it sends the event again later.
-      const webhook = await provider.verifyWebhook(request.body, request.headers).catch((error: unknown) => {
-        throw error instanceof ProviderFault ? new Refusal('unavailable', { cause: error }) : error;
-      });
-      if ('ignored' in webhook) {
-        deps.metrics.paymentEvents.inc({ outcome: webhook.ignored });
-        return { applied: false, outcome: webhook.ignored };
-      }
-      const outcome = await receivePaymentEvent({ ...deps, log: request.log }, provider.name, webhook.event);
-      return { applied: outcome === 'applied' || outcome === 'wrong_amount', outcome };
-    },
-  );
+  app.post('/api/v1/payments/webhook/:provider', { schema: ReceiveEvent }, async (request, reply) => {
+    const { provider } = deps;
+    if (request.params.provider !== provider.name) return reply.refuse('not_found');
+    if (!Buffer.isBuffer(request.body)) return reply.refuse('invalid_request', { detail: 'body is missing' });
+    // If the provider cannot say whose event it is, it sends the event again later.
+    const webhook = await provider.verifyWebhook(request.body, request.headers).catch((error: unknown) => {
+      throw error instanceof ProviderFault ? new Refusal('unavailable', { cause: error }) : error;
+    });
+    if ('ignored' in webhook) {
+      deps.metrics.paymentEvents.inc({ outcome: webhook.ignored });
+      return { applied: false, outcome: webhook.ignored };
+    }
+    const outcome = await receivePaymentEvent({ ...deps, log: request.log }, provider.name, webhook.event);
+    return { applied: outcome === 'applied' || outcome === 'wrong_amount', outcome };
+  });
 };

@@ -1,8 +1,11 @@
 import type { FastifySchemaCompiler } from 'fastify';
 import type { TObject, TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
+import { oncePerSchema } from './once-per-schema.ts';
 
 const INTEGER = /^-?(0|[1-9][0-9]{0,15})$/;
+
+const compileOnce = oncePerSchema((schema) => Compile(schema));
 
 /**
  * Validates requests. Bodies are validated unchanged. Paths and query strings are text, in which an
@@ -10,7 +13,7 @@ const INTEGER = /^-?(0|[1-9][0-9]{0,15})$/;
  * `true`.
  */
 export const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
-  const compiled = Compile(schema);
+  const compiled = compileOnce(schema);
   const integers = httpPart === 'body' ? [] : integersOf(schema);
   return (value: Record<string, unknown>) => {
     const read = integers.length === 0 ? value : withNumbers(value, integers);

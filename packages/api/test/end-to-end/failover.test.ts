@@ -38,6 +38,8 @@ function connectTo({ port }: PrivateServer, password = PASSWORD): Redis {
 
 /** Resolves when the replica follows its master, and the Sentinel knows it. */
 async function inStep(toSentinel: Redis): Promise<void> {
+  // By default, a Sentinel needs up to 18 s to make a replica of a master that comes back.
+  await toSentinel.call('SENTINEL', 'DEBUG', 'INFO-PERIOD', '1000', 'PUBLISH-PERIOD', '500');
   await vi.waitFor(async () => expect(await toReplica.info('replication')).toContain('master_link_status:up'), SEEN);
   await vi.waitFor(async () => {
     expect(await toSentinel.call('SENTINEL', 'REPLICAS', MASTER_NAME)).toHaveLength(1);

@@ -1,4 +1,3 @@
-import Value from 'typebox/value';
 import { contradictions } from './contradictions.ts';
 import { withFiles } from './files.ts';
 import { bracketed, pairOf, sentinelsOf } from './formats.ts';
@@ -70,7 +69,7 @@ export function loadConfig(variables: Variables): Config {
   const problems: string[] = [];
   const given = SETTINGS.flatMap(([name, schema]) => {
     const variable = env[name] ?? '';
-    if (variable === '') return [];
+    if (variable === '') return schema.default === undefined ? [] : [[name, schema.default] as const];
     const value = valueOf(schema, variable);
     if (value !== undefined) return [[name, value] as const];
     const isHidden =
@@ -85,7 +84,7 @@ export function loadConfig(variables: Variables): Config {
     return [];
   });
   if (problems.length > 0) throw new ConfigError(problems);
-  const parsed = Value.Default(ConfigSchema, Object.fromEntries(given)) as Parsed;
+  const parsed = Object.fromEntries(given) as Parsed;
   const config: Config = { ...parsed, ...derivedSettings(parsed, env) };
   const contradictory = contradictions(config, parsed);
   if (contradictory.length > 0) throw new ConfigError(contradictory);

@@ -1,0 +1,17 @@
+import type { TSchema } from 'typebox';
+
+/**
+ * Compiles each schema once in a process: several routes answer with the same one, a GET route and
+ * its HEAD route share all of them, and a test builds many apps.
+ */
+export function oncePerSchema<Compiled>(compile: (schema: TSchema) => Compiled): (schema: TSchema) => Compiled {
+  const known = new WeakMap<TSchema, Compiled>();
+  return (schema) => {
+    let compiled = known.get(schema);
+    if (compiled === undefined) {
+      compiled = compile(schema);
+      known.set(schema, compiled);
+    }
+    return compiled;
+  };
+}
