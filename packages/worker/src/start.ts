@@ -24,7 +24,7 @@ import { cleanUp } from './services/clean-up.ts';
 import { duePayments } from './services/due-payments.ts';
 import { expiry } from './services/expiry.ts';
 import { gate } from './services/gate.ts';
-import { saleMetrics } from './services/sale-metrics.ts';
+import { figures } from './services/figures.ts';
 import { histories } from './services/histories.ts';
 import { orderConsumers } from './services/order-consumers.ts';
 import { orderEvents, orderEventsWithoutReceiver } from './services/order-events.ts';
@@ -32,7 +32,7 @@ import { paymentCalls } from './services/payment-calls.ts';
 import { Progress, progressWatch } from './services/progress.ts';
 import { relay } from './services/relay.ts';
 import { retention } from './services/retention.ts';
-import { stockReturns } from './services/stock-returns.ts';
+import { returns } from './services/returns.ts';
 import { SaleList } from '@flash-sale/shared/sale/sale-list.ts';
 import { underLead, leadsInLedger, leadsInRedis } from './services/lead.ts';
 import { forEachShard } from './services/service.ts';
@@ -79,10 +79,10 @@ export async function startWorker(): Promise<void> {
     const services: Rounds[] = [
       relay({ ...ofShard, queue: queues.of }),
       warmUp(ofShard),
-      stockReturns(ofShard),
+      returns(ofShard),
       gate({ ...ofShard, db, config }),
       auditor({ ...ofShard, redis, keys }),
-      saleMetrics({ ...ofShard, db, queue: queues.of }),
+      figures({ ...ofShard, db, queue: queues.of }),
       cleanUp(ofShard),
     ];
     const leads = leadsInRedis(commands, shard);

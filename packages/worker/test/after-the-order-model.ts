@@ -15,7 +15,7 @@ import { openPayment } from '@flash-sale/shared/testing/ordering.ts';
 import type { TestContext } from '@flash-sale/shared/testing/support.ts';
 import { auditSale } from '@flash-sale/shared/reconciliation/audit.ts';
 import { OrderWriter } from '../src/order-writer/order-writer.ts';
-import { stockReturns } from '../src/services/stock-returns.ts';
+import { returns } from '../src/services/returns.ts';
 import { settleOrdersOf } from './shoppers.ts';
 
 export const USERS = ['a', 'b', 'c', 'd'];
@@ -153,7 +153,7 @@ export class Run {
         await this.#replay(step.which);
         break;
       case 'returns':
-        await this.#stockReturns();
+        await this.#returns();
         break;
       case 'give_back':
         await this.#giveBackUnmarked();
@@ -235,9 +235,9 @@ export class Run {
     if (event !== undefined) assert.equal(await applyPaymentEvent(this.#context, 'sandbox', event), false);
   }
 
-  async #stockReturns(): Promise<void> {
+  async #returns(): Promise<void> {
     const { commands, db, log } = this.#context;
-    await stockReturns({ shard: 0, commands, db, log, metrics: createMetrics('worker') }).round(
+    await returns({ shard: 0, commands, db, log, metrics: createMetrics('worker') }).round(
       new AbortController().signal,
     );
     this.#model.giveBack();

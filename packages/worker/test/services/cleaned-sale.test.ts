@@ -15,9 +15,9 @@ import { openTestContext, type TestContext } from '@flash-sale/shared/testing/su
 import { SaleWriter } from '../../src/order-writer/sale-writer.ts';
 import { auditor } from '../../src/services/auditor.ts';
 import { cleanUp } from '../../src/services/clean-up.ts';
-import { saleMetrics } from '../../src/services/sale-metrics.ts';
+import { figures } from '../../src/services/figures.ts';
 import { relay } from '../../src/services/relay.ts';
-import { stockReturns } from '../../src/services/stock-returns.ts';
+import { returns } from '../../src/services/returns.ts';
 import { warmUp } from '../../src/services/warm-up.ts';
 import { settleOrders } from '../shoppers.ts';
 
@@ -95,14 +95,14 @@ test.each<[string, () => Promise<unknown>]>([
   ['warm-up', () => warmUp(older()).round(GOING_ON)],
   ['relay', () => relay(older()).round(GOING_ON)],
   ['auditor', () => auditor(older()).round(GOING_ON)],
-  ['figures', () => saleMetrics(older()).round(GOING_ON)],
+  ['figures', () => figures(older()).round(GOING_ON)],
   [
     'returns',
     async () => {
       const orderNo = newOrderNumber(sale, newBatchNo(1));
       const row = { order_no: orderNo, product_id: sale.id, user_id: 'ann', created_at: new Date(), applied_at: null };
       await context.db.insertInto('stock_returns').values(row).execute();
-      await stockReturns(older()).round(GOING_ON);
+      await returns(older()).round(GOING_ON);
     },
   ],
   [

@@ -13,7 +13,7 @@ import { OrderWriter } from '../../src/order-writer/order-writer.ts';
 import { NotNow } from '../../src/order-writer/sale-writer.ts';
 import { expiry } from '../../src/services/expiry.ts';
 import { SaleTransactions } from '@flash-sale/shared/order-moves/sale-transactions.ts';
-import { stockReturns } from '../../src/services/stock-returns.ts';
+import { returns } from '../../src/services/returns.ts';
 import { SOON } from '@flash-sale/shared/testing/soon.ts';
 import { lockSaleRow } from '../ledger.ts';
 import { admitAll, settleOrdersOf } from '../shoppers.ts';
@@ -39,7 +39,7 @@ function openExpiry(db = context.db) {
 }
 const giveBack = () => {
   const { commands, db, log } = context;
-  return stockReturns({ shard: 0, commands, db, log, metrics: createMetrics('worker') }).round(GOING_ON);
+  return returns({ shard: 0, commands, db, log, metrics: createMetrics('worker') }).round(GOING_ON);
 };
 /** How many units are not given back yet. */
 const waitingReturns = async (): Promise<number> => {

@@ -15,7 +15,7 @@ import { placeOrders } from '@flash-sale/shared/testing/ordering.ts';
 import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { SaleWriter } from '../../src/order-writer/sale-writer.ts';
 import { histories } from '../../src/services/histories.ts';
-import { stockReturns } from '../../src/services/stock-returns.ts';
+import { returns } from '../../src/services/returns.ts';
 import { warmUp } from '../../src/services/warm-up.ts';
 import { readLedger } from '../ledger.ts';
 import { admitAll, shoppers, settleOrders } from '../shoppers.ts';
@@ -54,7 +54,7 @@ afterEach(async () => {
 }, 60_000);
 
 const serviceDeps = ({ commands, db, log, metrics }: TestContext) => ({ commands, db, log, metrics, shard: 0 });
-const giveBack = (worker: TestContext) => stockReturns(serviceDeps(worker)).round(GOING_ON);
+const giveBack = (worker: TestContext) => returns(serviceDeps(worker)).round(GOING_ON);
 const load = (worker: TestContext) =>
   warmUp({ ...serviceDeps(worker), sales: { current: () => Promise.resolve([sale]) } }).round(GOING_ON);
 const live = (worker: TestContext) => worker.commands.readSale(sale);
@@ -97,7 +97,7 @@ describe('beside a promoted server', () => {
         return deps.commands.giveBack(...args);
       },
     };
-    await stockReturns({ ...deps, commands: asleep }).round(GOING_ON);
+    await returns({ ...deps, commands: asleep }).round(GOING_ON);
 
     const returnsOf = async () => (await readLedger(old.db, sale)).returns.map(({ applied }) => applied);
     expect(await returnsOf()).toEqual([false, false]);

@@ -7,7 +7,7 @@ export const SALES_SHOWN_MAX = 50;
 
 /**
  * Metrics of sales and shards, read from Redis and MySQL. One worker at a time reports them for
- * each shard (`worker/src/services/sale-metrics.ts`; the auditor reports the gap). When the lead
+ * each shard (`worker/src/services/figures.ts`; the auditor reports the gap). When the lead
  * changes, two may do so for a moment: use `max by`, and sum only its result.
  */
 export function saleAndShardMetrics(registers: Registry[]) {

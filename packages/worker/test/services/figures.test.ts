@@ -5,7 +5,7 @@ import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
 import { createMetrics, type Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { SaleWriter } from '../../src/order-writer/sale-writer.ts';
-import { saleMetrics } from '../../src/services/sale-metrics.ts';
+import { figures } from '../../src/services/figures.ts';
 import { SaleList } from '@flash-sale/shared/sale/sale-list.ts';
 import { admitAll, shoppers, settleOrders } from '../shoppers.ts';
 
@@ -31,7 +31,7 @@ async function openFigures(options: { salesShownMax?: number; mysqlIsAway?: bool
   const away = connectDb({ ...context.config, DB_PORT: 1 }, 'general');
   onTestFinished(() => away.destroy());
   const metrics = createMetrics('worker');
-  const rounds = saleMetrics({
+  const rounds = figures({
     commands,
     db: options.mysqlIsAway === true ? away : db,
     shard: 0,

@@ -5,7 +5,7 @@ import { acquireLease, withStampedLease } from '@flash-sale/shared/sale/lease.ts
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { SaleWriter } from '../../src/order-writer/sale-writer.ts';
-import { stockReturns } from '../../src/services/stock-returns.ts';
+import { returns } from '../../src/services/returns.ts';
 import { readLedger, refuseOrdersOf } from '../ledger.ts';
 import { admitAll, shoppers, settleOrders } from '../shoppers.ts';
 
@@ -22,7 +22,7 @@ function openReturns() {
   const metrics = createMetrics('worker');
   const { commands, db, log } = context;
   return {
-    round: () => stockReturns({ shard: 0, commands, db, log, metrics }).round(GOING_ON),
+    round: () => returns({ shard: 0, commands, db, log, metrics }).round(GOING_ON),
     givenBack: async (): Promise<number> => (await metrics.unitsGivenBack.get()).values[0]!.value,
   };
 }

@@ -18,7 +18,7 @@ const BATCH = 500;
 /** After this time the writer gets the lease, even if there are more units to give back. */
 const LEASE_HOLD_MS = 1_000;
 
-export interface StockReturnsDeps {
+export interface ReturnsDeps {
   readonly shard: number;
   readonly commands: Commands;
   readonly db: Db;
@@ -31,7 +31,7 @@ export interface StockReturnsDeps {
  * marked. After a crash in between, the script runs again and finds that the owner entry no longer
  * names the order.
  */
-export function stockReturns(deps: StockReturnsDeps): Rounds {
+export function returns(deps: ReturnsDeps): Rounds {
   const { shard, commands, db, log, metrics } = deps;
 
   /**

@@ -15,7 +15,7 @@ import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
 const INTERVAL_MS = 2_000;
 const JOB_STATES = ['waiting', 'active', 'delayed', 'failed'] as const;
 
-export interface SaleMetricsDeps {
+export interface FiguresDeps {
   readonly commands: Commands;
   readonly db: Db;
   readonly shard: number;
@@ -41,7 +41,7 @@ interface Found {
  * worker does this at intervals, and a scrape reads nothing, so that more replicas or scrapes add
  * no load. Everything is read before anything is shown.
  */
-export function saleMetrics(deps: SaleMetricsDeps): Rounds {
+export function figures(deps: FiguresDeps): Rounds {
   const { commands, db, shard, sales, queue, log, metrics, salesShownMax = SALES_SHOWN_MAX } = deps;
   /** Sales whose metrics are shown. */
   let shown: readonly Found[] = [];
