@@ -17,6 +17,9 @@ const MYSQL_VERSION_MIN = [8, 0];
 const MARIADB_VERSION_MIN = [10, 11];
 const CLOCK_OFFSET_MS_MAX = 500;
 const FSYNC = 'Redis appendfsync';
+const HASH_LISTS = 'Redis hash-max-listpack-entries';
+/** Longer lists cost Redis CPU time, since it searches them from the start. */
+const HASH_LIST_ENTRIES_MAX = 64;
 
 export interface ServerCheckDeps {
   readonly config: Pick<Config, 'NODE_ENV' | 'SHARDS'>;
@@ -60,9 +63,10 @@ export async function checkServers(deps: ServerCheckDeps): Promise<void> {
     else log.warn({ err: check.reason as unknown }, 'could not check a server');
   }
   const distinct = [...new Set(problems)];
-  // With one sync per second only a power cut loses accepted orders. This is only a warning: the
-  // operator decides.
-  const refused = distinct.filter((problem) => !problem.startsWith(FSYNC) && !isPassingFault(problem));
+  // With one sync per second only a power cut loses accepted orders, and longer lists only cost time.
+  // These are only warnings: the operator decides.
+  const isAdvice = (problem: string): boolean => problem.startsWith(FSYNC) || problem.startsWith(HASH_LISTS);
+  const refused = distinct.filter((problem) => !isAdvice(problem) && !isPassingFault(problem));
   if (config.NODE_ENV === 'production' && refused.length > 0) throw new ConfigError(refused);
   for (const problem of distinct) log.warn(problem);
 }
@@ -92,6 +96,11 @@ async function checkRedis(redis: RedisClient): Promise<string[]> {
     if (!server.aofEnabled) problems.push('Redis appendonly is no: accepted orders would not survive its restart');
     else if (server.appendfsync !== 'always' && server.appendfsync !== '') {
       problems.push(`${FSYNC} is ${server.appendfsync}: with always an accepted order survives a power cut`);
+    }
+    if (server.hashListEntriesMax > HASH_LIST_ENTRIES_MAX) {
+      problems.push(
+        `${HASH_LISTS} is ${server.hashListEntriesMax}: with ${HASH_LIST_ENTRIES_MAX} buys cost Redis less CPU time`,
+      );
     }
   }
   return problems;

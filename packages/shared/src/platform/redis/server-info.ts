@@ -8,6 +8,8 @@ export interface RedisServerInfo {
   readonly aofEnabled: boolean;
   /** Empty if the server does not report it, as some managed servers. */
   readonly appendfsync: string;
+  /** Hashes of up to so many fields are lists. 0 if the server does not report it. */
+  readonly hashListEntriesMax: number;
   readonly usedMemoryBytes: number;
   /** 0: no limit. */
   readonly maxmemoryBytes: number;
@@ -23,8 +25,12 @@ export async function readServerInfo(redis: RedisClient): Promise<RedisServerInf
   const servers = redis instanceof Cluster ? redis.nodes('master') : [redis];
   const asked = await Promise.allSettled(
     servers.map(async (server) => {
-      const [info, setting] = await Promise.all([server.info(), server.config('GET', 'appendfsync').catch(() => [])]);
-      return serverInfoOf(info, (setting as string[])[1] ?? '');
+      const [info, ...settings] = await Promise.all([
+        server.info(),
+        ...['appendfsync', 'hash-max-listpack-entries'].map((name) => server.config('GET', name).catch(() => [])),
+      ]);
+      const [appendfsync = '', hashListEntriesMax = '0'] = settings.map((setting) => (setting as string[])[1]);
+      return serverInfoOf(info, { appendfsync, hashListEntriesMax: Number(hashListEntriesMax) });
     }),
   );
   const answered = asked.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
@@ -33,13 +39,16 @@ export async function readServerInfo(redis: RedisClient): Promise<RedisServerInf
   return answered;
 }
 
-function serverInfoOf(info: string, appendfsync: string): RedisServerInfo {
+function serverInfoOf(
+  info: string,
+  settings: Pick<RedisServerInfo, 'appendfsync' | 'hashListEntriesMax'>,
+): RedisServerInfo {
   const field = (name: string): string => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? '';
   return {
     version: field('redis_version'),
     maxmemoryPolicy: field('maxmemory_policy'),
     aofEnabled: field('aof_enabled') === '1',
-    appendfsync,
+    ...settings,
     usedMemoryBytes: Number(field('used_memory')),
     maxmemoryBytes: Number(field('maxmemory')),
   };
