@@ -28,8 +28,8 @@ export interface NextBatches {
   readonly batches: readonly HeldBatch[];
 }
 
-/** What the outbox of a shard was before its repair. */
-export interface OutboxRepair {
+/** How the outbox of a shard compares with its sales. */
+export interface OutboxComparison {
   /** The number of waiting orders that the shard had, and the one that its sales have. */
   readonly backlog: number;
   readonly backlogOfSales: number;
@@ -162,10 +162,14 @@ export function createOutboxCommands({ redis, run }: RedisCalls<OutboxScript>, k
 
     /**
      * Compares the outbox of a shard and its number of waiting orders with the sales, and repairs
-     * them. `sales` may have batches without being in the outbox. Returns undefined if sales enter
+     * them if wanted. `sales` may have batches without being in the outbox. Returns undefined if sales enter
      * the outbox too fast.
      */
-    async repairOutbox(shard: number, sales: readonly SaleRef[]): Promise<OutboxRepair | undefined> {
+    async compareOutbox(
+      shard: number,
+      sales: readonly SaleRef[],
+      { repairs }: { readonly repairs: boolean },
+    ): Promise<OutboxComparison | undefined> {
       for (let readings = 0; readings < OUTBOX_READINGS_MAX; readings += 1) {
         const ids = new Set(sales.map(({ id }) => id));
         for (const id of await redis.zrange(keys.outbox(shard), '0', '-1')) ids.add(Number(id));
@@ -176,7 +180,7 @@ export function createOutboxCommands({ redis, run }: RedisCalls<OutboxScript>, k
         const [isDone, backlog, backlogOfSales, ...emptySales] = await run<[number, number, number, ...string[]]>(
           'repair_outbox',
           [keys.backlog(shard), keys.outbox(shard), ...names],
-          [...ids],
+          [repairs ? 1 : 0, ...ids],
         );
         if (isDone === 1) return { backlog, backlogOfSales, emptySales: emptySales.map(Number) };
       }

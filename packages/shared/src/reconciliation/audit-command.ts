@@ -4,7 +4,7 @@ import { openOrderQueues } from '../admission/order-queues.ts';
 import { createCommands } from '../commands.ts';
 import { loadConfig } from '../platform/config/config.ts';
 import { connectDb } from '../platform/mysql/client.ts';
-import { salesToKeep } from '../sale/products-table.ts';
+import { listShards, salesToKeep } from '../sale/products-table.ts';
 import type { Sale } from '../sale/sale.ts';
 import { flag, readCommandLine } from '../platform/process/command-line.ts';
 import { startOrExit } from '../platform/process/lifecycle.ts';
@@ -12,6 +12,7 @@ import { terminalWidth, textTable } from '../platform/process/text-table.ts';
 import { connectRedis, type ConnectionUse, type RedisClient } from '../platform/redis/client.ts';
 import { RedisAway, redisFault } from '../platform/redis/errors.ts';
 import { Keys } from '../platform/redis/keys.ts';
+import { auditOutbox } from './audit-outbox.ts';
 import { auditJson, auditSale, type Audit } from './audit.ts';
 import { LEASE_WAIT_MS, LeaseLost } from '../sale/lease.ts';
 
@@ -19,10 +20,10 @@ const {
   values: { repair, json },
 } = await readCommandLine({
   usage: 'npm run audit -- [options]',
-  summary: `Compares every sale that Redis keeps with the ledger, entry by entry.
-Exit code 1: a sale was not clean, or could not be audited.`,
+  summary: `Compares every sale that Redis keeps with the ledger, entry by entry, and the outbox of each
+shard with its sales. Exit code 1: a sale or an outbox was not clean, or could not be audited.`,
   options: {
-    repair: flag('rebuild sales that drift from the ledger, and add late orders to the queue again'),
+    repair: flag('rebuild sales that drift from the ledger, correct outboxes, and add late orders to the queue again'),
     json: flag('the result as one JSON document'),
   },
 });
@@ -30,8 +31,8 @@ Exit code 1: a sale was not clean, or could not be audited.`,
 const SUMS = ['units', 'available', 'held', 'reservations', 'live_orders', 'sold', 'unapplied_returns'] as const;
 
 /**
- * Audits every sale in Redis, entry by entry, and prints a table. Exit code 1: a sale drifts, or
- * its audit failed.
+ * Audits every sale in Redis, entry by entry, and the outboxes, and prints a table. Exit code 1: one
+ * drifts, or its audit failed.
  */
 await startOrExit(async () => {
   const config = loadConfig(process.env);
@@ -53,9 +54,10 @@ await startOrExit(async () => {
     });
     const results: ResultJson[] = [];
     for (const sale of sales) results.push(await resultOf(deps, sale));
-    const failures = results.filter(({ verdict }) => verdict !== 'clean').length;
-    console.log(json ? JSON.stringify({ clean: failures === 0, sales: results }, null, 2) : report(results, failures));
-    process.exitCode = failures === 0 ? 0 : 1;
+    const outboxes = await outboxResults(deps, await listShards(db), sales);
+    const clean = [...results, ...outboxes].every(({ verdict }) => verdict === 'clean');
+    console.log(json ? JSON.stringify({ clean, sales: results, outboxes }, null, 2) : report(results, outboxes));
+    process.exitCode = clean ? 0 : 1;
   } finally {
     await queues.close();
     producer.disconnect();
@@ -84,6 +86,30 @@ async function resultOf(deps: RepairDeps, sale: Sale): Promise<ResultJson> {
   };
 }
 
+/** The comparison of a shard's outbox with its sales. */
+interface OutboxJson {
+  readonly shard: number;
+  /** `busy`: sales entered it too fast to compare it. */
+  readonly verdict: 'clean' | 'drift' | 'busy';
+  readonly findings: readonly string[];
+  readonly repaired: boolean;
+}
+
+function outboxResults(
+  { commands }: RepairDeps,
+  shards: readonly number[],
+  sales: readonly Sale[],
+): Promise<OutboxJson[]> {
+  return Promise.all(
+    shards.map(async (shard) => {
+      const ofShard = sales.filter((sale) => sale.shard === shard);
+      const findings = await auditOutbox(commands, shard, ofShard, { repairs: repair });
+      const verdict = findings === undefined ? 'busy' : findings.length > 0 ? 'drift' : 'clean';
+      return { shard, verdict, findings: findings ?? [], repaired: repair && verdict === 'drift' };
+    }),
+  );
+}
+
 async function lookedAt(deps: RepairDeps, sale: Sale): Promise<Partial<AuditAndRepair> | undefined> {
   try {
     if (repair) return await auditAndRepair(deps, sale);
@@ -94,7 +120,15 @@ async function lookedAt(deps: RepairDeps, sale: Sale): Promise<Partial<AuditAndR
   }
 }
 
-function report(results: readonly ResultJson[], failures: number): string {
+function report(results: readonly ResultJson[], outboxes: readonly OutboxJson[]): string {
+  const failures = results.filter(({ verdict }) => verdict !== 'clean').length;
+  const outboxLines = outboxes.flatMap(({ shard, verdict, findings, repaired }) => [
+    ...findings.map((finding) => `shard ${shard}: ${finding}`),
+    ...(verdict === 'busy'
+      ? [`shard ${shard}: sales enter its outbox too fast to compare it. Run the audit again`]
+      : []),
+    ...(repaired ? [`shard ${shard}: its outbox is repaired`] : []),
+  ]);
   const findings = results.flatMap(({ sale_id: saleId, verdict, repaired, findings: found = [] }) => [
     ...found.map((finding) => `sale ${saleId}: ${finding}`),
     ...(repaired ? [`sale ${saleId}: ${verdict === 'late' ? 'its orders are in the queue again' : 'repaired'}`] : []),
@@ -110,7 +144,9 @@ function report(results: readonly ResultJson[], failures: number): string {
   const isRight = (column: number): boolean => column !== 1;
   return [
     ...findings,
+    ...outboxLines,
     textTable([['sale', 'verdict', ...SUMS], ...rows], { isRight, widthMax: terminalWidth() }),
-    failures === 0 ? 'clean' : `${failures} of ${results.length} sales are not clean`,
+    ...(failures === 0 ? [] : [`${failures} of ${results.length} sales are not clean`]),
+    ...(failures === 0 && outboxes.every(({ verdict }) => verdict === 'clean') ? ['clean'] : []),
   ].join('\n');
 }

@@ -61,6 +61,28 @@ describe('npm run audit', () => {
     expect(await context.redis.llen(waiting)).toBe(1);
   });
 
+  it('compares the outbox with the sales and repairs it with --repair only, as the auditor does: it did not look', async () => {
+    await sql`UPDATE products SET cleaned_at = created_at WHERE id <> ${sale.id}`.execute(context.db);
+    const { redis, keys } = context;
+    await redis.zadd(keys.outbox(sale.shard), Date.now(), 900_000);
+    const waiting = Number(await redis.get(keys.backlog(sale.shard)));
+    await redis.incrby(keys.backlog(sale.shard), 7);
+    const found = [
+      `shard 0: ${waiting + 7} orders are counted as waiting, its sales have ${waiting}`,
+      'shard 0: its outbox has sales without batches: 900000',
+    ];
+    const outboxes = [{ shard: 0, verdict: 'drift', findings: found.map((line) => line.slice('shard 0: '.length)) }];
+
+    const drift = await run('--json');
+    expect([drift.code, JSON.parse(drift.output)]).toMatchObject([1, { clean: false, outboxes }]);
+    expect((await run()).output).toContain(found.join('\n'));
+    const repaired = await run('--repair');
+    expect([repaired.code, repaired.output]).toEqual([1, expect.stringContaining('shard 0: its outbox is repaired')]);
+    expect(Number(await redis.get(keys.backlog(sale.shard)))).toBe(waiting);
+    expect((await context.commands.outbox(sale.shard)).map(({ saleId }) => saleId)).not.toContain(900_000);
+    await expect(run()).resolves.toMatchObject({ code: 0 });
+  });
+
   it.each([
     ['MySQL', { DB_HOST: '127.0.0.1', DB_PORT: '1' }],
     ['Redis', { REDIS_ADDR: '127.0.0.1:1' }],

@@ -66,5 +66,7 @@ export function reserving(
     .hincrby(state, 'available', -1)
     .hincrby(state, 'backlog', 1)
     .hset(batches, batchNo, `${Date.now()} 1999 1\n${orderNo} ${user} request`)
-    .zadd(batchTimes, Date.now(), batchNo);
+    .zadd(batchTimes, Date.now(), batchNo)
+    .incr(context.keys.backlog(sale.shard))
+    .zadd(context.keys.outbox(sale.shard), 'NX', Date.now(), sale.id);
 }

@@ -3,6 +3,7 @@ import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { SALES_SHOWN_MAX } from '@flash-sale/shared/platform/telemetry/sale-metrics.ts';
 import { auditSale, type Audit, type AuditDeps } from '@flash-sale/shared/reconciliation/audit.ts';
+import { auditOutbox } from '@flash-sale/shared/reconciliation/audit-outbox.ts';
 import { LEASE_WAIT_MS } from '@flash-sale/shared/sale/lease.ts';
 import { repairSale } from '@flash-sale/shared/reconciliation/repair.ts';
 import type { SalesToKeep } from '@flash-sale/shared/sale/sale-list.ts';
@@ -101,14 +102,11 @@ export function auditor(deps: AuditorDeps): Rounds {
   }
 
   /** A sale whose keys were lost has left its batches in these figures of the shard. */
-  async function auditOutbox(audited: readonly Sale[]): Promise<void> {
-    const found = await commands.repairOutbox(shard, audited);
-    if (found === undefined) return;
-    const { backlog, backlogOfSales, emptySales } = found;
-    if (backlog === backlogOfSales && emptySales.length === 0) return;
+  async function repairOutbox(audited: readonly Sale[]): Promise<void> {
+    const findings = (await auditOutbox(commands, shard, audited, { repairs: true })) ?? [];
+    if (findings.length === 0) return;
     metrics.drifts.inc();
-    const sums = { backlog, backlog_of_sales: backlogOfSales, empty_sales: emptySales };
-    log.error({ shard, ...sums }, 'the outbox of the shard drifted, and is repaired');
+    log.error({ shard, findings }, 'the outbox of the shard drifted, and is repaired');
   }
 
   /** The sales to audit in this round. */
@@ -134,7 +132,7 @@ export function auditor(deps: AuditorDeps): Rounds {
       const { nowMs } = await commands.clock(shard);
       const chosen = choose(current, waiting, nowMs);
       await forEachSale(chosen, { stopping, log, service: 'auditor' }, audit);
-      await auditOutbox(chosen);
+      await repairOutbox(chosen);
     },
     rest: () => forgetOthers(new Set()),
   };
