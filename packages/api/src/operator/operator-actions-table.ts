@@ -33,6 +33,30 @@ export async function recordAction(db: Db | Tx, { detail = {}, ...action }: Oper
     .execute();
 }
 
+/** An operator's calls on one subject belong to one action for this time. */
+const ONE_ACTION_MINUTES = 60;
+/** Only so many of the newest actions are read for it: the table has no index for the subject. */
+const NEWEST_READ = 1_000;
+
+/**
+ * Whether the same operator has done the same to the same subject lately, so that a further page
+ * belongs to the recorded action. If many others have acted since, it does not.
+ */
+export async function isRecorded(
+  db: Db,
+  { operator, role, action, subject }: Omit<OperatorAction, 'detail'>,
+): Promise<boolean> {
+  // Compared byte by byte, since for the column `u1` and `U1` are equal.
+  const { rows } = await sql`
+    SELECT 1 FROM operator_actions
+    WHERE id > (SELECT MAX(id) FROM operator_actions) - ${NEWEST_READ}
+      AND created_at > UTC_TIMESTAMP(3) - INTERVAL ${ONE_ACTION_MINUTES} MINUTE
+      AND action = ${action} AND role = ${role}
+      AND CAST(operator AS BINARY) = ${operator} AND CAST(subject AS BINARY) = ${subject}
+    LIMIT 1`.execute(db);
+  return rows.length > 0;
+}
+
 /** The operators' actions, newest first; with `beforeId`, the older ones. */
 export async function listActions(
   db: Db,

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { recordAction } from '../operator/operator-actions-table.ts';
+import { isRecorded, recordAction } from '../operator/operator-actions-table.ts';
 import { ordersOfShopper } from './shoppers-table.ts';
 import { checkErasable, eraseShopper, newPseudonym, subjectOf } from './erase.ts';
 import type { AppDeps } from '../deps.ts';
@@ -16,7 +16,9 @@ export const shopperRoutes: FastifyPluginAsyncTypebox<Pick<AppDeps, 'db' | 'comm
   app.get('/api/v1/admin/shoppers/:userId/export', { schema: ExportShopper, ...changing }, async (request) => {
     const { userId } = request.params;
     const { limit = LIMIT_DEFAULT, cursor } = request.query;
-    await recordAction(db, actionOf(request, 'export', subjectOf(userId)));
+    // An export is one action. A page is recorded as well if its first page is not: a cursor can be made up.
+    const action = actionOf(request, 'export', subjectOf(userId));
+    if (cursor === undefined || !(await isRecorded(db, action))) await recordAction(db, action);
     const files = await ordersOfShopper(db, userId, limit, cursor);
     return {
       user_id: userId,

@@ -67,6 +67,45 @@ describe('GET /api/v1/admin/shoppers/:userId/export', () => {
     expect((await actions())[0]).toMatchObject({ action: 'export', subject: 'shopper exported', role: 'admin' });
   });
 
+  it('is one action of an operator, however many pages it has: each page was one', async () => {
+    for (let i = 0; i < 3; i += 1) await placeOrder(context, await context.openSale(), 'paged');
+    const recorded = async () =>
+      (await listActions(context.db, { limit: 100 })).filter(({ subject }) => subject === 'shopper paged');
+    let query = '?limit=1';
+    for (let page = 0; page < 3; page += 1) {
+      const { next_cursor: cursor } = (await exportOf('paged', query)).json<{ next_cursor: string }>();
+      query = `?limit=1&cursor=${cursor}`;
+    }
+    expect(await recorded()).toHaveLength(1);
+    // The next export is another action.
+    await exportOf('paged');
+    expect(await recorded()).toHaveLength(2);
+  });
+
+  it.each<[string, string, Record<string, string>, (() => Promise<unknown>)?]>([
+    ['whose first page was not read', 'u-cursor', {}],
+    ['whose first page was read by another operator', 'u-other', { 'operator-name': 'eve' }, () => exportOf('u-other')],
+    ['whose first page is another shopper’s, in other letters', 'U-CASE', {}, () => exportOf('u-case')],
+    [
+      'whose first page was read more than an hour ago',
+      'u-late',
+      {},
+      async () => {
+        await exportOf('u-late');
+        const earlier = new Date(Date.now() - 3_601_000);
+        await context.db.updateTable('operator_actions').set({ created_at: earlier }).execute();
+      },
+    ],
+  ])('records a page %s: a cursor can be made up', async (_, user, name, before) => {
+    await before?.();
+    const newest = async () => (await listActions(context.db, { limit: 1 }))[0]?.id ?? 0;
+    const id = await newest();
+    const cursor = `7ZZZZZZZZZZZZZZZZZZZZZZZZZ-0-1`;
+    const url = `/api/v1/admin/shoppers/${user}/export?cursor=${cursor}`;
+    expect((await app.get(url, { ...AS_OPERATOR, ...name })).statusCode).toBe(200);
+    expect(await newest()).toBeGreaterThan(id);
+  });
+
   it('is for operators', async () => {
     expect(await app.get('/api/v1/admin/shoppers/alice/export')).toBeProblem('unauthenticated');
     expect(await app.post('/api/v1/admin/shoppers/alice/erase')).toBeProblem('unauthenticated');
