@@ -162,6 +162,7 @@ export async function startCluster(dataDir: string, tree: string): Promise<Clust
       RATE_LIMIT_GLOBAL_PER_SECOND: '1000000',
       RATE_LIMIT_USER_CAPACITY: '1000',
       RATE_LIMIT_USER_PER_SECOND: '1000',
+      RATE_LIMIT_LEDGER: '1000/1000',
     };
     const readyUrl = `http://127.0.0.1:${opsPort}/readyz`;
     const onCrash = (how: string) => crashes.push(how);

@@ -73,6 +73,7 @@ export async function startFuzzedService(
       RATE_LIMIT_USER_PER_SECOND: '1000000',
       TRUSTED_PROXIES: '127.0.0.1',
       RATE_LIMIT_IP: '1000000/1000000',
+      RATE_LIMIT_LEDGER: '1000000/1000000',
     };
     return new ServiceProcess({
       name: kind,

@@ -91,6 +91,7 @@ export async function startWatched(
     RATE_LIMIT_GLOBAL_PER_SECOND: '1000000',
     RATE_LIMIT_USER_CAPACITY: '1000',
     RATE_LIMIT_USER_PER_SECOND: '1000',
+    RATE_LIMIT_LEDGER: '1000/1000',
     ...more,
   };
   const processOf = (

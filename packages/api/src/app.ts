@@ -18,6 +18,7 @@ import { crossOrigin } from './plugins/cross-origin.ts';
 import { basePath } from './plugins/base-path.ts';
 import { callerAddress } from './plugins/caller-address.ts';
 import { capConnections, edgeOptions } from './plugins/edges.ts';
+import { ledgerLimit } from './limits/ledger-limit.ts';
 import { DenyList } from './deny-list/deny-list.ts';
 import { addressLimit } from './plugins/address-limit.ts';
 import { health } from './plugins/health.ts';
@@ -99,6 +100,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   const challenges = new Challenges(config, deps.tokens, bounds.challengesRaisePerSecond);
   const waitingRooms = openWaitingRooms(deps);
   const pressure = new Pressure(deps);
+  const chargeLedger = ledgerLimit(config);
   const secrets = new TokenSecrets(deps);
   const operatorQueues = openOrderQueues({ connection: deps.operatorRedis, keys: deps.keys, log });
   // Uses the pool for leases, for which no shopper's call waits.
@@ -165,9 +167,9 @@ export async function buildApp(deps: AppDeps): Promise<App> {
     });
     await shoppers.register(productRoutes, { ...deps, catalog, cacheMs: bounds.productCacheMs });
     const selling = { ...deps, catalog, challenges, pressure, ...waitingRooms };
-    await shoppers.register(seckillRoutes, { ...selling, issuer, admissions, outcomes, orders });
+    await shoppers.register(seckillRoutes, { ...selling, issuer, admissions, outcomes, orders, chargeLedger });
     await shoppers.register(waitingRoomRoutes, selling);
-    await shoppers.register(orderRoutes, { ...deps, orders, orderWaiters });
+    await shoppers.register(orderRoutes, { ...deps, orders, orderWaiters, chargeLedger });
     await shoppers.register(devRoutes, { config });
   });
   await server.register(paymentRoutes, deps);

@@ -42,6 +42,7 @@ export const API_ENV = {
   RATE_LIMIT_GLOBAL_PER_SECOND: '1000000',
   RATE_LIMIT_USER_CAPACITY: '1000',
   RATE_LIMIT_USER_PER_SECOND: '1000',
+  RATE_LIMIT_LEDGER: '1000/1000',
 } as const;
 /** The same for bounds that are not settings. */
 const API_BOUNDS: AppBounds = { productCacheMs: 0, operatorFailures: { capacity: 10_000, perSecond: 1 } };

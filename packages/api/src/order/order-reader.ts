@@ -17,6 +17,11 @@ import { MicroBatches } from '../micro-batches.ts';
  */
 const LEDGER_WAIT_MS = 500;
 
+interface ReadOptions {
+  readonly waitsOn?: boolean;
+  readonly beforeLedger?: (() => void) | undefined;
+}
+
 export interface OrderReaderDeps {
   readonly catalog: Catalog;
   readonly commands: Commands;
@@ -58,12 +63,17 @@ export class OrderReader {
   /**
    * The order, or undefined if it does not exist. A caller who `waitsOn` while the order is queued
    * gets `queued` without a look at the ledger, also if the order has just been written.
+   * `beforeLedger` is called before each look at it, and may refuse the call.
    *
    * @throws Refusal `not_ready` or `unavailable` if that is not known now: the ledger does not have
    * the order, and Redis does not answer or is not yet compared with the ledger; or a writer has
    * taken the order, and the ledger does not answer
    */
-  async read(sale: Sale, orderNo: string, { waitsOn = false } = {}): Promise<Order | undefined> {
+  async read(
+    sale: Sale,
+    orderNo: string,
+    { waitsOn = false, beforeLedger }: ReadOptions = {},
+  ): Promise<Order | undefined> {
     const { db, clock } = this.#deps;
     // Ask Redis before the ledger: an order moves from Redis to the ledger, never back.
     const result = await this.#reads.add(sale, orderNo);
@@ -73,7 +83,9 @@ export class OrderReader {
       // Between COMMIT and settling, which may take seconds if the writer crashes, the ledger is
       // ahead of Redis. A shopper who has seen the row must not get `queued` after that. So return
       // `queued` only if the ledger has no row.
-      const written = inRedis.mayBeWritten && !waitsOn ? await this.#writtenSoon(orderNo) : undefined;
+      const asksLedger = inRedis.mayBeWritten && !waitsOn;
+      if (asksLedger) beforeLedger?.();
+      const written = asksLedger ? await this.#writtenSoon(orderNo) : undefined;
       if (written !== undefined) return written;
       return {
         orderNo,
@@ -87,6 +99,7 @@ export class OrderReader {
       };
     }
     if (inRedis?.settled !== undefined) return inRedis.settled;
+    beforeLedger?.();
     const order = await findOrder(db, orderNo);
     if (order !== undefined || clock(sale.shard).nowMs() > sale.endMs + KEPT_AFTER_END_MS) return order;
     if (inRedis === undefined) throw new Refusal('unavailable');

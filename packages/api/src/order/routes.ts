@@ -19,6 +19,7 @@ import { cancelOrder } from '@flash-sale/shared/order-moves/cancel-and-expire.ts
 import { ProviderFault, type SandboxBehaviour } from '@flash-sale/shared/payment/provider.ts';
 import type { FastifyRequest } from 'fastify';
 import type { AppDeps } from '../deps.ts';
+import type { ChargeLedger } from '../limits/ledger-limit.ts';
 import type { OrderReader } from './order-reader.ts';
 import type { OrderWaiters } from './order-waiters.ts';
 import { isoOf, LIMIT_DEFAULT, nextCursor, SHOPPER_BODY_BYTES_MAX } from '../fields.ts';
@@ -27,11 +28,12 @@ import { CancelOrder, GetOrder, ListOrders, PayOrder } from './schema.ts';
 type Deps = Pick<AppDeps, 'config' | 'db' | 'saleTransactions' | 'provider'> & {
   readonly orders: OrderReader;
   readonly orderWaiters: OrderWaiters;
+  readonly chargeLedger: ChargeLedger;
 };
 
 /** A shopper's orders. */
 export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) => {
-  const { config, db, provider, orders, orderWaiters } = deps;
+  const { config, db, provider, orders, orderWaiters, chargeLedger } = deps;
 
   app.get('/api/v1/orders/:orderNo', { schema: GetOrder, ...app.limitMisses }, async (request, reply) => {
     const { orderNo } = request.params;
@@ -39,15 +41,17 @@ export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) =>
     const shopper = await app.shopperIfKnown(request, userId);
     const sale = await orders.saleOf(orderNo);
     if (sale === undefined) return reply.refuse('not_found');
+    // In trusted mode a caller who names no shopper has a bucket for each order.
+    const beforeLedger = (): void => chargeLedger(shopper ?? orderNo);
 
     let order: Order | undefined;
     if (wait === 0) {
-      order = await orders.read(sale, orderNo);
+      order = await orders.read(sale, orderNo, { beforeLedger });
     } else {
       order = await orderWaiters.readUntil(sale, orderNo, {
         waitMs: wait * 1_000,
         gone: request.signal,
-        read: ({ isFirst }) => orders.read(sale, orderNo, { waitsOn: isFirst }),
+        read: ({ isFirst }) => orders.read(sale, orderNo, { waitsOn: isFirst, beforeLedger }),
         done: (reading) => reading?.status !== 'queued',
       });
     }
@@ -60,13 +64,18 @@ export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) =>
   app.get('/api/v1/orders', { schema: ListOrders }, async (request) => {
     const { limit = LIMIT_DEFAULT, cursor, user_id: userId } = request.query;
     const shopper = await app.shopper(request, userId);
+    chargeLedger(shopper);
     const mine = await listOrdersOfUser(db, shopper, limit, cursor);
     return { items: mine.map(orderView), next_cursor: nextCursor(mine, limit, ({ orderNo }) => orderNo) };
   });
 
-  /** The caller's own order. `body` may be missing if the access token identifies the caller. */
+  /**
+   * The caller's own order, for a call that may change it in the ledger. `body` may be missing if the
+   * access token identifies the caller.
+   */
   async function ownOrder(request: FastifyRequest, orderNo: string, claimed: string | undefined): Promise<Order> {
     const shopper = await app.shopper(request, claimed);
+    chargeLedger(shopper);
     const sale = await orders.saleOf(orderNo);
     const order = sale && (await orders.read(sale, orderNo));
     if (order === undefined || order.userId !== shopper) throw new Refusal('not_found');

@@ -13,6 +13,7 @@ import type { Doorkeeper } from '../waiting-room/doorkeeper.ts';
 import { hasRoom } from '../waiting-room/place-view.ts';
 import type { Challenges, SolvedChallenge } from './challenges.ts';
 import type { TokenIssuer } from './token-issuer.ts';
+import type { ChargeLedger } from '../limits/ledger-limit.ts';
 import { rateLimited } from '../limits/rate-limited.ts';
 import type { OrderReader } from '../order/order-reader.ts';
 import { isoOf, SHOPPER_BODY_BYTES_MAX } from '../fields.ts';
@@ -30,12 +31,13 @@ type Deps = Pick<AppDeps, 'config' | 'db' | 'clock' | 'tokens'> & {
   readonly outcomes: OutcomeCounts;
   readonly orders: OrderReader;
   readonly pressure: Pressure;
+  readonly chargeLedger: ChargeLedger;
 };
 
 /** Seckill tokens and buys. */
 export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) => {
   const { config, db, clock, tokens, catalog, challenges, doorkeeper } = deps;
-  const { issuer, admissions, outcomes, orders, pressure } = deps;
+  const { issuer, admissions, outcomes, orders, pressure, chargeLedger } = deps;
   const bodyLimit = SHOPPER_BODY_BYTES_MAX;
   /** The sale ended so long ago that Redis does not keep it any more. */
   const isRetired = (sale: Sale): boolean => sale.cleaned || clock(sale.shard).nowMs() > sale.endMs + KEPT_AFTER_END_MS;
@@ -94,6 +96,7 @@ export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) 
     const sale = await catalog.sale(productId);
     if (sale === undefined) return reply.refuse('not_found');
     if (isRetired(sale)) {
+      chargeLedger(userId);
       const order = await findLiveOrder(db, sale.id, userId);
       return order === undefined ? reply.refuse('ended') : accept(reply, order, true);
     }
@@ -114,7 +117,7 @@ export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) 
       case 'accepted':
         return accept(reply, { orderNo: decision.orderNo, quantity, status: 'queued' }, false);
       case 'replayed':
-        return accept(reply, { ...decision, status: await statusOf(sale, decision.orderNo) }, true);
+        return accept(reply, { ...decision, status: await statusOf(sale, decision.orderNo, userId) }, true);
       case 'sold_out':
         return reply.refuse('sold_out', { facts: { available: decision.available } });
       case 'invalid_request':
@@ -127,9 +130,10 @@ export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) 
   });
 
   /** The status of an existing order, or `queued` if it cannot be read now: a poll will show it. */
-  async function statusOf(sale: Sale, orderNo: string): Promise<Order['status']> {
+  async function statusOf(sale: Sale, orderNo: string, userId: string): Promise<Order['status']> {
     try {
-      return (await orders.read(sale, orderNo))?.status ?? 'queued';
+      const order = await orders.read(sale, orderNo, { beforeLedger: () => chargeLedger(userId) });
+      return order?.status ?? 'queued';
     } catch {
       return 'queued';
     }

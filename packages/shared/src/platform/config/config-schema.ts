@@ -36,6 +36,8 @@ export interface DerivedSettings {
   readonly SHUTDOWN_GRACE_MS: number;
   readonly RATE_LIMIT_IP_PER_SECOND: number;
   readonly RATE_LIMIT_IP_CAPACITY: number;
+  readonly RATE_LIMIT_LEDGER_PER_SECOND: number;
+  readonly RATE_LIMIT_LEDGER_CAPACITY: number;
   readonly JWT_ALGORITHM: string;
   readonly JWT_SUBJECT_CLAIM: string;
   readonly JWT_AUDIENCE_CLAIM: string;

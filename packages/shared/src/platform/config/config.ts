@@ -94,6 +94,7 @@ export function loadConfig(variables: Variables): Config {
 function derivedSettings(parsed: Parsed, env: Variables): DerivedSettings {
   const [DRAIN_MS, SHUTDOWN_GRACE_MS] = pairOf(parsed.SHUTDOWN_MS);
   const [RATE_LIMIT_IP_PER_SECOND, RATE_LIMIT_IP_CAPACITY] = pairOf(parsed.RATE_LIMIT_IP);
+  const [RATE_LIMIT_LEDGER_PER_SECOND, RATE_LIMIT_LEDGER_CAPACITY] = pairOf(parsed.RATE_LIMIT_LEDGER);
   const tokens = tokenFormatOf(parsed.JWT_FORMAT)!;
   const sentinels = parsed.REDIS_SENTINELS === undefined ? undefined : sentinelsOf(parsed.REDIS_SENTINELS);
   return {
@@ -106,6 +107,8 @@ function derivedSettings(parsed: Parsed, env: Variables): DerivedSettings {
     SHUTDOWN_GRACE_MS,
     RATE_LIMIT_IP_PER_SECOND,
     RATE_LIMIT_IP_CAPACITY,
+    RATE_LIMIT_LEDGER_PER_SECOND,
+    RATE_LIMIT_LEDGER_CAPACITY,
     JWT_ALGORITHM: tokens.alg,
     JWT_SUBJECT_CLAIM: tokens.sub,
     JWT_AUDIENCE_CLAIM: tokens.aud,

@@ -91,6 +91,7 @@ const WRONG: Readonly<Record<string, readonly string[]>> = {
   REDIS_TLS_CERT: NOT_OWN,
   SHUTDOWN_MS: ['500', '500/', '/7000', '500/7000/1', '60001/7000', '500/99', '0.5/7000', 'x/7000'],
   RATE_LIMIT_IP: ['200', '0/2000', '200/0', '-1/5', '1000001/1', `u:${SECRET}@5/5`],
+  RATE_LIMIT_LEDGER: ['5', '0/50', '5/0', '-1/5', '1000001/1', `u:${SECRET}@5/5`],
   CORS_ORIGINS: [
     ...NOT_WEB,
     '*',

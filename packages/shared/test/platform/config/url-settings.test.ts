@@ -127,6 +127,7 @@ describe('a setting that has several parts', () => {
   test.each<[Env, object]>([
     [{}, { DRAIN_MS: 500, SHUTDOWN_GRACE_MS: 7_000, RATE_LIMIT_IP_PER_SECOND: 200, RATE_LIMIT_IP_CAPACITY: 2_000 }],
     [{ SHUTDOWN_MS: '0 / 100' }, { DRAIN_MS: 0, SHUTDOWN_GRACE_MS: 100 }],
+    [{}, { RATE_LIMIT_LEDGER_PER_SECOND: 5, RATE_LIMIT_LEDGER_CAPACITY: 50 }],
     [{ RATE_LIMIT_IP: '1/5' }, { RATE_LIMIT_IP_PER_SECOND: 1, RATE_LIMIT_IP_CAPACITY: 5 }],
     [
       { JWT_FORMAT: 'sub=https://shop.example/id?a=b, tolerance=0' },

@@ -48,6 +48,10 @@ export const limitSettings = {
     '`rate/burst`: calls of one address per second, and how many may arrive at once, per api process: seckill tokens, challenges, logins, products, wrong access tokens. Raise it if many shoppers share an address; outside production this machine has no limit',
     { default: '200/2000', first: [1, 1_000_000], second: [1, 1_000_000] },
   ),
+  RATE_LIMIT_LEDGER: pair(
+    '`rate/burst`: calls of one shopper per second that read or write MySQL, and how many may arrive at once, per api process: lists of orders, payments, cancellations, polls of orders that Redis does not keep. Raise it if honest shoppers see 429',
+    { default: '5/50', first: [1, 1_000_000], second: [1, 1_000_000] },
+  ),
   TOKENS_PER_UNIT: count(
     'Live seckill tokens that a sale may have for each unit; 0: no limit. Set it to issue no more tokens when enough shoppers have one',
     0,
