@@ -2,7 +2,7 @@ import type { Queue } from 'bullmq';
 import type { Config } from '@flash-sale/shared/platform/config/config.ts';
 import type { Db } from '@flash-sale/shared/platform/mysql/client.ts';
 import type { SaleTransactions } from '@flash-sale/shared/order-moves/sale-transactions.ts';
-import type { PaymentProvider } from '@flash-sale/shared/payment/provider.ts';
+import type { PaymentProviders } from '@flash-sale/shared/payment/provider.ts';
 import type { BucketLimit } from './limits/bucket.ts';
 import type { SeckillTokens } from '@flash-sale/shared/seckill-token/seckill-token.ts';
 import type { WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
@@ -54,7 +54,7 @@ export interface AppDeps {
   readonly tokens: SeckillTokens;
   /** Moves orders that are in the ledger. */
   readonly saleTransactions: SaleTransactions;
-  readonly provider: PaymentProvider;
+  readonly providers: PaymentProviders;
   /** The clock of a shard's Redis. */
   readonly clock: (shard: number) => RedisClock;
   /** The queue of a shard. */

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { hasUnknownUrl, ownUrl } from '@flash-sale/shared/platform/config/config.ts';
 import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
 import { SaleTransactions } from '@flash-sale/shared/order-moves/sale-transactions.ts';
-import { choosePaymentProvider } from '@flash-sale/shared/payment/choose.ts';
+import { choosePaymentProviders } from '@flash-sale/shared/payment/choose.ts';
 import { clockOffsets } from '@flash-sale/shared/platform/process/clock-offsets.ts';
 import { exitWith, stopOnRequest } from '@flash-sale/shared/platform/process/lifecycle.ts';
 import { prepareProcess } from '@flash-sale/shared/platform/process/prepare.ts';
@@ -58,7 +58,7 @@ export async function startApi(): Promise<void> {
     commands,
     tokens: await untilMysqlServes(log, () => openSeckillTokens(config, db)),
     saleTransactions: new SaleTransactions({ db, commands, log, orderEvents: config.EVENTS_URL !== undefined }),
-    provider: await untilMysqlServes(log, () => choosePaymentProvider(config, { db, log, metrics }, () => publicUrl)),
+    providers: await untilMysqlServes(log, () => choosePaymentProviders(config, { db, log, metrics }, () => publicUrl)),
     clock: clock.of,
     queue: queues.of,
     isChecked: () => isChecked,

@@ -9,7 +9,7 @@ import { ERRORS, type ErrorCode } from '@flash-sale/shared/platform/errors.ts';
 import type { Order } from '@flash-sale/shared/order/order.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { SaleTransactions } from '@flash-sale/shared/order-moves/sale-transactions.ts';
-import { choosePaymentProvider } from '@flash-sale/shared/payment/choose.ts';
+import { choosePaymentProviders } from '@flash-sale/shared/payment/choose.ts';
 import { ORDERS_QUEUE, type WriteOrdersJob } from '@flash-sale/shared/admission/order-jobs.ts';
 import { connectRedis, type ConnectionUse, type RedisClient } from '@flash-sale/shared/platform/redis/client.ts';
 import { RedisClock } from '@flash-sale/shared/platform/redis/clock.ts';
@@ -84,7 +84,7 @@ export async function openTestApp(
 export async function openApp(
   context: TestContext,
   env: Readonly<Record<string, string>> = {},
-  parts: Partial<Pick<AppDeps, 'provider' | 'bounds'>> = {},
+  parts: Partial<Pick<AppDeps, 'providers' | 'bounds'>> = {},
 ): Promise<TestApp> {
   const config = loadConfig({ ...API_ENV, ...context.env, ...env });
   const connect = (use: ConnectionUse): RedisClient => connectRedis(config, use).on('error', () => undefined);
@@ -119,7 +119,7 @@ export async function openApp(
       log: context.log,
       orderEvents: config.EVENTS_URL !== undefined,
     }),
-    provider: parts.provider ?? (await choosePaymentProvider(config, { db, log: context.log, metrics })),
+    providers: parts.providers ?? (await choosePaymentProviders(config, { db, log: context.log, metrics })),
     clock: () => clock,
     queue: () => queue,
     bounds: { ...API_BOUNDS, ...parts.bounds },

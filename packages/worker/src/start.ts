@@ -5,7 +5,7 @@ import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
 import type { LedgerService } from './services/service-leads-table.ts';
 import { ORDER_BATCH_MAX } from '@flash-sale/shared/order/orders-table.ts';
 import { SaleTransactions } from '@flash-sale/shared/order-moves/sale-transactions.ts';
-import { choosePaymentProvider } from '@flash-sale/shared/payment/choose.ts';
+import { choosePaymentProviders } from '@flash-sale/shared/payment/choose.ts';
 import { clockOffsets } from '@flash-sale/shared/platform/process/clock-offsets.ts';
 import { stopOnRequest } from '@flash-sale/shared/platform/process/lifecycle.ts';
 import { prepareProcess } from '@flash-sale/shared/platform/process/prepare.ts';
@@ -69,7 +69,7 @@ export async function startWorker(): Promise<void> {
       'SERVER_PORT is 0, and PUBLIC_URL is not set: the sandbox of this worker cannot reach the api, so refunds stay open',
     );
   }
-  const provider = await untilMysqlServes(log, () => choosePaymentProvider(config, { db, log, metrics }));
+  const providers = await untilMysqlServes(log, () => choosePaymentProviders(config, { db, log, metrics }));
   const saleTransactions = new SaleTransactions({ db, commands, log, orderEvents: hasReceiver });
   const sales = new SaleList(db, log);
   const progress = new Progress();
@@ -112,7 +112,7 @@ export async function startWorker(): Promise<void> {
     forEachShard({ db, log }, servicesOf),
     underLedgerLead(expiry({ db, saleTransactions, log, metrics })),
     underLedgerLead(duePayments({ db, saleTransactions, log, metrics })),
-    underLedgerLead(paymentCalls({ db, provider, saleTransactions, log, metrics })),
+    underLedgerLead(paymentCalls({ db, providers, saleTransactions, log, metrics })),
   ];
   const delivery = { db, giveUpMs: EVENTS_GIVE_UP_MS, log, metrics };
   if (config.EVENTS_URL === undefined) {

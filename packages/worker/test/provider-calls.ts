@@ -2,7 +2,7 @@ import type { Payment, PaymentEventKind } from '@flash-sale/shared/payment/payme
 import type { Order } from '@flash-sale/shared/order/order.ts';
 import { applyPaymentEvent } from '@flash-sale/shared/order-moves/apply-payment-event.ts';
 import { cancelOrder } from '@flash-sale/shared/order-moves/cancel-and-expire.ts';
-import type { PaymentAnswer, PaymentProvider } from '@flash-sale/shared/payment/provider.ts';
+import { paymentProviders, type PaymentAnswer, type PaymentProvider } from '@flash-sale/shared/payment/provider.ts';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { openPayment, placeOrder } from '@flash-sale/shared/testing/ordering.ts';
 import type { TestContext } from '@flash-sale/shared/testing/support.ts';
@@ -33,7 +33,7 @@ export function openCalls(
   };
   const { db, log, saleTransactions } = context;
   const metrics = createMetrics('worker');
-  const { round, rest } = paymentCalls({ db, provider, saleTransactions, log, metrics });
+  const { round, rest } = paymentCalls({ db, providers: paymentProviders(provider), saleTransactions, log, metrics });
   return { asked, atOnceMax: () => atOnceMax, metrics, round: () => round(GOING_ON), rest: rest! };
 }
 

@@ -25,7 +25,7 @@ import type { OrderWaiters } from './order-waiters.ts';
 import { isoOf, LIMIT_DEFAULT, nextCursor, SHOPPER_BODY_BYTES_MAX } from '../fields.ts';
 import { CancelOrder, GetOrder, ListOrders, PayOrder } from './schema.ts';
 
-type Deps = Pick<AppDeps, 'config' | 'db' | 'saleTransactions' | 'provider'> & {
+type Deps = Pick<AppDeps, 'config' | 'db' | 'saleTransactions' | 'providers'> & {
   readonly orders: OrderReader;
   readonly orderWaiters: OrderWaiters;
   readonly chargeLedger: ChargeLedger;
@@ -33,7 +33,7 @@ type Deps = Pick<AppDeps, 'config' | 'db' | 'saleTransactions' | 'provider'> & {
 
 /** A shopper's orders. */
 export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) => {
-  const { config, db, provider, orders, orderWaiters, chargeLedger } = deps;
+  const { config, db, providers, orders, orderWaiters, chargeLedger } = deps;
 
   app.get('/api/v1/orders/:orderNo', { schema: GetOrder, ...app.limitMisses }, async (request, reply) => {
     const { orderNo } = request.params;
@@ -121,12 +121,15 @@ export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) =>
   ): Promise<StartedPayment | PaidPayment> {
     const { paymentId, orderNo } = payment;
     if (payment.url !== null) return { ...payment, url: payment.url };
-    const { providerRef, url } = await provider.start(payment, behaviour).catch(async (error: unknown) => {
-      // Shoppers must not see a provider's own errors. If the provider repeats the error for a day,
-      // use another key next time.
-      if (error instanceof ProviderFault && error.mayBeKept) await renewKey(db, payment);
-      throw new Refusal('unavailable', { cause: error });
-    });
+    const { providerRef, url } = await providers
+      .of(payment.provider)!
+      .start(payment, behaviour)
+      .catch(async (error: unknown) => {
+        // Shoppers must not see a provider's own errors. If the provider repeats the error for a day,
+        // use another key next time.
+        if (error instanceof ProviderFault && error.mayBeKept) await renewKey(db, payment);
+        throw new Refusal('unavailable', { cause: error });
+      });
     request.log.info({ order_no: orderNo, payment_id: paymentId }, 'payment started');
     const standing = await updateStartedPayment(db, paymentId, providerRef, url);
     if (standing !== undefined) return { ...payment, url: standing };
@@ -147,19 +150,37 @@ export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) =>
   async function payablePayment(order: Order): Promise<Payment | PaidPayment> {
     if (order.status !== 'pending_payment') return paidPayment(order.orderNo);
     const standing = await findOpenPayment(db, order.orderNo);
-    if (standing?.provider === provider.name) return standing;
-    // The service uses another provider now.
+    const { name } = providers.current;
+    if (standing?.provider === name) return standing;
     if (standing === undefined) {
       const paid = await findPaymentThatPaid(db, order.orderNo);
       if (paid !== undefined) return { ...paid, paid: true };
-    } else await movePayments(db, [standing.paymentId], 'started', 'declined');
-    const payment = { paymentId: newPaymentId(Date.now()), provider: provider.name, currency: config.CURRENCY };
+    } else await endElsewhere(standing);
+    const payment = { paymentId: newPaymentId(Date.now()), provider: name, currency: config.CURRENCY };
     await insertPayment(db, order.orderNo, payment).catch((error: unknown) => {
       // Another call was faster: there is an open payment now.
       if (!isDuplicate(error)) throw error;
     });
     const open = await findOpenPayment(db, order.orderNo);
     return open ?? paidPayment(order.orderNo);
+  }
+
+  /**
+   * Ends a payment at the provider that the service used before, so that the shopper can pay in one
+   * place only.
+   *
+   * @throws Refusal `unavailable` if that provider cannot be asked, or the payment is not ended: a
+   * worker finds out what became of it
+   */
+  async function endElsewhere(payment: Payment): Promise<void> {
+    const answer = await providers
+      .of(payment.provider)
+      ?.expire(payment)
+      .catch((error: unknown) => {
+        throw new Refusal('unavailable', { cause: error });
+      });
+    if (answer?.now !== 'declined') throw new Refusal('unavailable');
+    await movePayments(db, [payment.paymentId], 'started', 'declined');
   }
 
   /** @throws Refusal `invalid_state` if the order is not paid */

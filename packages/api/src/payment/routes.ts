@@ -27,7 +27,7 @@ const ReceiveEvent = {
  * bytes.
  */
 export const paymentRoutes: FastifyPluginAsyncTypebox<
-  Pick<AppDeps, 'db' | 'saleTransactions' | 'provider' | 'metrics'>
+  Pick<AppDeps, 'db' | 'saleTransactions' | 'providers' | 'metrics'>
 > = async (app, deps) => {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: WEBHOOK_BYTES_MAX }, (_request, body, done) => {
@@ -35,8 +35,8 @@ export const paymentRoutes: FastifyPluginAsyncTypebox<
   });
 
   app.post('/api/v1/payments/webhook/:provider', { schema: ReceiveEvent }, async (request, reply) => {
-    const { provider } = deps;
-    if (request.params.provider !== provider.name) return reply.refuse('not_found');
+    const provider = deps.providers.of(request.params.provider);
+    if (provider === undefined) return reply.refuse('not_found');
     if (!Buffer.isBuffer(request.body)) return reply.refuse('invalid_request', { detail: 'body is missing' });
     // If the provider cannot say whose event it is, it sends the event again later.
     const webhook = await provider.verifyWebhook(request.body, request.headers).catch((error: unknown) => {

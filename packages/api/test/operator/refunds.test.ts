@@ -33,7 +33,7 @@ describe('POST /api/v1/admin/orders/:orderNo/refund', () => {
     expect(await ledgerOf(context, order)).toMatchObject({ status: 'paid', payments: ['refund_pending'], sold: 1 });
 
     // Like the payment calls of a worker; the sandbox sends its events to the api over HTTP.
-    await app.deps.provider.refund({ paymentId: order.payment_id } as never);
+    await app.deps.providers.current.refund({ paymentId: order.payment_id } as never);
     await expect.poll(async () => (await ledgerOf(context, order)).status, { timeout: 10_000 }).toBe('refunded');
     expect(await ledgerOf(context, order)).toMatchObject({
       payments: ['refunded'],

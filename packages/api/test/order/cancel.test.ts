@@ -5,10 +5,11 @@ import { ledgerOf } from '@flash-sale/shared/testing/ordering.ts';
 import { openTestApp } from '../../testing/support.ts';
 import { batchNoOf } from '@flash-sale/shared/order/order-number.ts';
 import { settledLineOf } from '@flash-sale/shared/order/settled-record.ts';
+import { paymentProviders } from '@flash-sale/shared/payment/provider.ts';
 import { StubProvider, cancel, newOrder, orderIn, poll } from './orders-in.ts';
 
 const provider = new StubProvider();
-const { context, app } = await openTestApp({ CURRENCY: 'EUR' }, { provider });
+const { context, app } = await openTestApp({ CURRENCY: 'EUR' }, { providers: paymentProviders(provider) });
 
 describe('POST /api/v1/orders/:orderNo/cancel', () => {
   it('returns the order after the cancel, and so does every later poll', async () => {

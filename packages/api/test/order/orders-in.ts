@@ -7,9 +7,15 @@ import type { TestApp, TestContext } from '../../testing/support.ts';
 
 /** A provider whose pages and refunds cost nothing, and which may fail or be slow on purpose. */
 export class StubProvider implements PaymentProvider {
-  readonly name = 'sandbox';
+  readonly name: PaymentProvider['name'];
   readonly started: string[] = [];
+  readonly ended: string[] = [];
+  endsAs: () => Promise<PaymentAnswer> = () => Promise.resolve({ now: 'declined' });
   meanwhile: () => Promise<void> = () => Promise.resolve();
+
+  constructor(name: PaymentProvider['name'] = 'sandbox') {
+    this.name = name;
+  }
 
   async start({ paymentId }: { paymentId: string }) {
     this.started.push(paymentId);
@@ -25,8 +31,9 @@ export class StubProvider implements PaymentProvider {
   refund(): Promise<PaymentAnswer> {
     return Promise.resolve({ now: 'refunded' });
   }
-  expire(): Promise<PaymentAnswer> {
-    return Promise.resolve({ now: 'declined' });
+  expire({ paymentId }: { paymentId: string }): Promise<PaymentAnswer> {
+    this.ended.push(paymentId);
+    return this.endsAs();
   }
 }
 

@@ -2,14 +2,16 @@ import { describe, expect, it } from 'vitest';
 import { duePayments } from '@flash-sale/shared/payment/payment-calls-table.ts';
 import { findPayment } from '@flash-sale/shared/payment/payments-table.ts';
 import { cancelOrder, expireOrders } from '@flash-sale/shared/order-moves/cancel-and-expire.ts';
-import { ProviderFault } from '@flash-sale/shared/payment/provider.ts';
+import { paymentProviders, ProviderFault, type PaymentAnswer } from '@flash-sale/shared/payment/provider.ts';
 import type { Order } from '@flash-sale/shared/order/order.ts';
 import { ledgerOf, openPayment } from '@flash-sale/shared/testing/ordering.ts';
 import { openTestApp } from '../../testing/support.ts';
 import { StubProvider, cancel, newOrder, orderIn, pay, poll, tell } from './orders-in.ts';
 
 const provider = new StubProvider();
-const { context, app } = await openTestApp({ CURRENCY: 'EUR' }, { provider });
+/** PAYMENT_PROVIDER was changed from this one. */
+const former = new StubProvider('stripe');
+const { context, app } = await openTestApp({ CURRENCY: 'EUR' }, { providers: paymentProviders(provider, former) });
 
 describe('POST /api/v1/orders/:orderNo/pay', () => {
   it('returns the next step for the shopper, the amount, the currency and the deadline', async () => {
@@ -50,11 +52,30 @@ describe('POST /api/v1/orders/:orderNo/pay', () => {
     expect((await ledgerOf(context, order)).payments).toEqual(['declined', 'started']);
   });
 
-  it('opens another payment if the open one belongs to a provider that the service no longer uses', async () => {
+  it('ends an open payment of the provider before a change of PAYMENT_PROVIDER, and opens one with the new provider', async () => {
     const order = await newOrder(context);
-    await openPayment(context, order.orderNo, 'stripe');
+    const paymentId = await openPayment(context, order.orderNo, 'stripe');
     expect((await pay(app, order)).json()).toMatchObject({ provider: 'sandbox' });
+    expect(former.ended).toContain(paymentId);
     expect((await ledgerOf(context, order)).payments).toEqual(['declined', 'started']);
+  });
+
+  it.each<[string, 'stripe' | 'unknown', () => Promise<PaymentAnswer>]>([
+    [
+      'has the money',
+      'stripe',
+      () => Promise.resolve({ now: 'succeeded', received: { amount: 1_050, currency: 'EUR' } }),
+    ],
+    ['waits for the bank', 'stripe', () => Promise.resolve({ now: 'waiting' })],
+    ['does not answer', 'stripe', () => Promise.reject(new ProviderFault('unanswered', 'timed out'))],
+    ['has no secrets any more', 'unknown', () => Promise.resolve({ now: 'declined' })],
+  ])('opens no second payment while the former provider %s: the shopper could pay twice', async (_, name, endsAs) => {
+    const order = await newOrder(context);
+    await openPayment(context, order.orderNo, name);
+    former.endsAs = endsAs;
+    const started = provider.started.length;
+    expect(await pay(app, order)).toBeProblem('unavailable');
+    expect([provider.started.length, (await ledgerOf(context, order)).payments]).toEqual([started, ['started']]);
   });
 
   it.each(['refunded', 'cancelled'] as const)('is refused for an order that is %s', async (status) => {

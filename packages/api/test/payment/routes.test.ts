@@ -213,10 +213,42 @@ describe('the sandbox over HTTP', () => {
       .select('payment_id')
       .where('order_no', '=', order.orderNo)
       .executeTakeFirstOrThrow();
-    await app.deps.provider.refund({ paymentId } as never);
+    await app.deps.providers.current.refund({ paymentId } as never);
     await expect.poll(async () => (await ledger(order)).payments, { timeout: 10_000 }).toEqual(['refunded']);
     expect(await ledger(order)).toMatchObject({ status: 'cancelled', version: 2 });
   });
+});
+
+it('a webhook of Stripe is applied after the change to another provider, as long as the secrets of Stripe are set', async () => {
+  const webhookSecret = 'whsec_of_a_former_provider';
+  const secrets = { STRIPE_SECRET_KEY: 'sk_test_1', STRIPE_WEBHOOK_SECRET: webhookSecret };
+  const switched = await openApp(context, { PAYMENT_PROVIDER: 'sandbox', ...secrets });
+  onTestFinished(() => switched.close());
+  const order = await newOrder();
+  const paymentId = await openPayment(context, order.orderNo, 'stripe');
+  const payload = JSON.stringify({
+    id: 'evt_former',
+    object: 'event',
+    type: 'checkout.session.completed',
+    data: {
+      object: {
+        object: 'checkout.session',
+        id: 'cs_former',
+        payment_status: 'paid',
+        amount_total: order.priceCents,
+        currency: 'cny',
+        metadata: { flash_sale_payment_id: paymentId },
+      },
+    },
+  });
+  const answer = await switched.server.inject({
+    method: 'POST',
+    url: '/api/v1/payments/webhook/stripe',
+    payload,
+    headers: { 'content-type': 'application/json', ...signedByStripe(payload, webhookSecret) },
+  });
+  expect(answer.json()).toEqual({ applied: true, outcome: 'applied' });
+  expect(await ledger(order)).toMatchObject({ status: 'paid' });
 });
 
 it('with stripe an order is paid by a webhook that carries Stripe’s own signature, and by no other', async () => {

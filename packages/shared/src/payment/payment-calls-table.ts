@@ -83,6 +83,12 @@ export async function renewKey(db: Db, { paymentId, keyNo }: Pick<Payment, 'paym
     .execute();
 }
 
+/** The names of the providers that have to be asked about payments, now or later. */
+export async function providersToAsk(db: Db): Promise<string[]> {
+  const rows = await db.selectFrom('payments').select('provider').distinct().where('ask_at', 'is not', null).execute();
+  return rows.map(({ provider }) => provider);
+}
+
 /**
  * Holds for a row of `payments` joined with `orders` if the order can no longer be paid and the
  * provider does not say what became of the payment.

@@ -73,6 +73,20 @@ export interface PaymentProvider {
   expire(payment: Payment): Promise<PaymentAnswer>;
 }
 
+/** The providers whose secrets this process has. */
+export interface PaymentProviders {
+  /** Starts new payments. The others only finish those that they have started. */
+  readonly current: PaymentProvider;
+  readonly all: readonly PaymentProvider[];
+  /** The provider with this name, if its secrets are known. */
+  of(name: string): PaymentProvider | undefined;
+}
+
+export function paymentProviders(current: PaymentProvider, ...others: readonly PaymentProvider[]): PaymentProviders {
+  const all = [current, ...others];
+  return { current, all, of: (name) => all.find((provider) => provider.name === name) };
+}
+
 /** Whether a text from outside can be an id: characters that its column accepts. */
 export const isWireId = (text: unknown, lengthMax: number): text is string =>
   typeof text === 'string' && text.length <= lengthMax && /^[!-~]+$/.test(text);

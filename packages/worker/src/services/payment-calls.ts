@@ -11,7 +11,12 @@ import {
 } from '@flash-sale/shared/payment/payment-calls-table.ts';
 import type { SaleTransactions } from '@flash-sale/shared/order-moves/sale-transactions.ts';
 import type { PaymentEvent } from '@flash-sale/shared/payment/payment.ts';
-import { ProviderFault, type PaymentAnswer, type PaymentProvider } from '@flash-sale/shared/payment/provider.ts';
+import {
+  ProviderFault,
+  type PaymentAnswer,
+  type PaymentProvider,
+  type PaymentProviders,
+} from '@flash-sale/shared/payment/provider.ts';
 import { receivePaymentEvent } from '@flash-sale/shared/order-moves/payment-events.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
@@ -40,7 +45,7 @@ const REST_MS = 10_000;
 
 export interface PaymentCallsDeps {
   readonly db: Db;
-  readonly provider: PaymentProvider;
+  readonly providers: PaymentProviders;
   readonly saleTransactions: SaleTransactions;
   /** After this time without an answer of the provider another process tries. Tests set it lower. */
   readonly silenceMsMax?: number;
@@ -55,20 +60,19 @@ export interface PaymentCallsDeps {
  * time; if two run at once they ask twice, and the provider answers both as one.
  */
 export function paymentCalls(deps: PaymentCallsDeps): Rounds<'payment_calls'> {
-  const { db, provider, log, metrics } = deps;
+  const { db, providers, log, metrics } = deps;
   let restsUntilMs = 0;
   let agesDueMs = 0;
   let refundsDueMs = 0;
   const refundAge = new WaitingAge();
   const answerAge = new WaitingAge();
   const silence = new Silence(deps.silenceMsMax);
-  /** The position up to which the provider's events about refunds were read. */
-  let refundsCursor: string | undefined;
+  /** The position up to which each provider's events about refunds were read. */
+  const refundCursors = new Map<string, string | undefined>();
 
   function ask(payment: DuePayment): Promise<PaymentAnswer> {
-    if (payment.provider !== provider.name) {
-      throw new Error(`The payment belongs to ${payment.provider}, but PAYMENT_PROVIDER is ${provider.name}`);
-    }
+    const provider = providers.of(payment.provider);
+    if (provider === undefined) throw new Error(`The payment belongs to ${payment.provider}: set its secrets again`);
     if (payment.status === 'refund_pending') return provider.refund(payment);
     const mayBePaid = payment.status === 'started' || payment.status === 'declined';
     const isToEnd = mayBePaid && !(payment.status === 'started' && payment.payable);
@@ -88,7 +92,7 @@ export function paymentCalls(deps: PaymentCallsDeps): Rounds<'payment_calls'> {
         return;
       }
       const event = newsOf(payment, answer);
-      if (event !== undefined) await receivePaymentEvent(deps, provider.name, event);
+      if (event !== undefined) await receivePaymentEvent(deps, payment.provider, event);
       // No call is left for a payment that has not changed, or that was already declined here.
       if (event === undefined || event.kind === 'declined') await endAsking(db, payment);
     } catch (error) {
@@ -109,17 +113,22 @@ export function paymentCalls(deps: PaymentCallsDeps): Rounds<'payment_calls'> {
 
   /** Applies refunds whose webhooks were lost. An event that was applied before changes nothing. */
   async function readRefunds(): Promise<void> {
-    if (provider.refundEvents === undefined || performance.now() < refundsDueMs) return;
+    if (performance.now() < refundsDueMs) return;
     refundsDueMs = performance.now() + READ_REFUNDS_EVERY_MS;
+    for (const provider of providers.all) await readRefundsOf(provider);
+  }
+
+  async function readRefundsOf(provider: PaymentProvider): Promise<void> {
+    if (provider.refundEvents === undefined) return;
     try {
-      const { events, cursor } = await provider.refundEvents(refundsCursor);
+      const { events, cursor } = await provider.refundEvents(refundCursors.get(provider.name));
       for (let from = 0; from < events.length; from += EVENTS_AT_ONCE) {
         const some = events.slice(from, from + EVENTS_AT_ONCE);
         const ids = some.map(({ eventId }) => eventId);
         const known = await appliedEvents(db, provider.name, ids);
         for (const event of some) if (!known.has(event.eventId)) await receivePaymentEvent(deps, provider.name, event);
       }
-      refundsCursor = cursor;
+      refundCursors.set(provider.name, cursor);
     } catch (error) {
       log.warn({ err: error }, 'could not read the refunds of the payment provider; retrying later');
     }

@@ -6,7 +6,7 @@ import type { LedgerService } from '../../src/services/service-leads-table.ts';
 import type { Rounds } from '@flash-sale/shared/platform/process/service.ts';
 import { connectRedis, type RedisClient } from '@flash-sale/shared/platform/redis/client.ts';
 import { insertOrderEvents } from '@flash-sale/shared/order-events/order-events-table.ts';
-import { ProviderFault, type PaymentProvider } from '@flash-sale/shared/payment/provider.ts';
+import { paymentProviders, ProviderFault, type PaymentProvider } from '@flash-sale/shared/payment/provider.ts';
 import { createSandbox } from '@flash-sale/shared/payment/sandbox.ts';
 import { createMetrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { ledgerOf, openPayment, placeOrder } from '@flash-sale/shared/testing/ordering.ts';
@@ -137,7 +137,7 @@ test('money is refunded, though the process that leads the payment calls does no
   const rounds = (process: Process) =>
     paymentCalls({
       ...process,
-      provider: providerOf(process === processes[0] ? unreached : refunded),
+      providers: paymentProviders(providerOf(process === processes[0] ? unreached : refunded)),
       log: context.log,
       silenceMsMax: 0,
     });

@@ -4,7 +4,8 @@ import { newPaymentId } from '@flash-sale/shared/payment/payment.ts';
 import { findPayment, insertPayment, updateStartedPayment } from '@flash-sale/shared/payment/payments-table.ts';
 import { cancelOrder } from '@flash-sale/shared/order-moves/cancel-and-expire.ts';
 import { requestRefund } from '@flash-sale/shared/order-moves/request-refund.ts';
-import type { PaymentProvider } from '@flash-sale/shared/payment/provider.ts';
+import { paymentProviders, type PaymentProvider } from '@flash-sale/shared/payment/provider.ts';
+import { createSandbox } from '@flash-sale/shared/payment/sandbox.ts';
 import { createStripe } from '@flash-sale/shared/payment/stripe.ts';
 import { receivePaymentEvent } from '@flash-sale/shared/order-moves/payment-events.ts';
 import { watched } from '@flash-sale/shared/payment/watched.ts';
@@ -51,12 +52,12 @@ async function begin(): Promise<{ order: Order; payment_id: string; session: str
 /**
  * Rounds of the payment calls, far enough apart that everything that waits is asked about in each.
  */
-async function rounds(count: number): Promise<void> {
+async function rounds(count: number, providers = paymentProviders(stripe)): Promise<void> {
   const { db, log, saleTransactions } = context;
   for (let i = 0; i < count; i += 1) {
     await db.updateTable('payments').set({ ask_at: new Date() }).where('ask_at', 'is not', null).execute();
     // Another one each time, as after a restart.
-    await paymentCalls({ db, provider: stripe, saleTransactions, log, metrics }).round(GOING_ON);
+    await paymentCalls({ db, providers, saleTransactions, log, metrics }).round(GOING_ON);
   }
 }
 
@@ -260,4 +261,33 @@ test('a key that Stripe does not accept is logged once, until it is fixed and fa
   fake.fail('retrieve session', { status: 401 });
   await expect(stripe.read((await findPayment(context.db, paymentId))!)).rejects.toMatchObject({ kind: 'refused' });
   expect(errors).toHaveLength(2);
+});
+
+test('payments of a former provider are ended and refunded by it: they waited for ever after PAYMENT_PROVIDER was changed', async () => {
+  const sandbox = createSandbox({ secret: 's', publicUrl: 'http://127.0.0.1:1', log: context.log });
+  const switched = paymentProviders(sandbox, stripe);
+  const [closed, paid] = [await begin(), await begin()];
+  await cancel(closed.order);
+  fake.pay(paid.session);
+  await rounds(1, switched);
+  expect(fake.sessions.map(({ status }) => status)).toEqual(['expired', 'complete']);
+  expect(await ledgerOf(context, paid.order)).toMatchObject({ status: 'paid' });
+  await requestRefund(context, paid.order, 'operator');
+  await rounds(2, switched);
+  expect(await ledgerOf(context, paid.order)).toMatchObject({ status: 'refunded', payments: ['refunded'] });
+});
+
+test('a payment whose provider has no secrets any more waits, and says which are missing', async () => {
+  const { order, payment_id: paymentId } = await begin();
+  await cancel(order);
+  await rounds(1, paymentProviders(createSandbox({ secret: 's', publicUrl: 'http://127.0.0.1:1', log: context.log })));
+  const payment = await context.db
+    .selectFrom('payments')
+    .selectAll()
+    .where('payment_id', '=', paymentId)
+    .executeTakeFirstOrThrow();
+  expect(payment).toMatchObject({ status: 'started', last_error: expect.stringContaining('belongs to stripe') });
+  expect(payment.ask_at).not.toBeNull();
+  await rounds(1);
+  expect((await ledgerOf(context, order)).payments).toEqual(['declined']);
 });

@@ -23,14 +23,14 @@ export const paymentSettings = {
     example: 'EUR',
   }),
   STRIPE_SECRET_KEY: Type.Optional(
-    secret('API key of Stripe. Set it if Stripe takes the money', {
+    secret('API key of Stripe. Set it if Stripe takes the money, or did before `PAYMENT_PROVIDER` was changed', {
       read: matching(/^[\x21-\x7e]+$/),
       wanted: 'visible ASCII characters without blanks',
       example: 'sk_live_…, from Stripe’s dashboard',
     }),
   ),
   STRIPE_WEBHOOK_SECRET: Type.Optional(
-    secret('Signing secret of the webhooks of Stripe. Set it if Stripe takes the money', {
+    secret('Signing secret of the webhooks of Stripe. Set it if `STRIPE_SECRET_KEY` is set', {
       read: matching(/^[\x21-\x7e]+$/),
       wanted: 'visible ASCII characters without blanks',
       example: 'whsec_…, from Stripe’s dashboard',
