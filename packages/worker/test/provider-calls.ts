@@ -25,6 +25,7 @@ export function openCalls(
   };
   const provider: PaymentProvider = {
     name: 'sandbox',
+    minimumCents: () => 1,
     start: () => Promise.reject(new Error('nobody starts a payment here')),
     verifyWebhook: () => Promise.resolve({ ignored: 'unreadable' }),
     read: ask('read'),

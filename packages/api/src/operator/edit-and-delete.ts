@@ -18,11 +18,13 @@ import { recordAction } from './operator-actions-table.ts';
 import { DeleteProduct, editOf, EditProduct, SALE_BODY_BYTES_MAX } from './sale-fields.ts';
 import { held } from './under-lease.ts';
 
-type Deps = Pick<AppDeps, 'db' | 'leaseDb' | 'commands' | 'clock'> & { readonly catalog: Catalog };
+type Deps = Pick<AppDeps, 'config' | 'db' | 'leaseDb' | 'commands' | 'clock' | 'providers'> & {
+  readonly catalog: Catalog;
+};
 
 /** Operators' calls that change what a sale is, or delete it. Each is recorded. */
 export const editAndDeleteRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) => {
-  const { db, leaseDb, commands, clock, catalog } = deps;
+  const { config, db, leaseDb, commands, clock, providers, catalog } = deps;
   const path = '/api/v1/admin/products/:id';
   const changing = { onRequest: app.requireOperator('admin'), bodyLimit: SALE_BODY_BYTES_MAX };
   const underLease = { commands, db: leaseDb };
@@ -48,6 +50,7 @@ export const editAndDeleteRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, 
     const edited = await held(
       editSale(underLease, sale, facts, {
         waitMs: LEASE_WAIT_MS,
+        priceCentsMin: providers.current.minimumCents(config.CURRENCY),
         record: async (tx, before, after) => {
           isChanged = true;
           await saveRate(tx, request, before, withRate(after, rate));

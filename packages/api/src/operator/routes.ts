@@ -27,7 +27,7 @@ import { CreateProduct, newSaleOf, SALE_BODY_BYTES_MAX } from './sale-fields.ts'
 import { ListActions, OrderFile, PauseProduct, ProductStats, RefundOrder, WhoAmI } from './schema.ts';
 import { statsOf } from '../sale/stats.ts';
 
-type Deps = Pick<AppDeps, 'config' | 'db' | 'leaseDb' | 'commands' | 'saleTransactions' | 'clock'> & {
+type Deps = Pick<AppDeps, 'config' | 'db' | 'leaseDb' | 'commands' | 'saleTransactions' | 'clock' | 'providers'> & {
   readonly catalog: Catalog;
   readonly orders: OrderReader;
 };
@@ -35,7 +35,7 @@ type Deps = Pick<AppDeps, 'config' | 'db' | 'leaseDb' | 'commands' | 'saleTransa
 /** Operators' calls. Each change is recorded. */
 export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
   app,
-  { config, db, leaseDb, commands, saleTransactions, clock, catalog, orders },
+  { config, db, leaseDb, commands, saleTransactions, clock, providers, catalog, orders },
 ) => {
   const reading = { onRequest: app.requireOperator('viewer') };
   const changing = { onRequest: app.requireOperator('admin') };
@@ -66,7 +66,7 @@ export const adminRoutes: FastifyPluginAsyncTypebox<Deps> = async (
 
   const creating = { ...changing, bodyLimit: SALE_BODY_BYTES_MAX };
   app.post('/api/v1/admin/products', { schema: CreateProduct, ...creating }, async (request, reply) => {
-    const fields = newSaleOf(request.body);
+    const fields = newSaleOf(request.body, providers.current.minimumCents(config.CURRENCY));
     // Choose the shard by time: this needs no counter that the api processes share.
     const shard = Date.now() % config.SHARDS;
     // Ask Redis before anything is written: do not create a sale that cannot be loaded.

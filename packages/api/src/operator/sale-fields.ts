@@ -132,13 +132,13 @@ export const DeleteProduct = {
 const invalid = (detail: string): Refusal => new Refusal('invalid_request', { detail });
 
 /** A new sale, after the checks that a schema cannot express. */
-export function newSaleOf(body: Static<(typeof CreateProduct)['body']>): Omit<NewSale, 'shard'> {
+export function newSaleOf(body: Static<(typeof CreateProduct)['body']>, priceCentsMin: number): Omit<NewSale, 'shard'> {
   const { stock, seckill_stock: seckillStock, waiting_room: room, ...others } = body;
   const edit = editOf(room === undefined ? others : { ...others, waiting_room: room });
   const { name, priceCents, unitsPerShopper = 1, startMs, endMs, description = null, imageUrl = null } = edit;
   if (stock < seckillStock) throw invalid('body/stock must be at least seckill_stock');
   if (endMs! <= startMs!) throw invalid('body/end_time must be after start_time');
-  checkPayable({ priceCents: priceCents!, unitsPerShopper });
+  checkPayable({ priceCents: priceCents!, unitsPerShopper }, priceCentsMin);
   const times = { startMs: startMs!, endMs: endMs! };
   const texts = { name: name!, description, imageUrl };
   const facts = { ...texts, ...times, priceCents: priceCents!, stock, seckillStock, unitsPerShopper };

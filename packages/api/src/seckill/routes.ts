@@ -22,7 +22,7 @@ import { Buy, GetChallenge, IssueToken } from './schema.ts';
 /** Seconds after which a shopper should poll a queued order. */
 const POLL_AFTER_S = '1';
 
-type Deps = Pick<AppDeps, 'config' | 'db' | 'clock' | 'tokens'> & {
+type Deps = Pick<AppDeps, 'config' | 'db' | 'clock' | 'tokens' | 'providers'> & {
   readonly catalog: Catalog;
   readonly challenges: Challenges;
   readonly doorkeeper: Doorkeeper;
@@ -36,7 +36,7 @@ type Deps = Pick<AppDeps, 'config' | 'db' | 'clock' | 'tokens'> & {
 
 /** Seckill tokens and buys. */
 export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) => {
-  const { config, db, clock, tokens, catalog, challenges, doorkeeper } = deps;
+  const { config, db, clock, tokens, providers, catalog, challenges, doorkeeper } = deps;
   const { issuer, admissions, outcomes, orders, pressure, chargeLedger } = deps;
   const bodyLimit = SHOPPER_BODY_BYTES_MAX;
   /** The sale ended so long ago that Redis does not keep it any more. */
@@ -72,6 +72,10 @@ export const seckillRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) 
       const sale = await catalog.sale(productId);
       if (sale === undefined) return reply.refuse('not_found');
       if (isRetired(sale)) return reply.refuse('ended');
+      // The provider was changed since the sale was created. Its orders could not be paid.
+      if (sale.priceCents < providers.current.minimumCents(config.CURRENCY)) {
+        return reply.refuse('invalid_state', { detail: 'The price is below the minimum of the payment provider' });
+      }
       if (pressure.sheds) return reply.refuse('overloaded');
       if (hasRoom(sale)) await doorkeeper.letIn(sale, userId, ticket);
       else if (challenges.areRequired && challenge === undefined) return reply.refuse('challenge_required');

@@ -36,6 +36,7 @@ export const IssueToken = {
   ),
   ...mayRefuse(
     'not_found',
+    'invalid_state',
     'challenge_required',
     'ticket_invalid',
     'not_called',

@@ -17,6 +17,9 @@ export class StubProvider implements PaymentProvider {
     this.name = name;
   }
 
+  minimumCents(): number {
+    return 1;
+  }
   async start({ paymentId }: { paymentId: string }) {
     this.started.push(paymentId);
     await this.meanwhile();

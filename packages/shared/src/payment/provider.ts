@@ -43,6 +43,8 @@ export type PaymentAnswer =
  */
 export interface PaymentProvider {
   readonly name: 'sandbox' | 'stripe';
+  /** The provider refuses to charge less than so many cents in this currency. */
+  minimumCents(currency: string): number;
   /** Starts a payment. A repeat gives the same answer. */
   start(payment: Payment, behaviour?: SandboxBehaviour): Promise<StartedPayment>;
   /**

@@ -80,6 +80,7 @@ export function createSandbox(options: SandboxOptions): PaymentProvider {
 
   return {
     name: 'sandbox',
+    minimumCents: () => 1,
     start(payment, behaviour = 'pay') {
       const price = { amount: payment.amountCents, currency: payment.currency };
       for (const [next, afterMs] of eventsOf(behaviour, price)) void send(payment.paymentId, next, afterMs);

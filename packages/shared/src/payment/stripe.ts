@@ -3,6 +3,7 @@ import { Refusal } from '../platform/errors.ts';
 import type { Money, Payment, PaymentEvent, PaymentEventKind } from './payment.ts';
 import { isWireId, ProviderFault, type PaymentAnswer, type PaymentProvider, type Webhook } from './provider.ts';
 import { faultOf } from './stripe-fault.ts';
+import { stripeMinimumCents } from './stripe-minimum.ts';
 
 const TIMEOUT_MS = 5_000;
 const RETRIES_MAX = 2;
@@ -90,6 +91,7 @@ export function createStripe({
 
   return {
     name: 'stripe',
+    minimumCents: stripeMinimumCents,
     start(payment) {
       const { paymentId, orderNo, amountCents, currency, keyNo } = payment;
       const back = hasStorefront ? `${publicUrl}/orders` : `${publicUrl}/api/v1/orders/${orderNo}`;

@@ -34,6 +34,7 @@ export function watched(provider: PaymentProvider, { log, metrics }: WatchedDeps
   };
   return {
     name: provider.name,
+    minimumCents: (currency) => provider.minimumCents(currency),
     verifyWebhook: (body, headers) => provider.verifyWebhook(body, headers),
     start: (payment, behaviour) => watching('start', provider.start(payment, behaviour)),
     read: (payment) => watching('look', provider.read(payment)),

@@ -24,7 +24,7 @@ export function editSale(
   deps: RebuildDeps,
   ref: SaleRef,
   edit: SaleEdit,
-  options: ChangeOptions,
+  options: ChangeOptions & { readonly priceCentsMin: number },
 ): Promise<SaleWithTexts | undefined> {
   return changeSale(deps, ref, options, (sale, nowMs) => {
     const changed = changedFacts(sale, edit);
@@ -37,7 +37,9 @@ export function editSale(
     if (endMs <= startMs) throw invalid('body/end_time must be after start_time');
     if (endMs <= nowMs) throw invalid('body/end_time must be in the future. To end a sale now, use its `end` call');
     // A sale of an older version may have a higher price: its other facts may still change.
-    if ('priceCents' in changed || 'unitsPerShopper' in changed) checkPayable({ ...sale, ...changed });
+    if ('priceCents' in changed || 'unitsPerShopper' in changed) {
+      checkPayable({ ...sale, ...changed }, options.priceCentsMin);
+    }
     if (room !== null && room.opensAtMs >= startMs)
       throw invalid('body/waiting_room/opens_at must be before start_time');
     return changed;

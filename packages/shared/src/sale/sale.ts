@@ -49,11 +49,20 @@ export interface WaitingRoom {
 export const UNITS_PER_SHOPPER_MAX = 100;
 
 /**
- * Checks that the largest order that the sale allows can be paid.
+ * Checks that the smallest and the largest order that the sale allows can be paid.
  *
  * @throws Refusal `invalid_request`
  */
-export function checkPayable({ priceCents, unitsPerShopper }: Pick<Sale, 'priceCents' | 'unitsPerShopper'>): void {
+export function checkPayable(
+  { priceCents, unitsPerShopper }: Pick<Sale, 'priceCents' | 'unitsPerShopper'>,
+  priceCentsMin: number,
+): void {
+  if (priceCents < priceCentsMin) {
+    const least = priceOfCents(priceCentsMin);
+    throw new Refusal('invalid_request', {
+      detail: `body/price must be at least ${least}, the minimum of the payment provider`,
+    });
+  }
   if (priceCents * unitsPerShopper <= TOTAL_CENTS_MAX) return;
   const most = priceOfCents(TOTAL_CENTS_MAX);
   throw new Refusal('invalid_request', { detail: `body/price times units_per_shopper must be at most ${most}` });

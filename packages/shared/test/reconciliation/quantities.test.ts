@@ -14,6 +14,7 @@ import { placeOrders } from '../../testing/ordering.ts';
 import { testContext } from '../../testing/support.ts';
 
 const WAIT_MS = 5_000;
+const EDITING = { waitMs: WAIT_MS, priceCentsMin: 1 };
 
 const context = await testContext();
 
@@ -95,7 +96,7 @@ describe('a change of a running sale', () => {
   test('tops up around held units', async () => {
     const sale = await context.openSale({ seckillStock: 3, unitsPerShopper: 3 });
     await buy(context, sale, ['u1'], 3);
-    await topUpSale(context, sale, { seckillStock: 8 }, { waitMs: WAIT_MS });
+    await topUpSale(context, sale, { seckillStock: 8 }, EDITING);
     expect(await unitsOf(context, sale)).toMatchObject({ available: 5, total: 8 });
     expect(await context.commands.readSale(sale)).toMatchObject({ ready: true, held: 3 });
   });
@@ -104,9 +105,9 @@ describe('a change of a running sale', () => {
     const sale = await context.openSale();
     const wanted = await newAttempt(context, sale, ['u1'], { quantity: 2 });
     expect(await send(context, wanted)).toEqual([{ outcome: 'invalid_request', unitsPerShopper: 1 }]);
-    await editSale(context, sale, { unitsPerShopper: 2 }, { waitMs: WAIT_MS });
+    await editSale(context, sale, { unitsPerShopper: 2 }, EDITING);
     expect(await send(context, wanted)).toEqual([{ outcome: 'accepted' }]);
-    await editSale(context, sale, { unitsPerShopper: 1 }, { waitMs: WAIT_MS });
+    await editSale(context, sale, { unitsPerShopper: 1 }, EDITING);
     const { items, ...again } = await newAttempt(context, sale, ['u1'], { quantity: 2 });
     expect(await send(context, { ...again, items })).toMatchObject([{ outcome: 'replayed', quantity: 2 }]);
     expect(await audit(sale)).toMatchObject({ verdict: 'clean', held: 2, findings: [] });
@@ -114,7 +115,7 @@ describe('a change of a running sale', () => {
 });
 
 describe('an edit', () => {
-  const edited = (sale: Sale, edit: object) => editSale(context, sale, edit, { waitMs: WAIT_MS });
+  const edited = (sale: Sale, edit: object) => editSale(context, sale, edit, EDITING);
 
   test('never lets an order cost more than can be charged', async () => {
     const startMs = Date.now() + 3_600_000;
