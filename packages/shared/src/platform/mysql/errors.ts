@@ -19,9 +19,10 @@ interface MysqlError {
 export type MysqlErrorKind = 'rolled_back' | 'away' | 'read_only' | 'operator';
 
 /**
- * The errors that are neither rejected data nor a fault of ours, with their meaning. Numbers up to
- * 1900 are common to MySQL and MariaDB; 1901 to 1999 are MariaDB's; from 3000 on they are MySQL's;
- * 2000 to 2999 come from proxies, which pass on what they saw as clients.
+ * The errors that are neither rejected data nor a fault of ours, with their meaning. Numbers below
+ * 1000 are those of a server's files and memory; up to 1900 they are common to MySQL and MariaDB;
+ * 1901 to 1999 are MariaDB's; from 3000 on they are MySQL's; 2000 to 2999 come from proxies, which
+ * pass on what they saw as clients.
  */
 export const MYSQL_ERRORS: ReadonlyMap<number, readonly [kind: MysqlErrorKind, meaning: string]> = new Map([
   [1020, ['rolled_back', 'a row changed since the transaction read it']],
@@ -40,6 +41,7 @@ export const MYSQL_ERRORS: ReadonlyMap<number, readonly [kind: MysqlErrorKind, m
   [1159, ['away', 'the server waited in vain for the rest of a statement']],
   [1160, ['away', 'the server could not write to the connection']],
   [1161, ['away', 'the server waited in vain for its answer to be read']],
+  [1180, ['away', 'the commit failed']],
   [1184, ['away', 'the connection was aborted']],
   [1203, ['away', 'the user has too many connections: raise max_user_connections']],
   [1205, ['away', 'a lock was not had in time']],
@@ -56,6 +58,7 @@ export const MYSQL_ERRORS: ReadonlyMap<number, readonly [kind: MysqlErrorKind, m
   [2013, ['away', 'the proxy has lost the server during the statement']],
   [2055, ['away', 'the proxy has lost the server']],
   [3024, ['away', 'the statement took longer than max_execution_time']],
+  [3032, ['away', 'the server is in offline mode']],
   [3058, ['away', 'deadlock of user locks']],
   [3100, ['away', 'group replication does not take the commit now']],
   [3168, ['away', 'the server is not available yet']],
@@ -64,11 +67,21 @@ export const MYSQL_ERRORS: ReadonlyMap<number, readonly [kind: MysqlErrorKind, m
   [4031, ['away', 'the connection was idle for longer than wait_timeout']],
   [9001, ['away', 'the proxy cannot reach a server of the group']],
 
+  [1036, ['read_only', 'the table is read-only']],
   [1290, ['read_only', 'the server is read-only']],
   [1792, ['read_only', 'the transaction is read-only']],
   [1836, ['read_only', 'the server is read-only']],
+  [1874, ['read_only', 'InnoDB is read-only']],
+  [1881, ['read_only', 'innodb_force_recovery allows no writes']],
 
+  [1, ['operator', 'a file cannot be made; the disk may be full']],
+  [3, ['operator', 'a file cannot be written; the disk may be full']],
+  [5, ['operator', 'the server is out of memory']],
+  [20, ['operator', 'the disk is full']],
+  [1004, ['operator', 'a file cannot be made; the disk may be full']],
+  [1016, ['operator', 'a file cannot be opened: raise open_files_limit']],
   [1021, ['operator', 'the disk is full']],
+  [1026, ['operator', 'a file cannot be written; the disk may be full']],
   [1030, ['operator', 'the storage engine failed; the disk may be full']],
   [1037, ['operator', 'the server is out of memory']],
   [1038, ['operator', 'the server is out of memory for sorting: raise sort_buffer_size']],
@@ -87,6 +100,7 @@ export const MYSQL_ERRORS: ReadonlyMap<number, readonly [kind: MysqlErrorKind, m
   [1251, ['operator', 'the account’s way of authentication is not supported']],
   [1370, ['operator', 'a right on a routine is missing: grant it']],
   [1449, ['operator', 'the definer of a trigger does not exist']],
+  [1598, ['operator', 'the binary log cannot be written; the disk may be full']],
   [1665, ['operator', 'binlog_format is STATEMENT: set it to ROW']],
   [1698, ['operator', 'the user or its way of authentication is wrong']],
   [1785, ['operator', 'a table of another engine breaks GTID consistency']],
@@ -100,6 +114,8 @@ export const MYSQL_ERRORS: ReadonlyMap<number, readonly [kind: MysqlErrorKind, m
 const INCORRECT_VALUE = 1366;
 const CHECK_VIOLATED = 3819;
 const DUPLICATE_ENTRY = 1062;
+/** A table, a column, a key or a row. */
+const THERE_ALREADY = new Set([1050, 1060, 1061, DUPLICATE_ENTRY]);
 const UNKNOWN_DATABASE = 1049;
 
 /**
@@ -145,6 +161,11 @@ export function isLockTaken(error: unknown): boolean {
 /** Whether a unique key rejected the row. */
 export function isDuplicate(error: unknown): boolean {
   return fieldsOf(error).errno === DUPLICATE_ENTRY;
+}
+
+/** Whether a statement failed because its result is there already: the table, column, key or row. */
+export function isThereAlready(error: unknown): boolean {
+  return THERE_ALREADY.has(fieldsOf(error).errno ?? 0);
 }
 
 /**

@@ -18,6 +18,7 @@ import * as waitingRooms from '../../../migrations/0019_waiting_rooms.ts';
 import type { Config } from '../config/config.ts';
 import { connectDb, createDatabase } from './client.ts';
 import { isUnknownDatabase } from './errors.ts';
+import { resumable } from './resumable-migration.ts';
 
 /** All migrations, in order. They only go forward: a released migration never changes. */
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -42,8 +43,8 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
 /**
  * Migrates the database to the newest schema, and creates it if it does not exist. Any number of
  * processes may do this at once: one works under Kysely's lock, the others wait and then find
- * nothing to do. If there is nothing to do, nothing is written: rights on the tables are enough,
- * and the server may be read-only.
+ * nothing to do. A migration that was interrupted goes on where it stopped. If there is nothing to
+ * do, nothing is written: rights on the tables are enough, and the server may be read-only.
  *
  * @returns the names of the migrations that this call ran
  */
@@ -60,7 +61,10 @@ export async function migrate(config: Config): Promise<string[]> {
 async function migrateTables(config: Config): Promise<string[]> {
   const db = connectDb({ ...config, DB_POOL_MAX: 2 }, 'schema');
   try {
-    const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve({ ...MIGRATIONS }) } });
+    const migrations = Object.fromEntries(
+      Object.entries(MIGRATIONS).map(([name, migration]) => [name, resumable(name, migration)]),
+    );
+    const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve(migrations) } });
     const all = await migrator.getMigrations();
     if (all.every(({ executedAt }) => executedAt !== undefined)) return [];
     const { error, results = [] } = await migrator.migrateToLatest();

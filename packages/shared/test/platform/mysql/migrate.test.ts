@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { describe, expect, test } from 'vitest';
 import { Migrator } from 'kysely/migration';
-import { connectDb, createDatabase } from '../../../src/platform/mysql/client.ts';
+import { connectDb, createDatabase, type Db } from '../../../src/platform/mysql/client.ts';
 import { migrate, MIGRATIONS } from '../../../src/platform/mysql/migrate.ts';
 import { newBatchNo, newOrderNumber } from '../../../src/order/order-number.ts';
 import { findOrder } from '../../../src/order/orders-table.ts';
@@ -10,6 +10,33 @@ import { findSale } from '../../../src/sale/products-table.ts';
 import { testContext } from '../../../testing/support.ts';
 
 const context = await testContext();
+
+async function tablesOf(db: Db, database: string): Promise<string[]> {
+  const { rows } = await sql<{ name: string }>`
+    SELECT table_name AS name FROM information_schema.tables WHERE table_schema = ${database}`.execute(db);
+  return rows.map(({ name }) => name).toSorted();
+}
+
+/** Each table of a database, as a statement. */
+async function definitions(db: Db, database: string): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for (const name of await tablesOf(db, database)) {
+    const { rows } = await sql<{ 'Create Table': string }>`SHOW CREATE TABLE ${sql.id(database, name)}`.execute(db);
+    found[name] = rows[0]!['Create Table'].replace(/ AUTO_INCREMENT=\d+/, '');
+  }
+  return found;
+}
+
+/** Ends all connections to a database, as the death of their process does. */
+async function endConnections(db: Db, database: string): Promise<void> {
+  const { rows } = await sql<{ id: number }>`
+    SELECT id FROM information_schema.processlist WHERE db = ${database}`.execute(db);
+  for (const { id } of rows)
+    await sql`KILL ${sql.lit(id)}`.execute(db).catch((error: unknown) => {
+      // It has ended by itself.
+      if (!/Unknown thread id/.test(String(error))) throw error;
+    });
+}
 
 describe('migrating', () => {
   test('a new database, by six processes at once: one does it, all succeed', async () => {
@@ -54,6 +81,55 @@ describe('migrating', () => {
       expect(await findOrder(db, orderNo)).toMatchObject({ quantity: 1, priceCents: 1_999 });
       const rebuilt = await rebuildSale({ db, commands: context.commands }, { id: sale!.id, shard: 77 }, 5_000);
       expect(rebuilt).toMatchObject({ held: 1, available: 9 });
+    } finally {
+      await sql`DROP DATABASE IF EXISTS ${sql.id(config.DB_NAME)}`.execute(db);
+      await db.destroy();
+    }
+  });
+
+  test('goes on after it was interrupted, wherever that was', async () => {
+    const config = { ...context.config, DB_NAME: `${context.config.DB_NAME}_killed` };
+    const watch = connectDb(context.config, 'general');
+    try {
+      for (const made of ['products', 'orders', 'payments', 'deny_list_version', 'gates']) {
+        await createDatabase(config);
+        const interrupted = migrate(config).catch((error: unknown) => error);
+        await expect.poll(() => tablesOf(watch, config.DB_NAME), { interval: 1 }).toContain(made);
+        await endConnections(watch, config.DB_NAME);
+        await interrupted;
+        await migrate(config);
+        expect(await definitions(watch, config.DB_NAME)).toEqual(await definitions(watch, context.config.DB_NAME));
+        await sql`DROP DATABASE ${sql.id(config.DB_NAME)}`.execute(watch);
+      }
+    } finally {
+      await watch.destroy();
+    }
+  });
+
+  test('goes on if it was interrupted after its last statement, and keeps the data', async () => {
+    const config = { ...context.config, DB_NAME: `${context.config.DB_NAME}_unrecorded` };
+    await createDatabase(config);
+    const db = connectDb(config, 'general');
+    try {
+      await migrate(config);
+      await sql`UPDATE deny_list_version SET version = 7`.execute(db);
+      await sql`DELETE FROM kysely_migration`.execute(db);
+      expect(await migrate(config)).toEqual(Object.keys(MIGRATIONS));
+      expect(await definitions(db, config.DB_NAME)).toEqual(await definitions(db, context.config.DB_NAME));
+      expect((await sql`SELECT version FROM deny_list_version`.execute(db)).rows).toEqual([{ version: 7 }]);
+    } finally {
+      await sql`DROP DATABASE IF EXISTS ${sql.id(config.DB_NAME)}`.execute(db);
+      await db.destroy();
+    }
+  });
+
+  test('refuses a database in which another program has a table of that name', async () => {
+    const config = { ...context.config, DB_NAME: `${context.config.DB_NAME}_foreign` };
+    await createDatabase(config);
+    const db = connectDb(config, 'general');
+    try {
+      await sql`CREATE TABLE products (id INT)`.execute(db);
+      await expect(migrate(config)).rejects.toThrow(/already exists/);
     } finally {
       await sql`DROP DATABASE IF EXISTS ${sql.id(config.DB_NAME)}`.execute(db);
       await db.destroy();
