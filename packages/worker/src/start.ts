@@ -1,15 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { hasUnknownUrl } from '@flash-sale/shared/platform/config/config.ts';
+import { ConfigError, hasUnknownUrl } from '@flash-sale/shared/platform/config/config.ts';
 import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
 import type { LedgerService } from './services/service-leads-table.ts';
 import { ORDER_BATCH_MAX } from '@flash-sale/shared/order/orders-table.ts';
 import { SaleTransactions } from '@flash-sale/shared/order-moves/sale-transactions.ts';
 import { choosePaymentProviders } from '@flash-sale/shared/payment/choose.ts';
 import { clockOffsets } from '@flash-sale/shared/platform/process/clock-offsets.ts';
-import { stopOnRequest } from '@flash-sale/shared/platform/process/lifecycle.ts';
+import { exitWith, stopOnRequest } from '@flash-sale/shared/platform/process/lifecycle.ts';
 import { prepareProcess } from '@flash-sale/shared/platform/process/prepare.ts';
 import { untilMysqlServes, untilRedisAnswers } from '@flash-sale/shared/platform/process/server-wait.ts';
+import { claimShard, ledgerName } from '@flash-sale/shared/server-checks/ledger-check.ts';
 import { checkServers } from '@flash-sale/shared/server-checks/server-checks.ts';
 import { heartbeat } from '@flash-sale/shared/platform/process/heartbeat.ts';
 import { repeating, type Rounds, type Service } from '@flash-sale/shared/platform/process/service.ts';
@@ -71,6 +72,15 @@ export async function startWorker(): Promise<void> {
   }
   const providers = await untilMysqlServes(log, () => choosePaymentProviders(config, { db, log, metrics }));
   const saleTransactions = new SaleTransactions({ db, commands, log, orderEvents: hasReceiver });
+  const ledger = await untilMysqlServes(log, () => ledgerName(db));
+  const claim = async (shard: number): Promise<void> => {
+    try {
+      await claimShard({ redis, keys }, shard, ledger);
+    } catch (error) {
+      if (error instanceof ConfigError) await exitWith(error);
+      throw error;
+    }
+  };
   const sales = new SaleList(db, log);
   const progress = new Progress();
   const processName = `${hostname()}:${process.pid}:${randomUUID()}`;
@@ -88,7 +98,7 @@ export async function startWorker(): Promise<void> {
     const leads = leadsInRedis(commands, shard);
     return [
       ...services.map((rounds) => underLead(rounds, { leads, processName, log, metrics })),
-      repeating(histories(ofShard), log, metrics),
+      repeating(histories({ ...ofShard, claim }), log, metrics),
     ];
   };
   const leads = leadsInLedger(db);

@@ -9,6 +9,7 @@ import type { Keys } from '../platform/redis/keys.ts';
 import { readServerInfo } from '../platform/redis/server-info.ts';
 import type { Logger } from '../platform/telemetry/logger.ts';
 import { clockOffset } from '../platform/process/clock-offsets.ts';
+import { claimShard, ledgerName } from './ledger-check.ts';
 import { tryMysql } from './mysql-check.ts';
 import { tryRedis } from './redis-check.ts';
 
@@ -39,7 +40,7 @@ export interface ServerCheckDeps {
  * on them. Each wrong setting and each missing right is logged as a warning; in production it is an
  * error. A server that does not answer, or takes no writes now, only causes a warning.
  *
- * @throws ConfigError in production, with every problem
+ * @throws ConfigError in production, with every problem; anywhere if Redis belongs to another ledger
  */
 export async function checkServers(deps: ServerCheckDeps): Promise<void> {
   const { config, redis, commands, db, log } = deps;
@@ -49,6 +50,7 @@ export async function checkServers(deps: ServerCheckDeps): Promise<void> {
     checkRedis(redis),
     checkMysql(db),
     checkClock(commands),
+    claimRedis(deps),
   ]);
   const problems: string[] = [];
   for (const check of checks) {
@@ -56,6 +58,7 @@ export async function checkServers(deps: ServerCheckDeps): Promise<void> {
       problems.push(...check.value);
       continue;
     }
+    if (check.reason instanceof ConfigError) throw check.reason;
     const fault = redisFault(check.reason) ?? dbFault(check.reason);
     // Skip it: the attempts on the server have reported the same problem in more detail.
     if (fault !== undefined && problems.some((problem) => problem.startsWith(fault))) continue;
@@ -123,6 +126,12 @@ async function checkClock(commands: ClockCommand): Promise<string[]> {
   const offsetMs = await clockOffset(async () => (await commands.clock(0)).nowMs);
   if (Math.abs(offsetMs) <= CLOCK_OFFSET_MS_MAX) return [];
   return [`The clock differs from Redis's by ${offsetMs} ms: keep both in step by NTP; sales open by Redis's`];
+}
+
+async function claimRedis(deps: ServerCheckDeps): Promise<string[]> {
+  const ledger = await ledgerName(deps.db);
+  for (let shard = 0; shard < deps.config.SHARDS; shard += 1) await claimShard(deps, shard, ledger);
+  return [];
 }
 
 function isOlder(version: string, oldest: readonly number[]): boolean {

@@ -7,6 +7,7 @@ import { privateMysqlUser, startMysql } from '../../../../infra/src/services/mys
 import { startRedis } from '../../../../infra/src/services/redis.ts';
 import { ConfigError, type Config } from '../../src/platform/config/config.ts';
 import type { Db } from '../../src/platform/mysql/client.ts';
+import type { Keys } from '../../src/platform/redis/keys.ts';
 import { checkServers } from '../../src/server-checks/server-checks.ts';
 import { connectRedis, type RedisClient } from '../../src/platform/redis/client.ts';
 import { createCommands, type Commands } from '../../src/commands.ts';
@@ -30,6 +31,7 @@ async function warningsOf(
     redis?: RedisClient;
     commands?: Commands;
     db?: Db;
+    keys?: Keys;
     NODE_ENV?: Config['NODE_ENV'];
     env?: Partial<Config>;
   } = {},
@@ -117,12 +119,21 @@ it('a MySQL that may lose a commit is named by its setting', async () => {
     DB_PASSWORD: 'p',
   });
   try {
-    const warnings = await warningsOf({ db: own.db });
+    const warnings = await warningsOf({ db: own.db, keys: own.keys });
     expect(warnings).toEqual([expect.stringMatching(/innodb_flush_log_at_trx_commit is 2/)]);
   } finally {
     await own.close();
     await server.stop();
   }
+});
+
+it('keys that belong to another database are refused everywhere', async () => {
+  const other = await openTestContext();
+  await expect(warningsOf()).resolves.toEqual([]);
+  for (const NODE_ENV of ['development', 'production'] as const) {
+    await expect(warningsOf({ db: other.db, NODE_ENV })).rejects.toThrow(/belong to another database/);
+  }
+  await other.close();
 });
 
 it('a clock that differs from Redis’s is named', async () => {

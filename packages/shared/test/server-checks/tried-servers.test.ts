@@ -15,6 +15,7 @@ import { SCRIPT_CALLS } from '../../src/server-checks/redis-check.ts';
 import { ServerReadiness } from '../../src/platform/process/readiness.ts';
 import { checkServers } from '../../src/server-checks/server-checks.ts';
 import { connectRedis } from '../../src/platform/redis/client.ts';
+import { Keys } from '../../src/platform/redis/keys.ts';
 import { createCommands } from '../../src/commands.ts';
 import { luaFiles } from '../lua-files.ts';
 import { openTestContext, type TestContext } from '../../testing/support.ts';
@@ -40,14 +41,16 @@ async function problemsOf(env: Partial<Config>, db: Db = context.db, orderBatchM
   const log = pino({ level: 'warn' }, { write: (line) => void lines.push(line) });
   const connect = () => connectRedis(config, 'background').on('error', () => undefined);
   const redis = connect();
+  // Keys of another database would be refused.
+  const keys = db === context.db ? context.keys : new Keys(`${config.REDIS_PREFIX}tried:`);
   const check = (NODE_ENV: Config['NODE_ENV']) =>
     checkServers({
       config: { ...config, NODE_ENV },
       ...(orderBatchMax === undefined ? {} : { orderBatchMax }),
       redis,
       connect,
-      keys: context.keys,
-      commands: createCommands(redis, context.keys),
+      keys,
+      commands: createCommands(redis, keys),
       db,
       log,
     });

@@ -162,6 +162,11 @@ export class Keys {
     return `${this.#root}mark:{${shard}}`;
   }
 
+  /** String: the name of the ledger that the shard's keys belong to. */
+  ledger(shard: number): string {
+    return `${this.#root}ledger:{${shard}}`;
+  }
+
   /**
    * Hashes with a TTL, user → when the shopper's bucket is full again, µs: one for each time window
    * in turn. They are neither in the log nor on a replica.
