@@ -18,10 +18,13 @@ import { connectRedis } from '@flash-sale/shared/platform/redis/client.ts';
 import { Keys } from '@flash-sale/shared/platform/redis/keys.ts';
 import { perShard } from '@flash-sale/shared/platform/redis/per-shard.ts';
 import { buildApp } from './app.ts';
+import { connectionsMaxHere } from './plugins/edges.ts';
 import { openSeckillTokens } from './seckill/token-secrets.ts';
 
 /** How long the start waits for Redis. Reads from MySQL do not need it. */
 const START_WAIT_MS = 2_000;
+/** The share of the time for open requests after which their connections are closed. */
+const CUT_OFF_SHARE = 0.8;
 
 /** Starts an api process: it accepts buys and answers polls. */
 export async function startApi(): Promise<void> {
@@ -62,6 +65,7 @@ export async function startApi(): Promise<void> {
     clock: clock.of,
     queue: queues.of,
     isChecked: () => isChecked,
+    bounds: { connectionsMax: connectionsMaxHere() },
   });
 
   const redisAnswers = untilRedisAnswers(redis, log);
@@ -91,7 +95,10 @@ export async function startApi(): Promise<void> {
   stopOnRequest(log, config.DRAIN_MS + config.SHUTDOWN_GRACE_MS, async () => {
     drain();
     await delay(config.DRAIN_MS);
+    // A client that sends or reads nothing must not prevent a clean end.
+    const cutOff = setTimeout(() => server.server.closeAllConnections(), CUT_OFF_SHARE * config.SHUTDOWN_GRACE_MS);
     await server.close();
+    clearTimeout(cutOff);
     await queues.close();
     for (const started of clock.all()) started.stop();
     await offsets.stop();

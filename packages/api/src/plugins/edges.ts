@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { FastifyHttpOptions, FastifyInstance } from 'fastify';
 import type { Server } from 'node:http';
 import type { Config } from '@flash-sale/shared/platform/config/config.ts';
@@ -24,6 +25,8 @@ const IDLE_TIMEOUT_MS = 60_000;
 const HEADER_BYTES_MAX = 16_384;
 /** Open connections of a process. */
 const CONNECTIONS_MAX = 20_000;
+/** Open files that clients' connections leave free: for MySQL, Redis and payment providers. */
+const OTHER_FILES = 256;
 
 type EdgeConfig = Pick<Config, 'KEEP_ALIVE_TIMEOUT_MS' | 'TRUSTED_PROXIES' | 'PUBLIC_URL'>;
 
@@ -54,6 +57,21 @@ export function edgeOptions(config: EdgeConfig, bounds: AppBounds) {
     clientErrorHandler: refuseUnread,
     ...(config.TRUSTED_PROXIES === undefined ? {} : { trustProxy: trusts(config.TRUSTED_PROXIES) }),
   } as const satisfies FastifyHttpOptions<Server>;
+}
+
+/**
+ * How many connections of clients this process can have: if they used up its open files
+ * (`ulimit -n`), it could not connect to its servers any more. Only Linux tells the limit.
+ */
+export function connectionsMaxHere(): number {
+  let limits: string;
+  try {
+    limits = readFileSync('/proc/self/limits', 'utf8');
+  } catch {
+    return CONNECTIONS_MAX;
+  }
+  const filesMax = Number(/^Max open files +(\d+)/m.exec(limits)?.[1] ?? Infinity);
+  return Math.min(CONNECTIONS_MAX, Math.max(filesMax - OTHER_FILES, Math.floor(filesMax / 2)));
 }
 
 /** Closes connections above the limit as they come, and says so, now and then. */

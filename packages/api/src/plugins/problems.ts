@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { STATUS_CODES } from 'node:http';
+import { STATUS_CODES, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
@@ -98,10 +98,13 @@ export function refuseUnrouted(error: FastifyError, request: FastifyRequest, rep
 
 /**
  * Answers input that never becomes a request: it is not HTTP, its headers are too long, or it
- * arrives too slowly.
+ * arrives too slowly. If an earlier request of the connection is not answered yet, there is no
+ * answer: it would be taken for the answer to that request, which may have an effect.
  */
 export function refuseUnread(error: Error & { readonly code?: string }, socket: Socket): void {
-  if (error.code !== 'ECONNRESET' && socket.writable) {
+  const { _httpMessage: open } = socket as { readonly _httpMessage?: ServerResponse | null };
+  const isOfEarlier = open?.headersSent === true || open?.req.complete === true;
+  if (error.code !== 'ECONNRESET' && socket.writable && !isOfEarlier) {
     const code = error.code === 'HPE_HEADER_OVERFLOW' ? 'payload_too_large' : 'invalid_request';
     const requestId = randomUUID();
     const body = bodyOf(code, requestId);

@@ -131,6 +131,15 @@ describe('request smuggling', () => {
     expect(answers[0]!.head).toMatch(/connection: close/i);
   });
 
+  it('behind a request that is not answered yet: there is no answer that could be taken for its answer', async () => {
+    const port = await serveBriefly();
+    const sale = await context.openSale();
+    const orderNo = await app.win(sale, 'patient');
+    const connection = await connectRaw(port);
+    connection.send(`GET /api/v1/orders/${orderNo}?wait=5 HTTP/1.1\r\nhost: a\r\n\r\nNOT HTTP\r\n\r\n`);
+    expect(await connection.closed).toBe('');
+  });
+
   it('by a body of a GET: it is no request', async () => {
     const connection = await connectRaw(await serveBriefly());
     connection.send(`GET /healthz HTTP/1.1\r\nhost: a\r\ncontent-length: ${SMUGGLED.length}\r\n\r\n${SMUGGLED}`);
