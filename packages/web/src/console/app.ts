@@ -29,7 +29,16 @@ function placeOf(hash: string): Place {
   const [path = '', query] = hash.replace(/^#\/?/, '').split('?', 2);
   const [view, of] = path.split('/', 2);
   const name = VIEWS.find((one) => one === view) ?? 'live';
-  return { view: name, of: of === undefined ? undefined : decodeURIComponent(of), query: new URLSearchParams(query) };
+  return { view: name, of: of === undefined ? undefined : decoded(of), query: new URLSearchParams(query) };
+}
+
+/** Anybody can type an address: what is not percent-encoded stays as it is. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 export function App(): VNode {

@@ -4,7 +4,8 @@ import { useConsole, type Console } from './context.ts';
 import { ActionButton, type Action } from './dialog.ts';
 import { timeText } from './format.ts';
 import { nameOf } from './product.ts';
-import { changesOf, factsOf, roomOpensAt, SaleFields } from './sale-form.ts';
+import { changesOf, factsOf, roomOpensAt } from './sale-facts.ts';
+import { SaleFields } from './sale-form.ts';
 import type { MessageKey, T } from './messages.ts';
 import { textIn } from './form.ts';
 

@@ -1,3 +1,5 @@
+import { browserMemory } from '../ui/memory.ts';
+
 /** Who is signed in. The operator token is kept in this tab only, until it is closed. */
 export interface Session {
   readonly token: string;
@@ -6,7 +8,8 @@ export interface Session {
   readonly role: 'admin' | 'viewer';
 }
 
-const KEY = 'flash-sale-operator';
+const KEY = 'operator';
+const memory = browserMemory(() => sessionStorage);
 const SILENCE_MS_MAX = 60_000;
 
 /** A call that was refused, or that did not reach the service. */
@@ -93,16 +96,15 @@ async function problemIn(answer: Response): Promise<{ title?: string; detail?: s
 export async function signIn(token: string, name: string): Promise<Session> {
   const { role } = await callAs({ token, name })<{ role: Session['role'] }>('GET', 'operator');
   const session = { token, name, role };
-  sessionStorage.setItem(KEY, JSON.stringify(session));
+  memory.write(KEY, session);
   return session;
 }
 
 export function signOut(): void {
-  sessionStorage.removeItem(KEY);
+  memory.remove(KEY);
 }
 
 /** The session of this tab, after it was loaded again. */
 export function keptSession(): Session | undefined {
-  const text = sessionStorage.getItem(KEY);
-  return text === null ? undefined : (JSON.parse(text) as Session);
+  return memory.read(KEY) as Session | undefined;
 }

@@ -36,6 +36,23 @@ describe('the console', () => {
     expect(await page.evaluate(() => JSON.stringify(sessionStorage))).not.toContain(OPERATOR_TOKEN);
   });
 
+  it('works in a browser that blocks storage, until the page is loaded again', async () => {
+    const { page, context } = await stage.open('/healthz');
+    await context.addInitScript(() => {
+      const get = () => {
+        throw new DOMException('blocked', 'SecurityError');
+      };
+      for (const name of ['localStorage', 'sessionStorage']) Object.defineProperty(globalThis, name, { get });
+    });
+    await page.goto(`${stage.url}/console#/orders/%zz`);
+    await page.getByLabel('Operator token').fill(OPERATOR_TOKEN);
+    await press(page, 'Sign in');
+    await page.getByRole('link', { name: 'Live', exact: true }).click();
+    await heading(page, 'Live sales');
+    await press(page, 'Sign out');
+    await page.getByLabel('Operator token').waitFor();
+  });
+
   it('shows charts that move while orders are made, and the processes', async () => {
     const sale = await stage.createSale({ units: 50, name: 'In the chart' });
     const { page, noise } = await signIn(stage);
@@ -180,7 +197,7 @@ describe('the console', () => {
     }
     // Also if the page is made to call.
     const refused = await page.evaluate(async (id) => {
-      const kept = JSON.parse(sessionStorage.getItem('flash-sale-operator')!) as { token: string };
+      const kept = JSON.parse(sessionStorage.getItem('flash-sale:operator')!) as { token: string };
       const answer = await fetch(`api/v1/admin/products/${id}/end`, {
         method: 'POST',
         headers: { authorization: `Bearer ${kept.token}` },
@@ -228,7 +245,7 @@ describe('the console', () => {
   it.each(['light', 'dark'] as const)(
     'has no faults that axe can find, in %s mode, 360 px wide',
     async (colorScheme) => {
-      const sale = await stage.createSale({ units: 5, name: 'Narrow' });
+      const sale = await stage.createSale({ units: 5, name: `Narrow ${'W'.repeat(190)}` });
       const orderNo = await buy(shoppers, sale, `axe-${colorScheme}`);
       const viewport = { width: 360, height: 740 };
       const start = await stage.open('/console', { colorScheme, viewport });
@@ -254,6 +271,9 @@ describe('the console', () => {
         expect(await accessibilityFaults(page)).toEqual([]);
         const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         expect(overflow).toBeLessThanOrEqual(0);
+        // A long name does not push the figures out of sight.
+        const links = await page.locator('td a').all();
+        for (const link of links) expect((await link.boundingBox())!.width).toBeLessThanOrEqual(320);
       }
       await page.evaluate((id) => {
         location.hash = `#/sales/${id}`;
