@@ -23,7 +23,10 @@ afterAll(async () => {
 const key = () => ours.keys.ledger(0);
 
 describe('keys in Redis that belong to another database', () => {
-  it.each(['worker', 'api'] as const)('end the start of a %s process, which names what to correct', async (name) => {
+  it.each([
+    ['a worker', 'worker'],
+    ['an api', 'api'],
+  ] as const)('end the start of %s process, which names what to correct', async (_, name) => {
     const { exited, complaints, log } = launchProcess(name, { ...theirs.env, SERVER_PORT: '0' });
     expect((await exited)[0]).toBe(1);
     expect(complaints()).toMatch(/keys in Redis belong to another database: correct REDIS_ADDR, DB_HOST or DB_NAME/);
