@@ -1,17 +1,16 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { launchProcess, type LaunchedProcess } from '../testing/service.ts';
-import { openTestContext, type TestContext } from '../testing/support.ts';
+import { testContext } from '../testing/support.ts';
 import { connectRaw, type RawConnection } from './attacks/raw-connection.ts';
 
 const FILES = 300;
 
-let context: TestContext;
+const context = await testContext();
 let api: LaunchedProcess;
 let port: number;
 
 beforeAll(async () => {
-  context = await openTestContext();
   // The shell lowers the limit of the process.
   api = launchProcess('api', { ...context.env, SERVER_PORT: '0' }, ['sh', '-c', `ulimit -n ${FILES}; exec "$@"`, 'sh']);
   port = (await api.says('api ready')).port!;
@@ -19,7 +18,6 @@ beforeAll(async () => {
 afterAll(async () => {
   api.child.kill('SIGTERM');
   expect((await api.exited)[0]).toBe(0);
-  await context.close();
 });
 
 const answered = async (connection: RawConnection, path: string): Promise<string> => {

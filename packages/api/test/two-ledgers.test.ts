@@ -1,23 +1,17 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { SOON } from '@flash-sale/shared/testing/soon.ts';
 import { launchProcess, startProcess } from '../testing/service.ts';
-import { openTestContext, type TestContext } from '../testing/support.ts';
+import { openTestContext, testContext } from '../testing/support.ts';
 
-let ours: TestContext;
-let theirs: TestContext;
+const ours = await testContext();
+// Another installation that was pointed at our Redis, or ours after a wrong DB_NAME.
+const theirs = await testContext({ REDIS_PREFIX: ours.config.REDIS_PREFIX });
 
 beforeAll(async () => {
-  ours = await openTestContext();
-  // Another installation that was pointed at our Redis, or ours after a wrong DB_NAME.
-  theirs = await openTestContext({ REDIS_PREFIX: ours.config.REDIS_PREFIX });
   // A worker serves the shards that have sales.
   await ours.insertSale();
   const first = await startProcess('worker', ours.env);
   expect(await first.stop()).toBe(0);
-});
-afterAll(async () => {
-  await theirs.close();
-  await ours.close();
 });
 
 const key = () => ours.keys.ledger(0);

@@ -1,15 +1,10 @@
 import { connect } from 'node:net';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { startProcess } from '../../testing/service.ts';
-import { AS_OPERATOR, openTestContext, type TestContext } from '../../testing/support.ts';
+import { AS_OPERATOR, testContext } from '../../testing/support.ts';
 import { connectRaw } from './raw-connection.ts';
 
-let context: TestContext;
-
-beforeAll(async () => {
-  context = await openTestContext();
-});
-afterAll(() => context.close());
+const context = await testContext();
 
 it('an api process ends cleanly although clients do not send the rest of a request, or do not read', async () => {
   const api = await startProcess('api', { ...context.env, SERVER_PORT: '0', SHUTDOWN_MS: '0/1000' });
