@@ -1,4 +1,6 @@
+import type { Order } from '@flash-sale/shared/order/order.ts';
 import { batchNoOf } from '@flash-sale/shared/order/order-number.ts';
+import { settledBatchesOf, settledOrdersOf } from '@flash-sale/shared/order/settled-record.ts';
 import type { SaleRef } from '@flash-sale/shared/sale/sale.ts';
 import type { RedisClient } from '@flash-sale/shared/platform/redis/client.ts';
 import type { Keys } from '@flash-sale/shared/platform/redis/keys.ts';
@@ -26,37 +28,52 @@ export interface OrderWaitersDeps {
 
 /** One waiting poll. A message that arrives while it reads is kept until it waits again. */
 class Listener {
+  readonly orderNo: string;
   #isNotified = false;
+  #settled: Order | undefined;
   #wake: (() => void) | undefined;
 
-  notify(): void {
+  constructor(orderNo: string) {
+    this.orderNo = orderNo;
+  }
+
+  /** @param settled the order, if the message has it */
+  notify(settled?: Order): void {
     this.#isNotified = true;
+    this.#settled ??= settled;
     this.#wake?.();
   }
 
   /** Drops earlier messages. Called before each reading. */
   forget(): void {
     this.#isNotified = false;
+    this.#settled = undefined;
   }
 
-  /** Resolves at the next message, or after `limitMs`. */
-  async next(limitMs: number): Promise<void> {
-    if (this.#isNotified) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, limitMs);
-    this.#wake = resolve;
-    await promise;
-    clearTimeout(timer);
+  /**
+   * Waits for the next message, for `limitMs` at most. Returns the order, if the message has it.
+   */
+  async next(limitMs: number): Promise<Order | undefined> {
+    if (!this.#isNotified) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, limitMs);
+      this.#wake = resolve;
+      await promise;
+      clearTimeout(timer);
+    }
+    return this.#settled;
   }
 }
 
 /** The subscription to one sale's channel. */
 interface Channel {
+  readonly saleId: number;
   /**
    * Resolves when Redis has confirmed the subscription; undefined after a refusal, so that the next
    * poll asks again.
    */
   subscribed: Promise<unknown> | undefined;
+  isSubscribed: boolean;
   /** By batch: a batch is settled as a whole. */
   readonly listeners: Map<string, Set<Listener>>;
   polls: number;
@@ -75,25 +92,24 @@ export class OrderWaiters {
   constructor(deps: OrderWaitersDeps) {
     this.#deps = deps;
     deps.subscriber.on('message', (name: string, message: string) => {
-      const listeners = this.#channels.get(name)?.listeners;
-      if (listeners === undefined) return;
-      for (const batchNo of message.split(' ')) listeners.get(batchNo)?.forEach((listener) => listener.notify());
+      const channel = this.#channels.get(name);
+      if (channel !== undefined) notifySettled(channel, message);
     });
     // Messages are lost while there is no connection, so let every poll read again.
     deps.subscriber.on('ready', () => this.#notifyAll());
+    deps.metrics.pollWaiters.ask({}, () => this.#waiting);
   }
 
   /**
-   * Reads until `done` or until the time is over. It subscribes first, so that no message between a
-   * reading and the wait is missed. It reads at each settlement of its batch, at each new
-   * connection, and once a second.
+   * Reads until the order is not queued or until the time is over. It subscribes first, so that no
+   * message between a reading and the wait is missed. A message with the order is the answer: the
+   * order became what it says after the last reading, so during the poll. Otherwise it reads at
+   * each settlement of its batch, at each new connection, and once a second.
    *
-   * The first reading may say "queued" of an order that is written already: if it is not `done`, it
-   * is not the answer.
-   *
-   * @returns the last reading
+   * The first reading may say "queued" of an order that is written already: then it is not the
+   * answer.
    */
-  async readUntil<Reading>(
+  async readUntilSettled(
     sale: SaleRef,
     orderNo: string,
     options: {
@@ -101,25 +117,28 @@ export class OrderWaiters {
       readonly waitMs: number;
       /** Aborted when the client has gone. */
       readonly gone: AbortSignal;
-      readonly read: (reading: { readonly isFirst: boolean }) => Promise<Reading>;
-      readonly done: (reading: Reading) => boolean;
+      readonly read: (reading: { readonly isFirst: boolean }) => Promise<Order | undefined>;
     },
-  ): Promise<Reading> {
-    const { waitMs, gone, read, done } = options;
+  ): Promise<Order | undefined> {
+    const { waitMs, gone, read } = options;
     if (this.#waiting >= (this.#deps.waitersMax ?? WAITERS_MAX)) return read({ isFirst: false });
     const untilMs = performance.now() + waitMs;
-    const listener = new Listener();
+    const listener = new Listener(orderNo);
     const notify = () => listener.notify();
-    const { subscribed, leave } = this.#join(sale, batchNoOf(orderNo), listener);
+    const { channel, leave } = this.#join(sale, listener);
     gone.addEventListener('abort', notify);
     try {
-      await Promise.race([subscribed.then(notify), listener.next(Math.min(waitMs, SUBSCRIBED_MS_MAX))]);
+      if (!channel.isSubscribed) {
+        const subscribed = channel.subscribed?.then(notify);
+        await Promise.race([subscribed, listener.next(Math.min(waitMs, SUBSCRIBED_MS_MAX))]);
+      }
       const leftMs = (): number => (gone.aborted || this.#closed ? 0 : untilMs - performance.now());
       for (let isFirst = true; ; isFirst = false) {
         listener.forget();
-        const reading = await read({ isFirst });
-        if (done(reading) || (!isFirst && leftMs() <= 0)) return reading;
-        if (leftMs() > 0) await listener.next(Math.min(leftMs(), READ_AGAIN_MS));
+        const order = await read({ isFirst });
+        if (order?.status !== 'queued' || (!isFirst && leftMs() <= 0)) return order;
+        const settled = leftMs() > 0 ? await listener.next(Math.min(leftMs(), READ_AGAIN_MS)) : undefined;
+        if (settled !== undefined) return settled;
       }
     } finally {
       gone.removeEventListener('abort', notify);
@@ -133,42 +152,57 @@ export class OrderWaiters {
     this.#notifyAll();
   }
 
-  #join(sale: SaleRef, batchNo: string, listener: Listener): { subscribed: Promise<unknown>; leave: () => void } {
-    const { subscriber, keys, metrics } = this.#deps;
+  #join(sale: SaleRef, listener: Listener): { channel: Channel; leave: () => void } {
+    const { subscriber, keys } = this.#deps;
     const name = keys.sale(sale).settled;
     let channel = this.#channels.get(name);
     if (channel === undefined) {
-      channel = { subscribed: undefined, listeners: new Map(), polls: 0 };
+      channel = { saleId: sale.id, subscribed: undefined, isSubscribed: false, listeners: new Map(), polls: 0 };
       this.#channels.set(name, channel);
     }
-    const subscribed = (channel.subscribed ??= this.#subscribe(name, channel));
-    const { listeners } = channel;
+    const joined = channel;
+    joined.subscribed ??= this.#subscribe(name, joined);
+    const { listeners } = joined;
+    const batchNo = batchNoOf(listener.orderNo);
     const ofBatch = listeners.get(batchNo) ?? new Set();
     listeners.set(batchNo, ofBatch.add(listener));
-    channel.polls += 1;
-    metrics.pollWaiters.set((this.#waiting += 1));
+    joined.polls += 1;
+    this.#waiting += 1;
 
     const leave = (): void => {
-      metrics.pollWaiters.set((this.#waiting -= 1));
+      this.#waiting -= 1;
       ofBatch.delete(listener);
       if (ofBatch.size === 0) listeners.delete(batchNo);
-      channel.polls -= 1;
-      if (channel.polls > 0) return;
+      joined.polls -= 1;
+      if (joined.polls > 0) return;
       this.#channels.delete(name);
       subscriber.unsubscribe(name).catch(() => undefined);
     };
-    return { subscribed, leave };
+    return { channel: joined, leave };
   }
 
-  #subscribe(name: string, channel: Channel): Promise<unknown> {
-    return this.#deps.subscriber.subscribe(name).catch(() => {
+  async #subscribe(name: string, channel: Channel): Promise<void> {
+    try {
+      await this.#deps.subscriber.subscribe(name);
+      channel.isSubscribed = true;
+    } catch {
       channel.subscribed = undefined;
-    });
+    }
   }
 
   #notifyAll(): void {
     for (const { listeners } of this.#channels.values()) {
       for (const ofBatch of listeners.values()) for (const listener of ofBatch) listener.notify();
     }
+  }
+}
+
+/** Wakes the polls of the batches in a message of `settle`, each with its order. */
+function notifySettled({ saleId, listeners }: Channel, message: string): void {
+  for (const { batchNo, record } of settledBatchesOf(message)) {
+    const ofBatch = listeners.get(batchNo);
+    if (ofBatch === undefined) continue;
+    const orders = settledOrdersOf(saleId, record);
+    for (const listener of ofBatch) listener.notify(orders.get(listener.orderNo));
   }
 }

@@ -48,11 +48,10 @@ export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) =>
     if (wait === 0) {
       order = await orders.read(sale, orderNo, { beforeLedger });
     } else {
-      order = await orderWaiters.readUntil(sale, orderNo, {
+      order = await orderWaiters.readUntilSettled(sale, orderNo, {
         waitMs: wait * 1_000,
         gone: request.signal,
         read: ({ isFirst }) => orders.read(sale, orderNo, { waitsOn: isFirst, beforeLedger }),
-        done: (reading) => reading?.status !== 'queued',
       });
     }
     // For another shopper's order the answer is the same as for one that does not exist.

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Order } from '@flash-sale/shared/order/order.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { connectRedis, type RedisClient } from '@flash-sale/shared/platform/redis/client.ts';
 import { createMetrics, type Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
@@ -30,20 +31,35 @@ const waiters = async () => (await metrics.pollWaiters.get()).values[0]!.value;
 const channel = () => context.keys.sale(sale).settled;
 const subscribers = async () => ((await context.redis.call('PUBSUB', 'NUMSUB', channel())) as [string, number])[1];
 
+const ORDER = { userId: 'alice', priceCents: 1_000, quantity: 1, createdAtMs: 1_000, version: 1 };
+const orderOf = (orderNo: string, status: Order['status']): Order => ({
+  ...ORDER,
+  productId: sale.id,
+  orderNo,
+  status,
+});
+/** The message of `settle` for batches whose orders only the ledger knows. */
+const moved = (...batchNos: string[]): string => batchNos.map((no) => `${no} 1000 1000\n${no} -`).join('\n\n');
+
 /** A poll whose readings the test sees: when each was made; it is done when `settle` was called. */
 function poll(orderNo: string, waitMs: number, gone = new AbortController()) {
   const readMs: number[] = [];
-  let status = 'queued';
-  const answer = orderWaiters.readUntil(sale, orderNo, {
+  let status: Order['status'] = 'queued';
+  const answer = orderWaiters.readUntilSettled(sale, orderNo, {
     waitMs,
     gone: gone.signal,
     read: async () => {
       readMs.push(performance.now());
-      return status;
+      return orderOf(orderNo, status);
     },
-    done: (reading) => reading !== 'queued',
   });
-  return { answer, read_ms: readMs, gone, settle: () => (status = 'settled') };
+  return {
+    answer: answer.then((order) => order?.status),
+    order: answer,
+    read_ms: readMs,
+    gone,
+    settle: () => (status = 'pending_payment'),
+  };
 }
 
 /** Resolves once a poll has read under a confirmed subscription, and so waits for news. */
@@ -55,14 +71,48 @@ async function untilItWaits({ read_ms: readMs }: { read_ms: number[] }): Promise
 }
 
 describe('a waiting poll', () => {
-  it('is woken by the message: it reads long before its next regular read', async () => {
+  it('is answered by the message that has its order, without another reading', async () => {
+    const waiting = poll('A', 20_000);
+    const failed = poll('B', 20_000);
+    for (const each of [waiting, failed]) await untilItWaits(each);
+    const reads = () => waiting.read_ms.length + failed.read_ms.length;
+    const before = reads();
+    const message =
+      'X 1 2\nX carol expires 3\n\nA 1000 1999\nA alice expires 60000 2\n\nB 500 7\nB bob failed 20 no_unit';
+    await context.redis.publish(channel(), message);
+    const facts = { productId: sale.id, version: 1 };
+    expect(await waiting.order).toEqual({
+      ...facts,
+      orderNo: 'A',
+      userId: 'alice',
+      priceCents: 1_999,
+      quantity: 2,
+      createdAtMs: 1_000,
+      status: 'pending_payment',
+      expiresAtMs: 61_000,
+    });
+    expect(await failed.order).toEqual({
+      ...facts,
+      orderNo: 'B',
+      userId: 'bob',
+      priceCents: 7,
+      quantity: 1,
+      createdAtMs: 500,
+      status: 'failed',
+      closedAtMs: 520,
+      reason: 'no_unit',
+    });
+    expect(reads()).toBe(before);
+  });
+
+  it('is woken by a message without its order: it reads long before its next regular read', async () => {
     for (let round = 0; round < 3; round += 1) {
       const waiting = poll('A', 20_000);
       await untilItWaits(waiting);
       waiting.settle();
       const before = waiting.read_ms.length;
-      await context.redis.publish(channel(), 'X A Y');
-      expect(await waiting.answer).toBe('settled');
+      await context.redis.publish(channel(), moved('X', 'A', 'Y'));
+      expect(await waiting.answer).toBe('pending_payment');
       expect(waiting.read_ms).toHaveLength(before + 1);
       expect(waiting.read_ms.at(-1)! - waiting.read_ms.at(-2)!).toBeLessThan(900);
     }
@@ -72,11 +122,11 @@ describe('a waiting poll', () => {
     const waiting = poll('A', 20_000);
     await untilItWaits(waiting);
     const before = waiting.read_ms.length;
-    await context.redis.publish(channel(), 'AA B a');
+    await context.redis.publish(channel(), moved('AA', 'B', 'a'));
     const told = poll('B', 20_000);
     await untilItWaits(told);
     told.settle();
-    await context.redis.publish(channel(), 'B');
+    await context.redis.publish(channel(), moved('B'));
     await told.answer;
     // At most the regular read once a second.
     expect(waiting.read_ms.length).toBeLessThanOrEqual(before + 1);
@@ -88,26 +138,24 @@ describe('a waiting poll', () => {
     const reading = Promise.withResolvers<void>();
     const goOn = Promise.withResolvers<void>();
     let reads = 0;
-    const answer = orderWaiters.readUntil(sale, 'A', {
+    const answer = orderWaiters.readUntilSettled(sale, 'A', {
       waitMs: 20_000,
       gone: new AbortController().signal,
       async read() {
         reads += 1;
-        if (reads === 1) {
-          reading.resolve();
-          await goOn.promise;
-        }
-        return reads;
+        if (reads > 1) return orderOf('A', 'paid');
+        reading.resolve();
+        await goOn.promise;
+        return orderOf('A', 'queued');
       },
-      done: (read) => read === 2,
     });
     await reading.promise;
     const got = new Promise((resolve) => subscriber.once('message', resolve));
-    await context.redis.publish(channel(), 'A');
+    await context.redis.publish(channel(), moved('A'));
     await got;
     const wentOnMs = performance.now();
     goOn.resolve();
-    expect(await answer).toBe(2);
+    expect((await answer)?.status).toBe('paid');
     expect(performance.now() - wentOnMs).toBeLessThan(900);
   });
 
@@ -115,7 +163,7 @@ describe('a waiting poll', () => {
     const waiting = poll('A', 20_000);
     await untilItWaits(waiting);
     waiting.settle();
-    expect(await waiting.answer).toBe('settled');
+    expect(await waiting.answer).toBe('pending_payment');
   });
 
   it('reads as soon as a lost connection is back, since the messages of that time are lost', async () => {
@@ -129,8 +177,8 @@ describe('a waiting poll', () => {
     // And it is subscribed again.
     await vi.waitFor(async () => expect(await subscribers()).toBe(1));
     waiting.settle();
-    await context.redis.publish(channel(), 'A');
-    expect(await waiting.answer).toBe('settled');
+    await context.redis.publish(channel(), moved('A'));
+    expect(await waiting.answer).toBe('pending_payment');
   });
 
   it('ends with its last reading at its time, when its client is gone, and when the process drains', async () => {
@@ -157,20 +205,19 @@ describe('a waiting poll', () => {
   it('never answers queued by its first reading, which may be behind the ledger', async () => {
     const firstsOf = async () => {
       const firsts: boolean[] = [];
-      const answer = await orderWaiters.readUntil(sale, 'A', {
+      const order = await orderWaiters.readUntilSettled(sale, 'A', {
         waitMs: 200,
         gone: new AbortController().signal,
         read: async ({ isFirst }) => {
           firsts.push(isFirst);
-          return isFirst ? 'queued' : 'written';
+          return orderOf('A', isFirst ? 'queued' : 'paid');
         },
-        done: (reading) => reading !== 'queued',
       });
-      return { answer, firsts };
+      return { status: order?.status, firsts };
     };
-    expect(await firstsOf()).toEqual({ answer: 'written', firsts: [true, false] });
+    expect(await firstsOf()).toEqual({ status: 'paid', firsts: [true, false] });
     orderWaiters.close();
-    expect(await firstsOf()).toEqual({ answer: 'written', firsts: [true, false] });
+    expect(await firstsOf()).toEqual({ status: 'paid', firsts: [true, false] });
   });
 
   it('leaves nothing: no waiter, and no subscription after the last one of a sale', async () => {
@@ -196,17 +243,16 @@ describe('a waiting poll', () => {
       const next = poll('B', 20_000);
       await untilItWaits(next);
       next.settle();
-      await context.redis.publish(channel(), 'B');
-      expect(await next.answer).toBe('settled');
+      await context.redis.publish(channel(), moved('B'));
+      expect(await next.answer).toBe('pending_payment');
     }
   });
 
   it('frees its place if reading fails', async () => {
-    const answer = orderWaiters.readUntil(sale, 'A', {
+    const answer = orderWaiters.readUntilSettled(sale, 'A', {
       waitMs: 20_000,
       gone: new AbortController().signal,
       read: () => Promise.reject(new Error('away')),
-      done: () => true,
     });
     await expect(answer).rejects.toThrow('away');
     expect(await waiters()).toBe(0);

@@ -1,5 +1,5 @@
 -- Moves batches whose orders are in the ledger out of the outbox, each into one record for pollers,
--- and notifies the order waiters. If some orders of a batch are stuck, they stay as a smaller batch.
+-- and publishes what it settled, so that waiting polls are answered without another reading. If some orders of a batch are stuck, they stay as a smaller batch.
 -- A record names the history of Redis in which it was written: in another history (a log that lost
 -- its end, a promoted replica) an order may have changed without this Redis having the mark of it.
 --
@@ -26,12 +26,12 @@ local function with_earlier(key, facts, lines)
   return earlier .. '\n' .. lines
 end
 
-local batch_nos, out, settled = {}, {}, 0
+local messages, out, settled = {}, {}, 0
 for i = 1, #KEYS - FIXED_KEYS do
   local arg = FIXED_ARGS + 5 * (i - 1)
   local batch_no, facts, lines = ARGV[arg + 1], ARGV[arg + 2], ARGV[arg + 3]
   local stuck, stuck_lines = tonumber(ARGV[arg + 4]), ARGV[arg + 5]
-  batch_nos[i] = batch_no
+  messages[i] = batch_no .. ' ' .. facts .. '\n' .. lines
   if lines ~= '' then
     local key = KEYS[FIXED_KEYS + i]
     redis.call('SET', key, with_earlier(key, facts, lines), 'PX', life_ms)
@@ -56,5 +56,5 @@ if #out > 0 then
   redis.call('ZREM', batch_times_key, unpack(out))
   note_oldest(outbox_key, sale, batch_times_key)
 end
-redis.call('PUBLISH', channel, table.concat(batch_nos, ' '))
+redis.call('PUBLISH', channel, table.concat(messages, '\n\n'))
 return 1

@@ -39,3 +39,26 @@ export function settledOrderOf(orderNo: string, productId: number, text: string)
   if (what === 'expires') return { ...order, status: 'pending_payment', expiresAtMs: atMs };
   return { ...order, status: 'failed', closedAtMs: atMs, ...(reason === undefined ? {} : { reason }) };
 }
+
+/**
+ * The batches in a message of `settle`: per batch a line `batch_no admitted_ms price_cents` and the
+ * settled lines of its orders, with an empty line between two batches.
+ */
+export function settledBatchesOf(message: string): { readonly batchNo: string; readonly record: string }[] {
+  return message.split('\n\n').map((text) => {
+    const [batchNo] = text.split(' ', 1) as [string];
+    return { batchNo, record: text.slice(batchNo.length + 1) };
+  });
+}
+
+/** The orders in the record of a settled batch, except those that only the ledger knows. */
+export function settledOrdersOf(productId: number, record: string): Map<string, Order> {
+  const [facts, ...lines] = record.split('\n');
+  const orders = new Map<string, Order>();
+  for (const line of lines) {
+    const [orderNo] = line.split(' ', 1) as [string];
+    const rest = line.slice(orderNo.length + 1);
+    if (rest !== '-') orders.set(orderNo, settledOrderOf(orderNo, productId, `${facts} ${rest}`));
+  }
+  return orders;
+}

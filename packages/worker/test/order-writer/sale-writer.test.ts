@@ -5,6 +5,8 @@ import { NotNow, SaleWriter } from '../../src/order-writer/sale-writer.ts';
 import { aLockIsWaitedFor, lockSaleRow, readLedger, refuseOrdersOf } from '../ledger.ts';
 import { admitAll, shoppers, settleOrders } from '../shoppers.ts';
 import { SOON } from '@flash-sale/shared/testing/soon.ts';
+import type { Order } from '@flash-sale/shared/order/order.ts';
+import { settledBatchesOf, settledOrdersOf } from '@flash-sale/shared/order/settled-record.ts';
 import { findOrder } from '@flash-sale/shared/order/orders-table.ts';
 import { batchNoOf } from '@flash-sale/shared/order/order-number.ts';
 import {
@@ -26,8 +28,10 @@ describe('a job', () => {
     const orderNos = await admitAll(context, sale, shoppers(3));
     const listener = connectRedis(context.config, 'blocking');
     onTestFinished(() => listener.disconnect());
-    const published: string[] = [];
-    listener.on('message', (_channel, message) => published.push(...message.split(' ')));
+    const published: Order[] = [];
+    listener.on('message', (_channel, message) => {
+      for (const { record } of settledBatchesOf(message)) published.push(...settledOrdersOf(sale.id, record).values());
+    });
     await listener.subscribe(context.keys.sale(sale).settled);
 
     await settleOrders(new SaleWriter(openProcess(context), sale), orderNos);
@@ -36,7 +40,8 @@ describe('a job', () => {
     expect(await context.commands.allReservations(sale)).toEqual([]);
     const { settled } = await context.commands.readOrder(sale, orderNos[0]!);
     expect(settled).toEqual(await findOrder(context.db, orderNos[0]!));
-    await expect.poll(() => published, SOON).toEqual([batchNoOf(orderNos[0]!)]);
+    const written = await Promise.all(orderNos.map((orderNo) => findOrder(context.db, orderNo)));
+    await expect.poll(() => published, SOON).toEqual(written);
     // No process must wait until the lease expires.
     expect(await context.redis.exists(context.keys.sale(sale).lease)).toBe(0);
   });

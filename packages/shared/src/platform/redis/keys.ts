@@ -46,7 +46,7 @@ export interface SaleKeys {
   readonly leaseWaiting: string;
   /** Hash: the owners of a rebuild in progress. */
   readonly building: string;
-  /** Channel on which the numbers of settled batches are published. */
+  /** Channel on which settled batches are published, for waiting polls. */
   readonly settled: string;
   /**
    * Hash: `history_id drawn late late_seen version gate calls may_return entered_rank`: the waiting

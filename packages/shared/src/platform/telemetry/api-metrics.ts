@@ -86,6 +86,6 @@ export function apiMetrics(registers: Registry[]) {
       labelNames: ['outcome'],
       registers,
     }),
-    pollWaiters: new Gauge({ name: 'seckill_poll_waiters', help: 'Long polls that wait now.', registers }),
+    pollWaiters: new Polled({ name: 'seckill_poll_waiters', help: 'Long polls that wait now.', registers }),
   };
 }
