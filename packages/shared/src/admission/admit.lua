@@ -24,6 +24,13 @@ local BUCKET_WINDOWS, US_PER_SECOND = 3, 1000000
 -- Lua looks up a global name at each use; a local one is faster.
 local floor, ceil, find, sub = math.floor, math.ceil, string.find, string.sub
 
+local us = now_us()
+local now = floor(us / 1000)
+
+-- The batches of the call, those that no earlier run has decided, the history of this Redis, and the
+-- number of waiting orders of the shard. They are set below, where the steps begin.
+local batches, undecided, here, shard_backlog = {}, {}, nil, 0
+
 -- The lines of a text. A plain search is faster than a pattern, and these lines are long.
 local function lines_of(text)
   local lines, from = {}, 1
@@ -68,15 +75,6 @@ local function is_stored(batch)
   return true
 end
 
-local batches, undecided, has_batch = {}, {}, {}
-for n = 1, (#KEYS - SHARD_KEYS) / BATCH_KEYS do
-  local batch = batch_of(n)
-  -- The second one would not see what the first one takes.
-  if has_batch[batch.sale] then error('two batches of one sale') end
-  batches[n], has_batch[batch.sale] = batch, true
-  if not is_stored(batch) then undecided[#undecided + 1] = batch end
-end
-
 -- One word, if it holds for all.
 local function answer()
   local words, is_one = {}, true
@@ -89,18 +87,6 @@ local function answer()
   end
   return is_one and words[1] or table.concat(words, ' ')
 end
-
-local us = now_us()
-local now = floor(us / 1000)
-local here = #undecided > 0 and history_id()
-if here ~= history or now > deadline_ms then
-  for _, batch in ipairs(undecided) do
-    for i = 1, batch.count do batch.words[i] = 'unavailable' end
-  end
-  return answer()
-end
-
-local shard_backlog = tonumber(redis.call('GET', backlog_key)) or 0
 
 -- The reason why nobody can take a unit of the sale now, or nil.
 local function refusal_of(batch, start_ms, end_ms)
@@ -268,6 +254,25 @@ local function save_sale(batch)
   redis.call('ZADD', outbox_key, 'NX', now, batch.sale)
 end
 
+-- The steps begin here.
+local has_batch = {}
+for n = 1, (#KEYS - SHARD_KEYS) / BATCH_KEYS do
+  local batch = batch_of(n)
+  -- The second one would not see what the first one takes.
+  if has_batch[batch.sale] then error('two batches of one sale') end
+  batches[n], has_batch[batch.sale] = batch, true
+  if not is_stored(batch) then undecided[#undecided + 1] = batch end
+end
+
+here = #undecided > 0 and history_id()
+if here ~= history or now > deadline_ms then
+  for _, batch in ipairs(undecided) do
+    for i = 1, batch.count do batch.words[i] = 'unavailable' end
+  end
+  return answer()
+end
+
+shard_backlog = tonumber(redis.call('GET', backlog_key)) or 0
 for _, batch in ipairs(undecided) do read_sale(batch) end
 read_buckets()
 for _, batch in ipairs(undecided) do
