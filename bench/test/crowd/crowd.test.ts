@@ -11,7 +11,7 @@ import { crowdCommand } from '../../crowd/command.ts';
 const PROGRAM = join(import.meta.dirname, '../../crowd/main.ts');
 const VIEWER_TOKEN = 'a-token-that-may-only-read';
 /** Longer than a payment takes here. */
-const HOPE_MS = 3_000;
+const HOPE_MS = 1_000;
 const JWT_SECRET = 'a-secret-of-at-least-thirty-two-bytes';
 
 let context: TestContext;

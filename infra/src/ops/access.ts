@@ -2,7 +2,7 @@ import { userInfo } from 'node:os';
 import { isOperatorName, OPERATOR_NAME_RULE } from '@flash-sale/shared/operator/operator.ts';
 import { withFiles } from '@flash-sale/shared/platform/config/files.ts';
 import { UsageError } from '@flash-sale/shared/platform/process/command-line.ts';
-import { reachableHost } from '../stack/settings.ts';
+import { reachableHost } from '../stack/reachable-host.ts';
 import type { Access } from './api.ts';
 
 /**

@@ -4,12 +4,14 @@ import {
   existsSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { lastLines, runToEnd } from './launch.ts';
 import type { MysqlProgram } from './programs.ts';
@@ -27,6 +29,12 @@ export function temporaryFiles(folder: string): string {
   mkdirSync(path, { recursive: true, mode: 0o700 });
   return `--tmpdir=${path}`;
 }
+
+/**
+ * The system tables are written without a sync, which takes most of the time. They are synced as a
+ * whole before they are used.
+ */
+const withoutSync: string[] = ['--innodb-flush-method=nosync', '--loose-debug-no-sync'];
 
 interface DataOptions {
   program: MysqlProgram;
@@ -55,8 +63,17 @@ export async function ensureMysqlData(options: DataOptions): Promise<string> {
       `${program.path} could not create its system tables. The end of ${logFile}:\n${lastLines(logFile)}`,
     );
   }
+  await syncAll(unfinished);
   renameSync(unfinished, data);
   return data;
+}
+
+async function syncAll(folder: string): Promise<void> {
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    const file = await open(join(entry.parentPath, entry.name));
+    await file.sync();
+    await file.close();
+  }
 }
 
 async function initialise(options: DataOptions, datadir: string) {
@@ -68,7 +85,14 @@ async function initialise(options: DataOptions, datadir: string) {
     program: program.path,
   };
   if (program.flavour === 'mysql') {
-    const args = ['--no-defaults', '--initialize-insecure', ...asRoot, `--datadir=${datadir}`, temporaryFiles(folder)];
+    const args = [
+      '--no-defaults',
+      '--initialize-insecure',
+      ...asRoot,
+      ...withoutSync,
+      `--datadir=${datadir}`,
+      temporaryFiles(folder),
+    ];
     return runToEnd({ ...launchOptions, args }, signal);
   }
   const script = join(folder, 'system-tables.sql');
@@ -79,6 +103,7 @@ async function initialise(options: DataOptions, datadir: string) {
       '--no-defaults',
       '--bootstrap',
       ...asRoot,
+      ...withoutSync,
       `--datadir=${datadir}`,
       temporaryFiles(folder),
       '--log-warnings=0',

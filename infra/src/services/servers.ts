@@ -22,6 +22,8 @@ export interface ServersOptions {
   signal?: AbortSignal | undefined;
   /** The folders to search for programs. Default: PATH and the usual folders. */
   folders?: string[];
+  /** More arguments of a private MySQL. */
+  mysqlFlags?: string[];
 }
 
 export interface Servers {
@@ -119,7 +121,7 @@ async function startOwnRedis(options: ServersOptions, program: RedisProgram | un
 }
 
 async function startOwnMysql(options: ServersOptions, program: MysqlProgram | undefined): Promise<Servers> {
-  const { dataDir, log, signal } = options;
+  const { dataDir, log, signal, mysqlFlags = [] } = options;
   const password = ensureSecret(dataDir, 'DB_PASSWORD');
   const variables = (server: { host: string; port: number }, user: string) => ({
     DB_HOST: server.host,
@@ -135,7 +137,7 @@ async function startOwnMysql(options: ServersOptions, program: MysqlProgram | un
   log(`starting ${flavour} ${program.version} (${program.path})`);
   const kept = await keepRunning({
     start: (startSignal, previous?: PrivateServer) =>
-      startMysql({ program, dataDir, password, signal: startSignal, ...portOf(previous) }),
+      startMysql({ program, dataDir, password, flags: mysqlFlags, signal: startSignal, ...portOf(previous) }),
     log,
     signal,
   });

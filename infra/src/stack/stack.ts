@@ -8,9 +8,10 @@ import { startServers } from '../services/servers.ts';
 import { ensureDemoSale } from './demo-sale.ts';
 import { takeLock } from './lock.ts';
 import { watchLogs } from './log-watch.ts';
+import { reachableHost } from './reachable-host.ts';
 import { writeRunning } from './running.ts';
 import { startServiceProcess } from './service-process.ts';
-import { loadStackSettings, reachableHost, type StackSettings } from './settings.ts';
+import { loadStackSettings, type StackSettings } from './settings.ts';
 import { walkThrough } from './walk-through.ts';
 
 /**

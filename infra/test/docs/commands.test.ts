@@ -104,13 +104,14 @@ const MAINS = [
 ];
 
 describe.each([...PROGRAMS, ...MAINS.map((main) => [main, [main]] as const)])('%s', (_, program) => {
-  it('prints its usage with --help', async () => {
+  // Two at once: each of them spends its time on one core.
+  it.concurrent('prints its usage with --help', async () => {
     const answer = await run(program, '--help');
     expect(answer).toMatchObject({ code: 0, complained: '' });
     expect(answer.said).toMatch(/^(npm|node) [^\n]+\n\n[^]+ --help /);
   });
 
-  it('refuses an option that it does not have, in one line: exit code 2, and nothing is done', async () => {
+  it.concurrent('refuses an option that it does not have, in one line: exit code 2, and nothing is done', async () => {
     const answer = await run(program, '--surely');
     expect(answer).toMatchObject({ code: 2, said: '' });
     expect(answer.complained).toMatch(/^[^\n]+\n$/);

@@ -59,8 +59,11 @@ describe('private servers', () => {
     const dataDir = temporaryFolder();
     const first = await startServers({ dataDir, env: { PATH }, log });
     expect(await query(first, "SELECT user FROM mysql.user WHERE user IN ('root', '')")).toEqual([]);
-    const settings = '@@innodb_flush_log_at_trx_commit AS durable, @@time_zone AS zone';
-    expect(await query(first, `SELECT ${settings}`)).toEqual([{ durable: 1, zone: '+00:00' }]);
+    const settings =
+      '@@innodb_flush_log_at_trx_commit AS durable, @@innodb_flush_method AS method, @@time_zone AS zone';
+    expect(await query(first, `SELECT ${settings}`)).toEqual([
+      { durable: 1, method: expect.not.stringMatching(/^nosync$/), zone: '+00:00' },
+    ]);
     await expect(pingMysql({ ...mysqlOf(first), password: 'wrong' })).rejects.toThrow(/denied/i);
     await expect(pingRedis({ ...redisOf(first), password: undefined })).rejects.toThrow(/auth/i);
     const fsync = await redis(first, (client) => client.config('GET', 'appendfsync'));

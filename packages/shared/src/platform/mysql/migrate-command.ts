@@ -1,7 +1,4 @@
-import { loadConfig } from '../config/config.ts';
 import { flag, readCommandLine } from '../process/command-line.ts';
-import { startOrExit } from '../process/lifecycle.ts';
-import { migrate } from './migrate.ts';
 
 const {
   values: { json },
@@ -10,6 +7,11 @@ const {
   summary: 'Migrates the database and ends.',
   options: { json: flag('the names of the migrations that ran, as one JSON document') },
 });
+
+// It takes half a second to load the rest.
+const { loadConfig } = await import('../config/config.ts');
+const { startOrExit } = await import('../process/lifecycle.ts');
+const { migrate } = await import('./migrate.ts');
 
 /**
  * Migrates the database and ends, for deployments that do this separately from the start of a
