@@ -1,7 +1,8 @@
 -- Moves batches whose orders are in the ledger out of the outbox, each into one record for pollers,
--- and publishes what it settled, so that waiting polls are answered without another reading. If some orders of a batch are stuck, they stay as a smaller batch.
--- A record names the history of Redis in which it was written: in another history (a log that lost
--- its end, a promoted replica) an order may have changed without this Redis having the mark of it.
+-- and publishes what it settled, so that waiting polls are answered without another reading. If
+-- some orders of a batch are stuck, they stay as a smaller batch. A record names the history of
+-- Redis in which it was written: in another history (a log that lost its end, a promoted replica)
+-- an order may have changed without this Redis having the mark of it.
 --
 -- life_ms  how long a settled record is kept
 -- The other KEYS: the settled record of each batch

@@ -30,8 +30,8 @@ export const STRIPE_MINIMUM_CENTS: Readonly<Record<string, number>> = {
 };
 
 /**
- * For other currencies Stripe wants the worth of 0.50 USD. No currency with two decimals is worth so
- * much that this is less than 0.30 of it.
+ * For other currencies Stripe requires an amount that is worth 0.50 USD. In every currency with two
+ * decimals, that is at least 0.30.
  */
 const OTHER_MINIMUM_CENTS = 30;
 
