@@ -10,7 +10,7 @@ import { clockOffsets } from '@flash-sale/shared/platform/process/clock-offsets.
 import { exitWith, stopOnRequest } from '@flash-sale/shared/platform/process/lifecycle.ts';
 import { prepareProcess } from '@flash-sale/shared/platform/process/prepare.ts';
 import { untilMysqlServes, untilRedisAnswers } from '@flash-sale/shared/platform/process/server-wait.ts';
-import { claimShard, ledgerName } from '@flash-sale/shared/server-checks/ledger-check.ts';
+import { claimShard, ledgerName } from '@flash-sale/shared/reconciliation/claim-shard.ts';
 import { checkServers } from '@flash-sale/shared/server-checks/server-checks.ts';
 import { heartbeat } from '@flash-sale/shared/platform/process/heartbeat.ts';
 import { repeating, type Rounds, type Service } from '@flash-sale/shared/platform/process/service.ts';

@@ -13,6 +13,7 @@ import { connectRedis, type ConnectionUse, type RedisClient } from '../platform/
 import { RedisAway, redisFault } from '../platform/redis/errors.ts';
 import { Keys } from '../platform/redis/keys.ts';
 import { auditOutbox } from './audit-outbox.ts';
+import { claimShard, ledgerName } from './claim-shard.ts';
 import { auditJson, auditSale, type Audit } from './audit.ts';
 import { LEASE_WAIT_MS, LeaseLost } from '../sale/lease.ts';
 
@@ -52,9 +53,11 @@ await startOrExit(async () => {
       // The call only says that it was given up; the connection knows why.
       throw redisFault(error) === undefined && redisError !== undefined ? new RedisAway(redisError.message) : error;
     });
+    const [shards, ledger] = [await listShards(db), await ledgerName(db)];
+    for (const shard of shards) await claimShard(deps, shard, ledger);
     const results: ResultJson[] = [];
     for (const sale of sales) results.push(await resultOf(deps, sale));
-    const outboxes = await outboxResults(deps, await listShards(db), sales);
+    const outboxes = await outboxResults(deps, shards, sales);
     const clean = [...results, ...outboxes].every(({ verdict }) => verdict === 'clean');
     console.log(json ? JSON.stringify({ clean, sales: results, outboxes }, null, 2) : report(results, outboxes));
     process.exitCode = clean ? 0 : 1;

@@ -8,8 +8,8 @@ import { isPassingFault, redisFault } from '../platform/redis/errors.ts';
 import type { Keys } from '../platform/redis/keys.ts';
 import { readServerInfo } from '../platform/redis/server-info.ts';
 import type { Logger } from '../platform/telemetry/logger.ts';
+import { claimShard, ledgerName } from '../reconciliation/claim-shard.ts';
 import { clockOffset } from '../platform/process/clock-offsets.ts';
-import { claimShard, ledgerName } from './ledger-check.ts';
 import { tryMysql } from './mysql-check.ts';
 import { tryRedis } from './redis-check.ts';
 

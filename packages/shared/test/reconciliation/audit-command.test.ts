@@ -83,6 +83,20 @@ describe('npm run audit', () => {
     await expect(run()).resolves.toMatchObject({ code: 0 });
   });
 
+  it('touches nothing of another database: with a wrong DB_NAME, it would rebuild a sale that sells', async () => {
+    await run();
+    const other = await openTestContext({ REDIS_PREFIX: context.config.REDIS_PREFIX });
+    await other.insertSale({ shard: sale.shard });
+    const { state, lease } = context.keys.sale(sale);
+    const before = await context.redis.hgetall(state);
+    const { code, output, complained } = await runWith({ DB_NAME: other.config.DB_NAME }, '--repair');
+    expect([code, output]).toEqual([1, '']);
+    expect(complained).toContain('belong to another database');
+    expect(await context.redis.hgetall(state)).toEqual(before);
+    expect(await context.redis.exists(lease)).toBe(0);
+    await other.close();
+  });
+
   it.each([
     ['MySQL', { DB_HOST: '127.0.0.1', DB_PORT: '1' }],
     ['Redis', { REDIS_ADDR: '127.0.0.1:1' }],

@@ -136,6 +136,15 @@ describe('migrating', () => {
     }
   });
 
+  test('runs nothing on the schema of a newer release, so that a release can be rolled back', async () => {
+    const newer = '9999_of_a_newer_release';
+    await sql`INSERT INTO kysely_migration (name, timestamp) VALUES (${newer}, '2099-01-01T00:00:00.000Z')`.execute(
+      context.db,
+    );
+    expect(await migrate(context.config)).toEqual([]);
+    await sql`DELETE FROM kysely_migration WHERE name = ${newer}`.execute(context.db);
+  });
+
   test('again runs nothing and keeps the data', async () => {
     const sale = await context.insertSale();
     expect(await migrate(context.config)).toEqual([]);
