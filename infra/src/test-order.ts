@@ -1,8 +1,11 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Files that start whole processes, or wait for the death of one. */
-const LONG =
-  /\/end-to-end\/|\/(main|cold-start|crowd|commands|scenarios|[\w-]*outages?|split-pair|tried-servers|whole-service)\.test\.ts$/;
+const NAMES = [
+  ...['main', 'caddyfile', 'cold-start', 'crowd', 'commands', 'idle-cost', 'image', 'limited-servers', 'scenarios'],
+  ...['[\\w-]*outages?', 'split-pair', 'tried-servers', 'two-ledgers', 'whole-service'],
+];
+const LONG = new RegExp(`/end-to-end/|/(${NAMES.join('|')})\\.test\\.ts$`);
 
 /** The share of the other files among which the long ones begin. During the rest, they end. */
 const SPREAD = 0.8;

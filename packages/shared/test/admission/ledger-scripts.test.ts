@@ -6,6 +6,7 @@ import { connectRedis } from '../../src/platform/redis/client.ts';
 import { buy, shoppers, snapshot, takeLease, unitsOf } from '../../testing/buying.ts';
 import { ordersOf, settle } from '../../testing/settling.ts';
 import { batchNoOf } from '../../src/order/order-number.ts';
+import { settledBatchesOf, settledOrdersOf } from '../../src/order/settled-record.ts';
 import type { NextBatches } from '../../src/admission/outbox-commands.ts';
 import { testContext } from '../../testing/support.ts';
 import { LIFE_MS, loseLease, orderNos, settled, settlements } from './settled-orders.ts';
@@ -200,7 +201,15 @@ describe('to settle', () => {
       const { settled: channelName } = context.keys.sale(sale);
       await subscriber.subscribe(channelName);
       await context.commands.settle(sale, lease, LIFE_MS, await settlements(context, sale, owners));
-      await expect.poll(() => heard).toEqual([[channelName, batchNoOf(orderNos(owners)[0]!)]]);
+      const told = () =>
+        heard.flatMap(([channel, message]) =>
+          settledBatchesOf(message).map(({ batchNo, record }) => [
+            channel,
+            batchNo,
+            [...settledOrdersOf(sale.id, record).keys()],
+          ]),
+        );
+      await expect.poll(told).toEqual([[channelName, batchNoOf(orderNos(owners)[0]!), orderNos(owners)]]);
     } finally {
       subscriber.disconnect();
     }

@@ -46,7 +46,8 @@ describe('npm run audit', () => {
 
     await expect(run('--repair')).resolves.toMatchObject({ code: 1 });
     await expect(run()).resolves.toMatchObject({ code: 0 });
-  });
+    // It starts four programs.
+  }, 60_000);
 
   it('--repair adds late orders to the queue again, as the repair of the API does: it left them', async () => {
     await sql`UPDATE products SET cleaned_at = created_at WHERE id <> ${sale.id}`.execute(context.db);
