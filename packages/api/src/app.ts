@@ -1,25 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
-import { SaleList } from '@flash-sale/shared/sale/sale-list.ts';
 import { ServerReadiness } from '@flash-sale/shared/platform/process/readiness.ts';
-import { untilMysqlServes } from '@flash-sale/shared/platform/process/server-wait.ts';
-import { openOrderQueues } from '@flash-sale/shared/admission/order-queues.ts';
 import type { Readiness } from '@flash-sale/shared/platform/telemetry/ops-server.ts';
-import { Admissions } from './seckill/admissions.ts';
-import { OutcomeCounts } from './seckill/outcome-counts.ts';
-import { Pressure } from './seckill/pressure.ts';
-import { Catalog } from './sale/catalog.ts';
 import { DASHBOARD_PATH, queueDashboard } from './dashboard/queue-dashboard.ts';
 import type { AppDeps } from './deps.ts';
-import { OrderReader } from './order/order-reader.ts';
-import { OrderWaiters } from './order/order-waiters.ts';
 import { crossOrigin } from './plugins/cross-origin.ts';
 import { basePath } from './plugins/base-path.ts';
 import { callerAddress } from './plugins/caller-address.ts';
 import { capConnections, edgeOptions } from './plugins/edges.ts';
-import { ledgerLimit } from './limits/ledger-limit.ts';
-import { DenyList } from './deny-list/deny-list.ts';
 import { addressLimit } from './plugins/address-limit.ts';
 import { health } from './plugins/health.ts';
 import { identity } from './plugins/identity.ts';
@@ -31,28 +20,8 @@ import { safeHeaders } from './plugins/safe-headers.ts';
 import { compileSerializer } from './plugins/serializer.ts';
 import { tracing } from './plugins/tracing.ts';
 import { compileValidator } from './plugins/validator.ts';
-import { orderEventRoutes } from './order-events/routes.ts';
-import { editAndDeleteRoutes } from './operator/edit-and-delete.ts';
-import { operationRoutes } from './operator/sale-operations.ts';
-import { adminRoutes } from './operator/routes.ts';
-import { shopperRoutes } from './shopper/routes.ts';
-import { denyListRoutes } from './deny-list/routes.ts';
-import { devRoutes } from './identity/dev-routes.ts';
-import { pageRoutes } from './pages/routes.ts';
-import { liveReader } from './live/live-reader.ts';
-import { liveRoutes } from './live/routes.ts';
-import { LiveStreams } from './live/live-streams.ts';
-import { orderOperatorRoutes } from './order/operator-routes.ts';
-import { orderRoutes } from './order/routes.ts';
-import { paymentOperatorRoutes } from './payment/operator-routes.ts';
-import { paymentRoutes } from './payment/routes.ts';
-import { productRoutes } from './sale/routes.ts';
-import { seckillRoutes } from './seckill/routes.ts';
-import { Challenges } from './seckill/challenges.ts';
-import { TokenIssuer } from './seckill/token-issuer.ts';
-import { TokenSecrets } from './seckill/token-secrets.ts';
-import { openWaitingRooms } from './waiting-room/open.ts';
-import { waitingRoomRoutes } from './waiting-room/routes.ts';
+import { openParts } from './parts.ts';
+import { registerRoutes } from './routes.ts';
 
 const REQUEST_ID = /^[\w-]{1,64}$/;
 
@@ -70,7 +39,7 @@ export interface App {
 
 /** Builds the HTTP app from open connections. It does not listen yet: tests `inject` requests. */
 export async function buildApp(deps: AppDeps): Promise<App> {
-  const { config, log, metrics, db, isChecked = () => true, bounds = {} } = deps;
+  const { config, log, metrics, isChecked = () => true, bounds = {} } = deps;
   const loggerInstance: FastifyBaseLogger = log;
   const server = fastify({
     loggerInstance,
@@ -91,28 +60,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
     return { ready: seen && isChecked() && !draining, ...answering };
   };
 
-  const catalog = new Catalog(db, bounds.productCacheMs);
-  const orders = new OrderReader({ ...deps, catalog });
-  const orderWaiters = new OrderWaiters({ ...deps, waitersMax: bounds.pollWaitersMax });
-  const outcomes = new OutcomeCounts(deps.commands, log);
-  const admissions = new Admissions({ ...deps, waitingMax: bounds.buysWaitingMax });
-  const issuer = new TokenIssuer(deps);
-  const challenges = new Challenges(config, deps.tokens, bounds.challengesRaisePerSecond);
-  const waitingRooms = openWaitingRooms(deps);
-  const pressure = new Pressure(deps);
-  const chargeLedger = ledgerLimit(config);
-  const secrets = new TokenSecrets(deps);
-  const operatorQueues = openOrderQueues({ connection: deps.operatorRedis, keys: deps.keys, log });
-  // Uses the pool for leases, for which no shopper's call waits.
-  const denyList = new DenyList(deps.leaseDb, log);
-
-  const live = new LiveStreams({
-    read: liveReader({ ...deps, ...waitingRooms, operatorQueues, sales: new SaleList(db, log) }),
-    log,
-    streamsMax: bounds.liveStreamsMax,
-  });
-  const stopping = new AbortController();
-
+  const parts = openParts(deps);
   server.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
     done();
@@ -129,19 +77,15 @@ export async function buildApp(deps: AppDeps): Promise<App> {
     metrics.requestSeconds.observe(route, reply.elapsedTime / 1_000);
     done();
   });
-  server.addHook('onClose', () => outcomes.stop());
-  server.addHook('onClose', () => operatorQueues.close());
+  server.addHook('onClose', () => parts.outcomes.stop());
+  server.addHook('onClose', () => parts.operatorQueues.close());
   const drain = (): void => {
     draining = true;
-    orderWaiters.close();
-    waitingRooms.roomWaiters.close();
-    live.close();
-    stopping.abort();
+    parts.drain();
   };
   server.addHook('preClose', (done) => {
     drain();
-    // Do not wait for these services: a server that hangs may delay them.
-    for (const service of [pressure, secrets, denyList]) void service.stop();
+    parts.stop();
     // Close the port right after accepting new connections: the system resets those that are not
     // accepted when the port closes.
     setImmediate(done);
@@ -158,37 +102,12 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   const refuseOtherMethods = collectMethods(server);
   await server.register(health, { readiness });
   await server.register(addressLimit, { config });
-  await server.register(identity, { config, denyList, log, metrics });
+  await server.register(identity, { config, denyList: parts.denyList, log, metrics });
   await server.register(operators, { config, failures: bounds.operatorFailures });
-  await server.register(async (shoppers) => {
-    shoppers.addHook('onRequest', (request, reply, done) => {
-      if (denyList.deniesAddressOf(request)) reply.refuse('forbidden');
-      else done();
-    });
-    await shoppers.register(productRoutes, { ...deps, catalog, cacheMs: bounds.productCacheMs });
-    const selling = { ...deps, catalog, challenges, pressure, ...waitingRooms };
-    await shoppers.register(seckillRoutes, { ...selling, issuer, admissions, outcomes, orders, chargeLedger });
-    await shoppers.register(waitingRoomRoutes, selling);
-    await shoppers.register(orderRoutes, { ...deps, orders, orderWaiters, chargeLedger });
-    await shoppers.register(devRoutes, { config });
-  });
-  await server.register(paymentRoutes, deps);
-  await server.register(paymentOperatorRoutes, deps);
-  await server.register(adminRoutes, { ...deps, catalog, orders });
-  await server.register(orderEventRoutes, deps);
-  await server.register(shopperRoutes, deps);
-  await server.register(editAndDeleteRoutes, { ...deps, catalog });
-  await server.register(orderOperatorRoutes, { ...deps, orders, stopping: stopping.signal });
-  await server.register(liveRoutes, { streams: live });
-  await server.register(operationRoutes, { ...deps, operatorQueues, catalog, secrets });
-  await server.register(denyListRoutes, { db, denyList });
-  await server.register(pageRoutes, { config });
+  await registerRoutes(server, deps, parts);
   refuseOtherMethods();
-  await server.register(queueDashboard, { ...deps, operatorQueues, prefix: DASHBOARD_PATH });
-  await untilMysqlServes(log, () => denyList.start());
-  pressure.start();
-  secrets.start();
-  outcomes.start();
+  await server.register(queueDashboard, { ...deps, operatorQueues: parts.operatorQueues, prefix: DASHBOARD_PATH });
+  await parts.start();
   await Promise.all([server.ready(), servers.check()]);
   return { server: server as unknown as FastifyInstance, readiness, drain };
 }
