@@ -25,12 +25,11 @@ export async function readServerInfo(redis: RedisClient): Promise<RedisServerInf
   const servers = redis instanceof Cluster ? redis.nodes('master') : [redis];
   const asked = await Promise.allSettled(
     servers.map(async (server) => {
-      const [info, ...settings] = await Promise.all([
+      const [info, settings] = await Promise.all([
         server.info(),
-        ...['appendfsync', 'hash-max-listpack-entries'].map((name) => server.config('GET', name).catch(() => [])),
+        server.config('GET', 'appendfsync', 'hash-max-listpack-entries').catch(() => []),
       ]);
-      const [appendfsync = '', hashListEntriesMax = '0'] = settings.map((setting) => (setting as string[])[1]);
-      return serverInfoOf(info, { appendfsync, hashListEntriesMax: Number(hashListEntriesMax) });
+      return serverInfoOf(info, settings as string[]);
     }),
   );
   const answered = asked.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
@@ -39,16 +38,16 @@ export async function readServerInfo(redis: RedisClient): Promise<RedisServerInf
   return answered;
 }
 
-function serverInfoOf(
-  info: string,
-  settings: Pick<RedisServerInfo, 'appendfsync' | 'hashListEntriesMax'>,
-): RedisServerInfo {
+/** @param settings names and values in turn; empty if the server does not report them */
+function serverInfoOf(info: string, settings: readonly string[]): RedisServerInfo {
+  const setting = (name: string): string => (settings.includes(name) ? settings[settings.indexOf(name) + 1]! : '');
   const field = (name: string): string => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? '';
   return {
     version: field('redis_version'),
     maxmemoryPolicy: field('maxmemory_policy'),
     aofEnabled: field('aof_enabled') === '1',
-    ...settings,
+    appendfsync: setting('appendfsync'),
+    hashListEntriesMax: Number(setting('hash-max-listpack-entries')),
     usedMemoryBytes: Number(field('used_memory')),
     maxmemoryBytes: Number(field('maxmemory')),
   };
