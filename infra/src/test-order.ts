@@ -2,8 +2,20 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Files that start whole processes, or wait for the death of one. */
 const NAMES = [
-  ...['main', 'caddyfile', 'cold-start', 'crowd', 'commands', 'idle-cost', 'image', 'limited-servers', 'scenarios'],
-  ...['[\\w-]*outages?', 'split-pair', 'tried-servers', 'two-ledgers', 'whole-service'],
+  'main',
+  'caddyfile',
+  'cold-start',
+  'crowd',
+  'commands',
+  'idle-cost',
+  'image',
+  'limited-servers',
+  'scenarios',
+  '[\\w-]*outages?',
+  'split-pair',
+  'tried-servers',
+  'two-ledgers',
+  'whole-service',
 ];
 const LONG = new RegExp(`/end-to-end/|/(${NAMES.join('|')})\\.test\\.ts$`);
 
