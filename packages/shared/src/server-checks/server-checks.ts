@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { ConfigError, type Config } from '../platform/config/config.ts';
 import type { Db } from '../platform/mysql/client.ts';
@@ -9,6 +10,7 @@ import type { Keys } from '../platform/redis/keys.ts';
 import { readServerInfo } from '../platform/redis/server-info.ts';
 import type { Logger } from '../platform/telemetry/logger.ts';
 import { claimShard, ledgerName } from '../reconciliation/claim-shard.ts';
+import { isServedElsewhere } from '../sale/redis-histories-table.ts';
 import { clockOffset } from '../platform/process/clock-offsets.ts';
 import { tryMysql } from './mysql-check.ts';
 import { tryRedis } from './redis-check.ts';
@@ -17,6 +19,9 @@ const REDIS_VERSION_MIN = [7, 0];
 const MYSQL_VERSION_MIN = [8, 0];
 const MARIADB_VERSION_MIN = [10, 11];
 const CLOCK_OFFSET_MS_MAX = 500;
+/** How often a process asks whether it may use its Redis, and after how many times it says so again. */
+const WRONG_REDIS_PAUSE_MS = 500;
+const REMINDER_TRIES = 20;
 const FSYNC = 'Redis appendfsync';
 const HASH_LISTS = 'Redis hash-max-listpack-entries';
 /** Longer lists cost Redis CPU time, since it searches them from the start. */
@@ -130,8 +135,31 @@ async function checkClock(commands: ClockCommand): Promise<string[]> {
 
 async function claimRedis(deps: ServerCheckDeps): Promise<string[]> {
   const ledger = await ledgerName(deps.db);
-  for (let shard = 0; shard < deps.config.SHARDS; shard += 1) await claimShard(deps, shard, ledger);
+  for (let shard = 0; shard < deps.config.SHARDS; shard += 1) {
+    await untilNotServedElsewhere(deps, shard);
+    await claimShard(deps, shard, ledger);
+  }
   return [];
+}
+
+/**
+ * Waits while a Redis has nothing of this database, and workers serve its sales on another one: the
+ * address is wrong, and this process would take the sales away from them. A promoted replica has
+ * the keys, and a server that is lost is served by nobody.
+ */
+async function untilNotServedElsewhere(
+  { redis, keys, commands, db, log }: ServerCheckDeps,
+  shard: number,
+): Promise<void> {
+  const isWrong = async (): Promise<boolean> =>
+    (await redis.exists(keys.ledger(shard))) === 0 &&
+    (await isServedElsewhere(db, shard, (await commands.clock(shard)).historyId));
+  for (let tries = 0; await isWrong(); tries += 1) {
+    if (tries % REMINDER_TRIES === 0) {
+      log.warn({ shard }, 'waiting: other workers serve the sales on another Redis. Correct REDIS_ADDR, or end them');
+    }
+    await delay(WRONG_REDIS_PAUSE_MS);
+  }
 }
 
 function isOlder(version: string, oldest: readonly number[]): boolean {
