@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -82,7 +83,10 @@ async function ownServer(
   let server = await start(dataDir, {});
   return {
     env: envOf(server),
-    freeze: () => server.kill('SIGSTOP'),
+    freeze() {
+      server.kill('SIGSTOP');
+      untilStopped(server.pid);
+    },
     thaw: () => server.kill('SIGCONT'),
     async kill() {
       server.kill('SIGKILL');
@@ -96,4 +100,22 @@ async function ownServer(
       await folder.close();
     },
   };
+}
+
+/**
+ * Waits until no thread of the process runs. On a busy machine another thread may still answer for a
+ * moment after the signal.
+ */
+function untilStopped(pid: number): void {
+  const tasks = `/proc/${pid}/task`;
+  const endMs = performance.now() + 2_000;
+  const isStopped = (task: string): boolean => {
+    try {
+      return /\) [TtZX] /.test(readFileSync(`${tasks}/${task}/stat`, 'utf8'));
+    } catch {
+      // The thread has just ended.
+      return false;
+    }
+  };
+  while (existsSync(tasks) && performance.now() < endMs && !readdirSync(tasks).every(isStopped));
 }
