@@ -7,8 +7,6 @@ import { CONNECTIONS, type RunContext } from './scenario.ts';
 import { journey } from './shopping.ts';
 
 const BUYS = 3_000;
-/** V8 compiles what runs often, so polls need as many calls here as buys. */
-const JOURNEY_SHOPPERS = 10_000;
 
 /**
  * Runs every process's code until it is compiled, and fills the servers' caches. Nothing of it is
@@ -26,7 +24,8 @@ export async function warmUp(context: RunContext): Promise<void> {
       const { unexpected } = await closedLoop({ urls: [url], connections: CONNECTIONS, requests, expected: 202 });
       await untilSold(stage, sale, BUYS - unexpected);
     }
-    await journey(targetOf(stage), { ...context.size, journeyShoppers: JOURNEY_SHOPPERS });
+    // V8 compiles what runs often, and only shoppers on a journey poll.
+    await journey(targetOf(stage), context.size);
   } finally {
     await stage.worker.stop();
   }
