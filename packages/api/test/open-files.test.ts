@@ -17,7 +17,8 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   api.child.kill('SIGTERM');
-  expect((await api.exited)[0]).toBe(0);
+  const [code] = await api.exited;
+  if (code !== 0) throw new Error(`the api ended with code ${code}`);
 });
 
 const answered = async (connection: RawConnection, path: string): Promise<string> => {

@@ -11,7 +11,8 @@ beforeAll(async () => {
   // A worker serves the shards that have sales.
   await ours.insertSale();
   const first = await startProcess('worker', ours.env);
-  expect(await first.stop()).toBe(0);
+  const code = await first.stop();
+  if (code !== 0) throw new Error(`the worker ended with code ${code}`);
 });
 
 const key = () => ours.keys.ledger(0);

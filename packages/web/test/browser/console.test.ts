@@ -50,7 +50,7 @@ describe('the console', () => {
     await page.getByRole('link', { name: 'Live', exact: true }).click();
     await heading(page, 'Live sales');
     await press(page, 'Sign out');
-    await page.getByLabel('Operator token').waitFor();
+    await expect.poll(() => page.getByLabel('Operator token').isVisible()).toBe(true);
   });
 
   it('shows charts that move while orders are made, and the processes', async () => {
