@@ -53,7 +53,8 @@ await startOrExit(async () => {
       // The call only says that it was given up; the connection knows why.
       throw redisFault(error) === undefined && redisError !== undefined ? new RedisAway(redisError.message) : error;
     });
-    const [shards, ledger] = [await listShards(db), await ledgerName(db)];
+    const shards = await listShards(db);
+    const ledger = await ledgerName(db);
     for (const shard of shards) await claimShard(deps, shard, ledger);
     const results: ResultJson[] = [];
     for (const sale of sales) results.push(await resultOf(deps, sale));
