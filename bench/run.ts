@@ -47,11 +47,15 @@ export class Run {
       const begunMs = performance.now();
       if (r > 0 && begunMs + longestMs > untilMs) return;
       const figures: Figures = {};
+      const runs = new Map<string, number>();
       this.#repetitions.push(figures);
       for (const scenario of SCENARIOS) {
         await this.#step(`repetition ${r + 1}: ${scenario.name}`, async () => {
           try {
-            Object.assign(figures, await scenario.run(this.#context(figures)));
+            const measured = await scenario.run(this.#context(figures));
+            const earlier = runs.get(scenario.name) ?? 0;
+            runs.set(scenario.name, earlier + 1);
+            addRun(figures, measured, earlier);
           } catch (error) {
             if (!(error instanceof Broken)) throw error;
             this.#broken.push({ scenario: scenario.name, finding: error.message });
@@ -82,5 +86,12 @@ export class Run {
     const begunMs = performance.now();
     await act();
     this.#progress(`${what}: ${((performance.now() - begunMs) / 1_000).toFixed(1)} s`);
+  }
+}
+
+/** Adds the figures of a scenario, as the mean of this run and the `earlier` ones of the repetition. */
+export function addRun(figures: Figures, measured: Figures, earlier: number): void {
+  for (const [name, value] of Object.entries(measured)) {
+    figures[name] = ((figures[name] ?? 0) * earlier + value) / (earlier + 1);
   }
 }

@@ -84,7 +84,7 @@ const WHAT: readonly (readonly [string, string])[] = [
   ],
   [
     'bare',
-    'a Fastify route that only checks the schema of a buy and returns its answer: the upper limit of one api process',
+    'a Fastify route that only checks the schema of a buy and returns its answer: the upper limit of one api process. Measured before each scenario that is compared with it; the mean of a repetition counts, since the speed of a shared machine changes',
   ],
   ['tokens', 'the opening of a sale: a seckill token for every shopper'],
   ['room', 'before a sale with a waiting room: every shopper joins, then asks for the place'],

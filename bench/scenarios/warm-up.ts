@@ -14,7 +14,7 @@ const BUYS = 3_000;
  */
 export async function warmUp(context: RunContext): Promise<void> {
   const { stage } = context;
-  await bare.run({ ...context, size: { ...context.size, buys: BUYS, reads: BUYS * 2 } });
+  await bare.run({ ...context, size: { ...context.size, buys: BUYS, reads: BUYS * 8 } });
   await stage.worker.start();
   try {
     for (const url of [stage.api, stage.api2, stage.apiJwt]) {
