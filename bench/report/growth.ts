@@ -85,8 +85,8 @@ export function memoryPart(growth: GrowthJson): string {
 
 ${markdownTable(MEMORY_HEAD, memoryTable(growth))}
 
-Example: a sale of 100,000 units with 1,000,000 shoppers who all get a token needs ${megabytes.join(' + ')} MB for
-owners, tokens and settled orders, and the backlog.`;
+Example: a sale of 100,000 units with 1,000,000 shoppers who all get a token needs
+${megabytes.join(' + ')} MB for owners, tokens and settled orders, and the backlog.`;
 }
 
 /** The growth part of `docs/performance.md`. */

@@ -184,7 +184,8 @@ export function capacityPart(results: ResultsJson, capacity: Capacity): string {
   ]);
   return `${markdownTable(['Process', 'Measured in', 'CPU µs each', 'Cores per 10,000/s'], rows)}
 
-- One hot sale lives in one Redis process: about **${number(hotSalePerSecond)} orders/s**, admission, queue and settling together.
-- Check: for two api processes on these ${results.machine.cores} cores, which they share with the load generator, the model predicts
-  ${number(predictedTwoPerSecond)} buys/s; ${number(measuredTwoPerSecond)} were measured.`;
+- One hot sale lives in one Redis process: about **${number(hotSalePerSecond)} orders/s** for
+  admission, queue and settling together.
+- Check: for two api processes on these ${results.machine.cores} cores, which they share with the load generator, the
+  model predicts ${number(predictedTwoPerSecond)} buys/s; ${number(measuredTwoPerSecond)} were measured.`;
 }
