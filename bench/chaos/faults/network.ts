@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Passing, Proxy } from '../proxy.ts';
 import type { Fault } from './fault.ts';
 import type { Stage } from './stage.ts';
@@ -86,16 +87,19 @@ const blackHole = ({ server, proxy }: Line): Fault => ({
   },
 });
 
+/** Longer than the relay needs, and than promise 11 allows. */
+const WRITTEN_MS_MAX = 15_000;
+
 /**
  * Every addition of a job fails, so that only the relay brings the last buyers' orders to a worker.
  */
 const jobsLost: Fault = {
   name: 'jobs_lost',
-  what: 'the connection breaks whenever an api process adds a job, until the last buyer has come',
+  what: 'the connection breaks whenever an api process adds a job, until the orders of the last buyers are written',
   isLong: true,
   outlastsLoad: true,
   async run(stage) {
-    const { crowd, random, loadOver, cluster } = stage.deps;
+    const { crowd, random, loadOver, cluster, redis, sale } = stage.deps;
     const unwatch = cluster.redisProxy.watch(({ client, text }) => {
       if (!client.startsWith('api') || !text.includes('write_orders')) return 'pass';
       if (stage.isBusy) stage.strikes();
@@ -103,6 +107,9 @@ const jobsLost: Fault = {
     });
     void crowd.surge(random.integer(15, 50));
     await loadOver;
+    // The job of a later buy, of a returned unit, would have the whole outbox written.
+    const untilMs = Date.now() + WRITTEN_MS_MAX;
+    while ((await redis.oldestBatchMs(sale.id)) !== undefined && Date.now() < untilMs) await pause(50);
     unwatch();
   },
 };
