@@ -84,15 +84,9 @@ async function initialise(options: DataOptions, datadir: string) {
     dataDir,
     program: program.path,
   };
+  const shared = [...asRoot, ...withoutSync, `--datadir=${datadir}`, temporaryFiles(folder)];
   if (program.flavour === 'mysql') {
-    const args = [
-      '--no-defaults',
-      '--initialize-insecure',
-      ...asRoot,
-      ...withoutSync,
-      `--datadir=${datadir}`,
-      temporaryFiles(folder),
-    ];
+    const args = ['--no-defaults', '--initialize-insecure', ...shared];
     return runToEnd({ ...launchOptions, args }, signal);
   }
   const script = join(folder, 'system-tables.sql');
@@ -102,10 +96,7 @@ async function initialise(options: DataOptions, datadir: string) {
     const args = [
       '--no-defaults',
       '--bootstrap',
-      ...asRoot,
-      ...withoutSync,
-      `--datadir=${datadir}`,
-      temporaryFiles(folder),
+      ...shared,
       '--log-warnings=0',
       '--enforce-storage-engine=',
       '--max-allowed-packet=8M',

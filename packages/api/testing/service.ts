@@ -188,7 +188,7 @@ export async function startService(
 }
 
 /**
- * A free port that nobody else gets until it is released, so that all processes can start at once.
+ * Reserves a free port until it is released, so that all processes can start at once.
  * Only sockets that share their port may listen on it meanwhile, as api processes do.
  */
 async function reservePort(host: string): Promise<{ readonly port: number; readonly release: () => void }> {

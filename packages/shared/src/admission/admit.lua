@@ -28,7 +28,7 @@ local us = now_us()
 local now = floor(us / 1000)
 
 -- The batches of the call, those that no earlier run has decided, the history of this Redis, and the
--- number of waiting orders of the shard. They are set below, where the steps begin.
+-- number of waiting orders of the shard. The steps at the end of the script set them.
 local batches, undecided, here, shard_backlog = {}, {}, nil, 0
 
 -- The lines of a text. A plain search is faster than a pattern, and these lines are long.

@@ -43,8 +43,8 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
 /**
  * Migrates the database to the newest schema, and creates it if it does not exist. Any number of
  * processes may do this at once: one works under Kysely's lock, the others wait and then find
- * nothing to do. A migration that was interrupted goes on where it stopped. If there is nothing to
- * do, nothing is written: rights on the tables are enough, and the server may be read-only.
+ * nothing to do. If a migration was interrupted, it continues where it stopped. If there is nothing
+ * to do, nothing is written: rights on the tables are enough, and the server may be read-only.
  *
  * @returns the names of the migrations that this call ran
  */
