@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { temporaryFolder } from '../temporary-folder.ts';
 
 const RUN = join(import.meta.dirname, '../../run.sh');
@@ -15,11 +15,24 @@ function run(setup: string, ...command: readonly string[]) {
   const program = join(root, 'bin/setup');
   writeFileSync(program, `#!/bin/sh\n${setup}\n`);
   chmodSync(program, 0o755);
-  return spawn('sh', [RUN, 'all', ...command], {
+  const child = spawn('sh', [RUN, 'all', ...command], {
     cwd: root,
     env: { PATH: process.env['PATH'], npm_node_execpath: program },
     stdio: ['pipe', 'pipe', 'inherit'],
+    detached: true,
   });
+  // A setup that is left behind would keep the output of the whole test run open.
+  onTestFinished(() => endGroup(child.pid!));
+  return child;
+}
+
+/** Does nothing if all of the group have ended. */
+function endGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 it('sets up what the script needs, then becomes the command, which has its input and its exit code', async () => {
