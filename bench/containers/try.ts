@@ -13,6 +13,7 @@ import { searchFolders } from '@flash-sale/infra/services/programs.ts';
 import { StartFailure } from '@flash-sale/infra/services/start-failure.ts';
 import { dataDirOfCheckout, print, runCommand, stopSignal } from '@flash-sale/infra/stack/command.ts';
 import { readCommandLine } from '@flash-sale/shared/platform/process/command-line.ts';
+import type { auditJson } from '@flash-sale/shared/reconciliation/audit.ts';
 import { Shop } from '../drill/shop.ts';
 import { Crowd } from './crowd.ts';
 
@@ -70,15 +71,7 @@ async function build(engine: Engine): Promise<boolean> {
 }
 
 /** One sale of the audit's report. */
-interface AuditedSaleJson {
-  readonly verdict: string;
-  readonly units: number;
-  readonly available: number;
-  readonly owners: number;
-  readonly reservations: number;
-  readonly live_orders: number;
-  readonly sold: number;
-}
+type AuditedSaleJson = ReturnType<typeof auditJson>;
 
 async function audit(project: ComposeProject): Promise<AuditedSaleJson> {
   const program = 'packages/shared/src/reconciliation/audit-command.ts';
@@ -140,8 +133,8 @@ async function sell(engine: Engine, project: ComposeProject): Promise<void> {
     !statuses.has('queued') && statuses.size === 1,
   );
   check(
-    `the sums are right: ${audited.live_orders} live orders, ${audited.owners} owners, sold ${audited.sold}, ${audited.available} available`,
-    [audited.live_orders, audited.owners, audited.sold].every((sum) => sum === UNITS) && audited.available === 0,
+    `the sums are right: ${audited.live_orders} live orders, ${audited.held} units held, sold ${audited.sold}, ${audited.available} available`,
+    [audited.live_orders, audited.held, audited.sold].every((sum) => sum === UNITS) && audited.available === 0,
   );
   check(`the audit of Redis and ledger is ${audited.verdict}`, audited.verdict === 'clean');
   const scraped = await labelsAt(project.prometheusUrl, 'up == 1', Date.now() / 1_000);
