@@ -11,6 +11,7 @@ const text = readFileSync(join(ROOT, PATH), 'utf8');
 interface Step {
   readonly uses?: string;
   readonly run?: string;
+  readonly 'timeout-minutes'?: number;
   readonly with?: Readonly<Record<string, unknown>>;
 }
 interface Job {
@@ -53,6 +54,13 @@ test('runs everything on the Node.js of the project, except what needs Docker, e
   expect(new Set(images)).toEqual(new Set([`node:${dependencies['node']}-bookworm`]));
   expect(containers!.container).toBeUndefined();
   expect(jobs.filter((job) => job['timeout-minutes'] === undefined)).toEqual([]);
+});
+
+test('runs the steps of .ci/run, each within the same limit; servers that are downloaded have a job of their own', () => {
+  const local = readFileSync(join(ROOT, '.ci/run'), 'utf8').matchAll(/^step (\d+) (.*)$/gm);
+  const expected = [...local].map(([, minutes, run]) => ({ run, 'timeout-minutes': Number(minutes) }));
+  const checks = workflow.jobs['check']!.steps.filter(({ run }) => run !== undefined);
+  expect(checks).toEqual(expected.filter(({ run }) => !run!.includes('npm run matrix')));
 });
 
 test('runs scripts that exist', () => {
