@@ -58,72 +58,65 @@ const rollingRestart: Fault = {
   },
 };
 
-/**
- * Longer than a lease, a stalled-job check and a relay round need to process the rest without new
- * buys.
- */
-const QUIET_MS_MAX = 12_000;
+/** BullMQ's connections in a process: one that adds jobs, and in a worker two that take them. */
+const CONNECTIONS = { api: 1, worker: 3 } as const;
+const OPENED_MS_MAX = 15_000;
 
 /**
- * Matches BullMQ's first command for a new queue: an INFO on a connection that is already in use. A
- * connection's own INFO, which tests whether the server is ready, is its first command. The first
- * connection of a client that sends another INFO is the one of the check at start.
+ * BullMQ's first command on a connection asks for the version of the server. Just before, ioredis
+ * has asked whether the server is ready. No other connection sends these two in a row.
  */
-function opensQueue(): (passing: Passing) => boolean {
-  const asked = new Set<number>();
-  const checked = new Set<string>();
-  return ({ client, connection, text }) => {
-    if (!text.toLowerCase().includes('\r\ninfo\r\n')) return false;
-    if (!asked.has(connection)) {
-      asked.add(connection);
-      return false;
-    }
-    if (checked.has(client)) return true;
-    checked.add(client);
-    return false;
-  };
-}
+const INFO = '*1\r\n$4\r\ninfo\r\n';
+const opensQueue = ({ opening }: Passing): boolean => opening.toLowerCase().endsWith(INFO + INFO);
 
 /**
- * Redis freezes when a process that has just started opens its queue, or at the first buys: new
- * connections then meet a server that does not answer in time.
+ * Redis freezes whenever a process that has just started opens its queue, and again at the first
+ * buys. No process may be spared: the jobs that one adds have the orders of all written.
  */
 const frozenAtFirstUse: Fault = {
   name: 'frozen_at_first_use',
-  what: 'every process is started anew, and Redis freezes for 1.2 to 2.5 s when one of them opens its queue',
+  what: 'every process is started anew; Redis freezes for 1.2 to 2.5 s whenever one opens its queue, and at the first buys',
   isLong: true,
   fillsRound: true,
   async run(stage) {
-    const { client, cluster, redis, sale } = stage.deps;
-    const { apis, workers } = cluster;
-    const kind = stage.pick(['api', 'worker']);
-    const isFirstUse = opensQueue();
-    let thawing: Promise<void> | undefined;
-    const freezeRedis = async (): Promise<void> => {
-      cluster.redis.freeze();
-      await stage.pauseBetween(1.2, 2.5);
-      cluster.redis.thaw();
-    };
-    const open = client.hold();
-    let unwatch = (): void => undefined;
+    const { client, cluster, random } = stage.deps;
+    const { apis, workers, redis, redisProxy } = cluster;
+    const processes = [...apis, ...workers];
+    // Longer than the processes wait for an answer.
+    const frozenMs = random.integer(1_200, 2_500);
+    const missing = new Map<string, number>([
+      ...apis.map(({ name }) => [name, CONNECTIONS.api] as const),
+      ...workers.map(({ name }) => [name, CONNECTIONS.worker] as const),
+    ]);
+    const frozen = new Set<number>();
+    let thaw: NodeJS.Timeout | undefined;
+    const release = client.hold();
     try {
-      // Wait until nothing is left to process; otherwise the new processes would use everything at
-      // once.
-      const untilMs = Date.now() + QUIET_MS_MAX;
-      while ((await redis.oldestBatchMs(sale.id)) !== undefined && Date.now() < untilMs) await pause(50);
-      await Promise.all([...apis, ...workers].map((process) => process.kill()));
-      unwatch = cluster.redisProxy.watch((passing) => {
-        if (passing.client.startsWith(kind) && isFirstUse(passing)) thawing ??= freezeRedis();
+      await Promise.all(processes.map((process) => process.kill()));
+      const unwatch = redisProxy.watch((passing) => {
+        // A queue that is opened again uses the same connection.
+        if (!opensQueue(passing) || frozen.has(passing.connection)) return 'pass';
+        frozen.add(passing.connection);
+        missing.set(passing.client, missing.get(passing.client)! - 1);
+        redis.freeze();
+        clearTimeout(thaw);
+        thaw = setTimeout(() => redis.thaw(), frozenMs);
         return 'pass';
       });
-      await Promise.all([...apis, ...workers].map((process) => process.start()));
+      await Promise.all(processes.map((process) => process.start()));
+      const untilMs = Date.now() + OPENED_MS_MAX;
+      while ([...missing.values()].some((connections) => connections > 0)) {
+        if (Date.now() > untilMs) throw new Error(`not all queues were opened: ${JSON.stringify([...missing])}`);
+        await pause(50);
+      }
+      unwatch();
+      await pause(frozenMs);
     } finally {
-      open();
+      release();
     }
-    stage.deps.note('cold', { kind, frozenInStart: thawing !== undefined });
-    await stage.strikeWhenBusy(() => (thawing ??= freezeRedis()));
-    await thawing;
-    unwatch();
+    await stage.strikeWhenBusy(() => redis.freeze());
+    await pause(frozenMs);
+    redis.thaw();
   },
 };
 
