@@ -9,8 +9,8 @@ export default defineConfig({
     // They need Chromium: `npm run test:browser`.
     exclude: ['packages/web/test/browser/**'],
     pool: 'forks',
-    // A process runs one file after another and imports each module once. With a process and imports
-    // for each file, the run takes a third longer.
+    // A process runs one file after another and imports each module once. With a process and
+    // imports for each file, the run takes a third longer.
     isolate: false,
     testTimeout: 30_000,
     hookTimeout: 30_000,

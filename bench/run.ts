@@ -89,7 +89,9 @@ export class Run {
   }
 }
 
-/** Adds the figures of a scenario, as the mean of this run and the `earlier` ones of the repetition. */
+/**
+ * Adds the figures of a scenario, as the mean of this run and the `earlier` ones of the repetition.
+ */
 export function addRun(figures: Figures, measured: Figures, earlier: number): void {
   for (const [name, value] of Object.entries(measured)) {
     figures[name] = ((figures[name] ?? 0) * earlier + value) / (earlier + 1);

@@ -53,8 +53,8 @@ export class Crowd {
   }
 
   /**
-   * Runs buyers for this many units, `atOnce` at a time, who each want as many as they may have. Unless
-   * they pay, they do not wait for their orders: stuck orders must not delay later buyers.
+   * Runs buyers for this many units, `atOnce` at a time, who each want as many as they may have.
+   * Unless they pay, they do not wait for their orders: stuck orders must not delay later buyers.
    */
   async march(units: number, atOnce: number, paying = false): Promise<void> {
     const quantity = this.#sale.units_per_shopper;

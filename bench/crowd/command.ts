@@ -8,7 +8,10 @@ import { runCrowd } from './crowd.ts';
 import { PROGRAM, readOptions } from './options.ts';
 import { HOPE_MS } from './visit.ts';
 
-/** Shoppers share connections, as behind a proxy: one for each would be more files than a process may open. */
+/**
+ * Shoppers share connections, as behind a proxy: one for each would be more files than a process
+ * may open.
+ */
 const CONNECTIONS = 1_000;
 
 /**

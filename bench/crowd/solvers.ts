@@ -7,8 +7,8 @@ import type { BuyOptions, Challenge, ShopperClient } from '@flash-sale/web/clien
 export class Unsolved extends Error {}
 
 /**
- * Solves the proofs of work of all shoppers in separate threads. Real shoppers have a device each; the
- * crowd has one machine. A shopper asks for a challenge when a thread is free, so that no
+ * Solves the proofs of work of all shoppers in separate threads. Real shoppers have a device each;
+ * the crowd has one machine. A shopper asks for a challenge when a thread is free, so that no
  * challenge expires while it waits for one.
  */
 export class Solvers {

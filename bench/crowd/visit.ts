@@ -16,7 +16,9 @@ import type { ClientOf } from './shoppers.ts';
 import { Unsolved, type Solvers } from './solvers.ts';
 import type { Tally, Visit } from './tally.ts';
 
-/** A shopper who is not served within this time leaves. Counted from the start, if they came before. */
+/**
+ * A shopper who is not served within this time leaves. Counted from the start, if they came before.
+ */
 const PATIENCE_MS = 120_000;
 /** How often a shopper looks whether the payment has arrived. */
 const LOOK_MS = 500;
@@ -25,7 +27,10 @@ const PASSING: ReadonlySet<ErrorCode> = new Set(['paused', 'tokens_exhausted']);
 const PASSING_MS = 1_500;
 /** How often a shopper in a waiting room looks at the place. */
 const ROOM_LOOK_MS = 2_000;
-/** How long a shopper in a waiting room hopes for units that come back, at least: longer than a payment takes. */
+/**
+ * How long a shopper in a waiting room hopes for units that come back, at least: longer than a
+ * payment takes.
+ */
 export const HOPE_MS = 10_000;
 
 interface VisitDeps {
@@ -124,7 +129,10 @@ async function patiently<Answer>(call: () => Promise<Answer>, signal: AbortSigna
   }
 }
 
-/** Buys by clicks at the same moment. One of several may be refused, if a unit comes back between them. */
+/**
+ * Buys by clicks at the same moment. One of several may be refused, if a unit comes back between
+ * them.
+ */
 async function click(times: number, buy: () => Promise<Order>): Promise<Order> {
   const clicks = await Promise.allSettled(Array.from({ length: times }, buy));
   const good = clicks.find((one) => one.status === 'fulfilled');

@@ -3,8 +3,8 @@ import { createConnection, type Connection, type RowDataPacket } from 'mysql2/pr
 
 /**
  * Changes that are not the effect of a request, or that a refused one may make: fencing tokens and
- * leases of background services, how far a gate has called, signs of life of processes, queues, rate
- * limits, statistics, caches.
+ * leases of background services, how far a gate has called, signs of life of processes, queues,
+ * rate limits, statistics, caches.
  */
 const PASSING_KEYS =
   /:queue:|:service:|:processes:|bucket|limit|challenge|:settled:|:changed:|:backlog:|:(outcomes|lease|fence|lease_waiting|building|room)$|^v4:(queue|service)/;
@@ -88,8 +88,8 @@ export class StateReader {
   }
 
   /**
-   * Whether background work is left: sales and waiting rooms to load, orders to write, units to give back, refunds to
-   * confirm.
+   * Whether background work is left: sales and waiting rooms to load, orders to write, units to
+   * give back, refunds to confirm.
    */
   async isMoving(): Promise<boolean> {
     const [sales] = await this.#connection.query<RowDataPacket[]>(

@@ -109,7 +109,10 @@ export const STORIES: Readonly<Record<string, (world: World) => Needs | Promise<
   },
 };
 
-/** Reads that change something: exports are recorded with the reader's name, a download can be made once. */
+/**
+ * Reads that change something: exports are recorded with the reader's name, a download can be made
+ * once.
+ */
 export const CHANGING_READS: ReadonlySet<string> = new Set([
   'GET /api/v1/admin/shoppers/{userId}/export',
   'GET /api/v1/admin/orders.csv',

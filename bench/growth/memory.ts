@@ -16,8 +16,8 @@ const ENTRIES_MIN = 100;
 const TURNS = [0, 1, 2];
 
 /**
- * Bytes per item, as reported by Redis for the keys of a new sale. Its shoppers get their tokens and
- * buy before the worker writes the first order, so each kind of key is seen when it is largest.
+ * Bytes per item, as reported by Redis for the keys of a new sale. Its shoppers get their tokens
+ * and buy before the worker writes the first order, so each kind of key is seen when it is largest.
  */
 export async function memoryOf(stage: Stage, buys: number, connections: number): Promise<MemoryJson> {
   const { redis, api } = stage;

@@ -9,8 +9,8 @@ import { settingsTables } from './docs/settings-tables.ts';
 
 /**
  * Writes the generated parts of the docs: `docs/errors.md`, the tables of `docs/metrics.md` and
- * `docs/configuration.md`, and the types of the shoppers' and the operators' calls. With `--check` it
- * writes nothing and fails if a page is out of date, so CI keeps the pages current.
+ * `docs/configuration.md`, and the types of the shoppers' and the operators' calls. With `--check`
+ * it writes nothing and fails if a page is out of date, so CI keeps the pages current.
  */
 const ROOT = new URL('../../', import.meta.url);
 const {

@@ -1,7 +1,7 @@
 /**
- * `node infra/src/ci/step.mjs MINUTES COMMAND…`: runs one step of `.ci/run`. A step that takes longer
- * than this many minutes fails, and ends with every process of its group. Runs before anything is
- * installed: plain JavaScript for Node.js 20, without dependencies.
+ * `node infra/src/ci/step.mjs MINUTES COMMAND…`: runs one step of `.ci/run`. A step that takes
+ * longer than this many minutes fails, and ends with every process of its group. Runs before
+ * anything is installed: plain JavaScript for Node.js 20, without dependencies.
  */
 import { spawn } from 'node:child_process';
 

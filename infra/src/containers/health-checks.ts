@@ -3,8 +3,8 @@ import { repeating, type Service } from '@flash-sale/shared/platform/process/ser
 const INTERVAL_MS = 500;
 
 /**
- * Runs the health checks of Podman's containers. Podman leaves that to systemd, which a container or
- * a small machine may lack. A healthy container is not checked again until it restarts.
+ * Runs the health checks of Podman's containers. Podman leaves that to systemd, which a container
+ * or a small machine may lack. A healthy container is not checked again until it restarts.
  *
  * @param podman runs a command of Podman and returns its output
  */

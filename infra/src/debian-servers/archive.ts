@@ -68,7 +68,8 @@ export async function downloadPackages(
     `Dir::State::status=${status}`,
     `Dir::Cache=${folder}`,
     'Acquire::Languages=none',
-    // By default apt downloads as another user if it runs as root, and that user may not write here.
+    // By default apt downloads as another user if it runs as root, and that user may not write
+    // here.
     'APT::Sandbox::User=root',
   ].flatMap((setting) => ['-o', setting]);
   await runTool(options, 'apt-get', [...settings, 'update']);

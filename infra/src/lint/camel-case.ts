@@ -26,7 +26,7 @@ const SNAKE_CASE = /^_?[a-z][a-z0-9]*(_[a-z0-9]+)+$/i;
 const CONSTANT = /^[A-Z0-9_]+$/;
 const WIRE_TYPE = /(Row|Job|Json)$/;
 
-const camelCase = {
+export const camelCase = {
   meta: {
     schema: [{ type: 'object', properties: { membersAreWire: { type: 'boolean' } }, additionalProperties: false }],
   },
@@ -99,5 +99,3 @@ function isWire(member: Node): boolean {
   }
   return false;
 }
-
-export default { meta: { name: 'house' }, rules: { 'camel-case': camelCase } };

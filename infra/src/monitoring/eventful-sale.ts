@@ -77,7 +77,10 @@ export async function runEventfulSale(service: WatchedService, progress: (line: 
   }
 }
 
-/** A sale with a waiting room, in which this many shoppers wait. Some of them are called within seconds. */
+/**
+ * A sale with a waiting room, in which this many shoppers wait. Some of them are called within
+ * seconds.
+ */
 export async function openRoom(service: WatchedService, shoppers: number): Promise<{ id: number; shard: number }> {
   const opensAt = new Date(Date.now() - 60_000).toISOString();
   const sale = await openSale(service, {

@@ -65,7 +65,8 @@ function writeConfiguration(folder: string, port: number, password: string | und
     // A rewrite uses a core for seconds, and by default the first one starts 50,000 buys into a
     // sale. Loading 256 MB takes four seconds.
     'auto-aof-rewrite-min-size 256mb',
-    // By default, hashes of up to 512 fields are lists, searched from the start: buckets and owners.
+    // By default, hashes of up to 512 fields are lists, searched from the start: buckets and
+    // owners.
     'hash-max-listpack-entries 64',
     'maxmemory-policy noeviction',
     // A replica gets its data at once. By default it waits 5 s for others to come.

@@ -105,7 +105,10 @@ function directoriesIn(parent: string): string[] {
 
 const filesIn = (parent: string): string[] => (readdirSync(parent, { recursive: true }) as string[]).toSorted();
 
-/** The files of the installed packages. Not through links, by which most packages are in several places. */
+/**
+ * The files of the installed packages. Not through links, by which most packages are in several
+ * places.
+ */
 const installedFiles = (): string[] =>
   globSync('node_modules/.pnpm/**', { cwd: app, withFileTypes: true })
     .filter((entry) => entry.isFile())

@@ -1,28 +1,10 @@
-import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { temporaryFolder } from '../temporary-folder.ts';
-
-const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
-const RULE = join(ROOT, 'infra/src/lint/camel-case.ts');
+import { lint } from './lint.ts';
 
 /** The names that the rule reports in this source. */
 function namesIn(source: string, options: { readonly membersAreWire?: boolean } = {}): string[] {
-  const folder = temporaryFolder();
-  const config = {
-    jsPlugins: [RULE],
-    categories: { correctness: 'off' },
-    rules: { 'house/camel-case': ['error', options] },
-  };
-  writeFileSync(join(folder, '.oxlintrc.json'), JSON.stringify(config));
-  writeFileSync(join(folder, 'source.ts'), source);
-  const { stdout } = spawnSync(join(ROOT, 'node_modules/.bin/oxlint'), ['-f', 'unix', 'source.ts'], {
-    cwd: folder,
-    encoding: 'utf8',
-  });
-  return [...stdout.matchAll(/Write (\S+) in camelCase/g)].map(([, name]) => name!);
+  const report = lint(source, 'camel-case', options);
+  return [...report.matchAll(/Write (\S+) in camelCase/g)].map(([, name]) => name!);
 }
 
 test.each([

@@ -6,7 +6,9 @@ import type { LightMyRequestResponse as Response } from 'fastify';
  */
 export const REDIS_TIMEOUT_MS = 500;
 export const ANSWER_MS_MAX = 900;
-/** Time until a Redis that hung answers again: a connection that was silent for seconds is replaced. */
+/**
+ * Time until a Redis that hung answers again: a connection that was silent for seconds is replaced.
+ */
 export const ANSWERED = { timeout: 15_000, interval: 20 };
 export const PRODUCT = {
   name: 'Lamp',

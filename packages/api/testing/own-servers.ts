@@ -103,8 +103,8 @@ async function ownServer(
 }
 
 /**
- * Waits until no thread of the process runs. On a busy machine another thread may still answer for a
- * moment after the signal.
+ * Waits until no thread of the process runs. On a busy machine another thread may still answer for
+ * a moment after the signal.
  */
 function untilStopped(pid: number): void {
   const tasks = `/proc/${pid}/task`;

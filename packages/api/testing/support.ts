@@ -61,8 +61,8 @@ export interface TestApp extends App {
 }
 
 /**
- * A context and an app for the tests of a file. Await it at the top of the file: it closes both after
- * the last test.
+ * A context and an app for the tests of a file. Await it at the top of the file: it closes both
+ * after the last test.
  */
 export async function openTestApp(
   env: Readonly<Record<string, string>> = {},

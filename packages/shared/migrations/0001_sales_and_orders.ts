@@ -25,8 +25,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       CONSTRAINT sold_fits CHECK (sold <= seckill_stock)
     ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4`.execute(db);
 
-  // Order numbers sort by time, so rows are appended to the clustered index. A closed order has live = NULL, and
-  // NULLs never collide: one live order per (product, user), any number of closed ones.
+  // Order numbers sort by time, so rows are appended to the clustered index. A closed order has
+  // live = NULL, and NULLs never collide: one live order per (product, user), any number of closed
+  // ones.
   await sql`
     CREATE TABLE orders (
       order_no VARCHAR(47) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,

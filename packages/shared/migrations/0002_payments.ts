@@ -13,7 +13,8 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`
     UPDATE orders SET expires_at = UTC_TIMESTAMP(3) + INTERVAL 900 SECOND WHERE status = 'pending_payment'`.execute(db);
 
-  // No order comes to a status twice, so that is its key: no second index to keep while thousands of orders expire.
+  // No order comes to a status twice, so that is its key: no second index to keep while thousands
+  // of orders expire.
   await sql`
     CREATE TABLE order_history (
       order_no VARCHAR(47) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -57,7 +58,8 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       PRIMARY KEY (provider, event_id)
     ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4`.execute(db);
 
-  // Changed in the transaction that changes the orders, under the sale's row lock: always right, never a scan.
+  // Changed in the transaction that changes the orders, under the sale's row lock: always right,
+  // never a scan.
   await sql`
     CREATE TABLE sale_counters (
       product_id BIGINT NOT NULL,

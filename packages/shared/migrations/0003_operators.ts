@@ -25,7 +25,8 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       PRIMARY KEY (kind, value)
     ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4`.execute(db);
 
-  // Raised by every change of the list, so that each api process can ask for it often and for the list seldom.
+  // Raised by every change of the list, so that each api process can ask for it often and for the
+  // list seldom.
   await sql`
     CREATE TABLE deny_list_version (
       id TINYINT NOT NULL,

@@ -2,7 +2,8 @@ import { sql, type Kysely } from 'kysely';
 
 /** Order events that wait for their receiver. */
 export async function up(db: Kysely<unknown>): Promise<void> {
-  // A row tells of up to a hundred orders, since a row for each would make the order writer's commit several times as large.
+  // A row tells of up to a hundred orders, since a row for each would make the order writer's
+  // commit several times as large.
   await sql`
     CREATE TABLE order_events (
       id BIGINT NOT NULL AUTO_INCREMENT,

@@ -1,6 +1,9 @@
 import { sql, type Kysely } from 'kysely';
 
-/** Secrets of seckill tokens that follow one another. Code that knows one secret only goes on with the first. */
+/**
+ * Secrets of seckill tokens that follow one another. Code that knows one secret only goes on with
+ * the first.
+ */
 export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`
     ALTER TABLE token_secrets

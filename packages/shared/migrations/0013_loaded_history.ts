@@ -1,6 +1,9 @@
 import { sql, type Kysely } from 'kysely';
 
-/** In which history of Redis a sale was loaded last, and when a worker was last seen in each history. */
+/**
+ * In which history of Redis a sale was loaded last, and when a worker was last seen in each
+ * history.
+ */
 export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`
     ALTER TABLE products

@@ -149,8 +149,8 @@ export async function takeLease(shop: Shop, sale: SaleRef, lifeMs = 60_000): Pro
 }
 
 /**
- * The units of a sale by one atomic read: promise 2 is about these. Fails if `extra_held` is not what
- * the owners hold beyond one unit each.
+ * The units of a sale by one atomic read: promise 2 is about these. Fails if `extra_held` is not
+ * what the owners hold beyond one unit each.
  */
 export async function unitsOf(
   shop: Shop,

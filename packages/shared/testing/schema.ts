@@ -10,7 +10,9 @@ export interface Schema {
   readonly copy: readonly string[];
 }
 
-/** Migrates a database of the test run. To copy its tables is cheaper than to migrate each database. */
+/**
+ * Migrates a database of the test run. To copy its tables is cheaper than to migrate each database.
+ */
 export async function createSchema(env: Readonly<Record<string, string>>, database: string): Promise<Schema> {
   const config = loadConfig({ ...env, DB_NAME: database });
   await migrate(config);

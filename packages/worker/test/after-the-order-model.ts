@@ -28,7 +28,8 @@ export type Step =
   | { readonly do: 'pay' | 'cancel' | 'expire' | 'refund' | 'replay'; readonly which: number }
   | { readonly do: 'tell'; readonly which: number; readonly kind: PaymentEvent['kind'] }
   /**
-   * `give_back`: the process crashes before it marks the returns. A run without `returns` crashed before that.
+   * `give_back`: the process crashes before it marks the returns. A run without `returns` crashed
+   * before that.
    */
   | { readonly do: 'returns' | 'give_back' | 'rebuild' };
 

@@ -12,7 +12,9 @@ import { SOON } from '@flash-sale/shared/testing/soon.ts';
 import { openWorld } from './worker-world.ts';
 
 /**
- * After a kill everything must be finished within 10 s. Up to 9 s of them are needed for the lock of the job and two checks for stalled jobs. The rest of the limit is for a busy machine. BullMQ's defaults take 60 s.
+ * After a kill everything must be finished within 10 s. Up to 9 s of them are needed for the lock
+ * of the job and two checks for stalled jobs. The rest of the limit is for a busy machine. BullMQ's
+ * defaults take 60 s.
  */
 const RECOVERY = { timeout: 15_000, interval: 20 };
 const TEST_MS_MAX = 90_000;

@@ -63,7 +63,8 @@ async function pay(): Promise<void> {
   await applyPaymentEvent(context, 'sandbox', { eventId: paymentId, paymentId, kind: 'succeeded' });
 }
 
-// A statement that changed its beginning was never met again: returned units were marked by another one for days.
+// A statement that changed its beginning was never met again: returned units were marked by another
+// one for days.
 test.each<[string, () => Matcher, () => Promise<unknown>]>([
   ['writes orders', () => insertsOrders, () => write('who-buys')],
   ['commits written orders', () => commitAfter(insertsOrders), () => write('who-buys-more')],

@@ -20,7 +20,10 @@ export interface CallerLimitOptions extends BucketLimit {
  */
 export class CallerLimit {
   readonly #options: CallerLimitOptions;
-  /** Made for the first caller that is charged: it is 2 MB, and most processes need none of some limits. */
+  /**
+   * Made for the first caller that is charged: it is 2 MB, and most processes need none of some
+   * limits.
+   */
   #fullAtMs: LRUCache<string, number> | undefined;
 
   constructor(options: CallerLimitOptions) {
@@ -42,8 +45,8 @@ export class CallerLimit {
   }
 
   /**
-   * Takes one, even if none is left, for a call that passed `peek` and failed. If many of a caller's
-   * calls fail at once, each of them counts, and the caller must wait longer afterwards.
+   * Takes one, even if none is left, for a call that passed `peek` and failed. If many of a
+   * caller's calls fail at once, each of them counts, and the caller must wait longer afterwards.
    */
   charge(caller: string): void {
     this.#keep(caller, this.#bucketOf(caller).fullAtMs);

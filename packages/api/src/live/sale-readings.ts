@@ -44,7 +44,10 @@ export class SaleReadings {
   }
 }
 
-/** Whether a new reading would be the last one again. The age of a backlog and the status depend on the time. */
+/**
+ * Whether a new reading would be the last one again. The age of a backlog and the status depend on
+ * the time.
+ */
 function isAtRest(last: Made, { sale, figures, totals, room, nowMs }: Found): boolean {
   return (
     last.sale === sale &&

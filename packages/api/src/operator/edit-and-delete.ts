@@ -100,7 +100,9 @@ export const editAndDeleteRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, 
   });
 };
 
-/** An edit of facts, and of how many people the waiting room calls per second; undefined: as before. */
+/**
+ * An edit of facts, and of how many people the waiting room calls per second; undefined: as before.
+ */
 type Edit = SaleEdit & { readonly rate: number | null | undefined };
 
 function withRate(sale: SaleWithTexts, rate: Edit['rate']): SaleWithTexts {

@@ -69,8 +69,8 @@ export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) =>
   });
 
   /**
-   * The caller's own order, for a call that may change it in the ledger. `body` may be missing if the
-   * access token identifies the caller.
+   * The caller's own order, for a call that may change it in the ledger. `body` may be missing if
+   * the access token identifies the caller.
    */
   async function ownOrder(request: FastifyRequest, orderNo: string, claimed: string | undefined): Promise<Order> {
     const shopper = await app.shopper(request, claimed);
@@ -124,8 +124,8 @@ export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) =>
       .of(payment.provider)!
       .start(payment, behaviour)
       .catch(async (error: unknown) => {
-        // Shoppers must not see a provider's own errors. If the provider repeats the error for a day,
-        // use another key next time.
+        // Shoppers must not see a provider's own errors. If the provider repeats the error for a
+        // day, use another key next time.
         if (error instanceof ProviderFault && error.mayBeKept) await renewKey(db, payment);
         throw new Refusal('unavailable', { cause: error });
       });

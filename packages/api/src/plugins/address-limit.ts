@@ -7,7 +7,9 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** An `onRequest` hook for calls that need no proof of identity, to limit them by address. */
     limitAddress: onRequestHookHandler;
-    /** Hooks for calls that name a sale or an order: those that find none are limited by address. */
+    /**
+     * Hooks for calls that name a sale or an order: those that find none are limited by address.
+     */
     limitMisses: { readonly onRequest: onRequestHookHandler; readonly onSend: onSendHookHandler };
   }
 }

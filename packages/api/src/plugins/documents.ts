@@ -31,7 +31,10 @@ const OPERATORS: readonly Routes[] = [
   shopperRoutes,
 ];
 
-/** The OpenAPI document of all calls that shoppers may make, whatever the settings of a service allow. */
+/**
+ * The OpenAPI document of all calls that shoppers may make, whatever the settings of a service
+ * allow.
+ */
 export const shopperCalls = (): Promise<object> => documentOf(SHOPPERS);
 
 /** The OpenAPI document of all operators' calls. */

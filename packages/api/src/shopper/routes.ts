@@ -16,7 +16,8 @@ export const shopperRoutes: FastifyPluginAsyncTypebox<Pick<AppDeps, 'db' | 'comm
   app.get('/api/v1/admin/shoppers/:userId/export', { schema: ExportShopper, ...changing }, async (request) => {
     const { userId } = request.params;
     const { limit = LIMIT_DEFAULT, cursor } = request.query;
-    // An export is one action. A page is recorded as well if its first page is not: a cursor can be made up.
+    // An export is one action. A page is recorded as well if its first page is not: a cursor can be
+    // made up.
     const action = actionOf(request, 'export', subjectOf(userId));
     if (cursor === undefined || !(await isRecorded(db, action))) await recordAction(db, action);
     const files = await ordersOfShopper(db, userId, limit, cursor);

@@ -64,7 +64,10 @@ export class Doorkeeper {
     throw new Refusal('not_called', { retryAfterS: Math.min(LOOK_AGAIN_S_MAX, Math.max(1, waitS)) });
   }
 
-  /** Notes the shopper, who then does not count as inside after the buy. If this is lost, others are called later. */
+  /**
+   * Notes the shopper, who then does not count as inside after the buy. If this is lost, others are
+   * called later.
+   */
   #noteEntry(sale: SaleWithRoom, userId: string, endMs: number): void {
     this.#deps.commands
       .enterRoom(sale, [{ userId, passEndMs: endMs }])

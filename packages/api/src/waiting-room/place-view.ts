@@ -46,7 +46,9 @@ export function peopleAhead(place: number | undefined, { room, line }: RoomReadi
   return Math.round(peopleBetween(line, room.gate, place));
 }
 
-/** Seconds until a place may be called, by the rate of recent calls; undefined if there were none. */
+/**
+ * Seconds until a place may be called, by the rate of recent calls; undefined if there were none.
+ */
 export function waitSeconds(place: number | undefined, reading: RoomReading, passMs: number): number | undefined {
   const ahead = peopleAhead(place, reading);
   const perSecond = callsPerSecond(reading.room, reading.room.nowMs, passMs);

@@ -40,7 +40,9 @@ export class RoomReader {
     return (known.running ??= this.#read(sale, known));
   }
 
-  /** The room as it is now: a reading that began after this call. All who ask meanwhile share it. */
+  /**
+   * The room as it is now: a reading that began after this call. All who ask meanwhile share it.
+   */
   fresh(sale: SaleRef): Promise<RoomReading> {
     const known = this.#knownOf(sale);
     if (known.running === undefined) return (known.running = this.#read(sale, known));
@@ -76,7 +78,9 @@ export class RoomReader {
   }
 }
 
-/** A Redis that has lost data has an older gate. Keep the newer one: called shoppers stay called. */
+/**
+ * A Redis that has lost data has an older gate. Keep the newer one: called shoppers stay called.
+ */
 function notBefore(room: LiveRoom, last: LiveRoom | undefined): LiveRoom {
   if (last === undefined || last.version <= room.version) return room;
   const { version, gate, calls } = last;

@@ -47,7 +47,9 @@ export class RoomWaiters {
     });
   }
 
-  /** Resolves when `done` holds for a reading, when the time is over, or when the client has gone. */
+  /**
+   * Resolves when `done` holds for a reading, when the time is over, or when the client has gone.
+   */
   async until(
     sale: SaleRef,
     { waitMs, gone, done }: { readonly waitMs: number; readonly gone: AbortSignal; readonly done: Waiter['done'] },

@@ -250,7 +250,8 @@ describe('health of the processes', () => {
       expect(await (await at('/readyz')).json()).toEqual({ status: 'ready', redis: true, mysql: true });
       const metrics = await (await at('/metrics')).text();
       expect(metrics).toContain('seckill_');
-      // The connection of the checks at start once counted as one that is lost: RedisAway fired on each healthy api process.
+      // The connection of the checks at start once counted as one that is lost: RedisAway fired on
+      // each healthy api process.
       expect(metrics).not.toMatch(/^seckill_redis_connections\{.*\} 0$/m);
       expect((await at('/nope')).status).toBe(404);
     }

@@ -99,7 +99,8 @@ it('5,000 shoppers, 50 units, 30 % who never buy: every unit is sold in the orde
   expect(await token('shopper-1', tickets.get('shopper-1'))).toMatchObject({ status: 403 });
   await startSoon(id);
 
-  // From here on the order is known to the test: the room is drawn by the seed that was committed to.
+  // From here on the order is known to the test: the room is drawn by the seed that was committed
+  // to.
   const { room } = (await findSale(context.db, id))!;
   const secrets = new RoomSecrets(room!);
   const placeOf = new Map(users.map((userId) => [userId, earlyPlace(secrets.draw(userId).slot)]));
@@ -164,7 +165,8 @@ it('5,000 shoppers, 50 units, 30 % who never buy: every unit is sold in the orde
 
   expect(bought.size).toBe(UNITS);
   await expectPromisesKept(context, { id, seckill_stock: UNITS, sold: UNITS }, bought);
-  // The order of the calls is the order of the places: the called ones are the beginning of the line.
+  // The order of the calls is the order of the places: the called ones are the beginning of the
+  // line.
   const called = line.filter((userId) => calledMs.has(userId));
   expect(called).toEqual(line.slice(0, called.length));
   const times = called.map((userId) => calledMs.get(userId)!);

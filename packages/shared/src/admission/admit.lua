@@ -1,7 +1,7 @@
--- Decides buys: batches of one sale or more of a shard, the items of a batch in order. Each item sees
--- the effects of the items before it. The accepted ones of a batch are stored as one record under its
--- number. Safe to run twice: if a batch is stored already, this call has run. Its accepted items are
--- accepted again, and all its others are `unavailable`.
+-- Decides buys: batches of one sale or more of a shard, the items of a batch in order. Each item
+-- sees the effects of the items before it. The accepted ones of a batch are stored as one record
+-- under its number. Safe to run twice: if a batch is stored already, this call has run. Its
+-- accepted items are accepted again, and all its others are `unavailable`.
 --
 -- history            the history of Redis in which the caller learned the time
 -- deadline_ms        by this Redis's clock
@@ -27,8 +27,8 @@ local floor, ceil, find, sub = math.floor, math.ceil, string.find, string.sub
 local us = now_us()
 local now = floor(us / 1000)
 
--- The batches of the call, those that no earlier run has decided, the history of this Redis, and the
--- number of waiting orders of the shard. The steps at the end of the script set them.
+-- The batches of the call, those that no earlier run has decided, the history of this Redis, and
+-- the number of waiting orders of the shard. The steps at the end of the script set them.
 local batches, undecided, here, shard_backlog = {}, {}, nil, 0
 
 -- The lines of a text. A plain search is faster than a pattern, and these lines are long.
@@ -199,8 +199,8 @@ local function save_buckets()
   local windows, texts = {}, {}
   for user in pairs(drawn) do
     local time = full_at[user]
-    -- Most shoppers come once, so that their buckets are full at the same time: Redis would write the
-    -- same number for each of them.
+    -- Most shoppers come once, so that their buckets are full at the same time: Redis would write
+    -- the same number for each of them.
     local text = texts[time] or string.format('%.17g', time)
     texts[time] = text
     local window = window_of(time)

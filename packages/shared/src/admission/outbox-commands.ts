@@ -13,7 +13,9 @@ export const OUTBOX_SCRIPTS = readScripts(import.meta.url, {
 });
 export type OutboxScript = (typeof OUTBOX_SCRIPTS)[number]['name'];
 
-/** A buy may add a sale to the outbox during its repair. Then it is read again, at most this often. */
+/**
+ * A buy may add a sale to the outbox during its repair. Then it is read again, at most this often.
+ */
 const OUTBOX_READINGS_MAX = 10;
 
 /** A batch is some kilobytes. */
@@ -162,8 +164,8 @@ export function createOutboxCommands({ redis, run }: RedisCalls<OutboxScript>, k
 
     /**
      * Compares the outbox of a shard and its number of waiting orders with the sales, and repairs
-     * them if wanted. `sales` may have batches without being in the outbox. Returns undefined if sales enter
-     * the outbox too fast.
+     * them if wanted. `sales` may have batches without being in the outbox. Returns undefined if
+     * sales enter the outbox too fast.
      */
     async compareOutbox(
       shard: number,

@@ -1,5 +1,5 @@
--- Compares the outbox of a shard and its number of waiting orders with the sales, and repairs both if
--- wanted. They differ if the keys of a sale were lost without a script of ours, such as by hand.
+-- Compares the outbox of a shard and its number of waiting orders with the sales, and repairs both
+-- if wanted. They differ if the keys of a sale were lost without a script of ours, such as by hand.
 -- With 10,000 sales that all have waiting orders it takes Redis about 30 ms.
 --
 -- The other KEYS: state and batch_times of each sale; the other ARGV are their ids

@@ -6,7 +6,8 @@
 --
 -- life_ms  how long a settled record is kept
 -- The other KEYS: the settled record of each batch
--- The other ARGV: of each batch its number, its admission time and price, one line per settled order
+-- The other ARGV: of each batch its number, its admission time and price, one line per settled
+-- order
 --       (order number, user and status, or order number and `-`: read MySQL), the number of stuck
 --       orders and their lines
 -- Out   1, or 0 if the lease is lost and nothing was changed

@@ -3,7 +3,10 @@ import type { Db, Tx } from '../platform/mysql/client.ts';
 import { LEDGER_NOW, ledgerNowPlus } from '../platform/mysql/clock.ts';
 import type { OrderEventsTable } from '../platform/mysql/schema.ts';
 
-/** Rows changed in one transaction: few enough that nobody waits for it, and no statement limit is met. */
+/**
+ * Rows changed in one transaction: few enough that nobody waits for it, and no statement limit is
+ * met.
+ */
 const CHANGED_AT_ONCE = 500;
 /** Messages given up in one transaction. */
 const MESSAGES_AT_ONCE = 50;
@@ -18,8 +21,8 @@ function changeRows(db: Db, ids: readonly number[], change: (tx: Tx) => Promise<
 }
 
 /**
- * Changes dead rows batch by batch. A message is never divided: its rows died together, and a part of
- * it must not be sent.
+ * Changes dead rows batch by batch. A message is never divided: its rows died together, and a part
+ * of it must not be sent.
  */
 async function changeDead(
   db: Db,
@@ -87,15 +90,15 @@ async function deleteDead(tx: Tx, ids: readonly number[]): Promise<bigint> {
 export const discardDeadOrderEvents = (db: Db): Promise<number> => changeDead(db, {}, deleteDead);
 
 /**
- * Deletes rows that have been dead for `deadForMs`: nobody wanted them, and they would keep their sale
- * from being archived. Returns the number of rows.
+ * Deletes rows that have been dead for `deadForMs`: nobody wanted them, and they would keep their
+ * sale from being archived. Returns the number of rows.
  */
 export const discardOldOrderEvents = (db: Db, deadForMs: number): Promise<number> =>
   changeDead(db, { deadForMs }, deleteDead);
 
 /**
- * Marks rows as dead that have waited for `giveUpMs` while nobody delivers, batch by batch and whole
- * messages only. Returns the number of rows.
+ * Marks rows as dead that have waited for `giveUpMs` while nobody delivers, batch by batch and
+ * whole messages only. Returns the number of rows.
  *
  * @param reason the reason that operators see
  */

@@ -48,9 +48,9 @@ const applyToPayments = applyAll(applyEventsWithoutRedis);
 
 /**
  * Applies a provider's event about a payment once. Money that arrives for an order that is closed
- * or already paid, or that is not what it costs, is refunded: the payment waits for its refund and the
- * order does not change. If Redis does not answer, the money is still recorded, and `payDueOrders`
- * moves its order later.
+ * or already paid, or that is not what it costs, is refunded: the payment waits for its refund and
+ * the order does not change. If Redis does not answer, the money is still recorded, and
+ * `payDueOrders` moves its order later.
  *
  * @returns whether anything changed; false for an event that was applied before or comes too late
  * to matter

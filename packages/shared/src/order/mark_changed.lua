@@ -1,5 +1,6 @@
 -- Sends pollers of these orders to the ledger: their batches and settled records do not count any
--- more. Run it before the change is committed, so that nobody reads the old status after the commit.
+-- more. Run it before the change is committed, so that nobody reads the old status after the
+-- commit.
 --
 -- life_ms  how long the marks are kept: longer than any settled record
 -- The other KEYS: the mark of each order

@@ -31,7 +31,9 @@ function orderOf(row: Selection<Database, 'orders', (typeof COLUMNS)[number]>): 
   };
 }
 
-/** Orders in one transaction: more would hold the locks of a sale for longer and save few commits. */
+/**
+ * Orders in one transaction: more would hold the locks of a sale for longer and save few commits.
+ */
 export const ORDER_BATCH_MAX = 500;
 
 export async function findOrder(db: Db, orderNo: string): Promise<Order | undefined> {

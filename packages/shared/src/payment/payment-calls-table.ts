@@ -45,14 +45,18 @@ export async function askAtOnce(tx: Tx, paymentIds: readonly string[]): Promise<
   await tx.updateTable('payments').set({ ask_at: LEDGER_NOW, asks: 0 }).where('payment_id', 'in', paymentIds).execute();
 }
 
-/** Begins a call. Another process repeats it after `afterMs` if this process dies before the answer. */
+/**
+ * Begins a call. Another process repeats it after `afterMs` if this process dies before the answer.
+ */
 export async function beginAsking(db: Db, payment: DuePayment, afterMs: number): Promise<void> {
   await whileAsked(db, payment)
     .set({ ask_at: ledgerNowPlus(afterMs), asks: payment.asks + 1 })
     .execute();
 }
 
-/** Matches nothing if the payment has moved, or was marked to be asked about, since the call began. */
+/**
+ * Matches nothing if the payment has moved, or was marked to be asked about, since the call began.
+ */
 const sinceBegun = (db: Db, payment: DuePayment) => whileAsked(db, payment).where('asks', '=', payment.asks + 1);
 
 /**
@@ -99,8 +103,8 @@ export const CLOSED_BUT_OPEN_AT_PROVIDER = sql<boolean>`
 
 /**
  * The ages in ms of two payments, undefined if there is none: the oldest that waits for its refund,
- * and the oldest unneeded one for which the provider has not answered since its calls fail. Negative
- * if MySQL's clock was set back since.
+ * and the oldest unneeded one for which the provider has not answered since its calls fail.
+ * Negative if MySQL's clock was set back since.
  */
 export async function oldestWaitsMs(
   db: Db,

@@ -55,8 +55,8 @@ export interface Money {
 
 /**
  * The kind of a payment event. `wrong_amount`: money arrived, but not what the order costs.
- * `refund_changed`: something happened to a refund. The provider must be asked for the present state,
- * since events come in any order and a refund that has arrived may fail later.
+ * `refund_changed`: something happened to a refund. The provider must be asked for the present
+ * state, since events come in any order and a refund that has arrived may fail later.
  */
 export type PaymentEventKind =
   | 'succeeded'
@@ -78,9 +78,9 @@ export interface PaymentEvent {
 
 /**
  * The effect of an event on a payment. `return`: its money is refunded, and the order does not
- * change. `ask`: its provider is asked. `none`: the event is outdated. Events come in any order, and
- * an earlier one may be lost: `refunded` means that money arrived and was refunded, whatever was
- * recorded before.
+ * change. `ask`: its provider is asked. `none`: the event is outdated. Events come in any order,
+ * and an earlier one may be lost: `refunded` means that money arrived and was refunded, whatever
+ * was recorded before.
  */
 export type PaymentEffect = 'pay' | 'return' | 'decline' | 'refund' | 'ask' | 'none';
 

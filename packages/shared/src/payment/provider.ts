@@ -95,7 +95,8 @@ export const isWireId = (text: unknown, lengthMax: number): text is string =>
 
 /**
  * A failed call to the provider. `refused`: the provider denies access, and an operator must fix
- * that; `busy`: too many calls; `unanswered`: no answer of the provider; `failed`: any other reason.
+ * that; `busy`: too many calls; `unanswered`: no answer of the provider; `failed`: any other
+ * reason.
  */
 export class ProviderFault extends Error {
   readonly kind: 'refused' | 'busy' | 'unanswered' | 'failed';

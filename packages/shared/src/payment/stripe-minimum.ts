@@ -1,6 +1,6 @@
 /**
- * The smallest amounts that Stripe charges, in cents. Only currencies that CURRENCY may be: those with
- * two decimals.
+ * The smallest amounts that Stripe charges, in cents. Only currencies that CURRENCY may be: those
+ * with two decimals.
  *
  * @see https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
  */

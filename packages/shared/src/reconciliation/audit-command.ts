@@ -32,8 +32,8 @@ shard with its sales. Exit code 1: a sale or an outbox was not clean, or could n
 const SUMS = ['units', 'available', 'held', 'reservations', 'live_orders', 'sold', 'unapplied_returns'] as const;
 
 /**
- * Audits every sale in Redis, entry by entry, and the outboxes, and prints a table. Exit code 1: one
- * drifts, or its audit failed.
+ * Audits every sale in Redis, entry by entry, and the outboxes, and prints a table. Exit code 1:
+ * one drifts, or its audit failed.
  */
 await startOrExit(async () => {
   const config = loadConfig(process.env);

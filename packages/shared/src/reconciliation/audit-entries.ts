@@ -8,8 +8,8 @@ const SCAN_COUNT = 1_000;
 const BATCHES_SCANNED = 50;
 
 /**
- * Compares every owner entry with the ledger and the reservations, and the reverse. Call it under the
- * sale's lease.
+ * Compares every owner entry with the ledger and the reservations, and the reverse. Call it under
+ * the sale's lease.
  */
 export async function findingsOfEntries(
   { redis, keys, db }: { readonly redis: RedisClient; readonly keys: Keys; readonly db: Db },

@@ -15,7 +15,8 @@ const FIXED_FROM_START = { priceCents: 'price', startMs: 'start_time', room: 'wa
 
 /**
  * Edits a sale. Until it starts, everything may change. From then on its price, its start
- * and the opening of its waiting room stay; after its end nothing changes. A repeat changes nothing.
+ * and the opening of its waiting room stay; after its end nothing changes. A repeat changes
+ * nothing.
  *
  * @returns the sale as it is now, or undefined if its lease was not free in time
  * @throws Refusal `ended`, `invalid_state` or `invalid_request`
@@ -30,7 +31,8 @@ export function editSale(
     const changed = changedFacts(sale, edit);
     if (Object.keys(changed).length === 0) return undefined;
     if (nowMs >= sale.endMs) throw new Refusal('ended');
-    // Once the line is drawn the seed is public, also if the clock was set back to before the start.
+    // Once the line is drawn the seed is public, also if the clock was set back to before the
+    // start.
     if (nowMs >= sale.startMs || sale.room?.isDrawn === true) checkFixed(changed);
     const { startMs, endMs, room } = { ...sale, ...changed };
     const invalid = (detail: string): Refusal => new Refusal('invalid_request', { detail });

@@ -114,8 +114,8 @@ export async function rebuildUnder(deps: RebuildDeps, ref: SaleRef, lease: Lease
   await addOwners(deps.commands, lease, owners);
   await sendToLedger(deps.commands, ref, { owners, reservations });
   const held = unitsOf(owners);
-  // Never negative. If live orders in the ledger hold more units than there are, which only a change
-  // by hand can cause, nothing is for sale.
+  // Never negative. If live orders in the ledger hold more units than there are, which only a
+  // change by hand can cause, nothing is for sale.
   const available = Math.max(0, sale.seckillStock - held);
   const built = { historyId, owners: owners.length, held, available };
   if (!(await deps.commands.finishRebuild(sale, lease.text, built))) throw new LeaseLost(ref);

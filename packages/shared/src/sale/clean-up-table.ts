@@ -41,7 +41,9 @@ export function hasNoOpenOrder(where: ExpressionBuilder<Database, 'products'>) {
   ]);
 }
 
-/** Whether a unit that a shopper holds may come back: an order is unpaid, or a return not applied. */
+/**
+ * Whether a unit that a shopper holds may come back: an order is unpaid, or a return not applied.
+ */
 export async function hasOpenOrder(db: Db, id: number): Promise<boolean> {
   const settled = db.selectFrom('products').select('id').where('id', '=', id).where(hasNoOpenOrder);
   return (await settled.executeTakeFirst()) === undefined;

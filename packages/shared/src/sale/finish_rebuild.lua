@@ -20,7 +20,8 @@ if not lease_is_mine(lease_key, lease) or history_id() ~= history then return 0 
 if redis.call('HGET', state_key, 'ready') == '1' then return 1 end
 if redis.call('HLEN', building_key) ~= tonumber(owner_count) then return 0 end
 
--- Orders of any remaining batch may be in the ledger, also those from before the clock was set back.
+-- Orders of any remaining batch may be in the ledger, also those from before the clock was set
+-- back.
 local newest = redis.call('ZRANGE', batch_times_key, -1, -1, 'WITHSCORES')
 local taken_until_ms = math.max(now_us() / 1000, tonumber(newest[2]) or 0)
 -- Unlink first: RENAME would free the old hash at once and block Redis for that time.

@@ -29,7 +29,9 @@ export async function isHistoryServed(db: Db, historyId: string): Promise<boolea
   return rows.length > 0;
 }
 
-/** Whether a sale of the shard is loaded in another history than this one, which a worker serves. */
+/**
+ * Whether a sale of the shard is loaded in another history than this one, which a worker serves.
+ */
 export async function isServedElsewhere(db: Db, shard: number, historyId: string): Promise<boolean> {
   const { rows } = await sql`
     SELECT 1 FROM products JOIN redis_histories ON redis_histories.history_id = products.history_id

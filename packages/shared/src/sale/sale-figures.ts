@@ -1,4 +1,6 @@
-/** The figures of a sale at one instant, as one text, which stays the same while nothing happens. */
+/**
+ * The figures of a sale at one instant, as one text, which stays the same while nothing happens.
+ */
 export interface SaleFigures {
   readonly text: string;
   readonly nowMs: number;

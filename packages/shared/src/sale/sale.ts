@@ -35,7 +35,9 @@ export interface Sale {
 export interface WaitingRoom {
   /** From then on shoppers may join. */
   readonly opensAtMs: number;
-  /** Maximum number of people called per second; null: no limit of its own. May change at any time. */
+  /**
+   * Maximum number of people called per second; null: no limit of its own. May change at any time.
+   */
   readonly admitPerSecond: number | null;
   /** 32 bytes, hex: orders the shoppers who join before the start. Secret until `isDrawn`. */
   readonly seed: string;
@@ -68,7 +70,9 @@ export function checkPayable(
   throw new Refusal('invalid_request', { detail: `body/price times units_per_shopper must be at most ${most}` });
 }
 
-/** What shoppers are shown of a sale besides its facts; null if there is none. It is not in Redis. */
+/**
+ * What shoppers are shown of a sale besides its facts; null if there is none. It is not in Redis.
+ */
 export interface ProductTexts {
   readonly description: string | null;
   /** The address of a picture, with https. */

@@ -1,10 +1,10 @@
 -- Records seckill tokens for a batch of shoppers of one sale, in order. A shopper whose recorded
--- token is live keeps that one; a buy deletes the token that it consumes. Each item sees the effects
--- of the items before it.
+-- token is live keeps that one; a buy deletes the token that it consumes. Each item sees the
+-- effects of the items before it.
 --
--- A token is in the hash of the time window in which it expires. A window is as long as the life of a
--- token, and a hash expires at the end of its window, so that three names in turn are enough. If the
--- life was changed or the clock was set back, a token may be in any of the three: all are read.
+-- A token is in the hash of the time window in which it expires. A window is as long as the life of
+-- a token, and a hash expires at the end of its window, so that three names in turn are enough. If
+-- the life was changed or the clock was set back, a token may be in any of the three: all are read.
 --
 -- history          the history of Redis in which the caller learned the time
 -- deadline_ms      by this Redis's clock

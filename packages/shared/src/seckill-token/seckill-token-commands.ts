@@ -33,8 +33,8 @@ const REFUSALS: ReadonlySet<string> = new Set(['not_ready', 'ended', 'challenge_
 export function createSeckillTokenCommands({ runInTime }: RedisCalls<SeckillTokenScript>, keys: Keys) {
   return {
     /**
-     * Records a batch of at most a few hundred seckill tokens. A shopper with a live token keeps it.
-     * The results are in the order of the items.
+     * Records a batch of at most a few hundred seckill tokens. A shopper with a live token keeps
+     * it. The results are in the order of the items.
      */
     async issueTokens(sale: SaleRef, items: readonly IssueItem[], limits: IssueLimits): Promise<Issuance[]> {
       const { state, liveTokens } = keys.sale(sale);

@@ -19,7 +19,9 @@ const REDIS_VERSION_MIN = [7, 0];
 const MYSQL_VERSION_MIN = [8, 0];
 const MARIADB_VERSION_MIN = [10, 11];
 const CLOCK_OFFSET_MS_MAX = 500;
-/** How often a process asks whether it may use its Redis, and after how many times it says so again. */
+/**
+ * How often a process asks whether it may use its Redis, and after how many times it says so again.
+ */
 const WRONG_REDIS_PAUSE_MS = 500;
 const REMINDER_TRIES = 20;
 const FSYNC = 'Redis appendfsync';
@@ -45,7 +47,8 @@ export interface ServerCheckDeps {
  * on them. Each wrong setting and each missing right is logged as a warning; in production it is an
  * error. A server that does not answer, or takes no writes now, only causes a warning.
  *
- * @throws ConfigError in production, with every problem; anywhere if Redis belongs to another ledger
+ * @throws ConfigError in production, with every problem; anywhere if Redis belongs to another
+ * ledger
  */
 export async function checkServers(deps: ServerCheckDeps): Promise<void> {
   const { config, redis, commands, db, log } = deps;
@@ -71,8 +74,8 @@ export async function checkServers(deps: ServerCheckDeps): Promise<void> {
     else log.warn({ err: check.reason as unknown }, 'could not check a server');
   }
   const distinct = [...new Set(problems)];
-  // With one sync per second only a power cut loses accepted orders, and longer lists only cost time.
-  // These are only warnings: the operator decides.
+  // With one sync per second only a power cut loses accepted orders, and longer lists only cost
+  // time. These are only warnings: the operator decides.
   const isAdvice = (problem: string): boolean => problem.startsWith(FSYNC) || problem.startsWith(HASH_LISTS);
   const refused = distinct.filter((problem) => !isAdvice(problem) && !isPassingFault(problem));
   if (config.NODE_ENV === 'production' && refused.length > 0) throw new ConfigError(refused);

@@ -36,7 +36,9 @@ export interface RoomView {
   readonly nowMs: number;
   /** Units that are free. */
   readonly available: number;
-  /** Called shoppers whose pass lasts and who have bought, even if their orders are closed again. */
+  /**
+   * Called shoppers whose pass lasts and who have bought, even if their orders are closed again.
+   */
   readonly bought: number;
   /** The end of the line of late shoppers. */
   readonly late: number;
@@ -123,7 +125,10 @@ function advance(
   return to <= gate ? { gate, people: called } : { gate: to, people: called + (to - gate) / PARTS };
 }
 
-/** The calls with one more, without those that ended before the last one that ended before `endedMs`. */
+/**
+ * The calls with one more, without those that ended before the last one that ended before
+ * `endedMs`.
+ */
 function withCall(calls: readonly Call[], call: Call, endedMs: number): Call[] {
   const last = calls.at(-1);
   const all =
@@ -141,7 +146,9 @@ export function peopleBetween(line: EarlyLine, from: number, to: number): number
   return Math.max(0, before(to) - before(from));
 }
 
-/** When the pass of a place began or begins; undefined if the place is not called, or was long ago. */
+/**
+ * When the pass of a place began or begins; undefined if the place is not called, or was long ago.
+ */
 export function calledAtMs({ gate, calls }: Pick<Gate, 'gate' | 'calls'>, place: number): number | undefined {
   return place < gate ? calls.find((call) => call.gate > place)?.atMs : undefined;
 }

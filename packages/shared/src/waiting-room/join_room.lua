@@ -1,10 +1,10 @@
--- Joins a batch of shoppers to the waiting room of a sale, in order. Before the start it sets the bit
--- of each early place. From the start on it gives late places in the order of arrival.
+-- Joins a batch of shoppers to the waiting room of a sale, in order. Before the start it sets the
+-- bit of each early place. From the start on it gives late places in the order of arrival.
 --
 -- A shopper who joins again gets the earlier result while it is remembered: for at least one time
 -- window. A result is in the hash of the window in which it was given. A hash expires one window
--- after its own window has ended, so three names used in turn are enough. If the clock was set back,
--- a result may be in any of the three, so all are read.
+-- after its own window has ended, so three names used in turn are enough. If the clock was set
+-- back, a result may be in any of the three, so all are read.
 --
 -- history      the history of Redis in which the caller learned the time
 -- deadline_ms  by this Redis's clock

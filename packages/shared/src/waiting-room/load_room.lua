@@ -1,5 +1,5 @@
--- Loads a waiting room into this history of Redis: what the ledger has, joined with what Redis still
--- has. Nothing falls, so it is safe to run twice.
+-- Loads a waiting room into this history of Redis: what the ledger has, joined with what Redis
+-- still has. Nothing falls, so it is safe to run twice.
 --
 -- history      the history of Redis in which the caller learned the time
 -- deadline_ms  by this Redis's clock

@@ -29,8 +29,8 @@ end
 
 -- A shopper who has bought once does not count as inside again after the order is closed: the unit
 -- is for the next shopper.
--- Looks at the entries from one rank to another. Returns how many it looked at, and how many of them
--- are gone.
+-- Looks at the entries from one rank to another. Returns how many it looked at, and how many of
+-- them are gone.
 local function look(from, to)
   local entered = redis.call('ZRANGE', entered_key, from, to, 'WITHSCORES')
   local users, passes, gone = {}, {}, {}

@@ -1,5 +1,5 @@
--- Copies the gate of the ledger to Redis. The higher version wins, so calls may arrive in any order.
--- Waiting polls of every api process hear of it.
+-- Copies the gate of the ledger to Redis. The higher version wins, so calls may arrive in any
+-- order. Waiting polls of every api process hear of it.
 --
 -- calls       the last calls, for readers
 -- may_return  '1' if units may come back

@@ -51,7 +51,10 @@ export class RoomSecrets {
     return `${body}.${this.#mac(body, userId)}`;
   }
 
-  /** When the holder joined; undefined if we did not issue this ticket to this shopper for this sale. */
+  /**
+   * When the holder joined; undefined if we did not issue this ticket to this shopper for this
+   * sale.
+   */
   verify(ticket: string, { userId, saleId }: SeckillClaim): Joined | undefined {
     if (!TICKET.test(ticket)) return undefined;
     const end = ticket.lastIndexOf('.');

@@ -138,8 +138,8 @@ export class Run {
   async #rebuild(steps: number, lease: string, again: boolean, units: number): Promise<void> {
     const { commands } = this.#shop;
     const live = this.#tried.filter(({ orderNo }) => this.#model.ledger.get(orderNo) === true);
-    // Live orders in the ledger never hold more units than the sale has: MySQL itself refuses such a
-    // row.
+    // Live orders in the ledger never hold more units than the sale has: MySQL itself refuses such
+    // a row.
     const sale = { ...this.#sale, seckillStock: Math.max(units, unitsHeld(live)) };
     const lost = lease !== this.#lease;
     assert.equal(await commands.beginRebuild(sale, lease), lost ? undefined : this.#historyId);

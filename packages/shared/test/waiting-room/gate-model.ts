@@ -61,7 +61,10 @@ export class RoomModel {
     this.available += 1;
   }
 
-  /** One round of a gate: `dies` after the commit in MySQL; `twice`: another process decides by the same view. */
+  /**
+   * One round of a gate: `dies` after the commit in MySQL; `twice`: another process decides by the
+   * same view.
+   */
   round({ dies = false, twice = false } = {}): void {
     this.nowMs += ROUND_MS;
     if (this.redis.version < this.ledger.version) this.#show();
@@ -99,7 +102,10 @@ export class RoomModel {
     }
   }
 
-  /** Called, neither bought nor timed out: the truth about each person. By the ledger, of which Redis may still have to learn. */
+  /**
+   * Called, neither bought nor timed out: the truth about each person. By the ledger, of which
+   * Redis may still have to learn.
+   */
   get inside(): number {
     return this.people.filter(
       ({ state, calledMs = -Infinity }) => !hasBought(state) && calledMs + RULES.passMs > this.nowMs,

@@ -8,7 +8,9 @@ import type { Challenge, Order, SeckillToken } from './types.ts';
 const POLL_SECONDS = 20;
 /** If the service still says `not_started` after this time, an operator has moved the start. */
 const START_MS_MAX = 1_000;
-/** A new seckill token that is refused again and again is a fault: asking for more would not end. */
+/**
+ * A new seckill token that is refused again and again is a fault: asking for more would not end.
+ */
 const NEW_TOKENS_MAX = 3;
 
 export interface BuyOptions extends RetryOptions {
@@ -18,7 +20,9 @@ export interface BuyOptions extends RetryOptions {
   readonly ticket?: string | undefined;
 }
 
-/** Gets the shopper's seckill token for a sale, with a proof of work if the service asks for one. */
+/**
+ * Gets the shopper's seckill token for a sale, with a proof of work if the service asks for one.
+ */
 export function seckillToken(
   client: ShopperClient,
   productId: number,

@@ -43,8 +43,8 @@ type Query = Readonly<Record<string, string | number | undefined>>;
 /**
  * The calls of a shopper.
  *
- * Each method makes one call. It throws `Refused` if the service refuses it, and `Unreachable` if no
- * answer arrives; `retrying` repeats what may succeed later.
+ * Each method makes one call. It throws `Refused` if the service refuses it, and `Unreachable` if
+ * no answer arrives; `retrying` repeats what may succeed later.
  */
 export interface ShopperClient {
   /** The service's time, learned from its answers. */
@@ -54,7 +54,9 @@ export interface ShopperClient {
   challenge(productId: number, options?: CallOptions): Promise<Challenge>;
   /** Joins the waiting room of a sale that has one. */
   join(productId: number, options?: CallOptions & { readonly solution?: string | undefined }): Promise<JoinedRoom>;
-  /** With `waitSeconds`, the answer comes when the status is not `seen`, or when the wait is over. */
+  /**
+   * With `waitSeconds`, the answer comes when the status is not `seen`, or when the wait is over.
+   */
   place(
     productId: number,
     ticket: string,
@@ -69,7 +71,10 @@ export interface ShopperClient {
     token: string,
     options?: CallOptions & { readonly quantity?: number | undefined },
   ): Promise<AcceptedBuy>;
-  /** With `waitSeconds`, the answer comes when the order is no longer `queued`, or when the wait is over. */
+  /**
+   * With `waitSeconds`, the answer comes when the order is no longer `queued`, or when the wait is
+   * over.
+   */
   order(orderNo: string, options?: CallOptions & { readonly waitSeconds?: number | undefined }): Promise<Order>;
   orders(options?: PageOptions): Promise<OrderPage>;
   pay(orderNo: string, options?: CallOptions): Promise<PaymentStep>;

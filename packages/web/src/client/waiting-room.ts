@@ -15,8 +15,8 @@ export interface RoomOptions extends BuyOptions {
   /** Called with a new ticket. Keep it: a later one is never better. */
   readonly onTicket?: ((ticket: string) => void) | undefined;
   /**
-   * How long one poll waits for a new status, 20 by default. With 0, a poll holds no connection, for
-   * clients that share connections, and is repeated after `restMs`.
+   * How long one poll waits for a new status, 20 by default. With 0, a poll holds no connection,
+   * for clients that share connections, and is repeated after `restMs`.
    */
   readonly pollSeconds?: number | undefined;
   readonly restMs?: number | undefined;

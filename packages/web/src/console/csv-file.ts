@@ -5,7 +5,8 @@ import type { Download } from '../client/operator-types.ts';
 
 /**
  * Lets the browser download the orders of a filter: it writes the file while it arrives, however
- * large. It sends no operator token with an address, so the page gets an address that is good for one download.
+ * large. It sends no operator token with an address, so the page gets an address that is good for
+ * one download.
  */
 export async function downloadCsv({ call, t, notify }: Console, query: Query): Promise<void> {
   try {

@@ -33,8 +33,8 @@ export interface CallOptions {
 }
 
 /**
- * Calls the operators' API. The type of the answer must be named: it is not inferred from the use of the
- * result, which would allow any use.
+ * Calls the operators' API. The type of the answer must be named: it is not inferred from the use
+ * of the result, which would allow any use.
  */
 export type Call = <Answer = unknown>(
   method: 'GET' | 'POST' | 'PATCH' | 'DELETE',

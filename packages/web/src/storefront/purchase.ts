@@ -17,8 +17,8 @@ const SANDBOX_MS_MAX = 5_000;
 
 /**
  * One shopper's purchase in one sale, from the wish to the paid order. All that must survive a
- * reload is in its record, and every call may be repeated: so wherever it is interrupted, it goes on
- * with the same order.
+ * reload is in its record, and every call may be repeated: so wherever it is interrupted, it goes
+ * on with the same order.
  */
 export class Purchase {
   readonly state: Store<PurchaseState> = createStore<PurchaseState>({ at: 'idle' });

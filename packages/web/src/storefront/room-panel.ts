@@ -64,7 +64,10 @@ interface OwnPlaceProps {
   readonly t: T;
 }
 
-/** The place as a number, and a check of it, if this browser can: it computes hashes on HTTPS and localhost only. */
+/**
+ * The place as a number, and a check of it, if this browser can: it computes hashes on HTTPS and
+ * localhost only.
+ */
 function OwnPlace({ place, seed, commitment, userId, t }: OwnPlaceProps): VNode {
   const [check, setCheck] = useState<PlaceCheck>();
   const isDrawn = place < 1;

@@ -24,7 +24,9 @@ export class Room {
     return watch.reading.get().sale?.waiting_room !== undefined;
   }
 
-  /** Waits until the shopper is called; false if the sale has ended. The ticket is in the record. */
+  /**
+   * Waits until the shopper is called; false if the sale has ended. The ticket is in the record.
+   */
   async untilCalled(signal: AbortSignal): Promise<boolean> {
     const { client, watch, records, solve, waits, show, retryOptions } = this.#deps;
     show();

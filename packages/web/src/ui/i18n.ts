@@ -43,7 +43,9 @@ export function chooseLanguage(chosen: Language): void {
 
 export const useLanguage = (): Language => useStore(language);
 
-/** The locale of dates and numbers: the browser's own one of the present language, such as `en-GB`. */
+/**
+ * The locale of dates and numbers: the browser's own one of the present language, such as `en-GB`.
+ */
 export function useLocale(): string {
   return localeOf(useLanguage());
 }

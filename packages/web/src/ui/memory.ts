@@ -4,7 +4,9 @@ export interface Memory {
   read(key: string): unknown;
   write(key: string, value: unknown): void;
   remove(key: string): void;
-  /** Calls `listener` after another tab has changed the value; returns the function that ends this. */
+  /**
+   * Calls `listener` after another tab has changed the value; returns the function that ends this.
+   */
   follow(key: string, listener: () => void): () => void;
 }
 

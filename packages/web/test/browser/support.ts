@@ -8,7 +8,10 @@ import { noiseOf, openChromium } from '../../../../infra/src/services/chromium.t
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const ACTIONS_MS_MAX = 20_000;
-/** A page in use refuses nothing but this: a buy that comes too early, or for a sale that is sold out. */
+/**
+ * A page in use refuses nothing but this: a buy that comes too early, or for a sale that is sold
+ * out.
+ */
 const EXPECTED_REFUSAL =
   /^409: \S*\/seckill\/buy$|^console: Failed to load resource: the server responded with a status of 409/;
 

@@ -33,8 +33,8 @@ export interface AuditorDeps extends AuditDeps {
 /**
  * Auditor: checks the conservation of every sale in Redis, reports a drift to operators, and
  * repairs it. Sales that are open or ended recently, and those with reservations, are audited in
- * every round. Of the others, which do not change, a few are audited in turn. Then the outbox of the
- * shard and its number of waiting orders are compared with the sales.
+ * every round. Of the others, which do not change, a few are audited in turn. Then the outbox of
+ * the shard and its number of waiting orders are compared with the sales.
  */
 export function auditor(deps: AuditorDeps): Rounds {
   const { commands, shard, sales, log, metrics, salesShownMax = SALES_SHOWN_MAX } = deps;

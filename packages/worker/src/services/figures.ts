@@ -37,9 +37,9 @@ interface Found {
 }
 
 /**
- * Sale metrics: reads the counts of a shard and its sales from Redis and MySQL, for the metrics. One
- * worker does this at intervals, and a scrape reads nothing, so that more replicas or scrapes add
- * no load. Everything is read before anything is shown.
+ * Sale metrics: reads the counts of a shard and its sales from Redis and MySQL, for the metrics.
+ * One worker does this at intervals, and a scrape reads nothing, so that more replicas or scrapes
+ * add no load. Everything is read before anything is shown.
  */
 export function figures(deps: FiguresDeps): Rounds {
   const { commands, db, shard, sales, queue, log, metrics, salesShownMax = SALES_SHOWN_MAX } = deps;

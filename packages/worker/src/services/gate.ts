@@ -59,8 +59,9 @@ interface Known {
 
 /**
  * Gate: calls the shoppers who wait in waiting rooms, in the order of their places. A call is
- * committed in MySQL first, then written to Redis, which the api reads. Only a process that knows the
- * last call can commit the next one. So the gate never falls, and two gates at once call nobody twice.
+ * committed in MySQL first, then written to Redis, which the api reads. Only a process that knows
+ * the last call can commit the next one. So the gate never falls, and two gates at once call nobody
+ * twice.
  */
 export function gate(deps: GateDeps): Rounds {
   const { commands, db, shard, sales, config, log, metrics } = deps;

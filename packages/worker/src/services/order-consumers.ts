@@ -51,8 +51,8 @@ export function orderConsumers(deps: OrderConsumersDeps): Service {
   async function work(job: Job<WriteOrdersJob>, lock?: string): Promise<void> {
     const { shard, batches } = job.data;
     const errors: unknown[] = [];
-    // One sale after the other, so that `concurrency` bounds the sales that are written at once. One
-    // that fails does not keep the others from being written.
+    // One sale after the other, so that `concurrency` bounds the sales that are written at once.
+    // One that fails does not keep the others from being written.
     for (const { sale_id: id, batch_no: batchNo } of batches) {
       await writer.settle({ shard, id }, batchNo).catch((error: unknown) => errors.push(error));
       progress.doneWithJob(shard);

@@ -37,7 +37,9 @@ export interface OrderEventsDeps {
   readonly giveUpMs: number;
   /** Tests set it lower. */
   readonly window?: number;
-  /** After this time without an answer of the receiver another process tries. Tests set it lower. */
+  /**
+   * After this time without an answer of the receiver another process tries. Tests set it lower.
+   */
   readonly silenceMsMax?: number;
   readonly log: Logger;
   readonly metrics: Metrics;

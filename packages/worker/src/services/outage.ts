@@ -1,7 +1,10 @@
 import { isDbOutage, isLockTaken, isRolledBack } from '@flash-sale/shared/platform/mysql/errors.ts';
 import { codeOfRedisError } from '@flash-sale/shared/platform/redis/errors.ts';
 
-/** Whether a server was not reached, or does not work. A row that somebody else has locked is no reason to think so. */
+/**
+ * Whether a server was not reached, or does not work. A row that somebody else has locked is no
+ * reason to think so.
+ */
 export function isOutage(error: unknown): boolean {
   if (codeOfRedisError(error) !== undefined) return true;
   return isDbOutage(error) && !isRolledBack(error) && !isLockTaken(error);

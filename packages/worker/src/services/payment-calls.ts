@@ -37,7 +37,9 @@ const LOST_CALL_MS = 60_000;
 const BATCH = 10;
 /** How often the ages of waiting payments are read. */
 const AGES_EVERY_MS = 15_000;
-/** How often the provider's own list of events is read, in case a webhook about a refund was lost. */
+/**
+ * How often the provider's own list of events is read, in case a webhook about a refund was lost.
+ */
 const READ_REFUNDS_EVERY_MS = 600_000;
 const EVENTS_AT_ONCE = 500;
 /** The pause if the provider denies access or reports too many calls. */
@@ -47,7 +49,9 @@ export interface PaymentCallsDeps {
   readonly db: Db;
   readonly providers: PaymentProviders;
   readonly saleTransactions: SaleTransactions;
-  /** After this time without an answer of the provider another process tries. Tests set it lower. */
+  /**
+   * After this time without an answer of the provider another process tries. Tests set it lower.
+   */
   readonly silenceMsMax?: number;
   readonly log: Logger;
   readonly metrics: Pick<Metrics, 'paymentEvents' | 'paymentOldestSeconds'>;

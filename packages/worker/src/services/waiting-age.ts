@@ -6,8 +6,8 @@ export class WaitingAge {
   #aheadSinceMs: number | undefined;
 
   /**
-   * @param ageMs the age by the clock of the server that has the time, negative if the time is in the
-   * future; undefined if nothing waits
+   * @param ageMs the age by the clock of the server that has the time, negative if the time is in
+   * the future; undefined if nothing waits
    */
   ofMs(ageMs: number | undefined): number {
     if (ageMs === undefined || ageMs >= 0) {

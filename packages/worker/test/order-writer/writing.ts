@@ -11,7 +11,10 @@ import { readLedger } from '../ledger.ts';
 import { openMysqlProxy } from '../mysql-proxy.ts';
 import { settleOrders } from '../shoppers.ts';
 
-/** What a worker process gives its writers: connections and metrics of its own. `server` is its MySQL. */
+/**
+ * What a worker process gives its writers: connections and metrics of its own. `server` is its
+ * MySQL.
+ */
 export function openProcess(
   context: TestContext,
   orderBatchMax = 500,

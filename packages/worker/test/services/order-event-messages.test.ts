@@ -225,7 +225,10 @@ test('a message keeps its orders, whatever fails, is given up or is retried', { 
 
 describe('many rows of order events', () => {
   const ROWS = 1_299;
-  /** Written long ago, each three of one message, so that messages lie across the ends of batches; the dead died together. */
+  /**
+   * Written long ago, each three of one message, so that messages lie across the ends of batches;
+   * the dead died together.
+   */
   async function fill(isDead: boolean): Promise<number[]> {
     const old = new Date(Date.now() - 3_600_000);
     const rows = Array.from({ length: ROWS }, (_, i) => ({

@@ -112,7 +112,8 @@ describe('beside a promoted server', () => {
     await expect(settleOrders(writer(old), orderNos)).rejects.toThrow(LeaseLost);
     expect((await readLedger(old.db, sale)).orders).toEqual([]);
     expect(await live(old)).toMatchObject({ ready: false });
-    // The next rounds there leave it stopped, and leave the other one alone: they once stamped over it four times a second.
+    // The next rounds there leave it stopped, and leave the other one alone: they once stamped over
+    // it four times a second.
     const fence = async () => (await readLedger(old.db, sale)).fence;
     const before = await fence();
     for (let i = 0; i < 3; i += 1) await load(old);

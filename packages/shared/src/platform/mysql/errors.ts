@@ -163,7 +163,9 @@ export function isDuplicate(error: unknown): boolean {
   return fieldsOf(error).errno === DUPLICATE_ENTRY;
 }
 
-/** Whether a statement failed because its result is there already: the table, column, key or row. */
+/**
+ * Whether a statement failed because its result is there already: the table, column, key or row.
+ */
 export function isThereAlready(error: unknown): boolean {
   return THERE_ALREADY.has(fieldsOf(error).errno ?? 0);
 }

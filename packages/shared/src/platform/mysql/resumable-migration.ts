@@ -4,9 +4,10 @@ import { isDuplicate, isThereAlready } from './errors.ts';
 
 /**
  * A migration that can be run again after it was interrupted: its process was killed, or MySQL went
- * away. Neither server can roll back the definition of a table, but each of a migration's statements
- * takes effect as a whole or not at all. So those that find their result there have run before. Only
- * after an interruption: at first, a table that exists already belongs to another program.
+ * away. Neither server can roll back the definition of a table, but each of a migration's
+ * statements takes effect as a whole or not at all. So those that find their result there have run
+ * before. Only after an interruption: at first, a table that exists already belongs to another
+ * program.
  */
 export function resumable(name: string, migration: Migration): Migration {
   return {

@@ -179,7 +179,9 @@ export interface SaleCountersTable {
   value: number;
 }
 
-/** An order whose units must be given back, inserted in the transaction that closed or failed it. */
+/**
+ * An order whose units must be given back, inserted in the transaction that closed or failed it.
+ */
 export interface StockReturnsTable {
   order_no: string;
   product_id: number;

@@ -45,7 +45,9 @@ export class SessionPool implements MysqlPool {
     });
   }
 
-  /** Succeeds also if a connection fails meanwhile: a process can end cleanly while MySQL is away. */
+  /**
+   * Succeeds also if a connection fails meanwhile: a process can end cleanly while MySQL is away.
+   */
   end(callback: (error: unknown) => void): void {
     this.#pool.end(() => callback(undefined));
   }

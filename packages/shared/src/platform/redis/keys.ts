@@ -111,8 +111,8 @@ export class Keys {
   }
 
   /**
-   * Hashes with a TTL, a number for each shopper → the late place, or `e` for an early one: the last
-   * joins of the waiting room, one hash for each time window in turn.
+   * Hashes with a TTL, a number for each shopper → the late place, or `e` for an early one: the
+   * last joins of the waiting room, one hash for each time window in turn.
    */
   roomJoined(sale: SaleRef): string[] {
     return [0, 1, 2].map((turn) => `${this.#root}joined:{${sale.shard}}:${sale.id}:${turn}`);
@@ -124,14 +124,16 @@ export class Keys {
   }
 
   /**
-   * String with a TTL: `history admitted_ms price_cents` and a line for each order of the batch that
-   * is in the ledger, for pollers.
+   * String with a TTL: `history admitted_ms price_cents` and a line for each order of the batch
+   * that is in the ledger, for pollers.
    */
   settledBatch(sale: SaleRef, batchNo: string): string {
     return `${this.#root}settled:{${sale.shard}}:${sale.id}:${batchNo}`;
   }
 
-  /** String with a TTL: the order has changed since it was written; only the ledger has its status. */
+  /**
+   * String with a TTL: the order has changed since it was written; only the ledger has its status.
+   */
   changedOrder(sale: SaleRef, orderNo: string): string {
     return `${this.#root}changed:{${sale.shard}}:${orderNo}`;
   }
@@ -142,8 +144,8 @@ export class Keys {
   }
 
   /**
-   * Sorted set: the sales with batches, by the admission time of their oldest one, ms. Scripts change
-   * it together with the batches.
+   * Sorted set: the sales with batches, by the admission time of their oldest one, ms. Scripts
+   * change it together with the batches.
    */
   outbox(shard: number): string {
     return `${this.#root}outbox:{${shard}}`;

@@ -33,8 +33,8 @@ local function lease_is_mine(key, mine)
   return redis.call('GET', key) == mine
 end
 
--- Updates the time of a sale's oldest batch in the shard's outbox. Every script that removes batches
--- must call it.
+-- Updates the time of a sale's oldest batch in the shard's outbox. Every script that removes
+-- batches must call it.
 local function note_oldest(outbox, sale, batch_times)
   local oldest = redis.call('ZRANGE', batch_times, 0, 0, 'WITHSCORES')
   if oldest[2] then redis.call('ZADD', outbox, oldest[2], sale) else redis.call('ZREM', outbox, sale) end
@@ -57,8 +57,8 @@ local function existing(keys)
 end
 
 -- The live seckill tokens of these users: user → token. `hashes` are the sale's; each holds
--- `expires_ms token`. `expires_ms` has 13 digits until the year 2286. After the clock was set back, an
--- expired token may be live again beside the token that replaced it: the later expiry counts.
+-- `expires_ms token`. `expires_ms` has 13 digits until the year 2286. After the clock was set back,
+-- an expired token may be live again beside the token that replaced it: the later expiry counts.
 local function live_tokens(hashes, users, now)
   local token_of, expires_ms_of = {}, {}
   for _, key in ipairs(hashes) do

@@ -1,6 +1,8 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 
-/** Metrics of waiting rooms: of the api processes, and of the worker process that leads the gate. */
+/**
+ * Metrics of waiting rooms: of the api processes, and of the worker process that leads the gate.
+ */
 export function roomMetrics({ api, worker: registers }: { readonly api: Registry[]; readonly worker: Registry[] }) {
   return {
     roomJoins: new Counter({
