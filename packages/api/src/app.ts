@@ -11,6 +11,7 @@ import { callerAddress } from './plugins/caller-address.ts';
 import { capConnections, edgeOptions } from './plugins/edges.ts';
 import { addressLimit } from './plugins/address-limit.ts';
 import { health } from './plugins/health.ts';
+import { host } from './plugins/host.ts';
 import { identity } from './plugins/identity.ts';
 import { collectMethods } from './plugins/methods.ts';
 import { openapi } from './plugins/openapi.ts';
@@ -98,6 +99,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   await server.register(safeHeaders);
   await server.register(crossOrigin, { origins: config.CORS_ORIGINS });
   await server.register(problems);
+  await server.register(host);
   await server.register(openapi);
   const refuseOtherMethods = collectMethods(server);
   await server.register(health, { readiness });

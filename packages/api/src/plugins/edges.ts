@@ -49,6 +49,9 @@ export function edgeOptions(config: EdgeConfig, bounds: AppBounds) {
       // limit is.
       connectionsCheckingInterval: Math.min(LATE_CHECK_MS, headersTimeoutMs),
       maxHeaderSize: HEADER_BYTES_MAX,
+      // By default Node.js keeps the first of two fields with the same name, such as Host or
+      // Authorization; a proxy may use the second. Joined, they are invalid.
+      joinDuplicateHeaders: true,
     },
     rewriteUrl: withoutBasePath(config),
     onProtoPoisoning: 'error',

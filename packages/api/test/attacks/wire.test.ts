@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { AppBounds } from '../../src/deps.ts';
-import { openApp, testContext, type TestApp } from '../../testing/support.ts';
+import { openApp, OPERATOR_TOKEN, testContext, type TestApp } from '../../testing/support.ts';
 import { answersIn, connectRaw, listen } from './raw-connection.ts';
 
 const SHORT = { headersTimeoutMs: 200, requestTimeoutMs: 400 };
@@ -122,6 +122,17 @@ describe('request smuggling', () => {
       `${HEAD}transfer-encoding: chunked\r\n\r\nffffffffffffffff1\r\n{}\r\n0\r\n\r\n${SMUGGLED}`,
     ],
     ['a null byte in a header', `${HEAD}x: a\0b\r\ncontent-length: 2\r\n\r\n{}${SMUGGLED}`],
+    ['two equal lengths', `${HEAD}content-length: 2\r\ncontent-length: 2\r\n\r\n{}${SMUGGLED}`],
+    ['two transfer codings', `${HEAD}transfer-encoding: chunked\r\ntransfer-encoding: x\r\n\r\n0\r\n\r\n${SMUGGLED}`],
+    ['chunks twice', `${HEAD}transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n${SMUGGLED}`],
+    ['a vertical tab before the coding', `${HEAD}transfer-encoding: \vchunked\r\n\r\n0\r\n\r\n${SMUGGLED}`],
+    ['a chunk that ends with a line feed', `${HEAD}transfer-encoding: chunked\r\n\r\n2\n{}\r\n0\r\n\r\n${SMUGGLED}`],
+    [
+      'a chunk extension with a line feed',
+      `${HEAD}transfer-encoding: chunked\r\n\r\n2;\nx\r\n{}\r\n0\r\n\r\n${SMUGGLED}`,
+    ],
+    ['a folded host', `GET /healthz HTTP/1.1\r\nhost: a\r\n b\r\n\r\n${SMUGGLED}`],
+    ['two hosts', `GET /healthz HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n${SMUGGLED}`],
     ['no host', `GET /healthz HTTP/1.1\r\n\r\n${SMUGGLED}`],
   ])('by %s: the second request is not answered', async (_what, sent) => {
     const connection = await connectRaw(await serveBriefly());
@@ -144,6 +155,48 @@ describe('request smuggling', () => {
     const connection = await connectRaw(await serveBriefly());
     connection.send(`GET /healthz HTTP/1.1\r\nhost: a\r\ncontent-length: ${SMUGGLED.length}\r\n\r\n${SMUGGLED}`);
     expect(answersIn(await connection.closed).map(({ status }) => status)).toEqual([200]);
+  });
+});
+
+describe('a request that a proxy may read differently', () => {
+  const get = (fields: string, target = '/healthz') => `GET ${target} HTTP/1.1\r\n${fields}connection: close\r\n\r\n`;
+  const statusesOf = async (sent: string): Promise<number[]> => {
+    const connection = await connectRaw(await serve());
+    connection.send(sent);
+    return answersIn(await connection.closed).map(({ status }) => status);
+  };
+
+  it.each([
+    ['two hosts', 'host: a\r\nhost: b\r\n'],
+    ['two equal hosts', 'host: a\r\nhost: a\r\n'],
+    ['a list of hosts', 'host: a,b\r\n'],
+    ['a host with a path', 'host: a/b\r\n'],
+    ['a host with a user', 'host: a@b\r\n'],
+    ['a host with a blank', 'host: a b\r\n'],
+    ['a host with a port that is no number', 'host: a:b\r\n'],
+  ])('is refused with 400: %s', async (_what, fields) => {
+    expect(await statusesOf(get(fields))).toEqual([400]);
+  });
+
+  it.each(['a', 'shop.example.com:8080', '127.0.0.1:1', '[::1]:8080', 'xn--bcher-kva.example', 'my_service.local', ''])(
+    'is none with a valid host: %j',
+    async (host) => {
+      expect(await statusesOf(get(`host: ${host}\r\n`))).toEqual([200]);
+    },
+  );
+
+  it('has none of two operator tokens', async () => {
+    const right = `authorization: Bearer ${OPERATOR_TOKEN}\r\n`;
+    const actions = '/api/v1/admin/actions';
+    expect(await statusesOf(get(`host: a\r\n${right}`, actions))).toEqual([200]);
+    await app.close();
+    expect(await statusesOf(get(`host: a\r\n${right}authorization: Bearer x\r\n`, actions))).toEqual([401]);
+  });
+
+  it('has none of two content types', async () => {
+    const body = '{"user_id":"alice","product_id":1}';
+    const sent = `${HEAD}content-type: text/plain\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`;
+    expect(await statusesOf(sent)).toEqual([415]);
   });
 });
 
