@@ -151,10 +151,14 @@ export const orderRoutes: FastifyPluginAsyncTypebox<Deps> = async (app, deps) =>
     const standing = await findOpenPayment(db, order.orderNo);
     const { name } = providers.current;
     if (standing?.provider === name) return standing;
-    if (standing === undefined) {
-      const paid = await findPaymentThatPaid(db, order.orderNo);
-      if (paid !== undefined) return { ...paid, paid: true };
-    } else await endElsewhere(standing);
+    const paid = standing === undefined ? await findPaymentThatPaid(db, order.orderNo) : undefined;
+    if (paid !== undefined) return { ...paid, paid: true };
+    // The provider was changed since the seckill token was issued. A call to it would fail each
+    // time.
+    if (order.priceCents * order.quantity < providers.current.minimumCents(config.CURRENCY)) {
+      throw new Refusal('invalid_state', { detail: 'The total is below the minimum of the payment provider' });
+    }
+    if (standing !== undefined) await endElsewhere(standing);
     const payment = { paymentId: newPaymentId(Date.now()), provider: name, currency: config.CURRENCY };
     await insertPayment(db, order.orderNo, payment).catch((error: unknown) => {
       // Another call was faster: there is an open payment now.

@@ -1,5 +1,8 @@
 import { afterAll, describe, expect, it } from 'vitest';
+import type { Order } from '@flash-sale/shared/order/order.ts';
+import { ledgerOf, placeOrders } from '@flash-sale/shared/testing/ordering.ts';
 import { openApp, openTestApp, AS_OPERATOR, type TestApp } from '../../testing/support.ts';
+import { pay } from '../order/orders-in.ts';
 
 const STRIPE = {
   PAYMENT_PROVIDER: 'stripe',
@@ -62,5 +65,18 @@ describe('a price below what Stripe charges', () => {
     expect((await token(withSandbox)).statusCode).toBe(200);
     expect((await edit(withStripe, id, { price: 1 })).statusCode).toBe(200);
     expect((await token(withStripe)).statusCode).toBe(200);
+  });
+
+  it('of an order whose seckill token is from before the change: paying it says that it cannot be paid, until it expires', async () => {
+    const sale = await context.openSale({ priceCents: 20, unitsPerShopper: 3 });
+    const [two] = (await placeOrders(context, sale, ['alice'], { quantity: 2 })) as [Order];
+    const refused = await pay(withStripe, two);
+    expect(refused).toBeProblem('invalid_state');
+    expect(refused.json()).toMatchObject({ detail: 'The total is below the minimum of the payment provider' });
+    expect(await ledgerOf(context, two)).toMatchObject({ status: 'pending_payment', payments: [] });
+    // A page of the former provider on which the shopper may still pay stays open.
+    expect((await pay(withSandbox, two)).statusCode).toBe(200);
+    expect(await pay(withStripe, two)).toBeProblem('invalid_state');
+    expect(await ledgerOf(context, two)).toMatchObject({ payments: ['started'] });
   });
 });
