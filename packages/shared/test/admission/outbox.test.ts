@@ -95,6 +95,40 @@ describe('the outbox of a shard', () => {
   });
 });
 
+describe('the comparison of an outbox with its sales', () => {
+  test('of more sales than one call may have finds those without batches in several calls, and adds up no orders', async () => {
+    const own = await openTestContext();
+    try {
+      const { redis, keys, commands } = own;
+      const sales = await Promise.all(Array.from({ length: 5 }, () => own.openSale()));
+      await buy(own, sales[0]!, ['one']);
+      await redis.zadd(keys.outbox(0), ...sales.slice(1, 4).flatMap(({ id }) => [1, id]), 1, 900_000);
+      await redis.set(keys.backlog(0), 7);
+      const gone = [...sales.slice(1, 4).map(({ id }) => id), 900_000];
+      const inParts = { repairs: false, atOnceMax: 2 };
+      const found = await commands.compareOutbox(0, sales, inParts);
+      expect({ ...found, emptySales: new Set(found?.emptySales) }).toEqual({
+        backlog: 0,
+        backlogOfSales: 0,
+        emptySales: new Set(gone),
+      });
+      // Nothing was changed. With room for all of them the orders are added up, too.
+      expect(await commands.compareOutbox(0, sales, { repairs: false })).toMatchObject({
+        backlog: 7,
+        backlogOfSales: 1,
+      });
+      await commands.compareOutbox(0, sales, { ...inParts, repairs: true });
+      expect((await commands.outbox(0)).map(({ saleId }) => saleId)).toEqual([sales[0]!.id]);
+      expect(await redis.get(keys.backlog(0))).toBe('7');
+      await commands.compareOutbox(0, sales, { repairs: true });
+      expect(await redis.get(keys.backlog(0))).toBe('1');
+      expect(await commands.compareOutbox(0, [], inParts)).toEqual({ backlog: 1, backlogOfSales: 1, emptySales: [] });
+    } finally {
+      await own.close();
+    }
+  });
+});
+
 describe('the stopped sales of a shard', () => {
   const stopped = async (): Promise<number[]> => (await context.commands.lookAtShard(0)).stopped;
 
