@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadConfig } from '@flash-sale/shared/platform/config/config.ts';
 import { connectDb, type Db } from '@flash-sale/shared/platform/mysql/client.ts';
 import { readSold } from '@flash-sale/shared/sale/products-table.ts';
-import { startProcess } from '../testing/service.ts';
+import { launchProcess, startProcess } from '../testing/service.ts';
 import {
   AS_OPERATOR,
   openApp,
@@ -19,8 +19,14 @@ let root: Db;
 let isMariadb: boolean;
 
 beforeAll(async () => {
-  // A server that does not believe what a client says of its character set.
-  server = await openOwnMysql(['--character-set-server=latin1', '--loose-skip-character-set-client-handshake']);
+  // A server that does not believe what a client says of its character set, rolls back a whole
+  // transaction after the wait for a lock, and takes statements of at most 1 MiB.
+  server = await openOwnMysql([
+    '--character-set-server=latin1',
+    '--loose-skip-character-set-client-handshake',
+    '--innodb-rollback-on-timeout',
+    '--max-allowed-packet=1M',
+  ]);
   root = connectDb(loadConfig({ ...server.env, DB_NAME: 'mysql' }), 'schema');
   const { rows } = await sql<{ version: string }>`SELECT VERSION() AS version`.execute(root);
   isMariadb = /mariadb/i.test(rows[0]!.version);
@@ -186,4 +192,32 @@ describe('a server with unusual defaults sells like any other, to shoppers with 
       await setGlobal(all.map(usual));
     }
   });
+
+  it('without a free connection: a process waits and says why, and starts when there is one', async () => {
+    const context = await openTestContext(server.env);
+    const crowd: Db[] = [];
+    const isFull = async (): Promise<boolean> => {
+      const one = connectDb({ ...context.config, DB_POOL_MAX: 1 }, 'general');
+      crowd.push(one);
+      return sql`SELECT 1`.execute(one).then(
+        () => false,
+        (error: unknown) => (error as { errno?: number }).errno === 1040,
+      );
+    };
+    await setGlobal(['max_connections = 20']);
+    try {
+      while (!(await isFull()));
+      const worker = launchProcess('worker', context.env);
+      const said = await worker.says('waiting for MySQL');
+      expect(said).toMatchObject({ err: { message: expect.stringMatching(/too many connections/i) } });
+      await setGlobal([usual('max_connections')]);
+      await worker.says('worker ready');
+      worker.child.kill('SIGTERM');
+      expect((await worker.exited)[0]).toBe(0);
+    } finally {
+      await setGlobal([usual('max_connections')]);
+      await Promise.all(crowd.map((one) => one.destroy()));
+      await context.close();
+    }
+  }, 60_000);
 });

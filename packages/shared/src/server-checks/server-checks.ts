@@ -26,6 +26,7 @@ const WRONG_REDIS_PAUSE_MS = 500;
 const REMINDER_TRIES = 20;
 const FSYNC = 'Redis appendfsync';
 const HASH_LISTS = 'Redis hash-max-listpack-entries';
+const IDLE_TIMEOUT = 'Redis timeout';
 /** Longer lists cost Redis CPU time, since it searches them from the start. */
 const HASH_LIST_ENTRIES_MAX = 64;
 
@@ -74,9 +75,11 @@ export async function checkServers(deps: ServerCheckDeps): Promise<void> {
     else log.warn({ err: check.reason as unknown }, 'could not check a server');
   }
   const distinct = [...new Set(problems)];
-  // With one sync per second only a power cut loses accepted orders, and longer lists only cost
-  // time. These are only warnings: the operator decides.
-  const isAdvice = (problem: string): boolean => problem.startsWith(FSYNC) || problem.startsWith(HASH_LISTS);
+  // With one sync per second only a power cut loses accepted orders, longer lists only cost time,
+  // and a call that meets a closed connection can be repeated. These are only warnings: the
+  // operator decides.
+  const isAdvice = (problem: string): boolean =>
+    [FSYNC, HASH_LISTS, IDLE_TIMEOUT].some((advice) => problem.startsWith(advice));
   const refused = distinct.filter((problem) => !isAdvice(problem) && !isPassingFault(problem));
   if (config.NODE_ENV === 'production' && refused.length > 0) throw new ConfigError(refused);
   for (const problem of distinct) log.warn(problem);
@@ -107,6 +110,9 @@ async function checkRedis(redis: RedisClient): Promise<string[]> {
     if (!server.aofEnabled) problems.push('Redis appendonly is no: accepted orders would not survive its restart');
     else if (server.appendfsync !== 'always' && server.appendfsync !== '') {
       problems.push(`${FSYNC} is ${server.appendfsync}: with always an accepted order survives a power cut`);
+    }
+    if (server.timeoutSeconds > 0) {
+      problems.push(`${IDLE_TIMEOUT} is ${server.timeoutSeconds}: with 0 no call finds its idle connection closed`);
     }
     if (server.hashListEntriesMax > HASH_LIST_ENTRIES_MAX) {
       problems.push(

@@ -75,14 +75,17 @@ it('a Redis that may evict or lose keys is named by its settings, and refused in
   }
 });
 
-it('a Redis that keeps long hashes as lists only causes a warning, in production too: it costs CPU time alone', async () => {
-  const flags = ['--hash-max-listpack-entries', '65'];
+it('a Redis that keeps long hashes as lists, or closes idle connections, only causes a warning, in production too: it costs CPU time, or a call that is repeated', async () => {
+  const flags = ['--hash-max-listpack-entries', '65', '--timeout', '300'];
   const server = await startRedis({ dataDir: folder, name: 'lists', flags });
   const env = { REDIS_ADDR: `${server.host}:${server.port}`, REDIS_PASSWORD: '' };
   const redis = connectRedis({ ...context.config, ...env }, 'background');
   try {
     const commands = createCommands(redis, context.keys);
-    const advice = ['Redis hash-max-listpack-entries is 65: with 64 buys cost Redis less CPU time'];
+    const advice = [
+      'Redis timeout is 300: with 0 no call finds its idle connection closed',
+      'Redis hash-max-listpack-entries is 65: with 64 buys cost Redis less CPU time',
+    ];
     await expect(warningsOf({ redis, commands, env, NODE_ENV: 'production' })).resolves.toEqual(advice);
     await redis.acl('SETUSER', 'default', '-config');
     await expect(warningsOf({ redis, commands, env })).resolves.toEqual([]);

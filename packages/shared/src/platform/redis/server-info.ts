@@ -10,6 +10,8 @@ export interface RedisServerInfo {
   readonly appendfsync: string;
   /** Hashes of up to so many fields are lists. 0 if the server does not report it. */
   readonly hashListEntriesMax: number;
+  /** Idle connections are closed after so long. 0: never, or not reported. */
+  readonly timeoutSeconds: number;
   readonly usedMemoryBytes: number;
   /** 0: no limit. */
   readonly maxmemoryBytes: number;
@@ -27,7 +29,7 @@ export async function readServerInfo(redis: RedisClient): Promise<RedisServerInf
     servers.map(async (server) => {
       const [info, settings] = await Promise.all([
         server.info(),
-        server.config('GET', 'appendfsync', 'hash-max-listpack-entries').catch(() => []),
+        server.config('GET', 'appendfsync', 'hash-max-listpack-entries', 'timeout').catch(() => []),
       ]);
       return serverInfoOf(info, settings as string[]);
     }),
@@ -48,6 +50,7 @@ function serverInfoOf(info: string, settings: readonly string[]): RedisServerInf
     aofEnabled: field('aof_enabled') === '1',
     appendfsync: setting('appendfsync'),
     hashListEntriesMax: Number(setting('hash-max-listpack-entries')),
+    timeoutSeconds: Number(setting('timeout')),
     usedMemoryBytes: Number(field('used_memory')),
     maxmemoryBytes: Number(field('maxmemory')),
   };
