@@ -8,4 +8,7 @@ trap 'kill $! 2>/dev/null; exit 143' INT TERM HUP
 wait $! || exit
 trap - INT TERM HUP
 shift
+# What one command has compiled, the next one need not compile again. It holds code that runs, so it
+# is in a folder that only the owner of the checkout can write to.
+export NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE-$PWD/node_modules/.cache/compiled}"
 exec "$@"

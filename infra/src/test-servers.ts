@@ -18,8 +18,8 @@ const WITHOUT_DISK = ['--innodb-flush-method=nosync', '--innodb-doublewrite=0', 
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const { path: dataDir, close } = temporaryFolder('test');
-  // The processes of the test run inherit it.
-  process.env['NODE_COMPILE_CACHE'] = join(dataDir, 'compile-cache');
+  // The processes of the test run inherit it. `npm test` has set it, and keeps it for the next run.
+  process.env['NODE_COMPILE_CACHE'] ??= join(dataDir, 'compile-cache');
   try {
     const servers = await startServers({ dataDir, env: process.env, log: () => {}, mysqlFlags: WITHOUT_DISK });
     project.provide('servers', servers.env as unknown as TestServers);

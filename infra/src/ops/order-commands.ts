@@ -1,6 +1,6 @@
 import { integer, option, text } from '@flash-sale/shared/platform/process/command-line.ts';
-import { WRITTEN_STATUSES } from '@flash-sale/shared/order/order-list-table.ts';
-import { PAYMENT_PROBLEMS } from '@flash-sale/shared/payment/payment-problems.ts';
+import { WRITTEN_STATUSES } from '@flash-sale/shared/order/order.ts';
+import { PAYMENT_PROBLEMS } from '@flash-sale/shared/payment/payment.ts';
 import type { Job, Order, Page, ProblemPayment } from '@flash-sale/web/operator-types';
 import { ID_MAX, LIMIT, oneOf, ORDER_NO, PAGE } from './arguments.ts';
 import { command, more, path, queryOf, shortTime, type Command } from './command.ts';

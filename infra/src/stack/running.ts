@@ -10,7 +10,7 @@ const runningPath = (dataDir: string) => join(dataDir, 'running.json');
  * Only the owner can read the file; it is deleted when the service ends.
  */
 export function writeRunning(dataDir: string, env: NodeJS.ProcessEnv): Disposable {
-  const settings = Object.keys(ConfigSchema.properties)
+  const settings = Object.keys(ConfigSchema)
     .filter((name) => env[name] !== undefined)
     .map((name) => [name, env[name]]);
   writeWholeFile(runningPath(dataDir), JSON.stringify(Object.fromEntries(settings), null, 2));

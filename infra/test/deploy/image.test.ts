@@ -33,6 +33,8 @@ const ENTRIES = {
   migrate: 'packages/shared/src/platform/mysql/migrate-command.ts',
 };
 
+const DOCKERFILE = readFileSync(join(ROOT, 'infra/deploy/Dockerfile'), 'utf8');
+
 let folder: string;
 let app: string;
 let node: string;
@@ -41,7 +43,7 @@ let context: TestContext;
 beforeAll(async () => {
   context = await openTestContext();
   folder = mkdtempSync(join(tmpdir(), 'flash-sale-image-'));
-  app = join(takeSteps(readFileSync(join(ROOT, 'infra/deploy/Dockerfile'), 'utf8')), 'app');
+  app = join(takeSteps(DOCKERFILE), 'app');
   // The base image has its own; the present one may not be readable for the other user.
   node = join(folder, 'node');
   cpSync(process.execPath, node);
@@ -66,8 +68,10 @@ function takeSteps(dockerfile: string): string {
     const words = rest!.split(' ');
     if (what === 'FROM') {
       stage = join(folder, `stage-${stages.size}`);
+      const before = stages.get(words[0]!);
+      if (before === undefined) mkdirSync(join(stage, 'app'), { recursive: true });
+      else cpSync(before, stage, { recursive: true, verbatimSymlinks: true });
       stages.set(words[2] ?? '', stage);
-      mkdirSync(join(stage, 'app'), { recursive: true });
     } else if (what === 'RUN') {
       const command = words.filter((word) => !word.startsWith('--mount=')).join(' ');
       execFileSync('sh', ['-c', command], { cwd: join(stage, 'app'), stdio: 'pipe' });
@@ -114,7 +118,19 @@ const installedFiles = (): string[] =>
     .filter((entry) => entry.isFile())
     .map(({ parentPath, name }) => join(parentPath, name));
 
-function start(entry: keyof typeof ENTRIES): {
+/** The variables that the image sets. */
+function imageEnv(): Record<string, string> {
+  const set = /^ENV (.*)$/m
+    .exec(DOCKERFILE)![1]!
+    .split(' ')
+    .map((word) => word.split('=') as [string, string]);
+  return Object.fromEntries(set.map(([name, value]) => [name, value.replace(/^\/app/, app)]));
+}
+
+function start(
+  entry: keyof typeof ENTRIES,
+  env: Readonly<Record<string, string>> = {},
+): {
   child: ChildProcess;
   exited: Promise<[number | null, string | null]>;
   lines: string[];
@@ -123,7 +139,9 @@ function start(entry: keyof typeof ENTRIES): {
     cwd: app,
     env: {
       ...context.env,
-      NODE_ENV: 'production',
+      ...imageEnv(),
+      ...env,
+      OPS_HOST: '127.0.0.1',
       LOG_LEVEL: 'info',
       AUTH_MODE: 'jwt',
       JWT_SECRET: 'of-access-tokens-thirty-two-bytes',
@@ -192,6 +210,16 @@ it('a changed script, description or source file leaves the installation as it i
   rewrite('packages/api/package.json', { dependencies: {} });
   expect(manifestsOf(join(folder, 'other'))).not.toEqual(before);
 });
+
+it('has compiled what a process loads, for its user', async () => {
+  const started = start('api', { NODE_DEBUG_NATIVE: 'COMPILE_CACHE' });
+  await expect.poll(() => started.lines.some((line) => line.includes('api ready')), { timeout: 25_000 }).toBe(true);
+  started.child.kill('SIGTERM');
+  await started.exited;
+  const found = started.lines.filter((line) => line.includes('was accepted')).length;
+  const asked = started.lines.filter((line) => /V8 code cache for .* was/.test(line)).length;
+  expect([found, asked]).toEqual([]);
+}, 60_000);
 
 it('migrates, serves and works as a user without write access, and writes nothing', async () => {
   const before = filesIn(app);

@@ -35,10 +35,10 @@ const OTHERS = new Map([
 /** Of OpenTelemetry, which reads them itself. */
 const OPEN_TELEMETRY = /^OTEL_[A-Z_]*\*?$/;
 
-const isSetting = (name: string): boolean => Object.hasOwn(ConfigSchema.properties, name.replace(/_FILE$/, ''));
+const isSetting = (name: string): boolean => Object.hasOwn(ConfigSchema, name.replace(/_FILE$/, ''));
 /** `DB_*` stands for several. */
 const standsForSome = (name: string): boolean =>
-  name.endsWith('*') && Object.keys(ConfigSchema.properties).some((known) => known.startsWith(name.slice(0, -1)));
+  name.endsWith('*') && Object.keys(ConfigSchema).some((known) => known.startsWith(name.slice(0, -1)));
 
 describe.each(PAGES)('the settings that %s names', (page) => {
   it('exist', () => {

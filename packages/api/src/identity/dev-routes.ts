@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { SignJWT, type JWTPayload } from 'jose';
+import type { JWTPayload } from 'jose';
 import Type from 'typebox';
 import type { Config } from '@flash-sale/shared/platform/config/config.ts';
 import { isoOf, mayRefuse, SHOPPER_BODY_BYTES_MAX, Time, UserId } from '../fields.ts';
@@ -24,6 +24,7 @@ const OpenSession = {
 export const devRoutes: FastifyPluginAsyncTypebox<{ readonly config: Config }> = async (app, { config }) => {
   const { NODE_ENV, JWT_SECRET, JWT_ISSUER, JWT_AUDIENCE, JWT_AUDIENCE_CLAIM, JWT_SUBJECT_CLAIM } = config;
   if (NODE_ENV === 'production' || JWT_SECRET === undefined) return;
+  const { SignJWT } = await import('jose');
   const secret = new TextEncoder().encode(JWT_SECRET);
 
   app.post(

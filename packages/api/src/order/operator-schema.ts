@@ -1,5 +1,5 @@
 import Type from 'typebox';
-import { WRITTEN_STATUSES } from '@flash-sale/shared/order/order-list-table.ts';
+import { WRITTEN_STATUSES } from '@flash-sale/shared/order/order.ts';
 import { ORDER_NO_LENGTH_MAX } from '@flash-sale/shared/order/order-number.ts';
 import { Limit, mayRefuse, NextCursor, OPERATOR_CALL, OrderNoCursor, ProductId, Time, UserId } from '../fields.ts';
 import { DOWNLOAD_ID_PATTERN } from './downloads.ts';

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import Type from 'typebox';
-import { PAYMENT_STATUSES } from '@flash-sale/shared/payment/payment.ts';
-import { listPaymentProblems, PAYMENT_PROBLEMS } from '@flash-sale/shared/payment/payment-problems.ts';
+import { PAYMENT_PROBLEMS, PAYMENT_STATUSES } from '@flash-sale/shared/payment/payment.ts';
+import { listPaymentProblems } from '@flash-sale/shared/payment/payment-problems.ts';
 import { priceOfCents } from '@flash-sale/shared/platform/money.ts';
 import type { AppDeps } from '../deps.ts';
 import { Limit, LIMIT_DEFAULT, NextCursor, Price, ProductId, Time } from '../fields.ts';

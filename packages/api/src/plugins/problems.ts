@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { STATUS_CODES, type ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { ERRORS, Refusal, type ErrorCode, type RefusalOptions } from '@flash-sale/shared/platform/errors.ts';
+import { STATUS_CODES } from '@flash-sale/shared/platform/node-http.ts';
 import { isDbOutage } from '@flash-sale/shared/platform/mysql/errors.ts';
 import { codeOfRedisError } from '@flash-sale/shared/platform/redis/errors.ts';
 import { FaultLog } from '../fault-log.ts';

@@ -1,10 +1,7 @@
 import { sql, type RawBuilder } from 'kysely';
 import type { Db } from '../platform/mysql/client.ts';
-import { ORDER_STATUSES, type Order, type OrderStatus } from './order.ts';
+import { WRITTEN_STATUSES, type Order, type OrderStatus } from './order.ts';
 import { findOrders } from './orders-table.ts';
-
-/** The statuses of orders in the ledger. */
-export const WRITTEN_STATUSES = ORDER_STATUSES.filter((status) => status !== 'queued');
 
 /** Rows that are read to find orders of one status among all sales, for one page. */
 const SCANNED_MAX = 10_000;

@@ -28,6 +28,9 @@ export type ClosedStatus = 'cancelled' | 'expired' | 'refunded';
 
 export const ORDER_STATUSES = Object.keys(ORDER_TRANSITIONS) as OrderStatus[];
 
+/** The statuses of orders in the ledger. */
+export const WRITTEN_STATUSES = ORDER_STATUSES.filter((status) => status !== 'queued');
+
 /** The reason why an accepted order became a `failed` row. */
 export type FailureReason =
   /**

@@ -1,21 +1,11 @@
 import { sql, type RawBuilder } from 'kysely';
 import type { Db } from '../platform/mysql/client.ts';
 import { ledgerNowPlus } from '../platform/mysql/clock.ts';
-import type { PaymentStatus } from './payment.ts';
+import { PAYMENT_PROBLEMS, type PaymentProblem, type PaymentStatus } from './payment.ts';
 import { CLOSED_BUT_OPEN_AT_PROVIDER } from './payment-calls-table.ts';
 
 /** As the alert PaymentOverdue has it. */
 const OVERDUE_MS = 3_600_000;
-
-/**
- * What can be wrong with a payment:
- * - `overdue`: for more than an hour it has waited for its refund, or its order has closed and the
- *   provider does not say what became of it;
- * - `wrong_amount`: what came is not what the order costs, and is refunded;
- * - `failing`: the last call to the provider failed, and is repeated.
- */
-export const PAYMENT_PROBLEMS = ['overdue', 'wrong_amount', 'failing'] as const;
-export type PaymentProblem = (typeof PAYMENT_PROBLEMS)[number];
 
 /** Each begins with what an index has, so that payments without a problem are not read. */
 const CONDITIONS: Readonly<Record<PaymentProblem, RawBuilder<boolean>>> = {

@@ -21,6 +21,16 @@ export type PaymentStatus = keyof typeof PAYMENT_TRANSITIONS;
 
 export const PAYMENT_STATUSES = Object.keys(PAYMENT_TRANSITIONS) as PaymentStatus[];
 
+/**
+ * What can be wrong with a payment:
+ * - `overdue`: for more than an hour it has waited for its refund, or its order has closed and the
+ *   provider does not say what became of it;
+ * - `wrong_amount`: what came is not what the order costs, and is refunded;
+ * - `failing`: the last call to the provider failed, and is repeated.
+ */
+export const PAYMENT_PROBLEMS = ['overdue', 'wrong_amount', 'failing'] as const;
+export type PaymentProblem = (typeof PAYMENT_PROBLEMS)[number];
+
 /** Whether the payment may make this move. */
 export function canMovePayment(from: PaymentStatus, to: PaymentStatus): boolean {
   return (PAYMENT_TRANSITIONS[from] as readonly PaymentStatus[]).includes(to);

@@ -5,7 +5,7 @@ import { droppedSettings, isRemoved } from './removed-settings.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-const SETTINGS = Object.keys(ConfigSchema.properties);
+const SETTINGS = Object.keys(ConfigSchema);
 /** Read by `npm start` only. */
 const NEIGHBOURS = ['API_PROCESSES', 'WORKER_PROCESSES'];
 /** Names with one of these prefixes can only be meant for this service. */

@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox';
+import type { Optional, SettingSchema } from './setting-kinds.ts';
 import { processSettings } from './settings/process.ts';
 import { httpSettings } from './settings/http.ts';
 import { mysqlSettings } from './settings/mysql.ts';
@@ -11,7 +11,7 @@ import { workerSettings } from './settings/worker.ts';
 /**
  * Every setting of both processes. `npm run docs` writes them to docs/configuration.md.
  */
-export const ConfigSchema = Type.Object({
+export const ConfigSchema = {
   ...processSettings,
   ...httpSettings,
   ...mysqlSettings,
@@ -20,9 +20,15 @@ export const ConfigSchema = Type.Object({
   ...paymentSettings,
   ...limitSettings,
   ...workerSettings,
-});
+};
 
-export type Parsed = Static<typeof ConfigSchema>;
+type Schemas = typeof ConfigSchema;
+type ValueOf<Schema> = Schema extends SettingSchema<infer Value> ? Value : never;
+type OptionalName = { [Name in keyof Schemas]: Schemas[Name] extends Optional ? Name : never }[keyof Schemas];
+
+export type Parsed = { [Name in Exclude<keyof Schemas, OptionalName>]: ValueOf<Schemas[Name]> } & {
+  [Name in OptionalName]?: ValueOf<Schemas[Name]>;
+};
 
 /** What several settings, or a part of one, mean. */
 export interface DerivedSettings {

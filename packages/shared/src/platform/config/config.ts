@@ -19,10 +19,7 @@ export class ConfigError extends Error {
   }
 }
 
-const SETTINGS = Object.entries(ConfigSchema.properties) as unknown as readonly (readonly [
-  keyof Parsed,
-  SettingSchema,
-])[];
+const SETTINGS = Object.entries(ConfigSchema) as readonly (readonly [keyof Parsed, SettingSchema])[];
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
@@ -142,8 +139,8 @@ export const hasUnknownUrl = ({ SERVER_HOST, PUBLIC_URL }: Pick<Config, 'SERVER_
   PUBLIC_URL === ownUrl(SERVER_HOST, 0);
 
 /** The names of the settings whose values must not appear in a log. */
-export const SECRET_SETTINGS: readonly (keyof Parsed)[] = Object.entries(ConfigSchema.properties).flatMap(
-  ([name, schema]) => ('secret' in schema && schema.secret === true ? [name as keyof Parsed] : []),
+export const SECRET_SETTINGS: readonly (keyof Parsed)[] = SETTINGS.flatMap(([name, schema]) =>
+  schema.secret === true ? [name] : [],
 );
 
 /** One row of a table in docs/configuration.md. */
@@ -155,11 +152,9 @@ export interface ConfigRow {
 
 /** The settings as rows, in the order of their declaration. */
 export function configRows(): ConfigRow[] {
-  return Object.entries(ConfigSchema.properties).map(([name, schema]) => {
-    const { default: value, description } = schema as unknown as {
-      default?: string | number | boolean;
-      description: string;
-    };
-    return { name, default: value === undefined || value === '' ? '' : String(value), description };
-  });
+  return SETTINGS.map(([name, { default: value = '', description }]) => ({
+    name,
+    default: String(value),
+    description,
+  }));
 }

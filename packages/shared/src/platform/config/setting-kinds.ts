@@ -1,4 +1,3 @@
-import Type from 'typebox';
 import {
   endpointsFormat,
   hostFormat,
@@ -22,15 +21,62 @@ export interface Shape {
    */
   readonly read?: Format;
   readonly default?: string;
+  /** A refused value is not shown. */
+  readonly isHidden?: boolean;
 }
 
-export const text = (description: string, shape: Shape) => Type.String({ description, ...shape });
-export const count = (description: string, value: number, minimum: number, maximum: number) =>
-  Type.Integer({ description, default: value, minimum, maximum });
+/**
+ * How a setting is read and explained. A plain object: every process and every small command reads
+ * settings, and a schema library would be half of the modules that such a command loads.
+ */
+export interface SettingSchema<Value = unknown> extends Partial<Omit<Shape, 'default'>> {
+  readonly type: 'string' | 'integer' | 'boolean';
+  readonly description: string;
+  readonly default?: string | number | boolean;
+  readonly enum?: readonly string[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly secret?: boolean;
+  /** Never set: the type of the value, for the compiler. */
+  readonly valueType?: Value;
+}
+
+/** A setting that may have no value. */
+export interface Optional {
+  readonly isOptional: true;
+}
+
+export const optional = <Schema extends SettingSchema>(schema: Schema): Schema & Optional => ({
+  ...schema,
+  isOptional: true,
+});
+export const text = (description: string, shape: Shape): SettingSchema<string> => ({
+  type: 'string',
+  description,
+  ...shape,
+});
+export const choice = <const Choice extends string>(
+  choices: readonly Choice[],
+  rest: { readonly description: string; readonly default?: NoInfer<Choice> },
+): SettingSchema<Choice> => ({ type: 'string', enum: choices, ...rest });
+export const integer = (description: string, minimum: number, maximum: number): SettingSchema<number> => ({
+  type: 'integer',
+  description,
+  minimum,
+  maximum,
+});
+export const count = (description: string, value: number, minimum: number, maximum: number): SettingSchema<number> => ({
+  ...integer(description, minimum, maximum),
+  default: value,
+});
 export const port = (description: string, value: number) => count(description, value, 0, 65_535);
-export const flag = (description: string) => Type.Boolean({ description, default: false });
+export const boolean = (description: string): SettingSchema<boolean> => ({ type: 'boolean', description });
+export const flag = (description: string): SettingSchema<boolean> => ({ ...boolean(description), default: false });
 /** Text that must not appear in a log. Spaces at its ends belong to it. */
-export const secret = (description: string, shape: Shape) => Type.String({ description, ...shape, secret: true });
+export const secret = (description: string, shape: Shape): SettingSchema<string> => ({
+  ...text(description, shape),
+  secret: true,
+});
 export const host = (description: string, value: string) =>
   text(description, {
     default: value,
@@ -47,8 +93,7 @@ export const endpoints = {
  * server's.
  */
 export const tls = (description: string) =>
-  Type.String({
-    description,
+  text(description, {
     default: 'false',
     read: tlsFormat,
     isHidden: true,
@@ -57,7 +102,7 @@ export const tls = (description: string) =>
     example: 'true',
   });
 export const ownCertificate = (description: string) =>
-  Type.Optional(
+  optional(
     secret(description, {
       read: ownCertificateFormat,
       wanted:
@@ -86,7 +131,7 @@ export const password = (description: string) =>
   });
 /** Text that is sent in a header, which allows no spaces and only ASCII. */
 export const operatorToken = (description: string) =>
-  Type.Optional(
+  optional(
     secret(description, {
       read: matching(/^[\x21-\x7e]+$/),
       wanted: 'visible ASCII characters without blanks, also at its ends',
@@ -107,12 +152,3 @@ export const names = (example: string) => ({
   wanted: 'one text without blanks, or several separated by commas',
   example,
 });
-/** The parts of a setting's schema that are needed to read and explain the setting. */
-export interface SettingSchema extends Partial<Shape> {
-  readonly type?: string;
-  readonly enum?: readonly string[];
-  readonly minimum?: number;
-  readonly maximum?: number;
-  readonly secret?: boolean;
-  readonly isHidden?: boolean;
-}

@@ -1,6 +1,7 @@
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
+import { createServer } from '../node-http.ts';
 
 /** Whether a process can do its work, with the state of its servers. */
 export interface Readiness {

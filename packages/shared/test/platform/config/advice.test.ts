@@ -3,7 +3,7 @@ import { settingsAdvice } from '../../../src/platform/config/advice.ts';
 import { ConfigSchema } from '../../../src/platform/config/config.ts';
 import { createAuthority } from '../../../testing/certificates.ts';
 
-const NAMES = Object.keys(ConfigSchema.properties);
+const NAMES = Object.keys(ConfigSchema);
 const { cert: CERT } = createAuthority('one').issue('a');
 /** Must not occur in any message. */
 const SECRET = 'hunter2';

@@ -15,7 +15,7 @@ interface Setting {
   readonly example?: string;
 }
 
-const SETTINGS = Object.entries(ConfigSchema.properties as unknown as Record<string, Setting>);
+const SETTINGS = Object.entries(ConfigSchema as unknown as Record<string, Setting>);
 
 /** The lines that say what does not fit. */
 function problemsOf(env: Env): string[] {

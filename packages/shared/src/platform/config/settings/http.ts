@@ -1,6 +1,5 @@
-import Type from 'typebox';
 import { listOf, originFormat, publicUrlFormat, rangesFormat } from '../formats.ts';
-import { text, count, port, host } from '../setting-kinds.ts';
+import { text, count, port, host, optional, boolean } from '../setting-kinds.ts';
 
 /** Settings of the API server. */
 export const httpSettings = {
@@ -9,7 +8,7 @@ export const httpSettings = {
     'Port of the API, shared by all api processes of a machine; 0: any free one. Set it if the port is taken',
     8080,
   ),
-  PUBLIC_URL: Type.Optional(
+  PUBLIC_URL: optional(
     text(
       'URL at which shoppers and payment providers reach the API. Set it if a proxy is in front; its path is the one that the proxy adds. Default: this machine',
       {
@@ -20,7 +19,7 @@ export const httpSettings = {
       },
     ),
   ),
-  TRUSTED_PROXIES: Type.Optional(
+  TRUSTED_PROXIES: optional(
     text(
       'Addresses or CIDRs, separated by commas, whose `X-Forwarded-For` is believed. Set it if a proxy or load balancer is in front',
       {
@@ -30,7 +29,7 @@ export const httpSettings = {
       },
     ),
   ),
-  CORS_ORIGINS: Type.Optional(
+  CORS_ORIGINS: optional(
     text(
       'Origins, separated by commas, whose pages may call the API from a browser. Set it if the shop has another origin than the API. Default: none',
       {
@@ -40,11 +39,10 @@ export const httpSettings = {
       },
     ),
   ),
-  STOREFRONT: Type.Optional(
-    Type.Boolean({
-      description:
-        'Whether the api serves the storefront at `/`. Set it to true to use it in production. Default: true outside production, false in it',
-    }),
+  STOREFRONT: optional(
+    boolean(
+      'Whether the api serves the storefront at `/`. Set it to true to use it in production. Default: true outside production, false in it',
+    ),
   ),
   KEEP_ALIVE_TIMEOUT_MS: count(
     'How long a connection waits for its next request, ms. Raise it above the idle timeout of your load balancer',

@@ -1,37 +1,36 @@
-import Type from 'typebox';
 import { TOKEN_ALGORITHMS, TOKEN_FORMAT_DEFAULT, tokenFormatFormat, tokenFormatText } from '../token-format.ts';
 import { webUrlFormat } from '../formats.ts';
-import { names, operatorToken, secret, text } from '../setting-kinds.ts';
+import { names, operatorToken, secret, text, optional, choice } from '../setting-kinds.ts';
 
 /** Settings that say who shoppers and operators are. */
 export const identitySettings = {
-  AUTH_MODE: Type.Optional(
-    Type.Enum(['trusted', 'jwt'], {
+  AUTH_MODE: optional(
+    choice(['trusted', 'jwt'], {
       description:
         'How shoppers are known. `trusted`: `user_id` is believed, set it behind a gateway that authenticates; `jwt`: by access tokens. Default: `trusted`, in production `jwt`',
     }),
   ),
-  JWT_SECRET: Type.Optional(
+  JWT_SECRET: optional(
     secret('HS256 secret of access tokens, at least 32 bytes. Set it if your own service signs them', {
       read: (value) => (Buffer.byteLength(value) >= 32 ? value : undefined),
       wanted: 'at least 32 bytes long',
       example: 'the output of: openssl rand -hex 32',
     }),
   ),
-  JWKS_URL: Type.Optional(
+  JWKS_URL: optional(
     text('Key set of the identity provider. Set it if one signs the access tokens', {
       read: webUrlFormat,
       wanted: 'an http or https URL without credentials',
       example: 'https://identity.example.com/.well-known/jwks.json',
     }),
   ),
-  JWT_ISSUER: Type.Optional(
+  JWT_ISSUER: optional(
     text(
       'Value of `iss` in access tokens, or several separated by commas. Production needs it with `JWKS_URL`',
       names('https://identity.example.com/'),
     ),
   ),
-  JWT_AUDIENCE: Type.Optional(
+  JWT_AUDIENCE: optional(
     text(
       'Audience of access tokens, or several separated by commas. Production needs it with `JWKS_URL`',
       names('flash-sale'),

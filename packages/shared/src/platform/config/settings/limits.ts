@@ -1,10 +1,9 @@
-import Type from 'typebox';
 import { listOf, matching } from '../formats.ts';
-import { count, secret, pair } from '../setting-kinds.ts';
+import { count, secret, pair, optional } from '../setting-kinds.ts';
 
 /** Settings of seckill tokens, limits and load shedding. */
 export const limitSettings = {
-  TOKEN_SECRETS: Type.Optional(
+  TOKEN_SECRETS: optional(
     secret(
       'Secrets of seckill tokens, separated by commas: the first signs, all verify. Set it to rotate them yourself. Default: one that is made once and kept in MySQL',
       {

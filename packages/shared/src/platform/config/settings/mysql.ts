@@ -1,10 +1,9 @@
-import Type from 'typebox';
 import { matching } from '../formats.ts';
-import { count, host, ownCertificate, password, secret, text, tls } from '../setting-kinds.ts';
+import { count, host, ownCertificate, password, secret, text, tls, optional } from '../setting-kinds.ts';
 
 /** Settings of MySQL. */
 export const mysqlSettings = {
-  DB_URL: Type.Optional(
+  DB_URL: optional(
     secret(
       '`mysql://user:password@host:port/name`. Set it if your host gives a URL; `DB_HOST` and the others must not say anything else',
       {

@@ -1,11 +1,10 @@
-import Type from 'typebox';
 import { currencyFormat, matching } from '../formats.ts';
-import { text, count, secret } from '../setting-kinds.ts';
+import { text, count, secret, optional, choice } from '../setting-kinds.ts';
 
 /** Settings of payments. */
 export const paymentSettings = {
-  PAYMENT_PROVIDER: Type.Optional(
-    Type.Enum(['sandbox', 'stripe'], {
+  PAYMENT_PROVIDER: optional(
+    choice(['sandbox', 'stripe'], {
       description:
         'Who takes the money. Set `stripe` to take real money. Default: `sandbox`, which takes none; production must name one',
     }),
@@ -22,14 +21,14 @@ export const paymentSettings = {
     wanted: 'three capital letters of ISO 4217, of a currency that is divided into a hundred',
     example: 'EUR',
   }),
-  STRIPE_SECRET_KEY: Type.Optional(
+  STRIPE_SECRET_KEY: optional(
     secret('API key of Stripe. Set it if Stripe takes the money, or did before `PAYMENT_PROVIDER` was changed', {
       read: matching(/^[\x21-\x7e]+$/),
       wanted: 'visible ASCII characters without blanks',
       example: 'sk_live_…, from Stripe’s dashboard',
     }),
   ),
-  STRIPE_WEBHOOK_SECRET: Type.Optional(
+  STRIPE_WEBHOOK_SECRET: optional(
     secret('Signing secret of the webhooks of Stripe. Set it if `STRIPE_SECRET_KEY` is set', {
       read: matching(/^[\x21-\x7e]+$/),
       wanted: 'visible ASCII characters without blanks',

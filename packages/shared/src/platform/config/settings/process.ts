@@ -1,13 +1,12 @@
-import Type from 'typebox';
-import { port, host, pair } from '../setting-kinds.ts';
+import { port, host, pair, choice } from '../setting-kinds.ts';
 
 /** Settings of every process: its environment, logs, traces, ops ports and end. */
 export const processSettings = {
-  NODE_ENV: Type.Enum(['development', 'test', 'production'], {
+  NODE_ENV: choice(['development', 'test', 'production'], {
     description: 'Set `production` in production: unsafe settings are then refused instead of warned about',
     default: 'development',
   }),
-  LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
+  LOG_LEVEL: choice(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
     description: 'Lowest level that is logged. Set `debug` to follow a fault, `warn` to log less',
     default: 'info',
   }),

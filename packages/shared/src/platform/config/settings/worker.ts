@@ -1,6 +1,5 @@
-import Type from 'typebox';
 import { listOf, matching, webUrlFormat } from '../formats.ts';
-import { text, count, secret } from '../setting-kinds.ts';
+import { text, count, secret, optional, integer } from '../setting-kinds.ts';
 
 /** Settings of worker processes: orders, order events and retention. */
 export const workerSettings = {
@@ -10,7 +9,7 @@ export const workerSettings = {
     1,
     1_000,
   ),
-  EVENTS_URL: Type.Optional(
+  EVENTS_URL: optional(
     text(
       'URL that order events are posted to. Set it in api and worker processes alike if another system must learn of orders. Default: no events',
       {
@@ -20,7 +19,7 @@ export const workerSettings = {
       },
     ),
   ),
-  EVENTS_SECRET: Type.Optional(
+  EVENTS_SECRET: optional(
     secret(
       'Secrets that sign order events, separated by commas: `whsec_` and 24 to 64 bytes in base64. Set it with `EVENTS_URL`, two of them to rotate',
       {
@@ -30,15 +29,14 @@ export const workerSettings = {
       },
     ),
   ),
-  RETENTION_DAYS: Type.Optional(
-    Type.Integer({
-      description:
-        'Days after its end until a closed sale is archived and deleted. Set it to keep personal data no longer than you must. Default: never',
-      minimum: 2,
-      maximum: 36_500,
-    }),
+  RETENTION_DAYS: optional(
+    integer(
+      'Days after its end until a closed sale is archived and deleted. Set it to keep personal data no longer than you must. Default: never',
+      2,
+      36_500,
+    ),
   ),
-  ARCHIVE_DIR: Type.Optional(
+  ARCHIVE_DIR: optional(
     text(
       'Folder of the archives. Set it with `RETENTION_DAYS`, to one that outlives the worker processes and that all of them share',
       {
