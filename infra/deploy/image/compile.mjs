@@ -1,10 +1,10 @@
 /**
  * Loads what the programs of the image load, so that Node's compile cache has it: for the user with
- * this id, by which Node names the folder.
+ * this id. Node names the folder by the user, and lets only its own user read the files.
  */
-import { renameSync } from 'node:fs';
+import { chmodSync, readdirSync, renameSync } from 'node:fs';
 import { flushCompileCache, getCompileCacheDir } from 'node:module';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 
 const LOADED = [
   'packages/shared/src/platform/process/command-line.ts',
@@ -20,4 +20,5 @@ const [, , userId = ''] = process.argv;
 for (const path of LOADED) await import(resolve(path));
 flushCompileCache();
 const folder = getCompileCacheDir() ?? '';
+for (const name of readdirSync(folder)) chmodSync(join(folder, name), 0o644);
 renameSync(folder, folder.replace(/\d+$/, userId));

@@ -211,14 +211,16 @@ it('a changed script, description or source file leaves the installation as it i
   expect(manifestsOf(join(folder, 'other'))).not.toEqual(before);
 });
 
-it('has compiled what a process loads, for its user', async () => {
+it('starts fast: what a process loads is compiled, for its user', async () => {
   const started = start('api', { NODE_DEBUG_NATIVE: 'COMPILE_CACHE' });
   await expect.poll(() => started.lines.some((line) => line.includes('api ready')), { timeout: 25_000 }).toBe(true);
   started.child.kill('SIGTERM');
   await started.exited;
-  const found = started.lines.filter((line) => line.includes('was accepted')).length;
-  const asked = started.lines.filter((line) => /V8 code cache for .* was/.test(line)).length;
-  expect([found, asked]).toEqual([]);
+  const modules = started.lines.filter((line) => /V8 code cache for .* was/.test(line));
+  const compiled = modules.filter((line) => line.includes('was accepted'));
+  expect(modules.length).toBeGreaterThan(1_000);
+  // Packages load some modules only when they are used.
+  expect(compiled.length / modules.length).toBeGreaterThan(0.9);
 }, 60_000);
 
 it('migrates, serves and works as a user without write access, and writes nothing', async () => {

@@ -18,6 +18,7 @@ const OTHERS = new Map([
   ['RATE_LIMIT_IP_CAPACITY', 'a setting on the day of the measurements'],
   ['RATE_LIMIT_IP_PER_SECOND', 'a setting on the day of the measurements'],
   ['ORDER_BATCH_MAX', 'a constant'],
+  ['NODE_COMPILE_CACHE', 'Node.js'],
   ['NODE_IMAGE', 'an argument of the image'],
   ['BASE_IMAGE', 'an argument of the image'],
   ['BATCH_NO', 'an argument'],

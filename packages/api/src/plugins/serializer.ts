@@ -6,4 +6,6 @@ import { oncePerSchema } from './once-per-schema.ts';
 const compileOnce = oncePerSchema((schema) => buildSerializer(schema));
 
 /** Serializes answers, as Fastify does by itself. */
-export const compileSerializer: FastifySerializerCompiler<TSchema> = ({ schema }) => compileOnce(schema);
+export const compileSerializer: FastifySerializerCompiler<TSchema> = ({ schema }) => {
+  return (data) => compileOnce(schema)(data);
+};

@@ -13,9 +13,9 @@ const compileOnce = oncePerSchema((schema) => Compile(schema));
  * `true`.
  */
 export const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
-  const compiled = compileOnce(schema);
   const integers = httpPart === 'body' ? [] : integersOf(schema);
   return (value: Record<string, unknown>) => {
+    const compiled = compileOnce(schema);
     const read = integers.length === 0 ? value : withNumbers(value, integers);
     return compiled.Check(read) ? { value: read } : { error: compiled.Errors(read) as unknown as Error };
   };
