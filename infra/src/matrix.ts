@@ -20,8 +20,9 @@ import { dataDirOfCheckout, print, runCommand, stopSignal } from './stack/comman
 const { values } = await readCommandLine({
   usage: 'npm run matrix -- [options]',
   summary: `Runs the tests that use servers, a chaos run and the restore drill on several servers, and prints a table. Exit code 1: something failed.
-Servers: machine (the programs found on this machine), given (the addresses in the environment; tests only), or names of
-npm run servers joined by a plus, which are downloaded if they are missing. What a name leaves out is the machine's.`,
+Servers: machine (the programs found on this machine), given (the addresses in the environment, of servers with the
+settings of docs/operations.md; tests only), or names of npm run servers joined by a plus, which are downloaded if they
+are missing. What a name leaves out is the machine's.`,
   options: {
     servers: option('<a,b>', 'run on these servers (default mysql+redis8,machine)', combinationsOf),
     steps: option('<a,b>', `run only these steps of ${STEPS.join(', ')}`, stepsOf),
