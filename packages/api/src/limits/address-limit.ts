@@ -29,6 +29,10 @@ export class AddressLimit {
     if (!this.#isExempt(address)) this.#limit.charge(callerOfAddress(address));
   }
 
+  giveBack(address: string): void {
+    if (!this.#isExempt(address)) this.#limit.giveBack(callerOfAddress(address));
+  }
+
   #isExempt(address: string): boolean {
     return this.#exemptsLoopback && isLoopback(address);
   }

@@ -52,6 +52,12 @@ export class CallerLimit {
     this.#keep(caller, this.#bucketOf(caller).fullAtMs);
   }
 
+  /** Gives back one that `take` has taken: the call was right. */
+  giveBack(caller: string): void {
+    const fullAtMs = this.#fullAtMs?.get(caller);
+    if (fullAtMs !== undefined) this.#keep(caller, fullAtMs - 1_000 / this.#options.perSecond);
+  }
+
   #refusal(waitMs: number): RefusalOptions {
     return rateLimited(this.#options.policy, this.#options, waitMs);
   }
