@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { loadConfig } from '@flash-sale/shared/platform/config/config.ts';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
+import { claimShard, ledgerName } from '@flash-sale/shared/reconciliation/claim-shard.ts';
 import { rebuildSale } from '@flash-sale/shared/reconciliation/rebuild.ts';
 import {
   AS_OPERATOR,
@@ -30,6 +31,8 @@ describe('while Redis is down', () => {
     redis = await openOwnRedis();
     context = await openTestContext({ ...redis.env, REDIS_TIMEOUT_MS: String(REDIS_TIMEOUT_MS) });
     context.redis.on('error', () => undefined);
+    // As each process does at its start.
+    await claimShard(context, 0, await ledgerName(context.db));
   });
 
   afterAll(async () => {

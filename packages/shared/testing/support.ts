@@ -12,7 +12,9 @@ import type { SaleWithTexts } from '../src/sale/sale.ts';
 import { SaleTransactions } from '../src/order-moves/sale-transactions.ts';
 import { connectRedis, type RedisClient } from '../src/platform/redis/client.ts';
 import { createCommands, type Commands } from '../src/commands.ts';
+import { perShard } from '../src/platform/redis/per-shard.ts';
 import { Keys } from '../src/platform/redis/keys.ts';
+import { claimShard, ledgerName } from '../src/reconciliation/claim-shard.ts';
 import { rebuildSale } from '../src/reconciliation/rebuild.ts';
 import { createMetrics, type Metrics } from '../src/platform/telemetry/metrics.ts';
 import type { Logger } from '../src/platform/telemetry/logger.ts';
@@ -68,6 +70,9 @@ export async function openTestContext(env: Readonly<Record<string, string>> = {}
   const commands = createCommands(redis, keys);
   const log = pino({ level: config.LOG_LEVEL });
 
+  /** Each process claims a shard's keys, or a Redis would look like one that has lost them. */
+  const claims = perShard(async (shard) => claimShard({ redis, keys }, shard, await ledgerName(db)));
+
   const insert = (fields: Partial<NewSale> = {}): Promise<SaleWithTexts> => {
     const nowMs = Date.now();
     const sale = { shard: 0, name: 'test sale', priceCents: 1_999, stock: 1_000_000, seckillStock: 10 };
@@ -87,6 +92,7 @@ export async function openTestContext(env: Readonly<Record<string, string>> = {}
     insertSale: insert,
     async openSale(fields) {
       const sale = await insert(fields);
+      await claims.of(sale.shard);
       const rebuilt = await rebuildSale({ commands, db }, sale, 5_000);
       if (rebuilt === undefined) throw new Error('the lease of a new sale is held elsewhere');
       return sale;

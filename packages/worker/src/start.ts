@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { ConfigError, hasUnknownUrl } from '@flash-sale/shared/platform/config/config.ts';
+import { hasUnknownUrl } from '@flash-sale/shared/platform/config/config.ts';
 import { connectDb } from '@flash-sale/shared/platform/mysql/client.ts';
 import type { LedgerService } from './services/service-leads-table.ts';
 import { ORDER_BATCH_MAX } from '@flash-sale/shared/order/orders-table.ts';
@@ -34,6 +34,7 @@ import { Progress, progressWatch } from './services/progress.ts';
 import { relay } from './services/relay.ts';
 import { retention } from './services/retention.ts';
 import { returns } from './services/returns.ts';
+import { keySpaceOf } from '@flash-sale/shared/sale/redis-histories-table.ts';
 import { SaleList } from '@flash-sale/shared/sale/sale-list.ts';
 import { underLead, leadsInLedger, leadsInRedis } from './services/lead.ts';
 import { forEachShard } from './services/service.ts';
@@ -73,13 +74,10 @@ export async function startWorker(): Promise<void> {
   const providers = await untilMysqlServes(log, () => choosePaymentProviders(config, { db, log, metrics }));
   const saleTransactions = new SaleTransactions({ db, commands, log, orderEvents: hasReceiver });
   const ledger = await untilMysqlServes(log, () => ledgerName(db));
-  const claim = async (shard: number): Promise<void> => {
-    try {
-      await claimShard({ redis, keys }, shard, ledger);
-    } catch (error) {
-      if (error instanceof ConfigError) await exitWith(error);
-      throw error;
-    }
+  const claims = {
+    keySpace: keySpaceOf(config),
+    claim: (shard: number) => claimShard({ redis, keys }, shard, ledger),
+    end: exitWith,
   };
   const sales = new SaleList(db, log);
   const progress = new Progress();
@@ -98,7 +96,7 @@ export async function startWorker(): Promise<void> {
     const leads = leadsInRedis(commands, shard);
     return [
       ...services.map((rounds) => underLead(rounds, { leads, processName, log, metrics })),
-      repeating(histories({ ...ofShard, claim }), log, metrics),
+      repeating(histories({ ...ofShard, ...claims }), log, metrics),
     ];
   };
   const leads = leadsInLedger(db);

@@ -3,7 +3,7 @@ import type { Db, Tx } from '../platform/mysql/client.ts';
 import { findOrders, liveOwners } from '../order/orders-table.ts';
 import { findSale } from '../sale/products-table.ts';
 import { readStamp, setHistory } from '../sale/stamps-table.ts';
-import { isHistoryServed, noteHistory } from '../sale/redis-histories-table.ts';
+import { isHistoryServed, noteHistory, SEEN_SECONDS } from '../sale/redis-histories-table.ts';
 import type { Reservation } from '../admission/reservation.ts';
 import type { Commands } from '../commands.ts';
 import { unitsOf, type Owner } from '../sale/owner.ts';
@@ -86,7 +86,8 @@ export function rebuildSale(deps: RebuildDeps, ref: SaleRef, waitMs: number): Pr
 /**
  * Whether the sale may be loaded in the history that granted the lease. If there are two masters,
  * the one whose history began later gets the sale when it loads it for the first time. In the other
- * one the sale stays stopped while workers serve the later history.
+ * one the sale stays stopped while workers serve the later history. So it does in a Redis that has
+ * nothing of the ledger: the name of the server may lead to a wrong one.
  */
 export async function mayLoad(
   { db, commands }: RebuildDeps,
@@ -95,7 +96,8 @@ export async function mayLoad(
   const elsewhere = (await readStamp(db, lease.sale.id))?.historyId ?? lease.historyId;
   if (elsewhere === lease.historyId) return true;
   const isLeftBehind = (await commands.historyOf(lease.sale)) === lease.historyId;
-  return !isLeftBehind || !(await isHistoryServed(db, elsewhere));
+  if (isLeftBehind) return !(await isHistoryServed(db, elsewhere));
+  return (await commands.isClaimed(lease.sale.shard)) || !(await isHistoryServed(db, elsewhere, SEEN_SECONDS));
 }
 
 /** A rebuild under a lease that is held and stamped. @see rebuildSale */

@@ -246,6 +246,11 @@ export function createSaleCommands({ redis, run, runInTime }: RedisCalls<SaleScr
       return saleIds.filter((_, i) => found[i] === 1);
     },
 
+    /** Whether this Redis has the shard's keys of a ledger. A new or emptied one does not. */
+    async isClaimed(shard: number): Promise<boolean> {
+      return (await redis.exists(keys.ledger(shard))) === 1;
+    },
+
     /**
      * `history` changes if this Redis is another server or was emptied. `stopped` are the sales
      * that are stopped.

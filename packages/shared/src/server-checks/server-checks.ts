@@ -10,7 +10,7 @@ import type { Keys } from '../platform/redis/keys.ts';
 import { readServerInfo } from '../platform/redis/server-info.ts';
 import type { Logger } from '../platform/telemetry/logger.ts';
 import { claimShard, ledgerName } from '../reconciliation/claim-shard.ts';
-import { isServedElsewhere } from '../sale/redis-histories-table.ts';
+import { isServedElsewhere, isServedWithOtherKeys, keySpaceOf } from '../sale/redis-histories-table.ts';
 import { clockOffset } from '../platform/process/clock-offsets.ts';
 import { tryMysql } from './mysql-check.ts';
 import { tryRedis } from './redis-check.ts';
@@ -31,7 +31,7 @@ const IDLE_TIMEOUT = 'Redis timeout';
 const HASH_LIST_ENTRIES_MAX = 64;
 
 export interface ServerCheckDeps {
-  readonly config: Pick<Config, 'NODE_ENV' | 'SHARDS'>;
+  readonly config: Pick<Config, 'NODE_ENV' | 'SHARDS' | 'REDIS_DB' | 'REDIS_PREFIX'>;
   /** Orders in one transaction. Tests make it small. */
   readonly orderBatchMax?: number;
   readonly redis: RedisClient;
@@ -152,21 +152,28 @@ async function claimRedis(deps: ServerCheckDeps): Promise<string[]> {
 }
 
 /**
- * Waits while a Redis has nothing of this database, and workers serve its sales on another one: the
- * address is wrong, and this process would take the sales away from them. A promoted replica has
- * the keys, and a server that is lost is served by nobody.
+ * Waits while other workers serve the sales in another place, from which this process would take
+ * them away: on another Redis, if this one has nothing of this database, or on this one with
+ * another prefix or database number. A promoted replica has the keys, and a server that is lost is
+ * served by nobody.
  */
 async function untilNotServedElsewhere(
-  { redis, keys, commands, db, log }: ServerCheckDeps,
+  { config, redis, keys, commands, db, log }: ServerCheckDeps,
   shard: number,
 ): Promise<void> {
-  const isWrong = async (): Promise<boolean> =>
-    (await redis.exists(keys.ledger(shard))) === 0 &&
-    (await isServedElsewhere(db, shard, (await commands.clock(shard)).historyId));
-  for (let tries = 0; await isWrong(); tries += 1) {
-    if (tries % REMINDER_TRIES === 0) {
-      log.warn({ shard }, 'waiting: other workers serve the sales on another Redis. Correct REDIS_ADDR, or end them');
-    }
+  const findOthers = async (): Promise<string | undefined> => {
+    const { historyId } = await commands.clock(shard);
+    if (await isServedWithOtherKeys(db, historyId, keySpaceOf(config)))
+      return 'on this Redis with another REDIS_PREFIX or database number. Correct it';
+    const isClaimed = (await redis.exists(keys.ledger(shard))) === 1;
+    if (isClaimed || !(await isServedElsewhere(db, shard, historyId))) return undefined;
+    return 'on another Redis. Correct REDIS_ADDR';
+  };
+  for (let tries = 0; ; tries += 1) {
+    const others = await findOthers();
+    if (others === undefined) return;
+    if (tries % REMINDER_TRIES === 0)
+      log.warn({ shard }, `waiting: other workers serve the sales ${others}, or end them`);
     await delay(WRONG_REDIS_PAUSE_MS);
   }
 }

@@ -1,6 +1,11 @@
 import { sql } from 'kysely';
 import { expect, test } from 'vitest';
-import { isHistoryServed, noteHistory } from '../../src/sale/redis-histories-table.ts';
+import {
+  isHistoryServed,
+  isServedWithOtherKeys,
+  noteHistory,
+  noteServed,
+} from '../../src/sale/redis-histories-table.ts';
 import { testContext } from '../../testing/support.ts';
 
 const context = await testContext();
@@ -26,4 +31,23 @@ test('a history counts as served while a worker reports it, and is deleted a day
   expect(await known()).toEqual(['new', 'recent', 'served']);
   expect(await isHistoryServed(context.db, 'recent')).toBe(false);
   expect(await isHistoryServed(context.db, 'served')).toBe(true);
+});
+
+test('workers with other keys in the same history exclude each other, until those that came first are gone for 10 s', async () => {
+  const { db } = context;
+  const [first, second] = ['0 shop:', '1 shop:'];
+  // A rebuild has noted the history without a place.
+  await noteHistory(db, 'shared');
+  expect(await noteServed(db, 'shared', first)).toBe(true);
+  expect(await noteServed(db, 'shared', second)).toBe(false);
+  expect(await isServedWithOtherKeys(db, 'shared', second)).toBe(true);
+  expect(await isServedWithOtherKeys(db, 'shared', first)).toBe(false);
+  await noteHistory(db, 'shared');
+  expect(await noteServed(db, 'shared', first)).toBe(true);
+  await seenAgo('shared', '11 SECOND');
+  expect(await noteServed(db, 'shared', second)).toBe(true);
+  expect(await noteServed(db, 'shared', first)).toBe(false);
+
+  expect(await noteServed(db, 'unknown', first)).toBe(true);
+  expect(await isHistoryServed(db, 'unknown')).toBe(true);
 });

@@ -6,6 +6,8 @@ import { createCommands } from '@flash-sale/shared/commands.ts';
 import { cancelOrder } from '@flash-sale/shared/order-moves/cancel-and-expire.ts';
 import { auditSale } from '@flash-sale/shared/reconciliation/audit.ts';
 import { topUpSale } from '@flash-sale/shared/reconciliation/change.ts';
+import { claimShard, ledgerName } from '@flash-sale/shared/reconciliation/claim-shard.ts';
+import { keySpaceOf } from '@flash-sale/shared/sale/redis-histories-table.ts';
 import { LeaseLost } from '@flash-sale/shared/sale/lease.ts';
 import { loadSale, rebuildSale } from '@flash-sale/shared/reconciliation/rebuild.ts';
 import type { PrivateServer } from '../../../../infra/src/services/private-server.ts';
@@ -40,6 +42,7 @@ beforeEach(async () => {
   toPromoted = connectRedis({ ...old.config, REDIS_ADDR: `127.0.0.1:${replica.port}` }, 'background');
   promoted = { ...old, redis: toPromoted, commands: createCommands(toPromoted, old.keys) };
   sale = await old.openSale({ seckillStock: 10 });
+  await serve(old);
   await vi.waitFor(async () => {
     if (!(await toPromoted.info('replication')).includes('master_link_status:up')) throw new Error('not in step');
   }, 20_000);
@@ -60,6 +63,14 @@ const load = (worker: TestContext) =>
 const live = (worker: TestContext) => worker.commands.readSale(sale);
 const writer = (worker: TestContext) =>
   new SaleWriter({ ...serviceDeps(worker), orderBatchMax: 500, paymentTimeoutMs: 900_000, orderEvents: false }, sale);
+/** A round of the service that records which Redis a worker serves. */
+const serve = async (worker: TestContext): Promise<void> => {
+  const { redis, keys, db, config } = worker;
+  const end = (error: Error) => Promise.reject(error);
+  const ledger = await ledgerName(db);
+  const claim = (shard: number) => claimShard({ redis, keys }, shard, ledger);
+  await histories({ ...serviceDeps(worker), keySpace: keySpaceOf(config), claim, end }).round(GOING_ON);
+};
 /** As if no worker had served this worker's Redis for a while. */
 const leave = async (worker: TestContext): Promise<void> => {
   const { historyId } = await worker.commands.clock(0);
@@ -159,7 +170,7 @@ describe('beside a promoted server', () => {
     await load(promoted);
     const kept = await admitAll(promoted, sale, shoppers(2));
     await settleOrders(writer(promoted), kept);
-    await histories({ ...serviceDeps(promoted), claim: () => Promise.resolve() }).round(GOING_ON);
+    await serve(promoted);
     expect(await loadSale(old, sale, 1_000)).toBeUndefined();
 
     await leave(promoted);
@@ -169,5 +180,45 @@ describe('beside a promoted server', () => {
     const lost = await admitAll(promoted, sale, ['late']);
     await expect(settleOrders(writer(promoted), lost)).rejects.toThrow(LeaseLost);
     expect(await readLedger(old.db, sale)).toMatchObject({ sold: 2 });
+  });
+});
+
+describe('a worker whose Redis is suddenly another, empty one, such as by a change of DNS', () => {
+  let empty: TestContext;
+  let toEmpty: RedisClient;
+  beforeEach(async () => {
+    const server = await startRedis({ dataDir: folder.dataDir, name: 'redis-3' });
+    servers.push(server);
+    toEmpty = connectRedis({ ...old.config, REDIS_ADDR: `127.0.0.1:${server.port}` }, 'background');
+    empty = { ...old, redis: toEmpty, commands: createCommands(toEmpty, old.keys) };
+  });
+  afterEach(() => toEmpty.disconnect());
+
+  test('takes no sale from the workers on the right one', async () => {
+    const waiting = await admitAll(old, sale, shoppers(3));
+    await serve(empty);
+    await load(empty);
+    expect(await live(empty)).toMatchObject({ ready: false });
+    expect(await empty.commands.isClaimed(0)).toBe(false);
+    // The sale goes on where it was, and what was accepted there is written.
+    expect(await live(old)).toMatchObject({ ready: true, available: 7 });
+    await settleOrders(writer(old), waiting);
+    expect(await readLedger(old.db, sale)).toMatchObject({ sold: 3 });
+  });
+
+  test('loads the sales from the ledger when nobody serves them elsewhere: nothing is sold twice', async () => {
+    await settleOrders(writer(old), await admitAll(old, sale, shoppers(3)));
+    await leave(old);
+    await serve(empty);
+    await load(empty);
+    expect(await empty.commands.isClaimed(0)).toBe(true);
+    expect(await live(empty)).toMatchObject({ ready: true, available: 7, held: 3 });
+    // A worker that comes back to the first one sells nothing there, and writes nothing from there.
+    const stray = await admitAll(old, sale, ['stray']);
+    await expect(settleOrders(writer(old), stray)).rejects.toThrow(LeaseLost);
+    await serve(empty);
+    await load(old);
+    expect(await live(old)).toMatchObject({ ready: false });
+    expect(await readLedger(old.db, sale)).toMatchObject({ sold: 3 });
   });
 });

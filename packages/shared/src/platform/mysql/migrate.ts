@@ -15,6 +15,7 @@ import * as longerOrderNumbers from '../../../migrations/0015_longer_order_numbe
 import * as productsShownAndOrdersListed from '../../../migrations/0016_products_shown_and_orders_listed.ts';
 import * as unitsPerShopper from '../../../migrations/0017_units_per_shopper.ts';
 import * as waitingRooms from '../../../migrations/0019_waiting_rooms.ts';
+import * as keySpaces from '../../../migrations/0020_key_spaces.ts';
 import type { Config } from '../config/config.ts';
 import { connectDb, createDatabase } from './client.ts';
 import { isUnknownDatabase } from './errors.ts';
@@ -38,6 +39,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0016_products_shown_and_orders_listed': productsShownAndOrdersListed,
   '0017_units_per_shopper': unitsPerShopper,
   '0019_waiting_rooms': waitingRooms,
+  '0020_key_spaces': keySpaces,
 };
 
 /**
