@@ -1,6 +1,6 @@
 import { batchNoOf, newBatchNo, newOrderNumber } from '@flash-sale/shared/order/order-number.ts';
 import type { SaleRef } from '@flash-sale/shared/sale/sale.ts';
-import { recordToken } from '@flash-sale/shared/testing/buying.ts';
+import { recordToken, untilNextMs } from '@flash-sale/shared/testing/buying.ts';
 import type { OrderWriter } from '../src/order-writer/order-writer.ts';
 import type { SaleWriter } from '../src/order-writer/sale-writer.ts';
 import type { TestContext } from '@flash-sale/shared/testing/support.ts';
@@ -60,6 +60,7 @@ export async function admitAll(
     if (refused !== undefined) throw new Error(`a shopper of the test was refused: ${refused.outcome}`);
     admitted.push(...items.map(({ orderNo }) => orderNo));
   }
+  await untilNextMs({ commands }, sale);
   return admitted;
 }
 
