@@ -23,7 +23,13 @@ describe('a wrapper', () => {
 
   function run(name: string, ...args: string[]): string[] {
     const env = { PATH: `${join(home, 'bin')}:/usr/bin:/bin` };
-    const { stdout, stderr } = spawnSync(name, args, { argv0: 'other', cwd: '/', env, encoding: 'utf8' });
+    const { stdout, stderr } = spawnSync(name, args, {
+      argv0: 'other',
+      cwd: '/',
+      env,
+      encoding: 'utf8',
+      timeout: 25_000,
+    });
     expect(stderr).toBe('');
     return stdout.trimEnd().replaceAll(join(home, 'root'), 'ROOT').split('\n');
   }

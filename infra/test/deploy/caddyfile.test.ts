@@ -1,4 +1,3 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -6,6 +5,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { findCaddy } from '../../src/services/caddy.ts';
+import { launch, type LaunchedProcess } from '../../src/services/launch.ts';
 import { freePort } from '../../src/services/ports.ts';
 import { temporaryFolder } from '../../src/services/temporary-folder.ts';
 
@@ -14,14 +14,13 @@ const ROOT = join(import.meta.dirname, '../../..');
 const POSTS = 40;
 
 const folder = temporaryFolder('caddyfile');
-let caddy: ChildProcess;
+let caddy: LaunchedProcess;
 let proxy: string;
 let healthPort: number;
 let ports: readonly [number, number];
 let replica: Server | undefined;
 /** What the replica has received. */
 let received: string[] = [];
-const log: string[] = [];
 
 /**
  * A replica that answers with the body that it received, or breaks the connection on request.
@@ -52,11 +51,14 @@ beforeAll(async () => {
   const path = join(folder.path, 'Caddyfile');
   writeFileSync(path, config);
   const program = await findCaddy(join(ROOT, '.data'), () => undefined);
-  caddy = spawn(program, ['run', '--adapter', 'caddyfile', '--config', path], {
+  caddy = await launch({
+    name: 'caddy',
+    kind: 'service',
+    dataDir: folder.path,
+    program,
+    args: ['run', '--adapter', 'caddyfile', '--config', path],
     env: { SITE_ADDRESS: `:${port}`, HOME: folder.path },
-    stdio: ['ignore', 'ignore', 'pipe'],
   });
-  caddy.stderr!.setEncoding('utf8').on('data', (lines: string) => log.push(...lines.split('\n')));
   const isHealthy = () =>
     fetch(`http://127.0.0.1:${healthPort}/`).then(
       ({ ok }) => ok,
@@ -67,8 +69,6 @@ beforeAll(async () => {
 
 afterAll(async () => {
   replica?.close();
-  caddy?.kill();
-  if (caddy?.exitCode === null) await once(caddy, 'exit');
   await folder.close();
 });
 
@@ -80,7 +80,8 @@ const post = (path: string, body: string) => fetch(`${proxy}${path}`, { method: 
 
 /** The requests that the proxy logged: path, status and reason. */
 const failures = () =>
-  log
+  readFileSync(caddy.logFile, 'utf8')
+    .split('\n')
     .filter((line) => line.includes('http.log.access'))
     .map((line) => JSON.parse(line) as { request: { uri: string }; status: number; error?: string })
     .map(({ request, status, error }) => ({ uri: request.uri, status, error }));

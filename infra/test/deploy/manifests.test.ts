@@ -34,7 +34,8 @@ describe('Dockerfile', () => {
 });
 
 /** A secret as the documentation says to make it. */
-const madeBy = (command: string): string => execFileSync('sh', ['-c', command], { encoding: 'utf8' }).trim();
+const madeBy = (command: string): string =>
+  execFileSync('sh', ['-c', command], { encoding: 'utf8', timeout: 25_000 }).trim();
 
 interface ComposeService {
   readonly image: string;

@@ -20,6 +20,7 @@ export function lint(source: string, rule: string, options?: object): string {
   const { stdout } = spawnSync(join(ROOT, 'node_modules/.bin/oxlint'), ['-f', 'unix', 'source.ts'], {
     cwd: folder,
     encoding: 'utf8',
+    timeout: 25_000,
   });
   return stdout;
 }

@@ -1,22 +1,10 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
-import { text } from 'node:stream/consumers';
 import { expect } from 'vitest';
 import { runOps } from '../../src/ops/run.ts';
-import { COMPILE_CACHE } from '../../src/test-context.ts';
 import { OPERATOR_TOKEN } from '@flash-sale/api/testing/support.ts';
 import type { Service } from '@flash-sale/api/testing/service.ts';
+import { runProgram, type Ran } from '@flash-sale/shared/testing/program.ts';
 
-const PROGRAM = fileURLToPath(new URL('../../src/ops/main.ts', import.meta.url));
-
-interface Ended {
-  readonly said: string;
-  readonly complained: string;
-  readonly code: number;
-}
-
-type Run = (service: Service, args: string, env?: Readonly<Record<string, string>>) => Promise<Ended>;
+type Run = (service: Service, args: string, env?: Readonly<Record<string, string>>) => Promise<Ran>;
 
 const wordsOf = (args: string): string[] => args.split(' ').filter((arg) => arg !== '');
 
@@ -37,14 +25,8 @@ export const ops: Run = async (service, args, env) => {
 };
 
 /** Runs a command as an operator does. */
-export const opsProcess: Run = async (service, args, env) => {
-  const child = spawn(process.execPath, [PROGRAM, ...wordsOf(args)], {
-    env: { ...COMPILE_CACHE, PATH: process.env['PATH'], ...envOf(service, env) },
-  });
-  const ended = once(child, 'exit') as Promise<[number]>;
-  const [output, complained, [code]] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
-  return { said: output, complained, code };
-};
+export const opsProcess: Run = (service, args, env) =>
+  runProgram(['infra/src/ops/main.ts', ...wordsOf(args)], envOf(service, env));
 
 /** The output of a command that succeeds. */
 export async function said(service: Service, args: string): Promise<string> {

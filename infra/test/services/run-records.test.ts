@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { expect, onTestFinished, test } from 'vitest';
 import { launch } from '../../src/services/launch.ts';
 import { processIdentity } from '../../src/services/process-identity.ts';
 import { endRecorded, isRunning, readRunRecords, writeRunRecord } from '../../src/services/run-records.ts';
+import { SOON } from '@flash-sale/shared/testing/soon.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 
 /** A process that only waits, in a group of its own, as everything that is launched. */
@@ -67,4 +69,16 @@ test('an incomplete record, as after a full disk, prevents nothing', async () =>
   writeRunRecord(dataDir, 'redis', { kind: 'container', container: 'none' });
   writeFileSync(join(dataDir, 'run', 'redis.json'), '{"kind": "ser');
   expect(await endRecorded(dataDir)).toEqual([]);
+});
+
+test('a process from a folder in a temporary folder ends with the process that has made the folder', async () => {
+  const maker = spawn(process.execPath, [join(import.meta.dirname, '../stubs/temporary-folder.ts')], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  onTestFinished(() => void maker.kill('SIGKILL'));
+  const [line] = (await once(createInterface(maker.stdout), 'line')) as [string];
+  const { path, ...started } = JSON.parse(line) as { path: string; pid: number; identity: string };
+  expect([isRunning(started), existsSync(path)]).toEqual([true, true]);
+  maker.kill('SIGKILL');
+  await expect.poll(() => [isRunning(started), existsSync(path)], SOON).toEqual([false, false]);
 });

@@ -101,8 +101,9 @@ describe('private servers', () => {
   test('that outlive a killed starter are ended by the next one', async () => {
     const dataDir = temporaryFolder();
     const starter = spawn(process.execPath, [join(import.meta.dirname, '../stubs/start-servers.ts'), dataDir], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'ignore'],
     });
+    onTestFinished(() => void starter.kill('SIGKILL'));
     const [line] = (await once(createInterface(starter.stdout), 'line')) as [string];
     const left = { env: JSON.parse(line) as Record<string, string> };
     starter.kill('SIGKILL');

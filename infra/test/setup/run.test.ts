@@ -4,6 +4,7 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, it, onTestFinished } from 'vitest';
+import { signalGroup } from '../../src/services/run-records.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 
 const RUN = join(import.meta.dirname, '../../run.sh');
@@ -18,21 +19,12 @@ function run(setup: string, ...command: readonly string[]) {
   const child = spawn('sh', [RUN, 'all', ...command], {
     cwd: root,
     env: { PATH: process.env['PATH'], npm_node_execpath: program },
-    stdio: ['pipe', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'ignore'],
     detached: true,
   });
-  // A setup that is left behind would keep the output of the whole test run open.
-  onTestFinished(() => endGroup(child.pid!));
+  // Also a setup that is left behind.
+  onTestFinished(() => signalGroup(child.pid!, 'SIGKILL'));
   return child;
-}
-
-/** Does nothing if all of the group have ended. */
-function endGroup(pid: number): void {
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
 }
 
 it('sets up what the script needs, then becomes the command, which has its input and its exit code', async () => {

@@ -66,7 +66,7 @@ test('the walk-through works as it stands in a POSIX shell', async () => {
   const { options } = stackOptions();
   await using stack = await startStack(options);
   const script = stack.walkThrough.slice(stack.walkThrough.indexOf('\nAPI='));
-  const said = execFileSync('sh', ['-e'], { input: script, encoding: 'utf8' });
+  const said = execFileSync('sh', ['-e'], { input: script, encoding: 'utf8', timeout: 25_000 });
   expect(said).toContain('{"order_no":"order-with-token-of-alice","status":"queued"}');
   expect(said).toContain('{"order_no":"order-with-token-of-alice","status":"pending_payment"}');
   expect(said).toContain('{"order_no":"order-with-token-of-alice","status":"paid"}');

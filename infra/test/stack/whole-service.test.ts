@@ -46,7 +46,7 @@ function startService() {
 test('npm start opens a demo sale in which the walk-through buys a unit, pays for it, and cancels another', async () => {
   await using stack = await startService();
   const script = stack.walkThrough.slice(stack.walkThrough.indexOf('\nAPI='));
-  const said = execFileSync('sh', ['-e'], { input: script, encoding: 'utf8' });
+  const said = execFileSync('sh', ['-e'], { input: script, encoding: 'utf8', timeout: 25_000 });
   const order = /"order_no":"([^"]+)","status":"queued"/.exec(said)?.[1];
   expect(said).toMatch(new RegExp(`"order_no":"${order}","user_id":"alice".*"status":"pending_payment"`));
   expect(said).toMatch(new RegExp(`"order_no":"${order}","user_id":"alice".*"status":"paid".*"paid_at":`));
@@ -59,7 +59,7 @@ test('the six calls of the README work in a POSIX shell after npm start', async 
   const script = calls
     .replace('API=http://localhost:8080', `API=${stack.url}`)
     .replace('ADMIN_TOKEN=…', `ADMIN_TOKEN=${stack.adminToken}`);
-  const said = execFileSync('sh', ['-e'], { input: script, encoding: 'utf8' });
+  const said = execFileSync('sh', ['-e'], { input: script, encoding: 'utf8', timeout: 25_000 });
   expect(said.match(/^== \d/gm)).toHaveLength(6);
   expect(said).toMatch(/"items":\[\{"id":1,.*"status":"open"/);
   const order = /"order_no":"([^"]+)","status":"queued"/.exec(said)?.[1];

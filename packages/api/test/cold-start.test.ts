@@ -12,7 +12,7 @@ import { openOwnMysql, openOwnRedis, type OwnServer } from '../testing/own-serve
 const TEST_MS_MAX = 90_000;
 /** Runs a program as the first process of a PID namespace. */
 const UNSHARE = ['unshare', '--user', '--map-root-user', '--pid', '--fork', '--kill-child'];
-const canUnshare = spawnSync(UNSHARE[0]!, [...UNSHARE.slice(1), 'true']).status === 0;
+const canUnshare = spawnSync(UNSHARE[0]!, [...UNSHARE.slice(1), 'true'], { timeout: 10_000 }).status === 0;
 /** A process that obeys a signal at once, on a machine that is busy with other things. */
 const AT_ONCE_MS = 2_000;
 
@@ -137,7 +137,7 @@ describe.each(['api', 'worker'] as const)('the start of an %s process', (name) =
       // Node itself takes some milliseconds to get as far as the first line of the program.
       const ended = launched.exited.then(() => true);
       // By the program, which does not mind if the process has just ended.
-      do spawnSync('kill', ['-TERM', String(first)]);
+      do spawnSync('kill', ['-TERM', String(first)], { timeout: 10_000 });
       while (!(await Promise.race([ended, delay(20, false)])));
       // Before the first line and at the very end the handlers are Node's own: then one of the
       // signals can end the process itself.

@@ -1,25 +1,23 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { createConnection, type AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
+import { launch } from '../../../infra/src/services/launch.ts';
 import { findNginx, writeNginxConfig } from '../../../infra/src/services/nginx.ts';
 import { freePort } from '../../../infra/src/services/ports.ts';
 import { OPERATOR_TOKEN, openApp, openTestContext, type TestApp, type TestContext } from '../testing/support.ts';
-import { openOwnFolder, type OwnFolder } from '../testing/own-servers.ts';
+import { openOwnFolder, type OwnFolder } from '@flash-sale/shared/testing/own-folder.ts';
 
 let context: TestContext;
 let folder: OwnFolder;
 let app: TestApp;
 let sale: Sale;
-let nginx: ChildProcess;
 let proxy: string;
 
 const AS_ADMIN = { authorization: `Basic ${Buffer.from(`lin:${OPERATOR_TOKEN}`).toString('base64')}` };
 
 beforeAll(async () => {
   context = await openTestContext();
-  folder = await openOwnFolder();
+  folder = openOwnFolder();
   sale = await context.openSale();
   const port = await freePort();
   proxy = `http://127.0.0.1:${port}`;
@@ -39,16 +37,15 @@ beforeAll(async () => {
     location /left/ { proxy_set_header X-Forwarded-Prefix /left; proxy_pass ${api}; }`,
   );
   const program = await findNginx(folder.dataDir, () => undefined);
-  nginx = spawn(program, ['-p', folder.dataDir, '-c', config], { stdio: ['ignore', 'inherit', 'inherit'] });
+  const { dataDir } = folder;
+  await launch({ name: 'nginx', kind: 'service', dataDir, program, args: ['-p', dataDir, '-c', config] });
   await vi.waitUntil(() => answers(port), { timeout: 20_000 });
 }, 120_000);
 
 afterAll(async () => {
-  nginx?.kill();
-  if (nginx?.exitCode === null) await once(nginx, 'exit');
+  await folder?.close();
   await app?.close();
   await context?.close();
-  await folder?.close();
 });
 
 const answers = (port: number): Promise<boolean> =>

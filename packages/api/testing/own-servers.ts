@@ -1,12 +1,8 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { startMysql, privateMysqlUser } from '../../../infra/src/services/mysql.ts';
 import type { PrivateServer } from '../../../infra/src/services/private-server.ts';
 import { startRedis } from '../../../infra/src/services/redis.ts';
+import { openOwnFolder } from '@flash-sale/shared/testing/own-folder.ts';
 
 /** A server for one test, which the test may freeze, kill and start again. */
 export interface OwnServer {
@@ -46,39 +42,11 @@ export async function openOwnMysql(flags: string[] = []): Promise<OwnServer> {
   );
 }
 
-const CLEAN_UP_PROGRAM = join(import.meta.dirname, '../../../infra/src/services/clean-up-process.ts');
-
-/** A folder for the servers of one test. */
-export interface OwnFolder {
-  readonly dataDir: string;
-  /** Ends its servers and deletes it. */
-  close(): Promise<void>;
-}
-
-export async function openOwnFolder(): Promise<OwnFolder> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'flash-sale-own-'));
-  // It ends the servers and deletes their data when its standard input ends, also if this process
-  // dies.
-  const cleanUp = spawn(process.execPath, [CLEAN_UP_PROGRAM, dataDir], {
-    detached: true,
-    stdio: ['pipe', 'ignore', 'inherit'],
-  });
-  return {
-    dataDir,
-    async close() {
-      const ended = once(cleanUp, 'exit');
-      cleanUp.stdin.end();
-      await ended;
-      await rm(dataDir, { recursive: true, force: true });
-    },
-  };
-}
-
 async function ownServer(
   start: (dataDir: string, port: { port?: number }) => Promise<PrivateServer>,
   envOf: (server: PrivateServer) => Record<string, string>,
 ): Promise<OwnServer> {
-  const folder = await openOwnFolder();
+  const folder = openOwnFolder();
   const { dataDir } = folder;
   let server = await start(dataDir, {});
   return {

@@ -1,9 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { startRedis } from '../../../infra/src/services/redis.ts';
-import { endRecorded } from '../../../infra/src/services/run-records.ts';
+import { openOwnFolder } from './own-folder.ts';
 
 /** A Redis for one test, which the test may kill and empty. */
 export interface PrivateRedis {
@@ -19,11 +16,8 @@ export interface PrivateRedis {
 
 /** Starts a Redis that ends with the test. */
 export async function startPrivateRedis(): Promise<PrivateRedis> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'flash-sale-test-'));
-  onTestFinished(async () => {
-    await endRecorded(dataDir);
-    rmSync(dataDir, { recursive: true, force: true });
-  });
+  const { dataDir, close } = openOwnFolder();
+  onTestFinished(close);
   let server = await startRedis({ dataDir });
   return {
     env: { REDIS_ADDR: `${server.host}:${server.port}`, REDIS_PASSWORD: '' },

@@ -18,7 +18,7 @@ export async function startWorker(env: Readonly<Record<string, string>>): Promis
   const child = spawn(process.execPath, [MAIN], {
     env: { ...COMPILE_CACHE, ...env, LOG_LEVEL: 'info', WORKER_OPS_PORT: '0' },
     // The channel closes when the process that runs the test ends in any way.
-    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
   const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
     child.once('exit', (code, signal) => resolve({ code, signal }));
@@ -29,6 +29,7 @@ export async function startWorker(env: Readonly<Record<string, string>>): Promis
   });
   const lines: string[] = [];
   const opsPort = await new Promise<number>((resolve, reject) => {
+    createInterface(child.stderr!).on('line', (line) => void lines.push(line));
     createInterface(child.stdout!).on('line', (line) => {
       lines.push(line);
       const { msg, ops_port: port } = JSON.parse(line) as { msg: string; ops_port?: number };

@@ -6,7 +6,7 @@ import {
   type RedisCluster,
 } from '../../../../infra/src/services/redis-cluster.ts';
 import { openTestContext, type TestContext } from '../../testing/support.ts';
-import { openOwnFolder, type OwnFolder } from '../../testing/own-servers.ts';
+import { openOwnFolder, type OwnFolder } from '@flash-sale/shared/testing/own-folder.ts';
 import { expectPromisesKept, watchConservation } from './promises.ts';
 import { startService, type Service } from '../../testing/service.ts';
 import { each, outcomeOf, Shoppers } from '../../testing/shoppers.ts';
@@ -31,7 +31,7 @@ let shoppers: Shoppers;
 let shards: number[];
 
 beforeAll(async () => {
-  folder = await openOwnFolder();
+  folder = openOwnFolder();
   cluster = await startRedisCluster({ dataDir: folder.dataDir, password: PASSWORD });
   context = await openTestContext({
     REDIS_ADDR: cluster.address,

@@ -4,7 +4,7 @@ import type { PrivateServer } from '../../../../infra/src/services/private-serve
 import { startRedis } from '../../../../infra/src/services/redis.ts';
 import { startSentinel } from '../../../../infra/src/services/redis-sentinel.ts';
 import { openTestContext, type TestContext } from '../../testing/support.ts';
-import { openOwnFolder, type OwnFolder } from '../../testing/own-servers.ts';
+import { openOwnFolder, type OwnFolder } from '@flash-sale/shared/testing/own-folder.ts';
 import { expectPromisesKept, watchConservation } from './promises.ts';
 import { startService, type Service } from '../../testing/service.ts';
 import { each, outcomeOf, Shoppers } from '../../testing/shoppers.ts';
@@ -48,7 +48,7 @@ async function inStep(toSentinel: Redis): Promise<void> {
 }
 
 beforeEach(async () => {
-  folder = await openOwnFolder();
+  folder = openOwnFolder();
   const { dataDir } = folder;
   master = await startRedis({ dataDir, name: 'redis-1', password: PASSWORD });
   const flags = ['--replicaof', `127.0.0.1 ${master.port}`];

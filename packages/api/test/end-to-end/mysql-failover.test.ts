@@ -4,7 +4,7 @@ import { startMysqlPair, type MysqlPair } from '../../../../infra/src/services/m
 import type { PrivateServer } from '../../../../infra/src/services/private-server.ts';
 import { openMovingName, type MovingName } from '../../testing/moving-name.ts';
 import { AS_OPERATOR, openTestContext, type TestContext } from '../../testing/support.ts';
-import { openOwnFolder, type OwnFolder } from '../../testing/own-servers.ts';
+import { openOwnFolder, type OwnFolder } from '@flash-sale/shared/testing/own-folder.ts';
 import { startService, type Service } from '../../testing/service.ts';
 import { each, outcomeOf, Shoppers } from '../../testing/shoppers.ts';
 import { expectPromisesKept, watchConservation } from './promises.ts';
@@ -26,7 +26,7 @@ let service: Service;
 let shoppers: Shoppers;
 
 async function startAll({ semiSync }: { readonly semiSync: boolean }): Promise<void> {
-  folder = await openOwnFolder();
+  folder = openOwnFolder();
   pair = await startMysqlPair({ dataDir: folder.dataDir, password: PASSWORD, semiSync });
   name = await openMovingName(pair.primary);
   // An account that may not write to a server that is read-only, unlike one with all rights.

@@ -4,7 +4,7 @@ import type { PrivateServer } from '../../../../infra/src/services/private-serve
 import { startRedis } from '../../../../infra/src/services/redis.ts';
 import { auditSale } from '@flash-sale/shared/reconciliation/audit.ts';
 import { openTestContext, type TestContext } from '../../testing/support.ts';
-import { openOwnFolder, type OwnFolder } from '../../testing/own-servers.ts';
+import { openOwnFolder, type OwnFolder } from '@flash-sale/shared/testing/own-folder.ts';
 import { startService, type Service } from '../../testing/service.ts';
 import { each, outcomeOf, Shoppers } from '../../testing/shoppers.ts';
 
@@ -21,7 +21,7 @@ let toMaster: Redis;
 let toReplica: Redis;
 
 beforeAll(async () => {
-  folder = await openOwnFolder();
+  folder = openOwnFolder();
   const { dataDir } = folder;
   const master = await startRedis({ dataDir, name: 'redis-1' });
   const replica = await startRedis({ dataDir, name: 'redis-2', flags: ['--replicaof', `127.0.0.1 ${master.port}`] });

@@ -12,7 +12,7 @@ import { LeaseLost } from '@flash-sale/shared/sale/lease.ts';
 import { loadSale, rebuildSale } from '@flash-sale/shared/reconciliation/rebuild.ts';
 import type { PrivateServer } from '../../../../infra/src/services/private-server.ts';
 import { startRedis } from '../../../../infra/src/services/redis.ts';
-import { openOwnFolder, type OwnFolder } from '@flash-sale/api/testing/own-servers.ts';
+import { openOwnFolder, type OwnFolder } from '@flash-sale/shared/testing/own-folder.ts';
 import { placeOrders } from '@flash-sale/shared/testing/ordering.ts';
 import { openTestContext, type TestContext } from '@flash-sale/shared/testing/support.ts';
 import { SaleWriter } from '../../src/order-writer/sale-writer.ts';
@@ -33,7 +33,7 @@ let promoted: TestContext;
 let toPromoted: RedisClient;
 let sale: Sale;
 beforeEach(async () => {
-  folder = await openOwnFolder();
+  folder = openOwnFolder();
   const { dataDir } = folder;
   const master = await startRedis({ dataDir, name: 'redis-1' });
   const replica = await startRedis({ dataDir, name: 'redis-2', flags: ['--replicaof', `127.0.0.1 ${master.port}`] });
