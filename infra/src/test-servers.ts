@@ -10,7 +10,13 @@ import type { TestServers } from './test-context.ts';
  * No test cuts the power of these servers, so that nothing has to reach the disk: a commit is safe
  * from a SIGKILL as soon as the system has it.
  */
-const WITHOUT_DISK = ['--innodb-flush-method=nosync', '--innodb-doublewrite=0', '--loose-debug-no-sync'];
+const WITHOUT_DISK = [
+  '--innodb-flush-method=nosync',
+  '--innodb-doublewrite=0',
+  '--loose-debug-no-sync',
+  // Each test context creates and drops all tables.
+  '--loose-innodb-file-per-table=0',
+];
 
 /**
  * One Redis and one MySQL for a whole test run, in a temporary folder. Tests find them with

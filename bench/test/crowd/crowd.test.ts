@@ -1,14 +1,9 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, type onTestFinished } from 'vitest';
 import { startService, type Service } from '@flash-sale/api/testing/service.ts';
 import { openTestContext, OPERATOR_TOKEN, type TestContext } from '@flash-sale/api/testing/support.ts';
-import { COMPILE_CACHE } from '@flash-sale/infra/test-context.ts';
+import { runProgram, type Ran } from '@flash-sale/shared/testing/program.ts';
 import { crowdCommand } from '../../crowd/command.ts';
 
-const PROGRAM = join(import.meta.dirname, '../../crowd/main.ts');
 const VIEWER_TOKEN = 'a-token-that-may-only-read';
 /** Longer than a payment takes here. */
 const HOPE_MS = 1_000;
@@ -26,12 +21,6 @@ afterAll(async () => {
   await trusting?.stop();
   await context?.close();
 }, 60_000);
-
-interface Ran {
-  readonly said: string;
-  readonly complained: string;
-  readonly code: number | null;
-}
 
 type Run = (args: string, env?: Readonly<Record<string, string>>, service?: Service) => Promise<Ran>;
 
@@ -53,14 +42,8 @@ const crowd: Run = async (args, env = {}, service = trusting) => {
 };
 
 /** Runs a crowd as an operator does. */
-const crowdProcess: Run = async (args, env = {}, service = trusting) => {
-  const child = spawn(process.execPath, [PROGRAM, ...args.split(' ')], {
-    env: { ...COMPILE_CACHE, PATH: process.env['PATH'], ...envOf(service, env) },
-  });
-  const ended = once(child, 'exit') as Promise<[number | null]>;
-  const [said, complained, [code]] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
-  return { said, complained, code };
-};
+const crowdProcess = (args: string, whenFinished: typeof onTestFinished): Promise<Ran> =>
+  runProgram(['bench/crowd/main.ts', ...args.split(' ')], envOf(trusting, {}), whenFinished);
 
 const saleOf = (said: string): number => Number(/^\d+ shoppers, sale (\d+) /m.exec(said)![1]);
 
@@ -74,10 +57,14 @@ async function ordersOf(saleId: number): Promise<Record<string, number>> {
   return Object.fromEntries(rows.map(({ status, orders }) => [status, orders]));
 }
 
-describe('npm run crowd', () => {
-  it('buys out a sale that it opens, half of it before the start, and shows who got what', async () => {
+// At once: they mostly wait for the start of their sale, and for their crowd to come.
+describe.concurrent('npm run crowd', () => {
+  it('buys out a sale that it opens, half of it before the start, and shows who got what', async ({
+    onTestFinished,
+  }) => {
     const { said, complained, code } = await crowdProcess(
       '--shoppers 60 --units 20 --over 2s --pay 1 --double-click 0.5',
+      onTestFinished,
     );
     expect({ complained, code }, said).toEqual({ complained: '', code: 0 });
     expect(said).toMatch(/^60 shoppers, sale \d+ \(Crowd of 60, 20 units\)$/m);
@@ -170,8 +157,8 @@ describe('npm run crowd', () => {
     }
   }, 90_000);
 
-  it('as a program, a crowd that fails says the same and ends with its exit code', async () => {
-    const answer = await crowdProcess('--sale 999999');
+  it('as a program, a crowd that fails says the same and ends with its exit code', async ({ onTestFinished }) => {
+    const answer = await crowdProcess('--sale 999999', onTestFinished);
     expect(answer).toEqual(await crowd('--sale 999999'));
     expect(answer).toMatchObject({ said: '', code: 1 });
   });

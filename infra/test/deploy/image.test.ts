@@ -25,6 +25,8 @@ import { openTestContext, type TestContext } from '@flash-sale/shared/testing/su
 const ROOT = join(import.meta.dirname, '../../..');
 const USER = 1000;
 const NODE = '/usr/local/bin/node';
+/** Of one step. No time limit of a test ends a call that blocks its process. */
+const STEP_MS_MAX = 100_000;
 /** Of `node_modules`, as all its files together: what it is now, and a reserve. */
 const SIZE_MIB_MAX = 45;
 const ENTRIES = {
@@ -74,7 +76,7 @@ function takeSteps(dockerfile: string): string {
       stages.set(words[2] ?? '', stage);
     } else if (what === 'RUN') {
       const command = words.filter((word) => !word.startsWith('--mount=')).join(' ');
-      execFileSync('sh', ['-c', command], { cwd: join(stage, 'app'), stdio: 'pipe' });
+      execFileSync('sh', ['-c', command], { cwd: join(stage, 'app'), stdio: 'pipe', timeout: STEP_MS_MAX });
     } else if (words[0]!.startsWith('--from=')) {
       copy(stages.get(words[0]!.slice('--from='.length))!, words.slice(1), stage, () => true);
     } else {
@@ -193,7 +195,7 @@ it('a changed script, description or source file leaves the installation as it i
   const changed = join(folder, 'changed');
   const manifestsOf = (target: string): string[] => {
     const program = join(ROOT, 'infra/deploy/image/manifests.mjs');
-    execFileSync(process.execPath, [program, target], { cwd: changed, stdio: 'pipe' });
+    execFileSync(process.execPath, [program, target], { cwd: changed, stdio: 'pipe', timeout: STEP_MS_MAX });
     return filesIn(target).map((path) =>
       statSync(join(target, path)).isFile() ? readFileSync(join(target, path), 'utf8') : path,
     );
@@ -227,17 +229,15 @@ it('migrates, serves and works as a user without write access, and writes nothin
   const before = filesIn(app);
   const migrate = start('migrate');
   expect([await migrate.exited, migrate.lines]).toEqual([[0, null], [expect.stringMatching(/up to date|migrated/)]]);
-  for (const entry of ['api', 'worker'] as const) {
+  const serveAndEnd = async (entry: 'api' | 'worker'): Promise<void> => {
     const started = start(entry);
-    await expect
-      .poll(() => started.lines.find((line) => line.includes(`${entry} ready`)) ?? started.lines, { timeout: 25_000 })
-      .toBeTypeOf('string');
-    const { ops_port: opsPort } = JSON.parse(started.lines.find((line) => line.includes(`${entry} ready`))!) as {
-      ops_port: number;
-    };
+    const ready = () => started.lines.find((line) => line.includes(`${entry} ready`));
+    await expect.poll(() => ready() ?? started.lines, { timeout: 25_000 }).toBeTypeOf('string');
+    const { ops_port: opsPort } = JSON.parse(ready()!) as { ops_port: number };
     expect((await fetch(`http://127.0.0.1:${opsPort}/readyz`)).status).toBe(200);
     started.child.kill('SIGTERM');
     expect(await started.exited).toEqual([0, null]);
-  }
+  };
+  await Promise.all([serveAndEnd('api'), serveAndEnd('worker')]);
   expect(filesIn(app)).toEqual(before);
 }, 90_000);

@@ -1,14 +1,11 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
-import { COMPILE_CACHE } from '../../src/test-context.ts';
+import { runProgram } from '@flash-sale/shared/testing/program.ts';
 import { understand } from '../../src/ops/read.ts';
 import { PAGES, readPage } from './pages.ts';
 
-const ROOT = join(import.meta.dirname, '..', '..', '..');
 const { scripts } = JSON.parse(readPage('package.json')) as { scripts: Record<string, string> };
+
+const SERVICE_COMMAND = 'infra/src/service-command.ts';
 
 /** Scripts that run a program of ours, with what they run. */
 const PROGRAMS = new Map(
@@ -17,16 +14,10 @@ const PROGRAMS = new Map(
     return program === undefined ? [] : [[name, program.split(' ')] as const];
   }),
 );
-
-async function run(program: readonly string[], ...args: string[]) {
-  const child = spawn(process.execPath, [...program, ...args], {
-    cwd: ROOT,
-    env: { ...COMPILE_CACHE, PATH: process.env['PATH'] },
-  });
-  const ended = once(child, 'exit') as Promise<[number]>;
-  const [said, complained, [code]] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
-  return { said, complained, code };
-}
+/** The same without the program that passes them the settings of the running service. */
+const OWN_PROGRAMS = new Map(
+  [...PROGRAMS].map(([name, program]) => [name, program[0] === SERVICE_COMMAND ? program.slice(1) : program] as const),
+);
 
 interface Typed {
   readonly name: string;
@@ -91,8 +82,9 @@ describe('the commands that the docs name', () => {
   );
 
   // Help is printed only if everything else is valid.
-  it.each(withOptions)('$page: npm run $name -- $args', async ({ name, args }) => {
-    expect(await run(PROGRAMS.get(name)!, ...args, '--help')).toMatchObject({ code: 0, complained: '' });
+  it.concurrent.for(withOptions)('$page: npm run $name -- $args', async ({ name, args }, { onTestFinished }) => {
+    const command = [...OWN_PROGRAMS.get(name)!, ...args, '--help'];
+    expect(await runProgram(command, {}, onTestFinished)).toMatchObject({ code: 0, complained: '' });
   });
 });
 
@@ -105,22 +97,25 @@ const MAINS = [
 
 describe.each([...PROGRAMS, ...MAINS.map((main) => [main, [main]] as const)])('%s', (_, program) => {
   // Two at once: each of them spends its time on one core.
-  it.concurrent('prints its usage with --help', async () => {
-    const answer = await run(program, '--help');
+  it.concurrent('prints its usage with --help', async ({ onTestFinished }) => {
+    const answer = await runProgram([...program, '--help'], {}, onTestFinished);
     expect(answer).toMatchObject({ code: 0, complained: '' });
     expect(answer.said).toMatch(/^(npm|node) [^\n]+\n\n[^]+ --help /);
   });
 
-  it.concurrent('refuses an option that it does not have, in one line: exit code 2, and nothing is done', async () => {
-    const answer = await run(program, '--surely');
+  it.concurrent('refuses an option that it does not have, in one line: exit code 2, and nothing is done', async ({
+    onTestFinished,
+  }) => {
+    const answer = await runProgram([...program, '--surely'], {}, onTestFinished);
     expect(answer).toMatchObject({ code: 2, said: '' });
     expect(answer.complained).toMatch(/^[^\n]+\n$/);
   });
 });
 
 describe.each(['audit', 'migrate', 'bench:compare', 'alerts:fire'])('npm run %s', (name) => {
-  it('prints one JSON document with --json', async () => {
-    expect(await run(PROGRAMS.get(name)!, '--json', '--help')).toMatchObject({ code: 0, complained: '' });
+  it.concurrent('prints one JSON document with --json', async ({ onTestFinished }) => {
+    const command = [...OWN_PROGRAMS.get(name)!, '--json', '--help'];
+    expect(await runProgram(command, {}, onTestFinished)).toMatchObject({ code: 0, complained: '' });
   });
 });
 
@@ -129,16 +124,12 @@ it.each([
   ['is not JSON', 'README.md', 'is not JSON'],
   ['is no result', 'package.json', 'is not a result file of this version'],
 ])('npm run bench:compare names a file that %s in one line: it once printed a stack trace', async (_, file, wrong) => {
-  const answer = await run(PROGRAMS.get('bench:compare')!, file, file);
+  const answer = await runProgram([...PROGRAMS.get('bench:compare')!, file, file]);
   expect(answer).toMatchObject({ code: 2, said: '' });
   expect(answer.complained).toMatch(new RegExp(`^${file} ${wrong}; usage: npm run bench:compare [^\\n]+\\n$`));
 });
 
 it('npm run migrate reports a MySQL that is away in one line', async () => {
-  const child = spawn(process.execPath, [...PROGRAMS.get('migrate')!], {
-    cwd: ROOT,
-    env: { PATH: process.env['PATH'], DB_HOST: '127.0.0.1', DB_PORT: '1' },
-  });
-  const [complained, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
+  const { complained, code } = await runProgram(PROGRAMS.get('migrate')!, { DB_HOST: '127.0.0.1', DB_PORT: '1' });
   expect([complained, code]).toEqual(['MySQL does not do what it was asked to: connect ECONNREFUSED 127.0.0.1:1\n', 1]);
 });

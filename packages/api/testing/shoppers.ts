@@ -17,7 +17,8 @@ export interface Outcome {
 }
 
 const SILENCE_MS_MAX = 35_000;
-const COME_BACK_MS = 100;
+/** Hundreds of shoppers who come back more often would take the cores from what they wait for. */
+const COME_BACK_MS = 250;
 
 /** Calls of the service over real HTTP, on kept-alive connections. */
 export class Shoppers {

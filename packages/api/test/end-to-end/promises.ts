@@ -15,17 +15,16 @@ interface SaleInRedis {
  * Between two reads. Without a pause, the reads take a core from the processes that are tested. A
  * wrong state stays wrong until another script runs.
  */
-const BETWEEN_READS_MS = 5;
+const BETWEEN_READS_MS = 10;
 const AWAY_MS = 20;
 
 /** The sums of a sale in one atomic read, which costs the same for any number of owners. */
 async function readSums(context: TestContext, sale: SaleRef) {
   const { state: stateKey, owners } = context.keys.sale(sale);
-  const replies = await context.redis.multi().hgetall(stateKey).hlen(owners).exec();
-  const [state, owning] = replies!.map(([, value]) => value) as [SaleInRedis['state'], number];
-  const available = Number(state['available']);
-  const held = owning + Number(state['extra_held']);
-  return { ready: state['ready'] === '1', available, held, total: Number(state['total']) };
+  const transaction = context.redis.multi().hmget(stateKey, 'ready', 'available', 'extra_held', 'total').hlen(owners);
+  const [state, owning] = (await transaction.exec())!.map(([, value]) => value) as [(string | null)[], number];
+  const [ready, available, extraHeld, total] = state.map(Number) as [number, number, number, number];
+  return { ready: ready === 1, available, held: owning + extraHeld, total };
 }
 
 async function readSale(context: TestContext, sale: SaleRef): Promise<SaleInRedis> {
