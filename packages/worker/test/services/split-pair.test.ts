@@ -66,7 +66,7 @@ const writer = (worker: TestContext) =>
 /** A round of the service that records which Redis a worker serves. */
 const serve = async (worker: TestContext): Promise<void> => {
   const { redis, keys, db, config } = worker;
-  const end = (error: Error) => Promise.reject(error);
+  const end = (reason: Error) => Promise.reject(reason);
   const ledger = await ledgerName(db);
   const claim = (shard: number) => claimShard({ redis, keys }, shard, ledger);
   await histories({ ...serviceDeps(worker), keySpace: keySpaceOf(config), claim, end }).round(GOING_ON);
