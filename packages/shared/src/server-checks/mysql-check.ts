@@ -5,6 +5,7 @@ import type { Db, Tx } from '../platform/mysql/client.ts';
 import { dbFault, isReadOnly } from '../platform/mysql/errors.ts';
 import { insertOrderEvents } from '../order-events/order-events-table.ts';
 import { moveOrders } from '../order-moves/order-transitions.ts';
+import { ORDER_NO_LENGTH_MAX } from '../order/order-number.ts';
 import { insertOrders, insertOrdersQuery, ORDER_BATCH_MAX } from '../order/orders-table.ts';
 import { insertPayment } from '../payment/payments-table.ts';
 import { addSold } from '../sale/products-table.ts';
@@ -31,12 +32,8 @@ export const TABLES = [
   'redis_histories',
 ] as const;
 
-/**
- * The longest values in an order's row. In a hexadecimal literal, a character of an id takes up to
- * twice the space.
- */
+/** In a hexadecimal literal, a character of an id takes up to twice the space. */
 const USER_ID_CHARS_MAX = 255;
-const ORDER_NO_CHARS_MAX = 47;
 /** The bytes that MySQL adds to a statement, and a reserve. */
 const PACKET_SPARE_BYTES = 1_024;
 
@@ -73,7 +70,7 @@ export async function tryMysql(db: Db, orderBatchMax = ORDER_BATCH_MAX): Promise
  * the connection without a reason.
  */
 async function packetProblems(db: Db, orderBatchMax: number): Promise<string[]> {
-  const order = { ...orderOf(-1), userId: "'".repeat(USER_ID_CHARS_MAX), orderNo: 'x'.repeat(ORDER_NO_CHARS_MAX) };
+  const order = { ...orderOf(-1), userId: "'".repeat(USER_ID_CHARS_MAX), orderNo: 'x'.repeat(ORDER_NO_LENGTH_MAX) };
   const batch = Array.from({ length: orderBatchMax }, () => order);
   const { sql: text, parameters }: CompiledQuery = insertOrdersQuery(batch).compile(db);
   const neededBytes = Buffer.byteLength(statementText(text, parameters)) + PACKET_SPARE_BYTES;
