@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { ConfigError } from '../platform/config/config.ts';
 import type { Db } from '../platform/mysql/client.ts';
 import type { RedisClient } from '../platform/redis/client.ts';
+import { namingKeys } from '../platform/redis/key-types.ts';
 import type { Keys } from '../platform/redis/keys.ts';
 import { sharedTokenSecret } from '../seckill-token/token-secrets-table.ts';
 
@@ -30,7 +31,10 @@ export async function claimShard(
 ): Promise<void> {
   const key = keys.ledger(shard);
   // A full Redis, or a replica, still answers GET.
-  const owner = (await redis.get(key)) ?? (await redis.set(key, ledger, 'NX', 'GET')) ?? ledger;
+  const kept = await redis.get(key).catch(async (error: unknown) => {
+    throw await namingKeys(redis, error, [key]);
+  });
+  const owner = kept ?? (await redis.set(key, ledger, 'NX', 'GET')) ?? ledger;
   if (owner === ledger) return;
   throw new ConfigError([
     `The keys in Redis belong to another database: correct REDIS_ADDR, DB_HOST or DB_NAME, or set another REDIS_PREFIX. If that database is lost for good, delete what Redis has of it, "${key}" included`,

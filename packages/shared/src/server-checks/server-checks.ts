@@ -71,8 +71,9 @@ export async function checkServers(deps: ServerCheckDeps): Promise<void> {
     const fault = redisFault(check.reason) ?? dbFault(check.reason);
     // Skip it: the attempts on the server have reported the same problem in more detail.
     if (fault !== undefined && problems.some((problem) => problem.startsWith(fault))) continue;
-    if (fault !== undefined && !isReadOnly(check.reason)) problems.push(fault);
-    else log.warn({ err: check.reason as unknown }, 'could not check a server');
+    if (fault !== undefined && !isReadOnly(check.reason)) {
+      problems.push(`${fault} (${(check.reason as Error).message})`);
+    } else log.warn({ err: check.reason as unknown }, 'could not check a server');
   }
   const distinct = [...new Set(problems)];
   // With one sync per second only a power cut loses accepted orders, longer lists only cost time,

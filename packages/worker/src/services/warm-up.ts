@@ -1,6 +1,7 @@
 import type { Sale } from '@flash-sale/shared/sale/sale.ts';
 import { LEASE_WAIT_MS } from '@flash-sale/shared/sale/lease.ts';
 import { loadSale, needsLoading, type RebuildDeps } from '@flash-sale/shared/reconciliation/rebuild.ts';
+import { isPassingFault, redisFault } from '@flash-sale/shared/platform/redis/errors.ts';
 import type { Logger } from '@flash-sale/shared/platform/telemetry/logger.ts';
 import type { Metrics } from '@flash-sale/shared/platform/telemetry/metrics.ts';
 import { Failures } from './outage.ts';
@@ -15,6 +16,11 @@ const AT_ONCE = 16;
  * again.
  */
 const DUE_MAX = 500;
+/**
+ * How long a sale is left alone after a fault that only an operator can fix, such as a key that was
+ * overwritten.
+ */
+const FAULT_PAUSE_MS = 5_000;
 /** The slow check: in one of this many rounds, one of the other sales is checked. */
 const OTHERS_EVERY_ROUNDS = 2;
 
@@ -39,6 +45,8 @@ export function warmUp(deps: WarmUpDeps): Rounds {
   const { commands, sales, shard, log, metrics } = deps;
   /** Sale → its row when it was last seen loaded in this history of Redis. */
   const seen = new Map<number, string>();
+  /** Sale with a fault → when it is tried again, ms. */
+  const againAtMs = new Map<number, number>();
   let history = '';
   let rounds = 0;
   let lastOther = 0;
@@ -64,7 +72,11 @@ export function warmUp(deps: WarmUpDeps): Rounds {
 
   /** The sales to check now, the most urgent first. */
   function choose(current: readonly Sale[]): Sale[] {
-    const due = current.filter((sale) => seen.get(sale.id) !== rowOf(sale)).slice(0, DUE_MAX);
+    const nowMs = performance.now();
+    for (const [id, atMs] of againAtMs) if (atMs <= nowMs) againAtMs.delete(id);
+    const due = current
+      .filter((sale) => seen.get(sale.id) !== rowOf(sale) && !againAtMs.has(sale.id))
+      .slice(0, DUE_MAX);
     rounds += 1;
     if (due.length === 0 && rounds % OTHERS_EVERY_ROUNDS === 0 && current.length > 0) {
       lastOther = (lastOther + 1) % current.length;
@@ -99,6 +111,9 @@ export function warmUp(deps: WarmUpDeps): Rounds {
           } catch (error) {
             seen.delete(sale.id);
             failures.note(error);
+            const fault = redisFault(error);
+            if (fault !== undefined && !isPassingFault(fault))
+              againAtMs.set(sale.id, performance.now() + FAULT_PAUSE_MS);
             log.warn({ err: error, sale: sale.id }, 'could not load the sale; retrying in the next round');
           }
         }

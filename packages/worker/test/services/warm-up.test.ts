@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { pino } from 'pino';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { updatePaused } from '@flash-sale/shared/sale/products-table.ts';
 import type { Sale, SaleRef } from '@flash-sale/shared/sale/sale.ts';
@@ -67,6 +68,24 @@ test('a pause is set without a rebuild if the api process committed it and crash
 
   expect(await context.commands.readSale(sale)).toMatchObject({ ready: true, paused: true });
   expect(await rebuilds()).toBe(0);
+});
+
+test('a sale with an overwritten key is left alone for seconds, and no other sale is kept waiting', async () => {
+  const { context } = await openWarmUp();
+  const { commands, db } = context;
+  const [broken, other] = [await context.insertSale(), await context.insertSale()];
+  const key = context.keys.sale(broken).state;
+  await context.redis.set(key, 'x');
+  const said: unknown[] = [];
+  const log = pino({ level: 'warn' }, { write: (line) => void said.push(JSON.parse(line)) });
+  const sales = { current: () => new SaleList(db, log).current() };
+  const service = warmUp({ shard: 0, commands, db, sales, log, metrics: createMetrics('worker') });
+  for (let rounds = 0; rounds < 5; rounds += 1) await service.round(GOING_ON);
+
+  expect((await commands.readSale(other)).ready).toBe(true);
+  const reason = `WRONGTYPE: "${key}" is a string and must be a hash`;
+  expect(said.slice(0, 1)).toMatchObject([{ sale: broken.id, err: { message: reason } }]);
+  expect(said.length).toBeLessThan(4);
 });
 
 test('a ready and unchanged sale is not changed', async () => {

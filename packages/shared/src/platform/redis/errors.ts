@@ -21,8 +21,8 @@ type Unknown = Extract<ErrorCode, 'overloaded' | 'not_ready' | 'unavailable'>;
 interface RedisErrorKind {
   /** The beginning of a reply of this kind. A script's reply may have `ERR ` before it. */
   readonly reply: RegExp;
-  /** The error code for the client. */
-  readonly code: Unknown;
+  /** The error code for the client. Without one the fault is the service's, not the server's. */
+  readonly code?: Unknown;
   /** What an operator must fix before the call can succeed, if there is anything. */
   readonly fault?: string;
   /** It may end while the service runs, which may even cause that: no reason to refuse to start. */
@@ -60,6 +60,7 @@ export const REDIS_ERRORS: readonly RedisErrorKind[] = [
     code: 'unavailable',
     fault: 'a right is missing: allow the command, its keys and its channels in the ACL',
   },
+  { reply: /^WRONGTYPE/, fault: 'a key of the service was overwritten with another type: delete it, then repair' },
   { reply: /^ERR unknown (redis )?command/i, code: 'unavailable', fault: 'a command is renamed or missing' },
 ];
 

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { CallTimes, type CallTime } from './call-times.ts';
 import type { RedisClient } from './client.ts';
+import { namingKeys } from './key-types.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
 export type Argument = string | number | Buffer;
@@ -82,7 +83,9 @@ export function defineScripts<Name extends string>(
    * SCRIPT FLUSH).
    */
   const send: RunScript<Name> = <Reply>(name: Name, keys: readonly string[], args: readonly Argument[]) =>
-    commands[name](keys.length, ...keys, ...args) as Promise<Reply>;
+    (commands[name](keys.length, ...keys, ...args) as Promise<Reply>).catch(async (error: unknown) => {
+      throw await namingKeys(redis, error, keys);
+    });
   return metrics === undefined ? send : measured(send, scripts, metrics);
 }
 

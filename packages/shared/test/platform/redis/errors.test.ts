@@ -58,7 +58,7 @@ const REFUSED: [message: string, code: string | undefined, fault: boolean][] = [
   ["ERR ACL failure in script: User default has no permissions to run the 'info' command", 'unavailable', true],
   ["ERR unknown command 'ZADD', with args beginning with: ", 'unavailable', true],
   ['ERR Unknown Redis command called from script', 'unavailable', true],
-  ['WRONGTYPE Operation against a key', undefined, false],
+  ['WRONGTYPE Operation against a key', undefined, true],
   ['ERR wrong number of arguments', undefined, false],
 ];
 
