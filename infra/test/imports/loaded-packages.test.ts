@@ -8,7 +8,8 @@ const ROOT = join(import.meta.dirname, '../../..');
 const LIFECYCLE = 'packages/shared/src/platform/process/lifecycle.ts';
 
 /**
- * What these files load when they are loaded: not what only types name, nor what a call loads later.
+ * What these files load when they are loaded: not what only types name, nor what a call loads
+ * later.
  */
 function loadedBy(...entries: readonly string[]): string[] {
   const files = new Set(entries.map((entry) => join(ROOT, entry)));
