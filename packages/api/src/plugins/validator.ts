@@ -1,6 +1,6 @@
 import type { FastifySchemaCompiler } from 'fastify';
 import type { TObject, TSchema } from 'typebox';
-import { Compile } from 'typebox/compile';
+import { Compile } from 'typebox/schema';
 import { oncePerSchema } from './once-per-schema.ts';
 
 const INTEGER = /^-?(0|[1-9][0-9]{0,15})$/;
@@ -17,7 +17,9 @@ export const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpP
   return (value: Record<string, unknown>) => {
     const compiled = compileOnce(schema);
     const read = integers.length === 0 ? value : withNumbers(value, integers);
-    return compiled.Check(read) ? { value: read } : { error: compiled.Errors(read) as unknown as Error };
+    if (compiled.Check(read)) return { value: read };
+    const [, errors] = compiled.Errors(read);
+    return { error: errors as unknown as Error };
   };
 };
 
