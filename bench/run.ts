@@ -4,6 +4,7 @@ import { Broken, type Figures, type RunContext } from './scenarios/scenario.ts';
 import { SCENARIOS } from './scenarios/table.ts';
 import { sellAndWriteUsual } from './scenarios/usual.ts';
 import { warmUp } from './scenarios/warm-up.ts';
+import { machineCpu, othersCores } from './stage/cpu.ts';
 import { USUAL_CONCURRENCIES, type Stage } from './stage/stage.ts';
 
 /** The middle one of the tried values. A quick run tries none. */
@@ -48,6 +49,7 @@ export class Run {
       if (r > 0 && begunMs + longestMs > untilMs) return;
       const figures: Figures = {};
       const runs = new Map<string, number>();
+      const before = machineCpu();
       this.#repetitions.push(figures);
       for (const scenario of SCENARIOS) {
         await this.#step(`repetition ${r + 1}: ${scenario.name}`, async () => {
@@ -63,6 +65,8 @@ export class Run {
           }
         });
       }
+      const after = machineCpu();
+      if (before && after) figures['others.cores'] = othersCores(before, after);
       longestMs = Math.max(longestMs, performance.now() - begunMs);
     }
   }

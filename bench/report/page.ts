@@ -97,6 +97,7 @@ const WHAT: readonly (readonly [string, string])[] = [
   ['end_to_end', 'api and worker together: orders divided by the time from the first buy to the last row'],
   ['half_load', 'buys at half of the rate of `end_to_end`, sent on time whether or not earlier ones were answered'],
   ['poll, products', 'settled orders; a product in turn with the list of products'],
+  ['others', 'cores that programs kept busy which are not part of the run: figures of such a repetition are worse'],
   ['usual_accept, usual_end_to_end', '[the same contract built the usual way](../bench/baseline/usual-api.ts)'],
 ];
 
@@ -104,6 +105,13 @@ const WHAT: readonly (readonly [string, string])[] = [
 function comparableOf(name: string): string {
   if (name.endsWith('per_second')) return 'bare.per_second';
   return /\.(api|redis|mysql|worker|service)_us_per_|^bare\.us/.test(name) ? 'bare.us_per_request' : '';
+}
+
+/** Other programs take time from everything that is measured, most of all from latencies. */
+function othersText(results: ResultsJson): string {
+  const others = figure(results, 'others.cores');
+  if (others === undefined) return '';
+  return `\nOther programs kept ${number(others.median)} cores busy meanwhile (${range(others)} in a repetition).`;
 }
 
 /**
@@ -127,7 +135,7 @@ export function performancePage(results: ResultsJson, parts: { gains: string; gr
 
 Measured ${results.date.slice(0, 10)} on ${machine.cores} cores (${machine.cpu}), ${machine.memory_gb} GB, ${machine.system}, shared by load
 generator, api, Redis, worker and MySQL; ${versions.join(', ')}; commit \`${results.commit}\`; ${results.mode} run of
-${number(results.took_s)} s, ${results.repetitions.length} repetitions; load of the machine before it: ${machine.load_before}.
+${number(results.took_s)} s, ${results.repetitions.length} repetitions; load of the machine before it: ${machine.load_before}.${othersText(results)}
 All figures are in [${parts.file}](../bench/results/${parts.file}).
 
 ![requests per second](performance/throughput.svg)

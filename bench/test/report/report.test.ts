@@ -122,6 +122,13 @@ describe('the report', () => {
     expect(summary(results([1]))).toMatch(/accept\.per_second +24,000/);
   });
 
+  test('says how much of the machine other programs took, if that is known', () => {
+    const parts = { gains: '', growth: '', file: 'x.json' };
+    expect(performancePage(results([1]), parts)).not.toContain('Other programs');
+    const page = performancePage(results([1], { 'others.cores': 0.25 }), parts);
+    expect(page).toContain('Other programs kept 0.25 cores busy meanwhile (0.25 – 0.25 in a repetition).');
+  });
+
   test('names scenarios whose audit failed', () => {
     const broken = { ...results([1]), broken: [{ scenario: 'accept', finding: '3 accepted orders are lost' }] };
     expect(performancePage(broken, { gains: '', growth: '', file: 'x.json' })).toContain('3 accepted orders are lost');
