@@ -18,7 +18,9 @@ export interface DebianProgram {
   readonly options?: (root: string) => readonly string[];
 }
 
-const mysqlOptions = (root: string): readonly string[] => [`--basedir=${root}/usr`, '--secure-file-priv=NULL'];
+const mariadbOptions = (root: string): readonly string[] => [`--basedir=${root}/usr`];
+/** MySQL's built-in folder for files is missing. MariaDB has none, and would take NULL for a name. */
+const mysqlOptions = (root: string): readonly string[] => [...mariadbOptions(root), '--secure-file-priv=NULL'];
 
 /** What `npm run servers` can download, by the name that is typed. */
 export const DEBIAN_SERVERS: Readonly<Record<string, DebianServer>> = {
@@ -37,7 +39,7 @@ export const DEBIAN_SERVERS: Readonly<Record<string, DebianServer>> = {
     suite: 'trixie',
     packages: ['mariadb-server-core', 'mariadb-client-core'],
     programs: [
-      { name: 'mysqld', path: 'usr/sbin/mariadbd', options: mysqlOptions },
+      { name: 'mysqld', path: 'usr/sbin/mariadbd', options: mariadbOptions },
       { name: 'mariadb', path: 'usr/bin/mariadb' },
     ],
   },
