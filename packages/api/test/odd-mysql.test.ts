@@ -1,8 +1,9 @@
 import { sql } from 'kysely';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { loadConfig } from '@flash-sale/shared/platform/config/config.ts';
 import { connectDb, type Db } from '@flash-sale/shared/platform/mysql/client.ts';
 import { readSold } from '@flash-sale/shared/sale/products-table.ts';
+import { takeAllConnections } from '@flash-sale/shared/testing/all-connections.ts';
 import { launchProcess, startProcess } from '../testing/service.ts';
 import {
   AS_OPERATOR,
@@ -195,28 +196,21 @@ describe('a server with unusual defaults sells like any other, to shoppers with 
 
   it('without a free connection: a process waits and says why, and starts when there is one', async () => {
     const context = await openTestContext(server.env);
-    const crowd: Db[] = [];
-    const isFull = async (): Promise<boolean> => {
-      const one = connectDb({ ...context.config, DB_POOL_MAX: 1 }, 'general');
-      crowd.push(one);
-      return sql`SELECT 1`.execute(one).then(
-        () => false,
-        (error: unknown) => (error as { errno?: number }).errno === 1040,
-      );
-    };
     await setGlobal(['max_connections = 20']);
+    const release = await takeAllConnections(context.config);
+    const worker = launchProcess('worker', context.env);
+    onTestFinished(() => void worker.child.kill('SIGKILL'));
     try {
-      while (!(await isFull()));
-      const worker = launchProcess('worker', context.env);
       const said = await worker.says('waiting for MySQL');
       expect(said).toMatchObject({ err: { message: expect.stringMatching(/too many connections/i) } });
+      await release();
       await setGlobal([usual('max_connections')]);
       await worker.says('worker ready');
       worker.child.kill('SIGTERM');
       expect((await worker.exited)[0]).toBe(0);
     } finally {
+      await release();
       await setGlobal([usual('max_connections')]);
-      await Promise.all(crowd.map((one) => one.destroy()));
       await context.close();
     }
   }, 60_000);
