@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createConnection, type Connection } from 'mysql2/promise';
+import { vi } from 'vitest';
 import type { Config } from '../src/platform/config/config.ts';
+import { SOON } from './soon.ts';
 
 const AGAIN_MS = 5;
 /** Of MySQL: too many connections. */
@@ -33,6 +35,8 @@ export async function takeAllConnections(
   return async () => {
     ending.abort();
     await taking;
-    for (const connection of taken) connection.destroy();
+    for (const connection of taken.splice(0)) connection.destroy();
+    // The server notices a moment later.
+    await vi.waitFor(async () => (await createConnection({ host, port, user, password })).destroy(), SOON);
   };
 }
