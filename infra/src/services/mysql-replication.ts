@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { privateMysqlUser, startMysql, type MysqlOptions } from './mysql.ts';
 import type { PrivateServer } from './private-server.ts';
@@ -5,6 +6,7 @@ import { findMysqlProgram, searchFolders } from './programs.ts';
 import { StartFailure } from './start-failure.ts';
 
 const CATCH_UP_SECONDS = 60;
+const FOLLOWS_MS_MAX = 60_000;
 /** Longer than any test: a primary must not fall back to asynchronous replication by itself. */
 const ACKNOWLEDGED_MS_MAX = 3_600_000;
 
@@ -58,6 +60,15 @@ export async function startMysqlPair({ dataDir, password, semiSync }: MysqlPairO
   };
 
   await onReplica([dialect.follow(primary.port, password), 'START REPLICA', ...dialect.setReadOnly(true)]);
+  // Until a semi-synchronous replica is connected, a change of accounts on MySQL waits for it, and
+  // keeps everybody from logging in, the replica too.
+  const untilMs = Date.now() + FOLLOWS_MS_MAX;
+  for (;;) {
+    const [status] = await query(replica, 'SHOW REPLICA STATUS');
+    if ((status!['Replica_IO_Running'] ?? status!['Slave_IO_Running']) === 'Yes') break;
+    if (Date.now() > untilMs) throw new StartFailure(`the replica does not follow: ${status!['Last_IO_Error']}`);
+    await delay(50);
+  }
   return {
     primary,
     replica,
