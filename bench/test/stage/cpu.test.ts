@@ -4,7 +4,9 @@ import { expect, onTestFinished, test } from 'vitest';
 import { machineCpu, othersCores } from '../../stage/cpu.ts';
 
 const BURNT_MS = 200;
-/** Uses CPU time, says so, and lives on: the kernel forgets the time of a process that has ended. */
+/**
+ * Uses CPU time, says so, and lives on: the kernel forgets the time of a process that has ended.
+ */
 const PROGRAM = `
   while (process.cpuUsage().user < ${BURNT_MS} * 1_000);
   console.log('burnt');

@@ -19,7 +19,9 @@ export interface DebianProgram {
 }
 
 const mariadbOptions = (root: string): readonly string[] => [`--basedir=${root}/usr`];
-/** MySQL's built-in folder for files is missing. MariaDB has none, and would take NULL for a name. */
+/**
+ * MySQL's built-in folder for files is missing. MariaDB has none, and would take NULL for a name.
+ */
 const mysqlOptions = (root: string): readonly string[] => [...mariadbOptions(root), '--secure-file-priv=NULL'];
 
 /** What `npm run servers` can download, by the name that is typed. */

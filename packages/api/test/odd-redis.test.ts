@@ -9,15 +9,13 @@ let redis: OwnServer;
 let context: TestContext;
 
 beforeAll(async () => {
-  redis = await openOwnRedis([
-    ...['user-del', 'server-del', 'user-flush', 'expire', 'eviction'].flatMap((what) => [
-      `--lazyfree-lazy-${what}`,
-      'yes',
-    ]),
-    ...['--notify-keyspace-events', 'KEA'],
-    ...['--client-output-buffer-limit', 'pubsub 32kb 16kb 1'],
-    ...['--timeout', '1'],
-  ]);
+  const settings = [
+    ...['user-del', 'server-del', 'user-flush', 'expire', 'eviction'].map((what) => [`lazyfree-lazy-${what}`, 'yes']),
+    ['notify-keyspace-events', 'KEA'],
+    ['client-output-buffer-limit', 'pubsub 32kb 16kb 1'],
+    ['timeout', '1'],
+  ];
+  redis = await openOwnRedis(settings.flatMap(([name, value]) => [`--${name}`, value!]));
   context = await openTestContext(redis.env);
 });
 afterAll(async () => {
