@@ -107,6 +107,8 @@ describe('a semi-synchronous replica is promoted in mid-sale', () => {
       expect(await watch.stop()).toMatchObject({ violations: [] });
       await expectPromisesKept(context, { id, seckill_stock: UNITS, sold: UNITS }, accepted);
       expect(await ordersOn(pair.replica)).toBe(UNITS);
+      // Until then, a process that is told to end would wait for an answer of the old primary.
+      await vi.waitFor(() => expect(name.connectionsTo(pair.primary)).toBe(0), SEEN);
     },
     120_000,
   );
