@@ -15,7 +15,7 @@ const PROGRAM = `
 /** Returns what the machine spent while a program used CPU time. */
 async function whileBurning(command: string, args: readonly string[]) {
   const before = machineCpu()!;
-  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'ignore'] });
   onTestFinished(() => void child.stdin.end());
   await once(child.stdout, 'data');
   const after = machineCpu()!;
