@@ -1,9 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect } from 'vitest';
+import { freePort } from '../../../infra/src/services/ports.ts';
 import { COMPILE_CACHE } from '../../../infra/src/test-context.ts';
 import { API_ENV, type TestContext } from './support.ts';
 
@@ -192,9 +193,10 @@ export async function startService(
  * Only sockets that share their port may listen on it meanwhile, as api processes do.
  */
 async function reservePort(host: string): Promise<{ readonly port: number; readonly release: () => void }> {
-  const server = createServer().listen({ host, port: 0, reusePort: true });
+  const port = await freePort();
+  const server = createServer().listen({ host, port, reusePort: true });
   await once(server, 'listening');
-  return { port: (server.address() as AddressInfo).port, release: () => void server.close() };
+  return { port, release: () => void server.close() };
 }
 
 /** The value of a metric without labels, as the process reports it. */

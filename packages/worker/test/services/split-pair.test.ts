@@ -200,7 +200,7 @@ describe('a worker whose Redis is suddenly another, empty one, such as by a chan
     await load(empty);
     expect(await live(empty)).toMatchObject({ ready: false });
     expect(await empty.commands.isClaimed(0)).toBe(false);
-    // The sale goes on where it was, and what was accepted there is written.
+    // The sale goes on in the right Redis, and a worker writes the orders that it accepted.
     expect(await live(old)).toMatchObject({ ready: true, available: 7 });
     await settleOrders(writer(old), waiting);
     expect(await readLedger(old.db, sale)).toMatchObject({ sold: 3 });
