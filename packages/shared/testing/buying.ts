@@ -126,21 +126,21 @@ export function send(shop: Shop, { sale, call, items }: Attempt): Promise<Admiss
   return shop.commands.admit(sale, call, items);
 }
 
-/** Orders of one millisecond have no order among them. */
+/** Orders of one millisecond have no order among them: wait for the next one before a buy. */
 export async function untilNextMs({ commands }: Pick<Shop, 'commands'>, { shard }: SaleRef): Promise<void> {
   const { nowMs } = await commands.clock(shard);
   while ((await commands.clock(shard)).nowMs <= nowMs);
 }
 
 /**
- * The owners that these shoppers become by buying in one call; fails if one is not accepted. A
- * later call is in a later millisecond.
+ * The owners that these shoppers become by buying in one call; fails if one is not accepted. An
+ * earlier call was in an earlier millisecond.
  */
 export async function buy(shop: Shop, sale: SaleRef, users: readonly string[], quantity = 1): Promise<Owner[]> {
+  await untilNextMs(shop, sale);
   const attempt = await newAttempt(shop, sale, users, { quantity });
   const refused = (await send(shop, attempt)).find(({ outcome }) => outcome !== 'accepted');
   if (refused !== undefined) throw new Error(`not accepted: ${JSON.stringify(refused)}`);
-  await untilNextMs(shop, sale);
   return attempt.items.map(({ userId, orderNo }) => ({ userId, orderNo, quantity }));
 }
 

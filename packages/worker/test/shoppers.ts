@@ -28,6 +28,7 @@ export async function admitAll(
   numberOf?: string,
 ): Promise<string[]> {
   await Promise.all(userIds.map((userId) => recordToken({ commands }, sale, userId, tokenOf(userId))));
+  await untilNextMs({ commands }, sale);
   const admitted: string[] = [];
   for (let from = 0; from < userIds.length; from += MICRO_BATCH_MAX) {
     const { nowMs, historyId } = await commands.clock(sale.shard);
@@ -60,7 +61,6 @@ export async function admitAll(
     if (refused !== undefined) throw new Error(`a shopper of the test was refused: ${refused.outcome}`);
     admitted.push(...items.map(({ orderNo }) => orderNo));
   }
-  await untilNextMs({ commands }, sale);
   return admitted;
 }
 

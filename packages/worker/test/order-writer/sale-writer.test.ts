@@ -113,6 +113,7 @@ describe('group commit', () => {
     const deps = openProcess(context);
     const writer = new SaleWriter(deps, sale);
     const jobs: Promise<void>[] = [];
+    const leasesBefore = await fenceCounter(context, sale);
     const begunMs = performance.now();
     for (const shopper of shoppers(60)) {
       const [orderNo] = await admitAll(context, sale, [shopper]);
@@ -120,9 +121,12 @@ describe('group commit', () => {
     }
     await Promise.all(jobs);
     const tookMs = performance.now() - begunMs;
+    // If the orders come too slowly, the writer finds no job waiting, and takes the lease again.
+    const leases = Number(await fenceCounter(context, sale)) - Number(leasesBefore);
 
-    // One for each 25 ms, the first one, and one that finds no job waiting.
-    expect(await transactionsOf(deps.metrics)).toBeLessThanOrEqual(tookMs / 25 + 2);
+    // One for each 25 ms, or two: an order whose job comes a moment later is written without a
+    // pause. For each lease also the first one, and one that finds no job waiting.
+    expect(await transactionsOf(deps.metrics)).toBeLessThanOrEqual((2 * tookMs) / 25 + 2 * leases);
   });
 
   test('the batch that is read during the write of another neither repeats an order nor misses one', async () => {
